@@ -1,0 +1,114 @@
+/* Audio: any file FFmpeg reads, to mono samples at one rate; level, padding, chunks, validation. */
+#ifndef SIBYL_AUDIO_H
+#define SIBYL_AUDIO_H
+
+#include <sibyl/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Decoding ----------------------------------------------------------------------------------- */
+
+typedef enum sib_pcm {
+    SIB_PCM_S16LE = 0, /* signed 16-bit little-endian, divided by 32,768 */
+    SIB_PCM_F32LE = 1  /* 32-bit float little-endian, taken as it is */
+} sib_pcm;
+
+typedef struct sib_audio_options {
+    int32_t sample_rate; /* Hz of the result; 0 means 16,000 */
+    bool keep_float; /* false: round to 16 bit and divide by 32,768, exactly as OpenAI Whisper's load_audio
+                        (which takes `ffmpeg -f s16le -ac 1`); true: skip the rounding */
+    sib_pcm pcm;     /* format of raw PCM when the path is "-": mono, already at sample_rate */
+    bool allow_truncated; /* take what a truncated file still holds instead of refusing it */
+} sib_audio_options;
+
+/* What the file says of itself. Strings are static or live in the struct. */
+typedef struct sib_audio_info {
+    char container[64];  /* FFmpeg's short name: "flac", "mov,mp4,m4a,3gp,3g2,mj2", "pcm" for stdin */
+    char codec[32];      /* "flac", "aac", "pcm_s16le" */
+    int32_t source_rate; /* Hz */
+    int32_t channels;
+    double duration; /* seconds as the file declares them, or a negative number where it does not */
+} sib_audio_info;
+
+/* A recording being decoded, block by block. One thread at a time per reader. */
+typedef struct sib_audio_reader sib_audio_reader;
+
+/* Opens a file, or standard input as raw PCM where path is "-". The stream chosen is the one that the ffmpeg
+   command would choose; channels are mixed and the rate is changed by libswresample's defaults.
+   options: NULL means all zero. out: owned by the caller, sib_audio_close(&reader).
+   Errors (each names the path): SIB_ERR_IO (missing, unreadable), SIB_ERR_FORMAT (empty, not audio, no audio
+   stream), SIB_ERR_UNSUPPORTED (no decoder), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_audio_open(const char *path, const sib_audio_options *options, sib_audio_reader **out,
+                                sib_error *err);
+SIB_API void sib_audio_close(sib_audio_reader **reader);
+SIB_API const sib_audio_info *sib_audio_get_info(const sib_audio_reader *reader);
+
+/* Reads up to max_samples samples into samples (max_samples); *got is 0 only at the end.
+   Errors: SIB_ERR_FORMAT (damaged or truncated, with the second at which it happened), SIB_ERR_IO. */
+SIB_API sib_code sib_audio_read(sib_audio_reader *reader, float *samples, size_t max_samples, size_t *got,
+                                sib_error *err);
+
+/* Reads a whole file. *samples: (*n_samples) float, owned by the caller, release with sib_free.
+   info: may be NULL. Errors: those of sib_audio_open and sib_audio_read; SIB_ERR_FORMAT where the file holds
+   no sample at all. */
+SIB_API sib_code sib_audio_load(const char *path, const sib_audio_options *options, float **samples,
+                                size_t *n_samples, sib_audio_info *info, sib_error *err);
+
+/* ---- Level and validation ----------------------------------------------------------------------- */
+
+/* What a recording is like. Sums are in double. */
+typedef struct sib_audio_report {
+    uint64_t n_samples;
+    double peak;      /* max |x| over finite samples */
+    double rms;       /* sqrt(mean x^2) over finite samples */
+    double dc_offset; /* mean x over finite samples */
+    uint64_t n_nan, n_infinite;
+    uint64_t first_bad;       /* index of the first NaN or infinite sample; UINT64_MAX for none */
+    uint64_t n_clipped;       /* samples with |x| >= 32767/32768 in runs of two or more equal ones */
+    uint64_t longest_silence; /* most consecutive samples with |x| <= 1/32768 */
+    bool silent;              /* no sample above 1/32768 (an empty recording is silent) */
+    bool clipped;             /* n_clipped > 0 */
+    bool dc;                  /* |dc_offset| > 0.01 */
+} sib_audio_report;
+
+SIB_API void sib_audio_inspect(const float *samples, size_t n_samples, sib_audio_report *out);
+
+typedef enum sib_level {
+    SIB_LEVEL_PEAK = 0, /* max |x| becomes `target` */
+    SIB_LEVEL_RMS = 1   /* sqrt(mean x^2) becomes `target` */
+} sib_level;
+
+/* Scales samples (n_samples) in place by one factor. A silent recording (all zero) is left as it is.
+   Errors: SIB_ERR_ARGUMENT (target not positive and finite), SIB_ERR_VALUE names the first sample that is NaN
+   or infinite; nothing is changed then. */
+SIB_API sib_code sib_audio_normalize(float *samples, size_t n_samples, sib_level level, double target,
+                                     sib_error *err);
+
+/* ---- Padding and chunks -------------------------------------------------------------------------- */
+
+/* out (length) = the first `length` samples, zeros beyond n_samples. out may be samples itself. */
+SIB_API void sib_audio_pad_or_trim(const float *samples, size_t n_samples, float *out, size_t length);
+
+/* A recording cut into chunks of `length` samples, each beginning `length - overlap` after the one before;
+   the last one may be shorter. */
+typedef struct sib_chunks {
+    size_t count;
+    size_t length, overlap;
+    size_t n_samples;
+} sib_chunks;
+
+/* Chunks of `seconds` that overlap by `overlap_seconds`. No chunk holds only samples that the one before
+   held; an empty recording has none. Errors: SIB_ERR_ARGUMENT (seconds not positive, overlap negative or not
+   below seconds, less than a sample), SIB_ERR_SIZE. */
+SIB_API sib_code sib_chunks_make(size_t n_samples, int32_t sample_rate, double seconds,
+                                 double overlap_seconds, sib_chunks *out, sib_error *err);
+
+/* First sample and number of samples of chunk i < count. */
+SIB_API void sib_chunks_at(const sib_chunks *chunks, size_t i, size_t *start, size_t *length);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

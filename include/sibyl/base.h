@@ -1,0 +1,112 @@
+/* Errors, versions, memory and threads: what every other header builds on. */
+#ifndef SIBYL_BASE_H
+#define SIBYL_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(SIB_STATIC)
+#define SIB_API
+#elif defined(SIB_BUILDING)
+#define SIB_API __attribute__((visibility("default")))
+#else
+#define SIB_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Errors ------------------------------------------------------------------------------------- */
+
+/* One row a code: constant, number, name, what it says. The enum and the names are made of this list. */
+#define SIB_CODES(X)                                                                                         \
+    X(SIB_OK, 0, "ok", "no error")                                                                           \
+    X(SIB_ERR_ARGUMENT, 1, "argument", "an argument is not what the call takes")                             \
+    X(SIB_ERR_MEMORY, 2, "memory", "memory could not be had")                                                \
+    X(SIB_ERR_IO, 3, "io", "a file could not be opened, read or written")                                    \
+    X(SIB_ERR_FORMAT, 4, "format", "a file or value is malformed")                                           \
+    X(SIB_ERR_SIZE, 5, "size", "a size overflows or does not fit")                                           \
+    X(SIB_ERR_VALUE, 6, "value", "a number is not usable: NaN, infinite or out of range")                    \
+    X(SIB_ERR_UNSUPPORTED, 7, "unsupported", "known, but not built or not available here")                   \
+    X(SIB_ERR_CANCELLED, 8, "cancelled", "the caller cancelled the call")
+
+typedef enum sib_code {
+#define SIB_CODE_ENUM(constant, number, name, text) constant = number,
+    SIB_CODES(SIB_CODE_ENUM)
+#undef SIB_CODE_ENUM
+} sib_code;
+
+#define SIB_NO_OFFSET UINT64_MAX
+
+/* Filled by the first failure; later ones leave it alone, so start from SIB_ERROR_INIT (or all zero).
+   Never allocated, so that running out of memory can be told. */
+typedef struct sib_error {
+    sib_code code;
+    uint64_t offset; /* byte in the file that was read, or SIB_NO_OFFSET */
+    char
+        message[320]; /* one sentence: which thing, what is wrong, what was expected; UTF-8, NUL-terminated */
+} sib_error;
+
+#define SIB_ERROR_INIT                                                                                       \
+    {                                                                                                        \
+        SIB_OK, SIB_NO_OFFSET,                                                                               \
+        {                                                                                                    \
+            0                                                                                                \
+        }                                                                                                    \
+    }
+
+/* Name of a code ("io"), or "unknown". Static storage. Thread-safe. */
+SIB_API const char *sib_code_name(sib_code code);
+
+/* What a code means, as a sentence, or "unknown error". Static storage. Thread-safe. */
+SIB_API const char *sib_code_text(sib_code code);
+
+/* ---- Version and machine ------------------------------------------------------------------------ */
+
+/* Version of the library, "MAJOR.MINOR.PATCH". Static storage. Thread-safe. */
+SIB_API const char *sib_version(void);
+
+/* Name of the CPU level whose kernels run: "c", "avx2", "avx512" or "neon". The environment variable
+   SIBYL_CPU lowers it (SIBYL_CPU=c forces portable C). Static storage. Thread-safe. */
+SIB_API const char *sib_cpu_level_name(void);
+
+/* ---- Memory ------------------------------------------------------------------------------------- */
+
+/* What the library has allocated in this process. bytes_* count payload, without the allocator's own
+   overhead; memory of third-party libraries is not seen here (sib_memory_usage shows all of it). */
+typedef struct sib_alloc_counters {
+    uint64_t allocations;   /* calls that gave memory, since the start */
+    uint64_t frees;         /* blocks given back, since the start */
+    uint64_t bytes_current; /* bytes held now */
+    uint64_t bytes_peak;    /* most bytes held at once */
+} sib_alloc_counters;
+
+/* Reads the counters. Thread-safe; the four are read one by one, so under load they may differ by a call. */
+SIB_API void sib_alloc_counters_get(sib_alloc_counters *out);
+
+/* Gives back a block that a call handed to the caller ("release with sib_free"). NULL is allowed. */
+SIB_API void sib_free(void *block);
+
+/* ---- Threads ------------------------------------------------------------------------------------ */
+
+/* A pool of worker threads. Calls that take a pool accept NULL: they then run on the calling thread. */
+typedef struct sib_pool sib_pool;
+
+/* Makes a pool that runs work on `threads` threads, the caller's included; 0 means one per processor that
+   this process may use. Idle workers sleep.
+   out: receives the pool, owned by the caller: sib_pool_free(&pool).
+   Errors: SIB_ERR_ARGUMENT (more than 1,024 threads), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_pool_create(unsigned threads, sib_pool **out, sib_error *err);
+
+/* Stops the threads, frees the pool and clears the pointer. NULL and a pointer to NULL are allowed. */
+SIB_API void sib_pool_free(sib_pool **pool);
+
+/* Threads that work in the pool, the caller's included; 1 for NULL. */
+SIB_API unsigned sib_pool_threads(const sib_pool *pool);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,16 @@
+/* The whole public interface of Sibyl.
+
+   A call that can fail returns a sib_code and takes a last `sib_error *err`, which may be NULL. Nothing in
+   the library aborts, exits or prints. Who owns what is said at each prototype; sib_x_free(sib_x **) clears
+   the pointer. Functions are thread-safe on different objects unless they say otherwise. */
+#ifndef SIBYL_SIBYL_H
+#define SIBYL_SIBYL_H
+
+#include <sibyl/audio.h>
+#include <sibyl/base.h>
+#include <sibyl/conv1d.h>
+#include <sibyl/features.h>
+#include <sibyl/tensor.h>
+#include <sibyl/timing.h>
+
+#endif

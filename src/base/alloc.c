@@ -1,0 +1,121 @@
+/* Invariants: each block is preceded by a header of MEM_ALIGN bytes that holds its payload size, so that
+   frees can be counted. The counters are atomic, and with the test hook the library's only mutable globals.
+ */
+#include "base/alloc.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    size_t bytes;
+} header;
+
+_Static_assert(sizeof(header) <= MEM_ALIGN, "the header fits before the payload");
+
+static atomic_uint_fast64_t n_allocations, n_frees, bytes_current, bytes_peak;
+static atomic_uint_fast64_t successes_left = UINT64_MAX; /* UINT64_MAX: never fail */
+
+static bool may_allocate(void)
+{
+    uint_fast64_t left = atomic_load_explicit(&successes_left, memory_order_relaxed);
+    while (left != UINT64_MAX) {
+        if (left == 0)
+            return false;
+        if (atomic_compare_exchange_weak(&successes_left, &left, left - 1))
+            return true;
+    }
+    return true;
+}
+
+static void count_alloc(size_t bytes)
+{
+    atomic_fetch_add_explicit(&n_allocations, 1, memory_order_relaxed);
+    uint_fast64_t now = atomic_fetch_add_explicit(&bytes_current, bytes, memory_order_relaxed) + bytes;
+    uint_fast64_t peak = atomic_load_explicit(&bytes_peak, memory_order_relaxed);
+    while (now > peak && !atomic_compare_exchange_weak(&bytes_peak, &peak, now))
+        ;
+}
+
+static void count_free(size_t bytes)
+{
+    atomic_fetch_add_explicit(&n_frees, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&bytes_current, bytes, memory_order_relaxed);
+}
+
+static header *header_of(void *block)
+{
+    return (header *)((char *)block - MEM_ALIGN);
+}
+
+void *mem_alloc(size_t n, size_t size)
+{
+    size_t bytes, total;
+    void *base;
+    if (__builtin_mul_overflow(n, size, &bytes) || __builtin_add_overflow(bytes, MEM_ALIGN, &total))
+        return NULL;
+    if (!may_allocate() || posix_memalign(&base, MEM_ALIGN, total) != 0)
+        return NULL;
+    ((header *)base)->bytes = bytes;
+    count_alloc(bytes);
+    return (char *)base + MEM_ALIGN;
+}
+
+void *mem_calloc(size_t n, size_t size)
+{
+    void *block = mem_alloc(n, size);
+    if (block)
+        memset(block, 0, header_of(block)->bytes);
+    return block;
+}
+
+void *mem_realloc(void *block, size_t n, size_t size)
+{
+    void *grown = mem_alloc(n, size);
+    if (!grown || !block)
+        return grown;
+    size_t old = header_of(block)->bytes, new = header_of(grown)->bytes;
+    memcpy(grown, block, old < new ? old : new);
+    mem_free(block);
+    return grown;
+}
+
+void mem_free(void *block)
+{
+    if (!block)
+        return;
+    count_free(header_of(block)->bytes);
+    free(header_of(block));
+}
+
+char *mem_strdup(const char *s)
+{
+    size_t bytes = strlen(s) + 1;
+    char *copy = mem_alloc(bytes, 1);
+    if (copy)
+        memcpy(copy, s, bytes);
+    return copy;
+}
+
+void mem_fail_after(uint64_t successes)
+{
+    atomic_store(&successes_left, successes);
+}
+
+void mem_fail_never(void)
+{
+    atomic_store(&successes_left, UINT64_MAX);
+}
+
+void sib_free(void *block)
+{
+    mem_free(block);
+}
+
+void sib_alloc_counters_get(sib_alloc_counters *out)
+{
+    out->allocations = atomic_load(&n_allocations);
+    out->frees = atomic_load(&n_frees);
+    out->bytes_current = atomic_load(&bytes_current);
+    out->bytes_peak = atomic_load(&bytes_peak);
+}

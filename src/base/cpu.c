@@ -1,0 +1,57 @@
+#include "base/cpu.h"
+
+#include <sibyl/base.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const level_names[CPU_LEVELS] = {"c", "avx2", "avx512", "neon"};
+
+const char *cpu_level_name(cpu_level level)
+{
+    return level_names[level];
+}
+
+int cpu_level_runs(cpu_level level)
+{
+    switch (level) {
+    case CPU_C:
+        return 1;
+#if defined(SIBYL_X86)
+    case CPU_AVX2:
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+               __builtin_cpu_supports("f16c");
+    case CPU_AVX512:
+        return cpu_level_runs(CPU_AVX2) && __builtin_cpu_supports("avx512f") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512vl");
+#elif defined(SIBYL_ARM)
+    case CPU_NEON: /* part of every arm64 */
+        return 1;
+#endif
+    default:
+        return 0;
+    }
+}
+
+cpu_level cpu_level_max(void)
+{
+    cpu_level best = CPU_C;
+    for (int level = CPU_C; level < CPU_LEVELS; level++)
+        if (cpu_level_runs((cpu_level)level))
+            best = (cpu_level)level;
+    return best;
+}
+
+cpu_level cpu_level_chosen(void)
+{
+    const char *wanted = getenv("SIBYL_CPU");
+    for (int level = CPU_C; wanted && level < CPU_LEVELS; level++)
+        if (strcmp(wanted, level_names[level]) == 0 && cpu_level_runs((cpu_level)level))
+            return (cpu_level)level;
+    return cpu_level_max();
+}
+
+const char *sib_cpu_level_name(void)
+{
+    return cpu_level_name(cpu_level_chosen());
+}

@@ -1,0 +1,104 @@
+#include "base/outfile.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Attempts at a free name beside the final one. */
+#define OUTFILE_TRIES 100
+
+static void outfile_end(outfile *f)
+{
+    mem_free(f->path);
+    mem_free(f->aside);
+    memset(f, 0, sizeof *f);
+}
+
+/* A device or pipe ("/dev/stdout") has no folder to rename in: it is written to directly. */
+static bool is_special(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+static int open_aside(outfile *f, size_t bytes)
+{
+    for (int i = 0; i < OUTFILE_TRIES; i++) {
+        snprintf(f->aside, bytes, "%s.%ld.%d.part", f->path, (long)getpid(), i);
+        int fd = open(f->aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+    }
+    return -1;
+}
+
+sib_code outfile_begin(outfile *f, const char *path, sib_error *err)
+{
+    memset(f, 0, sizeof *f);
+    size_t bytes = strlen(path) + 64;
+    f->path = mem_strdup(path);
+    f->aside = mem_calloc(bytes, 1);
+    if (!f->path || !f->aside) {
+        outfile_end(f);
+        return err_memory(err, bytes, "a file name");
+    }
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        outfile_end(f);
+        return err_set(err, SIB_ERR_IO, "%s: is a folder, expected a file name", path);
+    }
+    int fd;
+    if (is_special(path)) {
+        f->aside[0] = '\0';
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+    } else {
+        fd = open_aside(f, bytes);
+    }
+    if (fd < 0 || !(f->stream = fdopen(fd, "wb"))) {
+        int cause = errno;
+        if (fd >= 0)
+            close(fd);
+        outfile_end(f);
+        return err_set(err, SIB_ERR_IO, "%s: cannot be written: %s", path, strerror(cause));
+    }
+    return SIB_OK;
+}
+
+sib_code outfile_commit(outfile *f, sib_error *err)
+{
+    bool special = f->aside[0] == '\0';
+    bool failed = ferror(f->stream) != 0;
+    errno = failed ? EIO : 0;
+    failed |= fflush(f->stream) != 0;
+    int cause = errno;
+    if (fclose(f->stream) != 0 && !failed) {
+        failed = true;
+        cause = errno;
+    }
+    if (!failed && !special && rename(f->aside, f->path) != 0) {
+        failed = true;
+        cause = errno;
+    }
+    if (failed) {
+        err_set(err, SIB_ERR_IO, "%s: cannot be written: %s", f->path, strerror(cause));
+        if (!special)
+            unlink(f->aside);
+    }
+    outfile_end(f);
+    return failed ? SIB_ERR_IO : SIB_OK;
+}
+
+void outfile_abort(outfile *f)
+{
+    if (!f->stream)
+        return;
+    fclose(f->stream);
+    if (f->aside[0])
+        unlink(f->aside);
+    outfile_end(f);
+}

@@ -1,0 +1,107 @@
+/* A thin face over pthreadpool. Workers yield after each job: nothing spins between calls. */
+#include "base/pool.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+
+#include <pthreadpool.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+/* pthreadpool is not built with the thread sanitizer, which so cannot see that it orders memory; these say
+ * it. */
+#if defined(__SANITIZE_THREAD__)
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+#define ACQUIRE(address) __tsan_acquire(address)
+#define RELEASE(address) __tsan_release(address)
+#else
+#define ACQUIRE(address) ((void)(address))
+#define RELEASE(address) ((void)(address))
+#endif
+
+#define POOL_MAX_THREADS 1024
+
+struct sib_pool {
+    pthreadpool_t workers; /* NULL with one thread */
+    unsigned threads;
+};
+
+typedef struct {
+    pool_task task;
+    void *context;
+    size_t items, grain, pieces;
+    atomic_size_t next; /* first piece that nobody has taken */
+} job;
+
+static unsigned usable_processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+        return (unsigned)CPU_COUNT(&set);
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (unsigned)n : 1;
+}
+
+sib_code sib_pool_create(unsigned threads, sib_pool **out, sib_error *err)
+{
+    *out = NULL;
+    if (threads > POOL_MAX_THREADS)
+        return err_set(err, SIB_ERR_ARGUMENT, "threads is %u, at most %d are taken", threads,
+                       POOL_MAX_THREADS);
+    sib_pool *pool = mem_calloc(1, sizeof *pool);
+    if (!pool)
+        return err_memory(err, sizeof *pool, "a thread pool");
+    pool->threads = threads ? threads : usable_processors();
+    if (pool->threads > 1 && !(pool->workers = pthreadpool_create(pool->threads))) {
+        mem_free(pool);
+        return err_set(err, SIB_ERR_MEMORY, "a pool of %u threads could not be made", threads);
+    }
+    *out = pool;
+    return SIB_OK;
+}
+
+void sib_pool_free(sib_pool **pool)
+{
+    if (!pool || !*pool)
+        return;
+    if ((*pool)->workers)
+        pthreadpool_destroy((*pool)->workers);
+    mem_free(*pool);
+    *pool = NULL;
+}
+
+unsigned sib_pool_threads(const sib_pool *pool)
+{
+    return pool ? pool->threads : 1;
+}
+
+/* Takes pieces until none is left. Each worker number is run once per job, by one thread. */
+static void work(void *context, size_t worker)
+{
+    job *j = context;
+    ACQUIRE(j);
+    for (size_t piece; (piece = atomic_fetch_add(&j->next, 1)) < j->pieces;) {
+        size_t begin = piece * j->grain;
+        j->task(j->context, begin, size_min(j->grain, j->items - begin), (unsigned)worker);
+    }
+    RELEASE(j);
+}
+
+void pool_run(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context)
+{
+    job j = {.task = task,
+             .context = context,
+             .items = items,
+             .grain = grain,
+             .pieces = size_ceil_div(items, grain)};
+    if (!pool || !pool->workers || j.pieces <= 1) {
+        work(&j, 0);
+        return;
+    }
+    RELEASE(&j);
+    pthreadpool_parallelize_1d(pool->workers, work, &j, pool->threads, PTHREADPOOL_FLAG_YIELD_WORKERS);
+    ACQUIRE(&j);
+}

@@ -1,0 +1,17 @@
+/* Work over threads. */
+#ifndef BASE_POOL_H
+#define BASE_POOL_H
+
+#include <sibyl/base.h>
+
+/* One piece of work: items begin .. begin + count - 1. worker < sib_pool_threads(pool) tells which scratch
+   memory is this thread's. */
+typedef void (*pool_task)(void *context, size_t begin, size_t count, unsigned worker);
+
+/* Runs `task` over `items` in pieces of at most `grain` (> 0) and returns when all are done. Runs on the
+   calling thread alone where pool is NULL or there is one piece. Which thread gets which piece is not
+   determined, so a task's result must not depend on it. Several threads may call with the same pool; they
+   take turns. */
+void pool_run(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context);
+
+#endif

@@ -1,0 +1,63 @@
+#include "base/alloc.h"
+#include "base/size.h"
+#include "check.h"
+
+static void blocks_are_aligned_and_counted(void **state)
+{
+    (void)state;
+    sib_alloc_counters before, during, after;
+    sib_alloc_counters_get(&before);
+    void *a = mem_alloc(3, 100), *b = mem_calloc(7, 1), *none = mem_alloc(0, 8);
+    assert_int_equal((uintptr_t)a % MEM_ALIGN, 0);
+    for (int i = 0; i < 7; i++)
+        assert_int_equal(((char *)b)[i], 0);
+    sib_alloc_counters_get(&during);
+    assert_int_equal(during.bytes_current - before.bytes_current, 307);
+    assert_int_equal(during.allocations - before.allocations, 3);
+    assert_true(during.bytes_peak >= during.bytes_current);
+    memset(a, 5, 300);
+    a = mem_realloc(a, 1000, 1);
+    assert_int_equal(((char *)a)[299], 5);
+    mem_free(a), mem_free(b), sib_free(none), mem_free(NULL);
+    sib_alloc_counters_get(&after);
+    assert_int_equal(after.bytes_current, before.bytes_current);
+    assert_int_equal(after.allocations - before.allocations, after.frees - before.frees);
+}
+
+static void overflow_and_injected_failure(void **state)
+{
+    (void)state;
+    assert_null(mem_alloc(SIZE_MAX / 2, 3));
+    assert_null(mem_alloc(SIZE_MAX, 1));
+    mem_fail_after(1);
+    void *a = mem_alloc(1, 1), *b = mem_alloc(1, 1), *c = mem_realloc(a, 2, 1);
+    mem_fail_never();
+    assert_non_null(a);
+    assert_null(b);
+    assert_null(c);
+    mem_free(a);
+}
+
+static void checked_sizes(void **state)
+{
+    (void)state;
+    size_t s;
+    int64_t i;
+    assert_true(size_mul(3, 4, &s) && s == 12);
+    assert_false(size_mul(SIZE_MAX, 2, &s));
+    assert_false(size_add(SIZE_MAX, 1, &s));
+    assert_false(i64_mul(INT64_MAX, 2, &i));
+    assert_false(i64_add(INT64_MIN, -1, &i));
+    assert_int_equal(size_ceil_div(7, 3), 3);
+    assert_int_equal(size_ceil_div(SIZE_MAX, 2), SIZE_MAX / 2 + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blocks_are_aligned_and_counted),
+        cmocka_unit_test(overflow_and_injected_failure),
+        cmocka_unit_test(checked_sizes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,81 @@
+#include "base/alloc.h"
+#include "base/outfile.h"
+#include "check.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/sibyl-outfile-XXXXXX";
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int drop_folder(void **state)
+{
+    (void)state;
+    char path[128];
+    snprintf(path, sizeof path, "%s/a", folder);
+    unlink(path);
+    return rmdir(folder);
+}
+
+static int files_in_folder(void)
+{
+    int n = 0;
+    DIR *d = opendir(folder);
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n - 2;
+}
+
+static void whole_or_not_at_all(void **state)
+{
+    (void)state;
+    char path[128], text[8] = "";
+    snprintf(path, sizeof path, "%s/a", folder);
+    sib_error err = SIB_ERROR_INIT;
+    outfile f;
+    CHECK_OK(outfile_begin(&f, path, &err), err);
+    fputs("old", f.stream);
+    assert_int_not_equal(access(path, F_OK), 0);
+    CHECK_OK(outfile_commit(&f, &err), err);
+    CHECK_OK(outfile_begin(&f, path, &err), err);
+    fputs("new", f.stream);
+    outfile_abort(&f);
+    outfile_abort(&f);
+    assert_int_equal(files_in_folder(), 1);
+    FILE *in = fopen(path, "r");
+    assert_int_equal(fread(text, 1, 7, in), 3);
+    fclose(in);
+    assert_string_equal(text, "old");
+}
+
+static void failures_name_the_path(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    outfile f;
+    CHECK_FAILS(outfile_begin(&f, "/nonexistent/x", &err), SIB_ERR_IO, err, "/nonexistent/x");
+    CHECK_FAILS(outfile_begin(&f, folder, &err), SIB_ERR_IO, err, "folder");
+    CHECK_OK(outfile_begin(&f, "/dev/full", &err), err);
+    fputs("text", f.stream);
+    CHECK_FAILS(outfile_commit(&f, &err), SIB_ERR_IO, err, "/dev/full");
+    mem_fail_after(1);
+    sib_code code = outfile_begin(&f, "/tmp/x", &err);
+    mem_fail_never();
+    assert_int_equal(code, SIB_ERR_MEMORY);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_or_not_at_all),
+        cmocka_unit_test(failures_name_the_path),
+    };
+    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+}

@@ -1,0 +1,79 @@
+/* What every test starts from: cmocka, and a few words of our own. */
+#ifndef TESTS_CHECK_H
+#define TESTS_CHECK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sibyl/base.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A call that must succeed; shows the message where it does not. */
+#define CHECK_OK(call, err)                                                                                  \
+    do {                                                                                                     \
+        if ((call) != SIB_OK)                                                                                \
+            fail_msg("%s: %s", #call, (err).message);                                                        \
+    } while (0)
+
+/* A call that must fail with `expected` and a message that contains `words`; clears err for the next call. */
+#define CHECK_FAILS(call, expected, err, words)                                                              \
+    do {                                                                                                     \
+        sib_code check_code = (call);                                                                        \
+        if (check_code != (expected) || (err).code != (expected) || !strstr((err).message, (words)))         \
+            fail_msg("%s: code %s, message '%s'; expected %s and '%s'", #call, sib_code_name(check_code),    \
+                     (err).message, sib_code_name(expected), (words));                                       \
+        memset(&(err), 0, sizeof(err));                                                                      \
+    } while (0)
+
+/* Folder with the shared data sets: $SIBYL_DATA, else ../shared/data beside the sources, else NULL. */
+static inline const char *check_data_folder(void)
+{
+    static char path[4096];
+    const char *named = getenv("SIBYL_DATA"), *source = getenv("SIBYL_SOURCE");
+    if (named)
+        snprintf(path, sizeof path, "%s", named);
+    else if (source)
+        snprintf(path, sizeof path, "%s/../shared/data", source);
+    else
+        return NULL;
+    char probe[4200];
+    snprintf(probe, sizeof probe, "%s/README.md", path);
+    FILE *f = fopen(probe, "r");
+    if (f)
+        fclose(f);
+    return f ? path : NULL;
+}
+
+/* Skips a test, saying for want of what. */
+#define CHECK_SKIP(want)                                                                                     \
+    do {                                                                                                     \
+        print_message("skipped for want of %s\n", want);                                                     \
+        skip();                                                                                              \
+    } while (0)
+
+/* xorshift64*: the same numbers on every machine. */
+typedef struct check_random {
+    uint64_t state;
+} check_random;
+
+static inline uint64_t check_u64(check_random *r)
+{
+    r->state ^= r->state >> 12;
+    r->state ^= r->state << 25;
+    r->state ^= r->state >> 27;
+    return r->state * UINT64_C(0x2545F4914F6CDD1D);
+}
+
+/* Uniform in [-1, 1). */
+static inline double check_uniform(check_random *r)
+{
+    return (double)(int64_t)check_u64(r) / 9223372036854775808.0;
+}
+
+#endif
