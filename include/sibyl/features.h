@@ -66,7 +66,7 @@ typedef enum sib_smooth {
    and smoothing last. */
 typedef struct sib_mel_spec {
     int32_t sample_rate; /* Hz, 1 .. 768,000 */
-    int32_t n_fft;       /* samples of the transform, 2 .. 1,048,576; any size, prime ones too */
+    int32_t n_fft;       /* samples of the transform, 2 .. 65,536; any size, prime ones too */
     int32_t win_length;  /* samples of the window, 1 .. n_fft */
     int32_t hop_length;  /* samples between frames, 1 .. 1,048,576 */
     sib_window window;   /* centred in n_fft, except under SIB_FRAMING_WHOLE, where it begins the frame */
@@ -144,21 +144,19 @@ SIB_API sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float
 
 /* ---- Streaming ---------------------------------------------------------------------------------- */
 
-/* Push samples as they come, pull frames as they are done. Frames hold y before the clamp to the maximum
-   (which needs the whole recording) and before offset, gain and smoothing; up to there the bits equal those
-   of sib_mel_compute. Memory does not grow with the recording: the stream holds one block of samples and at
-   most SIB_MEL_STREAM_FRAMES frames. One thread at a time per stream. */
+/* Push samples as they come, pull frames as they are done. Frames hold (y + offset) * gain before the clamp to the
+   maximum, which needs the whole recording, and before smoothing; up to there the bits equal those of sib_mel_compute.
+   Memory does not grow with the recording. One thread at a time per stream. */
 typedef struct sib_mel_stream sib_mel_stream;
 
-/* mel: borrowed, must outlive the stream. out: owned by the caller, sib_mel_stream_free(&stream).
+/* mel: borrowed, must outlive the stream; its smoothing is not applied. out: owned by the caller,
+   sib_mel_stream_free(&stream).
    Errors: SIB_ERR_MEMORY. */
 SIB_API sib_code sib_mel_stream_create(const sib_mel *mel, sib_mel_stream **out, sib_error *err);
 SIB_API void sib_mel_stream_free(sib_mel_stream **stream);
 
-#define SIB_MEL_STREAM_FRAMES 4096
-
-/* Takes samples (n_samples) and stores in *taken how many it took; it takes fewer than n_samples only when
-   SIB_MEL_STREAM_FRAMES frames wait to be pulled.
+/* Takes samples (n_samples) and stores in *taken how many it took: all, unless so many wait for frames to be pulled
+   that the stream's buffer of about a million samples (more where one window or hop is longer) is full.
    Errors: SIB_ERR_VALUE names the first sample, counted from the beginning of the stream, that is NaN or
    infinite; SIB_ERR_ARGUMENT after sib_mel_stream_end. After an error the stream can only be freed. */
 SIB_API sib_code sib_mel_stream_push(sib_mel_stream *stream, const float *samples, size_t n_samples,
@@ -168,17 +166,18 @@ SIB_API sib_code sib_mel_stream_push(sib_mel_stream *stream, const float *sample
    Errors: those of sib_mel_shape for all samples pushed. */
 SIB_API sib_code sib_mel_stream_end(sib_mel_stream *stream, sib_error *err);
 
-/* Moves up to max_frames finished frames into frames (n_mels, *got), row b at frames + b * row_stride.
- *got is 0 when more samples are needed, or when all was pulled after sib_mel_stream_end. */
+/* Computes up to max_frames frames into frames (n_mels, *got), row b at frames + b * row_stride, row_stride at least
+   max_frames. *got is 0 when more samples are needed, or when all was pulled after sib_mel_stream_end.
+   Errors: SIB_ERR_VALUE where samples are so large that energies overflow; SIB_ERR_SIZE (row_stride). */
 SIB_API sib_code sib_mel_stream_pull(sib_mel_stream *stream, float *frames, size_t max_frames,
                                      size_t row_stride, size_t *got, sib_error *err);
 
-/* Maximum of y over every frame pulled or waiting; -INFINITY before the first. */
+/* Maximum over every value pulled so far; -INFINITY before the first. */
 SIB_API float sib_mel_stream_maximum(const sib_mel_stream *stream);
 
-/* Finishes frames of a stream in place: y = (max(y, maximum - dynamic_range) + offset) * gain, the clamp left
-   out where the description has none. With the maximum of the whole recording the bits equal those of
-   sib_mel_compute without smoothing; with the running maximum it is the causal approximation.
+/* Clamps frames of a stream in place: x = max(x, maximum - dynamic_range * gain), where the description has a clamp.
+   With the maximum of the whole recording the bits equal those of sib_mel_compute without smoothing; with the running
+   maximum it is the causal approximation.
    frames: (n_mels, n_frames), row b at frames + b * row_stride. */
 SIB_API void sib_mel_finish(const sib_mel *mel, float maximum, float *frames, size_t n_frames,
                             size_t row_stride);

@@ -1,0 +1,220 @@
+/* Making the tables of a front end, and the shape of what it computes. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "features/mel_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Samples of one piece of work: they and the features made of them fit a second-level cache of 512 KB. */
+#define BLOCK_SAMPLES 40960
+#define BLOCK_FRAMES  256
+
+/* n doubles at the head of `block`, turned into floats in place. */
+static void narrow(void *block, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double x;
+        memcpy(&x, (char *)block + i * sizeof x, sizeof x);
+        float y = (float)x;
+        memcpy((char *)block + i * sizeof y, &y, sizeof y);
+    }
+}
+
+/* Keeps of each band only the stretch from its first to its last weight that is not zero. Returns their number. */
+static size_t pack_bands(sib_mel *mel, double *packed)
+{
+    const size_t n_bins = (size_t)mel->tables.n_bins;
+    size_t n = 0;
+    for (size_t m = 0; m < (size_t)mel->spec.n_mels; m++) {
+        const double *row = mel->dense_weights + m * n_bins; /* (n_bins) */
+        size_t first = 0, end = n_bins;
+        while (first < end && row[first] == 0)
+            first++;
+        while (end > first && row[end - 1] == 0)
+            end--;
+        if (first == end)
+            first = end = 0;
+        mel->bands[m] = (mel_band){(int32_t)first, (int32_t)(end - first), (int32_t)n};
+        if (packed)
+            memcpy(packed + n, row + first, (end - first) * sizeof *packed);
+        n += end - first;
+    }
+    return n;
+}
+
+/* The arrays of numbers; true unless memory runs out. */
+static bool make_arrays(sib_mel *mel)
+{
+    const sib_mel_spec *spec = &mel->spec;
+    const size_t n_mels = (size_t)spec->n_mels, n_bins = (size_t)mel->tables.n_bins;
+    mel->dense_weights = mem_alloc(n_mels * n_bins, sizeof *mel->dense_weights);
+    mel->bands = mem_alloc(n_mels, sizeof *mel->bands);
+    mel->window = mem_alloc((size_t)spec->win_length, sizeof(double));
+    mel->log_coefs = mem_alloc(LOG_COEFS_MAX, sizeof(double));
+    if (!mel->dense_weights || !mel->bands || !mel->window || !mel->log_coefs)
+        return false;
+    mel_window(spec, mel->window);
+    mel_dense_weights(spec, mel->dense_weights);
+    mel_log_coefs(spec, mel->kernel.single ? LOG_TERMS_F32 : LOG_TERMS_F64, mel->log_coefs);
+    size_t n_weights = pack_bands(mel, NULL);
+    mel->weights = mem_alloc(n_weights, sizeof(double));
+    if (!mel->weights)
+        return false;
+    pack_bands(mel, mel->weights);
+    if (mel->kernel.single) {
+        narrow(mel->window, (size_t)spec->win_length);
+        narrow(mel->log_coefs, LOG_COEFS_MAX);
+        narrow(mel->weights, n_weights);
+    }
+    return true;
+}
+
+sib_code sib_mel_create(const sib_mel_spec *spec, const sib_mel_options *options, sib_mel **out, sib_error *err)
+{
+    *out = NULL;
+    sib_code code = mel_spec_check(spec, err);
+    if (code != SIB_OK)
+        return code;
+    sib_mel *mel = mem_calloc(1, sizeof *mel);
+    if (!mel)
+        return err_memory(err, sizeof *mel, "mel tables");
+    mel_kernel_table kernels;
+    mel_kernel_table_init(&kernels, cpu_level_chosen());
+    const bool fft400 = mel_is_fft400(spec), precise = options && options->precise;
+    mel->spec = *spec;
+    mel->kernel = !fft400 ? kernels.general_f64 : precise ? kernels.fft400_f64 : kernels.fft400_f32;
+    if (spec->framing != SIB_FRAMING_WHOLE)
+        mel->lead = (size_t)(spec->n_fft / 2 - (spec->n_fft - spec->win_length) / 2);
+    mel->tables = (mel_tables){
+        .n_fft = spec->n_fft,
+        .win_length = spec->win_length,
+        .hop_length = spec->hop_length,
+        .n_bins = spec->n_fft / 2 + 1,
+        .n_mels = spec->n_mels,
+        .remove_dc = spec->remove_dc,
+        .magnitude = spec->power == 1,
+        .logarithm = spec->log != SIB_LOG_NONE,
+        .preemphasis = spec->preemphasis,
+        .offset = spec->offset,
+        .gain = spec->gain,
+    };
+    if (!make_arrays(mel)) {
+        sib_mel_free(&mel);
+        return err_set(err, SIB_ERR_MEMORY, "out of memory: mel tables of %d bands and %d points", (int)spec->n_mels,
+                       (int)spec->n_fft);
+    }
+    if (!fft400 && (code = fft_plan_make(&mel->fft, spec->n_fft, err)) != SIB_OK) {
+        sib_mel_free(&mel);
+        return code;
+    }
+    mel->tables.window = mel->window;
+    mel->tables.weights = mel->weights;
+    mel->tables.log_coefs = mel->log_coefs;
+    mel->tables.bands = mel->bands;
+    mel->tables.fft = fft400 ? NULL : &mel->fft;
+    *out = mel;
+    return SIB_OK;
+}
+
+void sib_mel_free(sib_mel **mel)
+{
+    if (!mel || !*mel)
+        return;
+    fft_plan_free(&(*mel)->fft);
+    mem_free((*mel)->dense_weights);
+    mem_free((*mel)->bands);
+    mem_free((*mel)->window);
+    mem_free((*mel)->weights);
+    mem_free((*mel)->log_coefs);
+    mem_free(*mel);
+    *mel = NULL;
+}
+
+const sib_mel_spec *sib_mel_get_spec(const sib_mel *mel)
+{
+    return &mel->spec;
+}
+
+void sib_mel_weights(const sib_mel *mel, double *weights)
+{
+    memcpy(weights, mel->dense_weights,
+           (size_t)mel->spec.n_mels * (size_t)mel->tables.n_bins * sizeof *weights);
+}
+
+size_t mel_block_frames(const sib_mel *mel)
+{
+    size_t frames = size_min(BLOCK_SAMPLES / (size_t)mel->spec.hop_length, BLOCK_FRAMES);
+    return size_max(frames - frames % mel->kernel.lanes, mel->kernel.lanes);
+}
+
+uint64_t mel_frame_count(const sib_mel *mel, uint64_t n)
+{
+    const sib_mel_spec *s = &mel->spec;
+    const uint64_t hop = (uint64_t)s->hop_length, win = (uint64_t)s->win_length;
+    if (n == 0 || (s->framing == SIB_FRAMING_WHOLE && n < win))
+        return 0;
+    uint64_t frames = (s->framing == SIB_FRAMING_WHOLE ? n - win : n) / hop + 1;
+    return frames - s->drop_last_frame;
+}
+
+sib_code mel_length_check(const sib_mel *mel, uint64_t n, sib_error *err)
+{
+    const sib_mel_spec *s = &mel->spec;
+    if (n == 0)
+        return err_set(err, SIB_ERR_VALUE, "the recording has no samples");
+    if (s->framing == SIB_FRAMING_CENTER_REFLECT && n <= (uint64_t)s->n_fft / 2)
+        return err_set(err, SIB_ERR_VALUE,
+                       "the recording has %llu samples, reflection at its ends needs at least %d; pad it",
+                       (unsigned long long)n, (int)(s->n_fft / 2 + 1));
+    if (mel_frame_count(mel, n) == 0)
+        return err_set(err, SIB_ERR_VALUE, "the recording has %llu samples, too few for one frame",
+                       (unsigned long long)n);
+    return SIB_OK;
+}
+
+sib_code sib_mel_shape(const sib_mel *mel, uint64_t n_samples, uint64_t *bands, uint64_t *frames, sib_error *err)
+{
+    *bands = *frames = 0;
+    if (n_samples > (uint64_t)INT64_MAX / 2)
+        return err_set(err, SIB_ERR_SIZE, "%llu samples are more than can be counted",
+                       (unsigned long long)n_samples);
+    sib_code code = mel_length_check(mel, n_samples, err);
+    if (code != SIB_OK)
+        return code;
+    uint64_t rows = (uint64_t)mel->spec.n_mels, columns = mel_frame_count(mel, n_samples), bytes;
+    if (__builtin_mul_overflow(rows * sizeof(float), columns, &bytes) || bytes > SIZE_MAX / 2)
+        return err_set(err, SIB_ERR_SIZE, "features of %llu samples do not fit in memory",
+                       (unsigned long long)n_samples);
+    if (mel->spec.smooth == SIB_SMOOTH_VALID) {
+        if (rows < 3 || columns < 3)
+            return err_set(err, SIB_ERR_VALUE, "a valid 3 x 3 average needs 3 bands and 3 frames, there are %llu and %llu",
+                           (unsigned long long)rows, (unsigned long long)columns);
+        rows -= 2;
+        columns -= 2;
+    }
+    *bands = rows;
+    *frames = columns;
+    return SIB_OK;
+}
+
+size_t mel_first_bad(const float *samples, size_t n)
+{
+    /* x - x is 0 for finite x, NaN for the rest; whole stretches first, so that it vectorises. */
+    enum { STRETCH = 4096 };
+    for (size_t begin = 0; begin < n; begin += STRETCH) {
+        size_t end = begin + size_min(STRETCH, n - begin);
+        float sum[8] = {0};
+        for (size_t i = begin; i + 8 <= end; i += 8)
+            for (size_t j = 0; j < 8; j++)
+                sum[j] += samples[i + j] - samples[i + j];
+        bool bad = end - begin < STRETCH; /* short stretches are looked at one by one */
+        for (size_t j = 0; j < 8; j++)
+            bad |= sum[j] != 0;
+        for (size_t i = begin; bad && i < end; i++)
+            if (!isfinite(samples[i]))
+                return i;
+    }
+    return n;
+}

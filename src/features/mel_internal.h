@@ -1,0 +1,116 @@
+/* What the files of this room share: the tables of a front end and the kernels that run on them. */
+#ifndef FEATURES_MEL_INTERNAL_H
+#define FEATURES_MEL_INTERNAL_H
+
+#include "base/cpu.h"
+#include "features/fft_plan.h"
+
+#include <sibyl/features.h>
+
+/* One band: bins first .. first + count - 1, weights beside it in mel_tables.weights. count may be 0. */
+typedef struct mel_band {
+    int32_t first, count, weights;
+} mel_band;
+
+/* Coefficients of z = (log(max(x, floor)) + offset) * gain, all in one form: with x = 2^e (1 + f),
+       z = (scale_high e + shift) + (scale_low e + f q(f)),   z >= z_floor
+   where q is a polynomial that holds the scale too. scale_high has so few bits that scale_high * e is exact. */
+enum { LOG_SCALE_HIGH, LOG_SCALE_LOW, LOG_SHIFT, LOG_Z_FLOOR, LOG_POLY };
+#define LOG_TERMS_F32  8
+#define LOG_TERMS_F64  14
+#define LOG_COEFS_MAX  (LOG_POLY + LOG_TERMS_F64)
+
+/* Everything a kernel reads. The arrays of numbers hold the kernel's real type: float or double. */
+typedef struct mel_tables {
+    int32_t n_fft, win_length, hop_length, n_bins, n_mels;
+    bool remove_dc, magnitude, logarithm;
+    double preemphasis, offset, gain; /* offset and gain where there is no logarithm */
+    const void *window;               /* (win_length) */
+    const void *weights;              /* (sum of counts) */
+    const void *log_coefs;            /* (LOG_COEFS_MAX) */
+    const mel_band *bands;            /* (n_mels) */
+    const fft_plan *fft;              /* NULL for the 400-point kernel */
+} mel_tables;
+
+/* What a block of frames leaves behind. */
+typedef struct mel_tally {
+    float maximum; /* of z over all frames */
+    bool overflow; /* an energy was infinite or NaN */
+} mel_tally;
+
+/* z of n_frames frames, before the clamp to the maximum.
+   x:      samples; frame t is x[t hop .. t hop + win_length), only those are read
+   out:    (n_mels, n_frames), row m at out + m * stride
+   tally:  brought up to date
+   scratch: mel_kernel.scratch_bytes(t) bytes, aligned to 64 */
+typedef void (*mel_block_fn)(const mel_tables *t, const float *x, size_t n_frames, float *out, size_t stride,
+                             mel_tally *tally, void *scratch);
+
+/* One way to compute blocks of frames. */
+typedef struct mel_kernel {
+    mel_block_fn block;
+    size_t (*scratch_bytes)(const mel_tables *t);
+    size_t lanes; /* frames computed at once */
+    bool single;  /* tables hold float, else double */
+} mel_kernel;
+
+/* The kernels of one CPU level; every slot is filled. */
+typedef struct mel_kernel_table {
+    mel_kernel fft400_f32; /* n_fft 400, hop 160, periodic Hann 400, power 2 */
+    mel_kernel fft400_f64;
+    mel_kernel general_f64; /* anything else */
+} mel_kernel_table;
+
+/* Fills the table with portable C, then with what `level` has. */
+void mel_kernel_table_init(mel_kernel_table *table, cpu_level level);
+
+#define FFT400_SIZE 400
+#define FFT400_HOP  160
+#define FFT400_BINS 201
+
+/* The kernels of each level, one file each: <folder>/mel_<slot>_<level>_<type>.c. */
+extern const mel_kernel mel_fft400_c_f32, mel_fft400_c_f64, mel_general_c_f64;
+extern const mel_kernel mel_fft400_avx2_f32, mel_fft400_avx2_f64, mel_general_avx2_f64;
+extern const mel_kernel mel_fft400_avx512_f32, mel_fft400_avx512_f64, mel_general_avx512_f64;
+extern const mel_kernel mel_fft400_neon_f32, mel_fft400_neon_f64, mel_general_neon_f64;
+
+struct sib_mel {
+    sib_mel_spec spec;
+    mel_tables tables;
+    mel_kernel kernel;
+    double *dense_weights; /* (n_mels, n_bins) */
+    mel_band *bands;       /* (n_mels) */
+    void *window, *weights, *log_coefs;
+    fft_plan fft;
+    size_t lead;           /* samples of frame 0 that lie before sample 0 */
+};
+
+/* True where the hand-made 400-point kernel computes what `spec` describes. */
+bool mel_is_fft400(const sib_mel_spec *spec);
+
+/* Checks each field; the message names the first that is out of range. */
+sib_code mel_spec_check(const sib_mel_spec *spec, sib_error *err);
+
+/* Window w (win_length) and bands as dense weights (n_mels, n_fft / 2 + 1). */
+void mel_window(const sib_mel_spec *spec, double *w);
+void mel_dense_weights(const sib_mel_spec *spec, double *weights);
+
+/* Coefficients as above; terms is LOG_TERMS_F32 or LOG_TERMS_F64. */
+void mel_log_coefs(const sib_mel_spec *spec, size_t terms, double coefs[LOG_COEFS_MAX]);
+
+/* Frames that n_samples give before smoothing, 0 where there is none; never fails. */
+uint64_t mel_frame_count(const sib_mel *mel, uint64_t n_samples);
+
+/* Refuses recordings that are too short for a frame or for the reflection. */
+sib_code mel_length_check(const sib_mel *mel, uint64_t n_samples, sib_error *err);
+
+/* Lowest value that is left by the clamp to `maximum`, -FLT_MAX where the description has no clamp. */
+float mel_least(const sib_mel *mel, float maximum);
+
+/* Index of the first sample that is NaN or infinite, n where there is none. */
+size_t mel_first_bad(const float *samples, size_t n);
+
+/* Frames per piece of work, so that its samples stay within the second cache. */
+size_t mel_block_frames(const sib_mel *mel);
+
+#endif
