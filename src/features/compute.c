@@ -1,9 +1,11 @@
-/* Features of a whole recording: frames in blocks over threads, then the clamp to the maximum and the smoothing. */
+/* Features of a whole recording: frames in blocks over threads, then the clamp to the maximum and the
+ * smoothing. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/pool.h"
 #include "base/size.h"
 #include "features/mel_internal.h"
+#include "features/rescue.h"
 #include "features/signal.h"
 #include "features/smooth.h"
 
@@ -17,58 +19,86 @@ typedef struct {
     char *workspace; /* (threads, workspace_bytes) */
     size_t workspace_bytes, scratch_bytes;
     mel_tally *tallies; /* (threads) */
+    float *limits;      /* (frames), or NULL where nothing is computed again */
     float least;        /* maximum - dynamic_range, once the maximum is known */
     float *features;
     size_t row_stride;
 } compute_job;
+
+/* Raises every value of x (rows, columns), row stride `stride`, to at least `least`. */
+static void raise_to(float least, float *x, size_t rows, size_t columns, size_t stride)
+{
+    for (size_t r = 0; least > -FLT_MAX && r < rows; r++) {
+        float *row = x + r * stride;
+        for (size_t t = 0; t < columns; t++)
+            row[t] = row[t] < least ? least : row[t];
+    }
+}
 
 static size_t round64(size_t bytes)
 {
     return (bytes + 63) / 64 * 64;
 }
 
-/* Frames begin .. begin + count - 1. */
+/* Position of the first sample of frame t. */
+static int64_t frame_start(const sib_mel *mel, size_t t)
+{
+    return (int64_t)t * mel->spec.hop_length - (int64_t)mel->lead;
+}
+
+/* Frames begin .. begin + count - 1 of z. */
 static void compute_block(void *context, size_t begin, size_t count, unsigned worker)
 {
     const compute_job *j = context;
     const sib_mel *mel = j->mel;
     char *scratch = j->workspace + worker * j->workspace_bytes;
-    const int64_t start = (int64_t)begin * mel->spec.hop_length - (int64_t)mel->lead;
     const size_t length = (count - 1) * (size_t)mel->spec.hop_length + (size_t)mel->spec.win_length;
-    const float *x = signal_view(&j->signal, start, length, (float *)(scratch + j->scratch_bytes));
-    mel->kernel.block(&mel->tables, x, count, j->z + begin, j->z_stride, &j->tallies[worker], scratch);
+    const float *x =
+        signal_view(&j->signal, frame_start(mel, begin), length, (float *)(scratch + j->scratch_bytes));
+    mel->kernel.block(&mel->tables, x, count, j->z + begin, j->z_stride, j->limits ? j->limits + begin : NULL,
+                      &j->tallies[worker], scratch);
 }
 
-/* Rows begin .. begin + count - 1 of the result. */
-static void finish_rows(void *context, size_t begin, size_t count, unsigned worker)
+/* Frames begin .. begin + count - 1 of z, once the maximum is known: doubtful values again, and the clamp
+   where no smoothing follows. */
+static void finish_block(void *context, size_t begin, size_t count, unsigned worker)
+{
+    const compute_job *j = context;
+    const sib_mel *mel = j->mel;
+    if (j->limits)
+        rescue_frames(mel, &j->signal, frame_start(mel, begin), count, j->z + begin, j->z_stride,
+                      j->limits + begin, j->least, j->workspace + worker * j->workspace_bytes);
+    if (mel->spec.smooth == SIB_SMOOTH_NONE)
+        raise_to(j->least, j->z + begin, (size_t)mel->spec.n_mels, count, j->z_stride);
+}
+
+/* Rows begin .. begin + count - 1 of the smoothed result. */
+static void smooth_rows(void *context, size_t begin, size_t count, unsigned worker)
 {
     (void)worker;
     const compute_job *j = context;
-    for (size_t r = begin; r < begin + count; r++) {
-        float *row = j->features + r * j->row_stride;
-        if (j->mel->spec.smooth != SIB_SMOOTH_NONE)
-            smooth_row(j->mel->spec.smooth, j->z, (size_t)j->mel->spec.n_mels, j->frames, j->z_stride, j->least, r,
-                       row);
-        else
-            for (size_t t = 0; t < j->frames; t++)
-                row[t] = row[t] < j->least ? j->least : row[t];
-    }
+    for (size_t r = begin; r < begin + count; r++)
+        smooth_row(j->mel->spec.smooth, j->z, (size_t)j->mel->spec.n_mels, j->frames, j->z_stride, j->least,
+                   r, j->features + r * j->row_stride);
 }
 
-/* NaN and infinite samples show in the energies of the frames that hold them; samples in no frame are looked at here. */
+/* NaN and infinite samples show in the energies of the frames that hold them; samples in no frame are looked
+ * at here. */
 static sib_code check_samples(const compute_job *j, bool overflow, sib_error *err)
 {
     const sib_mel_spec *spec = &j->mel->spec;
     const mel_signal *s = &j->signal;
     size_t seen = 0;
     if (!overflow && spec->hop_length <= spec->win_length)
-        seen = size_min((j->frames - 1) * (size_t)spec->hop_length + (size_t)spec->win_length - j->mel->lead, s->n);
+        seen = size_min((j->frames - 1) * (size_t)spec->hop_length + (size_t)spec->win_length - j->mel->lead,
+                        s->n);
     size_t bad = seen + mel_first_bad(s->samples + seen, s->n - seen);
     if (bad < s->n)
         return err_set(err, SIB_ERR_VALUE, "sample %zu is %s, expected finite samples", bad,
                        s->samples[bad] != s->samples[bad] ? "NaN" : "infinite");
     if (overflow)
-        return err_set(err, SIB_ERR_VALUE, "samples are so large that energies overflow, expected about -1 to 1");
+        return err_set(err, SIB_ERR_VALUE,
+                       "samples are so large that energies overflow, expected about -1 to 1");
     return SIB_OK;
 }
 
@@ -78,17 +108,20 @@ static sib_code job_make(compute_job *j, unsigned threads, sib_error *err)
     const sib_mel *mel = j->mel;
     const size_t piece = size_ceil_div(j->frames, 8 * (size_t)threads), lanes = mel->kernel.lanes;
     j->block = size_min(mel_block_frames(mel), size_ceil_div(piece, lanes) * lanes);
-    j->scratch_bytes = round64(mel->kernel.scratch_bytes(&mel->tables));
+    j->scratch_bytes = round64(size_max(mel->kernel.scratch_bytes(&mel->tables), rescue_scratch_bytes(mel)));
     j->workspace_bytes =
-        j->scratch_bytes + round64(((j->block - 1) * (size_t)mel->spec.hop_length + (size_t)mel->spec.win_length) *
-                                   sizeof(float));
+        j->scratch_bytes +
+        round64(((j->block - 1) * (size_t)mel->spec.hop_length + (size_t)mel->spec.win_length) *
+                sizeof(float));
     j->workspace = mem_alloc(threads, j->workspace_bytes);
     j->tallies = mem_alloc(threads, sizeof *j->tallies);
+    if (rescue_wanted(mel))
+        j->limits = mem_alloc(j->frames, sizeof *j->limits);
     if (mel->spec.smooth != SIB_SMOOTH_NONE) {
         j->z_stride = j->frames;
         j->z = mem_alloc((size_t)mel->spec.n_mels * j->frames, sizeof *j->z);
     }
-    if (!j->workspace || !j->tallies || !j->z)
+    if (!j->workspace || !j->tallies || !j->z || (rescue_wanted(mel) && !j->limits))
         return err_set(err, SIB_ERR_MEMORY, "out of memory: features of %zu frames", j->frames);
     for (unsigned i = 0; i < threads; i++)
         j->tallies[i] = (mel_tally){-FLT_MAX, false};
@@ -111,18 +144,20 @@ static sib_code job_run(compute_job *j, sib_pool *pool, uint64_t bands, sib_erro
     if (code != SIB_OK)
         return code;
     j->least = mel_least(j->mel, all.maximum);
-    if (j->mel->spec.smooth != SIB_SMOOTH_NONE || j->mel->spec.dynamic_range > 0)
-        pool_run(pool, bands, 1, finish_rows, j);
+    if (j->limits || j->mel->spec.dynamic_range > 0)
+        pool_run(pool, j->frames, j->block, finish_block, j);
+    if (j->mel->spec.smooth != SIB_SMOOTH_NONE)
+        pool_run(pool, bands, 1, smooth_rows, j);
     return SIB_OK;
 }
 
-sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float *samples, size_t n_samples, size_t padding,
-                         float *features, size_t row_stride, sib_error *err)
+sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float *samples, size_t n_samples,
+                         size_t padding, float *features, size_t row_stride, sib_error *err)
 {
     size_t total;
     if (!size_add(n_samples, padding, &total))
-        return err_set(err, SIB_ERR_SIZE, "%zu samples and %zu of padding are more than can be counted", n_samples,
-                       padding);
+        return err_set(err, SIB_ERR_SIZE, "%zu samples and %zu of padding are more than can be counted",
+                       n_samples, padding);
     uint64_t bands, frames;
     sib_code code = sib_mel_shape(mel, total, &bands, &frames, err);
     if (code != SIB_OK)
@@ -142,6 +177,7 @@ sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float *sample
     code = job_run(&j, pool, bands, err);
     mem_free(j.workspace);
     mem_free(j.tallies);
+    mem_free(j.limits);
     if (j.z != features)
         mem_free(j.z);
     return code;
@@ -156,10 +192,5 @@ float mel_least(const sib_mel *mel, float maximum)
 
 void sib_mel_finish(const sib_mel *mel, float maximum, float *frames, size_t n_frames, size_t row_stride)
 {
-    const float least = mel_least(mel, maximum);
-    for (size_t m = 0; m < (size_t)mel->spec.n_mels; m++) {
-        float *row = frames + m * row_stride;
-        for (size_t t = 0; t < n_frames; t++)
-            row[t] = row[t] < least ? least : row[t];
-    }
+    raise_to(mel_least(mel, maximum), frames, (size_t)mel->spec.n_mels, n_frames, row_stride);
 }

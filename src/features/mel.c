@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "features/mel_internal.h"
+#include "features/rescue.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,18 +12,17 @@
 #define BLOCK_SAMPLES 40960
 #define BLOCK_FRAMES  256
 
-/* n doubles at the head of `block`, turned into floats in place. */
-static void narrow(void *block, size_t n)
+/* n doubles as floats; NULL where memory runs out. */
+static float *narrowed(const double *x, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        double x;
-        memcpy(&x, (char *)block + i * sizeof x, sizeof x);
-        float y = (float)x;
-        memcpy((char *)block + i * sizeof y, &y, sizeof y);
-    }
+    float *y = mem_alloc(n, sizeof *y);
+    for (size_t i = 0; y && i < n; i++)
+        y[i] = (float)x[i];
+    return y;
 }
 
-/* Keeps of each band only the stretch from its first to its last weight that is not zero. Returns their number. */
+/* Keeps of each band only the stretch from its first to its last weight that is not zero. Returns their
+ * number. */
 static size_t pack_bands(sib_mel *mel, double *packed)
 {
     const size_t n_bins = (size_t)mel->tables.n_bins;
@@ -44,34 +44,81 @@ static size_t pack_bands(sib_mel *mel, double *packed)
     return n;
 }
 
-/* The arrays of numbers; true unless memory runs out. */
-static bool make_arrays(sib_mel *mel)
+/* The numbers in double; true unless memory runs out. */
+static bool make_doubles(sib_mel *mel, size_t *n_weights)
 {
     const sib_mel_spec *spec = &mel->spec;
     const size_t n_mels = (size_t)spec->n_mels, n_bins = (size_t)mel->tables.n_bins;
+    mel_numbers *d = &mel->doubles;
     mel->dense_weights = mem_alloc(n_mels * n_bins, sizeof *mel->dense_weights);
     mel->bands = mem_alloc(n_mels, sizeof *mel->bands);
-    mel->window = mem_alloc((size_t)spec->win_length, sizeof(double));
-    mel->log_coefs = mem_alloc(LOG_COEFS_MAX, sizeof(double));
-    if (!mel->dense_weights || !mel->bands || !mel->window || !mel->log_coefs)
+    d->window = mem_alloc((size_t)spec->win_length, sizeof(double));
+    d->log_coefs = mem_alloc(LOG_COEFS_MAX, sizeof(double));
+    d->spread = mem_alloc(n_mels, sizeof(double));
+    d->band_levels = mem_alloc(n_mels, sizeof(double));
+    if (!mel->dense_weights || !mel->bands || !d->window || !d->log_coefs || !d->spread || !d->band_levels)
         return false;
-    mel_window(spec, mel->window);
-    mel_dense_weights(spec, mel->dense_weights);
-    mel_log_coefs(spec, mel->kernel.single ? LOG_TERMS_F32 : LOG_TERMS_F64, mel->log_coefs);
-    size_t n_weights = pack_bands(mel, NULL);
-    mel->weights = mem_alloc(n_weights, sizeof(double));
-    if (!mel->weights)
+    mel_window(spec, d->window);
+    mel_dense_weights(spec, mel->dense_weights, d->spread);
+    mel_log_coefs(spec, LOG_TERMS_F64, d->log_coefs);
+    mel_band_levels(spec, mel->dense_weights, d->log_coefs, d->band_levels);
+    *n_weights = pack_bands(mel, NULL);
+    d->weights = mem_alloc(*n_weights, sizeof(double));
+    if (!d->weights)
         return false;
-    pack_bands(mel, mel->weights);
-    if (mel->kernel.single) {
-        narrow(mel->window, (size_t)spec->win_length);
-        narrow(mel->log_coefs, LOG_COEFS_MAX);
-        narrow(mel->weights, n_weights);
-    }
+    pack_bands(mel, d->weights);
     return true;
 }
 
-sib_code sib_mel_create(const sib_mel_spec *spec, const sib_mel_options *options, sib_mel **out, sib_error *err)
+/* The same in float; true unless memory runs out. */
+static bool make_singles(sib_mel *mel, size_t n_weights)
+{
+    const mel_numbers *d = &mel->doubles;
+    mel_numbers *s = &mel->singles;
+    double coefs[LOG_COEFS_MAX];
+    mel_log_coefs(&mel->spec, LOG_TERMS_F32, coefs);
+    s->window = narrowed(d->window, (size_t)mel->spec.win_length);
+    s->weights = narrowed(d->weights, n_weights);
+    s->log_coefs = narrowed(coefs, LOG_COEFS_MAX);
+    s->spread = narrowed(d->spread, (size_t)mel->spec.n_mels);
+    s->band_levels = narrowed(d->band_levels, (size_t)mel->spec.n_mels);
+    return s->window && s->weights && s->log_coefs && s->spread && s->band_levels;
+}
+
+static void free_numbers(mel_numbers *n)
+{
+    mem_free(n->window);
+    mem_free(n->weights);
+    mem_free(n->log_coefs);
+    mem_free(n->spread);
+    mem_free(n->band_levels);
+}
+
+static void use_numbers(mel_tables *t, const mel_numbers *n)
+{
+    t->window = n->window;
+    t->weights = n->weights;
+    t->log_coefs = n->log_coefs;
+    t->spread = n->spread;
+    t->band_levels = n->band_levels;
+}
+
+/* Everything that takes memory; true unless it runs out. */
+static bool make_numbers(sib_mel *mel)
+{
+    size_t n_weights = 0;
+    if (!make_doubles(mel, &n_weights) || (mel->kernel.single && !make_singles(mel, n_weights)))
+        return false;
+    mel->tables.bands = mel->bands;
+    rescue_limits(mel);
+    mel->precise_tables = mel->tables;
+    use_numbers(&mel->precise_tables, &mel->doubles);
+    use_numbers(&mel->tables, mel->kernel.single ? &mel->singles : &mel->doubles);
+    return true;
+}
+
+sib_code sib_mel_create(const sib_mel_spec *spec, const sib_mel_options *options, sib_mel **out,
+                        sib_error *err)
 {
     *out = NULL;
     sib_code code = mel_spec_check(spec, err);
@@ -85,6 +132,7 @@ sib_code sib_mel_create(const sib_mel_spec *spec, const sib_mel_options *options
     const bool fft400 = mel_is_fft400(spec), precise = options && options->precise;
     mel->spec = *spec;
     mel->kernel = !fft400 ? kernels.general_f64 : precise ? kernels.fft400_f64 : kernels.fft400_f32;
+    mel->precise = kernels.fft400_f64;
     if (spec->framing != SIB_FRAMING_WHOLE)
         mel->lead = (size_t)(spec->n_fft / 2 - (spec->n_fft - spec->win_length) / 2);
     mel->tables = (mel_tables){
@@ -100,19 +148,15 @@ sib_code sib_mel_create(const sib_mel_spec *spec, const sib_mel_options *options
         .offset = spec->offset,
         .gain = spec->gain,
     };
-    if (!make_arrays(mel)) {
+    if (!make_numbers(mel)) {
         sib_mel_free(&mel);
-        return err_set(err, SIB_ERR_MEMORY, "out of memory: mel tables of %d bands and %d points", (int)spec->n_mels,
-                       (int)spec->n_fft);
+        return err_set(err, SIB_ERR_MEMORY, "out of memory: mel tables of %d bands and %d points",
+                       (int)spec->n_mels, (int)spec->n_fft);
     }
     if (!fft400 && (code = fft_plan_make(&mel->fft, spec->n_fft, err)) != SIB_OK) {
         sib_mel_free(&mel);
         return code;
     }
-    mel->tables.window = mel->window;
-    mel->tables.weights = mel->weights;
-    mel->tables.log_coefs = mel->log_coefs;
-    mel->tables.bands = mel->bands;
     mel->tables.fft = fft400 ? NULL : &mel->fft;
     *out = mel;
     return SIB_OK;
@@ -125,9 +169,8 @@ void sib_mel_free(sib_mel **mel)
     fft_plan_free(&(*mel)->fft);
     mem_free((*mel)->dense_weights);
     mem_free((*mel)->bands);
-    mem_free((*mel)->window);
-    mem_free((*mel)->weights);
-    mem_free((*mel)->log_coefs);
+    free_numbers(&(*mel)->doubles);
+    free_numbers(&(*mel)->singles);
     mem_free(*mel);
     *mel = NULL;
 }
@@ -174,7 +217,8 @@ sib_code mel_length_check(const sib_mel *mel, uint64_t n, sib_error *err)
     return SIB_OK;
 }
 
-sib_code sib_mel_shape(const sib_mel *mel, uint64_t n_samples, uint64_t *bands, uint64_t *frames, sib_error *err)
+sib_code sib_mel_shape(const sib_mel *mel, uint64_t n_samples, uint64_t *bands, uint64_t *frames,
+                       sib_error *err)
 {
     *bands = *frames = 0;
     if (n_samples > (uint64_t)INT64_MAX / 2)
@@ -189,7 +233,8 @@ sib_code sib_mel_shape(const sib_mel *mel, uint64_t n_samples, uint64_t *bands, 
                        (unsigned long long)n_samples);
     if (mel->spec.smooth == SIB_SMOOTH_VALID) {
         if (rows < 3 || columns < 3)
-            return err_set(err, SIB_ERR_VALUE, "a valid 3 x 3 average needs 3 bands and 3 frames, there are %llu and %llu",
+            return err_set(err, SIB_ERR_VALUE,
+                           "a valid 3 x 3 average needs 3 bands and 3 frames, there are %llu and %llu",
                            (unsigned long long)rows, (unsigned long long)columns);
         rows -= 2;
         columns -= 2;

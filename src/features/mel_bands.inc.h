@@ -23,24 +23,28 @@ static inline vec log_affine(vec x, const REAL *coefs)
     return v_max(v_add(whole, part), v_set1(coefs[LOG_Z_FLOOR]));
 }
 
-/* bins: (n_bins, LANES) |X|^power; out: (n_mels, count) with row stride `stride`, count <= LANES frames. */
-static inline void bands_of_group(const mel_tables *t, const REAL *bins, size_t count, float *out, size_t stride,
-                                  mel_tally *tally)
+/* bins: (n_bins, LANES) |X|^power; out: (n_mels, count) with row stride `stride`, limits: (count) or NULL,
+   count <= LANES frames. */
+static inline void bands_of_group(const mel_tables *t, const REAL *bins, size_t count, float *out,
+                                  size_t stride, float *limits, mel_tally *tally)
 {
-    const REAL *weights = t->weights, *coefs = t->log_coefs;
+    const REAL *weights = t->weights, *coefs = t->log_coefs, *spread = t->spread, *levels = t->band_levels;
     const bool logarithm = t->logarithm;
     const vec offset = v_set1((REAL)t->offset), gain = v_set1((REAL)t->gain);
-    float tail[LANES];
-    vec highest = v_set1(-FLT_MAX), sum = v_load(bins);
+    float tail[LANES], high[LANES], energy[LANES];
+    vec highest = v_set1(-FLT_MAX), lowest = v_set1(FLT_MAX), total = v_load(bins), sum = v_set1(0);
     for (int32_t m = 0; m < t->n_mels; m++) {
         const mel_band *band = &t->bands[m];
         const REAL *w = weights + band->weights, *p = bins + (size_t)band->first * LANES;
         vec x = v_set1(0);
         for (int32_t k = 0; k < band->count; k++, p += LANES)
             x = v_fma(v_load(p), v_set1(w[k]), x);
-        sum = v_add(sum, x);
+        total = v_fma(x, v_set1(spread[m]), total);
         vec z = logarithm ? log_affine(x, coefs) : v_mul(v_add(x, offset), gain);
         highest = v_max(z, highest);
+        vec relative = v_sub(z, v_set1(levels[m]));
+        lowest = v_min(relative, lowest);
+        sum = v_add(relative, sum);
         if (count == LANES) {
             v_store_f32(out + (size_t)m * stride, z);
         } else {
@@ -48,13 +52,20 @@ static inline void bands_of_group(const mel_tables *t, const REAL *bins, size_t 
             memcpy(out + (size_t)m * stride, tail, count * sizeof *tail);
         }
     }
-    float high[LANES], total[LANES];
+    if (limits) {
+        vec mean = v_fma(sum, v_set1((REAL)1 / (REAL)t->n_mels), v_set1((REAL)t->below_mean));
+        vec limit = v_max(v_add(log_affine(total, coefs), v_set1((REAL)t->below_total)), mean);
+        v_store_f32(tail, limit);
+        v_store_f32(high, lowest);
+        for (size_t i = 0; i < count; i++)
+            limits[i] = high[i] < tail[i] ? tail[i] : -FLT_MAX;
+    }
     v_store_f32(high, highest);
-    v_store_f32(total, sum);
+    v_store_f32(energy, total);
     for (size_t i = 0; i < count; i++) {
         if (high[i] > tally->maximum)
             tally->maximum = high[i];
-        if (!(total[i] <= FLT_MAX))
+        if (!(energy[i] <= FLT_MAX))
             tally->overflow = true;
     }
 }

@@ -1,16 +1,17 @@
 /* Whisper's front end, LANES frames at a time: one vector holds the same number of LANES frames.
 
-   The 400-point transform of real samples is split by the prime-factor algorithm (Good 1958), since 400 = 16 * 25
-   with no common factor: with n = 25 a + 16 b (mod 400), k mod 16 = p and k mod 25 = q,
-       X[k] = sum over b of W25^(b q)  sum over a of W16^(a p) x[n],        W_N = exp(-2 pi i / N)
-   so no twiddles stand between 25 real transforms of 16 points (p = 0 .. 8 suffice, the rest are conjugates) and
-   25-point transforms: two of real values (p = 0, 8), seven of complex ones. 25 = 5 * 5 with twiddles.
+   The 400-point transform of real samples is split by the prime-factor algorithm (Good 1958), since 400 = 16
+   * 25 with no common factor: with n = 25 a + 16 b (mod 400), k mod 16 = p and k mod 25 = q, X[k] = sum over
+   b of W25^(b q)  sum over a of W16^(a p) x[n],        W_N = exp(-2 pi i / N) so no twiddles stand between 25
+   real transforms of 16 points (p = 0 .. 8 suffice, the rest are conjugates) and 25-point transforms: two of
+   real values (p = 0, 8), seven of complex ones. 25 = 5 * 5 with twiddles.
 
    Vector operations a group, float: 25 * 78 (window and 16 points) + 7 * 474 + 2 * 213 (25 points and power)
    + 391 (80 bands) + 80 * 18 (logarithm); docs/performance.md has the count beside what is measured.
 
-   Samples lie in polyphase order: row r holds samples r, r + 160, r + 320, ... so that the LANES frames of a group,
-   160 samples apart, are neighbours, and sample n of all of them is one load at row n % 160, column n / 160. */
+   Samples lie in polyphase order: row r holds samples r, r + 160, r + 320, ... so that the LANES frames of a
+   group, 160 samples apart, are neighbours, and sample n of all of them is one load at row n % 160, column n
+   / 160. */
 #include "features/mel_bands.inc.h"
 
 #define ROW (2 * LANES) /* columns of this group, then of the next */
@@ -50,33 +51,36 @@ typedef struct {
     vec re, im;
 } cvec;
 
-/* Sample n of the group's frames. */
-INLINE vec sample(const REAL *rows, int n)
+/* Sample n of the group's frames: from polyphase rows, or from gathered ones (400, LANES), of frames
+ * anywhere. */
+INLINE vec sample(const REAL *rows, bool gathered, int n)
 {
-    return v_load(rows + (n % FFT400_HOP) * ROW + n / FFT400_HOP);
+    return v_load(gathered ? rows + n * LANES : rows + (n % FFT400_HOP) * ROW + n / FFT400_HOP);
 }
 
-/* Windowed samples n and n + 200 (mod 400), added and subtracted. The Hann window of one is 1 minus that of the
-   other, so with w the smaller, and x its sample:  sum = x w + y (1 - w) = y + w (x - y). */
-INLINE void window_pair(const REAL *rows, const REAL *w, int n, vec *sum, vec *difference)
+/* Windowed samples n and n + 200 (mod 400), added and subtracted. The Hann window of one is 1 minus that of
+   the other, so with w the smaller, and x its sample:  sum = x w + y (1 - w) = y + w (x - y). */
+INLINE void window_pair(const REAL *rows, bool gathered, const REAL *w, int n, vec *sum, vec *difference)
 {
     const int m = (n + 200) % FFT400_SIZE;
     const bool first = n < 100 || n >= 300; /* n has the smaller weight */
-    vec x = sample(rows, first ? n : m), y = sample(rows, first ? m : n), wx = v_set1(w[first ? n : m]);
+    vec x = sample(rows, gathered, first ? n : m), y = sample(rows, gathered, first ? m : n);
+    vec wx = v_set1(w[first ? n : m]);
     *sum = v_fma(wx, v_sub(x, y), y);
     *difference = first ? v_fms(wx, v_add(x, y), y) : v_fnma(wx, v_add(x, y), y);
 }
 
-/* Window and 16-point real transform of the samples n = 25 a + 16 b. Slots of y (16, 25, LANES): X[0], X[8], then real
-   part and negated imaginary part of X[1] .. X[7]; the negation turns q into -q in the next stage (BIN knows). */
-INLINE void column16(const REAL *rows, const REAL *w, int b, REAL *y)
+/* Window and 16-point real transform of the samples n = 25 a + 16 b. Slots of y (16, 25, LANES): X[0], X[8],
+   then real part and negated imaginary part of X[1] .. X[7]; the negation turns q into -q in the next stage
+   (BIN knows). */
+INLINE void column16(const REAL *rows, bool gathered, const REAL *w, int b, REAL *y)
 {
     vec s[8], d[8];
 #pragma GCC unroll 8
     for (int a = 0; a < 8; a++)
-        window_pair(rows, w, (25 * a + 16 * b) % FFT400_SIZE, &s[a], &d[a]);
+        window_pair(rows, gathered, w, (25 * a + 16 * b) % FFT400_SIZE, &s[a], &d[a]);
     const vec h = v_set1(K_SQRT_HALF), c = v_set1(K_COS_PI8), sn = v_set1(K_SIN_PI8);
-#define PUT(slot, value) v_store(y + ((slot) * 25 + b) * LANES, value)
+#define PUT(slot, value) v_store(y + ((slot)*25 + b) * LANES, value)
     vec e0 = v_add(s[0], s[4]), e1 = v_add(s[1], s[5]), e2 = v_add(s[2], s[6]), e3 = v_add(s[3], s[7]);
     vec f0 = v_sub(s[0], s[4]), f1 = v_sub(s[1], s[5]), f2 = v_sub(s[2], s[6]), f3 = v_sub(s[3], s[7]);
     vec even = v_add(e0, e2), odd = v_add(e1, e3);
@@ -110,8 +114,10 @@ INLINE void column16(const REAL *rows, const REAL *w, int b, REAL *y)
 INLINE void dft5(const cvec x[5], cvec out[5])
 {
     const vec c1 = v_set1(K_COS_72), c2 = v_set1(K_COS_144), s1 = v_set1(K_SIN_72), s2 = v_set1(K_SIN_144);
-    cvec t1 = {v_add(x[1].re, x[4].re), v_add(x[1].im, x[4].im)}, t2 = {v_add(x[2].re, x[3].re), v_add(x[2].im, x[3].im)};
-    cvec t3 = {v_sub(x[1].re, x[4].re), v_sub(x[1].im, x[4].im)}, t4 = {v_sub(x[2].re, x[3].re), v_sub(x[2].im, x[3].im)};
+    cvec t1 = {v_add(x[1].re, x[4].re), v_add(x[1].im, x[4].im)},
+         t2 = {v_add(x[2].re, x[3].re), v_add(x[2].im, x[3].im)};
+    cvec t3 = {v_sub(x[1].re, x[4].re), v_sub(x[1].im, x[4].im)},
+         t4 = {v_sub(x[2].re, x[3].re), v_sub(x[2].im, x[3].im)};
     out[0] = (cvec){v_add(x[0].re, v_add(t1.re, t2.re)), v_add(x[0].im, v_add(t1.im, t2.im))};
     cvec a1 = {v_fma(c1, t1.re, v_fma(c2, t2.re, x[0].re)), v_fma(c1, t1.im, v_fma(c2, t2.im, x[0].im))};
     cvec a2 = {v_fma(c1, t2.re, v_fma(c2, t1.re, x[0].re)), v_fma(c1, t2.im, v_fma(c2, t1.im, x[0].im))};
@@ -145,11 +151,15 @@ INLINE vec power(cvec x)
     return v_fma(x.re, x.re, v_mul(x.im, x.im));
 }
 
-/* Bin of (p, -q): k = 225 p - 176 q (mod 400) by the Chinese remainder theorem, or its mirror image 400 - k. */
-#define K_OF(p, q)   ((225 * (p) + 176 * (25 - (q))) % FFT400_SIZE)
-#define BIN(p, q)    (K_OF(p, q) <= 200 ? K_OF(p, q) : FFT400_SIZE - K_OF(p, q))
-#define BINS5(p, q)  BIN(p, q), BIN(p, (q) + 1), BIN(p, (q) + 2), BIN(p, (q) + 3), BIN(p, (q) + 4)
-#define BINS25(p)    {BINS5(p, 0), BINS5(p, 5), BINS5(p, 10), BINS5(p, 15), BINS5(p, 20)}
+/* Bin of (p, -q): k = 225 p - 176 q (mod 400) by the Chinese remainder theorem, or its mirror image 400 - k.
+ */
+#define K_OF(p, q)  ((225 * (p) + 176 * (25 - (q))) % FFT400_SIZE)
+#define BIN(p, q)   (K_OF(p, q) <= 200 ? K_OF(p, q) : FFT400_SIZE - K_OF(p, q))
+#define BINS5(p, q) BIN(p, q), BIN(p, (q) + 1), BIN(p, (q) + 2), BIN(p, (q) + 3), BIN(p, (q) + 4)
+#define BINS25(p)                                                                                            \
+    {                                                                                                        \
+        BINS5(p, 0), BINS5(p, 5), BINS5(p, 10), BINS5(p, 15), BINS5(p, 20)                                   \
+    }
 static const uint8_t bins_of[9][25] = {BINS25(0), BINS25(1), BINS25(2), BINS25(3), BINS25(4),
                                        BINS25(5), BINS25(6), BINS25(7), BINS25(8)};
 
@@ -211,8 +221,8 @@ static void dft25_real(const REAL *x, const uint8_t bin[25], REAL *bins)
     }
 }
 
-/* Columns `first` .. first + LANES - 1 of the polyphase rows (160, ROW) into their right half; samples from `have` on
-   count as zero. pad: (LANES, 160). */
+/* Columns `first` .. first + LANES - 1 of the polyphase rows (160, ROW) into their right half; samples from
+   `have` on count as zero. pad: (LANES, 160). */
 static void fill_right(REAL *rows, const float *x, size_t have, size_t first, float *pad)
 {
     const float *source[LANES];
@@ -237,8 +247,22 @@ static void shift_left(REAL *rows)
         v_store(rows + r * ROW, v_load(rows + r * ROW + LANES));
 }
 
-/* scratch: rows (160, ROW), y (16, 25, LANES), bins (201, LANES), then floats pad (LANES, 160). */
-#define SCRATCH_REALS ((FFT400_HOP * 2 + FFT400_SIZE + FFT400_BINS) * LANES)
+/* Transform and power of a group, from its rows into bins (201, LANES), by way of y (16, 25, LANES). */
+INLINE void group_power(const REAL *rows, bool gathered, const REAL *window, REAL *y, REAL *bins)
+{
+#pragma GCC unroll 25
+    for (int b = 0; b < 25; b++)
+        column16(rows, gathered, window, b, y);
+    dft25_real(y, bins_of[0], bins);
+    dft25_real(y + 25 * LANES, bins_of[8], bins);
+    for (int p = 1; p < 8; p++)
+        dft25(y + 2 * p * 25 * LANES, y + (2 * p + 1) * 25 * LANES, bins_of[p], bins);
+}
+
+/* scratch: rows (160, ROW) or (400, LANES), y (16, 25, LANES), bins (201, LANES), then floats pad (LANES,
+ * 160). */
+#define SCRATCH_ROWS  (FFT400_SIZE * LANES)
+#define SCRATCH_REALS (SCRATCH_ROWS + (FFT400_SIZE + FFT400_BINS) * LANES)
 
 static size_t fft400_scratch_bytes(const mel_tables *t)
 {
@@ -247,27 +271,40 @@ static size_t fft400_scratch_bytes(const mel_tables *t)
 }
 
 static void fft400_block(const mel_tables *t, const float *x, size_t n_frames, float *out, size_t stride,
-                         mel_tally *tally, void *scratch)
+                         float *limits, mel_tally *tally, void *scratch)
 {
-    REAL *rows = scratch, *y = rows + FFT400_HOP * ROW, *bins = y + FFT400_SIZE * LANES;
+    REAL *rows = scratch, *y = rows + SCRATCH_ROWS, *bins = y + FFT400_SIZE * LANES;
     float *pad = (float *)(bins + FFT400_BINS * LANES);
-    const REAL *window = t->window;
     const size_t have = (n_frames - 1) * FFT400_HOP + FFT400_SIZE;
     fill_right(rows, x, have, 0, pad);
     for (size_t first = 0; first < n_frames; first += LANES) {
         shift_left(rows);
         fill_right(rows, x, have, first + LANES, pad);
-#pragma GCC unroll 25
-        for (int b = 0; b < 25; b++)
-            column16(rows, window, b, y);
-        dft25_real(y, bins_of[0], bins);
-        dft25_real(y + 25 * LANES, bins_of[8], bins);
-        for (int p = 1; p < 8; p++)
-            dft25(y + 2 * p * 25 * LANES, y + (2 * p + 1) * 25 * LANES, bins_of[p], bins);
-        size_t left = n_frames - first;
-        bands_of_group(t, bins, left < LANES ? left : LANES, out + first, stride, tally);
+        group_power(rows, false, t->window, y, bins);
+        const size_t left = n_frames - first;
+        bands_of_group(t, bins, left < LANES ? left : LANES, out + first, stride,
+                       limits ? limits + first : NULL, tally);
     }
 }
 
+static void fft400_gather(const mel_tables *t, const float *const *frames, size_t n_frames, float *out,
+                          size_t stride, void *scratch)
+{
+    REAL *rows = scratch, *y = rows + SCRATCH_ROWS, *bins = y + FFT400_SIZE * LANES;
+    mel_tally tally = {-FLT_MAX, false};
+    for (size_t first = 0; first < n_frames; first += LANES) {
+        const size_t left = n_frames - first, count = left < LANES ? left : LANES;
+        const float *source[LANES];
+        for (size_t i = 0; i < LANES; i++) /* lanes beyond the end repeat the last frame */
+            source[i] = frames[first + (i < count ? i : count - 1)];
+        for (size_t n = 0; n < FFT400_SIZE; n += LANES)
+            v_transpose(source, n, rows + n * LANES, LANES);
+        group_power(rows, true, t->window, y, bins);
+        bands_of_group(t, bins, count, out + first, stride, NULL, &tally);
+    }
+}
 
-#define FFT400_KERNEL {fft400_block, fft400_scratch_bytes, LANES, REAL_IS_FLOAT}
+#define FFT400_KERNEL                                                                                        \
+    {                                                                                                        \
+        fft400_block, fft400_gather, fft400_scratch_bytes, LANES, REAL_IS_FLOAT                              \
+    }

@@ -1,5 +1,5 @@
-/* Any front end, LANES frames at a time in double: frame, remove_dc, preemphasis, window, mixed-radix transform,
-   |X|^power, bands. One vector holds the same number of LANES frames. */
+/* Any front end, LANES frames at a time in double: frame, remove_dc, preemphasis, window, mixed-radix
+   transform, |X|^power, bands. One vector holds the same number of LANES frames. */
 #include "features/mel_bands.inc.h"
 
 /* Complex values are (n, 2, LANES): real part, then imaginary part. */
@@ -97,7 +97,9 @@ static REAL *transform(const fft_plan *plan, REAL *x, REAL *y)
     for (int32_t n = 0; n < plan->n_passes; n++) {
         const fft_pass *p = &plan->passes[n];
         void (*butterfly)(const fft_pass *, const REAL *, REAL *, int32_t, int32_t) =
-            p->radix == 2 ? butterfly2 : p->radix == 4 ? butterfly4 : butterfly_any;
+            p->radix == 2   ? butterfly2
+            : p->radix == 4 ? butterfly4
+                            : butterfly_any;
         for (int32_t k = 0; k < p->l1; k++)
             for (int32_t i = 0; i < p->ido; i++)
                 butterfly(p, x, y, i, k);
@@ -178,7 +180,8 @@ static size_t general_scratch_bytes(const mel_tables *t)
     return general_scratch_reals(t) * sizeof(REAL);
 }
 
-/* An odd size is transformed as complex values with imaginary part 0: spreads v (n, LANES) to (n, 2, LANES). */
+/* An odd size is transformed as complex values with imaginary part 0: spreads v (n, LANES) to (n, 2, LANES).
+ */
 static void spread(REAL *v, size_t n)
 {
     for (size_t i = n; i-- > 0;)
@@ -186,10 +189,11 @@ static void spread(REAL *v, size_t n)
 }
 
 static void general_block(const mel_tables *t, const float *x, size_t n_frames, float *out, size_t stride,
-                          mel_tally *tally, void *scratch)
+                          float *limits, mel_tally *tally, void *scratch)
 {
     const fft_plan *plan = t->fft;
-    const size_t n = (size_t)t->n_fft, used = (size_t)t->win_length, half = 2 * (size_t)plan->n_complex * LANES;
+    const size_t n = (size_t)t->n_fft, used = (size_t)t->win_length,
+                 half = 2 * (size_t)plan->n_complex * LANES;
     REAL *v = scratch, *other = v + half, *bins = other + half;
     for (size_t first = 0; first < n_frames; first += LANES) {
         const size_t left = n_frames - first, count = left < LANES ? left : LANES;
@@ -202,9 +206,11 @@ static void general_block(const mel_tables *t, const float *x, size_t n_frames, 
         if (plan->n % 2)
             spread(v, n);
         store_bins(t, transform(plan, v, other), bins);
-        bands_of_group(t, bins, count, out + first, stride, tally);
+        bands_of_group(t, bins, count, out + first, stride, limits ? limits + first : NULL, tally);
     }
 }
 
-
-#define GENERAL_KERNEL {general_block, general_scratch_bytes, LANES, REAL_IS_FLOAT}
+#define GENERAL_KERNEL                                                                                       \
+    {                                                                                                        \
+        general_block, NULL, general_scratch_bytes, LANES, REAL_IS_FLOAT                                     \
+    }

@@ -14,11 +14,12 @@ typedef struct mel_band {
 
 /* Coefficients of z = (log(max(x, floor)) + offset) * gain, all in one form: with x = 2^e (1 + f),
        z = (scale_high e + shift) + (scale_low e + f q(f)),   z >= z_floor
-   where q is a polynomial that holds the scale too. scale_high has so few bits that scale_high * e is exact. */
+   where q is a polynomial that holds the scale too. scale_high has so few bits that scale_high * e is exact.
+ */
 enum { LOG_SCALE_HIGH, LOG_SCALE_LOW, LOG_SHIFT, LOG_Z_FLOOR, LOG_POLY };
-#define LOG_TERMS_F32  8
-#define LOG_TERMS_F64  14
-#define LOG_COEFS_MAX  (LOG_POLY + LOG_TERMS_F64)
+#define LOG_TERMS_F32 8
+#define LOG_TERMS_F64 14
+#define LOG_COEFS_MAX (LOG_POLY + LOG_TERMS_F64)
 
 /* Everything a kernel reads. The arrays of numbers hold the kernel's real type: float or double. */
 typedef struct mel_tables {
@@ -28,6 +29,9 @@ typedef struct mel_tables {
     const void *window;               /* (win_length) */
     const void *weights;              /* (sum of counts) */
     const void *log_coefs;            /* (LOG_COEFS_MAX) */
+    const void *spread;               /* (n_mels) by which a band's energy counts towards that of its frame */
+    const void *band_levels;          /* (n_mels) z, less the shift, of a band whose bins all hold 1 */
+    float below_total, below_mean;    /* see mel_block_fn */
     const mel_band *bands;            /* (n_mels) */
     const fft_plan *fft;              /* NULL for the 400-point kernel */
 } mel_tables;
@@ -41,14 +45,22 @@ typedef struct mel_tally {
 /* z of n_frames frames, before the clamp to the maximum.
    x:      samples; frame t is x[t hop .. t hop + win_length), only those are read
    out:    (n_mels, n_frames), row m at out + m * stride
-   tally:  brought up to date
-   scratch: mel_kernel.scratch_bytes(t) bytes, aligned to 64 */
+   limits: (n_frames), or NULL. The rounding errors of a transform are about alike in all its bins, so they
+   count in bands far below the rest of their frame. A value of band m is doubtful where z - band_levels[m] is
+   below the larger of  z of the frame's total + below_total  and  mean over bands of (z - band_levels) +
+   below_mean. limits gets that limit, or -FLT_MAX where no band is below it. See rescue.h. tally:  brought up
+   to date scratch: mel_kernel.scratch_bytes(t) bytes, aligned to 64 */
 typedef void (*mel_block_fn)(const mel_tables *t, const float *x, size_t n_frames, float *out, size_t stride,
-                             mel_tally *tally, void *scratch);
+                             float *limits, mel_tally *tally, void *scratch);
 
-/* One way to compute blocks of frames. */
+/* The same of n_frames frames anywhere: frames[i] points at win_length samples. */
+typedef void (*mel_gather_fn)(const mel_tables *t, const float *const *frames, size_t n_frames, float *out,
+                              size_t stride, void *scratch);
+
+/* One way to compute frames. */
 typedef struct mel_kernel {
     mel_block_fn block;
+    mel_gather_fn gather; /* NULL where the kernel has none */
     size_t (*scratch_bytes)(const mel_tables *t);
     size_t lanes; /* frames computed at once */
     bool single;  /* tables hold float, else double */
@@ -74,15 +86,22 @@ extern const mel_kernel mel_fft400_avx2_f32, mel_fft400_avx2_f64, mel_general_av
 extern const mel_kernel mel_fft400_avx512_f32, mel_fft400_avx512_f64, mel_general_avx512_f64;
 extern const mel_kernel mel_fft400_neon_f32, mel_fft400_neon_f64, mel_general_neon_f64;
 
+/* Numbers of a front end in one real type. */
+typedef struct mel_numbers {
+    void *window, *weights, *log_coefs, *spread, *band_levels;
+} mel_numbers;
+
 struct sib_mel {
     sib_mel_spec spec;
-    mel_tables tables;
     mel_kernel kernel;
+    mel_tables tables;
+    mel_kernel precise; /* the double kernel that computes doubtful values again, where `kernel` is single */
+    mel_tables precise_tables;
     double *dense_weights; /* (n_mels, n_bins) */
     mel_band *bands;       /* (n_mels) */
-    void *window, *weights, *log_coefs;
+    mel_numbers doubles, singles;
     fft_plan fft;
-    size_t lead;           /* samples of frame 0 that lie before sample 0 */
+    size_t lead; /* samples of frame 0 that lie before sample 0 */
 };
 
 /* True where the hand-made 400-point kernel computes what `spec` describes. */
@@ -91,12 +110,18 @@ bool mel_is_fft400(const sib_mel_spec *spec);
 /* Checks each field; the message names the first that is out of range. */
 sib_code mel_spec_check(const sib_mel_spec *spec, sib_error *err);
 
-/* Window w (win_length) and bands as dense weights (n_mels, n_fft / 2 + 1). */
+/* Window w (win_length); bands as dense weights (n_mels, n_fft / 2 + 1), and spread (n_mels), such that the
+   sum over bands of spread * energy is about the energy of the frame. */
 void mel_window(const sib_mel_spec *spec, double *w);
-void mel_dense_weights(const sib_mel_spec *spec, double *weights);
+void mel_dense_weights(const sib_mel_spec *spec, double *weights, double *spread);
 
 /* Coefficients as above; terms is LOG_TERMS_F32 or LOG_TERMS_F64. */
 void mel_log_coefs(const sib_mel_spec *spec, size_t terms, double coefs[LOG_COEFS_MAX]);
+
+/* z, less the shift, of each band (n_mels) when every bin holds 1; far below any z for a band without bins.
+ */
+void mel_band_levels(const sib_mel_spec *spec, const double *dense_weights, const double coefs[LOG_COEFS_MAX],
+                     double *levels);
 
 /* Frames that n_samples give before smoothing, 0 where there is none; never fails. */
 uint64_t mel_frame_count(const sib_mel *mel, uint64_t n_samples);

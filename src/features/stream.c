@@ -1,12 +1,13 @@
 /* Streaming: samples in, frames out.
 
-   Invariants: `buffer` holds the samples of the recording, with what stands before its beginning, from position
-   `position` on (position 0 is the first sample of frame 0, so the recording's sample i is at lead + i). Nothing before
-   frame `next`, except what the reflection at the end needs, is kept. */
+   Invariants: `buffer` holds the samples of the recording, with what stands before its beginning, from
+   position `position` on (position 0 is the first sample of frame 0, so the recording's sample i is at lead +
+   i). Nothing before frame `next`, except what the reflection at the end needs, is kept. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "features/mel_internal.h"
+#include "features/rescue.h"
 
 #include <float.h>
 #include <math.h>
@@ -24,6 +25,7 @@ struct sib_mel_stream {
     bool begun, ended; /* what stands before the beginning is in the buffer; no more samples come */
     float maximum;
     char *scratch;
+    float *limits; /* (block frames) */
 };
 
 /* Samples of the recording that reflection at either end looks at. */
@@ -43,8 +45,9 @@ sib_code sib_mel_stream_create(const sib_mel *mel, sib_mel_stream **out, sib_err
     s->maximum = -INFINITY;
     s->capacity = size_max(STREAM_SAMPLES, least);
     s->buffer = mem_alloc(s->capacity, sizeof *s->buffer);
-    s->scratch = mem_alloc(mel->kernel.scratch_bytes(&mel->tables), 1);
-    if (!s->buffer || !s->scratch) {
+    s->scratch = mem_alloc(size_max(mel->kernel.scratch_bytes(&mel->tables), rescue_scratch_bytes(mel)), 1);
+    s->limits = mem_alloc(mel_block_frames(mel), sizeof *s->limits);
+    if (!s->buffer || !s->scratch || !s->limits) {
         sib_mel_stream_free(&s);
         return err_set(err, SIB_ERR_MEMORY, "out of memory: a stream");
     }
@@ -58,6 +61,7 @@ void sib_mel_stream_free(sib_mel_stream **stream)
         return;
     mem_free((*stream)->buffer);
     mem_free((*stream)->scratch);
+    mem_free((*stream)->limits);
     mem_free(*stream);
     *stream = NULL;
 }
@@ -82,7 +86,8 @@ static uint64_t frame_start(const sib_mel_stream *s, uint64_t t)
     return t * (uint64_t)s->mel->spec.hop_length;
 }
 
-/* Drops samples that no frame to come and no reflection needs; called when room is needed, since it moves the rest. */
+/* Drops samples that no frame to come and no reflection needs; called when room is needed, since it moves the
+ * rest. */
 static void drop_done(sib_mel_stream *s)
 {
     if (!s->begun)
@@ -108,7 +113,8 @@ static size_t room(const sib_mel_stream *s)
     return used < s->capacity ? s->capacity - used : 0;
 }
 
-sib_code sib_mel_stream_push(sib_mel_stream *s, const float *samples, size_t n_samples, size_t *taken, sib_error *err)
+sib_code sib_mel_stream_push(sib_mel_stream *s, const float *samples, size_t n_samples, size_t *taken,
+                             sib_error *err)
 {
     *taken = 0;
     if (s->ended)
@@ -164,8 +170,8 @@ static uint64_t frames_ready(const sib_mel_stream *s)
     return whole < known - s->next ? whole : known - s->next;
 }
 
-sib_code sib_mel_stream_pull(sib_mel_stream *s, float *frames, size_t max_frames, size_t row_stride, size_t *got,
-                             sib_error *err)
+sib_code sib_mel_stream_pull(sib_mel_stream *s, float *frames, size_t max_frames, size_t row_stride,
+                             size_t *got, sib_error *err)
 {
     *got = 0;
     if (row_stride < max_frames)
@@ -178,9 +184,18 @@ sib_code sib_mel_stream_pull(sib_mel_stream *s, float *frames, size_t max_frames
             break;
         mel_tally tally = {-FLT_MAX, false};
         const float *x = s->buffer + (frame_start(s, s->next) - s->position);
-        s->mel->kernel.block(&s->mel->tables, x, n, frames + *got, row_stride, &tally, s->scratch);
+        const bool rescue = rescue_wanted(s->mel);
+        s->mel->kernel.block(&s->mel->tables, x, n, frames + *got, row_stride, rescue ? s->limits : NULL,
+                             &tally, s->scratch);
         if (tally.overflow)
-            return err_set(err, SIB_ERR_VALUE, "samples are so large that energies overflow, expected about -1 to 1");
+            return err_set(err, SIB_ERR_VALUE,
+                           "samples are so large that energies overflow, expected about -1 to 1");
+        if (rescue) {
+            /* the whole's maximum, and so its clamp, is not known: every doubtful value is computed again */
+            const size_t length = (n - 1) * FFT400_HOP + FFT400_SIZE;
+            const mel_signal block = {x, length, length, SIB_FRAMING_WHOLE};
+            rescue_frames(s->mel, &block, 0, n, frames + *got, row_stride, s->limits, -FLT_MAX, s->scratch);
+        }
         s->maximum = tally.maximum > s->maximum ? tally.maximum : s->maximum;
         s->next += n;
         *got += n;

@@ -63,7 +63,7 @@ static double triangle(double left, double centre, double right, double x)
     return height > 0 ? height : 0;
 }
 
-void mel_dense_weights(const sib_mel_spec *spec, double *weights)
+void mel_dense_weights(const sib_mel_spec *spec, double *weights, double *spread)
 {
     const int32_t n_bins = spec->n_fft / 2 + 1;
     const double top = spec->f_max != 0 ? spec->f_max : spec->sample_rate / 2.0;
@@ -81,6 +81,7 @@ void mel_dense_weights(const sib_mel_spec *spec, double *weights)
         }
         const double *edge = in_mel ? edge_mel : edge_hz;
         double area = spec->norm == SIB_MEL_NORM_SLANEY ? 2 / (edge_hz[2] - edge_hz[0]) : 1;
+        spread[m] = 1 / area; /* triangles of height 1 add up to 1 in every bin */
         for (int32_t k = 0; k < used; k++) {
             double hz = (double)k * spec->sample_rate / spec->n_fft;
             double x = in_mel ? mel_from_hz(spec->scale, hz) : hz;
@@ -89,16 +90,17 @@ void mel_dense_weights(const sib_mel_spec *spec, double *weights)
     }
 }
 
-/* log2(1 + f) = f q(f) for sqrt(1/2) <= 1 + f < sqrt(2): least maximum error, found by iteratively reweighted least
-   squares in double. Error 4.9e-8 with 8 terms, 7.0e-13 with 14. */
+/* log2(1 + f) = f q(f) for sqrt(1/2) <= 1 + f < sqrt(2): least maximum error, found by iteratively reweighted
+   least squares in double. Error 4.9e-8 with 8 terms, 7.0e-13 with 14. */
 static const double log2_terms8[LOG_TERMS_F32] = {
     1.4426947724294659,  -0.7213571489451946, 0.48093944457026133, -0.3600872147599001,
     0.28670746177429884, -0.250069060470234,  0.2368903362562179,  -0.14574436407375954,
 };
 static const double log2_terms14[LOG_TERMS_F64] = {
-    1.4426950408759052,   -0.7213475201109388,  0.48089835148469734,  -0.3606738242049343, 0.28853863242173877,
-    -0.24044491747513075, 0.20611065082647137,  -0.18047023193631154, 0.16019538534728373, -0.14215340813573607,
-    0.13012239069238826,  -0.13599421876198692, 0.13406971944981383,  -0.06956432852140321,
+    1.4426950408759052,  -0.7213475201109388,  0.48089835148469734, -0.3606738242049343,
+    0.28853863242173877, -0.24044491747513075, 0.20611065082647137, -0.18047023193631154,
+    0.16019538534728373, -0.14215340813573607, 0.13012239069238826, -0.13599421876198692,
+    0.13406971944981383, -0.06956432852140321,
 };
 
 /* x rounded to 12 significant bits: times an exponent of up to 11 bits it stays exact in float. */
@@ -112,9 +114,10 @@ static double round12(double x)
 void mel_log_coefs(const sib_mel_spec *spec, size_t terms, double coefs[LOG_COEFS_MAX])
 {
     /* log(x) = per_octave * log2(x) */
-    double per_octave = spec->log == SIB_LOG_LN ? log(2) : spec->log == SIB_LOG_LOG10 ? log10(2)
-                        : spec->power == 2                                              ? 10 * log10(2)
-                                                                                        : 20 * log10(2);
+    double per_octave = spec->log == SIB_LOG_LN      ? log(2)
+                        : spec->log == SIB_LOG_LOG10 ? log10(2)
+                        : spec->power == 2           ? 10 * log10(2)
+                                                     : 20 * log10(2);
     double reference = spec->log == SIB_LOG_DB ? per_octave * log2(spec->log_reference) : 0;
     double floor = spec->log == SIB_LOG_LN      ? log(spec->log_floor)
                    : spec->log == SIB_LOG_LOG10 ? log10(spec->log_floor)
@@ -128,4 +131,16 @@ void mel_log_coefs(const sib_mel_spec *spec, size_t terms, double coefs[LOG_COEF
     coefs[LOG_Z_FLOOR] = (floor - reference + spec->offset) * spec->gain;
     for (size_t i = 0; i < terms; i++)
         coefs[LOG_POLY + i] = scale * poly[i];
+}
+
+void mel_band_levels(const sib_mel_spec *spec, const double *dense_weights, const double coefs[LOG_COEFS_MAX],
+                     double *levels)
+{
+    const size_t n_bins = (size_t)spec->n_fft / 2 + 1;
+    for (size_t m = 0; m < (size_t)spec->n_mels; m++) {
+        double sum = 0;
+        for (size_t k = 0; k < n_bins; k++)
+            sum += dense_weights[m * n_bins + k];
+        levels[m] = sum > 0 ? (coefs[LOG_SCALE_HIGH] + coefs[LOG_SCALE_LOW]) * log2(sum) : -1e30;
+    }
 }

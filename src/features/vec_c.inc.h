@@ -1,5 +1,5 @@
-/* Vectors as plain C structs of LANES numbers: the portable definition of every primitive that the kernels use.
-   The including file defines REAL, BITS (unsigned, as wide), LANES, MANTISSA_BITS, SQRT_HALF_BITS. */
+/* Vectors as plain C structs of LANES numbers: the portable definition of every primitive that the kernels
+   use. The including file defines REAL, BITS (unsigned, as wide), LANES, MANTISSA_BITS, SQRT_HALF_BITS. */
 typedef struct {
     REAL v[LANES];
 } vec;
@@ -72,6 +72,12 @@ static inline vec v_fnma(vec a, vec b, vec c)
 static inline vec v_max(vec a, vec b)
 {
     EACH a.v[lane] = a.v[lane] > b.v[lane] ? a.v[lane] : b.v[lane];
+    return a;
+}
+
+static inline vec v_min(vec a, vec b)
+{
+    EACH a.v[lane] = a.v[lane] < b.v[lane] ? a.v[lane] : b.v[lane];
     return a;
 }
 

@@ -64,6 +64,11 @@ static inline vec v_max(vec a, vec b)
     return vbslq_f32(vcgtq_f32(a, b), a, b);
 }
 
+static inline vec v_min(vec a, vec b)
+{
+    return vbslq_f32(vcltq_f32(a, b), a, b);
+}
+
 static inline vec v_sqrt(vec a)
 {
     return vsqrtq_f32(a);

@@ -64,6 +64,11 @@ static inline vec v_max(vec a, vec b)
     return vbslq_f64(vcgtq_f64(a, b), a, b);
 }
 
+static inline vec v_min(vec a, vec b)
+{
+    return vbslq_f64(vcltq_f64(a, b), a, b);
+}
+
 static inline vec v_sqrt(vec a)
 {
     return vsqrtq_f64(a);

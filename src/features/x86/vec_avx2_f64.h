@@ -64,6 +64,11 @@ static inline vec v_max(vec a, vec b)
     return _mm256_max_pd(a, b);
 }
 
+static inline vec v_min(vec a, vec b)
+{
+    return _mm256_min_pd(a, b);
+}
+
 static inline vec v_sqrt(vec a)
 {
     return _mm256_sqrt_pd(a);
@@ -71,11 +76,14 @@ static inline vec v_sqrt(vec a)
 
 static inline vec v_split(vec x, vec *m)
 {
-    const __m256i sqrt_half = _mm256_set1_epi64x(0x3fe6a09e667f3bcd), one = _mm256_set1_epi64x(0x3ff0000000000000);
+    const __m256i sqrt_half = _mm256_set1_epi64x(0x3fe6a09e667f3bcd),
+                  one = _mm256_set1_epi64x(0x3ff0000000000000);
     __m256i above = _mm256_sub_epi64(_mm256_castpd_si256(x), sqrt_half);
-    __m256i mantissa = _mm256_add_epi64(_mm256_and_si256(above, _mm256_set1_epi64x(0xfffffffffffff)), sqrt_half);
+    __m256i mantissa =
+        _mm256_add_epi64(_mm256_and_si256(above, _mm256_set1_epi64x(0xfffffffffffff)), sqrt_half);
     *m = _mm256_castsi256_pd(mantissa);
-    /* AVX2 has no 64-bit integer to double: put exponent + 1023 into the low bits of 2^52, then take 2^52 away. */
+    /* AVX2 has no 64-bit integer to double: put exponent + 1023 into the low bits of 2^52, then take 2^52
+     * away. */
     const __m256d magic = _mm256_set1_pd(4503599627370496.0);
     __m256i biased = _mm256_srli_epi64(_mm256_add_epi64(above, one), 52);
     __m256d e = _mm256_castsi256_pd(_mm256_or_si256(biased, _mm256_castpd_si256(magic)));

@@ -64,6 +64,11 @@ static inline vec v_max(vec a, vec b)
     return _mm512_max_ps(a, b);
 }
 
+static inline vec v_min(vec a, vec b)
+{
+    return _mm512_min_ps(a, b);
+}
+
 static inline vec v_sqrt(vec a)
 {
     return _mm512_sqrt_ps(a);

@@ -64,6 +64,11 @@ static inline vec v_max(vec a, vec b)
     return _mm512_max_pd(a, b);
 }
 
+static inline vec v_min(vec a, vec b)
+{
+    return _mm512_min_pd(a, b);
+}
+
 static inline vec v_sqrt(vec a)
 {
     return _mm512_sqrt_pd(a);
@@ -73,7 +78,8 @@ static inline vec v_split(vec x, vec *m)
 {
     const __m512i sqrt_half = _mm512_set1_epi64(0x3fe6a09e667f3bcd);
     __m512i above = _mm512_sub_epi64(_mm512_castpd_si512(x), sqrt_half);
-    __m512i mantissa = _mm512_add_epi64(_mm512_and_si512(above, _mm512_set1_epi64(0xfffffffffffff)), sqrt_half);
+    __m512i mantissa =
+        _mm512_add_epi64(_mm512_and_si512(above, _mm512_set1_epi64(0xfffffffffffff)), sqrt_half);
     *m = _mm512_castsi512_pd(mantissa);
     return _mm512_cvtepi64_pd(_mm512_srai_epi64(above, 52));
 }

@@ -1,0 +1,123 @@
+#include "features/rescue.h"
+
+#include <float.h>
+#include <math.h>
+
+/* Mean energy per bin of a doubtful band, relative to that of its frame, and to the geometric mean over the
+   bands. The first bounds the error where a spectrum falls steeply, as in speech; the second finds single
+   gaps in flat ones. Chosen so that the largest error falls well below that of a float transform while few
+   frames of speech are computed again; docs/performance.md has the figures. */
+#define BELOW_TOTAL 5e-6
+#define BELOW_MEAN  3e-4
+
+/* More than any error of a value that the clamp leaves, in octaves of energy. */
+#define RESCUE_MARGIN 0.02
+
+static double per_octave(const sib_mel *mel)
+{
+    const double *coefs = mel->doubles.log_coefs; /* (LOG_COEFS_MAX) */
+    return coefs[LOG_SCALE_HIGH] + coefs[LOG_SCALE_LOW];
+}
+
+void rescue_limits(sib_mel *mel)
+{
+    mel->tables.below_total = (float)(per_octave(mel) * log2(BELOW_TOTAL / mel->tables.n_bins));
+    mel->tables.below_mean = (float)(per_octave(mel) * log2(BELOW_MEAN));
+}
+
+bool rescue_wanted(const sib_mel *mel)
+{
+    return mel->kernel.single && mel->tables.logarithm;
+}
+
+/* scratch: the double kernel's, then samples of a block, then pointers to its doubtful frames, their values
+   (n_mels, RESCUE_BATCH) and a flag for each frame of the block. */
+#define RESCUE_BATCH 16
+
+typedef struct {
+    void *kernel;
+    float *samples;               /* (block frames, hop) and the window's tail */
+    float *again;                 /* (n_mels, RESCUE_BATCH) */
+    const float *x[RESCUE_BATCH]; /* doubtful frames waiting to be computed again */
+    size_t frame[RESCUE_BATCH];   /* their numbers */
+    size_t waiting;
+} batch;
+
+static size_t kernel_bytes(const sib_mel *mel)
+{
+    return (mel->precise.scratch_bytes(&mel->precise_tables) + 63) / 64 * 64;
+}
+
+static size_t block_samples(const sib_mel *mel)
+{
+    return mel_block_frames(mel) * FFT400_HOP + FFT400_SIZE;
+}
+
+size_t rescue_scratch_bytes(const sib_mel *mel)
+{
+    if (!rescue_wanted(mel))
+        return 0;
+    const size_t floats = block_samples(mel) + (size_t)mel->spec.n_mels * RESCUE_BATCH;
+    return kernel_bytes(mel) + floats * sizeof(float) + mel_block_frames(mel) * sizeof(int32_t);
+}
+
+/* Whether the limit of a frame makes value z of a band doubtful, and the clamp leaves it. */
+static inline int32_t doubtful(float z, float level, float limit, float least)
+{
+    return (z - level < limit) & (z > least);
+}
+
+/* Computes the waiting frames again and takes what was doubtful. */
+static void run_batch(const sib_mel *mel, batch *b, float *z, size_t stride, const float *limits, float least)
+{
+    const float *levels = mel->singles.band_levels; /* (n_mels) */
+    mel->precise.gather(&mel->precise_tables, b->x, b->waiting, b->again, RESCUE_BATCH, b->kernel);
+    for (size_t m = 0; m < (size_t)mel->spec.n_mels; m++)
+        for (size_t i = 0; i < b->waiting; i++) {
+            float *value = z + m * stride + b->frame[i];
+            if (doubtful(*value, levels[m], limits[b->frame[i]], least))
+                *value = b->again[m * RESCUE_BATCH + i];
+        }
+    b->waiting = 0;
+}
+
+/* hits[t] = 1 where frame t has a doubtful value; true if any has. */
+static bool find_doubt(const sib_mel *mel, const float *z, size_t n_frames, size_t stride,
+                       const float *limits, float least, int32_t *hits)
+{
+    const float *levels = mel->singles.band_levels; /* (n_mels) */
+    float highest = -FLT_MAX;
+    for (size_t t = 0; t < n_frames; t++) {
+        highest = limits[t] > highest ? limits[t] : highest;
+        hits[t] = 0;
+    }
+    if (highest == -FLT_MAX)
+        return false;
+    for (size_t m = 0; m < (size_t)mel->spec.n_mels; m++)
+        for (size_t t = 0; t < n_frames; t++)
+            hits[t] |= doubtful(z[m * stride + t], levels[m], limits[t], least);
+    return true;
+}
+
+void rescue_frames(const sib_mel *mel, const mel_signal *signal, int64_t start, size_t n_frames, float *z,
+                   size_t stride, const float *limits, float least, void *scratch)
+{
+    batch b = {.kernel = scratch};
+    b.samples = (float *)((char *)scratch + kernel_bytes(mel));
+    b.again = b.samples + block_samples(mel);
+    int32_t *hits = (int32_t *)(b.again + (size_t)mel->spec.n_mels * RESCUE_BATCH);
+    least -= (float)(RESCUE_MARGIN * per_octave(mel));
+    if (!find_doubt(mel, z, n_frames, stride, limits, least, hits))
+        return;
+    const float *x = signal_view(signal, start, (n_frames - 1) * FFT400_HOP + FFT400_SIZE, b.samples);
+    for (size_t t = 0; t < n_frames; t++) {
+        if (!hits[t])
+            continue;
+        b.x[b.waiting] = x + t * FFT400_HOP;
+        b.frame[b.waiting++] = t;
+        if (b.waiting == RESCUE_BATCH)
+            run_batch(mel, &b, z, stride, limits, least);
+    }
+    if (b.waiting)
+        run_batch(mel, &b, z, stride, limits, least);
+}

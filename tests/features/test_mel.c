@@ -1,0 +1,263 @@
+/* Every front end against its definition, at every CPU level, on recordings of every kind. */
+#include "base/alloc.h"
+#include "base/cpu.h"
+#include "reference.h"
+
+/* Runs `spec` over x and compares each value with the definition: at most tolerance + relative * |reference|
+ * off. */
+static double compare(const sib_mel_spec *spec, bool precise, const float *x, size_t n, size_t padding,
+                      double tolerance, double relative)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_mel *mel;
+    const sib_mel_options options = {.precise = precise};
+    CHECK_OK(sib_mel_create(spec, &options, &mel, &err), err);
+    uint64_t bands, frames;
+    CHECK_OK(sib_mel_shape(mel, n + padding, &bands, &frames, &err), err);
+    int64_t count;
+    double *expected = ref_features(spec, x, (int64_t)n, (int64_t)padding, &count);
+    assert_int_equal(bands, spec->n_mels);
+    assert_int_equal(frames, count);
+    const size_t stride = frames + 3; /* more than needed: the gap must stay as it is */
+    float *y = malloc(bands * stride * sizeof *y);
+    for (size_t i = 0; i < bands * stride; i++)
+        y[i] = -777;
+    CHECK_OK(sib_mel_compute(mel, NULL, x, n, padding, y, stride, &err), err);
+    double worst = 0;
+    for (size_t m = 0; m < bands; m++)
+        for (size_t t = 0; t < stride; t++) {
+            if (t >= frames) {
+                assert_true(y[m * stride + t] == -777);
+                continue;
+            }
+            const double e = expected[m * frames + t], diff = fabs(y[m * stride + t] - e);
+            if (!(diff <= tolerance + relative * fabs(e)))
+                fail_msg("band %zu frame %zu: %.9g, expected %.9g", m, t, y[m * stride + t], e);
+            worst = diff > worst ? diff : worst;
+        }
+    free(expected), free(y);
+    sib_mel_free(&mel);
+    return worst;
+}
+
+static void at_every_level(void (*check)(void))
+{
+    for (int level = CPU_C; level < CPU_LEVELS; level++) {
+        if (!cpu_level_runs((cpu_level)level)) {
+            print_message("level %s skipped for want of a processor that has it\n",
+                          cpu_level_name((cpu_level)level));
+            continue;
+        }
+        setenv("SIBYL_CPU", cpu_level_name((cpu_level)level), 1);
+        check();
+    }
+    unsetenv("SIBYL_CPU");
+}
+
+static sib_mel_spec preset(const char *name, int32_t n_mels)
+{
+    sib_mel_spec spec;
+    sib_error err = SIB_ERROR_INIT;
+    CHECK_OK(sib_mel_spec_preset(name, n_mels, &spec, &err), err);
+    return spec;
+}
+
+static void check_whisper(void)
+{
+    enum { N = 16000 * 2 };
+    static float x[N];
+    for (int32_t bands = 80; bands <= 128; bands += 48) {
+        const sib_mel_spec spec = preset("whisper", bands);
+        ref_speechlike(x, N, 0.5, 1);
+        compare(&spec, false, x, N, 0, 2e-5, 0);
+        compare(&spec, true, x, N, 0, 1e-7, 0);
+        compare(&spec, true, x, N, 1234, 1e-7, 0);
+        check_random r = {99};
+        for (size_t i = 0; i < N; i++)
+            x[i] = (float)(0.3 * check_uniform(&r));
+        compare(&spec, false, x, N, 0, 3e-6, 0);
+        compare(&spec, true, x, N, 0, 1e-7, 0);
+        for (size_t i = 0; i < N; i++)
+            x[i] = (float)sin(2 * REF_PI * 1000 * (double)i / 16000);
+        compare(&spec, false, x, N, 0, 2e-5, 0);
+        compare(&spec, true, x, N, 0, 1e-7, 0);
+    }
+}
+
+static void whisper_is_exact(void **state)
+{
+    (void)state;
+    at_every_level(check_whisper);
+}
+
+static void check_silence(void)
+{
+    static float x[16000];
+    const sib_mel_spec spec = preset("whisper", 0);
+    assert_true(compare(&spec, false, x, 16000, 0, 0, 0) == 0); /* exactly -1.5 */
+    assert_true(compare(&spec, true, x, 16000, 0, 0, 0) == 0);
+    x[8000] = 1;
+    compare(&spec, false, x, 16000, 0, 3e-6, 0);
+}
+
+static void silence_is_exactly_the_floor(void **state)
+{
+    (void)state;
+    at_every_level(check_silence);
+}
+
+static void check_lengths(void)
+{
+    static float x[6000];
+    ref_speechlike(x, 6000, 0.8, 2);
+    const sib_mel_spec spec = preset("whisper", 0);
+    /* around the reflection, the hop, and each number of frames in a vector */
+    const size_t lengths[] = {201, 202, 319,  320,  321,  399,  400,  401,  480,
+                              639, 640, 1279, 1280, 1281, 1439, 2559, 2561, 5999};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        compare(&spec, false, x, lengths[i], 0, 1e-4, 0);
+        compare(&spec, true, x, lengths[i], 0, 1e-7, 0);
+    }
+    compare(&spec, true, x, 1, 480, 1e-7, 0); /* padding makes it long enough */
+    compare(&spec, true, x, 300, 10000, 1e-7, 0);
+}
+
+static void any_length(void **state)
+{
+    (void)state;
+    at_every_level(check_lengths);
+}
+
+static void check_other_presets(void)
+{
+    enum { N = 9000 };
+    static float x[N];
+    ref_speechlike(x, N, 0.5, 3);
+    sib_mel_spec spec = preset("librosa", 0);
+    compare(&spec, false, x, N, 0, 1e-6, 1e-6);
+    compare(&spec, false, x, 5, 0, 1e-6, 1e-6);
+    spec = preset("kaldi", 0);
+    compare(&spec, false, x, N, 0, 1e-6, 1e-6);
+    compare(&spec, false, x, 400, 0, 1e-6, 1e-6);
+}
+
+static void librosa_and_kaldi_by_definition(void **state)
+{
+    (void)state;
+    at_every_level(check_other_presets);
+}
+
+static void check_any_description(void)
+{
+    static float x[4000];
+    ref_speechlike(x, 4000, 0.5, 4);
+    const int32_t sizes[] = {2,   3,   4,   5,   7,   8,   9,   16,  30,  31,  49,  60,   97,
+                             121, 127, 128, 210, 251, 256, 399, 400, 401, 480, 512, 1000, 1009};
+    check_random r = {17};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        sib_mel_spec spec = preset("whisper", 1 + (int32_t)(check_u64(&r) % 40));
+        spec.n_fft = sizes[i];
+        spec.win_length = 1 + (int32_t)(check_u64(&r) % (uint64_t)sizes[i]);
+        spec.hop_length = 1 + (int32_t)(check_u64(&r) % 300);
+        spec.window = (sib_window)(check_u64(&r) % 5);
+        spec.framing = (sib_framing)(check_u64(&r) % 3);
+        spec.drop_last_frame = check_u64(&r) % 2;
+        spec.remove_dc = check_u64(&r) % 2;
+        spec.preemphasis = check_u64(&r) % 2 ? 0.9 : 0;
+        spec.power = check_u64(&r) % 2 ? 1 : 2;
+        spec.scale = (sib_mel_scale)(check_u64(&r) % 2);
+        spec.norm = (sib_mel_norm)(check_u64(&r) % 2);
+        spec.slope = (sib_mel_slope)(check_u64(&r) % 2);
+        spec.log = (sib_log)(check_u64(&r) % 4);
+        spec.log_reference = 0.5;
+        spec.f_min = check_u64(&r) % 2 ? 100 : 0;
+        spec.f_max = check_u64(&r) % 2 ? 7000 : 0;
+        spec.dynamic_range = check_u64(&r) % 2 ? 3 : 0;
+        compare(&spec, false, x, 1500 + check_u64(&r) % 2000, check_u64(&r) % 100, 3e-7, 3e-7);
+    }
+    /* the hand-made kernel with everything behind the transform changed */
+    for (int i = 0; i < 16; i++) {
+        sib_mel_spec spec = preset("whisper", 1 + (int32_t)(check_u64(&r) % 200));
+        spec.log = (sib_log)(i % 4);
+        spec.scale = (sib_mel_scale)(i / 4 % 2);
+        spec.framing = (sib_framing)(i % 3);
+        spec.f_min = 10 * i;
+        spec.dynamic_range = i % 2 ? 2 : 0;
+        compare(&spec, true, x, 3000, 0, 3e-7, 3e-7);
+        compare(&spec, false, x, 3000, 0, 1e-4, 2e-5);
+    }
+}
+
+static void any_description_by_definition(void **state)
+{
+    (void)state;
+    at_every_level(check_any_description);
+}
+
+static void bits_do_not_depend_on_threads(void **state)
+{
+    (void)state;
+    enum { N = 16000 * 5 };
+    static float x[N];
+    ref_speechlike(x, N, 0.9, 5);
+    sib_error err = SIB_ERROR_INIT;
+    for (int smooth = SIB_SMOOTH_NONE; smooth <= SIB_SMOOTH_VALID; smooth++) {
+        sib_mel_spec spec = preset("whisper", 0);
+        spec.smooth = (sib_smooth)smooth;
+        sib_mel *mel;
+        CHECK_OK(sib_mel_create(&spec, NULL, &mel, &err), err);
+        uint64_t bands, frames;
+        CHECK_OK(sib_mel_shape(mel, N, &bands, &frames, &err), err);
+        assert_int_equal(bands, smooth == SIB_SMOOTH_VALID ? 78 : 80);
+        assert_int_equal(frames, smooth == SIB_SMOOTH_VALID ? 498 : 500);
+        float *one = malloc(bands * frames * sizeof *one), *many = malloc(bands * frames * sizeof *many);
+        CHECK_OK(sib_mel_compute(mel, NULL, x, N, 0, one, frames, &err), err);
+        for (unsigned threads = 2; threads <= 5; threads++) {
+            sib_pool *pool;
+            CHECK_OK(sib_pool_create(threads, &pool, &err), err);
+            CHECK_OK(sib_mel_compute(mel, pool, x, N, 0, many, frames, &err), err);
+            assert_memory_equal(one, many, bands * frames * sizeof *one);
+            sib_pool_free(&pool);
+        }
+        free(one), free(many);
+        sib_mel_free(&mel);
+    }
+}
+
+static void weights_are_the_definition(void **state)
+{
+    (void)state;
+    const char *names[] = {"whisper", "librosa", "kaldi"};
+    for (size_t i = 0; i < 3; i++) {
+        const sib_mel_spec spec = preset(names[i], i == 0 ? 128 : 0);
+        sib_error err = SIB_ERROR_INIT;
+        sib_mel *mel;
+        CHECK_OK(sib_mel_create(&spec, NULL, &mel, &err), err);
+        const int bins = spec.n_fft / 2 + 1;
+        double *w = malloc(sizeof *w * (size_t)(spec.n_mels * bins));
+        sib_mel_weights(mel, w);
+        for (int m = 0; m < spec.n_mels; m++)
+            for (int k = 0; k < bins; k++) {
+                double diff = fabs(w[m * bins + k] - ref_weight(&spec, m, k));
+                if (!(diff <= 1e-12))
+                    fail_msg("%s: weight of band %d, bin %d is %.17g", names[i], m, k, w[m * bins + k]);
+            }
+        assert_int_equal(sib_mel_get_spec(mel)->n_mels, spec.n_mels);
+        free(w);
+        sib_mel_free(&mel);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whisper_is_exact),
+        cmocka_unit_test(silence_is_exactly_the_floor),
+        cmocka_unit_test(any_length),
+        cmocka_unit_test(librosa_and_kaldi_by_definition),
+        cmocka_unit_test(any_description_by_definition),
+        cmocka_unit_test(bits_do_not_depend_on_threads),
+        cmocka_unit_test(weights_are_the_definition),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,186 @@
+/* Streaming gives the bits of the whole, whatever the pieces. */
+#include "reference.h"
+
+#include <float.h>
+#include <sibyl/timing.h>
+
+/* Pushes x in random pieces, pulls in random pieces, into y (n_mels, frames). Returns the frames pulled. */
+static size_t run_stream(const sib_mel *mel, const float *x, size_t n, float *y, size_t frames,
+                         check_random *r, float *maximum)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_mel_stream *stream;
+    CHECK_OK(sib_mel_stream_create(mel, &stream, &err), err);
+    assert_true(sib_mel_stream_maximum(stream) == -INFINITY);
+    size_t at = 0, done = 0, got;
+    bool ended = false;
+    while (true) {
+        if (at < n) {
+            size_t want = check_u64(r) % 5000, taken;
+            want = want < n - at ? want : n - at;
+            CHECK_OK(sib_mel_stream_push(stream, x + at, want, &taken, &err), err);
+            assert_int_equal(taken, want);
+            at += taken;
+        } else if (!ended) {
+            CHECK_OK(sib_mel_stream_end(stream, &err), err);
+            CHECK_OK(sib_mel_stream_end(stream, &err), err);
+            ended = true;
+        }
+        size_t max = check_u64(r) % 40;
+        max = max < frames - done ? max : frames - done;
+        CHECK_OK(sib_mel_stream_pull(stream, y + done, max, frames, &got, &err), err);
+        done += got;
+        if (ended && (done == frames || (got == 0 && max > 0)))
+            break;
+    }
+    CHECK_OK(sib_mel_stream_pull(stream, y, frames ? 1 : 0, frames, &got, &err), err);
+    assert_int_equal(got, 0);
+    *maximum = sib_mel_stream_maximum(stream);
+    sib_mel_stream_free(&stream);
+    assert_null(stream);
+    return done;
+}
+
+static void equal_bits(void **state)
+{
+    (void)state;
+    enum { N = 50000 };
+    static float x[N];
+    ref_speechlike(x, N, 0.7, 11);
+    check_random r = {5};
+    const char *names[] = {"whisper", "librosa", "kaldi", "whisper"};
+    for (size_t p = 0; p < 4; p++) {
+        sib_mel_spec spec;
+        sib_error err = SIB_ERROR_INIT;
+        sib_mel *mel;
+        CHECK_OK(sib_mel_spec_preset(names[p], 0, &spec, &err), err);
+        if (p == 3) { /* hops beyond the window: samples between frames are dropped */
+            spec.hop_length = 1777;
+            spec.framing = SIB_FRAMING_CENTER_ZERO;
+        }
+        CHECK_OK(sib_mel_create(&spec, NULL, &mel, &err), err);
+        const size_t lengths[] = {2049, 3000, 3001, 16000, 31999, N};
+        for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+            uint64_t bands, frames;
+            CHECK_OK(sib_mel_shape(mel, lengths[i], &bands, &frames, &err), err);
+            float *whole = malloc(bands * frames * sizeof *whole), *y = malloc(bands * frames * sizeof *y),
+                  maximum;
+            CHECK_OK(sib_mel_compute(mel, NULL, x, lengths[i], 0, whole, frames, &err), err);
+            assert_int_equal(run_stream(mel, x, lengths[i], y, frames, &r, &maximum), frames);
+            sib_mel_finish(mel, maximum, y, frames, frames);
+            assert_memory_equal(whole, y, bands * frames * sizeof *y);
+            free(whole), free(y);
+        }
+        sib_mel_free(&mel);
+    }
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    sib_mel_spec spec;
+    sib_error err = SIB_ERROR_INIT;
+    sib_mel *mel;
+    sib_mel_stream *stream;
+    static float x[1000], y[80 * 8];
+    size_t taken, got;
+    CHECK_OK(sib_mel_spec_preset("whisper", 0, &spec, &err), err);
+    CHECK_OK(sib_mel_create(&spec, NULL, &mel, &err), err);
+    CHECK_OK(sib_mel_stream_create(mel, &stream, &err), err);
+    CHECK_FAILS(sib_mel_stream_end(stream, &err), SIB_ERR_VALUE, err, "no samples");
+    CHECK_OK(sib_mel_stream_push(stream, x, 200, &taken, &err), err);
+    CHECK_OK(sib_mel_stream_pull(stream, y, 8, 8, &got, &err), err);
+    assert_int_equal(got, 0);
+    CHECK_FAILS(sib_mel_stream_end(stream, &err), SIB_ERR_VALUE, err, "201");
+    x[7] = NAN;
+    CHECK_FAILS(sib_mel_stream_push(stream, x, 100, &taken, &err), SIB_ERR_VALUE, err, "sample 207 is NaN");
+    CHECK_FAILS(sib_mel_stream_pull(stream, y, 8, 7, &got, &err), SIB_ERR_SIZE, err, "row_stride is 7");
+    x[7] = 0;
+    CHECK_OK(sib_mel_stream_push(stream, x, 100, &taken, &err), err);
+    CHECK_OK(sib_mel_stream_end(stream, &err), err);
+    CHECK_FAILS(sib_mel_stream_push(stream, x, 1, &taken, &err), SIB_ERR_ARGUMENT, err, "after the end");
+    sib_mel_stream_free(&stream);
+    sib_mel_free(&mel);
+}
+
+/* Ten hours, never more than 64 MiB held, nor 64 MiB more resident than before. */
+static void ten_hours(void **state)
+{
+    (void)state;
+    enum { PIECE = 160000 };
+    static float x[PIECE], y[80 * 2000];
+    const size_t seconds = getenv("SIBYL_QUICK") ? 600 : 36000;
+    sib_mel_spec spec;
+    sib_error err = SIB_ERROR_INIT;
+    sib_mel *mel;
+    sib_mel_stream *stream;
+    ref_speechlike(x, PIECE, 0.5, 12);
+    sib_memory before, after;
+    sib_memory_usage(&before);
+    CHECK_OK(sib_mel_spec_preset("whisper", 0, &spec, &err), err);
+    CHECK_OK(sib_mel_create(&spec, NULL, &mel, &err), err);
+    CHECK_OK(sib_mel_stream_create(mel, &stream, &err), err);
+    uint64_t frames = 0;
+    for (size_t s = 0; s < seconds; s += 10) {
+        size_t taken, got;
+        CHECK_OK(sib_mel_stream_push(stream, x, PIECE, &taken, &err), err);
+        assert_int_equal(taken, PIECE);
+        do {
+            CHECK_OK(sib_mel_stream_pull(stream, y, 2000, 2000, &got, &err), err);
+            frames += got;
+        } while (got);
+    }
+    size_t got;
+    CHECK_OK(sib_mel_stream_end(stream, &err), err);
+    CHECK_OK(sib_mel_stream_pull(stream, y, 2000, 2000, &got, &err), err);
+    assert_int_equal(frames + got, seconds * 100);
+    sib_alloc_counters counters;
+    sib_alloc_counters_get(&counters);
+    sib_memory_usage(&after);
+    assert_true(counters.bytes_peak < 64 << 20);
+    assert_true(after.resident_peak < before.resident_peak + (64 << 20));
+    sib_mel_stream_free(&stream);
+    sib_mel_free(&mel);
+}
+
+static void a_full_buffer_takes_no_more(void **state)
+{
+    (void)state;
+    enum { N = 3 << 20 };
+    float *x = calloc(N, sizeof *x), *y = malloc(80 * 30000 * sizeof *y);
+    sib_mel_spec spec;
+    sib_error err = SIB_ERROR_INIT;
+    sib_mel *mel;
+    sib_mel_stream *stream;
+    size_t taken, got, at = 0, frames = 0;
+    ref_speechlike(x, N, 0.5, 13);
+    CHECK_OK(sib_mel_spec_preset("whisper", 0, &spec, &err), err);
+    CHECK_OK(sib_mel_create(&spec, NULL, &mel, &err), err);
+    CHECK_OK(sib_mel_stream_create(mel, &stream, &err), err);
+    CHECK_OK(sib_mel_stream_push(stream, x, N, &taken, &err), err);
+    assert_true(taken > 500000 && taken < N);
+    for (at = taken; at < N; at += taken) {
+        CHECK_OK(sib_mel_stream_pull(stream, y, 30000, 30000, &got, &err), err);
+        assert_true(got > 0);
+        frames += got;
+        CHECK_OK(sib_mel_stream_push(stream, x + at, N - at, &taken, &err), err);
+        assert_true(taken > 0);
+    }
+    CHECK_OK(sib_mel_stream_end(stream, &err), err);
+    CHECK_OK(sib_mel_stream_pull(stream, y, 30000, 30000, &got, &err), err);
+    assert_int_equal(frames + got, N / 160);
+    sib_mel_stream_free(&stream);
+    sib_mel_free(&mel);
+    free(x), free(y);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_bits),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(ten_hours),
+        cmocka_unit_test(a_full_buffer_takes_no_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
