@@ -45,7 +45,8 @@ SIB_API void sib_memory_usage(sib_memory *out);
 /* One reading of this process. */
 typedef struct sib_monitor_sample {
     double seconds;     /* since the monitor began */
-    double cpu;         /* processors kept busy since the reading before: 1.0 is one full core */
+    double cpu;         /* processors kept busy since the reading before (the first: since the monitor began):
+                           1.0 is one full core */
     uint64_t resident;  /* bytes */
     uint64_t allocated; /* bytes that the library holds (sib_alloc_counters.bytes_current) */
 } sib_monitor_sample;
@@ -59,8 +60,8 @@ typedef struct sib_monitor sib_monitor;
    SIB_ERR_UNSUPPORTED (no thread could be started). */
 SIB_API sib_code sib_monitor_start(double interval, size_t capacity, sib_monitor **out, sib_error *err);
 
-/* Takes a last reading and stops the thread; the readings stay until sib_monitor_free. May be called twice.
- */
+/* Takes a last reading and stops the thread; the readings stay until sib_monitor_free. May be called twice,
+   but not from two threads at once. */
 SIB_API void sib_monitor_stop(sib_monitor *monitor);
 
 /* Readings so far, oldest first: copies up to max into samples (max) and returns how many there are. */

@@ -19,10 +19,14 @@ static void outfile_end(outfile *f)
     memset(f, 0, sizeof *f);
 }
 
-/* A device or pipe ("/dev/stdout") has no folder to rename in: it is written to directly. */
+/* A device or pipe has no folder to rename in: it is written to directly. So is all below /dev and /proc,
+   where
+   "/dev/stdout" may lead to a plain file, and renaming would replace the system's own link. */
 static bool is_special(const char *path)
 {
     struct stat st;
+    if (strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0)
+        return true;
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 

@@ -71,11 +71,31 @@ static void failures_name_the_path(void **state)
     assert_int_equal(code, SIB_ERR_MEMORY);
 }
 
+/* "/dev/stdout" that leads to a plain file is written through, not replaced. */
+static void links_of_the_system_stay(void **state)
+{
+    (void)state;
+    char path[128], link[64], text[8] = "";
+    snprintf(path, sizeof path, "%s/a", folder);
+    FILE *through = fopen(path, "w+");
+    snprintf(link, sizeof link, "/dev/fd/%d", fileno(through));
+    sib_error err = SIB_ERROR_INIT;
+    outfile f;
+    CHECK_OK(outfile_begin(&f, link, &err), err);
+    fputs("through", f.stream);
+    CHECK_OK(outfile_commit(&f, &err), err);
+    assert_int_equal(fread(text, 1, 7, through), 7);
+    fclose(through);
+    assert_string_equal(text, "through");
+    CHECK_FAILS(outfile_begin(&f, "/dev/no-such-device", &err), SIB_ERR_IO, err, "/dev/no-such-device");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_or_not_at_all),
         cmocka_unit_test(failures_name_the_path),
+        cmocka_unit_test(links_of_the_system_stay),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }
