@@ -115,6 +115,9 @@ sib_code mel_spec_check(const sib_mel_spec *spec, sib_error *err);
 void mel_window(const sib_mel_spec *spec, double *w);
 void mel_dense_weights(const sib_mel_spec *spec, double *weights, double *spread);
 
+/* Centre of a band in Hz; band may lie between two whole numbers. */
+double mel_band_hz(const sib_mel_spec *spec, double band);
+
 /* Coefficients as above; terms is LOG_TERMS_F32 or LOG_TERMS_F64. */
 void mel_log_coefs(const sib_mel_spec *spec, size_t terms, double coefs[LOG_COEFS_MAX]);
 

@@ -55,6 +55,21 @@ static double hz_from_mel(sib_mel_scale scale, double mel)
     return SLANEY_KNEE_HZ * exp((mel - SLANEY_KNEE_MEL) * log(6.4) / 27);
 }
 
+/* Band m rises from *low + m step mels, has its centre one step on and ends two steps on. */
+static double band_step(const sib_mel_spec *spec, double *low)
+{
+    const double top = spec->f_max != 0 ? spec->f_max : spec->sample_rate / 2.0;
+    *low = mel_from_hz(spec->scale, spec->f_min);
+    return (mel_from_hz(spec->scale, top) - *low) / (spec->n_mels + 1);
+}
+
+double mel_band_hz(const sib_mel_spec *spec, double band)
+{
+    double low;
+    const double step = band_step(spec, &low);
+    return hz_from_mel(spec->scale, low + step * (band + 1));
+}
+
 /* Height at x of the triangle over left, centre, right. */
 static double triangle(double left, double centre, double right, double x)
 {
@@ -66,9 +81,8 @@ static double triangle(double left, double centre, double right, double x)
 void mel_dense_weights(const sib_mel_spec *spec, double *weights, double *spread)
 {
     const int32_t n_bins = spec->n_fft / 2 + 1;
-    const double top = spec->f_max != 0 ? spec->f_max : spec->sample_rate / 2.0;
-    const double low = mel_from_hz(spec->scale, spec->f_min), high = mel_from_hz(spec->scale, top);
-    const double step = (high - low) / (spec->n_mels + 1);
+    double low;
+    const double step = band_step(spec, &low);
     const bool in_mel = spec->slope == SIB_MEL_SLOPE_MEL;
     /* Kaldi's banks end before the bin at half the rate. */
     const int32_t used = in_mel && spec->n_fft % 2 == 0 ? n_bins - 1 : n_bins;

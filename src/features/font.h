@@ -1,0 +1,16 @@
+/* A small typeface for the labels of pictures, drawn here. */
+#ifndef FEATURES_FONT_H
+#define FEATURES_FONT_H
+
+#include <stdbool.h>
+
+#define FONT_WIDTH   5 /* of a glyph */
+#define FONT_ADVANCE 6 /* from one glyph to the next */
+#define FONT_CAPITAL 7 /* height of capitals and digits */
+#define FONT_HEIGHT  9 /* with what hangs below the line */
+
+/* True where pixel (x, y) of the glyph of c is ink, 0 <= x < FONT_WIDTH, 0 <= y < FONT_HEIGHT. What is not
+   printable ASCII is an empty box. */
+bool font_ink(char c, int x, int y);
+
+#endif

@@ -1,0 +1,398 @@
+/* A labelled picture of features: title, plot, time axis below, frequency axis at the left, colour scale at
+   the right. Everything is drawn on a canvas of palette indices, which then goes to libpng row by row. */
+#include <sibyl/features.h>
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/outfile.h"
+#include "base/size.h"
+#include "features/font.h"
+#include "features/mel_internal.h"
+#include "features/palette.h"
+
+#include <errno.h>
+#include <math.h>
+#include <png.h>
+#include <setjmp.h>
+#include <string.h>
+
+#define MAX_COLUMNS 4000
+/* Few frames or bands are drawn larger, up to about so many pixels. */
+#define WANTED_WIDTH  800
+#define WANTED_HEIGHT 400
+
+#define ZOOM         2 /* of the typeface */
+#define LETTER_WIDTH (FONT_ADVANCE * ZOOM)
+#define LINE_HEIGHT  (FONT_HEIGHT * ZOOM)
+#define TICK         6
+#define GAP          8
+#define LEFT         (6 * LETTER_WIDTH + TICK + 2 * GAP)
+#define TOP          (2 * LINE_HEIGHT + 3 * GAP)
+#define BOTTOM       (2 * LINE_HEIGHT + TICK + 2 * GAP)
+#define BAR_GAP      24
+#define BAR_WIDTH    20
+#define RIGHT        (BAR_GAP + BAR_WIDTH + TICK + 9 * LETTER_WIDTH)
+#define MAX_LABEL    24
+#define TIME_SPACING 110 /* pixels from one label to the next, at least */
+#define BAND_SPACING 44
+#define BAR_SPACING  56
+
+typedef struct {
+    uint8_t *pixels; /* (height, width) palette indices */
+    size_t width, height;
+} canvas;
+
+/* What is drawn: features reduced to columns, and where. */
+typedef struct {
+    const sib_mel_spec *spec;
+    const float *features; /* (bands, frames) */
+    size_t bands, frames, row_stride;
+    size_t group, columns;       /* frames per column */
+    size_t x_scale, y_scale;     /* pixels per column and per band */
+    size_t width, height;        /* of the plot */
+    double low, high;            /* values at the ends of the colour scale */
+    double first_band, first_at; /* band of row 0; samples from the start to the middle of frame 0 */
+} picture;
+
+/* ---- Drawing ---- */
+
+static void fill(canvas *c, size_t x, size_t y, size_t width, size_t height, uint8_t colour)
+{
+    for (size_t row = y; row < y + height && row < c->height; row++)
+        for (size_t column = x; column < x + width && column < c->width; column++)
+            c->pixels[row * c->width + column] = colour;
+}
+
+static void text(canvas *c, size_t x, size_t y, const char *words)
+{
+    for (; *words; words++, x += LETTER_WIDTH)
+        for (int gy = 0; gy < FONT_HEIGHT; gy++)
+            for (int gx = 0; gx < FONT_WIDTH; gx++)
+                if (font_ink(*words, gx, gy))
+                    fill(c, x + (size_t)gx * ZOOM, y + (size_t)gy * ZOOM, ZOOM, ZOOM, PALETTE_BLACK);
+}
+
+static size_t text_width(const char *words)
+{
+    return strlen(words) * LETTER_WIDTH;
+}
+
+/* Text that ends at x, or has its middle there; never left of the canvas. */
+static void text_ending(canvas *c, size_t x, size_t y, const char *words)
+{
+    size_t width = text_width(words);
+    text(c, x > width ? x - width : 0, y, words);
+}
+
+static void text_centred(canvas *c, size_t x, size_t y, const char *words)
+{
+    text_ending(c, x + text_width(words) / 2, y, words);
+}
+
+/* ---- Ticks ---- */
+
+/* The smallest 1, 2 or 5 times a power of ten that is at least `least`, which is positive and finite. */
+static double round_step(double least)
+{
+    double power = pow(10, floor(log10(least)));
+    const double steps[] = {1, 2, 5};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (steps[i] * power >= least)
+            return steps[i] * power;
+    return 10 * power;
+}
+
+/* k * step with as many decimals as step has. */
+static void step_label(char label[MAX_LABEL], double k, double step)
+{
+    double value = k == 0 ? 0 : k * step;
+    int decimals = (int)fmax(0, -floor(log10(step) + 1e-9));
+    if (fabs(value) < 1e7 && decimals <= 6)
+        snprintf(label, MAX_LABEL, "%.*f", decimals, value);
+    else
+        snprintf(label, MAX_LABEL, "%.3g", value);
+}
+
+static void time_axis(canvas *c, const picture *p)
+{
+    double rate = p->spec->sample_rate, per_column = (double)p->spec->hop_length * (double)p->group / rate;
+    double per_pixel = per_column / (double)p->x_scale, start = p->first_at / rate;
+    double step = round_step(TIME_SPACING * per_pixel);
+    size_t y = TOP + p->height;
+    fill(c, LEFT, y, p->width, 1, PALETTE_BLACK);
+    for (double k = ceil(start / step);; k++) {
+        /* the middle of a column stands for its first frame's time */
+        double at = (k * step - start) / per_pixel + (double)p->x_scale / 2;
+        if (!(at < (double)p->width))
+            break;
+        size_t x = LEFT + (size_t)at;
+        char label[MAX_LABEL];
+        step_label(label, k, step);
+        fill(c, x, y, 1, TICK, PALETTE_BLACK);
+        text_centred(c, x, y + TICK + GAP / 2, label);
+    }
+    text_centred(c, LEFT + p->width / 2, y + TICK + GAP + LINE_HEIGHT, "time (s)");
+}
+
+static void frequency_axis(canvas *c, const picture *p)
+{
+    size_t every = size_max(1, size_ceil_div(BAND_SPACING, p->y_scale));
+    fill(c, LEFT - 1, TOP, 1, p->height, PALETTE_BLACK);
+    for (size_t row = 0; row < p->bands; row += every) {
+        char label[MAX_LABEL];
+        double hz = mel_band_hz(p->spec, p->first_band + (double)row);
+        size_t y = TOP + p->height - row * p->y_scale - (p->y_scale + 1) / 2;
+        snprintf(label, sizeof label, "%.0f", hz);
+        fill(c, LEFT - TICK, y, TICK, 1, PALETTE_BLACK);
+        text_ending(c, LEFT - TICK - GAP / 2, y - size_min(y, FONT_CAPITAL * ZOOM / 2), label);
+    }
+    text_ending(c, LEFT - TICK, TOP - LINE_HEIGHT - GAP, "Hz");
+}
+
+static const char *value_name(const sib_mel_spec *spec)
+{
+    static const char *const names[] = {"energy", "ln", "log10", "dB"};
+    return spec->offset != 0 || spec->gain != 1 ? "value" : names[spec->log];
+}
+
+static void colour_bar(canvas *c, const picture *p)
+{
+    size_t x = LEFT + p->width + BAR_GAP;
+    for (size_t y = 0; y < p->height; y++)
+        fill(c, x, TOP + p->height - 1 - y, BAR_WIDTH, 1,
+             (uint8_t)(y * (PALETTE_STEPS - 1) / size_max(1, p->height - 1)));
+    double span = p->high - p->low;
+    double step = round_step(span / fmax(1, floor((double)p->height / BAR_SPACING)));
+    for (double k = ceil(p->low / step); k * step <= p->high; k++) {
+        char label[MAX_LABEL];
+        size_t y = TOP + p->height - 1 - (size_t)((k * step - p->low) / span * (double)(p->height - 1));
+        step_label(label, k, step);
+        fill(c, x + BAR_WIDTH, y, TICK, 1, PALETTE_BLACK);
+        text(c, x + BAR_WIDTH + TICK + GAP / 2, y - FONT_CAPITAL * ZOOM / 2, label);
+    }
+    text(c, x, TOP - LINE_HEIGHT - GAP, value_name(p->spec));
+}
+
+/* A title that is too long ends in dots. */
+static void heading(canvas *c, const char *title)
+{
+    char shown[512];
+    size_t fits = size_min((c->width - 2 * GAP) / LETTER_WIDTH, sizeof shown - 1);
+    size_t length = strlen(title), kept = size_min(length, fits);
+    memcpy(shown, title, kept);
+    shown[kept] = '\0';
+    if (length > fits && fits > 3)
+        memcpy(shown + kept - 3, "...", 3);
+    text_centred(c, c->width / 2, GAP, shown);
+}
+
+/* ---- Values ---- */
+
+/* Largest value of a group of frames; NaN where all are. */
+static float cell(const picture *p, size_t band, size_t column)
+{
+    const float *row = p->features + band * p->row_stride;
+    size_t begin = column * p->group, end = size_min(begin + p->group, p->frames);
+    float most = row[begin];
+    for (size_t t = begin + 1; t < end; t++)
+        if (row[t] > most || isnan(most))
+            most = row[t];
+    return most;
+}
+
+static void find_range(picture *p)
+{
+    double low = INFINITY, high = -INFINITY;
+    for (size_t b = 0; b < p->bands; b++)
+        for (size_t column = 0; column < p->columns; column++) {
+            float v = cell(p, b, column);
+            if (isfinite(v)) {
+                low = fmin(low, v);
+                high = fmax(high, v);
+            }
+        }
+    if (low > high)
+        low = 0, high = 1;
+    double least = fmax(fabs(low), fabs(high)) * 1e-6;
+    if (!(high - low > least)) { /* one value everywhere: it stands in the middle of the scale */
+        double margin = fmax(0.5, 1e-3 * fabs(low));
+        low -= margin;
+        high += margin;
+    }
+    p->low = low;
+    p->high = high;
+}
+
+static uint8_t colour_of(const picture *p, float v)
+{
+    if (isnan(v))
+        return PALETTE_NAN;
+    double t = fmin(fmax(((double)v - p->low) / (p->high - p->low), 0), 1);
+    return (uint8_t)lround(t * (PALETTE_STEPS - 1));
+}
+
+static void plot(canvas *c, const picture *p)
+{
+    for (size_t b = 0; b < p->bands; b++)
+        for (size_t column = 0; column < p->columns; column++)
+            fill(c, LEFT + column * p->x_scale, TOP + p->height - (b + 1) * p->y_scale, p->x_scale,
+                 p->y_scale, colour_of(p, cell(p, b, column)));
+}
+
+/* ---- The file ---- */
+
+/* Between libpng and the file. On a failure libpng must be left by longjmp. */
+typedef struct {
+    outfile *file;
+    sib_error *err;
+    sib_code code;  /* of the failure */
+    size_t lacking; /* bytes that could not be had, else 0 */
+    jmp_buf leave;
+    png_structp png;
+    png_infop info;
+    png_byte *row; /* (width, 3) */
+} writer;
+
+static void png_failed(png_structp png, png_const_charp message)
+{
+    writer *w = png_get_error_ptr(png);
+    w->code = w->lacking ? err_memory(w->err, w->lacking, "a picture")
+                         : err_set(w->err, SIB_ERR_IO, "%s: cannot be written: %s", w->file->path, message);
+    longjmp(w->leave, 1);
+}
+
+static void png_warned(png_structp png, png_const_charp message)
+{
+    (void)png, (void)message;
+}
+
+static void png_write_bytes(png_structp png, png_bytep bytes, size_t n)
+{
+    writer *w = png_get_io_ptr(png);
+    if (fwrite(bytes, 1, n, w->file->stream) != n)
+        png_error(png, strerror(errno));
+}
+
+static void png_flush_bytes(png_structp png)
+{
+    (void)png;
+}
+
+static png_voidp png_take(png_structp png, png_alloc_size_t bytes)
+{
+    writer *w = png_get_mem_ptr(png);
+    void *block = mem_alloc(bytes, 1);
+    if (!block)
+        w->lacking = bytes;
+    return block;
+}
+
+static void png_give(png_structp png, png_voidp block)
+{
+    (void)png;
+    mem_free(block);
+}
+
+/* The part that libpng may leave by longjmp: it holds nothing in locals that change after setjmp. */
+static sib_code write_rows(writer *w, const canvas *c, const palette_rgb *colours)
+{
+    if (setjmp(w->leave))
+        return w->code;
+    w->png =
+        png_create_write_struct_2(PNG_LIBPNG_VER_STRING, w, png_failed, png_warned, w, png_take, png_give);
+    w->info = w->png ? png_create_info_struct(w->png) : NULL;
+    if (!w->info)
+        return err_memory(w->err, w->lacking, "a picture");
+    png_set_write_fn(w->png, w, png_write_bytes, png_flush_bytes);
+    png_set_user_limits(w->png, 0x7FFFFFFF, 0x7FFFFFFF);
+    png_set_IHDR(w->png, w->info, (png_uint_32)c->width, (png_uint_32)c->height, 8, PNG_COLOR_TYPE_RGB,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_sRGB(w->png, w->info, PNG_sRGB_INTENT_PERCEPTUAL);
+    png_write_info(w->png, w->info);
+    for (size_t y = 0; y < c->height; y++) {
+        for (size_t x = 0; x < c->width; x++) {
+            palette_rgb colour = colours[c->pixels[y * c->width + x]];
+            memcpy(w->row + 3 * x, (png_byte[]){colour.r, colour.g, colour.b}, 3);
+        }
+        png_write_row(w->png, w->row);
+    }
+    png_write_end(w->png, w->info);
+    return SIB_OK;
+}
+
+static sib_code write_png(const canvas *c, const char *path, sib_error *err)
+{
+    outfile file;
+    palette_rgb colours[PALETTE_COLOURS];
+    writer w = {.file = &file, .err = err};
+    palette_make(colours);
+    w.row = mem_alloc(c->width, 3);
+    if (!w.row)
+        return err_memory(err, 3 * c->width, "a row of a picture");
+    sib_code code = outfile_begin(&file, path, err);
+    if (code == SIB_OK) {
+        code = write_rows(&w, c, colours);
+        png_destroy_write_struct(&w.png, &w.info);
+        if (code == SIB_OK)
+            code = outfile_commit(&file, err);
+        else
+            outfile_abort(&file);
+    }
+    mem_free(w.row);
+    return code;
+}
+
+static sib_code lay_out(picture *p, canvas *c, sib_error *err)
+{
+    p->group = size_ceil_div(p->frames, MAX_COLUMNS);
+    p->columns = size_ceil_div(p->frames, p->group);
+    p->x_scale = size_max(1, WANTED_WIDTH / p->columns);
+    p->y_scale = size_max(1, WANTED_HEIGHT / p->bands);
+    p->width = p->columns * p->x_scale;
+    p->height = p->bands * p->y_scale;
+    c->width = LEFT + p->width + RIGHT;
+    c->height = TOP + p->height + BOTTOM;
+    c->pixels = mem_alloc(c->width, c->height);
+    return c->pixels ? SIB_OK : err_memory(err, c->width * c->height, "a picture");
+}
+
+sib_code sib_mel_write_png(const sib_mel *mel, const float *features, size_t bands, size_t frames,
+                           size_t row_stride, const char *title, const char *path, sib_error *err)
+{
+    const sib_mel_spec *spec = sib_mel_get_spec(mel);
+    if (bands == 0 || frames == 0)
+        return err_set(
+            err, SIB_ERR_ARGUMENT,
+            "%s: features of %zu bands and %zu frames make no picture, at least 1 of each is needed", path,
+            bands, frames);
+    if (bands > (size_t)spec->n_mels || row_stride < frames)
+        return err_set(
+            err, SIB_ERR_ARGUMENT,
+            "%s: features of %zu bands and %zu frames with rows %zu apart, expected at most %d bands "
+            "and rows at least %zu apart",
+            path, bands, frames, row_stride, (int)spec->n_mels, frames);
+    /* A valid 3 x 3 average takes one band and one frame from each side. */
+    double lost = (double)((size_t)spec->n_mels - bands) / 2;
+    picture p = {.spec = spec,
+                 .features = features,
+                 .bands = bands,
+                 .frames = frames,
+                 .row_stride = row_stride,
+                 .first_band = lost,
+                 .first_at = lost * spec->hop_length +
+                             (spec->framing == SIB_FRAMING_WHOLE ? spec->win_length / 2.0 : 0)};
+    canvas c;
+    sib_code code = lay_out(&p, &c, err);
+    if (code != SIB_OK)
+        return code;
+    find_range(&p);
+    memset(c.pixels, PALETTE_WHITE, c.width * c.height);
+    plot(&c, &p);
+    time_axis(&c, &p);
+    frequency_axis(&c, &p);
+    colour_bar(&c, &p);
+    heading(&c, title ? title : "");
+    code = write_png(&c, path, err);
+    mem_free(c.pixels);
+    return code;
+}
