@@ -73,13 +73,21 @@ sib_code outfile_begin(outfile *f, const char *path, sib_error *err)
     return SIB_OK;
 }
 
+/* A stream that failed earlier does not tell why any more; one more byte into what is lost anyway does. */
+static int cause_of_failure(FILE *stream)
+{
+    return write(fileno(stream), "", 1) < 0 ? errno : EIO;
+}
+
 sib_code outfile_commit(outfile *f, sib_error *err)
 {
     bool special = f->aside[0] == '\0';
     bool failed = ferror(f->stream) != 0;
-    errno = failed ? EIO : 0;
-    failed |= fflush(f->stream) != 0;
-    int cause = errno;
+    int cause = failed ? cause_of_failure(f->stream) : 0;
+    if (!failed && fflush(f->stream) != 0) {
+        failed = true;
+        cause = errno;
+    }
     if (fclose(f->stream) != 0 && !failed) {
         failed = true;
         cause = errno;

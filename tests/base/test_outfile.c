@@ -65,6 +65,10 @@ static void failures_name_the_path(void **state)
     CHECK_OK(outfile_begin(&f, "/dev/full", &err), err);
     fputs("text", f.stream);
     CHECK_FAILS(outfile_commit(&f, &err), SIB_ERR_IO, err, "/dev/full");
+    static const char much[100000];
+    CHECK_OK(outfile_begin(&f, "/dev/full", &err), err);
+    assert_true(fwrite(much, 1, sizeof much, f.stream) < sizeof much);
+    CHECK_FAILS(outfile_commit(&f, &err), SIB_ERR_IO, err, "No space left");
     mem_fail_after(1);
     sib_code code = outfile_begin(&f, "/tmp/x", &err);
     mem_fail_never();
