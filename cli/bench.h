@@ -1,0 +1,73 @@
+/* What the benchmarks share: figures measured in turns, and how they are told. */
+#ifndef CLI_BENCH_H
+#define CLI_BENCH_H
+
+#include "words.h"
+
+typedef struct bench_settings {
+    bool json, peers;
+    long threads;   /* 0: one per processor */
+    long repeat;    /* rounds; 0: by time */
+    double seconds; /* for all rounds together */
+    double monitor; /* seconds between readings; 0: none */
+} bench_settings;
+
+/* One figure: measured once a round, in turns with the others, so that whatever disturbs the machine disturbs
+   all of them. */
+typedef struct bench_figure {
+    const char *name;
+    const char *unit;
+    unsigned threads;
+    /* One measurement in `unit`; negative where it failed: the figure is then dropped. */
+    double (*measure)(void *context);
+    void *context;
+    /* filled by bench_run */
+    double *values; /* (rounds) */
+    size_t n;
+    bool failed;
+    sib_series series;
+    uint64_t allocations; /* of the library, in the last round */
+} bench_figure;
+
+/* Fills values and series, in rounds as the settings say. Gives an exit code. */
+int bench_run(bench_figure *figures, size_t n, const bench_settings *settings, const char *what);
+void bench_free(bench_figure *figures, size_t n);
+
+/* The figure of that name, NULL where it is missing or failed. */
+const bench_figure *bench_find(const bench_figure *figures, size_t n, const char *name);
+
+/* A line of text to be told: "sibyl / torch = 0.19 (bar 0.20: met)". */
+typedef struct bench_ratio {
+    const char *name;
+    double value;
+    double bar;    /* 0: none */
+    bool at_least; /* the bar is a least value, else a largest */
+} bench_ratio;
+
+/* The report: begun with the machine, filled by a benchmark, told at the end in words or as JSON. */
+typedef struct bench_report {
+    const bench_settings *settings;
+    const char *name;
+    json_t *document;
+    sib_timer since;
+    sib_monitor *monitor;
+} bench_report;
+
+int bench_report_begin(bench_report *report, const bench_settings *settings, const char *name);
+void bench_report_figures(bench_report *report, const bench_figure *figures, size_t n);
+void bench_report_ratios(bench_report *report, const bench_ratio *ratios, size_t n);
+/* A line of words, kept under "notes" in JSON. */
+void bench_report_note(bench_report *report, const char *format, ...) CLI_PRINTF(2, 3);
+/* A value of its own in the document; takes `value` over. In words nothing is told. */
+void bench_report_value(bench_report *report, const char *name, json_t *value);
+/* Tells memory, counters and monitor, prints the JSON document, and frees. */
+void bench_report_end(bench_report *report);
+
+/* The same noise for everybody: xorshift64*, uniform in [-1, 1). */
+double bench_uniform(uint64_t *state);
+
+int bench_features(const bench_settings *settings);
+int bench_conv1d(const bench_settings *settings);
+int bench_peak(const bench_settings *settings);
+
+#endif

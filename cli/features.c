@@ -1,0 +1,356 @@
+/* sibyl features IN...: options, names and words; the work is features_job.c's. */
+#include "command.h"
+#include "features_job.h"
+#include "files.h"
+#include "words.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SAMPLE_RATE 16000
+
+typedef struct {
+    const char *out, *png;
+    int preset, smooth, normalize, pcm;
+    long bands, threads;
+    double chunk;
+    bool precise, keep_float, json;
+} settings;
+
+static const char *const presets[] = {"whisper", "librosa", "kaldi", NULL};
+static const char *const smoothings[] = {"none", "same", "valid", NULL};
+static const char *const levels[] = {"peak", "rms", NULL};
+static const char *const pcm_formats[] = {"s16le", "f32le", NULL};
+
+/* Full scale; -20 dB of full scale. */
+static const double level_targets[] = {1.0, 0.1};
+
+#define FIELD(name) .field = offsetof(settings, name)
+
+static const cli_option options[] = {
+    {"out", 'o', CLI_TEXT, FIELD(out), "OUT.npy",
+     "where the array goes; a folder with several inputs\n(default: the input's name with .npy, in this "
+     "folder)",
+     0, 0, NULL},
+    {"png", 0, CLI_TEXT, FIELD(png), "P.png", "write a labelled picture too; a folder with several inputs", 0,
+     0, NULL},
+    {"preset", 0, CLI_CHOICE, FIELD(preset), "whisper|librosa|kaldi", "whose front end (default whisper)", 0,
+     0, presets},
+    {"bands", 0, CLI_WHOLE, FIELD(bands), "N",
+     "mel bands, 1 to 4096; Whisper has 80, large-v3 128\n(default: the preset's own)", 1, 4096, NULL},
+    {"smooth", 0, CLI_CHOICE, FIELD(smooth), "none|same|valid",
+     "average 3 x 3 over bands and frames: same shape, or\nfull neighbourhoods only (default none)", 0, 0,
+     smoothings},
+    {"normalize", 0, CLI_CHOICE, FIELD(normalize), "peak|rms",
+     "scale the recording first: its peak to 1.0, or its\nroot mean square to 0.1", 0, 0, levels},
+    {"chunk", 0, CLI_NUMBER, FIELD(chunk), "S",
+     "cut into chunks of S seconds, the last filled up with\nzeros, each clamped to its own maximum, side by "
+     "side",
+     0, 1e9, NULL},
+    {"precise", 0, CLI_FLAG, FIELD(precise), NULL, "compute in double, round once at the end", 0, 0, NULL},
+    {"float", 0, CLI_FLAG, FIELD(keep_float), NULL, "do not round decoded samples to 16 bit", 0, 0, NULL},
+    {"pcm", 0, CLI_CHOICE, FIELD(pcm), "s16le|f32le",
+     "format of raw mono 16 kHz samples on standard input\n(default s16le)", 0, 0, pcm_formats},
+    {"threads", 0, CLI_WHOLE, FIELD(threads), "N", "threads to use, 1 to 1024 (default: one per processor)",
+     1, 1024, NULL},
+    {"json", 0, CLI_FLAG, FIELD(json), NULL, "print one JSON document instead of a summary", 0, 0, NULL},
+    {.name = NULL}};
+
+static const char more[] =
+    "IN is any file that FFmpeg reads, or '-' for raw samples on standard input. The array\n"
+    "has the shape (bands, frames) and holds float32. Several inputs give NAME.npy each.\n"
+    "An output is written aside and renamed: it is whole or absent.\n";
+
+/* ---- Names ---- */
+
+/* Where an output of `in` goes: `named` is a file with one input, a folder with several (or if it is one). */
+static char *output_path(const char *in, const char *named, bool several, const char *extension)
+{
+    char *stem = strcmp(in, "-") == 0 ? cli_format("features") : file_stem(in);
+    char *name = cli_format("%s.%s", stem, extension), *path;
+    if (!named)
+        path = several ? file_join(".", name) : cli_format("%s", name);
+    else if (several || file_is_folder(named))
+        path = file_join(named, name);
+    else
+        path = cli_format("%s", named);
+    free(stem);
+    free(name);
+    return path;
+}
+
+static int by_output(const void *a, const void *b)
+{
+    return strcmp((*(const feature_job *const *)a)->npy, (*(const feature_job *const *)b)->npy);
+}
+
+/* Two inputs that would write one file. */
+static int check_collisions(const cli_command *self, const feature_job *jobs, size_t n)
+{
+    const feature_job **sorted = cli_take(n, sizeof *sorted);
+    int code = CLI_DONE;
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &jobs[i];
+    qsort(sorted, n, sizeof *sorted, by_output);
+    for (size_t i = 1; i < n && code == CLI_DONE; i++)
+        if (strcmp(sorted[i - 1]->npy, sorted[i]->npy) == 0) {
+            const feature_job *a = sorted[i - 1] < sorted[i] ? sorted[i - 1] : sorted[i];
+            const feature_job *b = sorted[i - 1] < sorted[i] ? sorted[i] : sorted[i - 1];
+            code = cli_usage(self, "'%s' and '%s' would both be written to %s", a->in, b->in, a->npy);
+        }
+    free(sorted);
+    return code;
+}
+
+/* Outputs that would replace a recording, or each other. */
+static int check_overwriting(const cli_command *self, const feature_job *jobs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *outputs[] = {jobs[i].npy, jobs[i].png};
+        for (int k = 0; k < 2; k++)
+            if (outputs[k] && strcmp(jobs[i].in, "-") != 0 && file_same(outputs[k], jobs[i].in))
+                return cli_usage(self, "output '%s' would replace the input '%s'", outputs[k], jobs[i].in);
+        if (jobs[i].png && strcmp(jobs[i].npy, jobs[i].png) == 0)
+            return cli_usage(self, "the array and the picture would both be written to '%s'", jobs[i].npy);
+    }
+    return CLI_DONE;
+}
+
+static bool folder_of_takes(const char *path)
+{
+    char *folder = file_folder(path);
+    bool takes = file_folder_takes(folder);
+    free(folder);
+    return takes;
+}
+
+/* Told before anything is decoded. */
+static int check_folders(const settings *s, const feature_job *jobs, size_t n)
+{
+    const char *named[] = {s->out, s->png};
+    for (int k = 0; k < 2; k++) {
+        const char *path = k ? jobs[0].png : jobs[0].npy;
+        if (!path || strncmp(path, "/dev/", 5) == 0)
+            continue;
+        if (n > 1 && named[k] ? !file_folder_takes(named[k]) : !folder_of_takes(path))
+            return CLI_FAILED;
+    }
+    return CLI_DONE;
+}
+
+static int name_outputs(const cli_command *self, const settings *s, char **inputs, feature_job *jobs,
+                        size_t n)
+{
+    int stdin_inputs = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!inputs[i][0])
+            return cli_usage(self, "an input has an empty name");
+        stdin_inputs += strcmp(inputs[i], "-") == 0;
+        jobs[i].in = inputs[i];
+        jobs[i].title = strcmp(inputs[i], "-") == 0 ? "standard input" : inputs[i];
+        jobs[i].npy = output_path(inputs[i], s->out, n > 1, "npy");
+        jobs[i].png = s->png ? output_path(inputs[i], s->png, n > 1, "png") : NULL;
+    }
+    if (stdin_inputs > 1)
+        return cli_usage(self, "standard input ('-') can be read only once");
+    if ((s->out && !s->out[0]) || (s->png && !s->png[0]))
+        return cli_usage(self, "--%s has an empty value", s->out && !s->out[0] ? "out" : "png");
+    if (s->json && file_is_stdout(jobs[0].npy))
+        return cli_usage(self, "--out %s and --json both want standard output", jobs[0].npy);
+    int code = check_collisions(self, jobs, n);
+    if (code == CLI_DONE)
+        code = check_overwriting(self, jobs, n);
+    return code == CLI_DONE ? check_folders(s, jobs, n) : code;
+}
+
+/* ---- Words ---- */
+
+static void warning_to_json(void *context, const char *sentence)
+{
+    json_array_append_new(context, cli_json_text(sentence));
+}
+
+static json_t *job_times(const feature_job *job, double total)
+{
+    return json_pack("{s:f, s:f, s:f, s:f}", "decode_seconds", job->decode_seconds, "features_seconds",
+                     job->compute_seconds, "write_seconds", job->write_seconds, "total_seconds", total);
+}
+
+static json_t *job_to_json(const feature_job *job, const settings *s, const feature_tools *tools)
+{
+    double seconds = (double)job->n_samples / SAMPLE_RATE;
+    double total = job->decode_seconds + job->compute_seconds + job->write_seconds;
+    json_t *j = json_object();
+    json_object_set_new(j, "input", cli_json_text(job->in));
+    if (!job->done) {
+        json_object_set_new(j, "error",
+                            json_pack("{s:s, s:o}", "code", sib_code_name(job->err.code), "message",
+                                      cli_json_text(job->err.message)));
+        return j;
+    }
+    json_t *warnings = json_array();
+    feature_job_warnings(job, warning_to_json, warnings);
+    json_object_set_new(j, "output", cli_json_text(job->npy));
+    json_object_set_new(j, "picture", job->png ? cli_json_text(job->png) : json_null());
+    json_object_set_new(j, "container", cli_json_text(job->info.container));
+    json_object_set_new(j, "codec", cli_json_text(job->info.codec));
+    json_object_set_new(j, "source_rate", json_integer(job->info.source_rate));
+    json_object_set_new(j, "channels", json_integer(job->info.channels));
+    json_object_set_new(j, "samples", json_integer((json_int_t)job->n_samples));
+    json_object_set_new(j, "seconds", json_real(seconds));
+    json_object_set_new(j, "shape", json_pack("[I, I]", (json_int_t)job->bands, (json_int_t)job->frames));
+    json_object_set_new(j, "bands", json_integer((json_int_t)job->bands));
+    json_object_set_new(j, "frames", json_integer((json_int_t)job->frames));
+    json_object_set_new(j, "chunks", json_integer((json_int_t)job->chunks));
+    json_object_set_new(j, "frames_per_chunk", json_integer((json_int_t)job->frames_per_chunk));
+    json_object_set_new(j, "preset", json_string(presets[s->preset]));
+    json_object_set_new(j, "smooth", json_string(smoothings[s->smooth]));
+    json_object_set_new(j, "precise", json_boolean(s->precise));
+    json_object_set_new(j, "threads", json_integer(sib_pool_threads(tools->pool)));
+    json_object_set_new(j, "cpu", json_string(sib_cpu_level_name()));
+    json_object_set_new(j, "features",
+                        json_pack("{s:o, s:o, s:o}", "min", cli_json_number(job->minimum), "max",
+                                  cli_json_number(job->maximum), "mean", cli_json_number(job->mean)));
+    json_object_set_new(j, "audio",
+                        json_pack("{s:o, s:o, s:o, s:I, s:I}", "peak", cli_json_number(job->report.peak),
+                                  "rms", cli_json_number(job->report.rms), "dc_offset",
+                                  cli_json_number(job->report.dc_offset), "clipped_samples",
+                                  (json_int_t)job->report.n_clipped, "longest_silence_samples",
+                                  (json_int_t)job->report.longest_silence));
+    json_object_set_new(j, "warnings", warnings);
+    json_object_set_new(j, "times", job_times(job, total));
+    json_object_set_new(j, "times_real_time", cli_json_number(seconds / total));
+    return j;
+}
+
+static void warning_to_text(void *context, const char *sentence)
+{
+    fprintf(context, "  warning   %s\n", sentence);
+}
+
+static void job_to_text(const feature_job *job, const settings *s, const feature_tools *tools, FILE *out)
+{
+    double seconds = (double)job->n_samples / SAMPLE_RATE;
+    double total = job->decode_seconds + job->compute_seconds + job->write_seconds;
+    fprintf(out, "%s\n", job->title);
+    fprintf(out, "  audio     %.3f s (%s, %d Hz, %d channel%s)\n", seconds, job->info.codec,
+            (int)job->info.source_rate, (int)job->info.channels, job->info.channels == 1 ? "" : "s");
+    fprintf(out, "  features  %llu bands x %llu frames, float32, %s%s", (unsigned long long)job->bands,
+            (unsigned long long)job->frames, presets[s->preset], s->precise ? ", precise" : "");
+    if (s->chunk > 0)
+        fprintf(out, ", %zu chunk%s of %zu frames", job->chunks, job->chunks == 1 ? "" : "s",
+                job->frames_per_chunk);
+    fprintf(out, "\n  values    %.4f to %.4f, mean %.4f\n", job->minimum, job->maximum, job->mean);
+    fprintf(out, "  written   %s\n", job->npy);
+    if (job->png)
+        fprintf(out, "  picture   %s\n", job->png);
+    fprintf(out,
+            "  time      %.1f ms: decode %.1f, features %.1f, write %.1f; %.0f x real time, %u thread%s\n",
+            1e3 * total, 1e3 * job->decode_seconds, 1e3 * job->compute_seconds, 1e3 * job->write_seconds,
+            seconds / total, sib_pool_threads(tools->pool), sib_pool_threads(tools->pool) == 1 ? "" : "s");
+    feature_job_warnings(job, warning_to_text, out);
+}
+
+/* ---- The command ---- */
+
+static int run_jobs(const settings *s, feature_tools *tools, feature_job *jobs, size_t n)
+{
+    cli_progress progress;
+    json_t *files = json_array();
+    size_t failed = 0;
+    FILE *out = file_is_stdout(jobs[0].npy) ? stderr : stdout;
+    cli_progress_begin(&progress, n);
+    tools->progress = &progress;
+    for (size_t i = 0; i < n; i++) {
+        progress.item = i;
+        feature_job_run(&jobs[i], tools);
+        cli_progress_clear(&progress);
+        if (!jobs[i].done) {
+            cli_fail("%s", jobs[i].err.message);
+            failed++;
+        } else if (!s->json) {
+            job_to_text(&jobs[i], s, tools, out);
+        }
+        if (s->json)
+            json_array_append_new(files, job_to_json(&jobs[i], s, tools));
+    }
+    if (s->json && n == 1)
+        cli_json_print(json_incref(json_array_get(files, 0)));
+    else if (s->json)
+        cli_json_print(json_pack("{s:O, s:I}", "files", files, "failed", (json_int_t)failed));
+    else if (n > 1)
+        fprintf(out, "%zu of %zu recordings done in %.2f s\n", n - failed, n,
+                sib_timer_seconds(&progress.since));
+    json_decref(files);
+    return failed ? CLI_FAILED : CLI_DONE;
+}
+
+static int make_tools(const settings *s, sib_mel **mel, feature_tools *tools)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_mel_spec spec;
+    sib_mel_options mel_options = {.precise = s->precise};
+    sib_code code = sib_mel_spec_preset(presets[s->preset], (int32_t)s->bands, &spec, &err);
+    if (code == SIB_OK) {
+        spec.smooth = (sib_smooth)s->smooth;
+        code = sib_mel_create(&spec, &mel_options, mel, &err);
+    }
+    if (code == SIB_OK)
+        code = sib_pool_create((unsigned)s->threads, &tools->pool, &err);
+    if (code != SIB_OK)
+        return cli_fail("%s", err.message);
+    tools->mel = *mel;
+    tools->audio =
+        (sib_audio_options){.sample_rate = SAMPLE_RATE, .keep_float = s->keep_float, .pcm = (sib_pcm)s->pcm};
+    tools->normalize = s->normalize >= 0;
+    if (tools->normalize) {
+        tools->level = (sib_level)s->normalize;
+        tools->level_target = level_targets[s->normalize];
+    }
+    tools->chunk = s->chunk;
+    tools->preset = presets[s->preset];
+    return CLI_DONE;
+}
+
+static int features(const cli_command *self, int argc, char **argv)
+{
+    settings s = {.normalize = -1};
+    int n_inputs;
+    switch (cli_parse(self, argc, argv, &s, &n_inputs)) {
+    case CLI_MISUSED:
+        return CLI_USAGE;
+    case CLI_WANTS_HELP:
+        cli_help(self, stdout);
+        return CLI_DONE;
+    case CLI_PARSED:
+        break;
+    }
+    if (n_inputs == 0)
+        return cli_usage(self, "no input: name a recording, or '-' for samples on standard input");
+    size_t n = (size_t)n_inputs;
+    if (s.out && strcmp(s.out, "-") == 0)
+        s.out = "/dev/stdout";
+    feature_job *jobs = cli_take(n, sizeof *jobs);
+    feature_tools tools = {0};
+    sib_mel *mel = NULL;
+    int code = name_outputs(self, &s, argv, jobs, n);
+    if (code == CLI_DONE)
+        code = make_tools(&s, &mel, &tools);
+    if (code == CLI_DONE)
+        code = run_jobs(&s, &tools, jobs, n);
+    sib_pool_free(&tools.pool);
+    sib_mel_free(&mel);
+    for (size_t i = 0; i < n; i++) {
+        free(jobs[i].npy);
+        free(jobs[i].png);
+    }
+    free(jobs);
+    return code;
+}
+
+const cli_command command_features = {.name = "features",
+                                      .summary = "log-mel features of recordings",
+                                      .operands = "IN... [-o OUT.npy] [options]",
+                                      .options = options,
+                                      .more = more,
+                                      .run = features};

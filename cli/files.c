@@ -1,0 +1,61 @@
+#include "files.h"
+
+#include "words.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+char *file_stem(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    return cli_format("%.*s", dot && dot != name ? (int)(dot - name) : (int)strlen(name), name);
+}
+
+char *file_join(const char *folder, const char *name)
+{
+    size_t length = strlen(folder);
+    return cli_format("%s%s%s", folder, length > 0 && folder[length - 1] == '/' ? "" : "/", name);
+}
+
+bool file_is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+char *file_folder(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return cli_format(".");
+    return cli_format("%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+bool file_folder_takes(const char *folder)
+{
+    struct stat st;
+    if (stat(folder, &st) != 0)
+        cli_fail("%s: the output folder cannot be used: %s", folder, strerror(errno));
+    else if (!S_ISDIR(st.st_mode))
+        cli_fail("%s: is not a folder, expected one for the output", folder);
+    else if (access(folder, W_OK | X_OK) != 0)
+        cli_fail("%s: the output folder cannot be written: %s", folder, strerror(errno));
+    else
+        return true;
+    return false;
+}
+
+bool file_same(const char *a, const char *b)
+{
+    struct stat sa, sb;
+    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+bool file_is_stdout(const char *path)
+{
+    struct stat named, out;
+    return stat(path, &named) == 0 && fstat(STDOUT_FILENO, &out) == 0 && named.st_dev == out.st_dev &&
+           named.st_ino == out.st_ino && (!S_ISCHR(named.st_mode) || strncmp(path, "/dev/std", 8) == 0);
+}

@@ -1,0 +1,27 @@
+/* Names of files and folders. Strings returned are released with free. */
+#ifndef CLI_FILES_H
+#define CLI_FILES_H
+
+#include <stdbool.h>
+
+/* "talk" of "talks/talk.flac"; a name that is nothing but extension stays whole. */
+char *file_stem(const char *path);
+
+/* "folder/name". */
+char *file_join(const char *folder, const char *name);
+
+bool file_is_folder(const char *path);
+
+/* The folder that `path` lies in: "." for a bare name. */
+char *file_folder(const char *path);
+
+/* Says on stderr why nothing can be written into `folder`, and returns false; true where something can. */
+bool file_folder_takes(const char *folder);
+
+/* True where both names exist and lead to one file. */
+bool file_same(const char *a, const char *b);
+
+/* True where `path` leads to this process' standard output. */
+bool file_is_stdout(const char *path);
+
+#endif

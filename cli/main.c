@@ -1,0 +1,45 @@
+/* sibyl COMMAND ...: finds the command in the table and runs it. */
+#include "command.h"
+#include "words.h"
+
+#include <errno.h>
+#include <string.h>
+
+const cli_command *const cli_commands[] = {&command_features, &command_bench, &command_help, NULL};
+
+const cli_command *cli_command_named(const char *name)
+{
+    for (const cli_command *const *c = cli_commands; *c; c++)
+        if (strcmp((*c)->name, name) == 0)
+            return *c;
+    return NULL;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    if (argc < 2) {
+        cli_help(NULL, stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        cli_help(NULL, stdout);
+        return CLI_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("sibyl %s\n", sib_version());
+        return CLI_DONE;
+    }
+    const cli_command *command = cli_command_named(argv[1]);
+    if (!command)
+        return cli_usage(NULL, "unknown %s '%s'", argv[1][0] == '-' ? "option" : "command", argv[1]);
+    return command->run(command, argc - 2, argv + 2);
+}
+
+int main(int argc, char **argv)
+{
+    int code = dispatch(argc, argv);
+    errno = 0;
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == CLI_DONE)
+        code = cli_fail("standard output cannot be written: %s", strerror(errno ? errno : EIO));
+    return code;
+}
