@@ -1,0 +1,65 @@
+# Set-up and daily work. `make` builds; `make demo` and `make test` also install what is missing.
+PRESET ?= release
+JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
+PREFIX ?= /usr/local
+PYTHON  = build/venv/bin/python
+
+.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug check format install example clean
+
+all: build
+	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
+
+build: setup-build
+	@test -f build/$(PRESET)/build.ninja || cmake --preset $(PRESET)
+	@cmake --build --preset $(PRESET) -j $(JOBS)
+
+# What each kind of work needs is listed in tools/setup.sh, which installs only what is missing.
+setup-%:
+	@tools/setup.sh $*
+
+# The main job: features of the recording that the repository ships.
+demo: all
+	@mkdir -p build/demo
+	build/sibyl features assets/hello.flac -o build/demo/hello.npy --png build/demo/hello.png
+
+test: test-c test-python
+
+test-c: setup-test all
+	ctest --preset $(PRESET) -j $(JOBS)
+
+test-python: setup-python all
+	$(PYTHON) -m pytest -q python/tests
+
+# Comparisons with other software: `make peers` installs it (some gigabytes), `make compare` runs them.
+peers: setup-peers
+
+compare: peers all
+	SIBYL_PEERS=1 $(PYTHON) -m pytest -q python/tests
+	SIBYL_PYTHON=$(CURDIR)/$(PYTHON) build/sibyl bench features --peers --repeat 20
+
+bench: peers all
+	SIBYL_PYTHON=$(CURDIR)/$(PYTHON) build/sibyl bench features --peers
+	SIBYL_PYTHON=$(CURDIR)/$(PYTHON) build/sibyl bench conv1d --peers
+	build/sibyl bench peak
+
+# The same tests in other builds.
+asan tsan portable debug: setup-test
+	@$(MAKE) --no-print-directory test-c PRESET=$@
+
+check: setup-check
+	tools/check-format.sh
+	tools/check-includes.py
+	tools/check-headers.sh
+
+format: setup-check
+	clang-format -i $$(tools/sources.sh)
+
+install: build
+	cmake --install build/$(PRESET) --prefix $(PREFIX)
+
+# An installed tree, and a program built against it in two ways.
+example: setup-test build
+	tests/install/run.sh build/$(PRESET)
+
+clean:
+	rm -rf build

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Enforces who may include whom: the table of docs/architecture.md, as data.
+
+A room may include itself, `base`, the public headers, and the rooms or files listed for it here. Rooms that hold
+faces (cli, python, examples) may include public headers only. Exits 1 with a line per breach.
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+MAY_INCLUDE = {
+    "base": [],
+    "tensor": [],
+    "kernel": ["tensor"],
+    "audio": ["tensor"],
+    "features": ["tensor", "kernel"],
+    "tile": ["features/mel_spec.h"],
+    "graph": ["tensor"],
+    "onnx": ["tensor", "graph"],
+    "milli": ["tensor", "graph"],
+    "ops": ["tensor", "graph", "milli"],
+    "backend": ["tensor", "graph", "milli"],
+    "backend/cpu": ["tensor", "graph", "milli", "backend/backend.h", "kernel"],
+    "backend/ref": ["tensor", "graph", "milli", "backend/backend.h"],
+    "backend/vulkan": ["tensor", "graph", "milli", "backend/backend.h"],
+    "backend/cuda": ["tensor", "graph", "milli", "backend/backend.h"],
+    "run": ["tensor", "kernel", "audio", "features", "tile", "graph", "onnx", "milli", "ops", "backend/backend.h"],
+    "text": [],
+    "import": ["tensor", "graph", "onnx", "text"],
+    "job": ["run", "audio", "features", "tile", "text"],
+}
+PUBLIC_ONLY = ["include", "src/server", "cli", "python", "examples"]
+THIRD_PARTY = {  # who may see a library's headers
+    "libav": ["audio"],
+    "libsw": ["audio"],
+    "zip.h": ["tensor"],
+    "png.h": ["features"],
+    "pthreadpool.h": ["base"],
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
+
+
+def room_of(path: pathlib.Path) -> str:
+    parts = path.relative_to(ROOT / "src").parts
+    nested = "/".join(parts[:2])
+    return nested if nested in MAY_INCLUDE else parts[0]
+
+
+def allowed(room: str, target: str) -> bool:
+    if target.startswith(("base/", room + "/")):
+        return True
+    return any(target == entry or target.startswith(entry + "/") for entry in MAY_INCLUDE[room])
+
+
+def breaches():
+    for path in sorted((ROOT / "src").rglob("*.[ch]")):
+        room = room_of(path)
+        if room == "server":
+            continue
+        if room not in MAY_INCLUDE:
+            yield path, f"room '{room}' is not in the table"
+            continue
+        for kind, target in INCLUDE.findall(path.read_text()):
+            if kind == '"' and not allowed(room, target):
+                yield path, f'includes "{target}", which {room} may not'
+            for prefix, rooms in THIRD_PARTY.items():
+                if kind == "<" and target.startswith(prefix) and room not in rooms:
+                    yield path, f"includes <{target}>, which is for {', '.join(rooms)}"
+    for folder in PUBLIC_ONLY:
+        for path in sorted((ROOT / folder).rglob("*.[ch]")):
+            if "build" in path.relative_to(ROOT).parts:
+                continue
+            for kind, target in INCLUDE.findall(path.read_text()):
+                beside = (path.parent / target).exists() or not (ROOT / "src" / target).exists()
+                if kind == '"' and not beside:
+                    yield path, f'includes "{target}"; here only public headers are'
+
+
+def main() -> int:
+    found = list(breaches())
+    for path, words in found:
+        print(f"{path.relative_to(ROOT)}: {words}")
+    print(f"include table: {len(found)} breaches")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

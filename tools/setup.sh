@@ -1,0 +1,85 @@
+#!/bin/sh
+# Installs what a kind of work needs, where it is missing: Debian packages with apt (sudo where not root), Python
+# packages in build/venv. A second call finds everything there and does nothing.
+#   tools/setup.sh build|test|python|peers|check
+set -eu
+cd "$(dirname "$0")/.."
+
+build="cmake ninja-build gcc libc6-dev pkg-config libavformat-dev libavcodec-dev libavutil-dev libswresample-dev
+       libpthreadpool-dev libzip-dev libpng-dev libjansson-dev"
+test="$build libcmocka-dev g++ ffmpeg python3"
+python="$test python3-dev python3-venv"
+peers="$python libfftw3-single3"
+check="$build g++ clang-format python3"
+
+case "${1-}" in
+build) packages=$build ;;
+test) packages=$test ;;
+python) packages=$python ;;
+peers) packages=$peers ;;
+check) packages=$check ;;
+*) echo "setup.sh: expected build, test, python, peers or check, not '${1-}'" >&2; exit 2 ;;
+esac
+
+install_packages() {
+    command -v dpkg-query >/dev/null || return 0 # another system: the build says what it lacks
+    missing=
+    for package in $packages; do
+        status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
+        [ "$status" = installed ] || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    echo "installing:$missing"
+    sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    $sudo apt-get update -qq
+    # shellcheck disable=SC2086 # words on purpose
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+# fresh STAMP FILE...: true where STAMP holds the checksum of the files.
+fresh() {
+    stamp=$1
+    shift
+    [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(cat "$@" | cksum)" ]
+}
+
+# The package is built from these.
+package_sources() {
+    find python include src CMakeLists.txt cmake -type f \
+        \( -name '*.py' -o -name '*.c' -o -name '*.h' -o -name '*.toml' -o -name '*.def' -o -name 'CMakeLists.txt' -o -name '*.in' \) \
+        ! -path '*/tests/*' ! -path '*/build/*' | LC_ALL=C sort
+}
+
+install_python() {
+    requirements=$1
+    if ! [ -x build/venv/bin/python ]; then
+        python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+            echo "setup.sh: $(python3 --version) found, Python 3.11 or later is needed" >&2
+            exit 1
+        }
+        mkdir -p build
+        python3 -m venv build/venv
+    fi
+    name=$(basename "$requirements" .txt)
+    if ! fresh "build/venv/$name.stamp" "$requirements"; then
+        echo "installing Python packages of $requirements"
+        build/venv/bin/pip install -q --disable-pip-version-check -r "$requirements"
+        cat "$requirements" | cksum >"build/venv/$name.stamp"
+    fi
+    # shellcheck disable=SC2046 # file names without spaces
+    if ! fresh build/venv/sibyl.stamp $(package_sources); then
+        echo "installing the Python package"
+        build/venv/bin/pip install -q --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall ./python
+        cat $(package_sources) | cksum >build/venv/sibyl.stamp
+    fi
+}
+
+install_packages
+case "$1" in
+python) install_python tools/requirements-test.txt ;;
+peers)
+    install_python tools/requirements-test.txt
+    install_python tools/requirements-peers.txt
+    ;;
+esac
