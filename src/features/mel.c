@@ -21,29 +21,6 @@ static float *narrowed(const double *x, size_t n)
     return y;
 }
 
-/* Keeps of each band only the stretch from its first to its last weight that is not zero. Returns their
- * number. */
-static size_t pack_bands(sib_mel *mel, double *packed)
-{
-    const size_t n_bins = (size_t)mel->tables.n_bins;
-    size_t n = 0;
-    for (size_t m = 0; m < (size_t)mel->spec.n_mels; m++) {
-        const double *row = mel->dense_weights + m * n_bins; /* (n_bins) */
-        size_t first = 0, end = n_bins;
-        while (first < end && row[first] == 0)
-            first++;
-        while (end > first && row[end - 1] == 0)
-            end--;
-        if (first == end)
-            first = end = 0;
-        mel->bands[m] = (mel_band){(int32_t)first, (int32_t)(end - first), (int32_t)n};
-        if (packed)
-            memcpy(packed + n, row + first, (end - first) * sizeof *packed);
-        n += end - first;
-    }
-    return n;
-}
-
 /* The numbers in double; true unless memory runs out. */
 static bool make_doubles(sib_mel *mel, size_t *n_weights)
 {
@@ -51,22 +28,25 @@ static bool make_doubles(sib_mel *mel, size_t *n_weights)
     const size_t n_mels = (size_t)spec->n_mels, n_bins = (size_t)mel->tables.n_bins;
     mel_numbers *d = &mel->doubles;
     mel->dense_weights = mem_alloc(n_mels * n_bins, sizeof *mel->dense_weights);
-    mel->bands = mem_alloc(n_mels, sizeof *mel->bands);
+    mel->segments = mem_alloc(n_mels + 1, sizeof *mel->segments);
     d->window = mem_alloc((size_t)spec->win_length, sizeof(double));
     d->log_coefs = mem_alloc(LOG_COEFS_MAX, sizeof(double));
     d->spread = mem_alloc(n_mels, sizeof(double));
     d->band_levels = mem_alloc(n_mels, sizeof(double));
-    if (!mel->dense_weights || !mel->bands || !d->window || !d->log_coefs || !d->spread || !d->band_levels)
+    if (!mel->dense_weights || !mel->segments || !d->window || !d->log_coefs || !d->spread || !d->band_levels)
         return false;
-    mel_window(spec, d->window);
+    if (mel_is_fft400(spec))
+        mel_window_fft400(d->window);
+    else
+        mel_window(spec, d->window);
     mel_dense_weights(spec, mel->dense_weights, d->spread);
     mel_log_coefs(spec, LOG_TERMS_F64, d->log_coefs);
     mel_band_levels(spec, mel->dense_weights, d->log_coefs, d->band_levels);
-    *n_weights = pack_bands(mel, NULL);
+    *n_weights = 2 * mel_pack_segments(spec, mel->dense_weights, mel->segments, NULL);
     d->weights = mem_alloc(*n_weights, sizeof(double));
     if (!d->weights)
         return false;
-    pack_bands(mel, d->weights);
+    mel_pack_segments(spec, mel->dense_weights, mel->segments, d->weights);
     return true;
 }
 
@@ -109,7 +89,7 @@ static bool make_numbers(sib_mel *mel)
     size_t n_weights = 0;
     if (!make_doubles(mel, &n_weights) || (mel->kernel.single && !make_singles(mel, n_weights)))
         return false;
-    mel->tables.bands = mel->bands;
+    mel->tables.segments = mel->segments;
     rescue_limits(mel);
     mel->precise_tables = mel->tables;
     use_numbers(&mel->precise_tables, &mel->doubles);
@@ -168,7 +148,7 @@ void sib_mel_free(sib_mel **mel)
         return;
     fft_plan_free(&(*mel)->fft);
     mem_free((*mel)->dense_weights);
-    mem_free((*mel)->bands);
+    mem_free((*mel)->segments);
     free_numbers(&(*mel)->doubles);
     free_numbers(&(*mel)->singles);
     mem_free(*mel);

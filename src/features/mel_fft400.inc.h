@@ -6,8 +6,7 @@
    real transforms of 16 points (p = 0 .. 8 suffice, the rest are conjugates) and 25-point transforms: two of
    real values (p = 0, 8), seven of complex ones. 25 = 5 * 5 with twiddles.
 
-   Vector operations a group, float: 25 * 78 (window and 16 points) + 7 * 474 + 2 * 213 (25 points and power)
-   + 391 (80 bands) + 80 * 18 (logarithm); docs/performance.md has the count beside what is measured.
+   docs/performance.md has the count of operations beside what is measured.
 
    Samples lie in polyphase order: row r holds samples r, r + 160, r + 320, ... so that the LANES frames of a
    group, 160 samples apart, are neighbours, and sample n of all of them is one load at row n % 160, column n
@@ -51,36 +50,40 @@ typedef struct {
     vec re, im;
 } cvec;
 
-/* Sample n of the group's frames: from polyphase rows, or from gathered ones (400, LANES), of frames
- * anywhere. */
-INLINE vec sample(const REAL *rows, bool gathered, int n)
-{
-    return v_load(gathered ? rows + n * LANES : rows + (n % FFT400_HOP) * ROW + n / FFT400_HOP);
-}
+/* Where sample n = 25 a + 16 b of the group's frames stands: in polyphase rows, and in gathered ones (400,
+   LANES), of frames anywhere. [b][a] */
+#define N_OF(a, b)        ((25 * (a) + 16 * (b)) % FFT400_SIZE)
+#define IN_ROWS(a, b)     (N_OF(a, b) % FFT400_HOP * ROW + N_OF(a, b) / FFT400_HOP)
+#define IN_GATHERED(a, b) (N_OF(a, b) * LANES)
+#define COLUMN4(P, a, b)  P(a, b), P((a) + 1, b), P((a) + 2, b), P((a) + 3, b)
+#define COLUMN(P, b)                                                                                         \
+    {                                                                                                        \
+        COLUMN4(P, 0, b), COLUMN4(P, 4, b), COLUMN4(P, 8, b), COLUMN4(P, 12, b)                              \
+    }
+#define COLUMNS5(P, b)                                                                                       \
+    COLUMN(P, b), COLUMN(P, (b) + 1), COLUMN(P, (b) + 2), COLUMN(P, (b) + 3), COLUMN(P, (b) + 4)
+#define COLUMNS(P)                                                                                           \
+    {                                                                                                        \
+        COLUMNS5(P, 0), COLUMNS5(P, 5), COLUMNS5(P, 10), COLUMNS5(P, 15), COLUMNS5(P, 20)                    \
+    }
+static const uint16_t in_rows[25][16] = COLUMNS(IN_ROWS), in_gathered[25][16] = COLUMNS(IN_GATHERED);
 
-/* Windowed samples n and n + 200 (mod 400), added and subtracted. The Hann window of one is 1 minus that of
-   the other, so with w the smaller, and x its sample:  sum = x w + y (1 - w) = y + w (x - y). */
-INLINE void window_pair(const REAL *rows, bool gathered, const REAL *w, int n, vec *sum, vec *difference)
-{
-    const int m = (n + 200) % FFT400_SIZE;
-    const bool first = n < 100 || n >= 300; /* n has the smaller weight */
-    vec x = sample(rows, gathered, first ? n : m), y = sample(rows, gathered, first ? m : n);
-    vec wx = v_set1(w[first ? n : m]);
-    *sum = v_fma(wx, v_sub(x, y), y);
-    *difference = first ? v_fms(wx, v_add(x, y), y) : v_fnma(wx, v_add(x, y), y);
-}
-
-/* Window and 16-point real transform of the samples n = 25 a + 16 b. Slots of y (16, 25, LANES): X[0], X[8],
-   then real part and negated imaginary part of X[1] .. X[7]; the negation turns q into -q in the next stage
-   (BIN knows). */
-INLINE void column16(const REAL *rows, bool gathered, const REAL *w, int b, REAL *y)
+/* Window and 16-point real transform of the samples n = 25 a + 16 b, a = 0 .. 15, at rows + at[a]. Samples a
+   and a + 8 are 200 apart, where the Hann window is w and 1 - w, so with x and y the two: x w + y (1 - w) = y
+   + w (x - y),   x w - y (1 - w) = w (x + y) - y. w: (8) for a = 0 .. 7. Slots of y (16, 25, LANES): X[0],
+   X[8], then real part and negated imaginary part of X[1] .. X[7]; the negation turns q into -q in the next
+   stage (BIN knows). */
+INLINE void column16(const REAL *rows, const uint16_t at[16], const REAL *w, REAL *y)
 {
     vec s[8], d[8];
 #pragma GCC unroll 8
-    for (int a = 0; a < 8; a++)
-        window_pair(rows, gathered, w, (25 * a + 16 * b) % FFT400_SIZE, &s[a], &d[a]);
+    for (int a = 0; a < 8; a++) {
+        const vec x0 = v_load(rows + at[a]), x1 = v_load(rows + at[a + 8]), weight = v_set1(w[a]);
+        s[a] = v_fma(weight, v_sub(x0, x1), x1);
+        d[a] = v_fms(weight, v_add(x0, x1), x1);
+    }
     const vec h = v_set1(K_SQRT_HALF), c = v_set1(K_COS_PI8), sn = v_set1(K_SIN_PI8);
-#define PUT(slot, value) v_store(y + ((slot)*25 + b) * LANES, value)
+#define PUT(slot, value) v_store(y + (slot)*25 * LANES, value)
     vec e0 = v_add(s[0], s[4]), e1 = v_add(s[1], s[5]), e2 = v_add(s[2], s[6]), e3 = v_add(s[3], s[7]);
     vec f0 = v_sub(s[0], s[4]), f1 = v_sub(s[1], s[5]), f2 = v_sub(s[2], s[6]), f3 = v_sub(s[3], s[7]);
     vec even = v_add(e0, e2), odd = v_add(e1, e3);
@@ -153,18 +156,22 @@ INLINE vec power(cvec x)
 
 /* Bin of (p, -q): k = 225 p - 176 q (mod 400) by the Chinese remainder theorem, or its mirror image 400 - k.
  */
-#define K_OF(p, q)  ((225 * (p) + 176 * (25 - (q))) % FFT400_SIZE)
-#define BIN(p, q)   (K_OF(p, q) <= 200 ? K_OF(p, q) : FFT400_SIZE - K_OF(p, q))
-#define BINS5(p, q) BIN(p, q), BIN(p, (q) + 1), BIN(p, (q) + 2), BIN(p, (q) + 3), BIN(p, (q) + 4)
+#define K_OF(p, q)   ((225 * (p) + 176 * (25 - (q))) % FFT400_SIZE)
+#define BIN(p, q)    (K_OF(p, q) <= 200 ? K_OF(p, q) : FFT400_SIZE - K_OF(p, q))
+#define BIN_AT(p, q) (LANES * BIN(p, q))
+#define BINS5(p, q)                                                                                          \
+    BIN_AT(p, q), BIN_AT(p, (q) + 1), BIN_AT(p, (q) + 2), BIN_AT(p, (q) + 3), BIN_AT(p, (q) + 4)
 #define BINS25(p)                                                                                            \
     {                                                                                                        \
         BINS5(p, 0), BINS5(p, 5), BINS5(p, 10), BINS5(p, 15), BINS5(p, 20)                                   \
     }
-static const uint8_t bins_of[9][25] = {BINS25(0), BINS25(1), BINS25(2), BINS25(3), BINS25(4),
-                                       BINS25(5), BINS25(6), BINS25(7), BINS25(8)};
+
+/* Where in bins (201, LANES) each result of a 25-point transform belongs. */
+static const uint16_t bins_of[9][25] = {BINS25(0), BINS25(1), BINS25(2), BINS25(3), BINS25(4),
+                                        BINS25(5), BINS25(6), BINS25(7), BINS25(8)};
 
 /* 25-point transform of re, im (25, LANES) and the power of each result, into bins (201, LANES). */
-static void dft25(const REAL *re, const REAL *im, const uint8_t bin[25], REAL *bins)
+static void dft25(const REAL *re, const REAL *im, const uint16_t bin[25], REAL *bins)
 {
     cvec z[5][5];
 #pragma GCC unroll 5
@@ -185,12 +192,12 @@ static void dft25(const REAL *re, const REAL *im, const uint8_t bin[25], REAL *b
         dft5(x, out);
 #pragma GCC unroll 5
         for (int d = 0; d < 5; d++)
-            v_store(bins + bin[c + 5 * d] * LANES, power(out[d]));
+            v_store(bins + bin[c + 5 * d], power(out[d]));
     }
 }
 
 /* The same of real values x (25, LANES): 13 of the 25 results, the others being their conjugates. */
-static void dft25_real(const REAL *x, const uint8_t bin[25], REAL *bins)
+static void dft25_real(const REAL *x, const uint16_t bin[25], REAL *bins)
 {
     cvec z[5][3];
 #pragma GCC unroll 5
@@ -207,9 +214,9 @@ static void dft25_real(const REAL *x, const uint8_t bin[25], REAL *bins)
     const vec first[5] = {z[0][0].re, z[1][0].re, z[2][0].re, z[3][0].re, z[4][0].re};
     cvec low[3];
     dft5_real(first, low);
-    v_store(bins + bin[0] * LANES, v_mul(low[0].re, low[0].re));
-    v_store(bins + bin[5] * LANES, power(low[1]));
-    v_store(bins + bin[10] * LANES, power(low[2]));
+    v_store(bins + bin[0], v_mul(low[0].re, low[0].re));
+    v_store(bins + bin[5], power(low[1]));
+    v_store(bins + bin[10], power(low[2]));
 #pragma GCC unroll 2
     for (int c = 1; c < 3; c++) {
         const cvec row[5] = {z[0][c], z[1][c], z[2][c], z[3][c], z[4][c]};
@@ -217,13 +224,13 @@ static void dft25_real(const REAL *x, const uint8_t bin[25], REAL *bins)
         dft5(row, out);
 #pragma GCC unroll 5
         for (int d = 0; d < 5; d++)
-            v_store(bins + bin[c + 5 * d] * LANES, power(out[d]));
+            v_store(bins + bin[c + 5 * d], power(out[d]));
     }
 }
 
-/* Columns `first` .. first + LANES - 1 of the polyphase rows (160, ROW) into their right half; samples from
-   `have` on count as zero. pad: (LANES, 160). */
-static void fill_right(REAL *rows, const float *x, size_t have, size_t first, float *pad)
+/* Moves the right half of the polyphase rows (160, ROW) to the left, then puts columns `first` .. first +
+   LANES - 1 into the right half; samples from `have` on count as zero. pad: (LANES, 160). */
+static void advance_rows(REAL *rows, const float *x, size_t have, size_t first, float *pad)
 {
     const float *source[LANES];
     size_t begin = first * FFT400_HOP;
@@ -236,53 +243,49 @@ static void fill_right(REAL *rows, const float *x, size_t have, size_t first, fl
     }
     for (size_t i = 0; i < LANES; i++)
         source[i] = x + begin + i * FFT400_HOP;
-    for (size_t r = 0; r < FFT400_HOP; r += LANES)
-        v_transpose(source, r, rows + r * ROW + LANES, ROW);
-}
-
-/* Moves the right half of the rows to the left. */
-static void shift_left(REAL *rows)
-{
-    for (size_t r = 0; r < FFT400_HOP; r++)
-        v_store(rows + r * ROW, v_load(rows + r * ROW + LANES));
+    for (size_t r = 0; r < FFT400_HOP; r += LANES) {
+        REAL *row = rows + r * ROW;
+        for (size_t i = 0; i < LANES; i++)
+            v_store(row + i * ROW, v_load(row + i * ROW + LANES));
+        v_transpose(source, r, row + LANES, ROW);
+    }
 }
 
 /* Transform and power of a group, from its rows into bins (201, LANES), by way of y (16, 25, LANES). */
-INLINE void group_power(const REAL *rows, bool gathered, const REAL *window, REAL *y, REAL *bins)
+static void group_power(const REAL *rows, const uint16_t at[25][16], const REAL *window, REAL *y, REAL *bins)
 {
-#pragma GCC unroll 25
     for (int b = 0; b < 25; b++)
-        column16(rows, gathered, window, b, y);
+        column16(rows, at[b], window + 8 * b, y + b * LANES);
     dft25_real(y, bins_of[0], bins);
     dft25_real(y + 25 * LANES, bins_of[8], bins);
     for (int p = 1; p < 8; p++)
         dft25(y + 2 * p * 25 * LANES, y + (2 * p + 1) * 25 * LANES, bins_of[p], bins);
 }
 
-/* scratch: rows (160, ROW) or (400, LANES), y (16, 25, LANES), bins (201, LANES), then floats pad (LANES,
- * 160). */
+/* scratch: rows (160, ROW) or (400, LANES), y (16, 25, LANES), bins (201, LANES), energies (n_mels, LANES),
+   then floats pad (LANES, 160). */
 #define SCRATCH_ROWS  (FFT400_SIZE * LANES)
 #define SCRATCH_REALS (SCRATCH_ROWS + (FFT400_SIZE + FFT400_BINS) * LANES)
 
 static size_t fft400_scratch_bytes(const mel_tables *t)
 {
-    (void)t;
-    return SCRATCH_REALS * sizeof(REAL) + LANES * FFT400_HOP * sizeof(float);
+    const size_t reals = SCRATCH_REALS + (size_t)t->n_mels * LANES;
+    return reals * sizeof(REAL) + LANES * FFT400_HOP * sizeof(float);
 }
 
 static void fft400_block(const mel_tables *t, const float *x, size_t n_frames, float *out, size_t stride,
                          float *limits, mel_tally *tally, void *scratch)
 {
     REAL *rows = scratch, *y = rows + SCRATCH_ROWS, *bins = y + FFT400_SIZE * LANES;
-    float *pad = (float *)(bins + FFT400_BINS * LANES);
+    REAL *energies = bins + FFT400_BINS * LANES;
+    float *pad = (float *)(energies + (size_t)t->n_mels * LANES);
     const size_t have = (n_frames - 1) * FFT400_HOP + FFT400_SIZE;
-    fill_right(rows, x, have, 0, pad);
+    advance_rows(rows, x, have, 0, pad);
     for (size_t first = 0; first < n_frames; first += LANES) {
-        shift_left(rows);
-        fill_right(rows, x, have, first + LANES, pad);
-        group_power(rows, false, t->window, y, bins);
+        advance_rows(rows, x, have, first + LANES, pad);
+        group_power(rows, in_rows, t->window, y, bins);
         const size_t left = n_frames - first;
-        bands_of_group(t, bins, left < LANES ? left : LANES, out + first, stride,
+        bands_of_group(t, bins, energies, left < LANES ? left : LANES, out + first, stride,
                        limits ? limits + first : NULL, tally);
     }
 }
@@ -291,6 +294,7 @@ static void fft400_gather(const mel_tables *t, const float *const *frames, size_
                           size_t stride, void *scratch)
 {
     REAL *rows = scratch, *y = rows + SCRATCH_ROWS, *bins = y + FFT400_SIZE * LANES;
+    REAL *energies = bins + FFT400_BINS * LANES;
     mel_tally tally = {-FLT_MAX, false};
     for (size_t first = 0; first < n_frames; first += LANES) {
         const size_t left = n_frames - first, count = left < LANES ? left : LANES;
@@ -299,8 +303,8 @@ static void fft400_gather(const mel_tables *t, const float *const *frames, size_
             source[i] = frames[first + (i < count ? i : count - 1)];
         for (size_t n = 0; n < FFT400_SIZE; n += LANES)
             v_transpose(source, n, rows + n * LANES, LANES);
-        group_power(rows, true, t->window, y, bins);
-        bands_of_group(t, bins, count, out + first, stride, NULL, &tally);
+        group_power(rows, in_gathered, t->window, y, bins);
+        bands_of_group(t, bins, energies, count, out + first, stride, NULL, &tally);
     }
 }
 

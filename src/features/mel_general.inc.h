@@ -169,10 +169,11 @@ static void shape_frames(const mel_tables *t, REAL *v)
     }
 }
 
-/* scratch: v (max(n_fft, 2 n_complex), LANES), the same again, bins (n_bins, LANES). */
+/* scratch: v (max(n_fft, 2 n_complex), LANES), the same again, bins (n_bins, LANES), energies (n_mels,
+ * LANES). */
 static size_t general_scratch_reals(const mel_tables *t)
 {
-    return (4 * (size_t)t->fft->n_complex + (size_t)t->n_bins) * LANES;
+    return (4 * (size_t)t->fft->n_complex + (size_t)t->n_bins + (size_t)t->n_mels) * LANES;
 }
 
 static size_t general_scratch_bytes(const mel_tables *t)
@@ -206,7 +207,8 @@ static void general_block(const mel_tables *t, const float *x, size_t n_frames, 
         if (plan->n % 2)
             spread(v, n);
         store_bins(t, transform(plan, v, other), bins);
-        bands_of_group(t, bins, count, out + first, stride, limits ? limits + first : NULL, tally);
+        bands_of_group(t, bins, bins + (size_t)t->n_bins * LANES, count, out + first, stride,
+                       limits ? limits + first : NULL, tally);
     }
 }
 

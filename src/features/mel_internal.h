@@ -7,10 +7,13 @@
 
 #include <sibyl/features.h>
 
-/* One band: bins first .. first + count - 1, weights beside it in mel_tables.weights. count may be 0. */
-typedef struct mel_band {
+/* Bands are triangles over neighbouring edges, so each bin lies on the falling side of one band and the
+   rising side of the next. Segment s holds the bins between edges s and s + 1: falling in band s - 1, rising
+   in band s. Bin first + i has the pair of weights (falling, rising) at weights + 2 i. n_mels bands have
+   n_mels + 1 segments. */
+typedef struct mel_segment {
     int32_t first, count, weights;
-} mel_band;
+} mel_segment;
 
 /* Coefficients of z = (log(max(x, floor)) + offset) * gain, all in one form: with x = 2^e (1 + f),
        z = (scale_high e + shift) + (scale_low e + f q(f)),   z >= z_floor
@@ -26,14 +29,14 @@ typedef struct mel_tables {
     int32_t n_fft, win_length, hop_length, n_bins, n_mels;
     bool remove_dc, magnitude, logarithm;
     double preemphasis, offset, gain; /* offset and gain where there is no logarithm */
-    const void *window;               /* (win_length) */
-    const void *weights;              /* (sum of counts) */
-    const void *log_coefs;            /* (LOG_COEFS_MAX) */
-    const void *spread;               /* (n_mels) by which a band's energy counts towards that of its frame */
-    const void *band_levels;          /* (n_mels) z, less the shift, of a band whose bins all hold 1 */
-    float below_total, below_mean;    /* see mel_block_fn */
-    const mel_band *bands;            /* (n_mels) */
-    const fft_plan *fft;              /* NULL for the 400-point kernel */
+    const void *window;            /* (win_length); (25, 8) for the 400-point kernel, see mel_window_fft400 */
+    const void *weights;           /* (sum of counts, 2) */
+    const void *log_coefs;         /* (LOG_COEFS_MAX) */
+    const void *spread;            /* (n_mels) by which a band's energy counts towards that of its frame */
+    const void *band_levels;       /* (n_mels) z, less the shift, of a band whose bins all hold 1 */
+    float below_total, below_mean; /* see mel_block_fn */
+    const mel_segment *segments;   /* (n_mels + 1) */
+    const fft_plan *fft;           /* NULL for the 400-point kernel */
 } mel_tables;
 
 /* What a block of frames leaves behind. */
@@ -98,7 +101,7 @@ struct sib_mel {
     mel_kernel precise; /* the double kernel that computes doubtful values again, where `kernel` is single */
     mel_tables precise_tables;
     double *dense_weights; /* (n_mels, n_bins) */
-    mel_band *bands;       /* (n_mels) */
+    mel_segment *segments; /* (n_mels + 1) */
     mel_numbers doubles, singles;
     fft_plan fft;
     size_t lead; /* samples of frame 0 that lie before sample 0 */
@@ -110,6 +113,10 @@ bool mel_is_fft400(const sib_mel_spec *spec);
 /* Checks each field; the message names the first that is out of range. */
 sib_code mel_spec_check(const sib_mel_spec *spec, sib_error *err);
 
+/* The first half of each pair of samples of the periodic Hann window, in the order in which the 400-point
+   kernel takes them: (25, 8), sample (25 a + 16 b) mod 400 at [b][a]. */
+void mel_window_fft400(double *w);
+
 /* Window w (win_length); bands as dense weights (n_mels, n_fft / 2 + 1), and spread (n_mels), such that the
    sum over bands of spread * energy is about the energy of the frame. */
 void mel_window(const sib_mel_spec *spec, double *w);
@@ -117,6 +124,10 @@ void mel_dense_weights(const sib_mel_spec *spec, double *weights, double *spread
 
 /* Centre of a band in Hz; band may lie between two whole numbers. */
 double mel_band_hz(const sib_mel_spec *spec, double band);
+
+/* Segments (n_mels + 1) and, unless it is NULL, their weights; returns how many pairs those are. */
+size_t mel_pack_segments(const sib_mel_spec *spec, const double *dense_weights, mel_segment *segments,
+                         double *weights);
 
 /* Coefficients as above; terms is LOG_TERMS_F32 or LOG_TERMS_F64. */
 void mel_log_coefs(const sib_mel_spec *spec, size_t terms, double coefs[LOG_COEFS_MAX]);

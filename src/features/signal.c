@@ -23,8 +23,7 @@ const float *signal_view(const mel_signal *s, int64_t begin, size_t count, float
     for (int64_t i = begin; i < inside; i++)
         buffer[i - begin] = signal_at(s, i);
     if (beyond > inside)
-        memcpy(buffer + (inside - begin), s->samples + inside,
-               (size_t)(beyond - inside) * sizeof *buffer);
+        memcpy(buffer + (inside - begin), s->samples + inside, (size_t)(beyond - inside) * sizeof *buffer);
     for (int64_t i = beyond; i < end; i++)
         buffer[i - begin] = signal_at(s, i);
     return buffer;

@@ -11,8 +11,8 @@ typedef struct mel_signal {
     sib_framing framing;  /* reflection or zeros beyond */
 } mel_signal;
 
-/* Samples begin .. begin + count - 1, which may lie beyond the ends by no more than total - 1: a pointer into the
-   samples where they hold them all, else `buffer` (count), filled. */
+/* Samples begin .. begin + count - 1, which may lie beyond the ends by no more than total - 1: a pointer into
+   the samples where they hold them all, else `buffer` (count), filled. */
 const float *signal_view(const mel_signal *s, int64_t begin, size_t count, float *buffer);
 
 #endif

@@ -10,8 +10,8 @@
 #define TILE 1024
 
 /* sums[t] = sum over rows begin .. end - 1 of column first + t, each at least `least`; NaN stays NaN. */
-static void column_sums(const float *in, size_t in_stride, size_t begin, size_t end, size_t first, size_t count,
-                        float least, float *sums)
+static void column_sums(const float *in, size_t in_stride, size_t begin, size_t end, size_t first,
+                        size_t count, float least, float *sums)
 {
     memset(sums, 0, count * sizeof *sums);
     for (size_t row = begin; row < end; row++) {
@@ -21,8 +21,8 @@ static void column_sums(const float *in, size_t in_stride, size_t begin, size_t 
     }
 }
 
-void smooth_row(sib_smooth mode, const float *in, size_t rows, size_t columns, size_t in_stride, float least, size_t r,
-                float *out)
+void smooth_row(sib_smooth mode, const float *in, size_t rows, size_t columns, size_t in_stride, float least,
+                size_t r, float *out)
 {
     /* Result column c is the average over input columns c - before .. c + after that exist; likewise rows. */
     const size_t before = mode == SIB_SMOOTH_SAME, after = mode == SIB_SMOOTH_SAME ? 1 : 2;
@@ -31,7 +31,8 @@ void smooth_row(sib_smooth mode, const float *in, size_t rows, size_t columns, s
     float sums[TILE + 2];
     for (size_t first = 0; first < out_columns; first += TILE) {
         const size_t count = size_min(TILE, out_columns - first);
-        const size_t left = first >= before ? first - before : 0, right = size_min(first + count + after, columns);
+        const size_t left = first >= before ? first - before : 0,
+                     right = size_min(first + count + after, columns);
         column_sums(in, in_stride, top, bottom, left, right - left, least, sums);
         for (size_t c = first; c < first + count; c++) {
             const size_t lo = c >= before ? c - before : 0, hi = size_min(c + after + 1, columns);
@@ -43,17 +44,18 @@ void smooth_row(sib_smooth mode, const float *in, size_t rows, size_t columns, s
     }
 }
 
-sib_code sib_smooth3x3(sib_smooth mode, const float *in, size_t rows, size_t columns, size_t in_stride, float *out,
-                       size_t out_stride, sib_error *err)
+sib_code sib_smooth3x3(sib_smooth mode, const float *in, size_t rows, size_t columns, size_t in_stride,
+                       float *out, size_t out_stride, sib_error *err)
 {
     size_t lost = mode == SIB_SMOOTH_VALID ? 2 : 0;
     if (mode < SIB_SMOOTH_NONE || mode > SIB_SMOOTH_VALID)
         return err_set(err, SIB_ERR_ARGUMENT, "smooth is %d, expected none, same or valid", (int)mode);
     if (rows <= lost || columns <= lost)
-        return err_set(err, SIB_ERR_VALUE, "a 3 x 3 average of %zu x %zu values leaves nothing", rows, columns);
+        return err_set(err, SIB_ERR_VALUE, "a 3 x 3 average of %zu x %zu values leaves nothing", rows,
+                       columns);
     if (in_stride < columns || out_stride < columns - lost)
-        return err_set(err, SIB_ERR_SIZE, "row strides are %zu and %zu, expected at least %zu and %zu", in_stride,
-                       out_stride, columns, columns - lost);
+        return err_set(err, SIB_ERR_SIZE, "row strides are %zu and %zu, expected at least %zu and %zu",
+                       in_stride, out_stride, columns, columns - lost);
     for (size_t r = 0; r < rows - lost; r++) {
         if (mode == SIB_SMOOTH_NONE)
             memcpy(out + r * out_stride, in + r * in_stride, columns * sizeof *out);

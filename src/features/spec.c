@@ -18,27 +18,67 @@ typedef struct {
 
 static const preset presets[] = {
     {"whisper",
-     {.sample_rate = 16000, .n_fft = 400, .win_length = 400, .hop_length = 160, .window = SIB_WINDOW_HANN,
-      .framing = SIB_FRAMING_CENTER_REFLECT, .drop_last_frame = true, .power = 2, .n_mels = 80,
-      .scale = SIB_MEL_SLANEY, .norm = SIB_MEL_NORM_SLANEY, .slope = SIB_MEL_SLOPE_HZ, .log = SIB_LOG_LOG10,
-      .log_floor = 1e-10, .log_reference = 1, .dynamic_range = 8, .offset = 4, .gain = 0.25}},
+     {.sample_rate = 16000,
+      .n_fft = 400,
+      .win_length = 400,
+      .hop_length = 160,
+      .window = SIB_WINDOW_HANN,
+      .framing = SIB_FRAMING_CENTER_REFLECT,
+      .drop_last_frame = true,
+      .power = 2,
+      .n_mels = 80,
+      .scale = SIB_MEL_SLANEY,
+      .norm = SIB_MEL_NORM_SLANEY,
+      .slope = SIB_MEL_SLOPE_HZ,
+      .log = SIB_LOG_LOG10,
+      .log_floor = 1e-10,
+      .log_reference = 1,
+      .dynamic_range = 8,
+      .offset = 4,
+      .gain = 0.25}},
     {"librosa",
-     {.sample_rate = 16000, .n_fft = 2048, .win_length = 2048, .hop_length = 512, .window = SIB_WINDOW_HANN,
-      .framing = SIB_FRAMING_CENTER_ZERO, .power = 2, .n_mels = 128, .scale = SIB_MEL_SLANEY,
-      .norm = SIB_MEL_NORM_SLANEY, .slope = SIB_MEL_SLOPE_HZ, .log = SIB_LOG_DB, .log_floor = 1e-10,
-      .log_reference = 1, .dynamic_range = 80, .gain = 1}},
+     {.sample_rate = 16000,
+      .n_fft = 2048,
+      .win_length = 2048,
+      .hop_length = 512,
+      .window = SIB_WINDOW_HANN,
+      .framing = SIB_FRAMING_CENTER_ZERO,
+      .power = 2,
+      .n_mels = 128,
+      .scale = SIB_MEL_SLANEY,
+      .norm = SIB_MEL_NORM_SLANEY,
+      .slope = SIB_MEL_SLOPE_HZ,
+      .log = SIB_LOG_DB,
+      .log_floor = 1e-10,
+      .log_reference = 1,
+      .dynamic_range = 80,
+      .gain = 1}},
     {"kaldi",
-     {.sample_rate = 16000, .n_fft = 512, .win_length = 400, .hop_length = 160, .window = SIB_WINDOW_POVEY,
-      .framing = SIB_FRAMING_WHOLE, .remove_dc = true, .preemphasis = 0.97, .power = 2, .n_mels = 80,
-      .f_min = 20, .scale = SIB_MEL_HTK, .norm = SIB_MEL_NORM_NONE, .slope = SIB_MEL_SLOPE_MEL,
-      .log = SIB_LOG_LN, .log_floor = FLT_EPSILON, .log_reference = 1, .gain = 1}},
+     {.sample_rate = 16000,
+      .n_fft = 512,
+      .win_length = 400,
+      .hop_length = 160,
+      .window = SIB_WINDOW_POVEY,
+      .framing = SIB_FRAMING_WHOLE,
+      .remove_dc = true,
+      .preemphasis = 0.97,
+      .power = 2,
+      .n_mels = 80,
+      .f_min = 20,
+      .scale = SIB_MEL_HTK,
+      .norm = SIB_MEL_NORM_NONE,
+      .slope = SIB_MEL_SLOPE_MEL,
+      .log = SIB_LOG_LN,
+      .log_floor = FLT_EPSILON,
+      .log_reference = 1,
+      .gain = 1}},
 };
 
 sib_code sib_mel_spec_preset(const char *name, int32_t n_mels, sib_mel_spec *out, sib_error *err)
 {
     if (n_mels < 0 || n_mels > MAX_BANDS)
-        return err_set(err, SIB_ERR_ARGUMENT, "n_mels is %d, expected 1 to %d, or 0 for the preset's own", (int)n_mels,
-                       MAX_BANDS);
+        return err_set(err, SIB_ERR_ARGUMENT, "n_mels is %d, expected 1 to %d, or 0 for the preset's own",
+                       (int)n_mels, MAX_BANDS);
     for (size_t i = 0; i < sizeof presets / sizeof *presets; i++) {
         if (strcmp(name, presets[i].name) != 0)
             continue;
@@ -47,7 +87,8 @@ sib_code sib_mel_spec_preset(const char *name, int32_t n_mels, sib_mel_spec *out
             out->n_mels = n_mels;
         return SIB_OK;
     }
-    return err_set(err, SIB_ERR_ARGUMENT, "preset '%.60s' is unknown, expected whisper, librosa or kaldi", name);
+    return err_set(err, SIB_ERR_ARGUMENT, "preset '%.60s' is unknown, expected whisper, librosa or kaldi",
+                   name);
 }
 
 /* One field with the range it may have. */
@@ -62,8 +103,8 @@ static sib_code check_ranges(const field_range *fields, size_t n, sib_error *err
         const field_range *f = &fields[i];
         if (f->value >= f->low && f->value <= f->high)
             continue;
-        return err_set(err, SIB_ERR_ARGUMENT, "%s is %.15g, expected %.15g to %.15g", f->name, f->value, f->low,
-                       f->high);
+        return err_set(err, SIB_ERR_ARGUMENT, "%s is %.15g, expected %.15g to %.15g", f->name, f->value,
+                       f->low, f->high);
     }
     return SIB_OK;
 }
@@ -100,8 +141,8 @@ sib_code mel_spec_check(const sib_mel_spec *s, sib_error *err)
     if (s->power != 1 && s->power != 2)
         return err_set(err, SIB_ERR_ARGUMENT, "power is %.15g, expected 1 or 2", s->power);
     if (s->f_max != 0 && s->f_max <= s->f_min)
-        return err_set(err, SIB_ERR_ARGUMENT, "f_max is %.15g, expected more than f_min, which is %.15g", s->f_max,
-                       s->f_min);
+        return err_set(err, SIB_ERR_ARGUMENT, "f_max is %.15g, expected more than f_min, which is %.15g",
+                       s->f_max, s->f_min);
     if (s->f_max == 0 && s->f_min >= s->sample_rate / 2.0)
         return err_set(err, SIB_ERR_ARGUMENT, "f_min is %.15g, expected less than half the rate", s->f_min);
     return SIB_OK;

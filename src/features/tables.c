@@ -32,6 +32,13 @@ void mel_window(const sib_mel_spec *spec, double *w)
     }
 }
 
+void mel_window_fft400(double *w)
+{
+    for (int b = 0; b < 25; b++)
+        for (int a = 0; a < 8; a++)
+            w[8 * b + a] = 0.5 - 0.5 * cos(2 * pi * ((25 * a + 16 * b) % FFT400_SIZE) / FFT400_SIZE);
+}
+
 /* Slaney's scale: 3 mels for 200 Hz up to 1 kHz, then 27 mels for each factor of 6.4. */
 #define SLANEY_HZ_PER_MEL (200.0 / 3)
 #define SLANEY_KNEE_HZ    1000.0
@@ -70,38 +77,80 @@ double mel_band_hz(const sib_mel_spec *spec, double band)
     return hz_from_mel(spec->scale, low + step * (band + 1));
 }
 
-/* Height at x of the triangle over left, centre, right. */
-static double triangle(double left, double centre, double right, double x)
+/* The edges of the bands: n_mels + 2 equal steps on the scale. */
+typedef struct {
+    const sib_mel_spec *spec;
+    double low, step; /* mel */
+    int32_t used;     /* bins that may have weights */
+} band_edges;
+
+static band_edges edges_of(const sib_mel_spec *spec)
 {
-    double up = (x - left) / (centre - left), down = (right - x) / (right - centre);
-    double height = up < down ? up : down;
-    return height > 0 ? height : 0;
+    const double top = spec->f_max != 0 ? spec->f_max : spec->sample_rate / 2.0;
+    const double low = mel_from_hz(spec->scale, spec->f_min), high = mel_from_hz(spec->scale, top);
+    const int32_t n_bins = spec->n_fft / 2 + 1;
+    /* Kaldi's banks end before the bin at half the rate. */
+    const bool whole = spec->slope == SIB_MEL_SLOPE_HZ || spec->n_fft % 2;
+    return (band_edges){spec, low, (high - low) / (spec->n_mels + 1), whole ? n_bins : n_bins - 1};
+}
+
+static double edge_hz(const band_edges *e, int32_t i)
+{
+    return hz_from_mel(e->spec->scale, e->low + e->step * i);
+}
+
+/* Edge i and bin k on the axis where triangles are straight. */
+static double edge_at(const band_edges *e, int32_t i)
+{
+    return e->spec->slope == SIB_MEL_SLOPE_MEL ? e->low + e->step * i : edge_hz(e, i);
+}
+
+static double bin_at(const band_edges *e, int32_t k)
+{
+    const double hz = (double)k * e->spec->sample_rate / e->spec->n_fft;
+    return e->spec->slope == SIB_MEL_SLOPE_MEL ? mel_from_hz(e->spec->scale, hz) : hz;
 }
 
 void mel_dense_weights(const sib_mel_spec *spec, double *weights, double *spread)
 {
-    const int32_t n_bins = spec->n_fft / 2 + 1;
-    double low;
-    const double step = band_step(spec, &low);
-    const bool in_mel = spec->slope == SIB_MEL_SLOPE_MEL;
-    /* Kaldi's banks end before the bin at half the rate. */
-    const int32_t used = in_mel && spec->n_fft % 2 == 0 ? n_bins - 1 : n_bins;
-    memset(weights, 0, (size_t)spec->n_mels * (size_t)n_bins * sizeof *weights);
+    const band_edges edges = edges_of(spec);
+    const size_t n_bins = (size_t)spec->n_fft / 2 + 1;
+    memset(weights, 0, (size_t)spec->n_mels * n_bins * sizeof *weights);
     for (int32_t m = 0; m < spec->n_mels; m++) {
-        double edge_mel[3], edge_hz[3];
-        for (int i = 0; i < 3; i++) {
-            edge_mel[i] = low + step * (m + i);
-            edge_hz[i] = hz_from_mel(spec->scale, edge_mel[i]);
-        }
-        const double *edge = in_mel ? edge_mel : edge_hz;
-        double area = spec->norm == SIB_MEL_NORM_SLANEY ? 2 / (edge_hz[2] - edge_hz[0]) : 1;
+        const double left = edge_at(&edges, m), centre = edge_at(&edges, m + 1),
+                     right = edge_at(&edges, m + 2);
+        const double area =
+            spec->norm == SIB_MEL_NORM_SLANEY ? 2 / (edge_hz(&edges, m + 2) - edge_hz(&edges, m)) : 1;
         spread[m] = 1 / area; /* triangles of height 1 add up to 1 in every bin */
-        for (int32_t k = 0; k < used; k++) {
-            double hz = (double)k * spec->sample_rate / spec->n_fft;
-            double x = in_mel ? mel_from_hz(spec->scale, hz) : hz;
-            weights[(size_t)m * (size_t)n_bins + (size_t)k] = area * triangle(edge[0], edge[1], edge[2], x);
+        for (int32_t k = 0; k < edges.used; k++) {
+            const double x = bin_at(&edges, k), up = (x - left) / (centre - left),
+                         down = (right - x) / (right - centre);
+            const double height = up < down ? up : down;
+            weights[(size_t)m * n_bins + (size_t)k] = height > 0 ? area * height : 0;
         }
     }
+}
+
+size_t mel_pack_segments(const sib_mel_spec *spec, const double *dense_weights, mel_segment *segments,
+                         double *weights)
+{
+    const band_edges edges = edges_of(spec);
+    const size_t n_bins = (size_t)spec->n_fft / 2 + 1;
+    int32_t k = 0;
+    size_t n = 0;
+    while (k < edges.used && bin_at(&edges, k) < edge_at(&edges, 0))
+        k++;
+    for (int32_t s = 0; s <= spec->n_mels; s++) {
+        segments[s] = (mel_segment){.first = k, .weights = (int32_t)(2 * n)};
+        for (; k < edges.used && bin_at(&edges, k) < edge_at(&edges, s + 1); k++, n++) {
+            if (!weights)
+                continue;
+            weights[2 * n] = s > 0 ? dense_weights[(size_t)(s - 1) * n_bins + (size_t)k] : 0;
+            weights[2 * n + 1] = s < spec->n_mels ? dense_weights[(size_t)s * n_bins + (size_t)k] : 0;
+        }
+        segments[s].count = k - segments[s].first;
+    }
+    return n;
 }
 
 /* log2(1 + f) = f q(f) for sqrt(1/2) <= 1 + f < sqrt(2): least maximum error, found by iteratively reweighted
