@@ -132,8 +132,9 @@ size_t mel_pack_segments(const sib_mel_spec *spec, const double *dense_weights, 
 /* Coefficients as above; terms is LOG_TERMS_F32 or LOG_TERMS_F64. */
 void mel_log_coefs(const sib_mel_spec *spec, size_t terms, double coefs[LOG_COEFS_MAX]);
 
-/* z, less the shift, of each band (n_mels) when every bin holds 1; far below any z for a band without bins.
- */
+/* What doubt measures bands (n_mels) against: z, less the shift, of sum w^2 / sum w. For equal bins of power
+   p that is z of the band's energy, less those of p and of the number of bins (sum w)^2 / sum w^2 that
+   rounding errors average over. Far below any z for a band without bins. */
 void mel_band_levels(const sib_mel_spec *spec, const double *dense_weights, const double coefs[LOG_COEFS_MAX],
                      double *levels);
 

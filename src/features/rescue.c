@@ -3,11 +3,12 @@
 #include <float.h>
 #include <math.h>
 
-/* Mean energy per bin of a doubtful band, relative to that of its frame, and to the geometric mean over the
-   bands. The first bounds the error where a spectrum falls steeply, as in speech; the second finds single
-   gaps in flat ones. Chosen so that the largest error falls well below that of a float transform while few
-   frames of speech are computed again; docs/performance.md has the figures. */
-#define BELOW_TOTAL 8e-6
+/* Mean energy per bin of a doubtful band, times the number of bins that the errors average over, relative to
+   the mean bin of its frame, and to the geometric mean over the bands. The first bounds the error where a
+   spectrum falls steeply, as in speech; the second finds single gaps in flat ones. Chosen so that the largest
+   error falls well below that of a float transform while few frames of speech are computed again;
+   docs/performance.md has the figures. */
+#define BELOW_TOTAL 4e-5
 #define BELOW_MEAN  3e-4
 
 /* More than any error of a value that the clamp leaves, in octaves of energy. */

@@ -201,9 +201,11 @@ void mel_band_levels(const sib_mel_spec *spec, const double *dense_weights, cons
 {
     const size_t n_bins = (size_t)spec->n_fft / 2 + 1;
     for (size_t m = 0; m < (size_t)spec->n_mels; m++) {
-        double sum = 0;
-        for (size_t k = 0; k < n_bins; k++)
+        double sum = 0, squares = 0;
+        for (size_t k = 0; k < n_bins; k++) {
             sum += dense_weights[m * n_bins + k];
-        levels[m] = sum > 0 ? (coefs[LOG_SCALE_HIGH] + coefs[LOG_SCALE_LOW]) * log2(sum) : -1e30;
+            squares += dense_weights[m * n_bins + k] * dense_weights[m * n_bins + k];
+        }
+        levels[m] = sum > 0 ? (coefs[LOG_SCALE_HIGH] + coefs[LOG_SCALE_LOW]) * log2(squares / sum) : -1e30;
     }
 }
