@@ -1,0 +1,337 @@
+#include "tensor/tensor.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "tensor/convert.h"
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+#include "tensor/text.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+static const char no_characters[] = "";
+
+/* ---- Life --------------------------------------------------------------------------------------- */
+
+static void storage_release(tensor_storage *s)
+{
+    if (atomic_fetch_sub_explicit(&s->references, 1, memory_order_acq_rel) != 1)
+        return;
+    sib_str *strings = s->owned;
+    for (size_t i = 0; i < s->n_strings; i++)
+        if (strings[i].data != no_characters)
+            mem_free((char *)strings[i].data);
+    mem_free(s->owned);
+    if (s->release)
+        s->release(s->context);
+    mem_free(s);
+}
+
+/* A tensor with a storage of its own and neither data nor strides yet. dims: (rank), checked. */
+static sib_code tensor_new(sib_dtype dtype, size_t rank, const int64_t *dims, uint64_t count,
+                           sib_tensor **out, sib_error *err)
+{
+    sib_tensor *t = mem_calloc(1, sizeof *t);
+    tensor_storage *s = mem_calloc(1, sizeof *s);
+    if (!t || !s) {
+        mem_free(t);
+        mem_free(s);
+        return err_memory(err, sizeof *t + sizeof *s, "a tensor");
+    }
+    atomic_init(&s->references, 1);
+    t->storage = s;
+    t->dtype = dtype;
+    t->rank = rank;
+    t->count = count;
+    for (size_t i = 0; i < rank; i++)
+        t->dims[i] = dims[i];
+    *out = t;
+    return SIB_OK;
+}
+
+static sib_code create(sib_dtype dtype, size_t rank, const int64_t *dims, bool clear, sib_tensor **out,
+                       sib_error *err)
+{
+    uint64_t count = 0;
+    size_t bytes;
+    if (!out)
+        return err_set(err, SIB_ERR_ARGUMENT, "out is NULL, expected where to put a tensor");
+    *out = NULL;
+    sib_code code = dtype_check(dtype, err);
+    if (code == SIB_OK)
+        code = shape_count(rank, dims, &count, err);
+    if (code != SIB_OK)
+        return code;
+    char text[SHAPE_TEXT];
+    if (!dtype_bytes(dtype, count, &bytes))
+        return err_set(err, SIB_ERR_SIZE, "a tensor %s of %s does not fit in the address space",
+                       shape_text(rank, dims, text), sib_dtype_name(dtype));
+    sib_tensor *t = NULL;
+    code = tensor_new(dtype, rank, dims, count, &t, err);
+    if (code != SIB_OK)
+        return code;
+    t->data = t->storage->owned = clear ? mem_calloc(bytes, 1) : mem_alloc(bytes, 1);
+    if (!t->data) {
+        sib_tensor_free(&t);
+        return err_set(err, SIB_ERR_MEMORY, "out of memory: %zu bytes for a tensor %s of %s", bytes,
+                       shape_text(rank, dims, text), sib_dtype_name(dtype));
+    }
+    shape_dense_strides(rank, dims, t->strides);
+    tensor_finish(t);
+    if (dtype == SIB_STRING) {
+        t->storage->n_strings = (size_t)count;
+        for (size_t i = 0; i < count; i++)
+            ((sib_str *)t->data)[i] = (sib_str){no_characters, 0};
+    }
+    *out = t;
+    return SIB_OK;
+}
+
+sib_code sib_tensor_create(sib_dtype dtype, size_t rank, const int64_t *dims, sib_tensor **out,
+                           sib_error *err)
+{
+    return create(dtype, rank, dims, true, out, err);
+}
+
+sib_code tensor_create_raw(sib_dtype dtype, size_t rank, const int64_t *dims, sib_tensor **out,
+                           sib_error *err)
+{
+    return create(dtype, rank, dims, false, out, err);
+}
+
+static sib_code check_wrap(sib_dtype dtype, size_t rank, const int64_t *dims, const int64_t *strides,
+                           const void *data, uint64_t count, sib_error *err)
+{
+    size_t bytes, align = dtype_align(dtype);
+    if (!data && count > 0)
+        return err_set(err, SIB_ERR_ARGUMENT, "data is NULL, expected %" PRIu64 " elements", count);
+    if ((uintptr_t)data % align != 0)
+        return err_set(err, SIB_ERR_ARGUMENT, "data %p is not aligned to the %zu bytes that %s needs", data,
+                       align, sib_dtype_name(dtype));
+    if (dtype_is_packed(dtype) && !shape_is_dense(rank, dims, strides))
+        return err_set(err, SIB_ERR_ARGUMENT, "strides of packed %s are not dense row-major",
+                       sib_dtype_name(dtype));
+    if (dtype_is_packed(dtype))
+        return dtype_bytes(dtype, count, &bytes)
+                   ? SIB_OK
+                   : err_set(err, SIB_ERR_SIZE, "%" PRIu64 " elements leave the address space", count);
+    return shape_check_reach(rank, dims, strides, dtype_stride(dtype), err);
+}
+
+sib_code sib_tensor_wrap(sib_dtype dtype, size_t rank, const int64_t *dims, const int64_t *strides,
+                         void *data, sib_release release, void *context, sib_tensor **out, sib_error *err)
+{
+    uint64_t count = 0;
+    int64_t dense[SIB_MAX_RANK];
+    if (!out)
+        return err_set(err, SIB_ERR_ARGUMENT, "out is NULL, expected where to put a tensor");
+    *out = NULL;
+    sib_code code = dtype_check(dtype, err);
+    if (code == SIB_OK)
+        code = shape_count(rank, dims, &count, err);
+    if (code != SIB_OK)
+        return code;
+    if (!strides) {
+        shape_dense_strides(rank, dims, dense);
+        strides = dense;
+    }
+    code = check_wrap(dtype, rank, dims, strides, data, count, err);
+    sib_tensor *t = NULL;
+    if (code == SIB_OK)
+        code = tensor_new(dtype, rank, dims, count, &t, err);
+    if (code != SIB_OK)
+        return code;
+    for (size_t i = 0; i < rank; i++)
+        t->strides[i] = strides[i];
+    t->data = data;
+    t->storage->release = release;
+    t->storage->context = context;
+    tensor_finish(t);
+    *out = t;
+    return SIB_OK;
+}
+
+void sib_tensor_free(sib_tensor **tensor)
+{
+    if (!tensor || !*tensor)
+        return;
+    storage_release((*tensor)->storage);
+    mem_free(*tensor);
+    *tensor = NULL;
+}
+
+sib_code tensor_view(const sib_tensor *t, sib_tensor **out, sib_error *err)
+{
+    sib_tensor *view = mem_alloc(1, sizeof *view);
+    if (!view)
+        return err_memory(err, sizeof *view, "a view");
+    *view = *t;
+    atomic_fetch_add_explicit(&t->storage->references, 1, memory_order_relaxed);
+    *out = view;
+    return SIB_OK;
+}
+
+void tensor_finish(sib_tensor *t)
+{
+    t->dense = shape_is_dense(t->rank, t->dims, t->strides);
+}
+
+sib_code tensor_check(const sib_tensor *t, sib_tensor **out, sib_error *err)
+{
+    if (out)
+        *out = NULL;
+    if (!t || !out)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", t ? "out" : "the tensor");
+    return SIB_OK;
+}
+
+/* ---- What it is ----------------------------------------------------------------------------------- */
+
+sib_dtype sib_tensor_dtype(const sib_tensor *t)
+{
+    return t->dtype;
+}
+
+size_t sib_tensor_rank(const sib_tensor *t)
+{
+    return t->rank;
+}
+
+const int64_t *sib_tensor_dims(const sib_tensor *t)
+{
+    return t->dims;
+}
+
+const int64_t *sib_tensor_strides(const sib_tensor *t)
+{
+    return t->strides;
+}
+
+uint64_t sib_tensor_count(const sib_tensor *t)
+{
+    return t->count;
+}
+
+bool sib_tensor_is_dense(const sib_tensor *t)
+{
+    return t->dense;
+}
+
+void *sib_tensor_data(const sib_tensor *t)
+{
+    return t->data;
+}
+
+/* ---- Elements ------------------------------------------------------------------------------------- */
+
+/* Offset of an element from t->data, in elements. */
+static sib_code find_element(const sib_tensor *t, const int64_t *index, int64_t *offset, sib_error *err)
+{
+    if (!t || (t->rank > 0 && !index))
+        return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", t ? "the index" : "the tensor");
+    *offset = 0;
+    for (size_t i = 0; i < t->rank; i++) {
+        if (index[i] < 0 || index[i] >= t->dims[i])
+            return err_set(err, SIB_ERR_ARGUMENT, "index %" PRId64 " on axis %zu is outside 0 to %" PRId64,
+                           index[i], i, t->dims[i] - 1);
+        *offset += index[i] * t->strides[i];
+    }
+    return SIB_OK;
+}
+
+/* Memory and position that the room's dense calls take for the element at `offset`: only packed types, which
+   are dense, have a position. */
+static char *element_at(const sib_tensor *t, int64_t offset, size_t *position)
+{
+    bool packed = dtype_is_packed(t->dtype);
+    *position = packed ? (size_t)offset : 0;
+    return packed ? t->data : t->data + offset * (int64_t)dtype_stride(t->dtype);
+}
+
+sib_code sib_tensor_get(const sib_tensor *t, const int64_t *index, double *out, sib_error *err)
+{
+    int64_t offset = 0;
+    size_t position;
+    sib_code code = find_element(t, index, &offset, err);
+    if (code != SIB_OK)
+        return code;
+    const char *at = element_at(t, offset, &position);
+    if (t->dtype == SIB_STRING)
+        *out = NAN;
+    else
+        convert_to_doubles(t->dtype, at, position, 1, CONVERT_REAL_PART, out);
+    return SIB_OK;
+}
+
+sib_code sib_tensor_set(sib_tensor *t, const int64_t *index, double value, sib_error *err)
+{
+    int64_t offset = 0;
+    size_t position;
+    sib_code code = find_element(t, index, &offset, err);
+    if (code != SIB_OK)
+        return code;
+    if (t->dtype == SIB_STRING) {
+        char text[TEXT_MAX];
+        size_t length;
+        code = text_from_number(SIB_F64, &value, text, &length, err);
+        return code == SIB_OK ? sib_tensor_set_string(t, index, (sib_str){text, length}, err) : code;
+    }
+    char *at = element_at(t, offset, &position);
+    convert_block(SIB_F64, &value, 0, t->dtype, at, position, 1, SIB_OVERFLOW_SATURATE);
+    return SIB_OK;
+}
+
+static sib_code find_string(const sib_tensor *t, const int64_t *index, sib_str **element, sib_error *err)
+{
+    int64_t offset = 0;
+    sib_code code = find_element(t, index, &offset, err);
+    if (code != SIB_OK)
+        return code;
+    if (t->dtype != SIB_STRING)
+        return err_set(err, SIB_ERR_ARGUMENT, "the tensor is of %s, expected string",
+                       sib_dtype_name(t->dtype));
+    *element = (sib_str *)t->data + offset;
+    return SIB_OK;
+}
+
+sib_code sib_tensor_get_string(const sib_tensor *t, const int64_t *index, sib_str *out, sib_error *err)
+{
+    sib_str *element = NULL;
+    sib_code code = find_string(t, index, &element, err);
+    if (code == SIB_OK)
+        *out = *element;
+    return code;
+}
+
+sib_code sib_tensor_set_string(sib_tensor *t, const int64_t *index, sib_str value, sib_error *err)
+{
+    sib_str *element = NULL;
+    sib_code code = find_string(t, index, &element, err);
+    if (code != SIB_OK)
+        return code;
+    if (!value.data && value.length > 0)
+        return err_set(err, SIB_ERR_ARGUMENT, "the string is NULL, expected %zu bytes", value.length);
+    if (!t->storage->owned)
+        return err_set(err, SIB_ERR_UNSUPPORTED,
+                       "strings in wrapped memory belong to the caller, and only "
+                       "those of a created tensor can be set");
+    return tensor_put_string(element, value, err);
+}
+
+sib_code tensor_put_string(sib_str *element, sib_str value, sib_error *err)
+{
+    char *copy = (char *)no_characters;
+    if (value.length > 0) {
+        copy = mem_alloc(value.length, 1);
+        if (!copy)
+            return err_memory(err, value.length, "a string");
+        memcpy(copy, value.data, value.length);
+    }
+    if (element->data != no_characters)
+        mem_free((char *)element->data);
+    *element = (sib_str){copy, value.length};
+    return SIB_OK;
+}

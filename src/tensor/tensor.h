@@ -1,0 +1,49 @@
+/* The tensor itself, for the files of this room. */
+#ifndef TENSOR_TENSOR_H
+#define TENSOR_TENSOR_H
+
+#include <sibyl/tensor.h>
+#include <stdatomic.h>
+
+/* Memory under one or several tensors; goes with its last reference. */
+typedef struct tensor_storage {
+    atomic_size_t references;
+    void *owned; /* from mem_alloc, or NULL where the memory is somebody else's */
+    size_t
+        n_strings; /* elements of an owned string tensor: each data is from mem_alloc, or static and empty */
+    sib_release release; /* called for memory that is not owned; may be NULL */
+    void *context;
+} tensor_storage;
+
+/* Invariants: dims are >= 0 and strides reach only elements of the storage; packed types are dense and begin
+   a byte; count is the product of dims. */
+struct sib_tensor {
+    tensor_storage *storage;
+    sib_dtype dtype;
+    size_t rank;
+    int64_t dims[SIB_MAX_RANK];    /* (rank) */
+    int64_t strides[SIB_MAX_RANK]; /* (rank), in elements */
+    uint64_t count;
+    bool dense;
+    char *data; /* element (0, ..., 0) */
+};
+
+/* sib_tensor_create without clearing numbers: the caller fills every byte. Strings are empty all the same. */
+sib_code tensor_create_raw(sib_dtype dtype, size_t rank, const int64_t *dims, sib_tensor **out,
+                           sib_error *err);
+
+/* A new tensor over the storage of t, with dims and strides still to be set by the caller, who ends with
+   tensor_finish. Errors: SIB_ERR_MEMORY. */
+sib_code tensor_view(const sib_tensor *t, sib_tensor **out, sib_error *err);
+
+/* Sets dense from dims and strides. */
+void tensor_finish(sib_tensor *t);
+
+/* Replaces a string element of an owned tensor by a copy of value; where is its place for a message.
+   Errors: SIB_ERR_MEMORY. */
+sib_code tensor_put_string(sib_str *element, sib_str value, sib_error *err);
+
+/* SIB_OK where t and out may be used, else SIB_ERR_ARGUMENT; *out becomes NULL. */
+sib_code tensor_check(const sib_tensor *t, sib_tensor **out, sib_error *err);
+
+#endif

@@ -1,0 +1,73 @@
+/* A folder of its own for the files of a test program. */
+#ifndef TESTS_TENSOR_FOLDER_H
+#define TESTS_TENSOR_FOLDER_H
+
+#include "support.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/sibyl-tensor-XXXXXX";
+
+static inline int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static inline const char *file_in_folder(const char *name)
+{
+    static char path[2][512];
+    static int turn;
+    char *out = path[turn++ % 2];
+    snprintf(out, sizeof path[0], "%s/%s", folder, name);
+    return out;
+}
+
+static inline int drop_folder(void **state)
+{
+    (void)state;
+    DIR *d = opendir(folder);
+    for (struct dirent *e = readdir(d); e; e = readdir(d))
+        if (e->d_name[0] != '.')
+            unlink(file_in_folder(e->d_name));
+    closedir(d);
+    return rmdir(folder);
+}
+
+static inline int files_in_folder(void)
+{
+    int n = 0;
+    DIR *d = opendir(folder);
+    for (struct dirent *e = readdir(d); e; e = readdir(d))
+        n += e->d_name[0] != '.';
+    closedir(d);
+    return n;
+}
+
+static inline const char *write_file(const char *name, const void *bytes, size_t n)
+{
+    const char *path = file_in_folder(name);
+    unlink(path); /* some file systems write through where a file is cut and filled again */
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    fclose(f);
+    return path;
+}
+
+/* The whole file; free with free(). */
+static inline unsigned char *read_whole(const char *path, size_t *n)
+{
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    fseek(f, 0, SEEK_END);
+    *n = (size_t)ftell(f);
+    rewind(f);
+    unsigned char *bytes = malloc(*n + 1);
+    assert_int_equal(fread(bytes, 1, *n, f), *n);
+    fclose(f);
+    return bytes;
+}
+
+#endif
