@@ -7,7 +7,7 @@ static void every_code_of_every_pair(void **state)
     (void)state;
     sib_error err = SIB_ERROR_INIT;
     static ref_float r;
-    unsigned char *src = malloc(2 << 16), *dst = malloc(2 << 16);
+    unsigned char *src = malloc(2 << 16), *dst = malloc((2 << 16) + 1);
     double *x = malloc(sizeof *x << 16);
     for (size_t t = 0; t < N_SMALL_DTYPES; t++) {
         sib_dtype to = small_dtypes[t];
