@@ -16,11 +16,12 @@ typedef enum sib_pcm {
 } sib_pcm;
 
 typedef struct sib_audio_options {
-    int32_t sample_rate; /* Hz of the result; 0 means 16,000 */
+    int32_t sample_rate; /* Hz of the result, up to 1,000,000; 0 means 16,000 */
     bool keep_float; /* false: round to 16 bit and divide by 32,768, exactly as OpenAI Whisper's load_audio
                         (which takes `ffmpeg -f s16le -ac 1`); true: skip the rounding */
     sib_pcm pcm;     /* format of raw PCM when the path is "-": mono, already at sample_rate */
-    bool allow_truncated; /* take what a truncated file still holds instead of refusing it */
+    bool allow_truncated; /* take what a truncated or damaged file still holds, as the ffmpeg command does,
+                             instead of refusing it */
 } sib_audio_options;
 
 /* What the file says of itself. Strings are static or live in the struct. */
@@ -36,17 +37,26 @@ typedef struct sib_audio_info {
 typedef struct sib_audio_reader sib_audio_reader;
 
 /* Opens a file, or standard input as raw PCM where path is "-". The stream chosen is the one that the ffmpeg
-   command would choose; channels are mixed and the rate is changed by libswresample's defaults.
+   command would choose; channels are mixed and the rate is changed by libswresample's defaults. A path is
+   always a plain file: "http:x" and "concat:x" are files of those names, and play lists, which name other
+   files, are refused.
+   The first call in a process silences libav's own log (av_log_set_level), which is one for the process; what
+   libav says is in the error.
    options: NULL means all zero. out: owned by the caller, sib_audio_close(&reader).
-   Errors (each names the path): SIB_ERR_IO (missing, unreadable), SIB_ERR_FORMAT (empty, not audio, no audio
-   stream), SIB_ERR_UNSUPPORTED (no decoder), SIB_ERR_MEMORY. */
+   Errors (each names the path): SIB_ERR_IO (missing, a folder, unreadable), SIB_ERR_FORMAT (empty, not audio,
+   no audio stream, so truncated or damaged that it cannot be opened), SIB_ERR_UNSUPPORTED (no decoder),
+   SIB_ERR_ARGUMENT (an option out of range), SIB_ERR_MEMORY. Thread-safe. */
 SIB_API sib_code sib_audio_open(const char *path, const sib_audio_options *options, sib_audio_reader **out,
                                 sib_error *err);
 SIB_API void sib_audio_close(sib_audio_reader **reader);
 SIB_API const sib_audio_info *sib_audio_get_info(const sib_audio_reader *reader);
 
-/* Reads up to max_samples samples into samples (max_samples); *got is 0 only at the end.
-   Errors: SIB_ERR_FORMAT (damaged or truncated, with the second at which it happened), SIB_ERR_IO. */
+/* Reads up to max_samples samples into samples (max_samples); *got is 0 only at the end, or where max_samples
+   is 0. Memory does not grow with the length. That a file is truncated is told after its last sample, with
+   the seconds that it declares, where it does, and those that it holds.
+   Errors: SIB_ERR_FORMAT (damaged or truncated, with the second at which it happened; standard input that
+   ends inside a sample), SIB_ERR_IO, SIB_ERR_MEMORY. Samples decoded before a failure are given out first;
+   later calls tell the failure again. */
 SIB_API sib_code sib_audio_read(sib_audio_reader *reader, float *samples, size_t max_samples, size_t *got,
                                 sib_error *err);
 
@@ -81,8 +91,8 @@ typedef enum sib_level {
 } sib_level;
 
 /* Scales samples (n_samples) in place by one factor. A silent recording (all zero) is left as it is.
-   Errors: SIB_ERR_ARGUMENT (target not positive and finite), SIB_ERR_VALUE names the first sample that is NaN
-   or infinite; nothing is changed then. */
+   Errors: SIB_ERR_ARGUMENT (target not positive and finite, or so large that the peak would not fit a float),
+   SIB_ERR_VALUE names the first sample that is NaN or infinite; nothing is changed then. */
 SIB_API sib_code sib_audio_normalize(float *samples, size_t n_samples, sib_level level, double target,
                                      sib_error *err);
 
@@ -99,9 +109,10 @@ typedef struct sib_chunks {
     size_t n_samples;
 } sib_chunks;
 
-/* Chunks of `seconds` that overlap by `overlap_seconds`. No chunk holds only samples that the one before
-   held; an empty recording has none. Errors: SIB_ERR_ARGUMENT (seconds not positive, overlap negative or not
-   below seconds, less than a sample), SIB_ERR_SIZE. */
+/* Chunks of `seconds` that overlap by `overlap_seconds`, both to the nearest sample. No chunk holds only
+   samples that the one before held; an empty recording has none. Errors: SIB_ERR_ARGUMENT (sample_rate or
+   seconds not positive, overlap negative or not below seconds, chunk or step less than a sample),
+   SIB_ERR_SIZE (more samples than can be counted). */
 SIB_API sib_code sib_chunks_make(size_t n_samples, int32_t sample_rate, double seconds,
                                  double overlap_seconds, sib_chunks *out, sib_error *err);
 

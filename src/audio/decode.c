@@ -1,0 +1,241 @@
+#include "audio/decode.h"
+
+#include "base/error.h"
+
+#include <libavutil/avstring.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Waits for a reader that has nothing yet: 10 ms each. */
+#define DECODE_MAX_WAITS 500
+/* Failures in a row after which a draining decoder counts as empty. */
+#define DECODE_MAX_DRAIN_FAILURES 100
+/* No microphone and no format goes beyond; the resampler's tables grow with it. */
+#define DECODE_MAX_RATE 4000000
+
+/* ---- Opening ------------------------------------------------------------------------------------- */
+
+/* Lossless formats carry checksums; a frame that fails its own is damaged. Elsewhere such strictness would
+   refuse what every player plays. */
+static bool has_checksums(enum AVCodecID id)
+{
+    return id == AV_CODEC_ID_FLAC || id == AV_CODEC_ID_TTA || id == AV_CODEC_ID_WAVPACK;
+}
+
+static sib_code set_up(audio_decoder *d, const AVCodec *codec, sib_error *err)
+{
+    AVCodecContext *c = d->codec = avcodec_alloc_context3(codec);
+    d->packet = av_packet_alloc();
+    d->frame = av_frame_alloc();
+    if (!c || !d->packet || !d->frame || avcodec_parameters_to_context(c, d->in->stream->codecpar) < 0)
+        return err_memory(err, sizeof *c, "a decoder");
+    if (c->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC && c->ch_layout.nb_channels > 0)
+        av_channel_layout_default(&c->ch_layout,
+                                  c->ch_layout.nb_channels); /* as the ffmpeg command guesses */
+    c->pkt_timebase = d->in->stream->time_base; /* lets the decoder drop encoder delay and padding */
+    c->thread_count = 1;
+    if (!d->lenient && has_checksums(codec->id))
+        c->err_recognition |= AV_EF_CRCCHECK | AV_EF_EXPLODE;
+    return SIB_OK;
+}
+
+sib_code audio_decoder_open(audio_decoder *d, audio_input *in, bool lenient, sib_error *err)
+{
+    d->in = in;
+    d->lenient = lenient;
+    enum AVCodecID id = in->stream->codecpar->codec_id;
+    const AVCodec *codec = avcodec_find_decoder(id);
+    if (!codec)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "%s: no decoder for its audio ('%s', tag 0x%08X)", in->name,
+                       avcodec_get_name(id), (unsigned)in->stream->codecpar->codec_tag);
+    sib_code code = set_up(d, codec, err);
+    if (code)
+        return code;
+    int av_code = avcodec_open2(d->codec, codec, NULL);
+    if (av_code == AVERROR(ENOSYS) || av_code == AVERROR_PATCHWELCOME || av_code == AVERROR_EXPERIMENTAL)
+        return audio_input_fail(in, SIB_ERR_UNSUPPORTED, av_code, "its audio cannot be decoded", err);
+    if (av_code < 0)
+        return audio_input_fail(in, SIB_ERR_FORMAT, av_code, "its audio stream's header is damaged", err);
+    return SIB_OK;
+}
+
+void audio_decoder_close(audio_decoder *d)
+{
+    avcodec_free_context(&d->codec);
+    av_packet_free(&d->packet);
+    av_frame_free(&d->frame);
+}
+
+/* ---- Judgement ----------------------------------------------------------------------------------- */
+
+/* how: "is damaged" */
+static sib_code fail_damaged(const audio_decoder *d, const char *how, sib_error *err)
+{
+    char what[64];
+    snprintf(what, sizeof what, "%s at %.3f s", how, d->bad_at);
+    return audio_input_fail(d->in, SIB_ERR_FORMAT, d->first_bad, what, err);
+}
+
+/* A packet that may fail without harm: a tag between the frames of joined MP3 files, or PCM that ends inside
+   a sample (its whole samples decode first). */
+static bool is_harmless(const audio_decoder *d)
+{
+    static const char *const tags[] = {"ID3", "TAG", "APETAGEX", "LYRICSBEGIN"};
+    enum AVCodecID id = d->codec->codec_id;
+    const AVPacket *p = d->packet;
+    bool mpeg = id == AV_CODEC_ID_MP3 || id == AV_CODEC_ID_MP2 || id == AV_CODEC_ID_MP1;
+    for (size_t i = 0; mpeg && i < sizeof tags / sizeof *tags; i++)
+        if ((size_t)p->size >= strlen(tags[i]) && memcmp(p->data, tags[i], strlen(tags[i])) == 0)
+            return true;
+    int sample_bits = id >= AV_CODEC_ID_FIRST_AUDIO && id < AV_CODEC_ID_ADPCM_IMA_QT
+                          ? av_get_bits_per_sample(id) * d->codec->ch_layout.nb_channels
+                          : 0;
+    return sample_bits > 0 && p->size * 8 % sample_bits != 0;
+}
+
+/* How much less than its header gives a stream may hold and still be whole, in seconds; negative where that
+   figure isn't to be trusted, or the file's structure says it better. */
+static double allowed_shortfall(const audio_decoder *d)
+{
+    static const char *const structured[] = {"mov", "matroska", "ogg", "avi", "asf", "wav", "w64", "flv"};
+    static const char *const exact[] = {"flac", "wv", "tta", "aiff", "au"};
+    const AVInputFormat *format = d->in->format->iformat;
+    for (size_t i = 0; i < sizeof structured / sizeof *structured; i++)
+        if (av_match_name(structured[i], format->name))
+            return -1;
+    int rate = d->codec->sample_rate > 0 ? d->codec->sample_rate : 1;
+    if (d->codec->codec_id == AV_CODEC_ID_MP3)
+        return 1.5 * 1152 / rate; /* some encoders count the frame of the header too */
+    for (size_t i = 0; i < sizeof exact / sizeof *exact; i++)
+        if (av_match_name(exact[i], format->name))
+            return 0.5 / rate;
+    return 0.25;
+}
+
+/* Bits a second: exact for PCM, else as the header says it. */
+static double bit_rate(const AVCodecParameters *par)
+{
+    double bits = (double)av_get_bits_per_sample(par->codec_id) * par->ch_layout.nb_channels;
+    return bits > 0 && par->sample_rate > 0 ? bits * par->sample_rate : (double)par->bit_rate;
+}
+
+double audio_decoder_declared(const audio_decoder *d)
+{
+    const audio_cut *cut = &d->in->cut;
+    double rate = bit_rate(d->in->stream->codecpar);
+    if (cut->is_cut && cut->payload > 0 && rate > 0) /* libavformat takes the file's size then */
+        return (double)cut->payload * 8 / rate;
+    if (av_match_name("ogg", d->in->format->iformat->name) || (cut->is_cut && cut->no_length))
+        return -1; /* known from what is there only */
+    if (d->in->declared > 0)
+        return d->in->declared;
+    bool estimated = d->in->format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE;
+    return d->in->format->duration > 0 && !estimated ? (double)d->in->format->duration / AV_TIME_BASE : -1;
+}
+
+static sib_code judge_end(const audio_decoder *d, sib_error *err)
+{
+    if (d->in->read_errno)
+        return audio_input_fail(d->in, SIB_ERR_IO, 0, "", err);
+    if (d->lenient)
+        return SIB_OK;
+    const char *name = d->in->name;
+    double declared = audio_decoder_declared(d), allowed = allowed_shortfall(d);
+    if (d->in->cut.is_cut && declared > 0)
+        return err_set(err, SIB_ERR_FORMAT, "%s: is truncated: it declares %.3f s and holds %.3f s (%s)",
+                       name, declared, d->seconds, d->in->cut.what);
+    if (d->in->cut.is_cut)
+        return err_set(err, SIB_ERR_FORMAT, "%s: is truncated after %.3f s: %s", name, d->seconds,
+                       d->in->cut.what);
+    double found = d->codec->codec_id == AV_CODEC_ID_MP3 ? d->packet_seconds : d->seconds;
+    if (allowed >= 0 && d->in->declared - found > allowed)
+        return err_set(err, SIB_ERR_FORMAT, "%s: is truncated: its header declares %.3f s, it holds %.3f s",
+                       name, d->in->declared, found);
+    if (d->ends_inside)
+        return err_set(err, SIB_ERR_FORMAT, "%s: is truncated after %.3f s: it ends inside a packet", name,
+                       d->seconds);
+    return d->first_bad ? fail_damaged(d, "is truncated or damaged", err) : SIB_OK;
+}
+
+/* ---- Decoding ------------------------------------------------------------------------------------ */
+
+/* Remembers the first failure. It is told once a later frame decodes: until then the file may just be cut. */
+static void note_bad(audio_decoder *d, int av_code)
+{
+    if (d->first_bad)
+        return;
+    d->first_bad = av_code;
+    d->bad_at = d->seconds;
+}
+
+/* Gives the decoder the stream's next packet, or the sign of the end. */
+static sib_code feed(audio_decoder *d, sib_error *err)
+{
+    int av_code, waits = 0;
+    for (;;) {
+        av_code = av_read_frame(d->in->format, d->packet);
+        if (av_code == AVERROR(EAGAIN) && waits++ < DECODE_MAX_WAITS) {
+            usleep(10000);
+            continue;
+        }
+        if (av_code < 0 || d->packet->stream_index == d->in->stream->index)
+            break;
+        av_packet_unref(d->packet);
+    }
+    if (av_code == AVERROR(ENOMEM))
+        return audio_input_fail(d->in, SIB_ERR_MEMORY, av_code, "reading", err);
+    if (av_code < 0) { /* the ffmpeg command takes any failure here for the end */
+        d->ends_inside = av_code == AVERROR(EIO);
+        if (av_code != AVERROR_EOF)
+            note_bad(d, av_code);
+        d->at_end = true;
+        d->harmless = false;
+        avcodec_send_packet(d->codec, NULL);
+        return SIB_OK;
+    }
+    if (d->packet->duration > 0)
+        d->packet_seconds += (double)d->packet->duration * av_q2d(d->in->stream->time_base);
+    av_code = avcodec_send_packet(d->codec, d->packet);
+    d->harmless = is_harmless(d);
+    av_packet_unref(d->packet);
+    if (av_code == AVERROR(ENOMEM))
+        return audio_input_fail(d->in, SIB_ERR_MEMORY, av_code, "decoding", err);
+    if (av_code < 0 && av_code != AVERROR_EOF && !d->harmless)
+        note_bad(d, av_code);
+    return SIB_OK;
+}
+
+static sib_code accept_frame(audio_decoder *d, sib_error *err)
+{
+    const AVFrame *f = d->frame;
+    if (f->sample_rate <= 0 || f->sample_rate > DECODE_MAX_RATE || f->ch_layout.nb_channels <= 0)
+        return err_set(err, SIB_ERR_FORMAT, "%s: is damaged at %.3f s: %d Hz, %d channels", d->in->name,
+                       d->seconds, f->sample_rate, f->ch_layout.nb_channels);
+    if (d->first_bad && !d->at_end && !d->in->cut.is_cut && !d->lenient)
+        return fail_damaged(d, "is damaged", err);
+    d->seconds += (double)f->nb_samples / f->sample_rate;
+    return SIB_OK;
+}
+
+sib_code audio_decoder_next(audio_decoder *d, const AVFrame **frame, sib_error *err)
+{
+    *frame = NULL;
+    for (;;) {
+        int av_code = avcodec_receive_frame(d->codec, d->frame);
+        if (av_code >= 0) {
+            sib_code code = accept_frame(d, err);
+            *frame = code ? NULL : d->frame;
+            return code;
+        }
+        if (av_code == AVERROR(ENOMEM))
+            return audio_input_fail(d->in, SIB_ERR_MEMORY, av_code, "decoding", err);
+        bool failed = av_code != AVERROR(EAGAIN) && av_code != AVERROR_EOF;
+        if (failed && !d->harmless)
+            note_bad(d, av_code);
+        if (d->at_end && (!failed || d->drain_failures++ >= DECODE_MAX_DRAIN_FAILURES))
+            return judge_end(d, err);
+        sib_code code = d->at_end ? SIB_OK : feed(d, err);
+        if (code)
+            return code;
+    }
+}

@@ -1,0 +1,38 @@
+/* Packets to frames, as the ffmpeg command does it, and the judgement whether the file was whole. */
+#ifndef AUDIO_DECODE_H
+#define AUDIO_DECODE_H
+
+#include "audio/input.h"
+
+#include <libavcodec/avcodec.h>
+
+typedef struct audio_decoder {
+    audio_input *in; /* borrowed */
+    AVCodecContext *codec;
+    AVPacket *packet;
+    AVFrame *frame;
+    bool lenient;          /* packets that don't decode are passed over, as the ffmpeg command does */
+    bool at_end;           /* all packets were read, the decoder drains */
+    bool ends_inside;      /* the file ends inside a packet */
+    bool harmless;         /* the packet just fed may fail */
+    int drain_failures;    /* while draining; a few are enough */
+    int first_bad;         /* libav's code for the first packet that failed, 0 for none */
+    double bad_at;         /* seconds decoded before it */
+    double seconds;        /* decoded so far */
+    double packet_seconds; /* of the packets read so far */
+} audio_decoder;
+
+/* Opens the decoder of in->stream. d: all zero; ends with audio_decoder_close, after failures too.
+   Errors: SIB_ERR_UNSUPPORTED (no decoder), SIB_ERR_FORMAT (its header is damaged), SIB_ERR_MEMORY. */
+sib_code audio_decoder_open(audio_decoder *d, audio_input *in, bool lenient, sib_error *err);
+
+void audio_decoder_close(audio_decoder *d);
+
+/* Seconds that the whole file should hold by its header, negative where nothing says it. */
+double audio_decoder_declared(const audio_decoder *d);
+
+/* *frame: the next frame, valid until the next call, or NULL at the end. Errors: SIB_ERR_FORMAT (damaged; at
+   the end: truncated), SIB_ERR_IO. */
+sib_code audio_decoder_next(audio_decoder *d, const AVFrame **frame, sib_error *err);
+
+#endif

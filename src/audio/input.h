@@ -1,0 +1,37 @@
+/* A file opened for libavformat: our own descriptor under its reader, one audio stream chosen. */
+#ifndef AUDIO_INPUT_H
+#define AUDIO_INPUT_H
+
+#include "audio/cut.h"
+
+#include <libavformat/avformat.h>
+#include <sibyl/audio.h>
+
+typedef struct audio_input {
+    int fd;
+    uint64_t size;          /* bytes; 0 where it isn't a regular file */
+    int read_errno;         /* errno of the first read that failed, 0 for none */
+    bool refused_reference; /* the file names others, which were not opened */
+    char name[176];         /* the path for messages, its end where it is long */
+    AVIOContext *io;
+    AVFormatContext *format;
+    AVStream *stream; /* the audio stream to decode; others are discarded */
+    double declared;  /* seconds that the header gives this stream, negative where it gives none */
+    audio_cut cut;    /* whether the file ends before its structure does */
+} audio_input;
+
+/* Opens `path` as a plain file, never as a protocol. in: all zero, fd -1; ends with audio_input_close, after
+   failures too. Errors: those of sib_audio_open. */
+sib_code audio_input_open(audio_input *in, const char *path, sib_error *err);
+
+void audio_input_close(audio_input *in);
+
+/* Fails with what libav said: SIB_ERR_MEMORY, SIB_ERR_IO where reading failed, else `code`. "NAME: WHAT:
+   REASON". */
+sib_code audio_input_fail(const audio_input *in, sib_code code, int av_code, const char *what,
+                          sib_error *err);
+
+/* A path as messages show it: whole, or "..." and its end where it is long. */
+void audio_short_name(const char *path, char *out, size_t bytes);
+
+#endif

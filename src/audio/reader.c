@@ -1,0 +1,230 @@
+/* The public face of decoding: a path becomes mono float samples, block by block or whole.
+   Invariants: a failure is kept and told again by every later read; memory does not grow with the length. */
+#include "audio/decode.h"
+#include "audio/input.h"
+#include "audio/mono.h"
+#include "audio/rawpcm.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+
+#include <sibyl/audio.h>
+#include <string.h>
+
+#define READER_RATE     16000
+#define READER_MAX_RATE 1000000
+/* Samples of the first block of sib_audio_load. */
+#define READER_FIRST 65536
+
+struct sib_audio_reader {
+    sib_audio_options options;
+    sib_audio_info info;
+    sib_error failure; /* told again by later reads */
+    bool is_raw;       /* standard input: raw; otherwise input, decoder, mono */
+    bool flushed;      /* the decoder has ended and the resampler was told */
+    audio_rawpcm raw;
+    audio_input input;
+    audio_decoder decoder;
+    audio_mono mono;
+};
+
+/* ---- Open and close ------------------------------------------------------------------------------ */
+
+static sib_code take_options(sib_audio_options *out, const sib_audio_options *options, const char *path,
+                             sib_error *err)
+{
+    if (options)
+        *out = *options;
+    if (out->sample_rate == 0)
+        out->sample_rate = READER_RATE;
+    if (out->sample_rate < 0 || out->sample_rate > READER_MAX_RATE)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: sample rate is %d Hz, expected 0 to %d", path,
+                       (int)out->sample_rate, READER_MAX_RATE);
+    if (out->pcm != SIB_PCM_S16LE && out->pcm != SIB_PCM_F32LE)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: PCM format is %d, expected SIB_PCM_S16LE or SIB_PCM_F32LE",
+                       path, (int)out->pcm);
+    return SIB_OK;
+}
+
+static void describe_raw(sib_audio_reader *r)
+{
+    snprintf(r->info.container, sizeof r->info.container, "pcm");
+    snprintf(r->info.codec, sizeof r->info.codec, "%s",
+             r->options.pcm == SIB_PCM_F32LE ? "pcm_f32le" : "pcm_s16le");
+    r->info.source_rate = r->options.sample_rate;
+    r->info.channels = 1;
+    r->info.duration = -1;
+}
+
+static void describe_file(sib_audio_reader *r)
+{
+    const AVFormatContext *format = r->input.format;
+    const AVStream *stream = r->input.stream;
+    snprintf(r->info.container, sizeof r->info.container, "%s", format->iformat->name);
+    snprintf(r->info.codec, sizeof r->info.codec, "%s", avcodec_get_name(stream->codecpar->codec_id));
+    r->info.source_rate = stream->codecpar->sample_rate;
+    r->info.channels = stream->codecpar->ch_layout.nb_channels;
+    r->info.duration = -1;
+    double declared = audio_decoder_declared(&r->decoder);
+    bool estimated = format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE;
+    if (declared >= 0)
+        r->info.duration = declared;
+    else if (!estimated && stream->duration > 0) /* libavformat asked the last page or packet */
+        r->info.duration = (double)stream->duration * av_q2d(stream->time_base);
+}
+
+static sib_code open_file(sib_audio_reader *r, const char *path, sib_error *err)
+{
+    sib_code code = audio_input_open(&r->input, path, err);
+    if (code)
+        return code;
+    if ((code = audio_decoder_open(&r->decoder, &r->input, r->options.allow_truncated, err)))
+        return code;
+    audio_mono_init(&r->mono, r->options.sample_rate, r->options.keep_float);
+    describe_file(r);
+    return SIB_OK;
+}
+
+sib_code sib_audio_open(const char *path, const sib_audio_options *options, sib_audio_reader **out,
+                        sib_error *err)
+{
+    *out = NULL;
+    sib_audio_options taken = {0};
+    char name[176];
+    audio_short_name(path, name, sizeof name);
+    sib_code code = take_options(&taken, options, name, err);
+    if (code)
+        return code;
+    sib_audio_reader *r = mem_calloc(1, sizeof *r);
+    if (!r)
+        return err_memory(err, sizeof *r, "an audio reader");
+    r->options = taken;
+    r->input.fd = -1;
+    r->is_raw = strcmp(path, "-") == 0;
+    r->raw.pcm = taken.pcm;
+    if (r->is_raw)
+        describe_raw(r);
+    else
+        code = open_file(r, path, err);
+    if (code)
+        sib_audio_close(&r);
+    *out = r;
+    return code;
+}
+
+void sib_audio_close(sib_audio_reader **reader)
+{
+    if (!reader || !*reader)
+        return;
+    audio_mono_free(&(*reader)->mono);
+    audio_decoder_close(&(*reader)->decoder);
+    audio_input_close(&(*reader)->input);
+    mem_free(*reader);
+    *reader = NULL;
+}
+
+const sib_audio_info *sib_audio_get_info(const sib_audio_reader *reader)
+{
+    return &reader->info;
+}
+
+/* ---- Reading ------------------------------------------------------------------------------------- */
+
+/* Gives the resampler the next frame, or the sign that none follows. */
+static sib_code put_next(sib_audio_reader *r, sib_error *err)
+{
+    const AVFrame *frame;
+    sib_code code = audio_decoder_next(&r->decoder, &frame, err);
+    if (code)
+        return code;
+    if (frame)
+        return audio_mono_put(&r->mono, frame, r->input.name, err);
+    r->flushed = true;
+    return audio_mono_flush(&r->mono, r->input.name, err);
+}
+
+/* At least one sample, unless the recording has ended. */
+static sib_code take(sib_audio_reader *r, float *samples, size_t max_samples, size_t *got, sib_error *err)
+{
+    if (r->is_raw)
+        return audio_rawpcm_take(&r->raw, r->options.allow_truncated, samples, max_samples, got, err);
+    for (;;) {
+        sib_code code = audio_mono_take(&r->mono, samples, max_samples, got, r->input.name, err);
+        if (code || *got > 0 || r->flushed)
+            return code;
+        if ((code = put_next(r, err)))
+            return code;
+    }
+}
+
+sib_code sib_audio_read(sib_audio_reader *reader, float *samples, size_t max_samples, size_t *got,
+                        sib_error *err)
+{
+    *got = 0;
+    while (*got < max_samples && !reader->failure.code) {
+        size_t more = 0;
+        take(reader, samples + *got, max_samples - *got, &more, &reader->failure);
+        if (more == 0)
+            break;
+        *got += more;
+    }
+    if (!reader->failure.code || *got > 0) /* what came before a failure is given out first */
+        return SIB_OK;
+    return err_set_at(err, reader->failure.code, reader->failure.offset, "%s", reader->failure.message);
+}
+
+/* ---- Whole files --------------------------------------------------------------------------------- */
+
+/* Makes room for more samples, doubling; only where there is none. */
+static sib_code grow(float **samples, size_t n, size_t *room, sib_error *err)
+{
+    size_t wanted = READER_FIRST, bytes;
+    if (n < *room)
+        return SIB_OK;
+    if ((*room > 0 && !size_mul(*room, 2, &wanted)) || !size_mul(wanted, sizeof **samples, &bytes))
+        return err_set(err, SIB_ERR_SIZE, "%zu samples are too many to hold", *room);
+    float *grown = mem_realloc(*samples, wanted, sizeof **samples);
+    if (!grown)
+        return err_memory(err, bytes, "samples");
+    *samples = grown;
+    *room = wanted;
+    return SIB_OK;
+}
+
+static sib_code read_all(sib_audio_reader *r, float **samples, size_t *n_samples, sib_error *err)
+{
+    size_t room = 0, got;
+    do {
+        sib_code code = grow(samples, *n_samples, &room, err);
+        if (!code)
+            code = sib_audio_read(r, *samples + *n_samples, room - *n_samples, &got, err);
+        if (code)
+            return code;
+        *n_samples += got;
+    } while (got > 0);
+    if (*n_samples == 0)
+        return err_set(err, SIB_ERR_FORMAT, "%s: holds no samples",
+                       r->is_raw ? "-: standard input" : r->input.name);
+    return SIB_OK;
+}
+
+sib_code sib_audio_load(const char *path, const sib_audio_options *options, float **samples,
+                        size_t *n_samples, sib_audio_info *info, sib_error *err)
+{
+    *samples = NULL;
+    *n_samples = 0;
+    sib_audio_reader *r;
+    sib_code code = sib_audio_open(path, options, &r, err);
+    if (code)
+        return code;
+    if (info)
+        *info = r->info;
+    code = read_all(r, samples, n_samples, err);
+    if (code) {
+        mem_free(*samples);
+        *samples = NULL;
+        *n_samples = 0;
+    }
+    sib_audio_close(&r);
+    return code;
+}
