@@ -28,8 +28,8 @@ __attribute__((format(printf, 1, 2))) static inline bool media_run(const char *f
 
 static inline const char *media_path(const char *name)
 {
-    static char path[8][512];
-    static int next;
+    static _Thread_local char path[8][512];
+    static _Thread_local int next;
     next = (next + 1) % 8;
     snprintf(path[next], sizeof path[next], "%s/%s", media_folder, name);
     return path[next];
