@@ -1,0 +1,108 @@
+/* NEON on arm64: 32 registers of four floats. */
+#include <arm_neon.h>
+#include <stdint.h>
+
+typedef float32x4_t vf;
+#define VF_LANES    4
+#define GEMM_MR     8 /* 24 sums, 3 vectors of B, the rest for A */
+#define GEMM_NV     3
+#define GEMM_KC     320
+#define PEAK_CHAINS 24
+#define VECTOR_INIT kernel_init_neon
+
+static inline vf vf_zero(void)
+{
+    return vdupq_n_f32(0.0f);
+}
+
+static inline vf vf_set1(float x)
+{
+    return vdupq_n_f32(x);
+}
+
+static inline vf vf_load(const float *p)
+{
+    return vld1q_f32(p);
+}
+
+static inline void vf_store(float *p, vf v)
+{
+    vst1q_f32(p, v);
+}
+
+static inline vf vf_add(vf a, vf b)
+{
+    return vaddq_f32(a, b);
+}
+
+static inline vf vf_sub(vf a, vf b)
+{
+    return vsubq_f32(a, b);
+}
+
+static inline vf vf_mul(vf a, vf b)
+{
+    return vmulq_f32(a, b);
+}
+
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+    return vfmaq_f32(c, a, b);
+}
+
+/* The instruction gives NaN where either is. */
+static inline vf vf_min(vf limit, vf v)
+{
+    return vminq_f32(limit, v);
+}
+
+static inline vf vf_abs(vf v)
+{
+    return vabsq_f32(v);
+}
+
+static inline vf vf_copysign(vf size, vf sign)
+{
+    return vbslq_f32(vdupq_n_u32(0x80000000), sign, size);
+}
+
+static inline vf vf_select_less(vf a, vf b, vf yes, vf no)
+{
+    return vbslq_f32(vcltq_f32(a, b), yes, no);
+}
+
+/* The second load begins an element early, so that p[2 * 4 - 2] is the last that is read. */
+static inline vf vf_load_even(const float *p)
+{
+    vf low = vld1q_f32(p), high = vld1q_f32(p + 3);
+    return vcombine_f32(vget_low_f32(vuzp1q_f32(low, low)), vget_low_f32(vuzp2q_f32(high, high)));
+}
+
+static inline vf vf_load_f16(const uint16_t *p)
+{
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
+
+static inline void vf_store_f16(uint16_t *p, vf v)
+{
+    vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(v)));
+}
+
+static inline vf vf_load_bf16(const uint16_t *p)
+{
+    uint32x4_t bits = vshll_n_u16(vld1_u16(p), 16);
+    vf v = vreinterpretq_f32_u32(bits);
+    uint32x4_t quiet = vbicq_u32(vdupq_n_u32(0x400000), vceqq_f32(v, v));
+    return vreinterpretq_f32_u32(vorrq_u32(bits, quiet));
+}
+
+static inline void vf_store_bf16(uint16_t *p, vf v)
+{
+    uint32x4_t bits = vreinterpretq_u32_f32(v), top = vshrq_n_u32(bits, 16);
+    uint32x4_t carry = vaddq_u32(vandq_u32(top, vdupq_n_u32(1)), vdupq_n_u32(0x7FFF));
+    uint32x4_t rounded = vshrq_n_u32(vaddq_u32(bits, carry), 16);
+    uint32x4_t quiet = vorrq_u32(top, vdupq_n_u32(0x40));
+    vst1_u16(p, vmovn_u32(vbslq_u32(vceqq_f32(v, v), rounded, quiet)));
+}
+
+#include "kernel/vector.inc.h"

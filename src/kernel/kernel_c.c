@@ -1,0 +1,212 @@
+/* The portable kernels: what each entry of the table means. Plain loops that a compiler may vectorise. */
+#include "base/error.h" /* refuses -ffast-math */
+#include "base/size.h"
+#include "kernel/erf.h"
+#include "kernel/kernel.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- Matrix product ------------------------------------------------------------------------------ */
+
+#define C_MR 4
+#define C_NR 8
+#define C_KC 256
+
+static void c_gemm_pack_a(const float *a, size_t lda, size_t m, size_t k, float *dst)
+{
+    for (size_t p = 0; p < k; p++, dst += C_MR) {
+        for (size_t i = 0; i < m; i++)
+            dst[i] = a[i * lda + p];
+        for (size_t i = m; i < C_MR; i++)
+            dst[i] = 0.0f;
+    }
+}
+
+static void c_gemm_pack_b_row(const float *row, size_t step, size_t n, float *dst, size_t panel)
+{
+    for (size_t begin = 0; begin < n; begin += C_NR, dst += panel) {
+        size_t count = size_min(C_NR, n - begin);
+        for (size_t j = 0; j < count; j++)
+            dst[j] = row[(begin + j) * step];
+        for (size_t j = count; j < C_NR; j++)
+            dst[j] = 0.0f;
+    }
+}
+
+static void c_gemm_tile(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add)
+{
+    float sum[C_MR][C_NR] = {{0}};
+    for (size_t p = 0; p < k; p++, a += C_MR, b += C_NR)
+        for (size_t i = 0; i < C_MR; i++)
+            for (size_t j = 0; j < C_NR; j++)
+                sum[i][j] += a[i] * b[j];
+    for (size_t i = 0; i < C_MR; i++)
+        for (size_t j = 0; j < C_NR; j++)
+            c[i * ldc + j] = add ? c[i * ldc + j] + sum[i][j] : sum[i][j];
+}
+
+/* ---- 16-bit floats ------------------------------------------------------------------------------- */
+
+static uint32_t bits_of(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static float from_bits(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static float widen_one_f16(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, mantissa = h & 0x3FF;
+    if (exponent == 31)
+        return from_bits(sign | 0x7F800000 | mantissa << 13 | (mantissa ? 0x400000 : 0));
+    if (exponent == 0)
+        return from_bits(sign | bits_of((float)mantissa * 0x1p-24f));
+    return from_bits(sign | (exponent + 112) << 23 | mantissa << 13);
+}
+
+static uint16_t narrow_one_f16(float x)
+{
+    uint32_t bits = bits_of(x), sign = bits >> 16 & 0x8000, size = bits & 0x7FFFFFFF;
+    if (size > 0x7F800000)
+        return (uint16_t)(sign | 0x7E00 | (size >> 13 & 0x3FF));
+    if (size >= 0x477FF000) /* 65520, which rounds past the largest finite value */
+        return (uint16_t)(sign | 0x7C00);
+    if (size < 0x38800000) /* below 2^-14: one unit of 0.5f is 2^-24, so the addition rounds to that */
+        return (uint16_t)(sign | (bits_of(from_bits(size) + 0.5f) - bits_of(0.5f)));
+    size += 0xFFF + (size >> 13 & 1);
+    return (uint16_t)(sign | ((size >> 13) - (112 << 10)));
+}
+
+static uint16_t narrow_one_bf16(float x)
+{
+    uint32_t bits = bits_of(x);
+    if ((bits & 0x7FFFFFFF) > 0x7F800000)
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+static void c_widen_f16(const void *src, float *dst, size_t n)
+{
+    const uint16_t *h = src;
+    for (size_t i = 0; i < n; i++)
+        dst[i] = widen_one_f16(h[i]);
+}
+
+static void c_narrow_f16(const float *src, void *dst, size_t n)
+{
+    uint16_t *h = dst;
+    for (size_t i = 0; i < n; i++)
+        h[i] = narrow_one_f16(src[i]);
+}
+
+/* The quiet bit is set in integers: a signalling NaN would pass through the shift as it is. */
+static void c_widen_bf16(const void *src, float *dst, size_t n)
+{
+    const uint16_t *h = src;
+    for (size_t i = 0; i < n; i++)
+        dst[i] = from_bits((uint32_t)h[i] << 16 | ((h[i] & 0x7FFF) > 0x7F80 ? 0x400000 : 0));
+}
+
+static void c_narrow_bf16(const float *src, void *dst, size_t n)
+{
+    uint16_t *h = dst;
+    for (size_t i = 0; i < n; i++)
+        h[i] = narrow_one_bf16(src[i]);
+}
+
+/* ---- Elementwise --------------------------------------------------------------------------------- */
+
+static float polynomial(const float *coefficients, size_t count, float x)
+{
+    float sum = coefficients[count - 1];
+    for (size_t i = count - 1; i-- > 0;)
+        sum = sum * x + coefficients[i];
+    return sum;
+}
+
+static float erf_one(float x)
+{
+    float size = fabsf(x);
+    if (size < ERF_SPLIT)
+        return x + x * polynomial(erf_small, ERF_SMALL_COUNT, x * x);
+    float clamped = size > ERF_LIMIT ? ERF_LIMIT : size; /* NaN stays */
+    return copysignf(1.0f - polynomial(erf_large, ERF_LARGE_COUNT, clamped - ERF_CENTRE), x);
+}
+
+static void c_erf_f32(const float *x, float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = erf_one(x[i]);
+}
+
+static void c_bias_f32(const float *x, float bias, float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] + bias;
+}
+
+static void c_bias_gelu_f32(const float *x, float bias, float *y, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float v = x[i] + bias;
+        y[i] = v * (0.5f + 0.5f * erf_one(v * 0.707106781f));
+    }
+}
+
+/* ---- What the machine can do --------------------------------------------------------------------- */
+
+#define C_CHAINS 32
+
+static float c_fma_rounds(size_t rounds, float factor, float term)
+{
+    float chain[C_CHAINS], sum = 0.0f;
+    for (int i = 0; i < C_CHAINS; i++)
+        chain[i] = (float)i;
+    for (size_t r = 0; r < rounds; r++)
+        for (int i = 0; i < C_CHAINS; i++)
+            chain[i] = chain[i] * factor + term;
+    for (int i = 0; i < C_CHAINS; i++)
+        sum += chain[i];
+    return sum;
+}
+
+static float c_read_f32(const float *x, size_t n)
+{
+    float sum[16] = {0}, total = 0.0f;
+    for (size_t i = 0; i < n; i++)
+        sum[i % 16] += x[i];
+    for (int i = 0; i < 16; i++)
+        total += sum[i];
+    return total;
+}
+
+void kernel_init_c(kernel_table *t)
+{
+    *t = (kernel_table){
+        .level = CPU_C,
+        .mr = C_MR,
+        .nr = C_NR,
+        .kc = C_KC,
+        .gemm_pack_a = c_gemm_pack_a,
+        .gemm_pack_b_row = c_gemm_pack_b_row,
+        .gemm_tile = c_gemm_tile,
+        .widen_f16 = c_widen_f16,
+        .widen_bf16 = c_widen_bf16,
+        .narrow_f16 = c_narrow_f16,
+        .narrow_bf16 = c_narrow_bf16,
+        .erf_f32 = c_erf_f32,
+        .bias_f32 = c_bias_f32,
+        .bias_gelu_f32 = c_bias_gelu_f32,
+        .fma_rounds = c_fma_rounds,
+        .fma_flops = 2 * C_CHAINS,
+        .read_f32 = c_read_f32,
+    };
+}

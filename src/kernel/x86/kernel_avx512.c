@@ -1,0 +1,111 @@
+/* AVX-512 F, BW, DQ and VL: 32 registers of sixteen floats. */
+#include <immintrin.h>
+#include <stdint.h>
+
+typedef __m512 vf;
+#define VF_LANES    16
+#define GEMM_MR     12 /* 24 sums, 2 vectors of B; A is broadcast from memory */
+#define GEMM_NV     2
+#define GEMM_KC     256
+#define PEAK_CHAINS 24
+#define VECTOR_INIT kernel_init_avx512
+
+static inline vf vf_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+
+static inline vf vf_set1(float x)
+{
+    return _mm512_set1_ps(x);
+}
+
+static inline vf vf_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
+static inline void vf_store(float *p, vf v)
+{
+    _mm512_storeu_ps(p, v);
+}
+
+static inline vf vf_add(vf a, vf b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+static inline vf vf_sub(vf a, vf b)
+{
+    return _mm512_sub_ps(a, b);
+}
+
+static inline vf vf_mul(vf a, vf b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+/* The instruction gives its second operand where either is NaN. */
+static inline vf vf_min(vf limit, vf v)
+{
+    return _mm512_min_ps(limit, v);
+}
+
+static inline vf vf_abs(vf v)
+{
+    return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), v);
+}
+
+static inline vf vf_copysign(vf size, vf sign)
+{
+    return _mm512_or_ps(size, _mm512_and_ps(_mm512_set1_ps(-0.0f), sign));
+}
+
+static inline vf vf_select_less(vf a, vf b, vf yes, vf no)
+{
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
+}
+
+/* The second load begins an element early, so that p[2 * 16 - 2] is the last that is read: element 2 i of p
+   is element 2 i - 15 of that load, numbered from 16 on. */
+static inline vf vf_load_even(const float *p)
+{
+    const __m512i order = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
+    return _mm512_permutex2var_ps(_mm512_loadu_ps(p), order, _mm512_loadu_ps(p + 15));
+}
+
+static inline vf vf_load_f16(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+
+static inline void vf_store_f16(uint16_t *p, vf v)
+{
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+
+static inline vf vf_load_bf16(const uint16_t *p)
+{
+    __m512i bits = _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16);
+    vf v = _mm512_castsi512_ps(bits);
+    __mmask16 is_nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    return _mm512_castsi512_ps(_mm512_mask_or_epi32(bits, is_nan, bits, _mm512_set1_epi32(0x400000)));
+}
+
+static inline void vf_store_bf16(uint16_t *p, vf v)
+{
+    __m512i bits = _mm512_castps_si512(v), top = _mm512_srli_epi32(bits, 16);
+    __m512i odd = _mm512_and_si512(top, _mm512_set1_epi32(1));
+    __m512i carry = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF));
+    __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(bits, carry), 16);
+    __mmask16 is_nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    __m512i all = _mm512_mask_or_epi32(rounded, is_nan, top, _mm512_set1_epi32(0x40));
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(all));
+}
+
+#include "kernel/vector.inc.h"
