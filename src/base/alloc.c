@@ -1,5 +1,8 @@
-/* Invariants: each block is preceded by a header of MEM_ALIGN bytes that holds its payload size, so that
-   frees can be counted. The counters are atomic, and with the test hook the library's only mutable globals.
+/* Invariants: each block is preceded by a header of at most MEM_ALIGN bytes that holds its payload size, so
+   that frees can be counted, and what malloc gave. Alignment is made here, not by posix_memalign: glibc's
+   splits a chunk in pieces that keep the hole from being used for the same size again, so that the heap
+   grows with each pair of calls and every call pays for new pages. The counters are atomic, and with the test
+   hook the library's only mutable globals.
  */
 #include "base/alloc.h"
 
@@ -9,6 +12,7 @@
 
 typedef struct {
     size_t bytes;
+    void *base;
 } header;
 
 _Static_assert(sizeof(header) <= MEM_ALIGN, "the header fits before the payload");
@@ -51,14 +55,16 @@ static header *header_of(void *block)
 void *mem_alloc(size_t n, size_t size)
 {
     size_t bytes, total;
-    void *base;
-    if (__builtin_mul_overflow(n, size, &bytes) || __builtin_add_overflow(bytes, MEM_ALIGN, &total))
+    char *base;
+    if (__builtin_mul_overflow(n, size, &bytes) || __builtin_add_overflow(bytes, 2 * MEM_ALIGN, &total))
         return NULL;
-    if (!may_allocate() || posix_memalign(&base, MEM_ALIGN, total) != 0)
+    if (!may_allocate() || !(base = malloc(total)))
         return NULL;
-    ((header *)base)->bytes = bytes;
+    /* At least a header's room before the payload, as malloc aligns to 16 and that divides MEM_ALIGN. */
+    char *block = base + 2 * MEM_ALIGN - (uintptr_t)base % MEM_ALIGN;
+    *header_of(block) = (header){.bytes = bytes, .base = base};
     count_alloc(bytes);
-    return (char *)base + MEM_ALIGN;
+    return block;
 }
 
 void *mem_calloc(size_t n, size_t size)
@@ -85,7 +91,7 @@ void mem_free(void *block)
     if (!block)
         return;
     count_free(header_of(block)->bytes);
-    free(header_of(block));
+    free(header_of(block)->base);
 }
 
 char *mem_strdup(const char *s)
