@@ -118,7 +118,7 @@ static sib_code choose_dtype(conv_plan *p, sib_dtype dtype, sib_error *err)
 /* ---- Plan ---------------------------------------------------------------------------------------- */
 
 /* Floats that the block of X and the sums of a task may take each: all lies in the second cache. */
-#define TASK_FLOATS (36 * 1024)
+#define TASK_FLOATS (64 * 1024)
 /* Columns of a task at least and rows at most, in panels, before threads ask for smaller tasks. */
 #define TASK_MIN_COLUMN_PANELS 4
 #define TASK_MAX_ROWS          1536

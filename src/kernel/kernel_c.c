@@ -1,7 +1,7 @@
 /* The portable kernels: what each entry of the table means. Plain loops that a compiler may vectorise. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
-#include "kernel/erf.h"
+#include "kernel/fits.h"
 #include "kernel/kernel.h"
 
 #include <math.h>
@@ -153,12 +153,28 @@ static void c_bias_f32(const float *x, float bias, float *y, size_t n)
         y[i] = x[i] + bias;
 }
 
+/* exp x for x in -85 .. 0 */
+static float exp_one(float x)
+{
+    float shifted = x * EXP_LOG2E + EXP_MAGIC, n = shifted - EXP_MAGIC;
+    float f = (x - n * EXP_LN2_HIGH) - n * EXP_LN2_LOW;
+    float e = 1.0f + (f + f * f * polynomial(exp_fit, EXP_COUNT, f));
+    return e * from_bits((bits_of(shifted) + 127) << 23);
+}
+
+static float gelu_one(float v)
+{
+    float size = fabsf(v), a = size > TAIL_LIMIT ? TAIL_LIMIT : size; /* NaN stays */
+    float t = 1.0f / (1.0f + TAIL_BEND * a);
+    float tail = exp_one(-0.5f * a * a) * (t * polynomial(tail_fit, TAIL_COUNT, t));
+    tail = size < TAIL_LIMIT ? tail : 0.0f;
+    return v * (v < 0.0f ? tail : 1.0f - tail);
+}
+
 static void c_bias_gelu_f32(const float *x, float bias, float *y, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        float v = x[i] + bias;
-        y[i] = v * (0.5f + 0.5f * erf_one(v * 0.707106781f));
-    }
+    for (size_t i = 0; i < n; i++)
+        y[i] = gelu_one(x[i] + bias);
 }
 
 /* ---- What the machine can do --------------------------------------------------------------------- */

@@ -7,13 +7,10 @@
 #include "base/size.h"
 #include "kernel/kernel.h"
 
-#include <unistd.h>
-
 /* A burst is long beside the wake-up of a thread and short beside what disturbs a shared machine. */
 #define BURST_SECONDS      0.001
 #define BURST_SECONDS_POOL 0.004
-#define READ_MIN_BYTES     ((size_t)64 << 20)
-#define READ_MAX_BYTES     ((size_t)1 << 30)
+#define READ_BYTES         ((size_t)128 << 20) /* far beyond the last cache that one core fills */
 #define READ_PIECE         ((size_t)128 << 10) /* floats that a thread reads at once */
 
 typedef struct {
@@ -72,17 +69,6 @@ static double best_read(peak *p, sib_pool *pool, double seconds)
     return best;
 }
 
-/* Four times the last cache, where the system tells its size. */
-static size_t read_bytes_wanted(void)
-{
-    long cache = 0;
-#if defined(_SC_LEVEL3_CACHE_SIZE)
-    cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-#endif
-    size_t bytes = cache > 0 && (size_t)cache <= READ_MAX_BYTES / 4 ? 4 * (size_t)cache : 0;
-    return size_min(READ_MAX_BYTES, size_max(READ_MIN_BYTES, bytes));
-}
-
 sib_code sib_measure_peak(sib_pool *pool, double seconds, sib_peak *out, sib_error *err)
 {
     if (!out)
@@ -90,7 +76,7 @@ sib_code sib_measure_peak(sib_pool *pool, double seconds, sib_peak *out, sib_err
     if (!(seconds >= 0.01 && seconds <= 60.0))
         return err_set(err, SIB_ERR_ARGUMENT, "peak: seconds is %g, expected 0.01 to 60", seconds);
     unsigned threads = sib_pool_threads(pool);
-    peak p = {.kernels = kernel_table_get(), .floats = read_bytes_wanted() / sizeof(float)};
+    peak p = {.kernels = kernel_table_get(), .floats = READ_BYTES / sizeof(float)};
     float *buffer = mem_alloc(p.floats, sizeof *buffer);
     p.kept = mem_calloc(threads, 16 * sizeof *p.kept);
     sib_code code = SIB_OK;

@@ -8,9 +8,11 @@
    and static inline functions:
 
        vf_zero() vf_set1(x) vf_load(p) vf_store(p, v)
-       vf_add(a, b) vf_sub(a, b) vf_mul(a, b) vf_fma(a, b, c)    a * b + c, rounded once
+       vf_add(a, b) vf_sub(a, b) vf_mul(a, b) vf_div(a, b)
+       vf_fma(a, b, c)                  a * b + c, rounded once
        vf_min(limit, v)                                           NaN where v is
        vf_abs(v) vf_copysign(size, sign) vf_select_less(a, b, yes, no)
+       vf_power_of_2(v)                 the float with the low bits of v as its exponent, counted from 0
        vf_load_even(p)                  p[0], p[2] ... p[2 VF_LANES - 2], reading nothing beyond the last
        vf_load_f16(p) vf_load_bf16(p) vf_store_f16(p, v) vf_store_bf16(p, v)      p: uint16_t
 
@@ -18,7 +20,7 @@
    instructions wherever it stands. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
-#include "kernel/erf.h"
+#include "kernel/fits.h"
 #include "kernel/kernel.h"
 
 #include <string.h>
@@ -166,10 +168,23 @@ static inline vf erf_vf(vf x)
     return vf_copysign(vf_select_less(size, vf_set1(ERF_SPLIT), small, large), x);
 }
 
+/* exp x for x in -85 .. 0 */
+static inline vf exp_vf(vf x)
+{
+    vf shifted = vf_fma(x, vf_set1(EXP_LOG2E), vf_set1(EXP_MAGIC)), n = vf_sub(shifted, vf_set1(EXP_MAGIC));
+    vf f = vf_fma(n, vf_set1(-EXP_LN2_LOW), vf_fma(n, vf_set1(-EXP_LN2_HIGH), x));
+    vf e = vf_add(vf_set1(1.0f), vf_fma(vf_mul(f, f), polynomial(exp_fit, EXP_COUNT, f), f));
+    return vf_mul(e, vf_power_of_2(shifted));
+}
+
 static inline vf gelu_vf(vf v)
 {
-    vf half = vf_set1(0.5f);
-    return vf_mul(v, vf_fma(half, erf_vf(vf_mul(v, vf_set1(0.707106781f))), half));
+    vf one = vf_set1(1.0f), limit = vf_set1(TAIL_LIMIT), size = vf_abs(v), a = vf_min(limit, size);
+    vf t = vf_div(one, vf_fma(vf_set1(TAIL_BEND), a, one));
+    vf fit = vf_mul(t, polynomial(tail_fit, TAIL_COUNT, t));
+    vf tail = vf_mul(exp_vf(vf_mul(vf_set1(-0.5f), vf_mul(a, a))), fit);
+    tail = vf_select_less(size, limit, tail, vf_zero());
+    return vf_mul(v, vf_select_less(v, vf_zero(), tail, vf_sub(one, tail)));
 }
 
 typedef vf (*unary)(vf v);

@@ -45,6 +45,11 @@ static inline vf vf_mul(vf a, vf b)
     return vmulq_f32(a, b);
 }
 
+static inline vf vf_div(vf a, vf b)
+{
+    return vdivq_f32(a, b);
+}
+
 static inline vf vf_fma(vf a, vf b, vf c)
 {
     return vfmaq_f32(c, a, b);
@@ -69,6 +74,12 @@ static inline vf vf_copysign(vf size, vf sign)
 static inline vf vf_select_less(vf a, vf b, vf yes, vf no)
 {
     return vbslq_f32(vcltq_f32(a, b), yes, no);
+}
+
+static inline vf vf_power_of_2(vf v)
+{
+    uint32x4_t biased = vaddq_u32(vreinterpretq_u32_f32(v), vdupq_n_u32(127));
+    return vreinterpretq_f32_u32(vshlq_n_u32(biased, 23));
 }
 
 /* The second load begins an element early, so that p[2 * 4 - 2] is the last that is read. */

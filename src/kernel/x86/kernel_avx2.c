@@ -45,6 +45,11 @@ static inline vf vf_mul(vf a, vf b)
     return _mm256_mul_ps(a, b);
 }
 
+static inline vf vf_div(vf a, vf b)
+{
+    return _mm256_div_ps(a, b);
+}
+
 static inline vf vf_fma(vf a, vf b, vf c)
 {
     return _mm256_fmadd_ps(a, b, c);
@@ -69,6 +74,12 @@ static inline vf vf_copysign(vf size, vf sign)
 static inline vf vf_select_less(vf a, vf b, vf yes, vf no)
 {
     return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
+
+static inline vf vf_power_of_2(vf v)
+{
+    __m256i biased = _mm256_add_epi32(_mm256_castps_si256(v), _mm256_set1_epi32(127));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
 }
 
 /* The second load begins an element early, so that p[2 * 8 - 2] is the last that is read. */

@@ -45,6 +45,11 @@ static inline vf vf_mul(vf a, vf b)
     return _mm512_mul_ps(a, b);
 }
 
+static inline vf vf_div(vf a, vf b)
+{
+    return _mm512_div_ps(a, b);
+}
+
 static inline vf vf_fma(vf a, vf b, vf c)
 {
     return _mm512_fmadd_ps(a, b, c);
@@ -69,6 +74,12 @@ static inline vf vf_copysign(vf size, vf sign)
 static inline vf vf_select_less(vf a, vf b, vf yes, vf no)
 {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
+}
+
+static inline vf vf_power_of_2(vf v)
+{
+    __m512i biased = _mm512_add_epi32(_mm512_castps_si512(v), _mm512_set1_epi32(127));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
 }
 
 /* The second load begins an element early, so that p[2 * 16 - 2] is the last that is read: element 2 i of p

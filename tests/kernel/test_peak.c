@@ -1,0 +1,63 @@
+#include "base/alloc.h"
+#include "check.h"
+
+#include <math.h>
+#include <sibyl/timing.h>
+
+static void plausible_figures(void **state)
+{
+    (void)state;
+    for (unsigned threads = 0; threads <= 2; threads += 2) {
+        sib_pool *pool = NULL;
+        sib_error err = SIB_ERROR_INIT;
+        if (threads)
+            CHECK_OK(sib_pool_create(threads, &pool, &err), err);
+        sib_peak peak = {0};
+        CHECK_OK(sib_measure_peak(pool, 0.05, &peak, &err), err);
+        assert_int_equal(peak.threads, threads ? threads : 1);
+        assert_true(peak.flops > 1e7 && peak.flops < 1e15); /* sanitizers and emulators included */
+        assert_true(peak.read_bytes > 1e6 && peak.read_bytes < 1e14);
+        sib_pool_free(&pool);
+    }
+}
+
+static void bad_requests(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    sib_peak peak;
+    static const double seconds[] = {0.0, -1.0, 0.009, 61.0, NAN, INFINITY};
+    for (size_t i = 0; i < sizeof seconds / sizeof *seconds; i++)
+        CHECK_FAILS(sib_measure_peak(NULL, seconds[i], &peak, &err), SIB_ERR_ARGUMENT, err, "seconds");
+    CHECK_FAILS(sib_measure_peak(NULL, 0.1, NULL, &err), SIB_ERR_ARGUMENT, err, "out is NULL");
+}
+
+static void failing_allocations(void **state)
+{
+    (void)state;
+    sib_alloc_counters before, after;
+    sib_code code;
+    uint64_t failures = 0;
+    do {
+        sib_error err = SIB_ERROR_INIT;
+        sib_peak peak;
+        sib_alloc_counters_get(&before);
+        mem_fail_after(failures++);
+        code = sib_measure_peak(NULL, 0.01, &peak, &err);
+        mem_fail_never();
+        sib_alloc_counters_get(&after);
+        assert_int_equal(after.bytes_current, before.bytes_current);
+        assert_true(code == SIB_OK || code == SIB_ERR_MEMORY);
+    } while (code != SIB_OK);
+    assert_true(failures >= 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plausible_figures),
+        cmocka_unit_test(bad_requests),
+        cmocka_unit_test(failing_allocations),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
