@@ -10,6 +10,7 @@
        vf_zero() vf_set1(x) vf_load(p) vf_store(p, v)
        vf_add(a, b) vf_sub(a, b) vf_mul(a, b) vf_div(a, b)
        vf_fma(a, b, c)                  a * b + c, rounded once
+       vf_spread(a, i)                  a[i] in every lane; a: (GEMM_MR)
        vf_min(limit, v)                                           NaN where v is
        vf_abs(v) vf_copysign(size, sign) vf_select_less(a, b, yes, no)
        vf_power_of_2(v)                 the float with the low bits of v as its exponent, counted from 0
@@ -45,7 +46,7 @@ static void vector_gemm_tile(size_t k, const float *a, const float *b, float *c,
         UNROLL for (int j = 0; j < GEMM_NV; j++) right[j] = vf_load(b + j * VF_LANES);
         UNROLL for (int i = 0; i < GEMM_MR; i++)
         {
-            vf left = vf_set1(a[i]);
+            vf left = vf_spread(a, i);
             UNROLL for (int j = 0; j < GEMM_NV; j++) sum[i][j] = vf_fma(left, right[j], sum[i][j]);
         }
     }

@@ -13,6 +13,8 @@ typedef struct conv_case {
     sib_dtype dtype;
     size_t element, n_x, n_w, n_bias, n_y;
     int64_t out_length;
+    int64_t every; /* output channels from one that is checked to the next (and the last is): 1 */
+    kernel_table portable;
     void *x, *w, *bias, *y; /* y is followed by CASE_GUARD bytes of 0xA5 */
     double *x_double, *w_double, *bias_double;
 } conv_case;

@@ -20,6 +20,13 @@ static inline vf vf_set1(float x)
     return vdupq_n_f32(x);
 }
 
+/* Four values are loaded together (once: the compiler sees that the loads are equal) and multiplied by lane,
+   so that the tile's sums leave room for all of A. */
+static inline vf vf_spread(const float *a, int i)
+{
+    return vdupq_n_f32(vld1q_f32(a + i / 4 * 4)[i % 4]);
+}
+
 static inline vf vf_load(const float *p)
 {
     return vld1q_f32(p);

@@ -20,6 +20,11 @@ static inline vf vf_set1(float x)
     return _mm512_set1_ps(x);
 }
 
+static inline vf vf_spread(const float *a, int i)
+{
+    return vf_set1(a[i]);
+}
+
 static inline vf vf_load(const float *p)
 {
     return _mm512_loadu_ps(p);
