@@ -1,0 +1,69 @@
+/* What the files of the extension share: arrays from outside, errors on their way to Python, handles.
+
+   The extension sees the library through its public headers and Python through the stable ABI of 3.11. It
+   allocates no arrays: every result is written into an array that the Python side made with NumPy or torch,
+   so that nothing is copied on the way in or out. */
+#ifndef SIBYL_PYTHON_EXT_H
+#define SIBYL_PYTHON_EXT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <sibyl/sibyl.h>
+
+/* ---- Errors ------------------------------------------------------------------------------------- */
+
+/* Raises what sibyl.errors makes of err, its message led by `prefix` (may be NULL); returns NULL. */
+PyObject *error_raise(const sib_error *err, const char *prefix);
+
+/* ---- Arrays ------------------------------------------------------------------------------------- */
+
+/* Memory of somebody else: whatever has the buffer protocol (NumPy) or __dlpack__ (torch); dense, row-major,
+   on the CPU. It stays alive and in place until array_close. */
+typedef struct ext_array {
+    void *data;
+    sib_dtype dtype;
+    size_t rank;
+    int64_t shape[SIB_MAX_RANK];
+    size_t count;     /* elements */
+    Py_buffer buffer; /* buffer.obj is NULL where the array came as a capsule */
+    PyObject *capsule;
+} ext_array;
+
+/* Opens `object`, called `name` in messages. True, or false with a Python exception set: TypeError (no array,
+   an element type that Sibyl does not know), ValueError (not dense, too many dimensions, read-only where
+   `writable`, not on the CPU). */
+bool array_open(PyObject *object, const char *name, bool writable, ext_array *out);
+
+/* The same, and the elements must be `dtype`. */
+bool array_open_as(PyObject *object, const char *name, bool writable, sib_dtype dtype, ext_array *out);
+
+/* Lets go of the memory. An array that is closed or all zero is allowed. */
+void array_close(ext_array *array);
+
+/* Fills data, dtype, rank, shape and count from a DLPack capsule, which stays the owner of the memory. */
+bool dlpack_read(PyObject *capsule, const char *name, ext_array *out);
+
+/* ---- Handles: capsules with the names below ------------------------------------------------------ */
+
+#define HANDLE_MEL    "sibyl.mel"
+#define HANDLE_STREAM "sibyl.stream"
+#define HANDLE_POOL   "sibyl.pool"
+
+/* The pool in a handle, NULL for None; *ok is false with an exception set where it is neither. */
+sib_pool *pool_of(PyObject *handle, bool *ok);
+
+/* The tables in a handle, or NULL with an exception set. */
+sib_mel *mel_of(PyObject *handle);
+
+/* ---- Functions, table by table -------------------------------------------------------------------- */
+
+extern PyMethodDef SPEC_METHODS[], FEATURE_METHODS[], STREAM_METHODS[], AUDIO_METHODS[], CONV_METHODS[];
+
+/* A description from a dict of every field, with the enumerations as numbers. */
+bool spec_from_dict(PyObject *dict, sib_mel_spec *out);
+
+/* The type of decoded samples, a buffer of floats that frees itself. New reference, or NULL. */
+PyObject *samples_type(PyObject *module);
+
+#endif

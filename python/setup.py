@@ -1,0 +1,66 @@
+"""Builds the extension by running CMake on the checkout that this folder lies in.
+
+Everything but the extension is said in pyproject.toml. SIBYL_CMAKE_ARGS holds further arguments for CMake,
+such as -DSIBYL_SIMD=OFF.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parent
+
+
+def version() -> str:
+    """The version of the library, as its CMakeLists.txt says."""
+    lists = CHECKOUT / "CMakeLists.txt"
+    if not lists.is_file():
+        raise SystemExit(f"{lists} is missing: the Python package is built from a whole checkout of Sibyl")
+    found = re.search(r"project\(sibyl\s+VERSION\s+([0-9.]+)", lists.read_text(encoding="utf-8"))
+    if not found:
+        raise SystemExit(f"{lists} names no version")
+    return found[1]
+
+
+class CMakeBuild(build_ext):
+    """One extension, one CMake build below build_temp."""
+
+    def build_extension(self, ext: Extension) -> None:
+        cmake = shutil.which("cmake")
+        if not cmake:
+            raise SystemExit("cmake is missing: install CMake 3.25 or newer")
+        build = Path(self.build_temp).resolve() / "cmake"
+        build.mkdir(parents=True, exist_ok=True)
+        includes = {sysconfig.get_path(name) for name in ("include", "platinclude")}
+        configure = [cmake, "-S", str(HERE), "-B", str(build), "-DCMAKE_BUILD_TYPE=Release",
+                     f"-DSIBYL_PYTHON_INCLUDE={';'.join(sorted(includes))}"]  # fmt: skip
+        if shutil.which("ninja") and not (build / "Makefile").exists():
+            configure += ["-G", "Ninja"]
+        configure += shlex.split(os.environ.get("SIBYL_CMAKE_ARGS", ""))
+        jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL") or str(len(os.sched_getaffinity(0)))
+        for command in (configure, [cmake, "--build", str(build), "--target", "_sibyl", "--parallel", jobs]):
+            if subprocess.run(command).returncode != 0:
+                raise SystemExit(
+                    f"{shlex.join(command[:2])} failed, see above; it needs a C compiler and the development "
+                    "packages of FFmpeg, libzip, libpng, jansson and pthreadpool"
+                )
+        target = Path(self.get_ext_fullpath(ext.name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.copy_file(str(build / "module" / "_sibyl.abi3.so"), str(target))
+
+
+setup(
+    version=version(),
+    ext_modules=[Extension("sibyl._sibyl", sources=[], py_limited_api=True)],
+    cmdclass={"build_ext": CMakeBuild},
+    # Everything that is built goes below build/ of the checkout, and is found again by the next call.
+    options={"bdist_wheel": {"py_limited_api": "cp311"}, "build": {"build_base": str(CHECKOUT / "build" / "python")}},
+)

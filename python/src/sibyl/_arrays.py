@@ -1,0 +1,71 @@
+"""NumPy arrays and torch tensors on their way in and out.
+
+What is already what the library takes passes through untouched, so the library reads the caller's own memory;
+everything else is copied once, here.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+PCM16_SCALE = 32768.0
+
+
+def is_tensor(value: Any) -> bool:
+    """True for a torch tensor, without importing torch."""
+    torch = sys.modules.get("torch")
+    tensor = getattr(torch, "Tensor", None)
+    return tensor is not None and isinstance(value, tensor)
+
+
+def as_samples(audio: Any, name: str = "audio") -> Any:
+    """audio as dense float32 on the CPU, itself where it is that already.
+
+    float16, bfloat16 and float64 are rounded to float32, int16 is taken as PCM and divided by 32,768. Anything
+    else is a TypeError, an array without dimensions a ValueError.
+    """
+    if is_tensor(audio):
+        samples = _tensor_samples(audio, name)
+    elif isinstance(audio, np.ndarray):
+        samples = _numpy_samples(audio, name)
+    else:
+        raise TypeError(f"{name} must be a NumPy array or a torch tensor, not {type(audio).__name__}")
+    if samples.ndim == 0:
+        raise ValueError(f"{name} has no dimensions, expected (n,) or (..., n) samples")
+    return samples
+
+
+def _refuse(dtype: Any, name: str) -> TypeError:
+    return TypeError(f"{name} has the type {dtype}, expected floating-point samples or int16")
+
+
+def _numpy_samples(audio: np.ndarray, name: str) -> np.ndarray:
+    if audio.dtype == np.int16:
+        return np.divide(audio, np.float32(PCM16_SCALE), dtype=np.float32)
+    if audio.dtype.kind != "f":
+        raise _refuse(audio.dtype, name)
+    with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite, which the library names
+        return np.require(audio, np.float32, ["C", "ALIGNED"])
+
+
+def _tensor_samples(audio: Any, name: str) -> Any:
+    import torch
+
+    audio = audio.detach()
+    if audio.dtype == torch.int16:
+        audio = audio.cpu().to(torch.float32) / PCM16_SCALE
+    elif not audio.dtype.is_floating_point:
+        raise _refuse(audio.dtype, name)
+    return audio.cpu().to(torch.float32).contiguous()
+
+
+def empty_like(array: Any, shape: tuple[int, ...], dtype: type | None = None) -> Any:
+    """An uninitialised dense array of `shape`, of array's own kind and type, or float32 where dtype says so."""
+    if is_tensor(array):
+        import torch
+
+        return torch.empty(shape, dtype=array.dtype if dtype is None else torch.float32)
+    return np.empty(shape, array.dtype if dtype is None else dtype)

@@ -1,0 +1,281 @@
+"""Log-mel features: Whisper's function, front ends by description, and streams."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import operator
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from . import _sibyl
+from ._arrays import as_samples, empty_like, is_tensor
+from ._threads import pool
+from .audio import load_audio
+from .errors import SibylOSError, with_path
+from .spec import ENUMS, MelSpec
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+
+@functools.lru_cache(maxsize=16)
+def _tables(spec: MelSpec, precise: bool) -> Any:
+    return _sibyl.mel_create(spec.to_native(), precise)
+
+
+def _check_padding(padding: int) -> int:
+    padding = operator.index(padding)
+    if not 0 <= padding < 2**62:
+        raise ValueError(f"padding is {padding}, expected at least 0")
+    return padding
+
+
+def _compute(mel: Any, samples: Any, padding: int, threads: int, joint: bool) -> Any:
+    """Features (..., bands, frames) of samples (..., n), dense float32, as the same kind of array.
+
+    joint: the clamp is to the maximum of all recordings together, not of each.
+    """
+    padding = _check_padding(padding)
+    features = empty_like(samples, (*samples.shape[:-1], *_sibyl.mel_shape(mel, samples.shape[-1] + padding)), np.float32)
+    _sibyl.mel_compute(mel, pool(threads), samples, features, padding, joint)
+    return features
+
+
+def _is_path(audio: Any) -> bool:
+    return isinstance(audio, (str, bytes, os.PathLike))
+
+
+def whisper_features(samples: Any, n_mels: int, padding: int, threads: int) -> Any:
+    """log_mel_spectrogram of an array or CPU tensor, without the ways in and out."""
+    return _compute(_tables(MelSpec.preset("whisper", n_mels), False), as_samples(samples), padding, threads, True)
+
+
+@overload
+def log_mel_spectrogram(
+    audio: str | bytes | os.PathLike[Any] | NDArray[Any],
+    n_mels: int = 80,
+    padding: int = 0,
+    device: None = None,
+    *,
+    threads: int | None = None,
+) -> NDArray[np.float32]: ...
+@overload
+def log_mel_spectrogram(
+    audio: str | bytes | os.PathLike[Any] | NDArray[Any] | torch.Tensor,
+    n_mels: int = 80,
+    padding: int = 0,
+    device: str | torch.device | None = None,
+    *,
+    threads: int | None = None,
+) -> torch.Tensor: ...
+def log_mel_spectrogram(audio, n_mels=80, padding=0, device=None, *, threads=None):
+    """Whisper's log-mel spectrogram of a recording at 16 kHz, with the meaning of openai-whisper's function.
+
+    audio: a file (decoded by load_audio), or samples (n,) or (..., n) as a NumPy array or a torch tensor.
+    float32 that is contiguous is read where it is; other floats are converted, int16 is taken as PCM and divided
+    by 32,768. n_mels: bands, 80 or 128 for Whisper's models. padding: zeros counted on to the end.
+
+    Returns (..., n_mels, (n + padding) // 160), float32: NumPy for files and NumPy arrays, a tensor on the same
+    device for tensors. With `device` the result is a torch tensor there; the work is done on the CPU. As in
+    openai-whisper the values of several recordings are clamped to 8 below the maximum of them all (LogMel clamps
+    each by itself). Gradients do not flow through.
+
+    threads: 0 means one per processor; None means 1, and torch's own number for tensors. The result's bits do
+    not depend on it.
+    """
+    if _is_path(audio):
+        audio = load_audio(audio)
+    if is_tensor(audio) or device is not None:
+        return _torch_spectrogram(audio, n_mels, padding, device, threads)
+    return whisper_features(audio, n_mels, padding, 1 if threads is None else threads)
+
+
+def _torch_spectrogram(audio: Any, n_mels: int, padding: int, device: Any, threads: int | None) -> Any:
+    import torch
+
+    from . import torch_ops  # noqa: F401  (registers torch.ops.sibyl)
+
+    if not is_tensor(audio):
+        audio = torch.from_numpy(as_samples(audio))
+    target = audio.device if device is None else torch.device(device)
+    if audio.device.type not in ("cpu", "meta"):
+        audio = audio.cpu()
+    if threads is None:
+        features = torch.ops.sibyl.log_mel_spectrogram(audio, n_mels, padding)
+    else:
+        features = whisper_features(audio, n_mels, padding, threads)
+    return features.to(target)
+
+
+def mel_filters(n_mels: int = 80) -> NDArray[np.float32]:
+    """Whisper's band matrix (n_mels, 201), made in double and rounded once."""
+    return LogMel("whisper", n_mels=n_mels).weights.astype(np.float32)
+
+
+class LogMel:
+    """A front end made from a description. Immutable, and may be used from many threads at once.
+
+    spec: "whisper", "librosa", "kaldi" or a MelSpec. n_mels, smooth ("none", "same", "valid") and `changes` replace
+    fields of it. precise: compute in double, round once at the end. threads: 0 means one per processor.
+    """
+
+    def __init__(
+        self,
+        spec: str | MelSpec = "whisper",
+        *,
+        n_mels: int | None = None,
+        precise: bool = False,
+        threads: int = 1,
+        smooth: str | None = None,
+        **changes: Any,
+    ) -> None:
+        if isinstance(spec, str):
+            spec = MelSpec.preset(spec)
+        elif not isinstance(spec, MelSpec):
+            raise TypeError(f"spec must be the name of a preset or a MelSpec, not {type(spec).__name__}")
+        if n_mels is not None:
+            changes["n_mels"] = operator.index(n_mels)
+        if smooth is not None:
+            changes["smooth"] = smooth
+        self._spec = dataclasses.replace(spec, **changes)
+        self._precise = bool(precise)
+        self._threads = operator.index(threads)
+        self._mel = _tables(self._spec, self._precise)
+        pool(self._threads)
+
+    @property
+    def spec(self) -> MelSpec:
+        """The description."""
+        return self._spec
+
+    @property
+    def precise(self) -> bool:
+        return self._precise
+
+    @property
+    def threads(self) -> int:
+        return self._threads
+
+    def __repr__(self) -> str:
+        return f"LogMel({self._spec!r}, precise={self._precise}, threads={self._threads})"
+
+    def shape(self, n_samples: int) -> tuple[int, int]:
+        """(bands, frames) of the features of n_samples samples."""
+        return _sibyl.mel_shape(self._mel, _check_padding(n_samples))
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """The band matrix (n_mels, n_fft / 2 + 1)."""
+        weights = np.empty((self._spec.n_mels, self._spec.n_fft // 2 + 1))
+        _sibyl.mel_weights(self._mel, weights)
+        return weights
+
+    def __call__(self, audio: Any, padding: int = 0) -> Any:
+        """Features (..., bands, frames), float32, of a file or of samples (..., n), as NumPy or torch as they came.
+
+        Each recording of a batch is taken by itself, the clamp to the maximum included.
+        """
+        if _is_path(audio):
+            audio = load_audio(audio, self._spec.sample_rate)
+        features = _compute(self._mel, as_samples(audio), padding, self._threads, False)
+        return features.to(audio.device) if is_tensor(audio) else features
+
+    def stream(self) -> LogMelStream:
+        """A stream: samples in as they come, frames out as they are done."""
+        return LogMelStream(self)
+
+    def finish(self, frames: NDArray[np.float32], maximum: float) -> NDArray[np.float32]:
+        """Clamps frames (n_mels, n) of a stream in place to `maximum` less the dynamic range; returns them.
+
+        With the maximum of the whole recording the bits are those of the whole-file result without smoothing.
+        """
+        if not isinstance(frames, np.ndarray) or frames.dtype != np.float32 or not frames.flags.c_contiguous:
+            raise TypeError("frames must be a contiguous float32 NumPy array")
+        _sibyl.mel_finish(self._mel, maximum, frames)
+        return frames
+
+    def save_png(self, features: Any, path: str | bytes | os.PathLike[Any], title: str | None = None) -> None:
+        """Writes features (bands, frames) as a labelled picture."""
+        name = os.fsencode(path)
+        try:
+            _sibyl.mel_write_png(self._mel, as_samples(features, "features"), title, name)
+        except SibylOSError as error:
+            raise with_path(error, name, os.path.dirname(name) or b".") from None
+
+
+class LogMelStream:
+    """Features of a recording that is still coming in, in memory that does not grow with it.
+
+    Frames hold what the whole-file result holds before the clamp to the maximum and before smoothing; `finish`
+    of the LogMel clamps them. One thread at a time.
+    """
+
+    _BLOCK = 4096  # frames asked for at once
+
+    def __init__(self, front_end: LogMel) -> None:
+        self._front_end = front_end
+        self._stream = _sibyl.stream_create(front_end._mel)
+        self._room = np.empty((front_end.spec.n_mels, self._BLOCK), np.float32)
+        self._waiting: deque[NDArray[np.float32]] = deque()
+
+    @property
+    def maximum(self) -> float:
+        """Largest value pulled so far; -inf before the first."""
+        return _sibyl.stream_maximum(self._stream)
+
+    def push(self, samples: Any) -> None:
+        """Takes samples (n,), all of them. Frames wait in memory until they are pulled."""
+        samples = as_samples(samples, "samples")
+        if samples.ndim != 1:
+            raise ValueError(f"samples has {samples.ndim} dimensions, expected (n,)")
+        start = _sibyl.stream_push(self._stream, samples, 0)
+        while start < samples.shape[0]:
+            block = self._next(self._BLOCK)
+            if block.shape[1]:
+                self._waiting.append(block)
+            start += _sibyl.stream_push(self._stream, samples, start)
+
+    def end(self) -> None:
+        """Says that no more samples come; the frames at the end can then be pulled."""
+        _sibyl.stream_end(self._stream)
+
+    def pull(self, max_frames: int | None = None) -> NDArray[np.float32]:
+        """The next frames (n_mels, n) that are done, at most max_frames; n is 0 where none is."""
+        left = float("inf") if max_frames is None else operator.index(max_frames)
+        if left < 0:
+            raise ValueError(f"max_frames is {max_frames}, expected at least 0")
+        blocks = [self._room[:, :0]]
+        while left > 0:
+            block = self._waiting.popleft() if self._waiting else self._next(int(min(left, self._BLOCK)))
+            if block.shape[1] == 0:
+                break
+            if block.shape[1] > left:
+                self._waiting.appendleft(block[:, int(left) :])
+                block = block[:, : int(left)]
+            blocks.append(block)
+            left -= block.shape[1]
+        return np.concatenate(blocks, axis=1)
+
+    def _next(self, frames: int) -> NDArray[np.float32]:
+        room = self._room if frames == self._BLOCK else np.empty((self._room.shape[0], frames), np.float32)
+        return room[:, : _sibyl.stream_pull(self._stream, room)].copy()
+
+
+def smooth3x3(features: Any, mode: str = "same") -> Any:
+    """3 x 3 average over (row, column): "same" averages over what exists at the edges, "valid" leaves them out."""
+    if mode not in ENUMS["smooth"]:
+        raise ValueError(f"mode is {mode!r}, expected one of {', '.join(map(repr, ENUMS['smooth']))}")
+    values = as_samples(features, "features")
+    if values.ndim != 2:
+        raise ValueError(f"features has {values.ndim} dimensions, expected (rows, columns)")
+    cut = 2 if mode == "valid" else 0
+    if min(values.shape) <= cut:
+        raise ValueError(f"features of shape {tuple(values.shape)} leave nothing to average")
+    out = empty_like(values, (values.shape[0] - cut, values.shape[1] - cut))
+    _sibyl.smooth3x3(ENUMS["smooth"].index(mode), values, out)
+    return out
