@@ -39,6 +39,7 @@ class _TorchWatcher(MetaPathFinder):
             return
 
         def run_and_register(module: ModuleType) -> None:
+            del loader.exec_module
             run(module)
             if self in sys.meta_path:
                 sys.meta_path.remove(self)

@@ -45,7 +45,14 @@ def conv1d(
 
 
 def _type_name(array: Any) -> str:
-    return str(array.dtype).removeprefix("torch.")
+    return getattr(array.dtype, "name", None) or str(array.dtype).removeprefix("torch.")
+
+
+def _size(value: Any, name: str) -> int:
+    value = operator.index(value)
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{name} is {value}, which does not fit in 64 bits")
+    return value
 
 
 def _prepare(array: Any, name: str, like: Any, ranks: tuple[int, ...]) -> Any:
@@ -74,9 +81,9 @@ def compute(
     w = _prepare(w, "w", x, (3,))
     bias = None if bias is None else _prepare(bias, "bias", x, (1,))
     batch = x if x.ndim == 3 else x[None]
-    sizes = [operator.index(size) for size in (stride, padding, dilation)]
+    sizes = _size(stride, "stride"), _size(padding, "padding"), _size(dilation, "dilation")
     length = _sibyl.conv1d_out_length(x.shape[-1], w.shape[2], *sizes)
     y = empty_like(x, (batch.shape[0], w.shape[0], length))
     if batch.shape[0] > 0:
-        _sibyl.conv1d(pool(threads), batch, w, bias, y, *sizes, operator.index(groups), gelu)
+        _sibyl.conv1d(pool(threads), batch, w, bias, y, *sizes, _size(groups, "groups"), gelu)
     return y if x.ndim == 3 else y[0]

@@ -90,6 +90,7 @@ def log_mel_spectrogram(audio, n_mels=80, padding=0, device=None, *, threads=Non
     """
     if _is_path(audio):
         audio = load_audio(audio)
+    n_mels, padding = operator.index(n_mels), _check_padding(padding)
     if is_tensor(audio) or device is not None:
         return _torch_spectrogram(audio, n_mels, padding, device, threads)
     return whisper_features(audio, n_mels, padding, 1 if threads is None else threads)

@@ -1,0 +1,65 @@
+"""What the tests share: recordings, and peers that may not be there."""
+
+import importlib
+import os
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sibyl.bench import speech_like
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def peer(name):
+    """A package to compare with, or a skip that names it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        pytest.skip(f"skipped for want of the Python package {name}")
+
+
+@pytest.fixture
+def torch():
+    return peer("torch")
+
+
+@pytest.fixture(scope="session")
+def data():
+    """The folder with the shared data sets."""
+    for folder in (os.environ.get("SIBYL_DATA"), ROOT.parent / "shared" / "data"):
+        if folder and (Path(folder) / "README.md").is_file():
+            return Path(folder)
+    pytest.skip("skipped for want of the shared data ($SIBYL_DATA)")
+
+
+@pytest.fixture(scope="session")
+def jfk(data):
+    import sibyl
+
+    return sibyl.load_audio(data / "whisper" / "jfk.flac")
+
+
+@pytest.fixture(scope="session")
+def speech():
+    """Ten seconds of noise that is like speech."""
+    return speech_like(10)
+
+
+def write_wav(path, samples, rate=16000):
+    """int16 samples (n,) or (n, channels) as a .wav file."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(np.ascontiguousarray(samples, "<i2").tobytes())
+    return path
+
+
+@pytest.fixture
+def wav(tmp_path):
+    """A second of 16-bit noise: its path and its samples."""
+    samples = np.random.default_rng(3).integers(-32768, 32768, 16000).astype(np.int16)
+    return write_wav(tmp_path / "noise.wav", samples), samples
