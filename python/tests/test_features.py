@@ -115,7 +115,7 @@ def test_bad_numbers_are_refused(speech):
     for wrong in ("80", 80.0, None):
         with pytest.raises(TypeError):
             sibyl.log_mel_spectrogram(speech, wrong)
-    with pytest.raises((ValueError, sibyl.SibylError)):
+    with pytest.raises((MemoryError, ValueError)):
         sibyl.log_mel_spectrogram(speech, padding=2**61)
 
 
