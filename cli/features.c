@@ -46,7 +46,7 @@ static const cli_option options[] = {
     {"chunk", 0, CLI_NUMBER, FIELD(chunk), "S",
      "cut into chunks of S seconds, the last filled up with\nzeros, each clamped to its own maximum, side by "
      "side",
-     0, 1e9, NULL},
+     0, 86400, NULL},
     {"precise", 0, CLI_FLAG, FIELD(precise), NULL, "compute in double, round once at the end", 0, 0, NULL},
     {"float", 0, CLI_FLAG, FIELD(keep_float), NULL, "do not round decoded samples to 16 bit", 0, 0, NULL},
     {"pcm", 0, CLI_CHOICE, FIELD(pcm), "s16le|f32le",

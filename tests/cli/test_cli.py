@@ -17,6 +17,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import wave
 from pathlib import Path
@@ -363,6 +364,28 @@ class Features(Case):
         os.close(leader)
         self.assertEqual((result.returncode, shown), (0, b""))
 
+    def test_bar_on_a_terminal_when_work_passes_a_second(self):
+        leader, follower = pty.openpty()
+        process = subprocess.Popen([COMMAND, "features", "-", "-o", "x.npy"], stdin=subprocess.PIPE,
+                                   stdout=subprocess.DEVNULL, stderr=follower, cwd=self.folder)
+        os.close(follower)
+        block = tone(2).tobytes()
+        for _ in range(8):
+            process.stdin.write(block)
+            process.stdin.flush()
+            time.sleep(0.2)
+        process.stdin.close()
+        self.assertEqual(process.wait(), 0)
+        shown = b""
+        try:
+            while part := os.read(leader, 1000):
+                shown += part
+        except OSError as error:
+            self.assertEqual(error.errno, errno.EIO)
+        os.close(leader)
+        self.assertRegex(shown, rb"\r\x1b\[K\[[#.]{30}\] +\d+% decoding standard input")
+        self.assertTrue(shown.endswith(b"\r\x1b[K"))
+
 
 class BadInput(Case):
     def refused(self, name, *words, **more):
@@ -389,8 +412,8 @@ class BadInput(Case):
         for bad in (math.nan, math.inf, -math.inf):
             samples = array.array("f", [0.1] * RATE)
             samples[1234] = bad
-            for more in ([], ["--normalize", "rms"]):
-                self.fails(1, ["standard input", "1234"], "features", "-", "--pcm", "f32le", "--float", *more,
+            for more in ([], ["--normalize", "rms"], ["--float"]):
+                self.fails(1, ["standard input", "1234"], "features", "-", "--pcm", "f32le", *more,
                            stdin=samples.tobytes())
         self.assertEqual(self.names(), ["a.wav"])
 
