@@ -255,6 +255,8 @@ sib_code sib_tensor_get(const sib_tensor *t, const int64_t *index, double *out, 
 {
     int64_t offset = 0;
     size_t position;
+    if (!out)
+        return err_set(err, SIB_ERR_ARGUMENT, "out is NULL, expected where to put a number");
     sib_code code = find_element(t, index, &offset, err);
     if (code != SIB_OK)
         return code;
@@ -300,6 +302,8 @@ static sib_code find_string(const sib_tensor *t, const int64_t *index, sib_str *
 sib_code sib_tensor_get_string(const sib_tensor *t, const int64_t *index, sib_str *out, sib_error *err)
 {
     sib_str *element = NULL;
+    if (!out)
+        return err_set(err, SIB_ERR_ARGUMENT, "out is NULL, expected where to put a string");
     sib_code code = find_string(t, index, &element, err);
     if (code == SIB_OK)
         *out = *element;

@@ -252,6 +252,7 @@ static void elements_round_and_saturate(void **state)
     CHECK_FAILS(sib_tensor_get(t, (int64_t[]){2, 0}, &x, &err), SIB_ERR_ARGUMENT, err, "axis 0");
     CHECK_FAILS(sib_tensor_set(t, (int64_t[]){0, -1}, 1, &err), SIB_ERR_ARGUMENT, err, "-1");
     CHECK_FAILS(sib_tensor_get(t, NULL, &x, &err), SIB_ERR_ARGUMENT, err, "index");
+    CHECK_FAILS(sib_tensor_get(t, (int64_t[]){0, 0}, NULL, &err), SIB_ERR_ARGUMENT, err, "out");
     sib_tensor_free(&t);
 }
 
