@@ -7,6 +7,16 @@
 
 #include <float.h>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
+/* Instrumented and unrolled, the transforms would take a compiler minutes. */
+#define INLINE static
+#define UNROLL(n)
+#else
+#define INLINE             static inline __attribute__((always_inline))
+#define UNROLL(n)          UNROLL_TEXT(GCC unroll n)
+#define UNROLL_TEXT(words) _Pragma(#words)
+#endif
+
 #define LOG_TERMS (REAL_IS_FLOAT ? LOG_TERMS_F32 : LOG_TERMS_F64)
 
 /* Coefficients of the logarithm, each in all lanes. */
@@ -32,7 +42,7 @@ static inline vec log_affine(vec x, const log_vectors *c)
     vec m, e = v_split(x, &m);
     vec f = v_sub(m, v_set1(1));
     vec q = c->poly[LOG_TERMS - 1];
-#pragma GCC unroll 16
+    UNROLL(16)
     for (int i = LOG_TERMS - 2; i >= 0; i--)
         q = v_fma(q, f, c->poly[i]);
     vec whole = v_fma(e, c->scale_high, c->shift);

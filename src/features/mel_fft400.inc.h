@@ -18,8 +18,7 @@
 #define K_SQRT_HALF ((REAL)0.70710678118654752440)
 #define K_COS_PI8   ((REAL)0.92387953251128675613)
 #define K_SIN_PI8   ((REAL)0.38268343236508977173)
-#define K_COS_72    ((REAL)0.30901699437494742410)
-#define K_COS_144   ((REAL)-0.80901699437494742410)
+#define K_SQRT5_4   ((REAL)0.55901699437494742410)
 #define K_SIN_72    ((REAL)0.95105651629515357212)
 #define K_SIN_144   ((REAL)0.58778525229247312917)
 
@@ -43,8 +42,6 @@ static const REAL w25[17][2] = {
     {(REAL)-0.8090169943749474241, (REAL)-0.58778525229247312917},
     {(REAL)-0.63742398974868971018, (REAL)-0.7705132427757892308},
 };
-
-#define INLINE static inline __attribute__((always_inline))
 
 typedef struct {
     vec re, im;
@@ -76,7 +73,7 @@ static const uint16_t in_rows[25][16] = COLUMNS(IN_ROWS), in_gathered[25][16] = 
 INLINE void column16(const REAL *rows, const uint16_t at[16], const REAL *w, REAL *y)
 {
     vec s[8], d[8];
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int a = 0; a < 8; a++) {
         const vec x0 = v_load(rows + at[a]), x1 = v_load(rows + at[a + 8]), weight = v_set1(w[a]);
         s[a] = v_fma(weight, v_sub(x0, x1), x1);
@@ -113,17 +110,30 @@ INLINE void column16(const REAL *rows, const uint16_t at[16], const REAL *w, REA
 #undef PUT
 }
 
+/* The cosine half of a 5-point transform, from the sums t1 = x[1] + x[4] and t2 = x[2] + x[3]: X[0], and
+       x[0] + cos 72 t1 + cos 144 t2 = x[0] - (t1 + t2) / 4 + sqrt 5 / 4 (t1 - t2),   the other with - sqrt 5
+   / 4. So equal values cancel exactly: what a strong component leaves in other bins is rounding of its own,
+   not of constants. */
+INLINE void cosines5(vec x0, vec t1, vec t2, vec *zero, vec *one, vec *two)
+{
+    const vec quarter = v_set1((REAL)0.25), h = v_set1(K_SQRT5_4);
+    const vec sum = v_add(t1, t2), difference = v_sub(t1, t2), middle = v_fnma(quarter, sum, x0);
+    *zero = v_add(x0, sum);
+    *one = v_fma(h, difference, middle);
+    *two = v_fnma(h, difference, middle);
+}
+
 /* 5-point transform: X[c] = sum over a of x[a] W5^(a c). */
 INLINE void dft5(const cvec x[5], cvec out[5])
 {
-    const vec c1 = v_set1(K_COS_72), c2 = v_set1(K_COS_144), s1 = v_set1(K_SIN_72), s2 = v_set1(K_SIN_144);
-    cvec t1 = {v_add(x[1].re, x[4].re), v_add(x[1].im, x[4].im)},
-         t2 = {v_add(x[2].re, x[3].re), v_add(x[2].im, x[3].im)};
-    cvec t3 = {v_sub(x[1].re, x[4].re), v_sub(x[1].im, x[4].im)},
-         t4 = {v_sub(x[2].re, x[3].re), v_sub(x[2].im, x[3].im)};
-    out[0] = (cvec){v_add(x[0].re, v_add(t1.re, t2.re)), v_add(x[0].im, v_add(t1.im, t2.im))};
-    cvec a1 = {v_fma(c1, t1.re, v_fma(c2, t2.re, x[0].re)), v_fma(c1, t1.im, v_fma(c2, t2.im, x[0].im))};
-    cvec a2 = {v_fma(c1, t2.re, v_fma(c2, t1.re, x[0].re)), v_fma(c1, t2.im, v_fma(c2, t1.im, x[0].im))};
+    const vec s1 = v_set1(K_SIN_72), s2 = v_set1(K_SIN_144);
+    cvec t1 = {v_add(x[1].re, x[4].re), v_add(x[1].im, x[4].im)};
+    cvec t2 = {v_add(x[2].re, x[3].re), v_add(x[2].im, x[3].im)};
+    cvec t3 = {v_sub(x[1].re, x[4].re), v_sub(x[1].im, x[4].im)};
+    cvec t4 = {v_sub(x[2].re, x[3].re), v_sub(x[2].im, x[3].im)};
+    cvec a1, a2;
+    cosines5(x[0].re, t1.re, t2.re, &out[0].re, &a1.re, &a2.re);
+    cosines5(x[0].im, t1.im, t2.im, &out[0].im, &a1.im, &a2.im);
     cvec b1 = {v_fma(s1, t3.re, v_mul(s2, t4.re)), v_fma(s1, t3.im, v_mul(s2, t4.im))};
     cvec b2 = {v_fnma(s1, t4.re, v_mul(s2, t3.re)), v_fnma(s1, t4.im, v_mul(s2, t3.im))};
     out[1] = (cvec){v_add(a1.re, b1.im), v_sub(a1.im, b1.re)};
@@ -135,11 +145,12 @@ INLINE void dft5(const cvec x[5], cvec out[5])
 /* The same of real values; X[3] and X[4] are the conjugates of X[2] and X[1]. X[0] is real. */
 INLINE void dft5_real(const vec x[5], cvec out[3])
 {
-    const vec c1 = v_set1(K_COS_72), c2 = v_set1(K_COS_144), s1 = v_set1(K_SIN_72), s2 = v_set1(K_SIN_144);
-    vec t1 = v_add(x[1], x[4]), t2 = v_add(x[2], x[3]), t3 = v_sub(x[4], x[1]), t4 = v_sub(x[3], x[2]);
-    out[0] = (cvec){v_add(x[0], v_add(t1, t2)), v_set1(0)};
-    out[1] = (cvec){v_fma(c1, t1, v_fma(c2, t2, x[0])), v_fma(s1, t3, v_mul(s2, t4))};
-    out[2] = (cvec){v_fma(c1, t2, v_fma(c2, t1, x[0])), v_fnma(s1, t4, v_mul(s2, t3))};
+    const vec s1 = v_set1(K_SIN_72), s2 = v_set1(K_SIN_144);
+    vec t3 = v_sub(x[4], x[1]), t4 = v_sub(x[3], x[2]);
+    cosines5(x[0], v_add(x[1], x[4]), v_add(x[2], x[3]), &out[0].re, &out[1].re, &out[2].re);
+    out[0].im = v_set1(0);
+    out[1].im = v_fma(s1, t3, v_mul(s2, t4));
+    out[2].im = v_fnma(s1, t4, v_mul(s2, t3));
 }
 
 /* x W25^n */
@@ -174,23 +185,23 @@ static const uint16_t bins_of[9][25] = {BINS25(0), BINS25(1), BINS25(2), BINS25(
 static void dft25(const REAL *re, const REAL *im, const uint16_t bin[25], REAL *bins)
 {
     cvec z[5][5];
-#pragma GCC unroll 5
+    UNROLL(5)
     for (int b = 0; b < 5; b++) {
         cvec x[5];
-#pragma GCC unroll 5
+        UNROLL(5)
         for (int a = 0; a < 5; a++)
             x[a] = (cvec){v_load(re + (5 * a + b) * LANES), v_load(im + (5 * a + b) * LANES)};
         dft5(x, z[b]);
-#pragma GCC unroll 5
+        UNROLL(5)
         for (int c = 1; c < 5 && b > 0; c++)
             z[b][c] = twiddle25(z[b][c], b * c);
     }
-#pragma GCC unroll 5
+    UNROLL(5)
     for (int c = 0; c < 5; c++) {
         const cvec x[5] = {z[0][c], z[1][c], z[2][c], z[3][c], z[4][c]};
         cvec out[5];
         dft5(x, out);
-#pragma GCC unroll 5
+        UNROLL(5)
         for (int d = 0; d < 5; d++)
             v_store(bins + bin[c + 5 * d], power(out[d]));
     }
@@ -200,14 +211,14 @@ static void dft25(const REAL *re, const REAL *im, const uint16_t bin[25], REAL *
 static void dft25_real(const REAL *x, const uint16_t bin[25], REAL *bins)
 {
     cvec z[5][3];
-#pragma GCC unroll 5
+    UNROLL(5)
     for (int b = 0; b < 5; b++) {
         vec column[5];
-#pragma GCC unroll 5
+        UNROLL(5)
         for (int a = 0; a < 5; a++)
             column[a] = v_load(x + (5 * a + b) * LANES);
         dft5_real(column, z[b]);
-#pragma GCC unroll 2
+        UNROLL(2)
         for (int c = 1; c < 3 && b > 0; c++)
             z[b][c] = twiddle25(z[b][c], b * c);
     }
@@ -217,12 +228,12 @@ static void dft25_real(const REAL *x, const uint16_t bin[25], REAL *bins)
     v_store(bins + bin[0], v_mul(low[0].re, low[0].re));
     v_store(bins + bin[5], power(low[1]));
     v_store(bins + bin[10], power(low[2]));
-#pragma GCC unroll 2
+    UNROLL(2)
     for (int c = 1; c < 3; c++) {
         const cvec row[5] = {z[0][c], z[1][c], z[2][c], z[3][c], z[4][c]};
         cvec out[5];
         dft5(row, out);
-#pragma GCC unroll 5
+        UNROLL(5)
         for (int d = 0; d < 5; d++)
             v_store(bins + bin[c + 5 * d], power(out[d]));
     }

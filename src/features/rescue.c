@@ -8,7 +8,7 @@
    spectrum falls steeply, as in speech; the second finds single gaps in flat ones. Chosen so that the largest
    error falls well below that of a float transform while few frames of speech are computed again;
    docs/performance.md has the figures. */
-#define BELOW_TOTAL 4e-5
+#define BELOW_TOTAL 6e-5
 #define BELOW_MEAN  3e-4
 
 /* More than any error of a value that the clamp leaves, in octaves of energy. */

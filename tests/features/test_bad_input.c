@@ -99,7 +99,8 @@ static void short_recordings(void **state)
     sib_mel_spec dense = spec;
     dense.hop_length = 1;
     CHECK_OK(sib_mel_create(&dense, NULL, &mel, &err), err);
-    CHECK_FAILS(sib_mel_shape(mel, (uint64_t)1 << 60, &bands, &frames, &err), SIB_ERR_SIZE, err, "do not fit");
+    CHECK_FAILS(sib_mel_shape(mel, (uint64_t)1 << 60, &bands, &frames, &err), SIB_ERR_SIZE, err,
+                "do not fit");
     sib_mel_free(&mel);
     sib_mel_spec kaldi;
     CHECK_OK(sib_mel_spec_preset("kaldi", 0, &kaldi, &err), err);

@@ -62,7 +62,8 @@ static sib_mel_spec preset(const char *name, int32_t n_mels)
     return spec;
 }
 
-/* What a float32 transform reaches on speech; how near to torch's each recording comes is measured where torch is. */
+/* What a float32 transform reaches on speech; how near to torch's each recording comes is measured where
+ * torch is. */
 #define SPEECH_TOLERANCE 4e-5
 
 static void check_whisper(void)
