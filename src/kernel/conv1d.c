@@ -117,49 +117,51 @@ static sib_code choose_dtype(conv_plan *p, sib_dtype dtype, sib_error *err)
 
 /* ---- Plan ---------------------------------------------------------------------------------------- */
 
-/* Floats that the block of X and the sums of a task may take each: all lies in the second cache. */
-#define TASK_FLOATS (64 * 1024)
+/* Floats that the block of X and the sums of a task may take each. They stream from the last cache while the
+   weights stay in the second; wide tasks pay less often for a row of x on a new page. */
+#define TASK_FLOATS (128 * 1024)
 /* Columns of a task at least and rows at most, in panels, before threads ask for smaller tasks. */
 #define TASK_MIN_COLUMN_PANELS 4
 #define TASK_MAX_ROWS          1536
 /* Longest stretch of x that is made float at once. */
 #define SEGMENT_FLOATS (32 * 1024)
 /* Tasks that each thread should find, so that they end together. */
-#define TASKS_PER_THREAD 6
+#define TASKS_PER_THREAD 4
 /* Multiply-adds that a thread takes at once, at least. */
-#define PIECE_WORK 200000
+#define PIECE_WORK 200000.0
+/* Multiply-adds up to which waking threads costs more than they save. */
+#define ALONE_WORK 2e6
 
-/* Blocks of at most `most`, as even as can be. */
-static void split(size_t panels, size_t most, size_t *block, size_t *blocks)
-{
-    *block = size_ceil_div(panels, size_ceil_div(panels, most));
-    *blocks = size_ceil_div(panels, *block);
-}
-
+/* Tasks are rectangles of Y. Blocks of rows and of columns differ by a panel at most, and there are as many
+   for each thread where that can be, so that all end together. */
 static void choose_blocks(conv_plan *p, unsigned threads)
 {
     size_t mr = p->kernels->mr, nr = p->kernels->nr;
-    split(p->k, p->kernels->kc, &p->kc, &p->k_blocks);
+    p->k_blocks = size_ceil_div(p->k, p->kernels->kc);
+    p->kc = size_ceil_div(p->k, p->k_blocks);
+    p->k_blocks = size_ceil_div(p->k, p->kc);
     p->m_panels = size_ceil_div(p->m, mr);
     p->n_panels = size_ceil_div(p->n, nr);
-    size_t m_block = size_min(p->m_panels, TASK_MAX_ROWS / mr);
-    size_t n_block = TASK_FLOATS / (size_max(p->kc, m_block * mr) * nr);
-    n_block = size_min(p->n_panels, size_max(n_block, TASK_MIN_COLUMN_PANELS));
+    size_t m_most = size_min(p->m_panels, TASK_MAX_ROWS / mr);
+    size_t n_most = size_max(TASK_MIN_COLUMN_PANELS, TASK_FLOATS / (size_max(p->kc, m_most * mr) * nr));
+    p->m_blocks = size_ceil_div(p->m_panels, m_most);
+    p->n_blocks = size_ceil_div(p->n_panels, n_most);
+    /* No product of tasks overflows: it is at most the elements of y. */
     size_t wanted = threads > 1 ? TASKS_PER_THREAD * (size_t)threads : 1;
-    for (;;) {
-        split(p->m_panels, m_block, &p->m_block, &p->m_blocks);
-        split(p->n_panels, n_block, &p->n_block, &p->n_blocks);
-        /* None of these products overflows: each is at most the elements of y. */
-        p->tasks = p->batch * p->groups * p->m_blocks * p->n_blocks;
-        if (p->tasks >= wanted)
-            return;
-        if (p->n_block > 2)
-            n_block = p->n_block / 2;
-        else if (p->m_block > 2)
-            m_block = p->m_block / 2;
+    while (p->batch * p->groups * p->m_blocks * p->n_blocks < wanted) {
+        if (p->n_panels / p->n_blocks > 2)
+            p->n_blocks *= 2;
+        else if (p->m_panels / p->m_blocks > 2)
+            p->m_blocks *= 2;
         else
-            return;
+            break;
     }
+    size_t others = p->batch * p->groups * p->m_blocks;
+    if (others % threads != 0)
+        p->n_blocks = size_min(p->n_panels, size_ceil_div(p->n_blocks, threads) * threads);
+    p->m_block = size_ceil_div(p->m_panels, p->m_blocks);
+    p->n_block = size_ceil_div(p->n_panels, p->n_blocks);
+    p->tasks = others * p->n_blocks;
 }
 
 static size_t whole_lines(size_t floats)
@@ -205,6 +207,9 @@ static size_t grain_for(size_t items, double work, unsigned threads)
 
 static sib_code run(conv_plan *p, sib_pool *pool, sib_error *err)
 {
+    double work = (double)p->batch * (double)p->groups * (double)p->m * (double)p->n * (double)p->k;
+    if (work <= ALONE_WORK)
+        pool = NULL;
     unsigned threads = sib_pool_threads(pool);
     choose_blocks(p, threads);
     sib_code code = allocate(p, threads, err);

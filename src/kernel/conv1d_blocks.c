@@ -174,6 +174,12 @@ static void run_task(const task *a)
     store_rows(a, a->total ? a->total : a->sum);
 }
 
+/* First item of block `index` where `items` are cut in `blocks`, the first of which have one more. */
+static size_t block_start(size_t items, size_t blocks, size_t index)
+{
+    return items / blocks * index + size_min(index, items % blocks);
+}
+
 void conv_run_tasks(void *plan, size_t begin, size_t count, unsigned worker)
 {
     const conv_plan *p = plan;
@@ -190,13 +196,14 @@ void conv_run_tasks(void *plan, size_t begin, size_t count, unsigned worker)
         rest /= p->m_blocks;
         a.group = rest % p->groups;
         a.batch = rest / p->groups;
-        a.panel0 = row_block * p->m_block;
-        a.panels = size_min(p->m_block, p->m_panels - a.panel0);
+        size_t right0 = block_start(p->n_panels, p->n_blocks, column_block);
+        a.panel0 = block_start(p->m_panels, p->m_blocks, row_block);
+        a.panels = block_start(p->m_panels, p->m_blocks, row_block + 1) - a.panel0;
         a.row0 = a.panel0 * mr;
         a.rows = size_min(a.panels * mr, p->m - a.row0);
-        a.column0 = column_block * p->n_block * nr;
-        a.columns = size_min(p->n_block * nr, p->n - a.column0);
-        a.right_panels = size_ceil_div(a.columns, nr);
+        a.right_panels = block_start(p->n_panels, p->n_blocks, column_block + 1) - right0;
+        a.column0 = right0 * nr;
+        a.columns = size_min(a.right_panels * nr, p->n - a.column0);
         a.stride = p->n_block * nr;
         a.x = p->x + (a.batch * p->groups + a.group) * p->group_in * p->length * p->element;
         a.left = p->packed_w + a.group * p->packed_w_group;

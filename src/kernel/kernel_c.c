@@ -179,7 +179,7 @@ static void c_bias_gelu_f32(const float *x, float bias, float *y, size_t n)
 
 /* ---- What the machine can do --------------------------------------------------------------------- */
 
-#define C_CHAINS 32
+#define C_CHAINS 48
 
 static float c_fma_rounds(size_t rounds, float factor, float term)
 {
