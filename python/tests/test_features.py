@@ -1,5 +1,7 @@
+import copy
 import gc
 import os
+import pickle
 import sys
 import tracemalloc
 
@@ -206,6 +208,13 @@ def test_fields_can_be_changed(speech):
     assert front_end.spec.window == "hamming" and front_end.spec.n_mels == 40
     assert front_end(speech).shape == (40, 998)
     assert sibyl.LogMel(front_end.spec).spec == front_end.spec
+
+
+def test_front_ends_can_be_pickled_and_copied(speech):
+    front_end = sibyl.LogMel("kaldi", n_mels=40, precise=True, threads=2)
+    for twin in (pickle.loads(pickle.dumps(front_end)), copy.deepcopy(front_end)):
+        assert (twin.spec, twin.precise, twin.threads) == (front_end.spec, True, 2)
+        assert np.array_equal(twin(speech), front_end(speech))
 
 
 def test_wrong_fields_are_named():

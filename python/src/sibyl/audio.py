@@ -64,13 +64,14 @@ def pad_or_trim(array: AnyArray, length: int = N_SAMPLES, *, axis: int = -1) -> 
         raise ValueError(f"length is {length}, expected at least 0")
     if not -array.ndim <= axis < array.ndim:
         raise ValueError(f"axis is {axis}, but the array has {array.ndim} dimensions")
-    here = array.shape[axis]
+    source: Any = array
+    here = source.shape[axis]
     if here == length:
         return array
-    shape = list(array.shape)
+    shape = list(source.shape)
     shape[axis] = length
     kept = [slice(None)] * array.ndim
     kept[axis] = slice(0, min(here, length))
-    out = array.new_zeros(shape) if is_tensor(array) else np.zeros(shape, array.dtype)
-    out[tuple(kept)] = array[tuple(kept)]
+    out: Any = source.new_zeros(shape) if is_tensor(source) else np.zeros(shape, source.dtype)
+    out[tuple(kept)] = source[tuple(kept)]
     return out

@@ -185,6 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not options.seconds >= 0.1 or options.repeat < 1:
         parser.error("--seconds must be at least 0.1 and --repeat at least 1")
+    torch: Any
     try:
         import torch
     except ImportError:

@@ -66,14 +66,25 @@ def log_mel_spectrogram(
 ) -> NDArray[np.float32]: ...
 @overload
 def log_mel_spectrogram(
-    audio: str | bytes | os.PathLike[Any] | NDArray[Any] | torch.Tensor,
+    audio: torch.Tensor,
     n_mels: int = 80,
     padding: int = 0,
     device: str | torch.device | None = None,
     *,
     threads: int | None = None,
 ) -> torch.Tensor: ...
-def log_mel_spectrogram(audio, n_mels=80, padding=0, device=None, *, threads=None):
+@overload
+def log_mel_spectrogram(
+    audio: str | bytes | os.PathLike[Any] | NDArray[Any],
+    n_mels: int = 80,
+    padding: int = 0,
+    *,
+    device: str | torch.device,
+    threads: int | None = None,
+) -> torch.Tensor: ...
+def log_mel_spectrogram(
+    audio: Any, n_mels: int = 80, padding: int = 0, device: Any = None, *, threads: int | None = None
+) -> Any:
     """Whisper's log-mel spectrogram of a recording at 16 kHz, with the meaning of openai-whisper's function.
 
     audio: a file (decoded by load_audio), or samples (n,) or (..., n) as a NumPy array or a torch tensor.
@@ -118,8 +129,12 @@ def mel_filters(n_mels: int = 80) -> NDArray[np.float32]:
     return LogMel("whisper", n_mels=n_mels).weights.astype(np.float32)
 
 
+def _remake(spec: MelSpec, precise: bool, threads: int) -> LogMel:
+    return LogMel(spec, precise=precise, threads=threads)
+
+
 class LogMel:
-    """A front end made from a description. Immutable, and may be used from many threads at once.
+    """A front end made from a description. Immutable; may be used from many threads at once, copied and pickled.
 
     spec: "whisper", "librosa", "kaldi" or a MelSpec. n_mels, smooth ("none", "same", "valid") and `changes` replace
     fields of it. precise: compute in double, round once at the end. threads: 0 means one per processor.
@@ -161,6 +176,9 @@ class LogMel:
     @property
     def threads(self) -> int:
         return self._threads
+
+    def __reduce__(self) -> Any:
+        return _remake, (self._spec, self._precise, self._threads)
 
     def __repr__(self) -> str:
         return f"LogMel({self._spec!r}, precise={self._precise}, threads={self._threads})"
