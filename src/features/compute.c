@@ -46,17 +46,33 @@ static int64_t frame_start(const sib_mel *mel, size_t t)
     return (int64_t)t * mel->spec.hop_length - (int64_t)mel->lead;
 }
 
-/* Frames begin .. begin + count - 1 of z. */
+/* Frames begin .. end - 1 of z, by way of the worker's buffer where they reach beyond the samples. */
+static void compute_frames(const compute_job *j, size_t begin, size_t end, unsigned worker)
+{
+    if (begin >= end)
+        return;
+    const sib_mel *mel = j->mel;
+    char *scratch = j->workspace + worker * j->workspace_bytes;
+    const size_t length = (end - begin - 1) * (size_t)mel->spec.hop_length + (size_t)mel->spec.win_length;
+    const float *x =
+        signal_view(&j->signal, frame_start(mel, begin), length, (float *)(scratch + j->scratch_bytes));
+    mel->kernel.block(&mel->tables, x, end - begin, j->z + begin, j->z_stride,
+                      j->limits ? j->limits + begin : NULL, &j->tallies[worker], scratch);
+}
+
+/* Frames begin .. begin + count - 1 of z: those that lie inside the samples are read where they are. */
 static void compute_block(void *context, size_t begin, size_t count, unsigned worker)
 {
     const compute_job *j = context;
-    const sib_mel *mel = j->mel;
-    char *scratch = j->workspace + worker * j->workspace_bytes;
-    const size_t length = (count - 1) * (size_t)mel->spec.hop_length + (size_t)mel->spec.win_length;
-    const float *x =
-        signal_view(&j->signal, frame_start(mel, begin), length, (float *)(scratch + j->scratch_bytes));
-    mel->kernel.block(&mel->tables, x, count, j->z + begin, j->z_stride, j->limits ? j->limits + begin : NULL,
-                      &j->tallies[worker], scratch);
+    const size_t hop = (size_t)j->mel->spec.hop_length, win = (size_t)j->mel->spec.win_length,
+                 lead = j->mel->lead;
+    const size_t end = begin + count, n = j->signal.n;
+    const size_t whole = n + lead >= win ? (n + lead - win) / hop + 1 : 0; /* frames that end inside */
+    const size_t inside = size_min(size_max(begin, size_ceil_div(lead, hop)), end);
+    const size_t beyond = size_min(size_max(inside, whole), end);
+    compute_frames(j, begin, inside, worker);
+    compute_frames(j, inside, beyond, worker);
+    compute_frames(j, beyond, end, worker);
 }
 
 /* Frames begin .. begin + count - 1 of z, once the maximum is known: doubtful values again, and the clamp

@@ -37,7 +37,7 @@ bool rescue_wanted(const sib_mel *mel)
 
 typedef struct {
     void *kernel;
-    float *samples;               /* (block frames, hop) and the window's tail */
+    float *samples;               /* (RESCUE_BATCH, 400) for frames that reach beyond the ends */
     float *again;                 /* (n_mels, RESCUE_BATCH) */
     const float *x[RESCUE_BATCH]; /* doubtful frames waiting to be computed again */
     size_t frame[RESCUE_BATCH];   /* their numbers */
@@ -49,16 +49,11 @@ static size_t kernel_bytes(const sib_mel *mel)
     return (mel->precise.scratch_bytes(&mel->precise_tables) + 63) / 64 * 64;
 }
 
-static size_t block_samples(const sib_mel *mel)
-{
-    return mel_block_frames(mel) * FFT400_HOP + FFT400_SIZE;
-}
-
 size_t rescue_scratch_bytes(const sib_mel *mel)
 {
     if (!rescue_wanted(mel))
         return 0;
-    const size_t floats = block_samples(mel) + (size_t)mel->spec.n_mels * RESCUE_BATCH;
+    const size_t floats = RESCUE_BATCH * (FFT400_SIZE + (size_t)mel->spec.n_mels);
     return kernel_bytes(mel) + floats * sizeof(float) + mel_block_frames(mel) * sizeof(int32_t);
 }
 
@@ -82,22 +77,28 @@ static void run_batch(const sib_mel *mel, batch *b, float *z, size_t stride, con
     b->waiting = 0;
 }
 
-/* hits[t] = 1 where frame t has a doubtful value; true if any has. */
+/* hits[t] = 1 where frame t has a doubtful value; false if none has. A block that has many frames with limits
+   is looked at row by row, which vectorises; few are looked at one by one. */
 static bool find_doubt(const sib_mel *mel, const float *z, size_t n_frames, size_t stride,
                        const float *limits, float least, int32_t *hits)
 {
     const float *levels = mel->singles.band_levels; /* (n_mels) */
-    float highest = -FLT_MAX;
+    const size_t n_mels = (size_t)mel->spec.n_mels;
+    size_t limited = 0;
     for (size_t t = 0; t < n_frames; t++) {
-        highest = limits[t] > highest ? limits[t] : highest;
+        limited += limits[t] != -FLT_MAX;
         hits[t] = 0;
     }
-    if (highest == -FLT_MAX)
-        return false;
-    for (size_t m = 0; m < (size_t)mel->spec.n_mels; m++)
-        for (size_t t = 0; t < n_frames; t++)
-            hits[t] |= doubtful(z[m * stride + t], levels[m], limits[t], least);
-    return true;
+    if (limited > n_frames / 16) {
+        for (size_t m = 0; m < n_mels; m++)
+            for (size_t t = 0; t < n_frames; t++)
+                hits[t] |= doubtful(z[m * stride + t], levels[m], limits[t], least);
+        return true;
+    }
+    for (size_t t = 0; limited && t < n_frames; t++)
+        for (size_t m = 0; limits[t] != -FLT_MAX && !hits[t] && m < n_mels; m++)
+            hits[t] = doubtful(z[m * stride + t], levels[m], limits[t], least);
+    return limited > 0;
 }
 
 void rescue_frames(const sib_mel *mel, const mel_signal *signal, int64_t start, size_t n_frames, float *z,
@@ -105,16 +106,16 @@ void rescue_frames(const sib_mel *mel, const mel_signal *signal, int64_t start, 
 {
     batch b = {.kernel = scratch};
     b.samples = (float *)((char *)scratch + kernel_bytes(mel));
-    b.again = b.samples + block_samples(mel);
+    b.again = b.samples + RESCUE_BATCH * FFT400_SIZE;
     int32_t *hits = (int32_t *)(b.again + (size_t)mel->spec.n_mels * RESCUE_BATCH);
     least -= (float)(RESCUE_MARGIN * per_octave(mel));
     if (!find_doubt(mel, z, n_frames, stride, limits, least, hits))
         return;
-    const float *x = signal_view(signal, start, (n_frames - 1) * FFT400_HOP + FFT400_SIZE, b.samples);
     for (size_t t = 0; t < n_frames; t++) {
         if (!hits[t])
             continue;
-        b.x[b.waiting] = x + t * FFT400_HOP;
+        b.x[b.waiting] = signal_view(signal, start + (int64_t)t * FFT400_HOP, FFT400_SIZE,
+                                     b.samples + b.waiting * FFT400_SIZE);
         b.frame[b.waiting++] = t;
         if (b.waiting == RESCUE_BATCH)
             run_batch(mel, &b, z, stride, limits, least);
