@@ -30,6 +30,7 @@ struct peer_fftw {
     void (*destroy)(plan);
     void *(*take)(size_t);
     void (*give)(void *);
+    void (*cleanup)(void); /* of what its planner keeps between plans */
     plan plans[N_BATCHES];
     size_t chosen;      /* of batches */
     float *frames;      /* (LARGEST, 400) */
@@ -120,7 +121,8 @@ static bool find_symbols(peer_fftw *p)
                    {"fftwf_execute", (void **)&p->execute},
                    {"fftwf_destroy_plan", (void **)&p->destroy},
                    {"fftwf_malloc", (void **)&p->take},
-                   {"fftwf_free", (void **)&p->give}};
+                   {"fftwf_free", (void **)&p->give},
+                   {"fftwf_cleanup", (void **)&p->cleanup}};
     for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++)
         if (!(*symbols[i].slot = dlsym(p->library, symbols[i].name)))
             return false;
@@ -193,6 +195,8 @@ void peer_fftw_close(peer_fftw *p)
         p->give(p->out);
         p->give(p->power);
     }
+    if (p->cleanup)
+        p->cleanup();
     dlclose(p->library);
     free(p);
 }
