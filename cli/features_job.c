@@ -179,8 +179,9 @@ static bool write_outputs(feature_job *job, const feature_tools *tools, float *f
         sib_tensor_free(&array);
     }
     if (code == SIB_OK && job->png) {
-        char *title =
-            cli_format("%s, %s, %llu bands", job->title, tools->preset, (unsigned long long)job->bands);
+        const char *slash = strrchr(job->title, '/');
+        char *title = cli_format("%s, %s, %llu bands", slash ? slash + 1 : job->title, tools->preset,
+                                 (unsigned long long)job->bands);
         code = sib_mel_write_png(tools->mel, features, (size_t)job->bands, (size_t)job->frames,
                                  (size_t)job->frames, title, job->png, &job->err);
         free(title);

@@ -194,7 +194,9 @@ SIB_API sib_code sib_smooth3x3(sib_smooth mode, const float *in, size_t rows, si
    colour scale with its values. Long recordings are reduced to at most 4,000 columns (maximum of each group).
    title: UTF-8 of printable ASCII, shown above; NULL for none. Written aside and renamed, so `path` holds a
    whole picture or is untouched.
-   Errors: SIB_ERR_ARGUMENT (no bands or frames), SIB_ERR_IO names the path, SIB_ERR_MEMORY. */
+   bands: n_mels of the description; 2k fewer are drawn k bands up and k frames on, as valid smoothing leaves
+   them. Errors: SIB_ERR_ARGUMENT (no bands or frames, bands above n_mels, row_stride below frames),
+   SIB_ERR_IO names the path, SIB_ERR_MEMORY. */
 SIB_API sib_code sib_mel_write_png(const sib_mel *mel, const float *features, size_t bands, size_t frames,
                                    size_t row_stride, const char *title, const char *path, sib_error *err);
 
