@@ -23,10 +23,11 @@ int main(int argc, char **argv)
         sib_mel_shape(mel, n_samples, &bands, &frames, &err) == SIB_OK) {
         const int64_t dims[2] = {(int64_t)bands, (int64_t)frames};
         if (sib_tensor_create(SIB_F32, 2, dims, &features, &err) == SIB_OK &&
-            sib_mel_compute(mel, NULL, samples, n_samples, 0, sib_tensor_data(features), (size_t)frames, &err) ==
-                SIB_OK &&
+            sib_mel_compute(mel, NULL, samples, n_samples, 0, sib_tensor_data(features), (size_t)frames,
+                            &err) == SIB_OK &&
             sib_npy_save("features.npy", features, &err) == SIB_OK)
-            printf("features.npy: %llu bands, %llu frames\n", (unsigned long long)bands, (unsigned long long)frames);
+            printf("features.npy: %llu bands, %llu frames\n", (unsigned long long)bands,
+                   (unsigned long long)frames);
     }
     if (err.code != SIB_OK)
         fprintf(stderr, "features: %s\n", err.message);

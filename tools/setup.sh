@@ -24,9 +24,10 @@ esac
 install_packages() {
     command -v dpkg-query >/dev/null || return 0 # another system: the build says what it lacks
     missing=
+    here="^installed (all|$(dpkg --print-architecture))$" # not what is installed for another architecture
     for package in $packages; do
-        status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
-        [ "$status" = installed ] || missing="$missing $package"
+        dpkg-query -W -f '${db:Status-Status} ${Architecture}\n' "$package" 2>/dev/null | grep -Eq "$here" ||
+            missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
     echo "installing:$missing"

@@ -144,9 +144,9 @@ SIB_API sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float
 
 /* ---- Streaming ---------------------------------------------------------------------------------- */
 
-/* Push samples as they come, pull frames as they are done. Frames hold (y + offset) * gain before the clamp to the
-   maximum, which needs the whole recording, and before smoothing; up to there the bits equal those of sib_mel_compute.
-   Memory does not grow with the recording. One thread at a time per stream. */
+/* Push samples as they come, pull frames as they are done. Frames hold (y + offset) * gain before the clamp
+   to the maximum, which needs the whole recording, and before smoothing; up to there the bits equal those of
+   sib_mel_compute. Memory does not grow with the recording. One thread at a time per stream. */
 typedef struct sib_mel_stream sib_mel_stream;
 
 /* mel: borrowed, must outlive the stream; its smoothing is not applied. out: owned by the caller,
@@ -155,10 +155,10 @@ typedef struct sib_mel_stream sib_mel_stream;
 SIB_API sib_code sib_mel_stream_create(const sib_mel *mel, sib_mel_stream **out, sib_error *err);
 SIB_API void sib_mel_stream_free(sib_mel_stream **stream);
 
-/* Takes samples (n_samples) and stores in *taken how many it took: all, unless so many wait for frames to be pulled
-   that the stream's buffer of about a million samples (more where one window or hop is longer) is full.
-   Errors: SIB_ERR_VALUE names the first sample, counted from the beginning of the stream, that is NaN or
-   infinite; SIB_ERR_ARGUMENT after sib_mel_stream_end. After an error the stream can only be freed. */
+/* Takes samples (n_samples) and stores in *taken how many it took: all, unless so many wait for frames to be
+   pulled that the stream's buffer of about a million samples (more where one window or hop is longer) is
+   full. Errors: SIB_ERR_VALUE names the first sample, counted from the beginning of the stream, that is NaN
+   or infinite; SIB_ERR_ARGUMENT after sib_mel_stream_end. After an error the stream can only be freed. */
 SIB_API sib_code sib_mel_stream_push(sib_mel_stream *stream, const float *samples, size_t n_samples,
                                      size_t *taken, sib_error *err);
 
@@ -166,19 +166,20 @@ SIB_API sib_code sib_mel_stream_push(sib_mel_stream *stream, const float *sample
    Errors: those of sib_mel_shape for all samples pushed. */
 SIB_API sib_code sib_mel_stream_end(sib_mel_stream *stream, sib_error *err);
 
-/* Computes up to max_frames frames into frames (n_mels, *got), row b at frames + b * row_stride, row_stride at least
-   max_frames. *got is 0 when more samples are needed, or when all was pulled after sib_mel_stream_end.
-   Errors: SIB_ERR_VALUE where samples are so large that energies overflow; SIB_ERR_SIZE (row_stride). */
+/* Computes up to max_frames frames into frames (n_mels, *got), row b at frames + b * row_stride, row_stride
+   at least max_frames. *got is 0 when more samples are needed, or when all was pulled after
+   sib_mel_stream_end. Errors: SIB_ERR_VALUE where samples are so large that energies overflow; SIB_ERR_SIZE
+   (row_stride). */
 SIB_API sib_code sib_mel_stream_pull(sib_mel_stream *stream, float *frames, size_t max_frames,
                                      size_t row_stride, size_t *got, sib_error *err);
 
 /* Maximum over every value pulled so far; -INFINITY before the first. */
 SIB_API float sib_mel_stream_maximum(const sib_mel_stream *stream);
 
-/* Clamps frames of a stream in place: x = max(x, maximum - dynamic_range * gain), where the description has a clamp.
-   With the maximum of the whole recording the bits equal those of sib_mel_compute without smoothing; with the running
-   maximum it is the causal approximation.
-   frames: (n_mels, n_frames), row b at frames + b * row_stride. */
+/* Clamps frames of a stream in place: x = max(x, maximum - dynamic_range * gain), where the description has a
+   clamp. With the maximum of the whole recording the bits equal those of sib_mel_compute without smoothing;
+   with the running maximum it is the causal approximation. frames: (n_mels, n_frames), row b at frames + b *
+   row_stride. */
 SIB_API void sib_mel_finish(const sib_mel *mel, float maximum, float *frames, size_t n_frames,
                             size_t row_stride);
 
