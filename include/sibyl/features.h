@@ -84,19 +84,20 @@ typedef struct sib_mel_spec {
     double log_floor;     /* smallest energy that is told apart, > 0 when log is not NONE */
     double log_reference; /* energy that gives 0 with SIB_LOG_DB, > 0; 1 elsewhere */
     double dynamic_range; /* in units of y; 0: no clamp to the maximum */
-    double offset, gain;
+    double offset, gain;  /* gain > 0 */
     sib_smooth smooth;
 } sib_mel_spec;
 
 /* Fills `out` with a preset:
      "whisper"  OpenAI Whisper's log_mel_spectrogram at 16 kHz: 400-point periodic Hann, hop 160, reflection,
-                last frame dropped, Slaney bands, log10 with floor 1e-10, clamp to the maximum - 8, (y + 4) /
-   4 "librosa"  librosa.feature.melspectrogram(sr=16000) with its defaults (n_fft 2048, hop 512, zeros beyond
-   the ends, 128 Slaney bands), then power_to_db with its defaults (ref 1, floor 1e-10, top_db 80) "kaldi"
-   Kaldi's fbank at 16 kHz with its defaults but 80 bands and no dither: 25 ms Povey window, 10 ms hop,
-   512-point transform, pre-emphasis 0.97, 20 Hz to 8 kHz, ln with floor 2^-23 n_mels: bands, or 0 for the
-   preset's own number (80, 128, 80). Errors: SIB_ERR_ARGUMENT (unknown preset, n_mels below 0 or above
-   4,096). Thread-safe. */
+                last frame dropped, Slaney bands, log10 with floor 1e-10, clamp to the maximum - 8,
+                (y + 4) / 4
+     "librosa"  librosa.feature.melspectrogram(sr=16000) with its defaults (n_fft 2048, hop 512, zeros beyond
+                the ends, 128 Slaney bands), then power_to_db with its defaults (ref 1, floor 1e-10, top_db 80)
+     "kaldi"    Kaldi's fbank at 16 kHz with its defaults but 80 bands and no dither: 25 ms Povey window,
+                10 ms hop, 512-point transform, pre-emphasis 0.97, 20 Hz to 8 kHz, ln with floor 2^-23
+   n_mels: bands, or 0 for the preset's own number (80, 128, 80).
+   Errors: SIB_ERR_ARGUMENT (unknown preset, n_mels below 0 or above 4,096). Thread-safe. */
 SIB_API sib_code sib_mel_spec_preset(const char *name, int32_t n_mels, sib_mel_spec *out, sib_error *err);
 
 /* ---- Computing ---------------------------------------------------------------------------------- */
@@ -137,8 +138,7 @@ SIB_API sib_code sib_mel_shape(const sib_mel *mel, uint64_t n_samples, uint64_t 
                at features + b * row_stride.
    row_stride: elements from one row to the next, at least `frames`.
    Errors: those of sib_mel_shape; SIB_ERR_VALUE names the first sample that is NaN or infinite, or says that
-   the samples are so large that energies overflow; SIB_ERR_MEMORY. On an error `features` holds no meaning.
- */
+   the samples are so large that energies overflow; SIB_ERR_MEMORY. On an error `features` holds no meaning. */
 SIB_API sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float *samples, size_t n_samples,
                                  size_t padding, float *features, size_t row_stride, sib_error *err);
 
@@ -156,9 +156,9 @@ SIB_API sib_code sib_mel_stream_create(const sib_mel *mel, sib_mel_stream **out,
 SIB_API void sib_mel_stream_free(sib_mel_stream **stream);
 
 /* Takes samples (n_samples) and stores in *taken how many it took: all, unless so many wait for frames to be
-   pulled that the stream's buffer of about a million samples (more where one window or hop is longer) is
-   full. Errors: SIB_ERR_VALUE names the first sample, counted from the beginning of the stream, that is NaN
-   or infinite; SIB_ERR_ARGUMENT after sib_mel_stream_end. After an error the stream can only be freed. */
+   pulled that the stream's buffer of about a million samples (more where one window or hop is longer) is full.
+   Errors: SIB_ERR_VALUE names the first sample, counted from the beginning of the stream, that is NaN or
+   infinite; SIB_ERR_ARGUMENT after sib_mel_stream_end. After an error the stream can only be freed. */
 SIB_API sib_code sib_mel_stream_push(sib_mel_stream *stream, const float *samples, size_t n_samples,
                                      size_t *taken, sib_error *err);
 
@@ -166,10 +166,9 @@ SIB_API sib_code sib_mel_stream_push(sib_mel_stream *stream, const float *sample
    Errors: those of sib_mel_shape for all samples pushed. */
 SIB_API sib_code sib_mel_stream_end(sib_mel_stream *stream, sib_error *err);
 
-/* Computes up to max_frames frames into frames (n_mels, *got), row b at frames + b * row_stride, row_stride
-   at least max_frames. *got is 0 when more samples are needed, or when all was pulled after
-   sib_mel_stream_end. Errors: SIB_ERR_VALUE where samples are so large that energies overflow; SIB_ERR_SIZE
-   (row_stride). */
+/* Computes up to max_frames frames into frames (n_mels, *got), row b at frames + b * row_stride, row_stride at
+   least max_frames. *got is 0 when more samples are needed, or when all was pulled after sib_mel_stream_end.
+   Errors: SIB_ERR_VALUE where samples are so large that energies overflow; SIB_ERR_SIZE (row_stride). */
 SIB_API sib_code sib_mel_stream_pull(sib_mel_stream *stream, float *frames, size_t max_frames,
                                      size_t row_stride, size_t *got, sib_error *err);
 
@@ -178,8 +177,8 @@ SIB_API float sib_mel_stream_maximum(const sib_mel_stream *stream);
 
 /* Clamps frames of a stream in place: x = max(x, maximum - dynamic_range * gain), where the description has a
    clamp. With the maximum of the whole recording the bits equal those of sib_mel_compute without smoothing;
-   with the running maximum it is the causal approximation. frames: (n_mels, n_frames), row b at frames + b *
-   row_stride. */
+   with the running maximum it is the causal approximation.
+   frames: (n_mels, n_frames), row b at frames + b * row_stride. */
 SIB_API void sib_mel_finish(const sib_mel *mel, float maximum, float *frames, size_t n_frames,
                             size_t row_stride);
 
@@ -196,8 +195,9 @@ SIB_API sib_code sib_smooth3x3(sib_smooth mode, const float *in, size_t rows, si
    title: UTF-8 of printable ASCII, shown above; NULL for none. Written aside and renamed, so `path` holds a
    whole picture or is untouched.
    bands: n_mels of the description; 2k fewer are drawn k bands up and k frames on, as valid smoothing leaves
-   them. Errors: SIB_ERR_ARGUMENT (no bands or frames, bands above n_mels, row_stride below frames),
-   SIB_ERR_IO names the path, SIB_ERR_MEMORY. */
+   them.
+   Errors: SIB_ERR_ARGUMENT (no bands or frames, bands above n_mels, row_stride below frames), SIB_ERR_IO names
+   the path, SIB_ERR_MEMORY. */
 SIB_API sib_code sib_mel_write_png(const sib_mel *mel, const float *features, size_t bands, size_t frames,
                                    size_t row_stride, const char *title, const char *path, sib_error *err);
 

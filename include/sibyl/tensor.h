@@ -95,8 +95,7 @@ typedef void (*sib_release)(void *context);
    release: called with context when the tensor and every view of it are freed, but not where this call fails;
    NULL where the caller sees to it that the memory outlives them. Wrapped strings (sib_str elements) can be
    read, not set. Errors: as sib_tensor_create; SIB_ERR_ARGUMENT (data NULL with elements, data not aligned to
-   the element's numbers, packed elements that are not dense), SIB_ERR_SIZE (strides leave the address space).
- */
+   the element's numbers, packed elements that are not dense), SIB_ERR_SIZE (strides leave the address space). */
 SIB_API sib_code sib_tensor_wrap(sib_dtype dtype, size_t rank, const int64_t *dims, const int64_t *strides,
                                  void *data, sib_release release, void *context, sib_tensor **out,
                                  sib_error *err);
@@ -120,8 +119,7 @@ SIB_API sib_code sib_tensor_get(const sib_tensor *t, const int64_t *index, doubl
 /* Sets the element at index (rank) from a double, converted as sib_tensor_convert does. */
 SIB_API sib_code sib_tensor_set(sib_tensor *t, const int64_t *index, double value, sib_error *err);
 /* Strings: the tensor copies `value`; what sib_tensor_get_string gives lives until it is set again or freed.
-   Errors: SIB_ERR_ARGUMENT (index outside, no string tensor), SIB_ERR_MEMORY, SIB_ERR_UNSUPPORTED (wrapped).
- */
+   Errors: SIB_ERR_ARGUMENT (index outside, no string tensor), SIB_ERR_MEMORY, SIB_ERR_UNSUPPORTED (wrapped). */
 SIB_API sib_code sib_tensor_get_string(const sib_tensor *t, const int64_t *index, sib_str *out,
                                        sib_error *err);
 SIB_API sib_code sib_tensor_set_string(sib_tensor *t, const int64_t *index, sib_str value, sib_error *err);

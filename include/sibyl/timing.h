@@ -28,8 +28,7 @@ typedef struct sib_series {
 } sib_series;
 
 /* values: (n) only read. outliers: (n) flags set for each outlier in the order of values, or NULL.
-   Errors: SIB_ERR_ARGUMENT (n is 0), SIB_ERR_VALUE (a NaN or infinite value, named by index), SIB_ERR_MEMORY.
- */
+   Errors: SIB_ERR_ARGUMENT (n is 0), SIB_ERR_VALUE (a NaN or infinite value, named by index), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_series_stats(const double *values, size_t n, sib_series *out, bool *outliers,
                                   sib_error *err);
 

@@ -1,5 +1,4 @@
-/* Decoding. The samples stay where the library put them; an object that owns them lends them out as a buffer.
- */
+/* Decoding. The samples stay where the library put them; an object that owns them lends them out as a buffer. */
 #include "ext.h"
 
 #include <string.h>

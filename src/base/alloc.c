@@ -2,8 +2,7 @@
    that frees can be counted, and what malloc gave. Alignment is made here, not by posix_memalign: glibc's
    splits a chunk in pieces that keep the hole from being used for the same size again, so that the heap
    grows with each pair of calls and every call pays for new pages. The counters are atomic, and with the test
-   hook the library's only mutable globals.
- */
+   hook the library's only mutable globals. */
 #include "base/alloc.h"
 
 #include <stdatomic.h>

@@ -1,5 +1,4 @@
-/* Every allocation of the library goes through here: counted, overflow-checked, and able to fail on demand.
- */
+/* Every allocation of the library goes through here: counted, overflow-checked, and able to fail on demand. */
 #ifndef BASE_ALLOC_H
 #define BASE_ALLOC_H
 

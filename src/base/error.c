@@ -40,8 +40,7 @@ const char *sib_version(void)
     return SIBYL_VERSION;
 }
 
-/* Cuts a character that the end of the buffer split: a lead byte whose continuation bytes are not all there.
- */
+/* Cuts a character that the end of the buffer split: a lead byte whose continuation bytes are not all there. */
 static void trim_utf8(char *s)
 {
     size_t n = strlen(s), tail = 0;

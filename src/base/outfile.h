@@ -14,8 +14,7 @@ typedef struct outfile {
 /* Begins a file that will be called `path`. Errors: SIB_ERR_IO names the path, SIB_ERR_MEMORY. */
 sib_code outfile_begin(outfile *f, const char *path, sib_error *err);
 
-/* Flushes, closes and renames; on failure (a full disk shows here) nothing is left behind. Ends f either way.
- */
+/* Flushes, closes and renames; on failure (a full disk shows here) nothing is left behind. Ends f either way. */
 sib_code outfile_commit(outfile *f, sib_error *err);
 
 /* Drops what was written. Ends f. An f that is ended or all zero is allowed. */

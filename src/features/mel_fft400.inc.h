@@ -1,16 +1,16 @@
 /* Whisper's front end, LANES frames at a time: one vector holds the same number of LANES frames.
 
-   The 400-point transform of real samples is split by the prime-factor algorithm (Good 1958), since 400 = 16
-   * 25 with no common factor: with n = 25 a + 16 b (mod 400), k mod 16 = p and k mod 25 = q, X[k] = sum over
-   b of W25^(b q)  sum over a of W16^(a p) x[n],        W_N = exp(-2 pi i / N) so no twiddles stand between 25
-   real transforms of 16 points (p = 0 .. 8 suffice, the rest are conjugates) and 25-point transforms: two of
-   real values (p = 0, 8), seven of complex ones. 25 = 5 * 5 with twiddles.
+   The 400-point transform of real samples is split by the prime-factor algorithm (Good 1958), since 400 = 16 * 25
+   with no common factor: with n = 25 a + 16 b (mod 400), k mod 16 = p and k mod 25 = q,
+       X[k] = sum over b of W25^(b q)  sum over a of W16^(a p) x[n],        W_N = exp(-2 pi i / N)
+   so no twiddles stand between 25 real transforms of 16 points (p = 0 .. 8 suffice, the rest are conjugates) and
+   25-point transforms: two of real values (p = 0, 8), seven of complex ones. 25 = 5 * 5 with twiddles.
 
    docs/performance.md has the count of operations beside what is measured.
 
    Samples lie in polyphase order: row r holds samples r, r + 160, r + 320, ... so that the LANES frames of a
-   group, 160 samples apart, are neighbours, and sample n of all of them is one load at row n % 160, column n
-   / 160. */
+   group, 160 samples apart, are neighbours, and sample n of all of them is one load at row n % 160, column
+   n / 160. */
 #include "features/mel_bands.inc.h"
 
 #define ROW (2 * LANES) /* columns of this group, then of the next */
@@ -65,11 +65,11 @@ typedef struct {
     }
 static const uint16_t in_rows[25][16] = COLUMNS(IN_ROWS), in_gathered[25][16] = COLUMNS(IN_GATHERED);
 
-/* Window and 16-point real transform of the samples n = 25 a + 16 b, a = 0 .. 15, at rows + at[a]. Samples a
-   and a + 8 are 200 apart, where the Hann window is w and 1 - w, so with x and y the two: x w + y (1 - w) = y
-   + w (x - y),   x w - y (1 - w) = w (x + y) - y. w: (8) for a = 0 .. 7. Slots of y (16, 25, LANES): X[0],
-   X[8], then real part and negated imaginary part of X[1] .. X[7]; the negation turns q into -q in the next
-   stage (BIN knows). */
+/* Window and 16-point real transform of the samples n = 25 a + 16 b, a = 0 .. 15, at rows + at[a].
+   Samples a and a + 8 are 200 apart, where the Hann window is w and 1 - w, so with x and y the two:
+       x w + y (1 - w) = y + w (x - y),   x w - y (1 - w) = w (x + y) - y
+   w: (8) for a = 0 .. 7. Slots of y (16, 25, LANES): X[0], X[8], then real part and negated imaginary part of
+   X[1] .. X[7]; the negation turns q into -q in the next stage (BIN knows). */
 INLINE void column16(const REAL *rows, const uint16_t at[16], const REAL *w, REAL *y)
 {
     vec s[8], d[8];
@@ -111,9 +111,9 @@ INLINE void column16(const REAL *rows, const uint16_t at[16], const REAL *w, REA
 }
 
 /* The cosine half of a 5-point transform, from the sums t1 = x[1] + x[4] and t2 = x[2] + x[3]: X[0], and
-       x[0] + cos 72 t1 + cos 144 t2 = x[0] - (t1 + t2) / 4 + sqrt 5 / 4 (t1 - t2),   the other with - sqrt 5
-   / 4. So equal values cancel exactly: what a strong component leaves in other bins is rounding of its own,
-   not of constants. */
+       x[0] + cos 72 t1 + cos 144 t2 = x[0] - (t1 + t2) / 4 + sqrt 5 / 4 (t1 - t2),
+   the other with - sqrt 5 / 4. So equal values cancel exactly: what a strong component leaves in other bins is
+   rounding of its own, not of constants. */
 INLINE void cosines5(vec x0, vec t1, vec t2, vec *zero, vec *one, vec *two)
 {
     const vec quarter = v_set1((REAL)0.25), h = v_set1(K_SQRT5_4);
@@ -165,8 +165,7 @@ INLINE vec power(cvec x)
     return v_fma(x.re, x.re, v_mul(x.im, x.im));
 }
 
-/* Bin of (p, -q): k = 225 p - 176 q (mod 400) by the Chinese remainder theorem, or its mirror image 400 - k.
- */
+/* Bin of (p, -q): k = 225 p - 176 q (mod 400) by the Chinese remainder theorem, or its mirror image 400 - k. */
 #define K_OF(p, q)   ((225 * (p) + 176 * (25 - (q))) % FFT400_SIZE)
 #define BIN(p, q)    (K_OF(p, q) <= 200 ? K_OF(p, q) : FFT400_SIZE - K_OF(p, q))
 #define BIN_AT(p, q) (LANES * BIN(p, q))

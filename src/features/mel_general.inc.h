@@ -181,8 +181,7 @@ static size_t general_scratch_bytes(const mel_tables *t)
     return general_scratch_reals(t) * sizeof(REAL);
 }
 
-/* An odd size is transformed as complex values with imaginary part 0: spreads v (n, LANES) to (n, 2, LANES).
- */
+/* An odd size is transformed as complex values with imaginary part 0: spreads v (n, LANES) to (n, 2, LANES). */
 static void spread(REAL *v, size_t n)
 {
     for (size_t i = n; i-- > 0;)

@@ -17,8 +17,7 @@ typedef struct mel_segment {
 
 /* Coefficients of z = (log(max(x, floor)) + offset) * gain, all in one form: with x = 2^e (1 + f),
        z = (scale_high e + shift) + (scale_low e + f q(f)),   z >= z_floor
-   where q is a polynomial that holds the scale too. scale_high has so few bits that scale_high * e is exact.
- */
+   where q is a polynomial that holds the scale too. scale_high has so few bits that scale_high * e is exact. */
 enum { LOG_SCALE_HIGH, LOG_SCALE_LOW, LOG_SHIFT, LOG_Z_FLOOR, LOG_POLY };
 #define LOG_TERMS_F32 8
 #define LOG_TERMS_F64 14
@@ -33,7 +32,7 @@ typedef struct mel_tables {
     const void *weights;           /* (sum of counts, 2) */
     const void *log_coefs;         /* (LOG_COEFS_MAX) */
     const void *spread;            /* (n_mels) by which a band's energy counts towards that of its frame */
-    const void *band_levels;       /* (n_mels) z, less the shift, of a band whose bins all hold 1 */
+    const void *band_levels;       /* (n_mels) see mel_band_levels */
     float below_total, below_mean; /* see mel_block_fn */
     const mel_segment *segments;   /* (n_mels + 1) */
     const fft_plan *fft;           /* NULL for the 400-point kernel */
@@ -46,13 +45,15 @@ typedef struct mel_tally {
 } mel_tally;
 
 /* z of n_frames frames, before the clamp to the maximum.
-   x:      samples; frame t is x[t hop .. t hop + win_length), only those are read
-   out:    (n_mels, n_frames), row m at out + m * stride
-   limits: (n_frames), or NULL. The rounding errors of a transform are about alike in all its bins, so they
-   count in bands far below the rest of their frame. A value of band m is doubtful where z - band_levels[m] is
-   below the larger of  z of the frame's total + below_total  and  mean over bands of (z - band_levels) +
-   below_mean. limits gets that limit, or -FLT_MAX where no band is below it. See rescue.h. tally:  brought up
-   to date scratch: mel_kernel.scratch_bytes(t) bytes, aligned to 64 */
+   x:       samples; frame t is x[t hop .. t hop + win_length), only those are read
+   out:     (n_mels, n_frames), row m at out + m * stride
+   limits:  (n_frames), or NULL. The rounding errors of a transform are about alike in all its bins, so they count
+            in bands far below the rest of their frame. A value of band m is doubtful where z - band_levels[m] is
+            below the larger of
+                z of the frame's total + below_total,   mean over bands of (z - band_levels) + below_mean
+            limits gets that limit, or -FLT_MAX where no band is below it. See rescue.h.
+   tally:   brought up to date
+   scratch: mel_kernel.scratch_bytes(t) bytes, aligned to 64 */
 typedef void (*mel_block_fn)(const mel_tables *t, const float *x, size_t n_frames, float *out, size_t stride,
                              float *limits, mel_tally *tally, void *scratch);
 

@@ -16,7 +16,8 @@ size_t rescue_scratch_bytes(const sib_mel *mel);
 
 /* Replaces the doubtful values among z (n_mels, n_frames), row stride `stride`, by those of the double
    kernel, but for values below `least` by more than any rounding error, which a clamp will raise to it. Each
-   value depends on its own frame alone, however frames are grouped. n_frames: at most mel_block_frames(mel)
+   value depends on its own frame alone, however frames are grouped.
+   n_frames: at most mel_block_frames(mel)
    signal: the recording; frame 0 here begins at its sample `start`
    limits: (n_frames) as the kernel left them
    scratch: rescue_scratch_bytes(mel) */

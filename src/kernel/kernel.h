@@ -49,8 +49,7 @@ typedef struct kernel_table {
     kernel_widen widen_f16, widen_bf16;
     kernel_narrow narrow_f16, narrow_bf16;
 
-    /* y[i] = erf(x[i]): relative error below 1.3e-7, exact at 0 (sign kept), +-infinity and from |x| 3.92 on.
-     */
+    /* y[i] = erf(x[i]): relative error below 1.3e-7, exact at 0 (sign kept), +-infinity and from |x| 3.92 on. */
     void (*erf_f32)(const float *x, float *y, size_t n);
     /* y[i] = x[i] + bias; bias -0.0f changes nothing. */
     void (*bias_f32)(const float *x, float bias, float *y, size_t n);

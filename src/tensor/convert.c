@@ -191,8 +191,7 @@ static double odd_from_i64(int64_t i)
     return i < 0 ? -odd_from_u64(0 - (uint64_t)i) : odd_from_u64((uint64_t)i);
 }
 
-/* Real parts as doubles. exact: the target is double, so integers round to nearest; else they round to odd.
- */
+/* Real parts as doubles. exact: the target is double, so integers round to nearest; else they round to odd. */
 static void pivot_to_doubles(const pivot *p, size_t n, bool exact, double *out)
 {
     for (size_t i = 0; i < n; i++) {
@@ -416,8 +415,7 @@ static void convert_walk(const sib_tensor *t, sib_dtype to, void *dst, sib_overf
     size_t n, done = 0, stride = dtype_stride(to);
     walk_begin(&walk, t);
     for (const void *next = walk_next(&walk, scratch, &n); n > 0; next = walk_next(&walk, scratch, &n)) {
-        /* Blocks begin a byte also of a packed type: they are of a multiple of 8 elements but for the last.
-         */
+        /* Blocks begin a byte also of a packed type: they are of a multiple of 8 elements but for the last. */
         size_t at = stride ? done * stride : done / (8 / dtype_info(to)->bits);
         convert_dense(t->dtype, next, to, (char *)dst + at, n, overflow);
         done += n;

@@ -1,5 +1,4 @@
-/* .npz: a zip archive with one .npy file for each array. libzip reads and writes it; its memory is its own.
- */
+/* .npz: a zip archive with one .npy file for each array. libzip reads and writes it; its memory is its own. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/outfile.h"

@@ -120,8 +120,7 @@ static __int128 magnitude_of(__int128 v)
     return v < 0 ? -v : v;
 }
 
-/* True where `got`, an integer, is v rounded once: no neighbour is nearer, and of two as near it is the even.
- */
+/* True where `got`, an integer, is v rounded once: no neighbour is nearer, and of two as near it is the even. */
 static bool is_nearest(__int128 v, double got, double below, double above, bool even)
 {
     __int128 distance = magnitude_of((__int128)got - v);
