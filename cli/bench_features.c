@@ -13,7 +13,7 @@
 #define N_SAMPLES  (30 * RATE)
 #define N_FRAMES   3000
 #define MAX_BANDS  128
-#define MAX_FIGURE 8
+#define MAX_FIGURE 12
 #define US         1e6
 
 /* Bars that the project sets itself, in time per frame. */
@@ -22,12 +22,16 @@
 #define PRECISE_BAR 1.00
 #define SCALING_BAR 1.80
 
+/* Chunks of the longer recording, on which the cost of waking threads no longer shows. */
+#define LONG_CHUNKS 10
+
 /* One way of ours to compute features. */
 typedef struct {
-    const float *samples; /* (N_SAMPLES) */
+    const float *samples; /* (chunks, N_SAMPLES): chunks of 30 s, one recording */
+    size_t chunks;
     sib_mel *mel;
     sib_pool *pool;
-    float *out; /* (MAX_BANDS, N_FRAMES) */
+    float *out; /* (MAX_BANDS, chunks, N_FRAMES) */
 } own;
 
 typedef struct {
@@ -39,10 +43,11 @@ typedef struct {
 static double measure_own(void *context)
 {
     own *o = context;
+    const size_t n = o->chunks * N_SAMPLES, frames = o->chunks * N_FRAMES;
     sib_timer timer = sib_timer_start();
-    if (sib_mel_compute(o->mel, o->pool, o->samples, N_SAMPLES, 0, o->out, N_FRAMES, NULL) != SIB_OK)
+    if (sib_mel_compute(o->mel, o->pool, o->samples, n, 0, o->out, frames, NULL) != SIB_OK)
         return -1;
-    return sib_timer_seconds(&timer) * US / N_FRAMES;
+    return sib_timer_seconds(&timer) * US / (double)frames;
 }
 
 /* Pushes a tenth of a second at a time, as a microphone would. */
@@ -194,13 +199,15 @@ static void add_ratio(bench_ratio *ratios, size_t *n, const char *name, const be
 
 static void tell(bench_report *report, const bench_figure *figures, size_t n)
 {
-    bench_ratio ratios[12];
+    bench_ratio ratios[14];
     size_t k = 0;
     const bench_figure *w80 = bench_find(figures, n, "whisper-80"),
                        *w128 = bench_find(figures, n, "whisper-128");
     const bench_figure *precise = bench_find(figures, n, "precise-80"),
                        *stream = bench_find(figures, n, "stream-80");
     const bench_figure *threads = bench_find(figures, n, "whisper-80, threads");
+    const bench_figure *longer = bench_find(figures, n, "whisper-80, 5 min"),
+                       *longer_threads = bench_find(figures, n, "whisper-80, 5 min, threads");
     const bench_figure *fftw = bench_find(figures, n, "fftw"), *torch = bench_find(figures, n, "torch");
     bench_report_figures(report, figures, n);
     add_ratio(ratios, &k, "whisper-80 / torch", w80, torch, TORCH_BAR, false);
@@ -217,6 +224,8 @@ static void tell(bench_report *report, const bench_figure *figures, size_t n)
     /* the bar is for two; with more threads the ratio is only told */
     add_ratio(ratios, &k, "one thread / several", w80, threads,
               threads && threads->threads == 2 ? SCALING_BAR : 0, true);
+    add_ratio(ratios, &k, "one thread / several, 5 min", longer, longer_threads,
+              longer_threads && longer_threads->threads == 2 ? SCALING_BAR : 0, true);
     if (w80)
         ratios[k++] = (bench_ratio){.name = "whisper-80, times real time",
                                     .value = 30 * US / (w80->series.median * N_FRAMES)};
@@ -235,7 +244,7 @@ static bool make_mel(int32_t bands, bool precise, sib_mel **out)
     return false;
 }
 
-static int run(bench_report *report, own ways[4], own *threaded)
+static int run(bench_report *report, own ways[5], own threaded[2])
 {
     bench_figure figures[MAX_FIGURE] = {
         {.name = "whisper-80", .threads = 1, .measure = measure_own, .context = &ways[0]},
@@ -244,11 +253,19 @@ static int run(bench_report *report, own ways[4], own *threaded)
         {.name = "stream-80", .threads = 1, .measure = measure_stream, .context = &ways[3]}};
     size_t n = 4;
     peers p = {.torch = NULL};
-    if (sib_pool_threads(threaded->pool) > 1)
+    const unsigned threads = sib_pool_threads(threaded->pool);
+    if (threads > 1) {
         figures[n++] = (bench_figure){.name = "whisper-80, threads",
-                                      .threads = sib_pool_threads(threaded->pool),
+                                      .threads = threads,
                                       .measure = measure_own,
-                                      .context = threaded};
+                                      .context = &threaded[0]};
+        figures[n++] = (bench_figure){
+            .name = "whisper-80, 5 min", .threads = 1, .measure = measure_own, .context = &ways[4]};
+        figures[n++] = (bench_figure){.name = "whisper-80, 5 min, threads",
+                                      .threads = threads,
+                                      .measure = measure_own,
+                                      .context = &threaded[1]};
+    }
     bench_report_note(report, "30 s of noise and tones, %d frames; every figure once a round, in turns",
                       N_FRAMES);
     if (report->settings->peers)
@@ -270,31 +287,36 @@ int bench_features(const bench_settings *settings)
 {
     bench_report report;
     sib_error err = SIB_ERROR_INIT;
-    own ways[4] = {0}, threaded = {0};
-    float *samples = cli_take(N_SAMPLES, sizeof *samples);
+    own ways[5] = {0}, threaded[2] = {0};
+    float *samples = cli_take(LONG_CHUNKS * N_SAMPLES, sizeof *samples);
     int code = CLI_FAILED;
     make_samples(samples);
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = N_SAMPLES; i < LONG_CHUNKS * N_SAMPLES; i++)
+        samples[i] = samples[i - N_SAMPLES];
+    for (int i = 0; i < 5; i++) {
         ways[i].samples = samples;
-        ways[i].out = cli_take(MAX_BANDS * N_FRAMES, sizeof(float));
+        ways[i].chunks = i < 4 ? 1 : LONG_CHUNKS;
+        ways[i].out = cli_take(MAX_BANDS * N_FRAMES * ways[i].chunks, sizeof(float));
     }
     if (make_mel(80, false, &ways[0].mel) && make_mel(128, false, &ways[1].mel) &&
         make_mel(80, true, &ways[2].mel)) {
-        ways[3].mel = ways[0].mel;
-        threaded = ways[0];
-        if (sib_pool_create((unsigned)settings->threads, &threaded.pool, &err) != SIB_OK)
+        ways[3].mel = ways[4].mel = ways[0].mel;
+        threaded[0] = ways[0];
+        threaded[1] = ways[4];
+        if (sib_pool_create((unsigned)settings->threads, &threaded[0].pool, &err) != SIB_OK)
             code = cli_fail("%s", err.message);
         else if ((code = bench_report_begin(&report, settings, "features")) == CLI_DONE) {
-            code = run(&report, ways, &threaded);
+            threaded[1].pool = threaded[0].pool;
+            code = run(&report, ways, threaded);
             bench_report_end(&report);
         }
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         free(ways[i].out);
         if (i < 3)
             sib_mel_free(&ways[i].mel);
     }
-    sib_pool_free(&threaded.pool);
+    sib_pool_free(&threaded[0].pool);
     free(samples);
     return code;
 }

@@ -1,4 +1,4 @@
-/* A thin face over pthreadpool. Workers yield after each job: nothing spins between calls. */
+/* A thin face over pthreadpool. Workers sleep after each job: nothing spins between calls. */
 #include "base/pool.h"
 
 #include "base/alloc.h"
@@ -90,7 +90,7 @@ static void work(void *context, size_t worker)
     RELEASE(j);
 }
 
-void pool_run(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context)
+static void run(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context, uint32_t flags)
 {
     job j = {.task = task,
              .context = context,
@@ -102,6 +102,16 @@ void pool_run(sib_pool *pool, size_t items, size_t grain, pool_task task, void *
         return;
     }
     RELEASE(&j);
-    pthreadpool_parallelize_1d(pool->workers, work, &j, pool->threads, PTHREADPOOL_FLAG_YIELD_WORKERS);
+    pthreadpool_parallelize_1d(pool->workers, work, &j, pool->threads, flags);
     ACQUIRE(&j);
+}
+
+void pool_run(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context)
+{
+    run(pool, items, grain, task, context, PTHREADPOOL_FLAG_YIELD_WORKERS);
+}
+
+void pool_run_and_stay(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context)
+{
+    run(pool, items, grain, task, context, 0);
 }

@@ -14,4 +14,8 @@ typedef void (*pool_task)(void *context, size_t begin, size_t count, unsigned wo
    take turns. */
 void pool_run(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context);
 
+/* The same where another run follows within microseconds: the workers wait for it awake, for some milliseconds at most.
+   Waking them anew takes longer than a thousand frames of features do. */
+void pool_run_and_stay(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context);
+
 #endif

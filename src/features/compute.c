@@ -25,12 +25,16 @@ typedef struct {
     size_t row_stride;
 } compute_job;
 
-/* Raises every value of x (rows, columns), row stride `stride`, to at least `least`. */
+/* Raises every value of x (rows, columns), row stride `stride`, to at least `least`. Rows that need nothing are
+   only read: writing them back takes memory bandwidth, which is what threads share. */
 static void raise_to(float least, float *x, size_t rows, size_t columns, size_t stride)
 {
     for (size_t r = 0; least > -FLT_MAX && r < rows; r++) {
         float *row = x + r * stride;
+        int32_t below = 0;
         for (size_t t = 0; t < columns; t++)
+            below |= row[t] < least;
+        for (size_t t = 0; below && t < columns; t++)
             row[t] = row[t] < least ? least : row[t];
     }
 }
@@ -122,7 +126,7 @@ static sib_code check_samples(const compute_job *j, bool overflow, sib_error *er
 static sib_code job_make(compute_job *j, unsigned threads, sib_error *err)
 {
     const sib_mel *mel = j->mel;
-    const size_t piece = size_ceil_div(j->frames, 8 * (size_t)threads), lanes = mel->kernel.lanes;
+    const size_t piece = size_ceil_div(j->frames, 16 * (size_t)threads), lanes = mel->kernel.lanes;
     j->block = size_min(mel_block_frames(mel), size_ceil_div(piece, lanes) * lanes);
     j->scratch_bytes = round64(size_max(mel->kernel.scratch_bytes(&mel->tables), rescue_scratch_bytes(mel)));
     j->workspace_bytes =
@@ -150,7 +154,9 @@ static sib_code job_run(compute_job *j, sib_pool *pool, uint64_t bands, sib_erro
     sib_code code = job_make(j, threads, err);
     if (code != SIB_OK)
         return code;
-    pool_run(pool, j->frames, j->block, compute_block, j);
+    const bool smooth = j->mel->spec.smooth != SIB_SMOOTH_NONE;
+    const bool finish = j->limits || j->mel->spec.dynamic_range > 0;
+    (finish || smooth ? pool_run_and_stay : pool_run)(pool, j->frames, j->block, compute_block, j);
     mel_tally all = {-FLT_MAX, false};
     for (unsigned i = 0; i < threads; i++) {
         all.maximum = j->tallies[i].maximum > all.maximum ? j->tallies[i].maximum : all.maximum;
@@ -160,9 +166,9 @@ static sib_code job_run(compute_job *j, sib_pool *pool, uint64_t bands, sib_erro
     if (code != SIB_OK)
         return code;
     j->least = mel_least(j->mel, all.maximum);
-    if (j->limits || j->mel->spec.dynamic_range > 0)
-        pool_run(pool, j->frames, j->block, finish_block, j);
-    if (j->mel->spec.smooth != SIB_SMOOTH_NONE)
+    if (finish)
+        (smooth ? pool_run_and_stay : pool_run)(pool, j->frames, j->block, finish_block, j);
+    if (smooth)
         pool_run(pool, bands, 1, smooth_rows, j);
     return SIB_OK;
 }

@@ -217,7 +217,7 @@ static sib_code run(conv_plan *p, sib_pool *pool, sib_error *err)
         size_t items = p->groups * p->m_panels;
         double k = (double)p->k, mr = (double)p->kernels->mr, nr = (double)p->kernels->nr;
         double task_work = k * mr * nr * (double)p->m_block * (double)p->n_block;
-        pool_run(pool, items, grain_for(items, k * mr * nr, threads), conv_pack_weights, p);
+        pool_run_and_stay(pool, items, grain_for(items, k * mr * nr, threads), conv_pack_weights, p);
         pool_run(pool, p->tasks, grain_for(p->tasks, task_work, threads), conv_run_tasks, p);
     }
     mem_free(p->packed_w);
