@@ -22,6 +22,10 @@ static const char *const smoothings[] = {"none", "same", "valid", NULL};
 static const char *const levels[] = {"peak", "rms", NULL};
 static const char *const pcm_formats[] = {"s16le", "f32le", NULL};
 
+/* A number of bands that no front end has is a bad request, not a misspelt one: it fails with 1, as other bad input does. */
+#define MAX_BANDS    4096
+#define PRESET_BANDS INT32_MIN
+
 /* Full scale; -20 dB of full scale. */
 static const double level_targets[] = {1.0, 0.1};
 
@@ -37,7 +41,8 @@ static const cli_option options[] = {
     {"preset", 0, CLI_CHOICE, FIELD(preset), "whisper|librosa|kaldi", "whose front end (default whisper)", 0,
      0, presets},
     {"bands", 0, CLI_WHOLE, FIELD(bands), "N",
-     "mel bands, 1 to 4096; Whisper has 80, large-v3 128\n(default: the preset's own)", 1, 4096, NULL},
+     "mel bands, 1 to 4096; Whisper has 80, large-v3 128\n(default: the preset's own)", INT32_MIN, INT32_MAX,
+     NULL},
     {"smooth", 0, CLI_CHOICE, FIELD(smooth), "none|same|valid",
      "average 3 x 3 over bands and frames: same shape, or\nfull neighbourhoods only (default none)", 0, 0,
      smoothings},
@@ -290,7 +295,10 @@ static int make_tools(const settings *s, sib_mel **mel, feature_tools *tools)
     sib_error err = SIB_ERROR_INIT;
     sib_mel_spec spec;
     sib_mel_options mel_options = {.precise = s->precise};
-    sib_code code = sib_mel_spec_preset(presets[s->preset], (int32_t)s->bands, &spec, &err);
+    if (s->bands != PRESET_BANDS && (s->bands < 1 || s->bands > MAX_BANDS))
+        return cli_fail("--bands is %ld, expected 1 to %d", s->bands, MAX_BANDS);
+    const int32_t bands = s->bands == PRESET_BANDS ? 0 : (int32_t)s->bands;
+    sib_code code = sib_mel_spec_preset(presets[s->preset], bands, &spec, &err);
     if (code == SIB_OK) {
         spec.smooth = (sib_smooth)s->smooth;
         code = sib_mel_create(&spec, &mel_options, mel, &err);
@@ -314,7 +322,7 @@ static int make_tools(const settings *s, sib_mel **mel, feature_tools *tools)
 
 static int features(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.normalize = -1};
+    settings s = {.normalize = -1, .bands = PRESET_BANDS};
     int n_inputs;
     switch (cli_parse(self, argc, argv, &s, &n_inputs)) {
     case CLI_MISUSED:

@@ -119,8 +119,10 @@ class Usage(Case):
         self.fails(2, ["--smooth", "'3'"], "features", "a.wav", "--smooth=3")
         self.fails(2, ["--normalize", "'loud'"], "features", "a.wav", "--normalize", "loud")
         self.fails(2, ["--pcm", "'u8'"], "features", "-", "--pcm", "u8")
-        for value in ("0", "-1", "4097", "80x", "", "99999999999999999999", "8.5"):
+        for value in ("80x", "", "99999999999999999999", "8.5"):
             self.fails(2, ["--bands", f"'{value}'"], "features", "a.wav", "--bands", value)
+        for value in ("0", "-1", "4097"):
+            self.fails(1, [f"--bands is {value}, expected 1 to 4096"], "features", "a.wav", "--bands", value)
         for value in ("0", "1025", "many"):
             self.fails(2, ["--threads", f"'{value}'"], "features", "a.wav", "--threads", value)
         for value in ("0", "-3", "nan", "inf", "1s", ""):
