@@ -1,0 +1,102 @@
+/* Models: an ONNX file opened, every value and node of it named and typed. */
+#ifndef SIBYL_MODEL_H
+#define SIBYL_MODEL_H
+
+#include <sibyl/value.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sib_model sib_model;
+
+/* Limits on what a file may make the reader do; 0 takes the default in brackets. */
+typedef struct sib_open_options {
+    bool external_anywhere;   /* external data may stand outside the model's folder */
+    const char *folder;       /* where external data is looked for; NULL: beside the file */
+    uint32_t max_depth;       /* subgraphs and functions inside one another [32] */
+    uint64_t max_nodes;       /* nodes, after functions are inlined [4,000,000] */
+    uint64_t max_bytes;       /* elements of initializers that are not in the mapped files, in bytes [4 GiB] */
+    bool no_inference;        /* leave types as the file declares them */
+} sib_open_options;
+
+/* Opens an ONNX model (IR 3 to 13): the file is mapped and weights stay in it, so it must stay unchanged while the
+   model is open. Operators, opsets and types that are not known are kept and named; only running them is refused.
+   options: may be NULL. out: owned by the caller, sib_model_free(&m).
+   Errors: SIB_ERR_IO, SIB_ERR_FORMAT with the byte offset, SIB_ERR_SIZE (a limit), SIB_ERR_UNSUPPORTED,
+   SIB_ERR_MEMORY. */
+SIB_API sib_code sib_model_open(const char *path, const sib_open_options *options, sib_model **out, sib_error *err);
+/* The same from memory, which is copied. */
+SIB_API sib_code sib_model_open_bytes(const void *data, size_t size, const sib_open_options *options, sib_model **out,
+                                      sib_error *err);
+/* Sessions keep their model alive; the order does not matter. */
+SIB_API void sib_model_free(sib_model **m);
+
+/* Writes the model as ONNX: reading that gives the same graph and results. external: name of a second file beside it
+   for the weights, or NULL. Errors: SIB_ERR_IO, SIB_ERR_SIZE (2 GiB without external), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_model_save(const sib_model *m, const char *path, const char *external, sib_error *err);
+
+/* ---- What the file says -------------------------------------------------------------------------- */
+
+/* All strings of a model live as long as it and end with NUL. */
+typedef struct sib_model_info {
+    const char *graph_name, *producer_name, *producer_version, *domain, *doc;
+    int64_t ir_version, model_version;
+    size_t n_inputs, n_outputs, n_opsets, n_metadata;
+    size_t n_nodes, n_values;   /* of the main graph, functions inlined */
+    size_t n_initializers;
+    uint64_t parameters;        /* elements of all initializers, subgraphs included */
+    uint64_t parameter_bytes;
+    size_t n_diagnostics;
+} sib_model_info;
+SIB_API void sib_model_get_info(const sib_model *m, sib_model_info *out);
+/* Opset i: *domain ("" is ai.onnx) and version. False outside. */
+SIB_API bool sib_model_opset(const sib_model *m, size_t i, const char **domain, int64_t *version);
+SIB_API bool sib_model_metadata(const sib_model *m, size_t i, const char **key, const char **value);
+/* What reading and inference noticed, such as a declared shape that differs from the inferred one: a sentence. NULL
+   outside. */
+SIB_API const char *sib_model_diagnostic(const sib_model *m, size_t i);
+
+typedef struct sib_value_info {
+    const char *name, *doc;
+    const char *type;        /* "float32 [T, 80]", "seq(int64 [N])" */
+    sib_value_kind kind;     /* 0 where not known */
+    sib_dtype dtype;         /* SIB_DTYPE_UNKNOWN where not known */
+    bool ranked;
+    size_t rank;
+    int64_t dims[SIB_MAX_RANK];             /* -1 for a dim that is no number */
+    const char *dim_names[SIB_MAX_RANK];    /* its expression: "T", "2*T+1"; NULL for numbers */
+    const sib_tensor *constant;             /* an initializer or folded value, else NULL; the model's */
+    bool optional_input;                    /* an input with a default value */
+} sib_value_info;
+/* Inputs and outputs in order. False outside. */
+SIB_API bool sib_model_input(const sib_model *m, size_t i, sib_value_info *out);
+SIB_API bool sib_model_output(const sib_model *m, size_t i, sib_value_info *out);
+/* Any value of the main graph by number, 0 to n_values - 1. */
+SIB_API bool sib_model_value(const sib_model *m, size_t i, sib_value_info *out);
+
+typedef struct sib_node_info {
+    const char *name, *domain, *type, *doc;
+    int64_t version;                /* opset that applies */
+    bool known;                     /* Sibyl has the operator */
+    size_t n_inputs, n_outputs;
+    const uint32_t *inputs, *outputs; /* numbers of values; UINT32_MAX for an omitted one */
+    const char *flops;              /* operations as an expression ("2*T*384*384"), NULL where not known */
+    const char *bytes;              /* bytes read and written, likewise */
+} sib_node_info;
+/* Node i of the main graph, in order of use. False outside. */
+SIB_API bool sib_model_node(const sib_model *m, size_t i, sib_node_info *out);
+
+/* ---- Values in files ------------------------------------------------------------------------------ */
+
+/* Reads a protobuf value (TensorProto, SequenceProto, OptionalProto, MapProto) as the ONNX test data has them. like:
+   the input or output it is for, or NULL for a tensor. name: what the file calls it, released with sib_free; may be
+   NULL. */
+SIB_API sib_code sib_value_load_pb(const char *path, const sib_value_info *like, sib_value **out, char **name,
+                                   sib_error *err);
+SIB_API sib_code sib_value_save_pb(const char *path, const sib_value *v, const char *name, sib_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,100 @@
+/* Sessions: models made ready to run, and every value of a run open to inspection. */
+#ifndef SIBYL_SESSION_H
+#define SIBYL_SESSION_H
+
+#include <sibyl/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sib_session sib_session;
+
+typedef struct sib_session_options {
+    const char *backends;   /* names in order of choice, "cpu,ref"; NULL: all of this build, fastest first */
+    unsigned threads;       /* 0: one per processor that this process may use */
+    uint64_t seed;          /* of random operators that have none of their own */
+    bool oracle;            /* every float value in double */
+    uint64_t memory_limit;  /* bytes that values of a run may take together, 0: none */
+} sib_session_options;
+
+/* Names of the backends of this build, "ref" among them. NULL outside. */
+SIB_API const char *sib_backend_name(size_t i);
+
+/* Makes a session. model: kept by the session, the caller may free its own. options: may be NULL. out: owned by the
+   caller, sib_session_free(&s). An operator that no backend has is refused here, by name.
+   Errors: SIB_ERR_ARGUMENT (a backend that is not there), SIB_ERR_UNSUPPORTED, SIB_ERR_MEMORY. */
+SIB_API sib_code sib_session_create(sib_model *model, const sib_session_options *options, sib_session **out,
+                                    sib_error *err);
+SIB_API void sib_session_free(sib_session **s);
+SIB_API const sib_model *sib_session_model(const sib_session *s);
+
+/* ---- Running --------------------------------------------------------------------------------------- */
+
+typedef struct sib_named_value {
+    const char *name;
+    const sib_value *value;
+} sib_named_value;
+
+/* A value as a run makes it. name: the value's name in the file, "node/milli.3:add" for values inside a node, and
+   "loop[4]/name" inside a subgraph. node: the node that made it, "" for an input. value lives until the call returns.
+   A code other than SIB_OK stops the run. */
+typedef struct sib_tap_event {
+    const char *name, *node, *op_type;
+    bool milli; /* a value inside a lowered operator */
+    const sib_value *value;
+} sib_tap_event;
+typedef sib_code (*sib_tap)(void *context, const sib_tap_event *event, sib_error *err);
+
+typedef struct sib_cancel sib_cancel; /* a flag that other threads may set */
+SIB_API sib_code sib_cancel_create(sib_cancel **out, sib_error *err);
+SIB_API void sib_cancel_free(sib_cancel **c);
+SIB_API void sib_cancel_set(sib_cancel *c); /* thread-safe; runs given it end with SIB_ERR_CANCELLED */
+
+typedef struct sib_profile sib_profile;
+
+typedef struct sib_run_options {
+    sib_tap tap;                    /* NULL: none */
+    void *tap_context;
+    const char *const *tap_names;   /* (n_taps) names or globs ("*", "encoder/?"); with n_taps 0 every value */
+    size_t n_taps;
+    bool tap_inside;                /* values of milli-ops too */
+    sib_profile *profile;           /* filled; NULL: none */
+    const sib_cancel *cancel;       /* NULL: none */
+} sib_run_options;
+
+/* Runs the model. inputs: (n_inputs) by name; those with a default may be left out. Checked before anything runs: names,
+   dtypes, dims; inputs that share a symbol must agree. outputs: (n_outputs) names, or NULL with n_outputs 0 for all.
+   out: (n_outputs, or all) receives values owned by the caller; all NULL after a failure. options: may be NULL.
+   Thread-safe: several threads may run one session.
+   Errors: SIB_ERR_ARGUMENT naming the input and both shapes, SIB_ERR_CANCELLED, SIB_ERR_MEMORY (the limit, with the
+   node), and what operators refuse (SIB_ERR_VALUE, SIB_ERR_UNSUPPORTED). */
+SIB_API sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value *inputs, size_t n_outputs,
+                                 const char *const *outputs, sib_value **out, const sib_run_options *options,
+                                 sib_error *err);
+
+/* ---- Profiles --------------------------------------------------------------------------------------- */
+
+SIB_API sib_code sib_profile_create(sib_profile **out, sib_error *err);
+SIB_API void sib_profile_free(sib_profile **p);
+typedef struct sib_profile_row {
+    const char *node, *op_type, *backend; /* node "" in rows by operator */
+    uint64_t calls;
+    double seconds;
+} sib_profile_row;
+typedef enum sib_profile_by { SIB_PROFILE_BY_NODE, SIB_PROFILE_BY_OPERATOR, SIB_PROFILE_BY_MILLI } sib_profile_by;
+/* Row i in order of time, longest first; by node (milli-ops inside counted to their node), by operator type, or by
+   milli-op. False outside. Strings live until the profile is filled again or freed. */
+SIB_API bool sib_profile_get(const sib_profile *p, sib_profile_by by, size_t i, sib_profile_row *out);
+
+/* ---- Comparing -------------------------------------------------------------------------------------- */
+
+/* Compares two values as sib_tensor_compare does each tensor in them; *out holds the sums and the worst. Different
+   kinds, counts, dtypes or dims are SIB_ERR_ARGUMENT with both. */
+SIB_API sib_code sib_value_compare(const sib_value *a, const sib_value *b, const sib_tolerance *tolerance,
+                                   sib_comparison *out, sib_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,46 @@
+/* What a value can be: a tensor, or sequences, optionals and maps around one. */
+#ifndef GRAPH_TYPE_H
+#define GRAPH_TYPE_H
+
+#include "graph/dims.h"
+
+typedef enum type_kind {
+    TYPE_UNKNOWN = 0,
+    TYPE_TENSOR,
+    TYPE_SPARSE, /* a sparse tensor; its dense dims in shape */
+    TYPE_SEQUENCE,
+    TYPE_OPTIONAL,
+    TYPE_MAP
+} type_kind;
+
+#define TYPE_MAX_DEPTH 4
+
+/* wrap lists what stands around the tensor, outermost first: optional(seq(tensor)) is { OPTIONAL, SEQUENCE }. A map
+   wraps the type of its values and has the dtype of its keys in key. Where only the outer part is known, dtype is
+   SIB_DTYPE_UNKNOWN. */
+typedef struct value_type {
+    uint8_t depth;                /* entries of wrap */
+    uint8_t wrap[TYPE_MAX_DEPTH]; /* type_kind: SEQUENCE, OPTIONAL, MAP */
+    type_kind leaf;               /* TYPE_TENSOR, TYPE_SPARSE or TYPE_UNKNOWN */
+    sib_dtype dtype, key;
+    dim_shape shape;
+} value_type;
+
+/* The outermost kind. */
+static inline type_kind type_outer(const value_type *t)
+{
+    return t->depth ? (type_kind)t->wrap[0] : t->leaf;
+}
+
+/* A tensor of dtype, unranked. */
+value_type type_tensor(sib_dtype dtype);
+/* A tensor of dtype and concrete dims (rank). */
+value_type type_of_dims(dim_table *t, sib_dtype dtype, size_t rank, const int64_t *dims);
+/* kind around t. Gives an unknown type where it nests too deep. */
+value_type type_wrap(type_kind kind, value_type t);
+/* What is inside the outermost wrap; an unknown type for a tensor. */
+value_type type_inner(const value_type *t);
+/* "float32 [T, 80]", "seq(int64 [?1])", "map(string, float32 [])", "unknown". */
+const char *type_text(const dim_table *dims, const value_type *t, char *text, size_t size);
+
+#endif
