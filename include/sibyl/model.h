@@ -12,12 +12,12 @@ typedef struct sib_model sib_model;
 
 /* Limits on what a file may make the reader do; 0 takes the default in brackets. */
 typedef struct sib_open_options {
-    bool external_anywhere;   /* external data may stand outside the model's folder */
-    const char *folder;       /* where external data is looked for; NULL: beside the file */
-    uint32_t max_depth;       /* subgraphs and functions inside one another [32] */
-    uint64_t max_nodes;       /* nodes, after functions are inlined [4,000,000] */
-    uint64_t max_bytes;       /* elements of initializers that are not in the mapped files, in bytes [4 GiB] */
-    bool no_inference;        /* leave types as the file declares them */
+    bool external_anywhere; /* external data may stand outside the model's folder */
+    const char *folder;     /* where external data is looked for; NULL: beside the file */
+    uint32_t max_depth;     /* subgraphs and functions inside one another [32] */
+    uint64_t max_nodes;     /* nodes, after functions are inlined [4,000,000] */
+    uint64_t max_bytes;     /* elements of initializers that are not in the mapped files, in bytes [4 GiB] */
+    bool no_inference;      /* leave types as the file declares them */
 } sib_open_options;
 
 /* Opens an ONNX model (IR 3 to 13): the file is mapped and weights stay in it, so it must stay unchanged while the
@@ -25,10 +25,11 @@ typedef struct sib_open_options {
    options: may be NULL. out: owned by the caller, sib_model_free(&m).
    Errors: SIB_ERR_IO, SIB_ERR_FORMAT with the byte offset, SIB_ERR_SIZE (a limit), SIB_ERR_UNSUPPORTED,
    SIB_ERR_MEMORY. */
-SIB_API sib_code sib_model_open(const char *path, const sib_open_options *options, sib_model **out, sib_error *err);
+SIB_API sib_code sib_model_open(const char *path, const sib_open_options *options, sib_model **out,
+                                sib_error *err);
 /* The same from memory, which is copied. */
-SIB_API sib_code sib_model_open_bytes(const void *data, size_t size, const sib_open_options *options, sib_model **out,
-                                      sib_error *err);
+SIB_API sib_code sib_model_open_bytes(const void *data, size_t size, const sib_open_options *options,
+                                      sib_model **out, sib_error *err);
 /* Sessions keep their model alive; the order does not matter. */
 SIB_API void sib_model_free(sib_model **m);
 
@@ -43,9 +44,9 @@ typedef struct sib_model_info {
     const char *graph_name, *producer_name, *producer_version, *domain, *doc;
     int64_t ir_version, model_version;
     size_t n_inputs, n_outputs, n_opsets, n_metadata;
-    size_t n_nodes, n_values;   /* of the main graph, functions inlined */
+    size_t n_nodes, n_values; /* of the main graph, functions inlined */
     size_t n_initializers;
-    uint64_t parameters;        /* elements of all initializers, subgraphs included */
+    uint64_t parameters; /* elements of all initializers, subgraphs included */
     uint64_t parameter_bytes;
     size_t n_diagnostics;
 } sib_model_info;
@@ -59,15 +60,15 @@ SIB_API const char *sib_model_diagnostic(const sib_model *m, size_t i);
 
 typedef struct sib_value_info {
     const char *name, *doc;
-    const char *type;        /* "float32 [T, 80]", "seq(int64 [N])" */
-    sib_value_kind kind;     /* 0 where not known */
-    sib_dtype dtype;         /* SIB_DTYPE_UNKNOWN where not known */
+    const char *type;    /* "float32 [T, 80]", "seq(int64 [N])" */
+    sib_value_kind kind; /* 0 where not known */
+    sib_dtype dtype;     /* SIB_DTYPE_UNKNOWN where not known */
     bool ranked;
     size_t rank;
-    int64_t dims[SIB_MAX_RANK];             /* -1 for a dim that is no number */
-    const char *dim_names[SIB_MAX_RANK];    /* its expression: "T", "2*T+1"; NULL for numbers */
-    const sib_tensor *constant;             /* an initializer or folded value, else NULL; the model's */
-    bool optional_input;                    /* an input with a default value */
+    int64_t dims[SIB_MAX_RANK];          /* -1 for a dim that is no number */
+    const char *dim_names[SIB_MAX_RANK]; /* its expression: "T", "2*T+1"; NULL for numbers */
+    const sib_tensor *constant;          /* an initializer or folded value, else NULL; the model's */
+    bool optional_input;                 /* an input with a default value */
 } sib_value_info;
 /* Inputs and outputs in order. False outside. */
 SIB_API bool sib_model_input(const sib_model *m, size_t i, sib_value_info *out);
@@ -77,12 +78,12 @@ SIB_API bool sib_model_value(const sib_model *m, size_t i, sib_value_info *out);
 
 typedef struct sib_node_info {
     const char *name, *domain, *type, *doc;
-    int64_t version;                /* opset that applies */
-    bool known;                     /* Sibyl has the operator */
+    int64_t version; /* opset that applies */
+    bool known;      /* Sibyl has the operator */
     size_t n_inputs, n_outputs;
     const uint32_t *inputs, *outputs; /* numbers of values; UINT32_MAX for an omitted one */
-    const char *flops;              /* operations as an expression ("2*T*384*384"), NULL where not known */
-    const char *bytes;              /* bytes read and written, likewise */
+    const char *flops;                /* operations as an expression ("2*T*384*384"), NULL where not known */
+    const char *bytes;                /* bytes read and written, likewise */
 } sib_node_info;
 /* Node i of the main graph, in order of use. False outside. */
 SIB_API bool sib_model_node(const sib_model *m, size_t i, sib_node_info *out);

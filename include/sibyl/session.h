@@ -11,11 +11,11 @@ extern "C" {
 typedef struct sib_session sib_session;
 
 typedef struct sib_session_options {
-    const char *backends;   /* names in order of choice, "cpu,ref"; NULL: all of this build, fastest first */
-    unsigned threads;       /* 0: one per processor that this process may use */
-    uint64_t seed;          /* of random operators that have none of their own */
-    bool oracle;            /* every float value in double */
-    uint64_t memory_limit;  /* bytes that values of a run may take together, 0: none */
+    const char *backends;  /* names in order of choice, "cpu,ref"; NULL: all of this build, fastest first */
+    unsigned threads;      /* 0: one per processor that this process may use */
+    uint64_t seed;         /* of random operators that have none of their own */
+    bool oracle;           /* every float value in double */
+    uint64_t memory_limit; /* bytes that values of a run may take together, 0: none */
 } sib_session_options;
 
 /* Names of the backends of this build, "ref" among them. NULL outside. */
@@ -54,13 +54,13 @@ SIB_API void sib_cancel_set(sib_cancel *c); /* thread-safe; runs given it end wi
 typedef struct sib_profile sib_profile;
 
 typedef struct sib_run_options {
-    sib_tap tap;                    /* NULL: none */
+    sib_tap tap; /* NULL: none */
     void *tap_context;
-    const char *const *tap_names;   /* (n_taps) names or globs ("*", "encoder/?"); with n_taps 0 every value */
+    const char *const *tap_names; /* (n_taps) names or globs ("*", "encoder/?"); with n_taps 0 every value */
     size_t n_taps;
-    bool tap_inside;                /* values of milli-ops too */
-    sib_profile *profile;           /* filled; NULL: none */
-    const sib_cancel *cancel;       /* NULL: none */
+    bool tap_inside;          /* values of milli-ops too */
+    sib_profile *profile;     /* filled; NULL: none */
+    const sib_cancel *cancel; /* NULL: none */
 } sib_run_options;
 
 /* Runs the model. inputs: (n_inputs) by name; those with a default may be left out. Checked before anything runs: names,
@@ -69,9 +69,9 @@ typedef struct sib_run_options {
    Thread-safe: several threads may run one session.
    Errors: SIB_ERR_ARGUMENT naming the input and both shapes, SIB_ERR_CANCELLED, SIB_ERR_MEMORY (the limit, with the
    node), and what operators refuse (SIB_ERR_VALUE, SIB_ERR_UNSUPPORTED). */
-SIB_API sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value *inputs, size_t n_outputs,
-                                 const char *const *outputs, sib_value **out, const sib_run_options *options,
-                                 sib_error *err);
+SIB_API sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value *inputs,
+                                 size_t n_outputs, const char *const *outputs, sib_value **out,
+                                 const sib_run_options *options, sib_error *err);
 
 /* ---- Profiles --------------------------------------------------------------------------------------- */
 
@@ -82,7 +82,11 @@ typedef struct sib_profile_row {
     uint64_t calls;
     double seconds;
 } sib_profile_row;
-typedef enum sib_profile_by { SIB_PROFILE_BY_NODE, SIB_PROFILE_BY_OPERATOR, SIB_PROFILE_BY_MILLI } sib_profile_by;
+typedef enum sib_profile_by {
+    SIB_PROFILE_BY_NODE,
+    SIB_PROFILE_BY_OPERATOR,
+    SIB_PROFILE_BY_MILLI
+} sib_profile_by;
 /* Row i in order of time, longest first; by node (milli-ops inside counted to their node), by operator type, or by
    milli-op. False outside. Strings live until the profile is filled again or freed. */
 SIB_API bool sib_profile_get(const sib_profile *p, sib_profile_by by, size_t i, sib_profile_row *out);

@@ -27,7 +27,8 @@ SIB_API sib_code sib_value_sequence(size_t n, const sib_value *const *items, sib
 SIB_API sib_code sib_value_optional(const sib_value *item, sib_value **out, sib_error *err);
 /* A map from keys [n] (int64, another integer type or string) to values [n], both views.
    Errors: SIB_ERR_ARGUMENT (ranks or counts), SIB_ERR_MEMORY. */
-SIB_API sib_code sib_value_map(const sib_tensor *keys, const sib_tensor *values, sib_value **out, sib_error *err);
+SIB_API sib_code sib_value_map(const sib_tensor *keys, const sib_tensor *values, sib_value **out,
+                               sib_error *err);
 /* Another value over the same elements. */
 SIB_API sib_code sib_value_copy(const sib_value *v, sib_value **out, sib_error *err);
 SIB_API void sib_value_free(sib_value **v);

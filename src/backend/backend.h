@@ -33,7 +33,7 @@ typedef struct buffer {
 } buffer;
 
 typedef struct sib_backend_options {
-    sib_pool *pool;  /* threads; may be NULL */
+    sib_pool *pool;   /* threads; may be NULL */
     const char *text; /* what stands behind the backend's name: "gpu=1"; may be NULL */
 } sib_backend_options;
 

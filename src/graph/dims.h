@@ -14,7 +14,7 @@ typedef struct dim {
     uint32_t id;
 } dim;
 
-#define DIM_NONE ((dim){ 0 })
+#define DIM_NONE ((dim){0})
 
 typedef struct dim_table dim_table;
 
@@ -30,7 +30,8 @@ dim dim_fresh(dim_table *t);                /* a symbol like no other, shown as 
 dim dim_add(dim_table *t, dim a, dim b);
 dim dim_sub(dim_table *t, dim a, dim b);
 dim dim_mul(dim_table *t, dim a, dim b);
-dim dim_floor_div(dim_table *t, dim a, dim b); /* toward minus infinity; exact where b divides every coefficient */
+dim dim_floor_div(dim_table *t, dim a,
+                  dim b); /* toward minus infinity; exact where b divides every coefficient */
 dim dim_ceil_div(dim_table *t, dim a, dim b);
 dim dim_mod(dim_table *t, dim a, dim b); /* a - floor(a / b) * b */
 dim dim_min(dim_table *t, dim a, dim b);
@@ -55,7 +56,7 @@ typedef struct dim_binding {
     struct {
         uint32_t symbol; /* id of a dim that is one symbol */
         int64_t value;
-    } *items;
+    } * items;
 } dim_binding;
 
 /* Value of symbol under b. False where it has none. */

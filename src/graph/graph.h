@@ -26,18 +26,19 @@ typedef struct id_list {
 /* ---- Attributes ----------------------------------------------------------------------------------- */
 
 typedef enum attribute_kind { /* the numbers of AttributeProto.AttributeType */
-    ATTR_FLOAT = 1,
-    ATTR_INT = 2,
-    ATTR_STRING = 3,
-    ATTR_TENSOR = 4,
-    ATTR_GRAPH = 5,
-    ATTR_FLOATS = 6,
-    ATTR_INTS = 7,
-    ATTR_STRINGS = 8,
-    ATTR_TENSORS = 9,
-    ATTR_GRAPHS = 10,
-    ATTR_SPARSE = 11, /* kept as its three tensors in `tensors`: values, indices, dims */
-    ATTR_TYPE = 13
+                              ATTR_FLOAT = 1,
+                              ATTR_INT = 2,
+                              ATTR_STRING = 3,
+                              ATTR_TENSOR = 4,
+                              ATTR_GRAPH = 5,
+                              ATTR_FLOATS = 6,
+                              ATTR_INTS = 7,
+                              ATTR_STRINGS = 8,
+                              ATTR_TENSORS = 9,
+                              ATTR_GRAPHS = 10,
+                              ATTR_SPARSE =
+                                  11, /* kept as its three tensors in `tensors`: values, indices, dims */
+                              ATTR_TYPE = 13
 } attribute_kind;
 
 typedef struct attribute {
@@ -50,11 +51,11 @@ typedef struct attribute {
         sib_str s;
         const sib_tensor *tensor; /* borrowed: the model's keeper owns it */
         struct graph *graph;
-        const float *floats;     /* (n) */
-        const int64_t *ints;     /* (n) */
-        const sib_str *strings;  /* (n) */
+        const float *floats;        /* (n) */
+        const int64_t *ints;        /* (n) */
+        const sib_str *strings;     /* (n) */
         const sib_tensor **tensors; /* (n) */
-        struct graph **graphs;   /* (n) */
+        struct graph **graphs;      /* (n) */
         const value_type *type;
     };
 } attribute;
@@ -64,25 +65,26 @@ typedef struct attribute {
 typedef struct value {
     sib_str name; /* as in the file; unique within its graph, may be empty in lowered graphs */
     sib_str doc;
-    value_type type;          /* what is known: dtype, dims */
-    value_type declared;      /* what the file says; kind TYPE_UNKNOWN where it says nothing */
-    node_id producer;         /* NO_NODE for inputs, captures and constants */
+    value_type type;            /* what is known: dtype, dims */
+    value_type declared;        /* what the file says; kind TYPE_UNKNOWN where it says nothing */
+    node_id producer;           /* NO_NODE for inputs, captures and constants */
     const sib_tensor *constant; /* initial or folded, else NULL; borrowed from the keeper */
-    const dim *elements;      /* (n_elements) where the elements of an integer tensor are known as dims, else NULL */
+    const dim
+        *elements; /* (n_elements) where the elements of an integer tensor are known as dims, else NULL */
     uint32_t n_elements;
-    bool from_file;           /* the constant is an initializer of the file, not folded */
+    bool from_file; /* the constant is an initializer of the file, not folded */
 } value;
 
 typedef struct node {
-    sib_str domain, type;    /* "" is ai.onnx; "LayerNormalization" */
+    sib_str domain, type; /* "" is ai.onnx; "LayerNormalization" */
     sib_str name, doc;
-    const struct op_def *op; /* row of ops.def, NULL where unknown or a milli-op */
+    const struct op_def *op;       /* row of ops.def, NULL where unknown or a milli-op */
     const struct milli_def *milli; /* row of milli.def, NULL for operators */
-    int64_t version;         /* of the domain, as the file imports it */
-    id_list inputs, outputs; /* value ids; NO_VALUE for an omitted optional one */
+    int64_t version;               /* of the domain, as the file imports it */
+    id_list inputs, outputs;       /* value ids; NO_VALUE for an omitted optional one */
     size_t n_attributes;
-    attribute *attributes;   /* (n_attributes) */
-    node_id origin;          /* in a lowered graph: the source graph's node that this one was lowered from */
+    attribute *attributes; /* (n_attributes) */
+    node_id origin;        /* in a lowered graph: the source graph's node that this one was lowered from */
 } node;
 
 typedef struct capture {
@@ -107,7 +109,7 @@ typedef struct graph {
     struct graph *outer; /* the graph around a subgraph, or NULL */
     value *values;       /* (n_values) */
     uint32_t n_values, value_capacity;
-    node *nodes;         /* (n_nodes), in order of use */
+    node *nodes; /* (n_nodes), in order of use */
     uint32_t n_nodes, node_capacity;
     id_list inputs, outputs; /* value ids; inputs with a constant have a default value */
     uint32_t n_captures, capture_capacity;
@@ -139,7 +141,8 @@ const attribute *node_attribute(const node *n, const char *name);
 int64_t attr_int(const node *n, const char *name, int64_t fallback);
 double attr_float(const node *n, const char *name, double fallback);
 sib_str attr_string(const node *n, const char *name, const char *fallback);
-bool attr_is(const node *n, const char *name, const char *fallback, const char *word); /* string equals word */
+bool attr_is(const node *n, const char *name, const char *fallback,
+             const char *word); /* string equals word */
 /* Ints (n), or NULL with n 0. */
 const int64_t *attr_ints(const node *n, const char *name, size_t *count);
 const float *attr_floats(const node *n, const char *name, size_t *count);
@@ -157,7 +160,7 @@ static inline sib_str str_of(const char *text)
     size_t n = 0;
     while (text[n])
         n++;
-    return (sib_str){ text, n };
+    return (sib_str){text, n};
 }
 
 /* Checks the invariants above, subgraphs included. Errors: SIB_ERR_FORMAT naming the value or node. */

@@ -17,40 +17,39 @@
 typedef struct mval {
     value_id id;
 } mval;
-#define MVAL_NONE ((mval){ NO_VALUE })
+#define MVAL_NONE ((mval){NO_VALUE})
 
 typedef enum lower_status {
     LOWER_OK,
     LOWER_NEEDS_DIMS,    /* symbolic only: a dim must be a number first */
-    LOWER_NEEDS_CONTENT, /* the elements of source value l->needs must be known first */
+    LOWER_NEEDS_CONTENT, /* the elements of an imported value, l->needs, must be known first */
     LOWER_FAILED         /* l->error says why: wrong input, unsupported, memory */
 } lower_status;
 
 typedef struct lowering lowering;
 
 struct lowering {
-    graph *graph;     /* where milli-ops go */
-    bool symbolic;    /* inference: dims may be expressions */
-    bool oracle;      /* float16, bfloat16 and float32 become float64 everywhere */
-    uint64_t seed;    /* of the session, for random operators without one of their own */
+    graph *graph;       /* where milli-ops go */
+    bool symbolic;      /* inference: dims may be expressions */
+    bool oracle;        /* float16, bfloat16 and float32 become float64 everywhere */
+    uint64_t seed;      /* of the session, for random operators without one of their own */
     int64_t fold_limit; /* most elements that are folded on the spot */
     lower_status status;
-    value_id needs;   /* of the source graph, with LOWER_NEEDS_CONTENT */
-    sib_error error;  /* with LOWER_FAILED */
+    value_id needs;  /* with LOWER_NEEDS_CONTENT: a value of `graph` that was imported */
+    sib_error error; /* with LOWER_FAILED */
 
     /* The node being lowered and its source graph; set by lower_node. */
     const struct graph *source;
     const node *node;
     node_id node_index;
-    mval *outs;            /* (node->outputs.n) what l_out gave */
-    value_type *declared;  /* (node->outputs.n) what l_declare said, else unknown */
-    unsigned depth;        /* of subgraphs being inlined */
+    mval *outs;           /* (node->outputs.n) what l_out gave */
+    value_type *declared; /* (node->outputs.n) what l_declare said, else unknown */
+    unsigned depth;       /* of subgraphs being inlined */
 
     /* Of whoever drives the lowering. */
     void *driver;
     /* The value of l->graph that stands for a value of `source`. */
     mval (*import)(lowering *l, const struct graph *source, value_id v);
-    /* Called in symbolic mode when the content of v is wanted and unknown, and otherwise likewise; may be NULL. */
     /* Computes a milli-op whose inputs are all constants; fills outputs' constants (kept by the graph's arena).
        NULL: nothing is folded. */
     sib_code (*fold)(lowering *l, node_id milli, sib_error *err);
@@ -67,26 +66,6 @@ static inline bool l_ok(const lowering *l)
 {
     return l->status == LOWER_OK;
 }
-
-/* ---- The node being lowered (ops) ------------------------------------------------------------------ */
-
-/* True where input i is there. */
-bool l_has(const lowering *l, size_t i);
-/* Input i. Fails where it is missing. */
-mval l_in(lowering *l, size_t i);
-/* Input i, or MVAL_NONE where it is omitted. */
-mval l_in_or_none(lowering *l, size_t i);
-/* True where output i is wanted by the file. */
-bool l_wants(const lowering *l, size_t i);
-/* Output i is v. */
-void l_out(lowering *l, size_t i, mval v);
-/* Says the type of output i before the lowering may stop for want of dims or content. dims: (rank), or NULL where
-   the rank is not known; a dim may be DIM_NONE for one that is not known. */
-void l_declare(lowering *l, size_t i, sib_dtype dtype, int rank, const dim *dims);
-/* The same for other types than tensors. */
-void l_declare_type(lowering *l, size_t i, value_type type);
-/* Lowers the nodes of a subgraph in place. in: (n_in) for its inputs, out: (n_out) receives its outputs. */
-void l_inline(lowering *l, graph *subgraph, size_t n_in, const mval *in, size_t n_out, mval *out);
 
 /* ---- What is known of a value ---------------------------------------------------------------------- */
 
@@ -122,7 +101,7 @@ double m_float(lowering *l, mval v);
 
 /* ---- Dims in formulas ------------------------------------------------------------------------------ */
 
-dim d_const(lowering *l, int64_t value);
+dim d_const(lowering *l, int64_t number);
 dim d_add(lowering *l, dim a, dim b);
 dim d_sub(lowering *l, dim a, dim b);
 dim d_mul(lowering *l, dim a, dim b);
@@ -135,19 +114,19 @@ dim d_product(lowering *l, size_t n, const dim *dims); /* 1 for none */
 
 /* ---- Constants ------------------------------------------------------------------------------------- */
 
-mval m_constant(lowering *l, sib_tensor *t);                      /* takes t over, also where it fails */
-mval m_constant_ref(lowering *l, const sib_tensor *t);            /* t outlives the graph (an attribute) */
-mval m_scalar(lowering *l, sib_dtype dtype, double value);        /* rounded or truncated to dtype */
-mval m_scalar_int(lowering *l, sib_dtype dtype, int64_t value);   /* exact; wraps */
-mval m_scalar_like(lowering *l, mval x, double value);            /* of the dtype of x */
-mval m_int64s(lowering *l, size_t n, const int64_t *values);      /* [n] */
-mval m_floats(lowering *l, size_t n, const float *values);        /* float32 [n] */
-mval m_strings(lowering *l, size_t n, const sib_str *values);     /* [n] */
-mval m_dim_vector(lowering *l, size_t n, const dim *dims);        /* int64 [n] whose elements are known as dims */
-mval m_dim_scalar(lowering *l, dim d);                            /* int64 scalar */
-mval m_shape_of(lowering *l, mval x);                             /* int64 [rank] */
+mval m_constant(lowering *l, sib_tensor *t);                    /* takes t over, also where it fails */
+mval m_constant_ref(lowering *l, const sib_tensor *t);          /* t outlives the graph (an attribute) */
+mval m_scalar(lowering *l, sib_dtype dtype, double value);      /* rounded or truncated to dtype */
+mval m_scalar_int(lowering *l, sib_dtype dtype, int64_t value); /* exact; wraps */
+mval m_scalar_like(lowering *l, mval x, double value);          /* of the dtype of x */
+mval m_int64s(lowering *l, size_t n, const int64_t *values);    /* [n] */
+mval m_floats(lowering *l, size_t n, const float *values);      /* float32 [n] */
+mval m_strings(lowering *l, size_t n, const sib_str *values);   /* [n] */
+mval m_dim_vector(lowering *l, size_t n, const dim *dims); /* int64 [n] whose elements are known as dims */
+mval m_dim_scalar(lowering *l, dim d);                     /* int64 scalar */
+mval m_shape_of(lowering *l, mval x);                      /* int64 [rank] */
 mval m_filled(lowering *l, mval scalar, size_t rank, const dim *dims); /* the scalar expanded */
-mval m_iota(lowering *l, sib_dtype dtype, dim n);                 /* 0, 1, ... n - 1 */
+mval m_iota(lowering *l, sib_dtype dtype, dim n);                      /* 0, 1, ... n - 1 */
 
 /* ---- Elementwise ------------------------------------------------------------------------------------ */
 
@@ -177,7 +156,7 @@ M_UNARY(cos)
 M_UNARY(tanh)
 M_UNARY(erf)
 M_UNARY(log1p)
-M_UNARY(not)
+M_UNARY(not )
 M_UNARY(is_nan)
 M_UNARY(is_inf)
 M_BINARY(add)
@@ -198,7 +177,8 @@ M_BINARY(less_equal)
 #undef M_UNARY
 #undef M_BINARY
 mval m_where(lowering *l, mval condition, mval a, mval b);
-mval m_cast(lowering *l, mval a, sib_dtype to);      /* a itself where it has the dtype; does not saturate integers */
+mval m_cast(lowering *l, mval a,
+            sib_dtype to); /* a itself where it has the dtype; does not saturate integers */
 mval m_cast_saturating(lowering *l, mval a, sib_dtype to); /* 8-bit floats saturate, integers clamp */
 mval m_cast_like(lowering *l, mval a, mval like);
 mval m_bitcast(lowering *l, mval a, sib_dtype to);
@@ -207,8 +187,9 @@ mval m_add_number(lowering *l, mval a, double b);
 mval m_mul_number(lowering *l, mval a, double b);
 mval m_reciprocal(lowering *l, mval a);
 mval m_square(lowering *l, mval a);
-mval m_clamp(lowering *l, mval a, mval low, mval high); /* min(max(a, low), high); MVAL_NONE bounds are left out */
-mval m_sigmoid(lowering *l, mval a); /* 1 / (1 + e^-a), without overflow */
+mval m_clamp(lowering *l, mval a, mval low,
+             mval high);             /* min(max(a, low), high); MVAL_NONE bounds are left out */
+mval m_sigmoid(lowering *l, mval a); /* 1 / (1 + e^-a), in double, rounded once */
 mval m_relu(lowering *l, mval a);
 
 /* ---- Reductions. axes: (n), may be negative; n 0 with axes NULL is every axis. ------------------------- */
@@ -219,20 +200,22 @@ mval m_reduce_axis(lowering *l, milli_kind kind, mval a, int64_t axis, keep_dims
 mval m_reduce_mean(lowering *l, mval a, size_t n, const int64_t *axes, keep_dims keep);
 mval m_arg(lowering *l, milli_kind kind, mval a, int64_t axis, bool last, keep_dims keep);
 mval m_cumulative(lowering *l, milli_kind kind, mval a, int64_t axis);
-mval m_softmax(lowering *l, mval a, int64_t axis);     /* e^(a - max) / sum; computed in the dtype of a */
+mval m_softmax(lowering *l, mval a, int64_t axis); /* e^(a - max) / sum; computed in the dtype of a */
 mval m_log_softmax(lowering *l, mval a, int64_t axis);
 
 /* ---- Layout ------------------------------------------------------------------------------------------ */
 
 mval m_reshape(lowering *l, mval a, size_t rank, const dim *dims); /* the counts must agree */
 mval m_reshape_numbers(lowering *l, mval a, size_t rank, const int64_t *dims);
-mval m_flatten(lowering *l, mval a, int begin, int end); /* axes [begin, end) become one; an empty range a 1 */
-mval m_unsqueeze(lowering *l, mval a, int axis);         /* a dim of 1 before axis of the result; may be negative */
+mval m_flatten(lowering *l, mval a, int begin,
+               int end);                         /* axes [begin, end) become one; an empty range a 1 */
+mval m_unsqueeze(lowering *l, mval a, int axis); /* a dim of 1 before axis of the result; may be negative */
 mval m_squeeze(lowering *l, mval a, int axis);
 mval m_transpose(lowering *l, mval a, const int64_t *perm); /* (rank) */
 mval m_swap(lowering *l, mval a, int axis, int other);      /* two axes exchanged; may be negative */
 mval m_move(lowering *l, mval a, int from, int to);         /* axis `from` comes to stand at `to` */
-mval m_expand(lowering *l, mval a, size_t rank, const dim *dims); /* dims as they come out, after broadcasting */
+mval m_expand(lowering *l, mval a, size_t rank,
+              const dim *dims); /* dims as they come out, after broadcasting */
 mval m_broadcast_like(lowering *l, mval a, mval like);
 /* count elements from start on along one axis; must lie inside. */
 mval m_slice(lowering *l, mval a, int axis, dim start, dim count, int64_t step);
@@ -246,8 +229,10 @@ mval m_pad_axis(lowering *l, mval a, int axis, dim before, dim after, mval value
 mval m_gather(lowering *l, mval a, mval indices, int axis); /* indices of any integer dtype, in [0, n) */
 mval m_wrap_index(lowering *l, mval indices, dim n);        /* negative ones count from the end; int64 */
 mval m_gather_nd(lowering *l, mval a, mval indices, int batch);
-mval m_gather_elements(lowering *l, mval a, mval indices, int axis); /* out[i..] = a[i.. with axis: indices[i..]] */
-mval m_scatter_nd(lowering *l, mval a, mval indices, mval updates, const char *reduction); /* "none", "add", ... */
+mval m_gather_elements(lowering *l, mval a, mval indices,
+                       int axis); /* out[i..] = a[i.. with axis: indices[i..]] */
+mval m_scatter_nd(lowering *l, mval a, mval indices, mval updates,
+                  const char *reduction); /* "none", "add", ... */
 mval m_tile(lowering *l, mval a, size_t rank, const dim *repeats);
 
 /* Sliding windows over the last n axes; see milli.def. before, after: dims; pad value: scalar or MVAL_NONE for 0. */
@@ -271,9 +256,9 @@ mval m_random(lowering *l, milli_kind kind, sib_dtype dtype, int64_t seed, size_
    function of their own above. Attributes are copied. Where a type is dynamic its unknown dims are dim_fresh. */
 void m_emit(lowering *l, milli_kind kind, size_t n_in, const mval *in, size_t n_attributes,
             const attribute *attributes, size_t n_out, const value_type *types, mval *out);
-attribute attribute_int(const char *name, int64_t value);
+attribute attribute_int(const char *name, int64_t number);
 attribute attribute_ints(const char *name, size_t n, const int64_t *values); /* borrowed until m_emit */
-attribute attribute_str(const char *name, sib_str value);
+attribute attribute_str(const char *name, sib_str s);
 /* A tensor type for m_emit. dims: (rank), DIM_NONE gives a fresh one. */
 value_type m_tensor_type(lowering *l, sib_dtype dtype, size_t rank, const dim *dims);
 /* The tensor types of two broadcast together: dims in out, returns the rank; fails where they do not fit. */

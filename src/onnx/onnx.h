@@ -41,7 +41,8 @@ sib_code onnx_write_file(const onnx_model *m, const char *path, const char *exte
 /* A TensorProto, SequenceProto, OptionalProto or MapProto in a file of its own (test_data_set_0/input_0.pb).
    type: what the bytes are; a plain tensor where it is unknown. *name: the tensor's name in `arena`-free memory,
    released with sib_free; may be NULL. */
-sib_code onnx_read_value(const char *path, const value_type *type, sib_value **out, char **name, sib_error *err);
+sib_code onnx_read_value(const char *path, const value_type *type, sib_value **out, char **name,
+                         sib_error *err);
 sib_code onnx_write_value(const char *path, const sib_value *v, const char *name, sib_error *err);
 
 #endif

@@ -5,17 +5,17 @@
 #include "milli/build.h"
 
 typedef enum op_control { /* operators that the session runs, since they run graphs */
-    CONTROL_NONE,
-    CONTROL_IF,
-    CONTROL_LOOP,
-    CONTROL_SCAN,
-    CONTROL_SEQUENCE_MAP
+                          CONTROL_NONE,
+                          CONTROL_IF,
+                          CONTROL_LOOP,
+                          CONTROL_SCAN,
+                          CONTROL_SEQUENCE_MAP
 } op_control;
 
 typedef struct op_def {
     const char *domain, *name; /* domain "" is ai.onnx */
     const char *family;
-    int since;                 /* first version of the domain that has it */
+    int since;                            /* first version of the domain that has it */
     int min_in, max_in, min_out, max_out; /* -1: any number */
     op_control control;
     /* Lowers l->node; its definition. Reads inputs by l_in, gives outputs by l_out. */

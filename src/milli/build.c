@@ -1,0 +1,446 @@
+/* The builder's core: failing, what is known of a value, appending a milli-op. */
+#include "milli/build_internal.h"
+
+#include "base/size.h"
+#include "tensor/tensor.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Failing --------------------------------------------------------------------------------------- */
+
+mval l_fail(lowering *l, sib_code code, const char *format, ...)
+{
+    if (l->status != LOWER_OK)
+        return MVAL_NONE;
+    char words[240], name[120];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(words, sizeof words, format, args);
+    va_end(args);
+    l->status = LOWER_FAILED;
+    if (l->node)
+        err_set(&l->error, code, "node %s: %s", node_text(l->source, l->node, name, sizeof name), words);
+    else
+        err_set(&l->error, code, "%s", words);
+    return MVAL_NONE;
+}
+
+/* After a maker of dims or an allocation gave nothing. */
+static void fail_dims(lowering *l)
+{
+    sib_code code = dim_table_failed(l->graph->dims);
+    if (code != SIB_OK)
+        l_fail(l, code, "%s",
+               code == SIB_ERR_MEMORY ? "no memory for a dim" : "a dim overflows or grows too long");
+}
+
+static void fail_error(lowering *l, const sib_error *err)
+{
+    l_fail(l, err->code, "%s", err->message);
+}
+
+/* ---- What is known --------------------------------------------------------------------------------- */
+
+static bool given(const lowering *l, mval v)
+{
+    return l->status == LOWER_OK && v.id != NO_VALUE;
+}
+
+value *build_value(const lowering *l, mval v)
+{
+    return &l->graph->values[v.id];
+}
+
+const value_type *m_type(const lowering *l, mval v)
+{
+    static const value_type unknown;
+    return given(l, v) ? &build_value(l, v)->type : &unknown;
+}
+
+sib_dtype m_dtype(const lowering *l, mval v)
+{
+    return m_type(l, v)->dtype;
+}
+
+bool m_is(const lowering *l, mval v, sib_dtype_kind kind)
+{
+    return sib_dtype_get_kind(m_dtype(l, v)) == kind;
+}
+
+static void needs_dims(lowering *l)
+{
+    if (l->status != LOWER_OK)
+        return;
+    if (l->symbolic)
+        l->status = LOWER_NEEDS_DIMS;
+    else
+        l_fail(l, SIB_ERR_UNSUPPORTED, "a dim that depends on data is needed before the data is there");
+}
+
+/* A tensor that is used: its rank must be known. */
+static bool ranked(lowering *l, mval v)
+{
+    if (!given(l, v))
+        return false;
+    const value_type *t = &build_value(l, v)->type;
+    if (t->depth || (t->leaf != TYPE_TENSOR && t->leaf != TYPE_UNKNOWN)) {
+        char text[120];
+        l_fail(l, SIB_ERR_ARGUMENT, "a tensor is wanted, not %s",
+               type_text(l->graph->dims, t, text, sizeof text));
+        return false;
+    }
+    if (!t->shape.ranked)
+        needs_dims(l);
+    return t->shape.ranked;
+}
+
+int m_rank(lowering *l, mval v)
+{
+    return ranked(l, v) ? build_value(l, v)->type.shape.rank : 0;
+}
+
+dim m_dim(lowering *l, mval v, int axis)
+{
+    if (!ranked(l, v))
+        return DIM_NONE;
+    const dim_shape *s = &build_value(l, v)->type.shape;
+    int at = m_axis(l, axis, s->rank, "axis");
+    return l_ok(l) ? s->dims[at] : DIM_NONE;
+}
+
+int m_dims(lowering *l, mval v, dim out[SIB_MAX_RANK])
+{
+    if (!ranked(l, v))
+        return 0;
+    const dim_shape *s = &build_value(l, v)->type.shape;
+    memcpy(out, s->dims, sizeof *out * s->rank);
+    return s->rank;
+}
+
+int64_t m_number(lowering *l, dim d)
+{
+    int64_t n;
+    if (!l_ok(l))
+        return 1;
+    if (dim_is_const(l->graph->dims, d, &n))
+        return n;
+    if (dim_same(d, DIM_NONE))
+        fail_dims(l);
+    needs_dims(l);
+    return 1;
+}
+
+int64_t m_size(lowering *l, mval v, int axis)
+{
+    return m_number(l, m_dim(l, v, axis));
+}
+
+int m_axis(lowering *l, int64_t axis, int rank, const char *what)
+{
+    if (axis < -rank || axis >= rank) {
+        l_fail(l, SIB_ERR_ARGUMENT, "%s %lld is outside [%d, %d)", what, (long long)axis, -rank, rank);
+        return 0;
+    }
+    return (int)(axis < 0 ? axis + rank : axis);
+}
+
+/* ---- Content --------------------------------------------------------------------------------------- */
+
+bool m_is_known(const lowering *l, mval v)
+{
+    return given(l, v) && build_value(l, v)->constant;
+}
+
+/* Folds what leads to value `wanted` within the lowered node, whatever its size. Stops with LOWER_NEEDS_CONTENT at the
+   first imported value that is no constant. */
+static void force(lowering *l, value_id wanted)
+{
+    graph *g = l->graph;
+    node_id first = g->values[wanted].producer, from = first;
+    if (first == NO_NODE || g->nodes[first].origin != l->node_index) {
+        l->status = LOWER_NEEDS_CONTENT;
+        l->needs = wanted;
+        return;
+    }
+    while (from > 0 && g->nodes[from - 1].origin == l->node_index)
+        from--;
+    bool *needed = mem_calloc(first - from + 1, sizeof *needed);
+    if (!needed) {
+        l_fail(l, SIB_ERR_MEMORY, "no memory for what a value depends on");
+        return;
+    }
+    needed[first - from] = true;
+    for (node_id i = first + 1; i-- > from && l_ok(l);) {
+        const node *n = &g->nodes[i];
+        for (uint32_t k = 0; needed[i - from] && k < n->inputs.n && l_ok(l); k++) {
+            value_id v = n->inputs.ids[k];
+            if (v == NO_VALUE || g->values[v].constant)
+                continue;
+            node_id p = g->values[v].producer;
+            if (p == NO_NODE || p < from) {
+                l->status = LOWER_NEEDS_CONTENT;
+                l->needs = v;
+            } else
+                needed[p - from] = true;
+        }
+    }
+    for (node_id i = from; i <= first && l_ok(l); i++) {
+        sib_error err = SIB_ERROR_INIT;
+        if (needed[i - from] && (!l->fold || l->fold(l, i, &err) != SIB_OK)) {
+            if (l->fold)
+                fail_error(l, &err);
+            else
+                needs_dims(l);
+        }
+    }
+    mem_free(needed);
+}
+
+const sib_tensor *m_content(lowering *l, mval v)
+{
+    if (!given(l, v))
+        return NULL;
+    if (!build_value(l, v)->constant)
+        force(l, v.id);
+    return l_ok(l) ? build_value(l, v)->constant : NULL;
+}
+
+size_t m_elements(lowering *l, mval v, dim *out, size_t max)
+{
+    if (!given(l, v))
+        return 0;
+    size_t n = 0;
+    const value *x = build_value(l, v);
+    sib_dtype_kind kind = sib_dtype_get_kind(x->type.dtype);
+    if (x->type.dtype != SIB_DTYPE_UNKNOWN && kind != SIB_KIND_INT && kind != SIB_KIND_UINT) {
+        l_fail(l, SIB_ERR_ARGUMENT, "whole numbers are wanted, not %s", sib_dtype_name(x->type.dtype));
+        return 0;
+    }
+    if (x->constant && sib_tensor_count(x->constant) > max) {
+        l_fail(l, SIB_ERR_ARGUMENT, "%llu elements where at most %zu make sense",
+               (unsigned long long)sib_tensor_count(x->constant), max);
+        return 0;
+    }
+    if (elements_of(l, v, out, max, &n))
+        return n;
+    if (m_content(l, v) && elements_of(l, v, out, max, &n))
+        return n;
+    if (l_ok(l))
+        l_fail(l, SIB_ERR_ARGUMENT, "a list of at most %zu whole numbers is wanted", max);
+    return 0;
+}
+
+size_t m_ints(lowering *l, mval v, int64_t *out, size_t max)
+{
+    dim dims[ELEMENTS_MAX];
+    if (given(l, v) && build_value(l, v)->constant) {
+        /* constants may be longer than what is followed as dims */
+        const sib_tensor *t = build_value(l, v)->constant;
+        uint64_t n = sib_tensor_count(t);
+        sib_tensor *whole = NULL;
+        sib_dtype_kind kind = sib_dtype_get_kind(t->dtype);
+        if ((kind != SIB_KIND_INT && kind != SIB_KIND_UINT) || n > max) {
+            l_fail(l, SIB_ERR_ARGUMENT, "at most %zu whole numbers are wanted, not %llu of %s", max,
+                   (unsigned long long)n, sib_dtype_name(t->dtype));
+            return 0;
+        }
+        sib_error err = SIB_ERROR_INIT;
+        if (sib_tensor_convert(t, SIB_I64, SIB_OVERFLOW_IEEE, &whole, &err) != SIB_OK) {
+            fail_error(l, &err);
+            return 0;
+        }
+        memcpy(out, whole->data, n * sizeof *out);
+        sib_tensor_free(&whole);
+        return n;
+    }
+    size_t n = m_elements(l, v, dims, size_min(max, ELEMENTS_MAX));
+    if (given(l, v) && build_value(l, v)->constant)
+        return m_ints(l, v, out, max); /* it was folded just now */
+    for (size_t i = 0; i < n; i++)
+        out[i] = m_number(l, dims[i]);
+    return l_ok(l) ? n : 0;
+}
+
+int64_t m_int(lowering *l, mval v)
+{
+    int64_t number = 1;
+    if (m_ints(l, v, &number, 1) != 1 && l_ok(l))
+        l_fail(l, SIB_ERR_ARGUMENT, "one whole number is wanted, not none");
+    return l_ok(l) ? number : 1;
+}
+
+double m_float(lowering *l, mval v)
+{
+    const sib_tensor *t = m_content(l, v);
+    double number = 0;
+    int64_t origin[SIB_MAX_RANK] = {0};
+    if (!t)
+        return 0;
+    if (sib_tensor_count(t) != 1)
+        l_fail(l, SIB_ERR_ARGUMENT, "one number is wanted, not %llu",
+               (unsigned long long)sib_tensor_count(t));
+    else
+        sib_tensor_get(t, origin, &number, NULL);
+    return number;
+}
+
+/* ---- Dims in formulas ------------------------------------------------------------------------------ */
+
+dim d_const(lowering *l, int64_t number)
+{
+    dim d = dim_const(l->graph->dims, number);
+    if (dim_same(d, DIM_NONE))
+        fail_dims(l);
+    return d;
+}
+
+#define D_BINARY(name)                                                                                       \
+    dim d_##name(lowering *l, dim a, dim b)                                                                  \
+    {                                                                                                        \
+        if (!l_ok(l) || dim_same(a, DIM_NONE) || dim_same(b, DIM_NONE))                                      \
+            return DIM_NONE;                                                                                 \
+        dim d = dim_##name(l->graph->dims, a, b);                                                            \
+        if (dim_same(d, DIM_NONE))                                                                           \
+            fail_dims(l);                                                                                    \
+        return d;                                                                                            \
+    }
+D_BINARY(add)
+D_BINARY(sub)
+D_BINARY(mul)
+D_BINARY(floor_div)
+D_BINARY(ceil_div)
+D_BINARY(mod)
+D_BINARY(min)
+D_BINARY(max)
+#undef D_BINARY
+
+dim d_product(lowering *l, size_t n, const dim *dims)
+{
+    dim d = d_const(l, 1);
+    for (size_t i = 0; i < n; i++)
+        d = d_mul(l, d, dims[i]);
+    return d;
+}
+
+/* ---- Appending ------------------------------------------------------------------------------------- */
+
+attribute attribute_int(const char *name, int64_t number)
+{
+    return (attribute){.name = str_of(name), .kind = ATTR_INT, .i = number};
+}
+
+attribute attribute_ints(const char *name, size_t n, const int64_t *values)
+{
+    return (attribute){.name = str_of(name), .kind = ATTR_INTS, .n = n, .ints = values};
+}
+
+attribute attribute_str(const char *name, sib_str s)
+{
+    return (attribute){.name = str_of(name), .kind = ATTR_STRING, .s = s};
+}
+
+value_type m_tensor_type(lowering *l, sib_dtype dtype, size_t rank, const dim *dims)
+{
+    value_type t = type_tensor(dtype);
+    t.shape.ranked = true;
+    t.shape.rank = (uint8_t)rank;
+    if (rank > SIB_MAX_RANK) {
+        l_fail(l, SIB_ERR_SIZE, "rank %zu is above %d", rank, SIB_MAX_RANK);
+        return type_tensor(dtype);
+    }
+    for (size_t i = 0; i < rank; i++)
+        t.shape.dims[i] = dim_same(dims[i], DIM_NONE) ? dim_fresh(l->graph->dims) : dims[i];
+    return t;
+}
+
+mval build_leaf(lowering *l, const value_type *type, const sib_tensor *constant)
+{
+    value_id id;
+    sib_error err = SIB_ERROR_INIT;
+    if (!l_ok(l))
+        return MVAL_NONE;
+    if (graph_add_value(l->graph, (sib_str){"", 0}, type, &id, &err) != SIB_OK) {
+        fail_error(l, &err);
+        return MVAL_NONE;
+    }
+    l->graph->values[id].constant = constant;
+    return (mval){id};
+}
+
+/* True where the milli-op may be computed on the spot: every input is known and the outputs are small. */
+static bool foldable(const lowering *l, const node *n)
+{
+    const graph *g = l->graph;
+    if (!l->fold || n->milli->kind == MILLI_random_uniform || n->milli->kind == MILLI_random_normal)
+        return false;
+    for (uint32_t i = 0; i < n->inputs.n; i++)
+        if (n->inputs.ids[i] != NO_VALUE && !g->values[n->inputs.ids[i]].constant)
+            return false;
+    for (uint32_t i = 0; i < n->outputs.n; i++) {
+        const value_type *t = &g->values[n->outputs.ids[i]].type;
+        int64_t dims[SIB_MAX_RANK], count = 1;
+        if (t->depth || t->leaf != TYPE_TENSOR || !dim_shape_const(g->dims, &t->shape, dims))
+            return false;
+        for (int k = 0; k < t->shape.rank; k++)
+            if (!i64_mul(count, dims[k], &count) || count > l->fold_limit)
+                return false;
+    }
+    return true;
+}
+
+void m_emit(lowering *l, milli_kind kind, size_t n_in, const mval *in, size_t n_attributes,
+            const attribute *attributes, size_t n_out, const value_type *types, mval *out)
+{
+    for (size_t i = 0; i < n_out; i++)
+        out[i] = MVAL_NONE;
+    if (!l_ok(l))
+        return;
+    value_id outs[8], few[8], *ins = n_in <= 8 ? few : mem_alloc(n_in, sizeof *ins);
+    sib_error err = SIB_ERROR_INIT;
+    node n = {.milli = milli_row(kind),
+              .type = str_of(milli_row(kind)->name),
+              .version = 1,
+              .inputs = {(uint32_t)n_in, ins},
+              .outputs = {(uint32_t)n_out, outs},
+              .n_attributes = n_attributes,
+              .attributes = (attribute *)attributes,
+              .origin = l->node_index};
+    node_id id = NO_NODE;
+    sib_code code = ins && n_out <= 8 ? SIB_OK : err_set(&err, SIB_ERR_MEMORY, "no memory for a milli-op");
+    for (size_t i = 0; i < n_in && code == SIB_OK; i++)
+        ins[i] = in[i].id;
+    for (size_t i = 0; i < n_out && code == SIB_OK; i++)
+        code = graph_add_value(l->graph, (sib_str){"", 0}, &types[i], &outs[i], &err);
+    if (code == SIB_OK)
+        code = graph_add_node(l->graph, &n, &id, &err);
+    if (code == SIB_OK && foldable(l, &l->graph->nodes[id])) {
+        code = l->fold(l, id, &err);
+        if (code == SIB_OK) { /* its outputs are constants now; it was the last node */
+            for (size_t i = 0; i < n_out; i++)
+                l->graph->values[outs[i]].producer = NO_NODE;
+            l->graph->n_nodes--;
+        }
+    } else if (code == SIB_OK)
+        elements_follow(l, &l->graph->nodes[id]);
+    if (ins != few)
+        mem_free(ins);
+    if (code != SIB_OK) {
+        fail_error(l, &err);
+        return;
+    }
+    for (size_t i = 0; i < n_out; i++)
+        out[i] = (mval){outs[i]};
+}
+
+mval build_one(lowering *l, milli_kind kind, size_t n_in, const mval *in, size_t n_attributes,
+               const attribute *attributes, const value_type *type)
+{
+    mval out;
+    for (size_t i = 0; i < n_in; i++)
+        if (!given(l, in[i]))
+            return MVAL_NONE;
+    m_emit(l, kind, n_in, in, n_attributes, attributes, 1, type, &out);
+    return out;
+}
