@@ -46,8 +46,9 @@ struct lowering {
     value_type *declared; /* (node->outputs.n) what l_declare said, else unknown */
     unsigned depth;       /* of subgraphs being inlined */
 
-    /* Of whoever drives the lowering. */
-    void *driver;
+    /* Of whoever drives the lowering: `driver` is for import and changes inside subgraphs that are lowered in place,
+       `owner` is for the others and stays. */
+    void *driver, *owner;
     /* The value of l->graph that stands for a value of `source`. */
     mval (*import)(lowering *l, const struct graph *source, value_id v);
     /* Computes a milli-op whose inputs are all constants; fills outputs' constants (kept by the graph's arena).

@@ -1,0 +1,75 @@
+#include "run/cost.h"
+
+#include "milli/milli.h"
+
+/* How a milli-op's operations are counted. */
+typedef enum cost_rule {
+    COST_NONE,   /* elements are moved */
+    COST_OUTPUT, /* one an element of the output */
+    COST_INPUT,  /* one an element of the first input */
+    COST_MATMUL  /* two a product */
+} cost_rule;
+
+static cost_rule rule_of(milli_kind kind)
+{
+    if (kind <= MILLI_less_equal)
+        return COST_OUTPUT;
+    switch (kind) {
+    case MILLI_where:
+    case MILLI_cast:
+        return COST_OUTPUT;
+    case MILLI_reduce_sum:
+    case MILLI_reduce_prod:
+    case MILLI_reduce_min:
+    case MILLI_reduce_max:
+    case MILLI_arg_min:
+    case MILLI_arg_max:
+    case MILLI_cumulative_sum:
+    case MILLI_cumulative_prod:
+        return COST_INPUT;
+    case MILLI_matmul:
+        return COST_MATMUL;
+    default:
+        return COST_NONE;
+    }
+}
+
+dim cost_flops(const graph *lowered)
+{
+    dim_table *t = lowered->dims;
+    dim sum = dim_const(t, 0);
+    for (uint32_t i = 0; i < lowered->n_nodes; i++) {
+        const node *n = &lowered->nodes[i];
+        cost_rule rule = n->milli && n->outputs.n ? rule_of(n->milli->kind) : COST_NONE;
+        if (rule == COST_NONE)
+            continue;
+        const dim_shape *in = n->inputs.n ? &lowered->values[n->inputs.ids[0]].type.shape : NULL;
+        const dim_shape *counted = rule == COST_INPUT ? in : &lowered->values[n->outputs.ids[0]].type.shape;
+        dim d = counted->ranked ? dim_shape_count(t, counted) : DIM_NONE;
+        if (rule == COST_MATMUL)
+            d = dim_mul(t, d, dim_mul(t, dim_const(t, 2), in->dims[in->rank - 1]));
+        sum = dim_add(t, sum, d);
+    }
+    dim_table_failed(t);
+    return sum;
+}
+
+dim cost_bytes(const graph *g, const node *n)
+{
+    dim_table *t = g->dims;
+    dim bits = dim_const(t, 0);
+    for (int side = 0; side < 2; side++) {
+        const id_list *list = side ? &n->outputs : &n->inputs;
+        for (uint32_t i = 0; i < list->n; i++) {
+            if (list->ids[i] == NO_VALUE)
+                continue;
+            const value_type *type = &g->values[list->ids[i]].type;
+            dim count = !type->depth && type->dtype && type->shape.ranked ? dim_shape_count(t, &type->shape)
+                                                                          : DIM_NONE;
+            bits = dim_add(t, bits, dim_mul(t, count, dim_const(t, sib_dtype_bits(type->dtype))));
+        }
+    }
+    dim bytes = dim_ceil_div(t, bits, dim_const(t, 8));
+    dim_table_failed(t);
+    return bytes;
+}

@@ -1,0 +1,197 @@
+/* Inference: each node is lowered with symbolic dims, and what its milli-ops come out as is its type. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "ops/ops.h"
+#include "run/cost.h"
+#include "run/fold.h"
+#include "run/model.h"
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+/* Constants of up to so many elements are computed on the way. */
+#define FOLD_LIMIT 4096
+
+/* Deepest subgraph within subgraph. */
+#define DEPTH_LIMIT 64
+
+typedef struct inference {
+    graph *g;
+    diagnostics *notes;
+    unsigned depth;
+} inference;
+
+static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, sib_error *err);
+
+/* ---- What a lowering asks for ---------------------------------------------------------------------- */
+
+static mval import_symbolic(lowering *l, const graph *source, value_id id)
+{
+    const value *v = &source->values[id];
+    value_id made;
+    if (v->constant)
+        return m_constant_ref(l, v->constant);
+    if (graph_add_value(l->graph, (sib_str){"", 0}, &v->type, &made, &l->error) != SIB_OK) {
+        l->status = LOWER_FAILED;
+        return MVAL_NONE;
+    }
+    l->graph->values[made].elements = v->elements;
+    l->graph->values[made].n_elements = v->n_elements;
+    return (mval){made};
+}
+
+static sib_code infer_inside(lowering *l, graph *subgraph, sib_error *err)
+{
+    const inference *in = l->owner;
+    return infer_at(subgraph, in->notes, in->depth + 1, err);
+}
+
+/* ---- Joining what is inferred and what is declared --------------------------------------------------- */
+
+static bool is_fresh(const dim_table *t, dim d)
+{
+    sib_str name;
+    return dim_is_symbol(t, d, &name) && name.length && name.data[0] == '?';
+}
+
+/* Two dims of one value: numbers win over expressions, expressions over names of their own, those over nothing. */
+static dim join_dim(const dim_table *t, dim inferred, dim declared, bool *differ)
+{
+    int64_t a, b;
+    bool number = dim_is_const(t, inferred, &a), said = dim_is_const(t, declared, &b);
+    *differ |= number && said && a != b;
+    return !number && (said || (is_fresh(t, inferred) && !is_fresh(t, declared))) ? declared : inferred;
+}
+
+/* Fills *t, inferred, with what the file declares beyond it. Returns false where they differ; *t is then as inferred. */
+static bool join_types(const dim_table *dims, value_type *t, const value_type *declared)
+{
+    value_type joined = *t;
+    bool differ = false;
+    if (!t->depth && t->leaf == TYPE_UNKNOWN) {
+        *t = *declared;
+        return true;
+    }
+    if (!declared->depth && declared->leaf == TYPE_UNKNOWN)
+        return true;
+    if (t->depth != declared->depth || memcmp(t->wrap, declared->wrap, t->depth))
+        return false;
+    if (!t->dtype)
+        joined.dtype = declared->dtype;
+    else
+        differ = declared->dtype && declared->dtype != t->dtype;
+    if (!t->shape.ranked)
+        joined.shape = declared->shape;
+    else if (declared->shape.ranked) {
+        if (t->shape.rank != declared->shape.rank)
+            return false;
+        for (int i = 0; i < t->shape.rank; i++)
+            joined.shape.dims[i] = join_dim(dims, t->shape.dims[i], declared->shape.dims[i], &differ);
+    }
+    if (!differ)
+        *t = joined;
+    return !differ;
+}
+
+/* ---- Nodes ------------------------------------------------------------------------------------------- */
+
+/* Sets the type of output i of a node, and what is known of its elements. */
+static sib_code settle(inference *in, const lowering *l, const node *n, uint32_t i, mval got,
+                       const value_type *declared, sib_error *err)
+{
+    graph *g = in->g;
+    value *v = &g->values[n->outputs.ids[i]];
+    const value *made = got.id != NO_VALUE ? &l->graph->values[got.id] : NULL;
+    v->type = made ? made->type : *declared;
+    if (!join_types(g->dims, &v->type, &v->declared)) {
+        char inferred[160], said[160], name[120];
+        diagnostics_add(in->notes, "node %s: output '%.*s' is declared as %s, inferred as %s",
+                        node_text(g, n, name, sizeof name), (int)v->name.length, v->name.data,
+                        type_text(g->dims, &v->declared, said, sizeof said),
+                        type_text(g->dims, &v->type, inferred, sizeof inferred));
+    }
+    if (!made)
+        return SIB_OK;
+    if (made->elements && made->n_elements) {
+        dim *kept = arena_alloc(g->arena, made->n_elements, sizeof *kept);
+        if (!kept)
+            return err_memory(err, made->n_elements * sizeof *kept, "the elements of a shape");
+        memcpy(kept, made->elements, made->n_elements * sizeof *kept);
+        v->elements = kept;
+        v->n_elements = made->n_elements;
+    }
+    if (made->constant && sib_tensor_count(made->constant) <= FOLD_LIMIT) {
+        sib_tensor *kept = NULL;
+        sib_code code = tensor_view(made->constant, &kept, err);
+        if (code == SIB_OK)
+            code = arena_keep(g->arena, kept, err);
+        if (code != SIB_OK)
+            return code;
+        v->constant = kept;
+    }
+    return SIB_OK;
+}
+
+static sib_code infer_node(inference *in, node_id id, sib_error *err)
+{
+    graph *g = in->g, *scratch = NULL;
+    const node *n = &g->nodes[id];
+    graph_arena *arena = NULL;
+    sib_code code = arena_create(&arena, err);
+    mval *outs = mem_calloc(n->outputs.n + 1, sizeof *outs);
+    value_type *declared = mem_calloc(n->outputs.n + 1, sizeof *declared);
+    if (code == SIB_OK && (!outs || !declared))
+        code = err_memory(err, n->outputs.n * sizeof *declared, "inference");
+    if (code == SIB_OK)
+        code = graph_create(arena, g->dims, &scratch, err);
+    if (code == SIB_OK) {
+        lowering l = {.graph = scratch,
+                      .symbolic = true,
+                      .fold_limit = FOLD_LIMIT,
+                      .driver = in,
+                      .owner = in,
+                      .import = import_symbolic,
+                      .fold = fold_milli,
+                      .infer_subgraph = infer_inside};
+        lower_node(&l, g, id, outs, declared);
+        if (l.status == LOWER_FAILED && l.error.code == SIB_ERR_MEMORY)
+            code = err_set(err, SIB_ERR_MEMORY, "%s", l.error.message);
+        else if (l.status == LOWER_FAILED && n->op)
+            diagnostics_add(in->notes, "%s", l.error.message);
+        g->nodes[id].flops = l_ok(&l) && n->op->control == CONTROL_NONE ? cost_flops(scratch) : DIM_NONE;
+        for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++)
+            if (n->outputs.ids[i] != NO_VALUE)
+                code = settle(in, &l, n, i, outs[i], &declared[i], err);
+    }
+    graph_free(&scratch);
+    arena_free(&arena);
+    mem_free(outs);
+    mem_free(declared);
+    return code;
+}
+
+static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, sib_error *err)
+{
+    if (depth > DEPTH_LIMIT)
+        return err_set(err, SIB_ERR_SIZE, "subgraphs stand more than %d deep", DEPTH_LIMIT);
+    inference in = {g, notes, depth};
+    for (uint32_t i = 0; i < g->n_captures; i++) {
+        const value *outer = &g->outer->values[g->captures[i].outer];
+        value *inner = &g->values[g->captures[i].inner];
+        inner->type = outer->type;
+        inner->constant = outer->constant;
+        inner->elements = outer->elements;
+        inner->n_elements = outer->n_elements;
+    }
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        sib_code code = infer_node(&in, i, err);
+        if (code != SIB_OK)
+            return code;
+    }
+    return SIB_OK;
+}
+
+sib_code infer_graph(graph *g, diagnostics *notes, sib_error *err)
+{
+    return infer_at(g, notes, 0, err);
+}

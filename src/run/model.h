@@ -1,0 +1,37 @@
+/* The model behind the public handle: what the file says, with types inferred. */
+#ifndef RUN_MODEL_H
+#define RUN_MODEL_H
+
+#include "onnx/onnx.h"
+
+#include <stdatomic.h>
+
+typedef struct diagnostics {
+    size_t n, capacity;
+    char **items; /* (n) sentences */
+} diagnostics;
+
+struct sib_model {
+    atomic_size_t references; /* the caller's and one a session */
+    onnx_model *onnx;
+    diagnostics notes;
+};
+
+/* Takes m over, also where it fails: resolves operators and infers types. infer: false leaves types as declared.
+   Errors: SIB_ERR_MEMORY. */
+sib_code model_make(onnx_model *m, bool infer, sib_model **out, sib_error *err);
+/* model_make with inference. */
+sib_code model_from_onnx(onnx_model *m, sib_model **out, sib_error *err);
+
+/* Another reference; sib_model_free gives it back. */
+sib_model *model_keep(sib_model *m);
+
+/* Appends a sentence; what does not fit in memory is left out. */
+void diagnostics_add(diagnostics *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void diagnostics_clear(diagnostics *d);
+
+/* Gives every value of g and its subgraphs a type as far as lowering each node with symbolic dims tells; notes where the
+   file declares something else. Errors: SIB_ERR_MEMORY; what a node refuses is a note. */
+sib_code infer_graph(graph *g, diagnostics *notes, sib_error *err);
+
+#endif
