@@ -1,0 +1,499 @@
+#include "run/execute.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "tensor/dtype.h"
+#include "tensor/tensor.h"
+#include <sibyl/timing.h>
+
+#include <stdio.h>
+#include <string.h>
+
+/* Most plans kept a graph; the one not used for the longest time goes. */
+#define SEGMENTS_KEPT 64
+
+/* Memory of one run of a segment, kept for the next. */
+typedef struct instance {
+    void *arena;
+    buffer *buffers; /* (graph->n_values) */
+    bool *fixed;     /* (graph->n_values) the value stays from run to run: constants and those in the arena */
+} instance;
+
+static uint64_t tensor_bytes(const sib_tensor *t)
+{
+    size_t bytes = 0;
+    dtype_bytes(t->dtype, t->count, &bytes);
+    return bytes;
+}
+
+static uint64_t value_bytes(const sib_value *v)
+{
+    const sib_tensor *t = sib_value_tensor(v);
+    uint64_t sum = t ? tensor_bytes(t) : 0;
+    for (size_t i = 0; i < sib_value_count(v); i++)
+        if (sib_value_tensor(sib_value_item(v, i)))
+            sum += tensor_bytes(sib_value_tensor(sib_value_item(v, i)));
+    return sum;
+}
+
+/* ---- Frames ------------------------------------------------------------------------------------------ */
+
+sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_value **owned, sib_error *err)
+{
+    const value *x = &f->ex->g->values[v];
+    *owned = NULL;
+    *out = f->live[v];
+    if (*out)
+        return SIB_OK;
+    if (!x->constant)
+        return err_set(err, SIB_ERR_FORMAT, "value '%.*s' is used before it is there", (int)x->name.length,
+                       x->name.data);
+    sib_code code = sib_value_from_tensor(x->constant, owned, err);
+    *out = *owned;
+    return code;
+}
+
+void frame_set(frame *f, value_id v, sib_value *made)
+{
+    sib_value_free(&f->live[v]);
+    f->run->memory -= f->charged[v];
+    f->charged[v] = made ? value_bytes(made) : 0;
+    f->run->memory += f->charged[v];
+    f->live[v] = made;
+}
+
+static void frame_drop(frame *f, value_id v)
+{
+    if (f->live[v])
+        frame_set(f, v, NULL);
+}
+
+/* ---- Instances --------------------------------------------------------------------------------------- */
+
+static void instance_free(const segment *s, instance **ip)
+{
+    instance *in = *ip;
+    if (!in)
+        return;
+    for (uint32_t v = 0; in->buffers && v < s->graph->n_values; v++)
+        sib_value_free(&in->buffers[v].value);
+    mem_free(in->buffers);
+    mem_free(in->fixed);
+    mem_free(in->arena);
+    mem_free(in);
+    *ip = NULL;
+}
+
+/* A value over memory that somebody else keeps. */
+static sib_code value_over(sib_dtype dtype, const slot *at, void *data, sib_value **out, sib_error *err)
+{
+    sib_tensor *t = NULL;
+    sib_code code = sib_tensor_wrap(dtype, at->rank, at->dims, NULL, data, NULL, NULL, &t, err);
+    if (code == SIB_OK)
+        code = sib_value_from_tensor(t, out, err);
+    sib_tensor_free(&t);
+    return code;
+}
+
+static sib_code value_own(sib_dtype dtype, const slot *at, sib_value **out, sib_error *err)
+{
+    sib_tensor *t = NULL;
+    sib_code code = tensor_create_raw(dtype, at->rank, at->dims, &t, err);
+    if (code == SIB_OK)
+        code = sib_value_from_tensor(t, out, err);
+    sib_tensor_free(&t);
+    return code;
+}
+
+static sib_code value_alias(const sib_value *root, const slot *at, sib_value **out, sib_error *err)
+{
+    sib_tensor *t = NULL;
+    sib_code code = sib_tensor_reshape(sib_value_tensor(root), at->rank, at->dims, &t, err);
+    if (code == SIB_OK)
+        code = sib_value_from_tensor(t, out, err);
+    sib_tensor_free(&t);
+    return code;
+}
+
+static sib_code instance_make(const segment *s, instance **out, sib_error *err)
+{
+    uint32_t n = s->graph->n_values;
+    instance *in = mem_calloc(1, sizeof *in);
+    *out = in;
+    if (!in)
+        return err_memory(err, sizeof *in, "a run");
+    in->buffers = mem_calloc(n ? n : 1, sizeof *in->buffers);
+    in->fixed = mem_calloc(n ? n : 1, sizeof *in->fixed);
+    in->arena = mem_alloc(s->arena_bytes, 1);
+    if (!in->buffers || !in->fixed || !in->arena)
+        return err_memory(err, s->arena_bytes, "the values of a run");
+    sib_code code = SIB_OK;
+    for (uint32_t v = 0; v < n && code == SIB_OK; v++) {
+        const slot *at = &s->slots[v];
+        const value *x = &s->graph->values[v];
+        in->fixed[v] = true;
+        if (at->kind == SLOT_CONSTANT)
+            code = sib_value_from_tensor(x->constant, &in->buffers[v].value, err);
+        else if (at->kind == SLOT_ARENA)
+            code = value_over(x->type.dtype, at, (char *)in->arena + at->offset, &in->buffers[v].value, err);
+        else if (at->kind == SLOT_ALIAS && in->fixed[at->root] && in->buffers[at->root].value)
+            code = value_alias(in->buffers[at->root].value, at, &in->buffers[v].value, err);
+        else
+            in->fixed[v] = false;
+    }
+    return code;
+}
+
+/* Brings in the values that were there before, and memory of those that outlive the segment. */
+static sib_code instance_fill(const segment *s, instance *in, const frame *f, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    for (uint32_t v = 0; v < s->graph->n_values && code == SIB_OK; v++) {
+        const slot *at = &s->slots[v];
+        if (in->fixed[v])
+            continue;
+        if (at->kind == SLOT_LIVE)
+            code = sib_value_copy(f->live[at->source], &in->buffers[v].value, err);
+        else if (at->kind == SLOT_OWN && at->sized)
+            code = value_own(s->graph->values[v].type.dtype, at, &in->buffers[v].value, err);
+        else if (at->kind == SLOT_ALIAS)
+            code = value_alias(in->buffers[at->root].value, at, &in->buffers[v].value, err);
+    }
+    return code;
+}
+
+static void instance_clear(const segment *s, instance *in)
+{
+    for (uint32_t v = 0; v < s->graph->n_values; v++)
+        if (!in->fixed[v])
+            sib_value_free(&in->buffers[v].value);
+}
+
+/* ---- Observers --------------------------------------------------------------------------------------- */
+
+static sib_code show(const frame *f, const node *n, const char *name, bool milli, const sib_value *v,
+                     sib_error *err)
+{
+    const sib_run_options *o = f->run->options;
+    char full[600];
+    snprintf(full, sizeof full, "%s%s", f->path, name);
+    if (!v || !observe_wants(o, full))
+        return SIB_OK;
+    sib_tap_event e = {full, n && n->name.data ? n->name.data : "", n && n->type.data ? n->type.data : "",
+                       milli, v};
+    return o->tap(o->tap_context, &e, err);
+}
+
+static sib_code show_inside(const frame *f, const segment *s, const instance *in, size_t i, node_id origin,
+                            sib_error *err)
+{
+    const node *n = &s->graph->nodes[s->step_nodes[i]], *source = &f->ex->g->nodes[origin];
+    sib_code code = SIB_OK;
+    for (uint32_t k = 0; n->milli && k < n->outputs.n && code == SIB_OK; k++) {
+        char name[400];
+        if (n->outputs.ids[k] == NO_VALUE)
+            continue;
+        if (source->name.length)
+            snprintf(name, sizeof name, "%s/milli.%zu:%s", source->name.data,
+                     i - s->first_step[origin - s->begin], n->milli->name);
+        else
+            snprintf(name, sizeof name, "node%u/milli.%zu:%s", origin, i - s->first_step[origin - s->begin],
+                     n->milli->name);
+        code = show(f, source, name, true, in->buffers[n->outputs.ids[k]].value, err);
+    }
+    return code;
+}
+
+static sib_code show_outputs(const frame *f, const segment *s, const instance *in, node_id origin,
+                             sib_error *err)
+{
+    sib_code code = SIB_OK;
+    size_t at = origin - s->begin;
+    for (size_t k = s->first_made[at]; k < s->first_made[at + 1] && code == SIB_OK; k++) {
+        const value *x = &f->ex->g->values[s->made[k].source];
+        code = show(f, &f->ex->g->nodes[origin], x->name.data ? x->name.data : "", false,
+                    in->buffers[s->made[k].planned].value, err);
+    }
+    return code;
+}
+
+/* ---- Steps ------------------------------------------------------------------------------------------- */
+
+static sib_code run_step(const frame *f, const segment *s, instance *in, size_t i, node_id origin,
+                         sib_error *err)
+{
+    const step *st = &s->steps[i];
+    const node *n = &s->graph->nodes[s->step_nodes[i]];
+    buffer *few[16], **pointers = few;
+    size_t all = (size_t)n->inputs.n + n->outputs.n;
+    const sib_run_options *o = f->run->options;
+    sib_error why = SIB_ERROR_INIT;
+    if (all > 16 && !(pointers = mem_alloc(all, sizeof *pointers)))
+        return err_memory(err, all * sizeof *pointers, "a step");
+    for (size_t k = 0; k < all; k++) {
+        value_id v = k < n->inputs.n ? n->inputs.ids[k] : n->outputs.ids[k - n->inputs.n];
+        pointers[k] = v == NO_VALUE ? NULL : &in->buffers[v];
+    }
+    uint64_t start = o && o->profile ? sib_time_ns() : 0;
+    sib_code code = st->backend->run(st, (const buffer *const *)pointers, pointers + n->inputs.n, &why);
+    if (o && o->profile)
+        profile_add(o->profile, f->ex->g, &f->ex->g->nodes[origin], n->milli ? n->milli->name : NULL,
+                    st->backend->name, (double)(sib_time_ns() - start) * 1e-9);
+    if (pointers != few)
+        mem_free(pointers);
+    if (code != SIB_OK) {
+        char name[160];
+        return err_set(err, code, "node %s: %s",
+                       node_text(f->ex->g, &f->ex->g->nodes[origin], name, sizeof name), why.message);
+    }
+    return o && o->tap && o->tap_inside ? show_inside(f, s, in, i, origin, err) : SIB_OK;
+}
+
+static sib_code run_steps(const frame *f, const segment *s, instance *in, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    const sib_run_options *o = f->run->options;
+    for (node_id n = s->begin; n < s->end && code == SIB_OK; n++) {
+        size_t at = n - s->begin;
+        for (size_t i = s->first_step[at]; i < s->first_step[at + 1] && code == SIB_OK; i++) {
+            code = observe_cancel(o ? o->cancel : NULL, err);
+            if (code == SIB_OK)
+                code = run_step(f, s, in, i, n, err);
+        }
+        if (code == SIB_OK && o && o->tap)
+            code = show_outputs(f, s, in, n, err);
+    }
+    return code;
+}
+
+static sib_code check_memory(const frame *f, const segment *s, sib_error *err)
+{
+    uint64_t wanted = f->run->memory + s->arena_bytes + s->own_bytes;
+    if (!f->run->memory_limit || wanted <= f->run->memory_limit)
+        return SIB_OK;
+    size_t largest = 0, at = 0;
+    for (size_t i = 0; i < s->n_steps; i++) {
+        const node *n = &s->graph->nodes[s->step_nodes[i]];
+        for (uint32_t k = 0; k < n->outputs.n; k++)
+            if (n->outputs.ids[k] != NO_VALUE && s->slots[n->outputs.ids[k]].bytes > largest) {
+                largest = s->slots[n->outputs.ids[k]].bytes;
+                at = i;
+            }
+    }
+    char name[160];
+    const node *n = &f->ex->g->nodes[s->n_steps ? s->graph->nodes[s->step_nodes[at]].origin : s->begin];
+    return err_set(err, SIB_ERR_MEMORY,
+                   "the run needs %llu bytes, above the limit of %llu; the largest value is of node %s",
+                   (unsigned long long)wanted, (unsigned long long)f->run->memory_limit,
+                   node_text(f->ex->g, n, name, sizeof name));
+}
+
+/* ---- Segments ---------------------------------------------------------------------------------------- */
+
+/* Frees the plan that was not used for the longest time and that no run holds. The lock is held. */
+static void forget_oldest(executor *ex)
+{
+    size_t oldest = ex->n_segments;
+    for (size_t i = 0; i < ex->n_segments; i++)
+        if (!ex->segments[i]->users &&
+            (oldest == ex->n_segments || ex->segments[i]->used < ex->segments[oldest]->used))
+            oldest = i;
+    if (oldest == ex->n_segments)
+        return;
+    segment *s = ex->segments[oldest];
+    ex->segments[oldest] = ex->segments[--ex->n_segments];
+    if (s->spare)
+        instance_free(s, &s->spare);
+    segment_free(&s);
+}
+
+static sib_code add_segment(executor *ex, segment *s, sib_error *err)
+{
+    if (ex->n_segments >= SEGMENTS_KEPT)
+        forget_oldest(ex);
+    if (ex->n_segments == ex->capacity) {
+        size_t more = ex->capacity ? 2 * ex->capacity : 4;
+        segment **grown = mem_realloc(ex->segments, more, sizeof *grown);
+        if (!grown)
+            return err_memory(err, more * sizeof *grown, "plans");
+        ex->segments = grown;
+        ex->capacity = more;
+    }
+    ex->segments[ex->n_segments++] = s;
+    return SIB_OK;
+}
+
+/* The plan for the nodes from `begin` on, held for this run. */
+static sib_code take_segment(const frame *f, node_id begin, segment **out, instance **spare, sib_error *err)
+{
+    executor *ex = f->ex;
+    struct sib_session *session = ex->session;
+    sib_code code = SIB_OK;
+    segment *s = NULL;
+    pthread_mutex_lock(&session->lock);
+    for (size_t i = 0; i < ex->n_segments && !s; i++)
+        if (ex->segments[i]->begin == begin && segment_fits(ex->segments[i], f->live))
+            s = ex->segments[i];
+    if (!s) {
+        code = plan_segment(ex->g, &ex->uses, begin, f->live, &session->plan, &s, err);
+        if (code == SIB_OK && (code = add_segment(ex, s, err)) != SIB_OK)
+            segment_free(&s);
+    }
+    if (code == SIB_OK) {
+        s->users++;
+        s->used = ++session->clock;
+        *spare = s->spare;
+        s->spare = NULL;
+    }
+    pthread_mutex_unlock(&session->lock);
+    *out = s;
+    return code;
+}
+
+static void give_segment(const frame *f, segment *s, instance *in)
+{
+    pthread_mutex_lock(&f->ex->session->lock);
+    s->users--;
+    if (!s->spare) {
+        s->spare = in;
+        in = NULL;
+    }
+    pthread_mutex_unlock(&f->ex->session->lock);
+    instance_free(s, &in);
+}
+
+static sib_code run_segment(frame *f, segment *s, instance *in, sib_error *err)
+{
+    sib_code code = check_memory(f, s, err);
+    if (code != SIB_OK)
+        return code;
+    f->run->memory += s->arena_bytes + s->own_bytes;
+    code = instance_fill(s, in, f, err);
+    if (code == SIB_OK)
+        code = run_steps(f, s, in, err);
+    f->run->memory -= s->arena_bytes + s->own_bytes;
+    for (size_t i = 0; i < s->n_exports && code == SIB_OK; i++) {
+        sib_value *copy = NULL;
+        code = sib_value_copy(in->buffers[s->exports[i].planned].value, &copy, err);
+        if (code == SIB_OK)
+            frame_set(f, s->exports[i].source, copy);
+    }
+    instance_clear(s, in);
+    if (code == SIB_OK && f->run->memory_limit && f->run->memory > f->run->memory_limit) {
+        char name[160];
+        code =
+            err_set(err, SIB_ERR_MEMORY, "the values after node %s take %llu bytes, above the limit of %llu",
+                    node_text(f->ex->g, &f->ex->g->nodes[s->end - 1], name, sizeof name),
+                    (unsigned long long)f->run->memory, (unsigned long long)f->run->memory_limit);
+    }
+    return code;
+}
+
+static sib_code run_nodes(frame *f, sib_error *err)
+{
+    const graph *g = f->ex->g;
+    sib_code code = SIB_OK;
+    for (node_id at = 0; at < g->n_nodes && code == SIB_OK;) {
+        segment *s = NULL;
+        instance *in = NULL;
+        code = observe_cancel(f->run->options ? f->run->options->cancel : NULL, err);
+        if (code == SIB_OK)
+            code = take_segment(f, at, &s, &in, err);
+        if (code != SIB_OK)
+            break;
+        if (s->control)
+            code = execute_control(f, at, err);
+        else {
+            if (!in)
+                code = instance_make(s, &in, err);
+            if (code == SIB_OK)
+                code = run_segment(f, s, in, err);
+        }
+        for (uint32_t i = f->ex->uses.dying_at[s->begin]; i < f->ex->uses.dying_at[s->end]; i++)
+            frame_drop(f, f->ex->uses.dying[i]);
+        at = s->end;
+        give_segment(f, s, in);
+    }
+    return code;
+}
+
+/* ---- Graphs ------------------------------------------------------------------------------------------ */
+
+executor *executor_of(struct sib_session *s, const graph *g)
+{
+    for (size_t i = 0; i < s->n_executors; i++)
+        if (s->executors[i].g == g)
+            return &s->executors[i];
+    return NULL;
+}
+
+void executor_clear(executor *ex)
+{
+    for (size_t i = 0; i < ex->n_segments; i++) {
+        instance_free(ex->segments[i], &ex->segments[i]->spare);
+        segment_free(&ex->segments[i]);
+    }
+    mem_free(ex->segments);
+    graph_uses_free(&ex->uses);
+}
+
+/* A copy of a value with dense tensors. */
+static sib_code dense_copy(const sib_value *v, sib_value **out, sib_error *err)
+{
+    const sib_tensor *t = sib_value_tensor(v);
+    if (!t || sib_tensor_is_dense(t))
+        return sib_value_copy(v, out, err);
+    sib_tensor *dense = NULL;
+    sib_code code = sib_tensor_copy(t, &dense, err);
+    if (code == SIB_OK)
+        code = sib_value_from_tensor(dense, out, err);
+    sib_tensor_free(&dense);
+    return code;
+}
+
+static sib_code place(frame *f, value_id v, const sib_value *given, sib_error *err)
+{
+    sib_code code = given ? dense_copy(given, &f->live[v], err) : SIB_OK;
+    const sib_run_options *o = f->run->options;
+    if (code == SIB_OK && given && o && o->tap)
+        code = show(f, NULL, f->ex->g->values[v].name.data ? f->ex->g->values[v].name.data : "", false,
+                    f->live[v], err);
+    return code;
+}
+
+sib_code execute_graph(executor *ex, run_state *run, const char *path, const sib_value *const *in,
+                       const sib_value *const *captured, sib_value **out, sib_error *err)
+{
+    const graph *g = ex->g;
+    frame f = {.ex = ex, .run = run, .path = path};
+    f.live = mem_calloc(g->n_values ? g->n_values : 1, sizeof *f.live);
+    f.charged = mem_calloc(g->n_values ? g->n_values : 1, sizeof *f.charged);
+    sib_code code =
+        f.live && f.charged ? SIB_OK : err_memory(err, g->n_values * sizeof *f.live, "the values of a run");
+    for (uint32_t i = 0; i < g->outputs.n; i++)
+        out[i] = NULL;
+    for (uint32_t i = 0; i < g->inputs.n && code == SIB_OK; i++)
+        code = place(&f, g->inputs.ids[i], in[i], err);
+    for (uint32_t i = 0; i < g->n_captures && code == SIB_OK; i++)
+        if (captured[i])
+            code = dense_copy(captured[i], &f.live[g->captures[i].inner], err);
+    if (code == SIB_OK)
+        code = run_nodes(&f, err);
+    for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++) {
+        const sib_value *v;
+        sib_value *owned = NULL;
+        code = frame_value(&f, g->outputs.ids[i], &v, &owned, err);
+        if (code == SIB_OK && owned)
+            out[i] = owned;
+        else if (code == SIB_OK)
+            code = sib_value_copy(v, &out[i], err);
+    }
+    for (uint32_t i = 0; i < g->n_values && f.live && f.charged; i++)
+        frame_drop(&f, i);
+    for (uint32_t i = 0; i < g->outputs.n && code != SIB_OK; i++)
+        sib_value_free(&out[i]);
+    mem_free(f.live);
+    mem_free(f.charged);
+    return code;
+}

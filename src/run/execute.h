@@ -1,0 +1,66 @@
+/* Running graphs: segment after segment, each taken from those planned or planned now. */
+#ifndef RUN_EXECUTE_H
+#define RUN_EXECUTE_H
+
+#include "run/observe.h"
+#include "run/plan.h"
+
+#include <pthread.h>
+
+/* What one run shares, subgraphs included. */
+typedef struct run_state {
+    const sib_run_options *options; /* may be NULL */
+    uint64_t memory_limit, memory;  /* bytes; 0 for no limit; bytes of values that live now */
+} run_state;
+
+/* A graph of a session, main or inside, with the plans made for it. */
+typedef struct executor {
+    struct sib_session *session;
+    const graph *g;
+    graph_uses uses;
+    segment **segments; /* (n_segments) */
+    size_t n_segments, capacity;
+} executor;
+
+struct sib_session {
+    sib_model *model;
+    plan_options plan;
+    opened_backend *backends; /* (plan.n_backends) */
+    sib_pool *pool;
+    uint64_t memory_limit;
+    pthread_mutex_t lock; /* of the executors' segments and their users and spare memory */
+    uint64_t clock;       /* counts takings of segments */
+    executor *executors;  /* (n_executors): the main graph first */
+    size_t n_executors;
+};
+
+/* One run of a graph. */
+typedef struct frame {
+    executor *ex;
+    run_state *run;
+    sib_value **live;  /* (g->n_values) owned */
+    uint64_t *charged; /* (g->n_values) bytes counted for live values that have memory of their own */
+    const char *path;  /* before names of values in taps: "" or "loop[4]/" */
+} frame;
+
+/* Frees its plans. No run holds one. */
+void executor_clear(executor *ex);
+
+/* The executor of a subgraph. */
+executor *executor_of(struct sib_session *s, const graph *g);
+
+/* Runs a graph. path: see frame. in: (g->inputs.n) and captured: (g->n_captures), borrowed; NULL entries have a default.
+   out: (g->outputs.n) receives values owned by the caller. */
+sib_code execute_graph(executor *ex, run_state *run, const char *path, const sib_value *const *in,
+                       const sib_value *const *captured, sib_value **out, sib_error *err);
+
+/* Runs a node that runs graphs: its inputs are in f->live or constants; outputs go to f->live. */
+sib_code execute_control(frame *f, node_id id, sib_error *err);
+
+/* The value of the frame's graph, made of its constant where that is what there is. *owned: to be freed by the caller,
+   or NULL. */
+sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_value **owned, sib_error *err);
+/* Puts a value in its place, taking it over. */
+void frame_set(frame *f, value_id v, sib_value *made);
+
+#endif

@@ -1,0 +1,24 @@
+/* Whoever watches a run: taps on values, the profile, and the flag that cancels it. */
+#ifndef RUN_OBSERVE_H
+#define RUN_OBSERVE_H
+
+#include "graph/graph.h"
+#include <sibyl/session.h>
+
+#include <stdatomic.h>
+
+struct sib_cancel {
+    atomic_bool set;
+};
+
+/* SIB_OK, or SIB_ERR_CANCELLED once c is set. c may be NULL. */
+sib_code observe_cancel(const sib_cancel *c, sib_error *err);
+
+/* True where somebody wants values called `name`. */
+bool observe_wants(const sib_run_options *o, const char *name);
+
+/* Adds a call of node n of g (and of its milli-op, NULL for a whole operator) to a profile. Thread-safe. */
+void profile_add(sib_profile *p, const graph *g, const node *n, const char *milli, const char *backend,
+                 double seconds);
+
+#endif

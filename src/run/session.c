@@ -1,0 +1,363 @@
+/* Sessions: backends opened for a model, inputs checked, graphs run. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "run/execute.h"
+#include "run/model.h"
+#include "tensor/shape.h"
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+const char *sib_backend_name(size_t i)
+{
+    size_t n;
+    const sib_backend *const *list = backend_list(&n);
+    return i < n ? list[i]->name : NULL;
+}
+
+/* ---- Making ------------------------------------------------------------------------------------------ */
+
+static sib_code open_backend(sib_session *s, sib_str name, sib_error *err)
+{
+    char text[64];
+    if (name.length >= sizeof text)
+        return err_set(err, SIB_ERR_ARGUMENT, "there is no backend '%.*s'", (int)name.length, name.data);
+    memcpy(text, name.data, name.length);
+    text[name.length] = 0;
+    const sib_backend *b = backend_named(text);
+    if (!b)
+        return err_set(err, SIB_ERR_ARGUMENT, "there is no backend '%s'", text);
+    opened_backend *grown = mem_realloc(s->backends, s->plan.n_backends + 1, sizeof *grown);
+    if (!grown)
+        return err_memory(err, sizeof *grown, "a backend");
+    s->backends = grown;
+    s->plan.backends = grown;
+    opened_backend *at = &grown[s->plan.n_backends];
+    *at = (opened_backend){.backend = b};
+    sib_backend_options options = {.pool = s->pool};
+    sib_code code = b->open ? b->open(&options, &at->self, err) : SIB_OK;
+    s->plan.n_backends += code == SIB_OK;
+    return code;
+}
+
+/* names: "cpu,ref", or NULL for all, "ref" last. */
+static sib_code open_backends(sib_session *s, const char *names, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    size_t n;
+    const sib_backend *const *list = backend_list(&n);
+    if (!names) {
+        for (size_t i = n; i-- > 0 && code == SIB_OK;)
+            code = open_backend(s, str_of(list[i]->name), err);
+        return code;
+    }
+    while (code == SIB_OK) {
+        size_t length = strcspn(names, ",");
+        code = open_backend(s, (sib_str){names, length}, err);
+        if (!names[length])
+            break;
+        names += length + 1;
+    }
+    return code;
+}
+
+/* Makes an executor for g and, after it, for the graphs inside. */
+static sib_code add_executors(sib_session *s, const graph *g, unsigned depth, sib_error *err)
+{
+    executor *grown = depth < 64 ? mem_realloc(s->executors, s->n_executors + 1, sizeof *grown) : NULL;
+    if (!grown)
+        return depth < 64 ? err_memory(err, sizeof *grown, "a graph")
+                          : err_set(err, SIB_ERR_SIZE, "subgraphs stand more than 64 deep");
+    s->executors = grown;
+    grown[s->n_executors] = (executor){.session = s, .g = g};
+    sib_code code = graph_uses_make(g, &grown[s->n_executors].uses, err);
+    s->n_executors += code == SIB_OK;
+    for (uint32_t i = 0; i < g->n_nodes && code == SIB_OK; i++)
+        for (size_t k = 0; k < g->nodes[i].n_attributes && code == SIB_OK; k++) {
+            const attribute *a = &g->nodes[i].attributes[k];
+            if (a->kind == ATTR_GRAPH)
+                code = add_executors(s, a->graph, depth + 1, err);
+            for (size_t j = 0; a->kind == ATTR_GRAPHS && j < a->n && code == SIB_OK; j++)
+                code = add_executors(s, a->graphs[j], depth + 1, err);
+        }
+    return code;
+}
+
+/* Refuses operators that nobody has, before anything runs. */
+static sib_code check_known(const sib_session *s, sib_error *err)
+{
+    for (size_t i = 0; i < s->n_executors; i++)
+        for (uint32_t k = 0; k < s->executors[i].g->n_nodes; k++) {
+            const node *n = &s->executors[i].g->nodes[k];
+            char name[160];
+            if (!n->op)
+                return err_set(err, SIB_ERR_UNSUPPORTED, "node %s: operator %.*s%s%.*s is not known",
+                               node_text(s->executors[i].g, n, name, sizeof name), (int)n->domain.length,
+                               n->domain.data ? n->domain.data : "", n->domain.length ? ":" : "",
+                               (int)n->type.length, n->type.data);
+        }
+    return SIB_OK;
+}
+
+sib_code sib_session_create(sib_model *model, const sib_session_options *options, sib_session **out,
+                            sib_error *err)
+{
+    static const sib_session_options defaults;
+    const sib_session_options *o = options ? options : &defaults;
+    if (!model || !out)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s is NULL", model ? "out" : "the model");
+    *out = NULL;
+    sib_session *s = mem_calloc(1, sizeof *s);
+    if (!s)
+        return err_memory(err, sizeof *s, "a session");
+    pthread_mutex_init(&s->lock, NULL);
+    s->model = model_keep(model);
+    s->memory_limit = o->memory_limit;
+    s->plan.oracle = o->oracle;
+    s->plan.seed = o->seed;
+    sib_code code = add_executors(s, model->onnx->graph, 0, err);
+    if (code == SIB_OK)
+        code = check_known(s, err);
+    if (code == SIB_OK)
+        code = sib_pool_create(o->threads, &s->pool, err);
+    if (code == SIB_OK)
+        code = open_backends(s, o->backends, err);
+    if (code != SIB_OK)
+        sib_session_free(&s);
+    *out = s;
+    return code;
+}
+
+void sib_session_free(sib_session **sp)
+{
+    sib_session *s = sp ? *sp : NULL;
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->n_executors; i++)
+        executor_clear(&s->executors[i]);
+    mem_free(s->executors);
+    for (size_t i = 0; i < s->plan.n_backends; i++)
+        if (s->backends[i].backend->close)
+            s->backends[i].backend->close(&s->backends[i].self);
+    mem_free(s->backends);
+    sib_pool_free(&s->pool);
+    sib_model_free(&s->model);
+    pthread_mutex_destroy(&s->lock);
+    mem_free(s);
+    *sp = NULL;
+}
+
+const sib_model *sib_session_model(const sib_session *s)
+{
+    return s->model;
+}
+
+/* ---- Inputs ------------------------------------------------------------------------------------------ */
+
+static const char *kind_name(sib_value_kind kind)
+{
+    switch (kind) {
+    case SIB_VALUE_TENSOR:
+        return "a tensor";
+    case SIB_VALUE_SEQUENCE:
+        return "a sequence";
+    case SIB_VALUE_OPTIONAL:
+        return "an optional";
+    default:
+        return "a map";
+    }
+}
+
+/* The kind of value that a type asks for, 0 where it does not say. */
+static sib_value_kind kind_wanted(const value_type *t)
+{
+    switch (type_outer(t)) {
+    case TYPE_TENSOR:
+    case TYPE_SPARSE:
+        return SIB_VALUE_TENSOR;
+    case TYPE_SEQUENCE:
+        return SIB_VALUE_SEQUENCE;
+    case TYPE_OPTIONAL:
+        return SIB_VALUE_OPTIONAL;
+    case TYPE_MAP:
+        return SIB_VALUE_MAP;
+    default:
+        return (sib_value_kind)0;
+    }
+}
+
+/* One dim of an input against what the model says; symbols get their number at their first place. */
+static sib_code check_dim(const graph *g, const value *x, const sib_tensor *t, int axis, dim_binding *b,
+                          sib_error *err)
+{
+    dim want = x->type.shape.dims[axis];
+    int64_t number = 0;
+    sib_str symbol;
+    char given[SHAPE_TEXT], wanted[200];
+    bool fits = true;
+    if (dim_is_const(g->dims, want, &number))
+        fits = number == t->dims[axis];
+    else if (dim_is_symbol(g->dims, want, &symbol)) {
+        if (dim_bound(b, want, &number))
+            fits = number == t->dims[axis];
+        else
+            return dim_bind(g->dims, b, want, t->dims[axis], err);
+    } else if (dim_eval(g->dims, want, b, &number, NULL) == SIB_OK)
+        fits = number == t->dims[axis];
+    if (fits)
+        return SIB_OK;
+    return err_set(err, SIB_ERR_ARGUMENT,
+                   "input '%.*s' has dims %s, the model wants %s: axis %d should be %lld",
+                   (int)x->name.length, x->name.data, shape_text(t->rank, t->dims, given),
+                   dim_shape_text(g->dims, &x->type.shape, wanted, sizeof wanted), axis, (long long)number);
+}
+
+static sib_code check_input(const graph *g, value_id id, const sib_value *v, dim_binding *b, sib_error *err)
+{
+    const value *x = &g->values[id];
+    sib_value_kind wanted = kind_wanted(&x->declared), given = sib_value_get_kind(v);
+    char shape[SHAPE_TEXT], text[200];
+    if (wanted && wanted != given && wanted != SIB_VALUE_OPTIONAL)
+        return err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is %s, the model wants %s", (int)x->name.length,
+                       x->name.data, kind_name(given), kind_name(wanted));
+    const sib_tensor *t = sib_value_tensor(v);
+    if (!t || wanted != SIB_VALUE_TENSOR)
+        return SIB_OK;
+    if (x->declared.dtype && x->declared.dtype != t->dtype)
+        return err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is %s, the model wants %s", (int)x->name.length,
+                       x->name.data, sib_dtype_name(t->dtype), sib_dtype_name(x->declared.dtype));
+    if (!x->type.shape.ranked)
+        return SIB_OK;
+    if (x->type.shape.rank != t->rank)
+        return err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' has dims %s, the model wants %s",
+                       (int)x->name.length, x->name.data, shape_text(t->rank, t->dims, shape),
+                       dim_shape_text(g->dims, &x->type.shape, text, sizeof text));
+    sib_code code = SIB_OK;
+    for (int i = 0; i < x->type.shape.rank && code == SIB_OK; i++)
+        code = check_dim(g, x, t, i, b, err);
+    return code;
+}
+
+/* Number of the input called `name` among g's, or n where there is none. */
+static uint32_t place_of(const graph *g, const id_list *list, const char *name)
+{
+    uint32_t i = 0;
+    while (i < list->n && !str_is(g->values[list->ids[i]].name, name))
+        i++;
+    return i;
+}
+
+static sib_code match_inputs(const graph *g, size_t n, const sib_named_value *inputs, const sib_value **in,
+                             sib_error *err)
+{
+    dim_binding b = {0};
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < n && code == SIB_OK; i++) {
+        uint32_t at = inputs[i].name ? place_of(g, &g->inputs, inputs[i].name) : g->inputs.n;
+        if (at == g->inputs.n)
+            code = err_set(err, SIB_ERR_ARGUMENT, "the model has no input '%s'",
+                           inputs[i].name ? inputs[i].name : "");
+        else if (!inputs[i].value)
+            code = err_set(err, SIB_ERR_ARGUMENT, "input '%s' has no value", inputs[i].name);
+        else if (in[at])
+            code = err_set(err, SIB_ERR_ARGUMENT, "input '%s' is given twice", inputs[i].name);
+        else
+            in[at] = inputs[i].value;
+    }
+    for (uint32_t i = 0; i < g->inputs.n && code == SIB_OK; i++) {
+        const value *x = &g->values[g->inputs.ids[i]];
+        if (in[i])
+            code = check_input(g, g->inputs.ids[i], in[i], &b, err);
+        else if (!x->constant)
+            code =
+                err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is missing", (int)x->name.length, x->name.data);
+    }
+    dim_binding_clear(&b);
+    return code;
+}
+
+/* ---- Running ------------------------------------------------------------------------------------------ */
+
+/* An output that is an input all along gets memory of its own: the caller's may go. */
+static sib_code part_from_inputs(sib_value **v, size_t n, const sib_named_value *inputs, sib_error *err)
+{
+    const sib_tensor *t = sib_value_tensor(*v);
+    for (size_t i = 0; t && i < n; i++) {
+        const sib_tensor *in = sib_value_tensor(inputs[i].value);
+        if (!in || in->storage != t->storage)
+            continue;
+        sib_tensor *copy = NULL;
+        sib_value *made = NULL;
+        sib_code code = sib_tensor_copy(t, &copy, err);
+        if (code == SIB_OK)
+            code = sib_value_from_tensor(copy, &made, err);
+        sib_tensor_free(&copy);
+        if (code == SIB_OK) {
+            sib_value_free(v);
+            *v = made;
+        }
+        return code;
+    }
+    return SIB_OK;
+}
+
+static sib_code take_outputs(const graph *g, sib_value **all, size_t n, const char *const *names,
+                             sib_value **out, sib_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t at = place_of(g, &g->outputs, names[i] ? names[i] : "");
+        if (at == g->outputs.n)
+            return err_set(err, SIB_ERR_ARGUMENT, "the model has no output '%s'", names[i] ? names[i] : "");
+        sib_code code = sib_value_copy(all[at], &out[i], err);
+        if (code != SIB_OK)
+            return code;
+    }
+    return SIB_OK;
+}
+
+static sib_code check_names(const graph *g, size_t n, const char *const *names, sib_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!names[i] || place_of(g, &g->outputs, names[i]) == g->outputs.n)
+            return err_set(err, SIB_ERR_ARGUMENT, "the model has no output '%s'", names[i] ? names[i] : "");
+    return SIB_OK;
+}
+
+sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value *inputs, size_t n_outputs,
+                         const char *const *outputs, sib_value **out, const sib_run_options *options,
+                         sib_error *err)
+{
+    if (!s || !out || (n_inputs && !inputs) || (n_outputs && !outputs))
+        return err_set(err, SIB_ERR_ARGUMENT, "the session, inputs, outputs or out is NULL");
+    executor *ex = &s->executors[0];
+    const graph *g = ex->g;
+    size_t n = n_outputs ? n_outputs : g->outputs.n;
+    run_state run = {.options = options, .memory_limit = s->memory_limit};
+    const sib_value **in = mem_calloc((size_t)g->inputs.n + 1, sizeof *in);
+    sib_value **all = mem_calloc((size_t)g->outputs.n + 1, sizeof *all);
+    sib_code code = in && all ? SIB_OK : err_memory(err, g->inputs.n * sizeof *in, "a run");
+    for (size_t i = 0; i < n; i++)
+        out[i] = NULL;
+    if (code == SIB_OK)
+        code = check_names(g, n_outputs, outputs, err);
+    if (code == SIB_OK)
+        code = match_inputs(g, n_inputs, inputs, in, err);
+    if (code == SIB_OK)
+        code = execute_graph(ex, &run, "", in, NULL, all, err);
+    for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++)
+        code = part_from_inputs(&all[i], n_inputs, inputs, err);
+    if (code == SIB_OK && n_outputs)
+        code = take_outputs(g, all, n, outputs, out, err);
+    else if (code == SIB_OK)
+        for (size_t i = 0; i < n; i++) {
+            out[i] = all[i];
+            all[i] = NULL;
+        }
+    for (uint32_t i = 0; all && i < g->outputs.n; i++)
+        sib_value_free(&all[i]);
+    for (size_t i = 0; i < n && code != SIB_OK; i++)
+        sib_value_free(&out[i]);
+    mem_free(in);
+    mem_free(all);
+    return code;
+}
