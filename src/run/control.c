@@ -481,7 +481,7 @@ static sib_code scan8_row(frame *f, const node *n, int64_t row, const int64_t *l
     if (code == SIB_OK && lengths) {
         if (lengths[row] < 0 || lengths[row] > steps)
             code = err_set(err, SIB_ERR_ARGUMENT, "row %lld is %lld steps long of %lld", (long long)row,
-                           (long long)lengths[row], (long long)turns);
+                           (long long)lengths[row], (long long)steps);
         steps = lengths[row];
     }
     if (code == SIB_OK)
