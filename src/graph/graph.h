@@ -84,7 +84,7 @@ typedef struct node {
     id_list inputs, outputs;       /* value ids; NO_VALUE for an omitted optional one */
     size_t n_attributes;
     attribute *attributes; /* (n_attributes) */
-    dim flops;               /* operations, as inference found; DIM_NONE where not known */
+    dim flops;             /* operations, as inference found; DIM_NONE where not known */
     node_id origin;        /* in a lowered graph: the source graph's node that this one was lowered from */
 } node;
 

@@ -1,0 +1,325 @@
+#include "graph/graph.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Strings ----------------------------------------------------------------------------------------- */
+
+bool str_is(sib_str s, const char *text)
+{
+    size_t n = strlen(text);
+    return s.length == n && (!n || !memcmp(s.data, text, n));
+}
+
+bool str_same(sib_str a, sib_str b)
+{
+    return a.length == b.length && (!a.length || !memcmp(a.data, b.data, a.length));
+}
+
+const char *node_text(const graph *g, const node *n, char *text, size_t size)
+{
+    const char *type = n->type.data ? n->type.data : "";
+    if (n->name.length)
+        snprintf(text, size, "'%.*s' (%.*s)", (int)n->name.length, n->name.data, (int)n->type.length, type);
+    else
+        snprintf(text, size, "%lld (%.*s)", (long long)(n - g->nodes), (int)n->type.length, type);
+    return text;
+}
+
+/* ---- Making ------------------------------------------------------------------------------------------ */
+
+sib_code graph_create(graph_arena *arena, dim_table *dims, graph **out, sib_error *err)
+{
+    *out = mem_calloc(1, sizeof **out);
+    if (!*out)
+        return err_memory(err, sizeof **out, "a graph");
+    (*out)->arena = arena;
+    (*out)->dims = dims;
+    return SIB_OK;
+}
+
+/* Takes the next graph inside g out of its attributes; NULL when there is none left. A plan's graph names graphs that
+   are not its own. */
+static graph *take_inside(graph *g, uint32_t *at_node)
+{
+    for (; *at_node < g->n_nodes; ++*at_node) {
+        node *n = &g->nodes[*at_node];
+        for (size_t k = 0; k < n->n_attributes; k++) {
+            attribute *a = &n->attributes[k];
+            if (a->kind == ATTR_GRAPH && a->graph && a->graph->outer == g) {
+                graph *inside = a->graph;
+                a->graph = NULL;
+                return inside;
+            }
+            while (a->kind == ATTR_GRAPHS && a->n) {
+                graph *inside = a->graphs[--a->n];
+                if (inside && inside->outer == g)
+                    return inside;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void free_arrays(graph *g)
+{
+    mem_free(g->values);
+    mem_free(g->nodes);
+    mem_free(g->inputs.ids);
+    mem_free(g->outputs.ids);
+    mem_free(g->captures);
+    mem_free(g);
+}
+
+void graph_free(graph **gp)
+{
+    /* `outer` leads back, so nothing here goes deeper than the file does */
+    graph *g = *gp;
+    if (!g)
+        return;
+    graph *root = g;
+    g->outer = NULL;
+    while (g) {
+        uint32_t at = 0;
+        graph *inside = take_inside(g, &at);
+        if (inside) {
+            inside->outer = g;
+            g = inside;
+            continue;
+        }
+        graph *outer = g == root ? NULL : g->outer;
+        free_arrays(g);
+        g = outer;
+    }
+    *gp = NULL;
+}
+
+/* Makes room for one more item of an array. */
+static sib_code grow(void **items, uint32_t n, uint32_t *capacity, size_t size, const char *what,
+                     sib_error *err)
+{
+    if (n < *capacity)
+        return SIB_OK;
+    if (n >= UINT32_MAX / 2)
+        return err_set(err, SIB_ERR_SIZE, "a graph has too many %s", what);
+    uint32_t more = *capacity ? 2 * *capacity : 16;
+    void *grown = mem_realloc(*items, more, size);
+    if (!grown)
+        return err_memory(err, more * size, what);
+    *items = grown;
+    *capacity = more;
+    return SIB_OK;
+}
+
+sib_code graph_add_value(graph *g, sib_str name, const value_type *type, value_id *out, sib_error *err)
+{
+    bool ok = true;
+    sib_code code =
+        grow((void **)&g->values, g->n_values, &g->value_capacity, sizeof *g->values, "values", err);
+    if (code != SIB_OK)
+        return code;
+    value v = {.type = type ? *type : (value_type){0}, .producer = NO_NODE};
+    v.name = name.length ? arena_string(g->arena, name, &ok) : (sib_str){"", 0};
+    if (!ok)
+        return err_memory(err, name.length, "a name");
+    g->values[g->n_values] = v;
+    *out = g->n_values++;
+    return SIB_OK;
+}
+
+static bool copy_ids(graph *g, const id_list *from, id_list *to)
+{
+    *to = (id_list){from->n, NULL};
+    if (!from->n)
+        return true;
+    to->ids = arena_alloc(g->arena, from->n, sizeof *to->ids);
+    if (to->ids)
+        memcpy(to->ids, from->ids, from->n * sizeof *to->ids);
+    return to->ids != NULL;
+}
+
+static bool copy_list(graph *g, const void **list, size_t n, size_t size)
+{
+    void *copy = arena_alloc(g->arena, n ? n : 1, size);
+    if (copy && n)
+        memcpy(copy, *list, n * size);
+    *list = copy;
+    return copy != NULL;
+}
+
+/* Copies what an attribute lists. Names of milli-ops are static, those of files stand in the arena already. */
+static bool copy_attribute(graph *g, attribute *a)
+{
+    switch (a->kind) {
+    case ATTR_INTS:
+        return copy_list(g, (const void **)&a->ints, a->n, sizeof *a->ints);
+    case ATTR_FLOATS:
+        return copy_list(g, (const void **)&a->floats, a->n, sizeof *a->floats);
+    case ATTR_STRINGS:
+        return copy_list(g, (const void **)&a->strings, a->n, sizeof *a->strings);
+    case ATTR_TENSORS:
+    case ATTR_SPARSE:
+        return copy_list(g, (const void **)&a->tensors, a->n, sizeof *a->tensors);
+    case ATTR_GRAPHS:
+        return copy_list(g, (const void **)&a->graphs, a->n, sizeof *a->graphs);
+    case ATTR_TYPE:
+        return copy_list(g, (const void **)&a->type, 1, sizeof *a->type);
+    default:
+        return true;
+    }
+}
+
+sib_code graph_add_node(graph *g, const node *n, node_id *out, sib_error *err)
+{
+    sib_code code = grow((void **)&g->nodes, g->n_nodes, &g->node_capacity, sizeof *g->nodes, "nodes", err);
+    if (code != SIB_OK)
+        return code;
+    for (uint32_t i = 0; i < n->inputs.n + n->outputs.n; i++) {
+        value_id v = i < n->inputs.n ? n->inputs.ids[i] : n->outputs.ids[i - n->inputs.n];
+        if (v != NO_VALUE && v >= g->n_values)
+            return err_set(err, SIB_ERR_ARGUMENT, "a node names value %u of %u", v, g->n_values);
+    }
+    for (uint32_t i = 0; i < n->outputs.n; i++) {
+        value_id v = n->outputs.ids[i];
+        if (v != NO_VALUE && g->values[v].producer != NO_NODE) {
+            char here[120], there[120];
+            return err_set(err, SIB_ERR_FORMAT, "value '%.*s' is made by node %s and by node %s",
+                           (int)g->values[v].name.length, g->values[v].name.data,
+                           node_text(g, &g->nodes[g->values[v].producer], there, sizeof there),
+                           node_text(g, n, here, sizeof here));
+        }
+    }
+    node copy = *n;
+    copy.attributes = NULL;
+    bool ok = copy_ids(g, &n->inputs, &copy.inputs) && copy_ids(g, &n->outputs, &copy.outputs);
+    if (ok && n->n_attributes) {
+        copy.attributes = arena_alloc(g->arena, n->n_attributes, sizeof *copy.attributes);
+        ok = copy.attributes != NULL;
+        if (ok)
+            memcpy(copy.attributes, n->attributes, n->n_attributes * sizeof *copy.attributes);
+        for (size_t i = 0; i < n->n_attributes && ok; i++)
+            ok = copy_attribute(g, &copy.attributes[i]);
+    }
+    if (!ok)
+        return err_memory(err, sizeof copy, "a node");
+    g->nodes[g->n_nodes] = copy;
+    for (uint32_t i = 0; i < n->outputs.n; i++)
+        if (n->outputs.ids[i] != NO_VALUE)
+            g->values[n->outputs.ids[i]].producer = g->n_nodes;
+    *out = g->n_nodes++;
+    return SIB_OK;
+}
+
+static sib_code append(id_list *list, value_id v, sib_error *err)
+{
+    uint32_t *grown = mem_realloc(list->ids, (size_t)list->n + 1, sizeof *grown);
+    if (!grown)
+        return err_memory(err, (list->n + 1) * sizeof *grown, "the ends of a graph");
+    list->ids = grown;
+    list->ids[list->n++] = v;
+    return SIB_OK;
+}
+
+sib_code graph_add_input(graph *g, value_id v, sib_error *err)
+{
+    return append(&g->inputs, v, err);
+}
+
+sib_code graph_add_output(graph *g, value_id v, sib_error *err)
+{
+    return append(&g->outputs, v, err);
+}
+
+sib_code graph_capture(graph *g, value_id outer, value_id *inner, sib_error *err)
+{
+    for (uint32_t i = 0; i < g->n_captures; i++)
+        if (g->captures[i].outer == outer) {
+            *inner = g->captures[i].inner;
+            return SIB_OK;
+        }
+    const value *v = &g->outer->values[outer];
+    sib_code code = grow((void **)&g->captures, g->n_captures, &g->capture_capacity, sizeof *g->captures,
+                         "captures", err);
+    if (code == SIB_OK)
+        code = graph_add_value(g, v->name, &v->type, inner, err);
+    if (code == SIB_OK)
+        g->captures[g->n_captures++] = (capture){outer, *inner};
+    return code;
+}
+
+/* ---- Attributes -------------------------------------------------------------------------------------- */
+
+const attribute *node_attribute(const node *n, const char *name)
+{
+    for (size_t i = 0; i < n->n_attributes; i++)
+        if (str_is(n->attributes[i].name, name))
+            return &n->attributes[i];
+    return NULL;
+}
+
+/* The attribute, if it is of a kind. */
+static const attribute *of_kind(const node *n, const char *name, attribute_kind kind)
+{
+    const attribute *a = node_attribute(n, name);
+    return a && a->kind == kind ? a : NULL;
+}
+
+int64_t attr_int(const node *n, const char *name, int64_t fallback)
+{
+    const attribute *a = of_kind(n, name, ATTR_INT);
+    return a ? a->i : fallback;
+}
+
+double attr_float(const node *n, const char *name, double fallback)
+{
+    const attribute *a = of_kind(n, name, ATTR_FLOAT);
+    return a ? (double)a->f : fallback;
+}
+
+sib_str attr_string(const node *n, const char *name, const char *fallback)
+{
+    const attribute *a = of_kind(n, name, ATTR_STRING);
+    return a ? a->s : str_of(fallback);
+}
+
+bool attr_is(const node *n, const char *name, const char *fallback, const char *word)
+{
+    return str_is(attr_string(n, name, fallback), word);
+}
+
+const int64_t *attr_ints(const node *n, const char *name, size_t *count)
+{
+    const attribute *a = of_kind(n, name, ATTR_INTS);
+    *count = a ? a->n : 0;
+    return a ? a->ints : NULL;
+}
+
+const float *attr_floats(const node *n, const char *name, size_t *count)
+{
+    const attribute *a = of_kind(n, name, ATTR_FLOATS);
+    *count = a ? a->n : 0;
+    return a ? a->floats : NULL;
+}
+
+const sib_str *attr_strings(const node *n, const char *name, size_t *count)
+{
+    const attribute *a = of_kind(n, name, ATTR_STRINGS);
+    *count = a ? a->n : 0;
+    return a ? a->strings : NULL;
+}
+
+const sib_tensor *attr_tensor(const node *n, const char *name)
+{
+    const attribute *a = of_kind(n, name, ATTR_TENSOR);
+    return a ? a->tensor : NULL;
+}
+
+graph *attr_graph(const node *n, const char *name)
+{
+    const attribute *a = of_kind(n, name, ATTR_GRAPH);
+    return a ? a->graph : NULL;
+}

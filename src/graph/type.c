@@ -1,0 +1,84 @@
+#include "graph/type.h"
+
+#include <stdio.h>
+#include <string.h>
+
+value_type type_tensor(sib_dtype dtype)
+{
+    return (value_type){.leaf = TYPE_TENSOR, .dtype = dtype};
+}
+
+value_type type_of_dims(dim_table *t, sib_dtype dtype, size_t rank, const int64_t *dims)
+{
+    value_type type = type_tensor(dtype);
+    type.shape.ranked = true;
+    type.shape.rank = (uint8_t)rank;
+    for (size_t i = 0; i < rank; i++)
+        type.shape.dims[i] = dim_const(t, dims[i]);
+    return type;
+}
+
+value_type type_wrap(type_kind kind, value_type t)
+{
+    if (t.depth == TYPE_MAX_DEPTH)
+        return (value_type){0};
+    memmove(t.wrap + 1, t.wrap, t.depth);
+    t.wrap[0] = (uint8_t)kind;
+    t.depth++;
+    return t;
+}
+
+value_type type_inner(const value_type *t)
+{
+    value_type inner = *t;
+    if (!t->depth)
+        return (value_type){0};
+    inner.depth--;
+    memmove(inner.wrap, t->wrap + 1, inner.depth);
+    return inner;
+}
+
+static const char *wrap_name(type_kind kind)
+{
+    switch (kind) {
+    case TYPE_SEQUENCE:
+        return "seq(";
+    case TYPE_OPTIONAL:
+        return "optional(";
+    case TYPE_MAP:
+        return "map(";
+    default:
+        return "sparse(";
+    }
+}
+
+const char *type_text(const dim_table *dims, const value_type *t, char *text, size_t size)
+{
+    char shape[400] = "";
+    size_t used = 0;
+    bool sparse = t->leaf == TYPE_SPARSE;
+    if (!size)
+        return text;
+    text[0] = 0;
+    for (uint8_t i = 0; i <= t->depth && used < size; i++) {
+        bool map = i < t->depth && t->wrap[i] == TYPE_MAP;
+        if (i == t->depth && !sparse)
+            break;
+        int n =
+            snprintf(text + used, size - used, "%s%s%s", wrap_name(i < t->depth ? t->wrap[i] : TYPE_SPARSE),
+                     map ? sib_dtype_name(t->key) : "", map ? ", " : "");
+        used += n > 0 ? (size_t)n : 0;
+    }
+    if (t->shape.ranked || t->leaf == TYPE_TENSOR)
+        dim_shape_text(dims, &t->shape, shape, sizeof shape);
+    if (used < size) {
+        int n = snprintf(text + used, size - used, "%s%s%s", sib_dtype_name(t->dtype),
+                         shape[0] && t->dtype ? " " : "", t->dtype ? shape : "");
+        used += n > 0 ? (size_t)n : 0;
+    }
+    for (int i = 0; i < t->depth + sparse && used + 1 < size; i++) {
+        text[used++] = ')';
+        text[used] = 0;
+    }
+    return text;
+}
