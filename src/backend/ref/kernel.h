@@ -1,0 +1,101 @@
+/* The kernels of the reference backend: one function a milli-op, in a table by milli_kind (table.c).
+
+   A kernel computes what milli.def says of its row. Its inputs are there and are dense; unless the row of the table says
+   REF_ANY they are tensors. Dtypes and dims are those that the milli-op's builder inferred, so a kernel checks only what
+   depends on the data, and refuses what it has no meaning for with ref_fail. */
+#ifndef REF_KERNEL_H
+#define REF_KERNEL_H
+
+#include "backend/backend.h"
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "tensor/dtype.h"
+#include "tensor/tensor.h"
+#include "tensor/value.h"
+
+/* One milli-op about to run. */
+typedef struct ref_call {
+    const node_view *view;
+    const node *node;        /* view->node: attributes by attr_int(c->node, "axis", 0) and the like */
+    const buffer *const *in; /* (view->n_in) */
+    buffer *const *out;      /* (view->n_out) */
+    sib_pool *pool;          /* may be NULL */
+    sib_error *err;
+} ref_call;
+
+typedef sib_code (*ref_kernel)(const ref_call *c);
+
+typedef enum ref_inputs {
+    REF_TENSORS = 0, /* every input is a tensor */
+    REF_ANY          /* any kind of value; the kernel looks itself */
+} ref_inputs;
+
+typedef struct ref_row {
+    ref_kernel run; /* NULL: not built, refused by name */
+    ref_inputs inputs;
+} ref_row;
+
+extern const ref_row ref_table[MILLI_COUNT];
+
+/* ---- What a kernel is given ------------------------------------------------------------------------- */
+
+/* Input i as a value; NULL outside. */
+const sib_value *ref_value(const ref_call *c, size_t i);
+/* Input i as a tensor; NULL where it is none. */
+const sib_tensor *ref_in(const ref_call *c, size_t i);
+/* True where somebody wants output i. */
+bool ref_wants(const ref_call *c, size_t i);
+/* The tensor of output i that is there to be filled: dense, of known dims. NULL where nobody wants it. */
+sib_tensor *ref_out(const ref_call *c, size_t i);
+
+/* ---- Outputs whose dims or kind the data decide ------------------------------------------------------- */
+
+/* *out: the tensor of output i, for the kernel to fill, with these dims: made where there is none yet; of zeros and
+   empty strings. It belongs to the output. Where nobody wants the output *out is NULL and that is no failure.
+   Errors: SIB_ERR_VALUE (the plan knew other dims), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+sib_code ref_make(const ref_call *c, size_t i, sib_dtype dtype, size_t rank, const int64_t *dims,
+                  sib_tensor **out);
+/* Output i is v, which is taken over, also where this fails or nobody wants it. */
+sib_code ref_give(const ref_call *c, size_t i, sib_value *v);
+/* Output i is what v is: shared, no element copied. */
+sib_code ref_give_shared(const ref_call *c, size_t i, const sib_value *v);
+
+/* ---- Failing -------------------------------------------------------------------------------------------- */
+
+/* Sets the error with "gather: " (the milli-op) before the words; returns code. */
+sib_code ref_fail(const ref_call *c, sib_code code, const char *format, ...) ERR_PRINTF(3, 4);
+/* The same for memory: bytes for what. */
+sib_code ref_no_memory(const ref_call *c, size_t bytes);
+
+/* ---- Kernels ---------------------------------------------------------------------------------------------- */
+
+#define REF_KERNEL(name) sib_code name(const ref_call *c)
+REF_KERNEL(ref_elementwise); /* every elementwise row of milli.def; node->milli->kind says which */
+REF_KERNEL(ref_where);
+REF_KERNEL(ref_cast);
+REF_KERNEL(ref_bitcast);
+REF_KERNEL(ref_reduce);
+REF_KERNEL(ref_arg);
+REF_KERNEL(ref_cumulative);
+REF_KERNEL(ref_reshape);
+REF_KERNEL(ref_transpose);
+REF_KERNEL(ref_expand);
+REF_KERNEL(ref_slice);
+REF_KERNEL(ref_concat);
+REF_KERNEL(ref_pad);
+REF_KERNEL(ref_gather);
+REF_KERNEL(ref_gather_nd);
+REF_KERNEL(ref_scatter_nd);
+REF_KERNEL(ref_windows);
+REF_KERNEL(ref_iota);
+REF_KERNEL(ref_constant);
+REF_KERNEL(ref_matmul);
+REF_KERNEL(ref_sort);
+REF_KERNEL(ref_nonzero);
+REF_KERNEL(ref_unique);
+REF_KERNEL(ref_lookup);
+REF_KERNEL(ref_determinant);
+REF_KERNEL(ref_random);
+
+#endif

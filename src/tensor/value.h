@@ -1,0 +1,27 @@
+/* Values from inside: for the backends, which make many and fill their tensors. */
+#ifndef TENSOR_VALUE_H
+#define TENSOR_VALUE_H
+
+#include <sibyl/value.h>
+#include <stdatomic.h>
+
+/* Invariants: a tensor's value has `tensor` alone; a map has `tensor` (keys) and `values`, equal in count; a sequence
+   or optional has items (n), each with a reference of its own. References are counted, so sharing a value copies
+   nothing. */
+struct sib_value {
+    atomic_size_t references;
+    sib_value_kind kind;
+    sib_tensor *tensor, *values;
+    size_t n;
+    sib_value **items; /* (n) */
+};
+
+/* A value around t, which is taken over, also where this fails (then it is freed). */
+sib_code value_take_tensor(sib_tensor *t, sib_value **out, sib_error *err);
+/* Room for a sequence or optional of n items, all NULL: whoever asks fills them with references of their own
+   (value_share, or values just made) before anybody else sees it. */
+sib_code value_room(sib_value_kind kind, size_t n, sib_value **out, sib_error *err);
+/* The same value once more: one reference, given back with sib_value_free. Never fails. */
+sib_value *value_share(const sib_value *v);
+
+#endif
