@@ -5,12 +5,16 @@
 #include <sibyl/value.h>
 #include <stdatomic.h>
 
+/* Sequences and optionals inside one another, so that freeing them cannot exhaust the stack. */
+#define VALUE_MAX_DEPTH 64
+
 /* Invariants: a tensor's value has `tensor` alone; a map has `tensor` (keys) and `values`, equal in count; a sequence
    or optional has items (n), each with a reference of its own. References are counted, so sharing a value copies
    nothing. */
 struct sib_value {
     atomic_size_t references;
     sib_value_kind kind;
+    unsigned depth; /* 1, or one more than the deepest item's */
     sib_tensor *tensor, *values;
     size_t n;
     sib_value **items; /* (n) */
@@ -18,9 +22,16 @@ struct sib_value {
 
 /* A value around t, which is taken over, also where this fails (then it is freed). */
 sib_code value_take_tensor(sib_tensor *t, sib_value **out, sib_error *err);
-/* Room for a sequence or optional of n items, all NULL: whoever asks fills them with references of their own
-   (value_share, or values just made) before anybody else sees it. */
+/* Room for a sequence or optional of n items, all NULL: whoever asks fills every one with value_put before anybody else
+   sees it. Errors: SIB_ERR_MEMORY. */
 sib_code value_room(sib_value_kind kind, size_t n, sib_value **out, sib_error *err);
+/* Item i, which was NULL, is `item` from now on: its reference is taken over. */
+static inline void value_put(sib_value *v, size_t i, sib_value *item)
+{
+    v->items[i] = item;
+    if (v->depth <= item->depth)
+        v->depth = item->depth + 1;
+}
 /* The same value once more: one reference, given back with sib_value_free. Never fails. */
 sib_value *value_share(const sib_value *v);
 

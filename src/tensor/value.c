@@ -1,0 +1,199 @@
+#include "tensor/value.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "tensor/dtype.h"
+#include "tensor/tensor.h"
+
+#include <inttypes.h>
+
+/* ---- Life --------------------------------------------------------------------------------------- */
+
+static sib_code value_new(sib_value_kind kind, sib_value **out, sib_error *err)
+{
+    sib_value *v = mem_calloc(1, sizeof *v);
+    *out = v;
+    if (!v)
+        return err_memory(err, sizeof *v, "a value");
+    atomic_init(&v->references, 1);
+    v->kind = kind;
+    v->depth = 1;
+    return SIB_OK;
+}
+
+sib_value *value_share(const sib_value *v)
+{
+    sib_value *shared = (sib_value *)v; /* only the count changes */
+    atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
+    return shared;
+}
+
+void sib_value_free(sib_value **v)
+{
+    sib_value *gone = v ? *v : NULL;
+    if (!gone)
+        return;
+    *v = NULL;
+    if (atomic_fetch_sub_explicit(&gone->references, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < gone->n; i++)
+        sib_value_free(&gone->items[i]); /* at most VALUE_MAX_DEPTH deep */
+    mem_free(gone->items);
+    sib_tensor_free(&gone->tensor);
+    sib_tensor_free(&gone->values);
+    mem_free(gone);
+}
+
+sib_code value_take_tensor(sib_tensor *t, sib_value **out, sib_error *err)
+{
+    sib_code code = value_new(SIB_VALUE_TENSOR, out, err);
+    if (code == SIB_OK)
+        (*out)->tensor = t;
+    else
+        sib_tensor_free(&t);
+    return code;
+}
+
+sib_code value_room(sib_value_kind kind, size_t n, sib_value **out, sib_error *err)
+{
+    sib_code code = value_new(kind, out, err);
+    if (code != SIB_OK)
+        return code;
+    (*out)->items = mem_calloc(n, sizeof *(*out)->items);
+    if (!(*out)->items) {
+        sib_value_free(out);
+        return err_set(err, SIB_ERR_MEMORY, "out of memory: a value of %zu items", n);
+    }
+    (*out)->n = n;
+    return SIB_OK;
+}
+
+/* ---- Made from what there is ---------------------------------------------------------------------- */
+
+static sib_code check_out(sib_value **out, sib_error *err)
+{
+    if (!out)
+        return err_set(err, SIB_ERR_ARGUMENT, "out is NULL, expected where to put a value");
+    *out = NULL;
+    return SIB_OK;
+}
+
+sib_code sib_value_from_tensor(const sib_tensor *tensor, sib_value **out, sib_error *err)
+{
+    sib_tensor *view = NULL;
+    sib_code code = check_out(out, err);
+    if (code == SIB_OK && !tensor)
+        code = err_set(err, SIB_ERR_ARGUMENT, "the tensor is NULL");
+    if (code == SIB_OK)
+        code = tensor_view(tensor, &view, err);
+    return code == SIB_OK ? value_take_tensor(view, out, err) : code;
+}
+
+/* A sequence or optional of references to items (n). */
+static sib_code value_around(sib_value_kind kind, size_t n, const sib_value *const *items, sib_value **out,
+                             sib_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!items || !items[i])
+            return err_set(err, SIB_ERR_ARGUMENT, "item %zu of %zu is NULL, expected a value", i, n);
+        if (items[i]->depth >= VALUE_MAX_DEPTH)
+            return err_set(err, SIB_ERR_ARGUMENT, "item %zu is %u values deep, expected fewer than %d", i,
+                           items[i]->depth, VALUE_MAX_DEPTH);
+    }
+    sib_code code = value_room(kind, n, out, err);
+    for (size_t i = 0; i < n && code == SIB_OK; i++)
+        value_put(*out, i, value_share(items[i]));
+    return code;
+}
+
+sib_code sib_value_sequence(size_t n, const sib_value *const *items, sib_value **out, sib_error *err)
+{
+    sib_code code = check_out(out, err);
+    return code == SIB_OK ? value_around(SIB_VALUE_SEQUENCE, n, items, out, err) : code;
+}
+
+sib_code sib_value_optional(const sib_value *item, sib_value **out, sib_error *err)
+{
+    sib_code code = check_out(out, err);
+    return code == SIB_OK ? value_around(SIB_VALUE_OPTIONAL, item ? 1 : 0, &item, out, err) : code;
+}
+
+static sib_code check_map(const sib_tensor *keys, const sib_tensor *values, sib_error *err)
+{
+    if (!keys || !values)
+        return err_set(err, SIB_ERR_ARGUMENT, "the tensor of %s is NULL", keys ? "values" : "keys");
+    sib_dtype_kind kind = dtype_info(keys->dtype)->kind;
+    if (kind != SIB_KIND_INT && kind != SIB_KIND_UINT && kind != SIB_KIND_STRING)
+        return err_set(err, SIB_ERR_ARGUMENT, "keys of a map are of %s, expected integers or strings",
+                       sib_dtype_name(keys->dtype));
+    if (keys->rank != 1 || values->rank != 1)
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "keys and values of a map have rank %zu and %zu, expected 1 each", keys->rank,
+                       values->rank);
+    if (keys->count != values->count)
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "a map has %" PRIu64 " keys and %" PRIu64 " values, expected as many", keys->count,
+                       values->count);
+    return SIB_OK;
+}
+
+sib_code sib_value_map(const sib_tensor *keys, const sib_tensor *values, sib_value **out, sib_error *err)
+{
+    sib_value *map = NULL;
+    sib_code code = check_out(out, err);
+    if (code == SIB_OK)
+        code = check_map(keys, values, err);
+    if (code == SIB_OK)
+        code = value_new(SIB_VALUE_MAP, &map, err);
+    if (code == SIB_OK)
+        code = tensor_view(keys, &map->tensor, err);
+    if (code == SIB_OK)
+        code = tensor_view(values, &map->values, err);
+    if (code != SIB_OK)
+        sib_value_free(&map);
+    if (out)
+        *out = map;
+    return code;
+}
+
+sib_code sib_value_copy(const sib_value *v, sib_value **out, sib_error *err)
+{
+    sib_code code = check_out(out, err);
+    if (code == SIB_OK && !v)
+        code = err_set(err, SIB_ERR_ARGUMENT, "the value is NULL");
+    if (code == SIB_OK)
+        *out = value_share(v);
+    return code;
+}
+
+/* ---- What it is ----------------------------------------------------------------------------------- */
+
+sib_value_kind sib_value_get_kind(const sib_value *v)
+{
+    return v->kind;
+}
+
+const sib_tensor *sib_value_tensor(const sib_value *v)
+{
+    return v->kind == SIB_VALUE_TENSOR ? v->tensor : NULL;
+}
+
+size_t sib_value_count(const sib_value *v)
+{
+    return v->n;
+}
+
+const sib_value *sib_value_item(const sib_value *v, size_t i)
+{
+    return i < v->n ? v->items[i] : NULL;
+}
+
+const sib_tensor *sib_value_keys(const sib_value *v)
+{
+    return v->kind == SIB_VALUE_MAP ? v->tensor : NULL;
+}
+
+const sib_tensor *sib_value_values(const sib_value *v)
+{
+    return v->values;
+}
