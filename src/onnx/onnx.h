@@ -10,6 +10,16 @@ typedef struct opset_import {
     int64_t version;
 } opset_import;
 
+/* metadata_props of a node, a value or the graph's initializer: the graph has no room for them. */
+typedef enum onnx_props_of { ONNX_PROPS_NODE, ONNX_PROPS_VALUE, ONNX_PROPS_TENSOR } onnx_props_of;
+typedef struct onnx_props {
+    onnx_props_of of;
+    const graph *graph; /* where it stands */
+    uint32_t id;        /* node_id or value_id */
+    size_t n;
+    string_pair *pairs; /* (n) */
+} onnx_props;
+
 /* All that a file says. Strings, lists and tensors live in the arena. */
 typedef struct onnx_model {
     graph_arena *arena;
@@ -22,6 +32,9 @@ typedef struct onnx_model {
     string_pair *metadata;
     uint64_t parameters; /* elements of all initializers */
     uint64_t file_bytes;
+    size_t n_diagnostics, n_props;
+    sib_str *diagnostics; /* what was noticed while reading, a sentence each */
+    onnx_props *props;    /* in no order; there may be several of one node or value */
 } onnx_model;
 
 /* Opens a file: maps it and leaves weights where they are. options: may be NULL. Model-local functions are inlined;

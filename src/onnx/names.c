@@ -1,0 +1,87 @@
+#include "onnx/names.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+/* FNV-1a, its bits mixed once more so that the low ones can choose a slot. */
+static uint64_t hash_of(sib_str name)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < name.length; i++)
+        h = (h ^ (uint8_t)name.data[i]) * UINT64_C(1099511628211);
+    h ^= h >> 32;
+    return h * UINT64_C(0x9E3779B97F4A7C15);
+}
+
+/* The slot that holds the name, or the free one where it would stand. */
+static size_t find_slot(const name_map *m, sib_str name, uint64_t hash)
+{
+    size_t mask = m->n_slots - 1, slot = (size_t)(hash >> 20) & mask;
+    for (; m->slots[slot]; slot = (slot + 1) & mask) {
+        const name_entry *e = &m->entries[m->slots[slot] - 1];
+        if (e->hash == hash && e->name.length == name.length &&
+            (name.length == 0 || memcmp(e->name.data, name.data, name.length) == 0))
+            break;
+    }
+    return slot;
+}
+
+bool name_map_find(const name_map *m, sib_str name, uint32_t *number)
+{
+    if (m->n == 0)
+        return false;
+    size_t slot = find_slot(m, name, hash_of(name));
+    if (!m->slots[slot])
+        return false;
+    *number = m->entries[m->slots[slot] - 1].number;
+    return true;
+}
+
+/* Room for one entry more. */
+static bool grow(name_map *m)
+{
+    if (m->n >= UINT32_MAX - 1)
+        return false;
+    if (m->n == m->capacity) {
+        size_t capacity = m->capacity ? m->capacity * 2 : 16;
+        name_entry *entries = mem_realloc(m->entries, capacity, sizeof *entries);
+        if (!entries)
+            return false;
+        m->entries = entries;
+        m->capacity = capacity;
+    }
+    if ((m->n + 1) * 2 <= m->n_slots)
+        return true;
+    size_t n_slots = m->n_slots ? m->n_slots * 2 : 32;
+    uint32_t *slots = mem_calloc(n_slots, sizeof *slots);
+    if (!slots)
+        return false;
+    mem_free(m->slots);
+    m->slots = slots;
+    m->n_slots = n_slots;
+    for (size_t i = 0; i < m->n; i++)
+        slots[find_slot(m, m->entries[i].name, m->entries[i].hash)] = (uint32_t)i + 1;
+    return true;
+}
+
+bool name_map_put(name_map *m, sib_str name, uint32_t number)
+{
+    uint64_t hash = hash_of(name);
+    if (!grow(m))
+        return false;
+    size_t slot = find_slot(m, name, hash);
+    if (!m->slots[slot]) {
+        m->entries[m->n] = (name_entry){.name = name, .hash = hash};
+        m->slots[slot] = (uint32_t)++m->n;
+    }
+    m->entries[m->slots[slot] - 1].number = number;
+    return true;
+}
+
+void name_map_clear(name_map *m)
+{
+    mem_free(m->entries);
+    mem_free(m->slots);
+    memset(m, 0, sizeof *m);
+}
