@@ -1,0 +1,112 @@
+/* What the families of elementwise operators share. */
+#include "ops/elem.h"
+
+bool elem_takes(lowering *l, mval v, const char *what, elem_set set)
+{
+    if (!l_ok(l))
+        return false;
+    const value_type *type = m_type(l, v);
+    sib_dtype dtype = type->dtype;
+    if (type->depth || (type->leaf != TYPE_TENSOR && type->leaf != TYPE_UNKNOWN)) {
+        char text[120];
+        l_fail(l, SIB_ERR_ARGUMENT, "%s is %s, expected a tensor", what,
+               type_text(l->graph->dims, type, text, sizeof text));
+        return false;
+    }
+    if (dtype == SIB_DTYPE_UNKNOWN || elem_in(set, dtype))
+        return true;
+    l_fail(l, SIB_ERR_ARGUMENT, "%s is %s, which this operator does not take", what, sib_dtype_name(dtype));
+    return false;
+}
+
+mval elem_wide(lowering *l, mval v)
+{
+    return m_cast(l, v, SIB_F64);
+}
+
+mval elem_number(lowering *l, double x)
+{
+    return m_scalar(l, SIB_F64, x);
+}
+
+void elem_declare(lowering *l, sib_dtype dtype)
+{
+    l_declare(l, 0, dtype, 0, NULL);
+}
+
+void elem_out(lowering *l, mval wide, mval x)
+{
+    l_out(l, 0, m_cast_like(l, wide, x));
+}
+
+mval elem_scalar(lowering *l, mval v, const char *what)
+{
+    dim dims[SIB_MAX_RANK];
+    int rank = m_dims(l, v, dims);
+    if (!l_ok(l) || rank == 0)
+        return v;
+    int64_t count = m_number(l, d_product(l, (size_t)rank, dims));
+    if (l_ok(l) && count != 1)
+        return l_fail(l, SIB_ERR_ARGUMENT, "%s has %lld elements, expected one", what, (long long)count);
+    return m_reshape(l, v, 0, NULL);
+}
+
+/* Dims of b after those of a before `axis` are left out; ones follow up to the rank of a. */
+static mval legacy_align(lowering *l, const node *n, mval a, mval b)
+{
+    dim a_dims[SIB_MAX_RANK], b_dims[SIB_MAX_RANK], dims[SIB_MAX_RANK];
+    int a_rank = m_dims(l, a, a_dims), b_rank = m_dims(l, b, b_dims);
+    if (!l_ok(l))
+        return MVAL_NONE;
+    bool single = true;
+    for (int i = 0; i < b_rank; i++)
+        single = single && dim_same(b_dims[i], d_const(l, 1));
+    if (single)
+        return m_reshape(l, b, 0, NULL);
+    int axis = a_rank - b_rank;
+    if (node_attribute(n, "axis"))
+        axis = m_axis(l, attr_int(n, "axis", 0), a_rank, "axis");
+    if (!l_ok(l))
+        return MVAL_NONE;
+    if (axis < 0 || axis + b_rank > a_rank)
+        return l_fail(l, SIB_ERR_ARGUMENT, "B of rank %d does not fit into A of rank %d from axis %d on",
+                      b_rank, a_rank, axis);
+    int rank = 0;
+    for (int i = 0; i < b_rank; i++)
+        dims[rank++] = b_dims[i];
+    for (int i = axis + b_rank; i < a_rank; i++)
+        dims[rank++] = d_const(l, 1);
+    return m_reshape(l, b, (size_t)rank, dims);
+}
+
+bool elem_same_dims(lowering *l, mval a, mval b)
+{
+    dim a_dims[SIB_MAX_RANK], b_dims[SIB_MAX_RANK];
+    int a_rank = m_dims(l, a, a_dims), b_rank = m_dims(l, b, b_dims);
+    bool same = a_rank == b_rank;
+    for (int i = 0; same && l_ok(l) && i < a_rank; i++) {
+        int64_t x, y;
+        if (dim_is_const(l->graph->dims, a_dims[i], &x) && dim_is_const(l->graph->dims, b_dims[i], &y))
+            same = x == y;
+    }
+    return same || !l_ok(l);
+}
+
+mval elem_legacy_broadcast(lowering *l, const node *n, mval a, mval b)
+{
+    if (attr_int(n, "broadcast", 0))
+        return legacy_align(l, n, a, b);
+    if (!elem_same_dims(l, a, b))
+        l_fail(l, SIB_ERR_ARGUMENT, "A and B have other dims, and attribute broadcast is not 1");
+    return b;
+}
+
+sib_dtype elem_dtype_attribute(lowering *l, const node *n, const char *name, sib_dtype fallback)
+{
+    int64_t number = attr_int(n, name, (int64_t)fallback);
+    if (number < 1 || number > SIB_I2) {
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute %s is %lld, which is no dtype", name, (long long)number);
+        return SIB_F32;
+    }
+    return (sib_dtype)number;
+}
