@@ -13,7 +13,11 @@ bool elem_takes(lowering *l, mval v, const char *what, elem_set set)
                type_text(l->graph->dims, type, text, sizeof text));
         return false;
     }
-    if (dtype == SIB_DTYPE_UNKNOWN || elem_in(set, dtype))
+    if (dtype == SIB_DTYPE_UNKNOWN && l->symbolic) {
+        l->status = LOWER_NEEDS_DIMS; /* after an operator that is not known */
+        return false;
+    }
+    if (elem_in(set & ~ELEM(SIB_DTYPE_UNKNOWN), dtype))
         return true;
     l_fail(l, SIB_ERR_ARGUMENT, "%s is %s, which this operator does not take", what, sib_dtype_name(dtype));
     return false;

@@ -23,7 +23,7 @@ static inline bool elem_in(elem_set set, sib_dtype dtype)
     return set >> dtype & 1;
 }
 
-/* False, and the lowering fails, where the dtype of v is known and not one of set. what: "X", the input's name in
+/* False, and the lowering fails, where v is no tensor or its dtype not one of set; it stops where that is not known. what: "X", the input's name in
    the specification. */
 bool elem_takes(lowering *l, mval v, const char *what, elem_set set);
 

@@ -1,0 +1,191 @@
+/* Operators of two or more inputs, element by element, broadcast together. */
+#include "ops/elem.h"
+
+/* Inputs 0 and 1 of an operator whose results are those of one milli-op. MVAL_NONE after a failure. Before opset 7
+   the second was broadcast only where attribute broadcast said so. */
+typedef struct pair {
+    mval a, b;
+} pair;
+
+static pair pair_in(lowering *l, const node *n, elem_set takes)
+{
+    pair p = {l_in(l, 0), l_in(l, 1)};
+    if (!elem_takes(l, p.a, "A", takes) || !elem_takes(l, p.b, "B", takes))
+        return (pair){MVAL_NONE, MVAL_NONE};
+    if (n->version < 7)
+        p.b = elem_legacy_broadcast(l, n, p.a, p.b);
+    return p;
+}
+
+/* C = f(A, B) in the dtype of A and B. */
+static void lower_two(lowering *l, const node *n, milli_kind kind, elem_set takes)
+{
+    pair p = pair_in(l, n, takes);
+    elem_declare(l, m_dtype(l, p.a));
+    l_out(l, 0, m_binary(l, kind, p.a, p.b));
+}
+
+/* C = f(A, B), bool; with swapped f(B, A). */
+static void lower_relation(lowering *l, const node *n, milli_kind kind, bool swapped, elem_set takes)
+{
+    pair p = pair_in(l, n, takes);
+    elem_declare(l, SIB_BOOL);
+    l_out(l, 0, swapped ? m_binary(l, kind, p.b, p.a) : m_binary(l, kind, p.a, p.b));
+}
+
+#define BINARY(name, milli, takes)                                                                           \
+    void lower_ONNX_##name(lowering *l, const node *n)                                                       \
+    {                                                                                                        \
+        lower_two(l, n, MILLI_##milli, takes);                                                               \
+    }
+#define RELATION(name, milli, swapped, takes)                                                                \
+    void lower_ONNX_##name(lowering *l, const node *n)                                                       \
+    {                                                                                                        \
+        lower_relation(l, n, MILLI_##milli, swapped, takes);                                                 \
+    }
+
+/* C = A + B and its like, rounded once; integers wrap, and divide toward zero. ONNX Add-1/6 (attribute broadcast),
+   7/13/14, Sub, Mul and Div likewise. */
+BINARY(Add, add, ELEM_NUMBERS)
+BINARY(Sub, sub, ELEM_NUMBERS)
+BINARY(Mul, mul, ELEM_NUMBERS)
+BINARY(Div, div, ELEM_NUMBERS)
+
+/* C = A and B, and its like, of truth values. ONNX And-1/7, Or-1/7, Xor-1/7. */
+BINARY(And, and, ELEM(SIB_BOOL))
+BINARY(Or, or, ELEM(SIB_BOOL))
+BINARY(Xor, xor, ELEM(SIB_BOOL))
+
+/* C = A and B, and its like, bit by bit. ONNX BitwiseAnd-18, BitwiseOr-18, BitwiseXor-18. */
+BINARY(BitwiseAnd, and, ELEM_INTS)
+BINARY(BitwiseOr, or, ELEM_INTS)
+BINARY(BitwiseXor, xor, ELEM_INTS)
+
+/* C = A = B and its like; with NaN none holds. ONNX Equal-1/7/11/13/19, Less-1/7/9/13, LessOrEqual-12/16,
+   Greater-1/7/9/13, GreaterOrEqual-12/16. */
+RELATION(Equal, equal, false, ELEM_NUMBERS | ELEM(SIB_BOOL) | ELEM(SIB_STRING))
+RELATION(Less, less, false, ELEM_NUMBERS)
+RELATION(LessOrEqual, less_equal, false, ELEM_NUMBERS)
+RELATION(Greater, less, true, ELEM_NUMBERS)
+RELATION(GreaterOrEqual, less_equal, true, ELEM_NUMBERS)
+#undef BINARY
+#undef RELATION
+
+/* C = A - floor(A / B) * B, with the sign of B; with fmod 1, which floats need, A - trunc(A / B) * B with the sign of
+   A. ONNX Mod-10/13. */
+void lower_ONNX_Mod(lowering *l, const node *n)
+{
+    int64_t fmod = attr_int(n, "fmod", 0);
+    if (fmod == 0 && m_is(l, l_in(l, 0), SIB_KIND_FLOAT))
+        l_fail(l, SIB_ERR_ARGUMENT, "fmod is 0, expected 1 for %s", sib_dtype_name(m_dtype(l, l_in(l, 0))));
+    if (fmod != 0 && fmod != 1)
+        l_fail(l, SIB_ERR_ARGUMENT, "fmod is %lld, expected 0 or 1", (long long)fmod);
+    lower_two(l, n, fmod ? MILLI_fmod : MILLI_mod, ELEM_NUMBERS);
+}
+
+/* An integer exponent as int64. Above its limit only what decides the wrapped product is kept: that the exponent is
+   large, which makes powers of even numbers 0, and its value modulo 2^62, of which the order of odd ones is a
+   divisor. */
+static mval whole_exponent(lowering *l, mval b)
+{
+    mval wrapped = m_cast(l, b, SIB_I64);
+    if (m_dtype(l, b) != SIB_U64)
+        return wrapped;
+    mval big = m_scalar_int(l, SIB_I64, INT64_C(1) << 62);
+    mval low = m_and(l, wrapped, m_scalar_int(l, SIB_I64, (INT64_C(1) << 62) - 1));
+    return m_where(l, m_less(l, wrapped, m_scalar_int(l, SIB_I64, 0)), m_or(l, low, big), wrapped);
+}
+
+/* C = A^B in the dtype of A: of integers by products that wrap, else in float64, rounded or truncated once. ONNX
+   Pow-1 (attribute broadcast), 7, 12/13/15 (B of a dtype of its own). */
+void lower_ONNX_Pow(lowering *l, const node *n)
+{
+    pair p = pair_in(l, n, ELEM_NUMBERS);
+    elem_declare(l, m_dtype(l, p.a));
+    mval power;
+    if (m_is(l, p.a, SIB_KIND_FLOAT) || m_is(l, p.b, SIB_KIND_FLOAT))
+        power = m_pow(l, elem_wide(l, p.a), elem_wide(l, p.b));
+    else
+        power = m_pow(l, m_cast(l, p.a, SIB_I64), whole_exponent(l, p.b));
+    elem_out(l, power, p.a);
+}
+
+/* C = A * 2^B or floor(A / 2^B) as direction is LEFT or RIGHT. ONNX BitShift-11. */
+void lower_ONNX_BitShift(lowering *l, const node *n)
+{
+    bool left = attr_is(n, "direction", "", "LEFT");
+    if (!left && !attr_is(n, "direction", "", "RIGHT")) {
+        sib_str word = attr_string(n, "direction", "");
+        l_fail(l, SIB_ERR_ARGUMENT, "direction is '%.*s', expected LEFT or RIGHT", (int)word.length,
+               word.data);
+    }
+    lower_two(l, n, left ? MILLI_shift_left : MILLI_shift_right, ELEM_UINTS);
+}
+
+/* ---- Of any number of inputs -------------------------------------------------------------------------- */
+
+/* Input i, of the dtype of the first; before opset 8 of its dims too. */
+static mval item_in(lowering *l, const node *n, size_t i, elem_set takes)
+{
+    mval first = l_in(l, 0), item = l_in(l, i);
+    if (!elem_takes(l, item, "an input", takes))
+        return MVAL_NONE;
+    if (m_dtype(l, item) != m_dtype(l, first))
+        return l_fail(l, SIB_ERR_ARGUMENT, "input %zu is %s, expected %s as input 0", i,
+                      sib_dtype_name(m_dtype(l, item)), sib_dtype_name(m_dtype(l, first)));
+    if (n->version < 8 && !elem_same_dims(l, first, item))
+        return l_fail(l, SIB_ERR_ARGUMENT, "input %zu has other dims than input 0", i);
+    return item;
+}
+
+/* f(... f(f(X0, X1), X2) ..., Xn), in float64 where wide. */
+static mval fold_inputs(lowering *l, const node *n, milli_kind kind, bool wide, elem_set takes)
+{
+    mval all = MVAL_NONE;
+    for (size_t i = 0; i < n->inputs.n && l_ok(l); i++) {
+        mval item = item_in(l, n, i, takes);
+        if (i == 0)
+            elem_declare(l, m_dtype(l, item));
+        if (wide)
+            item = elem_wide(l, item);
+        all = i ? m_binary(l, kind, all, item) : item;
+    }
+    return all;
+}
+
+/* The largest of all inputs; NaN where one is. ONNX Max-1/6 (equal dims), 8/12/13. */
+void lower_ONNX_Max(lowering *l, const node *n)
+{
+    l_out(l, 0, fold_inputs(l, n, MILLI_max, false, ELEM_NUMBERS));
+}
+
+/* The smallest of all inputs; NaN where one is. ONNX Min-1/6 (equal dims), 8/12/13. */
+void lower_ONNX_Min(lowering *l, const node *n)
+{
+    l_out(l, 0, fold_inputs(l, n, MILLI_min, false, ELEM_NUMBERS));
+}
+
+/* X0 + X1 + ... + Xn, rounded once. ONNX Sum-1/6 (equal dims), 8/13. */
+void lower_ONNX_Sum(lowering *l, const node *n)
+{
+    mval sum = fold_inputs(l, n, MILLI_add, n->inputs.n > 2, ELEM_FLOATS);
+    elem_out(l, sum, l_in(l, 0));
+}
+
+/* (X0 + X1 + ... + Xn) / (n + 1), rounded once. ONNX Mean-1/6 (equal dims), 8/13. */
+void lower_ONNX_Mean(lowering *l, const node *n)
+{
+    mval sum = fold_inputs(l, n, MILLI_add, true, ELEM_FLOATS);
+    elem_out(l, m_div(l, sum, elem_number(l, (double)n->inputs.n)), l_in(l, 0));
+}
+
+/* C = condition ? X : Y, all broadcast together. ONNX Where-9/16. */
+void lower_ONNX_Where(lowering *l, const node *n)
+{
+    (void)n;
+    mval condition = l_in(l, 0), x = l_in(l, 1), y = l_in(l, 2);
+    if (!elem_takes(l, condition, "condition", ELEM(SIB_BOOL)) || !elem_takes(l, x, "X", ELEM_ALL))
+        return;
+    elem_declare(l, m_dtype(l, x));
+    l_out(l, 0, m_where(l, condition, x, y));
+}

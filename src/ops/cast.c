@@ -1,0 +1,89 @@
+/* Elements under another dtype: by value and by bits. */
+#include "ops/elem.h"
+
+/* x rounded to float8e8m0, which is a power of two, other than up (that is the cast's own way): "down" toward the
+   smaller power, "nearest" to the nearer one, in the middle up. The bits of a double's fraction decide. */
+static mval round_to_power(lowering *l, mval x, bool nearest)
+{
+    const int64_t fraction = (INT64_C(1) << 52) - 1, half = INT64_C(1) << 51;
+    mval bits = m_bitcast(l, elem_wide(l, x), SIB_I64);
+    if (nearest)
+        bits = m_add(l, bits, m_scalar_int(l, SIB_I64, half));
+    mval power = m_bitcast(l, m_and(l, bits, m_scalar_int(l, SIB_I64, ~fraction)), SIB_F64);
+    /* infinities and NaN have no fraction to round, and stay */
+    mval whole = m_or(l, m_is_inf(l, elem_wide(l, x)), m_is_nan(l, elem_wide(l, x)));
+    return m_where(l, whole, elem_wide(l, x), power);
+}
+
+/* x as dtype `to` with the attributes of Cast and CastLike. */
+static mval cast_to(lowering *l, const node *n, mval x, sib_dtype to)
+{
+    bool saturate = attr_int(n, "saturate", 1);
+    elem_set clamping = ELEM_FLOATS8 | ELEM(SIB_F4E2M1) | ELEM(SIB_F8E8M0);
+    if (to == SIB_F8E8M0 && m_is(l, x, SIB_KIND_FLOAT)) {
+        bool nearest = attr_is(n, "round_mode", "up", "nearest"),
+             down = attr_is(n, "round_mode", "up", "down");
+        if (nearest || down)
+            x = round_to_power(l, x, nearest);
+        else if (!attr_is(n, "round_mode", "up", "up"))
+            l_fail(l, SIB_ERR_ARGUMENT, "round_mode is none of up, down and nearest");
+    }
+    return saturate && elem_in(clamping, to) ? m_cast_saturating(l, x, to) : m_cast(l, x, to);
+}
+
+/* The dtype that Cast-1 names: "FLOAT", "INT64", ... */
+static sib_dtype named_dtype(lowering *l, sib_str name)
+{
+    static const struct {
+        const char *name;
+        sib_dtype dtype;
+    } names[] = {{"FLOAT", SIB_F32}, {"UINT8", SIB_U8},    {"INT8", SIB_I8},    {"UINT16", SIB_U16},
+                 {"INT16", SIB_I16}, {"INT32", SIB_I32},   {"INT64", SIB_I64},  {"STRING", SIB_STRING},
+                 {"BOOL", SIB_BOOL}, {"FLOAT16", SIB_F16}, {"DOUBLE", SIB_F64}, {"UINT32", SIB_U32},
+                 {"UINT64", SIB_U64}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (str_is(name, names[i].name))
+            return names[i].dtype;
+    l_fail(l, SIB_ERR_ARGUMENT, "to is '%.*s', which names no dtype", (int)name.length, name.data);
+    return SIB_F32;
+}
+
+/* output = input as dtype `to`: integers wrap, floats truncate to integers, strings are read and written as decimal
+   numbers. ONNX Cast-1 (to is a name), 6/9/13, 19 (saturate), 21/23, 24/25 (round_mode). */
+void lower_ONNX_Cast(lowering *l, const node *n)
+{
+    const attribute *a = node_attribute(n, "to");
+    mval x = l_in(l, 0);
+    sib_dtype to = SIB_F32;
+    if (!a)
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute to is missing");
+    else if (a->kind == ATTR_STRING)
+        to = named_dtype(l, a->s);
+    else
+        to = elem_dtype_attribute(l, n, "to", SIB_DTYPE_UNKNOWN);
+    elem_declare(l, to);
+    if (elem_takes(l, x, "input", ELEM_ALL))
+        l_out(l, 0, cast_to(l, n, x, to));
+}
+
+/* output = input as the dtype of target_type. ONNX CastLike-15, 19 (saturate), 21/23, 24/25 (round_mode). */
+void lower_ONNX_CastLike(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), like = l_in(l, 1);
+    if (elem_takes(l, like, "target_type", ELEM_ALL))
+        elem_declare(l, m_dtype(l, like));
+    if (elem_takes(l, x, "input", ELEM_ALL))
+        l_out(l, 0, cast_to(l, n, x, m_dtype(l, like)));
+}
+
+/* output = the bits of input as dtype `to`, which has as many. ONNX BitCast-26. */
+void lower_ONNX_BitCast(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    sib_dtype to = elem_dtype_attribute(l, n, "to", SIB_DTYPE_UNKNOWN);
+    if (to == SIB_STRING)
+        l_fail(l, SIB_ERR_ARGUMENT, "strings have no bits of a fixed number");
+    elem_declare(l, to);
+    if (elem_takes(l, x, "input", ELEM_ALL & ~ELEM(SIB_STRING)))
+        l_out(l, 0, m_bitcast(l, x, to));
+}
