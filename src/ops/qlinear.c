@@ -1,0 +1,92 @@
+/* Operators of quantized tensors between float operators: their inputs dequantized, the result quantized, in float64
+   between. Scales and zero points are scalars; a zero point that is omitted is 0. */
+#include "ops/quant.h"
+
+/* Inputs i, i + 1 and i + 2: (q - zero) * scale in float64. */
+static mval real_in(lowering *l, size_t i)
+{
+    mval q = l_in(l, i);
+    if (!elem_takes(l, q, "a quantized input", QUANT_BYTES))
+        return MVAL_NONE;
+    elem_declare(l, m_dtype(l, q));
+    return quant_from(l, q, elem_scalar(l, l_in(l, i + 1), "a scale"), l_in_or_none(l, i + 2));
+}
+
+/* Output 0 is x, float64, quantized by inputs i and i + 1 to the dtype of input 0. */
+static void quantized_out(lowering *l, mval x, size_t i)
+{
+    mval scale = elem_scalar(l, l_in(l, i), "the scale of the output");
+    l_out(l, 0, quant_to(l, x, scale, l_in_or_none(l, i + 1), m_dtype(l, l_in(l, 0))));
+}
+
+/* C = quantized(A + B), A and B dequantized. com.microsoft QLinearAdd-1. */
+void lower_MS_QLinearAdd(lowering *l, const node *n)
+{
+    (void)n;
+    mval a = real_in(l, 0);
+    quantized_out(l, m_add(l, a, real_in(l, 3)), 6);
+}
+
+/* C = quantized(A * B), A and B dequantized. com.microsoft QLinearMul-1. */
+void lower_MS_QLinearMul(lowering *l, const node *n)
+{
+    (void)n;
+    mval a = real_in(l, 0);
+    quantized_out(l, m_mul(l, a, real_in(l, 3)), 6);
+}
+
+/* Y = quantized(1 / (1 + e^-X)), X dequantized. com.microsoft QLinearSigmoid-1. */
+void lower_MS_QLinearSigmoid(lowering *l, const node *n)
+{
+    (void)n;
+    quantized_out(l, m_sigmoid(l, real_in(l, 0)), 3);
+}
+
+/* Y = quantized(X < 0 ? alpha * X : X), X dequantized. com.microsoft QLinearLeakyRelu-1. */
+void lower_MS_QLinearLeakyRelu(lowering *l, const node *n)
+{
+    mval x = real_in(l, 0), scaled = m_mul_number(l, x, attr_float(n, "alpha", 0.01f));
+    quantized_out(l, m_where(l, m_less(l, x, elem_number(l, 0)), scaled, x), 3);
+}
+
+/* Y = the inputs from 2 on, three each (tensor, scale, zero point), dequantized, one after the other along the axis,
+   quantized by inputs 0 and 1. com.microsoft QLinearConcat-1. */
+void lower_MS_QLinearConcat(lowering *l, const node *n)
+{
+    size_t count = (n->inputs.n - 2) / 3;
+    mval zero = l_in(l, 1), all = MVAL_NONE;
+    if (n->inputs.n % 3 != 2 || !count || !node_attribute(n, "axis"))
+        l_fail(l, SIB_ERR_ARGUMENT, "%u inputs, expected 2 and three a tensor, and attribute axis",
+               n->inputs.n);
+    if (!elem_takes(l, zero, "Y_zero_point", QUANT_BYTES))
+        return;
+    for (size_t i = 0; i < count && l_ok(l); i++) {
+        mval item = real_in(l, 2 + 3 * i);
+        int axis = m_axis(l, attr_int(n, "axis", 0), m_rank(l, item), "axis");
+        all = i ? m_concat(l, 2, (mval[]){all, item}, axis) : item;
+    }
+    elem_declare(l, m_dtype(l, zero));
+    l_out(l, 0, quant_to(l, all, elem_scalar(l, l_in(l, 0), "Y_scale"), zero, m_dtype(l, zero)));
+}
+
+/* Y[n, c] = quantized(mean of X[n, c, ...]), X dequantized; with channels_last of X[n, ..., c]. com.microsoft
+   QLinearGlobalAveragePool-1. */
+void lower_MS_QLinearGlobalAveragePool(lowering *l, const node *n)
+{
+    int64_t axes[SIB_MAX_RANK];
+    mval x = real_in(l, 0);
+    int rank = m_rank(l, x), first = attr_int(n, "channels_last", 0) ? 1 : 2;
+    if (l_ok(l) && rank < 3)
+        l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected at least 3", rank);
+    size_t count = l_ok(l) ? (size_t)rank - 2 : 0;
+    for (size_t i = 0; i < count; i++)
+        axes[i] = first + (int64_t)i;
+    quantized_out(l, m_reduce_mean(l, x, count, axes, KEEP_DIMS), 3);
+}
+
+/* Y = quantized(AveragePool(X)), X dequantized. com.microsoft QLinearAveragePool-1. */
+void lower_MS_QLinearAveragePool(lowering *l, const node *n)
+{
+    (void)n;
+    l_fail(l, SIB_ERR_UNSUPPORTED, "com.microsoft QLinearAveragePool is not built yet");
+}
