@@ -1,0 +1,314 @@
+/* Convolutions: windows, reshaped to columns, times the weights. */
+#include "ops/nn.h"
+
+/* y + b [M] along axis 1. */
+static mval add_bias(lowering *l, mval y, mval b)
+{
+    if (b.id == NO_VALUE || !l_ok(l))
+        return y;
+    return m_add(l, y, nn_channels(l, m_cast_like(l, b, y), m_rank(l, y)));
+}
+
+/* Says what is known of the output before the kernel is: [N, M, ?...]. */
+static void declare_conv(lowering *l, sib_dtype dtype, mval x, mval w)
+{
+    dim dims[SIB_MAX_RANK] = {DIM_NONE};
+    elem_declare(l, dtype);
+    int rank = m_rank(l, x), weights = m_rank(l, w);
+    if (!l_ok(l) || rank < 2 || weights != rank)
+        return;
+    dims[0] = m_dim(l, x, 0);
+    dims[1] = m_dim(l, w, 0);
+    l_declare(l, 0, dtype, rank, dims);
+}
+
+/* Conv of X and W without bias, in float32 where they are narrower. */
+static mval conv(lowering *l, const node *n, mval x, mval w)
+{
+    spatial s;
+    declare_conv(l, m_dtype(l, x), x, w);
+    if (!spatial_read(l, n, x, w, &s) || !spatial_place(l, &s, false))
+        return MVAL_NONE;
+    return nn_conv(l, nn_single(l, x), nn_single(l, w), &s, attr_int(n, "group", 1));
+}
+
+/* Y[n, m, p] = B[m] + sum over c, k of X[n, g * C/G + c, p * stride + k * dilation - before] * W[m, c, k], where m is
+   of group g and X is 0 outside. ONNX Conv-1, 11, 22. */
+void lower_ONNX_Conv(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), w = l_in(l, 1);
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    elem_out(l, add_bias(l, conv(l, n, x, w), l_in_or_none(l, 2)), x);
+}
+
+/* ---- Transposed --------------------------------------------------------------------------------------------- */
+
+/* Geometry of one axis of ConvTranspose. */
+typedef struct transposed_axis {
+    int64_t before; /* elements cut off before: what pads say */
+    dim out;
+} transposed_axis;
+
+/* The whole result has full = stride * (in - 1) + output_padding + extent elements, from which pads are cut.
+   With attribute output_shape, or SAME, the pads follow from the size that is wanted, and are at least 0. */
+static transposed_axis transposed_place(lowering *l, const spatial *s, int i, int64_t more,
+                                        const int64_t *wanted)
+{
+    transposed_axis a = {.before = s->padding == PADDING_EXPLICIT ? s->pads[i] : 0};
+    dim stride = d_const(l, s->stride[i]), one = d_const(l, 1);
+    dim full = d_add(l, d_add(l, d_mul(l, stride, d_sub(l, s->in[i], one)), d_const(l, more)), s->extent[i]);
+    bool same = s->padding == PADDING_SAME_UPPER || s->padding == PADDING_SAME_LOWER;
+    if (!wanted && !same) {
+        int64_t cut = s->padding == PADDING_EXPLICIT ? s->pads[i] + s->pads[s->n + i] : 0;
+        a.out = d_sub(l, full, d_const(l, cut));
+        return a;
+    }
+    a.out = wanted ? d_const(l, wanted[i]) : d_mul(l, s->in[i], stride);
+    int64_t total = m_number(l, d_sub(l, full, a.out));
+    if (total < 0)
+        total = 0;
+    a.before = s->padding == PADDING_SAME_UPPER ? total / 2 : total - total / 2;
+    return a;
+}
+
+/* x with stride - 1 zeros between its elements along an axis: [..., d, ...] → [..., (d - 1) * stride + 1, ...]. */
+static mval spread(lowering *l, mval x, int axis, int64_t stride)
+{
+    dim dims[SIB_MAX_RANK];
+    int64_t size = 1;
+    int rank = m_dims(l, x, dims);
+    if (stride == 1 || !l_ok(l))
+        return x;
+    mval apart = m_pad_axis(l, m_unsqueeze(l, x, axis + 1), axis + 1, d_const(l, 0), d_const(l, stride - 1),
+                            MVAL_NONE);
+    dims[axis] = d_mul(l, dims[axis], d_const(l, stride));
+    mval joined = m_reshape(l, apart, (size_t)rank, dims);
+    if (dim_is_const(l->graph->dims, dims[axis], &size) && !size)
+        return joined;
+    return m_slice(l, joined, axis, d_const(l, 0), d_sub(l, dims[axis], d_const(l, stride - 1)), 1);
+}
+
+/* W [C, M/G, k...] as the kernel of the convolution that gives the transposed one: [M, C/G, k...], each k from its
+   end. */
+static mval turned(lowering *l, mval w, int64_t group)
+{
+    dim dims[SIB_MAX_RANK], apart[SIB_MAX_RANK + 1], joined[SIB_MAX_RANK];
+    int rank = m_dims(l, w, dims);
+    if (!l_ok(l) || rank < 2)
+        return l_fail(l, SIB_ERR_ARGUMENT, "W has rank %d, expected at least 3", rank);
+    apart[0] = d_const(l, group);
+    apart[1] = d_floor_div(l, dims[0], apart[0]);
+    joined[0] = d_mul(l, dims[1], apart[0]);
+    joined[1] = apart[1];
+    for (int i = 1; i < rank; i++)
+        apart[i + 1] = dims[i];
+    for (int i = 2; i < rank; i++) {
+        w = m_reverse(l, w, i);
+        joined[i] = dims[i];
+    }
+    mval grouped = m_swap(l, m_reshape(l, w, (size_t)rank + 1, apart), 1, 2); /* [G, M/G, C/G, k...] */
+    return m_reshape(l, grouped, (size_t)rank, joined);
+}
+
+/* Fills wanted from attribute output_shape, which may name N and C too. Returns NULL where there is none. */
+static const int64_t *wanted_shape(lowering *l, const node *n, int axes)
+{
+    size_t count;
+    const int64_t *wanted = attr_ints(n, "output_shape", &count);
+    if (!wanted || !count)
+        return NULL;
+    if (count != (size_t)axes && count != (size_t)axes + 2) {
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute output_shape has %zu numbers, expected %d", count, axes);
+        return NULL;
+    }
+    return wanted + (count - (size_t)axes);
+}
+
+/* Y[n, m, q] = B[m] + sum of X[n, c, p] * W[c, m, k] over all p, k with p * stride + k * dilation - before = q:
+   zeros are put between the elements of X, which is then convolved with the turned kernel.
+   ONNX ConvTranspose-1, 11, 22. */
+void lower_ONNX_ConvTranspose(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), w = l_in(l, 1);
+    int64_t group = attr_int(n, "group", 1), more[SIB_MAX_RANK];
+    spatial s;
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    if (group < 1)
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute group is %lld, expected at least 1", (long long)group);
+    if (!spatial_read(l, n, x, w, &s) || !nn_ints(l, n, "output_padding", (size_t)s.n, 0, 0, more))
+        return;
+    const int64_t *wanted = wanted_shape(l, n, s.n);
+    dim dims[SIB_MAX_RANK] = {m_dim(l, x, 0), d_mul(l, m_dim(l, w, 1), d_const(l, group))};
+    for (int i = 0; i < s.n; i++)
+        dims[2 + i] = wanted ? d_const(l, wanted[i]) : DIM_NONE;
+    l_declare(l, 0, m_dtype(l, x), s.n + 2, dims);
+    mval y = nn_single(l, x);
+    for (int i = 0; i < s.n && l_ok(l); i++) {
+        transposed_axis a = transposed_place(l, &s, i, more[i], wanted);
+        int64_t ahead = m_number(l, d_sub(l, s.extent[i], d_const(l, 1))) - a.before, out;
+        if (l_ok(l) && dim_is_const(l->graph->dims, a.out, &out) && out < 0)
+            l_fail(l, SIB_ERR_ARGUMENT, "axis %d of the output has size %lld", i + 2, (long long)out);
+        y = spread(l, y, i + 2, s.stride[i]);
+        /* windows of stride 1: before + in + after - extent + 1 = out; what would be negative is cut off */
+        dim after =
+            d_sub(l, d_sub(l, d_add(l, a.out, d_sub(l, s.extent[i], d_const(l, 1))), m_dim(l, y, i + 2)),
+                  d_const(l, ahead));
+        if (ahead < 0) {
+            dim cut = d_const(l, -ahead);
+            y = m_slice(l, y, i + 2, cut, d_sub(l, m_dim(l, y, i + 2), cut), 1);
+            ahead = 0;
+        }
+        int64_t behind = m_number(l, after);
+        if (behind < 0) {
+            y = m_slice(l, y, i + 2, d_const(l, 0), d_add(l, m_dim(l, y, i + 2), after), 1);
+            behind = 0;
+        }
+        s.stride[i] = 1;
+        s.before[i] = d_const(l, ahead);
+        s.after[i] = d_const(l, behind);
+        s.out[i] = a.out;
+    }
+    elem_out(l, add_bias(l, nn_conv(l, y, turned(l, nn_single(l, w), group), &s, group), l_in_or_none(l, 2)),
+             x);
+}
+
+/* ---- Of quantized numbers --------------------------------------------------------------------------------------- */
+
+#define BYTES (ELEM(SIB_I8) | ELEM(SIB_U8))
+
+/* v - zero as int32; zero is omitted, one number, or one for each entry of the axis. */
+static mval centred(lowering *l, mval v, mval zero, int axis)
+{
+    mval whole = m_cast(l, v, SIB_I32);
+    if (zero.id == NO_VALUE || !l_ok(l))
+        return whole;
+    int rank = m_rank(l, v), given = m_rank(l, zero);
+    int64_t count;
+    zero = m_cast(l, zero, SIB_I32);
+    if (given == 1 && dim_is_const(l->graph->dims, m_dim(l, zero, 0), &count) && count == 1)
+        zero = m_reshape(l, zero, 0, NULL);
+    else if (given)
+        zero = nn_channels(l, zero, rank - axis + 1);
+    return m_sub(l, whole, zero);
+}
+
+/* Y = Conv(x - x_zero_point, w - w_zero_point) in int32; the padding is x_zero_point. ONNX ConvInteger-10. */
+void lower_ONNX_ConvInteger(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), w = l_in(l, 1);
+    elem_takes(l, x, "x", BYTES);
+    elem_takes(l, w, "w", BYTES);
+    elem_declare(l, SIB_I32);
+    mval centre_x = centred(l, x, elem_scalar(l, l_in_or_none(l, 2), "x_zero_point"), 1);
+    l_out(l, 0, conv(l, n, centre_x, centred(l, w, l_in_or_none(l, 3), 0)));
+}
+
+/* A scale as float64: one number, or one for each feature, along axis 1 of a tensor of this rank. */
+static mval scale_of(lowering *l, mval v, int rank)
+{
+    int64_t count = 0;
+    int given = m_rank(l, v);
+    mval wide = elem_wide(l, v);
+    if (!given || (dim_is_const(l->graph->dims, m_dim(l, v, 0), &count) && count == 1))
+        return m_reshape(l, wide, 0, NULL);
+    return nn_channels(l, wide, rank);
+}
+
+static mval channels_first(lowering *l, mval x)
+{
+    return m_move(l, x, -1, 1);
+}
+
+static void qlinear_conv(lowering *l, const node *n, bool channels_last)
+{
+    mval x = l_in(l, 0), w = l_in(l, 3), y_zero = elem_scalar(l, l_in(l, 7), "y_zero_point");
+    elem_takes(l, x, "x", BYTES);
+    elem_takes(l, w, "w", BYTES);
+    elem_declare(l, m_dtype(l, y_zero));
+    int rank = m_rank(l, x);
+    if (channels_last)
+        x = channels_first(l, x);
+    spatial s;
+    if (!spatial_read(l, n, x, w, &s) || !spatial_place(l, &s, false))
+        return;
+    mval centre_x = centred(l, x, elem_scalar(l, l_in(l, 2), "x_zero_point"), 1);
+    mval sum = nn_conv(l, centre_x, centred(l, w, l_in(l, 5), 0), &s, attr_int(n, "group", 1));
+    sum = elem_wide(l, add_bias(l, sum, l_in_or_none(l, 8)));
+    mval scale = m_mul(l, scale_of(l, l_in(l, 1), rank), scale_of(l, l_in(l, 4), rank));
+    scale = m_div(l, scale, scale_of(l, l_in(l, 6), rank));
+    mval y = m_add(l, m_round(l, m_mul(l, sum, scale)), elem_wide(l, y_zero));
+    if (channels_last)
+        y = m_move(l, y, 1, -1);
+    l_out(l, 0, m_cast_saturating(l, y, m_dtype(l, y_zero)));
+}
+
+/* y = saturate(round((Conv(x - x_zero_point, w - w_zero_point) + B) * x_scale * w_scale / y_scale) + y_zero_point),
+   ties to even, the sum in int32; weights may have a scale and zero point for each feature. ONNX QLinearConv-10. */
+void lower_ONNX_QLinearConv(lowering *l, const node *n)
+{
+    qlinear_conv(l, n, false);
+}
+
+/* The same; with channels_last x and y are [N, D..., C]. com.microsoft QLinearConv. */
+void lower_MS_QLinearConv(lowering *l, const node *n)
+{
+    qlinear_conv(l, n, attr_int(n, "channels_last", 0));
+}
+
+/* ---- Fused -------------------------------------------------------------------------------------------------------- */
+
+/* The activation that attribute `activation` names, with activation_params. */
+static mval activate(lowering *l, const node *n, mval x)
+{
+    size_t count;
+    sib_str name = attr_string(n, "activation", "");
+    const float *given = attr_floats(n, "activation_params", &count);
+    double a = given && count > 0 ? (double)given[0] : 0, b = given && count > 1 ? (double)given[1] : 0;
+    return nn_activation(l, name, a, b, x);
+}
+
+/* Y = activation(Conv(X, W) + B + Z). com.microsoft FusedConv. */
+void lower_MS_FusedConv(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), w = l_in(l, 1);
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    mval y = add_bias(l, conv(l, n, x, w), l_in_or_none(l, 2));
+    if (l_has(l, 3))
+        y = m_add(l, y, m_cast_like(l, l_in(l, 3), y));
+    elem_out(l, activate(l, n, y), x);
+}
+
+/* Each channel of [past_state, input] convolved with its own kernel of k, no padding: output[t] sees input[t - k + 1]
+   to input[t]; present_state is the last k - 1 positions. past_state is 0 where it is omitted.
+   ONNX CausalConvWithState-27. */
+void lower_ONNX_CausalConvWithState(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), w = l_in(l, 1);
+    sib_str activation = attr_string(n, "activation", "none");
+    bool silu = str_is(activation, "silu") || str_is(activation, "swish");
+    dim dims[SIB_MAX_RANK];
+    elem_takes(l, x, "input", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    l_declare(l, 1, m_dtype(l, x), 0, NULL);
+    int rank = m_dims(l, x, dims), weights = m_rank(l, w);
+    if (l_ok(l) && (rank != 3 || weights != 3))
+        l_fail(l, SIB_ERR_ARGUMENT, "input and weight have ranks %d and %d, expected 3", rank, weights);
+    if (l_ok(l) && !silu && !str_is(activation, "none"))
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute activation is '%.*s', expected none, silu or swish",
+               (int)activation.length, activation.data);
+    if (!l_ok(l))
+        return;
+    int64_t group = m_number(l, m_dim(l, w, 0));
+    spatial s = {.n = 1, .kernel = {m_size(l, w, 2)}, .stride = {1}, .dilation = {1}};
+    dim kept = d_const(l, s.kernel[0] - 1), zero = d_const(l, 0);
+    mval whole =
+        l_has(l, 3) ? m_concat(l, 2, (mval[]){l_in(l, 3), x}, 2) : m_pad_axis(l, x, 2, kept, zero, MVAL_NONE);
+    s.in[0] = m_dim(l, whole, 2);
+    s.before[0] = s.after[0] = zero;
+    s.out[0] = d_sub(l, s.in[0], kept);
+    mval y = nn_conv(l, nn_single(l, whole), nn_single(l, w), &s, group);
+    y = add_bias(l, y, l_in_or_none(l, 2));
+    l_out(l, 0, m_cast_like(l, silu ? m_mul(l, y, m_sigmoid(l, y)) : y, x));
+    l_out(l, 1, m_slice(l, whole, 2, d_sub(l, s.in[0], kept), kept, 1));
+}

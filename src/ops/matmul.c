@@ -1,0 +1,174 @@
+/* Products of matrices. */
+#include "ops/nn.h"
+
+#define MATMUL_DTYPES (ELEM_FLOATS | ELEM(SIB_U32) | ELEM(SIB_U64) | ELEM(SIB_I32) | ELEM(SIB_I64))
+
+/* NumPy's matmul: an operand of rank 1 is a row on the left and a column on the right, and its axis goes again. */
+static mval matmul_any_rank(lowering *l, mval a, mval b)
+{
+    int left = m_rank(l, a), right = m_rank(l, b);
+    if (l_ok(l) && (left < 1 || right < 1))
+        return l_fail(l, SIB_ERR_ARGUMENT, "A and B have ranks %d and %d, expected at least 1", left, right);
+    if (left == 1)
+        a = m_unsqueeze(l, a, 0);
+    if (right == 1)
+        b = m_unsqueeze(l, b, 1);
+    mval y = m_matmul(l, a, b);
+    if (right == 1)
+        y = m_squeeze(l, y, -1);
+    if (left == 1)
+        y = m_squeeze(l, y, right == 1 ? -1 : -2);
+    return y;
+}
+
+/* Y[..., i, j] = sum over k of A[..., i, k] * B[..., k, j]. ONNX MatMul-1, 9, 13. */
+void lower_ONNX_MatMul(lowering *l, const node *n)
+{
+    (void)n;
+    mval a = l_in(l, 0), b = l_in(l, 1);
+    elem_takes(l, a, "A", MATMUL_DTYPES);
+    elem_declare(l, m_dtype(l, a));
+    l_out(l, 0, matmul_any_rank(l, a, b));
+}
+
+/* factor * x; integers through double, toward zero. */
+static mval scaled(lowering *l, mval x, double factor)
+{
+    if (factor == 1)
+        return x;
+    if (m_is(l, x, SIB_KIND_FLOAT))
+        return m_mul_number(l, x, factor);
+    return m_cast_like(l, m_mul_number(l, m_cast(l, x, SIB_F64), factor), x);
+}
+
+/* alpha * A' * B' + beta * C, in float32 where A is narrower. */
+static mval gemm(lowering *l, const node *n)
+{
+    mval a = nn_single(l, l_in(l, 0)), b = nn_single(l, l_in(l, 1));
+    mval c = nn_single(l, l_in_or_none(l, 2));
+    int left = m_rank(l, a), right = m_rank(l, b);
+    if (l_ok(l) && (left != 2 || right != 2))
+        return l_fail(l, SIB_ERR_ARGUMENT, "A and B have ranks %d and %d, expected 2", left, right);
+    if (attr_int(n, "transA", 0))
+        a = m_swap(l, a, 0, 1);
+    if (attr_int(n, "transB", 0))
+        b = m_swap(l, b, 0, 1);
+    mval y = scaled(l, m_matmul(l, a, b), attr_float(n, "alpha", 1));
+    double beta = attr_float(n, "beta", 1);
+    if (c.id == NO_VALUE || !l_ok(l))
+        return y;
+    return m_add(l, y, m_broadcast_like(l, scaled(l, c, beta), y));
+}
+
+/* Y = alpha * A' * B' + beta * C; A' is A or its transpose, C broadcasts to Y. Until 6 with attribute broadcast,
+   which says no more than that. ONNX Gemm-1, 6, 7, 9, 11, 13. */
+void lower_ONNX_Gemm(lowering *l, const node *n)
+{
+    mval a = l_in(l, 0);
+    elem_takes(l, a, "A", MATMUL_DTYPES);
+    elem_declare(l, m_dtype(l, a));
+    elem_out(l, gemm(l, n), a);
+}
+
+/* Y = activation(alpha * A' * B' + beta * C). com.microsoft FusedGemm. */
+void lower_MS_FusedGemm(lowering *l, const node *n)
+{
+    mval a = l_in(l, 0);
+    elem_takes(l, a, "A", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, a));
+    double alpha = attr_float(n, "activation_alpha", 0), beta = attr_float(n, "activation_beta", 0);
+    elem_out(l, nn_activation(l, attr_string(n, "activation", ""), alpha, beta, gemm(l, n)), a);
+}
+
+/* An operand of FusedMatMul: with batch its first axis stands before the last, [M, b..., K] → [b..., M, K]; with
+   trans its last two axes are exchanged. One axis stays as it is. */
+static mval fused_operand(lowering *l, mval v, bool batch, bool trans)
+{
+    int rank = m_rank(l, v);
+    if (rank >= 2 && batch)
+        v = m_move(l, v, 0, -2);
+    return rank >= 2 && trans ? m_swap(l, v, -2, -1) : v;
+}
+
+/* Y = alpha * A' * B'. com.microsoft FusedMatMul. */
+void lower_MS_FusedMatMul(lowering *l, const node *n)
+{
+    mval a = l_in(l, 0), b = l_in(l, 1);
+    elem_takes(l, a, "A", MATMUL_DTYPES);
+    elem_declare(l, m_dtype(l, a));
+    mval left = fused_operand(l, nn_single(l, a), attr_int(n, "transBatchA", 0), attr_int(n, "transA", 0));
+    mval right = fused_operand(l, nn_single(l, b), attr_int(n, "transBatchB", 0), attr_int(n, "transB", 0));
+    elem_out(l, scaled(l, matmul_any_rank(l, left, right), attr_float(n, "alpha", 1)), a);
+}
+
+/* ---- Weights of few bits ---------------------------------------------------------------------------------- */
+
+/* Numbers of `bits` bits out of bytes [n, m], the lowest bits first: uint8 [n, m * 8 / bits]. */
+static mval unpack(lowering *l, mval bytes, int64_t bits)
+{
+    dim dims[SIB_MAX_RANK];
+    m_dims(l, bytes, dims);
+    int64_t each = 8 / bits;
+    if (each == 1)
+        return bytes;
+    mval shifts = m_mul_number(l, m_iota(l, SIB_U8, d_const(l, each)), (double)bits);
+    mval apart = m_binary(l, MILLI_shift_right, m_unsqueeze(l, bytes, -1), shifts); /* [n, m, each] */
+    mval numbers = m_and(l, apart, m_scalar_int(l, SIB_U8, (1 << bits) - 1));
+    dims[1] = d_mul(l, dims[1], d_const(l, each));
+    return m_reshape(l, numbers, 2, dims);
+}
+
+/* The zero point of each block, float32 [N, blocks]: packed like the weights, or as floats. */
+static mval zero_points(lowering *l, mval given, int64_t rows, int64_t blocks, int64_t bits)
+{
+    if (given.id == NO_VALUE)
+        return m_scalar(l, SIB_F32, (double)(1 << (bits - 1)));
+    if (m_dtype(l, given) != SIB_U8)
+        return m_cast(l, m_reshape_numbers(l, given, 2, (int64_t[]){rows, blocks}), SIB_F32);
+    int64_t packed = (blocks * bits + 7) / 8;
+    mval numbers = unpack(l, m_reshape_numbers(l, given, 2, (int64_t[]){rows, packed}), bits);
+    return m_cast(l, m_slice_numbers(l, numbers, 1, 0, blocks), SIB_F32);
+}
+
+/* Y = A * W^T + bias with W[n, k] = (q[n, k] - zero_point[n, g]) * scale[n, g], where g = floor(k / block_size) or
+   g_idx[k]; q has 2, 4 or 8 bits, its zero point is half its range by default. com.microsoft MatMulNBits. */
+void lower_MS_MatMulNBits(lowering *l, const node *n)
+{
+    mval a = l_in(l, 0);
+    int64_t k = attr_int(n, "K", 0), rows = attr_int(n, "N", 0), bits = attr_int(n, "bits", 4);
+    int64_t block = attr_int(n, "block_size", 0);
+    elem_takes(l, a, "A", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, a));
+    if (k < 1 || rows < 1 || block < 8 || k > INT32_MAX || rows > INT32_MAX || block > INT32_MAX) {
+        l_fail(l, SIB_ERR_ARGUMENT, "attributes K, N and block_size are %lld, %lld and %lld", (long long)k,
+               (long long)rows, (long long)block);
+        return;
+    }
+    if ((bits != 2 && bits != 4 && bits != 8) || block % 8 || attr_int(n, "weight_prepacked", 0)) {
+        l_fail(l, SIB_ERR_UNSUPPORTED, "%lld bits in blocks of %lld, or packed in another way",
+               (long long)bits, (long long)block);
+        return;
+    }
+    int64_t blocks = (k + block - 1) / block, bytes = blocks * (block / 8 * bits);
+    mval q = unpack(l, m_reshape_numbers(l, l_in(l, 1), 2, (int64_t[]){rows, bytes}), bits);
+    mval scales = m_cast(l, m_reshape_numbers(l, l_in(l, 2), 2, (int64_t[]){rows, blocks}), SIB_F32);
+    mval zeros = zero_points(l, l_in_or_none(l, 3), rows, blocks, bits);
+    bool each_zero = l_has(l, 3);
+    mval whole = m_cast(l, q, SIB_F32), weights; /* [N, blocks * block] */
+    if (l_has(l, 4)) {                           /* the block of each k by its index */
+        mval g = m_slice_numbers(l, l_in(l, 4), 0, 0, k);
+        mval zero = each_zero ? m_gather(l, zeros, g, 1) : zeros;
+        weights = m_mul(l, m_sub(l, m_slice_numbers(l, whole, 1, 0, k), zero), m_gather(l, scales, g, 1));
+    } else {
+        mval apart = m_reshape_numbers(l, whole, 3, (int64_t[]){rows, blocks, block});
+        mval zero = each_zero ? m_unsqueeze(l, zeros, -1) : zeros;
+        mval scaled3 = m_mul(l, m_sub(l, apart, zero), m_unsqueeze(l, scales, -1));
+        weights =
+            m_slice_numbers(l, m_reshape_numbers(l, scaled3, 2, (int64_t[]){rows, blocks * block}), 1, 0, k);
+    }
+    mval x = nn_single(l, a);
+    mval y = matmul_any_rank(l, x, m_swap(l, m_cast_like(l, weights, x), 0, 1));
+    if (l_has(l, 5))
+        y = m_add(l, y, m_cast_like(l, l_in(l, 5), y));
+    elem_out(l, y, a);
+}

@@ -1,0 +1,377 @@
+/* Normalizations over batches, instances, groups and channels. */
+#include "ops/nn.h"
+
+/* v as it stands beside x [N, C, D...]: [C, 1...], or with spatial 0 as [C, D...]. */
+static mval beside(lowering *l, mval v, mval x, bool by_channel)
+{
+    dim dims[SIB_MAX_RANK];
+    int rank = m_dims(l, x, dims);
+    mval wide = elem_wide(l, v);
+    if (by_channel || !l_ok(l) || rank < 1)
+        return nn_channels(l, wide, rank);
+    return m_reshape(l, wide, (size_t)rank - 1, dims + 1);
+}
+
+/* Statistics of the batch, and what runs on: running * momentum + current * (1 - momentum). */
+typedef struct batch_statistics {
+    mval mean, var;                 /* beside x */
+    mval running_mean, running_var; /* under the dims of the inputs */
+} batch_statistics;
+
+static batch_statistics statistics_of(lowering *l, const node *n, mval x, bool by_channel)
+{
+    int64_t axes[SIB_MAX_RANK];
+    size_t count = 1;
+    int rank = m_rank(l, x);
+    double momentum = attr_float(n, "momentum", 0.9f);
+    mval wide = elem_wide(l, x), old_mean = l_in(l, 3), old_var = l_in(l, 4);
+    dim dims[SIB_MAX_RANK];
+    axes[0] = 0;
+    for (int i = 2; i < rank && by_channel; i++)
+        axes[count++] = i;
+    batch_statistics s;
+    mval mean = m_reduce_mean(l, wide, count, axes, KEEP_DIMS); /* [1, C, 1...] */
+    mval var = m_reduce_mean(l, m_square(l, m_sub(l, wide, mean)), count, axes, KEEP_DIMS);
+    s.mean = m_squeeze(l, mean, 0);
+    s.var = m_squeeze(l, var, 0);
+    int given = m_dims(l, old_mean, dims);
+    mval flat_mean = m_reshape(l, s.mean, (size_t)given, dims),
+         flat_var = m_reshape(l, s.var, (size_t)given, dims);
+    s.running_mean =
+        m_add(l, m_mul_number(l, elem_wide(l, old_mean), momentum), m_mul_number(l, flat_mean, 1 - momentum));
+    s.running_var =
+        m_add(l, m_mul_number(l, elem_wide(l, old_var), momentum), m_mul_number(l, flat_var, 1 - momentum));
+    return s;
+}
+
+/* True where statistics are taken of the batch: from 14 on by attribute, from 7 on where more than Y is wanted,
+   before that unless is_test. */
+static bool trains(const lowering *l, const node *n)
+{
+    if (n->version >= 14)
+        return attr_int(n, "training_mode", 0);
+    if (n->version < 7)
+        return !attr_int(n, "is_test", 0);
+    return l_wants(l, 1) || l_wants(l, 2) || l_wants(l, 3) || l_wants(l, 4);
+}
+
+/* Y = (X - mean) / sqrt(var + epsilon) * scale + B for each channel, with the given statistics, or in training with
+   those of the batch, which then are averaged into the running ones. Until 8 attribute spatial 0 takes statistics of
+   each element of [C, D...] by itself. ONNX BatchNormalization-1, 6, 7, 9, 14, 15. */
+void lower_ONNX_BatchNormalization(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), scale = l_in(l, 1), bias = l_in(l, 2), mean = l_in(l, 3), var = l_in(l, 4);
+    bool by_channel = n->version >= 9 || attr_int(n, "spatial", 1), training = trains(l, n);
+    sib_dtype kept = m_dtype(l, mean);
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    for (size_t i = 1; i < 5; i++)
+        l_declare(l, i, kept, 0, NULL);
+    mval used_mean = beside(l, mean, x, by_channel), used_var = beside(l, var, x, by_channel);
+    if (training) {
+        batch_statistics s = statistics_of(l, n, x, by_channel);
+        dim dims[SIB_MAX_RANK];
+        size_t rank = (size_t)m_dims(l, mean, dims);
+        used_mean = s.mean;
+        used_var = s.var;
+        l_out(l, 1, m_cast(l, s.running_mean, kept));
+        l_out(l, 2, m_cast(l, s.running_var, kept));
+        l_out(l, 3, m_cast(l, m_reshape(l, s.mean, rank, dims), kept));
+        l_out(l, 4, m_cast(l, m_reshape(l, s.var, rank, dims), kept));
+    } else { /* what ran on stays as it is */
+        l_out(l, 1, mean);
+        l_out(l, 2, var);
+        l_out(l, 3, mean);
+        l_out(l, 4, var);
+    }
+    mval deviation = m_sqrt(l, m_add_number(l, used_var, attr_float(n, "epsilon", 1e-5f)));
+    mval y = m_div(l, m_sub(l, elem_wide(l, x), used_mean), deviation);
+    y = m_add(l, m_mul(l, y, beside(l, scale, x, by_channel)), beside(l, bias, x, by_channel));
+    elem_out(l, y, x);
+}
+
+/* Y = (X - mean) / sqrt(var + epsilon) * scale + B, statistics over the axes from 2 on.
+   ONNX InstanceNormalization-1, 6, 22. */
+void lower_ONNX_InstanceNormalization(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    int64_t axes[SIB_MAX_RANK];
+    size_t count = 0;
+    elem_takes(l, x, "input", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    int rank = m_rank(l, x);
+    for (int i = 2; i < rank; i++)
+        axes[count++] = i;
+    mval y =
+        nn_standardize(l, elem_wide(l, x), count, axes, attr_float(n, "epsilon", 1e-5f), true, NULL, NULL);
+    y = m_mul(l, y, beside(l, l_in(l, 1), x, true));
+    elem_out(l, m_add(l, y, beside(l, l_in(l, 2), x, true)), x);
+}
+
+/* The dtype in which a normalization is computed: attribute stash_type, float32 by default. */
+static sib_dtype stash_type(lowering *l, const node *n)
+{
+    sib_dtype dtype = elem_dtype_attribute(l, n, "stash_type", SIB_F32);
+    if (!elem_in(ELEM_FLOATS, dtype))
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute stash_type is %s, expected a float", sib_dtype_name(dtype));
+    return dtype;
+}
+
+/* Y = (X - mean) / sqrt(var + epsilon) * scale + bias, statistics over a group of C / num_groups channels and the
+   axes behind. In 18 scale and bias are [num_groups] and all is computed at once; from 21 on they are [C], and the
+   first stage is computed in stash_type and rounded to the dtype of X. ONNX GroupNormalization-18, 21. */
+void lower_ONNX_GroupNormalization(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), scale = l_in(l, 1), bias = l_in(l, 2);
+    int64_t groups = attr_int(n, "num_groups", 0), channels;
+    bool each_channel = n->version >= 21;
+    dim dims[SIB_MAX_RANK];
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    int rank = m_dims(l, x, dims);
+    if (l_ok(l) &&
+        (rank < 2 || groups < 1 || (dim_is_const(l->graph->dims, dims[1], &channels) && channels % groups)))
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute num_groups is %lld, which does not divide the channels of X",
+               (long long)groups);
+    if (!l_ok(l))
+        return;
+    dim g = d_const(l, groups);
+    dim grouped[3] = {dims[0], g,
+                      d_mul(l, d_floor_div(l, dims[1], g), d_product(l, (size_t)rank - 2, dims + 2))};
+    const int64_t last = 2;
+    mval wide = m_cast(l, x, each_channel ? stash_type(l, n) : SIB_F64);
+    mval y = nn_standardize(l, m_reshape(l, wide, 3, grouped), 1, &last, attr_float(n, "epsilon", 1e-5f),
+                            true, NULL, NULL);
+    if (!each_channel) {
+        y = m_mul(l, y, nn_channels(l, elem_wide(l, scale), 3));
+        y = m_add(l, y, nn_channels(l, elem_wide(l, bias), 3));
+        elem_out(l, m_reshape(l, y, (size_t)rank, dims), x);
+        return;
+    }
+    y = m_cast_like(l, m_reshape(l, y, (size_t)rank, dims), x);
+    l_out(l, 0, m_add(l, m_mul(l, y, nn_channels(l, scale, rank)), nn_channels(l, bias, rank)));
+}
+
+/* ---- Over the last axes ------------------------------------------------------------------------------------ */
+
+/* The axes [axis, rank) of x by attribute axis. */
+static size_t tail_axes(lowering *l, const node *n, mval x, int64_t axes[SIB_MAX_RANK])
+{
+    int rank = m_rank(l, x), first = m_axis(l, attr_int(n, "axis", -1), rank, "axis");
+    size_t count = 0;
+    for (int i = first; i < rank; i++)
+        axes[count++] = i;
+    return count;
+}
+
+/* Says what x normalized over axes (n) and its statistics are. */
+static void declare_tail(lowering *l, mval x, size_t n, const int64_t *axes, sib_dtype y,
+                         sib_dtype statistics, size_t n_statistics)
+{
+    dim dims[SIB_MAX_RANK];
+    int rank = m_dims(l, x, dims);
+    l_declare(l, 0, y, rank, dims);
+    for (size_t i = 0; i < n; i++)
+        dims[axes[i]] = d_const(l, 1);
+    for (size_t i = 0; i < n_statistics; i++)
+        l_declare(l, 1 + i, statistics, rank, dims);
+}
+
+/* Y = (X - mean) / sqrt(var + epsilon) * scale + bias, statistics over the axes [axis, rank) in stash_type; then the
+   mean and 1 / sqrt(var + epsilon). ONNX LayerNormalization-1, 17; Ba, Kiros & Hinton 2016. */
+void lower_ONNX_LayerNormalization(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), mean, inverse;
+    int64_t axes[SIB_MAX_RANK];
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    size_t count = tail_axes(l, n, x, axes);
+    sib_dtype stash = stash_type(l, n);
+    declare_tail(l, x, count, axes, m_dtype(l, x), stash, 2);
+    mval y = nn_standardize(l, m_cast(l, x, stash), count, axes, attr_float(n, "epsilon", 1e-5f), true, &mean,
+                            &inverse);
+    y = m_mul(l, m_cast_like(l, y, x), l_in(l, 1));
+    l_out(l, 0, l_has(l, 2) ? m_add(l, y, l_in(l, 2)) : y);
+    l_out(l, 1, mean);
+    l_out(l, 2, inverse);
+}
+
+/* Y = X / sqrt(mean of X^2 + epsilon) * scale over the axes [axis, rank) in stash_type; Y has the dtype of scale.
+   ONNX RMSNormalization-23; Zhang & Sennrich 2019. */
+static void rms_normalization(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), scale = l_in(l, 1), inverse;
+    int64_t axes[SIB_MAX_RANK];
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    size_t count = tail_axes(l, n, x, axes);
+    sib_dtype stash = stash_type(l, n);
+    declare_tail(l, x, count, axes, m_dtype(l, scale), stash, 1);
+    mval y = nn_standardize(l, m_cast(l, x, stash), count, axes, attr_float(n, "epsilon", 1e-5f), false, NULL,
+                            &inverse);
+    l_out(l, 0, m_mul(l, m_cast_like(l, m_cast_like(l, y, x), scale), scale));
+    l_out(l, 1, inverse);
+}
+
+void lower_ONNX_RMSNormalization(lowering *l, const node *n)
+{
+    rms_normalization(l, n);
+}
+
+/* The same, with 1 / sqrt(mean of X^2 + epsilon) as second output; onnxruntime writes it in the domain ai.onnx. */
+void lower_ONNX_SimplifiedLayerNormalization(lowering *l, const node *n)
+{
+    rms_normalization(l, n);
+}
+
+void lower_MS_SimplifiedLayerNormalization(lowering *l, const node *n)
+{
+    rms_normalization(l, n);
+}
+
+/* Y = (X - mean) / (sqrt(var) + 1e-9) over axes, by default 0, 2 and 3. ONNX MeanVarianceNormalization-9, 13. */
+void lower_ONNX_MeanVarianceNormalization(lowering *l, const node *n)
+{
+    static const int64_t usual[] = {0, 2, 3};
+    size_t count;
+    const int64_t *axes = attr_ints(n, "axes", &count);
+    mval x = l_in(l, 0);
+    if (!axes || !count) {
+        axes = usual;
+        count = 3;
+    }
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    mval wide = elem_wide(l, x), d = m_sub(l, wide, m_reduce_mean(l, wide, count, axes, KEEP_DIMS));
+    mval deviation = m_sqrt(l, m_reduce_mean(l, m_square(l, d), count, axes, KEEP_DIMS));
+    elem_out(l, m_div(l, d, m_add_number(l, deviation, 1e-9)), x);
+}
+
+/* Y = X / (sum of |X|^p over axis)^(1/p) for p 1 or 2; 0 where the norm is. ONNX LpNormalization-1, 22. */
+void lower_ONNX_LpNormalization(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), wide = elem_wide(l, x), zero = elem_number(l, 0);
+    int64_t p = attr_int(n, "p", 2), axis = attr_int(n, "axis", -1);
+    elem_takes(l, x, "input", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    if (p != 1 && p != 2)
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute p is %lld, expected 1 or 2", (long long)p);
+    mval norm =
+        m_reduce_axis(l, MILLI_reduce_sum, p == 1 ? m_abs(l, wide) : m_square(l, wide), axis, KEEP_DIMS);
+    if (p == 2)
+        norm = m_sqrt(l, norm);
+    elem_out(l, m_where(l, m_equal(l, norm, zero), zero, m_div(l, wide, norm)), x);
+}
+
+/* Y[n, c, d] = X / (bias + alpha / size * sum of X[n, i, d]^2)^beta over the channels i from
+   c - floor((size - 1) / 2) to c + ceil((size - 1) / 2). ONNX LRN-1, 13; Krizhevsky et al. 2012. */
+void lower_ONNX_LRN(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), wide = elem_wide(l, x);
+    int64_t size = attr_int(n, "size", 0), axis = 1;
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    int rank = m_rank(l, x), windowed = rank - 1;
+    if (l_ok(l) && (rank < 2 || size < 1 || rank + windowed > SIB_MAX_RANK))
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute size is %lld and X has rank %d", (long long)size, rank);
+    if (!l_ok(l))
+        return;
+    window_spec w = {.n = windowed};
+    for (int i = 0; i < windowed; i++) {
+        w.kernel[i] = i ? 1 : size;
+        w.stride[i] = w.dilation[i] = 1;
+        w.before[i] = d_const(l, i ? 0 : (size - 1) / 2);
+        w.after[i] = d_const(l, i ? 0 : size / 2);
+    }
+    mval near = m_windows(l, m_square(l, wide), &w, MVAL_NONE); /* [N, size, 1..., C, D...] */
+    mval sum = m_reduce_axis(l, MILLI_reduce_sum, near, axis, DROP_DIMS);
+    for (int i = 1; i < windowed; i++)
+        sum = m_squeeze(l, sum, 1);
+    double alpha = attr_float(n, "alpha", 1e-4f), beta = attr_float(n, "beta", 0.75f);
+    mval base = m_add_number(l, m_mul_number(l, sum, alpha / (double)size), attr_float(n, "bias", 1));
+    elem_out(l, m_div(l, wide, m_pow(l, base, elem_number(l, beta))), x);
+}
+
+/* ---- com.microsoft ---------------------------------------------------------------------------------------------- */
+
+/* Inputs a sum is made of. */
+static mval sum_of(lowering *l, mval x, mval skip, mval bias)
+{
+    mval sum = m_add(l, elem_wide(l, x), elem_wide(l, skip));
+    return bias.id == NO_VALUE ? sum : m_add(l, sum, elem_wide(l, bias));
+}
+
+/* Outputs: the last axis of `sum` standardized, * gamma + beta; the statistics in float32; the sum itself. */
+static void skip_normalization(lowering *l, const node *n, mval sum, mval gamma, mval beta, bool is_centred,
+                               mval like)
+{
+    const int64_t last = -1;
+    mval mean = MVAL_NONE, inverse;
+    mval y = nn_standardize(l, sum, 1, &last, attr_float(n, "epsilon", 1e-12f), is_centred, &mean, &inverse);
+    y = m_mul(l, y, elem_wide(l, gamma));
+    if (beta.id != NO_VALUE)
+        y = m_add(l, y, elem_wide(l, beta));
+    elem_out(l, y, like);
+    if (is_centred)
+        l_out(l, 1, m_cast(l, mean, SIB_F32));
+    else if (l_wants(l, 1))
+        l_fail(l, SIB_ERR_UNSUPPORTED, "output 1, a mean that is not taken, cannot be given");
+    l_out(l, 2, m_cast(l, inverse, SIB_F32));
+    l_out(l, 3, m_cast_like(l, sum, like));
+}
+
+/* LayerNormalization of input + skip + bias over the last axis. com.microsoft SkipLayerNormalization. */
+void lower_MS_SkipLayerNormalization(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), sum = sum_of(l, x, l_in(l, 1), l_in_or_none(l, 4));
+    elem_takes(l, x, "input", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    skip_normalization(l, n, sum, l_in(l, 2), l_in_or_none(l, 3), true, x);
+}
+
+/* RMSNormalization of input + skip + bias over the last axis. com.microsoft SkipSimplifiedLayerNormalization. */
+void lower_MS_SkipSimplifiedLayerNormalization(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), sum = sum_of(l, x, l_in(l, 1), l_in_or_none(l, 3));
+    elem_takes(l, x, "input", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    skip_normalization(l, n, sum, l_in(l, 2), MVAL_NONE, false, x);
+}
+
+/* Rows of a table [n, H] at ids, which count from its end where negative; float64. */
+static mval rows_at(lowering *l, mval table, mval ids)
+{
+    return elem_wide(l, m_gather(l, table, m_wrap_index(l, ids, m_dim(l, table, 0)), 0));
+}
+
+/* LayerNormalization of the sum of word, position and segment embeddings; mask_index counts the ones of each row of
+   the mask; embedding_sum is the sum. Positions count from 0 where they are not given.
+   com.microsoft EmbedLayerNormalization. */
+void lower_MS_EmbedLayerNormalization(lowering *l, const node *n)
+{
+    const int64_t last = -1;
+    mval ids = l_in(l, 0), words = l_in(l, 2), positions = l_in(l, 3);
+    dim dims[SIB_MAX_RANK];
+    elem_declare(l, m_dtype(l, words));
+    int rank = m_dims(l, ids, dims); /* [B, T] */
+    if (l_ok(l) && rank != 2)
+        l_fail(l, SIB_ERR_ARGUMENT, "input_ids has rank %d, expected 2", rank);
+    if (!l_ok(l))
+        return;
+    mval sum = rows_at(l, words, ids);
+    sum = m_add(l, sum, rows_at(l, positions, l_has(l, 8) ? l_in(l, 8) : m_iota(l, SIB_I64, dims[1])));
+    if (l_has(l, 4) && l_has(l, 1))
+        sum = m_add(l, sum, rows_at(l, l_in(l, 4), l_in(l, 1)));
+    mval y = nn_standardize(l, sum, 1, &last, attr_float(n, "epsilon", 1e-12f), true, NULL, NULL);
+    y = m_add(l, m_mul(l, y, elem_wide(l, l_in(l, 5))), elem_wide(l, l_in(l, 6)));
+    elem_out(l, y, words);
+    if (l_wants(l, 1)) {
+        mval zero = m_scalar_int(l, SIB_I32, 0);
+        mval mask = l_in_or_none(l, 7);
+        if (mask.id == NO_VALUE)
+            l_out(l, 1, m_filled(l, zero, 1, dims));
+        else {
+            mval ones = m_cast(l, m_equal(l, mask, m_scalar_int(l, m_dtype(l, mask), 1)), SIB_I32);
+            l_out(l, 1, m_reduce_axis(l, MILLI_reduce_sum, ones, 1, DROP_DIMS));
+        }
+    }
+    l_out(l, 2, m_cast_like(l, sum, words));
+}

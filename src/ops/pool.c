@@ -1,0 +1,254 @@
+/* Pools: a maximum, mean or norm over windows. */
+#include "ops/nn.h"
+
+#define POOL_DTYPES (ELEM_FLOATS | ELEM(SIB_I8) | ELEM(SIB_U8))
+
+/* The lowest value of the dtype of x. */
+static mval lowest(lowering *l, mval x)
+{
+    sib_dtype dtype = m_dtype(l, x);
+    if (m_is(l, x, SIB_KIND_FLOAT))
+        return m_scalar(l, dtype, -__builtin_inf());
+    return m_is(l, x, SIB_KIND_INT) ? m_scalar_int(l, dtype, -(INT64_C(1) << (sib_dtype_bits(dtype) - 1)))
+                                    : m_scalar_int(l, dtype, 0);
+}
+
+/* windows [N, C, kernel..., P...] over the kernel axes: [N, C, out...]. */
+static mval over_kernel(lowering *l, milli_kind kind, mval windows, const spatial *s)
+{
+    int64_t axes[SIB_MAX_RANK];
+    for (int i = 0; i < s->n; i++)
+        axes[i] = 2 + i;
+    return m_reduce(l, kind, windows, (size_t)s->n, axes, DROP_DIMS);
+}
+
+/* y under the dims that spatial_place found: the same numbers, but shorter expressions. */
+static mval placed(lowering *l, mval y, mval x, const spatial *s)
+{
+    dim dims[SIB_MAX_RANK] = {m_dim(l, x, 0), m_dim(l, x, 1)};
+    for (int i = 0; i < s->n; i++)
+        dims[2 + i] = s->out[i];
+    return l->symbolic ? m_reshape(l, y, (size_t)s->n + 2, dims) : y;
+}
+
+/* Row-major index of the spatial axes turned to column-major: index = c + i, i over dims → c + j. */
+static mval column_major(lowering *l, mval index, const spatial *s)
+{
+    /* digits of the row-major index from the last axis on; the first axis is the fastest one */
+    mval rest = index, spread = MVAL_NONE;
+    mval zero = m_scalar_int(l, SIB_I64, 0);
+    spread = zero;
+    for (int i = s->n - 1; i >= 0; i--) {
+        mval size = m_dim_scalar(l, s->in[i]);
+        mval digit = m_mod(l, rest, size);
+        rest = m_div(l, m_sub(l, rest, digit), size);
+        spread = m_add(l, spread, m_mul(l, digit, m_dim_scalar(l, d_product(l, (size_t)i, s->in))));
+    }
+    mval plane = m_dim_scalar(l, d_product(l, (size_t)s->n, s->in));
+    return m_add(l, m_mul(l, rest, plane), spread);
+}
+
+/* Where in x, as one row-major index, each window has its maximum; the first of equals. */
+static mval max_indices(lowering *l, const node *n, mval x, mval windows, const spatial *s)
+{
+    dim dims[SIB_MAX_RANK], wide[SIB_MAX_RANK];
+    int64_t axes[SIB_MAX_RANK];
+    int rank = m_dims(l, x, dims);
+    m_dims(l, windows, wide);
+    for (int i = 0; i < s->n; i++)
+        axes[i] = 2 + i;
+    mval never = m_scalar_int(l, SIB_I64, INT64_MAX);
+    mval places = m_reshape(l, m_iota(l, SIB_I64, d_product(l, (size_t)rank, dims)), (size_t)rank, dims);
+    places = spatial_windows(l, places, s, never);
+    mval top = m_reduce(l, MILLI_reduce_max, windows, (size_t)s->n, axes, KEEP_DIMS);
+    mval found = m_equal(l, windows, top);
+    if (m_is(l, x, SIB_KIND_FLOAT))
+        found = m_or(l, found, m_is_nan(l, windows));
+    mval index = over_kernel(l, MILLI_reduce_min, m_where(l, found, places, never), s);
+    return attr_int(n, "storage_order", 0) ? column_major(l, index, s) : index;
+}
+
+/* Y[n, c, p] = max over k of X[n, c, p * stride + k * dilation - before], over what exists; Indices: where in X, as
+   an index into all of it, the spatial axes counted from the last (storage_order 0) or from the first.
+   ONNX MaxPool-1, 8, 10, 11, 12, 22. */
+void lower_ONNX_MaxPool(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    spatial s;
+    elem_takes(l, x, "X", POOL_DTYPES);
+    elem_declare(l, m_dtype(l, x));
+    l_declare(l, 1, SIB_I64, 0, NULL);
+    if (!spatial_read(l, n, x, MVAL_NONE, &s) || !spatial_place(l, &s, attr_int(n, "ceil_mode", 0)))
+        return;
+    mval windows = spatial_windows(l, x, &s, lowest(l, x));
+    l_out(l, 0, placed(l, over_kernel(l, MILLI_reduce_max, windows, &s), x, &s));
+    if (l_wants(l, 1))
+        l_out(l, 1, placed(l, max_indices(l, n, x, windows, &s), x, &s));
+}
+
+/* How many elements each window averages over, float64 [out...]: those of X, and with count_include_pad those of the
+   padding too, but not what ceil_mode adds behind it. */
+static mval window_counts(lowering *l, const spatial *s, bool with_padding)
+{
+    spatial counted = *s;
+    dim dims[SIB_MAX_RANK];
+    int64_t axes[SIB_MAX_RANK];
+    for (int i = 0; i < s->n; i++) {
+        axes[i] = i;
+        dims[i] = s->in[i];
+        if (!with_padding)
+            continue;
+        dim behind = s->after[i];
+        if (s->padding == PADDING_EXPLICIT)
+            behind = d_min(l, behind, d_const(l, s->pads[s->n + i]));
+        dims[i] = d_add(l, d_add(l, s->before[i], dims[i]), behind);
+        counted.before[i] = d_const(l, 0);
+        counted.after[i] = d_sub(l, s->after[i], behind);
+    }
+    mval ones = m_filled(l, elem_number(l, 1), (size_t)s->n, dims);
+    return m_reduce(l, MILLI_reduce_sum, spatial_windows(l, ones, &counted, MVAL_NONE), (size_t)s->n, axes,
+                    DROP_DIMS);
+}
+
+/* Y[n, c, p] = mean over k of X[n, c, p * stride + k * dilation - before], over what exists, or with
+   count_include_pad over zeros in the padding too. ONNX AveragePool-1, 7, 10, 11, 19, 22. */
+void lower_ONNX_AveragePool(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    spatial s;
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    if (!spatial_read(l, n, x, MVAL_NONE, &s) || !spatial_place(l, &s, attr_int(n, "ceil_mode", 0)))
+        return;
+    mval sums = over_kernel(l, MILLI_reduce_sum, spatial_windows(l, elem_wide(l, x), &s, MVAL_NONE), &s);
+    mval counts = window_counts(l, &s, attr_int(n, "count_include_pad", 0));
+    elem_out(l, placed(l, m_div(l, sums, counts), x, &s), x);
+}
+
+/* |x|^p, and its inverse of sums. */
+static mval power_of(lowering *l, mval x, double p)
+{
+    return p == 2 ? m_square(l, x) : p == 1 ? m_abs(l, x) : m_pow(l, m_abs(l, x), elem_number(l, p));
+}
+
+static mval root_of(lowering *l, mval sum, double p)
+{
+    return p == 2 ? m_sqrt(l, sum) : p == 1 ? sum : m_pow(l, sum, elem_number(l, 1 / p));
+}
+
+static double read_p(lowering *l, const node *n)
+{
+    double p = nn_number(n, "p", 2);
+    if (!(p > 0))
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute p is %g, expected above 0", p);
+    return p;
+}
+
+/* Y[n, c, p] = (sum over k of |X[n, c, p * stride + k * dilation - before]|^p)^(1/p). ONNX LpPool-1, 2, 11, 18, 22. */
+void lower_ONNX_LpPool(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    double p = read_p(l, n);
+    spatial s;
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    if (!spatial_read(l, n, x, MVAL_NONE, &s) || !spatial_place(l, &s, attr_int(n, "ceil_mode", 0)))
+        return;
+    mval windows = spatial_windows(l, power_of(l, elem_wide(l, x), p), &s, MVAL_NONE);
+    elem_out(l, placed(l, root_of(l, over_kernel(l, MILLI_reduce_sum, windows, &s), p), x, &s), x);
+}
+
+/* ---- Over whole planes --------------------------------------------------------------------------------------- */
+
+/* The axes of x [N, C, D...] from 2 on. Returns how many; fails where x has not the first two. */
+static size_t plane_axes(lowering *l, mval x, int64_t axes[SIB_MAX_RANK])
+{
+    int rank = m_rank(l, x);
+    if (l_ok(l) && rank < 2)
+        l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected at least 2", rank);
+    for (int i = 2; i < rank; i++)
+        axes[i - 2] = i;
+    return l_ok(l) ? (size_t)rank - 2 : 0;
+}
+
+/* Y[n, c] = mean of X[n, c, ...]. ONNX GlobalAveragePool-1, 22. */
+void lower_ONNX_GlobalAveragePool(lowering *l, const node *n)
+{
+    (void)n;
+    int64_t axes[SIB_MAX_RANK];
+    mval x = l_in(l, 0);
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    size_t count = plane_axes(l, x, axes);
+    elem_out(l, m_reduce_mean(l, elem_wide(l, x), count, axes, KEEP_DIMS), x);
+}
+
+/* Y[n, c] = max of X[n, c, ...]. ONNX GlobalMaxPool-1, 22. */
+void lower_ONNX_GlobalMaxPool(lowering *l, const node *n)
+{
+    (void)n;
+    int64_t axes[SIB_MAX_RANK];
+    mval x = l_in(l, 0);
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    size_t count = plane_axes(l, x, axes);
+    l_out(l, 0, m_reduce(l, MILLI_reduce_max, x, count, axes, KEEP_DIMS));
+}
+
+/* Y[n, c] = (sum of |X[n, c, ...]|^p)^(1/p). ONNX GlobalLpPool-1, 2, 22. */
+void lower_ONNX_GlobalLpPool(lowering *l, const node *n)
+{
+    int64_t axes[SIB_MAX_RANK];
+    mval x = l_in(l, 0);
+    double p = read_p(l, n);
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    size_t count = plane_axes(l, x, axes);
+    mval sums = m_reduce(l, MILLI_reduce_sum, power_of(l, elem_wide(l, x), p), count, axes, KEEP_DIMS);
+    elem_out(l, root_of(l, sums, p), x);
+}
+
+/* ---- Smoothing ------------------------------------------------------------------------------------------------- */
+
+/* The mean over the 3 x 3 neighbourhood in the last two axes (band, frame). Attribute mode: "same" keeps the dims and
+   averages at the edges over what exists; "valid" takes whole neighbourhoods only and loses two rows and columns;
+   "none" leaves X as it is. ai.sibyl AveragePool3x3-1. */
+void lower_SIBYL_AveragePool3x3(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    sib_str mode = attr_string(n, "mode", "same");
+    bool same = str_is(mode, "same");
+    dim dims[SIB_MAX_RANK];
+    elem_takes(l, x, "X", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, x));
+    int rank = m_dims(l, x, dims);
+    if (l_ok(l) && (rank < 2 || rank + 2 > SIB_MAX_RANK))
+        l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected 2 to %d", rank, SIB_MAX_RANK - 2);
+    if (l_ok(l) && !same && !str_is(mode, "valid") && !str_is(mode, "none"))
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute mode is '%.*s', expected none, same or valid",
+               (int)mode.length, mode.data);
+    if (!l_ok(l))
+        return;
+    if (str_is(mode, "none")) {
+        l_out(l, 0, x);
+        return;
+    }
+    spatial s = {.n = 2, .padding = PADDING_EXPLICIT};
+    for (int i = 0; i < 2; i++) {
+        int64_t size;
+        s.kernel[i] = 3;
+        s.stride[i] = s.dilation[i] = 1;
+        s.in[i] = dims[rank - 2 + i];
+        s.extent[i] = d_const(l, 3);
+        s.pads[i] = s.pads[2 + i] = same;
+        if (!same && dim_is_const(l->graph->dims, s.in[i], &size) && size < 3)
+            l_fail(l, SIB_ERR_ARGUMENT, "axis %d of size %lld has no whole neighbourhood of 3", rank - 2 + i,
+                   (long long)size);
+    }
+    if (!spatial_place(l, &s, false))
+        return;
+    int64_t axes[2] = {rank - 2, rank - 1};
+    mval windows = spatial_windows(l, elem_wide(l, x), &s, MVAL_NONE); /* [..., 3, 3, rows, columns] */
+    mval sums = m_reduce(l, MILLI_reduce_sum, windows, 2, axes, DROP_DIMS);
+    elem_out(l, m_div(l, sums, window_counts(l, &s, false)), x);
+}
