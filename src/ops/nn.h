@@ -66,4 +66,7 @@ mval nn_standardize(lowering *l, mval x, size_t n, const int64_t *axes, double e
    parameters; x for an empty name. */
 mval nn_activation(lowering *l, sib_str name, double alpha, double beta, mval x);
 
+/* AveragePool of x, float64 [N, C, in...], by the attributes of the node: float64 [N, C, out...]. */
+mval nn_average_pool(lowering *l, const node *n, mval x);
+
 #endif

@@ -110,19 +110,24 @@ static mval window_counts(lowering *l, const spatial *s, bool with_padding)
                     DROP_DIMS);
 }
 
+mval nn_average_pool(lowering *l, const node *n, mval x)
+{
+    spatial s;
+    if (!spatial_read(l, n, x, MVAL_NONE, &s) || !spatial_place(l, &s, attr_int(n, "ceil_mode", 0)))
+        return MVAL_NONE;
+    mval sums = over_kernel(l, MILLI_reduce_sum, spatial_windows(l, x, &s, MVAL_NONE), &s);
+    mval counts = window_counts(l, &s, attr_int(n, "count_include_pad", 0));
+    return placed(l, m_div(l, sums, counts), x, &s);
+}
+
 /* Y[n, c, p] = mean over k of X[n, c, p * stride + k * dilation - before], over what exists, or with
    count_include_pad over zeros in the padding too. ONNX AveragePool-1, 7, 10, 11, 19, 22. */
 void lower_ONNX_AveragePool(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
-    spatial s;
     elem_takes(l, x, "X", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
-    if (!spatial_read(l, n, x, MVAL_NONE, &s) || !spatial_place(l, &s, attr_int(n, "ceil_mode", 0)))
-        return;
-    mval sums = over_kernel(l, MILLI_reduce_sum, spatial_windows(l, elem_wide(l, x), &s, MVAL_NONE), &s);
-    mval counts = window_counts(l, &s, attr_int(n, "count_include_pad", 0));
-    elem_out(l, placed(l, m_div(l, sums, counts), x, &s), x);
+    elem_out(l, nn_average_pool(l, n, elem_wide(l, x)), x);
 }
 
 /* |x|^p, and its inverse of sums. */
