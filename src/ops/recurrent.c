@@ -1,0 +1,305 @@
+/* RNN, GRU and LSTM, unrolled over the length of the sequences. */
+#include "base/alloc.h"
+#include "ops/recurrent_cell.h"
+
+/* The shapes below: T steps, B sequences, I inputs, H hidden neurons, G gates, D directions. */
+
+/* The inputs of a recurrent operator by name; X as [T, B, I] and states as [D, B, H] whatever the layout is. */
+typedef struct recurrent {
+    int gates, directions;
+    bool batch_first; /* layout 1 */
+    mval x, w, r, b;  /* [T, B, I], [D, G*H, I], [D, G*H, H], [D, 2*G*H] or MVAL_NONE */
+    mval valid;       /* [T, B, 1] bool: within sequence_lens; MVAL_NONE: all are */
+    mval h, c;        /* [D, B, H] first states; c MVAL_NONE but for LSTM */
+    mval p;           /* [D, 3*H] peepholes or MVAL_NONE */
+    dim steps, batch, hidden;
+    recurrent_activation f[6]; /* (directions * activations of a cell) */
+    int activations;           /* of a cell */
+} recurrent;
+
+/* A state [D, B, H] from an input, zeros where it is omitted. */
+static mval first_state(lowering *l, const recurrent *o, size_t input)
+{
+    dim dims[3] = {d_const(l, o->directions), o->batch, o->hidden};
+    mval given = l_in_or_none(l, input);
+    if (given.id == NO_VALUE)
+        return m_filled(l, m_scalar_like(l, o->x, 0), 3, dims);
+    return m_expand(l, o->batch_first ? m_swap(l, given, 0, 1) : given, 3, dims);
+}
+
+/* valid[t, b] = t < sequence_lens[b] */
+static mval valid_steps(lowering *l, const recurrent *o)
+{
+    if (!l_has(l, 4))
+        return MVAL_NONE;
+    mval lens = m_cast(l, l_in(l, 4), SIB_I64);                  /* [B] */
+    mval step = m_unsqueeze(l, m_iota(l, SIB_I64, o->steps), 1); /* [T, 1] */
+    return m_unsqueeze(l, m_less(l, step, lens), 2);             /* [T, B, 1] */
+}
+
+static void declare_outputs(lowering *l, const recurrent *o)
+{
+    dim d = d_const(l, o->directions);
+    dim y[2][4] = {{o->steps, d, o->batch, o->hidden}, {o->batch, o->steps, d, o->hidden}};
+    dim last[2][3] = {{d, o->batch, o->hidden}, {o->batch, d, o->hidden}};
+    l_declare(l, 0, m_dtype(l, o->x), 4, y[o->batch_first]);
+    l_declare(l, 1, m_dtype(l, o->x), 3, last[o->batch_first]);
+    l_declare(l, 2, m_dtype(l, o->x), 3, last[o->batch_first]);
+}
+
+/* Reads what the three operators have in common. state_c, peepholes: inputs, 0 for none. */
+static void read_recurrent(lowering *l, const node *n, int gates, int activations,
+                           const char *const *defaults, size_t state_c, size_t peepholes, recurrent *o)
+{
+    bool both = attr_is(n, "direction", "forward", "bidirectional");
+    /* GRU-1 and GRU-3 misspell their default */
+    bool one = attr_is(n, "direction", "forward", "forward") ||
+               attr_is(n, "direction", "forward", "foward") || attr_is(n, "direction", "forward", "reverse");
+    *o = (recurrent){.gates = gates, .directions = both ? 2 : 1, .activations = activations};
+    if (!both && !one)
+        l_fail(l, SIB_ERR_ARGUMENT, "direction '%.*s' is neither forward, reverse nor bidirectional",
+               (int)attr_string(n, "direction", "").length, attr_string(n, "direction", "").data);
+    o->batch_first = attr_int(n, "layout", 0) != 0;
+    mval x = l_in(l, 0);
+    if (l_ok(l) && (m_rank(l, x) != 3 || !m_is(l, x, SIB_KIND_FLOAT)) && l_ok(l))
+        l_fail(l, SIB_ERR_ARGUMENT, "X is %s of rank %d, it needs floats of rank 3",
+               sib_dtype_name(m_dtype(l, x)), m_rank(l, x));
+    o->x = o->batch_first ? m_swap(l, x, 0, 1) : x;
+    o->w = l_in(l, 1);
+    o->r = l_in(l, 2);
+    o->b = l_in_or_none(l, 3);
+    o->steps = m_dim(l, o->x, 0);
+    o->batch = m_dim(l, o->x, 1);
+    int64_t hidden = attr_int(n, "hidden_size", 0);
+    o->hidden = hidden > 0 ? d_const(l, hidden) : m_dim(l, o->r, 2);
+    declare_outputs(l, o);
+    recurrent_activations(l, n, o->directions, activations, defaults, o->f);
+    o->valid = valid_steps(l, o);
+    o->h = first_state(l, o, 5);
+    o->c = state_c ? first_state(l, o, state_c) : MVAL_NONE;
+    o->p = peepholes ? l_in_or_none(l, peepholes) : MVAL_NONE;
+}
+
+/* Row `direction` of [D, ...], without that axis. */
+static mval of_direction(lowering *l, mval v, int direction)
+{
+    return v.id == NO_VALUE ? MVAL_NONE : m_squeeze(l, m_slice_numbers(l, v, 0, direction, 1), 0);
+}
+
+/* count parts of H from part `first` on along an axis. */
+static mval gate_part(lowering *l, mval v, int axis, dim hidden, int first, int count)
+{
+    return m_slice(l, v, axis, d_mul(l, hidden, d_const(l, first)), d_mul(l, hidden, d_const(l, count)), 1);
+}
+
+/* X W^T + b for all steps at once: [T, B, G*H]. */
+static mval project(lowering *l, const recurrent *o, int direction, mval bias)
+{
+    mval w = m_swap(l, of_direction(l, o->w, direction), 0, 1); /* [I, G*H] */
+    dim flat[2] = {d_mul(l, o->steps, o->batch), m_dim(l, o->x, 2)};
+    dim apart[3] = {o->steps, o->batch, d_mul(l, o->hidden, d_const(l, o->gates))};
+    mval y = m_reshape(l, m_matmul(l, m_reshape(l, o->x, 2, flat), w), 3, apart);
+    return bias.id == NO_VALUE ? y : m_add(l, y, bias);
+}
+
+/* The cell of a direction, without weights and biases. */
+static recurrent_cell cell_of(lowering *l, const recurrent *o, const node *n, int direction)
+{
+    recurrent_cell cell = {.r = MVAL_NONE, .r_hidden = MVAL_NONE, .b_hidden = MVAL_NONE, .hidden = o->hidden};
+    mval p = of_direction(l, o->p, direction); /* [3*H]: input, output, forget */
+    cell.clip = attr_float(n, "clip", 0);
+    for (int i = 0; i < 3; i++) {
+        cell.peep[i] = p.id == NO_VALUE ? MVAL_NONE : gate_part(l, p, 0, o->hidden, i, 1);
+        if (i < o->activations)
+            cell.f[i] = o->f[direction * o->activations + i];
+    }
+    return cell;
+}
+
+/* Runs the steps of one direction over x [T, B, G*H]. *h, *c: [1, B, H] first states, then the last ones. Gives
+   [T, B, H]. Steps beyond the length of a sequence leave its state alone and give 0. */
+static mval run_direction(lowering *l, const recurrent *o, const recurrent_cell *cell, recurrent_step *step,
+                          mval x, bool backward, mval *h, mval *c)
+{
+    int64_t n = m_number(l, o->steps);
+    mval *ys = mem_alloc((size_t)(n > 0 ? n : 1), sizeof *ys), y;
+    if (!ys)
+        return l_fail(l, SIB_ERR_MEMORY, "no memory for %lld steps", (long long)n);
+    for (int64_t i = 0; i < n && l_ok(l); i++) {
+        int64_t t = backward ? n - 1 - i : i;
+        mval old_h = *h, old_c = *c;
+        step(l, cell, m_slice_numbers(l, x, 0, t, 1), h, c);
+        if (o->valid.id != NO_VALUE) {
+            mval valid = m_slice_numbers(l, o->valid, 0, t, 1); /* [1, B, 1] */
+            *h = m_where(l, valid, *h, old_h);
+            if (c->id != NO_VALUE)
+                *c = m_where(l, valid, *c, old_c);
+        }
+        ys[t] = *h;
+    }
+    dim none[3] = {d_const(l, 0), o->batch, o->hidden};
+    y = n > 0 ? m_concat(l, (size_t)n, ys, 0) : m_filled(l, m_scalar_like(l, o->x, 0), 3, none);
+    mem_free(ys);
+    return o->valid.id == NO_VALUE ? y : m_where(l, o->valid, y, m_scalar_like(l, y, 0));
+}
+
+/* Joins the directions and gives the outputs. y: [T, B, H] each; h, c: [1, B, H] each. */
+static void give_outputs(lowering *l, const recurrent *o, const mval *y, const mval *h, const mval *c)
+{
+    static const int64_t batch_first[] = {2, 0, 1, 3};
+    size_t n = (size_t)o->directions;
+    mval all = m_stack(l, n, y, 1);     /* [T, D, B, H] */
+    mval last_h = m_concat(l, n, h, 0); /* [D, B, H] */
+    mval last_c = c[0].id == NO_VALUE ? MVAL_NONE : m_concat(l, n, c, 0);
+    if (o->batch_first) {
+        all = m_transpose(l, all, batch_first); /* [B, T, D, H] */
+        last_h = m_swap(l, last_h, 0, 1);       /* [B, D, H] */
+        last_c = last_c.id == NO_VALUE ? MVAL_NONE : m_swap(l, last_c, 0, 1);
+    }
+    l_out(l, 0, all);
+    l_out(l, 1, last_h);
+    l_out(l, 2, last_c);
+}
+
+/* Prepares the weights of a cell and gives the bias [G*H] that the projection adds, or MVAL_NONE. */
+typedef mval prepare_cell(lowering *l, const recurrent *o, const node *n, int direction,
+                          recurrent_cell *cell);
+
+static void run_recurrent(lowering *l, const node *n, const recurrent *o, prepare_cell *prepare,
+                          recurrent_step *step)
+{
+    mval y[2] = {MVAL_NONE, MVAL_NONE}, h[2] = {MVAL_NONE, MVAL_NONE}, c[2] = {MVAL_NONE, MVAL_NONE};
+    for (int d = 0; d < o->directions && l_ok(l); d++) {
+        bool backward = d == 1 || attr_is(n, "direction", "forward", "reverse");
+        recurrent_cell cell = cell_of(l, o, n, d);
+        mval x = project(l, o, d, prepare(l, o, n, d, &cell));
+        h[d] = m_slice_numbers(l, o->h, 0, d, 1);
+        c[d] = o->c.id == NO_VALUE ? MVAL_NONE : m_slice_numbers(l, o->c, 0, d, 1);
+        y[d] = run_direction(l, o, &cell, step, x, backward, &h[d], &c[d]);
+    }
+    if (l_ok(l))
+        give_outputs(l, o, y, h, c);
+}
+
+/* Wb + Rb of gates [first, first + count), each H, from b [2*G*H]. */
+static mval joined_bias(lowering *l, const recurrent *o, mval b, int first, int count)
+{
+    return m_add(l, gate_part(l, b, 0, o->hidden, first, count),
+                 gate_part(l, b, 0, o->hidden, o->gates + first, count));
+}
+
+/* RNN and LSTM: all gates are alike. */
+static mval prepare_plain(lowering *l, const recurrent *o, const node *n, int direction, recurrent_cell *cell)
+{
+    mval b = of_direction(l, o->b, direction);
+    cell->r = m_swap(l, of_direction(l, o->r, direction), 0, 1); /* [H, G*H] */
+    cell->coupled = attr_int(n, "input_forget", 0) != 0;
+    return b.id == NO_VALUE ? MVAL_NONE : joined_bias(l, o, b, 0, o->gates);
+}
+
+/* GRU: with linear_before_reset the recurrence bias of the hidden gate is scaled by the reset gate, so it stays out. */
+static mval prepare_gru(lowering *l, const recurrent *o, const node *n, int direction, recurrent_cell *cell)
+{
+    mval r = m_swap(l, of_direction(l, o->r, direction), 0, 1); /* [H, 3*H]: update, reset, hidden */
+    mval b = of_direction(l, o->b, direction);
+    bool linear = attr_int(n, "linear_before_reset", 0) != 0;
+    cell->r = linear ? r : gate_part(l, r, 1, o->hidden, 0, 2);
+    cell->r_hidden = linear ? MVAL_NONE : gate_part(l, r, 1, o->hidden, 2, 1);
+    if (b.id == NO_VALUE)
+        return MVAL_NONE;
+    if (!linear)
+        return joined_bias(l, o, b, 0, 3);
+    cell->b_hidden = gate_part(l, b, 0, o->hidden, 5, 1);
+    mval parts[2] = {joined_bias(l, o, b, 0, 2), gate_part(l, b, 0, o->hidden, 2, 1)};
+    return m_concat(l, 2, parts, 0);
+}
+
+/* ---- RNN --------------------------------------------------------------------------------------------- */
+
+/* H' = f(X W^T + H R^T + Wb + Rb) */
+static void rnn_step(lowering *l, const recurrent_cell *cell, mval x, mval *h, mval *c)
+{
+    (void)c;
+    *h = recurrent_activate(l, cell, 0, m_add(l, x, m_matmul(l, *h, cell->r)));
+}
+
+/* H' = f(X W^T + H R^T + Wb + Rb), f = Tanh. ONNX RNN-1, 7, 14, 22. */
+void lower_ONNX_RNN(lowering *l, const node *n)
+{
+    static const char *const defaults[] = {"Tanh"};
+    recurrent o;
+    read_recurrent(l, n, 1, 1, defaults, 0, 0, &o);
+    run_recurrent(l, n, &o, prepare_plain, rnn_step);
+}
+
+/* ---- GRU --------------------------------------------------------------------------------------------- */
+
+static void gru_step(lowering *l, const recurrent_cell *cell, mval x, mval *h, mval *c)
+{
+    (void)c;
+    mval from_h = m_matmul(l, *h, cell->r), hidden; /* [1, B, 2*H], or [1, B, 3*H] with linear_before_reset */
+    mval zr = m_add(l, gate_part(l, x, 2, cell->hidden, 0, 2), gate_part(l, from_h, 2, cell->hidden, 0, 2));
+    zr = recurrent_activate(l, cell, 0, zr);
+    mval z = gate_part(l, zr, 2, cell->hidden, 0, 1), r = gate_part(l, zr, 2, cell->hidden, 1, 1);
+    if (cell->r_hidden.id == NO_VALUE) {
+        hidden = gate_part(l, from_h, 2, cell->hidden, 2, 1);
+        if (cell->b_hidden.id != NO_VALUE)
+            hidden = m_add(l, hidden, cell->b_hidden);
+        hidden = m_mul(l, r, hidden);
+    } else
+        hidden = m_matmul(l, m_mul(l, r, *h), cell->r_hidden);
+    mval new_h = recurrent_activate(l, cell, 1, m_add(l, gate_part(l, x, 2, cell->hidden, 2, 1), hidden));
+    mval keep = m_mul(l, z, *h), rest = m_sub(l, m_scalar_like(l, z, 1), z);
+    *h = m_add(l, m_mul(l, rest, new_h), keep);
+}
+
+/* z = f(Xz + H Rz^T), r = f(Xr + H Rr^T), h = g(Xh + (r * H) Rh^T) or g(Xh + r * (H Rh^T + Rbh)) with
+   linear_before_reset, H' = (1 - z) * h + z * H; f = Sigmoid, g = Tanh. ONNX GRU-1, 3, 7, 14, 22. */
+void lower_ONNX_GRU(lowering *l, const node *n)
+{
+    static const char *const defaults[] = {"Sigmoid", "Tanh"};
+    recurrent o;
+    read_recurrent(l, n, 3, 2, defaults, 0, 0, &o);
+    run_recurrent(l, n, &o, prepare_gru, gru_step);
+}
+
+/* ---- LSTM -------------------------------------------------------------------------------------------- */
+
+/* gate + P * C where there are peepholes */
+static mval peeped(lowering *l, const recurrent_cell *cell, int which, mval gate, mval c)
+{
+    return cell->peep[which].id == NO_VALUE ? gate : m_add(l, gate, m_mul(l, cell->peep[which], c));
+}
+
+static void lstm_step(lowering *l, const recurrent_cell *cell, mval x, mval *h, mval *c)
+{
+    mval i, o, f, all = m_add(l, x, m_matmul(l, *h, cell->r)); /* [1, B, 4*H]: input, output, forget, cell */
+    mval iof = gate_part(l, all, 2, cell->hidden, 0, 3);
+    bool peeps = cell->peep[0].id != NO_VALUE;
+    if (!peeps)
+        iof = recurrent_activate(l, cell, 0, iof); /* all three at once */
+    i = gate_part(l, iof, 2, cell->hidden, 0, 1);
+    o = gate_part(l, iof, 2, cell->hidden, 1, 1);
+    f = gate_part(l, iof, 2, cell->hidden, 2, 1);
+    if (peeps) {
+        i = recurrent_activate(l, cell, 0, peeped(l, cell, 0, i, *c));
+        f = recurrent_activate(l, cell, 0, peeped(l, cell, 2, f, *c));
+    }
+    if (cell->coupled)
+        f = m_sub(l, m_scalar_like(l, i, 1), i);
+    mval fresh = recurrent_activate(l, cell, 1, gate_part(l, all, 2, cell->hidden, 3, 1));
+    *c = m_add(l, m_mul(l, f, *c), m_mul(l, i, fresh));
+    if (peeps)
+        o = recurrent_activate(l, cell, 0, peeped(l, cell, 1, o, *c));
+    *h = m_mul(l, o, recurrent_activate(l, cell, 2, *c));
+}
+
+/* i = f(Xi + H Ri^T + Pi * C), f likewise (1 - i with input_forget), c = g(Xc + H Rc^T), C' = f * C + i * c,
+   o = f(Xo + H Ro^T + Po * C'), H' = o * h(C'); f = Sigmoid, g = h = Tanh. ONNX LSTM-1, 7, 14, 22. */
+void lower_ONNX_LSTM(lowering *l, const node *n)
+{
+    static const char *const defaults[] = {"Sigmoid", "Tanh", "Tanh"};
+    recurrent o;
+    read_recurrent(l, n, 4, 3, defaults, 6, 7, &o);
+    run_recurrent(l, n, &o, prepare_plain, lstm_step);
+}
