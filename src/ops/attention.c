@@ -1,0 +1,216 @@
+/* Scaled dot product attention: the parts that all its operators share, and ONNX Attention. */
+#include "ops/attention.h"
+
+#include <math.h>
+
+/* ---- Heads --------------------------------------------------------------------------------------------- */
+
+mval attention_split_heads(lowering *l, mval x, int64_t heads)
+{
+    if (l_ok(l) && heads < 1)
+        return l_fail(l, SIB_ERR_ARGUMENT, "%lld heads, it needs at least 1", (long long)heads);
+    dim h = d_const(l, heads);
+    dim dims[4] = {m_dim(l, x, 0), m_dim(l, x, 1), h, d_floor_div(l, m_dim(l, x, 2), h)};
+    return m_swap(l, m_reshape(l, x, 4, dims), 1, 2); /* [B, S, H, D] → [B, H, S, D] */
+}
+
+mval attention_merge_heads(lowering *l, mval x)
+{
+    return m_flatten(l, m_swap(l, x, 1, 2), 2, 4);
+}
+
+mval attention_matmul(lowering *l, mval a, mval b)
+{
+    dim x[SIB_MAX_RANK], y[SIB_MAX_RANK];
+    int n = m_dims(l, a, x), k = m_dims(l, b, y);
+    int64_t heads, shared;
+    if (!l_ok(l))
+        return MVAL_NONE;
+    if (n != 4 || k != 4)
+        return l_fail(l, SIB_ERR_ARGUMENT, "heads of rank %d and %d, both need 4", n, k);
+    if (dim_same(x[1], y[1]))
+        return m_matmul(l, a, b);
+    if (dim_is_const(l->graph->dims, x[1], &heads) && dim_is_const(l->graph->dims, y[1], &shared) &&
+        (shared < 1 || heads % shared))
+        return l_fail(l, SIB_ERR_ARGUMENT, "%lld query heads cannot share %lld key and value heads",
+                      (long long)heads, (long long)shared);
+    /* the heads of a group lie in line, so their rows are one matrix */
+    dim rows = d_mul(l, d_floor_div(l, x[1], y[1]), x[2]);
+    dim grouped[4] = {x[0], y[1], rows, x[3]}, apart[4] = {x[0], x[1], x[2], y[3]};
+    return m_reshape(l, m_matmul(l, m_reshape(l, a, 4, grouped), b), 4, apart);
+}
+
+/* ---- Masks --------------------------------------------------------------------------------------------- */
+
+mval attention_add_bias(lowering *l, mval a, mval b)
+{
+    return a.id == NO_VALUE ? b : b.id == NO_VALUE ? a : m_add(l, a, b);
+}
+
+mval attention_hide(lowering *l, mval hidden, sib_dtype dtype, double amount)
+{
+    return m_where(l, hidden, m_scalar(l, dtype, amount), m_scalar(l, dtype, 0));
+}
+
+mval attention_distance(lowering *l, dim n_queries, dim n_keys, mval offset)
+{
+    mval row = m_add(l, m_unsqueeze(l, m_iota(l, SIB_I64, n_queries), 1), offset); /* [..., S, 1] */
+    return m_sub(l, row, m_iota(l, SIB_I64, n_keys));
+}
+
+/* ---- Scores -------------------------------------------------------------------------------------------- */
+
+mval attention_softcap(lowering *l, mval x, double cap)
+{
+    if (cap == 0)
+        return x;
+    mval c = m_scalar_like(l, x, cap);
+    return m_mul(l, m_tanh(l, m_div(l, x, c)), c);
+}
+
+mval attention_softmax(lowering *l, mval x, mval sink)
+{
+    if (sink.id == NO_VALUE)
+        return m_softmax(l, x, -1);
+    mval largest = m_max(l, m_reduce_axis(l, MILLI_reduce_max, x, -1, KEEP_DIMS), sink);
+    mval e = m_exp(l, m_sub(l, x, largest));
+    mval sum = m_reduce_axis(l, MILLI_reduce_sum, e, -1, KEEP_DIMS);
+    return m_div(l, e, m_add(l, sum, m_exp(l, m_sub(l, sink, largest))));
+}
+
+/* ---- ONNX Attention ------------------------------------------------------------------------------------ */
+
+/* Inputs of ONNX Attention. */
+enum { IN_Q, IN_K, IN_V, IN_MASK, IN_PAST_KEY, IN_PAST_VALUE, IN_NONPAD };
+
+/* Input i as [B, H, S, D]. */
+static mval head_input(lowering *l, const node *n, size_t i, const char *heads)
+{
+    mval x = l_in(l, i);
+    int rank = m_rank(l, x);
+    if (!l_ok(l) || rank == 4)
+        return x;
+    if (rank != 3)
+        return l_fail(l, SIB_ERR_ARGUMENT, "input %zu has rank %d, it needs 3 or 4", i, rank);
+    return attention_split_heads(l, x, attr_int(n, heads, 0));
+}
+
+static mval with_past(lowering *l, size_t past, mval x)
+{
+    return l_has(l, past) ? m_concat(l, 2, (mval[]){l_in(l, past), x}, 2) : x;
+}
+
+/* attn_mask as a bias of dtype; from version 24 on a shorter one is filled up with -inf. */
+static mval mask_bias(lowering *l, const node *n, sib_dtype dtype, dim n_keys)
+{
+    mval mask = l_in_or_none(l, IN_MASK);
+    if (mask.id == NO_VALUE)
+        return MVAL_NONE;
+    mval bias = m_dtype(l, mask) == SIB_BOOL ? attention_hide(l, m_not(l, mask), dtype, -INFINITY)
+                                             : m_cast(l, mask, dtype);
+    dim have = m_dim(l, bias, -1);
+    if (n->version < 24 || dim_same(have, n_keys))
+        return bias;
+    return m_pad_axis(l, bias, -1, d_const(l, 0), d_sub(l, n_keys, have), m_scalar(l, dtype, -INFINITY));
+}
+
+/* Where the first query stands: behind the past, or so that the last query is the last key that counts. */
+static mval query_offset(lowering *l, dim n_queries)
+{
+    if (l_has(l, IN_PAST_KEY))
+        return m_dim_scalar(l, m_dim(l, l_in(l, IN_PAST_KEY), 2));
+    if (!l_has(l, IN_NONPAD))
+        return m_scalar_int(l, SIB_I64, 0);
+    mval valid = m_cast(l, l_in(l, IN_NONPAD), SIB_I64); /* [B] */
+    dim apart[4] = {m_dim(l, valid, 0), d_const(l, 1), d_const(l, 1), d_const(l, 1)};
+    return m_reshape(l, m_sub(l, valid, m_dim_scalar(l, n_queries)), 4, apart);
+}
+
+/* All that is added to the scores: attn_mask, is_causal, the windows, and what lies beyond nonpad_kv_seqlen.
+   MVAL_NONE for nothing. */
+static mval whole_bias(lowering *l, const node *n, sib_dtype dtype, dim n_queries, dim n_keys)
+{
+    bool causal = attr_int(n, "is_causal", 0) != 0;
+    int64_t left = attr_int(n, "left_window_size", -1), right = attr_int(n, "right_window_size", -1);
+    mval bias = mask_bias(l, n, dtype, n_keys);
+    if (left < -1 || right < -1)
+        return l_fail(l, SIB_ERR_ARGUMENT, "windows of %lld and %lld, they need -1 or more", (long long)left,
+                      (long long)right);
+    if (causal || left >= 0 || right >= 0) {
+        mval distance = attention_distance(l, n_queries, n_keys, query_offset(l, n_queries)),
+             hidden = MVAL_NONE;
+        if (causal || right >= 0)
+            hidden = m_less(l, distance, m_scalar_int(l, SIB_I64, causal ? 0 : -right));
+        if (left >= 0) {
+            mval behind = m_less(l, m_scalar_int(l, SIB_I64, left), distance);
+            hidden = hidden.id == NO_VALUE ? behind : m_or(l, hidden, behind);
+        }
+        bias = attention_add_bias(l, bias, attention_hide(l, hidden, dtype, -INFINITY));
+    }
+    if (l_has(l, IN_NONPAD)) {
+        mval valid = m_cast(l, l_in(l, IN_NONPAD), SIB_I64); /* [B] */
+        dim apart[4] = {m_dim(l, valid, 0), d_const(l, 1), d_const(l, 1), d_const(l, 1)};
+        mval beyond = m_less_equal(l, m_reshape(l, valid, 4, apart), m_iota(l, SIB_I64, n_keys));
+        bias = attention_add_bias(l, bias, attention_hide(l, beyond, dtype, -INFINITY));
+    }
+    return bias;
+}
+
+/* Softmax of scores + bias in softmax_precision; rows without any key give 0. */
+static mval probabilities(lowering *l, const node *n, mval scores, mval bias)
+{
+    sib_dtype dtype = m_dtype(l, scores);
+    int64_t precision = attr_int(n, "softmax_precision", dtype);
+    if (l_ok(l) && precision != SIB_F32 && precision != SIB_F16 && precision != SIB_F64 &&
+        precision != SIB_BF16)
+        return l_fail(l, SIB_ERR_ARGUMENT, "softmax_precision %lld is no float type", (long long)precision);
+    mval p = m_cast(l, m_softmax(l, m_cast(l, scores, (sib_dtype)precision), -1), dtype);
+    if (bias.id == NO_VALUE)
+        return p;
+    mval most = m_reduce_axis(l, MILLI_reduce_max, bias, -1, KEEP_DIMS);
+    return m_where(l, m_equal(l, most, m_scalar_like(l, most, -INFINITY)), m_scalar_like(l, p, 0), p);
+}
+
+static void declare_dtypes(lowering *l)
+{
+    sib_dtype key = m_dtype(l, l_in(l, IN_Q)), v = m_dtype(l, l_in(l, IN_V));
+    l_declare(l, 0, key, 0, NULL);
+    l_declare(l, 1, key, 0, NULL);
+    l_declare(l, 2, v, 0, NULL);
+    l_declare(l, 3, key, 0, NULL);
+}
+
+/* Y = softmax(softcap(Q sqrt(scale) (K sqrt(scale))^T) + bias) V, with K and V behind their past.
+   ONNX Attention-23, 24, 25; Vaswani et al. 2017. */
+void lower_ONNX_Attention(lowering *l, const node *n)
+{
+    declare_dtypes(l);
+    if (l_has(l, IN_PAST_KEY) != l_has(l, IN_PAST_VALUE) || (l_has(l, IN_NONPAD) && l_has(l, IN_PAST_KEY))) {
+        l_fail(l, SIB_ERR_ARGUMENT, "past_key and past_value come together, and without nonpad_kv_seqlen");
+        return;
+    }
+    bool packed = m_rank(l, l_in(l, IN_Q)) == 3;
+    mval q = head_input(l, n, IN_Q, "q_num_heads");
+    mval k = with_past(l, IN_PAST_KEY, head_input(l, n, IN_K, "kv_num_heads"));
+    mval v = with_past(l, IN_PAST_VALUE, head_input(l, n, IN_V, "kv_num_heads"));
+    dim n_queries = m_dim(l, q, 2), n_keys = m_dim(l, k, 2);
+    double scale = attr_float(n, "scale", 0);
+    /* a scale of 1 / sqrt(D), of which either side takes the root */
+    if (!node_attribute(n, "scale"))
+        scale = 1 / sqrt((double)m_number(l, m_dim(l, q, 3)));
+    mval root = m_scalar_like(l, q, sqrt(scale));
+    mval raw = attention_matmul(l, m_mul(l, q, root), m_swap(l, m_mul(l, k, root), 2, 3)); /* [B, Hq, S, T] */
+    mval capped = attention_softcap(l, raw, attr_float(n, "softcap", 0));
+    mval bias = whole_bias(l, n, m_dtype(l, q), n_queries, n_keys);
+    mval biased = attention_add_bias(l, capped, bias);
+    mval p = probabilities(l, n, biased, bias);
+    mval y = attention_matmul(l, p, m_cast_like(l, v, p));
+    mval shown[4] = {raw, capped, biased, p};
+    int64_t mode = attr_int(n, "qk_matmul_output_mode", 0);
+    if (mode < 0 || mode > 3)
+        l_fail(l, SIB_ERR_ARGUMENT, "qk_matmul_output_mode %lld is outside [0, 3]", (long long)mode);
+    l_out(l, 0, packed ? attention_merge_heads(l, y) : y);
+    l_out(l, 1, k);
+    l_out(l, 2, v);
+    l_out(l, 3, l_ok(l) ? shown[mode] : MVAL_NONE);
+}

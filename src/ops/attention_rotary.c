@@ -1,0 +1,67 @@
+/* Rotary position embeddings: Su et al. 2021. */
+#include "ops/attention.h"
+
+mval attention_rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, bool interleaved)
+{
+    dim dims[SIB_MAX_RANK], zero = d_const(l, 0), half = d_floor_div(l, rotary, d_const(l, 2));
+    int rank = m_dims(l, x, dims), last = rank - 1;
+    if (!l_ok(l) || !rank)
+        return MVAL_NONE;
+    mval x1 = m_slice(l, x, last, zero, half, interleaved ? 2 : 1);
+    mval x2 = m_slice(l, x, last, interleaved ? d_const(l, 1) : half, half, interleaved ? 2 : 1);
+    mval parts[2] = {m_sub(l, m_mul(l, cosine, x1), m_mul(l, sine, x2)),
+                     m_add(l, m_mul(l, sine, x1), m_mul(l, cosine, x2))};
+    mval turned = MVAL_NONE;
+    if (interleaved) {
+        mval pairs = m_stack(l, 2, parts, rank); /* [..., rotary / 2, 2] */
+        turned = m_flatten(l, pairs, last, rank + 1);
+    } else
+        turned = m_concat(l, 2, parts, last);
+    if (dim_same(rotary, dims[last]))
+        return turned;
+    mval rest = m_slice(l, x, last, rotary, d_sub(l, dims[last], rotary), 1);
+    return m_concat(l, 2, (mval[]){turned, rest}, last);
+}
+
+/* cos or sin as [B, 1, S, R/2] or [B, S, 1, R/2]: rows of [P, R/2] at position_ids [B, S], or [B, S, R/2] given. */
+static mval cache_at(lowering *l, mval cache, mval positions, dim half, int head_axis)
+{
+    mval rows = positions.id == NO_VALUE ? cache : m_gather(l, cache, positions, 0);
+    int64_t have, want;
+    dim wide = m_dim(l, rows, -1);
+    if (l_ok(l) && dim_is_const(l->graph->dims, wide, &have) && dim_is_const(l->graph->dims, half, &want) &&
+        have != want)
+        return l_fail(l, SIB_ERR_ARGUMENT, "a cache of %lld columns for rotations of %lld pairs",
+                      (long long)have, (long long)want);
+    return m_unsqueeze(l, rows, head_axis);
+}
+
+/* X [B, H, S, D] or [B, S, H*D] rotated by its position, per pair: ONNX RotaryEmbedding-23. */
+void lower_ONNX_RotaryEmbedding(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), positions = l_in_or_none(l, 3);
+    int rank = m_rank(l, x), head_axis = rank == 3 ? 2 : 1;
+    dim dims[SIB_MAX_RANK];
+    m_dims(l, x, dims);
+    l_declare(l, 0, m_dtype(l, x), rank, dims);
+    if (l_ok(l) && rank != 3 && rank != 4) {
+        l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, it needs 3 or 4", rank);
+        return;
+    }
+    if (rank == 3) {
+        int64_t heads = attr_int(n, "num_heads", 0);
+        if (heads < 1) {
+            l_fail(l, SIB_ERR_ARGUMENT, "num_heads is %lld, X of rank 3 needs at least 1", (long long)heads);
+            return;
+        }
+        dim h = d_const(l, heads), apart[4] = {dims[0], dims[1], h, d_floor_div(l, dims[2], h)};
+        x = m_reshape(l, x, 4, apart);
+    }
+    int64_t rotary = attr_int(n, "rotary_embedding_dim", 0);
+    dim turned = rotary > 0 ? d_const(l, rotary) : m_dim(l, x, 3),
+        half = d_floor_div(l, turned, d_const(l, 2));
+    mval cosine = cache_at(l, l_in(l, 1), positions, half, head_axis);
+    mval sine = cache_at(l, l_in(l, 2), positions, half, head_axis);
+    mval y = attention_rotate(l, x, cosine, sine, turned, attr_int(n, "interleaved", 0) != 0);
+    l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
+}
