@@ -65,3 +65,37 @@ void lower_ONNX_RotaryEmbedding(lowering *l, const node *n)
     mval y = attention_rotate(l, x, cosine, sine, turned, attr_int(n, "interleaved", 0) != 0);
     l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
 }
+
+/* The same with positions [B, S], or one from which they count. com.microsoft RotaryEmbedding-1. */
+void lower_MS_RotaryEmbedding(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), positions = l_in(l, 1), cosine = l_in(l, 2), sine = l_in(l, 3);
+    int rank = m_rank(l, x), head_axis = rank == 4 ? 1 : 2;
+    dim dims[SIB_MAX_RANK] = {DIM_NONE};
+    m_dims(l, x, dims);
+    l_declare(l, 0, m_dtype(l, x), rank, dims);
+    if (l_ok(l) && rank != 3 && rank != 4) {
+        l_fail(l, SIB_ERR_ARGUMENT, "input has rank %d, it needs 3 or 4", rank);
+        return;
+    }
+    if (attr_float(n, "scale", 1) != 1) {
+        l_fail(l, SIB_ERR_UNSUPPORTED, "a scale other than 1 is not built");
+        return;
+    }
+    int64_t rotary = attr_int(n, "rotary_embedding_dim", 0), heads = attr_int(n, "num_heads", 0);
+    dim turned = rotary > 0 ? d_const(l, rotary) : d_mul(l, m_dim(l, cosine, 1), d_const(l, 2));
+    if (rank == 3) { /* without num_heads a head is as wide as what is turned */
+        dim h = heads > 0 ? d_const(l, heads) : d_floor_div(l, dims[2], turned);
+        dim apart[4] = {dims[0], dims[1], h, d_floor_div(l, dims[2], h)};
+        x = m_reshape(l, x, 4, apart); /* [B, S, H, D] */
+    }
+    dim steps = m_dim(l, x, rank == 3 ? 1 : 2), half = d_floor_div(l, turned, d_const(l, 2));
+    if (m_rank(l, positions) == 1) {
+        dim both[2] = {dims[0], steps};
+        positions = m_expand(l, m_add(l, m_iota(l, SIB_I64, steps), positions), 2, both);
+    }
+    cosine = cache_at(l, cosine, positions, half, head_axis);
+    sine = cache_at(l, sine, positions, half, head_axis);
+    mval y = attention_rotate(l, x, cosine, sine, turned, attr_int(n, "interleaved", 0) != 0);
+    l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
+}

@@ -1,0 +1,215 @@
+/* com.microsoft GroupQueryAttention: sequences of a batch with pasts of different lengths. */
+#include "ops/attention_ms.h"
+
+#include <math.h>
+
+enum {
+    GQA_QUERY,
+    GQA_KEY,
+    GQA_VALUE,
+    GQA_PAST_KEY,
+    GQA_PAST_VALUE,
+    GQA_LENGTHS, /* [B] of the whole sequences, less 1 */
+    GQA_TOTAL,
+    GQA_COS,
+    GQA_SIN,
+    GQA_POSITIONS,
+    GQA_BIAS,
+    GQA_SINK,
+    GQA_K_SCALE,
+    GQA_V_SCALE,
+    GQA_Q_NORM,
+    GQA_K_NORM
+};
+
+typedef struct gqa {
+    mval q, k, v;            /* [B, N, S, D], [B, Nkv, S, D] */
+    mval length;             /* [B] int64: whole sequences */
+    mval past;               /* [B] int64: rows of the past that count */
+    dim batch, fresh, total; /* B, S, and the longest whole sequence */
+    dim room;                /* rows of present_key and present_value */
+} gqa;
+
+/* [B] as [B, 1, 1, 1]. */
+static mval each_batch(lowering *l, mval v)
+{
+    dim one = d_const(l, 1), dims[4] = {m_dim(l, v, 0), one, one, one};
+    return m_reshape(l, v, 4, dims);
+}
+
+/* Query, key and value as heads; all three stand in the first where key is omitted. */
+static void read_heads(lowering *l, const node *n, gqa *o)
+{
+    int64_t heads = attr_int(n, "num_heads", 0), shared = attr_int(n, "kv_num_heads", 0);
+    mval q = l_in(l, GQA_QUERY);
+    if (l_ok(l) && (heads < 1 || shared < 1)) {
+        l_fail(l, SIB_ERR_ARGUMENT, "num_heads %lld and kv_num_heads %lld, both need at least 1",
+               (long long)heads, (long long)shared);
+        return;
+    }
+    if (l_has(l, GQA_KEY)) {
+        o->q = attention_split_heads(l, q, heads);
+        o->k = attention_split_heads(l, l_in(l, GQA_KEY), shared);
+        o->v = attention_split_heads(l, l_in(l, GQA_VALUE), shared);
+        return;
+    }
+    mval all = attention_split_heads(l, q, heads + 2 * shared); /* [B, N + 2 * Nkv, S, D] */
+    o->q = m_slice_numbers(l, all, 1, 0, heads);
+    o->k = m_slice_numbers(l, all, 1, heads, shared);
+    o->v = m_slice_numbers(l, all, 1, heads + shared, shared);
+}
+
+/* x / sqrt(mean(x^2) + epsilon) * weight over the last axis, where there is a weight. */
+static mval normed(lowering *l, const node *n, mval x, size_t weight)
+{
+    static const int64_t last = -1;
+    if (!l_has(l, weight))
+        return x;
+    sib_dtype wide = ms_wide(m_dtype(l, x));
+    mval y = m_cast(l, x, wide), mean = m_reduce_mean(l, m_square(l, y), 1, &last, KEEP_DIMS);
+    y = m_div(l, y, m_sqrt(l, m_add_number(l, mean, attr_float(n, "qk_norm_epsilon", 1e-6f))));
+    return m_cast_like(l, m_mul(l, y, m_cast(l, l_in(l, weight), wide)), x);
+}
+
+/* Where each query stands: [B, S] int64. A given position_ids counts from its first where the sequence begins. */
+static mval query_positions(lowering *l, const gqa *o)
+{
+    if (l_has(l, GQA_POSITIONS)) {
+        dim both[2] = {o->batch, o->fresh};
+        mval given = l_in(l, GQA_POSITIONS);
+        if (dim_same(m_dim(l, given, -1), o->fresh))
+            return m_expand(l, given, 2, both);
+        return m_add(l, m_expand(l, given, 2, both), m_iota(l, SIB_I64, o->fresh));
+    }
+    return m_add(l, m_unsqueeze(l, o->past, 1), m_iota(l, SIB_I64, o->fresh));
+}
+
+static void rotate_heads(lowering *l, const node *n, gqa *o)
+{
+    if (attr_int(n, "do_rotary", 0) == 0)
+        return;
+    bool interleaved = attr_int(n, "rotary_interleaved", 0) != 0;
+    mval positions = query_positions(l, o), cosine = l_in(l, GQA_COS), sine = l_in(l, GQA_SIN);
+    dim turned = d_mul(l, m_dim(l, cosine, 1), d_const(l, 2));
+    cosine = m_unsqueeze(l, m_gather(l, cosine, positions, 0), 1); /* [B, 1, S, R / 2] */
+    sine = m_unsqueeze(l, m_gather(l, sine, positions, 0), 1);
+    o->q = attention_rotate(l, o->q, cosine, sine, turned, interleaved);
+    o->k = attention_rotate(l, o->k, cosine, sine, turned, interleaved);
+}
+
+/* present [B, Nkv, room, D]: of each sequence the past rows that count, then the new ones, then zeros. */
+static mval presented(lowering *l, const gqa *o, size_t past, mval fresh)
+{
+    mval rows = m_swap(l, fresh, 1, 2); /* [B, S, Nkv, D] */
+    dim old = d_const(l, 0), one = d_const(l, 1);
+    if (l_has(l, past)) {
+        mval before = m_swap(l, l_in(l, past), 1, 2);
+        old = m_dim(l, before, 1);
+        rows = m_concat(l, 2, (mval[]){before, rows}, 1);
+    }
+    mval at = m_iota(l, SIB_I64, o->room), used = m_unsqueeze(l, o->past, 1); /* [room], [B, 1] */
+    mval is_old = m_less(l, at, used);
+    mval is_new = m_less(l, at, m_add(l, used, m_dim_scalar(l, o->fresh)));
+    mval from_new = m_add(l, m_sub(l, at, used), m_dim_scalar(l, old));
+    mval zero = m_scalar_int(l, SIB_I64, 0);
+    mval index = m_where(l, is_old, at, m_where(l, is_new, from_new, zero)); /* [B, room] */
+    dim column[3] = {o->batch, o->room, one}, mask[4] = {o->batch, one, o->room, one};
+    mval picked = m_swap(l, m_gather_nd(l, rows, m_reshape(l, index, 3, column), 1), 1, 2);
+    return m_where(l, m_reshape(l, is_new, 4, mask), picked, m_scalar_like(l, picked, 0));
+}
+
+/* bool [B, 1, S, room]: keys that a query does not see. */
+static mval hidden_keys(lowering *l, const node *n, const gqa *o)
+{
+    int64_t window = attr_int(n, "local_window_size", -1);
+    mval zero = m_scalar_int(l, SIB_I64, 0);
+    if (attr_int(n, "causal", 1) == 0)
+        return m_less_equal(l, each_batch(l, o->length), m_iota(l, SIB_I64, o->room));
+    mval distance = attention_distance(l, o->fresh, o->room, each_batch(l, o->past));
+    mval hidden = m_less(l, distance, zero);
+    return window < 0 ? hidden : m_or(l, hidden, m_less(l, m_scalar_int(l, SIB_I64, window - 1), distance));
+}
+
+/* attention_bias [.., S, total] as [.., S, room]: columns beyond are hidden anyway. */
+static mval bias_in_room(lowering *l, const gqa *o, sib_dtype dtype)
+{
+    mval bias = m_cast(l, l_in(l, GQA_BIAS), dtype);
+    return m_pad_axis(l, bias, -1, d_const(l, 0), d_sub(l, o->room, m_dim(l, bias, -1)), MVAL_NONE);
+}
+
+/* What the sum of a row holds besides its keys: head_sink [N] as [1, N, 1, 1], or 0. */
+static mval sink_of(lowering *l, const node *n, sib_dtype dtype)
+{
+    if (l_has(l, GQA_SINK)) {
+        mval sink = m_cast(l, l_in(l, GQA_SINK), dtype);
+        return m_unsqueeze(l, m_unsqueeze(l, m_unsqueeze(l, sink, 0), 2), 3);
+    }
+    return attr_int(n, "smooth_softmax", -1) > 0 ? m_scalar(l, dtype, 0) : MVAL_NONE;
+}
+
+static void attend(lowering *l, const node *n, const gqa *o, mval keys, mval values)
+{
+    sib_dtype dtype = m_dtype(l, o->q), wide = ms_wide(dtype);
+    double scale = attr_float(n, "scale", 0);
+    if (scale == 0)
+        scale = 1 / sqrt((double)m_number(l, m_dim(l, o->q, 3)));
+    mval scores = attention_matmul(l, m_cast(l, o->q, wide), m_swap(l, m_cast(l, keys, wide), 2, 3));
+    scores = attention_softcap(l, m_mul_number(l, scores, scale), attr_float(n, "softcap", 0));
+    if (l_has(l, GQA_BIAS))
+        scores = m_add(l, scores, bias_in_room(l, o, wide));
+    mval hidden = hidden_keys(l, n, o), open = m_where(l, hidden, m_scalar(l, wide, -INFINITY), scores);
+    mval p = attention_softmax(l, open, sink_of(l, n, wide));
+    int64_t shown = attr_int(n, "qk_output", 0);
+    mval seen = shown == 2 ? p : m_where(l, hidden, m_scalar(l, wide, 0), scores);
+    l_out(l, 0, m_cast(l, attention_merge_heads(l, attention_matmul(l, p, m_cast(l, values, wide))), dtype));
+    if (l_wants(l, 3))
+        l_out(l, 3, m_cast(l, m_slice(l, seen, 3, d_const(l, 0), o->total, 1), dtype));
+}
+
+static bool refused(lowering *l, const node *n)
+{
+    bool packed = !attr_is(n, "k_quant_type", "NONE", "NONE") ||
+                  !attr_is(n, "v_quant_type", "NONE", "NONE") || l_has(l, GQA_K_SCALE) ||
+                  l_has(l, GQA_V_SCALE);
+    bool window = attr_int(n, "sliding_window_cache", 0) != 0;
+    if (packed || window)
+        l_fail(l, SIB_ERR_UNSUPPORTED, "%s is not built",
+               packed ? "a quantized cache" : "sliding_window_cache");
+    return packed || window;
+}
+
+/* Q, K turned by their positions; softmax(softcap(scale Q K^T) + bias) V over the keys up to each query's own, within
+   local_window_size, K and V behind the past of their own sequence. com.microsoft GroupQueryAttention-1. */
+void lower_MS_GroupQueryAttention(lowering *l, const node *n)
+{
+    sib_dtype dtype = m_dtype(l, l_in(l, GQA_QUERY));
+    for (size_t i = 0; i < 4; i++)
+        l_declare(l, i, dtype, 0, NULL);
+    if (refused(l, n))
+        return;
+    gqa o = {.total = DIM_NONE};
+    read_heads(l, n, &o);
+    o.batch = m_dim(l, o.q, 0);
+    o.fresh = m_dim(l, o.q, 2);
+    dim y[3] = {o.batch, o.fresh, d_mul(l, m_dim(l, o.q, 1), m_dim(l, o.v, 3))};
+    dim present[4] = {o.batch, m_dim(l, o.k, 1), DIM_NONE, m_dim(l, o.k, 3)};
+    l_declare(l, 0, dtype, 3, y);
+    l_declare(l, 1, dtype, 4, present);
+    l_declare(l, 2, dtype, 4, present);
+    mval total = m_reshape(l, m_cast(l, l_in(l, GQA_TOTAL), SIB_I64), 0, NULL);
+    m_elements(l, total, &o.total, 1);
+    o.room = l_has(l, GQA_PAST_KEY) ? d_max(l, m_dim(l, l_in(l, GQA_PAST_KEY), 2), o.total) : o.total;
+    dim list[1] = {o.batch};
+    o.length = m_reshape(l, m_add_number(l, m_cast(l, l_in(l, GQA_LENGTHS), SIB_I64), 1), 1, list);
+    mval behind = m_sub(l, o.length, m_dim_scalar(l, o.fresh));
+    /* where the new rows are all there is, shorter sequences of the batch are padded at their end */
+    mval first = m_equal(l, m_dim_scalar(l, o.fresh), total), zero = m_scalar_int(l, SIB_I64, 0);
+    o.past = m_where(l, first, zero, behind);
+    o.q = normed(l, n, o.q, GQA_Q_NORM);
+    o.k = normed(l, n, o.k, GQA_K_NORM);
+    rotate_heads(l, n, &o);
+    mval keys = presented(l, &o, GQA_PAST_KEY, o.k), values = presented(l, &o, GQA_PAST_VALUE, o.v);
+    l_out(l, 1, keys);
+    l_out(l, 2, values);
+    attend(l, n, &o, keys, values);
+}

@@ -1,0 +1,275 @@
+/* com.microsoft Attention, MultiHeadAttention and DecoderMaskedMultiHeadAttention, with the masks that onnxruntime's
+   CPU kernels apply. */
+#include "ops/attention_ms.h"
+
+#include <math.h>
+
+/* What stands where the future is hidden: the lowest float, which keeps rows without any key finite. */
+#define LOWEST -3.4028234663852886e38
+
+ms_scores ms_scores_of(const node *n)
+{
+    return (ms_scores){.scale = attr_float(n, "scale", 0),
+                       .filter = attr_float(n, "mask_filter_value", -10000),
+                       .causal = attr_int(n, "unidirectional", 0) != 0,
+                       .past = MVAL_NONE,
+                       .mask = MVAL_NONE,
+                       .bias = MVAL_NONE};
+}
+
+sib_dtype ms_wide(sib_dtype dtype)
+{
+    return dtype == SIB_F16 || dtype == SIB_BF16 ? SIB_F32 : dtype;
+}
+
+mval ms_bias_part(lowering *l, mval bias, dim start, dim count)
+{
+    return bias.id == NO_VALUE ? MVAL_NONE : m_slice(l, bias, -1, start, count, 1);
+}
+
+/* hidden [B, 1, 1, T] from lengths: the ends of B sequences, then, where there are 2 * B, their beginnings. The third
+   kind, [3 * B + 2], begins with the ends too. */
+static mval hidden_by_length(lowering *l, mval lengths, dim batch, dim n_keys)
+{
+    dim n = m_dim(l, lengths, 0), one = d_const(l, 1), column[4] = {batch, one, one, one};
+    mval key = m_iota(l, SIB_I64, n_keys), ends = m_slice(l, lengths, 0, d_const(l, 0), batch, 1);
+    mval hidden = m_less_equal(l, m_reshape(l, ends, 4, column), key);
+    if (!dim_same(n, d_mul(l, batch, d_const(l, 2))))
+        return hidden;
+    mval begins = m_reshape(l, m_slice(l, lengths, 0, batch, batch, 1), 4, column);
+    return m_or(l, hidden, m_less(l, key, begins));
+}
+
+/* The mask as a bias that broadcasts to [B, N, S, T]. */
+static mval mask_bias(lowering *l, const ms_scores *s, dim batch, dim n_queries, dim n_keys, sib_dtype dtype)
+{
+    if (s->mask.id == NO_VALUE)
+        return MVAL_NONE;
+    mval mask = m_cast(l, s->mask, SIB_I64), hidden = MVAL_NONE;
+    int rank = m_rank(l, mask);
+    if (rank == 1)
+        return attention_hide(l, hidden_by_length(l, mask, batch, n_keys), dtype, s->filter);
+    if (rank == 2)
+        mask = m_unsqueeze(l, m_unsqueeze(l, mask, 1), 1);
+    else if (rank == 3)
+        mask = m_unsqueeze(l, mask, 1);
+    else if (rank ==
+             4) { /* of the longest sequence: the rows of these queries and the columns of these keys */
+        dim zero = d_const(l, 0), first = d_sub(l, n_keys, n_queries);
+        mask = m_slice(l, m_slice(l, mask, 2, first, n_queries, 1), 3, zero, n_keys, 1);
+    } else if (l_ok(l))
+        return l_fail(l, SIB_ERR_ARGUMENT, "a mask of rank %d, it needs 1 to 4", rank);
+    hidden = m_less(l, mask, m_scalar_int(l, SIB_I64, 1));
+    return attention_hide(l, hidden, dtype, s->filter);
+}
+
+mval ms_attend(lowering *l, mval q, mval k, mval v, const ms_scores *s, mval *qk)
+{
+    sib_dtype dtype = m_dtype(l, q), wide = ms_wide(dtype);
+    dim n_queries = m_dim(l, q, 2), n_keys = m_dim(l, k, 2);
+    double scale = s->scale != 0 ? s->scale : 1 / sqrt((double)m_number(l, m_dim(l, q, 3)));
+    mval product = attention_matmul(l, m_cast(l, q, wide), m_swap(l, m_cast(l, k, wide), 2, 3));
+    mval bias = mask_bias(l, s, m_dim(l, q, 0), n_queries, n_keys, wide);
+    if (s->causal) { /* takes the mask's place where both hide */
+        mval past = s->past.id == NO_VALUE ? m_scalar_int(l, SIB_I64, 0) : s->past;
+        mval ahead = m_less(l, attention_distance(l, n_queries, n_keys, past), m_scalar_int(l, SIB_I64, 0));
+        mval rest = bias.id == NO_VALUE ? m_scalar(l, wide, 0) : bias;
+        bias = m_where(l, ahead, m_scalar(l, wide, LOWEST), rest);
+    }
+    if (s->bias.id != NO_VALUE)
+        bias = attention_add_bias(l, m_cast(l, s->bias, wide), bias);
+    mval scores = attention_add_bias(l, m_mul_number(l, product, scale), bias); /* [B, N, S, T] */
+    if (qk)
+        *qk = m_cast(l, scores, dtype);
+    return m_cast(l, attention_matmul(l, m_softmax(l, scores, -1), m_cast(l, v, wide)), dtype);
+}
+
+mval ms_behind_past(lowering *l, mval past, mval used, mval fresh, mval *present)
+{
+    if (past.id == NO_VALUE) {
+        *present = fresh;
+        return fresh;
+    }
+    if (used.id == NO_VALUE) {
+        *present = m_concat(l, 2, (mval[]){past, fresh}, 2);
+        return *present;
+    }
+    dim zero = d_const(l, 0), count = zero, room = m_dim(l, past, 2);
+    m_elements(l, used, &count, 1);
+    dim end = d_add(l, count, m_dim(l, fresh, 2));
+    mval parts[3] = {m_slice(l, past, 2, zero, count, 1), fresh,
+                     m_slice(l, past, 2, end, d_sub(l, room, end), 1)};
+    *present = m_concat(l, 3, parts, 2);
+    return m_slice(l, *present, 2, zero, end, 1);
+}
+
+/* int64 scalar from an input of one number, or MVAL_NONE. */
+static mval number_input(lowering *l, size_t i)
+{
+    return l_has(l, i) ? m_reshape(l, m_cast(l, l_in(l, i), SIB_I64), 0, NULL) : MVAL_NONE;
+}
+
+/* Where the first query stands: behind the rows of the past that count. */
+static mval past_length(lowering *l, mval past, mval used, int axis)
+{
+    if (used.id != NO_VALUE || past.id == NO_VALUE)
+        return used;
+    return m_dim_scalar(l, m_dim(l, past, axis));
+}
+
+static bool refuse(lowering *l, bool wanted, const char *what)
+{
+    if (wanted && l_ok(l))
+        l_fail(l, SIB_ERR_UNSUPPORTED, "%s is not built", what);
+    return wanted;
+}
+
+/* ---- Attention ------------------------------------------------------------------------------------------- */
+
+/* The widths of Q, K and V in the projected input [B, S, width]: qkv_hidden_sizes, or a third each. */
+static void projected_widths(lowering *l, const node *n, dim width, dim out[3])
+{
+    size_t count;
+    const int64_t *sizes = attr_ints(n, "qkv_hidden_sizes", &count);
+    if (count && count != 3)
+        l_fail(l, SIB_ERR_ARGUMENT, "qkv_hidden_sizes has %zu numbers, it needs 3", count);
+    for (int i = 0; i < 3; i++)
+        out[i] = count == 3 ? d_const(l, sizes[i]) : d_floor_div(l, width, d_const(l, 3));
+}
+
+/* Cuts [B, S, q + k + v] into heads. */
+static void cut_projected(lowering *l, mval x, const dim widths[3], int64_t heads, mval out[3])
+{
+    dim start = d_const(l, 0);
+    for (int i = 0; i < 3; i++) {
+        out[i] = attention_split_heads(l, m_slice(l, x, 2, start, widths[i], 1), heads);
+        start = d_add(l, start, widths[i]);
+    }
+}
+
+/* Row i of past [2, B, N, P, D] as [B, N, P, D]. */
+static mval half_of(lowering *l, mval past, int64_t i)
+{
+    return past.id == NO_VALUE ? MVAL_NONE : m_squeeze(l, m_slice_numbers(l, past, 0, i, 1), 0);
+}
+
+/* X W + b cut into heads of Q, K and V; softmax(scale Q K^T + masks) V. com.microsoft Attention-1. */
+void lower_MS_Attention(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), w = l_in(l, 1), past = l_in_or_none(l, 4);
+    sib_dtype dtype = m_dtype(l, x);
+    int64_t heads = attr_int(n, "num_heads", 0);
+    l_declare(l, 0, dtype, 0, NULL);
+    l_declare(l, 1, dtype, 0, NULL);
+    if (refuse(l, attr_int(n, "do_rotary", 0) != 0, "do_rotary"))
+        return;
+    mval all = m_matmul(l, x, w), part[3], y[2], present[2]; /* all: [B, S, q + k + v] */
+    if (l_has(l, 2))
+        all = m_add(l, all, l_in(l, 2));
+    dim widths[3];
+    projected_widths(l, n, m_dim(l, all, 2), widths);
+    dim out[3] = {m_dim(l, x, 0), m_dim(l, x, 1), widths[2]};
+    l_declare(l, 0, dtype, 3, out);
+    cut_projected(l, all, widths, heads, part);
+    bool shared = attr_int(n, "past_present_share_buffer", 0) != 0;
+    mval used = shared ? number_input(l, 6) : MVAL_NONE;
+    for (int i = 0; i < 2; i++)
+        y[i] = ms_behind_past(l, half_of(l, past, i), used, part[1 + i], &present[i]);
+    ms_scores s = ms_scores_of(n);
+    s.past = past_length(l, past, used, 3);
+    s.mask = l_in_or_none(l, 3);
+    s.bias = l_in_or_none(l, 5);
+    l_out(l, 0, attention_merge_heads(l, ms_attend(l, part[0], y[0], y[1], &s, NULL)));
+    if (l_wants(l, 1))
+        l_out(l, 1, m_stack(l, 2, present, 0));
+}
+
+/* ---- MultiHeadAttention ---------------------------------------------------------------------------------- */
+
+/* Which input is which: the two operators number them differently. */
+typedef struct mha_inputs {
+    size_t bias, mask, attention_bias, past_key, past_value, past_length, cache;
+} mha_inputs;
+
+/* x [B, S, width] plus its part of the bias from `start` on, as heads. Keys and values of rank 4 are heads already. */
+static mval biased_heads(lowering *l, mval x, mval bias, dim start, int64_t heads)
+{
+    if (m_rank(l, x) == 4)
+        return x;
+    mval part = ms_bias_part(l, bias, start, m_dim(l, x, 2));
+    return attention_split_heads(l, attention_add_bias(l, x, part), heads);
+}
+
+/* Part i of [B, S, N, parts, D] as [B, S, N * D]. */
+static mval unpack_five(lowering *l, mval x, int64_t i)
+{
+    return m_flatten(l, m_squeeze(l, m_slice_numbers(l, x, 3, i, 1), 3), 2, 4);
+}
+
+/* Query, key and value as [B, S, width] from whatever form they come in; keys and values may be [B, N, L, D]. */
+static void unpack_qkv(lowering *l, mval part[3])
+{
+    for (int i = 0; i < 3; i++)
+        part[i] = l_in_or_none(l, (size_t)i);
+    if (m_rank(l, part[0]) == 5) {
+        mval all = part[0];
+        for (int i = 0; i < 3; i++)
+            part[i] = unpack_five(l, all, i);
+    } else if (part[1].id == NO_VALUE) { /* [B, S, 3 * width] */
+        mval all = part[0];
+        dim width = d_floor_div(l, m_dim(l, all, 2), d_const(l, 3)), start = d_const(l, 0);
+        for (int i = 0; i < 3; i++, start = d_add(l, start, width))
+            part[i] = m_slice(l, all, 2, start, width, 1);
+    } else if (m_rank(l, part[1]) == 5) {
+        mval both = part[1];
+        part[1] = unpack_five(l, both, 0);
+        part[2] = unpack_five(l, both, 1);
+    }
+}
+
+static void lower_heads(lowering *l, const node *n, const mha_inputs *in)
+{
+    sib_dtype dtype = m_dtype(l, l_in(l, 0));
+    int64_t heads = attr_int(n, "num_heads", 0);
+    for (size_t i = 0; i < 4; i++)
+        l_declare(l, i, dtype, 0, NULL);
+    if (refuse(l, l_has(l, in->cache), "cache_indirection (beam search)"))
+        return;
+    mval part[3], present[2], qk = MVAL_NONE;
+    unpack_qkv(l, part);
+    mval bias = l_in_or_none(l, in->bias);
+    dim width = m_dim(l, part[0], 2);
+    mval q = biased_heads(l, part[0], bias, d_const(l, 0), heads);
+    mval k = biased_heads(l, part[1], bias, width, heads);
+    mval v = biased_heads(l, part[2], bias, d_mul(l, width, d_const(l, 2)), heads);
+    dim out[3] = {m_dim(l, q, 0), m_dim(l, q, 2), d_mul(l, d_const(l, heads), m_dim(l, v, 3))};
+    l_declare(l, 0, dtype, 3, out);
+    mval past_key = l_in_or_none(l, in->past_key), past_value = l_in_or_none(l, in->past_value);
+    mval used = past_key.id == NO_VALUE ? MVAL_NONE : number_input(l, in->past_length);
+    k = ms_behind_past(l, past_key, used, k, &present[0]);
+    v = ms_behind_past(l, past_value, used, v, &present[1]);
+    ms_scores s = ms_scores_of(n);
+    s.past = past_length(l, past_key, used, 2);
+    s.mask = l_in_or_none(l, in->mask);
+    s.bias = l_in_or_none(l, in->attention_bias);
+    l_out(l, 0, attention_merge_heads(l, ms_attend(l, q, k, v, &s, &qk)));
+    l_out(l, 1, present[0]);
+    l_out(l, 2, present[1]);
+    l_out(l, 3, qk);
+}
+
+/* softmax(scale (Q + bq) (K + bk)^T + masks) (V + bv), keys and values behind their past.
+   com.microsoft MultiHeadAttention-1. */
+void lower_MS_MultiHeadAttention(lowering *l, const node *n)
+{
+    static const mha_inputs in = {3, 4, 5, 6, 7, 8, 9};
+    lower_heads(l, n, &in);
+}
+
+/* The same for one query a sequence. com.microsoft DecoderMaskedMultiHeadAttention-1, whose past is in its plain
+   layout. */
+void lower_MS_DecoderMaskedMultiHeadAttention(lowering *l, const node *n)
+{
+    static const mha_inputs in = {10, 3, 4, 5, 6, 7, 9};
+    lower_heads(l, n, &in);
+}
