@@ -408,7 +408,7 @@ dim dim_floor_div(dim_table *t, dim a, dim b)
 {
     sum quotient, rest;
     size_t n;
-    int64_t x, y;
+    int64_t x = 0, y = 0;
     if (none(a, b))
         return DIM_NONE;
     const term *divisor = terms_of(t, b, &n);
@@ -630,7 +630,7 @@ static sib_code eval_atom(const dim_table *t, uint32_t atom, const dim_binding *
                           sib_error *err)
 {
     const entry *e = &t->entries[atom];
-    int64_t x, y;
+    int64_t x = 0, y = 0;
     if (e->kind == ENTRY_SYMBOL) {
         factor f = {atom, 1};
         for (size_t i = 0; b && i < b->n; i++)
@@ -670,7 +670,7 @@ sib_code dim_eval(const dim_table *t, dim d, const dim_binding *b, int64_t *out,
     for (size_t i = 0; i < n; i++) {
         const entry *p = &t->entries[terms[i].product];
         const factor *f = p->data;
-        int64_t value = terms[i].coefficient, x;
+        int64_t value = terms[i].coefficient, x = 0;
         for (size_t k = 0; k < p->bytes / sizeof *f; k++) {
             sib_code code = eval_atom(t, f[k].atom, b, &x, err);
             if (code != SIB_OK)

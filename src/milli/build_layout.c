@@ -275,6 +275,7 @@ mval m_stack(lowering *l, size_t n, const mval *items, int axis)
     mval few[16], *apart = n <= 16 ? few : mem_alloc(n, sizeof *apart), out;
     if (!apart)
         return l_fail(l, SIB_ERR_MEMORY, "no memory for %zu parts", n);
+    apart[0] = MVAL_NONE; /* of nothing, m_concat refuses */
     for (size_t i = 0; i < n; i++)
         apart[i] = m_unsqueeze(l, items[i], axis);
     out = m_concat(l, n, apart, axis);
