@@ -1,0 +1,116 @@
+/* What kernels are given, and how they answer. */
+#include "backend/ref/kernel.h"
+#include "tensor/shape.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- Inputs and outputs ----------------------------------------------------------------------------- */
+
+const sib_value *ref_value(const ref_call *c, size_t i)
+{
+    return i < c->view->n_in && c->in[i] ? c->in[i]->value : NULL;
+}
+
+const sib_tensor *ref_in(const ref_call *c, size_t i)
+{
+    const sib_value *v = ref_value(c, i);
+    return v ? sib_value_tensor(v) : NULL;
+}
+
+bool ref_wants(const ref_call *c, size_t i)
+{
+    return i < c->view->n_out && c->out[i];
+}
+
+sib_tensor *ref_out(const ref_call *c, size_t i)
+{
+    sib_value *v = ref_wants(c, i) ? c->out[i]->value : NULL;
+    return v && v->kind == SIB_VALUE_TENSOR ? v->tensor : NULL;
+}
+
+static bool same_dims(const sib_tensor *t, size_t rank, const int64_t *dims)
+{
+    return t->rank == rank && (rank == 0 || memcmp(t->dims, dims, rank * sizeof *dims) == 0);
+}
+
+sib_code ref_make(const ref_call *c, size_t i, sib_dtype dtype, size_t rank, const int64_t *dims,
+                  sib_tensor **out)
+{
+    char planned[SHAPE_TEXT], found[SHAPE_TEXT];
+    *out = ref_out(c, i);
+    if (*out && (*out)->dtype == dtype && same_dims(*out, rank, dims))
+        return SIB_OK;
+    if (*out)
+        return ref_fail(c, SIB_ERR_VALUE, "output %zu came out as %s %s, where %s %s was planned", i,
+                        sib_dtype_name(dtype), shape_text(rank, dims, found), sib_dtype_name((*out)->dtype),
+                        shape_text((*out)->rank, (*out)->dims, planned));
+    if (!ref_wants(c, i))
+        return SIB_OK;
+    sib_tensor *made = NULL;
+    sib_code code = sib_tensor_create(dtype, rank, dims, &made, c->err);
+    if (code == SIB_OK)
+        code = value_take_tensor(made, &c->out[i]->value, c->err);
+    if (code == SIB_OK)
+        *out = made;
+    return code;
+}
+
+/* A tensor's elements into the memory that the plan has for them. */
+static sib_code fill_planned(const ref_call *c, size_t i, const sib_value *v)
+{
+    const sib_tensor *from = sib_value_tensor(v);
+    sib_tensor *to = NULL;
+    size_t bytes = 0;
+    if (!from)
+        return ref_fail(c, SIB_ERR_VALUE, "output %zu came out as no tensor, where one was planned", i);
+    sib_code code = ref_make(c, i, from->dtype, from->rank, from->dims, &to);
+    if (code != SIB_OK)
+        return code;
+    if (!from->dense)
+        return ref_fail(c, SIB_ERR_ARGUMENT, "output %zu came out strided, expected it dense", i);
+    if (from->dtype != SIB_STRING) {
+        if (dtype_bytes(from->dtype, from->count, &bytes) && bytes > 0)
+            memcpy(to->data, from->data, bytes);
+        return SIB_OK;
+    }
+    for (size_t k = 0; k < from->count && code == SIB_OK; k++)
+        code = tensor_put_string((sib_str *)to->data + k, ((const sib_str *)from->data)[k], c->err);
+    return code;
+}
+
+sib_code ref_give(const ref_call *c, size_t i, sib_value *v)
+{
+    sib_code code = SIB_OK;
+    if (ref_wants(c, i) && !c->out[i]->value) {
+        c->out[i]->value = v;
+        return SIB_OK;
+    }
+    if (ref_wants(c, i))
+        code = fill_planned(c, i, v);
+    sib_value_free(&v);
+    return code;
+}
+
+sib_code ref_give_shared(const ref_call *c, size_t i, const sib_value *v)
+{
+    return ref_give(c, i, value_share(v));
+}
+
+/* ---- Failing ------------------------------------------------------------------------------------------ */
+
+sib_code ref_fail(const ref_call *c, sib_code code, const char *format, ...)
+{
+    char words[sizeof c->err->message];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(words, sizeof words, format, list);
+    va_end(list);
+    return err_set(c->err, code, "%s: %s", c->node->milli->name, words);
+}
+
+sib_code ref_no_memory(const ref_call *c, size_t bytes)
+{
+    return ref_fail(c, SIB_ERR_MEMORY, "out of memory: %zu bytes", bytes);
+}

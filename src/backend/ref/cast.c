@@ -1,0 +1,45 @@
+/* Changes of element type. */
+#include "backend/ref/kernel.h"
+#include "tensor/convert.h"
+#include "tensor/text.h"
+
+#include <string.h>
+
+/* ONNX Cast. With `saturate` the narrow floats take their largest value instead of NaN or infinity, and integers are
+   clamped; without it integers wrap. */
+sib_code ref_cast(const ref_call *c)
+{
+    const sib_tensor *a = ref_in(c, 0);
+    sib_tensor *out = ref_out(c, 0);
+    sib_overflow overflow = attr_int(c->node, "saturate", 0) ? SIB_OVERFLOW_SATURATE : SIB_OVERFLOW_IEEE;
+    if (!out)
+        return SIB_OK;
+    if (out->dtype == SIB_STRING && !out->storage->owned)
+        return ref_fail(c, SIB_ERR_UNSUPPORTED, "strings cannot be written into wrapped memory");
+    if (a->dtype != SIB_STRING && out->dtype != SIB_STRING) {
+        convert_dense(a->dtype, a->data, out->dtype, out->data, (size_t)a->count, overflow);
+        return SIB_OK;
+    }
+    if (a->dtype != out->dtype)
+        return text_convert(a, out, overflow, c->err);
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < a->count && code == SIB_OK; i++)
+        code = tensor_put_string((sib_str *)out->data + i, ((const sib_str *)a->data)[i], c->err);
+    return code;
+}
+
+sib_code ref_bitcast(const ref_call *c)
+{
+    const sib_tensor *a = ref_in(c, 0);
+    sib_tensor *out = ref_out(c, 0);
+    size_t bytes = 0;
+    if (!out)
+        return SIB_OK;
+    if (a->dtype == SIB_STRING || out->dtype == SIB_STRING ||
+        sib_dtype_bits(a->dtype) != sib_dtype_bits(out->dtype))
+        return ref_fail(c, SIB_ERR_UNSUPPORTED, "%s has other bits than %s", sib_dtype_name(a->dtype),
+                        sib_dtype_name(out->dtype));
+    if (dtype_bytes(a->dtype, a->count, &bytes) && bytes > 0)
+        memcpy(out->data, a->data, bytes);
+    return SIB_OK;
+}

@@ -1,0 +1,23 @@
+/* Every backend of this build by its one symbol. */
+#include "backend/backend.h"
+
+#include <string.h>
+
+extern const sib_backend backend_ref;
+
+static const sib_backend *const backends[] = {&backend_ref};
+#define BACKENDS (sizeof backends / sizeof *backends)
+
+const sib_backend *const *backend_list(size_t *n)
+{
+    *n = BACKENDS;
+    return backends;
+}
+
+const sib_backend *backend_named(const char *name)
+{
+    for (size_t i = 0; i < BACKENDS; i++)
+        if (strcmp(backends[i]->name, name) == 0)
+            return backends[i];
+    return NULL;
+}
