@@ -39,7 +39,7 @@ SIB_API sib_code sib_model_save(const sib_model *m, const char *path, const char
 
 /* ---- What the file says -------------------------------------------------------------------------- */
 
-/* All strings of a model live as long as it and end with NUL. */
+/* All strings of a model live as long as it and end with NUL. These calls are thread-safe. */
 typedef struct sib_model_info {
     const char *graph_name, *producer_name, *producer_version, *domain, *doc;
     int64_t ir_version, model_version;
@@ -87,6 +87,13 @@ typedef struct sib_node_info {
 } sib_node_info;
 /* Node i of the main graph, in order of use. False outside. */
 SIB_API bool sib_model_node(const sib_model *m, size_t i, sib_node_info *out);
+
+/* Attribute k of node i: its name and its value as text ("[1, 2]", "same_upper", "float32 [3]"), long lists cut with
+   "...". False outside. */
+SIB_API bool sib_model_attribute(const sib_model *m, size_t node, size_t k, const char **name,
+                                 const char **text);
+/* The text of an attribute by name, or NULL where the node has none of that name. */
+SIB_API const char *sib_model_attribute_text(const sib_model *m, size_t node, const char *name);
 
 /* ---- Values in files ------------------------------------------------------------------------------ */
 

@@ -10,7 +10,10 @@
 #include <sibyl/base.h>
 #include <sibyl/conv1d.h>
 #include <sibyl/features.h>
+#include <sibyl/model.h>
+#include <sibyl/session.h>
 #include <sibyl/tensor.h>
 #include <sibyl/timing.h>
+#include <sibyl/value.h>
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "onnx/onnx.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 typedef struct diagnostics {
@@ -15,6 +16,7 @@ struct sib_model {
     atomic_size_t references; /* the caller's and one a session */
     onnx_model *onnx;
     diagnostics notes;
+    pthread_mutex_t lock; /* of texts and dims made for those who ask */
 };
 
 /* Takes m over, also where it fails: resolves operators and infers types. infer: false leaves types as declared.

@@ -1,0 +1,327 @@
+/* sibyl conform: cases of the ONNX backend tests, run and compared. */
+#include "command.h"
+#include "conform_case.h"
+#include "files.h"
+#include "options.h"
+#include "words.h"
+
+#include <dirent.h>
+#include <fnmatch.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Cases stand at most so deep below the folder that is named. */
+#define DEPTH_LIMIT 6
+
+typedef struct settings {
+    const char *backend, *filter, *json, *junit;
+    long jobs;
+    double rtol, atol;
+    bool verbose;
+} settings;
+
+static const cli_option options[] = {{.name = "backend",
+                                      .kind = CLI_TEXT,
+                                      .field = offsetof(settings, backend),
+                                      .value = "LIST",
+                                      .help = "backends in order of choice, as ref or cpu,ref"},
+                                     {.name = "filter",
+                                      .kind = CLI_TEXT,
+                                      .field = offsetof(settings, filter),
+                                      .value = "GLOB",
+                                      .help = "cases with such names only, as 'test_add*'"},
+                                     {.name = "jobs",
+                                      .letter = 'j',
+                                      .kind = CLI_WHOLE,
+                                      .field = offsetof(settings, jobs),
+                                      .value = "N",
+                                      .help = "cases at once (default: one per processor)",
+                                      .min = 1,
+                                      .max = 1024},
+                                     {.name = "rtol",
+                                      .kind = CLI_NUMBER,
+                                      .field = offsetof(settings, rtol),
+                                      .value = "X",
+                                      .help = "relative tolerance (default 1e-3)",
+                                      .min = 0,
+                                      .max = 1},
+                                     {.name = "atol",
+                                      .kind = CLI_NUMBER,
+                                      .field = offsetof(settings, atol),
+                                      .value = "X",
+                                      .help = "absolute tolerance (default 1e-7)",
+                                      .min = 0,
+                                      .max = 1e9},
+                                     {.name = "json",
+                                      .kind = CLI_TEXT,
+                                      .field = offsetof(settings, json),
+                                      .value = "FILE",
+                                      .help = "write every verdict as JSON"},
+                                     {.name = "junit",
+                                      .kind = CLI_TEXT,
+                                      .field = offsetof(settings, junit),
+                                      .value = "FILE",
+                                      .help = "write every verdict as JUnit XML"},
+                                     {.name = "verbose",
+                                      .letter = 'v',
+                                      .kind = CLI_FLAG,
+                                      .field = offsetof(settings, verbose),
+                                      .help = "a line for each case, with its time"},
+                                     {0}};
+
+static const char more[] =
+    "A case is a folder with model.onnx and test_data_set_0, ... as the ONNX backend tests have\n"
+    "them; folders that hold cases are searched. A case passes only if every output was\n"
+    "compared: dtype, dims, and each element within atol + rtol * |expected|. Where a model\n"
+    "draws random numbers without a seed, dtype, dims and distribution are compared, and the\n"
+    "summary says so. Exit code 1 where a case fails.\n";
+
+/* ---- Finding cases ------------------------------------------------------------------------------------- */
+
+typedef struct case_list {
+    conform_case *items; /* (n) */
+    size_t n, capacity;
+} case_list;
+
+static void add_case(case_list *list, const char *path, const char *filter)
+{
+    char *name = file_stem(path);
+    if (filter && fnmatch(filter, name, 0) != 0) {
+        free(name);
+        return;
+    }
+    if (list->n == list->capacity) {
+        size_t more_room = list->capacity ? 2 * list->capacity : 256;
+        conform_case *grown = cli_take(more_room, sizeof *grown);
+        if (list->n)
+            memcpy(grown, list->items, list->n * sizeof *grown);
+        free(list->items);
+        list->items = grown;
+        list->capacity = more_room;
+    }
+    list->items[list->n++] = (conform_case){.path = cli_format("%s", path), .name = name};
+}
+
+static int visible(const struct dirent *e)
+{
+    return e->d_name[0] != '.';
+}
+
+static void find_cases(case_list *list, const char *folder, const char *filter, int depth)
+{
+    struct dirent **entries = NULL;
+    char *model = file_join(folder, "model.onnx");
+    bool is_case = access(model, F_OK) == 0;
+    free(model);
+    if (is_case) {
+        add_case(list, folder, filter);
+        return;
+    }
+    int n = depth < DEPTH_LIMIT ? scandir(folder, &entries, visible, alphasort) : 0;
+    for (int i = 0; i < n; i++) {
+        char *inside = file_join(folder, entries[i]->d_name);
+        if (file_is_folder(inside))
+            find_cases(list, inside, filter, depth + 1);
+        free(inside);
+        free(entries[i]);
+    }
+    free(entries);
+}
+
+/* ---- Running them ---------------------------------------------------------------------------------------- */
+
+typedef struct queue {
+    case_list *cases;
+    const conform_settings *shared;
+    const struct settings *words;
+    size_t *order; /* (cases->n) the heaviest first */
+    size_t next;
+    pthread_mutex_t lock;
+} queue;
+
+static const char *const verdicts[] = {"FAIL", "pass", "skip"};
+
+static void *work(void *context)
+{
+    queue *q = context;
+    for (;;) {
+        pthread_mutex_lock(&q->lock);
+        size_t i = q->next++;
+        pthread_mutex_unlock(&q->lock);
+        if (i >= q->cases->n)
+            return NULL;
+        conform_case *c = &q->cases->items[q->order[i]];
+        conform_case_run(c, q->shared);
+        pthread_mutex_lock(&q->lock);
+        if (c->verdict != CASE_PASSED)
+            printf("%s %s: %s\n", verdicts[c->verdict], c->name, c->reason);
+        else if (q->words->verbose)
+            printf("pass %s %.3f s\n", c->name, c->seconds);
+        fflush(stdout);
+        pthread_mutex_unlock(&q->lock);
+    }
+}
+
+/* Whole networks first, so that none of them is left for the end. */
+static size_t *by_weight(const case_list *cases)
+{
+    size_t *order = cli_take(cases->n + 1, sizeof *order), n = 0;
+    for (int light = 0; light < 2; light++)
+        for (size_t i = 0; i < cases->n; i++)
+            if ((strstr(cases->items[i].path, "/light/") == NULL) == light)
+                order[n++] = i;
+    return order;
+}
+
+static void run_cases(case_list *cases, const settings *s)
+{
+    conform_settings shared = {.backend = s->backend, .tolerance = {.atol = s->atol, .rtol = s->rtol}};
+    queue q = {.cases = cases, .shared = &shared, .words = s, .order = by_weight(cases)};
+    long jobs = s->jobs ? s->jobs : sysconf(_SC_NPROCESSORS_ONLN);
+    pthread_t *threads = cli_take((size_t)jobs, sizeof *threads);
+    long started = 0;
+    pthread_mutex_init(&q.lock, NULL);
+    while (started + 1 < jobs && pthread_create(&threads[started], NULL, work, &q) == 0)
+        started++;
+    work(&q);
+    for (long i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    pthread_mutex_destroy(&q.lock);
+    free(threads);
+    free(q.order);
+}
+
+/* ---- Reports --------------------------------------------------------------------------------------------- */
+
+static int write_json(const case_list *cases, const size_t counts[3], double seconds, const char *path)
+{
+    static const char *const words[] = {"failed", "passed", "skipped"};
+    json_t *list = json_array();
+    for (size_t i = 0; i < cases->n; i++) {
+        const conform_case *c = &cases->items[i];
+        json_t *j =
+            json_pack("{s:o, s:s, s:I, s:o}", "case", cli_json_text(c->name), "verdict", words[c->verdict],
+                      "outputs", (json_int_t)c->outputs, "seconds", cli_json_number(c->seconds));
+        if (c->verdict != CASE_PASSED)
+            json_object_set_new(j, "reason", cli_json_text(c->reason));
+        if (c->by_distribution)
+            json_object_set_new(j, "compared", json_string("distribution"));
+        json_array_append_new(list, j);
+    }
+    json_t *report =
+        json_pack("{s:o, s:I, s:I, s:I, s:o}", "cases", list, "passed", (json_int_t)counts[CASE_PASSED],
+                  "failed", (json_int_t)counts[CASE_FAILED], "skipped", (json_int_t)counts[CASE_SKIPPED],
+                  "seconds", cli_json_number(seconds));
+    int code =
+        json_dump_file(report, path, JSON_INDENT(2)) == 0 ? CLI_DONE : cli_fail("%s cannot be written", path);
+    json_decref(report);
+    return code;
+}
+
+static void put_xml(FILE *f, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (strchr("<>&\"'", c) || c < 32)
+            fprintf(f, "&#%u;", c < 32 ? 32u : c);
+        else
+            fputc(c, f);
+    }
+}
+
+static int write_junit(const case_list *cases, const size_t counts[3], double seconds, const char *path)
+{
+    FILE *f = fopen(path, "w");
+    if (!f)
+        return cli_fail("%s cannot be written", path);
+    fprintf(f,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"conform\" tests=\"%zu\" "
+            "failures=\"%zu\" "
+            "skipped=\"%zu\" time=\"%.3f\">\n",
+            cases->n, counts[CASE_FAILED], counts[CASE_SKIPPED], seconds);
+    for (size_t i = 0; i < cases->n; i++) {
+        const conform_case *c = &cases->items[i];
+        fputs("  <testcase name=\"", f);
+        put_xml(f, c->name);
+        fprintf(f, "\" time=\"%.3f\"", c->seconds);
+        if (c->verdict == CASE_PASSED) {
+            fputs("/>\n", f);
+            continue;
+        }
+        fprintf(f, "><%s message=\"", c->verdict == CASE_FAILED ? "failure" : "skipped");
+        put_xml(f, c->reason);
+        fputs("\"/></testcase>\n", f);
+    }
+    fputs("</testsuite>\n", f);
+    bool ok = !ferror(f);
+    return fclose(f) == 0 && ok ? CLI_DONE : cli_fail("%s cannot be written", path);
+}
+
+static int report(const case_list *cases, const settings *s, double seconds)
+{
+    size_t counts[3] = {0}, drawn = 0;
+    int code = CLI_DONE;
+    for (size_t i = 0; i < cases->n; i++) {
+        counts[cases->items[i].verdict]++;
+        drawn += cases->items[i].by_distribution;
+    }
+    if (s->json)
+        code = write_json(cases, counts, seconds, s->json);
+    if (s->junit && code == CLI_DONE)
+        code = write_junit(cases, counts, seconds, s->junit);
+    if (drawn) {
+        printf("%zu by dtype, dims and distribution, since their random numbers have no seed:", drawn);
+        for (size_t i = 0; i < cases->n; i++)
+            if (cases->items[i].by_distribution)
+                printf(" %s", cases->items[i].name);
+        printf("\n");
+    }
+    printf("%.1f s\n%zu passed, %zu failed, %zu skipped\n", seconds, counts[CASE_PASSED], counts[CASE_FAILED],
+           counts[CASE_SKIPPED]);
+    return counts[CASE_FAILED] ? CLI_FAILED : code;
+}
+
+/* ---- The command ------------------------------------------------------------------------------------------ */
+
+static int conform(const cli_command *self, int argc, char **argv)
+{
+    settings s = {.rtol = 1e-3, .atol = 1e-7};
+    int n_folders;
+    switch (cli_parse(self, argc, argv, &s, &n_folders)) {
+    case CLI_MISUSED:
+        return CLI_USAGE;
+    case CLI_WANTS_HELP:
+        cli_help(self, stdout);
+        return CLI_DONE;
+    case CLI_PARSED:
+        break;
+    }
+    if (n_folders == 0)
+        return cli_usage(self, "no folder: name one that holds cases");
+    case_list cases = {0};
+    for (int i = 0; i < n_folders; i++)
+        find_cases(&cases, argv[i], s.filter, 0);
+    sib_timer timer = sib_timer_start();
+    int code = CLI_DONE;
+    if (cases.n) {
+        run_cases(&cases, &s);
+        code = report(&cases, &s, sib_timer_seconds(&timer));
+    } else
+        code = cli_fail("no case was found in %s%s%s", argv[0], s.filter ? " for " : "",
+                        s.filter ? s.filter : "");
+    for (size_t i = 0; i < cases.n; i++) {
+        free(cases.items[i].path);
+        free(cases.items[i].name);
+    }
+    free(cases.items);
+    return code;
+}
+
+const cli_command command_conform = {.name = "conform",
+                                     .summary = "ONNX backend tests, run and compared",
+                                     .operands = "DIR... [options]",
+                                     .options = options,
+                                     .more = more,
+                                     .run = conform};

@@ -1,0 +1,196 @@
+/* A case passes when every output of every data set was compared and none differs. */
+#include "conform_case.h"
+
+#include "files.h"
+#include "words.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Values of one side, in order of the model's inputs or outputs. */
+typedef struct values {
+    size_t n;
+    sib_value **items; /* (n), NULL where there is none */
+} values;
+
+static void values_free(values *v)
+{
+    for (size_t i = 0; v->items && i < v->n; i++)
+        sib_value_free(&v->items[i]);
+    free(v->items);
+    *v = (values){0};
+}
+
+static void fail(conform_case *c, const char *where, const char *why)
+{
+    snprintf(c->reason, sizeof c->reason, "%s%s%s", where, *where ? ": " : "", why);
+}
+
+/* Reads FOLDER/KIND_0.pb and on, one for each value of the model that has a file. */
+static bool load(conform_case *c, const sib_model *m, const char *folder, bool inputs, values *out)
+{
+    sib_model_info info;
+    sib_model_get_info(m, &info);
+    out->n = inputs ? info.n_inputs : info.n_outputs;
+    out->items = cli_take(out->n ? out->n : 1, sizeof *out->items);
+    for (size_t i = 0; i < out->n; i++) {
+        sib_value_info like;
+        sib_error err = SIB_ERROR_INIT;
+        char *file = cli_format("%s/%s_%zu.pb", folder, inputs ? "input" : "output", i);
+        bool known = inputs ? sib_model_input(m, i, &like) : sib_model_output(m, i, &like);
+        bool there = known && access(file, F_OK) == 0;
+        bool ok = !there || sib_value_load_pb(file, &like, &out->items[i], NULL, &err) == SIB_OK;
+        if (!ok)
+            fail(c, file, err.message);
+        free(file);
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+/* ---- Draws ------------------------------------------------------------------------------------------ */
+
+/* True where the model draws random numbers that no seed determines. */
+static bool draws_freely(const sib_model *m)
+{
+    static const char *const random[] = {"RandomUniform",    "RandomNormal", "RandomUniformLike",
+                                         "RandomNormalLike", "Bernoulli",    "Multinomial"};
+    sib_node_info node;
+    for (size_t i = 0; sib_model_node(m, i, &node); i++)
+        for (size_t k = 0; k < sizeof random / sizeof *random; k++)
+            if (!strcmp(node.type, random[k]) && !sib_model_attribute_text(m, i, "seed"))
+                return true;
+    return false;
+}
+
+/* Two samples of one distribution: their means differ by less than five times what chance allows, and neither has
+   values far outside the other's. */
+static bool same_distribution(const sib_tensor *a, const sib_tensor *b, char *why, size_t size)
+{
+    sib_stats x, y;
+    sib_error err = SIB_ERROR_INIT;
+    if (sib_tensor_dtype(a) != sib_tensor_dtype(b) || sib_tensor_count(a) != sib_tensor_count(b) ||
+        sib_tensor_rank(a) != sib_tensor_rank(b) ||
+        memcmp(sib_tensor_dims(a), sib_tensor_dims(b), sib_tensor_rank(a) * sizeof(int64_t)) != 0) {
+        snprintf(why, size, "dtype or dims differ from those expected");
+        return false;
+    }
+    if (sib_tensor_stats(a, &x, NULL, 0, 0, 0, &err) != SIB_OK ||
+        sib_tensor_stats(b, &y, NULL, 0, 0, 0, &err) != SIB_OK) {
+        snprintf(why, size, "%s", err.message);
+        return false;
+    }
+    double chance = sqrt((x.std * x.std + y.std * y.std) / (double)x.count), range = y.max - y.min;
+    if (x.n_nan || !(fabs(x.mean - y.mean) <= 5 * chance) || !(x.min >= y.min - range) ||
+        !(x.max <= y.max + range)) {
+        snprintf(why, size, "drawn values of mean %g in [%g, %g] where mean %g in [%g, %g] is expected",
+                 x.mean, x.min, x.max, y.mean, y.min, y.max);
+        return false;
+    }
+    return true;
+}
+
+/* ---- Comparing -------------------------------------------------------------------------------------- */
+
+static bool compare(conform_case *c, const sib_model *m, size_t i, const sib_value *got,
+                    const sib_value *expected, const conform_settings *s)
+{
+    sib_value_info info = {0};
+    sib_comparison r;
+    sib_error err = SIB_ERROR_INIT;
+    char why[400];
+    sib_model_output(m, i, &info);
+    c->outputs++;
+    if (sib_value_compare(got, expected, &s->tolerance, &r, &err) != SIB_OK) {
+        fail(c, info.name, err.message);
+        return false;
+    }
+    if (r.equal)
+        return true;
+    if (draws_freely(m) && sib_value_tensor(got) && sib_value_tensor(expected)) {
+        c->by_distribution = true;
+        if (same_distribution(sib_value_tensor(got), sib_value_tensor(expected), why, sizeof why))
+            return true;
+    } else
+        snprintf(why, sizeof why,
+                 "%llu of %llu elements differ; the worst, element %llu, is %.9g where %.9g is expected",
+                 (unsigned long long)r.n_different, (unsigned long long)r.count, (unsigned long long)r.worst,
+                 r.worst_a, r.worst_b);
+    fail(c, info.name, why);
+    return false;
+}
+
+static bool run_set(conform_case *c, sib_session *session, const char *folder, const conform_settings *s)
+{
+    const sib_model *m = sib_session_model(session);
+    values in = {0}, expected = {0}, got = {0};
+    bool ok = load(c, m, folder, true, &in) && load(c, m, folder, false, &expected);
+    sib_named_value *given = cli_take(in.n + 1, sizeof *given);
+    size_t n = 0;
+    for (size_t i = 0; ok && i < in.n; i++) {
+        sib_value_info info;
+        if (in.items[i] && sib_model_input(m, i, &info))
+            given[n++] = (sib_named_value){info.name, in.items[i]};
+    }
+    if (ok) {
+        sib_error err = SIB_ERROR_INIT;
+        got.n = expected.n;
+        got.items = cli_take(got.n + 1, sizeof *got.items);
+        ok = sib_session_run(session, n, given, 0, NULL, got.items, NULL, &err) == SIB_OK;
+        if (!ok)
+            fail(c, "", err.message);
+    }
+    size_t compared = 0;
+    for (size_t i = 0; ok && i < expected.n; i++)
+        if (expected.items[i]) {
+            ok = compare(c, m, i, got.items[i], expected.items[i], s);
+            compared++;
+        }
+    if (ok && !compared) {
+        fail(c, "", "no expected output was found");
+        ok = false;
+    }
+    free(given);
+    values_free(&in);
+    values_free(&expected);
+    values_free(&got);
+    return ok;
+}
+
+void conform_case_run(conform_case *c, const conform_settings *settings)
+{
+    sib_model *model = NULL;
+    sib_session *session = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    sib_session_options options = {.backends = settings->backend, .threads = 1};
+    sib_timer timer = sib_timer_start();
+    char *path = cli_format("%s/model.onnx", c->path);
+    bool ok = sib_model_open(path, NULL, &model, &err) == SIB_OK &&
+              sib_session_create(model, &options, &session, &err) == SIB_OK;
+    size_t sets = 0;
+    if (!ok)
+        fail(c, "", err.message);
+    while (ok) {
+        char *folder = cli_format("%s/test_data_set_%zu", c->path, sets);
+        bool there = file_is_folder(folder);
+        if (there) {
+            ok = run_set(c, session, folder, settings);
+            sets++;
+        }
+        free(folder);
+        if (!there)
+            break;
+    }
+    if (ok && !sets) {
+        c->verdict = CASE_SKIPPED;
+        fail(c, "", "there is no test_data_set_0");
+    } else
+        c->verdict = ok ? CASE_PASSED : CASE_FAILED;
+    c->seconds = sib_timer_seconds(&timer);
+    sib_session_free(&session);
+    sib_model_free(&model);
+    free(path);
+}
