@@ -1,6 +1,6 @@
 /* Reductions over axes, indices of extremes, and running values along an axis. */
 #include "backend/ref/elements.h"
-#include "backend/ref/kernel.h"
+#include "backend/ref/order.h"
 
 #include <math.h>
 #include <string.h>
@@ -228,23 +228,6 @@ sib_code ref_reduce(const ref_call *c)
 
 /* ---- Along one axis ----------------------------------------------------------------------------------------------- */
 
-/* [outer, size, inner] around an axis. */
-typedef struct line_axes {
-    uint64_t outer, size, inner;
-} line_axes;
-
-static line_axes lines_of(const sib_tensor *a, size_t axis)
-{
-    line_axes l = {1, (uint64_t)a->dims[axis], 1};
-    for (size_t i = 0; i < a->rank; i++) {
-        if (i < axis)
-            l.outer *= (uint64_t)a->dims[i];
-        else if (i > axis)
-            l.inner *= (uint64_t)a->dims[i];
-    }
-    return l;
-}
-
 sib_code ref_cumulative(const ref_call *c)
 {
     const sib_tensor *a = ref_in(c, 0);
@@ -255,7 +238,7 @@ sib_code ref_cumulative(const ref_call *c)
     sib_code code = rule_of(c, c->node->milli->kind, a->dtype, &rule);
     if (code != SIB_OK)
         return code;
-    line_axes l = lines_of(a, (size_t)attr_int(c->node, "axis", 0));
+    ref_lines l = ref_lines_of(a, (size_t)attr_int(c->node, "axis", 0));
     ref_path path = ref_path_of(a->dtype);
     reduce_number start = neutral(c->node->milli->kind, a->dtype);
     /* a few columns at a time, down the axis */
@@ -328,7 +311,7 @@ sib_code ref_arg(const ref_call *c)
     arg_rule takes = path < REF_PATH_STRING ? rules[c->node->milli->kind == MILLI_arg_max][path] : NULL;
     if (!takes)
         return ref_fail(c, SIB_ERR_UNSUPPORTED, "it is not defined for %s", sib_dtype_name(a->dtype));
-    line_axes l = lines_of(a, (size_t)attr_int(c->node, "axis", 0));
+    ref_lines l = ref_lines_of(a, (size_t)attr_int(c->node, "axis", 0));
     int64_t *indices = (int64_t *)out->data;
     if (l.size == 0)
         return ref_fail(c, SIB_ERR_VALUE, "there is no extreme of no elements");

@@ -79,4 +79,12 @@ const ref_row ref_table[MILLI_COUNT] = {
     [MILLI_constant] = {ref_constant, REF_TENSORS},
 
     [MILLI_matmul] = {ref_matmul, REF_TENSORS},
+    [MILLI_sort] = {ref_sort, REF_TENSORS},
+    [MILLI_nonzero] = {ref_nonzero, REF_TENSORS},
+    [MILLI_unique] = {ref_unique, REF_TENSORS},
+    [MILLI_lookup] = {ref_lookup, REF_TENSORS},
+    [MILLI_determinant] = {ref_determinant, REF_TENSORS},
+
+    [MILLI_random_uniform] = {ref_random, REF_TENSORS},
+    [MILLI_random_normal] = {ref_random, REF_TENSORS},
 };

@@ -1,0 +1,61 @@
+/* Determinants of the last two axes. */
+#include "backend/ref/elements.h"
+#include "backend/ref/kernel.h"
+
+#include <math.h>
+
+static void swap_rows(double *a, double *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double kept = a[i];
+        a[i] = b[i];
+        b[i] = kept;
+    }
+}
+
+/* Of m (n, n), which is overwritten: Gaussian elimination, the largest element of each column as its pivot. */
+static double determinant(double *m, size_t n)
+{
+    double product = 1;
+    for (size_t k = 0; k < n; k++) {
+        size_t pivot = k;
+        for (size_t i = k + 1; i < n; i++)
+            if (fabs(m[i * n + k]) > fabs(m[pivot * n + k]))
+                pivot = i;
+        if (pivot != k) {
+            swap_rows(m + pivot * n, m + k * n, n);
+            product = -product;
+        }
+        product *= m[k * n + k];
+        if (m[k * n + k] == 0)
+            return product;
+        for (size_t i = k + 1; i < n; i++) {
+            double factor = m[i * n + k] / m[k * n + k];
+            for (size_t j = k + 1; j < n; j++)
+                m[i * n + j] -= factor * m[k * n + j];
+        }
+    }
+    return product;
+}
+
+sib_code ref_determinant(const ref_call *c)
+{
+    const sib_tensor *a = ref_in(c, 0);
+    sib_tensor *out = ref_out(c, 0);
+    size_t n = (size_t)a->dims[a->rank - 1];
+    if (!out || out->count == 0)
+        return SIB_OK;
+    if (ref_path_of(a->dtype) != REF_PATH_DOUBLE)
+        return ref_fail(c, SIB_ERR_UNSUPPORTED, "it is not defined for %s", sib_dtype_name(a->dtype));
+    double *m = mem_alloc(n * n, sizeof *m);
+    if (!m)
+        return ref_no_memory(c, n * n * sizeof *m);
+    for (uint64_t i = 0; i < out->count; i++) {
+        ref_block result;
+        ref_load_doubles(a->dtype, a->data, i * n * n, n * n, m);
+        result.f[0] = determinant(m, n);
+        ref_store(REF_PATH_DOUBLE, &result, out->dtype, out->data, i, 1);
+    }
+    mem_free(m);
+    return SIB_OK;
+}
