@@ -35,7 +35,15 @@ THIRD_PARTY = {  # who may see a library's headers
     "libav": ["audio"],
     "libsw": ["audio"],
     "zip.h": ["tensor"],
-    "png.h": ["features"],
+    "png.h": ["features", "backend/ref"],
+    "pb.h": ["onnx"],
+    "pb_": ["onnx"],
+    "pcre2": ["backend/ref"],
+    "utf8proc": ["backend/ref"],
+    "jpeglib.h": ["backend/ref"],
+    "webp/": ["backend/ref"],
+    "tiff": ["backend/ref"],
+    "openjpeg": ["backend/ref"],
     "pthreadpool.h": ["base"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)

@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 build="cmake ninja-build gcc libc6-dev pkg-config libavformat-dev libavcodec-dev libavutil-dev libswresample-dev
-       libpthreadpool-dev libzip-dev libpng-dev libjansson-dev"
+       libpthreadpool-dev libzip-dev libpng-dev libjansson-dev libnanopb-dev"
 test="$build libcmocka-dev g++ ffmpeg python3"
 python="$test python3-dev python3-venv"
 peers="$python libfftw3-single3"
