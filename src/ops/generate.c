@@ -191,7 +191,7 @@ void lower_ONNX_Shape(lowering *l, const node *n)
 /* size = the number of elements of data. ONNX Size-1/13/19/21/23/24/25. */
 void lower_ONNX_Size(lowering *l, const node *n)
 {
-    dim dims[SIB_MAX_RANK];
+    dim dims[SIB_MAX_RANK] = {DIM_NONE};
     (void)n;
     mval x = l_in(l, 0);
     l_declare(l, 0, SIB_I64, 0, dims);

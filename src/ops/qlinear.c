@@ -1,5 +1,6 @@
 /* Operators of quantized tensors between float operators: their inputs dequantized, the result quantized, in float64
    between. Scales and zero points are scalars; a zero point that is omitted is 0. */
+#include "ops/nn.h"
 #include "ops/quant.h"
 
 /* Inputs i, i + 1 and i + 2: (q - zero) * scale in float64. */
@@ -84,9 +85,14 @@ void lower_MS_QLinearGlobalAveragePool(lowering *l, const node *n)
     quantized_out(l, m_reduce_mean(l, x, count, axes, KEEP_DIMS), 3);
 }
 
-/* Y = quantized(AveragePool(X)), X dequantized. com.microsoft QLinearAveragePool-1. */
+/* Y = quantized(AveragePool(X)), X dequantized, [N, C, D...] or with channels_last [N, D..., C]. com.microsoft
+   QLinearAveragePool-1. */
 void lower_MS_QLinearAveragePool(lowering *l, const node *n)
 {
-    (void)n;
-    l_fail(l, SIB_ERR_UNSUPPORTED, "com.microsoft QLinearAveragePool is not built yet");
+    bool last = attr_int(n, "channels_last", 0);
+    mval x = real_in(l, 0);
+    if (last)
+        x = m_move(l, x, -1, 1);
+    mval y = nn_average_pool(l, n, x);
+    quantized_out(l, last ? m_move(l, y, 1, -1) : y, 3);
 }

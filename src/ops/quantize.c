@@ -230,14 +230,14 @@ mval quant_dynamic(lowering *l, mval x, mval *scale, mval *zero)
 /* y, y_scale, y_zero_point of x over its range. ONNX DynamicQuantizeLinear-11. */
 void lower_ONNX_DynamicQuantizeLinear(lowering *l, const node *n)
 {
-    dim dims[SIB_MAX_RANK];
+    dim scalar[1] = {DIM_NONE};
     mval x = l_in(l, 0), scale, zero;
     (void)n;
     if (!elem_takes(l, x, "x", ELEM_FLOATS))
         return;
     l_declare(l, 0, SIB_U8, 0, NULL);
-    l_declare(l, 1, m_dtype(l, x), 0, dims);
-    l_declare(l, 2, SIB_U8, 0, dims);
+    l_declare(l, 1, m_dtype(l, x), 0, scalar);
+    l_declare(l, 2, SIB_U8, 0, scalar);
     l_out(l, 0, quant_dynamic(l, x, &scale, &zero));
     l_out(l, 1, scale);
     l_out(l, 2, zero);
