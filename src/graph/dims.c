@@ -442,7 +442,13 @@ dim dim_ceil_div(dim_table *t, dim a, dim b)
     int64_t by;
     if (none(a, b))
         return DIM_NONE;
-    /* over a positive number it is a floor, so that both ways of writing it are one */
+    /* over a number it is a floor, so that both ways of writing it are one */
+    if (dim_is_const(t, b, &by) && by < 0 && by != INT64_MIN) {
+        a = dim_sub(t, dim_const(t, 0), a);
+        b = dim_const(t, by = -by);
+        if (none(a, b))
+            return DIM_NONE;
+    }
     if (dim_is_const(t, b, &by) && by > 0)
         return dim_floor_div(t, dim_add(t, a, dim_const(t, by - 1)), b);
     dim whole = dim_floor_div(t, a, b);
