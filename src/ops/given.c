@@ -1,0 +1,78 @@
+/* Lists that a node is given: as an attribute in old opsets, as an input in new ones. */
+#include "ops/given.h"
+
+given_list given_dims(lowering *l, const node *n, const char *name, size_t i)
+{
+    given_list list = {0};
+    const attribute *a = node_attribute(n, name);
+    if (a && a->kind == ATTR_INTS) {
+        list.given = true;
+        if (a->n > GIVEN_MAX) {
+            l_fail(l, SIB_ERR_SIZE, "%s has %zu items, at most %d make sense", name, a->n, GIVEN_MAX);
+            return list;
+        }
+        list.n = a->n;
+        for (size_t k = 0; k < a->n && l_ok(l); k++)
+            list.items[k] = d_const(l, a->ints[k]);
+    } else if (i && l_has(l, i)) {
+        list.given = true;
+        list.n = m_elements(l, l_in(l, i), list.items, GIVEN_MAX);
+    }
+    return list;
+}
+
+int given_length(const lowering *l, mval list)
+{
+    const dim_shape *s = &m_type(l, list)->shape;
+    int64_t n;
+    if (!s->ranked || s->rank > 1)
+        return -1;
+    if (!s->rank)
+        return 1;
+    return dim_is_const(l->graph->dims, s->dims[0], &n) && n >= 0 && n <= GIVEN_MAX ? (int)n : -1;
+}
+
+int given_axes(lowering *l, const given_list *list, int rank, int n_default, int *out)
+{
+    bool seen[SIB_MAX_RANK] = {false};
+    int n = list->given ? (int)list->n : n_default;
+    if (n > rank) {
+        l_fail(l, SIB_ERR_ARGUMENT, "%d axes of a tensor of rank %d", n, rank);
+        return 0;
+    }
+    for (int i = 0; i < n && l_ok(l); i++) {
+        out[i] = list->given ? m_axis(l, m_number(l, list->items[i]), rank, "axis") : i;
+        if (l_ok(l) && seen[out[i]])
+            l_fail(l, SIB_ERR_ARGUMENT, "axis %d is given twice", out[i]);
+        if (l_ok(l))
+            seen[out[i]] = true;
+    }
+    return l_ok(l) ? n : 0;
+}
+
+mval given_zero(lowering *l, mval x)
+{
+    if (m_dtype(l, x) != SIB_STRING)
+        return m_scalar_like(l, x, 0);
+    return m_reshape(l, m_strings(l, 1, &(sib_str){"", 0}), 0, NULL);
+}
+
+mval given_scalar(lowering *l, mval x)
+{
+    return m_rank(l, x) ? m_reshape(l, x, 0, NULL) : x;
+}
+
+void given_declare_like(lowering *l, mval x, const dim *dims)
+{
+    int rank = m_rank(l, x);
+    if (l_ok(l))
+        l_declare(l, 0, m_dtype(l, x), rank, dims);
+}
+
+mval given_narrow(lowering *l, mval wide, sib_dtype dtype)
+{
+    sib_dtype_kind kind = sib_dtype_get_kind(dtype);
+    if (kind == SIB_KIND_INT || kind == SIB_KIND_UINT)
+        return m_cast_saturating(l, m_round(l, wide), dtype);
+    return m_cast(l, wide, dtype);
+}

@@ -1,0 +1,138 @@
+/* Order and running values: Unique, TopK, ArgMax, ArgMin, Hardmax, CumSum, CumProd. */
+#include "ops/given.h"
+
+/* The distinct elements, or slices along an axis, with the index of the first of each, the place of each element among
+   them, and how many there are of each; ascending, or in order of appearance. ONNX Unique-11. */
+void lower_ONNX_Unique(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), out[4];
+    dim dims[SIB_MAX_RANK], count, all;
+    bool flat = !node_attribute(n, "axis");
+    int rank = m_dims(l, x, dims), at = flat ? 0 : m_axis(l, attr_int(n, "axis", 0), rank, "axis");
+    if (!l_ok(l))
+        return;
+    count = dim_fresh(l->graph->dims);
+    if (flat) {
+        all = d_product(l, (size_t)rank, dims);
+        dims[0] = count;
+        rank = 1;
+    } else {
+        all = dims[at];
+        dims[at] = count;
+    }
+    value_type types[4] = {m_tensor_type(l, m_dtype(l, x), (size_t)rank, dims),
+                           m_tensor_type(l, SIB_I64, 1, &count), m_tensor_type(l, SIB_I64, 1, &all),
+                           m_tensor_type(l, SIB_I64, 1, &count)};
+    attribute attributes[] = {attribute_int("axis", at), attribute_int("flat", flat),
+                              attribute_int("sorted", attr_int(n, "sorted", 1))};
+    m_emit(l, MILLI_unique, 1, &x, 3, attributes, 4, types, out);
+    for (size_t i = 0; i < 4; i++)
+        l_out(l, i, out[i]);
+}
+
+/* The k largest or smallest along an axis in order, of equals the one with the smaller index first, and their indices.
+   k is an attribute before opset 10; unsorted (11) leaves the order open, so it is the same. ONNX TopK-24. */
+void lower_ONNX_TopK(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), indices;
+    dim dims[SIB_MAX_RANK], k[1] = {DIM_NONE}, zero = d_const(l, 0);
+    int rank = m_dims(l, x, dims), at = m_axis(l, attr_int(n, "axis", -1), rank, "axis");
+    if (!l_ok(l))
+        return;
+    dim size = dims[at];
+    dims[at] = DIM_NONE;
+    if (l->symbolic) {
+        l_declare(l, 0, m_dtype(l, x), rank, dims);
+        l_declare(l, 1, SIB_I64, rank, dims);
+    }
+    if (n->version < 10)
+        k[0] = d_const(l, attr_int(n, "k", 0));
+    else if (m_elements(l, l_in(l, 1), k, 1) != 1 && l_ok(l))
+        l_fail(l, SIB_ERR_ARGUMENT, "K is empty");
+    int64_t wanted, have;
+    if (l_ok(l) && dim_is_const(l->graph->dims, k[0], &wanted) &&
+        (wanted < 0 || (dim_is_const(l->graph->dims, size, &have) && wanted > have)))
+        l_fail(l, SIB_ERR_ARGUMENT, "K is %lld along axis %d of another size", (long long)wanted, at);
+    mval values = m_sort(l, x, at, attr_int(n, "largest", 1) != 0, &indices);
+    l_out(l, 0, m_slice(l, values, at, zero, k[0], 1));
+    l_out(l, 1, m_slice(l, indices, at, zero, k[0], 1));
+}
+
+static void lower_arg(lowering *l, const node *n, milli_kind kind)
+{
+    keep_dims keep = attr_int(n, "keepdims", 1) ? KEEP_DIMS : DROP_DIMS;
+    mval x = l_in(l, 0);
+    int64_t axis = attr_int(n, "axis", 0);
+    l_out(l, 0, m_arg(l, kind, x, axis, attr_int(n, "select_last_index", 0) != 0, keep));
+}
+
+/* The index of the largest along an axis, the first of equals or the last. ONNX ArgMax-13. */
+void lower_ONNX_ArgMax(lowering *l, const node *n)
+{
+    lower_arg(l, n, MILLI_arg_max);
+}
+
+/* The index of the smallest along an axis, the first of equals or the last. ONNX ArgMin-13. */
+void lower_ONNX_ArgMin(lowering *l, const node *n)
+{
+    lower_arg(l, n, MILLI_arg_min);
+}
+
+/* 1 at the first of the largest along an axis, 0 elsewhere. Before opset 13 all axes from `axis` on are one. ONNX
+   Hardmax-13. */
+void lower_ONNX_Hardmax(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    dim dims[SIB_MAX_RANK];
+    int rank = m_dims(l, x, dims);
+    bool flat = n->version < 13;
+    int64_t axis = attr_int(n, "axis", flat ? 1 : -1);
+    int at = flat && axis == rank ? rank : m_axis(l, axis, rank, "axis");
+    mval rows = flat ? m_flatten(l, x, at, rank) : x;
+    mval best = m_arg(l, MILLI_arg_max, rows, at, false, KEEP_DIMS);
+    mval place = m_iota(l, SIB_I64, m_dim(l, rows, at)); /* along `at`, which is then the last axis but rank - 1 - at */
+    for (int i = at + 1; i < (flat ? at + 1 : rank) && l_ok(l); i++)
+        place = m_unsqueeze(l, place, -1);
+    mval hot = m_cast_like(l, m_equal(l, place, best), x);
+    l_out(l, 0, flat ? m_reshape(l, hot, (size_t)rank, dims) : hot);
+}
+
+/* Running sums or products along an axis: of everything up to and with an element, or without it (exclusive), from the
+   end where reverse. start: 0 for sums, 1 for products. */
+static void lower_running(lowering *l, const node *n, milli_kind kind, double start)
+{
+    mval x = l_in(l, 0);
+    dim dims[SIB_MAX_RANK], zero = d_const(l, 0), one = d_const(l, 1);
+    bool reverse = attr_int(n, "reverse", 0) != 0;
+    int64_t size;
+    int rank = m_dims(l, x, dims);
+    if (l->symbolic)
+        given_declare_like(l, x, dims);
+    int at = m_axis(l, m_int(l, l_in(l, 1)), rank, "axis");
+    if (!l_ok(l))
+        return;
+    if (dim_is_const(l->graph->dims, dims[at], &size) && !size) {
+        l_out(l, 0, x);
+        return;
+    }
+    if (reverse)
+        x = m_reverse(l, x, at);
+    if (attr_int(n, "exclusive", 0)) {
+        x = m_slice(l, x, at, zero, d_sub(l, dims[at], one), 1);
+        x = m_pad_axis(l, x, at, one, zero, m_scalar_like(l, x, start));
+    }
+    x = m_cumulative(l, kind, x, at);
+    l_out(l, 0, reverse ? m_reverse(l, x, at) : x);
+}
+
+/* out[i] = x[0] + ... + x[i] along an axis. ONNX CumSum-14. */
+void lower_ONNX_CumSum(lowering *l, const node *n)
+{
+    lower_running(l, n, MILLI_cumulative_sum, 0);
+}
+
+/* out[i] = x[0] * ... * x[i] along an axis. ONNX CumProd-26. */
+void lower_ONNX_CumProd(lowering *l, const node *n)
+{
+    lower_running(l, n, MILLI_cumulative_prod, 1);
+}
