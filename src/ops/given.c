@@ -76,3 +76,19 @@ mval given_narrow(lowering *l, mval wide, sib_dtype dtype)
         return m_cast_saturating(l, m_round(l, wide), dtype);
     return m_cast(l, wide, dtype);
 }
+
+void given_numbers(lowering *l, const node *n, const char *name, size_t count, int64_t low, int64_t fallback,
+                   int64_t *out)
+{
+    size_t given;
+    const int64_t *list = attr_ints(n, name, &given);
+    if (list && given != count)
+        l_fail(l, SIB_ERR_ARGUMENT, "%s has %zu numbers, %zu are wanted", name, given, count);
+    for (size_t i = 0; i < count; i++) {
+        out[i] = list && given == count ? list[i] : fallback;
+        if (out[i] < low || out[i] > INT32_MAX) {
+            l_fail(l, SIB_ERR_ARGUMENT, "%s holds %lld", name, (long long)out[i]);
+            out[i] = fallback;
+        }
+    }
+}

@@ -36,4 +36,8 @@ void given_declare_like(lowering *l, mval x, const dim *dims);
 /* float64 results of averaging as dtype: floats round, integers round to even and saturate. */
 mval given_narrow(lowering *l, mval wide, sib_dtype dtype);
 
+/* An attribute of `count` numbers, each at least low, or the fallback for each where the node has it not. */
+void given_numbers(lowering *l, const node *n, const char *name, size_t count, int64_t low, int64_t fallback,
+                   int64_t *out);
+
 #endif

@@ -29,7 +29,8 @@ static mval wrap_coordinates(lowering *l, mval indices, mval x, int first)
     if (!l_ok(l))
         return MVAL_NONE;
     if (depth < 0 || depth > rank - first)
-        return l_fail(l, SIB_ERR_ARGUMENT, "indices of depth %lld into %d axes", (long long)depth, rank - first);
+        return l_fail(l, SIB_ERR_ARGUMENT, "indices of depth %lld into %d axes", (long long)depth,
+                      rank - first);
     indices = m_cast(l, indices, SIB_I64);
     mval sizes = m_dim_vector(l, (size_t)depth, dims + first), zero = m_scalar_int(l, SIB_I64, 0);
     return m_where(l, m_less(l, indices, zero), m_add(l, indices, sizes), indices);
@@ -120,7 +121,8 @@ void lower_ONNX_TensorScatter(lowering *l, const node *n)
     int rank = m_rank(l, cache), axis = m_axis(l, attr_int(n, "axis", -2), rank, "axis");
     bool circular = attr_is(n, "mode", "linear", "circular");
     if (l_ok(l) && (!axis || (!circular && !attr_is(n, "mode", "linear", "linear")))) {
-        l_fail(l, SIB_ERR_ARGUMENT, "axis %d and mode: an axis but the first, linear or circular are wanted", axis);
+        l_fail(l, SIB_ERR_ARGUMENT, "axis %d and mode: an axis but the first, linear or circular are wanted",
+               axis);
         return;
     }
     if (l_ok(l) && m_rank(l, update) != rank) {

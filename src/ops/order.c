@@ -90,7 +90,8 @@ void lower_ONNX_Hardmax(lowering *l, const node *n)
     int at = flat && axis == rank ? rank : m_axis(l, axis, rank, "axis");
     mval rows = flat ? m_flatten(l, x, at, rank) : x;
     mval best = m_arg(l, MILLI_arg_max, rows, at, false, KEEP_DIMS);
-    mval place = m_iota(l, SIB_I64, m_dim(l, rows, at)); /* along `at`, which is then the last axis but rank - 1 - at */
+    mval place = m_iota(l, SIB_I64,
+                        m_dim(l, rows, at)); /* along `at`, which is then the last axis but rank - 1 - at */
     for (int i = at + 1; i < (flat ? at + 1 : rank) && l_ok(l); i++)
         place = m_unsqueeze(l, place, -1);
     mval hot = m_cast_like(l, m_equal(l, place, best), x);

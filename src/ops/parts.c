@@ -33,7 +33,8 @@ static void equal_parts(lowering *l, dim d, size_t n, bool uneven, dim *sizes)
     if (!n)
         return;
     if (known && !uneven && total % (int64_t)n) {
-        l_fail(l, SIB_ERR_ARGUMENT, "%lld elements cannot be split into %zu equal parts", (long long)total, n);
+        l_fail(l, SIB_ERR_ARGUMENT, "%lld elements cannot be split into %zu equal parts", (long long)total,
+               n);
         return;
     }
     dim size = uneven ? d_ceil_div(l, d, parts) : d_floor_div(l, d, parts);
@@ -57,7 +58,8 @@ void lower_ONNX_Split(lowering *l, const node *n)
     if (!l_ok(l))
         return;
     if (!l_has(l, 1) && !node_attribute(n, "split")) {
-        dim few[GIVEN_MAX], *all = parts <= GIVEN_MAX ? few : arena_alloc(l->graph->arena, parts, sizeof *all);
+        dim few[GIVEN_MAX],
+            *all = parts <= GIVEN_MAX ? few : arena_alloc(l->graph->arena, parts, sizeof *all);
         int64_t wanted = attr_int(n, "num_outputs", (int64_t)parts);
         if (!all || wanted != (int64_t)parts) {
             l_fail(l, SIB_ERR_ARGUMENT, "num_outputs %lld with %zu outputs", (long long)wanted, parts);
@@ -159,7 +161,8 @@ static mval slice_axis(lowering *l, mval x, int at, dim start, dim end, int64_t 
     if (!known && l->symbolic)
         count = dim_fresh(l->graph->dims);
     int64_t items;
-    if (l_ok(l) && number_of(l, count, &items) && items <= 1) { /* a step that leads nowhere must not overflow */
+    if (l_ok(l) && number_of(l, count, &items) &&
+        items <= 1) { /* a step that leads nowhere must not overflow */
         step = 1;
         first = items ? first : zero;
     }
@@ -202,8 +205,9 @@ void lower_ONNX_Slice(lowering *l, const node *n)
         return;
     if (!starts.given || starts.n != ends.n || (listed.given && listed.n != starts.n) ||
         (steps.given && steps.n != starts.n)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "%zu starts, %zu ends, %zu axes and %zu steps: as many of each are wanted",
-               starts.n, ends.n, listed.given ? listed.n : starts.n, steps.given ? steps.n : starts.n);
+        l_fail(l, SIB_ERR_ARGUMENT,
+               "%zu starts, %zu ends, %zu axes and %zu steps: as many of each are wanted", starts.n, ends.n,
+               listed.given ? listed.n : starts.n, steps.given ? steps.n : starts.n);
         return;
     }
     int count = given_axes(l, &listed, rank, (int)starts.n, axes);
@@ -224,8 +228,8 @@ static pad_mode mode_of(lowering *l, const node *n)
         if (attr_is(n, "mode", "constant", names[i]))
             return (pad_mode)i;
     sib_str mode = attr_string(n, "mode", "");
-    l_fail(l, SIB_ERR_UNSUPPORTED, "mode '%.*s' is none of constant, reflect, edge and wrap", (int)mode.length,
-           mode.data);
+    l_fail(l, SIB_ERR_UNSUPPORTED, "mode '%.*s' is none of constant, reflect, edge and wrap",
+           (int)mode.length, mode.data);
     return PAD_CONSTANT;
 }
 

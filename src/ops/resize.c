@@ -23,10 +23,16 @@ typedef enum mapping {
 } mapping;
 
 static const char *const mapping_names[MAP_COUNT] = {
-    "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel",  "align_corners",
+    "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
     "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"};
 
-typedef enum rounding { ROUND_PREFER_FLOOR, ROUND_PREFER_CEIL, ROUND_FLOOR, ROUND_CEIL, ROUND_COUNT } rounding;
+typedef enum rounding {
+    ROUND_PREFER_FLOOR,
+    ROUND_PREFER_CEIL,
+    ROUND_FLOOR,
+    ROUND_CEIL,
+    ROUND_COUNT
+} rounding;
 
 static const char *const rounding_names[ROUND_COUNT] = {"round_prefer_floor", "round_prefer_ceil", "floor",
                                                         "ceil"};
@@ -120,7 +126,8 @@ static int64_t taps_of(const resize_spec *s, const resize_axis *x)
 
 /* Indices and weights (taps) of one output position. A tap of weight 0 takes the index of another one, so that an
    infinity that does not count leaves no NaN. */
-static void weigh(const resize_spec *s, const resize_axis *x, double p, int64_t taps, int64_t *index, double *weight)
+static void weigh(const resize_spec *s, const resize_axis *x, double p, int64_t taps, int64_t *index,
+                  double *weight)
 {
     double stretch = stretch_of(s, x), radius = (s->filter == FILTER_LINEAR ? 1 : 2) * stretch, sum = 0;
     double first = floor(p - radius) + 1;
@@ -317,7 +324,8 @@ static void keep_aspect(lowering *l, bool larger, const resize_target *t, resize
         x->down = down;
         double length = floor((2 * up * (double)x->in + down) / (2 * down));
         if (!(length >= 0 && length < 0x1p62))
-            l_fail(l, SIB_ERR_SIZE, "axis %d of size %lld scaled by %g", t->axes[i], (long long)x->in, up / down);
+            l_fail(l, SIB_ERR_SIZE, "axis %d of size %lld scaled by %g", t->axes[i], (long long)x->in,
+                   up / down);
         x->out = l_ok(l) ? (int64_t)length : 0;
     }
 }

@@ -153,8 +153,9 @@ void lower_ONNX_Unsqueeze(lowering *l, const node *n)
     given_list list = given_dims(l, n, "axes", 1);
     int wide = rank + (int)list.n;
     if (l_ok(l) && (!list.given || wide > SIB_MAX_RANK)) {
-        l_fail(l, SIB_ERR_ARGUMENT, list.given ? "rank %d with %zu axes more is above %d" : "axes are missing", rank,
-               list.n, SIB_MAX_RANK);
+        l_fail(l, SIB_ERR_ARGUMENT,
+               list.given ? "rank %d with %zu axes more is above %d" : "axes are missing", rank, list.n,
+               SIB_MAX_RANK);
         return;
     }
     int count = given_axes(l, &list, wide, 0, axes);
@@ -199,7 +200,8 @@ void lower_ONNX_DepthToSpace(lowering *l, const node *n)
         return;
     if (rank != 4 || block < 1 || block > INT32_MAX || (!columns && !attr_is(n, "mode", "DCR", "DCR")) ||
         (number_of(l, d[1], &channels) && channels % (block * block))) {
-        l_fail(l, SIB_ERR_ARGUMENT, "blocksize %lld in a tensor of rank %d: rank 4 and channels in blocks are wanted",
+        l_fail(l, SIB_ERR_ARGUMENT,
+               "blocksize %lld in a tensor of rank %d: rank 4 and channels in blocks are wanted",
                (long long)block, rank);
         return;
     }
@@ -225,7 +227,8 @@ void lower_ONNX_SpaceToDepth(lowering *l, const node *n)
     for (int i = 2; i < 4 && fits; i++)
         fits = !number_of(l, d[i], &size) || size % block == 0;
     if (!fits) {
-        l_fail(l, SIB_ERR_ARGUMENT, "blocksize %lld in a tensor of rank %d: rank 4 and a plane of whole blocks are wanted",
+        l_fail(l, SIB_ERR_ARGUMENT,
+               "blocksize %lld in a tensor of rank %d: rank 4 and a plane of whole blocks are wanted",
                (long long)block, rank);
         return;
     }
