@@ -1,0 +1,207 @@
+/* Sequences and optionals: values around tensors. Their items are shared, so nothing here moves an element. */
+#include "base/alloc.h"
+#include "ops/lower.h"
+#include "ops/types.h"
+
+/* The type of input i. */
+static value_type input_type(lowering *l, size_t i)
+{
+    return *m_type(l, l_in(l, i));
+}
+
+/* The type of input 0, which must be a sequence or not be known. */
+static value_type sequence_type(lowering *l)
+{
+    value_type t = input_type(l, 0);
+    char text[120];
+    if (l_ok(l) && !types_unknown(&t) && type_outer(&t) != TYPE_SEQUENCE)
+        l_fail(l, SIB_ERR_ARGUMENT, "input 0 is %s, expected a sequence",
+               type_text(l->graph->dims, &t, text, sizeof text));
+    return t;
+}
+
+static mval position(lowering *l, size_t i)
+{
+    return m_cast(l, l_in(l, i), SIB_I64);
+}
+
+/* S = [X0, X1, ...]. ONNX SequenceConstruct-11. */
+void lower_ONNX_SequenceConstruct(lowering *l, const node *n)
+{
+    size_t count = n->inputs.n;
+    mval *items = mem_alloc(count, sizeof *items);
+    value_type type = {0};
+    if (!items) {
+        l_fail(l, SIB_ERR_MEMORY, "no memory for the items of a sequence");
+        return;
+    }
+    for (size_t i = 0; i < count && l_ok(l); i++) {
+        items[i] = l_in(l, i);
+        type = types_merge(l, &type, m_type(l, items[i]));
+    }
+    type = type_wrap(TYPE_SEQUENCE, type);
+    l_declare_type(l, 0, type);
+    l_out(l, 0, types_emit(l, MILLI_sequence_make, count, items, 0, NULL, type));
+    mem_free(items);
+}
+
+/* S = [] of tensors of `dtype`. ONNX SequenceEmpty-11. */
+void lower_ONNX_SequenceEmpty(lowering *l, const node *n)
+{
+    int64_t dtype = attr_int(n, "dtype", SIB_F32);
+    attribute empty = attribute_int("empty", 1);
+    if (!sib_dtype_bits((sib_dtype)dtype)) {
+        l_fail(l, SIB_ERR_ARGUMENT, "dtype %lld is none", (long long)dtype);
+        return;
+    }
+    value_type type = types_widen(l, type_wrap(TYPE_SEQUENCE, type_tensor((sib_dtype)dtype)));
+    mval nothing = m_scalar_int(l, SIB_I64, 0);
+    l_out(l, 0, types_emit(l, MILLI_sequence_make, 1, &nothing, 1, &empty, type));
+}
+
+/* X = S[position]. ONNX SequenceAt-11. */
+void lower_ONNX_SequenceAt(lowering *l, const node *n)
+{
+    (void)n;
+    value_type type = sequence_type(l);
+    value_type item = type_inner(&type);
+    l_declare_type(l, 0, item);
+    l_out(l, 0, types_emit(l, MILLI_sequence_at, 2, (mval[]){l_in(l, 0), position(l, 1)}, 0, NULL, item));
+}
+
+/* S with X put before `position`, at the end without one. ONNX SequenceInsert-11. */
+void lower_ONNX_SequenceInsert(lowering *l, const node *n)
+{
+    (void)n;
+    value_type type = sequence_type(l), item = type_inner(&type), x = input_type(l, 1);
+    mval s = l_in(l, 0);
+    type = type_wrap(TYPE_SEQUENCE, types_merge(l, &item, &x));
+    l_declare_type(l, 0, type);
+    mval at = l_has(l, 2)
+                  ? position(l, 2)
+                  : types_emit(l, MILLI_sequence_length, 1, &s, 0, NULL, m_tensor_type(l, SIB_I64, 0, NULL));
+    l_out(l, 0, types_emit(l, MILLI_sequence_insert, 3, (mval[]){s, l_in(l, 1), at}, 0, NULL, type));
+}
+
+/* S without the item at `position`, the last without one. ONNX SequenceErase-11. */
+void lower_ONNX_SequenceErase(lowering *l, const node *n)
+{
+    (void)n;
+    value_type type = sequence_type(l);
+    l_declare_type(l, 0, type);
+    mval at = l_has(l, 1) ? position(l, 1) : m_scalar_int(l, SIB_I64, -1);
+    l_out(l, 0, types_emit(l, MILLI_sequence_erase, 2, (mval[]){l_in(l, 0), at}, 0, NULL, type));
+}
+
+/* I = number of items. ONNX SequenceLength-11. */
+void lower_ONNX_SequenceLength(lowering *l, const node *n)
+{
+    (void)n;
+    sequence_type(l);
+    mval s = l_in(l, 0);
+    l_out(l, 0, types_emit(l, MILLI_sequence_length, 1, &s, 0, NULL, m_tensor_type(l, SIB_I64, 0, NULL)));
+}
+
+/* S = X cut along `axis`: into pieces of `split` (the last may be smaller), into pieces of the sizes in `split`, or one
+   by one, then without the axis where keepdims is 0. ONNX SplitToSequence-11, -24. */
+void lower_ONNX_SplitToSequence(lowering *l, const node *n)
+{
+    dim dims[SIB_MAX_RANK];
+    mval x = l_in(l, 0);
+    sib_dtype dtype = m_dtype(l, x);
+    l_declare_type(l, 0, type_wrap(TYPE_SEQUENCE, type_tensor(dtype)));
+    int rank = m_dims(l, x, dims), axis = m_axis(l, attr_int(n, "axis", 0), rank, "axis");
+    bool keep = l_has(l, 1) || attr_int(n, "keepdims", 1) != 0;
+    mval split = l_has(l, 1) ? position(l, 1) : m_scalar_int(l, SIB_I64, 1);
+    if (!l_ok(l))
+        return;
+    if (l_has(l, 1))
+        dims[axis] = DIM_NONE;
+    else if (keep)
+        dims[axis] = d_const(l, 1);
+    else {
+        for (int i = axis; i + 1 < rank; i++)
+            dims[i] = dims[i + 1];
+        rank--;
+    }
+    value_type type = type_wrap(TYPE_SEQUENCE, m_tensor_type(l, dtype, (size_t)rank, dims));
+    attribute attributes[] = {attribute_int("axis", axis), attribute_int("keep", keep)};
+    l_out(l, 0, types_emit(l, MILLI_sequence_split, 2, (mval[]){x, split}, 2, attributes, type));
+}
+
+/* X = the items one after the other along `axis`, or stacked along a new axis. ONNX ConcatFromSequence-11. */
+void lower_ONNX_ConcatFromSequence(lowering *l, const node *n)
+{
+    value_type type = sequence_type(l), item = type_inner(&type);
+    bool stack = attr_int(n, "new_axis", 0) != 0;
+    int64_t axis = attr_int(n, "axis", 0);
+    mval s = l_in(l, 0);
+    if (l_ok(l) && !node_attribute(n, "axis"))
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute axis is missing");
+    if (l_ok(l) && item.shape.ranked) {
+        int rank = item.shape.rank + stack, at = m_axis(l, axis, rank, "axis");
+        dim dims[SIB_MAX_RANK + 1];
+        for (int i = 0, from = 0; i < rank; i++)
+            dims[i] = i == at && stack ? DIM_NONE : item.shape.dims[from++];
+        dims[at] = DIM_NONE;
+        item = m_tensor_type(l, item.dtype, (size_t)rank, dims);
+    }
+    l_declare_type(l, 0, item);
+    attribute attributes[] = {attribute_int("axis", axis), attribute_int("new_axis", stack)};
+    l_out(l, 0, types_emit(l, MILLI_sequence_concat, 1, &s, 2, attributes, item));
+}
+
+/* An optional that holds X, or nothing of the type in attribute `type`. ONNX Optional-15. */
+void lower_ONNX_Optional(lowering *l, const node *n)
+{
+    if (l_has(l, 0)) {
+        mval x = l_in(l, 0);
+        value_type held = type_wrap(TYPE_OPTIONAL, *m_type(l, x));
+        l_declare_type(l, 0, held);
+        l_out(l, 0, types_emit(l, MILLI_optional_make, 1, &x, 0, NULL, held));
+        return;
+    }
+    const attribute *a = node_attribute(n, "type");
+    if (!a || a->kind != ATTR_TYPE) {
+        l_fail(l, SIB_ERR_ARGUMENT, "neither an input nor attribute type says what it could hold");
+        return;
+    }
+    attribute empty = attribute_int("empty", 1);
+    value_type type = types_widen(l, type_wrap(TYPE_OPTIONAL, *a->type));
+    mval nothing = m_scalar_int(l, SIB_I64, 0);
+    l_declare_type(l, 0, type);
+    l_out(l, 0, types_emit(l, MILLI_optional_make, 1, &nothing, 1, &empty, type));
+}
+
+/* B = whether there is an element: of an optional the data tell, a tensor or sequence is one, no input is none.
+   ONNX OptionalHasElement-15, -18. */
+void lower_ONNX_OptionalHasElement(lowering *l, const node *n)
+{
+    (void)n;
+    mval x = l_in_or_none(l, 0);
+    if (!l_has(l, 0)) {
+        l_out(l, 0, m_scalar_int(l, SIB_BOOL, 0));
+        return;
+    }
+    type_kind outer = type_outer(m_type(l, x));
+    if (outer == TYPE_TENSOR || outer == TYPE_SEQUENCE)
+        l_out(l, 0, m_scalar_int(l, SIB_BOOL, 1));
+    else
+        l_out(l, 0, types_emit(l, MILLI_optional_has, 1, &x, 0, NULL, m_tensor_type(l, SIB_BOOL, 0, NULL)));
+}
+
+/* What the optional holds; a tensor or sequence as it is. ONNX OptionalGetElement-15, -18. */
+void lower_ONNX_OptionalGetElement(lowering *l, const node *n)
+{
+    (void)n;
+    mval x = l_in(l, 0);
+    value_type type = *m_type(l, x);
+    type_kind outer = type_outer(&type);
+    if (outer == TYPE_TENSOR || outer == TYPE_SEQUENCE) {
+        l_out(l, 0, x);
+        return;
+    }
+    type = type_inner(&type);
+    l_declare_type(l, 0, type);
+    l_out(l, 0, types_emit(l, MILLI_optional_get, 1, &x, 0, NULL, type));
+}

@@ -1,0 +1,160 @@
+/* Strings: joining, splitting, normalising, matching, counting. */
+#include "ops/lower.h"
+#include "ops/types.h"
+
+#include <strings.h>
+
+static mval strings_in(lowering *l, size_t i)
+{
+    mval x = l_in(l, i);
+    if (l_ok(l) && m_dtype(l, x) && m_dtype(l, x) != SIB_STRING)
+        return l_fail(l, SIB_ERR_ARGUMENT, "input %zu is of %s, expected strings", i,
+                      sib_dtype_name(m_dtype(l, x)));
+    return x;
+}
+
+/* Z = X followed by Y, broadcast. ONNX StringConcat-20. */
+void lower_ONNX_StringConcat(lowering *l, const node *n)
+{
+    (void)n;
+    l_out(l, 0, m_add(l, strings_in(l, 0), strings_in(l, 1)));
+}
+
+/* Y[i..., :] = the parts of X[i...], padded with ""; Z[i...] = how many there are. ONNX StringSplit-20. */
+void lower_ONNX_StringSplit(lowering *l, const node *n)
+{
+    mval x = strings_in(l, 0), outs[2];
+    dim dims[SIB_MAX_RANK + 1];
+    l_declare(l, 0, SIB_STRING, 0, NULL);
+    l_declare(l, 1, SIB_I64, 0, NULL);
+    sib_str delimiter = attr_string(n, "delimiter", "");
+    int64_t most = attr_int(n, "maxsplit", -1);
+    int rank = m_dims(l, x, dims);
+    if (!l_ok(l))
+        return;
+    if (node_attribute(n, "maxsplit") && most < 0) {
+        l_fail(l, SIB_ERR_ARGUMENT, "maxsplit %lld is negative", (long long)most);
+        return;
+    }
+    dims[rank] = DIM_NONE;
+    attribute attributes[] = {attribute_str("delimiter", delimiter), attribute_int("maxsplit", most),
+                              attribute_int("spaces", delimiter.length == 0)};
+    value_type types[2] = {m_tensor_type(l, SIB_STRING, (size_t)rank + 1, dims),
+                           m_tensor_type(l, SIB_I64, (size_t)rank, dims)};
+    m_emit(l, MILLI_string_split, 1, &x, 3, attributes, 2, types, outs);
+    l_out(l, 0, outs[0]);
+    l_out(l, 1, outs[1]);
+}
+
+static mval in_case(lowering *l, mval x, bool upper)
+{
+    attribute a = attribute_int("upper", upper);
+    return types_emit(l, MILLI_string_case, 1, &x, 1, &a, *m_type(l, x));
+}
+
+/* Indices of the elements of x [n] where keep is true, and of an "" behind them where none is: [1 or more]. */
+static mval kept_or_one(lowering *l, mval keep)
+{
+    dim dims[2] = {d_const(l, 1), DIM_NONE};
+    mval count = m_reduce_axis(l, MILLI_reduce_sum, m_cast(l, keep, SIB_I64), 0, KEEP_DIMS);
+    mval flags[2] = {keep, m_equal(l, count, m_scalar_int(l, SIB_I64, 0))};
+    mval all = m_concat(l, 2, flags, 0);
+    if (!l_ok(l))
+        return MVAL_NONE;
+    mval found = types_emit(l, MILLI_nonzero, 1, &all, 0, NULL, m_tensor_type(l, SIB_I64, 2, dims));
+    return m_squeeze(l, found, 0);
+}
+
+/* The casing of a few languages differs from Unicode's general rules, which are what is built. */
+static void check_locale(lowering *l, sib_str locale)
+{
+    static const char *const special[] = {"tr", "az", "lt"};
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+        if (locale.length >= 2 && !strncasecmp(locale.data, special[i], 2) &&
+            (locale.length == 2 || locale.data[2] == '_' || locale.data[2] == '-' || locale.data[2] == '.'))
+            l_fail(l, SIB_ERR_UNSUPPORTED, "letter case by the rules of locale %.*s is not built",
+                   (int)locale.length, locale.data);
+}
+
+/* X without its stop words, in another case where wanted; [""] where nothing is left. X is [C] or [1, C].
+   ONNX StringNormalizer-10. */
+void lower_ONNX_StringNormalizer(lowering *l, const node *n)
+{
+    mval x = strings_in(l, 0);
+    size_t n_stop;
+    const sib_str *stop = attr_strings(n, "stopwords", &n_stop);
+    sib_str change = attr_string(n, "case_change_action", "NONE");
+    bool lower = str_is(change, "LOWER"), upper = str_is(change, "UPPER"),
+         sharp = attr_int(n, "is_case_sensitive", 0);
+    l_declare(l, 0, SIB_STRING, 0, NULL);
+    int rank = m_rank(l, x);
+    if (l_ok(l) && !lower && !upper && !str_is(change, "NONE"))
+        l_fail(l, SIB_ERR_ARGUMENT, "case_change_action is '%.*s', expected LOWER, UPPER or NONE",
+               (int)change.length, change.data);
+    if (lower || upper)
+        check_locale(l, attr_string(n, "locale", ""));
+    if (l_ok(l) && (rank < 1 || rank > 2))
+        l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected 1 or 2", rank);
+    if (rank == 2)
+        x = m_squeeze(l, x, 0);
+    if (!l_ok(l))
+        return;
+    mval words = m_strings(l, n_stop, stop), seen = x, none = m_strings(l, 1, &(sib_str){"", 0});
+    if (!sharp) {
+        words = in_case(l, words, false);
+        seen = in_case(l, x, false);
+    }
+    mval keep = m_less(l, m_lookup(l, seen, words), m_scalar_int(l, SIB_I64, 0));
+    mval y = m_gather(l, m_concat(l, 2, (mval[]){x, none}, 0), kept_or_one(l, keep), 0);
+    if (lower || upper)
+        y = in_case(l, y, upper);
+    l_out(l, 0, rank == 2 ? m_unsqueeze(l, y, 0) : y);
+}
+
+/* Y = whether all of X matches `pattern`. ONNX RegexFullMatch-20. */
+void lower_ONNX_RegexFullMatch(lowering *l, const node *n)
+{
+    mval x = strings_in(l, 0);
+    attribute pattern = attribute_str("pattern", attr_string(n, "pattern", ""));
+    value_type type = *m_type(l, x);
+    type.dtype = SIB_BOOL;
+    l_declare_type(l, 0, type);
+    if (l_ok(l) && !node_attribute(n, "pattern"))
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute pattern is missing");
+    l_out(l, 0, types_emit(l, MILLI_regex_match, 1, &x, 1, &pattern, type));
+}
+
+/* Y[..., ngram_indexes[i]] += how often the i-th n-gram of the pool occurs in X, with up to max_skip_count tokens left
+   out between its tokens; IDF and TFIDF weigh it. ONNX TfIdfVectorizer-9. */
+void lower_ONNX_TfIdfVectorizer(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    size_t count, n_strings, n_ints;
+    const int64_t *columns = attr_ints(n, "ngram_indexes", &count);
+    int64_t last = -1;
+    dim dims[SIB_MAX_RANK];
+    attr_strings(n, "pool_strings", &n_strings);
+    attr_ints(n, "pool_int64s", &n_ints);
+    sib_dtype dtype = m_dtype(l, x);
+    l_declare(l, 0, SIB_F32, 0, NULL);
+    int rank = m_dims(l, x, dims);
+    for (size_t i = 0; i < count; i++)
+        last = columns[i] > last ? columns[i] : last;
+    if (l_ok(l) && (rank < 1 || rank > 2))
+        l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected 1 or 2", rank);
+    if (l_ok(l) && ((n_strings != 0) == (n_ints != 0) || (dtype == SIB_STRING) != (n_strings != 0)))
+        l_fail(l, SIB_ERR_ARGUMENT,
+               "X of %s needs a pool of the same kind: %zu strings and %zu integers are given",
+               sib_dtype_name(dtype), n_strings, n_ints);
+    if (l_ok(l) && last < 0)
+        l_fail(l, SIB_ERR_ARGUMENT, "ngram_indexes holds no column");
+    if (l_ok(l) && last == INT64_MAX)
+        l_fail(l, SIB_ERR_SIZE, "ngram_indexes holds a column that leaves 64 bits");
+    if (!l_ok(l))
+        return;
+    dims[rank - 1] = d_const(l, last + 1);
+    value_type type = types_widen(l, m_tensor_type(l, SIB_F32, (size_t)rank, dims));
+    if (dtype != SIB_STRING)
+        x = m_cast(l, x, SIB_I64);
+    l_out(l, 0, types_emit(l, MILLI_tfidf, 1, &x, n->n_attributes, n->attributes, type));
+}
