@@ -20,6 +20,17 @@ static value_type sequence_type(lowering *l)
     return t;
 }
 
+/* The type of an item: a dim of the sequence's type that is no number may be another one in every item. */
+static value_type item_type(lowering *l, const value_type *sequence)
+{
+    value_type t = type_inner(sequence);
+    int64_t ignored;
+    for (int i = 0; i < t.shape.rank && l_ok(l); i++)
+        if (!dim_is_const(l->graph->dims, t.shape.dims[i], &ignored))
+            t.shape.dims[i] = dim_fresh(l->graph->dims);
+    return t;
+}
+
 static mval position(lowering *l, size_t i)
 {
     return m_cast(l, l_in(l, i), SIB_I64);
@@ -64,7 +75,7 @@ void lower_ONNX_SequenceAt(lowering *l, const node *n)
 {
     (void)n;
     value_type type = sequence_type(l);
-    value_type item = type_inner(&type);
+    value_type item = item_type(l, &type);
     l_declare_type(l, 0, item);
     l_out(l, 0, types_emit(l, MILLI_sequence_at, 2, (mval[]){l_in(l, 0), position(l, 1)}, 0, NULL, item));
 }

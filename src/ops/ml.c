@@ -1,0 +1,94 @@
+/* What regressors and classifiers of the ai.onnx.ml domain do with their scores.
+
+   The text of the domain says little of it; where it says nothing, this is what onnxruntime gives, but for its results
+   that depend on memory it did not write. */
+#include "ops/ml.h"
+
+#include "base/alloc.h"
+
+mval ml_rows(lowering *l)
+{
+    mval x = l_in(l, 0);
+    int rank = m_rank(l, x);
+    if (l_ok(l) && (rank < 1 || rank > 2))
+        return l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected [N, F] or [F]", rank);
+    sib_dtype_kind kind = sib_dtype_get_kind(m_dtype(l, x));
+    if (l_ok(l) && kind != SIB_KIND_FLOAT && kind != SIB_KIND_INT)
+        return l_fail(l, SIB_ERR_ARGUMENT, "X is of %s, expected numbers", sib_dtype_name(m_dtype(l, x)));
+    x = m_cast(l, x, SIB_F64);
+    return rank == 1 ? m_unsqueeze(l, x, 0) : x;
+}
+
+mval ml_doubles(lowering *l, size_t n, const float *values)
+{
+    return m_cast(l, m_floats(l, n, values), SIB_F64);
+}
+
+/* Softmax over the elements beyond 1e-7 of 0; the others are divided by the same sum of powers of e. */
+static mval softmax_zero(lowering *l, mval x)
+{
+    mval top = m_reduce_axis(l, MILLI_reduce_max, x, 1, KEEP_DIMS);
+    mval far = m_less(l, m_scalar_like(l, x, 1e-7f), m_abs(l, x));
+    mval power = m_where(l, far, m_exp(l, m_sub(l, x, top)), m_scalar_like(l, x, 0));
+    mval sum = m_reduce_axis(l, MILLI_reduce_sum, power, 1, KEEP_DIMS);
+    return m_div(l, m_where(l, far, power, m_mul(l, x, m_exp(l, m_neg(l, top)))), sum);
+}
+
+/* sqrt(2) * erfinv(2 p - 1) by Winitzki's formula with a = 0.147, which all implementations use:
+   erfinv(x) = sign(x) * sqrt(sqrt(v^2 - log(1 - x^2) / a) - v), v = 2 / (pi a) + log(1 - x^2) / 2. */
+static mval probit(lowering *l, mval p)
+{
+    const double a = 0.147, pi = 3.14159265358979323846;
+    mval one = m_scalar_like(l, p, 1), x = m_sub(l, m_mul_number(l, p, 2), one);
+    mval log = m_log(l, m_mul(l, m_sub(l, one, x), m_add(l, one, x)));
+    mval v = m_add_number(l, m_mul_number(l, log, 0.5), 2 / (pi * a));
+    mval root = m_sqrt(l, m_sub(l, m_square(l, v), m_mul_number(l, log, 1 / a)));
+    mval size = m_mul_number(l, m_sqrt(l, m_sub(l, root, v)), 1.41421356237309504880);
+    return m_where(l, m_less(l, x, m_scalar_like(l, x, 0)), m_neg(l, size), size);
+}
+
+mval ml_transform(lowering *l, mval scores, sib_str name)
+{
+    if (!name.length || str_is(name, "NONE"))
+        return scores;
+    if (str_is(name, "SOFTMAX"))
+        return m_softmax(l, scores, 1);
+    if (str_is(name, "LOGISTIC"))
+        return m_sigmoid(l, scores);
+    if (str_is(name, "SOFTMAX_ZERO"))
+        return softmax_zero(l, scores);
+    if (str_is(name, "PROBIT"))
+        return probit(l, scores);
+    return l_fail(l, SIB_ERR_ARGUMENT,
+                  "post_transform is '%.*s', expected NONE, SOFTMAX, LOGISTIC, SOFTMAX_ZERO or PROBIT",
+                  (int)name.length, name.data);
+}
+
+mval ml_two_classes(lowering *l, mval score, bool probability, sib_str name)
+{
+    bool logistic = str_is(name, "LOGISTIC");
+    mval first = probability && !logistic ? m_sub(l, m_scalar_like(l, score, 1), score) : m_neg(l, score);
+    mval both = m_concat(l, 2, (mval[]){first, score}, 1);
+    /* a softmax of one score is not taken: the pair is what it would be made of */
+    return logistic || str_is(name, "PROBIT") ? ml_transform(l, both, name) : both;
+}
+
+mval ml_labels(lowering *l, const node *n, const char *strings, const char *ints, size_t *count)
+{
+    const sib_str *words = attr_strings(n, strings, count);
+    if (words && *count)
+        return m_strings(l, *count, words);
+    const int64_t *numbers = attr_ints(n, ints, count);
+    if (l_ok(l) && (!numbers || !*count))
+        return l_fail(l, SIB_ERR_ARGUMENT, "neither %s nor %s is given", strings, ints);
+    return m_int64s(l, *count, numbers);
+}
+
+mval ml_binary_label(lowering *l, mval labels, size_t count, mval flag)
+{
+    if (count != 2 && m_dtype(l, labels) == SIB_STRING)
+        labels = m_strings(l, 2, (sib_str[]){{"0", 1}, {"1", 1}});
+    else if (count != 2)
+        labels = m_int64s(l, 2, (int64_t[]){0, 1});
+    return m_gather(l, labels, m_cast(l, flag, SIB_I64), 0);
+}

@@ -1,0 +1,364 @@
+/* ai.onnx.ml: encoders, scalers and maps. */
+#include "ops/ml.h"
+#include "ops/types.h"
+
+#include <math.h>
+
+/* Z[..., j] = X[..., Y[j]] over the last axis; a row alone becomes [1, n]. ONNX-ML ArrayFeatureExtractor-1. */
+void lower_ML_ArrayFeatureExtractor(lowering *l, const node *n)
+{
+    (void)n;
+    mval x = l_in(l, 0), y = l_in(l, 1);
+    l_declare(l, 0, m_dtype(l, x), 0, NULL);
+    int rank = m_rank(l, x);
+    if (l_ok(l) && rank < 1)
+        l_fail(l, SIB_ERR_ARGUMENT, "X is a scalar, expected at least one axis");
+    mval z = m_gather(l, x, m_flatten(l, y, 0, m_rank(l, y)), rank - 1);
+    l_out(l, 0, rank == 1 ? m_unsqueeze(l, z, 0) : z);
+}
+
+/* Y = X > threshold ? 1 : 0. ONNX-ML Binarizer-1. */
+void lower_ML_Binarizer(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), above;
+    double threshold = attr_float(n, "threshold", 0);
+    sib_dtype dtype = m_dtype(l, x);
+    if (m_is(l, x, SIB_KIND_FLOAT))
+        above = m_less(l, m_scalar(l, dtype, threshold), x);
+    else if (threshold >= 0x1p63 || threshold < -0x1p63 || isnan(threshold)) /* beyond every integer */
+        above = m_less(l, x, m_scalar(l, dtype, 0)),
+        above = threshold < 0 ? m_or(l, above, m_not(l, above)) : m_and(l, above, m_not(l, above));
+    else /* X > t is X > floor(t) for integers, in 64 bits */
+        above = m_less(l, m_scalar_int(l, SIB_I64, (int64_t)floor(threshold)), m_cast(l, x, SIB_I64));
+    l_out(l, 0, m_cast(l, above, dtype));
+}
+
+/* ---- Mapping --------------------------------------------------------------------------------------- */
+
+/* Where x equals keys[i], values[i]; elsewhere other [1]. */
+static mval map_elements(lowering *l, mval x, mval keys, mval values, mval other, size_t count)
+{
+    mval at = m_lookup(l, x, keys), none = m_scalar_int(l, SIB_I64, (int64_t)count);
+    at = m_where(l, m_less(l, at, m_scalar_int(l, SIB_I64, 0)), none, at);
+    return m_gather(l, m_concat(l, 2, (mval[]){values, other}, 0), at, 0);
+}
+
+static mval one_int(lowering *l, const node *n, const char *name, int64_t fallback)
+{
+    int64_t number = attr_int(n, name, fallback);
+    return m_int64s(l, 1, &number);
+}
+
+static mval one_string(lowering *l, const node *n, const char *name, const char *fallback)
+{
+    sib_str s = attr_string(n, name, fallback);
+    return m_strings(l, 1, &s);
+}
+
+/* Strings to integers or back by two lists. Of equal entries the last counts. ONNX-ML CategoryMapper-1. */
+void lower_ML_CategoryMapper(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    size_t n_strings, n_ints;
+    const sib_str *strings = attr_strings(n, "cats_strings", &n_strings);
+    const int64_t *ints = attr_ints(n, "cats_int64s", &n_ints);
+    if (l_ok(l) && n_strings != n_ints)
+        l_fail(l, SIB_ERR_ARGUMENT, "%zu strings stand beside %zu integers", n_strings, n_ints);
+    if (!l_ok(l))
+        return;
+    mval words = m_reverse(l, m_strings(l, n_strings, strings), 0),
+         numbers = m_reverse(l, m_int64s(l, n_ints, ints), 0);
+    if (m_dtype(l, x) == SIB_STRING)
+        l_out(l, 0, map_elements(l, x, words, numbers, one_int(l, n, "default_int64", -1), n_ints));
+    else
+        l_out(l, 0,
+              map_elements(l, x, numbers, words, one_string(l, n, "default_string", "_Unused"), n_ints));
+}
+
+/* ---- LabelEncoder ------------------------------------------------------------------------------------- */
+
+/* The list that attributes PREFIX_tensor, _strings, _int64s or _floats give, [n]. */
+static mval encoder_list(lowering *l, const node *n, const char *const names[4], size_t *count)
+{
+    const sib_tensor *t = attr_tensor(n, names[0]);
+    const sib_str *strings;
+    const int64_t *ints;
+    const float *floats;
+    *count = 0;
+    if (t) {
+        *count = (size_t)sib_tensor_count(t);
+        mval list = m_constant_ref(l, t);
+        return m_flatten(l, list, 0, m_rank(l, list));
+    }
+    if ((strings = attr_strings(n, names[1], count)) && *count)
+        return m_strings(l, *count, strings);
+    if ((ints = attr_ints(n, names[2], count)) && *count)
+        return m_int64s(l, *count, ints);
+    if ((floats = attr_floats(n, names[3], count)) && *count)
+        return m_floats(l, *count, floats);
+    return l_fail(l, SIB_ERR_ARGUMENT, "none of %s, %s, %s and %s is given", names[0], names[1], names[2],
+                  names[3]);
+}
+
+/* What stands for a key that is not listed, [1]. */
+static mval encoder_default(lowering *l, const node *n, mval values)
+{
+    const sib_tensor *t = attr_tensor(n, "default_tensor");
+    sib_dtype dtype = m_dtype(l, values);
+    if (t) {
+        if (l_ok(l) && sib_tensor_count(t) != 1)
+            return l_fail(l, SIB_ERR_ARGUMENT, "default_tensor has %llu elements, expected one",
+                          (unsigned long long)sib_tensor_count(t));
+        return m_reshape_numbers(l, m_constant_ref(l, t), 1, (int64_t[]){1});
+    }
+    if (dtype == SIB_STRING)
+        return one_string(l, n, "default_string", "_Unused");
+    if (sib_dtype_get_kind(dtype) == SIB_KIND_FLOAT)
+        return m_reshape_numbers(l, m_scalar(l, dtype, attr_float(n, "default_float", -0.0)), 1,
+                                 (int64_t[]){1});
+    return m_cast(l, one_int(l, n, "default_int64", -1), dtype);
+}
+
+/* Integers are positions in the list of classes, strings become theirs. */
+static void label_encoder_1(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    size_t count;
+    const sib_str *classes = attr_strings(n, "classes_strings", &count);
+    mval words = m_strings(l, count, classes), numbers = m_iota(l, SIB_I64, d_const(l, (int64_t)count));
+    if (m_dtype(l, x) == SIB_STRING)
+        l_out(l, 0, map_elements(l, x, words, numbers, one_int(l, n, "default_int64", -1), count));
+    else
+        l_out(l, 0, map_elements(l, x, numbers, words, one_string(l, n, "default_string", "_Unused"), count));
+}
+
+/* Y[i] = the value whose key is X[i], the default where none is. Of equal keys the first counts, from version 4 on the
+   last. NaN is a key like others. ONNX-ML LabelEncoder-1, -2, -4. */
+void lower_ML_LabelEncoder(lowering *l, const node *n)
+{
+    static const char *const key_names[] = {"keys_tensor", "keys_strings", "keys_int64s", "keys_floats"};
+    static const char *const value_names[] = {"values_tensor", "values_strings", "values_int64s",
+                                              "values_floats"};
+    if (n->version < 2) {
+        label_encoder_1(l, n);
+        return;
+    }
+    size_t n_keys, n_values;
+    mval x = l_in(l, 0), keys = encoder_list(l, n, key_names, &n_keys),
+         values = encoder_list(l, n, value_names, &n_values);
+    if (l_ok(l) && n_keys != n_values)
+        l_fail(l, SIB_ERR_ARGUMENT, "%zu keys stand beside %zu values", n_keys, n_values);
+    mval other = encoder_default(l, n, values);
+    if (n->version >= 4) {
+        keys = m_reverse(l, keys, 0);
+        values = m_reverse(l, values, 0);
+    }
+    l_out(l, 0, map_elements(l, x, keys, values, other, n_keys));
+}
+
+/* Y[..., j] = X[...] is category j ? 1 : 0; a category that is not listed gives zeros, or an error where `zeros` is 0.
+   Floats are truncated. ONNX-ML OneHotEncoder-1. */
+void lower_ML_OneHotEncoder(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), list;
+    size_t count;
+    if (m_dtype(l, x) == SIB_STRING) {
+        const sib_str *words = attr_strings(n, "cats_strings", &count);
+        list = m_strings(l, count, words);
+    } else {
+        const int64_t *numbers = attr_ints(n, "cats_int64s", &count);
+        list = m_int64s(l, count, numbers);
+        x = m_cast(l, x, SIB_I64);
+    }
+    if (l_ok(l) && !count)
+        l_fail(l, SIB_ERR_ARGUMENT, "no categories of the kind of X (%s) are given",
+               sib_dtype_name(m_dtype(l, x)));
+    mval columns = m_iota(l, SIB_I64, d_const(l, (int64_t)count)), at = m_lookup(l, x, list);
+    if (!attr_int(n, "zeros", 1)) /* a gather at -1 is refused */
+        at = m_gather(l, columns, at, 0);
+    l_out(l, 0, m_cast(l, m_equal(l, m_unsqueeze(l, at, -1), columns), SIB_F32));
+}
+
+/* ---- Scaling --------------------------------------------------------------------------------------------- */
+
+/* A list for the last axis of x: of one element, or as many as that has. */
+static mval per_feature(lowering *l, mval list, size_t count, mval x, const char *name)
+{
+    int64_t features = -1;
+    int rank = m_rank(l, x);
+    if (l_ok(l) && rank < 1 && count != 1)
+        return l_fail(l, SIB_ERR_ARGUMENT, "X is a scalar, %s has %zu values", name, count);
+    if (l_ok(l) && rank > 0)
+        dim_is_const(l->graph->dims, m_dim(l, x, -1), &features);
+    if (l_ok(l) && (count == 0 || (count != 1 && features >= 0 && (uint64_t)features != count)))
+        return l_fail(l, SIB_ERR_ARGUMENT, "%s has %zu values for %lld features, expected 1 or one each",
+                      name, count, (long long)features);
+    return count == 1 ? m_reshape(l, list, 0, NULL) : list;
+}
+
+/* Y = X, but the imputed value of its feature where X is the replaced one, which may be NaN. ONNX-ML Imputer-1. */
+void lower_ML_Imputer(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), list, gone;
+    sib_dtype dtype = m_dtype(l, x);
+    size_t count;
+    if (m_is(l, x, SIB_KIND_FLOAT)) {
+        double replaced = attr_float(n, "replaced_value_float", 0);
+        const float *values = attr_floats(n, "imputed_value_floats", &count);
+        list = per_feature(l, m_floats(l, count, values), count, x, "imputed_value_floats");
+        gone = isnan(replaced) ? m_is_nan(l, x) : m_equal(l, x, m_scalar(l, dtype, replaced));
+    } else {
+        const int64_t *values = attr_ints(n, "imputed_value_int64s", &count);
+        list = per_feature(l, m_int64s(l, count, values), count, x, "imputed_value_int64s");
+        gone = m_equal(l, m_cast(l, x, SIB_I64),
+                       m_scalar_int(l, SIB_I64, attr_int(n, "replaced_value_int64", 0)));
+    }
+    l_out(l, 0, m_where(l, gone, m_cast(l, list, dtype), x));
+}
+
+/* Y = (X - offset) * scale, per feature. ONNX-ML Scaler-1. */
+void lower_ML_Scaler(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), y = m_cast(l, x, SIB_F64);
+    size_t n_offset, n_scale;
+    const float *offset = attr_floats(n, "offset", &n_offset), *scale = attr_floats(n, "scale", &n_scale);
+    if (n_offset)
+        y = m_sub(l, y, per_feature(l, ml_doubles(l, n_offset, offset), n_offset, x, "offset"));
+    if (n_scale)
+        y = m_mul(l, y, per_feature(l, ml_doubles(l, n_scale, scale), n_scale, x, "scale"));
+    l_out(l, 0, m_cast(l, y, SIB_F32));
+}
+
+/* Y = X / d by rows, d = max X, sum |X| or sqrt(sum X^2); X where d is 0. ONNX-ML Normalizer-1. */
+void lower_ML_Normalizer(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0), y = m_cast(l, x, SIB_F64), d = MVAL_NONE;
+    sib_str norm = attr_string(n, "norm", "MAX");
+    if (str_is(norm, "MAX"))
+        d = m_reduce_axis(l, MILLI_reduce_max, y, -1, KEEP_DIMS);
+    else if (str_is(norm, "L1"))
+        d = m_reduce_axis(l, MILLI_reduce_sum, m_abs(l, y), -1, KEEP_DIMS);
+    else if (str_is(norm, "L2"))
+        d = m_sqrt(l, m_reduce_axis(l, MILLI_reduce_sum, m_square(l, y), -1, KEEP_DIMS));
+    else
+        l_fail(l, SIB_ERR_ARGUMENT, "norm is '%.*s', expected MAX, L1 or L2", (int)norm.length, norm.data);
+    mval zero = m_equal(l, d, m_scalar(l, SIB_F64, 0));
+    l_out(l, 0, m_cast(l, m_where(l, zero, y, m_div(l, y, d)), SIB_F32));
+}
+
+/* Input i as [N, size] of float32, cut or filled up with zeros behind. */
+static mval feature_block(lowering *l, size_t i, bool sized, int64_t size)
+{
+    mval x = m_cast(l, l_in(l, i), SIB_F32);
+    int rank = m_rank(l, x);
+    if (l_ok(l) && rank < 1)
+        return l_fail(l, SIB_ERR_ARGUMENT, "input %zu is a scalar, expected [N, C] or [C]", i);
+    x = rank == 1 ? m_unsqueeze(l, x, 0) : m_flatten(l, x, 1, rank);
+    if (!sized || !l_ok(l))
+        return x;
+    dim had = m_dim(l, x, 1), want = d_const(l, size), zero = d_const(l, 0);
+    if (dim_same(had, want))
+        return x;
+    dim kept = d_min(l, had, want);
+    x = m_slice(l, x, 1, zero, kept, 1);
+    return m_pad_axis(l, x, 1, zero, d_sub(l, want, kept), MVAL_NONE);
+}
+
+/* Y = the inputs side by side, each of the size that inputdimensions says. ONNX-ML FeatureVectorizer-1. */
+void lower_ML_FeatureVectorizer(lowering *l, const node *n)
+{
+    size_t n_sizes;
+    const int64_t *sizes = attr_ints(n, "inputdimensions", &n_sizes);
+    mval y = MVAL_NONE;
+    if (sizes && n_sizes != n->inputs.n)
+        l_fail(l, SIB_ERR_ARGUMENT, "inputdimensions has %zu sizes for %u inputs", n_sizes, n->inputs.n);
+    for (size_t i = 0; i < n->inputs.n && l_ok(l); i++) {
+        if (sizes && sizes[i] < 0)
+            l_fail(l, SIB_ERR_ARGUMENT, "inputdimensions holds %lld", (long long)sizes[i]);
+        mval block = feature_block(l, i, sizes != NULL, sizes ? sizes[i] : 0);
+        y = i ? m_concat(l, 2, (mval[]){y, block}, 1) : block;
+    }
+    l_out(l, 0, y);
+}
+
+/* ---- Maps --------------------------------------------------------------------------------------------------- */
+
+/* The type of input 0, which must be a map. */
+static value_type map_type(lowering *l)
+{
+    value_type t = *m_type(l, l_in(l, 0));
+    char text[120];
+    if (l_ok(l) && type_outer(&t) != TYPE_MAP)
+        l_fail(l, SIB_ERR_ARGUMENT, "X is %s, expected a map",
+               type_text(l->graph->dims, &t, text, sizeof text));
+    return t;
+}
+
+/* Y[0, :] = the map's values in order of keys, or at their keys where map_form is SPARSE. ONNX-ML CastMap-1. */
+void lower_ML_CastMap(lowering *l, const node *n)
+{
+    static const struct {
+        const char *name;
+        sib_dtype dtype;
+    } casts[] = {{"TO_FLOAT", SIB_F32}, {"TO_STRING", SIB_STRING}, {"TO_INT64", SIB_I64}};
+    value_type map = map_type(l);
+    mval x = l_in(l, 0);
+    sib_str to = attr_string(n, "cast_to", "TO_FLOAT"), form = attr_string(n, "map_form", "DENSE");
+    bool sparse = str_is(form, "SPARSE");
+    int64_t size = sparse ? attr_int(n, "max_map", 1) : -1;
+    size_t which = 0;
+    while (which < 3 && !str_is(to, casts[which].name))
+        which++;
+    if (l_ok(l) && which == 3)
+        l_fail(l, SIB_ERR_ARGUMENT, "cast_to is '%.*s', expected TO_FLOAT, TO_STRING or TO_INT64",
+               (int)to.length, to.data);
+    if (l_ok(l) && ((!sparse && !str_is(form, "DENSE")) || (sparse && size < 0)))
+        l_fail(l, SIB_ERR_ARGUMENT,
+               "map_form is '%.*s' and max_map %lld, expected DENSE, or SPARSE and a size", (int)form.length,
+               form.data, (long long)size);
+    if (!l_ok(l))
+        return;
+    dim dims[2] = {d_const(l, 1), sparse ? d_const(l, size) : DIM_NONE};
+    attribute a = attribute_int("size", size);
+    mval fill = map.dtype == SIB_STRING ? m_reshape(l, m_strings(l, 1, &(sib_str){"0", 1}), 0, NULL)
+                                        : m_scalar(l, map.dtype, 0);
+    mval y =
+        types_emit(l, MILLI_map_dense, 2, (mval[]){x, fill}, 1, &a, m_tensor_type(l, map.dtype, 2, dims));
+    l_out(l, 0, m_cast(l, y, casts[which].dtype));
+}
+
+/* Y[0, i] = the map's value under word i of the vocabulary, 0 or "" where it has none. ONNX-ML DictVectorizer-1. */
+void lower_ML_DictVectorizer(lowering *l, const node *n)
+{
+    value_type map = map_type(l);
+    size_t count;
+    mval keys = ml_labels(l, n, "string_vocabulary", "int64_vocabulary", &count);
+    if (l_ok(l) && map.key && map.key != m_dtype(l, keys))
+        l_fail(l, SIB_ERR_ARGUMENT, "the map has keys of %s, the vocabulary holds %s",
+               sib_dtype_name(map.key), sib_dtype_name(m_dtype(l, keys)));
+    dim dims[2] = {d_const(l, 1), d_const(l, (int64_t)count)};
+    l_out(l, 0,
+          types_emit(l, MILLI_map_get, 2, (mval[]){l_in(l, 0), keys}, 0, NULL,
+                     m_tensor_type(l, map.dtype, 2, dims)));
+}
+
+/* Z = for every row of X a map from the labels to its elements. ONNX-ML ZipMap-1. */
+void lower_ML_ZipMap(lowering *l, const node *n)
+{
+    mval x = l_in(l, 0);
+    size_t count;
+    mval keys = ml_labels(l, n, "classlabels_strings", "classlabels_int64s", &count);
+    value_type type = type_wrap(TYPE_MAP, m_tensor_type(l, m_dtype(l, x), 0, NULL));
+    type.key = m_dtype(l, keys);
+    type = type_wrap(TYPE_SEQUENCE, type);
+    l_declare_type(l, 0, type);
+    int rank = m_rank(l, x);
+    int64_t width = -1;
+    if (l_ok(l) && (rank < 1 || rank > 2))
+        l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected [N, C] or [C]", rank);
+    if (l_ok(l) && dim_is_const(l->graph->dims, m_dim(l, x, -1), &width) && (uint64_t)width != count)
+        l_fail(l, SIB_ERR_ARGUMENT, "%zu labels are given for rows of %lld", count, (long long)width);
+    if (rank == 1)
+        x = m_unsqueeze(l, x, 0);
+    l_out(l, 0, types_emit(l, MILLI_map_make, 2, (mval[]){keys, x}, 0, NULL, type));
+}

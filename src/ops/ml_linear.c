@@ -1,0 +1,314 @@
+/* ai.onnx.ml: linear models and support vector machines. All is computed in float64; scores are rounded to float32
+   before classes are chosen by them, as they are what the caller sees. */
+#include "ops/ml.h"
+#include "ops/types.h"
+
+/* Scores as the caller sees them, in float64 again. */
+static mval rounded(lowering *l, mval scores)
+{
+    return m_cast(l, m_cast(l, scores, SIB_F32), SIB_F64);
+}
+
+/* x [N, F] times rows [E, F] as they stand in a list of floats: [N, E]. */
+static mval times_rows(lowering *l, mval x, size_t n, const float *values, size_t rows, const char *name)
+{
+    if (l_ok(l) && (!rows || !n || n % rows))
+        return l_fail(l, SIB_ERR_ARGUMENT, "%s has %zu values, expected rows of features for %zu outputs",
+                      name, n, rows);
+    if (!l_ok(l))
+        return MVAL_NONE;
+    int64_t dims[2] = {(int64_t)rows, (int64_t)(n / rows)};
+    return m_matmul(l, x, m_swap(l, m_reshape_numbers(l, ml_doubles(l, n, values), 2, dims), 0, 1));
+}
+
+/* Labels [count] at index [N]. */
+static mval choose(lowering *l, mval labels, mval index)
+{
+    return m_gather(l, labels, index, 0);
+}
+
+static mval positive(lowering *l, mval column)
+{
+    return m_less(l, m_scalar_like(l, column, 0), m_squeeze(l, column, 1));
+}
+
+/* ---- Linear --------------------------------------------------------------------------------------------- */
+
+/* Z = transform(X C^T + b), Y = the label of the highest score; of one score alone, whether it is above 0.
+   ONNX-ML LinearClassifier-1. */
+void lower_ML_LinearClassifier(lowering *l, const node *n)
+{
+    mval x = ml_rows(l);
+    size_t n_labels, n_values, n_add;
+    mval labels = ml_labels(l, n, "classlabels_strings", "classlabels_ints", &n_labels);
+    const float *values = attr_floats(n, "coefficients", &n_values),
+                *add = attr_floats(n, "intercepts", &n_add);
+    sib_str transform = attr_string(n, "post_transform", "NONE");
+    dim rows[1];
+    if (!l_ok(l))
+        return;
+    rows[0] = m_dim(l, x, 0);
+    l_declare(l, 0, m_dtype(l, labels), 1, rows);
+    size_t classes = n_add;
+    if (!classes) { /* without intercepts the number of features tells */
+        int64_t features = m_size(l, x, 1);
+        classes = l_ok(l) && features > 0 ? n_values / (size_t)features : n_labels;
+    }
+    mval scores = times_rows(l, x, n_values, values, classes, "coefficients");
+    if (n_add)
+        scores = m_add(l, scores, ml_doubles(l, n_add, add));
+    scores = rounded(l, scores);
+    if (classes == 1) {
+        l_out(l, 0, ml_binary_label(l, labels, n_labels, positive(l, scores)));
+        l_out(l, 1,
+              m_cast(l,
+                     n_labels == 2 ? ml_two_classes(l, scores, true, transform)
+                                   : ml_transform(l, scores, transform),
+                     SIB_F32));
+        return;
+    }
+    if (l_ok(l) && classes != n_labels)
+        l_fail(l, SIB_ERR_ARGUMENT, "%zu scores are given %zu labels", classes, n_labels);
+    l_out(l, 0, choose(l, labels, m_arg(l, MILLI_arg_max, scores, 1, false, DROP_DIMS)));
+    l_out(l, 1, m_cast(l, ml_transform(l, scores, transform), SIB_F32));
+}
+
+/* Y = transform(X C^T + b). ONNX-ML LinearRegressor-1. */
+void lower_ML_LinearRegressor(lowering *l, const node *n)
+{
+    mval x = ml_rows(l);
+    size_t n_values, n_add;
+    const float *values = attr_floats(n, "coefficients", &n_values),
+                *add = attr_floats(n, "intercepts", &n_add);
+    int64_t targets = attr_int(n, "targets", 1);
+    if (l_ok(l) && (targets < 1 || (n_add && n_add != (size_t)targets)))
+        l_fail(l, SIB_ERR_ARGUMENT, "targets is %lld and intercepts has %zu values", (long long)targets,
+               n_add);
+    mval y = times_rows(l, x, n_values, values, (size_t)targets, "coefficients");
+    if (n_add)
+        y = m_add(l, y, ml_doubles(l, n_add, add));
+    y = ml_transform(l, y, attr_string(n, "post_transform", "NONE"));
+    l_out(l, 0, m_cast(l, y, SIB_F32));
+}
+
+/* ---- Kernels ----------------------------------------------------------------------------------------------- */
+
+/* K(x, v) for rows x [N, F] and the support vectors v [V, F]: [N, V]. LINEAR x.v, POLY (gamma x.v + coef0)^degree,
+   RBF e^(-gamma |x - v|^2), SIGMOID tanh(gamma x.v + coef0). */
+static mval kernel_of(lowering *l, const node *n, mval x, size_t vectors)
+{
+    size_t n_values, n_params;
+    const float *values = attr_floats(n, "support_vectors", &n_values),
+                *params = attr_floats(n, "kernel_params", &n_params);
+    double gamma = n_params > 0 ? params[0] : 0, coef0 = n_params > 1 ? params[1] : 0,
+           degree = n_params > 2 ? params[2] : 0;
+    sib_str type = attr_string(n, "kernel_type", "LINEAR");
+    if (str_is(type, "RBF")) {
+        if (l_ok(l) && (!n_values || n_values % vectors))
+            return l_fail(l, SIB_ERR_ARGUMENT, "support_vectors has %zu values for %zu vectors", n_values,
+                          vectors);
+        if (!l_ok(l))
+            return MVAL_NONE;
+        int64_t dims[2] = {(int64_t)vectors, (int64_t)(n_values / vectors)};
+        mval v = m_reshape_numbers(l, ml_doubles(l, n_values, values), 2, dims);
+        mval d = m_sub(l, m_unsqueeze(l, x, 1), v); /* [N, V, F] */
+        mval square = m_reduce_axis(l, MILLI_reduce_sum, m_square(l, d), 2, DROP_DIMS);
+        return m_exp(l, m_mul_number(l, square, -gamma));
+    }
+    mval dot = times_rows(l, x, n_values, values, vectors, "support_vectors");
+    if (str_is(type, "LINEAR"))
+        return dot;
+    dot = m_add_number(l, m_mul_number(l, dot, gamma), coef0);
+    if (str_is(type, "POLY"))
+        return m_pow(l, dot, m_scalar_like(l, dot, degree));
+    if (str_is(type, "SIGMOID"))
+        return m_tanh(l, dot);
+    return l_fail(l, SIB_ERR_ARGUMENT, "kernel_type is '%.*s', expected LINEAR, POLY, RBF or SIGMOID",
+                  (int)type.length, type.data);
+}
+
+/* ---- Regressor -------------------------------------------------------------------------------------------------- */
+
+/* Y = transform(sum over v of c_v K(x, v) + rho), without support vectors c.x + rho; with one_class whether it is above
+   0: 1, else -1. ONNX-ML SVMRegressor-1. */
+void lower_ML_SVMRegressor(lowering *l, const node *n)
+{
+    mval x = ml_rows(l), y;
+    int64_t vectors = attr_int(n, "n_supports", 0);
+    size_t n_coef, n_rho;
+    const float *coef = attr_floats(n, "coefficients", &n_coef), *rho = attr_floats(n, "rho", &n_rho);
+    if (l_ok(l) && (vectors < 0 || (vectors > 0 && n_coef != (size_t)vectors) || n_rho != 1))
+        l_fail(l, SIB_ERR_ARGUMENT,
+               "%lld support vectors have %zu coefficients and %zu rho, expected one each",
+               (long long)vectors, n_coef, n_rho);
+    if (!l_ok(l))
+        return;
+    y = vectors ? kernel_of(l, n, x, (size_t)vectors) : x;
+    y = m_add_number(l, times_rows(l, y, n_coef, coef, 1, "coefficients"), rho[0]);
+    if (attr_int(n, "one_class", 0)) {
+        mval above = m_less(l, m_scalar_like(l, y, 0), rounded(l, y));
+        y = m_where(l, above, m_scalar_like(l, y, 1), m_scalar_like(l, y, -1));
+    } else
+        y = ml_transform(l, y, attr_string(n, "post_transform", "NONE"));
+    l_out(l, 0, m_cast(l, y, SIB_F32));
+}
+
+/* ---- Classifier --------------------------------------------------------------------------------------------------- */
+
+typedef struct svm {
+    size_t classes, vectors, pairs;
+    const int64_t *per_class; /* (classes) support vectors */
+    const float *coef, *rho;  /* (classes - 1, vectors), (pairs) */
+    size_t n_coef, n_rho;
+} svm;
+
+/* Checks what belongs to classes with support vectors. */
+static void check_svm(lowering *l, const node *n, svm *s, size_t n_per_class)
+{
+    size_t n_a, n_b;
+    attr_floats(n, "prob_a", &n_a);
+    attr_floats(n, "prob_b", &n_b);
+    s->pairs = s->classes * (s->classes - 1) / 2;
+    if (s->classes < 2 || n_per_class != s->classes)
+        l_fail(l, SIB_ERR_ARGUMENT,
+               "%zu labels and %zu counts in vectors_per_class, expected as many, at least 2", s->classes,
+               n_per_class);
+    for (size_t i = 0; i < n_per_class && l_ok(l); i++)
+        if (s->per_class[i] < 0 || s->per_class[i] > INT32_MAX)
+            l_fail(l, SIB_ERR_ARGUMENT, "vectors_per_class holds %lld", (long long)s->per_class[i]);
+        else
+            s->vectors += (size_t)s->per_class[i];
+    if (l_ok(l) && (!s->vectors || s->n_coef != (s->classes - 1) * s->vectors || s->n_rho < s->pairs))
+        l_fail(l, SIB_ERR_ARGUMENT,
+               "%zu coefficients and %zu rho for %zu vectors of %zu classes, expected %zu and %zu", s->n_coef,
+               s->n_rho, s->vectors, s->classes, (s->classes - 1) * s->vectors, s->pairs);
+    if (l_ok(l) && (n_a != n_b || (n_a && n_a < s->pairs)))
+        l_fail(l, SIB_ERR_ARGUMENT, "prob_a has %zu values and prob_b %zu, expected %zu each", n_a, n_b,
+               s->pairs);
+}
+
+/* Decisions of class i against class j, i < j, as columns [N, pairs]: above 0 is i. Row j - 1 of the coefficients has
+   those of the vectors of class i against j, row i those of the vectors of class j against i. */
+static mval decisions(lowering *l, const svm *s, mval kernels)
+{
+    size_t start_i = 0, pair = 0;
+    mval columns = MVAL_NONE;
+    for (size_t i = 0; i + 1 < s->classes && l_ok(l); start_i += (size_t)s->per_class[i++]) {
+        size_t start_j = start_i + (size_t)s->per_class[i];
+        for (size_t j = i + 1; j < s->classes && l_ok(l); start_j += (size_t)s->per_class[j++], pair++) {
+            size_t n_i = (size_t)s->per_class[i], n_j = (size_t)s->per_class[j];
+            mval a = ml_doubles(l, n_i, s->coef + (j - 1) * s->vectors + start_i),
+                 b = ml_doubles(l, n_j, s->coef + i * s->vectors + start_j);
+            mval of_i = m_slice_numbers(l, kernels, 1, (int64_t)start_i, (int64_t)n_i),
+                 of_j = m_slice_numbers(l, kernels, 1, (int64_t)start_j, (int64_t)n_j);
+            mval sum = m_add(l, m_reduce_axis(l, MILLI_reduce_sum, m_mul(l, of_i, a), 1, KEEP_DIMS),
+                             m_reduce_axis(l, MILLI_reduce_sum, m_mul(l, of_j, b), 1, KEEP_DIMS));
+            sum = m_add_number(l, sum, s->rho[pair]);
+            columns = pair ? m_concat(l, 2, (mval[]){columns, sum}, 1) : sum;
+        }
+    }
+    return columns;
+}
+
+/* The class that wins most decisions, the first of equals: int64 [N]. */
+static mval most_votes(lowering *l, const svm *s, mval scores)
+{
+    mval wins = m_less(l, m_scalar_like(l, scores, 0), scores), votes = MVAL_NONE;
+    for (size_t c = 0; c < s->classes && l_ok(l); c++) {
+        mval sum = MVAL_NONE;
+        for (size_t i = 0, pair = 0; i + 1 < s->classes; i++)
+            for (size_t j = i + 1; j < s->classes && l_ok(l); j++, pair++) {
+                if (i != c && j != c)
+                    continue;
+                mval won = m_slice_numbers(l, wins, 1, (int64_t)pair, 1);
+                won = m_cast(l, i == c ? won : m_not(l, won), SIB_I64);
+                sum = sum.id == NO_VALUE ? won : m_add(l, sum, won);
+            }
+        votes = c ? m_concat(l, 2, (mval[]){votes, sum}, 1) : sum;
+    }
+    return m_arg(l, MILLI_arg_max, votes, 1, false, DROP_DIMS);
+}
+
+/* Probabilities of the classes [N, classes] from their decisions: pairwise 1 - sigma(s A + B) (Platt), then coupled
+   (Wu, Lin & Weng 2004), as LIBSVM does. */
+static mval probabilities(lowering *l, const node *n, const svm *s, mval scores)
+{
+    size_t n_a, n_b, k = s->classes;
+    const float *a = attr_floats(n, "prob_a", &n_a), *b = attr_floats(n, "prob_b", &n_b);
+    mval p = m_add(l, m_mul(l, scores, ml_doubles(l, s->pairs, a)), ml_doubles(l, s->pairs, b));
+    p = m_sigmoid(l, m_neg(l, p));
+    p = m_clamp(l, p, m_scalar_like(l, p, 1e-7), m_scalar_like(l, p, 1 - 1e-7));
+    mval half = m_mul_number(l, m_slice_numbers(l, p, 1, 0, 1), 0), rows = MVAL_NONE;
+    for (size_t i = 0; i < k && l_ok(l); i++)
+        for (size_t j = 0; j < k && l_ok(l); j++) {
+            size_t low = i < j ? i : j, high = i < j ? j : i;
+            size_t pair = low * k - low * (low + 1) / 2 + high - low - 1;
+            mval item = half; /* what stands on the diagonal is not read */
+            if (i != j)
+                item = m_slice_numbers(l, p, 1, (int64_t)pair, 1);
+            if (i > j)
+                item = m_sub(l, m_scalar_like(l, p, 1), item);
+            rows = i + j ? m_concat(l, 2, (mval[]){rows, item}, 1) : item;
+        }
+    dim dims[3] = {m_dim(l, scores, 0), d_const(l, (int64_t)k), d_const(l, (int64_t)k)},
+        out[2] = {dims[0], dims[1]};
+    mval pairs = m_reshape(l, rows, 3, dims);
+    return types_emit(l, MILLI_couple_pairs, 1, &pairs, 0, NULL, m_tensor_type(l, SIB_F64, 2, out));
+}
+
+/* A row of coefficients for each class, as of LIBLINEAR. Of two classes the second is chosen where the highest score is
+   above 0, or at least 0.5 where no coefficient is negative. */
+static void linear_classes(lowering *l, const node *n, const svm *s, mval x, mval labels)
+{
+    if (l_ok(l) && !s->n_rho) {
+        l_fail(l, SIB_ERR_ARGUMENT, "rho has no value");
+        return;
+    }
+    mval scores = times_rows(l, x, s->n_coef, s->coef, s->classes, "coefficients");
+    scores = rounded(l, m_add_number(l, scores, s->n_rho ? s->rho[0] : 0));
+    mval best = m_arg(l, MILLI_arg_max, scores, 1, false, DROP_DIMS);
+    if (s->classes == 2) {
+        bool positive_only = true;
+        for (size_t i = 0; i < s->n_coef; i++)
+            positive_only &= s->coef[i] >= 0;
+        mval top = m_reduce_axis(l, MILLI_reduce_max, scores, 1, DROP_DIMS);
+        mval second = positive_only ? m_less_equal(l, m_scalar_like(l, top, 0.5), top)
+                                    : m_less(l, m_scalar_like(l, top, 0), top);
+        best = m_where(l, second, m_scalar_int(l, SIB_I64, 1), best);
+    }
+    l_out(l, 0, choose(l, labels, best));
+    l_out(l, 1, m_cast(l, ml_transform(l, scores, attr_string(n, "post_transform", "NONE")), SIB_F32));
+}
+
+/* Y = the class with most of the pairwise decisions sum c_v K(x, v) + rho; Z = probabilities where prob_a and prob_b are
+   given, else the decisions, for two classes [-s, s]. ONNX-ML SVMClassifier-1; Chang & Lin 2011, "LIBSVM". */
+void lower_ML_SVMClassifier(lowering *l, const node *n)
+{
+    mval x = ml_rows(l);
+    size_t n_per_class, n_prob;
+    svm s = {0};
+    mval labels = ml_labels(l, n, "classlabels_strings", "classlabels_ints", &s.classes);
+    sib_str transform = attr_string(n, "post_transform", "NONE");
+    s.per_class = attr_ints(n, "vectors_per_class", &n_per_class);
+    s.coef = attr_floats(n, "coefficients", &s.n_coef);
+    s.rho = attr_floats(n, "rho", &s.n_rho);
+    attr_floats(n, "prob_a", &n_prob);
+    if (!l_ok(l))
+        return;
+    if (!n_per_class) {
+        linear_classes(l, n, &s, x, labels);
+        return;
+    }
+    check_svm(l, n, &s, n_per_class);
+    if (!l_ok(l))
+        return;
+    mval scores = rounded(l, decisions(l, &s, kernel_of(l, n, x, s.vectors))), z;
+    l_out(l, 0, choose(l, labels, most_votes(l, &s, scores)));
+    if (n_prob)
+        z = ml_transform(l, probabilities(l, n, &s, scores), transform);
+    else if (s.classes == 2)
+        z = ml_two_classes(l, scores, !str_is(transform, "NONE"), transform);
+    else
+        z = ml_transform(l, scores, transform);
+    l_out(l, 1, m_cast(l, z, SIB_F32));
+}
