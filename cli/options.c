@@ -68,6 +68,16 @@ static bool set_choice(const cli_command *c, const cli_option *o, const char *va
     return false;
 }
 
+static void add_item(cli_list *list, const char *value)
+{
+    const char **more = cli_take(list->n + 1, sizeof *more);
+    if (list->n)
+        memcpy(more, list->items, list->n * sizeof *more);
+    free(list->items);
+    list->items = more;
+    list->items[list->n++] = value;
+}
+
 /* value: NULL for flags. */
 static bool set_option(const cli_command *c, const cli_option *o, const char *value, void *settings)
 {
@@ -84,6 +94,9 @@ static bool set_option(const cli_command *c, const cli_option *o, const char *va
         return set_number(c, o, value, settings);
     case CLI_CHOICE:
         return set_choice(c, o, value, settings);
+    case CLI_LIST:
+        add_item(field_of(o, settings), value);
+        return true;
     }
     return false;
 }

@@ -13,8 +13,15 @@ typedef enum cli_option_kind {
     CLI_TEXT,   /* const char * */
     CLI_WHOLE,  /* long, min .. max */
     CLI_NUMBER, /* double, above min and up to max */
-    CLI_CHOICE  /* int, index into choices */
+    CLI_CHOICE, /* int, index into choices */
+    CLI_LIST    /* cli_list, one item each time it stands there */
 } cli_option_kind;
+
+/* What an option that may stand several times was given, in order; items: (n), released with free. */
+typedef struct cli_list {
+    const char **items;
+    size_t n;
+} cli_list;
 
 typedef struct cli_option {
     const char *name; /* without dashes; NULL ends the table */
