@@ -28,27 +28,75 @@ static void fail(conform_case *c, const char *where, const char *why)
     snprintf(c->reason, sizeof c->reason, "%s%s%s", where, *where ? ": " : "", why);
 }
 
-/* Reads FOLDER/KIND_0.pb and on, one for each value of the model that has a file. */
-static bool load(conform_case *c, const sib_model *m, const char *folder, bool inputs, values *out)
+/* Reads FOLDER/KIND_i.pb, NULL where there is no such file. */
+static bool load_one(conform_case *c, const char *folder, const char *kind, size_t i,
+                     const sib_value_info *like, sib_value **out, char **name)
+{
+    sib_error err = SIB_ERROR_INIT;
+    char *file = cli_format("%s/%s_%zu.pb", folder, kind, i);
+    bool ok = access(file, F_OK) != 0 || sib_value_load_pb(file, like, out, name, &err) == SIB_OK;
+    if (!ok)
+        fail(c, file, err.message);
+    free(file);
+    return ok;
+}
+
+/* The place of the input that a file is for: files are numbered as the inputs that have no default are, unless there are
+   as many as inputs in all. */
+static size_t *input_places(const sib_model *m, const char *folder, size_t *n)
 {
     sib_model_info info;
+    sib_value_info in;
     sib_model_get_info(m, &info);
-    out->n = inputs ? info.n_inputs : info.n_outputs;
-    out->items = cli_take(out->n ? out->n : 1, sizeof *out->items);
-    for (size_t i = 0; i < out->n; i++) {
-        sib_value_info like;
-        sib_error err = SIB_ERROR_INIT;
-        char *file = cli_format("%s/%s_%zu.pb", folder, inputs ? "input" : "output", i);
-        bool known = inputs ? sib_model_input(m, i, &like) : sib_model_output(m, i, &like);
-        bool there = known && access(file, F_OK) == 0;
-        bool ok = !there || sib_value_load_pb(file, &like, &out->items[i], NULL, &err) == SIB_OK;
-        if (!ok)
-            fail(c, file, err.message);
+    size_t *places = cli_take(info.n_inputs + 1, sizeof *places), needed = 0, files = 0;
+    for (size_t i = 0; sib_model_input(m, i, &in); i++)
+        if (!in.optional_input)
+            places[needed++] = i;
+    for (bool there = true; there; files += there) {
+        char *file = cli_format("%s/input_%zu.pb", folder, files);
+        there = access(file, F_OK) == 0;
         free(file);
-        if (!ok)
-            return false;
     }
-    return true;
+    *n = needed;
+    if (files > needed) {
+        for (size_t i = 0; i < info.n_inputs; i++)
+            places[i] = i;
+        *n = info.n_inputs;
+    }
+    return places;
+}
+
+static bool load_inputs(conform_case *c, const sib_model *m, const char *folder, values *out)
+{
+    sib_model_info info;
+    sib_value_info like;
+    size_t n;
+    size_t *places = input_places(m, folder, &n);
+    bool ok = true;
+    sib_model_get_info(m, &info);
+    out->n = info.n_inputs;
+    out->items = cli_take(out->n + 1, sizeof *out->items);
+    for (size_t i = 0; i < n && ok; i++) {
+        sib_model_input(m, places[i], &like);
+        ok = load_one(c, folder, "input", i, &like, &out->items[places[i]], NULL);
+    }
+    free(places);
+    return ok;
+}
+
+static bool load_outputs(conform_case *c, const sib_model *m, const char *folder, values *out)
+{
+    sib_model_info info;
+    sib_value_info like;
+    bool ok = true;
+    sib_model_get_info(m, &info);
+    out->n = info.n_outputs;
+    out->items = cli_take(out->n + 1, sizeof *out->items);
+    for (size_t i = 0; i < out->n && ok; i++) {
+        sib_model_output(m, i, &like);
+        ok = load_one(c, folder, "output", i, &like, &out->items[i], NULL);
+    }
+    return ok;
 }
 
 /* ---- Draws ------------------------------------------------------------------------------------------ */
@@ -127,7 +175,7 @@ static bool run_set(conform_case *c, sib_session *session, const char *folder, c
 {
     const sib_model *m = sib_session_model(session);
     values in = {0}, expected = {0}, got = {0};
-    bool ok = load(c, m, folder, true, &in) && load(c, m, folder, false, &expected);
+    bool ok = load_inputs(c, m, folder, &in) && load_outputs(c, m, folder, &expected);
     sib_named_value *given = cli_take(in.n + 1, sizeof *given);
     size_t n = 0;
     for (size_t i = 0; ok && i < in.n; i++) {

@@ -90,7 +90,8 @@ static void shape_bare(const sib_value_info *info, nested *shape)
             open++;
             at = i;
         }
-    if (!info->ranked || open > 1 || known == 0 || (int64_t)shape->n % known || (!open && (int64_t)shape->n != known))
+    if (!info->ranked || open > 1 || known == 0 || (int64_t)shape->n % known ||
+        (!open && (int64_t)shape->n != known))
         return;
     shape->rank = info->rank;
     for (size_t i = 0; i < info->rank; i++)
@@ -110,7 +111,8 @@ static sib_value *from_text(const sib_value_info *info, const char *text)
     json_t *j = as_json(text, dtype == SIB_STRING, &bare);
     int64_t at = 0;
     if (!j || !measure(j, 0, &shape)) {
-        cli_fail("input '%s': '%.60s' is no list of elements, or its rows differ in length", info->name, text);
+        cli_fail("input '%s': '%.60s' is no list of elements, or its rows differ in length", info->name,
+                 text);
         json_decref(j);
         return NULL;
     }
@@ -119,7 +121,8 @@ static sib_value *from_text(const sib_value_info *info, const char *text)
         shape_bare(info, &shape);
     bool ok = sib_tensor_create(SIB_STRING, 1, &count, &flat, &err) == SIB_OK && fill(j, flat, &at, &err) &&
               sib_tensor_reshape(flat, shape.rank, shape.dims, &shaped, &err) == SIB_OK &&
-              (dtype == SIB_STRING || sib_tensor_convert(shaped, dtype, SIB_OVERFLOW_SATURATE, &typed, &err) == SIB_OK) &&
+              (dtype == SIB_STRING ||
+               sib_tensor_convert(shaped, dtype, SIB_OVERFLOW_SATURATE, &typed, &err) == SIB_OK) &&
               sib_value_from_tensor(typed ? typed : shaped, &v, &err) == SIB_OK;
     if (!ok)
         cli_fail("input '%s': %s", info->name, err.message);
@@ -255,14 +258,15 @@ static sib_value *random_input(const sib_value_info *info, const input_settings 
     sib_tensor *t = NULL, *typed = NULL;
     int64_t dims[SIB_MAX_RANK];
     if (info->kind != SIB_VALUE_TENSOR || !info->ranked || info->dtype == SIB_STRING || !info->dtype) {
-        cli_fail("input '%s' is %s: random elements cannot be made for it, give it with -i", info->name, info->type);
+        cli_fail("input '%s' is %s: random elements cannot be made for it, give it with -i", info->name,
+                 info->type);
         return NULL;
     }
     for (size_t i = 0; i < info->rank; i++) {
         dims[i] = info->dims[i] >= 0 ? info->dims[i] : given_dim(s, info->dim_names[i]);
         if (dims[i] < 0) {
-            cli_fail("input '%s' is %s: give the size of %s with --dim %s=N", info->name, info->type, info->dim_names[i],
-                     info->dim_names[i]);
+            cli_fail("input '%s' is %s: give the size of %s with --dim %s=N", info->name, info->type,
+                     info->dim_names[i], info->dim_names[i]);
             return NULL;
         }
     }
@@ -289,7 +293,8 @@ static bool check_names(const sib_model *model, const input_settings *s)
         sib_value_info info;
         bool found = !equals && ends_with(item, ".npz");
         for (size_t k = 0; !found && equals && sib_model_input(model, k, &info); k++)
-            found = strlen(info.name) == (size_t)(equals - item) && !strncmp(info.name, item, (size_t)(equals - item));
+            found = strlen(info.name) == (size_t)(equals - item) &&
+                    !strncmp(info.name, item, (size_t)(equals - item));
         if (!equals && !found) {
             cli_fail("'%s': an input is given as NAME=WHAT, or as a .npz file with all of them", item);
             return false;
@@ -314,9 +319,9 @@ static sib_value *given_input(const sib_value_info *info, const input_settings *
     for (size_t i = 0; i < s->inputs.n; i++) {
         const char *item = s->inputs.items[i];
         bool named = !strncmp(item, info->name, n) && item[n] == '=';
-        sib_value *v = named                    ? read_input(info, item + n + 1)
+        sib_value *v = named               ? read_input(info, item + n + 1)
                        : strchr(item, '=') ? NULL
-                                                : from_npz(item, info->name, false);
+                                           : from_npz(item, info->name, false);
         *ok = v || !named;
         if (v || !*ok)
             return v;

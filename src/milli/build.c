@@ -79,12 +79,66 @@ static void needs_dims(lowering *l)
         l_fail(l, SIB_ERR_UNSUPPORTED, "a dim that depends on data is needed before the data is there");
 }
 
+/* Folds what leads to value `wanted` within the lowered node, whatever its size. Stops with LOWER_NEEDS_CONTENT at the
+   first imported value that is no constant. */
+static void force(lowering *l, value_id wanted)
+{
+    graph *g = l->graph;
+    node_id first = g->values[wanted].producer, from = first;
+    if (first == NO_NODE || g->nodes[first].origin != l->node_index) {
+        l->status = LOWER_NEEDS_CONTENT;
+        l->needs = wanted;
+        return;
+    }
+    while (from > 0 && g->nodes[from - 1].origin == l->node_index)
+        from--;
+    bool *needed = mem_calloc(first - from + 1, sizeof *needed);
+    if (!needed) {
+        l_fail(l, SIB_ERR_MEMORY, "no memory for what a value depends on");
+        return;
+    }
+    needed[first - from] = true;
+    for (node_id i = first + 1; i-- > from && l_ok(l);) {
+        const node *n = &g->nodes[i];
+        for (uint32_t k = 0; needed[i - from] && k < n->inputs.n && l_ok(l); k++) {
+            value_id v = n->inputs.ids[k];
+            if (v == NO_VALUE || g->values[v].constant)
+                continue;
+            node_id p = g->values[v].producer;
+            if (p == NO_NODE || p < from) {
+                l->status = LOWER_NEEDS_CONTENT;
+                l->needs = v;
+            } else
+                needed[p - from] = true;
+        }
+    }
+    for (node_id i = from; i <= first && l_ok(l); i++) {
+        sib_error err = SIB_ERROR_INIT;
+        if (needed[i - from] && (!l->fold || l->fold(l, i, &err) != SIB_OK)) {
+            if (l->fold)
+                fail_error(l, &err);
+            else
+                needs_dims(l);
+        }
+    }
+    mem_free(needed);
+}
+
 /* A tensor that is used: its rank must be known. */
 static bool ranked(lowering *l, mval v)
 {
     if (!given(l, v))
         return false;
     const value_type *t = &build_value(l, v)->type;
+    int64_t ignored[SIB_MAX_RANK];
+    if (!l->symbolic && !t->depth && t->leaf == TYPE_TENSOR &&
+        !dim_shape_const(l->graph->dims, &t->shape, ignored)) {
+        /* dims that depend on data: what leads to them must be known, and then they are */
+        force(l, v.id);
+        if (!l_ok(l))
+            return false;
+        t = &build_value(l, v)->type;
+    }
     if (t->depth || (t->leaf != TYPE_TENSOR && t->leaf != TYPE_UNKNOWN)) {
         char text[120];
         l_fail(l, SIB_ERR_ARGUMENT, "a tensor is wanted, not %s",
@@ -151,51 +205,6 @@ int m_axis(lowering *l, int64_t axis, int rank, const char *what)
 bool m_is_known(const lowering *l, mval v)
 {
     return given(l, v) && build_value(l, v)->constant;
-}
-
-/* Folds what leads to value `wanted` within the lowered node, whatever its size. Stops with LOWER_NEEDS_CONTENT at the
-   first imported value that is no constant. */
-static void force(lowering *l, value_id wanted)
-{
-    graph *g = l->graph;
-    node_id first = g->values[wanted].producer, from = first;
-    if (first == NO_NODE || g->nodes[first].origin != l->node_index) {
-        l->status = LOWER_NEEDS_CONTENT;
-        l->needs = wanted;
-        return;
-    }
-    while (from > 0 && g->nodes[from - 1].origin == l->node_index)
-        from--;
-    bool *needed = mem_calloc(first - from + 1, sizeof *needed);
-    if (!needed) {
-        l_fail(l, SIB_ERR_MEMORY, "no memory for what a value depends on");
-        return;
-    }
-    needed[first - from] = true;
-    for (node_id i = first + 1; i-- > from && l_ok(l);) {
-        const node *n = &g->nodes[i];
-        for (uint32_t k = 0; needed[i - from] && k < n->inputs.n && l_ok(l); k++) {
-            value_id v = n->inputs.ids[k];
-            if (v == NO_VALUE || g->values[v].constant)
-                continue;
-            node_id p = g->values[v].producer;
-            if (p == NO_NODE || p < from) {
-                l->status = LOWER_NEEDS_CONTENT;
-                l->needs = v;
-            } else
-                needed[p - from] = true;
-        }
-    }
-    for (node_id i = from; i <= first && l_ok(l); i++) {
-        sib_error err = SIB_ERROR_INIT;
-        if (needed[i - from] && (!l->fold || l->fold(l, i, &err) != SIB_OK)) {
-            if (l->fold)
-                fail_error(l, &err);
-            else
-                needs_dims(l);
-        }
-    }
-    mem_free(needed);
 }
 
 const sib_tensor *m_content(lowering *l, mval v)
