@@ -86,15 +86,15 @@ sib_code raw_find_free(reader *r, raw_graph *g)
 
 /* ---- Order ------------------------------------------------------------------------------------------ */
 
-/* Kahn's algorithm; of the nodes that are ready the first in the file comes first. */
+enum { NODE_NEW, NODE_WAITS, NODE_DONE };
+
+/* Nodes in the order of the file, each behind the nodes that make what it uses: those are fetched just before it. */
 typedef struct sorter {
     const raw_body *body;
     name_map makers; /* name to the node that makes it */
-    uint32_t *begin; /* (n + 1) where each node's users begin in users */
-    uint32_t *users; /* (n edges) nodes that use what a node makes */
-    uint32_t *waits; /* (n) values that a node still waits for */
-    uint32_t *heap;  /* (n) ready nodes, the lowest first */
-    size_t n_heap;
+    uint8_t *state;  /* (n) */
+    use_walk *stack; /* (n) nodes that wait for the one after them */
+    size_t n_stack;
 } sorter;
 
 static bool maker_of(const sorter *s, sib_str name, uint32_t *maker)
@@ -116,96 +116,91 @@ static bool in_order(const sorter *s)
     return true;
 }
 
-static void heap_push(sorter *s, uint32_t index)
+static void push(sorter *s, size_t i)
 {
-    size_t i = s->n_heap++;
-    for (; i > 0 && s->heap[(i - 1) / 2] > index; i = (i - 1) / 2)
-        s->heap[i] = s->heap[(i - 1) / 2];
-    s->heap[i] = index;
+    s->state[i] = NODE_WAITS;
+    s->stack[s->n_stack++] = (use_walk){.node = &s->body->nodes[i]};
 }
 
-static uint32_t heap_pop(sorter *s)
+/* The next maker that the node on top waits for; false where there is none left. */
+static bool next_unmet(sorter *s, uint32_t *maker)
 {
-    uint32_t first = s->heap[0], last = s->heap[--s->n_heap];
-    size_t i = 0, child;
-    while ((child = 2 * i + 1) < s->n_heap) {
-        if (child + 1 < s->n_heap && s->heap[child + 1] < s->heap[child])
-            child++;
-        if (s->heap[child] >= last)
-            break;
-        s->heap[i] = s->heap[child];
-        i = child;
-    }
-    s->heap[i] = last;
-    return first;
+    sib_str name;
+    while (next_use(&s->stack[s->n_stack - 1], &name))
+        if (maker_of(s, name, maker) && s->state[*maker] != NODE_DONE)
+            return true;
+    return false;
 }
 
-/* Counts, or with fill set writes down, who uses what each node makes. */
-static void walk_edges(sorter *s, bool fill, uint32_t *next)
+/* Puts node i behind all that it needs. */
+static sib_code emit(reader *r, sorter *s, size_t i, uint32_t *order, size_t *done)
 {
-    for (size_t i = 0; i < s->body->n; i++) {
-        use_walk u = {.node = &s->body->nodes[i]};
-        sib_str name;
-        uint32_t maker;
-        while (next_use(&u, &name)) {
-            if (!maker_of(s, name, &maker))
-                continue;
-            if (fill)
-                s->users[next[maker]++] = (uint32_t)i;
-            else {
-                s->begin[maker + 1]++;
-                s->waits[i]++;
-            }
+    uint32_t maker;
+    push(s, i);
+    while (s->n_stack) {
+        const raw_node *top = s->stack[s->n_stack - 1].node;
+        if (!next_unmet(s, &maker)) {
+            size_t index = (size_t)(top - s->body->nodes);
+            s->state[index] = NODE_DONE;
+            order[(*done)++] = (uint32_t)index;
+            s->n_stack--;
+            continue;
         }
+        if (s->state[maker] == NODE_WAITS)
+            return reader_fail(r, SIB_ERR_FORMAT, top->at,
+                               "node '%.*s' (%.*s) needs a value that is made from its own",
+                               STR_ARGS(top->name), STR_ARGS(top->type));
+        push(s, maker);
     }
+    return SIB_OK;
 }
 
 static sib_code sort(reader *r, sorter *s, uint32_t *order)
 {
     size_t n = s->body->n, done = 0;
-    s->begin = mem_calloc(n + 1, sizeof *s->begin);
-    s->waits = mem_calloc(n, sizeof *s->waits);
-    s->heap = mem_alloc(n, sizeof *s->heap);
-    if (!s->begin || !s->waits || !s->heap)
-        return reader_memory(r, n * sizeof *s->heap, "the order of nodes");
-    walk_edges(s, false, NULL);
-    for (size_t i = 0; i < n; i++)
-        s->begin[i + 1] += s->begin[i];
-    s->users = mem_alloc(s->begin[n], sizeof *s->users);
-    if (!s->users)
-        return reader_memory(r, s->begin[n] * sizeof *s->users, "the order of nodes");
-    memcpy(order, s->begin, n * sizeof *order); /* borrowed as cursors */
-    walk_edges(s, true, order);
-    for (size_t i = 0; i < n; i++)
-        if (s->waits[i] == 0)
-            heap_push(s, (uint32_t)i);
-    while (s->n_heap) {
-        uint32_t first = heap_pop(s);
-        order[done++] = first;
-        for (uint32_t k = s->begin[first]; k < s->begin[first + 1]; k++)
-            if (--s->waits[s->users[k]] == 0)
-                heap_push(s, s->users[k]);
-    }
-    for (size_t i = 0; done < n && i < n; i++)
-        if (s->waits[i]) {
-            const raw_node *stuck = &s->body->nodes[i];
-            return reader_fail(
-                r, SIB_ERR_FORMAT, stuck->at,
-                "node '%.*s' (%.*s) waits for values of nodes that need one another in a cycle",
-                STR_ARGS(stuck->name), STR_ARGS(stuck->type));
+    s->state = mem_calloc(n, sizeof *s->state);
+    s->stack = mem_alloc(n, sizeof *s->stack);
+    if (!s->state || !s->stack)
+        return reader_memory(r, n * sizeof *s->stack, "the order of nodes");
+    sib_code code = SIB_OK;
+    for (size_t i = 0; code == SIB_OK && i < n; i++)
+        if (s->state[i] == NODE_NEW)
+            code = emit(r, s, i, order, &done);
+    return code;
+}
+
+/* Tools that patch a constant add it anew at the end: where several Constants have one name, the last counts. */
+static bool is_constant(const raw_node *n)
+{
+    return n->domain.length == 0 && str_is(n->type, "Constant") && n->n_inputs == 0 && n->n_outputs == 1;
+}
+
+static bool find_makers(reader *r, raw_body *body, name_map *makers)
+{
+    for (size_t i = 0; i < body->n; i++) {
+        raw_node *n = &body->nodes[i];
+        for (size_t k = 0; k < n->n_outputs; k++) {
+            uint32_t before;
+            if (n->outputs[k].length == 0)
+                continue;
+            if (is_constant(n) && name_map_find(makers, n->outputs[k], &before) &&
+                is_constant(&body->nodes[before])) {
+                body->nodes[before].replaced = true;
+                reader_notice(r, "several Constant nodes make '%.*s': the last one counts",
+                              STR_ARGS(n->outputs[k]));
+            }
+            if (!name_map_put(makers, n->outputs[k], (uint32_t)i))
+                return false;
         }
-    return SIB_OK;
+    }
+    return true;
 }
 
 sib_code raw_order(reader *r, raw_body *body)
 {
     sorter s = {.body = body};
-    bool ok = true;
     sib_code code = SIB_OK;
-    for (size_t i = 0; ok && i < body->n; i++)
-        for (size_t k = 0; ok && k < body->nodes[i].n_outputs; k++)
-            ok = body->nodes[i].outputs[k].length == 0 ||
-                 name_map_put(&s.makers, body->nodes[i].outputs[k], (uint32_t)i);
+    bool ok = find_makers(r, body, &s.makers);
     if (ok && !in_order(&s)) {
         body->order = arena_alloc(r->scratch, body->n, sizeof *body->order);
         ok = body->order != NULL;
@@ -215,9 +210,7 @@ sib_code raw_order(reader *r, raw_body *body)
     if (!ok)
         code = reader_memory(r, 0, "the order of nodes");
     name_map_clear(&s.makers);
-    mem_free(s.begin);
-    mem_free(s.users);
-    mem_free(s.waits);
-    mem_free(s.heap);
+    mem_free(s.state);
+    mem_free(s.stack);
     return code;
 }

@@ -27,6 +27,7 @@ typedef struct raw_attribute {
 typedef struct raw_node {
     const uint8_t *at;
     sib_str name, type, domain, overload, doc; /* domain "" is ai.onnx */
+    bool replaced;                             /* a Constant that a later one of the same name replaces */
     int64_t version;                           /* that our own writer noted in the metadata, else 0 */
     uint32_t n_inputs, n_outputs, n_attributes, n_metadata;
     sib_str *inputs, *outputs;

@@ -237,8 +237,11 @@ static sib_code node_read(reader *r, scope *s, const raw_node *raw)
 sib_code body_read(reader *r, scope *s, const raw_body *body)
 {
     sib_code code = SIB_OK;
-    for (size_t i = 0; code == SIB_OK && i < body->n; i++)
-        code = node_read(r, s, &body->nodes[body->order ? body->order[i] : i]);
+    for (size_t i = 0; code == SIB_OK && i < body->n; i++) {
+        const raw_node *n = &body->nodes[body->order ? body->order[i] : i];
+        if (!n->replaced)
+            code = node_read(r, s, n);
+    }
     return code;
 }
 

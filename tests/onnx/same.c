@@ -23,10 +23,12 @@ static bool differ(both *s, const char *format, ...)
 
 static bool same_str(both *s, const char *what, sib_str a, sib_str b)
 {
-    return str_same(a, b) || differ(s, "%s: '%.*s' and '%.*s'", what, (int)a.length, a.data, (int)b.length, b.data);
+    return str_same(a, b) ||
+           differ(s, "%s: '%.*s' and '%.*s'", what, (int)a.length, a.data, (int)b.length, b.data);
 }
 
-static bool same_pairs(both *s, const char *what, size_t na, const string_pair *a, size_t nb, const string_pair *b)
+static bool same_pairs(both *s, const char *what, size_t na, const string_pair *a, size_t nb,
+                       const string_pair *b)
 {
     if (na != nb)
         return differ(s, "%s: %zu and %zu pairs", what, na, nb);
@@ -125,7 +127,8 @@ static sib_str name_of(const graph *g, value_id v)
     return v == NO_VALUE ? (sib_str){"", 0} : g->values[v].name;
 }
 
-static bool same_list(both *s, const char *what, const graph *ga, const id_list *a, const graph *gb, const id_list *b)
+static bool same_list(both *s, const char *what, const graph *ga, const id_list *a, const graph *gb,
+                      const id_list *b)
 {
     if (a->n != b->n)
         return differ(s, "%s: %u and %u values", what, a->n, b->n);
@@ -135,12 +138,13 @@ static bool same_list(both *s, const char *what, const graph *ga, const id_list 
     return true;
 }
 
-static size_t props_of(const onnx_model *m, const graph *g, onnx_props_of of, uint32_t id, string_pair *out, size_t room)
+static size_t props_of(const onnx_model *m, const graph *g, onnx_props_of of, uint32_t id, string_pair *out,
+                       size_t room)
 {
     size_t n = 0;
     for (size_t i = 0; i < m->n_props; i++)
-        for (size_t k = 0; m->props[i].graph == g && m->props[i].of == of && m->props[i].id == id && k < m->props[i].n;
-             k++)
+        for (size_t k = 0;
+             m->props[i].graph == g && m->props[i].of == of && m->props[i].id == id && k < m->props[i].n; k++)
             if (n < room)
                 out[n++] = m->props[i].pairs[k];
     return n;
@@ -180,7 +184,8 @@ static bool same_value(both *s, const graph *ga, value_id va, const graph *gb, v
            same_type(s, "declared type of a value", &a->declared, &b->declared) &&
            same_tensor(s, "constant", a->constant, b->constant) &&
            (a->from_file == b->from_file || differ(s, "a constant of the file on one side")) &&
-           same_props(s, ga, va, gb, vb, ONNX_PROPS_VALUE) && same_props(s, ga, va, gb, vb, ONNX_PROPS_TENSOR);
+           same_props(s, ga, va, gb, vb, ONNX_PROPS_VALUE) &&
+           same_props(s, ga, va, gb, vb, ONNX_PROPS_TENSOR);
 }
 
 static bool same_quant(both *s, const graph *a, const graph *b)
@@ -189,7 +194,8 @@ static bool same_quant(both *s, const graph *a, const graph *b)
         return differ(s, "%zu and %zu annotations", a->n_quant, b->n_quant);
     for (size_t i = 0; i < a->n_quant; i++)
         if (!same_str(s, "annotation", a->quant[i].tensor, b->quant[i].tensor) ||
-            !same_pairs(s, "annotation", a->quant[i].n, a->quant[i].parameters, b->quant[i].n, b->quant[i].parameters))
+            !same_pairs(s, "annotation", a->quant[i].n, a->quant[i].parameters, b->quant[i].n,
+                        b->quant[i].parameters))
             return false;
     return true;
 }
@@ -203,8 +209,8 @@ static bool same_graph(both *s, const graph *a, const graph *b)
         !same_quant(s, a, b))
         return false;
     if (a->n_nodes != b->n_nodes || a->n_values != b->n_values || a->n_captures != b->n_captures)
-        return differ(s, "%u and %u nodes, %u and %u values, %u and %u captures", a->n_nodes, b->n_nodes, a->n_values,
-                      b->n_values, a->n_captures, b->n_captures);
+        return differ(s, "%u and %u nodes, %u and %u values, %u and %u captures", a->n_nodes, b->n_nodes,
+                      a->n_values, b->n_values, a->n_captures, b->n_captures);
     for (node_id i = 0; i < a->n_nodes; i++)
         if (!same_node(s, a, i, b))
             return false;
@@ -212,10 +218,12 @@ static bool same_graph(both *s, const graph *a, const graph *b)
         /* Mostly at the same place: values of functions are made earlier than in a flat graph. */
         for (u = v; u < b->n_values && !str_same(a->values[v].name, b->values[u].name); u++)
             ;
-        for (u = u < b->n_values ? u : 0; u < b->n_values && !str_same(a->values[v].name, b->values[u].name); u++)
+        for (u = u < b->n_values ? u : 0; u < b->n_values && !str_same(a->values[v].name, b->values[u].name);
+             u++)
             ;
         if (u == b->n_values)
-            return differ(s, "value '%.*s' on one side", (int)a->values[v].name.length, a->values[v].name.data);
+            return differ(s, "value '%.*s' on one side", (int)a->values[v].name.length,
+                          a->values[v].name.data);
         if (!same_value(s, a, v, b, u))
             return false;
     }
