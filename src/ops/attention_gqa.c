@@ -93,8 +93,8 @@ static void rotate_heads(lowering *l, const node *n, gqa *o)
     dim turned = d_mul(l, m_dim(l, cosine, 1), d_const(l, 2));
     cosine = m_unsqueeze(l, m_gather(l, cosine, positions, 0), 1); /* [B, 1, S, R / 2] */
     sine = m_unsqueeze(l, m_gather(l, sine, positions, 0), 1);
-    o->q = attention_rotate(l, o->q, cosine, sine, turned, interleaved);
-    o->k = attention_rotate(l, o->k, cosine, sine, turned, interleaved);
+    o->q = ms_rotate(l, o->q, cosine, sine, turned, interleaved);
+    o->k = ms_rotate(l, o->k, cosine, sine, turned, interleaved);
 }
 
 /* present [B, Nkv, room, D]: of each sequence the past rows that count, then the new ones, then zeros. */

@@ -29,6 +29,9 @@ mval ms_attend(lowering *l, mval q, mval k, mval v, const ms_scores *s, mval *qk
    that count: [B, N, T, D]. past: MVAL_NONE for none; used: MVAL_NONE for all. */
 mval ms_behind_past(lowering *l, mval past, mval used, mval fresh, mval *present);
 
+/* attention_rotate in ms_wide, rounded once. */
+mval ms_rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, bool interleaved);
+
 /* A part of a bias [..., total], or MVAL_NONE where there is none. */
 mval ms_bias_part(lowering *l, mval bias, dim start, dim count);
 

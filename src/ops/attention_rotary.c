@@ -1,5 +1,5 @@
 /* Rotary position embeddings: Su et al. 2021. */
-#include "ops/attention.h"
+#include "ops/attention_ms.h"
 
 mval attention_rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, bool interleaved)
 {
@@ -66,6 +66,14 @@ void lower_ONNX_RotaryEmbedding(lowering *l, const node *n)
     l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
 }
 
+mval ms_rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, bool interleaved)
+{
+    sib_dtype wide = ms_wide(m_dtype(l, x));
+    mval y = attention_rotate(l, m_cast(l, x, wide), m_cast(l, cosine, wide), m_cast(l, sine, wide), rotary,
+                              interleaved);
+    return m_cast_like(l, y, x);
+}
+
 /* The same with positions [B, S], or one from which they count. com.microsoft RotaryEmbedding-1. */
 void lower_MS_RotaryEmbedding(lowering *l, const node *n)
 {
@@ -96,6 +104,6 @@ void lower_MS_RotaryEmbedding(lowering *l, const node *n)
     }
     cosine = cache_at(l, cosine, positions, half, head_axis);
     sine = cache_at(l, sine, positions, half, head_axis);
-    mval y = attention_rotate(l, x, cosine, sine, turned, attr_int(n, "interleaved", 0) != 0);
+    mval y = ms_rotate(l, x, cosine, sine, turned, attr_int(n, "interleaved", 0) != 0);
     l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
 }

@@ -220,7 +220,7 @@ static mval prepare_gru(lowering *l, const recurrent *o, const node *n, int dire
 static void rnn_step(lowering *l, const recurrent_cell *cell, mval x, mval *h, mval *c)
 {
     (void)c;
-    *h = recurrent_activate(l, cell, 0, m_add(l, x, m_matmul(l, *h, cell->r)));
+    *h = recurrent_gate(l, cell, 0, m_add(l, x, m_matmul(l, *h, cell->r)));
 }
 
 /* H' = f(X W^T + H R^T + Wb + Rb), f = Tanh. ONNX RNN-1, 7, 14, 22. */
@@ -239,7 +239,7 @@ static void gru_step(lowering *l, const recurrent_cell *cell, mval x, mval *h, m
     (void)c;
     mval from_h = m_matmul(l, *h, cell->r), hidden; /* [1, B, 2*H], or [1, B, 3*H] with linear_before_reset */
     mval zr = m_add(l, gate_part(l, x, 2, cell->hidden, 0, 2), gate_part(l, from_h, 2, cell->hidden, 0, 2));
-    zr = recurrent_activate(l, cell, 0, zr);
+    zr = recurrent_gate(l, cell, 0, zr);
     mval z = gate_part(l, zr, 2, cell->hidden, 0, 1), r = gate_part(l, zr, 2, cell->hidden, 1, 1);
     if (cell->r_hidden.id == NO_VALUE) {
         hidden = gate_part(l, from_h, 2, cell->hidden, 2, 1);
@@ -248,7 +248,7 @@ static void gru_step(lowering *l, const recurrent_cell *cell, mval x, mval *h, m
         hidden = m_mul(l, r, hidden);
     } else
         hidden = m_matmul(l, m_mul(l, r, *h), cell->r_hidden);
-    mval new_h = recurrent_activate(l, cell, 1, m_add(l, gate_part(l, x, 2, cell->hidden, 2, 1), hidden));
+    mval new_h = recurrent_gate(l, cell, 1, m_add(l, gate_part(l, x, 2, cell->hidden, 2, 1), hidden));
     mval keep = m_mul(l, z, *h), rest = m_sub(l, m_scalar_like(l, z, 1), z);
     *h = m_add(l, m_mul(l, rest, new_h), keep);
 }
@@ -277,20 +277,20 @@ static void lstm_step(lowering *l, const recurrent_cell *cell, mval x, mval *h, 
     mval iof = gate_part(l, all, 2, cell->hidden, 0, 3);
     bool peeps = cell->peep[0].id != NO_VALUE;
     if (!peeps)
-        iof = recurrent_activate(l, cell, 0, iof); /* all three at once */
+        iof = recurrent_gate(l, cell, 0, iof); /* all three at once */
     i = gate_part(l, iof, 2, cell->hidden, 0, 1);
     o = gate_part(l, iof, 2, cell->hidden, 1, 1);
     f = gate_part(l, iof, 2, cell->hidden, 2, 1);
     if (peeps) {
-        i = recurrent_activate(l, cell, 0, peeped(l, cell, 0, i, *c));
-        f = recurrent_activate(l, cell, 0, peeped(l, cell, 2, f, *c));
+        i = recurrent_gate(l, cell, 0, peeped(l, cell, 0, i, *c));
+        f = recurrent_gate(l, cell, 0, peeped(l, cell, 2, f, *c));
     }
     if (cell->coupled)
         f = m_sub(l, m_scalar_like(l, i, 1), i);
-    mval fresh = recurrent_activate(l, cell, 1, gate_part(l, all, 2, cell->hidden, 3, 1));
+    mval fresh = recurrent_gate(l, cell, 1, gate_part(l, all, 2, cell->hidden, 3, 1));
     *c = m_add(l, m_mul(l, f, *c), m_mul(l, i, fresh));
     if (peeps)
-        o = recurrent_activate(l, cell, 0, peeped(l, cell, 1, o, *c));
+        o = recurrent_gate(l, cell, 0, peeped(l, cell, 1, o, *c));
     *h = m_mul(l, o, recurrent_activate(l, cell, 2, *c));
 }
 

@@ -143,9 +143,12 @@ void recurrent_activations(lowering *l, const node *n, int directions, int per_c
 mval recurrent_activate(lowering *l, const recurrent_cell *cell, int which, mval x)
 {
     const recurrent_activation *f = &cell->f[which];
-    if (!l_ok(l))
-        return MVAL_NONE;
+    return l_ok(l) ? f->row->function(l, x, f->alpha, f->beta) : MVAL_NONE;
+}
+
+mval recurrent_gate(lowering *l, const recurrent_cell *cell, int which, mval x)
+{
     if (cell->clip != 0)
         x = m_clamp(l, x, m_scalar_like(l, x, -cell->clip), m_scalar_like(l, x, cell->clip));
-    return f->row->function(l, x, f->alpha, f->beta);
+    return recurrent_activate(l, cell, which, x);
 }

@@ -26,7 +26,9 @@ typedef struct recurrent_cell {
 void recurrent_activations(lowering *l, const node *n, int directions, int per_cell,
                            const char *const *defaults, recurrent_activation *out);
 
-/* f(x), with x clipped to [-clip, clip] first where clip is not 0. */
+/* Gates: f(x), with x clipped to [-clip, clip] first where clip is not 0. */
+mval recurrent_gate(lowering *l, const recurrent_cell *cell, int which, mval x);
+/* f(x) of a state, which clip leaves alone. */
 mval recurrent_activate(lowering *l, const recurrent_cell *cell, int which, mval x);
 
 /* One step: x [1, B, G*H] the projected input with biases; *h and *c [1, B, H] the states, replaced by the new ones. */
