@@ -17,7 +17,8 @@ typedef struct cli_command {
     int (*run)(const struct cli_command *self, int argc, char **argv);
 } cli_command;
 
-extern const cli_command command_features, command_conform, command_bench, command_help;
+extern const cli_command command_features, command_inspect, command_run, command_diff, command_conform,
+    command_bench, command_help;
 
 /* Ends with NULL. */
 extern const cli_command *const cli_commands[];

@@ -272,7 +272,8 @@ static int report(const case_list *cases, const settings *s, double seconds)
     if (s->junit && code == CLI_DONE)
         code = write_junit(cases, counts, seconds, s->junit);
     if (drawn) {
-        printf("%zu by dtype, dims and distribution, since their random numbers have no seed:", drawn);
+        printf("%zu by dtype, dims and distribution, since their random numbers cannot be drawn again:",
+               drawn);
         for (size_t i = 0; i < cases->n; i++)
             if (cases->items[i].by_distribution)
                 printf(" %s", cases->items[i].name);

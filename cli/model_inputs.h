@@ -8,8 +8,8 @@
 
 /* What the options say. */
 typedef struct input_settings {
-    cli_list inputs; /* NAME=FILE.npy, NAME=FILE.npz, NAME=FILE.pb, FILE.npz, NAME=TEXT */
-    cli_list dims;   /* T=100 */
+    cli_list inputs;    /* NAME=FILE.npy, NAME=FILE.npz, NAME=FILE.pb, FILE.npz, NAME=TEXT */
+    cli_list dims;      /* T=100 */
     const char *random; /* seed for inputs that are not given, or NULL */
 } input_settings;
 
@@ -20,14 +20,15 @@ typedef struct input_settings {
      .kind = CLI_LIST,                                                                                       \
      .field = offsetof(settings, in.inputs),                                                                 \
      .value = "NAME=WHAT",                                                                                   \
-     .help = "an input: a .npy, .npz or .pb file, a .txt file, or its\nelements as text: 1,2,3 or [[1,2],[3,4]]"}, \
+     .help = "an input: a .npy, .npz or .pb file, a .txt file, or its\nelements as text: 1,2,3 or "          \
+             "[[1,2],[3,4]]"},                                                                               \
         {.name = "dim",                                                                                      \
          .kind = CLI_LIST,                                                                                   \
          .field = offsetof(settings, in.dims),                                                               \
          .value = "T=N",                                                                                     \
          .help = "size of a symbolic dim, for random inputs"},                                               \
     {                                                                                                        \
-        .name = "random", .kind = CLI_TEXT, .field = offsetof(settings, in.random), .value = "SEED",          \
+        .name = "random", .kind = CLI_TEXT, .field = offsetof(settings, in.random), .value = "SEED",         \
         .help = "random elements for inputs that are not given"                                              \
     }
 

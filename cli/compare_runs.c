@@ -1,0 +1,110 @@
+#include "compare_runs.h"
+
+#include "files.h"
+#include "model_inputs.h"
+#include "words.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* a in b's dtype, where a is a float64 tensor and b a narrower float. */
+static sib_value *rounded(const sib_value *a, const sib_value *b)
+{
+    const sib_tensor *x = sib_value_tensor(a), *y = sib_value_tensor(b);
+    sib_tensor *t = NULL;
+    sib_value *v = NULL;
+    if (!x || !y || sib_tensor_dtype(x) != SIB_F64 ||
+        sib_dtype_get_kind(sib_tensor_dtype(y)) != SIB_KIND_FLOAT || sib_tensor_dtype(y) == SIB_F64)
+        return NULL;
+    if (sib_tensor_convert(x, sib_tensor_dtype(y), SIB_OVERFLOW_IEEE, &t, NULL) == SIB_OK)
+        sib_value_from_tensor(t, &v, NULL);
+    sib_tensor_free(&t);
+    return v;
+}
+
+static void add(comparison *c, const recorded *b, const sib_value *a, const sib_tolerance *tolerance)
+{
+    sib_error err = SIB_ERROR_INIT;
+    difference *d = &c->items[c->n++];
+    sib_value *narrow = rounded(a, b->value);
+    *d = (difference){.name = b->name, .node = b->node, .op_type = b->op_type, .milli = b->milli};
+    d->compared = sib_value_compare(b->value, narrow ? narrow : a, tolerance, &d->figures, &err) == SIB_OK;
+    if (!d->compared)
+        snprintf(d->why, sizeof d->why, "%s", err.message);
+    bool differs = !d->compared || !d->figures.equal;
+    c->n_different += differs;
+    if (differs && !c->first)
+        c->first = d;
+    sib_value_free(&narrow);
+}
+
+void compare_recordings(const recording *a, const recording *b, const sib_tolerance *tolerance,
+                        comparison *out)
+{
+    *out = (comparison){.items = cli_take(b->n + 1, sizeof *out->items)};
+    for (size_t i = 0; i < b->n; i++) {
+        const recorded *other = recording_find(a, b->items[i].name);
+        if (other)
+            add(out, &b->items[i], other->value, tolerance);
+    }
+}
+
+void compare_with_folder(const char *folder, const recording *b, const sib_tolerance *tolerance,
+                         comparison *out)
+{
+    *out = (comparison){.items = cli_take(b->n + 1, sizeof *out->items)};
+    for (size_t i = 0; i < b->n; i++) {
+        char *plain = cli_format("%s/%s.npy", folder, b->items[i].name),
+             *stem = value_file_name(b->items[i].name);
+        char *safe = cli_format("%s/%s.npy", folder, stem);
+        const char *path = access(plain, R_OK) == 0 ? plain : access(safe, R_OK) == 0 ? safe : NULL;
+        sib_tensor *t = NULL;
+        sib_value *v = NULL;
+        sib_error err = SIB_ERROR_INIT;
+        if (path && sib_npy_load(path, &t, &err) == SIB_OK && sib_value_from_tensor(t, &v, &err) == SIB_OK)
+            add(out, &b->items[i], v, tolerance);
+        else if (path)
+            cli_fail("%s", err.message);
+        sib_value_free(&v);
+        sib_tensor_free(&t);
+        free(plain);
+        free(stem);
+        free(safe);
+    }
+}
+
+void comparison_free(comparison *c)
+{
+    free(c->items);
+    *c = (comparison){0};
+}
+
+static void show_one(const difference *d)
+{
+    if (d->compared)
+        printf("%-6s %-12.4g %-12.4g %-10llu %-18s %s\n", d->figures.equal ? "same" : "DIFF",
+               d->figures.max_abs, d->figures.max_rel, (unsigned long long)d->figures.max_ulp, d->op_type,
+               d->name);
+    else
+        printf("%-6s %-12s %-12s %-10s %-18s %s: %s\n", "DIFF", "-", "-", "-", d->op_type, d->name, d->why);
+}
+
+void comparison_show(const comparison *c, bool all)
+{
+    printf("%-6s %-12s %-12s %-10s %-18s %s\n", "", "max abs", "max rel", "max ULP", "operator", "value");
+    for (size_t i = 0; i < c->n; i++)
+        if (all || !c->items[i].compared || !c->items[i].figures.equal)
+            show_one(&c->items[i]);
+    if (c->first) {
+        const difference *d = c->first;
+        printf("first value that leaves tolerance: '%s' of node '%s' (%s)", d->name, d->node, d->op_type);
+        if (d->compared)
+            printf(": element %llu; the worst, element %llu, is %.9g where %.9g is expected\n",
+                   (unsigned long long)d->figures.first, (unsigned long long)d->figures.worst,
+                   d->figures.worst_a, d->figures.worst_b);
+        else
+            printf(": %s\n", d->why);
+    }
+    printf("%zu values compared, %zu differ\n", c->n, c->n_different);
+}

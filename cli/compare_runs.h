@@ -1,0 +1,34 @@
+/* Two runs of a model compared value by value, in the order of the graph. */
+#ifndef CLI_COMPARE_RUNS_H
+#define CLI_COMPARE_RUNS_H
+
+#include "recording.h"
+
+/* Comparison of one value. */
+typedef struct difference {
+    const char *name, *node, *op_type; /* of the recording b */
+    bool milli;
+    bool compared; /* both have it, of one dtype and dims */
+    sib_comparison figures;
+    char why[320]; /* where it could not be compared */
+} difference;
+
+typedef struct comparison {
+    difference *items; /* (n) in order of b */
+    size_t n, n_different;
+    const difference *first; /* the first that leaves tolerance, or NULL */
+} comparison;
+
+/* Compares every value of b that a has too; a is the reference. Values of a that are float64 where b has a narrower
+   float (a run in double) are rounded to b's dtype first. */
+void compare_recordings(const recording *a, const recording *b, const sib_tolerance *tolerance,
+                        comparison *out);
+/* The same with a folder of NAME.npy files as a. */
+void compare_with_folder(const char *folder, const recording *b, const sib_tolerance *tolerance,
+                         comparison *out);
+void comparison_free(comparison *c);
+
+/* A table by value: max abs, max rel, max ULP; then the first value that leaves tolerance. */
+void comparison_show(const comparison *c, bool all);
+
+#endif
