@@ -251,7 +251,8 @@ static void put_items(writer *w, const value_out *o)
 {
     size_t n = sib_value_count(o->v);
     put_text(w, SEQUENCE_NAME, o->name);
-    put_int(w, SEQUENCE_ELEM, n ? elem_of(sib_value_item(o->v, 0)) : 0);
+    uint32_t empty = sib_value_get_kind(o->v) == SIB_VALUE_SEQUENCE ? PROTO_ELEM_TENSOR : 0;
+    put_int(w, SEQUENCE_ELEM, n ? elem_of(sib_value_item(o->v, 0)) : empty);
     for (size_t i = 0; i < n; i++) {
         const sib_value *item = sib_value_item(o->v, i);
         put_message(w, elem_of(item) + 2, put_value, &(value_out){item, {"", 0}});
