@@ -74,11 +74,11 @@ static inline void b_message(bytes *b, unsigned field, bytes inside)
     b_free(&inside);
 }
 
-static inline bytes b_pair(const char *key, const char *value)
+static inline bytes b_pair(const char *key, const char *text)
 {
     bytes b = {0};
     b_str(&b, PAIR_KEY, key);
-    b_str(&b, PAIR_VALUE, value);
+    b_str(&b, PAIR_VALUE, text);
     return b;
 }
 
@@ -152,10 +152,10 @@ static inline bytes b_int_attribute(const char *name, int64_t v)
     return b;
 }
 
-static inline bytes b_graph_attribute(const char *name, bytes graph)
+static inline bytes b_graph_attribute(const char *name, bytes inside)
 {
     bytes b = b_attribute(name, 5);
-    b_message(&b, ATTRIBUTE_G, graph);
+    b_message(&b, ATTRIBUTE_G, inside);
     return b;
 }
 
@@ -179,12 +179,12 @@ static inline bytes b_opset(const char *domain, int64_t version)
 }
 
 /* A model around a graph: functions and the like may be appended. */
-static inline bytes b_model(int64_t ir, bytes graph)
+static inline bytes b_model(int64_t ir, bytes inside)
 {
     bytes b = {0};
     b_int(&b, MODEL_IR_VERSION, ir);
     b_message(&b, MODEL_OPSET, b_opset("", 17));
-    b_message(&b, MODEL_GRAPH, graph);
+    b_message(&b, MODEL_GRAPH, inside);
     return b;
 }
 
