@@ -23,8 +23,8 @@ static inline bool elem_in(elem_set set, sib_dtype dtype)
     return set >> dtype & 1;
 }
 
-/* False, and the lowering fails, where v is no tensor or its dtype not one of set; it stops where that is not known. what: "X", the input's name in
-   the specification. */
+/* False, and the lowering fails, where v is no tensor or its dtype not one of set; it stops where that is not
+   known. what: "X", the input's name in the specification. */
 bool elem_takes(lowering *l, mval v, const char *what, elem_set set);
 
 /* v as float64 where it is a narrower float or an integer: what formulas of several steps are computed in, to be
