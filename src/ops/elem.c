@@ -55,6 +55,16 @@ mval elem_scalar(lowering *l, mval v, const char *what)
     return m_reshape(l, v, 0, NULL);
 }
 
+dim elem_count(lowering *l, mval v, const char *what)
+{
+    dim count = DIM_NONE;
+    int64_t number;
+    m_elements(l, elem_scalar(l, v, what), &count, 1);
+    if (l_ok(l) && dim_is_const(l->graph->dims, count, &number) && number < 0)
+        l_fail(l, SIB_ERR_ARGUMENT, "%s is %lld, expected 0 or more", what, (long long)number);
+    return l_ok(l) ? count : DIM_NONE;
+}
+
 /* Dims of b after those of a before `axis` are left out; ones follow up to the rank of a. */
 static mval legacy_align(lowering *l, const node *n, mval a, mval b)
 {

@@ -20,7 +20,7 @@ static mval zero_of(lowering *l, sib_dtype dtype)
 /* The dense tensor of a sparse one: values [n] put at indices [n], which count row-major, or [n, rank]. */
 static mval dense_of(lowering *l, const attribute *a)
 {
-    if (a->n != 3)
+    if (a->n != 3 || !a->tensors[0] || !a->tensors[1] || !a->tensors[2])
         return l_fail(l, SIB_ERR_ARGUMENT, "sparse_value has no values, indices and dims");
     dim dims[SIB_MAX_RANK];
     mval values = m_constant_ref(l, a->tensors[0]), indices = m_constant_ref(l, a->tensors[1]);
@@ -212,7 +212,7 @@ static void window(lowering *l, const node *n, double a0, double a1, double a2)
     sib_dtype dtype = elem_dtype_attribute(l, n, "output_datatype", SIB_F32);
     dim count = DIM_NONE;
     l_declare(l, 0, dtype, 1, &count);
-    m_elements(l, elem_scalar(l, size, "size"), &count, 1);
+    count = elem_count(l, size, "size");
     bool periodic = attr_int(n, "periodic", 1);
     mval length = m_cast(l, m_dim_scalar(l, count), SIB_F64);
     if (!periodic)
@@ -273,7 +273,6 @@ void lower_ONNX_MelWeightMatrix(lowering *l, const node *n)
     static const char *const names[] = {"num_mel_bins", "dft_length", "sample_rate", "lower_edge_hertz",
                                         "upper_edge_hertz"};
     mval in[5], wide[5];
-    dim n_mels = DIM_NONE, length = DIM_NONE;
     sib_dtype dtype = elem_dtype_attribute(l, n, "output_datatype", SIB_F32);
     for (size_t i = 0; i < 5; i++) {
         in[i] = l_in(l, i);
@@ -285,8 +284,7 @@ void lower_ONNX_MelWeightMatrix(lowering *l, const node *n)
         in[i] = elem_scalar(l, in[i], names[i]);
         wide[i] = elem_wide(l, in[i]);
     }
-    m_elements(l, in[0], &n_mels, 1);
-    m_elements(l, in[1], &length, 1);
+    dim n_mels = elem_count(l, in[0], names[0]), length = elem_count(l, in[1], names[1]);
     dim bins = d_add(l, d_floor_div(l, length, d_const(l, 2)), d_const(l, 1)), zero = d_const(l, 0);
     mval edges = mel_edges(l, n_mels, wide[1], wide[2], wide[3], wide[4]);
     mval left = m_slice(l, edges, 0, zero, n_mels, 1);

@@ -67,7 +67,7 @@ static grain read_grain(lowering *l, const node *n, mval x, mval scale)
 /* A parameter for each block along the axis: each repeated over its block, cut to the dim of x. */
 static mval repeat_blocks(lowering *l, mval v, const grain *g, const char *what)
 {
-    dim dims[SIB_MAX_RANK + 1], size = d_const(l, g->block);
+    dim dims[SIB_MAX_RANK + 1], block = d_const(l, g->block);
     int rank = m_dims(l, v, dims);
     int64_t have, want;
     if (!l_ok(l))
@@ -76,12 +76,12 @@ static mval repeat_blocks(lowering *l, mval v, const grain *g, const char *what)
         return l_fail(l, SIB_ERR_ARGUMENT, "%s has rank %d, expected %d as x", what, rank, g->rank);
     dim count = dims[g->axis];
     if (dim_is_const(l->graph->dims, count, &have) &&
-        dim_is_const(l->graph->dims, d_ceil_div(l, g->dims[g->axis], size), &want) && have != want)
+        dim_is_const(l->graph->dims, d_ceil_div(l, g->dims[g->axis], block), &want) && have != want)
         return l_fail(l, SIB_ERR_ARGUMENT, "%s has %lld blocks along axis %d, expected %lld", what,
                       (long long)have, g->axis, (long long)want);
     for (int i = rank; i > g->axis + 1; i--)
         dims[i] = dims[i - 1];
-    dims[g->axis + 1] = size;
+    dims[g->axis + 1] = d_min(l, block, g->dims[g->axis]);
     v = m_expand(l, m_unsqueeze(l, v, g->axis + 1), (size_t)rank + 1, dims);
     v = m_flatten(l, v, g->axis, g->axis + 2);
     return m_slice(l, v, g->axis, d_const(l, 0), g->dims[g->axis], 1);
@@ -93,10 +93,10 @@ static mval beside(lowering *l, mval v, const grain *g, const char *what)
     dim dims[SIB_MAX_RANK];
     if (v.id == NO_VALUE || !l_ok(l))
         return MVAL_NONE;
-    if (g->block)
-        return repeat_blocks(l, v, g, what);
     if (quant_is_single(l, v))
         return parameter(l, v);
+    if (g->block)
+        return repeat_blocks(l, v, g, what);
     int64_t have, want;
     if (m_rank(l, v) != 1)
         return l_fail(l, SIB_ERR_ARGUMENT, "%s has rank %d, expected at most 1", what, m_rank(l, v));
