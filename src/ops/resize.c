@@ -54,17 +54,15 @@ typedef struct resize_axis {
 
 /* ---- One axis as a table ----------------------------------------------------------------------------------- */
 
-/* Where output position i lies among the input's. */
+/* Where output position i lies among the input's. The resized length is not rounded here, as in the official cases. */
 static double source_of(const resize_spec *s, const resize_axis *x, int64_t i)
 {
     double p = (double)i, length = x->up * (double)x->in / x->down, last = (double)x->in - 1;
     switch (s->mapping) {
-    case MAP_HALF_PIXEL_SYMMETRIC: {
-        double offset = (double)x->in / 2 * (1 - (double)x->out / length);
-        return offset + (p + 0.5) * x->down / x->up - 0.5;
-    }
+    case MAP_HALF_PIXEL_SYMMETRIC: /* the middles of both fall together */
+        return (double)x->in / 2 + (p + 0.5 - (double)x->out / 2) * x->down / x->up - 0.5;
     case MAP_PYTORCH_HALF_PIXEL:
-        return x->out > 1 ? (p + 0.5) * x->down / x->up - 0.5 : 0;
+        return length > 1 ? (p + 0.5) * x->down / x->up - 0.5 : 0;
     case MAP_ALIGN_CORNERS:
         return length == 1 ? 0 : p * last / (length - 1);
     case MAP_ASYMMETRIC:
@@ -72,7 +70,7 @@ static double source_of(const resize_spec *s, const resize_axis *x, int64_t i)
     case MAP_TF_HALF_PIXEL_FOR_NN:
         return (p + 0.5) * x->down / x->up;
     case MAP_TF_CROP_AND_RESIZE:
-        if (x->out > 1)
+        if (length > 1)
             return x->start * last + p * (x->end - x->start) * last / (length - 1);
         return 0.5 * (x->start + x->end) * last;
     default:
