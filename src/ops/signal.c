@@ -7,76 +7,181 @@
 
 #define PI 3.14159265358979323846
 
-/* ---- The transform by its definition -------------------------------------------------------------------------- */
+/* ---- The transform ------------------------------------------------------------------------------------------------ */
 
-/* Angles 2 pi (n * k mod N) / N as float64 [rows, columns] for n < rows, k < columns: the product is taken modulo N as
-   whole numbers, so that angles stay small and exact. */
-static mval angles(lowering *l, dim rows, dim columns, dim length)
+/* A complex signal [..., n]; im is MVAL_NONE where it is real. */
+typedef struct complex_mval {
+    mval re, im;
+} complex_mval;
+
+/* cos and sign * sin of 2 pi (n * k mod N) / N for n < rows, k < columns: [rows, columns]. The product is taken modulo
+   N as whole numbers, so that angles stay small and exact; in double, rounded once to the dtype. */
+static complex_mval turns(lowering *l, sib_dtype dtype, dim rows, dim columns, dim length, double sign)
 {
     mval n = m_unsqueeze(l, m_iota(l, SIB_I64, rows), 1), k = m_iota(l, SIB_I64, columns);
     mval size = m_dim_scalar(l, length);
-    mval turns = m_mod(l, m_mul(l, n, k), size);
-    return m_div(l, m_mul_number(l, elem_wide(l, turns), 2 * PI), elem_wide(l, size));
+    mval turned = m_mod(l, m_mul(l, n, k), size);
+    mval angle = m_div(l, m_mul_number(l, elem_wide(l, turned), 2 * PI), elem_wide(l, size));
+    return (complex_mval){m_cast(l, m_cos(l, angle), dtype),
+                          m_cast(l, m_mul_number(l, m_sin(l, angle), sign), dtype)};
 }
 
-/* X[..., k] = sum over n of (re + i im)[..., n] * e^(-+ 2 pi i n k / N) for k < columns, as [..., columns, 2]; the
-   exponent is positive, and the sum divided by N, for the inverse. re, im: float64 [..., rows]; im may be MVAL_NONE. */
-static mval transform(lowering *l, mval re, mval im, dim length, dim columns, bool inverse)
+/* a * w, element by element; a has both parts. */
+static complex_mval turned_by(lowering *l, complex_mval a, complex_mval w)
 {
-    mval turn = angles(l, m_dim(l, re, -1), columns, length);
-    mval c = m_cos(l, turn), s = m_sin(l, turn);
-    int64_t shortest = 1;
-    if (l_ok(l) && dim_is_const(l->graph->dims, length, &shortest) && shortest < 1)
-        return l_fail(l, SIB_ERR_ARGUMENT, "a transform of length %lld", (long long)shortest);
-    bool line = m_rank(l, re) == 1;
-    if (line) {
-        re = m_unsqueeze(l, re, 0);
-        im = im.id == NO_VALUE ? im : m_unsqueeze(l, im, 0);
-    }
-    if (!inverse)
-        s = m_neg(l, s);
-    mval out_re = m_matmul(l, re, c), out_im = m_matmul(l, re, s);
-    if (im.id != NO_VALUE) {
-        out_re = m_sub(l, out_re, m_matmul(l, im, s));
-        out_im = m_add(l, out_im, m_matmul(l, im, c));
-    }
-    mval out = m_stack(l, 2, (mval[]){out_re, out_im}, -1);
-    if (inverse)
-        out = m_div(l, out, elem_wide(l, m_dim_scalar(l, length)));
-    return line ? m_squeeze(l, out, 0) : out;
+    return (complex_mval){m_sub(l, m_mul(l, a.re, w.re), m_mul(l, a.im, w.im)),
+                          m_add(l, m_mul(l, a.re, w.im), m_mul(l, a.im, w.re))};
 }
 
-/* x[..., n] = 1 / N * sum over k of w[k] * (re[k] cos(2 pi n k / N) - im[k] sin(2 pi n k / N)), the inverse of a
-   spectrum of which only k <= N / 2 are given: w is 2 for those whose mirror image is left out, else 1. [..., N, 1]. */
-static mval transform_back_real(lowering *l, mval re, mval im, dim length)
+/* The product of a [..., n] with the matrix w [n, k], each sum rounded once: [re im] times [[re im], [-im re]]. */
+static complex_mval multiplied(lowering *l, complex_mval a, complex_mval w)
 {
-    dim bins = m_dim(l, re, -1);
-    mval k = m_iota(l, SIB_I64, bins), size = m_dim_scalar(l, length), one = elem_number(l, 1);
-    mval zero = m_scalar_int(l, SIB_I64, 0);
-    mval alone = m_or(l, m_equal(l, k, zero), m_equal(l, m_add(l, k, k), size));
-    mval weight = m_div(l, m_where(l, alone, one, elem_number(l, 2)), elem_wide(l, size));
-    mval turn = angles(l, bins, length, length);
-    bool line = m_rank(l, re) == 1;
-    mval y = m_matmul(l, m_mul(l, line ? m_unsqueeze(l, re, 0) : re, weight), m_cos(l, turn));
-    if (im.id != NO_VALUE)
-        y = m_sub(l, y, m_matmul(l, m_mul(l, line ? m_unsqueeze(l, im, 0) : im, weight), m_sin(l, turn)));
-    return m_unsqueeze(l, line ? m_squeeze(l, y, 0) : y, -1);
+    dim count = m_dim(l, w.re, -1), zero = d_const(l, 0);
+    mval left = a.re, right = m_concat(l, 2, (mval[]){w.re, w.im}, 1);
+    if (a.im.id != NO_VALUE) {
+        mval lower = m_concat(l, 2, (mval[]){m_neg(l, w.im), w.re}, 1);
+        left = m_concat(l, 2, (mval[]){a.re, a.im}, -1);
+        right = m_concat(l, 2, (mval[]){right, lower}, 0);
+    }
+    mval both = m_matmul(l, left, right);
+    return (complex_mval){m_slice(l, both, -1, zero, count, 1), m_slice(l, both, -1, count, count, 1)};
 }
 
-/* Real and imaginary part of x [..., 1 or 2], float64 without the last axis; *im is MVAL_NONE where x is real. */
-static void parts_of(lowering *l, mval x, mval *re, mval *im)
+/* A change of layout for both parts. */
+static complex_mval laid_out(lowering *l, complex_mval a, size_t rank, const dim *dims, const int64_t *perm)
+{
+    mval parts[2] = {a.re, a.im};
+    for (int i = 0; i < 2; i++)
+        if (parts[i].id != NO_VALUE) {
+            parts[i] = perm ? m_transpose(l, parts[i], perm) : parts[i];
+            parts[i] = dims ? m_reshape(l, parts[i], rank, dims) : parts[i];
+        }
+    return (complex_mval){parts[0], parts[1]};
+}
+
+/* The factor that a transform of length n is split by next: 4, 2, then odd primes. */
+static int64_t next_factor(int64_t n)
+{
+    if (n % 4 == 0)
+        return 4;
+    if (n % 2 == 0)
+        return 2;
+    for (int64_t p = 3; p <= n / p; p += 2)
+        if (n % p == 0)
+            return p;
+    return n;
+}
+
+/* One step of Cooley and Tukey: of R transforms of length p * M, x [B, R, p * M], to p * R of length M.
+   With n = i + M q and k = k1 + p k2: X[k1 + p k2] = sum over i of w_M^(i k2) * (w_pM^(i k1) * sum over q of
+   w_p^(q k1) x[i + M q]). The result k1 * R + r keeps k in order, so that nothing is reordered at the end. */
+static complex_mval split(lowering *l, complex_mval x, int64_t p, int64_t m, double sign)
+{
+    static const int64_t q_last[] = {0, 1, 3, 2}, k_first[] = {0, 3, 1, 2};
+    sib_dtype dtype = m_dtype(l, x.re);
+    dim b = m_dim(l, x.re, 0), r = m_dim(l, x.re, 1), dp = d_const(l, p), dm = d_const(l, m);
+    dim apart[4] = {b, r, dp, dm}, joined[3] = {b, d_mul(l, dp, r), dm};
+    x = laid_out(l, laid_out(l, x, 4, apart, NULL), 0, NULL, q_last); /* [B, R, M, q] */
+    x = multiplied(l, x, turns(l, dtype, dp, dp, dp, sign));          /* [B, R, M, k1] */
+    if (m > 1)
+        x = turned_by(l, x, turns(l, dtype, dm, dp, d_const(l, p * m), sign));
+    return laid_out(l, x, 3, joined, k_first);
+}
+
+/* X[..., k] = sum over n of x[..., n] e^(sign 2 pi i n k / N) for k < N, by its definition where N has no factors or
+   is a symbol, else step by step, in the dtype of x. N is the last dim of x. */
+static complex_mval complex_transform(lowering *l, complex_mval x, double sign)
+{
+    dim dims[SIB_MAX_RANK], length = m_dim(l, x.re, -1);
+    int64_t n = 1;
+    int rank = m_dims(l, x.re, dims);
+    bool known = l_ok(l) && dim_is_const(l->graph->dims, length, &n);
+    if (known && n < 1)
+        l_fail(l, SIB_ERR_ARGUMENT, "a transform of length %lld", (long long)n);
+    if (!l_ok(l))
+        return (complex_mval){MVAL_NONE, MVAL_NONE};
+    dim batch = d_product(l, (size_t)rank - 1, dims), rows[3] = {batch, d_const(l, 1), length};
+    x = laid_out(l, x, 3, rows, NULL);
+    if (!known)
+        x = multiplied(l, x, turns(l, m_dtype(l, x.re), length, length, length, sign));
+    else if (n == 1 && x.im.id == NO_VALUE)
+        x.im = m_mul_number(l, x.re, 0);
+    while (known && n > 1 && l_ok(l)) {
+        int64_t p = next_factor(n);
+        n /= p;
+        x = split(l, x, p, n, sign);
+    }
+    return laid_out(l, x, (size_t)rank, dims, NULL);
+}
+
+/* The whole spectrum [..., N] of a real signal of which only the first floor(N / 2) + 1 are given: those behind are
+   the mirrored ones, conjugated; the imaginary parts of the first, and for even N of the middle one, are not read. */
+static complex_mval mirrored_spectrum(lowering *l, complex_mval half, dim length)
+{
+    dim bins = m_dim(l, half.re, -1), one = d_const(l, 1), behind = d_sub(l, length, bins);
+    mval tail = m_reverse(l, m_slice(l, half.re, -1, one, behind, 1), -1);
+    complex_mval whole = {m_concat(l, 2, (mval[]){half.re, tail}, -1), MVAL_NONE};
+    if (half.im.id == NO_VALUE)
+        return whole;
+    mval im_tail = m_slice(l, half.im, -1, one, behind, 1); /* for odd N all but the first */
+    mval zero = m_mul_number(l, m_slice(l, half.re, -1, d_const(l, 0), one, 1), 0);
+    mval middle = m_slice(l, half.im, -1, d_const(l, 0), d_sub(l, d_sub(l, bins, behind), one), 1);
+    mval parts[] = {zero, im_tail, m_mul_number(l, middle, 0), m_neg(l, m_reverse(l, im_tail, -1))};
+    whole.im = m_concat(l, 4, parts, -1);
+    return whole;
+}
+
+/* The same. The spectrum of a real signal is its own mirror image: its second half is taken from the first, and what
+   is its own image is real. */
+static complex_mval transform(lowering *l, complex_mval x, double sign)
+{
+    dim length = m_dim(l, x.re, -1), zero = d_const(l, 0);
+    complex_mval y = complex_transform(l, x, sign);
+    if (x.im.id != NO_VALUE || !l_ok(l))
+        return y;
+    dim bins = d_add(l, d_floor_div(l, length, d_const(l, 2)), d_const(l, 1));
+    y.re = m_slice(l, y.re, -1, zero, bins, 1);
+    y.im = m_slice(l, y.im, -1, zero, bins, 1);
+    return mirrored_spectrum(l, y, length);
+}
+
+/* Divided by N, the last dim: what the inverse adds. */
+static complex_mval divided(lowering *l, complex_mval x, dim length)
+{
+    mval n = m_cast_like(l, m_dim_scalar(l, length), x.re);
+    return (complex_mval){m_div(l, x.re, n), m_div(l, x.im, n)};
+}
+
+/* The first `length` elements of the last axis, zeros behind a shorter one. */
+static mval fitted(lowering *l, mval v, dim length)
+{
+    if (v.id == NO_VALUE || !l_ok(l))
+        return v;
+    dim zero = d_const(l, 0), kept = d_min(l, m_dim(l, v, -1), length);
+    return m_pad_axis(l, m_slice(l, v, -1, zero, kept, 1), -1, zero, d_sub(l, length, kept), MVAL_NONE);
+}
+
+/* x [..., 1 or 2] as a complex signal without the last axis, in float32 where x is narrower. */
+static complex_mval parts_of(lowering *l, mval x)
 {
     int64_t parts = m_size(l, x, -1);
-    mval wide = elem_wide(l, x);
-    *re = *im = MVAL_NONE;
+    mval wide = nn_single(l, x);
+    complex_mval out = {MVAL_NONE, MVAL_NONE};
     if (l_ok(l) && parts != 1 && parts != 2)
         l_fail(l, SIB_ERR_ARGUMENT, "the last axis has size %lld, expected 1 (real) or 2 (complex)",
                (long long)parts);
     if (!l_ok(l))
-        return;
-    *re = m_squeeze(l, m_slice_numbers(l, wide, -1, 0, 1), -1);
+        return out;
+    out.re = m_squeeze(l, m_slice_numbers(l, wide, -1, 0, 1), -1);
     if (parts == 2)
-        *im = m_squeeze(l, m_slice_numbers(l, wide, -1, 1, 1), -1);
+        out.im = m_squeeze(l, m_slice_numbers(l, wide, -1, 1, 1), -1);
+    return out;
+}
+
+/* [..., n, 2]. */
+static mval joined_parts(lowering *l, complex_mval x)
+{
+    return m_stack(l, 2, (mval[]){x.re, x.im}, -1);
 }
 
 /* One whole number of an input as a dim, or DIM_NONE where the lowering stopped. */
@@ -88,21 +193,12 @@ static dim length_of(lowering *l, mval v)
     return l_ok(l) ? d : DIM_NONE;
 }
 
-/* The first `length` elements of the last axis; zeros behind a shorter one add nothing and are left out. */
-static mval first_of(lowering *l, mval v, dim length)
-{
-    if (v.id == NO_VALUE)
-        return v;
-    dim given = m_dim(l, v, -1);
-    return m_slice(l, v, -1, d_const(l, 0), d_min(l, given, length), 1);
-}
-
 /* X[k] = sum over n < N of x[n] e^(-2 pi i n k / N) along an axis, or the inverse, divided by N. x is cut or filled
    with zeros to N = dft_length. onesided: only k <= N / 2 are given, or for the inverse read, which then gives real
    numbers. The axis is an attribute, 1 by default, and from 20 on an input, -2 by default. ONNX DFT-17, 20. */
 void lower_ONNX_DFT(lowering *l, const node *n)
 {
-    mval x = l_in(l, 0), re, im;
+    mval x = l_in(l, 0);
     bool inverse = attr_int(n, "inverse", 0), onesided = attr_int(n, "onesided", 0);
     dim dims[SIB_MAX_RANK], two = d_const(l, 2), one = d_const(l, 1);
     elem_takes(l, x, "input", ELEM_FLOATS);
@@ -126,12 +222,16 @@ void lower_ONNX_DFT(lowering *l, const node *n)
         length = length_of(l, l_in(l, 1));
     }
     dim bins = d_add(l, d_floor_div(l, length, two), one);
-    parts_of(l, m_move(l, x, axis, rank - 2), &re, &im); /* [..., in] */
-    dim read = onesided && inverse ? bins : length;
-    re = first_of(l, re, read);
-    im = first_of(l, im, read);
-    mval y = onesided && inverse ? transform_back_real(l, re, im, length)
-                                 : transform(l, re, im, length, onesided ? bins : length, inverse);
+    complex_mval signal = parts_of(l, m_move(l, x, axis, rank - 2)); /* [..., in] */
+    bool back = onesided && inverse;
+    signal.re = fitted(l, signal.re, back ? bins : length);
+    signal.im = fitted(l, signal.im, back ? bins : length);
+    signal = transform(l, back ? mirrored_spectrum(l, signal, length) : signal, inverse ? 1 : -1);
+    if (inverse)
+        signal = divided(l, signal, length);
+    mval y = back ? m_unsqueeze(l, signal.re, -1) : joined_parts(l, signal);
+    if (onesided && !inverse)
+        y = m_slice(l, y, -2, d_const(l, 0), bins, 1);
     elem_out(l, m_move(l, y, rank - 2, axis), x);
 }
 
@@ -147,7 +247,7 @@ static mval frames_of(lowering *l, mval v, int64_t length, int64_t step)
    frames = floor((n - frame_length) / frame_step) + 1. A shorter window has zeros behind it. ONNX STFT-17. */
 void lower_ONNX_STFT(lowering *l, const node *n)
 {
-    mval x = l_in(l, 0), re, im, window = l_in_or_none(l, 2);
+    mval x = l_in(l, 0), window = l_in_or_none(l, 2);
     bool onesided = attr_int(n, "onesided", 1);
     dim unknown[4] = {DIM_NONE, DIM_NONE, DIM_NONE, d_const(l, 2)};
     elem_takes(l, x, "signal", ELEM_FLOATS);
@@ -167,18 +267,17 @@ void lower_ONNX_STFT(lowering *l, const node *n)
     if (l_ok(l) && (step < 1 || length < 1))
         l_fail(l, SIB_ERR_ARGUMENT, "frame_step is %lld and frame_length %lld, expected at least 1",
                (long long)step, (long long)length);
-    parts_of(l, x, &re, &im);
-    re = frames_of(l, re, length, step);
-    im = frames_of(l, im, length, step);
+    complex_mval frames = parts_of(l, x);
+    frames.re = frames_of(l, frames.re, length, step);
+    frames.im = frames_of(l, frames.im, length, step);
     if (window.id != NO_VALUE) {
-        dim covered = d_min(l, m_dim(l, window, 0), d_const(l, length));
-        mval weights = elem_wide(l, first_of(l, window, covered));
-        re = m_mul(l, first_of(l, re, covered), weights);
-        if (im.id != NO_VALUE)
-            im = m_mul(l, first_of(l, im, covered), weights);
+        mval weights = fitted(l, m_cast_like(l, window, frames.re), d_const(l, length));
+        frames.re = m_mul(l, frames.re, weights);
+        if (frames.im.id != NO_VALUE)
+            frames.im = m_mul(l, frames.im, weights);
     }
-    dim whole = d_const(l, length);
-    elem_out(l, transform(l, re, im, whole, onesided ? d_const(l, length / 2 + 1) : whole, false), x);
+    mval y = joined_parts(l, transform(l, frames, -1)); /* [B, frames, frame_length, 2] */
+    elem_out(l, onesided ? m_slice_numbers(l, y, -2, 0, length / 2 + 1) : y, x);
 }
 
 /* ---- Log-mel features -------------------------------------------------------------------------------------------- */
@@ -268,7 +367,8 @@ void lower_SIBYL_LogMelSpectrogram(lowering *l, const node *n)
     mval frames = frames_of(l, mirrored(l, elem_wide(l, x), m.n_fft / 2), m.n_fft, m.hop_length);
     dim count = d_floor_div(l, m_dim(l, x, -1), d_const(l, m.hop_length)); /* the last frame is left out */
     frames = m_mul(l, m_slice(l, frames, -2, d_const(l, 0), count, 1), window);
-    mval spectrum = transform(l, frames, MVAL_NONE, n_fft, d_const(l, m.n_fft / 2 + 1), false);
+    mval spectrum = joined_parts(l, transform(l, (complex_mval){frames, MVAL_NONE}, -1));
+    spectrum = m_slice_numbers(l, spectrum, -2, 0, m.n_fft / 2 + 1);
     mval power =
         m_reduce(l, MILLI_reduce_sum, m_square(l, spectrum), 1, &last, DROP_DIMS); /* [..., T, bins] */
     mval energy = m_matmul(l, mel_bank(l, &m), m_swap(l, power, -2, -1));          /* [..., n_mels, T] */
