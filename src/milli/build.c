@@ -236,6 +236,7 @@ size_t m_elements(lowering *l, mval v, dim *out, size_t max)
         return n;
     if (m_content(l, v) && elements_of(l, v, out, max, &n))
         return n;
+    fail_dims(l); /* where memory was wanting */
     if (l_ok(l))
         l_fail(l, SIB_ERR_ARGUMENT, "a list of at most %zu whole numbers is wanted", max);
     return 0;

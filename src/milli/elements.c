@@ -25,19 +25,19 @@ void elements_set(lowering *l, mval v, size_t n, const dim *dims)
 static bool from_constant(const lowering *l, const sib_tensor *t, dim *out, size_t max, size_t *n)
 {
     sib_dtype_kind kind = sib_dtype_get_kind(sib_tensor_dtype(t));
-    sib_tensor *whole = NULL;
+    int64_t values[ELEMENTS_MAX];
     *n = sib_tensor_count(t);
-    if ((kind != SIB_KIND_INT && kind != SIB_KIND_UINT) || *n > max || sib_tensor_rank(t) > 1 ||
-        sib_tensor_convert(t, SIB_I64, SIB_OVERFLOW_IEEE, &whole, NULL) != SIB_OK)
+    if ((kind != SIB_KIND_INT && kind != SIB_KIND_UINT) || *n > max || *n > ELEMENTS_MAX ||
+        sib_tensor_rank(t) > 1 || !sib_tensor_is_dense(t) ||
+        sib_convert(sib_tensor_dtype(t), sib_tensor_data(t), SIB_I64, values, *n, SIB_OVERFLOW_IEEE, NULL) !=
+            SIB_OK)
         return false;
-    const int64_t *values = sib_tensor_data(whole); /* (n) */
-    bool fits = true;
     for (size_t i = 0; i < *n; i++) {
         out[i] = dim_const(l->graph->dims, values[i]);
-        fits &= !dim_same(out[i], DIM_NONE);
+        if (dim_same(out[i], DIM_NONE))
+            return false;
     }
-    sib_tensor_free(&whole);
-    return fits;
+    return true;
 }
 
 bool elements_of(const lowering *l, mval v, dim *out, size_t max, size_t *n)

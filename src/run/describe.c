@@ -72,7 +72,10 @@ bool sib_model_metadata(const sib_model *m, size_t i, const char **key, const ch
 
 const char *sib_model_diagnostic(const sib_model *m, size_t i)
 {
-    return i < m->notes.n ? m->notes.items[i] : NULL;
+    size_t read = m->onnx->n_diagnostics; /* while reading; then what inference noticed */
+    if (i < read)
+        return text_or_empty(m->onnx->diagnostics[i]);
+    return i - read < m->notes.n ? m->notes.items[i - read] : NULL;
 }
 
 /* A text in the model's arena, or "" where memory fails. */
