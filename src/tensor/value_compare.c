@@ -7,7 +7,7 @@
 
 static const char *kind_name(sib_value_kind kind)
 {
-    static const char *const names[] = {"nothing", "tensor", "sequence", "optional", "map"};
+    static const char *const names[] = {"nothing", "a tensor", "a sequence", "an optional", "a map"};
     return names[kind];
 }
 
@@ -50,9 +50,9 @@ static sib_code compare_values(const sib_value *a, const sib_value *b, const sib
 {
     sib_code code = SIB_OK;
     if (a->kind != b->kind)
-        return err_set(err, SIB_ERR_ARGUMENT, "a is a %s, b a %s", kind_name(a->kind), kind_name(b->kind));
+        return err_set(err, SIB_ERR_ARGUMENT, "a is %s, b %s", kind_name(a->kind), kind_name(b->kind));
     if (a->n != b->n)
-        return err_set(err, SIB_ERR_ARGUMENT, "a is a %s of %zu items, b of %zu", kind_name(a->kind), a->n,
+        return err_set(err, SIB_ERR_ARGUMENT, "a is %s of %zu items, b of %zu", kind_name(a->kind), a->n,
                        b->n);
     for (size_t i = 0; i < a->n && code == SIB_OK; i++)
         code = compare_values(a->items[i], b->items[i], tolerance, sum, err);
