@@ -95,7 +95,7 @@ static inline void case_make(milli_case *c, milli_kind kind, size_t n_in, const 
                              const out_spec *specs)
 {
     sib_error err = SIB_ERROR_INIT;
-    sib_value *values[CASE_MAX_IN];
+    sib_value *values[CASE_MAX_IN] = {NULL};
     for (size_t i = 0; i < n_in; i++)
         CHECK_OK(sib_value_from_tensor(in[i], &values[i], &err), err);
     case_make_values(c, kind, n_in, (const sib_value *const *)values, n_attributes, attributes, n_out, specs);

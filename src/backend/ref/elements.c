@@ -48,17 +48,75 @@ void ref_load_doubles(sib_dtype dtype, const void *src, uint64_t first, size_t n
     }
 }
 
+/* One loop for every width and sign: the callers give `bytes` and `is_signed` as constants. */
+static inline __attribute__((always_inline)) void widen(size_t bytes, bool is_signed, const char *src,
+                                                        size_t n, int64_t *out)
+{
+    unsigned unused = 64 - 8 * (unsigned)bytes;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t code = 0;
+        memcpy(&code, src + i * bytes, bytes);
+        out[i] = is_signed ? (int64_t)(code << unused) >> unused : (int64_t)code;
+    }
+}
+
+static inline __attribute__((always_inline)) void narrow(size_t bytes, const uint64_t *in, size_t n,
+                                                         char *dst)
+{
+    for (size_t i = 0; i < n; i++)
+        memcpy(dst + i * bytes, &in[i], bytes);
+}
+
 void ref_load_ints(sib_dtype dtype, const void *src, uint64_t first, size_t n, int64_t *out)
 {
-    if (dtype == SIB_I64 || dtype == SIB_U64) {
-        if (n > 0)
-            memcpy(out, bytes_at(dtype, src, first), n * sizeof *out);
+    switch (dtype) {
+    case SIB_I64:
+    case SIB_U64:
+        widen(8, false, bytes_at(dtype, src, first), n, out);
         return;
+    case SIB_I32:
+        widen(4, true, bytes_at(dtype, src, first), n, out);
+        return;
+    case SIB_U32:
+        widen(4, false, bytes_at(dtype, src, first), n, out);
+        return;
+    case SIB_I8:
+        widen(1, true, bytes_at(dtype, src, first), n, out);
+        return;
+    case SIB_U8:
+        widen(1, false, bytes_at(dtype, src, first), n, out);
+        return;
+    default:
+        for (size_t done = 0; done < n;) {
+            size_t part = size_min(n - done, REF_BLOCK);
+            convert_block(dtype, src, first + done, SIB_I64, out, done, part, SIB_OVERFLOW_IEEE);
+            done += part;
+        }
     }
-    for (size_t done = 0; done < n;) {
-        size_t part = size_min(n - done, REF_BLOCK);
-        convert_block(dtype, src, first + done, SIB_I64, out, done, part, SIB_OVERFLOW_IEEE);
-        done += part;
+}
+
+/* Cuts integers to the width of a byte-wide integer or bool; false for other types. */
+static bool store_ints(const uint64_t *in, sib_dtype dtype, char *dst, size_t n)
+{
+    switch (dtype) {
+    case SIB_I64:
+    case SIB_U64:
+        narrow(8, in, n, dst);
+        return true;
+    case SIB_I32:
+    case SIB_U32:
+        narrow(4, in, n, dst);
+        return true;
+    case SIB_I8:
+    case SIB_U8:
+        narrow(1, in, n, dst);
+        return true;
+    case SIB_BOOL:
+        for (size_t i = 0; i < n; i++)
+            dst[i] = in[i] != 0;
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -89,10 +147,14 @@ void ref_store(ref_path path, const ref_block *block, sib_dtype dtype, void *dst
 {
     static const sib_dtype held[REF_PATHS] = {SIB_F64, SIB_I64, SIB_U64, SIB_U64, SIB_C128, SIB_STRING};
     convert_fast fast = convert_fast_of(held[path], dtype);
+    char *to = (char *)dst + first * dtype_stride(dtype);
+    bool whole = path == REF_PATH_INT || path == REF_PATH_UINT || path == REF_PATH_BOOL;
     if (fast)
-        fast(block, (char *)dst + first * dtype_stride(dtype), n);
+        fast(block, to, n);
+    else if (whole && store_ints(block->u, dtype, to, n))
+        return;
     else if (held[path] == dtype && n > 0)
-        memcpy((char *)dst + first * dtype_stride(dtype), block, n * dtype_stride(dtype));
+        memcpy(to, block, n * dtype_stride(dtype));
     else
         convert_block(held[path], block, 0, dtype, dst, first, n, SIB_OVERFLOW_IEEE);
 }
