@@ -4,7 +4,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 PYTHON  = build/venv/bin/python
 
-.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug check format install example clean
+.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug mutate check format install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -48,6 +48,12 @@ bench: peers all
 # The same tests in other builds.
 asan tsan portable debug: setup-test
 	@$(MAKE) --no-print-directory test-c PRESET=$@
+
+# 10,000 models changed by chance, read under the sanitizers.
+mutate: setup-test
+	@test -f build/asan/build.ninja || cmake --preset asan
+	@cmake --build --preset asan -j $(JOBS) --target test_onnx_mutate
+	SIBYL_MUTATIONS=10000 build/asan/tests/onnx/test_onnx_mutate
 
 check: setup-check
 	tools/check-format.sh

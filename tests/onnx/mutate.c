@@ -1,0 +1,283 @@
+#include "mutate.h"
+
+/* A field of the file: where its tag, its payload (behind a length, where it has one) and its end are. */
+typedef struct field {
+    size_t tag, payload, end, parent;
+    unsigned wire;
+} field;
+
+#define MOST_FIELDS 20000
+#define MOST_DEPTH  12
+/* A repeated field, and longer lengths around it. */
+#define MOST_GROWTH (4096 + 10 * MOST_DEPTH)
+#define NO_PARENT   SIZE_MAX
+
+typedef struct walk {
+    const uint8_t *data;
+    size_t n_fields;
+    field fields[MOST_FIELDS];
+} walk;
+
+static bool get_varint(const uint8_t *data, size_t end, size_t *at, uint64_t *v)
+{
+    *v = 0;
+    for (unsigned shift = 0; *at < end && shift < 70; shift += 7) {
+        uint8_t byte = data[(*at)++];
+        if (shift < 64)
+            *v |= (uint64_t)(byte & 0x7F) << shift;
+        if (byte < 0x80)
+            return true;
+    }
+    return false;
+}
+
+/* One field at *at; false where there is none that is right. */
+static bool get_field(const walk *w, size_t end, size_t *at, field *f)
+{
+    uint64_t tag, v;
+    *f = (field){.tag = *at};
+    if (!get_varint(w->data, end, at, &tag) || tag >> 3 == 0 || tag >> 3 > 100)
+        return false;
+    f->wire = tag & 7;
+    f->payload = *at;
+    if (f->wire == 0 && !get_varint(w->data, end, at, &v))
+        return false;
+    if (f->wire == 2) {
+        if (!get_varint(w->data, end, at, &v) || v > end - *at)
+            return false;
+        f->payload = *at;
+        *at += (size_t)v;
+    } else if (f->wire == 1 || f->wire == 5) {
+        size_t n = f->wire == 1 ? 8 : 4;
+        if (n > end - *at)
+            return false;
+        *at += n;
+    } else if (f->wire != 0) {
+        return false;
+    }
+    f->end = *at;
+    return true;
+}
+
+/* True where the bytes are fields from one end to the other. */
+static bool is_message(const walk *w, size_t begin, size_t end)
+{
+    field f;
+    size_t at = begin;
+    while (at < end)
+        if (!get_field(w, end, &at, &f))
+            return false;
+    return end > begin;
+}
+
+/* Lists the fields of a message and of what looks like messages in it. */
+static void list_fields(walk *w, size_t begin, size_t end, size_t parent, int depth)
+{
+    size_t at = begin;
+    while (at < end && w->n_fields < MOST_FIELDS) {
+        field f;
+        if (!get_field(w, end, &at, &f))
+            return;
+        f.parent = parent;
+        size_t me = w->n_fields++;
+        w->fields[me] = f;
+        if (f.wire == 2 && f.end - f.payload < (1 << 20) && depth < MOST_DEPTH &&
+            is_message(w, f.payload, f.end))
+            list_fields(w, f.payload, f.end, me, depth + 1);
+    }
+}
+
+static size_t below(check_random *r, size_t n)
+{
+    return n ? (size_t)(check_u64(r) % n) : 0;
+}
+
+static size_t put_varint(uint8_t *out, uint64_t v)
+{
+    size_t n = 0;
+    for (; v > 0x7F; v >>= 7)
+        out[n++] = (uint8_t)(v | 0x80);
+    out[n++] = (uint8_t)v;
+    return n;
+}
+
+/* Replaces the bytes of [begin, end). */
+static size_t replace(uint8_t *data, size_t n, size_t begin, size_t end, const uint8_t *with, size_t n_with)
+{
+    memmove(data + begin + n_with, data + end, n - end);
+    if (n_with)
+        memcpy(data + begin, with, n_with);
+    return n - (end - begin) + n_with;
+}
+
+static size_t length_at(const field *f, const uint8_t *data)
+{
+    size_t at = f->tag;
+    while (data[at] >= 0x80)
+        at++;
+    return at + 1;
+}
+
+/* The same inside field `parent`; the lengths of the fields around are put right, but for one time in three. */
+static size_t splice(check_random *r, const walk *w, size_t parent, uint8_t *data, size_t n, size_t begin,
+                     size_t end, const uint8_t *with, size_t n_with)
+{
+    int64_t more = (int64_t)n_with - (int64_t)(end - begin);
+    n = replace(data, n, begin, end, with, n_with);
+    if (check_u64(r) % 3 == 0)
+        return n;
+    for (; parent != NO_PARENT; parent = w->fields[parent].parent) {
+        /* What stands in front of the change has not moved. */
+        const field *f = &w->fields[parent];
+        uint8_t length[10];
+        size_t at = length_at(f, data),
+               size = put_varint(length, (uint64_t)((int64_t)(f->end - f->payload) + more));
+        more += (int64_t)size - (int64_t)(f->payload - at);
+        n = replace(data, n, at, f->payload, length, size);
+    }
+    return n;
+}
+
+/* Exchanges the payloads of two fields of one message with their tags, so that all lengths stay right. */
+static size_t exchange(check_random *r, walk *w, uint8_t *data, size_t n)
+{
+    size_t a = below(r, w->n_fields), b = a;
+    for (int tries = 0; tries < 50 && (b == a || w->fields[b].parent != w->fields[a].parent); tries++)
+        b = below(r, w->n_fields);
+    if (b == a || w->fields[b].parent != w->fields[a].parent)
+        return n;
+    const field *x = &w->fields[a < b ? a : b], *y = &w->fields[a < b ? b : a];
+    size_t total = y->end - x->tag, nx = x->end - x->tag, ny = y->end - y->tag;
+    uint8_t *copy = malloc(total);
+    assert_non_null(copy);
+    memcpy(copy, data + y->tag, ny);
+    memcpy(copy + ny, data + x->end, y->tag - x->end);
+    memcpy(copy + total - nx, data + x->tag, nx);
+    /* Their numbers may change places too: what was a name is then a type. */
+    if (check_u64(r) % 2) {
+        uint8_t tag = copy[0];
+        copy[0] = copy[total - nx];
+        copy[total - nx] = tag;
+    }
+    memcpy(data + x->tag, copy, total);
+    free(copy);
+    return n;
+}
+
+/* Replaces a length, or a number, by an extreme one. */
+static size_t extreme(check_random *r, walk *w, uint8_t *data, size_t n, bool lengths)
+{
+    static const uint64_t numbers[] = {0,
+                                       1,
+                                       2,
+                                       127,
+                                       128,
+                                       255,
+                                       65535,
+                                       INT32_MAX,
+                                       UINT32_MAX,
+                                       INT64_MAX,
+                                       UINT64_MAX,
+                                       (uint64_t)1 << 63,
+                                       (uint64_t)1 << 32,
+                                       16,
+                                       17,
+                                       26,
+                                       27,
+                                       1000000007};
+    size_t i = below(r, w->n_fields);
+    for (int tries = 0; tries < 200 && w->fields[i].wire != (lengths ? 2u : 0u); tries++)
+        i = below(r, w->n_fields);
+    const field *f = &w->fields[i];
+    if (f->wire != (lengths ? 2u : 0u))
+        return n;
+    uint64_t v = numbers[below(r, sizeof numbers / sizeof *numbers)];
+    size_t begin = f->payload, end = f->end;
+    if (lengths) {
+        uint64_t now = f->end - f->payload;
+        begin = length_at(f, data);
+        end = f->payload;
+        v = check_u64(r) % 3 ? now + below(r, 9) - 4 : v;
+    }
+    uint8_t with[10];
+    return splice(r, w, f->parent, data, n, begin, end, with, put_varint(with, v));
+}
+
+/* Takes a field away, or has it twice. */
+static size_t remove_or_repeat(check_random *r, walk *w, uint8_t *data, size_t n, bool repeat)
+{
+    const field *f = &w->fields[below(r, w->n_fields)];
+    size_t size = f->end - f->tag;
+    if (!repeat || size > 4096)
+        return splice(r, w, f->parent, data, n, f->tag, f->end, NULL, 0);
+    uint8_t *copy = malloc(size);
+    assert_non_null(copy);
+    memcpy(copy, data + f->tag, size);
+    n = splice(r, w, f->parent, data, n, f->end, f->end, copy, size);
+    free(copy);
+    return n;
+}
+
+static size_t flip(check_random *r, walk *w, uint8_t *data, size_t n)
+{
+    size_t at = below(r, n);
+    /* Mostly where the structure is. */
+    if (w->n_fields && check_u64(r) % 4) {
+        const field *f = &w->fields[below(r, w->n_fields)];
+        at = f->tag + below(r, f->end - f->tag < 24 ? f->end - f->tag : 24);
+    }
+    data[at] ^= (uint8_t)(1u << check_u64(r) % 8);
+    return n;
+}
+
+static size_t mutate_once(check_random *r, walk *w, uint8_t *data, size_t n, size_t room, const char **what)
+{
+    static const char *const words[] = {"a bit flipped",    "the end cut off",  "two fields exchanged",
+                                        "a length changed", "a number changed", "a field removed",
+                                        "a field repeated"};
+    unsigned kind = (unsigned)(check_u64(r) % 8);
+    if (kind == 1 && check_u64(r) % 3)
+        kind = 2; /* a file that is cut off is found out at once */
+    if (kind == 7)
+        kind = 4;
+    if (w->n_fields == 0 || n + MOST_GROWTH > room)
+        kind = 0;
+    *what = words[kind];
+    switch (kind) {
+    case 0:
+        return flip(r, w, data, n);
+    case 1:
+        return below(r, n);
+    case 2:
+        return exchange(r, w, data, n);
+    case 3:
+    case 4:
+        return extreme(r, w, data, n, kind == 3);
+    default:
+        return remove_or_repeat(r, w, data, n, kind == 6);
+    }
+}
+
+size_t mutate_room(size_t n)
+{
+    return n + 4 * MOST_GROWTH;
+}
+
+size_t mutate(check_random *r, uint8_t *data, size_t n, char *what, size_t size)
+{
+    walk *w = malloc(sizeof *w);
+    assert_non_null(w);
+    size_t room = mutate_room(n), used = 0;
+    what[0] = '\0';
+    for (int times = 1 + (int)(check_u64(r) % 4); times > 0 && n > 0; times--) {
+        const char *word;
+        w->data = data;
+        w->n_fields = 0;
+        list_fields(w, 0, n, NO_PARENT, 0);
+        n = mutate_once(r, w, data, n, room, &word);
+        used += (size_t)snprintf(what + used, used < size ? size - used : 0, "%s%s", used ? ", " : "", word);
+        used = used < size ? used : size - 1;
+    }
+    free(w);
+    return n;
+}
