@@ -109,7 +109,7 @@ static void test_strided(void **state)
 static sib_value *sequence(int n, sib_dtype dtype)
 {
     sib_error err = SIB_ERROR_INIT;
-    sib_value *items[4], *v;
+    sib_value *items[4] = {0}, *v;
     for (int i = 0; i < n; i++)
         items[i] = tensor_value(dtype, i + 1, i);
     CHECK_OK(sib_value_sequence((size_t)n, (const sib_value *const *)items, &v, &err), err);
