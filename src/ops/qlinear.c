@@ -96,3 +96,65 @@ void lower_MS_QLinearAveragePool(lowering *l, const node *n)
     mval y = nn_average_pool(l, n, x);
     quantized_out(l, last ? m_move(l, y, 1, -1) : y, 3);
 }
+
+/* Z = quantized(condition ? X : Y), X and Y dequantized. com.microsoft QLinearWhere-1. */
+void lower_MS_QLinearWhere(lowering *l, const node *n)
+{
+    (void)n;
+    mval condition = l_in(l, 0), zero = l_in(l, 8);
+    if (!elem_takes(l, condition, "condition", ELEM(SIB_BOOL)) ||
+        !elem_takes(l, zero, "z_zero_point", QUANT_BYTES))
+        return;
+    elem_declare(l, m_dtype(l, zero));
+    mval x = real_in(l, 1), z = m_where(l, condition, x, real_in(l, 4));
+    l_out(l, 0, quant_to(l, z, elem_scalar(l, l_in(l, 7), "z_scale"), zero, m_dtype(l, zero)));
+}
+
+/* Y = quantized(softmax(X)), X dequantized, along the axis; with attribute opset below 13 over all axes from it on.
+   com.microsoft QLinearSoftmax-1. */
+void lower_MS_QLinearSoftmax(lowering *l, const node *n)
+{
+    dim dims[SIB_MAX_RANK];
+    mval x = real_in(l, 0);
+    int rank = m_dims(l, x, dims), axis = m_axis(l, attr_int(n, "axis", -1), rank, "axis");
+    if (attr_int(n, "opset", 13) < 13)
+        x = m_reshape(l, m_softmax(l, m_flatten(l, x, axis, rank), -1), (size_t)rank, dims);
+    else
+        x = m_softmax(l, x, axis);
+    quantized_out(l, x, 3);
+}
+
+/* reduced = quantized(mean of data over the axes), data dequantized; all axes where none are given. com.microsoft
+   QLinearReduceMean-1. */
+void lower_MS_QLinearReduceMean(lowering *l, const node *n)
+{
+    size_t count;
+    const int64_t *axes = attr_ints(n, "axes", &count);
+    keep_dims keep = attr_int(n, "keepdims", 1) ? KEEP_DIMS : DROP_DIMS;
+    mval x = real_in(l, 0);
+    quantized_out(l, m_reduce_mean(l, x, count, count ? axes : NULL, keep), 3);
+}
+
+/* Y = quantized(alpha * a_scale * b_scale * ((A - a_zero_point) (B - b_zero_point) + C)), A and B turned as transA and
+   transB say; float32 without y_scale. The parameters of B one for all or a column. com.microsoft QGemm-1. */
+void lower_MS_QGemm(lowering *l, const node *n)
+{
+    mval a = l_in(l, 0), b = l_in(l, 3), a_scale = l_in(l, 1), b_scale = l_in(l, 4);
+    if (!elem_takes(l, a, "A", QUANT_BYTES) || !elem_takes(l, b, "B", QUANT_BYTES))
+        return;
+    elem_declare(l, l_has(l, 8) ? m_dtype(l, l_in(l, 8)) : SIB_F32);
+    if (attr_int(n, "transA", 0))
+        a = m_swap(l, a, 0, 1);
+    if (attr_int(n, "transB", 0))
+        b = m_swap(l, b, 0, 1);
+    mval one = elem_number(l, 1), y;
+    y = m_matmul(l, quant_from(l, a, one, l_in(l, 2)), quant_from(l, b, one, l_in_or_none(l, 5)));
+    if (l_has(l, 6))
+        y = m_add(l, y, elem_wide(l, l_in(l, 6)));
+    y = quant_from(l, quant_from(l, y, a_scale, MVAL_NONE), b_scale, MVAL_NONE);
+    y = m_mul_number(l, y, attr_float(n, "alpha", 1));
+    if (l_has(l, 7))
+        l_out(l, 0, quant_to(l, y, l_in(l, 7), l_in(l, 8), m_dtype(l, l_in(l, 8))));
+    else
+        l_out(l, 0, m_cast_like(l, y, a_scale));
+}
