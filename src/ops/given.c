@@ -1,6 +1,27 @@
 /* Lists that a node is given: as an attribute in old opsets, as an input in new ones. */
 #include "ops/given.h"
 
+/* Numbers that opset 1 had in the dtype of the data. */
+static void from_floats(lowering *l, mval v, given_list *list)
+{
+    const sib_tensor *t = m_content(l, v);
+    if (!t)
+        return;
+    if (sib_tensor_rank(t) > 1 || sib_tensor_count(t) > GIVEN_MAX) {
+        l_fail(l, SIB_ERR_ARGUMENT, "a list of at most %d numbers is wanted", GIVEN_MAX);
+        return;
+    }
+    list->n = sib_tensor_count(t);
+    for (int64_t i = 0; i < (int64_t)list->n && l_ok(l); i++) {
+        double number = 0.5;
+        sib_tensor_get(t, &i, &number, NULL);
+        if (!(number > -1e9 && number < 1e9) || number != (double)(int64_t)number)
+            l_fail(l, SIB_ERR_ARGUMENT, "%g where a whole number is wanted", number);
+        else
+            list->items[i] = d_const(l, (int64_t)number);
+    }
+}
+
 given_list given_dims(lowering *l, const node *n, const char *name, size_t i)
 {
     given_list list = {0};
@@ -15,8 +36,12 @@ given_list given_dims(lowering *l, const node *n, const char *name, size_t i)
         for (size_t k = 0; k < a->n && l_ok(l); k++)
             list.items[k] = d_const(l, a->ints[k]);
     } else if (i && l_has(l, i)) {
+        mval v = l_in(l, i);
         list.given = true;
-        list.n = m_elements(l, l_in(l, i), list.items, GIVEN_MAX);
+        if (n->version < 2 && m_is(l, v, SIB_KIND_FLOAT))
+            from_floats(l, v, &list);
+        else
+            list.n = m_elements(l, v, list.items, GIVEN_MAX);
     }
     return list;
 }
