@@ -1,0 +1,72 @@
+/* Operator cases: lines of tests/ops/<family>.cases, each a node with its attributes, inputs and what must come out.
+
+   [domain:]Name-opset [attribute=value ...] ; input ; ... -> output ; ... [; for T = dtype ...] [; version 1 6 13] [; tol X]
+   ... -> error "words that the message has"
+
+   A value is `dtype[dims] = elements`, `_` for one that is left out, `seq{ value , ... }`, `opt{ value }`,
+   `map{ keys , values }`, or one that holds nothing: `seq:f32{}`, `none:f32`, `none:seq:f32`. Elements are separated by
+   blanks; `lo..hi` counts up by 1, `all V` fills the rest, strings stand in quotes, `?` alone as elements of an output
+   compares dtype and dims only. There is no `=` where there is no element. Attributes are ints `1`, floats `1.0`,
+   strings `"s"`, lists `[1,2]`, `dtype:f16`, tensors `f32[2]={1 2}`. Lines that end in `\` go on; `#` begins a comment
+   line. */
+#ifndef TESTS_OPS_CASE_H
+#define TESTS_OPS_CASE_H
+
+#include "onnx/onnx.h"
+#include "run/model.h"
+
+typedef struct case_value {
+    bool omitted;     /* "_" */
+    bool any;         /* elements are not compared */
+    sib_value *value; /* NULL where omitted */
+    value_type type;  /* without dims, which value has */
+} case_value;
+
+/* One case: a line with its T and version chosen. */
+typedef struct op_case {
+    const char *file;
+    unsigned line;
+    char label[160]; /* "Relu-14 T=float16" */
+    graph_arena *arena;
+    sib_str domain, name; /* "" is ai.onnx */
+    int64_t version;
+    size_t n_attributes, n_in, n_out;
+    attribute *attributes; /* (n_attributes) */
+    case_value *in, *out;  /* (n_in), (n_out) */
+    sib_str error;         /* what the message must have; data NULL where the case must succeed */
+    double tolerance;      /* absolute and relative; negative: that of the dtype */
+} op_case;
+
+/* Who is told. Both give false to stop. */
+typedef struct case_visitor {
+    bool (*visit)(void *context, const op_case *c);
+    bool (*malformed)(void *context, const char *file, unsigned line, const char *words);
+    void *context;
+} case_visitor;
+
+/* Reads a file and visits its cases in order. Errors: SIB_ERR_IO, SIB_ERR_MEMORY; lines that cannot be read are told to
+   the visitor. */
+sib_code case_each(const char *path, const case_visitor *visitor, sib_error *err);
+
+/* dtype of a short name ("f32"), and back. */
+sib_dtype case_dtype(const char *name, size_t length);
+const char *case_dtype_name(sib_dtype dtype);
+
+/* How the inputs of a case's model are known before it runs. */
+typedef enum case_mode {
+    CASE_CONCRETE,  /* inputs with their dims */
+    CASE_SYMBOLIC,  /* inputs whose dims are symbols */
+    CASE_CONSTANTS, /* the first tensor is such an input, the others are initializers */
+    CASE_FOLDED,    /* every tensor is an initializer */
+    CASE_MODES
+} case_mode;
+const char *case_mode_name(case_mode mode);
+
+/* A model of the one node. Errors: SIB_ERR_MEMORY. */
+sib_code case_model(const op_case *c, case_mode mode, onnx_model **out, sib_error *err);
+
+/* Infers and runs the case in a mode with a backend, and compares everything. True where all is as it must be; else
+   words: (size) says what is not. */
+bool case_check(const op_case *c, case_mode mode, const char *backends, char *words, size_t size);
+
+#endif

@@ -1,0 +1,98 @@
+/* Runs files of operator cases: test_ops_cases [--list] [--line N] [--backend LIST] FILE... */
+#include "case.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Failures shown; the count tells of the others. */
+#define SHOWN_MAX 400
+
+typedef struct tally {
+    bool list;
+    unsigned line; /* only this one; 0: all */
+    const char *backends;
+    unsigned passed, failed, in_file;
+} tally;
+
+static void list_case(const op_case *c)
+{
+    printf("%s\t%s\t%lld\t", c->domain.data, c->name.data, (long long)c->version);
+    for (size_t i = 0; i < c->n_in; i++)
+        printf("%s%s", i ? "," : "", c->in[i].omitted ? "_" : case_dtype_name(c->in[i].type.dtype));
+    printf("\t");
+    for (size_t i = 0; i < c->n_out; i++)
+        printf("%s%s", i ? "," : "", c->out[i].omitted ? "_" : case_dtype_name(c->out[i].type.dtype));
+    printf("%s\t%s:%u\n", c->error.data ? "error" : "", c->file, c->line);
+}
+
+static bool visit(void *context, const op_case *c)
+{
+    tally *t = context;
+    bool ok = true;
+    t->in_file++;
+    if (t->line && c->line != t->line)
+        return true;
+    if (t->list) {
+        list_case(c);
+        return true;
+    }
+    for (case_mode mode = 0; mode < CASE_MODES && ok; mode++) {
+        char words[800];
+        ok = case_check(c, mode, t->backends, words, sizeof words);
+        if (!ok && t->failed < SHOWN_MAX)
+            printf("%s:%u: %s, %s: %s\n", c->file, c->line, c->label, case_mode_name(mode), words);
+    }
+    t->passed += ok;
+    t->failed += !ok;
+    return true;
+}
+
+static bool malformed(void *context, const char *file, unsigned line, const char *words)
+{
+    tally *t = context;
+    t->failed++;
+    printf("%s:%u: %s\n", file, line, words);
+    return true;
+}
+
+static int run_file(const char *path, tally *t)
+{
+    sib_error err = SIB_ERROR_INIT;
+    case_visitor visitor = {visit, malformed, t};
+    t->in_file = 0;
+    if (case_each(path, &visitor, &err) != SIB_OK) {
+        printf("%s\n", err.message);
+        return 1;
+    }
+    if (!t->in_file) {
+        printf("%s: no case\n", path);
+        return 1;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    tally t = {.backends = "ref"};
+    int at = 1, bad = 0;
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        if (!strcmp(argv[at], "--list"))
+            t.list = true;
+        else if (!strcmp(argv[at], "--line") && at + 1 < argc)
+            t.line = (unsigned)strtoul(argv[++at], NULL, 10);
+        else if (!strcmp(argv[at], "--backend") && at + 1 < argc)
+            t.backends = argv[++at];
+        else
+            at = argc;
+    }
+    if (at >= argc) {
+        fprintf(stderr, "usage: %s [--list] [--line N] [--backend LIST] FILE...\n", argv[0]);
+        return 2;
+    }
+    for (; at < argc; at++)
+        bad |= run_file(argv[at], &t);
+    if (!t.list)
+        printf("%u cases passed, %u failed\n", t.passed, t.failed);
+    return bad || t.failed ? 1 : 0;
+}
