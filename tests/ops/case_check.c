@@ -5,11 +5,21 @@
 
 #include <inttypes.h>
 #include <sibyl/session.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define OUTPUTS_MAX 128
+
+/* What is wrong, cut where it does not fit. */
+static void __attribute__((format(printf, 3, 4))) says(char *words, size_t size, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(words, size, format, args);
+    va_end(args);
+}
 
 /* ---- Comparing ---------------------------------------------------------------------------------------- */
 
@@ -72,7 +82,7 @@ static bool compare_tensors(const sib_tensor *got, const sib_tensor *want, bool 
     if (!same_dims(got, want)) {
         dims_text(got, a, sizeof a);
         dims_text(want, b, sizeof b);
-        snprintf(words, size, "is %s, %s expected", a, b);
+        says(words, size, "is %s, %s expected", a, b);
         return false;
     }
     if (any)
@@ -80,15 +90,15 @@ static bool compare_tensors(const sib_tensor *got, const sib_tensor *want, bool 
     sib_tolerance allowed =
         tolerance < 0 ? default_tolerance(sib_tensor_dtype(want)) : (sib_tolerance){tolerance, tolerance, 0};
     if (sib_tensor_compare(got, want, &allowed, &found, &err) != SIB_OK) {
-        snprintf(words, size, "cannot be compared: %s", err.message);
+        says(words, size, "cannot be compared: %s", err.message);
         return false;
     }
     if (found.equal)
         return true;
     element_text(got, found.first, a, sizeof a);
     element_text(want, found.first, b, sizeof b);
-    snprintf(words, size, "element %" PRIu64 " is %s, %s expected (%" PRIu64 " of %" PRIu64 " differ)",
-             found.first, a, b, found.n_different, found.count);
+    says(words, size, "element %" PRIu64 " is %s, %s expected (%" PRIu64 " of %" PRIu64 " differ)",
+         found.first, a, b, found.n_different, found.count);
     return false;
 }
 
@@ -104,7 +114,7 @@ static bool compare_values(const sib_value *got, const sib_value *want, bool any
 {
     sib_value_kind kind = sib_value_get_kind(want);
     if (sib_value_get_kind(got) != kind) {
-        snprintf(words, size, "is %s, %s expected", kind_name(sib_value_get_kind(got)), kind_name(kind));
+        says(words, size, "is %s, %s expected", kind_name(sib_value_get_kind(got)), kind_name(kind));
         return false;
     }
     if (kind == SIB_VALUE_TENSOR)
@@ -113,14 +123,14 @@ static bool compare_values(const sib_value *got, const sib_value *want, bool any
         return compare_tensors(sib_value_keys(got), sib_value_keys(want), any, tolerance, words, size) &&
                compare_tensors(sib_value_values(got), sib_value_values(want), any, tolerance, words, size);
     if (sib_value_count(got) != sib_value_count(want)) {
-        snprintf(words, size, "holds %zu values, %zu expected", sib_value_count(got), sib_value_count(want));
+        says(words, size, "holds %zu values, %zu expected", sib_value_count(got), sib_value_count(want));
         return false;
     }
     for (size_t i = 0; i < sib_value_count(want); i++) {
         char inner[300];
         if (!compare_values(sib_value_item(got, i), sib_value_item(want, i), any, tolerance, inner,
                             sizeof inner)) {
-            snprintf(words, size, "item %zu %s", i, inner);
+            says(words, size, "item %zu %s", i, inner);
             return false;
         }
     }
@@ -135,8 +145,9 @@ static bool bind_inputs(const op_case *c, onnx_model *m, dim_binding *b, sib_err
     for (uint32_t i = 0; i < m->graph->inputs.n; i++) {
         const value *v = &m->graph->values[m->graph->inputs.ids[i]];
         const sib_tensor *t = sib_value_tensor(c->in[strtoul(v->name.data + 1, NULL, 10)].value);
+        sib_str name;
         for (size_t k = 0; t && k < sib_tensor_rank(t); k++)
-            if (dim_is_symbol(m->dims, v->type.shape.dims[k], NULL) &&
+            if (dim_is_symbol(m->dims, v->type.shape.dims[k], &name) &&
                 dim_bind(m->dims, b, v->type.shape.dims[k], sib_tensor_dims(t)[k], err) != SIB_OK)
                 return false;
     }
@@ -151,8 +162,8 @@ static bool agrees(const onnx_model *m, const dim_binding *b, dim d, int64_t is,
     char words[120];
     if (!d.id || dim_eval(m->dims, d, b, &n, &err) != SIB_OK || n == is)
         return true;
-    snprintf(text, size, "%s, which is %" PRId64 ", not %" PRId64, dim_text(m->dims, d, words, sizeof words),
-             n, is);
+    says(text, size, "%s, which is %" PRId64 ", not %" PRId64, dim_text(m->dims, d, words, sizeof words), n,
+         is);
     return false;
 }
 
@@ -163,14 +174,14 @@ static bool inferred_elements(const onnx_model *m, const dim_binding *b, const v
     if (!v->elements || sib_tensor_dtype(t) != SIB_I64 || !sib_tensor_is_dense(t))
         return true;
     if (v->n_elements != sib_tensor_count(t)) {
-        snprintf(words, size, "is inferred to have %u elements, it has %" PRIu64, v->n_elements,
-                 sib_tensor_count(t));
+        says(words, size, "is inferred to have %u elements, it has %" PRIu64, v->n_elements,
+             sib_tensor_count(t));
         return false;
     }
     const int64_t *is = sib_tensor_data(t);
     for (uint32_t i = 0; i < v->n_elements; i++)
         if (!agrees(m, b, v->elements[i], is[i], text, sizeof text)) {
-            snprintf(words, size, "element %u is inferred as %s", i, text);
+            says(words, size, "element %u is inferred as %s", i, text);
             return false;
         }
     return true;
@@ -185,12 +196,12 @@ static bool inferred_tensor(const onnx_model *m, const dim_binding *b, const val
     dims_text(t, is, sizeof is);
     if (y->depth || y->dtype != sib_tensor_dtype(t) ||
         (y->shape.ranked && y->shape.rank != sib_tensor_rank(t))) {
-        snprintf(words, size, "is inferred as %s, it is %s", type, is);
+        says(words, size, "is inferred as %s, it is %s", type, is);
         return false;
     }
     for (size_t k = 0; y->shape.ranked && k < y->shape.rank; k++)
         if (!agrees(m, b, y->shape.dims[k], sib_tensor_dims(t)[k], text, sizeof text)) {
-            snprintf(words, size, "is inferred as %s, it is %s: dim %zu is %s", type, is, k, text);
+            says(words, size, "is inferred as %s, it is %s: dim %zu is %s", type, is, k, text);
             return false;
         }
     return inferred_elements(m, b, v, t, words, size);
@@ -208,8 +219,8 @@ static bool inferred_value(const onnx_model *m, const dim_binding *b, const valu
         return inferred_tensor(m, b, v, sib_value_tensor(got), words, size);
     if (type_outer(&v->type) == kinds[kind])
         return true;
-    snprintf(words, size, "is inferred as %s, it is %s", type_text(m->dims, &v->type, type, sizeof type),
-             kind_name(kind));
+    says(words, size, "is inferred as %s, it is %s", type_text(m->dims, &v->type, type, sizeof type),
+         kind_name(kind));
     return false;
 }
 
@@ -239,7 +250,7 @@ static bool check_outputs(const op_case *c, sib_model *m, sib_value *const *got,
     dim_binding b = {0};
     bool ok = bind_inputs(c, m->onnx, &b, &err);
     if (!ok)
-        snprintf(words, size, "dims cannot be bound: %s", err.message);
+        says(words, size, "dims cannot be bound: %s", err.message);
     for (size_t i = 0, k = 0; ok && i < c->n_out; i++) {
         char text[400];
         if (c->out[i].omitted)
@@ -248,7 +259,7 @@ static bool check_outputs(const op_case *c, sib_model *m, sib_value *const *got,
         ok = compare_values(got[k], c->out[i].value, c->out[i].any, c->tolerance, text, sizeof text) &&
              inferred_value(m->onnx, &b, &m->onnx->graph->values[v], got[k], text, sizeof text);
         if (!ok)
-            snprintf(words, size, "output %zu %s", i, text);
+            says(words, size, "output %zu %s", i, text);
         k++;
     }
     dim_binding_clear(&b);
@@ -270,13 +281,13 @@ bool case_check(const op_case *c, case_mode mode, const char *backends, char *wo
     if (c->error.data) {
         ok = code != SIB_OK && strstr(err.message, c->error.data);
         if (!ok && code == SIB_OK)
-            snprintf(words, size, "ran, an error with \"%s\" expected", c->error.data);
+            says(words, size, "ran, an error with \"%s\" expected", c->error.data);
         else if (!ok)
-            snprintf(words, size, "refused with: %s; \"%s\" expected in it", err.message, c->error.data);
+            says(words, size, "refused with: %s; \"%s\" expected in it", err.message, c->error.data);
     } else if (code != SIB_OK) {
-        snprintf(words, size, "%s: %s", sib_code_name(code), err.message);
+        says(words, size, "%s: %s", sib_code_name(code), err.message);
     } else if (m->notes.n) {
-        snprintf(words, size, "ran, but inference says: %s", m->notes.items[0]);
+        says(words, size, "ran, but inference says: %s", m->notes.items[0]);
     } else {
         ok = check_outputs(c, m, got, words, size);
     }
