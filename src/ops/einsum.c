@@ -65,22 +65,27 @@ static void read_term(lowering *l, const einsum *e, const char *text, size_t n, 
     }
 }
 
-/* The size of a label from one more axis of it; 1 gives way. */
+/* The size of a label from one more axis of it; 1 gives way. Of two symbols the larger is right wherever the model can
+   run at all. */
 static void meet(lowering *l, einsum *e, int label, dim d)
 {
     int64_t have = -1, got = -1;
     dim *size = &e->size[label];
     if (!l_ok(l))
         return;
-    bool have_number = !e->uses[label] || dim_is_const(l->graph->dims, *size, &have);
-    dim_is_const(l->graph->dims, d, &got);
-    if (!e->uses[label]++ || have == 1)
+    if (!e->uses[label]++) {
         *size = d;
-    else if (have >= 0 && got >= 0 && have != got && got != 1)
+        return;
+    }
+    dim_is_const(l->graph->dims, *size, &have);
+    dim_is_const(l->graph->dims, d, &got);
+    if (have >= 0 && got >= 0 && have != got && have != 1 && got != 1)
         l_fail(l, SIB_ERR_ARGUMENT, "a label stands for dims of %lld and %lld", (long long)have,
                (long long)got);
-    else if (!have_number && got > 1)
+    else if (have == 1 || (have < 0 && got > 1))
         *size = d;
+    else if (have < 0 && got < 0)
+        *size = d_max(l, *size, d);
 }
 
 /* a without axis `at`, which was summed, picked or had size 1. */
@@ -209,7 +214,7 @@ static void join(lowering *l, const einsum *e, term *a, term *b, size_t next)
     a->n = 0;
     for (int p = 0; p < 3; p++)
         for (size_t i = 0; i < parts[p]->n; i++) {
-            dims[a->n] = parts[p]->dims[i];
+            dims[a->n] = e->size[parts[p]->labels[i]];
             a->labels[a->n++] = parts[p]->labels[i];
         }
     a->v = m_reshape(l, v, rank, dims);

@@ -42,6 +42,8 @@ void lower_ONNX_GatherND(lowering *l, const node *n)
     mval x = l_in(l, 0), indices = l_in(l, 1);
     int rank = m_rank(l, x), other = m_rank(l, indices);
     int64_t batch = attr_int(n, "batch_dims", 0);
+    if (l->symbolic)
+        l_declare(l, 0, m_dtype(l, x), 0, NULL);
     if (l_ok(l) && (batch < 0 || batch >= rank || batch >= other)) {
         l_fail(l, SIB_ERR_ARGUMENT, "batch_dims %lld with data of rank %d and indices of rank %d",
                (long long)batch, rank, other);
@@ -109,7 +111,11 @@ void lower_ONNX_Scatter(lowering *l, const node *n)
 void lower_ONNX_ScatterND(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), indices = l_in(l, 1), updates = l_in(l, 2);
+    dim dims[SIB_MAX_RANK];
     const char *reduction = reduction_of(l, n);
+    m_dims(l, x, dims);
+    if (l->symbolic)
+        given_declare_like(l, x, dims);
     l_out(l, 0, m_scatter_nd(l, x, wrap_coordinates(l, indices, x, 0), updates, reduction));
 }
 

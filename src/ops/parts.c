@@ -37,14 +37,16 @@ static void equal_parts(lowering *l, dim d, size_t n, bool uneven, dim *sizes)
                n);
         return;
     }
-    dim size = uneven ? d_ceil_div(l, d, parts) : d_floor_div(l, d, parts);
+    dim size = d_floor_div(l, d, parts), larger = uneven ? d_ceil_div(l, d, parts) : size;
+    bool equal = dim_same(size, larger);
     for (size_t i = 0; i < n && l_ok(l); i++) {
-        bool last = i + 1 == n;
-        sizes[i] = known ? d_min(l, size, left) : uneven && last ? not_negative(l, left) : size;
+        /* the last ones get what is left, which may be nothing; of two that is the half rounded down */
+        if (equal || !i)
+            sizes[i] = larger;
+        else
+            sizes[i] = n == 2 ? size : d_min(l, larger, not_negative(l, left));
         left = d_sub(l, left, sizes[i]);
     }
-    if (uneven && n == 2 && !known) /* the same as what is left, in words that simplify */
-        sizes[1] = d_floor_div(l, d, parts);
 }
 
 /* x cut along an axis into parts of the given sizes, or into equal ones. Sizes are an attribute before opset 13 (in

@@ -125,8 +125,9 @@ void lower_ONNX_Col2Im(lowering *l, const node *n)
         l_fail(l, SIB_ERR_ARGUMENT, "columns of rank %d, 3 is wanted", rank);
     for (int i = 0; i < SIB_MAX_RANK; i++)
         out[i] = i || !l_ok(l) ? DIM_NONE : dims[0];
-    if (l->symbolic && length > 0 && length <= SIB_MAX_RANK - 2)
-        l_declare(l, 0, dtype, 2 + length, out);
+    bool ranked = length > 0 && length <= SIB_MAX_RANK - 2;
+    if (l->symbolic)
+        l_declare(l, 0, dtype, ranked ? 2 + length : 0, ranked ? out : NULL);
     f.r = (int)m_elements(l, l_in(l, 1), out + 2, SIB_MAX_RANK - 2);
     size_t blocks = m_ints(l, l_in(l, 2), f.block, SIB_MAX_RANK);
     if (l_ok(l) && (f.r < 1 || blocks != (size_t)f.r))

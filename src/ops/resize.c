@@ -122,28 +122,32 @@ static int64_t taps_of(const resize_spec *s, const resize_axis *x)
     return (int64_t)ceil(2 * (s->filter == FILTER_LINEAR ? 1 : 2) * stretch_of(s, x));
 }
 
-/* Indices and weights (taps) of one output position. A tap of weight 0 takes the index of another one, so that an
-   infinity that does not count leaves no NaN. */
+/* Indices and weights (taps) of one output position. Taps without weight share that of another one and its index, so
+   that an infinity that does not count leaves no NaN. */
 static void weigh(const resize_spec *s, const resize_axis *x, double p, int64_t taps, int64_t *index,
                   double *weight)
 {
     double stretch = stretch_of(s, x), radius = (s->filter == FILTER_LINEAR ? 1 : 2) * stretch, sum = 0;
     double first = floor(p - radius) + 1;
-    int64_t some = clamped(floor(p + 0.5), x->in);
+    int64_t some = -1, idle = 0;
     for (int64_t k = 0; k < taps; k++) {
         double at = first + (double)k;
         bool outside = at < 0 || at >= (double)x->in;
         index[k] = clamped(at, x->in);
         weight[k] = s->exclude_outside && outside ? 0 : kernel_at(s, (at - p) / stretch);
         sum += weight[k];
-        if (weight[k] != 0)
-            some = index[k];
+        idle += weight[k] == 0;
+        if (weight[k] != 0 && some < 0)
+            some = k;
     }
+    double shared = some < 0 ? 0 : weight[some] / (double)(idle + 1);
     for (int64_t k = 0; k < taps; k++) {
+        if (some >= 0 && (k == some || weight[k] == 0)) {
+            index[k] = index[some];
+            weight[k] = shared;
+        }
         if ((s->antialias || s->exclude_outside) && sum != 0)
             weight[k] /= sum;
-        if (weight[k] == 0)
-            index[k] = some;
     }
 }
 
@@ -379,10 +383,16 @@ static void resize_to(lowering *l, const node *n, const resize_spec *s, mval x, 
         l_out(l, 0, resample(l, s, axes, x));
 }
 
-/* True where input i is there and not a list of 0 elements, which stood for an omitted one in opset 11. */
-static bool has_list(lowering *l, size_t i)
+/* True where input i is there and not a list of 0 elements, which stood for an omitted one in opset 11. Where `other`
+   is there too the length decides, and must be known. */
+static bool has_list(lowering *l, size_t i, size_t other)
 {
-    return l_has(l, i) && given_length(l, l_in(l, i)) != 0;
+    if (!l_has(l, i))
+        return false;
+    mval list = l_in(l, i);
+    if (l_has(l, other) && m_rank(l, list) == 1)
+        return m_size(l, list, 0) != 0;
+    return given_length(l, list) != 0;
 }
 
 /* Before opset 11: positions are x / scale, the nearest is the one below. */
@@ -440,8 +450,8 @@ void lower_ONNX_Resize(lowering *l, const node *n)
     given_list listed = given_dims(l, n, "axes", 0);
     t.n = given_axes(l, &listed, rank, rank, t.axes);
     bool region = s.mapping == MAP_TF_CROP_AND_RESIZE;
-    t.by_size = has_list(l, 3);
-    if (l_ok(l) && t.by_size == has_list(l, 2))
+    t.by_size = has_list(l, 3, 2);
+    if (l_ok(l) && t.by_size == has_list(l, 2, 3))
         l_fail(l, SIB_ERR_ARGUMENT, "one of scales and sizes is wanted, not %s", t.by_size ? "both" : "none");
     if (!t.by_size)
         scales_from(l, l_in(l, 2), &t);

@@ -36,10 +36,11 @@ void lower_ONNX_AffineGrid(lowering *l, const node *n)
     sib_dtype dtype = m_dtype(l, theta);
     int rank = m_dims(l, theta, dims), length = given_length(l, l_in(l, 1));
     dim unknown[5] = {l_ok(l) && rank == 3 ? dims[0] : DIM_NONE, DIM_NONE, DIM_NONE, DIM_NONE, DIM_NONE};
-    if (l->symbolic && (length == 4 || length == 5)) {
+    bool ranked = length == 4 || length == 5;
+    if (ranked)
         unknown[length - 1] = d_const(l, length - 2);
-        l_declare(l, 0, dtype, length, unknown);
-    }
+    if (l->symbolic)
+        l_declare(l, 0, dtype, ranked ? length : 0, ranked ? unknown : NULL);
     int k = (int)m_elements(l, l_in(l, 1), size, 5) - 2; /* axes of the image */
     if (l_ok(l) && (rank != 3 || k < 2)) {
         l_fail(l, SIB_ERR_ARGUMENT, "theta of rank %d and a size of %d numbers: 3, and 4 or 5 are wanted",
@@ -204,6 +205,10 @@ void lower_ONNX_DeformConv(lowering *l, const node *n)
     dim dims[SIB_MAX_RANK], out[SIB_MAX_RANK];
     int rank = m_dims(l, x, dims);
     sib_dtype dtype = m_dtype(l, x);
+    for (int i = 0; i < rank; i++)
+        out[i] = i == 0 ? dims[0] : i == 1 ? m_dim(l, w, 0) : DIM_NONE;
+    if (l->symbolic && l_ok(l))
+        l_declare(l, 0, dtype, rank, out);
     if (!read_deform(l, n, x, w, &d))
         return;
     out[0] = dims[0];
