@@ -108,21 +108,12 @@ void lower_ONNX_InstanceNormalization(lowering *l, const node *n)
     elem_out(l, m_add(l, y, beside(l, l_in(l, 2), x, true)), x);
 }
 
-/* The dtype in which a normalization is computed: attribute stash_type, float32 by default. */
-static sib_dtype stash_type(lowering *l, const node *n)
-{
-    sib_dtype dtype = elem_dtype_attribute(l, n, "stash_type", SIB_F32);
-    if (!elem_in(ELEM_FLOATS, dtype))
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute stash_type is %s, expected a float", sib_dtype_name(dtype));
-    return dtype;
-}
-
 /* Y = (X - mean) / sqrt(var + epsilon) * scale + bias, statistics over a group of C / num_groups channels and the
-   axes behind. In 18 scale and bias are [num_groups] and all is computed at once; from 21 on they are [C], and the
-   first stage is computed in stash_type and rounded to the dtype of X. ONNX GroupNormalization-18, 21. */
+   axes behind. In 18 scale and bias are [num_groups], from 21 on [C]. All is computed in double, at least what
+   stash_type asks for. ONNX GroupNormalization-18, 21. */
 void lower_ONNX_GroupNormalization(lowering *l, const node *n)
 {
-    mval x = l_in(l, 0), scale = l_in(l, 1), bias = l_in(l, 2);
+    mval x = l_in(l, 0), scale = elem_wide(l, l_in(l, 1)), bias = elem_wide(l, l_in(l, 2));
     int64_t groups = attr_int(n, "num_groups", 0), channels;
     bool each_channel = n->version >= 21;
     dim dims[SIB_MAX_RANK];
@@ -139,20 +130,26 @@ void lower_ONNX_GroupNormalization(lowering *l, const node *n)
     dim grouped[3] = {dims[0], g,
                       d_mul(l, d_floor_div(l, dims[1], g), d_product(l, (size_t)rank - 2, dims + 2))};
     const int64_t last = 2;
-    mval wide = m_cast(l, x, each_channel ? stash_type(l, n) : SIB_F64);
-    mval y = nn_standardize(l, m_reshape(l, wide, 3, grouped), 1, &last, attr_float(n, "epsilon", 1e-5f),
-                            true, NULL, NULL);
-    if (!each_channel) {
-        y = m_mul(l, y, nn_channels(l, elem_wide(l, scale), 3));
-        y = m_add(l, y, nn_channels(l, elem_wide(l, bias), 3));
-        elem_out(l, m_reshape(l, y, (size_t)rank, dims), x);
-        return;
-    }
-    y = m_cast_like(l, m_reshape(l, y, (size_t)rank, dims), x);
-    l_out(l, 0, m_add(l, m_mul(l, y, nn_channels(l, scale, rank)), nn_channels(l, bias, rank)));
+    mval y = nn_standardize(l, m_reshape(l, elem_wide(l, x), 3, grouped), 1, &last,
+                            attr_float(n, "epsilon", 1e-5f), true, NULL, NULL);
+    if (each_channel)
+        y = m_reshape(l, y, (size_t)rank, dims);
+    int beside_rank = each_channel ? rank : 3;
+    y = m_add(l, m_mul(l, y, nn_channels(l, scale, beside_rank)), nn_channels(l, bias, beside_rank));
+    elem_out(l, m_reshape(l, y, (size_t)rank, dims), x);
 }
 
 /* ---- Over the last axes ------------------------------------------------------------------------------------ */
+
+/* The dtype of the statistics that a normalization gives: attribute stash_type, float32 by default. It says in what
+   the normalization is computed at least; here that is double throughout, rounded once at the outputs. */
+static sib_dtype stash_type(lowering *l, const node *n)
+{
+    sib_dtype dtype = elem_dtype_attribute(l, n, "stash_type", SIB_F32);
+    if (!elem_in(ELEM_FLOATS, dtype))
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute stash_type is %s, expected a float", sib_dtype_name(dtype));
+    return dtype;
+}
 
 /* The axes [axis, rank) of x by attribute axis. */
 static size_t tail_axes(lowering *l, const node *n, mval x, int64_t axes[SIB_MAX_RANK])
@@ -177,8 +174,8 @@ static void declare_tail(lowering *l, mval x, size_t n, const int64_t *axes, sib
         l_declare(l, 1 + i, statistics, rank, dims);
 }
 
-/* Y = (X - mean) / sqrt(var + epsilon) * scale + bias, statistics over the axes [axis, rank) in stash_type; then the
-   mean and 1 / sqrt(var + epsilon). ONNX LayerNormalization-1, 17; Ba, Kiros & Hinton 2016. */
+/* Y = (X - mean) / sqrt(var + epsilon) * scale + bias, statistics over the axes [axis, rank); then the mean
+   and 1 / sqrt(var + epsilon) in stash_type. ONNX LayerNormalization-1, 17; Ba, Kiros & Hinton 2016. */
 void lower_ONNX_LayerNormalization(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), mean, inverse;
@@ -187,15 +184,15 @@ void lower_ONNX_LayerNormalization(lowering *l, const node *n)
     size_t count = tail_axes(l, n, x, axes);
     sib_dtype stash = stash_type(l, n);
     declare_tail(l, x, count, axes, m_dtype(l, x), stash, 2);
-    mval y = nn_standardize(l, m_cast(l, x, stash), count, axes, attr_float(n, "epsilon", 1e-5f), true, &mean,
+    mval y = nn_standardize(l, elem_wide(l, x), count, axes, attr_float(n, "epsilon", 1e-5f), true, &mean,
                             &inverse);
-    y = m_mul(l, m_cast_like(l, y, x), l_in(l, 1));
-    l_out(l, 0, l_has(l, 2) ? m_add(l, y, l_in(l, 2)) : y);
-    l_out(l, 1, mean);
-    l_out(l, 2, inverse);
+    y = m_mul(l, y, elem_wide(l, l_in(l, 1)));
+    elem_out(l, l_has(l, 2) ? m_add(l, y, elem_wide(l, l_in(l, 2))) : y, x);
+    l_out(l, 1, m_cast(l, mean, stash));
+    l_out(l, 2, m_cast(l, inverse, stash));
 }
 
-/* Y = X / sqrt(mean of X^2 + epsilon) * scale over the axes [axis, rank) in stash_type; Y has the dtype of scale.
+/* Y = X / sqrt(mean of X^2 + epsilon) * scale over the axes [axis, rank); Y has the dtype of scale.
    ONNX RMSNormalization-23; Zhang & Sennrich 2019. */
 static void rms_normalization(lowering *l, const node *n)
 {
@@ -205,10 +202,10 @@ static void rms_normalization(lowering *l, const node *n)
     size_t count = tail_axes(l, n, x, axes);
     sib_dtype stash = stash_type(l, n);
     declare_tail(l, x, count, axes, m_dtype(l, scale), stash, 1);
-    mval y = nn_standardize(l, m_cast(l, x, stash), count, axes, attr_float(n, "epsilon", 1e-5f), false, NULL,
+    mval y = nn_standardize(l, elem_wide(l, x), count, axes, attr_float(n, "epsilon", 1e-5f), false, NULL,
                             &inverse);
-    l_out(l, 0, m_mul(l, m_cast_like(l, m_cast_like(l, y, x), scale), scale));
-    l_out(l, 1, inverse);
+    l_out(l, 0, m_cast_like(l, m_mul(l, y, elem_wide(l, scale)), scale));
+    l_out(l, 1, m_cast(l, inverse, stash));
 }
 
 void lower_ONNX_RMSNormalization(lowering *l, const node *n)

@@ -132,7 +132,7 @@ bool spatial_place(lowering *l, spatial *s, bool ceil_mode)
             place_same(l, s, i, stride);
         else
             place_explicit(l, s, i, stride, ceil_mode);
-        if (!l_ok(l) || !dim_is_const(l->graph->dims, s->out[i], &out) || out >= 0)
+        if (!l_ok(l) || !dim_is_const(l->graph->dims, s->out[i], &out) || out > 0)
             continue;
         dim_is_const(l->graph->dims, s->in[i], &in);
         if (in)
