@@ -41,6 +41,7 @@ THIRD_PARTY = {  # who may see a library's headers
     "pcre2": ["backend/ref"],
     "utf8proc": ["backend/ref"],
     "jpeglib.h": ["backend/ref"],
+    "jerror.h": ["backend/ref"],
     "webp/": ["backend/ref"],
     "tiff": ["backend/ref"],
     "openjpeg": ["backend/ref"],

@@ -6,7 +6,8 @@ set -eu
 cd "$(dirname "$0")/.."
 
 build="cmake ninja-build gcc libc6-dev pkg-config libavformat-dev libavcodec-dev libavutil-dev libswresample-dev
-       libpthreadpool-dev libzip-dev libpng-dev libjansson-dev libnanopb-dev"
+       libpthreadpool-dev libzip-dev libpng-dev libjpeg-dev libwebp-dev libtiff-dev
+       libopenjp2-7-dev libpcre2-dev libutf8proc-dev libjansson-dev libnanopb-dev"
 test="$build libcmocka-dev g++ ffmpeg python3"
 python="$test python3-dev python3-venv"
 peers="$python libfftw3-single3"

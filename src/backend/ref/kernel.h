@@ -97,5 +97,26 @@ REF_KERNEL(ref_unique);
 REF_KERNEL(ref_lookup);
 REF_KERNEL(ref_determinant);
 REF_KERNEL(ref_random);
+REF_KERNEL(ref_non_max_suppression);
+REF_KERNEL(ref_decode_image);
+REF_KERNEL(ref_regex_match);
+REF_KERNEL(ref_string_split);
+REF_KERNEL(ref_string_case);
+REF_KERNEL(ref_tfidf);
+REF_KERNEL(ref_trees);
+REF_KERNEL(ref_couple_pairs);
+REF_KERNEL(ref_sequence_make);
+REF_KERNEL(ref_sequence_at);
+REF_KERNEL(ref_sequence_insert);
+REF_KERNEL(ref_sequence_erase);
+REF_KERNEL(ref_sequence_length);
+REF_KERNEL(ref_sequence_concat);
+REF_KERNEL(ref_sequence_split);
+REF_KERNEL(ref_optional_make);
+REF_KERNEL(ref_optional_has);
+REF_KERNEL(ref_optional_get);
+REF_KERNEL(ref_map_make);
+REF_KERNEL(ref_map_get);
+REF_KERNEL(ref_map_dense);
 
 #endif

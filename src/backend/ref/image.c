@@ -1,0 +1,108 @@
+/* ONNX ImageDecoder-20: a file's bytes to [height, width, channels]. */
+#include "backend/ref/image.h"
+#include "backend/ref/kernel.h"
+
+#include <string.h>
+
+sib_code image_begin(image *to, uint64_t width, uint64_t height, sib_error *err)
+{
+    if (!width || !height)
+        return err_set(err, SIB_ERR_FORMAT, "the picture has no pixels");
+    if (width > IMAGE_MAX_PIXELS || height > IMAGE_MAX_PIXELS || width * height > IMAGE_MAX_PIXELS)
+        return err_set(err, SIB_ERR_SIZE, "%llu x %llu pixels are more than the %lld that are read",
+                       (unsigned long long)width, (unsigned long long)height, (long long)IMAGE_MAX_PIXELS);
+    to->width = (size_t)width;
+    to->height = (size_t)height;
+    to->rgb = mem_calloc(to->width * to->height, 3);
+    return to->rgb ? SIB_OK : err_memory(err, to->width * to->height * 3, "a picture");
+}
+
+/* ---- Formats ------------------------------------------------------------------------------------------------ */
+
+typedef struct image_format {
+    const char *magic;
+    size_t at, n; /* where and how long it is */
+    sib_code (*read)(image_file from, image *to, sib_error *err);
+} image_format;
+
+static const image_format formats[] = {
+    {"\x89PNG\r\n\x1a\n", 0, 8, image_read_png},
+    {"\xff\xd8\xff", 0, 3, image_read_jpeg},
+    {"WEBP", 8, 4, image_read_webp},
+    {"II*\0", 0, 4, image_read_tiff},
+    {"MM\0*", 0, 4, image_read_tiff},
+    {"II+\0", 0, 4, image_read_tiff},
+    {"MM\0+", 0, 4, image_read_tiff},
+    {"\0\0\0\x0cjP  \r\n\x87\n", 0, 12, image_read_jpeg2000},
+    {"\xff\x4f\xff\x51", 0, 4, image_read_jpeg2000},
+    {"BM", 0, 2, image_read_bmp},
+    {"P1", 0, 2, image_read_pnm},
+    {"P2", 0, 2, image_read_pnm},
+    {"P3", 0, 2, image_read_pnm},
+    {"P4", 0, 2, image_read_pnm},
+    {"P5", 0, 2, image_read_pnm},
+    {"P6", 0, 2, image_read_pnm},
+};
+
+static const image_format *format_of_file(image_file f)
+{
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (f.size >= formats[i].at + formats[i].n &&
+            !memcmp(f.data + formats[i].at, formats[i].magic, formats[i].n))
+            return &formats[i];
+    return NULL;
+}
+
+/* ---- Channels ------------------------------------------------------------------------------------------------- */
+
+/* Luma of ITU-R BT.601 in 16 bits, rounded: 0.299 R + 0.587 G + 0.114 B. */
+static uint8_t luma(const uint8_t *p)
+{
+    return (uint8_t)((p[0] * 19595u + p[1] * 38470u + p[2] * 7471u + 0x8000u) >> 16);
+}
+
+static void put_pixels(const image *from, sib_str format, uint8_t *out)
+{
+    size_t n = from->width * from->height;
+    bool backward = str_is(format, "BGR"), grey = str_is(format, "Grayscale");
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *p = from->rgb + 3 * i;
+        if (grey) {
+            out[i] = luma(p);
+            continue;
+        }
+        out[3 * i] = p[backward ? 2 : 0];
+        out[3 * i + 1] = p[1];
+        out[3 * i + 2] = p[backward ? 0 : 2];
+    }
+}
+
+sib_code ref_decode_image(const ref_call *c)
+{
+    const sib_tensor *x = ref_in(c, 0);
+    sib_tensor *out = NULL;
+    sib_str format = attr_string(c->node, "format", "RGB");
+    image_file file = {(const uint8_t *)x->data, (size_t)x->count};
+    image picture = {0};
+    sib_error err = SIB_ERROR_INIT;
+    if (x->dtype != SIB_U8)
+        return ref_fail(c, SIB_ERR_ARGUMENT, "the file's bytes are of %s, expected uint8",
+                        sib_dtype_name(x->dtype));
+    const image_format *kind = format_of_file(file);
+    if (!kind)
+        return ref_fail(c, SIB_ERR_FORMAT,
+                        "%zu bytes are no BMP, JPEG, JPEG 2000, TIFF, PNG, WebP, PBM, PGM or PPM file",
+                        file.size);
+    sib_code code = kind->read(file, &picture, &err);
+    if (code != SIB_OK)
+        code = ref_fail(c, code, "%s", err.message);
+    if (code == SIB_OK)
+        code = ref_make(
+            c, 0, SIB_U8, 3,
+            (int64_t[]){(int64_t)picture.height, (int64_t)picture.width, str_is(format, "Grayscale") ? 1 : 3},
+            &out);
+    if (code == SIB_OK && out)
+        put_pixels(&picture, format, (uint8_t *)out->data);
+    mem_free(picture.rgb);
+    return code;
+}

@@ -1,0 +1,35 @@
+/* Pictures of files of several formats, as RGB. One reader a format; image.c finds out which. */
+#ifndef REF_IMAGE_H
+#define REF_IMAGE_H
+
+#include <sibyl/base.h>
+
+/* Most pixels of a picture: what a damaged or hostile header may make a reader ask for. */
+#define IMAGE_MAX_PIXELS (INT64_C(1) << 26)
+
+typedef struct image {
+    size_t width, height;
+    uint8_t *rgb; /* (height, width, 3), from mem_alloc; NULL until image_begin */
+} image;
+
+/* The bytes of a file. */
+typedef struct image_file {
+    const uint8_t *data;
+    size_t size;
+} image_file;
+
+/* Room for width * height pixels, cleared. Errors: SIB_ERR_FORMAT (no pixels), SIB_ERR_SIZE (too many),
+   SIB_ERR_MEMORY. */
+sib_code image_begin(image *to, uint64_t width, uint64_t height, sib_error *err);
+
+/* Readers: fill *to, whose memory the caller frees, also after a failure. Errors: SIB_ERR_FORMAT for what is damaged,
+   SIB_ERR_UNSUPPORTED, SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+sib_code image_read_bmp(image_file from, image *to, sib_error *err);
+sib_code image_read_pnm(image_file from, image *to, sib_error *err);
+sib_code image_read_png(image_file from, image *to, sib_error *err);
+sib_code image_read_jpeg(image_file from, image *to, sib_error *err);
+sib_code image_read_webp(image_file from, image *to, sib_error *err);
+sib_code image_read_tiff(image_file from, image *to, sib_error *err);
+sib_code image_read_jpeg2000(image_file from, image *to, sib_error *err);
+
+#endif

@@ -1,0 +1,371 @@
+/* Regular expressions of RE2's syntax, matched by PCRE2.
+
+   The two differ, so a pattern is translated first: what only PCRE2 knows (references back, looking around, possessive
+   repeats, verbs and the like) is refused as RE2 refuses it; \v and \s mean in RE2 one character and five; octal escapes
+   are written out; a brace that is no repeat stands for itself. Not built: \C, a single byte. Matching is PCRE2's
+   second algorithm, which follows all alternatives side by side: its time does not explode as backtracking's can. */
+#include "backend/ref/kernel.h"
+#include "tensor/utf8.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+/* Most bytes that one byte of a pattern becomes. */
+#define GROWTH 12
+
+/* Ints that the matcher works in, doubled up to the second number where they do not suffice. */
+#define WORK_FIRST 4096
+#define WORK_MOST  (1 << 22)
+
+typedef struct translation {
+    sib_str in;
+    size_t at, n;
+    char *out;       /* (GROWTH * in.length + 1) */
+    const char *why; /* what is wrong, or NULL */
+} translation;
+
+static int peek(const translation *t, size_t ahead)
+{
+    return t->at + ahead < t->in.length ? (unsigned char)t->in.data[t->at + ahead] : -1;
+}
+
+static void emit(translation *t, const char *text)
+{
+    size_t n = strlen(text);
+    memcpy(t->out + t->n, text, n);
+    t->n += n;
+}
+
+/* The next n bytes as they are. */
+static void keep(translation *t, size_t n)
+{
+    memcpy(t->out + t->n, t->in.data + t->at, n);
+    t->n += n;
+    t->at += n;
+}
+
+static bool is_digit(int c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_octal(int c)
+{
+    return c >= '0' && c <= '7';
+}
+
+static bool is_hex(int c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* ---- Escapes ------------------------------------------------------------------------------------------------ */
+
+/* \0 to \377, at the backslash; \1 to \9 alone would refer back. */
+static void octal(translation *t)
+{
+    unsigned code = 0;
+    char text[16];
+    size_t n = 1;
+    if (peek(t, 1) != '0' && !(is_octal(peek(t, 1)) && is_octal(peek(t, 2)))) {
+        t->why = "references back are not in RE2's syntax";
+        return;
+    }
+    for (; n <= 3 && is_octal(peek(t, n)); n++)
+        code = code * 8 + (unsigned)(peek(t, n) - '0');
+    t->at += n;
+    snprintf(text, sizeof text, "\\x{%x}", code);
+    emit(t, text);
+}
+
+/* \x7F or \x{10FFFF}. */
+static void hexadecimal(translation *t)
+{
+    size_t n = 3;
+    if (peek(t, 2) == '{') {
+        while (is_hex(peek(t, n)))
+            n++;
+        if (n == 3 || peek(t, n) != '}')
+            t->why = "\\x{ needs hexadecimal digits and }";
+        keep(t, size_min(n + 1, t->in.length - t->at));
+    } else if (is_hex(peek(t, 2)) && is_hex(peek(t, 3)))
+        keep(t, 4);
+    else
+        t->why = "\\x needs two hexadecimal digits";
+}
+
+/* \pN, \p{Greek}, \P{^Greek}. */
+static void property(translation *t)
+{
+    size_t n = 2;
+    if (peek(t, 2) == '{') {
+        while (peek(t, n) >= 0 && peek(t, n) != '}')
+            n++;
+        if (peek(t, n) < 0)
+            t->why = "\\p{ has no }";
+    } else if (peek(t, 2) < 0)
+        t->why = "\\p needs a name";
+    if (!t->why)
+        keep(t, n + 1);
+}
+
+/* \Q up to \E or the end: characters that stand for themselves. */
+static void quotation(translation *t)
+{
+    t->at += 2;
+    while (t->at < t->in.length) {
+        if (peek(t, 0) == '\\' && peek(t, 1) == 'E') {
+            t->at += 2;
+            return;
+        }
+        int c = peek(t, 0);
+        if (c < 0x80 && !is_digit(c) && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z'))
+            emit(t, "\\");
+        keep(t, 1);
+    }
+}
+
+static void escape(translation *t, bool in_class)
+{
+    int c = peek(t, 1);
+    if (c < 0)
+        t->why = "a backslash stands at its end";
+    else if (is_digit(c))
+        octal(t);
+    else if (c == 'x')
+        hexadecimal(t);
+    else if (c == 'p' || c == 'P')
+        property(t);
+    else if (c == 'v' || c == 's' || c == 'S') {
+        const char *outside[] = {"\\x0b", "[\\t\\n\\f\\r ]", "[^\\t\\n\\f\\r ]"},
+                   *inside[] = {"\\x0b", "\\t\\n\\f\\r ", "\\S\\x0b"};
+        emit(t, (in_class ? inside : outside)[c == 'v' ? 0 : c == 's' ? 1 : 2]);
+        t->at += 2;
+    } else if (c == 'Q' && !in_class)
+        quotation(t);
+    else if (c == 'C')
+        t->why = "\\C, a single byte, is not built";
+    else if (strchr("aftnrdDwW", c) || (!in_class && strchr("bBAz", c)))
+        keep(t, 2);
+    else if (c < 0x80 && c > 0x20 && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z'))
+        keep(t, 2); /* punctuation stands for itself */
+    else
+        t->why = "an escape that is not in RE2's syntax";
+}
+
+/* ---- Classes, groups, repeats ---------------------------------------------------------------------------------- */
+
+/* Bytes of [:name:] at the place, or 0. */
+static size_t named_class(const translation *t)
+{
+    size_t n = 2;
+    if (peek(t, 1) != ':')
+        return 0;
+    if (peek(t, n) == '^')
+        n++;
+    while (peek(t, n) >= 'a' && peek(t, n) <= 'z')
+        n++;
+    return peek(t, n) == ':' && peek(t, n + 1) == ']' ? n + 2 : 0;
+}
+
+static void character_class(translation *t)
+{
+    keep(t, peek(t, 1) == '^' ? 2 : 1);
+    if (peek(t, 0) == ']') { /* the first is a character of the class */
+        emit(t, "\\]");
+        t->at++;
+    }
+    while (!t->why && peek(t, 0) != ']') {
+        size_t named = peek(t, 0) == '[' ? named_class(t) : 0;
+        if (peek(t, 0) < 0)
+            t->why = "a class has no ]";
+        else if (peek(t, 0) == '\\')
+            escape(t, true);
+        else if (named)
+            keep(t, named);
+        else {
+            if (peek(t, 0) == '[')
+                emit(t, "\\");
+            keep(t, 1);
+        }
+    }
+    if (!t->why)
+        keep(t, 1);
+}
+
+/* An opening parenthesis with what belongs to it. */
+static void group(translation *t)
+{
+    size_t n = 2;
+    if (peek(t, 1) == '*') {
+        t->why = "a repeat has nothing to repeat";
+        return;
+    }
+    if (peek(t, 1) != '?') {
+        keep(t, 1);
+        return;
+    }
+    if (peek(t, 2) == 'P' && peek(t, 3) == '<')
+        keep(t, 4);
+    else if (peek(t, 2) == '<' && peek(t, 3) != '=' && peek(t, 3) != '!')
+        keep(t, 3);
+    else {
+        while (peek(t, n) >= 0 && strchr("imsU-", peek(t, n)))
+            n++;
+        if (peek(t, n) != ':' && (peek(t, n) != ')' || n == 2))
+            t->why = "a group of a kind that is not in RE2's syntax";
+        else
+            keep(t, n + 1);
+    }
+}
+
+/* Bytes of {n}, {n,} or {n,m} at the place, or 0. */
+static size_t counted_repeat(const translation *t)
+{
+    size_t n = 1;
+    if (!is_digit(peek(t, n)))
+        return 0;
+    while (is_digit(peek(t, n)))
+        n++;
+    if (peek(t, n) == ',')
+        n++;
+    while (is_digit(peek(t, n)))
+        n++;
+    return peek(t, n) == '}' ? n + 1 : 0;
+}
+
+static bool at_repeat(const translation *t)
+{
+    int c = peek(t, 0);
+    return c == '*' || c == '+' || c == '?' || (c == '{' && counted_repeat(t));
+}
+
+/* *, +, ? or a counted repeat, lazy or not; another one behind it would be possessive, or nothing that RE2 knows. */
+static void repeat(translation *t)
+{
+    keep(t, peek(t, 0) == '{' ? counted_repeat(t) : 1);
+    if (peek(t, 0) == '?')
+        keep(t, 1);
+    if (at_repeat(t))
+        t->why = "a repeat of a repeat is not in RE2's syntax";
+}
+
+static void translate(translation *t)
+{
+    while (t->at < t->in.length && !t->why) {
+        int c = peek(t, 0);
+        if (c == '\\')
+            escape(t, false);
+        else if (c == '[')
+            character_class(t);
+        else if (c == '(')
+            group(t);
+        else if (at_repeat(t))
+            repeat(t);
+        else {
+            if (c == '{')
+                emit(t, "\\");
+            keep(t, 1);
+        }
+    }
+}
+
+/* ---- Matching ------------------------------------------------------------------------------------------------------ */
+
+typedef struct matcher {
+    pcre2_code *code;
+    pcre2_compile_context *compile;
+    pcre2_match_context *limits;
+    pcre2_match_data *data;
+    int *work; /* (n_work) */
+    size_t n_work;
+} matcher;
+
+static void matcher_free(matcher *m)
+{
+    pcre2_code_free(m->code);
+    pcre2_compile_context_free(m->compile);
+    pcre2_match_context_free(m->limits);
+    pcre2_match_data_free(m->data);
+    mem_free(m->work);
+}
+
+static sib_code matcher_make(const ref_call *c, matcher *m, sib_str pattern)
+{
+    size_t room, place;
+    int number;
+    *m = (matcher){.n_work = WORK_FIRST};
+    if (!size_mul(pattern.length, GROWTH, &room) || !size_add(room, 1, &room))
+        return ref_fail(c, SIB_ERR_SIZE, "a pattern of %zu bytes is too long", pattern.length);
+    translation t = {.in = pattern, .out = mem_alloc(room, 1)};
+    m->work = mem_alloc(m->n_work, sizeof *m->work);
+    m->compile = pcre2_compile_context_create(NULL);
+    m->limits = pcre2_match_context_create(NULL);
+    m->data = pcre2_match_data_create(2, NULL);
+    if (!t.out || !m->work || !m->compile || !m->limits || !m->data) {
+        mem_free(t.out);
+        return ref_no_memory(c, room);
+    }
+    translate(&t);
+    if (t.why) {
+        mem_free(t.out);
+        return ref_fail(c, SIB_ERR_VALUE, "pattern '%.*s': %s, at byte %zu",
+                        (int)size_min(pattern.length, 100), pattern.data, t.why, t.at);
+    }
+    pcre2_set_newline(m->compile, PCRE2_NEWLINE_LF);
+    pcre2_set_parens_nest_limit(m->compile, 250);
+    pcre2_set_match_limit(m->limits, 1000000);
+    pcre2_set_depth_limit(m->limits, 1000);
+    pcre2_set_heap_limit(m->limits, 65536); /* KiB */
+    m->code = pcre2_compile((PCRE2_SPTR)t.out, t.n,
+                            PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOLLAR_ENDONLY |
+                                PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE,
+                            &number, &place, m->compile);
+    mem_free(t.out);
+    if (m->code)
+        return SIB_OK;
+    char words[160] = "";
+    pcre2_get_error_message(number, (PCRE2_UCHAR *)words, sizeof words);
+    return ref_fail(c, SIB_ERR_VALUE, "pattern '%.*s': %s", (int)size_min(pattern.length, 100), pattern.data,
+                    words);
+}
+
+static sib_code match_one(const ref_call *c, matcher *m, sib_str s, bool *matches)
+{
+    int found;
+    while ((found = pcre2_dfa_match(m->code, (PCRE2_SPTR)(s.length ? s.data : ""), s.length, 0, 0, m->data,
+                                    m->limits, m->work, m->n_work)) == PCRE2_ERROR_DFA_WSSIZE) {
+        int *more = m->n_work < WORK_MOST ? mem_realloc(m->work, 2 * m->n_work, sizeof *more) : NULL;
+        if (!more)
+            return ref_no_memory(c, 2 * m->n_work * sizeof *more);
+        m->work = more;
+        m->n_work *= 2;
+    }
+    *matches = found >= 0;
+    bool not_text = found <= PCRE2_ERROR_UTF8_ERR1 && found >= PCRE2_ERROR_UTF8_ERR21;
+    if (found >= 0 || found == PCRE2_ERROR_NOMATCH || not_text)
+        return SIB_OK;
+    char words[160] = "";
+    pcre2_get_error_message(found, (PCRE2_UCHAR *)words, sizeof words);
+    return ref_fail(c, SIB_ERR_VALUE, "matching a string of %zu bytes: %s", s.length, words);
+}
+
+sib_code ref_regex_match(const ref_call *c)
+{
+    const sib_tensor *x = ref_in(c, 0);
+    sib_tensor *out = ref_out(c, 0);
+    matcher m;
+    if (!out)
+        return SIB_OK;
+    sib_code code = matcher_make(c, &m, attr_string(c->node, "pattern", ""));
+    for (size_t i = 0; i < x->count && code == SIB_OK; i++) {
+        bool matches = false;
+        code = match_one(c, &m, ((const sib_str *)x->data)[i], &matches);
+        ((uint8_t *)out->data)[i] = matches;
+    }
+    matcher_free(&m);
+    return code;
+}

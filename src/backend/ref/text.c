@@ -1,0 +1,153 @@
+/* Strings split and put in another case. */
+#include "backend/ref/kernel.h"
+#include "backend/ref/text_case.h"
+#include "tensor/utf8.h"
+
+#include <string.h>
+
+/* ---- Letter case ---------------------------------------------------------------------------------------- */
+
+static sib_code case_one(const ref_call *c, sib_str from, bool upper, sib_str *to)
+{
+    size_t room;
+    if (!size_mul(from.length, TEXT_CASE_GROWTH, &room))
+        return ref_fail(c, SIB_ERR_SIZE, "a string of %zu bytes is too long", from.length);
+    char *text = mem_alloc(room, 1);
+    if (!text)
+        return ref_no_memory(c, room);
+    sib_code code = tensor_put_string(to, (sib_str){text, text_case(from, upper, text)}, c->err);
+    mem_free(text);
+    return code;
+}
+
+sib_code ref_string_case(const ref_call *c)
+{
+    const sib_tensor *x = ref_in(c, 0);
+    sib_tensor *out = ref_out(c, 0);
+    bool upper = attr_int(c->node, "upper", 0) != 0;
+    sib_code code = SIB_OK;
+    for (size_t i = 0; out && i < x->count && code == SIB_OK; i++)
+        code = case_one(c, ((const sib_str *)x->data)[i], upper, (sib_str *)out->data + i);
+    return code;
+}
+
+/* ---- Parts ------------------------------------------------------------------------------------------------ */
+
+/* A string being cut. */
+typedef struct splitter {
+    sib_str rest, delimiter;
+    bool spaces;  /* at runs of white space instead of the delimiter */
+    int64_t left; /* cuts that may still be made, -1 for any number */
+    bool done;
+} splitter;
+
+/* Unicode's White_Space, and the four separators of ASCII that Python counts too. */
+static bool is_space(uint32_t c)
+{
+    return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
+           c == 0x3000;
+}
+
+/* Bytes of the character at the start of s, and whether it is white space; bytes that are no UTF-8 are not. */
+static size_t step_over(sib_str s, size_t at, bool *space)
+{
+    uint32_t c;
+    size_t n = utf8_read(s.data + at, s.length - at, &c);
+    *space = n > 0 && is_space(c);
+    return n ? n : 1;
+}
+
+static sib_str without_start(sib_str s, size_t n)
+{
+    return (sib_str){s.data + n, s.length - n};
+}
+
+/* s without the white space at its start, or at its end. */
+static sib_str trimmed(sib_str s, bool at_end)
+{
+    size_t kept = 0;
+    bool space;
+    for (size_t at = 0, n; at < s.length; at += n) {
+        n = step_over(s, at, &space);
+        if (!space && !at_end)
+            return without_start(s, at);
+        if (!space)
+            kept = at + n;
+    }
+    return at_end ? (sib_str){s.data, kept} : without_start(s, s.length);
+}
+
+/* The next part; false where there is none. */
+static bool next_part(splitter *p, sib_str *part)
+{
+    size_t at = 0, n = 0;
+    bool space = false, cut = false;
+    if (p->spaces)
+        p->rest = trimmed(p->rest, false);
+    if (p->done || (p->spaces && !p->rest.length))
+        return false;
+    if (p->left != 0 && p->spaces) {
+        for (; at < p->rest.length && !cut; at += cut ? 0 : n) {
+            n = step_over(p->rest, at, &space);
+            cut = space;
+        }
+    } else if (p->left != 0) {
+        const char *found = p->rest.length
+                                ? memmem(p->rest.data, p->rest.length, p->delimiter.data, p->delimiter.length)
+                                : NULL;
+        cut = found != NULL;
+        at = cut ? (size_t)(found - p->rest.data) : p->rest.length;
+        n = p->delimiter.length;
+    } else
+        at = p->rest.length;
+    *part = (sib_str){p->rest.data, at};
+    if (!cut) {
+        p->done = true;
+        if (p->spaces) /* behind the last cut allowed there can be white space at the end */
+            *part = trimmed(*part, true);
+        return true;
+    }
+    p->rest = without_start(p->rest, at + n);
+    if (p->left > 0)
+        p->left--;
+    return true;
+}
+
+sib_code ref_string_split(const ref_call *c)
+{
+    const sib_tensor *x = ref_in(c, 0);
+    sib_tensor *parts = NULL, *counts = NULL;
+    splitter start = {.delimiter = attr_string(c->node, "delimiter", ""),
+                      .spaces = attr_int(c->node, "spaces", 0) != 0,
+                      .left = attr_int(c->node, "maxsplit", -1)};
+    int64_t dims[SIB_MAX_RANK], most = 0;
+    sib_str part;
+    if (x->rank + 1 > SIB_MAX_RANK || (!start.spaces && !start.delimiter.length))
+        return ref_fail(c, SIB_ERR_VALUE, "rank %zu, or nothing to split at", x->rank);
+    const sib_str *strings = (const sib_str *)x->data;
+    for (size_t i = 0; i < x->count; i++) {
+        splitter p = start;
+        int64_t n = 0;
+        p.rest = strings[i];
+        while (next_part(&p, &part))
+            n++;
+        most = n > most ? n : most;
+    }
+    memcpy(dims, x->dims, x->rank * sizeof *dims);
+    dims[x->rank] = most;
+    sib_code code = ref_make(c, 0, SIB_STRING, x->rank + 1, dims, &parts);
+    if (code == SIB_OK)
+        code = ref_make(c, 1, SIB_I64, x->rank, dims, &counts);
+    for (size_t i = 0; i < x->count && code == SIB_OK; i++) {
+        splitter p = start;
+        int64_t n = 0;
+        p.rest = strings[i];
+        for (; code == SIB_OK && next_part(&p, &part); n++)
+            if (parts)
+                code = tensor_put_string((sib_str *)parts->data + (int64_t)i * most + n, part, c->err);
+        if (counts)
+            ((int64_t *)counts->data)[i] = n;
+    }
+    return code;
+}
