@@ -495,6 +495,31 @@ static sib_code place_values(planner *p, const bool *node_needed, sib_error *err
     return code;
 }
 
+/* What an arena value stands in after all: memory of its own. */
+static void take_out_of_arena(segment *s, value_id v)
+{
+    slot *at = &s->slots[v];
+    if (at->kind == SLOT_ALIAS)
+        at = &s->slots[at->root];
+    if (at->kind == SLOT_ARENA)
+        at->kind = SLOT_OWN;
+}
+
+/* Sequences and optionals, and outputs that a kernel makes itself, may share what the kernel was given. */
+static void place_shared(planner *p, const bool *node_needed)
+{
+    const graph *g = p->s->graph;
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const node *n = &g->nodes[i];
+        bool shares = false;
+        for (uint32_t k = 0; k < n->outputs.n && node_needed[i]; k++)
+            shares |= n->outputs.ids[k] != NO_VALUE && !p->s->slots[n->outputs.ids[k]].sized;
+        for (uint32_t k = 0; k < n->inputs.n && shares; k++)
+            if (n->inputs.ids[k] != NO_VALUE)
+                take_out_of_arena(p->s, n->inputs.ids[k]);
+    }
+}
+
 /* What later nodes or the caller read gets memory of its own. */
 static sib_code place_exports(planner *p, sib_error *err)
 {
@@ -507,11 +532,7 @@ static sib_code place_exports(planner *p, sib_error *err)
         if (last == NO_NODE || last < s->end)
             continue;
         s->exports[s->n_exports++] = p->made[i];
-        slot *at = &s->slots[p->made[i].planned];
-        if (at->kind == SLOT_ALIAS)
-            at = &s->slots[at->root];
-        if (at->kind == SLOT_ARENA)
-            at->kind = SLOT_OWN;
+        take_out_of_arena(s, p->made[i].planned);
     }
     for (uint32_t v = 0; v < s->graph->n_values; v++)
         if (s->slots[v].kind == SLOT_OWN && !size_add(s->own_bytes, s->slots[v].bytes, &s->own_bytes))
@@ -604,8 +625,10 @@ static sib_code finish(planner *p, sib_error *err)
         mark_needed(p, node_needed, value_needed);
         code = place_values(p, node_needed, err);
     }
-    if (code == SIB_OK)
+    if (code == SIB_OK) {
+        place_shared(p, node_needed);
         code = place_exports(p, err);
+    }
     if (code == SIB_OK)
         code = make_steps(p, node_needed, err);
     if (code == SIB_OK)

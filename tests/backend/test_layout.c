@@ -47,7 +47,7 @@ static void check_transpose(sib_dtype d, size_t rank, const int64_t *dims, const
     sib_tensor *out = run_milli(MILLI_transpose, 1, IN(a), 1, ATTRIBUTES(attribute_ints("perm", rank, perm)),
                                 spec_of(d, rank, turned));
     for (uint64_t i = 0; i < sib_tensor_count(out); i++) {
-        int64_t index[SIB_MAX_RANK], from[SIB_MAX_RANK];
+        int64_t index[SIB_MAX_RANK], from[SIB_MAX_RANK] = {0};
         unravel(out, i, index);
         for (size_t k = 0; k < rank; k++)
             from[perm[k]] = index[k];
@@ -83,7 +83,7 @@ static void test_expand(void **state)
             sib_tensor *a = random_tensor(all_dtypes[d], cases[k].from, cases[k].a, &r);
             sib_tensor *out = RUN(MILLI_expand, spec_of(all_dtypes[d], cases[k].to, cases[k].out), 1, a);
             for (uint64_t i = 0; i < sib_tensor_count(out); i++) {
-                int64_t index[SIB_MAX_RANK], from[SIB_MAX_RANK];
+                int64_t index[SIB_MAX_RANK], from[SIB_MAX_RANK] = {0};
                 unravel(out, i, index);
                 for (size_t x = 0; x < cases[k].from; x++)
                     from[x] = cases[k].a[x] == 1 ? 0 : index[cases[k].to - cases[k].from + x];
