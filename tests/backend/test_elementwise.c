@@ -199,7 +199,7 @@ static void test_binary_floats(void **state)
                 sib_dtype dtype = binary[k].compares ? SIB_BOOL : floats[d];
                 sib_tensor *out = RUN(binary[k].kind, spec_of(dtype, c->rank, c->out), 2, a, b);
                 for (uint64_t i = 0; i < sib_tensor_count(out); i++) {
-                    int64_t index[SIB_MAX_RANK];
+                    int64_t index[SIB_MAX_RANK] = {0};
                     unravel(out, i, index);
                     double x = broadcast_at(a, c->rank, index), y = broadcast_at(b, c->rank, index);
                     expect_rounded(out, i, binary[k].formula(x, y), binary[k].kind);

@@ -47,7 +47,7 @@ static void check_transpose(sib_dtype d, size_t rank, const int64_t *dims, const
     sib_tensor *out = run_milli(MILLI_transpose, 1, IN(a), 1, ATTRIBUTES(attribute_ints("perm", rank, perm)),
                                 spec_of(d, rank, turned));
     for (uint64_t i = 0; i < sib_tensor_count(out); i++) {
-        int64_t index[SIB_MAX_RANK], from[SIB_MAX_RANK] = {0};
+        int64_t index[SIB_MAX_RANK] = {0}, from[SIB_MAX_RANK] = {0};
         unravel(out, i, index);
         for (size_t k = 0; k < rank; k++)
             from[perm[k]] = index[k];
@@ -64,6 +64,8 @@ static void test_transpose(void **state)
         check_transpose(all_dtypes[d], 4, DIMS(2, 3, 4, 5), DIMS(0, 3, 1, 2), &r);
         check_transpose(all_dtypes[d], 4, DIMS(2, 3, 4, 5), DIMS(3, 2, 1, 0), &r);
         check_transpose(all_dtypes[d], 3, DIMS(3, 1, 7), DIMS(1, 0, 2), &r);
+        check_transpose(all_dtypes[d], 3, DIMS(2, 37, 50), DIMS(0, 2, 1), &r); /* more than a tile each way */
+        check_transpose(all_dtypes[d], 5, DIMS(3, 2, 5, 2, 18), DIMS(4, 1, 3, 0, 2), &r);
         check_transpose(all_dtypes[d], 2, DIMS(0, 3), DIMS(1, 0), &r);
         check_transpose(all_dtypes[d], 0, DIMS(0), DIMS(0), &r);
     }
@@ -83,7 +85,7 @@ static void test_expand(void **state)
             sib_tensor *a = random_tensor(all_dtypes[d], cases[k].from, cases[k].a, &r);
             sib_tensor *out = RUN(MILLI_expand, spec_of(all_dtypes[d], cases[k].to, cases[k].out), 1, a);
             for (uint64_t i = 0; i < sib_tensor_count(out); i++) {
-                int64_t index[SIB_MAX_RANK], from[SIB_MAX_RANK] = {0};
+                int64_t index[SIB_MAX_RANK] = {0}, from[SIB_MAX_RANK] = {0};
                 unravel(out, i, index);
                 for (size_t x = 0; x < cases[k].from; x++)
                     from[x] = cases[k].a[x] == 1 ? 0 : index[cases[k].to - cases[k].from + x];
@@ -110,7 +112,7 @@ static void test_slice(void **state)
             sib_tensor *out =
                 run_milli(MILLI_slice, 1, IN(a), 2, how, spec_of(all_dtypes[d], 3, cases[k].out));
             for (uint64_t i = 0; i < sib_tensor_count(out); i++) {
-                int64_t index[SIB_MAX_RANK];
+                int64_t index[SIB_MAX_RANK] = {0};
                 unravel(out, i, index);
                 for (size_t x = 0; x < 3; x++)
                     index[x] = cases[k].start[x] + index[x] * cases[k].step[x];
@@ -147,7 +149,7 @@ static void test_concat(void **state)
                 run_milli(MILLI_concat, 4, (const sib_tensor *const *)parts, 1,
                           ATTRIBUTES(attribute_int("axis", axis)), spec_of(all_dtypes[d], 3, dims));
             for (uint64_t i = 0; i < sib_tensor_count(out); i++) {
-                int64_t index[SIB_MAX_RANK];
+                int64_t index[SIB_MAX_RANK] = {0};
                 size_t part = 0;
                 unravel(out, i, index);
                 while (index[axis] >= sizes[part])
@@ -172,7 +174,7 @@ static void test_pad(void **state)
             sib_tensor *out = run_milli(MILLI_pad, 2, IN(a, border), 2, how,
                                         spec_of(all_dtypes[d], 3, empty ? framed : wide));
             for (uint64_t i = 0; i < sib_tensor_count(out); i++) {
-                int64_t index[SIB_MAX_RANK];
+                int64_t index[SIB_MAX_RANK] = {0};
                 bool inside = true;
                 unravel(out, i, index);
                 for (size_t x = 0; x < 3; x++) {
@@ -362,7 +364,7 @@ static void check_windows(const window_case *w, sib_dtype d, check_random *r)
                    attribute_ints("after", w->n, w->after));
     sib_tensor *out = run_milli(MILLI_windows, 2, IN(a, outside), 5, how, spec_of(d, w->rank + w->n, dims));
     for (uint64_t i = 0; i < sib_tensor_count(out); i++) {
-        int64_t index[SIB_MAX_RANK];
+        int64_t index[SIB_MAX_RANK] = {0};
         bool inside = true;
         unravel(out, i, index);
         for (size_t x = 0; x < w->n; x++) {

@@ -239,7 +239,7 @@ static void test_nonzero(void **state)
             assert_int_equal(sib_tensor_rank(out), 2);
             assert_int_equal(sib_tensor_dims(out)[0], 3);
             for (uint64_t i = 0; i < sib_tensor_count(a); i++) {
-                int64_t index[SIB_MAX_RANK];
+                int64_t index[SIB_MAX_RANK] = {0};
                 bool zero = kinds[d] == SIB_STRING ? ((const sib_str *)sib_tensor_data(a))[i].length == 0
                                                    : number(a, i) == 0;
                 unravel(a, i, index);

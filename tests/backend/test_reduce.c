@@ -90,7 +90,7 @@ static void check_reduce(milli_kind kind, const sib_tensor *a, unsigned axes)
     for (uint64_t i = 0; i < sib_tensor_count(out); i++)
         want[i] = start_of(kind);
     for (uint64_t i = 0; i < sib_tensor_count(a); i++) {
-        int64_t index[SIB_MAX_RANK];
+        int64_t index[SIB_MAX_RANK] = {0};
         unravel(a, i, index);
         for (size_t k = 0; k < n; k++)
             index[list[k]] = 0;
@@ -284,7 +284,7 @@ static void test_cumulative(void **state)
                 sib_tensor *out = run_milli(kind, 1, IN(a), 1, ATTRIBUTES(attribute_int("axis", axis)),
                                             spec_of(kinds[d], 3, dims));
                 for (uint64_t i = 0; i < 30; i++) {
-                    int64_t index[SIB_MAX_RANK];
+                    int64_t index[SIB_MAX_RANK] = {0};
                     unravel(a, i, index);
                     double running = start_of(kind);
                     for (int64_t last = index[axis], x = 0; x <= last; x++) {
@@ -333,7 +333,7 @@ static void check_matmul(const matmul_case *m, sib_dtype d, check_random *r)
     sib_tensor *a = small(d, m->rank_a, m->a, r), *b = small(d, m->rank_b, m->b, r);
     sib_tensor *out = RUN(MILLI_matmul, spec_of(d, m->rank, m->out), 2, a, b);
     for (uint64_t i = 0; i < sib_tensor_count(out); i++) {
-        int64_t index[SIB_MAX_RANK];
+        int64_t index[SIB_MAX_RANK] = {0};
         double sum = 0;
         unravel(out, i, index);
         for (int64_t k = 0; k < m->a[m->rank_a - 1]; k++)

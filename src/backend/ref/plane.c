@@ -146,6 +146,42 @@ static box merge(size_t rank, const int64_t *dims, const int64_t *dst_strides, c
     return b;
 }
 
+/* Lines of so many items stay in the cache while a plane is turned. */
+#define TILE 16
+
+/* Puts the axis along which the source has neighbours beside the last one, where the last one has none: the two are
+   then copied in tiles. */
+static bool turns(box *b, size_t item)
+{
+    size_t last = b->rank - 1, beside = last;
+    for (size_t i = 0; i < last; i++)
+        if (b->src[i] == (int64_t)item)
+            beside = i;
+    if (b->src[last] == (int64_t)item || beside == last)
+        return false;
+    int64_t *lists[] = {b->dims, b->dst, b->src};
+    for (size_t k = 0; k < 3; k++) {
+        int64_t kept = lists[k][beside];
+        memmove(lists[k] + beside, lists[k] + beside + 1, (last - 1 - beside) * sizeof kept);
+        lists[k][last - 1] = kept;
+    }
+    return true;
+}
+
+/* The plane of the last two axes. */
+static void copy_tiles(const box *b, char *dst, const char *src, size_t item)
+{
+    size_t x = b->rank - 1, y = x - 1;
+    for (int64_t i = 0; i < b->dims[y]; i += TILE)
+        for (int64_t k = 0; k < b->dims[x]; k += TILE) {
+            int64_t rows = b->dims[y] - i < TILE ? b->dims[y] - i : TILE;
+            size_t n = (size_t)(b->dims[x] - k < TILE ? b->dims[x] - k : TILE);
+            for (int64_t row = i; row < i + rows; row++)
+                ref_copy_run(dst + row * b->dst[y] + k * b->dst[x], b->dst[x],
+                             src + row * b->src[y] + k * b->src[x], b->src[x], n, item);
+        }
+}
+
 void ref_copy_box(size_t rank, const int64_t *dims, char *dst, const int64_t *dst_strides, const char *src,
                   const int64_t *src_strides, size_t item)
 {
@@ -158,10 +194,14 @@ void ref_copy_box(size_t rank, const int64_t *dims, char *dst, const int64_t *ds
         memcpy(dst, src, item);
         return;
     }
+    bool tiles = turns(&b, item);
     size_t last = b.rank - 1, axis;
     do {
-        ref_copy_run(dst, b.dst[last], src, b.src[last], (size_t)b.dims[last], item);
-        for (axis = last; axis-- > 0;) {
+        if (tiles)
+            copy_tiles(&b, dst, src, item);
+        else
+            ref_copy_run(dst, b.dst[last], src, b.src[last], (size_t)b.dims[last], item);
+        for (axis = last - tiles; axis-- > 0;) {
             dst += b.dst[axis];
             src += b.src[axis];
             if (++index[axis] < b.dims[axis])
