@@ -423,6 +423,62 @@ static void test_constant(void **state)
     free_all(2, held);
 }
 
+/* Nothing in it, but dims that would not fit in memory otherwise: over at once, without a look at every place. */
+static void test_huge_and_empty(void **state)
+{
+    (void)state;
+    const int64_t far = INT64_C(1) << 61;
+    sib_tensor *a = numbers(SIB_F64, 2, DIMS(0, far), NULL), *b = numbers(SIB_F64, 2, DIMS(3, 0), NULL);
+    sib_tensor *places = numbers(SIB_I64, 2, DIMS(far, 0), NULL),
+               *one = numbers(SIB_F64, 0, DIMS(0), (double[]){1});
+    sib_tensor *many = numbers(SIB_F64, 3, DIMS(far, 3, 0), NULL),
+               *updates = numbers(SIB_F64, 3, DIMS(far, 3, 0), NULL);
+    const attribute *axis = ATTRIBUTES(attribute_int("axis", 1));
+    const int64_t none[] = {0, 0}, perm[] = {1, 0}, steps[] = {1, 1};
+    sib_tensor *out[] = {
+        run_milli(MILLI_transpose, 1, IN(a), 1, ATTRIBUTES(attribute_ints("perm", 2, perm)),
+                  SPEC(SIB_F64, 2, far, 0)),
+        RUN(MILLI_reshape, SPEC(SIB_F64, 2, far, 0), 1, a),
+        run_milli(MILLI_slice, 1, IN(a), 2,
+                  ATTRIBUTES(attribute_ints("start", 2, none), attribute_ints("step", 2, steps)),
+                  SPEC(SIB_F64, 2, 0, far - 1)),
+        run_milli(MILLI_concat, 2, IN(a, a), 1, axis, SPEC(SIB_F64, 2, 0, far + far)),
+        run_milli(MILLI_pad, 2, IN(a, one), 2,
+                  ATTRIBUTES(attribute_ints("before", 2, perm), attribute_ints("after", 2, none)),
+                  SPEC(SIB_F64, 2, 1, 0)),
+        run_milli(MILLI_gather_nd, 2, IN(b, places), 0, NULL, SPEC(SIB_F64, 3, far, 3, 0)),
+        run_milli(MILLI_scatter_nd, 3, IN(b, places, updates), 0, NULL, SPEC(SIB_F64, 2, 3, 0)),
+        run_milli(MILLI_unique, 1, IN(many), 1, axis, SPEC(SIB_F64, -1, 0)),
+        RUN(MILLI_add, SPEC(SIB_F64, 2, 0, far), 2, a, a),
+        run_milli(MILLI_sort, 1, IN(a), 1, axis, SPEC(SIB_F64, 2, 0, far)),
+        run_milli(MILLI_cumulative_sum, 1, IN(a), 1, axis, SPEC(SIB_F64, 2, 0, far)),
+        run_milli(MILLI_reduce_sum, 1, IN(many), 1, ATTRIBUTES(attribute_ints("axes", 1, perm)),
+                  SPEC(SIB_F64, 3, far, 1, 0)),
+    };
+    free_all(sizeof out / sizeof *out, out);
+    free_all(6, (sib_tensor *[]){a, b, places, one, many, updates});
+}
+
+/* The bits behind the last packed element are 0, whatever was in memory. */
+static void test_padding_bits(void **state)
+{
+    (void)state;
+    check_random r = {11};
+    static const sib_dtype packed[] = {SIB_I4, SIB_U4, SIB_I2, SIB_U2, SIB_F4E2M1};
+    for (size_t d = 0; d < sizeof packed / sizeof *packed; d++) {
+        sib_tensor *a = random_tensor(packed[d], 1, DIMS(5), &r), *out[3];
+        out[0] = RUN(MILLI_add, SPEC(packed[d], 1, 5), 2, a, a);
+        out[1] = RUN(MILLI_reshape, SPEC(packed[d], 1, 5), 1, a);
+        out[2] = run_milli(MILLI_cumulative_sum, 1, IN(a), 1, ATTRIBUTES(attribute_int("axis", 0)),
+                           SPEC(packed[d], 1, 5));
+        size_t bits = 5 * sib_dtype_bits(packed[d]);
+        for (size_t k = 0; k < 3; k++)
+            assert_int_equal(((const unsigned char *)sib_tensor_data(out[k]))[bits / 8] >> bits % 8, 0);
+        free_all(3, out);
+        sib_tensor_free(&a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,7 +488,8 @@ int main(void)
         cmocka_unit_test(test_gather),        cmocka_unit_test(test_gather_nd),
         cmocka_unit_test(test_scatter_items), cmocka_unit_test(test_scatter_reductions),
         cmocka_unit_test(test_windows),       cmocka_unit_test(test_iota),
-        cmocka_unit_test(test_constant),
+        cmocka_unit_test(test_constant),      cmocka_unit_test(test_huge_and_empty),
+        cmocka_unit_test(test_padding_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,12 @@ bool ref_wants(const ref_call *c, size_t i)
 sib_tensor *ref_out(const ref_call *c, size_t i)
 {
     sib_value *v = ref_wants(c, i) ? c->out[i]->value : NULL;
-    return v && v->kind == SIB_VALUE_TENSOR ? v->tensor : NULL;
+    sib_tensor *t = v && v->kind == SIB_VALUE_TENSOR ? v->tensor : NULL;
+    size_t bytes;
+    /* so that the bits behind the last packed element are always the same */
+    if (t && t->count > 0 && dtype_is_packed(t->dtype) && dtype_bytes(t->dtype, t->count, &bytes))
+        t->data[bytes - 1] = 0;
+    return t;
 }
 
 static bool same_dims(const sib_tensor *t, size_t rank, const int64_t *dims)

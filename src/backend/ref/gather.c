@@ -92,7 +92,7 @@ sib_code ref_gather_nd(const ref_call *c)
     uint64_t batches = (uint64_t)product(a->dims, batch), each = batches ? x.places / batches : 0;
     uint64_t inside = (uint64_t)product(a->dims + batch, a->rank - batch); /* elements of one batch */
     ref_plane from = {0}, to = {0};
-    if (!out)
+    if (!out || (out->count == 0 && x.depth == 0)) /* any number of places may have nothing each */
         return SIB_OK;
     sib_code code = ref_plane_read(c, a, &from);
     if (code == SIB_OK)
@@ -174,7 +174,7 @@ sib_code ref_scatter_nd(const ref_call *c)
     ref_plane from = {0}, change = {0}, to = {0};
     nd_index x = nd_of(a, b, 0);
     ref_formula formula;
-    if (!out)
+    if (!out || (out->count == 0 && x.depth == 0))
         return SIB_OK;
     sib_code code = reduction_of(c, ref_path_of(a->dtype), &formula);
     if (code == SIB_OK)

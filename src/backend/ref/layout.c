@@ -22,7 +22,7 @@ static sib_code run_map(const ref_call *c, layout_rule rule)
     ref_plane from = {0}, to = {0};
     layout_map map = {0};
     int64_t own[SIB_MAX_RANK], dense[SIB_MAX_RANK];
-    if (!out)
+    if (!out || (out->count == 0 && a->count == 0))
         return SIB_OK;
     sib_code code = ref_plane_read(c, a, &from);
     if (code == SIB_OK)
@@ -121,7 +121,7 @@ sib_code ref_concat(const ref_call *c)
     size_t axis = (size_t)attr_int(c->node, "axis", 0);
     int64_t dense[SIB_MAX_RANK], own[SIB_MAX_RANK];
     ref_plane to = {0};
-    if (!out)
+    if (!out || out->count == 0)
         return SIB_OK;
     sib_code code = ref_plane_write(c, out, &to);
     if (code != SIB_OK)
@@ -156,7 +156,7 @@ sib_code ref_pad(const ref_call *c)
     const int64_t *before = attr_ints(c->node, "before", &n);
     int64_t dense[SIB_MAX_RANK], own[SIB_MAX_RANK];
     ref_plane from = {0}, edge = {0}, to = {0};
-    if (!out)
+    if (!out || out->count == 0)
         return SIB_OK;
     if (n != a->rank)
         return ref_fail(c, SIB_ERR_ARGUMENT, "before has %zu axes, the input %zu", n, a->rank);

@@ -116,7 +116,8 @@ void ref_strides(size_t rank, const int64_t *dims, size_t item, int64_t *strides
     int64_t stride = (int64_t)item;
     for (size_t i = rank; i-- > 0;) {
         strides[i] = stride;
-        stride *= dims[i];
+        stride =
+            (int64_t)((uint64_t)stride * (uint64_t)dims[i]); /* an empty box may be too large to address */
     }
 }
 

@@ -20,7 +20,7 @@ static int compare_slices(const void *context, int64_t i, int64_t k)
 {
     const unique_work *w = context;
     const ref_lines *l = &w->lines;
-    for (uint64_t o = 0; o < l->outer; o++)
+    for (uint64_t o = 0; o < l->outer && l->inner > 0; o++)
         for (uint64_t t = 0; t < l->inner; t++) {
             uint64_t line = o * l->size * l->inner + t;
             int order = ref_codes_compare(&w->codes, line + (uint64_t)i * l->inner, &w->codes,
