@@ -213,7 +213,10 @@ const sib_tensor *m_content(lowering *l, mval v)
         return NULL;
     if (!build_value(l, v)->constant)
         force(l, v.id);
-    return l_ok(l) ? build_value(l, v)->constant : NULL;
+    const sib_tensor *t = l_ok(l) ? build_value(l, v)->constant : NULL;
+    if (t)
+        tensor_ready(t);
+    return t;
 }
 
 size_t m_elements(lowering *l, mval v, dim *out, size_t max)

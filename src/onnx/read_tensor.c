@@ -155,7 +155,14 @@ static sib_code stand_in(reader *r, const tensor_proto *p, mapping *file, wire_s
             mapping_release(file);
         return code;
     }
-    sib_code code = create(r, p, out);
+    sib_code code;
+    if (!aligned && p->count > 0 && !r->copy_all && bytes.size >= READER_COPY_BELOW) {
+        code = reader_charge(r, bytes.size, bytes.data);
+        if (code != SIB_OK || shifted_wrap(r, p, file, bytes, out, &code))
+            return code;
+        r->copied -= bytes.size;
+    }
+    code = create(r, p, out);
     if (code != SIB_OK || bytes.size == 0)
         return code;
     uint8_t *to = sib_tensor_data(*out);

@@ -11,6 +11,10 @@
 #define READER_MOST_DEPTH    256 /* what the stack takes, whatever the options say */
 #define READER_DEFAULT_NODES UINT64_C(4000000)
 #define READER_DEFAULT_BYTES (UINT64_C(4) << 30)
+/* Elements that are not aligned are copied at once where they are fewer bytes than this, else when first wanted. */
+#ifndef READER_COPY_BELOW
+#define READER_COPY_BELOW 65536
+#endif
 /* Of one node. */
 #define READER_MOST_ATTRIBUTES 4096
 /* Diagnostics beyond these are not kept. */
@@ -96,6 +100,10 @@ typedef struct tensor_proto {
 sib_code tensor_read(reader *r, wire_span bytes, tensor_proto *head, sib_tensor **out);
 /* The bytes of external data: *file is borrowed from the reader. */
 sib_code external_find(reader *r, const tensor_proto *p, mapping **file, wire_span *bytes);
+/* The tensor of elements that are not aligned, copied when they are first wanted. False where no memory can be set aside
+   for that; *code otherwise. */
+bool shifted_wrap(reader *r, const tensor_proto *p, mapping *file, wire_span bytes, sib_tensor **out,
+                  sib_code *code);
 /* A SparseTensorProto made dense, and its parts as they stand: values, indices, dims. */
 sib_code sparse_read(reader *r, wire_span bytes, sib_tensor **out);
 sib_code sparse_read_parts(reader *r, wire_span bytes, sib_tensor *parts[3]);

@@ -436,6 +436,7 @@ sib_code sib_tensor_convert(const sib_tensor *t, sib_dtype dtype, sib_overflow o
     code = tensor_create_raw(dtype, t->rank, t->dims, &converted, err);
     if (code != SIB_OK)
         return code;
+    tensor_ready(t);
     if (t->dtype == SIB_STRING || dtype == SIB_STRING)
         code = text_convert(t, converted, overflow, err);
     else if (t->dense)

@@ -340,6 +340,7 @@ static sib_code image_of_numbers(const sib_tensor *t, npy_image *out, sib_error 
     bool packed = dtype_is_packed(t->dtype);
     if (!dtype_bytes(packed ? SIB_U8 : t->dtype, t->count, &out->data_bytes))
         return err_set(err, SIB_ERR_SIZE, "%" PRIu64 " elements do not fit in the address space", t->count);
+    tensor_ready(t);
     out->data = t->data;
     if (t->dense && !packed)
         return SIB_OK;

@@ -42,6 +42,7 @@ static sib_code tensor_new(sib_dtype dtype, size_t rank, const int64_t *dims, ui
         return err_memory(err, sizeof *t + sizeof *s, "a tensor");
     }
     atomic_init(&s->references, 1);
+    atomic_init(&s->waits, false);
     t->storage = s;
     t->dtype = dtype;
     t->rank = rank;
@@ -154,6 +155,17 @@ sib_code sib_tensor_wrap(sib_dtype dtype, size_t rank, const int64_t *dims, cons
     return SIB_OK;
 }
 
+sib_code tensor_wrap_waiting(sib_dtype dtype, size_t rank, const int64_t *dims, void *data, void (*fill)(void *context),
+                             sib_release release, void *context, sib_tensor **out, sib_error *err)
+{
+    sib_code code = sib_tensor_wrap(dtype, rank, dims, NULL, data, release, context, out, err);
+    if (code == SIB_OK) {
+        (*out)->storage->fill = fill;
+        atomic_store_explicit(&(*out)->storage->waits, true, memory_order_relaxed);
+    }
+    return code;
+}
+
 void sib_tensor_free(sib_tensor **tensor)
 {
     if (!tensor || !*tensor)
@@ -222,6 +234,7 @@ bool sib_tensor_is_dense(const sib_tensor *t)
 
 void *sib_tensor_data(const sib_tensor *t)
 {
+    tensor_ready(t);
     return t->data;
 }
 
@@ -247,6 +260,7 @@ static sib_code find_element(const sib_tensor *t, const int64_t *index, int64_t 
 static char *element_at(const sib_tensor *t, int64_t offset, size_t *position)
 {
     bool packed = dtype_is_packed(t->dtype);
+    tensor_ready(t);
     *position = packed ? (size_t)offset : 0;
     return packed ? t->data : t->data + offset * (int64_t)dtype_stride(t->dtype);
 }
@@ -295,6 +309,7 @@ static sib_code find_string(const sib_tensor *t, const int64_t *index, sib_str *
     if (t->dtype != SIB_STRING)
         return err_set(err, SIB_ERR_ARGUMENT, "the tensor is of %s, expected string",
                        sib_dtype_name(t->dtype));
+    tensor_ready(t);
     *element = (sib_str *)t->data + offset;
     return SIB_OK;
 }

@@ -13,6 +13,8 @@ typedef struct tensor_storage {
         n_strings; /* elements of an owned string tensor: each data is from mem_alloc, or static and empty */
     sib_release release; /* called for memory that is not owned; may be NULL */
     void *context;
+    void (*fill)(void *context); /* brings elements that wait; see tensor_wrap_waiting */
+    atomic_bool waits;
 } tensor_storage;
 
 /* Invariants: dims are >= 0 and strides reach only elements of the storage; packed types are dense and begin
@@ -31,6 +33,22 @@ struct sib_tensor {
 /* sib_tensor_create without clearing numbers: the caller fills every byte. Strings are empty all the same. */
 sib_code tensor_create_raw(sib_dtype dtype, size_t rank, const int64_t *dims, sib_tensor **out,
                            sib_error *err);
+
+/* sib_tensor_wrap, dense, of memory whose elements come when they are first wanted: fill is called with context then,
+   perhaps from several threads at once, and returns when they are there. Whoever reads t->data of a tensor that may be
+   a weight calls tensor_ready before; sib_tensor_data, values and all calls of tensor.h do. */
+sib_code tensor_wrap_waiting(sib_dtype dtype, size_t rank, const int64_t *dims, void *data, void (*fill)(void *context),
+                             sib_release release, void *context, sib_tensor **out, sib_error *err);
+
+/* Brings elements that wait. */
+static inline void tensor_ready(const sib_tensor *t)
+{
+    tensor_storage *s = t->storage;
+    if (atomic_load_explicit(&s->waits, memory_order_acquire)) {
+        s->fill(s->context);
+        atomic_store_explicit(&s->waits, false, memory_order_release);
+    }
+}
 
 /* A new tensor over the storage of t, with dims and strides still to be set by the caller, who ends with
    tensor_finish. Errors: SIB_ERR_MEMORY. */

@@ -84,8 +84,10 @@ sib_code sib_value_from_tensor(const sib_tensor *tensor, sib_value **out, sib_er
     sib_code code = check_out(out, err);
     if (code == SIB_OK && !tensor)
         code = err_set(err, SIB_ERR_ARGUMENT, "the tensor is NULL");
-    if (code == SIB_OK)
+    if (code == SIB_OK) {
+        tensor_ready(tensor); /* who has a value reads its elements */
         code = tensor_view(tensor, &view, err);
+    }
     return code == SIB_OK ? value_take_tensor(view, out, err) : code;
 }
 

@@ -8,6 +8,7 @@
 void walk_begin(tensor_walk *w, const sib_tensor *t)
 {
     memset(w, 0, sizeof *w);
+    tensor_ready(t);
     w->left = t->count;
     w->item_bits = dtype_info(t->dtype)->bits;
     w->at = t->data;

@@ -12,7 +12,7 @@ static size_t varint_size(uint64_t v)
     return n;
 }
 
-/* An initializer but for its content: `pad` bytes of doc string put that on a multiple of 64. */
+/* An initializer but for its content: `pad` bytes of doc string put that where it is to be. */
 static bytes tensor_head(unsigned i, uint64_t count, size_t pad)
 {
     char name[16];
@@ -29,13 +29,13 @@ static bytes tensor_head(unsigned i, uint64_t count, size_t pad)
 }
 
 /* The tag and length of the initializer, and its head, for a file that stands at `offset`. */
-static bytes initializer(unsigned i, uint64_t count, uint64_t offset)
+static bytes initializer(unsigned i, uint64_t count, uint64_t offset, unsigned shift)
 {
     bytes out = {0};
     for (size_t pad = 0; pad < 64; pad++) {
         bytes head = tensor_head(i, count, pad);
         uint64_t size = head.n + count * 4;
-        if ((offset + 1 + varint_size(size) + head.n) % 64 == 0 || pad == 63) {
+        if ((offset + 1 + varint_size(size) + head.n) % 64 == shift || pad == 63) {
             b_varint(&out, GRAPH_INITIALIZER << 3 | 2);
             b_varint(&out, size);
             b_append(&out, head.data, head.n);
@@ -68,12 +68,12 @@ static bytes rest_of_graph(unsigned n, uint64_t count)
 
 /* Heads of all initializers for a graph that begins at `begin`; *end: where the graph's last weight ends. With a file,
    they are written. */
-static int lay_out(FILE *f, unsigned n, uint64_t count, uint64_t begin, uint64_t *end)
+static int lay_out(FILE *f, unsigned n, uint64_t count, uint64_t begin, unsigned shift, uint64_t *end)
 {
     uint64_t at = begin;
     int failed = 0;
     for (unsigned i = 0; i < n; i++) {
-        bytes head = initializer(i, count, at);
+        bytes head = initializer(i, count, at, shift);
         float one = (float)i;
         if (f && (fseeko(f, (off_t)at, SEEK_SET) != 0 || fwrite(head.data, 1, head.n, f) != head.n ||
                   fwrite(&one, sizeof one, 1, f) != 1))
@@ -85,7 +85,7 @@ static int lay_out(FILE *f, unsigned n, uint64_t count, uint64_t begin, uint64_t
     return failed;
 }
 
-int big_model_write(const char *path, uint64_t size, unsigned n)
+int big_model_write(const char *path, uint64_t size, unsigned n, unsigned shift)
 {
     uint64_t count = size / n / 4, end = 0;
     bytes front = {0}, rest = rest_of_graph(n, count);
@@ -96,14 +96,15 @@ int big_model_write(const char *path, uint64_t size, unsigned n)
     b_message(&front, MODEL_OPSET, b_opset("", 17));
     b_varint(&front, MODEL_GRAPH << 3 | 2);
     uint64_t begin = front.n + 5; /* the graph's length takes five bytes, with zeros where it needs fewer */
-    lay_out(NULL, n, count, begin, &end);
+    lay_out(NULL, n, count, begin, shift, &end);
     uint64_t length = end - begin + rest.n;
     for (int i = 0; i < 5; i++) {
         uint8_t byte = (uint8_t)((length >> (7 * i) & 0x7F) | (i < 4 ? 0x80 : 0));
         b_append(&front, &byte, 1);
     }
-    int failed = fwrite(front.data, 1, front.n, f) != front.n || lay_out(f, n, count, begin, &end) != 0 ||
-                 fseeko(f, (off_t)end, SEEK_SET) != 0 || fwrite(rest.data, 1, rest.n, f) != rest.n;
+    int failed = fwrite(front.data, 1, front.n, f) != front.n ||
+                 lay_out(f, n, count, begin, shift, &end) != 0 || fseeko(f, (off_t)end, SEEK_SET) != 0 ||
+                 fwrite(rest.data, 1, rest.n, f) != rest.n;
     failed |= fclose(f) != 0;
     b_free(&front);
     b_free(&rest);
