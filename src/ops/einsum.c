@@ -5,10 +5,10 @@
 
 #include <string.h>
 
-/* ---- Einsum ------------------------------------------------------------------------------------------------------ */
+/* ---- Einsum ---------------------------------------------------------------------------------- */
 
-/* Labels: letters of the equation, and one for each axis that an ellipsis stands for, the last axis being the first of
-   them. */
+/* Labels: letters of the equation, and one for each axis that an ellipsis stands for, the last axis being the
+   first of them. */
 #define LETTERS  52
 #define ELLIPSIS LETTERS
 #define LABELS   (LETTERS + SIB_MAX_RANK)
@@ -34,8 +34,8 @@ static int letter_of(char c)
     return c >= 'a' && c <= 'z' ? 26 + c - 'a' : -1;
 }
 
-/* One term of the equation, text[0..n), for a tensor of rank; rank < 0: as many axes as are written, the ellipsis
-   standing for e->wide. */
+/* One term of the equation, text[0..n), for a tensor of rank; rank < 0: as many axes as are written, the
+   ellipsis standing for e->wide. */
 static void read_term(lowering *l, const einsum *e, const char *text, size_t n, int rank, term *t)
 {
     int letters = 0, dots = 0;
@@ -65,8 +65,8 @@ static void read_term(lowering *l, const einsum *e, const char *text, size_t n, 
     }
 }
 
-/* The size of a label from one more axis of it; 1 gives way. Of two symbols the larger is right wherever the model can
-   run at all. */
+/* The size of a label from one more axis of it; 1 gives way. Of two symbols the larger is right wherever the
+   model can run at all. */
 static void meet(lowering *l, einsum *e, int label, dim d)
 {
     int64_t have = -1, got = -1;
@@ -172,7 +172,7 @@ static void add_label(part *p, int label, dim d)
     p->dims[p->n++] = d;
 }
 
-/* t as [shared..., rows, columns]: its axes in the order of three parts, of which the last two are flattened. */
+/* t as [shared..., rows, columns]: its axes in the order of three parts, the last two flattened. */
 static mval arranged(lowering *l, const term *t, const part *shared, const part *rows, const part *columns)
 {
     const part *parts[3] = {shared, rows, columns};
@@ -298,8 +298,8 @@ static void contract(lowering *l, einsum *e)
         l_out(l, 0, m_cast(l, m_transpose(l, all.v, perm), dtype));
 }
 
-/* out[labels] = the sum, over the labels that the output has not, of the product of all inputs at their labels. Terms
-   are joined from left to right by matrix products. ONNX Einsum-12. */
+/* out[labels] = the sum, over the labels that the output has not, of the product of all inputs at their
+   labels. Terms are joined from left to right by matrix products. ONNX Einsum-12. */
 void lower_ONNX_Einsum(lowering *l, const node *n)
 {
     einsum e = {.n = n->inputs.n};
@@ -318,7 +318,7 @@ void lower_ONNX_Einsum(lowering *l, const node *n)
     mem_free(e.terms);
 }
 
-/* ---- Det ------------------------------------------------------------------------------------------------------------ */
+/* ---- Det ------------------------------------------------------------------------------------- */
 
 /* The determinant of the last two axes, of equal size. ONNX Det-22. */
 void lower_ONNX_Det(lowering *l, const node *n)

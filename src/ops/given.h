@@ -13,15 +13,16 @@ typedef struct given_list {
     dim items[GIVEN_MAX]; /* (n) */
 } given_list;
 
-/* The attribute of that name where the node has it, else input i where it has that (i 0: never). An input whose
-   elements are not known yet stops the lowering with LOWER_NEEDS_CONTENT. */
+/* The attribute of that name where the node has it, else input i where it has that (i 0: never). An input
+   whose elements are not known yet stops the lowering with LOWER_NEEDS_CONTENT. */
 given_list given_dims(lowering *l, const node *n, const char *name, size_t i);
 
-/* How many elements a list will have that stands in input i and may not be known yet; -1 where even that is not. */
+/* How many elements a list will have that stands in input i and may not be known yet; -1 where even that is
+   not. */
 int given_length(const lowering *l, mval list);
 
-/* Axes of a tensor of rank from such a list: axes [0, rank) in out (at most SIB_MAX_RANK), each once; returns how many.
-   Without a list: the first n_default. */
+/* Axes of a tensor of rank from such a list: axes [0, rank) in out (at most SIB_MAX_RANK), each once; returns
+   how many. Without a list: the first n_default. */
 int given_axes(lowering *l, const given_list *list, int rank, int n_default, int *out);
 
 /* 0, or "" for strings, as a scalar of the dtype of x. */

@@ -52,7 +52,7 @@ void lower_ONNX_GatherND(lowering *l, const node *n)
     l_out(l, 0, m_gather_nd(l, x, wrap_coordinates(l, indices, x, (int)batch), (int)batch));
 }
 
-/* ---- Scatter ----------------------------------------------------------------------------------------------- */
+/* ---- Scatter --------------------------------------------------------------------------------- */
 
 /* The reductions that an opset knows, by the word that the milli-op has for them. */
 static const char *reduction_of(lowering *l, const node *n)
@@ -85,8 +85,8 @@ static mval coordinates(lowering *l, mval indices, int at)
     return l_ok(l) ? m_stack(l, (size_t)rank, parts, rank) : MVAL_NONE;
 }
 
-/* data, then in order data[i..., indices[i..., j, k...], k...] = (or += *= min= max=) updates[i..., j, k...]. ONNX
-   ScatterElements-18. */
+/* data, then in order data[i..., indices[i..., j, k...], k...] = (or += *= min= max=) updates[i..., j, k...].
+   ONNX ScatterElements-18. */
 void lower_ONNX_ScatterElements(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), indices = l_in(l, 1), updates = l_in(l, 2);
@@ -107,7 +107,8 @@ void lower_ONNX_Scatter(lowering *l, const node *n)
     lower_ONNX_ScatterElements(l, n);
 }
 
-/* data, then in order data[indices[i..., :], k...] = (or += *= min= max=) updates[i..., k...]. ONNX ScatterND-18. */
+/* data, then in order data[indices[i..., :], k...] = (or += *= min= max=) updates[i..., k...]. ONNX
+   ScatterND-18. */
 void lower_ONNX_ScatterND(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), indices = l_in(l, 1), updates = l_in(l, 2);
@@ -119,8 +120,9 @@ void lower_ONNX_ScatterND(lowering *l, const node *n)
     l_out(l, 0, m_scatter_nd(l, x, wrap_coordinates(l, indices, x, 0), updates, reduction));
 }
 
-/* A cache with new entries: out[b, ..., write_indices[b] + s, ...] = update[b, ..., s, ...] along an axis, the position
-   modulo the size of the axis in mode circular; indices are 0 where they are left out. ONNX TensorScatter-24. */
+/* A cache with new entries: out[b, ..., write_indices[b] + s, ...] = update[b, ..., s, ...] along an axis,
+   the position modulo the size of the axis in mode circular; indices are 0 where they are left out. ONNX
+   TensorScatter-24. */
 void lower_ONNX_TensorScatter(lowering *l, const node *n)
 {
     mval cache = l_in(l, 0), update = l_in(l, 1), at = MVAL_NONE, parts[2];
@@ -152,7 +154,7 @@ void lower_ONNX_TensorScatter(lowering *l, const node *n)
     l_out(l, 0, m_move(l, cache, 1, axis));
 }
 
-/* ---- Where something is ------------------------------------------------------------------------------------ */
+/* ---- Where something is ---------------------------------------------------------------------- */
 
 /* The number of classes, which may be a float or a list of one. */
 static dim depth_of(lowering *l, mval depth)
@@ -173,8 +175,8 @@ static dim depth_of(lowering *l, mval depth)
     return l_ok(l) ? d[0] : DIM_NONE;
 }
 
-/* values[1] where the position along a new axis of size depth equals the index, else values[0]; an index outside gives
-   values[0] everywhere. From opset 11 on negative ones count from the end. ONNX OneHot-11. */
+/* values[1] where the position along a new axis of size depth equals the index, else values[0]; an index
+   outside gives values[0] everywhere. From opset 11 on negative ones count from the end. ONNX OneHot-11. */
 void lower_ONNX_OneHot(lowering *l, const node *n)
 {
     mval indices = l_in(l, 0), values = l_in(l, 2);

@@ -1,8 +1,8 @@
 /* Order and running values: Unique, TopK, ArgMax, ArgMin, Hardmax, CumSum, CumProd. */
 #include "ops/given.h"
 
-/* The distinct elements, or slices along an axis, with the index of the first of each, the place of each element among
-   them, and how many there are of each; ascending, or in order of appearance. ONNX Unique-11. */
+/* The distinct elements, or slices along an axis, with the index of the first of each, the place of each
+   element among them, and how many there are of each; ascending, or in order of appearance. ONNX Unique-11. */
 void lower_ONNX_Unique(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), out[4];
@@ -30,8 +30,9 @@ void lower_ONNX_Unique(lowering *l, const node *n)
         l_out(l, i, out[i]);
 }
 
-/* The k largest or smallest along an axis in order, of equals the one with the smaller index first, and their indices.
-   k is an attribute before opset 10; unsorted (11) leaves the order open, so it is the same. ONNX TopK-24. */
+/* The k largest or smallest along an axis in order, of equals the one with the smaller index first, and their
+   indices. k is an attribute before opset 10; unsorted (11) leaves the order open, so it is the same. ONNX
+   TopK-24. */
 void lower_ONNX_TopK(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), indices;
@@ -78,8 +79,8 @@ void lower_ONNX_ArgMin(lowering *l, const node *n)
     lower_arg(l, n, MILLI_arg_min);
 }
 
-/* 1 at the first of the largest along an axis, 0 elsewhere. Before opset 13 all axes from `axis` on are one. ONNX
-   Hardmax-13. */
+/* 1 at the first of the largest along an axis, 0 elsewhere. Before opset 13 all axes from `axis` on are one.
+   ONNX Hardmax-13. */
 void lower_ONNX_Hardmax(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -98,8 +99,8 @@ void lower_ONNX_Hardmax(lowering *l, const node *n)
     l_out(l, 0, flat ? m_reshape(l, hot, (size_t)rank, dims) : hot);
 }
 
-/* Running sums or products along an axis: of everything up to and with an element, or without it (exclusive), from the
-   end where reverse. start: 0 for sums, 1 for products. */
+/* Running sums or products along an axis: of everything up to and with an element, or without it (exclusive),
+   from the end where reverse. start: 0 for sums, 1 for products. */
 static void lower_running(lowering *l, const node *n, milli_kind kind, double start)
 {
     mval x = l_in(l, 0);

@@ -1,4 +1,5 @@
-/* Parts of tensors, and tensors within borders: Split, Slice, Pad, CenterCropPad, Trilu, ReverseSequence, Compress. */
+/* Parts of tensors, and tensors within borders: Split, Slice, Pad, CenterCropPad, Trilu, ReverseSequence,
+   Compress. */
 #include "ops/given.h"
 
 #include <string.h>
@@ -22,7 +23,7 @@ static dim not_negative(lowering *l, dim d)
     return d_max(l, d, d_const(l, 0));
 }
 
-/* ---- Split --------------------------------------------------------------------------------------------- */
+/* ---- Split ----------------------------------------------------------------------------------- */
 
 /* Sizes of n equal parts of d: before opset 18 they must be equal, from then on the last one may be smaller. */
 static void equal_parts(lowering *l, dim d, size_t n, bool uneven, dim *sizes)
@@ -49,8 +50,8 @@ static void equal_parts(lowering *l, dim d, size_t n, bool uneven, dim *sizes)
     }
 }
 
-/* x cut along an axis into parts of the given sizes, or into equal ones. Sizes are an attribute before opset 13 (in
-   opset 1 an input too); num_outputs came with opset 18. ONNX Split-18. */
+/* x cut along an axis into parts of the given sizes, or into equal ones. Sizes are an attribute before opset
+   13 (in opset 1 an input too); num_outputs came with opset 18. ONNX Split-18. */
 void lower_ONNX_Split(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -95,7 +96,7 @@ void lower_ONNX_Split(lowering *l, const node *n)
                (long long)total);
 }
 
-/* ---- Slice --------------------------------------------------------------------------------------------- */
+/* ---- Slice ----------------------------------------------------------------------------------- */
 
 /* Indices beyond this are the end of whatever is sliced; differences of such numbers cannot overflow. */
 #define FAR ((int64_t)1 << 60)
@@ -150,7 +151,8 @@ static mval slice_axis(lowering *l, mval x, int at, dim start, dim end, int64_t 
         first = start_beyond < 0 ? lowest : highest;
     if (end_beyond)
         last = end_beyond < 0 ? lowest : highest;
-    /* only the bound on the side that the step leaves from matters for the start: beyond the other nothing is left */
+    /* only the bound on the side that the step leaves from matters for the start: beyond the other nothing is
+       left */
     first = bounded(l, first, step > 0 ? lowest : highest, step > 0);
     last = bounded(l, last, step > 0 ? highest : lowest, step < 0);
     dim span = step > 0 ? d_sub(l, last, first) : d_sub(l, first, last);
@@ -219,7 +221,7 @@ void lower_ONNX_Slice(lowering *l, const node *n)
     l_out(l, 0, x);
 }
 
-/* ---- Pad ----------------------------------------------------------------------------------------------- */
+/* ---- Pad ------------------------------------------------------------------------------------- */
 
 typedef enum pad_mode { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE, PAD_WRAP } pad_mode;
 
@@ -235,8 +237,9 @@ static pad_mode mode_of(lowering *l, const node *n)
     return PAD_CONSTANT;
 }
 
-/* An axis continued beyond its ends: out[i] = x[f(i - before)], with f the nearest index (edge), the index modulo n
-   (wrap), or the one that a ball between two walls has (reflect: period 2 (n - 1), the ends not repeated). */
+/* An axis continued beyond its ends: out[i] = x[f(i - before)], with f the nearest index (edge), the index
+   modulo n (wrap), or the one that a ball between two walls has (reflect: period 2 (n - 1), the ends not
+   repeated). */
 static mval continue_axis(lowering *l, mval x, int at, dim before, dim after, pad_mode mode)
 {
     dim n = m_dim(l, x, at), one = d_const(l, 1);
@@ -278,8 +281,8 @@ static mval crop(lowering *l, mval x, int at, dim *before, dim *after)
     return dim_same(count, n) ? x : m_slice(l, x, at, start, count, 1);
 }
 
-/* x with each axis continued before its begin and after its end; negative pads take away, before anything is put on.
-   The pads are an attribute before opset 11 ("paddings" in 1). ONNX Pad-25. */
+/* x with each axis continued before its begin and after its end; negative pads take away, before anything is
+   put on. The pads are an attribute before opset 11 ("paddings" in 1). ONNX Pad-25. */
 void lower_ONNX_Pad(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), filling = MVAL_NONE;
@@ -322,8 +325,8 @@ void lower_ONNX_Pad(lowering *l, const node *n)
     l_out(l, 0, x);
 }
 
-/* Each listed axis cut or padded with 0 to a size, around its middle; an odd element more goes at the end. ONNX
-   CenterCropPad-18. */
+/* Each listed axis cut or padded with 0 to a size, around its middle; an odd element more goes at the end.
+   ONNX CenterCropPad-18. */
 void lower_ONNX_CenterCropPad(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -355,7 +358,7 @@ void lower_ONNX_CenterCropPad(lowering *l, const node *n)
     l_out(l, 0, x);
 }
 
-/* ---- Choices ------------------------------------------------------------------------------------------- */
+/* ---- Choices --------------------------------------------------------------------------------- */
 
 /* Of the last two axes the part where column - row >= k (upper) or <= k, 0 elsewhere. ONNX Trilu-14. */
 void lower_ONNX_Trilu(lowering *l, const node *n)
@@ -392,8 +395,8 @@ void lower_ONNX_ReverseSequence(lowering *l, const node *n)
     l_out(l, 0, m_swap(l, x, 0, batch));
 }
 
-/* Slices of x along an axis, or elements of all of x, where the condition is true; it may be shorter than the axis.
-   ONNX Compress-11. */
+/* Slices of x along an axis, or elements of all of x, where the condition is true; it may be shorter than the
+   axis. ONNX Compress-11. */
 void lower_ONNX_Compress(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), condition = l_in(l, 1), where;

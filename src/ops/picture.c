@@ -6,11 +6,11 @@
 
 #include <string.h>
 
-/* ---- MaxUnpool --------------------------------------------------------------------------------------------------- */
+/* ---- MaxUnpool ------------------------------------------------------------------------------- */
 
-/* 0 but for out[indices[i...]] = x[i...], indices being places in the tensor, row-major, that was pooled: of size (d - 1)
-   * stride - pads + kernel. Where another output shape is given, that tensor stands at its beginning. ONNX
-   MaxUnpool-22. */
+/* 0 but for out[indices[i...]] = x[i...], indices being places in the tensor, row-major, that was pooled: of
+   size (d - 1) * stride - pads + kernel. Where another output shape is given, that tensor stands at its
+   beginning. ONNX MaxUnpool-22. */
 void lower_ONNX_MaxUnpool(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), indices = l_in(l, 1);
@@ -61,7 +61,7 @@ void lower_ONNX_MaxUnpool(lowering *l, const node *n)
     l_out(l, 0, y);
 }
 
-/* ---- Col2Im -------------------------------------------------------------------------------------------------------- */
+/* ---- Col2Im ---------------------------------------------------------------------------------- */
 
 typedef struct fold_spec {
     int r;
@@ -112,8 +112,8 @@ static mval pixels_of(lowering *l, const fold_spec *f)
     return m_constant(l, t);
 }
 
-/* Blocks laid back over an image and added where they overlap: x [N, C * taps, places] to [N, C, image...]. ONNX
-   Col2Im-18. */
+/* Blocks laid back over an image and added where they overlap: x [N, C * taps, places] to [N, C, image...].
+   ONNX Col2Im-18. */
 void lower_ONNX_Col2Im(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -164,7 +164,7 @@ void lower_ONNX_Col2Im(lowering *l, const node *n)
     l_out(l, 0, m_cast(l, image, dtype));
 }
 
-/* ---- ImageDecoder -------------------------------------------------------------------------------------------------- */
+/* ---- ImageDecoder ---------------------------------------------------------------------------- */
 
 /* The pixels of a picture's file: uint8 [height, width, channels]. ONNX ImageDecoder-20. */
 void lower_ONNX_ImageDecoder(lowering *l, const node *n)

@@ -11,7 +11,7 @@ static mval column_of(lowering *l, mval boxes, int k)
     return m_squeeze(l, m_slice_numbers(l, boxes, 1, k, 1), 1);
 }
 
-/* ---- RoiAlign -------------------------------------------------------------------------------------------------- */
+/* ---- RoiAlign -------------------------------------------------------------------------------- */
 
 /* Samples along one axis of every region: bins [R] wide, `count` samples a bin at their middles. */
 typedef struct bins {
@@ -21,8 +21,8 @@ typedef struct bins {
     int64_t out, most;
 } bins;
 
-/* start + (bin + (sample + 1/2) / count) * size / out. start, end: [R] in the dtype of the boxes, in which they are
-   scaled too, since the adaptive count jumps where a size is whole. */
+/* start + (bin + (sample + 1/2) / count) * size / out. start, end: [R] in the dtype of the boxes, in which
+   they are scaled too, since the adaptive count jumps where a size is whole. */
 static bins align_axis(lowering *l, const node *n, mval start, mval end, int64_t out)
 {
     bool half_pixel =
@@ -91,10 +91,10 @@ static mval within(lowering *l, mval p, int64_t size)
     return m_clamp(l, p, sample_number(l, 0), sample_number(l, (double)size - 1));
 }
 
-/* Each region is cut into bins; a bin is the mean of sampling_ratio^2 samples at the middles of its parts (of as many
-   as it has pixels where the ratio is 0), linear between pixels, 0 beyond one pixel outside. In mode max it is the
-   largest of the samples' four weighted pixels, which is what the official cases take it for. From opset 16 on regions
-   are shifted by half a pixel. ONNX RoiAlign-22; He et al. 2017. */
+/* Each region is cut into bins; a bin is the mean of sampling_ratio^2 samples at the middles of its parts (of
+   as many as it has pixels where the ratio is 0), linear between pixels, 0 beyond one pixel outside. In mode
+   max it is the largest of the samples' four weighted pixels, which is what the official cases take it for.
+   From opset 16 on regions are shifted by half a pixel. ONNX RoiAlign-22; He et al. 2017. */
 void lower_ONNX_RoiAlign(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), boxes = l_in(l, 1), image = m_cast(l, l_in(l, 2), SIB_I64);
@@ -141,7 +141,7 @@ void lower_ONNX_RoiAlign(lowering *l, const node *n)
     l_out(l, 0, m_cast(l, m_move(l, v, 3, 1), dtype)); /* [R, C, high, wide] */
 }
 
-/* ---- MaxRoiPool ---------------------------------------------------------------------------------------------- */
+/* ---- MaxRoiPool ------------------------------------------------------------------------------ */
 
 /* The nearest whole number, halves away from 0. */
 static mval round_away(lowering *l, mval x)
@@ -164,9 +164,9 @@ static mval members(lowering *l, mval first, mval last, double scale, int64_t ou
     return m_and(l, m_less_equal(l, m_unsqueeze(l, from, -1), i), m_less(l, i, m_unsqueeze(l, to, -1)));
 }
 
-/* The largest pixel of each bin of a region, whose corners are rounded to pixels first: rows floor(b h / H) to
-   ceil((b + 1) h / H) of a region of h rows in H bins, columns likewise; 0 where that is nothing. A region is its image
-   and two corners. ONNX MaxRoiPool-22; Girshick 2015. */
+/* The largest pixel of each bin of a region, whose corners are rounded to pixels first: rows floor(b h / H)
+   to ceil((b + 1) h / H) of a region of h rows in H bins, columns likewise; 0 where that is nothing. A region
+   is its image and two corners. ONNX MaxRoiPool-22; Girshick 2015. */
 void lower_ONNX_MaxRoiPool(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), regions = l_in(l, 1);
@@ -196,10 +196,11 @@ void lower_ONNX_MaxRoiPool(lowering *l, const node *n)
     l_out(l, 0, m_where(l, m_and(l, some_row, some_column), x, m_scalar_like(l, x, 0)));
 }
 
-/* ---- NonMaxSuppression ------------------------------------------------------------------------------------------ */
+/* ---- NonMaxSuppression ----------------------------------------------------------------------- */
 
-/* Per image and class: boxes above the score threshold in order of score, each dropped that overlaps one kept before by
-   more than the IoU threshold, at most so many; as [n, 3] of image, class, box. ONNX NonMaxSuppression-11. */
+/* Per image and class: boxes above the score threshold in order of score, each dropped that overlaps one kept
+   before by more than the IoU threshold, at most so many; as [n, 3] of image, class, box. ONNX
+   NonMaxSuppression-11. */
 void lower_ONNX_NonMaxSuppression(lowering *l, const node *n)
 {
     mval in[5] = {l_in(l, 0), l_in(l, 1), m_scalar_int(l, SIB_I64, 0), m_scalar(l, SIB_F32, 0),

@@ -52,9 +52,10 @@ typedef struct resize_axis {
     double up, down, start, end; /* start, end: region of interest, 0 and 1 are the ends */
 } resize_axis;
 
-/* ---- One axis as a table ----------------------------------------------------------------------------------- */
+/* ---- One axis as a table --------------------------------------------------------------------- */
 
-/* Where output position i lies among the input's. The resized length is not rounded here, as in the official cases. */
+/* Where output position i lies among the input's. The resized length is not rounded here, as in the official
+   cases. */
 static double source_of(const resize_spec *s, const resize_axis *x, int64_t i)
 {
     double p = (double)i, length = x->up * (double)x->in / x->down, last = (double)x->in - 1;
@@ -122,8 +123,8 @@ static int64_t taps_of(const resize_spec *s, const resize_axis *x)
     return (int64_t)ceil(2 * (s->filter == FILTER_LINEAR ? 1 : 2) * stretch_of(s, x));
 }
 
-/* Indices and weights (taps) of one output position. Taps without weight share that of another one and its index, so
-   that an infinity that does not count leaves no NaN. */
+/* Indices and weights (taps) of one output position. Taps without weight share that of another one and its
+   index, so that an infinity that does not count leaves no NaN. */
 static void weigh(const resize_spec *s, const resize_axis *x, double p, int64_t taps, int64_t *index,
                   double *weight)
 {
@@ -248,7 +249,7 @@ static mval resample(lowering *l, const resize_spec *s, const resize_axis *axes,
     return average ? given_narrow(l, x, dtype) : x;
 }
 
-/* ---- What the node says -------------------------------------------------------------------------------------- */
+/* ---- What the node says ---------------------------------------------------------------------- */
 
 /* The place of a word in a list; fails by name. */
 static int word_of(lowering *l, const node *n, const char *name, int count, const char *const *words)
@@ -282,8 +283,8 @@ static size_t floats_of(lowering *l, mval v, double *out, size_t max)
     return n;
 }
 
-/* floor(d * scale); the product rounded to float32, as everybody computes it. A symbol is scaled by the fraction that
-   the scale is; DIM_NONE where it is none. */
+/* floor(d * scale); the product rounded to float32, as everybody computes it. A symbol is scaled by the
+   fraction that the scale is; DIM_NONE where it is none. */
 static dim scaled(lowering *l, dim d, double scale)
 {
     int64_t n;
@@ -307,8 +308,8 @@ typedef struct resize_target {
     dim sizes[SIB_MAX_RANK];     /* (n) */
 } resize_target;
 
-/* Sizes under a policy that keeps the aspect ratio: one scale for all axes, the smallest (not larger) or largest ratio
-   asked for; halves round up. Exact, since the ratio is one of whole numbers. */
+/* Sizes under a policy that keeps the aspect ratio: one scale for all axes, the smallest (not larger) or
+   largest ratio asked for; halves round up. Exact, since the ratio is one of whole numbers. */
 static void keep_aspect(lowering *l, bool larger, const resize_target *t, resize_axis *axes)
 {
     double up = 0, down = 1;
@@ -383,8 +384,8 @@ static void resize_to(lowering *l, const node *n, const resize_spec *s, mval x, 
         l_out(l, 0, resample(l, s, axes, x));
 }
 
-/* True where input i is there and not a list of 0 elements, which stood for an omitted one in opset 11. Where `other`
-   is there too the length decides, and must be known. */
+/* True where input i is there and not a list of 0 elements, which stood for an omitted one in opset 11. Where
+   `other` is there too the length decides, and must be known. */
 static bool has_list(lowering *l, size_t i, size_t other)
 {
     if (!l_has(l, i))
@@ -423,9 +424,9 @@ static void declare_rank(lowering *l, mval x)
         given_declare_like(l, x, dims);
 }
 
-/* Each axis of length n becomes floor(n * scale) (or a given size) long; output position i takes the elements around
-   its source position, weighted by the nearest, linear or cubic kernel, beyond the ends those at the ends. ONNX
-   Resize-19; before opset 11 as Upsample. */
+/* Each axis of length n becomes floor(n * scale) (or a given size) long; output position i takes the elements
+   around its source position, weighted by the nearest, linear or cubic kernel, beyond the ends those at the
+   ends. ONNX Resize-19; before opset 11 as Upsample. */
 void lower_ONNX_Resize(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -463,8 +464,8 @@ void lower_ONNX_Resize(lowering *l, const node *n)
         resize_to(l, n, &s, x, &t, region ? roi : NULL);
 }
 
-/* out[i...] = the nearest below, or the linear mean around, x[i / scale...]. Scales of height and width in opset 1, a
-   list of them as attribute in 7, as input in 9. ONNX Upsample-9. */
+/* out[i...] = the nearest below, or the linear mean around, x[i / scale...]. Scales of height and width in
+   opset 1, a list of them as attribute in 7, as input in 9. ONNX Upsample-9. */
 void lower_ONNX_Upsample(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);

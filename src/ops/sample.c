@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-/* ---- AffineGrid -------------------------------------------------------------------------------------------- */
+/* ---- AffineGrid ------------------------------------------------------------------------------ */
 
-/* Positions along an axis of size d in [-1, 1]: the ends are the centres of the outer pixels (align_corners; 0 where
-   there is but one), or their outer edges. */
+/* Positions along an axis of size d in [-1, 1]: the ends are the centres of the outer pixels (align_corners;
+   0 where there is but one), or their outer edges. */
 static mval normalized_axis(lowering *l, dim d, bool align_corners)
 {
     dim one = d_const(l, 1);
@@ -26,8 +26,8 @@ static mval normalized_axis(lowering *l, dim d, bool align_corners)
     return m_sub(l, m_div(l, m_mul(l, i, two), size), sample_number(l, 1));
 }
 
-/* out[n, i..., :] = theta[n] (x, y, 1) (or (x, y, z, 1)) with the normalized position of pixel i, innermost axis
-   first. ONNX AffineGrid-20. */
+/* out[n, i..., :] = theta[n] (x, y, 1) (or (x, y, z, 1)) with the normalized position of pixel i, innermost
+   axis first. ONNX AffineGrid-20. */
 void lower_ONNX_AffineGrid(lowering *l, const node *n)
 {
     mval theta = l_in(l, 0), columns[4];
@@ -64,7 +64,7 @@ void lower_ONNX_AffineGrid(lowering *l, const node *n)
     l_out(l, 0, m_cast(l, m_reshape(l, grid, (size_t)k + 2, out), dtype));
 }
 
-/* ---- GridSample ---------------------------------------------------------------------------------------------- */
+/* ---- GridSample ------------------------------------------------------------------------------ */
 
 static sampling sampling_of(lowering *l, const node *n, mval x)
 {
@@ -95,8 +95,8 @@ static sampling sampling_of(lowering *l, const node *n, mval x)
     return s;
 }
 
-/* out[n, c, p...] = x[n, c] at the position grid[n, p..., :], which gives the innermost axis first, -1 and 1 being the
-   ends: the centres of the outer pixels (align_corners) or their outer edges. ONNX GridSample-22. */
+/* out[n, c, p...] = x[n, c] at the position grid[n, p..., :], which gives the innermost axis first, -1 and 1
+   being the ends: the centres of the outer pixels (align_corners) or their outer edges. ONNX GridSample-22. */
 void lower_ONNX_GridSample(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), grid = l_in(l, 1), at[SIB_MAX_RANK];
@@ -132,7 +132,7 @@ void lower_ONNX_GridSample(lowering *l, const node *n)
         l_out(l, 0, m_reshape(l, m_swap(l, y, 1, 2), (size_t)rank, out));
 }
 
-/* ---- DeformConv ------------------------------------------------------------------------------------------------ */
+/* ---- DeformConv ------------------------------------------------------------------------------ */
 
 typedef struct deform {
     int r; /* axes of the image */
@@ -140,8 +140,8 @@ typedef struct deform {
     int64_t pad[2 * SIB_MAX_RANK], out[SIB_MAX_RANK]; /* out: set when the dims are numbers */
 } deform;
 
-/* Where tap k of the kernel falls for output p along one axis, without offset: float64 [kernel..., out...] flattened
-   to [K * P]. */
+/* Where tap k of the kernel falls for output p along one axis, without offset: float64 [kernel..., out...]
+   flattened to [K * P]. */
 static mval rigid_positions(lowering *l, const deform *d, int axis)
 {
     dim wide[2 * SIB_MAX_RANK];
@@ -195,9 +195,9 @@ static bool read_deform(lowering *l, const node *n, mval x, mval w, deform *d)
     return l_ok(l);
 }
 
-/* Convolution whose taps are moved: out[n, o, p] = b[o] + sum over channels c of the group and taps k of w[o, c, k] *
-   mask[n, g, k, p] * x[n, c] at p * stride - pad + k * dilation + offset[n, g, k, :, p], linear between pixels, 0
-   outside; g is the offset group of c. ONNX DeformConv-22; Zhu et al. 2019. */
+/* Convolution whose taps are moved: out[n, o, p] = b[o] + sum over channels c of the group and taps k of w[o,
+   c, k] * mask[n, g, k, p] * x[n, c] at p * stride - pad + k * dilation + offset[n, g, k, :, p], linear
+   between pixels, 0 outside; g is the offset group of c. ONNX DeformConv-22; Zhu et al. 2019. */
 void lower_ONNX_DeformConv(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), w = l_in(l, 1), offset = l_in(l, 2), at[SIB_MAX_RANK];

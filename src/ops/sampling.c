@@ -1,4 +1,5 @@
-/* Values of images at fractional positions. Positions are float64; only what lies inside is turned into an index. */
+/* Values of images at fractional positions. Positions are float64; only what lies inside is turned into an
+   index. */
 #include "ops/sampling.h"
 
 #include "ops/given.h"
@@ -57,7 +58,8 @@ static mval approached(lowering *l, const sampling *s, int axis, mval p)
     return p;
 }
 
-/* The index of a whole position, brought inside; *valid: whether it lay there, MVAL_NONE where that does not matter. */
+/* The index of a whole position, brought inside; *valid: whether it lay there, MVAL_NONE where that does not
+   matter. */
 static mval pixel_of(lowering *l, const sampling *s, int axis, mval p, mval *valid)
 {
     double low, high, last = (double)s->size[axis] - 1;

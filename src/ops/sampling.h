@@ -15,10 +15,9 @@ typedef struct sampling {
     int64_t size[SIB_MAX_RANK]; /* (n) */
 } sampling;
 
-/* The pixels around each position with their weights applied.
-   table: [images * pixels, C], the pixels of all images row-major. image: int64, which image, broadcasts to [L..., P].
-   at: (n) float64 [L..., P], the position along each axis. Gives [L..., P, taps, C], float64 unless the table is
-   complex. */
+/* The pixels around each position with their weights applied. table: [images * pixels, C], the pixels of all
+   images row-major. image: int64, which image, broadcasts to [L..., P]. at: (n) float64 [L..., P], the
+   position along each axis. Gives [L..., P, taps, C], float64 unless the table is complex. */
 mval sample_taps(lowering *l, const sampling *s, mval table, mval image, const mval *at);
 /* Their sum, [L..., P, C]; with SAMPLE_NEAREST the pixel itself, of any dtype. */
 mval sample_points(lowering *l, const sampling *s, mval table, mval image, const mval *at);

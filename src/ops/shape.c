@@ -1,4 +1,5 @@
-/* The same elements under other dims or in another order: Reshape and its kin, Transpose, Expand, Tile, Concat. */
+/* The same elements under other dims or in another order: Reshape and its kin, Transpose, Expand, Tile,
+   Concat. */
 #include "ops/given.h"
 
 #include "base/alloc.h"
@@ -24,10 +25,11 @@ static void declare_rank(lowering *l, mval x, int rank)
     l_declare(l, 0, m_dtype(l, x), rank < 0 ? 0 : rank, rank < 0 ? NULL : unknown);
 }
 
-/* ---- Reshape ------------------------------------------------------------------------------------------- */
+/* ---- Reshape --------------------------------------------------------------------------------- */
 
-/* What is left for the -1: the elements of x over the product of the other target dims. Dims that stand on both sides
-   are crossed out first, so the batch of a symbol, or one of size 0 that is copied, leaves no division. */
+/* What is left for the -1: the elements of x over the product of the other target dims. Dims that stand on
+   both sides are crossed out first, so the batch of a symbol, or one of size 0 that is copied, leaves no
+   division. */
 static dim rest_of(lowering *l, int rank, const dim *old, size_t n, const dim *target, size_t open,
                    const bool *copied)
 {
@@ -62,8 +64,8 @@ static dim rest_of(lowering *l, int rank, const dim *old, size_t n, const dim *t
     return d_floor_div(l, rest, by);
 }
 
-/* The elements of data in row-major order under the target dims; -1 is what is left for it, 0 copies the dim unless
-   allowzero. The target is an attribute in opset 1. ONNX Reshape-25. */
+/* The elements of data in row-major order under the target dims; -1 is what is left for it, 0 copies the dim
+   unless allowzero. The target is an attribute in opset 1. ONNX Reshape-25. */
 void lower_ONNX_Reshape(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -118,8 +120,8 @@ void lower_ONNX_Flatten(lowering *l, const node *n)
     l_out(l, 0, m_reshape(l, x, 2, out));
 }
 
-/* Without the listed axes, which have size 1; without a list, without every axis of size 1. The list is an attribute
-   before opset 13. ONNX Squeeze-25. */
+/* Without the listed axes, which have size 1; without a list, without every axis of size 1. The list is an
+   attribute before opset 13. ONNX Squeeze-25. */
 void lower_ONNX_Squeeze(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -140,8 +142,8 @@ void lower_ONNX_Squeeze(lowering *l, const node *n)
     l_out(l, 0, x);
 }
 
-/* Dims of 1 put in so that they stand at the listed axes of the result. The list is an attribute before opset 13. ONNX
-   Unsqueeze-25. */
+/* Dims of 1 put in so that they stand at the listed axes of the result. The list is an attribute before opset
+   13. ONNX Unsqueeze-25. */
 void lower_ONNX_Unsqueeze(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -167,7 +169,7 @@ void lower_ONNX_Unsqueeze(lowering *l, const node *n)
         l_out(l, 0, m_reshape(l, x, (size_t)wide, out));
 }
 
-/* ---- Order --------------------------------------------------------------------------------------------- */
+/* ---- Order ----------------------------------------------------------------------------------- */
 
 /* Axes in the order of perm, reversed without one. ONNX Transpose-25. */
 void lower_ONNX_Transpose(lowering *l, const node *n)
@@ -186,8 +188,8 @@ void lower_ONNX_Transpose(lowering *l, const node *n)
     l_out(l, 0, m_transpose(l, x, perm ? perm : reversed));
 }
 
-/* Blocks of b * b channels spread over the plane: out[n, c, h * b + i, w * b + j] = x[n, k, h, w] with k = (i * b + j)
-   * C + c in mode DCR and c * b * b + i * b + j in mode CRD. ONNX DepthToSpace-13. */
+/* Blocks of b * b channels spread over the plane: out[n, c, h * b + i, w * b + j] = x[n, k, h, w] with k = (i
+   * b + j) * C + c in mode DCR and c * b * b + i * b + j in mode CRD. ONNX DepthToSpace-13. */
 void lower_ONNX_DepthToSpace(lowering *l, const node *n)
 {
     static const int64_t dcr[6] = {0, 3, 4, 1, 5, 2}, crd[6] = {0, 1, 4, 2, 5, 3};
@@ -212,8 +214,8 @@ void lower_ONNX_DepthToSpace(lowering *l, const node *n)
     l_out(l, 0, m_reshape(l, x, 4, flat));
 }
 
-/* Blocks of the plane stacked into channels: out[n, (i * b + j) * C + c, h, w] = x[n, c, h * b + i, w * b + j]. ONNX
-   SpaceToDepth-13. */
+/* Blocks of the plane stacked into channels: out[n, (i * b + j) * C + c, h, w] = x[n, c, h * b + i, w * b +
+   j]. ONNX SpaceToDepth-13. */
 void lower_ONNX_SpaceToDepth(lowering *l, const node *n)
 {
     static const int64_t perm[6] = {0, 3, 5, 1, 2, 4};
@@ -239,7 +241,7 @@ void lower_ONNX_SpaceToDepth(lowering *l, const node *n)
     l_out(l, 0, m_reshape(l, x, 4, flat));
 }
 
-/* ---- Repetition ------------------------------------------------------------------------------------------ */
+/* ---- Repetition ------------------------------------------------------------------------------ */
 
 /* A dim of x against the one asked for: 1 gives way on either side. */
 static dim expanded(lowering *l, dim have, dim want, int at)
