@@ -188,6 +188,8 @@ void lower_ONNX_OneHot(lowering *l, const node *n)
         column[i] = d_const(l, 1);
         wide[i] = i == at ? DIM_NONE : dims[from++];
     }
+    if (!l_ok(l))
+        return;
     if (l->symbolic)
         l_declare(l, 0, m_dtype(l, values), rank + 1, wide);
     dim depth = depth_of(l, l_in(l, 1));

@@ -50,6 +50,29 @@ static void equal_parts(lowering *l, dim d, size_t n, bool uneven, dim *sizes)
     }
 }
 
+/* The sizes that an attribute or input 1 lists, at most `parts`; returns how many there are. Outputs are declared first,
+   for an input that is not known yet. */
+static size_t given_sizes(lowering *l, const node *n, mval x, int at, dim *sizes, size_t parts)
+{
+    dim unknown[SIB_MAX_RANK];
+    size_t count;
+    const int64_t *list = attr_ints(n, "split", &count);
+    int rank = m_dims(l, x, unknown);
+    unknown[at] = DIM_NONE;
+    for (size_t i = 0; i < parts && l->symbolic; i++)
+        l_declare(l, i, m_dtype(l, x), rank, unknown);
+    if (list) {
+        for (size_t i = 0; i < count && i < parts; i++)
+            sizes[i] = d_const(l, list[i]);
+        return count;
+    }
+    if (n->version >= 2)
+        return m_elements(l, l_in(l, 1), sizes, parts);
+    given_list early = given_dims(l, n, "", 1);
+    memcpy(sizes, early.items, sizeof *sizes * (early.n < parts ? early.n : parts));
+    return early.n;
+}
+
 /* x cut along an axis into parts of the given sizes, or into equal ones. Sizes are an attribute before opset
    13 (in opset 1 an input too); num_outputs came with opset 18. ONNX Split-18. */
 void lower_ONNX_Split(lowering *l, const node *n)
@@ -60,35 +83,27 @@ void lower_ONNX_Split(lowering *l, const node *n)
     int rank = m_dims(l, x, dims), at = m_axis(l, attr_int(n, "axis", 0), rank, "axis");
     if (!l_ok(l))
         return;
-    if (!l_has(l, 1) && !node_attribute(n, "split")) {
-        dim few[GIVEN_MAX],
-            *all = parts <= GIVEN_MAX ? few : arena_alloc(l->graph->arena, parts, sizeof *all);
-        int64_t wanted = attr_int(n, "num_outputs", (int64_t)parts);
-        if (!all || wanted != (int64_t)parts) {
-            l_fail(l, SIB_ERR_ARGUMENT, "num_outputs %lld with %zu outputs", (long long)wanted, parts);
-            return;
-        }
-        equal_parts(l, dims[at], parts, n->version >= 18, all);
-        for (size_t i = 0; i < parts && l_ok(l); i++) {
-            l_out(l, i, m_slice(l, x, at, start, all[i], 1));
-            start = d_add(l, start, all[i]);
-        }
+    dim *sizes = arena_alloc(l->graph->arena, parts ? parts : 1, sizeof *sizes);
+    if (!sizes) {
+        l_fail(l, SIB_ERR_MEMORY, "no memory for %zu sizes", parts);
         return;
     }
-    dim unknown[SIB_MAX_RANK];
-    memcpy(unknown, dims, sizeof unknown);
-    unknown[at] = DIM_NONE;
-    for (size_t i = 0; i < parts && l->symbolic; i++)
-        l_declare(l, i, m_dtype(l, x), rank, unknown);
-    given_list list = given_dims(l, n, "split", 1);
-    if (l_ok(l) && list.n != parts)
-        l_fail(l, SIB_ERR_ARGUMENT, "%zu sizes for %zu outputs", list.n, parts);
+    size_t listed = parts;
+    if (node_attribute(n, "split") || l_has(l, 1))
+        listed = given_sizes(l, n, x, at, sizes, parts);
+    else if (attr_int(n, "num_outputs", (int64_t)parts) != (int64_t)parts)
+        l_fail(l, SIB_ERR_ARGUMENT, "num_outputs %lld with %zu outputs",
+               (long long)attr_int(n, "num_outputs", 0), parts);
+    else
+        equal_parts(l, dims[at], parts, n->version >= 18, sizes);
+    if (l_ok(l) && listed != parts)
+        l_fail(l, SIB_ERR_ARGUMENT, "%zu sizes for %zu outputs", listed, parts);
     for (size_t i = 0; i < parts && l_ok(l); i++) {
         int64_t size;
-        if (number_of(l, list.items[i], &size) && size < 0)
+        if (number_of(l, sizes[i], &size) && size < 0)
             l_fail(l, SIB_ERR_ARGUMENT, "part %zu has the size %lld", i, (long long)size);
-        l_out(l, i, m_slice(l, x, at, start, list.items[i], 1));
-        start = d_add(l, start, list.items[i]);
+        l_out(l, i, m_slice(l, x, at, start, sizes[i], 1));
+        start = d_add(l, start, sizes[i]);
     }
     int64_t total, used;
     if (l_ok(l) && number_of(l, start, &used) && number_of(l, dims[at], &total) && used != total)
@@ -267,7 +282,7 @@ static mval crop(lowering *l, mval x, int at, dim *before, dim *after)
     dim n = m_dim(l, x, at), zero = d_const(l, 0), start = zero, count = n;
     int64_t front, back, size;
     if (number_of(l, *before, &front) && front < 0) {
-        start = d_const(l, -front);
+        start = d_sub(l, zero, *before);
         count = d_add(l, count, *before);
         *before = zero;
     }

@@ -52,6 +52,10 @@ typedef struct resize_axis {
     double up, down, start, end; /* start, end: region of interest, 0 and 1 are the ends */
 } resize_axis;
 
+/* Longest table, and the longest that inference makes, which knows the types without it. */
+#define TABLE_MAX      ((int64_t)1 << 28)
+#define TABLE_SYMBOLIC ((int64_t)1 << 16)
+
 /* ---- One axis as a table --------------------------------------------------------------------- */
 
 /* Where output position i lies among the input's. The resized length is not rounded here, as in the official
@@ -120,7 +124,8 @@ static int64_t taps_of(const resize_spec *s, const resize_axis *x)
 {
     if (s->filter == FILTER_NEAREST)
         return 1;
-    return (int64_t)ceil(2 * (s->filter == FILTER_LINEAR ? 1 : 2) * stretch_of(s, x));
+    double taps = ceil(2 * (s->filter == FILTER_LINEAR ? 1 : 2) * stretch_of(s, x));
+    return taps < 1e15 ? (int64_t)taps : (int64_t)1e15; /* more than any table has */
 }
 
 /* Indices and weights (taps) of one output position. Taps without weight share that of another one and its
@@ -155,10 +160,8 @@ static void weigh(const resize_spec *s, const resize_axis *x, double p, int64_t 
 /* True where the axis stays as it is. */
 static bool is_identity(const resize_spec *s, const resize_axis *x)
 {
-    bool same = x->in == x->out;
-    for (int64_t i = 0; i < x->out && same; i++)
-        same = source_of(s, x, i) == (double)i;
-    return same;
+    bool whole = s->mapping != MAP_TF_CROP_AND_RESIZE || (x->start == 0 && x->end == 1);
+    return x->in == x->out && x->up == x->down && whole && s->mapping != MAP_TF_HALF_PIXEL_FOR_NN;
 }
 
 static sib_tensor *table(lowering *l, sib_dtype dtype, size_t rank, const int64_t *dims)
@@ -170,12 +173,26 @@ static sib_tensor *table(lowering *l, sib_dtype dtype, size_t rank, const int64_
     return t;
 }
 
+/* False where a table of so many rows is not made; the lowering has stopped then. */
+static bool table_fits(lowering *l, int64_t rows, int64_t columns)
+{
+    int64_t size = 0;
+    if (!i64_mul(rows, columns, &size) || size > TABLE_MAX)
+        l_fail(l, SIB_ERR_SIZE, "an axis resampled to %lld positions with %lld weights each", (long long)rows,
+               (long long)columns);
+    else if (l_ok(l) && l->symbolic && size > TABLE_SYMBOLIC)
+        l->status = LOWER_NEEDS_DIMS;
+    return l_ok(l);
+}
+
 /* x with one axis resampled. */
 static mval resample_axis(lowering *l, const resize_spec *s, const resize_axis *axis, mval x, int at)
 {
     int64_t taps = taps_of(s, axis), wide[SIB_MAX_RANK] = {axis->out, taps};
     int rank = m_rank(l, x);
     bool one = s->filter == FILTER_NEAREST;
+    if (!table_fits(l, axis->out, taps))
+        return MVAL_NONE;
     for (int i = 2; i < SIB_MAX_RANK; i++)
         wide[i] = 1;
     sib_tensor *indices = table(l, SIB_I64, one ? 1 : 2, wide);
@@ -205,7 +222,7 @@ static mval resample_axis(lowering *l, const resize_spec *s, const resize_axis *
 static mval outside_of(lowering *l, const resize_spec *s, const resize_axis *axis)
 {
     bool any = false;
-    sib_tensor *t = table(l, SIB_BOOL, 1, &axis->out);
+    sib_tensor *t = table_fits(l, axis->out, 1) ? table(l, SIB_BOOL, 1, &axis->out) : NULL;
     for (int64_t i = 0; i < axis->out && t; i++) {
         double p = source_of(s, axis, i);
         bool out = p < 0 || p > (double)axis->in - 1;
