@@ -30,6 +30,42 @@ static sib_code position_in(const ref_call *c, size_t i, size_t n, size_t extra,
 
 /* ---- Made and changed ----------------------------------------------------------------------------------- */
 
+/* What comes to stand in a sequence: the value itself, or a copy where its memory is lent, as that of a plan is, which
+   the next run writes to. */
+static sib_code kept(const ref_call *c, const sib_value *v, sib_value **out)
+{
+    const sib_tensor *t = sib_value_tensor(v);
+    sib_tensor *own = NULL;
+    if (!t || t->storage->owned) {
+        *out = value_share(v);
+        return SIB_OK;
+    }
+    sib_code code = sib_tensor_copy(t, &own, c->err);
+    return code == SIB_OK ? value_take_tensor(own, out, c->err) : code;
+}
+
+/* Item i of `made` becomes v. */
+static sib_code put_item(const ref_call *c, sib_value *made, size_t i, const sib_value *v)
+{
+    sib_value *item = NULL;
+    if (v->depth >= VALUE_MAX_DEPTH)
+        return ref_fail(c, SIB_ERR_SIZE, "item %zu holds values %u deep, at most %d are built", i, v->depth,
+                        VALUE_MAX_DEPTH);
+    sib_code code = kept(c, v, &item);
+    if (code == SIB_OK)
+        value_put(made, i, item);
+    return code;
+}
+
+/* Gives what was made, or frees it after a failure. */
+static sib_code give_or_free(const ref_call *c, sib_code code, sib_value *made)
+{
+    if (code == SIB_OK)
+        return ref_give(c, 0, made);
+    sib_value_free(&made);
+    return code;
+}
+
 static sib_code gather_inputs(const ref_call *c, sib_value_kind kind)
 {
     size_t n = attr_int(c->node, "empty", 0) ? 0 : c->view->n_in;
@@ -39,8 +75,8 @@ static sib_code gather_inputs(const ref_call *c, sib_value_kind kind)
             return ref_fail(c, SIB_ERR_VALUE, "input %zu is missing", i);
     sib_code code = value_room(kind, n, &made, c->err);
     for (size_t i = 0; i < n && code == SIB_OK; i++)
-        value_put(made, i, value_share(ref_value(c, i)));
-    return code == SIB_OK ? ref_give(c, 0, made) : code;
+        code = put_item(c, made, i, ref_value(c, i));
+    return give_or_free(c, code, made);
 }
 
 sib_code ref_sequence_make(const ref_call *c)
@@ -77,8 +113,8 @@ sib_code ref_sequence_insert(const ref_call *c)
                         sib_dtype_name(first->dtype));
     code = value_room(SIB_VALUE_SEQUENCE, n + 1, &made, c->err);
     for (size_t i = 0; i <= n && code == SIB_OK; i++)
-        value_put(made, i, value_share(i == at ? item : s->items[i < at ? i : i - 1]));
-    return code == SIB_OK ? ref_give(c, 0, made) : code;
+        code = put_item(c, made, i, i == at ? item : s->items[i < at ? i : i - 1]);
+    return give_or_free(c, code, made);
 }
 
 sib_code ref_sequence_erase(const ref_call *c)
@@ -292,10 +328,7 @@ sib_code ref_sequence_split(const ref_call *c)
             value_put(made, i, piece);
         begin += size;
     }
-    if (code == SIB_OK)
-        return ref_give(c, 0, made);
-    sib_value_free(&made);
-    return code;
+    return give_or_free(c, code, made);
 }
 
 /* ---- Optionals -------------------------------------------------------------------------------------------- */
