@@ -1,9 +1,10 @@
 /* Dims as expressions over symbols, hash-consed: equal expressions have equal ids.
 
    Normal form: a sum of terms, each an integer coefficient times a product of atoms with powers; an atom is a
-   symbol or a floor-division, ceiling-division, modulo, min or max node of two normal forms. Constants are sums
+   symbol or a floor-division, ceiling-division, modulo, min, max or broadcast node of normal forms. Constants are sums
    with the empty product alone. Sums and products are flattened and sorted, so `T + 1 + T` and `2 * T + 1` are one
-   id, while `T / 2 * 2` and `T` are two. */
+   id, while `T / 2 * 2` and `T` are two. Divisions give out what divides: (3*T+5)/2 is T+2 + floor((T+1)/2), and
+   floor(floor(T/2)/3) is floor(T/6); a ceiling over a number is a floor. Symbols are sizes: >= 0. */
 #ifndef GRAPH_DIMS_H
 #define GRAPH_DIMS_H
 
@@ -25,17 +26,21 @@ void dim_table_free(dim_table **t);
    DIM_MAX_TERMS, the result is DIM_NONE and dim_table_failed tells why; results of DIM_NONE stay DIM_NONE. */
 #define DIM_MAX_TERMS 64
 dim dim_const(dim_table *t, int64_t value);
-dim dim_symbol(dim_table *t, sib_str name); /* the same name gives the same dim */
+dim dim_symbol(dim_table *t, sib_str name); /* the same name gives the same dim; "": fresh */
 dim dim_fresh(dim_table *t);                /* a symbol like no other, shown as "?1", "?2", ... */
 dim dim_add(dim_table *t, dim a, dim b);
 dim dim_sub(dim_table *t, dim a, dim b);
 dim dim_mul(dim_table *t, dim a, dim b);
-dim dim_floor_div(dim_table *t, dim a,
-                  dim b); /* toward minus infinity; exact where b divides every coefficient */
+/* Toward minus infinity. Exact where b divides a whatever the symbols are, b = 0 not considered: T*80/T is 80. A
+   constant 0 as b is SIB_ERR_ARGUMENT. */
+dim dim_floor_div(dim_table *t, dim a, dim b);
 dim dim_ceil_div(dim_table *t, dim a, dim b);
 dim dim_mod(dim_table *t, dim a, dim b); /* a - floor(a / b) * b */
 dim dim_min(dim_table *t, dim a, dim b);
 dim dim_max(dim_table *t, dim a, dim b);
+/* a and b together as NumPy broadcasts: the other where one is 1. Evaluation refuses what does not broadcast; two
+   constants that do not are SIB_ERR_ARGUMENT. */
+dim dim_broadcast(dim_table *t, dim a, dim b);
 /* The code of the first maker that gave DIM_NONE for want of memory or size since the last call; SIB_OK for none. */
 sib_code dim_table_failed(dim_table *t);
 
@@ -43,7 +48,7 @@ sib_code dim_table_failed(dim_table *t);
 bool dim_is_const(const dim_table *t, dim d, int64_t *value);
 /* True and the name where d is one symbol alone. */
 bool dim_is_symbol(const dim_table *t, dim d, sib_str *name);
-/* True where d can be shown to be >= low for all symbols >= 0: constants, sums of terms that are not negative. */
+/* True where d can be shown to be >= low for all symbols >= 0, by the bounds of its parts. */
 bool dim_at_least(const dim_table *t, dim d, int64_t low);
 static inline bool dim_same(dim a, dim b)
 {
@@ -61,11 +66,11 @@ typedef struct dim_binding {
 
 /* Value of symbol under b. False where it has none. */
 bool dim_bound(const dim_binding *b, dim symbol, int64_t *value);
-/* Sets or replaces. Errors: SIB_ERR_MEMORY, SIB_ERR_ARGUMENT (d is no symbol). */
+/* Sets or replaces. Errors: SIB_ERR_MEMORY, SIB_ERR_ARGUMENT (no symbol, value < 0). */
 sib_code dim_bind(const dim_table *t, dim_binding *b, dim symbol, int64_t value, sib_error *err);
 void dim_binding_clear(dim_binding *b);
 
-/* Value of d. Errors: SIB_ERR_ARGUMENT (a symbol without value, named; division by 0), SIB_ERR_SIZE (overflow). */
+/* Value of d. Errors: SIB_ERR_ARGUMENT (a symbol without value, named; division by 0; no broadcast), SIB_ERR_SIZE (overflow). */
 sib_code dim_eval(const dim_table *t, dim d, const dim_binding *b, int64_t *out, sib_error *err);
 /* d with the symbols of b replaced by their values; others stay. */
 dim dim_substitute(dim_table *t, dim d, const dim_binding *b);

@@ -1,0 +1,110 @@
+/* The inside of a table of dims, for the files of dims.h. */
+#ifndef GRAPH_DIMS_TABLE_H
+#define GRAPH_DIMS_TABLE_H
+
+#include "graph/arena.h"
+#include "graph/dims.h"
+
+/* Deepest atom within atom, and most atoms and terms inside a dim, counted as often as they stand there: evaluation
+   goes down as far and takes as many steps. */
+#define DIMS_DEPTH_MAX  64
+#define DIMS_WEIGHT_MAX 10000
+/* Highest power of an atom. */
+#define DIMS_POWER_MAX 64
+
+typedef enum entry_kind {
+    ENTRY_NONE,
+    ENTRY_SUM,     /* terms, sorted by product: a dim */
+    ENTRY_PRODUCT, /* factors, sorted by atom */
+    ENTRY_SYMBOL,  /* the bytes of its name */
+    ENTRY_FLOOR,   /* operands: two sums. A divisor that is a number is > 0 */
+    ENTRY_CEIL,    /* never by a number: that is a floor */
+    ENTRY_MOD,
+    ENTRY_MIN, /* of more than two: the first operand is the same again */
+    ENTRY_MAX,
+    ENTRY_BROADCAST
+} entry_kind;
+
+typedef struct term {
+    int64_t coefficient; /* never 0 */
+    uint64_t product;    /* id of an ENTRY_PRODUCT; that of no factors for the constant */
+} term;
+
+typedef struct factor {
+    uint32_t atom, power; /* power > 0 */
+} factor;
+
+typedef struct operands {
+    uint32_t a, b;
+} operands;
+
+typedef struct entry {
+    entry_kind kind;
+    uint32_t bytes, depth, weight;
+    uint64_t hash;
+    int64_t low, high; /* bounds for all symbols >= 0 wherever evaluation does not overflow */
+    const void *data;  /* (bytes) terms, factors, name or operands */
+} entry;
+
+struct dim_table {
+    graph_arena *arena;
+    entry *entries; /* (n), entry 0 is none */
+    uint32_t n, capacity;
+    uint32_t *slots; /* (n_slots) ids, 0 for an empty one; a power of two */
+    uint32_t n_slots, n_fresh;
+    uint32_t one; /* the product of no factors */
+    sib_code failed;
+};
+
+/* A sum being put together. */
+typedef struct sum {
+    size_t n;
+    term terms[DIM_MAX_TERMS];
+} sum;
+
+static inline const term *dims_terms(const dim_table *t, dim d, size_t *n)
+{
+    *n = t->entries[d.id].bytes / sizeof(term);
+    return (const term *)t->entries[d.id].data;
+}
+
+static inline const factor *dims_factors(const dim_table *t, uint64_t product, size_t *n)
+{
+    *n = t->entries[product].bytes / sizeof(factor);
+    return (const factor *)t->entries[product].data;
+}
+
+/* floor(a / b); b is not 0 and the quotient is no overflow. */
+static inline int64_t dims_floor(int64_t a, int64_t b)
+{
+    return a / b - (a % b != 0 && (a % b < 0) != (b < 0));
+}
+
+/* a - floor(a / b) * b, without leaving int64. */
+static inline int64_t dims_mod(int64_t a, int64_t b)
+{
+    int64_t rest = b == -1 ? 0 : a % b;
+    return rest && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
+/* The id of these bytes, new or old; 0 where memory or a limit fails, which dim_table_failed then tells. */
+uint32_t dims_intern(dim_table *t, entry_kind kind, const void *data, size_t bytes);
+/* Notes the first failure. Returns 0. */
+uint32_t dims_fail(dim_table *t, sib_code code);
+/* Adds a term, keeping the order. False where a coefficient overflows or there are too many. */
+bool dims_sum_add(dim_table *t, sum *s, int64_t coefficient, uint32_t product);
+dim dims_sum_end(dim_table *t, const sum *s);
+void dims_sum_load(const dim_table *t, dim d, sum *out);
+/* The product of two products; 0 where a limit fails. */
+uint32_t dims_product(dim_table *t, uint32_t a, uint32_t b);
+/* a / b where b's factors are all among a's; 0 where not, or where memory fails. */
+uint32_t dims_product_without(dim_table *t, uint32_t a, uint32_t b);
+/* The factors that both have; 0 where memory fails. */
+uint32_t dims_product_common(dim_table *t, uint32_t a, uint32_t b);
+
+/* The atom that a dim is, alone and once; 0 where it is more. */
+uint32_t dims_lone_atom(const dim_table *t, dim d);
+/* The dim that is one atom alone; DIM_NONE for atom 0. */
+dim dims_from_atom(dim_table *t, uint32_t atom);
+
+#endif
