@@ -327,6 +327,7 @@ D_BINARY(ceil_div)
 D_BINARY(mod)
 D_BINARY(min)
 D_BINARY(max)
+D_BINARY(broadcast)
 #undef D_BINARY
 
 dim d_product(lowering *l, size_t n, const dim *dims)

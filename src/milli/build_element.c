@@ -5,22 +5,16 @@
 
 /* ---- Elementwise ----------------------------------------------------------------------------------- */
 
-/* The dim of two operands together, as NumPy broadcasts. Of two symbols the larger is right wherever the model can
-   run at all. */
+/* The dim of two operands together, as NumPy broadcasts. */
 static dim broadcast_dim(lowering *l, dim a, dim b)
 {
-    int64_t x = -1, y = -1;
-    dim_is_const(l->graph->dims, a, &x);
-    dim_is_const(l->graph->dims, b, &y);
-    if (dim_same(a, b) || y == 1)
-        return a;
-    if (x == 1)
-        return b;
-    if (x >= 0 && y >= 0) {
+    int64_t x, y;
+    if (dim_is_const(l->graph->dims, a, &x) && dim_is_const(l->graph->dims, b, &y) && x != y && x != 1 &&
+        y != 1) {
         l_fail(l, SIB_ERR_ARGUMENT, "dims %lld and %lld do not broadcast", (long long)x, (long long)y);
         return DIM_NONE;
     }
-    return x >= 0 ? a : y >= 0 ? b : d_max(l, a, b);
+    return d_broadcast(l, a, b);
 }
 
 /* Broadcasts dims `b` of rank into `out`, which has *rank dims already. */

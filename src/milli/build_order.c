@@ -20,12 +20,11 @@ mval m_matmul(lowering *l, mval a, mval b)
     for (int i = 0; i < rank - 2 && l_ok(l); i++) {
         int at_a = i - (rank - n), at_b = i - (rank - k);
         dim p = at_a < 0 ? one : x[at_a], q = at_b < 0 ? one : y[at_b];
-        int64_t u = -1, v = -1;
-        dim_is_const(l->graph->dims, p, &u);
-        dim_is_const(l->graph->dims, q, &v);
-        if (u > 1 && v > 1 && u != v)
+        int64_t u, v;
+        if (dim_is_const(l->graph->dims, p, &u) && dim_is_const(l->graph->dims, q, &v) && u != v && u != 1 &&
+            v != 1)
             return l_fail(l, SIB_ERR_ARGUMENT, "matmul of batches %lld and %lld", (long long)u, (long long)v);
-        out[i] = u == 1 ? q : v == 1 || dim_same(p, q) || u >= 0 ? p : v >= 0 ? q : d_max(l, p, q);
+        out[i] = d_broadcast(l, p, q);
     }
     out[rank - 2] = x[n - 2];
     out[rank - 1] = y[k - 1];

@@ -252,11 +252,7 @@ static dim expanded(lowering *l, dim have, dim want, int at)
         l_fail(l, SIB_ERR_ARGUMENT, "target dim %d is %lld", at, (long long)y);
     if (x_known && y_known && x != y && x != 1 && y != 1)
         l_fail(l, SIB_ERR_ARGUMENT, "a dim of %lld cannot be expanded to %lld", (long long)x, (long long)y);
-    if (dim_same(have, want) || y == 1)
-        return have;
-    if (x == 1)
-        return want;
-    return x_known ? have : y_known ? want : d_max(l, have, want);
+    return l_ok(l) ? d_broadcast(l, have, want) : DIM_NONE;
 }
 
 /* x broadcast with a shape in both directions. ONNX Expand-13. */
