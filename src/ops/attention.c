@@ -60,6 +60,14 @@ mval attention_distance(lowering *l, dim n_queries, dim n_keys, mval offset)
 
 /* ---- Scores -------------------------------------------------------------------------------------------- */
 
+mval attention_scale(lowering *l, double scale, sib_dtype dtype, dim width, bool root)
+{
+    mval wide = m_scalar(l, SIB_F64, scale);
+    if (isnan(scale))
+        wide = m_reciprocal(l, m_sqrt(l, m_cast(l, m_dim_scalar(l, width), SIB_F64)));
+    return m_cast(l, root ? m_sqrt(l, wide) : wide, dtype);
+}
+
 mval attention_softcap(lowering *l, mval x, double cap)
 {
     if (cap == 0)
@@ -194,11 +202,7 @@ void lower_ONNX_Attention(lowering *l, const node *n)
     mval k = with_past(l, IN_PAST_KEY, head_input(l, n, IN_K, "kv_num_heads"));
     mval v = with_past(l, IN_PAST_VALUE, head_input(l, n, IN_V, "kv_num_heads"));
     dim n_queries = m_dim(l, q, 2), n_keys = m_dim(l, k, 2);
-    double scale = attr_float(n, "scale", 0);
-    /* a scale of 1 / sqrt(D), of which either side takes the root */
-    if (!node_attribute(n, "scale"))
-        scale = 1 / sqrt((double)m_number(l, m_dim(l, q, 3)));
-    mval root = m_scalar_like(l, q, sqrt(scale));
+    mval root = attention_scale(l, attr_float(n, "scale", NAN), m_dtype(l, q), m_dim(l, q, 3), true);
     mval raw = attention_matmul(l, m_mul(l, q, root), m_swap(l, m_mul(l, k, root), 2, 3)); /* [B, Hq, S, T] */
     mval capped = attention_softcap(l, raw, attr_float(n, "softcap", 0));
     mval bias = whole_bias(l, n, m_dtype(l, q), n_queries, n_keys);

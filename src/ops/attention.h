@@ -21,6 +21,10 @@ mval attention_hide(lowering *l, mval hidden, sib_dtype dtype, double amount);
    out[..., i, j] = i + offset - j, int64. offset: scalar or [B, 1, 1, 1]. Negative for keys that lie ahead. */
 mval attention_distance(lowering *l, dim n_queries, dim n_keys, mval offset);
 
+/* The scalar that scores are multiplied with: `scale`, or 1 / sqrt(width) where that is NaN; with root its square root,
+   for either side of the product. */
+mval attention_scale(lowering *l, double scale, sib_dtype dtype, dim width, bool root);
+
 /* cap * tanh(x / cap); x itself for a cap of 0. */
 mval attention_softcap(lowering *l, mval x, double cap);
 /* e^(x - m) / (e^(sink - m) + sum over the last axis), m the largest of both. sink: broadcast to [..., 1] or

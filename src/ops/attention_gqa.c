@@ -150,11 +150,10 @@ static mval sink_of(lowering *l, const node *n, sib_dtype dtype)
 static void attend(lowering *l, const node *n, const gqa *o, mval keys, mval values)
 {
     sib_dtype dtype = m_dtype(l, o->q), wide = ms_wide(dtype);
-    double scale = attr_float(n, "scale", 0);
-    if (scale == 0)
-        scale = 1 / sqrt((double)m_number(l, m_dim(l, o->q, 3)));
+    double given = attr_float(n, "scale", 0);
+    mval scale = attention_scale(l, given != 0 ? given : NAN, wide, m_dim(l, o->q, 3), false);
     mval scores = attention_matmul(l, m_cast(l, o->q, wide), m_swap(l, m_cast(l, keys, wide), 2, 3));
-    scores = attention_softcap(l, m_mul_number(l, scores, scale), attr_float(n, "softcap", 0));
+    scores = attention_softcap(l, m_mul(l, scores, scale), attr_float(n, "softcap", 0));
     if (l_has(l, GQA_BIAS))
         scores = m_add(l, scores, bias_in_room(l, o, wide));
     mval hidden = hidden_keys(l, n, o), open = m_where(l, hidden, m_scalar(l, wide, -INFINITY), scores);

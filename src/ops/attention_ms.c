@@ -67,7 +67,7 @@ mval ms_attend(lowering *l, mval q, mval k, mval v, const ms_scores *s, mval *qk
 {
     sib_dtype dtype = m_dtype(l, q), wide = ms_wide(dtype);
     dim n_queries = m_dim(l, q, 2), n_keys = m_dim(l, k, 2);
-    double scale = s->scale != 0 ? s->scale : 1 / sqrt((double)m_number(l, m_dim(l, q, 3)));
+    mval scale = attention_scale(l, s->scale != 0 ? s->scale : NAN, wide, m_dim(l, q, 3), false);
     mval product = attention_matmul(l, m_cast(l, q, wide), m_swap(l, m_cast(l, k, wide), 2, 3));
     mval bias = mask_bias(l, s, m_dim(l, q, 0), n_queries, n_keys, wide);
     if (s->causal) { /* takes the mask's place where both hide */
@@ -78,7 +78,7 @@ mval ms_attend(lowering *l, mval q, mval k, mval v, const ms_scores *s, mval *qk
     }
     if (s->bias.id != NO_VALUE)
         bias = attention_add_bias(l, m_cast(l, s->bias, wide), bias);
-    mval scores = attention_add_bias(l, m_mul_number(l, product, scale), bias); /* [B, N, S, T] */
+    mval scores = attention_add_bias(l, m_mul(l, product, scale), bias); /* [B, N, S, T] */
     if (qk)
         *qk = m_cast(l, scores, dtype);
     return m_cast(l, attention_matmul(l, m_softmax(l, scores, -1), m_cast(l, v, wide)), dtype);

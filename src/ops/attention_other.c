@@ -96,8 +96,6 @@ void lower_ONNX_LinearAttention(lowering *l, const node *n)
     l_declare(l, 0, dtype, 3, y_dims);
     l_declare(l, 1, kept, 4, state_dims);
     double scale = attr_float(n, "scale", 0);
-    if (scale == 0)
-        scale = 1 / sqrt((double)m_number(l, in.query_width));
     mval state =
         past.id == NO_VALUE ? m_filled(l, m_scalar(l, SIB_F32, 0), 4, state_dims) : m_cast(l, past, SIB_F32);
     int64_t steps = m_number(l, in.steps);
@@ -111,7 +109,9 @@ void lower_ONNX_LinearAttention(lowering *l, const node *n)
     mval y = steps > 0 && l_ok(l) ? m_stack(l, (size_t)steps, ys, 1) : m_scalar(l, SIB_F32, 0);
     mem_free(ys);
     y = steps > 0 ? m_reshape(l, y, 3, y_dims) : m_filled(l, y, 3, y_dims);
-    l_out(l, 0, m_cast(l, m_mul_number(l, y, scale), dtype));
+    l_out(l, 0,
+          m_cast(l, m_mul(l, y, attention_scale(l, scale != 0 ? scale : NAN, SIB_F32, in.query_width, false)),
+                 dtype));
     l_out(l, 1, m_cast(l, state, kept));
 }
 
@@ -138,18 +138,14 @@ void lower_PREVIEW_FlexAttention(lowering *l, const node *n)
     mval q = l_in(l, 0), k = l_in(l, 1), v = l_in(l, 2); /* [B, Hq, S, D], [B, Hkv, T, D], [B, Hkv, T, Dv] */
     sib_dtype dtype = m_dtype(l, q);
     l_declare(l, 0, dtype, 0, NULL);
-    dim dims[4] = {m_dim(l, q, 0), m_dim(l, q, 1), m_dim(l, q, 2), m_dim(l, v, 3)};
-    if (l_ok(l) && (m_rank(l, q) != 4 || m_rank(l, k) != 4 || m_rank(l, v) != 4)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "query, key and value of ranks %d, %d and %d, they need 4", m_rank(l, q),
-               m_rank(l, k), m_rank(l, v));
+    int q_rank = m_rank(l, q), k_rank = m_rank(l, k), v_rank = m_rank(l, v);
+    if (l_ok(l) && (q_rank != 4 || k_rank != 4 || v_rank != 4)) {
+        l_fail(l, SIB_ERR_ARGUMENT, "query, key and value of ranks %d, %d and %d, they need rank 4", q_rank,
+               k_rank, v_rank);
         return;
     }
-    l_declare(l, 0, dtype, 4, dims);
     int64_t precision = attr_int(n, "softmax_precision", dtype == SIB_F64 ? SIB_F64 : SIB_F32);
-    double scale = attr_float(n, "scale", 0);
-    if (!node_attribute(n, "scale"))
-        scale = 1 / sqrt((double)m_number(l, m_dim(l, q, 3)));
-    mval root = m_scalar_like(l, q, sqrt(scale));
+    mval root = attention_scale(l, attr_float(n, "scale", NAN), dtype, m_dim(l, q, 3), true);
     mval scores = attention_matmul(l, m_mul(l, q, root), m_swap(l, m_mul(l, k, root), 2, 3));
     scores = through_graph(l, n, "score_mod", m_cast(l, scores, (sib_dtype)precision));
     mval p = through_graph(l, n, "prob_mod", m_softmax(l, scores, -1));

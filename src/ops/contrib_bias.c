@@ -22,12 +22,15 @@ static mval bucket_of(lowering *l, mval n, int64_t buckets, int64_t max_distance
 void lower_MS_RelativePositionBias(lowering *l, const node *n)
 {
     mval table = l_in(l, 0);
-    int64_t buckets = m_size(l, table, 0), distance = attr_int(n, "max_distance", 0);
     bool both = attr_int(n, "is_bidirectional", 0) != 0;
-    dim heads = m_dim(l, table, 1), rows = DIM_NONE, columns = DIM_NONE, known[4] = {d_const(l, 1), heads};
+    dim rows = DIM_NONE, columns = DIM_NONE, heads = m_dim(l, table, 1), known[4] = {d_const(l, 1), heads};
     l_declare(l, 0, m_dtype(l, table), 4, known);
     m_elements(l, l_in(l, 1), &rows, 1);
     m_elements(l, l_in(l, 2), &columns, 1);
+    known[2] = rows;
+    known[3] = columns;
+    l_declare(l, 0, m_dtype(l, table), 4, known);
+    int64_t buckets = m_size(l, table, 0), distance = attr_int(n, "max_distance", 0);
     int64_t half = both ? buckets / 2 : buckets;
     if (l_ok(l) && (half < 2 || distance <= half / 2)) {
         l_fail(l, SIB_ERR_ARGUMENT, "%lld buckets for distances up to %lld", (long long)buckets,
