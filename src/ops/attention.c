@@ -3,6 +3,11 @@
 
 #include <math.h>
 
+sib_dtype attention_wide(sib_dtype dtype)
+{
+    return dtype == SIB_F16 || dtype == SIB_BF16 ? SIB_F32 : dtype;
+}
+
 /* ---- Heads --------------------------------------------------------------------------------------------- */
 
 mval attention_split_heads(lowering *l, mval x, int64_t heads)
@@ -167,7 +172,7 @@ static mval whole_bias(lowering *l, const node *n, sib_dtype dtype, dim n_querie
 /* Softmax of scores + bias in softmax_precision; rows without any key give 0. */
 static mval probabilities(lowering *l, const node *n, mval scores, mval bias)
 {
-    sib_dtype dtype = m_dtype(l, scores);
+    sib_dtype dtype = m_dtype(l, scores); /* wide */
     int64_t precision = attr_int(n, "softmax_precision", dtype);
     if (l_ok(l) && precision != SIB_F32 && precision != SIB_F16 && precision != SIB_F64 &&
         precision != SIB_BF16)
@@ -202,13 +207,15 @@ void lower_ONNX_Attention(lowering *l, const node *n)
     mval k = with_past(l, IN_PAST_KEY, head_input(l, n, IN_K, "kv_num_heads"));
     mval v = with_past(l, IN_PAST_VALUE, head_input(l, n, IN_V, "kv_num_heads"));
     dim n_queries = m_dim(l, q, 2), n_keys = m_dim(l, k, 2);
-    mval root = attention_scale(l, attr_float(n, "scale", NAN), m_dtype(l, q), m_dim(l, q, 3), true);
-    mval raw = attention_matmul(l, m_mul(l, q, root), m_swap(l, m_mul(l, k, root), 2, 3)); /* [B, Hq, S, T] */
+    sib_dtype dtype = m_dtype(l, q), wide = attention_wide(dtype);
+    mval root = attention_scale(l, attr_float(n, "scale", NAN), wide, m_dim(l, q, 3), true);
+    mval left = m_mul(l, m_cast(l, q, wide), root), right = m_mul(l, m_cast(l, k, wide), root);
+    mval raw = attention_matmul(l, left, m_swap(l, right, 2, 3)); /* [B, Hq, S, T] */
     mval capped = attention_softcap(l, raw, attr_float(n, "softcap", 0));
-    mval bias = whole_bias(l, n, m_dtype(l, q), n_queries, n_keys);
+    mval bias = whole_bias(l, n, wide, n_queries, n_keys);
     mval biased = attention_add_bias(l, capped, bias);
     mval p = probabilities(l, n, biased, bias);
-    mval y = attention_matmul(l, p, m_cast_like(l, v, p));
+    mval y = m_cast(l, attention_matmul(l, p, m_cast(l, v, wide)), dtype);
     mval shown[4] = {raw, capped, biased, p};
     int64_t mode = attr_int(n, "qk_matmul_output_mode", 0);
     if (mode < 0 || mode > 3)
@@ -216,5 +223,5 @@ void lower_ONNX_Attention(lowering *l, const node *n)
     l_out(l, 0, packed ? attention_merge_heads(l, y) : y);
     l_out(l, 1, k);
     l_out(l, 2, v);
-    l_out(l, 3, l_ok(l) ? shown[mode] : MVAL_NONE);
+    l_out(l, 3, l_ok(l) ? m_cast(l, shown[mode], dtype) : MVAL_NONE);
 }

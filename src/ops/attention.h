@@ -5,6 +5,9 @@
 
 #include "ops/lower.h"
 
+/* float32 for the half floats, in which they are computed and rounded once at the end; others as they are. */
+sib_dtype attention_wide(sib_dtype dtype);
+
 /* [B, S, H*D] as [B, H, S, D]. Fails where heads < 1. */
 mval attention_split_heads(lowering *l, mval x, int64_t heads);
 /* [B, H, S, D] as [B, S, H*D]. */
@@ -33,7 +36,7 @@ mval attention_softmax(lowering *l, mval x, mval sink);
 
 /* Rotary position embedding of x [..., D] in its first `rotary` numbers: pairs (x1, x2) become
    (cos * x1 - sin * x2, sin * x1 + cos * x2). cos, sin: broadcast to [..., rotary / 2]. Pairs are neighbours where
-   interleaved, else one of either half. */
+   interleaved, else one of either half. In attention_wide, rounded to the dtype of x. */
 mval attention_rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, bool interleaved);
 
 #endif

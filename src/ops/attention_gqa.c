@@ -65,7 +65,7 @@ static mval normed(lowering *l, const node *n, mval x, size_t weight)
     static const int64_t last = -1;
     if (!l_has(l, weight))
         return x;
-    sib_dtype wide = ms_wide(m_dtype(l, x));
+    sib_dtype wide = attention_wide(m_dtype(l, x));
     mval y = m_cast(l, x, wide), mean = m_reduce_mean(l, m_square(l, y), 1, &last, KEEP_DIMS);
     y = m_div(l, y, m_sqrt(l, m_add_number(l, mean, attr_float(n, "qk_norm_epsilon", 1e-6f))));
     return m_cast_like(l, m_mul(l, y, m_cast(l, l_in(l, weight), wide)), x);
@@ -93,8 +93,8 @@ static void rotate_heads(lowering *l, const node *n, gqa *o)
     dim turned = d_mul(l, m_dim(l, cosine, 1), d_const(l, 2));
     cosine = m_unsqueeze(l, m_gather(l, cosine, positions, 0), 1); /* [B, 1, S, R / 2] */
     sine = m_unsqueeze(l, m_gather(l, sine, positions, 0), 1);
-    o->q = ms_rotate(l, o->q, cosine, sine, turned, interleaved);
-    o->k = ms_rotate(l, o->k, cosine, sine, turned, interleaved);
+    o->q = attention_rotate(l, o->q, cosine, sine, turned, interleaved);
+    o->k = attention_rotate(l, o->k, cosine, sine, turned, interleaved);
 }
 
 /* present [B, Nkv, room, D]: of each sequence the past rows that count, then the new ones, then zeros. */
@@ -149,7 +149,7 @@ static mval sink_of(lowering *l, const node *n, sib_dtype dtype)
 
 static void attend(lowering *l, const node *n, const gqa *o, mval keys, mval values)
 {
-    sib_dtype dtype = m_dtype(l, o->q), wide = ms_wide(dtype);
+    sib_dtype dtype = m_dtype(l, o->q), wide = attention_wide(dtype);
     double given = attr_float(n, "scale", 0);
     mval scale = attention_scale(l, given != 0 ? given : NAN, wide, m_dim(l, o->q, 3), false);
     mval scores = attention_matmul(l, m_cast(l, o->q, wide), m_swap(l, m_cast(l, keys, wide), 2, 3));

@@ -17,11 +17,6 @@ ms_scores ms_scores_of(const node *n)
                        .bias = MVAL_NONE};
 }
 
-sib_dtype ms_wide(sib_dtype dtype)
-{
-    return dtype == SIB_F16 || dtype == SIB_BF16 ? SIB_F32 : dtype;
-}
-
 mval ms_bias_part(lowering *l, mval bias, dim start, dim count)
 {
     return bias.id == NO_VALUE ? MVAL_NONE : m_slice(l, bias, -1, start, count, 1);
@@ -65,7 +60,7 @@ static mval mask_bias(lowering *l, const ms_scores *s, dim batch, dim n_queries,
 
 mval ms_attend(lowering *l, mval q, mval k, mval v, const ms_scores *s, mval *qk)
 {
-    sib_dtype dtype = m_dtype(l, q), wide = ms_wide(dtype);
+    sib_dtype dtype = m_dtype(l, q), wide = attention_wide(dtype);
     dim n_queries = m_dim(l, q, 2), n_keys = m_dim(l, k, 2);
     mval scale = attention_scale(l, s->scale != 0 ? s->scale : NAN, wide, m_dim(l, q, 3), false);
     mval product = attention_matmul(l, m_cast(l, q, wide), m_swap(l, m_cast(l, k, wide), 2, 3));
@@ -163,9 +158,11 @@ void lower_MS_Attention(lowering *l, const node *n)
     l_declare(l, 1, dtype, 0, NULL);
     if (refuse(l, attr_int(n, "do_rotary", 0) != 0, "do_rotary"))
         return;
-    mval all = m_matmul(l, x, w), part[3], y[2], present[2]; /* all: [B, S, q + k + v] */
+    sib_dtype wide = attention_wide(dtype);
+    mval all = m_matmul(l, m_cast(l, x, wide), m_cast(l, w, wide)), part[3], y[2], present[2];
     if (l_has(l, 2))
-        all = m_add(l, all, l_in(l, 2));
+        all = m_add(l, all, m_cast(l, l_in(l, 2), wide));
+    all = m_cast(l, all, dtype); /* [B, S, q + k + v] */
     dim widths[3];
     projected_widths(l, n, m_dim(l, all, 2), widths);
     dim out[3] = {m_dim(l, x, 0), m_dim(l, x, 1), widths[2]};

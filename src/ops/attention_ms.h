@@ -18,9 +18,6 @@ typedef struct ms_scores {
 /* scale, mask_filter_value and unidirectional of a node. */
 ms_scores ms_scores_of(const node *n);
 
-/* float32 for the half floats, in which their scores are computed; others as they are. */
-sib_dtype ms_wide(sib_dtype dtype);
-
 /* softmax(scale Q K^T + masks) V: [B, N, S, Dv] in the dtype of q. qk receives the scores before softmax. */
 mval ms_attend(lowering *l, mval q, mval k, mval v, const ms_scores *s, mval *qk);
 
@@ -28,9 +25,6 @@ mval ms_attend(lowering *l, mval q, mval k, mval v, const ms_scores *s, mval *qk
    scalar), *present is the buffer with the new rows put behind those, otherwise it is past and new rows. Gives the rows
    that count: [B, N, T, D]. past: MVAL_NONE for none; used: MVAL_NONE for all. */
 mval ms_behind_past(lowering *l, mval past, mval used, mval fresh, mval *present);
-
-/* attention_rotate in ms_wide, rounded once. */
-mval ms_rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, bool interleaved);
 
 /* A part of a bias [..., total], or MVAL_NONE where there is none. */
 mval ms_bias_part(lowering *l, mval bias, dim start, dim count);

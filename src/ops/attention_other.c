@@ -145,8 +145,10 @@ void lower_PREVIEW_FlexAttention(lowering *l, const node *n)
         return;
     }
     int64_t precision = attr_int(n, "softmax_precision", dtype == SIB_F64 ? SIB_F64 : SIB_F32);
-    mval root = attention_scale(l, attr_float(n, "scale", NAN), dtype, m_dim(l, q, 3), true);
-    mval scores = attention_matmul(l, m_mul(l, q, root), m_swap(l, m_mul(l, k, root), 2, 3));
+    sib_dtype wide = attention_wide(dtype);
+    mval root = attention_scale(l, attr_float(n, "scale", NAN), wide, m_dim(l, q, 3), true);
+    mval scores = attention_matmul(l, m_mul(l, m_cast(l, q, wide), root),
+                                   m_swap(l, m_mul(l, m_cast(l, k, wide), root), 2, 3));
     scores = through_graph(l, n, "score_mod", m_cast(l, scores, (sib_dtype)precision));
     mval p = through_graph(l, n, "prob_mod", m_softmax(l, scores, -1));
     l_out(l, 0, m_cast(l, attention_matmul(l, p, m_cast_like(l, v, p)), dtype));

@@ -1,7 +1,8 @@
 /* Rotary position embeddings: Su et al. 2021. */
-#include "ops/attention_ms.h"
+#include "ops/attention.h"
 
-mval attention_rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, bool interleaved)
+/* attention_rotate in the dtype of its operands. */
+static mval rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, bool interleaved)
 {
     dim dims[SIB_MAX_RANK], zero = d_const(l, 0), half = d_floor_div(l, rotary, d_const(l, 2));
     int rank = m_dims(l, x, dims), last = rank - 1;
@@ -21,6 +22,14 @@ mval attention_rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, b
         return turned;
     mval rest = m_slice(l, x, last, rotary, d_sub(l, dims[last], rotary), 1);
     return m_concat(l, 2, (mval[]){turned, rest}, last);
+}
+
+mval attention_rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, bool interleaved)
+{
+    sib_dtype wide = attention_wide(m_dtype(l, x));
+    cosine = m_cast(l, cosine, wide);
+    sine = m_cast(l, sine, wide);
+    return m_cast_like(l, rotate(l, m_cast(l, x, wide), cosine, sine, rotary, interleaved), x);
 }
 
 /* cos or sin as [B, 1, S, R/2] or [B, S, 1, R/2]: rows of [P, R/2] at position_ids [B, S], or [B, S, R/2] given. */
@@ -66,14 +75,6 @@ void lower_ONNX_RotaryEmbedding(lowering *l, const node *n)
     l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
 }
 
-mval ms_rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, bool interleaved)
-{
-    sib_dtype wide = ms_wide(m_dtype(l, x));
-    mval y = attention_rotate(l, m_cast(l, x, wide), m_cast(l, cosine, wide), m_cast(l, sine, wide), rotary,
-                              interleaved);
-    return m_cast_like(l, y, x);
-}
-
 /* The same with positions [B, S], or one from which they count. com.microsoft RotaryEmbedding-1. */
 void lower_MS_RotaryEmbedding(lowering *l, const node *n)
 {
@@ -104,6 +105,6 @@ void lower_MS_RotaryEmbedding(lowering *l, const node *n)
     }
     cosine = cache_at(l, cosine, positions, half, head_axis);
     sine = cache_at(l, sine, positions, half, head_axis);
-    mval y = ms_rotate(l, x, cosine, sine, turned, attr_int(n, "interleaved", 0) != 0);
+    mval y = attention_rotate(l, x, cosine, sine, turned, attr_int(n, "interleaved", 0) != 0);
     l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
 }

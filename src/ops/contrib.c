@@ -202,7 +202,7 @@ static mval activated(lowering *l, const node *n, mval x)
         return x;
     if (!attr_is(n, "activation", "none", "silu") && !attr_is(n, "activation", "none", "swish"))
         return l_fail(l, SIB_ERR_ARGUMENT, "activation is neither none, silu nor swish");
-    mval wide = m_cast(l, x, ms_wide(m_dtype(l, x)));
+    mval wide = m_cast(l, x, attention_wide(m_dtype(l, x)));
     return m_cast_like(l, m_mul(l, wide, m_sigmoid(l, wide)), x);
 }
 

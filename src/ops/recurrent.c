@@ -13,15 +13,26 @@ typedef struct recurrent {
     mval h, c;        /* [D, B, H] first states; c MVAL_NONE but for LSTM */
     mval p;           /* [D, 3*H] peepholes or MVAL_NONE */
     dim steps, batch, hidden;
+    sib_dtype dtype, wide;     /* of X; and what is computed in, rounded once at the end */
     recurrent_activation f[6]; /* (directions * activations of a cell) */
     int activations;           /* of a cell */
 } recurrent;
+
+/* Input i in the dtype of computing, or MVAL_NONE. */
+static mval wide_input(lowering *l, const recurrent *o, size_t input)
+{
+    mval v = l_in_or_none(l, input);
+    if (v.id != NO_VALUE && m_dtype(l, v) != o->dtype && l_ok(l))
+        return l_fail(l, SIB_ERR_ARGUMENT, "input %zu is %s where X is %s", input,
+                      sib_dtype_name(m_dtype(l, v)), sib_dtype_name(o->dtype));
+    return v.id == NO_VALUE ? v : m_cast(l, v, o->wide);
+}
 
 /* A state [D, B, H] from an input, zeros where it is omitted. */
 static mval first_state(lowering *l, const recurrent *o, size_t input)
 {
     dim dims[3] = {d_const(l, o->directions), o->batch, o->hidden};
-    mval given = l_in_or_none(l, input);
+    mval given = wide_input(l, o, input);
     if (given.id == NO_VALUE)
         return m_filled(l, m_scalar_like(l, o->x, 0), 3, dims);
     return m_expand(l, o->batch_first ? m_swap(l, given, 0, 1) : given, 3, dims);
@@ -42,9 +53,9 @@ static void declare_outputs(lowering *l, const recurrent *o)
     dim d = d_const(l, o->directions);
     dim y[2][4] = {{o->steps, d, o->batch, o->hidden}, {o->batch, o->steps, d, o->hidden}};
     dim last[2][3] = {{d, o->batch, o->hidden}, {o->batch, d, o->hidden}};
-    l_declare(l, 0, m_dtype(l, o->x), 4, y[o->batch_first]);
-    l_declare(l, 1, m_dtype(l, o->x), 3, last[o->batch_first]);
-    l_declare(l, 2, m_dtype(l, o->x), 3, last[o->batch_first]);
+    l_declare(l, 0, o->dtype, 4, y[o->batch_first]);
+    l_declare(l, 1, o->dtype, 3, last[o->batch_first]);
+    l_declare(l, 2, o->dtype, 3, last[o->batch_first]);
 }
 
 /* Reads what the three operators have in common. state_c, peepholes: inputs, 0 for none. */
@@ -64,10 +75,15 @@ static void read_recurrent(lowering *l, const node *n, int gates, int activation
     if (l_ok(l) && (m_rank(l, x) != 3 || !m_is(l, x, SIB_KIND_FLOAT)) && l_ok(l))
         l_fail(l, SIB_ERR_ARGUMENT, "X is %s of rank %d, it needs floats of rank 3",
                sib_dtype_name(m_dtype(l, x)), m_rank(l, x));
+    o->dtype = m_dtype(l, x);
+    o->wide = o->dtype == SIB_F16 || o->dtype == SIB_BF16 ? SIB_F32 : o->dtype;
+    x = m_cast(l, x, o->wide);
     o->x = o->batch_first ? m_swap(l, x, 0, 1) : x;
-    o->w = l_in(l, 1);
-    o->r = l_in(l, 2);
-    o->b = l_in_or_none(l, 3);
+    if (!l_has(l, 1) || !l_has(l, 2))
+        l_fail(l, SIB_ERR_ARGUMENT, "W or R is missing");
+    o->w = wide_input(l, o, 1);
+    o->r = wide_input(l, o, 2);
+    o->b = wide_input(l, o, 3);
     o->steps = m_dim(l, o->x, 0);
     o->batch = m_dim(l, o->x, 1);
     int64_t hidden = attr_int(n, "hidden_size", 0);
@@ -77,7 +93,7 @@ static void read_recurrent(lowering *l, const node *n, int gates, int activation
     o->valid = valid_steps(l, o);
     o->h = first_state(l, o, 5);
     o->c = state_c ? first_state(l, o, state_c) : MVAL_NONE;
-    o->p = peepholes ? l_in_or_none(l, peepholes) : MVAL_NONE;
+    o->p = peepholes ? wide_input(l, o, peepholes) : MVAL_NONE;
 }
 
 /* Row `direction` of [D, ...], without that axis. */
@@ -156,9 +172,9 @@ static void give_outputs(lowering *l, const recurrent *o, const mval *y, const m
         last_h = m_swap(l, last_h, 0, 1);       /* [B, D, H] */
         last_c = last_c.id == NO_VALUE ? MVAL_NONE : m_swap(l, last_c, 0, 1);
     }
-    l_out(l, 0, all);
-    l_out(l, 1, last_h);
-    l_out(l, 2, last_c);
+    l_out(l, 0, m_cast(l, all, o->dtype));
+    l_out(l, 1, m_cast(l, last_h, o->dtype));
+    l_out(l, 2, last_c.id == NO_VALUE ? MVAL_NONE : m_cast(l, last_c, o->dtype));
 }
 
 /* Prepares the weights of a cell and gives the bias [G*H] that the projection adds, or MVAL_NONE. */

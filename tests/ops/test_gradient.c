@@ -154,7 +154,7 @@ static void add_nodes(build *b, const char *s)
         s = read_word(s, type);
         size_t n_attributes = read_attributes(b, type, attributes);
         for (s = read_word(s, word); strcmp(word, "->"); s = read_word(s, word))
-            in[n_in++] = !strcmp(word, "_")                    ? NO_VALUE
+            in[n_in++] = !strcmp(word, "_")                 ? NO_VALUE
                          : word[0] == '#' || word[0] == '%' ? constant(b, word)
                                                             : named(b, word);
         while (*s && *s != ';' && n_out < 2) {
@@ -229,10 +229,11 @@ static void add_gradient(build *b, size_t n_xs, const char *const *xs, size_t n_
     for (size_t i = 0; i < n_xs; i++)
         out[i] = named(b, outs[i]);
     attributes[0] = (attribute){.name = str_of("xs"), .kind = ATTR_STRINGS, .n = n_xs, .strings = names};
-    attributes[1] = (attribute){.name = str_of("zs"), .kind = ATTR_STRINGS, .n = n_zs, .strings = names + n_xs};
+    attributes[1] =
+        (attribute){.name = str_of("zs"), .kind = ATTR_STRINGS, .n = n_zs, .strings = names + n_xs};
     attributes[2] = attribute_str("y", arena_string(b->m->arena, str_of(y), &ok));
-    add_node(b, "ai.onnx.preview.training", 1, "Gradient", n_zs ? 3 : 2, attributes,
-             (uint32_t)(n_xs + n_zs), in, (uint32_t)n_xs, out);
+    add_node(b, "ai.onnx.preview.training", 1, "Gradient", n_zs ? 3 : 2, attributes, (uint32_t)(n_xs + n_zs),
+             in, (uint32_t)n_xs, out);
     if (!n_zs) { /* attributes are copied: without zs, y stands second */
         node *n = &b->m->graph->nodes[b->m->graph->n_nodes - 1];
         n->attributes[1] = attributes[2];
