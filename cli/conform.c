@@ -16,7 +16,7 @@
 #define DEPTH_LIMIT 6
 
 typedef struct settings {
-    const char *backend, *filter, *json, *junit;
+    const char *backend, *filter, *json, *junit, *manifest;
     long jobs;
     double rtol, atol;
     bool verbose;
@@ -64,6 +64,11 @@ static const cli_option options[] = {{.name = "backend",
                                       .field = offsetof(settings, junit),
                                       .value = "FILE",
                                       .help = "write every verdict as JUnit XML"},
+                                     {.name = "manifest",
+                                      .kind = CLI_TEXT,
+                                      .field = offsetof(settings, manifest),
+                                      .value = "FILE",
+                                      .help = "cases whose reference is off, with tolerance and reason"},
                                      {.name = "verbose",
                                       .letter = 'v',
                                       .kind = CLI_FLAG,
@@ -76,7 +81,9 @@ static const char more[] =
     "them; folders that hold cases are searched. A case passes only if every output was\n"
     "compared: dtype, dims, and each element within atol + rtol * |expected|. Where a model\n"
     "draws random numbers without a seed, dtype, dims and distribution are compared, and the\n"
-    "summary says so. Exit code 1 where a case fails.\n";
+    "summary says so; so it does where the reference of a model of half floats kept more precision\n"
+    "than the model declares, which a run in double shows. A line of a manifest is CASE RTOL ATOL\n"
+    "REASON. Exit code 1 where a case fails.\n";
 
 /* ---- Finding cases ------------------------------------------------------------------------------------- */
 
@@ -130,6 +137,63 @@ static void find_cases(case_list *list, const char *folder, const char *filter, 
     free(entries);
 }
 
+/* ---- Cases whose reference is off ------------------------------------------------------------------------ */
+
+typedef struct exceptions {
+    case_exception *items; /* (n) */
+    size_t n;
+} exceptions;
+
+/* Reads lines of CASE RTOL ATOL [any-input-dims] REASON; '#' begins a comment. */
+static bool read_manifest(const char *path, exceptions *out)
+{
+    FILE *f = fopen(path, "r");
+    char *line = NULL;
+    size_t room = 0, at = 0;
+    bool ok = true;
+    if (!f) {
+        cli_fail("%s: the manifest cannot be read", path);
+        return false;
+    }
+    while (ok && getline(&line, &room, f) >= 0) {
+        char name[200];
+        int used = 0;
+        case_exception e = {0};
+        at++;
+        line[strcspn(line, "\r\n")] = '\0';
+        if (!line[strspn(line, " \t")] || line[0] == '#')
+            continue;
+        ok = sscanf(line, "%199s %lf %lf %n", name, &e.tolerance.rtol, &e.tolerance.atol, &used) == 3 &&
+             line[used] && e.tolerance.rtol >= 0 && e.tolerance.atol >= 0;
+        if (!ok) {
+            cli_fail("%s: line %zu is not CASE RTOL ATOL REASON", path, at);
+            break;
+        }
+        e.name = cli_format("%s", name);
+        static const char word[] = "any-input-dims ";
+        e.any_input_dims = !strncmp(line + used, word, sizeof word - 1);
+        e.reason = cli_format("%s", line + used + (e.any_input_dims ? sizeof word - 1 : 0));
+        case_exception *more_items = cli_take(out->n + 1, sizeof *more_items);
+        if (out->n)
+            memcpy(more_items, out->items, out->n * sizeof *more_items);
+        free(out->items);
+        out->items = more_items;
+        out->items[out->n++] = e;
+    }
+    free(line);
+    fclose(f);
+    return ok;
+}
+
+static void exceptions_free(exceptions *e)
+{
+    for (size_t i = 0; i < e->n; i++) {
+        free(e->items[i].name);
+        free(e->items[i].reason);
+    }
+    free(e->items);
+}
+
 /* ---- Running them ---------------------------------------------------------------------------------------- */
 
 typedef struct queue {
@@ -175,9 +239,12 @@ static size_t *by_weight(const case_list *cases)
     return order;
 }
 
-static void run_cases(case_list *cases, const settings *s)
+static void run_cases(case_list *cases, const settings *s, const exceptions *known)
 {
-    conform_settings shared = {.backend = s->backend, .tolerance = {.atol = s->atol, .rtol = s->rtol}};
+    conform_settings shared = {.backend = s->backend,
+                               .tolerance = {.atol = s->atol, .rtol = s->rtol},
+                               .exceptions = known->items,
+                               .n_exceptions = known->n};
     queue q = {.cases = cases, .shared = &shared, .words = s, .order = by_weight(cases)};
     long jobs = s->jobs ? s->jobs : sysconf(_SC_NPROCESSORS_ONLN);
     pthread_t *threads = cli_take((size_t)jobs, sizeof *threads);
@@ -206,8 +273,10 @@ static int write_json(const case_list *cases, const size_t counts[3], double sec
                       "outputs", (json_int_t)c->outputs, "seconds", cli_json_number(c->seconds));
         if (c->verdict != CASE_PASSED)
             json_object_set_new(j, "reason", cli_json_text(c->reason));
-        if (c->by_distribution)
-            json_object_set_new(j, "compared", json_string("distribution"));
+        if (c->by_distribution || c->by_double)
+            json_object_set_new(j, "compared", json_string(c->by_double ? "run in double" : "distribution"));
+        if (c->exception)
+            json_object_set_new(j, "exception", cli_json_text(c->exception->reason));
         json_array_append_new(list, j);
     }
     json_t *report =
@@ -259,26 +328,56 @@ static int write_junit(const case_list *cases, const size_t counts[3], double se
     return fclose(f) == 0 && ok ? CLI_DONE : cli_fail("%s cannot be written", path);
 }
 
+static bool was_drawn(const conform_case *c)
+{
+    return c->by_distribution;
+}
+
+static bool was_wider(const conform_case *c)
+{
+    return c->by_double;
+}
+
+static bool was_recast(const conform_case *c)
+{
+    return c->recast;
+}
+
+/* Names the cases that something special holds for. */
+static void tell(const case_list *cases, const char *words, bool (*holds)(const conform_case *))
+{
+    size_t n = 0;
+    for (size_t i = 0; i < cases->n; i++)
+        n += holds(&cases->items[i]);
+    if (!n)
+        return;
+    printf("%zu %s:", n, words);
+    for (size_t i = 0; i < cases->n; i++)
+        if (holds(&cases->items[i]))
+            printf(" %s", cases->items[i].name);
+    printf("\n");
+}
+
 static int report(const case_list *cases, const settings *s, double seconds)
 {
-    size_t counts[3] = {0}, drawn = 0;
+    size_t counts[3] = {0};
     int code = CLI_DONE;
-    for (size_t i = 0; i < cases->n; i++) {
+    for (size_t i = 0; i < cases->n; i++)
         counts[cases->items[i].verdict]++;
-        drawn += cases->items[i].by_distribution;
-    }
     if (s->json)
         code = write_json(cases, counts, seconds, s->json);
     if (s->junit && code == CLI_DONE)
         code = write_junit(cases, counts, seconds, s->junit);
-    if (drawn) {
-        printf("%zu by dtype, dims and distribution, since their random numbers cannot be drawn again:",
-               drawn);
-        for (size_t i = 0; i < cases->n; i++)
-            if (cases->items[i].by_distribution)
-                printf(" %s", cases->items[i].name);
-        printf("\n");
-    }
+    tell(cases, "compared by dtype, dims and distribution, since their random numbers cannot be drawn again",
+         was_drawn);
+    tell(cases, "whose reference kept more precision than the model's half floats, as a run in double shows",
+         was_wider);
+    tell(cases, "whose files hold bfloat16 as uint16", was_recast);
+    for (size_t i = 0; i < cases->n; i++)
+        if (cases->items[i].exception)
+            printf("%s at rtol %g, atol %g: %s\n", cases->items[i].name,
+                   cases->items[i].exception->tolerance.rtol, cases->items[i].exception->tolerance.atol,
+                   cases->items[i].exception->reason);
     printf("%.1f s\n%zu passed, %zu failed, %zu skipped\n", seconds, counts[CASE_PASSED], counts[CASE_FAILED],
            counts[CASE_SKIPPED]);
     return counts[CASE_FAILED] ? CLI_FAILED : code;
@@ -302,12 +401,19 @@ static int conform(const cli_command *self, int argc, char **argv)
     if (n_folders == 0)
         return cli_usage(self, "no folder: name one that holds cases");
     case_list cases = {0};
+    exceptions known = {0};
+    if (s.rtol < 0 || s.atol < 0)
+        return cli_usage(self, "a tolerance is not negative");
+    if (s.manifest && !read_manifest(s.manifest, &known)) {
+        exceptions_free(&known);
+        return CLI_FAILED;
+    }
     for (int i = 0; i < n_folders; i++)
         find_cases(&cases, argv[i], s.filter, 0);
     sib_timer timer = sib_timer_start();
     int code = CLI_DONE;
     if (cases.n) {
-        run_cases(&cases, &s);
+        run_cases(&cases, &s, &known);
         code = report(&cases, &s, sib_timer_seconds(&timer));
     } else
         code = cli_fail("no case was found in %s%s%s", argv[0], s.filter ? " for " : "",
@@ -317,6 +423,7 @@ static int conform(const cli_command *self, int argc, char **argv)
         free(cases.items[i].name);
     }
     free(cases.items);
+    exceptions_free(&known);
     return code;
 }
 

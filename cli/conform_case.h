@@ -6,17 +6,28 @@
 
 typedef enum case_verdict { CASE_FAILED, CASE_PASSED, CASE_SKIPPED } case_verdict;
 
+/* A case whose reference is known to be off, and why. */
+typedef struct case_exception {
+    char *name, *reason; /* released with free */
+    sib_tolerance tolerance;
+    bool any_input_dims; /* its inputs do not have the dims that its model declares */
+} case_exception;
+
 typedef struct conform_settings {
     const char *backend; /* names in order, or NULL */
     sib_tolerance tolerance;
+    const case_exception *exceptions; /* (n_exceptions) */
+    size_t n_exceptions;
 } conform_settings;
 
 typedef struct conform_case {
     char *path, *name; /* the folder, and what it is called in reports; released with free */
     case_verdict verdict;
-    bool
-        by_distribution; /* an output is a draw that cannot be repeated: dtype, dims and distribution were compared */
-    size_t outputs; /* compared */
+    bool by_distribution; /* a draw that cannot be repeated: dtype, dims and distribution were compared */
+    bool by_double;       /* half floats whose reference kept more precision: see conform_case.c */
+    bool recast;          /* bfloat16 stood as uint16 in the files */
+    const case_exception *exception; /* the one that applied, or NULL */
+    size_t outputs;                  /* compared */
     double seconds;
     char reason[700]; /* why it failed or was skipped */
 } conform_case;

@@ -17,6 +17,7 @@ typedef struct sib_open_options {
     uint32_t max_depth;     /* subgraphs and functions inside one another [32] */
     uint64_t max_nodes;     /* nodes, after functions are inlined [4,000,000] */
     uint64_t max_bytes;     /* elements of initializers that are not in the mapped files, in bytes [4 GiB] */
+    bool any_input_dims;    /* take inputs of any dims, whatever the file declares */
     bool no_inference;      /* leave types as the file declares them */
 } sib_open_options;
 

@@ -44,6 +44,16 @@ void diagnostics_clear(diagnostics *d)
 
 /* ---- Opening ---------------------------------------------------------------------------------------- */
 
+/* Forgets the dims that a file declares for its inputs. */
+static void free_inputs(graph *g)
+{
+    for (uint32_t i = 0; i < g->inputs.n; i++) {
+        value *v = &g->values[g->inputs.ids[i]];
+        if (!v->constant)
+            v->type.shape = v->declared.shape = (dim_shape){0};
+    }
+}
+
 sib_code model_make(onnx_model *onnx, bool infer, sib_model **out, sib_error *err)
 {
     sib_model *m = mem_calloc(1, sizeof *m);
@@ -87,6 +97,8 @@ sib_code sib_model_open(const char *path, const sib_open_options *options, sib_m
         code = err_set(err, SIB_ERR_ARGUMENT, "path is NULL");
     if (code == SIB_OK)
         code = onnx_read_file(path, options, &m, err);
+    if (code == SIB_OK && options && options->any_input_dims)
+        free_inputs(m->graph);
     return code == SIB_OK ? model_make(m, !options || !options->no_inference, out, err) : code;
 }
 
@@ -99,6 +111,8 @@ sib_code sib_model_open_bytes(const void *data, size_t size, const sib_open_opti
         code = err_set(err, SIB_ERR_ARGUMENT, "data is NULL");
     if (code == SIB_OK)
         code = onnx_read_bytes(data, size, options, &m, err);
+    if (code == SIB_OK && options && options->any_input_dims)
+        free_inputs(m->graph);
     return code == SIB_OK ? model_make(m, !options || !options->no_inference, out, err) : code;
 }
 
