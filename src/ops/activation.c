@@ -198,7 +198,7 @@ void lower_ONNX_SwiGLU(lowering *l, const node *n)
         l_fail(l, SIB_ERR_ARGUMENT, "A is %s and B %s, expected one dtype", sib_dtype_name(m_dtype(l, a)),
                sib_dtype_name(m_dtype(l, b)));
     mval gate = swish(l, elem_wide(l, a), attr_float(n, "alpha", 1));
-    elem_out(l, m_mul(l, gate, elem_wide(l, b)), a);
+    elem_out(l, m_mul(l, gate, elem_wide(l, m_broadcast_like(l, b, a))), a);
 }
 
 /* Y = X > alpha ? X : 0. ONNX ThresholdedRelu-10/22. */

@@ -1,35 +1,39 @@
 /* Operators of two or more inputs, element by element, broadcast together. */
 #include "ops/elem.h"
 
-/* Inputs 0 and 1 of an operator whose results are those of one milli-op. MVAL_NONE after a failure. Before opset 7
-   the second was broadcast only where attribute broadcast said so. */
+/* Inputs 0 and 1, MVAL_NONE after a failure; what is known of the output is declared. Before opset 7 the second was
+   broadcast only where attribute broadcast said so, and the output has the dims of the first. */
 typedef struct pair {
     mval a, b;
 } pair;
 
-static pair pair_in(lowering *l, const node *n, elem_set takes)
+static pair pair_in(lowering *l, const node *n, elem_set takes, bool relation)
 {
+    dim dims[SIB_MAX_RANK] = {DIM_NONE};
     pair p = {l_in(l, 0), l_in(l, 1)};
     if (!elem_takes(l, p.a, "A", takes) || !elem_takes(l, p.b, "B", takes))
         return (pair){MVAL_NONE, MVAL_NONE};
-    if (n->version < 7)
+    sib_dtype dtype = relation ? SIB_BOOL : m_dtype(l, p.a);
+    elem_declare(l, dtype);
+    if (n->version < 7) {
+        int rank = m_dims(l, p.a, dims);
+        l_declare(l, 0, dtype, rank, dims);
         p.b = elem_legacy_broadcast(l, n, p.a, p.b);
+    }
     return p;
 }
 
 /* C = f(A, B) in the dtype of A and B. */
 static void lower_two(lowering *l, const node *n, milli_kind kind, elem_set takes)
 {
-    pair p = pair_in(l, n, takes);
-    elem_declare(l, m_dtype(l, p.a));
+    pair p = pair_in(l, n, takes, false);
     l_out(l, 0, m_binary(l, kind, p.a, p.b));
 }
 
 /* C = f(A, B), bool; with swapped f(B, A). */
 static void lower_relation(lowering *l, const node *n, milli_kind kind, bool swapped, elem_set takes)
 {
-    pair p = pair_in(l, n, takes);
-    elem_declare(l, SIB_BOOL);
+    pair p = pair_in(l, n, takes, true);
     l_out(l, 0, swapped ? m_binary(l, kind, p.b, p.a) : m_binary(l, kind, p.a, p.b));
 }
 
@@ -100,8 +104,7 @@ static mval whole_exponent(lowering *l, mval b)
    Pow-1 (attribute broadcast), 7, 12/13/15 (B of a dtype of its own). */
 void lower_ONNX_Pow(lowering *l, const node *n)
 {
-    pair p = pair_in(l, n, ELEM_NUMBERS);
-    elem_declare(l, m_dtype(l, p.a));
+    pair p = pair_in(l, n, ELEM_NUMBERS, false);
     mval power;
     if (m_is(l, p.a, SIB_KIND_FLOAT) || m_is(l, p.b, SIB_KIND_FLOAT))
         power = m_pow(l, elem_wide(l, p.a), elem_wide(l, p.b));
@@ -135,7 +138,7 @@ static mval item_in(lowering *l, const node *n, size_t i, elem_set takes)
                       sib_dtype_name(m_dtype(l, item)), sib_dtype_name(m_dtype(l, first)));
     if (n->version < 8 && !elem_same_dims(l, first, item))
         return l_fail(l, SIB_ERR_ARGUMENT, "input %zu has other dims than input 0", i);
-    return item;
+    return n->version < 8 ? m_broadcast_like(l, item, first) : item;
 }
 
 /* f(... f(f(X0, X1), X2) ..., Xn), in float64 where wide. */

@@ -82,6 +82,9 @@ static mval legacy_align(lowering *l, const node *n, mval a, mval b)
         axis = m_axis(l, attr_int(n, "axis", 0), a_rank, "axis");
     if (!l_ok(l))
         return MVAL_NONE;
+    /* of a higher rank it must have one element, which inference may not know yet */
+    if (axis < 0 && m_number(l, d_product(l, (size_t)b_rank, b_dims)) == 1)
+        return m_reshape(l, b, 0, NULL);
     if (axis < 0 || axis + b_rank > a_rank)
         return l_fail(l, SIB_ERR_ARGUMENT, "B of rank %d does not fit into A of rank %d from axis %d on",
                       b_rank, a_rank, axis);
@@ -90,7 +93,7 @@ static mval legacy_align(lowering *l, const node *n, mval a, mval b)
         dims[rank++] = b_dims[i];
     for (int i = axis + b_rank; i < a_rank; i++)
         dims[rank++] = d_const(l, 1);
-    return m_reshape(l, b, (size_t)rank, dims);
+    return m_broadcast_like(l, m_reshape(l, b, (size_t)rank, dims), a);
 }
 
 bool elem_same_dims(lowering *l, mval a, mval b)
@@ -112,7 +115,7 @@ mval elem_legacy_broadcast(lowering *l, const node *n, mval a, mval b)
         return legacy_align(l, n, a, b);
     if (!elem_same_dims(l, a, b))
         l_fail(l, SIB_ERR_ARGUMENT, "A and B have other dims, and attribute broadcast is not 1");
-    return b;
+    return m_broadcast_like(l, b, a);
 }
 
 sib_dtype elem_dtype_attribute(lowering *l, const node *n, const char *name, sib_dtype fallback)
