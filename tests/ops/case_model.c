@@ -53,7 +53,7 @@ static value_type input_type(onnx_model *m, const case_value *v, size_t i, bool 
         return type;
     type = type_of_dims(m->dims, type.dtype, sib_tensor_rank(t), sib_tensor_dims(t));
     for (size_t k = 0; symbolic && k < sib_tensor_rank(t); k++) {
-        char name[32];
+        char name[48];
         snprintf(name, sizeof name, "x%zu_%zu", i, k);
         type.shape.dims[k] = dim_symbol(m->dims, str_of(name));
     }
