@@ -199,6 +199,14 @@ static inline sib_tensor *numbers(sib_dtype dtype, size_t rank, const int64_t *d
     numbers(dtype, 1, DIMS((int64_t)(sizeof((double[]){__VA_ARGS__}) / sizeof(double))),                     \
             (double[]){__VA_ARGS__})
 
+static inline out_spec spec_of(sib_dtype dtype, size_t rank, const int64_t *dims)
+{
+    out_spec s = {.dtype = dtype, .rank = (int)rank};
+    for (size_t i = 0; i < rank; i++)
+        s.dims[i] = dims[i];
+    return s;
+}
+
 static inline sib_tensor *strings(size_t rank, const int64_t *dims, const char *const *v)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -285,6 +293,9 @@ static inline void free_all(size_t n, sib_tensor **tensors)
         sib_tensor_free(&tensors[i]);
 }
 
+/* Inputs and attributes of a run. */
+#define IN(...)         ((const sib_tensor *const[]){__VA_ARGS__})
+#define ATTRIBUTES(...) ((const attribute[]){__VA_ARGS__})
 #define RUN(kind, spec, n_in, ...)                                                                           \
     run_milli(kind, n_in, (const sib_tensor *const[]){__VA_ARGS__}, 0, NULL, spec)
 

@@ -2,13 +2,6 @@
    that cannot be had at any point. */
 #include "milli.h"
 
-#define ATTRIBUTES(...)                                                                                      \
-    (const attribute[])                                                                                      \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-#define IN(...) ((const sib_tensor *const[]){__VA_ARGS__})
-
 static void test_registry(void **state)
 {
     (void)state;

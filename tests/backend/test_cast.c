@@ -1,13 +1,6 @@
 /* Casts from and to every dtype against sib_tensor_convert, which has its own tests, and the choices that are Cast's. */
 #include "milli.h"
 
-#define ATTRIBUTES(...)                                                                                      \
-    (const attribute[])                                                                                      \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-#define IN(...) ((const sib_tensor *const[]){__VA_ARGS__})
-
 static sib_tensor *cast(const sib_tensor *a, sib_dtype to, bool saturate)
 {
     out_spec s = {.dtype = to, .rank = (int)sib_tensor_rank(a)};

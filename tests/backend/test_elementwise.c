@@ -178,14 +178,6 @@ static const broadcast_case broadcasts[] = {
     {4, 4, 4, {2, 1, 3, 1}, {1, 2, 1, 3}, {2, 2, 3, 3}},
 };
 
-static out_spec spec_of(sib_dtype dtype, size_t rank, const int64_t *dims)
-{
-    out_spec s = {.dtype = dtype, .rank = (int)rank};
-    for (size_t i = 0; i < rank; i++)
-        s.dims[i] = dims[i];
-    return s;
-}
-
 static void test_binary_floats(void **state)
 {
     (void)state;

@@ -2,21 +2,6 @@
    from. */
 #include "milli.h"
 
-#define ATTRIBUTES(...)                                                                                      \
-    (const attribute[])                                                                                      \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-#define IN(...) ((const sib_tensor *const[]){__VA_ARGS__})
-
-static out_spec spec_of(sib_dtype dtype, size_t rank, const int64_t *dims)
-{
-    out_spec s = {.dtype = dtype, .rank = (int)rank};
-    for (size_t i = 0; i < rank; i++)
-        s.dims[i] = dims[i];
-    return s;
-}
-
 /* ---- Reshape, transpose, expand, slice ------------------------------------------------------------------- */
 
 static void test_reshape(void **state)

@@ -1,13 +1,6 @@
 /* Sort, unique, lookup and nonzero against searches written plainly. */
 #include "milli.h"
 
-#define ATTRIBUTES(...)                                                                                      \
-    (const attribute[])                                                                                      \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-#define IN(...) ((const sib_tensor *const[]){__VA_ARGS__})
-
 static const sib_dtype kinds[] = {SIB_F32, SIB_F64, SIB_F16, SIB_BF16, SIB_F8E5M2, SIB_I8, SIB_I32,   SIB_I64,
                                   SIB_U8,  SIB_U16, SIB_U64, SIB_BOOL, SIB_I4,     SIB_U2, SIB_STRING};
 #define N_KINDS (sizeof kinds / sizeof *kinds)

@@ -1,25 +1,10 @@
 /* Reductions, extremes, running values, products of matrices and determinants against sums written out. */
 #include "milli.h"
 
-#define ATTRIBUTES(...)                                                                                      \
-    (const attribute[])                                                                                      \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-#define IN(...) ((const sib_tensor *const[]){__VA_ARGS__})
-
 static const sib_dtype kinds[] = {SIB_F32, SIB_F64, SIB_F16, SIB_BF16,    SIB_I8,  SIB_I16,
                                   SIB_I32, SIB_I64, SIB_U8,  SIB_U16,     SIB_U32, SIB_U64,
                                   SIB_I4,  SIB_U4,  SIB_I2,  SIB_F8E4M3FN};
 #define N_KINDS (sizeof kinds / sizeof *kinds)
-
-static out_spec spec_of(sib_dtype dtype, size_t rank, const int64_t *dims)
-{
-    out_spec s = {.dtype = dtype, .rank = (int)rank};
-    for (size_t i = 0; i < rank; i++)
-        s.dims[i] = dims[i];
-    return s;
-}
 
 /* Small whole numbers: sums and products of them are exact in double. */
 static sib_tensor *small(sib_dtype d, size_t rank, const int64_t *dims, check_random *r)
