@@ -31,7 +31,8 @@ typedef enum rounding {
     ROUND_PREFER_CEIL,
     ROUND_FLOOR,
     ROUND_CEIL,
-    ROUND_COUNT
+    ROUND_COUNT,
+    ROUND_EARLY = ROUND_COUNT /* before opset 11: below, and above where the axis shrinks */
 } rounding;
 
 static const char *const rounding_names[ROUND_COUNT] = {"round_prefer_floor", "round_prefer_ceil", "floor",
@@ -88,8 +89,10 @@ static int64_t clamped(double p, int64_t n)
     return p >= 0 ? p < (double)n ? (int64_t)p : n - 1 : 0;
 }
 
-static double nearest(rounding r, double p)
+static double nearest(rounding r, const resize_axis *x, double p)
 {
+    if (r == ROUND_EARLY)
+        r = x->up < x->down ? ROUND_CEIL : ROUND_FLOOR;
     switch (r) {
     case ROUND_PREFER_CEIL:
         return floor(p + 0.5);
@@ -201,7 +204,7 @@ static mval resample_axis(lowering *l, const resize_spec *s, const resize_axis *
         int64_t *index = (int64_t *)sib_tensor_data(indices) + i * taps;
         double p = source_of(s, axis, i);
         if (one)
-            *index = clamped(nearest(s->rounding, p), axis->in);
+            *index = clamped(nearest(s->rounding, axis, p), axis->in);
         else
             weigh(s, axis, p, taps, index, (double *)sib_tensor_data(weights) + i * taps);
     }
@@ -413,8 +416,8 @@ static bool has_list(lowering *l, size_t i, size_t other)
     return given_length(l, list) != 0;
 }
 
-/* Before opset 11: positions are x / scale, the nearest is the one below. */
-static const resize_spec plain = {.mapping = MAP_ASYMMETRIC, .rounding = ROUND_FLOOR};
+/* Before opset 11: positions are x / scale; nearest as the official cases of then have it. */
+static const resize_spec plain = {.mapping = MAP_ASYMMETRIC, .rounding = ROUND_EARLY};
 
 /* Every axis of a target in turn. */
 static void all_axes(resize_target *t, int rank)
@@ -481,7 +484,7 @@ void lower_ONNX_Resize(lowering *l, const node *n)
         resize_to(l, n, &s, x, &t, region ? roi : NULL);
 }
 
-/* out[i...] = the nearest below, or the linear mean around, x[i / scale...]. Scales of height and width in
+/* out[i...] = the pixel below, or the linear mean around, x[i / scale...]. Scales of height and width in
    opset 1, a list of them as attribute in 7, as input in 9. ONNX Upsample-9. */
 void lower_ONNX_Upsample(lowering *l, const node *n)
 {
