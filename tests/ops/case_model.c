@@ -63,7 +63,7 @@ static value_type input_type(onnx_model *m, const case_value *v, size_t i, bool 
 static sib_code add_input(onnx_model *m, const op_case *c, size_t i, bool symbolic, bool constant,
                           value_id *out, sib_error *err)
 {
-    char name[32];
+    char name[48];
     snprintf(name, sizeof name, "x%zu", i);
     value_type type = input_type(m, &c->in[i], i, symbolic && !constant);
     sib_code code = graph_add_value(m->graph, str_of(name), &type, out, err);
@@ -111,7 +111,7 @@ static sib_code fill(onnx_model *m, const op_case *c, case_mode mode, sib_error 
             code = add_input(m, c, i, mode != CASE_CONCRETE, constant, &n.inputs.ids[i], err);
     }
     for (size_t i = 0; i < n_out && code == SIB_OK; i++) {
-        char name[32];
+        char name[48];
         snprintf(name, sizeof name, "y%zu", i);
         n.outputs.ids[i] = NO_VALUE;
         if (i < c->n_out && c->out[i].omitted)
