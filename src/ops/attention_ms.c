@@ -1,6 +1,7 @@
 /* com.microsoft Attention, MultiHeadAttention and DecoderMaskedMultiHeadAttention, with the masks that onnxruntime's
    CPU kernels apply. */
 #include "ops/attention_ms.h"
+#include "ops/quant.h"
 
 #include <math.h>
 
@@ -148,37 +149,64 @@ static mval half_of(lowering *l, mval past, int64_t i)
     return past.id == NO_VALUE ? MVAL_NONE : m_squeeze(l, m_slice_numbers(l, past, 0, i, 1), 0);
 }
 
-/* X W + b cut into heads of Q, K and V; softmax(scale Q K^T + masks) V. com.microsoft Attention-1. */
-void lower_MS_Attention(lowering *l, const node *n)
+/* Which input of the two attention operators with weights is which. */
+typedef struct projected_inputs {
+    size_t mask, past, attention_bias, past_length;
+} projected_inputs;
+
+/* Attention of what X W + b came out as: all [B, S, q + k + v] in the dtype of the outputs. */
+static void attend_projected(lowering *l, const node *n, mval all, const projected_inputs *in)
 {
-    mval x = l_in(l, 0), w = l_in(l, 1), past = l_in_or_none(l, 4);
-    sib_dtype dtype = m_dtype(l, x);
-    int64_t heads = attr_int(n, "num_heads", 0);
-    l_declare(l, 0, dtype, 0, NULL);
-    l_declare(l, 1, dtype, 0, NULL);
-    if (refuse(l, attr_int(n, "do_rotary", 0) != 0, "do_rotary"))
-        return;
-    sib_dtype wide = attention_wide(dtype);
-    mval all = m_matmul(l, m_cast(l, x, wide), m_cast(l, w, wide)), part[3], y[2], present[2];
-    if (l_has(l, 2))
-        all = m_add(l, all, m_cast(l, l_in(l, 2), wide));
-    all = m_cast(l, all, dtype); /* [B, S, q + k + v] */
+    mval past = l_in_or_none(l, in->past), part[3], y[2], present[2];
     dim widths[3];
     projected_widths(l, n, m_dim(l, all, 2), widths);
-    dim out[3] = {m_dim(l, x, 0), m_dim(l, x, 1), widths[2]};
-    l_declare(l, 0, dtype, 3, out);
-    cut_projected(l, all, widths, heads, part);
+    dim out[3] = {m_dim(l, all, 0), m_dim(l, all, 1), widths[2]};
+    l_declare(l, 0, m_dtype(l, all), 3, out);
+    cut_projected(l, all, widths, attr_int(n, "num_heads", 0), part);
     bool shared = attr_int(n, "past_present_share_buffer", 0) != 0;
-    mval used = shared ? number_input(l, 6) : MVAL_NONE;
+    mval used = shared ? number_input(l, in->past_length) : MVAL_NONE;
     for (int i = 0; i < 2; i++)
         y[i] = ms_behind_past(l, half_of(l, past, i), used, part[1 + i], &present[i]);
     ms_scores s = ms_scores_of(n);
     s.past = past_length(l, past, used, 3);
-    s.mask = l_in_or_none(l, 3);
-    s.bias = l_in_or_none(l, 5);
+    s.mask = l_in_or_none(l, in->mask);
+    s.bias = l_in_or_none(l, in->attention_bias);
     l_out(l, 0, attention_merge_heads(l, ms_attend(l, part[0], y[0], y[1], &s, NULL)));
     if (l_wants(l, 1))
         l_out(l, 1, m_stack(l, 2, present, 0));
+}
+
+/* X W + b cut into heads of Q, K and V; softmax(scale Q K^T + masks) V. com.microsoft Attention-1. */
+void lower_MS_Attention(lowering *l, const node *n)
+{
+    static const projected_inputs in = {3, 4, 5, 6};
+    mval x = l_in(l, 0), w = l_in(l, 1);
+    sib_dtype dtype = m_dtype(l, x), wide = attention_wide(dtype);
+    l_declare(l, 0, dtype, 0, NULL);
+    l_declare(l, 1, dtype, 0, NULL);
+    if (refuse(l, attr_int(n, "do_rotary", 0) != 0, "do_rotary"))
+        return;
+    mval all = m_matmul(l, m_cast(l, x, wide), m_cast(l, w, wide));
+    if (l_has(l, 2))
+        all = m_add(l, all, m_cast(l, l_in(l, 2), wide));
+    attend_projected(l, n, m_cast(l, all, dtype), &in);
+}
+
+/* The same of quantized X and W: the product of (q - zero point) scale of both. com.microsoft QAttention-1. */
+void lower_MS_QAttention(lowering *l, const node *n)
+{
+    static const projected_inputs in = {5, 8, SIZE_MAX, SIZE_MAX};
+    mval bias = l_in(l, 2);
+    sib_dtype dtype = m_dtype(l, bias);
+    l_declare(l, 0, dtype, 0, NULL);
+    l_declare(l, 1, dtype, 0, NULL);
+    bool rotary = attr_int(n, "do_rotary", 0) != 0, shared = attr_int(n, "past_present_share_buffer", 0) != 0;
+    if (refuse(l, rotary || shared, rotary ? "do_rotary" : "past_present_share_buffer"))
+        return;
+    mval x = quant_from(l, l_in(l, 0), l_in(l, 3), l_in_or_none(l, 6));
+    mval w = quant_from(l, l_in(l, 1), l_in(l, 4), l_in_or_none(l, 7));
+    mval all = m_add(l, m_matmul(l, x, w), m_cast(l, bias, SIB_F64));
+    attend_projected(l, n, m_cast(l, all, dtype), &in);
 }
 
 /* ---- MultiHeadAttention ---------------------------------------------------------------------------------- */

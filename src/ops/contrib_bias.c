@@ -162,6 +162,32 @@ void lower_MS_PackedMultiHeadAttention(lowering *l, const node *n)
     attend_packed(l, n, &p, part, 6);
 }
 
+/* The tokens of X [B, S, width] without padding, one sequence after the other; where each stood and then where the
+   padding did [B, S]; where each sequence begins [B + 1]; the longest. com.microsoft RemovePadding-1. */
+void lower_MS_RemovePadding(lowering *l, const node *n)
+{
+    (void)n;
+    mval x = l_in(l, 0), count = m_cast(l, l_in(l, 1), SIB_I64); /* [B] */
+    dim batch = m_dim(l, x, 0), steps = m_dim(l, x, 1), total = DIM_NONE;
+    dim tokens[2] = {DIM_NONE, m_dim(l, x, 2)}, places[2] = {batch, steps}, begins[1] = {DIM_NONE};
+    begins[0] = d_add(l, batch, d_const(l, 1));
+    l_declare(l, 0, m_dtype(l, x), 2, tokens);
+    l_declare(l, 1, SIB_I32, 2, places);
+    l_declare(l, 2, SIB_I32, 1, begins);
+    l_declare(l, 3, SIB_I32, 1, (dim[]){d_const(l, 1)});
+    mval padding = m_less_equal(l, m_unsqueeze(l, count, 1), m_iota(l, SIB_I64, steps)); /* [B, S] */
+    mval order = MVAL_NONE;
+    m_sort(l, m_cast(l, m_flatten(l, padding, 0, 2), SIB_I64), 0, false, &order); /* stable: tokens first */
+    m_elements(l, m_reduce(l, MILLI_reduce_sum, count, 0, NULL, DROP_DIMS), &total, 1);
+    mval zero = m_int64s(l, 1, (int64_t[]){0});
+    mval ends = m_concat(l, 2, (mval[]){zero, m_cumulative(l, MILLI_cumulative_sum, count, 0)}, 0);
+    mval longest = m_unsqueeze(l, m_reduce(l, MILLI_reduce_max, count, 0, NULL, DROP_DIMS), 0);
+    l_out(l, 0, m_gather(l, m_flatten(l, x, 0, 2), m_slice(l, order, 0, d_const(l, 0), total, 1), 0));
+    l_out(l, 1, m_cast(l, m_reshape(l, order, 2, places), SIB_I32));
+    l_out(l, 2, m_cast(l, ends, SIB_I32));
+    l_out(l, 3, m_cast(l, longest, SIB_I32));
+}
+
 /* Tokens [tokens, width] back in [B, S, width], zeros between. com.microsoft RestorePadding-1. */
 void lower_MS_RestorePadding(lowering *l, const node *n)
 {
