@@ -42,8 +42,8 @@ static void read_heads(lowering *l, const node *n, gqa *o)
 {
     int64_t heads = attr_int(n, "num_heads", 0), shared = attr_int(n, "kv_num_heads", 0);
     mval q = l_in(l, GQA_QUERY);
-    if (l_ok(l) && (heads < 1 || shared < 1)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "num_heads %lld and kv_num_heads %lld, both need at least 1",
+    if (l_ok(l) && (heads < 1 || shared < 1 || heads > INT32_MAX || shared > INT32_MAX)) {
+        l_fail(l, SIB_ERR_ARGUMENT, "num_heads %lld and kv_num_heads %lld, both need 1 to 2^31 - 1",
                (long long)heads, (long long)shared);
         return;
     }

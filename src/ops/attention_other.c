@@ -1,6 +1,7 @@
 /* Attention that is not softmax(Q K^T) V: linear attention with a recurrent state, and attention with graphs inside. */
 #include "base/alloc.h"
 #include "ops/attention.h"
+#include "ops/recurrent_cell.h"
 
 #include <math.h>
 
@@ -98,7 +99,7 @@ void lower_ONNX_LinearAttention(lowering *l, const node *n)
     double scale = attr_float(n, "scale", 0);
     mval state =
         past.id == NO_VALUE ? m_filled(l, m_scalar(l, SIB_F32, 0), 4, state_dims) : m_cast(l, past, SIB_F32);
-    int64_t steps = m_number(l, in.steps);
+    int64_t steps = recurrent_steps(l, in.steps, q[0]);
     mval *ys = mem_alloc((size_t)(steps > 0 ? steps : 1), sizeof *ys);
     if (!ys)
         l_fail(l, SIB_ERR_MEMORY, "no memory for %lld steps", (long long)steps);

@@ -144,6 +144,9 @@ static mval eliminate(lowering *l, mval m, mval row, int64_t k)
     return m_where(l, m_equal(l, row, m_scalar_int(l, SIB_I64, k)), pivot, rest);
 }
 
+/* Beyond this inference does not eliminate. */
+#define INFERRED_SIZE 32
+
 /* X^-1 of the last two axes, by Gauss-Jordan elimination with row exchange in double. com.microsoft Inverse-1. */
 void lower_MS_Inverse(lowering *l, const node *n)
 {
@@ -160,6 +163,14 @@ void lower_MS_Inverse(lowering *l, const node *n)
     if (l_ok(l) && m_number(l, dims[rank - 2]) != size)
         l_fail(l, SIB_ERR_ARGUMENT, "a matrix of %lld rows and %lld columns has no inverse",
                (long long)m_number(l, dims[rank - 2]), (long long)size);
+    int64_t count = 1;
+    bool none = dim_is_const(l->graph->dims, d_product(l, (size_t)rank, dims), &count) && count == 0;
+    if (l_ok(l) && l->symbolic && size > INFERRED_SIZE)
+        l->status = LOWER_NEEDS_DIMS;
+    if (none || !l_ok(l)) {
+        l_out(l, 0, x);
+        return;
+    }
     mval at = m_iota(l, SIB_I64, dims[rank > 1 ? rank - 1 : 0]),
          row = m_unsqueeze(l, at, 1); /* [N], [N, 1] */
     mval unit = m_cast(l, m_equal(l, row, at), SIB_F64);
@@ -225,7 +236,12 @@ void lower_MS_CausalConvWithState(lowering *l, const node *n)
         return;
     }
     int64_t taps = m_size(l, w, 2), dilation = attr_int(n, "dilation", 1);
-    dim state = d_const(l, taps < INT32_MAX && dilation < INT32_MAX ? (taps - 1) * dilation : -1);
+    if (l_ok(l) && (taps < 1 || taps > INT32_MAX || dilation < 1 || dilation > INT32_MAX)) {
+        l_fail(l, SIB_ERR_ARGUMENT, "a kernel of %lld with dilation %lld", (long long)taps,
+               (long long)dilation);
+        return;
+    }
+    dim state = d_const(l, (taps - 1) * dilation);
     dim before[3] = {dims[0], dims[1], state};
     mval past = l_has(l, 3) ? l_in(l, 3) : m_filled(l, m_scalar_like(l, x, 0), 3, before);
     mval all = m_concat(l, 2, (mval[]){past, x}, 2); /* [B, C, L + state] */

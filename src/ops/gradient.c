@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* Deepest derivative of a derivative. */
+#define ORDER_LIMIT 3
+
 /* Value of a graph by name, NO_VALUE for none. */
 static value_id value_named(const graph *g, sib_str name)
 {
@@ -14,9 +17,20 @@ static value_id value_named(const graph *g, sib_str name)
     return NO_VALUE;
 }
 
+/* The node of g that makes v, NO_NODE for none. Producers of values count in the graph that they were read in. */
+static node_id producer_of(const graph *g, value_id v)
+{
+    for (node_id i = 0; i < g->n_nodes; i++)
+        for (uint32_t k = 0; k < g->nodes[i].outputs.n; k++)
+            if (g->nodes[i].outputs.ids[k] == v)
+                return i;
+    return NO_NODE;
+}
+
 /* The part of a graph between given values and y, as a graph of its own over the same values. */
 typedef struct stretch {
     const graph *source;
+    uint32_t end; /* nodes before the Gradient, which alone count */
     bool *wanted; /* (source->n_values) y, and what leads to it */
     bool *given;  /* (source->n_values) xs and zs */
     graph part;   /* its nodes, inputs, outputs and captures */
@@ -58,12 +72,12 @@ static bool cut_stretch(lowering *l, stretch *s, value_id y)
     part->outputs.n = 1;
     part->outputs.ids[0] = y;
     s->wanted[y] = true;
-    for (uint32_t i = g->n_nodes; i-- > 0;)
+    for (uint32_t i = s->end; i-- > 0;)
         if (any_wanted(s, &g->nodes[i])) {
             want_inputs(s, &g->nodes[i]);
-            part->nodes[g->n_nodes - 1 - part->n_nodes++] = g->nodes[i];
+            part->nodes[s->end - 1 - part->n_nodes++] = g->nodes[i];
         }
-    memmove(part->nodes, part->nodes + g->n_nodes - part->n_nodes, part->n_nodes * sizeof *part->nodes);
+    memmove(part->nodes, part->nodes + s->end - part->n_nodes, part->n_nodes * sizeof *part->nodes);
     for (uint32_t i = 0; i < part->n_nodes; i++)
         for (uint32_t k = 0; k < part->nodes[i].outputs.n; k++)
             if (part->nodes[i].outputs.ids[k] != NO_VALUE)
@@ -170,8 +184,12 @@ void lower_TRAINING_Gradient(lowering *l, const node *n)
 {
     size_t n_xs, n_zs;
     const sib_str *xs = attr_strings(n, "xs", &n_xs), *zs = attr_strings(n, "zs", &n_zs);
-    stretch s = {.source = l->source};
+    stretch s = {.source = l->source, .end = (uint32_t)(n - l->source->nodes)};
     size_t n_in = n_xs + n_zs;
+    if (l->depth >= ORDER_LIMIT) {
+        l_fail(l, SIB_ERR_UNSUPPORTED, "derivatives of more than order %d are not built", ORDER_LIMIT);
+        return;
+    }
     if (n_in != n->inputs.n) {
         l_fail(l, SIB_ERR_ARGUMENT, "%u inputs for %zu names in xs and zs", n->inputs.n, n_in);
         return;
@@ -197,6 +215,9 @@ void lower_TRAINING_Gradient(lowering *l, const node *n)
     value_id y = value_named(l->source, attr_string(n, "y", ""));
     if (l_ok(l) && y == NO_VALUE)
         l_fail(l, SIB_ERR_ARGUMENT, "y names no value");
+    node_id maker = l_ok(l) ? producer_of(l->source, y) : NO_NODE;
+    if (maker != NO_NODE && maker >= s.end)
+        l_fail(l, SIB_ERR_ARGUMENT, "y stands behind the Gradient");
     id_list inputs = s.part.inputs;
     if (!l_ok(l))
         return;

@@ -96,6 +96,19 @@ static void read_recurrent(lowering *l, const node *n, int gates, int activation
     o->p = peepholes ? wide_input(l, o, peepholes) : MVAL_NONE;
 }
 
+/* Beyond this inference does not unroll. */
+#define INFERRED_STEPS 256
+
+int64_t recurrent_steps(lowering *l, dim steps, dim each)
+{
+    int64_t n = m_number(l, steps), width;
+    if (l_ok(l) && dim_is_const(l->graph->dims, each, &width) && width == 0)
+        return 0;
+    if (l_ok(l) && l->symbolic && n > INFERRED_STEPS)
+        l->status = LOWER_NEEDS_DIMS;
+    return l_ok(l) ? n : 0;
+}
+
 /* Row `direction` of [D, ...], without that axis. */
 static mval of_direction(lowering *l, mval v, int direction)
 {
@@ -137,7 +150,7 @@ static recurrent_cell cell_of(lowering *l, const recurrent *o, const node *n, in
 static mval run_direction(lowering *l, const recurrent *o, const recurrent_cell *cell, recurrent_step *step,
                           mval x, bool backward, mval *h, mval *c)
 {
-    int64_t n = m_number(l, o->steps);
+    int64_t n = recurrent_steps(l, o->steps, o->batch);
     mval *ys = mem_alloc((size_t)(n > 0 ? n : 1), sizeof *ys), y;
     if (!ys)
         return l_fail(l, SIB_ERR_MEMORY, "no memory for %lld steps", (long long)n);
@@ -153,7 +166,7 @@ static mval run_direction(lowering *l, const recurrent *o, const recurrent_cell 
         }
         ys[t] = *h;
     }
-    dim none[3] = {d_const(l, 0), o->batch, o->hidden};
+    dim none[3] = {o->steps, o->batch, o->hidden}; /* [0, B, H] or [T, 0, H] */
     y = n > 0 ? m_concat(l, (size_t)n, ys, 0) : m_filled(l, m_scalar_like(l, o->x, 0), 3, none);
     mem_free(ys);
     return o->valid.id == NO_VALUE ? y : m_where(l, o->valid, y, m_scalar_like(l, y, 0));

@@ -31,6 +31,10 @@ mval recurrent_gate(lowering *l, const recurrent_cell *cell, int which, mval x);
 /* f(x) of a state, which clip leaves alone. */
 mval recurrent_activate(lowering *l, const recurrent_cell *cell, int which, mval x);
 
+/* How often a step is to be unrolled: the number of `steps`, 0 where the dims `each` of a step's values hold nothing.
+   Inference stops at many steps, for which declared types must do. */
+int64_t recurrent_steps(lowering *l, dim steps, dim each);
+
 /* One step: x [1, B, G*H] the projected input with biases; *h and *c [1, B, H] the states, replaced by the new ones. */
 typedef void recurrent_step(lowering *l, const recurrent_cell *cell, mval x, mval *h, mval *c);
 
