@@ -432,6 +432,11 @@ dim dim_mul(dim_table *t, dim a, dim b)
 
 /* ---- What is known ------------------------------------------------------------------------------------ */
 
+bool dim_known(const dim_table *t, dim d)
+{
+    return d.id < t->n && t->entries[d.id].kind == ENTRY_SUM;
+}
+
 bool dim_is_const(const dim_table *t, dim d, int64_t *value)
 {
     size_t n;

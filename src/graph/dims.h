@@ -44,6 +44,8 @@ dim dim_broadcast(dim_table *t, dim a, dim b);
 /* The code of the first maker that gave DIM_NONE for want of memory or size since the last call; SIB_OK for none. */
 sib_code dim_table_failed(dim_table *t);
 
+/* True where d is a dim of this table. */
+bool dim_known(const dim_table *t, dim d);
 /* True and the value where d is a constant. */
 bool dim_is_const(const dim_table *t, dim d, int64_t *value);
 /* True and the name where d is one symbol alone. */

@@ -3,9 +3,11 @@
 
    Invariants, checked by graph_verify:
    - ids index their arrays; every name, list, attribute and node lives in the graph's arena or in the model's;
-   - a value has one producer (a node, whose outputs list it) or none: then it is an input, a capture or a constant;
+   - a value has one producer (a node, whose outputs list it) or none: then it is an input, a capture or a constant, one
+     that nobody reads (what edits leave behind), or has no name: what a plan is given from outside;
    - nodes stand in an order in which every value is produced before it is used;
-   - a subgraph's captures name values of the graph around it, which exist. */
+   - a subgraph's captures name values of the graph around it, which exist and are made before the node that holds the
+     subgraph; each has a value of its own inside, which no node makes. */
 #ifndef GRAPH_GRAPH_H
 #define GRAPH_GRAPH_H
 

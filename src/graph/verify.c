@@ -1,101 +1,267 @@
 /* The invariants of graph.h, checked. */
+#include "base/alloc.h"
 #include "base/error.h"
 #include "graph/graph.h"
 
-static sib_code broken(const graph *g, const node *n, value_id v, const char *what, sib_error *err)
+#include <stdio.h>
+#include <string.h>
+
+/* Deepest subgraph within subgraph. */
+#define DEPTH_MAX 64
+
+/* What is known of a value besides what it says. */
+typedef enum mark { MARK_INPUT = 1, MARK_CAPTURE = 2, MARK_OUTPUT = 4 } mark;
+
+/* One graph being looked at. */
+typedef struct check {
+    const graph *g;
+    uint8_t *marks; /* (n_values) */
+    sib_error *err;
+} check;
+
+static sib_code broken(const check *c, const node *n, value_id v, const char *what)
 {
-    char text[120];
+    const graph *g = c->g;
+    char by[160] = "", text[140], name[80] = "";
     if (n)
-        return err_set(err, SIB_ERR_FORMAT, "node %s: value %u %s", node_text(g, n, text, sizeof text), v,
-                       what);
-    return err_set(err, SIB_ERR_FORMAT, "value %u %s", v, what);
+        snprintf(by, sizeof by, "node %s: ", node_text(g, n, text, sizeof text));
+    if (v < g->n_values && g->values[v].name.length)
+        snprintf(name, sizeof name, " ('%.60s')", g->values[v].name.data);
+    return err_set(c->err, SIB_ERR_FORMAT, "%svalue %u%s %s", by, v, name, what);
 }
 
-static sib_code verify_node(const graph *g, node_id id, sib_error *err)
+static bool exists(const check *c, value_id v)
 {
+    return v < c->g->n_values;
+}
+
+/* ---- Values ------------------------------------------------------------------------------------------- */
+
+/* Names are unique: an open table of value ids by name. */
+static sib_code verify_names(const check *c)
+{
+    const graph *g = c->g;
+    size_t n_slots = 16, named = 0;
+    for (uint32_t v = 0; v < g->n_values; v++)
+        named += g->values[v].name.length > 0;
+    while (n_slots < 2 * named)
+        n_slots *= 2;
+    uint32_t *slots = named ? mem_calloc(n_slots, sizeof *slots) : NULL; /* id + 1 */
+    if (named && !slots)
+        return err_memory(c->err, n_slots * sizeof *slots, "the names of a graph");
+    sib_code code = SIB_OK;
+    for (uint32_t v = 0; v < g->n_values && code == SIB_OK; v++) {
+        sib_str name = g->values[v].name;
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
+        for (size_t i = 0; i < name.length; i++)
+            h = (h ^ (unsigned char)name.data[i]) * UINT64_C(0x100000001b3);
+        size_t at = (size_t)(h ^ h >> 32) & (n_slots - 1);
+        if (!name.length)
+            continue;
+        while (slots[at] && !str_same(g->values[slots[at] - 1].name, name))
+            at = (at + 1) & (n_slots - 1);
+        if (slots[at])
+            code = broken(c, NULL, v, "has the name of another value");
+        slots[at] = v + 1;
+    }
+    mem_free(slots);
+    return code;
+}
+
+static sib_code verify_type(const check *c, value_id v, const value_type *t)
+{
+    if (t->depth > TYPE_MAX_DEPTH)
+        return broken(c, NULL, v, "has a type that nests too deep");
+    if (t->shape.ranked && t->shape.rank > SIB_MAX_RANK)
+        return broken(c, NULL, v, "has too high a rank");
+    for (int i = 0; t->shape.ranked && i < t->shape.rank; i++)
+        if (t->shape.dims[i].id && !dim_known(c->g->dims, t->shape.dims[i]))
+            return broken(c, NULL, v, "has a dim that is not of the graph's table");
+    return SIB_OK;
+}
+
+/* A producer lists what it makes; a constant of the file is made by nobody; types hold together. */
+static sib_code verify_value(const check *c, value_id v)
+{
+    const graph *g = c->g;
+    const value *x = &g->values[v];
+    sib_code code = verify_type(c, v, &x->type);
+    if (code == SIB_OK)
+        code = verify_type(c, v, &x->declared);
+    if (code != SIB_OK || x->producer == NO_NODE)
+        return code;
+    if (x->producer >= g->n_nodes)
+        return broken(c, NULL, v, "is made by a node that does not exist");
+    const node *n = &g->nodes[x->producer];
+    bool listed = false;
+    for (uint32_t i = 0; !listed && i < n->outputs.n; i++)
+        listed = n->outputs.ids[i] == v;
+    if (!listed)
+        return broken(c, n, v, "is not among its outputs");
+    if (x->from_file && x->constant)
+        return broken(c, n, v, "is an initializer and made by a node");
+    return SIB_OK;
+}
+
+/* ---- Ends --------------------------------------------------------------------------------------------- */
+
+/* A value that comes in from outside. */
+static sib_code enter(const check *c, value_id v, mark as, const char *what)
+{
+    if (!exists(c, v))
+        return broken(c, NULL, v,
+                      as == MARK_INPUT ? "is an input and does not exist"
+                                       : "stands for a captured value and does not exist");
+    if (c->g->values[v].producer != NO_NODE)
+        return broken(c, NULL, v,
+                      as == MARK_INPUT ? "is an input and made by a node"
+                                       : "stands for a captured value and is made by a node");
+    if (c->marks[v] & (MARK_INPUT | MARK_CAPTURE))
+        return broken(c, NULL, v, what);
+    c->marks[v] |= (uint8_t)as;
+    return SIB_OK;
+}
+
+static sib_code verify_captures(const check *c)
+{
+    const graph *g = c->g;
+    sib_code code = SIB_OK;
+    for (uint32_t i = 0; i < g->n_captures && code == SIB_OK; i++) {
+        if (!g->outer || g->captures[i].outer >= g->outer->n_values)
+            return broken(c, NULL, g->captures[i].outer, "is captured and does not exist around the graph");
+        code =
+            enter(c, g->captures[i].inner, MARK_CAPTURE, "stands for two captured values, or for an input");
+    }
+    return code;
+}
+
+/* True where v has elements when the graph runs. Values without a name are put in from outside by whoever made the
+   graph: a plan. */
+static bool is_there(const check *c, value_id v)
+{
+    const value *x = &c->g->values[v];
+    return x->producer != NO_NODE || x->constant || !x->name.length ||
+           c->marks[v] & (MARK_INPUT | MARK_CAPTURE);
+}
+
+static sib_code verify_ends(const check *c)
+{
+    const graph *g = c->g;
+    sib_code code = SIB_OK;
+    for (uint32_t i = 0; i < g->inputs.n && code == SIB_OK; i++)
+        code = enter(c, g->inputs.ids[i], MARK_INPUT, "is an input twice");
+    if (code == SIB_OK)
+        code = verify_captures(c);
+    for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++) {
+        value_id v = g->outputs.ids[i];
+        if (!exists(c, v))
+            code = broken(c, NULL, v, "is an output and does not exist");
+        else if (!is_there(c, v))
+            code = broken(c, NULL, v, "is an output and made by nobody");
+    }
+    return code;
+}
+
+/* ---- Nodes -------------------------------------------------------------------------------------------- */
+
+static sib_code verify_inputs(const check *c, node_id id)
+{
+    const graph *g = c->g;
     const node *n = &g->nodes[id];
     for (uint32_t i = 0; i < n->inputs.n; i++) {
         value_id v = n->inputs.ids[i];
         if (v == NO_VALUE)
             continue;
-        if (v >= g->n_values)
-            return broken(g, n, v, "is read and does not exist", err);
+        if (!exists(c, v))
+            return broken(c, n, v, "is read and does not exist");
         if (g->values[v].producer != NO_NODE && g->values[v].producer >= id)
-            return broken(g, n, v, "is read before it is made", err);
+            return broken(c, n, v, "is read before it is made");
+        if (!is_there(c, v))
+            return broken(c, n, v, "is read and made by nobody");
     }
+    return SIB_OK;
+}
+
+static sib_code verify_outputs(const check *c, node_id id)
+{
+    const graph *g = c->g;
+    const node *n = &g->nodes[id];
     for (uint32_t i = 0; i < n->outputs.n; i++) {
         value_id v = n->outputs.ids[i];
         if (v == NO_VALUE)
             continue;
-        if (v >= g->n_values)
-            return broken(g, n, v, "is made and does not exist", err);
+        if (!exists(c, v))
+            return broken(c, n, v, "is made and does not exist");
         if (g->values[v].producer != id)
-            return broken(g, n, v, "is made by a node that is not its producer", err);
+            return broken(c, n, v, "is made by a node that is not its producer");
+        if (c->marks[v] & MARK_OUTPUT)
+            return broken(c, n, v, "is among its outputs twice");
         if (g->values[v].constant && !g->values[v].from_file && n->milli)
-            return broken(g, n, v, "is a constant and made by a node", err);
+            return broken(c, n, v, "is a constant and made by a node");
+        c->marks[v] |= MARK_OUTPUT;
     }
     return SIB_OK;
 }
 
-static sib_code verify_ends(const graph *g, sib_error *err)
+static sib_code verify_at(const graph *g, unsigned depth, sib_error *err);
+
+/* What a graph inside a node captures is made before the node. */
+static sib_code verify_inside(const check *c, node_id id, const graph *inside, unsigned depth)
 {
-    for (uint32_t i = 0; i < g->inputs.n; i++) {
-        value_id v = g->inputs.ids[i];
-        if (v >= g->n_values)
-            return broken(g, NULL, v, "is an input and does not exist", err);
-        if (g->values[v].producer != NO_NODE)
-            return broken(g, NULL, v, "is an input and made by a node", err);
+    const node *n = &c->g->nodes[id];
+    if (!inside)
+        return SIB_OK;
+    if (inside->outer != c->g) /* a plan's nodes name graphs of their model, which are looked at there */
+        return SIB_OK;
+    for (uint32_t i = 0; i < inside->n_captures; i++) {
+        value_id v = inside->captures[i].outer;
+        if (!exists(c, v))
+            return broken(c, n, v, "is captured and does not exist around the graph");
+        if (c->g->values[v].producer != NO_NODE && c->g->values[v].producer >= id)
+            return broken(c, n, v, "is captured before it is made");
+        if (!is_there(c, v))
+            return broken(c, n, v, "is captured and made by nobody");
     }
-    for (uint32_t i = 0; i < g->outputs.n; i++)
-        if (g->outputs.ids[i] >= g->n_values)
-            return broken(g, NULL, g->outputs.ids[i], "is an output and does not exist", err);
-    for (uint32_t i = 0; i < g->n_captures; i++) {
-        if (!g->outer || g->captures[i].outer >= g->outer->n_values)
-            return broken(g, NULL, g->captures[i].outer, "is captured and does not exist around the graph",
-                          err);
-        if (g->captures[i].inner >= g->n_values || g->values[g->captures[i].inner].producer != NO_NODE)
-            return broken(g, NULL, g->captures[i].inner, "stands for a captured value and is made by a node",
-                          err);
-    }
-    return SIB_OK;
+    return verify_at(inside, depth + 1, c->err);
 }
 
-/* Every producer lists what it makes. */
-static sib_code verify_producers(const graph *g, sib_error *err)
+static sib_code verify_node(const check *c, node_id id, unsigned depth)
 {
-    for (uint32_t v = 0; v < g->n_values; v++) {
-        node_id p = g->values[v].producer;
-        bool listed = p == NO_NODE;
-        if (!listed && p >= g->n_nodes)
-            return broken(g, NULL, v, "is made by a node that does not exist", err);
-        for (uint32_t i = 0; !listed && i < g->nodes[p].outputs.n; i++)
-            listed = g->nodes[p].outputs.ids[i] == v;
-        if (!listed)
-            return broken(g, &g->nodes[p], v, "is not among its outputs", err);
+    const node *n = &c->g->nodes[id];
+    sib_code code = verify_inputs(c, id);
+    if (code == SIB_OK)
+        code = verify_outputs(c, id);
+    for (size_t k = 0; k < n->n_attributes && code == SIB_OK; k++) {
+        const attribute *a = &n->attributes[k];
+        if (a->kind == ATTR_GRAPH)
+            code = verify_inside(c, id, a->graph, depth);
+        for (size_t j = 0; a->kind == ATTR_GRAPHS && j < a->n && code == SIB_OK; j++)
+            code = verify_inside(c, id, a->graphs[j], depth);
     }
-    return SIB_OK;
+    return code;
+}
+
+static sib_code verify_all(const check *c, unsigned depth)
+{
+    sib_code code = verify_ends(c);
+    for (value_id v = 0; v < c->g->n_values && code == SIB_OK; v++)
+        code = verify_value(c, v);
+    if (code == SIB_OK)
+        code = verify_names(c);
+    for (node_id i = 0; i < c->g->n_nodes && code == SIB_OK; i++)
+        code = verify_node(c, i, depth);
+    return code;
 }
 
 static sib_code verify_at(const graph *g, unsigned depth, sib_error *err)
 {
-    if (depth > 64)
-        return err_set(err, SIB_ERR_SIZE, "subgraphs stand more than 64 deep");
-    sib_code code = verify_ends(g, err);
-    if (code == SIB_OK)
-        code = verify_producers(g, err);
-    for (uint32_t i = 0; i < g->n_nodes && code == SIB_OK; i++) {
-        const node *n = &g->nodes[i];
-        code = verify_node(g, i, err);
-        for (size_t k = 0; k < n->n_attributes && code == SIB_OK; k++) {
-            const attribute *a = &n->attributes[k];
-            size_t inside = a->kind == ATTR_GRAPH ? 1 : a->kind == ATTR_GRAPHS ? a->n : 0;
-            for (size_t j = 0; j < inside && code == SIB_OK; j++) {
-                const graph *sub = a->kind == ATTR_GRAPH ? a->graph : a->graphs[j];
-                if (sub->outer == g) /* a plan's nodes name graphs of their model */
-                    code = verify_at(sub, depth + 1, err);
-            }
-        }
-    }
+    if (depth > DEPTH_MAX)
+        return err_set(err, SIB_ERR_SIZE, "subgraphs stand more than %d deep", DEPTH_MAX);
+    check c = {g, mem_calloc((size_t)g->n_values + 1, sizeof *c.marks), err};
+    if (!c.marks)
+        return err_memory(err, g->n_values, "verifying a graph");
+    sib_code code = verify_all(&c, depth);
+    mem_free(c.marks);
     return code;
 }
 
