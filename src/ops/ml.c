@@ -47,6 +47,18 @@ static mval probit(lowering *l, mval p)
     return m_where(l, m_less(l, x, m_scalar_like(l, x, 0)), m_neg(l, size), size);
 }
 
+/* Fails for a name that is none. */
+static void check_name(lowering *l, sib_str name)
+{
+    static const char *const names[] = {"", "NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (str_is(name, names[i]))
+            return;
+    l_fail(l, SIB_ERR_ARGUMENT,
+           "post_transform is '%.*s', expected NONE, SOFTMAX, LOGISTIC, SOFTMAX_ZERO or PROBIT",
+           (int)name.length, name.data);
+}
+
 mval ml_transform(lowering *l, mval scores, sib_str name)
 {
     if (!name.length || str_is(name, "NONE"))
@@ -59,14 +71,14 @@ mval ml_transform(lowering *l, mval scores, sib_str name)
         return softmax_zero(l, scores);
     if (str_is(name, "PROBIT"))
         return probit(l, scores);
-    return l_fail(l, SIB_ERR_ARGUMENT,
-                  "post_transform is '%.*s', expected NONE, SOFTMAX, LOGISTIC, SOFTMAX_ZERO or PROBIT",
-                  (int)name.length, name.data);
+    check_name(l, name);
+    return MVAL_NONE;
 }
 
 mval ml_two_classes(lowering *l, mval score, bool probability, sib_str name)
 {
     bool logistic = str_is(name, "LOGISTIC");
+    check_name(l, name);
     mval first = probability && !logistic ? m_sub(l, m_scalar_like(l, score, 1), score) : m_neg(l, score);
     mval both = m_concat(l, 2, (mval[]){first, score}, 1);
     /* a softmax of one score is not taken: the pair is what it would be made of */

@@ -301,12 +301,12 @@ void lower_ML_CastMap(lowering *l, const node *n)
         const char *name;
         sib_dtype dtype;
     } casts[] = {{"TO_FLOAT", SIB_F32}, {"TO_STRING", SIB_STRING}, {"TO_INT64", SIB_I64}};
-    value_type map = map_type(l);
     mval x = l_in(l, 0);
     sib_str to = attr_string(n, "cast_to", "TO_FLOAT"), form = attr_string(n, "map_form", "DENSE");
     bool sparse = str_is(form, "SPARSE");
     int64_t size = sparse ? attr_int(n, "max_map", 1) : -1;
     size_t which = 0;
+    map_type(l);
     while (which < 3 && !str_is(to, casts[which].name))
         which++;
     if (l_ok(l) && which == 3)
@@ -320,11 +320,10 @@ void lower_ML_CastMap(lowering *l, const node *n)
         return;
     dim dims[2] = {d_const(l, 1), sparse ? d_const(l, size) : DIM_NONE};
     attribute a = attribute_int("size", size);
-    mval fill = map.dtype == SIB_STRING ? m_reshape(l, m_strings(l, 1, &(sib_str){"0", 1}), 0, NULL)
-                                        : m_scalar(l, map.dtype, 0);
-    mval y =
-        types_emit(l, MILLI_map_dense, 2, (mval[]){x, fill}, 1, &a, m_tensor_type(l, map.dtype, 2, dims));
-    l_out(l, 0, m_cast(l, y, casts[which].dtype));
+    sib_dtype out = types_widen(l, type_tensor(casts[which].dtype)).dtype;
+    mval fill =
+        out == SIB_STRING ? m_reshape(l, m_strings(l, 1, &(sib_str){"0", 1}), 0, NULL) : m_scalar(l, out, 0);
+    l_out(l, 0, types_emit(l, MILLI_map_dense, 2, (mval[]){x, fill}, 1, &a, m_tensor_type(l, out, 2, dims)));
 }
 
 /* Y[0, i] = the map's value under word i of the vocabulary, 0 or "" where it has none. ONNX-ML DictVectorizer-1. */

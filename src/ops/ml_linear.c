@@ -44,11 +44,11 @@ void lower_ML_LinearClassifier(lowering *l, const node *n)
     const float *values = attr_floats(n, "coefficients", &n_values),
                 *add = attr_floats(n, "intercepts", &n_add);
     sib_str transform = attr_string(n, "post_transform", "NONE");
-    dim rows[1];
     if (!l_ok(l))
         return;
-    rows[0] = m_dim(l, x, 0);
-    l_declare(l, 0, m_dtype(l, labels), 1, rows);
+    dim dims[2] = {m_dim(l, x, 0), d_const(l, (int64_t)n_labels)};
+    l_declare(l, 0, m_dtype(l, labels), 1, dims);
+    l_declare(l, 1, SIB_F32, 2, dims);
     size_t classes = n_add;
     if (!classes) { /* without intercepts the number of features tells */
         int64_t features = m_size(l, x, 1);

@@ -170,13 +170,12 @@ sib_code ref_map_dense(const ref_call *c)
     sib_tensor *keys = NULL, *from = NULL;
     int64_t size = attr_int(c->node, "size", -1);
     sib_code code = map_in(c, &given, &values);
-    if (code == SIB_OK &&
-        (given->dtype == SIB_STRING || !fill || fill->dtype != values->dtype || fill->count != 1))
-        code = ref_fail(c, SIB_ERR_VALUE, "a map from int64 and a scalar of its values' dtype are wanted");
+    if (code == SIB_OK && (given->dtype == SIB_STRING || !fill || fill->count != 1))
+        code = ref_fail(c, SIB_ERR_VALUE, "a map from int64 and a scalar are wanted");
     if (code == SIB_OK)
         code = keys_of(given, &keys, c->err);
     if (code == SIB_OK)
-        code = dense_of(values, &from, c->err);
+        code = sib_tensor_convert(values, fill->dtype, SIB_OVERFLOW_IEEE, &from, c->err);
     if (code == SIB_OK)
         code = size < 0 ? in_key_order(c, keys, from) : at_their_keys(c, keys, from, fill, size);
     sib_tensor_free(&keys);
