@@ -4,7 +4,7 @@ _sibyl()
     local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W 'features bench help --help --version' -- "$current"))
+        COMPREPLY=($(compgen -W 'features inspect run diff conform bench help --help --version' -- "$current"))
         return
     fi
     case $command:$before in
@@ -13,18 +13,27 @@ _sibyl()
     features:--normalize) words='peak rms' ;;
     features:--pcm) words='s16le f32le' ;;
     features:--bands) words='80 128' ;;
-    features:--out | features:-o | features:--png) COMPREPLY=($(compgen -f -- "$current")); return ;;
-    *:--threads | *:--chunk | *:--seconds | *:--repeat | *:--monitor) return ;;
-    features:*)
-        if [[ $current != -* ]]; then
-            COMPREPLY=($(compgen -f -- "$current"))
-            return
-        fi
-        words='--out --png --preset --bands --smooth --normalize --chunk --precise --float --pcm --threads --json --help'
+    features:--out | features:-o | features:--png | conform:--json | conform:--junit)
+        COMPREPLY=($(compgen -f -- "$current"))
+        return
         ;;
+    run:--out | run:-o | diff:--against) COMPREPLY=($(compgen -d -- "$current")); return ;;
+    run:--backend | conform:--backend | diff:--a | diff:--b) words='ref' ;;
+    *:--threads | *:--chunk | *:--seconds | *:--repeat | *:--monitor) return ;;
+    *:--input | *:-i | *:--dim | *:--random | *:--tap | *:--memory | *:--rtol | *:--atol) return ;;
+    *:--filter | *:--jobs | *:-j) return ;;
+    features:*) words='--out --png --preset --bands --smooth --normalize --chunk --precise --float --pcm --threads --json --help' ;;
+    inspect:*) words='--nodes --json --help' ;;
+    run:*) words='--input --dim --random --out --backend --tap --inside --profile --oracle --threads --memory --help' ;;
+    diff:*) words='--input --dim --random --a --b --against --oracle --inside --all --rtol --atol --help' ;;
+    conform:*) words='--backend --filter --jobs --rtol --atol --json --junit --verbose --help' ;;
     bench:*) words='features conv1d peak --threads --seconds --repeat --peers --monitor --json --help' ;;
-    help:*) words='features bench help --help' ;;
+    help:*) words='features inspect run diff conform bench help --help' ;;
     esac
+    if [[ $words == --* && $current != -* ]]; then # what is no option is a file
+        COMPREPLY=($(compgen -f -- "$current"))
+        return
+    fi
     COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
 complete -o filenames -F _sibyl sibyl

@@ -24,7 +24,7 @@ from pathlib import Path
 
 COMMAND = os.environ["SIBYL_COMMAND"]
 SOURCE = Path(os.environ["SIBYL_SOURCE"])
-COMMANDS = ("features", "bench", "help")
+COMMANDS = ("features", "inspect", "run", "diff", "conform", "bench", "help")
 RATE = 16000
 
 
@@ -160,7 +160,7 @@ class Documents(Case):
         page = (SOURCE / "docs" / "sibyl.1").read_text().replace("\\-", "-")
         parts = re.split(r"^\.S[SH] ", page, flags=re.M)
         common = next(p for p in parts if p.startswith("All commands"))
-        for command in ("features", "bench"):
+        for command in COMMANDS[:-1]:
             part = next(p for p in parts if p.startswith(f"sibyl {command}"))
             listed = set(re.findall(r'^\.B[IR]? .*?"?--([a-z0-9-]+)', common + part, re.M))
             self.assertEqual(listed, self.options(command), command)
@@ -170,7 +170,7 @@ class Documents(Case):
         bash = (folder / "sibyl.bash").read_text()
         zsh = (folder / "_sibyl").read_text()
         fish = (folder / "sibyl.fish").read_text()
-        for command in ("features", "bench"):
+        for command in COMMANDS[:-1]:
             options = self.options(command)
             words = re.search(rf"{command}:\*\).*?words='([^']*)'", bash, re.S).group(1)
             self.assertEqual(set(re.findall(r"--([a-z0-9-]+)", words)), options)
@@ -182,10 +182,22 @@ class Documents(Case):
     def test_bash_completes(self):
         if not shutil.which("bash"):
             self.skipTest("skipped for want of bash")
-        script = (f"source {SOURCE}/cli/completion/sibyl.bash; COMP_WORDS=(sibyl features --pre); COMP_CWORD=2; "
-                  "_sibyl; echo ${COMPREPLY[@]}")
-        result = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
-        self.assertEqual(result.stdout.split(), ["--preset", "--precise"])
+        (self.folder / "in.onnx").touch()
+        for words, offered in (
+            ("features --pre", ["--preset", "--precise"]),
+            ("features --preset ''", ["whisper", "librosa", "kaldi"]),
+            ("run --in", ["--input", "--inside"]),
+            ("run i", ["in.onnx"]),
+            ("diff --a", ["--a", "--against", "--all", "--atol"]),
+            ("conform --filter ''", []),
+            ("inspect ''", ["a.wav", "in.onnx"]),
+            ("c", ["conform"]),
+        ):
+            n = len(words.split())
+            script = (f"source {SOURCE}/cli/completion/sibyl.bash; COMP_WORDS=(sibyl {words}); COMP_CWORD={n}; "
+                      "_sibyl; echo ${COMPREPLY[@]}")
+            result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=self.folder)
+            self.assertEqual(sorted(result.stdout.split()), sorted(offered), words)
 
 
 class Features(Case):
