@@ -89,6 +89,11 @@ void lower_ONNX_Hardmax(lowering *l, const node *n)
     bool flat = n->version < 13;
     int64_t axis = attr_int(n, "axis", flat ? 1 : -1);
     int at = flat && axis == rank ? rank : m_axis(l, axis, rank, "axis");
+    int64_t count;
+    if (l_ok(l) && dim_is_const(l->graph->dims, d_product(l, (size_t)rank, dims), &count) && !count) {
+        l_out(l, 0, x);
+        return;
+    }
     mval rows = flat ? m_flatten(l, x, at, rank) : x;
     mval best = m_arg(l, MILLI_arg_max, rows, at, false, KEEP_DIMS);
     mval place = m_iota(l, SIB_I64,

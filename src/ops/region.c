@@ -3,6 +3,8 @@
 
 #include "ops/given.h"
 
+#include "base/size.h"
+
 #include <math.h>
 
 /* Column k of a list of boxes [R, columns], as [R]. */
@@ -116,9 +118,11 @@ void lower_ONNX_RoiAlign(lowering *l, const node *n)
         .filter = SAMPLE_LINEAR, .border = SAMPLE_EDGE, .n = 2, .size = {m_size(l, x, 2), m_size(l, x, 3)}};
     bins rows = align_axis(l, n, column_of(l, boxes, 1), column_of(l, boxes, 3), high);
     bins columns = align_axis(l, n, column_of(l, boxes, 0), column_of(l, boxes, 2), wide);
-    int64_t down = high * rows.most, along = wide * columns.most;
-    if (l_ok(l) && (down > INT32_MAX || along > INT32_MAX))
-        l_fail(l, SIB_ERR_SIZE, "%lld by %lld samples a region", (long long)down, (long long)along);
+    int64_t down = 1, along = 1;
+    if (l_ok(l) && (!i64_mul(high, rows.most, &down) || !i64_mul(wide, columns.most, &along) ||
+                    down > INT32_MAX || along > INT32_MAX))
+        l_fail(l, SIB_ERR_SIZE, "%lld by %lld bins of %lld by %lld samples a region", (long long)high,
+               (long long)wide, (long long)rows.most, (long long)columns.most);
     mval y = across(l, rows.at, 0, along), z = across(l, columns.at, 1, down); /* [R, P] */
     mval counted = m_and(l, across(l, rows.counted, 0, along), across(l, columns.counted, 1, down));
     mval hit = m_and(l, near(l, y, s.size[0]), near(l, z, s.size[1]));
