@@ -37,8 +37,9 @@ sib_code tensor_create_raw(sib_dtype dtype, size_t rank, const int64_t *dims, si
 /* sib_tensor_wrap, dense, of memory whose elements come when they are first wanted: fill is called with context then,
    perhaps from several threads at once, and returns when they are there. Whoever reads t->data of a tensor that may be
    a weight calls tensor_ready before; sib_tensor_data, values and all calls of tensor.h do. */
-sib_code tensor_wrap_waiting(sib_dtype dtype, size_t rank, const int64_t *dims, void *data, void (*fill)(void *context),
-                             sib_release release, void *context, sib_tensor **out, sib_error *err);
+sib_code tensor_wrap_waiting(sib_dtype dtype, size_t rank, const int64_t *dims, void *data,
+                             void (*fill)(void *context), sib_release release, void *context,
+                             sib_tensor **out, sib_error *err);
 
 /* Brings elements that wait. */
 static inline void tensor_ready(const sib_tensor *t)

@@ -1,0 +1,161 @@
+/* Models as they are described: types inferred with symbolic dims, conflicts told, costs as expressions. */
+#include "tiny.h"
+
+#define DIMS(...)                                                                                            \
+    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
+    {                                                                                                        \
+        __VA_ARGS__                                                                                          \
+    }
+#define OF(...) ((const double[]){__VA_ARGS__})
+
+static sib_value_info value_named(const sib_model *m, const char *name)
+{
+    sib_value_info v;
+    for (size_t i = 0; sib_model_value(m, i, &v); i++)
+        if (!strcmp(v.name, name))
+            return v;
+    fail_msg("there is no value '%s'", name);
+    return v;
+}
+
+/* Shape → Gather → Mul → Concat → Reshape: what exporters write for x.reshape(b, t // 2 * ...). */
+static void shapes_follow_arithmetic(void **state)
+{
+    (void)state;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "B T 64");
+    value_id shape = tiny_op(&t, "Shape", x, NO_VALUE, "shape");
+    value_id b = tiny_op(&t, "Gather", shape, tiny_constant(&t, "zero", SIB_I64, DIMS(1), OF(0)), "b");
+    value_id n = tiny_op(&t, "Gather", shape, tiny_constant(&t, "one", SIB_I64, DIMS(1), OF(1)), "n");
+    value_id twice = tiny_op(&t, "Mul", n, tiny_constant(&t, "two", SIB_I64, DIMS(1), OF(2)), "twice");
+    value_id rest = tiny_constant(&t, "rest", SIB_I64, DIMS(2), OF(8, -1)), target = tiny_made(&t, "target");
+    attribute axis = {.name = str_of("axis"), .kind = ATTR_INT, .i = 0};
+    value_id parts[] = {b, rest, twice};
+    tiny_node(&t, "Concat", "join", 3, parts, 1, &target, 1, &axis);
+    value_id y = tiny_op(&t, "Reshape", x, target, "y");
+    tiny_output(&t, tiny_op(&t, "Relu", y, NO_VALUE, "z"));
+    sib_model *m = tiny_model(&t);
+    assert_string_equal(value_named(m, "y").type, "float32 [B, 8, 4, 2*T]");
+    sib_value_info z;
+    assert_true(sib_model_output(m, 0, &z));
+    assert_string_equal(z.type, "float32 [B, 8, 4, 2*T]");
+    assert_int_equal(z.dims[0], -1);
+    assert_string_equal(z.dim_names[3], "2*T");
+    assert_int_equal(z.dims[1], 8);
+    assert_null(z.dim_names[1]);
+    assert_null(sib_model_diagnostic(m, 0));
+    sib_model_free(&m);
+}
+
+static void conflicts_are_told_with_both(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "N 3"), y = tiny_value(&t, "y", SIB_F32, "N 4");
+    value_id in[] = {x, x};
+    tiny_node(&t, "Add", "sum", 2, in, 1, &y, 0, NULL);
+    tiny_output(&t, y);
+    sib_model *m = tiny_model(&t);
+    const char *note = sib_model_diagnostic(m, 0);
+    assert_non_null(note);
+    assert_non_null(strstr(note, "'sum' (Add)"));
+    assert_non_null(strstr(note, "float32 [N, 4]"));
+    assert_non_null(strstr(note, "float32 [N, 3]"));
+    assert_null(sib_model_diagnostic(m, 1));
+    /* it runs all the same, by what the operators say */
+    sib_session *s = NULL;
+    sib_value *given = tiny_given(SIB_F32, DIMS(1, 3), OF(1, 2, 3)), *out = NULL;
+    sib_named_value named = {"x", given};
+    CHECK_OK(sib_session_create(m, NULL, &s, &err), err);
+    CHECK_OK(sib_session_run(s, 1, &named, 0, NULL, &out, NULL, &err), err);
+    tiny_expect(out, SIB_F32, DIMS(1, 3), OF(2, 4, 6));
+    sib_value_free(&given);
+    sib_value_free(&out);
+    sib_session_free(&s);
+    sib_model_free(&m);
+}
+
+static void what_a_node_refuses_is_a_note(void **state)
+{
+    (void)state;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "2 3"), w = tiny_input(&t, "w", SIB_F32, "4 5");
+    tiny_output(&t, tiny_op(&t, "MatMul", x, w, "y"));
+    sib_model *m = tiny_model(&t);
+    assert_non_null(sib_model_diagnostic(m, 0));
+    assert_non_null(strstr(sib_model_diagnostic(m, 0), "MatMul"));
+    sib_model_free(&m);
+}
+
+static void costs_are_expressions(void **state)
+{
+    (void)state;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "T 64");
+    double zeros[64 * 32] = {0};
+    value_id w = tiny_constant(&t, "w", SIB_F32, DIMS(64, 32), zeros);
+    tiny_output(&t, tiny_op(&t, "MatMul", x, w, "y"));
+    sib_model *m = tiny_model(&t);
+    sib_node_info n;
+    assert_true(sib_model_node(m, 0, &n));
+    assert_string_equal(n.flops, "4096*T");     /* 2 * T * 64 * 32 */
+    assert_string_equal(n.bytes, "384*T+8192"); /* 4 * (64 T + 2048 + 32 T) */
+    assert_true(n.known);
+    assert_int_equal(n.n_inputs, 2);
+    assert_false(sib_model_node(m, 1, &n));
+    sib_model_info info;
+    sib_model_get_info(m, &info);
+    assert_int_equal(info.parameters, 2048);
+    assert_int_equal(info.parameter_bytes, 8192);
+    assert_int_equal(info.n_initializers, 1);
+    sib_model_free(&m);
+}
+
+static void attributes_are_text(void **state)
+{
+    (void)state;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "2 3"), y = tiny_made(&t, "y");
+    int64_t perm[] = {1, 0};
+    attribute a[] = {{.name = str_of("perm"), .kind = ATTR_INTS, .n = 2, .ints = perm},
+                     {.name = str_of("alpha"), .kind = ATTR_FLOAT, .f = 0.5f},
+                     {.name = str_of("mode"), .kind = ATTR_STRING, .s = str_of("same")}};
+    tiny_node(&t, "Transpose", "turn", 1, &x, 1, &y, 3, a);
+    tiny_output(&t, y);
+    sib_model *m = tiny_model(&t);
+    assert_string_equal(sib_model_attribute_text(m, 0, "perm"), "[1, 0]");
+    assert_string_equal(sib_model_attribute_text(m, 0, "alpha"), "0.5");
+    assert_string_equal(sib_model_attribute_text(m, 0, "mode"), "same");
+    assert_null(sib_model_attribute_text(m, 0, "other"));
+    const char *name, *text;
+    assert_true(sib_model_attribute(m, 0, 2, &name, &text));
+    assert_false(sib_model_attribute(m, 0, 3, &name, &text));
+    assert_string_equal(value_named(m, "y").type, "float32 [3, 2]");
+    sib_model_free(&m);
+}
+
+static void unknown_operators_are_kept(void **state)
+{
+    (void)state;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "2");
+    tiny_output(&t, tiny_op(&t, "Frobnicate", x, NO_VALUE, "y"));
+    sib_model *m = tiny_model(&t);
+    sib_node_info n;
+    assert_true(sib_model_node(m, 0, &n));
+    assert_false(n.known);
+    assert_string_equal(n.type, "Frobnicate");
+    assert_null(sib_model_diagnostic(m, 0));
+    sib_model_free(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(shapes_follow_arithmetic),      cmocka_unit_test(conflicts_are_told_with_both),
+        cmocka_unit_test(what_a_node_refuses_is_a_note), cmocka_unit_test(costs_are_expressions),
+        cmocka_unit_test(attributes_are_text),           cmocka_unit_test(unknown_operators_are_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
