@@ -42,29 +42,6 @@ sib_code graph_create(graph_arena *arena, dim_table *dims, graph **out, sib_erro
     return SIB_OK;
 }
 
-/* Takes the next graph inside g out of its attributes; NULL when there is none left. A plan's graph names graphs that
-   are not its own. */
-static graph *take_inside(graph *g, uint32_t *at_node)
-{
-    for (; *at_node < g->n_nodes; ++*at_node) {
-        node *n = &g->nodes[*at_node];
-        for (size_t k = 0; k < n->n_attributes; k++) {
-            attribute *a = &n->attributes[k];
-            if (a->kind == ATTR_GRAPH && a->graph && a->graph->outer == g) {
-                graph *inside = a->graph;
-                a->graph = NULL;
-                return inside;
-            }
-            while (a->kind == ATTR_GRAPHS && a->n) {
-                graph *inside = a->graphs[--a->n];
-                if (inside && inside->outer == g)
-                    return inside;
-            }
-        }
-    }
-    return NULL;
-}
-
 static void free_arrays(graph *g)
 {
     mem_free(g->values);
@@ -75,25 +52,32 @@ static void free_arrays(graph *g)
     mem_free(g);
 }
 
+/* Puts a graph that is inside g before the others that are to go. A plan's graph names graphs that are not its own. */
+static void put_off(const graph *g, graph *inside, graph **pending)
+{
+    if (!inside || inside->outer != g)
+        return;
+    inside->outer = *pending;
+    *pending = inside;
+}
+
 void graph_free(graph **gp)
 {
-    /* `outer` leads back, so nothing here goes deeper than the file does */
-    graph *g = *gp;
-    if (!g)
-        return;
-    graph *root = g;
-    g->outer = NULL;
-    while (g) {
-        uint32_t at = 0;
-        graph *inside = take_inside(g, &at);
-        if (inside) {
-            inside->outer = g;
-            g = inside;
-            continue;
-        }
-        graph *outer = g == root ? NULL : g->outer;
+    graph *pending = *gp; /* a list by way of `outer`, so that nothing here goes as deep as the file does */
+    if (pending)
+        pending->outer = NULL;
+    while (pending) {
+        graph *g = pending;
+        pending = g->outer;
+        for (uint32_t i = 0; i < g->n_nodes; i++)
+            for (size_t k = 0; k < g->nodes[i].n_attributes; k++) {
+                const attribute *a = &g->nodes[i].attributes[k];
+                if (a->kind == ATTR_GRAPH)
+                    put_off(g, a->graph, &pending);
+                for (size_t j = 0; a->kind == ATTR_GRAPHS && j < a->n; j++)
+                    put_off(g, a->graphs[j], &pending);
+            }
         free_arrays(g);
-        g = outer;
     }
     *gp = NULL;
 }
@@ -131,20 +115,20 @@ sib_code graph_add_value(graph *g, sib_str name, const value_type *type, value_i
     return SIB_OK;
 }
 
-static bool copy_ids(graph *g, const id_list *from, id_list *to)
+static bool copy_ids(graph_arena *arena, const id_list *from, id_list *to)
 {
     *to = (id_list){from->n, NULL};
     if (!from->n)
         return true;
-    to->ids = arena_alloc(g->arena, from->n, sizeof *to->ids);
+    to->ids = arena_alloc(arena, from->n, sizeof *to->ids);
     if (to->ids)
         memcpy(to->ids, from->ids, from->n * sizeof *to->ids);
     return to->ids != NULL;
 }
 
-static bool copy_list(graph *g, const void **list, size_t n, size_t size)
+static bool copy_list(graph_arena *arena, const void **list, size_t n, size_t size)
 {
-    void *copy = arena_alloc(g->arena, n ? n : 1, size);
+    void *copy = arena_alloc(arena, n ? n : 1, size);
     if (copy && n)
         memcpy(copy, *list, n * size);
     *list = copy;
@@ -152,25 +136,41 @@ static bool copy_list(graph *g, const void **list, size_t n, size_t size)
 }
 
 /* Copies what an attribute lists. Names of milli-ops are static, those of files stand in the arena already. */
-static bool copy_attribute(graph *g, attribute *a)
+static bool copy_attribute(graph_arena *arena, attribute *a)
 {
     switch (a->kind) {
     case ATTR_INTS:
-        return copy_list(g, (const void **)&a->ints, a->n, sizeof *a->ints);
+        return copy_list(arena, (const void **)&a->ints, a->n, sizeof *a->ints);
     case ATTR_FLOATS:
-        return copy_list(g, (const void **)&a->floats, a->n, sizeof *a->floats);
+        return copy_list(arena, (const void **)&a->floats, a->n, sizeof *a->floats);
     case ATTR_STRINGS:
-        return copy_list(g, (const void **)&a->strings, a->n, sizeof *a->strings);
+        return copy_list(arena, (const void **)&a->strings, a->n, sizeof *a->strings);
     case ATTR_TENSORS:
     case ATTR_SPARSE:
-        return copy_list(g, (const void **)&a->tensors, a->n, sizeof *a->tensors);
+        return copy_list(arena, (const void **)&a->tensors, a->n, sizeof *a->tensors);
     case ATTR_GRAPHS:
-        return copy_list(g, (const void **)&a->graphs, a->n, sizeof *a->graphs);
+        return copy_list(arena, (const void **)&a->graphs, a->n, sizeof *a->graphs);
     case ATTR_TYPE:
-        return copy_list(g, (const void **)&a->type, 1, sizeof *a->type);
+        return copy_list(arena, (const void **)&a->type, 1, sizeof *a->type);
     default:
         return true;
     }
+}
+
+sib_code node_copy(graph_arena *arena, const node *n, node *out, sib_error *err)
+{
+    *out = *n;
+    out->attributes = NULL;
+    bool ok = copy_ids(arena, &n->inputs, &out->inputs) && copy_ids(arena, &n->outputs, &out->outputs);
+    if (ok && n->n_attributes) {
+        out->attributes = arena_alloc(arena, n->n_attributes, sizeof *out->attributes);
+        ok = out->attributes != NULL;
+        if (ok)
+            memcpy(out->attributes, n->attributes, n->n_attributes * sizeof *out->attributes);
+        for (size_t i = 0; i < n->n_attributes && ok; i++)
+            ok = copy_attribute(arena, &out->attributes[i]);
+    }
+    return ok ? SIB_OK : err_memory(err, sizeof *out, "a node");
 }
 
 sib_code graph_add_node(graph *g, const node *n, node_id *out, sib_error *err)
@@ -193,19 +193,10 @@ sib_code graph_add_node(graph *g, const node *n, node_id *out, sib_error *err)
                            node_text(g, n, here, sizeof here));
         }
     }
-    node copy = *n;
-    copy.attributes = NULL;
-    bool ok = copy_ids(g, &n->inputs, &copy.inputs) && copy_ids(g, &n->outputs, &copy.outputs);
-    if (ok && n->n_attributes) {
-        copy.attributes = arena_alloc(g->arena, n->n_attributes, sizeof *copy.attributes);
-        ok = copy.attributes != NULL;
-        if (ok)
-            memcpy(copy.attributes, n->attributes, n->n_attributes * sizeof *copy.attributes);
-        for (size_t i = 0; i < n->n_attributes && ok; i++)
-            ok = copy_attribute(g, &copy.attributes[i]);
-    }
-    if (!ok)
-        return err_memory(err, sizeof copy, "a node");
+    node copy;
+    code = node_copy(g->arena, n, &copy, err);
+    if (code != SIB_OK)
+        return code;
     g->nodes[g->n_nodes] = copy;
     for (uint32_t i = 0; i < n->outputs.n; i++)
         if (n->outputs.ids[i] != NO_VALUE)
@@ -216,10 +207,13 @@ sib_code graph_add_node(graph *g, const node *n, node_id *out, sib_error *err)
 
 static sib_code append(id_list *list, value_id v, sib_error *err)
 {
-    uint32_t *grown = mem_realloc(list->ids, (size_t)list->n + 1, sizeof *grown);
-    if (!grown)
-        return err_memory(err, (list->n + 1) * sizeof *grown, "the ends of a graph");
-    list->ids = grown;
+    if ((list->n & (list->n - 1)) == 0) { /* 0 or a power of two: all room is taken */
+        size_t room = list->n ? 2 * (size_t)list->n : 1;
+        uint32_t *grown = mem_realloc(list->ids, room, sizeof *grown);
+        if (!grown)
+            return err_memory(err, room * sizeof *grown, "the ends of a graph");
+        list->ids = grown;
+    }
     list->ids[list->n++] = v;
     return SIB_OK;
 }

@@ -114,7 +114,8 @@ typedef struct graph {
     uint32_t n_values, value_capacity;
     node *nodes; /* (n_nodes), in order of use */
     uint32_t n_nodes, node_capacity;
-    id_list inputs, outputs; /* value ids; inputs with a constant have a default value */
+    id_list inputs,
+        outputs; /* value ids, with room for the next power of 2; inputs with a constant have a default */
     uint32_t n_captures, capture_capacity;
     capture *captures;
     size_t n_quant, n_metadata;
@@ -133,6 +134,8 @@ sib_code graph_add_value(graph *g, sib_str name, const value_type *type, value_i
    point to). Sets the producer of its outputs. Errors: SIB_ERR_MEMORY, SIB_ERR_FORMAT (an output that has a producer
    already, with the names). */
 sib_code graph_add_node(graph *g, const node *n, node_id *out, sib_error *err);
+/* A copy of *n whose lists and attributes stand in the arena (not what attributes point to). Errors: SIB_ERR_MEMORY. */
+sib_code node_copy(graph_arena *arena, const node *n, node *out, sib_error *err);
 /* Appends to inputs or outputs. */
 sib_code graph_add_input(graph *g, value_id v, sib_error *err);
 sib_code graph_add_output(graph *g, value_id v, sib_error *err);

@@ -38,6 +38,44 @@ value_type type_inner(const value_type *t)
     return inner;
 }
 
+static bool is_unknown(const value_type *t)
+{
+    return !t->depth && t->leaf == TYPE_UNKNOWN;
+}
+
+static bool dtypes_agree(sib_dtype a, sib_dtype b)
+{
+    return a == b || a == SIB_DTYPE_UNKNOWN || b == SIB_DTYPE_UNKNOWN;
+}
+
+/* Dims differ for certain where their difference is never 0. */
+static bool dims_agree(dim_table *dims, dim a, dim b)
+{
+    if (dim_same(a, b) || !a.id || !b.id)
+        return true;
+    return !dim_at_least(dims, dim_sub(dims, a, b), 1) && !dim_at_least(dims, dim_sub(dims, b, a), 1);
+}
+
+bool type_agrees(dim_table *dims, const value_type *a, const value_type *b)
+{
+    if (is_unknown(a) || is_unknown(b))
+        return true;
+    if (a->depth != b->depth || memcmp(a->wrap, b->wrap, a->depth) != 0)
+        return false;
+    if (a->leaf != b->leaf && a->leaf != TYPE_UNKNOWN && b->leaf != TYPE_UNKNOWN)
+        return false;
+    if (!dtypes_agree(a->dtype, b->dtype) || !dtypes_agree(a->key, b->key))
+        return false;
+    if (!a->shape.ranked || !b->shape.ranked)
+        return true;
+    if (a->shape.rank != b->shape.rank)
+        return false;
+    bool agree = true;
+    for (int i = 0; i < a->shape.rank && agree; i++)
+        agree = dims_agree(dims, a->shape.dims[i], b->shape.dims[i]);
+    return agree;
+}
+
 static const char *wrap_name(type_kind kind)
 {
     switch (kind) {

@@ -40,6 +40,8 @@ value_type type_of_dims(dim_table *t, sib_dtype dtype, size_t rank, const int64_
 value_type type_wrap(type_kind kind, value_type t);
 /* What is inside the outermost wrap; an unknown type for a tensor. */
 value_type type_inner(const value_type *t);
+/* True where a value of type b may be used for one of type a: kinds, dtypes, ranks and dims are not known to differ. */
+bool type_agrees(dim_table *dims, const value_type *a, const value_type *b);
 /* "float32 [T, 80]", "seq(int64 [?1])", "map(string, float32 [])", "unknown". */
 const char *type_text(const dim_table *dims, const value_type *t, char *text, size_t size);
 

@@ -1,0 +1,431 @@
+/* Graphs made and verified, every invariant broken once, memory that fails, arenas, types, attributes. */
+#include "make.h"
+
+static void test_making(void **state)
+{
+    (void)state;
+    world w;
+    world_begin(&w);
+    value_id x = make_input(&w, "x"), y = add_op(&w, w.g, "Relu", IDS(x, NO_VALUE), "y");
+    CHECK_OK(graph_add_output(w.g, y, &w.err), w.err);
+    assert_int_equal(w.g->values[y].producer, 0);
+    assert_int_equal(w.g->values[x].producer, NO_NODE);
+    assert_int_equal(w.g->nodes[0].inputs.n, 2);
+    char text[64];
+    assert_string_equal(node_text(w.g, &w.g->nodes[0], text, sizeof text), "'y' (Relu)");
+    CHECK_OK(graph_verify(w.g, &w.err), w.err);
+    node again = make_node("Abs", "again", IDS(x), IDS(y), 0, NULL);
+    node_id id;
+    CHECK_FAILS(graph_add_node(w.g, &again, &id, &w.err), SIB_ERR_FORMAT, w.err, "'y'");
+    again.outputs = IDS(99);
+    CHECK_FAILS(graph_add_node(w.g, &again, &id, &w.err), SIB_ERR_ARGUMENT, w.err, "99");
+    assert_int_equal(w.g->n_nodes, 1);
+    for (int i = 0; i < 9; i++)
+        CHECK_OK(graph_add_output(w.g, y, &w.err), w.err);
+    assert_int_equal(w.g->outputs.n, 10);
+    world_end(&w);
+}
+
+static void test_captures(void **state)
+{
+    (void)state;
+    world w;
+    world_begin(&w);
+    value_id x = make_input(&w, "x"), h = add_op(&w, w.g, "Abs", IDS(x), "h"), inner, again;
+    graph *inside = make_inside(&w, h);
+    CHECK_OK(graph_capture(inside, h, &inner, &w.err), w.err);
+    assert_int_equal(inner, inside->captures[0].inner);
+    CHECK_OK(graph_capture(inside, x, &again, &w.err), w.err);
+    assert_true(again != inner && inside->n_captures == 2 && str_is(inside->values[again].name, "x"));
+    graph_add_output(w.g, add_holder(&w, inside, "y"), &w.err);
+    CHECK_OK(graph_verify(w.g, &w.err), w.err);
+    world_end(&w); /* frees what is inside */
+}
+
+static void test_many(void **state)
+{
+    (void)state;
+    world w;
+    world_begin(&w);
+    value_id v = make_input(&w, "x");
+    for (int i = 0; i < 100000; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "layer/%d/out", i);
+        v = add_op(&w, w.g, "Relu", IDS(v), name);
+    }
+    CHECK_OK(graph_add_output(w.g, v, &w.err), w.err);
+    CHECK_OK(graph_verify(w.g, &w.err), w.err);
+    world_end(&w);
+}
+
+/* ---- Broken invariants -------------------------------------------------------------------------------- */
+
+/* x -> Abs -> h -> Hold { captures h } -> y; k is a constant of the file that Add reads. */
+typedef struct sample {
+    world w;
+    value_id x, h, y, k, z;
+    graph *inside;
+    sib_tensor *tensor;
+} sample;
+
+static void sample_begin(sample *s)
+{
+    int64_t dims[1] = {3};
+    world_begin(&s->w);
+    s->x = make_input(&s->w, "x");
+    s->k = make_value(&s->w, s->w.g, "k", NULL);
+    CHECK_OK(sib_tensor_create(SIB_F32, 1, dims, &s->tensor, &s->w.err), s->w.err);
+    s->w.g->values[s->k].constant = s->tensor;
+    s->w.g->values[s->k].from_file = true;
+    s->h = add_op(&s->w, s->w.g, "Abs", IDS(s->x), "h");
+    s->inside = make_inside(&s->w, s->h);
+    s->y = add_holder(&s->w, s->inside, "y");
+    s->z = add_op(&s->w, s->w.g, "Add", IDS(s->y, s->k), "z");
+    CHECK_OK(graph_add_output(s->w.g, s->z, &s->w.err), s->w.err);
+    CHECK_OK(graph_verify(s->w.g, &s->w.err), s->w.err);
+}
+
+static void sample_end(sample *s)
+{
+    world_end(&s->w);
+    sib_tensor_free(&s->tensor);
+}
+
+static void swap_nodes(sample *s)
+{
+    node first = s->w.g->nodes[1];
+    s->w.g->nodes[1] = s->w.g->nodes[2];
+    s->w.g->nodes[2] = first;
+    s->w.g->values[s->z].producer = 1;
+    s->w.g->values[s->y].producer = 2;
+}
+static void read_missing(sample *s)
+{
+    s->w.g->nodes[2].inputs.ids[1] = 50;
+}
+static void read_orphan(sample *s)
+{
+    s->w.g->values[s->k].constant = NULL;
+}
+static void make_missing(sample *s)
+{
+    s->w.g->nodes[2].outputs.ids[0] = 50;
+    s->w.g->values[s->z].producer = NO_NODE;
+    s->w.g->outputs.n = 0;
+}
+static void wrong_producer(sample *s)
+{
+    s->w.g->values[s->z].producer = 0;
+}
+static void producer_missing(sample *s)
+{
+    s->w.g->values[s->z].producer = 9;
+}
+static void producer_unsaid(sample *s)
+{
+    s->w.g->values[s->z].producer = NO_NODE;
+}
+static void made_twice(sample *s)
+{
+    s->w.g->nodes[0].outputs = (id_list){2, arena_alloc(s->w.arena, 2, sizeof(value_id))};
+    s->w.g->nodes[0].outputs.ids[0] = s->w.g->nodes[0].outputs.ids[1] = s->h;
+}
+static void made_input(sample *s)
+{
+    s->w.g->inputs.ids[0] = s->h;
+}
+static void input_missing(sample *s)
+{
+    s->w.g->inputs.ids[0] = 77;
+}
+static void input_twice(sample *s)
+{
+    graph_add_input(s->w.g, s->x, &s->w.err);
+}
+static void output_missing(sample *s)
+{
+    s->w.g->outputs.ids[0] = 77;
+}
+static void output_orphan(sample *s)
+{
+    s->w.g->outputs.ids[0] = make_value(&s->w, s->w.g, "orphan", NULL);
+}
+static void name_twice(sample *s)
+{
+    s->w.g->values[s->h].name = s->w.g->values[s->x].name;
+}
+static void made_initializer(sample *s)
+{
+    s->w.g->values[s->h].constant = s->tensor;
+    s->w.g->values[s->h].from_file = true;
+}
+static void foreign_dim(sample *s)
+{
+    s->w.g->values[s->h].type.shape.dims[0] = (dim){123456};
+}
+static void high_rank(sample *s)
+{
+    s->w.g->values[s->h].declared.shape = (dim_shape){.ranked = true, .rank = 17};
+}
+static void capture_missing(sample *s)
+{
+    s->inside->captures[0].outer = 77;
+}
+static void capture_later(sample *s)
+{
+    s->inside->captures[0].outer = s->z;
+}
+static void capture_orphan(sample *s)
+{
+    s->inside->captures[0].outer = make_value(&s->w, s->w.g, "orphan", NULL);
+}
+static void capture_made(sample *s)
+{
+    s->inside->captures[0].inner = s->inside->outputs.ids[0];
+}
+static void capture_inner_missing(sample *s)
+{
+    s->inside->captures[0].inner = 77;
+}
+static void capture_input(sample *s)
+{
+    graph_add_input(s->inside, s->inside->captures[0].inner, &s->w.err);
+}
+static void capture_nowhere(sample *s)
+{
+    s->w.g->captures = mem_calloc(1, sizeof(capture));
+    s->w.g->n_captures = 1;
+}
+static void inside_broken(sample *s)
+{
+    s->inside->nodes[0].inputs.ids[0] = 77;
+}
+
+static void test_broken(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*how)(sample *s);
+        const char *words;
+    } ways[] = {
+        {swap_nodes, "'z' (Add): value 3 ('y') is read before it is made"},
+        {read_missing, "'z' (Add): value 50 is read and does not exist"},
+        {read_orphan, "('k') is read and made by nobody"},
+        {make_missing, "value 50 is made and does not exist"},
+        {wrong_producer, "'h' (Abs): value 4 ('z') is not among its outputs"},
+        {producer_missing, "('z') is made by a node that does not exist"},
+        {producer_unsaid, "('z') is an output and made by nobody"},
+        {made_twice, "('h') is among its outputs twice"},
+        {made_input, "('h') is an input and made by a node"},
+        {input_missing, "77 is an input and does not exist"},
+        {input_twice, "('x') is an input twice"},
+        {output_missing, "77 is an output and does not exist"},
+        {output_orphan, "('orphan') is an output and made by nobody"},
+        {name_twice, "('x') has the name of another value"},
+        {made_initializer, "('h') is an initializer and made by a node"},
+        {foreign_dim, "('h') has a dim that is not of the graph's table"},
+        {high_rank, "('h') has too high a rank"},
+        {capture_missing, "77 is captured and does not exist around the graph"},
+        {capture_later, "'y' (Hold): value 4 ('z') is captured before it is made"},
+        {capture_orphan, "('orphan') is captured and made by nobody"},
+        {capture_made, "stands for a captured value and is made by a node"},
+        {capture_inner_missing, "77 stands for a captured value and does not exist"},
+        {capture_input, "stands for two captured values, or for an input"},
+        {capture_nowhere, "is captured and does not exist around the graph"},
+        {inside_broken, "'inside' (Neg): value 77 is read and does not exist"},
+    };
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        sample s;
+        sample_begin(&s);
+        ways[i].how(&s);
+        CHECK_FAILS(graph_verify(s.w.g, &s.w.err), SIB_ERR_FORMAT, s.w.err, ways[i].words);
+        sample_end(&s);
+    }
+}
+
+static void test_depth(void **state)
+{
+    (void)state;
+    world w;
+    world_begin(&w);
+    graph *at = w.g;
+    for (int i = 0; i < 80; i++) {
+        graph *inside = NULL, *root = w.g;
+        CHECK_OK(graph_create(w.arena, w.dims, &inside, &w.err), w.err);
+        inside->outer = at;
+        w.g = at;
+        add_holder(&w, inside, "deeper");
+        w.g = root;
+        at = inside;
+    }
+    CHECK_FAILS(graph_verify(w.g, &w.err), SIB_ERR_SIZE, w.err, "deep");
+    world_end(&w);
+}
+
+/* ---- Memory ------------------------------------------------------------------------------------------- */
+
+/* A small graph, made with whatever memory there is. */
+static sib_code make_all(sib_error *err)
+{
+    graph_arena *arena = NULL;
+    dim_table *dims = NULL;
+    graph *g = NULL;
+    value_id x = NO_VALUE, y = NO_VALUE;
+    node_id id;
+    int64_t list[2] = {1, 2};
+    attribute axes = {.name = str_of("axes"), .kind = ATTR_INTS, .n = 2, .ints = list};
+    sib_code code = arena_create(&arena, err);
+    if (code == SIB_OK)
+        code = dim_table_create(&dims, err);
+    if (code == SIB_OK)
+        code = graph_create(arena, dims, &g, err);
+    for (int i = 0; i < 40 && code == SIB_OK; i++) {
+        char name[2][16];
+        snprintf(name[0], sizeof name[0], "x%d", i);
+        snprintf(name[1], sizeof name[1], "y%d", i);
+        if (code == SIB_OK)
+            code = graph_add_value(g, str_of(name[0]), NULL, &x, err);
+        if (code == SIB_OK)
+            code = graph_add_input(g, x, err);
+        if (code == SIB_OK)
+            code = graph_add_value(g, str_of(name[1]), NULL, &y, err);
+        if (code == SIB_OK)
+            code = graph_add_output(g, y, err);
+        node n = make_node("Squeeze", "", (id_list){1, &x}, (id_list){1, &y}, 1, &axes);
+        if (code == SIB_OK)
+            code = graph_add_node(g, &n, &id, err);
+    }
+    if (code == SIB_OK)
+        code = graph_verify(g, err);
+    graph_free(&g);
+    dim_table_free(&dims);
+    arena_free(&arena);
+    return code;
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    sib_alloc_counters before, after;
+    sib_alloc_counters_get(&before);
+    sib_code code = SIB_ERR_MEMORY;
+    for (uint64_t k = 0; code != SIB_OK; k++) {
+        sib_error err = SIB_ERROR_INIT;
+        mem_fail_after(k);
+        code = make_all(&err);
+        mem_fail_never();
+        assert_true(code == SIB_OK || (code == SIB_ERR_MEMORY && err.code == SIB_ERR_MEMORY));
+        sib_alloc_counters_get(&after);
+        assert_int_equal(after.bytes_current, before.bytes_current);
+    }
+}
+
+static void test_arena(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    graph_arena *a = NULL;
+    check_random r = {5};
+    CHECK_OK(arena_create(&a, &err), err);
+    unsigned char *last = NULL;
+    size_t last_size = 0;
+    for (int i = 0; i < 2000; i++) {
+        size_t size = check_u64(&r) % (i % 100 ? 200 : 300000);
+        unsigned char *p = arena_alloc(a, size, 1);
+        assert_non_null(p);
+        assert_int_equal((uintptr_t)p % 16, 0);
+        for (size_t k = 0; k < size; k++)
+            assert_int_equal(p[k], 0);
+        memset(p, 0xff, size);
+        for (size_t k = 0; k < last_size; k++)
+            assert_int_equal(last[k], 0xff);
+        last = p;
+        last_size = size;
+    }
+    assert_null(arena_alloc(a, SIZE_MAX / 2, 3));
+    assert_null(arena_alloc(a, SIZE_MAX, 1));
+    bool ok = true;
+    sib_str s = arena_string(a, (sib_str){"words and", 5}, &ok);
+    assert_true(ok && s.length == 5 && !strcmp(s.data, "words"));
+    sib_tensor *t = NULL;
+    CHECK_OK(sib_tensor_create(SIB_F32, 0, NULL, &t, &err), err);
+    CHECK_OK(arena_keep(a, t, &err), err);
+    arena_free(&a);
+    assert_null(a);
+}
+
+/* ---- Types and attributes ----------------------------------------------------------------------------- */
+
+static void test_types(void **state)
+{
+    (void)state;
+    world w;
+    world_begin(&w);
+    char text[100];
+    dim T = dim_symbol(w.dims, str_of("T")), T1 = dim_add(w.dims, T, dim_const(w.dims, 1));
+    value_type t = floats(&w, 80), any = {0}, unranked = type_tensor(SIB_F32), longer = t, ints = t;
+    value_type sym = t, sym1 = t, rank2 = t;
+    longer.shape.dims[0] = dim_const(w.dims, 81);
+    ints.dtype = SIB_I64;
+    sym.shape.dims[0] = T;
+    sym1.shape.dims[0] = T1;
+    rank2.shape.rank = 2;
+    rank2.shape.dims[1] = T;
+    value_type seq = type_wrap(TYPE_SEQUENCE, t), opt = type_wrap(TYPE_OPTIONAL, seq),
+               map = type_wrap(TYPE_MAP, t);
+    map.key = SIB_STRING;
+    assert_string_equal(type_text(w.dims, &rank2, text, sizeof text), "float32 [80, T]");
+    assert_string_equal(type_text(w.dims, &opt, text, sizeof text), "optional(seq(float32 [80]))");
+    assert_string_equal(type_text(w.dims, &map, text, sizeof text), "map(string, float32 [80])");
+    assert_int_equal(type_outer(&opt), TYPE_OPTIONAL);
+    value_type inner = type_inner(&opt);
+    assert_int_equal(type_outer(&inner), TYPE_SEQUENCE);
+    assert_true(type_agrees(w.dims, &t, &t) && type_agrees(w.dims, &t, &any) &&
+                type_agrees(w.dims, &any, &t));
+    assert_true(type_agrees(w.dims, &t, &unranked) && type_agrees(w.dims, &t, &sym));
+    assert_false(type_agrees(w.dims, &t, &longer) || type_agrees(w.dims, &t, &ints));
+    assert_false(type_agrees(w.dims, &sym, &sym1) || type_agrees(w.dims, &t, &rank2));
+    assert_false(type_agrees(w.dims, &t, &seq) || type_agrees(w.dims, &seq, &opt) ||
+                 type_agrees(w.dims, &seq, &map));
+    assert_true(type_agrees(w.dims, &opt, &opt));
+    for (int i = 0; i < TYPE_MAX_DEPTH; i++)
+        seq = type_wrap(TYPE_SEQUENCE, seq);
+    assert_int_equal(type_outer(&seq), TYPE_UNKNOWN);
+    world_end(&w);
+}
+
+static void test_attributes(void **state)
+{
+    (void)state;
+    int64_t ints[2] = {3, 4};
+    float numbers[1] = {0.5f};
+    sib_str words[1] = {{"w", 1}};
+    attribute all[] = {{.name = str_of("i"), .kind = ATTR_INT, .i = 7},
+                       {.name = str_of("f"), .kind = ATTR_FLOAT, .f = 0.25f},
+                       {.name = str_of("s"), .kind = ATTR_STRING, .s = str_of("same")},
+                       {.name = str_of("is"), .kind = ATTR_INTS, .n = 2, .ints = ints},
+                       {.name = str_of("fs"), .kind = ATTR_FLOATS, .n = 1, .floats = numbers},
+                       {.name = str_of("ss"), .kind = ATTR_STRINGS, .n = 1, .strings = words}};
+    node n = make_node("Any", "", (id_list){0, NULL}, (id_list){0, NULL}, 6, all);
+    size_t count;
+    assert_int_equal(attr_int(&n, "i", 1), 7);
+    assert_int_equal(attr_int(&n, "none", 1), 1);
+    assert_int_equal(attr_int(&n, "f", 1), 1);
+    assert_true(attr_float(&n, "f", 1) == 0.25 && attr_float(&n, "none", 1) == 1);
+    assert_true(attr_is(&n, "s", "", "same") && attr_is(&n, "none", "fallback", "fallback"));
+    assert_true(attr_ints(&n, "is", &count) == ints && count == 2);
+    assert_true(!attr_ints(&n, "none", &count) && count == 0);
+    assert_true(attr_floats(&n, "fs", &count) == numbers && attr_strings(&n, "ss", &count) == words);
+    assert_null(attr_tensor(&n, "i"));
+    assert_null(attr_graph(&n, "i"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_making), cmocka_unit_test(test_captures), cmocka_unit_test(test_many),
+        cmocka_unit_test(test_broken), cmocka_unit_test(test_depth),    cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_arena),  cmocka_unit_test(test_types),    cmocka_unit_test(test_attributes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
