@@ -20,11 +20,16 @@
 #define WORK_FIRST 4096
 #define WORK_MOST  (1 << 22)
 
+/* Deepest group within group. */
+#define NEST_MAX 250
+
 typedef struct translation {
     sib_str in;
     size_t at, n;
-    char *out;       /* (GROWTH * in.length + 1) */
-    const char *why; /* what is wrong, or NULL */
+    char *out;                /* (GROWTH * in.length + 1) */
+    const char *why;          /* what is wrong, or NULL */
+    bool lines[NEST_MAX + 1]; /* (depth + 1) of each group around: $ ends lines, not the text alone */
+    size_t depth;
 } translation;
 
 static int peek(const translation *t, size_t ahead)
@@ -196,29 +201,44 @@ static void character_class(translation *t)
         keep(t, 1);
 }
 
+static void enter(translation *t, bool lines)
+{
+    if (t->depth == NEST_MAX)
+        t->why = "groups stand too deep in one another";
+    else
+        t->lines[++t->depth] = lines;
+}
+
+/* The flags of (?flags) or (?flags:, from byte n on. */
+static void flags(translation *t, size_t n)
+{
+    bool on = true, lines = t->lines[t->depth];
+    for (; peek(t, n) >= 0 && strchr("imsU-", peek(t, n)); n++) {
+        on = peek(t, n) == '-' ? false : on;
+        lines = peek(t, n) == 'm' ? on : lines;
+    }
+    if (peek(t, n) == ':')
+        enter(t, lines);
+    else if (peek(t, n) == ')' && n > 2)
+        t->lines[t->depth] = lines;
+    else
+        t->why = "a group of a kind that is not in RE2's syntax";
+    if (!t->why)
+        keep(t, n + 1);
+}
+
 /* An opening parenthesis with what belongs to it. */
 static void group(translation *t)
 {
-    size_t n = 2;
-    if (peek(t, 1) == '*') {
+    bool named = peek(t, 1) == '?' && ((peek(t, 2) == 'P' && peek(t, 3) == '<') ||
+                                       (peek(t, 2) == '<' && peek(t, 3) != '=' && peek(t, 3) != '!'));
+    if (peek(t, 1) == '*')
         t->why = "a repeat has nothing to repeat";
-        return;
-    }
-    if (peek(t, 1) != '?') {
-        keep(t, 1);
-        return;
-    }
-    if (peek(t, 2) == 'P' && peek(t, 3) == '<')
-        keep(t, 4);
-    else if (peek(t, 2) == '<' && peek(t, 3) != '=' && peek(t, 3) != '!')
-        keep(t, 3);
+    else if (peek(t, 1) == '?' && !named)
+        flags(t, 2);
     else {
-        while (peek(t, n) >= 0 && strchr("imsU-", peek(t, n)))
-            n++;
-        if (peek(t, n) != ':' && (peek(t, n) != ')' || n == 2))
-            t->why = "a group of a kind that is not in RE2's syntax";
-        else
-            keep(t, n + 1);
+        enter(t, t->lines[t->depth]);
+        keep(t, !named ? 1 : peek(t, 2) == 'P' ? 4 : 3);
     }
 }
 
@@ -265,9 +285,14 @@ static void translate(translation *t)
             group(t);
         else if (at_repeat(t))
             repeat(t);
-        else {
+        else if (c == '$' && !t->lines[t->depth]) { /* PCRE2's matches before a line feed at the end too */
+            emit(t, "\\z");
+            t->at++;
+        } else {
             if (c == '{')
                 emit(t, "\\");
+            if (c == ')' && t->depth)
+                t->depth--;
             keep(t, 1);
         }
     }
@@ -321,8 +346,8 @@ static sib_code matcher_make(const ref_call *c, matcher *m, sib_str pattern)
     pcre2_set_depth_limit(m->limits, 1000);
     pcre2_set_heap_limit(m->limits, 65536); /* KiB */
     m->code = pcre2_compile((PCRE2_SPTR)t.out, t.n,
-                            PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOLLAR_ENDONLY |
-                                PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE,
+                            PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NEVER_BACKSLASH_C |
+                                PCRE2_NO_AUTO_CAPTURE,
                             &number, &place, m->compile);
     mem_free(t.out);
     if (m->code)
