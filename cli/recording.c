@@ -5,43 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static sib_code copy_tensor(const sib_tensor *t, sib_value **out, sib_error *err)
-{
-    sib_tensor *copy = NULL;
-    sib_code code = sib_tensor_copy(t, &copy, err);
-    if (code == SIB_OK)
-        code = sib_value_from_tensor(copy, out, err);
-    sib_tensor_free(&copy);
-    return code;
-}
-
-/* Items of sequences and optionals are tensors or, at most, sequences of them. */
-static sib_code copy_at(const sib_value *v, int depth, sib_value **out, sib_error *err)
-{
-    if (sib_value_tensor(v))
-        return copy_tensor(sib_value_tensor(v), out, err);
-    if (sib_value_get_kind(v) == SIB_VALUE_MAP || depth > 4)
-        return sib_value_copy(v, out, err);
-    size_t n = sib_value_count(v);
-    sib_value **items = cli_take(n + 1, sizeof *items);
-    sib_code code = SIB_OK;
-    for (size_t i = 0; i < n && code == SIB_OK; i++)
-        code = copy_at(sib_value_item(v, i), depth + 1, &items[i], err);
-    if (code == SIB_OK && sib_value_get_kind(v) == SIB_VALUE_SEQUENCE)
-        code = sib_value_sequence(n, (const sib_value *const *)items, out, err);
-    else if (code == SIB_OK)
-        code = sib_value_optional(items[0], out, err);
-    for (size_t i = 0; i < n; i++)
-        sib_value_free(&items[i]);
-    free(items);
-    return code;
-}
-
-sib_code value_copy_deep(const sib_value *v, sib_value **out, sib_error *err)
-{
-    return copy_at(v, 0, out, err);
-}
-
 static size_t hash_of(const char *name)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325);
@@ -81,7 +44,7 @@ sib_code recording_tap(void *context, const sib_tap_event *event, sib_error *err
 {
     recording *r = context;
     sib_value *copy = NULL;
-    sib_code code = value_copy_deep(event->value, &copy, err);
+    sib_code code = sib_value_clone(event->value, &copy, err);
     if (code != SIB_OK)
         return code;
     make_room(r);

@@ -23,7 +23,4 @@ sib_code recording_tap(void *context, const sib_tap_event *event, sib_error *err
 const recorded *recording_find(const recording *r, const char *name);
 void recording_free(recording *r);
 
-/* A copy that shares nothing: what is written into the memory behind v later does not change it. */
-sib_code value_copy_deep(const sib_value *v, sib_value **out, sib_error *err);
-
 #endif

@@ -42,7 +42,7 @@ SIB_API sib_code sib_model_save(const sib_model *m, const char *path, const char
 
 /* All strings of a model live as long as it and end with NUL. These calls are thread-safe. */
 typedef struct sib_model_info {
-    const char *graph_name, *producer_name, *producer_version, *domain, *doc;
+    const char *graph_name, *graph_doc, *producer_name, *producer_version, *domain, *doc;
     int64_t ir_version, model_version;
     size_t n_inputs, n_outputs, n_opsets, n_metadata;
     size_t n_nodes, n_values; /* of the main graph, functions inlined */

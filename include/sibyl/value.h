@@ -31,6 +31,11 @@ SIB_API sib_code sib_value_map(const sib_tensor *keys, const sib_tensor *values,
                                sib_error *err);
 /* Another value over the same elements. */
 SIB_API sib_code sib_value_copy(const sib_value *v, sib_value **out, sib_error *err);
+/* The same in memory of its own throughout, every tensor dense. Errors: SIB_ERR_ARGUMENT (NULL), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_value_clone(const sib_value *v, sib_value **out, sib_error *err);
+/* True where v and all it holds are the library's own memory, dense and seen by no other value or tensor, so that the
+   elements may be written to without changing anything else. */
+SIB_API bool sib_value_is_sole(const sib_value *v);
 SIB_API void sib_value_free(sib_value **v);
 
 SIB_API sib_value_kind sib_value_get_kind(const sib_value *v);

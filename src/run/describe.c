@@ -36,6 +36,7 @@ void sib_model_get_info(const sib_model *m, sib_model_info *out)
 {
     const onnx_model *o = m->onnx;
     *out = (sib_model_info){.graph_name = text_or_empty(o->graph->name),
+                            .graph_doc = text_or_empty(o->graph->doc),
                             .producer_name = text_or_empty(o->producer_name),
                             .producer_version = text_or_empty(o->producer_version),
                             .domain = text_or_empty(o->domain),

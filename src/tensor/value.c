@@ -168,6 +168,70 @@ sib_code sib_value_copy(const sib_value *v, sib_value **out, sib_error *err)
     return code;
 }
 
+static sib_code clone_tensor(const sib_tensor *t, sib_value **out, sib_error *err)
+{
+    sib_tensor *copy = NULL;
+    sib_code code = sib_tensor_copy(t, &copy, err);
+    return code == SIB_OK ? value_take_tensor(copy, out, err) : code;
+}
+
+static sib_code clone_map(const sib_value *v, sib_value **out, sib_error *err)
+{
+    sib_tensor *keys = NULL, *values = NULL;
+    sib_code code = sib_tensor_copy(v->tensor, &keys, err);
+    if (code == SIB_OK)
+        code = sib_tensor_copy(v->values, &values, err);
+    if (code == SIB_OK)
+        code = sib_value_map(keys, values, out, err);
+    sib_tensor_free(&keys);
+    sib_tensor_free(&values);
+    return code;
+}
+
+/* Nests as values do, at most VALUE_MAX_DEPTH deep. */
+static sib_code clone_value(const sib_value *v, sib_value **out, sib_error *err)
+{
+    if (v->kind == SIB_VALUE_TENSOR)
+        return clone_tensor(v->tensor, out, err);
+    if (v->kind == SIB_VALUE_MAP)
+        return clone_map(v, out, err);
+    sib_value *made = NULL;
+    sib_code code = value_room(v->kind, v->n, &made, err);
+    for (size_t i = 0; i < v->n && code == SIB_OK; i++) {
+        sib_value *item = NULL;
+        code = clone_value(v->items[i], &item, err);
+        if (code == SIB_OK)
+            value_put(made, i, item);
+    }
+    if (code != SIB_OK)
+        sib_value_free(&made);
+    *out = made;
+    return code;
+}
+
+sib_code sib_value_clone(const sib_value *v, sib_value **out, sib_error *err)
+{
+    sib_code code = check_out(out, err);
+    if (code == SIB_OK && !v)
+        code = err_set(err, SIB_ERR_ARGUMENT, "the value is NULL");
+    return code == SIB_OK ? clone_value(v, out, err) : code;
+}
+
+static bool tensor_is_sole(const sib_tensor *t)
+{
+    return !t || (t->dense && t->storage->owned &&
+                  atomic_load_explicit(&t->storage->references, memory_order_acquire) == 1);
+}
+
+bool sib_value_is_sole(const sib_value *v)
+{
+    bool sole = v && atomic_load_explicit(&v->references, memory_order_acquire) == 1 &&
+                tensor_is_sole(v->tensor) && tensor_is_sole(v->values);
+    for (size_t i = 0; sole && i < v->n; i++)
+        sole = sib_value_is_sole(v->items[i]);
+    return sole;
+}
+
 /* ---- What it is ----------------------------------------------------------------------------------- */
 
 sib_value_kind sib_value_get_kind(const sib_value *v)

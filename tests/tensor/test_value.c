@@ -196,12 +196,62 @@ static void test_compare_maps(void **state)
     sib_tensor_free(&w);
 }
 
+static void test_clones(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    sib_comparison c;
+    sib_tensor *k = vector(SIB_I64, 2, (double[]){1, 2}), *w = vector(SIB_F32, 2, (double[]){1, 3});
+    sib_value *a, *map, *sequence, *optional, *clone, *again;
+    CHECK_OK(sib_value_from_tensor(w, &a, &err), err);
+    CHECK_OK(sib_value_map(k, w, &map, &err), err);
+    CHECK_OK(sib_value_sequence(2, (const sib_value *const[]){a, map}, &sequence, &err), err);
+    CHECK_OK(sib_value_optional(sequence, &optional, &err), err);
+    CHECK_OK(sib_value_clone(optional, &clone, &err), err);
+    CHECK_OK(sib_value_compare(clone, optional, &exact, &c, &err), err);
+    assert_true(c.equal);
+    assert_true(sib_value_is_sole(clone) && !sib_value_is_sole(optional) && !sib_value_is_sole(NULL));
+    const sib_value *items = sib_value_item(clone, 0);
+    assert_ptr_not_equal(sib_tensor_data(sib_value_tensor(sib_value_item(items, 0))), sib_tensor_data(w));
+    assert_ptr_not_equal(sib_tensor_data(sib_value_values(sib_value_item(items, 1))), sib_tensor_data(w));
+    CHECK_EVERY_ALLOCATION(sib_value_clone(optional, &again, &err), sib_value_free(&again));
+    CHECK_FAILS(sib_value_clone(NULL, &again, &err), SIB_ERR_ARGUMENT, err, "value is NULL");
+    sib_value *all[] = {a, map, sequence, optional, clone};
+    for (size_t i = 0; i < 5; i++)
+        sib_value_free(&all[i]);
+    sib_tensor_free(&k);
+    sib_tensor_free(&w);
+}
+
+static void test_sole(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *t = vector(SIB_F32, 2, (double[]){1, 2}), *lent = NULL;
+    float memory[2] = {1, 2};
+    sib_value *v, *copy, *over;
+    CHECK_OK(sib_value_from_tensor(t, &v, &err), err);
+    assert_false(sib_value_is_sole(v)); /* t sees it too */
+    sib_tensor_free(&t);
+    assert_true(sib_value_is_sole(v));
+    CHECK_OK(sib_value_copy(v, &copy, &err), err);
+    assert_false(sib_value_is_sole(v));
+    sib_value_free(&copy);
+    assert_true(sib_value_is_sole(v));
+    CHECK_OK(sib_tensor_wrap(SIB_F32, 1, (int64_t[]){2}, NULL, memory, NULL, NULL, &lent, &err), err);
+    CHECK_OK(sib_value_from_tensor(lent, &over, &err), err);
+    sib_tensor_free(&lent);
+    assert_false(sib_value_is_sole(over)); /* somebody else's memory */
+    sib_value_free(&v);
+    sib_value_free(&over);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tensors),      cmocka_unit_test(test_sequences), cmocka_unit_test(test_maps),
         cmocka_unit_test(test_refusals),     cmocka_unit_test(test_memory),    cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_compare_maps),
+        cmocka_unit_test(test_compare_maps), cmocka_unit_test(test_clones),    cmocka_unit_test(test_sole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
