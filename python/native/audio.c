@@ -10,11 +10,8 @@ typedef struct samples {
 
 static void samples_dealloc(PyObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
     sib_free(((samples *)self)->data);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(self);
-    Py_DECREF(type);
+    object_free(self);
 }
 
 static int samples_getbuffer(PyObject *self, Py_buffer *view, int flags)
@@ -43,9 +40,8 @@ static PyObject *audio_load(PyObject *module, PyObject *args)
     int sample_rate, keep_float, allow_truncated;
     if (!PyArg_ParseTuple(args, "yipp:audio_load", &path, &sample_rate, &keep_float, &allow_truncated))
         return NULL;
-    PyTypeObject *type = *(PyTypeObject **)PyModule_GetState(module);
-    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    samples *result = (samples *)alloc(type, 0);
+    const module_state *state = PyModule_GetState(module);
+    samples *result = (samples *)object_new(state->samples_type);
     if (!result)
         return NULL;
     sib_audio_options options = {

@@ -2,7 +2,8 @@
 
    The extension sees the library through its public headers and Python through the stable ABI of 3.11. It
    allocates no arrays: every result is written into an array that the Python side made with NumPy or torch,
-   so that nothing is copied on the way in or out. */
+   or stays where the library put it and is lent out as a buffer, so that nothing is copied on the way in or
+   out. */
 #ifndef SIBYL_PYTHON_EXT_H
 #define SIBYL_PYTHON_EXT_H
 
@@ -46,9 +47,14 @@ bool dlpack_read(PyObject *capsule, const char *name, ext_array *out);
 
 /* ---- Handles: capsules with the names below ------------------------------------------------------ */
 
-#define HANDLE_MEL    "sibyl.mel"
-#define HANDLE_STREAM "sibyl.stream"
-#define HANDLE_POOL   "sibyl.pool"
+#define HANDLE_MEL     "sibyl.mel"
+#define HANDLE_STREAM  "sibyl.stream"
+#define HANDLE_POOL    "sibyl.pool"
+#define HANDLE_VALUE   "sibyl.value"
+#define HANDLE_MODEL   "sibyl.model"
+#define HANDLE_SESSION "sibyl.session"
+#define HANDLE_CANCEL  "sibyl.cancel"
+#define HANDLE_PROFILE "sibyl.profile"
 
 /* The pool in a handle, NULL for None; *ok is false with an exception set where it is neither. */
 sib_pool *pool_of(PyObject *handle, bool *ok);
@@ -56,9 +62,39 @@ sib_pool *pool_of(PyObject *handle, bool *ok);
 /* The tables in a handle, or NULL with an exception set. */
 sib_mel *mel_of(PyObject *handle);
 
+/* The model in a handle, or NULL with an exception set; borrowed. */
+sib_model *model_of(PyObject *handle);
+
+/* ---- Values -------------------------------------------------------------------------------------- */
+
+/* The value in a handle, or NULL with an exception set; borrowed. */
+const sib_value *value_of(PyObject *handle);
+
+/* v, which is taken over, as nested tuples: ("tensor", dtype, shape, memory or strings), ("sequence", items),
+   ("optional", item or None), ("map", keys, values). Memory that others see too is copied. New reference, or
+   NULL with an exception set. */
+PyObject *value_lend(PyObject *module, sib_value *v);
+
+/* ---- The module ----------------------------------------------------------------------------------- */
+
+/* State of the module: its types. */
+typedef struct module_state {
+    PyObject *samples_type, *memory_type;
+} module_state;
+
+/* A new, cleared object of one of its types. New reference, or NULL. */
+PyObject *object_new(PyObject *type);
+
+/* Frees an object of one of its types, whose fields the caller has let go of. */
+void object_free(PyObject *self);
+
+/* The type of an output's memory, a buffer of bytes that keeps its value. New reference, or NULL. */
+PyObject *memory_type(PyObject *module);
+
 /* ---- Functions, table by table -------------------------------------------------------------------- */
 
-extern PyMethodDef SPEC_METHODS[], FEATURE_METHODS[], STREAM_METHODS[], AUDIO_METHODS[], CONV_METHODS[];
+extern PyMethodDef SPEC_METHODS[], FEATURE_METHODS[], STREAM_METHODS[], AUDIO_METHODS[], CONV_METHODS[],
+    VALUE_METHODS[], MODEL_METHODS[], SESSION_METHODS[];
 
 /* A description from a dict of every field, with the enumerations as numbers. */
 bool spec_from_dict(PyObject *dict, sib_mel_spec *out);

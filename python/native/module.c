@@ -97,49 +97,80 @@ static PyMethodDef MODULE_METHODS[] = {
 
 /* ---- The module -------------------------------------------------------------------------------------- */
 
-/* State of the module: its one type. */
-typedef struct module_state {
-    PyObject *samples_type;
-} module_state;
+PyObject *object_new(PyObject *type)
+{
+    allocfunc alloc = (allocfunc)PyType_GetSlot((PyTypeObject *)type, Py_tp_alloc);
+    return alloc((PyTypeObject *)type, 0);
+}
+
+void object_free(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
+}
+
+/* Adds `name`, a dict from the names of a numbered list to the numbers first to last. */
+static int add_numbers(PyObject *module, const char *name, int first, int last, const char *(*name_of)(int))
+{
+    PyObject *dict = PyDict_New();
+    for (int i = first; dict && i <= last; i++) {
+        PyObject *number = PyLong_FromLong(i);
+        if (!number || PyDict_SetItemString(dict, name_of(i), number) != 0)
+            Py_CLEAR(dict);
+        Py_XDECREF(number);
+    }
+    int added = dict ? PyModule_AddObjectRef(module, name, dict) : -1;
+    Py_XDECREF(dict);
+    return added;
+}
+
+static const char *code_name(int code)
+{
+    return sib_code_name((sib_code)code);
+}
+
+static const char *dtype_name(int dtype)
+{
+    return sib_dtype_name((sib_dtype)dtype);
+}
 
 static int module_exec(PyObject *module)
 {
     module_state *state = PyModule_GetState(module);
     PyMethodDef *const tables[] = {SPEC_METHODS, FEATURE_METHODS, STREAM_METHODS, AUDIO_METHODS,
-                                   CONV_METHODS};
+                                   CONV_METHODS, VALUE_METHODS,   MODEL_METHODS,  SESSION_METHODS};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) != 0)
             return -1;
     state->samples_type = samples_type(module);
-    if (!state->samples_type || PyModule_AddStringConstant(module, "version", sib_version()) != 0)
+    state->memory_type = memory_type(module);
+    if (!state->samples_type || !state->memory_type ||
+        PyModule_AddStringConstant(module, "version", sib_version()) != 0)
         return -1;
-    PyObject *codes = PyDict_New();
-    for (sib_code code = SIB_OK; codes && code <= SIB_ERR_CANCELLED; code++) {
-        PyObject *number = PyLong_FromLong((long)code);
-        if (!number || PyDict_SetItemString(codes, sib_code_name(code), number) != 0)
-            Py_CLEAR(codes);
-        Py_XDECREF(number);
-    }
-    int added = codes ? PyModule_AddObjectRef(module, "codes", codes) : -1;
-    Py_XDECREF(codes);
-    if (added != 0)
+    if (add_numbers(module, "codes", SIB_OK, SIB_ERR_CANCELLED, code_name) != 0)
         return -1;
-    return 0;
+    return add_numbers(module, "dtypes", SIB_F32, SIB_I2, dtype_name);
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     module_state *state = PyModule_GetState(module);
-    if (state)
+    if (state) {
         Py_VISIT(state->samples_type);
+        Py_VISIT(state->memory_type);
+    }
     return 0;
 }
 
 static int module_clear(PyObject *module)
 {
     module_state *state = PyModule_GetState(module);
-    if (state)
+    if (state) {
         Py_CLEAR(state->samples_type);
+        Py_CLEAR(state->memory_type);
+    }
     return 0;
 }
 

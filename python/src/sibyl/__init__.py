@@ -1,8 +1,10 @@
-"""Sibyl hears: any recording to exact log-mel features, fast.
+"""Sibyl hears: any recording to exact log-mel features, fast; and runs ONNX models, every value open to view.
 
     import sibyl
     mel = sibyl.log_mel_spectrogram("speech.flac")                  # (80, frames), as OpenAI Whisper's
     mel = sibyl.LogMel("kaldi", precise=True)(samples)              # other front ends by description
+    session = sibyl.InferenceSession("model.onnx")                  # as onnxruntime's
+    outputs = session.run(None, {"x": mel})
 
 Where torch is imported, before or after, its operators torch.ops.sibyl.log_mel_spectrogram and
 torch.ops.sibyl.conv1d are registered too.
@@ -22,6 +24,17 @@ from .audio import (
 from .conv import conv1d
 from .errors import SibylError
 from .features import LogMel, LogMelStream, log_mel_spectrogram, mel_filters, smooth3x3
+from .model import inspect
+from .session import (
+    InferenceSession,
+    ModelMetadata,
+    NodeArg,
+    Profile,
+    ProfileRow,
+    RunOptions,
+    SessionOptions,
+    get_available_providers,
+)
 from .spec import MelSpec
 
 __version__: str = _sibyl.version
@@ -33,12 +46,21 @@ __all__ = [
     "N_FRAMES",
     "N_SAMPLES",
     "SAMPLE_RATE",
+    "InferenceSession",
     "LogMel",
     "LogMelStream",
     "MelSpec",
+    "ModelMetadata",
+    "NodeArg",
+    "Profile",
+    "ProfileRow",
+    "RunOptions",
+    "SessionOptions",
     "SibylError",
     "__version__",
     "conv1d",
+    "get_available_providers",
+    "inspect",
     "load_audio",
     "log_mel_spectrogram",
     "mel_filters",

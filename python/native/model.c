@@ -1,0 +1,169 @@
+/* Models: what a file says, as dicts. */
+#include "ext.h"
+
+#include <string.h>
+
+static void model_release(PyObject *handle)
+{
+    sib_model *m = PyCapsule_GetPointer(handle, HANDLE_MODEL);
+    sib_model_free(&m);
+}
+
+sib_model *model_of(PyObject *handle)
+{
+    return PyCapsule_GetPointer(handle, HANDLE_MODEL);
+}
+
+static PyObject *model_open(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *path_object;
+    char *path = NULL;
+    Py_buffer bytes;
+    if (!PyArg_ParseTuple(args, "Oz*:model_open", &path_object, &bytes))
+        return NULL;
+    if (path_object != Py_None && PyBytes_AsStringAndSize(path_object, &path, NULL) != 0) {
+        if (bytes.obj)
+            PyBuffer_Release(&bytes);
+        return NULL;
+    }
+    sib_model *m = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code;
+    Py_BEGIN_ALLOW_THREADS if (path) code = sib_model_open(path, NULL, &m, &err);
+    else code = sib_model_open_bytes(bytes.buf, (size_t)bytes.len, NULL, &m, &err);
+    Py_END_ALLOW_THREADS if (bytes.obj) PyBuffer_Release(&bytes);
+    if (code != SIB_OK)
+        return error_raise(&err, NULL);
+    PyObject *handle = PyCapsule_New(m, HANDLE_MODEL, model_release);
+    if (!handle)
+        sib_model_free(&m);
+    return handle;
+}
+
+/* ---- Dicts and lists whose items are taken over; a failed item fails the whole ------------------------ */
+
+static void put(PyObject **dict, const char *key, PyObject *item)
+{
+    if (*dict && (!item || PyDict_SetItemString(*dict, key, item) != 0))
+        Py_CLEAR(*dict);
+    Py_XDECREF(item);
+}
+
+static void append(PyObject **list, PyObject *item)
+{
+    if (*list && (!item || PyList_Append(*list, item) != 0))
+        Py_CLEAR(*list);
+    Py_XDECREF(item);
+}
+
+/* Text of a file, which need not be UTF-8; None for NULL. */
+static PyObject *text(const char *s)
+{
+    return s ? PyUnicode_DecodeUTF8(s, (Py_ssize_t)strlen(s), "replace") : Py_NewRef(Py_None);
+}
+
+/* ---- Descriptions --------------------------------------------------------------------------------------- */
+
+static PyObject *value_dict(const sib_value_info *v)
+{
+    PyObject *dict = PyDict_New(), *dims = v->ranked ? PyList_New(0) : Py_NewRef(Py_None);
+    for (size_t i = 0; v->ranked && i < v->rank; i++)
+        append(&dims, v->dims[i] >= 0 ? PyLong_FromLongLong(v->dims[i]) : text(v->dim_names[i]));
+    put(&dict, "name", text(v->name));
+    put(&dict, "type", text(v->type));
+    put(&dict, "dtype", text(sib_dtype_name(v->dtype)));
+    put(&dict, "dims", dims);
+    put(&dict, "has_default", PyBool_FromLong(v->optional_input));
+    return dict;
+}
+
+static PyObject *value_list(const sib_model *m, bool (*get)(const sib_model *, size_t, sib_value_info *))
+{
+    PyObject *list = PyList_New(0);
+    sib_value_info v;
+    for (size_t i = 0; list && get(m, i, &v); i++)
+        append(&list, value_dict(&v));
+    return list;
+}
+
+static PyObject *model_info(PyObject *module, PyObject *handle)
+{
+    (void)module;
+    const sib_model *m = model_of(handle);
+    if (!m)
+        return NULL;
+    sib_model_info info;
+    const char *key, *value;
+    int64_t version;
+    sib_model_get_info(m, &info);
+    PyObject *dict = PyDict_New(), *opsets = PyDict_New(), *metadata = PyDict_New(), *noticed = PyList_New(0);
+    for (size_t i = 0; sib_model_opset(m, i, &key, &version); i++)
+        put(&opsets, *key ? key : "ai.onnx", PyLong_FromLongLong(version));
+    for (size_t i = 0; sib_model_metadata(m, i, &key, &value); i++)
+        put(&metadata, key, text(value));
+    for (size_t i = 0; sib_model_diagnostic(m, i); i++)
+        append(&noticed, text(sib_model_diagnostic(m, i)));
+    put(&dict, "graph", text(info.graph_name));
+    put(&dict, "graph_description", text(info.graph_doc));
+    put(&dict, "producer", text(info.producer_name));
+    put(&dict, "producer_version", text(info.producer_version));
+    put(&dict, "domain", text(info.domain));
+    put(&dict, "description", text(info.doc));
+    put(&dict, "ir_version", PyLong_FromLongLong(info.ir_version));
+    put(&dict, "model_version", PyLong_FromLongLong(info.model_version));
+    put(&dict, "parameters", PyLong_FromUnsignedLongLong(info.parameters));
+    put(&dict, "parameter_bytes", PyLong_FromUnsignedLongLong(info.parameter_bytes));
+    put(&dict, "opsets", opsets);
+    put(&dict, "metadata", metadata);
+    put(&dict, "noticed", noticed);
+    put(&dict, "inputs", value_list(m, sib_model_input));
+    put(&dict, "outputs", value_list(m, sib_model_output));
+    return dict;
+}
+
+static PyObject *name_list(const sib_model *m, size_t n, const uint32_t *ids)
+{
+    PyObject *list = PyList_New(0);
+    sib_value_info v;
+    for (size_t i = 0; list && i < n; i++)
+        append(&list, text(ids[i] != UINT32_MAX && sib_model_value(m, ids[i], &v) ? v.name : NULL));
+    return list;
+}
+
+static PyObject *node_dict(const sib_model *m, size_t i, const sib_node_info *n)
+{
+    PyObject *dict = PyDict_New(), *attributes = PyDict_New();
+    const char *name, *value;
+    for (size_t k = 0; sib_model_attribute(m, i, k, &name, &value); k++)
+        put(&attributes, name, text(value));
+    put(&dict, "name", text(n->name));
+    put(&dict, "domain", text(n->domain));
+    put(&dict, "type", text(n->type));
+    put(&dict, "version", PyLong_FromLongLong(n->version));
+    put(&dict, "known", PyBool_FromLong(n->known));
+    put(&dict, "inputs", name_list(m, n->n_inputs, n->inputs));
+    put(&dict, "outputs", name_list(m, n->n_outputs, n->outputs));
+    put(&dict, "attributes", attributes);
+    put(&dict, "flops", text(n->flops));
+    put(&dict, "bytes", text(n->bytes));
+    return dict;
+}
+
+static PyObject *model_nodes(PyObject *module, PyObject *handle)
+{
+    (void)module;
+    const sib_model *m = model_of(handle);
+    PyObject *list = m ? PyList_New(0) : NULL;
+    sib_node_info n;
+    for (size_t i = 0; list && sib_model_node(m, i, &n); i++)
+        append(&list, node_dict(m, i, &n));
+    return list;
+}
+
+PyMethodDef MODEL_METHODS[] = {
+    {"model_open", model_open, METH_VARARGS, "model_open(path or None, bytes or None) -> model"},
+    {"model_info", model_info, METH_O, "model_info(model) -> dict"},
+    {"model_nodes", model_nodes, METH_O, "model_nodes(model) -> list of dicts"},
+    {NULL, NULL, 0, NULL},
+};

@@ -1,0 +1,286 @@
+"""InferenceSession: ONNX models run, with the calls of onnxruntime and a view of every value inside."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+import os
+from typing import Any, Iterable, Mapping, Sequence
+
+from . import _sibyl, _types
+from ._values import from_value, to_value
+from .errors import SibylValueError
+from .model import open_model
+
+# The name under which onnxruntime's users ask for the processor; here it means the default list.
+_CPU = "CPUExecutionProvider"
+
+
+def get_available_providers() -> list[str]:
+    """Names of the backends of this build, the default one first; "ref" is the reference that others are held to."""
+    return _sibyl.backend_names()[::-1]
+
+
+# ---- Options ----------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(slots=True)
+class SessionOptions:
+    """Of a session. Names that it has not are refused, so that no setting is lost silently."""
+
+    intra_op_num_threads: int = 0  # 0: one per processor
+    seed: int = 0  # of random operators that have none of their own
+    oracle: bool = False  # every float value in double; outputs are float64 then
+    memory_limit: int = 0  # bytes that the values of a run may take together; 0: none
+
+
+class Profile:
+    """Time of a run, or of all runs that were given it, longest first: rows of by_node, by_operator, by_milli."""
+
+    __slots__ = ("_handle",)
+
+    def __init__(self) -> None:
+        self._handle = _sibyl.profile_create()
+
+    @property
+    def by_node(self) -> list[ProfileRow]:
+        """A row for each node of the graph."""
+        return self._rows(0)
+
+    @property
+    def by_operator(self) -> list[ProfileRow]:
+        """A row for each operator type."""
+        return self._rows(1)
+
+    @property
+    def by_milli(self) -> list[ProfileRow]:
+        """A row for each kind of step that operators are made of."""
+        return self._rows(2)
+
+    def _rows(self, by: int) -> list[ProfileRow]:
+        return [ProfileRow(*row) for row in _sibyl.profile_rows(self._handle, by)]
+
+
+@dataclasses.dataclass(frozen=True)
+class ProfileRow:
+    node: str  # "" in rows by operator
+    op_type: str
+    backend: str
+    calls: int
+    seconds: float
+
+
+class RunOptions:
+    """Of a run. `terminate`, set to True from any thread, ends the runs that were given these options."""
+
+    __slots__ = ("_cancel", "_terminate", "profile")
+
+    def __init__(self, profile: Profile | None = None) -> None:
+        self.profile = profile
+        self._terminate = False
+        self._cancel = _sibyl.cancel_create()
+
+    @property
+    def terminate(self) -> bool:
+        return self._terminate
+
+    @terminate.setter
+    def terminate(self, value: bool) -> None:
+        if value:
+            _sibyl.cancel_set(self._cancel)
+        elif self._terminate:
+            self._cancel = _sibyl.cancel_create()
+        self._terminate = bool(value)
+
+
+# ---- What a session says of its model ------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class NodeArg:
+    """An input or output.
+
+    shape: a list of ints, names or expressions of symbolic dims ("T", "2*T + 1") and None for dims that have no name;
+    None as a whole where the rank is not known or the value is no tensor. type: "tensor(float)", "seq(tensor(int64))",
+    "optional(tensor(float))", "map(int64,tensor(float))".
+    """
+
+    name: str
+    shape: list[int | str | None] | None
+    type: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelMetadata:
+    producer_name: str
+    graph_name: str
+    domain: str
+    description: str
+    graph_description: str
+    version: int
+    custom_metadata_map: dict[str, str]
+
+
+def _node_arg(info: dict[str, Any]) -> NodeArg:
+    type = _types.parse(info["type"])
+    shape = None
+    if type.kind in ("tensor", "sparse_tensor") and info["dims"] is not None:
+        shape = [None if isinstance(dim, str) and dim.startswith("?") else dim for dim in info["dims"]]
+    return NodeArg(info["name"], shape, str(type))
+
+
+# ---- Sessions -----------------------------------------------------------------------------------------------
+
+
+class InferenceSession:
+    """A model, ready to run. Several threads may run one session at once.
+
+    path_or_bytes: a file, or what stands in one. providers: names of backends in order of choice, as
+    get_available_providers gives them; "CPUExecutionProvider" stands for all. provider_options is there for
+    onnxruntime's sake: backends have no options.
+
+    Inputs are NumPy arrays (or torch tensors) of exactly the model's element type, lists for sequences, None or a value
+    for optionals, dicts for maps; numbers, texts and lists of them, which have no type, take the model's. Arrays are
+    read where they lie. Outputs are arrays over the library's memory, which are the caller's to keep and to change.
+    """
+
+    def __init__(
+        self,
+        path_or_bytes: str | os.PathLike[Any] | bytes,
+        sess_options: SessionOptions | None = None,
+        providers: Sequence[str | tuple[str, Mapping[str, Any]]] | None = None,
+        provider_options: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        options = sess_options or SessionOptions()
+        if not isinstance(options, SessionOptions):
+            raise TypeError(f"sess_options must be sibyl.SessionOptions, not {type(options).__name__}")
+        self._providers = _backends(providers, provider_options)
+        model = open_model(path_or_bytes)
+        self._info = _sibyl.model_info(model)
+        self._types = {info["name"]: _types.parse(info["type"]) for info in self._info["inputs"]}
+        self._options = dataclasses.replace(options)
+        self._handle = _sibyl.session_create(
+            model,
+            ",".join(self._providers),
+            _number(options.intra_op_num_threads, "intra_op_num_threads", 32),
+            _number(options.seed, "seed", 64),
+            bool(options.oracle),
+            _number(options.memory_limit, "memory_limit", 64),
+        )
+
+    def get_inputs(self) -> list[NodeArg]:
+        """The inputs that every run must be given."""
+        return [_node_arg(info) for info in self._info["inputs"] if not info["has_default"]]
+
+    def get_overridable_initializers(self) -> list[NodeArg]:
+        """The inputs that have a default."""
+        return [_node_arg(info) for info in self._info["inputs"] if info["has_default"]]
+
+    def get_outputs(self) -> list[NodeArg]:
+        return [_node_arg(info) for info in self._info["outputs"]]
+
+    def get_modelmeta(self) -> ModelMetadata:
+        info = self._info
+        return ModelMetadata(
+            producer_name=info["producer"],
+            graph_name=info["graph"],
+            domain=info["domain"],
+            description=info["description"],
+            graph_description=info["graph_description"],
+            version=info["model_version"],
+            custom_metadata_map=dict(info["metadata"]),
+        )
+
+    def get_providers(self) -> list[str]:
+        """The backends of this session, in order of choice."""
+        return list(self._providers)
+
+    def get_session_options(self) -> SessionOptions:
+        """A copy of the options that the session was made with."""
+        return dataclasses.replace(self._options)
+
+    def run(
+        self,
+        output_names: Iterable[str] | None,
+        input_feed: Mapping[str, Any],
+        run_options: RunOptions | None = None,
+    ) -> list[Any]:
+        """The outputs of these names, or all in the model's order; input_feed: inputs by name."""
+        return [from_value(value) for value in self._run(output_names, input_feed, run_options, None, False)[0]]
+
+    def run_with_taps(
+        self,
+        names: str | Iterable[str] | None,
+        input_feed: Mapping[str, Any],
+        inside: bool = False,
+        run_options: RunOptions | None = None,
+    ) -> dict[str, Any]:
+        """Copies of the values of these names, or that these globs match ("encoder/*"), in the order they were made.
+
+        Outputs count as values; None stands for every value. Values inside a subgraph are called "loop[4]/name".
+        inside: the values of the steps that operators are made of too, as "node/milli.3:add". A name that no value of
+        this run has is a SibylValueError.
+        """
+        names = ["*"] if names is None else [names] if isinstance(names, str) else list(names)
+        if not names:
+            return {}
+        taps = self._run(None, input_feed, run_options, names, inside)[1]
+        found = {name: from_value(value) for name, value in taps}
+        for name in names:
+            if name not in found and not any(c in name for c in "*?["):
+                raise SibylValueError(f"no value of the run is called '{name}'")
+        return found
+
+    def run_with_profile(self, input_feed: Mapping[str, Any], output_names: Iterable[str] | None = None) -> Profile:
+        """The times of one run."""
+        profile = Profile()
+        self._run(output_names, input_feed, RunOptions(profile), None, False)
+        return profile
+
+    def _run(
+        self,
+        output_names: Iterable[str] | None,
+        input_feed: Mapping[str, Any],
+        run_options: RunOptions | None,
+        taps: list[str] | None,
+        inside: bool,
+    ) -> tuple[list[Any], list[tuple[str, Any]]]:
+        if not isinstance(input_feed, Mapping):
+            raise TypeError(f"input_feed must be a dict from names to values, not {type(input_feed).__name__}")
+        if run_options is not None and not isinstance(run_options, RunOptions):
+            raise TypeError(f"run_options must be sibyl.RunOptions, not {type(run_options).__name__}")
+        if isinstance(output_names, str):
+            raise TypeError(f"output_names must be a list of names, not the text {output_names!r}")
+        names = list(input_feed)
+        values = [to_value(given, self._types.get(name, _types.UNKNOWN), name) for name, given in input_feed.items()]
+        outputs = list(output_names or []) or None
+        profile = run_options.profile._handle if run_options and run_options.profile else None
+        cancel = run_options._cancel if run_options else None
+        return _sibyl.session_run(self._handle, names, values, outputs, taps, inside, profile, cancel)
+
+
+def _number(value: Any, name: str, bits: int) -> int:
+    value = operator.index(value)
+    if not 0 <= value < 2**bits:
+        raise ValueError(f"{name} is {value}, expected 0 to 2^{bits} - 1")
+    return value
+
+
+def _backends(providers: Sequence[Any] | None, provider_options: Sequence[Any] | None) -> list[str]:
+    """Names of backends in order, none twice."""
+    known = get_available_providers()
+    if isinstance(providers, str):
+        raise TypeError(f"providers must be a list of names, not the text {providers!r}")
+    options = list(provider_options or [])
+    names: list[str] = []
+    for provider in providers or [_CPU]:
+        name = provider
+        if isinstance(provider, tuple) and len(provider) == 2:
+            name, given = provider
+            options.append(given)
+        if name != _CPU and name not in known:
+            raise ValueError(f"there is no backend {name!r}, expected some of {', '.join(map(repr, [*known, _CPU]))}")
+        names += [n for n in (known if name == _CPU else [name]) if n not in names]
+    if any(options):
+        raise ValueError(f"backends have no options, got {next(filter(None, options))!r}")
+    return names
