@@ -1,0 +1,318 @@
+/* Official models, changed by chance, the whole way: opened with inference, looked through, planned and run on the inputs
+   of their case, which are changed too now and then. Whatever they hold, this ends with outputs or with a sentence and
+   gives all memory back. A run that a model makes long (a Loop of a billion turns) is cancelled after MOST_SECONDS / 2
+   and must end soon then; nothing else may take long. SIBYL_MUTATIONS says how many files, SIBYL_MUTATION_SEED which,
+   SIBYL_MUTATION_FIRST with which of them to begin: file k of a seed is the same whatever came before it. */
+#include "onnx/cases.h"
+#include "onnx/mutate.h"
+#include "watch.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define MOST_BYTES    (8 << 20)
+#define MOST_INPUTS   64
+#define MOST_ELEMENTS (1 << 16) /* of an input made here */
+#define MEMORY_LIMIT  (64u << 20)
+
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    /* An allocation that is refused is a failure like others; one that is not must not take the machine's memory. */
+    return "allocator_may_return_null=1:max_allocation_size_mb=2048:hard_rss_limit_mb=6000";
+}
+
+typedef struct file {
+    uint8_t *data; /* from malloc, with room for mutate */
+    size_t n;
+} file;
+
+/* The inputs of one run. */
+typedef struct inputs {
+    size_t n;
+    sib_named_value given[MOST_INPUTS]; /* (n) */
+    sib_value *values[MOST_INPUTS];     /* (n) owned */
+} inputs;
+
+typedef struct tally {
+    size_t opened, planned, ran, cancelled;
+} tally;
+
+static file read_file(const char *path)
+{
+    file f = {0};
+    FILE *from = fopen(path, "rb");
+    if (!from)
+        return f;
+    fseek(from, 0, SEEK_END);
+    long size = ftell(from);
+    rewind(from);
+    f.n = size > MOST_BYTES ? MOST_BYTES : (size_t)(size > 0 ? size : 0);
+    f.data = malloc(mutate_room(f.n));
+    assert_non_null(f.data);
+    f.n = fread(f.data, 1, f.n, from);
+    fclose(from);
+    return f;
+}
+
+static uint64_t held(void)
+{
+    sib_alloc_counters c;
+    sib_alloc_counters_get(&c);
+    return c.bytes_current;
+}
+
+static void check_code(sib_code code, const sib_error *err)
+{
+    if (code != SIB_OK && (err->code != code || !err->message[0]))
+        fail_msg("%s: code %d without a sentence", watch_doing(), (int)code);
+}
+
+/* ---- Inputs ------------------------------------------------------------------------------------------- */
+
+/* Reads a value whose bytes may be changed first, by way of a file of its own. */
+static sib_value *read_value(check_random *r, const char *path, const sib_value_info *like, bool change)
+{
+    static const char pattern[] = "/tmp/sibyl_mutated_XXXXXX";
+    char name[sizeof pattern], what[200];
+    sib_error err = SIB_ERROR_INIT;
+    sib_value *v = NULL;
+    if (!change) {
+        check_code(sib_value_load_pb(path, like, &v, NULL, &err), &err);
+        return v;
+    }
+    file f = read_file(path);
+    memcpy(name, pattern, sizeof pattern);
+    int to = mkstemp(name);
+    assert_true(to >= 0);
+    f.n = f.n ? mutate(r, f.data, f.n, what, sizeof what) : 0;
+    bool written = write(to, f.data, f.n) == (ssize_t)f.n;
+    close(to);
+    free(f.data);
+    if (written)
+        check_code(sib_value_load_pb(name, like, &v, NULL, &err), &err);
+    unlink(name);
+    return v;
+}
+
+static bool fits(const sib_value_info *info, const sib_value *v)
+{
+    const sib_tensor *t = sib_value_tensor(v);
+    if (info->kind != SIB_VALUE_TENSOR || !t)
+        return info->kind == sib_value_get_kind(v);
+    bool same = (!info->dtype || info->dtype == sib_tensor_dtype(t)) &&
+                (!info->ranked || info->rank == sib_tensor_rank(t));
+    for (size_t i = 0; same && info->ranked && i < info->rank; i++)
+        same = info->dims[i] < 0 || info->dims[i] == sib_tensor_dims(t)[i];
+    return same;
+}
+
+/* A small tensor of the declared type: numbers from -3 to 3. NULL where it would be large, or no tensor. */
+static sib_value *make_value(check_random *r, const sib_value_info *info)
+{
+    sib_tensor *t = NULL, *typed = NULL;
+    sib_value *v = NULL;
+    int64_t dims[SIB_MAX_RANK], count = 1;
+    size_t rank = info->ranked ? info->rank : (size_t)(check_u64(r) % 4);
+    if (info->kind != SIB_VALUE_TENSOR || !info->dtype)
+        return NULL;
+    for (size_t i = 0; i < rank; i++) {
+        dims[i] = info->ranked && info->dims[i] >= 0 ? info->dims[i] : (int64_t)(check_u64(r) % 5);
+        if (dims[i] > MOST_ELEMENTS || (count *= dims[i]) > MOST_ELEMENTS)
+            return NULL;
+    }
+    sib_code code = sib_tensor_create(info->dtype == SIB_STRING ? SIB_STRING : SIB_F64, rank, dims, &t, NULL);
+    double *x = code == SIB_OK ? sib_tensor_data(t) : NULL; /* (count) */
+    for (int64_t i = 0; x && info->dtype != SIB_STRING && i < count; i++)
+        x[i] = check_u64(r) % 4 ? (double)(check_u64(r) % 4) : 3 * check_uniform(r);
+    if (code == SIB_OK && info->dtype != SIB_STRING)
+        code = sib_tensor_convert(t, info->dtype, SIB_OVERFLOW_SATURATE, &typed, NULL);
+    if (code == SIB_OK)
+        code = sib_value_from_tensor(typed ? typed : t, &v, NULL);
+    sib_tensor_free(&t);
+    sib_tensor_free(&typed);
+    return v;
+}
+
+/* Inputs by position: those of the case where they fit, others made. */
+static void find_inputs(check_random *r, const sib_model *m, const char *folder, bool change, inputs *in)
+{
+    sib_value_info info;
+    char path[4400];
+    in->n = 0;
+    for (size_t i = 0; in->n < MOST_INPUTS && sib_model_input(m, i, &info); i++) {
+        snprintf(path, sizeof path, "%s/test_data_set_0/input_%zu.pb", folder, i);
+        bool there = access(path, R_OK) == 0;
+        if (info.optional_input && !there)
+            continue;
+        bool insist = check_u64(r) % 16 == 0; /* what does not fit must be refused */
+        sib_value *v = there ? read_value(r, path, &info, change && check_u64(r) % 2) : NULL;
+        if (v && !insist && !fits(&info, v))
+            sib_value_free(&v);
+        if (!v)
+            v = make_value(r, &info);
+        if (!v)
+            continue;
+        in->values[in->n] = v;
+        in->given[in->n++] = (sib_named_value){info.name, v};
+    }
+}
+
+/* ---- The whole way -------------------------------------------------------------------------------------- */
+
+/* Everything that can be asked of a model. */
+static void look_through(const sib_model *m)
+{
+    sib_model_info info;
+    sib_value_info value;
+    sib_node_info node;
+    const char *name, *text;
+    size_t letters = 0;
+    sib_model_get_info(m, &info);
+    for (size_t i = 0; sib_model_value(m, i, &value); i++)
+        letters += strlen(value.type);
+    for (size_t i = 0; sib_model_output(m, i, &value); i++)
+        letters += strlen(value.name);
+    for (size_t i = 0; sib_model_node(m, i, &node); i++) {
+        letters += node.flops ? strlen(node.flops) : 0;
+        for (size_t k = 0; sib_model_attribute(m, i, k, &name, &text); k++)
+            letters += strlen(name) + strlen(text);
+    }
+    for (size_t i = 0; i < info.n_diagnostics; i++)
+        letters += strlen(sib_model_diagnostic(m, i));
+    assert_true(letters < SIZE_MAX);
+}
+
+static sib_code ignore(void *context, const sib_tap_event *event, sib_error *err)
+{
+    (void)err;
+    *(size_t *)context += strlen(event->name);
+    return SIB_OK;
+}
+
+static void run_it(check_random *r, sib_session *s, const char *folder, bool change, tally *sums)
+{
+    const sib_model *m = sib_session_model(s);
+    sib_error err = SIB_ERROR_INIT;
+    sib_model_info info;
+    sib_cancel *cancel = NULL;
+    inputs in;
+    size_t letters = 0;
+    sib_model_get_info(m, &info);
+    CHECK_OK(sib_cancel_create(&cancel, &err), err);
+    sib_run_options options = {.cancel = cancel, .tap_context = &letters};
+    if (check_u64(r) % 8 == 0) {
+        options.tap = ignore;
+        options.tap_inside = true;
+    }
+    sib_value **out = calloc(info.n_outputs + 1, sizeof *out);
+    assert_non_null(out);
+    find_inputs(r, m, folder, change, &in);
+    watch_cancel(cancel);
+    sib_code code = sib_session_run(s, in.n, in.given, 0, NULL, out, &options, &err);
+    watch_cancel(NULL);
+    check_code(code, &err);
+    sums->ran += code == SIB_OK;
+    sums->cancelled += code == SIB_ERR_CANCELLED;
+    for (size_t i = 0; i < info.n_outputs; i++) {
+        if (code == SIB_OK && !out[i])
+            fail_msg("%s: output %zu is missing", watch_doing(), i);
+        if (code != SIB_OK && out[i])
+            fail_msg("%s: output %zu is there after a failure", watch_doing(), i);
+        sib_value_free(&out[i]);
+    }
+    for (size_t i = 0; i < in.n; i++)
+        sib_value_free(&in.values[i]);
+    free(out);
+    sib_cancel_free(&cancel);
+}
+
+static void go_all_the_way(check_random *r, const uint8_t *data, size_t n, const char *folder, bool change,
+                           tally *sums)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_open_options open = {.max_bytes = MEMORY_LIMIT, .max_nodes = 200000};
+    open.any_input_dims = check_u64(r) % 8 == 0;
+    sib_session_options options = {.backends = "ref", .threads = 1, .memory_limit = MEMORY_LIMIT};
+    options.oracle = check_u64(r) % 8 == 0;
+    sib_model *m = NULL;
+    sib_session *s = NULL;
+    uint64_t before = held();
+    sib_code code = sib_model_open_bytes(data, n, &open, &m, &err);
+    check_code(code, &err);
+    if (code == SIB_OK) {
+        sums->opened++;
+        look_through(m);
+        code = sib_session_create(m, &options, &s, &err);
+        check_code(code, &err);
+    }
+    sib_model_free(&m);
+    if (code == SIB_OK) {
+        sums->planned++;
+        run_it(r, s, folder, change, sums);
+    }
+    sib_session_free(&s);
+    if (held() != before)
+        fail_msg("%s: %lld bytes were not given back", watch_doing(), (long long)(held() - before));
+}
+
+static uint64_t number_from(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void test_mutations(void **state)
+{
+    (void)state;
+    uint64_t seed = number_from("SIBYL_MUTATION_SEED", 30), first = number_from("SIBYL_MUTATION_FIRST", 0),
+             n = number_from("SIBYL_MUTATIONS", 300);
+    tally sums = {0};
+    double longest = 0;
+    case_list cases = cases_find();
+    if (!cases.n)
+        CHECK_SKIP("the official cases of ONNX");
+    watch_start();
+    for (uint64_t k = first; k < first + n; k++) {
+        check_random r = {(seed << 32) + k + 1};
+        for (int i = 0; i < 8; i++)
+            check_u64(&r);
+        const char *path = cases.paths[check_u64(&r) % cases.n];
+        size_t length = strlen(path) - strlen("/model.onnx");
+        char folder[4300], what[200] = "only its inputs";
+        snprintf(folder, sizeof folder, "%.*s", (int)length, path);
+        bool change_inputs = check_u64(&r) % 4 == 0, change_model = !change_inputs || check_u64(&r) % 2;
+        file f = read_file(path);
+        if (!f.data)
+            continue;
+        if (change_model)
+            f.n = mutate(&r, f.data, f.n, what, sizeof what);
+        /* Its own block, so that a byte too far is seen. */
+        uint8_t *exact = malloc(f.n ? f.n : 1);
+        assert_non_null(exact);
+        memcpy(exact, f.data, f.n);
+        watch_begin("seed %llu, file %llu: %s (%s%s)", (unsigned long long)seed, (unsigned long long)k, path,
+                    what, change_inputs && change_model ? "; inputs" : "");
+        go_all_the_way(&r, exact, f.n, folder, change_inputs, &sums);
+        double seconds = watch_end();
+        longest = seconds > longest ? seconds : longest;
+        free(exact);
+        free(f.data);
+    }
+    watch_stop();
+    print_message(
+        "%llu mutated files of %zu models: %zu opened, %zu planned, %zu run to the end, %zu cancelled; "
+        "the longest took %.2f s\n",
+        (unsigned long long)n, cases.n, sums.opened, sums.planned, sums.ran, sums.cancelled, longest);
+    cases_free(&cases);
+}
+
+int main(void)
+{
+#ifndef __SANITIZE_ADDRESS__
+    const struct rlimit memory = {(rlim_t)4 << 30, (rlim_t)4 << 30};
+    setrlimit(RLIMIT_AS, &memory);
+#endif
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mutations)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
