@@ -111,7 +111,7 @@ dim d_ceil_div(lowering *l, dim a, dim b);
 dim d_mod(lowering *l, dim a, dim b);
 dim d_min(lowering *l, dim a, dim b);
 dim d_max(lowering *l, dim a, dim b);
-dim d_broadcast(lowering *l, dim a, dim b); /* the other where one is 1 */
+dim d_broadcast(lowering *l, dim a, dim b);            /* the other where one is 1 */
 dim d_product(lowering *l, size_t n, const dim *dims); /* 1 for none */
 
 /* ---- Constants ------------------------------------------------------------------------------------- */

@@ -155,8 +155,9 @@ sib_code sib_tensor_wrap(sib_dtype dtype, size_t rank, const int64_t *dims, cons
     return SIB_OK;
 }
 
-sib_code tensor_wrap_waiting(sib_dtype dtype, size_t rank, const int64_t *dims, void *data, void (*fill)(void *context),
-                             sib_release release, void *context, sib_tensor **out, sib_error *err)
+sib_code tensor_wrap_waiting(sib_dtype dtype, size_t rank, const int64_t *dims, void *data,
+                             void (*fill)(void *context), sib_release release, void *context,
+                             sib_tensor **out, sib_error *err)
 {
     sib_code code = sib_tensor_wrap(dtype, rank, dims, NULL, data, release, context, out, err);
     if (code == SIB_OK) {
