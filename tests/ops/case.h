@@ -69,4 +69,7 @@ sib_code case_model(const op_case *c, case_mode mode, onnx_model **out, sib_erro
    words: (size) says what is not. */
 bool case_check(const op_case *c, case_mode mode, const char *backends, char *words, size_t size);
 
+/* True where inference in a mode leaves a rank or dim of an output open; words then has the types. */
+bool case_is_open(const op_case *c, case_mode mode, char *words, size_t size);
+
 #endif

@@ -296,3 +296,25 @@ bool case_check(const op_case *c, case_mode mode, const char *backends, char *wo
     sib_model_free(&m);
     return ok;
 }
+
+bool case_is_open(const op_case *c, case_mode mode, char *words, size_t size)
+{
+    sib_error err = SIB_ERROR_INIT;
+    onnx_model *onnx = NULL;
+    sib_model *m = NULL;
+    bool open = false;
+    size_t used = 0;
+    if (case_model(c, mode, &onnx, &err) == SIB_OK && model_from_onnx(onnx, &m, &err) == SIB_OK) {
+        const graph *g = m->onnx->graph;
+        for (uint32_t i = 0; i < g->outputs.n && used < size; i++) {
+            char text[300];
+            const value_type *type = &g->values[g->outputs.ids[i]].type;
+            type_text(m->onnx->dims, type, text, sizeof text);
+            open = open || strchr(text, '?') || type_outer(type) == TYPE_UNKNOWN;
+            int n = snprintf(words + used, size - used, "%s%s", i ? " ; " : "", text);
+            used += n > 0 ? (size_t)n : 0;
+        }
+    }
+    sib_model_free(&m);
+    return open;
+}

@@ -1,4 +1,6 @@
-/* Runs files of operator cases: test_ops_cases [--list] [--line N] [--backend LIST] FILE... */
+/* Runs files of operator cases: test_ops_cases [--list | --open] [--line N] [--backend LIST] FILE...
+   --list: a line per case with domain, operator, opset and dtypes; --open: cases whose inputs are known by symbols alone,
+   or with the other inputs constant, where inference leaves ranks or dims of outputs open. */
 #include "case.h"
 
 #include <stdio.h>
@@ -9,7 +11,7 @@
 #define SHOWN_MAX 400
 
 typedef struct tally {
-    bool list;
+    bool list, open;
     unsigned line; /* only this one; 0: all */
     const char *backends;
     unsigned passed, failed, in_file;
@@ -26,6 +28,15 @@ static void list_case(const op_case *c)
     printf("%s\t%s:%u\n", c->error.data ? "error" : "", c->file, c->line);
 }
 
+static void show_open(const op_case *c)
+{
+    static const case_mode modes[] = {CASE_SYMBOLIC, CASE_CONSTANTS};
+    char words[800];
+    for (size_t i = 0; i < sizeof modes / sizeof *modes && !c->error.data; i++)
+        if (case_is_open(c, modes[i], words, sizeof words))
+            printf("%s:%u: %s, %s: %s\n", c->file, c->line, c->label, case_mode_name(modes[i]), words);
+}
+
 static bool visit(void *context, const op_case *c)
 {
     tally *t = context;
@@ -35,6 +46,10 @@ static bool visit(void *context, const op_case *c)
         return true;
     if (t->list) {
         list_case(c);
+        return true;
+    }
+    if (t->open) {
+        show_open(c);
         return true;
     }
     for (case_mode mode = 0; mode < CASE_MODES && ok; mode++) {
@@ -79,6 +94,8 @@ int main(int argc, char **argv)
     for (; at < argc && argv[at][0] == '-'; at++) {
         if (!strcmp(argv[at], "--list"))
             t.list = true;
+        else if (!strcmp(argv[at], "--open"))
+            t.open = true;
         else if (!strcmp(argv[at], "--line") && at + 1 < argc)
             t.line = (unsigned)strtoul(argv[++at], NULL, 10);
         else if (!strcmp(argv[at], "--backend") && at + 1 < argc)
@@ -87,12 +104,12 @@ int main(int argc, char **argv)
             at = argc;
     }
     if (at >= argc) {
-        fprintf(stderr, "usage: %s [--list] [--line N] [--backend LIST] FILE...\n", argv[0]);
+        fprintf(stderr, "usage: %s [--list | --open] [--line N] [--backend LIST] FILE...\n", argv[0]);
         return 2;
     }
     for (; at < argc; at++)
         bad |= run_file(argv[at], &t);
-    if (!t.list)
+    if (!t.list && !t.open)
         printf("%u cases passed, %u failed\n", t.passed, t.failed);
     return bad || t.failed ? 1 : 0;
 }
