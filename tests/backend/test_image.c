@@ -91,7 +91,8 @@ static bmp_file bmp(int32_t width, int32_t height, unsigned bits, unsigned compr
 {
     bmp_file f = {.n = 0};
     put(&f, 'B' | 'M' << 8, 2);
-    put(&f, 0, 8);
+    put(&f, 0, 4);
+    put(&f, 0, 4);
     put(&f, 54 + palette, 4);
     put(&f, 40, 4);
     put(&f, (uint32_t)width, 4);

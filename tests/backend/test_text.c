@@ -1,0 +1,91 @@
+/* string_case, string_split and regex_match: bytes that are no UTF-8, patterns at random. */
+#include "check.h"
+
+#include "backend/milli.h"
+
+static void test_bytes_that_are_no_text(void **state)
+{
+    (void)state;
+    const char *const given[] = {"\xff"
+                                 "A\xc3",
+                                 "\xe2\x80"
+                                 "B"},
+                      *const lower[] = {"\xff"
+                                        "a\xc3",
+                                        "\xe2\x80"
+                                        "b"};
+    sib_tensor *x = strings(1, (int64_t[]){2}, given), *want = strings(1, (int64_t[]){2}, lower);
+    attribute a = attribute_int("upper", 0);
+    sib_tensor *out =
+        run_milli(MILLI_string_case, 1, (const sib_tensor *[]){x}, 1, &a, (out_spec){SIB_STRING, 1, {2}});
+    for (uint64_t i = 0; i < 2; i++)
+        assert_true(same_element(out, i, want, i));
+    sib_tensor_free(&out);
+    attribute pattern = attribute_str("pattern", str_of("(?s).*"));
+    out =
+        run_milli(MILLI_regex_match, 1, (const sib_tensor *[]){x}, 1, &pattern, (out_spec){SIB_BOOL, 1, {2}});
+    assert_int_equal(((const uint8_t *)sib_tensor_data(out))[0], 0);
+    sib_tensor_free(&out);
+    sib_tensor_free(&want);
+    sib_tensor_free(&x);
+}
+
+static void test_split_without_the_counts(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    milli_case c;
+    sib_tensor *x = strings(1, (int64_t[]){1}, (const char *const[]){"\xff \xc3 a"});
+    attribute a[] = {attribute_str("delimiter", str_of("")), attribute_int("maxsplit", -1),
+                     attribute_int("spaces", 1)};
+    case_make(&c, MILLI_string_split, 1, (const sib_tensor *[]){x}, 3, a, 2,
+              (out_spec[]){{SIB_STRING, -1, {0}}, {SIB_I64, 1, {1}}});
+    c.unwanted[1] = true;
+    CHECK_OK(case_run(&c, &err), err);
+    assert_int_equal(sib_tensor_dims(case_out(&c, 0))[1], 3);
+    case_free(&c);
+    sib_tensor_free(&x);
+}
+
+/* Patterns out of signs that mean something: matched or refused with words, in no time. */
+static void test_random_patterns(void **state)
+{
+    (void)state;
+    static const char signs[] = "aab()[]{}*+?|\\^$.,-:=!<>P01 9,xpQEsSvdDwWbBzAimU\n\xc3\xa9\xff#";
+    check_random r = {77};
+    sib_tensor *x =
+        strings(1, (int64_t[]){3}, (const char *const[]){"", "aabaab a", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaab"});
+    unsigned matched = 0, refused = 0;
+    for (int round = 0; round < 20000; round++) {
+        char text[24];
+        size_t n = check_u64(&r) % sizeof text;
+        sib_error err = SIB_ERROR_INIT;
+        milli_case c;
+        for (size_t i = 0; i < n; i++)
+            text[i] = signs[check_u64(&r) % (sizeof signs - 1)];
+        attribute pattern = attribute_str("pattern", (sib_str){text, n});
+        case_make(&c, MILLI_regex_match, 1, (const sib_tensor *[]){x}, 1, &pattern, 1,
+                  &(out_spec){SIB_BOOL, 1, {3}});
+        sib_code code = case_run(&c, &err);
+        if (code == SIB_OK)
+            matched++;
+        else {
+            refused++;
+            assert_int_equal(code, SIB_ERR_VALUE);
+            assert_non_null(strstr(err.message, "regex_match: "));
+        }
+        case_free(&c);
+    }
+    assert_true(matched > 1000 && refused > 1000);
+    sib_tensor_free(&x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bytes_that_are_no_text),
+        cmocka_unit_test(test_split_without_the_counts),
+        cmocka_unit_test(test_random_patterns),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
