@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 import wave
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from sibyl.bench import speech_like
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))  # onnx_writer
 
 
 def peer(name):
