@@ -624,7 +624,7 @@ def read_tensor(path):
 
 
 SAMPLE = "add sub matmul_2d gather_0 concat_1d_axis_0 softmax_axis_1 layer_normalization_2d_axis1 conv_with_strides_padding"
-SAMPLE += " where_example transpose_default reduce_sum_keepdims_example topk lstm_defaults einsum_transpose nonzero_example"
+SAMPLE += " where_example transpose_default reduce_sum_keepdims_example top_k lstm_defaults einsum_transpose nonzero_example"
 SAMPLE += " resize_upsample_scales_nearest gru_defaults cast_FLOAT_to_FLOAT16 isnan slice clip gelu_default_1 attention_4d"
 
 
