@@ -48,8 +48,8 @@ static void lower_relation(lowering *l, const node *n, milli_kind kind, bool swa
         lower_relation(l, n, MILLI_##milli, swapped, takes);                                                 \
     }
 
-/* C = A + B and its like, rounded once; integers wrap, and divide toward zero. ONNX Add-1/6 (attribute broadcast),
-   7/13/14, Sub, Mul and Div likewise. */
+/* C = A + B and its like, rounded once; integers wrap, and divide toward zero. ONNX Add-1/6/7/13/14,
+   Sub-1/6/7/13/14, Mul-1/6/7/13/14, Div-1/6/7/13/14; up to opset 6 by the attribute broadcast. */
 BINARY(Add, add, ELEM_NUMBERS)
 BINARY(Sub, sub, ELEM_NUMBERS)
 BINARY(Mul, mul, ELEM_NUMBERS)

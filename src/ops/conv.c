@@ -250,7 +250,7 @@ void lower_ONNX_QLinearConv(lowering *l, const node *n)
     qlinear_conv(l, n, false);
 }
 
-/* The same; with channels_last x and y are [N, D..., C]. com.microsoft QLinearConv. */
+/* The same; with channels_last x and y are [N, D..., C]. com.microsoft QLinearConv-1. */
 void lower_MS_QLinearConv(lowering *l, const node *n)
 {
     qlinear_conv(l, n, attr_int(n, "channels_last", 0));
@@ -268,7 +268,7 @@ static mval activate(lowering *l, const node *n, mval x)
     return nn_activation(l, name, a, b, x);
 }
 
-/* Y = activation(Conv(X, W) + B + Z). com.microsoft FusedConv. */
+/* Y = activation(Conv(X, W) + B + Z). com.microsoft FusedConv-1. */
 void lower_MS_FusedConv(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), w = l_in(l, 1);

@@ -70,7 +70,7 @@ void lower_ONNX_Gemm(lowering *l, const node *n)
     elem_out(l, gemm(l, n), a);
 }
 
-/* Y = activation(alpha * A' * B' + beta * C). com.microsoft FusedGemm. */
+/* Y = activation(alpha * A' * B' + beta * C). com.microsoft FusedGemm-1. */
 void lower_MS_FusedGemm(lowering *l, const node *n)
 {
     mval a = l_in(l, 0);
@@ -90,7 +90,7 @@ static mval fused_operand(lowering *l, mval v, bool batch, bool trans)
     return rank >= 2 && trans ? m_swap(l, v, -2, -1) : v;
 }
 
-/* Y = alpha * A' * B'. com.microsoft FusedMatMul. */
+/* Y = alpha * A' * B'. com.microsoft FusedMatMul-1. */
 void lower_MS_FusedMatMul(lowering *l, const node *n)
 {
     mval a = l_in(l, 0), b = l_in(l, 1);
@@ -131,7 +131,7 @@ static mval zero_points(lowering *l, mval given, int64_t rows, int64_t blocks, i
 }
 
 /* Y = A * W^T + bias with W[n, k] = (q[n, k] - zero_point[n, g]) * scale[n, g], where g = floor(k / block_size) or
-   g_idx[k]; q has 2, 4 or 8 bits, its zero point is half its range by default. com.microsoft MatMulNBits. */
+   g_idx[k]; q has 2, 4 or 8 bits, its zero point is half its range by default. com.microsoft MatMulNBits-1. */
 void lower_MS_MatMulNBits(lowering *l, const node *n)
 {
     mval a = l_in(l, 0);

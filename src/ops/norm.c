@@ -208,17 +208,20 @@ static void rms_normalization(lowering *l, const node *n)
     l_out(l, 1, m_cast(l, inverse, stash));
 }
 
+/* ONNX RMSNormalization-23. */
 void lower_ONNX_RMSNormalization(lowering *l, const node *n)
 {
     rms_normalization(l, n);
 }
 
-/* The same, with 1 / sqrt(mean of X^2 + epsilon) as second output; onnxruntime writes it in the domain ai.onnx. */
+/* The same, with 1 / sqrt(mean of X^2 + epsilon) as second output: SimplifiedLayerNormalization-1, which onnxruntime
+   writes in the domain ai.onnx. */
 void lower_ONNX_SimplifiedLayerNormalization(lowering *l, const node *n)
 {
     rms_normalization(l, n);
 }
 
+/* com.microsoft SimplifiedLayerNormalization-1. */
 void lower_MS_SimplifiedLayerNormalization(lowering *l, const node *n)
 {
     rms_normalization(l, n);
@@ -315,7 +318,7 @@ static void skip_normalization(lowering *l, const node *n, mval sum, mval gamma,
     l_out(l, 3, m_cast_like(l, sum, like));
 }
 
-/* LayerNormalization of input + skip + bias over the last axis. com.microsoft SkipLayerNormalization. */
+/* LayerNormalization of input + skip + bias over the last axis. com.microsoft SkipLayerNormalization-1. */
 void lower_MS_SkipLayerNormalization(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), sum = sum_of(l, x, l_in(l, 1), l_in_or_none(l, 4));
@@ -324,7 +327,7 @@ void lower_MS_SkipLayerNormalization(lowering *l, const node *n)
     skip_normalization(l, n, sum, l_in(l, 2), l_in_or_none(l, 3), true, x);
 }
 
-/* RMSNormalization of input + skip + bias over the last axis. com.microsoft SkipSimplifiedLayerNormalization. */
+/* RMSNormalization of input + skip + bias over the last axis. com.microsoft SkipSimplifiedLayerNormalization-1. */
 void lower_MS_SkipSimplifiedLayerNormalization(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), sum = sum_of(l, x, l_in(l, 1), l_in_or_none(l, 3));
@@ -341,7 +344,7 @@ static mval rows_at(lowering *l, mval table, mval ids)
 
 /* LayerNormalization of the sum of word, position and segment embeddings; mask_index counts the ones of each row of
    the mask; embedding_sum is the sum. Positions count from 0 where they are not given.
-   com.microsoft EmbedLayerNormalization. */
+   com.microsoft EmbedLayerNormalization-1. */
 void lower_MS_EmbedLayerNormalization(lowering *l, const node *n)
 {
     const int64_t last = -1;
