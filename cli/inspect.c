@@ -162,13 +162,14 @@ static json_t *values_json(const sib_model *m, bool (*get)(const sib_model *, si
     return list;
 }
 
-static json_t *names_json(const sib_model *m, size_t n, const uint32_t *ids)
+/* The names of values, or their types; null for one that is left out. */
+static json_t *values_of(const sib_model *m, size_t n, const uint32_t *ids, bool types)
 {
     json_t *list = json_array();
     sib_value_info v;
     for (size_t i = 0; i < n; i++)
         json_array_append_new(list, ids[i] != UINT32_MAX && sib_model_value(m, ids[i], &v)
-                                        ? cli_json_text(v.name)
+                                        ? cli_json_text(types ? v.type : v.name)
                                         : json_null());
     return list;
 }
@@ -183,11 +184,13 @@ static json_t *nodes_json(const sib_model *m)
         for (size_t k = 0; sib_model_attribute(m, i, k, &name, &text); k++)
             json_object_set_new(attributes, name, cli_json_text(text));
         json_array_append_new(list,
-                              json_pack("{s:o, s:o, s:o, s:I, s:b, s:o, s:o, s:o, s:o, s:o}", "name",
-                                        cli_json_text(n.name), "domain", cli_json_text(n.domain), "type",
-                                        cli_json_text(n.type), "version", (json_int_t)n.version, "known",
-                                        n.known, "inputs", names_json(m, n.n_inputs, n.inputs), "outputs",
-                                        names_json(m, n.n_outputs, n.outputs), "attributes", attributes,
+                              json_pack("{s:o, s:o, s:o, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                                        "name", cli_json_text(n.name), "domain", cli_json_text(n.domain),
+                                        "type", cli_json_text(n.type), "version", (json_int_t)n.version,
+                                        "known", n.known, "inputs", values_of(m, n.n_inputs, n.inputs, false),
+                                        "outputs", values_of(m, n.n_outputs, n.outputs, false), "input_types",
+                                        values_of(m, n.n_inputs, n.inputs, true), "output_types",
+                                        values_of(m, n.n_outputs, n.outputs, true), "attributes", attributes,
                                         "flops", n.flops ? cli_json_text(n.flops) : json_null(), "bytes",
                                         n.bytes ? cli_json_text(n.bytes) : json_null()));
     }
