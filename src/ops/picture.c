@@ -166,7 +166,8 @@ void lower_ONNX_Col2Im(lowering *l, const node *n)
 
 /* ---- ImageDecoder ---------------------------------------------------------------------------- */
 
-/* The pixels of a picture's file: uint8 [height, width, channels]. ONNX ImageDecoder-20. */
+/* The pixels of a picture's file: uint8 [height, width, channels], an empty tensor where it cannot be decoded. ONNX
+   ImageDecoder-20. */
 void lower_ONNX_ImageDecoder(lowering *l, const node *n)
 {
     mval bytes = l_in(l, 0), out;
@@ -177,8 +178,8 @@ void lower_ONNX_ImageDecoder(lowering *l, const node *n)
                (int)format.length, format.data);
         return;
     }
-    attribute attributes[] = {attribute_str("format", format)};
+    attribute attributes[] = {attribute_str("format", format), attribute_int("empty", 1)};
     value_type type = m_tensor_type(l, SIB_U8, 3, (dim[]){DIM_NONE, DIM_NONE, d_const(l, grey ? 1 : 3)});
-    m_emit(l, MILLI_decode_image, 1, &bytes, 1, attributes, 1, &type, &out);
+    m_emit(l, MILLI_decode_image, 1, &bytes, 2, attributes, 1, &type, &out);
     l_out(l, 0, out);
 }

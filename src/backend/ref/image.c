@@ -89,11 +89,14 @@ sib_code ref_decode_image(const ref_call *c)
         return ref_fail(c, SIB_ERR_ARGUMENT, "the file's bytes are of %s, expected uint8",
                         sib_dtype_name(x->dtype));
     const image_format *kind = format_of_file(file);
-    if (!kind)
-        return ref_fail(c, SIB_ERR_FORMAT,
-                        "%zu bytes are no BMP, JPEG, JPEG 2000, TIFF, PNG, WebP, PBM, PGM or PPM file",
-                        file.size);
-    sib_code code = kind->read(file, &picture, &err);
+    sib_code code = kind ? kind->read(file, &picture, &err)
+                         : err_set(&err, SIB_ERR_FORMAT,
+                                   "%zu bytes are no BMP, JPEG, JPEG 2000, TIFF, PNG, WebP, PBM, PGM or PPM file",
+                                   file.size);
+    if (code == SIB_ERR_FORMAT && attr_int(c->node, "empty", 0)) {
+        picture.width = picture.height = 0;
+        code = SIB_OK;
+    }
     if (code != SIB_OK)
         code = ref_fail(c, code, "%s", err.message);
     if (code == SIB_OK)
