@@ -1,5 +1,7 @@
 #include "mutate.h"
 
+#include <math.h>
+
 /* A field of the file: where its tag, its payload (behind a length, where it has one) and its end are. */
 typedef struct field {
     size_t tag, payload, end, parent;
@@ -118,14 +120,12 @@ static size_t length_at(const field *f, const uint8_t *data)
     return at + 1;
 }
 
-/* The same inside field `parent`; the lengths of the fields around are put right, but for one time in three. */
-static size_t splice(check_random *r, const walk *w, size_t parent, uint8_t *data, size_t n, size_t begin,
-                     size_t end, const uint8_t *with, size_t n_with)
+/* The same inside field `parent`; the lengths of the fields around are put right. */
+static size_t splice_right(const walk *w, size_t parent, uint8_t *data, size_t n, size_t begin, size_t end,
+                           const uint8_t *with, size_t n_with)
 {
     int64_t more = (int64_t)n_with - (int64_t)(end - begin);
     n = replace(data, n, begin, end, with, n_with);
-    if (check_u64(r) % 3 == 0)
-        return n;
     for (; parent != NO_PARENT; parent = w->fields[parent].parent) {
         /* What stands in front of the change has not moved. */
         const field *f = &w->fields[parent];
@@ -136,6 +136,15 @@ static size_t splice(check_random *r, const walk *w, size_t parent, uint8_t *dat
         n = replace(data, n, at, f->payload, length, size);
     }
     return n;
+}
+
+/* The same, but one time in three the lengths around stay wrong. */
+static size_t splice(check_random *r, const walk *w, size_t parent, uint8_t *data, size_t n, size_t begin,
+                     size_t end, const uint8_t *with, size_t n_with)
+{
+    if (check_u64(r) % 3 == 0)
+        return replace(data, n, begin, end, with, n_with);
+    return splice_right(w, parent, data, n, begin, end, with, n_with);
 }
 
 /* Exchanges the payloads of two fields of one message with their tags, so that all lengths stay right. */
@@ -278,6 +287,108 @@ size_t mutate(check_random *r, uint8_t *data, size_t n, char *what, size_t size)
         used += (size_t)snprintf(what + used, used < size ? size - used : 0, "%s%s", used ? ", " : "", word);
         used = used < size ? used : size - 1;
     }
+    free(w);
+    return n;
+}
+
+/* ---- Meaning ------------------------------------------------------------------------------------------------ */
+
+static walk *walk_of(const uint8_t *data, size_t n)
+{
+    walk *w = malloc(sizeof *w);
+    assert_non_null(w);
+    w->data = data;
+    w->n_fields = 0;
+    list_fields(w, 0, n, NO_PARENT, 0);
+    return w;
+}
+
+static int64_t any_int(check_random *r)
+{
+    static const int64_t extremes[] = {INT64_MIN,  INT64_MAX, INT32_MIN, INT32_MAX, INT64_C(1) << 32, 65536,
+                                       1000000007, 1000000,   100000,    10000,     -1000000007,      4096};
+    return check_u64(r) % 2 ? (int64_t)(check_u64(r) % 24) - 4
+                            : extremes[below(r, sizeof extremes / sizeof *extremes)];
+}
+
+/* One element: a number of its own, or one of several in bytes. */
+static size_t change_element(check_random *r, const walk *w, uint8_t *data, size_t n)
+{
+    static const float floats[] = {0, -1, 1e30f, -1e30f, 1e-30f, 0.5f, 2, 1e6f, (float)INFINITY, (float)NAN};
+    const field *f = &w->fields[below(r, w->n_fields)];
+    for (int tries = 0;
+         tries < 100 && (f->end - f->payload < 4 || f->wire != 2) && f->wire != 0 && f->wire != 5; tries++)
+        f = &w->fields[below(r, w->n_fields)];
+    size_t room = f->end - f->payload;
+    if (f->wire == 0) {
+        uint8_t with[10];
+        return splice_right(w, f->parent, data, n, f->payload, f->end, with,
+                            put_varint(with, (uint64_t)any_int(r)));
+    }
+    int64_t v = any_int(r);
+    float x = floats[below(r, sizeof floats / sizeof *floats)];
+    if (room >= 8 && check_u64(r) % 2)
+        memcpy(data + f->payload + 8 * below(r, room / 8), &v, 8);
+    else if (room >= 4)
+        memcpy(data + f->payload + 4 * below(r, room / 4), check_u64(r) % 2 ? (void *)&x : (void *)&v, 4);
+    return n;
+}
+
+static unsigned depth_of(const walk *w, const field *f)
+{
+    unsigned depth = 0;
+    for (size_t at = f->parent; at != NO_PARENT; at = w->fields[at].parent)
+        depth++;
+    return depth;
+}
+
+static size_t cross(check_random *r, const walk *w, uint8_t *data, size_t n, const uint8_t *donor,
+                    size_t n_donor)
+{
+    walk *from = walk_of(donor, n_donor);
+    const field *f = &w->fields[below(r, w->n_fields)];
+    for (int tries = 0; tries < 500 && from->n_fields; tries++) {
+        const field *g = &from->fields[below(r, from->n_fields)];
+        if (donor[g->tag] == data[f->tag] && depth_of(from, g) == depth_of(w, f) && g->end - g->tag <= 4096 &&
+            f->end - f->tag <= 65536) {
+            n = splice_right(w, f->parent, data, n, f->tag, f->end, donor + g->tag, g->end - g->tag);
+            break;
+        }
+    }
+    free(from);
+    return n;
+}
+
+size_t mutate_meaning(check_random *r, uint8_t *data, size_t n, const uint8_t *donor, size_t n_donor,
+                      char *what, size_t size)
+{
+    walk *w = walk_of(data, n);
+    bool element = check_u64(r) % 2 || !n_donor;
+    snprintf(what, size, "%s", element ? "an element changed" : "a field of another file");
+    if (w->n_fields)
+        n = element ? change_element(r, w, data, n) : cross(r, w, data, n, donor, n_donor);
+    free(w);
+    return n;
+}
+
+size_t mutate_bake(uint8_t *data, size_t n, size_t index, const uint8_t *value, size_t n_value)
+{
+    enum { GRAPH_TAG = 7 << 3 | 2, INPUT_TAG = 11 << 3 | 2, INITIALIZER_TAG = 5 << 3 | 2 };
+    walk *w = walk_of(data, n);
+    uint8_t *with = malloc(n_value + 11);
+    assert_non_null(with);
+    with[0] = INITIALIZER_TAG;
+    size_t used = 1 + put_varint(with + 1, n_value);
+    memcpy(with + used, value, n_value);
+    for (size_t i = 0, seen = 0; i < w->n_fields; i++) {
+        const field *f = &w->fields[i];
+        if (data[f->tag] != INPUT_TAG || f->parent == NO_PARENT || w->fields[f->parent].parent != NO_PARENT ||
+            data[w->fields[f->parent].tag] != GRAPH_TAG || seen++ != index)
+            continue;
+        n = splice_right(w, f->parent, data, n, f->tag, f->end, with, used + n_value);
+        break;
+    }
+    free(with);
     free(w);
     return n;
 }

@@ -10,4 +10,14 @@
 size_t mutate_room(size_t n);
 size_t mutate(check_random *r, uint8_t *data, size_t n, char *what, size_t size);
 
+/* The same once, mostly so that the file can still be read: an element of a tensor or an attribute becomes an extreme or
+   small one, or a field (a node, an attribute, a tensor, a word) is replaced by one of the same number of another file,
+   donor (n_donor). */
+size_t mutate_meaning(check_random *r, uint8_t *data, size_t n, const uint8_t *donor, size_t n_donor,
+                      char *what, size_t size);
+
+/* Makes input `index` of a model's graph an initializer: value (n_value) is a TensorProto of its name. Returns the bytes
+   that there are then, n_value + 60 more at most; n where there is no such input. */
+size_t mutate_bake(uint8_t *data, size_t n, size_t index, const uint8_t *value, size_t n_value);
+
 #endif

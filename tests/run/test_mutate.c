@@ -34,6 +34,18 @@ typedef struct inputs {
     sib_value *values[MOST_INPUTS];     /* (n) owned */
 } inputs;
 
+/* What stands beside a model. */
+typedef struct source {
+    char folder[4300];
+    bool change_inputs;
+    uint64_t baked; /* a bit for each input that is an initializer now */
+} source;
+
+static void input_path(const char *folder, size_t i, char path[4400])
+{
+    snprintf(path, 4400, "%s/test_data_set_0/input_%zu.pb", folder, i);
+}
+
 typedef struct tally {
     size_t opened, planned, ran, cancelled;
 } tally;
@@ -85,7 +97,10 @@ static sib_value *read_value(check_random *r, const char *path, const sib_value_
     memcpy(name, pattern, sizeof pattern);
     int to = mkstemp(name);
     assert_true(to >= 0);
-    f.n = f.n ? mutate(r, f.data, f.n, what, sizeof what) : 0;
+    if (f.n && check_u64(r) % 3)
+        f.n = mutate_meaning(r, f.data, f.n, NULL, 0, what, sizeof what);
+    else if (f.n)
+        f.n = mutate(r, f.data, f.n, what, sizeof what);
     bool written = write(to, f.data, f.n) == (ssize_t)f.n;
     close(to);
     free(f.data);
@@ -134,19 +149,22 @@ static sib_value *make_value(check_random *r, const sib_value_info *info)
     return v;
 }
 
-/* Inputs by position: those of the case where they fit, others made. */
-static void find_inputs(check_random *r, const sib_model *m, const char *folder, bool change, inputs *in)
+/* Inputs by position, but for those that are initializers now (a bit each in `baked`): those of the case where they fit,
+   others made. */
+static void find_inputs(check_random *r, const sib_model *m, const source *from, inputs *in)
 {
     sib_value_info info;
     char path[4400];
     in->n = 0;
-    for (size_t i = 0; in->n < MOST_INPUTS && sib_model_input(m, i, &info); i++) {
-        snprintf(path, sizeof path, "%s/test_data_set_0/input_%zu.pb", folder, i);
+    for (size_t i = 0, k = 0; in->n < MOST_INPUTS && sib_model_input(m, i, &info); i++, k++) {
+        while (from->baked >> k % 64 & 1)
+            k++;
+        input_path(from->folder, k, path);
         bool there = access(path, R_OK) == 0;
         if (info.optional_input && !there)
             continue;
         bool insist = check_u64(r) % 16 == 0; /* what does not fit must be refused */
-        sib_value *v = there ? read_value(r, path, &info, change && check_u64(r) % 2) : NULL;
+        sib_value *v = there ? read_value(r, path, &info, from->change_inputs && check_u64(r) % 2) : NULL;
         if (v && !insist && !fits(&info, v))
             sib_value_free(&v);
         if (!v)
@@ -190,7 +208,7 @@ static sib_code ignore(void *context, const sib_tap_event *event, sib_error *err
     return SIB_OK;
 }
 
-static void run_it(check_random *r, sib_session *s, const char *folder, bool change, tally *sums)
+static void run_it(check_random *r, sib_session *s, const source *from, tally *sums)
 {
     const sib_model *m = sib_session_model(s);
     sib_error err = SIB_ERROR_INIT;
@@ -207,7 +225,7 @@ static void run_it(check_random *r, sib_session *s, const char *folder, bool cha
     }
     sib_value **out = calloc(info.n_outputs + 1, sizeof *out);
     assert_non_null(out);
-    find_inputs(r, m, folder, change, &in);
+    find_inputs(r, m, from, &in);
     watch_cancel(cancel);
     sib_code code = sib_session_run(s, in.n, in.given, 0, NULL, out, &options, &err);
     watch_cancel(NULL);
@@ -227,8 +245,7 @@ static void run_it(check_random *r, sib_session *s, const char *folder, bool cha
     sib_cancel_free(&cancel);
 }
 
-static void go_all_the_way(check_random *r, const uint8_t *data, size_t n, const char *folder, bool change,
-                           tally *sums)
+static void go_all_the_way(check_random *r, const uint8_t *data, size_t n, const source *from, tally *sums)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_open_options open = {.max_bytes = MEMORY_LIMIT, .max_nodes = 200000};
@@ -249,7 +266,7 @@ static void go_all_the_way(check_random *r, const uint8_t *data, size_t n, const
     sib_model_free(&m);
     if (code == SIB_OK) {
         sums->planned++;
-        run_it(r, s, folder, change, sums);
+        run_it(r, s, from, sums);
     }
     sib_session_free(&s);
     if (held() != before)
@@ -260,6 +277,75 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
 {
     const char *text = getenv(name);
     return text ? strtoull(text, NULL, 10) : otherwise;
+}
+
+/* Half of the files are changed so that most can be read; the others in any way. Returns the bytes there are then. */
+static size_t change_file(check_random *r, file *f, const char *donor_path, char *what, size_t size)
+{
+    if (check_u64(r) % 2)
+        return mutate(r, f->data, f->n, what, size);
+    file donor = read_file(donor_path);
+    size_t n = f->n;
+    for (uint64_t times = 1 + check_u64(r) % 3; times > 0 && n + 8192 < mutate_room(f->n); times--)
+        n = mutate_meaning(r, f->data, n, donor.data, donor.n, what, size);
+    free(donor.data);
+    return n;
+}
+
+/* Inputs become initializers, so that much is computed before the run. Their files are small. */
+static void bake(check_random *r, file *f, source *from)
+{
+    char path[4400];
+    size_t gone = 0;
+    for (size_t i = 0; i < 16; i++) {
+        input_path(from->folder, i, path);
+        file value = {0};
+        if (check_u64(r) % 3 == 0 || !(value = read_file(path)).data || value.n > 65536) {
+            free(value.data);
+            continue;
+        }
+        uint8_t *grown = realloc(f->data, mutate_room(f->n + value.n + 60));
+        assert_non_null(grown);
+        f->data = grown;
+        size_t n = mutate_bake(f->data, f->n, i - gone, value.data, value.n);
+        if (n != f->n) {
+            from->baked |= UINT64_C(1) << i;
+            gone++;
+        }
+        f->n = n;
+        free(value.data);
+    }
+}
+
+/* File k of a seed. */
+static double go_one(uint64_t seed, uint64_t k, const case_list *cases, tally *sums)
+{
+    check_random r = {(seed << 32) + k + 1};
+    for (int i = 0; i < 8; i++)
+        check_u64(&r);
+    const char *path = cases->paths[check_u64(&r) % cases->n];
+    char what[200] = "only its inputs";
+    source from = {.change_inputs = check_u64(&r) % 2};
+    bool change_model = !from.change_inputs || check_u64(&r) % 2;
+    snprintf(from.folder, sizeof from.folder, "%.*s", (int)(strlen(path) - strlen("/model.onnx")), path);
+    file f = read_file(path);
+    assert_non_null(f.data);
+    if (check_u64(&r) % 3 == 0)
+        bake(&r, &f, &from);
+    if (change_model)
+        f.n = change_file(&r, &f, cases->paths[check_u64(&r) % cases->n], what, sizeof what);
+    /* Its own block, so that a byte too far is seen. */
+    uint8_t *exact = malloc(f.n ? f.n : 1);
+    assert_non_null(exact);
+    memcpy(exact, f.data, f.n);
+    free(f.data);
+    watch_begin("seed %llu, file %llu: %s (%s%s%s)", (unsigned long long)seed, (unsigned long long)k, path,
+                what, from.change_inputs && change_model ? "; inputs" : "",
+                from.baked ? "; some are initializers" : "");
+    go_all_the_way(&r, exact, f.n, &from, sums);
+    double seconds = watch_end();
+    free(exact);
+    return seconds;
 }
 
 static void test_mutations(void **state)
@@ -274,30 +360,8 @@ static void test_mutations(void **state)
         CHECK_SKIP("the official cases of ONNX");
     watch_start();
     for (uint64_t k = first; k < first + n; k++) {
-        check_random r = {(seed << 32) + k + 1};
-        for (int i = 0; i < 8; i++)
-            check_u64(&r);
-        const char *path = cases.paths[check_u64(&r) % cases.n];
-        size_t length = strlen(path) - strlen("/model.onnx");
-        char folder[4300], what[200] = "only its inputs";
-        snprintf(folder, sizeof folder, "%.*s", (int)length, path);
-        bool change_inputs = check_u64(&r) % 4 == 0, change_model = !change_inputs || check_u64(&r) % 2;
-        file f = read_file(path);
-        if (!f.data)
-            continue;
-        if (change_model)
-            f.n = mutate(&r, f.data, f.n, what, sizeof what);
-        /* Its own block, so that a byte too far is seen. */
-        uint8_t *exact = malloc(f.n ? f.n : 1);
-        assert_non_null(exact);
-        memcpy(exact, f.data, f.n);
-        watch_begin("seed %llu, file %llu: %s (%s%s)", (unsigned long long)seed, (unsigned long long)k, path,
-                    what, change_inputs && change_model ? "; inputs" : "");
-        go_all_the_way(&r, exact, f.n, folder, change_inputs, &sums);
-        double seconds = watch_end();
+        double seconds = go_one(seed, k, &cases, &sums);
         longest = seconds > longest ? seconds : longest;
-        free(exact);
-        free(f.data);
     }
     watch_stop();
     print_message(
