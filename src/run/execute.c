@@ -365,11 +365,8 @@ static void give_segment(const frame *f, segment *s, instance *in)
 
 static sib_code run_segment(frame *f, segment *s, instance *in, sib_error *err)
 {
-    sib_code code = check_memory(f, s, err);
-    if (code != SIB_OK)
-        return code;
     f->run->memory += s->arena_bytes + s->own_bytes;
-    code = instance_fill(s, in, f, err);
+    sib_code code = instance_fill(s, in, f, err);
     if (code == SIB_OK)
         code = run_steps(f, s, in, err);
     f->run->memory -= s->arena_bytes + s->own_bytes;
@@ -405,7 +402,8 @@ static sib_code run_nodes(frame *f, sib_error *err)
         if (s->control)
             code = execute_control(f, at, err);
         else {
-            if (!in)
+            code = check_memory(f, s, err);
+            if (code == SIB_OK && !in)
                 code = instance_make(s, &in, err);
             if (code == SIB_OK)
                 code = run_segment(f, s, in, err);
