@@ -15,14 +15,6 @@
 #define MOST_ELEMENTS (1 << 16) /* of an input made here */
 #define MEMORY_LIMIT  (64u << 20)
 
-/* Read by the sanitizer before main, where there is one. */
-__attribute__((visibility("default"))) const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    /* An allocation that is refused is a failure like others; one that is not must not take the machine's memory. */
-    return "allocator_may_return_null=1:max_allocation_size_mb=2048:hard_rss_limit_mb=6000";
-}
-
 typedef struct file {
     uint8_t *data; /* from malloc, with room for mutate */
     size_t n;

@@ -26,20 +26,31 @@ static void say(const char *why)
         _exit(4);
 }
 
-static void say_died(void)
-{
-    say("died at ");
-}
-
-/* Of the sanitizers, where they are there: called before they end the program. */
-void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
-
 static void on_signal(int number)
 {
-    say_died();
+    say("died at ");
     signal(number, SIG_DFL);
     raise(number);
 }
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* Read by the sanitizers before main. They report and then abort, so that the file is named. An allocation that they
+   refuse is a failure like others; one that they give must not take the machine's memory. */
+#define VISIBLE __attribute__((visibility("default")))
+VISIBLE const char *__asan_default_options(void);
+VISIBLE const char *__asan_default_options(void)
+{
+    return "abort_on_error=1:allocator_may_return_null=1:max_allocation_size_mb=2048:hard_rss_limit_mb=6000";
+}
+VISIBLE const char *__ubsan_default_options(void);
+VISIBLE const char *__ubsan_default_options(void)
+{
+    return "abort_on_error=1:print_stacktrace=1";
+}
+static const int deaths[] = {SIGABRT}; /* the others are theirs */
+#else
+static const int deaths[] = {SIGSEGV, SIGABRT, SIGFPE, SIGBUS, SIGILL};
+#endif
 
 static void *watch(void *unused)
 {
@@ -68,11 +79,8 @@ static void *watch(void *unused)
 
 void watch_start(void)
 {
-    if (__sanitizer_set_death_callback)
-        __sanitizer_set_death_callback(say_died);
-    else
-        for (size_t i = 0; i < 5; i++)
-            signal((const int[]){SIGSEGV, SIGABRT, SIGFPE, SIGBUS, SIGILL}[i], on_signal);
+    for (size_t i = 0; i < sizeof deaths / sizeof *deaths; i++)
+        signal(deaths[i], on_signal);
     assert_int_equal(pthread_create(&thread, NULL, watch, NULL), 0);
 }
 
