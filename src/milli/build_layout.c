@@ -342,7 +342,7 @@ mval m_windows(lowering *l, mval a, const window_spec *w, mval outside)
     for (int i = 0; i < w->n && l_ok(l); i++) {
         int64_t reach, n;
         if (w->kernel[i] < 1 || w->stride[i] < 1 || w->dilation[i] < 1 ||
-            __builtin_mul_overflow(w->kernel[i] - 1, w->dilation[i], &reach))
+            __builtin_mul_overflow(w->kernel[i] - 1, w->dilation[i], &reach) || reach == INT64_MAX)
             return l_fail(l, SIB_ERR_ARGUMENT, "a window of %lld with stride %lld and dilation %lld",
                           (long long)w->kernel[i], (long long)w->stride[i], (long long)w->dilation[i]);
         dim room = d_add(l, d_add(l, dims[lead + i], w->before[i]), w->after[i]);

@@ -29,10 +29,12 @@ static void fill_line(const window_axes *w, int64_t k, const char *line, const r
     if (!line)
         begin = end = n;
     ref_copy_run(to, (int64_t)item, outside->data, 0, (size_t)begin, item);
+    /* a stride beyond the line may be any number: it is not taken */
+    int64_t apart = end - begin > 1 ? w->stride[last] * (int64_t)item : 0;
     if (end > begin)
         ref_copy_run(to + (size_t)begin * item, (int64_t)item,
-                     line + (begin * w->stride[last] + shift) * (int64_t)item,
-                     w->stride[last] * (int64_t)item, (size_t)(end - begin), item);
+                     line + (begin * w->stride[last] + shift) * (int64_t)item, apart, (size_t)(end - begin),
+                     item);
     ref_copy_run(to + (size_t)end * item, (int64_t)item, outside->data, 0, (size_t)(n - end), item);
 }
 
