@@ -4,7 +4,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 PYTHON  = build/venv/bin/python
 
-.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug mutate check format install example clean
+.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug mutate check format operators install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -62,6 +62,10 @@ check: setup-check
 
 format: setup-check
 	clang-format -i $$(tools/sources.sh)
+
+# docs/operators.md, from the lists of operators and what the cases show.
+operators: build
+	tools/operators.py --build build/$(PRESET) --jobs $(JOBS)
 
 install: build
 	cmake --install build/$(PRESET) --prefix $(PREFIX)

@@ -1,6 +1,9 @@
-/* Runs files of operator cases: test_ops_cases [--list | --open] [--line N] [--backend LIST] FILE...
-   --list: a line per case with domain, operator, opset and dtypes; --open: cases whose inputs are known by symbols alone,
-   or with the other inputs constant, where inference leaves ranks or dims of outputs open. */
+/* Runs files of operator cases: test_ops_cases [--list | --verdicts | --open] [--line N] [--backend LIST] FILE...
+
+   --list prints a line for each case and runs none: domain, name, opset, dtypes of the inputs, dtypes of the outputs (or
+   "error") and file:line, with tabs between. --verdicts runs them and prints such lines with "pass" or "fail" before.
+   --open: cases whose inputs are known by symbols alone, or with the other inputs constant, where inference leaves ranks
+   or dims of outputs open. */
 #include "case.h"
 
 #include <stdio.h>
@@ -11,7 +14,7 @@
 #define SHOWN_MAX 400
 
 typedef struct tally {
-    bool list, open;
+    bool list, verdicts, open;
     unsigned line; /* only this one; 0: all */
     const char *backends;
     unsigned passed, failed, in_file;
@@ -56,7 +59,12 @@ static bool visit(void *context, const op_case *c)
         char words[800];
         ok = case_check(c, mode, t->backends, words, sizeof words);
         if (!ok && t->failed < SHOWN_MAX)
-            printf("%s:%u: %s, %s: %s\n", c->file, c->line, c->label, case_mode_name(mode), words);
+            fprintf(t->verdicts ? stderr : stdout, "%s:%u: %s, %s: %s\n", c->file, c->line, c->label,
+                    case_mode_name(mode), words);
+    }
+    if (t->verdicts) {
+        printf("%s\t", ok ? "pass" : "fail");
+        list_case(c);
     }
     t->passed += ok;
     t->failed += !ok;
@@ -96,6 +104,8 @@ int main(int argc, char **argv)
             t.list = true;
         else if (!strcmp(argv[at], "--open"))
             t.open = true;
+        else if (!strcmp(argv[at], "--verdicts"))
+            t.verdicts = true;
         else if (!strcmp(argv[at], "--line") && at + 1 < argc)
             t.line = (unsigned)strtoul(argv[++at], NULL, 10);
         else if (!strcmp(argv[at], "--backend") && at + 1 < argc)
@@ -104,12 +114,12 @@ int main(int argc, char **argv)
             at = argc;
     }
     if (at >= argc) {
-        fprintf(stderr, "usage: %s [--list | --open] [--line N] [--backend LIST] FILE...\n", argv[0]);
+        fprintf(stderr, "usage: %s [--list | --verdicts | --open] [--line N] [--backend LIST] FILE...\n", argv[0]);
         return 2;
     }
     for (; at < argc; at++)
         bad |= run_file(argv[at], &t);
-    if (!t.list && !t.open)
+    if (!t.list && !t.verdicts && !t.open)
         printf("%u cases passed, %u failed\n", t.passed, t.failed);
     return bad || t.failed ? 1 : 0;
 }
