@@ -3,12 +3,12 @@
    [domain:]Name-opset [attribute=value ...] ; input ; ... -> output ; ... [; for T = dtype ...] [; version 1 6 13] [; tol X]
    ... -> error "words that the message has"
 
-   A value is `dtype[dims] = elements`, `_` for one that is left out, `seq{ value , ... }`, `opt{ value }`,
-   `map{ keys , values }`, or one that holds nothing: `seq:f32{}`, `none:f32`, `none:seq:f32`. Elements are separated by
-   blanks; `lo..hi` counts up by 1, `all V` fills the rest, strings stand in quotes, `?` alone as elements of an output
-   compares dtype and dims only. There is no `=` where there is no element. Attributes are ints `1`, floats `1.0`,
-   strings `"s"`, lists `[1,2]`, `dtype:f16`, tensors `f32[2]={1 2}`. Lines that end in `\` go on; `#` begins a comment
-   line. */
+   A value is `dtype[dims] = elements`, `_` for one that is left out, `seq{ value , ... }`, `opt{ value }`, `map{
+   keys , values }`, or one that holds nothing: `seq:f32{}`, `none:f32`, `none:seq:f32`. Elements are separated by
+   blanks; `lo..hi` counts up by 1, `all V` fills the rest, strings stand in quotes, `?` alone as elements of an
+   output compares dtype and dims only. There is no `=` where there is no element. Attributes are ints `1`, floats
+   `1.0`, strings `"s"`, lists `[1,2]`, `dtype:f16`, types `type:seq:f16`, tensors `f32[2]={1 2}`. Lines that end in
+   `\` go on; `#` begins a comment line. */
 #ifndef TESTS_OPS_CASE_H
 #define TESTS_OPS_CASE_H
 

@@ -605,6 +605,12 @@ bool cursor_attribute(cursor *c, attribute *out)
         out->i = dtype;
         return true;
     }
+    if (cursor_takes(c, "type:")) {
+        value_type *type = arena_alloc(c->arena, 1, sizeof *type);
+        out->kind = ATTR_TYPE;
+        out->type = type;
+        return type ? read_type(c, type) : no_memory(c);
+    }
     for (size_t k = 0; k < sizeof empty / sizeof *empty; k++)
         if (cursor_takes(c, empty[k].text)) {
             out->kind = empty[k].kind;
