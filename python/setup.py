@@ -50,7 +50,7 @@ class CMakeBuild(build_ext):
             if subprocess.run(command).returncode != 0:
                 raise SystemExit(
                     f"{shlex.join(command[:2])} failed, see above; it needs a C compiler and the development "
-                    "packages of FFmpeg, libzip, libpng and pthreadpool"
+                    "packages that tools/setup.sh names"
                 )
         target = Path(self.get_ext_fullpath(ext.name))
         target.parent.mkdir(parents=True, exist_ok=True)
