@@ -122,12 +122,15 @@ static PyObject *model_info(PyObject *module, PyObject *handle)
     return dict;
 }
 
-static PyObject *name_list(const sib_model *m, size_t n, const uint32_t *ids)
+/* The names of values, or their types; None for one that is left out. */
+static PyObject *values_of(const sib_model *m, size_t n, const uint32_t *ids, bool types)
 {
     PyObject *list = PyList_New(0);
     sib_value_info v;
-    for (size_t i = 0; list && i < n; i++)
-        append(&list, text(ids[i] != UINT32_MAX && sib_model_value(m, ids[i], &v) ? v.name : NULL));
+    for (size_t i = 0; list && i < n; i++) {
+        bool there = ids[i] != UINT32_MAX && sib_model_value(m, ids[i], &v);
+        append(&list, text(!there ? NULL : types ? v.type : v.name));
+    }
     return list;
 }
 
@@ -142,8 +145,10 @@ static PyObject *node_dict(const sib_model *m, size_t i, const sib_node_info *n)
     put(&dict, "type", text(n->type));
     put(&dict, "version", PyLong_FromLongLong(n->version));
     put(&dict, "known", PyBool_FromLong(n->known));
-    put(&dict, "inputs", name_list(m, n->n_inputs, n->inputs));
-    put(&dict, "outputs", name_list(m, n->n_outputs, n->outputs));
+    put(&dict, "inputs", values_of(m, n->n_inputs, n->inputs, false));
+    put(&dict, "outputs", values_of(m, n->n_outputs, n->outputs, false));
+    put(&dict, "input_types", values_of(m, n->n_inputs, n->inputs, true));
+    put(&dict, "output_types", values_of(m, n->n_outputs, n->outputs, true));
     put(&dict, "attributes", attributes);
     put(&dict, "flops", text(n->flops));
     put(&dict, "bytes", text(n->bytes));

@@ -12,7 +12,7 @@ import pytest
 from sibyl.bench import speech_like
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))  # onnx_writer
+sys.path.insert(0, str(ROOT / "tests" / "models"))  # onnx_writer
 
 
 def peer(name):

@@ -26,7 +26,7 @@ from xml.etree import ElementTree
 
 COMMAND = os.environ["SIBYL_COMMAND"]
 SOURCE = Path(os.environ["SIBYL_SOURCE"])
-sys.path.insert(0, str(SOURCE / "tests"))
+sys.path.insert(0, str(SOURCE / "tests" / "models"))
 import onnx_writer as w  # noqa: E402
 COMMANDS = ("features", "inspect", "run", "diff", "conform", "bench", "help")
 RATE = 16000

@@ -27,8 +27,8 @@ def inspect(model: str | os.PathLike[Any] | bytes) -> dict[str, Any]:
 
     The keys: path (None for bytes), graph, producer, producer_version, ir_version, model_version, opsets, metadata,
     parameters, parameter_bytes, inputs and outputs (name, type, dtype, dims), operators with their counts,
-    unknown_operators, nodes (name, domain, type, version, inputs, outputs, attributes, flops and bytes as expressions
-    of the symbolic dims), and noticed, what reading noticed.
+    unknown_operators, nodes (name, domain, type, version, inputs, outputs, input_types, output_types, attributes,
+    flops and bytes as expressions of the symbolic dims), and noticed, what reading noticed.
     """
     handle = open_model(model)
     found = _sibyl.model_info(handle)
