@@ -13,7 +13,7 @@ _sibyl()
     features:--normalize) words='peak rms' ;;
     features:--pcm) words='s16le f32le' ;;
     features:--bands) words='80 128' ;;
-    features:--out | features:-o | features:--png | conform:--json | conform:--junit)
+    features:--out | features:-o | features:--png | conform:--json | conform:--junit | conform:--manifest)
         COMPREPLY=($(compgen -f -- "$current"))
         return
         ;;
@@ -26,7 +26,7 @@ _sibyl()
     inspect:*) words='--nodes --json --help' ;;
     run:*) words='--input --dim --random --out --backend --tap --inside --profile --oracle --threads --memory --help' ;;
     diff:*) words='--input --dim --random --a --b --against --oracle --inside --all --rtol --atol --help' ;;
-    conform:*) words='--backend --filter --jobs --rtol --atol --json --junit --verbose --help' ;;
+    conform:*) words='--backend --filter --jobs --rtol --atol --json --junit --manifest --verbose --help' ;;
     bench:*) words='features conv1d peak --threads --seconds --repeat --peers --monitor --json --help' ;;
     help:*) words='features inspect run diff conform bench help --help' ;;
     esac

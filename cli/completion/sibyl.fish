@@ -62,6 +62,7 @@ complete -c sibyl -n '__sibyl_command conform' -l rtol -x -d 'relative tolerance
 complete -c sibyl -n '__sibyl_command conform' -l atol -x -d 'absolute tolerance'
 complete -c sibyl -n '__sibyl_command conform' -l json -r -d 'write every verdict as JSON'
 complete -c sibyl -n '__sibyl_command conform' -l junit -r -d 'write every verdict as JUnit XML'
+complete -c sibyl -n '__sibyl_command conform' -l manifest -r -d 'cases whose reference is off'
 complete -c sibyl -n '__sibyl_command conform' -s v -l verbose -d 'a line for each case, with its time'
 
 complete -c sibyl -n '__sibyl_command bench' -f -a 'features conv1d peak'

@@ -725,7 +725,7 @@ class Conform(Model):
         values = [math.cos(1.7 * i) * math.sqrt(2) for i in range(1000)]
         self.write("draw/test_data_set_0/output_0.pb", w.floats("y", values))
         text = self.done("conform", "draw")
-        self.assertIn("1 by dtype, dims and distribution", text)
+        self.assertIn("1 compared by dtype, dims and distribution", text)
         self.write("draw/test_data_set_0/output_0.pb", w.floats("y", [v + 3 for v in values]))
         self.assertEqual(sibyl("conform", "draw", folder=self.folder).returncode, 1)
 
