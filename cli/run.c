@@ -93,8 +93,8 @@ static void show_profile(const sib_profile *p)
         sib_profile_row row;
         printf("%s\n  %12s %8s  %-8s\n", titles[by], "ms", "calls", "backend");
         for (size_t i = 0; sib_profile_get(p, (sib_profile_by)by, i, &row) && i < 40; i++)
-            printf("  %12.3f %8llu  %-8s %s\n", row.seconds * 1e3, (unsigned long long)row.calls, row.backend,
-                   *row.node ? row.node : row.op_type);
+            printf("  %12.3f %8llu  %-8s %s%s%s\n", row.seconds * 1e3, (unsigned long long)row.calls,
+                   row.backend, row.op_type, *row.node ? "  " : "", row.node);
     }
 }
 

@@ -78,7 +78,7 @@ SIB_API sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_name
 SIB_API sib_code sib_profile_create(sib_profile **out, sib_error *err);
 SIB_API void sib_profile_free(sib_profile **p);
 typedef struct sib_profile_row {
-    const char *node, *op_type, *backend; /* node "" in rows by operator */
+    const char *node, *op_type, *backend; /* node "" in rows by operator; "node12" where it has no name */
     uint64_t calls;
     double seconds;
 } sib_profile_row;

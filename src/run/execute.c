@@ -239,7 +239,8 @@ static sib_code run_step(const frame *f, const segment *s, instance *in, size_t 
     sib_code code = st->backend->run(st, (const buffer *const *)pointers, pointers + n->inputs.n, &why);
     if (o && o->profile)
         profile_add(o->profile, f->ex->g, &f->ex->g->nodes[origin], n->milli ? n->milli->name : NULL,
-                    st->backend->name, (double)(sib_time_ns() - start) * 1e-9);
+                    i == s->first_step[origin - s->begin], st->backend->name,
+                    (double)(sib_time_ns() - start) * 1e-9);
     if (pointers != few)
         mem_free(pointers);
     if (code != SIB_OK) {

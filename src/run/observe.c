@@ -5,6 +5,7 @@
 
 #include <fnmatch.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,17 +133,20 @@ static void count(profile_list *list, const char *name, const char *type, const 
     mem_free(e.backend);
 }
 
-void profile_add(sib_profile *p, const graph *g, const node *n, const char *milli, const char *backend,
-                 double seconds)
+void profile_add(sib_profile *p, const graph *g, const node *n, const char *milli, bool begins,
+                 const char *backend, double seconds)
 {
     char name[200];
     const char *type = n->type.data ? n->type.data : "";
-    node_text(g, n, name, sizeof name);
+    if (n->name.length)
+        snprintf(name, sizeof name, "%.*s", (int)n->name.length, n->name.data);
+    else
+        snprintf(name, sizeof name, "node%u", (unsigned)(n - g->nodes));
     pthread_mutex_lock(&p->lock);
     for (int v = 0; v < PROFILE_VIEWS; v++)
         p->views[v].sorted = false;
-    count(&p->views[SIB_PROFILE_BY_NODE], name, type, backend, 1, seconds);
-    count(&p->views[SIB_PROFILE_BY_OPERATOR], "", type, backend, 1, seconds);
+    count(&p->views[SIB_PROFILE_BY_NODE], name, type, backend, begins, seconds);
+    count(&p->views[SIB_PROFILE_BY_OPERATOR], "", type, backend, begins, seconds);
     count(&p->views[SIB_PROFILE_BY_MILLI], "", milli ? milli : type, backend, 1, seconds);
     pthread_mutex_unlock(&p->lock);
 }

@@ -17,8 +17,9 @@ sib_code observe_cancel(const sib_cancel *c, sib_error *err);
 /* True where somebody wants values called `name`. */
 bool observe_wants(const sib_run_options *o, const char *name);
 
-/* Adds a call of node n of g (and of its milli-op, NULL for a whole operator) to a profile. Thread-safe. */
-void profile_add(sib_profile *p, const graph *g, const node *n, const char *milli, const char *backend,
-                 double seconds);
+/* Adds a step of node n of g, and of its milli-op (NULL for a whole operator), to a profile. begins: it is the first
+   step of the node's run. Thread-safe. */
+void profile_add(sib_profile *p, const graph *g, const node *n, const char *milli, bool begins,
+                 const char *backend, double seconds);
 
 #endif
