@@ -109,13 +109,16 @@ static sib_code input_copy(frame *f, const node *n, size_t i, sib_value **out, s
     return code == SIB_OK && !*out ? sib_value_copy(v, out, err) : code;
 }
 
-/* The one element of a tensor of a whole number or bool. */
-static sib_code single(const sib_value *v, const char *what, int64_t *out, sib_error *err)
+/* The one element of a tensor of a dtype, bool or of whole numbers. */
+static sib_code single(const sib_value *v, sib_dtype dtype, const char *what, int64_t *out, sib_error *err)
 {
     const sib_tensor *t = v ? sib_value_tensor(v) : NULL;
     sib_tensor *whole = NULL;
     if (!t || sib_tensor_count(t) != 1)
         return err_set(err, SIB_ERR_ARGUMENT, "%s must be a tensor of one element", what);
+    if (sib_tensor_dtype(t) != dtype)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s is of %s, expected %s", what,
+                       sib_dtype_name(sib_tensor_dtype(t)), sib_dtype_name(dtype));
     sib_code code = sib_tensor_convert(t, SIB_I64, SIB_OVERFLOW_IEEE, &whole, err);
     if (code == SIB_OK)
         *out = *(const int64_t *)whole->data;
@@ -145,7 +148,7 @@ static sib_code run_if(frame *f, const node *n, sib_error *err)
     body b = {0};
     sib_code code = input(f, n, 0, &v, &owned, err);
     if (code == SIB_OK)
-        code = single(v, "the condition", &condition, err);
+        code = single(v, SIB_BOOL, "the condition", &condition, err);
     sib_value_free(&owned);
     if (code != SIB_OK)
         return code;
@@ -256,7 +259,7 @@ static sib_code loop_step(loop_run *r, int64_t turn, int64_t *go_on, sib_error *
     if (code == SIB_OK)
         code = body_run(&r->b, turn, err);
     if (code == SIB_OK)
-        code = single(r->b.out[0], "the condition", go_on, err);
+        code = single(r->b.out[0], SIB_BOOL, "the condition", go_on, err);
     for (size_t i = 0; i < r->n_carried && code == SIB_OK; i++) {
         sib_value_free(&r->carried[i]);
         r->carried[i] = take(&r->b.out[1 + i]);
@@ -275,12 +278,12 @@ static sib_code run_loop(frame *f, const node *n, sib_error *err)
     sib_value *owned = NULL;
     sib_code code = input(f, n, 0, &v, &owned, err);
     if (code == SIB_OK && v)
-        code = single(v, "the trip count", &limit, err);
+        code = single(v, SIB_I64, "the trip count", &limit, err);
     sib_value_free(&owned);
     if (code == SIB_OK)
         code = input(f, n, 1, &v, &owned, err);
     if (code == SIB_OK && v)
-        code = single(v, "the condition", &go_on, err);
+        code = single(v, SIB_BOOL, "the condition", &go_on, err);
     sib_value_free(&owned);
     if (code != SIB_OK)
         return code;
