@@ -195,9 +195,10 @@ static void gathered_free(gathered *g)
     *g = (gathered){0};
 }
 
-/* The items along a new axis; of none an empty tensor of the type that the body says, with 0 for dims it does not. */
+/* The items along a new axis; of none an empty tensor of the type that the body says, with 0 for dims that sizes does
+   not give. */
 static sib_code gathered_join(const gathered *g, const graph *body_graph, value_id out_id, int64_t axis,
-                              sib_value **out, sib_error *err)
+                              const dim_binding *sizes, sib_value **out, sib_error *err)
 {
     if (g->n)
         return stack_join(g->n, g->items, axis, out, err);
@@ -209,7 +210,7 @@ static sib_code gathered_join(const gathered *g, const graph *body_graph, value_
         return err_set(err, SIB_ERR_ARGUMENT, "an output of no steps whose type the body does not say");
     size_t at = (size_t)(axis < 0 ? axis + (int64_t)rank : axis);
     for (size_t i = 0, from = 0; i < rank; i++)
-        if (i != at && !dim_is_const(body_graph->dims, t->shape.dims[from++], &dims[i]))
+        if (i != at && dim_eval(body_graph->dims, t->shape.dims[from++], sizes, &dims[i], NULL) != SIB_OK)
             dims[i] = 0;
     sib_code code = sib_tensor_create(t->dtype, rank, dims, &empty, err);
     if (code == SIB_OK)
@@ -225,6 +226,7 @@ typedef struct loop_run {
     size_t n_carried, n_gathered;
     sib_value **carried; /* (n_carried) owned */
     gathered *gathered;  /* (n_gathered) */
+    dim_binding sizes;   /* of the body's symbols, where it takes no step */
 } loop_run;
 
 static void loop_free(loop_run *r)
@@ -235,6 +237,7 @@ static void loop_free(loop_run *r)
         gathered_free(&r->gathered[i]);
     mem_free(r->carried);
     mem_free(r->gathered);
+    dim_binding_clear(&r->sizes);
     body_free(&r->b);
 }
 
@@ -243,6 +246,35 @@ static sib_code loop_make(loop_run *r, sib_error *err)
     r->carried = mem_calloc(r->n_carried + 1, sizeof *r->carried);
     r->gathered = mem_calloc(r->n_gathered + 1, sizeof *r->gathered);
     return r->carried && r->gathered ? SIB_OK : err_memory(err, r->n_carried * sizeof *r->carried, "a loop");
+}
+
+/* Gives symbols among the dims of the body's value `id` the sizes that v has; left_out: an axis of v that the body's
+   value lacks, or SIZE_MAX. */
+static sib_code bind_sizes(loop_run *r, value_id id, const sib_value *v, size_t left_out, sib_error *err)
+{
+    const graph *g = r->b.g;
+    const dim_shape *s = &g->values[id].type.shape;
+    const sib_tensor *t = v ? sib_value_tensor(v) : NULL;
+    sib_str name;
+    sib_code code = SIB_OK;
+    if (!t || !s->ranked || (size_t)s->rank + (left_out != SIZE_MAX) != t->rank)
+        return SIB_OK;
+    for (size_t i = 0; i < (size_t)s->rank && code == SIB_OK; i++)
+        if (dim_is_symbol(g->dims, s->dims[i], &name))
+            code = dim_bind(g->dims, &r->sizes, s->dims[i], t->dims[i + (i >= left_out)], err);
+    return code;
+}
+
+/* The sizes of what a body that takes no step would read: captures, and carried values as its inputs from `first` on. */
+static sib_code loop_sizes(loop_run *r, size_t first, sib_error *err)
+{
+    const graph *g = r->b.g;
+    sib_code code = SIB_OK;
+    for (uint32_t i = 0; i < g->n_captures && code == SIB_OK; i++)
+        code = bind_sizes(r, g->captures[i].inner, r->b.captured[i], SIZE_MAX, err);
+    for (size_t i = 0; i < r->n_carried && code == SIB_OK; i++)
+        code = bind_sizes(r, g->inputs.ids[first + i], r->carried[i], SIZE_MAX, err);
+    return code;
 }
 
 /* One pass: b.out is [condition, carried..., gathered...]. */
@@ -299,13 +331,16 @@ static sib_code run_loop(frame *f, const node *n, sib_error *err)
     }
     for (size_t i = 0; i < r.n_carried && code == SIB_OK; i++)
         code = input_copy(f, n, i + 2, &r.carried[i], err);
+    if (code == SIB_OK && (limit <= 0 || !go_on))
+        code = loop_sizes(&r, 2, err);
     for (int64_t turn = 0; turn < limit && go_on && code == SIB_OK; turn++)
         code = loop_step(&r, turn, &go_on, err);
     for (size_t i = 0; i < r.n_carried && code == SIB_OK; i++)
         set_output(f, n, i, take(&r.carried[i]));
     for (size_t i = 0; i < r.n_gathered && code == SIB_OK; i++) {
         sib_value *joined = NULL;
-        code = gathered_join(&r.gathered[i], r.b.g, r.b.g->outputs.ids[1 + r.n_carried + i], 0, &joined, err);
+        code = gathered_join(&r.gathered[i], r.b.g, r.b.g->outputs.ids[1 + r.n_carried + i], 0, &r.sizes,
+                             &joined, err);
         if (code == SIB_OK)
             set_output(f, n, r.n_carried + i, joined);
     }
@@ -327,6 +362,19 @@ static int64_t listed(const int64_t *list, size_t n, size_t i)
     return i < n ? list[i] : 0;
 }
 
+/* The sizes of what a body that takes no step would read. */
+static sib_code scan_sizes(loop_run *r, const scan_shape *s, const sib_value *const *scanned, sib_error *err)
+{
+    sib_code code = loop_sizes(r, 0, err);
+    for (size_t i = 0; i < s->n_scan && code == SIB_OK; i++) {
+        int64_t axis = listed(s->in_axes, s->n_in_axes, i);
+        size_t rank = sib_tensor_rank(sib_value_tensor(scanned[i]));
+        code = bind_sizes(r, r->b.g->inputs.ids[r->n_carried + i], scanned[i],
+                          (size_t)(axis < 0 ? axis + (int64_t)rank : axis), err);
+    }
+    return code;
+}
+
 /* Runs the steps over scanned inputs (n_scan), which have the steps along their axes; the carried values are in r. */
 static sib_code scan_steps(loop_run *r, const scan_shape *s, const sib_value *const *scanned, int64_t steps,
                            sib_error *err)
@@ -335,6 +383,8 @@ static sib_code scan_steps(loop_run *r, const scan_shape *s, const sib_value *co
     sib_value **parts = mem_calloc(s->n_scan + 1, sizeof *parts);
     if (!parts)
         return err_memory(err, s->n_scan * sizeof *parts, "a scan");
+    if (steps == 0)
+        code = scan_sizes(r, s, scanned, err);
     for (int64_t turn = 0; turn < steps && code == SIB_OK; turn++) {
         for (size_t i = 0; i < r->n_carried; i++)
             r->b.in[i] = r->carried[i];
@@ -370,7 +420,7 @@ static sib_code scan_output(loop_run *r, const scan_shape *s, size_t i, sib_valu
             g->items[b] = t;
         }
     return gathered_join(g, r->b.g, r->b.g->outputs.ids[r->n_carried + i],
-                         listed(s->out_axes, s->n_out_axes, i), out, err);
+                         listed(s->out_axes, s->n_out_axes, i), &r->sizes, out, err);
 }
 
 /* The number of steps, which all scanned inputs share. */
