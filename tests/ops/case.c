@@ -270,6 +270,8 @@ static bool visit_choice(const case_line *l, size_t choice_number, const case_vi
     if (*sound) {
         if (l->n_versions)
             c.version = l->versions[choice_number % l->n_versions];
+        c.n_variables = at.n_variables;
+        memcpy(c.variables, at.variables, sizeof c.variables);
         write_label(&c, &at);
         go_on = visitor->visit(visitor->context, &c);
     } else {

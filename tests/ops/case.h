@@ -7,8 +7,10 @@
    keys , values }`, or one that holds nothing: `seq:f32{}`, `none:f32`, `none:seq:f32`. Elements are separated by
    blanks; `lo..hi` counts up by 1, `all V` fills the rest, strings stand in quotes, `?` alone as elements of an
    output compares dtype and dims only. There is no `=` where there is no element. Attributes are ints `1`, floats
-   `1.0`, strings `"s"`, lists `[1,2]`, `dtype:f16`, types `type:seq:f16`, tensors `f32[2]={1 2}`. Lines that end in
-   `\` go on; `#` begins a comment line. */
+   `1.0`, strings `"s"`, lists `[1,2]`, `dtype:f16`, types `type:seq:f16`, tensors `f32[2]={1 2}`. A subgraph is
+   `graph:"(i i64, x f32) { y = Add(x, x) ; z = Gather[axis=1 ](y, i) } (z)"`: inputs with their types, nodes of the
+   case's opset, outputs; it may read the node's inputs as x0, x1, ... Lines that end in `\` go on; `#` begins a
+   comment line. */
 #ifndef TESTS_OPS_CASE_H
 #define TESTS_OPS_CASE_H
 
@@ -22,6 +24,14 @@ typedef struct case_value {
     value_type type;  /* without dims, which value has */
 } case_value;
 
+/* The T of `for T`. */
+typedef struct case_variable {
+    sib_str name;
+    sib_dtype dtype;
+} case_variable;
+
+#define CASE_MAX_VARIABLES 4
+
 /* One case: a line with its T and version chosen. */
 typedef struct op_case {
     const char *file;
@@ -31,10 +41,12 @@ typedef struct op_case {
     sib_str domain, name; /* "" is ai.onnx */
     int64_t version;
     size_t n_attributes, n_in, n_out;
-    attribute *attributes; /* (n_attributes) */
+    attribute *attributes; /* (n_attributes); those of kind graph have their text in s */
     case_value *in, *out;  /* (n_in), (n_out) */
     sib_str error;         /* what the message must have; data NULL where the case must succeed */
-    double tolerance;      /* absolute and relative; negative: that of the dtype */
+    size_t n_variables;
+    case_variable variables[CASE_MAX_VARIABLES]; /* for the graphs in attributes */
+    double tolerance;                            /* absolute and relative; negative: that of the dtype */
 } op_case;
 
 /* Who is told. Both give false to stop. */

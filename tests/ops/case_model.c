@@ -1,5 +1,6 @@
 /* A case as a model in memory, of its one node. */
 #include "case.h"
+#include "case_text.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -85,6 +86,20 @@ static sib_code add_input(onnx_model *m, const op_case *c, size_t i, bool symbol
     return code;
 }
 
+/* The attributes of the case, their graphs made for this model. */
+static sib_code add_attributes(onnx_model *m, const op_case *c, node *n, sib_error *err)
+{
+    attribute *own = arena_alloc(m->arena, c->n_attributes + 1, sizeof *own);
+    cursor at = {.arena = m->arena, .n_variables = c->n_variables, .err = err};
+    memcpy(at.variables, c->variables, sizeof at.variables);
+    if (!own)
+        return err_memory(err, c->n_attributes * sizeof *own, "attributes");
+    if (c->n_attributes)
+        memcpy(own, c->attributes, c->n_attributes * sizeof *own);
+    n->attributes = own;
+    return cursor_graphs(&at, m->graph, c->version, c->n_attributes, own) ? SIB_OK : SIB_ERR_FORMAT;
+}
+
 static sib_code fill(onnx_model *m, const op_case *c, case_mode mode, sib_error *err)
 {
     node n = {.domain = c->domain,
@@ -121,6 +136,8 @@ static sib_code fill(onnx_model *m, const op_case *c, case_mode mode, sib_error 
             code = graph_add_output(m->graph, n.outputs.ids[i], err);
     }
     node_id id;
+    if (code == SIB_OK)
+        code = add_attributes(m, c, &n, err);
     return code == SIB_OK ? graph_add_node(m->graph, &n, &id, err) : code;
 }
 

@@ -382,7 +382,7 @@ bool cursor_tensor(cursor *c, bool braced, sib_tensor **out, bool *any)
 static bool read_value(cursor *c, unsigned depth, case_value *out);
 
 /* seq:, opt: and dtype: what an empty value would hold. */
-static bool read_type(cursor *c, value_type *out)
+bool cursor_type(cursor *c, value_type *out)
 {
     type_kind wraps[NESTING_MAX];
     size_t n = 0;
@@ -489,14 +489,14 @@ static bool read_value(cursor *c, unsigned depth, case_value *out)
     if (cursor_takes(c, "map{"))
         return read_wrapped(c, depth, TYPE_MAP, true, out);
     if (cursor_takes(c, "none:")) {
-        if (!read_type(c, &out->type))
+        if (!cursor_type(c, &out->type))
             return false;
         out->type = type_wrap(TYPE_OPTIONAL, out->type);
         return read_wrapped(c, depth, TYPE_OPTIONAL, false, out);
     }
     if (cursor_takes(c, "seq:")) {
         c->at = begin;
-        return read_type(c, &out->type) && cursor_expects(c, "{") && cursor_expects(c, "}") &&
+        return cursor_type(c, &out->type) && cursor_expects(c, "{") && cursor_expects(c, "}") &&
                read_wrapped(c, depth, TYPE_SEQUENCE, false, out);
     }
     return read_tensor_value(c, out);
@@ -605,11 +605,15 @@ bool cursor_attribute(cursor *c, attribute *out)
         out->i = dtype;
         return true;
     }
+    if (cursor_takes(c, "graph:")) {
+        out->kind = ATTR_GRAPH;
+        return cursor_string(c, &out->s);
+    }
     if (cursor_takes(c, "type:")) {
         value_type *type = arena_alloc(c->arena, 1, sizeof *type);
         out->kind = ATTR_TYPE;
         out->type = type;
-        return type ? read_type(c, type) : no_memory(c);
+        return type ? cursor_type(c, type) : no_memory(c);
     }
     for (size_t k = 0; k < sizeof empty / sizeof *empty; k++)
         if (cursor_takes(c, empty[k].text)) {

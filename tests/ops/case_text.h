@@ -4,13 +4,6 @@
 
 #include "case.h"
 
-typedef struct case_variable {
-    sib_str name;
-    sib_dtype dtype;
-} case_variable;
-
-#define CASE_MAX_VARIABLES 4
-
 typedef struct cursor {
     const char *at, *end;
     graph_arena *arena; /* where strings and lists go */
@@ -37,8 +30,14 @@ bool cursor_int(cursor *c, int64_t *out);
 /* `dtype[dims]`, then `= elements` or `={elements}` (braced). *any is set where the elements are `?`; NULL: not allowed.
    *out is the caller's. */
 bool cursor_tensor(cursor *c, bool braced, sib_tensor **out, bool *any);
+/* dtype, seq: of a type, opt: of a type. */
+bool cursor_type(cursor *c, value_type *out);
 /* A whole value. */
 bool cursor_value(cursor *c, case_value *out);
+/* One of kind graph has its text in s until cursor_graphs. */
 bool cursor_attribute(cursor *c, attribute *out);
+/* Makes the graphs of attributes (n) of a node in `outer`, whose values they may read, with the variables of c.
+   version: opset of their nodes. */
+bool cursor_graphs(cursor *c, graph *outer, int64_t version, size_t n, attribute *attributes);
 
 #endif
