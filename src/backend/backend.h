@@ -2,6 +2,7 @@
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H
 
+#include "base/cancel.h"
 #include "graph/graph.h"
 #include "milli/milli.h"
 #include <sibyl/value.h>
@@ -48,8 +49,9 @@ typedef struct sib_backend {
     sib_code (*prepare)(void *self, const node_view *n, step *s, sib_error *err);
     void (*release)(step *s); /* frees s->state; NULL where prepare is */
     /* in, out: (view.n_in, view.n_out); in[i].value is NULL for an omitted input, out[i] NULL for one nobody wants.
-       Inputs are dense. */
-    sib_code (*run)(const step *s, const buffer *const *in, buffer *const *out, sib_error *err);
+       Inputs are dense. cancel: looked at where a step may take long, SIB_ERR_CANCELLED once it is set; may be NULL. */
+    sib_code (*run)(const step *s, const buffer *const *in, buffer *const *out,
+                    const struct sib_cancel *cancel, sib_error *err);
     /* optional: NULL where memory is the host's */
     sib_code (*alloc)(void *self, size_t bytes, buffer *out, sib_error *err);
     void (*free)(void *self, buffer *b);

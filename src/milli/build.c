@@ -79,7 +79,43 @@ static void needs_dims(lowering *l)
         l_fail(l, SIB_ERR_UNSUPPORTED, "a dim that depends on data is needed before the data is there");
 }
 
-/* Folds what leads to value `wanted` within the lowered node, whatever its size. Stops with LOWER_NEEDS_CONTENT at the
+/* Most elements of an output that is computed because a lowering asks for it: nobody can cancel that. */
+#define FORCE_LIMIT (INT64_C(1) << 24)
+
+/* Elements of a tensor of known dims; -1 where they are not known or too many to count. */
+static int64_t count_of(const graph *g, value_id v)
+{
+    const value_type *t = &g->values[v].type;
+    int64_t dims[SIB_MAX_RANK], count = 1;
+    if (t->depth || t->leaf != TYPE_TENSOR || !dim_shape_const(g->dims, &t->shape, dims))
+        return -1;
+    for (int k = 0; k < t->shape.rank; k++)
+        if (!i64_mul(count, dims[k], &count))
+            return -1;
+    return count;
+}
+
+/* Computes a milli-op that a lowering asks for. */
+static void force_one(lowering *l, node_id id)
+{
+    const graph *g = l->graph;
+    const node *n = &g->nodes[id];
+    sib_error err = SIB_ERROR_INIT;
+    for (uint32_t i = 0; i < n->outputs.n; i++) {
+        int64_t count = n->outputs.ids[i] == NO_VALUE ? 0 : count_of(g, n->outputs.ids[i]);
+        if (count > FORCE_LIMIT) {
+            l_fail(l, SIB_ERR_SIZE, "%lld elements to be computed before the run, above the limit of %lld",
+                   (long long)count, (long long)FORCE_LIMIT);
+            return;
+        }
+    }
+    if (!l->fold)
+        needs_dims(l);
+    else if (l->fold(l, id, &err) != SIB_OK)
+        fail_error(l, &err);
+}
+
+/* Folds what leads to value `wanted` within the lowered node, up to FORCE_LIMIT. Stops with LOWER_NEEDS_CONTENT at the
    first imported value that is no constant. */
 static void force(lowering *l, value_id wanted)
 {
@@ -112,15 +148,9 @@ static void force(lowering *l, value_id wanted)
                 needed[p - from] = true;
         }
     }
-    for (node_id i = from; i <= first && l_ok(l); i++) {
-        sib_error err = SIB_ERROR_INIT;
-        if (needed[i - from] && (!l->fold || l->fold(l, i, &err) != SIB_OK)) {
-            if (l->fold)
-                fail_error(l, &err);
-            else
-                needs_dims(l);
-        }
-    }
+    for (node_id i = from; i <= first && l_ok(l); i++)
+        if (needed[i - from])
+            force_one(l, i);
     mem_free(needed);
 }
 
@@ -383,23 +413,25 @@ mval build_leaf(lowering *l, const value_type *type, const sib_tensor *constant)
     return (mval){id};
 }
 
-/* True where the milli-op may be computed on the spot: every input is known and the outputs are small. */
+/* A milli-op is computed on the spot where it reads no more elements than this: small results of large constants, over
+   and over, would make planning as long as a run. */
+#define FOLD_READS (1 << 16)
+
+/* True where the milli-op may be computed on the spot: every input is known, and all of it is small. */
 static bool foldable(const lowering *l, const node *n)
 {
     const graph *g = l->graph;
     if (!l->fold || n->milli->kind == MILLI_random_uniform || n->milli->kind == MILLI_random_normal)
         return false;
     for (uint32_t i = 0; i < n->inputs.n; i++)
-        if (n->inputs.ids[i] != NO_VALUE && !g->values[n->inputs.ids[i]].constant)
+        if (n->inputs.ids[i] != NO_VALUE &&
+            (!g->values[n->inputs.ids[i]].constant ||
+             sib_tensor_count(g->values[n->inputs.ids[i]].constant) > FOLD_READS))
             return false;
     for (uint32_t i = 0; i < n->outputs.n; i++) {
-        const value_type *t = &g->values[n->outputs.ids[i]].type;
-        int64_t dims[SIB_MAX_RANK], count = 1;
-        if (t->depth || t->leaf != TYPE_TENSOR || !dim_shape_const(g->dims, &t->shape, dims))
+        int64_t count = count_of(g, n->outputs.ids[i]);
+        if (count < 0 || count > l->fold_limit)
             return false;
-        for (int k = 0; k < t->shape.rank; k++)
-            if (!i64_mul(count, dims[k], &count) || count > l->fold_limit)
-                return false;
     }
     return true;
 }

@@ -236,7 +236,8 @@ static sib_code run_step(const frame *f, const segment *s, instance *in, size_t 
         pointers[k] = v == NO_VALUE ? NULL : &in->buffers[v];
     }
     uint64_t start = o && o->profile ? sib_time_ns() : 0;
-    sib_code code = st->backend->run(st, (const buffer *const *)pointers, pointers + n->inputs.n, &why);
+    sib_code code = st->backend->run(st, (const buffer *const *)pointers, pointers + n->inputs.n,
+                                     o ? o->cancel : NULL, &why);
     if (o && o->profile)
         profile_add(o->profile, f->ex->g, &f->ex->g->nodes[origin], n->milli ? n->milli->name : NULL,
                     i == s->first_step[origin - s->begin], st->backend->name,

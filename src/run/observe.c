@@ -37,7 +37,7 @@ void sib_cancel_set(sib_cancel *c)
 
 sib_code observe_cancel(const sib_cancel *c, sib_error *err)
 {
-    return c && atomic_load(&c->set) ? err_set(err, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
+    return cancel_is_set(c) ? err_set(err, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
 }
 
 /* ---- Taps ------------------------------------------------------------------------------------------- */

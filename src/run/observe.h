@@ -2,14 +2,9 @@
 #ifndef RUN_OBSERVE_H
 #define RUN_OBSERVE_H
 
+#include "base/cancel.h"
 #include "graph/graph.h"
 #include <sibyl/session.h>
-
-#include <stdatomic.h>
-
-struct sib_cancel {
-    atomic_bool set;
-};
 
 /* SIB_OK, or SIB_ERR_CANCELLED once c is set. c may be NULL. */
 sib_code observe_cancel(const sib_cancel *c, sib_error *err);

@@ -128,7 +128,7 @@ static inline sib_code case_run(milli_case *c, sib_error *err)
         sib_tensor_free(&t);
     }
     if (code == SIB_OK)
-        code = c->step.backend->run(&c->step, c->in, c->out, err);
+        code = c->step.backend->run(&c->step, c->in, c->out, NULL, err);
     if (code != SIB_OK)
         case_clear_outputs(c);
     return code;

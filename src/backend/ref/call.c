@@ -115,6 +115,11 @@ sib_code ref_fail(const ref_call *c, sib_code code, const char *format, ...)
     return err_set(c->err, code, "%s: %s", c->node->milli->name, words);
 }
 
+sib_code ref_cancelled(const ref_call *c)
+{
+    return cancel_is_set(c->cancel) ? ref_fail(c, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
+}
+
 sib_code ref_no_memory(const ref_call *c, size_t bytes)
 {
     return ref_fail(c, SIB_ERR_MEMORY, "out of memory: %zu bytes", bytes);

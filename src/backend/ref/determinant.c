@@ -14,10 +14,13 @@ static void swap_rows(double *a, double *b, size_t n)
 }
 
 /* Of m (n, n), which is overwritten: Gaussian elimination, the largest element of each column as its pivot. */
-static double determinant(double *m, size_t n)
+static sib_code determinant(const ref_call *c, double *m, size_t n, double *out)
 {
     double product = 1;
-    for (size_t k = 0; k < n; k++) {
+    sib_code code = SIB_OK;
+    for (size_t k = 0; k < n && code == SIB_OK; k++) {
+        if (k % 16 == 0)
+            code = ref_cancelled(c);
         size_t pivot = k;
         for (size_t i = k + 1; i < n; i++)
             if (fabs(m[i * n + k]) > fabs(m[pivot * n + k]))
@@ -28,14 +31,15 @@ static double determinant(double *m, size_t n)
         }
         product *= m[k * n + k];
         if (m[k * n + k] == 0)
-            return product;
+            break;
         for (size_t i = k + 1; i < n; i++) {
             double factor = m[i * n + k] / m[k * n + k];
             for (size_t j = k + 1; j < n; j++)
                 m[i * n + j] -= factor * m[k * n + j];
         }
     }
-    return product;
+    *out = product;
+    return code;
 }
 
 sib_code ref_determinant(const ref_call *c)
@@ -50,12 +54,13 @@ sib_code ref_determinant(const ref_call *c)
     double *m = mem_alloc(n * n, sizeof *m);
     if (!m)
         return ref_no_memory(c, n * n * sizeof *m);
-    for (uint64_t i = 0; i < out->count; i++) {
+    sib_code code = SIB_OK;
+    for (uint64_t i = 0; i < out->count && code == SIB_OK; i++) {
         ref_block result;
         ref_load_doubles(a->dtype, a->data, i * n * n, n * n, m);
-        result.f[0] = determinant(m, n);
+        code = determinant(c, m, n, &result.f[0]);
         ref_store(REF_PATH_DOUBLE, &result, out->dtype, out->data, i, 1);
     }
     mem_free(m);
-    return SIB_OK;
+    return code;
 }

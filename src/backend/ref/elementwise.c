@@ -78,7 +78,9 @@ static sib_code run_numbers(const ref_call *c, const ref_formula_row *row, const
         size_t n = out->count - done < REF_BLOCK ? (size_t)(out->count - done) : REF_BLOCK;
         for (size_t k = 0; k < n_in; k++)
             ref_walk_load(&walks[k], in[k], n, &blocks[k]);
-        if (row->divides)
+        if (done % (1 << 20) == 0)
+            code = ref_cancelled(c);
+        if (row->divides && code == SIB_OK)
             code = check_divisors(c, path, &blocks[1], n, done);
         if (code == SIB_OK) {
             formula(&blocks[0], &blocks[n_in - 1], &results, n);

@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "base/alloc.h"
+#include "base/cancel.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "tensor/dtype.h"
@@ -17,10 +18,11 @@
 /* One milli-op about to run. */
 typedef struct ref_call {
     const node_view *view;
-    const node *node;        /* view->node: attributes by attr_int(c->node, "axis", 0) and the like */
-    const buffer *const *in; /* (view->n_in) */
-    buffer *const *out;      /* (view->n_out) */
-    sib_pool *pool;          /* may be NULL */
+    const node *node;                /* view->node: attributes by attr_int(c->node, "axis", 0) and the like */
+    const buffer *const *in;         /* (view->n_in) */
+    buffer *const *out;              /* (view->n_out) */
+    sib_pool *pool;                  /* may be NULL */
+    const struct sib_cancel *cancel; /* may be NULL; see ref_cancelled */
     sib_error *err;
 } ref_call;
 
@@ -68,6 +70,10 @@ sib_code ref_give_shared(const ref_call *c, size_t i, const sib_value *v);
 sib_code ref_fail(const ref_call *c, sib_code code, const char *format, ...) ERR_PRINTF(3, 4);
 /* The same for memory: bytes for what. */
 sib_code ref_no_memory(const ref_call *c, size_t bytes);
+
+/* SIB_OK, or SIB_ERR_CANCELLED once the run is to end: for kernels whose work is out of proportion to what they are
+   given, every few million operations. */
+sib_code ref_cancelled(const ref_call *c);
 
 /* ---- Kernels ---------------------------------------------------------------------------------------------- */
 

@@ -31,6 +31,7 @@ typedef struct matmul {
     uint64_t rows, columns, terms;
     uint64_t row_blocks, column_blocks; /* of one product */
     matmul_scratch *scratch;            /* (threads) */
+    const struct sib_cancel *cancel;
 } matmul;
 
 /* sums[i][j] += sum over k of a[i][k] * b[k][j], ascending. a: (rows, BLOCK_TERMS), b: (terms, columns), sums: (rows,
@@ -103,7 +104,7 @@ static void run_block(const matmul *m, uint64_t item, matmul_scratch *s)
     uint64_t a = matrix_at(m->a, m->out, batch), b = matrix_at(m->b, m->out, batch);
     uint64_t out = (batch * m->rows + row) * m->columns + column;
     memset(s->sums, 0, rows * columns * sizeof *s->sums);
-    for (uint64_t k = 0; k < m->terms; k += BLOCK_TERMS) {
+    for (uint64_t k = 0; k < m->terms && !cancel_is_set(m->cancel); k += BLOCK_TERMS) {
         size_t terms = size_min(BLOCK_TERMS, m->terms - k);
         load_lines(m->path, m->a, a + row * m->terms + k, m->terms, rows, terms, s->a, BLOCK_TERMS);
         load_lines(m->path, m->b, b + k * m->columns + column, m->columns, terms, columns, s->b, columns);
@@ -118,7 +119,7 @@ static void run_block(const matmul *m, uint64_t item, matmul_scratch *s)
 static void run_blocks(void *context, size_t begin, size_t count, unsigned worker)
 {
     const matmul *m = context;
-    for (size_t i = begin; i < begin + count; i++)
+    for (size_t i = begin; i < begin + count && !cancel_is_set(m->cancel); i++)
         run_block(m, i, &m->scratch[worker]);
 }
 
@@ -135,14 +136,14 @@ static sib_code run_numbers(const ref_call *c, matmul *m, uint64_t batches)
         return ref_no_memory(c, threads * sizeof *m->scratch);
     pool_run(pool, batches * m->row_blocks * m->column_blocks, 1, run_blocks, m);
     mem_free(m->scratch);
-    return SIB_OK;
+    return ref_cancelled(c);
 }
 
 /* One product of complex matrices as pairs: a (rows, terms), b (terms, columns). */
 static void complex_product(const matmul *m, const double (*a)[2], const double (*b)[2], uint64_t first)
 {
     for (uint64_t i = 0; i < m->rows; i++)
-        for (uint64_t j = 0; j < m->columns; j++) {
+        for (uint64_t j = 0; j < m->columns && !cancel_is_set(m->cancel); j++) {
             ref_block sum = {{0, 0}};
             for (uint64_t k = 0; k < m->terms; k++) {
                 const double *x = a[i * m->terms + k], *y = b[k * m->columns + j];
@@ -162,6 +163,7 @@ static sib_code run_complex(const ref_call *c, const matmul *m, uint64_t batches
         ref_load_complex(m->a->dtype, m->a->data, matrix_at(m->a, m->out, batch), left, a);
         ref_load_complex(m->b->dtype, m->b->data, matrix_at(m->b, m->out, batch), right, b);
         complex_product(m, (const double(*)[2])a, (const double(*)[2])b, batch * m->rows * m->columns);
+        code = ref_cancelled(c);
     }
     mem_free(a);
     mem_free(b);
@@ -174,7 +176,7 @@ sib_code ref_matmul(const ref_call *c)
     sib_tensor *out = ref_out(c, 0);
     if (!out || out->count == 0)
         return SIB_OK;
-    matmul m = {.a = a, .b = b, .out = out, .path = ref_path_of(a->dtype)};
+    matmul m = {.a = a, .b = b, .out = out, .path = ref_path_of(a->dtype), .cancel = c->cancel};
     m.rows = (uint64_t)a->dims[a->rank - 2];
     m.terms = (uint64_t)a->dims[a->rank - 1];
     m.columns = (uint64_t)b->dims[b->rank - 1];

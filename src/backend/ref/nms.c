@@ -83,9 +83,10 @@ static sib_code keep_boxes(const ref_call *c, nms *s, size_t batch, size_t class
     sib_code code = SIB_OK;
     for (size_t i = 0; i < n && (int64_t)kept < s->most && code == SIB_OK; i++) {
         bool free_ = true;
+        code = ref_cancelled(c);
         for (size_t k = 0; k < kept && free_; k++)
             free_ = !overlaps(s, &s->corners[s->list[i].at], &s->corners[s->list[k].at]);
-        if (!free_)
+        if (!free_ || code != SIB_OK)
             continue;
         s->list[kept++] = s->list[i];
         code = add_found(c, s, batch, class_, s->list[i].at);

@@ -42,10 +42,11 @@ static sib_code check_inputs(const ref_call *c)
 }
 
 /* Folding runs steps without opening the backend: self is NULL then. */
-static sib_code ref_run(const step *s, const buffer *const *in, buffer *const *out, sib_error *err)
+static sib_code ref_run(const step *s, const buffer *const *in, buffer *const *out,
+                        const struct sib_cancel *cancel, sib_error *err)
 {
     const ref_self *ref = s->self;
-    ref_call c = {&s->view, s->view.node, in, out, ref ? ref->pool : NULL, err};
+    ref_call c = {&s->view, s->view.node, in, out, ref ? ref->pool : NULL, cancel, err};
     if (!c.node->milli)
         return err_set(err, SIB_ERR_UNSUPPORTED, "ref runs milli-ops only, not %.*s",
                        (int)c.node->type.length, c.node->type.data);
