@@ -417,23 +417,45 @@ mval build_leaf(lowering *l, const value_type *type, const sib_tensor *constant)
    and over, would make planning as long as a run. */
 #define FOLD_READS (1 << 16)
 
+/* And as long as all that were computed for this inference or plan have read no more than this. */
+#define FOLD_READS_TOTAL (UINT64_C(1) << 26)
+
+/* Most milli-ops in a graph: what would be unrolled to more is no work for a plan. */
+#define NODES_LIMIT (UINT32_C(1) << 22)
+
 /* True where the milli-op may be computed on the spot: every input is known, and all of it is small. */
 static bool foldable(const lowering *l, const node *n)
 {
     const graph *g = l->graph;
+    uint64_t reads = 0;
     if (!l->fold || n->milli->kind == MILLI_random_uniform || n->milli->kind == MILLI_random_normal)
         return false;
-    for (uint32_t i = 0; i < n->inputs.n; i++)
-        if (n->inputs.ids[i] != NO_VALUE &&
-            (!g->values[n->inputs.ids[i]].constant ||
-             sib_tensor_count(g->values[n->inputs.ids[i]].constant) > FOLD_READS))
+    for (uint32_t i = 0; i < n->inputs.n; i++) {
+        if (n->inputs.ids[i] == NO_VALUE)
+            continue;
+        const sib_tensor *t = g->values[n->inputs.ids[i]].constant;
+        if (!t || (reads += sib_tensor_count(t)) > FOLD_READS)
             return false;
+    }
     for (uint32_t i = 0; i < n->outputs.n; i++) {
         int64_t count = count_of(g, n->outputs.ids[i]);
         if (count < 0 || count > l->fold_limit)
             return false;
+        reads += (uint64_t)count;
     }
+    if (l->folded && (*l->folded += reads) > FOLD_READS_TOTAL)
+        return false;
     return true;
+}
+
+/* Lowerings may be loops over whatever a file says: here they end. */
+static bool may_go_on(lowering *l)
+{
+    if (cancel_is_set(l->cancel))
+        l_fail(l, SIB_ERR_CANCELLED, "the run was cancelled");
+    else if (l->graph->n_nodes >= NODES_LIMIT)
+        l_fail(l, SIB_ERR_SIZE, "more than %u milli-ops", NODES_LIMIT);
+    return l_ok(l);
 }
 
 void m_emit(lowering *l, milli_kind kind, size_t n_in, const mval *in, size_t n_attributes,
@@ -441,7 +463,7 @@ void m_emit(lowering *l, milli_kind kind, size_t n_in, const mval *in, size_t n_
 {
     for (size_t i = 0; i < n_out; i++)
         out[i] = MVAL_NONE;
-    if (!l_ok(l))
+    if (!l_ok(l) || !may_go_on(l))
         return;
     value_id outs[8], few[8], *ins = n_in <= 8 ? few : mem_alloc(n_in, sizeof *ins);
     sib_error err = SIB_ERROR_INIT;

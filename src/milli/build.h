@@ -11,6 +11,7 @@
 #ifndef MILLI_BUILD_H
 #define MILLI_BUILD_H
 
+#include "base/cancel.h"
 #include "milli/milli.h"
 
 /* A value of l->graph. */
@@ -29,11 +30,13 @@ typedef enum lower_status {
 typedef struct lowering lowering;
 
 struct lowering {
-    graph *graph;       /* where milli-ops go */
-    bool symbolic;      /* inference: dims may be expressions */
-    bool oracle;        /* float16, bfloat16 and float32 become float64 everywhere */
-    uint64_t seed;      /* of the session, for random operators without one of their own */
-    int64_t fold_limit; /* most elements that are folded on the spot */
+    graph *graph;                    /* where milli-ops go */
+    bool symbolic;                   /* inference: dims may be expressions */
+    bool oracle;                     /* float16, bfloat16 and float32 become float64 everywhere */
+    uint64_t seed;                   /* of the session, for random operators without one of their own */
+    int64_t fold_limit;              /* most elements that are folded on the spot */
+    const struct sib_cancel *cancel; /* ends lowering with SIB_ERR_CANCELLED; NULL: none */
+    uint64_t *folded;                /* elements read by folding so far; NULL: not counted, and no limit */
     lower_status status;
     value_id needs;  /* with LOWER_NEEDS_CONTENT: a value of `graph` that was imported */
     sib_error error; /* with LOWER_FAILED */

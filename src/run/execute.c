@@ -338,7 +338,8 @@ static sib_code take_segment(const frame *f, node_id begin, segment **out, insta
         if (ex->segments[i]->begin == begin && segment_fits(ex->segments[i], f->live))
             s = ex->segments[i];
     if (!s) {
-        code = plan_segment(ex->g, &ex->uses, begin, f->live, &session->plan, &s, err);
+        code = plan_segment(ex->g, &ex->uses, begin, f->live, &session->plan,
+                            f->run->options ? f->run->options->cancel : NULL, &s, err);
         if (code == SIB_OK && (code = add_segment(ex, s, err)) != SIB_OK)
             segment_free(&s);
     }

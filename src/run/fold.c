@@ -67,7 +67,7 @@ sib_code fold_milli(lowering *l, node_id id, sib_error *err)
     if (code == SIB_OK && s.backend->prepare)
         code = s.backend->prepare(NULL, &s.view, &s, err);
     if (code == SIB_OK) {
-        code = s.backend->run(&s, (const buffer *const *)c.pointers, c.pointers + c.n_in, NULL, err);
+        code = s.backend->run(&s, (const buffer *const *)c.pointers, c.pointers + c.n_in, l->cancel, err);
         if (s.backend->release)
             s.backend->release(&s);
     }

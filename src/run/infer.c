@@ -19,9 +19,10 @@ typedef struct inference {
     graph *g;
     diagnostics *notes;
     unsigned depth;
+    uint64_t *folded; /* see lowering */
 } inference;
 
-static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, sib_error *err);
+static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, uint64_t *folded, sib_error *err);
 
 /* ---- What a lowering asks for ---------------------------------------------------------------------- */
 
@@ -43,7 +44,7 @@ static mval import_symbolic(lowering *l, const graph *source, value_id id)
 static sib_code infer_inside(lowering *l, graph *subgraph, sib_error *err)
 {
     const inference *in = l->owner;
-    return infer_at(subgraph, in->notes, in->depth + 1, err);
+    return infer_at(subgraph, in->notes, in->depth + 1, in->folded, err);
 }
 
 /* ---- Joining what is inferred and what is declared --------------------------------------------------- */
@@ -148,6 +149,7 @@ static sib_code infer_node(inference *in, node_id id, sib_error *err)
         lowering l = {.graph = scratch,
                       .symbolic = true,
                       .fold_limit = FOLD_LIMIT,
+                      .folded = in->folded,
                       .driver = in,
                       .owner = in,
                       .import = import_symbolic,
@@ -170,11 +172,11 @@ static sib_code infer_node(inference *in, node_id id, sib_error *err)
     return code;
 }
 
-static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, sib_error *err)
+static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, uint64_t *folded, sib_error *err)
 {
     if (depth > DEPTH_LIMIT)
         return err_set(err, SIB_ERR_SIZE, "subgraphs stand more than %d deep", DEPTH_LIMIT);
-    inference in = {g, notes, depth};
+    inference in = {g, notes, depth, folded};
     for (uint32_t i = 0; i < g->n_captures; i++) {
         const value *outer = &g->outer->values[g->captures[i].outer];
         value *inner = &g->values[g->captures[i].inner];
@@ -193,5 +195,6 @@ static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, sib_error
 
 sib_code infer_graph(graph *g, diagnostics *notes, sib_error *err)
 {
-    return infer_at(g, notes, 0, err);
+    uint64_t folded = 0;
+    return infer_at(g, notes, 0, &folded, err);
 }

@@ -18,6 +18,7 @@ typedef struct planner {
     const graph_uses *uses;
     sib_value *const *live;
     const plan_options *options;
+    const struct sib_cancel *cancel;
     segment *s;
     value_id
         *map; /* (g->n_values) the plan's value for each of the source's, NO_VALUE where there is none yet */
@@ -375,7 +376,10 @@ static sib_code plan_nodes(planner *p, node_id begin, sib_error *err)
 {
     const graph *g = p->g;
     segment *s = p->s;
+    uint64_t folded = 0;
     lowering l = {.graph = s->graph,
+                  .cancel = p->cancel,
+                  .folded = &folded,
                   .oracle = p->options->oracle,
                   .seed = p->options->seed,
                   .fold_limit = FOLD_LIMIT,
@@ -643,9 +647,10 @@ static sib_code finish(planner *p, sib_error *err)
 }
 
 sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib_value *const *live,
-                      const plan_options *options, segment **out, sib_error *err)
+                      const plan_options *options, const struct sib_cancel *cancel, segment **out,
+                      sib_error *err)
 {
-    planner p = {.g = g, .uses = uses, .live = live, .options = options};
+    planner p = {.g = g, .uses = uses, .live = live, .options = options, .cancel = cancel};
     size_t n = g->n_nodes - begin;
     *out = NULL;
     p.s = mem_calloc(1, sizeof *p.s);

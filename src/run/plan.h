@@ -97,9 +97,10 @@ typedef struct segment {
 } segment;
 
 /* Plans nodes of g from `begin` on, for the values that are there: live (g->n_values), NULL where there is none.
-   Errors: SIB_ERR_ARGUMENT and others naming the node. */
+   cancel: may be NULL. Errors: SIB_ERR_CANCELLED; SIB_ERR_ARGUMENT and others naming the node. */
 sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib_value *const *live,
-                      const plan_options *options, segment **out, sib_error *err);
+                      const plan_options *options, const struct sib_cancel *cancel, segment **out,
+                      sib_error *err);
 void segment_free(segment **s);
 
 /* True where the facts of s hold. */

@@ -86,10 +86,13 @@ static void merge_runs(const int64_t *from, size_t middle, size_t n, int64_t *to
     }
 }
 
-void ref_sort_items(size_t n, int64_t *items, int64_t *scratch, ref_compare compare, const void *context)
+sib_code ref_sort_items(const ref_call *c, size_t n, int64_t *items, int64_t *scratch, ref_compare compare,
+                        const void *context)
 {
     int64_t *from = items, *to = scratch;
-    for (size_t run = 1; run < n; run *= 2) {
+    sib_code code = SIB_OK;
+    for (size_t run = 1; run < n && code == SIB_OK; run *= 2) {
+        code = ref_cancelled(c);
         for (size_t at = 0; at < n; at += 2 * run)
             merge_runs(from + at, size_min(run, n - at), size_min(2 * run, n - at), to + at, compare,
                        context);
@@ -99,6 +102,7 @@ void ref_sort_items(size_t n, int64_t *items, int64_t *scratch, ref_compare comp
     }
     if (from != items)
         memcpy(items, from, n * sizeof *items);
+    return code;
 }
 
 ref_lines ref_lines_of(const sib_tensor *t, size_t axis)

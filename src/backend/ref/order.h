@@ -22,8 +22,9 @@ int ref_codes_compare(const ref_codes *x, uint64_t i, const ref_codes *y, uint64
 /* < 0, 0 or > 0 for items i and k. */
 typedef int (*ref_compare)(const void *context, int64_t i, int64_t k);
 
-/* Puts the items in `items` (n) in ascending order; equal ones stay in theirs. scratch: (n). */
-void ref_sort_items(size_t n, int64_t *items, int64_t *scratch, ref_compare compare, const void *context);
+/* Puts the items in `items` (n) in ascending order; equal ones stay in theirs. scratch: (n). Errors: SIB_ERR_CANCELLED. */
+sib_code ref_sort_items(const ref_call *c, size_t n, int64_t *items, int64_t *scratch, ref_compare compare,
+                        const void *context);
 
 /* [outer, size, inner] around an axis. */
 typedef struct ref_lines {

@@ -22,14 +22,15 @@ static int compare_on_line(const void *context, int64_t i, int64_t k)
 }
 
 /* Every line along the axis. values: items to be written, NULL data where nobody wants them. */
-static void sort_lines(ref_lines l, sort_line line, const ref_plane *from, const ref_plane *values,
-                       int64_t *indices, int64_t *items)
+static sib_code sort_lines(const ref_call *c, ref_lines l, sort_line line, const ref_plane *from,
+                           const ref_plane *values, int64_t *indices, int64_t *items)
 {
-    for (uint64_t k = 0; k < l.outer * l.inner; k++) {
+    sib_code code = SIB_OK;
+    for (uint64_t k = 0; k < l.outer * l.inner && code == SIB_OK; k++) {
         line.first = k / l.inner * l.size * l.inner + k % l.inner;
         for (uint64_t i = 0; i < l.size; i++)
             items[i] = (int64_t)i;
-        ref_sort_items((size_t)l.size, items, items + l.size, compare_on_line, &line);
+        code = ref_sort_items(c, (size_t)l.size, items, items + l.size, compare_on_line, &line);
         for (uint64_t i = 0; i < l.size; i++) {
             uint64_t to = line.first + i * l.inner, at = line.first + (uint64_t)items[i] * l.inner;
             if (values->data)
@@ -38,6 +39,7 @@ static void sort_lines(ref_lines l, sort_line line, const ref_plane *from, const
                 indices[to] = items[i];
         }
     }
+    return code;
 }
 
 sib_code ref_sort(const ref_call *c)
@@ -58,7 +60,7 @@ sib_code ref_sort(const ref_call *c)
         code = ref_plane_write(c, values, &to);
     if (code == SIB_OK) {
         sort_line line = {&codes, 0, l.inner, attr_int(c->node, "descending", 0) != 0};
-        sort_lines(l, line, &from, &to, indices ? (int64_t *)indices->data : NULL, items);
+        code = sort_lines(c, l, line, &from, &to, indices ? (int64_t *)indices->data : NULL, items);
         if (values)
             code = ref_plane_done(c, &to, code);
     }
@@ -105,8 +107,8 @@ sib_code ref_lookup(const ref_call *c)
     if (code == SIB_OK) {
         for (size_t i = 0; i < n; i++)
             items[i] = (int64_t)i;
-        ref_sort_items(n, items, items + n, compare_in_list, &list);
-        for (uint64_t i = 0; i < a->count; i++)
+        code = ref_sort_items(c, n, items, items + n, compare_in_list, &list);
+        for (uint64_t i = 0; i < a->count && code == SIB_OK; i++)
             ((int64_t *)out->data)[i] = find(&wanted, i, &list, items, n);
     }
     ref_codes_free(&wanted);

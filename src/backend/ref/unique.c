@@ -38,12 +38,14 @@ static int compare_first(const void *context, int64_t i, int64_t k)
 }
 
 /* Numbers the groups in order of value, or of their first items. */
-static void make_groups(unique_work *w, bool sorted)
+static sib_code make_groups(const ref_call *c, unique_work *w, bool sorted)
 {
     size_t size = (size_t)w->lines.size;
     for (size_t i = 0; i < size; i++)
         w->items[i] = (int64_t)i;
-    ref_sort_items(size, w->items, w->scratch, compare_slices, w);
+    sib_code code = ref_sort_items(c, size, w->items, w->scratch, compare_slices, w);
+    if (code != SIB_OK)
+        return code;
     for (size_t i = 0; i < size; i++) {
         if (i == 0 || compare_slices(w, w->items[i - 1], w->items[i]) != 0) {
             w->counts[w->n] = 0;
@@ -53,10 +55,12 @@ static void make_groups(unique_work *w, bool sorted)
         w->counts[w->n - 1]++;
     }
     if (sorted)
-        return;
+        return SIB_OK;
     for (size_t i = 0; i < w->n; i++)
         w->items[i] = (int64_t)i; /* from here on groups */
-    ref_sort_items(w->n, w->items, w->scratch, compare_first, w);
+    code = ref_sort_items(c, w->n, w->items, w->scratch, compare_first, w);
+    if (code != SIB_OK)
+        return code;
     for (size_t i = 0; i < w->n; i++)
         w->scratch[w->items[i]] = (int64_t)i; /* new number of each group */
     for (size_t i = 0; i < size; i++)
@@ -67,6 +71,7 @@ static void make_groups(unique_work *w, bool sorted)
         w->counts[w->group[i]]++;
         w->first[w->group[i]] = (int64_t)i;
     }
+    return SIB_OK;
 }
 
 static sib_code give_values(const ref_call *c, const unique_work *w, bool flat)
@@ -119,9 +124,10 @@ sib_code ref_unique(const ref_call *c)
         w.group = memory + 2 * size;
         w.counts = memory + 3 * size;
         w.scratch = memory + 4 * size;
-        make_groups(&w, attr_int(c->node, "sorted", 1) != 0);
-        code = give_values(c, &w, flat);
+        code = make_groups(c, &w, attr_int(c->node, "sorted", 1) != 0);
     }
+    if (code == SIB_OK)
+        code = give_values(c, &w, flat);
     if (code == SIB_OK)
         code = give_indices(c, 1, w.first, w.n);
     if (code == SIB_OK)
