@@ -169,9 +169,12 @@ static sib_code run_if(frame *f, const node *n, sib_error *err)
 typedef struct gathered {
     sib_value **items; /* (n) owned */
     size_t n, capacity;
+    run_state *run; /* whose memory the items count to */
+    uint64_t bytes;
 } gathered;
 
-static sib_code gathered_add(gathered *g, sib_value *v, sib_error *err)
+/* Takes v over, also where it fails. */
+static sib_code gathered_add(gathered *g, run_state *run, sib_value *v, sib_error *err)
 {
     if (g->n == g->capacity) {
         size_t more = g->capacity ? 2 * g->capacity : 8;
@@ -184,7 +187,10 @@ static sib_code gathered_add(gathered *g, sib_value *v, sib_error *err)
         g->capacity = more;
     }
     g->items[g->n++] = v;
-    return SIB_OK;
+    uint64_t bytes = run_bytes(v) + RUN_ITEM_BYTES;
+    g->run = run;
+    g->bytes += bytes;
+    return run_charge(run, bytes, "the outputs of its turns", err);
 }
 
 static void gathered_free(gathered *g)
@@ -192,6 +198,8 @@ static void gathered_free(gathered *g)
     for (size_t i = 0; i < g->n; i++)
         sib_value_free(&g->items[i]);
     mem_free(g->items);
+    if (g->run)
+        g->run->memory -= g->bytes;
     *g = (gathered){0};
 }
 
@@ -297,7 +305,7 @@ static sib_code loop_step(loop_run *r, int64_t turn, int64_t *go_on, sib_error *
         r->carried[i] = take(&r->b.out[1 + i]);
     }
     for (size_t i = 0; i < r->n_gathered && code == SIB_OK; i++)
-        code = gathered_add(&r->gathered[i], take(&r->b.out[1 + r->n_carried + i]), err);
+        code = gathered_add(&r->gathered[i], r->b.f->run, take(&r->b.out[1 + r->n_carried + i]), err);
     sib_value_free(&iteration);
     sib_value_free(&condition);
     return code;
@@ -401,7 +409,7 @@ static sib_code scan_steps(loop_run *r, const scan_shape *s, const sib_value *co
             r->carried[i] = take(&r->b.out[i]);
         }
         for (size_t i = 0; i < r->n_gathered && code == SIB_OK; i++)
-            code = gathered_add(&r->gathered[i], take(&r->b.out[r->n_carried + i]), err);
+            code = gathered_add(&r->gathered[i], r->b.f->run, take(&r->b.out[r->n_carried + i]), err);
         for (size_t i = 0; i < s->n_scan; i++)
             sib_value_free(&parts[i]);
     }
@@ -546,7 +554,7 @@ static sib_code scan8_row(frame *f, const node *n, int64_t row, const int64_t *l
         else
             code = scan_output(&r, &s, i - r.n_carried, &made, err);
         if (code == SIB_OK && i < n->outputs.n)
-            code = gathered_add(&rows[i], made, err);
+            code = gathered_add(&rows[i], f->run, made, err);
         else
             sib_value_free(&made);
     }
@@ -625,7 +633,7 @@ static sib_code run_sequence_map(frame *f, const node *n, sib_error *err)
         if (code == SIB_OK)
             code = body_run(&b, (int64_t)turn, err);
         for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++)
-            code = gathered_add(&made[i], take(&b.out[i]), err);
+            code = gathered_add(&made[i], f->run, take(&b.out[i]), err);
     }
     for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++) {
         sib_value *sequence = NULL;

@@ -27,14 +27,24 @@ static uint64_t tensor_bytes(const sib_tensor *t)
     return bytes;
 }
 
-static uint64_t value_bytes(const sib_value *v)
+uint64_t run_bytes(const sib_value *v)
 {
     const sib_tensor *t = sib_value_tensor(v);
     uint64_t sum = t ? tensor_bytes(t) : 0;
-    for (size_t i = 0; i < sib_value_count(v); i++)
-        if (sib_value_tensor(sib_value_item(v, i)))
-            sum += tensor_bytes(sib_value_tensor(sib_value_item(v, i)));
+    for (size_t i = 0; i < sib_value_count(v); i++) {
+        const sib_tensor *item = sib_value_tensor(sib_value_item(v, i));
+        sum += RUN_ITEM_BYTES + (item ? tensor_bytes(item) : 0);
+    }
     return sum;
+}
+
+sib_code run_charge(run_state *run, uint64_t bytes, const char *what, sib_error *err)
+{
+    run->memory += bytes;
+    if (!run->memory_limit || run->memory <= run->memory_limit)
+        return SIB_OK;
+    return err_set(err, SIB_ERR_MEMORY, "%s: the run needs %llu bytes, above the limit of %llu", what,
+                   (unsigned long long)run->memory, (unsigned long long)run->memory_limit);
 }
 
 /* ---- Frames ------------------------------------------------------------------------------------------ */
@@ -58,7 +68,7 @@ void frame_set(frame *f, value_id v, sib_value *made)
 {
     sib_value_free(&f->live[v]);
     f->run->memory -= f->charged[v];
-    f->charged[v] = made ? value_bytes(made) : 0;
+    f->charged[v] = made ? run_bytes(made) : 0;
     f->run->memory += f->charged[v];
     f->live[v] = made;
 }

@@ -60,6 +60,13 @@ sib_code execute_control(frame *f, node_id id, sib_error *err);
 /* The value of the frame's graph, made of its constant where that is what there is. *owned: to be freed by the caller,
    or NULL. */
 sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_value **owned, sib_error *err);
+/* A value's record beside its elements, which counts where there are many. */
+#define RUN_ITEM_BYTES 128
+/* Bytes that the elements of v take, and its items' records. */
+uint64_t run_bytes(const sib_value *v);
+/* Counts `bytes` more of values that stay for a while. Errors: SIB_ERR_MEMORY (the limit); they are counted all the
+   same. */
+sib_code run_charge(run_state *run, uint64_t bytes, const char *what, sib_error *err);
 /* Puts a value in its place, taking it over. */
 void frame_set(frame *f, value_id v, sib_value *made);
 

@@ -397,6 +397,10 @@ static sib_code plan_nodes(planner *p, node_id begin, sib_error *err)
     node_id i = begin;
     while (i < g->n_nodes && code == SIB_OK && v != PLANNED_LAST) {
         const node *n = &g->nodes[i];
+        if (cancel_is_set(p->cancel))
+            code = err_set(err, SIB_ERR_CANCELLED, "the run was cancelled");
+        if (code != SIB_OK)
+            break;
         if (n->op && n->op->control != CONTROL_NONE) {
             s->control = i == begin;
             i += s->control;
