@@ -8,18 +8,47 @@
 #include <string.h>
 #include <unistd.h>
 
-/* a in b's dtype, where a is a float64 tensor and b a narrower float. */
-static sib_value *rounded(const sib_value *a, const sib_value *b)
+/* t in the dtype of `like`, where t is float64 and that a narrower float; else NULL. */
+static sib_tensor *rounded_tensor(const sib_tensor *t, const sib_tensor *like)
 {
-    const sib_tensor *x = sib_value_tensor(a), *y = sib_value_tensor(b);
-    sib_tensor *t = NULL;
+    sib_tensor *out = NULL;
+    if (t && like && sib_tensor_dtype(t) == SIB_F64 &&
+        sib_dtype_get_kind(sib_tensor_dtype(like)) == SIB_KIND_FLOAT && sib_tensor_dtype(like) != SIB_F64)
+        sib_tensor_convert(t, sib_tensor_dtype(like), SIB_OVERFLOW_IEEE, &out, NULL);
+    return out;
+}
+
+/* a with the narrower floats of b where it has float64: tensors, values of maps, items of sequences and optionals.
+   NULL where nothing is to be rounded or memory fails. */
+static sib_value *rounded(const sib_value *a, const sib_value *b, int depth)
+{
     sib_value *v = NULL;
-    if (!x || !y || sib_tensor_dtype(x) != SIB_F64 ||
-        sib_dtype_get_kind(sib_tensor_dtype(y)) != SIB_KIND_FLOAT || sib_tensor_dtype(y) == SIB_F64)
+    size_t n = sib_value_count(a);
+    if (sib_value_get_kind(a) != sib_value_get_kind(b) || depth > 4 || n != sib_value_count(b))
         return NULL;
-    if (sib_tensor_convert(x, sib_tensor_dtype(y), SIB_OVERFLOW_IEEE, &t, NULL) == SIB_OK)
+    bool map = sib_value_get_kind(a) == SIB_VALUE_MAP;
+    sib_tensor *t = map ? rounded_tensor(sib_value_values(a), sib_value_values(b))
+                        : rounded_tensor(sib_value_tensor(a), sib_value_tensor(b));
+    if (t && map)
+        sib_value_map(sib_value_keys(a), t, &v, NULL);
+    else if (t)
         sib_value_from_tensor(t, &v, NULL);
     sib_tensor_free(&t);
+    if (v || !n)
+        return v;
+    sib_value **items = cli_take(n, sizeof *items);
+    for (size_t i = 0; i < n; i++) {
+        items[i] = rounded(sib_value_item(a, i), sib_value_item(b, i), depth + 1);
+        if (!items[i])
+            sib_value_copy(sib_value_item(a, i), &items[i], NULL);
+    }
+    if (sib_value_get_kind(a) == SIB_VALUE_SEQUENCE)
+        sib_value_sequence(n, (const sib_value *const *)items, &v, NULL);
+    else
+        sib_value_optional(items[0], &v, NULL);
+    for (size_t i = 0; i < n; i++)
+        sib_value_free(&items[i]);
+    free(items);
     return v;
 }
 
@@ -27,7 +56,7 @@ static void add(comparison *c, const recorded *b, const sib_value *a, const sib_
 {
     sib_error err = SIB_ERROR_INIT;
     difference *d = &c->items[c->n++];
-    sib_value *narrow = rounded(a, b->value);
+    sib_value *narrow = rounded(a, b->value, 0);
     *d = (difference){.name = b->name, .node = b->node, .op_type = b->op_type, .milli = b->milli};
     d->compared = sib_value_compare(b->value, narrow ? narrow : a, tolerance, &d->figures, &err) == SIB_OK;
     if (!d->compared)
