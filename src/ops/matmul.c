@@ -41,7 +41,8 @@ static mval scaled(lowering *l, mval x, double factor)
     return m_cast_like(l, m_mul_number(l, m_cast(l, x, SIB_F64), factor), x);
 }
 
-/* alpha * A' * B' + beta * C, in float32 where A is narrower. */
+/* alpha * A' * B' + beta * C, in float32 where A is narrower. For integers in double where a factor is not 1, so that
+   only the sum loses its fraction. */
 static mval gemm(lowering *l, const node *n)
 {
     mval a = nn_single(l, l_in(l, 0)), b = nn_single(l, l_in(l, 1));
@@ -53,8 +54,13 @@ static mval gemm(lowering *l, const node *n)
         a = m_swap(l, a, 0, 1);
     if (attr_int(n, "transB", 0))
         b = m_swap(l, b, 0, 1);
-    mval y = scaled(l, m_matmul(l, a, b), attr_float(n, "alpha", 1));
-    double beta = attr_float(n, "beta", 1);
+    double alpha = attr_float(n, "alpha", 1), beta = attr_float(n, "beta", 1);
+    mval y = m_matmul(l, a, b);
+    if (!m_is(l, y, SIB_KIND_FLOAT) && (alpha != 1 || beta != 1)) {
+        y = m_cast(l, y, SIB_F64);
+        c = c.id == NO_VALUE ? c : m_cast(l, c, SIB_F64);
+    }
+    y = scaled(l, y, alpha);
     if (c.id == NO_VALUE || !l_ok(l))
         return y;
     return m_add(l, y, m_broadcast_like(l, scaled(l, c, beta), y));

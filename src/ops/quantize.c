@@ -302,6 +302,10 @@ void lower_ONNX_QLinearMatMul(lowering *l, const node *n)
     elem_declare(l, m_dtype(l, y_zero));
     a = centred(l, a, by_row(l, l_in(l, 2)));
     b = centred(l, b, parameter(l, l_in(l, 5)));
+    if (l_ok(l) && m_dtype(l, a) != m_dtype(l, b)) { /* floats times integers */
+        a = elem_wide(l, a);
+        b = elem_wide(l, b);
+    }
     mval y = elem_wide(l, product(l, a, b));
     y = m_mul(l, y, elem_wide(l, by_row(l, l_in(l, 1))));
     y = m_mul(l, y, elem_wide(l, parameter(l, l_in(l, 4))));
