@@ -114,7 +114,8 @@ int main(int argc, char **argv)
             at = argc;
     }
     if (at >= argc) {
-        fprintf(stderr, "usage: %s [--list | --verdicts | --open] [--line N] [--backend LIST] FILE...\n", argv[0]);
+        fprintf(stderr, "usage: %s [--list | --verdicts | --open] [--line N] [--backend LIST] FILE...\n",
+                argv[0]);
         return 2;
     }
     for (; at < argc; at++)

@@ -89,10 +89,11 @@ sib_code ref_decode_image(const ref_call *c)
         return ref_fail(c, SIB_ERR_ARGUMENT, "the file's bytes are of %s, expected uint8",
                         sib_dtype_name(x->dtype));
     const image_format *kind = format_of_file(file);
-    sib_code code = kind ? kind->read(file, &picture, &err)
-                         : err_set(&err, SIB_ERR_FORMAT,
-                                   "%zu bytes are no BMP, JPEG, JPEG 2000, TIFF, PNG, WebP, PBM, PGM or PPM file",
-                                   file.size);
+    sib_code code =
+        kind ? kind->read(file, &picture, &err)
+             : err_set(&err, SIB_ERR_FORMAT,
+                       "%zu bytes are no BMP, JPEG, JPEG 2000, TIFF, PNG, WebP, PBM, PGM or PPM file",
+                       file.size);
     if (code == SIB_ERR_FORMAT && attr_int(c->node, "empty", 0)) {
         picture.width = picture.height = 0;
         code = SIB_OK;
