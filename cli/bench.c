@@ -39,16 +39,9 @@ static const struct {
 static int bench(const cli_command *self, int argc, char **argv)
 {
     bench_settings settings = {.seconds = 5};
-    int n;
-    switch (cli_parse(self, argc, argv, &settings, &n)) {
-    case CLI_MISUSED:
-        return CLI_USAGE;
-    case CLI_WANTS_HELP:
-        cli_help(self, stdout);
-        return CLI_DONE;
-    case CLI_PARSED:
-        break;
-    }
+    int n, code;
+    if (!cli_begin(self, argc, argv, &settings, &n, &code))
+        return code;
     if (n != 1)
         return cli_usage(self, "bench takes one of features, conv1d and peak, got %d names", n);
     for (size_t i = 0; i < sizeof benches / sizeof *benches; i++)

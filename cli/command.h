@@ -26,6 +26,10 @@ extern const cli_command *const cli_commands[];
 /* The command called `name`, or NULL. */
 const cli_command *cli_command_named(const char *name);
 
+/* Reads argv into settings as cli_parse does. False where there is nothing more to do, after help or misuse; *code is then
+   what to exit with. */
+bool cli_begin(const cli_command *command, int argc, char **argv, void *settings, int *n_operands, int *code);
+
 /* Help of one command, or of all where `command` is NULL, on `out`. */
 void cli_help(const cli_command *command, FILE *out);
 

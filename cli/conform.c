@@ -388,16 +388,9 @@ static int report(const case_list *cases, const settings *s, double seconds)
 static int conform(const cli_command *self, int argc, char **argv)
 {
     settings s = {.rtol = 1e-3, .atol = 1e-7};
-    int n_folders;
-    switch (cli_parse(self, argc, argv, &s, &n_folders)) {
-    case CLI_MISUSED:
-        return CLI_USAGE;
-    case CLI_WANTS_HELP:
-        cli_help(self, stdout);
-        return CLI_DONE;
-    case CLI_PARSED:
-        break;
-    }
+    int n_folders, code;
+    if (!cli_begin(self, argc, argv, &s, &n_folders, &code))
+        return code;
     if (n_folders == 0)
         return cli_usage(self, "no folder: name one that holds cases");
     case_list cases = {0};
@@ -411,7 +404,7 @@ static int conform(const cli_command *self, int argc, char **argv)
     for (int i = 0; i < n_folders; i++)
         find_cases(&cases, argv[i], s.filter, 0);
     sib_timer timer = sib_timer_start();
-    int code = CLI_DONE;
+    code = CLI_DONE;
     if (cases.n) {
         run_cases(&cases, &s, &known);
         code = report(&cases, &s, sib_timer_seconds(&timer));

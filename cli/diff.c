@@ -112,16 +112,9 @@ static int compare(sib_model *m, const settings *s, const model_inputs *in)
 static int diff(const cli_command *self, int argc, char **argv)
 {
     settings s = {.a = "ref", .rtol = 1e-3, .atol = 1e-5};
-    int n;
-    switch (cli_parse(self, argc, argv, &s, &n)) {
-    case CLI_MISUSED:
-        return CLI_USAGE;
-    case CLI_WANTS_HELP:
-        cli_help(self, stdout);
-        return CLI_DONE;
-    case CLI_PARSED:
-        break;
-    }
+    int n, code;
+    if (!cli_begin(self, argc, argv, &s, &n, &code))
+        return code;
     if (n != 1)
         return cli_usage(self, "one model is compared at a time, %d are named", n);
     if (s.rtol < 0 || s.atol < 0)
@@ -133,7 +126,7 @@ static int diff(const cli_command *self, int argc, char **argv)
     if (sib_model_open(argv[0], NULL, &m, &err) != SIB_OK)
         return cli_fail("%s", err.message);
     model_inputs in;
-    int code = model_inputs_read(m, &s.in, &in) ? compare(m, &s, &in) : CLI_FAILED;
+    code = model_inputs_read(m, &s.in, &in) ? compare(m, &s, &in) : CLI_FAILED;
     model_inputs_free(&in);
     sib_model_free(&m);
     free(s.in.inputs.items);

@@ -323,16 +323,9 @@ static int make_tools(const settings *s, sib_mel **mel, feature_tools *tools)
 static int features(const cli_command *self, int argc, char **argv)
 {
     settings s = {.normalize = -1, .bands = PRESET_BANDS};
-    int n_inputs;
-    switch (cli_parse(self, argc, argv, &s, &n_inputs)) {
-    case CLI_MISUSED:
-        return CLI_USAGE;
-    case CLI_WANTS_HELP:
-        cli_help(self, stdout);
-        return CLI_DONE;
-    case CLI_PARSED:
-        break;
-    }
+    int n_inputs, code;
+    if (!cli_begin(self, argc, argv, &s, &n_inputs, &code))
+        return code;
     if (n_inputs == 0)
         return cli_usage(self, "no input: name a recording, or '-' for samples on standard input");
     size_t n = (size_t)n_inputs;
@@ -341,7 +334,7 @@ static int features(const cli_command *self, int argc, char **argv)
     feature_job *jobs = cli_take(n, sizeof *jobs);
     feature_tools tools = {0};
     sib_mel *mel = NULL;
-    int code = name_outputs(self, &s, argv, jobs, n);
+    code = name_outputs(self, &s, argv, jobs, n);
     if (code == CLI_DONE)
         code = make_tools(&s, &mel, &tools);
     if (code == CLI_DONE)

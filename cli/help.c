@@ -26,19 +26,21 @@ void cli_help(const cli_command *command, FILE *out)
         fprintf(out, "\n%s", command->more);
 }
 
+bool cli_begin(const cli_command *command, int argc, char **argv, void *settings, int *n_operands, int *code)
+{
+    cli_parsed parsed = cli_parse(command, argc, argv, settings, n_operands);
+    if (parsed == CLI_WANTS_HELP)
+        cli_help(command, stdout);
+    *code = parsed == CLI_MISUSED ? CLI_USAGE : CLI_DONE;
+    return parsed == CLI_PARSED;
+}
+
 static int help(const cli_command *self, int argc, char **argv)
 {
-    int n;
+    int n, code;
     char settings; /* the table is empty */
-    switch (cli_parse(self, argc, argv, &settings, &n)) {
-    case CLI_MISUSED:
-        return CLI_USAGE;
-    case CLI_WANTS_HELP:
-        cli_help(self, stdout);
-        return CLI_DONE;
-    case CLI_PARSED:
-        break;
-    }
+    if (!cli_begin(self, argc, argv, &settings, &n, &code))
+        return code;
     if (n > 1)
         return cli_usage(NULL, "help takes one command, got '%s' too", argv[1]);
     const cli_command *command = n ? cli_command_named(argv[0]) : NULL;

@@ -243,16 +243,9 @@ static json_t *document(const sib_model *m, const char *path)
 static int inspect(const cli_command *self, int argc, char **argv)
 {
     settings s = {0};
-    int n;
-    switch (cli_parse(self, argc, argv, &s, &n)) {
-    case CLI_MISUSED:
-        return CLI_USAGE;
-    case CLI_WANTS_HELP:
-        cli_help(self, stdout);
-        return CLI_DONE;
-    case CLI_PARSED:
-        break;
-    }
+    int n, code;
+    if (!cli_begin(self, argc, argv, &s, &n, &code))
+        return code;
     if (n != 1)
         return cli_usage(self, "one model is inspected at a time, %d are named", n);
     sib_model *m = NULL;

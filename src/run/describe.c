@@ -90,23 +90,6 @@ static const char *kept_text(const sib_model *m, const char *text)
     return ok ? s.data : "";
 }
 
-static sib_value_kind kind_of(const value_type *t)
-{
-    switch (type_outer(t)) {
-    case TYPE_TENSOR:
-    case TYPE_SPARSE:
-        return SIB_VALUE_TENSOR;
-    case TYPE_SEQUENCE:
-        return SIB_VALUE_SEQUENCE;
-    case TYPE_OPTIONAL:
-        return SIB_VALUE_OPTIONAL;
-    case TYPE_MAP:
-        return SIB_VALUE_MAP;
-    default:
-        return (sib_value_kind)0;
-    }
-}
-
 static void describe(const sib_model *m, value_id id, sib_value_info *out)
 {
     const graph *g = m->onnx->graph;
@@ -115,7 +98,7 @@ static void describe(const sib_model *m, value_id id, sib_value_info *out)
     char text[600];
     *out = (sib_value_info){.name = text_or_empty(v->name),
                             .doc = text_or_empty(v->doc),
-                            .kind = kind_of(t),
+                            .kind = model_value_kind(t),
                             .dtype = t->dtype,
                             .ranked = t->shape.ranked,
                             .rank = t->shape.rank,

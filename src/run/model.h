@@ -25,6 +25,9 @@ sib_code model_make(onnx_model *m, bool infer, sib_model **out, sib_error *err);
 /* model_make with inference. */
 sib_code model_from_onnx(onnx_model *m, sib_model **out, sib_error *err);
 
+/* The kind of value that a type asks for, 0 where it does not say. */
+sib_value_kind model_value_kind(const value_type *t);
+
 /* Another reference; sib_model_free gives it back. */
 sib_model *model_keep(sib_model *m);
 

@@ -168,24 +168,6 @@ static const char *kind_name(sib_value_kind kind)
     }
 }
 
-/* The kind of value that a type asks for, 0 where it does not say. */
-static sib_value_kind kind_wanted(const value_type *t)
-{
-    switch (type_outer(t)) {
-    case TYPE_TENSOR:
-    case TYPE_SPARSE:
-        return SIB_VALUE_TENSOR;
-    case TYPE_SEQUENCE:
-        return SIB_VALUE_SEQUENCE;
-    case TYPE_OPTIONAL:
-        return SIB_VALUE_OPTIONAL;
-    case TYPE_MAP:
-        return SIB_VALUE_MAP;
-    default:
-        return (sib_value_kind)0;
-    }
-}
-
 /* One dim of an input against what the model says; symbols get their number at their first place. */
 static sib_code check_dim(const graph *g, const value *x, const sib_tensor *t, int axis, dim_binding *b,
                           sib_error *err)
@@ -215,7 +197,7 @@ static sib_code check_dim(const graph *g, const value *x, const sib_tensor *t, i
 static sib_code check_input(const graph *g, value_id id, const sib_value *v, dim_binding *b, sib_error *err)
 {
     const value *x = &g->values[id];
-    sib_value_kind wanted = kind_wanted(&x->declared), given = sib_value_get_kind(v);
+    sib_value_kind wanted = model_value_kind(&x->declared), given = sib_value_get_kind(v);
     char shape[SHAPE_TEXT], text[200];
     if (wanted && wanted != given && wanted != SIB_VALUE_OPTIONAL)
         return err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is %s, the model wants %s", (int)x->name.length,
