@@ -413,38 +413,48 @@ mval build_leaf(lowering *l, const value_type *type, const sib_tensor *constant)
     return (mval){id};
 }
 
-/* A milli-op is computed on the spot where it reads no more elements than this: small results of large constants, over
-   and over, would make planning as long as a run. */
-#define FOLD_READS (1 << 16)
+/* A milli-op is computed on the spot where that is no more work than this: small results of large constants, over and
+   over, would make planning as long as a run. */
+#define FOLD_WORK (1 << 18)
 
-/* And as long as all that were computed for this inference or plan have read no more than this. */
-#define FOLD_READS_TOTAL (UINT64_C(1) << 26)
-
-/* Most milli-ops in a graph: what would be unrolled to more is no work for a plan. */
-#define NODES_LIMIT (UINT32_C(1) << 22)
+/* Elements that a milli-op with constants as inputs reads, writes and multiplies; UINT64_MAX for far too many. */
+static uint64_t work_of(const graph *g, const node *n)
+{
+    uint64_t work = 0, largest = 0;
+    for (uint32_t i = 0; i < n->inputs.n; i++) {
+        if (n->inputs.ids[i] == NO_VALUE)
+            continue;
+        const sib_tensor *t = g->values[n->inputs.ids[i]].constant;
+        uint64_t count = sib_tensor_count(t), last = t->rank ? (uint64_t)t->dims[t->rank - 1] : 1;
+        work += count;
+        largest = i == 0 ? last : largest;
+    }
+    /* sums of `largest` terms for each element */
+    uint64_t times = n->milli->kind == MILLI_matmul || n->milli->kind == MILLI_determinant ? largest : 1;
+    for (uint32_t i = 0; i < n->outputs.n; i++)
+        work += (uint64_t)count_of(g, n->outputs.ids[i]);
+    return __builtin_mul_overflow(work, times, &work) ? UINT64_MAX : work;
+}
 
 /* True where the milli-op may be computed on the spot: every input is known, and all of it is small. */
 static bool foldable(const lowering *l, const node *n)
 {
     const graph *g = l->graph;
-    uint64_t reads = 0;
     if (!l->fold || n->milli->kind == MILLI_random_uniform || n->milli->kind == MILLI_random_normal)
         return false;
-    for (uint32_t i = 0; i < n->inputs.n; i++) {
-        if (n->inputs.ids[i] == NO_VALUE)
-            continue;
-        const sib_tensor *t = g->values[n->inputs.ids[i]].constant;
-        if (!t || (reads += sib_tensor_count(t)) > FOLD_READS)
+    for (uint32_t i = 0; i < n->inputs.n; i++)
+        if (n->inputs.ids[i] != NO_VALUE && !g->values[n->inputs.ids[i]].constant)
             return false;
-    }
     for (uint32_t i = 0; i < n->outputs.n; i++) {
         int64_t count = count_of(g, n->outputs.ids[i]);
         if (count < 0 || count > l->fold_limit)
             return false;
-        reads += (uint64_t)count;
     }
-    if (l->folded && (*l->folded += reads) > FOLD_READS_TOTAL)
+    uint64_t work = work_of(g, n);
+    if (work > FOLD_WORK || (l->budget && l->budget->work < work))
         return false;
+    if (l->budget)
+        l->budget->work -= work;
     return true;
 }
 
@@ -453,8 +463,12 @@ static bool may_go_on(lowering *l)
 {
     if (cancel_is_set(l->cancel))
         l_fail(l, SIB_ERR_CANCELLED, "the run was cancelled");
-    else if (l->graph->n_nodes >= NODES_LIMIT)
-        l_fail(l, SIB_ERR_SIZE, "more than %u milli-ops", NODES_LIMIT);
+    else if (l->budget && l->budget->ops == 0 && l->symbolic)
+        l->status = LOWER_NEEDS_DIMS;
+    else if (l->budget && l->budget->ops == 0)
+        l_fail(l, SIB_ERR_SIZE, "it takes the plan beyond the milli-ops that one may have");
+    else if (l->budget)
+        l->budget->ops--;
     return l_ok(l);
 }
 

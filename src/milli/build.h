@@ -29,6 +29,14 @@ typedef enum lower_status {
 
 typedef struct lowering lowering;
 
+/* What lowering all nodes of an inference or a plan may still cost, counted down: what a file asks for may be endless.
+   Where ops is used up inference stops (LOWER_NEEDS_DIMS) and planning fails; where work is, nothing more is folded
+   that no lowering asks for. */
+typedef struct lower_budget {
+    uint64_t ops;  /* milli-ops */
+    uint64_t work; /* elements read and multiplied by folding */
+} lower_budget;
+
 struct lowering {
     graph *graph;                    /* where milli-ops go */
     bool symbolic;                   /* inference: dims may be expressions */
@@ -36,7 +44,7 @@ struct lowering {
     uint64_t seed;                   /* of the session, for random operators without one of their own */
     int64_t fold_limit;              /* most elements that are folded on the spot */
     const struct sib_cancel *cancel; /* ends lowering with SIB_ERR_CANCELLED; NULL: none */
-    uint64_t *folded;                /* elements read by folding so far; NULL: not counted, and no limit */
+    lower_budget *budget;            /* NULL: no limit */
     lower_status status;
     value_id needs;  /* with LOWER_NEEDS_CONTENT: a value of `graph` that was imported */
     sib_error error; /* with LOWER_FAILED */

@@ -12,6 +12,10 @@
 /* Constants of up to so many elements are computed on the way. */
 #define FOLD_LIMIT 4096
 
+/* Most milli-ops of a model, and work of folding; a node of the main graph brings eight more. */
+#define INFER_OPS  (UINT64_C(1) << 19)
+#define INFER_WORK (UINT64_C(1) << 26)
+
 /* Deepest subgraph within subgraph. */
 #define DEPTH_LIMIT 64
 
@@ -19,10 +23,10 @@ typedef struct inference {
     graph *g;
     diagnostics *notes;
     unsigned depth;
-    uint64_t *folded; /* see lowering */
+    lower_budget *budget; /* of the whole model */
 } inference;
 
-static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, uint64_t *folded, sib_error *err);
+static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, lower_budget *budget, sib_error *err);
 
 /* ---- What a lowering asks for ---------------------------------------------------------------------- */
 
@@ -44,7 +48,7 @@ static mval import_symbolic(lowering *l, const graph *source, value_id id)
 static sib_code infer_inside(lowering *l, graph *subgraph, sib_error *err)
 {
     const inference *in = l->owner;
-    return infer_at(subgraph, in->notes, in->depth + 1, in->folded, err);
+    return infer_at(subgraph, in->notes, in->depth + 1, in->budget, err);
 }
 
 /* ---- Joining what is inferred and what is declared --------------------------------------------------- */
@@ -149,13 +153,20 @@ static sib_code infer_node(inference *in, node_id id, sib_error *err)
         lowering l = {.graph = scratch,
                       .symbolic = true,
                       .fold_limit = FOLD_LIMIT,
-                      .folded = in->folded,
+                      .budget = in->budget,
                       .driver = in,
                       .owner = in,
                       .import = import_symbolic,
                       .fold = fold_milli,
                       .infer_subgraph = infer_inside};
-        lower_node(&l, g, id, outs, declared);
+        if (in->budget->ops) {
+            in->budget->ops--;
+            lower_node(&l, g, id, outs, declared);
+        } else {
+            l.status = LOWER_NEEDS_DIMS;
+            for (uint32_t i = 0; i < n->outputs.n; i++)
+                outs[i] = MVAL_NONE;
+        }
         if (l.status == LOWER_FAILED && l.error.code == SIB_ERR_MEMORY)
             code = err_set(err, SIB_ERR_MEMORY, "%s", l.error.message);
         else if (l.status == LOWER_FAILED && n->op)
@@ -172,11 +183,11 @@ static sib_code infer_node(inference *in, node_id id, sib_error *err)
     return code;
 }
 
-static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, uint64_t *folded, sib_error *err)
+static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, lower_budget *budget, sib_error *err)
 {
     if (depth > DEPTH_LIMIT)
         return err_set(err, SIB_ERR_SIZE, "subgraphs stand more than %d deep", DEPTH_LIMIT);
-    inference in = {g, notes, depth, folded};
+    inference in = {g, notes, depth, budget};
     for (uint32_t i = 0; i < g->n_captures; i++) {
         const value *outer = &g->outer->values[g->captures[i].outer];
         value *inner = &g->values[g->captures[i].inner];
@@ -195,6 +206,10 @@ static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, uint64_t 
 
 sib_code infer_graph(graph *g, diagnostics *notes, sib_error *err)
 {
-    uint64_t folded = 0;
-    return infer_at(g, notes, 0, &folded, err);
+    /* Bodies of loops inside one another are lowered again and again: the work doubles with each. */
+    lower_budget budget = {INFER_OPS + 8 * (uint64_t)g->n_nodes, INFER_WORK};
+    sib_code code = infer_at(g, notes, 0, &budget, err);
+    if (!budget.ops)
+        diagnostics_add(notes, "inference ended early: the model takes more milli-ops than it may have");
+    return code;
 }

@@ -13,6 +13,10 @@
 /* Constants of up to so many elements are computed while planning. */
 #define FOLD_LIMIT 4096
 
+/* Most milli-ops of a plan, those of nodes that are lowered again counted again, and most that folding may do. */
+#define PLAN_OPS  (UINT64_C(1) << 22)
+#define PLAN_WORK (UINT64_C(1) << 26)
+
 typedef struct planner {
     const graph *g;
     const graph_uses *uses;
@@ -376,10 +380,10 @@ static sib_code plan_nodes(planner *p, node_id begin, sib_error *err)
 {
     const graph *g = p->g;
     segment *s = p->s;
-    uint64_t folded = 0;
+    lower_budget budget = {PLAN_OPS, PLAN_WORK};
     lowering l = {.graph = s->graph,
                   .cancel = p->cancel,
-                  .folded = &folded,
+                  .budget = &budget,
                   .oracle = p->options->oracle,
                   .seed = p->options->seed,
                   .fold_limit = FOLD_LIMIT,
