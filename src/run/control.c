@@ -513,13 +513,44 @@ static sib_code run_scan(frame *f, const node *n, sib_error *err)
 
 /* ---- Scan of opset 8: a batch, each row with a length of its own ------------------------------------------- */
 
-/* Row `row` of a batch: inputs of the node from 1 on, cut to that row. */
+/* Appends zeros until there are n items: like the items before them or, of none, of the type that the body says. */
+static sib_code gathered_fill(gathered *g, const graph *body_graph, value_id out_id, size_t n, sib_error *err)
+{
+    const value_type *t = &body_graph->values[out_id].type;
+    const sib_tensor *like = g->n ? sib_value_tensor(g->items[0]) : NULL;
+    sib_dtype dtype = like ? sib_tensor_dtype(like) : t->dtype;
+    size_t rank = like ? sib_tensor_rank(like) : t->shape.rank;
+    int64_t dims[SIB_MAX_RANK] = {0};
+    bool known = (like || t->shape.ranked) && dtype;
+    for (size_t i = 0; i < rank && known; i++)
+        if (like)
+            dims[i] = sib_tensor_dims(like)[i];
+        else
+            known = dim_is_const(body_graph->dims, t->shape.dims[i], &dims[i]);
+    if (g->n < n && !known)
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "a row of no steps, with an output whose type the body does not say");
+    sib_code code = SIB_OK;
+    while (g->n < n && code == SIB_OK) {
+        sib_tensor *zeros = NULL;
+        sib_value *v = NULL;
+        code = sib_tensor_create(dtype, rank, dims, &zeros, err);
+        if (code == SIB_OK)
+            code = sib_value_from_tensor(zeros, &v, err);
+        sib_tensor_free(&zeros);
+        if (code == SIB_OK)
+            code = gathered_add(g, v, err);
+    }
+    return code;
+}
+
+/* Row `row` of a batch: inputs of the node from 1 on, cut to that row. Beyond the length of the row its outputs are 0. */
 static sib_code scan8_row(frame *f, const node *n, int64_t row, const int64_t *lengths, gathered *rows,
                           sib_error *err)
 {
     loop_run r = {0};
     scan_shape s;
-    int64_t steps = 0;
+    int64_t steps = 0, longest = 0;
     size_t given = n->inputs.n - 1;
     sib_value **parts = mem_calloc(given + 1, sizeof *parts);
     sib_code code =
@@ -539,6 +570,7 @@ static sib_code scan8_row(frame *f, const node *n, int64_t row, const int64_t *l
         s.in_backward = attr_ints(n, "directions", &s.n_in_backward);
         code = scan_length(&s, (const sib_value *const *)parts + r.n_carried, &steps, err);
     }
+    longest = steps;
     if (code == SIB_OK && lengths) {
         if (lengths[row] < 0 || lengths[row] > steps)
             code = err_set(err, SIB_ERR_ARGUMENT, "row %lld is %lld steps long of %lld", (long long)row,
@@ -547,6 +579,9 @@ static sib_code scan8_row(frame *f, const node *n, int64_t row, const int64_t *l
     }
     if (code == SIB_OK)
         code = scan_steps(&r, &s, (const sib_value *const *)parts + r.n_carried, steps, err);
+    for (size_t i = 0; i < r.n_gathered && code == SIB_OK; i++)
+        code =
+            gathered_fill(&r.gathered[i], r.b.g, r.b.g->outputs.ids[r.n_carried + i], (size_t)longest, err);
     for (size_t i = 0; i < r.n_carried + r.n_gathered && code == SIB_OK; i++) {
         sib_value *made = NULL;
         if (i < r.n_carried)

@@ -155,6 +155,39 @@ static void scans_go_backward_along_other_axes(void **state)
     sib_session_free(&s);
 }
 
+/* Scan of opset 8: row 0 ends after two of three steps, row 1 before the first; what lies beyond is 0. */
+static void rows_of_scan_8_have_lengths(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = tiny_begin();
+    value_id lengths = tiny_input(&t, "lengths", SIB_I64, "2"),
+             start = tiny_input(&t, "start", SIB_F32, "2 1"), x = tiny_input(&t, "x", SIB_F32, "2 3 1");
+    value_id outs[] = {tiny_made(&t, "sum"), tiny_made(&t, "sums")}, in[] = {lengths, start, x};
+    graph *body = tiny_enter(&t);
+    value_id sum = tiny_input(&t, "sum_before", SIB_F32, "1"), part = tiny_input(&t, "part", SIB_F32, "1");
+    value_id next = tiny_op(&t, "Add", sum, part, "next");
+    tiny_output(&t, next);
+    tiny_output(&t, tiny_op(&t, "Identity", next, NO_VALUE, "shown"));
+    tiny_leave(&t);
+    attribute a[] = {of_graph("body", body), {.name = str_of("num_scan_inputs"), .kind = ATTR_INT, .i = 1}};
+    node_id scan = tiny_node(&t, "Scan", "rows", 3, in, 2, outs, 2, a);
+    t.g->nodes[scan].version = 8;
+    tiny_output(&t, outs[0]);
+    tiny_output(&t, outs[1]);
+    sib_session *s = tiny_session(&t, &on_ref);
+    sib_value *l = tiny_given(SIB_I64, DIMS(2), OF(2, 0)), *z = tiny_given(SIB_F32, DIMS(2, 1), OF(10, 20)),
+              *xv = tiny_given(SIB_F32, DIMS(2, 3, 1), OF(1, 2, 3, 4, 5, 6)), *out[2];
+    sib_named_value named[] = {{"lengths", l}, {"start", z}, {"x", xv}};
+    CHECK_OK(sib_session_run(s, 3, named, 0, NULL, out, NULL, &err), err);
+    tiny_expect(out[0], SIB_F32, DIMS(2, 1), OF(13, 20));
+    tiny_expect(out[1], SIB_F32, DIMS(2, 3, 1), OF(11, 13, 0, 0, 0, 0));
+    sib_value *all[] = {l, z, xv, out[0], out[1]};
+    for (size_t i = 0; i < 5; i++)
+        sib_value_free(&all[i]);
+    sib_session_free(&s);
+}
+
 static void a_body_that_is_wrong_is_named(void **state)
 {
     (void)state;
@@ -183,6 +216,7 @@ int main(void)
         cmocka_unit_test(loops_change_dims),
         cmocka_unit_test(captures_go_through_two_graphs),
         cmocka_unit_test(scans_go_backward_along_other_axes),
+        cmocka_unit_test(rows_of_scan_8_have_lengths),
         cmocka_unit_test(a_body_that_is_wrong_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
