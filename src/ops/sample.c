@@ -124,6 +124,16 @@ void lower_ONNX_GridSample(lowering *l, const node *n)
         p = m_mul_number(l, m_add_number(l, p, 1), (s.align_corners ? size - 1 : size) / 2);
         at[i] = s.align_corners ? p : m_add_number(l, p, -0.5);
     }
+    bool empty = false;
+    for (int i = 0; i < s.n; i++)
+        empty = empty || s.size[i] == 0;
+    if (l_ok(l) && empty && dtype != SIB_STRING) { /* nothing but padding */
+        if (s.border == SAMPLE_ZEROS)
+            l_out(l, 0, m_filled(l, m_scalar(l, dtype, 0), (size_t)rank, out));
+        else
+            l_fail(l, SIB_ERR_ARGUMENT, "an image without pixels has no border to repeat or reflect");
+        return;
+    }
     mval image = m_unsqueeze(l, m_iota(l, SIB_I64, dims[0]), 1);
     mval y = sample_points(l, &s, sample_table(l, x, 1), image, at); /* [N, P, C] */
     if (s.filter != SAMPLE_NEAREST)
