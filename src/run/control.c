@@ -514,7 +514,8 @@ static sib_code run_scan(frame *f, const node *n, sib_error *err)
 /* ---- Scan of opset 8: a batch, each row with a length of its own ------------------------------------------- */
 
 /* Appends zeros until there are n items: like the items before them or, of none, of the type that the body says. */
-static sib_code gathered_fill(gathered *g, const graph *body_graph, value_id out_id, size_t n, sib_error *err)
+static sib_code gathered_fill(gathered *g, run_state *run, const graph *body_graph, value_id out_id, size_t n,
+                              sib_error *err)
 {
     const value_type *t = &body_graph->values[out_id].type;
     const sib_tensor *like = g->n ? sib_value_tensor(g->items[0]) : NULL;
@@ -539,7 +540,7 @@ static sib_code gathered_fill(gathered *g, const graph *body_graph, value_id out
             code = sib_value_from_tensor(zeros, &v, err);
         sib_tensor_free(&zeros);
         if (code == SIB_OK)
-            code = gathered_add(g, v, err);
+            code = gathered_add(g, run, v, err);
     }
     return code;
 }
@@ -580,8 +581,8 @@ static sib_code scan8_row(frame *f, const node *n, int64_t row, const int64_t *l
     if (code == SIB_OK)
         code = scan_steps(&r, &s, (const sib_value *const *)parts + r.n_carried, steps, err);
     for (size_t i = 0; i < r.n_gathered && code == SIB_OK; i++)
-        code =
-            gathered_fill(&r.gathered[i], r.b.g, r.b.g->outputs.ids[r.n_carried + i], (size_t)longest, err);
+        code = gathered_fill(&r.gathered[i], f->run, r.b.g, r.b.g->outputs.ids[r.n_carried + i],
+                             (size_t)longest, err);
     for (size_t i = 0; i < r.n_carried + r.n_gathered && code == SIB_OK; i++) {
         sib_value *made = NULL;
         if (i < r.n_carried)
