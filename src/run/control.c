@@ -513,21 +513,23 @@ static sib_code run_scan(frame *f, const node *n, sib_error *err)
 
 /* ---- Scan of opset 8: a batch, each row with a length of its own ------------------------------------------- */
 
-/* Appends zeros until there are n items: like the items before them or, of none, of the type that the body says. */
-static sib_code gathered_fill(gathered *g, run_state *run, const graph *body_graph, value_id out_id, size_t n,
-                              sib_error *err)
+/* Appends zeros to what is gathered of output i until there are n items: like the items before them or, of none, of the
+   type that the body says. */
+static sib_code gathered_fill(loop_run *r, size_t i, size_t n, sib_error *err)
 {
-    const value_type *t = &body_graph->values[out_id].type;
+    const graph *body_graph = r->b.g;
+    gathered *g = &r->gathered[i];
+    const value_type *t = &body_graph->values[body_graph->outputs.ids[r->n_carried + i]].type;
     const sib_tensor *like = g->n ? sib_value_tensor(g->items[0]) : NULL;
     sib_dtype dtype = like ? sib_tensor_dtype(like) : t->dtype;
     size_t rank = like ? sib_tensor_rank(like) : t->shape.rank;
     int64_t dims[SIB_MAX_RANK] = {0};
     bool known = (like || t->shape.ranked) && dtype;
-    for (size_t i = 0; i < rank && known; i++)
+    for (size_t k = 0; k < rank && known; k++)
         if (like)
-            dims[i] = sib_tensor_dims(like)[i];
+            dims[k] = sib_tensor_dims(like)[k];
         else
-            known = dim_is_const(body_graph->dims, t->shape.dims[i], &dims[i]);
+            known = dim_eval(body_graph->dims, t->shape.dims[k], &r->sizes, &dims[k], NULL) == SIB_OK;
     if (g->n < n && !known)
         return err_set(err, SIB_ERR_ARGUMENT,
                        "a row of no steps, with an output whose type the body does not say");
@@ -540,7 +542,7 @@ static sib_code gathered_fill(gathered *g, run_state *run, const graph *body_gra
             code = sib_value_from_tensor(zeros, &v, err);
         sib_tensor_free(&zeros);
         if (code == SIB_OK)
-            code = gathered_add(g, run, v, err);
+            code = gathered_add(g, r->b.f->run, v, err);
     }
     return code;
 }
@@ -581,8 +583,7 @@ static sib_code scan8_row(frame *f, const node *n, int64_t row, const int64_t *l
     if (code == SIB_OK)
         code = scan_steps(&r, &s, (const sib_value *const *)parts + r.n_carried, steps, err);
     for (size_t i = 0; i < r.n_gathered && code == SIB_OK; i++)
-        code = gathered_fill(&r.gathered[i], f->run, r.b.g, r.b.g->outputs.ids[r.n_carried + i],
-                             (size_t)longest, err);
+        code = gathered_fill(&r, i, (size_t)longest, err);
     for (size_t i = 0; i < r.n_carried + r.n_gathered && code == SIB_OK; i++) {
         sib_value *made = NULL;
         if (i < r.n_carried)
