@@ -49,11 +49,12 @@ bench: peers all
 asan tsan portable debug: setup-test
 	@$(MAKE) --no-print-directory test-c PRESET=$@
 
-# 10,000 models changed by chance, read under the sanitizers.
+# 10,000 models changed by chance under the sanitizers: read, and then the whole way to outputs.
 mutate: setup-test
 	@test -f build/asan/build.ninja || cmake --preset asan
-	@cmake --build --preset asan -j $(JOBS) --target test_onnx_mutate
+	@cmake --build --preset asan -j $(JOBS) --target test_onnx_mutate test_run_mutate
 	SIBYL_MUTATIONS=10000 build/asan/tests/onnx/test_onnx_mutate
+	SIBYL_MUTATIONS=10000 build/asan/tests/run/test_run_mutate
 
 check: setup-check
 	tools/check-format.sh

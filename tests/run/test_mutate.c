@@ -345,7 +345,7 @@ static void test_mutations(void **state)
 {
     (void)state;
     uint64_t seed = number_from("SIBYL_MUTATION_SEED", 30), first = number_from("SIBYL_MUTATION_FIRST", 0),
-             n = number_from("SIBYL_MUTATIONS", 300);
+             n = number_from("SIBYL_MUTATIONS", 500);
     tally sums = {0};
     char slowest[5000] = "";
     double longest = 0;

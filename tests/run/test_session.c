@@ -427,6 +427,44 @@ static void memory_has_a_limit(void **state)
     sib_session_free(&s);
 }
 
+static void memory_is_not_taken_beyond_the_limit(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = tiny_begin();
+    value_id dims = tiny_constant(&t, "dims", SIB_I64, DIMS(2), OF(1e6, 1e6));
+    tiny_output(&t, tiny_op(&t, "ConstantOfShape", dims, NO_VALUE, "y"));
+    sib_session_options o = on_ref;
+    o.memory_limit = 100000;
+    sib_session *s = tiny_session(&t, &o);
+    sib_value *out;
+    CHECK_FAILS(sib_session_run(s, 0, NULL, 0, NULL, &out, NULL, &err), SIB_ERR_MEMORY, err, "n_y");
+    sib_session_free(&s);
+}
+
+/* One milli-op that takes seconds ends in the middle. */
+static void kernels_can_be_cancelled(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "N N");
+    tiny_output(&t, tiny_op(&t, "MatMul", x, x, "y"));
+    sib_session *s = tiny_session(&t, &on_ref);
+    sib_cancel *c = NULL;
+    CHECK_OK(sib_cancel_create(&c, &err), err);
+    sib_value *given = tiny_given(SIB_F32, DIMS(3000, 3000), NULL), *out = NULL;
+    sib_named_value in = {"x", given};
+    sib_run_options o = {.cancel = c};
+    pthread_t other;
+    assert_int_equal(pthread_create(&other, NULL, cancel_soon, c), 0);
+    CHECK_FAILS(sib_session_run(s, 1, &in, 0, NULL, &out, &o, &err), SIB_ERR_CANCELLED, err, "cancelled");
+    pthread_join(other, NULL);
+    sib_cancel_free(&c);
+    sib_value_free(&given);
+    sib_session_free(&s);
+}
+
 /* ---- Oracle, threads, memory failures ------------------------------------------------------------------ */
 
 static void oracle_mode_is_double(void **state)
@@ -523,6 +561,8 @@ int main(void)
         cmocka_unit_test(profiles_count_calls),
         cmocka_unit_test(runs_are_cancelled),
         cmocka_unit_test(memory_has_a_limit),
+        cmocka_unit_test(memory_is_not_taken_beyond_the_limit),
+        cmocka_unit_test(kernels_can_be_cancelled),
         cmocka_unit_test(oracle_mode_is_double),
         cmocka_unit_test(several_threads_run_one_session),
         cmocka_unit_test(memory_that_fails),
