@@ -27,6 +27,7 @@ typedef struct planner {
     value_id
         *map; /* (g->n_values) the plan's value for each of the source's, NO_VALUE where there is none yet */
     bool *wants_content; /* (g->n_values) */
+    size_t *fact_at;     /* (g->n_values) number of the fact of each, from 1; 0 where there is none */
     value_id *
         source; /* (source_capacity) by value of the plan: the source value it was imported for, else NO_VALUE */
     size_t source_capacity;
@@ -40,11 +41,11 @@ typedef struct planner {
 
 /* ---- Facts ------------------------------------------------------------------------------------------- */
 
-static fact *fact_for(segment *s, value_id source, sib_error *err)
+static fact *fact_for(planner *p, value_id source, sib_error *err)
 {
-    for (size_t i = 0; i < s->n_facts; i++)
-        if (s->facts[i].source == source)
-            return &s->facts[i];
+    segment *s = p->s;
+    if (p->fact_at[source])
+        return &s->facts[p->fact_at[source] - 1];
     if (s->n_facts == s->fact_capacity) {
         size_t more = s->fact_capacity ? 2 * s->fact_capacity : 8;
         fact *grown = mem_realloc(s->facts, more, sizeof *grown);
@@ -56,6 +57,7 @@ static fact *fact_for(segment *s, value_id source, sib_error *err)
         s->fact_capacity = more;
     }
     fact *f = &s->facts[s->n_facts++];
+    p->fact_at[source] = s->n_facts;
     *f = (fact){.source = source};
     return f;
 }
@@ -152,7 +154,7 @@ static sib_code learn_content(planner *p, value_id planned, value_id source, sib
 {
     const sib_tensor *t = sib_value_tensor(p->live[source]);
     sib_tensor *kept = NULL;
-    fact *f = fact_for(p->s, source, err);
+    fact *f = fact_for(p, source, err);
     /* a copy, since the caller may change the memory behind an input before the next run */
     sib_code code = f ? sib_tensor_copy(t, &kept, err) : SIB_ERR_MEMORY;
     if (code == SIB_OK)
@@ -169,7 +171,7 @@ static mval import_live(planner *p, lowering *l, value_id source)
     sib_error err = SIB_ERROR_INIT;
     value_type type = live_type(p, p->live[source]);
     value_id made;
-    fact *f = fact_for(p->s, source, &err);
+    fact *f = fact_for(p, source, &err);
     if (!f || graph_add_value(l->graph, (sib_str){"", 0}, &type, &made, &err) != SIB_OK)
         return import_failed(l, &err);
     sib_tensor *content = f->content;
@@ -201,7 +203,7 @@ static mval import_planned(lowering *l, const graph *source, value_id v)
         made = import_live(p, l, v);
     else if (x->constant) {
         sib_error err = SIB_ERROR_INIT;
-        fact *f = x->producer == NO_NODE ? fact_for(p->s, v, &err) : NULL;
+        fact *f = x->producer == NO_NODE ? fact_for(p, v, &err) : NULL;
         if (f)
             f->absent = true;
         made = m_constant_ref(l, x->constant);
@@ -664,9 +666,10 @@ sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib
     p.s = mem_calloc(1, sizeof *p.s);
     p.map = mem_alloc(g->n_values ? g->n_values : 1, sizeof *p.map);
     p.wants_content = mem_calloc(g->n_values ? g->n_values : 1, sizeof *p.wants_content);
+    p.fact_at = mem_calloc(g->n_values ? g->n_values : 1, sizeof *p.fact_at);
     p.made_at = mem_calloc(n + 1, sizeof *p.made_at);
     p.first_node = mem_calloc(n + 1, sizeof *p.first_node);
-    sib_code code = p.s && p.map && p.wants_content && p.made_at && p.first_node
+    sib_code code = p.s && p.map && p.wants_content && p.fact_at && p.made_at && p.first_node
                         ? SIB_OK
                         : err_memory(err, g->n_values * sizeof *p.map, "a plan");
     for (uint32_t i = 0; i < g->n_values && code == SIB_OK; i++)
@@ -686,6 +689,7 @@ sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib
         code = finish(&p, err);
     mem_free(p.map);
     mem_free(p.wants_content);
+    mem_free(p.fact_at);
     mem_free(p.source);
     mem_free(p.made);
     mem_free(p.made_at);
