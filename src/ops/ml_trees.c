@@ -453,7 +453,8 @@ static void build_new(lowering *l, const node *n, forest *f)
                    "node %zu has mode %lld and branches %lld and %lld, expected 0 to 6 and none below 0", i,
                    (long long)f->modes[i], (long long)yes[i], (long long)no[i]);
     }
-    memcpy(f->roots, roots, f->n_roots * sizeof *roots);
+    if (roots)
+        memcpy(f->roots, roots, f->n_roots * sizeof *roots);
     for (size_t i = 0; i < f->n_leaves; i++) {
         f->leaf_starts[i + 1] = (int64_t)i + 1;
         f->leaf_targets[i] = targets[i];
