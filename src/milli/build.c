@@ -31,9 +31,11 @@ mval l_fail(lowering *l, sib_code code, const char *format, ...)
 static void fail_dims(lowering *l)
 {
     sib_code code = dim_table_failed(l->graph->dims);
-    if (code != SIB_OK)
+    if (code == SIB_ERR_SIZE && l->symbolic && l->status == LOWER_OK)
+        l->status = LOWER_NEEDS_DIMS; /* an expression too long to follow; with numbers it is one */
+    else if (code != SIB_OK)
         l_fail(l, code, "%s",
-               code == SIB_ERR_MEMORY ? "no memory for a dim" : "a dim overflows or grows too long");
+               code == SIB_ERR_MEMORY ? "no memory for a dim" : "a dim overflows or is divided by 0");
 }
 
 static void fail_error(lowering *l, const sib_error *err)

@@ -55,7 +55,7 @@ mval m_binary(lowering *l, milli_kind kind, mval a, mval b)
     if (!l_ok(l) || a.id == NO_VALUE || b.id == NO_VALUE)
         return MVAL_NONE;
     sib_dtype dtype = m_dtype(l, a);
-    if (dtype != m_dtype(l, b) && dtype && m_dtype(l, b))
+    if (build_dtypes_differ(l, a, b))
         return l_fail(l, SIB_ERR_ARGUMENT, "%s of %s and %s: operands need one dtype", milli_row(kind)->name,
                       sib_dtype_name(dtype), sib_dtype_name(m_dtype(l, b)));
     int rank = m_broadcast_dims(l, a, b, dims);
@@ -75,7 +75,7 @@ mval m_where(lowering *l, mval condition, mval a, mval b)
     if (m_dtype(l, condition) != SIB_BOOL && m_dtype(l, condition))
         return l_fail(l, SIB_ERR_ARGUMENT, "a condition is bool, not %s",
                       sib_dtype_name(m_dtype(l, condition)));
-    if (m_dtype(l, a) != m_dtype(l, b))
+    if (build_dtypes_differ(l, a, b))
         return l_fail(l, SIB_ERR_ARGUMENT, "where of %s and %s: operands need one dtype",
                       sib_dtype_name(m_dtype(l, a)), sib_dtype_name(m_dtype(l, b)));
     int rank = m_broadcast_dims(l, a, b, dims), n = m_dims(l, condition, third);

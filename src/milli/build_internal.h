@@ -12,6 +12,13 @@
 /* The value behind a handle that is not MVAL_NONE. */
 value *build_value(const lowering *l, mval v);
 
+/* True where both dtypes are known and are not the same. Inference does not know some. */
+static inline bool build_dtypes_differ(const lowering *l, mval a, mval b)
+{
+    sib_dtype x = m_dtype(l, a), y = m_dtype(l, b);
+    return x && y && x != y;
+}
+
 /* Appends a milli-op with one output of the given type. */
 mval build_one(lowering *l, milli_kind kind, size_t n_in, const mval *in, size_t n_attributes,
                const attribute *attributes, const value_type *type);

@@ -249,9 +249,11 @@ mval m_concat(lowering *l, size_t n, const mval *items, int axis)
         int other = m_dims(l, items[i], dims);
         if (stopped(l, items[i]))
             return MVAL_NONE;
-        if (other != rank || m_dtype(l, items[i]) != type.dtype)
+        if (other != rank || build_dtypes_differ(l, items[i], items[0]))
             return l_fail(l, SIB_ERR_ARGUMENT, "part %zu is %s of rank %d, the first %s of rank %d", i,
                           sib_dtype_name(m_dtype(l, items[i])), other, sib_dtype_name(type.dtype), rank);
+        if (!type.dtype)
+            type.dtype = m_dtype(l, items[i]);
         for (int k = 0; k < rank; k++) {
             int64_t x, y;
             if (k == at)
@@ -293,7 +295,7 @@ mval m_pad(lowering *l, mval a, const dim *before, const dim *after, mval fillin
         return MVAL_NONE;
     if (filling.id == NO_VALUE)
         filling = m_scalar_like(l, a, 0);
-    if (m_dtype(l, filling) != m_dtype(l, a))
+    if (build_dtypes_differ(l, filling, a))
         return l_fail(l, SIB_ERR_ARGUMENT, "%s padded with %s", sib_dtype_name(m_dtype(l, a)),
                       sib_dtype_name(m_dtype(l, filling)));
     value_type type = *m_type(l, a);
@@ -439,7 +441,7 @@ mval m_scatter_nd(lowering *l, mval a, mval indices, mval updates, const char *r
     if (stopped(l, a) || stopped(l, indices) || stopped(l, updates))
         return MVAL_NONE;
     if (!n || depth < 0 || depth > rank || got != n - 1 + rank - (int)depth ||
-        m_dtype(l, a) != m_dtype(l, updates))
+        build_dtypes_differ(l, a, updates))
         return l_fail(l, SIB_ERR_ARGUMENT,
                       "updates %s of rank %d at indices of rank %d and depth %lld into %s of rank %d",
                       sib_dtype_name(m_dtype(l, updates)), got, n, (long long)depth,

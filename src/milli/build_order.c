@@ -10,7 +10,7 @@ mval m_matmul(lowering *l, mval a, mval b)
         return MVAL_NONE;
     if (n < 2 || k < 2)
         return l_fail(l, SIB_ERR_ARGUMENT, "matmul of ranks %d and %d: both need at least 2", n, k);
-    if (m_dtype(l, a) != m_dtype(l, b))
+    if (build_dtypes_differ(l, a, b))
         return l_fail(l, SIB_ERR_ARGUMENT, "matmul of %s and %s: operands need one dtype",
                       sib_dtype_name(m_dtype(l, a)), sib_dtype_name(m_dtype(l, b)));
     if (dim_is_const(l->graph->dims, x[n - 1], &inner_a) &&
@@ -51,7 +51,7 @@ mval m_lookup(lowering *l, mval a, mval list)
 {
     if (!l_ok(l) || a.id == NO_VALUE || list.id == NO_VALUE)
         return MVAL_NONE;
-    if (m_dtype(l, a) != m_dtype(l, list) || m_rank(l, list) != 1)
+    if (build_dtypes_differ(l, a, list) || m_rank(l, list) != 1)
         return l_fail(l, SIB_ERR_ARGUMENT, "a lookup of %s wants a list of them, not %s",
                       sib_dtype_name(m_dtype(l, a)), sib_dtype_name(m_dtype(l, list)));
     value_type type = *m_type(l, a);
