@@ -109,26 +109,32 @@ static int compare(sib_model *m, const settings *s, const model_inputs *in)
     return code;
 }
 
+/* Everything behind the options. */
+static int diff_named(const cli_command *self, const settings *s, int n, char **names)
+{
+    if (n != 1)
+        return cli_usage(self, "one model is compared at a time, %d are named", n);
+    if (s->rtol < 0 || s->atol < 0)
+        return cli_usage(self, "a tolerance is not negative");
+    if (s->against && !file_is_folder(s->against))
+        return cli_fail("%s: is not a folder, expected one with .npy files", s->against);
+    sib_model *m = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    if (sib_model_open(names[0], NULL, &m, &err) != SIB_OK)
+        return cli_fail("%s", err.message);
+    model_inputs in;
+    int code = model_inputs_read(m, &s->in, &in) ? compare(m, s, &in) : CLI_FAILED;
+    model_inputs_free(&in);
+    sib_model_free(&m);
+    return code;
+}
+
 static int diff(const cli_command *self, int argc, char **argv)
 {
     settings s = {.a = "ref", .rtol = 1e-3, .atol = 1e-5};
     int n, code;
-    if (!cli_begin(self, argc, argv, &s, &n, &code))
-        return code;
-    if (n != 1)
-        return cli_usage(self, "one model is compared at a time, %d are named", n);
-    if (s.rtol < 0 || s.atol < 0)
-        return cli_usage(self, "a tolerance is not negative");
-    sib_model *m = NULL;
-    sib_error err = SIB_ERROR_INIT;
-    if (s.against && !file_is_folder(s.against))
-        return cli_fail("%s: is not a folder, expected one with .npy files", s.against);
-    if (sib_model_open(argv[0], NULL, &m, &err) != SIB_OK)
-        return cli_fail("%s", err.message);
-    model_inputs in;
-    code = model_inputs_read(m, &s.in, &in) ? compare(m, &s, &in) : CLI_FAILED;
-    model_inputs_free(&in);
-    sib_model_free(&m);
+    if (cli_begin(self, argc, argv, &s, &n, &code))
+        code = diff_named(self, &s, n, argv);
     free(s.in.inputs.items);
     free(s.in.dims.items);
     return code;

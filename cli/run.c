@@ -174,29 +174,35 @@ static bool show_errors(sib_model *m, const settings *s, const model_inputs *in)
     return ok;
 }
 
+/* Everything behind the options. */
+static int run_named(const cli_command *self, const settings *s, int n, char **names)
+{
+    if (n != 1)
+        return cli_usage(self, "one model is run at a time, %d are named", n);
+    if (s->out && !file_folder_takes(s->out))
+        return CLI_FAILED;
+    sib_model *m = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    if (sib_model_open(names[0], NULL, &m, &err) != SIB_OK)
+        return cli_fail("%s", err.message);
+    model_inputs in;
+    bool ok = model_inputs_read(m, &s->in, &in) && run_once(m, s, false, &in, NULL) &&
+              (!s->oracle || show_errors(m, s, &in));
+    model_inputs_free(&in);
+    sib_model_free(&m);
+    return ok ? CLI_DONE : CLI_FAILED;
+}
+
 static int run(const cli_command *self, int argc, char **argv)
 {
     settings s = {0};
     int n, code;
-    if (!cli_begin(self, argc, argv, &s, &n, &code))
-        return code;
-    if (n != 1)
-        return cli_usage(self, "one model is run at a time, %d are named", n);
-    if (s.out && !file_folder_takes(s.out))
-        return CLI_FAILED;
-    sib_model *m = NULL;
-    sib_error err = SIB_ERROR_INIT;
-    if (sib_model_open(argv[0], NULL, &m, &err) != SIB_OK)
-        return cli_fail("%s", err.message);
-    model_inputs in;
-    bool ok = model_inputs_read(m, &s.in, &in) && run_once(m, &s, false, &in, NULL) &&
-              (!s.oracle || show_errors(m, &s, &in));
-    model_inputs_free(&in);
-    sib_model_free(&m);
+    if (cli_begin(self, argc, argv, &s, &n, &code))
+        code = run_named(self, &s, n, argv);
     free(s.in.inputs.items);
     free(s.in.dims.items);
     free(s.taps.items);
-    return ok ? CLI_DONE : CLI_FAILED;
+    return code;
 }
 
 const cli_command command_run = {.name = "run",
