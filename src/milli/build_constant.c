@@ -1,6 +1,7 @@
 /* Constants, and dims as values. */
 #include "milli/build_internal.h"
 
+#include "tensor/dtype.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -64,28 +65,27 @@ static sib_tensor *fresh(lowering *l, sib_dtype dtype, size_t rank, const int64_
     return t;
 }
 
-mval m_scalar(lowering *l, sib_dtype dtype, double number)
+/* One element of `from` (float64 or int64) as a constant of another dtype. */
+static mval converted(lowering *l, sib_dtype from, const void *element, sib_dtype to)
 {
-    sib_tensor *wide = fresh(l, SIB_F64, 0, NULL), *t = NULL;
+    sib_tensor *wide = fresh(l, from, 0, NULL), *t = NULL;
     sib_error err = SIB_ERROR_INIT;
     if (!wide)
         return MVAL_NONE;
-    *(double *)wide->data = number;
-    sib_code code = sib_tensor_convert(wide, dtype, SIB_OVERFLOW_IEEE, &t, &err);
+    memcpy(wide->data, element, dtype_stride(from));
+    sib_code code = sib_tensor_convert(wide, to, SIB_OVERFLOW_IEEE, &t, &err);
     sib_tensor_free(&wide);
     return code == SIB_OK ? m_constant(l, t) : fail_with(l, &err);
 }
 
+mval m_scalar(lowering *l, sib_dtype dtype, double number)
+{
+    return converted(l, SIB_F64, &number, dtype);
+}
+
 mval m_scalar_int(lowering *l, sib_dtype dtype, int64_t number)
 {
-    sib_tensor *wide = fresh(l, SIB_I64, 0, NULL), *t = NULL;
-    sib_error err = SIB_ERROR_INIT;
-    if (!wide)
-        return MVAL_NONE;
-    *(int64_t *)wide->data = number;
-    sib_code code = sib_tensor_convert(wide, dtype, SIB_OVERFLOW_IEEE, &t, &err);
-    sib_tensor_free(&wide);
-    return code == SIB_OK ? m_constant(l, t) : fail_with(l, &err);
+    return converted(l, SIB_I64, &number, dtype);
 }
 
 mval m_scalar_like(lowering *l, mval x, double number)
@@ -93,26 +93,26 @@ mval m_scalar_like(lowering *l, mval x, double number)
     return m_scalar(l, m_dtype(l, x), number);
 }
 
-mval m_int64s(lowering *l, size_t n, const int64_t *values)
+/* A list [n] of numbers. */
+static mval listed(lowering *l, sib_dtype dtype, size_t n, const void *values)
 {
     int64_t count = (int64_t)n;
-    sib_tensor *t = fresh(l, SIB_I64, 1, &count);
+    sib_tensor *t = fresh(l, dtype, 1, &count);
     if (!t)
         return MVAL_NONE;
     if (n)
-        memcpy(t->data, values, n * sizeof *values);
+        memcpy(t->data, values, n * dtype_stride(dtype));
     return m_constant(l, t);
+}
+
+mval m_int64s(lowering *l, size_t n, const int64_t *values)
+{
+    return listed(l, SIB_I64, n, values);
 }
 
 mval m_floats(lowering *l, size_t n, const float *values)
 {
-    int64_t count = (int64_t)n;
-    sib_tensor *t = fresh(l, SIB_F32, 1, &count);
-    if (!t)
-        return MVAL_NONE;
-    if (n)
-        memcpy(t->data, values, n * sizeof *values);
-    return m_constant(l, t);
+    return listed(l, SIB_F32, n, values);
 }
 
 mval m_strings(lowering *l, size_t n, const sib_str *values)

@@ -46,36 +46,36 @@ static mval over_axes(lowering *l, milli_kind kind, mval v, const reduction *r)
     return m_reduce(l, kind, v, r->n, r->every ? NULL : r->axes, r->keep);
 }
 
+/* A reduction that is one milli-op. since: the opset from which axes are an input. */
+static void plain_reduction(lowering *l, const node *n, elem_set dtypes, int64_t since, milli_kind kind)
+{
+    reduction r;
+    if (read_reduction(l, n, dtypes, since, &r))
+        l_out(l, 0, over_axes(l, kind, r.x, &r));
+}
+
 /* Sum. ONNX ReduceSum-1, 11, 13. */
 void lower_ONNX_ReduceSum(lowering *l, const node *n)
 {
-    reduction r;
-    if (read_reduction(l, n, REDUCE_DTYPES, 13, &r))
-        l_out(l, 0, over_axes(l, MILLI_reduce_sum, r.x, &r));
+    plain_reduction(l, n, REDUCE_DTYPES, 13, MILLI_reduce_sum);
 }
 
 /* Product. ONNX ReduceProd-1, 11, 13, 18. */
 void lower_ONNX_ReduceProd(lowering *l, const node *n)
 {
-    reduction r;
-    if (read_reduction(l, n, REDUCE_DTYPES, 18, &r))
-        l_out(l, 0, over_axes(l, MILLI_reduce_prod, r.x, &r));
+    plain_reduction(l, n, REDUCE_DTYPES, 18, MILLI_reduce_prod);
 }
 
 /* Largest; of bool: or. ONNX ReduceMax-1, 11, 12, 13, 18, 20. */
 void lower_ONNX_ReduceMax(lowering *l, const node *n)
 {
-    reduction r;
-    if (read_reduction(l, n, EXTREME_DTYPES, 18, &r))
-        l_out(l, 0, over_axes(l, MILLI_reduce_max, r.x, &r));
+    plain_reduction(l, n, EXTREME_DTYPES, 18, MILLI_reduce_max);
 }
 
 /* Smallest; of bool: and. ONNX ReduceMin-1, 11, 12, 13, 18, 20. */
 void lower_ONNX_ReduceMin(lowering *l, const node *n)
 {
-    reduction r;
-    if (read_reduction(l, n, EXTREME_DTYPES, 18, &r))
-        l_out(l, 0, over_axes(l, MILLI_reduce_min, r.x, &r));
+    plain_reduction(l, n, EXTREME_DTYPES, 18, MILLI_reduce_min);
 }
 
 /* Sum / count; of integers toward zero, the sum in 64 bit. ONNX ReduceMean-1, 11, 13, 18. */
