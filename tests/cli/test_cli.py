@@ -729,6 +729,38 @@ class Conform(Model):
         self.write("draw/test_data_set_0/output_0.pb", w.floats("y", [v + 3 for v in values]))
         self.assertEqual(sibyl("conform", "draw", folder=self.folder).returncode, 1)
 
+    def half(self, c, expected):
+        """A case of (x + c) - c in half floats, which loses what x + c cannot hold; x is 0.1."""
+        scalar = w.tensor_type("float16", [1])
+        one = lambda name, x: w.tensor(name, "float16", [1], struct.pack("<e", x))
+        nodes = [w.node("Add", ["x", "c"], ["s"]), w.node("Sub", ["s", "c"], ["y"])]
+        self.write("half/model.onnx", w.model(nodes, {"x": scalar}, {"y": scalar}, [one("c", c)]))
+        self.write("half/test_data_set_0/input_0.pb", one("x", 0.1))
+        self.write("half/test_data_set_0/output_0.pb", one("y", expected))
+        return sibyl("conform", "half", folder=self.folder)
+
+    def test_half_floats_that_a_reference_kept_wider(self):
+        wider = self.half(1, 0.1)
+        self.assertEqual(wider.returncode, 0, wider.stdout)
+        self.assertIn("1 whose reference kept more precision", wider.stdout.decode())
+        exact = self.half(1, 1.0996 - 1)  # what half floats give: nothing special
+        self.assertEqual(exact.returncode, 0, exact.stdout)
+        self.assertNotIn("precision", exact.stdout.decode())
+        self.assertEqual(self.half(1, 0.1005).returncode, 1)  # not what double gives
+        self.assertEqual(self.half(8, 0.1).returncode, 1)  # what double gives, but too far from it
+
+    def test_manifest(self):
+        self.write("off.manifest", b"# known\ntest_wrong 0 1.5 written down badly\n")
+        text = self.done("conform", "cases", "--filter", "*_[gw]*", "--manifest", "off.manifest")
+        self.assertIn("test_wrong at rtol 0, atol 1.5: written down badly", text)
+        self.assertEqual(text.splitlines()[-1], "2 passed, 0 failed, 0 skipped")
+        self.write("off.manifest", b"test_wrong 0 0.5 not off by so little\n")
+        strict = sibyl("conform", "cases", "--filter", "*_[gw]*", "--manifest", "off.manifest", folder=self.folder)
+        self.assertEqual(strict.returncode, 1)
+        self.write("off.manifest", b"test_wrong 0 0.5\n")
+        self.fails(1, "line 1 is not CASE RTOL ATOL", "conform", "cases", "--manifest", "off.manifest")
+        self.fails(1, "nothere", "conform", "cases", "--manifest", "nothere")
+
     def test_misuse(self):
         self.fails(2, ["no folder", "sibyl help conform"], "conform")
         self.fails(1, "no case was found", "conform", "nothere")
