@@ -34,8 +34,9 @@ typedef struct buffer {
 } buffer;
 
 typedef struct sib_backend_options {
-    sib_pool *pool;   /* threads; may be NULL */
-    const char *text; /* what stands behind the backend's name: "gpu=1"; may be NULL */
+    sib_pool *pool;      /* threads; may be NULL */
+    struct packs *packs; /* for what is made of the model's constants; may be NULL */
+    const char *text;    /* what stands behind the backend's name: "gpu=1"; may be NULL */
 } sib_backend_options;
 
 typedef struct sib_backend {

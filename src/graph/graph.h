@@ -75,6 +75,7 @@ typedef struct value {
         *elements; /* (n_elements) where the elements of an integer tensor are known as dims, else NULL */
     uint32_t n_elements;
     bool from_file; /* the constant is an initializer of the file, not folded */
+    bool lasting;   /* in a plan: the constant stays as long as the model, so what is made of it may too */
 } value;
 
 typedef struct node {

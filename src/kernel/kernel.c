@@ -2,17 +2,51 @@
 
 #include <pthread.h>
 
-void kernel_table_init(kernel_table *t, cpu_level level)
+#define SIB_KERNELS(name) name##_init_c(&t->name);
+static void init_c(kernel_table *t)
 {
     kernel_init_c(t);
+#include "kernel/families.def"
+}
+#undef SIB_KERNELS
+
+#if defined(SIBYL_X86)
+#define SIB_KERNELS(name) name##_init_avx2(&t->name);
+static void init_avx2(kernel_table *t)
+{
+    kernel_init_avx2(t);
+#include "kernel/families.def"
+}
+#undef SIB_KERNELS
+
+#define SIB_KERNELS(name) name##_init_avx512(&t->name);
+static void init_avx512(kernel_table *t)
+{
+    kernel_init_avx512(t);
+#include "kernel/families.def"
+}
+#undef SIB_KERNELS
+#elif defined(SIBYL_ARM)
+#define SIB_KERNELS(name) name##_init_neon(&t->name);
+static void init_neon(kernel_table *t)
+{
+    kernel_init_neon(t);
+#include "kernel/families.def"
+}
+#undef SIB_KERNELS
+#endif
+
+void kernel_table_init(kernel_table *t, cpu_level level)
+{
+    init_c(t);
 #if defined(SIBYL_X86)
     if (level == CPU_AVX2)
-        kernel_init_avx2(t);
+        init_avx2(t);
     if (level == CPU_AVX512)
-        kernel_init_avx512(t);
+        init_avx512(t);
 #elif defined(SIBYL_ARM)
     if (level == CPU_NEON)
-        kernel_init_neon(t);
+        init_neon(t);
 #endif
     t->level = level;
 }

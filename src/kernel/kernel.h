@@ -8,6 +8,7 @@
 #define KERNEL_KERNEL_H
 
 #include "base/cpu.h"
+#include "kernel/families.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -65,6 +66,12 @@ typedef struct kernel_table {
     size_t fma_flops;
     /* Reads n floats once, in order; what comes back depends on each of them. */
     float (*read_f32)(const float *x, size_t n);
+
+    /* ---- The families --------------------------------------------------------------------------------- */
+
+#define SIB_KERNELS(name) name##_kernels name;
+#include "kernel/families.def"
+#undef SIB_KERNELS
 } kernel_table;
 
 /* Fills *t for `level`, which must run here. */
@@ -78,5 +85,12 @@ void kernel_init_c(kernel_table *t);
 void kernel_init_avx2(kernel_table *t);
 void kernel_init_avx512(kernel_table *t);
 void kernel_init_neon(kernel_table *t);
+#define SIB_KERNELS(name)                                                                                    \
+    void name##_init_c(name##_kernels *k);                                                                   \
+    void name##_init_avx2(name##_kernels *k);                                                                \
+    void name##_init_avx512(name##_kernels *k);                                                              \
+    void name##_init_neon(name##_kernels *k);
+#include "kernel/families.def"
+#undef SIB_KERNELS
 
 #endif

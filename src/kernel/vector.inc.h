@@ -1,21 +1,9 @@
-/* The vector kernels, one shape for every instruction set. The file that includes this one has defined
+/* The vector kernels, one shape for every instruction set. The file that includes this one has included the level's
+   vector header, whose words vf_c.h explains, and defined
 
-       vf, VF_LANES                     a vector of floats and how many it holds
        GEMM_MR, GEMM_NV, GEMM_KC        tile rows, vectors in a tile row, depth of a block
        PEAK_CHAINS                      independent chains that fit the registers beside two constants
        VECTOR_INIT                      the function that fills the table
-
-   and static inline functions:
-
-       vf_zero() vf_set1(x) vf_load(p) vf_store(p, v)
-       vf_add(a, b) vf_sub(a, b) vf_mul(a, b) vf_div(a, b)
-       vf_fma(a, b, c)                  a * b + c, rounded once
-       vf_spread(a, i)                  a[i] in every lane; a: (GEMM_MR)
-       vf_min(limit, v)                                           NaN where v is
-       vf_abs(v) vf_copysign(size, sign) vf_select_less(a, b, yes, no)
-       vf_power_of_2(v)                 the float with the low bits of v as its exponent, counted from 0
-       vf_load_even(p)                  p[0], p[2] ... p[2 VF_LANES - 2], reading nothing beyond the last
-       vf_load_f16(p) vf_load_bf16(p) vf_store_f16(p, v) vf_store_bf16(p, v)      p: uint16_t
 
    What comes short of a vector goes through a vector on the stack, so that each element meets the same
    instructions wherever it stands. */

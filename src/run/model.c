@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/packs.h"
 #include "ops/ops.h"
 
 #include <stdarg.h>
@@ -66,7 +67,9 @@ sib_code model_make(onnx_model *onnx, bool infer, sib_model **out, sib_error *er
     pthread_mutex_init(&m->lock, NULL);
     m->onnx = onnx;
     ops_resolve(onnx->graph);
-    sib_code code = infer ? infer_graph(onnx->graph, &m->notes, err) : SIB_OK;
+    sib_code code = packs_create(&m->packs, err);
+    if (code == SIB_OK && infer)
+        code = infer_graph(onnx->graph, &m->notes, err);
     if (code != SIB_OK) {
         sib_model_free(&m);
         return code;
@@ -128,6 +131,7 @@ void sib_model_free(sib_model **m)
         return;
     if (atomic_fetch_sub(&(*m)->references, 1) == 1) {
         diagnostics_clear(&(*m)->notes);
+        packs_free(&(*m)->packs);
         onnx_free(&(*m)->onnx);
         pthread_mutex_destroy(&(*m)->lock);
         mem_free(*m);

@@ -15,6 +15,7 @@ typedef struct diagnostics {
 struct sib_model {
     atomic_size_t references; /* the caller's and one a session */
     onnx_model *onnx;
+    struct packs *packs; /* what backends made of the model's constants */
     diagnostics notes;
     pthread_mutex_t lock; /* of texts and dims made for those who ask */
 };

@@ -207,6 +207,8 @@ static mval import_planned(lowering *l, const graph *source, value_id v)
         if (f)
             f->absent = true;
         made = m_constant_ref(l, x->constant);
+        if (l_ok(l)) /* in oracle mode it is a widened copy */
+            l->graph->values[made.id].lasting = l->graph->values[made.id].constant == x->constant;
     } else
         return l_fail(l, SIB_ERR_FORMAT, "value '%.*s' is used before it is there", (int)x->name.length,
                       x->name.data);

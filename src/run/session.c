@@ -34,7 +34,7 @@ static sib_code open_backend(sib_session *s, sib_str name, sib_error *err)
     s->plan.backends = grown;
     opened_backend *at = &grown[s->plan.n_backends];
     *at = (opened_backend){.backend = b};
-    sib_backend_options options = {.pool = s->pool};
+    sib_backend_options options = {.pool = s->pool, .packs = s->model->packs};
     sib_code code = b->open ? b->open(&options, &at->self, err) : SIB_OK;
     s->plan.n_backends += code == SIB_OK;
     return code;

@@ -25,7 +25,7 @@ static void ref_close(void **self)
 static bool ref_claims(const void *self, const node_view *n)
 {
     (void)self;
-    return n->node->milli != NULL;
+    return n->node->milli && n->node->milli->kind != MILLI_fused; /* what plans fuse is for others */
 }
 
 static sib_code check_inputs(const ref_call *c)

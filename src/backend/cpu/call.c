@@ -1,0 +1,80 @@
+/* What kernels are given, and how they answer. */
+#include "backend/cpu/cpu.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* ---- Claiming and preparing -------------------------------------------------------------------------- */
+
+static bool is_tensor(const value *v)
+{
+    return v && !v->type.depth && v->type.leaf == TYPE_TENSOR;
+}
+
+sib_dtype cpu_dtype(const value *v)
+{
+    return is_tensor(v) ? v->type.dtype : SIB_DTYPE_UNKNOWN;
+}
+
+bool cpu_dims(const node_view *n, const value *v, size_t *rank, int64_t dims[SIB_MAX_RANK])
+{
+    if (!is_tensor(v) || !dim_shape_const(n->graph->dims, &v->type.shape, dims))
+        return false;
+    *rank = v->type.shape.rank;
+    return true;
+}
+
+const sib_tensor *cpu_constant(const value *v)
+{
+    if (!v || !v->constant)
+        return NULL;
+    tensor_ready(v->constant);
+    return v->constant;
+}
+
+sib_code cpu_pack(const cpu_self *self, const value *v, const char *how, pack_make make, void *context,
+                  const void **out, void **owned, sib_error *err)
+{
+    *owned = NULL;
+    if (self->packs && v->lasting)
+        return packs_get(self->packs, v->constant, how, make, context, out, err);
+    size_t bytes;
+    sib_code code = make(context, owned, &bytes, err);
+    *out = *owned;
+    return code;
+}
+
+/* ---- Running ------------------------------------------------------------------------------------------- */
+
+const sib_tensor *cpu_in(const cpu_call *c, size_t i)
+{
+    return i < c->view->n_in && c->in[i] && c->in[i]->value ? sib_value_tensor(c->in[i]->value) : NULL;
+}
+
+bool cpu_wants(const cpu_call *c, size_t i)
+{
+    return i < c->view->n_out && c->out[i];
+}
+
+sib_tensor *cpu_out(const cpu_call *c, size_t i)
+{
+    sib_value *v = cpu_wants(c, i) ? c->out[i]->value : NULL;
+    return v && v->kind == SIB_VALUE_TENSOR ? v->tensor : NULL;
+}
+
+sib_code cpu_fail(const cpu_call *c, sib_code code, const char *format, ...)
+{
+    char words[sizeof c->err->message];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(words, sizeof words, format, list);
+    va_end(list);
+    if (c->node->milli)
+        return err_set(c->err, code, "%s: %s", c->node->milli->name, words);
+    return err_set(c->err, code, "%.*s: %s", (int)c->node->type.length, c->node->type.data, words);
+}
+
+sib_code cpu_no_memory(const cpu_call *c, size_t bytes)
+{
+    return cpu_fail(c, SIB_ERR_MEMORY, "out of memory: %zu bytes", bytes);
+}

@@ -1,0 +1,26 @@
+/* Things made of other things once and kept beside them: weights of a model in the order that a kernel reads, shared by
+   all of the model's sessions. */
+#ifndef BASE_PACKS_H
+#define BASE_PACKS_H
+
+#include <sibyl/base.h>
+
+typedef struct packs packs;
+
+sib_code packs_create(packs **out, sib_error *err);
+/* Frees all that was made. */
+void packs_free(packs **p);
+
+/* Makes the thing: *out is one block from mem_alloc of *bytes bytes, taken over by the packs. */
+typedef sib_code (*pack_make)(void *context, void **out, size_t *bytes, sib_error *err);
+
+/* What was made of `of` (an address that stays as long as the packs) in the way `how` (a few words, copied: "gemm f32
+   16"), by `make` where nobody asked before. *out lives as long as the packs and is not to be written. Threads that ask
+   for the same at once wait for the one that makes it. Errors: SIB_ERR_MEMORY, those of make. */
+sib_code packs_get(packs *p, const void *of, const char *how, pack_make make, void *context, const void **out,
+                   sib_error *err);
+
+/* Bytes of all that was made. */
+size_t packs_bytes(packs *p);
+
+#endif

@@ -1,0 +1,199 @@
+/* NEON on arm64: 32 registers of four floats. */
+#ifndef KERNEL_VF_NEON_H
+#define KERNEL_VF_NEON_H
+
+#include <arm_neon.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef float32x4_t vf;
+#define VF_LANES 4
+
+static inline vf vf_zero(void)
+{
+    return vdupq_n_f32(0.0f);
+}
+
+static inline vf vf_set1(float x)
+{
+    return vdupq_n_f32(x);
+}
+
+/* Four values are loaded together (once: the compiler sees that the loads are equal) and multiplied by lane,
+   so that the tile's sums leave room for all of A. */
+static inline vf vf_spread(const float *a, int i)
+{
+    return vdupq_n_f32(vld1q_f32(a + i / 4 * 4)[i % 4]);
+}
+
+static inline vf vf_load(const float *p)
+{
+    return vld1q_f32(p);
+}
+
+static inline void vf_store(float *p, vf v)
+{
+    vst1q_f32(p, v);
+}
+
+static inline vf vf_add(vf a, vf b)
+{
+    return vaddq_f32(a, b);
+}
+
+static inline vf vf_sub(vf a, vf b)
+{
+    return vsubq_f32(a, b);
+}
+
+static inline vf vf_mul(vf a, vf b)
+{
+    return vmulq_f32(a, b);
+}
+
+static inline vf vf_div(vf a, vf b)
+{
+    return vdivq_f32(a, b);
+}
+
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+    return vfmaq_f32(c, a, b);
+}
+
+/* The instruction gives NaN where either is. */
+static inline vf vf_min(vf limit, vf v)
+{
+    return vminq_f32(limit, v);
+}
+
+static inline vf vf_abs(vf v)
+{
+    return vabsq_f32(v);
+}
+
+static inline vf vf_copysign(vf size, vf sign)
+{
+    return vbslq_f32(vdupq_n_u32(0x80000000), sign, size);
+}
+
+static inline vf vf_select_less(vf a, vf b, vf yes, vf no)
+{
+    return vbslq_f32(vcltq_f32(a, b), yes, no);
+}
+
+static inline vf vf_power_of_2(vf v)
+{
+    uint32x4_t biased = vaddq_u32(vreinterpretq_u32_f32(v), vdupq_n_u32(127));
+    return vreinterpretq_f32_u32(vshlq_n_u32(biased, 23));
+}
+
+/* The second load begins an element early, so that p[2 * 4 - 2] is the last that is read. */
+static inline vf vf_load_even(const float *p)
+{
+    vf low = vld1q_f32(p), high = vld1q_f32(p + 3);
+    return vcombine_f32(vget_low_f32(vuzp1q_f32(low, low)), vget_low_f32(vuzp2q_f32(high, high)));
+}
+
+static inline vf vf_load_f16(const uint16_t *p)
+{
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
+
+static inline void vf_store_f16(uint16_t *p, vf v)
+{
+    vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(v)));
+}
+
+static inline vf vf_load_bf16(const uint16_t *p)
+{
+    uint32x4_t bits = vshll_n_u16(vld1_u16(p), 16);
+    vf v = vreinterpretq_f32_u32(bits);
+    uint32x4_t quiet = vbicq_u32(vdupq_n_u32(0x400000), vceqq_f32(v, v));
+    return vreinterpretq_f32_u32(vorrq_u32(bits, quiet));
+}
+
+static inline void vf_store_bf16(uint16_t *p, vf v)
+{
+    uint32x4_t bits = vreinterpretq_u32_f32(v), top = vshrq_n_u32(bits, 16);
+    uint32x4_t carry = vaddq_u32(vandq_u32(top, vdupq_n_u32(1)), vdupq_n_u32(0x7FFF));
+    uint32x4_t rounded = vshrq_n_u32(vaddq_u32(bits, carry), 16);
+    uint32x4_t quiet = vorrq_u32(top, vdupq_n_u32(0x40));
+    vst1_u16(p, vmovn_u32(vbslq_u32(vceqq_f32(v, v), rounded, quiet)));
+}
+
+/* NaN where either is. */
+static inline vf vf_max(vf limit, vf v)
+{
+    return vmaxq_f32(limit, v);
+}
+
+static inline vf vf_sqrt(vf v)
+{
+    return vsqrtq_f32(v);
+}
+
+static inline vf vf_round(vf v)
+{
+    return vrndnq_f32(v);
+}
+
+static inline vf vf_floor(vf v)
+{
+    return vrndmq_f32(v);
+}
+
+static inline vf vf_ceil(vf v)
+{
+    return vrndpq_f32(v);
+}
+
+static inline vf vf_trunc(vf v)
+{
+    return vrndq_f32(v);
+}
+
+static inline vf vf_select_nan(vf a, vf yes, vf no)
+{
+    return vbslq_f32(vceqq_f32(a, a), no, yes);
+}
+
+static inline float vf_sum(vf v)
+{
+    return vaddvq_f32(v);
+}
+
+static inline float vf_largest(vf v)
+{
+    return vmaxvq_f32(v);
+}
+
+static inline vf vf_load_n(const float *p, size_t n)
+{
+    float four[4] = {0};
+    for (size_t i = 0; i < n; i++)
+        four[i] = p[i];
+    return vld1q_f32(four);
+}
+
+static inline void vf_store_n(float *p, vf v, size_t n)
+{
+    float four[4];
+    vst1q_f32(four, v);
+    for (size_t i = 0; i < n; i++)
+        p[i] = four[i];
+}
+
+static inline vf vf_load_s8(const int8_t *p)
+{
+    int32_t four[4] = {p[0], p[1], p[2], p[3]};
+    return vcvtq_f32_s32(vld1q_s32(four));
+}
+
+static inline vf vf_load_u8(const uint8_t *p)
+{
+    int32_t four[4] = {p[0], p[1], p[2], p[3]};
+    return vcvtq_f32_s32(vld1q_s32(four));
+}
+
+#endif

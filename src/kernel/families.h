@@ -1,0 +1,5 @@
+/* The headers of the families in families.def. */
+#ifndef KERNEL_FAMILIES_H
+#define KERNEL_FAMILIES_H
+
+#endif

@@ -1,0 +1,185 @@
+/* The primitives of a vector of floats in plain C, with one lane: what kernels/<family>.inc.h become on any machine.
+   There is no fused multiply-add that is fast everywhere: vf_fma rounds twice here.
+
+   Every level's header (x86/vf_avx2.h, x86/vf_avx512.h, arm/vf_neon.h) has the same words:
+
+       vf, VF_LANES                     a vector of floats and how many it holds
+       vf_zero() vf_set1(x) vf_load(p) vf_store(p, v)
+       vf_load_n(p, n) vf_store_n(p, v, n)     the first n < VF_LANES lanes; the others are read as 0, not written
+       vf_add(a, b) vf_sub(a, b) vf_mul(a, b) vf_div(a, b) vf_sqrt(v)
+       vf_fma(a, b, c)                  a * b + c
+       vf_spread(a, i)                  a[i] in every lane; a has a whole number of vectors
+       vf_min(limit, v) vf_max(limit, v)       NaN where v is
+       vf_round(v) vf_floor(v) vf_ceil(v) vf_trunc(v)
+       vf_abs(v) vf_copysign(size, sign)
+       vf_select_less(a, b, yes, no)    a < b ? yes : no by lane
+       vf_select_nan(a, yes, no)        a is NaN ? yes : no
+       vf_power_of_2(v)                 the float with the low bits of v as its exponent, counted from 0
+       vf_sum(v) vf_largest(v)          over the lanes, in an order of the level's own; no NaN in vf_largest
+       vf_load_even(p)                  p[0], p[2] ... p[2 VF_LANES - 2], reading nothing beyond the last
+       vf_load_f16(p) vf_load_bf16(p) vf_store_f16(p, v) vf_store_bf16(p, v)      p: uint16_t
+       vf_load_s8(p) vf_load_u8(p)      p: VF_LANES bytes
+
+   (16-bit floats are not here: kernel_c.c has them in plain C.) */
+#ifndef KERNEL_VF_C_H
+#define KERNEL_VF_C_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef float vf;
+#define VF_LANES 1
+
+static inline vf vf_zero(void)
+{
+    return 0.0f;
+}
+
+static inline vf vf_set1(float x)
+{
+    return x;
+}
+
+static inline vf vf_spread(const float *a, int i)
+{
+    return a[i];
+}
+
+static inline vf vf_load(const float *p)
+{
+    return *p;
+}
+
+static inline void vf_store(float *p, vf v)
+{
+    *p = v;
+}
+
+static inline vf vf_load_n(const float *p, size_t n)
+{
+    return n ? *p : 0.0f;
+}
+
+static inline void vf_store_n(float *p, vf v, size_t n)
+{
+    if (n)
+        *p = v;
+}
+
+static inline vf vf_add(vf a, vf b)
+{
+    return a + b;
+}
+
+static inline vf vf_sub(vf a, vf b)
+{
+    return a - b;
+}
+
+static inline vf vf_mul(vf a, vf b)
+{
+    return a * b;
+}
+
+static inline vf vf_div(vf a, vf b)
+{
+    return a / b;
+}
+
+static inline vf vf_sqrt(vf v)
+{
+    return sqrtf(v);
+}
+
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+    return a * b + c;
+}
+
+static inline vf vf_min(vf limit, vf v)
+{
+    return limit < v ? limit : v;
+}
+
+static inline vf vf_max(vf limit, vf v)
+{
+    return limit > v ? limit : v;
+}
+
+static inline vf vf_round(vf v)
+{
+    return nearbyintf(v);
+}
+
+static inline vf vf_floor(vf v)
+{
+    return floorf(v);
+}
+
+static inline vf vf_ceil(vf v)
+{
+    return ceilf(v);
+}
+
+static inline vf vf_trunc(vf v)
+{
+    return truncf(v);
+}
+
+static inline vf vf_abs(vf v)
+{
+    return fabsf(v);
+}
+
+static inline vf vf_copysign(vf size, vf sign)
+{
+    return copysignf(size, sign);
+}
+
+static inline vf vf_select_less(vf a, vf b, vf yes, vf no)
+{
+    return a < b ? yes : no;
+}
+
+static inline vf vf_select_nan(vf a, vf yes, vf no)
+{
+    return a != a ? yes : no;
+}
+
+static inline vf vf_power_of_2(vf v)
+{
+    uint32_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    bits = (bits + 127) << 23;
+    memcpy(&v, &bits, sizeof bits);
+    return v;
+}
+
+static inline float vf_sum(vf v)
+{
+    return v;
+}
+
+static inline float vf_largest(vf v)
+{
+    return v;
+}
+
+static inline vf vf_load_even(const float *p)
+{
+    return *p;
+}
+
+static inline vf vf_load_s8(const int8_t *p)
+{
+    return *p;
+}
+
+static inline vf vf_load_u8(const uint8_t *p)
+{
+    return *p;
+}
+
+#endif
