@@ -1,5 +1,6 @@
 /* The fast backend's symbol: nodes are looked up in the table and handed to their kernels. */
 #include "backend/cpu/cpu.h"
+#include "backend/cpu/scratch.h"
 
 #include <string.h>
 
@@ -58,12 +59,16 @@ static sib_code cpu_open(const sib_backend_options *options, void **self, sib_er
     cpu->pool = options ? options->pool : NULL;
     cpu->packs = options ? options->packs : NULL;
     cpu->kernels = kernel_table_get();
-    return SIB_OK;
+    cpu->scratch = cpu_scratch_create();
+    return cpu->scratch ? SIB_OK : err_memory(err, sizeof *cpu, "the cpu backend");
 }
 
 static void cpu_close(void **self)
 {
-    mem_free(*self);
+    cpu_self *cpu = *self;
+    if (cpu)
+        cpu_scratch_free(cpu->scratch);
+    mem_free(cpu);
     *self = NULL;
 }
 

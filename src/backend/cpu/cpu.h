@@ -16,10 +16,13 @@
 #include "tensor/tensor.h"
 #include "tensor/value.h"
 
+typedef struct cpu_scratch cpu_scratch; /* scratch.h */
+
 typedef struct cpu_self {
     sib_pool *pool;              /* may be NULL: one thread */
     packs *packs;                /* may be NULL: what is packed lives with its step */
     const kernel_table *kernels; /* of this machine */
+    cpu_scratch *scratch;        /* memory for kernels at work: scratch.h */
 } cpu_self;
 
 struct cpu_kernel;
