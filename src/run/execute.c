@@ -344,11 +344,13 @@ static sib_code take_segment(const frame *f, node_id begin, segment **out, insta
     sib_code code = SIB_OK;
     segment *s = NULL;
     pthread_mutex_lock(&session->lock);
+    bool open = f->run->options && f->run->options->tap;
     for (size_t i = 0; i < ex->n_segments && !s; i++)
-        if (ex->segments[i]->begin == begin && segment_fits(ex->segments[i], f->live))
+        if (ex->segments[i]->begin == begin && ex->segments[i]->open == open &&
+            segment_fits(ex->segments[i], f->live))
             s = ex->segments[i];
     if (!s) {
-        code = plan_segment(ex->g, &ex->uses, begin, f->live, &session->plan,
+        code = plan_segment(ex->g, &ex->uses, begin, f->live, &session->plan, open,
                             f->run->options ? f->run->options->cancel : NULL, &s, err);
         if (code == SIB_OK && (code = add_segment(ex, s, err)) != SIB_OK)
             segment_free(&s);

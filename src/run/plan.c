@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "run/fold.h"
+#include "run/fuse.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
 
@@ -438,12 +439,19 @@ static sib_code plan_nodes(planner *p, node_id begin, sib_error *err)
 
 /* ---- Slots ------------------------------------------------------------------------------------------- */
 
-/* Marks nodes whose outputs are needed: for `made`, or by such nodes. */
-static void mark_needed(const planner *p, bool *node_needed, bool *value_needed)
+/* What is read of a plan's values by others than its nodes. */
+static void mark_leaves(const planner *p, bool *leaves)
 {
-    const graph *g = p->s->graph;
-    for (size_t i = 0; i < p->n_made; i++)
-        value_needed[p->made[i].planned] = true;
+    for (size_t i = 0; i < p->n_made; i++) {
+        node_id last = p->uses->last[p->made[i].source];
+        if (p->s->open || (last != NO_NODE && last >= p->s->end))
+            leaves[p->made[i].planned] = true;
+    }
+}
+
+/* Marks nodes whose outputs are needed: leaves, or by such nodes. value_needed: the leaves, and scratch. */
+static void mark_needed(const graph *g, bool *node_needed, bool *value_needed)
+{
     for (uint32_t i = g->n_nodes; i-- > 0;) {
         const node *n = &g->nodes[i];
         for (uint32_t k = 0; k < n->outputs.n; k++)
@@ -627,20 +635,98 @@ static sib_code make_steps(planner *p, const bool *node_needed, sib_error *err)
     return code;
 }
 
+/* ---- Fusing ------------------------------------------------------------------------------------------ */
+
+/* Which node of the source each node of the plan belongs to, counted from `begin`, after nodes were fused. */
+static sib_code renumber(planner *p, const patch *made, uint32_t n_before, const fusions *f, sib_error *err)
+{
+    const graph *g = p->s->graph;
+    size_t n_source = p->s->end - p->s->begin, at = 0;
+    uint32_t *before = mem_alloc((size_t)n_before + 1, sizeof *before), /* of the nodes as they were */
+        *source = mem_calloc((size_t)g->n_nodes + 1, sizeof *source);
+    uint8_t *chosen = mem_calloc((size_t)g->n_nodes + 1, 1);
+    if (!before || !source || !chosen) {
+        mem_free(before);
+        mem_free(source);
+        mem_free(chosen);
+        return err_memory(err, g->n_nodes * sizeof *source, "a plan");
+    }
+    for (uint32_t i = 0; i < n_before; i++) {
+        while (i >= p->first_node[at + 1])
+            at++;
+        before[i] = (uint32_t)at;
+        node_id now = patch_moved(made, i);
+        if (now == NO_NODE)
+            continue;
+        source[now] = before[i];
+        chosen[now] = i < p->chosen_capacity ? p->chosen[i] : 0;
+    }
+    for (size_t i = 0; i < f->n; i++) {
+        node_id it = g->values[f->items[i].output].producer;
+        source[it] = before[f->items[i].last];
+        chosen[it] = (uint8_t)(f->items[i].backend + 1);
+    }
+    for (size_t i = 0, k = 0; i <= n_source; i++) {
+        while (k < g->n_nodes && source[k] < i)
+            k++;
+        p->first_node[i] = (node_id)k;
+    }
+    mem_free(before);
+    mem_free(source);
+    mem_free(p->chosen);
+    p->chosen = chosen;
+    p->chosen_capacity = (size_t)g->n_nodes + 1;
+    return SIB_OK;
+}
+
+static sib_code fuse(planner *p, const bool *node_needed, const bool *leaves, sib_error *err)
+{
+    graph *g = p->s->graph;
+    uint32_t n_before = g->n_nodes;
+    patch *edits = NULL;
+    fusions made = {0};
+    pass_run run = {.limit = p->options->fuse_limit};
+    sib_code code = patch_create(g, &edits, err);
+    if (code == SIB_OK)
+        code = fuse_elementwise(g, node_needed, leaves, p->options, &run, edits, &made, err);
+    if (code == SIB_OK && made.n) {
+        code = patch_apply(g, edits, err);
+        if (code == SIB_OK)
+            code = renumber(p, edits, n_before, &made, err);
+    }
+    mem_free(made.items);
+    patch_free(&edits);
+    return code;
+}
+
+static sib_code mark(planner *p, bool *leaves, bool *value_needed, bool *node_needed, sib_error *err)
+{
+    const graph *g = p->s->graph;
+    mark_leaves(p, leaves);
+    memcpy(value_needed, leaves, g->n_values);
+    mark_needed(g, node_needed, value_needed);
+    if (p->s->open || p->options->oracle || !p->options->fuse_limit)
+        return SIB_OK;
+    sib_code code = fuse(p, node_needed, leaves, err);
+    memcpy(value_needed, leaves, g->n_values);
+    memset(node_needed, 0, g->n_nodes);
+    mark_needed(g, node_needed, value_needed);
+    return code;
+}
+
 static sib_code finish(planner *p, sib_error *err)
 {
     segment *s = p->s;
     const graph *g = s->graph;
     bool *node_needed = mem_calloc((size_t)g->n_nodes + 1, 1),
-         *value_needed = mem_calloc((size_t)g->n_values + 1, 1);
+         *value_needed = mem_calloc((size_t)g->n_values + 1, 1),
+         *leaves = mem_calloc((size_t)g->n_values + 1, 1);
     s->slots = mem_calloc(g->n_values ? g->n_values : 1, sizeof *s->slots);
-    sib_code code = node_needed && value_needed && s->slots
-                        ? SIB_OK
+    sib_code code = node_needed && value_needed && leaves && s->slots
+                        ? mark(p, leaves, value_needed, node_needed, err)
                         : err_memory(err, g->n_values * sizeof *s->slots, "a plan");
-    if (code == SIB_OK) {
-        mark_needed(p, node_needed, value_needed);
+    if (code == SIB_OK)
         code = place_values(p, node_needed, err);
-    }
     if (code == SIB_OK) {
         place_shared(p, node_needed);
         code = place_exports(p, err);
@@ -655,11 +741,12 @@ static sib_code finish(planner *p, sib_error *err)
 #endif
     mem_free(node_needed);
     mem_free(value_needed);
+    mem_free(leaves);
     return code;
 }
 
 sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib_value *const *live,
-                      const plan_options *options, const struct sib_cancel *cancel, segment **out,
+                      const plan_options *options, bool open, const struct sib_cancel *cancel, segment **out,
                       sib_error *err)
 {
     planner p = {.g = g, .uses = uses, .live = live, .options = options, .cancel = cancel};
@@ -678,6 +765,7 @@ sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib
         p.map[i] = NO_VALUE;
     if (code == SIB_OK) {
         p.s->source = g;
+        p.s->open = open;
         p.s->begin = begin;
         code = arena_create(&p.s->memory, err);
     }

@@ -23,6 +23,7 @@ typedef struct plan_options {
     const opened_backend *backends; /* (n_backends) in order of choice */
     bool oracle;
     uint64_t seed;
+    uint64_t fuse_limit; /* most groups of nodes that a plan makes one step; 0: none */
 } plan_options;
 
 /* How values of a graph are used: once a graph. */
@@ -73,6 +74,7 @@ typedef struct crossing {
 typedef struct segment {
     const graph *source;
     node_id begin, end;  /* nodes [begin, end) of the source graph */
+    bool open;           /* every value of the source's nodes is made, for taps */
     bool control;        /* one node that runs graphs; nothing below is set but facts */
     graph_arena *memory; /* of the graph */
     dim_table *dims;
@@ -97,9 +99,9 @@ typedef struct segment {
 } segment;
 
 /* Plans nodes of g from `begin` on, for the values that are there: live (g->n_values), NULL where there is none.
-   cancel: may be NULL. Errors: SIB_ERR_CANCELLED; SIB_ERR_ARGUMENT and others naming the node. */
+   open: as in segment. cancel: may be NULL. Errors: SIB_ERR_CANCELLED; SIB_ERR_ARGUMENT and others naming the node. */
 sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib_value *const *live,
-                      const plan_options *options, const struct sib_cancel *cancel, segment **out,
+                      const plan_options *options, bool open, const struct sib_cancel *cancel, segment **out,
                       sib_error *err);
 void segment_free(segment **s);
 

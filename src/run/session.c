@@ -115,6 +115,7 @@ sib_code sib_session_create(sib_model *model, const sib_session_options *options
     s->memory_limit = o->memory_limit;
     s->plan.oracle = o->oracle;
     s->plan.seed = o->seed;
+    s->plan.fuse_limit = UINT64_MAX;
     sib_code code = add_executors(s, model->onnx->graph, 0, err);
     if (code == SIB_OK)
         code = check_known(s, err);
