@@ -2,4 +2,6 @@
 #ifndef KERNEL_FAMILIES_H
 #define KERNEL_FAMILIES_H
 
+#include "kernel/chain.h"
+
 #endif

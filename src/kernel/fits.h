@@ -48,4 +48,28 @@ static const float exp_fit[EXP_COUNT] = {
     4.999999404e-01f, 1.666652113e-01f, 4.166838899e-02f, 8.368716575e-03f, 1.381459762e-03f,
 };
 
+/* log (1 + f) = f - f^2 / 2 + f^3 L(f) for sqrt(1/2) <= 1 + f <= sqrt 2: fit error 5.8e-9, relative. */
+#define LOG_COUNT 8
+#define LN2_HIGH  0.693145752f /* 16 bits: its multiples by exponents are exact */
+#define LN2_LOW   1.42860677e-06f
+
+static const float log_fit[LOG_COUNT] = {
+    3.333333135e-01f, -2.500081956e-01f, 2.000124156e-01f, -1.662340909e-01f,
+    1.420158446e-01f, -1.315961927e-01f, 1.276216507e-01f, -7.636322081e-02f,
+};
+
+/* sin r = r + r^3 S(r^2) and cos r = 1 - r^2 / 2 + r^4 C(r^2) for |r| <= pi / 4: fit errors 1.7e-10 and 1.2e-10,
+   relative. pi / 2 is the sum of its three parts, which serve while multiples of it are below 2^17. */
+#define SIN_COUNT      4
+#define COS_COUNT      3
+#define SIN_LIMIT      131072.0f
+#define TWO_OVER_PI    0.636619747f
+#define HALF_PI_HIGH   1.57079637f
+#define HALF_PI_MIDDLE -4.37113883e-08f
+#define HALF_PI_LOW    -1.71512451e-15f
+
+static const float sin_fit[SIN_COUNT] = {-1.666666716e-01f, 8.333379403e-03f, -1.985307317e-04f,
+                                         2.832724931e-06f};
+static const float cos_fit[COS_COUNT] = {4.166664556e-02f, -1.388731063e-03f, 2.443255289e-05f};
+
 #endif

@@ -9,8 +9,8 @@
    instructions wherever it stands. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
-#include "kernel/fits.h"
 #include "kernel/kernel.h"
+#include "kernel/vf_math.h"
 
 #include <string.h>
 
@@ -141,41 +141,6 @@ static void vector_narrow_bf16(const float *src, void *dst, size_t n)
 
 /* ---- Elementwise --------------------------------------------------------------------------------- */
 
-static inline __attribute__((always_inline)) vf polynomial(const float *coefficients, int count, vf x)
-{
-    vf sum = vf_set1(coefficients[count - 1]);
-    UNROLL for (int i = count - 2; i >= 0; i--) sum = vf_fma(sum, x, vf_set1(coefficients[i]));
-    return sum;
-}
-
-static inline vf erf_vf(vf x)
-{
-    vf size = vf_abs(x);
-    vf small = vf_fma(size, polynomial(erf_small, ERF_SMALL_COUNT, vf_mul(x, x)), size);
-    vf centred = vf_sub(vf_min(vf_set1(ERF_LIMIT), size), vf_set1(ERF_CENTRE));
-    vf large = vf_sub(vf_set1(1.0f), polynomial(erf_large, ERF_LARGE_COUNT, centred));
-    return vf_copysign(vf_select_less(size, vf_set1(ERF_SPLIT), small, large), x);
-}
-
-/* exp x for x in -85 .. 0 */
-static inline vf exp_vf(vf x)
-{
-    vf shifted = vf_fma(x, vf_set1(EXP_LOG2E), vf_set1(EXP_MAGIC)), n = vf_sub(shifted, vf_set1(EXP_MAGIC));
-    vf f = vf_fma(n, vf_set1(-EXP_LN2_LOW), vf_fma(n, vf_set1(-EXP_LN2_HIGH), x));
-    vf e = vf_add(vf_set1(1.0f), vf_fma(vf_mul(f, f), polynomial(exp_fit, EXP_COUNT, f), f));
-    return vf_mul(e, vf_power_of_2(shifted));
-}
-
-static inline vf gelu_vf(vf v)
-{
-    vf one = vf_set1(1.0f), limit = vf_set1(TAIL_LIMIT), size = vf_abs(v), a = vf_min(limit, size);
-    vf t = vf_div(one, vf_fma(vf_set1(TAIL_BEND), a, one));
-    vf fit = vf_mul(t, polynomial(tail_fit, TAIL_COUNT, t));
-    vf tail = vf_mul(exp_vf(vf_mul(vf_set1(-0.5f), vf_mul(a, a))), fit);
-    tail = vf_select_less(size, limit, tail, vf_zero());
-    return vf_mul(v, vf_select_less(v, vf_zero(), tail, vf_sub(one, tail)));
-}
-
 typedef vf (*unary)(vf v);
 
 static inline vf identity_vf(vf v)
@@ -199,7 +164,7 @@ static inline __attribute__((always_inline)) void map(const float *x, float bias
 
 static void vector_erf_f32(const float *x, float *y, size_t n)
 {
-    map(x, -0.0f, y, n, erf_vf);
+    map(x, -0.0f, y, n, vf_erf);
 }
 
 static void vector_bias_f32(const float *x, float bias, float *y, size_t n)
@@ -209,7 +174,7 @@ static void vector_bias_f32(const float *x, float bias, float *y, size_t n)
 
 static void vector_bias_gelu_f32(const float *x, float bias, float *y, size_t n)
 {
-    map(x, bias, y, n, gelu_vf);
+    map(x, bias, y, n, vf_gelu);
 }
 
 /* ---- What the machine can do --------------------------------------------------------------------- */

@@ -15,6 +15,10 @@
        vf_select_less(a, b, yes, no)    a < b ? yes : no by lane
        vf_select_nan(a, yes, no)        a is NaN ? yes : no
        vf_power_of_2(v)                 the float with the low bits of v as its exponent, counted from 0
+       vf_scale(v, n)                   v * 2^n for a whole n in -300 .. 300, rounded once
+       vf_split(v, &n)                  m from sqrt(1/2) to sqrt(2) and a whole n with m * 2^n = v > 0; for other v the
+                                        finite m and the n (inf, -inf of 0, NaN) with log(m) + n = log(v); or m is NaN
+       vf_any_less(a, b)                a < b in some lane
        vf_sum(v) vf_largest(v)          over the lanes, in an order of the level's own; no NaN in vf_largest
        vf_load_even(p)                  p[0], p[2] ... p[2 VF_LANES - 2], reading nothing beyond the last
        vf_load_f16(p) vf_load_bf16(p) vf_store_f16(p, v) vf_store_bf16(p, v)      p: uint16_t
@@ -25,6 +29,7 @@
 #define KERNEL_VF_C_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -180,6 +185,28 @@ static inline vf vf_load_s8(const int8_t *p)
 static inline vf vf_load_u8(const uint8_t *p)
 {
     return *p;
+}
+
+static inline vf vf_scale(vf v, vf n)
+{
+    return ldexpf(v, (int)n);
+}
+
+static inline vf vf_split(vf v, vf *n)
+{
+    int exponent = 0;
+    vf m = v > 0.0f && v < INFINITY ? frexpf(v, &exponent) * 2.0f : 1.0f;
+    *n = v > 0.0f ? (v < INFINITY ? (vf)(exponent - 1) : v) : v == 0.0f ? -INFINITY : NAN;
+    if (m > 1.41421354f) {
+        m *= 0.5f;
+        *n += 1.0f;
+    }
+    return m;
+}
+
+static inline bool vf_any_less(vf a, vf b)
+{
+    return a < b;
 }
 
 #endif

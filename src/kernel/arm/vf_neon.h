@@ -3,6 +3,7 @@
 #define KERNEL_VF_NEON_H
 
 #include <arm_neon.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -194,6 +195,36 @@ static inline vf vf_load_u8(const uint8_t *p)
 {
     int32_t four[4] = {p[0], p[1], p[2], p[3]};
     return vcvtq_f32_s32(vld1q_s32(four));
+}
+
+/* In two halves, the first of which stays normal: what underflows is rounded once. */
+static inline vf vf_scale(vf v, vf n)
+{
+    int32x4_t whole = vcvtq_s32_f32(n), half = vshrq_n_s32(whole, 1), bias = vdupq_n_s32(127);
+    int32x4_t first = vshlq_n_s32(vaddq_s32(half, bias), 23);
+    int32x4_t second = vshlq_n_s32(vaddq_s32(vsubq_s32(whole, half), bias), 23);
+    return vmulq_f32(vmulq_f32(v, vreinterpretq_f32_s32(first)), vreinterpretq_f32_s32(second));
+}
+
+static inline vf vf_split(vf v, vf *n)
+{
+    const vf infinity = vdupq_n_f32(__builtin_inff());
+    uint32x4_t tiny = vcltq_f32(v, vdupq_n_f32(0x1p-126f));
+    vf lifted = vbslq_f32(tiny, vmulq_f32(v, vdupq_n_f32(0x1p23f)), v);
+    int32x4_t bits = vreinterpretq_s32_f32(lifted);
+    int32x4_t exponent = vshrq_n_s32(vsubq_s32(bits, vdupq_n_s32(0x3F3504F3)), 23); /* root of 1/2 */
+    vf m = vreinterpretq_f32_s32(vsubq_s32(bits, vshlq_n_s32(exponent, 23)));
+    vf count = vsubq_f32(vcvtq_f32_s32(exponent), vbslq_f32(tiny, vdupq_n_f32(23.0f), vdupq_n_f32(0.0f)));
+    vf other = vaddq_f32(v, infinity); /* inf; NaN where v is */
+    vf none = vbslq_f32(vceqzq_f32(v), vdupq_n_f32(-__builtin_inff()), vdupq_n_f32(__builtin_nanf("")));
+    uint32x4_t finite = vcltq_f32(v, infinity);
+    *n = vbslq_f32(vclezq_f32(v), none, vbslq_f32(finite, count, other));
+    return vbslq_f32(finite, m, vdupq_n_f32(1.0f));
+}
+
+static inline bool vf_any_less(vf a, vf b)
+{
+    return vmaxvq_u32(vcltq_f32(a, b)) != 0;
 }
 
 #endif

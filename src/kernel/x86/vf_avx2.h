@@ -3,6 +3,7 @@
 #define KERNEL_VF_AVX2_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -203,6 +204,37 @@ static inline vf vf_load_s8(const int8_t *p)
 static inline vf vf_load_u8(const uint8_t *p)
 {
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+
+/* In two halves, the first of which stays normal: what underflows is rounded once. */
+static inline vf vf_scale(vf v, vf n)
+{
+    __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1), bias = _mm256_set1_epi32(127);
+    __m256i first = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
+    __m256i second = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(whole, half), bias), 23);
+    return _mm256_mul_ps(_mm256_mul_ps(v, _mm256_castsi256_ps(first)), _mm256_castsi256_ps(second));
+}
+
+static inline vf vf_split(vf v, vf *n)
+{
+    const vf infinity = _mm256_set1_ps(__builtin_inff());
+    vf tiny = _mm256_cmp_ps(v, _mm256_set1_ps(0x1p-126f), _CMP_LT_OQ);
+    vf lifted = _mm256_blendv_ps(v, _mm256_mul_ps(v, _mm256_set1_ps(0x1p23f)), tiny);
+    __m256i bits = _mm256_castps_si256(lifted), root = _mm256_set1_epi32(0x3F3504F3); /* of 1/2 */
+    __m256i exponent = _mm256_srai_epi32(_mm256_sub_epi32(bits, root), 23);
+    vf m = _mm256_castsi256_ps(_mm256_sub_epi32(bits, _mm256_slli_epi32(exponent, 23)));
+    vf count = _mm256_sub_ps(_mm256_cvtepi32_ps(exponent), _mm256_and_ps(tiny, _mm256_set1_ps(23.0f)));
+    vf zero = _mm256_setzero_ps(), other = _mm256_add_ps(v, infinity); /* inf; NaN where v is */
+    vf none = _mm256_blendv_ps(_mm256_set1_ps(__builtin_nanf("")), _mm256_set1_ps(-__builtin_inff()),
+                               _mm256_cmp_ps(v, zero, _CMP_EQ_OQ));
+    count = _mm256_blendv_ps(other, count, _mm256_cmp_ps(v, infinity, _CMP_LT_OQ));
+    *n = _mm256_blendv_ps(count, none, _mm256_cmp_ps(v, zero, _CMP_LE_OQ));
+    return _mm256_blendv_ps(_mm256_set1_ps(1.0f), m, _mm256_cmp_ps(v, infinity, _CMP_LT_OQ));
+}
+
+static inline bool vf_any_less(vf a, vf b)
+{
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_LT_OQ)) != 0;
 }
 
 #endif

@@ -3,6 +3,7 @@
 #define KERNEL_VF_AVX512_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -192,6 +193,25 @@ static inline vf vf_load_s8(const int8_t *p)
 static inline vf vf_load_u8(const uint8_t *p)
 {
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+
+static inline vf vf_scale(vf v, vf n)
+{
+    return _mm512_scalef_ps(v, n);
+}
+
+static inline vf vf_split(vf v, vf *n)
+{
+    vf exponent = _mm512_getexp_ps(v), one = _mm512_set1_ps(1.0f);
+    vf m = _mm512_getmant_ps(v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan); /* NaN below 0; 1 of 0 and inf */
+    __mmask16 above = _mm512_cmp_ps_mask(m, _mm512_set1_ps(1.41421354f), _CMP_GT_OQ);
+    *n = _mm512_mask_add_ps(exponent, above, exponent, one);
+    return _mm512_mask_mul_ps(m, above, m, _mm512_set1_ps(0.5f));
+}
+
+static inline bool vf_any_less(vf a, vf b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ) != 0;
 }
 
 #endif

@@ -1,0 +1,5 @@
+#include "kernel/arm/vf_neon.h"
+
+#define CHAIN_INIT chain_init_neon
+
+#include "kernel/chain.inc.h"

@@ -1,0 +1,5 @@
+#include "kernel/vf_c.h"
+
+#define CHAIN_INIT chain_init_c
+
+#include "kernel/chain.inc.h"
