@@ -3,6 +3,7 @@
 #include "conform_case.h"
 #include "files.h"
 #include "options.h"
+#include "pass_words.h"
 #include "words.h"
 
 #include <dirent.h>
@@ -17,6 +18,7 @@
 
 typedef struct settings {
     const char *backend, *filter, *json, *junit, *manifest;
+    pass_settings passes;
     long jobs;
     double rtol, atol;
     bool verbose;
@@ -27,6 +29,7 @@ static const cli_option options[] = {{.name = "backend",
                                       .field = offsetof(settings, backend),
                                       .value = "LIST",
                                       .help = "backends in order of choice, as ref or cpu,ref"},
+                                     PASS_OPTIONS(settings),
                                      {.name = "filter",
                                       .kind = CLI_TEXT,
                                       .field = offsetof(settings, filter),
@@ -242,6 +245,7 @@ static size_t *by_weight(const case_list *cases)
 static void run_cases(case_list *cases, const settings *s, const exceptions *known)
 {
     conform_settings shared = {.backend = s->backend,
+                               .passes = s->passes,
                                .tolerance = {.atol = s->atol, .rtol = s->rtol},
                                .exceptions = known->items,
                                .n_exceptions = known->n};

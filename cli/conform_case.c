@@ -293,6 +293,7 @@ void conform_case_run(conform_case *c, const conform_settings *settings)
     sib_session *session = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_session_options options = {.backends = settings->backend, .threads = 1};
+    passes_apply(&settings->passes, &options);
     sib_timer timer = sib_timer_start();
     char *path = cli_format("%s/model.onnx", c->path);
     find_exception(c, settings);

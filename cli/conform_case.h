@@ -2,6 +2,8 @@
 #ifndef CLI_CONFORM_CASE_H
 #define CLI_CONFORM_CASE_H
 
+#include "pass_words.h"
+
 #include <sibyl/sibyl.h>
 
 typedef enum case_verdict { CASE_FAILED, CASE_PASSED, CASE_SKIPPED } case_verdict;
@@ -15,6 +17,7 @@ typedef struct case_exception {
 
 typedef struct conform_settings {
     const char *backend; /* names in order, or NULL */
+    pass_settings passes;
     sib_tolerance tolerance;
     const case_exception *exceptions; /* (n_exceptions) */
     size_t n_exceptions;

@@ -3,6 +3,7 @@
 #include "compare_runs.h"
 #include "files.h"
 #include "model_inputs.h"
+#include "pass_words.h"
 #include "words.h"
 
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 typedef struct settings {
     input_settings in;
+    pass_settings passes;
     const char *a, *b, *against;
     double rtol, atol;
     bool inside, all, oracle;
@@ -27,6 +29,7 @@ static const cli_option options[] = {
      .field = offsetof(settings, b),
      .value = "LIST",
      .help = "backends to compare (default: all of this build)"},
+    PASS_OPTIONS(settings),
     {.name = "against",
      .kind = CLI_TEXT,
      .field = offsetof(settings, against),
@@ -60,17 +63,23 @@ static const cli_option options[] = {
 static const char more[] =
     "Runs the model twice and compares every value by name, in graph order: largest absolute and\n"
     "relative difference and distance in representable values (ULP). Files of --against are\n"
-    "looked for under a value's name as it is, and with '/' and ':' as '_'. Exit code 1 where\n"
-    "a value leaves tolerance.\n";
+    "looked for under a value's name as it is, and with '/' and ':' as '_'. With --passes or\n"
+    "--pass-limit the graph of --b is the one that passes leave, and values that they took away\n"
+    "are not compared. Exit code 1 where a value leaves tolerance.\n";
 
-/* Runs the model with every value recorded. */
-static bool record(sib_model *m, const char *backends, bool oracle, bool inside, const model_inputs *in,
-                   recording *out)
+/* Runs the model with every value recorded. passes: NULL for the graph as the file has it. */
+static bool record(sib_model *m, const char *backends, bool oracle, bool inside, const pass_settings *passes,
+                   const model_inputs *in, recording *out)
 {
     sib_session *session = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_session_options o = {.backends = backends, .oracle = oracle};
-    sib_run_options run = {.tap = recording_tap, .tap_context = out, .tap_inside = inside};
+    sib_run_options run = {.tap = recording_tap,
+                           .tap_context = out,
+                           .tap_inside = inside,
+                           .tap_optimised = passes && passes_named(passes)};
+    if (passes)
+        passes_apply(passes, &o);
     sib_model_info info;
     sib_model_get_info(m, &info);
     sib_value **outputs = cli_take(info.n_outputs + 1, sizeof *outputs);
@@ -90,8 +99,8 @@ static int compare(sib_model *m, const settings *s, const model_inputs *in)
     sib_tolerance tolerance = {.atol = s->atol, .rtol = s->rtol};
     recording a = {0}, b = {0};
     comparison c = {0};
-    bool ok = record(m, s->b, false, s->inside, in, &b) &&
-              (s->against || record(m, s->a, s->oracle, s->inside, in, &a));
+    bool ok = record(m, s->b, false, s->inside, &s->passes, in, &b) &&
+              (s->against || record(m, s->a, s->oracle, s->inside, NULL, in, &a));
     int code = CLI_FAILED;
     if (ok) {
         if (s->against)
@@ -131,7 +140,7 @@ static int diff_named(const cli_command *self, const settings *s, int n, char **
 
 static int diff(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.a = "ref", .rtol = 1e-3, .atol = 1e-5};
+    settings s = {.passes = PASS_DEFAULTS, .a = "ref", .rtol = 1e-3, .atol = 1e-5};
     int n, code;
     if (cli_begin(self, argc, argv, &s, &n, &code))
         code = diff_named(self, &s, n, argv);

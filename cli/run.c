@@ -3,6 +3,7 @@
 #include "compare_runs.h"
 #include "files.h"
 #include "model_inputs.h"
+#include "pass_words.h"
 #include "value_words.h"
 #include "words.h"
 
@@ -11,6 +12,7 @@
 
 typedef struct settings {
     input_settings in;
+    pass_settings passes;
     cli_list taps;
     const char *out, *backend;
     long threads;
@@ -30,6 +32,7 @@ static const cli_option options[] = {INPUT_OPTIONS(settings),
                                       .field = offsetof(settings, backend),
                                       .value = "LIST",
                                       .help = "backends in order of choice, as ref or cpu,ref"},
+                                     PASS_OPTIONS(settings),
                                      {.name = "tap",
                                       .kind = CLI_LIST,
                                       .field = offsetof(settings, taps),
@@ -125,6 +128,7 @@ static bool run_once(sib_model *m, const settings *s, bool oracle, const model_i
                              .oracle = oracle,
                              .seed = s->in.random ? strtoull(s->in.random, NULL, 10) : 0,
                              .memory_limit = (uint64_t)(s->memory * 1e6)};
+    passes_apply(&s->passes, &o);
     sib_run_options run = {.tap_names = s->taps.items, .n_taps = s->taps.n, .tap_inside = s->inside};
     sib_model_get_info(m, &info);
     if (into)
@@ -146,6 +150,8 @@ static bool run_once(sib_model *m, const settings *s, bool oracle, const model_i
         ok = show_outputs(m, s, outputs) && !taps.failed;
         if (profile)
             show_profile(profile);
+        if (passes_named(&s->passes))
+            printf("%llu edits of the graph\n", (unsigned long long)sib_session_edits(session));
         printf("%.3f ms\n", seconds * 1e3);
     }
     for (size_t i = 0; i < info.n_outputs; i++)
@@ -195,7 +201,7 @@ static int run_named(const cli_command *self, const settings *s, int n, char **n
 
 static int run(const cli_command *self, int argc, char **argv)
 {
-    settings s = {0};
+    settings s = {.passes = PASS_DEFAULTS};
     int n, code;
     if (cli_begin(self, argc, argv, &s, &n, &code))
         code = run_named(self, &s, n, argv);

@@ -21,12 +21,12 @@ _sibyl()
     run:--backend | conform:--backend | diff:--a | diff:--b) words='ref' ;;
     *:--threads | *:--chunk | *:--seconds | *:--repeat | *:--monitor) return ;;
     *:--input | *:-i | *:--dim | *:--random | *:--tap | *:--memory | *:--rtol | *:--atol) return ;;
-    *:--filter | *:--jobs | *:-j) return ;;
+    *:--filter | *:--jobs | *:-j | *:--passes | *:--pass-limit) return ;;
     features:*) words='--out --png --preset --bands --smooth --normalize --chunk --precise --float --pcm --threads --json --help' ;;
     inspect:*) words='--nodes --json --help' ;;
-    run:*) words='--input --dim --random --out --backend --tap --inside --profile --oracle --threads --memory --help' ;;
-    diff:*) words='--input --dim --random --a --b --against --oracle --inside --all --rtol --atol --help' ;;
-    conform:*) words='--backend --filter --jobs --rtol --atol --json --junit --manifest --verbose --help' ;;
+    run:*) words='--input --dim --random --out --backend --passes --pass-limit --tap --inside --profile --oracle --threads --memory --help' ;;
+    diff:*) words='--input --dim --random --a --b --passes --pass-limit --against --oracle --inside --all --rtol --atol --help' ;;
+    conform:*) words='--backend --passes --pass-limit --filter --jobs --rtol --atol --json --junit --manifest --verbose --help' ;;
     bench:*) words='features conv1d peak --threads --seconds --repeat --peers --monitor --json --help' ;;
     help:*) words='features inspect run diff conform bench help --help' ;;
     esac

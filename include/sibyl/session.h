@@ -16,6 +16,11 @@ typedef struct sib_session_options {
     uint64_t seed;         /* of random operators that have none of their own */
     bool oracle;           /* every float value in double */
     uint64_t memory_limit; /* bytes that values of a run may take together, 0: none */
+    /* Passes that rewrite the graph before it is planned, as "-fuse_gelu" (all but that), "-all,dead" (that alone) or
+       "all". NULL: all, where a backend other than ref is there, else none. In double none run. */
+    const char *passes;
+    bool limit_passes; /* at most pass_limit edits are made: halving the number finds the one that did harm */
+    uint64_t pass_limit;
 } sib_session_options;
 
 /* Names of the backends of this build, "ref" among them. NULL outside. */
@@ -28,6 +33,10 @@ SIB_API sib_code sib_session_create(sib_model *model, const sib_session_options 
                                     sib_error *err);
 SIB_API void sib_session_free(sib_session **s);
 SIB_API const sib_model *sib_session_model(const sib_session *s);
+/* How many edits passes made of the model's graph for this session. */
+SIB_API uint64_t sib_session_edits(const sib_session *s);
+/* Name of pass i in the order in which they run, NULL outside; what it does in *meaning, which may be NULL. */
+SIB_API const char *sib_pass_name(size_t i, const char **meaning);
 
 /* ---- Running --------------------------------------------------------------------------------------- */
 
@@ -36,7 +45,7 @@ typedef struct sib_named_value {
     const sib_value *value;
 } sib_named_value;
 
-/* A value as a run makes it. name: the value's name in the file, "node/milli.3:add" for values inside a node, and
+/* A value as a run makes it, of the model's graph as the file has it. name: the value's name in the file, "node/milli.3:add" for values inside a node, and
    "loop[4]/name" inside a subgraph. node: the node that made it, "" for an input. value lives until the call returns.
    A code other than SIB_OK stops the run. */
 typedef struct sib_tap_event {
@@ -59,6 +68,7 @@ typedef struct sib_run_options {
     const char *const *tap_names; /* (n_taps) names or globs ("*", "encoder/?"); with n_taps 0 every value */
     size_t n_taps;
     bool tap_inside;          /* values of milli-ops too */
+    bool tap_optimised;       /* values of the graph as passes left it, not as the file has it */
     sib_profile *profile;     /* filled; NULL: none */
     const sib_cancel *cancel; /* NULL: none */
 } sib_run_options;

@@ -26,12 +26,17 @@ static void session_release(PyObject *handle)
 static PyObject *session_create(PyObject *module, PyObject *args)
 {
     (void)module;
-    PyObject *model;
+    PyObject *model, *edits;
     sib_session_options options = {0};
     unsigned long long seed, limit;
     int oracle;
-    if (!PyArg_ParseTuple(args, "OzIKpK:session_create", &model, &options.backends, &options.threads, &seed,
-                          &oracle, &limit))
+    if (!PyArg_ParseTuple(args, "OzIKpKzO:session_create", &model, &options.backends, &options.threads, &seed,
+                          &oracle, &limit, &options.passes, &edits))
+        return NULL;
+    options.limit_passes = edits != Py_None;
+    if (options.limit_passes)
+        options.pass_limit = PyLong_AsUnsignedLongLong(edits);
+    if (PyErr_Occurred())
         return NULL;
     sib_model *m = model_of(model);
     ext_session *s = m ? PyMem_Calloc(1, sizeof *s) : NULL;

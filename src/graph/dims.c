@@ -228,6 +228,35 @@ sib_code dim_table_create(dim_table **out, sib_error *err)
     return code;
 }
 
+sib_code dim_table_copy(const dim_table *t, dim_table **out, sib_error *err)
+{
+    dim_table *copy = mem_calloc(1, sizeof *copy);
+    *out = copy;
+    if (!copy)
+        return err_memory(err, sizeof *copy, "a table of dims");
+    copy->capacity = copy->n = t->n;
+    copy->n_fresh = t->n_fresh;
+    copy->one = t->one;
+    copy->entries = mem_alloc(t->n, sizeof *copy->entries);
+    sib_code code = copy->entries ? arena_create(&copy->arena, err)
+                                  : err_memory(err, t->n * sizeof *t->entries, "a table of dims");
+    if (copy->entries)
+        memcpy(copy->entries, t->entries, t->n * sizeof *t->entries);
+    for (uint32_t i = 1; i < t->n && code == SIB_OK; i++) {
+        void *data = arena_alloc(copy->arena, t->entries[i].bytes ? t->entries[i].bytes : 1, 1);
+        if (!data)
+            code = err_memory(err, t->entries[i].bytes, "a table of dims");
+        else if (t->entries[i].bytes)
+            memcpy(data, t->entries[i].data, t->entries[i].bytes);
+        copy->entries[i].data = data;
+    }
+    if (code == SIB_OK && !rehash(copy, t->n_slots))
+        code = err_memory(err, t->n_slots * sizeof *t->slots, "a table of dims");
+    if (code != SIB_OK)
+        dim_table_free(out);
+    return code;
+}
+
 void dim_table_free(dim_table **tp)
 {
     dim_table *t = *tp;

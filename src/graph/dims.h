@@ -20,6 +20,8 @@ typedef struct dim {
 typedef struct dim_table dim_table;
 
 sib_code dim_table_create(dim_table **out, sib_error *err);
+/* A table of the same dims under the same ids, which grows by itself. Errors: SIB_ERR_MEMORY. */
+sib_code dim_table_copy(const dim_table *t, dim_table **out, sib_error *err);
 void dim_table_free(dim_table **t);
 
 /* Makers. Where memory fails, an operand is DIM_NONE, a coefficient leaves int64, or an expression grows beyond

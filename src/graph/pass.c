@@ -21,9 +21,14 @@ bool pass_admit(pass_run *r)
 
 static sib_code unknown_pass(sib_str word, const pass *table, size_t n, sib_error *err)
 {
-    char names[200] = "";
+    char names[600] = "";
     size_t used = 0;
     for (size_t i = 0; i < n && used < sizeof names; i++) {
+        size_t before = 0;
+        while (before < i && strcmp(table[before].name, table[i].name))
+            before++;
+        if (before < i)
+            continue;
         int wrote = snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", table[i].name);
         used += wrote > 0 ? (size_t)wrote : 0;
     }
@@ -109,14 +114,13 @@ sib_code pass_run_all(graph *g, const pass *table, size_t n, const pass_options 
 
 /* ---- The passes --------------------------------------------------------------------------------------- */
 
-/* True for the graph's outputs. marks: (n_values). */
-static void mark_outputs(const graph *g, bool *marks)
+void pass_mark_outputs(const graph *g, bool *marks)
 {
     for (uint32_t i = 0; i < g->outputs.n; i++)
         marks[g->outputs.ids[i]] = true;
 }
 
-static void mark_captures(const graph *g, const node *n, bool *marks)
+void pass_mark_captures(const graph *g, const node *n, bool *marks)
 {
     for (size_t k = 0; k < n->n_attributes; k++) {
         const attribute *a = &n->attributes[k];
@@ -129,14 +133,14 @@ static void mark_captures(const graph *g, const node *n, bool *marks)
     }
 }
 
-/* Drops nodes whose outputs nobody uses. From the last node to the first, so that what only dead nodes use goes too. */
-static sib_code run_dead(const graph *g, pass_run *r, patch *p, sib_error *err)
+/* From the last node to the first, so that what only dead nodes use goes too. */
+sib_code pass_dead(const graph *g, pass_run *r, patch *p, sib_error *err)
 {
     bool *used = mem_calloc((size_t)g->n_values + 1, sizeof *used);
     if (!used)
         return err_memory(err, g->n_values, "a pass");
     sib_code code = SIB_OK;
-    mark_outputs(g, used);
+    pass_mark_outputs(g, used);
     for (node_id i = g->n_nodes; i-- > 0 && code == SIB_OK;) {
         const node *n = &g->nodes[i];
         bool alive = false;
@@ -149,20 +153,20 @@ static sib_code run_dead(const graph *g, pass_run *r, patch *p, sib_error *err)
         for (uint32_t k = 0; k < n->inputs.n; k++)
             if (n->inputs.ids[k] != NO_VALUE)
                 used[n->inputs.ids[k]] = true;
-        mark_captures(g, n, used);
+        pass_mark_captures(g, n, used);
     }
     mem_free(used);
     return code;
 }
 
-/* Uses the input of each Identity in the place of its output, and drops it. One whose output the graph gives stays. */
-static sib_code run_identity(const graph *g, pass_run *r, patch *p, sib_error *err)
+/* One whose output the graph gives stays. */
+sib_code pass_identity(const graph *g, pass_run *r, patch *p, sib_error *err)
 {
     bool *given = mem_calloc((size_t)g->n_values + 1, sizeof *given);
     if (!given)
         return err_memory(err, g->n_values, "a pass");
     sib_code code = SIB_OK;
-    mark_outputs(g, given);
+    pass_mark_outputs(g, given);
     for (node_id i = 0; i < g->n_nodes && code == SIB_OK; i++) {
         const node *n = &g->nodes[i];
         if (n->milli || n->domain.length || !str_is(n->type, "Identity") || n->inputs.n != 1 ||
@@ -181,8 +185,8 @@ static sib_code run_identity(const graph *g, pass_run *r, patch *p, sib_error *e
 }
 
 static const pass passes[] = {
-    {"identity", "the input of an Identity is used in the place of its output", run_identity},
-    {"dead", "nodes whose outputs nobody uses are dropped", run_dead},
+    {"identity", "the input of an Identity is used in the place of its output", pass_identity},
+    {"dead", "nodes whose outputs nobody uses are dropped", pass_dead},
 };
 
 const pass *pass_table(size_t *n)

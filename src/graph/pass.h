@@ -20,7 +20,18 @@ typedef struct pass {
     sib_code (*run)(const graph *g, pass_run *r, patch *p, sib_error *err);
 } pass;
 
-/* The passes there are, in the order in which they run: (*n). */
+/* ---- Passes that need not know operators ---------------------------------------------------------------- */
+
+/* Drops nodes whose outputs nobody uses. */
+sib_code pass_dead(const graph *g, pass_run *r, patch *p, sib_error *err);
+/* Uses the input of each Identity in the place of its output, and drops it. */
+sib_code pass_identity(const graph *g, pass_run *r, patch *p, sib_error *err);
+
+/* Sets the marks of the graph's outputs, and of what graphs inside node n capture. marks: (n_values). */
+void pass_mark_outputs(const graph *g, bool *marks);
+void pass_mark_captures(const graph *g, const node *n, bool *marks);
+
+/* These, in the order in which they run: (*n). A table may hold a pass several times. */
 const pass *pass_table(size_t *n);
 
 typedef struct pass_options {

@@ -38,7 +38,7 @@ static void body_free(body *b)
 static sib_code body_make(body *b, frame *f, const node *n, const char *which, size_t n_in, sib_error *err)
 {
     *b = (body){.f = f, .n = n, .g = attr_graph(n, which)};
-    b->ex = b->g ? executor_of(f->ex->session, b->g) : NULL;
+    b->ex = b->g ? executor_of(f->ex->set, b->g) : NULL;
     if (!b->ex)
         return err_set(err, SIB_ERR_FORMAT, "attribute '%s' is missing", which);
     if (n_in != SIZE_MAX && b->g->inputs.n != n_in)

@@ -433,11 +433,11 @@ static sib_code run_nodes(frame *f, sib_error *err)
 
 /* ---- Graphs ------------------------------------------------------------------------------------------ */
 
-executor *executor_of(struct sib_session *s, const graph *g)
+executor *executor_of(const executor_set *set, const graph *g)
 {
-    for (size_t i = 0; i < s->n_executors; i++)
-        if (s->executors[i].g == g)
-            return &s->executors[i];
+    for (size_t i = 0; i < set->n; i++)
+        if (set->items[i].g == g)
+            return &set->items[i];
     return NULL;
 }
 

@@ -16,11 +16,18 @@ typedef struct run_state {
 /* A graph of a session, main or inside, with the plans made for it. */
 typedef struct executor {
     struct sib_session *session;
+    const struct executor_set *set; /* that it is of */
     const graph *g;
     graph_uses uses;
     segment **segments; /* (n_segments) */
     size_t n_segments, capacity;
 } executor;
+
+/* A main graph and those inside it. */
+typedef struct executor_set {
+    size_t n;
+    executor *items; /* (n): the main graph first */
+} executor_set;
 
 struct sib_session {
     sib_model *model;
@@ -28,10 +35,12 @@ struct sib_session {
     opened_backend *backends; /* (plan.n_backends) */
     sib_pool *pool;
     uint64_t memory_limit;
-    pthread_mutex_t lock; /* of the executors' segments and their users and spare memory */
-    uint64_t clock;       /* counts takings of segments */
-    executor *executors;  /* (n_executors): the main graph first */
-    size_t n_executors;
+    pthread_mutex_t
+        lock;       /* of the executors' segments and their users and spare memory, and of making `whole` */
+    uint64_t clock; /* counts takings of segments */
+    const struct optimised *optimised; /* the graph that runs take, of the model; NULL for that of the file */
+    executor_set running;              /* of that graph */
+    executor_set whole; /* of the file's, where `running` is not: made when a run wants to see its values */
 };
 
 /* One run of a graph. */
@@ -46,8 +55,8 @@ typedef struct frame {
 /* Frees its plans. No run holds one. */
 void executor_clear(executor *ex);
 
-/* The executor of a subgraph. */
-executor *executor_of(struct sib_session *s, const graph *g);
+/* The executor of a graph of the set. */
+executor *executor_of(const executor_set *set, const graph *g);
 
 /* Runs a graph. path: see frame. in: (g->inputs.n) and captured: (g->n_captures), borrowed; NULL entries have a default.
    out: (g->outputs.n) receives values owned by the caller. */

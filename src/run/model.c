@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/packs.h"
 #include "ops/ops.h"
+#include "run/optimise.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -132,6 +133,7 @@ void sib_model_free(sib_model **m)
     if (atomic_fetch_sub(&(*m)->references, 1) == 1) {
         diagnostics_clear(&(*m)->notes);
         packs_free(&(*m)->packs);
+        optimised_free(&(*m)->optimised);
         onnx_free(&(*m)->onnx);
         pthread_mutex_destroy(&(*m)->lock);
         mem_free(*m);

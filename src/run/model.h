@@ -15,9 +15,10 @@ typedef struct diagnostics {
 struct sib_model {
     atomic_size_t references; /* the caller's and one a session */
     onnx_model *onnx;
-    struct packs *packs; /* what backends made of the model's constants */
+    struct packs *packs;         /* what backends made of the model's constants */
+    struct optimised *optimised; /* graphs that passes made of the file's; under the lock */
     diagnostics notes;
-    pthread_mutex_t lock; /* of texts and dims made for those who ask */
+    pthread_mutex_t lock; /* of texts and dims made for those who ask, and of optimised graphs */
 };
 
 /* Takes m over, also where it fails: resolves operators and infers types. infer: false leaves types as declared.

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "run/execute.h"
 #include "run/model.h"
+#include "run/optimise.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
 
@@ -61,42 +62,95 @@ static sib_code open_backends(sib_session *s, const char *names, sib_error *err)
     return code;
 }
 
-/* Makes an executor for g and, after it, for the graphs inside. */
-static sib_code add_executors(sib_session *s, const graph *g, unsigned depth, sib_error *err)
+/* Calls what for g and, after it, for the graphs inside; stops where that fails. */
+static sib_code each_graph(const graph *g, unsigned depth,
+                           sib_code (*what)(void *context, const graph *g, sib_error *err), void *context,
+                           sib_error *err)
 {
-    executor *grown = depth < 64 ? mem_realloc(s->executors, s->n_executors + 1, sizeof *grown) : NULL;
-    if (!grown)
-        return depth < 64 ? err_memory(err, sizeof *grown, "a graph")
-                          : err_set(err, SIB_ERR_SIZE, "subgraphs stand more than 64 deep");
-    s->executors = grown;
-    grown[s->n_executors] = (executor){.session = s, .g = g};
-    sib_code code = graph_uses_make(g, &grown[s->n_executors].uses, err);
-    s->n_executors += code == SIB_OK;
+    if (depth >= 64)
+        return err_set(err, SIB_ERR_SIZE, "subgraphs stand more than 64 deep");
+    sib_code code = what(context, g, err);
     for (uint32_t i = 0; i < g->n_nodes && code == SIB_OK; i++)
         for (size_t k = 0; k < g->nodes[i].n_attributes && code == SIB_OK; k++) {
             const attribute *a = &g->nodes[i].attributes[k];
             if (a->kind == ATTR_GRAPH)
-                code = add_executors(s, a->graph, depth + 1, err);
+                code = each_graph(a->graph, depth + 1, what, context, err);
             for (size_t j = 0; a->kind == ATTR_GRAPHS && j < a->n && code == SIB_OK; j++)
-                code = add_executors(s, a->graphs[j], depth + 1, err);
+                code = each_graph(a->graphs[j], depth + 1, what, context, err);
         }
     return code;
 }
 
-/* Refuses operators that nobody has, before anything runs. */
-static sib_code check_known(const sib_session *s, sib_error *err)
+typedef struct set_making {
+    sib_session *session;
+    executor_set *set;
+} set_making;
+
+static sib_code add_executor(void *context, const graph *g, sib_error *err)
 {
-    for (size_t i = 0; i < s->n_executors; i++)
-        for (uint32_t k = 0; k < s->executors[i].g->n_nodes; k++) {
-            const node *n = &s->executors[i].g->nodes[k];
-            char name[160];
-            if (!n->op)
-                return err_set(err, SIB_ERR_UNSUPPORTED, "node %s: operator %.*s%s%.*s is not known",
-                               node_text(s->executors[i].g, n, name, sizeof name), (int)n->domain.length,
-                               n->domain.data ? n->domain.data : "", n->domain.length ? ":" : "",
-                               (int)n->type.length, n->type.data);
-        }
+    const set_making *m = context;
+    executor *grown = mem_realloc(m->set->items, m->set->n + 1, sizeof *grown);
+    if (!grown)
+        return err_memory(err, sizeof *grown, "a graph");
+    m->set->items = grown;
+    grown[m->set->n] = (executor){.session = m->session, .set = m->set, .g = g};
+    sib_code code = graph_uses_make(g, &grown[m->set->n].uses, err);
+    m->set->n += code == SIB_OK;
+    return code;
+}
+
+static void set_clear(executor_set *set)
+{
+    for (size_t i = 0; i < set->n; i++)
+        executor_clear(&set->items[i]);
+    mem_free(set->items);
+    *set = (executor_set){0};
+}
+
+static sib_code set_make(sib_session *s, const graph *g, executor_set *set, sib_error *err)
+{
+    set_making m = {s, set};
+    sib_code code = each_graph(g, 0, add_executor, &m, err);
+    if (code != SIB_OK)
+        set_clear(set);
+    return code;
+}
+
+/* Refuses operators that nobody has, before anything runs. */
+static sib_code check_known(void *context, const graph *g, sib_error *err)
+{
+    (void)context;
+    for (uint32_t k = 0; k < g->n_nodes; k++) {
+        const node *n = &g->nodes[k];
+        char name[160];
+        if (!n->op)
+            return err_set(err, SIB_ERR_UNSUPPORTED, "node %s: operator %.*s%s%.*s is not known",
+                           node_text(g, n, name, sizeof name), (int)n->domain.length,
+                           n->domain.data ? n->domain.data : "", n->domain.length ? ":" : "",
+                           (int)n->type.length, n->type.data);
+    }
     return SIB_OK;
+}
+
+/* Runs by definition, on the reference backend alone or in double, take the graph as the file has it unless passes are
+   asked for. */
+static bool wants_passes(const sib_session *s, const sib_session_options *o)
+{
+    bool fast = false;
+    for (size_t i = 0; i < s->plan.n_backends; i++)
+        fast |= strcmp(s->backends[i].backend->name, "ref") != 0;
+    return !o->oracle && (fast || o->passes || o->limit_passes);
+}
+
+static sib_code make_executors(sib_session *s, const sib_session_options *o, sib_error *err)
+{
+    pass_options passes = {.passes = o->passes, .limited = o->limit_passes, .limit = o->pass_limit};
+    sib_code code = SIB_OK;
+    if (wants_passes(s, o))
+        code = model_optimise(s->model, &passes, &s->optimised, err);
+    return code == SIB_OK
+               ? set_make(s, s->optimised ? s->optimised->graph : s->model->onnx->graph, &s->running, err)
+               : code;
 }
 
 sib_code sib_session_create(sib_model *model, const sib_session_options *options, sib_session **out,
@@ -116,13 +170,13 @@ sib_code sib_session_create(sib_model *model, const sib_session_options *options
     s->plan.oracle = o->oracle;
     s->plan.seed = o->seed;
     s->plan.fuse_limit = UINT64_MAX;
-    sib_code code = add_executors(s, model->onnx->graph, 0, err);
-    if (code == SIB_OK)
-        code = check_known(s, err);
+    sib_code code = each_graph(model->onnx->graph, 0, check_known, NULL, err);
     if (code == SIB_OK)
         code = sib_pool_create(o->threads, &s->pool, err);
     if (code == SIB_OK)
         code = open_backends(s, o->backends, err);
+    if (code == SIB_OK)
+        code = make_executors(s, o, err);
     if (code != SIB_OK)
         sib_session_free(&s);
     *out = s;
@@ -134,9 +188,8 @@ void sib_session_free(sib_session **sp)
     sib_session *s = sp ? *sp : NULL;
     if (!s)
         return;
-    for (size_t i = 0; i < s->n_executors; i++)
-        executor_clear(&s->executors[i]);
-    mem_free(s->executors);
+    set_clear(&s->running);
+    set_clear(&s->whole);
     for (size_t i = 0; i < s->plan.n_backends; i++)
         if (s->backends[i].backend->close)
             s->backends[i].backend->close(&s->backends[i].self);
@@ -151,6 +204,11 @@ void sib_session_free(sib_session **sp)
 const sib_model *sib_session_model(const sib_session *s)
 {
     return s->model;
+}
+
+uint64_t sib_session_edits(const sib_session *s)
+{
+    return s->optimised ? s->optimised->edits : 0;
 }
 
 /* ---- Inputs ------------------------------------------------------------------------------------------ */
@@ -306,14 +364,29 @@ static sib_code check_names(const graph *g, size_t n, const char *const *names, 
     return SIB_OK;
 }
 
+/* The executor of the main graph that a run takes: taps see the values of the file's graph. */
+static sib_code choose_graph(sib_session *s, const sib_run_options *o, executor **out, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    *out = s->running.items;
+    if (!s->optimised || !o || !o->tap || o->tap_optimised)
+        return SIB_OK;
+    pthread_mutex_lock(&s->lock);
+    if (!s->whole.n)
+        code = set_make(s, s->model->onnx->graph, &s->whole, err);
+    *out = s->whole.items;
+    pthread_mutex_unlock(&s->lock);
+    return code;
+}
+
 sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value *inputs, size_t n_outputs,
                          const char *const *outputs, sib_value **out, const sib_run_options *options,
                          sib_error *err)
 {
     if (!s || !out || (n_inputs && !inputs) || (n_outputs && !outputs))
         return err_set(err, SIB_ERR_ARGUMENT, "the session, inputs, outputs or out is NULL");
-    executor *ex = &s->executors[0];
-    const graph *g = ex->g;
+    executor *ex = s->running.items;
+    const graph *g = ex->g; /* its ends are those of the file's */
     size_t n = n_outputs ? n_outputs : g->outputs.n;
     run_state run = {.options = options, .memory_limit = s->memory_limit};
     const sib_value **in = mem_calloc((size_t)g->inputs.n + 1, sizeof *in);
@@ -325,6 +398,8 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
         code = check_names(g, n_outputs, outputs, err);
     if (code == SIB_OK)
         code = match_inputs(g, n_inputs, inputs, in, err);
+    if (code == SIB_OK)
+        code = choose_graph(s, options, &ex, err);
     if (code == SIB_OK)
         code = execute_graph(ex, &run, "", in, NULL, all, err);
     for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++)

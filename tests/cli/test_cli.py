@@ -176,6 +176,17 @@ class Documents(Case):
             listed = set(re.findall(r'^\.B[IR]? .*?"?--([a-z0-9-]+)', common + part, re.M))
             self.assertEqual(listed, self.options(command), command)
 
+    def test_passes_in_man_page(self):
+        page = (SOURCE / "docs" / "sibyl.1").read_text()
+        part = re.search(r"^\.SH PASSES$(.*?)^\.SH", page, re.M | re.S).group(1)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "m.onnx"
+            row = w.tensor_type("float32", [2])
+            path.write_bytes(w.one("Relu", {"x": row}, {"y": row}))
+            words = sibyl("run", path, "-i", "x=1,2", "--passes", "no_such").stderr.decode()
+        names = re.search(r"'no_such' is no pass; there are ([a-z0-9_, ]+)", words).group(1).split(", ")
+        self.assertEqual(re.findall(r"^\.B ([a-z0-9_]+)$", part, re.M), names)
+
     def test_completions(self):
         folder = SOURCE / "cli" / "completion"
         bash = (folder / "sibyl.bash").read_text()

@@ -180,13 +180,13 @@ static void plans_are_kept_by_dims(void **state)
     sib_session *s = tiny_session(&t, &on_ref);
     for (int i = 0; i < 5; i++)
         run_squares(s, 3);
-    assert_int_equal(s->executors[0].n_segments, 1);
+    assert_int_equal(s->running.items[0].n_segments, 1);
     run_squares(s, 0);
     run_squares(s, 4);
-    assert_int_equal(s->executors[0].n_segments, 3);
+    assert_int_equal(s->running.items[0].n_segments, 3);
     for (int64_t rows = 5; rows < 105; rows++)
         run_squares(s, rows);
-    assert_true(s->executors[0].n_segments <= 64);
+    assert_true(s->running.items[0].n_segments <= 64);
     run_squares(s, 3);
     sib_session_free(&s);
 }
@@ -264,7 +264,7 @@ static void values_share_memory_only_when_dead(void **state)
         sib_value_free(&out[0]);
         sib_value_free(&out[1]);
     }
-    assert_true(s->executors[0].segments[0]->arena_bytes < 39 * MEM_ALIGN);
+    assert_true(s->running.items[0].segments[0]->arena_bytes < 39 * MEM_ALIGN);
     sib_value_free(&x);
     sib_session_free(&s);
 }
@@ -504,7 +504,7 @@ static void several_threads_run_one_session(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, many_runs, s), 0);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    assert_int_equal(s->executors[0].n_segments, 9);
+    assert_int_equal(s->running.items[0].n_segments, 9);
     sib_session_free(&s);
 }
 

@@ -42,7 +42,14 @@ def model_info(model: Any) -> dict[str, Any]: ...
 def model_nodes(model: Any) -> list[dict[str, Any]]: ...
 def backend_names() -> list[str]: ...
 def session_create(
-    model: Any, backends: str | None, threads: int, seed: int, oracle: bool, memory_limit: int
+    model: Any,
+    backends: str | None,
+    threads: int,
+    seed: int,
+    oracle: bool,
+    memory_limit: int,
+    passes: str | None,
+    pass_limit: int | None,
 ) -> Any: ...
 def session_run(
     session: Any,

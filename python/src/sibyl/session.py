@@ -32,6 +32,8 @@ class SessionOptions:
     seed: int = 0  # of random operators that have none of their own
     oracle: bool = False  # every float value in double; outputs are float64 then
     memory_limit: int = 0  # bytes that the values of a run may take together; 0: none
+    passes: str | None = None  # over the graph: "all", "-all", "-NAME"; None: all where a backend other than ref runs
+    pass_limit: int | None = None  # most edits that passes may make; None: any number
 
 
 class Profile:
@@ -166,6 +168,8 @@ class InferenceSession:
             _number(options.seed, "seed", 64),
             bool(options.oracle),
             _number(options.memory_limit, "memory_limit", 64),
+            options.passes,
+            None if options.pass_limit is None else _number(options.pass_limit, "pass_limit", 64),
         )
 
     def get_inputs(self) -> list[NodeArg]:

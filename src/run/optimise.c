@@ -1,0 +1,94 @@
+#include "run/optimise.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "graph/copy.h"
+#include "run/passes/passes.h"
+
+#include <sibyl/session.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *sib_pass_name(size_t i, const char **meaning)
+{
+    size_t n, seen = 0;
+    const pass *table = passes_table(&n);
+    for (size_t at = 0; at < n; at++) {
+        size_t first = 0;
+        while (strcmp(table[first].name, table[at].name))
+            first++;
+        if (first < at || seen++ < i)
+            continue;
+        if (meaning)
+            *meaning = table[at].meaning;
+        return table[at].name;
+    }
+    return NULL;
+}
+
+void optimised_free(optimised **list)
+{
+    for (optimised *o = *list, *next; o; o = next) {
+        next = o->next;
+        graph_free(&o->graph);
+        dim_table_free(&o->dims);
+        arena_free(&o->arena);
+        mem_free(o->key);
+        mem_free(o);
+    }
+    *list = NULL;
+}
+
+static sib_code make(const graph *g, const pass_options *options, optimised *o, sib_error *err)
+{
+    size_t n;
+    const pass *table = passes_table(&n);
+    sib_code code = arena_create(&o->arena, err);
+    if (code == SIB_OK)
+        code = dim_table_copy(g->dims, &o->dims, err);
+    if (code == SIB_OK)
+        code = graph_copy(g, o->arena, o->dims, &o->graph, err);
+    return code == SIB_OK ? pass_run_all(o->graph, table, n, options, &o->edits, err) : code;
+}
+
+/* What tells graphs apart: the words and the limit. Released with mem_free. */
+static char *key_of(const pass_options *o)
+{
+    char limit[40] = "";
+    const char *words = o->passes ? o->passes : "";
+    if (o->limited)
+        snprintf(limit, sizeof limit, "%llu", (unsigned long long)o->limit);
+    size_t size = strlen(words) + strlen(limit) + 2;
+    char *key = mem_alloc(size, 1);
+    if (key)
+        snprintf(key, size, "%s|%s", words, limit);
+    return key;
+}
+
+sib_code model_optimise(sib_model *m, const pass_options *options, const optimised **out, sib_error *err)
+{
+    char *key = key_of(options);
+    sib_code code = SIB_OK;
+    if (!key)
+        return err_memory(err, 64, "the passes");
+    pthread_mutex_lock(&m->lock);
+    optimised *o = m->optimised;
+    while (o && strcmp(o->key, key))
+        o = o->next;
+    if (!o) {
+        o = mem_calloc(1, sizeof *o);
+        code = o ? make(m->onnx->graph, options, o, err) : err_memory(err, sizeof *o, "a graph");
+        if (code != SIB_OK)
+            optimised_free(&o);
+        else {
+            o->key = key;
+            o->next = m->optimised;
+            m->optimised = o;
+            key = NULL;
+        }
+    }
+    pthread_mutex_unlock(&m->lock);
+    mem_free(key);
+    *out = o;
+    return code;
+}
