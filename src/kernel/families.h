@@ -3,5 +3,6 @@
 #define KERNEL_FAMILIES_H
 
 #include "kernel/chain.h"
+#include "kernel/layout.h"
 
 #endif

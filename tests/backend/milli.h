@@ -41,6 +41,27 @@ static inline value_id case_value(milli_case *c, const char *name, const value_t
     return id;
 }
 
+/* The environment's SIBYL_TEST_BACKEND runs the milli-ops that it claims, ref the others: the same tests hold for both. */
+static inline void case_choose_backend(milli_case *c)
+{
+    const char *name = getenv("SIBYL_TEST_BACKEND");
+    const sib_backend *b = name ? backend_named(name) : NULL;
+    sib_error err = SIB_ERROR_INIT;
+    c->step.backend = backend_named("ref");
+    if (name)
+        assert_non_null(b);
+    if (!b || !b->open)
+        return;
+    CHECK_OK(b->open(&c->options, &c->self, &err), err);
+    if (b->claims(c->self, &c->step.view)) {
+        c->step.backend = b;
+        c->step.self = c->self;
+        CHECK_OK(b->prepare(c->self, &c->step.view, &c->step, &err), err);
+    } else {
+        b->close(&c->self);
+    }
+}
+
 /* in: (n_in), values; attributes: (n_attributes); specs: (n_out). The case holds views of its inputs. */
 static inline void case_make_values(milli_case *c, milli_kind kind, size_t n_in, const sib_value *const *in,
                                     size_t n_attributes, const attribute *attributes, size_t n_out,
@@ -86,8 +107,8 @@ static inline void case_make_values(milli_case *c, milli_kind kind, size_t n_in,
         c->in_values[i] = &c->graph->values[ids[i]];
     for (size_t i = 0; i < n_out; i++)
         c->out_values[i] = &c->graph->values[ids[n_in + i]];
-    c->step.backend = backend_named("ref");
     c->step.view = (node_view){c->graph, &c->graph->nodes[id], n_in, n_out, c->in_values, c->out_values};
+    case_choose_backend(c);
 }
 
 static inline void case_make(milli_case *c, milli_kind kind, size_t n_in, const sib_tensor *const *in,
@@ -144,6 +165,10 @@ static inline void case_free(milli_case *c)
 {
     for (size_t i = 0; i < CASE_MAX_IN + CASE_MAX_OUT; i++)
         sib_value_free(&c->buffers[i].value);
+    if (c->self) {
+        c->step.backend->release(&c->step);
+        c->step.backend->close(&c->self);
+    }
     graph_free(&c->graph);
     dim_table_free(&c->dims);
     arena_free(&c->arena);

@@ -60,7 +60,11 @@ static sib_code cpu_open(const sib_backend_options *options, void **self, sib_er
     cpu->packs = options ? options->packs : NULL;
     cpu->kernels = kernel_table_get();
     cpu->scratch = cpu_scratch_create();
-    return cpu->scratch ? SIB_OK : err_memory(err, sizeof *cpu, "the cpu backend");
+    if (cpu->scratch)
+        return SIB_OK;
+    mem_free(cpu);
+    *self = NULL;
+    return err_memory(err, sizeof *cpu, "the cpu backend");
 }
 
 static void cpu_close(void **self)
