@@ -1,4 +1,4 @@
-/* sibyl bench features|conv1d|peak */
+/* sibyl bench features|conv1d|peak|models */
 #include "bench.h"
 
 #include "command.h"
@@ -12,12 +12,15 @@
 
 static const cli_option options[] = {
     {"threads", 0, CLI_WHOLE, FIELD(threads), "N",
-     "threads of the figures with several, 1 to 1024\n(default: one per processor; conv1d: 1)", 1, 1024,
-     NULL},
-    {"seconds", 0, CLI_NUMBER, FIELD(seconds), "S", "measure for about S seconds (default 5)", 0, 1e6, NULL},
+     "threads of the figures with several, 1 to 1024\n(default: one per processor; conv1d, models: 1)", 1,
+     1024, NULL},
+    {"seconds", 0, CLI_NUMBER, FIELD(seconds), "S",
+     "measure for about S seconds (default 5;\nmodels: 0.5 each)", 0, 1e6, NULL},
     {"repeat", 0, CLI_WHOLE, FIELD(repeat), "N", "measure N rounds instead", 1, 1000000, NULL},
     {"peers", 0, CLI_FLAG, FIELD(peers), NULL,
-     "measure others in the same rounds: FFTW and torch,\nwhere they are installed", 0, 0, NULL},
+     "measure others in the same rounds: FFTW, torch and\nonnxruntime, where they are installed", 0, 0, NULL},
+    {"backend", 0, CLI_TEXT, FIELD(backend), "LIST", "models: backends in order of choice", 0, 0, NULL},
+    {"dim", 0, CLI_LIST, FIELD(dims), "T=N", "models: size of a symbolic dim, for random inputs", 0, 0, NULL},
     {"monitor", 0, CLI_NUMBER, FIELD(monitor), "S",
      "read CPU and memory every S seconds, for the JSON document", 0.0009999, 1e6, NULL},
     {"json", 0, CLI_FLAG, FIELD(json), NULL, "print one JSON document instead of a table", 0, 0, NULL},
@@ -27,40 +30,62 @@ static const char more[] =
     "features  log-mel features of 30 s: microseconds per frame, one thread and several\n"
     "conv1d    the two convolutions of the speech stem in float32, float16 and bfloat16\n"
     "peak      fused multiply-adds and bytes read per second, one thread and several\n"
+    "models    runs of models: MODEL.onnx files, or folders of cases with their inputs\n"
     "\n"
-    "torch is looked for by $SIBYL_PYTHON, or else a virtual environment beside the\n"
-    "build, or else python3.\n";
+    "torch and onnxruntime are looked for by $SIBYL_PYTHON, or else a virtual environment\n"
+    "beside the build, or else python3; $SIBYL_ONNXRUNTIME names onnxruntime's library.\n";
 
 static const struct {
     const char *name;
     int (*run)(const bench_settings *settings);
-} benches[] = {{"features", bench_features}, {"conv1d", bench_conv1d}, {"peak", bench_peak}};
+    bool operands; /* takes names behind its own */
+} benches[] = {{"features", bench_features, false},
+               {"conv1d", bench_conv1d, false},
+               {"peak", bench_peak, false},
+               {"models", bench_models, true}};
 
-static int bench(const cli_command *self, int argc, char **argv)
+static int run_named(const cli_command *self, bench_settings *settings, int n, char **argv)
 {
-    bench_settings settings = {.seconds = 5};
-    int n, code;
-    if (!cli_begin(self, argc, argv, &settings, &n, &code))
-        return code;
-    if (n != 1)
-        return cli_usage(self, "bench takes one of features, conv1d and peak, got %d names", n);
-    for (size_t i = 0; i < sizeof benches / sizeof *benches; i++)
-        if (strcmp(argv[0], benches[i].name) == 0)
-            return benches[i].run(&settings);
+    for (size_t i = 0; i < sizeof benches / sizeof *benches; i++) {
+        if (strcmp(argv[0], benches[i].name) != 0)
+            continue;
+        if (benches[i].operands && n == 1)
+            return cli_usage(self, "bench %s takes names behind it: files or folders", benches[i].name);
+        if (!benches[i].operands && n > 1)
+            return cli_usage(self, "bench %s takes no name behind it, got '%s'", benches[i].name, argv[1]);
+        settings->operands = argv + 1;
+        settings->n_operands = n - 1;
+        return benches[i].run(settings);
+    }
     return cli_usage(self, "unknown benchmark '%s'", argv[0]);
 }
 
+static int bench(const cli_command *self, int argc, char **argv)
+{
+    bench_settings settings = {0};
+    int n, code;
+    if (!cli_begin(self, argc, argv, &settings, &n, &code))
+        return code;
+    if (n < 1)
+        code = cli_usage(self, "bench takes one of features, conv1d, peak and models");
+    else
+        code = run_named(self, &settings, n, argv);
+    free(settings.dims.items);
+    return code;
+}
+
 const cli_command command_bench = {.name = "bench",
-                                   .summary = "measure features, convolutions or the machine",
-                                   .operands = "features|conv1d|peak [options]",
+                                   .summary = "measure features, convolutions, the machine or models",
+                                   .operands = "features|conv1d|peak|models [MODEL|FOLDER...] [options]",
                                    .options = options,
                                    .more = more,
                                    .run = bench};
 
 /* ---- Measuring ---- */
 
-#define MIN_ROUNDS 5
-#define MAX_ROUNDS 1000000
+#define MIN_ROUNDS      5
+#define DEFAULT_SECONDS 5.0
+#define MAX_ROUNDS      1000000
 
 /* Twice: the first finds the caches as the figure before has left them, the second counts. */
 static void measure(bench_figure *f, size_t round)
@@ -95,16 +120,17 @@ int bench_run(bench_figure *figures, size_t n, const bench_settings *settings, c
 {
     size_t rounds = 0, capacity = 0;
     size_t wanted = settings->repeat ? (size_t)settings->repeat : MAX_ROUNDS;
+    double budget = settings->seconds > 0 ? settings->seconds : DEFAULT_SECONDS;
     cli_progress progress;
     cli_progress_begin(&progress, 1);
     sib_timer timer = sib_timer_start();
     while (rounds < wanted) {
         double spent = sib_timer_seconds(&timer);
-        if (!settings->repeat && rounds >= MIN_ROUNDS && spent > settings->seconds)
+        if (!settings->repeat && rounds >= MIN_ROUNDS && spent > budget)
             break;
         if (!make_room(figures, n, rounds, &capacity))
             return cli_fail("memory for %zu rounds could not be had", capacity);
-        double part = settings->repeat ? (double)rounds / (double)wanted : spent / settings->seconds;
+        double part = settings->repeat ? (double)rounds / (double)wanted : spent / budget;
         cli_progress_show(&progress, part, "measuring", what);
         for (size_t i = 0; i < n; i++)
             measure(&figures[i], rounds);

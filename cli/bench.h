@@ -2,14 +2,19 @@
 #ifndef CLI_BENCH_H
 #define CLI_BENCH_H
 
+#include "options.h"
 #include "words.h"
 
 typedef struct bench_settings {
     bool json, peers;
-    long threads;   /* 0: one per processor */
-    long repeat;    /* rounds; 0: by time */
-    double seconds; /* for all rounds together */
-    double monitor; /* seconds between readings; 0: none */
+    long threads;        /* 0: one per processor */
+    long repeat;         /* rounds; 0: by time */
+    double seconds;      /* for all rounds together; 0: the benchmark's own choice */
+    double monitor;      /* seconds between readings; 0: none */
+    const char *backend; /* of sessions; NULL: all */
+    cli_list dims;       /* T=100, for random inputs */
+    char **operands;     /* (n_operands) what stands behind the benchmark's name */
+    int n_operands;
 } bench_settings;
 
 /* One figure: measured once a round, in turns with the others, so that whatever disturbs the machine disturbs
@@ -69,5 +74,6 @@ double bench_uniform(uint64_t *state);
 int bench_features(const bench_settings *settings);
 int bench_conv1d(const bench_settings *settings);
 int bench_peak(const bench_settings *settings);
+int bench_models(const bench_settings *settings);
 
 #endif

@@ -1,4 +1,5 @@
 /* sibyl conform: cases of the ONNX backend tests, run and compared. */
+#include "case_files.h"
 #include "command.h"
 #include "conform_case.h"
 #include "files.h"
@@ -6,15 +7,11 @@
 #include "pass_words.h"
 #include "words.h"
 
-#include <dirent.h>
 #include <fnmatch.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Cases stand at most so deep below the folder that is named. */
-#define DEPTH_LIMIT 6
 
 typedef struct settings {
     const char *backend, *filter, *json, *junit, *manifest;
@@ -93,12 +90,14 @@ static const char more[] =
 typedef struct case_list {
     conform_case *items; /* (n) */
     size_t n, capacity;
+    const char *filter; /* for names, or NULL */
 } case_list;
 
-static void add_case(case_list *list, const char *path, const char *filter)
+static void add_case(void *context, const char *path)
 {
+    case_list *list = context;
     char *name = file_stem(path);
-    if (filter && fnmatch(filter, name, 0) != 0) {
+    if (list->filter && fnmatch(list->filter, name, 0) != 0) {
         free(name);
         return;
     }
@@ -112,32 +111,6 @@ static void add_case(case_list *list, const char *path, const char *filter)
         list->capacity = more_room;
     }
     list->items[list->n++] = (conform_case){.path = cli_format("%s", path), .name = name};
-}
-
-static int visible(const struct dirent *e)
-{
-    return e->d_name[0] != '.';
-}
-
-static void find_cases(case_list *list, const char *folder, const char *filter, int depth)
-{
-    struct dirent **entries = NULL;
-    char *model = file_join(folder, "model.onnx");
-    bool is_case = access(model, F_OK) == 0;
-    free(model);
-    if (is_case) {
-        add_case(list, folder, filter);
-        return;
-    }
-    int n = depth < DEPTH_LIMIT ? scandir(folder, &entries, visible, alphasort) : 0;
-    for (int i = 0; i < n; i++) {
-        char *inside = file_join(folder, entries[i]->d_name);
-        if (file_is_folder(inside))
-            find_cases(list, inside, filter, depth + 1);
-        free(inside);
-        free(entries[i]);
-    }
-    free(entries);
 }
 
 /* ---- Cases whose reference is off ------------------------------------------------------------------------ */
@@ -397,7 +370,7 @@ static int conform(const cli_command *self, int argc, char **argv)
         return code;
     if (n_folders == 0)
         return cli_usage(self, "no folder: name one that holds cases");
-    case_list cases = {0};
+    case_list cases = {.filter = s.filter};
     exceptions known = {0};
     if (s.rtol < 0 || s.atol < 0)
         return cli_usage(self, "a tolerance is not negative");
@@ -406,7 +379,7 @@ static int conform(const cli_command *self, int argc, char **argv)
         return CLI_FAILED;
     }
     for (int i = 0; i < n_folders; i++)
-        find_cases(&cases, argv[i], s.filter, 0);
+        case_find(argv[i], add_case, &cases);
     sib_timer timer = sib_timer_start();
     code = CLI_DONE;
     if (cases.n) {

@@ -1,125 +1,17 @@
 /* A case passes when every output of every data set was compared and none differs. */
 #include "conform_case.h"
 
+#include "case_files.h"
 #include "files.h"
 #include "words.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* Values of one side, in order of the model's inputs or outputs. */
-typedef struct values {
-    size_t n;
-    sib_value **items; /* (n), NULL where there is none */
-} values;
-
-static void values_free(values *v)
-{
-    for (size_t i = 0; v->items && i < v->n; i++)
-        sib_value_free(&v->items[i]);
-    free(v->items);
-    *v = (values){0};
-}
 
 static void fail(conform_case *c, const char *where, const char *why)
 {
     snprintf(c->reason, sizeof c->reason, "%s%s%s", where, *where ? ": " : "", why);
-}
-
-/* The test data of release 1.12 and before hold bfloat16 as uint16 of the same bits: those are taken for what the model
-   wants. */
-static void recast_bfloat16(conform_case *c, const sib_value_info *like, sib_value **v)
-{
-    const sib_tensor *t = *v ? sib_value_tensor(*v) : NULL;
-    sib_tensor *wrapped = NULL, *copy = NULL;
-    sib_value *made = NULL;
-    if (!t || like->dtype != SIB_BF16 || sib_tensor_dtype(t) != SIB_U16)
-        return;
-    if (sib_tensor_wrap(SIB_BF16, sib_tensor_rank(t), sib_tensor_dims(t), sib_tensor_strides(t),
-                        sib_tensor_data(t), NULL, NULL, &wrapped, NULL) == SIB_OK &&
-        sib_tensor_copy(wrapped, &copy, NULL) == SIB_OK &&
-        sib_value_from_tensor(copy, &made, NULL) == SIB_OK) {
-        sib_value_free(v);
-        *v = made;
-        c->recast = true;
-    }
-    sib_tensor_free(&wrapped);
-    sib_tensor_free(&copy);
-}
-
-/* Reads FOLDER/KIND_i.pb, NULL where there is no such file. */
-static bool load_one(conform_case *c, const char *folder, const char *kind, size_t i,
-                     const sib_value_info *like, sib_value **out, char **name)
-{
-    sib_error err = SIB_ERROR_INIT;
-    char *file = cli_format("%s/%s_%zu.pb", folder, kind, i);
-    bool ok = access(file, F_OK) != 0 || sib_value_load_pb(file, like, out, name, &err) == SIB_OK;
-    if (!ok)
-        fail(c, file, err.message);
-    else
-        recast_bfloat16(c, like, out);
-    free(file);
-    return ok;
-}
-
-/* The place of the input that a file is for: files are numbered as the inputs that have no default are, unless there are
-   as many as inputs in all. */
-static size_t *input_places(const sib_model *m, const char *folder, size_t *n)
-{
-    sib_model_info info;
-    sib_value_info in;
-    sib_model_get_info(m, &info);
-    size_t *places = cli_take(info.n_inputs + 1, sizeof *places), needed = 0, files = 0;
-    for (size_t i = 0; sib_model_input(m, i, &in); i++)
-        if (!in.optional_input)
-            places[needed++] = i;
-    for (bool there = true; there; files += there) {
-        char *file = cli_format("%s/input_%zu.pb", folder, files);
-        there = access(file, F_OK) == 0;
-        free(file);
-    }
-    *n = needed;
-    if (files > needed) {
-        for (size_t i = 0; i < info.n_inputs; i++)
-            places[i] = i;
-        *n = info.n_inputs;
-    }
-    return places;
-}
-
-static bool load_inputs(conform_case *c, const sib_model *m, const char *folder, values *out)
-{
-    sib_model_info info;
-    sib_value_info like;
-    size_t n;
-    size_t *places = input_places(m, folder, &n);
-    bool ok = true;
-    sib_model_get_info(m, &info);
-    out->n = info.n_inputs;
-    out->items = cli_take(out->n + 1, sizeof *out->items);
-    for (size_t i = 0; i < n && ok; i++) {
-        sib_model_input(m, places[i], &like);
-        ok = load_one(c, folder, "input", i, &like, &out->items[places[i]], NULL);
-    }
-    free(places);
-    return ok;
-}
-
-static bool load_outputs(conform_case *c, const sib_model *m, const char *folder, values *out)
-{
-    sib_model_info info;
-    sib_value_info like;
-    bool ok = true;
-    sib_model_get_info(m, &info);
-    out->n = info.n_outputs;
-    out->items = cli_take(out->n + 1, sizeof *out->items);
-    for (size_t i = 0; i < out->n && ok; i++) {
-        sib_model_output(m, i, &like);
-        ok = load_one(c, folder, "output", i, &like, &out->items[i], NULL);
-    }
-    return ok;
 }
 
 /* ---- Draws ------------------------------------------------------------------------------------------ */
@@ -246,16 +138,15 @@ static bool compare(conform_case *c, const sib_model *m, size_t i, const sib_val
 static bool run_set(conform_case *c, sib_session *session, const char *folder, const conform_settings *s)
 {
     const sib_model *m = sib_session_model(session);
-    values in = {0}, expected = {0}, got = {0};
-    bool ok = load_inputs(c, m, folder, &in) && load_outputs(c, m, folder, &expected);
+    case_values in = {0}, expected = {0}, got = {0};
+    case_reading reading = {0};
+    bool ok = case_load_inputs(m, folder, &in, &reading) && case_load_outputs(m, folder, &expected, &reading);
     sib_named_value *given = cli_take(in.n + 1, sizeof *given);
-    size_t n = 0;
-    for (size_t i = 0; ok && i < in.n; i++) {
-        sib_value_info info;
-        if (in.items[i] && sib_model_input(m, i, &info))
-            given[n++] = (sib_named_value){info.name, in.items[i]};
-    }
-    if (ok) {
+    size_t n = case_named_inputs(m, &in, given);
+    c->recast |= reading.recast;
+    if (!ok)
+        fail(c, "", reading.why);
+    else {
         sib_error err = SIB_ERROR_INIT;
         got.n = expected.n;
         got.items = cli_take(got.n + 1, sizeof *got.items);
@@ -281,9 +172,9 @@ static bool run_set(conform_case *c, sib_session *session, const char *folder, c
         ok = false;
     }
     free(given);
-    values_free(&in);
-    values_free(&expected);
-    values_free(&got);
+    case_values_free(&in);
+    case_values_free(&expected);
+    case_values_free(&got);
     return ok;
 }
 

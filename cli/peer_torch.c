@@ -1,5 +1,6 @@
 #include "peer_torch.h"
 
+#include "peer_python.h"
 #include "torch_peer_script.h"
 #include "words.h"
 
@@ -13,9 +14,6 @@
 #include <unistd.h>
 
 extern char **environ;
-
-/* Where a Python is looked for beside the command, as built and as copied to the top of the build folder. */
-static const char *const beside[] = {"/../../venv/bin/python", "/venv/bin/python", "/../venv/bin/python"};
 
 struct peer_torch {
     pid_t pid;
@@ -94,21 +92,14 @@ static bool try_python(peer_torch *p, const char *python, char *why, size_t byte
 
 static bool find_python(peer_torch *p, char *why, size_t bytes)
 {
-    const char *named = getenv("SIBYL_PYTHON");
-    char self[3500], path[4096];
-    if (named)
-        return try_python(p, named, why, bytes);
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[length > 0 ? length : 0] = '\0';
-    char *slash = strrchr(self, '/');
-    if (slash)
-        *slash = '\0';
-    for (size_t i = 0; slash && i < sizeof beside / sizeof *beside; i++) {
-        snprintf(path, sizeof path, "%s%s", self, beside[i]);
-        if (access(path, X_OK) == 0 && try_python(p, path, why, bytes))
-            return true;
+    char *paths[PEER_PYTHONS];
+    size_t n = peer_pythons(paths);
+    bool found = false;
+    for (size_t i = 0; i < n; i++) {
+        found = found || try_python(p, paths[i], why, bytes);
+        free(paths[i]);
     }
-    return try_python(p, "python3", why, bytes);
+    return found;
 }
 
 peer_torch *peer_torch_open(char *why, size_t bytes)

@@ -141,7 +141,7 @@ class Usage(Case):
         self.fails(2, "empty", "features", "")
         self.fails(2, "empty", "features", "a.wav", "-o", "")
         self.fails(2, "only once", "features", "-", "-")
-        self.fails(2, "one of features, conv1d and peak", "bench")
+        self.fails(2, "one of features, conv1d, peak and models", "bench")
         self.fails(2, "unknown benchmark 'x'", "bench", "x")
         self.fails(2, ["--repeat", "'0'"], "bench", "peak", "--repeat", "0")
         self.assertEqual(self.names(), ["a.wav"])
@@ -690,7 +690,7 @@ class Diff(Model):
         self.fails(1, "'x' is missing", "diff", "m.onnx")
 
 
-class Conform(Model):
+class Cases(Model):
     def setUp(self):
         super().setUp()
         for name, y in (("test_good", (22.5, 0)), ("test_wrong", (22.5, 1)), ("test_shape", (22.5,))):
@@ -702,6 +702,8 @@ class Conform(Model):
         self.write(f"cases/{name}/test_data_set_0/input_0.pb", w.floats("x", [1, 2, 3], [1, 3]))
         self.write(f"cases/{name}/test_data_set_0/output_0.pb", w.floats("y", y, [1, len(y)]))
 
+
+class Conform(Cases):
     def test_verdicts(self):
         result = sibyl("conform", "cases", "-j", "2", "-v", "--json", "r.json", "--junit", "r.xml", folder=self.folder)
         text = result.stdout.decode()
@@ -816,6 +818,44 @@ class Bench(Case):
         document = json.loads(self.done("bench", "conv1d", "--repeat", "1", "--json"))
         self.assertEqual(len(document["figures"]), 7)
         self.assertTrue(all(f["unit"] == "GFLOP/s" for f in document["figures"]))
+
+
+class BenchModels(Cases):
+    absent = dict(os.environ, SIBYL_PYTHON="/nonexistent/python")
+
+    def bench(self, *arguments):
+        return self.done("bench", "models", *arguments, "--repeat", "2", env=self.absent)
+
+    def test_cases_and_files(self):
+        document = json.loads(self.bench("cases/test_good", "cases/test_wrong", "--json", "--backend", "ref"))
+        self.assertEqual([m["name"] for m in document["models"]], ["test_good", "test_wrong"])
+        for model in document["models"]:
+            side = model["sibyl"]
+            self.assertGreater(side["n"], 1)
+            self.assertTrue(0 < side["min"] <= side["median"] <= side["p95"] <= side["max"])
+            self.assertNotIn("onnxruntime", model)
+        text = self.bench("m.onnx", "--dim", "N=3")
+        self.assertRegex(text, r"(?m)^m +\d+ +[0-9.]+ +[0-9.]+$")
+
+    def test_without_a_peer(self):
+        text = self.bench("cases/test_good", "--peers")
+        self.assertIn("onnxruntime: skipped, /nonexistent/python has no onnxruntime", text)
+        other = dict(self.absent, SIBYL_ONNXRUNTIME="/nonexistent/lib.so")
+        text = self.done("bench", "models", "cases/test_good", "--peers", "--repeat", "2", env=other)
+        self.assertIn("/nonexistent/lib.so", text)
+
+    def test_a_model_that_cannot_run_is_skipped(self):
+        self.write("bad/model.onnx", b"no model")
+        document = json.loads(self.bench("bad", "cases/test_good", "--json"))
+        self.assertIn("skipped", document["models"][0]["sibyl"])
+        self.assertIn("n", document["models"][1]["sibyl"])
+
+    def test_misuse(self):
+        self.fails(2, "files or folders", "bench", "models")
+        self.fails(2, "no name behind it, got 'x'", "bench", "peak", "x")
+        (self.folder / "none").mkdir()
+        self.fails(1, "no model was found", "bench", "models", "none", env=self.absent)
+        self.assertEqual(sibyl("bench", "models", "theirs", folder=self.folder).returncode, 1)
 
 
 if __name__ == "__main__":

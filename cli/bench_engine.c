@@ -1,0 +1,92 @@
+#include "bench_engine.h"
+
+#include "words.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct engine {
+    engine_kind kind;
+    sib_session *session;
+    size_t n_inputs, n_outputs;
+    const sib_named_value *inputs; /* (n_inputs) the caller's */
+    sib_value **outputs;           /* (n_outputs) */
+    peer_ort_session *peer;
+};
+
+const char *engine_name(engine_kind kind)
+{
+    return kind == ENGINE_SIBYL ? "sibyl" : "onnxruntime";
+}
+
+static bool open_sibyl(engine *e, const engine_settings *s, const char *path, char *why, size_t bytes)
+{
+    const sib_session_options options = {.backends = s->backend, .threads = s->threads};
+    sib_error err = SIB_ERROR_INIT;
+    sib_model *model = NULL;
+    sib_model_info info;
+    bool ok = sib_model_open(path, NULL, &model, &err) == SIB_OK &&
+              sib_session_create(model, &options, &e->session, &err) == SIB_OK;
+    if (ok) {
+        sib_model_get_info(model, &info);
+        e->n_outputs = info.n_outputs;
+        e->outputs = cli_take(info.n_outputs, sizeof *e->outputs);
+    } else
+        snprintf(why, bytes, "%s", err.message);
+    sib_model_free(&model);
+    return ok;
+}
+
+engine *engine_open(engine_kind kind, const engine_settings *settings, const char *path, char *why,
+                    size_t bytes)
+{
+    engine *e = cli_take(1, sizeof *e);
+    e->kind = kind;
+    if (kind == ENGINE_ORT)
+        e->peer = peer_ort_session_open(settings->ort, path, settings->threads, why, bytes);
+    if (kind == ENGINE_ORT ? e->peer != NULL : open_sibyl(e, settings, path, why, bytes))
+        return e;
+    engine_close(e);
+    return NULL;
+}
+
+void engine_close(engine *e)
+{
+    if (!e)
+        return;
+    sib_session_free(&e->session);
+    peer_ort_session_close(e->peer);
+    free(e->outputs);
+    free(e);
+}
+
+bool engine_bind(engine *e, size_t n, const sib_named_value *inputs, char *why, size_t bytes)
+{
+    e->n_inputs = n;
+    e->inputs = inputs;
+    return !e->peer || peer_ort_bind(e->peer, n, inputs, why, bytes);
+}
+
+static bool run_sibyl(engine *e, sib_value **out, char *why, size_t bytes)
+{
+    sib_error err = SIB_ERROR_INIT;
+    if (sib_session_run(e->session, e->n_inputs, e->inputs, 0, NULL, out, NULL, &err) == SIB_OK)
+        return true;
+    snprintf(why, bytes, "%s", err.message);
+    return false;
+}
+
+bool engine_run(engine *e, char *why, size_t bytes)
+{
+    if (e->peer)
+        return peer_ort_run(e->peer, why, bytes);
+    bool ok = run_sibyl(e, e->outputs, why, bytes);
+    for (size_t i = 0; i < e->n_outputs; i++)
+        sib_value_free(&e->outputs[i]);
+    return ok;
+}
+
+bool engine_outputs(engine *e, sib_value **out, char *why, size_t bytes)
+{
+    return e->peer ? peer_ort_run_values(e->peer, out, why, bytes) : run_sibyl(e, out, why, bytes);
+}

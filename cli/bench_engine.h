@@ -1,0 +1,36 @@
+/* A model made ready in Sibyl or in onnxruntime, to be run and timed in turns. */
+#ifndef CLI_BENCH_ENGINE_H
+#define CLI_BENCH_ENGINE_H
+
+#include "peer_ort.h"
+
+#include <sibyl/sibyl.h>
+
+typedef enum engine_kind { ENGINE_SIBYL, ENGINE_ORT, ENGINE_KINDS } engine_kind;
+
+typedef struct engine_settings {
+    const char *backend; /* of Sibyl's sessions; NULL: all */
+    unsigned threads;
+    peer_ort *ort; /* NULL: none */
+} engine_settings;
+
+typedef struct engine engine;
+
+/* "sibyl", "onnxruntime" */
+const char *engine_name(engine_kind kind);
+
+/* Loads the model at path. NULL with words in why (bytes). */
+engine *engine_open(engine_kind kind, const engine_settings *settings, const char *path, char *why,
+                    size_t bytes);
+void engine_close(engine *e);
+
+/* The inputs of the runs to come, which must outlive the engine: (n) */
+bool engine_bind(engine *e, size_t n, const sib_named_value *inputs, char *why, size_t bytes);
+
+/* One run; its outputs are made and dropped. */
+bool engine_run(engine *e, char *why, size_t bytes);
+
+/* One run whose outputs the caller owns: (n_outputs of the model), NULL for what is no tensor. */
+bool engine_outputs(engine *e, sib_value **out, char *why, size_t bytes);
+
+#endif

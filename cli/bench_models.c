@@ -1,0 +1,397 @@
+/* sibyl bench models: runs of models, in Sibyl and, in the same rounds, in onnxruntime. */
+#include "bench.h"
+#include "bench_engine.h"
+#include "case_files.h"
+#include "command.h"
+#include "files.h"
+#include "model_inputs.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A round is a block of runs of one engine and a block of the other, each about so long. */
+#define BLOCK_SECONDS   0.002
+#define DEFAULT_SECONDS 0.5 /* a model */
+#define MIN_ROUNDS      3
+#define NAME_WIDTH      28
+
+/* Outputs of the two engines may differ so much: other order of sums, other approximations. */
+static const sib_tolerance agreement = {.rtol = 1e-2, .atol = 1e-3};
+
+typedef struct side {
+    char why[640];  /* why it could not be measured, or "" */
+    double *us;     /* (n) microseconds of each run */
+    size_t n, room; /* room: of us */
+    double first;   /* microseconds of the first run after opening */
+    sib_series series;
+} side;
+
+typedef struct model_case {
+    char *path, *name; /* the file and what it is called; released with free */
+    char *data;        /* folder with inputs, or NULL: random ones */
+    size_t nodes;
+    side sides[ENGINE_KINDS];
+    bool compared;
+    char differs[640]; /* how the two engines' outputs differ, or "" */
+} model_case;
+
+typedef struct models {
+    model_case *items; /* (n) */
+    size_t n;
+} models;
+
+/* ---- The models that are named ---------------------------------------------------------------------------- */
+
+static void add_model(models *list, char *path, char *name)
+{
+    model_case *more = cli_take(list->n + 1, sizeof *more);
+    char *folder = file_folder(path), *data = file_join(folder, "test_data_set_0");
+    if (list->n)
+        memcpy(more, list->items, list->n * sizeof *more);
+    free(list->items);
+    free(folder);
+    if (!file_is_folder(data)) {
+        free(data);
+        data = NULL;
+    }
+    list->items = more;
+    list->items[list->n++] = (model_case){.path = path, .name = name, .data = data};
+}
+
+static void add_case(void *context, const char *folder)
+{
+    add_model(context, file_join(folder, "model.onnx"), file_stem(folder));
+}
+
+static void find_models(models *list, const bench_settings *settings)
+{
+    for (int i = 0; i < settings->n_operands; i++) {
+        const char *operand = settings->operands[i];
+        if (file_is_folder(operand))
+            case_find(operand, add_case, list);
+        else
+            add_model(list, cli_format("%s", operand), file_stem(operand));
+    }
+}
+
+static void free_models(models *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        model_case *c = &list->items[i];
+        for (size_t k = 0; k < ENGINE_KINDS; k++)
+            free(c->sides[k].us);
+        free(c->path);
+        free(c->name);
+        free(c->data);
+    }
+    free(list->items);
+}
+
+/* ---- Inputs ------------------------------------------------------------------------------------------------ */
+
+typedef struct inputs {
+    case_values values;
+    model_inputs drawn;
+    const sib_named_value *named; /* (n) names are the model's */
+    sib_named_value *own;         /* (n) or NULL */
+    size_t n, n_outputs;
+    sib_model *model;
+} inputs;
+
+static void free_inputs(inputs *in)
+{
+    case_values_free(&in->values);
+    model_inputs_free(&in->drawn);
+    free(in->own);
+    sib_model_free(&in->model);
+}
+
+/* Opens the model for its names; the inputs are those of its first data set, or random. */
+static bool read_inputs(model_case *c, const bench_settings *settings, inputs *in, char *why, size_t bytes)
+{
+    const input_settings draw = {.random = "1", .dims = settings->dims};
+    sib_model_info info;
+    sib_error err = SIB_ERROR_INIT;
+    case_reading reading = {0};
+    *in = (inputs){0};
+    if (sib_model_open(c->path, NULL, &in->model, &err) != SIB_OK) {
+        snprintf(why, bytes, "%s", err.message);
+        return false;
+    }
+    sib_model_get_info(in->model, &info);
+    c->nodes = info.n_nodes;
+    in->n_outputs = info.n_outputs;
+    if (!c->data) {
+        bool ok = model_inputs_read(in->model, &draw, &in->drawn);
+        in->named = in->drawn.items;
+        in->n = in->drawn.n;
+        snprintf(why, bytes, "inputs could not be made");
+        return ok;
+    }
+    if (!case_load_inputs(in->model, c->data, &in->values, &reading)) {
+        snprintf(why, bytes, "%s", reading.why);
+        return false;
+    }
+    in->own = cli_take(in->values.n, sizeof *in->own);
+    in->n = case_named_inputs(in->model, &in->values, in->own);
+    in->named = in->own;
+    return true;
+}
+
+/* ---- Measuring --------------------------------------------------------------------------------------------- */
+
+/* Runs n times and keeps the times. */
+static bool run_block(engine *e, side *s, size_t n)
+{
+    if (s->n + n > s->room) {
+        s->room = 2 * s->room + n;
+        double *grown = realloc(s->us, s->room * sizeof *grown);
+        if (!grown) {
+            snprintf(s->why, sizeof s->why, "memory for the times of %zu runs could not be had", s->room);
+            return false;
+        }
+        s->us = grown;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint64_t begin = sib_time_ns();
+        if (!engine_run(e, s->why, sizeof s->why))
+            return false;
+        s->us[s->n++] = (double)(sib_time_ns() - begin) * 1e-3;
+    }
+    return true;
+}
+
+/* Opens an engine and runs it once, and then until its time is known. Gives the runs of a block, 0 on a failure. */
+static size_t make_ready(engine_kind kind, const engine_settings *es, const model_case *c, const inputs *in,
+                         engine **out, side *s)
+{
+    double seconds = 0;
+    *out = engine_open(kind, es, c->path, s->why, sizeof s->why);
+    if (!*out || !engine_bind(*out, in->n, in->named, s->why, sizeof s->why))
+        return 0;
+    for (int i = 0; i < 4 && (i < 2 || seconds < BLOCK_SECONDS); i++) {
+        sib_timer timer = sib_timer_start();
+        if (!engine_run(*out, s->why, sizeof s->why))
+            return 0;
+        seconds = sib_timer_seconds(&timer);
+        s->first = i == 0 ? 1e6 * seconds : s->first;
+    }
+    return seconds < BLOCK_SECONDS ? (size_t)(BLOCK_SECONDS / fmax(seconds, 1e-7)) : 1;
+}
+
+static void compare(model_case *c, engine *const engines[ENGINE_KINDS], const inputs *in)
+{
+    sib_value **a = cli_take(in->n_outputs, sizeof *a), **b = cli_take(in->n_outputs, sizeof *b);
+    sib_value_info info;
+    sib_comparison r;
+    sib_error err = SIB_ERROR_INIT;
+    bool ok = engine_outputs(engines[ENGINE_SIBYL], a, c->differs, sizeof c->differs) &&
+              engine_outputs(engines[ENGINE_ORT], b, c->differs, sizeof c->differs);
+    for (size_t i = 0; i < in->n_outputs && ok; i++) {
+        if (!a[i] || !b[i])
+            continue;
+        sib_model_output(in->model, i, &info);
+        if (sib_value_compare(a[i], b[i], &agreement, &r, &err) != SIB_OK)
+            snprintf(c->differs, sizeof c->differs, "%.200s: %s", info.name, err.message);
+        else if (!r.equal)
+            snprintf(c->differs, sizeof c->differs, "%s: %llu of %llu elements, the worst %.6g against %.6g",
+                     info.name, (unsigned long long)r.n_different, (unsigned long long)r.count, r.worst_a,
+                     r.worst_b);
+    }
+    c->compared = ok;
+    for (size_t i = 0; i < in->n_outputs; i++) {
+        sib_value_free(&a[i]);
+        sib_value_free(&b[i]);
+    }
+    free(a);
+    free(b);
+}
+
+/* Blocks of both in turns, each begun with a run that does not count: it finds the caches as the other left them. */
+static void measure_rounds(model_case *c, const bench_settings *settings, engine *engines[ENGINE_KINDS],
+                           size_t block[ENGINE_KINDS])
+{
+    double budget = settings->seconds > 0 ? settings->seconds : DEFAULT_SECONDS;
+    size_t wanted = settings->repeat ? (size_t)settings->repeat : SIZE_MAX;
+    sib_timer timer = sib_timer_start();
+    for (size_t round = 0; round < wanted; round++) {
+        if (!settings->repeat && round >= MIN_ROUNDS && sib_timer_seconds(&timer) > budget)
+            break;
+        for (size_t k = 0; k < ENGINE_KINDS; k++) {
+            side *s = &c->sides[k];
+            if (!block[k])
+                continue;
+            bool counts = block[k] > 1 ? engine_run(engines[k], s->why, sizeof s->why) : true;
+            if (!counts || !run_block(engines[k], s, block[k]))
+                block[k] = 0;
+        }
+    }
+}
+
+static void measure_case(model_case *c, const bench_settings *settings, const engine_settings *es)
+{
+    engine *engines[ENGINE_KINDS] = {NULL};
+    size_t block[ENGINE_KINDS] = {0};
+    side *ours = &c->sides[ENGINE_SIBYL];
+    inputs in;
+    if (read_inputs(c, settings, &in, ours->why, sizeof ours->why)) {
+        *ours->why = '\0';
+        for (size_t k = 0; k < ENGINE_KINDS; k++)
+            if (k == ENGINE_SIBYL || es->ort)
+                block[k] = make_ready((engine_kind)k, es, c, &in, &engines[k], &c->sides[k]);
+        if (block[ENGINE_SIBYL] && block[ENGINE_ORT])
+            compare(c, engines, &in);
+        measure_rounds(c, settings, engines, block);
+        for (size_t k = 0; k < ENGINE_KINDS; k++)
+            engine_close(engines[k]);
+    }
+    for (size_t k = 0; k < ENGINE_KINDS; k++)
+        if (sib_series_stats(c->sides[k].us, c->sides[k].n, &c->sides[k].series, NULL, NULL) != SIB_OK)
+            c->sides[k].n = 0;
+    free_inputs(&in);
+}
+
+/* ---- Telling ----------------------------------------------------------------------------------------------- */
+
+static json_t *side_to_json(const side *s)
+{
+    if (!s->n || *s->why)
+        return json_pack("{s:o}", "skipped", cli_json_text(s->why));
+    return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f}", "n", (json_int_t)s->n, "min", s->series.min, "median",
+                     s->series.median, "p95", s->series.p95, "max", s->series.max, "first", s->first);
+}
+
+static void tell_side(const side *s)
+{
+    if (s->n)
+        printf(" %11.1f %11.1f", s->series.median, s->series.min);
+    else
+        printf(" %11s %11s", "-", "-");
+}
+
+static void tell_case(bench_report *report, json_t *list, const model_case *c)
+{
+    const side *ours = &c->sides[ENGINE_SIBYL], *theirs = &c->sides[ENGINE_ORT];
+    json_t *row = json_pack("{s:o, s:I, s:o}", "name", cli_json_text(c->name), "nodes", (json_int_t)c->nodes,
+                            "sibyl", side_to_json(ours));
+    if (report->settings->peers)
+        json_object_set_new(row, "onnxruntime", side_to_json(theirs));
+    if (c->compared)
+        json_object_set_new(row, "agrees", json_boolean(!*c->differs));
+    if (ours->n && theirs->n) {
+        json_object_set_new(row, "ratio", json_real(ours->series.median / theirs->series.median));
+        json_object_set_new(row, "ratio_min", json_real(ours->series.min / theirs->series.min));
+    }
+    json_array_append_new(list, row);
+    if (report->settings->json)
+        return;
+    printf("%-*.*s %5zu", NAME_WIDTH, NAME_WIDTH, c->name, c->nodes);
+    tell_side(ours);
+    if (report->settings->peers) {
+        tell_side(theirs);
+        if (ours->n && theirs->n)
+            printf(" %8.3f %8.3f%s", ours->series.median / theirs->series.median,
+                   ours->series.min / theirs->series.min, *c->differs ? "  differs" : "");
+    }
+    putchar('\n');
+    fflush(stdout);
+}
+
+/* What was skipped and what differs, and the mean and worst of the ratios. */
+static void tell_summary(bench_report *report, const models *list)
+{
+    double sum = 0, sum_min = 0, worst = 0;
+    const char *worst_name = "";
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++) {
+        const model_case *c = &list->items[i];
+        const side *ours = &c->sides[ENGINE_SIBYL], *theirs = &c->sides[ENGINE_ORT];
+        for (size_t k = 0; k < ENGINE_KINDS; k++)
+            if (*c->sides[k].why)
+                bench_report_note(report, "%s: %s skipped, %.300s", c->name, engine_name((engine_kind)k),
+                                  c->sides[k].why);
+        if (*c->differs)
+            bench_report_note(report, "%s: outputs differ, %s", c->name, c->differs);
+        if (!ours->n || !theirs->n)
+            continue;
+        double ratio = ours->series.median / theirs->series.median;
+        sum += log(ratio);
+        sum_min += log(ours->series.min / theirs->series.min);
+        n++;
+        if (ratio > worst) {
+            worst = ratio;
+            worst_name = c->name;
+        }
+    }
+    if (!n)
+        return;
+    const bench_ratio ratios[] = {
+        {.name = "geometric mean of ratios, medians", .value = exp(sum / (double)n), .bar = 1},
+        {.name = "geometric mean of ratios, minima", .value = exp(sum_min / (double)n)},
+        {.name = "worst ratio", .value = worst, .bar = 1}};
+    if (!report->settings->json)
+        putchar('\n');
+    bench_report_ratios(report, ratios, 3);
+    bench_report_note(report, "%zu models compared; worst: %s", n, worst_name);
+}
+
+static void open_peer(bench_report *report, engine_settings *es)
+{
+    char why[600];
+    if (!report->settings->peers)
+        return;
+    es->ort = peer_ort_open(why, sizeof why);
+    if (es->ort)
+        bench_report_note(
+            report, "onnxruntime %s through its C interface; inputs bound before, outputs made by each run",
+            peer_ort_version(es->ort));
+    else
+        bench_report_note(report, "onnxruntime: skipped, %s", why);
+}
+
+/* False where no model could be measured. */
+static bool measure_all(bench_report *report, models *list, const engine_settings *es)
+{
+    bool any = false;
+    const bench_settings *settings = report->settings;
+    json_t *rows = json_array();
+    cli_progress progress;
+    if (!settings->json) {
+        printf("microseconds a run, %u thread%s; ratio: sibyl / onnxruntime\n\n%-*s %5s %11s %11s",
+               es->threads, es->threads == 1 ? "" : "s", NAME_WIDTH, "model", "nodes", "sibyl", "min");
+        printf(settings->peers ? " %11s %11s %8s %8s\n" : "\n", "onnxruntime", "min", "ratio", "of min");
+    }
+    cli_progress_begin(&progress, list->n);
+    for (size_t i = 0; i < list->n; i++) {
+        progress.item = i;
+        cli_progress_show(&progress, 0, "measuring", list->items[i].name);
+        measure_case(&list->items[i], settings, es);
+        cli_progress_clear(&progress);
+        tell_case(report, rows, &list->items[i]);
+        any |= list->items[i].sides[ENGINE_SIBYL].n > 0;
+    }
+    bench_report_value(report, "models", rows);
+    tell_summary(report, list);
+    return any;
+}
+
+int bench_models(const bench_settings *settings)
+{
+    models list = {0};
+    bench_report report;
+    engine_settings es = {.backend = settings->backend,
+                          .threads = settings->threads ? (unsigned)settings->threads : 1};
+    find_models(&list, settings);
+    int code = list.n ? bench_report_begin(&report, settings, "models")
+                      : cli_fail("no model was found; name files, or folders with cases");
+    if (code == CLI_DONE) {
+        open_peer(&report, &es);
+        code = measure_all(&report, &list, &es) ? CLI_DONE : CLI_FAILED;
+        bench_report_end(&report);
+        peer_ort_close(es.ort);
+    }
+    free_models(&list);
+    return code;
+}
