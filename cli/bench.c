@@ -20,6 +20,7 @@ static const cli_option options[] = {
     {"peers", 0, CLI_FLAG, FIELD(peers), NULL,
      "measure others in the same rounds: FFTW, torch and\nonnxruntime, where they are installed", 0, 0, NULL},
     {"backend", 0, CLI_TEXT, FIELD(backend), "LIST", "models: backends in order of choice", 0, 0, NULL},
+    PASS_OPTIONS(bench_settings),
     {"dim", 0, CLI_LIST, FIELD(dims), "T=N", "models: size of a symbolic dim, for random inputs", 0, 0, NULL},
     {"monitor", 0, CLI_NUMBER, FIELD(monitor), "S",
      "read CPU and memory every S seconds, for the JSON document", 0.0009999, 1e6, NULL},
@@ -62,7 +63,7 @@ static int run_named(const cli_command *self, bench_settings *settings, int n, c
 
 static int bench(const cli_command *self, int argc, char **argv)
 {
-    bench_settings settings = {0};
+    bench_settings settings = {.passes = PASS_DEFAULTS};
     int n, code;
     if (!cli_begin(self, argc, argv, &settings, &n, &code))
         return code;

@@ -3,17 +3,19 @@
 #define CLI_BENCH_H
 
 #include "options.h"
+#include "pass_words.h"
 #include "words.h"
 
 typedef struct bench_settings {
     bool json, peers;
-    long threads;        /* 0: one per processor */
-    long repeat;         /* rounds; 0: by time */
-    double seconds;      /* for all rounds together; 0: the benchmark's own choice */
-    double monitor;      /* seconds between readings; 0: none */
-    const char *backend; /* of sessions; NULL: all */
-    cli_list dims;       /* T=100, for random inputs */
-    char **operands;     /* (n_operands) what stands behind the benchmark's name */
+    long threads;         /* 0: one per processor */
+    long repeat;          /* rounds; 0: by time */
+    double seconds;       /* for all rounds together; 0: the benchmark's own choice */
+    double monitor;       /* seconds between readings; 0: none */
+    const char *backend;  /* of sessions; NULL: all */
+    pass_settings passes; /* of sessions */
+    cli_list dims;        /* T=100, for random inputs */
+    char **operands;      /* (n_operands) what stands behind the benchmark's name */
     int n_operands;
 } bench_settings;
 

@@ -21,10 +21,11 @@ const char *engine_name(engine_kind kind)
 
 static bool open_sibyl(engine *e, const engine_settings *s, const char *path, char *why, size_t bytes)
 {
-    const sib_session_options options = {.backends = s->backend, .threads = s->threads};
+    sib_session_options options = {.backends = s->backend, .threads = s->threads};
     sib_error err = SIB_ERROR_INIT;
     sib_model *model = NULL;
     sib_model_info info;
+    passes_apply(&s->passes, &options);
     bool ok = sib_model_open(path, NULL, &model, &err) == SIB_OK &&
               sib_session_create(model, &options, &e->session, &err) == SIB_OK;
     if (ok) {

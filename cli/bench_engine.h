@@ -2,6 +2,7 @@
 #ifndef CLI_BENCH_ENGINE_H
 #define CLI_BENCH_ENGINE_H
 
+#include "pass_words.h"
 #include "peer_ort.h"
 
 #include <sibyl/sibyl.h>
@@ -10,6 +11,7 @@ typedef enum engine_kind { ENGINE_SIBYL, ENGINE_ORT, ENGINE_KINDS } engine_kind;
 
 typedef struct engine_settings {
     const char *backend; /* of Sibyl's sessions; NULL: all */
+    pass_settings passes;
     unsigned threads;
     peer_ort *ort; /* NULL: none */
 } engine_settings;

@@ -382,6 +382,7 @@ int bench_models(const bench_settings *settings)
     models list = {0};
     bench_report report;
     engine_settings es = {.backend = settings->backend,
+                          .passes = settings->passes,
                           .threads = settings->threads ? (unsigned)settings->threads : 1};
     find_models(&list, settings);
     int code = list.n ? bench_report_begin(&report, settings, "models")

@@ -77,6 +77,8 @@ complete -c sibyl -n '__sibyl_command bench' -l seconds -x -d 'measure for about
 complete -c sibyl -n '__sibyl_command bench' -l repeat -x -d 'measure so many rounds'
 complete -c sibyl -n '__sibyl_command bench' -l peers -d 'measure others too'
 complete -c sibyl -n '__sibyl_command bench' -l backend -x -a 'ref cpu,ref' -d 'backends in order of choice'
+complete -c sibyl -n '__sibyl_command bench' -l passes -x -a 'all -all' -d 'passes over the graph'
+complete -c sibyl -n '__sibyl_command bench' -l pass-limit -x -d 'let passes make so many edits at most'
 complete -c sibyl -n '__sibyl_command bench' -l dim -x -d 'size of a symbolic dim'
 complete -c sibyl -n '__sibyl_command bench' -l monitor -x -d 'read CPU and memory'
 complete -c sibyl -n '__sibyl_command bench' -l json -d 'print one JSON document'
