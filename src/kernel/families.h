@@ -4,5 +4,6 @@
 
 #include "kernel/chain.h"
 #include "kernel/layout.h"
+#include "kernel/rows.h"
 
 #endif

@@ -1,0 +1,4 @@
+#include "kernel/arm/vf_neon.h"
+
+#define ROWS_INIT rows_init_neon
+#include "kernel/rows.inc.h"

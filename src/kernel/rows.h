@@ -1,0 +1,70 @@
+/* Rows of floats: what is gathered of each, softmax, normalization. A row is n floats in a row; rows follow each other
+   without gaps unless an entry has a stride. "Columns" lie across: element i of column j is x[i * stride + j].
+
+   Sums run in several chains, in blocks whose sums are added, so that errors grow with a small share of n. */
+#ifndef KERNEL_ROWS_H
+#define KERNEL_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What is gathered of a row, and what n = 0 gives. */
+typedef enum rows_kind {
+    ROWS_SUM,     /* 0 */
+    ROWS_SIZES,   /* sum of |x|, 0 */
+    ROWS_SQUARES, /* sum of x^2, 0 */
+    ROWS_PRODUCT, /* 1 */
+    ROWS_MIN,     /* +inf; NaN where one is */
+    ROWS_MAX,     /* -inf; NaN where one is */
+    ROWS_KINDS
+} rows_kind;
+
+/* y[i] of row i, gathered with what y[i] is already where `more` is set. x: (rows, n), y: (rows). */
+typedef void (*rows_across)(const float *x, size_t rows, size_t n, float *y, bool more);
+
+/* y[j] of column j, gathered with what y[j] is already where `more` is set. x: (n, columns) rows stride apart, y: (columns). */
+typedef void (*rows_down)(const float *x, size_t n, size_t stride, size_t columns, float *y, bool more);
+
+/* Normalization of rows: y = (x - mean) / sqrt(mean of (x - mean)^2 + epsilon) * scale + bias. */
+typedef struct rows_norm {
+    size_t n;           /* elements of a row, > 0 */
+    const float *scale; /* (n), NULL: 1 */
+    const float *bias;  /* (n), NULL: 0; only beside a scale */
+    double epsilon;
+    bool centred; /* else the mean is taken as 0 */
+} rows_norm;
+
+typedef struct rows_kernels {
+    rows_across across[ROWS_KINDS];
+    rows_down down[ROWS_KINDS];
+
+    /* y = e^(x - max) / sum of e^(x - max) by row; a row with NaN or +inf, or of -inf alone, is NaN. x, y: (rows, n), may
+       be the same. */
+    void (*softmax)(const float *x, size_t rows, size_t n, float *y);
+    /* y = x - max - log(sum of e^(x - max)) */
+    void (*log_softmax)(const float *x, size_t rows, size_t n, float *y);
+    /* The same by column. x, y: (n, columns), rows stride apart. */
+    void (*softmax_down)(const float *x, size_t n, size_t stride, size_t columns, float *y);
+    void (*log_softmax_down)(const float *x, size_t n, size_t stride, size_t columns, float *y);
+
+    /* x, y: (rows, n), may be the same; mean and inverse = 1 / sqrt(var + epsilon): (rows), may be NULL. Rows whose squares
+       leave the range of a float are computed in double. */
+    void (*norm)(const rows_norm *p, const float *x, size_t rows, float *y, float *mean, float *inverse);
+    /* The mean of n > 0 floats in two parts, mean[0] + mean[1], and the mean of (x - mean)^2, which is not finite or 0
+       where it leaves the range of a float. */
+    float (*moments)(const float *x, size_t n, float mean[2]);
+    /* y[i] = ((x[i] - centre[0]) - centre[1]) * factor + offset */
+    void (*shift_scale)(const float *x, size_t n, const float centre[2], float factor, float offset,
+                        float *y);
+    /* y[i] = (x[i] - centre[i]) * factor[i] + offset[i] for each of `rows` rows; centre, factor, offset: (n) */
+    void (*shift_scale_each)(const float *x, size_t rows, size_t n, const float *centre, const float *factor,
+                             const float *offset, float *y);
+    /* y[i] = a[i] + b[i] + c[i]; c may be NULL: none */
+    void (*add)(const float *a, const float *b, const float *c, size_t n, float *y);
+} rows_kernels;
+
+/* The normalization of one row in double, for those whose squares leave the range of a float. */
+void rows_norm_wide(const rows_norm *p, const float *x, float *y, float *mean, float *inverse);
+
+#endif

@@ -1,0 +1,516 @@
+/* The kernels of rows, one shape for every instruction set. The file that includes this one has included the level's
+   vector header, whose words vf_c.h explains, and defined ROWS_INIT, the function that fills the table. */
+#include "base/error.h" /* refuses -ffast-math */
+#include "base/size.h"
+#include "kernel/fits.h"
+#include "kernel/kernel.h"
+
+#include <math.h>
+
+#define UNROLL _Pragma("GCC unroll 8")
+#define INLINE static inline __attribute__((always_inline))
+
+#define CHAINS 4
+#define WIDE   (CHAINS * VF_LANES)
+#define BLOCK  (32 * WIDE) /* floats whose sum is taken by itself */
+
+/* ---- Words of this file -------------------------------------------------------------------------- */
+
+static const float lane_numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+/* The first n < VF_LANES of p, and `rest` in the other lanes. */
+INLINE vf load_or(const float *p, size_t n, vf rest)
+{
+    return vf_select_less(vf_load(lane_numbers), vf_set1((float)n), vf_load_n(p, n), rest);
+}
+
+/* e^x for x <= 0; NaN stays. */
+INLINE vf exp_below(vf x)
+{
+    vf held = vf_max(vf_set1(-87.0f), x);
+    vf shifted = vf_fma(held, vf_set1(EXP_LOG2E), vf_set1(EXP_MAGIC)),
+       n = vf_sub(shifted, vf_set1(EXP_MAGIC));
+    vf f = vf_fma(n, vf_set1(-EXP_LN2_LOW), vf_fma(n, vf_set1(-EXP_LN2_HIGH), held));
+    vf sum = vf_set1(exp_fit[EXP_COUNT - 1]);
+    UNROLL for (int i = EXP_COUNT - 2; i >= 0; i--) sum = vf_fma(sum, f, vf_set1(exp_fit[i]));
+    vf e = vf_add(vf_set1(1.0f), vf_fma(vf_mul(f, f), sum, f));
+    return vf_select_less(x, vf_set1(-87.0f), vf_zero(), vf_mul(e, vf_power_of_2(shifted)));
+}
+
+/* ---- What an element counts as, and how two are joined --------------------------------------------- */
+
+typedef vf (*lane_of)(vf v, vf k);
+typedef vf (*lane_join)(vf sum, vf v);
+
+INLINE vf of_itself(vf v, vf k)
+{
+    (void)k;
+    return v;
+}
+
+INLINE vf of_size(vf v, vf k)
+{
+    (void)k;
+    return vf_abs(v);
+}
+
+INLINE vf of_square(vf v, vf k)
+{
+    (void)k;
+    return vf_mul(v, v);
+}
+
+/* e^(v - k) */
+INLINE vf of_exp(vf v, vf k)
+{
+    return exp_below(vf_sub(v, k));
+}
+
+INLINE vf join_sum(vf sum, vf v)
+{
+    return vf_add(sum, v);
+}
+
+INLINE vf join_product(vf sum, vf v)
+{
+    return vf_mul(sum, v);
+}
+
+/* The words give NaN where v is one; what is NaN already stays. */
+INLINE vf join_min(vf sum, vf v)
+{
+    return vf_select_nan(sum, sum, vf_min(sum, v));
+}
+
+INLINE vf join_max(vf sum, vf v)
+{
+    return vf_select_nan(sum, sum, vf_max(sum, v));
+}
+
+/* NaN is left out, for the softmax, whose sum meets it anyway. */
+INLINE vf join_largest(vf sum, vf v)
+{
+    return vf_max(v, sum);
+}
+
+INLINE float fold(vf v, lane_join join)
+{
+    if (join == join_sum)
+        return vf_sum(v);
+    if (join == join_largest)
+        return vf_largest(v);
+    float lanes[VF_LANES];
+    vf_store(lanes, v);
+    vf all = vf_set1(lanes[0]);
+    for (int i = 1; i < VF_LANES; i++)
+        all = join(all, vf_set1(lanes[i]));
+    vf_store(lanes, all);
+    return lanes[0];
+}
+
+INLINE float join_two(float a, float b, lane_join join)
+{
+    float lanes[VF_LANES];
+    vf_store(lanes, join(vf_set1(a), vf_set1(b)));
+    return lanes[0];
+}
+
+/* ---- Along a row --------------------------------------------------------------------------------- */
+
+/* What is gathered of n floats, by lane. rest stands for what is not there: it changes nothing. */
+INLINE vf gather(const float *x, size_t n, lane_of of, lane_join join, float nothing, vf k, vf rest)
+{
+    vf total = vf_set1(nothing);
+    while (n >= WIDE) {
+        size_t part = size_min(n - n % WIDE, BLOCK);
+        vf chain[CHAINS];
+        UNROLL for (int c = 0; c < CHAINS; c++) chain[c] = of(vf_load(x + c * VF_LANES), k);
+        for (size_t i = WIDE; i < part; i += WIDE)
+            UNROLL for (int c = 0; c < CHAINS; c++) chain[c] =
+                join(chain[c], of(vf_load(x + i + c * VF_LANES), k));
+        total = join(total, join(join(chain[0], chain[1]), join(chain[2], chain[3])));
+        x += part;
+        n -= part;
+    }
+    for (; n >= VF_LANES; n -= VF_LANES, x += VF_LANES)
+        total = join(total, of(vf_load(x), k));
+    if (n)
+        total = join(total, of(load_or(x, n, rest), k));
+    return total;
+}
+
+INLINE void across(const float *x, size_t rows, size_t n, float *y, bool more, lane_of of, lane_join join,
+                   float nothing)
+{
+    for (size_t r = 0; r < rows; r++, x += n) {
+        float v = fold(gather(x, n, of, join, nothing, vf_zero(), vf_set1(nothing)), join);
+        y[r] = more ? join_two(y[r], v, join) : v;
+    }
+}
+
+/* ---- Down columns ---------------------------------------------------------------------------------- */
+
+#define DOWN_BLOCK 64 /* rows whose sum is taken by itself */
+
+/* `count` <= VF_LANES columns of each of `vectors` vectors; what a lane beyond holds does not matter. */
+INLINE void down_tile(const float *x, size_t n, size_t stride, int vectors, size_t count, float *y, bool more,
+                      lane_of of, lane_join join, float nothing)
+{
+    vf total[CHAINS], k = vf_zero();
+    UNROLL for (int v = 0; v < vectors; v++) total[v] = vf_set1(nothing);
+    for (size_t done = 0; done < n; done += DOWN_BLOCK) {
+        size_t part = size_min(n - done, DOWN_BLOCK);
+        vf sum[CHAINS];
+        UNROLL for (int v = 0; v < vectors; v++) sum[v] = vf_set1(nothing);
+        for (size_t i = 0; i < part; i++, x += stride)
+            UNROLL for (int v = 0; v < vectors; v++)
+            {
+                const float *at = x + v * VF_LANES;
+                sum[v] = join(sum[v], of(count < VF_LANES ? vf_load_n(at, count) : vf_load(at), k));
+            }
+        UNROLL for (int v = 0; v < vectors; v++) total[v] = join(total[v], sum[v]);
+    }
+    UNROLL for (int v = 0; v < vectors; v++)
+    {
+        float *at = y + v * VF_LANES;
+        if (more)
+            total[v] = join(count < VF_LANES ? vf_load_n(at, count) : vf_load(at), total[v]);
+        if (count < VF_LANES)
+            vf_store_n(at, total[v], count);
+        else
+            vf_store(at, total[v]);
+    }
+}
+
+INLINE void down(const float *x, size_t n, size_t stride, size_t columns, float *y, bool more, lane_of of,
+                 lane_join join, float nothing)
+{
+    for (; columns >= WIDE; columns -= WIDE, x += WIDE, y += WIDE)
+        down_tile(x, n, stride, CHAINS, VF_LANES, y, more, of, join, nothing);
+    for (; columns >= VF_LANES; columns -= VF_LANES, x += VF_LANES, y += VF_LANES)
+        down_tile(x, n, stride, 1, VF_LANES, y, more, of, join, nothing);
+    if (columns)
+        down_tile(x, n, stride, 1, columns, y, more, of, join, nothing);
+}
+
+/* ---- The entries of both ----------------------------------------------------------------------------- */
+
+/* clang-format off */
+#define GATHERED(name, of, join, nothing)                                                                    \
+    static void across_##name(const float *x, size_t rows, size_t n, float *y, bool more)                    \
+    {                                                                                                        \
+        across(x, rows, n, y, more, of, join, nothing);                                                            \
+    }                                                                                                        \
+    static void down_##name(const float *x, size_t n, size_t stride, size_t columns, float *y, bool more)    \
+    {                                                                                                        \
+        down(x, n, stride, columns, y, more, of, join, nothing);                                             \
+    }
+/* clang-format on */
+
+GATHERED(sum, of_itself, join_sum, 0.0f)
+GATHERED(sizes, of_size, join_sum, 0.0f)
+GATHERED(squares, of_square, join_sum, 0.0f)
+GATHERED(product, of_itself, join_product, 1.0f)
+GATHERED(min, of_itself, join_min, INFINITY)
+GATHERED(max, of_itself, join_max, -INFINITY)
+
+/* ---- Softmax ------------------------------------------------------------------------------------------ */
+
+INLINE float largest(const float *x, size_t n)
+{
+    return fold(gather(x, n, of_itself, join_largest, -INFINITY, vf_zero(), vf_set1(-INFINITY)),
+                join_largest);
+}
+
+/* y = e^(x - top); returns the sum. */
+INLINE float exps(const float *x, size_t n, float top, float *y)
+{
+    vf k = vf_set1(top), total = vf_zero();
+    while (n >= 2 * VF_LANES) {
+        size_t part = size_min(n - n % (2 * VF_LANES), BLOCK);
+        vf even = vf_zero(), odd = vf_zero();
+        for (size_t i = 0; i < part; i += 2 * VF_LANES) {
+            vf a = of_exp(vf_load(x + i), k), b = of_exp(vf_load(x + i + VF_LANES), k);
+            vf_store(y + i, a);
+            vf_store(y + i + VF_LANES, b);
+            even = vf_add(even, a);
+            odd = vf_add(odd, b);
+        }
+        total = vf_add(total, vf_add(even, odd));
+        x += part;
+        y += part;
+        n -= part;
+    }
+    for (; n >= VF_LANES; n -= VF_LANES, x += VF_LANES, y += VF_LANES) {
+        vf e = of_exp(vf_load(x), k);
+        vf_store(y, e);
+        total = vf_add(total, e);
+    }
+    if (n) {
+        vf e = of_exp(load_or(x, n, vf_set1(-INFINITY)), k);
+        vf_store_n(y, e, n);
+        total = vf_add(total, e);
+    }
+    return vf_sum(total);
+}
+
+INLINE void scale(float *y, size_t n, float by)
+{
+    vf k = vf_set1(by);
+    for (; n >= VF_LANES; n -= VF_LANES, y += VF_LANES)
+        vf_store(y, vf_mul(vf_load(y), k));
+    if (n)
+        vf_store_n(y, vf_mul(vf_load_n(y, n), k), n);
+}
+
+static void rows_softmax(const float *x, size_t rows, size_t n, float *y)
+{
+    for (size_t r = 0; r < rows; r++, x += n, y += n)
+        scale(y, n, 1.0f / exps(x, n, largest(x, n), y));
+}
+
+/* y = (x - a) - b */
+INLINE void less_both(const float *x, size_t n, float a, float b, float *y)
+{
+    vf first = vf_set1(a), second = vf_set1(b);
+    for (; n >= VF_LANES; n -= VF_LANES, x += VF_LANES, y += VF_LANES)
+        vf_store(y, vf_sub(vf_sub(vf_load(x), first), second));
+    if (n)
+        vf_store_n(y, vf_sub(vf_sub(vf_load_n(x, n), first), second), n);
+}
+
+static void rows_log_softmax(const float *x, size_t rows, size_t n, float *y)
+{
+    for (size_t r = 0; r < rows; r++, x += n, y += n) {
+        float top = largest(x, n);
+        vf sum = gather(x, n, of_exp, join_sum, 0.0f, vf_set1(top), vf_set1(-INFINITY));
+        less_both(x, n, top, logf(vf_sum(sum)), y);
+    }
+}
+
+/* `count` columns, at most a vector's. */
+INLINE void softmax_tile(const float *x, size_t n, size_t stride, size_t count, float *y, bool logarithm)
+{
+#define LOAD(p) (count < VF_LANES ? vf_load_n(p, count) : vf_load(p))
+    vf top = vf_set1(-INFINITY), sum = vf_zero(), total = vf_zero();
+    for (size_t i = 0; i < n; i++)
+        top = vf_max(LOAD(x + i * stride), top);
+    for (size_t i = 0; i < n; i++) {
+        vf e = of_exp(LOAD(x + i * stride), top);
+        sum = vf_add(sum, e);
+        if (i % DOWN_BLOCK == DOWN_BLOCK - 1) {
+            total = vf_add(total, sum);
+            sum = vf_zero();
+        }
+        if (logarithm)
+            continue;
+        if (count < VF_LANES)
+            vf_store_n(y + i * stride, e, count);
+        else
+            vf_store(y + i * stride, e);
+    }
+    total = vf_add(total, sum);
+    float lanes[VF_LANES];
+    vf_store(lanes, total);
+    for (int i = 0; i < VF_LANES; i++)
+        lanes[i] = logarithm ? logf(lanes[i]) : 1.0f / lanes[i];
+    vf by = vf_load(lanes);
+    for (size_t i = 0; i < n; i++) {
+        vf v = logarithm ? vf_sub(vf_sub(LOAD(x + i * stride), top), by) : vf_mul(LOAD(y + i * stride), by);
+        if (count < VF_LANES)
+            vf_store_n(y + i * stride, v, count);
+        else
+            vf_store(y + i * stride, v);
+    }
+#undef LOAD
+}
+
+INLINE void softmax_columns(const float *x, size_t n, size_t stride, size_t columns, float *y, bool logarithm)
+{
+    for (; columns >= VF_LANES; columns -= VF_LANES, x += VF_LANES, y += VF_LANES)
+        softmax_tile(x, n, stride, VF_LANES, y, logarithm);
+    if (columns)
+        softmax_tile(x, n, stride, columns, y, logarithm);
+}
+
+static void rows_softmax_down(const float *x, size_t n, size_t stride, size_t columns, float *y)
+{
+    softmax_columns(x, n, stride, columns, y, false);
+}
+
+static void rows_log_softmax_down(const float *x, size_t n, size_t stride, size_t columns, float *y)
+{
+    softmax_columns(x, n, stride, columns, y, true);
+}
+
+/* ---- Normalization ---------------------------------------------------------------------------------- */
+
+/* The sums of x - centre and of its square. */
+INLINE void deviations(const float *x, size_t n, float centre, float *first, float *second)
+{
+    vf k = vf_set1(centre), totals[2] = {vf_zero(), vf_zero()};
+    while (n) {
+        size_t part = size_min(n, BLOCK), i = 0;
+        vf a[2] = {vf_zero(), vf_zero()}, b[2] = {vf_zero(), vf_zero()};
+        for (; i + 2 * VF_LANES <= part; i += 2 * VF_LANES)
+            UNROLL for (int c = 0; c < 2; c++)
+            {
+                vf d = vf_sub(vf_load(x + i + c * VF_LANES), k);
+                a[c] = vf_add(a[c], d);
+                b[c] = vf_fma(d, d, b[c]);
+            }
+        for (; i < part; i += VF_LANES) {
+            size_t left = part - i;
+            vf d = vf_sub(left < VF_LANES ? load_or(x + i, left, k) : vf_load(x + i), k);
+            a[0] = vf_add(a[0], d);
+            b[0] = vf_fma(d, d, b[0]);
+        }
+        totals[0] = vf_add(totals[0], vf_add(a[0], a[1]));
+        totals[1] = vf_add(totals[1], vf_add(b[0], b[1]));
+        x += part;
+        n -= part;
+    }
+    *first = vf_sum(totals[0]);
+    *second = vf_sum(totals[1]);
+}
+
+/* Two passes; what the first mean misses is found in the second. */
+INLINE float moments(const float *x, size_t n, float mean[2])
+{
+    float sum = vf_sum(gather(x, n, of_itself, join_sum, 0.0f, vf_zero(), vf_zero())), rest, squares;
+    mean[0] = sum / (float)n;
+    deviations(x, n, mean[0], &rest, &squares);
+    mean[1] = rest / (float)n;
+    return (squares - rest * mean[1]) / (float)n;
+}
+
+static float rows_moments(const float *x, size_t n, float mean[2])
+{
+    return moments(x, n, mean);
+}
+
+/* y = ((x - centre[0]) - centre[1]) * factor * scale + bias */
+INLINE void standardize(const float *x, size_t n, const float centre[2], float factor, const float *scale,
+                        const float *bias, float *y, bool centred)
+{
+    vf high = vf_set1(centre[0]), low = vf_set1(centre[1]), by = vf_set1(factor);
+    size_t i = 0;
+    for (; i + VF_LANES <= n; i += VF_LANES) {
+        vf v = vf_load(x + i);
+        v = vf_mul(centred ? vf_sub(vf_sub(v, high), low) : v, by);
+        if (bias)
+            v = vf_fma(v, vf_load(scale + i), vf_load(bias + i));
+        else if (scale)
+            v = vf_mul(v, vf_load(scale + i));
+        vf_store(y + i, v);
+    }
+    if (i < n) {
+        size_t left = n - i;
+        vf v = vf_load_n(x + i, left);
+        v = vf_mul(centred ? vf_sub(vf_sub(v, high), low) : v, by);
+        if (scale)
+            v = vf_mul(v, vf_load_n(scale + i, left));
+        if (bias)
+            v = vf_add(v, vf_load_n(bias + i, left));
+        vf_store_n(y + i, v, left);
+    }
+}
+
+/* Beyond these bounds squares may have lost what matters. */
+#define VAR_LEAST 1e-30f
+#define VAR_MOST  1e30f
+
+INLINE void norm_rows(const rows_norm *p, const float *x, size_t rows, float *y, float *mean, float *inverse,
+                      bool centred)
+{
+    size_t n = p->n;
+    for (size_t r = 0; r < rows; r++, x += n, y += n) {
+        float centre[2] = {0.0f, 0.0f}, var;
+        if (centred)
+            var = moments(x, n, centre);
+        else
+            var = vf_sum(gather(x, n, of_square, join_sum, 0.0f, vf_zero(), vf_zero())) / (float)n;
+        double inside = (double)var + p->epsilon;
+        if (!(var <= VAR_MOST && inside >= (double)VAR_LEAST)) {
+            rows_norm_wide(p, x, y, mean ? mean + r : NULL, inverse ? inverse + r : NULL);
+            continue;
+        }
+        float factor = (float)(1.0 / sqrt(inside));
+        if (mean)
+            mean[r] = centre[0] + centre[1];
+        if (inverse)
+            inverse[r] = factor;
+        if (p->scale && p->bias)
+            standardize(x, n, centre, factor, p->scale, p->bias, y, centred);
+        else if (p->scale)
+            standardize(x, n, centre, factor, p->scale, NULL, y, centred);
+        else
+            standardize(x, n, centre, factor, NULL, NULL, y, centred);
+    }
+}
+
+static void rows_norm_(const rows_norm *p, const float *x, size_t rows, float *y, float *mean, float *inverse)
+{
+    if (p->centred)
+        norm_rows(p, x, rows, y, mean, inverse, true);
+    else
+        norm_rows(p, x, rows, y, mean, inverse, false);
+}
+
+/* ---- Shifts, scales, sums ------------------------------------------------------------------------------ */
+
+static void rows_shift_scale(const float *x, size_t n, const float centre[2], float factor, float offset,
+                             float *y)
+{
+    vf high = vf_set1(centre[0]), low = vf_set1(centre[1]), by = vf_set1(factor), plus = vf_set1(offset);
+    for (; n >= VF_LANES; n -= VF_LANES, x += VF_LANES, y += VF_LANES)
+        vf_store(y, vf_fma(vf_sub(vf_sub(vf_load(x), high), low), by, plus));
+    if (n)
+        vf_store_n(y, vf_fma(vf_sub(vf_sub(vf_load_n(x, n), high), low), by, plus), n);
+}
+
+static void rows_shift_scale_each(const float *x, size_t rows, size_t n, const float *centre,
+                                  const float *factor, const float *offset, float *y)
+{
+    for (size_t r = 0; r < rows; r++, x += n, y += n) {
+        size_t i = 0;
+        for (; i + VF_LANES <= n; i += VF_LANES)
+            vf_store(y + i, vf_fma(vf_sub(vf_load(x + i), vf_load(centre + i)), vf_load(factor + i),
+                                   vf_load(offset + i)));
+        if (i < n)
+            vf_store_n(y + i,
+                       vf_fma(vf_sub(vf_load_n(x + i, n - i), vf_load_n(centre + i, n - i)),
+                              vf_load_n(factor + i, n - i), vf_load_n(offset + i, n - i)),
+                       n - i);
+    }
+}
+
+static void rows_add(const float *a, const float *b, const float *c, size_t n, float *y)
+{
+    size_t i = 0;
+    for (; i + VF_LANES <= n; i += VF_LANES) {
+        vf v = vf_add(vf_load(a + i), vf_load(b + i));
+        vf_store(y + i, c ? vf_add(v, vf_load(c + i)) : v);
+    }
+    if (i < n) {
+        vf v = vf_add(vf_load_n(a + i, n - i), vf_load_n(b + i, n - i));
+        vf_store_n(y + i, c ? vf_add(v, vf_load_n(c + i, n - i)) : v, n - i);
+    }
+}
+
+void ROWS_INIT(rows_kernels *k)
+{
+    *k = (rows_kernels){
+        .across = {across_sum, across_sizes, across_squares, across_product, across_min, across_max},
+        .down = {down_sum, down_sizes, down_squares, down_product, down_min, down_max},
+        .softmax = rows_softmax,
+        .log_softmax = rows_log_softmax,
+        .softmax_down = rows_softmax_down,
+        .log_softmax_down = rows_log_softmax_down,
+        .norm = rows_norm_,
+        .moments = rows_moments,
+        .shift_scale = rows_shift_scale,
+        .shift_scale_each = rows_shift_scale_each,
+        .add = rows_add,
+    };
+}

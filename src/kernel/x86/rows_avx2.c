@@ -1,0 +1,4 @@
+#include "kernel/x86/vf_avx2.h"
+
+#define ROWS_INIT rows_init_avx2
+#include "kernel/rows.inc.h"

@@ -1,0 +1,4 @@
+#include "kernel/x86/vf_avx512.h"
+
+#define ROWS_INIT rows_init_avx512
+#include "kernel/rows.inc.h"
