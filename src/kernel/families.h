@@ -5,5 +5,6 @@
 #include "kernel/chain.h"
 #include "kernel/layout.h"
 #include "kernel/rows.h"
+#include "kernel/conv2d.h"
 
 #endif

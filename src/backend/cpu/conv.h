@@ -1,0 +1,21 @@
+/* Geometry of convolutions and pools, from a node's attributes and dims. */
+#ifndef CPU_CONV_H
+#define CPU_CONV_H
+
+#include "backend/cpu/cpu.h"
+#include "kernel/conv2d_plan.h"
+
+/* Windows over the spatial axes of x [N, C, in...]: axis[3 - n ..] are the n axes, those before do nothing. */
+typedef struct cpu_windows {
+    size_t batch, channels; /* of x */
+    size_t n;
+    conv2d_axis axis[CONV2D_AXES];
+} cpu_windows;
+
+/* Reads the geometry of a node whose input x and output y have these dims: strides, dilations, pads or auto_pad. kernel:
+   (rank - 2) sizes, or NULL for attribute kernel_shape. False where dims are not known, something is empty, or there are
+   more than CONV2D_AXES spatial axes. */
+bool cpu_windows_read(const node_view *n, const value *x, const value *y, const int64_t *kernel,
+                      cpu_windows *out);
+
+#endif

@@ -1,0 +1,54 @@
+#include "backend/cpu/conv.h"
+
+/* Item i of an attribute of ints, or what it is without one. */
+static int64_t item(const node *n, const char *name, size_t i, int64_t fallback)
+{
+    size_t count;
+    const int64_t *list = attr_ints(n, name, &count);
+    return list && i < count ? list[i] : fallback;
+}
+
+/* Elements before the first of an axis. y has its size from the operator's definition already. */
+static int64_t padding_before(const node *n, size_t i, const conv2d_axis *a)
+{
+    bool upper = attr_is(n, "auto_pad", "NOTSET", "SAME_UPPER");
+    if (upper || attr_is(n, "auto_pad", "NOTSET", "SAME_LOWER")) {
+        int64_t covered = (int64_t)((a->out - 1) * a->stride + (a->kernel - 1) * a->dilation + 1);
+        int64_t total = covered > (int64_t)a->in ? covered - (int64_t)a->in : 0;
+        return upper ? total / 2 : total - total / 2;
+    }
+    return attr_is(n, "auto_pad", "NOTSET", "VALID") ? 0 : item(n, "pads", i, 0);
+}
+
+static bool within(int64_t size)
+{
+    return size >= 1 && size <= INT32_MAX;
+}
+
+bool cpu_windows_read(const node_view *n, const value *x, const value *y, const int64_t *kernel,
+                      cpu_windows *out)
+{
+    int64_t in[SIB_MAX_RANK], made[SIB_MAX_RANK];
+    size_t rank, rank_y;
+    if (!cpu_dims(n, x, &rank, in) || !cpu_dims(n, y, &rank_y, made) || rank != rank_y || rank < 3 ||
+        rank > 2 + CONV2D_AXES || !within(in[0]) || !within(in[1]))
+        return false;
+    *out = (cpu_windows){.batch = (size_t)in[0], .channels = (size_t)in[1], .n = rank - 2};
+    for (size_t i = 0; i < CONV2D_AXES - out->n; i++)
+        out->axis[i] = (conv2d_axis){1, 1, 1, 1, 0, 1};
+    for (size_t i = 0; i < out->n; i++) {
+        int64_t size = kernel ? kernel[i] : item(n->node, "kernel_shape", i, 0);
+        int64_t stride = item(n->node, "strides", i, 1), dilation = item(n->node, "dilations", i, 1);
+        if (!within(size) || !within(stride) || !within(dilation) || !within(in[2 + i]) ||
+            !within(made[2 + i]) || !within(size * dilation) || !within(made[2 + i] * stride))
+            return false;
+        conv2d_axis *a = &out->axis[CONV2D_AXES - out->n + i];
+        *a = (conv2d_axis){(size_t)in[2 + i],  (size_t)size, (size_t)stride, (size_t)dilation, 0,
+                           (size_t)made[2 + i]};
+        int64_t before = padding_before(n->node, i, a);
+        if (before && !within(before))
+            return false;
+        a->before = (size_t)before;
+    }
+    return true;
+}

@@ -1,0 +1,28 @@
+/* Sums over windows of an image: the inner loops of convolution.
+
+   A convolution is the product of its weights (M, K) with columns of the image (K, pixels). The columns are not made:
+   row p of them is the image itself from offset[p] on, where the image stands with its padding and, for a stride,
+   split into phases, so that neighbouring pixels of the output read neighbouring floats. */
+#ifndef KERNEL_CONV2D_H
+#define KERNEL_CONV2D_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct conv2d_kernels {
+    size_t mr;    /* most rows of a panel of weights */
+    size_t nr;    /* pixels that a panel of mr rows is multiplied with at once */
+    size_t lanes; /* floats of a vector */
+
+    /* y[i * ldy + j] = bias[i] + sum over p of a[p * m + i] * x[offset[p] + j] for i < m <= mr, j < n; the sum in one
+       float per element, p upward from bias[i] (0 where bias is NULL).
+       a: (k, m) and 16 floats more that can be read; reads no more of x than is used. */
+    void (*panel)(size_t m, size_t n, size_t k, const float *a, const float *x, const int32_t *offset,
+                  const float *bias, float *y, size_t ldy);
+
+    /* dst[i] = src[i * step] for i < n; step >= 1. Reads nothing of src beyond the last. */
+    void (*every)(const float *src, size_t step, size_t n, float *dst);
+} conv2d_kernels;
+
+#endif

@@ -1,0 +1,124 @@
+/* The loops of conv2d.h over the words of a vector header. The file that includes this one defines
+
+       CONV2D_MR                most rows of a panel
+       CONV2D_TILES(T)          T(m, vectors) for m = 1 .. CONV2D_MR: how many vectors of pixels go with m rows
+       CONV2D_INIT              the function that fills the kernels */
+#include "base/error.h" /* refuses -ffast-math */
+#include "base/size.h"
+#include "kernel/conv2d.h"
+#include "kernel/kernel.h"
+
+#include <string.h>
+
+#define UNROLL _Pragma("GCC unroll 32")
+#define MAX_NV 8
+
+/* What a tile is made of. */
+typedef struct tile_args {
+    size_t k;
+    const float *a;        /* (k, m) */
+    const float *x;        /* the image at the tile's first pixel */
+    const int32_t *offset; /* (k) */
+    const float *bias;     /* (m) or NULL */
+    float *y;
+    size_t ldy;
+    size_t last; /* floats of the last vector */
+} tile_args;
+
+/* m rows by nv vectors, the last of which has t->last floats where it is `cut`. All three are constants. */
+static inline __attribute__((always_inline)) void tile(const tile_args *t, int m, int nv, bool cut)
+{
+    vf sum[CONV2D_MR][MAX_NV];
+    const float *a = t->a, *x = t->x;
+    size_t last = t->last;
+    UNROLL for (int i = 0; i < m; i++)
+    {
+        vf first = t->bias ? vf_set1(t->bias[i]) : vf_zero();
+        UNROLL for (int j = 0; j < nv; j++) sum[i][j] = first;
+    }
+    for (size_t p = 0; p < t->k; p++, a += m) {
+        const float *row = x + t->offset[p];
+        vf right[MAX_NV];
+        UNROLL for (int j = 0; j < nv; j++) right[j] =
+            cut && j == nv - 1 ? vf_load_n(row + j * VF_LANES, last) : vf_load(row + j * VF_LANES);
+        UNROLL for (int i = 0; i < m; i++)
+        {
+            vf left = vf_spread(a, i);
+            UNROLL for (int j = 0; j < nv; j++) sum[i][j] = vf_fma(left, right[j], sum[i][j]);
+        }
+    }
+    UNROLL for (int i = 0; i < m; i++)
+    {
+        float *y = t->y + (size_t)i * t->ldy;
+        UNROLL for (int j = 0; j < nv; j++)
+        {
+            if (cut && j == nv - 1)
+                vf_store_n(y + j * VF_LANES, sum[i][j], last);
+            else
+                vf_store(y + j * VF_LANES, sum[i][j]);
+        }
+    }
+}
+
+/* All pixels of a panel of m rows, nv vectors at a time. */
+static inline __attribute__((always_inline)) void pixels(tile_args t, size_t n, int m, int nv)
+{
+    size_t step = (size_t)nv * VF_LANES;
+    for (; n >= step; n -= step, t.x += step, t.y += step)
+        tile(&t, m, nv, false);
+    if (!n)
+        return;
+    int vectors = (int)((n + VF_LANES - 1) / VF_LANES);
+    t.last = n - (size_t)(vectors - 1) * VF_LANES;
+    UNROLL for (int v = 1; v <= nv; v++) if (v == vectors)
+    {
+        if (t.last == VF_LANES)
+            tile(&t, m, v, false);
+        else
+            tile(&t, m, v, true);
+    }
+}
+
+#define TILE(m, nv)                                                                                          \
+    static void pixels_##m(const tile_args *t, size_t n)                                                     \
+    {                                                                                                        \
+        pixels(*t, n, m, nv);                                                                                \
+    }
+CONV2D_TILES(TILE)
+#undef TILE
+
+static void conv2d_panel(size_t m, size_t n, size_t k, const float *a, const float *x, const int32_t *offset,
+                         const float *bias, float *y, size_t ldy)
+{
+#define TILE(m, nv) pixels_##m,
+    static void (*const by_rows[])(const tile_args *t, size_t n) = {CONV2D_TILES(TILE)};
+#undef TILE
+    tile_args t = {k, a, x, offset, bias, y, ldy, 0};
+    by_rows[m - 1](&t, n);
+}
+
+static void conv2d_every(const float *src, size_t step, size_t n, float *dst)
+{
+    size_t i = 0;
+    if (step == 1) {
+        memcpy(dst, src, n * sizeof *dst);
+        return;
+    }
+    if (step == 2)
+        for (; i + VF_LANES <= n; i += VF_LANES)
+            vf_store(dst + i, vf_load_even(src + 2 * i));
+    for (; i < n; i++)
+        dst[i] = src[i * step];
+}
+
+void CONV2D_INIT(conv2d_kernels *k)
+{
+#define TILE(m, nv) nv,
+    static const size_t vectors[] = {CONV2D_TILES(TILE)};
+#undef TILE
+    k->mr = CONV2D_MR;
+    k->nr = vectors[CONV2D_MR - 1] * VF_LANES;
+    k->lanes = VF_LANES;
+    k->panel = conv2d_panel;
+    k->every = conv2d_every;
+}

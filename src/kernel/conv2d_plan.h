@@ -1,0 +1,108 @@
+/* Convolution over up to three axes, float, channels first: what is decided once, and the run.
+
+       y[n, g M + m, p] = b[g M + m] + sum over c, k of x[n, g C + c, p stride + k dilation - before] w[g M + m, c, k]
+
+   x is 0 outside. The zeros take part like any other number, so an infinite weight that meets one gives NaN. The sum
+   of an element runs over c and then k in this order in one float, wherever the borders of tasks fall.
+
+   Work is cut into items: a batch, a group, a place along the first axis and a band of rows, or of columns of one row,
+   of the last two. An item whose image must be padded or split for a stride is copied to scratch first, as phases:
+   column i of phase f is column i * stride + f of the padded image, rows likewise. Then every tap of the kernel reads
+   consecutive floats for consecutive pixels. */
+#ifndef KERNEL_CONV2D_PLAN_H
+#define KERNEL_CONV2D_PLAN_H
+
+#include "base/error.h"
+#include "base/pool.h"
+#include "kernel/kernel.h"
+
+#define CONV2D_AXES 3
+
+struct sib_cancel;
+
+typedef struct conv2d_axis {
+    size_t in, kernel, stride, dilation, before, out;
+} conv2d_axis;
+
+typedef struct conv2d_shape {
+    size_t batch, groups, c, m; /* channels of a group: in, out */
+    conv2d_axis axis[CONV2D_AXES];
+} conv2d_shape;
+
+typedef struct conv2d_plan {
+    const conv2d_kernels *kernels;
+    conv2d_shape s; /* axes that do nothing joined with others */
+    size_t taps, k; /* of one channel; c * taps */
+    size_t panels;  /* of rows of a group */
+    size_t in_plane, out_plane;
+
+    bool direct; /* the image is read where it stands */
+    bool flat;   /* a band is one run of pixels, with those between the rows computed and left out */
+    size_t rows, row_bands;
+    size_t columns, column_bands; /* of a band; more than one band where rows is 1 */
+    size_t chunk;                 /* pixels that all panels take before the next */
+    size_t m_blocks;              /* items that share a band: panels are cut in so many blocks */
+    size_t items;
+
+    size_t phases[CONV2D_AXES]; /* of rows and columns; slices of the first axis */
+    size_t pitch;               /* floats from row to row of what is read */
+    size_t phase_rows;
+    size_t phase_floats, channel_floats; /* of scratch */
+    size_t row_step; /* floats from the first pixel of a row of the output to that of the next */
+    size_t image_floats, tile_floats, scratch_floats; /* of one worker */
+    double work;                                      /* multiply-adds */
+    int32_t *offset;                                  /* (k) */
+} conv2d_plan;
+
+/* Every axis: in, kernel, stride, dilation, out >= 1, and the last tap of the last window begins within before + in
+   or behind it. batch, groups, c, m >= 1. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
+sib_code conv2d_plan_make(const kernel_table *kernels, const conv2d_shape *shape, unsigned threads,
+                          conv2d_plan *out, sib_error *err);
+void conv2d_plan_free(conv2d_plan *p);
+
+/* Floats that packed weights take. */
+size_t conv2d_packed_floats(const conv2d_plan *p);
+/* w: (groups * m, c, kernel...); dst: (conv2d_packed_floats). */
+void conv2d_pack(const conv2d_plan *p, const float *w, float *dst);
+
+typedef struct conv2d_call {
+    const conv2d_plan *plan;
+    const float *x;    /* (batch, groups * c, in...) */
+    const float *w;    /* as packed */
+    const float *bias; /* (groups * m) or NULL */
+    float *y;          /* (batch, groups * m, out...) */
+    float *scratch;    /* (workers, plan->scratch_floats) */
+    void (*finish)(const void *context, size_t begin,
+                   size_t count); /* ranges of y that are there; may be NULL */
+    const void *context;
+    const struct sib_cancel *cancel;
+} conv2d_call;
+
+/* Threads that the run will use of a pool's. */
+unsigned conv2d_workers(const conv2d_plan *p, unsigned threads);
+/* What is cancelled is left unfinished. */
+void conv2d_run(const conv2d_call *c, sib_pool *pool);
+
+/* ---- Between the files ------------------------------------------------------------------------------- */
+
+/* Multiply-adds up to which waking threads costs more than they save. */
+#define CONV2D_ALONE_WORK 3e6
+
+/* First row of a group that panel `index` has; panels differ by a row at most. */
+static inline size_t conv2d_panel_row(const conv2d_plan *p, size_t index)
+{
+    size_t least = p->s.m / p->panels, more = p->s.m % p->panels;
+    return index * least + (index < more ? index : more);
+}
+
+/* Where an item stands. */
+typedef struct conv2d_item {
+    size_t batch, group, place; /* along the first axis of the output */
+    size_t row0, rows, column0, columns;
+    size_t panel0, panel1;
+} conv2d_item;
+
+/* The channels of the item's group as phases in dst. x: of the batch and group. */
+void conv2d_fill(const conv2d_plan *p, const conv2d_item *at, const float *x, float *dst);
+
+#endif

@@ -1,0 +1,218 @@
+/* The run of a convolution; conv2d_plan.h says what is computed. */
+#include "base/cancel.h"
+#include "base/size.h"
+#include "kernel/conv2d_plan.h"
+
+#include <string.h>
+
+/* ---- The image as phases ------------------------------------------------------------------------------ */
+
+/* Columns of one phase of a row of the image: zeros before, every stride-th element, zeros behind. row: NULL for a row
+   of zeros; first: column of the padded image that the phase begins with. */
+static void fill_row(const conv2d_plan *p, const float *row, size_t first, float *dst)
+{
+    const conv2d_axis *a = &p->s.axis[2];
+    size_t n = p->pitch, begin = 0, end = 0;
+    if (row && first < a->before + a->in) {
+        begin = first >= a->before ? 0 : size_min(n, size_ceil_div(a->before - first, a->stride));
+        end = size_max(begin, size_min(n, size_ceil_div(a->before + a->in - first, a->stride)));
+    }
+    if (begin)
+        memset(dst, 0, begin * sizeof *dst);
+    if (end > begin)
+        p->kernels->every(row + (first + begin * a->stride - a->before), a->stride, end - begin, dst + begin);
+    if (n > end)
+        memset(dst + end, 0, (n - end) * sizeof *dst);
+}
+
+/* One slice of a channel: all phases of rows and columns. plane: NULL for zeros. */
+static void fill_plane(const conv2d_plan *p, const conv2d_item *at, const float *plane, float *dst)
+{
+    const conv2d_axis *a = p->s.axis;
+    size_t rows = at->rows + (p->phase_rows - p->rows);
+    for (size_t i = 0; i < p->phases[1]; i++)
+        for (size_t r = 0; r < rows; r++) {
+            size_t padded = (at->row0 + r) * a[1].stride + i;
+            bool inside = plane && padded >= a[1].before && padded < a[1].before + a[1].in;
+            const float *row = inside ? plane + (padded - a[1].before) * a[2].in : NULL;
+            for (size_t j = 0; j < p->phases[2]; j++)
+                fill_row(p, row, at->column0 * a[2].stride + j,
+                         dst + (i * p->phases[2] + j) * p->phase_floats + r * p->pitch);
+        }
+}
+
+void conv2d_fill(const conv2d_plan *p, const conv2d_item *at, const float *x, float *dst)
+{
+    const conv2d_axis *a = p->s.axis;
+    size_t slice = p->phases[1] * p->phases[2] * p->phase_floats;
+    for (size_t c = 0; c < p->s.c; c++, x += p->in_plane)
+        for (size_t i = 0; i < a[0].kernel; i++, dst += slice) {
+            size_t padded = at->place * a[0].stride + i * a[0].dilation;
+            bool inside = padded >= a[0].before && padded < a[0].before + a[0].in;
+            fill_plane(p, at, inside ? x + (padded - a[0].before) * a[1].in * a[2].in : NULL, dst);
+        }
+}
+
+/* ---- Products ------------------------------------------------------------------------------------------- */
+
+/* What the loops of an item share. */
+typedef struct product {
+    const conv2d_call *call;
+    const conv2d_plan *p;
+    const conv2d_item *at;
+    const float *image; /* the first pixel of the item */
+    const float *w;     /* packed, of the group */
+    const float *bias;  /* of the group, or NULL */
+    float *y;           /* (m, out_plane): the first pixel of the item */
+    float *tile;
+} product;
+
+/* Pixels begin .. begin + n - 1 of a run, for all panels: y takes them as they stand. */
+static void chunk_straight(const product *o, const float *x, size_t n, float *y)
+{
+    const conv2d_plan *p = o->p;
+    for (size_t panel = o->at->panel0; panel < o->at->panel1; panel++) {
+        size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
+        p->kernels->panel(m, n, p->k, o->w + m0 * p->k, x, p->offset, o->bias ? o->bias + m0 : NULL,
+                          y + m0 * p->out_plane, p->out_plane);
+    }
+}
+
+/* Copies the pixels of a run that are pixels of the output: those at columns below `columns` of rows `pitch` apart. */
+static void drop_gaps(const product *o, const float *run, size_t begin, size_t n, float *y)
+{
+    size_t pitch = o->p->row_step, columns = o->at->columns;
+    for (size_t i = begin; i < begin + n;) {
+        size_t row = i / pitch, column = i % pitch, stop = size_min(begin + n, (row + 1) * pitch);
+        if (column < columns) {
+            size_t count = size_min(stop - i, columns - column);
+            memcpy(y + row * columns + column, run + (i - begin), count * sizeof *y);
+        }
+        i = stop;
+    }
+}
+
+static void chunk_flat(const product *o, size_t begin, size_t n)
+{
+    const conv2d_plan *p = o->p;
+    for (size_t panel = o->at->panel0; panel < o->at->panel1; panel++) {
+        size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
+        p->kernels->panel(m, n, p->k, o->w + m0 * p->k, o->image + begin, p->offset,
+                          o->bias ? o->bias + m0 : NULL, o->tile, n);
+        for (size_t i = 0; i < m; i++)
+            drop_gaps(o, o->tile + i * n, begin, n, o->y + (m0 + i) * p->out_plane);
+    }
+}
+
+static void multiply(const product *o)
+{
+    const conv2d_plan *p = o->p;
+    const conv2d_item *at = o->at;
+    if (p->flat) {
+        size_t all = (at->rows - 1) * p->row_step + at->columns;
+        for (size_t begin = 0; begin < all; begin += size_min(p->chunk, all - begin))
+            chunk_flat(o, begin, size_min(p->chunk, all - begin));
+        return;
+    }
+    for (size_t row = 0; row < at->rows; row++)
+        for (size_t begin = 0; begin < at->columns; begin += size_min(p->chunk, at->columns - begin))
+            chunk_straight(o, o->image + row * p->row_step + begin, size_min(p->chunk, at->columns - begin),
+                           o->y + row * p->s.axis[2].out + begin);
+}
+
+/* ---- Items --------------------------------------------------------------------------------------------- */
+
+static conv2d_item item_at(const conv2d_plan *p, size_t index)
+{
+    const conv2d_axis *a = p->s.axis;
+    conv2d_item at;
+    size_t block = index % p->m_blocks, rest = index / p->m_blocks;
+    at.panel0 = p->panels * block / p->m_blocks;
+    at.panel1 = p->panels * (block + 1) / p->m_blocks;
+    at.column0 = rest % p->column_bands * p->columns;
+    at.columns = size_min(p->columns, a[2].out - at.column0);
+    rest /= p->column_bands;
+    at.row0 = rest % p->row_bands * p->rows;
+    at.rows = size_min(p->rows, a[1].out - at.row0);
+    rest /= p->row_bands;
+    at.place = rest % a[0].out;
+    rest /= a[0].out;
+    at.group = rest % p->s.groups;
+    at.batch = rest / p->s.groups;
+    return at;
+}
+
+/* Ranges of y that wait to be finished, joined while they follow each other. */
+typedef struct finished {
+    const conv2d_call *call;
+    size_t begin, end;
+} finished;
+
+#define FINISH_MOST 4096
+
+static void finish_now(finished *f)
+{
+    if (f->end > f->begin)
+        f->call->finish(f->call->context, f->begin, f->end - f->begin);
+    f->begin = f->end;
+}
+
+static void finish_range(finished *f, size_t begin, size_t count)
+{
+    if (f->end != begin || f->end - f->begin + count > FINISH_MOST) {
+        finish_now(f);
+        f->begin = begin;
+    }
+    f->end = begin + count;
+}
+
+static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch, finished *f)
+{
+    const conv2d_plan *p = c->plan;
+    const conv2d_axis *a = p->s.axis;
+    size_t group = at->batch * p->s.groups + at->group;
+    size_t first = (at->place * a[1].out + at->row0) * a[2].out + at->column0; /* pixel of a channel of y */
+    const float *x = c->x + group * p->s.c * p->in_plane;
+    product o = {c, p, at, scratch, c->w + at->group * p->s.m * p->k, NULL, NULL, scratch + p->image_floats};
+    if (c->bias)
+        o.bias = c->bias + at->group * p->s.m;
+    o.y = c->y + group * p->s.m * p->out_plane + first;
+    if (p->direct)
+        o.image = x + (at->place * a[0].stride * a[1].in + at->row0 * a[1].stride) * a[2].in + at->column0;
+    else
+        conv2d_fill(p, at, x, scratch);
+    multiply(&o);
+    if (!c->finish)
+        return;
+    size_t m0 = conv2d_panel_row(p, at->panel0), m1 = conv2d_panel_row(p, at->panel1);
+    for (size_t m = m0; m < m1; m++)
+        finish_range(f, (group * p->s.m + m) * p->out_plane + first, (at->rows - 1) * a[2].out + at->columns);
+}
+
+static void run_items(void *context, size_t begin, size_t count, unsigned worker)
+{
+    const conv2d_call *c = context;
+    float *scratch = c->scratch ? c->scratch + worker * c->plan->scratch_floats : NULL;
+    finished f = {c, 0, 0};
+    for (size_t i = begin; i < begin + count && !cancel_is_set(c->cancel); i++) {
+        conv2d_item at = item_at(c->plan, i);
+        run_item(c, &at, scratch, &f);
+    }
+    finish_now(&f);
+}
+
+unsigned conv2d_workers(const conv2d_plan *p, unsigned threads)
+{
+    return p->items > 1 && p->work > CONV2D_ALONE_WORK ? threads : 1;
+}
+
+void conv2d_run(const conv2d_call *c, sib_pool *pool)
+{
+    const conv2d_plan *p = c->plan;
+    unsigned threads = conv2d_workers(p, pool ? sib_pool_threads(pool) : 1);
+    if (threads == 1) {
+        run_items((void *)c, 0, p->items, 0);
+        return;
+    }
+    pool_run(pool, p->items, size_max(1, p->items / (4 * (size_t)threads)), run_items, (void *)c);
+}

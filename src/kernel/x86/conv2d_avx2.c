@@ -1,0 +1,8 @@
+#include "kernel/x86/vf_avx2.h"
+
+/* up to 12 sums beside the vectors of the image and one weight */
+#define CONV2D_MR       4
+#define CONV2D_TILES(T) T(1, 8) T(2, 5) T(3, 3) T(4, 3)
+#define CONV2D_INIT     conv2d_init_avx2
+
+#include "kernel/conv2d.inc.h"

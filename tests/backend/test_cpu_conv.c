@@ -1,0 +1,209 @@
+/* Conv and its kin on the fast backend against the reference: models of one node, random geometry, every attribute. */
+#include "graph/graph.h"
+#include "run/tiny.h"
+#include "tensor/tensor.h"
+
+static check_random dice = {31};
+
+static int64_t pick(int64_t least, int64_t most)
+{
+    return least + (int64_t)(check_u64(&dice) % (uint64_t)(most - least + 1));
+}
+
+/* A node under construction. */
+typedef struct {
+    tiny t;
+    const char *type, *domain;
+    size_t n_in, n_out, n_attributes;
+    value_id in[10], out[2];
+    attribute attributes[12];
+    int64_t lists[12][8]; /* behind the attributes */
+    const char *names[10];
+    sib_value *given[10]; /* NULL for a constant */
+} one_node;
+
+static void begin(one_node *o, const char *domain, const char *type)
+{
+    *o = (one_node){.t = tiny_begin(), .type = type, .domain = domain};
+}
+
+static double *numbers(size_t n, double scale, bool whole)
+{
+    double *v = malloc((n + 1) * sizeof *v);
+    assert_non_null(v);
+    for (size_t i = 0; i < n; i++)
+        v[i] = whole ? (double)(int)(check_uniform(&dice) * scale) : check_uniform(&dice) * scale;
+    return v;
+}
+
+/* One more input with random elements. */
+static void input(one_node *o, sib_dtype dtype, size_t rank, const int64_t *dims, double scale, bool constant)
+{
+    static const char *const names[] = {"i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "i9"};
+    size_t n = 1, at = o->n_in++;
+    bool whole = dtype != SIB_F32 && dtype != SIB_F16 && dtype != SIB_F64;
+    char text[100] = "";
+    for (size_t i = 0; i < rank; i++) {
+        n *= (size_t)dims[i];
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%d ", (int)dims[i]);
+    }
+    double *v = numbers(n, scale, whole);
+    for (size_t i = 0; i < n && dtype == SIB_U8; i++)
+        v[i] = v[i] < 0 ? -v[i] : v[i];
+    o->names[at] = names[at];
+    if (constant)
+        o->in[at] = tiny_constant(&o->t, names[at], dtype, rank, dims, v);
+    else {
+        o->in[at] = tiny_input(&o->t, names[at], dtype, text);
+        o->given[at] = tiny_given(dtype, rank, dims, v);
+    }
+    free(v);
+}
+
+static inline void omit(one_node *o)
+{
+    o->in[o->n_in++] = NO_VALUE;
+}
+
+static void ints(one_node *o, const char *name, size_t n, const int64_t *values)
+{
+    size_t at = o->n_attributes++;
+    memcpy(o->lists[at], values, n * sizeof *values);
+    o->attributes[at] = (attribute){.name = str_of(name), .kind = ATTR_INTS, .n = n, .ints = o->lists[at]};
+}
+
+static void integer(one_node *o, const char *name, int64_t number)
+{
+    o->attributes[o->n_attributes++] = (attribute){.name = str_of(name), .kind = ATTR_INT, .i = number};
+}
+
+static void string(one_node *o, const char *name, const char *word)
+{
+    o->attributes[o->n_attributes++] =
+        (attribute){.name = str_of(name), .kind = ATTR_STRING, .s = str_of(word)};
+}
+
+static sib_code run_on(sib_model *m, one_node *o, const char *backends, unsigned threads, sib_value **out,
+                       sib_error *err)
+{
+    static const char *const outputs[] = {"y0", "y1"};
+    sib_session *s = NULL;
+    sib_named_value given[10];
+    size_t n = 0;
+    sib_session_options options = {.backends = backends, .threads = threads};
+    CHECK_OK(sib_session_create(m, &options, &s, err), *err);
+    for (size_t i = 0; i < o->n_in; i++)
+        if (o->given[i])
+            given[n++] = (sib_named_value){o->names[i], o->given[i]};
+    sib_code code = sib_session_run(s, n, given, o->n_out, outputs, out, NULL, err);
+    sib_session_free(&s);
+    return code;
+}
+
+/* Runs the node with both backends. Both must fail, or agree. */
+static void compare(one_node *o, size_t n_out, sib_tolerance tolerance)
+{
+    sib_error err = SIB_ERROR_INIT, other = SIB_ERROR_INIT;
+    node n = {.domain = str_of(o->domain),
+              .type = str_of(o->type),
+              .version = o->domain[0] ? 1 : 21,
+              .origin = NO_NODE};
+    o->n_out = n_out;
+    for (size_t i = 0; i < n_out; i++) {
+        o->out[i] = tiny_made(&o->t, i ? "y1" : "y0");
+        tiny_output(&o->t, o->out[i]);
+    }
+    n.inputs = (id_list){(uint32_t)o->n_in, o->in};
+    n.outputs = (id_list){(uint32_t)n_out, o->out};
+    n.n_attributes = o->n_attributes;
+    n.attributes = o->attributes;
+    node_id id;
+    CHECK_OK(graph_add_node(o->t.g, &n, &id, &err), err);
+    sib_model *m = tiny_model(&o->t);
+    sib_value *expected[2] = {NULL}, *got[2] = {NULL};
+    sib_code code = run_on(m, o, "ref", 1, expected, &err);
+    for (unsigned threads = 1; threads <= 2; threads++) {
+        assert_int_equal(run_on(m, o, "cpu,ref", threads, got, &other), code);
+        for (size_t i = 0; i < n_out && code == SIB_OK; i++) {
+            sib_comparison c;
+            CHECK_OK(sib_tensor_compare(sib_value_tensor(got[i]), sib_value_tensor(expected[i]), &tolerance,
+                                        &c, &other),
+                     other);
+            if (!c.equal)
+                fail_msg("%s: element %llu is %g, expected %g", o->type, (unsigned long long)c.worst,
+                         c.worst_a, c.worst_b);
+        }
+        for (size_t i = 0; i < n_out; i++)
+            sib_value_free(&got[i]);
+    }
+    for (size_t i = 0; i < n_out; i++)
+        sib_value_free(&expected[i]);
+    for (size_t i = 0; i < o->n_in; i++)
+        sib_value_free(&o->given[i]);
+    sib_model_free(&m);
+}
+
+static const char *const paddings[] = {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"};
+
+/* Random windows over n axes; kernel (n) is set. */
+static void windows(one_node *o, size_t n, const int64_t *kernel, bool dilations)
+{
+    int64_t list[8];
+    if (pick(0, 2)) {
+        for (size_t i = 0; i < n; i++)
+            list[i] = pick(1, 3);
+        ints(o, "strides", n, list);
+    }
+    if (dilations && pick(0, 1)) {
+        for (size_t i = 0; i < n; i++)
+            list[i] = pick(1, 3);
+        ints(o, "dilations", n, list);
+    }
+    if (pick(0, 2)) {
+        for (size_t i = 0; i < 2 * n; i++)
+            list[i] = pick(0, kernel[i % n] - 1);
+        ints(o, "pads", 2 * n, list);
+    } else
+        string(o, "auto_pad", paddings[pick(0, 3)]);
+}
+
+/* One convolution: x [N, C, in...], w [M, C / G, kernel...]. */
+static void one_conv(const char *type, sib_dtype dtype, sib_tolerance tolerance)
+{
+    one_node o;
+    size_t n = (size_t)pick(1, 3);
+    int64_t group = pick(0, 2) ? 1 : pick(1, 5), c = pick(1, 6), m = pick(1, 9);
+    if (group > 1 && pick(0, 1))
+        c = m = 1;
+    int64_t x[5] = {pick(1, 2), c * group}, w[5] = {m * group, c}, bias = m * group;
+    for (size_t i = 0; i < n; i++) {
+        w[2 + i] = pick(1, n == 1 ? 9 : 4);
+        x[2 + i] = pick(4, n == 1 ? 80 : n == 2 ? 24 : 9);
+    }
+    begin(&o, "", type);
+    input(&o, dtype, n + 2, x, 1, false);
+    input(&o, dtype, n + 2, w, 1, pick(0, 3));
+    if (pick(0, 1))
+        input(&o, dtype, 1, &bias, 1, pick(0, 1));
+    windows(&o, n, w + 2, true);
+    if (group > 1 || pick(0, 1))
+        integer(&o, "group", group);
+    if (pick(0, 1))
+        ints(&o, "kernel_shape", n, w + 2);
+    compare(&o, 1, tolerance);
+}
+
+static void test_conv(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 400; i++)
+        one_conv("Conv", SIB_F32, (sib_tolerance){1e-5, 2e-5, 0});
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conv),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
