@@ -3,8 +3,8 @@
 #define KERNEL_FAMILIES_H
 
 #include "kernel/chain.h"
+#include "kernel/conv2d.h"
 #include "kernel/layout.h"
 #include "kernel/rows.h"
-#include "kernel/conv2d.h"
 
 #endif
