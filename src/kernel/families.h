@@ -4,6 +4,7 @@
 
 #include "kernel/chain.h"
 #include "kernel/conv2d.h"
+#include "kernel/gemm.h"
 #include "kernel/layout.h"
 #include "kernel/rows.h"
 

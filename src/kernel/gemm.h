@@ -1,0 +1,100 @@
+/* Products of matrices of floats: the tiles that each CPU level has, and the driver that cuts a product into them.
+
+   Strides are in elements. What is read and what is written do not overlap, except where it is said. */
+#ifndef KERNEL_GEMM_H
+#define KERNEL_GEMM_H
+
+#include "base/cancel.h"
+#include "base/pool.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- What a level has --------------------------------------------------------------------------------- */
+
+/* Largest tile of any level. */
+#define GEMM_MAX_MR 16
+#define GEMM_MAX_NR 64
+
+/* c[i][j] = alpha * (sum over p < k of a[i][p] * b[p][j]) + from[i][j] */
+typedef struct gemm_tile {
+    size_t k;
+    const float *a; /* (m, k), rows lda apart */
+    size_t lda;
+    const float *b; /* (k, n), rows ldb apart */
+    size_t ldb;
+    const float *from; /* (m, n), rows ldfrom apart, 0: one row for all; may be c; NULL: nothing is added */
+    size_t ldfrom;
+    float *c; /* (m, n), rows ldc apart */
+    size_t ldc;
+    float alpha;
+} gemm_tile;
+
+typedef struct gemm_kernels {
+    size_t mr, nr, lanes; /* rows and columns of a tile, floats in a vector; nr is a multiple of lanes */
+    size_t kc;            /* terms of a sum that are taken at once */
+    size_t block;         /* floats of B that stay in the second cache */
+
+    /* tile[m]: a tile of m rows, 1 <= m <= mr, and n columns, 1 <= n <= nr; nothing beyond is read or written. Sums
+       are in one float or a few for each element, the same ones wherever the element stands in n. */
+    void (*tile[GEMM_MAX_MR + 1])(const gemm_tile *t, size_t n);
+
+    /* The same with B transposed, b: (n, k), rows ldb apart; any m and n. */
+    void (*dot)(const gemm_tile *t, size_t m, size_t n);
+
+    /* dst[p * width + j] = b[p * row + j * column] for p < k, j < n; 0 for n <= j < width. */
+    void (*pack)(const float *b, size_t row, size_t column, size_t k, size_t n, size_t width, float *dst);
+} gemm_kernels;
+
+/* ---- B made ready ------------------------------------------------------------------------------------- */
+
+/* One or several B (k, n) in the order in which tiles read them. One block of memory: mem_free. */
+typedef struct gemm_packed gemm_packed;
+
+/* Packs `count` matrices B[i] (k, n) at b + at[i] (at may be NULL with count 1). *bytes: of the block.
+   Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
+sib_code gemm_pack(const float *b, size_t row, size_t column, size_t k, size_t n, size_t count,
+                   const size_t *at, gemm_packed **out, size_t *bytes, sib_error *err);
+
+/* ---- The product -------------------------------------------------------------------------------------- */
+
+/* C (m, n) = alpha * A (m, k) B (k, n) + from */
+typedef struct gemm {
+    size_t m, n, k;
+    const float *a;
+    size_t a_row, a_column;
+    const float *b; /* not looked at where packed is set */
+    size_t b_row, b_column;
+    const gemm_packed *packed;
+    size_t which;      /* of the matrices packed */
+    const float *from; /* NULL: nothing; c: what is there; rows from_row apart, 0: one row for all (a bias) */
+    size_t from_row;
+    float *c;
+    size_t c_row;
+    float alpha;
+    /* Called, where not NULL, for parts of C that are complete and still in the cache: rows x columns elements at c, each
+       element once; by the thread that made them. */
+    void (*done)(void *context, float *c, size_t rows, size_t columns);
+    void *context;
+    const struct sib_cancel *cancel; /* may be NULL; what is computed is of no use once it is set */
+} gemm;
+
+/* Floats that gemm_run needs for a product of these sizes and strides; often 0. */
+size_t gemm_scratch(const gemm *g);
+/* On the calling thread alone, so that it may be a part of another's task. scratch: (gemm_scratch) floats, aligned as
+   mem_alloc does; may be NULL where that is 0. */
+void gemm_run(const gemm *g, float *scratch);
+
+/* Where matrix i of many stands, in elements from those of the gemm. */
+typedef struct gemm_place {
+    size_t a, b, c; /* b: added to `which` where B is packed */
+} gemm_place;
+
+/* Floats that gemm_run_all needs. */
+size_t gemm_scratch_all(const gemm *g, size_t count, const sib_pool *pool);
+/* `count` products alike but for their places (NULL with count 1: as they stand), over the threads of a pool (may be
+   NULL) where that is worth it. scratch: (gemm_scratch_all) floats, aligned as mem_alloc does. */
+void gemm_run_all(const gemm *g, size_t count, const gemm_place *places, sib_pool *pool, float *scratch);
+
+#endif

@@ -1,0 +1,9 @@
+#include "kernel/x86/vf_avx512.h"
+
+#define GEMM_MR    12 /* 24 sums, 2 vectors of B, 1 of A */
+#define GEMM_NV    2
+#define GEMM_KC    384
+#define GEMM_BLOCK 131072
+#define GEMM_INIT  gemm_init_avx512
+
+#include "kernel/gemm.inc.h"

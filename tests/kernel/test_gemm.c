@@ -1,0 +1,322 @@
+/* Products of matrices at every CPU level that runs here against sums in double: tiles, dots, packing, and the driver
+   over strides, addends, blocks, many products and threads. With --time: GFLOP/s of some sizes. */
+#include "base/alloc.h"
+#include "base/size.h"
+#include "check.h"
+#include "kernel/gemm.h"
+#include "kernel/kernel.h"
+
+#include <math.h>
+#include <sibyl/timing.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* ---- Tiles -------------------------------------------------------------------------------------------- */
+
+static const float hostile[] = {NAN, INFINITY, -INFINITY, -0.0f, 1e-42f, -1e-42f, 1e-30f, 1e15f, 0.0f};
+
+static float *numbers(check_random *r, size_t n, unsigned strange)
+{
+    float *x = malloc((n + !n) * sizeof *x); /* exact, so that the sanitizer sees a read beyond */
+    assert_non_null(x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)check_uniform(r);
+    for (unsigned h = 0; n && h < strange; h++)
+        x[check_u64(r) % n] = hostile[check_u64(r) % COUNT(hostile)];
+    return x;
+}
+
+/* Whether got is alpha * sum a[p] b[p] + from, within what sums of floats in any order lose. */
+static void check_element(const char *what, float got, const float *a, size_t a_step, const float *b,
+                          size_t b_step, size_t k, double alpha, double from)
+{
+    double sum = 0.0, size = fabs(from);
+    for (size_t p = 0; p < k; p++) {
+        double product = (double)a[p * a_step] * (double)b[p * b_step];
+        sum += product;
+        size += fabs(alpha * product);
+    }
+    double e = alpha * sum + from, off = fabs((double)got - e);
+    double bound = (double)(k + 4) * 0x1p-24 * size + 1e-44 * (double)(k + 1) * (1 + fabs(alpha));
+    bool fits = isnan(e) ? isnan(got) : isinf(e) ? (double)got == e : off <= bound;
+    if (!fits)
+        fail_msg("%s: %.9g, expected %.9g within %g", what, (double)got, e, bound);
+}
+
+static void check_tile(const gemm_kernels *t, const char *level, size_t m, size_t n, size_t k, bool turned,
+                       unsigned round, check_random *r)
+{
+    size_t lda = k + 3, ldb = turned ? k + 5 : n + 5, ldc = n + 7;
+    size_t b_row = turned ? 1 : ldb, b_column = turned ? ldb : 1;
+    float *a = numbers(r, (m - 1) * lda + k, round), *c = numbers(r, (m - 1) * ldc + n, 0);
+    float *b = numbers(r, turned ? (n - 1) * ldb + k : k ? (k - 1) * ldb + n : 0, round);
+    float *from = numbers(r, n, 0), *before = malloc(m * ldc * sizeof *before);
+    char what[120];
+    assert_non_null(before);
+    memcpy(before, c, ((m - 1) * ldc + n) * sizeof *c);
+    gemm_tile tile = {k, a, lda, b, ldb, NULL, 0, c, ldc, round % 2 ? 1.0f : -0.75f};
+    if (round % 3 == 1)
+        tile.from = from;
+    if (round % 3 == 2) {
+        tile.from = c;
+        tile.ldfrom = ldc;
+    }
+    if (turned)
+        t->dot(&tile, m, n);
+    else
+        t->tile[m](&tile, n);
+    for (size_t i = 0; i < m; i++) {
+        for (size_t j = 0; j < n; j++) {
+            double added = round % 3 == 1 ? from[j] : round % 3 == 2 ? before[i * ldc + j] : 0.0;
+            snprintf(what, sizeof what, "%s %s m %zu n %zu k %zu at %zu, %zu", level, turned ? "dot" : "tile",
+                     m, n, k, i, j);
+            check_element(what, c[i * ldc + j], a + i * lda, 1, b + j * b_column, b_row, k, tile.alpha,
+                          added);
+        }
+        for (size_t j = n; j < ldc && i + 1 < m; j++)
+            assert_true(c[i * ldc + j] == before[i * ldc + j]);
+    }
+    free(a), free(b), free(c), free(from), free(before);
+}
+
+static void each_level(void (*test)(const kernel_table *t))
+{
+    for (int level = CPU_C; level < CPU_LEVELS; level++) {
+        kernel_table t;
+        if (!cpu_level_runs((cpu_level)level))
+            continue;
+        kernel_table_init(&t, (cpu_level)level);
+        test(&t);
+    }
+}
+
+static void tiles_of(const kernel_table *t)
+{
+    static const size_t depths[] = {0, 1, 2, 3, 4, 5, 7, 8, 17, 32, 33, 201};
+    check_random r = {11};
+    unsigned round = 0;
+    for (size_t m = 1; m <= t->gemm.mr; m++)
+        for (size_t n = 1; n <= t->gemm.nr; n++)
+            for (size_t d = 0; d < COUNT(depths); d++, round++)
+                check_tile(&t->gemm, cpu_level_name(t->level), m, n, depths[d], false, round % 7, &r);
+    for (size_t m = 1; m <= 5; m++)
+        for (size_t n = 1; n <= 9; n++)
+            for (size_t d = 0; d < COUNT(depths); d++, round++)
+                check_tile(&t->gemm, cpu_level_name(t->level), m, n, depths[d], true, round % 7, &r);
+}
+
+static void tiles(void **state)
+{
+    (void)state;
+    each_level(tiles_of);
+}
+
+static void pack_of(const kernel_table *t)
+{
+    static const size_t sizes[] = {1, 2, 5, 15, 16, 17, 31, 32, 33, 50};
+    check_random r = {12};
+    for (size_t d = 0; d < COUNT(sizes); d++)
+        for (size_t e = 0; e < COUNT(sizes); e++)
+            for (int form = 0; form < 3; form++) {
+                size_t k = sizes[d], n = sizes[e], width = n + (d + e) % 3 * 7;
+                size_t row = form == 0 ? n + 3 : form == 1 ? 1 : 2, column = form == 0 ? 1 : 2 * k;
+                float *b = numbers(&r, (k - 1) * row + (n - 1) * column + 1, 0),
+                      *dst = numbers(&r, k * width, 0);
+                t->gemm.pack(b, row, column, k, n, width, dst);
+                for (size_t p = 0; p < k; p++)
+                    for (size_t j = 0; j < width; j++)
+                        assert_true(dst[p * width + j] == (j < n ? b[p * row + j * column] : 0.0f));
+                free(b), free(dst);
+            }
+}
+
+static void packs(void **state)
+{
+    (void)state;
+    each_level(pack_of);
+}
+
+/* ---- The driver ---------------------------------------------------------------------------------------- */
+
+typedef struct seen {
+    const float *c;
+    size_t row;
+    unsigned char *times; /* of each element */
+} seen;
+
+static void mark(void *context, float *c, size_t rows, size_t columns)
+{
+    seen *s = context;
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++)
+            s->times[(size_t)(c - s->c) + i * s->row + j]++;
+}
+
+typedef struct example {
+    size_t m, n, k, count;
+    bool trans_a, trans_b, packed;
+    int from; /* 0: nothing, 1: a row, 2: all of C */
+} example;
+
+/* Some elements of every product of an example: sums in double take long. */
+static void check_products(const example *e, const gemm *g, const float *a, const float *b, const float *c,
+                           const float *before, const float *bias, check_random *r)
+{
+    char what[160];
+    size_t all = e->m * e->n;
+    for (size_t s = 0; s < e->count * size_min(all, 400); s++) {
+        size_t which = s % e->count, at = all <= 400 ? s / e->count : check_u64(r) % all;
+        size_t i = at / e->n, j = at % e->n;
+        double from = e->from == 1 ? bias[j] : e->from == 2 ? before[which * all + at] : 0.0;
+        snprintf(what, sizeof what, "%zu products %zu x %zu x %zu (%d %d %d %d) at %zu, %zu", e->count, e->m,
+                 e->k, e->n, e->trans_a, e->trans_b, e->packed, e->from, i, j);
+        check_element(what, c[which * all + at], a + which * e->m * e->k + i * g->a_row, g->a_column,
+                      b + which * e->k * e->n + j * g->b_column, g->b_row, e->k, g->alpha, from);
+    }
+}
+
+static void check_example(const example *e, sib_pool *pool, check_random *r)
+{
+    sib_error err = SIB_ERROR_INIT;
+    size_t all = e->m * e->n, bytes;
+    unsigned strange = all < 3000 ? (unsigned)(check_u64(r) % 3) : 0;
+    float *a = numbers(r, e->count * e->m * e->k, strange), *b = numbers(r, e->count * e->k * e->n, strange);
+    float *c = numbers(r, e->count * all, 0), *before = malloc(e->count * all * sizeof *before);
+    float *bias = numbers(r, e->n, 0);
+    gemm_place *places = malloc(e->count * sizeof *places);
+    size_t *at = malloc(e->count * sizeof *at);
+    unsigned char *times = calloc(e->count * all, 1);
+    assert_true(before && places && times && at);
+    memcpy(before, c, e->count * all * sizeof *c);
+    for (size_t i = 0; i < e->count; i++) {
+        at[i] = i * e->k * e->n;
+        places[i] = (gemm_place){i * e->m * e->k, e->packed ? i : at[i], i * all};
+    }
+    seen s = {c, e->n, times};
+    gemm g = {.m = e->m, .n = e->n, .k = e->k, .a = a, .b = b, .c = c, .c_row = e->n, .alpha = 1.0f};
+    g.a_row = e->trans_a ? 1 : e->k;
+    g.a_column = e->trans_a ? e->m : 1;
+    g.b_row = e->trans_b ? 1 : e->n;
+    g.b_column = e->trans_b ? e->k : 1;
+    g.alpha = e->from == 1 ? 1.0f : 0.5f;
+    g.from = e->from == 1 ? bias : e->from == 2 ? c : NULL;
+    g.from_row = e->from == 2 ? e->n : 0;
+    g.done = mark;
+    g.context = &s;
+    gemm_packed *packed = NULL;
+    if (e->packed) {
+        CHECK_OK(gemm_pack(b, g.b_row, g.b_column, e->k, e->n, e->count, at, &packed, &bytes, &err), err);
+        g.packed = packed;
+    }
+    float *scratch = mem_alloc(gemm_scratch_all(&g, e->count, pool), sizeof *scratch);
+    assert_non_null(scratch);
+    gemm_run_all(&g, e->count, places, pool, scratch);
+    check_products(e, &g, a, b, c, before, bias, r);
+    for (size_t i = 0; i < e->count * all; i++)
+        assert_int_equal(times[i], 1);
+    mem_free(scratch), mem_free(packed);
+    free(a), free(b), free(c), free(before), free(bias), free(places), free(times), free(at);
+}
+
+static void products(void **state)
+{
+    (void)state;
+    static const size_t sizes[][3] = {{1, 1, 1},      {1, 7, 5},      {1, 128, 257},  {2, 512, 128},
+                                      {9, 8, 8},      {3, 1, 64},     {5, 3, 40},     {17, 33, 0},
+                                      {13, 65, 19},   {40, 40, 40},   {64, 100, 400}, {100, 37, 800},
+                                      {30, 700, 390}, {130, 400, 900}};
+    check_random r = {13};
+    sib_error err = SIB_ERROR_INIT;
+    sib_pool *pool = NULL;
+    CHECK_OK(sib_pool_create(3, &pool, &err), err);
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        for (unsigned form = 0; form < 48; form++) {
+            example e = {sizes[i][0], sizes[i][1], sizes[i][2], form >= 24 ? 3 : 1,
+                         form & 1,    form & 2,    form & 4,    (int)(form / 8 % 3)};
+            e.from = e.count > 1 && e.from == 2 ? 0 : e.from; /* many have one `from` */
+            check_example(&e, form % 5 ? pool : NULL, &r);
+        }
+    sib_pool_free(&pool);
+}
+
+/* ---- Times ------------------------------------------------------------------------------------------------ */
+
+static double best_of(const gemm *g, sib_pool *pool, double seconds)
+{
+    float *scratch = mem_alloc(gemm_scratch_all(g, 1, pool), sizeof *scratch);
+    double best = INFINITY;
+    assert_non_null(scratch);
+    sib_timer all = sib_timer_start();
+    do {
+        sib_timer timer = sib_timer_start();
+        gemm_run_all(g, 1, NULL, pool, scratch);
+        best = fmin(best, sib_timer_seconds(&timer));
+    } while (sib_timer_seconds(&all) < seconds);
+    mem_free(scratch);
+    return best;
+}
+
+static void time_size(size_t m, size_t k, size_t n, sib_pool *pool)
+{
+    const kernel_table *t = kernel_table_get();
+    check_random r = {1};
+    sib_error err = SIB_ERROR_INIT;
+    float *a = numbers(&r, m * k, 0), *b = numbers(&r, k * n, 0), *c = numbers(&r, m * n, 0);
+    gemm g = {.m = m, .n = n, .k = k, .a = a, .a_row = k, .a_column = 1, .c = c, .c_row = n, .alpha = 1.0f};
+    gemm_packed *packed;
+    size_t bytes;
+    double peak = INFINITY, flops = 2.0 * (double)m * (double)n * (double)k;
+    CHECK_OK(gemm_pack(b, n, 1, k, n, 1, NULL, &packed, &bytes, &err), err);
+    for (int i = 0; i < 300; i++) {
+        sib_timer timer = sib_timer_start();
+        volatile float kept = t->fma_rounds(100, 0.999f, 0.001f);
+        peak = fmin(peak, sib_timer_seconds(&timer));
+        (void)kept;
+    }
+    g.packed = packed;
+    double ready = best_of(&g, NULL, 0.15), two = flops > 1e7 ? best_of(&g, pool, 0.15) : ready;
+    g.packed = NULL;
+    g.b = b;
+    g.b_row = n;
+    g.b_column = 1;
+    double plain = best_of(&g, NULL, 0.1);
+    g.b_row = 1;
+    g.b_column = k;
+    double turned = best_of(&g, NULL, 0.1), most = 100.0 * (double)t->fma_flops / peak;
+    printf("%5zu x %4zu x %5zu  packed %9.2f us %6.1f GFLOP/s %5.1f%% of peak %6.1f GB/s, pool %4.2fx, plain "
+           "%5.1f%%, "
+           "turned %5.1f%%\n",
+           m, k, n, ready * 1e6, flops / ready * 1e-9, 100 * flops / ready / most,
+           (double)(k * n) * 4e-9 / ready, ready / two, 100 * flops / plain / most,
+           100 * flops / turned / most);
+    mem_free(packed);
+    free(a), free(b), free(c);
+}
+
+static int time_all(void)
+{
+    static const size_t sizes[][3] = {
+        {1500, 384, 384}, {1500, 384, 1536}, {1500, 1536, 384}, {1024, 1024, 1024}, {512, 512, 512},
+        {128, 128, 128},  {100, 64, 1500},   {9, 8, 8},         {1, 257, 128},      {2, 128, 512},
+        {1, 128, 1},      {1, 384, 384},     {1, 384, 51865},   {1, 4096, 4096},    {4, 4096, 4096},
+        {8, 4096, 4096},  {16, 1024, 1024},  {50, 300, 257}};
+    sib_error err = SIB_ERROR_INIT;
+    sib_pool *pool = NULL;
+    CHECK_OK(sib_pool_create(2, &pool, &err), err);
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        time_size(sizes[i][0], sizes[i][1], sizes[i][2], pool);
+    sib_pool_free(&pool);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--time") == 0)
+        return time_all();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tiles),
+        cmocka_unit_test(packs),
+        cmocka_unit_test(products),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
