@@ -1,0 +1,183 @@
+#include "kernel/gather.h"
+
+#include "base/size.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+/* Below this many bytes the calling thread does it alone. */
+#define THREADS_FROM ((size_t)256 << 10)
+
+/* ---- Offsets ----------------------------------------------------------------------------------------- */
+
+static inline int64_t index_at(const void *indices, bool wide, size_t i)
+{
+    return wide ? ((const int64_t *)indices)[i] : ((const int32_t *)indices)[i];
+}
+
+/* Counted from the end where it is negative; what is outside stays outside, seen as a number without sign. */
+static inline uint64_t wrapped(int64_t index, int64_t size, bool wraps)
+{
+    return (uint64_t)index + (wraps && index < 0 ? (uint64_t)size : 0);
+}
+
+/* wide: a constant where this is inlined. Indices i .. i + n at so many bytes apart from `base` on. */
+static inline __attribute__((always_inline)) size_t line_offsets(const gather_plan *p, const void *indices,
+                                                                 size_t i, size_t n, size_t base, size_t step,
+                                                                 size_t *offsets, bool wide)
+{
+    uint64_t size = (uint64_t)p->size[0], apart = (uint64_t)p->stride[0];
+    for (size_t k = 0; k < n; k++) {
+        uint64_t at = wrapped(index_at(indices, wide, i + k), p->size[0], p->wraps);
+        if (at >= size)
+            return k;
+        offsets[k] = base + at * apart + k * step;
+    }
+    return n;
+}
+
+static size_t axis_offsets(const gather_plan *p, const void *indices, size_t begin, size_t n, size_t *offsets)
+{
+    size_t done = 0;
+    while (done < n) {
+        size_t i = (begin + done) % p->each, base = (begin + done) / p->each * p->apart;
+        size_t count = size_min(n - done, p->each - i);
+        size_t good = p->wide ? line_offsets(p, indices, i, count, base, 0, offsets + done, true)
+                              : line_offsets(p, indices, i, count, base, 0, offsets + done, false);
+        done += good;
+        if (good < count)
+            return done;
+    }
+    return n;
+}
+
+static size_t coordinate_offsets(const gather_plan *p, const void *indices, size_t begin, size_t n,
+                                 size_t *offsets)
+{
+    for (size_t k = 0; k < n; k++) {
+        size_t place = begin + k, first = place * p->depth, offset = place / p->each * p->apart;
+        for (size_t i = 0; i < p->depth; i++) {
+            uint64_t at = wrapped(index_at(indices, p->wide, first + i), p->size[i], p->wraps);
+            if (at >= (uint64_t)p->size[i])
+                return k;
+            offset += at * (uint64_t)p->stride[i];
+        }
+        offsets[k] = offset;
+    }
+    return n;
+}
+
+/* Line by line of the last axis. */
+static size_t element_offsets(const gather_plan *p, const void *indices, size_t begin, size_t n,
+                              size_t *offsets)
+{
+    size_t last = p->rank - 1, length = (size_t)p->dims[last], step = (size_t)p->own[last];
+    for (size_t done = 0; done < n;) {
+        size_t line = (begin + done) / length, column = (begin + done) % length, base = column * step;
+        size_t count = size_min(n - done, length - column);
+        for (size_t i = last; i-- > 0; line /= (size_t)p->dims[i])
+            base += line % (size_t)p->dims[i] * (size_t)p->own[i];
+        size_t good = p->wide
+                          ? line_offsets(p, indices, begin + done, count, base, step, offsets + done, true)
+                          : line_offsets(p, indices, begin + done, count, base, step, offsets + done, false);
+        done += good;
+        if (good < count)
+            return done;
+    }
+    return n;
+}
+
+size_t gather_offsets(const gather_plan *p, const void *indices, size_t begin, size_t n, size_t *offsets)
+{
+    if (p->kind == GATHER_AXIS)
+        return axis_offsets(p, indices, begin, n, offsets);
+    if (p->kind == GATHER_COORDINATES)
+        return coordinate_offsets(p, indices, begin, n, offsets);
+    return element_offsets(p, indices, begin, n, offsets);
+}
+
+void gather_fault(const gather_plan *p, const void *indices, size_t place, int64_t *index, size_t *which)
+{
+    size_t first = p->kind == GATHER_AXIS          ? place % p->each
+                   : p->kind == GATHER_COORDINATES ? place * p->depth
+                                                   : place;
+    for (*which = 0; *which < p->depth; ++*which) {
+        *index = index_at(indices, p->wide, first + *which);
+        if (wrapped(*index, p->size[*which], p->wraps) >= (uint64_t)p->size[*which])
+            return;
+    }
+    *which = 0;
+}
+
+/* ---- Runs -------------------------------------------------------------------------------------------- */
+
+/* Inlined with a constant run where there is one. */
+static inline __attribute__((always_inline)) void fetch(char *dst, const char *src, const size_t *offsets,
+                                                        size_t n, size_t run)
+{
+    for (size_t k = 0; k < n; k++)
+        memcpy(dst + k * run, src + offsets[k], run);
+}
+
+static void fetch_runs(char *dst, const char *src, const size_t *offsets, size_t n, size_t run)
+{
+    switch (run) {
+    case 0:
+        break;
+    case 1:
+        fetch(dst, src, offsets, n, 1);
+        break;
+    case 2:
+        fetch(dst, src, offsets, n, 2);
+        break;
+    case 4:
+        fetch(dst, src, offsets, n, 4);
+        break;
+    case 8:
+        fetch(dst, src, offsets, n, 8);
+        break;
+    case 16:
+        fetch(dst, src, offsets, n, 16);
+        break;
+    default:
+        fetch(dst, src, offsets, n, run);
+    }
+}
+
+typedef struct gather_work {
+    const gather_plan *plan;
+    char *dst;
+    const char *src;
+    const void *indices;
+    atomic_size_t bad; /* a place with an index outside, or as many as there are */
+} gather_work;
+
+static void gather_places(void *context, size_t begin, size_t count, unsigned worker)
+{
+    gather_work *w = context;
+    const gather_plan *p = w->plan;
+    size_t offsets[GATHER_BLOCK];
+    (void)worker;
+    for (size_t end = begin + count; begin < end;) {
+        size_t n = size_min(end - begin, GATHER_BLOCK);
+        size_t good = gather_offsets(p, w->indices, begin, n, offsets);
+        if (good < n) {
+            atomic_store(&w->bad, begin + good);
+            return;
+        }
+        fetch_runs(w->dst + begin * p->run, w->src, offsets, n, p->run);
+        begin += n;
+    }
+}
+
+size_t gather_copy(const gather_plan *p, char *dst, const char *src, const void *indices, sib_pool *pool)
+{
+    gather_work w = {.plan = p, .dst = dst, .src = src, .indices = indices};
+    atomic_init(&w.bad, p->places);
+    if (!pool || p->places * p->run < THREADS_FROM)
+        gather_places(&w, 0, p->places, 0);
+    else
+        pool_run(pool, p->places, size_max(1, p->places / (4 * (size_t)sib_pool_threads(pool))),
+                 gather_places, &w);
+    return atomic_load(&w.bad);
+}
