@@ -20,8 +20,9 @@ typedef struct node_view {
    different buffers, so `state` is not written by run. */
 typedef struct step {
     const struct sib_backend *backend;
-    void *self;  /* of the backend */
-    void *state; /* of this step, the backend's own; freed by release */
+    void *self;      /* of the backend */
+    void *state;     /* of this step, the backend's own; freed by release */
+    uint64_t unread; /* set by prepare: bit i where run does not look at constant input i, which was packed */
     node_view view;
 } step;
 

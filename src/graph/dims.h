@@ -60,12 +60,14 @@ static inline bool dim_same(dim a, dim b)
 }
 
 /* Symbols with values, for evaluation. */
+typedef struct dim_bound_symbol {
+    uint32_t symbol; /* id of a dim that is one symbol */
+    int64_t value;
+} dim_bound_symbol;
 typedef struct dim_binding {
     size_t n, capacity;
-    struct {
-        uint32_t symbol; /* id of a dim that is one symbol */
-        int64_t value;
-    } * items;
+    dim_bound_symbol *items; /* (n); NULL: they stand in few */
+    dim_bound_symbol few[8];
 } dim_binding;
 
 /* Value of symbol under b. False where it has none. */

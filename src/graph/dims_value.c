@@ -9,11 +9,17 @@
 
 /* ---- Values ------------------------------------------------------------------------------------------- */
 
+static const dim_bound_symbol *items_of(const dim_binding *b)
+{
+    return b->items ? b->items : b->few;
+}
+
 bool dim_bound(const dim_binding *b, dim symbol, int64_t *value)
 {
+    const dim_bound_symbol *items = items_of(b);
     for (size_t i = 0; i < b->n; i++)
-        if (b->items[i].symbol == symbol.id) {
-            *value = b->items[i].value;
+        if (items[i].symbol == symbol.id) {
+            *value = items[i].value;
             return true;
         }
     return false;
@@ -27,21 +33,23 @@ sib_code dim_bind(const dim_table *t, dim_binding *b, dim symbol, int64_t value,
     if (value < 0)
         return err_set(err, SIB_ERR_ARGUMENT, "dim '%.*s' cannot be %lld: sizes are not negative",
                        (int)name.length, name.data, (long long)value);
+    dim_bound_symbol *items = b->items ? b->items : b->few;
+    size_t capacity = b->items ? b->capacity : sizeof b->few / sizeof *b->few;
     for (size_t i = 0; i < b->n; i++)
-        if (b->items[i].symbol == symbol.id) {
-            b->items[i].value = value;
+        if (items[i].symbol == symbol.id) {
+            items[i].value = value;
             return SIB_OK;
         }
-    if (b->n == b->capacity) {
-        size_t more = b->capacity ? 2 * b->capacity : 8;
-        void *grown = mem_realloc(b->items, more, sizeof *b->items);
+    if (b->n >= capacity) {
+        dim_bound_symbol *grown = mem_realloc(b->items, 2 * capacity, sizeof *grown);
         if (!grown)
-            return err_memory(err, more * sizeof *b->items, "the values of dims");
-        b->items = grown;
-        b->capacity = more;
+            return err_memory(err, 2 * capacity * sizeof *grown, "the values of dims");
+        if (!b->items)
+            memcpy(grown, b->few, sizeof b->few);
+        b->items = items = grown;
+        b->capacity = 2 * capacity;
     }
-    b->items[b->n].symbol = symbol.id;
-    b->items[b->n++].value = value;
+    items[b->n++] = (dim_bound_symbol){symbol.id, value};
     return SIB_OK;
 }
 
@@ -59,8 +67,8 @@ static sib_code overflow(sib_error *err)
 static bool symbol_value(const dim_table *t, uint32_t atom, const dim_binding *b, int64_t *out)
 {
     for (size_t i = 0; b && i < b->n; i++)
-        if (dims_lone_atom(t, (dim){b->items[i].symbol}) == atom) {
-            *out = b->items[i].value;
+        if (dims_lone_atom(t, (dim){items_of(b)[i].symbol}) == atom) {
+            *out = items_of(b)[i].value;
             return true;
         }
     return false;

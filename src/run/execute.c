@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
+#include "run/instance.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
 #include <sibyl/timing.h>
@@ -12,13 +13,6 @@
 
 /* Most plans kept a graph; the one not used for the longest time goes. */
 #define SEGMENTS_KEPT 64
-
-/* Memory of one run of a segment, kept for the next. */
-typedef struct instance {
-    void *arena;
-    buffer *buffers; /* (graph->n_values) */
-    bool *fixed;     /* (graph->n_values) the value stays from run to run: constants and those in the arena */
-} instance;
 
 static uint64_t tensor_bytes(const sib_tensor *t)
 {
@@ -79,107 +73,6 @@ static void frame_drop(frame *f, value_id v)
         frame_set(f, v, NULL);
 }
 
-/* ---- Instances --------------------------------------------------------------------------------------- */
-
-static void instance_free(const segment *s, instance **ip)
-{
-    instance *in = *ip;
-    if (!in)
-        return;
-    for (uint32_t v = 0; in->buffers && v < s->graph->n_values; v++)
-        sib_value_free(&in->buffers[v].value);
-    mem_free(in->buffers);
-    mem_free(in->fixed);
-    mem_free(in->arena);
-    mem_free(in);
-    *ip = NULL;
-}
-
-/* A value over memory that somebody else keeps. */
-static sib_code value_over(sib_dtype dtype, const slot *at, void *data, sib_value **out, sib_error *err)
-{
-    sib_tensor *t = NULL;
-    sib_code code = sib_tensor_wrap(dtype, at->rank, at->dims, NULL, data, NULL, NULL, &t, err);
-    if (code == SIB_OK)
-        code = sib_value_from_tensor(t, out, err);
-    sib_tensor_free(&t);
-    return code;
-}
-
-static sib_code value_own(sib_dtype dtype, const slot *at, sib_value **out, sib_error *err)
-{
-    sib_tensor *t = NULL;
-    sib_code code = tensor_create_raw(dtype, at->rank, at->dims, &t, err);
-    if (code == SIB_OK)
-        code = sib_value_from_tensor(t, out, err);
-    sib_tensor_free(&t);
-    return code;
-}
-
-static sib_code value_alias(const sib_value *root, const slot *at, sib_value **out, sib_error *err)
-{
-    sib_tensor *t = NULL;
-    sib_code code = sib_tensor_reshape(sib_value_tensor(root), at->rank, at->dims, &t, err);
-    if (code == SIB_OK)
-        code = sib_value_from_tensor(t, out, err);
-    sib_tensor_free(&t);
-    return code;
-}
-
-static sib_code instance_make(const segment *s, instance **out, sib_error *err)
-{
-    uint32_t n = s->graph->n_values;
-    instance *in = mem_calloc(1, sizeof *in);
-    *out = in;
-    if (!in)
-        return err_memory(err, sizeof *in, "a run");
-    in->buffers = mem_calloc(n ? n : 1, sizeof *in->buffers);
-    in->fixed = mem_calloc(n ? n : 1, sizeof *in->fixed);
-    in->arena = mem_alloc(s->arena_bytes, 1);
-    if (!in->buffers || !in->fixed || !in->arena)
-        return err_memory(err, s->arena_bytes, "the values of a run");
-    sib_code code = SIB_OK;
-    for (uint32_t v = 0; v < n && code == SIB_OK; v++) {
-        const slot *at = &s->slots[v];
-        const value *x = &s->graph->values[v];
-        in->fixed[v] = true;
-        if (at->kind == SLOT_CONSTANT)
-            code = sib_value_from_tensor(x->constant, &in->buffers[v].value, err);
-        else if (at->kind == SLOT_ARENA)
-            code = value_over(x->type.dtype, at, (char *)in->arena + at->offset, &in->buffers[v].value, err);
-        else if (at->kind == SLOT_ALIAS && in->fixed[at->root] && in->buffers[at->root].value)
-            code = value_alias(in->buffers[at->root].value, at, &in->buffers[v].value, err);
-        else
-            in->fixed[v] = false;
-    }
-    return code;
-}
-
-/* Brings in the values that were there before, and memory of those that outlive the segment. */
-static sib_code instance_fill(const segment *s, instance *in, const frame *f, sib_error *err)
-{
-    sib_code code = SIB_OK;
-    for (uint32_t v = 0; v < s->graph->n_values && code == SIB_OK; v++) {
-        const slot *at = &s->slots[v];
-        if (in->fixed[v])
-            continue;
-        if (at->kind == SLOT_LIVE)
-            code = sib_value_copy(f->live[at->source], &in->buffers[v].value, err);
-        else if (at->kind == SLOT_OWN && at->sized)
-            code = value_own(s->graph->values[v].type.dtype, at, &in->buffers[v].value, err);
-        else if (at->kind == SLOT_ALIAS)
-            code = value_alias(in->buffers[at->root].value, at, &in->buffers[v].value, err);
-    }
-    return code;
-}
-
-static void instance_clear(const segment *s, instance *in)
-{
-    for (uint32_t v = 0; v < s->graph->n_values; v++)
-        if (!in->fixed[v])
-            sib_value_free(&in->buffers[v].value);
-}
-
 /* ---- Observers --------------------------------------------------------------------------------------- */
 
 static sib_code show(const frame *f, const node *n, const char *name, bool milli, const sib_value *v,
@@ -230,53 +123,79 @@ static sib_code show_outputs(const frame *f, const segment *s, const instance *i
 
 /* ---- Steps ------------------------------------------------------------------------------------------- */
 
-static sib_code run_step(const frame *f, const segment *s, instance *in, size_t i, node_id origin,
-                         sib_error *err)
+static sib_code step_failed(const frame *f, node_id origin, sib_code code, const sib_error *why,
+                            sib_error *err)
+{
+    char name[160];
+    return err_set(err, code, "node %s: %s", node_text(f->ex->g, &f->ex->g->nodes[origin], name, sizeof name),
+                   why->message);
+}
+
+/* One step with whoever watches. */
+static sib_code run_watched_step(const frame *f, const segment *s, instance *in, size_t i, node_id origin,
+                                 sib_error *err)
 {
     const step *st = &s->steps[i];
     const node *n = &s->graph->nodes[s->step_nodes[i]];
-    buffer *few[16], **pointers = few;
-    size_t all = (size_t)n->inputs.n + n->outputs.n;
     const sib_run_options *o = f->run->options;
+    buffer **operands = in->operands + in->first_operand[i];
     sib_error why = SIB_ERROR_INIT;
-    if (all > 16 && !(pointers = mem_alloc(all, sizeof *pointers)))
-        return err_memory(err, all * sizeof *pointers, "a step");
-    for (size_t k = 0; k < all; k++) {
-        value_id v = k < n->inputs.n ? n->inputs.ids[k] : n->outputs.ids[k - n->inputs.n];
-        pointers[k] = v == NO_VALUE ? NULL : &in->buffers[v];
-    }
-    uint64_t start = o && o->profile ? sib_time_ns() : 0;
-    sib_code code = st->backend->run(st, (const buffer *const *)pointers, pointers + n->inputs.n,
-                                     o ? o->cancel : NULL, &why);
-    if (o && o->profile)
+    uint64_t start = o->profile ? sib_time_ns() : 0;
+    sib_code code =
+        st->backend->run(st, (const buffer *const *)operands, operands + n->inputs.n, o->cancel, &why);
+    if (o->profile)
         profile_add(o->profile, f->ex->g, &f->ex->g->nodes[origin], n->milli ? n->milli->name : NULL,
                     i == s->first_step[origin - s->begin], st->backend->name,
                     (double)(sib_time_ns() - start) * 1e-9);
-    if (pointers != few)
-        mem_free(pointers);
-    if (code != SIB_OK) {
-        char name[160];
-        return err_set(err, code, "node %s: %s",
-                       node_text(f->ex->g, &f->ex->g->nodes[origin], name, sizeof name), why.message);
-    }
-    return o && o->tap && o->tap_inside ? show_inside(f, s, in, i, origin, err) : SIB_OK;
+    if (code != SIB_OK)
+        return step_failed(f, origin, code, &why, err);
+    return o->tap && o->tap_inside ? show_inside(f, s, in, i, origin, err) : SIB_OK;
 }
 
-static sib_code run_steps(const frame *f, const segment *s, instance *in, sib_error *err)
+/* Node after node, so that taps see what a node made when it is done. */
+static sib_code run_watched(const frame *f, const segment *s, instance *in, sib_error *err)
 {
     sib_code code = SIB_OK;
     const sib_run_options *o = f->run->options;
     for (node_id n = s->begin; n < s->end && code == SIB_OK; n++) {
         size_t at = n - s->begin;
         for (size_t i = s->first_step[at]; i < s->first_step[at + 1] && code == SIB_OK; i++) {
-            code = observe_cancel(o ? o->cancel : NULL, err);
+            code = observe_cancel(o->cancel, err);
             if (code == SIB_OK)
-                code = run_step(f, s, in, i, n, err);
+                code = run_watched_step(f, s, in, i, n, err);
         }
-        if (code == SIB_OK && o && o->tap)
+        if (code == SIB_OK && o->tap)
             code = show_outputs(f, s, in, n, err);
     }
     return code;
+}
+
+static node_id origin_of(const segment *s, size_t i)
+{
+    node_id at = 0;
+    while (at + 1 < s->end - s->begin && s->first_step[at + 1] <= i)
+        at++;
+    return s->begin + at;
+}
+
+static sib_code run_steps(const frame *f, const segment *s, instance *in, sib_error *err)
+{
+    const sib_run_options *o = f->run->options;
+    const sib_cancel *cancel = o ? o->cancel : NULL;
+    sib_error why = SIB_ERROR_INIT;
+    if (o && (o->tap || o->profile))
+        return run_watched(f, s, in, err);
+    for (size_t i = 0; i < s->n_steps; i++) {
+        const step *st = &s->steps[i];
+        buffer **operands = in->operands + in->first_operand[i];
+        if (cancel_is_set(cancel))
+            return observe_cancel(cancel, err);
+        sib_code code =
+            st->backend->run(st, (const buffer *const *)operands, operands + st->view.n_in, cancel, &why);
+        if (code != SIB_OK)
+            return step_failed(f, origin_of(s, i), code, &why, err);
+    }
+    return SIB_OK;
 }
 
 static sib_code check_memory(const frame *f, const segment *s, sib_error *err)
@@ -381,7 +300,7 @@ static void give_segment(const frame *f, segment *s, instance *in)
 static sib_code run_segment(frame *f, segment *s, instance *in, sib_error *err)
 {
     f->run->memory += s->arena_bytes + s->own_bytes;
-    sib_code code = instance_fill(s, in, f, err);
+    sib_code code = instance_fill(s, in, f->live, err);
     if (code == SIB_OK)
         code = run_steps(f, s, in, err);
     f->run->memory -= s->arena_bytes + s->own_bytes;
@@ -448,6 +367,7 @@ void executor_clear(executor *ex)
         segment_free(&ex->segments[i]);
     }
     mem_free(ex->segments);
+    mem_free(ex->spare_frame);
     graph_uses_free(&ex->uses);
 }
 
@@ -475,15 +395,33 @@ static sib_code place(frame *f, value_id v, const sib_value *given, sib_error *e
     return code;
 }
 
+/* Memory of a frame: that of an earlier run where there is one. */
+static sib_code frame_open(frame *f, sib_error *err)
+{
+    size_t n = f->ex->g->n_values ? f->ex->g->n_values : 1;
+    void *memory = atomic_exchange(&f->ex->spare_frame, NULL);
+    if (!memory && !(memory = mem_calloc(n, sizeof *f->live + sizeof *f->charged)))
+        return err_memory(err, n * sizeof *f->live, "the values of a run");
+    f->live = memory;
+    f->charged = (uint64_t *)(f->live + n);
+    return SIB_OK;
+}
+
+static void frame_close(frame *f)
+{
+    if (!f->live)
+        return;
+    for (uint32_t i = 0; i < f->ex->g->n_values; i++)
+        frame_drop(f, i);
+    mem_free(atomic_exchange(&f->ex->spare_frame, (void *)f->live));
+}
+
 sib_code execute_graph(executor *ex, run_state *run, const char *path, const sib_value *const *in,
                        const sib_value *const *captured, sib_value **out, sib_error *err)
 {
     const graph *g = ex->g;
     frame f = {.ex = ex, .run = run, .path = path};
-    f.live = mem_calloc(g->n_values ? g->n_values : 1, sizeof *f.live);
-    f.charged = mem_calloc(g->n_values ? g->n_values : 1, sizeof *f.charged);
-    sib_code code =
-        f.live && f.charged ? SIB_OK : err_memory(err, g->n_values * sizeof *f.live, "the values of a run");
+    sib_code code = frame_open(&f, err);
     for (uint32_t i = 0; i < g->outputs.n; i++)
         out[i] = NULL;
     for (uint32_t i = 0; i < g->inputs.n && code == SIB_OK; i++)
@@ -502,11 +440,8 @@ sib_code execute_graph(executor *ex, run_state *run, const char *path, const sib
         else if (code == SIB_OK)
             code = sib_value_copy(v, &out[i], err);
     }
-    for (uint32_t i = 0; i < g->n_values && f.live && f.charged; i++)
-        frame_drop(&f, i);
+    frame_close(&f);
     for (uint32_t i = 0; i < g->outputs.n && code != SIB_OK; i++)
         sib_value_free(&out[i]);
-    mem_free(f.live);
-    mem_free(f.charged);
     return code;
 }

@@ -6,6 +6,7 @@
 #include "run/plan.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* What one run shares, subgraphs included. */
 typedef struct run_state {
@@ -21,6 +22,7 @@ typedef struct executor {
     graph_uses uses;
     segment **segments; /* (n_segments) */
     size_t n_segments, capacity;
+    _Atomic(void *) spare_frame; /* memory of a frame that no run uses, all cleared; NULL: none */
 } executor;
 
 /* A main graph and those inside it. */
@@ -47,9 +49,10 @@ struct sib_session {
 typedef struct frame {
     executor *ex;
     run_state *run;
-    sib_value **live;  /* (g->n_values) owned */
-    uint64_t *charged; /* (g->n_values) bytes counted for live values that have memory of their own */
-    const char *path;  /* before names of values in taps: "" or "loop[4]/" */
+    sib_value **live; /* (g->n_values) owned */
+    uint64_t
+        *charged; /* (g->n_values) bytes counted for live values that have memory of their own; behind live */
+    const char *path; /* before names of values in taps: "" or "loop[4]/" */
 } frame;
 
 /* Frees its plans. No run holds one. */

@@ -28,7 +28,10 @@ typedef struct planner {
     value_id
         *map; /* (g->n_values) the plan's value for each of the source's, NO_VALUE where there is none yet */
     bool *wants_content; /* (g->n_values) */
-    size_t *fact_at;     /* (g->n_values) number of the fact of each, from 1; 0 where there is none */
+    bool *given;         /* (g->n_values) an input, which may be left out or not */
+    const sib_tensor *
+        *captured;   /* (g->n_values) constants of the graphs around that the value stands for, else NULL */
+    size_t *fact_at; /* (g->n_values) number of the fact of each, from 1; 0 where there is none */
     value_id *
         source; /* (source_capacity) by value of the plan: the source value it was imported for, else NO_VALUE */
     size_t source_capacity;
@@ -63,36 +66,45 @@ static fact *fact_for(planner *p, value_id source, sib_error *err)
     return f;
 }
 
-static fact describe(value_id source, const sib_value *v)
+/* What v is to be when the plan is taken again. */
+static void describe(fact *f, const sib_value *v)
 {
-    fact f = {.source = source, .absent = !v};
+    f->absent = !v;
     if (!v)
-        return f;
-    f.kind = sib_value_get_kind(v);
+        return;
+    f->kind = sib_value_get_kind(v);
     const sib_tensor *t = sib_value_tensor(v);
     if (t) {
-        f.dtype = t->dtype;
-        f.rank = t->rank;
-        memcpy(f.dims, t->dims, sizeof *f.dims * t->rank);
+        f->dtype = t->dtype;
+        f->rank = t->rank;
+        memcpy(f->dims, t->dims, sizeof *f->dims * t->rank);
     }
-    return f;
+}
+
+static bool same_content(const sib_tensor *a, const sib_tensor *b)
+{
+    static const sib_tolerance exact;
+    sib_comparison c;
+    return sib_tensor_compare(a, b, &exact, &c, NULL) == SIB_OK && c.equal;
+}
+
+static bool fact_holds(const fact *f, const sib_value *v)
+{
+    if (!v || f->absent)
+        return !v && f->absent;
+    const sib_tensor *t = sib_value_tensor(v);
+    if (sib_value_get_kind(v) != f->kind)
+        return false;
+    return !t || (t->dtype == f->dtype && t->rank == f->rank &&
+                  memcmp(t->dims, f->dims, sizeof *f->dims * f->rank) == 0 &&
+                  (!f->content || same_content(t, f->content)));
 }
 
 bool segment_fits(const segment *s, sib_value *const *live)
 {
-    static const sib_tolerance exact;
-    for (size_t i = 0; i < s->n_facts; i++) {
-        const fact *f = &s->facts[i];
-        fact now = describe(f->source, live[f->source]);
-        sib_comparison c;
-        if (now.absent != f->absent || now.kind != f->kind || now.dtype != f->dtype || now.rank != f->rank ||
-            memcmp(now.dims, f->dims, sizeof *now.dims * now.rank))
+    for (size_t i = 0; i < s->n_facts; i++)
+        if (!fact_holds(&s->facts[i], live[s->facts[i].source]))
             return false;
-        if (f->content &&
-            (sib_tensor_compare(sib_value_tensor(live[f->source]), f->content, &exact, &c, NULL) != SIB_OK ||
-             !c.equal))
-            return false;
-    }
     return true;
 }
 
@@ -175,9 +187,7 @@ static mval import_live(planner *p, lowering *l, value_id source)
     fact *f = fact_for(p, source, &err);
     if (!f || graph_add_value(l->graph, (sib_str){"", 0}, &type, &made, &err) != SIB_OK)
         return import_failed(l, &err);
-    sib_tensor *content = f->content;
-    *f = describe(source, p->live[source]);
-    f->content = content;
+    describe(f, p->live[source]);
     if (!note_source(p, made, source))
         return l_fail(l, SIB_ERR_MEMORY, "no memory for a plan");
     if (p->wants_content[source] && sib_value_tensor(p->live[source]) &&
@@ -200,16 +210,17 @@ static mval import_planned(lowering *l, const graph *source, value_id v)
     if (p->map[v] != NO_VALUE)
         return (mval){p->map[v]};
     mval made;
-    if (p->live[v])
+    const sib_tensor *constant = p->captured[v] ? p->captured[v] : x->constant;
+    if (p->live[v] && !p->captured[v])
         made = import_live(p, l, v);
-    else if (x->constant) {
+    else if (constant) {
         sib_error err = SIB_ERROR_INIT;
-        fact *f = x->producer == NO_NODE ? fact_for(p, v, &err) : NULL;
+        fact *f = p->given[v] ? fact_for(p, v, &err) : NULL;
         if (f)
             f->absent = true;
-        made = m_constant_ref(l, x->constant);
+        made = m_constant_ref(l, constant);
         if (l_ok(l)) /* in oracle mode it is a widened copy */
-            l->graph->values[made.id].lasting = l->graph->values[made.id].constant == x->constant;
+            l->graph->values[made.id].lasting = l->graph->values[made.id].constant == constant;
     } else
         return l_fail(l, SIB_ERR_FORMAT, "value '%.*s' is used before it is there", (int)x->name.length,
                       x->name.data);
@@ -499,6 +510,7 @@ static sib_code place_values(planner *p, const bool *node_needed, sib_error *err
         at->kind = g->values[v].constant                                        ? SLOT_CONSTANT
                    : at->source != NO_VALUE && g->values[v].producer == NO_NODE ? SLOT_LIVE
                                                                                 : SLOT_NONE;
+        at->read = s->open;
         code = measure(p, v, at, err);
     }
     for (uint32_t i = 0; i < g->n_nodes && code == SIB_OK; i++) {
@@ -511,6 +523,7 @@ static sib_code place_values(planner *p, const bool *node_needed, sib_error *err
                 const slot *in = &s->slots[n->inputs.ids[0]];
                 at->kind = SLOT_ALIAS;
                 at->root = in->kind == SLOT_ALIAS ? in->root : n->inputs.ids[0];
+                s->slots[at->root].read = true;
             } else
                 at->kind = at->sized && g->values[n->outputs.ids[k]].type.dtype != SIB_STRING ? SLOT_ARENA
                                                                                               : SLOT_OWN;
@@ -556,6 +569,7 @@ static sib_code place_exports(planner *p, sib_error *err)
         if (last == NO_NODE || last < s->end)
             continue;
         s->exports[s->n_exports++] = p->made[i];
+        s->slots[p->made[i].planned].read = true;
         take_out_of_arena(s, p->made[i].planned);
     }
     for (uint32_t v = 0; v < s->graph->n_values; v++)
@@ -601,6 +615,9 @@ static sib_code add_step(planner *p, node_id id, size_t *used, sib_error *err)
         return err_set(err, code, "node %s: %s", node_text(p->g, &p->g->nodes[n->origin], name, sizeof name),
                        why.message);
     }
+    for (uint32_t k = 0; k < n->inputs.n; k++)
+        if (n->inputs.ids[k] != NO_VALUE && !(k < 64 && s->steps[s->n_steps].unread >> k & 1))
+            s->slots[n->inputs.ids[k]].read = true;
     s->n_steps++;
     return SIB_OK;
 }
@@ -745,6 +762,32 @@ static sib_code finish(planner *p, sib_error *err)
     return code;
 }
 
+/* The constant behind a value, by way of the graphs around; NULL where there is none, or a caller may give another. */
+static const sib_tensor *constant_behind(const graph *g, value_id v)
+{
+    while (g && !g->values[v].constant) {
+        uint32_t i = 0;
+        while (i < g->n_captures && g->captures[i].inner != v)
+            i++;
+        if (i == g->n_captures)
+            return NULL;
+        v = g->captures[i].outer;
+        g = g->outer;
+    }
+    for (uint32_t i = 0; g && i < g->inputs.n; i++)
+        if (g->inputs.ids[i] == v)
+            return NULL;
+    return g ? g->values[v].constant : NULL;
+}
+
+static void find_givens(planner *p)
+{
+    for (uint32_t i = 0; i < p->g->inputs.n; i++)
+        p->given[p->g->inputs.ids[i]] = true;
+    for (uint32_t i = 0; i < p->g->n_captures; i++)
+        p->captured[p->g->captures[i].inner] = constant_behind(p->g, p->g->captures[i].inner);
+}
+
 sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib_value *const *live,
                       const plan_options *options, bool open, const struct sib_cancel *cancel, segment **out,
                       sib_error *err)
@@ -756,14 +799,18 @@ sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib
     p.map = mem_alloc(g->n_values ? g->n_values : 1, sizeof *p.map);
     p.wants_content = mem_calloc(g->n_values ? g->n_values : 1, sizeof *p.wants_content);
     p.fact_at = mem_calloc(g->n_values ? g->n_values : 1, sizeof *p.fact_at);
+    p.given = mem_calloc(g->n_values ? g->n_values : 1, sizeof *p.given);
+    p.captured = mem_calloc(g->n_values ? g->n_values : 1, sizeof *p.captured);
     p.made_at = mem_calloc(n + 1, sizeof *p.made_at);
     p.first_node = mem_calloc(n + 1, sizeof *p.first_node);
-    sib_code code = p.s && p.map && p.wants_content && p.fact_at && p.made_at && p.first_node
-                        ? SIB_OK
-                        : err_memory(err, g->n_values * sizeof *p.map, "a plan");
+    sib_code code =
+        p.s && p.map && p.wants_content && p.fact_at && p.given && p.captured && p.made_at && p.first_node
+            ? SIB_OK
+            : err_memory(err, g->n_values * sizeof *p.map, "a plan");
     for (uint32_t i = 0; i < g->n_values && code == SIB_OK; i++)
         p.map[i] = NO_VALUE;
     if (code == SIB_OK) {
+        find_givens(&p);
         p.s->source = g;
         p.s->open = open;
         p.s->begin = begin;
@@ -780,6 +827,8 @@ sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib
     mem_free(p.map);
     mem_free(p.wants_content);
     mem_free(p.fact_at);
+    mem_free(p.given);
+    mem_free(p.captured);
     mem_free(p.source);
     mem_free(p.made);
     mem_free(p.made_at);

@@ -60,6 +60,7 @@ typedef struct slot {
     slot_kind kind;
     value_id source; /* SLOT_LIVE: in the source graph */
     value_id root;   /* SLOT_ALIAS: no alias itself */
+    bool read;       /* SLOT_CONSTANT: somebody reads the elements while the plan runs */
     bool sized;      /* dtype and dims are known: a tensor can be made before the run */
     size_t rank;
     int64_t dims[SIB_MAX_RANK]; /* (rank) where sized */

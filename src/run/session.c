@@ -379,6 +379,9 @@ static sib_code choose_graph(sib_session *s, const sib_run_options *o, executor 
     return code;
 }
 
+/* Inputs and outputs of a model that need no memory of their own to be listed. */
+#define FEW_ENDS 64
+
 sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value *inputs, size_t n_outputs,
                          const char *const *outputs, sib_value **out, const sib_run_options *options,
                          sib_error *err)
@@ -389,13 +392,16 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     const graph *g = ex->g; /* its ends are those of the file's */
     size_t n = n_outputs ? n_outputs : g->outputs.n;
     run_state run = {.options = options, .memory_limit = s->memory_limit};
-    const sib_value **in = mem_calloc((size_t)g->inputs.n + 1, sizeof *in);
-    sib_value **all = mem_calloc((size_t)g->outputs.n + 1, sizeof *all);
-    sib_code code = in && all ? SIB_OK : err_memory(err, g->inputs.n * sizeof *in, "a run");
+    void *few[FEW_ENDS] = {0}, **ends = few;
+    sib_code code;
+    if ((size_t)g->inputs.n + g->outputs.n > FEW_ENDS &&
+        !(ends = mem_calloc((size_t)g->inputs.n + g->outputs.n, sizeof *ends)))
+        return err_memory(err, g->inputs.n * sizeof *ends, "a run");
+    const sib_value **in = (const sib_value **)ends;      /* (g->inputs.n) */
+    sib_value **all = (sib_value **)(ends + g->inputs.n); /* (g->outputs.n) */
     for (size_t i = 0; i < n; i++)
         out[i] = NULL;
-    if (code == SIB_OK)
-        code = check_names(g, n_outputs, outputs, err);
+    code = check_names(g, n_outputs, outputs, err);
     if (code == SIB_OK)
         code = match_inputs(g, n_inputs, inputs, in, err);
     if (code == SIB_OK)
@@ -411,11 +417,11 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
             out[i] = all[i];
             all[i] = NULL;
         }
-    for (uint32_t i = 0; all && i < g->outputs.n; i++)
+    for (uint32_t i = 0; i < g->outputs.n; i++)
         sib_value_free(&all[i]);
     for (size_t i = 0; i < n && code != SIB_OK; i++)
         sib_value_free(&out[i]);
-    mem_free(in);
-    mem_free(all);
+    if (ends != few)
+        mem_free(ends);
     return code;
 }

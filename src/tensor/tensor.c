@@ -171,9 +171,21 @@ void sib_tensor_free(sib_tensor **tensor)
 {
     if (!tensor || !*tensor)
         return;
-    storage_release((*tensor)->storage);
+    if ((*tensor)->storage)
+        storage_release((*tensor)->storage);
     mem_free(*tensor);
     *tensor = NULL;
+}
+
+void tensor_move_view(sib_tensor *view, const sib_tensor *onto)
+{
+    tensor_storage *before = view->storage;
+    view->storage = onto ? onto->storage : NULL;
+    view->data = onto ? onto->data : NULL;
+    if (onto)
+        atomic_fetch_add_explicit(&onto->storage->references, 1, memory_order_relaxed);
+    if (before)
+        storage_release(before);
 }
 
 sib_code tensor_view(const sib_tensor *t, sib_tensor **out, sib_error *err)

@@ -55,6 +55,10 @@ static inline void tensor_ready(const sib_tensor *t)
    tensor_finish. Errors: SIB_ERR_MEMORY. */
 sib_code tensor_view(const sib_tensor *t, sib_tensor **out, sib_error *err);
 
+/* Sets a view over the first elements of another tensor's memory, or of none (NULL): then it must not be used until it is
+   moved again. view belongs to the caller alone. */
+void tensor_move_view(sib_tensor *view, const sib_tensor *onto);
+
 /* Sets dense from dims and strides. */
 void tensor_finish(sib_tensor *t);
 

@@ -88,11 +88,15 @@ static sib_code cpu_prepare(void *self, const node_view *n, step *s, sib_error *
         return err_memory(err, sizeof *made, "a step");
     made->kernel = cpu_kernel_for(self, n);
     sib_code code = made->kernel->prepare ? made->kernel->prepare(self, n, &made->state, err) : SIB_OK;
-    if (code != SIB_OK)
+    if (code != SIB_OK) {
         mem_free(made);
-    else
-        s->state = made;
-    return code;
+        return code;
+    }
+    s->state = made;
+    for (size_t i = 0; i < n->n_in && i < 64 && made->kernel->reads; i++)
+        if (n->in[i] && n->in[i]->constant && !made->kernel->reads(made->state, i))
+            s->unread |= UINT64_C(1) << i;
+    return SIB_OK;
 }
 
 static void cpu_release(step *s)

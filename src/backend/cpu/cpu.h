@@ -51,6 +51,9 @@ typedef struct cpu_kernel {
     sib_code (*prepare)(const cpu_self *self, const node_view *n, void **state, sib_error *err);
     void (*release)(void *state); /* NULL: mem_free */
     sib_code (*run)(const cpu_call *c);
+    /* Does run look at constant input i, given what prepare made? NULL: at every one. Where it does not, the elements
+       need not be in memory. */
+    bool (*reads)(const void *state, size_t i);
     bool takes_finish; /* run calls c->finish */
 } cpu_kernel;
 

@@ -1,0 +1,141 @@
+/* A run like the one before it: what it costs, and what fusing changes (nothing that can be seen). */
+#include "tiny.h"
+
+#define T 5
+
+/* y = Tanh(x + b) * x - s with s a scalar, r the same in other dims; x: (T, 3). */
+static sib_session *chain_session(const char *backends)
+{
+    static const double b[3] = {0.5, -1, 2}, s[1] = {0.25};
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "T 3");
+    value_id bias = tiny_constant(&t, "b", SIB_F32, 1, (int64_t[]){3}, b);
+    value_id less = tiny_constant(&t, "s", SIB_F32, 0, NULL, s);
+    value_id shape = tiny_constant(&t, "shape", SIB_I64, 1, (int64_t[]){2}, (double[]){3, -1});
+    value_id sum = tiny_op(&t, "Add", x, bias, "sum");
+    value_id bent = tiny_op(&t, "Tanh", sum, NO_VALUE, "bent");
+    value_id product = tiny_op(&t, "Mul", bent, x, "product");
+    value_id y = tiny_op(&t, "Sub", product, less, "y");
+    tiny_output(&t, y);
+    tiny_output(&t, tiny_op(&t, "Reshape", y, shape, "r"));
+    return tiny_session(&t, &(sib_session_options){.backends = backends, .threads = 1});
+}
+
+static sib_value *given(void)
+{
+    double x[T * 3];
+    for (int i = 0; i < T * 3; i++)
+        x[i] = 0.25 * i - 1.5;
+    return tiny_given(SIB_F32, 2, (int64_t[]){T, 3}, x);
+}
+
+static void run(sib_session *s, const sib_value *x, sib_value *out[2], const sib_run_options *options)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_named_value in = {"x", x};
+    CHECK_OK(sib_session_run(s, 1, &in, 0, NULL, out, options, &err), err);
+}
+
+static void free_two(sib_value *v[2])
+{
+    sib_value_free(&v[0]);
+    sib_value_free(&v[1]);
+}
+
+static void a_steady_run_allocates_nothing(void **state)
+{
+    (void)state;
+    static const char *const backends[] = {"ref", "cpu,ref"};
+    for (int b = 0; b < 2; b++) {
+        sib_session *s = chain_session(backends[b]);
+        sib_value *x = given(), *out[2];
+        sib_alloc_counters before, after;
+        for (int i = 0; i < 3; i++) {
+            run(s, x, out, NULL);
+            free_two(out);
+        }
+        sib_alloc_counters_get(&before);
+        for (int i = 0; i < 10; i++) {
+            run(s, x, out, NULL);
+            free_two(out);
+        }
+        sib_alloc_counters_get(&after);
+        assert_int_equal(after.allocations - before.allocations, 0);
+        sib_value_free(&x);
+        sib_session_free(&s);
+    }
+}
+
+static void outputs_that_are_kept_stay_as_they_are(void **state)
+{
+    (void)state;
+    sib_session *s = chain_session(NULL);
+    sib_value *x = given(), *first[2], *second[2];
+    double zeros[T * 3] = {0};
+    sib_value *other = tiny_given(SIB_F32, 2, (int64_t[]){T, 3}, zeros);
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *before = NULL;
+    sib_comparison c;
+    run(s, x, first, NULL);
+    CHECK_OK(sib_tensor_copy(sib_value_tensor(first[1]), &before, &err), err);
+    sib_value_free(&first[0]); /* r, which shares its memory, is still there */
+    run(s, other, second, NULL);
+    CHECK_OK(sib_tensor_compare(sib_value_tensor(first[1]), before, &(sib_tolerance){0, 0, 0}, &c, &err),
+             err);
+    assert_true(c.equal);
+    CHECK_OK(sib_tensor_compare(sib_value_tensor(second[1]), before, &(sib_tolerance){0, 0, 0}, &c, &err),
+             err);
+    assert_false(c.equal);
+    sib_tensor_free(&before);
+    free_two(first);
+    free_two(second);
+    sib_value_free(&x);
+    sib_value_free(&other);
+    sib_session_free(&s);
+}
+
+static sib_code count_tap(void *context, const sib_tap_event *event, sib_error *err)
+{
+    (void)err;
+    (void)event;
+    ++*(int *)context;
+    return SIB_OK;
+}
+
+/* What is one step without a tap shows every value with one, and gives the same. */
+static void fused_steps_are_open_to_taps(void **state)
+{
+    (void)state;
+    sib_session *fast = chain_session("cpu,ref"), *ref = chain_session("ref");
+    sib_value *x = given(), *plain[2], *watched[2], *expected[2];
+    sib_error err = SIB_ERROR_INIT;
+    sib_comparison c;
+    int seen = 0;
+    sib_run_options tapped = {.tap = count_tap, .tap_context = &seen};
+    run(fast, x, plain, NULL);
+    run(fast, x, watched, &tapped);
+    run(ref, x, expected, NULL);
+    assert_int_equal(seen, 6); /* the input and five nodes */
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(sib_value_compare(plain[i], expected[i], &(sib_tolerance){1e-6, 1e-6, 0}, &c, &err), err);
+        assert_true(c.equal);
+        CHECK_OK(sib_value_compare(watched[i], expected[i], &(sib_tolerance){1e-6, 1e-6, 0}, &c, &err), err);
+        assert_true(c.equal);
+    }
+    free_two(plain);
+    free_two(watched);
+    free_two(expected);
+    sib_value_free(&x);
+    sib_session_free(&fast);
+    sib_session_free(&ref);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_steady_run_allocates_nothing),
+        cmocka_unit_test(outputs_that_are_kept_stay_as_they_are),
+        cmocka_unit_test(fused_steps_are_open_to_taps),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
