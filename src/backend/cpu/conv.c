@@ -150,4 +150,8 @@ static sib_code conv_run(const cpu_call *c)
     return cancel_is_set(c->cancel) ? cpu_fail(c, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
 }
 
-const cpu_kernel cpu_conv = {conv_claims, conv_prepare, conv_release, conv_run, true};
+const cpu_kernel cpu_conv = {.claims = conv_claims,
+                             .prepare = conv_prepare,
+                             .release = conv_release,
+                             .run = conv_run,
+                             .takes_finish = true};
