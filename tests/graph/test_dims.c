@@ -192,7 +192,8 @@ static void test_values(void **state)
     assert_int_equal(n, 0);
     CHECK_OK(dim_eval(t, dim_sub(t, dim_mul(t, number(t, 2), V), V), &b, &n, &err), err);
     assert_true(n == INT64_MAX);
-    dim half = dim_substitute(t, dim_add(t, dim_mul(t, T, V), U), &(dim_binding){.n = b.n - 1, .items = b.items ? b.items : b.few});
+    dim half = dim_substitute(t, dim_add(t, dim_mul(t, T, V), U),
+                              &(dim_binding){.n = b.n - 1, .items = b.items ? b.items : b.few});
     check_text(t, half, "7*V");
     dim_binding_clear(&b);
     dim_table_free(&t);
