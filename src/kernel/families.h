@@ -7,5 +7,6 @@
 #include "kernel/gemm.h"
 #include "kernel/layout.h"
 #include "kernel/rows.h"
+#include "kernel/attention.h"
 
 #endif

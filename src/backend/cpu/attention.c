@@ -1,0 +1,106 @@
+/* ONNX Attention. */
+#include "backend/cpu/attention.h"
+
+#include <math.h>
+
+enum { IN_Q, IN_K, IN_V, IN_MASK, IN_PAST_KEY, IN_PAST_VALUE, IN_NONPAD };
+
+static bool has(const node_view *n, size_t i)
+{
+    return i < n->n_in && n->in[i];
+}
+
+/* Q, K, V and the pasts, and all dims. */
+static bool read_heads(const node_view *n, attention_state *a)
+{
+    attention_call *c = &a->call;
+    size_t batch[5], heads[5], d[5];
+    int64_t q_heads = attr_int(n->node, "q_num_heads", 0), kv_heads = attr_int(n->node, "kv_num_heads", 0);
+    attention_source *const parts[5] = {&a->q, &a->k, &a->v, &a->past_k, &a->past_v};
+    static const size_t inputs[5] = {IN_Q, IN_K, IN_V, IN_PAST_KEY, IN_PAST_VALUE};
+    a->past_k.input = a->past_v.input = ATTENTION_NONE;
+    size_t count = has(n, IN_PAST_KEY) ? 5 : 3;
+    if (has(n, IN_PAST_KEY) != has(n, IN_PAST_VALUE) || (has(n, IN_PAST_KEY) && has(n, IN_NONPAD)))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!attention_source_of(n, inputs[i],
+                                 i == 0  ? q_heads
+                                 : i < 3 ? kv_heads
+                                         : 0,
+                                 &batch[i], &heads[i], &d[i], parts[i]) ||
+            batch[i] != batch[0])
+            return false;
+    *c = (attention_call){.batch = batch[0], .heads = heads[0], .kv_heads = heads[1], .d = d[0], .dv = d[2]};
+    c->queries = a->q.n;
+    c->keys = a->k.n + (count == 5 ? a->past_k.n : 0);
+    if (!c->queries || !c->keys || heads[2] != heads[1] || heads[0] % heads[1] || d[1] != d[0] ||
+        a->v.n != a->k.n)
+        return false;
+    return count == 3 || (heads[3] == heads[1] && heads[4] == heads[1] && d[3] == d[0] && d[4] == d[2] &&
+                          a->past_v.n == a->past_k.n);
+}
+
+/* What hides keys from queries. */
+static bool read_masks(const node_view *n, attention_state *a)
+{
+    attention_call *c = &a->call;
+    bool causal = attr_int(n->node, "is_causal", 0) != 0;
+    int64_t left = attr_int(n->node, "left_window_size", -1),
+            right = attr_int(n->node, "right_window_size", -1);
+    if (left < -1 || right < -1 || left > INT32_MAX || right > INT32_MAX)
+        return false;
+    c->left = left < 0 ? ATTENTION_FAR : left;
+    c->right = causal ? 0 : right < 0 ? ATTENTION_FAR : right;
+    c->hidden = -INFINITY;
+    c->empty_is_zero = has(n, IN_MASK) || has(n, IN_NONPAD) || causal || left >= 0 || right >= 0;
+    a->lengths = has(n, IN_NONPAD) ? IN_NONPAD : ATTENTION_NONE;
+    if (has(n, IN_NONPAD)) {
+        int64_t dims[SIB_MAX_RANK];
+        size_t rank;
+        if (cpu_dtype(n->in[IN_NONPAD]) != SIB_I64 || !cpu_dims(n, n->in[IN_NONPAD], &rank, dims) ||
+            rank != 1 || dims[0] != (int64_t)c->batch)
+            return false;
+    }
+    a->bias.input = ATTENTION_NONE;
+    return !has(n, IN_MASK) || attention_bias_of(n, IN_MASK, n->node->version >= 24, a);
+}
+
+static bool read_attention(const node_view *n, attention_state *a)
+{
+    const node *o = n->node;
+    *a = (attention_state){0};
+    int64_t precision = attr_int(o, "softmax_precision", SIB_F32);
+    if (n->n_in < 3 || (n->n_out > 3 && n->out[3]) || precision != SIB_F32 || !read_heads(n, a) ||
+        !read_masks(n, a))
+        return false;
+    attention_call *c = &a->call;
+    c->scale = (float)attr_float(o, "scale", 1 / sqrt((double)c->d));
+    c->softcap = (float)attr_float(o, "softcap", 0);
+    bool packed = n->in[IN_Q]->type.shape.rank == 3;
+    c->y_row = packed ? c->heads * c->dv : c->dv;
+    c->y_head = packed ? c->dv : c->queries * c->dv;
+    c->y_batch = c->queries * c->heads * c->dv;
+    return !isnan(c->scale);
+}
+
+static bool claims(const cpu_self *self, const node_view *n)
+{
+    attention_state a;
+    (void)self;
+    return read_attention(n, &a);
+}
+
+static sib_code prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+{
+    attention_state a;
+    (void)self;
+    read_attention(n, &a);
+    return attention_keep(&a, state, err);
+}
+
+static sib_code run(const cpu_call *c)
+{
+    return attention_go(c, c->state);
+}
+
+const cpu_kernel cpu_attention = {.claims = claims, .prepare = prepare, .run = run};

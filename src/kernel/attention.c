@@ -1,0 +1,282 @@
+/* The driver of the attention kernels: heads are packed, panels of queries walk over blocks of keys. */
+#include "base/cancel.h"
+#include "base/pool.h"
+#include "base/size.h"
+#include "kernel/kernel.h"
+
+#include <float.h>
+#include <math.h>
+
+#define KEYS ATTENTION_KEYS
+
+/* Panels that a piece of work takes where that leaves work for all threads: a head is packed anew for each piece. */
+#define PANELS_A_PIECE 8
+
+typedef struct job {
+    const attention_call *c;
+    const attention_kernels *k;
+    const struct sib_cancel *cancel;
+    size_t group;  /* query heads of a key head */
+    size_t rows;   /* group * S: queries of a key head, head after head */
+    size_t pieces; /* of a key head */
+    size_t panels; /* of a piece */
+    float *scratch;
+    size_t each; /* scratch of a thread */
+} job;
+
+/* One key head at work in one thread. */
+typedef struct head {
+    const job *o;
+    size_t b, h; /* batch and key head */
+    size_t keys; /* that count */
+    bool finite; /* keys and values: what is hidden may be left out */
+    float *k, *v;
+    float *s, *q, *y; /* (KEYS, nr), (d, nr), (dv up to strips, nr) */
+} head;
+
+/* A panel of n queries. */
+typedef struct panel {
+    size_t first, n, vectors;
+    int64_t low[ATTENTION_MAX_NR], high[ATTENTION_MAX_NR]; /* first and last key within reach, by lane */
+    float largest[ATTENTION_MAX_NR], before[ATTENTION_MAX_NR], sum[ATTENTION_MAX_NR],
+        factor[ATTENTION_MAX_NR];
+    attention_mask mask;
+} panel;
+
+static size_t up_to(size_t n, size_t unit)
+{
+    return size_ceil_div(n, unit) * unit;
+}
+
+/* ---- Where things stand ----------------------------------------------------------------------------------- */
+
+static size_t head_of(const head *w, size_t row)
+{
+    return w->h * w->o->group + row / w->o->c->queries;
+}
+
+static const float *row_at(const attention_rows *r, size_t b, size_t h, size_t i)
+{
+    return r->at + b * r->batch + h * r->head + i * r->row;
+}
+
+static int64_t place_of(const head *w, size_t row)
+{
+    const attention_call *c = w->o->c;
+    return (int64_t)(row % c->queries) + (c->offset ? c->offset[w->b] : 0);
+}
+
+static void pack_head(head *w)
+{
+    const attention_call *c = w->o->c;
+    const attention_kernels *k = w->o->k;
+    const float *keys = row_at(&c->k, w->b, w->h, 0), *values = row_at(&c->v, w->b, w->h, 0);
+    w->finite = true;
+    for (size_t j = 0; j < w->keys; j += KEYS) {
+        size_t n = size_min(KEYS, w->keys - j);
+        bool fine = k->pack_keys(keys + j * c->k.row, c->k.row, n, c->d, w->k + j * c->d);
+        fine &= k->pack_values(values + j * c->v.row, c->v.row, n, c->dv, w->v + j * up_to(c->dv, k->mr));
+        w->finite &= fine;
+    }
+}
+
+/* ---- A panel ---------------------------------------------------------------------------------------------- */
+
+static void begin_panel(const head *w, panel *p)
+{
+    const attention_call *c = w->o->c;
+    const float *rows[ATTENTION_MAX_NR];
+    for (size_t i = 0; i < p->n; i++) {
+        size_t row = p->first + i;
+        int64_t place = place_of(w, row);
+        rows[i] = row_at(&c->q, w->b, head_of(w, row), row % c->queries);
+        p->low[i] = place - c->left;
+        p->high[i] = place + c->right;
+    }
+    w->o->k->pack_queries(rows, p->n, c->d, c->scale, w->q);
+}
+
+/* The keys that any query of the panel reaches: [*begin, *end). */
+static void reach(const head *w, const panel *p, size_t *begin, size_t *end)
+{
+    int64_t low = INT64_MAX, high = -1, last = (int64_t)w->keys - 1;
+    for (size_t i = 0; i < p->n; i++) {
+        low = p->low[i] < low ? p->low[i] : low;
+        high = p->high[i] > high ? p->high[i] : high;
+    }
+    *begin = low < 0 ? 0 : low > last ? w->keys : (size_t)low;
+    *end = high < 0 ? 0 : high > last ? w->keys : (size_t)high + 1;
+}
+
+static float near_zero(int64_t x)
+{
+    return (float)(x < -KEYS ? -KEYS : x > 2 * KEYS ? 2 * KEYS : x);
+}
+
+/* Sets the mask for the block of n keys from `key` on; false where it hides and adds nothing. */
+static bool set_mask(const head *w, panel *p, size_t key, size_t n)
+{
+    const attention_call *c = w->o->c;
+    attention_mask *m = &p->mask;
+    int64_t begin = (int64_t)key, last = (int64_t)(key + n) - 1;
+    *m = (attention_mask){.hidden = c->hidden, .softcap = c->softcap, .bias_step = c->bias_step};
+    for (size_t i = 0; i < p->n; i++)
+        m->limited |= p->low[i] > begin || p->high[i] < last;
+    for (size_t i = 0; i < p->vectors * w->o->k->lanes; i++) {
+        size_t at = size_min(i, p->n - 1), row = p->first + at;
+        m->first[i] = near_zero(p->low[at] - begin);
+        m->last[i] = near_zero(p->high[at] - begin);
+        if (c->bias.at)
+            m->bias[i] = row_at(&c->bias, w->b, head_of(w, row), row % c->queries) + key * c->bias_step;
+    }
+    m->bias_shared = !c->bias.head && !c->bias.row;
+    return m->limited || c->bias.at || c->softcap != 0.0f;
+}
+
+static void walk(const head *w, panel *p, size_t begin, size_t end)
+{
+    const attention_call *c = w->o->c;
+    const attention_kernels *k = w->o->k;
+    size_t lanes = p->vectors * k->lanes, wide = up_to(c->dv, k->mr);
+    bool first = true;
+    for (size_t i = 0; i < lanes; i++) {
+        p->largest[i] = -FLT_MAX;
+        p->sum[i] = 0.0f;
+    }
+    for (size_t j = begin / KEYS * KEYS; j < end && !cancel_is_set(w->o->cancel); j += KEYS) {
+        size_t n = size_min(KEYS, w->keys - j);
+        bool masked = set_mask(w, p, j, n);
+        float spare[ATTENTION_MAX_NR] = {0};
+        for (size_t i = 0; i < lanes; i++)
+            p->before[i] = p->largest[i];
+        k->scores(w->k + j * c->d, w->q, c->d, n, p->vectors, w->s, masked ? spare : p->largest);
+        if (masked)
+            k->mask(w->s, n, p->vectors, &p->mask, p->largest);
+        k->exponentials(w->s, n, p->vectors, p->before, p->largest, p->sum, p->factor);
+        k->weigh(w->v + j * wide, w->s, n, c->dv, p->vectors, first ? NULL : p->factor, w->y);
+        first = false;
+    }
+}
+
+/* Is a key of this query open, whatever its score is? */
+static bool any_open(const head *w, size_t row)
+{
+    const attention_call *c = w->o->c;
+    int64_t place = place_of(w, row);
+    const float *bias = c->bias.at ? row_at(&c->bias, w->b, head_of(w, row), row % c->queries) : NULL;
+    for (size_t j = 0; j < w->keys; j++) {
+        bool within = (int64_t)j >= place - c->left && (int64_t)j <= place + c->right;
+        if (within && !(bias && bias[j * c->bias_step] == -INFINITY))
+            return true;
+    }
+    return false;
+}
+
+static void finish_panel(const head *w, panel *p)
+{
+    const attention_call *c = w->o->c;
+    float *rows[ATTENTION_MAX_NR];
+    for (size_t i = 0; i < p->n; i++) {
+        size_t row = p->first + i;
+        rows[i] = c->y + w->b * c->y_batch + head_of(w, row) * c->y_head + row % c->queries * c->y_row;
+    }
+    w->o->k->give(w->y, p->sum, p->n, c->dv, rows);
+    for (size_t i = 0; c->empty_is_zero && i < p->n; i++)
+        if (!(p->sum[i] > 0.0f) && !any_open(w, p->first + i))
+            for (size_t at = 0; at < c->dv; at++)
+                rows[i][at] = 0.0f;
+}
+
+/* Keys out of reach are left out where they would come out with a weight of 0: they and their values are finite, and
+   each query has a score that is not as low as what hides. */
+static void run_panel(const head *w, panel *p)
+{
+    size_t begin, end;
+    begin_panel(w, p);
+    reach(w, p, &begin, &end);
+    if (!w->finite || begin >= end) {
+        begin = 0;
+        end = w->keys;
+    }
+    walk(w, p, begin, end);
+    for (size_t i = 0; i < p->n; i++)
+        if ((begin > 0 || end < w->keys) && !(p->largest[i] > -1e30f)) {
+            walk(w, p, begin = 0, end = w->keys);
+            break;
+        }
+    finish_panel(w, p);
+}
+
+/* ---- All of it -------------------------------------------------------------------------------------------- */
+
+static size_t take(float **at, size_t n)
+{
+    float *p = *at;
+    *at = p ? p + up_to(n, 16) : NULL;
+    return up_to(n, 16);
+}
+
+/* Lays the buffers of a head out from `at` on, where that is not NULL; returns how many floats they take. */
+static size_t lay_out(const attention_call *c, const attention_kernels *k, head *w, float *at)
+{
+    size_t rows = up_to(c->keys, KEYS), wide = up_to(c->dv, k->mr), all = 0;
+    float **parts[] = {&w->k, &w->v, &w->s, &w->q, &w->y};
+    size_t sizes[] = {rows * c->d, rows * wide, KEYS * k->nr, c->d * k->nr, wide * k->nr};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        *parts[i] = at;
+        all += take(&at, sizes[i]);
+    }
+    return all;
+}
+
+size_t attention_scratch(const attention_call *c)
+{
+    head w;
+    size_t rows, most;
+    if (!size_add(c->keys, KEYS, &rows) || !size_add(c->d, c->dv, &most) || !size_add(most, 64, &most) ||
+        !size_mul(rows, most, &rows) || !size_mul(rows, 64, &rows))
+        return 0;
+    return lay_out(c, &kernel_table_get()->attention, &w, NULL);
+}
+
+static void run_piece(const job *o, size_t index, unsigned worker)
+{
+    const attention_call *c = o->c;
+    size_t which = index / o->pieces, first = index % o->pieces * o->panels * o->k->nr;
+    size_t end = size_min(o->rows, first + o->panels * o->k->nr);
+    head w = {.o = o, .b = which / c->kv_heads, .h = which % c->kv_heads, .keys = c->keys};
+    panel p;
+    if (c->lengths)
+        w.keys = c->lengths[w.b] < 0 ? 0 : size_min(c->keys, (size_t)c->lengths[w.b]);
+    lay_out(c, o->k, &w, o->scratch + worker * o->each);
+    pack_head(&w);
+    for (; first < end && !cancel_is_set(o->cancel); first += o->k->nr) {
+        p.first = first;
+        p.n = size_min(o->k->nr, end - first);
+        p.vectors = size_ceil_div(p.n, o->k->lanes);
+        run_panel(&w, &p);
+    }
+}
+
+static void run_pieces(void *context, size_t begin, size_t count, unsigned worker)
+{
+    const job *o = context;
+    for (size_t i = begin; i < begin + count && !cancel_is_set(o->cancel); i++)
+        run_piece(o, i, worker);
+}
+
+void attention_run(const attention_call *c, sib_pool *pool, float *scratch, const struct sib_cancel *cancel)
+{
+    job o = {.c = c, .k = &kernel_table_get()->attention, .cancel = cancel, .scratch = scratch};
+    size_t heads = c->batch * c->kv_heads, threads = sib_pool_threads(pool);
+    o.group = c->heads / c->kv_heads;
+    o.rows = o.group * c->queries;
+    o.each = attention_scratch(c);
+    size_t panels = size_ceil_div(o.rows, o.k->nr), wanted = size_ceil_div(4 * threads, heads);
+    double work = 4.0 * (double)heads * (double)o.rows * (double)c->keys * (double)(c->d + c->dv);
+    if (work < 1e7)
+        pool = NULL;
+    o.panels = pool ? size_max(size_ceil_div(panels, wanted), size_min(panels, PANELS_A_PIECE)) : panels;
+    o.pieces = size_ceil_div(panels, o.panels);
+    pool_run(pool, heads * o.pieces, pool ? 1 : heads * o.pieces, run_pieces, &o);
+}

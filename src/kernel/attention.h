@@ -1,0 +1,98 @@
+/* softmax(scale Q K^T) V without its scores ever being stored whole.
+
+   Queries stand in the lanes of vectors: a panel of nr queries meets blocks of keys. The scores of a block are a matrix
+   [keys, nr], so softmax needs no sums over lanes, and the block is the right-hand side of the second product as it is. Of
+   each query the largest score so far, the sum of the exponentials and their sum weighed with V are kept. */
+#ifndef KERNEL_ATTENTION_H
+#define KERNEL_ATTENTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sibyl/base.h>
+
+/* Largest panel, and the most keys in a block. */
+#define ATTENTION_MAX_NR 64
+#define ATTENTION_KEYS   128
+
+/* What stands in the way of queries: by lane, for the keys of a block. */
+typedef struct attention_mask {
+    const float *bias[ATTENTION_MAX_NR]; /* by lane: (n keys) added to the scores; NULL in [0]: none */
+    size_t bias_step;                    /* floats from a bias to the next key's: 0 or 1 */
+    bool bias_shared;                    /* bias[0] goes for all lanes */
+    bool limited;                        /* keys outside first .. last of a lane are hidden */
+    float first[ATTENTION_MAX_NR], last[ATTENTION_MAX_NR]; /* counted from the first key of the block */
+    float hidden;  /* takes the place of the score of a hidden key, or is added to it where it is -inf */
+    float softcap; /* scores become cap tanh(score / cap) before all else; 0: they do not */
+} attention_mask;
+
+/* `vectors` is how many vectors of a panel hold queries: the others are not touched. Panels: rows nr apart. */
+typedef struct attention_kernels {
+    size_t mr, nr, lanes; /* rows of a strip, queries of a panel, queries of a vector */
+
+    /* Keys (n, d), rows `stride` apart, in strips of mr: dst[(j / mr * d + p) * mr + j % mr] = k[j * stride + p]; 0 for
+       keys from n on in the last strip. Gives false where an element is NaN or infinite. */
+    bool (*pack_keys)(const float *k, size_t stride, size_t n, size_t d, float *dst);
+    /* Values (n, d), rows `stride` apart, in strips of mr columns: dst[(c / mr * n + j) * mr + c % mr] = v[j * stride + c];
+       0 for columns from d on in the last strip. Gives false where an element is NaN or infinite. */
+    bool (*pack_values)(const float *v, size_t stride, size_t n, size_t d, float *dst);
+    /* Queries: dst[p * nr + i] = scale * rows[i][p] for i < n; 0 for the other lanes of their vectors. rows: (n, d). */
+    void (*pack_queries)(const float *const *rows, size_t n, size_t d, float scale, float *dst);
+
+    /* s[j * nr + i] = sum over p < d of key j times query i, for n keys and, up to the whole strip, more; largest[i] is
+       raised to the largest of the n. k: from pack_keys; q: (d, nr); s: (n up to whole strips, nr). */
+    void (*scores)(const float *k, const float *q, size_t d, size_t n, size_t vectors, float *s,
+                   float *largest);
+    /* The same scores with softcap, bias and limits; raises largest[i]. s: (n, nr). */
+    void (*mask)(float *s, size_t n, size_t vectors, const attention_mask *m, float *largest);
+    /* s[j * nr + i] = e^(s - largest[i]); factor[i] = e^(before[i] - largest[i]); sum[i] = sum[i] factor[i] + the sum of
+       the n. A largest of less than the lowest float counts as that. before, largest: no less than the lowest float. */
+    void (*exponentials)(float *s, size_t n, size_t vectors, const float *before, const float *largest,
+                         float *sum, float *factor);
+    /* y[c * nr + i] = y factor[i] + sum over j < n of v[c, j] s[j * nr + i], c < d up to whole strips; without the first
+       term where factor is NULL. v: from pack_values; y: (d up to whole strips, nr). */
+    void (*weigh)(const float *v, const float *s, size_t n, size_t d, size_t vectors, const float *factor,
+                  float *y);
+    /* rows[i][c] = y[c * nr + i] / sum[i] for i < n, c < d. */
+    void (*give)(const float *y, const float *sum, size_t n, size_t d, float *const *rows);
+} attention_kernels;
+
+/* ---- The driver -------------------------------------------------------------------------------------- */
+
+/* Rows of numbers by batch, head and position: element (b, h, i, p) at b * batch + h * head + i * row + p. */
+typedef struct attention_rows {
+    const float *at;
+    size_t batch, head, row;
+} attention_rows;
+
+/* y[b, h, i] = sum over j of p[b, h, i, j] v[b, h', j] with h' = h / (Hq / Hkv) and p the softmax over j of
+   cap(scale q[b, h, i] k[b, h', j]) + bias[b, h, i, j], where keys outside the query's reach are hidden. Query i stands
+   at i + offset[b]: it reaches keys from `left` before to `right` behind that. */
+typedef struct attention_call {
+    size_t batch, heads, kv_heads, queries; /* B, Hq, Hkv > 0 and a divisor of Hq, S */
+    size_t keys, d, dv;                     /* T, D, Dv; all >= 1 */
+    attention_rows q, k, v;                 /* [B, Hq, S, D], [B, Hkv, T, D], [B, Hkv, T, Dv] */
+    float *y;                               /* [B, Hq, S, Dv] */
+    size_t y_batch, y_head, y_row;
+    float scale, softcap; /* softcap 0: none */
+
+    attention_rows bias;    /* at: [B, Hq, S, T] or NULL for none; steps of 0 where it is broadcast */
+    size_t bias_step;       /* floats to the next key's: 0 or 1 */
+    const int64_t *offset;  /* [B], or NULL: 0 */
+    const int64_t *lengths; /* [B] keys that count, the others are hidden; NULL: all */
+    int64_t left, right;    /* ATTENTION_FAR: all */
+    float hidden;           /* added to the scores of hidden keys: -inf or the lowest float */
+    bool empty_is_zero;     /* a row whose bias is -inf throughout gives 0, not NaN */
+} attention_call;
+
+#define ATTENTION_FAR (INT64_MAX / 4)
+
+struct sib_cancel;
+
+/* Floats of scratch that each thread needs; 0 where that is too many. */
+size_t attention_scratch(const attention_call *c);
+/* scratch: (threads of the pool, attention_scratch). Cancelled: the rest of y is not written. */
+void attention_run(const attention_call *c, sib_pool *pool, float *scratch, const struct sib_cancel *cancel);
+
+#endif

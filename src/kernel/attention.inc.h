@@ -1,0 +1,269 @@
+/* The attention kernels, one shape for every instruction set. The file that includes this one has included the level's
+   vector header, whose words vf_c.h explains, and defined
+
+       ATTENTION_MR, ATTENTION_NV       rows of a strip, vectors in a panel
+       ATTENTION_INIT                   the function that fills the family */
+#include "base/error.h" /* refuses -ffast-math */
+#include "kernel/kernel.h"
+#include "kernel/vf_math.h"
+
+#include <float.h>
+#include <math.h>
+
+#define MR ATTENTION_MR
+#define NV ATTENTION_NV
+#define NR ((size_t)(NV * VF_LANES))
+#undef UNROLL
+#define UNROLL _Pragma("GCC unroll 16")
+#define INLINE static inline __attribute__((always_inline))
+
+_Static_assert(NV *VF_LANES <= ATTENTION_MAX_NR && ATTENTION_KEYS % MR == 0, "panels fit what callers hold");
+
+/* 2^f = 1 + f E(f) for |f| <= 1/2: fit error 9.2e-8, our own (Lawson's reweighted least squares). */
+#define EXP2_COUNT 5
+#define LOG2E      1.44269504f
+#define MAGIC      12582912.0f /* added: leaves the nearest integer in the low bits */
+
+static const float exp2_fit[EXP2_COUNT] = {
+    6.931470037e-01f, 2.402224243e-01f, 5.550733581e-02f, 9.671512991e-03f, 1.326472731e-03f,
+};
+
+/* e^(x - largest) for x <= largest; 0 below e^-88, NaN where x is. */
+INLINE vf exp_below(vf x, vf largest)
+{
+    vf t = vf_max(vf_set1(-127.0f), vf_mul(vf_sub(x, largest), vf_set1(LOG2E))); /* 2^-127 is made as 0 */
+    vf shifted = vf_add(t, vf_set1(MAGIC)), f = vf_sub(t, vf_sub(shifted, vf_set1(MAGIC)));
+    vf sum = vf_set1(exp2_fit[EXP2_COUNT - 1]);
+    UNROLL for (int i = EXP2_COUNT - 2; i >= 0; i--) sum = vf_fma(sum, f, vf_set1(exp2_fit[i]));
+    return vf_mul(vf_fma(sum, f, vf_set1(1.0f)), vf_power_of_2(shifted));
+}
+
+/* ---- Packing --------------------------------------------------------------------------------------------- */
+
+/* x times 0 is NaN for NaN and infinities alone; the sums tell of any. */
+static bool all_finite(const float *x, size_t stride, size_t n, size_t d)
+{
+    vf sum = vf_zero();
+    float rest = 0.0f;
+    for (size_t j = 0; j < n; j++, x += stride) {
+        size_t p = 0;
+        for (; p + VF_LANES <= d; p += VF_LANES)
+            sum = vf_fma(vf_load(x + p), vf_zero(), sum);
+        for (; p < d; p++)
+            rest += x[p] * 0.0f;
+    }
+    return rest + vf_sum(sum) == 0.0f;
+}
+
+static bool vector_pack_keys(const float *k, size_t stride, size_t n, size_t d, float *dst)
+{
+    const float *begin = k;
+    size_t left = n;
+    for (; left >= MR; left -= MR, k += MR * stride)
+        for (size_t p = 0; p < d; p++, dst += MR)
+            UNROLL for (size_t i = 0; i < MR; i++) dst[i] = k[i * stride + p];
+    for (size_t p = 0; left && p < d; p++, dst += MR)
+        for (size_t i = 0; i < MR; i++)
+            dst[i] = i < left ? k[i * stride + p] : 0.0f;
+    return all_finite(begin, stride, n, d);
+}
+
+static bool vector_pack_values(const float *v, size_t stride, size_t n, size_t d, float *dst)
+{
+    for (size_t c = 0; c < d; c += MR)
+        for (size_t j = 0; j < n; j++, dst += MR) {
+            const float *row = v + j * stride + c;
+            if (d - c >= MR)
+                UNROLL for (size_t i = 0; i < MR; i++) dst[i] = row[i];
+            else
+                for (size_t i = 0; i < MR; i++)
+                    dst[i] = i < d - c ? row[i] : 0.0f;
+        }
+    return all_finite(v, stride, n, d);
+}
+
+static void vector_pack_queries(const float *const *rows, size_t n, size_t d, float scale, float *dst)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t p = 0; p < d; p++)
+            dst[p * NR + i] = scale * rows[i][p];
+    for (size_t i = n; i % VF_LANES; i++)
+        for (size_t p = 0; p < d; p++)
+            dst[p * NR + i] = 0.0f;
+}
+
+/* ---- Products -------------------------------------------------------------------------------------------- */
+
+/* sum[i][v] = sum over p < k of a[p * MR + i] b[p * NR + v's lanes] */
+INLINE void multiply(size_t k, const float *a, const float *b, int nv, vf sum[MR][NV])
+{
+    UNROLL for (int i = 0; i < MR; i++) UNROLL for (int v = 0; v < nv; v++) sum[i][v] = vf_zero();
+    for (size_t p = 0; p < k; p++, a += MR, b += NR) {
+        vf right[NV];
+        UNROLL for (int v = 0; v < nv; v++) right[v] = vf_load(b + v * VF_LANES);
+        UNROLL for (int i = 0; i < MR; i++)
+        {
+            vf left = vf_spread(a, i);
+            UNROLL for (int v = 0; v < nv; v++) sum[i][v] = vf_fma(left, right[v], sum[i][v]);
+        }
+    }
+}
+
+INLINE void scores(const float *k, const float *q, size_t d, size_t n, int nv, float *s, float *largest)
+{
+    vf most[NV];
+    UNROLL for (int v = 0; v < nv; v++) most[v] = vf_load(largest + v * VF_LANES);
+    for (size_t j = 0; j < n; j += MR, k += MR * d, s += MR * NR) {
+        vf sum[MR][NV];
+        multiply(d, k, q, nv, sum);
+        UNROLL for (int i = 0; i < MR; i++) UNROLL for (int v = 0; v < nv; v++)
+            vf_store(s + (size_t)i * NR + v * VF_LANES, sum[i][v]);
+        if (n - j >= MR)
+            UNROLL for (int i = 0; i < MR; i++) UNROLL for (int v = 0; v < nv; v++) most[v] =
+                vf_max(most[v], sum[i][v]);
+        else
+            for (size_t i = 0; i < n - j; i++)
+                UNROLL for (int v = 0; v < nv; v++) most[v] =
+                    vf_max(most[v], vf_load(s + i * NR + v * VF_LANES));
+    }
+    UNROLL for (int v = 0; v < nv; v++) vf_store(largest + v * VF_LANES, most[v]);
+}
+
+INLINE void weigh(const float *a, const float *s, size_t n, size_t d, int nv, const float *factor, float *y)
+{
+    for (size_t c = 0; c < d; c += MR, a += MR * n, y += MR * NR) {
+        vf sum[MR][NV];
+        multiply(n, a, s, nv, sum);
+        UNROLL for (int i = 0; i < MR; i++) UNROLL for (int v = 0; v < nv; v++)
+        {
+            float *at = y + (size_t)i * NR + v * VF_LANES;
+            if (factor)
+                sum[i][v] = vf_fma(vf_load(at), vf_load(factor + v * VF_LANES), sum[i][v]);
+            vf_store(at, sum[i][v]);
+        }
+    }
+}
+
+INLINE void exponentials(float *s, size_t n, int nv, const float *before, const float *largest, float *sum,
+                         float *factor)
+{
+    vf most[NV], total[NV];
+    UNROLL for (int v = 0; v < nv; v++)
+    {
+        most[v] = vf_load(largest + v * VF_LANES);
+        total[v] = vf_zero();
+    }
+    for (size_t j = 0; j < n; j++, s += NR)
+        UNROLL for (int v = 0; v < nv; v++)
+        {
+            vf e = exp_below(vf_load(s + v * VF_LANES), most[v]);
+            vf_store(s + v * VF_LANES, e);
+            total[v] = vf_add(total[v], e);
+        }
+    UNROLL for (int v = 0; v < nv; v++)
+    {
+        size_t at = (size_t)v * VF_LANES;
+        vf less = exp_below(vf_load(before + at), most[v]);
+        vf_store(factor + at, less);
+        vf_store(sum + at, vf_fma(vf_load(sum + at), less, total[v]));
+    }
+}
+
+static void vector_scores(const float *k, const float *q, size_t d, size_t n, size_t vectors, float *s,
+                          float *largest)
+{
+    if (vectors == NV)
+        scores(k, q, d, n, NV, s, largest);
+    else if (vectors == 2)
+        scores(k, q, d, n, 2, s, largest);
+    else
+        for (size_t v = 0; v < vectors; v++)
+            scores(k, q + v * VF_LANES, d, n, 1, s + v * VF_LANES, largest + v * VF_LANES);
+}
+
+static void vector_weigh(const float *a, const float *s, size_t n, size_t d, size_t vectors,
+                         const float *factor, float *y)
+{
+    if (vectors == NV)
+        weigh(a, s, n, d, NV, factor, y);
+    else if (vectors == 2)
+        weigh(a, s, n, d, 2, factor, y);
+    else
+        for (size_t v = 0; v < vectors; v++)
+            weigh(a, s + v * VF_LANES, n, d, 1, factor ? factor + v * VF_LANES : NULL, y + v * VF_LANES);
+}
+
+static void vector_exponentials(float *s, size_t n, size_t vectors, const float *before, const float *largest,
+                                float *sum, float *factor)
+{
+    if (vectors == NV) {
+        exponentials(s, n, NV, before, largest, sum, factor);
+        return;
+    }
+    for (size_t v = 0; v < vectors; v++) {
+        size_t at = v * VF_LANES;
+        exponentials(s + at, n, 1, before + at, largest + at, sum + at, factor + at);
+    }
+}
+
+/* ---- Masks ------------------------------------------------------------------------------------------------ */
+
+/* The biases of a key for VF_LANES lanes from `lane` on. */
+INLINE vf bias_of(const attention_mask *m, size_t key, size_t lane)
+{
+    float each[VF_LANES];
+    if (m->bias_shared)
+        return vf_set1(m->bias[0][key * m->bias_step]);
+    UNROLL for (int i = 0; i < VF_LANES; i++) each[i] = m->bias[lane + (size_t)i][key * m->bias_step];
+    return vf_load(each);
+}
+
+static void vector_mask(float *s, size_t n, size_t vectors, const attention_mask *m, float *largest)
+{
+    for (size_t v = 0; v < vectors; v++) {
+        size_t lane = v * VF_LANES;
+        vf most = vf_load(largest + lane), hidden = vf_set1(m->hidden);
+        vf first = vf_load(m->first + lane), last = vf_load(m->last + lane);
+        for (size_t j = 0; j < n; j++) {
+            float *at = s + j * NR + lane;
+            vf x = vf_load(at);
+            if (m->softcap != 0.0f)
+                x = vf_mul(vf_set1(m->softcap), vf_tanh(vf_div(x, vf_set1(m->softcap))));
+            if (m->bias[0])
+                x = vf_add(x, bias_of(m, j, lane));
+            if (m->limited) {
+                vf key = vf_set1((float)j), shut = vf_max(hidden, vf_add(x, hidden));
+                x = vf_select_less(key, first, shut, vf_select_less(last, key, shut, x));
+            }
+            vf_store(at, x);
+            most = vf_max(most, x);
+        }
+        vf_store(largest + lane, most);
+    }
+}
+
+/* ---- Results ---------------------------------------------------------------------------------------------- */
+
+static void vector_give(const float *y, const float *sum, size_t n, size_t d, float *const *rows)
+{
+    for (size_t i = 0; i < n; i++) {
+        float by = 1.0f / sum[i];
+        for (size_t c = 0; c < d; c++)
+            rows[i][c] = y[c * NR + i] * by;
+    }
+}
+
+void ATTENTION_INIT(attention_kernels *k)
+{
+    *k = (attention_kernels){.mr = MR,
+                             .nr = NR,
+                             .lanes = VF_LANES,
+                             .pack_keys = vector_pack_keys,
+                             .pack_values = vector_pack_values,
+                             .pack_queries = vector_pack_queries,
+                             .scores = vector_scores,
+                             .mask = vector_mask,
+                             .exponentials = vector_exponentials,
+                             .weigh = vector_weigh,
+                             .give = vector_give};
+}

@@ -1,0 +1,151 @@
+/* Runs a model of one operator on cpu and on ref, and compares. */
+#ifndef TESTS_BACKEND_WHOLE_H
+#define TESTS_BACKEND_WHOLE_H
+
+#include "run/tiny.h"
+
+#include <math.h>
+
+#define WHOLE_MAX 16
+
+/* An input of the operator. dtype SIB_DTYPE_UNKNOWN: omitted. */
+typedef struct whole_input {
+    sib_dtype dtype;
+    size_t rank;
+    int64_t dims[SIB_MAX_RANK];
+    const double *values; /* NULL: drawn from [-1, 1) times `size` (0: 1) */
+    double size;
+    bool constant; /* an initializer */
+} whole_input;
+
+typedef struct whole_case {
+    const char *domain, *type;
+    int64_t version;
+    size_t n_in, n_out;
+    whole_input in[WHOLE_MAX];
+    bool unwanted[WHOLE_MAX]; /* outputs that nobody reads */
+    size_t n_attributes;
+    attribute attributes[WHOLE_MAX];
+    double abs, rel;    /* tolerance against ref */
+    bool left_to_lower; /* cpu is to leave this node alone */
+    unsigned threads;   /* of cpu; 0: 1 */
+} whole_case;
+
+static inline attribute whole_int(const char *name, int64_t i)
+{
+    return (attribute){.name = str_of(name), .kind = ATTR_INT, .i = i};
+}
+
+static inline attribute whole_float(const char *name, double f)
+{
+    return (attribute){.name = str_of(name), .kind = ATTR_FLOAT, .f = (float)f};
+}
+
+static inline attribute whole_text(const char *name, const char *s)
+{
+    return (attribute){.name = str_of(name), .kind = ATTR_STRING, .s = str_of(s)};
+}
+
+static inline double *whole_values(const whole_input *in, check_random *r)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < in->rank; i++)
+        n *= (size_t)in->dims[i];
+    double *values = calloc(n + 1, sizeof *values);
+    assert_non_null(values);
+    for (size_t i = 0; i < n; i++)
+        values[i] = in->values              ? in->values[i]
+                    : in->dtype == SIB_BOOL ? (double)(check_u64(r) % 4 != 0)
+                                            : check_uniform(r) * (in->size != 0 ? in->size : 1);
+    return values;
+}
+
+static inline sib_session *whole_session(const whole_case *w, const char *backends, sib_value **inputs)
+{
+    static const char *const names[] = {"i0", "i1", "i2",  "i3",  "i4",  "i5",  "i6",  "i7",
+                                        "i8", "i9", "i10", "i11", "i12", "i13", "i14", "i15"};
+    static const char *const made[] = {"o0", "o1", "o2", "o3"};
+    check_random r = {9001};
+    tiny t = tiny_begin();
+    value_id in[WHOLE_MAX], out[4];
+    for (size_t i = 0; i < w->n_in; i++) {
+        const whole_input *x = &w->in[i];
+        inputs[i] = NULL;
+        in[i] = NO_VALUE;
+        if (x->dtype == SIB_DTYPE_UNKNOWN)
+            continue;
+        char dims[200] = "";
+        for (size_t d = 0; d < x->rank; d++)
+            snprintf(dims + strlen(dims), sizeof dims - strlen(dims), "%lld ", (long long)x->dims[d]);
+        double *values = whole_values(x, &r);
+        if (x->constant)
+            in[i] = tiny_constant(&t, names[i], x->dtype, x->rank, x->dims, values);
+        else {
+            in[i] = tiny_input(&t, names[i], x->dtype, dims);
+            inputs[i] = tiny_given(x->dtype, x->rank, x->dims, values);
+        }
+        free(values);
+    }
+    for (size_t i = 0; i < w->n_out; i++)
+        out[i] = w->unwanted[i] ? NO_VALUE : tiny_made(&t, made[i]);
+    node_id id =
+        tiny_node(&t, w->type, "it", w->n_in, in, w->n_out, out, w->n_attributes, (attribute *)w->attributes);
+    t.g->nodes[id].domain = str_of(w->domain);
+    t.g->nodes[id].version = w->version;
+    for (size_t i = 0; i < w->n_out; i++)
+        if (!w->unwanted[i])
+            tiny_output(&t, out[i]);
+    sib_session_options options = {.backends = backends, .threads = w->threads ? w->threads : 1};
+    return tiny_session(&t, &options);
+}
+
+static inline void whole_run(const whole_case *w, const char *backends, sib_value **out, bool *whole)
+{
+    static const char *const names[] = {"i0", "i1", "i2",  "i3",  "i4",  "i5",  "i6",  "i7",
+                                        "i8", "i9", "i10", "i11", "i12", "i13", "i14", "i15"};
+    sib_error err = SIB_ERROR_INIT;
+    sib_value *inputs[WHOLE_MAX];
+    sib_named_value given[WHOLE_MAX];
+    size_t n = 0;
+    sib_profile *profile = NULL;
+    sib_profile_row row;
+    sib_session *s = whole_session(w, backends, inputs);
+    for (size_t i = 0; i < w->n_in; i++)
+        if (inputs[i])
+            given[n++] = (sib_named_value){names[i], inputs[i]};
+    CHECK_OK(sib_profile_create(&profile, &err), err);
+    sib_run_options options = {.profile = profile};
+    CHECK_OK(sib_session_run(s, n, given, 0, NULL, out, &options, &err), err);
+    *whole = sib_profile_get(profile, SIB_PROFILE_BY_MILLI, 0, &row) && !strcmp(row.op_type, w->type) &&
+             !strcmp(row.backend, "cpu");
+    sib_profile_free(&profile);
+    for (size_t i = 0; i < w->n_in; i++)
+        sib_value_free(&inputs[i]);
+    sib_session_free(&s);
+}
+
+/* Fails where cpu does not take the operator whole (or does, left_to_lower), or gives something else than ref. */
+static inline void whole_check(const whole_case *w, const char *what)
+{
+    sib_value *a[WHOLE_MAX] = {0}, *b[WHOLE_MAX] = {0};
+    sib_error err = SIB_ERROR_INIT;
+    bool whole, plain;
+    whole_run(w, "cpu,ref", a, &whole);
+    whole_run(w, "ref", b, &plain);
+    if (whole == w->left_to_lower)
+        fail_msg("%s: %s is %s whole", what, w->type, whole ? "taken" : "not taken");
+    for (size_t i = 0; i < WHOLE_MAX; i++) {
+        sib_comparison c;
+        sib_tolerance tolerance = {w->abs, w->rel, 0};
+        if (!a[i])
+            continue;
+        CHECK_OK(sib_value_compare(a[i], b[i], &tolerance, &c, &err), err);
+        if (!c.equal)
+            fail_msg("%s: output %zu, element %llu is %g, on ref %g", what, i, (unsigned long long)c.worst,
+                     c.worst_a, c.worst_b);
+        sib_value_free(&a[i]);
+        sib_value_free(&b[i]);
+    }
+}
+
+#endif
