@@ -2,11 +2,11 @@
 #ifndef KERNEL_FAMILIES_H
 #define KERNEL_FAMILIES_H
 
+#include "kernel/attention.h"
 #include "kernel/chain.h"
 #include "kernel/conv2d.h"
 #include "kernel/gemm.h"
 #include "kernel/layout.h"
 #include "kernel/rows.h"
-#include "kernel/attention.h"
 
 #endif
