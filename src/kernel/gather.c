@@ -102,8 +102,9 @@ void gather_fault(const gather_plan *p, const void *indices, size_t place, int64
                    : p->kind == GATHER_COORDINATES ? place * p->depth
                                                    : place;
     for (*which = 0; *which < p->depth; ++*which) {
-        *index = index_at(indices, p->wide, first + *which);
-        if (wrapped(*index, p->size[*which], p->wraps) >= (uint64_t)p->size[*which])
+        uint64_t at = wrapped(index_at(indices, p->wide, first + *which), p->size[*which], p->wraps);
+        *index = (int64_t)at;
+        if (at >= (uint64_t)p->size[*which])
             return;
     }
     *which = 0;

@@ -42,7 +42,7 @@ size_t gather_offsets(const gather_plan *p, const void *indices, size_t begin, s
 /* dst: (places, run). Returns p->places, or a place with an index outside; dst holds anything then. pool may be NULL. */
 size_t gather_copy(const gather_plan *p, char *dst, const char *src, const void *indices, sib_pool *pool);
 
-/* The index of a place that is outside, and which of its `depth` it is. */
+/* The index of a place that is outside, counted from the begin, and which of its `depth` it is. */
 void gather_fault(const gather_plan *p, const void *indices, size_t place, int64_t *index, size_t *which);
 
 #endif
