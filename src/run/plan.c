@@ -382,7 +382,11 @@ static sib_code plan_node(planner *p, lowering *l, node_id index, mval *outs, va
     mval ins[64];
     for (uint32_t i = 0; i < n->inputs.n && i < 64; i++)
         ins[i] = n->inputs.ids[i] == NO_VALUE ? MVAL_NONE : (mval){p->map[n->inputs.ids[i]]};
-    int backend = n->inputs.n <= 64 ? offer_whole(p, n, ins, outs) : -1;
+    /* what lowering could compute already is there */
+    bool known = true;
+    for (uint32_t i = 0; i < n->outputs.n; i++)
+        known &= outs[i].id == NO_VALUE || g->values[outs[i].id].constant;
+    int backend = n->inputs.n <= 64 && !known ? offer_whole(p, n, ins, outs) : -1;
     sib_code code = backend < 0 ? SIB_OK : put_whole(p, l, index, n_values, n_nodes, backend, outs, err);
     *out = PLANNED;
     for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++)
