@@ -9,7 +9,7 @@
 
 static bool does_nothing(const conv2d_axis *a)
 {
-    return a->kernel == 1 && a->stride == 1 && a->before == 0 && a->out == a->in;
+    return a->kernel == 1 && a->stride == 1 && a->before == 0 && a->after == 0 && a->out == a->in;
 }
 
 /* Joins the outer axis with the inner one where windows of the inner one are single elements: the inner elements are
@@ -21,6 +21,7 @@ static bool join(conv2d_axis *outer, const conv2d_axis *inner)
     outer->in *= inner->in;
     outer->out *= inner->in;
     outer->before *= inner->in;
+    outer->after *= inner->in;
     outer->dilation *= inner->in;
     return true;
 }
@@ -29,7 +30,7 @@ static bool join(conv2d_axis *outer, const conv2d_axis *inner)
 static void simplify(conv2d_shape *s)
 {
     conv2d_axis *a = s->axis;
-    const conv2d_axis nothing = {1, 1, 1, 1, 0, 1};
+    const conv2d_axis nothing = {1, 1, 1, 1, 0, 1, 0};
     for (int pass = 1; pass < CONV2D_AXES; pass++)
         for (int i = CONV2D_AXES - 1; i > 0; i--) {
             bool drop = does_nothing(&a[i - 1]) && a[i - 1].in == 1;
@@ -208,6 +209,25 @@ static void choose_layout(conv2d_plan *p)
     p->scratch_floats = (p->image_floats + p->tile_floats + 15) / 16 * 16;
 }
 
+/* How many elements the windows of an average count, by axis. */
+static sib_code count_elements(conv2d_plan *p, sib_error *err)
+{
+    bool padded = p->s.kind == CONV2D_AVERAGE_PADDED;
+    for (int i = 0; i < CONV2D_AXES; i++) {
+        const conv2d_axis *a = &p->s.axis[i];
+        size_t begin = padded ? 0 : a->before, end = a->before + a->in + (padded ? a->after : 0);
+        p->counts[i] = mem_calloc(a->out, sizeof(float));
+        if (!p->counts[i])
+            return err_memory(err, a->out * sizeof(float), "a pool's counts");
+        for (size_t at = 0; at < a->out; at++)
+            for (size_t j = 0; j < a->kernel; j++) {
+                size_t place = at * a->stride + j * a->dilation;
+                p->counts[i][at] += place >= begin && place < end ? 1.0f : 0.0f;
+            }
+    }
+    return SIB_OK;
+}
+
 sib_code conv2d_plan_make(const kernel_table *kernels, const conv2d_shape *shape, unsigned threads,
                           conv2d_plan *out, sib_error *err)
 {
@@ -234,13 +254,23 @@ sib_code conv2d_plan_make(const kernel_table *kernels, const conv2d_shape *shape
     choose_layout(p);
     if (!p->direct && (!size_mul(p->s.c, p->channel_floats, &image) || image > INT32_MAX))
         return too_large(err);
-    return place_taps(p, err);
+    bool averages = p->s.kind == CONV2D_AVERAGE || p->s.kind == CONV2D_AVERAGE_PADDED;
+    sib_code code = averages ? count_elements(p, err) : SIB_OK;
+    if (code == SIB_OK)
+        code = place_taps(p, err);
+    if (code != SIB_OK)
+        conv2d_plan_free(p);
+    return code;
 }
 
 void conv2d_plan_free(conv2d_plan *p)
 {
     mem_free(p->offset);
     p->offset = NULL;
+    for (int i = 0; i < CONV2D_AXES; i++) {
+        mem_free(p->counts[i]);
+        p->counts[i] = NULL;
+    }
 }
 
 /* ---- Weights ------------------------------------------------------------------------------------------- */

@@ -21,6 +21,12 @@ typedef struct conv2d_kernels {
     void (*panel)(size_t m, size_t n, size_t k, const float *a, const float *x, const int32_t *offset,
                   const float *bias, float *y, size_t ldy);
 
+    /* Over windows of one channel: y[j] = the largest of x[offset[p] + j], p < k, NaN where one is, or their sum. */
+    void (*largest)(size_t n, size_t k, const float *x, const int32_t *offset, float *y);
+    void (*total)(size_t n, size_t k, const float *x, const int32_t *offset, float *y);
+    /* y[j] /= by[j] * factor for j < n */
+    void (*divide)(const float *by, float factor, size_t n, float *y);
+
     /* dst[i] = src[i * step] for i < n; step >= 1. Reads nothing of src beyond the last. */
     void (*every)(const float *src, size_t step, size_t n, float *dst);
 } conv2d_kernels;

@@ -111,6 +111,75 @@ static void conv2d_every(const float *src, size_t step, size_t n, float *dst)
         dst[i] = src[i * step];
 }
 
+/* ---- Pools ------------------------------------------------------------------------------------------- */
+
+typedef vf (*gather)(vf so_far, vf next);
+
+static inline vf larger(vf so_far, vf next)
+{
+    return vf_select_nan(next, next, vf_max(next, so_far));
+}
+
+static inline vf sum_of(vf so_far, vf next)
+{
+    return vf_add(so_far, next);
+}
+
+/* nv vectors of pixels, the last of which has `last` floats where it is `cut`. */
+static inline __attribute__((always_inline)) void gather_tile(size_t k, const float *x, const int32_t *offset,
+                                                              float *y, int nv, bool cut, size_t last,
+                                                              vf first, gather with)
+{
+    vf so_far[MAX_NV];
+    UNROLL for (int j = 0; j < nv; j++) so_far[j] = first;
+    for (size_t p = 0; p < k; p++) {
+        const float *row = x + offset[p];
+        UNROLL for (int j = 0; j < nv; j++) so_far[j] =
+            with(so_far[j], cut ? vf_load_n(row, last) : vf_load(row + j * VF_LANES));
+    }
+    UNROLL for (int j = 0; j < nv; j++)
+    {
+        if (cut)
+            vf_store_n(y, so_far[j], last);
+        else
+            vf_store(y + j * VF_LANES, so_far[j]);
+    }
+}
+
+#define GATHER_NV 4
+
+static inline __attribute__((always_inline)) void
+gather_pixels(size_t n, size_t k, const float *x, const int32_t *offset, float *y, vf first, gather with)
+{
+    const size_t step = GATHER_NV * VF_LANES;
+    for (; n >= step; n -= step, x += step, y += step)
+        gather_tile(k, x, offset, y, GATHER_NV, false, 0, first, with);
+    for (; n >= VF_LANES; n -= VF_LANES, x += VF_LANES, y += VF_LANES)
+        gather_tile(k, x, offset, y, 1, false, 0, first, with);
+    if (n)
+        gather_tile(k, x, offset, y, 1, true, n, first, with);
+}
+
+static void conv2d_largest(size_t n, size_t k, const float *x, const int32_t *offset, float *y)
+{
+    gather_pixels(n, k, x, offset, y, vf_set1(-__builtin_inff()), larger);
+}
+
+static void conv2d_total(size_t n, size_t k, const float *x, const int32_t *offset, float *y)
+{
+    gather_pixels(n, k, x, offset, y, vf_zero(), sum_of);
+}
+
+static void conv2d_divide(const float *by, float factor, size_t n, float *y)
+{
+    vf times = vf_set1(factor);
+    size_t i = 0;
+    for (; i + VF_LANES <= n; i += VF_LANES)
+        vf_store(y + i, vf_div(vf_load(y + i), vf_mul(vf_load(by + i), times)));
+    if (i < n)
+        vf_store_n(y + i, vf_div(vf_load_n(y + i, n - i), vf_mul(vf_load_n(by + i, n - i), times)), n - i);
+}
+
 void CONV2D_INIT(conv2d_kernels *k)
 {
 #define TILE(m, nv) nv,
@@ -120,5 +189,8 @@ void CONV2D_INIT(conv2d_kernels *k)
     k->nr = vectors[CONV2D_MR - 1] * VF_LANES;
     k->lanes = VF_LANES;
     k->panel = conv2d_panel;
+    k->largest = conv2d_largest;
+    k->total = conv2d_total;
+    k->divide = conv2d_divide;
     k->every = conv2d_every;
 }

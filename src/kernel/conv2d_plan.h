@@ -22,9 +22,18 @@ struct sib_cancel;
 
 typedef struct conv2d_axis {
     size_t in, kernel, stride, dilation, before, out;
+    size_t after; /* what an average counts behind the last element, where it counts the padding */
 } conv2d_axis;
 
+typedef enum conv2d_kind {
+    CONV2D_PRODUCT,
+    CONV2D_LARGEST,       /* of each window; c = m = 1, no weights and no bias; x is -infinity outside */
+    CONV2D_AVERAGE,       /* over what exists */
+    CONV2D_AVERAGE_PADDED /* over before and after too */
+} conv2d_kind;
+
 typedef struct conv2d_shape {
+    conv2d_kind kind;
     size_t batch, groups, c, m; /* channels of a group: in, out */
     conv2d_axis axis[CONV2D_AXES];
 } conv2d_shape;
@@ -50,8 +59,9 @@ typedef struct conv2d_plan {
     size_t phase_floats, channel_floats; /* of scratch */
     size_t row_step; /* floats from the first pixel of a row of the output to that of the next */
     size_t image_floats, tile_floats, scratch_floats; /* of one worker */
-    double work;                                      /* multiply-adds */
-    int32_t *offset;                                  /* (k) */
+    float *counts[CONV2D_AXES]; /* averages: (out) elements that windows count along an axis, else NULL */
+    double work;                /* multiply-adds */
+    int32_t *offset;            /* (k) */
 } conv2d_plan;
 
 /* Every axis: in, kernel, stride, dilation, out >= 1, and the last tap of the last window begins within before + in

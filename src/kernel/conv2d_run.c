@@ -3,12 +3,23 @@
 #include "base/size.h"
 #include "kernel/conv2d_plan.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- The image as phases ------------------------------------------------------------------------------ */
 
-/* Columns of one phase of a row of the image: zeros before, every stride-th element, zeros behind. row: NULL for a row
-   of zeros; first: column of the padded image that the phase begins with. */
+/* What the image is outside itself. */
+static void fill_outside(const conv2d_plan *p, float *dst, size_t n)
+{
+    if (p->s.kind != CONV2D_LARGEST)
+        memset(dst, 0, n * sizeof *dst);
+    else
+        for (size_t i = 0; i < n; i++)
+            dst[i] = -INFINITY;
+}
+
+/* Columns of one phase of a row of the image: what is before, every stride-th element, what is behind. row: NULL for a
+   row outside; first: column of the padded image that the phase begins with. */
 static void fill_row(const conv2d_plan *p, const float *row, size_t first, float *dst)
 {
     const conv2d_axis *a = &p->s.axis[2];
@@ -18,11 +29,11 @@ static void fill_row(const conv2d_plan *p, const float *row, size_t first, float
         end = size_max(begin, size_min(n, size_ceil_div(a->before + a->in - first, a->stride)));
     }
     if (begin)
-        memset(dst, 0, begin * sizeof *dst);
+        fill_outside(p, dst, begin);
     if (end > begin)
         p->kernels->every(row + (first + begin * a->stride - a->before), a->stride, end - begin, dst + begin);
     if (n > end)
-        memset(dst + end, 0, (n - end) * sizeof *dst);
+        fill_outside(p, dst + end, n - end);
 }
 
 /* One slice of a channel: all phases of rows and columns. plane: NULL for zeros. */
@@ -67,15 +78,24 @@ typedef struct product {
     float *tile;
 } product;
 
+static void panel_of(const product *o, size_t panel, size_t n, const float *x, float *y, size_t ldy)
+{
+    const conv2d_plan *p = o->p;
+    size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
+    if (p->s.kind == CONV2D_PRODUCT)
+        p->kernels->panel(m, n, p->k, o->w + m0 * p->k, x, p->offset, o->bias ? o->bias + m0 : NULL, y, ldy);
+    else if (p->s.kind == CONV2D_LARGEST)
+        p->kernels->largest(n, p->k, x, p->offset, y);
+    else
+        p->kernels->total(n, p->k, x, p->offset, y);
+}
+
 /* Pixels begin .. begin + n - 1 of a run, for all panels: y takes them as they stand. */
 static void chunk_straight(const product *o, const float *x, size_t n, float *y)
 {
     const conv2d_plan *p = o->p;
-    for (size_t panel = o->at->panel0; panel < o->at->panel1; panel++) {
-        size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
-        p->kernels->panel(m, n, p->k, o->w + m0 * p->k, x, p->offset, o->bias ? o->bias + m0 : NULL,
-                          y + m0 * p->out_plane, p->out_plane);
-    }
+    for (size_t panel = o->at->panel0; panel < o->at->panel1; panel++)
+        panel_of(o, panel, n, x, y + conv2d_panel_row(p, panel) * p->out_plane, p->out_plane);
 }
 
 /* Copies the pixels of a run that are pixels of the output: those at columns below `columns` of rows `pitch` apart. */
@@ -97,8 +117,7 @@ static void chunk_flat(const product *o, size_t begin, size_t n)
     const conv2d_plan *p = o->p;
     for (size_t panel = o->at->panel0; panel < o->at->panel1; panel++) {
         size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
-        p->kernels->panel(m, n, p->k, o->w + m0 * p->k, o->image + begin, p->offset,
-                          o->bias ? o->bias + m0 : NULL, o->tile, n);
+        panel_of(o, panel, n, o->image + begin, o->tile, n);
         for (size_t i = 0; i < m; i++)
             drop_gaps(o, o->tile + i * n, begin, n, o->y + (m0 + i) * p->out_plane);
     }
@@ -118,6 +137,16 @@ static void multiply(const product *o)
         for (size_t begin = 0; begin < at->columns; begin += size_min(p->chunk, at->columns - begin))
             chunk_straight(o, o->image + row * p->row_step + begin, size_min(p->chunk, at->columns - begin),
                            o->y + row * p->s.axis[2].out + begin);
+}
+
+/* Sums of windows become averages. */
+static void divide(const product *o)
+{
+    const conv2d_plan *p = o->p;
+    const conv2d_item *at = o->at;
+    for (size_t row = 0; row < at->rows; row++)
+        p->kernels->divide(p->counts[2] + at->column0, p->counts[0][at->place] * p->counts[1][at->row0 + row],
+                           at->columns, o->y + row * p->s.axis[2].out);
 }
 
 /* ---- Items --------------------------------------------------------------------------------------------- */
@@ -182,6 +211,8 @@ static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch
     else
         conv2d_fill(p, at, x, scratch);
     multiply(&o);
+    if (p->counts[0])
+        divide(&o);
     if (!c->finish)
         return;
     size_t m0 = conv2d_panel_row(p, at->panel0), m1 = conv2d_panel_row(p, at->panel1);

@@ -200,10 +200,50 @@ static void test_conv(void **state)
         one_conv("Conv", SIB_F32, (sib_tolerance){1e-5, 2e-5, 0});
 }
 
+/* One pool of x [N, C, in...]. */
+static void one_pool(const char *type, sib_dtype dtype, sib_tolerance tolerance)
+{
+    one_node o;
+    size_t n = (size_t)pick(1, 3);
+    bool average = !strcmp(type, "AveragePool");
+    int64_t x[5] = {pick(1, 2), pick(1, 9)}, kernel[3];
+    begin(&o, "", type);
+    for (size_t i = 0; i < n; i++) {
+        kernel[i] = pick(1, 4);
+        x[2 + i] = pick(4, n == 1 ? 80 : n == 2 ? 24 : 9);
+    }
+    if (!pick(0, 5))
+        memcpy(kernel, x + 2, sizeof kernel);
+    input(&o, dtype, n + 2, x, 1, false);
+    if (strncmp(type, "Global", 6)) {
+        ints(&o, "kernel_shape", n, kernel);
+        windows(&o, n, kernel, true);
+        if (pick(0, 1))
+            integer(&o, "ceil_mode", 1);
+        if (average && pick(0, 1))
+            integer(&o, "count_include_pad", pick(0, 1));
+    }
+    compare(&o, 1, tolerance);
+}
+
+static void test_pools(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        one_pool("MaxPool", SIB_F32, (sib_tolerance){0, 0, 0});
+        one_pool("AveragePool", SIB_F32, (sib_tolerance){1e-6, 1e-6, 0});
+    }
+    for (int i = 0; i < 50; i++) {
+        one_pool("GlobalMaxPool", SIB_F32, (sib_tolerance){0, 0, 0});
+        one_pool("GlobalAveragePool", SIB_F32, (sib_tolerance){1e-6, 1e-6, 0});
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static size_t pick(check_random *r, size_t least, size_t most)
 /* An axis of `in` elements under some windows that fit. */
 static conv2d_axis make_axis(check_random *r, size_t in, size_t kernel)
 {
-    conv2d_axis a = {in, kernel, 1, 1, 0, 1};
+    conv2d_axis a = {in, kernel, 1, 1, 0, 1, 0};
     if (check_u64(r) % 3 == 0)
         a.stride = pick(r, 1, 5);
     if (check_u64(r) % 4 == 0)
@@ -194,7 +194,7 @@ static conv2d_shape random_shape(check_random *r)
         bool used = i >= CONV2D_AXES - axes;
         size_t most = axes == 1 ? 300 : axes == 2 ? 40 : 9;
         size_t in = used ? pick(r, 1, most) : 1, kernel = used ? pick(r, 1, axes == 1 ? 30 : 5) : 1;
-        s.axis[i] = (conv2d_axis){in, 1, 1, 1, 0, in};
+        s.axis[i] = (conv2d_axis){in, 1, 1, 1, 0, in, 0};
         if (used && check_u64(r) % 4)
             s.axis[i] = make_axis(r, in, kernel);
     }
@@ -216,14 +216,34 @@ static void test_random(void **state)
 
 /* Large enough for bands and threads. */
 static const conv2d_shape large[] = {
-    {2, 1, 3, 16, {{1, 1, 1, 1, 0, 1}, {120, 3, 2, 1, 1, 60}, {160, 3, 2, 1, 1, 80}}},
-    {1, 1, 40, 33, {{1, 1, 1, 1, 0, 1}, {61, 3, 1, 1, 1, 61}, {47, 3, 1, 1, 1, 47}}},
-    {1, 1, 64, 40, {{1, 1, 1, 1, 0, 1}, {70, 1, 1, 1, 0, 70}, {70, 1, 1, 1, 0, 70}}},
-    {1, 1, 300, 600, {{1, 1, 1, 1, 0, 1}, {13, 1, 1, 1, 0, 13}, {13, 1, 1, 1, 0, 13}}},
-    {1, 96, 1, 1, {{1, 1, 1, 1, 0, 1}, {44, 5, 1, 1, 2, 44}, {44, 5, 1, 1, 2, 44}}},
-    {1, 1, 1, 64, {{1, 1, 1, 1, 0, 1}, {1, 1, 1, 1, 0, 1}, {9000, 256, 64, 1, 128, 140}}},
-    {1, 1, 24, 24, {{1, 1, 1, 1, 0, 1}, {1, 1, 1, 1, 0, 1}, {20000, 3, 1, 2, 2, 20000}}},
-    {1, 1, 8, 12, {{9, 3, 1, 1, 1, 9}, {30, 3, 1, 1, 1, 30}, {33, 3, 2, 1, 1, 17}}},
+    {CONV2D_PRODUCT,
+     2,
+     1,
+     3,
+     16,
+     {{1, 1, 1, 1, 0, 1, 0}, {120, 3, 2, 1, 1, 60, 0}, {160, 3, 2, 1, 1, 80, 0}}},
+    {CONV2D_PRODUCT, 1, 1, 40, 33, {{1, 1, 1, 1, 0, 1, 0}, {61, 3, 1, 1, 1, 61, 0}, {47, 3, 1, 1, 1, 47, 0}}},
+    {CONV2D_PRODUCT, 1, 1, 64, 40, {{1, 1, 1, 1, 0, 1, 0}, {70, 1, 1, 1, 0, 70, 0}, {70, 1, 1, 1, 0, 70, 0}}},
+    {CONV2D_PRODUCT,
+     1,
+     1,
+     300,
+     600,
+     {{1, 1, 1, 1, 0, 1, 0}, {13, 1, 1, 1, 0, 13, 0}, {13, 1, 1, 1, 0, 13, 0}}},
+    {CONV2D_PRODUCT, 1, 96, 1, 1, {{1, 1, 1, 1, 0, 1, 0}, {44, 5, 1, 1, 2, 44, 0}, {44, 5, 1, 1, 2, 44, 0}}},
+    {CONV2D_PRODUCT,
+     1,
+     1,
+     1,
+     64,
+     {{1, 1, 1, 1, 0, 1, 0}, {1, 1, 1, 1, 0, 1, 0}, {9000, 256, 64, 1, 128, 140, 0}}},
+    {CONV2D_PRODUCT,
+     1,
+     1,
+     24,
+     24,
+     {{1, 1, 1, 1, 0, 1, 0}, {1, 1, 1, 1, 0, 1, 0}, {20000, 3, 1, 2, 2, 20000, 0}}},
+    {CONV2D_PRODUCT, 1, 1, 8, 12, {{9, 3, 1, 1, 1, 9, 0}, {30, 3, 1, 1, 1, 30, 0}, {33, 3, 2, 1, 1, 17, 0}}},
 };
 
 static void test_large(void **state)

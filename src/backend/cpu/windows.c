@@ -8,16 +8,21 @@ static int64_t item(const node *n, const char *name, size_t i, int64_t fallback)
     return list && i < count ? list[i] : fallback;
 }
 
-/* Elements before the first of an axis. y has its size from the operator's definition already. */
-static int64_t padding_before(const node *n, size_t i, const conv2d_axis *a)
+/* Elements around an axis. y has its size from the operator's definition already. */
+static void padding(const node *n, size_t i, size_t axes, const conv2d_axis *a, int64_t *before,
+                    int64_t *after)
 {
     bool upper = attr_is(n, "auto_pad", "NOTSET", "SAME_UPPER");
     if (upper || attr_is(n, "auto_pad", "NOTSET", "SAME_LOWER")) {
         int64_t covered = (int64_t)((a->out - 1) * a->stride + (a->kernel - 1) * a->dilation + 1);
         int64_t total = covered > (int64_t)a->in ? covered - (int64_t)a->in : 0;
-        return upper ? total / 2 : total - total / 2;
+        *before = upper ? total / 2 : total - total / 2;
+        *after = total - *before;
+        return;
     }
-    return attr_is(n, "auto_pad", "NOTSET", "VALID") ? 0 : item(n, "pads", i, 0);
+    bool none = attr_is(n, "auto_pad", "NOTSET", "VALID");
+    *before = none ? 0 : item(n, "pads", i, 0);
+    *after = none ? 0 : item(n, "pads", axes + i, 0);
 }
 
 static bool within(int64_t size)
@@ -35,7 +40,7 @@ bool cpu_windows_read(const node_view *n, const value *x, const value *y, const 
         return false;
     *out = (cpu_windows){.batch = (size_t)in[0], .channels = (size_t)in[1], .n = rank - 2};
     for (size_t i = 0; i < CONV2D_AXES - out->n; i++)
-        out->axis[i] = (conv2d_axis){1, 1, 1, 1, 0, 1};
+        out->axis[i] = (conv2d_axis){1, 1, 1, 1, 0, 1, 0};
     for (size_t i = 0; i < out->n; i++) {
         int64_t size = kernel ? kernel[i] : item(n->node, "kernel_shape", i, 0);
         int64_t stride = item(n->node, "strides", i, 1), dilation = item(n->node, "dilations", i, 1);
@@ -43,12 +48,17 @@ bool cpu_windows_read(const node_view *n, const value *x, const value *y, const 
             !within(made[2 + i]) || !within(size * dilation) || !within(made[2 + i] * stride))
             return false;
         conv2d_axis *a = &out->axis[CONV2D_AXES - out->n + i];
-        *a = (conv2d_axis){(size_t)in[2 + i],  (size_t)size, (size_t)stride, (size_t)dilation, 0,
-                           (size_t)made[2 + i]};
-        int64_t before = padding_before(n->node, i, a);
-        if (before && !within(before))
+        *a = (conv2d_axis){.in = (size_t)in[2 + i],
+                           .kernel = (size_t)size,
+                           .stride = (size_t)stride,
+                           .dilation = (size_t)dilation,
+                           .out = (size_t)made[2 + i]};
+        int64_t before, after;
+        padding(n->node, i, out->n, a, &before, &after);
+        if ((before && !within(before)) || (after && !within(after)))
             return false;
         a->before = (size_t)before;
+        a->after = (size_t)after;
     }
     return true;
 }

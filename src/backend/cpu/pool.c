@@ -1,0 +1,180 @@
+/* Pools: the largest or the mean of windows, and of whole planes. */
+#include "backend/cpu/conv.h"
+#include "backend/cpu/scratch.h"
+#include "base/cancel.h"
+
+typedef struct pool_state {
+    conv2d_plan plan;
+    unsigned workers;
+    bool whole; /* of planes: */
+    rows_kind kind;
+    size_t planes, n; /* elements of one */
+} pool_state;
+
+/* ---- Claiming ------------------------------------------------------------------------------------------ */
+
+static bool is_f32(const node_view *n)
+{
+    return n->n_in == 1 && n->n_out >= 1 && n->out[0] && cpu_dtype(n->in[0]) == SIB_F32 &&
+           cpu_dtype(n->out[0]) == SIB_F32;
+}
+
+static bool read_pool(const node_view *n, conv2d_shape *out)
+{
+    cpu_windows g;
+    if ((n->n_out > 1 && n->out[1]) || !cpu_windows_read(n, n->in[0], n->out[0], NULL, &g))
+        return false;
+    *out = (conv2d_shape){.batch = g.batch, .groups = g.channels, .c = 1, .m = 1, .kind = CONV2D_LARGEST};
+    if (str_is(n->node->type, "AveragePool"))
+        out->kind = attr_int(n->node, "count_include_pad", 0) ? CONV2D_AVERAGE_PADDED : CONV2D_AVERAGE;
+    for (int i = 0; i < CONV2D_AXES; i++)
+        out->axis[i] = g.axis[i];
+    return true;
+}
+
+static bool pool_claims(const cpu_self *self, const node_view *n)
+{
+    conv2d_shape shape;
+    (void)self;
+    return is_f32(n) && read_pool(n, &shape);
+}
+
+/* Planes of x [N, C, in...] and the elements of one. */
+static bool read_planes(const node_view *n, size_t *planes, size_t *elements)
+{
+    int64_t dims[SIB_MAX_RANK];
+    size_t rank;
+    if (!cpu_dims(n, n->in[0], &rank, dims) || rank < 2)
+        return false;
+    *planes = *elements = 1;
+    for (size_t i = 0; i < rank; i++) {
+        size_t *part = i < 2 ? planes : elements;
+        if (dims[i] < 1 || !size_mul(*part, (size_t)dims[i], part))
+            return false;
+    }
+    return true;
+}
+
+static bool global_claims(const cpu_self *self, const node_view *n)
+{
+    size_t planes, elements;
+    (void)self;
+    return is_f32(n) && read_planes(n, &planes, &elements);
+}
+
+/* ---- Preparing ----------------------------------------------------------------------------------------- */
+
+static void pool_release(void *state)
+{
+    pool_state *s = state;
+    conv2d_plan_free(&s->plan);
+    mem_free(s);
+}
+
+static pool_state *new_state(sib_error *err)
+{
+    pool_state *s = mem_calloc(1, sizeof *s);
+    if (!s)
+        err_memory(err, sizeof *s, "a pool");
+    return s;
+}
+
+/* True where the one window of a channel is all of it. */
+static bool is_whole(const conv2d_shape *s)
+{
+    for (int i = 0; i < CONV2D_AXES; i++) {
+        const conv2d_axis *a = &s->axis[i];
+        if (a->out != 1 || a->before || a->after || a->kernel != a->in || a->dilation != 1)
+            return false;
+    }
+    return true;
+}
+
+static sib_code global_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+{
+    pool_state *s = new_state(err);
+    (void)self;
+    *state = s;
+    if (!s)
+        return SIB_ERR_MEMORY;
+    s->whole = true;
+    s->kind =
+        str_is(n->node->type, "GlobalMaxPool") || str_is(n->node->type, "MaxPool") ? ROWS_MAX : ROWS_SUM;
+    read_planes(n, &s->planes, &s->n);
+    return SIB_OK;
+}
+
+static sib_code pool_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+{
+    conv2d_shape shape;
+    unsigned threads = self->pool ? sib_pool_threads(self->pool) : 1;
+    read_pool(n, &shape);
+    if (is_whole(&shape))
+        return global_prepare(self, n, state, err);
+    pool_state *s = new_state(err);
+    *state = NULL;
+    if (!s)
+        return SIB_ERR_MEMORY;
+    sib_code code = conv2d_plan_make(self->kernels, &shape, threads, &s->plan, err);
+    if (code != SIB_OK) {
+        mem_free(s);
+        return code;
+    }
+    s->workers = conv2d_workers(&s->plan, threads);
+    *state = s;
+    return SIB_OK;
+}
+
+/* ---- Running --------------------------------------------------------------------------------------------- */
+
+static void finish_part(const void *context, size_t begin, size_t count)
+{
+    const cpu_call *c = context;
+    c->finish(c, begin, count);
+}
+
+/* Planes that a thread takes at once have at least so many elements, and are finished together. */
+#define PLANES_FLOATS (16 * 1024)
+
+static void run_planes(void *context, size_t begin, size_t count, unsigned worker)
+{
+    const cpu_call *c = context;
+    const pool_state *s = c->state;
+    const float *x = (const float *)(const void *)cpu_in(c, 0)->data + begin * s->n;
+    float *y = (float *)(void *)cpu_out(c, 0)->data + begin;
+    (void)worker;
+    c->self->kernels->rows.across[s->kind](x, count, s->n, y, false);
+    if (s->kind == ROWS_SUM)
+        for (size_t i = 0; i < count; i++)
+            y[i] /= (float)s->n;
+    if (c->finish)
+        c->finish(c, begin, count);
+}
+
+static sib_code pool_run_step(const cpu_call *c)
+{
+    const pool_state *s = c->state;
+    const sib_tensor *x = cpu_in(c, 0);
+    if (s->whole) {
+        size_t grain = s->planes * s->n < 16 * PLANES_FLOATS ? s->planes : size_ceil_div(PLANES_FLOATS, s->n);
+        pool_run(c->self->pool, s->planes, grain, run_planes, (void *)c);
+        return SIB_OK;
+    }
+    size_t bytes = s->plan.scratch_floats * s->workers * sizeof(float);
+    float *scratch = bytes ? cpu_scratch_take(c, bytes) : NULL;
+    if (bytes && !scratch)
+        return cpu_no_memory(c, bytes);
+    conv2d_call call = {.plan = &s->plan,
+                        .x = (const float *)(const void *)x->data,
+                        .y = (float *)(void *)cpu_out(c, 0)->data,
+                        .scratch = scratch,
+                        .finish = c->finish ? finish_part : NULL,
+                        .context = c,
+                        .cancel = c->cancel};
+    conv2d_run(&call, c->self->pool);
+    cpu_scratch_give(c, scratch);
+    return cancel_is_set(c->cancel) ? cpu_fail(c, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
+}
+
+const cpu_kernel cpu_pool = {pool_claims, pool_prepare, pool_release, pool_run_step, true};
+const cpu_kernel cpu_pool_global = {global_claims, global_prepare, pool_release, pool_run_step, true};
