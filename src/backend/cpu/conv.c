@@ -150,8 +150,15 @@ static sib_code conv_run(const cpu_call *c)
     return cancel_is_set(c->cancel) ? cpu_fail(c, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
 }
 
+/* Packed weights are not looked at again. */
+static bool conv_reads(const void *state, size_t i)
+{
+    return i != 1 || !((const conv_state *)state)->w;
+}
+
 const cpu_kernel cpu_conv = {.claims = conv_claims,
                              .prepare = conv_prepare,
                              .release = conv_release,
                              .run = conv_run,
+                             .reads = conv_reads,
                              .takes_finish = true};

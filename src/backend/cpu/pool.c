@@ -176,5 +176,13 @@ static sib_code pool_run_step(const cpu_call *c)
     return cancel_is_set(c->cancel) ? cpu_fail(c, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
 }
 
-const cpu_kernel cpu_pool = {pool_claims, pool_prepare, pool_release, pool_run_step, true};
-const cpu_kernel cpu_pool_global = {global_claims, global_prepare, pool_release, pool_run_step, true};
+const cpu_kernel cpu_pool = {.claims = pool_claims,
+                             .prepare = pool_prepare,
+                             .release = pool_release,
+                             .run = pool_run_step,
+                             .takes_finish = true};
+const cpu_kernel cpu_pool_global = {.claims = global_claims,
+                                    .prepare = global_prepare,
+                                    .release = pool_release,
+                                    .run = pool_run_step,
+                                    .takes_finish = true};
