@@ -11,9 +11,12 @@
 #include "kernel/gemm_plan.h"
 
 #define DIRECT_FLOATS 8192 /* of B, which then stays in the first cache as it is */
-#define DOT_ROWS      8    /* so few rows of A do without B turned round */
-#define DONE_LEAST    1024 /* elements that `done` is called for at once, where there are so many */
-#define ROW_BLOCK     16   /* tiles below each other that are worked on before the next terms */
+#define CLASHING_FLOATS                                                                                      \
+    512 /* 2 KB: the first cache of most machines has its places again after two of these */
+#define STREAM_FLOATS 65536 /* of A, which the second cache holds beside B going by */
+#define DOT_ROWS      8     /* so few rows of A do without B turned round */
+#define DONE_LEAST    1024  /* elements that `done` is called for at once, where there are so many */
+#define ROW_BLOCK     16    /* tiles below each other that are worked on before the next terms */
 
 /* ---- How ------------------------------------------------------------------------------------------------- */
 
@@ -40,10 +43,12 @@ static gemm_way way_of(const gemm_kernels *t, const gemm *g)
     return WAY_PACK;
 }
 
-/* Blocks of equal size. */
-static gemm_blocks blocks_of(const gemm_kernels *t, const gemm *g)
+/* Of equal size. */
+static gemm_blocks blocks_of(const gemm_kernels *t, const gemm *g, gemm_way way)
 {
     gemm_blocks b = {.kc = g->k, .nc = g->n};
+    if (g->m <= t->mr && g->m * g->k <= STREAM_FLOATS && way != WAY_PACK)
+        return b; /* B is read once, from memory perhaps: in one go */
     if (b.kc > t->kc)
         b.kc = size_ceil_div(g->k, size_ceil_div(g->k, t->kc));
     size_t most = size_max(1, t->block / size_max(1, b.kc) / t->nr) * t->nr;
@@ -52,13 +57,29 @@ static gemm_blocks blocks_of(const gemm_kernels *t, const gemm *g)
     return b;
 }
 
+/* Whether tiles read a copy of A's rows: where those do not run, and where they are long and so far apart that the first
+   cache has few places for them all. (Where sums are cut into blocks of terms, a copy takes more than it gives.) */
+static bool copies_rows(const gemm_kernels *t, const gemm *g)
+{
+    if (g->a_column != 1)
+        return g->k > 1;
+    return g->a_row % CLASHING_FLOATS == 0 && g->k > 2 * t->kc && g->m > 8 && g->m <= t->mr &&
+           g->n >= 4 * t->nr;
+}
+
+/* Floats between the rows of the copy. */
+static size_t copy_row(size_t kc)
+{
+    return (kc + 15) / 16 * 16 + 16;
+}
+
 static size_t scratch_of(const gemm_kernels *t, const gemm *g, gemm_way way)
 {
     if (way == WAY_DOT && g->a_column == 1)
         return 0;
-    gemm_blocks b = blocks_of(t, g);
+    gemm_blocks b = blocks_of(t, g, way);
     size_t right = way == WAY_PACK ? b.kc * size_ceil_div(b.nc, t->nr) * t->nr : 0;
-    size_t left = way == WAY_DOT ? g->m * g->k : g->a_column == 1 ? 0 : t->mr * b.kc;
+    size_t left = way == WAY_DOT ? g->m * g->k : copies_rows(t, g) ? t->mr * copy_row(b.kc) : 0;
     return right + left;
 }
 
@@ -75,7 +96,7 @@ typedef struct gemm_work {
     const gemm_kernels *t;
     const gemm *g;
     gemm_blocks blocks;
-    float *left; /* (mr, kc), where the rows of A do not run, else NULL */
+    float *left; /* (mr, copy_row(kc)) where copies_rows, else NULL */
 } gemm_work;
 
 /* m rows of C from row i on, the columns of a part, terms k0 .. k0 + kc - 1. */
@@ -87,9 +108,9 @@ static void run_rows(const gemm_work *w, const gemm_part *p, const gemm_panels *
     gemm_tile tile = {.k = kc, .alpha = g->alpha, .ldc = g->c_row, .lda = g->a_row};
     tile.a = g->a + i * g->a_row + k0 * g->a_column;
     if (w->left) {
-        t->pack(tile.a, g->a_row, g->a_column, m, kc, kc, w->left);
+        t->pack(tile.a, g->a_row, g->a_column, m, kc, copy_row(kc), w->left);
         tile.a = w->left;
-        tile.lda = kc;
+        tile.lda = copy_row(kc);
     }
     float *c = g->c + i * g->c_row;
     const float *from = k0 ? c : g->from ? g->from + i * g->from_row : NULL;
@@ -196,11 +217,11 @@ static void run_part(const gemm_kernels *t, const gemm *g, gemm_way way, const g
         run_dot(t, g, p, scratch);
         return;
     }
-    gemm_work w = {.t = t, .g = g, .blocks = blocks_of(t, g)};
+    gemm_work w = {.t = t, .g = g, .blocks = blocks_of(t, g, way)};
     float *right = scratch;
     if (way == WAY_PACK)
         scratch += w.blocks.kc * size_ceil_div(w.blocks.nc, t->nr) * t->nr;
-    w.left = g->a_column == 1 || g->k == 1 ? NULL : scratch;
+    w.left = copies_rows(t, g) ? scratch : NULL;
     if (way == WAY_PACK) {
         run_packing(&w, right);
         return;

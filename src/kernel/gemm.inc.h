@@ -90,7 +90,11 @@ INLINE void tile_of(const gemm_tile *t, const int m, const int nv, const bool ed
     size_t k = t->k;
     for (; k >= (size_t)steps; k -= (size_t)steps) {
         UNROLL for (int s = 0; s < steps; s++, b += ldb)
+        {
+            if (nv == GEMM_NV && !edge)
+                UNROLL for (int j = 0; j < nv; j++) __builtin_prefetch(b + 32 * ldb + j * VF_LANES);
             tile_term(sum[s % split], &rows, s, b, m, nv, edge, last);
+        }
         UNROLL for (int g = 0; g < groups; g++) rows.group[g] += steps;
     }
     for (; steps > 1 && k; k--, b += ldb) {
