@@ -182,6 +182,13 @@ static float *data_of(const sib_tensor *t)
     return (float *)(void *)t->data;
 }
 
+/* Packed constants are not read where they stand. */
+static bool reads_matmul(const void *state, size_t i)
+{
+    const matmul_state *s = state;
+    return i != 1 || !s->g.packed;
+}
+
 static void done(void *context, float *at, size_t rows, size_t columns)
 {
     const cpu_call *c = context;
@@ -208,7 +215,8 @@ static sib_code run_matmul(const cpu_call *c)
     gemm g = s->g;
     float *scratch = NULL;
     g.a = data_of(cpu_in(c, 0));
-    g.b = data_of(cpu_in(c, 1));
+    if (!g.packed)
+        g.b = data_of(cpu_in(c, 1));
     g.c = data_of(cpu_out(c, 0));
     g.cancel = c->cancel;
     if (c->finish) {
@@ -232,9 +240,11 @@ const cpu_kernel cpu_matmul = {.claims = claims_matmul,
                                .prepare = prepare_matmul,
                                .release = release_matmul,
                                .run = run_matmul,
+                               .reads = reads_matmul,
                                .takes_finish = true};
 const cpu_kernel cpu_gemm = {.claims = claims_gemm,
                              .prepare = prepare_matmul,
                              .release = release_matmul,
                              .run = run_matmul,
+                             .reads = reads_matmul,
                              .takes_finish = true};

@@ -1,0 +1,163 @@
+/* Products of matrices on cpu against ref: shapes, broadcasting, constants, attributes, dtypes. */
+#include "backend/whole.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* "2 3 4" */
+static whole_input input(sib_dtype dtype, const char *dims, bool constant)
+{
+    whole_input in = {.dtype = dtype, .constant = constant};
+    char *end;
+    for (int64_t d = strtol(dims, &end, 10); end != dims; d = strtol(dims, &end, 10)) {
+        in.dims[in.rank++] = d;
+        dims = end;
+    }
+    return in;
+}
+
+static const char *const shapes[][2] = {
+    {"3 4", "4 5"},
+    {"1 257", "257 128"},
+    {"2 128", "128 512"},
+    {"4", "4"},
+    {"4", "4 7"},
+    {"3 4", "4"},
+    {"2 3 4", "4 5"},
+    {"2 3 4", "2 4 5"},
+    {"2 1 3 4", "5 4 6"},
+    {"5 3 4", "2 1 4 6"},
+    {"3 2 5 4", "4"},
+    {"4", "3 2 4 5"},
+    {"0 4", "4 5"},
+    {"3 0", "0 5"},
+    {"3 4", "4 0"},
+    {"2 0 4", "4 5"},
+    {"40 300", "300 70"},
+    {"2 70 100", "2 100 33"},
+    {"130 450", "450 390"},
+    {"9 8", "8 8"},
+    {"1 384", "384 1"},
+    {"20 64", "64 3"},
+    {"3 1 5 6", "1 2 6 4"},
+    {"1 1 1", "1 1 1"},
+    {"1 1 500", "500 700"},
+    {"13 1000", "1000 31"},
+    {"2 3 50 60", "3 60 50"},
+};
+
+static void check(whole_case *w, const char *words)
+{
+    char what[200];
+    for (unsigned form = 0; form < 3; form++) {
+        w->in[1].constant = form > 0;
+        w->threads = form == 2 ? 2 : 1;
+        snprintf(what, sizeof what, "%s, %s B", words, form ? "constant" : "given");
+        whole_check(w, what);
+    }
+}
+
+static void matmul_of(sib_dtype dtype, double rel)
+{
+    char words[100];
+    for (size_t i = 0; i < COUNT(shapes); i++) {
+        whole_case w = {.domain = "",
+                        .type = "MatMul",
+                        .version = 13,
+                        .n_in = 2,
+                        .n_out = 1,
+                        .abs = 10 * rel,
+                        .rel = rel};
+        w.in[0] = input(dtype, shapes[i][0], false);
+        w.in[1] = input(dtype, shapes[i][1], false);
+        snprintf(words, sizeof words, "%s [%s] [%s]", sib_dtype_name(dtype), shapes[i][0], shapes[i][1]);
+        check(&w, words);
+    }
+}
+
+static void matmul_f32(void **state)
+{
+    (void)state;
+    matmul_of(SIB_F32, 2e-6);
+}
+
+static void gemm_of(sib_dtype dtype, double rel)
+{
+    static const char *const addends[] = {"33", "1 33", "20 33", "20 1", "1", "", "1 1"};
+    char words[100];
+    for (unsigned trans = 0; trans < 4; trans++)
+        for (size_t addend = 0; addend <= COUNT(addends); addend++)
+            for (unsigned factors = 0; factors < 3; factors++) {
+                whole_case w = {.domain = "",
+                                .type = "Gemm",
+                                .version = 13,
+                                .n_in = 2,
+                                .n_out = 1,
+                                .abs = 10 * rel,
+                                .rel = rel};
+                w.in[0] = input(dtype, trans & 1 ? "70 20" : "20 70", false);
+                w.in[1] = input(dtype, trans & 2 ? "33 70" : "70 33", false);
+                if (addend < COUNT(addends))
+                    w.in[w.n_in++] = input(dtype, addends[addend], factors == 1);
+                w.attributes[0] = whole_int("transA", trans & 1);
+                w.attributes[1] = whole_int("transB", trans / 2);
+                w.attributes[2] = whole_float("alpha", factors == 1 ? -0.5 : 1);
+                w.attributes[3] = whole_float("beta", factors == 2 ? 0.25 : 1);
+                w.n_attributes = 4;
+                snprintf(words, sizeof words, "%s trans %u, addend %zu, factors %u", sib_dtype_name(dtype),
+                         trans, addend, factors);
+                check(&w, words);
+            }
+}
+
+static void gemm_f32(void **state)
+{
+    (void)state;
+    gemm_of(SIB_F32, 2e-6);
+}
+
+static void fused_matmul(void **state)
+{
+    (void)state;
+    for (unsigned trans = 0; trans < 4; trans++) {
+        whole_case w = {.domain = "com.microsoft",
+                        .type = "FusedMatMul",
+                        .version = 1,
+                        .n_in = 2,
+                        .n_out = 1,
+                        .abs = 2e-5,
+                        .rel = 2e-6};
+        w.in[0] = input(SIB_F32, trans & 1 ? "2 3 70 20" : "2 3 20 70", false);
+        w.in[1] = input(SIB_F32, trans & 2 ? "3 33 70" : "3 70 33", false);
+        w.attributes[0] = whole_int("transA", trans & 1);
+        w.attributes[1] = whole_int("transB", trans / 2);
+        w.attributes[2] = whole_float("alpha", 0.125);
+        w.n_attributes = 3;
+        check(&w, "fused");
+    }
+}
+
+/* What is not a number, or has none left, comes out as ref has it. */
+static void strange_numbers(void **state)
+{
+    (void)state;
+    const double a[] = {INFINITY, 1, -1, NAN, 0, 2, 1, 1, 1e30, 1e30, -0.0, 0},
+                 b[] = {1, 0, -1, 2, INFINITY, 1e30};
+    whole_case w = {
+        .domain = "", .type = "MatMul", .version = 13, .n_in = 2, .n_out = 1, .abs = 1e-6, .rel = 1e-6};
+    w.in[0] = input(SIB_F32, "4 3", false);
+    w.in[0].values = a;
+    w.in[1] = input(SIB_F32, "3 2", false);
+    w.in[1].values = b;
+    check(&w, "strange");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(matmul_f32),
+        cmocka_unit_test(gemm_f32),
+        cmocka_unit_test(fused_matmul),
+        cmocka_unit_test(strange_numbers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
