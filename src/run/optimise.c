@@ -39,6 +39,40 @@ void optimised_free(optimised **list)
     *list = NULL;
 }
 
+/* Forgets what is known of values that nodes make, and what the file says of them but for the graph's outputs: a file
+   may say what is not so, and passes must know. False where a graph inside has an input with a default, which inference
+   takes for what the input always is. */
+static bool forget(graph *g, bool inside)
+{
+    for (uint32_t i = 0; inside && i < g->inputs.n; i++)
+        if (g->values[g->inputs.ids[i]].constant)
+            return false;
+    for (value_id v = 0; v < g->n_values; v++) {
+        value *x = &g->values[v];
+        bool output = false;
+        if (x->producer == NO_NODE)
+            continue;
+        for (uint32_t i = 0; i < g->outputs.n && !output; i++)
+            output = g->outputs.ids[i] == v;
+        if (!output)
+            x->declared = (value_type){0};
+        x->type = (value_type){0};
+        x->constant = NULL;
+        x->elements = NULL;
+        x->n_elements = 0;
+    }
+    bool ok = true;
+    for (node_id i = 0; i < g->n_nodes; i++)
+        for (size_t k = 0; k < g->nodes[i].n_attributes; k++) {
+            const attribute *a = &g->nodes[i].attributes[k];
+            if (a->kind == ATTR_GRAPH)
+                ok &= forget(a->graph, true);
+            for (size_t j = 0; a->kind == ATTR_GRAPHS && j < a->n; j++)
+                ok &= forget(a->graphs[j], true);
+        }
+    return ok;
+}
+
 static sib_code make(const graph *g, const pass_options *options, optimised *o, sib_error *err)
 {
     size_t n;
@@ -48,7 +82,14 @@ static sib_code make(const graph *g, const pass_options *options, optimised *o, 
         code = dim_table_copy(g->dims, &o->dims, err);
     if (code == SIB_OK)
         code = graph_copy(g, o->arena, o->dims, &o->graph, err);
-    return code == SIB_OK ? pass_run_all(o->graph, table, n, options, &o->edits, err) : code;
+    bool trusted = code == SIB_OK && forget(o->graph, false);
+    diagnostics notes = {0};
+    if (code == SIB_OK)
+        code = infer_graph(o->graph, &notes, err);
+    diagnostics_clear(&notes);
+    pass_options none = {.passes = "-all"};
+    return code == SIB_OK ? pass_run_all(o->graph, table, n, trusted ? options : &none, &o->edits, err)
+                          : code;
 }
 
 /* What tells graphs apart: the words and the limit. Released with mem_free. */

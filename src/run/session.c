@@ -364,12 +364,18 @@ static sib_code check_names(const graph *g, size_t n, const char *const *names, 
     return SIB_OK;
 }
 
-/* The executor of the main graph that a run takes: taps see the values of the file's graph. */
-static sib_code choose_graph(sib_session *s, const sib_run_options *o, executor **out, sib_error *err)
+/* The executor of the main graph that a run takes: taps see the values of the file's graph, and passes took inputs that
+   have a default for constants. in: (inputs of the graph). */
+static sib_code choose_graph(sib_session *s, const sib_run_options *o, const sib_value *const *in,
+                             executor **out, sib_error *err)
 {
+    const graph *g = s->running.items->g;
     sib_code code = SIB_OK;
+    bool whole = o && o->tap && !o->tap_optimised;
+    for (uint32_t i = 0; i < g->inputs.n; i++)
+        whole |= in[i] && g->values[g->inputs.ids[i]].constant;
     *out = s->running.items;
-    if (!s->optimised || !o || !o->tap || o->tap_optimised)
+    if (!s->optimised || !whole)
         return SIB_OK;
     pthread_mutex_lock(&s->lock);
     if (!s->whole.n)
@@ -405,7 +411,7 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     if (code == SIB_OK)
         code = match_inputs(g, n_inputs, inputs, in, err);
     if (code == SIB_OK)
-        code = choose_graph(s, options, &ex, err);
+        code = choose_graph(s, options, in, &ex, err);
     if (code == SIB_OK)
         code = execute_graph(ex, &run, "", in, NULL, all, err);
     for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++)

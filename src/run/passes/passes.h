@@ -7,4 +7,11 @@
 /* In the order in which they run: (*n). Names may stand several times. */
 const pass *passes_table(size_t *n);
 
+/* Each is described in the table. */
+sib_code pass_noop(const graph *g, pass_run *r, patch *p, sib_error *err);
+sib_code pass_same(const graph *g, pass_run *r, patch *p, sib_error *err);
+sib_code pass_constants(const graph *g, pass_run *r, patch *p, sib_error *err);
+sib_code pass_dequantized(const graph *g, pass_run *r, patch *p, sib_error *err);
+sib_code pass_affine(const graph *g, pass_run *r, patch *p, sib_error *err);
+
 #endif

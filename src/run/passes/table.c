@@ -1,9 +1,19 @@
 #include "run/passes/passes.h"
 
+static const char dead[] = "nodes whose outputs nobody uses are dropped";
+static const char noop[] = "nodes that give what they are given are dropped";
+
 /* Those that only tidy up stand first, so that the others find the plainest form, and last, for what those leave. */
 static const pass table[] = {
     {"identity", "the input of an Identity is used in the place of its output", pass_identity},
-    {"dead", "nodes whose outputs nobody uses are dropped", pass_dead},
+    {"noop", noop, pass_noop},
+    {"constants", "what does not depend on the inputs is computed once", pass_constants},
+    {"same", "nodes that compute the same are one", pass_same},
+    {"affine", "scales and offsets by channel are put into the weights before them", pass_affine},
+    {"dequantized", "weights of few bits become floats, where they are not too many", pass_dequantized},
+    {"constants", "what does not depend on the inputs is computed once", pass_constants},
+    {"noop", noop, pass_noop},
+    {"dead", dead, pass_dead},
 };
 
 const pass *passes_table(size_t *n)
