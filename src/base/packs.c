@@ -2,10 +2,12 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/size.h"
 
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define HOW_MAX 64
 
@@ -14,14 +16,26 @@ typedef struct pack {
     const void *of;
     char how[HOW_MAX];
     void *made;
-    size_t bytes;
+    bool owned; /* a block of its own */
 } pack;
+
+/* Memory for many things, taken from its beginning on. */
+typedef struct stretch {
+    struct stretch *next;
+    size_t bytes, used;
+    char *memory; /* (bytes) */
+} stretch;
+
+#define STRETCH_LEAST (1 << 20)
+#define STRETCH_MOST  (32 << 20)
+#define LARGE_PAGE    (2 << 20)
 
 #define BUCKETS 256
 
 struct packs {
     pthread_mutex_t lock; /* held while something is made, too */
     pack *buckets[BUCKETS];
+    stretch *stretches; /* the one that has room first */
     size_t bytes;
 };
 
@@ -43,28 +57,105 @@ void packs_free(packs **pp)
     for (size_t i = 0; i < BUCKETS; i++)
         for (pack *at = p->buckets[i], *next; at; at = next) {
             next = at->next;
-            mem_free(at->made);
+            if (at->owned)
+                mem_free(at->made);
             mem_free(at);
         }
+    for (stretch *at = p->stretches, *next; at; at = next) {
+        next = at->next;
+        mem_free(at->memory);
+        mem_free(at);
+    }
     pthread_mutex_destroy(&p->lock);
     mem_free(p);
     *pp = NULL;
 }
+
+/* ---- Memory ------------------------------------------------------------------------------------------ */
+
+/* Pages of 4 KB cost more time when they are first touched than packing does. A hint: where it is not taken, nothing is
+   lost. */
+static void want_large_pages(char *memory, size_t bytes)
+{
+#if defined(MADV_HUGEPAGE)
+    uintptr_t begin = ((uintptr_t)memory + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+    uintptr_t end = ((uintptr_t)memory + bytes) / LARGE_PAGE * LARGE_PAGE;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+#else
+    (void)memory;
+    (void)bytes;
+#endif
+}
+
+/* Stretches grow with what there is, so that small models take little. */
+static stretch *new_stretch(packs *p, size_t least)
+{
+    size_t bytes = size_max(least, size_min(size_max(p->bytes, STRETCH_LEAST), STRETCH_MOST));
+    stretch *s = mem_calloc(1, sizeof *s);
+    char *memory = s ? mem_alloc(bytes, 1) : NULL;
+    if (!memory) {
+        mem_free(s);
+        return NULL;
+    }
+    want_large_pages(memory, bytes);
+    *s = (stretch){.next = p->stretches, .bytes = bytes, .memory = memory};
+    p->stretches = s;
+    return s;
+}
+
+/* NULL where there is no memory. */
+static void *take(packs *p, size_t bytes)
+{
+    size_t whole;
+    stretch *s = p->stretches;
+    if (!size_add(bytes, MEM_ALIGN - 1, &whole))
+        return NULL;
+    whole = whole / MEM_ALIGN * MEM_ALIGN;
+    if (!s || s->bytes - s->used < whole)
+        s = new_stretch(p, whole);
+    if (!s)
+        return NULL;
+    void *at = s->memory + s->used;
+    s->used += whole;
+    return at;
+}
+
+/* ---- Packs ------------------------------------------------------------------------------------------- */
+
+/* How a thing is made: filled, or by itself. */
+typedef struct maker {
+    size_t bytes;
+    pack_fill fill;
+    pack_make make;
+    void *context;
+} maker;
 
 static pack **bucket_of(packs *p, const void *of)
 {
     return &p->buckets[((uintptr_t)of >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 56];
 }
 
-static sib_code add(packs *p, const void *of, const char *how, pack_make make, void *context, pack **out,
-                    sib_error *err)
+static sib_code make_one(packs *p, maker *m, pack *out, sib_error *err)
+{
+    out->owned = m->make != NULL;
+    if (m->make)
+        return m->make(m->context, &out->made, &m->bytes, err);
+    out->made = take(p, m->bytes);
+    if (!out->made)
+        return err_memory(err, m->bytes, "packed weights");
+    m->fill(m->context, out->made);
+    return SIB_OK;
+}
+
+static sib_code add(packs *p, const void *of, const char *how, maker *m, pack **out, sib_error *err)
 {
     pack *made = mem_calloc(1, sizeof *made);
     if (!made)
         return err_memory(err, sizeof *made, "packed weights");
     made->of = of;
     strcpy(made->how, how);
-    sib_code code = make(context, &made->made, &made->bytes, err);
+    sib_code code = make_one(p, m, made, err);
     if (code != SIB_OK) {
         mem_free(made);
         return code;
@@ -72,13 +163,12 @@ static sib_code add(packs *p, const void *of, const char *how, pack_make make, v
     pack **bucket = bucket_of(p, of);
     made->next = *bucket;
     *bucket = made;
-    p->bytes += made->bytes;
+    p->bytes += m->bytes;
     *out = made;
     return SIB_OK;
 }
 
-sib_code packs_get(packs *p, const void *of, const char *how, pack_make make, void *context, const void **out,
-                   sib_error *err)
+static sib_code get(packs *p, const void *of, const char *how, maker *m, const void **out, sib_error *err)
 {
     *out = NULL;
     if (strlen(how) >= HOW_MAX)
@@ -87,11 +177,23 @@ sib_code packs_get(packs *p, const void *of, const char *how, pack_make make, vo
     pack *at = *bucket_of(p, of);
     while (at && (at->of != of || strcmp(at->how, how) != 0))
         at = at->next;
-    sib_code code = at ? SIB_OK : add(p, of, how, make, context, &at, err);
+    sib_code code = at ? SIB_OK : add(p, of, how, m, &at, err);
     pthread_mutex_unlock(&p->lock);
     if (code == SIB_OK)
         *out = at->made;
     return code;
+}
+
+sib_code packs_get(packs *p, const void *of, const char *how, pack_make make, void *context, const void **out,
+                   sib_error *err)
+{
+    return get(p, of, how, &(maker){.make = make, .context = context}, out, err);
+}
+
+sib_code packs_get_filled(packs *p, const void *of, const char *how, size_t bytes, pack_fill fill,
+                          void *context, const void **out, sib_error *err)
+{
+    return get(p, of, how, &(maker){.bytes = bytes, .fill = fill, .context = context}, out, err);
 }
 
 size_t packs_bytes(packs *p)

@@ -44,6 +44,19 @@ sib_code cpu_pack(const cpu_self *self, const value *v, const char *how, pack_ma
     return code;
 }
 
+sib_code cpu_pack_filled(const cpu_self *self, const value *v, const char *how, size_t bytes, pack_fill fill,
+                         void *context, const void **out, void **owned, sib_error *err)
+{
+    *owned = NULL;
+    if (self->packs && v->lasting)
+        return packs_get_filled(self->packs, v->constant, how, bytes, fill, context, out, err);
+    *out = *owned = mem_alloc(bytes, 1);
+    if (!*owned)
+        return err_memory(err, bytes, "packed weights");
+    fill(context, *owned);
+    return SIB_OK;
+}
+
 /* ---- Running ------------------------------------------------------------------------------------------- */
 
 const sib_tensor *cpu_in(const cpu_call *c, size_t i)

@@ -58,16 +58,10 @@ typedef struct packing {
     const sib_tensor *w;
 } packing;
 
-static sib_code pack_weights(void *context, void **out, size_t *bytes, sib_error *err)
+static void pack_weights(void *context, void *out)
 {
     const packing *p = context;
-    size_t floats = conv2d_packed_floats(p->plan);
-    *bytes = floats * sizeof(float);
-    *out = mem_alloc(floats, sizeof(float));
-    if (!*out)
-        return err_memory(err, *bytes, "packed weights");
-    conv2d_pack(p->plan, (const float *)(const void *)p->w->data, *out);
-    return SIB_OK;
+    conv2d_pack(p->plan, (const float *)(const void *)p->w->data, out);
 }
 
 static void conv_release(void *state)
@@ -92,7 +86,8 @@ static sib_code conv_prepare(const cpu_self *self, const node_view *n, void **st
         char how[64];
         const void *packed;
         snprintf(how, sizeof how, "conv2d f32 %zu of %zu", s->plan.panels, shape.groups);
-        code = cpu_pack(self, n->in[1], how, pack_weights, &(packing){&s->plan, w}, &packed, &s->owned, err);
+        code = cpu_pack_filled(self, n->in[1], how, conv2d_packed_floats(&s->plan) * sizeof(float),
+                               pack_weights, &(packing){&s->plan, w}, &packed, &s->owned, err);
         if (code == SIB_OK)
             s->w = packed;
     }

@@ -1,0 +1,156 @@
+/* What is made once is found again, stays where it is, and fails whole. */
+#include "base/alloc.h"
+#include "base/packs.h"
+#include "check.h"
+
+#include <pthread.h>
+
+typedef struct numbers {
+    int first, n, made; /* made: how often it was */
+} numbers;
+
+static void fill(void *context, void *out)
+{
+    numbers *x = context;
+    for (int i = 0; i < x->n; i++)
+        ((int *)out)[i] = x->first + i;
+    x->made++;
+}
+
+static sib_code make(void *context, void **out, size_t *bytes, sib_error *err)
+{
+    numbers *x = context;
+    *bytes = (size_t)x->n * sizeof(int);
+    *out = mem_alloc((size_t)x->n, sizeof(int));
+    if (!*out)
+        return err_memory(err, *bytes, "numbers");
+    fill(context, *out);
+    return SIB_OK;
+}
+
+static const int *get(packs *p, const void *of, const char *how, numbers *x)
+{
+    sib_error err = SIB_ERROR_INIT;
+    const void *out = NULL;
+    CHECK_OK(packs_get_filled(p, of, how, (size_t)x->n * sizeof(int), fill, x, &out, &err), err);
+    return out;
+}
+
+static void made_once_for_each_way(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    packs *p;
+    int a, b;
+    CHECK_OK(packs_create(&p, &err), err);
+    numbers x = {.first = 1, .n = 3}, y = {.first = 100, .n = 1 << 20}, z = {.first = 7, .n = 5};
+    const int *one = get(p, &a, "up", &x), *two = get(p, &a, "down", &y), *three = get(p, &b, "up", &z);
+    const void *own;
+    CHECK_OK(packs_get(p, &b, "own", make, &z, &own, &err), err);
+    assert_ptr_equal(get(p, &a, "up", &x), one);
+    assert_ptr_equal(get(p, &a, "down", &y), two);
+    assert_ptr_equal(get(p, &b, "up", &z), three);
+    assert_int_equal(x.made, 1);
+    assert_int_equal(y.made, 1);
+    assert_int_equal(z.made, 2);
+    assert_int_equal(one[2], 3);
+    assert_int_equal(two[(1 << 20) - 1], 100 + (1 << 20) - 1);
+    assert_int_equal(three[4], 11);
+    assert_int_equal(((const int *)own)[0], 7);
+    assert_int_equal((uintptr_t)one % MEM_ALIGN, 0);
+    assert_int_equal((uintptr_t)two % MEM_ALIGN, 0);
+    assert_int_equal((uintptr_t)three % MEM_ALIGN, 0);
+    assert_int_equal(packs_bytes(p), sizeof(int) * (3 + (1 << 20) + 5 + 5));
+    packs_free(&p);
+    assert_null(p);
+}
+
+static void failures_leave_nothing(void **state)
+{
+    (void)state;
+    int a;
+    for (uint64_t successes = 0;; successes++) {
+        sib_error err = SIB_ERROR_INIT;
+        sib_alloc_counters before, after;
+        packs *p = NULL;
+        numbers x = {.first = 1, .n = 3};
+        const void *out = NULL, *own = NULL;
+        sib_alloc_counters_get(&before);
+        mem_fail_after(successes);
+        sib_code code = packs_create(&p, &err);
+        if (code == SIB_OK)
+            code = packs_get_filled(p, &a, "up", 12, fill, &x, &out, &err);
+        if (code == SIB_OK)
+            code = packs_get(p, &a, "own", make, &x, &own, &err);
+        mem_fail_never();
+        assert_true(code == SIB_OK || code == SIB_ERR_MEMORY);
+        packs_free(&p);
+        sib_alloc_counters_get(&after);
+        assert_int_equal(after.bytes_current, before.bytes_current);
+        if (code == SIB_OK)
+            break;
+    }
+}
+
+static void too_long_a_name_is_refused(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    packs *p;
+    numbers x = {.n = 1};
+    const void *out;
+    char name[100];
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = 0;
+    CHECK_OK(packs_create(&p, &err), err);
+    assert_int_equal(packs_get_filled(p, &x, name, 4, fill, &x, &out, &err), SIB_ERR_ARGUMENT);
+    assert_non_null(strstr(err.message, name));
+    packs_free(&p);
+}
+
+#define ASKERS 4
+
+typedef struct asker {
+    packs *p;
+    numbers *x;
+    const int *got;
+} asker;
+
+static void *ask(void *context)
+{
+    asker *a = context;
+    a->got = get(a->p, a->x, "up", a->x);
+    return NULL;
+}
+
+static void threads_share(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    packs *p;
+    numbers x = {.first = 5, .n = 100000};
+    asker askers[ASKERS];
+    pthread_t threads[ASKERS];
+    CHECK_OK(packs_create(&p, &err), err);
+    for (int i = 0; i < ASKERS; i++) {
+        askers[i] = (asker){p, &x, NULL};
+        assert_int_equal(pthread_create(&threads[i], NULL, ask, &askers[i]), 0);
+    }
+    for (int i = 0; i < ASKERS; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < ASKERS; i++)
+        assert_ptr_equal(askers[i].got, askers[0].got);
+    assert_int_equal(x.made, 1);
+    packs_free(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(made_once_for_each_way),
+        cmocka_unit_test(failures_leave_nothing),
+        cmocka_unit_test(too_long_a_name_is_refused),
+        cmocka_unit_test(threads_share),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
