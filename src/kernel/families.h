@@ -8,5 +8,6 @@
 #include "kernel/gemm.h"
 #include "kernel/layout.h"
 #include "kernel/rows.h"
+#include "kernel/resize.h"
 
 #endif

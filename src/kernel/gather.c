@@ -120,7 +120,7 @@ static inline __attribute__((always_inline)) void fetch(char *dst, const char *s
         memcpy(dst + k * run, src + offsets[k], run);
 }
 
-static void fetch_runs(char *dst, const char *src, const size_t *offsets, size_t n, size_t run)
+void gather_fetch(char *dst, const char *src, const size_t *offsets, size_t n, size_t run)
 {
     switch (run) {
     case 0:
@@ -166,7 +166,7 @@ static void gather_places(void *context, size_t begin, size_t count, unsigned wo
             atomic_store(&w->bad, begin + good);
             return;
         }
-        fetch_runs(w->dst + begin * p->run, w->src, offsets, n, p->run);
+        gather_fetch(w->dst + begin * p->run, w->src, offsets, n, p->run);
         begin += n;
     }
 }

@@ -39,6 +39,9 @@ typedef struct gather_plan {
    than n where an index is outside. */
 size_t gather_offsets(const gather_plan *p, const void *indices, size_t begin, size_t n, size_t *offsets);
 
+/* dst (n, run): the runs of bytes at so many bytes from src. */
+void gather_fetch(char *dst, const char *src, const size_t *offsets, size_t n, size_t run);
+
 /* dst: (places, run). Returns p->places, or a place with an index outside; dst holds anything then. pool may be NULL. */
 size_t gather_copy(const gather_plan *p, char *dst, const char *src, const void *indices, sib_pool *pool);
 
