@@ -7,7 +7,7 @@
 #include "kernel/conv2d.h"
 #include "kernel/gemm.h"
 #include "kernel/layout.h"
-#include "kernel/rows.h"
 #include "kernel/resize.h"
+#include "kernel/rows.h"
 
 #endif
