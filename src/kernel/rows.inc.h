@@ -115,12 +115,37 @@ INLINE float join_two(float a, float b, lane_join join)
     return lanes[0];
 }
 
+/* A total of blocks: of sums what rounding takes is kept beside, so that their error does not grow with the number of
+   blocks. */
+typedef struct block_total {
+    vf all, lost;
+} block_total;
+
+INLINE void join_block(block_total *t, vf v, lane_join join)
+{
+    if (join != join_sum) {
+        t->all = join(t->all, v);
+        return;
+    }
+    vf sum = vf_add(t->all, v), added = vf_sub(sum, t->all);
+    vf lost = vf_add(vf_sub(t->all, vf_sub(sum, added)), vf_sub(v, added));
+    t->lost = vf_add(t->lost, lost);
+    t->all = sum;
+}
+
+/* What is lost of an infinite sum is NaN. */
+INLINE vf total_of(const block_total *t, lane_join join)
+{
+    return join == join_sum ? vf_select_nan(t->lost, t->all, vf_add(t->all, t->lost)) : t->all;
+}
+
 /* ---- Along a row --------------------------------------------------------------------------------- */
 
 /* What is gathered of n floats, by lane. rest stands for what is not there: it changes nothing. */
 INLINE vf gather(const float *x, size_t n, lane_of of, lane_join join, float nothing, vf k, vf rest)
 {
-    vf total = vf_set1(nothing);
+    block_total blocks = {vf_set1(nothing), vf_zero()};
+    bool many = n >= BLOCK;
     while (n >= WIDE) {
         size_t part = size_min(n - n % WIDE, BLOCK);
         vf chain[CHAINS];
@@ -128,10 +153,15 @@ INLINE vf gather(const float *x, size_t n, lane_of of, lane_join join, float not
         for (size_t i = WIDE; i < part; i += WIDE)
             UNROLL for (int c = 0; c < CHAINS; c++) chain[c] =
                 join(chain[c], of(vf_load(x + i + c * VF_LANES), k));
-        total = join(total, join(join(chain[0], chain[1]), join(chain[2], chain[3])));
+        vf four = join(join(chain[0], chain[1]), join(chain[2], chain[3]));
+        if (many)
+            join_block(&blocks, four, join);
+        else
+            blocks.all = four;
         x += part;
         n -= part;
     }
+    vf total = many ? total_of(&blocks, join) : blocks.all;
     for (; n >= VF_LANES; n -= VF_LANES, x += VF_LANES)
         total = join(total, of(vf_load(x), k));
     if (n)
@@ -156,8 +186,9 @@ INLINE void across(const float *x, size_t rows, size_t n, float *y, bool more, l
 INLINE void down_tile(const float *x, size_t n, size_t stride, int vectors, size_t count, float *y, bool more,
                       lane_of of, lane_join join, float nothing)
 {
-    vf total[CHAINS], k = vf_zero();
-    UNROLL for (int v = 0; v < vectors; v++) total[v] = vf_set1(nothing);
+    block_total blocks[CHAINS];
+    vf k = vf_zero();
+    UNROLL for (int v = 0; v < vectors; v++) blocks[v] = (block_total){vf_set1(nothing), vf_zero()};
     for (size_t done = 0; done < n; done += DOWN_BLOCK) {
         size_t part = size_min(n - done, DOWN_BLOCK);
         vf sum[CHAINS];
@@ -168,17 +199,18 @@ INLINE void down_tile(const float *x, size_t n, size_t stride, int vectors, size
                 const float *at = x + v * VF_LANES;
                 sum[v] = join(sum[v], of(count < VF_LANES ? vf_load_n(at, count) : vf_load(at), k));
             }
-        UNROLL for (int v = 0; v < vectors; v++) total[v] = join(total[v], sum[v]);
+        UNROLL for (int v = 0; v < vectors; v++) join_block(&blocks[v], sum[v], join);
     }
     UNROLL for (int v = 0; v < vectors; v++)
     {
         float *at = y + v * VF_LANES;
+        vf total = total_of(&blocks[v], join);
         if (more)
-            total[v] = join(count < VF_LANES ? vf_load_n(at, count) : vf_load(at), total[v]);
+            total = join(count < VF_LANES ? vf_load_n(at, count) : vf_load(at), total);
         if (count < VF_LANES)
-            vf_store_n(at, total[v], count);
+            vf_store_n(at, total, count);
         else
-            vf_store(at, total[v]);
+            vf_store(at, total);
     }
 }
 
@@ -225,7 +257,8 @@ INLINE float largest(const float *x, size_t n)
 /* y = e^(x - top); returns the sum. */
 INLINE float exps(const float *x, size_t n, float top, float *y)
 {
-    vf k = vf_set1(top), total = vf_zero();
+    vf k = vf_set1(top);
+    block_total blocks = {vf_zero(), vf_zero()};
     while (n >= 2 * VF_LANES) {
         size_t part = size_min(n - n % (2 * VF_LANES), BLOCK);
         vf even = vf_zero(), odd = vf_zero();
@@ -236,11 +269,12 @@ INLINE float exps(const float *x, size_t n, float top, float *y)
             even = vf_add(even, a);
             odd = vf_add(odd, b);
         }
-        total = vf_add(total, vf_add(even, odd));
+        join_block(&blocks, vf_add(even, odd), join_sum);
         x += part;
         y += part;
         n -= part;
     }
+    vf total = total_of(&blocks, join_sum);
     for (; n >= VF_LANES; n -= VF_LANES, x += VF_LANES, y += VF_LANES) {
         vf e = of_exp(vf_load(x), k);
         vf_store(y, e);
@@ -292,14 +326,15 @@ static void rows_log_softmax(const float *x, size_t rows, size_t n, float *y)
 INLINE void softmax_tile(const float *x, size_t n, size_t stride, size_t count, float *y, bool logarithm)
 {
 #define LOAD(p) (count < VF_LANES ? vf_load_n(p, count) : vf_load(p))
-    vf top = vf_set1(-INFINITY), sum = vf_zero(), total = vf_zero();
+    vf top = vf_set1(-INFINITY), sum = vf_zero();
+    block_total blocks = {vf_zero(), vf_zero()};
     for (size_t i = 0; i < n; i++)
         top = vf_max(LOAD(x + i * stride), top);
     for (size_t i = 0; i < n; i++) {
         vf e = of_exp(LOAD(x + i * stride), top);
         sum = vf_add(sum, e);
         if (i % DOWN_BLOCK == DOWN_BLOCK - 1) {
-            total = vf_add(total, sum);
+            join_block(&blocks, sum, join_sum);
             sum = vf_zero();
         }
         if (logarithm)
@@ -309,9 +344,8 @@ INLINE void softmax_tile(const float *x, size_t n, size_t stride, size_t count, 
         else
             vf_store(y + i * stride, e);
     }
-    total = vf_add(total, sum);
     float lanes[VF_LANES];
-    vf_store(lanes, total);
+    vf_store(lanes, vf_add(total_of(&blocks, join_sum), sum));
     for (int i = 0; i < VF_LANES; i++)
         lanes[i] = logarithm ? logf(lanes[i]) : 1.0f / lanes[i];
     vf by = vf_load(lanes);
@@ -348,7 +382,8 @@ static void rows_log_softmax_down(const float *x, size_t n, size_t stride, size_
 /* The sums of x - centre and of its square. */
 INLINE void deviations(const float *x, size_t n, float centre, float *first, float *second)
 {
-    vf k = vf_set1(centre), totals[2] = {vf_zero(), vf_zero()};
+    vf k = vf_set1(centre);
+    block_total sums = {vf_zero(), vf_zero()}, squares = sums;
     while (n) {
         size_t part = size_min(n, BLOCK), i = 0;
         vf a[2] = {vf_zero(), vf_zero()}, b[2] = {vf_zero(), vf_zero()};
@@ -365,13 +400,13 @@ INLINE void deviations(const float *x, size_t n, float centre, float *first, flo
             a[0] = vf_add(a[0], d);
             b[0] = vf_fma(d, d, b[0]);
         }
-        totals[0] = vf_add(totals[0], vf_add(a[0], a[1]));
-        totals[1] = vf_add(totals[1], vf_add(b[0], b[1]));
+        join_block(&sums, vf_add(a[0], a[1]), join_sum);
+        join_block(&squares, vf_add(b[0], b[1]), join_sum);
         x += part;
         n -= part;
     }
-    *first = vf_sum(totals[0]);
-    *second = vf_sum(totals[1]);
+    *first = vf_sum(total_of(&sums, join_sum));
+    *second = vf_sum(total_of(&squares, join_sum));
 }
 
 /* Two passes; what the first mean misses is found in the second. */
