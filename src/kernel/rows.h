@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sibyl/tensor.h>
+
 /* What is gathered of a row, and what n = 0 gives. */
 typedef enum rows_kind {
     ROWS_SUM,     /* 0 */
@@ -25,6 +27,27 @@ typedef void (*rows_across)(const float *x, size_t rows, size_t n, float *y, boo
 
 /* y[j] of column j, gathered with what y[j] is already where `more` is set. x: (n, columns) rows stride apart, y: (columns). */
 typedef void (*rows_down)(const float *x, size_t n, size_t stride, size_t columns, float *y, bool more);
+
+/* Lines of any element type: element i of line j is x[i * step + j * gap]. Either step or gap is 1. */
+typedef struct rows_walk {
+    size_t n, step;   /* elements of a line, > 0 */
+    size_t many, gap; /* lines */
+} rows_walk;
+
+typedef struct rows_typed {
+    /* y[j] of line j, joined with what is there where `more` is set. Integers wrap. y has the type of x; for float x double,
+       in which it is summed. */
+    void (*reduce[ROWS_KINDS])(const void *x, rows_walk w, void *y, bool more);
+    /* y[j] = the place of the largest (or smallest) of line j, of equals the first or the last; NaN is most extreme. */
+    void (*arg)(const void *x, rows_walk w, int64_t *y, bool highest, bool last);
+    /* y[i] = x[0] + ... + x[i] (or the product) along each line, laid out as x; of float in double. */
+    void (*running)(const void *x, rows_walk w, void *y, bool product);
+} rows_typed;
+
+/* By sib_dtype: float32, float64 and the integers from 8 bits on; NULL for others. */
+typedef struct rows_types {
+    const rows_typed *of[SIB_U64 + 1];
+} rows_types;
 
 /* Normalization of rows: y = (x - mean) / sqrt(mean of (x - mean)^2 + epsilon) * scale + bias. */
 typedef struct rows_norm {
@@ -62,9 +85,16 @@ typedef struct rows_kernels {
                              const float *offset, float *y);
     /* y[i] = a[i] + b[i] + c[i]; c may be NULL: none */
     void (*add)(const float *a, const float *b, const float *c, size_t n, float *y);
+
+    rows_types types;
 } rows_kernels;
 
 /* The normalization of one row in double, for those whose squares leave the range of a float. */
 void rows_norm_wide(const rows_norm *p, const float *x, float *y, float *mean, float *inverse);
+
+/* One for each file of typed kernels. */
+void rows_types_c(rows_types *t);
+void rows_types_avx2(rows_types *t);
+void rows_types_avx512(rows_types *t);
 
 #endif

@@ -1,5 +1,5 @@
 /* The kernels of rows, one shape for every instruction set. The file that includes this one has included the level's
-   vector header, whose words vf_c.h explains, and defined ROWS_INIT, the function that fills the table. */
+   vector header, whose words vf_c.h explains, and defined ROWS_INIT, the function that fills the table, and ROWS_TYPES, which gives the typed kernels. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/fits.h"
@@ -548,4 +548,5 @@ void ROWS_INIT(rows_kernels *k)
         .shift_scale_each = rows_shift_scale_each,
         .add = rows_add,
     };
+    ROWS_TYPES(&k->types);
 }

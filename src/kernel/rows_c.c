@@ -1,7 +1,8 @@
 /* The portable kernels of rows, and what every level computes in double. */
 #include "kernel/vf_c.h"
 
-#define ROWS_INIT rows_init_c
+#define ROWS_INIT  rows_init_c
+#define ROWS_TYPES rows_types_c
 #include "kernel/rows.inc.h"
 
 void rows_norm_wide(const rows_norm *p, const float *x, float *y, float *mean, float *inverse)

@@ -1,4 +1,5 @@
 #include "kernel/arm/vf_neon.h"
 
-#define ROWS_INIT rows_init_neon
+#define ROWS_INIT  rows_init_neon
+#define ROWS_TYPES rows_types_c
 #include "kernel/rows.inc.h"

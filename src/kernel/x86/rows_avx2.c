@@ -1,4 +1,5 @@
 #include "kernel/x86/vf_avx2.h"
 
-#define ROWS_INIT rows_init_avx2
+#define ROWS_INIT  rows_init_avx2
+#define ROWS_TYPES rows_types_avx2
 #include "kernel/rows.inc.h"
