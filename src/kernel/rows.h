@@ -89,6 +89,12 @@ typedef struct rows_kernels {
     rows_types types;
 } rows_kernels;
 
+/* False where a variance, and with epsilon, may have lost in float what matters: it left the range on the way. */
+static inline bool rows_in_range(float var, double with_epsilon)
+{
+    return var <= 1e30f && with_epsilon >= 1e-30;
+}
+
 /* The normalization of one row in double, for those whose squares leave the range of a float. */
 void rows_norm_wide(const rows_norm *p, const float *x, float *y, float *mean, float *inverse);
 

@@ -451,9 +451,6 @@ INLINE void standardize(const float *x, size_t n, const float centre[2], float f
     }
 }
 
-/* Beyond these bounds squares may have lost what matters. */
-#define VAR_LEAST 1e-30f
-#define VAR_MOST  1e30f
 
 INLINE void norm_rows(const rows_norm *p, const float *x, size_t rows, float *y, float *mean, float *inverse,
                       bool centred)
@@ -466,7 +463,7 @@ INLINE void norm_rows(const rows_norm *p, const float *x, size_t rows, float *y,
         else
             var = vf_sum(gather(x, n, of_square, join_sum, 0.0f, vf_zero(), vf_zero())) / (float)n;
         double inside = (double)var + p->epsilon;
-        if (!(var <= VAR_MOST && inside >= (double)VAR_LEAST)) {
+        if (!rows_in_range(var, inside)) {
             rows_norm_wide(p, x, y, mean ? mean + r : NULL, inverse ? inverse + r : NULL);
             continue;
         }

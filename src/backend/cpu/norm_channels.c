@@ -1,0 +1,256 @@
+/* Normalizations by channel, whole: of a batch with given statistics, of instances, of groups. */
+#include "backend/cpu/rows.h"
+#include "backend/cpu/scratch.h"
+#include "base/cancel.h"
+
+#include <math.h>
+
+static const float *floats_in(const cpu_call *c, size_t i)
+{
+    const sib_tensor *t = cpu_in(c, i);
+    return t ? (const float *)(const void *)t->data : NULL;
+}
+
+/* True where v is float32 of dims [n]. */
+static bool is_list(const node_view *n, const value *v, int64_t count)
+{
+    size_t rank;
+    int64_t dims[SIB_MAX_RANK];
+    return cpu_dtype(v) == SIB_F32 && cpu_dims(n, v, &rank, dims) && rank == 1 && dims[0] == count;
+}
+
+/* X [N, C, D...] float32 with elements, as Y is. */
+static bool image_of(const node_view *n, size_t *rank, int64_t *dims)
+{
+    return n->n_in && n->n_out && n->out[0] && cpu_dtype(n->in[0]) == SIB_F32 &&
+           cpu_dtype(n->out[0]) == SIB_F32 && cpu_dims(n, n->in[0], rank, dims) && *rank >= 2 &&
+           cpu_count(*rank, dims);
+}
+
+/* ---- Batches ----------------------------------------------------------------------------------------------- */
+
+typedef struct batch_state {
+    size_t n, channels, plane; /* X is [n, channels, plane] */
+    double epsilon;
+    bool constant; /* statistics, scale and bias are; else they come at run time */
+    float pack[];  /* centre, factor, offset: (3, channels), where they are constant */
+} batch_state;
+
+static bool batch_claims(const cpu_self *self, const node_view *n)
+{
+    size_t rank;
+    int64_t dims[SIB_MAX_RANK];
+    (void)self;
+    if (n->node->version < 9 || n->n_in != 5 || attr_int(n->node, "training_mode", 0) ||
+        !image_of(n, &rank, dims))
+        return false;
+    for (size_t i = 1; i < n->n_out; i++)
+        if (n->out[i])
+            return false;
+    for (size_t i = 1; i < 5; i++)
+        if (!is_list(n, n->in[i], dims[1]))
+            return false;
+    return true;
+}
+
+/* y = (x - centre) * factor + offset. pack: (3, channels) */
+static void batch_pack(const float *const *in, size_t channels, double epsilon, float *pack)
+{
+    const float *scale = in[0], *bias = in[1], *mean = in[2], *var = in[3];
+    for (size_t i = 0; i < channels; i++) {
+        pack[i] = mean[i];
+        pack[channels + i] = (float)((double)scale[i] / sqrt((double)var[i] + epsilon));
+        pack[2 * channels + i] = bias[i];
+    }
+}
+
+static sib_code batch_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+{
+    size_t rank;
+    int64_t dims[SIB_MAX_RANK];
+    const float *in[4];
+    bool constant = true;
+    (void)self;
+    cpu_dims(n, n->in[0], &rank, dims);
+    for (size_t i = 0; i < 4; i++) {
+        const sib_tensor *t = cpu_constant(n->in[1 + i]);
+        constant &= t && t->dense;
+        in[i] = t ? (const float *)(const void *)t->data : NULL;
+    }
+    size_t channels = (size_t)dims[1], bytes = sizeof(batch_state) + constant * 3 * channels * sizeof(float);
+    batch_state *s = mem_alloc(1, bytes);
+    *state = s;
+    if (!s)
+        return err_memory(err, bytes, "a step");
+    *s = (batch_state){(size_t)dims[0], channels, cpu_count(rank - 2, dims + 2),
+                       attr_float(n->node, "epsilon", 1e-5f), constant};
+    if (constant)
+        batch_pack(in, channels, s->epsilon, s->pack);
+    return SIB_OK;
+}
+
+typedef struct batch_job {
+    const cpu_call *c;
+    const float *pack; /* (3, channels) */
+    const float *x;
+    float *y;
+} batch_job;
+
+/* Items are planes; with planes of one element they are rows of channels. */
+static void batch_task(void *context, size_t begin, size_t count, unsigned worker)
+{
+    const batch_job *j = context;
+    const batch_state *s = j->c->state;
+    const rows_kernels *k = &j->c->self->kernels->rows;
+    const float *centre = j->pack, *factor = centre + s->channels, *offset = factor + s->channels;
+    size_t item = s->plane == 1 ? s->channels : s->plane;
+    (void)worker;
+    if (cancel_is_set(j->c->cancel))
+        return;
+    if (s->plane == 1)
+        k->shift_scale_each(j->x + begin * item, count, item, centre, factor, offset, j->y + begin * item);
+    for (size_t i = begin; i < begin + count && s->plane > 1; i++) {
+        size_t channel = i % s->channels;
+        const float middle[2] = {centre[channel], 0.0f};
+        k->shift_scale(j->x + i * item, item, middle, factor[channel], offset[channel], j->y + i * item);
+    }
+    if (j->c->finish)
+        j->c->finish(j->c, begin * item, count * item);
+}
+
+static sib_code batch_run(const cpu_call *c)
+{
+    const batch_state *s = c->state;
+    sib_tensor *y = cpu_out(c, 0);
+    float *made = NULL;
+    if (!y)
+        return SIB_OK;
+    batch_job job = {c, s->pack, floats_in(c, 0), (float *)(void *)y->data};
+    if (!s->constant) {
+        const float *in[4] = {floats_in(c, 1), floats_in(c, 2), floats_in(c, 3), floats_in(c, 4)};
+        job.pack = made = cpu_scratch_take(c, 3 * s->channels * sizeof *made);
+        if (!made)
+            return cpu_no_memory(c, 3 * s->channels * sizeof *made);
+        batch_pack(in, s->channels, s->epsilon, made);
+    }
+    size_t items = s->plane == 1 ? s->n : s->n * s->channels;
+    sib_code code = cpu_spread(c, items, s->plane == 1 ? s->channels : s->plane, batch_task, &job);
+    cpu_scratch_give(c, made);
+    return code;
+}
+
+const cpu_kernel cpu_batch_norm = {
+    .claims = batch_claims,
+    .prepare = batch_prepare,
+    .run = batch_run,
+    .takes_finish = true,
+};
+
+/* ---- Instances and groups ----------------------------------------------------------------------------------- */
+
+typedef struct group_state {
+    size_t items;    /* groups of the whole batch */
+    size_t groups;   /* of one image */
+    size_t channels; /* of one group */
+    size_t plane;    /* elements of a channel */
+    bool each;       /* scale and bias are of channels, else of groups */
+    double epsilon;
+} group_state;
+
+/* Groups of an image; 0 where it is not taken. each: scale and bias are of channels. */
+static int64_t groups_of(const node *n, const int64_t *dims, bool *each)
+{
+    *each = true;
+    if (str_is(n->type, "InstanceNormalization"))
+        return dims[1];
+    int64_t groups = attr_int(n, "num_groups", 0);
+    *each = n->version >= 21;
+    return groups > 0 && dims[1] % groups == 0 ? groups : 0;
+}
+
+static bool group_claims(const cpu_self *self, const node_view *n)
+{
+    size_t rank;
+    int64_t dims[SIB_MAX_RANK];
+    bool each;
+    (void)self;
+    if (n->n_in != 3 || n->n_out != 1 || !image_of(n, &rank, dims))
+        return false;
+    int64_t groups = groups_of(n->node, dims, &each), list = each ? dims[1] : groups;
+    return groups && is_list(n, n->in[1], list) && is_list(n, n->in[2], list);
+}
+
+static sib_code group_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+{
+    size_t rank;
+    int64_t dims[SIB_MAX_RANK];
+    (void)self;
+    group_state *s = mem_alloc(1, sizeof *s);
+    *state = s;
+    if (!s)
+        return err_memory(err, sizeof *s, "a step");
+    cpu_dims(n, n->in[0], &rank, dims);
+    s->groups = (size_t)groups_of(n->node, dims, &s->each);
+    s->items = (size_t)dims[0] * s->groups;
+    s->channels = (size_t)dims[1] / s->groups;
+    s->plane = cpu_count(rank - 2, dims + 2);
+    s->epsilon = attr_float(n->node, "epsilon", 1e-5f);
+    return SIB_OK;
+}
+
+typedef struct group_job {
+    const cpu_call *c;
+    const float *x, *scale, *bias;
+    float *y;
+} group_job;
+
+/* One group; in double where its squares leave the range of a float. */
+static void group_one(const group_job *j, const group_state *s, size_t item)
+{
+    const rows_kernels *k = &j->c->self->kernels->rows;
+    size_t n = s->channels * s->plane, group = item % s->groups;
+    const float *x = j->x + item * n;
+    float *y = j->y + item * n, mean[2], var = k->moments(x, n, mean);
+    double inside = (double)var + s->epsilon;
+    if (!rows_in_range(var, inside)) {
+        rows_norm_wide(&(rows_norm){.n = n, .epsilon = s->epsilon, .centred = true}, x, y, NULL, NULL);
+        x = y;
+        mean[0] = mean[1] = 0.0f;
+        inside = 1;
+    }
+    for (size_t i = 0; i < s->channels; i++) {
+        size_t at = s->each ? group * s->channels + i : group;
+        float factor = (float)((double)j->scale[at] / sqrt(inside));
+        k->shift_scale(x + i * s->plane, s->plane, mean, factor, j->bias[at], y + i * s->plane);
+    }
+}
+
+static void group_task(void *context, size_t begin, size_t count, unsigned worker)
+{
+    const group_job *j = context;
+    const group_state *s = j->c->state;
+    size_t n = s->channels * s->plane;
+    (void)worker;
+    for (size_t i = begin; i < begin + count && !cancel_is_set(j->c->cancel); i++) {
+        group_one(j, s, i);
+        if (j->c->finish)
+            j->c->finish(j->c, i * n, n);
+    }
+}
+
+static sib_code group_run(const cpu_call *c)
+{
+    const group_state *s = c->state;
+    sib_tensor *y = cpu_out(c, 0);
+    if (!y)
+        return SIB_OK;
+    group_job job = {c, floats_in(c, 0), floats_in(c, 1), floats_in(c, 2), (float *)(void *)y->data};
+    return cpu_spread(c, s->items, 2 * s->channels * s->plane, group_task, &job);
+}
+
+const cpu_kernel cpu_group_norm = {
+    .claims = group_claims,
+    .prepare = group_prepare,
+    .run = group_run,
+    .takes_finish = true,
+};
