@@ -451,7 +451,6 @@ INLINE void standardize(const float *x, size_t n, const float centre[2], float f
     }
 }
 
-
 INLINE void norm_rows(const rows_norm *p, const float *x, size_t rows, float *y, float *mean, float *inverse,
                       bool centred)
 {

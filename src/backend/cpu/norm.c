@@ -1,5 +1,6 @@
 /* Normalizations over the last axes, whole. */
 #include "backend/cpu/rows.h"
+#include "backend/cpu/scratch.h"
 #include "base/cancel.h"
 
 typedef struct norm_state {
@@ -23,11 +24,6 @@ static bool is_tail(const node_view *n, const value *v, size_t rank, const int64
     return true;
 }
 
-static bool wants_f32(const node_view *n, size_t i)
-{
-    return i >= n->n_out || !n->out[i] || cpu_dtype(n->out[i]) == SIB_F32;
-}
-
 /* Inputs X, scale and perhaps bias, normalized over [axis, rank). */
 static bool tail_claims(const cpu_self *self, const node_view *n)
 {
@@ -39,7 +35,7 @@ static bool tail_claims(const cpu_self *self, const node_view *n)
         !cpu_count(rank, dims))
         return false;
     for (size_t i = 0; i < n->n_out; i++)
-        if (!wants_f32(n, i))
+        if (!cpu_gives_f32(n, i))
             return false;
     return is_tail(n, n->in[1], rank, dims, first) &&
            (n->n_in < 3 || !n->in[2] || is_tail(n, n->in[2], rank, dims, first));
@@ -90,20 +86,8 @@ static void norm_rows(void *context, size_t begin, size_t count, unsigned worker
         return;
     j->c->self->kernels->rows.norm(&j->norm, j->x + from, count, j->y + from,
                                    j->mean ? j->mean + begin : NULL, j->inverse ? j->inverse + begin : NULL);
-    if (j->c->finish)
+    if (j->c->finish && cpu_wants(j->c, 0))
         j->c->finish(j->c, from, count * j->norm.n);
-}
-
-static const float *floats_in(const cpu_call *c, size_t i)
-{
-    const sib_tensor *t = cpu_in(c, i);
-    return t ? (const float *)(const void *)t->data : NULL;
-}
-
-static float *floats_out(const cpu_call *c, size_t i)
-{
-    sib_tensor *t = cpu_out(c, i);
-    return t ? (float *)(void *)t->data : NULL;
 }
 
 #define NORM_WORK 2 /* steps an element */
@@ -111,15 +95,21 @@ static float *floats_out(const cpu_call *c, size_t i)
 static sib_code tail_run(const cpu_call *c)
 {
     const norm_state *s = c->state;
+    void *scratch;
     norm_job job = {
         .c = c,
-        .norm = {s->lines.size, floats_in(c, 1), s->centred ? floats_in(c, 2) : NULL, s->epsilon, s->centred},
-        .x = floats_in(c, 0),
-        .y = floats_out(c, 0),
-        .mean = s->centred ? floats_out(c, 1) : NULL,
-        .inverse = floats_out(c, s->centred ? 2 : 1),
+        .norm = {s->lines.size, cpu_floats_in(c, 1), s->centred ? cpu_floats_in(c, 2) : NULL, s->epsilon,
+                 s->centred},
+        .x = cpu_floats_in(c, 0),
+        .y = cpu_floats_made(c, 0, s->lines.outer * s->lines.size, &scratch),
+        .mean = s->centred ? cpu_floats_out(c, 1) : NULL,
+        .inverse = cpu_floats_out(c, s->centred ? 2 : 1),
     };
-    return cpu_spread(c, s->lines.outer, s->lines.size * NORM_WORK, norm_rows, &job);
+    if (!job.y)
+        return cpu_no_memory(c, s->lines.outer * s->lines.size * sizeof *job.y);
+    sib_code code = cpu_spread(c, s->lines.outer, s->lines.size * NORM_WORK, norm_rows, &job);
+    cpu_scratch_give(c, scratch);
+    return code;
 }
 
 const cpu_kernel cpu_layer_norm = {

@@ -5,20 +5,6 @@
 
 #include <math.h>
 
-static const float *floats_in(const cpu_call *c, size_t i)
-{
-    const sib_tensor *t = cpu_in(c, i);
-    return t ? (const float *)(const void *)t->data : NULL;
-}
-
-/* True where v is float32 of dims [n]. */
-static bool is_list(const node_view *n, const value *v, int64_t count)
-{
-    size_t rank;
-    int64_t dims[SIB_MAX_RANK];
-    return cpu_dtype(v) == SIB_F32 && cpu_dims(n, v, &rank, dims) && rank == 1 && dims[0] == count;
-}
-
 /* X [N, C, D...] float32 with elements, as Y is. */
 static bool image_of(const node_view *n, size_t *rank, int64_t *dims)
 {
@@ -48,7 +34,7 @@ static bool batch_claims(const cpu_self *self, const node_view *n)
         if (n->out[i])
             return false;
     for (size_t i = 1; i < 5; i++)
-        if (!is_list(n, n->in[i], dims[1]))
+        if (!cpu_is_list(n, n->in[i], dims[1]))
             return false;
     return true;
 }
@@ -125,9 +111,10 @@ static sib_code batch_run(const cpu_call *c)
     float *made = NULL;
     if (!y)
         return SIB_OK;
-    batch_job job = {c, s->pack, floats_in(c, 0), (float *)(void *)y->data};
+    batch_job job = {c, s->pack, cpu_floats_in(c, 0), (float *)(void *)y->data};
     if (!s->constant) {
-        const float *in[4] = {floats_in(c, 1), floats_in(c, 2), floats_in(c, 3), floats_in(c, 4)};
+        const float *in[4] = {cpu_floats_in(c, 1), cpu_floats_in(c, 2), cpu_floats_in(c, 3),
+                              cpu_floats_in(c, 4)};
         job.pack = made = cpu_scratch_take(c, 3 * s->channels * sizeof *made);
         if (!made)
             return cpu_no_memory(c, 3 * s->channels * sizeof *made);
@@ -177,7 +164,7 @@ static bool group_claims(const cpu_self *self, const node_view *n)
     if (n->n_in != 3 || n->n_out != 1 || !image_of(n, &rank, dims))
         return false;
     int64_t groups = groups_of(n->node, dims, &each), list = each ? dims[1] : groups;
-    return groups && is_list(n, n->in[1], list) && is_list(n, n->in[2], list);
+    return groups && cpu_is_list(n, n->in[1], list) && cpu_is_list(n, n->in[2], list);
 }
 
 static sib_code group_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
@@ -244,7 +231,8 @@ static sib_code group_run(const cpu_call *c)
     sib_tensor *y = cpu_out(c, 0);
     if (!y)
         return SIB_OK;
-    group_job job = {c, floats_in(c, 0), floats_in(c, 1), floats_in(c, 2), (float *)(void *)y->data};
+    group_job job = {c, cpu_floats_in(c, 0), cpu_floats_in(c, 1), cpu_floats_in(c, 2),
+                     (float *)(void *)y->data};
     return cpu_spread(c, s->items, 2 * s->channels * s->plane, group_task, &job);
 }
 

@@ -177,7 +177,7 @@ static sib_code reduce_wide(const cpu_call *c, const float *x, float *y)
     if (!results)
         return cpu_no_memory(c, s->plan.results * sizeof *results);
     const rows_kernels *k = &c->self->kernels->rows;
-    reduce_job job = {k, k->types.of[SIB_F32], s->kind, (const char *)x, (char *)results,
+    reduce_job job = {k,         k->types.of[SIB_F32], s->kind, (const char *)x, (char *)results,
                       sizeof *x, sizeof *results};
     sib_code code = axes_run(c, &s->plan, step_typed, &job);
     for (size_t i = 0; i < s->plan.results && code == SIB_OK; i++)
@@ -197,7 +197,8 @@ static bool all_finite(const float *y, size_t n)
 static sib_code reduce_f32(const cpu_call *c, const float *x, float *y)
 {
     const reduce_state *s = c->state;
-    reduce_job job = {.kernels = &c->self->kernels->rows, .kind = s->kind, .x = (const char *)x, .y = (char *)y};
+    reduce_job job = {
+        .kernels = &c->self->kernels->rows, .kind = s->kind, .x = (const char *)x, .y = (char *)y};
     sib_code code = axes_run(c, &s->plan, step_f32, &job);
     if (code != SIB_OK || s->kind == ROWS_MIN || s->kind == ROWS_MAX)
         return code;

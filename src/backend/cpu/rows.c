@@ -1,4 +1,5 @@
 #include "backend/cpu/rows.h"
+#include "backend/cpu/scratch.h"
 #include "base/cancel.h"
 
 #define PIECE ((size_t)1 << 17) /* steps of one piece: some 30 microseconds */
@@ -24,6 +25,37 @@ bool cpu_axis(int64_t axis, size_t rank, size_t *out)
         axis += (int64_t)rank;
     *out = (size_t)axis;
     return axis >= 0 && axis < (int64_t)rank;
+}
+
+const float *cpu_floats_in(const cpu_call *c, size_t i)
+{
+    const sib_tensor *t = cpu_in(c, i);
+    return t ? (const float *)(const void *)t->data : NULL;
+}
+
+float *cpu_floats_out(const cpu_call *c, size_t i)
+{
+    sib_tensor *t = cpu_out(c, i);
+    return t ? (float *)(void *)t->data : NULL;
+}
+
+float *cpu_floats_made(const cpu_call *c, size_t i, size_t n, void **scratch)
+{
+    float *y = cpu_floats_out(c, i);
+    *scratch = y ? NULL : cpu_scratch_take(c, n * sizeof *y);
+    return y ? y : *scratch;
+}
+
+bool cpu_is_list(const node_view *n, const value *v, int64_t count)
+{
+    size_t rank;
+    int64_t dims[SIB_MAX_RANK];
+    return cpu_dtype(v) == SIB_F32 && cpu_dims(n, v, &rank, dims) && rank == 1 && dims[0] == count;
+}
+
+bool cpu_gives_f32(const node_view *n, size_t i)
+{
+    return i >= n->n_out || !n->out[i] || cpu_dtype(n->out[i]) == SIB_F32;
 }
 
 sib_code cpu_spread(const cpu_call *c, size_t items, size_t work, pool_task task, void *context)

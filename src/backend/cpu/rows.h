@@ -16,6 +16,17 @@ size_t cpu_count(size_t rank, const int64_t *dims);
 /* axis in [-rank, rank) as [0, rank); false outside. */
 bool cpu_axis(int64_t axis, size_t rank, size_t *out);
 
+/* The elements of input i and output i, which are float32; NULL where it is omitted, or nobody wants it. */
+const float *cpu_floats_in(const cpu_call *c, size_t i);
+float *cpu_floats_out(const cpu_call *c, size_t i);
+/* Output i, or where nobody wants it scratch of n floats, which the caller gives back (*scratch, else NULL); NULL where
+   there is no memory. */
+float *cpu_floats_made(const cpu_call *c, size_t i, size_t n, void **scratch);
+/* v is float32 and of dims [n]. */
+bool cpu_is_list(const node_view *n, const value *v, int64_t count);
+/* Output i is float32 where it is wanted. */
+bool cpu_gives_f32(const node_view *n, size_t i);
+
 /* Runs the task over `items`, each of `work` steps of about the time of one element in vector code, in pieces short
    enough to look at the cancel flag between them; over threads where all that is worth waking them. The task itself
    returns at once where the run is cancelled. Errors: SIB_ERR_CANCELLED. */
