@@ -10,13 +10,13 @@
 #include "base/error.h"
 #include "kernel/gemm_plan.h"
 
-#define DIRECT_FLOATS 8192 /* of B, which then stays in the first cache as it is */
-#define CLASHING_FLOATS                                                                                      \
-    512 /* 2 KB: the first cache of most machines has its places again after two of these */
-#define STREAM_FLOATS 65536 /* of A, which the second cache holds beside B going by */
-#define DOT_ROWS      8     /* so few rows of A do without B turned round */
-#define DONE_LEAST    1024  /* elements that `done` is called for at once, where there are so many */
-#define ROW_BLOCK     16    /* tiles below each other that are worked on before the next terms */
+#define WIDEN_TERMS     128
+#define DIRECT_FLOATS   8192  /* of B, which then stays in the first cache as it is */
+#define CLASHING_FLOATS 512   /* 2 KB, after two of which the first cache has its places again */
+#define STREAM_FLOATS   65536 /* of A, which the second cache holds beside B going by */
+#define DOT_ROWS        8     /* so few rows of A do without B turned round */
+#define DONE_LEAST      1024  /* elements that `done` is called for at once, where there are so many */
+#define ROW_BLOCK       16    /* tiles below each other that are worked on before the next terms */
 
 /* ---- How ------------------------------------------------------------------------------------------------- */
 
@@ -24,7 +24,7 @@ typedef enum gemm_way {
     WAY_PANELS, /* B is packed */
     WAY_DIRECT, /* B is read as it stands, its columns one after another */
     WAY_DOT,    /* B is transposed, and read as it stands */
-    WAY_PACK    /* B is packed block by block */
+    WAY_PACK    /* B is packed, or widened, block by block */
 } gemm_way;
 
 typedef struct gemm_blocks {
@@ -35,7 +35,7 @@ static gemm_way way_of(const gemm_kernels *t, const gemm *g)
 {
     bool rows_run = g->a_column == 1 || g->k == 1;
     if (g->packed)
-        return g->packed->form == GEMM_PANELS ? WAY_PANELS : WAY_DOT;
+        return !gemm_is_wide(g->packed) ? WAY_PACK : g->packed->form == GEMM_PANELS ? WAY_PANELS : WAY_DOT;
     if (g->b_row == 1 && rows_run && (g->m <= DOT_ROWS || gemm_is_narrow(t, g->n)))
         return WAY_DOT;
     if (g->b_column == 1 && (g->m <= 2 * t->mr || g->k * g->n <= DIRECT_FLOATS))
@@ -48,9 +48,11 @@ static gemm_blocks blocks_of(const gemm_kernels *t, const gemm *g, gemm_way way)
 {
     gemm_blocks b = {.kc = g->k, .nc = g->n};
     if (g->m <= t->mr && g->m * g->k <= STREAM_FLOATS && way != WAY_PACK)
-        return b; /* B is read once, from memory perhaps: in one go */
+        return b;                                      /* B is read once, from memory perhaps: in one go */
+    if (g->m <= t->mr && g->packed && way == WAY_PACK) /* widened on the way through the first cache */
+        return (gemm_blocks){size_min(g->k, WIDEN_TERMS), size_min(g->n, t->nr)};
     if (b.kc > t->kc)
-        b.kc = size_ceil_div(g->k, size_ceil_div(g->k, t->kc));
+        b.kc = size_ceil_div(size_ceil_div(g->k, size_ceil_div(g->k, t->kc)), 2) * 2;
     size_t most = size_max(1, t->block / size_max(1, b.kc) / t->nr) * t->nr;
     if (b.nc > most)
         b.nc = size_ceil_div(size_ceil_div(g->n, size_ceil_div(g->n, most)), t->nr) * t->nr;
@@ -162,20 +164,24 @@ static void run_panels(const gemm_work *w, const gemm_part *part, const gemm_pan
         }
 }
 
-/* All of C, B packed block by block into `right`. */
-static void run_packing(const gemm_work *w, float *right)
+/* A part of C, B packed or widened block by block into `right`. */
+static void run_packing(const gemm_work *w, const gemm_part *part, float *right)
 {
     const gemm *g = w->g;
-    for (size_t j = 0; j < g->n; j += w->blocks.nc) {
-        gemm_part p = {0, g->m, j, size_min(w->blocks.nc, g->n - j)};
-        size_t k = 0, kc;
+    size_t nr = w->t->nr, end = part->column + part->columns;
+    for (size_t j = part->column; j < end; j += w->blocks.nc) {
+        gemm_part p = {part->row, part->rows, j, size_min(w->blocks.nc, end - j)};
+        size_t k = 0, kc, panels = size_ceil_div(p.columns, nr);
         do {
             if (cancel_is_set(g->cancel))
                 return;
             kc = size_min(w->blocks.kc, g->k - k);
-            gemm_panels b = {right, kc * w->t->nr, 0, j, k};
-            gemm_pack_panels(w->t, g->b + k * g->b_row, g->b_row, g->b_column, kc, g->n, j / w->t->nr,
-                             size_ceil_div(p.columns, w->t->nr), right);
+            gemm_panels b = {right, kc * nr, 0, j, k};
+            if (g->packed)
+                gemm_widen_panels(kernel_table_get(), g->packed, g->which, k, kc, j / nr, panels, right);
+            else
+                gemm_pack_panels(w->t, g->b + k * g->b_row, g->b_row, g->b_column, kc, g->n, j / nr, panels,
+                                 right);
             run_block(w, &p, &b, k, kc);
             k += kc;
         } while (k < g->k);
@@ -204,12 +210,12 @@ static void run_dot(const gemm_kernels *t, const gemm *g, const gemm_part *p, fl
 /* B that is packed, or read as it stands. */
 static gemm_panels panels_of(const gemm_kernels *t, const gemm *g)
 {
-    if (g->packed)
+    if (g->packed && gemm_is_wide(g->packed))
         return (gemm_panels){g->packed->data + g->which * g->packed->stride, g->k * t->nr, 0, 0, 0};
     return (gemm_panels){g->b, t->nr, g->b_row, 0, 0};
 }
 
-/* One part; all of C where B is still to be packed. */
+/* One part, from panels where there are any. */
 static void run_part(const gemm_kernels *t, const gemm *g, gemm_way way, const gemm_part *p, gemm_panels b,
                      float *scratch)
 {
@@ -223,7 +229,7 @@ static void run_part(const gemm_kernels *t, const gemm *g, gemm_way way, const g
         scratch += w.blocks.kc * size_ceil_div(w.blocks.nc, t->nr) * t->nr;
     w.left = copies_rows(t, g) ? scratch : NULL;
     if (way == WAY_PACK) {
-        run_packing(&w, right);
+        run_packing(&w, p, right);
         return;
     }
     run_panels(&w, p, &b);
@@ -329,11 +335,11 @@ static void plan(gemm_job *job, const gemm *g, size_t count, const sib_pool *poo
     job->columns = g->n;
     if (pool && worth_threads(g, count))
         job->threads = sib_pool_threads(pool);
-    if (job->threads > 1 && job->way == WAY_PACK && count < 4 * (size_t)job->threads) {
+    if (job->threads > 1 && job->way == WAY_PACK && !g->packed && count < 4 * (size_t)job->threads) {
         job->way = WAY_PANELS;
         job->shared_floats = g->k * size_ceil_div(g->n, t->nr) * t->nr;
     }
-    if (job->threads > 1 && job->way != WAY_PACK)
+    if (job->threads > 1 && (job->way != WAY_PACK || g->packed))
         cut(job);
     job->scratch_floats = (scratch_of(t, g, job->way) + 15) / 16 * 16;
 }

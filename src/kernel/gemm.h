@@ -45,6 +45,14 @@ typedef struct gemm_kernels {
 
     /* dst[p * width + j] = b[p * row + j * column] for p < k, j < n; 0 for n <= j < width. */
     void (*pack)(const float *b, size_t row, size_t column, size_t k, size_t n, size_t width, float *dst);
+
+    /* dst[p * width + j] = (q[p][j] - zero[j]) * scale[j] for p < k, j < width, a multiple of lanes. q: bytes (k, width),
+       or with widen_4 (k / 2 rounded up, width) with q[p] in the low half of the byte for even p, in the high one for
+       odd p. */
+    void (*widen_8)(const uint8_t *q, const float *zero, const float *scale, size_t k, size_t width,
+                    float *dst);
+    void (*widen_4)(const uint8_t *q, const float *zero, const float *scale, size_t k, size_t width,
+                    float *dst);
 } gemm_kernels;
 
 /* ---- B made ready ------------------------------------------------------------------------------------- */
@@ -56,6 +64,20 @@ typedef struct gemm_packed gemm_packed;
    Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
 sib_code gemm_pack(const float *b, size_t row, size_t column, size_t k, size_t n, size_t count,
                    const size_t *at, gemm_packed **out, size_t *bytes, sib_error *err);
+
+/* The same of 16-bit floats, which stay that wide in memory. bf16: bfloat16, else IEEE halves. */
+sib_code gemm_pack_half(bool bf16, const uint16_t *b, size_t row, size_t column, size_t k, size_t n,
+                        size_t count, const size_t *at, gemm_packed **out, size_t *bytes, sib_error *err);
+
+/* Weights of few bits: B[p][j] = (q[j][p] - zero[j][p / block]) * scale[j][p / block]. */
+typedef struct gemm_bits {
+    size_t k, n, block; /* block: even */
+    unsigned bits;      /* 2, 4 or 8 */
+    const uint8_t *q;   /* (n, blocks, block * bits / 8), the lowest bits first */
+    const float *scale; /* (n, blocks) */
+    const float *zero;  /* (n, blocks) */
+} gemm_bits;
+sib_code gemm_pack_bits(const gemm_bits *b, gemm_packed **out, size_t *bytes, sib_error *err);
 
 /* ---- The product -------------------------------------------------------------------------------------- */
 

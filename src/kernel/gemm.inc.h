@@ -238,6 +238,36 @@ static void pack(const float *b, size_t row, size_t column, size_t k, size_t n, 
             pack_row(b + p * row, n, width, dst + p * width);
 }
 
+/* ---- Weights of few bits ---------------------------------------------------------------------------------- */
+
+static void widen_8(const uint8_t *q, const float *zero, const float *scale, size_t k, size_t width,
+                    float *dst)
+{
+    for (size_t j = 0; j < width; j += VF_LANES) {
+        vf z = vf_load(zero + j), s = vf_load(scale + j);
+        for (size_t p = 0; p < k; p++)
+            vf_store(dst + p * width + j, vf_mul(vf_sub(vf_load_u8(q + p * width + j), z), s));
+    }
+}
+
+/* Both halves of a byte by arithmetic: it is exact. */
+static void widen_4(const uint8_t *q, const float *zero, const float *scale, size_t k, size_t width,
+                    float *dst)
+{
+    vf sixteenth = vf_set1(0.0625f), sixteen = vf_set1(-16.0f);
+    for (size_t j = 0; j < width; j += VF_LANES) {
+        vf z = vf_load(zero + j), s = vf_load(scale + j);
+        const uint8_t *from = q + j;
+        float *to = dst + j;
+        for (size_t p = 0; p < k; p += 2, from += width, to += 2 * width) {
+            vf both = vf_load_u8(from), high = vf_floor(vf_mul(both, sixteenth));
+            vf_store(to, vf_mul(vf_sub(vf_fma(high, sixteen, both), z), s));
+            if (p + 1 < k)
+                vf_store(to + width, vf_mul(vf_sub(high, z), s));
+        }
+    }
+}
+
 void GEMM_INIT(gemm_kernels *k)
 {
     *k = (gemm_kernels){
@@ -270,5 +300,7 @@ void GEMM_INIT(gemm_kernels *k)
             },
         .dot = dot,
         .pack = pack,
+        .widen_8 = widen_8,
+        .widen_4 = widen_4,
     };
 }

@@ -9,14 +9,26 @@
 typedef enum gemm_form {
     GEMM_PANELS, /* panels of nr columns one after another, each (k, width): width is nr, and in the last one that many
                     whole vectors as hold what is left, with zeros at the end */
-    GEMM_COLUMNS /* B transposed, (n, k): for so few columns that a vector of them would be mostly empty */
+    GEMM_COLUMNS, /* B transposed, (n, k): for so few columns that a vector of them would be mostly empty */
+    GEMM_F16,     /* panels of 16-bit floats */
+    GEMM_BF16,
+    GEMM_U8, /* panels of bytes, (q - zero) * scale */
+    GEMM_U4  /* panels of halves of bytes, two terms each */
 } gemm_form;
 
 struct gemm_packed {
-    size_t k, n, stride; /* stride: floats of one matrix */
+    size_t k, n, stride; /* stride: floats of one matrix; of 16-bit floats, so many of them */
     gemm_form form;
+    size_t block;         /* U8, U4: terms that have a scale and a zero point together */
+    size_t scales, zeros; /* where they stand in data: (panels, blocks, width) */
     _Alignas(64) float data[];
 };
+
+/* B whose panels need no widening. */
+static inline bool gemm_is_wide(const gemm_packed *p)
+{
+    return p->form == GEMM_PANELS || p->form == GEMM_COLUMNS;
+}
 
 /* B, or a block of it, as tiles read it: the panel of column j begins at at + (j - column) / nr * step with the row of
    term `term`, its rows ldb apart (0: the width of the panel). */
@@ -43,8 +55,24 @@ static inline size_t gemm_width(const gemm_kernels *t, size_t n, size_t j)
     return left >= t->nr ? t->nr : size_ceil_div(left, t->lanes) * t->lanes;
 }
 
+/* Columns of all panels together. */
+static inline size_t gemm_columns(const gemm_kernels *t, size_t n)
+{
+    size_t last = n ? (n - 1) / t->nr * t->nr : 0;
+    return n ? last + gemm_width(t, n, last) : 0;
+}
+
+/* A block for so many elements of B with `extra` floats behind them. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
+sib_code gemm_packed_make(size_t k, size_t n, size_t columns, size_t count, size_t element, size_t extra,
+                          gemm_packed **out, size_t *bytes, sib_error *err);
+
 /* Packs panels first .. first + count - 1 of B (k, n), which begin at dst. */
 void gemm_pack_panels(const gemm_kernels *t, const float *b, size_t row, size_t column, size_t k, size_t n,
                       size_t first, size_t count, float *dst);
+
+/* Terms k0 .. k0 + kc - 1 of the same panels as floats, where B is packed in a narrower form; k0 and, but at the end, kc
+   are even. dst: panels of (kc, width), kc * nr apart. */
+void gemm_widen_panels(const kernel_table *t, const gemm_packed *p, size_t which, size_t k0, size_t kc,
+                       size_t first, size_t count, float *dst);
 
 #endif

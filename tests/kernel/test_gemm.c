@@ -240,6 +240,96 @@ static void products(void **state)
     sib_pool_free(&pool);
 }
 
+/* ---- Narrow weights -------------------------------------------------------------------------------------- */
+
+/* A (m, k) times what `packed` holds, against the same weights as floats, b: (k, n). */
+static void check_narrow(const gemm_packed *packed, const float *b, size_t m, size_t k, size_t n,
+                         sib_pool *pool, const char *what, check_random *r)
+{
+    float *a = numbers(r, m * k, 0), *c = numbers(r, m * n, 0), *bias = numbers(r, n, 0);
+    gemm g = {.m = m, .n = n, .k = k, .a = a, .a_row = k, .a_column = 1, .packed = packed, .from = bias};
+    g.c = c;
+    g.c_row = n;
+    g.alpha = 1.0f;
+    float *scratch = mem_alloc(gemm_scratch_all(&g, 1, pool), sizeof *scratch);
+    assert_non_null(scratch);
+    gemm_run_all(&g, 1, NULL, pool, scratch);
+    for (size_t s = 0; s < size_min(m * n, 300); s++) {
+        size_t at = m * n <= 300 ? s : check_u64(r) % (m * n);
+        check_element(what, c[at], a + at / n * k, 1, b + at % n, n, k, 1.0, bias[at % n]);
+    }
+    mem_free(scratch);
+    free(a), free(c), free(bias);
+}
+
+static const size_t narrow_sizes[][3] = {{1, 1, 1},    {1, 33, 5},     {3, 129, 70},  {12, 300, 33},
+                                         {13, 64, 16}, {40, 500, 100}, {2, 4100, 67}, {100, 700, 500}};
+
+static void halves(void **state)
+{
+    (void)state;
+    const kernel_table *t = kernel_table_get();
+    sib_error err = SIB_ERROR_INIT;
+    check_random r = {14};
+    sib_pool *pool = NULL;
+    CHECK_OK(sib_pool_create(2, &pool, &err), err);
+    for (size_t i = 0; i < COUNT(narrow_sizes); i++)
+        for (unsigned form = 0; form < 4; form++) {
+            size_t m = narrow_sizes[i][0], k = narrow_sizes[i][1], n = narrow_sizes[i][2], bytes;
+            bool bf16 = form & 1, turned = form & 2;
+            float *b = numbers(&r, k * n, 0), *wide = numbers(&r, k * n, 0);
+            uint16_t *half = malloc(k * n * sizeof *half);
+            gemm_packed *packed;
+            assert_non_null(half);
+            (bf16 ? t->narrow_bf16 : t->narrow_f16)(b, half, k * n);
+            (bf16 ? t->widen_bf16 : t->widen_f16)(half, b, k * n);
+            for (size_t p = 0; p < k; p++)
+                for (size_t j = 0; j < n; j++)
+                    wide[p * n + j] = turned ? b[j * k + p] : b[p * n + j];
+            CHECK_OK(gemm_pack_half(bf16, half, turned ? 1 : n, turned ? k : 1, k, n, 1, NULL, &packed,
+                                    &bytes, &err),
+                     err);
+            check_narrow(packed, wide, m, k, n, i % 2 ? pool : NULL, bf16 ? "bf16" : "f16", &r);
+            mem_free(packed);
+            free(b), free(wide), free(half);
+        }
+    sib_pool_free(&pool);
+}
+
+static void few_bits(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    check_random r = {15};
+    for (size_t i = 0; i < COUNT(narrow_sizes); i++)
+        for (unsigned form = 0; form < 9; form++) {
+            size_t m = narrow_sizes[i][0], k = narrow_sizes[i][1], n = narrow_sizes[i][2], bytes;
+            size_t block = form / 3 == 0 ? 16 : form / 3 == 1 ? 32 : 128, blocks = size_ceil_div(k, block);
+            unsigned bits = 2u << form % 3;
+            size_t row = blocks * (block * bits / 8);
+            float *scale = numbers(&r, n * blocks, 0), *zero = numbers(&r, n * blocks, 0),
+                  *b = numbers(&r, k * n, 0);
+            uint8_t *q = malloc(n * row);
+            gemm_packed *packed;
+            assert_non_null(q);
+            for (size_t j = 0; j < n * row; j++)
+                q[j] = (uint8_t)check_u64(&r);
+            for (size_t j = 0; j < n * blocks; j++)
+                zero[j] = (float)(check_u64(&r) % (1u << bits));
+            for (size_t p = 0; p < k; p++)
+                for (size_t j = 0; j < n; j++) {
+                    unsigned number = q[j * row + p * bits / 8] >> p * bits % 8 & ((1u << bits) - 1);
+                    b[p * n + j] =
+                        ((float)number - zero[j * blocks + p / block]) * scale[j * blocks + p / block];
+                }
+            gemm_bits given = {k, n, block, bits, q, scale, zero};
+            CHECK_OK(gemm_pack_bits(&given, &packed, &bytes, &err), err);
+            check_narrow(packed, b, m, k, n, NULL, "bits", &r);
+            mem_free(packed);
+            free(scale), free(zero), free(b), free(q);
+        }
+}
+
 /* ---- Times ------------------------------------------------------------------------------------------------ */
 
 /* Of this thread where it works alone, so that others on the machine disturb less. */
@@ -327,9 +417,8 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--time") == 0)
         return time_all(argc - 2, argv + 2);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tiles),
-        cmocka_unit_test(packs),
-        cmocka_unit_test(products),
+        cmocka_unit_test(tiles),  cmocka_unit_test(packs),    cmocka_unit_test(products),
+        cmocka_unit_test(halves), cmocka_unit_test(few_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
