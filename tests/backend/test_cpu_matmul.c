@@ -115,6 +115,63 @@ static void gemm_f32(void **state)
     gemm_of(SIB_F32, 2e-6);
 }
 
+static void matmul_f16(void **state)
+{
+    (void)state;
+    matmul_of(SIB_F16, 1e-3);
+    gemm_of(SIB_F16, 1e-3);
+}
+
+static void matmul_bf16(void **state)
+{
+    (void)state;
+    matmul_of(SIB_BF16, 8e-3);
+    gemm_of(SIB_BF16, 8e-3);
+}
+
+static void bits(void **state)
+{
+    (void)state;
+    char words[100];
+    for (int number = 2; number <= 8; number *= 2)
+        for (unsigned form = 0; form < 12; form++) {
+            int64_t k = form % 3 == 0 ? 64 : form % 3 == 1 ? 200 : 37, columns = form % 2 ? 70 : 3;
+            int64_t block = form < 6 ? 16 : 32, blocks = (k + block - 1) / block,
+                    m = form == 4 ? 30 : form % 4 + 1;
+            sib_dtype dtype = form == 3 || form == 7 ? SIB_F16 : SIB_F32;
+            whole_case w = {
+                .domain = "com.microsoft", .type = "MatMulNBits", .version = 1, .n_in = 3, .n_out = 1};
+            w.rel = dtype == SIB_F16 ? 2e-3 : 3e-5;
+            w.abs = w.rel * (1 << number); /* how large the weights are */
+            w.in[0] = (whole_input){.dtype = dtype, .rank = 3, .dims = {1, m, k}};
+            w.in[1] = (whole_input){
+                .dtype = SIB_U8, .rank = 3, .dims = {columns, blocks, block / 8 * number}, .constant = true};
+            w.in[1].size = 255;
+            w.in[2] = (whole_input){.dtype = dtype, .rank = 1, .dims = {columns * blocks}, .constant = true};
+            if (form % 5) {
+                w.n_in = 4;
+                w.in[3] = (whole_input){.dtype = SIB_U8,
+                                        .rank = 1,
+                                        .dims = {columns * ((blocks * number + 7) / 8)},
+                                        .constant = true};
+                w.in[3].size = 255;
+            }
+            if (form % 3 == 1) {
+                for (size_t i = w.n_in; i < 5; i++)
+                    w.in[i] = (whole_input){0};
+                w.in[5] = (whole_input){.dtype = dtype, .rank = 1, .dims = {columns}, .constant = true};
+                w.n_in = 6;
+            }
+            w.attributes[0] = whole_int("K", k);
+            w.attributes[1] = whole_int("N", columns);
+            w.attributes[2] = whole_int("bits", number);
+            w.attributes[3] = whole_int("block_size", block);
+            w.n_attributes = 4;
+            snprintf(words, sizeof words, "%d bits, form %u", number, form);
+            whole_check(&w, words);
+        }
+}
+
 static void fused_matmul(void **state)
 {
     (void)state;
@@ -154,9 +211,8 @@ static void strange_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matmul_f32),
-        cmocka_unit_test(gemm_f32),
-        cmocka_unit_test(fused_matmul),
+        cmocka_unit_test(matmul_f32),      cmocka_unit_test(gemm_f32), cmocka_unit_test(matmul_f16),
+        cmocka_unit_test(matmul_bf16),     cmocka_unit_test(bits),     cmocka_unit_test(fused_matmul),
         cmocka_unit_test(strange_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

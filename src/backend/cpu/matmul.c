@@ -1,26 +1,7 @@
-/* Products of matrices of floats: MatMul, Gemm, FusedMatMul and the milli-op. */
-#include "backend/cpu/matmul_shape.h"
-#include "backend/cpu/scratch.h"
+/* MatMul, Gemm, FusedMatMul and the milli-op, of floats. */
+#include "backend/cpu/matmul.h"
 
 #include <stdio.h>
-
-/* What is added to the product. */
-typedef enum matmul_addend {
-    ADD_NOTHING,
-    ADD_ROWS, /* as it stands: one row for all, or a row for each */
-    ADD_FILL  /* broadcast in another way, or times beta: C is filled with it beforehand */
-} matmul_addend;
-
-typedef struct matmul_state {
-    gemm g; /* but for the addresses of what is known at the run only */
-    size_t count;
-    gemm_place *places; /* (count), NULL for one */
-    void *owned;        /* packed B, where it is this state's own */
-    size_t scratch;     /* floats */
-    matmul_addend addend;
-    float beta;
-    size_t add_row, add_column; /* ADD_FILL: strides of the third input */
-} matmul_state;
 
 /* What kind of product a node is. */
 typedef struct matmul_node {
@@ -52,7 +33,8 @@ static bool claims_matmul(const cpu_self *self, const node_view *n)
     (void)self;
     if (attr_int(n->node, "transBatchA", 0) || attr_int(n->node, "transBatchB", 0))
         return false;
-    return n->n_in >= 2 && cpu_dtype(n->in[0]) == SIB_F32 && cpu_dtype(n->in[1]) == SIB_F32 &&
+    return n->n_in >= 2 && cpu_matmul_takes(cpu_dtype(n->in[0])) &&
+           cpu_dtype(n->in[1]) == cpu_dtype(n->in[0]) &&
            cpu_matmul_shape_of(n, n->in[0], n->in[1], m.trans_a, m.trans_b, &shape);
 }
 
@@ -62,7 +44,7 @@ static bool addend_strides(const node_view *view, const value *v, size_t m, size
 {
     size_t rank;
     int64_t dims[SIB_MAX_RANK];
-    if (cpu_dtype(v) != SIB_F32 || !cpu_dims(view, v, &rank, dims) || rank > 2)
+    if (cpu_dtype(v) != cpu_dtype(view->in[0]) || !cpu_dims(view, v, &rank, dims) || rank > 2)
         return false;
     size_t columns = rank ? (size_t)dims[rank - 1] : 1, rows = rank == 2 ? (size_t)dims[0] : 1;
     *row = rows == 1 ? 0 : columns;
@@ -88,7 +70,7 @@ static bool claims_gemm(const cpu_self *self, const node_view *n)
 
 typedef struct pack_context {
     const cpu_matmul_shape *shape;
-    const float *data;
+    const sib_tensor *b;
 } pack_context;
 
 static sib_code make_pack(void *context, void **out, size_t *bytes, sib_error *err)
@@ -101,8 +83,12 @@ static sib_code make_pack(void *context, void **out, size_t *bytes, sib_error *e
     for (size_t i = 0; i < s->b_matrices; i++)
         at[i] = i * s->k * s->n;
     gemm_packed *packed;
+    const void *data = p->b->data;
     sib_code code =
-        gemm_pack(p->data, s->b_row, s->b_column, s->k, s->n, s->b_matrices, at, &packed, bytes, err);
+        p->b->dtype == SIB_F32
+            ? gemm_pack(data, s->b_row, s->b_column, s->k, s->n, s->b_matrices, at, &packed, bytes, err)
+            : gemm_pack_half(p->b->dtype == SIB_BF16, data, s->b_row, s->b_column, s->k, s->n, s->b_matrices,
+                             at, &packed, bytes, err);
     mem_free(at);
     *out = packed;
     return code;
@@ -116,8 +102,8 @@ static sib_code pack_b(const cpu_self *self, const value *b, const cpu_matmul_sh
     const void *packed;
     if (!t || !t->dense || !shape->b_matrices)
         return SIB_OK;
-    pack_context context = {shape, (const float *)(const void *)t->data};
-    snprintf(how, sizeof how, "gemm f32 %zu %zu %zu", shape->k, shape->n, shape->b_row);
+    pack_context context = {shape, t};
+    snprintf(how, sizeof how, "gemm %zu %zu %zu", shape->k, shape->n, shape->b_row);
     sib_code code = cpu_pack(self, b, how, make_pack, &context, &packed, &s->owned, err);
     s->g.packed = packed;
     return code;
@@ -128,6 +114,7 @@ static void prepare_addend(const node_view *n, const matmul_node *m, matmul_stat
     size_t row, column;
     if (!m->addend || !addend_strides(n, m->addend, s->g.m, s->g.n, &row, &column))
         return;
+    s->addend_input = 2;
     s->addend = m->beta == 1.0f && (column == 1 || s->g.n == 1) ? ADD_ROWS : ADD_FILL;
     s->beta = m->beta;
     s->add_row = row;
@@ -135,14 +122,14 @@ static void prepare_addend(const node_view *n, const matmul_node *m, matmul_stat
     s->g.from_row = s->addend == ADD_ROWS ? row : s->g.n;
 }
 
-static void release_matmul(void *state)
+static size_t elements(const node_view *n, const value *v)
 {
-    matmul_state *s = state;
-    if (s) {
-        mem_free(s->owned);
-        mem_free(s->places);
-    }
-    mem_free(s);
+    size_t rank, count = 1;
+    int64_t dims[SIB_MAX_RANK];
+    cpu_dims(n, v, &rank, dims);
+    for (size_t i = 0; i < rank; i++)
+        count *= (size_t)dims[i];
+    return count;
 }
 
 static sib_code prepare_matmul(const cpu_self *self, const node_view *n, void **state, sib_error *err)
@@ -167,84 +154,25 @@ static sib_code prepare_matmul(const cpu_self *self, const node_view *n, void **
             code = err_memory(err, shape.count * sizeof *s->places, "places of matrices");
     }
     if (code != SIB_OK) {
-        release_matmul(s);
+        cpu_matmul_release(s);
         return code;
     }
-    s->scratch = gemm_scratch_all(&s->g, s->count, self->pool);
+    cpu_matmul_set_dtype(self, s, cpu_dtype(n->in[0]), elements(n, n->in[0]), elements(n, n->in[1]),
+                         m.addend ? elements(n, m.addend) : 0);
+    cpu_matmul_size_scratch(self, s);
     *state = s;
     return SIB_OK;
 }
 
-/* ---- Running ----------------------------------------------------------------------------------------------- */
-
-static float *data_of(const sib_tensor *t)
-{
-    return (float *)(void *)t->data;
-}
-
-/* Packed constants are not read where they stand. */
-static bool reads_matmul(const void *state, size_t i)
-{
-    const matmul_state *s = state;
-    return i != 1 || !s->g.packed;
-}
-
-static void done(void *context, float *at, size_t rows, size_t columns)
-{
-    const cpu_call *c = context;
-    const matmul_state *s = c->state;
-    size_t begin = (size_t)(at - data_of(cpu_out(c, 0)));
-    if (columns == s->g.n)
-        c->finish(c, begin, rows * columns);
-    else
-        for (size_t i = 0; i < rows; i++)
-            c->finish(c, begin + i * s->g.n, columns);
-}
-
-/* C = beta * addend, broadcast */
-static void fill(const matmul_state *s, const float *from, float *c)
-{
-    for (size_t i = 0; i < s->g.m; i++, from += s->add_row, c += s->g.n)
-        for (size_t j = 0; j < s->g.n; j++)
-            c[j] = s->beta * from[j * s->add_column];
-}
-
-static sib_code run_matmul(const cpu_call *c)
-{
-    const matmul_state *s = c->state;
-    gemm g = s->g;
-    float *scratch = NULL;
-    g.a = data_of(cpu_in(c, 0));
-    if (!g.packed)
-        g.b = data_of(cpu_in(c, 1));
-    g.c = data_of(cpu_out(c, 0));
-    g.cancel = c->cancel;
-    if (c->finish) {
-        g.done = done;
-        g.context = (void *)(uintptr_t)c;
-    }
-    if (s->addend == ADD_ROWS)
-        g.from = data_of(cpu_in(c, 2));
-    else if (s->addend == ADD_FILL) {
-        fill(s, data_of(cpu_in(c, 2)), g.c);
-        g.from = g.c;
-    }
-    if (s->scratch && !(scratch = cpu_scratch_take(c, s->scratch * sizeof(float))))
-        return cpu_no_memory(c, s->scratch * sizeof(float));
-    gemm_run_all(&g, s->count, s->places, c->self->pool, scratch);
-    cpu_scratch_give(c, scratch);
-    return cancel_is_set(c->cancel) ? cpu_fail(c, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
-}
-
 const cpu_kernel cpu_matmul = {.claims = claims_matmul,
                                .prepare = prepare_matmul,
-                               .release = release_matmul,
-                               .run = run_matmul,
-                               .reads = reads_matmul,
+                               .release = cpu_matmul_release,
+                               .run = cpu_matmul_run,
+                               .reads = cpu_matmul_reads,
                                .takes_finish = true};
 const cpu_kernel cpu_gemm = {.claims = claims_gemm,
                              .prepare = prepare_matmul,
-                             .release = release_matmul,
-                             .run = run_matmul,
-                             .reads = reads_matmul,
+                             .release = cpu_matmul_release,
+                             .run = cpu_matmul_run,
+                             .reads = cpu_matmul_reads,
                              .takes_finish = true};
