@@ -8,6 +8,7 @@
 #include "kernel/gemm.h"
 #include "kernel/layout.h"
 #include "kernel/resize.h"
+#include "kernel/recurrent.h"
 #include "kernel/rows.h"
 
 #endif

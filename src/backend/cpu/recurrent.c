@@ -1,0 +1,478 @@
+/* ONNX LSTM, GRU and RNN of float32 with their usual activations.
+
+   T steps, B sequences, I inputs, H hidden neurons, G gates, D directions. */
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/scratch.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { IN_X, IN_W, IN_R, IN_B, IN_LENGTHS, IN_H, IN_C, IN_P, N_IN };
+
+/* Work of both directions from which they are worth a thread each, in multiplications. */
+#define WORTH_THREADS 1000000.0
+
+typedef struct recurrent_state {
+    recurrent_call calls[2]; /* by direction; addresses of inputs and outputs when it is run */
+    size_t directions;
+    size_t y_at, h_at; /* elements from a direction to the next in the outputs and states */
+    bool ready;        /* the weights are constants, packed in prepare */
+    void *owned[3];    /* of w, r, and the small things; NULL for what the model's packs own */
+    size_t scratch;    /* floats of a direction */
+    bool apart;        /* directions in threads of their own */
+} recurrent_state;
+
+static bool has(const node_view *n, size_t i)
+{
+    return i < n->n_in && n->in[i];
+}
+
+/* ---- Reading the node -------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    recurrent_function function;
+} functions[] = {
+    {"Sigmoid", RECURRENT_SIGMOID},
+    {"Tanh", RECURRENT_TANH},
+    {"Relu", RECURRENT_RELU},
+    {"HardSigmoid", RECURRENT_HARD_SIGMOID},
+};
+
+static bool function_named(sib_str name, recurrent_function *out)
+{
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+        if (strlen(functions[i].name) == name.length &&
+            !strncasecmp(functions[i].name, name.data, name.length)) {
+            *out = functions[i].function;
+            return true;
+        }
+    return false;
+}
+
+/* The activations of all directions. False for those that are not in the table. */
+static bool read_functions(const node *o, recurrent_kind kind, recurrent_state *s)
+{
+    static const size_t counts[] = {[RECURRENT_RNN] = 1, [RECURRENT_GRU] = 2, [RECURRENT_LSTM] = 3};
+    size_t n_names, n_alpha, n_beta, a = 0, b = 0, each = counts[kind];
+    const sib_str *names = attr_strings(o, "activations", &n_names);
+    const float *alphas = attr_floats(o, "activation_alpha", &n_alpha);
+    const float *betas = attr_floats(o, "activation_beta", &n_beta);
+    if (n_names && n_names < each * s->directions)
+        return false;
+    for (size_t i = 0; i < each * s->directions; i++) {
+        recurrent_gate *f = &s->calls[i / each].cell.f[i % each];
+        *f = (recurrent_gate){.function =
+                                  kind != RECURRENT_RNN && i % each == 0 ? RECURRENT_SIGMOID : RECURRENT_TANH,
+                              .alpha = 0.2f,
+                              .beta = 0.5f};
+        if (n_names && !function_named(names[i], &f->function))
+            return false;
+        if (f->function == RECURRENT_HARD_SIGMOID) {
+            f->alpha = a < n_alpha ? alphas[a++] : f->alpha;
+            f->beta = b < n_beta ? betas[b++] : f->beta;
+        }
+    }
+    return true;
+}
+
+/* Is input i omitted, or a float32 tensor of these dims? */
+static bool fits(const node_view *n, size_t i, sib_dtype dtype, size_t rank, const int64_t *want)
+{
+    int64_t dims[SIB_MAX_RANK];
+    size_t have;
+    if (!has(n, i))
+        return true;
+    return cpu_dtype(n->in[i]) == dtype && cpu_dims(n, n->in[i], &have, dims) && have == rank &&
+           !memcmp(dims, want, rank * sizeof *dims);
+}
+
+/* The dims of the node, which must agree, into the first call. */
+static bool read_dims(const node_view *n, recurrent_kind kind, bool batch_first, recurrent_state *s)
+{
+    recurrent_call *c = &s->calls[0];
+    int64_t x[SIB_MAX_RANK], r[SIB_MAX_RANK], d = (int64_t)s->directions, g = (int64_t)recurrent_gates(kind);
+    size_t rank, r_rank;
+    if (!has(n, IN_X) || !has(n, IN_W) || !has(n, IN_R) || cpu_dtype(n->in[IN_X]) != SIB_F32 ||
+        !cpu_dims(n, n->in[IN_X], &rank, x) || !cpu_dims(n, n->in[IN_R], &r_rank, r) || rank != 3 ||
+        r_rank != 3)
+        return false;
+    int64_t t = x[batch_first], b = x[!batch_first], i = x[2], h = r[2];
+    int64_t given = attr_int(n->node, "hidden_size", 0);
+    if (t < 1 || b < 1 || i < 1 || h < 1 || h > INT32_MAX || i > INT32_MAX || (given > 0 && given != h))
+        return false;
+    int64_t w_dims[] = {d, g * h, i}, r_dims[] = {d, g * h, h}, b_dims[] = {d, 2 * g * h},
+            p_dims[] = {d, 3 * h};
+    int64_t state[] = {batch_first ? b : d, batch_first ? d : b, h};
+    c->steps = (size_t)t;
+    c->batch = (size_t)b;
+    c->inputs = (size_t)i;
+    c->cell.hidden = (size_t)h;
+    return fits(n, IN_W, SIB_F32, 3, w_dims) && fits(n, IN_R, SIB_F32, 3, r_dims) &&
+           fits(n, IN_B, SIB_F32, 2, b_dims) && fits(n, IN_LENGTHS, SIB_I32, 1, &b) &&
+           fits(n, IN_H, SIB_F32, 3, state) &&
+           (kind != RECURRENT_LSTM ||
+            (fits(n, IN_C, SIB_F32, 3, state) && fits(n, IN_P, SIB_F32, 2, p_dims)));
+}
+
+/* Where things stand in X, Y and the states. */
+static void set_strides(recurrent_state *s, bool batch_first)
+{
+    recurrent_call *c = &s->calls[0];
+    size_t d = s->directions, t = c->steps, b = c->batch, i = c->inputs, h = c->cell.hidden;
+    c->x_step = batch_first ? i : b * i;
+    c->x_row = batch_first ? t * i : i;
+    c->y_step = batch_first ? d * h : d * b * h;
+    c->y_row = batch_first ? t * d * h : h;
+    c->h_row = batch_first ? d * h : h;
+    s->y_at = s->h_at = batch_first ? h : b * h;
+}
+
+static bool read_node(const node_view *n, recurrent_kind kind, recurrent_state *s)
+{
+    const node *o = n->node;
+    bool both = attr_is(o, "direction", "forward", "bidirectional"),
+         back = attr_is(o, "direction", "forward", "reverse");
+    bool batch_first = attr_int(o, "layout", 0) != 0,
+         reset_after = attr_int(o, "linear_before_reset", 0) != 0;
+    double clip = attr_float(o, "clip", 0);
+    *s = (recurrent_state){.directions = both ? 2 : 1};
+    if (!both && !back && !attr_is(o, "direction", "forward", "forward") &&
+        !attr_is(o, "direction", "forward", "foward")) /* the default of GRU-1 and 3 */
+        return false;
+    if (!(clip >= 0) || !read_dims(n, kind, batch_first, s))
+        return false;
+    recurrent_call *c = &s->calls[0];
+    set_strides(s, batch_first);
+    c->kind = kind;
+    c->cell.panels = recurrent_panels(c->cell.hidden);
+    c->cell.clip = clip > 0 ? (float)clip : INFINITY;
+    c->cell.coupled = kind == RECURRENT_LSTM && attr_int(o, "input_forget", 0) != 0;
+    static const float placeholder = 0;
+    c->cell.r_hidden = kind == RECURRENT_GRU && !reset_after ? &placeholder : NULL;
+    s->calls[1] = *c;
+    c->backward = back;
+    s->calls[1].backward = true;
+    return read_functions(o, kind, s);
+}
+
+/* ---- Weights ----------------------------------------------------------------------------------------------- */
+
+/* Floats of one direction. */
+typedef struct weight_sizes {
+    size_t w, r, bias, wide; /* the small things: bias, hidden bias, three peepholes, the latter of Hp each */
+} weight_sizes;
+
+static bool sizes_of(const recurrent_call *c, weight_sizes *z)
+{
+    size_t g = recurrent_gates(c->kind), most = size_max(c->inputs, c->cell.hidden), all;
+    if (!size_mul(c->cell.panels * 64 * g, most, &all) || !size_mul(all, 8, &all))
+        return false;
+    z->w = recurrent_packed(c->cell.hidden, g, c->inputs);
+    z->r = recurrent_packed(c->cell.hidden, g, c->cell.hidden);
+    z->bias = recurrent_packed(c->cell.hidden, g, 1);
+    z->wide = recurrent_packed(c->cell.hidden, 1, 1);
+    return true;
+}
+
+static size_t small_size(const weight_sizes *z)
+{
+    return z->bias + 4 * z->wide;
+}
+
+/* Weights on their way into panels. */
+typedef struct packing {
+    const recurrent_state *s;
+    const float *w, *r, *b, *p; /* as the inputs have them; b and p may be NULL */
+    weight_sizes z;
+} packing;
+
+static void pack_w(const packing *k, float *to)
+{
+    const recurrent_call *c = &k->s->calls[0];
+    size_t g = recurrent_gates(c->kind), h = c->cell.hidden;
+    for (size_t d = 0; d < k->s->directions; d++)
+        recurrent_pack(k->w + d * g * h * c->inputs, h, c->inputs, 0, g, to + d * k->z.w);
+}
+
+/* The hidden gate of a GRU whose reset gate comes first stands apart. */
+static void pack_r(const packing *k, float *to)
+{
+    const recurrent_call *c = &k->s->calls[0];
+    size_t g = recurrent_gates(c->kind), h = c->cell.hidden, joined = c->cell.r_hidden ? 2 : g;
+    for (size_t d = 0; d < k->s->directions; d++, to += k->z.r) {
+        const float *r = k->r + d * g * h * h;
+        recurrent_pack(r, h, h, 0, joined, to);
+        if (joined < g)
+            recurrent_pack(r, h, h, joined, 1, to + recurrent_packed(h, joined, h));
+    }
+}
+
+/* Wb + Rb as the projection adds them; a GRU whose reset gate comes after the product keeps Rb of its hidden gate. */
+static void pack_small(const packing *k, float *to)
+{
+    const recurrent_call *c = &k->s->calls[0];
+    size_t g = recurrent_gates(c->kind), h = c->cell.hidden;
+    size_t lanes = kernel_table_get()->recurrent.lanes;
+    bool apart = c->kind == RECURRENT_GRU && !c->cell.r_hidden;
+    memset(to, 0, k->s->directions * small_size(&k->z) * sizeof *to);
+    for (size_t d = 0; d < k->s->directions; d++, to += small_size(&k->z)) {
+        const float *b = k->b ? k->b + d * 2 * g * h : NULL, *p = k->p ? k->p + d * 3 * h : NULL;
+        for (size_t gate = 0; b && gate < g; gate++)
+            for (size_t i = 0; i < h; i++) {
+                bool second = !(apart && gate == 2);
+                to[(i / lanes * g + gate) * lanes + i % lanes] =
+                    second ? b[gate * h + i] + b[(g + gate) * h + i] : b[gate * h + i];
+            }
+        if (b && apart)
+            memcpy(to + k->z.bias, b + 5 * h, h * sizeof *to);
+        for (size_t i = 0; p && i < 3; i++)
+            memcpy(to + k->z.bias + (1 + i) * k->z.wide, p + i * h, h * sizeof *to);
+    }
+}
+
+/* Points the cells to what the three above made. */
+static void use_weights(recurrent_call *calls, size_t directions, const packing *k, const float *w,
+                        const float *r, const float *little)
+{
+    for (size_t d = 0; d < directions; d++, little += small_size(&k->z)) {
+        recurrent_call *c = &calls[d];
+        size_t h = c->cell.hidden;
+        c->w = w + d * k->z.w;
+        c->cell.r = r + d * k->z.r;
+        if (c->cell.r_hidden)
+            c->cell.r_hidden = c->cell.r + recurrent_packed(h, 2, h);
+        c->bias = little;
+        c->cell.b_hidden = k->b ? little + k->z.bias : NULL;
+        for (size_t i = 0; i < 3; i++)
+            c->cell.peep[i] = k->p ? little + k->z.bias + (1 + i) * k->z.wide : NULL;
+    }
+}
+
+static sib_code make(const packing *k, size_t each, void (*pack)(const packing *k, float *to), void **out,
+                     size_t *bytes, sib_error *err)
+{
+    *bytes = k->s->directions * each * sizeof(float);
+    *out = mem_alloc(k->s->directions * each, sizeof(float));
+    if (!*out)
+        return err_memory(err, *bytes, "weights");
+    pack(k, *out);
+    return SIB_OK;
+}
+
+static sib_code make_w(void *context, void **out, size_t *bytes, sib_error *err)
+{
+    const packing *k = context;
+    return make(k, k->z.w, pack_w, out, bytes, err);
+}
+
+static sib_code make_r(void *context, void **out, size_t *bytes, sib_error *err)
+{
+    const packing *k = context;
+    return make(k, k->z.r, pack_r, out, bytes, err);
+}
+
+/* ---- Once a plan ------------------------------------------------------------------------------------------- */
+
+static const float *constant_floats(const node_view *n, size_t i, bool *all)
+{
+    const sib_tensor *t = has(n, i) ? cpu_constant(n->in[i]) : NULL;
+    if (has(n, i) && !t)
+        *all = false;
+    return t ? (const float *)t->data : NULL;
+}
+
+static void release(void *state)
+{
+    recurrent_state *s = state;
+    for (size_t i = 0; i < 3; i++)
+        mem_free(s->owned[i]);
+    mem_free(s);
+}
+
+static sib_code pack_constants(const cpu_self *self, const node_view *n, recurrent_state *s, packing *k,
+                               sib_error *err)
+{
+    char how[40];
+    const void *w, *r;
+    size_t bytes;
+    recurrent_kind kind = s->calls[0].kind;
+    snprintf(how, sizeof how, "recurrent w %d", (int)kind);
+    sib_code code = cpu_pack(self, n->in[IN_W], how, make_w, k, &w, &s->owned[0], err);
+    if (code != SIB_OK)
+        return code;
+    snprintf(how, sizeof how, "recurrent r %d %d", (int)kind, s->calls[0].cell.r_hidden != NULL);
+    code = cpu_pack(self, n->in[IN_R], how, make_r, k, &r, &s->owned[1], err);
+    if (code == SIB_OK)
+        code = make(k, small_size(&k->z), pack_small, &s->owned[2], &bytes, err);
+    if (code == SIB_OK)
+        use_weights(s->calls, s->directions, k, w, r, s->owned[2]);
+    return code;
+}
+
+static sib_code prepare(const cpu_self *self, const node_view *n, recurrent_kind kind, void **state,
+                        sib_error *err)
+{
+    recurrent_state *s = mem_calloc(1, sizeof *s);
+    packing k = {.s = s};
+    sib_code code = SIB_OK;
+    if (!s)
+        return err_memory(err, sizeof *s, "a step");
+    read_node(n, kind, s);
+    const recurrent_call *c = &s->calls[0];
+    s->scratch = recurrent_scratch(c);
+    s->ready = true;
+    k.w = constant_floats(n, IN_W, &s->ready);
+    k.r = constant_floats(n, IN_R, &s->ready);
+    k.b = constant_floats(n, IN_B, &s->ready);
+    k.p = kind == RECURRENT_LSTM ? constant_floats(n, IN_P, &s->ready) : NULL;
+    if (!s->scratch || !sizes_of(c, &k.z))
+        code =
+            err_set(err, SIB_ERR_SIZE, "%zu sequences of %zu neurons are too many", c->batch, c->cell.hidden);
+    else if (s->ready)
+        code = pack_constants(self, n, s, &k, err);
+    double work = (double)c->steps * (double)c->batch * (double)c->cell.hidden *
+                  (double)recurrent_gates(kind) * (double)(c->inputs + c->cell.hidden);
+    s->apart = s->directions == 2 && work > WORTH_THREADS;
+    if (code != SIB_OK) {
+        release(s);
+        return code;
+    }
+    *state = s;
+    return SIB_OK;
+}
+
+/* ---- Running ------------------------------------------------------------------------------------------------- */
+
+static const float *input_floats(const cpu_call *c, size_t i)
+{
+    const sib_tensor *t = cpu_in(c, i);
+    return t ? (const float *)t->data : NULL;
+}
+
+static float *output_floats(const cpu_call *c, size_t i)
+{
+    sib_tensor *t = cpu_out(c, i);
+    return t ? (float *)t->data : NULL;
+}
+
+/* NULL stays NULL. */
+static float *after(const float *p, size_t n)
+{
+    return p ? (float *)p + n : NULL;
+}
+
+typedef struct both_directions {
+    const recurrent_call *calls;
+    float *scratch;
+    size_t each;
+    const struct sib_cancel *cancel;
+} both_directions;
+
+static void run_directions(void *context, size_t begin, size_t count, unsigned worker)
+{
+    const both_directions *o = context;
+    (void)worker;
+    for (size_t d = begin; d < begin + count; d++)
+        recurrent_run(&o->calls[d], o->scratch + d * o->each, o->cancel);
+}
+
+/* Weights that are no constants: packed behind the scratch of the directions. */
+static void pack_now(const cpu_call *c, const recurrent_state *s, packing *k, recurrent_call *calls,
+                     float *to)
+{
+    float *r = to + s->directions * k->z.w, *little = r + s->directions * k->z.r;
+    k->w = input_floats(c, IN_W);
+    k->r = input_floats(c, IN_R);
+    k->b = input_floats(c, IN_B);
+    k->p = calls[0].kind == RECURRENT_LSTM ? input_floats(c, IN_P) : NULL;
+    pack_w(k, to);
+    pack_r(k, r);
+    pack_small(k, little);
+    use_weights(calls, s->directions, k, to, r, little);
+}
+
+static sib_code run(const cpu_call *c)
+{
+    const recurrent_state *s = c->state;
+    recurrent_call calls[2];
+    packing k = {.s = s};
+    size_t floats = s->scratch * s->directions;
+    if (!s->ready) {
+        sizes_of(&s->calls[0], &k.z);
+        floats += s->directions * (k.z.w + k.z.r + small_size(&k.z));
+    }
+    float *scratch = cpu_scratch_take(c, floats * sizeof *scratch);
+    if (!scratch)
+        return cpu_no_memory(c, floats * sizeof *scratch);
+    const float *x = input_floats(c, IN_X), *h = input_floats(c, IN_H), *state = NULL;
+    const sib_tensor *lengths = cpu_in(c, IN_LENGTHS);
+    float *y = output_floats(c, 0), *last_h = output_floats(c, 1), *last_c = NULL;
+    if (s->calls[0].kind == RECURRENT_LSTM) {
+        state = input_floats(c, IN_C);
+        last_c = output_floats(c, 2);
+    }
+    for (size_t d = 0; d < s->directions; d++) {
+        calls[d] = s->calls[d];
+        calls[d].x = x;
+        calls[d].lengths = lengths ? (const int32_t *)lengths->data : NULL;
+        calls[d].y = after(y, d * s->y_at);
+        calls[d].h = after(h, d * s->h_at);
+        calls[d].c = after(state, d * s->h_at);
+        calls[d].last_h = after(last_h, d * s->h_at);
+        calls[d].last_c = after(last_c, d * s->h_at);
+    }
+    if (!s->ready)
+        pack_now(c, s, &k, calls, scratch + s->scratch * s->directions);
+    both_directions o = {calls, scratch, s->scratch, c->cancel};
+    pool_run(s->apart ? c->self->pool : NULL, s->directions, s->apart ? 1 : 2, run_directions, &o);
+    cpu_scratch_give(c, scratch);
+    return SIB_OK;
+}
+
+/* ---- The three operators --------------------------------------------------------------------------------------- */
+
+static bool claims(const node_view *n, recurrent_kind kind)
+{
+    recurrent_state s;
+    return read_node(n, kind, &s);
+}
+
+static bool claims_lstm(const cpu_self *self, const node_view *n)
+{
+    (void)self;
+    return claims(n, RECURRENT_LSTM);
+}
+
+static bool claims_gru(const cpu_self *self, const node_view *n)
+{
+    (void)self;
+    return claims(n, RECURRENT_GRU);
+}
+
+static bool claims_rnn(const cpu_self *self, const node_view *n)
+{
+    (void)self;
+    return claims(n, RECURRENT_RNN);
+}
+
+static sib_code prepare_lstm(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+{
+    return prepare(self, n, RECURRENT_LSTM, state, err);
+}
+
+static sib_code prepare_gru(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+{
+    return prepare(self, n, RECURRENT_GRU, state, err);
+}
+
+static sib_code prepare_rnn(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+{
+    return prepare(self, n, RECURRENT_RNN, state, err);
+}
+
+const cpu_kernel cpu_lstm = {.claims = claims_lstm, .prepare = prepare_lstm, .release = release, .run = run};
+const cpu_kernel cpu_gru = {.claims = claims_gru, .prepare = prepare_gru, .release = release, .run = run};
+const cpu_kernel cpu_rnn = {.claims = claims_rnn, .prepare = prepare_rnn, .release = release, .run = run};

@@ -1,0 +1,102 @@
+/* The cells of LSTM, GRU and RNN, and their input projections.
+
+   Neurons stand in the lanes of vectors. A panel is what a product makes at once: `lanes` neurons of each of nv gates,
+   gate after gate; so a cell finds all that it needs for its neurons in registers. A row of a projection is panel after
+   panel. H neurons take Hp = panels * lanes places; those beyond H have weights of 0, and their states are anything. */
+#ifndef KERNEL_RECURRENT_H
+#define KERNEL_RECURRENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <sibyl/base.h>
+
+#define RECURRENT_MAX_NV 4
+
+typedef enum recurrent_function {
+    RECURRENT_SIGMOID,
+    RECURRENT_TANH,
+    RECURRENT_RELU,
+    RECURRENT_HARD_SIGMOID, /* alpha x + beta in 0 .. 1 */
+} recurrent_function;
+
+typedef struct recurrent_gate {
+    recurrent_function function;
+    float alpha, beta;
+} recurrent_gate;
+
+/* A cell of one direction. */
+typedef struct recurrent_cell {
+    size_t hidden, panels; /* H; ceil(H / lanes) */
+    const float
+        *r; /* packed (panels, H, nv, lanes): LSTM 4 gates: input, output, forget, cell; GRU 3: update,
+                               reset, hidden, or 2 where r_hidden is there; RNN 1 */
+    const float *
+        r_hidden; /* GRU whose reset gate comes before the product: its hidden gate (panels, H, lanes); or NULL */
+    const float *
+        b_hidden; /* GRU whose reset gate comes after the product: (Hp) its hidden recurrence bias, or NULL */
+    const float *peep[3]; /* LSTM: (Hp) each of input, output, forget gate; NULL: none */
+    recurrent_gate f[3];  /* of gates, of the new state, and, LSTM, of the cell on its way out */
+    float clip;           /* gates are clipped to -clip .. clip; infinity: not */
+    bool coupled;         /* LSTM: the forget gate is 1 - the input gate */
+} recurrent_cell;
+
+/* States of `rows` sequences, rows Hp apart. x: their projections with biases, rows ldx apart. */
+typedef struct recurrent_rows {
+    size_t rows;
+    const float *x;
+    size_t ldx;
+    const float *h, *c; /* before; c: LSTM */
+    float *new_h, *new_c;
+    float *spare; /* GRU with r_hidden: (2, rows, Hp) */
+} recurrent_rows;
+
+typedef struct recurrent_kernels {
+    size_t lanes;
+    /* y[r][panel][g][lane] = bias[panel][g][lane] + sum over p < k of x[r * ldx + p] w[panel][p][g][lane], rows of y
+       panels * nv * lanes apart. bias: one row of y. nv: 1 to 4. */
+    void (*project)(const float *x, size_t ldx, size_t rows, size_t k, const float *w, size_t panels,
+                    size_t nv, const float *bias, float *y);
+    void (*lstm)(const recurrent_cell *cell, const recurrent_rows *at);
+    void (*gru)(const recurrent_cell *cell, const recurrent_rows *at);
+    void (*rnn)(const recurrent_cell *cell, const recurrent_rows *at);
+} recurrent_kernels;
+
+/* ---- The driver -------------------------------------------------------------------------------------- */
+
+typedef enum recurrent_kind { RECURRENT_RNN, RECURRENT_GRU, RECURRENT_LSTM } recurrent_kind;
+
+/* Gates of a kind: 1, 3, 4. */
+size_t recurrent_gates(recurrent_kind kind);
+/* Panels for H neurons, and floats of w [nv * H, k] packed. */
+size_t recurrent_panels(size_t hidden);
+size_t recurrent_packed(size_t hidden, size_t nv, size_t k);
+/* dst: (panels, k, nv, lanes) of w [gates * H, k], its gates first .. first + nv - 1. */
+void recurrent_pack(const float *w, size_t hidden, size_t k, size_t first, size_t nv, float *dst);
+
+/* One direction of an operator: T steps of B sequences. Element (t, b, i) of x at t * x_step + b * x_row + i; y likewise.
+   States: rows of B, h_row apart. */
+typedef struct recurrent_call {
+    recurrent_kind kind;
+    recurrent_cell cell;
+    const float *w;    /* packed (panels, inputs, gates, lanes) */
+    const float *bias; /* (panels, gates, lanes): what the projection adds */
+    size_t steps, batch, inputs;
+    bool backward;
+    const float *x;
+    size_t x_step, x_row;
+    float *y; /* [T, B, H], or NULL */
+    size_t y_step, y_row;
+    const float *h, *c;     /* first states, or NULL for 0 */
+    float *last_h, *last_c; /* or NULL */
+    size_t h_row;
+    const int32_t *lengths; /* (B) steps that count, or NULL: all */
+} recurrent_call;
+
+struct sib_cancel;
+
+/* Floats of scratch; 0 where that is too many. */
+size_t recurrent_scratch(const recurrent_call *c);
+void recurrent_run(const recurrent_call *c, float *scratch, const struct sib_cancel *cancel);
+
+#endif
