@@ -626,6 +626,12 @@ static sib_code add_step(planner *p, node_id id, size_t *used, sib_error *err)
     return SIB_OK;
 }
 
+/* A node whose output is a view of its input is no step. Operators may have no first output. */
+static bool is_alias(const segment *s, const node *n)
+{
+    return n->outputs.ids[0] != NO_VALUE && s->slots[n->outputs.ids[0]].kind == SLOT_ALIAS;
+}
+
 static sib_code make_steps(planner *p, const bool *node_needed, sib_error *err)
 {
     segment *s = p->s;
@@ -645,7 +651,7 @@ static sib_code make_steps(planner *p, const bool *node_needed, sib_error *err)
         s->first_step[i] = s->n_steps;
         s->first_made[i] = p->made_at[i];
         for (node_id k = p->first_node[i]; k < p->first_node[i + 1] && code == SIB_OK; k++)
-            if (node_needed[k] && s->slots[g->nodes[k].outputs.ids[0]].kind != SLOT_ALIAS)
+            if (node_needed[k] && !is_alias(s, &g->nodes[k]))
                 code = add_step(p, k, &used, err);
     }
     s->first_step[n] = s->n_steps;

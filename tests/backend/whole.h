@@ -87,7 +87,7 @@ static inline sib_session *whole_session(const whole_case *w, const char *backen
         free(values);
     }
     for (size_t i = 0; i < w->n_out; i++)
-        out[i] = tiny_made(&t, made[i]);
+        out[i] = w->unwanted[i] ? NO_VALUE : tiny_made(&t, made[i]);
     node_id id =
         tiny_node(&t, w->type, "it", w->n_in, in, w->n_out, out, w->n_attributes, (attribute *)w->attributes);
     t.g->nodes[id].domain = str_of(w->domain);
