@@ -1,0 +1,144 @@
+#include "graph.h"
+
+/* Rounds that tell how far results may stand, and how many more where they stand farther. */
+#define ROUNDS      4
+#define MORE_ROUNDS 28
+
+const rg_config rg_configs[] = {{"cpu without passes", "cpu,ref", "-all", 1},
+                                {"cpu", "cpu,ref", "all", 1},
+                                {"cpu, three threads", "cpu,ref", "all", 3},
+                                {"ref with passes", "ref", "all", 1}};
+const size_t rg_n_configs = sizeof rg_configs / sizeof *rg_configs;
+
+/* Outputs of the graph in the order of its model: that in which nodes make them. Returns how many. */
+static int outputs_of(const rg_graph *g, int *outputs)
+{
+    int n = 0;
+    for (int i = 0; i < g->n_nodes; i++)
+        for (int k = 0; k < g->nodes[i].n_out && !g->nodes[i].dropped; k++) {
+            int v = g->nodes[i].out[k];
+            if (v != RG_NONE && g->values[v].output && g->values[v].maker == i)
+                outputs[n++] = v;
+        }
+    return n;
+}
+
+/* Inputs by name. values: (RG_VALUES) owned by the caller. */
+static size_t inputs_of(const rg_graph *g, const sib_session *s, sib_named_value *given, sib_value **values)
+{
+    sib_value_info info;
+    sib_error err = SIB_ERROR_INIT;
+    size_t n = 0;
+    for (size_t i = 0; sib_model_input(sib_session_model(s), i, &info); i++) {
+        int v = atoi(info.name + 1);
+        if (sib_value_from_tensor(g->values[v].t, &values[n], &err) != SIB_OK)
+            return n;
+        given[n] = (sib_named_value){info.name, values[n]};
+        n++;
+    }
+    return n;
+}
+
+static sib_session *open_session(const rg_graph *g, const rg_config *c, sib_error *err)
+{
+    sib_model *m = NULL;
+    sib_session *s = NULL;
+    const sib_session_options options = {.backends = c->backends, .threads = c->threads, .passes = c->passes};
+    if (rg_model(g, RG_NONE, &m, err) == SIB_OK && sib_session_create(m, &options, &s, err) != SIB_OK)
+        s = NULL;
+    sib_model_free(&m);
+    return s;
+}
+
+/* True where the bits of all outputs of two runs are the same. */
+static bool same_bits(const sib_value *const *a, const sib_value *const *b, int n)
+{
+    for (int i = 0; i < n; i++) {
+        const sib_tensor *x = sib_value_tensor(a[i]), *y = sib_value_tensor(b[i]);
+        if (!x || !y || sib_tensor_dtype(x) == SIB_STRING)
+            continue;
+        size_t bytes = (sib_tensor_count(x) * sib_dtype_bits(sib_tensor_dtype(x)) + 7) / 8;
+        if (sib_tensor_count(x) != sib_tensor_count(y) ||
+            (bytes && memcmp(sib_tensor_data(x), sib_tensor_data(y), bytes) != 0))
+            return false;
+    }
+    return true;
+}
+
+typedef struct outcome {
+    int n, outputs[RG_VALUES];
+    sib_value *first[RG_VALUES];
+} outcome;
+
+/* Runs the graph twice in a configuration. False with words where it fails, or the second time gives other bits. */
+static bool run_config(const rg_graph *g, const rg_config *c, outcome *o, rg_failure *f)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_value *values[RG_VALUES] = {NULL}, *again[RG_VALUES] = {NULL};
+    sib_named_value given[RG_VALUES];
+    o->n = outputs_of(g, o->outputs);
+    sib_session *s = open_session(g, c, &err);
+    size_t n_given = s ? inputs_of(g, s, given, values) : 0;
+    bool ok = s && sib_session_run(s, n_given, given, 0, NULL, o->first, NULL, &err) == SIB_OK &&
+              sib_session_run(s, n_given, given, 0, NULL, again, NULL, &err) == SIB_OK;
+    f->value = RG_NONE;
+    if (!ok)
+        snprintf(f->words, sizeof f->words, "%s: %s", sib_code_name(err.code), err.message);
+    else if (!same_bits((const sib_value *const *)o->first, (const sib_value *const *)again, o->n)) {
+        snprintf(f->words, sizeof f->words, "a second run gives other bits");
+        ok = false;
+    }
+    for (int i = 0; i < RG_VALUES; i++) {
+        sib_value_free(&values[i]);
+        sib_value_free(&again[i]);
+    }
+    sib_session_free(&s);
+    return ok;
+}
+
+static void drop(outcome *o)
+{
+    for (int i = 0; i < RG_VALUES; i++)
+        sib_value_free(&o->first[i]);
+}
+
+/* Compares what came out with what ref has. */
+static bool agrees(const rg_graph *g, const outcome *o, const rg_spread *spreads, rg_failure *f)
+{
+    for (int i = 0; i < o->n; i++) {
+        int v = o->outputs[i];
+        const sib_tensor *got = sib_value_tensor(o->first[i]);
+        char words[400] = "";
+        if (got && rg_spread_allows(&spreads[v], got, g->values[v].t, words, sizeof words))
+            continue;
+        f->value = v;
+        snprintf(f->words, sizeof f->words, "v%d: %s", v, got ? words : "is no tensor");
+        return false;
+    }
+    return true;
+}
+
+bool rg_check(rg_graph *g, uint64_t seed, int only, rg_failure *out)
+{
+    rg_spread spreads[RG_VALUES] = {{0}};
+    rg_random r = {seed * 2 + 1};
+    bool ok = rg_spread_find(g, &r, ROUNDS, spreads), more = false;
+    *out = (rg_failure){.value = RG_NONE};
+    for (size_t i = 0; i < rg_n_configs && ok; i++) {
+        outcome o = {0};
+        if (only >= 0 && i != (size_t)only)
+            continue;
+        out->config = (int)i;
+        ok = run_config(g, &rg_configs[i], &o, out);
+        bool ran = ok;
+        ok = ok && agrees(g, &o, spreads, out);
+        if (ran && !ok && !more) { /* it may be chance that the spread is so small */
+            rg_spread_clear(spreads);
+            more = rg_spread_find(g, &r, ROUNDS + MORE_ROUNDS, spreads);
+            ok = more && agrees(g, &o, spreads, out);
+        }
+        drop(&o);
+    }
+    rg_spread_clear(spreads);
+    return ok;
+}

@@ -1,0 +1,242 @@
+/* What rounding can do to each value: the graph run on ref again, node by node, with every rounding done a little
+   otherwise. Where a value then jumps, such as a whole number of what was nearly half way, it is not compared. */
+#include "graph.h"
+
+#include <math.h>
+
+/* Inputs and outputs of inexact nodes are moved by so many halves of a unit in the last place at most. */
+#define HALF_UNITS 3
+/* Spreads are found of few runs; results may stand so much farther. */
+#define MARGIN      32
+#define MARGIN_HALF 10 /* of half floats, whose roundings are seen in few runs */
+/* Units in the last place that every rounded value is allowed. */
+#define UNITS 4
+
+static double unit_of(sib_dtype dtype)
+{
+    switch (dtype) {
+    case SIB_F32:
+        return ldexp(1, -23);
+    case SIB_F16:
+        return ldexp(1, -10);
+    case SIB_BF16:
+        return ldexp(1, -7);
+    case SIB_F64:
+        return ldexp(1, -52);
+    default:
+        return 0;
+    }
+}
+
+/* The smallest steps there are. */
+static double least_of(sib_dtype dtype)
+{
+    return dtype == SIB_F16 ? ldexp(1, -24) : dtype == SIB_F64 ? ldexp(1, -1074) : ldexp(1, -133);
+}
+
+/* The elements as doubles. */
+static double *doubles(const sib_tensor *t)
+{
+    sib_error err = SIB_ERROR_INIT;
+    size_t n = sib_tensor_count(t);
+    double *x = malloc((n + 1) * sizeof *x);
+    if (x && sib_convert(sib_tensor_dtype(t), sib_tensor_data(t), SIB_F64, x, n, SIB_OVERFLOW_IEEE, &err) !=
+                 SIB_OK) {
+        free(x);
+        return NULL;
+    }
+    return x;
+}
+
+/* A copy with each element moved; a plain copy of what is no float. */
+static sib_tensor *moved(rg_random *r, const sib_tensor *t)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *out = NULL;
+    double unit = unit_of(sib_tensor_dtype(t));
+    if (sib_tensor_copy(t, &out, &err) != SIB_OK || unit == 0)
+        return out;
+    size_t n = sib_tensor_count(out);
+    double *x = doubles(out);
+    for (size_t i = 0; x && i < n; i++)
+        x[i] *= 1 + check_uniform(r) * HALF_UNITS * unit / 2;
+    if (x)
+        sib_convert(SIB_F64, x, sib_tensor_dtype(out), sib_tensor_data(out), n, SIB_OVERFLOW_IEEE, &err);
+    free(x);
+    return out;
+}
+
+static bool same_dims(const sib_tensor *a, const sib_tensor *b)
+{
+    size_t rank = sib_tensor_rank(a);
+    return sib_tensor_dtype(a) == sib_tensor_dtype(b) && rank == sib_tensor_rank(b) &&
+           (!rank || !memcmp(sib_tensor_dims(a), sib_tensor_dims(b), rank * sizeof(int64_t)));
+}
+
+/* Widens the spread of a value by another result. */
+static void widen(rg_spread *s, const sib_tensor *is, const sib_tensor *other)
+{
+    size_t n = sib_tensor_count(is);
+    if (s->lost || !same_dims(is, other)) {
+        s->lost = true;
+        return;
+    }
+    if (sib_tensor_dtype(is) == SIB_STRING)
+        return;
+    double *a = doubles(is), *b = doubles(other);
+    bool real = unit_of(sib_tensor_dtype(is)) > 0;
+    for (size_t i = 0; a && b && i < n; i++) {
+        if ((isnan(a[i]) && isnan(b[i])) || a[i] == b[i])
+            continue;
+        if (!real || !isfinite(a[i]) || !isfinite(b[i]))
+            s->unstable[i] = true;
+        else if (fabs(a[i] - b[i]) > s->by[i])
+            s->by[i] = fabs(a[i] - b[i]);
+    }
+    s->lost |= !a || !b;
+    free(a);
+    free(b);
+}
+
+/* Runs node i with its inputs moved; where that is refused or changes dims, with them as they are. */
+static bool run_moved(rg_graph *g, rg_random *r, int i, sib_tensor **values, sib_tensor **out)
+{
+    const rg_node *n = &g->nodes[i];
+    sib_tensor *in[RG_VALUES] = {NULL};
+    bool ok = true;
+    for (int k = 0; k < n->n_in; k++)
+        if (n->in[k] != RG_NONE && !in[n->in[k]])
+            in[n->in[k]] = values[n->in[k]] ? moved(r, values[n->in[k]]) : NULL;
+    ok = rg_run_node(g, i, in, out);
+    for (int k = 0; k < n->n_out && ok; k++)
+        ok = n->out[k] == RG_NONE || (out[k] && same_dims(out[k], g->values[n->out[k]].t));
+    for (int v = 0; v < RG_VALUES; v++)
+        sib_tensor_free(&in[v]);
+    if (ok)
+        return true;
+    for (int k = 0; k < n->n_out; k++)
+        sib_tensor_free(&out[k]);
+    return rg_run_node(g, i, values, out);
+}
+
+static bool one_round(rg_graph *g, rg_random *r, rg_spread *spreads)
+{
+    sib_tensor *values[RG_VALUES] = {NULL}, *out[RG_OUT];
+    sib_error err = SIB_ERROR_INIT;
+    bool ok = true;
+    for (int v = 0; v < g->n_values && ok; v++)
+        if (g->values[v].maker == RG_NONE && g->values[v].t)
+            ok = sib_tensor_copy(g->values[v].t, &values[v], &err) == SIB_OK;
+    for (int i = 0; i < g->n_nodes && ok; i++) {
+        const rg_node *n = &g->nodes[i];
+        if (n->dropped)
+            continue;
+        bool ran = n->exact ? rg_run_node(g, i, values, out) : run_moved(g, r, i, values, out);
+        for (int k = 0; k < n->n_out; k++) {
+            int v = n->out[k];
+            if (v == RG_NONE || g->values[v].maker != i) {
+                if (ran && v != RG_NONE)
+                    sib_tensor_free(&out[k]);
+                continue;
+            }
+            if (!ran || !out[k]) {
+                spreads[v].lost = true;
+                continue;
+            }
+            values[v] = n->exact ? out[k] : moved(r, out[k]);
+            if (!n->exact)
+                sib_tensor_free(&out[k]);
+            if (values[v])
+                widen(&spreads[v], g->values[v].t, values[v]);
+        }
+    }
+    for (int v = 0; v < RG_VALUES; v++)
+        sib_tensor_free(&values[v]);
+    return ok;
+}
+
+/* Whether anything was rounded on the way to each value. */
+static void mark_rounded(const rg_graph *g, rg_spread *spreads)
+{
+    for (int i = 0; i < g->n_nodes; i++) {
+        const rg_node *n = &g->nodes[i];
+        bool rounded = !n->exact;
+        for (int k = 0; k < n->n_in; k++)
+            rounded |= n->in[k] != RG_NONE && spreads[n->in[k]].rounded;
+        for (int k = 0; k < n->n_out; k++)
+            if (n->out[k] != RG_NONE && g->values[n->out[k]].maker == i)
+                spreads[n->out[k]].rounded = rounded;
+    }
+}
+
+bool rg_spread_find(rg_graph *g, rg_random *r, int rounds, rg_spread *spreads)
+{
+    bool ok = true;
+    for (int v = 0; v < g->n_values && ok; v++) {
+        if (!g->values[v].t || g->values[v].maker == RG_NONE)
+            continue;
+        size_t n = sib_tensor_count(g->values[v].t);
+        spreads[v].by = calloc(n + 1, sizeof *spreads[v].by);
+        spreads[v].unstable = calloc(n + 1, sizeof *spreads[v].unstable);
+        ok = spreads[v].by && spreads[v].unstable;
+    }
+    mark_rounded(g, spreads);
+    for (int i = 0; i < rounds && ok; i++)
+        ok = one_round(g, r, spreads);
+    return ok;
+}
+
+void rg_spread_clear(rg_spread *spreads)
+{
+    for (int v = 0; v < RG_VALUES; v++) {
+        free(spreads[v].by);
+        free(spreads[v].unstable);
+        spreads[v] = (rg_spread){0};
+    }
+}
+
+/* ---- Comparing --------------------------------------------------------------------------------------------- */
+
+static bool close_to(double got, double want, double allowed)
+{
+    if (isnan(want) || isnan(got))
+        return isnan(want) && isnan(got);
+    if (isinf(want) || isinf(got))
+        return want == got;
+    return fabs(got - want) <= allowed;
+}
+
+bool rg_spread_allows(const rg_spread *s, const sib_tensor *got, const sib_tensor *want, char *words,
+                      size_t size)
+{
+    sib_dtype dtype = sib_tensor_dtype(want);
+    size_t n = sib_tensor_count(want), wrong = 0;
+    if (s->lost)
+        return true;
+    if (!same_dims(got, want)) {
+        snprintf(words, size, "dtype or dims differ");
+        return false;
+    }
+    if (dtype == SIB_STRING || sib_dtype_get_kind(dtype) == SIB_KIND_COMPLEX)
+        return true; /* cases have those */
+    double *a = doubles(got), *b = doubles(want), unit = unit_of(dtype);
+    double margin = dtype == SIB_F16 || dtype == SIB_BF16 ? MARGIN_HALF : MARGIN;
+    for (size_t i = 0; a && b && i < n; i++) {
+        double allowed = s->rounded ? margin * s->by[i] + UNITS * unit * fabs(b[i]) +
+                                          (unit > 0 ? UNITS * least_of(dtype) : 0)
+                                    : 0;
+        if (s->unstable[i] || close_to(a[i], b[i], allowed))
+            continue;
+        if (!wrong++)
+            snprintf(words, size, "element %zu is %.9g, ref has %.9g (allowed: %.3g)", i, a[i], b[i],
+                     allowed);
+    }
+    if (wrong) {
+        size_t used = strlen(words);
+        snprintf(words + used, size - used, "; %zu of %zu differ", wrong, n);
+    }
+    bool ok = !wrong && a && b;
+    free(a);
+    free(b);
+    return ok;
+}
