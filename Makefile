@@ -4,7 +4,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 PYTHON  = build/venv/bin/python
 
-.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug mutate check format operators install example clean
+.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug mutate random-graphs check format operators install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -55,6 +55,11 @@ mutate: setup-test
 	@cmake --build --preset asan -j $(JOBS) --target test_onnx_mutate test_run_mutate
 	SIBYL_MUTATIONS=10000 build/asan/tests/onnx/test_onnx_mutate
 	SIBYL_MUTATIONS=10000 build/asan/tests/run/test_run_mutate
+
+# 20,000 random graphs, and every operator case changed by chance, on ref and on the fast backends.
+random-graphs: build
+	SIBYL_RANDOM_GRAPHS=20000 SIBYL_RANDOM_SAVE=build/random build/$(PRESET)/tests/backend/test_backend_random_graphs
+	SIBYL_RANDOM_SAVE=build/random build/$(PRESET)/tests/backend/test_backend_random_graphs --every 1 tests/ops/*.cases
 
 check: setup-check
 	tools/check-format.sh

@@ -25,11 +25,15 @@ bool rg_is_integer(const sib_tensor *t)
 bool rg_is_tame(const sib_tensor *t)
 {
     sib_error err = SIB_ERROR_INIT;
-    sib_stats s;
-    if (!rg_is_float(t) || sib_tensor_stats(t, &s, NULL, 0, 0, 0, &err) != SIB_OK)
-        return false;
-    double most = sib_tensor_dtype(t) == SIB_F16 ? 20 : 1e9;
-    return !s.count || isnan(s.max) || ((isinf(s.max) || s.max <= most) && (isinf(s.min) || s.min >= -most));
+    size_t n = sib_tensor_count(t);
+    double most = sib_tensor_dtype(t) == SIB_F16 ? 20 : 1e9,
+           *x = rg_is_float(t) ? malloc((n + 1) * sizeof *x) : NULL;
+    bool tame = x && sib_convert(sib_tensor_dtype(t), sib_tensor_data(t), SIB_F64, x, n, SIB_OVERFLOW_IEEE,
+                                 &err) == SIB_OK;
+    for (size_t i = 0; i < n && tame; i++)
+        tame = !isfinite(x[i]) || fabs(x[i]) <= most;
+    free(x);
+    return tame;
 }
 
 /* ---- Choosing --------------------------------------------------------------------------------------------- */

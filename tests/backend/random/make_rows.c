@@ -37,7 +37,10 @@ static bool make_reduce(const rg_maker *m)
     snprintf(text, sizeof text, "keepdims=%d%s", rg_below(m->r, 2),
              rg_chance(m->r, 10) ? " noop_with_empty_axes=1" : "");
     int in[] = {x, n ? rg_ints(m, (size_t)n, axes) : RG_NONE};
-    return rg_put(m, names[rg_below(m->r, sizeof names / sizeof *names)], text, n ? 2 : 1, in, 1);
+    const char *name = names[rg_below(m->r, sizeof names / sizeof *names)];
+    if (!strcmp(name, "ReduceProd") && sib_tensor_count(rg_of(m, x)) > 60)
+        name = "ReduceSum"; /* long products pass through numbers that float32 does not hold */
+    return rg_put(m, name, text, n ? 2 : 1, in, 1);
 }
 
 static bool make_reduce_integer(const rg_maker *m)

@@ -38,6 +38,16 @@ static bool only_output(shrinking *s, int v)
     return adopt(s, &to, false);
 }
 
+/* The graph without output v. */
+static bool without_output(shrinking *s, int v)
+{
+    rg_graph to;
+    if (!rg_copy(&to, s->g))
+        return false;
+    to.values[v].output = false;
+    return adopt(s, &to, false);
+}
+
 /* Value v becomes an input: what makes it is not needed any more. */
 static bool cut(shrinking *s, int v)
 {
@@ -53,6 +63,14 @@ static bool cut(shrinking *s, int v)
     return adopt(s, &to, false);
 }
 
+static int count_outputs(const rg_graph *g)
+{
+    int n = 0;
+    for (int v = 0; v < g->n_values; v++)
+        n += g->values[v].output && !g->values[v].dropped;
+    return n;
+}
+
 static void fewer_nodes(shrinking *s)
 {
     if (s->failure->value != RG_NONE)
@@ -64,9 +82,11 @@ static void fewer_nodes(shrinking *s)
             if (!x->dropped && x->maker != RG_NONE && !x->output)
                 better |= cut(s, v);
         }
-        for (int v = 0; v < s->g->n_values; v++)
-            if (s->g->values[v].output && !s->g->values[v].dropped && rg_count(s->g) > 1)
-                better |= only_output(s, v);
+        for (int v = 0; v < s->g->n_values && rg_count(s->g) > 1; v++) {
+            const rg_value *x = &s->g->values[v];
+            if (!x->dropped && x->maker != RG_NONE && (!x->output || count_outputs(s->g) > 1))
+                better |= only_output(s, v) || (s->g->values[v].output && without_output(s, v));
+        }
     }
 }
 
@@ -199,7 +219,7 @@ static void plainer_elements(shrinking *s)
 
 void rg_shrink(rg_graph *g, uint64_t seed, rg_failure *failure)
 {
-    shrinking s = {g, seed, failure, 600};
+    shrinking s = {g, seed, failure, 1500};
     rg_sweep(g);
     fewer_nodes(&s);
     smaller_dims(&s);
