@@ -259,6 +259,24 @@ static void equal_nodes_are_one(void **state)
     passes_check_one(&t, &want, "x", passes_random(SIB_F32, DIMS(2, 3), 1, 1));
 }
 
+/* Nodes of one operator that read different values are as many as there are, wherever the table puts them. */
+static void chains_stay(void **state)
+{
+    (void)state;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "2 3");
+    char left[600] = "";
+    for (int i = 0; i < 60; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "v%d", i);
+        x = tiny_op(&t, "Sin", x, NO_VALUE, name);
+        strcat(left, i ? " Sin" : "Sin");
+    }
+    tiny_output(&t, x);
+    passes_case want = {"-all,same", left, 0, 0};
+    passes_check_one(&t, &want, "x", passes_random(SIB_F32, DIMS(2, 3), 1, 1));
+}
+
 /* Two draws are two; an output of the graph keeps its node. */
 static void some_equal_nodes_stay(void **state)
 {
@@ -382,6 +400,7 @@ int main(void)
         cmocka_unit_test(defaults_may_be_replaced),
         cmocka_unit_test(declared_dims_are_not_believed),
         cmocka_unit_test(equal_nodes_are_one),
+        cmocka_unit_test(chains_stay),
         cmocka_unit_test(some_equal_nodes_stay),
         cmocka_unit_test(convolutions_take_in_what_follows),
         cmocka_unit_test(products_take_in_what_follows),

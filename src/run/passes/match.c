@@ -20,7 +20,9 @@ static void count_reads(matcher *m)
         const node *n = &g->nodes[i];
         pass_mark_captures(g, n, m->given);
         for (uint32_t k = 0; k < n->inputs.n; k++)
-            if (n->inputs.ids[k] != NO_VALUE) {
+            if (n->inputs.ids[k] != NO_VALUE && (match_op(n, "Shape") || match_op(n, "Size")))
+                m->asked[n->inputs.ids[k]]++;
+            else if (n->inputs.ids[k] != NO_VALUE) {
                 m->reads[n->inputs.ids[k]]++;
                 m->reader[n->inputs.ids[k]] = i;
             }
@@ -33,10 +35,11 @@ sib_code match_begin(matcher *m, const graph *g, pass_run *run, patch *p, sib_er
 {
     *m = (matcher){.g = g, .run = run, .patch = p, .err = err};
     m->reads = mem_calloc((size_t)g->n_values + 1, sizeof *m->reads);
+    m->asked = mem_calloc((size_t)g->n_values + 1, sizeof *m->asked);
     m->reader = mem_alloc((size_t)g->n_values + 1, sizeof *m->reader);
     m->given = mem_calloc((size_t)g->n_values + 1, sizeof *m->given);
     m->taken = mem_calloc((size_t)g->n_nodes + 1, sizeof *m->taken);
-    if (!m->reads || !m->reader || !m->given || !m->taken)
+    if (!m->reads || !m->asked || !m->reader || !m->given || !m->taken)
         return err_memory(err, g->n_values * sizeof *m->reads, "a pass");
     for (value_id v = 0; v < g->n_values; v++)
         m->reader[v] = NO_NODE;
@@ -47,6 +50,7 @@ sib_code match_begin(matcher *m, const graph *g, pass_run *run, patch *p, sib_er
 void match_end(matcher *m)
 {
     mem_free(m->reads);
+    mem_free(m->asked);
     mem_free(m->reader);
     mem_free(m->given);
     mem_free(m->taken);
@@ -99,7 +103,7 @@ value_id node_out(const node *n, uint32_t i)
 bool match_one_output(const matcher *m, const node *n)
 {
     for (uint32_t i = 1; i < n->outputs.n; i++)
-        if (n->outputs.ids[i] != NO_VALUE && m->reads[n->outputs.ids[i]])
+        if (n->outputs.ids[i] != NO_VALUE && (m->reads[n->outputs.ids[i]] || m->asked[n->outputs.ids[i]]))
             return false;
     return node_out(n, 0) != NO_VALUE;
 }
@@ -261,14 +265,56 @@ node match_node(const char *domain, const char *type, int64_t version, const nod
     return n;
 }
 
+static bool makes(size_t n, const node *made, value_id v)
+{
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < made[i].outputs.n; k++)
+            if (made[i].outputs.ids[k] == v)
+                return true;
+    return false;
+}
+
+/* True where no value of the node is wanted any more: new nodes make it, or only nodes of `gone` read it. */
+static bool is_left_over(const matcher *m, const node *old, const match_nodes *gone, size_t n,
+                         const node *made)
+{
+    for (uint32_t k = 0; k < old->outputs.n; k++) {
+        value_id v = old->outputs.ids[k];
+        if (v != NO_VALUE && !makes(n, made, v) &&
+            (m->given[v] || m->asked[v] || m->reads[v] != reads_within(m, gone, v)))
+            return false;
+    }
+    return true;
+}
+
+static bool makes_any(const node *old, size_t n, const node *made)
+{
+    for (uint32_t k = 0; k < old->outputs.n; k++)
+        if (old->outputs.ids[k] != NO_VALUE && makes(n, made, old->outputs.ids[k]))
+            return true;
+    return false;
+}
+
 sib_code match_replace_by(matcher *m, const match_nodes *old, size_t n, const node *made)
 {
     sib_code code = SIB_OK;
+    match_nodes gone = {0};
     node_id last = 0;
-    for (uint32_t i = 0; i < old->n && code == SIB_OK; i++) {
+    for (uint32_t i = 0; i < old->n; i++) {
         last = old->ids[i] > last ? old->ids[i] : last;
         m->taken[old->ids[i]] = true;
-        code = patch_drop(m->patch, old->ids[i], m->err);
+    }
+    for (bool more = true; more && code == SIB_OK;) { /* until no more go for those that went */
+        more = false;
+        for (uint32_t i = 0; i < old->n && code == SIB_OK; i++) {
+            const node *o = &m->g->nodes[old->ids[i]];
+            if (is_listed(&gone, old->ids[i]) ||
+                (!makes_any(o, n, made) && !is_left_over(m, o, &gone, n, made)))
+                continue;
+            gone.ids[gone.n++] = old->ids[i];
+            code = patch_drop(m->patch, old->ids[i], m->err);
+            more = true;
+        }
     }
     for (size_t i = 0; i < n && code == SIB_OK; i++)
         code = patch_node(m->patch, last, &made[i], m->err);

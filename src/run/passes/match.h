@@ -1,6 +1,8 @@
 /* What passes that look for patterns share: who makes and who reads a value, numbers, and replacing a few nodes by one.
 
-   A match takes its nodes: none is part of two edits of a pass, so that what an edit reads is not changed by another. */
+   A match takes its nodes: none is part of two edits of a pass, so that what an edit reads is not changed by another.
+   Exporters ask values inside a pattern for their dims. Such reads do not count: a node that only they read is left where
+   it is, and since dims are known when a graph is planned, it is never run. */
 #ifndef RUN_PASSES_MATCH_H
 #define RUN_PASSES_MATCH_H
 
@@ -11,8 +13,10 @@ typedef struct matcher {
     pass_run *run;
     patch *patch;
     sib_error *err;
-    uint32_t *reads; /* (n_values) how often it is read: by nodes, as an output, by graphs inside */
-    node_id *reader; /* (n_values) the last node that reads it, NO_NODE where none does */
+    uint32_t *
+        reads; /* (n_values) how often it is read: by nodes but Shape and Size, as an output, by graphs inside */
+    uint32_t *asked; /* (n_values) how often it is read by Shape and Size */
+    node_id *reader; /* (n_values) the last node that so reads it, NO_NODE where none does */
     bool *given;     /* (n_values) an output of the graph, or captured by a graph inside */
     bool *taken;     /* (n_nodes) */
 } matcher;
@@ -78,7 +82,7 @@ bool match_closed(const matcher *m, const match_nodes *list, value_id out);
 
 /* A node of an operator; the domain is "" or "com.microsoft". like: name, and the version where that is newer. */
 node match_node(const char *domain, const char *type, int64_t version, const node *like);
-/* Takes the nodes and puts `made` in the place of the last of them. */
+/* Takes the nodes and puts `made` in the place of the last of them. Those that somebody asks for dims stay. */
 sib_code match_replace(matcher *m, const match_nodes *old, const node *made);
 /* The same with several, in order. */
 sib_code match_replace_by(matcher *m, const match_nodes *old, size_t n, const node *made);

@@ -20,9 +20,11 @@ typedef struct merging {
 static bool same_tensor(const sib_tensor *a, const sib_tensor *b)
 {
     size_t bytes;
+    if (!a || !b)
+        return false;
     if (a == b)
         return true;
-    if (!a || !b || a->dtype != b->dtype || a->rank != b->rank || a->count > 64 || a->dtype == SIB_STRING ||
+    if (a->dtype != b->dtype || a->rank != b->rank || a->count > 64 || a->dtype == SIB_STRING ||
         memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) || !a->dense || !b->dense ||
         !dtype_bytes(a->dtype, a->count, &bytes))
         return false;
