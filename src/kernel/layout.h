@@ -14,8 +14,13 @@
 typedef void (*layout_turn)(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, size_t rows,
                             size_t columns);
 
+/* dst[i * times + k] = src[i] for i < n, k < times. Entries for 1, 2, 4 and 8 bytes. */
+typedef void (*layout_repeat)(const char *src, char *dst, size_t n, size_t times);
+#define LAYOUT_REPEATS 4
+
 typedef struct layout_kernels {
     layout_turn turn[LAYOUT_SIZES];
+    layout_repeat repeat[LAYOUT_REPEATS];
 } layout_kernels;
 
 /* What a wider level falls back to where a plane is narrower than its vectors. */

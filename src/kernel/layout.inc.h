@@ -3,6 +3,7 @@
        lv, LV_PIECES                 a vector of bytes, of so many pieces of 16
        lv_rows(p, apart)             the pieces at p, p + apart ... (bytes)
        lv_store(p, v)
+       lv_halves(p)                  8 bytes of p after 8 in the lower half of each piece; the upper halves are anything
        lv_lo_S(a, b) lv_hi_S(a, b)   in each piece items of S bytes of a and b by turns, from its lower or upper half
        LAYOUT_SMALLER                the table for planes narrower than a vector
        LAYOUT_TABLE                  the table's own name
@@ -13,6 +14,8 @@
 #include "kernel/kernel.h"
 
 #include <string.h>
+
+#include "kernel/layout_few.inc.h"
 
 #define UNROLL _Pragma("GCC unroll 16")
 
@@ -55,25 +58,77 @@ static inline __attribute__((always_inline)) void turn(const char *src, ptrdiff_
     }
 }
 
-#define TURN(index, side, lo, hi)                                                                            \
-    static void turn_##index(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, size_t rows,  \
-                             size_t columns)                                                                 \
+/* True where it has been done: few rows or columns that stand side by side with nothing between. */
+#define FEW_TURNED(item)                                                                                     \
+    static bool few_turned_##item(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row,          \
+                                  size_t rows, size_t columns)                                               \
     {                                                                                                        \
-        if (rows < (side)*LV_PIECES || columns < (side))                                                     \
-            LAYOUT_SMALLER[index](src, src_row, dst, dst_row, rows, columns);                                \
+        if (columns >= 2 && columns <= 4 && src_row == (ptrdiff_t)columns * (item))                          \
+            deal_##item(src, dst, dst_row, rows, columns);                                                   \
+        else if (rows >= 2 && rows <= 4 && dst_row == (ptrdiff_t)rows * (item))                              \
+            join_##item(src, src_row, dst, columns, rows);                                                   \
         else                                                                                                 \
-            turn(src, src_row, dst, dst_row, rows, columns, side, lo, hi);                                   \
+            return false;                                                                                    \
+        return true;                                                                                         \
     }
-TURN(0, 16, lv_lo_1, lv_hi_1)
-TURN(1, 8, lv_lo_2, lv_hi_2)
-TURN(2, 4, lv_lo_4, lv_hi_4)
-TURN(3, 2, lv_lo_8, lv_hi_8)
-TURN(4, 1, lv_lo_8, lv_hi_8)
+FEW_TURNED(1)
+FEW_TURNED(2)
+FEW_TURNED(4)
+FEW_TURNED(8)
+
+#define TURN(index, item, side, lo, hi)                                                                      \
+    static void turn_##item(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, size_t rows,   \
+                            size_t columns)                                                                  \
+    {                                                                                                        \
+        if (rows >= (side)*LV_PIECES && columns >= (side))                                                   \
+            turn(src, src_row, dst, dst_row, rows, columns, side, lo, hi);                                   \
+        else if (!few_turned_##item(src, src_row, dst, dst_row, rows, columns))                              \
+            LAYOUT_SMALLER[index](src, src_row, dst, dst_row, rows, columns);                                \
+    }
+TURN(0, 1, 16, lv_lo_1, lv_hi_1)
+TURN(1, 2, 8, lv_lo_2, lv_hi_2)
+TURN(2, 4, 4, lv_lo_4, lv_hi_4)
+TURN(3, 8, 2, lv_lo_8, lv_hi_8)
+
+static void turn_16(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, size_t rows,
+                    size_t columns)
+{
+    if (rows >= LV_PIECES)
+        turn(src, src_row, dst, dst_row, rows, columns, 1, lv_lo_8, lv_hi_8);
+    else
+        LAYOUT_SMALLER[4](src, src_row, dst, dst_row, rows, columns);
+}
+
+/* Each item twice. */
+static inline __attribute__((always_inline)) void twice(const char *src, char *dst, size_t bytes, lv_mix lo)
+{
+    const size_t step = 8 * LV_PIECES;
+    for (size_t i = 0; i < bytes; i += step) {
+        size_t at = i + step <= bytes ? i : bytes - step;
+        lv v = lv_halves(src + at);
+        lv_store(dst + 2 * at, lo(v, v));
+    }
+}
+
+#define TWICE(item)                                                                                          \
+    static void repeated_##item(const char *src, char *dst, size_t n, size_t times)                          \
+    {                                                                                                        \
+        if (times == 2 && n * (item) >= 8 * LV_PIECES)                                                       \
+            twice(src, dst, n *(item), lv_lo_##item);                                                        \
+        else                                                                                                 \
+            repeat_##item(src, dst, n, times);                                                               \
+    }
+TWICE(1)
+TWICE(2)
+TWICE(4)
+TWICE(8)
 
 extern const layout_turn LAYOUT_TABLE[LAYOUT_SIZES];
-const layout_turn LAYOUT_TABLE[LAYOUT_SIZES] = {turn_0, turn_1, turn_2, turn_3, turn_4};
+const layout_turn LAYOUT_TABLE[LAYOUT_SIZES] = {turn_1, turn_2, turn_4, turn_8, turn_16};
 
 void LAYOUT_INIT(layout_kernels *k)
 {
+    const layout_repeat repeats[LAYOUT_REPEATS] = {repeated_1, repeated_2, repeated_4, repeated_8};
     memcpy(k->turn, LAYOUT_TABLE, sizeof k->turn);
+    memcpy(k->repeat, repeats, sizeof k->repeat);
 }

@@ -135,8 +135,8 @@ void layout_box_plan(layout_box *b, size_t rank, const int64_t *dims, const int6
     b->bytes = b->planes * b->rows * line;
     if (b->way == LAYOUT_TURN) {
         b->turn = kernel_table_get()->layout.turn[b->size];
-        b->part_rows = share(b->rows, PART_TURN, &b->down);
-        b->part_columns = share(b->columns, PART_TURN, &b->across);
+        b->part_rows = share(b->rows, size_max(PART_TURN, PART_TURN * PART_TURN / b->columns), &b->down);
+        b->part_columns = share(b->columns, size_max(PART_TURN, PART_TURN * PART_TURN / b->rows), &b->across);
         return;
     }
     b->part_columns =

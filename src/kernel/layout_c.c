@@ -34,7 +34,26 @@ TURN(16)
 
 const layout_turn layout_turn_c[LAYOUT_SIZES] = {turn_1, turn_2, turn_4, turn_8, turn_16};
 
+static void repeat(const char *src, char *dst, size_t n, size_t times, size_t item)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < times; k++)
+            memcpy(dst + (i * times + k) * item, src + i * item, item);
+}
+
+#define REPEAT(item)                                                                                         \
+    static void repeat_##item(const char *src, char *dst, size_t n, size_t times)                            \
+    {                                                                                                        \
+        repeat(src, dst, n, times, item);                                                                    \
+    }
+REPEAT(1)
+REPEAT(2)
+REPEAT(4)
+REPEAT(8)
+
 void layout_init_c(layout_kernels *k)
 {
+    const layout_repeat repeats[LAYOUT_REPEATS] = {repeat_1, repeat_2, repeat_4, repeat_8};
     memcpy(k->turn, layout_turn_c, sizeof k->turn);
+    memcpy(k->repeat, repeats, sizeof k->repeat);
 }

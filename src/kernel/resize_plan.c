@@ -65,6 +65,13 @@ static bool make_pass(resize_pass *p, const resize_spec *s, const resize_axis *x
         resize_weigh(s, x, (int64_t)o, (int64_t)p->taps, p->index + o * p->taps, p->weight + o * p->taps);
         p->offset[o] = (size_t)p->index[o * p->taps] * p->inner * item;
     }
+    p->times = p->taps == 1 && p->out % p->in == 0 ? p->out / p->in : 0;
+    for (size_t o = 0; o < p->out && p->times; o++)
+        if ((size_t)p->index[o] != o / p->times)
+            p->times = 0;
+    unsigned size = layout_size(p->inner * item);
+    if (p->times && size < LAYOUT_REPEATS)
+        p->repeat = kernel_table_get()->layout.repeat[size];
     return p->inner > 1 || item != sizeof(float) || make_line(p);
 }
 
@@ -107,7 +114,7 @@ void resize_plan_free(resize_plan *p)
 /* ---- Running ----------------------------------------------------------------------------------------- */
 
 typedef struct resize_work {
-    const resize_kernels *kernels;
+    const kernel_table *kernels;
     const resize_pass *down, *across; /* either may be NULL */
     bool nearest;
     size_t item;
@@ -121,19 +128,22 @@ static void blend(const resize_work *w, const resize_pass *p, const float *src, 
     const float *rows[RESIZE_MAX_TAPS], *weight = p->weight + o * p->taps;
     for (size_t t = 0; t < p->taps; t++)
         rows[t] = src + (size_t)p->index[o * p->taps + t] * p->inner;
-    w->kernels->blend(dst, rows, weight, p->taps, p->inner);
+    w->kernels->resize.blend(dst, rows, weight, p->taps, p->inner);
 }
 
 /* One line of the pass `across`: dst [out, inner] of src [in, inner]. */
 static void run_line(const resize_work *w, char *dst, const char *src)
 {
     const resize_pass *p = w->across;
-    if (w->nearest && p->line.blocks)
-        w->kernels->pick(&p->line, (const float *)src, (float *)dst);
+    size_t run = p->inner * w->item;
+    if (p->repeat)
+        p->repeat(src, dst, p->in, p->times);
+    else if (w->nearest && p->line.blocks)
+        w->kernels->resize.pick(&p->line, (const float *)src, (float *)dst);
     else if (w->nearest)
-        gather_fetch(dst, src, p->offset, p->out, p->inner * w->item);
+        gather_fetch(dst, src, p->offset, p->out, run);
     else if (p->inner == 1)
-        w->kernels->across(&p->line, (const float *)src, (float *)dst);
+        w->kernels->resize.across(&p->line, (const float *)src, (float *)dst);
     else
         for (size_t o = 0; o < p->out; o++)
             blend(w, p, (const float *)src, o, (float *)dst + o * p->inner);
@@ -154,12 +164,18 @@ static void run_rows(void *context, size_t begin, size_t count, unsigned worker)
     const resize_pass *p = w->down, *a = w->across;
     size_t line = p->inner * w->item, lines = a ? p->inner / (a->in * a->inner) : 0;
     size_t made = a ? lines * a->out * a->inner * w->item : line;
-    for (size_t i = begin; i < begin + count; i++) {
-        size_t outer = i / p->out, o = i % p->out;
-        const char *from = w->src + outer * p->in * line;
-        char *to = w->dst + i * made, *row = a ? w->rows + worker * line : to;
+    bool simple = !a || a->repeat; /* as soon done again as copied */
+    size_t o = begin % p->out;
+    const char *from = w->src + begin / p->out * p->in * line;
+    char *to = w->dst + begin * made;
+    for (size_t i = 0; i < count; i++, o++, to += made) {
+        char *row = a ? w->rows + worker * line : to;
+        if (o == p->out) {
+            from += p->in * line;
+            o = 0;
+        }
         if (w->nearest) {
-            if (o > 0 && i > begin && p->offset[o] == p->offset[o - 1])
+            if (o > 0 && i > 0 && !simple && p->offset[o] == p->offset[o - 1])
                 memcpy(to, to - made, made);
             else if (a)
                 run_across(w, to, from + p->offset[o], lines);
@@ -201,7 +217,7 @@ size_t resize_scratch(const resize_plan *p, size_t threads)
 
 void resize_run(const resize_plan *p, char *dst, const char *src, char *scratch, sib_pool *pool)
 {
-    resize_work w = {.kernels = &kernel_table_get()->resize, .nearest = p->nearest, .item = p->item};
+    resize_work w = {.kernels = kernel_table_get(), .nearest = p->nearest, .item = p->item};
     char *halves[2] = {scratch, scratch + p->between * p->item};
     w.src = src;
     for (size_t i = 0; i + 2 < p->n; i++) {

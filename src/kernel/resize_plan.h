@@ -5,6 +5,7 @@
 
 #include "base/pool.h"
 #include "kernel/gather.h"
+#include "kernel/layout.h"
 #include "kernel/resize.h"
 #include "kernel/resize_table.h"
 
@@ -14,10 +15,12 @@
 /* One axis: source [outer, in, inner], result [outer, out, inner]. */
 typedef struct resize_pass {
     size_t outer, in, out, inner, taps;
-    int32_t *index;   /* (out, taps) */
-    float *weight;    /* (out, taps) */
-    resize_line line; /* where inner is 1 and items are floats */
-    size_t *offset;   /* (out) in bytes, where there is one tap */
+    int32_t *index;       /* (out, taps) */
+    float *weight;        /* (out, taps) */
+    resize_line line;     /* where inner is 1 and items are floats */
+    size_t times;         /* element o comes from o / times; 0 where it is not so simple */
+    layout_repeat repeat; /* does that where `times` is not 0 and items are simple; else NULL */
+    size_t *offset;       /* (out) in bytes, where there is one tap */
 } resize_pass;
 
 typedef struct resize_plan {

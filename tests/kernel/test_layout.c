@@ -60,6 +60,31 @@ static void test_turn(void **state)
     }
 }
 
+static void test_repeat(void **state)
+{
+    check_random r = {4};
+    (void)state;
+    for (int level = 0; level < CPU_LEVELS; level++) {
+        kernel_table t;
+        if (!cpu_level_runs((cpu_level)level))
+            continue;
+        kernel_table_init(&t, (cpu_level)level);
+        for (size_t size = 0; size < LAYOUT_REPEATS; size++)
+            for (size_t n = 0; n < 100; n++)
+                for (size_t times = 1; times < 6; times++) {
+                    size_t item = (size_t)1 << size, bytes = n * times * item;
+                    char *src = random_bytes(n * item, &r), *dst = random_bytes(bytes + 8, &r), kept[8];
+                    memcpy(kept, dst + bytes, 8);
+                    t.layout.repeat[size](src, dst, n, times);
+                    for (size_t i = 0; i < n * times; i++)
+                        assert_memory_equal(dst + i * item, src + i / times * item, item);
+                    assert_memory_equal(dst + bytes, kept, 8);
+                    free(src);
+                    free(dst);
+                }
+    }
+}
+
 /* ---- Boxes ------------------------------------------------------------------------------------------- */
 
 static void naive_box(size_t rank, const int64_t *dims, char *dst, const int64_t *to, const char *src,
@@ -183,7 +208,8 @@ static void time_all(void)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_turn), cmocka_unit_test(test_boxes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_turn), cmocka_unit_test(test_repeat),
+                                       cmocka_unit_test(test_boxes)};
     if (argc > 1 && strcmp(argv[1], "--time") == 0) {
         time_all();
         return 0;

@@ -11,6 +11,12 @@ static inline lv lv_rows(const char *p, ptrdiff_t apart)
     return vld1q_u8((const uint8_t *)p);
 }
 
+static inline lv lv_halves(const char *p)
+{
+    uint8x8_t v = vld1_u8((const uint8_t *)p);
+    return vcombine_u8(v, v);
+}
+
 static inline void lv_store(char *p, lv v)
 {
     vst1q_u8((uint8_t *)p, v);

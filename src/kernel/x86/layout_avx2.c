@@ -10,6 +10,11 @@ static inline lv lv_rows(const char *p, ptrdiff_t apart)
     return _mm256_inserti128_si256(low, _mm_loadu_si128((const __m128i *)(p + apart)), 1);
 }
 
+static inline lv lv_halves(const char *p)
+{
+    return _mm256_permute4x64_epi64(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)p)), 0x50);
+}
+
 static inline void lv_store(char *p, lv v)
 {
     _mm256_storeu_si256((__m256i *)p, v);

@@ -18,6 +18,13 @@ static inline lv lv_rows(const char *p, ptrdiff_t apart)
     return _mm512_mask_mov_epi64(v, 0xC0, piece(p + 3 * apart));
 }
 
+static inline lv lv_halves(const char *p)
+{
+    const __m512i order = _mm512_setr_epi64(0, 0, 1, 1, 2, 2, 3, 3);
+    __m256i v = _mm256_loadu_si256((const __m256i *)p);
+    return _mm512_permutexvar_epi64(order, _mm512_castsi256_si512(v));
+}
+
 static inline void lv_store(char *p, lv v)
 {
     _mm512_storeu_si512(p, v);
