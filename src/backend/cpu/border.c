@@ -1,0 +1,103 @@
+/* Pad whole in modes edge, reflect and wrap, where its pads are constant and none is negative. Mode constant is the
+   milli-op pad already. */
+#include "backend/cpu/layout.h"
+#include "kernel/layout_border.h"
+
+/* int64s of a constant input. */
+static bool numbers_of(const node_view *n, size_t i, size_t max, size_t *count, const int64_t **out)
+{
+    const sib_tensor *t = i < n->n_in ? cpu_constant(n->in[i]) : NULL;
+    if (!t || t->dtype != SIB_I64 || t->rank != 1 || !t->dense || t->count > max)
+        return false;
+    *count = (size_t)t->count;
+    *out = (const int64_t *)t->data;
+    return true;
+}
+
+static bool read_pads(const node_view *n, size_t rank, int64_t *before, int64_t *after)
+{
+    const int64_t *pads = NULL, *axes = NULL;
+    size_t n_pads = 0, count = rank;
+    if (n->node->version < 11)
+        pads = attr_ints(n->node, n->node->version < 2 ? "paddings" : "pads", &n_pads);
+    else if (!numbers_of(n, 1, 2 * SIB_MAX_RANK, &n_pads, &pads))
+        return false;
+    if (n->n_in > 3 && n->in[3] && !numbers_of(n, 3, rank, &count, &axes))
+        return false;
+    if (!pads || n_pads != 2 * count)
+        return false;
+    for (size_t i = 0; i < rank; i++)
+        before[i] = after[i] = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t at = axes ? axes[i] : (int64_t)i;
+        at += at < 0 ? (int64_t)rank : 0;
+        if (at < 0 || at >= (int64_t)rank || before[at] || after[at] || pads[i] < 0 || pads[count + i] < 0)
+            return false;
+        before[at] = pads[i];
+        after[at] = pads[count + i];
+    }
+    return true;
+}
+
+typedef struct pad_spec {
+    cpu_box a;
+    layout_beyond beyond;
+    int64_t before[SIB_MAX_RANK], after[SIB_MAX_RANK];
+} pad_spec;
+
+static bool read_node(const node_view *n, pad_spec *s)
+{
+    static const char *const words[] = {"edge", "reflect", "wrap"};
+    cpu_box out;
+    int beyond = -1;
+    for (int i = 0; i < 3; i++)
+        if (attr_is(n->node, "mode", "constant", words[i]))
+            beyond = i;
+    s->beyond = (layout_beyond)beyond;
+    if (beyond < 0 || (s->beyond == LAYOUT_WRAP && n->node->version < 19) ||
+        !cpu_box_of(n, n->in[0], &s->a) || !cpu_box_of(n, n->out[0], &out) || out.rank != s->a.rank ||
+        s->a.count == 0 || !read_pads(n, s->a.rank, s->before, s->after))
+        return false;
+    for (size_t i = 0; i < out.rank; i++)
+        if (out.dims[i] != s->before[i] + s->a.dims[i] + s->after[i])
+            return false;
+    return true;
+}
+
+static bool claims(const cpu_self *self, const node_view *n)
+{
+    pad_spec s;
+    (void)self;
+    return read_node(n, &s);
+}
+
+static void release(void *state)
+{
+    layout_border_free(state);
+    mem_free(state);
+}
+
+static sib_code prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+{
+    pad_spec s;
+    layout_border *b = mem_calloc(1, sizeof *b);
+    (void)self;
+    read_node(n, &s);
+    if (!b || !layout_border_plan(b, s.beyond, s.a.rank, s.a.dims, s.before, s.after, s.a.item)) {
+        if (b)
+            release(b);
+        return err_memory(err, sizeof *b, "the border of a Pad");
+    }
+    *state = b;
+    return SIB_OK;
+}
+
+static sib_code run(const cpu_call *c)
+{
+    sib_tensor *out = cpu_out(c, 0);
+    if (out)
+        layout_border_copy(c->state, out->data, cpu_in(c, 0)->data, c->self->pool);
+    return SIB_OK;
+}
+
+const cpu_kernel cpu_pad_whole = {.claims = claims, .prepare = prepare, .release = release, .run = run};
