@@ -51,7 +51,7 @@ static void simplify(conv2d_shape *s)
 /* ---- Bands ------------------------------------------------------------------------------------------- */
 
 /* Floats of the image that an item reads, and of the output that it writes, at most: both stay in the second cache. */
-#define IMAGE_FLOATS  (48 * 1024)
+#define IMAGE_FLOATS  (96 * 1024)
 #define OUTPUT_FLOATS (64 * 1024)
 /* Floats of the image that all panels take at once, from the first cache. */
 #define CHUNK_FLOATS (6 * 1024)
@@ -117,7 +117,7 @@ static void choose_bands(conv2d_plan *p, unsigned threads)
     size_t rows = a[1].out, columns = a[2].out;
     size_t most = size_max(1, OUTPUT_FLOATS / size_max(1, p->s.m * columns));
     rows = size_min(rows, most);
-    while (rows > 1 && p->s.c * channel_floats(p, rows, columns) > IMAGE_FLOATS)
+    while (rows > 1 && !p->plane_run && p->s.c * channel_floats(p, rows, columns) > IMAGE_FLOATS)
         rows = (rows + 1) / 2;
     if (a[1].out == 1) {
         while (columns > LEAST_COLUMNS &&
@@ -190,10 +190,28 @@ static sib_code place_taps(conv2d_plan *p, sib_error *err)
     return SIB_OK;
 }
 
+/* Finds the kernel of single planes for the shape, if there is one. */
+static void choose_plane(conv2d_plan *p)
+{
+    const conv2d_axis *a = p->s.axis, *h = &a[1], *w = &a[2];
+    if (p->s.c != 1 || p->s.m != 1 || !does_nothing(&a[0]) || a[0].in != 1 || h->dilation != 1 ||
+        w->dilation != 1 || h->kernel != w->kernel || h->stride != w->stride)
+        return;
+    for (size_t i = 0; i < p->kernels->n_planes; i++) {
+        const conv2d_plane_row *row = &p->kernels->planes[i];
+        if (row->size == h->kernel && row->stride == h->stride &&
+            row->largest == (p->s.kind == CONV2D_LARGEST))
+            p->plane_run = row->run;
+    }
+    p->plane = (conv2d_plane){{h->in, w->in}, {h->out, w->out}, {h->before, w->before}};
+}
+
 static void choose_layout(conv2d_plan *p)
 {
     const conv2d_axis *a = p->s.axis;
     p->flat = p->flat && p->rows > 1;
+    if (p->plane_run)
+        return;
     if (p->direct) {
         p->pitch = a[2].in;
         p->row_step = a[1].stride * a[2].in;
@@ -247,16 +265,17 @@ sib_code conv2d_plan_make(const kernel_table *kernels, const conv2d_shape *shape
     p->phases[0] = 1;
     for (int i = 1; i < CONV2D_AXES; i++)
         p->phases[i] = phases_of(&a[i]);
+    choose_plane(p);
     p->direct = is_direct(&p->s);
     p->flat = is_flat(p, p->direct ? a[2].in : reach(&a[2], a[2].out));
     choose_bands(p, threads);
     choose_chunk(p);
     choose_layout(p);
-    if (!p->direct && (!size_mul(p->s.c, p->channel_floats, &image) || image > INT32_MAX))
+    if (!p->direct && !p->plane_run && (!size_mul(p->s.c, p->channel_floats, &image) || image > INT32_MAX))
         return too_large(err);
     bool averages = p->s.kind == CONV2D_AVERAGE || p->s.kind == CONV2D_AVERAGE_PADDED;
     sib_code code = averages ? count_elements(p, err) : SIB_OK;
-    if (code == SIB_OK)
+    if (code == SIB_OK && !p->plane_run)
         code = place_taps(p, err);
     if (code != SIB_OK)
         conv2d_plan_free(p);

@@ -10,6 +10,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A plane and the windows over it, both ways. */
+typedef struct conv2d_plane {
+    size_t in[2], out[2], before[2];
+} conv2d_plane;
+
+/* Rows row0 .. row0 + rows - 1 of y: sums of x times w (size, size) beginning with `first`, x being 0 outside, or the
+   largest of x, NaN where one is. x: (in), y: (out), both whole planes. */
+typedef void (*conv2d_plane_run)(const conv2d_plane *g, const float *x, const float *w, float first, float *y,
+                                 size_t row0, size_t rows);
+
+typedef struct conv2d_plane_row {
+    size_t size, stride; /* of windows, both ways; no dilation */
+    bool largest;
+    conv2d_plane_run run;
+} conv2d_plane_row;
+
 typedef struct conv2d_kernels {
     size_t mr;    /* most rows of a panel of weights */
     size_t nr;    /* pixels that a panel of mr rows is multiplied with at once */
@@ -26,6 +42,9 @@ typedef struct conv2d_kernels {
     void (*total)(size_t n, size_t k, const float *x, const int32_t *offset, float *y);
     /* y[j] /= by[j] * factor for j < n */
     void (*divide)(const float *by, float factor, size_t n, float *y);
+
+    const conv2d_plane_row *planes; /* (n_planes) */
+    size_t n_planes;
 
     /* dst[i] = src[i * step] for i < n; step >= 1. Reads nothing of src beyond the last. */
     void (*every)(const float *src, size_t step, size_t n, float *dst);

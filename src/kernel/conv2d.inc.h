@@ -180,6 +180,8 @@ static void conv2d_divide(const float *by, float factor, size_t n, float *y)
         vf_store_n(y + i, vf_div(vf_load_n(y + i, n - i), vf_mul(vf_load_n(by + i, n - i), times)), n - i);
 }
 
+#include "kernel/conv2d_plane.inc.h"
+
 void CONV2D_INIT(conv2d_kernels *k)
 {
 #define TILE(m, nv) nv,
@@ -192,5 +194,7 @@ void CONV2D_INIT(conv2d_kernels *k)
     k->largest = conv2d_largest;
     k->total = conv2d_total;
     k->divide = conv2d_divide;
+    k->planes = plane_rows;
+    k->n_planes = sizeof plane_rows / sizeof *plane_rows;
     k->every = conv2d_every;
 }

@@ -8,7 +8,8 @@
    Work is cut into items: a batch, a group, a place along the first axis and a band of rows, or of columns of one row,
    of the last two. An item whose image must be padded or split for a stride is copied to scratch first, as phases:
    column i of phase f is column i * stride + f of the padded image, rows likewise. Then every tap of the kernel reads
-   consecutive floats for consecutive pixels. */
+   consecutive floats for consecutive pixels. Small windows of a fixed size over single planes, where an output channel
+   has one input channel, have kernels that need no copy. */
 #ifndef KERNEL_CONV2D_PLAN_H
 #define KERNEL_CONV2D_PLAN_H
 
@@ -53,6 +54,8 @@ typedef struct conv2d_plan {
     size_t m_blocks;              /* items that share a band: panels are cut in so many blocks */
     size_t items;
 
+    conv2d_plane_run plane_run; /* of single planes without a copy, or NULL */
+    conv2d_plane plane;
     size_t phases[CONV2D_AXES]; /* of rows and columns; slices of the first axis */
     size_t pitch;               /* floats from row to row of what is read */
     size_t phase_rows;

@@ -76,6 +76,8 @@ typedef struct product {
     const float *bias;  /* of the group, or NULL */
     float *y;           /* (m, out_plane): the first pixel of the item */
     float *tile;
+    const float *x; /* of the batch and group */
+    float *plane;   /* of y, likewise */
 } product;
 
 static void panel_of(const product *o, size_t panel, size_t n, const float *x, float *y, size_t ldy)
@@ -123,10 +125,23 @@ static void chunk_flat(const product *o, size_t begin, size_t n)
     }
 }
 
+/* Rows of a single plane. */
+static void run_plane(const product *o)
+{
+    static const float ones[5 * 5] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    const float *w = o->p->s.kind == CONV2D_PRODUCT ? o->w : ones;
+    o->p->plane_run(&o->p->plane, o->x, w, o->bias ? *o->bias : 0, o->plane, o->at->row0, o->at->rows);
+}
+
 static void multiply(const product *o)
 {
     const conv2d_plan *p = o->p;
     const conv2d_item *at = o->at;
+    if (p->plane_run) {
+        run_plane(o);
+        return;
+    }
     if (p->flat) {
         size_t all = (at->rows - 1) * p->row_step + at->columns;
         for (size_t begin = 0; begin < all; begin += size_min(p->chunk, all - begin))
@@ -202,13 +217,15 @@ static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch
     size_t group = at->batch * p->s.groups + at->group;
     size_t first = (at->place * a[1].out + at->row0) * a[2].out + at->column0; /* pixel of a channel of y */
     const float *x = c->x + group * p->s.c * p->in_plane;
-    product o = {c, p, at, scratch, c->w + at->group * p->s.m * p->k, NULL, NULL, scratch + p->image_floats};
+    product o = {.call = c, .p = p, .at = at, .image = scratch, .x = x, .tile = scratch + p->image_floats};
+    o.w = c->w + at->group * p->s.m * p->k;
+    o.plane = c->y + group * p->s.m * p->out_plane;
     if (c->bias)
         o.bias = c->bias + at->group * p->s.m;
-    o.y = c->y + group * p->s.m * p->out_plane + first;
+    o.y = o.plane + first;
     if (p->direct)
         o.image = x + (at->place * a[0].stride * a[1].in + at->row0 * a[1].stride) * a[2].in + at->column0;
-    else
+    else if (!p->plane_run)
         conv2d_fill(p, at, x, scratch);
     multiply(&o);
     if (p->counts[0])

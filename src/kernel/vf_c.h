@@ -21,6 +21,9 @@
        vf_any_less(a, b)                a < b in some lane
        vf_sum(v) vf_largest(v)          over the lanes, in an order of the level's own; no NaN in vf_largest
        vf_load_even(p)                  p[0], p[2] ... p[2 VF_LANES - 2], reading nothing beyond the last
+       vf_mask vf_lanes(begin, end)     the lanes i with begin <= i < end, which may be any numbers
+       vf_load_lanes(p, lanes, other)   p[i] in the lanes, else other; p[i] is not read there
+       vf_even(a, b)                    the lanes 0, 2, ... of a, then those of b
        vf_load_f16(p) vf_load_bf16(p) vf_store_f16(p, v) vf_store_bf16(p, v)      p: uint16_t
        vf_load_s8(p) vf_load_u8(p)      p: VF_LANES bytes
 
@@ -175,6 +178,24 @@ static inline float vf_largest(vf v)
 static inline vf vf_load_even(const float *p)
 {
     return *p;
+}
+
+typedef bool vf_mask;
+
+static inline vf_mask vf_lanes(ptrdiff_t begin, ptrdiff_t end)
+{
+    return begin <= 0 && end > 0;
+}
+
+static inline vf vf_load_lanes(const float *p, vf_mask lanes, vf other)
+{
+    return lanes ? *p : other;
+}
+
+static inline vf vf_even(vf a, vf b)
+{
+    (void)b;
+    return a;
 }
 
 static inline vf vf_load_s8(const int8_t *p)

@@ -185,6 +185,31 @@ static inline void vf_store_n(float *p, vf v, size_t n)
         p[i] = four[i];
 }
 
+typedef struct vf_mask {
+    int begin, end;
+} vf_mask;
+
+static inline vf_mask vf_lanes(ptrdiff_t begin, ptrdiff_t end)
+{
+    return (vf_mask){begin > 0 ? (int)(begin < 4 ? begin : 4) : 0, end < 4 ? (int)(end > 0 ? end : 0) : 4};
+}
+
+static inline vf vf_load_lanes(const float *p, vf_mask lanes, vf other)
+{
+    if (lanes.begin == 0 && lanes.end == 4)
+        return vld1q_f32(p);
+    float four[4];
+    vst1q_f32(four, other);
+    for (int i = lanes.begin; i < lanes.end; i++)
+        four[i] = p[i];
+    return vld1q_f32(four);
+}
+
+static inline vf vf_even(vf a, vf b)
+{
+    return vuzp1q_f32(a, b);
+}
+
 static inline vf vf_load_s8(const int8_t *p)
 {
     int32_t four[4] = {p[0], p[1], p[2], p[3]};

@@ -196,6 +196,32 @@ static inline void vf_store_n(float *p, vf v, size_t n)
     _mm256_maskstore_ps(p, vf_first(n), v);
 }
 
+static inline int vf_clamped(ptrdiff_t n)
+{
+    return n < 0 ? 0 : n > 8 ? 8 : (int)n;
+}
+
+typedef __m256i vf_mask;
+
+static inline vf_mask vf_lanes(ptrdiff_t begin, ptrdiff_t end)
+{
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i below = _mm256_cmpgt_epi32(_mm256_set1_epi32(vf_clamped(end)), lanes);
+    __m256i early = _mm256_cmpgt_epi32(_mm256_set1_epi32(vf_clamped(begin)), lanes);
+    return _mm256_andnot_si256(early, below);
+}
+
+static inline vf vf_load_lanes(const float *p, vf_mask lanes, vf other)
+{
+    return _mm256_blendv_ps(other, _mm256_maskload_ps(p, lanes), _mm256_castsi256_ps(lanes));
+}
+
+static inline vf vf_even(vf a, vf b)
+{
+    vf mixed = _mm256_shuffle_ps(a, b, _MM_SHUFFLE(2, 0, 2, 0)); /* 0 2 8 10 | 4 6 12 14 */
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), _MM_SHUFFLE(3, 1, 2, 0)));
+}
+
 static inline vf vf_load_s8(const int8_t *p)
 {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));

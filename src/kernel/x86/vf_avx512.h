@@ -185,6 +185,30 @@ static inline void vf_store_n(float *p, vf v, size_t n)
     _mm512_mask_storeu_ps(p, vf_first(n), v);
 }
 
+/* Bits 0 .. n - 1, for any n. */
+static inline uint32_t vf_bits_below(ptrdiff_t n)
+{
+    return n <= 0 ? 0 : n >= 16 ? 0xFFFF : (1u << n) - 1;
+}
+
+typedef __mmask16 vf_mask;
+
+static inline vf_mask vf_lanes(ptrdiff_t begin, ptrdiff_t end)
+{
+    return (__mmask16)(vf_bits_below(end) & ~vf_bits_below(begin));
+}
+
+static inline vf vf_load_lanes(const float *p, vf_mask lanes, vf other)
+{
+    return _mm512_mask_loadu_ps(other, lanes, p);
+}
+
+static inline vf vf_even(vf a, vf b)
+{
+    const __m512i order = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    return _mm512_permutex2var_ps(a, order, b);
+}
+
 static inline vf vf_load_s8(const int8_t *p)
 {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
