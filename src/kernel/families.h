@@ -8,6 +8,7 @@
 #include "kernel/gemm.h"
 #include "kernel/layout.h"
 #include "kernel/recurrent.h"
+#include "kernel/quantize.h"
 #include "kernel/resize.h"
 #include "kernel/rows.h"
 

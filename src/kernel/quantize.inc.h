@@ -1,0 +1,129 @@
+/* The kernels of quantizing, one shape for every instruction set. The file that includes this one has included the
+   level's vector header, whose words vf_c.h explains, and defined QUANTIZE_INIT, the function that fills the table.
+
+   Floats go through a short piece on the stack; what turns them into integers is a plain loop that compilers make vector
+   code of. */
+#include "base/error.h" /* refuses -ffast-math */
+#include "base/size.h"
+#include "kernel/kernel.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define PIECE  256
+
+/* whole[i] = round(x[i] / scale) + zero within low .. high; n <= PIECE, both with room for whole vectors. */
+INLINE void round_piece(const float *x, size_t n, quantize_by by, float low, float high, float *whole)
+{
+    vf least = vf_set1(low), most = vf_set1(high), none = vf_zero();
+    vf scale = vf_set1(by.scale[0]), zero = vf_set1(by.zero[0]);
+    for (size_t i = 0; i < n; i += VF_LANES) {
+        size_t left = n - i;
+        vf v = left < VF_LANES ? vf_load_n(x + i, left) : vf_load(x + i);
+        if (by.step) {
+            scale = left < VF_LANES ? vf_load_n(by.scale + i, left) : vf_load(by.scale + i);
+            zero = left < VF_LANES ? vf_load_n(by.zero + i, left) : vf_load(by.zero + i);
+        }
+        v = vf_add(vf_round(vf_div(v, scale)), zero);
+        vf_store(whole + i, vf_select_nan(v, none, vf_min(most, vf_max(least, v))));
+    }
+}
+
+/* x[i] = (whole[i] - zero) * scale */
+INLINE void spread_piece(const float *whole, size_t n, quantize_by by, float *x)
+{
+    vf scale = vf_set1(by.scale[0]), zero = vf_set1(by.zero[0]);
+    for (size_t i = 0; i < n; i += VF_LANES) {
+        size_t left = n - i;
+        if (by.step) {
+            scale = left < VF_LANES ? vf_load_n(by.scale + i, left) : vf_load(by.scale + i);
+            zero = left < VF_LANES ? vf_load_n(by.zero + i, left) : vf_load(by.zero + i);
+        }
+        vf v = vf_mul(vf_sub(vf_load(whole + i), zero), scale);
+        if (left < VF_LANES)
+            vf_store_n(x + i, v, left);
+        else
+            vf_store(x + i, v);
+    }
+}
+
+INLINE quantize_by further(quantize_by by, size_t n)
+{
+    return (quantize_by){by.scale + n * by.step, by.zero + n * by.step, by.step};
+}
+
+/* clang-format off */
+#define QUANTIZED(name, type, low, high)                                                                     \
+    static void to_##name(const float *x, size_t n, quantize_by by, void *q)                                 \
+    {                                                                                                        \
+        float whole[PIECE];                                                                                  \
+        type *out = q;                                                                                       \
+        for (size_t part; n; n -= part, x += part, out += part, by = further(by, part)) {                    \
+            part = size_min(n, PIECE);                                                                       \
+            if (by.step)                                                                                     \
+                round_piece(x, part, by, low, high, whole);                                                  \
+            else                                                                                             \
+                round_piece(x, part, (quantize_by){by.scale, by.zero, 0}, low, high, whole);                 \
+            for (size_t i = 0; i < part; i++)                                                                \
+                out[i] = (type)(int32_t)whole[i];                                                            \
+        }                                                                                                    \
+    }                                                                                                        \
+    static void from_##name(const void *q, size_t n, quantize_by by, float *x)                               \
+    {                                                                                                        \
+        float whole[PIECE];                                                                                  \
+        const type *in = q;                                                                                  \
+        for (size_t part; n; n -= part, x += part, in += part, by = further(by, part)) {                     \
+            part = size_min(n, PIECE);                                                                       \
+            for (size_t i = 0; i < part; i++)                                                                \
+                whole[i] = (float)in[i];                                                                     \
+            if (by.step)                                                                                     \
+                spread_piece(whole, part, by, x);                                                            \
+            else                                                                                             \
+                spread_piece(whole, part, (quantize_by){by.scale, by.zero, 0}, x);                           \
+        }                                                                                                    \
+    }
+/* clang-format on */
+
+QUANTIZED(u8, uint8_t, 0.0f, 255.0f)
+QUANTIZED(i8, int8_t, -128.0f, 127.0f)
+QUANTIZED(u16, uint16_t, 0.0f, 65535.0f)
+QUANTIZED(i16, int16_t, -32768.0f, 32767.0f)
+
+#define CHAINS 4
+
+static void quantize_range(const float *x, size_t n, float *low, float *high)
+{
+    vf least[CHAINS], most[CHAINS], nan = vf_zero();
+    for (int c = 0; c < CHAINS; c++)
+        least[c] = most[c] = vf_zero();
+    for (; n >= CHAINS * VF_LANES; n -= CHAINS * VF_LANES, x += CHAINS * VF_LANES)
+        _Pragma("GCC unroll 4") for (int c = 0; c < CHAINS; c++)
+        {
+            vf v = vf_load(x + c * VF_LANES);
+            nan = vf_select_nan(v, v, nan);
+            least[c] = vf_min(v, least[c]);
+            most[c] = vf_max(v, most[c]);
+        }
+    for (; n; n -= size_min(n, VF_LANES), x += VF_LANES) {
+        vf v = n < VF_LANES ? vf_load_n(x, n) : vf_load(x);
+        nan = vf_select_nan(v, v, nan);
+        least[0] = vf_min(v, least[0]);
+        most[0] = vf_max(v, most[0]);
+        if (n < VF_LANES)
+            break;
+    }
+    for (int c = 1; c < CHAINS; c++) {
+        least[0] = vf_min(least[c], least[0]);
+        most[0] = vf_max(most[c], most[0]);
+    }
+    float none = vf_sum(nan);
+    *low = none != none ? none : 0.0f - vf_largest(vf_sub(vf_zero(), least[0]));
+    *high = none != none ? none : vf_largest(most[0]);
+}
+
+void QUANTIZE_INIT(quantize_kernels *k)
+{
+    *k = (quantize_kernels){
+        .to = {[SIB_U8] = to_u8, [SIB_I8] = to_i8, [SIB_U16] = to_u16, [SIB_I16] = to_i16},
+        .from = {[SIB_U8] = from_u8, [SIB_I8] = from_i8, [SIB_U16] = from_u16, [SIB_I16] = from_i16},
+        .range = quantize_range,
+    };
+}
