@@ -7,8 +7,8 @@
 #include "kernel/conv2d.h"
 #include "kernel/gemm.h"
 #include "kernel/layout.h"
-#include "kernel/recurrent.h"
 #include "kernel/quantize.h"
+#include "kernel/recurrent.h"
 #include "kernel/resize.h"
 #include "kernel/rows.h"
 
