@@ -251,27 +251,14 @@ static void use_weights(recurrent_call *calls, size_t directions, const packing 
     }
 }
 
-static sib_code make(const packing *k, size_t each, void (*pack)(const packing *k, float *to), void **out,
-                     size_t *bytes, sib_error *err)
+static void fill_w(void *context, void *out)
 {
-    *bytes = k->s->directions * each * sizeof(float);
-    *out = mem_alloc(k->s->directions * each, sizeof(float));
-    if (!*out)
-        return err_memory(err, *bytes, "weights");
-    pack(k, *out);
-    return SIB_OK;
+    pack_w(context, out);
 }
 
-static sib_code make_w(void *context, void **out, size_t *bytes, sib_error *err)
+static void fill_r(void *context, void *out)
 {
-    const packing *k = context;
-    return make(k, k->z.w, pack_w, out, bytes, err);
-}
-
-static sib_code make_r(void *context, void **out, size_t *bytes, sib_error *err)
-{
-    const packing *k = context;
-    return make(k, k->z.r, pack_r, out, bytes, err);
+    pack_r(context, out);
 }
 
 /* ---- Once a plan ------------------------------------------------------------------------------------------- */
@@ -297,19 +284,22 @@ static sib_code pack_constants(const cpu_self *self, const node_view *n, recurre
 {
     char how[40];
     const void *w, *r;
-    size_t bytes;
     recurrent_kind kind = s->calls[0].kind;
+    size_t each = s->directions * sizeof(float), small = each * small_size(&k->z);
     snprintf(how, sizeof how, "recurrent w %d", (int)kind);
-    sib_code code = cpu_pack(self, n->in[IN_W], how, make_w, k, &w, &s->owned[0], err);
+    sib_code code = cpu_pack_filled(self, n->in[IN_W], how, each * k->z.w, fill_w, k, &w, &s->owned[0], err);
     if (code != SIB_OK)
         return code;
     snprintf(how, sizeof how, "recurrent r %d %d", (int)kind, s->calls[0].cell.r_hidden != NULL);
-    code = cpu_pack(self, n->in[IN_R], how, make_r, k, &r, &s->owned[1], err);
-    if (code == SIB_OK)
-        code = make(k, small_size(&k->z), pack_small, &s->owned[2], &bytes, err);
-    if (code == SIB_OK)
-        use_weights(s->calls, s->directions, k, w, r, s->owned[2]);
-    return code;
+    code = cpu_pack_filled(self, n->in[IN_R], how, each * k->z.r, fill_r, k, &r, &s->owned[1], err);
+    if (code != SIB_OK)
+        return code;
+    s->owned[2] = mem_alloc(small, 1);
+    if (!s->owned[2])
+        return err_memory(err, small, "biases");
+    pack_small(k, s->owned[2]);
+    use_weights(s->calls, s->directions, k, w, r, s->owned[2]);
+    return SIB_OK;
 }
 
 static sib_code prepare(const cpu_self *self, const node_view *n, recurrent_kind kind, void **state,
@@ -432,6 +422,13 @@ static sib_code run(const cpu_call *c)
     return SIB_OK;
 }
 
+/* Weights that are packed are not looked at again. */
+static bool reads(const void *state, size_t i)
+{
+    const recurrent_state *s = state;
+    return !s->ready || (i != IN_W && i != IN_R && i != IN_B && i != IN_P);
+}
+
 /* ---- The three operators --------------------------------------------------------------------------------------- */
 
 static bool claims(const node_view *n, recurrent_kind kind)
@@ -473,6 +470,9 @@ static sib_code prepare_rnn(const cpu_self *self, const node_view *n, void **sta
     return prepare(self, n, RECURRENT_RNN, state, err);
 }
 
-const cpu_kernel cpu_lstm = {.claims = claims_lstm, .prepare = prepare_lstm, .release = release, .run = run};
-const cpu_kernel cpu_gru = {.claims = claims_gru, .prepare = prepare_gru, .release = release, .run = run};
-const cpu_kernel cpu_rnn = {.claims = claims_rnn, .prepare = prepare_rnn, .release = release, .run = run};
+const cpu_kernel cpu_lstm = {
+    .claims = claims_lstm, .prepare = prepare_lstm, .release = release, .run = run, .reads = reads};
+const cpu_kernel cpu_gru = {
+    .claims = claims_gru, .prepare = prepare_gru, .release = release, .run = run, .reads = reads};
+const cpu_kernel cpu_rnn = {
+    .claims = claims_rnn, .prepare = prepare_rnn, .release = release, .run = run, .reads = reads};
