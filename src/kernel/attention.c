@@ -6,11 +6,15 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #define KEYS ATTENTION_KEYS
 
 /* Panels that a piece of work takes where that leaves work for all threads: a head is packed anew for each piece. */
 #define PANELS_A_PIECE 8
+
+/* Up to so many queries of a key head meet keys and values where they stand. */
+#define FEW 12
 
 typedef struct job {
     const attention_call *c;
@@ -113,24 +117,44 @@ static float near_zero(int64_t x)
     return (float)(x < -KEYS ? -KEYS : x > 2 * KEYS ? 2 * KEYS : x);
 }
 
+/* What stands in the way of the query `row`, which reaches keys low to high, in the block from `key` on. */
+static void set_lane(const head *w, attention_mask *m, size_t lane, size_t row, int64_t low, int64_t high,
+                     size_t key)
+{
+    const attention_call *c = w->o->c;
+    m->first[lane] = near_zero(low - (int64_t)key);
+    m->last[lane] = near_zero(high - (int64_t)key);
+    m->bias[lane] = NULL;
+    if (c->bias.at)
+        m->bias[lane] = row_at(&c->bias, w->b, head_of(w, row), row % c->queries) + key * c->bias_step;
+}
+
+static void set_all(const head *w, attention_mask *m)
+{
+    const attention_call *c = w->o->c;
+    m->hidden = c->hidden;
+    m->softcap = c->softcap;
+    m->bias_step = c->bias_step;
+    m->bias_shared = !c->bias.head && !c->bias.row;
+}
+
 /* Sets the mask for the block of n keys from `key` on; false where it hides and adds nothing. */
 static bool set_mask(const head *w, panel *p, size_t key, size_t n)
 {
     const attention_call *c = w->o->c;
     attention_mask *m = &p->mask;
     int64_t begin = (int64_t)key, last = (int64_t)(key + n) - 1;
-    *m = (attention_mask){.hidden = c->hidden, .softcap = c->softcap, .bias_step = c->bias_step};
+    m->limited = false;
     for (size_t i = 0; i < p->n; i++)
         m->limited |= p->low[i] > begin || p->high[i] < last;
+    if (!m->limited && !c->bias.at && c->softcap == 0.0f)
+        return false;
+    set_all(w, m);
     for (size_t i = 0; i < p->vectors * w->o->k->lanes; i++) {
-        size_t at = size_min(i, p->n - 1), row = p->first + at;
-        m->first[i] = near_zero(p->low[at] - begin);
-        m->last[i] = near_zero(p->high[at] - begin);
-        if (c->bias.at)
-            m->bias[i] = row_at(&c->bias, w->b, head_of(w, row), row % c->queries) + key * c->bias_step;
+        size_t at = size_min(i, p->n - 1);
+        set_lane(w, m, i, p->first + at, p->low[at], p->high[at], key);
     }
-    m->bias_shared = !c->bias.head && !c->bias.row;
-    return m->limited || c->bias.at || c->softcap != 0.0f;
+    return true;
 }
 
 static void walk(const head *w, panel *p, size_t begin, size_t end)
@@ -187,6 +211,65 @@ static void finish_panel(const head *w, panel *p)
                 rows[i][at] = 0.0f;
 }
 
+/* ---- Few queries ------------------------------------------------------------------------------------------- */
+
+typedef struct few {
+    float largest[FEW], sum[FEW];
+    attention_mask mask;
+} few;
+
+/* All rows of a key head, block by block, so that keys and values come from memory once. */
+static void walk_few(const head *w, few *f)
+{
+    const attention_call *c = w->o->c;
+    size_t rows = w->o->rows;
+    attention_row r = {.k_row = c->k.row, .v_row = c->v.row, .d = c->d, .dv = c->dv};
+    set_all(w, &f->mask);
+    for (size_t j = 0; j < w->keys && !cancel_is_set(w->o->cancel); j += KEYS) {
+        int64_t last;
+        r.n = size_min(KEYS, w->keys - j);
+        r.k = row_at(&c->k, w->b, w->h, j);
+        r.v = row_at(&c->v, w->b, w->h, j);
+        last = (int64_t)(j + r.n) - 1;
+        for (size_t i = 0; i < rows; i++) {
+            int64_t place = place_of(w, i), low = place - c->left, high = place + c->right;
+            f->mask.limited = low > (int64_t)j || high < last;
+            r.mask = f->mask.limited || c->bias.at || c->softcap != 0.0f ? &f->mask : NULL;
+            if (r.mask)
+                set_lane(w, &f->mask, 0, i, low, high, j);
+            r.q = w->q + i * c->d;
+            r.y = w->y + i * c->dv;
+            r.largest = &f->largest[i];
+            r.sum = &f->sum[i];
+            w->o->k->row(&r);
+        }
+    }
+}
+
+static void run_few(const head *w)
+{
+    const attention_call *c = w->o->c;
+    few f;
+    for (size_t i = 0; i < w->o->rows; i++) {
+        const float *q = row_at(&c->q, w->b, head_of(w, i), i % c->queries);
+        for (size_t p = 0; p < c->d; p++)
+            w->q[i * c->d + p] = q[p] * c->scale;
+        memset(w->y + i * c->dv, 0, c->dv * sizeof(float));
+        f.largest[i] = -FLT_MAX;
+        f.sum[i] = 0.0f;
+    }
+    walk_few(w, &f);
+    for (size_t i = 0; i < w->o->rows; i++) {
+        float *y = c->y + w->b * c->y_batch + head_of(w, i) * c->y_head + i % c->queries * c->y_row;
+        float by = 1.0f / f.sum[i];
+        bool empty = c->empty_is_zero && !(f.sum[i] > 0.0f) && !any_open(w, i);
+        for (size_t p = 0; p < c->dv; p++)
+            y[p] = empty ? 0.0f : w->y[i * c->dv + p] * by;
+    }
+}
+
+/* ---- Many queries ------------------------------------------------------------------------------------------ */
+
 /* Keys out of reach are left out where they would come out with a weight of 0: they and their values are finite, and
    each query has a score that is not as low as what hides. */
 static void run_panel(const head *w, panel *p)
@@ -219,9 +302,9 @@ static size_t take(float **at, size_t n)
 /* Lays the buffers of a head out from `at` on, where that is not NULL; returns how many floats they take. */
 static size_t lay_out(const attention_call *c, const attention_kernels *k, head *w, float *at)
 {
-    size_t rows = up_to(c->keys, KEYS), wide = up_to(c->dv, k->mr), all = 0;
+    size_t rows = up_to(c->keys, KEYS), wide = up_to(c->dv, k->mr), lanes = size_max(k->nr, FEW), all = 0;
     float **parts[] = {&w->k, &w->v, &w->s, &w->q, &w->y};
-    size_t sizes[] = {rows * c->d, rows * wide, KEYS * k->nr, c->d * k->nr, wide * k->nr};
+    size_t sizes[] = {rows * c->d, rows * wide, KEYS * k->nr, c->d * lanes, wide * lanes};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         *parts[i] = at;
         all += take(&at, sizes[i]);
@@ -249,6 +332,10 @@ static void run_piece(const job *o, size_t index, unsigned worker)
     if (c->lengths)
         w.keys = c->lengths[w.b] < 0 ? 0 : size_min(c->keys, (size_t)c->lengths[w.b]);
     lay_out(c, o->k, &w, o->scratch + worker * o->each);
+    if (o->rows <= FEW) {
+        run_few(&w);
+        return;
+    }
     pack_head(&w);
     for (; first < end && !cancel_is_set(o->cancel); first += o->k->nr) {
         p.first = first;

@@ -27,6 +27,16 @@ typedef struct attention_mask {
     float softcap; /* scores become cap tanh(score / cap) before all else; 0: they do not */
 } attention_mask;
 
+/* One query and n <= ATTENTION_KEYS keys. */
+typedef struct attention_row {
+    const float *q;     /* (d), scaled */
+    const float *k, *v; /* (n, d) and (n, dv), rows k_row and v_row apart */
+    size_t k_row, v_row, n, d, dv;
+    const attention_mask *mask; /* of lane 0; NULL: none */
+    float *largest, *sum;       /* of the keys so far */
+    float *y;                   /* (dv): the sum of exponentials times v of the keys so far */
+} attention_row;
+
 /* `vectors` is how many vectors of a panel hold queries: the others are not touched. Panels: rows nr apart. */
 typedef struct attention_kernels {
     size_t mr, nr, lanes; /* rows of a strip, queries of a panel, queries of a vector */
@@ -56,6 +66,9 @@ typedef struct attention_kernels {
                   float *y);
     /* rows[i][c] = y[c * nr + i] / sum[i] for i < n, c < d. */
     void (*give)(const float *y, const float *sum, size_t n, size_t d, float *const *rows);
+
+    /* One query meets a block of keys where they stand: for the few queries for which packing is not worth it. */
+    void (*row)(const attention_row *r);
 } attention_kernels;
 
 /* ---- The driver -------------------------------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #define MR ATTENTION_MR
 #define NV ATTENTION_NV
@@ -55,10 +56,51 @@ static bool all_finite(const float *x, size_t stride, size_t n, size_t d)
     return rest + vf_sum(sum) == 0.0f;
 }
 
+/* dst[p * step + i] = x[i * stride + p] for i < VF_LANES, p < d, times scale. */
+INLINE void turn_rows(const float *const *rows, size_t d, float scale, float *dst, size_t step)
+{
+    size_t p = 0;
+    vf by = vf_set1(scale);
+    for (; p + VF_LANES <= d; p += VF_LANES) {
+        vf v[VF_LANES];
+        UNROLL for (int i = 0; i < VF_LANES; i++) v[i] = vf_mul(vf_load(rows[i] + p), by);
+        vf_turn(v);
+        UNROLL for (int i = 0; i < VF_LANES; i++) vf_store(dst + (p + (size_t)i) * step, v[i]);
+    }
+    for (; p < d; p++)
+        for (size_t i = 0; i < VF_LANES; i++)
+            dst[p * step + i] = rows[i][p] * scale;
+}
+
+/* VF_LANES keys as strips of MR. */
+INLINE void turn_keys(const float *k, size_t stride, size_t d, float *dst)
+{
+    size_t p = 0;
+    for (; p + VF_LANES <= d; p += VF_LANES) {
+        float each[VF_LANES];
+        vf v[VF_LANES];
+        UNROLL for (int i = 0; i < VF_LANES; i++) v[i] = vf_load(k + (size_t)i * stride + p);
+        vf_turn(v);
+        UNROLL for (int i = 0; i < VF_LANES; i++)
+        {
+            vf_store(each, v[i]);
+            for (size_t strip = 0; strip < VF_LANES; strip += MR)
+                memcpy(dst + strip * d + (p + (size_t)i) * MR, each + strip, MR * sizeof *dst);
+        }
+    }
+    for (; p < d; p++)
+        for (size_t i = 0; i < VF_LANES; i++)
+            dst[i / MR * MR * d + p * MR + i % MR] = k[i * stride + p];
+}
+
+/* As many keys at once as a vector has lanes, where they are whole strips. */
 static bool vector_pack_keys(const float *k, size_t stride, size_t n, size_t d, float *dst)
 {
     const float *begin = k;
     size_t left = n;
+    for (; VF_LANES % MR == 0 && left >= VF_LANES;
+         left -= VF_LANES, k += VF_LANES * stride, dst += VF_LANES * d)
+        turn_keys(k, stride, d, dst);
     for (; left >= MR; left -= MR, k += MR * stride)
         for (size_t p = 0; p < d; p++, dst += MR)
             UNROLL for (size_t i = 0; i < MR; i++) dst[i] = k[i * stride + p];
@@ -84,12 +126,12 @@ static bool vector_pack_values(const float *v, size_t stride, size_t n, size_t d
 
 static void vector_pack_queries(const float *const *rows, size_t n, size_t d, float scale, float *dst)
 {
-    for (size_t i = 0; i < n; i++)
+    size_t i = 0;
+    for (; i + VF_LANES <= n; i += VF_LANES)
+        turn_rows(rows + i, d, scale, dst + i, NR);
+    for (; i < n || i % VF_LANES; i++)
         for (size_t p = 0; p < d; p++)
-            dst[p * NR + i] = scale * rows[i][p];
-    for (size_t i = n; i % VF_LANES; i++)
-        for (size_t p = 0; p < d; p++)
-            dst[p * NR + i] = 0.0f;
+            dst[p * NR + i] = i < n ? scale * rows[i][p] : 0.0f;
 }
 
 /* ---- Products -------------------------------------------------------------------------------------------- */
@@ -246,10 +288,135 @@ static void vector_mask(float *s, size_t n, size_t vectors, const attention_mask
 
 static void vector_give(const float *y, const float *sum, size_t n, size_t d, float *const *rows)
 {
-    for (size_t i = 0; i < n; i++) {
-        float by = 1.0f / sum[i];
+    size_t i = 0;
+    for (; i + VF_LANES <= n; i += VF_LANES) {
+        vf by = vf_div(vf_set1(1.0f), vf_load(sum + i));
+        size_t c = 0;
+        for (; c + VF_LANES <= d; c += VF_LANES) {
+            vf v[VF_LANES];
+            UNROLL for (int j = 0; j < VF_LANES; j++) v[j] =
+                vf_mul(vf_load(y + (c + (size_t)j) * NR + i), by);
+            vf_turn(v);
+            UNROLL for (int j = 0; j < VF_LANES; j++) vf_store(rows[i + (size_t)j] + c, v[j]);
+        }
+        for (; c < d; c++)
+            for (size_t j = 0; j < VF_LANES; j++)
+                rows[i + j][c] = y[c * NR + i + j] * (1.0f / sum[i + j]);
+    }
+    for (; i < n; i++)
         for (size_t c = 0; c < d; c++)
-            rows[i][c] = y[c * NR + i] * by;
+            rows[i][c] = y[c * NR + i] * (1.0f / sum[i]);
+}
+
+/* ---- One query --------------------------------------------------------------------------------------------- */
+
+/* Products of q with VF_LANES keys; those from n on are the last one again. */
+INLINE vf dots(const float *q, const float *k, size_t stride, size_t n, size_t d)
+{
+    const float *rows[VF_LANES];
+    vf sum[VF_LANES];
+    UNROLL for (size_t i = 0; i < VF_LANES; i++)
+    {
+        rows[i] = k + (i < n ? i : n - 1) * stride;
+        sum[i] = vf_zero();
+    }
+    size_t p = 0;
+    for (; p + VF_LANES <= d; p += VF_LANES) {
+        vf left = vf_load(q + p);
+        UNROLL for (int i = 0; i < VF_LANES; i++) sum[i] = vf_fma(left, vf_load(rows[i] + p), sum[i]);
+    }
+    if (p < d) {
+        vf left = vf_load_n(q + p, d - p);
+        UNROLL for (int i = 0; i < VF_LANES; i++) sum[i] =
+            vf_fma(left, vf_load_n(rows[i] + p, d - p), sum[i]);
+    }
+    vf_turn(sum);
+    UNROLL for (int half = VF_LANES / 2; half > 0; half /= 2) UNROLL for (int i = 0; i < half; i++) sum[i] =
+        vf_add(sum[i], sum[i + half]);
+    return sum[0];
+}
+
+/* Scores of VF_LANES keys from `key` on with what the mask of lane 0 says; those from n on are hidden. */
+INLINE vf masked(const attention_mask *m, vf x, size_t key, size_t n)
+{
+    vf hidden = vf_set1(m->hidden);
+    float at[VF_LANES];
+    if (m->softcap != 0.0f)
+        x = vf_mul(vf_set1(m->softcap), vf_tanh(vf_div(x, vf_set1(m->softcap))));
+    if (m->bias[0])
+        x = vf_add(x, m->bias_step ? vf_load_n(m->bias[0] + key, n < VF_LANES ? n : VF_LANES)
+                                   : vf_set1(m->bias[0][0]));
+    if (m->limited) {
+        UNROLL for (int i = 0; i < VF_LANES; i++) at[i] = (float)(int)(key + (size_t)i);
+        vf place = vf_load(at), shut = vf_max(hidden, vf_add(x, hidden));
+        x = vf_select_less(place, vf_set1(m->first[0]), shut,
+                           vf_select_less(vf_set1(m->last[0]), place, shut, x));
+    }
+    return x;
+}
+
+/* y[c] = y[c] factor + sum over j < n of e[j] v[j][c] for nv vectors of columns; two sums each. */
+INLINE void add_values(const float *v, size_t stride, const float *e, size_t n, int nv, float factor,
+                       float *y)
+{
+    vf sum[2][4];
+    UNROLL for (int c = 0; c < nv; c++)
+    {
+        sum[0][c] = vf_mul(vf_load(y + c * VF_LANES), vf_set1(factor));
+        sum[1][c] = vf_zero();
+    }
+    size_t j = 0;
+    for (; j + 2 <= n; j += 2, v += 2 * stride)
+        UNROLL for (int i = 0; i < 2; i++)
+        {
+            vf left = vf_set1(e[j + (size_t)i]);
+            UNROLL for (int c = 0; c < nv; c++) sum[i][c] =
+                vf_fma(left, vf_load(v + (size_t)i * stride + c * VF_LANES), sum[i][c]);
+        }
+    if (j < n)
+        UNROLL for (int c = 0; c < nv; c++) sum[0][c] =
+            vf_fma(vf_set1(e[j]), vf_load(v + c * VF_LANES), sum[0][c]);
+    UNROLL for (int c = 0; c < nv; c++) vf_store(y + c * VF_LANES, vf_add(sum[0][c], sum[1][c]));
+}
+
+static void vector_row(const attention_row *r)
+{
+    float e[ATTENTION_KEYS + VF_LANES];
+    vf most = vf_set1(*r->largest), total = vf_zero();
+    for (size_t j = 0; j < r->n; j += VF_LANES) {
+        size_t n = r->n - j;
+        vf x = dots(r->q, r->k + j * r->k_row, r->k_row, n, r->d);
+        if (r->mask)
+            x = masked(r->mask, x, j, n);
+        vf_store(e + j, x);
+        for (size_t i = n; i < VF_LANES; i++) /* beyond the last */
+            e[j + i] = -INFINITY;
+        most = vf_max(most, vf_load(e + j));
+    }
+    float before = *r->largest, largest = before;
+    vf_store(e + ATTENTION_KEYS, most);
+    for (size_t i = 0; i < VF_LANES; i++)
+        largest = e[ATTENTION_KEYS + i] > largest ? e[ATTENTION_KEYS + i] : largest;
+    most = vf_set1(largest);
+    for (size_t j = 0; j < r->n; j += VF_LANES) {
+        vf x = exp_below(vf_load(e + j), most);
+        vf_store(e + j, x);
+        total = vf_add(total, x);
+    }
+    float first[VF_LANES];
+    vf_store(first, exp_below(vf_set1(before), most));
+    *r->largest = largest;
+    *r->sum = *r->sum * first[0] + vf_sum(total);
+    size_t c = 0;
+    for (; c + 4 * VF_LANES <= r->dv; c += 4 * VF_LANES)
+        add_values(r->v + c, r->v_row, e, r->n, 4, first[0], r->y + c);
+    for (; c + VF_LANES <= r->dv; c += VF_LANES)
+        add_values(r->v + c, r->v_row, e, r->n, 1, first[0], r->y + c);
+    for (; c < r->dv; c++) {
+        float sum = r->y[c] * first[0];
+        for (size_t j = 0; j < r->n; j++)
+            sum += e[j] * r->v[j * r->v_row + c];
+        r->y[c] = sum;
     }
 }
 
@@ -265,5 +432,6 @@ void ATTENTION_INIT(attention_kernels *k)
                              .mask = vector_mask,
                              .exponentials = vector_exponentials,
                              .weigh = vector_weigh,
-                             .give = vector_give};
+                             .give = vector_give,
+                             .row = vector_row};
 }

@@ -20,6 +20,7 @@
                                         finite m and the n (inf, -inf of 0, NaN) with log(m) + n = log(v); or m is NaN
        vf_any_less(a, b)                a < b in some lane
        vf_sum(v) vf_largest(v)          over the lanes, in an order of the level's own; no NaN in vf_largest
+       vf_turn(v)                       v[i][j] and v[j][i] of VF_LANES vectors change places
        vf_load_even(p)                  p[0], p[2] ... p[2 VF_LANES - 2], reading nothing beyond the last
        vf_mask vf_lanes(begin, end)     the lanes i with begin <= i < end, which may be any numbers
        vf_load_lanes(p, lanes, other)   p[i] in the lanes, else other; p[i] is not read there
@@ -228,6 +229,11 @@ static inline vf vf_split(vf v, vf *n)
 static inline bool vf_any_less(vf a, vf b)
 {
     return a < b;
+}
+
+static inline void vf_turn(vf v[VF_LANES])
+{
+    (void)v;
 }
 
 #endif

@@ -238,4 +238,28 @@ static inline bool vf_any_less(vf a, vf b)
     return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ) != 0;
 }
 
+static inline void vf_turn(vf v[VF_LANES])
+{
+    __m512 t[16], u[16];
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_ps(v[i], v[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(v[i], v[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4)
+        for (int j = 0; j < 2; j++) { /* u[i + c]: columns c, c + 4, c + 8, c + 12 of rows i to i + 3 */
+            u[i + 2 * j] = _mm512_shuffle_ps(t[i + j], t[i + j + 2], 0x44);
+            u[i + 2 * j + 1] = _mm512_shuffle_ps(t[i + j], t[i + j + 2], 0xEE);
+        }
+    for (int c = 0; c < 4; c++) {
+        __m512 even = _mm512_shuffle_f32x4(u[c], u[c + 4], 0x88);
+        __m512 even_2 = _mm512_shuffle_f32x4(u[c + 8], u[c + 12], 0x88);
+        __m512 odd = _mm512_shuffle_f32x4(u[c], u[c + 4], 0xDD);
+        __m512 odd_2 = _mm512_shuffle_f32x4(u[c + 8], u[c + 12], 0xDD);
+        v[c] = _mm512_shuffle_f32x4(even, even_2, 0x88);
+        v[c + 4] = _mm512_shuffle_f32x4(odd, odd_2, 0x88);
+        v[c + 8] = _mm512_shuffle_f32x4(even, even_2, 0xDD);
+        v[c + 12] = _mm512_shuffle_f32x4(odd, odd_2, 0xDD);
+    }
+}
+
 #endif
