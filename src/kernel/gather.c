@@ -1,5 +1,6 @@
 #include "kernel/gather.h"
 
+#include "base/alloc.h"
 #include "base/size.h"
 
 #include <stdatomic.h>
@@ -54,8 +55,13 @@ static size_t axis_offsets(const gather_plan *p, const void *indices, size_t beg
 static size_t coordinate_offsets(const gather_plan *p, const void *indices, size_t begin, size_t n,
                                  size_t *offsets)
 {
+    size_t base = begin / p->each * p->apart, next = (begin / p->each + 1) * p->each;
     for (size_t k = 0; k < n; k++) {
-        size_t place = begin + k, first = place * p->depth, offset = place / p->each * p->apart;
+        if (begin + k == next) {
+            base += p->apart;
+            next += p->each;
+        }
+        size_t first = (begin + k) * p->depth, offset = base;
         for (size_t i = 0; i < p->depth; i++) {
             uint64_t at = wrapped(index_at(indices, p->wide, first + i), p->size[i], p->wraps);
             if (at >= (uint64_t)p->size[i])
@@ -145,6 +151,39 @@ void gather_fetch(char *dst, const char *src, const size_t *offsets, size_t n, s
     }
 }
 
+/* Most places that are worked out beforehand, and how many of them one move is worth. */
+#define MOVES_MAX  ((size_t)1 << 18)
+#define MOVES_GAIN 2
+
+gather_moves *gather_moves_make(const gather_plan *p, const void *indices)
+{
+    size_t offsets[GATHER_BLOCK], n = 0;
+    if (p->places > MOVES_MAX || !p->run)
+        return NULL;
+    gather_moves *m = mem_alloc(1, sizeof *m + p->places * sizeof *m->moves);
+    for (size_t begin = 0; m && begin < p->places; begin += GATHER_BLOCK) {
+        size_t count = size_min(p->places - begin, GATHER_BLOCK);
+        if (gather_offsets(p, indices, begin, count, offsets) < count) {
+            mem_free(m);
+            return NULL;
+        }
+        for (size_t k = 0; k < count; k++) {
+            gather_move *last = n ? &m->moves[n - 1] : NULL;
+            if (last && last->data + last->bytes == offsets[k])
+                last->bytes += p->run;
+            else
+                m->moves[n++] = (gather_move){offsets[k], (begin + k) * p->run, p->run};
+        }
+    }
+    if (!m || n * MOVES_GAIN > p->places) {
+        mem_free(m);
+        return NULL;
+    }
+    m->n = n;
+    gather_moves *fit = mem_realloc(m, 1, sizeof *m + n * sizeof *m->moves);
+    return fit ? fit : m;
+}
+
 typedef struct gather_work {
     const gather_plan *plan;
     char *dst;
@@ -153,12 +192,60 @@ typedef struct gather_work {
     atomic_size_t bad; /* a place with an index outside, or as many as there are */
 } gather_work;
 
+/* Indices i .. i + n of items, straight from where they lead: base + index * apart + k * step. Constants where this is
+   inlined: wide, item. False where an index is outside. */
+static inline __attribute__((always_inline)) bool fetch_line(const gather_plan *p, char *dst,
+                                                             const char *base, const void *indices, size_t i,
+                                                             size_t n, size_t step, bool wide, size_t item)
+{
+    uint64_t size = (uint64_t)p->size[0], apart = (uint64_t)p->stride[0];
+    for (size_t k = 0; k < n; k++) {
+        uint64_t at = wrapped(index_at(indices, wide, i + k), p->size[0], p->wraps);
+        if (at >= size)
+            return false;
+        memcpy(dst + k * item, base + at * apart + k * step, item);
+    }
+    return true;
+}
+
+static bool fetch_items(const gather_plan *p, char *dst, const char *base, const void *indices, size_t i,
+                        size_t n, size_t step)
+{
+    if (p->run == 4)
+        return p->wide ? fetch_line(p, dst, base, indices, i, n, step, true, 4)
+                       : fetch_line(p, dst, base, indices, i, n, step, false, 4);
+    return p->wide ? fetch_line(p, dst, base, indices, i, n, step, true, 8)
+                   : fetch_line(p, dst, base, indices, i, n, step, false, 8);
+}
+
+/* Lines of single items of the commonest sizes. False where an index is outside: which one, the slow way finds. */
+static bool gather_lines(gather_work *w, size_t begin, size_t count)
+{
+    const gather_plan *p = w->plan;
+    bool elements = p->kind == GATHER_ELEMENTS;
+    size_t last = elements ? p->rank - 1 : 0, length = elements ? (size_t)p->dims[last] : p->each;
+    size_t step = elements ? (size_t)p->own[last] : 0;
+    for (size_t end = begin + count; begin < end;) {
+        size_t line = begin / length, column = begin % length, n = size_min(end - begin, length - column);
+        size_t base = elements ? column * step : line * p->apart;
+        for (size_t i = last; elements && i-- > 0; line /= (size_t)p->dims[i])
+            base += line % (size_t)p->dims[i] * (size_t)p->own[i];
+        if (!fetch_items(p, w->dst + begin * p->run, w->src + base, w->indices, elements ? begin : column, n,
+                         step))
+            return false;
+        begin += n;
+    }
+    return true;
+}
+
 static void gather_places(void *context, size_t begin, size_t count, unsigned worker)
 {
     gather_work *w = context;
     const gather_plan *p = w->plan;
     size_t offsets[GATHER_BLOCK];
     (void)worker;
+    if ((p->run == 4 || p->run == 8) && p->kind != GATHER_COORDINATES && gather_lines(w, begin, count))
+        return;
     for (size_t end = begin + count; begin < end;) {
         size_t n = size_min(end - begin, GATHER_BLOCK);
         size_t good = gather_offsets(p, w->indices, begin, n, offsets);

@@ -45,6 +45,20 @@ void gather_fetch(char *dst, const char *src, const size_t *offsets, size_t n, s
 /* dst: (places, run). Returns p->places, or a place with an index outside; dst holds anything then. pool may be NULL. */
 size_t gather_copy(const gather_plan *p, char *dst, const char *src, const void *indices, sib_pool *pool);
 
+/* Places whose indices are known beforehand, those that stand side by side on both sides as one. */
+typedef struct gather_move {
+    size_t data, place, bytes; /* offsets into the data and into what is gathered or put */
+} gather_move;
+
+typedef struct gather_moves {
+    size_t n;
+    gather_move moves[]; /* (n) */
+} gather_moves;
+
+/* NULL where moves are no better than indices, where an index is outside, or where there is no memory: then there are
+   still the indices. Owned by the caller: mem_free. */
+gather_moves *gather_moves_make(const gather_plan *p, const void *indices);
+
 /* The index of a place that is outside, counted from the begin, and which of its `depth` it is. */
 void gather_fault(const gather_plan *p, const void *indices, size_t place, int64_t *index, size_t *which);
 

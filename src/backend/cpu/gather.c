@@ -2,6 +2,7 @@
 #include "backend/cpu/gather.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* ---- Plans ------------------------------------------------------------------------------------------- */
 
@@ -125,14 +126,28 @@ static bool fits(const node_view *n, const gather_plan *p)
            out.count * out.item == p->places * p->run;
 }
 
-static sib_code keep(const gather_plan *p, void **state, sib_error *err)
+typedef struct gather_state {
+    gather_plan plan;
+    gather_moves *moves; /* of indices that are constant; may be NULL */
+} gather_state;
+
+static sib_code keep(const node_view *n, const gather_plan *p, void **state, sib_error *err)
 {
-    gather_plan *kept = mem_alloc(1, sizeof *kept);
-    if (!kept)
-        return err_memory(err, sizeof *kept, "a step");
-    *kept = *p;
-    *state = kept;
+    const sib_tensor *indices = cpu_constant(n->in[1]);
+    gather_state *s = mem_alloc(1, sizeof *s);
+    if (!s)
+        return err_memory(err, sizeof *s, "a step");
+    s->plan = *p;
+    s->moves = indices && indices->dense ? gather_moves_make(p, indices->data) : NULL;
+    *state = s;
     return SIB_OK;
+}
+
+static void release(void *state)
+{
+    gather_state *s = state;
+    mem_free(s->moves);
+    mem_free(s);
 }
 
 #define GATHER(name, plan)                                                                                   \
@@ -147,7 +162,7 @@ static sib_code keep(const gather_plan *p, void **state, sib_error *err)
         gather_plan p;                                                                                       \
         (void)self;                                                                                          \
         plan(n, &p);                                                                                         \
-        return keep(&p, state, err);                                                                         \
+        return keep(n, &p, state, err);                                                                      \
     }
 GATHER(gather, plan_gather)
 GATHER(gather_nd, plan_gather_nd)
@@ -155,16 +170,26 @@ GATHER(gather_elements, cpu_gather_elements)
 
 static sib_code run_gather(const cpu_call *c)
 {
-    const gather_plan *p = c->state;
+    const gather_state *s = c->state;
+    const gather_plan *p = &s->plan;
     sib_tensor *out = cpu_out(c, 0);
     if (!out)
+        return SIB_OK;
+    for (size_t i = 0; s->moves && i < s->moves->n; i++) {
+        const gather_move *m = &s->moves->moves[i];
+        memcpy(out->data + m->place, cpu_in(c, 0)->data + m->data, m->bytes);
+    }
+    if (s->moves)
         return SIB_OK;
     size_t done = gather_copy(p, out->data, cpu_in(c, 0)->data, cpu_in(c, 1)->data, c->self->pool);
     return done == p->places ? SIB_OK : cpu_gather_fail(c, p, done);
 }
 
-const cpu_kernel cpu_gather = {.claims = gather_claims, .prepare = gather_prepare, .run = run_gather};
+const cpu_kernel cpu_gather = {
+    .claims = gather_claims, .prepare = gather_prepare, .release = release, .run = run_gather};
 const cpu_kernel cpu_gather_nd = {
-    .claims = gather_nd_claims, .prepare = gather_nd_prepare, .run = run_gather};
-const cpu_kernel cpu_gather_elements_op = {
-    .claims = gather_elements_claims, .prepare = gather_elements_prepare, .run = run_gather};
+    .claims = gather_nd_claims, .prepare = gather_nd_prepare, .release = release, .run = run_gather};
+const cpu_kernel cpu_gather_elements_op = {.claims = gather_elements_claims,
+                                           .prepare = gather_elements_prepare,
+                                           .release = release,
+                                           .run = run_gather};

@@ -9,6 +9,7 @@ typedef struct scatter_state {
     layout_box whole; /* the data */
     scatter_combine combine;
     size_t item;
+    gather_moves *moves; /* of indices that are constant; may be NULL */
 } scatter_state;
 
 static bool type_of(sib_dtype dtype, scatter_type *type)
@@ -78,8 +79,18 @@ static sib_code prepare(const node_view *n, bool coordinates, void **state, sib_
     if (!s)
         return err_memory(err, sizeof *s, "a step");
     plan(n, coordinates, s);
+    const sib_tensor *indices = cpu_constant(n->in[1]);
+    bool known = indices && indices->dense && !s->combine;
+    s->moves = known ? gather_moves_make(&s->plan, indices->data) : NULL;
     *state = s;
     return SIB_OK;
+}
+
+static void release(void *state)
+{
+    scatter_state *s = state;
+    mem_free(s->moves);
+    mem_free(s);
 }
 
 static bool nd_claims(const cpu_self *self, const node_view *n)
@@ -120,6 +131,7 @@ static sib_code run_scatter(const cpu_call *c)
     return done == s->plan.places ? SIB_OK : cpu_gather_fail(c, &s->plan, done);
 }
 
-const cpu_kernel cpu_scatter_nd = {.claims = nd_claims, .prepare = nd_prepare, .run = run_scatter};
+const cpu_kernel cpu_scatter_nd = {
+    .claims = nd_claims, .prepare = nd_prepare, .release = release, .run = run_scatter};
 const cpu_kernel cpu_scatter_elements = {
-    .claims = elements_claims, .prepare = elements_prepare, .run = run_scatter};
+    .claims = elements_claims, .prepare = elements_prepare, .release = release, .run = run_scatter};
