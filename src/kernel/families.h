@@ -6,6 +6,7 @@
 #include "kernel/chain.h"
 #include "kernel/conv2d.h"
 #include "kernel/gemm.h"
+#include "kernel/gemm_int.h"
 #include "kernel/layout.h"
 #include "kernel/quantize.h"
 #include "kernel/recurrent.h"

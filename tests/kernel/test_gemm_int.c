@@ -1,0 +1,222 @@
+/* Products of bytes, exact: tiles of every kind of instruction that runs here, and the driver over signs, zero points,
+   transposes, many products and threads. With --time: operations a second. */
+#include "base/alloc.h"
+#include "base/size.h"
+#include "check.h"
+#include "kernel/gemm_int_fill.h"
+#include "kernel/kernel.h"
+
+#include <sibyl/timing.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+/* ---- Tiles -------------------------------------------------------------------------------------------- */
+
+static void check_tile(const gemm_int_kernels *t, size_t m, size_t n, size_t groups, check_random *r,
+                       bool extreme)
+{
+    size_t k = groups * t->group, ldc = t->nr + 3;
+    uint8_t *a = malloc(m * k + 1);
+    int16_t *wide = malloc((m * k + 1) * sizeof *wide);
+    int8_t *b = malloc(k * t->nr + 1);
+    int32_t *c = malloc(m * ldc * sizeof *c);
+    assert_true(a && wide && b && c);
+    for (size_t i = 0; i < m * k; i++)
+        wide[i] = a[i] = extreme ? 255 : (uint8_t)check_u64(r);
+    for (size_t i = 0; i < k * t->nr; i++)
+        b[i] = extreme ? (groups % 2 ? -128 : 127) : (int8_t)check_u64(r);
+    for (size_t i = 0; i < m * ldc; i++)
+        c[i] = -7;
+    gemm_int_tile tile = {groups, t->element == 1 ? (void *)a : (void *)wide, k, b, c, ldc};
+    t->tile[m](&tile, n);
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < ldc; j++) {
+            int32_t e = j < n ? 0 : -7;
+            for (size_t p = 0; j < n && p < k; p++)
+                e += a[i * k + p] * b[(p / t->group * t->nr + j) * t->group + p % t->group];
+            if (c[i * ldc + j] != e)
+                fail_msg("tile %zu x %zu, %zu groups of %zu, at %zu, %zu: %d, expected %d", m, n, groups,
+                         t->group, i, j, c[i * ldc + j], e);
+        }
+    free(a), free(wide), free(b), free(c);
+}
+
+static void tiles(void **state)
+{
+    (void)state;
+    static const size_t depths[] = {0, 1, 2, 3, 9, 40};
+    check_random r = {21};
+    gemm_int_kernels kinds[5];
+    size_t count = 0;
+    gemm_int_init_c(&kinds[count++]);
+#if defined(__x86_64__)
+    if (cpu_level_runs(CPU_AVX2))
+        gemm_int_fill_avx2(&kinds[count++]);
+    if (cpu_level_runs(CPU_AVX512))
+        gemm_int_fill_avx512(&kinds[count++]);
+#endif
+    for (int level = CPU_AVX2; level < CPU_LEVELS; level++)
+        if (cpu_level_runs((cpu_level)level)) { /* what this machine has besides */
+            kernel_table t;
+            kernel_table_init(&t, (cpu_level)level);
+            kinds[count++] = t.gemm_int;
+        }
+    for (size_t kind = 0; kind < count; kind++) {
+        const gemm_int_kernels *t = &kinds[kind];
+        print_message("tiles of %zu x %zu, %zu terms at once\n", t->mr, t->nr, t->group);
+        for (size_t m = 1; m <= t->mr; m++)
+            for (size_t n = 1; n <= t->nr; n++)
+                for (size_t d = 0; d < COUNT(depths); d++)
+                    check_tile(t, m, n, depths[d], &r, n % 3 == 0);
+    }
+}
+
+/* ---- The driver ---------------------------------------------------------------------------------------- */
+
+typedef struct example {
+    size_t m, n, k, count;
+    bool a_signed, b_signed, trans_a, trans_b, packed, each;
+} example;
+
+static uint8_t *bytes_of(check_random *r, size_t n)
+{
+    uint8_t *x = malloc(n + 1);
+    assert_non_null(x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (uint8_t)check_u64(r);
+    return x;
+}
+
+static int32_t value_of(uint8_t byte, bool is_signed)
+{
+    return is_signed ? (int8_t)byte : byte;
+}
+
+static void mark(void *context, int32_t *c, size_t rows, size_t columns)
+{
+    size_t *seen = context;
+    (void)c;
+    __atomic_fetch_add(seen, rows * columns, __ATOMIC_RELAXED);
+}
+
+static void check_example(const example *e, sib_pool *pool, check_random *r)
+{
+    sib_error err = SIB_ERROR_INIT;
+    size_t all = e->m * e->n, bytes, seen = 0;
+    uint8_t *a = bytes_of(r, e->count * e->m * e->k), *b = bytes_of(r, e->count * e->k * e->n);
+    int32_t *c = malloc(e->count * all * sizeof *c), *za = malloc(e->m * sizeof *za),
+            *zb = malloc(e->n * sizeof *zb);
+    gemm_int_place *places = malloc(e->count * sizeof *places);
+    size_t *at = malloc(e->count * sizeof *at);
+    assert_true(c && za && zb && places && at);
+    for (size_t i = 0; i < e->count; i++) {
+        at[i] = i * e->k * e->n;
+        places[i] = (gemm_int_place){i * e->m * e->k, e->packed ? i : at[i], i * all};
+    }
+    for (size_t i = 0; i < e->m; i++)
+        za[i] = value_of((uint8_t)check_u64(r), e->a_signed);
+    for (size_t j = 0; j < e->n; j++)
+        zb[j] = value_of((uint8_t)check_u64(r), e->b_signed);
+    gemm_int g = {.m = e->m, .n = e->n, .k = e->k, .a = a, .b = b, .c = c, .c_row = e->n, .done = mark};
+    g.context = &seen;
+    g.a_row = e->trans_a ? 1 : e->k;
+    g.a_column = e->trans_a ? e->m : 1;
+    g.b_row = e->trans_b ? 1 : e->n;
+    g.b_column = e->trans_b ? e->k : 1;
+    g.a_signed = e->a_signed;
+    g.b_signed = e->b_signed;
+    g.a_zero = e->k % 3 ? za : NULL;
+    g.b_zero = e->k % 2 ? zb : NULL;
+    g.a_zero_each = g.b_zero_each = e->each;
+    gemm_int_packed *packed = NULL;
+    if (e->packed)
+        CHECK_OK(gemm_int_pack(b, e->b_signed, g.b_row, g.b_column, e->k, e->n, e->count, at, &packed, &bytes,
+                               &err),
+                 err);
+    g.packed = packed;
+    char *scratch = mem_alloc(gemm_int_scratch(&g, e->count, pool), 1);
+    assert_non_null(scratch);
+    gemm_int_run_all(&g, e->count, places, pool, scratch);
+    assert_int_equal(seen, e->count * all);
+    for (size_t s = 0; s < e->count * size_min(all, 300); s++) {
+        size_t which = s % e->count, place = all <= 300 ? s / e->count : check_u64(r) % all;
+        size_t i = place / e->n, j = place % e->n;
+        int32_t sum = 0;
+        for (size_t p = 0; p < e->k; p++) {
+            int32_t x = value_of(a[which * e->m * e->k + i * g.a_row + p * g.a_column], e->a_signed);
+            int32_t y = value_of(b[which * e->k * e->n + p * g.b_row + j * g.b_column], e->b_signed);
+            sum += (x - (g.a_zero ? za[e->each ? i : 0] : 0)) * (y - (g.b_zero ? zb[e->each ? j : 0] : 0));
+        }
+        if (c[which * all + place] != sum)
+            fail_msg("%zu x %zu x %zu at %zu, %zu: %d, expected %d", e->m, e->k, e->n, i, j,
+                     c[which * all + place], sum);
+    }
+    mem_free(scratch), mem_free(packed);
+    free(a), free(b), free(c), free(za), free(zb), free(places), free(at);
+}
+
+static void products(void **state)
+{
+    (void)state;
+    static const size_t sizes[][3] = {{1, 1, 1},    {1, 5, 7},      {3, 40, 2},     {9, 8, 8},
+                                      {13, 33, 19}, {40, 100, 257}, {300, 90, 800}, {2, 600, 3000}};
+    check_random r = {22};
+    sib_error err = SIB_ERROR_INIT;
+    sib_pool *pool = NULL;
+    CHECK_OK(sib_pool_create(3, &pool, &err), err);
+    for (size_t i = 0; i < COUNT(sizes); i++)
+        for (unsigned form = 0; form < 128; form++) {
+            example e = {sizes[i][0], sizes[i][1], sizes[i][2], form & 64 ? 3 : 1, form & 1,
+                         form & 2,    form & 4,    form & 8,    form & 16,         form & 32};
+            if (i < 6 || form % 7 == 0)
+                check_example(&e, form % 5 ? pool : NULL, &r);
+        }
+    sib_pool_free(&pool);
+}
+
+/* ---- Times ------------------------------------------------------------------------------------------------ */
+
+static int time_all(void)
+{
+    static const size_t sizes[][3] = {{1500, 384, 384}, {1500, 1536, 384}, {1024, 1024, 1024},
+                                      {128, 128, 128},  {1, 384, 384},     {1, 4096, 4096},
+                                      {4, 1024, 1024},  {9, 8, 8}};
+    sib_error err = SIB_ERROR_INIT;
+    check_random r = {1};
+    for (size_t s = 0; s < COUNT(sizes); s++) {
+        size_t m = sizes[s][0], k = sizes[s][1], n = sizes[s][2], bytes;
+        uint8_t *a = bytes_of(&r, m * k), *b = bytes_of(&r, k * n);
+        int32_t *c = malloc(m * n * sizeof *c), zero = 3;
+        gemm_int g = {
+            .m = m, .n = n, .k = k, .a = a, .c = c, .c_row = n, .a_row = k, .a_column = 1, .b_signed = true};
+        gemm_int_packed *packed;
+        CHECK_OK(gemm_int_pack(b, true, n, 1, k, n, 1, NULL, &packed, &bytes, &err), err);
+        g.packed = packed;
+        g.a_zero = &zero;
+        char *scratch = mem_alloc(gemm_int_scratch(&g, 1, NULL), 1);
+        double best = 1e9;
+        sib_timer all = sib_timer_start();
+        do {
+            sib_timer timer = sib_timer_start();
+            gemm_int_run_all(&g, 1, NULL, NULL, scratch);
+            double took = sib_timer_seconds(&timer);
+            best = took < best ? took : best;
+        } while (sib_timer_seconds(&all) < 0.2);
+        printf("%5zu x %4zu x %5zu %9.2f us %7.1f GOP/s %6.1f GB/s\n", m, k, n, best * 1e6,
+               2e-9 * (double)m * (double)n * (double)k / best, 1e-9 * (double)k * (double)n / best);
+        mem_free(scratch), mem_free(packed);
+        free(a), free(b), free(c);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--time") == 0)
+        return time_all();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tiles),
+        cmocka_unit_test(products),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
