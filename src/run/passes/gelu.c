@@ -166,7 +166,7 @@ static sib_code fuse_at(matcher *m, const node *t)
     match_add(&r.nodes, m, t);
     const node *end = find_end(&r, t);
     value_id y = end ? node_out(end, 0) : NO_VALUE;
-    if (!end || !match_closed(m, &r.nodes, y) || !match_same_type(m, r.x, y) || !pass_admit(m->run))
+    if (!end || !match_closed(m, &r.nodes, y) || !match_same_rank(m, r.x, y) || !pass_admit(m->run))
         return SIB_OK;
     attribute approximate = match_text("approximate", "tanh");
     node made = match_node("", "Gelu", 20, end);

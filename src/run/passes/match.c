@@ -195,6 +195,12 @@ bool match_dim(const matcher *m, value_id v, int axis, int64_t *out)
     return axis >= 0 && axis < rank && dim_is_const(m->g->dims, m->g->values[v].type.shape.dims[axis], out);
 }
 
+bool match_same_rank(const matcher *m, value_id a, value_id b)
+{
+    return match_rank(m, a) >= 0 && match_rank(m, a) == match_rank(m, b) && match_dtype(m, a) &&
+           match_dtype(m, a) == match_dtype(m, b);
+}
+
 bool match_same_type(const matcher *m, value_id a, value_id b)
 {
     if (match_rank(m, a) < 0 || match_rank(m, b) < 0 || match_dtype(m, a) != match_dtype(m, b))

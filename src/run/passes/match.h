@@ -66,6 +66,8 @@ sib_dtype match_dtype(const matcher *m, value_id v); /* SIB_DTYPE_UNKNOWN where 
 int match_rank(const matcher *m, value_id v);
 /* True and the number of an axis (may be negative) that is known. */
 bool match_dim(const matcher *m, value_id v, int axis, int64_t *out);
+/* True where both are tensors of one dtype and one rank. */
+bool match_same_rank(const matcher *m, value_id a, value_id b);
 /* True where both are tensors of one dtype whose dims are known to be the same. */
 bool match_same_type(const matcher *m, value_id a, value_id b);
 

@@ -174,7 +174,7 @@ static sib_code build(matcher *m, normal *f, const node *last, bool centred)
         last = next;
         y = node_out(next, 0);
     }
-    if (!match_closed(m, &f->nodes, y) || !match_same_type(m, f->x, y) ||
+    if (!match_closed(m, &f->nodes, y) || !match_same_rank(m, f->x, y) ||
         (scale == NO_VALUE && !has_known_axes(m, f->x, f->axis)) || !pass_admit(m->run))
         return SIB_OK;
     in[0] = f->x;

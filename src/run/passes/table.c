@@ -12,6 +12,7 @@ static const pass table[] = {
     {"normalization", "arithmetic that is a LayerNormalization or RMSNormalization is one",
      pass_normalization},
     {"gelu", "arithmetic that is a Gelu is one", pass_gelu},
+    {"attention", "products of queries, keys and values around a Softmax are an Attention", pass_attention},
     {"affine", "scales and offsets by channel are put into the weights before them", pass_affine},
     {"dequantized", "weights of few bits become floats, where they are not too many", pass_dequantized},
     {"constants", "what does not depend on the inputs is computed once", pass_constants},

@@ -1,0 +1,500 @@
+/* Attention as exporters write it: a Softmax over the product of queries and keys, scaled and masked, times values.
+
+   Heads stand in 4-D tensors [B, H, S, D], or [B * H, S, D] of one head each. Where they were made of [B, S, H * D] by a
+   Reshape and a Transpose, the operator takes those, and the Transpose behind it goes too. */
+#include "run/passes/match.h"
+#include "run/passes/passes.h"
+#include "tensor/tensor.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What is added instead of chosen must drown what stood there. */
+#define DROWNS     (-1e9)
+#define HIDES      (-1e4)
+#define NODES_MOST 8
+
+typedef enum mask_kind {
+    MASK_NONE,
+    MASK_ADDED,  /* a tensor of floats */
+    MASK_SEEN,   /* a tensor of truth values: false becomes `fill` */
+    MASK_HIDDEN, /* true becomes `fill` */
+} mask_kind;
+
+/* One operand, as the operator will have it. */
+typedef struct heads {
+    value_id v;
+    bool packed;                     /* [B, S, H * D] */
+    const node *transpose, *reshape; /* that go where it is packed */
+} heads;
+
+typedef struct attention {
+    matcher *m;
+    match_nodes nodes;
+    int rank; /* of the heads */
+    double scale;
+    mask_kind mask_kind;
+    value_id mask;
+    double fill;
+    value_id q, k_turned, v; /* operands of the products */
+    heads in[3];
+    int64_t n_heads, width; /* of 4-D heads: H, and D of the values */
+    size_t n_made;
+    node made[NODES_MOST];
+    value_id ids[NODES_MOST][4]; /* inputs of the made ones */
+    value_id out[NODES_MOST];
+    int64_t perms[2][4];
+    attribute attributes[NODES_MOST][3];
+} attention;
+
+/* ---- Scores --------------------------------------------------------------------------------------------- */
+
+/* A product with a number, or a quotient by one: *x is what is scaled. */
+static bool is_scaled(const matcher *m, const node *n, value_id *x, double *by)
+{
+    double number;
+    if (!n || n->inputs.n != 2)
+        return false;
+    if (match_op(n, "Div") && match_number(m, n->inputs.ids[1], &number) && number != 0) {
+        *x = n->inputs.ids[0];
+        *by = 1 / number;
+        return true;
+    }
+    for (uint32_t i = 0; match_op(n, "Mul") && i < 2; i++)
+        if (match_number(m, n->inputs.ids[i], by)) {
+            *x = n->inputs.ids[1 - i];
+            return true;
+        }
+    return false;
+}
+
+/* True where v is a product of matrices, scaled or not. */
+static bool leads_to_product(const matcher *m, value_id v)
+{
+    double by;
+    for (int i = 0; i < 4; i++) {
+        const node *n = match_maker(m, v);
+        if (match_op(n, "MatMul"))
+            return true;
+        if (!is_scaled(m, n, &v, &by))
+            return false;
+    }
+    return false;
+}
+
+static bool read_added(attention *a, const node *n, value_id *next)
+{
+    for (uint32_t i = 0; n->inputs.n == 2 && i < 2; i++)
+        if (leads_to_product(a->m, n->inputs.ids[i])) {
+            *next = n->inputs.ids[i];
+            a->mask = n->inputs.ids[1 - i];
+            a->mask_kind = MASK_ADDED;
+            return match_dtype(a->m, a->mask) == SIB_F32;
+        }
+    return false;
+}
+
+static bool read_chosen(attention *a, const node *n, value_id *next)
+{
+    if (n->inputs.n != 3)
+        return false;
+    bool seen = match_number(a->m, n->inputs.ids[2], &a->fill);
+    if (!seen && !match_number(a->m, n->inputs.ids[1], &a->fill))
+        return false;
+    a->mask = n->inputs.ids[0];
+    a->mask_kind = seen ? MASK_SEEN : MASK_HIDDEN;
+    *next = n->inputs.ids[seen ? 1 : 2];
+    return true;
+}
+
+/* From what goes into the Softmax down to the product. */
+static bool read_scores(attention *a, value_id v)
+{
+    a->scale = 1;
+    for (int i = 0; i < 6; i++) {
+        const node *n = match_maker(a->m, v);
+        double by = 1;
+        value_id next = v;
+        if (!n || !match_only_reader(a->m, v))
+            return false;
+        match_add(&a->nodes, a->m, n);
+        if (match_op(n, "MatMul")) {
+            a->q = n->inputs.ids[0];
+            a->k_turned = n->inputs.ids[1];
+            return true;
+        }
+        if (is_scaled(a->m, n, &next, &by))
+            a->scale *= by;
+        else if (a->mask_kind != MASK_NONE || a->scale != 1 || /* a mask that is scaled after it was added */
+                 !(match_op(n, "Add")     ? read_added(a, n, &next)
+                   : match_op(n, "Where") ? read_chosen(a, n, &next)
+                                          : false))
+            return false;
+        v = next;
+    }
+    return false;
+}
+
+/* ---- Masks ---------------------------------------------------------------------------------------------- */
+
+/* True where every row of a mask made of a constant by slices sees its first key: then none is hidden as a whole. */
+static bool sees_first(const matcher *m, value_id v)
+{
+    int64_t axes[4], starts[4], steps[4];
+    bool absent;
+    for (int i = 0; i < 4 && !match_constant(m, v); i++) {
+        const node *n = match_maker(m, v);
+        if (match_op(n, "Slice")) {
+            int count = match_list(m, n, 3, "axes", axes, 4, &absent);
+            if (count != 1 || match_list(m, n, 4, "steps", steps, 4, &absent) > 1 ||
+                (!absent && steps[0] != 1) || match_rank(m, v) < 1)
+                return false;
+            bool last = axes[0] == -1 || axes[0] == match_rank(m, v) - 1;
+            if (last && (match_list(m, n, 1, "starts", starts, 4, &absent) != 1 || starts[0] != 0))
+                return false;
+        } else if (!match_op(n, "Cast"))
+            return false;
+        v = n->inputs.ids[0];
+    }
+    const sib_tensor *t = match_constant(m, v);
+    if (!t || t->rank < 1 || !t->count || t->count > 1 << 22)
+        return false;
+    int64_t index[SIB_MAX_RANK] = {0}, rows = (int64_t)t->count / t->dims[t->rank - 1];
+    for (int64_t r = 0; r < rows; r++) {
+        double x;
+        int64_t rest = r;
+        for (size_t i = t->rank - 1; i-- > 0; rest /= t->dims[i])
+            index[i] = rest % t->dims[i];
+        if (sib_tensor_get(t, index, &x, NULL) != SIB_OK || x == 0)
+            return false;
+    }
+    return true;
+}
+
+/* Adding `fill` where the scores were replaced by it comes to the same. */
+static bool may_add_mask(const attention *a)
+{
+    int rank = match_rank(a->m, a->mask);
+    if (a->mask_kind == MASK_NONE)
+        return true;
+    if (rank < 0 || rank > a->rank)
+        return false;
+    if (a->mask_kind == MASK_ADDED || a->fill <= DROWNS)
+        return true;
+    return a->fill <= HIDES && a->mask_kind == MASK_SEEN && sees_first(a->m, a->mask);
+}
+
+/* ---- Heads ---------------------------------------------------------------------------------------------- */
+
+static bool has_perm(const node *n, size_t count, const int64_t *perm)
+{
+    size_t given;
+    const int64_t *p = attr_ints(n, "perm", &given);
+    return given == count && !memcmp(p, perm, count * sizeof *p);
+}
+
+static const int64_t swap_heads[] = {0, 2, 1, 3};
+
+/* Where x [B, S, H, D] was made of [B, S, H * D], that. */
+static bool read_packed(const matcher *m, value_id x, heads *h)
+{
+    const node *reshape = match_made_by(m, x, "Reshape");
+    value_id from = reshape ? reshape->inputs.ids[0] : NO_VALUE;
+    int64_t heads_here, width;
+    if (match_rank(m, from) != 3 || match_rank(m, x) != 4 || !match_dim(m, x, 2, &heads_here) ||
+        !match_dim(m, x, 3, &width) || heads_here < 1)
+        return false;
+    const dim *was = m->g->values[from].type.shape.dims, *is = m->g->values[x].type.shape.dims;
+    if (!was[0].id || !was[1].id || !dim_same(was[0], is[0]) || !dim_same(was[1], is[1]))
+        return false;
+    h->v = from;
+    h->packed = true;
+    h->reshape = reshape;
+    return true;
+}
+
+/* v [B, H, S, D] as it is, or what it was before heads were taken apart. */
+static void read_heads(const attention *a, value_id v, heads *h)
+{
+    const node *n = match_made_by(a->m, v, "Transpose");
+    *h = (heads){.v = v};
+    if (a->rank == 4 && n && has_perm(n, 4, swap_heads) && read_packed(a->m, n->inputs.ids[0], h))
+        h->transpose = n;
+}
+
+/* A scale of an operand joins that of the scores. */
+static value_id unscaled(attention *a, value_id v)
+{
+    const node *n = match_maker(a->m, v);
+    double by;
+    value_id x;
+    if (!n || !match_only_reader(a->m, v) || !is_scaled(a->m, n, &x, &by) || match_rank(a->m, x) != a->rank)
+        return v;
+    a->scale *= by;
+    match_add(&a->nodes, a->m, n);
+    return x;
+}
+
+static value_id made_value(attention *a, const value_type *like, sib_code *code)
+{
+    value_id made = NO_VALUE;
+    if (*code == SIB_OK)
+        *code = patch_value(a->m->patch, (sib_str){"", 0}, like, &made, a->m->err);
+    return made;
+}
+
+/* The next node to be made. */
+static node *new_node(attention *a, const char *type, int64_t version, const node *like, uint32_t n_in,
+                      value_id out)
+{
+    size_t i = a->n_made++;
+    a->made[i] = match_node("", type, version, like);
+    a->out[i] = out;
+    a->made[i].inputs = (id_list){n_in, a->ids[i]};
+    a->made[i].outputs = (id_list){1, &a->out[i]};
+    a->made[i].attributes = a->attributes[i];
+    return &a->made[i];
+}
+
+/* Keys [.., T, D] of the turned ones [.., D, T]: what these were made of, or somebody has turned back. False where they
+   would have to be turned now, which costs as much as is won. perm receives how a new Transpose of h->v must be, where
+   *turns. */
+static bool read_keys(attention *a, const node *last, heads *h, bool *turns, int64_t perm[4])
+{
+    static const int64_t back[][4] = {{0, 2, 1}, {0, 1, 3, 2}};
+    const matcher *m = a->m;
+    value_id v = a->k_turned;
+    const node *n = match_made_by(m, v, "Transpose");
+    size_t rank = (size_t)a->rank, count;
+    *turns = false;
+    const int64_t *was = n ? attr_ints(n, "perm", &count) : NULL;
+    if (was && count == rank) {
+        memcpy(perm, was, rank * sizeof *perm);
+        perm[rank - 1] = was[rank - 2];
+        perm[rank - 2] = was[rank - 1];
+        *h = (heads){.v = n->inputs.ids[0]};
+        for (size_t i = 0; i < rank; i++)
+            *turns |= perm[i] != (int64_t)i;
+        if (match_only_reader(m, v))
+            match_add(&a->nodes, m, n);
+        if (*turns && rank == 4 && !memcmp(perm, swap_heads, sizeof swap_heads) &&
+            read_packed(m, n->inputs.ids[0], h)) {
+            h->transpose = n;
+            *turns = false;
+        }
+        return true;
+    }
+    for (node_id i = 0; i < match_id(m, last); i++) {
+        const node *o = &m->g->nodes[i];
+        if (match_op(o, "Transpose") && !m->taken[i] && o->inputs.ids[0] == v &&
+            has_perm(o, rank, back[rank - 3])) {
+            *h = (heads){.v = node_out(o, 0)};
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Dims of heads as [B, H, S, D]; those of one head each as [B, 1, S, D]. */
+static bool head_dims(const attention *a, const heads *h, const int64_t *perm, dim out[4])
+{
+    value_id v = h->packed ? h->reshape->outputs.ids[0] : h->v;
+    const dim_shape *s = &a->m->g->values[v].type.shape;
+    static const int64_t as_it_is[] = {0, 1, 2, 3};
+    if (match_rank(a->m, v) != a->rank)
+        return false;
+    const int64_t *p = h->packed ? swap_heads : perm ? perm : as_it_is;
+    for (int i = 0; i < a->rank; i++)
+        out[i] = s->dims[p[i]];
+    for (int i = 0; i < a->rank; i++)
+        if (!out[i].id)
+            return false;
+    return true;
+}
+
+/* True where the three go together: batches, heads and widths agree, keys are as many as values. */
+static bool heads_agree(attention *a, bool turns, const int64_t *perm)
+{
+    dim q[4], k[4], v[4];
+    int last = a->rank - 1;
+    if (!head_dims(a, &a->in[0], NULL, q) || !head_dims(a, &a->in[1], turns ? perm : NULL, k) ||
+        !head_dims(a, &a->in[2], NULL, v))
+        return false;
+    for (int i = 0; i < last - 1; i++)
+        if (!dim_same(q[i], k[i]) || !dim_same(q[i], v[i]))
+            return false;
+    a->n_heads = 1;
+    return dim_same(q[last], k[last]) && dim_same(k[last - 1], v[last - 1]) &&
+           dim_is_const(a->m->g->dims, v[last], &a->width) &&
+           (a->rank == 3 || dim_is_const(a->m->g->dims, q[1], &a->n_heads));
+}
+
+/* ---- Building -------------------------------------------------------------------------------------------- */
+
+/* The mask as the operator takes it: what is added, under [.., 1, S, T] where heads are rank 3. */
+static sib_code build_mask(attention *a, const node *like, value_id *out)
+{
+    matcher *m = a->m;
+    sib_code code = SIB_OK;
+    *out = a->mask;
+    if (a->mask_kind == MASK_SEEN || a->mask_kind == MASK_HIDDEN) {
+        value_type type = m->g->values[a->mask].type;
+        value_id zero, fill;
+        type.dtype = SIB_F32;
+        code = match_keep_float(m, SIB_F32, 0, &zero);
+        if (code == SIB_OK)
+            code = match_keep_float(m, SIB_F32, a->fill, &fill);
+        *out = made_value(a, &type, &code);
+        if (code != SIB_OK)
+            return code;
+        node *n = new_node(a, "Where", 9, like, 3, *out);
+        bool seen = a->mask_kind == MASK_SEEN;
+        n->inputs.ids[0] = a->mask;
+        n->inputs.ids[1] = seen ? zero : fill;
+        n->inputs.ids[2] = seen ? fill : zero;
+    }
+    if (code == SIB_OK && a->rank == 3 && match_rank(m, a->mask) == 3) {
+        value_type type = type_tensor(SIB_F32);
+        const dim *d = m->g->values[a->mask].type.shape.dims;
+        type.shape =
+            (dim_shape){.ranked = true, .rank = 4, .dims = {d[0], dim_const(m->g->dims, 1), d[1], d[2]}};
+        value_id axes, before = *out;
+        code = match_keep_ints(m, 1, (int64_t[]){1}, &axes);
+        *out = made_value(a, &type, &code);
+        if (code != SIB_OK)
+            return code;
+        node *n = new_node(a, "Unsqueeze", 13, like, 2, *out);
+        n->inputs.ids[0] = before;
+        n->inputs.ids[1] = axes;
+    }
+    return code;
+}
+
+static sib_code build_keys(attention *a, const node *like, const int64_t perm[4], value_id *out)
+{
+    const value_type *from = &a->m->g->values[a->in[1].v].type;
+    value_type type = *from;
+    sib_code code = SIB_OK;
+    for (int i = 0; i < a->rank; i++)
+        type.shape.dims[i] = from->shape.dims[perm[i]];
+    *out = made_value(a, &type, &code);
+    if (code != SIB_OK)
+        return code;
+    node *n = new_node(a, "Transpose", 1, like, 1, *out);
+    n->inputs.ids[0] = a->in[1].v;
+    a->attributes[a->n_made - 1][0] = match_ints_of("perm", (size_t)a->rank, perm);
+    n->n_attributes = 1;
+    return SIB_OK;
+}
+
+/* The value that has the packed output: the type of y [B, H, S, D] with heads side by side. */
+static value_id packed_value(attention *a, value_id y, sib_code *code)
+{
+    const dim *d = a->m->g->values[y].type.shape.dims;
+    value_type type = type_tensor(SIB_F32);
+    int64_t width;
+    type.shape = (dim_shape){.ranked = true, .rank = 3, .dims = {d[0], d[2]}};
+    if (__builtin_mul_overflow(a->n_heads, a->width, &width))
+        width = 0;
+    type.shape.dims[2] = dim_const(a->m->g->dims, width);
+    return made_value(a, &type, code);
+}
+
+/* The operator, and behind a packed one the dims that the Transpose gave. */
+static sib_code build(attention *a, const node *last, value_id y, value_id out, bool turns,
+                      const int64_t perm[4])
+{
+    matcher *m = a->m;
+    value_id mask = NO_VALUE, k = a->in[1].v, shape = NO_VALUE, made = out;
+    sib_code code = a->mask_kind == MASK_NONE ? SIB_OK : build_mask(a, last, &mask);
+    if (code == SIB_OK && turns)
+        code = build_keys(a, last, perm, &k);
+    if (code == SIB_OK && a->in[0].packed) {
+        code = match_keep_ints(m, 4, (int64_t[]){0, 0, a->n_heads, a->width}, &shape);
+        made = packed_value(a, y, &code);
+    }
+    if (code != SIB_OK)
+        return code;
+    node *n = new_node(a, "Attention", 23, last, mask == NO_VALUE ? 3 : 4, made);
+    memcpy(n->inputs.ids, (value_id[]){a->in[0].v, k, a->in[2].v, mask}, 4 * sizeof mask);
+    n->attributes[0] = match_float("scale", (float)a->scale);
+    n->attributes[1] = match_int("q_num_heads", a->n_heads);
+    n->attributes[2] = match_int("kv_num_heads", a->n_heads);
+    n->n_attributes = a->in[0].packed || a->in[1].packed || a->in[2].packed || a->rank == 3 ? 3 : 1;
+    if (a->in[0].packed) {
+        n = new_node(a, "Reshape", 5, last, 2, out);
+        n->inputs.ids[0] = made;
+        n->inputs.ids[1] = shape;
+    }
+    return match_replace_by(m, &a->nodes, a->n_made, a->made);
+}
+
+/* Queries are taken packed only where the Transpose that puts heads side by side again follows. */
+static void choose_packing(attention *a, value_id y, value_id *out, const node **last)
+{
+    const node *n = match_only_reader(a->m, y);
+    if (!a->in[0].packed)
+        return;
+    if (match_op(n, "Transpose") && has_perm(n, 4, swap_heads)) {
+        match_add(&a->nodes, a->m, n);
+        *out = node_out(n, 0);
+        *last = n;
+    } else {
+        a->in[0] = (heads){.v = node_out(a->in[0].transpose, 0)};
+    }
+}
+
+static void take_packing(attention *a)
+{
+    for (int i = 0; i < 3; i++) {
+        const node *n = a->in[i].transpose;
+        if (!a->in[i].packed || !n || !match_only_reader(a->m, node_out(n, 0)))
+            continue;
+        match_add(&a->nodes, a->m, n);
+        if (match_only_reader(a->m, n->inputs.ids[0]))
+            match_add(&a->nodes, a->m, a->in[i].reshape);
+    }
+}
+
+static sib_code fuse_at(matcher *m, const node *softmax)
+{
+    attention a = {.m = m, .rank = match_rank(m, node_in(softmax, 0))};
+    value_id p = node_out(softmax, 0);
+    const node *product = match_only_reader(m, p);
+    int64_t axis = attr_int(softmax, "axis", softmax->version < 13 ? 1 : -1), perm[4];
+    bool turns;
+    if ((a.rank != 3 && a.rank != 4) || (axis != -1 && axis != a.rank - 1) || match_dtype(m, p) != SIB_F32 ||
+        !match_op(product, "MatMul") || product->inputs.ids[0] != p ||
+        !read_scores(&a, softmax->inputs.ids[0]) || !may_add_mask(&a))
+        return SIB_OK;
+    match_add(&a.nodes, m, softmax);
+    match_add(&a.nodes, m, product);
+    a.v = product->inputs.ids[1];
+    a.q = unscaled(&a, a.q);
+    a.k_turned = unscaled(&a, a.k_turned);
+    if (match_rank(m, a.q) != a.rank || match_rank(m, a.k_turned) != a.rank || match_rank(m, a.v) != a.rank ||
+        !read_keys(&a, product, &a.in[1], &turns, perm))
+        return SIB_OK;
+    read_heads(&a, a.q, &a.in[0]);
+    read_heads(&a, a.v, &a.in[2]);
+    value_id y = node_out(product, 0), out = y;
+    const node *last = product;
+    if (!heads_agree(&a, turns, perm) || !(a.scale > 0) || !isfinite(a.scale) || match_rank(m, y) != a.rank)
+        return SIB_OK;
+    choose_packing(&a, y, &out, &last);
+    if (!match_closed(m, &a.nodes, out) || !pass_admit(m->run))
+        return SIB_OK;
+    take_packing(&a);
+    return build(&a, last, y, out, turns, perm);
+}
+
+sib_code pass_attention(const graph *g, pass_run *r, patch *p, sib_error *err)
+{
+    matcher m;
+    sib_code code = match_begin(&m, g, r, p, err);
+    for (node_id i = 0; i < g->n_nodes && code == SIB_OK; i++)
+        if (!m.taken[i] && match_op(&g->nodes[i], "Softmax"))
+            code = fuse_at(&m, &g->nodes[i]);
+    match_end(&m);
+    return code;
+}
