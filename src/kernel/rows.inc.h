@@ -16,25 +16,31 @@
 
 /* ---- Words of this file -------------------------------------------------------------------------- */
 
-static const float lane_numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-
 /* The first n < VF_LANES of p, and `rest` in the other lanes. */
 INLINE vf load_or(const float *p, size_t n, vf rest)
 {
-    return vf_select_less(vf_load(lane_numbers), vf_set1((float)n), vf_load_n(p, n), rest);
+    return vf_load_lanes(p, vf_lanes(0, (ptrdiff_t)n), rest);
 }
 
 /* e^x for x <= 0; NaN stays. */
 INLINE vf exp_below(vf x)
 {
-    vf held = vf_max(vf_set1(-87.0f), x);
+#if VF_LANES == 1
+    return expf(x);
+#else
+    /* scaling goes on to 0 where it is one instruction; elsewhere what has no exponent of its own becomes 0 */
+    const float least = VF_LANES == 16 ? -105.0f : -87.0f;
+    vf held = vf_max(vf_set1(least), x);
     vf shifted = vf_fma(held, vf_set1(EXP_LOG2E), vf_set1(EXP_MAGIC)),
        n = vf_sub(shifted, vf_set1(EXP_MAGIC));
     vf f = vf_fma(n, vf_set1(-EXP_LN2_LOW), vf_fma(n, vf_set1(-EXP_LN2_HIGH), held));
-    vf sum = vf_set1(exp_fit[EXP_COUNT - 1]);
-    UNROLL for (int i = EXP_COUNT - 2; i >= 0; i--) sum = vf_fma(sum, f, vf_set1(exp_fit[i]));
-    vf e = vf_add(vf_set1(1.0f), vf_fma(vf_mul(f, f), sum, f));
-    return vf_select_less(x, vf_set1(-87.0f), vf_zero(), vf_mul(e, vf_power_of_2(shifted)));
+    vf e = vf_set1(exp_fit[EXP_COUNT - 1]);
+    UNROLL for (int i = EXP_COUNT - 2; i >= 0; i--) e = vf_fma(e, f, vf_set1(exp_fit[i]));
+    e = vf_fma(vf_fma(e, f, vf_set1(1.0f)), f, vf_set1(1.0f));
+    if (VF_LANES == 16)
+        return vf_scale(e, n);
+    return vf_select_less(x, vf_set1(least), vf_zero(), vf_mul(e, vf_power_of_2(shifted)));
+#endif
 }
 
 /* ---- What an element counts as, and how two are joined --------------------------------------------- */
@@ -97,15 +103,18 @@ INLINE float fold(vf v, lane_join join)
 {
     if (join == join_sum)
         return vf_sum(v);
+    if (join == join_product) {
+        float lanes[VF_LANES], all = 1.0f;
+        vf_store(lanes, v);
+        for (int i = 0; i < VF_LANES; i++)
+            all *= lanes[i];
+        return all;
+    }
     if (join == join_largest)
         return vf_largest(v);
-    float lanes[VF_LANES];
-    vf_store(lanes, v);
-    vf all = vf_set1(lanes[0]);
-    for (int i = 1; i < VF_LANES; i++)
-        all = join(all, vf_set1(lanes[i]));
-    vf_store(lanes, all);
-    return lanes[0];
+    if (vf_sum(vf_select_nan(v, vf_set1(1.0f), vf_zero())) > 0.0f)
+        return NAN;
+    return join == join_max ? vf_largest(v) : 0.0f - vf_largest(vf_sub(vf_zero(), v));
 }
 
 INLINE float join_two(float a, float b, lane_join join)
@@ -297,10 +306,28 @@ INLINE void scale(float *y, size_t n, float by)
         vf_store_n(y, vf_mul(vf_load_n(y, n), k), n);
 }
 
+/* Rows that take each step together, so that one's does not wait for the other's sum; they stay in the first cache. */
+#define TOGETHER 8
+#define CACHED   4096 /* floats */
+
+INLINE size_t rows_together(size_t rows, size_t n)
+{
+    size_t fit = n < CACHED ? size_min(CACHED / size_max(n, 1), TOGETHER) : 1;
+    return size_min(rows, fit);
+}
+
 static void rows_softmax(const float *x, size_t rows, size_t n, float *y)
 {
-    for (size_t r = 0; r < rows; r++, x += n, y += n)
-        scale(y, n, 1.0f / exps(x, n, largest(x, n), y));
+    for (size_t part; rows; rows -= part, x += part * n, y += part * n) {
+        float top[TOGETHER], sum[TOGETHER];
+        part = rows_together(rows, n);
+        for (size_t r = 0; r < part; r++)
+            top[r] = largest(x + r * n, n);
+        for (size_t r = 0; r < part; r++)
+            sum[r] = exps(x + r * n, n, top[r], y + r * n);
+        for (size_t r = 0; r < part; r++)
+            scale(y + r * n, n, 1.0f / sum[r]);
+    }
 }
 
 /* y = (x - a) - b */
@@ -409,14 +436,24 @@ INLINE void deviations(const float *x, size_t n, float centre, float *first, flo
     *second = vf_sum(total_of(&squares, join_sum));
 }
 
-/* Two passes; what the first mean misses is found in the second. */
-INLINE float moments(const float *x, size_t n, float mean[2])
+INLINE float first_mean(const float *x, size_t n)
 {
-    float sum = vf_sum(gather(x, n, of_itself, join_sum, 0.0f, vf_zero(), vf_zero())), rest, squares;
-    mean[0] = sum / (float)n;
+    return vf_sum(gather(x, n, of_itself, join_sum, 0.0f, vf_zero(), vf_zero())) / (float)n;
+}
+
+/* What the first mean missed is found in the second pass. */
+INLINE float second_moment(const float *x, size_t n, float mean[2])
+{
+    float rest, squares;
     deviations(x, n, mean[0], &rest, &squares);
     mean[1] = rest / (float)n;
     return (squares - rest * mean[1]) / (float)n;
+}
+
+INLINE float moments(const float *x, size_t n, float mean[2])
+{
+    mean[0] = first_mean(x, n);
+    return second_moment(x, n, mean);
 }
 
 static float rows_moments(const float *x, size_t n, float mean[2])
@@ -451,32 +488,52 @@ INLINE void standardize(const float *x, size_t n, const float centre[2], float f
     }
 }
 
-INLINE void norm_rows(const rows_norm *p, const float *x, size_t rows, float *y, float *mean, float *inverse,
+/* One row with its moments known. */
+INLINE void norm_row(const rows_norm *p, const float *x, float *y, const float centre[2], float factor,
+                     bool centred)
+{
+    if (p->scale && p->bias)
+        standardize(x, p->n, centre, factor, p->scale, p->bias, y, centred);
+    else if (p->scale)
+        standardize(x, p->n, centre, factor, p->scale, NULL, y, centred);
+    else
+        standardize(x, p->n, centre, factor, NULL, NULL, y, centred);
+}
+
+/* A few rows step by step. */
+INLINE void norm_some(const rows_norm *p, const float *x, size_t rows, float *y, float *mean, float *inverse,
                       bool centred)
 {
     size_t n = p->n;
-    for (size_t r = 0; r < rows; r++, x += n, y += n) {
-        float centre[2] = {0.0f, 0.0f}, var;
-        if (centred)
-            var = moments(x, n, centre);
-        else
-            var = vf_sum(gather(x, n, of_square, join_sum, 0.0f, vf_zero(), vf_zero())) / (float)n;
-        double inside = (double)var + p->epsilon;
-        if (!rows_in_range(var, inside)) {
-            rows_norm_wide(p, x, y, mean ? mean + r : NULL, inverse ? inverse + r : NULL);
+    float centre[TOGETHER][2] = {{0.0f, 0.0f}}, var[TOGETHER];
+    for (size_t r = 0; r < rows && centred; r++)
+        centre[r][0] = first_mean(x + r * n, n);
+    for (size_t r = 0; r < rows; r++)
+        var[r] = centred ? second_moment(x + r * n, n, centre[r])
+                         : vf_sum(gather(x + r * n, n, of_square, join_sum, 0.0f, vf_zero(), vf_zero())) /
+                               (float)n;
+    for (size_t r = 0; r < rows; r++) {
+        double inside = (double)var[r] + p->epsilon;
+        if (!rows_in_range(var[r], inside)) {
+            rows_norm_wide(p, x + r * n, y + r * n, mean ? mean + r : NULL, inverse ? inverse + r : NULL);
             continue;
         }
         float factor = (float)(1.0 / sqrt(inside));
         if (mean)
-            mean[r] = centre[0] + centre[1];
+            mean[r] = centre[r][0] + centre[r][1];
         if (inverse)
             inverse[r] = factor;
-        if (p->scale && p->bias)
-            standardize(x, n, centre, factor, p->scale, p->bias, y, centred);
-        else if (p->scale)
-            standardize(x, n, centre, factor, p->scale, NULL, y, centred);
-        else
-            standardize(x, n, centre, factor, NULL, NULL, y, centred);
+        norm_row(p, x + r * n, y + r * n, centre[r], factor, centred);
+    }
+}
+
+INLINE void norm_rows(const rows_norm *p, const float *x, size_t rows, float *y, float *mean, float *inverse,
+                      bool centred)
+{
+    for (size_t done = 0, part; done < rows; done += part) {
+        part = rows_together(rows - done, p->n);
+        norm_some(p, x + done * p->n, part, y + done * p->n, mean ? mean + done : NULL,
+                  inverse ? inverse + done : NULL, centred);
     }
 }
 
