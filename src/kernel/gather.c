@@ -52,8 +52,10 @@ static size_t axis_offsets(const gather_plan *p, const void *indices, size_t beg
     return n;
 }
 
-static size_t coordinate_offsets(const gather_plan *p, const void *indices, size_t begin, size_t n,
-                                 size_t *offsets)
+/* wide, depth: constants where this is inlined. */
+static inline __attribute__((always_inline)) size_t place_offsets(const gather_plan *p, const void *indices,
+                                                                  size_t begin, size_t n, size_t *offsets,
+                                                                  bool wide, size_t depth)
 {
     size_t base = begin / p->each * p->apart, next = (begin / p->each + 1) * p->each;
     for (size_t k = 0; k < n; k++) {
@@ -61,9 +63,9 @@ static size_t coordinate_offsets(const gather_plan *p, const void *indices, size
             base += p->apart;
             next += p->each;
         }
-        size_t first = (begin + k) * p->depth, offset = base;
-        for (size_t i = 0; i < p->depth; i++) {
-            uint64_t at = wrapped(index_at(indices, p->wide, first + i), p->size[i], p->wraps);
+        size_t first = (begin + k) * depth, offset = base;
+        for (size_t i = 0; i < depth; i++) {
+            uint64_t at = wrapped(index_at(indices, wide, first + i), p->size[i], p->wraps);
             if (at >= (uint64_t)p->size[i])
                 return k;
             offset += at * (uint64_t)p->stride[i];
@@ -71,6 +73,25 @@ static size_t coordinate_offsets(const gather_plan *p, const void *indices, size
         offsets[k] = offset;
     }
     return n;
+}
+
+static size_t coordinate_offsets(const gather_plan *p, const void *indices, size_t begin, size_t n,
+                                 size_t *offsets)
+{
+    if (!p->wide)
+        return place_offsets(p, indices, begin, n, offsets, false, p->depth);
+    switch (p->depth) {
+    case 1:
+        return place_offsets(p, indices, begin, n, offsets, true, 1);
+    case 2:
+        return place_offsets(p, indices, begin, n, offsets, true, 2);
+    case 3:
+        return place_offsets(p, indices, begin, n, offsets, true, 3);
+    case 4:
+        return place_offsets(p, indices, begin, n, offsets, true, 4);
+    default:
+        return place_offsets(p, indices, begin, n, offsets, true, p->depth);
+    }
 }
 
 /* Line by line of the last axis. */

@@ -126,6 +126,12 @@ static sib_code run_scatter(const cpu_call *c)
     if (!out)
         return SIB_OK;
     layout_box_copy(&s->whole, out->data, cpu_in(c, 0)->data, c->self->pool);
+    for (size_t i = 0; s->moves && i < s->moves->n; i++) {
+        const gather_move *m = &s->moves->moves[i];
+        memcpy(out->data + m->data, cpu_in(c, 2)->data + m->place, m->bytes);
+    }
+    if (s->moves)
+        return SIB_OK;
     size_t done =
         scatter_put(&s->plan, out->data, cpu_in(c, 2)->data, cpu_in(c, 1)->data, s->combine, s->item);
     return done == s->plan.places ? SIB_OK : cpu_gather_fail(c, &s->plan, done);
