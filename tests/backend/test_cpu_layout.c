@@ -1,0 +1,443 @@
+/* Operators that move and resample elements, whole on cpu against their lowering on ref. */
+#include "backend/whole.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static const sib_dtype dtypes[] = {SIB_F32, SIB_F64, SIB_F16,  SIB_I8,  SIB_U8,
+                                   SIB_I32, SIB_I64, SIB_BOOL, SIB_C128};
+
+static whole_input tensor(sib_dtype dtype, size_t rank, const int64_t *dims)
+{
+    whole_input in = {.dtype = dtype, .rank = rank, .size = 100};
+    memcpy(in.dims, dims, rank * sizeof *dims);
+    return in;
+}
+
+/* A list of numbers; values outlive the case. */
+static whole_input list(sib_dtype dtype, size_t n, const double *values, bool constant)
+{
+    return (whole_input){
+        .dtype = dtype, .rank = 1, .dims = {(int64_t)n}, .values = values, .constant = constant};
+}
+
+static whole_input scalar(sib_dtype dtype, const double *number, bool constant)
+{
+    return (whole_input){.dtype = dtype, .values = number, .constant = constant};
+}
+
+static attribute ints(const char *name, size_t n, const int64_t *values)
+{
+    return (attribute){.name = str_of(name), .kind = ATTR_INTS, .n = n, .ints = (int64_t *)values};
+}
+
+/* ---- Resize -------------------------------------------------------------------------------------------- */
+
+typedef struct resize_row {
+    size_t rank;
+    int64_t dims[5];
+    double scales[5]; /* or sizes */
+} resize_row;
+
+static const resize_row resizes[] = {
+    {4, {1, 3, 20, 17}, {1, 1, 2, 2}},
+    {4, {2, 2, 9, 40}, {1, 1, 1.5, 3}},
+    {4, {1, 2, 33, 31}, {1, 1, 0.5, 0.4}},
+    {4, {1, 5, 7, 3}, {1, 1, 2, 1}},
+    {4, {1, 6, 8, 3}, {1, 2.5, 1.7, 1}},
+    {5, {1, 2, 4, 5, 6}, {1, 1, 2, 1.3, 3}},
+    {3, {4, 1, 90}, {1, 1, 2.3}},
+    {2, {3, 70}, {1, 0.3}},
+    {1, {130}, {2}},
+    {5, {2, 3, 4, 2, 6}, {2, 1, 0.5, 1, 1.7}},
+    {4, {1, 1, 1, 1}, {1, 1, 5, 7}},
+    {4, {1, 64, 40, 41}, {1, 1, 2, 2}},
+    {3, {2, 33, 3}, {1, 2, 1}},
+    {2, {5, 16}, {3, 4}},
+};
+
+static void check_resize(const resize_row *row, sib_dtype dtype, const char *mode, const char *mapping,
+                         const char *rounding, bool antialias, bool outside, unsigned threads)
+{
+    whole_case w = {.domain = "",
+                    .type = "Resize",
+                    .version = 19,
+                    .n_in = 3,
+                    .n_out = 1,
+                    .abs = 4e-4, /* of numbers up to 100, negative weights among them */
+                    .rel = 1e-6,
+                    .threads = threads,
+                    .n_attributes = 5};
+    char what[200];
+    w.in[0] = tensor(dtype, row->rank, row->dims);
+    w.in[2] = list(SIB_F32, row->rank, row->scales, true);
+    w.attributes[0] = whole_text("mode", mode);
+    w.attributes[1] = whole_text("coordinate_transformation_mode", mapping);
+    w.attributes[2] = whole_text("nearest_mode", rounding);
+    w.attributes[3] = whole_int("antialias", antialias);
+    w.attributes[4] = whole_int("exclude_outside", outside);
+    snprintf(what, sizeof what, "%s %s %s of rank %zu, %lld ...", mode, mapping, rounding, row->rank,
+             (long long)row->dims[1]);
+    if (!strcmp(mode, "nearest"))
+        w.abs = w.rel = 0;
+    whole_check(&w, what);
+}
+
+static const char *const mappings[] = {"half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel",
+                                       "align_corners", "asymmetric",           "tf_half_pixel_for_nn"};
+
+static void test_resize_nearest(void **state)
+{
+    static const char *const roundings[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(resizes); i++)
+        for (size_t m = 0; m < COUNT(mappings); m++)
+            for (size_t r = 0; r < COUNT(roundings); r++)
+                check_resize(&resizes[i], dtypes[(i + m + r) % COUNT(dtypes)], "nearest", mappings[m],
+                             roundings[r], false, false, 1 + (unsigned)(r % 2));
+    for (size_t d = 0; d < COUNT(dtypes); d++) /* whole factors, of every size of item */
+        for (size_t i = 0; i < COUNT(resizes); i++)
+            check_resize(&resizes[i], dtypes[d], "nearest", "asymmetric", "floor", false, false, 1);
+}
+
+static void test_resize_averages(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(resizes); i++)
+        for (size_t m = 0; m < COUNT(mappings); m++)
+            for (int k = 0; k < 4; k++) {
+                check_resize(&resizes[i], SIB_F32, "linear", mappings[m], "floor", k & 1, k & 2, 1);
+                check_resize(&resizes[i], SIB_F32, "cubic", mappings[m], "floor", k & 1, k & 2, 2);
+            }
+}
+
+static void test_resize_to_sizes(void **state)
+{
+    static const double sizes[] = {2, 50, 9}, uneven[] = {50, 9};
+    static const int64_t axes[] = {-2, 2};
+    (void)state;
+    for (int constant = 0; constant < 2; constant++) {
+        whole_case w = {
+            .domain = "", .type = "Resize", .version = 18, .n_in = 4, .n_out = 1, .abs = 1e-4, .rel = 1e-6};
+        w.in[0] = tensor(SIB_F32, 3, (int64_t[]){2, 33, 18});
+        w.in[3] = list(SIB_I64, 3, sizes, true);
+        w.attributes[w.n_attributes++] = whole_text("mode", constant ? "linear" : "cubic");
+        whole_check(&w, "to sizes");
+        w.in[3] = list(SIB_I64, 2, uneven, true);
+        w.attributes[w.n_attributes++] = ints("axes", 2, axes);
+        whole_check(&w, "some axes to sizes");
+    }
+}
+
+static void test_resize_early(void **state)
+{
+    static const double scales[] = {1, 1, 2, 1.6};
+    static const struct {
+        const char *type;
+        int64_t version;
+    } ops[] = {{"Upsample", 9}, {"Resize", 10}};
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        whole_case w = {.domain = "",
+                        .type = ops[i / 2].type,
+                        .version = ops[i / 2].version,
+                        .n_in = 2,
+                        .n_out = 1,
+                        .abs = 1e-4};
+        w.in[0] = tensor(SIB_F32, 4, (int64_t[]){1, 2, 10, 21});
+        w.in[1] = list(SIB_F32, 4, scales, true);
+        w.attributes[w.n_attributes++] = whole_text("mode", i % 2 ? "linear" : "nearest");
+        whole_check(&w, "before opset 11");
+    }
+}
+
+static void test_resize_left(void **state)
+{
+    static const double scales[] = {2, 3};
+    whole_case w = {
+        .domain = "", .type = "Resize", .version = 19, .n_in = 3, .n_out = 1, .left_to_lower = true};
+    (void)state;
+    w.in[0] = tensor(SIB_U8, 2, (int64_t[]){4, 5});
+    w.in[2] = list(SIB_F32, 2, scales, true);
+    w.attributes[w.n_attributes++] = whole_text("mode", "linear");
+    whole_check(&w, "averages of bytes");
+}
+
+/* ---- Pad, Tile ----------------------------------------------------------------------------------------- */
+
+static void test_pad(void **state)
+{
+    static const char *const modes[] = {"edge", "reflect", "wrap"};
+    static const struct {
+        size_t rank;
+        int64_t dims[4];
+        double pads[8];
+    } rows[] = {{1, {5}, {3, 9}},
+                {2, {4, 7}, {0, 2, 3, 0}},
+                {2, {4, 7}, {9, 0, 1, 0}},
+                {3, {2, 3, 5}, {0, 7, 0, 0, 1, 0}},
+                {3, {2, 3, 1}, {1, 1, 1, 2, 2, 2}},
+                {4, {2, 3, 40, 50}, {0, 0, 1, 1, 0, 0, 1, 1}},
+                {4, {9, 30, 60, 8}, {2, 1, 0, 0, 1, 0, 0, 0}}};
+    (void)state;
+    for (size_t d = 0; d < COUNT(dtypes); d++)
+        for (size_t i = 0; i < COUNT(rows); i++)
+            for (size_t m = 0; m < COUNT(modes); m++) {
+                whole_case w = {.domain = "",
+                                .type = "Pad",
+                                .version = 21,
+                                .n_in = 2,
+                                .n_out = 1,
+                                .threads = 1 + (unsigned)(m & 1)};
+                w.in[0] = tensor(dtypes[d], rows[i].rank, rows[i].dims);
+                w.in[1] = list(SIB_I64, 2 * rows[i].rank, rows[i].pads, true);
+                w.attributes[w.n_attributes++] = whole_text("mode", modes[m]);
+                whole_check(&w, modes[m]);
+            }
+    static const double pads[] = {2, 3}, axes[] = {-1};
+    whole_case w = {.domain = "", .type = "Pad", .version = 18, .n_in = 4, .n_out = 1, .n_attributes = 1};
+    w.in[0] = tensor(SIB_F32, 2, (int64_t[]){3, 4});
+    w.in[1] = list(SIB_I64, 2, pads, true);
+    w.in[3] = list(SIB_I64, 1, axes, true);
+    w.attributes[0] = whole_text("mode", "reflect");
+    whole_check(&w, "one axis");
+    static const double less[] = {-1, 3};
+    w.in[1] = list(SIB_I64, 2, less, true);
+    w.left_to_lower = true;
+    whole_check(&w, "negative pads");
+}
+
+static void test_tile(void **state)
+{
+    static const double times[][4] = {{1, 1, 1, 1}, {2, 3, 1, 2}, {1, 1, 5, 1}, {0, 1, 1, 1}, {1, 2, 2, 3}};
+    (void)state;
+    for (size_t d = 0; d < COUNT(dtypes); d++)
+        for (size_t i = 0; i < COUNT(times); i++) {
+            whole_case w = {.domain = "", .type = "Tile", .version = 13, .n_in = 2, .n_out = 1};
+            w.in[0] = tensor(dtypes[d], 4, (int64_t[]){2, 3, 1, 7});
+            w.in[1] = list(SIB_I64, 4, times[i], true);
+            whole_check(&w, "Tile");
+        }
+}
+
+/* ---- Trilu, ReverseSequence, OneHot -------------------------------------------------------------------- */
+
+static void test_trilu(void **state)
+{
+    static const double diagonals[] = {0, 1, -1, 3, -4, 100, -100, 9e18, -9e18};
+    (void)state;
+    for (size_t d = 0; d < COUNT(dtypes); d++)
+        for (size_t i = 0; i < COUNT(diagonals); i++)
+            for (int upper = 0; upper < 2; upper++) {
+                whole_case w = {
+                    .domain = "", .type = "Trilu", .version = 14, .n_in = 2, .n_out = 1, .n_attributes = 1};
+                w.in[0] = tensor(dtypes[d], 3, (int64_t[]){2, 5, upper ? 7 : 3});
+                w.in[1] = scalar(SIB_I64, &diagonals[i], i % 2);
+                w.attributes[0] = whole_int("upper", upper);
+                whole_check(&w, "Trilu");
+            }
+}
+
+static void test_reverse_sequence(void **state)
+{
+    static const double lengths[] = {3, 0, 5, 1};
+    (void)state;
+    for (size_t d = 0; d < COUNT(dtypes); d++)
+        for (int batch = 0; batch < 2; batch++) {
+            whole_case w = {.domain = "",
+                            .type = "ReverseSequence",
+                            .version = 10,
+                            .n_in = 2,
+                            .n_out = 1,
+                            .n_attributes = 2};
+            w.in[0] = tensor(dtypes[d], 3, batch ? (int64_t[]){5, 4, 3} : (int64_t[]){4, 5, 3});
+            w.in[1] = list(SIB_I64, 4, lengths, false);
+            w.attributes[0] = whole_int("batch_axis", batch);
+            w.attributes[1] = whole_int("time_axis", 1 - batch);
+            whole_check(&w, "ReverseSequence");
+        }
+}
+
+static void test_one_hot(void **state)
+{
+    static const double indices[] = {0, 4, -1, 5, -6, 2}, depth = 5, values[] = {3, 7};
+    (void)state;
+    for (size_t d = 0; d < COUNT(dtypes); d++)
+        for (int axis = -1; axis < 3; axis++) {
+            whole_case w = {
+                .domain = "", .type = "OneHot", .version = 11, .n_in = 3, .n_out = 1, .n_attributes = 1};
+            w.in[0] = (whole_input){
+                .dtype = axis ? SIB_I64 : SIB_I32, .rank = 2, .dims = {2, 3}, .values = indices};
+            w.in[1] = scalar(SIB_I64, &depth, true);
+            w.in[2] = list(dtypes[d], 2, values, axis & 1);
+            w.attributes[0] = whole_int("axis", axis);
+            whole_check(&w, "OneHot");
+        }
+}
+
+/* ---- Gathers and scatters ------------------------------------------------------------------------------ */
+
+/* n indices in [-size, size), or [0, size). */
+static double *draw_indices(size_t n, int64_t size, bool negative, check_random *r)
+{
+    double *v = calloc(n + 1, sizeof *v);
+    assert_non_null(v);
+    for (size_t i = 0; i < n; i++)
+        v[i] = (double)((int64_t)(check_u64(r) >> 16) % size - (negative && check_u64(r) >> 63 ? size : 0));
+    return v;
+}
+
+static void test_gather(void **state)
+{
+    check_random r = {11};
+    (void)state;
+    for (size_t d = 0; d < COUNT(dtypes); d++)
+        for (int64_t axis = -3; axis < 3; axis++)
+            for (int k = 0; k < 4; k++) {
+                int64_t dims[] = {7, 5, k == 3 ? 300 : 6}, size = dims[axis < 0 ? axis + 3 : axis];
+                double *v = draw_indices(400, size, true, &r);
+                whole_case w = {
+                    .domain = "", .type = "Gather", .version = 13, .n_in = 2, .n_out = 1, .n_attributes = 1};
+                w.in[0] = tensor(dtypes[d], 3, dims);
+                w.in[1] = (whole_input){.dtype = k & 1 ? SIB_I32 : SIB_I64,
+                                        .rank = (size_t)k,
+                                        .dims = {4, 100, 1},
+                                        .values = v,
+                                        .constant = k == 1};
+                w.attributes[0] = whole_int("axis", axis);
+                w.threads = k == 3 ? 2 : 1;
+                whole_check(&w, "Gather");
+                free(v);
+            }
+}
+
+static void test_elements(void **state)
+{
+    static const char *const types[] = {"GatherElements", "ScatterElements"};
+    check_random r = {12};
+    (void)state;
+    for (size_t d = 0; d < COUNT(dtypes); d++)
+        for (int64_t axis = 0; axis < 3; axis++)
+            for (int k = 0; k < 4; k++) {
+                static const int64_t dims[] = {6, 5, 9};
+                int64_t few[] = {5, 4, 7};
+                few[axis] = 8;
+                double *v = draw_indices(1000, dims[axis], true, &r);
+                whole_case w = {
+                    .domain = "", .type = types[k / 2], .version = 18, .n_in = 2 + (size_t)k / 2, .n_out = 1};
+                w.in[0] = tensor(dtypes[d], 3, dims);
+                w.in[1] = tensor(k & 1 ? SIB_I32 : SIB_I64, 3, few);
+                w.in[1].values = v;
+                w.in[1].constant = k & 1;
+                w.in[2] = tensor(dtypes[d], 3, few);
+                w.attributes[w.n_attributes++] = whole_int("axis", axis);
+                whole_check(&w, types[k / 2]);
+                free(v);
+            }
+}
+
+static void test_nd(void **state)
+{
+    check_random r = {13};
+    (void)state;
+    for (size_t d = 0; d < COUNT(dtypes); d++)
+        for (int64_t depth = 1; depth <= 3; depth++)
+            for (int k = 0; k < 4; k++) {
+                static const int64_t dims[] = {5, 5, 5, 3};
+                int64_t places[] = {6, 2, depth}, updates[5] = {6, 2};
+                size_t rank = 2;
+                for (int64_t i = depth; i < 4; i++)
+                    updates[rank++] = dims[i];
+                double *v = draw_indices(100, 5, true, &r);
+                whole_case w = {.domain = "",
+                                .type = k / 2 ? "ScatterND" : "GatherND",
+                                .version = 18,
+                                .n_in = 2 + (size_t)k / 2,
+                                .n_out = 1};
+                w.in[0] = tensor(dtypes[d], 4, dims);
+                w.in[1] = tensor(SIB_I64, 3, places);
+                w.in[1].values = v;
+                w.in[1].constant = k & 1;
+                w.in[2] = tensor(dtypes[d], rank, updates);
+                whole_check(&w, w.type);
+                free(v);
+            }
+}
+
+/* Indices that count up, as exporters write copies. */
+static void test_moves(void **state)
+{
+    double v[60 * 2];
+    (void)state;
+    for (int i = 0; i < 60; i++) {
+        v[2 * i] = i / 10;
+        v[2 * i + 1] = i % 10;
+    }
+    for (int k = 0; k < 2; k++) {
+        whole_case w = {.domain = "",
+                        .type = k ? "ScatterND" : "GatherND",
+                        .version = 16,
+                        .n_in = 2 + (size_t)k,
+                        .n_out = 1};
+        w.in[0] = tensor(SIB_F32, 2, (int64_t[]){8, 11});
+        w.in[1] = (whole_input){.dtype = SIB_I64, .rank = 2, .dims = {60, 2}, .values = v, .constant = true};
+        w.in[2] = tensor(SIB_F32, 1, (int64_t[]){60});
+        whole_check(&w, "indices that count up");
+    }
+}
+
+static void test_reductions(void **state)
+{
+    static const char *const words[] = {"add", "mul", "min", "max"};
+    static const sib_dtype types[] = {SIB_F32, SIB_F64, SIB_I32, SIB_I64};
+    static const double places[] = {3, 1, 3, 3, -1, 0, 2, 2},
+                        updates[] = {NAN, 1, -0.0, 0.0, INFINITY, -INFINITY, 3, 2};
+    (void)state;
+    for (size_t d = 0; d < COUNT(types); d++)
+        for (size_t i = 0; i < COUNT(words); i++)
+            for (int k = 0; k < 2; k++) {
+                whole_case w = {.domain = "",
+                                .type = k ? "ScatterND" : "ScatterElements",
+                                .version = 18,
+                                .n_in = 3,
+                                .n_out = 1,
+                                .n_attributes = 1};
+                w.in[0] = tensor(types[d], 1, (int64_t[]){5});
+                w.in[1] =
+                    (whole_input){.dtype = SIB_I64, .rank = k ? 2 : 1, .dims = {8, 1}, .values = places};
+                w.in[2] = list(types[d], 8, updates, false);
+                w.attributes[0] = whole_text("reduction", words[i]);
+                whole_check(&w, words[i]);
+            }
+    whole_case w = {.domain = "",
+                    .type = "ScatterND",
+                    .version = 18,
+                    .n_in = 3,
+                    .n_out = 1,
+                    .n_attributes = 1,
+                    .left_to_lower = true};
+    w.in[0] = tensor(SIB_F16, 1, (int64_t[]){5});
+    w.in[1] = (whole_input){.dtype = SIB_I64, .rank = 2, .dims = {8, 1}, .values = places};
+    w.in[2] = tensor(SIB_F16, 1, (int64_t[]){8});
+    w.attributes[0] = whole_text("reduction", "add");
+    whole_check(&w, "half floats");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_resize_nearest),
+                                       cmocka_unit_test(test_resize_averages),
+                                       cmocka_unit_test(test_resize_to_sizes),
+                                       cmocka_unit_test(test_resize_early),
+                                       cmocka_unit_test(test_resize_left),
+                                       cmocka_unit_test(test_pad),
+                                       cmocka_unit_test(test_tile),
+                                       cmocka_unit_test(test_trilu),
+                                       cmocka_unit_test(test_reverse_sequence),
+                                       cmocka_unit_test(test_one_hot),
+                                       cmocka_unit_test(test_gather),
+                                       cmocka_unit_test(test_elements),
+                                       cmocka_unit_test(test_nd),
+                                       cmocka_unit_test(test_moves),
+                                       cmocka_unit_test(test_reductions)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
