@@ -182,8 +182,170 @@ static void test_hostile(void **state)
     whole_check(&w, "a row of the lowest floats");
 }
 
+/* ---- com.microsoft ----------------------------------------------------------------------------------------- */
+
+typedef enum mha_form {
+    APART,       /* [B, S, N D] each */
+    KEYS_HEADS,  /* keys and values [B, N, L, D] */
+    KEYS_VALUES, /* both [B, L, N, 2, D] */
+    ALL_FIVE,    /* [B, S, N, 3, D] */
+    ALL_WIDE,    /* [B, S, 3 N D] */
+} mha_form;
+
+/* One case of MultiHeadAttention, or of Attention where `weights` is set. */
+typedef struct ms_row {
+    const char *what;
+    int64_t b, n, s, l, d, dv, past;
+    mha_form form;
+    bool bias, presents, causal, weights, constant, buffer;
+    int mask;       /* rank; 5: [2 B], 6: [3 B + 2] */
+    int score_bias; /* 1: [1, 1, S, T], 2: [B, N, S, T] */
+    double scale, filter;
+} ms_row;
+
+static whole_input made_of(size_t rank, int64_t a, int64_t b, int64_t c, int64_t d, int64_t e)
+{
+    int64_t dims[] = {a, b, c, d, e};
+    return floats(rank, dims, 1);
+}
+
+static void set_qkv(const ms_row *r, whole_case *w)
+{
+    int64_t wide = r->n * r->d;
+    if (r->form == ALL_FIVE)
+        w->in[0] = made_of(5, r->b, r->s, r->n, 3, r->d);
+    else
+        w->in[0] = made_of(3, r->b, r->s, r->form == ALL_WIDE ? 3 * wide : wide, 0, 0);
+    if (r->form == KEYS_VALUES)
+        w->in[1] = made_of(5, r->b, r->l, r->n, 2, r->d);
+    else if (r->form == KEYS_HEADS) {
+        w->in[1] = made_of(4, r->b, r->n, r->l, r->d, 0);
+        w->in[2] = made_of(4, r->b, r->n, r->l, r->dv, 0);
+    } else if (r->form == APART) {
+        w->in[1] = made_of(3, r->b, r->l, wide, 0, 0);
+        w->in[2] = made_of(3, r->b, r->l, r->n * r->dv, 0, 0);
+    }
+}
+
+/* values: room for the numbers of the mask. */
+static whole_input ms_mask(const ms_row *r, int64_t t, double *values)
+{
+    int64_t m = t + 2, b = r->b;
+    whole_input in = {.dtype = SIB_I32, .rank = r->mask > 4 ? 1 : (size_t)r->mask, .values = values};
+    int64_t dims[7][4] = {{0}, {b}, {b, t}, {b, r->s, t}, {b, 1, m, m}, {2 * b}, {3 * b + 2}};
+    check_random random = {5};
+    memcpy(in.dims, dims[r->mask], sizeof dims[0]);
+    for (size_t i = 0; i < 4096; i++)
+        values[i] = check_u64(&random) % 4 != 0;
+    for (int64_t i = 0; in.rank == 1 && i < in.dims[0]; i++)
+        values[i] = (double)(i < b ? t - 2 * i : i - b);
+    return in;
+}
+
+static void check_ms(const ms_row *r)
+{
+    static double values[4096];
+    int64_t t = r->buffer ? r->past : r->past + r->l;
+    whole_case w = {.domain = "com.microsoft",
+                    .type = r->weights ? "Attention" : "MultiHeadAttention",
+                    .version = 1,
+                    .n_in = r->weights ? 7 : 9,
+                    .n_out = !r->presents ? 1
+                             : r->weights ? 2
+                                          : 3,
+                    .abs = 3e-6,
+                    .rel = 3e-6};
+    whole_input score =
+        r->score_bias == 1 ? made_of(4, 1, 1, r->s, t, 0) : made_of(4, r->b, r->n, r->s, t, 0);
+    double used = 3;
+    size_t mask_at = r->weights ? 3 : 4;
+    if (r->weights) {
+        int64_t wide = r->n * r->d;
+        w.in[0] = made_of(3, r->b, r->s, 19, 0, 0);
+        w.in[1] = made_of(2, 19, 2 * wide + r->n * r->dv, 0, 0, 0);
+        w.in[1].size = 0.4;
+        w.in[1].constant = r->constant;
+        if (r->bias)
+            w.in[2] = made_of(1, 2 * wide + r->n * r->dv, 0, 0, 0, 0);
+        if (r->past)
+            w.in[4] = made_of(5, 2, r->b, r->n, r->past, r->d);
+    } else {
+        set_qkv(r, &w);
+        if (r->bias)
+            w.in[3] = made_of(1, 2 * r->n * r->d + r->n * r->dv, 0, 0, 0, 0);
+        if (r->past) {
+            w.in[6] = made_of(4, r->b, r->n, r->past, r->d, 0);
+            w.in[7] = made_of(4, r->b, r->n, r->past, r->dv, 0);
+        }
+        if (r->buffer)
+            w.in[8] = (whole_input){.dtype = SIB_I32, .rank = 1, .dims = {1}, .values = &used};
+    }
+    if (r->mask)
+        w.in[mask_at] = ms_mask(r, t, values);
+    if (r->score_bias)
+        w.in[5] = score;
+    w.attributes[w.n_attributes++] = whole_int("num_heads", r->n);
+    if (r->causal)
+        w.attributes[w.n_attributes++] = whole_int("unidirectional", 1);
+    if (r->scale != 0)
+        w.attributes[w.n_attributes++] = whole_float("scale", r->scale);
+    if (r->filter != 0)
+        w.attributes[w.n_attributes++] = whole_float("mask_filter_value", r->filter);
+    int64_t sizes[] = {r->n * r->d, r->n * r->d, r->n * r->dv};
+    if (r->weights)
+        w.attributes[w.n_attributes++] =
+            (attribute){.name = str_of("qkv_hidden_sizes"), .kind = ATTR_INTS, .n = 3, .ints = sizes};
+    whole_check(&w, r->what);
+}
+
+static const ms_row ms_rows[] = {
+    {"apart", .b = 2, .n = 3, .s = 5, .l = 40, .d = 8, .dv = 6},
+    {"apart, bias, presents", .b = 2, .n = 3, .s = 5, .l = 40, .d = 8, .dv = 6, .bias = true,
+     .presents = true},
+    {"many", .b = 1, .n = 2, .s = 150, .l = 140, .d = 32, .dv = 32, .bias = true},
+    {"heads", .b = 2, .n = 3, .s = 5, .l = 40, .d = 8, .dv = 6, .form = KEYS_HEADS, .presents = true},
+    {"heads, bias", .b = 2, .n = 3, .s = 5, .l = 40, .d = 8, .dv = 8, .form = KEYS_HEADS, .bias = true},
+    {"keys and values", .b = 2, .n = 3, .s = 5, .l = 40, .d = 8, .dv = 8, .form = KEYS_VALUES,
+     .presents = true},
+    {"all of rank 5", .b = 2, .n = 3, .s = 40, .l = 40, .d = 8, .dv = 8, .form = ALL_FIVE, .presents = true},
+    {"all of rank 3", .b = 2, .n = 3, .s = 40, .l = 40, .d = 8, .dv = 8, .form = ALL_WIDE, .bias = true},
+    {"past", .b = 2, .n = 3, .s = 1, .l = 1, .d = 8, .dv = 8, .past = 50, .presents = true, .bias = true},
+    {"past of nothing", .b = 2, .n = 3, .s = 4, .l = 4, .d = 8, .dv = 8, .past = 0, .presents = true,
+     .causal = true},
+    {"past, causal", .b = 2, .n = 3, .s = 20, .l = 20, .d = 8, .dv = 8, .past = 50, .presents = true,
+     .causal = true},
+    {"past in a buffer", .b = 2, .n = 3, .s = 1, .l = 1, .d = 8, .dv = 8, .past = 50, .presents = true,
+     .buffer = true},
+    {"causal", .b = 1, .n = 2, .s = 200, .l = 200, .d = 8, .dv = 8, .causal = true, .scale = 0.3},
+    {"ends", .b = 2, .n = 3, .s = 20, .l = 30, .d = 8, .dv = 8, .mask = 1},
+    {"keys", .b = 2, .n = 3, .s = 20, .l = 30, .d = 8, .dv = 8, .mask = 2},
+    {"keys, causal", .b = 2, .n = 3, .s = 30, .l = 30, .d = 8, .dv = 8, .mask = 2, .causal = true},
+    {"keys, causal, lowest", .b = 2, .n = 3, .s = 300, .l = 300, .d = 8, .dv = 8, .mask = 2, .causal = true,
+     .filter = -3.4028234663852886e38},
+    {"queries and keys", .b = 2, .n = 3, .s = 20, .l = 30, .d = 8, .dv = 8, .mask = 3, .filter = -100},
+    {"ends and beginnings", .b = 2, .n = 3, .s = 20, .l = 30, .d = 8, .dv = 8, .mask = 5},
+    {"ends and more", .b = 2, .n = 3, .s = 20, .l = 30, .d = 8, .dv = 8, .mask = 6},
+    {"bias of scores", .b = 2, .n = 3, .s = 20, .l = 30, .d = 8, .dv = 8, .score_bias = 1},
+    {"bias of scores, keys", .b = 2, .n = 3, .s = 20, .l = 30, .d = 8, .dv = 8, .score_bias = 2, .mask = 2},
+    {"weights", .b = 2, .n = 3, .s = 20, .l = 20, .d = 8, .dv = 6, .weights = true, .bias = true},
+    {"constant weights", .b = 2, .n = 3, .s = 20, .l = 20, .d = 8, .dv = 8, .weights = true, .constant = true,
+     .presents = true},
+    {"weights, past, causal", .b = 2, .n = 3, .s = 4, .l = 4, .d = 8, .dv = 8, .past = 21, .weights = true,
+     .constant = true, .presents = true, .bias = true, .causal = true, .mask = 2},
+    {"weights, square mask", .b = 2, .n = 3, .s = 4, .l = 4, .d = 8, .dv = 8, .past = 21, .weights = true,
+     .constant = true, .presents = true, .mask = 4},
+};
+
+static void test_ms(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof ms_rows / sizeof *ms_rows; i++)
+        check_ms(&ms_rows[i]);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_onnx), cmocka_unit_test(test_hostile)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_onnx), cmocka_unit_test(test_hostile),
+                                       cmocka_unit_test(test_ms)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

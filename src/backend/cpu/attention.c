@@ -5,11 +5,6 @@
 
 enum { IN_Q, IN_K, IN_V, IN_MASK, IN_PAST_KEY, IN_PAST_VALUE, IN_NONPAD };
 
-static bool has(const node_view *n, size_t i)
-{
-    return i < n->n_in && n->in[i];
-}
-
 /* Q, K, V and the pasts, and all dims. */
 static bool read_heads(const node_view *n, attention_state *a)
 {
@@ -18,9 +13,9 @@ static bool read_heads(const node_view *n, attention_state *a)
     int64_t q_heads = attr_int(n->node, "q_num_heads", 0), kv_heads = attr_int(n->node, "kv_num_heads", 0);
     attention_source *const parts[5] = {&a->q, &a->k, &a->v, &a->past_k, &a->past_v};
     static const size_t inputs[5] = {IN_Q, IN_K, IN_V, IN_PAST_KEY, IN_PAST_VALUE};
-    a->past_k.input = a->past_v.input = ATTENTION_NONE;
-    size_t count = has(n, IN_PAST_KEY) ? 5 : 3;
-    if (has(n, IN_PAST_KEY) != has(n, IN_PAST_VALUE) || (has(n, IN_PAST_KEY) && has(n, IN_NONPAD)))
+    size_t count = attention_has(n, IN_PAST_KEY) ? 5 : 3;
+    if (attention_has(n, IN_PAST_KEY) != attention_has(n, IN_PAST_VALUE) ||
+        (attention_has(n, IN_PAST_KEY) && attention_has(n, IN_NONPAD)))
         return false;
     for (size_t i = 0; i < count; i++)
         if (!attention_source_of(n, inputs[i],
@@ -52,23 +47,23 @@ static bool read_masks(const node_view *n, attention_state *a)
     c->left = left < 0 ? ATTENTION_FAR : left;
     c->right = causal ? 0 : right < 0 ? ATTENTION_FAR : right;
     c->hidden = -INFINITY;
-    c->empty_is_zero = has(n, IN_MASK) || has(n, IN_NONPAD) || causal || left >= 0 || right >= 0;
-    a->lengths = has(n, IN_NONPAD) ? IN_NONPAD : ATTENTION_NONE;
-    if (has(n, IN_NONPAD)) {
+    c->empty_is_zero =
+        attention_has(n, IN_MASK) || attention_has(n, IN_NONPAD) || causal || left >= 0 || right >= 0;
+    if (attention_has(n, IN_NONPAD)) {
+        a->lengths = IN_NONPAD;
         int64_t dims[SIB_MAX_RANK];
         size_t rank;
         if (cpu_dtype(n->in[IN_NONPAD]) != SIB_I64 || !cpu_dims(n, n->in[IN_NONPAD], &rank, dims) ||
             rank != 1 || dims[0] != (int64_t)c->batch)
             return false;
     }
-    a->bias.input = ATTENTION_NONE;
-    return !has(n, IN_MASK) || attention_bias_of(n, IN_MASK, n->node->version >= 24, a);
+    return !attention_has(n, IN_MASK) || attention_bias_of(n, IN_MASK, n->node->version >= 24, a);
 }
 
 static bool read_attention(const node_view *n, attention_state *a)
 {
     const node *o = n->node;
-    *a = (attention_state){0};
+    *a = attention_nothing();
     int64_t precision = attr_int(o, "softmax_precision", SIB_F32);
     if (n->n_in < 3 || (n->n_out > 3 && n->out[3]) || precision != SIB_F32 || !read_heads(n, a) ||
         !read_masks(n, a))
@@ -76,10 +71,10 @@ static bool read_attention(const node_view *n, attention_state *a)
     attention_call *c = &a->call;
     c->scale = (float)attr_float(o, "scale", 1 / sqrt((double)c->d));
     c->softcap = (float)attr_float(o, "softcap", 0);
-    bool packed = n->in[IN_Q]->type.shape.rank == 3;
-    c->y_row = packed ? c->heads * c->dv : c->dv;
-    c->y_head = packed ? c->dv : c->queries * c->dv;
-    c->y_batch = c->queries * c->heads * c->dv;
+    attention_set_output(c, n->in[IN_Q]->type.shape.rank == 3);
+    a->room = c->keys;
+    a->present_k.output = 1;
+    a->present_v.output = 2;
     return !isnan(c->scale);
 }
 

@@ -1,58 +1,17 @@
-/* What the attention operators share. */
+/* How the attention operators are run: what is past and new is joined, biases are written out, and the kernels go over it. */
 #include "backend/cpu/attention.h"
 #include "backend/cpu/scratch.h"
 
 #include <math.h>
 #include <string.h>
 
-/* ---- Reading nodes --------------------------------------------------------------------------------------- */
-
-bool attention_source_of(const node_view *n, size_t input, int64_t heads, size_t *batch, size_t *head_count,
-                         size_t *d, attention_source *out)
+sib_code attention_measure(attention_state *a, sib_error *err)
 {
-    int64_t dims[SIB_MAX_RANK];
-    size_t rank, product;
-    if (cpu_dtype(n->in[input]) != SIB_F32 || !cpu_dims(n, n->in[input], &rank, dims) ||
-        (rank != 3 && rank != 4))
-        return false;
-    if (rank == 3 && (heads < 1 || dims[2] % heads))
-        return false;
-    for (size_t i = 0; i < rank; i++)
-        if (dims[i] < 1 && !(rank == 4 && i == 2))
-            return false;
-    *out = (attention_source){.input = input};
-    *batch = (size_t)dims[0];
-    *head_count = rank == 4 ? (size_t)dims[1] : (size_t)heads;
-    out->n = rank == 4 ? (size_t)dims[2] : (size_t)dims[1];
-    *d = rank == 4 ? (size_t)dims[3] : (size_t)(dims[2] / heads);
-    out->row = rank == 4 ? *d : (size_t)dims[2];
-    out->head = rank == 4 ? out->n * *d : *d;
-    out->batch = *head_count * out->n * *d;
-    return size_mul(*batch, out->batch, &product);
-}
-
-bool attention_bias_of(const node_view *n, size_t input, bool padded, attention_state *a)
-{
-    const attention_call *c = &a->call;
-    const value *v = n->in[input];
-    int64_t given[SIB_MAX_RANK], dims[4] = {1, 1, 1, 1};
-    size_t rank, want[3] = {c->batch, c->heads, c->queries}, rows = 1;
-    size_t *steps[3] = {&a->bias.batch, &a->bias.head, &a->bias.row};
-    sib_dtype dtype = cpu_dtype(v);
-    if ((dtype != SIB_F32 && dtype != SIB_BOOL) || !cpu_dims(n, v, &rank, given) || rank < 1 || rank > 4)
-        return false;
-    memcpy(dims + 4 - rank, given, rank * sizeof *dims);
-    a->bias.input = input;
-    a->bias.padded = padded;
-    a->bias.kind = dtype == SIB_F32 ? ATTENTION_FLOATS : ATTENTION_SEEN;
-    a->bias.width = (size_t)dims[3];
-    for (size_t i = 3; i-- > 0; rows *= (size_t)dims[i]) {
-        if (dims[i] != 1 && dims[i] != (int64_t)want[i])
-            return false;
-        *steps[i] = dims[i] == 1 ? 0 : rows;
-    }
-    a->bias.rows = rows;
-    return dims[3] == (int64_t)c->keys || (padded ? dims[3] < (int64_t)c->keys : dims[3] == 1);
+    a->each = attention_scratch(&a->call);
+    if (!a->each)
+        return err_set(err, SIB_ERR_SIZE, "attention over %zu keys of %zu numbers is too large", a->call.keys,
+                       a->call.d);
+    return SIB_OK;
 }
 
 sib_code attention_keep(const attention_state *a, void **state, sib_error *err)
@@ -61,28 +20,79 @@ sib_code attention_keep(const attention_state *a, void **state, sib_error *err)
     if (!kept)
         return err_memory(err, sizeof *kept, "a step");
     *kept = *a;
-    kept->each = attention_scratch(&a->call);
-    *state = kept;
-    if (!kept->each) {
+    sib_code code = attention_measure(kept, err);
+    if (code == SIB_OK)
+        *state = kept;
+    else
         mem_free(kept);
-        *state = NULL;
-        return err_set(err, SIB_ERR_SIZE, "attention over %zu keys of %zu numbers is too large", a->call.keys,
-                       a->call.d);
-    }
-    return SIB_OK;
+    return code;
 }
 
-/* ---- Running ----------------------------------------------------------------------------------------------- */
+/* ---- A run --------------------------------------------------------------------------------------------------- */
 
-static attention_rows rows_of(const cpu_call *c, const attention_source *s)
+/* One run: the blocks that it takes from its scratch. */
+typedef struct going {
+    const cpu_call *c;
+    const attention_state *a;
+    attention_call o;
+    float *scratch, *made, *keys, *values, *bias;
+    int64_t *places; /* (3, B): rows of the past, where the first query stands, keys that count */
+} going;
+
+static const int32_t *numbers(const cpu_call *c, size_t input)
 {
-    const float *data = (const float *)cpu_in(c, s->input)->data;
+    return (const int32_t *)cpu_in(c, input)->data;
+}
+
+size_t attention_past_of(const cpu_call *c, const attention_state *a, size_t b)
+{
+    int64_t fresh = (int64_t)a->k.n, total = *numbers(c, a->total);
+    int64_t past = total == fresh ? 0 : (int64_t)numbers(c, a->ends)[b] + 1 - fresh;
+    int64_t have = a->past_k.input == ATTENTION_NONE ? 0 : (int64_t)a->past_k.n;
+    return past < 0 ? 0 : past > have ? (size_t)have : (size_t)past;
+}
+
+static attention_rows rows_of(const going *g, const attention_source *s)
+{
+    const float *data = s->input == ATTENTION_MADE ? g->made : (const float *)cpu_in(g->c, s->input)->data;
     return (attention_rows){.at = data + s->first, .batch = s->batch, .head = s->head, .row = s->row};
 }
 
-static void copy_rows(const attention_rows *from, size_t b, size_t h, size_t n, size_t d, float *to)
+/* Where the sequences stand. Errors: SIB_ERR_VALUE where a past is longer than its buffer. */
+static sib_code set_places(going *g)
 {
-    const float *at = from->at + b * from->batch + h * from->head;
+    const attention_state *a = g->a;
+    attention_call *o = &g->o;
+    int64_t *past = g->places, *first = past + o->batch, *lengths = first + o->batch;
+    int64_t all = a->past_k.input == ATTENTION_NONE ? 0 : (int64_t)a->past_k.n;
+    bool counted = a->lengths != ATTENTION_NONE, ended = a->ends != ATTENTION_NONE;
+    if (a->used != ATTENTION_NONE) {
+        all = *numbers(g->c, a->used);
+        if (all < 0 || all + (int64_t)a->k.n > (int64_t)a->room)
+            return cpu_fail(g->c, SIB_ERR_VALUE, "a past of %lld rows and %zu new ones in a buffer of %zu",
+                            (long long)all, a->k.n, a->room);
+        o->keys = (size_t)all + a->k.n;
+    }
+    for (size_t b = 0; b < o->batch; b++) {
+        past[b] = ended ? (int64_t)attention_past_of(g->c, a, b) : all;
+        first[b] = past[b];
+        lengths[b] = past[b] + (int64_t)a->k.n;
+        if (ended && o->right == ATTENTION_FAR) /* not causal */
+            lengths[b] = (int64_t)numbers(g->c, a->ends)[b] + 1;
+        if (counted) {
+            lengths[b] = ((const int64_t *)cpu_in(g->c, a->lengths)->data)[b];
+            first[b] = lengths[b] - (int64_t)o->queries;
+        }
+    }
+    o->offset = first;
+    o->lengths = counted || ended ? lengths : NULL;
+    return SIB_OK;
+}
+
+static void copy_rows(const attention_rows *from, size_t b, size_t h, size_t begin, size_t n, size_t d,
+                      float *to)
+{
+    const float *at = from->at + b * from->batch + h * from->head + begin * from->row;
     if (from->row == d)
         memcpy(to, at, n * d * sizeof *to);
     else
@@ -90,103 +100,191 @@ static void copy_rows(const attention_rows *from, size_t b, size_t h, size_t n, 
             memcpy(to + i * d, at + i * from->row, d * sizeof *to);
 }
 
-/* to: [B, Hkv, P + L, d], the past before what is new. */
-static attention_rows join(const cpu_call *c, const attention_call *o, const attention_source *past,
-                           const attention_source *fresh, size_t d, float *to)
+/* to: [B, Hkv, room, d]: of the past the rows that count, what is new, and what else the buffer has, or 0. */
+static attention_rows join(const going *g, const attention_source *past, const attention_source *fresh,
+                           size_t d, float *to)
 {
-    attention_rows old = {0}, new = rows_of(c, fresh);
-    size_t n = past->input == ATTENTION_NONE ? 0 : past->n;
-    if (n)
-        old = rows_of(c, past);
+    const attention_call *o = &g->o;
+    size_t room = g->a->room;
+    attention_rows old = {0}, new = rows_of(g, fresh);
+    if (past->input != ATTENTION_NONE)
+        old = rows_of(g, past);
     for (size_t b = 0; b < o->batch; b++)
         for (size_t h = 0; h < o->kv_heads; h++) {
-            float *at = to + (b * o->kv_heads + h) * o->keys * d;
+            float *at = to + (b * o->kv_heads + h) * room * d;
+            size_t n = (size_t)g->places[b], end = n + fresh->n;
             if (n)
-                copy_rows(&old, b, h, n, d, at);
-            copy_rows(&new, b, h, fresh->n, d, at + n * d);
+                copy_rows(&old, b, h, 0, n, d, at);
+            copy_rows(&new, b, h, 0, fresh->n, d, at + n * d);
+            if (end < room && g->a->used != ATTENTION_NONE)
+                copy_rows(&old, b, h, end, room - end, d, at + end * d);
+            else if (end < room)
+                memset(at + end * d, 0, (room - end) * d * sizeof *at);
         }
-    return (attention_rows){.at = to, .batch = o->kv_heads * o->keys * d, .head = o->keys * d, .row = d};
+    return (attention_rows){.at = to, .batch = o->kv_heads * room * d, .head = room * d, .row = d};
 }
 
-/* What is added to the scores as floats of `width` keys a row, into scratch where the input is not that. */
-static const float *widen_bias(const cpu_call *c, const attention_state *a, size_t width, float *to)
+/* ---- Biases ---------------------------------------------------------------------------------------------------- */
+
+/* True where the input is not the bias as it is wanted. */
+static bool writes_bias(const attention_state *a)
 {
-    const sib_tensor *t = cpu_in(c, a->bias.input);
-    size_t have = a->bias.width;
-    if (a->bias.kind == ATTENTION_FLOATS && have == width)
-        return (const float *)t->data;
-    for (size_t r = 0; r < a->bias.rows; r++, to += width) {
-        const uint8_t *seen = (const uint8_t *)t->data + r * have;
-        if (a->bias.kind == ATTENTION_FLOATS)
-            memcpy(to, (const float *)t->data + r * have, have * sizeof *to);
-        else
-            for (size_t j = 0; j < have; j++)
-                to[j] = seen[j] ? 0.0f : -INFINITY;
-        for (size_t j = have; j < width; j++)
-            to[j] = -INFINITY;
+    const attention_bias *b = &a->bias;
+    if (a->filter.input != ATTENTION_NONE)
+        return true;
+    return b->input != ATTENTION_NONE && (!b->floats || (b->padded && !b->loose && b->width != a->call.keys));
+}
+
+/* Dims of the bias that is written: those along which any part of it varies, then T. */
+static void bias_dims(const attention_state *a, size_t dims[3])
+{
+    bool bias = a->bias.input != ATTENTION_NONE, filter = a->filter.input != ATTENTION_NONE;
+    dims[0] = filter || (bias && a->bias.batch) ? a->call.batch : 1;
+    dims[1] = bias && a->bias.head ? a->call.heads : 1;
+    dims[2] = (filter && a->filter.rank > 2) || (bias && a->bias.row) ? a->call.queries : 1;
+}
+
+/* to: (keys) from the row of the bias. */
+static void bias_row(const going *g, size_t b, size_t h, size_t i, float *to)
+{
+    const attention_bias *from = &g->a->bias;
+    size_t keys = g->o.keys, at = b * from->batch + h * from->head + i * from->row;
+    if (from->input == ATTENTION_NONE) {
+        memset(to, 0, keys * sizeof *to);
+        return;
     }
-    return to - a->bias.rows * width;
+    const void *data = cpu_in(g->c, from->input)->data;
+    const float *floats = (const float *)data + at * from->width;
+    const uint8_t *seen = (const uint8_t *)data + at * from->width;
+    bool one = from->width == 1 && !from->padded;
+    size_t n = one ? keys : size_min(keys, from->width);
+    for (size_t j = 0; j < n; j++)
+        to[j] = from->floats ? floats[one ? 0 : j] : seen[one ? 0 : j] ? 0.0f : -INFINITY;
+    for (size_t j = n; j < keys; j++)
+        to[j] = -INFINITY;
 }
 
-/* Where a query that stands first stands among the keys: [B] into offsets. */
-static void set_offsets(const cpu_call *c, const attention_state *a, attention_call *o, int64_t *offsets)
+/* Adds the filter where the mask of com.microsoft hides. */
+static void filter_row(const going *g, size_t b, size_t i, float *to)
 {
-    o->lengths = a->lengths == ATTENTION_NONE ? NULL : (const int64_t *)cpu_in(c, a->lengths)->data;
-    for (size_t b = 0; b < o->batch; b++)
-        offsets[b] = o->lengths                          ? o->lengths[b] - (int64_t)o->queries
-                     : a->past_k.input != ATTENTION_NONE ? (int64_t)a->past_k.n
-                                                         : 0;
-    o->offset = offsets;
+    const attention_filter *f = &g->a->filter;
+    const int32_t *mask = numbers(g->c, f->input);
+    size_t keys = g->o.keys;
+    if (f->rank == 1) {
+        int64_t end = mask[b], begin = f->begins ? mask[g->o.batch + b] : 0;
+        for (size_t j = 0; j < keys; j++)
+            to[j] += (int64_t)j >= end || (int64_t)j < begin ? f->filter : 0.0f;
+        return;
+    }
+    size_t row = f->rank == 2   ? b
+                 : f->rank == 3 ? b * g->o.queries + i
+                                : b * f->width + keys - g->o.queries + i;
+    mask += row * f->width;
+    for (size_t j = 0; j < keys; j++)
+        to[j] += mask[j] < 1 ? f->filter : 0.0f;
 }
 
-/* What a run needs beside the scratch of its threads, in floats. */
-typedef struct extra {
-    size_t k, v, bias, offsets;
-} extra;
-
-static bool add_up(const cpu_call *c, const attention_state *a, size_t width, extra *x, size_t *bytes)
+static void write_bias(going *g)
 {
-    const attention_call *o = &a->call;
-    size_t rows = o->batch * o->kv_heads * o->keys, all, threads = sib_pool_threads(c->self->pool);
-    bool past = a->past_k.input != ATTENTION_NONE;
-    bool made =
-        a->bias.input != ATTENTION_NONE && (a->bias.kind != ATTENTION_FLOATS || a->bias.width != width);
-    x->k = past && !cpu_wants(c, 1) ? rows * o->d : 0;
-    x->v = past && !cpu_wants(c, 2) ? rows * o->dv : 0;
-    x->bias = made ? a->bias.rows * width : 0;
-    x->offsets = 2 * o->batch;
-    return size_mul(a->each, threads, &all) && size_add(all, x->k, &all) && size_add(all, x->v, &all) &&
-           size_add(all, x->bias, &all) && size_add(all, x->offsets, &all) &&
-           size_mul(all, sizeof(float), bytes);
+    size_t dims[3], keys = g->o.keys;
+    float *to = g->bias;
+    bias_dims(g->a, dims);
+    for (size_t b = 0; b < dims[0]; b++)
+        for (size_t h = 0; h < dims[1]; h++)
+            for (size_t i = 0; i < dims[2]; i++, to += keys) {
+                bias_row(g, b, h, i, to);
+                if (g->a->filter.input != ATTENTION_NONE)
+                    filter_row(g, b, i, to);
+            }
+    g->o.bias = (attention_rows){.at = g->bias,
+                                 .batch = dims[0] > 1 ? dims[1] * dims[2] * keys : 0,
+                                 .head = dims[1] > 1 ? dims[2] * keys : 0,
+                                 .row = dims[2] > 1 ? keys : 0};
+    g->o.bias_step = 1;
+}
+
+static void set_bias(going *g)
+{
+    const attention_bias *b = &g->a->bias;
+    if (writes_bias(g->a)) {
+        write_bias(g);
+        return;
+    }
+    if (b->input == ATTENTION_NONE)
+        return;
+    g->o.bias = (attention_rows){.at = (const float *)cpu_in(g->c, b->input)->data,
+                                 .batch = b->batch * b->width,
+                                 .head = b->head * b->width,
+                                 .row = b->row * b->width};
+    g->o.bias_step = b->width == 1 ? 0 : 1;
+}
+
+/* ---- All of it --------------------------------------------------------------------------------------------------- */
+
+/* Where the joined rows go: the output, scratch where only the past makes them needed, or nowhere. */
+static bool joins(const going *g, const attention_target *t, float **to, size_t *scratch, size_t d)
+{
+    bool out = t->output != ATTENTION_NONE && cpu_wants(g->c, t->output);
+    *to = out ? (float *)cpu_out(g->c, t->output)->data + t->first : NULL;
+    *scratch = 0;
+    if (!out && (g->a->past_k.input != ATTENTION_NONE || g->a->ends != ATTENTION_NONE))
+        *scratch = g->o.batch * g->o.kv_heads * g->a->room * d;
+    return out || *scratch;
+}
+
+/* Takes the scratch and cuts it up. */
+static sib_code take_scratch(going *g)
+{
+    const attention_state *a = g->a;
+    size_t dims[3], sizes[6], all = 0, threads = sib_pool_threads(g->c->self->pool), bytes;
+    float **parts[6] = {&g->scratch, &g->made, &g->keys, &g->values, &g->bias, (float **)&g->places},
+          *joined[2];
+    bool ok = size_mul(a->each, threads, &sizes[0]);
+    sizes[0] = size_max(sizes[0], a->make_scratch);
+    sizes[1] = a->made;
+    joins(g, &a->present_k, &joined[0], &sizes[2], g->o.d);
+    joins(g, &a->present_v, &joined[1], &sizes[3], g->o.dv);
+    bias_dims(a, dims);
+    sizes[4] = writes_bias(a) ? dims[0] * dims[1] * dims[2] * g->o.keys : 0;
+    sizes[5] = 6 * g->o.batch;
+    for (size_t i = 0; i < 6; i++) {
+        ok &= size_add(sizes[i], 16, &sizes[i]);
+        sizes[i] = sizes[i] / 16 * 16;
+        ok &= size_add(all, sizes[i], &all);
+    }
+    if (!ok || !size_mul(all, sizeof(float), &bytes))
+        return cpu_fail(g->c, SIB_ERR_SIZE, "its working memory is too large");
+    float *at = cpu_scratch_take(g->c, bytes);
+    if (!at)
+        return cpu_no_memory(g->c, bytes);
+    for (size_t i = 0; i < 6; at += sizes[i], i++)
+        *parts[i] = at;
+    g->keys = joined[0] ? joined[0] : g->keys;
+    g->values = joined[1] ? joined[1] : g->values;
+    return SIB_OK;
 }
 
 sib_code attention_go(const cpu_call *c, const attention_state *a)
 {
-    attention_call o = a->call;
-    bool past = a->past_k.input != ATTENTION_NONE;
-    size_t bytes, width = a->bias.width == 1 && o.keys != 1 && !a->bias.padded ? 1 : o.keys;
-    extra x;
-    if (!add_up(c, a, width, &x, &bytes))
-        return cpu_fail(c, SIB_ERR_SIZE, "its working memory is too large");
-    float *scratch = cpu_scratch_take(c, bytes), *at = scratch + a->each * sib_pool_threads(c->self->pool);
-    if (!scratch)
-        return cpu_no_memory(c, bytes);
-    set_offsets(c, a, &o, (int64_t *)at);
-    at += x.offsets;
-    o.q = rows_of(c, &a->q);
-    float *keys = cpu_wants(c, 1) ? (float *)cpu_out(c, 1)->data : past ? at : NULL;
-    float *values = cpu_wants(c, 2) ? (float *)cpu_out(c, 2)->data : past ? at + x.k : NULL;
-    o.k = keys ? join(c, &o, &a->past_k, &a->k, o.d, keys) : rows_of(c, &a->k);
-    o.v = values ? join(c, &o, &a->past_v, &a->v, o.dv, values) : rows_of(c, &a->v);
-    if (a->bias.input != ATTENTION_NONE) {
-        o.bias = (attention_rows){.at = widen_bias(c, a, width, at + x.k + x.v),
-                                  .batch = a->bias.batch * width,
-                                  .head = a->bias.head * width,
-                                  .row = a->bias.row * width};
-        o.bias_step = width == 1 ? 0 : 1;
+    going g = {.c = c, .a = a, .o = a->call};
+    float *unused;
+    size_t some;
+    sib_code code = take_scratch(&g);
+    if (code != SIB_OK)
+        return code;
+    code = set_places(&g);
+    if (code == SIB_OK) {
+        if (a->make)
+            a->make(c, a, g.made, g.scratch);
+        g.o.q = rows_of(&g, &a->q);
+        bool keys = joins(&g, &a->present_k, &unused, &some, g.o.d),
+             values = joins(&g, &a->present_v, &unused, &some, g.o.dv);
+        g.o.k = keys ? join(&g, &a->past_k, &a->k, g.o.d, g.keys) : rows_of(&g, &a->k);
+        g.o.v = values ? join(&g, &a->past_v, &a->v, g.o.dv, g.values) : rows_of(&g, &a->v);
+        set_bias(&g);
+        g.o.y = (float *)cpu_out(c, 0)->data;
+        attention_run(&g.o, c->self->pool, g.scratch, c->cancel);
     }
-    o.y = (float *)cpu_out(c, 0)->data;
-    attention_run(&o, c->self->pool, scratch, c->cancel);
-    cpu_scratch_give(c, scratch);
-    return SIB_OK;
+    cpu_scratch_give(c, g.scratch);
+    return code;
 }
