@@ -124,6 +124,18 @@ static bool try_change(rg_graph *g, const op_case *c, rg_random *r, const change
     return true;
 }
 
+/* The largest numbers only where nothing is summed. */
+static rg_profile profile_of(const op_case *c, rg_random *r)
+{
+    static const char *const files[] = {"unary.cases", "binary.cases", "activation.cases", "index.cases",
+                                        "shape.cases"};
+    static const rg_profile others[] = {RG_GENTLE, RG_GENTLE, RG_UNIT, RG_POSITIVE, RG_WHOLE, RG_STRANGE};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (strstr(c->file, files[i]))
+            return rg_chance(r, 20) ? RG_SPECIAL : RG_ANY;
+    return others[rg_below(r, 6)];
+}
+
 bool rg_from_case(rg_graph *g, const op_case *c, rg_random *r)
 {
     if (!fit(c))
@@ -133,7 +145,7 @@ bool rg_from_case(rg_graph *g, const op_case *c, rg_random *r)
         change by = {.from = {dims ? some_size(c, r) : -1, dims && rg_chance(r, 40) ? some_size(c, r) : -1},
                      .to = {rg_size(r, 200), rg_size(r, 70)},
                      .values = rg_chance(r, 70),
-                     .profile = rg_chance(r, 20) ? RG_SPECIAL : RG_ANY};
+                     .profile = profile_of(c, r)};
         if (i == TRIES - 2)
             by.to[0] = by.from[0] * 2;
         if (!rg_begin(g))

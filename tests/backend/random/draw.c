@@ -25,12 +25,17 @@ int64_t rg_size(rg_random *r, int64_t most)
     return n;
 }
 
-static double special(rg_random *r)
+/* most: leaves out larger ones, but infinities. */
+static double special(rg_random *r, double most)
 {
     static const double values[] = {0.0,   -0.0,   1.0,      -1.0, 3.4e38,       -3.4e38,  1.2e-38,
                                     1e-40, -1e-44, 65504,    1e-7, NAN,          INFINITY, -INFINITY,
                                     88.7,  -103.9, 16777217, 0.5,  2147483648.0, -1e-20};
-    return values[rg_below(r, sizeof values / sizeof *values)];
+    double x;
+    do
+        x = values[rg_below(r, sizeof values / sizeof *values)];
+    while (isfinite(x) && fabs(x) > most);
+    return x;
 }
 
 static double real(rg_random *r, rg_profile profile)
@@ -45,8 +50,10 @@ static double real(rg_random *r, rg_profile profile)
         return (double)(rg_below(r, 9) - 4);
     case RG_WIDE:
         return x * pow(10, rg_below(r, 13) - 6);
+    case RG_STRANGE:
+        return rg_chance(r, 12) ? special(r, 100) : 3 * x;
     case RG_SPECIAL:
-        return rg_chance(r, 12) ? special(r) : 3 * x;
+        return rg_chance(r, 12) ? special(r, INFINITY) : 3 * x;
     default:
         return 3 * x * fabs(check_uniform(r)) + x;
     }
@@ -57,7 +64,7 @@ static uint64_t whole(rg_random *r, sib_dtype dtype, rg_profile profile)
 {
     bool is_signed = sib_dtype_get_kind(dtype) == SIB_KIND_INT;
     unsigned bits = sib_dtype_bits(dtype);
-    if (profile == RG_WIDE || profile == RG_SPECIAL) {
+    if (profile == RG_WIDE || profile >= RG_STRANGE) {
         uint64_t top = UINT64_C(1) << (bits - 1);
         static const int64_t near[] = {-1, 0, 1};
         return rg_chance(r, 20) ? top + (uint64_t)near[rg_below(r, 3)] : check_u64(r);
@@ -90,6 +97,7 @@ sib_tensor *rg_tensor(rg_random *r, sib_dtype dtype, size_t rank, const int64_t 
                   : k < 83 ? RG_WHOLE
                   : k < 89 ? RG_POSITIVE
                   : k < 94 ? RG_WIDE
+                  : k < 97 ? RG_STRANGE
                            : RG_SPECIAL;
     }
     bool integer = kind == SIB_KIND_INT || kind == SIB_KIND_UINT || kind == SIB_KIND_BOOL;

@@ -62,7 +62,8 @@ typedef enum rg_profile {
     RG_UNIT,     /* -1 .. 1 */
     RG_WHOLE,    /* small whole numbers */
     RG_WIDE,     /* many magnitudes */
-    RG_SPECIAL,  /* gentle with NaN, infinities, -0, denormals and the largest numbers among them */
+    RG_STRANGE,  /* gentle with NaN, infinities, -0 and denormals among them */
+    RG_SPECIAL,  /* and the largest numbers */
     RG_ANY       /* one of them, the first most often */
 } rg_profile;
 

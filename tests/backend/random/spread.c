@@ -34,10 +34,14 @@ static double least_of(sib_dtype dtype)
     return dtype == SIB_F16 ? ldexp(1, -24) : dtype == SIB_F64 ? ldexp(1, -1020) : ldexp(1, -125);
 }
 
-/* Operators whose result is a difference of numbers of this size, and as exact as these. */
+/* Operators whose result is a difference of numbers of this size, and as exact as these: 1 - gate, x - log sum. */
 static double floor_of(const rg_node *n)
 {
-    return str_is(n->type, "LogSoftmax") || str_is(n->type, "ReduceLogSumExp") ? 1 : 0;
+    static const char *const differences[] = {"LogSoftmax", "ReduceLogSumExp", "LSTM", "GRU", "RNN"};
+    for (size_t i = 0; i < sizeof differences / sizeof *differences; i++)
+        if (str_is(n->type, differences[i]))
+            return 1;
+    return 0;
 }
 
 /* The elements as doubles. */
@@ -59,13 +63,16 @@ static sib_tensor *moved(rg_random *r, const sib_tensor *t, double floor)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *out = NULL;
-    double unit = unit_of(sib_tensor_dtype(t));
+    sib_dtype dtype = sib_tensor_dtype(t);
+    double unit = unit_of(dtype);
     if (sib_tensor_copy(t, &out, &err) != SIB_OK || unit == 0)
         return out;
     size_t n = sib_tensor_count(out);
     double *x = doubles(out);
-    for (size_t i = 0; x && i < n; i++)
-        x[i] += fmax(fabs(x[i]), floor) * check_uniform(r) * HALF_UNITS * unit / 2;
+    for (size_t i = 0; x && i < n; i++) {
+        double by = fmax(fabs(x[i]), floor) * HALF_UNITS * unit / 2 + (x[i] != 0 ? least_of(dtype) : 0);
+        x[i] += by * check_uniform(r);
+    }
     if (x)
         sib_convert(SIB_F64, x, sib_tensor_dtype(out), sib_tensor_data(out), n, SIB_OVERFLOW_IEEE, &err);
     free(x);
