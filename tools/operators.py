@@ -73,6 +73,7 @@ class Seen:
     def __init__(self):
         self.versions, self.dtypes = set(), set()
         self.own = self.own_passed = self.official = self.official_passed = 0
+        self.ran = self.on_cpu = 0  # own cases that give outputs, and those whose node the backend cpu runs alone
 
 
 # ---- What the sources say --------------------------------------------------------------------------------------
@@ -116,15 +117,17 @@ def count_own(build, seen):
                           stdout=subprocess.PIPE, text=True)
     for line in done.stdout.splitlines():
         fields = line.split("\t")
-        if len(fields) != 7:
+        if len(fields) != 8:
             sys.exit(f"test_ops_cases: {line}")
-        verdict, domain, name, version, taken, given, _ = fields
+        verdict, claim, domain, name, version, taken, given, _ = fields
         it = seen[domain, name]
         it.own += 1
         if verdict != "pass":
             continue
         it.own_passed += 1
         if given != "error":
+            it.ran += 1
+            it.on_cpu += claim in ("whole", "milli")
             it.versions.add(int(version))
             it.dtypes.update(word for word in (taken + "," + given).split(",") if word not in ("_", "?", ""))
 
@@ -197,6 +200,10 @@ def own_words(operator, it):
     return tally(it.own_passed, it.own)
 
 
+def cpu_words(it):
+    return f"{100 * it.on_cpu // it.ran}%" if it.on_cpu else "–"
+
+
 def cell(text):
     return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
 
@@ -215,15 +222,16 @@ covered. *inputs* and *outputs* are how many a node may have, `1+` for one or mo
 passing cases ran under, *dtypes* those of the inputs and outputs of such nodes; both are what was shown, not a limit: an
 operator takes what the specification allows and refuses the rest by name. *official* counts the official cases with the
 operator in their main graph, *own* the project's cases of the operator, each of which runs with concrete dims, with
-symbolic dims, and with its inputs as constants; where some fail it says `3 of 4`, and `none` means that there is none.
+symbolic dims, with its inputs as constants, and on the fast backend; where some fail it says `3 of 4`, and `none` means
+that there is none. *cpu* is the share of the own cases whose node the backend `cpu` runs alone, whole or in milli-ops.
 `floats` are f16 bf16 f32 f64, `ints` the signed and unsigned integers of 8 to 64 bits, `complex` c64 and c128, `f8` the
 four float8 types beside f8e8m0, `small ints` those of 4 and 2 bits.
 """
 TABLE = """
 ## {title}
 
-| operator | since | inputs | outputs | opsets | dtypes | official | own |
-| --- | --- | --- | --- | --- | --- | --- | --- |
+| operator | since | inputs | outputs | opsets | dtypes | official | own | cpu |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 MILLI = """
 ## Milli-ops
@@ -266,7 +274,7 @@ def page(operators, milli, seen, official):
             text += TABLE.format(title=heading)
         it = seen[DOMAINS[o.domain][0], o.name]
         text += table_row(said_of(o) + [runs(it.versions), dtype_words(it.dtypes),
-                                        tally(it.official_passed, it.official), own_words(o, it)]) + "\n"
+                                        tally(it.official_passed, it.official), own_words(o, it), cpu_words(it)]) + "\n"
     return text + MILLI + "\n".join(milli_lines(milli)) + "\n"
 
 

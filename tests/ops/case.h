@@ -77,9 +77,15 @@ const char *case_mode_name(case_mode mode);
 /* A model of the one node. Errors: SIB_ERR_MEMORY. */
 sib_code case_model(const op_case *c, case_mode mode, onnx_model **out, sib_error *err);
 
-/* Infers and runs the case in a mode with a backend, and compares everything. True where all is as it must be; else
-   words: (size) says what is not. */
+/* Infers and runs the case in a mode with backends, and compares everything: what "ref" gives as the case says, what others
+   give with the tolerance of their dtype and the largest numbers in it. True where all is as it must be; else words:
+   (size) says what is not. */
 bool case_check(const op_case *c, case_mode mode, const char *backends, char *words, size_t size);
+
+/* What of the case's node the backend cpu runs: nothing, some of its milli-ops, all of them, or the node as a whole. */
+typedef enum case_claim { CLAIM_NONE, CLAIM_PART, CLAIM_MILLI, CLAIM_WHOLE } case_claim;
+case_claim case_claimed(const op_case *c);
+const char *case_claim_name(case_claim claim);
 
 /* True where inference in a mode leaves a rank or dim of an output open; words then has the types. */
 bool case_is_open(const op_case *c, case_mode mode, char *words, size_t size);

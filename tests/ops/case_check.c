@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <sibyl/session.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -41,6 +42,36 @@ static sib_tolerance default_tolerance(sib_dtype dtype)
     }
 }
 
+/* Largest finite magnitude of a tensor's elements, at least `least`. */
+static double magnitude(const sib_tensor *t, double least)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *wide = NULL;
+    sib_dtype_kind kind = sib_dtype_get_kind(sib_tensor_dtype(t));
+    if (kind == SIB_KIND_STRING || kind == SIB_KIND_COMPLEX ||
+        sib_tensor_convert(t, SIB_F64, SIB_OVERFLOW_IEEE, &wide, &err) != SIB_OK)
+        return least;
+    const double *x = sib_tensor_data(wide);
+    for (uint64_t i = 0; i < sib_tensor_count(wide); i++)
+        if (isfinite(x[i]) && fabs(x[i]) > least)
+            least = fabs(x[i]);
+    sib_tensor_free(&wide);
+    return least;
+}
+
+/* What a backend other than ref may differ by: it adds in another order and in the precision of the dtype, so that an
+   error is one of the largest numbers that go in or come out. */
+static sib_tolerance fast_tolerance(sib_dtype dtype, double scale)
+{
+    double unit = dtype == SIB_F16    ? ldexp(1, -10)
+                  : dtype == SIB_BF16 ? ldexp(1, -7)
+                  : dtype == SIB_F32  ? ldexp(1, -23)
+                  : dtype == SIB_F64  ? ldexp(1, -50)
+                                      : 0;
+    sib_tolerance exact = default_tolerance(dtype);
+    return (sib_tolerance){fmax(exact.atol, 16 * unit * scale), fmax(exact.rtol, 16 * unit), 0};
+}
+
 static void dims_text(const sib_tensor *t, char *text, size_t size)
 {
     int n = snprintf(text, size, "%s[", case_dtype_name(sib_tensor_dtype(t)));
@@ -72,9 +103,16 @@ static bool same_dims(const sib_tensor *a, const sib_tensor *b)
            (!rank || !memcmp(sib_tensor_dims(a), sib_tensor_dims(b), rank * sizeof(int64_t)));
 }
 
+/* How closely values are compared. */
+typedef struct closeness {
+    bool any;         /* dtype and dims alone */
+    double tolerance; /* of the case, negative: that of the dtype */
+    double scale;     /* of the inputs, for backends other than ref; 0 for ref */
+} closeness;
+
 /* want: what the case says. */
-static bool compare_tensors(const sib_tensor *got, const sib_tensor *want, bool any, double tolerance,
-                            char *words, size_t size)
+static bool compare_tensors(const sib_tensor *got, const sib_tensor *want, const closeness *how, char *words,
+                            size_t size)
 {
     char a[200], b[200];
     sib_error err = SIB_ERROR_INIT;
@@ -85,10 +123,14 @@ static bool compare_tensors(const sib_tensor *got, const sib_tensor *want, bool 
         says(words, size, "is %s, %s expected", a, b);
         return false;
     }
-    if (any)
+    if (how->any)
         return true;
+    sib_dtype dtype = sib_tensor_dtype(want);
     sib_tolerance allowed =
-        tolerance < 0 ? default_tolerance(sib_tensor_dtype(want)) : (sib_tolerance){tolerance, tolerance, 0};
+        how->scale > 0 ? fast_tolerance(dtype, magnitude(want, how->scale)) : default_tolerance(dtype);
+    if (how->tolerance >= 0)
+        allowed = (sib_tolerance){fmax(how->tolerance, how->scale > 0 ? allowed.atol : 0),
+                                  fmax(how->tolerance, how->scale > 0 ? allowed.rtol : 0), 0};
     if (sib_tensor_compare(got, want, &allowed, &found, &err) != SIB_OK) {
         says(words, size, "cannot be compared: %s", err.message);
         return false;
@@ -109,8 +151,8 @@ static const char *kind_name(sib_value_kind kind)
 }
 
 /* Values inside one another, as deep as the syntax allows. */
-static bool compare_values(const sib_value *got, const sib_value *want, bool any, double tolerance,
-                           char *words, size_t size)
+static bool compare_values(const sib_value *got, const sib_value *want, const closeness *how, char *words,
+                           size_t size)
 {
     sib_value_kind kind = sib_value_get_kind(want);
     if (sib_value_get_kind(got) != kind) {
@@ -118,18 +160,17 @@ static bool compare_values(const sib_value *got, const sib_value *want, bool any
         return false;
     }
     if (kind == SIB_VALUE_TENSOR)
-        return compare_tensors(sib_value_tensor(got), sib_value_tensor(want), any, tolerance, words, size);
+        return compare_tensors(sib_value_tensor(got), sib_value_tensor(want), how, words, size);
     if (kind == SIB_VALUE_MAP)
-        return compare_tensors(sib_value_keys(got), sib_value_keys(want), any, tolerance, words, size) &&
-               compare_tensors(sib_value_values(got), sib_value_values(want), any, tolerance, words, size);
+        return compare_tensors(sib_value_keys(got), sib_value_keys(want), how, words, size) &&
+               compare_tensors(sib_value_values(got), sib_value_values(want), how, words, size);
     if (sib_value_count(got) != sib_value_count(want)) {
         says(words, size, "holds %zu values, %zu expected", sib_value_count(got), sib_value_count(want));
         return false;
     }
     for (size_t i = 0; i < sib_value_count(want); i++) {
         char inner[300];
-        if (!compare_values(sib_value_item(got, i), sib_value_item(want, i), any, tolerance, inner,
-                            sizeof inner)) {
+        if (!compare_values(sib_value_item(got, i), sib_value_item(want, i), how, inner, sizeof inner)) {
             says(words, size, "item %zu %s", i, inner);
             return false;
         }
@@ -226,11 +267,14 @@ static bool inferred_value(const onnx_model *m, const dim_binding *b, const valu
 
 /* ---- Running ------------------------------------------------------------------------------------------ */
 
-static sib_code run(const op_case *c, sib_model *m, const char *backends, sib_value **out, sib_error *err)
+/* profile: filled, the graph run as it is written; or NULL. */
+static sib_code run(const op_case *c, sib_model *m, const char *backends, sib_profile *profile,
+                    sib_value **out, sib_error *err)
 {
     sib_session *s = NULL;
     sib_named_value in[OUTPUTS_MAX];
-    sib_session_options options = {.backends = backends, .threads = 1};
+    sib_session_options options = {.backends = backends, .threads = 1, .passes = profile ? "-all" : NULL};
+    const sib_run_options how = {.profile = profile};
     const graph *g = m->onnx->graph;
     sib_code code = sib_session_create(m, &options, &s, err);
     for (uint32_t i = 0; i < g->inputs.n; i++) {
@@ -238,13 +282,14 @@ static sib_code run(const op_case *c, sib_model *m, const char *backends, sib_va
         in[i] = (sib_named_value){name, c->in[strtoul(name + 1, NULL, 10)].value};
     }
     if (code == SIB_OK)
-        code = sib_session_run(s, g->inputs.n, in, 0, NULL, out, NULL, err);
+        code = sib_session_run(s, g->inputs.n, in, 0, NULL, out, &how, err);
     sib_session_free(&s);
     return code;
 }
 
 /* Compares what came out with the case and with what inference says. */
-static bool check_outputs(const op_case *c, sib_model *m, sib_value *const *got, char *words, size_t size)
+static bool check_outputs(const op_case *c, sib_model *m, sib_value *const *got, double scale, char *words,
+                          size_t size)
 {
     sib_error err = SIB_ERROR_INIT;
     dim_binding b = {0};
@@ -256,7 +301,8 @@ static bool check_outputs(const op_case *c, sib_model *m, sib_value *const *got,
         if (c->out[i].omitted)
             continue;
         value_id v = m->onnx->graph->outputs.ids[k];
-        ok = compare_values(got[k], c->out[i].value, c->out[i].any, c->tolerance, text, sizeof text) &&
+        const closeness how = {c->out[i].any, c->tolerance, scale};
+        ok = compare_values(got[k], c->out[i].value, &how, text, sizeof text) &&
              inferred_value(m->onnx, &b, &m->onnx->graph->values[v], got[k], text, sizeof text);
         if (!ok)
             says(words, size, "output %zu %s", i, text);
@@ -264,6 +310,16 @@ static bool check_outputs(const op_case *c, sib_model *m, sib_value *const *got,
     }
     dim_binding_clear(&b);
     return ok;
+}
+
+/* The largest number that goes in, at least 1. */
+static double scale_of(const op_case *c)
+{
+    double scale = 1;
+    for (size_t i = 0; i < c->n_in; i++)
+        if (!c->in[i].omitted && sib_value_tensor(c->in[i].value))
+            scale = magnitude(sib_value_tensor(c->in[i].value), scale);
+    return scale;
 }
 
 bool case_check(const op_case *c, case_mode mode, const char *backends, char *words, size_t size)
@@ -277,7 +333,7 @@ bool case_check(const op_case *c, case_mode mode, const char *backends, char *wo
     if (code == SIB_OK)
         code = model_from_onnx(onnx, &m, &err);
     if (code == SIB_OK)
-        code = run(c, m, backends, got, &err);
+        code = run(c, m, backends, NULL, got, &err);
     if (c->error.data) {
         ok = code != SIB_OK && strstr(err.message, c->error.data);
         if (!ok && code == SIB_OK)
@@ -289,7 +345,7 @@ bool case_check(const op_case *c, case_mode mode, const char *backends, char *wo
     } else if (m->notes.n) {
         says(words, size, "ran, but inference says: %s", m->notes.items[0]);
     } else {
-        ok = check_outputs(c, m, got, words, size);
+        ok = check_outputs(c, m, got, strcmp(backends, "ref") ? scale_of(c) : 0, words, size);
     }
     for (size_t i = 0; i < OUTPUTS_MAX; i++)
         sib_value_free(&got[i]);
@@ -317,4 +373,43 @@ bool case_is_open(const op_case *c, case_mode mode, char *words, size_t size)
     }
     sib_model_free(&m);
     return open;
+}
+
+/* What the rows of a profile say of who ran the node. */
+static case_claim claim_of(const sib_profile *p, const op_case *c)
+{
+    sib_profile_row row;
+    size_t ours = 0, theirs = 0;
+    bool whole = false;
+    for (size_t i = 0; sib_profile_get(p, SIB_PROFILE_BY_MILLI, i, &row); i++) {
+        bool mine = !strcmp(row.backend, "cpu");
+        ours += mine;
+        theirs += !mine;
+        whole |= mine && !strcmp(row.op_type, c->name.data);
+    }
+    return whole && !theirs ? CLAIM_WHOLE : !ours ? CLAIM_NONE : theirs ? CLAIM_PART : CLAIM_MILLI;
+}
+
+case_claim case_claimed(const op_case *c)
+{
+    sib_error err = SIB_ERROR_INIT;
+    onnx_model *onnx = NULL;
+    sib_model *m = NULL;
+    sib_profile *p = NULL;
+    sib_value *got[OUTPUTS_MAX + 1] = {0};
+    case_claim claim = CLAIM_NONE;
+    if (case_model(c, CASE_CONCRETE, &onnx, &err) == SIB_OK && model_from_onnx(onnx, &m, &err) == SIB_OK &&
+        sib_profile_create(&p, &err) == SIB_OK && run(c, m, "cpu,ref", p, got, &err) == SIB_OK)
+        claim = claim_of(p, c);
+    for (size_t i = 0; i < OUTPUTS_MAX; i++)
+        sib_value_free(&got[i]);
+    sib_profile_free(&p);
+    sib_model_free(&m);
+    return claim;
+}
+
+const char *case_claim_name(case_claim claim)
+{
+    static const char *const names[] = {"none", "part", "milli", "whole"};
+    return names[claim];
 }

@@ -223,7 +223,7 @@ static bool make_pattern(const rg_maker *m)
         return rg_put(m, "Mul", "", 2, in, 1);
     }
     int64_t none[] = {1};
-    double constants[] = {1.4142135, 1.0, 0.5};
+    double constants[] = {1.4142135623730951, 1.0, 0.5};
     const char *const types[] = {"Div", "Erf", "Add", "Mul", "Mul"};
     int at = x, used = 0;
     for (int i = 0; i < 5; i++) {
