@@ -93,6 +93,20 @@ mval m_squeeze(lowering *l, mval a, int axis)
     return build_one(l, MILLI_reshape, 1, &a, 0, NULL, &type);
 }
 
+/* True where axes of more than one element stay in line: then the elements do. */
+static bool stay_in_line(const lowering *l, int rank, const dim *dims, const int64_t *perm)
+{
+    int64_t size, last = -1;
+    for (int i = 0; i < rank; i++) {
+        if (dim_is_const(l->graph->dims, dims[perm[i]], &size) && size == 1)
+            continue;
+        if (perm[i] < last)
+            return false;
+        last = perm[i];
+    }
+    return true;
+}
+
 mval m_transpose(lowering *l, mval a, const int64_t *perm)
 {
     dim dims[SIB_MAX_RANK], out[SIB_MAX_RANK];
@@ -109,6 +123,8 @@ mval m_transpose(lowering *l, mval a, const int64_t *perm)
     }
     if (stopped(l, a) || !moves)
         return l_ok(l) ? a : MVAL_NONE;
+    if (stay_in_line(l, rank, dims, perm))
+        return m_reshape(l, a, (size_t)rank, out);
     attribute attributes[] = {attribute_ints("perm", (size_t)rank, perm)};
     value_type type = m_tensor_type(l, m_dtype(l, a), (size_t)rank, out);
     return build_one(l, MILLI_transpose, 1, &a, 1, attributes, &type);
