@@ -104,8 +104,14 @@ sib_code pass_run_all(graph *g, const pass *table, size_t n, const pass_options 
     if (code == SIB_OK && o.verify)
         code = graph_verify(g, err);
     for (size_t i = 0; i < n && code == SIB_OK; i++)
-        if (!off[i])
-            code = run_within(g, &table[i], &r, 0, err);
+        if (!off[i]) {
+            sib_error own = SIB_ERROR_INIT;
+            code = run_within(g, &table[i], &r, 0, &own);
+            if (code != SIB_OK && o.go_on && code != SIB_ERR_MEMORY)
+                code = SIB_OK;
+            else if (code != SIB_OK)
+                err_set(err, code, "%s", own.message);
+        }
     mem_free(off);
     if (edits)
         *edits = r.admitted;

@@ -39,6 +39,8 @@ typedef struct pass_options {
     bool limited;
     uint64_t limit; /* most edits in all, where limited */
     bool verify;    /* look at the graph before the first pass too; debug builds always do */
+    bool
+        go_on; /* a pass that fails for other reasons than memory leaves the graph as it was, and the next one runs */
 } pass_options;
 
 /* Runs passes (n) of a table over g and the graphs inside it, those inside first. options, edits: may be NULL; *edits

@@ -1,11 +1,12 @@
 #include "run/passes/passes.h"
 
+static const char identity[] = "the input of an Identity is used in the place of its output";
 static const char dead[] = "nodes whose outputs nobody uses are dropped";
 static const char noop[] = "nodes that give what they are given are dropped";
 
 /* Those that only tidy up stand first, so that the others find the plainest form, and last, for what those leave. */
 static const pass table[] = {
-    {"identity", "the input of an Identity is used in the place of its output", pass_identity},
+    {"identity", identity, pass_identity},
     {"noop", noop, pass_noop},
     {"constants", "what does not depend on the inputs is computed once", pass_constants},
     {"same", "nodes that compute the same are one", pass_same},
@@ -14,8 +15,10 @@ static const pass table[] = {
     {"gelu", "arithmetic that is a Gelu is one", pass_gelu},
     {"attention", "products of queries, keys and values around a Softmax are an Attention", pass_attention},
     {"affine", "scales and offsets by channel are put into the weights before them", pass_affine},
+    {"transposes", "transpositions are taken together, into products, or taken back", pass_transposes},
     {"dequantized", "weights of few bits become floats, where they are not too many", pass_dequantized},
     {"constants", "what does not depend on the inputs is computed once", pass_constants},
+    {"identity", identity, pass_identity},
     {"noop", noop, pass_noop},
     {"dead", dead, pass_dead},
 };
