@@ -38,6 +38,7 @@ typedef struct attention {
     double fill;
     value_id q, k_turned, v; /* operands of the products */
     heads in[3];
+    node_id keys_from;      /* a node outside that makes the keys, NO_NODE for none: it must stay */
     int64_t n_heads, width; /* of 4-D heads: H, and D of the values */
     size_t n_made;
     node made[NODES_MOST];
@@ -289,6 +290,7 @@ static bool read_keys(attention *a, const node *last, heads *h, bool *turns, int
         if (match_op(o, "Transpose") && !m->taken[i] && o->inputs.ids[0] == v &&
             has_perm(o, rank, back[rank - 3])) {
             *h = (heads){.v = node_out(o, 0)};
+            a->keys_from = i;
             return true;
         }
     }
@@ -458,7 +460,7 @@ static void take_packing(attention *a)
 
 static sib_code fuse_at(matcher *m, const node *softmax)
 {
-    attention a = {.m = m, .rank = match_rank(m, node_in(softmax, 0))};
+    attention a = {.m = m, .rank = match_rank(m, node_in(softmax, 0)), .keys_from = NO_NODE};
     value_id p = node_out(softmax, 0);
     const node *product = match_only_reader(m, p);
     int64_t axis = attr_int(softmax, "axis", softmax->version < 13 ? 1 : -1), perm[4];
@@ -485,6 +487,8 @@ static sib_code fuse_at(matcher *m, const node *softmax)
     if (!match_closed(m, &a.nodes, out) || !pass_admit(m->run))
         return SIB_OK;
     take_packing(&a);
+    if (a.keys_from != NO_NODE)
+        m->taken[a.keys_from] = true;
     return build(&a, last, y, out, turns, perm);
 }
 
