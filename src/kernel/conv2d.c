@@ -88,7 +88,7 @@ static bool is_direct(const conv2d_shape *s)
         if (a->before || (a->out - 1) * a->stride + (a->kernel - 1) * a->dilation >= a->in)
             return false;
     }
-    return s->axis[2].stride == 1;
+    return s->axis[2].stride == 1 && s->x == SIB_F32;
 }
 
 /* Vectors that n pixels take. */
@@ -109,6 +109,12 @@ static bool is_flat(const conv2d_plan *p, size_t pitch)
     double apart = each * (double)(a[1].out * vectors(p, a[2].out));
     double one = (each + copy) * (double)vectors(p, (a[1].out - 1) * pitch + a[2].out);
     return one < apart;
+}
+
+/* Neither x nor y goes through scratch for its dtype. */
+static bool plain(const conv2d_plan *p)
+{
+    return p->s.x == SIB_F32 && p->s.y == SIB_F32;
 }
 
 static void choose_bands(conv2d_plan *p, unsigned threads)
@@ -136,6 +142,8 @@ static void choose_bands(conv2d_plan *p, unsigned threads)
             p->column_bands =
                 size_min(size_max(1, a[2].out / p->kernels->nr), size_max(bands, p->column_bands));
     }
+    if (p->plane_run && !plain(p))
+        p->row_bands = 1;
     p->rows = size_ceil_div(a[1].out, p->row_bands);
     p->row_bands = size_ceil_div(a[1].out, p->rows);
     p->columns = size_ceil_div(a[2].out, p->column_bands);
@@ -195,7 +203,8 @@ static void choose_plane(conv2d_plan *p)
 {
     const conv2d_axis *a = p->s.axis, *h = &a[1], *w = &a[2];
     if (p->s.c != 1 || p->s.m != 1 || !does_nothing(&a[0]) || a[0].in != 1 || h->dilation != 1 ||
-        w->dilation != 1 || h->kernel != w->kernel || h->stride != w->stride)
+        w->dilation != 1 || h->kernel != w->kernel || h->stride != w->stride ||
+        (!plain(p) && p->in_plane + p->out_plane > IMAGE_FLOATS))
         return;
     for (size_t i = 0; i < p->kernels->n_planes; i++) {
         const conv2d_plane_row *row = &p->kernels->planes[i];
@@ -210,9 +219,9 @@ static void choose_layout(conv2d_plan *p)
 {
     const conv2d_axis *a = p->s.axis;
     p->flat = p->flat && p->rows > 1;
-    if (p->plane_run)
-        return;
-    if (p->direct) {
+    if (p->plane_run) {
+        p->image_floats = p->s.x == SIB_F32 ? 0 : p->in_plane;
+    } else if (p->direct) {
         p->pitch = a[2].in;
         p->row_step = a[1].stride * a[2].in;
     } else {
@@ -224,7 +233,11 @@ static void choose_layout(conv2d_plan *p)
     }
     size_t run = p->rows * p->row_step;
     p->tile_floats = p->flat ? size_ceil_div(p->s.m, p->panels) * size_min(p->chunk, run) : 0;
-    p->scratch_floats = (p->image_floats + p->tile_floats + 15) / 16 * 16;
+    p->image_floats = (p->image_floats + 15) / 16 * 16;
+    p->tile_floats = (p->tile_floats + 15) / 16 * 16;
+    size_t pixels = p->plane_run ? p->out_plane : p->rows * p->columns;
+    p->sum_floats = p->s.y == SIB_F32 ? 0 : (p->s.m * pixels + 15) / 16 * 16;
+    p->scratch_floats = p->image_floats + p->tile_floats + (p->whole ? 2 : 1) * p->sum_floats;
 }
 
 /* How many elements the windows of an average count, by axis. */
@@ -251,7 +264,8 @@ sib_code conv2d_plan_make(const kernel_table *kernels, const conv2d_shape *shape
 {
     conv2d_plan *p = out;
     size_t image, weights;
-    *p = (conv2d_plan){.kernels = &kernels->conv2d, .s = *shape};
+    *p = (conv2d_plan){.table = kernels, .kernels = &kernels->conv2d, .s = *shape};
+    p->whole = p->s.x == SIB_U8 || p->s.x == SIB_I8;
     simplify(&p->s);
     const conv2d_axis *a = p->s.axis;
     p->taps = a[0].kernel * a[1].kernel * a[2].kernel;
@@ -299,16 +313,29 @@ size_t conv2d_packed_floats(const conv2d_plan *p)
     return p->s.groups * p->s.m * p->k + 16;
 }
 
-void conv2d_pack(const conv2d_plan *p, const float *w, float *dst)
+/* Row `row` of the weights as float, into every m-th float from dst on. */
+static void pack_row(const conv2d_plan *p, const conv2d_weights *w, size_t row, size_t m, float *dst)
+{
+    float piece[1024];
+    size_t most = sizeof piece / sizeof *piece, element = conv2d_element(w->dtype);
+    int32_t zero = w->zero ? w->zero[w->zero_each ? row : 0] : 0;
+    for (size_t k = 0; k < p->k; k += most) {
+        size_t n = size_min(most, p->k - k);
+        const char *from = (const char *)w->elements + (row * p->k + k) * element;
+        conv2d_widen(p, w->dtype, from, zero, n, piece);
+        for (size_t i = 0; i < n; i++)
+            dst[(k + i) * m] = piece[i];
+    }
+}
+
+void conv2d_pack(const conv2d_plan *p, const conv2d_weights *w, float *dst)
 {
     for (size_t g = 0; g < p->s.groups; g++)
         for (size_t panel = 0; panel < p->panels; panel++) {
             size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
-            const float *from = w + (g * p->s.m + m0) * p->k;
-            float *to = dst + (g * p->s.m + m0) * p->k;
-            for (size_t k = 0; k < p->k; k++)
-                for (size_t i = 0; i < m; i++)
-                    *to++ = from[i * p->k + k];
+            size_t row = g * p->s.m + m0;
+            for (size_t i = 0; i < m; i++)
+                pack_row(p, w, row + i, m, dst + row * p->k + i);
         }
     memset(dst + p->s.groups * p->s.m * p->k, 0, 16 * sizeof *dst);
 }

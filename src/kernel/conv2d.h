@@ -43,6 +43,15 @@ typedef struct conv2d_kernels {
     /* y[j] /= by[j] * factor for j < n */
     void (*divide)(const float *by, float factor, size_t n, float *y);
 
+    /* Edges of convolutions of bytes: dst[i] = src[i] - zero; */
+    void (*from_u8)(const uint8_t *src, int32_t zero, size_t n, float *dst);
+    void (*from_s8)(const int8_t *src, int32_t zero, size_t n, float *dst);
+    /* y[i] = (add ? y[i] : 0) + sums[i], whole numbers; */
+    void (*whole)(const float *sums, size_t n, int32_t *y, bool add);
+    /* y[i] = (sums[i] + bias) * scale in double, to the nearest, ties to even, + zero, within the dtype. */
+    void (*to_u8)(const int32_t *sums, int32_t bias, double scale, int32_t zero, size_t n, uint8_t *y);
+    void (*to_s8)(const int32_t *sums, int32_t bias, double scale, int32_t zero, size_t n, int8_t *y);
+
     const conv2d_plane_row *planes; /* (n_planes) */
     size_t n_planes;
 

@@ -8,6 +8,7 @@
 #include "kernel/conv2d.h"
 #include "kernel/kernel.h"
 
+#include <math.h>
 #include <string.h>
 
 #define UNROLL _Pragma("GCC unroll 32")
@@ -180,6 +181,7 @@ static void conv2d_divide(const float *by, float factor, size_t n, float *y)
         vf_store_n(y + i, vf_div(vf_load_n(y + i, n - i), vf_mul(vf_load_n(by + i, n - i), times)), n - i);
 }
 
+#include "kernel/conv2d_bytes.inc.h"
 #include "kernel/conv2d_plane.inc.h"
 
 void CONV2D_INIT(conv2d_kernels *k)
@@ -194,6 +196,11 @@ void CONV2D_INIT(conv2d_kernels *k)
     k->largest = conv2d_largest;
     k->total = conv2d_total;
     k->divide = conv2d_divide;
+    k->from_u8 = conv2d_from_u8;
+    k->from_s8 = conv2d_from_s8;
+    k->whole = conv2d_whole;
+    k->to_u8 = conv2d_to_u8;
+    k->to_s8 = conv2d_to_s8;
     k->planes = plane_rows;
     k->n_planes = sizeof plane_rows / sizeof *plane_rows;
     k->every = conv2d_every;

@@ -5,6 +5,9 @@
    x is 0 outside. The zeros take part like any other number, so an infinite weight that meets one gives NaN. The sum
    of an element runs over c and then k in this order in one float, wherever the borders of tasks fall.
 
+   Other dtypes are made float on their way into scratch. Sums of halves are rounded once. Whole numbers are exact: sums
+   of bytes without their zero points stay below 2^24 for CONV2D_EXACT terms, and are then added as int32.
+
    Work is cut into items: a batch, a group, a place along the first axis and a band of rows, or of columns of one row,
    of the last two. An item whose image must be padded or split for a stride is copied to scratch first, as phases:
    column i of phase f is column i * stride + f of the padded image, rows likewise. Then every tap of the kernel reads
@@ -16,8 +19,10 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "kernel/kernel.h"
+#include "tensor/dtype.h"
 
-#define CONV2D_AXES 3
+#define CONV2D_AXES  3
+#define CONV2D_EXACT 256 /* |x - zero| and |w - zero| are at most 255 */
 
 struct sib_cancel;
 
@@ -35,11 +40,13 @@ typedef enum conv2d_kind {
 
 typedef struct conv2d_shape {
     conv2d_kind kind;
+    sib_dtype x, y; /* f32, f16 and bf16 alike; or u8, s8 to u8, s8, i32; for kind CONV2D_PRODUCT, else f32 */
     size_t batch, groups, c, m; /* channels of a group: in, out */
     conv2d_axis axis[CONV2D_AXES];
 } conv2d_shape;
 
 typedef struct conv2d_plan {
+    const kernel_table *table;
     const conv2d_kernels *kernels;
     conv2d_shape s; /* axes that do nothing joined with others */
     size_t taps, k; /* of one channel; c * taps */
@@ -61,6 +68,9 @@ typedef struct conv2d_plan {
     size_t phase_rows;
     size_t phase_floats, channel_floats; /* of scratch */
     size_t row_step; /* floats from the first pixel of a row of the output to that of the next */
+    bool whole;      /* numbers */
+    size_t
+        sum_floats; /* sums of a band that are not y yet, and where they are added up; 0 where y is float */
     size_t image_floats, tile_floats, scratch_floats; /* of one worker */
     float *counts[CONV2D_AXES]; /* averages: (out) elements that windows count along an axis, else NULL */
     double work;                /* multiply-adds */
@@ -75,16 +85,28 @@ void conv2d_plan_free(conv2d_plan *p);
 
 /* Floats that packed weights take. */
 size_t conv2d_packed_floats(const conv2d_plan *p);
-/* w: (groups * m, c, kernel...); dst: (conv2d_packed_floats). */
-void conv2d_pack(const conv2d_plan *p, const float *w, float *dst);
+
+typedef struct conv2d_weights {
+    sib_dtype dtype;      /* as the plan's x, but u8 and s8 either way */
+    const void *elements; /* (groups * m, c, kernel...) */
+    const int32_t *zero;  /* of bytes: (groups * m) where zero_each, else one; NULL for 0 */
+    bool zero_each;
+} conv2d_weights;
+
+/* dst: (conv2d_packed_floats). */
+void conv2d_pack(const conv2d_plan *p, const conv2d_weights *w, float *dst);
 
 typedef struct conv2d_call {
     const conv2d_plan *plan;
-    const float *x;    /* (batch, groups * c, in...) */
+    const void *x;     /* (batch, groups * c, in...) */
     const float *w;    /* as packed */
-    const float *bias; /* (groups * m) or NULL */
-    float *y;          /* (batch, groups * m, out...) */
-    float *scratch;    /* (workers, plan->scratch_floats) */
+    const float *bias; /* (groups * m) or NULL; for floats */
+    void *y;           /* (batch, groups * m, out...) */
+    int32_t x_zero, y_zero;
+    const int32_t *whole_bias; /* (groups * m) or NULL; for y of bytes: see to_u8 of conv2d.h, likewise */
+    const double *scale;       /* (groups * m) where scale_each, else one */
+    bool scale_each;
+    float *scratch; /* (workers, plan->scratch_floats) */
     void (*finish)(const void *context, size_t begin,
                    size_t count); /* ranges of y that are there; may be NULL */
     const void *context;
@@ -116,6 +138,16 @@ typedef struct conv2d_item {
 } conv2d_item;
 
 /* The channels of the item's group as phases in dst. x: of the batch and group. */
-void conv2d_fill(const conv2d_plan *p, const conv2d_item *at, const float *x, float *dst);
+void conv2d_fill(const conv2d_call *c, const conv2d_item *at, const char *x, float *dst);
+
+/* Bytes of an element. */
+size_t conv2d_element(sib_dtype dtype);
+/* dst[i] = src[i] as float, bytes without their zero point. */
+void conv2d_widen(const conv2d_plan *p, sib_dtype dtype, const void *src, int32_t zero, size_t n, float *dst);
+/* dst[i] = src[i * step] of the plan's x. */
+void conv2d_take(const conv2d_plan *p, const char *src, int32_t zero, size_t step, size_t n, float *dst);
+/* n sums of an output channel to y: float ones, or whole ones. */
+void conv2d_give(const conv2d_call *c, const float *sums, const int32_t *whole, size_t channel, size_t n,
+                 char *y);
 
 #endif

@@ -15,13 +15,14 @@ static void fill_outside(const conv2d_plan *p, float *dst, size_t n)
         memset(dst, 0, n * sizeof *dst);
     else
         for (size_t i = 0; i < n; i++)
-            dst[i] = -INFINITY;
+            dst[i] = p->whole ? -256.0f : -INFINITY;
 }
 
 /* Columns of one phase of a row of the image: what is before, every stride-th element, what is behind. row: NULL for a
    row outside; first: column of the padded image that the phase begins with. */
-static void fill_row(const conv2d_plan *p, const float *row, size_t first, float *dst)
+static void fill_row(const conv2d_call *call, const char *row, size_t first, float *dst)
 {
+    const conv2d_plan *p = call->plan;
     const conv2d_axis *a = &p->s.axis[2];
     size_t n = p->pitch, begin = 0, end = 0;
     if (row && first < a->before + a->in) {
@@ -31,36 +32,42 @@ static void fill_row(const conv2d_plan *p, const float *row, size_t first, float
     if (begin)
         fill_outside(p, dst, begin);
     if (end > begin)
-        p->kernels->every(row + (first + begin * a->stride - a->before), a->stride, end - begin, dst + begin);
+        conv2d_take(p, row + (first + begin * a->stride - a->before) * conv2d_element(p->s.x), call->x_zero,
+                    a->stride, end - begin, dst + begin);
     if (n > end)
         fill_outside(p, dst + end, n - end);
 }
 
 /* One slice of a channel: all phases of rows and columns. plane: NULL for zeros. */
-static void fill_plane(const conv2d_plan *p, const conv2d_item *at, const float *plane, float *dst)
+static void fill_plane(const conv2d_call *call, const conv2d_item *at, const char *plane, float *dst)
 {
+    const conv2d_plan *p = call->plan;
     const conv2d_axis *a = p->s.axis;
     size_t rows = at->rows + (p->phase_rows - p->rows);
     for (size_t i = 0; i < p->phases[1]; i++)
         for (size_t r = 0; r < rows; r++) {
             size_t padded = (at->row0 + r) * a[1].stride + i;
             bool inside = plane && padded >= a[1].before && padded < a[1].before + a[1].in;
-            const float *row = inside ? plane + (padded - a[1].before) * a[2].in : NULL;
+            const char *row =
+                inside ? plane + (padded - a[1].before) * a[2].in * conv2d_element(p->s.x) : NULL;
             for (size_t j = 0; j < p->phases[2]; j++)
-                fill_row(p, row, at->column0 * a[2].stride + j,
+                fill_row(call, row, at->column0 * a[2].stride + j,
                          dst + (i * p->phases[2] + j) * p->phase_floats + r * p->pitch);
         }
 }
 
-void conv2d_fill(const conv2d_plan *p, const conv2d_item *at, const float *x, float *dst)
+void conv2d_fill(const conv2d_call *call, const conv2d_item *at, const char *x, float *dst)
 {
+    const conv2d_plan *p = call->plan;
     const conv2d_axis *a = p->s.axis;
+    size_t element = conv2d_element(p->s.x);
     size_t slice = p->phases[1] * p->phases[2] * p->phase_floats;
-    for (size_t c = 0; c < p->s.c; c++, x += p->in_plane)
+    for (size_t c = 0; c < p->s.c; c++, x += p->in_plane * element)
         for (size_t i = 0; i < a[0].kernel; i++, dst += slice) {
             size_t padded = at->place * a[0].stride + i * a[0].dilation;
             bool inside = padded >= a[0].before && padded < a[0].before + a[0].in;
-            fill_plane(p, at, inside ? x + (padded - a[0].before) * a[1].in * a[2].in : NULL, dst);
+            fill_plane(call, at, inside ? x + (padded - a[0].before) * a[1].in * a[2].in * element : NULL,
+                       dst);
         }
 }
 
@@ -71,13 +78,14 @@ typedef struct product {
     const conv2d_call *call;
     const conv2d_plan *p;
     const conv2d_item *at;
-    const float *image; /* the first pixel of the item */
-    const float *w;     /* packed, of the group */
-    const float *bias;  /* of the group, or NULL */
-    float *y;           /* (m, out_plane): the first pixel of the item */
+    const float *image;    /* the first pixel of the item */
+    const float *w;        /* packed, of the group */
+    const float *bias;     /* of the group, or NULL */
+    float *y;              /* where sums go: the first pixel of the item */
+    size_t y_plane, y_row; /* floats from channel to channel and row to row of it */
     float *tile;
-    const float *x; /* of the batch and group */
-    float *plane;   /* of y, likewise */
+    const float *x; /* of the batch and group: single planes */
+    size_t k0, k;   /* the terms that are summed */
 } product;
 
 static void panel_of(const product *o, size_t panel, size_t n, const float *x, float *y, size_t ldy)
@@ -85,7 +93,8 @@ static void panel_of(const product *o, size_t panel, size_t n, const float *x, f
     const conv2d_plan *p = o->p;
     size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
     if (p->s.kind == CONV2D_PRODUCT)
-        p->kernels->panel(m, n, p->k, o->w + m0 * p->k, x, p->offset, o->bias ? o->bias + m0 : NULL, y, ldy);
+        p->kernels->panel(m, n, o->k, o->w + m0 * p->k + o->k0 * m, x, p->offset + o->k0,
+                          o->bias ? o->bias + m0 : NULL, y, ldy);
     else if (p->s.kind == CONV2D_LARGEST)
         p->kernels->largest(n, p->k, x, p->offset, y);
     else
@@ -97,7 +106,7 @@ static void chunk_straight(const product *o, const float *x, size_t n, float *y)
 {
     const conv2d_plan *p = o->p;
     for (size_t panel = o->at->panel0; panel < o->at->panel1; panel++)
-        panel_of(o, panel, n, x, y + conv2d_panel_row(p, panel) * p->out_plane, p->out_plane);
+        panel_of(o, panel, n, x, y + conv2d_panel_row(p, panel) * o->y_plane, o->y_plane);
 }
 
 /* Copies the pixels of a run that are pixels of the output: those at columns below `columns` of rows `pitch` apart. */
@@ -108,7 +117,7 @@ static void drop_gaps(const product *o, const float *run, size_t begin, size_t n
         size_t row = i / pitch, column = i % pitch, stop = size_min(begin + n, (row + 1) * pitch);
         if (column < columns) {
             size_t count = size_min(stop - i, columns - column);
-            memcpy(y + row * columns + column, run + (i - begin), count * sizeof *y);
+            memcpy(y + row * o->y_row + column, run + (i - begin), count * sizeof *y);
         }
         i = stop;
     }
@@ -121,7 +130,7 @@ static void chunk_flat(const product *o, size_t begin, size_t n)
         size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
         panel_of(o, panel, n, o->image + begin, o->tile, n);
         for (size_t i = 0; i < m; i++)
-            drop_gaps(o, o->tile + i * n, begin, n, o->y + (m0 + i) * p->out_plane);
+            drop_gaps(o, o->tile + i * n, begin, n, o->y + (m0 + i) * o->y_plane);
     }
 }
 
@@ -131,7 +140,8 @@ static void run_plane(const product *o)
     static const float ones[5 * 5] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
                                       1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     const float *w = o->p->s.kind == CONV2D_PRODUCT ? o->w : ones;
-    o->p->plane_run(&o->p->plane, o->x, w, o->bias ? *o->bias : 0, o->plane, o->at->row0, o->at->rows);
+    float *y = o->y - o->at->row0 * o->y_row;
+    o->p->plane_run(&o->p->plane, o->x, w, o->bias ? *o->bias : 0, y, o->at->row0, o->at->rows);
 }
 
 static void multiply(const product *o)
@@ -151,7 +161,7 @@ static void multiply(const product *o)
     for (size_t row = 0; row < at->rows; row++)
         for (size_t begin = 0; begin < at->columns; begin += size_min(p->chunk, at->columns - begin))
             chunk_straight(o, o->image + row * p->row_step + begin, size_min(p->chunk, at->columns - begin),
-                           o->y + row * p->s.axis[2].out + begin);
+                           o->y + row * o->y_row + begin);
 }
 
 /* Sums of windows become averages. */
@@ -161,7 +171,7 @@ static void divide(const product *o)
     const conv2d_item *at = o->at;
     for (size_t row = 0; row < at->rows; row++)
         p->kernels->divide(p->counts[2] + at->column0, p->counts[0][at->place] * p->counts[1][at->row0 + row],
-                           at->columns, o->y + row * p->s.axis[2].out);
+                           at->columns, o->y + row * o->y_row);
 }
 
 /* ---- Items --------------------------------------------------------------------------------------------- */
@@ -210,31 +220,81 @@ static void finish_range(finished *f, size_t begin, size_t count)
     f->end = begin + count;
 }
 
+/* Sums that are not what y holds: rounded, or as whole numbers summed in stretches that floats hold exactly. y: the
+   first pixel of the item. */
+static void convert(product *o, char *y)
+{
+    const conv2d_plan *p = o->p;
+    size_t pixels = o->at->rows * o->at->columns, element = conv2d_element(p->s.y);
+    size_t m0 = conv2d_panel_row(p, o->at->panel0), m1 = conv2d_panel_row(p, o->at->panel1);
+    int32_t *whole = (int32_t *)(void *)(o->y + p->sum_floats);
+    for (o->k0 = 0; o->k0 < p->k; o->k0 += o->k) {
+        o->k = p->whole && p->s.kind == CONV2D_PRODUCT ? size_min(p->k - o->k0, CONV2D_EXACT) : p->k;
+        multiply(o);
+        if (p->counts[0])
+            divide(o);
+        if (p->whole)
+            p->kernels->whole(o->y + m0 * pixels, (m1 - m0) * pixels, whole + m0 * pixels, o->k0 > 0);
+    }
+    for (size_t m = m0; m < m1; m++)
+        for (size_t row = 0; row < o->at->rows; row++) {
+            size_t at = m * pixels + row * o->at->columns;
+            char *to = y + (m * p->out_plane + row * p->s.axis[2].out) * element;
+            if (p->s.y == SIB_I32)
+                memcpy(to, whole + at, o->at->columns * element);
+            else
+                conv2d_give(o->call, o->y + at, whole + at, o->at->group * p->s.m + m, o->at->columns, to);
+        }
+}
+
+/* Makes the image ready. x: of the batch and group. */
+static void place_image(product *o, const char *x, float *scratch)
+{
+    const conv2d_plan *p = o->p;
+    const conv2d_item *at = o->at;
+    const conv2d_axis *a = p->s.axis;
+    o->image = o->x = scratch;
+    if (p->plane_run && p->s.x != SIB_F32)
+        conv2d_take(p, x, o->call->x_zero, 1, p->in_plane, scratch);
+    else if (p->plane_run)
+        o->x = (const float *)(const void *)x;
+    else if (p->direct)
+        o->image = (const float *)(const void *)x +
+                   (at->place * a[0].stride * a[1].in + at->row0 * a[1].stride) * a[2].in + at->column0;
+    else
+        conv2d_fill(o->call, at, x, scratch);
+}
+
 static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch, finished *f)
 {
     const conv2d_plan *p = c->plan;
     const conv2d_axis *a = p->s.axis;
-    size_t group = at->batch * p->s.groups + at->group;
+    size_t group = at->batch * p->s.groups + at->group, channel = group * p->s.m;
     size_t first = (at->place * a[1].out + at->row0) * a[2].out + at->column0; /* pixel of a channel of y */
-    const float *x = c->x + group * p->s.c * p->in_plane;
-    product o = {.call = c, .p = p, .at = at, .image = scratch, .x = x, .tile = scratch + p->image_floats};
+    char *y = (char *)c->y + (channel * p->out_plane + first) * conv2d_element(p->s.y);
+    product o = {.call = c, .p = p, .at = at, .tile = scratch + p->image_floats, .k = p->k};
     o.w = c->w + at->group * p->s.m * p->k;
-    o.plane = c->y + group * p->s.m * p->out_plane;
     if (c->bias)
         o.bias = c->bias + at->group * p->s.m;
-    o.y = o.plane + first;
-    if (p->direct)
-        o.image = x + (at->place * a[0].stride * a[1].in + at->row0 * a[1].stride) * a[2].in + at->column0;
-    else if (!p->plane_run)
-        conv2d_fill(p, at, x, scratch);
-    multiply(&o);
-    if (p->counts[0])
-        divide(&o);
+    place_image(&o, (const char *)c->x + group * p->s.c * p->in_plane * conv2d_element(p->s.x), scratch);
+    if (p->s.y == SIB_F32) {
+        o.y = (float *)(void *)y;
+        o.y_plane = p->out_plane;
+        o.y_row = a[2].out;
+        multiply(&o);
+        if (p->counts[0])
+            divide(&o);
+    } else {
+        o.y = o.tile + p->tile_floats;
+        o.y_plane = at->rows * at->columns;
+        o.y_row = at->columns;
+        convert(&o, y);
+    }
     if (!c->finish)
         return;
     size_t m0 = conv2d_panel_row(p, at->panel0), m1 = conv2d_panel_row(p, at->panel1);
     for (size_t m = m0; m < m1; m++)
-        finish_range(f, (group * p->s.m + m) * p->out_plane + first, (at->rows - 1) * a[2].out + at->columns);
+        finish_range(f, (channel + m) * p->out_plane + first, (at->rows - 1) * a[2].out + at->columns);
 }
 
 static void run_items(void *context, size_t begin, size_t count, unsigned worker)

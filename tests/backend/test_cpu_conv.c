@@ -41,7 +41,7 @@ static void input(one_node *o, sib_dtype dtype, size_t rank, const int64_t *dims
 {
     static const char *const names[] = {"i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "i9"};
     size_t n = 1, at = o->n_in++;
-    bool whole = dtype != SIB_F32 && dtype != SIB_F16 && dtype != SIB_F64;
+    bool whole = dtype != SIB_F32 && dtype != SIB_F16 && dtype != SIB_BF16;
     char text[100] = "";
     for (size_t i = 0; i < rank; i++) {
         n *= (size_t)dims[i];
@@ -60,7 +60,7 @@ static void input(one_node *o, sib_dtype dtype, size_t rank, const int64_t *dims
     free(v);
 }
 
-static inline void omit(one_node *o)
+static void omit(one_node *o)
 {
     o->in[o->n_in++] = NO_VALUE;
 }
@@ -200,6 +200,66 @@ static void test_conv(void **state)
         one_conv("Conv", SIB_F32, (sib_tolerance){1e-5, 2e-5, 0});
 }
 
+static void test_halves(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        one_conv("Conv", SIB_F16, (sib_tolerance){1e-3, 2e-3, 0});
+        one_conv("Conv", SIB_BF16, (sib_tolerance){1e-2, 1e-2, 0});
+    }
+}
+
+/* One convolution of bytes. */
+static void one_byte_conv(bool quantized)
+{
+    one_node o;
+    size_t n = (size_t)pick(1, 3);
+    sib_dtype x_dtype = pick(0, 1) ? SIB_U8 : SIB_I8, w_dtype = pick(0, 1) ? SIB_U8 : SIB_I8;
+    sib_dtype y_dtype = pick(0, 1) ? SIB_U8 : SIB_I8;
+    int64_t group = pick(0, 2) ? 1 : pick(1, 5), c = pick(0, 3) ? pick(1, 6) : pick(60, 100), m = pick(1, 9);
+    int64_t one = 1;
+    if (group > 1 && pick(0, 1))
+        c = m = 1;
+    int64_t x[5] = {pick(1, 2), c * group}, w[5] = {m * group, c}, features = m * group;
+    for (size_t i = 0; i < n; i++) {
+        w[2 + i] = pick(1, n == 1 ? 9 : 3);
+        x[2 + i] = pick(4, n == 1 ? 40 : n == 2 ? 15 : 6);
+    }
+    bool each = pick(0, 1), constant = pick(0, 3);
+    begin(&o, "", quantized ? "QLinearConv" : "ConvInteger");
+    input(&o, x_dtype, n + 2, x, 127.9, false);
+    if (quantized) {
+        input(&o, SIB_F32, (size_t)pick(0, 1), &one, 1, pick(0, 1));
+        input(&o, x_dtype, 0, NULL, 127.9, pick(0, 1));
+    }
+    input(&o, w_dtype, n + 2, w, 127.9, constant);
+    if (quantized) {
+        input(&o, SIB_F32, each, &features, 0.2, pick(0, 1));
+        input(&o, w_dtype, each, &features, 50, constant || pick(0, 1));
+        input(&o, SIB_F32, 0, NULL, 900, pick(0, 1));
+        input(&o, y_dtype, 0, NULL, 20, pick(0, 1));
+        if (pick(0, 1))
+            input(&o, SIB_I32, 1, &features, pick(0, 1) ? 2e4 : 2e9, pick(0, 1));
+    } else if (pick(0, 3)) {
+        if (pick(0, 1))
+            input(&o, x_dtype, 0, NULL, 127.9, pick(0, 1));
+        else
+            omit(&o);
+        if (pick(0, 1))
+            input(&o, w_dtype, each, &features, 50, pick(0, 1));
+    }
+    windows(&o, n, w + 2, true);
+    integer(&o, "group", group);
+    compare(&o, 1, (sib_tolerance){0, 0, 0});
+}
+
+static void test_bytes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 500; i++)
+        one_byte_conv(i % 2);
+}
+
 /* One pool of x [N, C, in...]. */
 static void one_pool(const char *type, sib_dtype dtype, sib_tolerance tolerance)
 {
@@ -214,7 +274,7 @@ static void one_pool(const char *type, sib_dtype dtype, sib_tolerance tolerance)
     }
     if (!pick(0, 5))
         memcpy(kernel, x + 2, sizeof kernel);
-    input(&o, dtype, n + 2, x, 1, false);
+    input(&o, dtype, n + 2, x, dtype == SIB_U8 || dtype == SIB_I8 ? 127.9 : 1, false);
     if (strncmp(type, "Global", 6)) {
         ints(&o, "kernel_shape", n, kernel);
         windows(&o, n, kernel, true);
@@ -234,6 +294,12 @@ static void test_pools(void **state)
         one_pool("AveragePool", SIB_F32, (sib_tolerance){1e-6, 1e-6, 0});
     }
     for (int i = 0; i < 50; i++) {
+        one_pool("MaxPool", SIB_F16, (sib_tolerance){0, 0, 0});
+        one_pool("MaxPool", SIB_U8, (sib_tolerance){0, 0, 0});
+        one_pool("MaxPool", SIB_I8, (sib_tolerance){0, 0, 0});
+        one_pool("AveragePool", SIB_BF16, (sib_tolerance){1e-2, 1e-2, 0});
+        one_pool("GlobalMaxPool", SIB_BF16, (sib_tolerance){0, 0, 0});
+        one_pool("GlobalAveragePool", SIB_F16, (sib_tolerance){1e-3, 1e-3, 0});
         one_pool("GlobalMaxPool", SIB_F32, (sib_tolerance){0, 0, 0});
         one_pool("GlobalAveragePool", SIB_F32, (sib_tolerance){1e-6, 1e-6, 0});
     }
@@ -243,6 +309,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conv),
+        cmocka_unit_test(test_halves),
+        cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,13 +156,20 @@ static void check(problem *p, const kernel_table *t, sib_pool *pool, double tole
     CHECK_OK(conv2d_plan_make(t, &p->s, threads, &plan, &err), err);
     p->packed = floats(conv2d_packed_floats(&plan));
     p->scratch = floats(plan.scratch_floats * threads);
-    conv2d_pack(&plan, p->w, p->packed);
+    conv2d_pack(&plan, &(conv2d_weights){SIB_F32, p->w, NULL, false}, p->packed);
     memset(p->finished, 0, ny);
     for (size_t i = 0; i < ny; i++)
         p->y[i] = 12345.0f;
     for (size_t i = 0; i < plan.scratch_floats * threads; i++)
         p->scratch[i] = NAN;
-    conv2d_call call = {&plan, p->x, p->packed, p->bias, p->y, p->scratch, note_finished, p, NULL};
+    conv2d_call call = {.plan = &plan,
+                        .x = p->x,
+                        .w = p->packed,
+                        .bias = p->bias,
+                        .y = p->y,
+                        .scratch = p->scratch,
+                        .finish = note_finished,
+                        .context = p};
     conv2d_run(&call, pool);
     for (size_t i = 0; i < ny; i++) {
         double diff = fabs((double)p->y[i] - p->expected[i]);
@@ -196,7 +203,9 @@ static void check_levels(problem *p, sib_pool *pool, double tolerance)
 
 static conv2d_shape random_shape(check_random *r)
 {
-    conv2d_shape s = {.batch = pick(r, 1, 2), .groups = 1, .c = pick(r, 1, 9), .m = pick(r, 1, 20)};
+    conv2d_shape s = {.x = SIB_F32, .y = SIB_F32, .batch = pick(r, 1, 2), .groups = 1};
+    s.c = pick(r, 1, 9);
+    s.m = pick(r, 1, 20);
     size_t axes = pick(r, 1, 3);
     if (check_u64(r) % 3 == 0) {
         s.groups = pick(r, 2, 12);
@@ -240,35 +249,26 @@ static void test_random(void **state)
 }
 
 /* Large enough for bands and threads. */
+#define NOTHING                                                                                              \
+    {                                                                                                        \
+        1, 1, 1, 1, 0, 1, 0                                                                                  \
+    }
 static const conv2d_shape large[] = {
-    {CONV2D_PRODUCT,
-     2,
-     1,
-     3,
-     16,
-     {{1, 1, 1, 1, 0, 1, 0}, {120, 3, 2, 1, 1, 60, 0}, {160, 3, 2, 1, 1, 80, 0}}},
-    {CONV2D_PRODUCT, 1, 1, 40, 33, {{1, 1, 1, 1, 0, 1, 0}, {61, 3, 1, 1, 1, 61, 0}, {47, 3, 1, 1, 1, 47, 0}}},
-    {CONV2D_PRODUCT, 1, 1, 64, 40, {{1, 1, 1, 1, 0, 1, 0}, {70, 1, 1, 1, 0, 70, 0}, {70, 1, 1, 1, 0, 70, 0}}},
-    {CONV2D_PRODUCT,
-     1,
-     1,
-     300,
-     600,
-     {{1, 1, 1, 1, 0, 1, 0}, {13, 1, 1, 1, 0, 13, 0}, {13, 1, 1, 1, 0, 13, 0}}},
-    {CONV2D_PRODUCT, 1, 96, 1, 1, {{1, 1, 1, 1, 0, 1, 0}, {44, 5, 1, 1, 2, 44, 0}, {44, 5, 1, 1, 2, 44, 0}}},
-    {CONV2D_PRODUCT,
+    {0, SIB_F32, SIB_F32, 2, 1, 3, 16, {NOTHING, {120, 3, 2, 1, 1, 60, 0}, {160, 3, 2, 1, 1, 80, 0}}},
+    {0, SIB_F32, SIB_F32, 1, 1, 40, 33, {NOTHING, {61, 3, 1, 1, 1, 61, 0}, {47, 3, 1, 1, 1, 47, 0}}},
+    {0, SIB_F32, SIB_F32, 1, 1, 64, 40, {NOTHING, {70, 1, 1, 1, 0, 70, 0}, {70, 1, 1, 1, 0, 70, 0}}},
+    {0, SIB_F32, SIB_F32, 1, 1, 300, 600, {NOTHING, {13, 1, 1, 1, 0, 13, 0}, {13, 1, 1, 1, 0, 13, 0}}},
+    {0, SIB_F32, SIB_F32, 1, 96, 1, 1, {NOTHING, {44, 5, 1, 1, 2, 44, 0}, {44, 5, 1, 1, 2, 44, 0}}},
+    {0, SIB_F32, SIB_F32, 1, 1, 1, 64, {NOTHING, NOTHING, {9000, 256, 64, 1, 128, 140, 0}}},
+    {0, SIB_F32, SIB_F32, 1, 1, 24, 24, {NOTHING, NOTHING, {20000, 3, 1, 2, 2, 20000, 0}}},
+    {0,
+     SIB_F32,
+     SIB_F32,
      1,
      1,
-     1,
-     64,
-     {{1, 1, 1, 1, 0, 1, 0}, {1, 1, 1, 1, 0, 1, 0}, {9000, 256, 64, 1, 128, 140, 0}}},
-    {CONV2D_PRODUCT,
-     1,
-     1,
-     24,
-     24,
-     {{1, 1, 1, 1, 0, 1, 0}, {1, 1, 1, 1, 0, 1, 0}, {20000, 3, 1, 2, 2, 20000, 0}}},
-    {CONV2D_PRODUCT, 1, 1, 8, 12, {{9, 3, 1, 1, 1, 9, 0}, {30, 3, 1, 1, 1, 30, 0}, {33, 3, 2, 1, 1, 17, 0}}},
+     8,
+     12,
+     {{9, 3, 1, 1, 1, 9, 0}, {30, 3, 1, 1, 1, 30, 0}, {33, 3, 2, 1, 1, 17, 0}}},
 };
 
 static void test_large(void **state)

@@ -1,67 +1,151 @@
-/* Conv as a whole: ONNX Conv, com.microsoft FusedConv. */
+/* Conv as a whole: ONNX Conv, ConvInteger and QLinearConv. */
 #include "backend/cpu/conv.h"
 
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"
 
 #include <stdio.h>
+#include <string.h>
+
+/* Which input is what; NO_INPUT where an operator has none. */
+#define NO_INPUT SIZE_MAX
+typedef struct conv_inputs {
+    size_t x, w, bias, x_zero, w_zero, x_scale, w_scale, y_scale, y_zero;
+} conv_inputs;
+
+static const conv_inputs of_floats = {0, 1, 2, NO_INPUT, NO_INPUT, NO_INPUT, NO_INPUT, NO_INPUT, NO_INPUT};
+static const conv_inputs of_integers = {0, 1, NO_INPUT, 2, 3, NO_INPUT, NO_INPUT, NO_INPUT, NO_INPUT};
+static const conv_inputs of_quantized = {0, 3, 8, 2, 5, 1, 4, 6, 7};
 
 typedef struct conv_state {
     conv2d_plan plan;
-    const float *w; /* packed, or NULL where the weights are no constant */
+    const conv_inputs *inputs;
+    sib_dtype w_dtype;
+    const float *w; /* packed, or NULL where the weights are no constants */
     void *owned;
+    size_t features; /* of y */
     unsigned workers;
+    size_t packed_floats, scratch_floats; /* that a run takes: for weights; for threads */
 } conv_state;
 
 /* ---- Claiming ------------------------------------------------------------------------------------------ */
 
-/* The convolution that a node with inputs x, w and perhaps a bias [M] is; false where it is not one that is run here. */
-static bool read_conv(const node_view *n, conv2d_shape *out)
+static const value *input(const node_view *n, size_t i)
 {
-    int64_t w[SIB_MAX_RANK], bias[SIB_MAX_RANK], group = attr_int(n->node, "group", 1);
-    size_t rank, bias_rank;
+    return i < n->n_in ? n->in[i] : NULL;
+}
+
+/* True where an input is not there, is one number, or is a list of one or, where `each`, of `features`. */
+static bool is_parameter(const node_view *n, size_t i, bool each, int64_t features)
+{
+    int64_t dims[SIB_MAX_RANK];
+    size_t rank;
+    const value *v = input(n, i);
+    if (!v)
+        return true;
+    return cpu_dims(n, v, &rank, dims) &&
+           (!rank || (rank == 1 && (dims[0] == 1 || (each && dims[0] == features))));
+}
+
+/* The convolution that a node is; false where it is not one that is run here. */
+static bool read_conv(const node_view *n, const conv_inputs *inputs, conv2d_shape *out)
+{
+    int64_t w[SIB_MAX_RANK], group = attr_int(n->node, "group", 1);
+    size_t rank;
     cpu_windows g;
-    if (n->n_in < 2 || n->n_out < 1 || !n->in[0] || !n->in[1] || !cpu_dims(n, n->in[1], &rank, w) ||
-        rank < 3 || !cpu_windows_read(n, n->in[0], n->out[0], w + 2, &g) || rank != g.n + 2)
+    const value *weights = input(n, inputs->w);
+    if (n->n_out != 1 || !n->out[0] || !input(n, inputs->x) || !weights || !cpu_dims(n, weights, &rank, w) ||
+        rank < 3 || !cpu_windows_read(n, n->in[inputs->x], n->out[0], w + 2, &g) || rank != g.n + 2)
         return false;
     if (group < 1 || w[0] < 1 || w[1] < 1 || w[0] % group || (int64_t)g.channels != w[1] * group)
         return false;
-    if (n->n_in > 2 && n->in[2] &&
-        (!cpu_dims(n, n->in[2], &bias_rank, bias) || bias_rank != 1 || bias[0] != w[0]))
+    const value *bias = input(n, inputs->bias);
+    int64_t dims[SIB_MAX_RANK];
+    if (bias && (!cpu_dims(n, bias, &rank, dims) || rank != 1 || dims[0] != w[0]))
         return false;
-    *out = (conv2d_shape){
-        .batch = g.batch, .groups = (size_t)group, .c = (size_t)w[1], .m = (size_t)(w[0] / group)};
-    for (int i = 0; i < CONV2D_AXES; i++)
-        out->axis[i] = g.axis[i];
+    if (!is_parameter(n, inputs->x_zero, false, 0) || !is_parameter(n, inputs->w_zero, true, w[0]) ||
+        !is_parameter(n, inputs->x_scale, false, 0) || !is_parameter(n, inputs->w_scale, true, w[0]) ||
+        !is_parameter(n, inputs->y_scale, false, 0) || !is_parameter(n, inputs->y_zero, false, 0))
+        return false;
+    *out = (conv2d_shape){.x = cpu_dtype(n->in[inputs->x]),
+                          .y = cpu_dtype(n->out[0]),
+                          .batch = g.batch,
+                          .groups = (size_t)group,
+                          .c = (size_t)w[1],
+                          .m = (size_t)(w[0] / group)};
+    memcpy(out->axis, g.axis, sizeof out->axis);
     return true;
 }
 
-static bool all_f32(const node_view *n)
+static bool is_byte(sib_dtype dtype)
 {
-    for (size_t i = 0; i < n->n_in; i++)
-        if (n->in[i] && cpu_dtype(n->in[i]) != SIB_F32)
-            return false;
-    return cpu_dtype(n->out[0]) == SIB_F32;
+    return dtype == SIB_U8 || dtype == SIB_I8;
+}
+
+static bool is_or_none(const node_view *n, size_t i, sib_dtype dtype)
+{
+    return !input(n, i) || cpu_dtype(input(n, i)) == dtype;
 }
 
 static bool conv_claims(const cpu_self *self, const node_view *n)
 {
     conv2d_shape shape;
     (void)self;
-    return n->n_out >= 1 && n->out[0] && all_f32(n) && read_conv(n, &shape);
+    if (!read_conv(n, &of_floats, &shape))
+        return false;
+    return (shape.x == SIB_F32 || shape.x == SIB_F16 || shape.x == SIB_BF16) && shape.y == shape.x &&
+           cpu_dtype(n->in[1]) == shape.x && is_or_none(n, 2, shape.x);
+}
+
+/* x and w of bytes, with zero points of their dtype. */
+static bool of_bytes(const node_view *n, const conv_inputs *inputs, const conv2d_shape *s)
+{
+    sib_dtype w = cpu_dtype(n->in[inputs->w]);
+    return is_byte(s->x) && is_byte(w) && is_or_none(n, inputs->x_zero, s->x) &&
+           is_or_none(n, inputs->w_zero, w);
+}
+
+static bool integer_claims(const cpu_self *self, const node_view *n)
+{
+    conv2d_shape shape;
+    (void)self;
+    return read_conv(n, &of_integers, &shape) && of_bytes(n, &of_integers, &shape) && shape.y == SIB_I32;
+}
+
+static bool quantized_claims(const cpu_self *self, const node_view *n)
+{
+    conv2d_shape shape;
+    (void)self;
+    for (size_t i = 0; i < 8; i++)
+        if (!input(n, i))
+            return false;
+    return !attr_int(n->node, "channels_last", 0) && read_conv(n, &of_quantized, &shape) &&
+           of_bytes(n, &of_quantized, &shape) && is_byte(shape.y) && cpu_dtype(n->in[1]) == SIB_F32 &&
+           cpu_dtype(n->in[4]) == SIB_F32 && cpu_dtype(n->in[6]) == SIB_F32 && is_or_none(n, 8, SIB_I32);
 }
 
 /* ---- Preparing ----------------------------------------------------------------------------------------- */
 
+/* Zero points as numbers (most n); *each: there is one a feature. Returns zeros, or NULL where there are none. */
+static const int32_t *read_zeros(const sib_tensor *t, int32_t *zeros, bool *each)
+{
+    *each = t && t->count > 1;
+    if (!t)
+        return NULL;
+    for (size_t i = 0; i < t->count; i++)
+        zeros[i] = t->dtype == SIB_U8 ? ((const uint8_t *)t->data)[i] : ((const int8_t *)t->data)[i];
+    return zeros;
+}
+
 typedef struct packing {
     const conv2d_plan *plan;
-    const sib_tensor *w;
+    conv2d_weights w;
 } packing;
 
 static void pack_weights(void *context, void *out)
 {
     const packing *p = context;
-    conv2d_pack(p->plan, (const float *)(const void *)p->w->data, out);
+    conv2d_pack(p->plan, &p->w, out);
 }
 
 static void conv_release(void *state)
@@ -72,38 +156,84 @@ static void conv_release(void *state)
     mem_free(s);
 }
 
-static sib_code conv_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+/* Packs weights that are constant, where their zero points are too. */
+static sib_code prepare_weights(const cpu_self *self, const node_view *n, conv_state *s, sib_error *err)
+{
+    const value *v = n->in[s->inputs->w], *zero_of = input(n, s->inputs->w_zero);
+    const sib_tensor *zero = cpu_constant(zero_of), *w = cpu_constant(v);
+    const void *packed;
+    char how[96];
+    packing p = {.plan = &s->plan};
+    if (!w || (zero_of && !zero))
+        return SIB_OK;
+    int32_t *zeros = mem_alloc(s->features, sizeof *zeros);
+    if (!zeros)
+        return err_memory(err, s->features * sizeof *zeros, "zero points");
+    p.w = (conv2d_weights){.dtype = s->w_dtype, .elements = w->data};
+    p.w.zero = read_zeros(zero, zeros, &p.w.zero_each);
+    uint32_t sum = 0;
+    for (size_t i = 0; zero && i < zero->count; i++)
+        sum = sum * 31 + (uint32_t)zeros[i];
+    snprintf(how, sizeof how, "conv2d %zu of %zu zero %zu %x", s->plan.panels, s->plan.s.groups,
+             zero ? (size_t)zero->count : 0, (unsigned)sum);
+    size_t bytes = s->packed_floats * sizeof(float);
+    sib_code code = cpu_pack_filled(self, v, how, bytes, pack_weights, &p, &packed, &s->owned, err);
+    if (code == SIB_OK) {
+        s->w = packed;
+        s->packed_floats = 0;
+    }
+    mem_free(zeros);
+    return code;
+}
+
+static size_t whole_lines(size_t floats)
+{
+    return (floats + 15) / 16 * 16;
+}
+
+static sib_code prepare(const cpu_self *self, const node_view *n, const conv_inputs *inputs, void **state,
+                        sib_error *err)
 {
     conv2d_shape shape;
     unsigned threads = self->pool ? sib_pool_threads(self->pool) : 1;
     conv_state *s = mem_calloc(1, sizeof *s);
+    *state = NULL;
     if (!s)
         return err_memory(err, sizeof *s, "a convolution");
-    read_conv(n, &shape);
+    read_conv(n, inputs, &shape);
+    s->inputs = inputs;
+    s->w_dtype = cpu_dtype(n->in[inputs->w]);
+    s->features = shape.groups * shape.m;
     sib_code code = conv2d_plan_make(self->kernels, &shape, threads, &s->plan, err);
-    const sib_tensor *w = cpu_constant(n->in[1]);
-    if (code == SIB_OK && w) {
-        char how[64];
-        const void *packed;
-        snprintf(how, sizeof how, "conv2d f32 %zu of %zu", s->plan.panels, shape.groups);
-        code = cpu_pack_filled(self, n->in[1], how, conv2d_packed_floats(&s->plan) * sizeof(float),
-                               pack_weights, &(packing){&s->plan, w}, &packed, &s->owned, err);
-        if (code == SIB_OK)
-            s->w = packed;
+    if (code == SIB_OK) {
+        s->packed_floats = whole_lines(conv2d_packed_floats(&s->plan));
+        code = prepare_weights(self, n, s, err);
     }
     s->workers = conv2d_workers(&s->plan, threads);
-    *state = s;
-    if (code != SIB_OK) {
+    s->scratch_floats = whole_lines(s->plan.scratch_floats * s->workers);
+    if (code == SIB_OK)
+        *state = s;
+    else
         conv_release(s);
-        *state = NULL;
-    }
     return code;
 }
 
-/* ---- Running --------------------------------------------------------------------------------------------- */
+static sib_code conv_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+{
+    return prepare(self, n, &of_floats, state, err);
+}
 
-/* Scratch up to this many floats stands on the stack. */
-#define STACK_FLOATS 2048
+static sib_code integer_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+{
+    return prepare(self, n, &of_integers, state, err);
+}
+
+static sib_code quantized_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+{
+    return prepare(self, n, &of_quantized, state, err);
+}
+
+/* ---- Running --------------------------------------------------------------------------------------------- */
 
 static void finish_part(const void *context, size_t begin, size_t count)
 {
@@ -111,35 +241,90 @@ static void finish_part(const void *context, size_t begin, size_t count)
     c->finish(c, begin, count);
 }
 
-static const float *floats_of(const sib_tensor *t)
+static const sib_tensor *tensor_in(const cpu_call *c, size_t i)
 {
-    return t ? (const float *)(const void *)t->data : NULL;
+    return i == NO_INPUT ? NULL : cpu_in(c, i);
 }
+
+static int32_t zero_of(const sib_tensor *t)
+{
+    int32_t zero = 0;
+    bool each;
+    read_zeros(t, &zero, &each);
+    return zero;
+}
+
+/* x_scale * w_scale / y_scale in double. */
+static void read_scales(const cpu_call *c, const conv_inputs *in, conv2d_call *call, double *scales)
+{
+    const sib_tensor *w = tensor_in(c, in->w_scale);
+    if (!w)
+        return;
+    double x = (double)*(const float *)(const void *)tensor_in(c, in->x_scale)->data;
+    double y = (double)*(const float *)(const void *)tensor_in(c, in->y_scale)->data;
+    for (size_t i = 0; i < w->count; i++)
+        scales[i] = x * (double)((const float *)(const void *)w->data)[i] / y;
+    call->scale = scales;
+    call->scale_each = w->count > 1;
+}
+
+/* Bias, zero points and scales; numbers: (3 * features) doubles. */
+static void read_parameters(const cpu_call *c, const conv_state *s, conv2d_call *call, double *numbers)
+{
+    const conv_inputs *in = s->inputs;
+    const sib_tensor *bias = tensor_in(c, in->bias);
+    call->x_zero = zero_of(tensor_in(c, in->x_zero));
+    call->y_zero = zero_of(tensor_in(c, in->y_zero));
+    read_scales(c, in, call, numbers);
+    if (!bias)
+        return;
+    if (bias->dtype == SIB_I32)
+        call->whole_bias = (const int32_t *)(const void *)bias->data;
+    else if (bias->dtype == SIB_F32)
+        call->bias = (const float *)(const void *)bias->data;
+    else {
+        float *wide = (float *)(numbers + s->features);
+        conv2d_widen(&s->plan, bias->dtype, bias->data, 0, s->features, wide);
+        call->bias = wide;
+    }
+}
+
+/* Weights that are no constants. */
+static void pack_now(const cpu_call *c, const conv_state *s, int32_t *zeros, float *dst)
+{
+    conv2d_weights w = {.dtype = s->w_dtype, .elements = cpu_in(c, s->inputs->w)->data};
+    w.zero = read_zeros(tensor_in(c, s->inputs->w_zero), zeros, &w.zero_each);
+    conv2d_pack(&s->plan, &w, dst);
+}
+
+/* Scratch up to this many floats stands on the stack. */
+#define STACK_FLOATS 2048
 
 static sib_code conv_run(const cpu_call *c)
 {
     const conv_state *s = c->state;
     float stack[STACK_FLOATS] __attribute__((aligned(64)));
-    const sib_tensor *x = cpu_in(c, 0), *w = cpu_in(c, 1);
-    size_t packed = s->w ? 0 : conv2d_packed_floats(&s->plan);
-    size_t floats = packed + 16 + s->plan.scratch_floats * s->workers;
+    bool plain = s->plan.s.x == SIB_F32;
+    size_t numbers = plain ? 0 : whole_lines(6 * s->features);
+    size_t floats = numbers + s->packed_floats + s->scratch_floats;
     float *scratch = stack, *taken = NULL;
     if (floats > STACK_FLOATS) {
         scratch = taken = cpu_scratch_take(c, floats * sizeof *taken);
         if (!taken)
             return cpu_no_memory(c, floats * sizeof *taken);
     }
-    if (packed)
-        conv2d_pack(&s->plan, floats_of(w), scratch);
+    float *packed = scratch + numbers;
     conv2d_call call = {.plan = &s->plan,
-                        .x = floats_of(x),
-                        .w = s->w ? s->w : scratch,
-                        .bias = floats_of(cpu_in(c, 2)),
-                        .y = (float *)(void *)cpu_out(c, 0)->data,
-                        .scratch = scratch + (packed + 15) / 16 * 16,
+                        .x = cpu_in(c, s->inputs->x)->data,
+                        .w = s->w ? s->w : packed,
+                        .y = cpu_out(c, 0)->data,
+                        .scratch = packed + s->packed_floats,
                         .finish = c->finish ? finish_part : NULL,
                         .context = c,
                         .cancel = c->cancel};
+    if (!s->w)
+        pack_now(c, s, (int32_t *)(void *)(scratch + 4 * s->features), packed);
+    read_parameters(c, s, &call, (double *)(void *)scratch);
     conv2d_run(&call, c->self->pool);
     cpu_scratch_give(c, taken);
     return cancel_is_set(c->cancel) ? cpu_fail(c, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
@@ -148,7 +333,8 @@ static sib_code conv_run(const cpu_call *c)
 /* Packed weights are not looked at again. */
 static bool conv_reads(const void *state, size_t i)
 {
-    return i != 1 || !((const conv_state *)state)->w;
+    const conv_state *s = state;
+    return i != s->inputs->w || !s->w;
 }
 
 const cpu_kernel cpu_conv = {.claims = conv_claims,
@@ -157,3 +343,15 @@ const cpu_kernel cpu_conv = {.claims = conv_claims,
                              .run = conv_run,
                              .reads = conv_reads,
                              .takes_finish = true};
+const cpu_kernel cpu_conv_integer = {.claims = integer_claims,
+                                     .prepare = integer_prepare,
+                                     .release = conv_release,
+                                     .run = conv_run,
+                                     .reads = conv_reads,
+                                     .takes_finish = true};
+const cpu_kernel cpu_conv_quantized = {.claims = quantized_claims,
+                                       .prepare = quantized_prepare,
+                                       .release = conv_release,
+                                       .run = conv_run,
+                                       .reads = conv_reads,
+                                       .takes_finish = true};

@@ -8,15 +8,26 @@ typedef struct pool_state {
     unsigned workers;
     bool whole; /* of planes: */
     rows_kind kind;
+    sib_dtype dtype;
     size_t planes, n; /* elements of one */
 } pool_state;
 
 /* ---- Claiming ------------------------------------------------------------------------------------------ */
 
-static bool is_f32(const node_view *n)
+static bool is_float(const node_view *n)
 {
-    return n->n_in == 1 && n->n_out >= 1 && n->out[0] && cpu_dtype(n->in[0]) == SIB_F32 &&
-           cpu_dtype(n->out[0]) == SIB_F32;
+    if (n->n_in != 1 || n->n_out < 1 || !n->out[0])
+        return false;
+    sib_dtype dtype = cpu_dtype(n->in[0]);
+    return (dtype == SIB_F32 || dtype == SIB_F16 || dtype == SIB_BF16) && cpu_dtype(n->out[0]) == dtype;
+}
+
+static bool is_bytes(const node_view *n)
+{
+    if (n->n_in != 1 || n->n_out < 1 || !n->out[0] || !str_is(n->node->type, "MaxPool"))
+        return false;
+    sib_dtype dtype = cpu_dtype(n->in[0]);
+    return (dtype == SIB_U8 || dtype == SIB_I8) && cpu_dtype(n->out[0]) == dtype;
 }
 
 static bool read_pool(const node_view *n, conv2d_shape *out)
@@ -25,6 +36,7 @@ static bool read_pool(const node_view *n, conv2d_shape *out)
     if ((n->n_out > 1 && n->out[1]) || !cpu_windows_read(n, n->in[0], n->out[0], NULL, &g))
         return false;
     *out = (conv2d_shape){.batch = g.batch, .groups = g.channels, .c = 1, .m = 1, .kind = CONV2D_LARGEST};
+    out->x = out->y = cpu_dtype(n->in[0]);
     if (str_is(n->node->type, "AveragePool"))
         out->kind = attr_int(n->node, "count_include_pad", 0) ? CONV2D_AVERAGE_PADDED : CONV2D_AVERAGE;
     for (int i = 0; i < CONV2D_AXES; i++)
@@ -36,7 +48,7 @@ static bool pool_claims(const cpu_self *self, const node_view *n)
 {
     conv2d_shape shape;
     (void)self;
-    return is_f32(n) && read_pool(n, &shape);
+    return (is_float(n) || is_bytes(n)) && read_pool(n, &shape);
 }
 
 /* Planes of x [N, C, in...] and the elements of one. */
@@ -59,7 +71,7 @@ static bool global_claims(const cpu_self *self, const node_view *n)
 {
     size_t planes, elements;
     (void)self;
-    return is_f32(n) && read_planes(n, &planes, &elements);
+    return is_float(n) && read_planes(n, &planes, &elements);
 }
 
 /* ---- Preparing ----------------------------------------------------------------------------------------- */
@@ -98,6 +110,7 @@ static sib_code global_prepare(const cpu_self *self, const node_view *n, void **
     if (!s)
         return SIB_ERR_MEMORY;
     s->whole = true;
+    s->dtype = cpu_dtype(n->in[0]);
     s->kind =
         str_is(n->node->type, "GlobalMaxPool") || str_is(n->node->type, "MaxPool") ? ROWS_MAX : ROWS_SUM;
     read_planes(n, &s->planes, &s->n);
@@ -109,7 +122,7 @@ static sib_code pool_prepare(const cpu_self *self, const node_view *n, void **st
     conv2d_shape shape;
     unsigned threads = self->pool ? sib_pool_threads(self->pool) : 1;
     read_pool(n, &shape);
-    if (is_whole(&shape))
+    if (is_whole(&shape) && !is_bytes(n))
         return global_prepare(self, n, state, err);
     pool_state *s = new_state(err);
     *state = NULL;
@@ -136,17 +149,42 @@ static void finish_part(const void *context, size_t begin, size_t count)
 /* Planes that a thread takes at once have at least so many elements, and are finished together. */
 #define PLANES_FLOATS (16 * 1024)
 
+/* Halves are made float in pieces on the stack. */
+#define PIECE 1024
+
+/* What is gathered of one plane of halves. */
+static float gather_halves(const cpu_call *c, const pool_state *s, const char *x)
+{
+    const kernel_table *t = c->self->kernels;
+    float piece[PIECE], y = 0;
+    for (size_t i = 0; i < s->n; i += PIECE, x += 2 * PIECE) {
+        size_t n = size_min(PIECE, s->n - i);
+        (s->dtype == SIB_F16 ? t->widen_f16 : t->widen_bf16)(x, piece, n);
+        t->rows.across[s->kind](piece, 1, n, &y, i > 0);
+    }
+    return y;
+}
+
 static void run_planes(void *context, size_t begin, size_t count, unsigned worker)
 {
     const cpu_call *c = context;
     const pool_state *s = c->state;
-    const float *x = (const float *)(const void *)cpu_in(c, 0)->data + begin * s->n;
-    float *y = (float *)(void *)cpu_out(c, 0)->data + begin;
+    const kernel_table *t = c->self->kernels;
+    float divisor = s->kind == ROWS_SUM ? (float)s->n : 1.0f;
+    size_t element = conv2d_element(s->dtype);
+    const char *x = cpu_in(c, 0)->data + begin * s->n * element;
+    char *out = cpu_out(c, 0)->data + begin * element;
     (void)worker;
-    c->self->kernels->rows.across[s->kind](x, count, s->n, y, false);
-    if (s->kind == ROWS_SUM)
+    if (s->dtype == SIB_F32) {
+        float *y = (float *)(void *)out;
+        t->rows.across[s->kind]((const float *)(const void *)x, count, s->n, y, false);
         for (size_t i = 0; i < count; i++)
-            y[i] /= (float)s->n;
+            y[i] /= divisor;
+    } else
+        for (size_t i = 0; i < count; i++, x += s->n * element) {
+            float y = gather_halves(c, s, x) / divisor;
+            (s->dtype == SIB_F16 ? t->narrow_f16 : t->narrow_bf16)(&y, out + i * element, 1);
+        }
     if (c->finish)
         c->finish(c, begin, count);
 }
@@ -165,8 +203,8 @@ static sib_code pool_run_step(const cpu_call *c)
     if (bytes && !scratch)
         return cpu_no_memory(c, bytes);
     conv2d_call call = {.plan = &s->plan,
-                        .x = (const float *)(const void *)x->data,
-                        .y = (float *)(void *)cpu_out(c, 0)->data,
+                        .x = x->data,
+                        .y = cpu_out(c, 0)->data,
                         .scratch = scratch,
                         .finish = c->finish ? finish_part : NULL,
                         .context = c,
