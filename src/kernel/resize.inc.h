@@ -66,6 +66,8 @@ static void vector_across(const resize_line *line, const float *x, float *y)
         across_line(line, x, y, 2, vf_pick);
     else if (line->near)
         across_line(line, x, y, line->taps, vf_pick);
+    else if (line->taps == 4)
+        across_line(line, x, y, 4, vf_take);
     else
         across_line(line, x, y, line->taps, vf_take);
 }

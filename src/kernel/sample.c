@@ -18,6 +18,7 @@
 /* Points of one picture as a line of the resampling kernels; what belongs to points stands behind it. */
 typedef struct taps {
     resize_line line;
+    size_t lanes;
     int32_t *base, *index;
     float *weight;
     size_t n_fixed;  /* points that have a value whatever the picture holds */
@@ -43,7 +44,7 @@ static size_t taps_bytes(size_t points, size_t n)
 static taps taps_begin(void *memory, size_t points, size_t n)
 {
     size_t lanes = kernel_table_get()->resize.lanes, all = round_up(points, lanes);
-    taps t = {.index = memory};
+    taps t = {.lanes = lanes, .index = memory};
     t.weight = (float *)(t.index + all * n);
     t.base = (int32_t *)(t.weight + all * n);
     t.fixed = (uint32_t *)(t.base + all);
@@ -64,7 +65,7 @@ static taps taps_begin(void *memory, size_t points, size_t n)
    pixel that does not count leaves no NaN. */
 static void taps_put(taps *t, size_t i, size_t used, const int32_t *index, const double *weight)
 {
-    size_t lanes = kernel_table_get()->resize.lanes, n = t->line.taps;
+    size_t lanes = t->lanes, n = t->line.taps;
     size_t at = i / lanes * n * lanes + i % lanes;
     if (used == 0) {
         t->fixed[t->n_fixed] = (uint32_t)i;
@@ -128,6 +129,12 @@ static bool find_pixels(const sample_grid *g, int axis, double p, near_pixels *o
 {
     double low = g->align_corners ? 0 : -0.5, last = (double)g->size[axis] - 1, high = last - low;
     bool nearest = g->filter == SAMPLE_NEAREST;
+    if (g->filter == SAMPLE_LINEAR && p >= 0 && p < last) { /* the usual case without calls */
+        int32_t first = (int32_t)p;
+        double d = p - first;
+        *out = (near_pixels){.n = 2, .pixel = {first, first + 1}, .weight = {1 - d, d}};
+        return true;
+    }
     if (nearest)
         p = nearbyint(p);
     if (g->border == SAMPLE_REFLECT)

@@ -422,6 +422,96 @@ static void test_reductions(void **state)
     whole_check(&w, "half floats");
 }
 
+/* ---- GridSample, RoiAlign ------------------------------------------------------------------------------ */
+
+/* A grid that reaches beyond the picture, with pixels hit exactly, the ends, and places far off. */
+static void test_grid_sample(void **state)
+{
+    static const char *const modes[] = {"bilinear", "nearest", "bicubic"};
+    static const char *const borders[] = {"zeros", "border", "reflection"};
+    enum { POINTS = 20 * 30 };
+    double *at = calloc(2 * 2 * POINTS, sizeof *at);
+    check_random r = {14};
+    assert_non_null(at);
+    (void)state;
+    for (size_t i = 0; i < (size_t)2 * 2 * POINTS; i++)
+        at[i] = i % 50 == 0   ? 1
+                : i % 50 == 1 ? -1
+                : i % 50 == 2 ? 1e6
+                : i % 50 == 3 ? 0
+                              : 1.7 * check_uniform(&r);
+    for (int i = 0; i < 36; i++) {
+        whole_case w = {.domain = i % 2 ? "com.microsoft" : "",
+                        .type = "GridSample",
+                        .version = i % 2 ? 1 : 16,
+                        .n_in = 2,
+                        .n_out = 1,
+                        .abs = 1e-4,
+                        .rel = 1e-5,
+                        .threads = 1 + (unsigned)(i & 1),
+                        .n_attributes = 3};
+        w.in[0] = tensor(SIB_F32, 4, i < 18 ? (int64_t[]){2, 3, 9, 14} : (int64_t[]){2, 1, 1, 5});
+        w.in[1] = (whole_input){.dtype = SIB_F32, .rank = 4, .dims = {2, 20, 30, 2}, .values = at};
+        w.attributes[0] = whole_text("mode", modes[i % 3]);
+        w.attributes[1] = whole_text("padding_mode", borders[i / 3 % 3]);
+        w.attributes[2] = whole_int("align_corners", i / 9 % 2);
+        whole_check(&w, modes[i % 3]);
+    }
+    free(at);
+}
+
+/* An infinity counts where its weight is not 0 and nowhere else. */
+static void test_infinite_pixels(void **state)
+{
+    static const double x[] = {1, INFINITY, 3, 4, 5, -INFINITY, 7, 8, 9},
+                        at[] = {-1, -1, 0.5, 0.4, 3, 3, -1.4, -1.3}, scales[] = {1, 1, 2, 2};
+    (void)state;
+    whole_case w = {.domain = "", .type = "GridSample", .version = 16, .n_in = 2, .n_out = 1, .abs = 1e-5};
+    w.in[0] = (whole_input){.dtype = SIB_F32, .rank = 4, .dims = {1, 1, 3, 3}, .values = x};
+    w.in[1] = (whole_input){.dtype = SIB_F32, .rank = 4, .dims = {1, 1, 4, 2}, .values = at};
+    whole_check(&w, "an infinite pixel");
+    w = (whole_case){
+        .domain = "", .type = "Resize", .version = 19, .n_in = 3, .n_out = 1, .abs = 1e-5, .n_attributes = 2};
+    w.in[0] = (whole_input){.dtype = SIB_F32, .rank = 4, .dims = {1, 1, 3, 3}, .values = x};
+    w.in[2] = list(SIB_F32, 4, scales, true);
+    w.attributes[0] = whole_text("mode", "linear");
+    for (size_t i = 0; i < COUNT(mappings); i++) {
+        w.attributes[1] = whole_text("coordinate_transformation_mode", mappings[i]);
+        whole_check(&w, "an infinite element");
+    }
+}
+
+static void test_roi_align(void **state)
+{
+    static const double boxes[] = {2,  3,  30, 41, -9, -9, 12, 20, 5, 5, 5.2, 5.1,
+                                   60, 50, 90, 99, 0,  0,  47, 55, 9, 9, 3,   4};
+    static const double images[] = {0, 1, 1, 0, 0, 1};
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        whole_case w = {.domain = "",
+                        .type = "RoiAlign",
+                        .version = i % 2 ? 16 : 10,
+                        .n_in = 3,
+                        .n_out = 1,
+                        .abs = 1e-4,
+                        .rel = 1e-5,
+                        .threads = 1 + (unsigned)(i & 1),
+                        .n_attributes = 4};
+        w.in[0] = tensor(SIB_F32, 4, (int64_t[]){2, 5, 28, 24});
+        w.in[1] = (whole_input){.dtype = SIB_F32, .rank = 2, .dims = {6, 4}, .values = boxes};
+        w.in[2] = list(SIB_I64, 6, images, false);
+        w.attributes[0] = whole_int("output_height", 1 + i % 7);
+        w.attributes[1] = whole_int("output_width", 7 - i % 5);
+        w.attributes[2] = whole_int("sampling_ratio", i / 4);
+        w.attributes[3] = whole_float("spatial_scale", 0.5);
+        if (i % 4 == 3) {
+            w.n_attributes = 5;
+            w.attributes[4] = whole_text("coordinate_transformation_mode", "output_half_pixel");
+        }
+        whole_check(&w, "RoiAlign");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_resize_nearest),
@@ -438,6 +528,9 @@ int main(void)
                                        cmocka_unit_test(test_elements),
                                        cmocka_unit_test(test_nd),
                                        cmocka_unit_test(test_moves),
+                                       cmocka_unit_test(test_grid_sample),
+                                       cmocka_unit_test(test_infinite_pixels),
+                                       cmocka_unit_test(test_roi_align),
                                        cmocka_unit_test(test_reductions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
