@@ -1,0 +1,126 @@
+/* Items that are numbers in the order wanted; no two are equal. Before it:
+
+       ITEM       the type
+       LESS(a, b) a stands before b
+       DIGIT(a, i) the i-th digit of 8 bits that radix sorting looks at, DIGITS of them from the lowest on
+       NAMED(x)   x with the type's name */
+
+static void NAMED(insert_all)(ITEM *items, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        ITEM v = items[i];
+        size_t at = i;
+        for (; at > 0 && LESS(v, items[at - 1]); at--)
+            items[at] = items[at - 1];
+        items[at] = v;
+    }
+}
+
+#define RUN 16 /* items that are sorted by insertion */
+
+/* items, scratch: (n); the result is in items. */
+static void NAMED(merge_sort)(ITEM *items, size_t n, ITEM *scratch)
+{
+    ITEM *from = items, *to = scratch;
+    for (size_t at = 0; at < n; at += RUN)
+        NAMED(insert_all)(items + at, size_min(RUN, n - at));
+    for (size_t run = RUN; run < n; run *= 2) {
+        for (size_t at = 0; at < n; at += 2 * run) {
+            size_t middle = size_min(at + run, n), end = size_min(at + 2 * run, n), left = at, right = middle;
+            for (size_t i = at; i < end; i++) {
+                bool takes_left = right == end || (left < middle && LESS(from[left], from[right]));
+                to[i] = from[takes_left ? left++ : right++];
+            }
+        }
+        ITEM *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != items)
+        memcpy(items, from, n * sizeof *items);
+}
+
+/* The same digit by digit from the lowest on; digits that all items share are passed over. Items stand in the order of
+   what is below the digits already. */
+static void NAMED(radix_sort)(ITEM *items, size_t n, ITEM *scratch)
+{
+    ITEM *from = items, *to = scratch;
+    for (unsigned d = 0; d < DIGITS; d++) {
+        size_t starts[256] = {0}, sum = 0;
+        for (size_t i = 0; i < n; i++)
+            starts[DIGIT(from[i], d)]++;
+        if (starts[DIGIT(from[0], d)] == n)
+            continue;
+        for (size_t b = 0; b < 256; b++) {
+            size_t count = starts[b];
+            starts[b] = sum;
+            sum += count;
+        }
+        for (size_t i = 0; i < n; i++)
+            to[starts[DIGIT(from[i], d)]++] = from[i];
+        ITEM *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != items)
+        memcpy(items, from, n * sizeof *items);
+}
+
+static void NAMED(sort)(ITEM *items, size_t n, ITEM *scratch)
+{
+    if (n < 1024)
+        NAMED(merge_sort)(items, n, scratch);
+    else
+        NAMED(radix_sort)(items, n, scratch);
+}
+
+/* A heap whose top is the last in order. */
+static void NAMED(sink)(ITEM *heap, size_t n, size_t at)
+{
+    ITEM v = heap[at];
+    for (size_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && LESS(heap[child], heap[child + 1]))
+            child++;
+        if (!LESS(v, heap[child]))
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = v;
+}
+
+/* The first k of the n items, in order, at their beginning. */
+static void NAMED(first)(ITEM *items, size_t n, size_t k, ITEM *scratch)
+{
+    if (k > n / 4) {
+        NAMED(sort)(items, n, scratch);
+        return;
+    }
+    if (k <= FEW) {
+        NAMED(insert_all)(items, k);
+        for (size_t i = k; i < n && k; i++) {
+            ITEM v = items[i];
+            size_t at = k - 1;
+            if (!LESS(v, items[at]))
+                continue;
+            for (; at > 0 && LESS(v, items[at - 1]); at--)
+                items[at] = items[at - 1];
+            items[at] = v;
+        }
+        return;
+    }
+    for (size_t i = k / 2; i-- > 0;)
+        NAMED(sink)(items, k, i);
+    for (size_t i = k; i < n; i++)
+        if (LESS(items[i], items[0])) {
+            items[0] = items[i];
+            NAMED(sink)(items, k, 0);
+        }
+    NAMED(sort)(items, k, scratch);
+}
+
+#undef ITEM
+#undef LESS
+#undef DIGIT
+#undef DIGITS
+#undef NAMED
+#undef RUN
