@@ -16,7 +16,6 @@ typedef struct pack {
     const void *of;
     char how[HOW_MAX];
     void *made;
-    bool owned; /* a block of its own */
 } pack;
 
 /* Memory for many things, taken from its beginning on. */
@@ -57,8 +56,6 @@ void packs_free(packs **pp)
     for (size_t i = 0; i < BUCKETS; i++)
         for (pack *at = p->buckets[i], *next; at; at = next) {
             next = at->next;
-            if (at->owned)
-                mem_free(at->made);
             mem_free(at);
         }
     for (stretch *at = p->stretches, *next; at; at = next) {
@@ -123,52 +120,36 @@ static void *take(packs *p, size_t bytes)
 
 /* ---- Packs ------------------------------------------------------------------------------------------- */
 
-/* How a thing is made: filled, or by itself. */
-typedef struct maker {
-    size_t bytes;
-    pack_fill fill;
-    pack_make make;
-    void *context;
-} maker;
-
 static pack **bucket_of(packs *p, const void *of)
 {
     return &p->buckets[((uintptr_t)of >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 56];
 }
 
-static sib_code make_one(packs *p, maker *m, pack *out, sib_error *err)
-{
-    out->owned = m->make != NULL;
-    if (m->make)
-        return m->make(m->context, &out->made, &m->bytes, err);
-    out->made = take(p, m->bytes);
-    if (!out->made)
-        return err_memory(err, m->bytes, "packed weights");
-    m->fill(m->context, out->made);
-    return SIB_OK;
-}
-
-static sib_code add(packs *p, const void *of, const char *how, maker *m, pack **out, sib_error *err)
+static sib_code add(packs *p, const void *of, const char *how, size_t bytes, pack_fill fill, void *context,
+                    pack **out, sib_error *err)
 {
     pack *made = mem_calloc(1, sizeof *made);
-    if (!made)
-        return err_memory(err, sizeof *made, "packed weights");
-    made->of = of;
-    strcpy(made->how, how);
-    sib_code code = make_one(p, m, made, err);
+    void *memory = made ? take(p, bytes) : NULL;
+    if (!memory) {
+        mem_free(made);
+        return err_memory(err, bytes, "packed weights");
+    }
+    sib_code code = fill(context, memory, err);
     if (code != SIB_OK) {
         mem_free(made);
         return code;
     }
     pack **bucket = bucket_of(p, of);
-    made->next = *bucket;
+    *made = (pack){.next = *bucket, .of = of, .made = memory};
+    strcpy(made->how, how);
     *bucket = made;
-    p->bytes += m->bytes;
+    p->bytes += bytes;
     *out = made;
     return SIB_OK;
 }
 
-static sib_code get(packs *p, const void *of, const char *how, maker *m, const void **out, sib_error *err)
+sib_code packs_get(packs *p, const void *of, const char *how, size_t bytes, pack_fill fill, void *context,
+                   const void **out, sib_error *err)
 {
     *out = NULL;
     if (strlen(how) >= HOW_MAX)
@@ -177,23 +158,11 @@ static sib_code get(packs *p, const void *of, const char *how, maker *m, const v
     pack *at = *bucket_of(p, of);
     while (at && (at->of != of || strcmp(at->how, how) != 0))
         at = at->next;
-    sib_code code = at ? SIB_OK : add(p, of, how, m, &at, err);
+    sib_code code = at ? SIB_OK : add(p, of, how, bytes, fill, context, &at, err);
     pthread_mutex_unlock(&p->lock);
     if (code == SIB_OK)
         *out = at->made;
     return code;
-}
-
-sib_code packs_get(packs *p, const void *of, const char *how, pack_make make, void *context, const void **out,
-                   sib_error *err)
-{
-    return get(p, of, how, &(maker){.make = make, .context = context}, out, err);
-}
-
-sib_code packs_get_filled(packs *p, const void *of, const char *how, size_t bytes, pack_fill fill,
-                          void *context, const void **out, sib_error *err)
-{
-    return get(p, of, how, &(maker){.bytes = bytes, .fill = fill, .context = context}, out, err);
 }
 
 size_t packs_bytes(packs *p)

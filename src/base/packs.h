@@ -12,21 +12,14 @@ sib_code packs_create(packs **out, sib_error *err);
 void packs_free(packs **p);
 
 /* Writes the thing into out: the bytes that were asked for, aligned to MEM_ALIGN. */
-typedef void (*pack_fill)(void *context, void *out);
+typedef sib_code (*pack_fill)(void *context, void *out, sib_error *err);
 
 /* What was made of `of` (an address that stays as long as the packs) in the way `how` (a few words, copied: "gemm f32
    16"), by `fill` where nobody asked before. It stands with others in large stretches of memory, of large pages where the
    system has them. *out lives as long as the packs and is not to be written. Threads that ask for the same at once wait
-   for the one that makes it. Errors: SIB_ERR_MEMORY. */
-sib_code packs_get_filled(packs *p, const void *of, const char *how, size_t bytes, pack_fill fill,
-                          void *context, const void **out, sib_error *err);
-
-/* Makes the thing: *out is one block from mem_alloc of *bytes bytes, taken over by the packs. */
-typedef sib_code (*pack_make)(void *context, void **out, size_t *bytes, sib_error *err);
-
-/* The same with a thing that makes its own memory. Errors: SIB_ERR_MEMORY, those of make. */
-sib_code packs_get(packs *p, const void *of, const char *how, pack_make make, void *context, const void **out,
-                   sib_error *err);
+   for the one that makes it. Errors: SIB_ERR_MEMORY, those of fill. */
+sib_code packs_get(packs *p, const void *of, const char *how, size_t bytes, pack_fill fill, void *context,
+                   const void **out, sib_error *err);
 
 /* Bytes of all that was made. */
 size_t packs_bytes(packs *p);

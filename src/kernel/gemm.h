@@ -57,17 +57,19 @@ typedef struct gemm_kernels {
 
 /* ---- B made ready ------------------------------------------------------------------------------------- */
 
-/* One or several B (k, n) in the order in which tiles read them. One block of memory: mem_free. */
+/* One or several B (k, n) in the order in which tiles read them: one block of memory, aligned to MEM_ALIGN. For each form
+   there is a function that tells its bytes (false: more than memory holds) and one that fills it. */
 typedef struct gemm_packed gemm_packed;
 
-/* Packs `count` matrices B[i] (k, n) at b + at[i] (at may be NULL with count 1). *bytes: of the block.
-   Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
-sib_code gemm_pack(const float *b, size_t row, size_t column, size_t k, size_t n, size_t count,
-                   const size_t *at, gemm_packed **out, size_t *bytes, sib_error *err);
+/* Packs `count` matrices B[i] (k, n) at b + i * apart. */
+bool gemm_packed_bytes(size_t k, size_t n, size_t count, size_t *bytes);
+void gemm_pack(const float *b, size_t row, size_t column, size_t k, size_t n, size_t count, size_t apart,
+               void *out);
 
 /* The same of 16-bit floats, which stay that wide in memory. bf16: bfloat16, else IEEE halves. */
-sib_code gemm_pack_half(bool bf16, const uint16_t *b, size_t row, size_t column, size_t k, size_t n,
-                        size_t count, const size_t *at, gemm_packed **out, size_t *bytes, sib_error *err);
+bool gemm_packed_half_bytes(size_t k, size_t n, size_t count, size_t *bytes);
+void gemm_pack_half(bool bf16, const uint16_t *b, size_t row, size_t column, size_t k, size_t n, size_t count,
+                    size_t apart, void *out);
 
 /* Weights of few bits: B[p][j] = (q[j][p] - zero[j][p / block]) * scale[j][p / block]. */
 typedef struct gemm_bits {
@@ -77,7 +79,8 @@ typedef struct gemm_bits {
     const float *scale; /* (n, blocks) */
     const float *zero;  /* (n, blocks) */
 } gemm_bits;
-sib_code gemm_pack_bits(const gemm_bits *b, gemm_packed **out, size_t *bytes, sib_error *err);
+bool gemm_packed_bits_bytes(const gemm_bits *b, size_t *bytes);
+void gemm_pack_bits(const gemm_bits *b, void *out);
 
 /* ---- The product -------------------------------------------------------------------------------------- */
 

@@ -67,26 +67,24 @@ static void pack_panel(const gemm_int_kernels *t, const uint8_t *b, uint8_t flip
     }
 }
 
-sib_code gemm_int_pack(const void *b, bool is_signed, size_t row, size_t column, size_t k, size_t n,
-                       size_t count, const size_t *at, gemm_int_packed **out, size_t *bytes, sib_error *err)
+bool gemm_int_packed_bytes(size_t k, size_t n, size_t count, size_t *bytes)
+{
+    size_t elements, all;
+    return size_mul(k + GEMM_INT_MAX_NR, n + GEMM_INT_MAX_NR, &elements) && elements <= PTRDIFF_MAX / 8 &&
+           size_mul(packed_bytes(&kernel_table_get()->gemm_int, k, n), count, &all) &&
+           size_add(all, sizeof(gemm_int_packed), bytes);
+}
+
+void gemm_int_pack(const void *b, bool is_signed, size_t row, size_t column, size_t k, size_t n, size_t count,
+                   size_t apart, void *out)
 {
     const gemm_int_kernels *t = &kernel_table_get()->gemm_int;
-    size_t elements, all;
-    *out = NULL;
-    if (!size_mul(k + GEMM_INT_MAX_NR, n + GEMM_INT_MAX_NR, &elements) || elements > PTRDIFF_MAX / 8 ||
-        !size_mul(packed_bytes(t, k, n), count, &all) || !size_add(all, sizeof(gemm_int_packed), bytes))
-        return err_set(err, SIB_ERR_SIZE, "gemm: %zu matrices of %zu x %zu are more than memory holds", count,
-                       k, n);
-    gemm_int_packed *p = mem_alloc(*bytes, 1);
-    if (!p)
-        return err_memory(err, *bytes, "packed weights");
+    gemm_int_packed *p = out;
     *p = (gemm_int_packed){.k = k, .n = n, .stride = packed_bytes(t, k, n), .is_signed = is_signed};
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j * t->nr < n; j++)
-            pack_panel(t, (const uint8_t *)b + (at ? at[i] : 0), is_signed ? 0 : 0x80, row, column, k, n, j,
+            pack_panel(t, (const uint8_t *)b + i * apart, is_signed ? 0 : 0x80, row, column, k, n, j,
                        p->data + i * p->stride);
-    *out = p;
-    return SIB_OK;
 }
 
 /* ---- A made ready ------------------------------------------------------------------------------------- */

@@ -41,13 +41,15 @@ typedef struct gemm_int_kernels {
 
 /* ---- The product -------------------------------------------------------------------------------------- */
 
-/* One or several B (k, n) in the order in which tiles read them, with the sums of the columns. One block: mem_free. */
+/* One or several B (k, n) in the order in which tiles read them, with the sums of the columns: one block of memory, aligned
+   to MEM_ALIGN. */
 typedef struct gemm_int_packed gemm_int_packed;
 
-/* Packs `count` matrices B[i] (k, n) at b + at[i] (NULL with count 1). *bytes: of the block.
-   Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
-sib_code gemm_int_pack(const void *b, bool is_signed, size_t row, size_t column, size_t k, size_t n,
-                       size_t count, const size_t *at, gemm_int_packed **out, size_t *bytes, sib_error *err);
+/* Bytes of `count` of them; false where that is more than memory holds. */
+bool gemm_int_packed_bytes(size_t k, size_t n, size_t count, size_t *bytes);
+/* Packs `count` matrices B[i] (k, n) at b + i * apart. */
+void gemm_int_pack(const void *b, bool is_signed, size_t row, size_t column, size_t k, size_t n, size_t count,
+                   size_t apart, void *out);
 
 /* C (m, n) = (A - a_zero) (B - b_zero) */
 typedef struct gemm_int {

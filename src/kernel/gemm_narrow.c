@@ -1,6 +1,5 @@
 /* Weights that stay narrow in memory: they become floats block by block, in the cache, while the product is worked on. */
 #include "base/alloc.h"
-#include "base/error.h"
 #include "kernel/gemm_plan.h"
 
 #include <string.h>
@@ -20,19 +19,20 @@ static void pack_half_panels(const gemm_kernels *t, const uint16_t *b, size_t ro
     }
 }
 
-sib_code gemm_pack_half(bool bf16, const uint16_t *b, size_t row, size_t column, size_t k, size_t n,
-                        size_t count, const size_t *at, gemm_packed **out, size_t *bytes, sib_error *err)
+bool gemm_packed_half_bytes(size_t k, size_t n, size_t count, size_t *bytes)
+{
+    size_t columns = gemm_columns(&kernel_table_get()->gemm, n);
+    return gemm_packed_room(k, columns, count, sizeof(uint16_t), 0, bytes);
+}
+
+void gemm_pack_half(bool bf16, const uint16_t *b, size_t row, size_t column, size_t k, size_t n, size_t count,
+                    size_t apart, void *out)
 {
     const gemm_kernels *t = &kernel_table_get()->gemm;
-    sib_code code = gemm_packed_make(k, n, gemm_columns(t, n), count, sizeof *b, 0, out, bytes, err);
-    gemm_packed *p = *out;
-    if (code != SIB_OK)
-        return code;
-    p->form = bf16 ? GEMM_BF16 : GEMM_F16;
+    gemm_packed *p = out;
+    *p = (gemm_packed){.k = k, .n = n, .stride = k * gemm_columns(t, n), .form = bf16 ? GEMM_BF16 : GEMM_F16};
     for (size_t i = 0; i < count; i++)
-        pack_half_panels(t, b + (at ? at[i] : 0), row, column, k, n,
-                         (uint16_t *)(void *)p->data + i * p->stride);
-    return SIB_OK;
+        pack_half_panels(t, b + i * apart, row, column, k, n, (uint16_t *)(void *)p->data + i * p->stride);
 }
 
 /* ---- Few bits --------------------------------------------------------------------------------------------- */
@@ -62,29 +62,31 @@ static void pack_bits_panel(const gemm_bits *b, size_t j, size_t columns, size_t
         }
 }
 
-sib_code gemm_pack_bits(const gemm_bits *b, gemm_packed **out, size_t *bytes, sib_error *err)
+bool gemm_packed_bits_bytes(const gemm_bits *b, size_t *bytes)
+{
+    size_t columns = gemm_columns(&kernel_table_get()->gemm, b->n), floats;
+    size_t rows = b->bits == 8 ? b->k : size_ceil_div(b->k, 2);
+    return size_mul(columns, size_ceil_div(b->k, b->block), &floats) && size_mul(floats, 2, &floats) &&
+           size_add(floats, MEM_ALIGN, &floats) && gemm_packed_room(rows, columns, 1, 1, floats, bytes);
+}
+
+void gemm_pack_bits(const gemm_bits *b, void *out)
 {
     const gemm_kernels *t = &kernel_table_get()->gemm;
-    size_t columns = gemm_columns(t, b->n), blocks = size_ceil_div(b->k, b->block), scales;
+    size_t columns = gemm_columns(t, b->n), blocks = size_ceil_div(b->k, b->block);
     size_t rows = b->bits == 8 ? b->k : size_ceil_div(b->k, 2);
-    *out = NULL;
-    if (!size_mul(columns, blocks, &scales) || !size_add(2 * scales, MEM_ALIGN, &scales))
-        return err_set(err, SIB_ERR_SIZE, "gemm: %zu blocks of %zu columns are more than memory holds",
-                       blocks, b->n);
-    sib_code code = gemm_packed_make(rows, b->n, columns, 1, 1, scales, out, bytes, err);
-    gemm_packed *p = *out;
-    if (code != SIB_OK)
-        return code;
-    p->k = b->k;
-    p->form = b->bits == 8 ? GEMM_U8 : GEMM_U4;
-    p->block = b->block;
-    p->scales = size_ceil_div(rows * columns, MEM_ALIGN) * (MEM_ALIGN / sizeof(float));
+    gemm_packed *p = out;
+    *p = (gemm_packed){.k = b->k,
+                       .n = b->n,
+                       .stride = rows * columns,
+                       .form = b->bits == 8 ? GEMM_U8 : GEMM_U4,
+                       .block = b->block,
+                       .scales = size_ceil_div(rows * columns, MEM_ALIGN) * (MEM_ALIGN / sizeof(float))};
     p->zeros = p->scales + blocks * columns;
     for (size_t j = 0; j < b->n; j += t->nr)
         pack_bits_panel(b, j, size_min(t->nr, b->n - j), gemm_width(t, b->n, j),
                         (uint8_t *)p->data + j * rows, p->data + p->scales + j * blocks,
                         p->data + p->zeros + j * blocks);
-    return SIB_OK;
 }
 
 /* ---- Widening --------------------------------------------------------------------------------------------- */

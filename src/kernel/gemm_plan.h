@@ -62,9 +62,8 @@ static inline size_t gemm_columns(const gemm_kernels *t, size_t n)
     return n ? last + gemm_width(t, n, last) : 0;
 }
 
-/* A block for so many elements of B with `extra` floats behind them. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
-sib_code gemm_packed_make(size_t k, size_t n, size_t columns, size_t count, size_t element, size_t extra,
-                          gemm_packed **out, size_t *bytes, sib_error *err);
+/* Bytes of a block for so many elements of B with `extra` floats behind them; false where memory does not hold them. */
+bool gemm_packed_room(size_t k, size_t columns, size_t count, size_t element, size_t extra, size_t *bytes);
 
 /* Packs panels first .. first + count - 1 of B (k, n), which begin at dst. */
 void gemm_pack_panels(const gemm_kernels *t, const float *b, size_t row, size_t column, size_t k, size_t n,

@@ -151,7 +151,9 @@ static sib_code stand_in(reader *r, const tensor_proto *p, mapping *file, wire_s
         mapping_keep(file);
         sib_code code = sib_tensor_wrap(p->dtype, p->rank, p->dims, NULL, (void *)(uintptr_t)bytes.data,
                                         mapping_release, file, out, r->err);
-        if (code != SIB_OK)
+        if (code == SIB_OK)
+            (*out)->storage->file_pages = file->mapped != NULL;
+        else
             mapping_release(file);
         return code;
     }

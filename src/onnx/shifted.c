@@ -55,7 +55,11 @@ bool shifted_wrap(reader *r, const tensor_proto *p, mapping *file, wire_span byt
     s->file = file;
     s->bytes = bytes;
     *code = tensor_wrap_waiting(p->dtype, p->rank, p->dims, s->memory, fill, release, s, out, r->err);
-    if (*code != SIB_OK)
+    if (*code != SIB_OK) {
         release(s);
+        return true;
+    }
+    (*out)->storage->source = bytes.data;
+    (*out)->storage->file_pages = file->mapped != NULL;
     return true;
 }

@@ -17,6 +17,8 @@
 /* Most milli-ops of a plan, those of nodes that are lowered again counted again, and most that folding may do. */
 #define PLAN_OPS  (UINT64_C(1) << 22)
 #define PLAN_WORK (UINT64_C(1) << 26)
+/* Milli-ops after which a node is offered to backends before more of them are made. */
+#define PROBE_OPS 256
 
 typedef struct planner {
     const graph *g;
@@ -357,19 +359,79 @@ static sib_code meet_need(planner *p, lowering *l, value_id planned, uint32_t n_
     return code == SIB_OK ? fold_milli(l, widening, err) : code;
 }
 
+/* Offers a node whose lowering takes many milli-ops (a recurrent one of many steps) by the types that it declared before
+   those. *backend: that takes it, or -1; then nothing is left behind. */
+static sib_code offer_declared(planner *p, lowering *l, node_id index, mval *outs, const value_type *declared,
+                               int *backend, sib_error *err)
+{
+    graph *g = p->s->graph;
+    const node *n = &p->g->nodes[index];
+    uint32_t n_values = g->n_values, n_nodes = g->n_nodes;
+    mval ins[64];
+    *backend = -1;
+    for (uint32_t i = 0; i < n->outputs.n; i++)
+        if (n->inputs.n > 64 || (n->outputs.ids[i] != NO_VALUE && is_dynamic(p->s->dims, &declared[i])))
+            return SIB_OK;
+    for (uint32_t i = 0; i < n->inputs.n; i++)
+        ins[i] = n->inputs.ids[i] == NO_VALUE ? MVAL_NONE : import_planned(l, p->g, n->inputs.ids[i]);
+    sib_code code = l_ok(l) ? SIB_OK : err_set(err, l->error.code, "%s", l->error.message);
+    for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++) {
+        outs[i] = MVAL_NONE;
+        if (n->outputs.ids[i] != NO_VALUE)
+            code = graph_add_value(g, (sib_str){"", 0}, &declared[i], &outs[i].id, err);
+    }
+    if (code == SIB_OK)
+        *backend = offer_whole(p, n, ins, outs);
+    if (code == SIB_OK && *backend >= 0)
+        return put_whole(p, l, index, n_values, n_nodes, *backend, outs, err);
+    truncate_plan(p, n_values, n_nodes);
+    return code;
+}
+
+/* Lowers a node, unless that is long and a backend takes the node whole: *backend, else -1. */
+static sib_code lower_or_offer(planner *p, lowering *l, node_id index, mval *outs, value_type *declared,
+                               int *backend, sib_error *err)
+{
+    graph *g = p->s->graph;
+    lower_budget *whole = l->budget, first = {PROBE_OPS, whole->work};
+    uint32_t n_values = g->n_values, n_nodes = g->n_nodes;
+    *backend = -1;
+    if (p->options->n_backends > 1 && whole->ops > PROBE_OPS) {
+        l->budget = &first;
+        lower_node(l, p->g, index, outs, declared);
+        l->budget = whole;
+        if (first.ops || l->status != LOWER_FAILED) {
+            *whole = (lower_budget){whole->ops - (PROBE_OPS - first.ops), first.work};
+            return SIB_OK;
+        }
+        l->status = LOWER_OK;
+        l->error = (sib_error)SIB_ERROR_INIT;
+        truncate_plan(p, n_values, n_nodes);
+        sib_code code = offer_declared(p, l, index, outs, declared, backend, err);
+        if (code != SIB_OK || *backend >= 0)
+            return code;
+    }
+    lower_node(l, p->g, index, outs, declared);
+    return SIB_OK;
+}
+
 static sib_code plan_node(planner *p, lowering *l, node_id index, mval *outs, value_type *declared,
                           verdict *out, sib_error *err)
 {
     graph *g = p->s->graph;
     const node *n = &p->g->nodes[index];
     uint32_t n_values = g->n_values, n_nodes = g->n_nodes;
-    lower_node(l, p->g, index, outs, declared);
+    int backend;
+    *out = PLANNED;
+    sib_code code = lower_or_offer(p, l, index, outs, declared, &backend, err);
+    if (code != SIB_OK || backend >= 0)
+        return code == SIB_OK ? note_made(p, n, outs, err) : code;
     if (l->status == LOWER_FAILED)
         return err_set(err, l->error.code, "%s", l->error.message);
     if (l->status == LOWER_NEEDS_CONTENT) {
         value_id needed = l->needs;
         l->status = LOWER_OK;
-        sib_code code = meet_need(p, l, needed, n_values, out, err);
+        code = meet_need(p, l, needed, n_values, out, err);
         /* source numbers of values that go with the truncation are set anew when those ids are used again */
         for (size_t i = n_values; i < p->source_capacity; i++)
             p->source[i] = NO_VALUE;
@@ -386,9 +448,9 @@ static sib_code plan_node(planner *p, lowering *l, node_id index, mval *outs, va
     bool known = true;
     for (uint32_t i = 0; i < n->outputs.n; i++)
         known &= outs[i].id == NO_VALUE || g->values[outs[i].id].constant;
-    int backend = n->inputs.n <= 64 && !known ? offer_whole(p, n, ins, outs) : -1;
-    sib_code code = backend < 0 ? SIB_OK : put_whole(p, l, index, n_values, n_nodes, backend, outs, err);
-    *out = PLANNED;
+    backend = n->inputs.n <= 64 && !known ? offer_whole(p, n, ins, outs) : -1;
+    if (backend >= 0)
+        code = put_whole(p, l, index, n_values, n_nodes, backend, outs, err);
     for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++)
         if (outs[i].id != NO_VALUE && !g->values[outs[i].id].constant &&
             source_of(p, outs[i].id) == NO_VALUE && is_dynamic(p->s->dims, &g->values[outs[i].id].type))

@@ -15,6 +15,8 @@ typedef struct tensor_storage {
     void *context;
     void (*fill)(void *context); /* brings elements that wait; see tensor_wrap_waiting */
     atomic_bool waits;
+    const void *source; /* where elements that wait are, at any address; NULL: in no one place */
+    bool file_pages;    /* the elements, or their source, stand in a file mapped read-only */
 } tensor_storage;
 
 /* Invariants: dims are >= 0 and strides reach only elements of the storage; packed types are dense and begin
@@ -50,6 +52,14 @@ static inline void tensor_ready(const sib_tensor *t)
         atomic_store_explicit(&s->waits, false, memory_order_release);
     }
 }
+
+/* The elements of a dense t for reading once, without bringing what waits: a copy where they do not stand aligned.
+   *temporary: NULL, or the copy, to be freed with mem_free. NULL where there is no memory for it. */
+const void *tensor_peek(const sib_tensor *t, void **temporary);
+
+/* Says that t's elements will hardly be read again: memory that holds pages of its file may go. They come again from the
+   file where they are. */
+void tensor_leave_pages(const sib_tensor *t);
 
 /* A new tensor over the storage of t, with dims and strides still to be set by the caller, who ends with
    tensor_finish. Errors: SIB_ERR_MEMORY. */

@@ -1,5 +1,6 @@
 /* What is made once is found again, stays where it is, and fails whole. */
 #include "base/alloc.h"
+#include "base/error.h"
 #include "base/packs.h"
 #include "check.h"
 
@@ -9,22 +10,14 @@ typedef struct numbers {
     int first, n, made; /* made: how often it was */
 } numbers;
 
-static void fill(void *context, void *out)
+static sib_code fill(void *context, void *out, sib_error *err)
 {
+    if (((numbers *)context)->n < 0)
+        return err_set(err, SIB_ERR_VALUE, "no such numbers");
     numbers *x = context;
     for (int i = 0; i < x->n; i++)
         ((int *)out)[i] = x->first + i;
     x->made++;
-}
-
-static sib_code make(void *context, void **out, size_t *bytes, sib_error *err)
-{
-    numbers *x = context;
-    *bytes = (size_t)x->n * sizeof(int);
-    *out = mem_alloc((size_t)x->n, sizeof(int));
-    if (!*out)
-        return err_memory(err, *bytes, "numbers");
-    fill(context, *out);
     return SIB_OK;
 }
 
@@ -32,7 +25,7 @@ static const int *get(packs *p, const void *of, const char *how, numbers *x)
 {
     sib_error err = SIB_ERROR_INIT;
     const void *out = NULL;
-    CHECK_OK(packs_get_filled(p, of, how, (size_t)x->n * sizeof(int), fill, x, &out, &err), err);
+    CHECK_OK(packs_get(p, of, how, (size_t)x->n * sizeof(int), fill, x, &out, &err), err);
     return out;
 }
 
@@ -45,22 +38,23 @@ static void made_once_for_each_way(void **state)
     CHECK_OK(packs_create(&p, &err), err);
     numbers x = {.first = 1, .n = 3}, y = {.first = 100, .n = 1 << 20}, z = {.first = 7, .n = 5};
     const int *one = get(p, &a, "up", &x), *two = get(p, &a, "down", &y), *three = get(p, &b, "up", &z);
-    const void *own;
-    CHECK_OK(packs_get(p, &b, "own", make, &z, &own, &err), err);
+    numbers none = {.n = -1};
+    const void *failed;
+    assert_int_equal(packs_get(p, &b, "never", 4, fill, &none, &failed, &err), SIB_ERR_VALUE);
+    assert_null(failed);
     assert_ptr_equal(get(p, &a, "up", &x), one);
     assert_ptr_equal(get(p, &a, "down", &y), two);
     assert_ptr_equal(get(p, &b, "up", &z), three);
     assert_int_equal(x.made, 1);
     assert_int_equal(y.made, 1);
-    assert_int_equal(z.made, 2);
+    assert_int_equal(z.made, 1);
     assert_int_equal(one[2], 3);
     assert_int_equal(two[(1 << 20) - 1], 100 + (1 << 20) - 1);
     assert_int_equal(three[4], 11);
-    assert_int_equal(((const int *)own)[0], 7);
     assert_int_equal((uintptr_t)one % MEM_ALIGN, 0);
     assert_int_equal((uintptr_t)two % MEM_ALIGN, 0);
     assert_int_equal((uintptr_t)three % MEM_ALIGN, 0);
-    assert_int_equal(packs_bytes(p), sizeof(int) * (3 + (1 << 20) + 5 + 5));
+    assert_int_equal(packs_bytes(p), sizeof(int) * (3 + (1 << 20) + 5));
     packs_free(&p);
     assert_null(p);
 }
@@ -74,14 +68,12 @@ static void failures_leave_nothing(void **state)
         sib_alloc_counters before, after;
         packs *p = NULL;
         numbers x = {.first = 1, .n = 3};
-        const void *out = NULL, *own = NULL;
+        const void *out = NULL;
         sib_alloc_counters_get(&before);
         mem_fail_after(successes);
         sib_code code = packs_create(&p, &err);
         if (code == SIB_OK)
-            code = packs_get_filled(p, &a, "up", 12, fill, &x, &out, &err);
-        if (code == SIB_OK)
-            code = packs_get(p, &a, "own", make, &x, &own, &err);
+            code = packs_get(p, &a, "up", 12, fill, &x, &out, &err);
         mem_fail_never();
         assert_true(code == SIB_OK || code == SIB_ERR_MEMORY);
         packs_free(&p);
@@ -103,7 +95,7 @@ static void too_long_a_name_is_refused(void **state)
     memset(name, 'x', sizeof name - 1);
     name[sizeof name - 1] = 0;
     CHECK_OK(packs_create(&p, &err), err);
-    assert_int_equal(packs_get_filled(p, &x, name, 4, fill, &x, &out, &err), SIB_ERR_ARGUMENT);
+    assert_int_equal(packs_get(p, &x, name, 4, fill, &x, &out, &err), SIB_ERR_ARGUMENT);
     assert_non_null(strstr(err.message, name));
     packs_free(&p);
 }

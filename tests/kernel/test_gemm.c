@@ -176,9 +176,15 @@ static void check_products(const example *e, const gemm *g, const float *a, cons
     }
 }
 
+static void *room(size_t bytes)
+{
+    void *block = mem_alloc(bytes, 1);
+    assert_non_null(block);
+    return block;
+}
+
 static void check_example(const example *e, sib_pool *pool, check_random *r)
 {
-    sib_error err = SIB_ERROR_INIT;
     size_t all = e->m * e->n, bytes;
     unsigned strange = all < 3000 ? (unsigned)(check_u64(r) % 3) : 0;
     float *a = numbers(r, e->count * e->m * e->k, strange), *b = numbers(r, e->count * e->k * e->n, strange);
@@ -206,7 +212,8 @@ static void check_example(const example *e, sib_pool *pool, check_random *r)
     g.context = &s;
     gemm_packed *packed = NULL;
     if (e->packed) {
-        CHECK_OK(gemm_pack(b, g.b_row, g.b_column, e->k, e->n, e->count, at, &packed, &bytes, &err), err);
+        assert_true(gemm_packed_bytes(e->k, e->n, e->count, &bytes));
+        gemm_pack(b, g.b_row, g.b_column, e->k, e->n, e->count, e->k * e->n, packed = room(bytes));
         g.packed = packed;
     }
     float *scratch = mem_alloc(gemm_scratch_all(&g, e->count, pool), sizeof *scratch);
@@ -286,9 +293,8 @@ static void halves(void **state)
             for (size_t p = 0; p < k; p++)
                 for (size_t j = 0; j < n; j++)
                     wide[p * n + j] = turned ? b[j * k + p] : b[p * n + j];
-            CHECK_OK(gemm_pack_half(bf16, half, turned ? 1 : n, turned ? k : 1, k, n, 1, NULL, &packed,
-                                    &bytes, &err),
-                     err);
+            assert_true(gemm_packed_half_bytes(k, n, 1, &bytes));
+            gemm_pack_half(bf16, half, turned ? 1 : n, turned ? k : 1, k, n, 1, 0, packed = room(bytes));
             check_narrow(packed, wide, m, k, n, i % 2 ? pool : NULL, bf16 ? "bf16" : "f16", &r);
             mem_free(packed);
             free(b), free(wide), free(half);
@@ -299,7 +305,6 @@ static void halves(void **state)
 static void few_bits(void **state)
 {
     (void)state;
-    sib_error err = SIB_ERROR_INIT;
     check_random r = {15};
     for (size_t i = 0; i < COUNT(narrow_sizes); i++)
         for (unsigned form = 0; form < 9; form++) {
@@ -323,7 +328,8 @@ static void few_bits(void **state)
                         ((float)number - zero[j * blocks + p / block]) * scale[j * blocks + p / block];
                 }
             gemm_bits given = {k, n, block, bits, q, scale, zero};
-            CHECK_OK(gemm_pack_bits(&given, &packed, &bytes, &err), err);
+            assert_true(gemm_packed_bits_bytes(&given, &bytes));
+            gemm_pack_bits(&given, packed = room(bytes));
             check_narrow(packed, b, m, k, n, NULL, "bits", &r);
             mem_free(packed);
             free(scale), free(zero), free(b), free(q);
@@ -359,13 +365,13 @@ static void time_size(size_t m, size_t k, size_t n, sib_pool *pool)
 {
     const kernel_table *t = kernel_table_get();
     check_random r = {1};
-    sib_error err = SIB_ERROR_INIT;
     float *a = numbers(&r, m * k, 0), *b = numbers(&r, k * n, 0), *c = numbers(&r, m * n, 0);
     gemm g = {.m = m, .n = n, .k = k, .a = a, .a_row = k, .a_column = 1, .c = c, .c_row = n, .alpha = 1.0f};
     gemm_packed *packed;
     size_t bytes;
     double peak = INFINITY, flops = 2.0 * (double)m * (double)n * (double)k;
-    CHECK_OK(gemm_pack(b, n, 1, k, n, 1, NULL, &packed, &bytes, &err), err);
+    assert_true(gemm_packed_bytes(k, n, 1, &bytes));
+    gemm_pack(b, n, 1, k, n, 1, 0, packed = room(bytes));
     for (int i = 0; i < 300; i++) {
         sib_timer timer = sib_timer_start();
         volatile float kept = t->fma_rounds(100, 0.999f, 0.001f);

@@ -382,13 +382,12 @@ static bool claims_attention(const cpu_self *self, const node_view *n)
     return read_attention(n, &s);
 }
 
-static sib_code make_pack(void *context, void **out, size_t *bytes, sib_error *err)
+static sib_code fill_pack(void *context, const void *elements, void *out, sib_error *err)
 {
     const gemm *g = context;
-    gemm_packed *packed = NULL;
-    sib_code code = gemm_pack(g->b, g->b_row, g->b_column, g->k, g->n, 1, NULL, &packed, bytes, err);
-    *out = packed;
-    return code;
+    (void)err;
+    gemm_pack(elements, g->b_row, g->b_column, g->k, g->n, 1, 0, out);
+    return SIB_OK;
 }
 
 static void release_attention(void *state)
@@ -404,15 +403,13 @@ static sib_code prepare_attention(const cpu_self *self, const node_view *n, void
     if (!s)
         return err_memory(err, sizeof *s, "a step");
     read_attention(n, s);
-    const sib_tensor *w = cpu_constant(n->in[IN_W]);
     sib_code code = attention_measure(&s->a, err);
-    if (code == SIB_OK && w) {
+    size_t bytes;
+    if (code == SIB_OK && n->in[IN_W]->constant && gemm_packed_bytes(s->g.k, s->g.n, 1, &bytes)) {
         char how[64];
         const void *packed;
-        gemm g = s->g;
-        g.b = (const float *)w->data;
-        snprintf(how, sizeof how, "gemm %zu %zu %zu", g.k, g.n, g.b_row);
-        code = cpu_pack(self, n->in[IN_W], how, make_pack, &g, &packed, &s->owned, err);
+        snprintf(how, sizeof how, "gemm %zu %zu %zu", s->g.k, s->g.n, s->g.b_row);
+        code = cpu_pack(self, n->in[IN_W], how, bytes, fill_pack, &s->g, &packed, &s->owned, err);
         s->g.packed = code == SIB_OK ? packed : NULL;
     }
     if (code != SIB_OK) {

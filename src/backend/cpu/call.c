@@ -32,29 +32,42 @@ const sib_tensor *cpu_constant(const value *v)
     return v->constant;
 }
 
-sib_code cpu_pack(const cpu_self *self, const value *v, const char *how, pack_make make, void *context,
-                  const void **out, void **owned, sib_error *err)
-{
-    *owned = NULL;
-    if (self->packs && v->lasting)
-        return packs_get(self->packs, v->constant, how, make, context, out, err);
+typedef struct pack_call {
+    const sib_tensor *constant;
+    cpu_fill fill;
+    void *context;
     size_t bytes;
-    sib_code code = make(context, owned, &bytes, err);
-    *out = *owned;
+} pack_call;
+
+static sib_code pack_constant(void *context, void *out, sib_error *err)
+{
+    pack_call *p = context;
+    void *temporary;
+    const void *elements = tensor_peek(p->constant, &temporary);
+    if (!elements)
+        return err_memory(err, p->bytes, "weights to be packed");
+    sib_code code = p->fill(p->context, elements, out, err);
+    mem_free(temporary);
+    tensor_leave_pages(p->constant);
     return code;
 }
 
-sib_code cpu_pack_filled(const cpu_self *self, const value *v, const char *how, size_t bytes, pack_fill fill,
-                         void *context, const void **out, void **owned, sib_error *err)
+sib_code cpu_pack(const cpu_self *self, const value *v, const char *how, size_t bytes, cpu_fill fill,
+                  void *context, const void **out, void **owned, sib_error *err)
 {
+    pack_call p = {v->constant, fill, context, bytes};
     *owned = NULL;
     if (self->packs && v->lasting)
-        return packs_get_filled(self->packs, v->constant, how, bytes, fill, context, out, err);
+        return packs_get(self->packs, v->constant, how, bytes, pack_constant, &p, out, err);
     *out = *owned = mem_alloc(bytes, 1);
     if (!*owned)
         return err_memory(err, bytes, "packed weights");
-    fill(context, *owned);
-    return SIB_OK;
+    sib_code code = pack_constant(&p, *owned, err);
+    if (code != SIB_OK) {
+        mem_free(*owned);
+        *owned = NULL;
+    }
+    return code;
 }
 
 /* ---- Running ------------------------------------------------------------------------------------------- */

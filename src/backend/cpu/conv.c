@@ -142,10 +142,13 @@ typedef struct packing {
     conv2d_weights w;
 } packing;
 
-static void pack_weights(void *context, void *out)
+static sib_code pack_weights(void *context, const void *elements, void *out, sib_error *err)
 {
-    const packing *p = context;
+    packing *p = context;
+    (void)err;
+    p->w.elements = elements;
     conv2d_pack(p->plan, &p->w, out);
+    return SIB_OK;
 }
 
 static void conv_release(void *state)
@@ -160,24 +163,24 @@ static void conv_release(void *state)
 static sib_code prepare_weights(const cpu_self *self, const node_view *n, conv_state *s, sib_error *err)
 {
     const value *v = n->in[s->inputs->w], *zero_of = input(n, s->inputs->w_zero);
-    const sib_tensor *zero = cpu_constant(zero_of), *w = cpu_constant(v);
+    const sib_tensor *zero = cpu_constant(zero_of);
     const void *packed;
     char how[96];
     packing p = {.plan = &s->plan};
-    if (!w || (zero_of && !zero))
+    if (!v->constant || (zero_of && !zero))
         return SIB_OK;
     int32_t *zeros = mem_alloc(s->features, sizeof *zeros);
     if (!zeros)
         return err_memory(err, s->features * sizeof *zeros, "zero points");
-    p.w = (conv2d_weights){.dtype = s->w_dtype, .elements = w->data};
+    p.w = (conv2d_weights){.dtype = s->w_dtype};
     p.w.zero = read_zeros(zero, zeros, &p.w.zero_each);
-    uint32_t sum = 0;
-    for (size_t i = 0; zero && i < zero->count; i++)
-        sum = sum * 31 + (uint32_t)zeros[i];
-    snprintf(how, sizeof how, "conv2d %zu of %zu zero %zu %x", s->plan.panels, s->plan.s.groups,
-             zero ? (size_t)zero->count : 0, (unsigned)sum);
+    /* one packing for each of the zero points that weights may be used with */
+    snprintf(how, sizeof how, "conv2d %zu of %zu zero %p", s->plan.panels, s->plan.s.groups,
+             (const void *)zero);
+    value shared = *v;
+    shared.lasting &= !zero_of || zero_of->lasting;
     size_t bytes = s->packed_floats * sizeof(float);
-    sib_code code = cpu_pack_filled(self, v, how, bytes, pack_weights, &p, &packed, &s->owned, err);
+    sib_code code = cpu_pack(self, &shared, how, bytes, pack_weights, &p, &packed, &s->owned, err);
     if (code == SIB_OK) {
         s->w = packed;
         s->packed_floats = 0;

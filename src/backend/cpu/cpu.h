@@ -69,14 +69,12 @@ bool cpu_dims(const node_view *n, const value *v, size_t *rank, int64_t dims[SIB
 /* The elements of a value that is constant, ready to be read, or NULL. */
 const sib_tensor *cpu_constant(const value *v);
 /* Something of so many bytes made of the constant v by fill and, where the constant lives as long as the model, shared with
-   every plan and session of it (see packs_get_filled). *owned: NULL, or what the caller has to mem_free: the state's
-   own. */
-sib_code cpu_pack_filled(const cpu_self *self, const value *v, const char *how, size_t bytes, pack_fill fill,
-                         void *context, const void **out, void **owned, sib_error *err);
-/* Something made of the constant v and, where the constant lives as long as the model, shared with every plan and
-   session of it (see packs_get). *owned: NULL, or what the caller has to mem_free: the state's own. */
-sib_code cpu_pack(const cpu_self *self, const value *v, const char *how, pack_make make, void *context,
-                  const void **out, void **owned, sib_error *err);
+   every plan and session of it (see packs_get). elements: those of v, which need not stay in memory afterwards: whoever
+   has no other use for them does not call cpu_constant. *owned: NULL, or what the caller has to mem_free: the state's
+   own. Errors: SIB_ERR_MEMORY, those of fill. */
+typedef sib_code (*cpu_fill)(void *context, const void *elements, void *out, sib_error *err);
+sib_code cpu_pack(const cpu_self *self, const value *v, const char *how, size_t bytes, cpu_fill fill,
+                  void *context, const void **out, void **owned, sib_error *err);
 
 /* ---- While running --------------------------------------------------------------------------------- */
 

@@ -70,41 +70,37 @@ static bool claims_gemm(const cpu_self *self, const node_view *n)
 
 typedef struct pack_context {
     const cpu_matmul_shape *shape;
-    const sib_tensor *b;
+    sib_dtype dtype;
 } pack_context;
 
-static sib_code make_pack(void *context, void **out, size_t *bytes, sib_error *err)
+static sib_code fill_pack(void *context, const void *elements, void *out, sib_error *err)
 {
+    (void)err;
     const pack_context *p = context;
     const cpu_matmul_shape *s = p->shape;
-    size_t *at = mem_alloc(s->b_matrices, sizeof *at);
-    if (!at)
-        return err_memory(err, s->b_matrices * sizeof *at, "places of matrices");
-    for (size_t i = 0; i < s->b_matrices; i++)
-        at[i] = i * s->k * s->n;
-    gemm_packed *packed;
-    const void *data = p->b->data;
-    sib_code code =
-        p->b->dtype == SIB_F32
-            ? gemm_pack(data, s->b_row, s->b_column, s->k, s->n, s->b_matrices, at, &packed, bytes, err)
-            : gemm_pack_half(p->b->dtype == SIB_BF16, data, s->b_row, s->b_column, s->k, s->n, s->b_matrices,
-                             at, &packed, bytes, err);
-    mem_free(at);
-    *out = packed;
-    return code;
+    if (p->dtype == SIB_F32)
+        gemm_pack(elements, s->b_row, s->b_column, s->k, s->n, s->b_matrices, s->k * s->n, out);
+    else
+        gemm_pack_half(p->dtype == SIB_BF16, elements, s->b_row, s->b_column, s->k, s->n, s->b_matrices,
+                       s->k * s->n, out);
+    return SIB_OK;
 }
 
 static sib_code pack_b(const cpu_self *self, const value *b, const cpu_matmul_shape *shape, matmul_state *s,
                        sib_error *err)
 {
-    const sib_tensor *t = cpu_constant(b);
+    const sib_tensor *t = b->constant;
     char how[64];
     const void *packed;
+    size_t bytes;
     if (!t || !t->dense || !shape->b_matrices)
         return SIB_OK;
-    pack_context context = {shape, t};
+    pack_context context = {shape, t->dtype};
+    if (!(t->dtype == SIB_F32 ? gemm_packed_bytes : gemm_packed_half_bytes)(shape->k, shape->n,
+                                                                            shape->b_matrices, &bytes))
+        return err_set(err, SIB_ERR_SIZE, "packed weights are more than memory holds");
     snprintf(how, sizeof how, "gemm %zu %zu %zu", shape->k, shape->n, shape->b_row);
-    sib_code code = cpu_pack(self, b, how, make_pack, &context, &packed, &s->owned, err);
+    sib_code code = cpu_pack(self, b, how, bytes, fill_pack, &context, &packed, &s->owned, err);
     s->g.packed = packed;
     return code;
 }

@@ -75,7 +75,7 @@ static bool claims(const cpu_self *self, const node_view *n)
 
 typedef struct pack_context {
     const bits_node *b;
-    const sib_tensor *q, *scale, *zero; /* zero: NULL for half the range */
+    const sib_tensor *scale, *zero; /* zero: NULL for half the range */
 } pack_context;
 
 /* Zero points: (n, blocks) */
@@ -97,7 +97,12 @@ static sib_code zeros_of(const pack_context *p, float *zero, sib_error *err)
     return SIB_OK;
 }
 
-static sib_code make_pack(void *context, void **out, size_t *bytes, sib_error *err)
+static gemm_bits bits_of(const bits_node *b)
+{
+    return (gemm_bits){.k = b->k, .n = b->n, .block = b->block, .bits = (unsigned)b->bits};
+}
+
+static sib_code fill_pack(void *context, const void *elements, void *out, sib_error *err)
 {
     const pack_context *p = context;
     const bits_node *b = p->b;
@@ -105,17 +110,17 @@ static sib_code make_pack(void *context, void **out, size_t *bytes, sib_error *e
     float *scale = mem_alloc(count, 2 * sizeof *scale);
     if (!scale)
         return err_memory(err, count * 2 * sizeof *scale, "scales of weights");
-    gemm_bits given = {b->k,  b->n,         b->block, (unsigned)b->bits, (const uint8_t *)p->q->data,
-                       scale, scale + count};
-    gemm_packed *packed = NULL;
+    gemm_bits given = bits_of(b);
+    given.q = elements;
+    given.scale = scale;
+    given.zero = scale + count;
     sib_code code =
         sib_convert(p->scale->dtype, p->scale->data, SIB_F32, scale, count, SIB_OVERFLOW_IEEE, err);
     if (code == SIB_OK)
         code = zeros_of(p, scale + count, err);
     if (code == SIB_OK)
-        code = gemm_pack_bits(&given, &packed, bytes, err);
+        gemm_pack_bits(&given, out);
     mem_free(scale);
-    *out = packed;
     return code;
 }
 
@@ -133,10 +138,15 @@ static sib_code prepare(const cpu_self *self, const node_view *n, void **state, 
     cpu_dims(n, n->in[IN_A], &rank, dims);
     for (size_t i = 0; i + 1 < rank; i++)
         m *= (size_t)dims[i];
-    pack_context context = {&b, cpu_constant(n->in[IN_Q]), cpu_constant(n->in[IN_SCALE]),
+    pack_context context = {&b, cpu_constant(n->in[IN_SCALE]),
                             has(n, IN_ZERO) ? cpu_constant(n->in[IN_ZERO]) : NULL};
+    gemm_bits given = bits_of(&b);
+    size_t bytes = 0;
     snprintf(how, sizeof how, "gemm bits %zu %zu %zu %zu", b.bits, b.block, b.k, b.n);
-    sib_code code = cpu_pack(self, n->in[IN_Q], how, make_pack, &context, &packed, &s->owned, err);
+    sib_code code =
+        gemm_packed_bits_bytes(&given, &bytes)
+            ? cpu_pack(self, n->in[IN_Q], how, bytes, fill_pack, &context, &packed, &s->owned, err)
+            : err_set(err, SIB_ERR_SIZE, "packed weights are more than memory holds");
     if (code != SIB_OK) {
         cpu_matmul_release(s);
         return code;

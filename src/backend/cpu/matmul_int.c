@@ -93,37 +93,32 @@ static bool claims(const cpu_self *self, const node_view *n)
 
 typedef struct pack_context {
     const cpu_matmul_shape *shape;
-    const sib_tensor *b;
+    bool is_signed;
 } pack_context;
 
-static sib_code make_pack(void *context, void **out, size_t *bytes, sib_error *err)
+static sib_code fill_pack(void *context, const void *elements, void *out, sib_error *err)
 {
     const pack_context *p = context;
     const cpu_matmul_shape *s = p->shape;
-    size_t *at = mem_alloc(s->b_matrices, sizeof *at);
-    if (!at)
-        return err_memory(err, s->b_matrices * sizeof *at, "places of matrices");
-    for (size_t i = 0; i < s->b_matrices; i++)
-        at[i] = i * s->k * s->n;
-    gemm_int_packed *packed;
-    sib_code code = gemm_int_pack(p->b->data, p->b->dtype == SIB_I8, s->b_row, s->b_column, s->k, s->n,
-                                  s->b_matrices, at, &packed, bytes, err);
-    mem_free(at);
-    *out = packed;
-    return code;
+    (void)err;
+    gemm_int_pack(elements, p->is_signed, s->b_row, s->b_column, s->k, s->n, s->b_matrices, s->k * s->n, out);
+    return SIB_OK;
 }
 
 static sib_code pack_b(const cpu_self *self, const value *b, const cpu_matmul_shape *shape, int_state *s,
                        sib_error *err)
 {
-    const sib_tensor *t = cpu_constant(b);
+    const sib_tensor *t = b->constant;
     char how[64];
     const void *packed;
+    size_t bytes;
     if (!t || !t->dense || !shape->b_matrices)
         return SIB_OK;
-    pack_context context = {shape, t};
+    if (!gemm_int_packed_bytes(shape->k, shape->n, shape->b_matrices, &bytes))
+        return err_set(err, SIB_ERR_SIZE, "packed weights are more than memory holds");
+    pack_context context = {shape, t->dtype == SIB_I8};
     snprintf(how, sizeof how, "gemm bytes %zu %zu", shape->k, shape->n);
-    sib_code code = cpu_pack(self, b, how, make_pack, &context, &packed, &s->owned, err);
+    sib_code code = cpu_pack(self, b, how, bytes, fill_pack, &context, &packed, &s->owned, err);
     s->g.packed = packed;
     return code;
 }

@@ -251,14 +251,22 @@ static void use_weights(recurrent_call *calls, size_t directions, const packing 
     }
 }
 
-static void fill_w(void *context, void *out)
+static sib_code fill_w(void *context, const void *elements, void *out, sib_error *err)
 {
-    pack_w(context, out);
+    packing k = *(const packing *)context;
+    (void)err;
+    k.w = elements;
+    pack_w(&k, out);
+    return SIB_OK;
 }
 
-static void fill_r(void *context, void *out)
+static sib_code fill_r(void *context, const void *elements, void *out, sib_error *err)
 {
-    pack_r(context, out);
+    packing k = *(const packing *)context;
+    (void)err;
+    k.r = elements;
+    pack_r(&k, out);
+    return SIB_OK;
 }
 
 /* ---- Once a plan ------------------------------------------------------------------------------------------- */
@@ -287,11 +295,11 @@ static sib_code pack_constants(const cpu_self *self, const node_view *n, recurre
     recurrent_kind kind = s->calls[0].kind;
     size_t each = s->directions * sizeof(float), small = each * small_size(&k->z);
     snprintf(how, sizeof how, "recurrent w %d", (int)kind);
-    sib_code code = cpu_pack_filled(self, n->in[IN_W], how, each * k->z.w, fill_w, k, &w, &s->owned[0], err);
+    sib_code code = cpu_pack(self, n->in[IN_W], how, each * k->z.w, fill_w, k, &w, &s->owned[0], err);
     if (code != SIB_OK)
         return code;
     snprintf(how, sizeof how, "recurrent r %d %d", (int)kind, s->calls[0].cell.r_hidden != NULL);
-    code = cpu_pack_filled(self, n->in[IN_R], how, each * k->z.r, fill_r, k, &r, &s->owned[1], err);
+    code = cpu_pack(self, n->in[IN_R], how, each * k->z.r, fill_r, k, &r, &s->owned[1], err);
     if (code != SIB_OK)
         return code;
     s->owned[2] = mem_alloc(small, 1);
@@ -313,9 +321,7 @@ static sib_code prepare(const cpu_self *self, const node_view *n, recurrent_kind
     read_node(n, kind, s);
     const recurrent_call *c = &s->calls[0];
     s->scratch = recurrent_scratch(c);
-    s->ready = true;
-    k.w = constant_floats(n, IN_W, &s->ready);
-    k.r = constant_floats(n, IN_R, &s->ready);
+    s->ready = n->in[IN_W]->constant && n->in[IN_R]->constant;
     k.b = constant_floats(n, IN_B, &s->ready);
     k.p = kind == RECURRENT_LSTM ? constant_floats(n, IN_P, &s->ready) : NULL;
     if (!s->scratch || !sizes_of(c, &k.z))

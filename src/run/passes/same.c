@@ -60,7 +60,8 @@ static bool same_input(const merging *d, value_id a, value_id b)
         return true;
     if (a == NO_VALUE || b == NO_VALUE)
         return false;
-    return d->instead[a] == d->instead[b] || same_tensor(match_constant(&d->m, a), match_constant(&d->m, b));
+    const sib_tensor *x = match_constant(&d->m, a), *y = match_constant(&d->m, b);
+    return d->instead[a] == d->instead[b] || (x && y && same_tensor(x, y));
 }
 
 static bool same_node(const merging *d, const node *a, const node *b)
