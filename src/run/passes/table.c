@@ -10,6 +10,8 @@ static const pass table[] = {
     {"noop", noop, pass_noop},
     {"constants", "what does not depend on the inputs is computed once", pass_constants},
     {"same", "nodes that compute the same are one", pass_same},
+    {"quantized", "operators between bytes made floats and floats made bytes work on the bytes",
+     pass_quantized},
     {"normalization", "arithmetic that is a LayerNormalization or RMSNormalization is one",
      pass_normalization},
     {"gelu", "arithmetic that is a Gelu is one", pass_gelu},
