@@ -343,9 +343,132 @@ static void test_ms(void **state)
         check_ms(&ms_rows[i]);
 }
 
+/* One case of GroupQueryAttention. total: the longest sequence; lengths fall by 2 from one to the next. */
+typedef struct gqa_row {
+    const char *what;
+    int64_t b, n, kv, s, d, past, total;
+    bool packed, rotary, interleaved, bias, free; /* free: not causal */
+    int64_t window;
+    double softcap;
+} gqa_row;
+
+static void check_gqa(const gqa_row *r)
+{
+    double lengths[8], total = (double)r->total;
+    whole_case w = {.domain = "com.microsoft",
+                    .type = "GroupQueryAttention",
+                    .version = 1,
+                    .n_in = 11,
+                    .n_out = 3,
+                    .abs = 3e-6,
+                    .rel = 3e-6};
+    for (int64_t i = 0; i < r->b; i++)
+        lengths[i] = (double)(r->total - 1 - (r->s == 1 || r->s == r->total ? 2 * i : 0));
+    w.in[0] = made_of(3, r->b, r->s, (r->n + (r->packed ? 2 * r->kv : 0)) * r->d, 0, 0);
+    for (size_t i = 1; i < 3 && !r->packed; i++)
+        w.in[i] = made_of(3, r->b, r->s, r->kv * r->d, 0, 0);
+    for (size_t i = 3; i < 5 && r->past; i++)
+        w.in[i] = made_of(4, r->b, r->kv, r->past, r->d, 0);
+    w.in[5] = (whole_input){.dtype = SIB_I32, .rank = 1, .dims = {r->b}, .values = lengths};
+    w.in[6] = (whole_input){.dtype = SIB_I32, .rank = 0, .values = &total};
+    for (size_t i = 7; i < 9 && r->rotary; i++)
+        w.in[i] = made_of(2, 64, r->d / 2 - 1, 0, 0, 0);
+    if (r->bias)
+        w.in[10] = made_of(4, 1, r->n, r->s, r->total, 0);
+    attribute *a = w.attributes;
+    *a++ = whole_int("num_heads", r->n);
+    *a++ = whole_int("kv_num_heads", r->kv);
+    *a++ = whole_int("do_rotary", r->rotary);
+    *a++ = whole_int("rotary_interleaved", r->interleaved);
+    *a++ = whole_float("softcap", r->softcap);
+    if (r->free)
+        *a++ = whole_int("causal", 0);
+    if (r->window)
+        *a++ = whole_int("local_window_size", r->window);
+    w.n_attributes = (size_t)(a - w.attributes);
+    whole_check(&w, r->what);
+}
+
+static const gqa_row gqa_rows[] = {
+    {"prompt", .b = 2, .n = 4, .kv = 2, .s = 20, .d = 8, .total = 20},
+    {"prompt, packed, turned", .b = 2, .n = 4, .kv = 2, .s = 20, .d = 8, .total = 20, .packed = true,
+     .rotary = true},
+    {"prompt into a buffer", .b = 1, .n = 4, .kv = 2, .s = 20, .d = 8, .total = 20, .past = 40,
+     .rotary = true},
+    {"one more", .b = 2, .n = 4, .kv = 2, .s = 1, .d = 8, .total = 20, .past = 19, .rotary = true,
+     .interleaved = true},
+    {"one more in a buffer", .b = 2, .n = 4, .kv = 1, .s = 1, .d = 8, .total = 20, .past = 40, .packed = true,
+     .rotary = true},
+    {"some more in a buffer", .b = 2, .n = 4, .kv = 4, .s = 5, .d = 8, .total = 20, .past = 40, .softcap = 2},
+    {"window", .b = 1, .n = 4, .kv = 2, .s = 50, .d = 8, .total = 50, .window = 7},
+    {"bias", .b = 1, .n = 4, .kv = 2, .s = 5, .d = 8, .total = 20, .past = 40, .bias = true},
+    {"not causal", .b = 2, .n = 4, .kv = 2, .s = 20, .d = 8, .total = 20, .free = true},
+};
+
+static void test_gqa(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof gqa_rows / sizeof *gqa_rows; i++)
+        check_gqa(&gqa_rows[i]);
+}
+
+/* One case of RotaryEmbedding. positions: 0 none, 1 [B, S], 2 one number. */
+typedef struct rotary_row {
+    const char *what;
+    bool ms, interleaved;
+    size_t rank;
+    int64_t turned;
+    int positions;
+} rotary_row;
+
+static void check_rotary(const rotary_row *r)
+{
+    static const double places[] = {3, 0, 7, 2, 5, 5, 1, 4, 6, 0}, one[] = {4};
+    int64_t b = 2, h = 3, s = 5, d = 12, half = (r->turned ? r->turned : d) / 2;
+    whole_case w = {.domain = r->ms ? "com.microsoft" : "",
+                    .type = "RotaryEmbedding",
+                    .version = r->ms ? 1 : 23,
+                    .n_in = 4,
+                    .n_out = 1,
+                    .abs = 1e-6,
+                    .rel = 1e-6};
+    whole_input positions = {.dtype = SIB_I64, .rank = 2, .dims = {b, s}, .values = places};
+    if (r->positions == 2)
+        positions = (whole_input){.dtype = SIB_I64, .rank = 1, .dims = {1}, .values = one};
+    w.in[0] = r->rank == 4 ? made_of(4, b, h, s, d, 0) : made_of(3, b, s, h * d, 0, 0);
+    size_t cache = r->ms ? 2 : 1;
+    for (size_t i = cache; i < cache + 2; i++)
+        w.in[i] = r->positions ? made_of(2, 9, half, 0, 0, 0) : made_of(3, b, s, half, 0, 0);
+    if (r->positions)
+        w.in[r->ms ? 1 : 3] = positions;
+    w.attributes[0] = whole_int("interleaved", r->interleaved);
+    w.attributes[1] = whole_int("num_heads", h);
+    w.attributes[2] = whole_int("rotary_embedding_dim", r->turned);
+    w.n_attributes = 3;
+    whole_check(&w, r->what);
+}
+
+static const rotary_row rotary_rows[] = {
+    {"onnx, 4", .rank = 4, .positions = 1},
+    {"onnx, 3", .rank = 3, .positions = 1, .interleaved = true},
+    {"onnx, no positions", .rank = 4},
+    {"onnx, no positions, part", .rank = 3, .turned = 8, .interleaved = true},
+    {"ms, 4", .ms = true, .rank = 4, .positions = 1},
+    {"ms, 3", .ms = true, .rank = 3, .positions = 2, .interleaved = true},
+    {"ms, part", .ms = true, .rank = 3, .positions = 2, .turned = 8},
+};
+
+static void test_rotary(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rotary_rows / sizeof *rotary_rows; i++)
+        check_rotary(&rotary_rows[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_onnx), cmocka_unit_test(test_hostile),
-                                       cmocka_unit_test(test_ms)};
+                                       cmocka_unit_test(test_ms), cmocka_unit_test(test_gqa),
+                                       cmocka_unit_test(test_rotary)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,9 +56,9 @@ struct attention_state {
     attention_bias bias;
     attention_filter filter;
     size_t made, make_scratch; /* floats that make fills, and needs meanwhile */
-    void (*make)(const cpu_call *c, const attention_state *a, float *made,
-                 float *scratch); /* NULL: nothing */
-    size_t each;                  /* floats of scratch that a thread takes */
+    sib_code (*make)(const cpu_call *c, const attention_state *a, float *made,
+                     float *scratch); /* NULL: nothing */
+    size_t each;                      /* floats of scratch that a thread takes */
 };
 
 /* Nothing but ATTENTION_NONE where there may be none. */

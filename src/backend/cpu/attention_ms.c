@@ -157,7 +157,7 @@ static bool read_bias(const node_view *n, size_t input, mha_state *s)
 }
 
 /* Copies rows of all heads with their part of the bias. */
-static void add_bias(const cpu_call *c, const attention_state *a, float *made, float *scratch)
+static sib_code add_bias(const cpu_call *c, const attention_state *a, float *made, float *scratch)
 {
     const mha_state *s = (const mha_state *)a;
     const attention_call *o = &a->call;
@@ -179,6 +179,7 @@ static void add_bias(const cpu_call *c, const attention_state *a, float *made, f
                 }
         bias += o->heads * d;
     }
+    return SIB_OK;
 }
 
 /* Past keys and values [B, N, P, D], both or none. */
@@ -361,7 +362,7 @@ static bool read_attention(const node_view *n, projected_state *s)
     return read_scores(n, IN_MASK, IN_SCORE_BIAS, a);
 }
 
-static void project(const cpu_call *c, const attention_state *a, float *made, float *scratch)
+static sib_code project(const cpu_call *c, const attention_state *a, float *made, float *scratch)
 {
     const projected_state *s = (const projected_state *)a;
     gemm g = s->g;
@@ -373,6 +374,7 @@ static void project(const cpu_call *c, const attention_state *a, float *made, fl
     g.c = made;
     g.cancel = c->cancel;
     gemm_run_all(&g, 1, NULL, c->self->pool, scratch);
+    return SIB_OK;
 }
 
 static bool claims_attention(const cpu_self *self, const node_view *n)

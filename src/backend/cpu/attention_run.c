@@ -49,7 +49,8 @@ size_t attention_past_of(const cpu_call *c, const attention_state *a, size_t b)
     int64_t fresh = (int64_t)a->k.n, total = *numbers(c, a->total);
     int64_t past = total == fresh ? 0 : (int64_t)numbers(c, a->ends)[b] + 1 - fresh;
     int64_t have = a->past_k.input == ATTENTION_NONE ? 0 : (int64_t)a->past_k.n;
-    return past < 0 ? 0 : past > have ? (size_t)have : (size_t)past;
+    int64_t most = have < (int64_t)a->room - fresh ? have : (int64_t)a->room - fresh;
+    return past < 0 ? 0 : past > most ? (size_t)most : (size_t)past;
 }
 
 static attention_rows rows_of(const going *g, const attention_source *s)
@@ -273,9 +274,9 @@ sib_code attention_go(const cpu_call *c, const attention_state *a)
     if (code != SIB_OK)
         return code;
     code = set_places(&g);
+    if (code == SIB_OK && a->make)
+        code = a->make(c, a, g.made, g.scratch);
     if (code == SIB_OK) {
-        if (a->make)
-            a->make(c, a, g.made, g.scratch);
         g.o.q = rows_of(&g, &a->q);
         bool keys = joins(&g, &a->present_k, &unused, &some, g.o.d),
              values = joins(&g, &a->present_v, &unused, &some, g.o.dv);
