@@ -40,7 +40,9 @@ typedef void (*chain_function)(const void *a, const void *b, const void *c, void
 typedef struct chain_kernels {
     chain_function op[CHAIN_OP_COUNT]
                      [CHAIN_TYPE_COUNT]; /* by type of the operands; NULL where there is none */
-    chain_function where[4];             /* a ? b : c, bool a; b and c of 1, 2, 4 and 8 bytes */
+    /* Of floats: [0] with one a for all, [1] with one b for all; NULL where there is none. */
+    chain_function scalar[2][CHAIN_OP_COUNT];
+    chain_function where[4]; /* a ? b : c, bool a; b and c of 1, 2, 4 and 8 bytes */
     chain_function cast[CHAIN_TYPE_COUNT][CHAIN_TYPE_COUNT]; /* [from][to]; integers wrap */
 
 } chain_kernels;

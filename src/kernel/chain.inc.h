@@ -31,6 +31,29 @@
         }                                                                                                    \
     }
 
+/* The same for two operands, of which one is a single element. */
+#define CHAIN_SCALAR_SIDE(name, formula, suffix, single_x, single_y)                                         \
+    static void f32_##name##_##suffix(const void *a, const void *b, const void *c, void *out, size_t n)      \
+    {                                                                                                        \
+        const float *p = a, *q = b;                                                                          \
+        float *to = out;                                                                                     \
+        size_t i = 0;                                                                                        \
+        vf one = vf_set1(single_x ? *p : *q);                                                                \
+        (void)c;                                                                                             \
+        for (; i + VF_LANES <= n; i += VF_LANES) {                                                           \
+            vf x = single_x ? one : vf_load(p + i), y = single_y ? one : vf_load(q + i);                     \
+            vf_store(to + i, formula);                                                                       \
+        }                                                                                                    \
+        if (i < n) {                                                                                         \
+            vf x = single_x ? one : vf_load_n(p + i, n - i), y = single_y ? one : vf_load_n(q + i, n - i);   \
+            vf_store_n(to + i, formula, n - i);                                                              \
+        }                                                                                                    \
+    }
+
+#define CHAIN_SCALAR(name, formula)                                                                          \
+    CHAIN_SCALAR_SIDE(name, formula, left, 1, 0)                                                             \
+    CHAIN_SCALAR_SIDE(name, formula, right, 0, 1)
+
 /* Of equals the first, NaN where either is. */
 static inline vf chain_smaller(vf x, vf y)
 {
@@ -68,6 +91,27 @@ CHAIN_VECTOR(mul, 2, vf_mul(x, y))
 CHAIN_VECTOR(div, 2, vf_div(x, y))
 CHAIN_VECTOR(min, 2, chain_smaller(x, y))
 CHAIN_VECTOR(max, 2, chain_larger(x, y))
+
+CHAIN_SCALAR(add, vf_add(x, y))
+CHAIN_SCALAR(sub, vf_sub(x, y))
+CHAIN_SCALAR(mul, vf_mul(x, y))
+CHAIN_SCALAR(div, vf_div(x, y))
+CHAIN_SCALAR(min, chain_smaller(x, y))
+CHAIN_SCALAR(max, chain_larger(x, y))
+
+static void f32_scalars_init(chain_kernels *k)
+{
+#define CHAIN_ENTRY(name)                                                                                    \
+    k->scalar[0][CHAIN_##name] = f32_##name##_left;                                                          \
+    k->scalar[1][CHAIN_##name] = f32_##name##_right;
+    CHAIN_ENTRY(add)
+    CHAIN_ENTRY(sub)
+    CHAIN_ENTRY(mul)
+    CHAIN_ENTRY(div)
+    CHAIN_ENTRY(min)
+    CHAIN_ENTRY(max)
+#undef CHAIN_ENTRY
+}
 
 static void f32_vectors_init(chain_kernels *k)
 {
@@ -361,6 +405,7 @@ static void casts_init(chain_kernels *k)
 void CHAIN_INIT(chain_kernels *k)
 {
     f32_vectors_init(k);
+    f32_scalars_init(k);
     f32_real_init(k, CHAIN_F32);
     f64_real_init(k, CHAIN_F64);
     f64_init(k);

@@ -54,12 +54,15 @@ typedef struct chain_memory {
     void *ready;          /* the row, where it is the same in every run */
     size_t row;           /* its row of scratch, or CHAIN_NONE */
     bool tiled;           /* the row holds a block and a period more */
+    bool within;          /* no block goes beyond a run of neighbours or equals */
+    bool filled;          /* somebody reads a whole row of what is one element for a block */
 } chain_memory;
 
 /* A value being made, once memory is given out. */
 typedef struct chain_step {
     chain_function run; /* NULL: conversion */
     size_t value, in[3];
+    size_t bytes;  /* of an element made */
     size_t row;    /* of scratch, or CHAIN_NONE: in the result's memory */
     size_t result; /* where row is CHAIN_NONE */
     bool divides;
@@ -86,6 +89,7 @@ struct chain {
     chain_output *outputs;  /* (n_outputs) */
     size_t in_place;        /* value, or CHAIN_NONE */
     size_t block, rows;     /* elements of a block, rows of scratch */
+    size_t stop;            /* where not 0, no block goes beyond a multiple of it */
     size_t widest, period;  /* bytes of the widest element, elements of the longest tile */
     double cost;
     bool flat;   /* one function of flat operands: blocks of any size */
@@ -105,11 +109,24 @@ bool chain_layout_of(size_t rank, const int64_t *dims, size_t out_rank, const in
 /* Elements [begin, begin + n) of an operand at `memory`, in a row's type: in place where they can be, else in row. */
 const void *chain_fetch(const chain *c, const chain_memory *m, const void *memory, void *row, size_t begin,
                         size_t n);
+/* How long the runs of neighbours or equals of an operand are. */
+size_t chain_run_length(const chain_layout *l);
+static inline bool chain_is_equal_run(const chain_layout *l)
+{
+    return l->place == CHAIN_SCALAR || (l->place != CHAIN_FLAT && l->strides[l->rank - 1] == 0);
+}
+/* True where an operand is one element for each block. */
+static inline bool chain_is_single(const chain_memory *m)
+{
+    return m->layout.place == CHAIN_SCALAR || (m->within && chain_is_equal_run(&m->layout));
+}
 /* The row of an operand whose layout is CHAIN_SCALAR (n elements) or tiled (n and a period). */
 void chain_fill(const chain *c, const chain_memory *m, const void *memory, void *row, size_t n);
 
 /* Sets `used` of the values that results need. */
 void chain_mark_used(chain *c);
+/* Gives values their rows, blocks their size, and steps their functions. False where there is no memory. */
+bool chain_give_rows(chain *c);
 /* Replaces groups of functions by one. */
 void chain_join(chain *c);
 /* The number that a value is everywhere; false where it is not one, or not known. */

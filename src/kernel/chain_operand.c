@@ -153,35 +153,52 @@ static void widen(const chain *c, sib_dtype dtype, const void *from, void *row, 
     (dtype == SIB_F16 ? c->kernels->widen_f16 : c->kernels->widen_bf16)(from, row, n);
 }
 
+size_t chain_run_length(const chain_layout *l)
+{
+    return l->rank ? (size_t)l->dims[l->rank - 1] : 1;
+}
+
+/* Which element of memory stands at a place of the result. */
+static size_t offset_of(const chain_layout *l, size_t place)
+{
+    size_t at = 0;
+    if (l->place == CHAIN_FLAT)
+        return place;
+    for (size_t i = l->rank; i-- > 0; place /= (size_t)l->dims[i])
+        at += place % (size_t)l->dims[i] * (size_t)l->strides[i];
+    return at;
+}
+
+static void gather_any(const chain_layout *l, size_t bytes, const char *memory, char *to, size_t begin,
+                       size_t n)
+{
+    if (l->place == CHAIN_PERIODIC)
+        gather_periodic(l->period, bytes, memory, to, begin, n);
+    else if (l->place == CHAIN_REPEATED)
+        gather_repeated(l->period, bytes, memory, to, begin, n);
+    else
+        gather_general(l, bytes, memory, to, begin, n);
+}
+
 const void *chain_fetch(const chain *c, const chain_memory *m, const void *memory, void *row, size_t begin,
                         size_t n)
 {
     const chain_layout *l = &m->layout;
-    const char *from = memory;
-    bool half = chain_is_half(m->dtype);
+    bool half = chain_is_half(m->dtype), flat = l->place == CHAIN_FLAT || m->within;
     if (m->tiled)
         return (const char *)row + begin % l->period * chain_bytes(m->dtype);
-    bool flat = l->place == CHAIN_FLAT;
-    size_t at = begin;
-    if (l->place == CHAIN_PERIODIC) {
-        at = begin % l->period;
-        flat = at + n <= l->period;
-    }
-    from += at * m->bytes;
-    if (flat && !half)
-        return from;
     if (flat) {
-        widen(c, m->dtype, from, row, n);
-        return row;
+        const char *from = (const char *)memory + offset_of(l, begin) * m->bytes;
+        bool single = chain_is_single(m);
+        if (half)
+            widen(c, m->dtype, from, row, single ? 1 : n);
+        if (single && m->filled)
+            repeat(half ? row : from, chain_bytes(m->dtype), row, n);
+        return half || (single && m->filled) ? row : from;
     }
     /* 16-bit floats go to the second half of the row's bytes, and from there to the whole */
     char *raw = (char *)row + (half ? n * m->bytes : 0);
-    if (l->place == CHAIN_PERIODIC)
-        gather_periodic(l->period, m->bytes, memory, raw, begin, n);
-    else if (l->place == CHAIN_REPEATED)
-        gather_repeated(l->period, m->bytes, memory, raw, begin, n);
-    else
-        gather_general(l, m->bytes, memory, raw, begin, n);
+    gather_any(l, m->bytes, memory, raw, begin, n);
     if (half)
         widen(c, m->dtype, raw, row, n);
     return row;

@@ -4,18 +4,6 @@
 
 #include <string.h>
 
-/* Most elements that an operand is repeated in to fill a row. */
-#define TILE_MOST 512
-
-typedef struct planner {
-    chain *c;
-    size_t *last; /* (n_values) step after which the value is not read; n_steps where it is a result */
-    size_t *rows; /* (n_values) of values with a row, else CHAIN_NONE */
-    size_t *free; /* (n_free) rows for use again, with free_bytes */
-    size_t n_free, widest;
-    size_t period; /* longest tile */
-} planner;
-
 /* ---- Needed values -------------------------------------------------------------------------------------- */
 
 void chain_mark_used(chain *c)
@@ -73,6 +61,7 @@ static chain_step make_step(const chain *c, size_t value)
         v->kind == CHAIN_IS_OP && (v->op == CHAIN_div || v->op == CHAIN_mod || v->op == CHAIN_fmod);
     chain_step s = {.run = function_of(c, v), .value = value, .row = CHAIN_NONE, .result = CHAIN_NONE};
     memcpy(s.in, v->in, sizeof s.in);
+    s.bytes = chain_bytes(v->dtype);
     s.divides = divides && from >= CHAIN_I8 && from <= CHAIN_U64;
     s.divisor_bytes = (unsigned char)chain_bytes(c->values[v->in[0]].dtype);
     if (rounds(v)) {
@@ -95,109 +84,7 @@ static bool make_steps(chain *c)
     return true;
 }
 
-/* ---- Rows ------------------------------------------------------------------------------------------------ */
-
-static void find_last_reads(planner *p)
-{
-    const chain *c = p->c;
-    for (size_t s = 0; s < c->n_steps; s++) {
-        p->last[c->steps[s].value] = s;
-        for (size_t k = 0; k < 3; k++)
-            if (c->steps[s].in[k] != CHAIN_NONE)
-                p->last[c->steps[s].in[k]] = s;
-    }
-    for (size_t i = 0; i < c->n_outputs; i++)
-        p->last[c->outputs[i].value] = c->n_steps;
-}
-
-static void give_operand_rows(planner *p)
-{
-    chain *c = p->c;
-    for (size_t i = 0; i < c->n_operands; i++) {
-        chain_memory *m = &c->operands[i];
-        if (!c->values[m->value].used)
-            continue;
-        m->tiled = m->layout.place == CHAIN_PERIODIC && m->layout.period <= TILE_MOST;
-        if (m->tiled)
-            p->period = size_max(p->period, m->layout.period);
-        p->widest = size_max(p->widest, chain_bytes(m->dtype));
-        if ((m->elements && (m->tiled || m->layout.place == CHAIN_SCALAR)) ||
-            (m->layout.place == CHAIN_FLAT && !chain_is_half(m->dtype)))
-            continue;
-        m->row = c->rows++;
-    }
-}
-
-/* True where a later step than s reads what a write to result 0 overwrites. */
-static bool read_later(const planner *p, size_t s)
-{
-    return p->c->in_place != CHAIN_NONE && p->last[p->c->in_place] > s;
-}
-
-/* A result that may be written where it belongs by step s, or CHAIN_NONE. */
-static size_t direct_result(planner *p, size_t s)
-{
-    chain *c = p->c;
-    size_t value = c->steps[s].value;
-    if (chain_is_half(c->values[value].dtype))
-        return CHAIN_NONE;
-    for (size_t i = 0; i < c->n_outputs; i++)
-        if (c->outputs[i].value == value && !(i == 0 && read_later(p, s))) {
-            c->outputs[i].direct = true;
-            return i;
-        }
-    return CHAIN_NONE;
-}
-
-static void free_inputs(planner *p, size_t s, size_t bytes, bool same)
-{
-    const chain_step *at = &p->c->steps[s];
-    for (size_t k = 0; k < 3; k++) {
-        size_t v = at->in[k];
-        bool again = (k > 0 && v == at->in[0]) || (k > 1 && v == at->in[1]);
-        if (v == CHAIN_NONE || again || p->rows[v] == CHAIN_NONE || p->last[v] != s)
-            continue;
-        if ((chain_bytes(p->c->values[v].dtype) == bytes) == same)
-            p->free[p->n_free++] = p->rows[v];
-    }
-}
-
-static void give_step_rows(planner *p)
-{
-    chain *c = p->c;
-    for (size_t s = 0; s < c->n_steps; s++) {
-        chain_step *at = &c->steps[s];
-        size_t bytes = chain_bytes(c->values[at->value].dtype);
-        p->widest = size_max(p->widest, bytes);
-        free_inputs(p, s, bytes, true);
-        at->result = direct_result(p, s);
-        if (at->result == CHAIN_NONE)
-            at->row = p->rows[at->value] = p->n_free ? p->free[--p->n_free] : c->rows++;
-        free_inputs(p, s, bytes, false);
-        if (p->last[at->value] == s && at->row != CHAIN_NONE) /* nobody reads it */
-            p->free[p->n_free++] = at->row;
-        if (at->narrow && p->last[at->value] == c->n_steps && chain_is_half(c->values[at->value].dtype)) {
-            bool read = false;
-            for (size_t later = s + 1; later < c->n_steps; later++)
-                for (size_t k = 0; k < 3; k++)
-                    read |= c->steps[later].in[k] == at->value;
-            if (!read) /* rounded as it leaves */
-                at->narrow = NULL;
-        }
-    }
-}
-
-static void choose_block(planner *p)
-{
-    chain *c = p->c;
-    size_t rows = c->rows + c->n_outputs, widest = size_max(p->widest, 1);
-    for (size_t i = 0; i < c->n_operands; i++)
-        rows += c->operands[i].row == CHAIN_NONE;
-    size_t block = CHAIN_ROW_BYTES / (size_max(rows, 1) * widest) / 64 * 64;
-    c->block = size_min(size_max(block, CHAIN_BLOCK_LEAST), CHAIN_BLOCK_MOST);
-    c->widest = widest;
-    c->period = p->period;
-}
+/* ---- Rows that stay -------------------------------------------------------------------------------------- */
 
 /* Rows that are the same in every run. */
 static bool fill_ready(chain *c)
@@ -242,43 +129,27 @@ double chain_cost(const chain *c)
     return c->cost;
 }
 
-/* One function from memory to memory needs no rows. */
+/* One function from memory to memory needs no rows, and so no blocks. */
 static bool is_flat(const chain *c)
 {
     bool flat = c->n_steps == 1 && c->steps[0].row == CHAIN_NONE;
-    for (size_t i = 0; i < c->n_operands; i++)
-        flat &= !c->values[c->operands[i].value].used ||
-                (c->operands[i].layout.place == CHAIN_FLAT && !chain_is_half(c->operands[i].dtype));
+    for (size_t i = 0; i < c->n_operands; i++) {
+        const chain_memory *m = &c->operands[i];
+        bool plain = m->layout.place == CHAIN_FLAT || (m->layout.place == CHAIN_SCALAR && !m->filled);
+        flat &= !c->values[m->value].used || (plain && !chain_is_half(m->dtype));
+    }
     return flat;
 }
 
 bool chain_finish(chain *c)
 {
-    planner p = {.c = c};
-    if (c->failed)
+    if (c->failed || c->n_values > CHAIN_VALUES_MOST)
         return false;
-    p.last = mem_calloc(c->n_values ? c->n_values : 1, sizeof *p.last);
-    p.rows = mem_alloc(c->n_values ? c->n_values : 1, sizeof *p.rows);
-    p.free = mem_alloc(4 * c->n_values + 1, sizeof *p.free);
-    bool ok = p.last && p.rows && p.free && c->n_values <= CHAIN_VALUES_MOST;
-    if (ok) {
-        chain_join(c);
-        chain_mark_used(c);
-        ok = make_steps(c);
-    }
-    if (ok) {
-        for (size_t v = 0; v < c->n_values; v++)
-            p.rows[v] = CHAIN_NONE;
-        find_last_reads(&p);
-        give_operand_rows(&p);
-        give_step_rows(&p);
-        choose_block(&p);
-        c->cost = cost_of(c);
-        c->flat = is_flat(c);
-        ok = fill_ready(c);
-    }
-    mem_free(p.last);
-    mem_free(p.rows);
-    mem_free(p.free);
-    return ok;
+    chain_join(c);
+    chain_mark_used(c);
+    if (!make_steps(c) || !chain_give_rows(c) || !fill_ready(c))
+        return false;
+    c->cost = cost_of(c);
+    c->flat = is_flat(c);
+    return true;
 }

@@ -49,7 +49,7 @@ static void begin(const runner *r, size_t n)
             continue;
         if (m->row != CHAIN_NONE)
             chain_fill(c, m, memory_of(r, i), row_at(r, m->row), n);
-        r->at[m->value] = m->row != CHAIN_NONE ? row_at(r, m->row) : m->ready;
+        r->at[m->value] = m->row != CHAIN_NONE ? row_at(r, m->row) : m->ready ? m->ready : memory_of(r, i);
     }
 }
 
@@ -114,11 +114,13 @@ static void store(const runner *r, size_t first, size_t n)
 {
     const chain *c = r->c;
     for (size_t i = 0; i < c->n_outputs; i++) {
+        if (c->outputs[i].direct)
+            continue;
         sib_dtype dtype = c->values[c->outputs[i].value].dtype;
         const void *from = r->at[c->outputs[i].value];
         size_t bytes = sib_dtype_bits(dtype) / 8;
         char *to = (char *)r->results[i] + first * bytes;
-        if (c->outputs[i].direct || from == to)
+        if (from == to)
             continue;
         if (dtype == SIB_F16)
             c->kernels->narrow_f16(from, to, n);
@@ -138,8 +140,8 @@ static size_t run_block(const runner *r, size_t first, size_t n)
         const void *in[3] = {NULL, NULL, NULL};
         for (size_t k = 0; k < 3 && s->in[k] != CHAIN_NONE; k++)
             in[k] = r->at[s->in[k]];
-        size_t bytes = s->row == CHAIN_NONE ? chain_bytes(c->values[s->value].dtype) : 0;
-        void *to = s->row == CHAIN_NONE ? (char *)r->results[s->result] + first * bytes : row_at(r, s->row);
+        void *to =
+            s->row == CHAIN_NONE ? (char *)r->results[s->result] + first * s->bytes : row_at(r, s->row);
         if (s->divides) {
             size_t zero = find_zero(in[1], s->divisor_bytes, n);
             if (zero < n)
@@ -166,6 +168,8 @@ size_t chain_run(const chain *c, const void *const *operands, void *const *resul
     begin(&r, size_min(c->block, count));
     for (size_t done = 0, n; done < count && failed == CHAIN_NONE; done += n) {
         n = size_min(block, count - done);
+        if (c->stop)
+            n = size_min(n, c->stop - (first + done) % c->stop);
         failed = run_block(&r, first + done, n);
     }
     return failed;

@@ -1,7 +1,7 @@
 /* Functions of vectors of floats, over the words of any vf_*.h header, which the file includes before this one.
 
        vf_exp vf_exp2 vf_expm1 vf_log vf_log1p vf_tanh vf_erf vf_sin vf_cos        within 2 ULP everywhere (tanh: 2.5)
-       vf_sigmoid(v)     1 / (1 + e^-v); 0 below -87.33
+       vf_sigmoid(v)     1 / (1 + e^-v)
        vf_silu(v)        v sigmoid(v)
        vf_softplus(v)    log(1 + e^v)
        vf_gelu(v)        v (1 + erf(v / sqrt 2)) / 2
@@ -37,7 +37,8 @@ VF_OF_LIBM(cos)
 
 static inline vf vf_sigmoid(vf v)
 {
-    return 1.0f / (1.0f + expf(-v));
+    float t = expf(-fabsf(v));
+    return (v < 0.0f ? t : 1.0f) / (1.0f + t);
 }
 
 static inline vf vf_softplus(vf v)
@@ -136,10 +137,8 @@ static inline vf vf_tanh(vf v)
 /* Of t = e^-|v|: t / (1 + t) or 1 / (1 + t). */
 static inline vf vf_sigmoid(vf v)
 {
-    const vf one = vf_set1(1.0f), limit = vf_set1(87.33f), size = vf_abs(v);
-    vf t = vf_exp_below_0(vf_sub(vf_zero(), vf_min(limit, size)));
-    vf low = vf_select_less(limit, size, vf_zero(), t);
-    return vf_div(vf_select_less(v, vf_zero(), low, one), vf_add(one, t));
+    const vf one = vf_set1(1.0f), t = vf_exp(vf_sub(vf_zero(), vf_abs(v)));
+    return vf_div(vf_select_less(v, vf_zero(), t, one), vf_add(one, t));
 }
 
 static inline vf vf_softplus(vf v)
@@ -175,13 +174,15 @@ static inline vf vf_quarter_turns(vf v, vf *r)
     return vf_fma(vf_floor(vf_mul(n, vf_set1(0.25f))), vf_set1(-4.0f), n);
 }
 
-/* Lane by lane, where an angle is too large. */
-static __attribute__((noinline, unused)) vf vf_by_lane(vf v, float (*function)(float x))
+/* `value` with function(v) in the lanes whose angle is too large. */
+static __attribute__((noinline, unused)) vf vf_large_angles(vf v, vf value, float (*function)(float x))
 {
-    float lanes[VF_LANES];
-    vf_store(lanes, v);
+    float angles[VF_LANES], lanes[VF_LANES];
+    vf_store(angles, v);
+    vf_store(lanes, value);
     for (int i = 0; i < VF_LANES; i++)
-        lanes[i] = function(lanes[i]);
+        if (fabsf(angles[i]) > SIN_LIMIT)
+            lanes[i] = function(angles[i]);
     return vf_load(lanes);
 }
 
@@ -199,18 +200,15 @@ static inline vf vf_sin_of(vf r, vf turns)
 static inline vf vf_sin(vf v)
 {
     vf r, turns = vf_quarter_turns(v, &r);
-    if (vf_any_less(vf_set1(SIN_LIMIT), vf_abs(v)))
-        return vf_by_lane(v, sinf);
-    return vf_select_less(vf_abs(v), vf_set1(0x1p-13f), v, vf_sin_of(r, turns));
+    vf value = vf_select_less(vf_abs(v), vf_set1(0x1p-13f), v, vf_sin_of(r, turns));
+    return vf_any_less(vf_set1(SIN_LIMIT), vf_abs(v)) ? vf_large_angles(v, value, sinf) : value;
 }
 
 static inline vf vf_cos(vf v)
 {
     vf r, turns = vf_add(vf_quarter_turns(v, &r), vf_set1(1.0f));
-    if (vf_any_less(vf_set1(SIN_LIMIT), vf_abs(v)))
-        return vf_by_lane(v, cosf);
-    turns = vf_select_less(turns, vf_set1(3.5f), turns, vf_sub(turns, vf_set1(4.0f)));
-    return vf_sin_of(r, turns);
+    vf value = vf_sin_of(r, vf_select_less(turns, vf_set1(3.5f), turns, vf_sub(turns, vf_set1(4.0f))));
+    return vf_any_less(vf_set1(SIN_LIMIT), vf_abs(v)) ? vf_large_angles(v, value, cosf) : value;
 }
 
 #endif

@@ -44,20 +44,13 @@ static const struct row {
     double (*exact)(double x);
     double ulp, of_square, absolute;
 } rows[] = {
-    {CHAIN_exp, "exp", exp, 2, 0, 0},
-    {CHAIN_exp2, "exp2", exp2, 2, 0, 0},
-    {CHAIN_expm1, "expm1", expm1, 2, 0, 0},
-    {CHAIN_log, "log", log, 2, 0, 0},
-    {CHAIN_log1p, "log1p", log1p, 2, 0, 0},
-    {CHAIN_tanh, "tanh", tanh, 2.5, 0, 0},
-    {CHAIN_erf, "erf", erf, 2, 0, 0},
-    {CHAIN_sin, "sin", sin, 2, 0, 0},
-    {CHAIN_cos, "cos", cos, 2, 0, 0},
-    {CHAIN_sigmoid, "sigmoid", sigmoid_of, 3, 0, 1.2e-38},
-    {CHAIN_silu, "silu", silu_of, 4, 0, 1.1e-36},
-    {CHAIN_softplus, "softplus", softplus_of, 3, 0, 0},
-    {CHAIN_gelu, "gelu", gelu_of, 8, 2, 1e-37},
-    {CHAIN_gelu_tanh, "gelu_tanh", gelu_tanh_of, 5, 4, 1e-36},
+    {CHAIN_exp, "exp", exp, 2, 0, 0},           {CHAIN_exp2, "exp2", exp2, 2, 0, 0},
+    {CHAIN_expm1, "expm1", expm1, 2, 0, 0},     {CHAIN_log, "log", log, 2, 0, 0},
+    {CHAIN_log1p, "log1p", log1p, 2, 0, 0},     {CHAIN_tanh, "tanh", tanh, 2.5, 0, 0},
+    {CHAIN_erf, "erf", erf, 2, 0, 0},           {CHAIN_sin, "sin", sin, 2, 0, 0},
+    {CHAIN_cos, "cos", cos, 2, 0, 0},           {CHAIN_sigmoid, "sigmoid", sigmoid_of, 3, 0, 0},
+    {CHAIN_silu, "silu", silu_of, 4, 0, 1e-43}, {CHAIN_softplus, "softplus", softplus_of, 3, 0, 0},
+    {CHAIN_gelu, "gelu", gelu_of, 8, 2, 1e-37}, {CHAIN_gelu_tanh, "gelu_tanh", gelu_tanh_of, 5, 4, 1e-43},
 };
 
 /* The distance of got from the exact value in units of its last place as a float. */

@@ -200,6 +200,19 @@ static sib_code fused_prepare(const cpu_self *self, const node_view *n, void **s
     return SIB_OK;
 }
 
+/* Inputs of the chain are read; of the head's, those that its kernel reads. */
+static bool reads(const void *state, size_t i)
+{
+    const chain_state *s = state;
+    for (size_t k = 0; k < s->chain.n_operands; k++)
+        if (k != s->chain.head && s->chain.inputs[k] == i)
+            return true;
+    for (size_t k = 0; s->head && k < s->head->view.n_in; k++)
+        if (s->head->inputs[k] == i && (!s->head->kernel->reads || s->head->kernel->reads(s->head->state, k)))
+            return true;
+    return false;
+}
+
 /* ---- Running ------------------------------------------------------------------------------------------------ */
 
 static void run_range(chain_call *call, size_t begin, size_t count)
@@ -312,4 +325,5 @@ const cpu_kernel cpu_fused = {
     .prepare = fused_prepare,
     .release = release,
     .run = chain_node_run,
+    .reads = reads,
 };
