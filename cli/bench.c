@@ -1,4 +1,4 @@
-/* sibyl bench features|conv1d|peak|models */
+/* sibyl bench features|conv1d|peak|models|whisper|first */
 #include "bench.h"
 
 #include "command.h"
@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #define FIELD(name) .field = offsetof(bench_settings, name)
+
+static const char *const weights[] = {"f32", "f16", "int8", NULL};
 
 static const cli_option options[] = {
     {"threads", 0, CLI_WHOLE, FIELD(threads), "N",
@@ -22,6 +24,10 @@ static const cli_option options[] = {
     {"backend", 0, CLI_TEXT, FIELD(backend), "LIST", "models: backends in order of choice", 0, 0, NULL},
     PASS_OPTIONS(bench_settings),
     {"dim", 0, CLI_LIST, FIELD(dims), "T=N", "models: size of a symbolic dim, for random inputs", 0, 0, NULL},
+    {"fresh", 0, CLI_FLAG, FIELD(fresh), NULL,
+     "models, whisper: first results and memory too, each\nin a process of its own", 0, 0, NULL},
+    {"dtype", 0, CLI_CHOICE, FIELD(weights), "f32|f16|int8", "whisper: how weights stand in the file", 0, 0,
+     weights},
     {"monitor", 0, CLI_NUMBER, FIELD(monitor), "S",
      "read CPU and memory every S seconds, for the JSON document", 0.0009999, 1e6, NULL},
     {"json", 0, CLI_FLAG, FIELD(json), NULL, "print one JSON document instead of a table", 0, 0, NULL},
@@ -32,6 +38,9 @@ static const char more[] =
     "conv1d    the two convolutions of the speech stem in float32, float16 and bfloat16\n"
     "peak      fused multiply-adds and bytes read per second, one thread and several\n"
     "models    runs of models: MODEL.onnx files, or folders of cases with their inputs\n"
+    "whisper   Whisper tiny with random weights: encoder, prompt, step of the decoder\n"
+    "first     sibyl|onnxruntime MODEL: seconds to open and to run once, bytes resting and\n"
+    "          at most, on one line; what --fresh calls\n"
     "\n"
     "torch and onnxruntime are looked for by $SIBYL_PYTHON, or else a virtual environment\n"
     "beside the build, or else python3; $SIBYL_ONNXRUNTIME names onnxruntime's library.\n";
@@ -40,10 +49,9 @@ static const struct {
     const char *name;
     int (*run)(const bench_settings *settings);
     bool operands; /* takes names behind its own */
-} benches[] = {{"features", bench_features, false},
-               {"conv1d", bench_conv1d, false},
-               {"peak", bench_peak, false},
-               {"models", bench_models, true}};
+} benches[] = {{"features", bench_features, false}, {"conv1d", bench_conv1d, false},
+               {"peak", bench_peak, false},         {"models", bench_models, true},
+               {"whisper", bench_whisper, false},   {"first", bench_first, true}};
 
 static int run_named(const cli_command *self, bench_settings *settings, int n, char **argv)
 {
@@ -68,19 +76,20 @@ static int bench(const cli_command *self, int argc, char **argv)
     if (!cli_begin(self, argc, argv, &settings, &n, &code))
         return code;
     if (n < 1)
-        code = cli_usage(self, "bench takes one of features, conv1d, peak and models");
+        code = cli_usage(self, "bench takes one of features, conv1d, peak, models and whisper");
     else
         code = run_named(self, &settings, n, argv);
     free(settings.dims.items);
     return code;
 }
 
-const cli_command command_bench = {.name = "bench",
-                                   .summary = "measure features, convolutions, the machine or models",
-                                   .operands = "features|conv1d|peak|models [MODEL|FOLDER...] [options]",
-                                   .options = options,
-                                   .more = more,
-                                   .run = bench};
+const cli_command command_bench = {
+    .name = "bench",
+    .summary = "measure features, convolutions, the machine or models",
+    .operands = "features|conv1d|peak|whisper|models|first [MODEL|FOLDER...] [options]",
+    .options = options,
+    .more = more,
+    .run = bench};
 
 /* ---- Measuring ---- */
 

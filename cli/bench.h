@@ -8,6 +8,8 @@
 
 typedef struct bench_settings {
     bool json, peers;
+    bool fresh;           /* models: first runs in processes of their own */
+    int weights;          /* whisper: of float32, float16, int8 */
     long threads;         /* 0: one per processor */
     long repeat;          /* rounds; 0: by time */
     double seconds;       /* for all rounds together; 0: the benchmark's own choice */
@@ -77,5 +79,7 @@ int bench_features(const bench_settings *settings);
 int bench_conv1d(const bench_settings *settings);
 int bench_peak(const bench_settings *settings);
 int bench_models(const bench_settings *settings);
+int bench_whisper(const bench_settings *settings);
+int bench_first(const bench_settings *settings);
 
 #endif

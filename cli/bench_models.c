@@ -1,6 +1,6 @@
 /* sibyl bench models: runs of models, in Sibyl and, in the same rounds, in onnxruntime. */
-#include "bench.h"
-#include "bench_engine.h"
+#include "bench_models.h"
+
 #include "case_files.h"
 #include "command.h"
 #include "files.h"
@@ -15,32 +15,9 @@
 #define BLOCK_SECONDS   0.002
 #define DEFAULT_SECONDS 0.5 /* a model */
 #define MIN_ROUNDS      3
-#define NAME_WIDTH      28
 
 /* Outputs of the two engines may differ so much: other order of sums, other approximations. */
 static const sib_tolerance agreement = {.rtol = 1e-2, .atol = 1e-3};
-
-typedef struct side {
-    char why[640];  /* why it could not be measured, or "" */
-    double *us;     /* (n) microseconds of each run */
-    size_t n, room; /* room: of us */
-    double first;   /* microseconds of the first run after opening */
-    sib_series series;
-} side;
-
-typedef struct model_case {
-    char *path, *name; /* the file and what it is called; released with free */
-    char *data;        /* folder with inputs, or NULL: random ones */
-    size_t nodes;
-    side sides[ENGINE_KINDS];
-    bool compared;
-    char differs[640]; /* how the two engines' outputs differ, or "" */
-} model_case;
-
-typedef struct models {
-    model_case *items; /* (n) */
-    size_t n;
-} models;
 
 /* ---- The models that are named ---------------------------------------------------------------------------- */
 
@@ -65,18 +42,15 @@ static void add_case(void *context, const char *folder)
     add_model(context, file_join(folder, "model.onnx"), file_stem(folder));
 }
 
-static void find_models(models *list, const bench_settings *settings)
+void models_add(models *list, const char *operand)
 {
-    for (int i = 0; i < settings->n_operands; i++) {
-        const char *operand = settings->operands[i];
-        if (file_is_folder(operand))
-            case_find(operand, add_case, list);
-        else
-            add_model(list, cli_format("%s", operand), file_stem(operand));
-    }
+    if (file_is_folder(operand))
+        case_find(operand, add_case, list);
+    else
+        add_model(list, cli_format("%s", operand), file_stem(operand));
 }
 
-static void free_models(models *list)
+void models_free(models *list)
 {
     for (size_t i = 0; i < list->n; i++) {
         model_case *c = &list->items[i];
@@ -91,31 +65,39 @@ static void free_models(models *list)
 
 /* ---- Inputs ------------------------------------------------------------------------------------------------ */
 
-typedef struct inputs {
+struct bench_inputs {
     case_values values;
     model_inputs drawn;
     const sib_named_value *named; /* (n) names are the model's */
     sib_named_value *own;         /* (n) or NULL */
     size_t n, n_outputs;
     sib_model *model;
-} inputs;
+};
 
-static void free_inputs(inputs *in)
+void bench_inputs_free(bench_inputs *in)
 {
+    if (!in)
+        return;
     case_values_free(&in->values);
     model_inputs_free(&in->drawn);
     free(in->own);
     sib_model_free(&in->model);
+    free(in);
 }
 
-/* Opens the model for its names; the inputs are those of its first data set, or random. */
-static bool read_inputs(model_case *c, const bench_settings *settings, inputs *in, char *why, size_t bytes)
+const sib_named_value *bench_inputs_named(const bench_inputs *in, size_t *n)
+{
+    *n = in->n;
+    return in->named;
+}
+
+static bool read_inputs(model_case *c, const bench_settings *settings, bench_inputs *in, char *why,
+                        size_t bytes)
 {
     const input_settings draw = {.random = "1", .dims = settings->dims};
     sib_model_info info;
     sib_error err = SIB_ERROR_INIT;
     case_reading reading = {0};
-    *in = (inputs){0};
     if (sib_model_open(c->path, NULL, &in->model, &err) != SIB_OK) {
         snprintf(why, bytes, "%s", err.message);
         return false;
@@ -138,6 +120,17 @@ static bool read_inputs(model_case *c, const bench_settings *settings, inputs *i
     in->n = case_named_inputs(in->model, &in->values, in->own);
     in->named = in->own;
     return true;
+}
+
+bench_inputs *bench_inputs_read(model_case *c, const bench_settings *settings, char *why, size_t bytes)
+{
+    bench_inputs *in = cli_take(1, sizeof *in);
+    if (read_inputs(c, settings, in, why, bytes)) {
+        *why = '\0';
+        return in;
+    }
+    bench_inputs_free(in);
+    return NULL;
 }
 
 /* ---- Measuring --------------------------------------------------------------------------------------------- */
@@ -164,8 +157,8 @@ static bool run_block(engine *e, side *s, size_t n)
 }
 
 /* Opens an engine and runs it once, and then until its time is known. Gives the runs of a block, 0 on a failure. */
-static size_t make_ready(engine_kind kind, const engine_settings *es, const model_case *c, const inputs *in,
-                         engine **out, side *s)
+static size_t make_ready(engine_kind kind, const engine_settings *es, const model_case *c,
+                         const bench_inputs *in, engine **out, side *s)
 {
     double seconds = 0;
     *out = engine_open(kind, es, c->path, s->why, sizeof s->why);
@@ -176,12 +169,11 @@ static size_t make_ready(engine_kind kind, const engine_settings *es, const mode
         if (!engine_run(*out, s->why, sizeof s->why))
             return 0;
         seconds = sib_timer_seconds(&timer);
-        s->first = i == 0 ? 1e6 * seconds : s->first;
     }
     return seconds < BLOCK_SECONDS ? (size_t)(BLOCK_SECONDS / fmax(seconds, 1e-7)) : 1;
 }
 
-static void compare(model_case *c, engine *const engines[ENGINE_KINDS], const inputs *in)
+static void compare(model_case *c, engine *const engines[ENGINE_KINDS], const bench_inputs *in)
 {
     sib_value **a = cli_take(in->n_outputs, sizeof *a), **b = cli_take(in->n_outputs, sizeof *b);
     sib_value_info info;
@@ -235,106 +227,23 @@ static void measure_case(model_case *c, const bench_settings *settings, const en
     engine *engines[ENGINE_KINDS] = {NULL};
     size_t block[ENGINE_KINDS] = {0};
     side *ours = &c->sides[ENGINE_SIBYL];
-    inputs in;
-    if (read_inputs(c, settings, &in, ours->why, sizeof ours->why)) {
-        *ours->why = '\0';
-        for (size_t k = 0; k < ENGINE_KINDS; k++)
-            if (k == ENGINE_SIBYL || es->ort)
-                block[k] = make_ready((engine_kind)k, es, c, &in, &engines[k], &c->sides[k]);
-        if (block[ENGINE_SIBYL] && block[ENGINE_ORT])
-            compare(c, engines, &in);
-        measure_rounds(c, settings, engines, block);
-        for (size_t k = 0; k < ENGINE_KINDS; k++)
-            engine_close(engines[k]);
-    }
-    for (size_t k = 0; k < ENGINE_KINDS; k++)
-        if (sib_series_stats(c->sides[k].us, c->sides[k].n, &c->sides[k].series, NULL, NULL) != SIB_OK)
-            c->sides[k].n = 0;
-    free_inputs(&in);
-}
-
-/* ---- Telling ----------------------------------------------------------------------------------------------- */
-
-static json_t *side_to_json(const side *s)
-{
-    if (!s->n || *s->why)
-        return json_pack("{s:o}", "skipped", cli_json_text(s->why));
-    return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f}", "n", (json_int_t)s->n, "min", s->series.min, "median",
-                     s->series.median, "p95", s->series.p95, "max", s->series.max, "first", s->first);
-}
-
-static void tell_side(const side *s)
-{
-    if (s->n)
-        printf(" %11.1f %11.1f", s->series.median, s->series.min);
-    else
-        printf(" %11s %11s", "-", "-");
-}
-
-static void tell_case(bench_report *report, json_t *list, const model_case *c)
-{
-    const side *ours = &c->sides[ENGINE_SIBYL], *theirs = &c->sides[ENGINE_ORT];
-    json_t *row = json_pack("{s:o, s:I, s:o}", "name", cli_json_text(c->name), "nodes", (json_int_t)c->nodes,
-                            "sibyl", side_to_json(ours));
-    if (report->settings->peers)
-        json_object_set_new(row, "onnxruntime", side_to_json(theirs));
-    if (c->compared)
-        json_object_set_new(row, "agrees", json_boolean(!*c->differs));
-    if (ours->n && theirs->n) {
-        json_object_set_new(row, "ratio", json_real(ours->series.median / theirs->series.median));
-        json_object_set_new(row, "ratio_min", json_real(ours->series.min / theirs->series.min));
-    }
-    json_array_append_new(list, row);
-    if (report->settings->json)
-        return;
-    printf("%-*.*s %5zu", NAME_WIDTH, NAME_WIDTH, c->name, c->nodes);
-    tell_side(ours);
-    if (report->settings->peers) {
-        tell_side(theirs);
-        if (ours->n && theirs->n)
-            printf(" %8.3f %8.3f%s", ours->series.median / theirs->series.median,
-                   ours->series.min / theirs->series.min, *c->differs ? "  differs" : "");
-    }
-    putchar('\n');
-    fflush(stdout);
-}
-
-/* What was skipped and what differs, and the mean and worst of the ratios. */
-static void tell_summary(bench_report *report, const models *list)
-{
-    double sum = 0, sum_min = 0, worst = 0;
-    const char *worst_name = "";
-    size_t n = 0;
-    for (size_t i = 0; i < list->n; i++) {
-        const model_case *c = &list->items[i];
-        const side *ours = &c->sides[ENGINE_SIBYL], *theirs = &c->sides[ENGINE_ORT];
-        for (size_t k = 0; k < ENGINE_KINDS; k++)
-            if (*c->sides[k].why)
-                bench_report_note(report, "%s: %s skipped, %.300s", c->name, engine_name((engine_kind)k),
-                                  c->sides[k].why);
-        if (*c->differs)
-            bench_report_note(report, "%s: outputs differ, %s", c->name, c->differs);
-        if (!ours->n || !theirs->n)
-            continue;
-        double ratio = ours->series.median / theirs->series.median;
-        sum += log(ratio);
-        sum_min += log(ours->series.min / theirs->series.min);
-        n++;
-        if (ratio > worst) {
-            worst = ratio;
-            worst_name = c->name;
+    bench_inputs *in = bench_inputs_read(c, settings, ours->why, sizeof ours->why);
+    for (size_t k = 0; k < ENGINE_KINDS && in; k++)
+        if (k == ENGINE_SIBYL || es->ort) {
+            block[k] = make_ready((engine_kind)k, es, c, in, &engines[k], &c->sides[k]);
+            if (settings->fresh && block[k])
+                first_run_measure((engine_kind)k, c, settings, &c->sides[k].first);
         }
+    if (block[ENGINE_SIBYL] && block[ENGINE_ORT])
+        compare(c, engines, in);
+    measure_rounds(c, settings, engines, block);
+    for (size_t k = 0; k < ENGINE_KINDS; k++) {
+        side *s = &c->sides[k];
+        engine_close(engines[k]);
+        if (sib_series_stats(s->us, s->n, &s->series, NULL, NULL) != SIB_OK)
+            s->n = 0;
     }
-    if (!n)
-        return;
-    const bench_ratio ratios[] = {
-        {.name = "geometric mean of ratios, medians", .value = exp(sum / (double)n), .bar = 1},
-        {.name = "geometric mean of ratios, minima", .value = exp(sum_min / (double)n)},
-        {.name = "worst ratio", .value = worst, .bar = 1}};
-    if (!report->settings->json)
-        putchar('\n');
-    bench_report_ratios(report, ratios, 3);
-    bench_report_note(report, "%zu models compared; worst: %s", n, worst_name);
+    bench_inputs_free(in);
 }
 
 static void open_peer(bench_report *report, engine_settings *es)
@@ -351,29 +260,29 @@ static void open_peer(bench_report *report, engine_settings *es)
         bench_report_note(report, "onnxruntime: skipped, %s", why);
 }
 
-/* False where no model could be measured. */
-static bool measure_all(bench_report *report, models *list, const engine_settings *es)
+bool models_measure(bench_report *report, models *list, const sib_peak *peak)
 {
-    bool any = false;
     const bench_settings *settings = report->settings;
+    engine_settings es = {.backend = settings->backend,
+                          .passes = settings->passes,
+                          .threads = settings->threads ? (unsigned)settings->threads : 1};
+    bool any = false;
     json_t *rows = json_array();
     cli_progress progress;
-    if (!settings->json) {
-        printf("microseconds a run, %u thread%s; ratio: sibyl / onnxruntime\n\n%-*s %5s %11s %11s",
-               es->threads, es->threads == 1 ? "" : "s", NAME_WIDTH, "model", "nodes", "sibyl", "min");
-        printf(settings->peers ? " %11s %11s %8s %8s\n" : "\n", "onnxruntime", "min", "ratio", "of min");
-    }
+    open_peer(report, &es);
+    models_tell_head(report, es.threads, peak != NULL);
     cli_progress_begin(&progress, list->n);
     for (size_t i = 0; i < list->n; i++) {
         progress.item = i;
         cli_progress_show(&progress, 0, "measuring", list->items[i].name);
-        measure_case(&list->items[i], settings, es);
+        measure_case(&list->items[i], settings, &es);
         cli_progress_clear(&progress);
-        tell_case(report, rows, &list->items[i]);
+        models_tell_case(report, rows, &list->items[i], peak);
         any |= list->items[i].sides[ENGINE_SIBYL].n > 0;
     }
     bench_report_value(report, "models", rows);
-    tell_summary(report, list);
+    models_tell_summary(report, list);
+    peer_ort_close(es.ort);
     return any;
 }
 
@@ -381,18 +290,14 @@ int bench_models(const bench_settings *settings)
 {
     models list = {0};
     bench_report report;
-    engine_settings es = {.backend = settings->backend,
-                          .passes = settings->passes,
-                          .threads = settings->threads ? (unsigned)settings->threads : 1};
-    find_models(&list, settings);
+    for (int i = 0; i < settings->n_operands; i++)
+        models_add(&list, settings->operands[i]);
     int code = list.n ? bench_report_begin(&report, settings, "models")
                       : cli_fail("no model was found; name files, or folders with cases");
     if (code == CLI_DONE) {
-        open_peer(&report, &es);
-        code = measure_all(&report, &list, &es) ? CLI_DONE : CLI_FAILED;
+        code = models_measure(&report, &list, NULL) ? CLI_DONE : CLI_FAILED;
         bench_report_end(&report);
-        peer_ort_close(es.ort);
     }
-    free_models(&list);
+    models_free(&list);
     return code;
 }

@@ -18,6 +18,7 @@ _sibyl()
         return
         ;;
     run:--out | run:-o | diff:--against) COMPREPLY=($(compgen -d -- "$current")); return ;;
+    bench:--dtype) words='f32 f16 int8' ;;
     run:--backend | conform:--backend | bench:--backend | diff:--a | diff:--b) words='ref' ;;
     *:--threads | *:--chunk | *:--seconds | *:--repeat | *:--monitor) return ;;
     *:--input | *:-i | *:--dim | *:--random | *:--tap | *:--memory | *:--rtol | *:--atol) return ;;
@@ -27,7 +28,7 @@ _sibyl()
     run:*) words='--input --dim --random --out --backend --passes --pass-limit --tap --inside --profile --oracle --threads --memory --help' ;;
     diff:*) words='--input --dim --random --a --b --passes --pass-limit --against --oracle --inside --all --rtol --atol --help' ;;
     conform:*) words='--backend --passes --pass-limit --filter --jobs --rtol --atol --json --junit --manifest --verbose --help' ;;
-    bench:*) words='features conv1d peak models --threads --seconds --repeat --peers --backend --passes --pass-limit --dim --monitor --json --help' ;;
+    bench:*) words='features conv1d peak models whisper first --threads --seconds --repeat --peers --backend --passes --pass-limit --dim --fresh --dtype --monitor --json --help' ;;
     help:*) words='features inspect run diff conform bench help --help' ;;
     esac
     if [[ $words == --* && $current != -* ]]; then # what is no option is a file

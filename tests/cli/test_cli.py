@@ -141,7 +141,7 @@ class Usage(Case):
         self.fails(2, "empty", "features", "")
         self.fails(2, "empty", "features", "a.wav", "-o", "")
         self.fails(2, "only once", "features", "-", "-")
-        self.fails(2, "one of features, conv1d, peak and models", "bench")
+        self.fails(2, "one of features, conv1d, peak, models and whisper", "bench")
         self.fails(2, "unknown benchmark 'x'", "bench", "x")
         self.fails(2, ["--repeat", "'0'"], "bench", "peak", "--repeat", "0")
         self.assertEqual(self.names(), ["a.wav"])
@@ -843,6 +843,26 @@ class BenchModels(Cases):
         other = dict(self.absent, SIBYL_ONNXRUNTIME="/nonexistent/lib.so")
         text = self.done("bench", "models", "cases/test_good", "--peers", "--repeat", "2", env=other)
         self.assertIn("/nonexistent/lib.so", text)
+
+    def test_first_runs(self):
+        document = json.loads(self.bench("cases/test_good", "--fresh", "--json"))
+        first = document["models"][0]["sibyl"]["first"]
+        self.assertGreater(first["open_seconds"] + first["run_seconds"], 0)
+        self.assertGreaterEqual(first["peak_bytes"], 0)
+        line = self.done("bench", "first", "sibyl", "cases/test_good").split()
+        self.assertEqual(len(line), 4)
+        self.fails(1, "no onnxruntime", "bench", "first", "onnxruntime", "cases/test_good", env=self.absent)
+
+    def test_whisper(self):
+        scratch = self.folder / "scratch"
+        scratch.mkdir()
+        text = self.done("bench", "whisper", "--repeat", "1", "--json", env=dict(self.absent, TMPDIR=str(scratch)))
+        models = json.loads(text)["models"]
+        self.assertEqual([m["name"] for m in models],
+                         [p + form for p in ("encoder", "prompt", "step") for form in ("", "_decomposed")])
+        for model in models:
+            self.assertGreater(model["sibyl"]["gflops"], 0, model)
+        self.assertEqual(list(scratch.iterdir()), [])
 
     def test_a_model_that_cannot_run_is_skipped(self):
         self.write("bad/model.onnx", b"no model")
