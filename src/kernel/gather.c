@@ -16,10 +16,12 @@ static inline int64_t index_at(const void *indices, bool wide, size_t i)
     return wide ? ((const int64_t *)indices)[i] : ((const int32_t *)indices)[i];
 }
 
-/* Counted from the end where it is negative; what is outside stays outside, seen as a number without sign. */
+/* Counted from the end where it is negative, without a branch; what is outside stays outside, seen as a number without
+   sign. */
 static inline uint64_t wrapped(int64_t index, int64_t size, bool wraps)
 {
-    return (uint64_t)index + (wraps && index < 0 ? (uint64_t)size : 0);
+    uint64_t whole = wraps ? (uint64_t)size : 0;
+    return (uint64_t)index + (whole & (uint64_t)(index >> 63));
 }
 
 /* wide: a constant where this is inlined. Indices i .. i + n at so many bytes apart from `base` on. */
@@ -220,8 +222,9 @@ static inline __attribute__((always_inline)) bool fetch_line(const gather_plan *
                                                              size_t n, size_t step, bool wide, size_t item)
 {
     uint64_t size = (uint64_t)p->size[0], apart = (uint64_t)p->stride[0];
+    bool wraps = p->wraps;
     for (size_t k = 0; k < n; k++) {
-        uint64_t at = wrapped(index_at(indices, wide, i + k), p->size[0], p->wraps);
+        uint64_t at = wrapped(index_at(indices, wide, i + k), (int64_t)size, wraps);
         if (at >= size)
             return false;
         memcpy(dst + k * item, base + at * apart + k * step, item);
@@ -243,20 +246,67 @@ static bool fetch_items(const gather_plan *p, char *dst, const char *base, const
 static bool gather_lines(gather_work *w, size_t begin, size_t count)
 {
     const gather_plan *p = w->plan;
-    bool elements = p->kind == GATHER_ELEMENTS;
-    size_t last = elements ? p->rank - 1 : 0, length = elements ? (size_t)p->dims[last] : p->each;
-    size_t step = elements ? (size_t)p->own[last] : 0;
-    for (size_t end = begin + count; begin < end;) {
-        size_t line = begin / length, column = begin % length, n = size_min(end - begin, length - column);
-        size_t base = elements ? column * step : line * p->apart;
-        for (size_t i = last; elements && i-- > 0; line /= (size_t)p->dims[i])
-            base += line % (size_t)p->dims[i] * (size_t)p->own[i];
-        if (!fetch_items(p, w->dst + begin * p->run, w->src + base, w->indices, elements ? begin : column, n,
-                         step))
+    size_t line = begin / p->each, column = begin % p->each;
+    const char *base = w->src + line * p->apart;
+    for (size_t end = begin + count; begin < end; column = 0, base += p->apart) {
+        size_t n = size_min(end - begin, p->each - column);
+        if (!fetch_items(p, w->dst + begin * p->run, base, w->indices, column, n, 0))
             return false;
         begin += n;
     }
     return true;
+}
+
+static bool gather_element_lines(gather_work *w, size_t begin, size_t count)
+{
+    const gather_plan *p = w->plan;
+    size_t last = p->rank - 1, length = (size_t)p->dims[last], step = (size_t)p->own[last];
+    for (size_t end = begin + count; begin < end;) {
+        size_t line = begin / length, column = begin % length, n = size_min(end - begin, length - column);
+        size_t base = column * step;
+        for (size_t i = last; i-- > 0; line /= (size_t)p->dims[i])
+            base += line % (size_t)p->dims[i] * (size_t)p->own[i];
+        if (!fetch_items(p, w->dst + begin * p->run, w->src + base, w->indices, begin, n, step))
+            return false;
+        begin += n;
+    }
+    return true;
+}
+
+/* Inlined with a constant run where there is one: n runs, `apart` bytes from each other. */
+static inline __attribute__((always_inline)) void fetch_apart(char *dst, const char *src, size_t apart,
+                                                              size_t n, size_t run)
+{
+    for (size_t k = 0; k < n; k++)
+        memcpy(dst + k * run, src + k * apart, run);
+}
+
+/* A single index for each step before the axis. False where it is outside. */
+static bool gather_one(const gather_work *w, size_t begin, size_t count)
+{
+    const gather_plan *p = w->plan;
+    uint64_t at = wrapped(index_at(w->indices, p->wide, 0), p->size[0], p->wraps);
+    if (at >= (uint64_t)p->size[0])
+        return false;
+    const char *src = w->src + at * (uint64_t)p->stride[0] + begin * p->apart;
+    char *dst = w->dst + begin * p->run;
+    if (p->run == 4)
+        fetch_apart(dst, src, p->apart, count, 4);
+    else if (p->run == 8)
+        fetch_apart(dst, src, p->apart, count, 8);
+    else if (p->run > 0)
+        fetch_apart(dst, src, p->apart, count, p->run);
+    return true;
+}
+
+static bool gather_fast(gather_work *w, size_t begin, size_t count)
+{
+    const gather_plan *p = w->plan;
+    if (p->kind == GATHER_AXIS && p->each == 1)
+        return gather_one(w, begin, count);
+    if (p->kind == GATHER_COORDINATES || (p->run != 4 && p->run != 8))
+        return false;
+    return p->kind == GATHER_AXIS ? gather_lines(w, begin, count) : gather_element_lines(w, begin, count);
 }
 
 static void gather_places(void *context, size_t begin, size_t count, unsigned worker)
@@ -265,7 +315,7 @@ static void gather_places(void *context, size_t begin, size_t count, unsigned wo
     const gather_plan *p = w->plan;
     size_t offsets[GATHER_BLOCK];
     (void)worker;
-    if ((p->run == 4 || p->run == 8) && p->kind != GATHER_COORDINATES && gather_lines(w, begin, count))
+    if (count == 0 || gather_fast(w, begin, count))
         return;
     for (size_t end = begin + count; begin < end;) {
         size_t n = size_min(end - begin, GATHER_BLOCK);

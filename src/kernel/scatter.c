@@ -9,13 +9,15 @@
 
 /* A loop over elements whose formula sees x, what is there, and y, the update. */
 #define COMBINE(name, type, formula)                                                                         \
-    static void name(void *there, const void *update, size_t n)                                              \
+    static void name(char *data, const char *updates, const size_t *offsets, size_t places, size_t n)        \
     {                                                                                                        \
-        type *a = there;                                                                                     \
-        const type *b = update;                                                                              \
-        for (size_t i = 0; i < n; i++) {                                                                     \
-            type x = a[i], y = b[i];                                                                         \
-            a[i] = (formula);                                                                                \
+        const type *b = (const type *)updates;                                                               \
+        for (size_t k = 0; k < places; k++, b += n) {                                                        \
+            type *a = (type *)(data + offsets[k]);                                                           \
+            for (size_t i = 0; i < n; i++) {                                                                 \
+                type x = a[i], y = b[i];                                                                     \
+                a[i] = (formula);                                                                            \
+            }                                                                                                \
         }                                                                                                    \
     }
 
@@ -77,8 +79,8 @@ size_t scatter_put(const gather_plan *p, char *data, const char *updates, const 
         const char *from = updates + begin * p->run;
         if (!combine && p->run > 0)
             put_runs(data, from, offsets, good, p->run);
-        for (size_t k = 0; combine && k < good; k++)
-            combine(data + offsets[k], from + k * p->run, p->run / item);
+        if (combine && p->run > 0)
+            combine(data, from, offsets, good, p->run / item);
         if (good < n)
             return begin + good;
     }
