@@ -5,9 +5,12 @@
    values of the same operator, and go to casts and comparisons of it. Casts that a model itself has stay what they
    are. */
 #include "backend/cpu/elementwise.h"
-#include "tensor/shape.h"
+#include "tensor/convert.h"
 
-#include <string.h>
+#include <math.h>
+
+/* Constants of at most so many elements are looked at while a plan is made. */
+#define CONSTANT_MOST 4096
 
 /* ---- What is taken -------------------------------------------------------------------------------------- */
 
@@ -186,6 +189,54 @@ static bool comes_from_same(const builder *b, const node *n, value_id v)
     return maker != NO_NODE && b->outer->graph->nodes[maker].origin == n->origin;
 }
 
+static bool whole_constant(const value *x)
+{
+    const sib_tensor *t = x->constant->count <= CONSTANT_MOST ? cpu_constant(x) : NULL;
+    double numbers[CONVERT_BLOCK];
+    if (!t || !t->dense || sib_dtype_get_kind(t->dtype) != SIB_KIND_FLOAT || dtype_is_packed(t->dtype))
+        return false;
+    for (size_t i = 0, n; i < t->count; i += n) {
+        n = size_min(CONVERT_BLOCK, (size_t)t->count - i);
+        convert_to_doubles(t->dtype, t->data, i, n, CONVERT_REAL_PART, numbers);
+        for (size_t k = 0; k < n; k++)
+            if (numbers[k] != trunc(numbers[k]) || fabs(numbers[k]) > 65536)
+                return false;
+    }
+    return true;
+}
+
+/* True where v holds whole numbers (or none) that float32 has, too: what quantizing rounds, and adds zero points to. */
+static bool is_whole(const builder *b, value_id v, int depth)
+{
+    const value *x = &b->g->values[v];
+    sib_dtype_kind kind = sib_dtype_get_kind(x->type.dtype);
+    if (kind == SIB_KIND_INT || kind == SIB_KIND_UINT)
+        return sib_dtype_bits(x->type.dtype) <= 16;
+    if (x->constant)
+        return whole_constant(x);
+    if (x->producer == NO_NODE || x->producer < b->first || depth > 4)
+        return false;
+    const node *n = &b->nodes[x->producer];
+    if (n->milli->kind == MILLI_round)
+        return x->type.dtype != SIB_F64;
+    bool keeps = n->milli->kind == MILLI_cast || n->milli->kind == MILLI_add || n->milli->kind == MILLI_sub;
+    for (uint32_t k = 0; k < n->inputs.n && keeps; k++)
+        keeps = is_whole(b, n->inputs.ids[k], depth + 1);
+    return keeps;
+}
+
+/* May node n, which reads float64 value v, read it as float32? */
+static bool reads_narrow(const builder *b, const node *n, value_id v)
+{
+    sib_dtype to = dtype_of(b->g, n->outputs.ids[0]);
+    if (n->milli->kind != MILLI_cast)
+        return to == SIB_F64 || to == SIB_BOOL;
+    if (to == SIB_F64 || to == SIB_F32 || to == SIB_F16 || to == SIB_BF16)
+        return true;
+    return attr_int(n, "saturate", 0) && sib_dtype_bits(to) <= 16 &&
+           sib_dtype_get_kind(to) != SIB_KIND_FLOAT && to != SIB_BOOL && is_whole(b, v, 0);
+}
+
 static bool goes_to_same(const builder *b, const node *n)
 {
     value_id v = n->outputs.ids[0];
@@ -195,12 +246,7 @@ static bool goes_to_same(const builder *b, const node *n)
     for (size_t i = b->first; i < b->n_nodes; i++)
         for (uint32_t k = 0; k < b->nodes[i].inputs.n; k++) {
             const node *reader = &b->nodes[i];
-            if (reader->inputs.ids[k] != v)
-                continue;
-            sib_dtype to = dtype_of(b->g, reader->outputs.ids[0]);
-            bool compares = to == SIB_BOOL && reader->milli->kind != MILLI_cast;
-            if (reader->origin != n->origin ||
-                (to != SIB_F64 && to != SIB_F32 && to != SIB_F16 && to != SIB_BF16 && !compares))
+            if (reader->inputs.ids[k] == v && (reader->origin != n->origin || !reads_narrow(b, reader, v)))
                 return false;
         }
     return true;
@@ -245,9 +291,6 @@ static void find_narrow(builder *b)
                 b->narrow[j] = false;
     }
 }
-
-/* Constants of at most so many elements are looked at while a plan is made. */
-#define CONSTANT_MOST 4096
 
 static size_t add_operand(builder *b, value_id v, bool narrow)
 {
