@@ -418,6 +418,13 @@ mval m_gather_nd(lowering *l, mval a, mval indices, int batch)
     if (batch < 0 || n < batch + 1 || depth < 0 || depth > rank - batch)
         return l_fail(l, SIB_ERR_ARGUMENT, "indices of depth %lld and %d batch axes into a tensor of rank %d",
                       (long long)depth, batch, rank);
+    for (int i = 0; i < batch; i++) {
+        int64_t of_a, of_index;
+        if (dim_is_const(l->graph->dims, dims[i], &of_a) &&
+            dim_is_const(l->graph->dims, index[i], &of_index) && of_a != of_index)
+            return l_fail(l, SIB_ERR_ARGUMENT, "batch axis %d has %lld indices for %lld", i,
+                          (long long)of_index, (long long)of_a);
+    }
     int rest = batch + (int)depth;
     memcpy(out, index, sizeof *out * (size_t)(n - 1));
     memcpy(out + n - 1, dims + rest, sizeof *out * (size_t)(rank - rest));
