@@ -280,6 +280,12 @@ sib_code conv2d_plan_make(const kernel_table *kernels, const conv2d_shape *shape
     for (int i = 1; i < CONV2D_AXES; i++)
         p->phases[i] = phases_of(&a[i]);
     choose_plane(p);
+    if (conv2d_few_pays(p)) {
+        sib_code made = conv2d_few_make(p, err);
+        if (made != SIB_OK)
+            conv2d_plan_free(p);
+        return made;
+    }
     p->direct = is_direct(&p->s);
     p->flat = is_flat(p, p->direct ? a[2].in : reach(&a[2], a[2].out));
     choose_bands(p, threads);
@@ -299,7 +305,8 @@ sib_code conv2d_plan_make(const kernel_table *kernels, const conv2d_shape *shape
 void conv2d_plan_free(conv2d_plan *p)
 {
     mem_free(p->offset);
-    p->offset = NULL;
+    mem_free(p->source);
+    p->offset = p->source = NULL;
     for (int i = 0; i < CONV2D_AXES; i++) {
         mem_free(p->counts[i]);
         p->counts[i] = NULL;
@@ -310,7 +317,7 @@ void conv2d_plan_free(conv2d_plan *p)
 
 size_t conv2d_packed_floats(const conv2d_plan *p)
 {
-    return p->s.groups * p->s.m * p->k + 16;
+    return p->s.groups * (p->few_width ? conv2d_few_floats(p) : p->s.m * p->k) + 16;
 }
 
 /* Row `row` of the weights as float, into every m-th float from dst on. */
@@ -330,12 +337,18 @@ static void pack_row(const conv2d_plan *p, const conv2d_weights *w, size_t row, 
 
 void conv2d_pack(const conv2d_plan *p, const conv2d_weights *w, float *dst)
 {
-    for (size_t g = 0; g < p->s.groups; g++)
+    size_t width = p->few_width;
+    memset(dst, 0, (width ? conv2d_packed_floats(p) : 0) * sizeof *dst);
+    for (size_t g = 0; g < p->s.groups && width; g++, dst += conv2d_few_floats(p))
+        for (size_t m = 0; m < p->s.m; m++)
+            pack_row(p, w, g * p->s.m + m, width, dst + m / width * width * p->k + m % width);
+    for (size_t g = 0; g < p->s.groups && !width; g++)
         for (size_t panel = 0; panel < p->panels; panel++) {
             size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
             size_t row = g * p->s.m + m0;
             for (size_t i = 0; i < m; i++)
                 pack_row(p, w, row + i, m, dst + row * p->k + i);
         }
-    memset(dst + p->s.groups * p->s.m * p->k, 0, 16 * sizeof *dst);
+    if (!width)
+        memset(dst + p->s.groups * p->s.m * p->k, 0, 16 * sizeof *dst);
 }

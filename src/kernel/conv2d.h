@@ -27,9 +27,10 @@ typedef struct conv2d_plane_row {
 } conv2d_plane_row;
 
 typedef struct conv2d_kernels {
-    size_t mr;    /* most rows of a panel of weights */
-    size_t nr;    /* pixels that a panel of mr rows is multiplied with at once */
-    size_t lanes; /* floats of a vector */
+    size_t mr;             /* most rows of a panel of weights */
+    size_t nr;             /* pixels that a panel of mr rows is multiplied with at once */
+    size_t lanes;          /* floats of a vector */
+    const size_t *vectors; /* (mr): of pixels that go with 1, 2, ... rows at once */
 
     /* y[i * ldy + j] = bias[i] + sum over p of a[p * m + i] * x[offset[p] + j] for i < m <= mr, j < n; the sum in one
        float per element, p upward from bias[i] (0 where bias is NULL).

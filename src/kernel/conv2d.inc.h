@@ -192,6 +192,7 @@ void CONV2D_INIT(conv2d_kernels *k)
     k->mr = CONV2D_MR;
     k->nr = vectors[CONV2D_MR - 1] * VF_LANES;
     k->lanes = VF_LANES;
+    k->vectors = vectors;
     k->panel = conv2d_panel;
     k->largest = conv2d_largest;
     k->total = conv2d_total;

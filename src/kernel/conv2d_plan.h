@@ -63,6 +63,9 @@ typedef struct conv2d_plan {
 
     conv2d_plane_run plane_run; /* of single planes without a copy, or NULL */
     conv2d_plane plane;
+    size_t few_width; /* features that a few pixels are multiplied with at once; 0 for the other way round */
+    size_t pixels;    /* at once */
+    int32_t *source;  /* (taps, out_plane): where in a channel of x, or -1 */
     size_t phases[CONV2D_AXES]; /* of rows and columns; slices of the first axis */
     size_t pitch;               /* floats from row to row of what is read */
     size_t phase_rows;
@@ -139,6 +142,16 @@ typedef struct conv2d_item {
 
 /* The channels of the item's group as phases in dst. x: of the batch and group. */
 void conv2d_fill(const conv2d_call *c, const conv2d_item *at, const char *x, float *dst);
+
+/* A few pixels: does it pay, the rest of the plan, an item (batch, group). */
+bool conv2d_few_pays(const conv2d_plan *p);
+sib_code conv2d_few_make(conv2d_plan *p, sib_error *err);
+void conv2d_few_run(const conv2d_call *call, size_t item, float *scratch);
+/* Floats of a group's packed weights: blocks of few_width features, (k, few_width) each. */
+static inline size_t conv2d_few_floats(const conv2d_plan *p)
+{
+    return (p->s.m + p->few_width - 1) / p->few_width * p->few_width * p->k;
+}
 
 /* Bytes of an element. */
 size_t conv2d_element(sib_dtype dtype);

@@ -303,6 +303,13 @@ static void run_items(void *context, size_t begin, size_t count, unsigned worker
     float *scratch = c->scratch ? c->scratch + worker * c->plan->scratch_floats : NULL;
     finished f = {c, 0, 0};
     for (size_t i = begin; i < begin + count && !cancel_is_set(c->cancel); i++) {
+        if (c->plan->few_width) {
+            size_t each = c->plan->s.m * c->plan->out_plane;
+            conv2d_few_run(c, i, scratch);
+            if (c->finish)
+                finish_range(&f, i * each, each);
+            continue;
+        }
         conv2d_item at = item_at(c->plan, i);
         run_item(c, &at, scratch, &f);
     }
