@@ -75,12 +75,15 @@ static void pack_head(head *w)
     const attention_call *c = w->o->c;
     const attention_kernels *k = w->o->k;
     const float *keys = row_at(&c->k, w->b, w->h, 0), *values = row_at(&c->v, w->b, w->h, 0);
+    bool limited = c->left != ATTENTION_FAR || c->right != ATTENTION_FAR;
     w->finite = true;
     for (size_t j = 0; j < w->keys; j += KEYS) {
         size_t n = size_min(KEYS, w->keys - j);
-        bool fine = k->pack_keys(keys + j * c->k.row, c->k.row, n, c->d, w->k + j * c->d);
-        fine &= k->pack_values(values + j * c->v.row, c->v.row, n, c->dv, w->v + j * up_to(c->dv, k->mr));
-        w->finite &= fine;
+        const float *these = keys + j * c->k.row, *those = values + j * c->v.row;
+        k->pack_keys(these, c->k.row, n, c->d, w->k + j * c->d);
+        k->pack_values(those, c->v.row, n, c->dv, w->v + j * up_to(c->dv, k->mr));
+        if (limited && w->finite)
+            w->finite = k->finite(these, c->k.row, n, c->d) && k->finite(those, c->v.row, n, c->dv);
     }
 }
 

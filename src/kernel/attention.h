@@ -41,12 +41,14 @@ typedef struct attention_row {
 typedef struct attention_kernels {
     size_t mr, nr, lanes; /* rows of a strip, queries of a panel, queries of a vector */
 
+    /* Is none of the (n, d) floats NaN or infinite? Rows `stride` apart. */
+    bool (*finite)(const float *x, size_t stride, size_t n, size_t d);
     /* Keys (n, d), rows `stride` apart, in strips of mr: dst[(j / mr * d + p) * mr + j % mr] = k[j * stride + p]; 0 for
-       keys from n on in the last strip. Gives false where an element is NaN or infinite. */
-    bool (*pack_keys)(const float *k, size_t stride, size_t n, size_t d, float *dst);
+       keys from n on in the last strip. */
+    void (*pack_keys)(const float *k, size_t stride, size_t n, size_t d, float *dst);
     /* Values (n, d), rows `stride` apart, in strips of mr columns: dst[(c / mr * n + j) * mr + c % mr] = v[j * stride + c];
-       0 for columns from d on in the last strip. Gives false where an element is NaN or infinite. */
-    bool (*pack_values)(const float *v, size_t stride, size_t n, size_t d, float *dst);
+       0 for columns from d on in the last strip. */
+    void (*pack_values)(const float *v, size_t stride, size_t n, size_t d, float *dst);
     /* Queries: dst[p * nr + i] = scale * rows[i][p] for i < n; 0 for the other lanes of their vectors. rows: (n, d). */
     void (*pack_queries)(const float *const *rows, size_t n, size_t d, float scale, float *dst);
 

@@ -29,47 +29,45 @@ static const float exp2_fit[EXP2_COUNT] = {
     6.931470037e-01f, 2.402224243e-01f, 5.550733581e-02f, 9.671512991e-03f, 1.326472731e-03f,
 };
 
-/* e^(x - largest) for x <= largest; 0 below e^-88, NaN where x is. */
-INLINE vf exp_below(vf x, vf largest)
+/* x[v] = e^(x[v] - largest[v]) for x <= largest; 0 below e^-88, NaN where x is. Step by step for all of them, since one
+   alone would wait for itself. */
+INLINE void exp_below(vf *x, const vf *largest, int nv)
 {
-    vf t = vf_max(vf_set1(-127.0f), vf_mul(vf_sub(x, largest), vf_set1(LOG2E))); /* 2^-127 is made as 0 */
-    vf shifted = vf_add(t, vf_set1(MAGIC)), f = vf_sub(t, vf_sub(shifted, vf_set1(MAGIC)));
-    vf sum = vf_set1(exp2_fit[EXP2_COUNT - 1]);
-    UNROLL for (int i = EXP2_COUNT - 2; i >= 0; i--) sum = vf_fma(sum, f, vf_set1(exp2_fit[i]));
-    return vf_mul(vf_fma(sum, f, vf_set1(1.0f)), vf_power_of_2(shifted));
+    vf shifted[NV], sum[NV];
+    UNROLL for (int v = 0; v < nv; v++) x[v] = vf_mul(vf_sub(x[v], largest[v]), vf_set1(LOG2E));
+    UNROLL for (int v = 0; v < nv; v++) x[v] = vf_max(vf_set1(-127.0f), x[v]); /* 2^-127 is made as 0 */
+    UNROLL for (int v = 0; v < nv; v++) shifted[v] = vf_add(x[v], vf_set1(MAGIC));
+    UNROLL for (int v = 0; v < nv; v++) x[v] = vf_sub(x[v], vf_sub(shifted[v], vf_set1(MAGIC)));
+    UNROLL for (int v = 0; v < nv; v++) sum[v] = vf_set1(exp2_fit[EXP2_COUNT - 1]);
+    UNROLL for (int i = EXP2_COUNT - 2; i >= 0; i--) UNROLL for (int v = 0; v < nv; v++) sum[v] =
+        vf_fma(sum[v], x[v], vf_set1(exp2_fit[i]));
+    UNROLL for (int v = 0; v < nv; v++) x[v] =
+        vf_mul(vf_fma(sum[v], x[v], vf_set1(1.0f)), vf_power_of_2(shifted[v]));
+}
+
+INLINE vf exp_one(vf x, vf largest)
+{
+    exp_below(&x, &largest, 1);
+    return x;
 }
 
 /* ---- Packing --------------------------------------------------------------------------------------------- */
 
 /* x times 0 is NaN for NaN and infinities alone; the sums tell of any. */
-static bool all_finite(const float *x, size_t stride, size_t n, size_t d)
+static bool vector_finite(const float *x, size_t stride, size_t n, size_t d)
 {
-    vf sum = vf_zero();
+    vf sum[2] = {vf_zero(), vf_zero()};
     float rest = 0.0f;
     for (size_t j = 0; j < n; j++, x += stride) {
         size_t p = 0;
-        for (; p + VF_LANES <= d; p += VF_LANES)
-            sum = vf_fma(vf_load(x + p), vf_zero(), sum);
+        for (; p + 2 * VF_LANES <= d; p += 2 * VF_LANES) {
+            sum[0] = vf_fma(vf_load(x + p), vf_zero(), sum[0]);
+            sum[1] = vf_fma(vf_load(x + p + VF_LANES), vf_zero(), sum[1]);
+        }
         for (; p < d; p++)
             rest += x[p] * 0.0f;
     }
-    return rest + vf_sum(sum) == 0.0f;
-}
-
-/* dst[p * step + i] = x[i * stride + p] for i < VF_LANES, p < d, times scale. */
-INLINE void turn_rows(const float *const *rows, size_t d, float scale, float *dst, size_t step)
-{
-    size_t p = 0;
-    vf by = vf_set1(scale);
-    for (; p + VF_LANES <= d; p += VF_LANES) {
-        vf v[VF_LANES];
-        UNROLL for (int i = 0; i < VF_LANES; i++) v[i] = vf_mul(vf_load(rows[i] + p), by);
-        vf_turn(v);
-        UNROLL for (int i = 0; i < VF_LANES; i++) vf_store(dst + (p + (size_t)i) * step, v[i]);
-    }
-    for (; p < d; p++)
-        for (size_t i = 0; i < VF_LANES; i++)
-            dst[p * step + i] = rows[i][p] * scale;
+    return rest + vf_sum(vf_add(sum[0], sum[1])) == 0.0f;
 }
 
 /* VF_LANES keys as strips of MR. */
@@ -94,9 +92,8 @@ INLINE void turn_keys(const float *k, size_t stride, size_t d, float *dst)
 }
 
 /* As many keys at once as a vector has lanes, where they are whole strips. */
-static bool vector_pack_keys(const float *k, size_t stride, size_t n, size_t d, float *dst)
+static void vector_pack_keys(const float *k, size_t stride, size_t n, size_t d, float *dst)
 {
-    const float *begin = k;
     size_t left = n;
     for (; VF_LANES % MR == 0 && left >= VF_LANES;
          left -= VF_LANES, k += VF_LANES * stride, dst += VF_LANES * d)
@@ -107,21 +104,35 @@ static bool vector_pack_keys(const float *k, size_t stride, size_t n, size_t d, 
     for (size_t p = 0; left && p < d; p++, dst += MR)
         for (size_t i = 0; i < MR; i++)
             dst[i] = i < left ? k[i * stride + p] : 0.0f;
-    return all_finite(begin, stride, n, d);
 }
 
-static bool vector_pack_values(const float *v, size_t stride, size_t n, size_t d, float *dst)
+static void vector_pack_values(const float *v, size_t stride, size_t n, size_t d, float *dst)
 {
-    for (size_t c = 0; c < d; c += MR)
-        for (size_t j = 0; j < n; j++, dst += MR) {
-            const float *row = v + j * stride + c;
-            if (d - c >= MR)
-                UNROLL for (size_t i = 0; i < MR; i++) dst[i] = row[i];
-            else
-                for (size_t i = 0; i < MR; i++)
-                    dst[i] = i < d - c ? row[i] : 0.0f;
-        }
-    return all_finite(v, stride, n, d);
+    size_t strip = MR * n;
+    for (size_t j = 0; j < n; j++, v += stride, dst += MR) {
+        float *to = dst;
+        size_t c = 0;
+        for (; c + MR <= d; c += MR, to += strip)
+            memcpy(to, v + c, MR * sizeof *to);
+        for (size_t i = 0; c < d && i < MR; i++)
+            to[i] = c + i < d ? v[c + i] : 0.0f;
+    }
+}
+
+/* dst[p * step + i] = rows[i][p] for i < VF_LANES, p < d, times scale. */
+INLINE void turn_rows(const float *const *rows, size_t d, float scale, float *dst, size_t step)
+{
+    size_t p = 0;
+    vf by = vf_set1(scale);
+    for (; p + VF_LANES <= d; p += VF_LANES) {
+        vf v[VF_LANES];
+        UNROLL for (int i = 0; i < VF_LANES; i++) v[i] = vf_mul(vf_load(rows[i] + p), by);
+        vf_turn(v);
+        UNROLL for (int i = 0; i < VF_LANES; i++) vf_store(dst + (p + (size_t)i) * step, v[i]);
+    }
+    for (; p < d; p++)
+        for (size_t i = 0; i < VF_LANES; i++)
+            dst[p * step + i] = rows[i][p] * scale;
 }
 
 static void vector_pack_queries(const float *const *rows, size_t n, size_t d, float scale, float *dst)
@@ -195,17 +206,20 @@ INLINE void exponentials(float *s, size_t n, int nv, const float *before, const 
         most[v] = vf_load(largest + v * VF_LANES);
         total[v] = vf_zero();
     }
-    for (size_t j = 0; j < n; j++, s += NR)
+    for (size_t j = 0; j < n; j++, s += NR) {
+        vf e[NV];
+        UNROLL for (int v = 0; v < nv; v++) e[v] = vf_load(s + v * VF_LANES);
+        exp_below(e, most, nv);
         UNROLL for (int v = 0; v < nv; v++)
         {
-            vf e = exp_below(vf_load(s + v * VF_LANES), most[v]);
-            vf_store(s + v * VF_LANES, e);
-            total[v] = vf_add(total[v], e);
+            vf_store(s + v * VF_LANES, e[v]);
+            total[v] = vf_add(total[v], e[v]);
         }
+    }
     UNROLL for (int v = 0; v < nv; v++)
     {
         size_t at = (size_t)v * VF_LANES;
-        vf less = exp_below(vf_load(before + at), most[v]);
+        vf less = exp_one(vf_load(before + at), most[v]);
         vf_store(factor + at, less);
         vf_store(sum + at, vf_fma(vf_load(sum + at), less, total[v]));
     }
@@ -399,12 +413,12 @@ static void vector_row(const attention_row *r)
         largest = e[ATTENTION_KEYS + i] > largest ? e[ATTENTION_KEYS + i] : largest;
     most = vf_set1(largest);
     for (size_t j = 0; j < r->n; j += VF_LANES) {
-        vf x = exp_below(vf_load(e + j), most);
+        vf x = exp_one(vf_load(e + j), most);
         vf_store(e + j, x);
         total = vf_add(total, x);
     }
     float first[VF_LANES];
-    vf_store(first, exp_below(vf_set1(before), most));
+    vf_store(first, exp_one(vf_set1(before), most));
     *r->largest = largest;
     *r->sum = *r->sum * first[0] + vf_sum(total);
     size_t c = 0;
@@ -425,6 +439,7 @@ void ATTENTION_INIT(attention_kernels *k)
     *k = (attention_kernels){.mr = MR,
                              .nr = NR,
                              .lanes = VF_LANES,
+                             .finite = vector_finite,
                              .pack_keys = vector_pack_keys,
                              .pack_values = vector_pack_values,
                              .pack_queries = vector_pack_queries,
