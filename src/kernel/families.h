@@ -7,6 +7,7 @@
 #include "kernel/conv2d.h"
 #include "kernel/gemm.h"
 #include "kernel/gemm_int.h"
+#include "kernel/gemm_wide.h"
 #include "kernel/layout.h"
 #include "kernel/quantize.h"
 #include "kernel/recurrent.h"

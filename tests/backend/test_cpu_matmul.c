@@ -129,6 +129,22 @@ static void matmul_bf16(void **state)
     gemm_of(SIB_BF16, 8e-3);
 }
 
+static void matmul_wide(void **state)
+{
+    (void)state;
+    static const sib_dtype whole[] = {SIB_I32, SIB_U32, SIB_I64, SIB_U64};
+    matmul_of(SIB_F64, 1e-14);
+    for (size_t d = 0; d < COUNT(whole); d++)
+        for (size_t i = 0; i < COUNT(shapes); i++) {
+            whole_case w = {.domain = "", .type = "MatMul", .version = 13, .n_in = 2, .n_out = 1};
+            for (size_t side = 0; side < 2; side++) {
+                w.in[side] = input(whole[d], shapes[i][side], false);
+                w.in[side].size = whole[d] == SIB_I32 ? 3e4 : 1e5; /* products of int32 wrap */
+            }
+            check(&w, sib_dtype_name(whole[d]));
+        }
+}
+
 static void bits(void **state)
 {
     (void)state;
@@ -211,9 +227,9 @@ static void strange_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matmul_f32),      cmocka_unit_test(gemm_f32), cmocka_unit_test(matmul_f16),
-        cmocka_unit_test(matmul_bf16),     cmocka_unit_test(bits),     cmocka_unit_test(fused_matmul),
-        cmocka_unit_test(strange_numbers),
+        cmocka_unit_test(matmul_f32),   cmocka_unit_test(gemm_f32),        cmocka_unit_test(matmul_f16),
+        cmocka_unit_test(matmul_bf16),  cmocka_unit_test(matmul_wide),     cmocka_unit_test(bits),
+        cmocka_unit_test(fused_matmul), cmocka_unit_test(strange_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

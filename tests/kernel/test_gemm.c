@@ -336,6 +336,61 @@ static void few_bits(void **state)
         }
 }
 
+/* ---- Doubles and integers --------------------------------------------------------------------------------- */
+
+/* All panels of one product with small whole numbers, which are exact in every type. */
+static void check_wide(const gemm_wide_kernels *t, int kind, size_t m, size_t k, size_t n, bool turned,
+                       check_random *r)
+{
+    static const size_t sizes[] = {8, 8, 4};
+    size_t element = sizes[kind], width = t->bytes / element;
+    char *a = malloc(m * k * element + 1), *b = malloc(k * n * element + 1), *c = malloc(m * n * element);
+    char *scratch = malloc(k * t->bytes + 1);
+    assert_true(a && b && c && scratch);
+    for (size_t i = 0; i < m * k + k * n; i++) {
+        int64_t value = (int64_t)(check_u64(r) % 2000) - 1000;
+        double f = (double)value;
+        void *to = i < m * k ? a + i * element : b + (i - m * k) * element;
+        memcpy(to, kind == 0 ? (void *)&f : (void *)&value, element);
+    }
+    gemm_wide g = {m, n, k, a, k, 1, b, turned ? 1 : n, turned ? k : 1, c};
+    for (size_t panel = 0; panel * width < n; panel++)
+        (kind == 0 ? t->f64 : kind == 1 ? t->u64 : t->u32)(&g, panel, scratch);
+    for (size_t i = 0; i < m * n; i++) {
+        uint64_t whole = 0, got = 0;
+        double sum = 0.0, f;
+        for (size_t p = 0; p < k; p++) {
+            uint64_t x = 0, y = 0;
+            double u, v;
+            memcpy(&x, a + (i / n * k + p) * element, element);
+            memcpy(&y, b + (p * g.b_row + i % n * g.b_column) * element, element);
+            memcpy(&u, &x, sizeof u);
+            memcpy(&v, &y, sizeof v);
+            whole += x * y;
+            sum += kind == 0 ? u * v : 0.0;
+        }
+        memcpy(&got, c + i * element, element);
+        memcpy(&f, &got, sizeof f);
+        assert_true(kind == 0 ? f == sum : got == (kind == 1 ? whole : (uint32_t)whole));
+    }
+    free(a), free(b), free(c), free(scratch);
+}
+
+static void wide_of(const kernel_table *t)
+{
+    check_random r = {16};
+    for (size_t m = 1; m <= 9; m += 2)
+        for (size_t n = 1; n <= 70; n += 3)
+            for (unsigned form = 0; form < 18; form++)
+                check_wide(&t->gemm_wide, (int)(form % 3), m, form / 6 * 10, n, form / 3 % 2, &r);
+}
+
+static void wide(void **state)
+{
+    (void)state;
+    each_level(wide_of);
+}
+
 /* ---- Times ------------------------------------------------------------------------------------------------ */
 
 /* Of this thread where it works alone, so that others on the machine disturb less. */
@@ -424,7 +479,7 @@ int main(int argc, char **argv)
         return time_all(argc - 2, argv + 2);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiles),  cmocka_unit_test(packs),    cmocka_unit_test(products),
-        cmocka_unit_test(halves), cmocka_unit_test(few_bits),
+        cmocka_unit_test(halves), cmocka_unit_test(few_bits), cmocka_unit_test(wide),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
