@@ -1,14 +1,21 @@
 /* The kernels of quantizing, one shape for every instruction set. The file that includes this one has included the
    level's vector header, whose words vf_c.h explains, and defined QUANTIZE_INIT, the function that fills the table.
 
-   Floats go through a short piece on the stack; what turns them into integers is a plain loop that compilers make vector
-   code of. */
+   Of 16 bits: floats go through a short piece on the stack; what turns them into integers is a plain loop that compilers
+   make vector code of. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/kernel.h"
 
+#include <string.h>
+
 #define INLINE static inline __attribute__((always_inline))
 #define PIECE  256
+
+INLINE quantize_by further(quantize_by by, size_t n)
+{
+    return (quantize_by){by.scale + n * by.step, by.zero + n * by.step, by.step};
+}
 
 /* whole[i] = round(x[i] / scale) + zero within low .. high; n <= PIECE, both with room for whole vectors. */
 INLINE void round_piece(const float *x, size_t n, quantize_by by, float low, float high, float *whole)
@@ -45,10 +52,81 @@ INLINE void spread_piece(const float *whole, size_t n, quantize_by by, float *x)
     }
 }
 
-INLINE quantize_by further(quantize_by by, size_t n)
+/* Bytes need no piece between: `count` elements, at most a vector's. */
+INLINE void some_to(const float *x, size_t count, quantize_by by, float low, float high, uint8_t *q)
 {
-    return (quantize_by){by.scale + n * by.step, by.zero + n * by.step, by.step};
+    bool whole = count == VF_LANES;
+    uint8_t last[VF_LANES], *to = whole ? q : last;
+    vf v = whole ? vf_load(x) : vf_load_n(x, count);
+    vf scale = vf_set1(*by.scale), zero = vf_set1(*by.zero);
+    if (by.step) {
+        scale = whole ? vf_load(by.scale) : vf_load_n(by.scale, count);
+        zero = whole ? vf_load(by.zero) : vf_load_n(by.zero, count);
+    }
+    v = vf_add(vf_round(vf_div(v, scale)), zero);
+    v = vf_select_nan(v, vf_zero(), vf_min(vf_set1(high), vf_max(vf_set1(low), v)));
+    if (low < 0)
+        vf_store_s8((int8_t *)to, v);
+    else
+        vf_store_u8(to, v);
+    if (!whole)
+        memcpy(q, last, count);
 }
+
+INLINE void bytes_to(const float *x, size_t n, quantize_by by, float low, float high, uint8_t *q)
+{
+    for (; n >= VF_LANES; n -= VF_LANES, x += VF_LANES, q += VF_LANES, by = further(by, VF_LANES))
+        some_to(x, VF_LANES, by, low, high, q);
+    if (n)
+        some_to(x, n, by, low, high, q);
+}
+
+INLINE void some_from(const uint8_t *q, size_t count, quantize_by by, bool is_signed, float *x)
+{
+    bool whole = count == VF_LANES;
+    uint8_t last[VF_LANES] = {0};
+    const uint8_t *from = whole ? q : memcpy(last, q, count);
+    vf scale = vf_set1(*by.scale), zero = vf_set1(*by.zero);
+    if (by.step) {
+        scale = whole ? vf_load(by.scale) : vf_load_n(by.scale, count);
+        zero = whole ? vf_load(by.zero) : vf_load_n(by.zero, count);
+    }
+    vf v = is_signed ? vf_load_s8((const int8_t *)from) : vf_load_u8(from);
+    v = vf_mul(vf_sub(v, zero), scale);
+    if (whole)
+        vf_store(x, v);
+    else
+        vf_store_n(x, v, count);
+}
+
+INLINE void bytes_from(const uint8_t *q, size_t n, quantize_by by, bool is_signed, float *x)
+{
+    for (; n >= VF_LANES; n -= VF_LANES, x += VF_LANES, q += VF_LANES, by = further(by, VF_LANES))
+        some_from(q, VF_LANES, by, is_signed, x);
+    if (n)
+        some_from(q, n, by, is_signed, x);
+}
+
+/* clang-format off */
+#define BYTES(name, low, high)                                                                               \
+    static void to_##name(const float *x, size_t n, quantize_by by, void *q)                                 \
+    {                                                                                                        \
+        if (by.step)                                                                                         \
+            bytes_to(x, n, by, low, high, q);                                                                \
+        else                                                                                                 \
+            bytes_to(x, n, (quantize_by){by.scale, by.zero, 0}, low, high, q);                               \
+    }                                                                                                        \
+    static void from_##name(const void *q, size_t n, quantize_by by, float *x)                               \
+    {                                                                                                        \
+        if (by.step)                                                                                         \
+            bytes_from(q, n, by, low < 0, x);                                                                \
+        else                                                                                                 \
+            bytes_from(q, n, (quantize_by){by.scale, by.zero, 0}, low < 0, x);                               \
+    }
+/* clang-format on */
+
+BYTES(u8, 0.0f, 255.0f)
+BYTES(i8, -128.0f, 127.0f)
 
 /* clang-format off */
 #define QUANTIZED(name, type, low, high)                                                                     \
@@ -82,8 +160,6 @@ INLINE quantize_by further(quantize_by by, size_t n)
     }
 /* clang-format on */
 
-QUANTIZED(u8, uint8_t, 0.0f, 255.0f)
-QUANTIZED(i8, int8_t, -128.0f, 127.0f)
 QUANTIZED(u16, uint16_t, 0.0f, 65535.0f)
 QUANTIZED(i16, int16_t, -32768.0f, 32767.0f)
 

@@ -27,6 +27,7 @@
        vf_even(a, b)                    the lanes 0, 2, ... of a, then those of b
        vf_load_f16(p) vf_load_bf16(p) vf_store_f16(p, v) vf_store_bf16(p, v)      p: uint16_t
        vf_load_s8(p) vf_load_u8(p)      p: VF_LANES bytes
+       vf_store_s8(p, v) vf_store_u8(p, v)     whole numbers within the type
 
    (16-bit floats are not here: kernel_c.c has them in plain C.) */
 #ifndef KERNEL_VF_C_H
@@ -234,6 +235,16 @@ static inline bool vf_any_less(vf a, vf b)
 static inline void vf_turn(vf v[VF_LANES])
 {
     (void)v;
+}
+
+static inline void vf_store_s8(int8_t *p, vf v)
+{
+    *p = (int8_t)v;
+}
+
+static inline void vf_store_u8(uint8_t *p, vf v)
+{
+    *p = (uint8_t)v;
 }
 
 #endif

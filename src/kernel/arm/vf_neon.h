@@ -261,4 +261,16 @@ static inline void vf_turn(vf v[VF_LANES])
     v[3] = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
 }
 
+static inline void vf_store_s8(int8_t *p, vf v)
+{
+    int16x4_t half = vmovn_s32(vcvtq_s32_f32(v));
+    int8x8_t bytes = vmovn_s16(vcombine_s16(half, half));
+    vst1_lane_s32((int32_t *)(void *)p, vreinterpret_s32_s8(bytes), 0);
+}
+
+static inline void vf_store_u8(uint8_t *p, vf v)
+{
+    vf_store_s8((int8_t *)p, v);
+}
+
 #endif

@@ -281,4 +281,18 @@ static inline void vf_turn(vf v[VF_LANES])
     }
 }
 
+/* The low byte of each lane: all low bytes of a half of the register together, then both halves. */
+static inline void vf_store_s8(int8_t *p, vf v)
+{
+    const __m256i low = _mm256_set1_epi64x(0x0C080400);
+    __m256i bytes = _mm256_shuffle_epi8(_mm256_cvtps_epi32(v), low);
+    __m128i both = _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
+    _mm_storel_epi64((__m128i *)p, both);
+}
+
+static inline void vf_store_u8(uint8_t *p, vf v)
+{
+    vf_store_s8((int8_t *)p, v);
+}
+
 #endif

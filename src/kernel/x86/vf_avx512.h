@@ -262,4 +262,14 @@ static inline void vf_turn(vf v[VF_LANES])
     }
 }
 
+static inline void vf_store_s8(int8_t *p, vf v)
+{
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+}
+
+static inline void vf_store_u8(uint8_t *p, vf v)
+{
+    vf_store_s8((int8_t *)p, v);
+}
+
 #endif
