@@ -45,15 +45,13 @@ static inline __attribute__((always_inline)) void turn(const char *src, ptrdiff_
                                                        int side, lv_mix lo, lv_mix hi)
 {
     const size_t wide = (size_t)side, tall = wide * LV_PIECES, line = 4 * wide, item = 16 / wide;
-    for (size_t begin = 0; begin < columns; begin += line) {
-        size_t end = begin + line < columns ? begin + line : columns;
-        for (size_t i = 0; i < rows; i += tall) {
-            size_t row = i + tall <= rows ? i : rows - tall;
-            for (size_t j = begin; j < end; j += wide) {
-                size_t column = j + wide <= columns ? j : columns - wide;
-                turn_block(src + (ptrdiff_t)row * src_row + column * item, src_row,
-                           dst + (ptrdiff_t)column * dst_row + row * item, dst_row, side, lo, hi);
-            }
+    (void)line;
+    for (size_t i = 0; i < rows; i += tall) {
+        size_t row = i + tall <= rows ? i : rows - tall;
+        for (size_t j = 0; j < columns; j += wide) {
+            size_t column = j + wide <= columns ? j : columns - wide;
+            turn_block(src + (ptrdiff_t)row * src_row + column * item, src_row,
+                       dst + (ptrdiff_t)column * dst_row + row * item, dst_row, side, lo, hi);
         }
     }
 }

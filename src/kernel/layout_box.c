@@ -238,6 +238,34 @@ static void copy_strided(const layout_box *b, char *dst, const char *src, size_t
         }
 }
 
+/* Rows a large power of two apart share few places of the caches: planes with such rows are turned into a block of their
+   own first, from which whole lines go to their place. */
+#define ASIDE_EVERY 1024
+#define ASIDE_RUN   256
+#define ASIDE_ROW   (ASIDE_RUN + 64)
+#define ASIDE_ROWS  48
+
+static bool goes_aside(const layout_box *b, size_t rows, size_t columns)
+{
+    return rows << b->size >= ASIDE_RUN && columns >= ASIDE_ROWS &&
+           (b->dst_column % ASIDE_EVERY == 0 || b->src_row % ASIDE_EVERY == 0);
+}
+
+static void turn_aside(const layout_box *b, char *dst, const char *src, size_t rows, size_t columns)
+{
+    _Alignas(64) char aside[ASIDE_ROWS * ASIDE_ROW];
+    size_t tall = (size_t)ASIDE_RUN >> b->size;
+    for (size_t i = 0; i < rows; i += tall)
+        for (size_t j = 0; j < columns; j += ASIDE_ROWS) {
+            size_t high = size_min(tall, rows - i), wide = size_min(ASIDE_ROWS, columns - j);
+            const char *from = src + (int64_t)i * b->src_row + (int64_t)j * b->src_column;
+            char *to = dst + (int64_t)i * b->dst_row + (int64_t)j * b->dst_column;
+            b->turn(from, (ptrdiff_t)b->src_row, aside, ASIDE_ROW, high, wide);
+            for (size_t k = 0; k < wide; k++, to += b->dst_column)
+                memcpy(to, aside + k * ASIDE_ROW, high << b->size);
+        }
+}
+
 /* Part (down, across) of a plane. */
 static void copy_part(const layout_box *b, char *dst, const char *src, size_t down, size_t across)
 {
@@ -253,7 +281,10 @@ static void copy_part(const layout_box *b, char *dst, const char *src, size_t do
         copy_rows(dst, b->dst_row, src, b->src_row, rows, columns << b->size);
         break;
     case LAYOUT_TURN:
-        b->turn(src, (ptrdiff_t)b->src_row, dst, (ptrdiff_t)b->dst_column, rows, columns);
+        if (goes_aside(b, rows, columns))
+            turn_aside(b, dst, src, rows, columns);
+        else
+            b->turn(src, (ptrdiff_t)b->src_row, dst, (ptrdiff_t)b->dst_column, rows, columns);
         break;
     case LAYOUT_FILL:
         for (size_t i = 0; i < rows; i++, dst += b->dst_row, src += b->src_row)
