@@ -264,35 +264,52 @@ static void vector_exponentials(float *s, size_t n, size_t vectors, const float 
 
 /* ---- Masks ------------------------------------------------------------------------------------------------ */
 
-/* The biases of a key for VF_LANES lanes from `lane` on. */
-INLINE vf bias_of(const attention_mask *m, size_t key, size_t lane)
+/* The biases of n keys from `key` on, at most VF_LANES, for VF_LANES lanes from `lane` on: bias[j] of key + j. */
+INLINE void bias_of(const attention_mask *m, size_t key, size_t n, size_t lane, vf bias[VF_LANES])
 {
-    float each[VF_LANES];
-    if (m->bias_shared)
-        return vf_set1(m->bias[0][key * m->bias_step]);
-    UNROLL for (int i = 0; i < VF_LANES; i++) each[i] = m->bias[lane + (size_t)i][key * m->bias_step];
-    return vf_load(each);
+    if (m->bias_shared || !m->bias_step) {
+        for (size_t j = 0; j < n; j++) {
+            float each[VF_LANES];
+            UNROLL for (int i = 0; i < VF_LANES; i++) each[i] =
+                m->bias[m->bias_shared ? 0 : lane + (size_t)i][(key + j) * m->bias_step];
+            bias[j] = vf_load(each);
+        }
+        return;
+    }
+    for (size_t i = 0; i < VF_LANES; i++)
+        bias[i] = n < VF_LANES ? vf_load_n(m->bias[lane + i] + key, n) : vf_load(m->bias[lane + i] + key);
+    vf_turn(bias);
+}
+
+/* A score of one key with what stands in its way. */
+INLINE vf hindered(const attention_mask *m, vf x, float key, vf first, vf last)
+{
+    vf hidden = vf_set1(m->hidden), place = vf_set1(key), shut = vf_max(hidden, vf_add(x, hidden));
+    return vf_select_less(place, first, shut, vf_select_less(last, place, shut, x));
 }
 
 static void vector_mask(float *s, size_t n, size_t vectors, const attention_mask *m, float *largest)
 {
     for (size_t v = 0; v < vectors; v++) {
         size_t lane = v * VF_LANES;
-        vf most = vf_load(largest + lane), hidden = vf_set1(m->hidden);
-        vf first = vf_load(m->first + lane), last = vf_load(m->last + lane);
-        for (size_t j = 0; j < n; j++) {
-            float *at = s + j * NR + lane;
-            vf x = vf_load(at);
-            if (m->softcap != 0.0f)
-                x = vf_mul(vf_set1(m->softcap), vf_tanh(vf_div(x, vf_set1(m->softcap))));
+        vf most = vf_load(largest + lane), first = vf_load(m->first + lane), last = vf_load(m->last + lane);
+        for (size_t j = 0; j < n; j += VF_LANES) {
+            size_t count = n - j < VF_LANES ? n - j : VF_LANES;
+            vf bias[VF_LANES];
             if (m->bias[0])
-                x = vf_add(x, bias_of(m, j, lane));
-            if (m->limited) {
-                vf key = vf_set1((float)j), shut = vf_max(hidden, vf_add(x, hidden));
-                x = vf_select_less(key, first, shut, vf_select_less(last, key, shut, x));
+                bias_of(m, j, count, lane, bias);
+            for (size_t i = 0; i < count; i++) {
+                float *at = s + (j + i) * NR + lane;
+                vf x = vf_load(at);
+                if (m->softcap != 0.0f)
+                    x = vf_mul(vf_set1(m->softcap), vf_tanh(vf_div(x, vf_set1(m->softcap))));
+                if (m->bias[0])
+                    x = vf_add(x, bias[i]);
+                if (m->limited)
+                    x = hindered(m, x, (float)(j + i), first, last);
+                vf_store(at, x);
+                most = vf_max(most, x);
             }
-            vf_store(at, x);
-            most = vf_max(most, x);
         }
         vf_store(largest + lane, most);
     }
