@@ -209,6 +209,32 @@ static void test_halves(void **state)
     }
 }
 
+/* FusedConv of x [1, 3, 9, 11], with and without Z. */
+static void test_fused(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"", "Relu", "LeakyRelu", "Clip", "HardSigmoid", "Tanh", "Sigmoid"};
+    static const float params[2] = {0.25f, 0.5f};
+    for (int i = 0; i < 70; i++) {
+        one_node o;
+        int64_t x[] = {1, 3, 9, 11}, w[] = {5, 3, 3, 3}, bias = 5, y[] = {1, 5, 7, 9};
+        begin(&o, "com.microsoft", "FusedConv");
+        input(&o, SIB_F32, 4, x, 1, false);
+        input(&o, SIB_F32, 4, w, 1, pick(0, 1));
+        if (pick(0, 1))
+            input(&o, SIB_F32, 1, &bias, 1, pick(0, 1));
+        else
+            omit(&o);
+        if (pick(0, 1))
+            input(&o, SIB_F32, 4, y, 1, pick(0, 1));
+        if (names[i % 7][0])
+            string(&o, "activation", names[i % 7]);
+        o.attributes[o.n_attributes++] =
+            (attribute){.name = str_of("activation_params"), .kind = ATTR_FLOATS, .n = 2, .floats = params};
+        compare(&o, 1, (sib_tolerance){1e-5, 2e-5, 0});
+    }
+}
+
 /* One convolution of bytes. */
 static void one_byte_conv(bool quantized)
 {
@@ -308,10 +334,8 @@ static void test_pools(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),
-        cmocka_unit_test(test_halves),
-        cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_conv),  cmocka_unit_test(test_halves), cmocka_unit_test(test_fused),
+        cmocka_unit_test(test_bytes), cmocka_unit_test(test_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

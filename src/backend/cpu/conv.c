@@ -1,4 +1,4 @@
-/* Conv as a whole: ONNX Conv, ConvInteger and QLinearConv. */
+/* Conv as a whole: ONNX Conv, ConvInteger and QLinearConv, com.microsoft FusedConv. */
 #include "backend/cpu/conv.h"
 
 #include "backend/cpu/scratch.h"
@@ -17,12 +17,20 @@ static const conv_inputs of_floats = {0, 1, 2, NO_INPUT, NO_INPUT, NO_INPUT, NO_
 static const conv_inputs of_integers = {0, 1, NO_INPUT, 2, 3, NO_INPUT, NO_INPUT, NO_INPUT, NO_INPUT};
 static const conv_inputs of_quantized = {0, 3, 8, 2, 5, 1, 4, 6, 7};
 
+/* What FusedConv does with its sums, in place, n from z on being added first where z is not NULL. */
+typedef struct conv_activation {
+    enum { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_LEAKY, ACTIVATION_CLIP, ACTIVATION_HARD } kind;
+    float a, b;
+} conv_activation;
+
 typedef struct conv_state {
     conv2d_plan plan;
     const conv_inputs *inputs;
     sib_dtype w_dtype;
     const float *w; /* packed, or NULL where the weights are no constants */
     void *owned;
+    conv_activation activation;
+    bool fused;      /* an activation, or a sum with input 3 */
     size_t features; /* of y */
     unsigned workers;
     size_t packed_floats, scratch_floats; /* that a run takes: for weights; for threads */
@@ -95,6 +103,34 @@ static bool conv_claims(const cpu_self *self, const node_view *n)
         return false;
     return (shape.x == SIB_F32 || shape.x == SIB_F16 || shape.x == SIB_BF16) && shape.y == shape.x &&
            cpu_dtype(n->in[1]) == shape.x && is_or_none(n, 2, shape.x);
+}
+
+/* The activation that FusedConv names; false where it is not one that is run here. */
+static bool read_activation(const node *n, conv_activation *out)
+{
+    static const char *const names[] = {"", "Relu", "LeakyRelu", "Clip", "HardSigmoid"};
+    size_t count;
+    const float *given = attr_floats(n, "activation_params", &count);
+    *out = (conv_activation){.a = given && count > 0 ? given[0] : 0, .b = given && count > 1 ? given[1] : 0};
+    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
+        if (attr_is(n, "activation", "", names[i])) {
+            out->kind = i;
+            return true;
+        }
+    return false;
+}
+
+/* Z has the dims of Y. */
+static bool fused_claims(const cpu_self *self, const node_view *n)
+{
+    conv_activation activation;
+    int64_t y[SIB_MAX_RANK], z[SIB_MAX_RANK];
+    size_t rank, z_rank;
+    if (!conv_claims(self, n) || cpu_dtype(n->out[0]) != SIB_F32 || !read_activation(n->node, &activation))
+        return false;
+    return !input(n, 3) ||
+           (cpu_dtype(n->in[3]) == SIB_F32 && cpu_dims(n, n->out[0], &rank, y) &&
+            cpu_dims(n, n->in[3], &z_rank, z) && rank == z_rank && !memcmp(y, z, rank * sizeof *y));
 }
 
 /* x and w of bytes, with zero points of their dtype. */
@@ -226,6 +262,17 @@ static sib_code conv_prepare(const cpu_self *self, const node_view *n, void **st
     return prepare(self, n, &of_floats, state, err);
 }
 
+static sib_code fused_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+{
+    sib_code code = prepare(self, n, &of_floats, state, err);
+    conv_state *s = *state;
+    if (code != SIB_OK)
+        return code;
+    read_activation(n->node, &s->activation);
+    s->fused = s->activation.kind != ACTIVATION_NONE || input(n, 3);
+    return SIB_OK;
+}
+
 static sib_code integer_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
 {
     return prepare(self, n, &of_integers, state, err);
@@ -238,10 +285,50 @@ static sib_code quantized_prepare(const cpu_self *self, const node_view *n, void
 
 /* ---- Running --------------------------------------------------------------------------------------------- */
 
+/* NaN stays NaN. */
+static float clamped(float x, float low, float high)
+{
+    x = x < low ? low : x;
+    return x > high ? high : x;
+}
+
+static void activate(const conv_activation *f, const float *z, float *y, size_t n)
+{
+    for (size_t i = 0; i < n && z; i++)
+        y[i] += z[i];
+    switch (f->kind) {
+    case ACTIVATION_NONE:
+        return;
+    case ACTIVATION_RELU:
+        for (size_t i = 0; i < n; i++)
+            y[i] = y[i] < 0 ? 0 : y[i];
+        return;
+    case ACTIVATION_LEAKY:
+        for (size_t i = 0; i < n; i++)
+            y[i] = y[i] < 0 ? y[i] * f->a : y[i];
+        return;
+    case ACTIVATION_CLIP:
+        for (size_t i = 0; i < n; i++)
+            y[i] = clamped(y[i], f->a, f->b);
+        return;
+    case ACTIVATION_HARD:
+        for (size_t i = 0; i < n; i++)
+            y[i] = clamped(y[i] * f->a + f->b, 0, 1);
+        return;
+    }
+}
+
 static void finish_part(const void *context, size_t begin, size_t count)
 {
     const cpu_call *c = context;
-    c->finish(c, begin, count);
+    const conv_state *s = c->state;
+    if (s->fused) {
+        const sib_tensor *z = cpu_in(c, 3);
+        activate(&s->activation, z ? (const float *)(const void *)z->data + begin : NULL,
+                 (float *)(void *)cpu_out(c, 0)->data + begin, count);
+    }
+    if (c->finish)
+        c->finish(c, begin, count);
 }
 
 static const sib_tensor *tensor_in(const cpu_call *c, size_t i)
@@ -322,7 +409,7 @@ static sib_code conv_run(const cpu_call *c)
                         .w = s->w ? s->w : packed,
                         .y = cpu_out(c, 0)->data,
                         .scratch = packed + s->packed_floats,
-                        .finish = c->finish ? finish_part : NULL,
+                        .finish = c->finish || s->fused ? finish_part : NULL,
                         .context = c,
                         .cancel = c->cancel};
     if (!s->w)
@@ -358,3 +445,9 @@ const cpu_kernel cpu_conv_quantized = {.claims = quantized_claims,
                                        .run = conv_run,
                                        .reads = conv_reads,
                                        .takes_finish = true};
+const cpu_kernel cpu_conv_fused = {.claims = fused_claims,
+                                   .prepare = fused_prepare,
+                                   .release = conv_release,
+                                   .run = conv_run,
+                                   .reads = conv_reads,
+                                   .takes_finish = true};
