@@ -34,13 +34,18 @@ static double least_of(sib_dtype dtype)
     return dtype == SIB_F16 ? ldexp(1, -24) : dtype == SIB_F64 ? ldexp(1, -1020) : ldexp(1, -125);
 }
 
-/* Operators whose result is a difference of numbers of this size, and as exact as these: 1 - gate, x - log sum. */
+/* Operators whose result is a difference of numbers of this size, and no more exact than these: 1 - gate, x - log sum;
+   1 + erf, which ref takes in double. */
 static double floor_of(const rg_node *n)
 {
-    static const char *const differences[] = {"LogSoftmax", "ReduceLogSumExp", "LSTM", "GRU", "RNN"};
+    static const struct {
+        const char *type;
+        double floor;
+    } differences[] = {{"LogSoftmax", 1}, {"ReduceLogSumExp", 1}, {"LSTM", 1},        {"GRU", 1},
+                       {"RNN", 1},        {"Gelu", 1e-8},         {"FastGelu", 1e-8}, {"BiasGelu", 1e-8}};
     for (size_t i = 0; i < sizeof differences / sizeof *differences; i++)
-        if (str_is(n->type, differences[i]))
-            return 1;
+        if (str_is(n->type, differences[i].type))
+            return differences[i].floor;
     return 0;
 }
 
