@@ -1,5 +1,7 @@
 #include "graph.h"
 
+#include <pthread.h>
+
 /* Rounds that tell how far results may stand, and how many more where they stand farther. */
 #define ROUNDS      4
 #define MORE_ROUNDS 28
@@ -70,7 +72,52 @@ typedef struct outcome {
     sib_value *first[RG_VALUES];
 } outcome;
 
-/* Runs the graph twice in a configuration. False with words where it fails, or the second time gives other bits. */
+/* ---- Runs at once ----------------------------------------------------------------------------------------- */
+
+#define AT_ONCE 2
+
+typedef struct at_once {
+    pthread_t thread;
+    bool started, ok;
+    sib_session *s;
+    size_t n_given;
+    const sib_named_value *given;
+    sib_value *out[RG_VALUES];
+} at_once;
+
+static void *run_at_once(void *context)
+{
+    at_once *a = context;
+    sib_error err = SIB_ERROR_INIT;
+    a->ok = sib_session_run(a->s, a->n_given, a->given, 0, NULL, a->out, NULL, &err) == SIB_OK;
+    return NULL;
+}
+
+/* False where runs of the session from several threads at once give other bits than it gave alone. */
+static bool several_agree(sib_session *s, size_t n_given, const sib_named_value *given, const outcome *o)
+{
+    static at_once runs[AT_ONCE];
+    bool ok = true;
+    for (int i = 0; i < AT_ONCE; i++) {
+        runs[i] = (at_once){.s = s, .n_given = n_given, .given = given};
+        runs[i].started = pthread_create(&runs[i].thread, NULL, run_at_once, &runs[i]) == 0;
+    }
+    for (int i = 0; i < AT_ONCE; i++) {
+        if (runs[i].started)
+            pthread_join(runs[i].thread, NULL);
+        ok = ok &&
+             (!runs[i].started || (runs[i].ok && same_bits((const sib_value *const *)o->first,
+                                                           (const sib_value *const *)runs[i].out, o->n)));
+        for (int k = 0; k < RG_VALUES; k++)
+            sib_value_free(&runs[i].out[k]);
+    }
+    return ok;
+}
+
+/* ---- Configurations --------------------------------------------------------------------------------------- */
+
+/* Runs the graph twice in a configuration, and where it has threads from several at once. False with words where it
+   fails, or a later run gives other bits. */
 static bool run_config(const rg_graph *g, const rg_config *c, outcome *o, rg_failure *f)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -86,6 +133,9 @@ static bool run_config(const rg_graph *g, const rg_config *c, outcome *o, rg_fai
         snprintf(f->words, sizeof f->words, "%s: %s", sib_code_name(err.code), err.message);
     else if (!same_bits((const sib_value *const *)o->first, (const sib_value *const *)again, o->n)) {
         snprintf(f->words, sizeof f->words, "a second run gives other bits");
+        ok = false;
+    } else if (c->threads > 1 && !several_agree(s, n_given, given, o)) {
+        snprintf(f->words, sizeof f->words, "runs at once give other bits");
         ok = false;
     }
     for (int i = 0; i < RG_VALUES; i++) {
