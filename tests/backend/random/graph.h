@@ -148,7 +148,8 @@ typedef struct rg_row {
     rg_make_function make;
 } rg_row;
 /* Tables end with weight 0. */
-extern const rg_row rg_elementwise[], rg_layout[], rg_rows[], rg_matrix[], rg_windows[], rg_others[];
+extern const rg_row rg_elementwise[], rg_layout[], rg_rows[], rg_matrix[], rg_windows[], rg_others[],
+    rg_quantized[];
 
 /* ---- Cases changed by chance (cases.c) ----------------------------------------------------------------------- */
 

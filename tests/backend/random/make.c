@@ -137,12 +137,12 @@ const char *rg_list(char *text, size_t size, size_t n, const int64_t *values)
 static const struct {
     int weight;
     const rg_row *rows;
-} families[] = {{34, rg_elementwise}, {24, rg_layout},  {16, rg_rows},
-                {12, rg_matrix},      {10, rg_windows}, {8, rg_others}};
+} families[] = {{34, rg_elementwise}, {24, rg_layout}, {16, rg_rows},    {12, rg_matrix},
+                {10, rg_windows},     {8, rg_others},  {6, rg_quantized}};
 
 static rg_make_function choose(rg_random *r)
 {
-    int at = rg_below(r, 104), k = 0, sum = 0;
+    int at = rg_below(r, 110), k = 0, sum = 0;
     while (at >= families[k].weight)
         at -= families[k++].weight;
     for (const rg_row *row = families[k].rows; row->weight; row++)
