@@ -178,3 +178,46 @@ void lower_MS_MatMulNBits(lowering *l, const node *n)
         y = m_add(l, y, m_cast_like(l, l_in(l, 5), y));
     elem_out(l, y, a);
 }
+
+/* A parameter of weights w as it broadcasts to them: one number, one a column of the product, or one for each `block`
+   weights of a column. */
+static mval weight_parameter(lowering *l, mval given, mval w, bool turned, int64_t block)
+{
+    dim dims[SIB_MAX_RANK], of[SIB_MAX_RANK];
+    int axis = turned ? 1 : 0, rank = m_dims(l, given, of);
+    mval p = m_cast_like(l, given, w);
+    m_dims(l, w, dims);
+    if (!l_ok(l) || (rank < 2 && !block))
+        return rank == 1 && turned ? m_unsqueeze(l, p, -1) : p;
+    if (rank != 2 || block < 1)
+        return l_fail(l, SIB_ERR_ARGUMENT, "a parameter of rank %d with block_size %lld", rank,
+                      (long long)block);
+    int64_t k = m_number(l, dims[axis]);
+    dim apart[3] = {of[0], turned ? of[1] : d_const(l, block), turned ? d_const(l, block) : of[1]};
+    dim joined[2] = {turned ? of[0] : d_mul(l, of[0], d_const(l, block)),
+                     turned ? d_mul(l, of[1], d_const(l, block)) : of[1]};
+    p = m_expand(l, m_unsqueeze(l, p, turned ? 2 : 1), 3, apart);
+    return m_slice_numbers(l, m_reshape(l, p, 2, joined), axis, 0, k);
+}
+
+/* Y = A W with W (K, N) = (float(B) - zero) * scale; B is (N, K) with transB. B: narrower numbers than A's. scale and zero:
+   none, one number, one a column, or with block_size one for each block_size weights of a column, the axes as B's.
+   ai.sibyl NarrowMatMul: what plans make of a MatMul of weights that a Cast or DequantizeLinear widens. */
+void lower_SIBYL_NarrowMatMul(lowering *l, const node *n)
+{
+    mval a = l_in(l, 0), b = l_in(l, 1);
+    bool turned = attr_int(n, "transB", 0);
+    int64_t block = attr_int(n, "block_size", 0);
+    elem_takes(l, a, "A", ELEM_FLOATS);
+    elem_declare(l, m_dtype(l, a));
+    if (l_ok(l) && m_rank(l, b) != 2) {
+        l_fail(l, SIB_ERR_ARGUMENT, "B has rank %d, expected 2", m_rank(l, b));
+        return;
+    }
+    mval x = nn_single(l, a), w = m_cast_like(l, b, x);
+    if (l_has(l, 3))
+        w = m_sub(l, w, weight_parameter(l, l_in(l, 3), w, turned, block));
+    if (l_has(l, 2))
+        w = m_mul(l, w, weight_parameter(l, l_in(l, 2), w, turned, block));
+    elem_out(l, matmul_any_rank(l, x, turned ? m_swap(l, w, 0, 1) : w), a);
+}

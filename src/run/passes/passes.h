@@ -11,6 +11,7 @@ const pass *passes_table(size_t *n);
 sib_code pass_noop(const graph *g, pass_run *r, patch *p, sib_error *err);
 sib_code pass_same(const graph *g, pass_run *r, patch *p, sib_error *err);
 sib_code pass_constants(const graph *g, pass_run *r, patch *p, sib_error *err);
+sib_code pass_narrow(const graph *g, pass_run *r, patch *p, sib_error *err);
 sib_code pass_dequantized(const graph *g, pass_run *r, patch *p, sib_error *err);
 sib_code pass_normalization(const graph *g, pass_run *r, patch *p, sib_error *err);
 sib_code pass_gelu(const graph *g, pass_run *r, patch *p, sib_error *err);

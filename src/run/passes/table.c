@@ -8,6 +8,7 @@ static const char noop[] = "nodes that give what they are given are dropped";
 static const pass table[] = {
     {"identity", identity, pass_identity},
     {"noop", noop, pass_noop},
+    {"narrow", "products take large weights as narrow as they are, before they are widened", pass_narrow},
     {"constants", "what does not depend on the inputs is computed once", pass_constants},
     {"same", "nodes that compute the same are one", pass_same},
     {"quantized", "operators between bytes made floats and floats made bytes work on the bytes",

@@ -1,0 +1,233 @@
+/* ai.sibyl NarrowMatMul: float32 times constant weights of 16, 8 or 4 bits, widened inside the product. */
+#include "backend/cpu/matmul.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The operator's inputs. */
+enum { IN_A, IN_B, IN_SCALE, IN_ZERO };
+
+/* How whole numbers of a dtype are kept: unsigned, of so many bits, more by `offset`. */
+typedef struct whole {
+    sib_dtype dtype;
+    unsigned bits;
+    int offset;
+} whole;
+
+static const whole wholes[] = {{SIB_U8, 8, 0}, {SIB_I8, 8, 128}, {SIB_U4, 4, 0}, {SIB_I4, 4, 8}};
+
+static const whole *whole_of(sib_dtype dtype)
+{
+    for (size_t i = 0; i < sizeof wholes / sizeof *wholes; i++)
+        if (wholes[i].dtype == dtype)
+            return &wholes[i];
+    return NULL;
+}
+
+typedef struct narrow_node {
+    cpu_matmul_shape shape;
+    sib_dtype dtype;
+    bool turned;
+    size_t block, blocks; /* of a column; one where there is no block_size */
+} narrow_node;
+
+static const value *input(const node_view *n, size_t i)
+{
+    return i < n->n_in ? n->in[i] : NULL;
+}
+
+/* None, or a dense constant of one number, one a column, or one for each block of each. */
+static bool is_parameter(const value *v, const narrow_node *w)
+{
+    const sib_tensor *t = v ? v->constant : NULL;
+    if (!v)
+        return true;
+    if (!t || !t->dense)
+        return false;
+    if (w->blocks == 1 && t->rank < 2)
+        return t->count == 1 || t->count == w->shape.n;
+    return t->rank == 2 && (size_t)t->dims[w->turned ? 0 : 1] == w->shape.n &&
+           (size_t)t->dims[w->turned ? 1 : 0] == w->blocks;
+}
+
+static bool node_of(const node_view *n, narrow_node *out)
+{
+    const value *b = input(n, IN_B), *scale = input(n, IN_SCALE), *zero = input(n, IN_ZERO);
+    int64_t block = attr_int(n->node, "block_size", 0);
+    *out = (narrow_node){.dtype = cpu_dtype(b), .turned = attr_int(n->node, "transB", 0)};
+    if (!b || !b->constant || !b->constant->dense || b->constant->rank != 2 || block < 0 || block % 2 ||
+        cpu_dtype(n->in[IN_A]) != SIB_F32 ||
+        !cpu_matmul_shape_of(n, n->in[IN_A], b, false, out->turned, &out->shape) || out->shape.count != 1)
+        return false;
+    if (out->dtype == SIB_F16 || out->dtype == SIB_BF16)
+        return !scale && !zero;
+    size_t k = out->shape.k;
+    out->block = block ? (size_t)block : (k + 1) / 2 * 2;
+    out->blocks = block && k ? (k + out->block - 1) / out->block : 1;
+    return whole_of(out->dtype) && k && out->shape.n && out->block <= INT32_MAX &&
+           (!block || (scale && scale->constant && scale->constant->rank == 2)) && is_parameter(scale, out) &&
+           is_parameter(zero, out) && (!scale || cpu_dtype(scale) == SIB_F32);
+}
+
+static bool claims(const cpu_self *self, const node_view *n)
+{
+    narrow_node w;
+    (void)self;
+    return node_of(n, &w);
+}
+
+/* ---- Packing ----------------------------------------------------------------------------------------------- */
+
+typedef struct pack_context {
+    const narrow_node *w;
+    const sib_tensor *scale, *zero; /* NULL: none */
+} pack_context;
+
+/* Parameters as (n, blocks) floats, plus `offset`; `none` where there are none. */
+static sib_code spread(const narrow_node *w, const sib_tensor *t, float none, float offset, float *out,
+                       sib_error *err)
+{
+    size_t count = w->shape.n * w->blocks;
+    for (size_t i = 0; i < count && !t; i++)
+        out[i] = none + offset;
+    if (!t)
+        return SIB_OK;
+    float *given = mem_alloc(t->count, sizeof *given);
+    if (!given)
+        return err_memory(err, t->count * sizeof *given, "scales of weights");
+    sib_code code = sib_convert(t->dtype, t->data, SIB_F32, given, t->count, SIB_OVERFLOW_IEEE, err);
+    for (size_t j = 0; j < w->shape.n && code == SIB_OK; j++)
+        for (size_t i = 0; i < w->blocks; i++) {
+            size_t at = t->count == 1 ? 0 : w->turned ? j * w->blocks + i : i * w->shape.n + j;
+            out[j * w->blocks + i] = given[at] + offset;
+        }
+    mem_free(given);
+    return code;
+}
+
+/* Whole numbers as gemm_bits wants them: (n, blocks * block) of `bits` each, never negative. */
+static sib_code arrange(const narrow_node *w, const whole *kind, const void *elements, uint8_t *q,
+                        sib_error *err)
+{
+    size_t k = w->shape.k, n = w->shape.n, row = w->blocks * w->block * kind->bits / 8;
+    int8_t *bytes = NULL;
+    if (kind->bits == 4) { /* unpacked */
+        bytes = mem_alloc(k * n, 1);
+        if (!bytes)
+            return err_memory(err, k * n, "weights to be packed");
+        sib_code code = sib_convert(kind->dtype, elements, kind->offset ? SIB_I8 : SIB_U8, bytes, k * n,
+                                    SIB_OVERFLOW_IEEE, err);
+        if (code != SIB_OK) {
+            mem_free(bytes);
+            return code;
+        }
+        elements = bytes;
+    }
+    memset(q, 0, n * row);
+    const uint8_t *from = elements;
+    for (size_t j = 0; j < n; j++)
+        for (size_t p = 0; p < k; p++) {
+            unsigned x = (unsigned)(from[w->turned ? j * k + p : p * n + j] + kind->offset) & 255;
+            if (kind->bits == 8)
+                q[j * row + p] = (uint8_t)x;
+            else
+                q[j * row + p / 2] |= (uint8_t)((x & 15) << p % 2 * 4);
+        }
+    mem_free(bytes);
+    return SIB_OK;
+}
+
+static gemm_bits bits_of(const narrow_node *w)
+{
+    return (gemm_bits){.k = w->shape.k, .n = w->shape.n, .block = w->block, .bits = whole_of(w->dtype)->bits};
+}
+
+static sib_code fill_whole(const pack_context *p, const void *elements, void *out, sib_error *err)
+{
+    const narrow_node *w = p->w;
+    const whole *kind = whole_of(w->dtype);
+    size_t count = w->shape.n * w->blocks, bytes = count * w->block * kind->bits / 8;
+    float *scale = mem_alloc(count, 2 * sizeof *scale), *zero = scale + count;
+    uint8_t *q = mem_alloc(bytes, 1);
+    gemm_bits given = bits_of(w);
+    sib_code code = scale && q ? SIB_OK : err_memory(err, bytes, "weights to be packed");
+    if (code == SIB_OK)
+        code = spread(w, p->scale, 1, 0, scale, err);
+    if (code == SIB_OK)
+        code = spread(w, p->zero, 0, (float)kind->offset, zero, err);
+    if (code == SIB_OK)
+        code = arrange(w, kind, elements, q, err);
+    given.q = q;
+    given.scale = scale;
+    given.zero = zero;
+    if (code == SIB_OK)
+        gemm_pack_bits(&given, out);
+    mem_free(scale);
+    mem_free(q);
+    return code;
+}
+
+static sib_code fill_pack(void *context, const void *elements, void *out, sib_error *err)
+{
+    const pack_context *p = context;
+    const cpu_matmul_shape *s = &p->w->shape;
+    if (whole_of(p->w->dtype))
+        return fill_whole(p, elements, out, err);
+    gemm_pack_half(p->w->dtype == SIB_BF16, elements, s->b_row, s->b_column, s->k, s->n, 1, 0, out);
+    return SIB_OK;
+}
+
+static sib_code pack_b(const cpu_self *self, const node_view *n, const narrow_node *w, matmul_state *s,
+                       sib_error *err)
+{
+    const value *scale = input(n, IN_SCALE), *zero = input(n, IN_ZERO);
+    pack_context context = {w, cpu_constant(scale), cpu_constant(zero)};
+    value b = *n->in[IN_B]; /* what is packed lives as long as all of it does */
+    char how[64];
+    const void *packed;
+    size_t bytes;
+    gemm_bits bits = whole_of(w->dtype) ? bits_of(w) : (gemm_bits){0};
+    if (!(bits.bits ? gemm_packed_bits_bytes(&bits, &bytes)
+                    : gemm_packed_half_bytes(w->shape.k, w->shape.n, 1, &bytes)))
+        return err_set(err, SIB_ERR_SIZE, "packed weights are more than memory holds");
+    b.lasting = b.lasting && (!scale || scale->lasting) && (!zero || zero->lasting);
+    if (snprintf(how, sizeof how, "narrow %d %zu %p %p", w->turned, w->block, (const void *)context.scale,
+                 (const void *)context.zero) >= (int)sizeof how)
+        b.lasting = false;
+    sib_code code = cpu_pack(self, &b, how, bytes, fill_pack, &context, &packed, &s->owned, err);
+    s->g.packed = packed;
+    return code;
+}
+
+static sib_code prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
+{
+    narrow_node w;
+    matmul_state *s = mem_calloc(1, sizeof *s);
+    if (!s)
+        return err_memory(err, sizeof *s, "a product of matrices");
+    node_of(n, &w);
+    s->count = 1;
+    s->g = (gemm){.m = w.shape.m,
+                  .n = w.shape.n,
+                  .k = w.shape.k,
+                  .a_row = w.shape.a_row,
+                  .a_column = w.shape.a_column,
+                  .c_row = w.shape.n,
+                  .alpha = 1.0f};
+    sib_code code = pack_b(self, n, &w, s, err);
+    if (code != SIB_OK) {
+        cpu_matmul_release(s);
+        return code;
+    }
+    cpu_matmul_set_dtype(self, s, SIB_F32, w.shape.m * w.shape.k, 0, 0);
+    cpu_matmul_size_scratch(self, s);
+    *state = s;
+    return SIB_OK;
+}
+
+const cpu_kernel cpu_matmul_narrow = {.claims = claims,
+                                      .prepare = prepare,
+                                      .release = cpu_matmul_release,
+                                      .run = cpu_matmul_run,
+                                      .reads = cpu_matmul_reads,
+                                      .takes_finish = true};

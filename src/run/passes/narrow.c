@@ -1,0 +1,103 @@
+/* Products whose weights a Cast or DequantizeLinear makes floats: large ones stay narrow, in the file and in memory, and
+   become floats inside the product (ai.sibyl NarrowMatMul). Small ones are left for those who make floats of them. */
+#include "run/passes/match.h"
+#include "run/passes/passes.h"
+#include "tensor/tensor.h"
+
+/* Weights from which on the memory that is read takes longer than widening does. */
+#define NARROW_LEAST 65536
+
+typedef struct narrow {
+    value_id weights, scale, zero; /* NO_VALUE: none */
+    int64_t block;                 /* 0: none */
+    const node *widens;
+} narrow;
+
+static bool read_cast(const matcher *m, const node *n, narrow *out)
+{
+    sib_dtype dtype = match_dtype(m, node_in(n, 0));
+    *out = (narrow){node_in(n, 0), NO_VALUE, NO_VALUE, 0, n};
+    return (dtype == SIB_F16 || dtype == SIB_BF16) && match_dtype(m, node_out(n, 0)) == SIB_F32;
+}
+
+static bool is_parameter(const matcher *m, value_id v, int rank)
+{
+    const sib_tensor *t = match_constant(m, v);
+    return t && ((int)t->rank == rank || (rank == 1 && t->count == 1));
+}
+
+/* columns: the axis of the weights that is the product's. */
+static bool read_dequantize(const matcher *m, const node *n, int columns, narrow *out)
+{
+    *out = (narrow){node_in(n, 0), node_in(n, 1), node_in(n, 2), attr_int(n, "block_size", 0), n};
+    sib_dtype dtype = match_dtype(m, out->weights);
+    bool whole = dtype == SIB_I8 || dtype == SIB_U8 || dtype == SIB_I4 || dtype == SIB_U4;
+    int64_t axis = attr_int(n, "axis", 1);
+    const sib_tensor *scale = match_constant(m, out->scale);
+    axis += axis < 0 ? 2 : 0;
+    if (!whole || !scale || scale->dtype != SIB_F32 || match_dtype(m, node_out(n, 0)) != SIB_F32 ||
+        (out->zero != NO_VALUE && !is_parameter(m, out->zero, out->block ? 2 : 1)))
+        return false;
+    if (out->block)
+        return axis != columns && out->block > 0 && is_parameter(m, out->scale, 2);
+    return is_parameter(m, out->scale, 1) && (scale->count == 1 || axis == columns);
+}
+
+/* The weights of product n, whose B is turned or not. */
+static bool read_weights(const matcher *m, const node *n, bool turned, narrow *out)
+{
+    const node *widens = match_maker(m, node_in(n, 1));
+    bool found = match_op(widens, "Cast") ? read_cast(m, widens, out)
+                 : match_op(widens, "DequantizeLinear") || match_ms(widens, "DequantizeLinear")
+                     ? read_dequantize(m, widens, turned ? 0 : 1, out)
+                     : false;
+    const sib_tensor *w = found ? match_constant(m, out->weights) : NULL;
+    return w && w->rank == 2 && w->count >= NARROW_LEAST && w->dense;
+}
+
+/* Gemm: A as it is, B turned or not, C added as it is. */
+static bool is_plain_gemm(const node *n)
+{
+    return match_op(n, "Gemm") && !attr_int(n, "transA", 0) && attr_float(n, "alpha", 1) == 1 &&
+           attr_float(n, "beta", 1) == 1;
+}
+
+static sib_code replace(matcher *m, const node *n, const narrow *w, bool turned)
+{
+    value_id in[4] = {node_in(n, 0), w->weights, w->scale, w->zero}, out = node_out(n, 0), sum[2],
+             product = out;
+    uint32_t n_in = w->zero != NO_VALUE ? 4 : w->scale != NO_VALUE ? 3 : 2;
+    bool added = n->inputs.n > 2 && n->inputs.ids[2] != NO_VALUE;
+    attribute attributes[2] = {match_int("transB", turned), match_int("block_size", w->block)};
+    node made[2] = {match_node("ai.sibyl", "NarrowMatMul", 1, n), match_node("", "Add", n->version, n)};
+    match_nodes old = {0};
+    sib_code code = SIB_OK;
+    match_add(&old, m, n);
+    if (added)
+        code = patch_value(m->patch, (sib_str){"", 0}, &m->g->values[out].type, &product, m->err);
+    made[0].inputs = (id_list){n_in, in};
+    made[0].outputs = (id_list){1, &product};
+    made[0].attributes = attributes;
+    made[0].n_attributes = 2;
+    sum[0] = product;
+    sum[1] = added ? n->inputs.ids[2] : NO_VALUE;
+    made[1].inputs = (id_list){2, sum};
+    made[1].outputs = (id_list){1, &out};
+    return code == SIB_OK ? match_replace_by(m, &old, added ? 2 : 1, made) : code;
+}
+
+sib_code pass_narrow(const graph *g, pass_run *r, patch *p, sib_error *err)
+{
+    matcher m;
+    sib_code code = match_begin(&m, g, r, p, err);
+    for (node_id i = 0; i < g->n_nodes && code == SIB_OK; i++) {
+        const node *n = &g->nodes[i];
+        bool gemm = is_plain_gemm(n), turned = gemm && attr_int(n, "transB", 0);
+        narrow w;
+        if ((gemm || match_op(n, "MatMul")) && match_dtype(&m, node_in(n, 0)) == SIB_F32 &&
+            read_weights(&m, n, turned, &w) && pass_admit(r))
+            code = replace(&m, n, &w, turned);
+    }
+    match_end(&m);
+    return code;
+}
