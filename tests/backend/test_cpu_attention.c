@@ -8,8 +8,8 @@ typedef struct onnx_row {
     bool packed; /* [B, S, H * D] */
     int mask; /* 1: float [S, T], 2: bool [S, T], 3: float [B, Hq, S, T], 4: bool [B, 1, 1, T], 5: float [S, M < T],
                      6: float [B, 1, S, 1] where T is 1 */
-    bool causal, presents, lengths;
-    int64_t left, right; /* + 1; 0: none */
+    bool causal, presents, lengths, empty; /* empty: a past of no rows */
+    int64_t left, right;                   /* + 1; 0: none */
     double scale, softcap;
     int64_t version;
     unsigned threads;
@@ -58,7 +58,7 @@ static void check_onnx(const onnx_row *r)
     w.in[2] = heads(r, r->hkv, r->t, r->dv);
     if (r->mask)
         w.in[3] = mask_of(r, r->past + r->t);
-    if (r->past) {
+    if (r->past || r->empty) {
         int64_t k[] = {r->b, r->hkv, r->past, r->d}, v[] = {r->b, r->hkv, r->past, r->dv};
         w.in[4] = floats(4, k, 1.5);
         w.in[5] = floats(4, v, 1.5);
@@ -106,6 +106,8 @@ static const onnx_row onnx_rows[] = {
      .presents = true, .packed = true, .causal = true},
     {"past, presents unwanted", .b = 2, .hq = 4, .hkv = 4, .s = 2, .t = 2, .d = 16, .dv = 12, .past = 20,
      .causal = true},
+    {"a past of nothing", .b = 2, .hq = 4, .hkv = 2, .s = 9, .t = 9, .d = 16, .dv = 12, .empty = true,
+     .causal = true, .presents = true},
     {"causal", .b = 1, .hq = 2, .hkv = 2, .s = 300, .t = 300, .d = 16, .dv = 16, .causal = true},
     {"causal, fewer keys", .b = 1, .hq = 2, .hkv = 2, .s = 300, .t = 100, .d = 16, .dv = 16, .causal = true},
     {"causal, past", .b = 1, .hq = 4, .hkv = 2, .s = 70, .t = 70, .d = 16, .dv = 16, .past = 150,
