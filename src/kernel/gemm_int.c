@@ -36,6 +36,12 @@ static size_t panel_bytes(const gemm_int_kernels *t, size_t k, size_t n)
     return groups_of(t, k) * t->group * size_ceil_div(n, t->nr) * t->nr;
 }
 
+/* Bytes of the rows of A that a tile takes. */
+static size_t rows_bytes(const gemm_int_kernels *t, size_t k)
+{
+    return (t->mr * groups_of(t, k) * t->group * t->element + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
+}
+
 static size_t packed_bytes(const gemm_int_kernels *t, size_t k, size_t n)
 {
     return (panel_bytes(t, k, n) + n * sizeof(int32_t) + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
@@ -89,20 +95,20 @@ void gemm_int_pack(const void *b, bool is_signed, size_t row, size_t column, siz
 
 /* ---- A made ready ------------------------------------------------------------------------------------- */
 
-/* n bytes of a row, 128 more where they have signs, and their sum. */
-static int32_t left_bytes(const uint8_t *a, size_t step, uint8_t flip, size_t n, uint8_t *dst)
+/* n bytes of a row, 128 more where they have signs, and their sum, where that is wanted. */
+static int32_t left_bytes(const uint8_t *a, size_t step, uint8_t flip, size_t n, bool wants_sum, uint8_t *dst)
 {
     uint32_t sum = 0;
-    if (step == 1)
-        for (size_t p = 0; p < n; p++) {
+    if (step == 1 && !flip)
+        memcpy(dst, a, n);
+    else if (step == 1)
+        for (size_t p = 0; p < n; p++)
             dst[p] = (uint8_t)(a[p] ^ flip);
-            sum += dst[p];
-        }
     else
-        for (size_t p = 0; p < n; p++) {
+        for (size_t p = 0; p < n; p++)
             dst[p] = (uint8_t)(a[p * step] ^ flip);
-            sum += dst[p];
-        }
+    for (size_t p = 0; wants_sum && p < n; p++)
+        sum += dst[p];
     return (int32_t)sum;
 }
 
@@ -116,15 +122,28 @@ static int32_t left_words(const uint8_t *a, size_t step, uint8_t flip, size_t n,
     return (int32_t)sum;
 }
 
+/* What b's zero point is beside B as tiles take it. */
+static uint32_t less_of(const gemm_int *g)
+{
+    return (g->packed ? g->packed->is_signed : g->b_signed) ? 0 : 128;
+}
+
+/* Whether sums of A's rows count for anything. */
+static bool wants_sums(const gemm_int *g)
+{
+    return g->b_zero && g->b_zero_each ? true : (uint32_t)(g->b_zero ? *g->b_zero : 0) != less_of(g);
+}
+
 /* m rows from row i on to `left`, rows lda elements apart; their sums. */
 static void make_left(const gemm_int_kernels *t, const gemm_int *g, size_t i, size_t m, char *left,
                       size_t lda, int32_t *sums)
 {
     const uint8_t *a = (const uint8_t *)g->a + i * g->a_row;
     uint8_t flip = g->a_signed ? 0x80 : 0;
+    bool wanted = wants_sums(g);
     for (size_t r = 0; r < m; r++, a += g->a_row, left += lda * t->element) {
         size_t rest = (lda - g->k) * t->element;
-        sums[r] = t->element == 1 ? left_bytes(a, g->a_column, flip, g->k, (uint8_t *)left)
+        sums[r] = t->element == 1 ? left_bytes(a, g->a_column, flip, g->k, wanted, (uint8_t *)left)
                                   : left_words(a, g->a_column, flip, g->k, (int16_t *)(void *)left);
         memset(left + g->k * t->element, 0, rest);
     }
@@ -136,13 +155,17 @@ typedef struct int_part {
     size_t row, rows, column, columns; /* column: a multiple of nr */
 } int_part;
 
-/* c -= zb * (sum of a's row - k * za) + za * (sums of b's columns), mod 2^32 */
-static void take_zeros(const gemm_int *g, const int_right *b, size_t i, int32_t sum, size_t j0, size_t n,
-                       int32_t *c)
+static uint32_t a_zero_of(const gemm_int *g, size_t i)
 {
-    uint32_t za = (uint32_t)(g->a_zero ? g->a_zero[g->a_zero_each ? i : 0] : 0) + (g->a_signed ? 128 : 0);
-    bool b_signed = g->packed ? g->packed->is_signed : g->b_signed;
-    uint32_t less = b_signed ? 0 : 128, by = (uint32_t)sum - (uint32_t)g->k * za;
+    return (uint32_t)(g->a_zero ? g->a_zero[g->a_zero_each ? i : 0] : 0) + (g->a_signed ? 128 : 0);
+}
+
+/* c -= zb * (sum of a's row - k * za) + za * (sums of b's columns), mod 2^32. column: the second term where it is the same
+   for every row, else NULL. */
+static void take_zeros(const gemm_int *g, const int_right *b, size_t i, int32_t sum, size_t j0, size_t n,
+                       const uint32_t *column, int32_t *c)
+{
+    uint32_t za = a_zero_of(g, i), less = less_of(g), by = (uint32_t)sum - (uint32_t)g->k * za;
     const int32_t *sums = b->sums + j0;
     if (g->b_zero && g->b_zero_each) {
         const int32_t *zb = g->b_zero + j0;
@@ -151,7 +174,9 @@ static void take_zeros(const gemm_int *g, const int_right *b, size_t i, int32_t 
         return;
     }
     uint32_t same = ((uint32_t)(g->b_zero ? *g->b_zero : 0) - less) * by;
-    for (size_t j = 0; za && j < n; j++)
+    for (size_t j = 0; column && za && j < n; j++)
+        c[j] = (int32_t)((uint32_t)c[j] - same - column[j]);
+    for (size_t j = 0; !column && za && j < n; j++)
         c[j] = (int32_t)((uint32_t)c[j] - same - za * (uint32_t)sums[j]);
     for (size_t j = 0; !za && same && j < n; j++)
         c[j] = (int32_t)((uint32_t)c[j] - same);
@@ -159,7 +184,7 @@ static void take_zeros(const gemm_int *g, const int_right *b, size_t i, int32_t 
 
 /* m rows from row i on. scratch: (mr, lda) elements. */
 static void run_tiles(const gemm_int_kernels *t, const gemm_int *g, const int_right *b, const int_part *p,
-                      size_t i, size_t m, char *left)
+                      size_t i, size_t m, const uint32_t *column, char *left)
 {
     size_t groups = groups_of(t, g->k), lda = groups * t->group;
     int32_t sums[GEMM_INT_MAX_MR], *c = g->c + i * g->c_row + p->column;
@@ -171,7 +196,7 @@ static void run_tiles(const gemm_int_kernels *t, const gemm_int *g, const int_ri
         t->tile[m](&tile, size_min(t->nr, p->columns - j));
     }
     for (size_t r = 0; r < m; r++)
-        take_zeros(g, b, i + r, sums[r], p->column, p->columns, c + r * g->c_row);
+        take_zeros(g, b, i + r, sums[r], p->column, p->columns, column, c + r * g->c_row);
 }
 
 static void run_part(const gemm_int_kernels *t, const gemm_int *g, const int_right *b, const int_part *part,
@@ -182,9 +207,15 @@ static void run_part(const gemm_int_kernels *t, const gemm_int *g, const int_rig
     for (size_t j = part->column; j < end; j += columns) {
         int_part p = {part->row, part->rows, j, size_min(columns, end - j)};
         size_t waiting = 0, last = p.row + p.rows;
+        uint32_t *column = NULL, za = a_zero_of(g, 0);
+        if (!g->a_zero_each && za && p.rows > 2) {
+            column = (uint32_t *)(void *)(scratch + rows_bytes(t, g->k));
+            for (size_t c = 0; c < p.columns; c++)
+                column[c] = za * (uint32_t)b->sums[j + c];
+        }
         for (size_t i = p.row, m; i < last && !cancel_is_set(g->cancel); i += m) {
             m = size_min(t->mr, last - i);
-            run_tiles(t, g, b, &p, i, m, scratch);
+            run_tiles(t, g, b, &p, i, m, column, scratch);
             waiting += m;
             if (g->done && (waiting * p.columns >= DONE_LEAST || i + m == last)) {
                 g->done(g->context, g->c + (i + m - waiting) * g->c_row + j, waiting, p.columns);
@@ -202,8 +233,7 @@ typedef struct int_job {
     const gemm_int_place *places;
     unsigned threads;
     size_t row_blocks, column_blocks, rows, columns;
-    size_t shared_bytes,
-        left_bytes; /* of one packed B, 0 where it is packed already; of A made ready, a thread */
+    size_t shared_bytes, left_bytes; /* of one packed B, 0 where it is packed already; of a thread */
     char *shared, *left;
 } int_job;
 
@@ -212,8 +242,7 @@ static void plan(int_job *job, const gemm_int *g, size_t count, const sib_pool *
     const gemm_int_kernels *t = &kernel_table_get()->gemm_int;
     *job = (int_job){
         .t = t, .g = g, .threads = 1, .row_blocks = 1, .column_blocks = 1, .rows = g->m, .columns = g->n};
-    size_t depth = groups_of(t, g->k) * t->group;
-    job->left_bytes = (t->mr * depth * t->element + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
+    job->left_bytes = rows_bytes(t, g->k) + (g->n * sizeof(uint32_t) + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
     job->shared_bytes = g->packed ? 0 : packed_bytes(t, g->k, g->n);
     if (!pool || (double)g->m * (double)g->n * (double)g->k * (double)count < WORTH_THREADS)
         return;
