@@ -6,7 +6,7 @@ typedef struct line_state {
     cpu_lines lines;
     const rows_typed *typed;
     size_t item; /* bytes of an element */
-    bool highest, last, product;
+    bool is_f32, highest, last, product;
 } line_state;
 
 static const rows_typed *typed_of(const cpu_self *self, sib_dtype dtype)
@@ -36,6 +36,7 @@ static sib_code line_prepare(const cpu_self *self, const node_view *n, void **st
     *s = (line_state){.lines = cpu_lines_of(rank, dims, axis, axis + 1),
                       .typed = typed_of(self, cpu_dtype(n->in[0])),
                       .item = dtype_stride(cpu_dtype(n->in[0])),
+                      .is_f32 = cpu_dtype(n->in[0]) == SIB_F32,
                       .highest = n->node->milli->kind == MILLI_arg_max,
                       .last = attr_int(n->node, "last", 0) != 0,
                       .product = n->node->milli->kind == MILLI_cumulative_prod};
@@ -55,6 +56,42 @@ static rows_walk walk_of(const cpu_lines *l, size_t count)
                          : (rows_walk){l->size, l->inner, l->inner, 1};
 }
 
+#define BLOCK 64 /* elements that are compared before one asks whether any was equal */
+
+/* The place of the first (or last) of n floats that is best, or of a NaN where best is one; there is one. */
+static int64_t place_of(const float *x, size_t n, float best, bool last)
+{
+    size_t first = 0, end = n;
+    while (end - first > BLOCK) {
+        const float *block = last ? x + end - BLOCK : x + first;
+        int any = 0;
+        for (size_t k = 0; k < BLOCK; k++)
+            any |= best != best ? block[k] != block[k] : block[k] == best;
+        if (any)
+            break;
+        if (last)
+            end -= BLOCK;
+        else
+            first += BLOCK;
+    }
+    for (size_t k = 0; k < end - first; k++) {
+        size_t i = last ? end - 1 - k : first + k;
+        if (x[i] == best || (x[i] != x[i] && best != best))
+            return (int64_t)i;
+    }
+    return 0;
+}
+
+/* Rows of float32: the extreme, which is gathered fast, then its place. */
+static void arg_rows(const line_state *s, const rows_kernels *k, const float *x, size_t rows, int64_t *y)
+{
+    for (size_t r = 0; r < rows; r++, x += s->lines.size) {
+        float best;
+        k->across[s->highest ? ROWS_MAX : ROWS_MIN](x, 1, s->lines.size, &best, false);
+        y[r] = place_of(x, s->lines.size, best, s->last);
+    }
+}
+
 static void arg_task(void *context, size_t begin, size_t count, unsigned worker)
 {
     const line_job *j = context;
@@ -66,7 +103,10 @@ static void arg_task(void *context, size_t begin, size_t count, unsigned worker)
     (void)worker;
     if (cancel_is_set(j->c->cancel))
         return;
-    if (l->inner == 1)
+    if (l->inner == 1 && s->is_f32)
+        arg_rows(s, &j->c->self->kernels->rows, (const float *)(const void *)(j->x + begin * plane), count,
+                 y + begin);
+    else if (l->inner == 1)
         s->typed->arg(j->x + begin * plane, w, y + begin, s->highest, s->last);
     for (size_t i = begin; i < begin + count && l->inner > 1; i++)
         s->typed->arg(j->x + i * plane, w, y + i * l->inner, s->highest, s->last);
