@@ -33,6 +33,7 @@ static bool rounds(const chain_value *v)
 static chain_function function_of(const chain *c, const chain_value *v)
 {
     static const unsigned char logarithm[] = {[1] = 0, [2] = 1, [4] = 2, [8] = 3};
+    static const chain_type same[] = {CHAIN_U8, CHAIN_U16, CHAIN_U32, CHAIN_U64};
     const chain_kernels *k = &c->kernels->chain;
     chain_type from = chain_type_of(c->values[v->in[0]].dtype), to = chain_type_of(v->dtype);
     size_t bytes = chain_bytes(v->dtype);
@@ -43,11 +44,8 @@ static chain_function function_of(const chain *c, const chain_value *v)
         return k->cast[from][to];
     case CHAIN_IS_WHERE:
         return k->where[logarithm[bytes]];
-    case CHAIN_IS_BITCAST: /* a choice of the bytes where they are not 0, of the same bytes where they are */
-        return bytes == 8   ? k->cast[CHAIN_U64][CHAIN_U64]
-               : bytes == 4 ? k->cast[CHAIN_U32][CHAIN_U32]
-               : bytes == 2 ? k->cast[CHAIN_U16][CHAIN_U16]
-                            : k->cast[CHAIN_U8][CHAIN_U8];
+    case CHAIN_IS_BITCAST: /* a copy */
+        return k->cast[same[logarithm[bytes]]][same[logarithm[bytes]]];
     default:
         return NULL;
     }

@@ -252,11 +252,18 @@ static bool goes_to_same(const builder *b, const node *n)
     return true;
 }
 
+/* Steps and waves: functions that make much of a little. */
+static bool is_sharp(milli_kind kind)
+{
+    return kind == MILLI_floor || kind == MILLI_ceil || kind == MILLI_round || kind == MILLI_mod ||
+           kind == MILLI_fmod || kind == MILLI_sin || kind == MILLI_cos || kind == MILLI_tan;
+}
+
 static bool may_narrow(const builder *b, const node *n)
 {
     const graph *g = b->g;
     bool wide = is_wide(g, n->outputs.ids[0]);
-    if (n->milli->kind == MILLI_bitcast || n->origin == NO_NODE)
+    if (n->milli->kind == MILLI_bitcast || n->origin == NO_NODE || (wide && is_sharp(n->milli->kind)))
         return false;
     if (n->milli->kind == MILLI_cast && wide) {
         sib_dtype from = dtype_of(g, n->inputs.ids[0]);
