@@ -53,12 +53,17 @@ static inline vf vf_gelu(vf v)
 
 #else
 
+/* Even and odd powers apart, so that one does not wait for the other. count >= 3 */
 static inline __attribute__((always_inline)) vf vf_polynomial(const float *coefficients, int count, vf x)
 {
-    vf sum = vf_set1(coefficients[count - 1]);
-    _Pragma("GCC unroll 32") for (int i = count - 2; i >= 0; i--) sum =
-        vf_fma(sum, x, vf_set1(coefficients[i]));
-    return sum;
+    vf z = vf_mul(x, x), last = vf_set1(coefficients[count - 1]), before = vf_set1(coefficients[count - 2]);
+    _Pragma("GCC unroll 32") for (int i = count - 3; i >= 0; i--)
+    {
+        vf next = vf_fma(last, z, vf_set1(coefficients[i]));
+        last = before;
+        before = next;
+    }
+    return vf_fma(last, x, before); /* last: the odd ones, x^1 and up; before: the even ones */
 }
 
 /* e^f - 1 for |f| <= ln(2) / 2 */
@@ -86,6 +91,13 @@ static inline vf vf_exp(vf v)
 {
     vf shifted, x = vf_max(vf_set1(-105.0f), vf_min(vf_set1(89.0f), v));
     vf f = vf_exp_reduce(x, &shifted);
+    return vf_scale(vf_add(vf_set1(1.0f), vf_exp_rest(f)), vf_sub(shifted, vf_set1(EXP_MAGIC)));
+}
+
+/* e^-v for v >= 0 */
+static inline vf vf_exp_of_minus(vf v)
+{
+    vf shifted, f = vf_exp_reduce(vf_max(vf_set1(-105.0f), vf_sub(vf_zero(), v)), &shifted);
     return vf_scale(vf_add(vf_set1(1.0f), vf_exp_rest(f)), vf_sub(shifted, vf_set1(EXP_MAGIC)));
 }
 
@@ -137,13 +149,13 @@ static inline vf vf_tanh(vf v)
 /* Of t = e^-|v|: t / (1 + t) or 1 / (1 + t). */
 static inline vf vf_sigmoid(vf v)
 {
-    const vf one = vf_set1(1.0f), t = vf_exp(vf_sub(vf_zero(), vf_abs(v)));
+    const vf one = vf_set1(1.0f), t = vf_exp_of_minus(vf_abs(v));
     return vf_div(vf_select_less(v, vf_zero(), t, one), vf_add(one, t));
 }
 
 static inline vf vf_softplus(vf v)
 {
-    return vf_add(vf_max(vf_zero(), v), vf_log1p(vf_exp(vf_sub(vf_zero(), vf_abs(v)))));
+    return vf_add(vf_max(vf_zero(), v), vf_log1p(vf_exp_of_minus(vf_abs(v))));
 }
 
 static inline vf vf_erf(vf v)
