@@ -236,14 +236,17 @@ static void convert(product *o, char *y)
         if (p->whole)
             p->kernels->whole(o->y + m0 * pixels, (m1 - m0) * pixels, whole + m0 * pixels, o->k0 > 0);
     }
+    /* whole rows follow each other in y as well */
+    bool joined = o->at->columns == p->s.axis[2].out;
+    size_t rows = joined ? 1 : o->at->rows, n = joined ? pixels : o->at->columns;
     for (size_t m = m0; m < m1; m++)
-        for (size_t row = 0; row < o->at->rows; row++) {
-            size_t at = m * pixels + row * o->at->columns;
+        for (size_t row = 0; row < rows; row++) {
+            size_t at = m * pixels + row * n;
             char *to = y + (m * p->out_plane + row * p->s.axis[2].out) * element;
             if (p->s.y == SIB_I32)
-                memcpy(to, whole + at, o->at->columns * element);
+                memcpy(to, whole + at, n * element);
             else
-                conv2d_give(o->call, o->y + at, whole + at, o->at->group * p->s.m + m, o->at->columns, to);
+                conv2d_give(o->call, o->y + at, whole + at, o->at->group * p->s.m + m, n, to);
         }
 }
 
