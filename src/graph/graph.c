@@ -245,6 +245,23 @@ sib_code graph_capture(graph *g, value_id outer, value_id *inner, sib_error *err
     return code;
 }
 
+const sib_tensor *graph_constant_behind(const graph *g, value_id v)
+{
+    while (g && !g->values[v].constant) {
+        uint32_t i = 0;
+        while (i < g->n_captures && g->captures[i].inner != v)
+            i++;
+        if (i == g->n_captures)
+            return NULL;
+        v = g->captures[i].outer;
+        g = g->outer;
+    }
+    for (uint32_t i = 0; g && i < g->inputs.n; i++)
+        if (g->inputs.ids[i] == v)
+            return NULL;
+    return g ? g->values[v].constant : NULL;
+}
+
 /* ---- Attributes -------------------------------------------------------------------------------------- */
 
 const attribute *node_attribute(const node *n, const char *name)

@@ -143,6 +143,10 @@ sib_code graph_add_output(graph *g, value_id v, sib_error *err);
 /* The inner value that stands for `outer` of g->outer, made where there is none yet. */
 sib_code graph_capture(graph *g, value_id outer, value_id *inner, sib_error *err);
 
+/* The constant of a value, by way of the graphs around where it is captured; NULL where there is none, or where a caller
+   may give the graph another. */
+const sib_tensor *graph_constant_behind(const graph *g, value_id v);
+
 /* Attribute by name, or NULL. */
 const attribute *node_attribute(const node *n, const char *name);
 int64_t attr_int(const node *n, const char *name, int64_t fallback);

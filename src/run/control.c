@@ -52,7 +52,8 @@ static sib_code body_make(body *b, frame *f, const node *n, const char *which, s
         return err_memory(err, b->g->inputs.n * sizeof *b->in, "a subgraph");
     sib_code code = SIB_OK;
     for (uint32_t i = 0; i < b->g->n_captures && code == SIB_OK; i++)
-        code = frame_value(f, b->g->captures[i].outer, &b->captured[i], &b->owned[i], err);
+        if (!graph_constant_behind(b->g, b->g->captures[i].inner)) /* plans find constants themselves */
+            code = frame_value(f, b->g->captures[i].outer, &b->captured[i], &b->owned[i], err);
     return code;
 }
 

@@ -50,10 +50,11 @@ sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_valu
     *out = f->live[v];
     if (*out)
         return SIB_OK;
-    if (!x->constant)
+    const sib_tensor *constant = x->constant ? x->constant : graph_constant_behind(f->ex->g, v);
+    if (!constant)
         return err_set(err, SIB_ERR_FORMAT, "value '%.*s' is used before it is there", (int)x->name.length,
                        x->name.data);
-    sib_code code = sib_value_from_tensor(x->constant, owned, err);
+    sib_code code = sib_value_from_tensor(constant, owned, err);
     *out = *owned;
     return code;
 }

@@ -127,28 +127,10 @@ mval planner_import(lowering *l, const graph *source, value_id v)
 
 /* ---- What may come from outside --------------------------------------------------------------------------- */
 
-/* The constant behind a value, by way of the graphs around; NULL where there is none, or a caller may give another. */
-static const sib_tensor *constant_behind(const graph *g, value_id v)
-{
-    while (g && !g->values[v].constant) {
-        uint32_t i = 0;
-        while (i < g->n_captures && g->captures[i].inner != v)
-            i++;
-        if (i == g->n_captures)
-            return NULL;
-        v = g->captures[i].outer;
-        g = g->outer;
-    }
-    for (uint32_t i = 0; g && i < g->inputs.n; i++)
-        if (g->inputs.ids[i] == v)
-            return NULL;
-    return g ? g->values[v].constant : NULL;
-}
-
 void planner_find_givens(planner *p)
 {
     for (uint32_t i = 0; i < p->g->inputs.n; i++)
         p->given[p->g->inputs.ids[i]] = true;
     for (uint32_t i = 0; i < p->g->n_captures; i++)
-        p->captured[p->g->captures[i].inner] = constant_behind(p->g, p->g->captures[i].inner);
+        p->captured[p->g->captures[i].inner] = graph_constant_behind(p->g, p->g->captures[i].inner);
 }

@@ -8,6 +8,7 @@
 const pass *passes_table(size_t *n);
 
 /* Each is described in the table. */
+sib_code pass_captured(const graph *g, pass_run *r, patch *p, sib_error *err);
 sib_code pass_noop(const graph *g, pass_run *r, patch *p, sib_error *err);
 sib_code pass_same(const graph *g, pass_run *r, patch *p, sib_error *err);
 sib_code pass_constants(const graph *g, pass_run *r, patch *p, sib_error *err);

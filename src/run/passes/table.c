@@ -6,6 +6,7 @@ static const char noop[] = "nodes that give what they are given are dropped";
 
 /* Those that only tidy up stand first, so that the others find the plainest form, and last, for what those leave. */
 static const pass table[] = {
+    {"captured", "constants of the graphs around a graph are constants inside", pass_captured},
     {"identity", identity, pass_identity},
     {"noop", noop, pass_noop},
     {"narrow", "products take large weights as narrow as they are, before they are widened", pass_narrow},
