@@ -245,9 +245,20 @@ sib_code graph_capture(graph *g, value_id outer, value_id *inner, sib_error *err
     return code;
 }
 
+/* What is known of a value where it stands: its constant, or what a Constant node holds. */
+static const sib_tensor *constant_at(const graph *g, value_id v)
+{
+    const value *x = &g->values[v];
+    if (x->constant || x->producer == NO_NODE)
+        return x->constant;
+    const node *n = &g->nodes[x->producer];
+    return !n->milli && !n->domain.length && str_is(n->type, "Constant") ? attr_tensor(n, "value") : NULL;
+}
+
 const sib_tensor *graph_constant_behind(const graph *g, value_id v)
 {
-    while (g && !g->values[v].constant) {
+    const sib_tensor *found = NULL;
+    while (g && !(found = constant_at(g, v))) {
         uint32_t i = 0;
         while (i < g->n_captures && g->captures[i].inner != v)
             i++;
@@ -259,7 +270,7 @@ const sib_tensor *graph_constant_behind(const graph *g, value_id v)
     for (uint32_t i = 0; g && i < g->inputs.n; i++)
         if (g->inputs.ids[i] == v)
             return NULL;
-    return g ? g->values[v].constant : NULL;
+    return found;
 }
 
 /* ---- Attributes -------------------------------------------------------------------------------------- */
