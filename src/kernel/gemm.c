@@ -15,6 +15,7 @@
 #define CLASHING_FLOATS 512   /* 2 KB, after two of which the first cache has its places again */
 #define STREAM_FLOATS   65536 /* of A, which the second cache holds beside B going by */
 #define DOT_ROWS        8     /* so few rows of A do without B turned round */
+#define THIN_ROWS       8     /* so few rows of A do without B widened first */
 #define DONE_LEAST      1024  /* elements that `done` is called for at once, where there are so many */
 #define ROW_BLOCK       16    /* tiles below each other that are worked on before the next terms */
 
@@ -24,6 +25,7 @@ typedef enum gemm_way {
     WAY_PANELS, /* B is packed */
     WAY_DIRECT, /* B is read as it stands, its columns one after another */
     WAY_DOT,    /* B is transposed, and read as it stands */
+    WAY_THIN,   /* B is narrow, and stays so */
     WAY_PACK    /* B is packed, or widened, block by block */
 } gemm_way;
 
@@ -34,8 +36,10 @@ typedef struct gemm_blocks {
 static gemm_way way_of(const gemm_kernels *t, const gemm *g)
 {
     bool rows_run = g->a_column == 1 || g->k == 1;
+    if (g->packed && !gemm_is_wide(g->packed))
+        return g->m <= THIN_ROWS && rows_run && gemm_thin_of(t, g->packed) ? WAY_THIN : WAY_PACK;
     if (g->packed)
-        return !gemm_is_wide(g->packed) ? WAY_PACK : g->packed->form == GEMM_PANELS ? WAY_PANELS : WAY_DOT;
+        return g->packed->form == GEMM_PANELS ? WAY_PANELS : WAY_DOT;
     if (g->b_row == 1 && rows_run && (g->m <= DOT_ROWS || gemm_is_narrow(t, g->n)))
         return WAY_DOT;
     if (g->b_column == 1 && (g->m <= 2 * t->mr || g->k * g->n <= DIRECT_FLOATS))
@@ -77,7 +81,7 @@ static size_t copy_row(size_t kc)
 
 static size_t scratch_of(const gemm_kernels *t, const gemm *g, gemm_way way)
 {
-    if (way == WAY_DOT && g->a_column == 1)
+    if (way == WAY_THIN || (way == WAY_DOT && g->a_column == 1))
         return 0;
     gemm_blocks b = blocks_of(t, g, way);
     size_t right = way == WAY_PACK ? b.kc * size_ceil_div(b.nc, t->nr) * t->nr : 0;
@@ -207,6 +211,30 @@ static void run_dot(const gemm_kernels *t, const gemm *g, const gemm_part *p, fl
         g->done(g->context, tile.c, p->rows, p->columns);
 }
 
+/* A part of C from weights that are narrow. */
+static void run_thin(const gemm_kernels *t, const gemm *g, const gemm_part *p)
+{
+    gemm_thin_tile *tile_of = gemm_thin_of(t, g->packed);
+    gemm_tile tile = {.k = g->k, .lda = g->a_row, .ldfrom = g->from_row, .ldc = g->c_row, .alpha = g->alpha};
+    size_t end = p->column + p->columns, last = p->row + p->rows, waiting = 0;
+    for (size_t j = p->column, n; j < end && !cancel_is_set(g->cancel); j += n) {
+        gemm_thin w = gemm_thin_panel(g->packed, g->which, j);
+        n = size_min(t->nr, end - j);
+        for (size_t i = p->row, m; i < last; i += m) {
+            m = size_min(GEMM_THIN, last - i);
+            tile.a = g->a + i * g->a_row;
+            tile.c = g->c + i * g->c_row + j;
+            tile.from = g->from ? g->from + i * g->from_row + j : NULL;
+            tile_of(&tile, &w, m, n);
+        }
+        waiting += n;
+        if (g->done && (waiting >= DONE_LEAST || j + n == end)) {
+            g->done(g->context, g->c + p->row * g->c_row + (j + n - waiting), p->rows, waiting);
+            waiting = 0;
+        }
+    }
+}
+
 /* B that is packed, or read as it stands. */
 static gemm_panels panels_of(const gemm_kernels *t, const gemm *g)
 {
@@ -221,6 +249,10 @@ static void run_part(const gemm_kernels *t, const gemm *g, gemm_way way, const g
 {
     if (way == WAY_DOT) {
         run_dot(t, g, p, scratch);
+        return;
+    }
+    if (way == WAY_THIN) {
+        run_thin(t, g, p);
         return;
     }
     gemm_work w = {.t = t, .g = g, .blocks = blocks_of(t, g, way)};

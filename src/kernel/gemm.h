@@ -31,6 +31,15 @@ typedef struct gemm_tile {
     float alpha;
 } gemm_tile;
 
+/* A panel of weights that are narrow in memory, as many whole vectors wide as hold its columns; terms one after another. */
+#define GEMM_THIN 4 /* rows that are multiplied by one at once, at most */
+typedef struct gemm_thin {
+    const void *q;             /* (k, width) 16-bit floats or bytes, or two terms in a byte as in widen_4 */
+    size_t block;              /* of bytes: terms that have a scale and a zero point together; even */
+    const float *scale, *zero; /* (blocks, width) */
+} gemm_thin;
+typedef void gemm_thin_tile(const gemm_tile *t, const gemm_thin *w, size_t m, size_t n);
+
 typedef struct gemm_kernels {
     size_t mr, nr, lanes; /* rows and columns of a tile, floats in a vector; nr is a multiple of lanes */
     size_t kc;            /* terms of a sum that are taken at once */
@@ -53,6 +62,10 @@ typedef struct gemm_kernels {
                     float *dst);
     void (*widen_4)(const uint8_t *q, const float *zero, const float *scale, size_t k, size_t width,
                     float *dst);
+
+    /* tile[m] for m <= GEMM_THIN with a panel of narrow weights instead of b: (q - zero) * scale, or the 16-bit floats.
+       NULL: not better here than to widen them first. */
+    gemm_thin_tile *thin_f16, *thin_bf16, *thin_u8, *thin_u4;
 } gemm_kernels;
 
 /* ---- B made ready ------------------------------------------------------------------------------------- */

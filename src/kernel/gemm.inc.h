@@ -150,6 +150,10 @@ TILE(11)
 TILE(12)
 #endif
 
+#if VF_LANES > 1
+#include "kernel/gemm_thin.inc.h"
+#endif
+
 /* ---- B transposed --------------------------------------------------------------------------------------- */
 
 /* rows x columns sums of products along k, both operands contiguous along it. */
@@ -250,18 +254,16 @@ static void widen_8(const uint8_t *q, const float *zero, const float *scale, siz
     }
 }
 
-/* Both halves of a byte by arithmetic: it is exact. */
 static void widen_4(const uint8_t *q, const float *zero, const float *scale, size_t k, size_t width,
                     float *dst)
 {
-    vf sixteenth = vf_set1(0.0625f), sixteen = vf_set1(-16.0f);
     for (size_t j = 0; j < width; j += VF_LANES) {
         vf z = vf_load(zero + j), s = vf_load(scale + j);
         const uint8_t *from = q + j;
         float *to = dst + j;
         for (size_t p = 0; p < k; p += 2, from += width, to += 2 * width) {
-            vf both = vf_load_u8(from), high = vf_floor(vf_mul(both, sixteenth));
-            vf_store(to, vf_mul(vf_sub(vf_fma(high, sixteen, both), z), s));
+            vf high, low = vf_load_u4(from, &high);
+            vf_store(to, vf_mul(vf_sub(low, z), s));
             if (p + 1 < k)
                 vf_store(to + width, vf_mul(vf_sub(high, z), s));
         }
@@ -270,37 +272,33 @@ static void widen_4(const uint8_t *q, const float *zero, const float *scale, siz
 
 void GEMM_INIT(gemm_kernels *k)
 {
-    *k = (gemm_kernels){
-        .mr = GEMM_MR,
-        .nr = GEMM_NR,
-        .lanes = VF_LANES,
-        .kc = GEMM_KC,
-        .block = GEMM_BLOCK,
+    *k = (gemm_kernels)
+    {
+        .mr = GEMM_MR, .nr = GEMM_NR, .lanes = VF_LANES, .kc = GEMM_KC, .block = GEMM_BLOCK,
         .tile =
-            {
-                NULL,
-                tile_1,
-                tile_2,
-                tile_3,
-                tile_4,
+        { NULL,
+          tile_1,
+          tile_2,
+          tile_3,
+          tile_4,
 #if GEMM_MR >= 6
-                tile_5,
-                tile_6,
+          tile_5,
+          tile_6,
 #endif
 #if GEMM_MR >= 8
-                tile_7,
-                tile_8,
+          tile_7,
+          tile_8,
 #endif
 #if GEMM_MR >= 12
-                tile_9,
-                tile_10,
-                tile_11,
-                tile_12,
+          tile_9,
+          tile_10,
+          tile_11,
+          tile_12,
 #endif
-            },
-        .dot = dot,
-        .pack = pack,
-        .widen_8 = widen_8,
-        .widen_4 = widen_4,
+        },
+        .dot = dot, .pack = pack, .widen_8 = widen_8, .widen_4 = widen_4,
+#if VF_LANES > 1
+        .thin_f16 = thin_f16, .thin_bf16 = thin_bf16, .thin_u8 = thin_u8, .thin_u4 = thin_u4,
+#endif
     };
 }

@@ -119,3 +119,23 @@ void gemm_widen_panels(const kernel_table *t, const gemm_packed *p, size_t which
                                                                  kc * width);
     }
 }
+
+/* ---- As they are -------------------------------------------------------------------------------------------- */
+
+gemm_thin_tile *gemm_thin_of(const gemm_kernels *t, const gemm_packed *p)
+{
+    gemm_thin_tile *const tiles[] = {
+        [GEMM_F16] = t->thin_f16, [GEMM_BF16] = t->thin_bf16, [GEMM_U8] = t->thin_u8, [GEMM_U4] = t->thin_u4};
+    return tiles[p->form];
+}
+
+gemm_thin gemm_thin_panel(const gemm_packed *p, size_t which, size_t j)
+{
+    if (p->form == GEMM_F16 || p->form == GEMM_BF16)
+        return (gemm_thin){.q = (const uint16_t *)(const void *)p->data + which * p->stride + j * p->k};
+    size_t blocks = size_ceil_div(p->k, p->block), rows = p->form == GEMM_U8 ? p->k : size_ceil_div(p->k, 2);
+    return (gemm_thin){.q = (const uint8_t *)p->data + j * rows,
+                       .block = p->block,
+                       .scale = p->data + p->scales + j * blocks,
+                       .zero = p->data + p->zeros + j * blocks};
+}

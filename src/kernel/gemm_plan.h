@@ -74,4 +74,8 @@ void gemm_pack_panels(const gemm_kernels *t, const float *b, size_t row, size_t 
 void gemm_widen_panels(const kernel_table *t, const gemm_packed *p, size_t which, size_t k0, size_t kc,
                        size_t first, size_t count, float *dst);
 
+/* The tile that takes B as it is packed, NULL: there is none; and the panel that begins at column j for it. */
+gemm_thin_tile *gemm_thin_of(const gemm_kernels *t, const gemm_packed *p);
+gemm_thin gemm_thin_panel(const gemm_packed *p, size_t which, size_t j);
+
 #endif

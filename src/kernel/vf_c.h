@@ -27,6 +27,7 @@
        vf_even(a, b)                    the lanes 0, 2, ... of a, then those of b
        vf_load_f16(p) vf_load_bf16(p) vf_store_f16(p, v) vf_store_bf16(p, v)      p: uint16_t
        vf_load_s8(p) vf_load_u8(p)      p: VF_LANES bytes
+       vf_load_u4(p, &high)             the low halves of VF_LANES bytes, and the high ones
        vf_store_s8(p, v) vf_store_u8(p, v)     whole numbers within the type
 
    (16-bit floats are not here: kernel_c.c has them in plain C.) */
@@ -208,6 +209,12 @@ static inline vf vf_load_s8(const int8_t *p)
 static inline vf vf_load_u8(const uint8_t *p)
 {
     return *p;
+}
+
+static inline vf vf_load_u4(const uint8_t *p, vf *high)
+{
+    *high = (vf)(*p >> 4);
+    return (vf)(*p & 15);
 }
 
 static inline vf vf_scale(vf v, vf n)

@@ -453,6 +453,39 @@ static void time_size(size_t m, size_t k, size_t n, sib_pool *pool)
     free(a), free(b), free(c);
 }
 
+/* The same weights in the forms that are narrow in memory. */
+static void time_narrow(size_t m, size_t k, size_t n)
+{
+    static const char *const names[] = {"f16", "bf16", "int8", "int8/32", "int4/32", "int4"};
+    check_random r = {2};
+    float *a = numbers(&r, m * k, 0), *c = numbers(&r, m * n, 0);
+    size_t most = size_ceil_div(k, 32) * n;
+    float *scale = numbers(&r, most, 0), *zero = numbers(&r, most, 0);
+    uint8_t *q = calloc(most, 64);
+    assert_non_null(q);
+    printf("%5zu x %4zu x %5zu ", m, k, n);
+    for (unsigned form = 0; form < COUNT(names); form++) {
+        gemm_bits bits = {k,     n,   form == 2 || form == 5 ? (k + 1) / 2 * 2 : 32, form < 4 ? 8 : 4, q,
+                          scale, zero};
+        size_t bytes;
+        assert_true(form < 2 ? gemm_packed_half_bytes(k, n, 1, &bytes)
+                             : gemm_packed_bits_bytes(&bits, &bytes));
+        void *packed = room(bytes);
+        if (form < 2)
+            gemm_pack_half(form == 1, (const uint16_t *)(const void *)q, n, 1, k, n, 1, 0, packed);
+        else
+            gemm_pack_bits(&bits, packed);
+        gemm g = {
+            .m = m, .n = n, .k = k, .a = a, .a_row = k, .a_column = 1, .c = c, .c_row = n, .alpha = 1.0f};
+        g.packed = packed;
+        double best = best_of(&g, NULL, 0.15);
+        printf(" | %s %.1f us %.1f GB/s", names[form], best * 1e6, (double)bytes * 1e-9 / best);
+        mem_free(packed);
+    }
+    printf("\n");
+    free(a), free(c), free(scale), free(zero), free(q);
+}
+
 /* words: m k n of one size, or none. */
 static int time_all(int count, char **words)
 {
@@ -466,9 +499,13 @@ static int time_all(int count, char **words)
     CHECK_OK(sib_pool_create(2, &pool, &err), err);
     for (size_t i = 0; count < 3 && i < COUNT(sizes); i++)
         time_size(sizes[i][0], sizes[i][1], sizes[i][2], pool);
-    for (int i = 0; i + 3 <= count; i += 3)
-        time_size(strtoul(words[i], NULL, 10), strtoul(words[i + 1], NULL, 10),
-                  strtoul(words[i + 2], NULL, 10), pool);
+    for (size_t i = 0; count < 3 && i < COUNT(sizes); i++)
+        time_narrow(sizes[i][0], sizes[i][1], sizes[i][2]);
+    for (int i = 0; i + 3 <= count; i += 3) {
+        size_t m = strtoul(words[i], NULL, 10), k = strtoul(words[i + 1], NULL, 10);
+        time_size(m, k, strtoul(words[i + 2], NULL, 10), pool);
+        time_narrow(m, k, strtoul(words[i + 2], NULL, 10));
+    }
     sib_pool_free(&pool);
     return 0;
 }

@@ -219,6 +219,15 @@ static inline vf vf_load_u8(const uint8_t *p)
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
 
+/* From a table, of which the permutation looks at four bits. */
+static inline vf vf_load_u4(const uint8_t *p, vf *high)
+{
+    const __m512 table = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m512i both = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+    *high = _mm512_permutexvar_ps(_mm512_srli_epi32(both, 4), table);
+    return _mm512_permutexvar_ps(both, table);
+}
+
 static inline vf vf_scale(vf v, vf n)
 {
     return _mm512_scalef_ps(v, n);
