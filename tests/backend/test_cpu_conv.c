@@ -242,7 +242,8 @@ static void one_byte_conv(bool quantized)
     size_t n = (size_t)pick(1, 3);
     sib_dtype x_dtype = pick(0, 1) ? SIB_U8 : SIB_I8, w_dtype = pick(0, 1) ? SIB_U8 : SIB_I8;
     sib_dtype y_dtype = pick(0, 1) ? SIB_U8 : SIB_I8;
-    int64_t group = pick(0, 2) ? 1 : pick(1, 5), c = pick(0, 3) ? pick(1, 6) : pick(60, 100), m = pick(1, 9);
+    int64_t group = pick(0, 2) ? 1 : pick(1, 5), c = pick(0, 3) ? pick(1, 6) : pick(60, 100),
+            m = pick(0, 1) ? pick(1, 9) : pick(10, 60);
     int64_t one = 1;
     if (group > 1 && pick(0, 1))
         c = m = 1;
@@ -250,6 +251,8 @@ static void one_byte_conv(bool quantized)
     for (size_t i = 0; i < n; i++) {
         w[2 + i] = pick(1, n == 1 ? 9 : 3);
         x[2 + i] = pick(4, n == 1 ? 40 : n == 2 ? 15 : 6);
+        if (!pick(0, 9))
+            x[2 + i] *= n == 1 ? 30 : 3;
     }
     bool each = pick(0, 1), constant = pick(0, 3);
     begin(&o, "", quantized ? "QLinearConv" : "ConvInteger");

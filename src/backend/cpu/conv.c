@@ -3,6 +3,7 @@
 
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"
+#include "kernel/conv2d_int.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,7 @@ typedef struct conv_activation {
 
 typedef struct conv_state {
     conv2d_plan plan;
+    conv2d_int bytes; /* instead of the plan's floats, where its tiles are set */
     const conv_inputs *inputs;
     sib_dtype w_dtype;
     const float *w; /* packed, or NULL where the weights are no constants */
@@ -174,16 +176,24 @@ static const int32_t *read_zeros(const sib_tensor *t, int32_t *zeros, bool *each
 }
 
 typedef struct packing {
-    const conv2d_plan *plan;
+    const conv_state *s;
     conv2d_weights w;
 } packing;
+
+static void pack_into(const conv_state *s, const conv2d_weights *w, void *out)
+{
+    if (s->bytes.tiles)
+        conv2d_int_pack(&s->bytes, &s->plan, w, out);
+    else
+        conv2d_pack(&s->plan, w, out);
+}
 
 static sib_code pack_weights(void *context, const void *elements, void *out, sib_error *err)
 {
     packing *p = context;
     (void)err;
     p->w.elements = elements;
-    conv2d_pack(p->plan, &p->w, out);
+    pack_into(p->s, &p->w, out);
     return SIB_OK;
 }
 
@@ -202,7 +212,7 @@ static sib_code prepare_weights(const cpu_self *self, const node_view *n, conv_s
     const sib_tensor *zero = cpu_constant(zero_of);
     const void *packed;
     char how[96];
-    packing p = {.plan = &s->plan};
+    packing p = {.s = s};
     if (!v->constant || (zero_of && !zero))
         return SIB_OK;
     int32_t *zeros = mem_alloc(s->features, sizeof *zeros);
@@ -211,8 +221,8 @@ static sib_code prepare_weights(const cpu_self *self, const node_view *n, conv_s
     p.w = (conv2d_weights){.dtype = s->w_dtype};
     p.w.zero = read_zeros(zero, zeros, &p.w.zero_each);
     /* one packing for each of the zero points that weights may be used with */
-    snprintf(how, sizeof how, "conv2d %zu of %zu, %zu, zero %p", s->plan.panels, s->plan.s.groups,
-             s->plan.few_width, (const void *)zero);
+    snprintf(how, sizeof how, "conv2d%s %zu of %zu, %zu, zero %p", s->bytes.tiles ? " bytes" : "",
+             s->plan.panels, s->plan.s.groups, s->plan.few_width, (const void *)zero);
     value shared = *v;
     shared.lasting &= !zero_of || zero_of->lasting;
     size_t bytes = s->packed_floats * sizeof(float);
@@ -245,11 +255,17 @@ static sib_code prepare(const cpu_self *self, const node_view *n, const conv_inp
     s->features = shape.groups * shape.m;
     sib_code code = conv2d_plan_make(self->kernels, &shape, threads, &s->plan, err);
     if (code == SIB_OK) {
-        s->packed_floats = whole_lines(conv2d_packed_floats(&s->plan));
+        conv2d_int_make(&s->plan, threads, &s->bytes);
+        s->packed_floats =
+            s->bytes.tiles ? s->bytes.packed_floats : whole_lines(conv2d_packed_floats(&s->plan));
         code = prepare_weights(self, n, s, err);
     }
     s->workers = conv2d_workers(&s->plan, threads);
     s->scratch_floats = whole_lines(s->plan.scratch_floats * s->workers);
+    if (s->bytes.tiles) {
+        s->workers = s->bytes.workers;
+        s->scratch_floats = s->bytes.scratch_floats * s->workers;
+    }
     if (code == SIB_OK)
         *state = s;
     else
@@ -384,7 +400,7 @@ static void pack_now(const cpu_call *c, const conv_state *s, int32_t *zeros, flo
 {
     conv2d_weights w = {.dtype = s->w_dtype, .elements = cpu_in(c, s->inputs->w)->data};
     w.zero = read_zeros(tensor_in(c, s->inputs->w_zero), zeros, &w.zero_each);
-    conv2d_pack(&s->plan, &w, dst);
+    pack_into(s, &w, dst);
 }
 
 /* Scratch up to this many floats stands on the stack. */
@@ -415,7 +431,10 @@ static sib_code conv_run(const cpu_call *c)
     if (!s->w)
         pack_now(c, s, (int32_t *)(void *)(scratch + 4 * s->features), packed);
     read_parameters(c, s, &call, (double *)(void *)scratch);
-    conv2d_run(&call, c->self->pool);
+    if (s->bytes.tiles)
+        conv2d_int_run(&s->bytes, &call, c->self->pool);
+    else
+        conv2d_run(&call, c->self->pool);
     cpu_scratch_give(c, taken);
     return cancel_is_set(c->cancel) ? cpu_fail(c, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
 }
