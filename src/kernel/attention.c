@@ -16,6 +16,10 @@
 /* Up to so many queries of a key head meet keys and values where they stand. */
 #define FEW 12
 
+/* What small calls take of the stack, in floats, and how many products they may have. */
+#define SMALL_WORK     3072
+#define SMALL_PRODUCTS 65536
+
 typedef struct job {
     const attention_call *c;
     const attention_kernels *k;
@@ -199,6 +203,19 @@ static bool any_open(const head *w, size_t row)
     return false;
 }
 
+/* A row without any open key: weights of 0, which values that are no numbers survive. */
+static void empty_row(const head *w, size_t row, float *y)
+{
+    const attention_call *c = w->o->c;
+    const float *v = row_at(&c->v, w->b, w->h, 0);
+    if (any_open(w, row))
+        return;
+    memset(y, 0, c->dv * sizeof *y);
+    for (size_t j = 0; j < w->keys; j++)
+        for (size_t at = 0; at < c->dv; at++)
+            y[at] += 0.0f * v[j * c->v.row + at];
+}
+
 static void finish_panel(const head *w, panel *p)
 {
     const attention_call *c = w->o->c;
@@ -209,9 +226,8 @@ static void finish_panel(const head *w, panel *p)
     }
     w->o->k->give(w->y, p->sum, p->n, c->dv, rows);
     for (size_t i = 0; c->empty_is_zero && i < p->n; i++)
-        if (!(p->sum[i] > 0.0f) && !any_open(w, p->first + i))
-            for (size_t at = 0; at < c->dv; at++)
-                rows[i][at] = 0.0f;
+        if (!(p->sum[i] > 0.0f))
+            empty_row(w, p->first + i, rows[i]);
 }
 
 /* ---- Few queries ------------------------------------------------------------------------------------------- */
@@ -265,9 +281,10 @@ static void run_few(const head *w)
     for (size_t i = 0; i < w->o->rows; i++) {
         float *y = c->y + w->b * c->y_batch + head_of(w, i) * c->y_head + i % c->queries * c->y_row;
         float by = 1.0f / f.sum[i];
-        bool empty = c->empty_is_zero && !(f.sum[i] > 0.0f) && !any_open(w, i);
         for (size_t p = 0; p < c->dv; p++)
-            y[p] = empty ? 0.0f : w->y[i * c->dv + p] * by;
+            y[p] = w->y[i * c->dv + p] * by;
+        if (c->empty_is_zero && !(f.sum[i] > 0.0f))
+            empty_row(w, i, y);
     }
 }
 
@@ -293,6 +310,57 @@ static void run_panel(const head *w, panel *p)
     finish_panel(w, p);
 }
 
+/* ---- Little of everything ----------------------------------------------------------------------------------- */
+
+/* What stands in the way of the n queries from row `first` on; false where nothing does. */
+static bool set_small_mask(const head *w, attention_mask *m, size_t first, size_t n)
+{
+    const attention_call *c = w->o->c;
+    bool reaches = c->left == ATTENTION_FAR && c->right == ATTENTION_FAR;
+    m->limited = false;
+    m->bias[0] = NULL;
+    if (reaches && !c->bias.at && c->softcap == 0.0f)
+        return false;
+    set_all(w, m);
+    for (size_t i = 0; i < w->o->k->lanes && (!reaches || c->bias.at); i++) {
+        size_t row = first + size_min(i, n - 1);
+        int64_t place = place_of(w, row), low = place - c->left, high = place + c->right;
+        m->limited |= low > 0 || high < (int64_t)w->keys - 1;
+        set_lane(w, m, i, row, low, high, 0);
+    }
+    return true;
+}
+
+static void run_small(const head *w)
+{
+    const attention_call *c = w->o->c;
+    const attention_kernels *k = w->o->k;
+    _Alignas(64) float work[SMALL_WORK], sums[ATTENTION_MAX_NR];
+    const float *q[ATTENTION_MAX_NR];
+    float *y[ATTENTION_MAX_NR];
+    attention_mask mask;
+    attention_small a = {
+        .q = q, .y = y, .keys = w->keys, .d = c->d, .dv = c->dv, .scale = c->scale, .work = work};
+    a.k = row_at(&c->k, w->b, w->h, 0);
+    a.v = row_at(&c->v, w->b, w->h, 0);
+    a.k_row = c->k.row;
+    a.v_row = c->v.row;
+    for (size_t first = 0; first < w->o->rows; first += a.n) {
+        a.n = size_min(k->lanes, w->o->rows - first);
+        a.mask = set_small_mask(w, &mask, first, a.n) ? &mask : NULL;
+        for (size_t i = 0, h = head_of(w, first), at = first % c->queries; i < a.n; i++) {
+            q[i] = row_at(&c->q, w->b, h, at);
+            y[i] = c->y + w->b * c->y_batch + h * c->y_head + at * c->y_row;
+            h += ++at == c->queries;
+            at = at == c->queries ? 0 : at;
+        }
+        k->small(&a, sums);
+        for (size_t i = 0; c->empty_is_zero && i < a.n; i++)
+            if (!(sums[i] > 0.0f))
+                empty_row(w, first + i, y[i]);
+    }
+}
+
 /* ---- All of it -------------------------------------------------------------------------------------------- */
 
 static size_t take(float **at, size_t n)
@@ -315,6 +383,15 @@ static size_t lay_out(const attention_call *c, const attention_kernels *k, head 
     return all;
 }
 
+bool attention_is_small(const attention_call *c)
+{
+    size_t lanes = kernel_table_get()->attention.lanes, rows, most = SMALL_WORK / lanes, products;
+    if (c->keys > most || c->d > most || c->dv > most || c->keys + c->d + c->dv > most)
+        return false;
+    return size_mul(c->heads / c->kv_heads, c->queries, &rows) &&
+           size_mul(rows, c->keys * (c->d + c->dv), &products) && products <= SMALL_PRODUCTS;
+}
+
 size_t attention_scratch(const attention_call *c)
 {
     head w;
@@ -334,6 +411,10 @@ static void run_piece(const job *o, size_t index, unsigned worker)
     panel p;
     if (c->lengths)
         w.keys = c->lengths[w.b] < 0 ? 0 : size_min(c->keys, (size_t)c->lengths[w.b]);
+    if (c->small) {
+        run_small(&w);
+        return;
+    }
     lay_out(c, o->k, &w, o->scratch + worker * o->each);
     if (o->rows <= FEW) {
         run_few(&w);
@@ -361,6 +442,11 @@ void attention_run(const attention_call *c, sib_pool *pool, float *scratch, cons
     size_t heads = c->batch * c->kv_heads, threads = sib_pool_threads(pool);
     o.group = c->heads / c->kv_heads;
     o.rows = o.group * c->queries;
+    if (c->small) {
+        o.pieces = o.panels = 1;
+        run_pieces(&o, 0, heads, 0);
+        return;
+    }
     o.each = attention_scratch(c);
     size_t panels = size_ceil_div(o.rows, o.k->nr), wanted = size_ceil_div(4 * threads, heads);
     double work = 4.0 * (double)heads * (double)o.rows * (double)c->keys * (double)(c->d + c->dv);

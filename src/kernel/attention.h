@@ -37,6 +37,18 @@ typedef struct attention_row {
     float *y;                   /* (dv): the sum of exponentials times v of the keys so far */
 } attention_row;
 
+/* At most `lanes` queries and all their keys, where they stand. */
+typedef struct attention_small {
+    const float *const *q; /* n rows (d) */
+    float *const *y;       /* n rows (dv) */
+    size_t n;              /* >= 1 */
+    const float *k, *v;    /* (keys, d) and (keys, dv), rows k_row and v_row apart */
+    size_t k_row, v_row, keys, d, dv;
+    float scale;
+    const attention_mask *mask; /* of `lanes` lanes, those from n on like another; NULL: none */
+    float *work;                /* (keys + d + dv, lanes) */
+} attention_small;
+
 /* `vectors` is how many vectors of a panel hold queries: the others are not touched. Panels: rows nr apart. */
 typedef struct attention_kernels {
     size_t mr, nr, lanes; /* rows of a strip, queries of a panel, queries of a vector */
@@ -71,6 +83,9 @@ typedef struct attention_kernels {
 
     /* One query meets a block of keys where they stand: for the few queries for which packing is not worth it. */
     void (*row)(const attention_row *r);
+    /* All of it for a handful of queries and keys, where packing and blocks cost more than the products. sums: (lanes)
+       receives the sums of exponentials. */
+    void (*small)(const attention_small *a, float *sums);
 } attention_kernels;
 
 /* ---- The driver -------------------------------------------------------------------------------------- */
@@ -98,16 +113,19 @@ typedef struct attention_call {
     const int64_t *lengths; /* [B] keys that count, the others are hidden; NULL: all */
     int64_t left, right;    /* ATTENTION_FAR: all */
     float hidden;           /* added to the scores of hidden keys: -inf or the lowest float */
-    bool empty_is_zero;     /* a row whose bias is -inf throughout gives 0, not NaN */
+    bool empty_is_zero;     /* a row whose bias is -inf throughout has weights of 0, not NaN */
+    bool small;             /* attention_is_small */
 } attention_call;
 
 #define ATTENTION_FAR (INT64_MAX / 4)
 
 struct sib_cancel;
 
+/* True where a call of such dims is best done by attention_kernels.small; `keys` may be fewer when it is run. */
+bool attention_is_small(const attention_call *c);
 /* Floats of scratch that each thread needs; 0 where that is too many. */
 size_t attention_scratch(const attention_call *c);
-/* scratch: (threads of the pool, attention_scratch). Cancelled: the rest of y is not written. */
+/* scratch: (threads of the pool, attention_scratch); none where the call is small. Cancelled: the rest of y is not written. */
 void attention_run(const attention_call *c, sib_pool *pool, float *scratch, const struct sib_cancel *cancel);
 
 #endif

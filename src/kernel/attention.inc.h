@@ -267,11 +267,15 @@ static void vector_exponentials(float *s, size_t n, size_t vectors, const float 
 /* The biases of n keys from `key` on, at most VF_LANES, for VF_LANES lanes from `lane` on: bias[j] of key + j. */
 INLINE void bias_of(const attention_mask *m, size_t key, size_t n, size_t lane, vf bias[VF_LANES])
 {
-    if (m->bias_shared || !m->bias_step) {
+    if (m->bias_shared) {
+        for (size_t j = 0; j < n; j++)
+            bias[j] = vf_set1(m->bias[0][(key + j) * m->bias_step]);
+        return;
+    }
+    if (!m->bias_step) {
         for (size_t j = 0; j < n; j++) {
             float each[VF_LANES];
-            UNROLL for (int i = 0; i < VF_LANES; i++) each[i] =
-                m->bias[m->bias_shared ? 0 : lane + (size_t)i][(key + j) * m->bias_step];
+            UNROLL for (int i = 0; i < VF_LANES; i++) each[i] = m->bias[lane + (size_t)i][0];
             bias[j] = vf_load(each);
         }
         return;
@@ -288,31 +292,39 @@ INLINE vf hindered(const attention_mask *m, vf x, float key, vf first, vf last)
     return vf_select_less(place, first, shut, vf_select_less(last, place, shut, x));
 }
 
+/* The scores of n keys, `step` apart, for the VF_LANES lanes from `lane` on; returns the largest, no less than most. */
+INLINE vf mask_lanes(float *s, size_t step, size_t n, size_t lane, const attention_mask *m, vf most)
+{
+    vf first = vf_zero(), last = vf_zero();
+    if (m->limited) {
+        first = vf_load(m->first + lane);
+        last = vf_load(m->last + lane);
+    }
+    for (size_t j = 0; j < n; j += VF_LANES) {
+        size_t count = n - j < VF_LANES ? n - j : VF_LANES;
+        vf bias[VF_LANES];
+        if (m->bias[0])
+            bias_of(m, j, count, lane, bias);
+        for (size_t i = 0; i < count; i++) {
+            float *at = s + (j + i) * step;
+            vf x = vf_load(at);
+            if (m->softcap != 0.0f)
+                x = vf_mul(vf_set1(m->softcap), vf_tanh(vf_div(x, vf_set1(m->softcap))));
+            if (m->bias[0])
+                x = vf_add(x, bias[i]);
+            if (m->limited)
+                x = hindered(m, x, (float)(j + i), first, last);
+            vf_store(at, x);
+            most = vf_max(most, x);
+        }
+    }
+    return most;
+}
+
 static void vector_mask(float *s, size_t n, size_t vectors, const attention_mask *m, float *largest)
 {
-    for (size_t v = 0; v < vectors; v++) {
-        size_t lane = v * VF_LANES;
-        vf most = vf_load(largest + lane), first = vf_load(m->first + lane), last = vf_load(m->last + lane);
-        for (size_t j = 0; j < n; j += VF_LANES) {
-            size_t count = n - j < VF_LANES ? n - j : VF_LANES;
-            vf bias[VF_LANES];
-            if (m->bias[0])
-                bias_of(m, j, count, lane, bias);
-            for (size_t i = 0; i < count; i++) {
-                float *at = s + (j + i) * NR + lane;
-                vf x = vf_load(at);
-                if (m->softcap != 0.0f)
-                    x = vf_mul(vf_set1(m->softcap), vf_tanh(vf_div(x, vf_set1(m->softcap))));
-                if (m->bias[0])
-                    x = vf_add(x, bias[i]);
-                if (m->limited)
-                    x = hindered(m, x, (float)(j + i), first, last);
-                vf_store(at, x);
-                most = vf_max(most, x);
-            }
-        }
-        vf_store(largest + lane, most);
-    }
+    for (size_t lane = 0; lane < vectors * VF_LANES; lane += VF_LANES)
+        vf_store(largest + lane, mask_lanes(s + lane, NR, n, lane, m, vf_load(largest + lane)));
 }
 
 /* ---- Results ---------------------------------------------------------------------------------------------- */
@@ -451,6 +463,82 @@ static void vector_row(const attention_row *r)
     }
 }
 
+/* ---- A few queries and keys ---------------------------------------------------------------------------------- */
+
+/* dst[p * VF_LANES + i] = scale rows[i][p]; the rows from n on are the last one again. */
+INLINE void turn_queries(const float *const *rows, size_t n, size_t d, float scale, float *dst)
+{
+    for (size_t p = 0; p < d; p += VF_LANES) {
+        size_t wide = d - p < VF_LANES ? d - p : VF_LANES;
+        vf v[VF_LANES];
+        for (size_t i = 0; i < VF_LANES; i++) {
+            const float *row = rows[i < n ? i : n - 1] + p;
+            v[i] = vf_mul(wide < VF_LANES ? vf_load_n(row, wide) : vf_load(row), vf_set1(scale));
+        }
+        vf_turn(v);
+        for (size_t i = 0; i < wide; i++)
+            vf_store(dst + (p + i) * VF_LANES, v[i]);
+    }
+}
+
+/* y[i] = sum over p < n of x[i * across + p * along] b[p] for `count` rows i; b, y: rows of VF_LANES. */
+INLINE void multiply_here(const float *x, size_t across, size_t along, const float *b, size_t n, int count,
+                          float *y)
+{
+    vf sum[8];
+    UNROLL for (int i = 0; i < count; i++) sum[i] = vf_zero();
+    for (size_t p = 0; p < n; p++) {
+        vf right = vf_load(b + p * VF_LANES);
+        UNROLL for (int i = 0; i < count; i++) sum[i] =
+            vf_fma(vf_set1(x[(size_t)i * across + p * along]), right, sum[i]);
+    }
+    UNROLL for (int i = 0; i < count; i++) vf_store(y + i * VF_LANES, sum[i]);
+}
+
+INLINE void multiply_all(const float *x, size_t rows, size_t across, size_t along, const float *b, size_t n,
+                         float *y)
+{
+    size_t i = 0;
+    for (; i + 8 <= rows; i += 8)
+        multiply_here(x + i * across, across, along, b, n, 8, y + i * VF_LANES);
+    if (rows - i >= 4) {
+        multiply_here(x + i * across, across, along, b, n, 4, y + i * VF_LANES);
+        i += 4;
+    }
+    for (; i < rows; i++)
+        multiply_here(x + i * across, across, along, b, n, 1, y + i * VF_LANES);
+}
+
+static void vector_small(const attention_small *a, float *sums)
+{
+    float *s = a->work, *q = s + a->keys * VF_LANES, *y = q + a->d * VF_LANES;
+    vf most = vf_set1(-FLT_MAX), sum = vf_zero();
+    turn_queries(a->q, a->n, a->d, a->scale, q);
+    multiply_all(a->k, a->keys, a->k_row, 1, q, a->d, s);
+    if (a->mask)
+        most = mask_lanes(s, VF_LANES, a->keys, 0, a->mask, most);
+    else
+        for (size_t j = 0; j < a->keys; j++)
+            most = vf_max(most, vf_load(s + j * VF_LANES));
+    for (size_t j = 0; j < a->keys; j++) {
+        vf e = exp_one(vf_load(s + j * VF_LANES), most);
+        vf_store(s + j * VF_LANES, e);
+        sum = vf_add(sum, e);
+    }
+    vf_store(sums, sum);
+    multiply_all(a->v, a->dv, 1, a->v_row, s, a->keys, y);
+    vf by = vf_div(vf_set1(1.0f), sum);
+    for (size_t c = 0; c < a->dv; c += VF_LANES) {
+        size_t wide = a->dv - c < VF_LANES ? a->dv - c : VF_LANES;
+        vf v[VF_LANES];
+        for (size_t i = 0; i < VF_LANES; i++)
+            v[i] = i < wide ? vf_mul(vf_load(y + (c + i) * VF_LANES), by) : vf_zero();
+        vf_turn(v);
+        for (size_t i = 0; i < a->n; i++)
+            vf_store_n(a->y[i] + c, v[i], wide);
+    }
+}
+
 void ATTENTION_INIT(attention_kernels *k)
 {
     *k = (attention_kernels){.mr = MR,
@@ -465,5 +553,6 @@ void ATTENTION_INIT(attention_kernels *k)
                              .exponentials = vector_exponentials,
                              .weigh = vector_weigh,
                              .give = vector_give,
-                             .row = vector_row};
+                             .row = vector_row,
+                             .small = vector_small};
 }

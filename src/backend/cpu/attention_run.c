@@ -7,8 +7,9 @@
 
 sib_code attention_measure(attention_state *a, sib_error *err)
 {
-    a->each = attention_scratch(&a->call);
-    if (!a->each)
+    a->call.small = attention_is_small(&a->call);
+    a->each = a->call.small ? 0 : attention_scratch(&a->call);
+    if (!a->each && !a->call.small)
         return err_set(err, SIB_ERR_SIZE, "attention over %zu keys of %zu numbers is too large", a->call.keys,
                        a->call.d);
     return SIB_OK;
