@@ -16,9 +16,11 @@
 /* Up to so many queries of a key head meet keys and values where they stand. */
 #define FEW 12
 
-/* What small calls take of the stack, in floats, and how many products they may have. */
+/* What small calls take of the stack, in floats, how many products they may have for each key head, and how many queries
+   must share it so that lanes are not wasted: half as many where vectors of numbers of a head would be wasted too. */
 #define SMALL_WORK     3072
-#define SMALL_PRODUCTS 65536
+#define SMALL_PRODUCTS 200000
+#define SMALL_ROWS     8
 
 typedef struct job {
     const attention_call *c;
@@ -385,11 +387,13 @@ static size_t lay_out(const attention_call *c, const attention_kernels *k, head 
 
 bool attention_is_small(const attention_call *c)
 {
-    size_t lanes = kernel_table_get()->attention.lanes, rows, most = SMALL_WORK / lanes, products;
-    if (c->keys > most || c->d > most || c->dv > most || c->keys + c->d + c->dv > most)
+    size_t most = SMALL_WORK / kernel_table_get()->attention.lanes, rows, products;
+    if (c->keys > most || c->d > most || c->dv > most || c->keys + up_to(c->d, 16) + c->dv > most)
         return false;
-    return size_mul(c->heads / c->kv_heads, c->queries, &rows) &&
-           size_mul(rows, c->keys * (c->d + c->dv), &products) && products <= SMALL_PRODUCTS;
+    if (!size_mul(c->heads / c->kv_heads, c->queries, &rows) ||
+        !size_mul(rows, c->keys * (c->d + c->dv), &products) || products > SMALL_PRODUCTS)
+        return false;
+    return rows >= SMALL_ROWS || (rows >= SMALL_ROWS / 2 && c->d + c->dv <= 32);
 }
 
 size_t attention_scratch(const attention_call *c)
@@ -442,17 +446,13 @@ void attention_run(const attention_call *c, sib_pool *pool, float *scratch, cons
     size_t heads = c->batch * c->kv_heads, threads = sib_pool_threads(pool);
     o.group = c->heads / c->kv_heads;
     o.rows = o.group * c->queries;
-    if (c->small) {
-        o.pieces = o.panels = 1;
-        run_pieces(&o, 0, heads, 0);
-        return;
-    }
-    o.each = attention_scratch(c);
+    o.each = c->small ? 0 : attention_scratch(c);
     size_t panels = size_ceil_div(o.rows, o.k->nr), wanted = size_ceil_div(4 * threads, heads);
     double work = 4.0 * (double)heads * (double)o.rows * (double)c->keys * (double)(c->d + c->dv);
     if (work < 1e7)
         pool = NULL;
-    o.panels = pool ? size_max(size_ceil_div(panels, wanted), size_min(panels, PANELS_A_PIECE)) : panels;
+    o.panels = pool && !c->small ? size_max(size_ceil_div(panels, wanted), size_min(panels, PANELS_A_PIECE))
+                                 : panels;
     o.pieces = size_ceil_div(panels, o.panels);
     pool_run(pool, heads * o.pieces, pool ? 1 : heads * o.pieces, run_pieces, &o);
 }

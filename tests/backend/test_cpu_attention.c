@@ -129,8 +129,54 @@ static const onnx_row onnx_rows[] = {
      .causal = true},
     {"lengths, causal, from nothing", .b = 2, .hq = 4, .hkv = 2, .s = 5, .t = 5, .d = 16, .dv = 16,
      .lengths = true, .causal = true},
+    {"small mask", .b = 2, .hq = 4, .hkv = 4, .s = 9, .t = 9, .d = 8, .dv = 8, .mask = 1, .packed = true},
+    {"small mask of keys", .b = 2, .hq = 4, .hkv = 4, .s = 9, .t = 9, .d = 8, .dv = 8, .mask = 4},
+    {"small mask of all", .b = 2, .hq = 4, .hkv = 2, .s = 9, .t = 11, .d = 8, .dv = 5, .mask = 3},
+    {"small causal past", .b = 2, .hq = 6, .hkv = 2, .s = 7, .t = 7, .d = 20, .dv = 18, .past = 5,
+     .causal = true, .presents = true, .packed = true},
+    {"small window and cap", .b = 1, .hq = 6, .hkv = 2, .s = 12, .t = 12, .d = 8, .dv = 8, .left = 3,
+     .right = 2, .softcap = 2},
+    {"small lengths", .b = 2, .hq = 8, .hkv = 1, .s = 4, .t = 9, .d = 8, .dv = 8, .lengths = true},
+    {"small short mask", .b = 2, .hq = 4, .hkv = 2, .s = 6, .t = 14, .d = 8, .dv = 8, .mask = 5},
+    {"small and many", .b = 8, .hq = 12, .hkv = 12, .s = 48, .t = 48, .d = 32, .dv = 32, .threads = 3,
+     .causal = true},
     {"version 23", .b = 1, .hq = 2, .hkv = 2, .s = 9, .t = 40, .d = 16, .dv = 16, .mask = 1, .version = 23},
 };
+
+/* Rows that the mask hides as a whole, or holds no number for, over values that are not all numbers. */
+static void check_hidden_rows(int64_t s, int64_t t, int64_t d)
+{
+    whole_case w = {
+        .type = "Attention", .domain = "", .version = 23, .n_in = 4, .n_out = 1, .abs = 3e-6, .rel = 3e-6};
+    int64_t q[] = {1, 2, s, d}, k[] = {1, 2, t, d}, mask[] = {s, t};
+    double *hides = calloc((size_t)(s * t), sizeof *hides), *v = calloc((size_t)(2 * t * d), sizeof *v);
+    assert_true(hides && v);
+    for (int64_t j = 0; j < t; j++) {
+        hides[2 * t + j] = -INFINITY;
+        hides[3 * t + j] = j ? -INFINITY : NAN;
+        hides[1 * t + j] = j ? -INFINITY : 0.5;
+    }
+    for (int64_t i = 0; i < 2 * t * d; i++)
+        v[i] = i % 5 - 1.5;
+    v[1] = INFINITY;
+    v[t * d + 2] = NAN;
+    w.in[0] = floats(4, q, 1.5);
+    w.in[1] = w.in[2] = floats(4, k, 1.5);
+    w.in[2].values = v;
+    w.in[3] = floats(2, mask, 1);
+    w.in[3].values = hides;
+    whole_check(&w, "hidden rows");
+    free(hides);
+    free(v);
+}
+
+static void test_hidden_rows(void **state)
+{
+    (void)state;
+    check_hidden_rows(5, 40, 32);  /* few queries */
+    check_hidden_rows(9, 9, 8);    /* a small call */
+    check_hidden_rows(30, 300, 8); /* panels */
+}
 
 static void test_onnx(void **state)
 {
@@ -469,8 +515,8 @@ static void test_rotary(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_onnx), cmocka_unit_test(test_hostile),
-                                       cmocka_unit_test(test_ms), cmocka_unit_test(test_gqa),
-                                       cmocka_unit_test(test_rotary)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_onnx),    cmocka_unit_test(test_hidden_rows),
+                                       cmocka_unit_test(test_hostile), cmocka_unit_test(test_ms),
+                                       cmocka_unit_test(test_gqa),     cmocka_unit_test(test_rotary)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

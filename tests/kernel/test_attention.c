@@ -151,6 +151,119 @@ static void check_blocks(const attention_kernels *k, const char *level)
             }
 }
 
+/* ---- Small calls -------------------------------------------------------------------------------------------- */
+
+typedef struct small_row {
+    size_t n, keys, d, dv; /* n: 0 for all lanes */
+    bool bias, shared, limited;
+    float softcap;
+} small_row;
+
+static const small_row small_rows[] = {
+    {1, 1, 1, 1, false, false, false, 0},   {9, 9, 8, 8, true, true, false, 0},
+    {0, 17, 16, 16, false, false, true, 0}, {0, 33, 33, 35, true, false, true, 2},
+    {3, 12, 7, 20, true, false, false, 0},  {7, 5, 70, 3, false, false, false, 1.5f},
+};
+
+/* NaN and infinities among keys, values and biases come out as the arithmetic has them. */
+static double small_score(const attention_small *a, const attention_mask *m, size_t i, size_t j)
+{
+    double e = 0;
+    for (size_t p = 0; p < a->d; p++)
+        e += (double)a->scale * (double)a->q[i][p] * (double)a->k[j * a->k_row + p];
+    if (m->softcap != 0)
+        e = (double)m->softcap * tanh(e / (double)m->softcap);
+    if (m->bias[0])
+        e += (double)m->bias[m->bias_shared ? 0 : i][j];
+    if (m->limited && ((double)j < (double)m->first[i] || (double)j > (double)m->last[i]))
+        e += -INFINITY;
+    return e;
+}
+
+static void expect_small(const char *level, const attention_small *a, const attention_mask *m,
+                         const float *sums)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        double e[MAX_N], most = -3.4028234663852886e38, sum = 0;
+        for (size_t j = 0; j < a->keys; j++) {
+            e[j] = small_score(a, m, i, j);
+            most = e[j] > most ? e[j] : most;
+        }
+        for (size_t j = 0; j < a->keys; j++)
+            sum += e[j] = exp(e[j] - most);
+        expect(level, "small sums", i, sums[i], sum, 10 * sum);
+        for (size_t c = 0; c < a->dv; c++) {
+            double want = 0;
+            for (size_t j = 0; j < a->keys; j++)
+                want += e[j] * (double)a->v[j * a->v_row + c];
+            expect(level, "small", i * a->dv + c, a->y[i][c], want / sum, 1);
+            a->y[i][c] = 77;
+        }
+        assert_true(a->y[i][a->dv] == 77); /* not written */
+    }
+}
+
+static void check_small_row(const attention_kernels *k, const char *level, const small_row *r)
+{
+    check_random random = {r->keys + r->d};
+    static float v[MAX_N * STRIDE], q[ATTENTION_MAX_NR][STRIDE], out[ATTENTION_MAX_NR][STRIDE],
+        bias[ATTENTION_MAX_NR][MAX_N], work[ATTENTION_MAX_NR * 3 * MAX_N];
+    float *outs[ATTENTION_MAX_NR], sums[ATTENTION_MAX_NR];
+    const float *rows[ATTENTION_MAX_NR];
+    attention_mask m = {.bias_step = 1,
+                        .bias_shared = r->shared,
+                        .limited = r->limited,
+                        .hidden = -INFINITY,
+                        .softcap = r->softcap};
+    attention_small a = {.q = rows,
+                         .y = outs,
+                         .n = !r->n || r->n > k->lanes ? k->lanes : r->n,
+                         .k = x,
+                         .v = v,
+                         .k_row = STRIDE,
+                         .v_row = STRIDE,
+                         .keys = r->keys,
+                         .d = r->d,
+                         .dv = r->dv,
+                         .scale = 0.3f,
+                         .work = work};
+    draw(&random, x, MAX_N * STRIDE, 1.5);
+    draw(&random, v, MAX_N * STRIDE, 1);
+    for (size_t i = 0; i < k->lanes; i++) {
+        draw(&random, q[i], STRIDE, 1.5);
+        draw(&random, bias[i], MAX_N, 1);
+        rows[i] = q[i];
+        outs[i] = out[i];
+        out[i][r->dv] = 77;
+        m.bias[i] = r->bias ? bias[i] : NULL;
+        m.first[i] = (float)(i % 2);
+        m.last[i] = (float)(r->keys - 1 - i % 3);
+    }
+    bool masked = r->bias || r->limited || r->softcap != 0;
+    a.mask = masked ? &m : NULL;
+    k->small(&a, sums);
+    expect_small(level, &a, &m, sums);
+    bias[0][0] = -INFINITY;
+    v[0] = NAN; /* 0 times it is NaN too */
+    x[(r->keys - 1) * STRIDE] = INFINITY;
+    if (!r->softcap) {
+        k->small(&a, sums);
+        expect_small(level, &a, &m, sums);
+    }
+}
+
+static void check_small(const attention_kernels *k, const char *level)
+{
+    for (size_t i = 0; i < sizeof small_rows / sizeof *small_rows; i++)
+        check_small_row(k, level, &small_rows[i]);
+}
+
+static void test_small(void **state)
+{
+    (void)state;
+    at_levels(check_small);
+}
+
 /* e^(score - largest) over the whole range, and what is no number. */
 static void check_exponentials(const attention_kernels *k, const char *level)
 {
@@ -192,6 +305,6 @@ static void test_exponentials(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_packs), cmocka_unit_test(test_blocks),
-                                       cmocka_unit_test(test_exponentials)};
+                                       cmocka_unit_test(test_small), cmocka_unit_test(test_exponentials)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

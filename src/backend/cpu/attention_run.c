@@ -250,7 +250,7 @@ static sib_code take_scratch(going *g)
     sizes[4] = writes_bias(a) ? dims[0] * dims[1] * dims[2] * g->o.keys : 0;
     sizes[5] = 6 * g->o.batch;
     for (size_t i = 0; i < 6; i++) {
-        ok &= size_add(sizes[i], 16, &sizes[i]);
+        ok &= size_add(sizes[i], 15, &sizes[i]);
         sizes[i] = sizes[i] / 16 * 16;
         ok &= size_add(all, sizes[i], &all);
     }
