@@ -202,7 +202,7 @@ static mval weight_parameter(lowering *l, mval given, mval w, bool turned, int64
 
 /* Y = A W with W (K, N) = (float(B) - zero) * scale; B is (N, K) with transB. B: narrower numbers than A's. scale and zero:
    none, one number, one a column, or with block_size one for each block_size weights of a column, the axes as B's.
-   ai.sibyl NarrowMatMul: what plans make of a MatMul of weights that a Cast or DequantizeLinear widens. */
+   ai.sibyl NarrowMatMul-1: what passes make of a MatMul of weights that a Cast or DequantizeLinear widens. */
 void lower_SIBYL_NarrowMatMul(lowering *l, const node *n)
 {
     mval a = l_in(l, 0), b = l_in(l, 1);

@@ -145,8 +145,8 @@ static sib_code run_watched_step(const frame *f, const segment *s, instance *in,
     sib_code code =
         st->backend->run(st, (const buffer *const *)operands, operands + n->inputs.n, o->cancel, &why);
     if (o->profile)
-        profile_add(o->profile, f->ex->g, &f->ex->g->nodes[origin], n->milli ? n->milli->name : NULL,
-                    i == s->first_step[origin - s->begin], st->backend->name,
+        profile_add(o->profile, f->ex->g, &f->ex->g->nodes[n->origin], n->milli ? n->milli->name : NULL,
+                    n->origin != origin || i == s->first_step[origin - s->begin], st->backend->name,
                     (double)(sib_time_ns() - start) * 1e-9);
     if (code != SIB_OK)
         return step_failed(f, origin, code, &why, err);
@@ -264,13 +264,14 @@ static sib_code take_segment(const frame *f, node_id begin, segment **out, insta
     sib_code code = SIB_OK;
     segment *s = NULL;
     pthread_mutex_lock(&session->lock);
-    bool open = f->run->options && f->run->options->tap;
+    const sib_run_options *o = f->run->options;
+    plan_view view = !o || !o->tap ? PLAN_CLOSED : o->tap_inside ? PLAN_INSIDE : PLAN_OPEN;
     for (size_t i = 0; i < ex->n_segments && !s; i++)
-        if (ex->segments[i]->begin == begin && ex->segments[i]->open == open &&
+        if (ex->segments[i]->begin == begin && ex->segments[i]->view == view &&
             segment_fits(ex->segments[i], f->live))
             s = ex->segments[i];
     if (!s) {
-        code = plan_segment(ex->g, &ex->uses, begin, f->live, &session->plan, open,
+        code = plan_segment(ex->g, &ex->uses, begin, f->live, &session->plan, view,
                             f->run->options ? f->run->options->cancel : NULL, &s, err);
         if (code == SIB_OK && (code = add_segment(ex, s, err)) != SIB_OK)
             segment_free(&s);

@@ -141,13 +141,14 @@ sib_code fuse_body_make(fuse_body *out, const graph *g, const node_id *members, 
         return code;
     out->body->outer = (graph *)g;
     out->attribute = (attribute){.name = str_of("body"), .kind = ATTR_GRAPH, .n = 1, .graph = out->body};
-    out->node = (node){.milli = milli_row(MILLI_fused),
-                       .inputs = {(uint32_t)out->n_in, out->ins},
-                       .outputs = {(uint32_t)out->n_out, out->outs},
-                       .n_attributes = 1,
-                       .attributes = &out->attribute,
-                       .flops = DIM_NONE,
-                       .origin = g->nodes[members[n - 1]].origin};
+    out->node =
+        (node){.milli = milli_row(MILLI_fused),
+               .inputs = {(uint32_t)out->n_in, out->ins},
+               .outputs = {(uint32_t)out->n_out, out->outs},
+               .n_attributes = 1,
+               .attributes = &out->attribute,
+               .flops = DIM_NONE,
+               .origin = g->nodes[members[0]].origin}; /* a head's, where there is one: it takes the time */
     return SIB_OK;
 }
 

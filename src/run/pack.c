@@ -105,7 +105,7 @@ static size_t *last_steps(const segment *s, sib_error *err)
         }
     }
     /* a source value is shown to observers when its node is done */
-    for (node_id n = 0; n < s->end - s->begin && s->open; n++)
+    for (node_id n = 0; n < s->end - s->begin && s->view != PLAN_CLOSED; n++)
         for (size_t k = s->first_made[n]; k < s->first_made[n + 1]; k++) {
             value_id root = root_of(s, s->made[k].planned);
             size_t done = s->first_step[n + 1];

@@ -92,8 +92,8 @@ static sib_code finish(planner *p, sib_error *err)
 }
 
 sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib_value *const *live,
-                      const plan_options *options, bool open, const struct sib_cancel *cancel, segment **out,
-                      sib_error *err)
+                      const plan_options *options, plan_view view, const struct sib_cancel *cancel,
+                      segment **out, sib_error *err)
 {
     planner p = {.g = g, .uses = uses, .live = live, .options = options, .cancel = cancel};
     size_t n = g->n_nodes - begin;
@@ -115,7 +115,7 @@ sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib
     if (code == SIB_OK) {
         planner_find_givens(&p);
         p.s->source = g;
-        p.s->open = open;
+        p.s->view = view;
         p.s->begin = begin;
         code = arena_create(&p.s->memory, err);
     }

@@ -26,6 +26,13 @@ typedef struct plan_options {
     uint64_t fuse_limit; /* most groups of nodes that a plan makes one step; 0: none */
 } plan_options;
 
+/* How much of a plan can be seen. */
+typedef enum plan_view {
+    PLAN_CLOSED, /* outputs alone: nodes may be fused */
+    PLAN_OPEN,   /* every value of the source's nodes is made, for taps */
+    PLAN_INSIDE  /* those inside operators too: none is taken whole */
+} plan_view;
+
 /* How values of a graph are used: once a graph. */
 typedef struct graph_uses {
     node_id *last;   /* (n_values) last node that reads it; n_nodes for outputs, NO_NODE where nobody does */
@@ -74,8 +81,8 @@ typedef struct crossing {
 
 typedef struct segment {
     const graph *source;
-    node_id begin, end;  /* nodes [begin, end) of the source graph */
-    bool open;           /* every value of the source's nodes is made, for taps */
+    node_id begin, end; /* nodes [begin, end) of the source graph */
+    plan_view view;
     bool control;        /* one node that runs graphs; nothing below is set but facts */
     graph_arena *memory; /* of the graph */
     dim_table *dims;
@@ -100,10 +107,10 @@ typedef struct segment {
 } segment;
 
 /* Plans nodes of g from `begin` on, for the values that are there: live (g->n_values), NULL where there is none.
-   open: as in segment. cancel: may be NULL. Errors: SIB_ERR_CANCELLED; SIB_ERR_ARGUMENT and others naming the node. */
+   cancel: may be NULL. Errors: SIB_ERR_CANCELLED; SIB_ERR_ARGUMENT and others naming the node. */
 sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib_value *const *live,
-                      const plan_options *options, bool open, const struct sib_cancel *cancel, segment **out,
-                      sib_error *err);
+                      const plan_options *options, plan_view view, const struct sib_cancel *cancel,
+                      segment **out, sib_error *err);
 void segment_free(segment **s);
 
 /* True where the facts of s hold. */

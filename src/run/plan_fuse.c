@@ -12,7 +12,7 @@ static void mark_leaves(const planner *p, bool *leaves)
 {
     for (size_t i = 0; i < p->n_made; i++) {
         node_id last = p->uses->last[p->made[i].source];
-        if (p->s->open || (last != NO_NODE && last >= p->s->end))
+        if (p->s->view != PLAN_CLOSED || (last != NO_NODE && last >= p->s->end))
             leaves[p->made[i].planned] = true;
     }
 }
@@ -103,7 +103,7 @@ sib_code planner_mark(planner *p, bool *node_needed, sib_error *err)
         memcpy(value_needed, leaves, g->n_values);
         mark_needed(g, node_needed, value_needed);
     }
-    if (code == SIB_OK && !p->s->open && !p->options->oracle && p->options->fuse_limit) {
+    if (code == SIB_OK && p->s->view == PLAN_CLOSED && !p->options->oracle && p->options->fuse_limit) {
         code = fuse(p, node_needed, leaves, err);
         memcpy(value_needed, leaves, g->n_values);
         memset(node_needed, 0, g->n_nodes);

@@ -40,6 +40,8 @@ static int offer_whole(planner *p, const node *n, const mval *ins, const mval *o
     for (uint32_t i = 0; i < n->outputs.n; i++)
         out[i] = outs[i].id == NO_VALUE ? NULL : &g->values[outs[i].id];
     node_view view = {g, n, n->inputs.n, n->outputs.n, in, out};
+    if (p->s->view == PLAN_INSIDE)
+        return -1;
     for (size_t b = 0; b < p->options->n_backends; b++)
         if (p->options->backends[b].backend->claims(p->options->backends[b].self, &view))
             return (int)b;

@@ -43,7 +43,7 @@ static sib_code place_values(planner *p, const bool *node_needed, sib_error *err
         at->kind = g->values[v].constant                                        ? SLOT_CONSTANT
                    : at->source != NO_VALUE && g->values[v].producer == NO_NODE ? SLOT_LIVE
                                                                                 : SLOT_NONE;
-        at->read = s->open;
+        at->read = s->view != PLAN_CLOSED;
         code = measure(p, v, at, err);
     }
     for (uint32_t i = 0; i < g->n_nodes && code == SIB_OK; i++) {

@@ -636,7 +636,7 @@ class Run(Model):
 
     def test_profile(self):
         text = self.done("run", "m.onnx", "-i", "x=1,2,3", "--profile")
-        for words in ("by node", "by operator", "by milli-op", "layer/matmul", "MatMul", "ref"):
+        for words in ("by node", "by operator", "by milli-op", "layer/matmul", "MatMul", "cpu"):
             self.assertIn(words, text)
 
     def test_oracle(self):
