@@ -4,7 +4,7 @@ _sibyl()
     local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W 'features inspect run diff conform bench help --help --version' -- "$current"))
+        COMPREPLY=($(compgen -W 'features inspect run diff conform quantize bench help --help --version' -- "$current"))
         return
     fi
     case $command:$before in
@@ -18,18 +18,23 @@ _sibyl()
         return
         ;;
     run:--out | run:-o | diff:--against) COMPREPLY=($(compgen -d -- "$current")); return ;;
+    quantize:--out | quantize:-o) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    quantize:--calibrate) COMPREPLY=($(compgen -d -- "$current")); return ;;
+    quantize:--weights) words='int8 int4 f16' ;;
+    quantize:--block) words='32 64 128' ;;
     bench:--dtype) words='f32 f16 int8' ;;
-    run:--backend | conform:--backend | bench:--backend | diff:--a | diff:--b) words='ref' ;;
+    run:--backend | conform:--backend | bench:--backend | quantize:--backend | diff:--a | diff:--b) words='ref' ;;
     *:--threads | *:--chunk | *:--seconds | *:--repeat | *:--monitor) return ;;
     *:--input | *:-i | *:--dim | *:--random | *:--tap | *:--memory | *:--rtol | *:--atol) return ;;
-    *:--filter | *:--jobs | *:-j | *:--passes | *:--pass-limit) return ;;
+    *:--least | *:--filter | *:--jobs | *:-j | *:--passes | *:--pass-limit) return ;;
     features:*) words='--out --png --preset --bands --smooth --normalize --chunk --precise --float --pcm --threads --json --help' ;;
     inspect:*) words='--nodes --json --help' ;;
     run:*) words='--input --dim --random --out --backend --passes --pass-limit --tap --inside --profile --oracle --threads --memory --help' ;;
     diff:*) words='--input --dim --random --a --b --passes --pass-limit --against --oracle --inside --all --rtol --atol --help' ;;
     conform:*) words='--backend --passes --pass-limit --filter --jobs --rtol --atol --json --junit --manifest --verbose --help' ;;
+    quantize:*) words='--out --weights --block --dynamic --least --calibrate --backend --report --json --help' ;;
     bench:*) words='features conv1d peak models whisper first --threads --seconds --repeat --peers --backend --passes --pass-limit --dim --fresh --dtype --monitor --json --help' ;;
-    help:*) words='features inspect run diff conform bench help --help' ;;
+    help:*) words='features inspect run diff conform quantize bench help --help' ;;
     esac
     if [[ $words == --* && $current != -* ]]; then # what is no option is a file
         COMPREPLY=($(compgen -f -- "$current"))

@@ -11,6 +11,7 @@
 #include <sibyl/conv1d.h>
 #include <sibyl/features.h>
 #include <sibyl/model.h>
+#include <sibyl/quantize.h>
 #include <sibyl/session.h>
 #include <sibyl/tensor.h>
 #include <sibyl/timing.h>

@@ -28,7 +28,7 @@ COMMAND = os.environ["SIBYL_COMMAND"]
 SOURCE = Path(os.environ["SIBYL_SOURCE"])
 sys.path.insert(0, str(SOURCE / "tests" / "models"))
 import onnx_writer as w  # noqa: E402
-COMMANDS = ("features", "inspect", "run", "diff", "conform", "bench", "help")
+COMMANDS = ("features", "inspect", "run", "diff", "conform", "quantize", "bench", "help")
 RATE = 16000
 
 
@@ -782,6 +782,47 @@ class Conform(Cases):
         self.fails(2, ["--rtol", "'x'"], "conform", "cases", "--rtol", "x")
         self.fails(1, "no/r.json", "conform", "cases", "--filter", "*_good", "--json", "no/r.json")
         self.fails(1, "no/r.xml", "conform", "cases", "--filter", "*_good", "--junit", "no/r.xml")
+
+
+class Quantize(Model):
+    """y = x @ w of 64 x 64."""
+
+    def setUp(self):
+        super().setUp()
+        row = w.tensor_type("float32", ["N", 64])
+        values = [math.sin(i * i) for i in range(64 * 64)]
+        self.write("big.onnx", w.model([w.node("MatMul", ["x", "w"], ["y"], name="product")], {"x": row}, {"y": row},
+                                       [w.floats("w", values, [64, 64])]))
+        array = npy_bytes([2, 64], [math.cos(i) for i in range(128)])
+        (self.folder / "sets").mkdir()
+        with zipfile.ZipFile(self.folder / "sets" / "a.npz", "w") as z:
+            z.writestr("x.npy", array)
+
+    def test_files(self):
+        for words, operator in (([], "DequantizeLinear"), (["--weights", "int4"], "com.microsoft:MatMulNBits"),
+                                (["--weights", "f16"], "Cast"), (["--dynamic"], "MatMulInteger")):
+            text = self.done("quantize", "big.onnx", "-o", "out.onnx", "--calibrate", "sets", "--report", *words)
+            self.assertRegex(text, r"64 x 64 +product")
+            self.assertRegex(text, r"output y: relative RMS error [0-9.e-]+\n1 layers as ")
+            found = json.loads(self.done("inspect", "out.onnx", "--json"))
+            self.assertIn(operator, found["operators"])
+            self.assertLess((self.folder / "out.onnx").stat().st_size, 10000)
+            self.done("run", "out.onnx", "--random", 1, "--dim", "N=2")
+
+    def test_json(self):
+        found = json.loads(self.done("quantize", "big.onnx", "-o", "out.onnx", "--json"))
+        self.assertEqual([found["layers"][0][k] for k in ("node", "k", "n", "bytes_before", "output_error")],
+                         ["product", 64, 64, 16384, None])
+        self.assertIn("no layer found", self.done("quantize", "m.onnx", "-o", "out.onnx"))
+
+    def test_misuse(self):
+        self.fails(2, "is named with -o", "quantize", "big.onnx")
+        self.fails(2, "have no blocks", "quantize", "big.onnx", "-o", "o.onnx", "--weights", "f16", "--block", 32)
+        self.fails(2, "--dynamic is for int8", "quantize", "big.onnx", "-o", "o.onnx", "--weights", "int4", "--dynamic")
+        self.fails(1, "block is 33", "quantize", "big.onnx", "-o", "o.onnx", "--block", 33)
+        self.fails(1, "is the model itself", "quantize", "big.onnx", "-o", "./big.onnx")
+        self.fails(1, "no folder test_data_set_N", "quantize", "big.onnx", "-o", "o.onnx", "--calibrate", ".")
+        self.assertFalse((self.folder / "o.onnx").exists())
 
 
 class Bench(Case):
