@@ -53,7 +53,9 @@ void tensor_leave_pages(const sib_tensor *t)
 {
     const tensor_storage *s = t->storage;
     bool waits = atomic_load_explicit(&s->waits, memory_order_acquire);
-    /* pages of a file mapped read-only lose nothing; those of other memory would */
-    if (s->file_pages && (!waits || s->source))
-        advise(waits ? s->source : t->data, bytes_of(t), MADV_DONTNEED, true);
+    /* pages of a file mapped read-only lose nothing; those of other memory would, such as what elements with a source are
+       copied to when they are first wanted */
+    const void *pages = s->source ? s->source : waits ? NULL : t->data;
+    if (s->file_pages && pages)
+        advise(pages, bytes_of(t), MADV_DONTNEED, true);
 }

@@ -2,6 +2,9 @@
 #include "support.h"
 
 #include "tensor/shape.h"
+#include "tensor/tensor.h"
+
+#include <sys/mman.h>
 
 static void types_are_as_listed(void **state)
 {
@@ -303,10 +306,57 @@ static void strings_are_copied(void **state)
     sib_tensor_free(&t);
 }
 
+#define MANY 65536 /* floats: whole pages among them */
+
+typedef struct waiting {
+    const float *source; /* (MANY) */
+    float *place;        /* (MANY) */
+} waiting;
+
+static void bring(void *context)
+{
+    const waiting *w = context;
+    memcpy(w->place, w->source, MANY * sizeof *w->place);
+}
+
+/* Elements that were brought stay, when pages of where they came from may go. */
+static void brought_elements_stay(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *t = NULL;
+    float *source = malloc(MANY * sizeof *source),
+          *place =
+              mmap(NULL, MANY * sizeof *place, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    FILE *file = tmpfile();
+    assert_true(source && place != MAP_FAILED && file);
+    for (size_t i = 0; i < MANY; i++)
+        source[i] = (float)i + 1;
+    assert_int_equal(fwrite(source, sizeof *source, MANY, file), MANY);
+    assert_int_equal(fflush(file), 0);
+    const float *mapped = mmap(NULL, MANY * sizeof *mapped, PROT_READ, MAP_PRIVATE, fileno(file), 0);
+    assert_true(mapped != MAP_FAILED);
+    waiting w = {mapped, place};
+    CHECK_OK(tensor_wrap_waiting(SIB_F32, 1, (int64_t[]){MANY}, place, bring, NULL, &w, &t, &err), err);
+    t->storage->source = mapped;
+    t->storage->file_pages = true;
+    tensor_leave_pages(t);
+    assert_memory_equal(sib_tensor_data(t), source, MANY * sizeof *source);
+    tensor_leave_pages(t);
+    assert_memory_equal(sib_tensor_data(t), source, MANY * sizeof *source);
+    assert_memory_equal(mapped, source, MANY * sizeof *source);
+    sib_tensor_free(&t);
+    munmap(place, MANY * sizeof *place);
+    munmap((void *)mapped, MANY * sizeof *mapped);
+    fclose(file);
+    free(source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_are_as_listed),
+        cmocka_unit_test(brought_elements_stay),
         cmocka_unit_test(created_tensors_are_dense_zeros),
         cmocka_unit_test(refusals),
         cmocka_unit_test(shapes_as_text),
