@@ -36,7 +36,7 @@ typedef struct gemm_tile {
 typedef struct gemm_thin {
     const void *q;             /* (k, width) 16-bit floats or bytes, or two terms in a byte as in widen_4 */
     size_t block;              /* of bytes: terms that have a scale and a zero point together; even */
-    const float *scale, *zero; /* (blocks, width) */
+    const float *scale, *zero; /* (blocks, width); zero may be NULL: all are 0 */
 } gemm_thin;
 typedef void gemm_thin_tile(const gemm_tile *t, const gemm_thin *w, size_t m, size_t n);
 
@@ -58,14 +58,14 @@ typedef struct gemm_kernels {
     /* dst[p * width + j] = (q[p][j] - zero[j]) * scale[j] for p < k, j < width, a multiple of lanes. q: bytes (k, width),
        or with widen_4 (k / 2 rounded up, width) with q[p] in the low half of the byte for even p, in the high one for
        odd p. */
-    void (*widen_8)(const uint8_t *q, const float *zero, const float *scale, size_t k, size_t width,
+    void (*widen_8)(const int8_t *q, const float *zero, const float *scale, size_t k, size_t width,
                     float *dst);
-    void (*widen_4)(const uint8_t *q, const float *zero, const float *scale, size_t k, size_t width,
+    void (*widen_4)(const int8_t *q, const float *zero, const float *scale, size_t k, size_t width,
                     float *dst);
 
     /* tile[m] for m <= GEMM_THIN with a panel of narrow weights instead of b: (q - zero) * scale, or the 16-bit floats.
        NULL: not better here than to widen them first. */
-    gemm_thin_tile *thin_f16, *thin_bf16, *thin_u8, *thin_u4;
+    gemm_thin_tile *thin_f16, *thin_bf16, *thin_s8, *thin_s4;
 } gemm_kernels;
 
 /* ---- B made ready ------------------------------------------------------------------------------------- */

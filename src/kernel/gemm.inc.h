@@ -244,25 +244,25 @@ static void pack(const float *b, size_t row, size_t column, size_t k, size_t n, 
 
 /* ---- Weights of few bits ---------------------------------------------------------------------------------- */
 
-static void widen_8(const uint8_t *q, const float *zero, const float *scale, size_t k, size_t width,
+static void widen_8(const int8_t *q, const float *zero, const float *scale, size_t k, size_t width,
                     float *dst)
 {
     for (size_t j = 0; j < width; j += VF_LANES) {
         vf z = vf_load(zero + j), s = vf_load(scale + j);
         for (size_t p = 0; p < k; p++)
-            vf_store(dst + p * width + j, vf_mul(vf_sub(vf_load_u8(q + p * width + j), z), s));
+            vf_store(dst + p * width + j, vf_mul(vf_sub(vf_load_s8(q + p * width + j), z), s));
     }
 }
 
-static void widen_4(const uint8_t *q, const float *zero, const float *scale, size_t k, size_t width,
+static void widen_4(const int8_t *q, const float *zero, const float *scale, size_t k, size_t width,
                     float *dst)
 {
     for (size_t j = 0; j < width; j += VF_LANES) {
         vf z = vf_load(zero + j), s = vf_load(scale + j);
-        const uint8_t *from = q + j;
+        const int8_t *from = q + j;
         float *to = dst + j;
         for (size_t p = 0; p < k; p += 2, from += width, to += 2 * width) {
-            vf high, low = vf_load_u4(from, &high);
+            vf high, low = vf_load_s4(from, &high);
             vf_store(to, vf_mul(vf_sub(low, z), s));
             if (p + 1 < k)
                 vf_store(to + width, vf_mul(vf_sub(high, z), s));
@@ -298,7 +298,7 @@ void GEMM_INIT(gemm_kernels *k)
         },
         .dot = dot, .pack = pack, .widen_8 = widen_8, .widen_4 = widen_4,
 #if VF_LANES > 1
-        .thin_f16 = thin_f16, .thin_bf16 = thin_bf16, .thin_u8 = thin_u8, .thin_u4 = thin_u4,
+        .thin_f16 = thin_f16, .thin_bf16 = thin_bf16, .thin_s8 = thin_s8, .thin_s4 = thin_s4,
 #endif
     };
 }

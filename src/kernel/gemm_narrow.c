@@ -37,10 +37,16 @@ void gemm_pack_half(bool bf16, const uint16_t *b, size_t row, size_t column, siz
 
 /* ---- Few bits --------------------------------------------------------------------------------------------- */
 
+/* Numbers are kept less the one in the middle, which most weights have as their zero point. */
+static unsigned middle_of(const gemm_bits *b)
+{
+    return 1u << (b->bits - 1);
+}
+
 static unsigned bits_at(const gemm_bits *b, size_t row_bytes, size_t column, size_t term)
 {
     size_t bit = term * b->bits;
-    return b->q[column * row_bytes + bit / 8] >> bit % 8 & ((1u << b->bits) - 1);
+    return (b->q[column * row_bytes + bit / 8] >> bit % 8 & ((1u << b->bits) - 1)) - middle_of(b);
 }
 
 static void pack_bits_panel(const gemm_bits *b, size_t j, size_t columns, size_t width, uint8_t *q,
@@ -53,13 +59,22 @@ static void pack_bits_panel(const gemm_bits *b, size_t j, size_t columns, size_t
             unsigned low = i < columns ? bits_at(b, row_bytes, j + i, p) : 0;
             unsigned high =
                 i < columns && each == 2 && p + 1 < b->k ? bits_at(b, row_bytes, j + i, p + 1) : 0;
-            q[i] = (uint8_t)(low | high << 4);
+            q[i] = (uint8_t)(each == 1 ? low : (low & 15) | high << 4);
         }
     for (size_t block = 0; block < blocks; block++, scale += width, zero += width)
         for (size_t i = 0; i < width; i++) {
-            scale[i] = i < columns ? b->scale[(j + i) * blocks + block] : 0.0f;
-            zero[i] = i < columns ? b->zero[(j + i) * blocks + block] : 0.0f;
+            size_t at = (j + i) * blocks + block;
+            scale[i] = i < columns ? b->scale[at] : 0.0f;
+            zero[i] = i < columns ? b->zero[at] - (float)middle_of(b) : 0.0f;
         }
+}
+
+static bool is_centred(const gemm_bits *b)
+{
+    for (size_t i = 0, n = b->n * size_ceil_div(b->k, b->block); i < n; i++)
+        if (!(b->zero[i] == (float)middle_of(b)))
+            return false;
+    return true;
 }
 
 bool gemm_packed_bits_bytes(const gemm_bits *b, size_t *bytes)
@@ -79,8 +94,9 @@ void gemm_pack_bits(const gemm_bits *b, void *out)
     *p = (gemm_packed){.k = b->k,
                        .n = b->n,
                        .stride = rows * columns,
-                       .form = b->bits == 8 ? GEMM_U8 : GEMM_U4,
+                       .form = b->bits == 8 ? GEMM_S8 : GEMM_S4,
                        .block = b->block,
+                       .centred = is_centred(b),
                        .scales = size_ceil_div(rows * columns, MEM_ALIGN) * (MEM_ALIGN / sizeof(float))};
     p->zeros = p->scales + blocks * columns;
     for (size_t j = 0; j < b->n; j += t->nr)
@@ -95,9 +111,9 @@ void gemm_pack_bits(const gemm_bits *b, void *out)
 static void widen_bits(const gemm_kernels *t, const gemm_packed *p, size_t k0, size_t kc, size_t j,
                        size_t width, float *dst)
 {
-    size_t each = p->form == GEMM_U8 ? 1 : 2, blocks = size_ceil_div(p->k, p->block),
+    size_t each = p->form == GEMM_S8 ? 1 : 2, blocks = size_ceil_div(p->k, p->block),
            rows = size_ceil_div(p->k, each);
-    const uint8_t *q = (const uint8_t *)p->data + j * rows;
+    const int8_t *q = (const int8_t *)p->data + j * rows;
     for (size_t k = k0, n; k < k0 + kc; k += n, dst += n * width) {
         size_t block = k / p->block, at = j * blocks + block * width;
         n = size_min(k0 + kc, (block + 1) * p->block) - k;
@@ -112,7 +128,7 @@ void gemm_widen_panels(const kernel_table *t, const gemm_packed *p, size_t which
     const uint16_t *half = (const uint16_t *)(const void *)p->data + which * p->stride;
     for (size_t i = first; i < first + count; i++, dst += kc * t->gemm.nr) {
         size_t j = i * t->gemm.nr, width = gemm_width(&t->gemm, p->n, j);
-        if (p->form == GEMM_U8 || p->form == GEMM_U4)
+        if (p->form == GEMM_S8 || p->form == GEMM_S4)
             widen_bits(&t->gemm, p, k0, kc, j, width, dst);
         else
             (p->form == GEMM_F16 ? t->widen_f16 : t->widen_bf16)(half + j * p->k + k0 * width, dst,
@@ -125,7 +141,7 @@ void gemm_widen_panels(const kernel_table *t, const gemm_packed *p, size_t which
 gemm_thin_tile *gemm_thin_of(const gemm_kernels *t, const gemm_packed *p)
 {
     gemm_thin_tile *const tiles[] = {
-        [GEMM_F16] = t->thin_f16, [GEMM_BF16] = t->thin_bf16, [GEMM_U8] = t->thin_u8, [GEMM_U4] = t->thin_u4};
+        [GEMM_F16] = t->thin_f16, [GEMM_BF16] = t->thin_bf16, [GEMM_S8] = t->thin_s8, [GEMM_S4] = t->thin_s4};
     return tiles[p->form];
 }
 
@@ -133,9 +149,9 @@ gemm_thin gemm_thin_panel(const gemm_packed *p, size_t which, size_t j)
 {
     if (p->form == GEMM_F16 || p->form == GEMM_BF16)
         return (gemm_thin){.q = (const uint16_t *)(const void *)p->data + which * p->stride + j * p->k};
-    size_t blocks = size_ceil_div(p->k, p->block), rows = p->form == GEMM_U8 ? p->k : size_ceil_div(p->k, 2);
+    size_t blocks = size_ceil_div(p->k, p->block), rows = p->form == GEMM_S8 ? p->k : size_ceil_div(p->k, 2);
     return (gemm_thin){.q = (const uint8_t *)p->data + j * rows,
                        .block = p->block,
                        .scale = p->data + p->scales + j * blocks,
-                       .zero = p->data + p->zeros + j * blocks};
+                       .zero = p->centred ? NULL : p->data + p->zeros + j * blocks};
 }

@@ -12,14 +12,15 @@ typedef enum gemm_form {
     GEMM_COLUMNS, /* B transposed, (n, k): for so few columns that a vector of them would be mostly empty */
     GEMM_F16,     /* panels of 16-bit floats */
     GEMM_BF16,
-    GEMM_U8, /* panels of bytes, (q - zero) * scale */
-    GEMM_U4  /* panels of halves of bytes, two terms each */
+    GEMM_S8, /* panels of bytes, (q - zero) * scale */
+    GEMM_S4  /* panels of halves of bytes, two terms each */
 } gemm_form;
 
 struct gemm_packed {
     size_t k, n, stride; /* stride: floats of one matrix; of 16-bit floats, so many of them */
     gemm_form form;
-    size_t block;         /* U8, U4: terms that have a scale and a zero point together */
+    size_t block;         /* S8, S4: terms that have a scale and a zero point together */
+    bool centred;         /* all zero points are 0 */
     size_t scales, zeros; /* where they stand in data: (panels, blocks, width) */
     _Alignas(64) float data[];
 };

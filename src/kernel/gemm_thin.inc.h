@@ -4,13 +4,17 @@
    A zero point is taken from the weights before they are multiplied, not from the sums: a weight of 0 times infinity stays
    NaN, any other infinity. */
 
-enum { THIN_F16, THIN_BF16, THIN_U8, THIN_U4 };
+enum { THIN_F16, THIN_BF16, THIN_S8, THIN_S4 };
 
+#ifndef THIN_AHEAD
 #define THIN_AHEAD 2048 /* bytes that weights are asked for ahead */
+#endif
 
-/* What stands in a row of q: a term, or two of U4. */
-INLINE void thin_load(const int form, const uint8_t *q, const int nv, const vf zero[GEMM_NV],
-                      vf right[2][GEMM_NV])
+/* As SPLIT, and with 32 registers more of it. */
+#define THIN_SPLIT(m) ((m) == 4 && VF_LANES == 16 ? 2 : SPLIT(m))
+
+/* What stands in a row of q: a term, or two of S4. */
+INLINE void thin_load(const int form, const int8_t *q, const int nv, const vf *zero, vf right[2][GEMM_NV])
 {
     const uint16_t *half = (const uint16_t *)(const void *)q;
     UNROLL for (int j = 0; j < nv; j++)
@@ -19,20 +23,22 @@ INLINE void thin_load(const int form, const uint8_t *q, const int nv, const vf z
             right[0][j] = vf_load_f16(half + j * VF_LANES);
         else if (form == THIN_BF16)
             right[0][j] = vf_load_bf16(half + j * VF_LANES);
-        else if (form == THIN_U8)
-            right[0][j] = vf_sub(vf_load_u8(q + j * VF_LANES), zero[j]);
-        else {
-            right[0][j] = vf_sub(vf_load_u4(q + j * VF_LANES, &right[1][j]), zero[j]);
+        else if (form == THIN_S8)
+            right[0][j] = vf_load_s8(q + j * VF_LANES);
+        else
+            right[0][j] = vf_load_s4(q + j * VF_LANES, &right[1][j]);
+        if (form >= THIN_S8 && zero)
+            right[0][j] = vf_sub(right[0][j], zero[j]);
+        if (form == THIN_S4 && zero)
             right[1][j] = vf_sub(right[1][j], zero[j]);
-        }
     }
 }
 
 /* sum[i][j] = the products of k terms; a: (m, k), rows lda apart; q: their weights, of nv vectors in a row. */
-INLINE void thin_sum(const int form, const int m, const int nv, const float *a, size_t lda, const uint8_t *q,
-                     size_t k, const vf zero[GEMM_NV], vf out[GEMM_THIN][GEMM_NV])
+INLINE void thin_sum(const int form, const int m, const int nv, const float *a, size_t lda, const int8_t *q,
+                     size_t k, const vf *zero, vf out[GEMM_THIN][GEMM_NV])
 {
-    const int split = SPLIT(m), each = form == THIN_U4 ? 2 : 1;
+    const int split = THIN_SPLIT(m), each = form == THIN_S4 ? 2 : 1;
     const int row = nv * VF_LANES * (form <= THIN_BF16 ? 2 : 1), step = 4 / each * row;
     vf sum[4][GEMM_THIN][GEMM_NV], right[2][GEMM_NV];
     UNROLL for (int s = 0; s < split; s++) UNROLL for (int i = 0; i < m; i++)
@@ -67,21 +73,25 @@ INLINE void thin_of(const int form, const int m, const int nv, const gemm_tile *
                     size_t n)
 {
     const int width = nv * VF_LANES;
-    const uint8_t *q = w->q;
-    vf sum[GEMM_MR][GEMM_NV], part[GEMM_THIN][GEMM_NV], zero[GEMM_NV] = {0};
+    const int8_t *q = w->q;
+    vf sum[GEMM_MR][GEMM_NV], part[GEMM_THIN][GEMM_NV], zero[GEMM_NV];
     if (form <= THIN_BF16) {
-        thin_sum(form, m, nv, t->a, t->lda, q, t->k, zero, part);
+        thin_sum(form, m, nv, t->a, t->lda, q, t->k, NULL, part);
         UNROLL for (int i = 0; i < m; i++) UNROLL for (int j = 0; j < nv; j++) sum[i][j] = part[i][j];
     } else {
         UNROLL for (int i = 0; i < m; i++) UNROLL for (int j = 0; j < nv; j++) sum[i][j] = vf_zero();
         const float *scales = w->scale, *zeros = w->zero;
-        for (size_t p = 0, k; p < t->k; p += k, scales += width, zeros += width) {
+        for (size_t p = 0, k; p < t->k; p += k, scales += width) {
             k = size_min(w->block, t->k - p);
-            UNROLL for (int j = 0; j < nv; j++) zero[j] = vf_load(zeros + j * VF_LANES);
-            thin_sum(form, m, nv, t->a + p, t->lda, q, k, zero, part);
+            if (zeros) {
+                UNROLL for (int j = 0; j < nv; j++) zero[j] = vf_load(zeros + j * VF_LANES);
+                thin_sum(form, m, nv, t->a + p, t->lda, q, k, zero, part);
+                zeros += width;
+            } else
+                thin_sum(form, m, nv, t->a + p, t->lda, q, k, NULL, part);
             UNROLL for (int i = 0; i < m; i++) UNROLL for (int j = 0; j < nv; j++) sum[i][j] =
                 vf_fma(part[i][j], vf_load(scales + j * VF_LANES), sum[i][j]);
-            q += (form == THIN_U4 ? k / 2 : k) * (size_t)width;
+            q += (form == THIN_S4 ? k / 2 : k) * (size_t)width;
         }
     }
     if (n % VF_LANES)
@@ -90,25 +100,13 @@ INLINE void thin_of(const int form, const int m, const int nv, const gemm_tile *
         tile_out(t, m, nv, false, 0, sum);
 }
 
-#define THIN_ROWS(form, m, nv)                                                                               \
-    do {                                                                                                     \
-        if ((m) == 1)                                                                                        \
-            thin_of(form, 1, nv, t, w, n);                                                                   \
-        else if ((m) == 2)                                                                                   \
-            thin_of(form, 2, nv, t, w, n);                                                                   \
-        else if ((m) == 3)                                                                                   \
-            thin_of(form, 3, nv, t, w, n);                                                                   \
-        else                                                                                                 \
-            thin_of(form, 4, nv, t, w, n);                                                                   \
-    } while (0)
-
 INLINE void thin_any(const int form, const gemm_tile *t, const gemm_thin *w, size_t m, size_t n)
 {
     int vectors = (int)((n + VF_LANES - 1) / VF_LANES);
-    UNROLL for (int nv = GEMM_NV; nv > 0; nv--)
+    UNROLL for (int rows = 1; rows <= GEMM_THIN; rows++) UNROLL for (int nv = GEMM_NV; nv > 0; nv--)
     {
-        if (vectors == nv)
-            THIN_ROWS(form, m, nv);
+        if (m == (size_t)rows && vectors == nv)
+            thin_of(form, rows, nv, t, w, n);
     }
 }
 
@@ -122,12 +120,12 @@ static void thin_bf16(const gemm_tile *t, const gemm_thin *w, size_t m, size_t n
     thin_any(THIN_BF16, t, w, m, n);
 }
 
-static void thin_u8(const gemm_tile *t, const gemm_thin *w, size_t m, size_t n)
+static void thin_s8(const gemm_tile *t, const gemm_thin *w, size_t m, size_t n)
 {
-    thin_any(THIN_U8, t, w, m, n);
+    thin_any(THIN_S8, t, w, m, n);
 }
 
-static void thin_u4(const gemm_tile *t, const gemm_thin *w, size_t m, size_t n)
+static void thin_s4(const gemm_tile *t, const gemm_thin *w, size_t m, size_t n)
 {
-    thin_any(THIN_U4, t, w, m, n);
+    thin_any(THIN_S4, t, w, m, n);
 }

@@ -27,7 +27,7 @@
        vf_even(a, b)                    the lanes 0, 2, ... of a, then those of b
        vf_load_f16(p) vf_load_bf16(p) vf_store_f16(p, v) vf_store_bf16(p, v)      p: uint16_t
        vf_load_s8(p) vf_load_u8(p)      p: VF_LANES bytes
-       vf_load_u4(p, &high)             the low halves of VF_LANES bytes, and the high ones
+       vf_load_s4(p, &high)             the low halves of VF_LANES bytes, and the high ones: numbers from -8 to 7
        vf_store_s8(p, v) vf_store_u8(p, v)     whole numbers within the type
 
    (16-bit floats are not here: kernel_c.c has them in plain C.) */
@@ -211,10 +211,10 @@ static inline vf vf_load_u8(const uint8_t *p)
     return *p;
 }
 
-static inline vf vf_load_u4(const uint8_t *p, vf *high)
+static inline vf vf_load_s4(const int8_t *p, vf *high)
 {
-    *high = (vf)(*p >> 4);
-    return (vf)(*p & 15);
+    *high = (vf)(((*p >> 4 & 15) ^ 8) - 8);
+    return (vf)(((*p & 15) ^ 8) - 8);
 }
 
 static inline vf vf_scale(vf v, vf n)

@@ -253,7 +253,7 @@ static void products(void **state)
 static void check_narrow(const gemm_packed *packed, const float *b, size_t m, size_t k, size_t n,
                          sib_pool *pool, const char *what, check_random *r)
 {
-    float *a = numbers(r, m * k, 0), *c = numbers(r, m * n, 0), *bias = numbers(r, n, 0);
+    float *a = numbers(r, m * k, m % 2), *c = numbers(r, m * n, 0), *bias = numbers(r, n, 0);
     gemm g = {.m = m, .n = n, .k = k, .a = a, .a_row = k, .a_column = 1, .packed = packed, .from = bias};
     g.c = c;
     g.c_row = n;
@@ -269,8 +269,9 @@ static void check_narrow(const gemm_packed *packed, const float *b, size_t m, si
     free(a), free(c), free(bias);
 }
 
-static const size_t narrow_sizes[][3] = {{1, 1, 1},    {1, 33, 5},     {3, 129, 70},  {12, 300, 33},
-                                         {13, 64, 16}, {40, 500, 100}, {2, 4100, 67}, {100, 700, 500}};
+static const size_t narrow_sizes[][3] = {
+    {1, 1, 1},       {1, 33, 5},    {3, 129, 70}, {12, 300, 33}, {13, 64, 16},  {40, 500, 100}, {2, 4100, 67},
+    {100, 700, 500}, {4, 32, 1500}, {5, 31, 40},  {6, 65, 17},   {7, 161, 129}, {8, 97, 2100},  {9, 96, 50}};
 
 static void halves(void **state)
 {
@@ -320,7 +321,7 @@ static void few_bits(void **state)
             for (size_t j = 0; j < n * row; j++)
                 q[j] = (uint8_t)check_u64(&r);
             for (size_t j = 0; j < n * blocks; j++)
-                zero[j] = (float)(check_u64(&r) % (1u << bits));
+                zero[j] = i % 3 ? (float)(check_u64(&r) % (1u << bits)) : (float)(1u << (bits - 1));
             for (size_t p = 0; p < k; p++)
                 for (size_t j = 0; j < n; j++) {
                     unsigned number = q[j * row + p * bits / 8] >> p * bits % 8 & ((1u << bits) - 1);
@@ -334,6 +335,78 @@ static void few_bits(void **state)
             mem_free(packed);
             free(scale), free(zero), free(b), free(q);
         }
+}
+
+enum { FORM_F16, FORM_BF16, FORM_8, FORM_4, FORMS };
+
+/* A panel of a form (k, width): its weights as floats in b, of which `q` holds what the tile reads. */
+static gemm_thin panel_of(const kernel_table *t, int form, size_t k, size_t width, size_t block, bool centred,
+                          void *q, float *b, float *scale, float *zero, check_random *r)
+{
+    size_t blocks = size_ceil_div(k, block);
+    for (size_t i = 0; i < blocks * width; i++) {
+        scale[i] = (float)check_uniform(r);
+        zero[i] = centred ? 0.0f : (float)(check_u64(r) % 20) - 9.5f;
+    }
+    for (size_t i = 0; i < k * width; i++)
+        b[i] = (float)check_uniform(r);
+    if (form <= FORM_BF16) {
+        (form == FORM_F16 ? t->narrow_f16 : t->narrow_bf16)(b, q, k * width);
+        (form == FORM_F16 ? t->widen_f16 : t->widen_bf16)(q, b, k * width);
+        return (gemm_thin){.q = q};
+    }
+    memset(q, 0, k * width);
+    for (size_t i = 0; i < k * width; i++) {
+        size_t p = i / width, at = p / block * width + i % width;
+        int most = form == FORM_8 ? 256 : 16, number = (int)(check_u64(r) % (unsigned)most) - most / 2;
+        uint8_t *byte = (uint8_t *)q + (form == FORM_8 ? i : p / 2 * width + i % width);
+        *byte |= (uint8_t)(form == FORM_8 ? number : (number & 15) << p % 2 * 4);
+        b[i] = ((float)number - zero[at]) * scale[at];
+    }
+    return (gemm_thin){q, block, scale, centred ? NULL : zero};
+}
+
+/* Every number of rows and columns that a tile of narrow weights has. */
+static void check_thin(const kernel_table *t, int form, size_t k, size_t block, bool centred, check_random *r)
+{
+    gemm_thin_tile *const tiles_of_forms[] = {t->gemm.thin_f16, t->gemm.thin_bf16, t->gemm.thin_s8,
+                                              t->gemm.thin_s4};
+    enum { MOST = GEMM_MAX_NR };
+    float *b = numbers(r, k * MOST, 0), *scale = numbers(r, k * MOST, 0), *zero = numbers(r, k * MOST, 0);
+    uint16_t *q = malloc(k * MOST * sizeof *q);
+    assert_non_null(q);
+    for (size_t n = 1; n <= t->gemm.nr; n++)
+        for (size_t m = 1; m <= GEMM_THIN; m++) {
+            size_t width = size_ceil_div(n, t->gemm.lanes) * t->gemm.lanes, lda = k + 3, ldc = n + 7;
+            float *a = numbers(r, (m - 1) * lda + k, (unsigned)(n % 3)), *from = numbers(r, n, 0);
+            float *c = numbers(r, (m - 1) * ldc + n, 0);
+            gemm_thin w = panel_of(t, form, k, width, block, centred, q, b, scale, zero, r);
+            gemm_tile tile = {.k = k, .a = a, .lda = lda, .c = c, .ldc = ldc, .alpha = n % 2 ? 1.0f : -0.75f};
+            tile.from = m % 2 ? from : NULL;
+            if (tiles_of_forms[form])
+                tiles_of_forms[form](&tile, &w, m, n);
+            for (size_t i = 0; tiles_of_forms[form] && i < m * n; i++)
+                check_element(cpu_level_name(t->level), c[i / n * ldc + i % n], a + i / n * lda, 1, b + i % n,
+                              width, k, tile.alpha, tile.from ? from[i % n] : 0.0);
+            free(a), free(c), free(from);
+        }
+    free(b), free(scale), free(zero), free(q);
+}
+
+static void thin_of(const kernel_table *t)
+{
+    static const size_t depths[] = {1, 2, 3, 4, 5, 7, 16, 33, 64, 101}, blocks[] = {2, 16, 32, 128};
+    check_random r = {17};
+    for (size_t d = 0; d < COUNT(depths); d++)
+        for (size_t i = 0; i < COUNT(blocks); i++)
+            for (int form = 0; form < FORMS; form++)
+                check_thin(t, form, depths[d], blocks[i], (d + i) % 2, &r);
+}
+
+static void thin(void **state)
+{
+    (void)state;
+    each_level(thin_of);
 }
 
 /* ---- Doubles and integers --------------------------------------------------------------------------------- */
@@ -465,6 +538,8 @@ static void time_narrow(size_t m, size_t k, size_t n)
     assert_non_null(q);
     printf("%5zu x %4zu x %5zu ", m, k, n);
     for (unsigned form = 0; form < COUNT(names); form++) {
+        for (size_t i = 0; i < most; i++)
+            zero[i] = form < 4 ? 128 : 8;
         gemm_bits bits = {k,     n,   form == 2 || form == 5 ? (k + 1) / 2 * 2 : 32, form < 4 ? 8 : 4, q,
                           scale, zero};
         size_t bytes;
@@ -517,6 +592,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiles),  cmocka_unit_test(packs),    cmocka_unit_test(products),
         cmocka_unit_test(halves), cmocka_unit_test(few_bits), cmocka_unit_test(wide),
+        cmocka_unit_test(thin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

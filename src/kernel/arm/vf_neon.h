@@ -210,29 +210,34 @@ static inline vf vf_even(vf a, vf b)
     return vuzp1q_f32(a, b);
 }
 
-static inline vf vf_load_s8(const int8_t *p)
-{
-    int32_t four[4] = {p[0], p[1], p[2], p[3]};
-    return vcvtq_f32_s32(vld1q_s32(four));
-}
-
-static inline uint32x4_t vf_bytes(const uint8_t *p)
+/* Four bytes. */
+static inline uint8x8_t vf_bytes(const void *p)
 {
     uint32_t four;
     __builtin_memcpy(&four, p, sizeof four);
-    return vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
+    return vreinterpret_u8_u32(vdup_n_u32(four));
+}
+
+static inline int32x4_t vf_signed_bytes(const int8_t *p)
+{
+    return vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(vf_bytes(p)))));
+}
+
+static inline vf vf_load_s8(const int8_t *p)
+{
+    return vcvtq_f32_s32(vf_signed_bytes(p));
 }
 
 static inline vf vf_load_u8(const uint8_t *p)
 {
-    return vcvtq_f32_u32(vf_bytes(p));
+    return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vf_bytes(p)))));
 }
 
-static inline vf vf_load_u4(const uint8_t *p, vf *high)
+static inline vf vf_load_s4(const int8_t *p, vf *high)
 {
-    uint32x4_t both = vf_bytes(p);
-    *high = vcvtq_f32_u32(vshrq_n_u32(both, 4));
-    return vcvtq_f32_u32(vandq_u32(both, vdupq_n_u32(15)));
+    int32x4_t both = vf_signed_bytes(p);
+    *high = vcvtq_f32_s32(vshrq_n_s32(both, 4));
+    return vcvtq_f32_s32(vshrq_n_s32(vshlq_n_s32(both, 28), 28));
 }
 
 /* In two halves, the first of which stays normal: what underflows is rounded once. */

@@ -232,11 +232,11 @@ static inline vf vf_load_u8(const uint8_t *p)
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
 
-static inline vf vf_load_u4(const uint8_t *p, vf *high)
+static inline vf vf_load_s4(const int8_t *p, vf *high)
 {
-    __m256i both = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
-    *high = _mm256_cvtepi32_ps(_mm256_srli_epi32(both, 4));
-    return _mm256_cvtepi32_ps(_mm256_and_si256(both, _mm256_set1_epi32(15)));
+    __m256i both = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p));
+    *high = _mm256_cvtepi32_ps(_mm256_srai_epi32(both, 4));
+    return _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(both, 28), 28));
 }
 
 /* In two halves, the first of which stays normal: what underflows is rounded once. */

@@ -220,9 +220,9 @@ static inline vf vf_load_u8(const uint8_t *p)
 }
 
 /* From a table, of which the permutation looks at four bits. */
-static inline vf vf_load_u4(const uint8_t *p, vf *high)
+static inline vf vf_load_s4(const int8_t *p, vf *high)
 {
-    const __m512 table = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m512 table = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1);
     __m512i both = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
     *high = _mm512_permutexvar_ps(_mm512_srli_epi32(both, 4), table);
     return _mm512_permutexvar_ps(both, table);
