@@ -1,6 +1,8 @@
 /* The pass that finds Attention in products around a Softmax. */
 #include "passes.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #define DIMS(...)                                                                                            \
@@ -42,6 +44,14 @@ static value_id shaped(tiny *t, value_id x, size_t n, const double *dims, const 
     return tiny_op(t, "Reshape", x, tiny_constant(t, name, SIB_I64, 1, &count, dims), out);
 }
 
+static value_id as_floats(tiny *t, value_id x)
+{
+    value_id made = tiny_made(t, "floats");
+    attribute a = {.name = str_of("to"), .kind = ATTR_INT, .i = SIB_F32};
+    tiny_node(t, "Cast", "n_floats", 1, &x, 1, &made, 1, &a);
+    return made;
+}
+
 static value_id softmax(tiny *t, value_id x, int64_t axis)
 {
     value_id made = tiny_made(t, "p");
@@ -66,6 +76,9 @@ typedef enum line_change {
     OTHER_AXIS,
     READ_TWICE, /* the probabilities are an output */
     NEGATIVE,   /* scaled by less than 0 */
+    ANY_FLOATS, /* a mask that is an input: -inf throughout gives NaN */
+    CHOSEN_INF, /* scores chosen by a mask, else -inf */
+    MASK_INF,   /* what hides is -inf, and 0 times that is NaN */
     N_LINE
 } line_change;
 
@@ -76,8 +89,15 @@ static tiny in_line(line_change c)
     value_id q = shaped(&t, tiny_input(&t, "q", SIB_F32, "B S 8"), 4, heads, "q4");
     value_id k = shaped(&t, tiny_input(&t, "k", SIB_F32, "B T 8"), 4, heads, "k4");
     value_id v = shaped(&t, tiny_input(&t, "v", SIB_F32, "B T 8"), 4, heads, "v4");
-    bool boolean = c == CHOSEN || c == HIDDEN || c == WEAK;
-    value_id mask = tiny_input(&t, "mask", boolean ? SIB_BOOL : SIB_F32, "B 1 1 T");
+    bool boolean = c == CHOSEN || c == HIDDEN || c == WEAK || c == CHOSEN_INF;
+    value_id mask = tiny_input(&t, "mask",
+                               boolean           ? SIB_BOOL
+                               : c == ANY_FLOATS ? SIB_F32
+                                                 : SIB_I32,
+                               "B 1 1 T");
+    if (!boolean && c != ANY_FLOATS) /* as exporters make it: (1 - mask) times the lowest float */
+        mask = tiny_op(&t, "Mul", tiny_op(&t, "Sub", number(&t, "one", 1), as_floats(&t, mask), "hides"),
+                       number(&t, "lowest", c == MASK_INF ? -INFINITY : -FLT_MAX), "added");
     q = turned(&t, q, "0213", "qt");
     k = turned(&t, k, "0231", "kt");
     v = turned(&t, v, "0213", "vt");
@@ -91,7 +111,10 @@ static tiny in_line(line_change c)
     if (c != SDPA && c != BARE && c != MASK_SCALED)
         s = tiny_op(&t, "Div", s, number(&t, "root", c == NEGATIVE ? -2 : 2), "sd");
     if (boolean) {
-        value_id made = tiny_made(&t, "chosen"), fill = number(&t, "fill", c == WEAK ? -1 : -1e9);
+        value_id made = tiny_made(&t, "chosen"), fill = number(&t, "fill",
+                                                               c == WEAK         ? -1
+                                                               : c == CHOSEN_INF ? -INFINITY
+                                                                                 : -1e9);
         value_id in[] = {mask, c == HIDDEN ? fill : s, c == HIDDEN ? s : fill};
         tiny_node(&t, "Where", "n_chosen", 3, in, 1, &made, 0, NULL);
         s = made;
@@ -112,37 +135,47 @@ static tiny in_line(line_change c)
 static void heads_in_line(void **state)
 {
     (void)state;
-    static const char *const all = "Reshape Reshape Reshape Transpose Transpose Transpose ";
     static const char *const left[N_LINE] = {
-        [BERT] = "Attention Reshape Reshape Neg",
-        [SDPA] = "Attention Reshape Reshape Neg",
+        [BERT] = "%sAttention Reshape Reshape Neg",
+        [SDPA] = "%sAttention Reshape Reshape Neg",
         [CHOSEN] = "Where Attention Reshape Reshape Neg",
         [HIDDEN] = "Where Attention Reshape Reshape Neg",
-        [BARE] = "Attention Reshape Reshape Neg",
-        [STAYS_APART] = "Reshape Transpose Attention Neg",
-        [ASKED] = "Reshape Reshape Transpose Transpose MatMul Shape Attention Reshape Reshape Neg",
+        [BARE] = "%sAttention Reshape Reshape Neg",
+        [STAYS_APART] = "Reshape %sTranspose Attention Neg",
+        [ASKED] = "Reshape Reshape %sTranspose Transpose MatMul Shape Attention Reshape Reshape Neg",
         [WEAK] = "*MatMul Div Where Softmax MatMul Transpose Reshape Neg",
         [MASK_SCALED] = "*MatMul Add Div Softmax MatMul Transpose Reshape Neg",
         [OTHER_AXIS] = "*MatMul Div Add Softmax MatMul Transpose Reshape Neg",
         [READ_TWICE] = "*MatMul Div Add Softmax MatMul Transpose Reshape Neg",
         [NEGATIVE] = "*MatMul Div Add Softmax MatMul Transpose Reshape Neg",
+        [ANY_FLOATS] = "*MatMul Div Add Softmax MatMul Transpose Reshape Neg",
+        [CHOSEN_INF] = "*MatMul Div Where Softmax MatMul Transpose Reshape Neg",
+        [MASK_INF] = "*MatMul Div Add Softmax MatMul Transpose Reshape Neg",
     };
     for (int c = 0; c < N_LINE; c++) {
-        bool boolean = c == CHOSEN || c == HIDDEN || c == WEAK;
+        bool boolean = c == CHOSEN || c == HIDDEN || c == WEAK || c == CHOSEN_INF;
         double seen[10], added[10];
         for (int i = 0; i < 10; i++) {
             seen[i] = i % 3 != (c == HIDDEN);
-            added[i] = i % 4 ? 0.1 * i : -10000;
+            added[i] = c == ANY_FLOATS ? (i < 5 ? -INFINITY : i) : i % 4 != 0;
         }
-        for (int i = 5; c == CHOSEN && i < 10; i++)
+        for (int i = 5; (c == CHOSEN || c == CHOSEN_INF) && i < 10; i++)
             seen[i] = 0; /* a batch that sees nothing at all */
         sib_value *x[] = {passes_random(SIB_F32, DIMS(2, 3, 8), 2, 1),
                           passes_random(SIB_F32, DIMS(2, 5, 8), 2, 2),
                           passes_random(SIB_F32, DIMS(2, 5, 8), 2, 3),
-                          tiny_given(boolean ? SIB_BOOL : SIB_F32, DIMS(2, 1, 1, 5), boolean ? seen : added)};
+                          tiny_given(boolean           ? SIB_BOOL
+                                     : c == ANY_FLOATS ? SIB_F32
+                                                       : SIB_I32,
+                                     DIMS(2, 1, 1, 5), boolean ? seen : added)};
         sib_named_value in[] = {{"q", x[0]}, {"k", x[1]}, {"v", x[2]}, {"mask", x[3]}};
         char nodes[300];
-        snprintf(nodes, sizeof nodes, "%s%s", *left[c] == '*' ? all : "", left[c] + (*left[c] == '*'));
+        const char *made = boolean || c == ANY_FLOATS ? "" : "Cast Sub Mul "; /* the mask */
+        if (*left[c] == '*')
+            snprintf(nodes, sizeof nodes, "Reshape Reshape Reshape %sTranspose Transpose Transpose %s", made,
+                     left[c] + 1);
+        else
+            snprintf(nodes, sizeof nodes, left[c], made);
         passes_case want = {"-all,attention", nodes, 2e-5, 2e-5};
         tiny t = in_line((line_change)c);
         sib_session *s = passes_check(&t, &want, 4, in);
@@ -160,17 +193,17 @@ static void heads_apart(void **state)
     for (int masked = 0; masked < 2; masked++) {
         tiny t = tiny_begin();
         value_id q = tiny_input(&t, "q", SIB_F32, "6 S 4"), k = tiny_input(&t, "k", SIB_F32, "6 T 4");
-        value_id v = tiny_input(&t, "v", SIB_F32, "6 T 2"), mask = tiny_input(&t, "mask", SIB_F32, "6 S T");
+        value_id v = tiny_input(&t, "v", SIB_F32, "6 T 2"), mask = tiny_input(&t, "mask", SIB_I32, "6 S T");
         value_id s = tiny_op(&t, "MatMul", tiny_op(&t, "Mul", q, number(&t, "c", 0.5), "qs"),
                              turned(&t, k, "021", "kt"), "s");
-        s = masked ? tiny_op(&t, "Add", s, mask, "sm") : s;
+        s = masked ? tiny_op(&t, "Add", s, as_floats(&t, mask), "sm") : s;
         value_id y = tiny_op(&t, "MatMul", softmax(&t, s, 2), v, "y");
         tiny_output(&t, tiny_op(&t, "Neg", y, NO_VALUE, "out"));
         sib_value *x[] = {
             passes_random(SIB_F32, DIMS(6, 3, 4), 2, 1), passes_random(SIB_F32, DIMS(6, 5, 4), 2, 2),
-            passes_random(SIB_F32, DIMS(6, 5, 2), 2, 3), passes_random(SIB_F32, DIMS(6, 3, 5), 2, 4)};
+            passes_random(SIB_F32, DIMS(6, 5, 2), 2, 3), passes_random(SIB_I32, DIMS(6, 3, 5), 2, 4)};
         sib_named_value in[] = {{"q", x[0]}, {"k", x[1]}, {"v", x[2]}, {"mask", x[3]}};
-        passes_case want = {"-all,attention", masked ? "Unsqueeze Attention Neg" : "Attention Neg", 2e-5,
+        passes_case want = {"-all,attention", masked ? "Cast Unsqueeze Attention Neg" : "Attention Neg", 2e-5,
                             2e-5};
         sib_session *session = passes_check(&t, &want, 4, in);
         sib_session_free(&session);

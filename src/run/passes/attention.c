@@ -2,6 +2,7 @@
 
    Heads stand in 4-D tensors [B, H, S, D], or [B * H, S, D] of one head each. Where they were made of [B, S, H * D] by a
    Reshape and a Transpose, the operator takes those, and the Transpose behind it goes too. */
+#include "run/passes/attention_mask.h"
 #include "run/passes/match.h"
 #include "run/passes/passes.h"
 #include "tensor/tensor.h"
@@ -138,41 +139,8 @@ static bool read_scores(attention *a, value_id v)
 
 /* ---- Masks ---------------------------------------------------------------------------------------------- */
 
-/* True where every row of a mask made of a constant by slices sees its first key: then none is hidden as a whole. */
-static bool sees_first(const matcher *m, value_id v)
-{
-    int64_t axes[4], starts[4], steps[4];
-    bool absent;
-    for (int i = 0; i < 4 && !match_constant(m, v); i++) {
-        const node *n = match_maker(m, v);
-        if (match_op(n, "Slice")) {
-            int count = match_list(m, n, 3, "axes", axes, 4, &absent);
-            if (count != 1 || match_list(m, n, 4, "steps", steps, 4, &absent) > 1 ||
-                (!absent && steps[0] != 1) || match_rank(m, v) < 1)
-                return false;
-            bool last = axes[0] == -1 || axes[0] == match_rank(m, v) - 1;
-            if (last && (match_list(m, n, 1, "starts", starts, 4, &absent) != 1 || starts[0] != 0))
-                return false;
-        } else if (!match_op(n, "Cast"))
-            return false;
-        v = n->inputs.ids[0];
-    }
-    const sib_tensor *t = match_constant(m, v);
-    if (!t || t->rank < 1 || !t->count || t->count > 1 << 22)
-        return false;
-    int64_t index[SIB_MAX_RANK] = {0}, rows = (int64_t)t->count / t->dims[t->rank - 1];
-    for (int64_t r = 0; r < rows; r++) {
-        double x;
-        int64_t rest = r;
-        for (size_t i = t->rank - 1; i-- > 0; rest /= t->dims[i])
-            index[i] = rest % t->dims[i];
-        if (sib_tensor_get(t, index, &x, NULL) != SIB_OK || x == 0)
-            return false;
-    }
-    return true;
-}
-
-/* Adding `fill` where the scores were replaced by it comes to the same. */
+/* Adding `fill` where the scores were replaced by it comes to the same, and no row may be -inf throughout: exporters'
+   softmax of that is NaN, the operator's weights are 0. */
 static bool may_add_mask(const attention *a)
 {
     int rank = match_rank(a->m, a->mask);
@@ -180,9 +148,11 @@ static bool may_add_mask(const attention *a)
         return true;
     if (rank < 0 || rank > a->rank)
         return false;
-    if (a->mask_kind == MASK_ADDED || a->fill <= DROWNS)
+    if (a->mask_kind == MASK_ADDED)
+        return mask_leaves_keys(a->m, a->mask);
+    if (a->fill <= DROWNS && isfinite(a->fill))
         return true;
-    return a->fill <= HIDES && a->mask_kind == MASK_SEEN && sees_first(a->m, a->mask);
+    return a->fill <= HIDES && a->mask_kind == MASK_SEEN && mask_sees_first(a->m, a->mask);
 }
 
 /* ---- Heads ---------------------------------------------------------------------------------------------- */
