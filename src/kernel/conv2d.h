@@ -52,6 +52,12 @@ typedef struct conv2d_kernels {
     /* y[i] = (sums[i] + bias) * scale in double, to the nearest, ties to even, + zero, within the dtype. */
     void (*to_u8)(const int32_t *sums, int32_t bias, double scale, int32_t zero, size_t n, uint8_t *y);
     void (*to_s8)(const int32_t *sums, int32_t bias, double scale, int32_t zero, size_t n, int8_t *y);
+    /* The same of sums[i] - less[i], and y[i] = sums[i] - less[i] + bias, all mod 2^32. */
+    void (*less_to_u8)(const int32_t *sums, const uint32_t *less, int32_t bias, double scale, int32_t zero,
+                       size_t n, uint8_t *y);
+    void (*less_to_s8)(const int32_t *sums, const uint32_t *less, int32_t bias, double scale, int32_t zero,
+                       size_t n, int8_t *y);
+    void (*less_to_s32)(const int32_t *sums, const uint32_t *less, int32_t bias, size_t n, int32_t *y);
 
     const conv2d_plane_row *planes; /* (n_planes) */
     size_t n_planes;

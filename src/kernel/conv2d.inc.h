@@ -202,6 +202,9 @@ void CONV2D_INIT(conv2d_kernels *k)
     k->whole = conv2d_whole;
     k->to_u8 = conv2d_to_u8;
     k->to_s8 = conv2d_to_s8;
+    k->less_to_u8 = conv2d_less_to_u8;
+    k->less_to_s8 = conv2d_less_to_s8;
+    k->less_to_s32 = conv2d_less_to_s32;
     k->planes = plane_rows;
     k->n_planes = sizeof plane_rows / sizeof *plane_rows;
     k->every = conv2d_every;

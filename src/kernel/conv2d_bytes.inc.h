@@ -57,3 +57,26 @@ static void conv2d_to_s8(const int32_t *sums, int32_t bias, double scale, int32_
     for (size_t i = 0; i < n; i++)
         y[i] = (int8_t)requantized(sums[i], bias, scale, zero, -128, 127);
 }
+
+static void conv2d_less_to_u8(const int32_t *restrict sums, const uint32_t *restrict less, int32_t bias,
+                              double scale, int32_t zero, size_t n, uint8_t *restrict y)
+{
+    scale = tame(scale);
+    for (size_t i = 0; i < n; i++)
+        y[i] = (uint8_t)requantized((int32_t)((uint32_t)sums[i] - less[i]), bias, scale, zero, 0, 255);
+}
+
+static void conv2d_less_to_s8(const int32_t *restrict sums, const uint32_t *restrict less, int32_t bias,
+                              double scale, int32_t zero, size_t n, int8_t *restrict y)
+{
+    scale = tame(scale);
+    for (size_t i = 0; i < n; i++)
+        y[i] = (int8_t)requantized((int32_t)((uint32_t)sums[i] - less[i]), bias, scale, zero, -128, 127);
+}
+
+static void conv2d_less_to_s32(const int32_t *restrict sums, const uint32_t *restrict less, int32_t bias,
+                               size_t n, int32_t *restrict y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = (int32_t)((uint32_t)sums[i] - less[i] + (uint32_t)bias);
+}

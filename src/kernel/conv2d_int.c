@@ -32,6 +32,12 @@ static bool is_direct(const conv2d_plan *p)
     return true;
 }
 
+/* From row to row of sums: not a power of two, where lines would fall on each other in the first cache. */
+static size_t sum_row(const conv2d_int *i)
+{
+    return whole_lines(i->pixels * sizeof(int32_t)) + LINE_FLOATS;
+}
+
 static bool pays(const conv2d_plan *p, const gemm_int_kernels *t)
 {
     bool bytes = p->s.kind == CONV2D_PRODUCT && (p->s.x == SIB_U8 || p->s.x == SIB_I8);
@@ -60,8 +66,7 @@ void conv2d_int_make(const conv2d_plan *p, unsigned threads, conv2d_int *out)
     out->items = images * out->bands;
     out->workers = shared && out->items > 1 ? threads : 1;
     out->packed_floats = whole_lines((features + 1) * lda) + whole_lines(2 * features * sizeof(int32_t));
-    out->scratch_floats =
-        whole_lines(lda * pixels + t->group * pixels) + (2 + t->mr) * whole_lines(pixels * sizeof(int32_t));
+    out->scratch_floats = whole_lines(lda * pixels + t->group * pixels) + (2 + t->mr) * sum_row(out);
 }
 
 /* ---- Weights ------------------------------------------------------------------------------------------------ */
@@ -104,7 +109,7 @@ void conv2d_int_pack(const conv2d_int *i, const conv2d_plan *p, const conv2d_wei
 
 /* dst[j] = what tap (at[]) of the windows of pixels begin .. begin + n - 1 meets in channel x, `zero` outside. */
 static void take_row(const conv2d_plan *p, const uint8_t *x, const size_t *at, size_t begin, size_t n,
-                     uint8_t zero, uint8_t *dst)
+                     uint8_t zero, uint8_t *restrict dst)
 {
     const conv2d_axis *a = p->s.axis, *l = &a[2];
     size_t shift = at[2] * l->dilation; /* column o of y meets o * stride + shift of the padded image */
@@ -128,9 +133,12 @@ static void take_row(const conv2d_plan *p, const uint8_t *x, const size_t *at, s
             continue;
         const uint8_t *from = x + ((slice - a[0].before) * a[1].in + line - a[1].before) * l->in +
                               (first * l->stride + shift - l->before);
-        uint8_t *to = dst + (first - column);
+        uint8_t *restrict to = dst + (first - column);
         if (l->stride == 1)
             memcpy(to, from, last - first);
+        else if (l->stride == 2) /* a number that compilers know */
+            for (size_t j = 0; j < last - first; j++)
+                to[j] = from[2 * j];
         else
             for (size_t j = 0; j < last - first; j++)
                 to[j] = from[j * l->stride];
@@ -180,12 +188,12 @@ static void make_band(const conv2d_int *i, const conv2d_call *c, const uint8_t *
 
 /* ---- Products ------------------------------------------------------------------------------------------------ */
 
-/* sums[r] (n), rows i->pixels apart, of m rows of A from `a` on. */
+/* sums[r] (n) of m rows of A from `a` on. */
 static void multiply(const conv2d_int *i, const uint8_t *a, size_t m, const uint8_t *band, size_t n,
                      int32_t *sums)
 {
     const gemm_int_kernels *t = i->tiles;
-    gemm_int_tile tile = {.groups = i->lda / t->group, .a = a, .lda = i->lda, .ldc = i->pixels};
+    gemm_int_tile tile = {.groups = i->lda / t->group, .a = a, .lda = i->lda, .ldc = sum_row(i)};
     for (size_t j = 0; j < n; j += t->nr) {
         tile.b = (const int8_t *)band + j * i->lda;
         tile.c = sums + j;
@@ -193,22 +201,22 @@ static void multiply(const conv2d_int *i, const uint8_t *a, size_t m, const uint
     }
 }
 
-/* y[j] = sums[j] - less[j] - same, mod 2^32; y may be sums */
-static void take_zeros(const int32_t *sums, const uint32_t *less, uint32_t same, size_t n, int32_t *y)
-{
-    for (size_t j = 0; j < n; j++)
-        y[j] = (int32_t)((uint32_t)sums[j] - less[j] - same);
-}
-
-/* Feature f's sums of n pixels to y, (n) of its dtype. */
+/* Feature f's sums of n pixels, less what zero points make, to y, (n) of its dtype. */
 static void give(const conv2d_call *c, const rows_packed *w, size_t f, const uint32_t *less, size_t n,
-                 int32_t *sums, char *y)
+                 const int32_t *sums, void *y)
 {
+    const conv2d_kernels *k = c->plan->kernels;
     uint32_t x_zero = (uint32_t)c->x_zero - (c->plan->s.x == SIB_U8 ? 128 : 0);
-    bool whole = c->plan->s.y == SIB_I32;
-    take_zeros(sums, less, x_zero * w->sums[f], n, whole ? (int32_t *)(void *)y : sums);
-    if (!whole)
-        conv2d_give(c, NULL, sums, f, n, y);
+    int32_t bias = (int32_t)((uint32_t)(c->whole_bias ? c->whole_bias[f] : 0) - x_zero * w->sums[f]);
+    if (c->plan->s.y == SIB_I32) {
+        k->less_to_s32(sums, less, bias, n, y);
+        return;
+    }
+    double scale = c->scale[c->scale_each ? f : 0];
+    if (c->plan->s.y == SIB_U8)
+        k->less_to_u8(sums, less, bias, scale, c->y_zero, n, y);
+    else
+        k->less_to_s8(sums, less, bias, scale, c->y_zero, n, y);
 }
 
 static void finish_rows(const conv2d_call *c, size_t begin, size_t rows, size_t n)
@@ -225,7 +233,7 @@ static void run_item(const conv2d_int *i, const conv2d_call *c, size_t item, uin
     const conv2d_plan *p = c->plan;
     size_t image = item / i->bands, group = image % p->s.groups, mr = i->tiles->mr;
     size_t begin = item % i->bands * i->pixels, n = size_min(i->pixels, p->out_plane - begin);
-    size_t line = whole_lines(i->pixels * sizeof(int32_t)), element = conv2d_element(p->s.y);
+    size_t line = sum_row(i), element = conv2d_element(p->s.y);
     rows_packed w = packed_at(i, p, c->w);
     float *words = (float *)(void *)scratch + whole_lines((i->lda + i->tiles->group) * i->pixels);
     int32_t *columns = (int32_t *)(void *)words, *sums = (int32_t *)(void *)(words + 2 * line);
@@ -243,7 +251,7 @@ static void run_item(const conv2d_int *i, const conv2d_call *c, size_t item, uin
             for (size_t j = 0; zero != less_zero && j < n; j++)
                 less[j] = zero * (uint32_t)columns[j];
             less_zero = zero;
-            give(c, &w, f + r, less, n, sums + r * i->pixels,
+            give(c, &w, f + r, less, n, sums + r * sum_row(i),
                  (char *)c->y + (at + r * p->out_plane) * element);
         }
         finish_rows(c, at, rows, n);
