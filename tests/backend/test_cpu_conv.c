@@ -289,6 +289,48 @@ static void test_bytes(void **state)
         one_byte_conv(i % 2);
 }
 
+/* Convolutions of bytes that are large enough for bands and threads: x [N, C, H, W], w [M, C / G, size, size]. */
+static void test_large_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t x[4], m, group, size[2], stride, dilation, pad;
+    } cases[] = {
+        {{1, 112, 16, 47}, 112, 1, {1, 1}, 1, 1, 0}, {{1, 1, 40, 97}, 112, 1, {10, 4}, 2, 1, 0},
+        {{2, 64, 29, 33}, 40, 1, {3, 3}, 1, 1, 1},   {{1, 40, 41, 27}, 64, 2, {3, 3}, 1, 2, 2},
+        {{1, 32, 40, 41}, 33, 1, {3, 3}, 2, 1, 1},   {{1, 24, 30, 31}, 50, 1, {1, 1}, 2, 1, 0},
+        {{1, 16, 25, 9}, 16, 1, {5, 3}, 3, 1, 2},    {{1, 30, 24, 24}, 30, 30, {3, 3}, 1, 1, 1},
+        {{1, 700, 5, 5}, 13, 1, {3, 3}, 1, 1, 1},    {{1, 25, 40, 40}, 12, 1, {1, 1}, 1, 1, 0},
+    };
+    static const sib_dtype dtypes[][3] = {{SIB_U8, SIB_U8, SIB_U8},
+                                          {SIB_U8, SIB_I8, SIB_I8},
+                                          {SIB_I8, SIB_I8, SIB_U8},
+                                          {SIB_I8, SIB_U8, SIB_I8}};
+    for (size_t i = 0; i < 4 * sizeof cases / sizeof *cases; i++) {
+        one_node o;
+        const sib_dtype *dtype = dtypes[i % 4];
+        int64_t group = cases[i / 4].group, m = cases[i / 4].m, pad = cases[i / 4].pad;
+        int64_t w[4] = {m, cases[i / 4].x[1] / group, cases[i / 4].size[0], cases[i / 4].size[1]};
+        bool each = i % 3 > 0;
+        begin(&o, "", "QLinearConv");
+        input(&o, dtype[0], 4, cases[i / 4].x, 127.9, false);
+        input(&o, SIB_F32, 0, NULL, 1, true);
+        input(&o, dtype[0], 0, NULL, 127.9, true);
+        input(&o, dtype[1], 4, w, 127.9, true);
+        input(&o, SIB_F32, each, &m, 0.2, true);
+        input(&o, dtype[1], each, &m, 50, true);
+        input(&o, SIB_F32, 0, NULL, 900, true);
+        input(&o, dtype[2], 0, NULL, 20, true);
+        if (i % 5)
+            input(&o, SIB_I32, 1, &m, 2e4, true);
+        ints(&o, "strides", 2, (int64_t[]){cases[i / 4].stride, cases[i / 4].stride});
+        ints(&o, "dilations", 2, (int64_t[]){cases[i / 4].dilation, cases[i / 4].dilation});
+        ints(&o, "pads", 4, (int64_t[]){pad, pad, pad, pad});
+        integer(&o, "group", group);
+        compare(&o, 1, (sib_tolerance){0, 0, 0});
+    }
+}
+
 /* One pool of x [N, C, in...]. */
 static void one_pool(const char *type, sib_dtype dtype, sib_tolerance tolerance)
 {
@@ -337,8 +379,8 @@ static void test_pools(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),  cmocka_unit_test(test_halves), cmocka_unit_test(test_fused),
-        cmocka_unit_test(test_bytes), cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_conv),  cmocka_unit_test(test_halves),      cmocka_unit_test(test_fused),
+        cmocka_unit_test(test_bytes), cmocka_unit_test(test_large_bytes), cmocka_unit_test(test_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
