@@ -38,7 +38,7 @@ typedef struct sib_quantize_report sib_quantize_report;
 
 /* Makes the weights of m narrow, in place; sib_model_save writes what comes of it. Changed are layers of the main graph
    with constant float32 weights: MatMul (right operand of rank 2) and Gemm (A not turned), with int8 Conv too, with f16
-   Conv and Gather. Weights that something else reads as well, that are an input with a default (from IR 4 on), or are
+   Conv and Gather. Weights that something else reads as well, that are an input with a default where not every initializer is one, or are
    fewer than `least` stay. A model without such layers stays as it is, which is no error: the report has no rows.
      int8      DequantizeLinear before the layer, one scale for each column (output channel)
      int8 in blocks, int4   MatMul and Gemm: DequantizeLinear in blocks (int8 from opset 21 on), else com.microsoft MatMulNBits
@@ -47,7 +47,8 @@ typedef struct sib_quantize_report sib_quantize_report;
    Scales are chosen by the error of the weights, each weighted by the mean square of the input it meets where there are
    calibration sets.
    m: held by no session. options: NULL for int8. report: may be NULL; owned by the caller, sib_quantize_report_free(&r).
-   Not thread-safe on one model. After a failure the model is as it was.
+   Not thread-safe on one model. After a failure the model is as it was, unless
+   memory or a run failed after the change.
    Errors: SIB_ERR_ARGUMENT (a session holds m, options), SIB_ERR_VALUE (weights that are NaN, infinite or beyond
    float16, by the layer's name), SIB_ERR_UNSUPPORTED (dynamic before opset 11), those of sib_session_run for a set, by
    number, SIB_ERR_MEMORY. */

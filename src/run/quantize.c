@@ -145,9 +145,14 @@ static sib_code read_options(sib_quantize_options *o, sib_error *err)
 /* What was made of the graph as it was must not be used for the one it is. */
 static sib_code forget_made(sib_model *m, sib_error *err)
 {
+    struct packs *fresh = NULL;
+    sib_code code = packs_create(&fresh, err);
+    if (code != SIB_OK)
+        return code;
     optimised_free(&m->optimised);
     packs_free(&m->packs);
-    return packs_create(&m->packs, err);
+    m->packs = fresh;
+    return SIB_OK;
 }
 
 static sib_code change(quant_plan *p, sib_model *m, sib_value **outputs, sib_quantize_report **report,
@@ -160,10 +165,10 @@ static sib_code change(quant_plan *p, sib_model *m, sib_value **outputs, sib_qua
         code = quant_round(p, err);
     if (code == SIB_OK)
         code = make_report(p, report, err);
-    if (code == SIB_OK && p->n_layers)
-        code = quant_rewrite(p, err);
     if (code == SIB_OK)
         code = forget_made(m, err);
+    if (code == SIB_OK && p->n_layers)
+        code = quant_rewrite(p, err);
     size_t n = (*report ? (*report)->totals.n_outputs : 0);
     double *errors = mem_alloc(n + 1, sizeof *errors);
     if (code == SIB_OK && !errors)

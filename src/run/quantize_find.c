@@ -154,15 +154,28 @@ static int64_t opset_of(const onnx_model *m)
     return m->graph->n_nodes ? m->graph->nodes[0].version : 1;
 }
 
+/* True where every initializer is an input too, as files before IR 4 must have it and some later ones do: none is then
+   meant to be given. */
+static bool by_habit(const onnx_model *m)
+{
+    const graph *g = m->graph;
+    uint32_t given = 0, all = 0;
+    for (uint32_t i = 0; i < g->inputs.n; i++)
+        given += g->values[g->inputs.ids[i]].constant != NULL;
+    for (value_id v = 0; v < g->n_values; v++)
+        all += g->values[v].constant && g->values[v].from_file;
+    return m->ir_version < 4 || given == all;
+}
+
 static sib_code look(search *s, sib_error *err)
 {
     const graph *g = s->m.g;
     quant_plan *p = s->p;
     for (value_id v = 0; v < g->n_values; v++)
         s->weight_of[v] = s->input_of[v] = UINT32_MAX;
-    for (uint32_t i = 0; i < g->inputs.n;
-         i++) /* before IR 4 every initializer is an input, and none is meant so */
-        s->fixed[g->inputs.ids[i]] = p->model->ir_version >= 4;
+    bool habit = by_habit(p->model);
+    for (uint32_t i = 0; i < g->inputs.n; i++)
+        s->fixed[g->inputs.ids[i]] = !habit;
     p->opset = opset_of(p->model);
     p->bits = p->options.weights == SIB_WEIGHTS_INT4 ||
               (p->options.weights == SIB_WEIGHTS_INT8 && p->options.block && p->opset < 21);

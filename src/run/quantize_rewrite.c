@@ -379,7 +379,7 @@ static sib_code settle(quant_plan *p, value_id first_new, sib_error *err)
         value *x = &g->values[v];
         if (v >= first_new)
             x->from_file = x->constant && x->producer == NO_NODE;
-        else if (x->from_file && x->constant && !m.reads[v] && !m.asked[v] && p->model->ir_version >= 4) {
+        else if (x->from_file && x->constant && !m.reads[v] && !m.asked[v]) {
             bool input = false;
             for (uint32_t i = 0; i < g->inputs.n; i++)
                 input |= g->inputs.ids[i] == v;
@@ -395,18 +395,24 @@ static sib_code settle(quant_plan *p, value_id first_new, sib_error *err)
     return code;
 }
 
-/* From IR 4 on, initializers need not be inputs; before, all are. */
-static void leave_old_ir(onnx_model *m)
+/* Weights that changed are no inputs with a default any more, which initializers need not be from IR 4 on. */
+static sib_code leave_inputs(quant_plan *p, sib_error *err)
 {
+    onnx_model *m = p->model;
     graph *g = m->graph;
     uint32_t kept = 0;
-    if (m->ir_version >= 4)
-        return;
+    bool *gone = mem_calloc((size_t)g->n_values + 1, sizeof *gone);
+    if (!gone)
+        return err_memory(err, g->n_values, "inputs of a graph");
+    for (size_t i = 0; i < p->n_weights; i++)
+        gone[p->weights[i].value] = p->weights[i].usable;
     for (uint32_t i = 0; i < g->inputs.n; i++)
-        if (!g->values[g->inputs.ids[i]].constant)
+        if (!gone[g->inputs.ids[i]])
             g->inputs.ids[kept++] = g->inputs.ids[i];
     g->inputs.n = kept;
-    m->ir_version = 4;
+    m->ir_version = m->ir_version < 4 ? 4 : m->ir_version;
+    mem_free(gone);
+    return SIB_OK;
 }
 
 static sib_code import_contrib(onnx_model *m, sib_error *err)
@@ -442,9 +448,10 @@ sib_code quant_rewrite(quant_plan *p, sib_error *err)
         code = patch_apply(r.g, r.patch, err);
     if (code == SIB_OK) {
         move_props(p, r.patch);
-        leave_old_ir(p->model);
-        code = drop_idle(p, err);
+        code = leave_inputs(p, err);
     }
+    if (code == SIB_OK)
+        code = drop_idle(p, err);
     if (code == SIB_OK)
         code = settle(p, first_new, err);
     patch_free(&r.patch);

@@ -334,6 +334,56 @@ static void shared_weights(void **state)
     }
 }
 
+/* Files before IR 4 have every initializer as an input: weights that changed are none any more. */
+static void initializers_as_inputs(void **state)
+{
+    (void)state;
+    for (int all = 0; all < 2; all++) {
+        sib_error err = SIB_ERROR_INIT;
+        sib_model_info info;
+        tiny t = tiny_begin();
+        value_id x = tiny_input(&t, "x", SIB_F32, "M 64"),
+                 w = passes_weight(&t, "w", 2, (int64_t[]){64, 64}, 1, 0),
+                 b = passes_weight(&t, "b", 1, (int64_t[]){64}, 1, 0);
+        CHECK_OK(graph_add_input(t.g, w, &err), err);
+        if (all)
+            CHECK_OK(graph_add_input(t.g, b, &err), err);
+        tiny_output(&t, tiny_op(&t, "Add", tiny_op(&t, "MatMul", x, w, "a"), b, "y"));
+        sib_model *m = tiny_model(&t);
+        CHECK_OK(sib_model_quantize(m, NULL, NULL, &err), err);
+        m = reopened(&m);
+        sib_model_get_info(m, &info);
+        assert_int_equal(info.n_inputs, 2); /* x, and what stayed */
+        assert_int_equal(info.n_nodes, all ? 3 : 2);
+        sib_model_free(&m);
+    }
+}
+
+/* Memory that fails anywhere: told, and nothing is lost. */
+static void memory_fails(void **state)
+{
+    (void)state;
+    static const sib_quantize_options kinds[] = {{.weights = SIB_WEIGHTS_INT8, .least = 1000},
+                                                 {.weights = SIB_WEIGHTS_INT4, .least = 1000},
+                                                 {.dynamic = true, .least = 1000},
+                                                 {.weights = SIB_WEIGHTS_F16, .least = 1000}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        sib_code code = SIB_ERR_MEMORY;
+        for (uint64_t k = 0; code != SIB_OK && k < 2000; k++) {
+            sib_error err = SIB_ERROR_INIT;
+            sib_model *m = products(21, 1);
+            sib_quantize_report *r = NULL;
+            mem_fail_after(k);
+            code = sib_model_quantize(m, &kinds[i], &r, &err);
+            mem_fail_never();
+            assert_true(code == SIB_OK ? r != NULL : code == SIB_ERR_MEMORY && err.code == code && !r);
+            sib_quantize_report_free(&r);
+            sib_model_free(&m);
+        }
+        assert_int_equal(code, SIB_OK);
+    }
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -380,7 +430,8 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_kind),        cmocka_unit_test(errors_of_weights),
+        cmocka_unit_test(every_kind),        cmocka_unit_test(initializers_as_inputs),
+        cmocka_unit_test(memory_fails),      cmocka_unit_test(errors_of_weights),
         cmocka_unit_test(calibration_helps), cmocka_unit_test(shared_weights),
         cmocka_unit_test(refusals),          cmocka_unit_test(tables_and_convolutions)};
     return cmocka_run_group_tests(tests, NULL, NULL);
