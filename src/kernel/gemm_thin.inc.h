@@ -6,9 +6,7 @@
 
 enum { THIN_F16, THIN_BF16, THIN_S8, THIN_S4 };
 
-#ifndef THIN_AHEAD
-#define THIN_AHEAD 2048 /* bytes that weights are asked for ahead */
-#endif
+#define THIN_AHEAD 4096 /* bytes that weights are asked for ahead */
 
 /* As SPLIT, and with 32 registers more of it. */
 #define THIN_SPLIT(m) ((m) == 4 && VF_LANES == 16 ? 2 : SPLIT(m))
