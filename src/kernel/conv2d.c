@@ -281,7 +281,7 @@ sib_code conv2d_plan_make(const kernel_table *kernels, const conv2d_shape *shape
         p->phases[i] = phases_of(&a[i]);
     choose_plane(p);
     if (conv2d_few_pays(p)) {
-        sib_code made = conv2d_few_make(p, err);
+        sib_code made = conv2d_few_make(p, threads, err);
         if (made != SIB_OK)
             conv2d_plan_free(p);
         return made;

@@ -21,6 +21,7 @@ typedef struct tile_args {
     const float *x;        /* the image at the tile's first pixel */
     const int32_t *offset; /* (k) */
     const float *bias;     /* (m) or NULL */
+    bool more;             /* sums begin with what y holds */
     float *y;
     size_t ldy;
     size_t last; /* floats of the last vector */
@@ -37,6 +38,12 @@ static inline __attribute__((always_inline)) void tile(const tile_args *t, int m
         vf first = t->bias ? vf_set1(t->bias[i]) : vf_zero();
         UNROLL for (int j = 0; j < nv; j++) sum[i][j] = first;
     }
+    if (t->more)
+        UNROLL for (int i = 0; i < m; i++) UNROLL for (int j = 0; j < nv; j++)
+        {
+            const float *y = t->y + (size_t)i * t->ldy + j * VF_LANES;
+            sum[i][j] = cut && j == nv - 1 ? vf_load_n(y, last) : vf_load(y);
+        }
     for (size_t p = 0; p < t->k; p++, a += m) {
         const float *row = x + t->offset[p];
         vf right[MAX_NV];
@@ -89,12 +96,12 @@ CONV2D_TILES(TILE)
 #undef TILE
 
 static void conv2d_panel(size_t m, size_t n, size_t k, const float *a, const float *x, const int32_t *offset,
-                         const float *bias, float *y, size_t ldy)
+                         const float *bias, bool more, float *y, size_t ldy)
 {
 #define TILE(m, nv) pixels_##m,
     static void (*const by_rows[])(const tile_args *t, size_t n) = {CONV2D_TILES(TILE)};
 #undef TILE
-    tile_args t = {k, a, x, offset, bias, y, ldy, 0};
+    tile_args t = {k, a, x, offset, more ? NULL : bias, more, y, ldy, 0};
     by_rows[m - 1](&t, n);
 }
 

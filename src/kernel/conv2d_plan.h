@@ -143,10 +143,17 @@ typedef struct conv2d_item {
 /* The channels of the item's group as phases in dst. x: of the batch and group. */
 void conv2d_fill(const conv2d_call *c, const conv2d_item *at, const char *x, float *dst);
 
-/* A few pixels: does it pay, the rest of the plan, an item (batch, group). */
+/* A few pixels: does it pay, the rest of the plan, an item (batch, group, block of features). */
 bool conv2d_few_pays(const conv2d_plan *p);
-sib_code conv2d_few_make(conv2d_plan *p, sib_error *err);
-void conv2d_few_run(const conv2d_call *call, size_t item, float *scratch);
+sib_code conv2d_few_make(conv2d_plan *p, unsigned threads, sib_error *err);
+void conv2d_few_run(const conv2d_call *call, size_t index, float *scratch);
+/* First feature of a group that block `index` has, whole widths of them. */
+static inline size_t conv2d_few_feature(const conv2d_plan *p, size_t index)
+{
+    size_t widths = (p->s.m + p->few_width - 1) / p->few_width;
+    size_t feature = widths * index / p->m_blocks * p->few_width;
+    return feature < p->s.m ? feature : p->s.m;
+}
 /* Floats of a group's packed weights: blocks of few_width features, (k, few_width) each. */
 static inline size_t conv2d_few_floats(const conv2d_plan *p)
 {

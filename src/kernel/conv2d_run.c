@@ -94,7 +94,7 @@ static void panel_of(const product *o, size_t panel, size_t n, const float *x, f
     size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
     if (p->s.kind == CONV2D_PRODUCT)
         p->kernels->panel(m, n, o->k, o->w + m0 * p->k + o->k0 * m, x, p->offset + o->k0,
-                          o->bias ? o->bias + m0 : NULL, y, ldy);
+                          o->bias ? o->bias + m0 : NULL, false, y, ldy);
     else if (p->s.kind == CONV2D_LARGEST)
         p->kernels->largest(n, p->k, x, p->offset, y);
     else
@@ -307,10 +307,12 @@ static void run_items(void *context, size_t begin, size_t count, unsigned worker
     finished f = {c, 0, 0};
     for (size_t i = begin; i < begin + count && !cancel_is_set(c->cancel); i++) {
         if (c->plan->few_width) {
-            size_t each = c->plan->s.m * c->plan->out_plane;
+            const conv2d_plan *p = c->plan;
+            size_t item = i / p->m_blocks, block = i % p->m_blocks;
+            size_t m0 = conv2d_few_feature(p, block), m1 = conv2d_few_feature(p, block + 1);
             conv2d_few_run(c, i, scratch);
             if (c->finish)
-                finish_range(&f, i * each, each);
+                finish_range(&f, (item * p->s.m + m0) * p->out_plane, (m1 - m0) * p->out_plane);
             continue;
         }
         conv2d_item at = item_at(c->plan, i);
