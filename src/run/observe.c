@@ -165,7 +165,8 @@ bool sib_profile_get(const sib_profile *p, sib_profile_by by, size_t i, sib_prof
     profile_list *list = &mine->views[by];
     pthread_mutex_lock(&mine->lock);
     if (!list->sorted) {
-        qsort(list->items, list->n, sizeof *list->items, longer_first);
+        if (list->n)
+            qsort(list->items, list->n, sizeof *list->items, longer_first);
         list->sorted = true;
     }
     bool there = i < list->n;
