@@ -13,6 +13,8 @@
 /* Outputs may take so many times the bytes of the inputs, and this many more. */
 #define GROWTH       16
 #define GROWTH_BYTES (1u << 20)
+/* Weights that a ConstantOfShape makes would be made by every run: of so many bytes in all they are computed once. */
+#define FILLED_BYTES (UINT64_C(1) << 30)
 /* Most operations of a node that is computed: the reference backend is slow. */
 #define FLOPS_LIMIT (INT64_C(1) << 28)
 /* Weights that are stored in fewer bits stay so where they have more elements. */
@@ -21,6 +23,7 @@
 typedef struct folding {
     matcher m;
     const sib_tensor **known; /* (n_values) constants, and what this pass has computed */
+    uint64_t filled;          /* bytes of constants that ConstantOfShape made */
     bool dequantizes;         /* weights of few bits are what is folded, else what is left */
 } folding;
 
@@ -48,7 +51,7 @@ static bool bytes_of(const graph *g, value_id v, uint64_t *bytes)
 }
 
 /* True where the node's results are the same in every run and not too large. */
-static bool may_fold(const folding *f, const node *n)
+static bool may_fold(folding *f, const node *n)
 {
     const graph *g = f->m.g;
     uint64_t in = 0, out = 0, bytes = 0;
@@ -74,9 +77,15 @@ static bool may_fold(const folding *f, const node *n)
     }
     if (f->dequantizes && out / 4 > DEQUANTIZED_LIMIT)
         return false;
+    if (n->flops.id && (!dim_is_const(g->dims, n->flops, &flops) || flops > FLOPS_LIMIT))
+        return false;
     /* a Constant has no inputs: it holds what it gives */
-    return (match_op(n, "Constant") || out <= GROWTH * in + GROWTH_BYTES) &&
-           (!n->flops.id || (dim_is_const(g->dims, n->flops, &flops) && flops <= FLOPS_LIMIT));
+    if (match_op(n, "Constant") || out <= GROWTH * in + GROWTH_BYTES)
+        return true;
+    if (!match_op(n, "ConstantOfShape") || out > FILLED_BYTES - f->filled)
+        return false;
+    f->filled += out;
+    return true;
 }
 
 /* Makes nodes use a constant in the place of v. */
