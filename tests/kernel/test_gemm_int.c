@@ -49,7 +49,7 @@ static void tiles(void **state)
     gemm_int_kernels kinds[5];
     size_t count = 0;
     gemm_int_init_c(&kinds[count++]);
-#if defined(__x86_64__)
+#if defined(SIBYL_X86)
     if (cpu_level_runs(CPU_AVX2))
         gemm_int_fill_avx2(&kinds[count++]);
     if (cpu_level_runs(CPU_AVX512))
