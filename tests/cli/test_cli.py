@@ -894,6 +894,7 @@ class BenchModels(Cases):
         self.assertEqual(len(line), 4)
         self.fails(1, "no onnxruntime", "bench", "first", "onnxruntime", "cases/test_good", env=self.absent)
 
+    @unittest.skipIf(os.environ.get("SIBYL_QUICK"), "a quick run: a Whisper takes minutes in instrumented builds")
     def test_whisper(self):
         scratch = self.folder / "scratch"
         scratch.mkdir()
