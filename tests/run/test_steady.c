@@ -130,12 +130,44 @@ static void fused_steps_are_open_to_taps(void **state)
     sib_session_free(&ref);
 }
 
+/* How many steps of the milli-op `name` a run has. */
+static uint64_t steps_of(sib_session *s, const sib_value *x, const char *name)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_profile *p = NULL;
+    sib_profile_row row;
+    sib_value *out[2];
+    uint64_t calls = 0;
+    CHECK_OK(sib_profile_create(&p, &err), err);
+    run(s, x, out, &(sib_run_options){.profile = p});
+    for (size_t i = 0; sib_profile_get(p, SIB_PROFILE_BY_MILLI, i, &row); i++)
+        calls += strcmp(row.op_type, name) == 0 ? row.calls : 0;
+    free_two(out);
+    sib_profile_free(&p);
+    return calls;
+}
+
+static void a_chain_is_one_step(void **state)
+{
+    (void)state;
+    sib_session *fast = chain_session("cpu,ref"), *ref = chain_session("ref");
+    sib_value *x = given();
+    assert_int_equal(steps_of(fast, x, "fused"), 1);
+    assert_int_equal(steps_of(fast, x, "add"), 0);
+    assert_int_equal(steps_of(ref, x, "fused"), 0);
+    assert_int_equal(steps_of(ref, x, "add"), 1);
+    sib_value_free(&x);
+    sib_session_free(&fast);
+    sib_session_free(&ref);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_steady_run_allocates_nothing),
         cmocka_unit_test(outputs_that_are_kept_stay_as_they_are),
         cmocka_unit_test(fused_steps_are_open_to_taps),
+        cmocka_unit_test(a_chain_is_one_step),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
