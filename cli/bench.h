@@ -9,6 +9,7 @@
 typedef struct bench_settings {
     bool json, peers;
     bool fresh;           /* models: first runs in processes of their own */
+    bool claims;          /* models: the share of time that passes in claimed operators */
     int weights;          /* whisper: of float32, float16, int8 */
     long threads;         /* 0: one per processor */
     long repeat;          /* rounds; 0: by time */

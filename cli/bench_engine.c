@@ -68,26 +68,36 @@ bool engine_bind(engine *e, size_t n, const sib_named_value *inputs, char *why, 
     return !e->peer || peer_ort_bind(e->peer, n, inputs, why, bytes);
 }
 
-static bool run_sibyl(engine *e, sib_value **out, char *why, size_t bytes)
+static bool run_sibyl(engine *e, sib_value **out, sib_profile *profile, char *why, size_t bytes)
 {
+    const sib_run_options options = {.profile = profile};
     sib_error err = SIB_ERROR_INIT;
-    if (sib_session_run(e->session, e->n_inputs, e->inputs, 0, NULL, out, NULL, &err) == SIB_OK)
+    if (sib_session_run(e->session, e->n_inputs, e->inputs, 0, NULL, out, profile ? &options : NULL, &err) ==
+        SIB_OK)
         return true;
     snprintf(why, bytes, "%s", err.message);
     return false;
 }
 
-bool engine_run(engine *e, char *why, size_t bytes)
+static bool run_and_drop(engine *e, sib_profile *profile, char *why, size_t bytes)
 {
-    if (e->peer)
-        return peer_ort_run(e->peer, why, bytes);
-    bool ok = run_sibyl(e, e->outputs, why, bytes);
+    bool ok = run_sibyl(e, e->outputs, profile, why, bytes);
     for (size_t i = 0; i < e->n_outputs; i++)
         sib_value_free(&e->outputs[i]);
     return ok;
 }
 
+bool engine_run(engine *e, char *why, size_t bytes)
+{
+    return e->peer ? peer_ort_run(e->peer, why, bytes) : run_and_drop(e, NULL, why, bytes);
+}
+
+bool engine_profile(engine *e, sib_profile *profile, char *why, size_t bytes)
+{
+    return run_and_drop(e, profile, why, bytes);
+}
+
 bool engine_outputs(engine *e, sib_value **out, char *why, size_t bytes)
 {
-    return e->peer ? peer_ort_run_values(e->peer, out, why, bytes) : run_sibyl(e, out, why, bytes);
+    return e->peer ? peer_ort_run_values(e->peer, out, why, bytes) : run_sibyl(e, out, NULL, why, bytes);
 }

@@ -32,6 +32,9 @@ bool engine_bind(engine *e, size_t n, const sib_named_value *inputs, char *why, 
 /* One run; its outputs are made and dropped. */
 bool engine_run(engine *e, char *why, size_t bytes);
 
+/* One run of Sibyl's, its steps added to a profile. */
+bool engine_profile(engine *e, sib_profile *profile, char *why, size_t bytes);
+
 /* One run whose outputs the caller owns: (n_outputs of the model), NULL for what is no tensor. */
 bool engine_outputs(engine *e, sib_value **out, char *why, size_t bytes);
 

@@ -237,6 +237,8 @@ static void measure_case(model_case *c, const bench_settings *settings, const en
     if (block[ENGINE_SIBYL] && block[ENGINE_ORT])
         compare(c, engines, in);
     measure_rounds(c, settings, engines, block);
+    if (settings->claims && block[ENGINE_SIBYL])
+        claims_measure(engines[ENGINE_SIBYL], &c->claims, ours->why, sizeof ours->why);
     for (size_t k = 0; k < ENGINE_KINDS; k++) {
         side *s = &c->sides[k];
         engine_close(engines[k]);

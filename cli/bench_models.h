@@ -13,6 +13,13 @@ typedef struct first_run {
         peak; /* bytes that opening and running added to the process: after ten runs, and at most */
 } first_run;
 
+/* Where the time of runs passed, as a profile of steps tells. */
+typedef struct claims {
+    bool known;
+    double claimed, seconds; /* in operators and milli-ops that a backend other than ref ran, and in all */
+    char rest[400];          /* what ref ran, longest first, with the time of a call; "" for nothing */
+} claims;
+
 /* One engine's measurements of a model. */
 typedef struct side {
     char why[640];  /* why it could not be measured, or "" */
@@ -28,6 +35,7 @@ typedef struct model_case {
     size_t nodes;
     double flops, bytes; /* of a run, 0 where they are not known */
     side sides[ENGINE_KINDS];
+    claims claims;
     bool compared;
     char differs[640]; /* how the two engines' outputs differ, or "" */
 } model_case;
@@ -53,6 +61,13 @@ bool models_measure(bench_report *report, models *list, const sib_peak *peak);
 
 /* The first run of a model in a process of its own (this program again, as `bench first`). */
 void first_run_measure(engine_kind kind, const model_case *c, const bench_settings *settings, first_run *out);
+
+/* bench_claims.c: profiles some runs of Sibyl's engine e, which is warm. */
+void claims_measure(engine *e, claims *out, char *why, size_t bytes);
+double claims_share(const claims *c); /* of the time, 0 to 1 */
+json_t *claims_to_json(const claims *c);
+void claims_tell(const claims *c);
+void claims_tell_summary(bench_report *report, const models *list);
 
 /* bench_models_tell.c */
 void models_tell_head(const bench_report *report, unsigned threads, bool costs);

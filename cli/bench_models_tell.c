@@ -77,6 +77,8 @@ void models_tell_head(const bench_report *report, unsigned threads, bool costs)
     if (settings->json)
         return;
     printf("microseconds a run, %u thread%s; ratio: sibyl / onnxruntime\n", threads, threads == 1 ? "" : "s");
+    if (settings->claims)
+        printf("claimed: the share of time in operators and milli-ops that backends other than ref ran\n");
     if (costs)
         printf("GFLOP/s of products and convolutions, their share of the peak, and bytes of weights and "
                "caches as a "
@@ -84,6 +86,8 @@ void models_tell_head(const bench_report *report, unsigned threads, bool costs)
     printf("\n%-*s %5s %11s %11s", NAME_WIDTH, "model", "nodes", "sibyl", "min");
     if (costs)
         printf(" %8s %6s %6s", "GFLOP/s", "peak", "read");
+    if (settings->claims)
+        printf(" %8s", "claimed");
     printf(settings->peers ? " %11s %11s %8s %8s\n" : "\n", "onnxruntime", "min", "ratio", "of min");
 }
 
@@ -100,6 +104,8 @@ void models_tell_case(bench_report *report, json_t *list, const model_case *c, c
         json_object_set_new(row, "ratio", json_real(ours->series.median / theirs->series.median));
         json_object_set_new(row, "ratio_min", json_real(ours->series.min / theirs->series.min));
     }
+    if (c->claims.known)
+        json_object_set_new(row, "claims", claims_to_json(&c->claims));
     if (peak)
         cost_to_json(row, c, peak);
     json_array_append_new(list, row);
@@ -109,6 +115,10 @@ void models_tell_case(bench_report *report, json_t *list, const model_case *c, c
     tell_side(ours);
     if (peak)
         tell_cost(c, ours, peak);
+    if (c->claims.known)
+        printf(" %7.2f%%", 100 * claims_share(&c->claims));
+    else if (report->settings->claims)
+        printf(" %8s", "-");
     if (report->settings->peers) {
         tell_side(theirs);
         if (ours->n && theirs->n)
@@ -117,6 +127,7 @@ void models_tell_case(bench_report *report, json_t *list, const model_case *c, c
     }
     putchar('\n');
     tell_first(c);
+    claims_tell(&c->claims);
     fflush(stdout);
 }
 
@@ -157,12 +168,11 @@ static void tell_notes(bench_report *report, const models *list)
     }
 }
 
-void models_tell_summary(bench_report *report, const models *list)
+static void tell_ratios(bench_report *report, const models *list)
 {
     double sum = 0, sum_min = 0, worst = 0;
     const char *worst_name = "";
     size_t n = 0;
-    tell_notes(report, list);
     for (size_t i = 0; i < list->n; i++) {
         const side *ours = &list->items[i].sides[ENGINE_SIBYL], *theirs = &list->items[i].sides[ENGINE_ORT];
         if (!ours->n || !theirs->n)
@@ -187,4 +197,11 @@ void models_tell_summary(bench_report *report, const models *list)
     bench_report_ratios(report, ratios, 3);
     tell_first_summary(report, list);
     bench_report_note(report, "%zu models compared; worst: %s", n, worst_name);
+}
+
+void models_tell_summary(bench_report *report, const models *list)
+{
+    tell_notes(report, list);
+    tell_ratios(report, list);
+    claims_tell_summary(report, list);
 }

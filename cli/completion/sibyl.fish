@@ -92,6 +92,7 @@ complete -c sibyl -n '__sibyl_command bench' -l passes -x -a 'all -all' -d 'pass
 complete -c sibyl -n '__sibyl_command bench' -l pass-limit -x -d 'let passes make so many edits at most'
 complete -c sibyl -n '__sibyl_command bench' -l dim -x -d 'size of a symbolic dim'
 complete -c sibyl -n '__sibyl_command bench' -l fresh -d 'first results and memory too'
+complete -c sibyl -n '__sibyl_command bench' -l claims -d 'share of time in claimed operators'
 complete -c sibyl -n '__sibyl_command bench' -l dtype -x -a 'f32 f16 int8' -d 'how weights stand in the file'
 complete -c sibyl -n '__sibyl_command bench' -l monitor -x -d 'read CPU and memory'
 complete -c sibyl -n '__sibyl_command bench' -l json -d 'print one JSON document'

@@ -906,6 +906,28 @@ class BenchModels(Cases):
             self.assertGreater(model["sibyl"]["gflops"], 0, model)
         self.assertEqual(list(scratch.iterdir()), [])
 
+    def test_claims(self):
+        row = w.tensor_type("float32", [64])
+        ours = [w.node("Relu", ["x"], ["y"])]
+        self.write("ours.onnx", w.model(ours, {"x": row}, {"y": row}, []))
+        theirs = [*ours, w.node("RandomNormalLike", ["y"], ["z"])]  # drawing is ref's
+        self.write("mixed.onnx", w.model(theirs, {"x": row}, {"z": row}, []))
+        arguments = ("ours.onnx", "mixed.onnx", "--claims", "--backend", "cpu,ref")
+        document = json.loads(self.bench(*arguments, "--json"))
+        whole, part = (m["claims"] for m in document["models"])
+        self.assertEqual((whole["share"], whole["ref"]), (1, ""))
+        self.assertTrue(0 < part["share"] < 0.99)
+        self.assertIn("RandomNormalLike", part["ref"])
+        ratios = {r["name"]: r for r in document["ratios"]}
+        self.assertFalse(ratios["share of time in claimed operators, least"]["met"])
+        self.assertEqual(ratios["share of time in claimed operators, least"]["value"], part["share"])
+        text = self.bench(*arguments)
+        self.assertRegex(text, r"(?m)^ours .* 100\.00%$")
+        self.assertRegex(text, r"on ref, .*RandomNormalLike")
+        self.assertIn("1 of 2 models spend at least 99 % of their time in claimed operators; least: mixed", text)
+        document = json.loads(self.bench("ours.onnx", "--claims", "--backend", "ref", "--json"))
+        self.assertEqual(document["models"][0]["claims"]["share"], 0)
+
     def test_a_model_that_cannot_run_is_skipped(self):
         self.write("bad/model.onnx", b"no model")
         document = json.loads(self.bench("bad", "cases/test_good", "--json"))
