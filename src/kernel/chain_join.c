@@ -57,19 +57,35 @@ typedef struct product {
     bool too_many;
 } product;
 
-static void collect(const chain *c, size_t value, product *p, int depth)
+/* The operand of the product or quotient v that is no number. *by: what it is multiplied by. CHAIN_NONE: v is none. */
+static size_t scaled_by_number(const chain *c, size_t value, double *by)
 {
-    const chain_value *v = depth < FACTORS_MOST ? made_by(c, value, CHAIN_mul) : NULL;
-    const chain_value *q = depth < FACTORS_MOST ? made_by(c, value, CHAIN_div) : NULL;
+    const chain_value *v = made_by(c, value, CHAIN_mul), *q = made_by(c, value, CHAIN_div);
+    double x;
+    if (q && chain_number(c, q->in[1], &x)) {
+        *by = 1 / x;
+        return q->in[0];
+    }
+    for (size_t k = 0; k < 2 && v; k++)
+        if (chain_number(c, v->in[k], by))
+            return v->in[1 - k];
+    return CHAIN_NONE;
+}
+
+static void collect(const chain *c, size_t value, size_t whole, product *p, int depth)
+{
+    bool opens = depth < FACTORS_MOST && value != whole;
+    const chain_value *v = opens ? made_by(c, value, CHAIN_mul) : NULL;
+    const chain_value *q = opens ? made_by(c, value, CHAIN_div) : NULL;
     double x;
     if (chain_number(c, value, &x)) {
         p->number *= x;
     } else if (v) {
-        collect(c, v->in[0], p, depth + 1);
-        collect(c, v->in[1], p, depth + 1);
+        collect(c, v->in[0], whole, p, depth + 1);
+        collect(c, v->in[1], whole, p, depth + 1);
     } else if (q && chain_number(c, q->in[1], &x)) {
         p->number /= x;
-        collect(c, q->in[0], p, depth + 1);
+        collect(c, q->in[0], whole, p, depth + 1);
     } else if (p->n < FACTORS_MOST) {
         p->factors[p->n++] = value;
     } else {
@@ -77,24 +93,23 @@ static void collect(const chain *c, size_t value, product *p, int depth)
     }
 }
 
-static product product_of(const chain *c, size_t value)
+/* The factors of value, of which `whole` is one even where it is a product itself. */
+static product product_of(const chain *c, size_t value, size_t whole)
 {
     product p = {.number = 1};
     if (value != CHAIN_NONE)
-        collect(c, value, &p, 0);
+        collect(c, value, whole, &p, 0);
     return p;
 }
 
-static bool number_near(const product *p, double x)
+/* True where value is x^n times a number near k. */
+static bool is_scaled(const chain *c, size_t value, size_t x, size_t n, double k)
 {
-    return !p->too_many && fabs(p->number - x) <= 1e-5 * fabs(x);
-}
-
-/* True where value is x times a number near k. */
-static bool is_scaled(const chain *c, size_t value, size_t x, double k)
-{
-    product p = product_of(c, value);
-    return p.n == 1 && p.factors[0] == x && number_near(&p, k);
+    product p = product_of(c, value, x);
+    bool same = p.n == n && !p.too_many;
+    for (size_t i = 0; i < p.n; i++)
+        same &= p.factors[i] == x;
+    return same && fabs(p.number - k) <= 1e-5 * fabs(k);
 }
 
 /* ---- The groups ------------------------------------------------------------------------------------------------ */
@@ -126,35 +141,50 @@ static size_t find_softplus(const chain *c, const chain_value *v)
     return CHAIN_NONE;
 }
 
-/* x + 0.044715 x^3 */
-static bool is_bent(const chain *c, size_t value, size_t x)
+/* What x is where value is x / sqrt 2. */
+static size_t find_erf_input(const chain *c, size_t value)
 {
-    const chain_value *sum = made_by(c, value, CHAIN_add);
-    for (size_t k = 0; k < 2 && sum; k++) {
-        product p = product_of(c, sum->in[1 - k]);
-        if (sum->in[k] == x && p.n == 3 && p.factors[0] == x && p.factors[1] == x && p.factors[2] == x &&
-            number_near(&p, 0.044715))
-            return true;
-    }
-    return false;
+    double by;
+    for (size_t x = scaled_by_number(c, value, &by); x != CHAIN_NONE; x = scaled_by_number(c, x, &by))
+        if (is_scaled(c, value, x, 1, 0.70710678118654752))
+            return x;
+    return CHAIN_NONE;
 }
 
-/* x (1 + erf(x / sqrt 2)) / 2, or x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2: *op and x. */
-static size_t find_gelu(const chain *c, size_t value, chain_op *op)
+/* What x is where value is sqrt(2 / pi) (x + 0.044715 x^3). */
+static size_t find_tanh_input(const chain *c, size_t value)
 {
-    product p = product_of(c, value);
-    for (size_t k = 0; k < 2 && p.n == 2 && number_near(&p, 0.5); k++) {
-        size_t x = p.factors[k], bend = beside(c, made_by(c, p.factors[1 - k], CHAIN_add), 1);
-        const chain_value *erf = made_by(c, bend, CHAIN_erf), *tanh = made_by(c, bend, CHAIN_tanh);
-        *op = erf ? CHAIN_gelu : CHAIN_gelu_tanh;
-        if (erf && is_scaled(c, erf->in[0], x, 0.70710678118654752))
-            return x;
-        product inner = product_of(c, tanh ? tanh->in[0] : CHAIN_NONE);
-        if (tanh && inner.n == 1 && number_near(&inner, 0.79788456080286536) &&
-            is_bent(c, inner.factors[0], x))
-            return x;
-    }
+    double by;
+    size_t bent = scaled_by_number(c, value, &by);
+    while (scaled_by_number(c, bent, &by) != CHAIN_NONE)
+        bent = scaled_by_number(c, bent, &by);
+    const chain_value *sum = made_by(c, bent, CHAIN_add);
+    for (size_t k = 0; k < 2 && sum; k++)
+        if (is_scaled(c, sum->in[1 - k], sum->in[k], 3, 0.044715) &&
+            is_scaled(c, value, bent, 1, 0.79788456080286536))
+            return sum->in[k];
     return CHAIN_NONE;
+}
+
+/* x (1 + erf(x / sqrt 2)) / 2, or x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2: *op and x. at: a factor of value,
+   where the sum is looked for. */
+static size_t find_gelu(const chain *c, size_t value, size_t at, int depth, chain_op *op)
+{
+    size_t bend = beside(c, made_by(c, at, CHAIN_add), 1), x = CHAIN_NONE;
+    const chain_value *erf = made_by(c, bend, CHAIN_erf), *tanh = made_by(c, bend, CHAIN_tanh);
+    const chain_value *v = depth < FACTORS_MOST ? made_by(c, at, CHAIN_mul) : NULL;
+    *op = erf ? CHAIN_gelu : CHAIN_gelu_tanh;
+    if (erf || tanh)
+        x = erf ? find_erf_input(c, erf->in[0]) : find_tanh_input(c, tanh->in[0]);
+    if (x != CHAIN_NONE) {
+        product p = product_of(c, value, x);
+        bool both = p.n == 2 && !p.too_many &&
+                    ((p.factors[0] == x && p.factors[1] == at) || (p.factors[1] == x && p.factors[0] == at));
+        return both && fabs(p.number - 0.5) <= 5e-6 ? x : CHAIN_NONE;
+    }
+    for (size_t k = 0; k < 2 && v && x == CHAIN_NONE; k++)
+        x = find_gelu(c, value, v->in[k], depth + 1, op);
+    return x;
 }
 
 /* x sigmoid(x) */
@@ -182,7 +212,7 @@ static void join_function(chain *c, size_t value)
         x = find_silu(c, v);
     }
     if (x == CHAIN_NONE && v->op == CHAIN_mul)
-        x = find_gelu(c, value, &op);
+        x = find_gelu(c, value, value, 0, &op);
     if (x != CHAIN_NONE) {
         v->op = op;
         v->in[0] = x;

@@ -82,6 +82,10 @@ static sib_code fuse(planner *p, const bool *node_needed, const bool *leaves, si
     sib_code code = patch_create(g, &edits, err);
     if (code == SIB_OK)
         code = fuse_elementwise(g, node_needed, leaves, p->options, &run, edits, &made, err);
+    /* A group stands where its last member stood, which may be after nodes that read a member's result for nothing. */
+    for (node_id i = 0; i < n_before && code == SIB_OK && made.n; i++)
+        if (!node_needed[i])
+            code = patch_drop(edits, i, err);
     if (code == SIB_OK && made.n) {
         code = patch_apply(g, edits, err);
         if (code == SIB_OK)

@@ -691,24 +691,28 @@ static const struct form_row {
     {"gelu, other", gelu_other, CHAIN_gelu},     {"gelu_tanh", gelu_tanh_form, CHAIN_gelu_tanh},
 };
 
-/* What a form gives has the bits of the one function, so it was joined; and with `also`, of which the form is no part
-   that may go, too. */
+/* What a form gives has the bits of the one function, so it was joined; of an operand, and of the product of three. */
 static void joined(void **state)
 {
     (void)state;
     int64_t dims[] = {MOST};
-    static float x[MOST], y[MOST], want[MOST];
+    static float x[MOST], cube[MOST], y[MOST], want[MOST];
     check_random r = {3};
     draw(CHAIN_F32, &r, false, x, MOST);
-    for (size_t k = 0; k < COUNT(forms); k++) {
+    for (size_t i = 0; i < MOST; i++)
+        cube[i] = x[i] * x[i] * x[i];
+    for (size_t k = 0; k < 2 * COUNT(forms); k++) {
+        const struct form_row *form = &forms[k / 2];
         chain *c = chain_create(1, dims);
         size_t a = chain_operand(c, SIB_F32, 1, dims, NULL);
-        assert_true(chain_result(c, forms[k].make(c, a)) && chain_finish(c));
+        if (k % 2)
+            a = chain_apply(c, CHAIN_mul, chain_apply(c, CHAIN_mul, a, a), a);
+        assert_true(chain_result(c, form->make(c, a)) && chain_finish(c));
         void *scratch = mem_alloc(chain_scratch(c, MOST) + 1, 1);
         chain_run(c, (const void *const[]){x}, (void *const[]){y}, 0, MOST, scratch);
-        kernel_table_get()->chain.op[forms[k].op][CHAIN_F32](x, NULL, NULL, want, MOST);
+        kernel_table_get()->chain.op[form->op][CHAIN_F32](k % 2 ? cube : x, NULL, NULL, want, MOST);
         if (memcmp(y, want, sizeof y) != 0)
-            fail_msg("%s is not joined", forms[k].name);
+            fail_msg("%s of %s is not joined", form->name, k % 2 ? "a product" : "an operand");
         mem_free(scratch);
         chain_free(c);
     }

@@ -161,6 +161,38 @@ static void a_chain_is_one_step(void **state)
     sib_session_free(&ref);
 }
 
+/* A chain is one step also where a node that nothing needs (its dims are known) reads what is made within the chain. */
+static void a_chain_outlasts_nodes_without_use(void **state)
+{
+    (void)state;
+    static const double b[3] = {0.5, -1, 2};
+    static const char *const passes[] = {NULL, "-all"};
+    for (int i = 0; i < 2; i++) {
+        tiny t = tiny_begin();
+        value_id x = tiny_input(&t, "x", SIB_F32, "5 3");
+        value_id bias = tiny_constant(&t, "b", SIB_F32, 1, (int64_t[]){3}, b);
+        value_id sum = tiny_op(&t, "Add", x, bias, "sum");
+        value_id shares = tiny_op(&t, "Softmax", sum, NO_VALUE, "shares");
+        value_id y = tiny_op(&t, "Mul", tiny_op(&t, "Tanh", sum, NO_VALUE, "bent"), x, "y");
+        tiny_output(&t, tiny_op(&t, "Reshape", y, tiny_op(&t, "Shape", shares, NO_VALUE, "dims"), "r"));
+        tiny_output(&t, sum);
+        sib_session *s = tiny_session(
+            &t, &(sib_session_options){.backends = "cpu,ref", .threads = 1, .passes = passes[i]});
+        sib_value *in = given(), *out[2];
+        assert_int_equal(steps_of(s, in, "fused"), 1);
+        assert_int_equal(steps_of(s, in, "add"), 0);
+        run(s, in, out, NULL);
+        for (int k = 0; k < T * 3; k++) {
+            float made = ((const float *)sib_tensor_data(sib_value_tensor(out[1])))[k];
+            float from = ((const float *)sib_tensor_data(sib_value_tensor(in)))[k];
+            assert_true(made == from + (float)b[k % 3]);
+        }
+        free_two(out);
+        sib_value_free(&in);
+        sib_session_free(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +200,7 @@ int main(void)
         cmocka_unit_test(outputs_that_are_kept_stay_as_they_are),
         cmocka_unit_test(fused_steps_are_open_to_taps),
         cmocka_unit_test(a_chain_is_one_step),
+        cmocka_unit_test(a_chain_outlasts_nodes_without_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
