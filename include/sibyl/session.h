@@ -19,7 +19,9 @@ typedef struct sib_session_options {
     /* Passes that rewrite the graph before it is planned, as "-fuse_gelu" (all but that), "-all,dead" (that alone) or
        "all". NULL: all, where a backend other than ref is there, else none. In double none run. */
     const char *passes;
-    bool limit_passes; /* at most pass_limit edits are made: halving the number finds the one that did harm */
+    /* At most pass_limit edits are made, and as many groups of each plan as are then left become one step: halving the
+       number finds the one that did harm. */
+    bool limit_passes;
     uint64_t pass_limit;
 } sib_session_options;
 
@@ -33,7 +35,7 @@ SIB_API sib_code sib_session_create(sib_model *model, const sib_session_options 
                                     sib_error *err);
 SIB_API void sib_session_free(sib_session **s);
 SIB_API const sib_model *sib_session_model(const sib_session *s);
-/* How many edits passes made of the model's graph for this session. */
+/* How many edits passes made of the model's graph for this session, those of its plans (elementwise) not counted. */
 SIB_API uint64_t sib_session_edits(const sib_session *s);
 /* Name of pass i in the order in which they run, NULL outside; what it does in *meaning, which may be NULL. */
 SIB_API const char *sib_pass_name(size_t i, const char **meaning);

@@ -58,6 +58,18 @@ static sib_code choose(const char *words, const pass *table, size_t n, bool *off
     return SIB_OK;
 }
 
+sib_code pass_chosen(const char *words, const pass *table, size_t n, const char *name, bool *chosen,
+                     sib_error *err)
+{
+    bool *off = mem_calloc(n + 1, sizeof *off);
+    sib_code code = off ? choose(words, table, n, off, err) : err_memory(err, n, "the passes");
+    *chosen = false;
+    for (size_t i = 0; i < n && code == SIB_OK; i++)
+        *chosen |= !strcmp(table[i].name, name) && !off[i];
+    mem_free(off);
+    return code;
+}
+
 /* ---- Running ------------------------------------------------------------------------------------------ */
 
 static sib_code run_one(graph *g, const pass *what, pass_run *r, sib_error *err)
@@ -104,7 +116,7 @@ sib_code pass_run_all(graph *g, const pass *table, size_t n, const pass_options 
     if (code == SIB_OK && o.verify)
         code = graph_verify(g, err);
     for (size_t i = 0; i < n && code == SIB_OK; i++)
-        if (!off[i]) {
+        if (!off[i] && table[i].run) {
             sib_error own = SIB_ERROR_INIT;
             code = run_within(g, &table[i], &r, 0, &own);
             if (code != SIB_OK && o.go_on && code != SIB_ERR_MEMORY)

@@ -16,7 +16,8 @@ bool pass_admit(pass_run *r);
 
 typedef struct pass {
     const char *name, *meaning;
-    /* Reads g and writes what is to change. Errors: those of patch_ functions. */
+    /* Reads g and writes what is to change. Errors: those of patch_ functions. NULL: a pass over each plan, when dims are
+       known, which whoever plans runs; here it has its name and its place alone. */
     sib_code (*run)(const graph *g, pass_run *r, patch *p, sib_error *err);
 } pass;
 
@@ -48,5 +49,10 @@ typedef struct pass_options {
    Errors: SIB_ERR_ARGUMENT (a name that is no pass, with those there are), those of patch_apply with the pass. */
 sib_code pass_run_all(graph *g, const pass *table, size_t n, const pass_options *options, uint64_t *edits,
                       sib_error *err);
+
+/* *chosen: whether words, as in pass_options, leave on the pass called name, which is in the table.
+   Errors: SIB_ERR_ARGUMENT (words with a name that is no pass), SIB_ERR_MEMORY. */
+sib_code pass_chosen(const char *words, const pass *table, size_t n, const char *name, bool *chosen,
+                     sib_error *err);
 
 #endif

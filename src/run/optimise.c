@@ -93,7 +93,13 @@ static sib_code make(const graph *g, const pass_options *options, optimised *o, 
 #ifdef NDEBUG
     chosen.go_on = true; /* a pass that is wrong about a graph costs its speed, not its run */
 #endif
-    return code == SIB_OK ? pass_run_all(o->graph, table, n, &chosen, &o->edits, err) : code;
+    bool fuses = false;
+    if (code == SIB_OK)
+        code = pass_chosen(options->passes, table, n, PASS_ELEMENTWISE, &fuses, err);
+    if (code == SIB_OK)
+        code = pass_run_all(o->graph, table, n, &chosen, &o->edits, err);
+    o->fuse_limit = !fuses ? 0 : options->limited ? options->limit - o->edits : UINT64_MAX;
+    return code;
 }
 
 /* What tells graphs apart: the words and the limit. Released with mem_free. */

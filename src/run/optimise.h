@@ -9,7 +9,8 @@
    model: what backends make of them may be kept with the model too. */
 typedef struct optimised {
     graph *graph;
-    uint64_t edits; /* that the passes made */
+    uint64_t edits;      /* that the passes made */
+    uint64_t fuse_limit; /* groups of nodes that each plan of it may make one step */
     /* for optimise.c */
     struct optimised *next;
     char *key; /* the options */

@@ -148,6 +148,7 @@ static sib_code make_executors(sib_session *s, const sib_session_options *o, sib
     sib_code code = SIB_OK;
     if (wants_passes(s, o))
         code = model_optimise(s->model, &passes, &s->optimised, err);
+    s->plan.fuse_limit = s->optimised ? s->optimised->fuse_limit : UINT64_MAX;
     return code == SIB_OK
                ? set_make(s, s->optimised ? s->optimised->graph : s->model->onnx->graph, &s->running, err)
                : code;
@@ -169,7 +170,6 @@ sib_code sib_session_create(sib_model *model, const sib_session_options *options
     s->memory_limit = o->memory_limit;
     s->plan.oracle = o->oracle;
     s->plan.seed = o->seed;
-    s->plan.fuse_limit = UINT64_MAX;
     sib_code code = each_graph(model->onnx->graph, 0, check_known, NULL, err);
     if (code == SIB_OK)
         code = sib_pool_create(o->threads, &s->pool, err);

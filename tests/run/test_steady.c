@@ -161,12 +161,52 @@ static void a_chain_is_one_step(void **state)
     sib_session_free(&ref);
 }
 
+/* y = -|x|, and z = Tanh(MatMul(x, w)) + 1: two groups. */
+static sib_session *groups_session(sib_session_options *o)
+{
+    static const double w[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, one[1] = {1};
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "T 3");
+    value_id weight = tiny_constant(&t, "w", SIB_F32, 2, (int64_t[]){3, 3}, w);
+    value_id number = tiny_constant(&t, "one", SIB_F32, 0, NULL, one);
+    tiny_output(&t, tiny_op(&t, "Neg", tiny_op(&t, "Abs", x, NO_VALUE, "a"), NO_VALUE, "y"));
+    value_id product = tiny_op(&t, "MatMul", x, weight, "p");
+    tiny_output(&t, tiny_op(&t, "Add", tiny_op(&t, "Tanh", product, NO_VALUE, "b"), number, "z"));
+    o->backends = "cpu,ref";
+    o->threads = 1;
+    return tiny_session(&t, o);
+}
+
+static void fusing_is_a_pass_with_a_name_and_a_limit(void **state)
+{
+    (void)state;
+    static const struct {
+        sib_session_options options;
+        uint64_t groups;
+    } cases[] = {{{.passes = "-elementwise"}, 0},
+                 {{.passes = "-all"}, 0},
+                 {{.passes = "-all,elementwise"}, 2},
+                 {{.limit_passes = true, .pass_limit = 0}, 0},
+                 {{.limit_passes = true, .pass_limit = 1}, 1},
+                 {{.limit_passes = true, .pass_limit = 2}, 2},
+                 {{.limit_passes = true, .pass_limit = 9}, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sib_session_options o = cases[i].options;
+        sib_session *s = groups_session(&o);
+        sib_value *x = given();
+        assert_int_equal(sib_session_edits(s), 0);
+        assert_int_equal(steps_of(s, x, "fused"), cases[i].groups);
+        sib_value_free(&x);
+        sib_session_free(&s);
+    }
+}
+
 /* A chain is one step also where a node that nothing needs (its dims are known) reads what is made within the chain. */
 static void a_chain_outlasts_nodes_without_use(void **state)
 {
     (void)state;
     static const double b[3] = {0.5, -1, 2};
-    static const char *const passes[] = {NULL, "-all"};
+    static const char *const passes[] = {NULL, "-all,elementwise"};
     for (int i = 0; i < 2; i++) {
         tiny t = tiny_begin();
         value_id x = tiny_input(&t, "x", SIB_F32, "5 3");
@@ -200,6 +240,7 @@ int main(void)
         cmocka_unit_test(outputs_that_are_kept_stay_as_they_are),
         cmocka_unit_test(fused_steps_are_open_to_taps),
         cmocka_unit_test(a_chain_is_one_step),
+        cmocka_unit_test(fusing_is_a_pass_with_a_name_and_a_limit),
         cmocka_unit_test(a_chain_outlasts_nodes_without_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,9 @@
 /* In the order in which they run: (*n). Names may stand several times. */
 const pass *passes_table(size_t *n);
 
+/* The one that runs over each plan (run/fuse.h). */
+#define PASS_ELEMENTWISE "elementwise"
+
 /* Each is described in the table. */
 sib_code pass_captured(const graph *g, pass_run *r, patch *p, sib_error *err);
 sib_code pass_noop(const graph *g, pass_run *r, patch *p, sib_error *err);

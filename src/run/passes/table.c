@@ -25,6 +25,8 @@ static const pass table[] = {
     {"identity", identity, pass_identity},
     {"noop", noop, pass_noop},
     {"dead", dead, pass_dead},
+    {PASS_ELEMENTWISE, "chains of elementwise nodes, behind a product or alone, are one step of a plan",
+     NULL},
 };
 
 const pass *passes_table(size_t *n)

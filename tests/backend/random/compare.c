@@ -7,6 +7,7 @@
 #define MORE_ROUNDS 28
 
 const rg_config rg_configs[] = {{"cpu without passes", "cpu,ref", "-all", 1},
+                                {"cpu, chains alone", "cpu,ref", "-all,elementwise", 1},
                                 {"cpu", "cpu,ref", "all", 1},
                                 {"cpu, three threads", "cpu,ref", "all", 3},
                                 {"ref with passes", "ref", "all", 1}};
