@@ -51,6 +51,9 @@ sib_dtype chain_dtype(const chain *c, size_t value);
 bool chain_result(chain *c, size_t value);
 /* Says that the memory of result 0 is that of operand `value`, whose elements have its size. */
 void chain_in_place(chain *c, size_t value);
+/* True where the chain has one result, which is the value that it works on in place kept between two numbers, as
+   y = min(high, max(low, x)), NaN staying NaN. Asked before chain_finish. */
+bool chain_clamp(const chain *c, float *low, float *high);
 /* Ends building. False where there is no memory, or there are more than CHAIN_VALUES_MOST values. */
 bool chain_finish(chain *c);
 

@@ -153,6 +153,9 @@ static void choose_bands(conv2d_plan *p, unsigned threads)
     size_t items = others * p->row_bands * p->column_bands;
     p->m_blocks = items < wanted ? size_min(p->panels, size_ceil_div(wanted, items)) : 1;
     p->items = items * p->m_blocks;
+    p->planes = 1;
+    if (conv2d_planes_pay(p))
+        conv2d_planes_make(p, wanted);
 }
 
 static void choose_chunk(conv2d_plan *p)
@@ -220,7 +223,7 @@ static void choose_layout(conv2d_plan *p)
     const conv2d_axis *a = p->s.axis;
     p->flat = p->flat && p->rows > 1;
     if (p->plane_run) {
-        p->image_floats = p->s.x == SIB_F32 ? 0 : p->in_plane;
+        p->image_floats = p->s.x == SIB_F32 ? 0 : p->planes * p->in_plane;
     } else if (p->direct) {
         p->pitch = a[2].in;
         p->row_step = a[1].stride * a[2].in;
@@ -235,7 +238,7 @@ static void choose_layout(conv2d_plan *p)
     p->tile_floats = p->flat ? size_ceil_div(p->s.m, p->panels) * size_min(p->chunk, run) : 0;
     p->image_floats = (p->image_floats + 15) / 16 * 16;
     p->tile_floats = (p->tile_floats + 15) / 16 * 16;
-    size_t pixels = p->plane_run ? p->out_plane : p->rows * p->columns;
+    size_t pixels = p->plane_run ? p->planes * p->out_plane : p->rows * p->columns;
     p->sum_floats = p->s.y == SIB_F32 ? 0 : (p->s.m * pixels + 15) / 16 * 16;
     p->scratch_floats = p->image_floats + p->tile_floats + (p->whole ? 2 : 1) * p->sum_floats;
 }

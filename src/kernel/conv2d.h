@@ -15,10 +15,19 @@ typedef struct conv2d_plane {
     size_t in[2], out[2], before[2];
 } conv2d_plane;
 
-/* Rows row0 .. row0 + rows - 1 of y: sums of x times w (size, size) beginning with `first`, x being 0 outside, or the
-   largest of x, NaN where one is. x: (in), y: (out), both whole planes. */
-typedef void (*conv2d_plane_run)(const conv2d_plane *g, const float *x, const float *w, float first, float *y,
-                                 size_t row0, size_t rows);
+/* Rows row0 .. row0 + rows - 1 of y: sums of x times w beginning with `first`, x being 0 outside, or the largest of x,
+   NaN where one is; then min(high, max(low, y)), NaN staying NaN. */
+typedef struct conv2d_planes {
+    const conv2d_plane *g;
+    size_t n;
+    const float *x;     /* (n, in) */
+    const float *w;     /* (n, size, size); NULL for ones; not looked at for the largest */
+    const float *first; /* (n); NULL for zeros */
+    float *y;           /* (n, out) */
+    size_t row0, rows;
+    float low, high;
+} conv2d_planes;
+typedef void (*conv2d_plane_run)(const conv2d_planes *p);
 
 typedef struct conv2d_plane_row {
     size_t size, stride; /* of windows, both ways; no dilation */
@@ -41,6 +50,8 @@ typedef struct conv2d_kernels {
     /* Over windows of one channel: y[j] = the largest of x[offset[p] + j], p < k, NaN where one is, or their sum. */
     void (*largest)(size_t n, size_t k, const float *x, const int32_t *offset, float *y);
     void (*total)(size_t n, size_t k, const float *x, const int32_t *offset, float *y);
+    /* y[j] = min(high, max(low, y[j])) for j < n; NaN stays NaN */
+    void (*clamp)(float low, float high, size_t n, float *y);
     /* y[j] /= by[j] * factor for j < n */
     void (*divide)(const float *by, float factor, size_t n, float *y);
 

@@ -188,6 +188,16 @@ static void conv2d_divide(const float *by, float factor, size_t n, float *y)
         vf_store_n(y + i, vf_div(vf_load_n(y + i, n - i), vf_mul(vf_load_n(by + i, n - i), times)), n - i);
 }
 
+static void conv2d_clamp(float low, float high, size_t n, float *y)
+{
+    vf least = vf_set1(low), most = vf_set1(high);
+    size_t i = 0;
+    for (; i + VF_LANES <= n; i += VF_LANES)
+        vf_store(y + i, vf_min(most, vf_max(least, vf_load(y + i))));
+    if (i < n)
+        vf_store_n(y + i, vf_min(most, vf_max(least, vf_load_n(y + i, n - i))), n - i);
+}
+
 #include "kernel/conv2d_bytes.inc.h"
 #include "kernel/conv2d_plane.inc.h"
 
@@ -203,6 +213,7 @@ void CONV2D_INIT(conv2d_kernels *k)
     k->panel = conv2d_panel;
     k->largest = conv2d_largest;
     k->total = conv2d_total;
+    k->clamp = conv2d_clamp;
     k->divide = conv2d_divide;
     k->from_u8 = conv2d_from_u8;
     k->from_s8 = conv2d_from_s8;

@@ -62,6 +62,7 @@ typedef struct conv2d_plan {
     size_t items;
 
     conv2d_plane_run plane_run; /* of single planes without a copy, or NULL */
+    size_t planes;              /* that an item has of them */
     conv2d_plane plane;
     size_t few_width; /* features that a few pixels are multiplied with at once; 0 for the other way round */
     size_t pixels;    /* at once */
@@ -109,7 +110,9 @@ typedef struct conv2d_call {
     const int32_t *whole_bias; /* (groups * m) or NULL; for y of bytes: see to_u8 of conv2d.h, likewise */
     const double *scale;       /* (groups * m) where scale_each, else one */
     bool scale_each;
-    float *scratch; /* (workers, plan->scratch_floats) */
+    bool clamped;    /* y is kept between low and high, NaN staying NaN; for floats */
+    float low, high; /* of y's dtype */
+    float *scratch;  /* (workers, plan->scratch_floats) */
     void (*finish)(const void *context, size_t begin,
                    size_t count); /* ranges of y that are there; may be NULL */
     const void *context;
@@ -142,6 +145,16 @@ typedef struct conv2d_item {
 
 /* The channels of the item's group as phases in dst. x: of the batch and group. */
 void conv2d_fill(const conv2d_call *c, const conv2d_item *at, const char *x, float *dst);
+
+/* Single planes: are they run by themselves, how many at once and so the items, of which there should be `wanted`; an
+   item, and its run. */
+typedef struct conv2d_planes_item {
+    size_t first, n, row0, rows; /* all rows where n > 1 */
+} conv2d_planes_item;
+bool conv2d_planes_pay(const conv2d_plan *p);
+void conv2d_planes_make(conv2d_plan *p, size_t wanted);
+conv2d_planes_item conv2d_planes_at(const conv2d_plan *p, size_t index);
+void conv2d_planes_run(const conv2d_call *call, const conv2d_planes_item *at, float *scratch);
 
 /* A few pixels: does it pay, the rest of the plan, an item (batch, group, block of features). */
 bool conv2d_few_pays(const conv2d_plan *p);

@@ -137,11 +137,17 @@ static void chunk_flat(const product *o, size_t begin, size_t n)
 /* Rows of a single plane. */
 static void run_plane(const product *o)
 {
-    static const float ones[5 * 5] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                                      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-    const float *w = o->p->s.kind == CONV2D_PRODUCT ? o->w : ones;
-    float *y = o->y - o->at->row0 * o->y_row;
-    o->p->plane_run(&o->p->plane, o->x, w, o->bias ? *o->bias : 0, y, o->at->row0, o->at->rows);
+    conv2d_planes one = {.g = &o->p->plane,
+                         .n = 1,
+                         .x = o->x,
+                         .w = o->w,
+                         .first = o->bias,
+                         .y = o->y - o->at->row0 * o->y_row,
+                         .row0 = o->at->row0,
+                         .rows = o->at->rows,
+                         .low = -INFINITY,
+                         .high = INFINITY};
+    o->p->plane_run(&one);
 }
 
 static void multiply(const product *o)
@@ -225,6 +231,7 @@ static void finish_range(finished *f, size_t begin, size_t count)
 static void convert(product *o, char *y)
 {
     const conv2d_plan *p = o->p;
+    const conv2d_call *c = o->call;
     size_t pixels = o->at->rows * o->at->columns, element = conv2d_element(p->s.y);
     size_t m0 = conv2d_panel_row(p, o->at->panel0), m1 = conv2d_panel_row(p, o->at->panel1);
     int32_t *whole = (int32_t *)(void *)(o->y + p->sum_floats);
@@ -233,6 +240,8 @@ static void convert(product *o, char *y)
         multiply(o);
         if (p->counts[0])
             divide(o);
+        if (c->clamped)
+            p->kernels->clamp(c->low, c->high, (m1 - m0) * pixels, o->y + m0 * pixels);
         if (p->whole)
             p->kernels->whole(o->y + m0 * pixels, (m1 - m0) * pixels, whole + m0 * pixels, o->k0 > 0);
     }
@@ -246,7 +255,7 @@ static void convert(product *o, char *y)
             if (p->s.y == SIB_I32)
                 memcpy(to, whole + at, n * element);
             else
-                conv2d_give(o->call, o->y + at, whole + at, o->at->group * p->s.m + m, n, to);
+                conv2d_give(c, o->y + at, whole + at, o->at->group * p->s.m + m, n, to);
         }
 }
 
@@ -276,7 +285,8 @@ static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch
     size_t first = (at->place * a[1].out + at->row0) * a[2].out + at->column0; /* pixel of a channel of y */
     char *y = (char *)c->y + (channel * p->out_plane + first) * conv2d_element(p->s.y);
     product o = {.call = c, .p = p, .at = at, .tile = scratch + p->image_floats, .k = p->k};
-    o.w = c->w + at->group * p->s.m * p->k;
+    if (c->w)
+        o.w = c->w + at->group * p->s.m * p->k;
     if (c->bias)
         o.bias = c->bias + at->group * p->s.m;
     place_image(&o, (const char *)c->x + group * p->s.c * p->in_plane * conv2d_element(p->s.x), scratch);
@@ -293,11 +303,16 @@ static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch
         o.y_row = at->columns;
         convert(&o, y);
     }
-    if (!c->finish)
+    if (!c->finish && !(c->clamped && p->s.y == SIB_F32))
         return;
     size_t m0 = conv2d_panel_row(p, at->panel0), m1 = conv2d_panel_row(p, at->panel1);
-    for (size_t m = m0; m < m1; m++)
-        finish_range(f, (channel + m) * p->out_plane + first, (at->rows - 1) * a[2].out + at->columns);
+    for (size_t m = m0; m < m1; m++) {
+        size_t begin = (channel + m) * p->out_plane + first, n = (at->rows - 1) * a[2].out + at->columns;
+        if (c->clamped && p->s.y == SIB_F32)
+            p->kernels->clamp(c->low, c->high, n, (float *)c->y + begin);
+        if (c->finish)
+            finish_range(f, begin, n);
+    }
 }
 
 static void run_items(void *context, size_t begin, size_t count, unsigned worker)
@@ -311,8 +326,20 @@ static void run_items(void *context, size_t begin, size_t count, unsigned worker
             size_t item = i / p->m_blocks, block = i % p->m_blocks;
             size_t m0 = conv2d_few_feature(p, block), m1 = conv2d_few_feature(p, block + 1);
             conv2d_few_run(c, i, scratch);
+            if (c->clamped)
+                p->kernels->clamp(c->low, c->high, (m1 - m0) * p->out_plane,
+                                  (float *)c->y + (item * p->s.m + m0) * p->out_plane);
             if (c->finish)
                 finish_range(&f, (item * p->s.m + m0) * p->out_plane, (m1 - m0) * p->out_plane);
+            continue;
+        }
+        if (conv2d_planes_pay(c->plan)) {
+            conv2d_planes_item planes = conv2d_planes_at(c->plan, i);
+            size_t columns = c->plan->s.axis[2].out;
+            conv2d_planes_run(c, &planes, scratch);
+            if (c->finish)
+                finish_range(&f, planes.first * c->plan->out_plane + planes.row0 * columns,
+                             planes.n * planes.rows * columns);
             continue;
         }
         conv2d_item at = item_at(c->plan, i);

@@ -20,6 +20,7 @@ typedef struct {
     int64_t lists[12][8]; /* behind the attributes */
     const char *names[10];
     sib_value *given[10]; /* NULL for a constant */
+    const char *then;     /* the operator that works on output 0, or NULL: Relu, or Clip */
 } one_node;
 
 static void begin(one_node *o, const char *domain, const char *type)
@@ -100,6 +101,22 @@ static sib_code run_on(sib_model *m, one_node *o, const char *backends, unsigned
     return code;
 }
 
+/* y: what the other operator makes of x. */
+static void add_then(one_node *o, value_id x, value_id y, sib_dtype dtype)
+{
+    sib_error err = SIB_ERROR_INIT;
+    node_id id;
+    const double bounds[] = {-0.5, 0.75};
+    value_id in[3] = {x};
+    bool clip = !strcmp(o->then, "Clip");
+    for (size_t i = 0; i < 2 && clip; i++)
+        in[1 + i] = tiny_constant(&o->t, i ? "high" : "low", dtype, 0, NULL, &bounds[i]);
+    node n = {.domain = str_of(""), .type = str_of(o->then), .version = 21, .origin = NO_NODE};
+    n.inputs = (id_list){clip ? 3 : 1, in};
+    n.outputs = (id_list){1, &y};
+    CHECK_OK(graph_add_node(o->t.g, &n, &id, &err), err);
+}
+
 /* Runs the node with both backends. Both must fail, or agree. */
 static void compare(one_node *o, size_t n_out, sib_tolerance tolerance)
 {
@@ -113,12 +130,17 @@ static void compare(one_node *o, size_t n_out, sib_tolerance tolerance)
         o->out[i] = tiny_made(&o->t, i ? "y1" : "y0");
         tiny_output(&o->t, o->out[i]);
     }
+    value_id last = o->out[0];
+    if (o->then)
+        o->out[0] = tiny_made(&o->t, "inner");
     n.inputs = (id_list){(uint32_t)o->n_in, o->in};
     n.outputs = (id_list){(uint32_t)n_out, o->out};
     n.n_attributes = o->n_attributes;
     n.attributes = o->attributes;
     node_id id;
     CHECK_OK(graph_add_node(o->t.g, &n, &id, &err), err);
+    if (o->then)
+        add_then(o, o->out[0], last, o->t.g->values[o->in[0]].type.dtype);
     sib_model *m = tiny_model(&o->t);
     sib_value *expected[2] = {NULL}, *got[2] = {NULL};
     sib_code code = run_on(m, o, "ref", 1, expected, &err);
@@ -190,6 +212,7 @@ static void one_conv(const char *type, sib_dtype dtype, sib_tolerance tolerance)
         integer(&o, "group", group);
     if (pick(0, 1))
         ints(&o, "kernel_shape", n, w + 2);
+    o.then = (const char *const[]){NULL, "Relu", "Clip"}[pick(0, 2)];
     compare(&o, 1, tolerance);
 }
 

@@ -603,6 +603,65 @@ static void in_place(void **state)
     chain_free(c);
 }
 
+/* Which chains are told to be bounds, and what the bounds are. */
+static void clamps(void **state)
+{
+    (void)state;
+    static const struct {
+        chain_op op[3];
+        float number[3]; /* on the right, but in step 1 */
+        size_t n;
+        bool is;
+        float low, high;
+    } cases[] = {
+        {{CHAIN_max}, {0}, 1, true, 0, INFINITY},
+        {{CHAIN_min}, {6}, 1, true, -INFINITY, 6},
+        {{CHAIN_max, CHAIN_min}, {0, 6}, 2, true, 0, 6},
+        {{CHAIN_max, CHAIN_min}, {3, 2}, 2, true, 2, 2},
+        {{CHAIN_min, CHAIN_max}, {2, 3}, 2, true, 3, 3},
+        {{CHAIN_max, CHAIN_max, CHAIN_min}, {-1, 1, 4}, 3, true, 1, 4},
+        {{CHAIN_max, CHAIN_add}, {0, 1}, 2, false, 0, 0},
+        {{CHAIN_max}, {NAN}, 1, false, 0, 0},
+        {{CHAIN_max}, {0}, 0, false, 0, 0},
+    };
+    static const sib_dtype dtypes[] = {SIB_F32, SIB_F16, SIB_BF16};
+    const int64_t dims[] = {10};
+    for (size_t i = 0; i < COUNT(cases) * COUNT(dtypes); i++) {
+        sib_dtype dtype = dtypes[i % COUNT(dtypes)];
+        size_t at = i / COUNT(dtypes);
+        chain *c = chain_create(1, dims);
+        size_t head = chain_operand(c, dtype, 1, dims, NULL), v = head;
+        uint32_t given[3]; /* elements */
+        for (size_t k = 0; k < cases[at].n; k++) {
+            convert_dense(SIB_F32, &cases[at].number[k], dtype, &given[k], 1, SIB_OVERFLOW_SATURATE);
+            size_t number = chain_operand(c, dtype, 0, NULL, &given[k]);
+            v = chain_apply(c, cases[at].op[k], k == 1 ? number : v, k == 1 ? v : number);
+        }
+        chain_in_place(c, head);
+        assert_true(chain_result(c, v));
+        float low, high;
+        assert_int_equal(chain_clamp(c, &low, &high), cases[at].is);
+        if (cases[at].is)
+            assert_true(low == cases[at].low && high == cases[at].high);
+        assert_true(chain_finish(c));
+        chain_free(c);
+    }
+    /* a list of bounds is none; nor is a number that comes with runs, nor two results */
+    float many[10] = {0};
+    for (int i = 0; i < 3; i++) {
+        float low, high;
+        chain *c = chain_create(1, dims);
+        size_t head = chain_operand(c, SIB_F32, 1, dims, NULL);
+        size_t number = chain_operand(c, SIB_F32, i == 0, dims, i == 1 ? NULL : many);
+        size_t v = chain_apply(c, CHAIN_max, head, number);
+        chain_in_place(c, head);
+        assert_true(chain_result(c, v) && (i < 2 || chain_result(c, v)));
+        assert_false(chain_clamp(c, &low, &high));
+        assert_true(chain_finish(c));
+        chain_free(c);
+    }
+}
+
 /* The place of the integer 0 that divides. */
 static void divisors(void **state)
 {
@@ -743,9 +802,9 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(functions),      cmocka_unit_test(casts),    cmocka_unit_test(broadcasting),
-        cmocka_unit_test(in_place),       cmocka_unit_test(divisors), cmocka_unit_test(joined),
-        cmocka_unit_test(without_memory),
+        cmocka_unit_test(functions), cmocka_unit_test(casts),          cmocka_unit_test(broadcasting),
+        cmocka_unit_test(in_place),  cmocka_unit_test(divisors),       cmocka_unit_test(joined),
+        cmocka_unit_test(clamps),    cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -428,6 +428,11 @@ static sib_code conv_run(const cpu_call *c)
                         .finish = c->finish || s->fused ? finish_part : NULL,
                         .context = c,
                         .cancel = c->cancel};
+    if (c->clamp) {
+        call.clamped = true;
+        call.low = c->clamp->low;
+        call.high = c->clamp->high;
+    }
     if (!s->w)
         pack_now(c, s, (int32_t *)(void *)(scratch + 4 * s->features), packed);
     read_parameters(c, s, &call, (double *)(void *)scratch);
@@ -451,7 +456,8 @@ const cpu_kernel cpu_conv = {.claims = conv_claims,
                              .release = conv_release,
                              .run = conv_run,
                              .reads = conv_reads,
-                             .takes_finish = true};
+                             .takes_finish = true,
+                             .takes_clamp = true};
 const cpu_kernel cpu_conv_integer = {.claims = integer_claims,
                                      .prepare = integer_prepare,
                                      .release = conv_release,

@@ -27,6 +27,11 @@ typedef struct cpu_self {
 
 struct cpu_kernel;
 
+/* y = min(high, max(low, x)); NaN stays NaN. Infinite where there is no bound. */
+typedef struct cpu_clamp {
+    float low, high;
+} cpu_clamp;
+
 /* A node about to run. */
 typedef struct cpu_call {
     const node_view *view;
@@ -40,6 +45,8 @@ typedef struct cpu_call {
        hold what the node computes and are still in the cache; each element exactly once, from any thread. */
     void (*finish)(const struct cpu_call *c, size_t begin, size_t count);
     const void *finish_context;
+    const cpu_clamp
+        *clamp; /* where not NULL, for every element of output 0 (`takes_clamp` only); then finish is NULL */
     sib_error *err;
 } cpu_call;
 
@@ -55,6 +62,7 @@ typedef struct cpu_kernel {
        need not be in memory. */
     bool (*reads)(const void *state, size_t i);
     bool takes_finish; /* run calls c->finish */
+    bool takes_clamp;  /* and does c->clamp */
 } cpu_kernel;
 
 /* The kernel that takes a node, or NULL. */

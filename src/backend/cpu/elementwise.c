@@ -259,8 +259,14 @@ static sib_code run_head(chain_call *call)
     c.node = h->view.node;
     c.state = h->state;
     c.in = in;
-    c.finish = finish;
-    c.finish_context = call;
+    if (h->kernel->takes_clamp && call->state->chain.clamped) {
+        c.finish = NULL;
+        c.clamp = &call->state->chain.clamp;
+    } else {
+        c.finish = finish;
+        c.finish_context = call;
+        c.clamp = NULL;
+    }
     sib_code code = h->kernel->run(&c);
     if (in != few)
         mem_free(in);

@@ -19,6 +19,8 @@ typedef struct elementwise_chain {
     size_t *inputs; /* (n_operands) place among the node's inputs; SIZE_MAX for one that is none */
     size_t head;    /* the operand that is what node 0 makes, or SIZE_MAX */
     size_t count;   /* elements of a result */
+    bool clamped;   /* all that it does to what node 0 makes is clamp */
+    cpu_clamp clamp;
 } elementwise_chain;
 
 /* Of one node. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE; clear it then too. */

@@ -371,6 +371,7 @@ static bool add_all(builder *b)
     for (uint32_t i = 0; i < b->outputs.n; i++)
         if (!chain_result(e->c, read_value(b, b->n_nodes - 1, b->outputs.ids[i])))
             return false;
+    e->clamped = b->first && chain_clamp(e->c, &e->clamp.low, &e->clamp.high);
     return chain_finish(e->c);
 }
 
