@@ -105,6 +105,40 @@ typedef struct gemm_work {
     float *left; /* (mr, copy_row(kc)) where copies_rows, else NULL */
 } gemm_work;
 
+/* Rows of A that come after those from i on in a block of terms, to be fetched while these are worked on. */
+typedef struct gemm_coming {
+    const float *at; /* of row 0 */
+    size_t row, rows;
+    size_t each; /* for a tile */
+} gemm_coming;
+
+static gemm_coming coming_of(const gemm_work *w, const gemm_part *p, size_t i, size_t m, size_t k0, size_t kc)
+{
+    const gemm *g = w->g;
+    size_t end = p->row + p->rows, tiles = size_ceil_div(p->columns, w->t->nr);
+    gemm_coming c = {.row = g->a_row, .each = size_min(GEMM_AHEAD, size_ceil_div(w->t->mr, tiles))};
+    if (g->a_column != 1)
+        return c;
+    if (i + m < end) {
+        c.at = g->a + (i + m) * g->a_row + k0;
+        c.rows = size_min(w->t->mr, end - i - m);
+    } else if (k0 + kc < g->k) {
+        c.at = g->a + p->row * g->a_row + k0 + kc;
+        c.rows = size_min(w->t->mr, p->rows);
+    }
+    return c;
+}
+
+static const float *take_coming(gemm_coming *c)
+{
+    const float *row = c->at;
+    if (!c->rows)
+        return NULL;
+    c->rows--;
+    c->at += c->row;
+    return row;
+}
+
 /* m rows of C from row i on, the columns of a part, terms k0 .. k0 + kc - 1. */
 static void run_rows(const gemm_work *w, const gemm_part *p, const gemm_panels *b, size_t i, size_t m,
                      size_t k0, size_t kc)
@@ -122,11 +156,14 @@ static void run_rows(const gemm_work *w, const gemm_part *p, const gemm_panels *
     const float *from = k0 ? c : g->from ? g->from + i * g->from_row : NULL;
     tile.ldfrom = k0 ? g->c_row : g->from_row;
     const float *panel = b->at + (p->column - b->column) / t->nr * b->step;
+    gemm_coming coming = coming_of(w, p, i, m, k0, kc);
     for (size_t j = p->column, end = p->column + p->columns; j < end; j += t->nr, panel += b->step) {
         tile.ldb = b->ldb ? b->ldb : gemm_width(t, g->n, j);
         tile.b = panel + (k0 - b->term) * tile.ldb;
         tile.c = c + j;
         tile.from = from ? from + j : NULL;
+        for (size_t r = 0; r < coming.each; r++)
+            tile.ahead[r] = take_coming(&coming);
         t->tile[m](&tile, size_min(t->nr, end - j));
     }
 }

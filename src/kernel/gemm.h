@@ -17,6 +17,9 @@
 #define GEMM_MAX_MR 16
 #define GEMM_MAX_NR 64
 
+/* Rows of A that a tile fetches ahead. */
+#define GEMM_AHEAD 2
+
 /* c[i][j] = alpha * (sum over p < k of a[i][p] * b[p][j]) + from[i][j] */
 typedef struct gemm_tile {
     size_t k;
@@ -29,6 +32,7 @@ typedef struct gemm_tile {
     float *c; /* (m, n), rows ldc apart */
     size_t ldc;
     float alpha;
+    const float *ahead[GEMM_AHEAD]; /* (k) each: rows of A that are wanted soon, to be fetched; NULL: none */
 } gemm_tile;
 
 /* A panel of weights that are narrow in memory, as many whole vectors wide as hold its columns; terms one after another. */

@@ -77,21 +77,41 @@ INLINE void tile_term(vf sum[GEMM_MR][GEMM_NV], const tile_rows *rows, int s, co
     }
 }
 
+/* Where a tile is long, the memory that it will write is asked for at its beginning, and what the next tiles read while it
+   works: B from the second cache, A from memory, for the second cache. */
+#define LINE_FLOATS 16
+#define LONG_TILE   64
+
+INLINE void fetch_result(const gemm_tile *t, const int m, const int nv)
+{
+    UNROLL for (int i = 0; i < m; i++) UNROLL for (int j = 0; j < nv * VF_LANES; j += LINE_FLOATS)
+        __builtin_prefetch(t->c + (size_t)i * t->ldc + j, 1, 3);
+}
+
 INLINE void tile_of(const gemm_tile *t, const int m, const int nv, const bool edge, size_t last)
 {
-    const int split = SPLIT(m), steps = nv == GEMM_NV && !edge ? 4 : split, groups = (m + 2) / 3;
+    const bool whole = nv == GEMM_NV && !edge;
+    const int split = SPLIT(m), steps = whole ? 4 : split, groups = (m + 2) / 3;
     vf sum[4][GEMM_MR][GEMM_NV];
     UNROLL for (int s = 0; s < split; s++) UNROLL for (int i = 0; i < m; i++)
         UNROLL for (int j = 0; j < nv; j++) sum[s][i][j] = vf_zero();
     tile_rows rows = {.lda = t->lda};
     UNROLL for (int g = 0; g < groups; g++) rows.group[g] = t->a + (size_t)(3 * g) * t->lda;
-    const float *b = t->b;
+    const float *b = t->b, *ahead[GEMM_AHEAD];
     const size_t ldb = t->ldb;
     size_t k = t->k;
+    UNROLL for (int i = 0; i < GEMM_AHEAD; i++) ahead[i] = t->ahead[i] ? t->ahead[i] : t->a;
+    if (whole && k >= LONG_TILE)
+        fetch_result(t, m, nv);
     for (; k >= (size_t)steps; k -= (size_t)steps) {
+        UNROLL for (int i = 0; i < GEMM_AHEAD && whole; i++)
+        {
+            __builtin_prefetch(ahead[i], 0, 2);
+            ahead[i] += steps;
+        }
         UNROLL for (int s = 0; s < steps; s++, b += ldb)
         {
-            if (nv == GEMM_NV && !edge)
+            if (whole)
                 UNROLL for (int j = 0; j < nv; j++) __builtin_prefetch(b + 32 * ldb + j * VF_LANES);
             tile_term(sum[s % split], &rows, s, b, m, nv, edge, last);
         }

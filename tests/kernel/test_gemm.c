@@ -55,7 +55,16 @@ static void check_tile(const gemm_kernels *t, const char *level, size_t m, size_
     char what[120];
     assert_non_null(before);
     memcpy(before, c, ((m - 1) * ldc + n) * sizeof *c);
-    gemm_tile tile = {k, a, lda, b, ldb, NULL, 0, c, ldc, round % 2 ? 1.0f : -0.75f};
+    gemm_tile tile = {.k = k,
+                      .a = a,
+                      .lda = lda,
+                      .b = b,
+                      .ldb = ldb,
+                      .c = c,
+                      .ldc = ldc,
+                      .alpha = round % 2 ? 1.0f : -0.75f};
+    if (round & 1)
+        tile.ahead[0] = a;
     if (round % 3 == 1)
         tile.from = from;
     if (round % 3 == 2) {

@@ -3,7 +3,7 @@
 #define GEMM_MR    12 /* 24 sums, 2 vectors of B, 1 of A */
 #define GEMM_NV    2
 #define GEMM_KC    384
-#define GEMM_BLOCK 131072
+#define GEMM_BLOCK 147456 /* 384 columns of 384 terms */
 #define GEMM_INIT  gemm_init_avx512
 
 #include "kernel/gemm.inc.h"
