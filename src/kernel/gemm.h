@@ -83,10 +83,19 @@ bool gemm_packed_bytes(size_t k, size_t n, size_t count, size_t *bytes);
 void gemm_pack(const float *b, size_t row, size_t column, size_t k, size_t n, size_t count, size_t apart,
                void *out);
 
+/* The same from the rows in which the matrices stand in memory, (n, k) where `turned`, else (k, n): the head first, then
+   all rows once, in any order. first: of the first row, counted over all matrices; none of the others is of the next matrix.
+   first (within its matrix) and rows are multiples of gemm_pack_multiple, but at a matrix's end. */
+size_t gemm_pack_multiple(bool turned);
+void gemm_pack_begin(size_t k, size_t n, void *out);
+void gemm_pack_rows(const float *b, bool turned, size_t first, size_t rows, void *out);
+
 /* The same of 16-bit floats, which stay that wide in memory. bf16: bfloat16, else IEEE halves. */
 bool gemm_packed_half_bytes(size_t k, size_t n, size_t count, size_t *bytes);
 void gemm_pack_half(bool bf16, const uint16_t *b, size_t row, size_t column, size_t k, size_t n, size_t count,
                     size_t apart, void *out);
+void gemm_pack_half_begin(bool bf16, size_t k, size_t n, void *out);
+void gemm_pack_half_rows(const uint16_t *b, bool turned, size_t first, size_t rows, void *out);
 
 /* Weights of few bits: B[p][j] = (q[j][p] - zero[j][p / block]) * scale[j][p / block]. */
 typedef struct gemm_bits {
@@ -98,6 +107,10 @@ typedef struct gemm_bits {
 } gemm_bits;
 bool gemm_packed_bits_bytes(const gemm_bits *b, size_t *bytes);
 void gemm_pack_bits(const gemm_bits *b, void *out);
+/* The same of 8 bits from rows of bytes; q is not looked at. is_signed: 128 less than what q would hold. */
+void gemm_pack_bytes_begin(const gemm_bits *b, void *out);
+void gemm_pack_bytes_rows(const uint8_t *q, bool is_signed, bool turned, size_t first, size_t rows,
+                          void *out);
 
 /* ---- The product -------------------------------------------------------------------------------------- */
 

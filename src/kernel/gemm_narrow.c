@@ -6,15 +6,22 @@
 
 /* ---- 16-bit floats --------------------------------------------------------------------------------------- */
 
-static void pack_half_panels(const gemm_kernels *t, const uint16_t *b, size_t row, size_t column, size_t k,
-                             size_t n, uint16_t *dst)
+/* A rectangle of B, whose first element b is. */
+static void pack_half_part(const gemm_packed *p, const uint16_t *b, size_t row, size_t column,
+                           const gemm_pack_part *part, uint16_t *matrix)
 {
-    for (size_t j = 0; j < n; j += t->nr) {
-        size_t width = gemm_width(t, n, j), columns = size_min(t->nr, n - j);
-        for (size_t p = 0; p < k; p++, dst += width) {
-            memset(dst, 0, width * sizeof *dst);
-            for (size_t i = 0; i < columns; i++)
-                dst[i] = b[p * row + (j + i) * column];
+    const gemm_kernels *t = &kernel_table_get()->gemm;
+    for (size_t j = 0; j < part->columns; j += t->nr) {
+        size_t width = gemm_width(t, p->n, part->column + j), columns = size_min(t->nr, part->columns - j);
+        uint16_t *dst = matrix + (part->column + j) * p->k + part->term * width;
+        for (size_t i = 0; i < part->terms; i++, dst += width) {
+            const uint16_t *from = b + i * row + j * column;
+            if (column == 1)
+                memcpy(dst, from, columns * sizeof *dst);
+            else
+                for (size_t c = 0; c < columns; c++)
+                    dst[c] = from[c * column];
+            memset(dst + columns, 0, (width - columns) * sizeof *dst);
         }
     }
 }
@@ -25,14 +32,34 @@ bool gemm_packed_half_bytes(size_t k, size_t n, size_t count, size_t *bytes)
     return gemm_packed_room(k, columns, count, sizeof(uint16_t), 0, bytes);
 }
 
+void gemm_pack_half_begin(bool bf16, size_t k, size_t n, void *out)
+{
+    gemm_packed *p = out;
+    size_t columns = gemm_columns(&kernel_table_get()->gemm, n);
+    *p = (gemm_packed){.k = k, .n = n, .stride = k * columns, .form = bf16 ? GEMM_BF16 : GEMM_F16};
+}
+
+static uint16_t *half_matrix(gemm_packed *p, size_t which)
+{
+    return (uint16_t *)(void *)p->data + which * p->stride;
+}
+
+void gemm_pack_half_rows(const uint16_t *b, bool turned, size_t first, size_t rows, void *out)
+{
+    gemm_packed *p = out;
+    size_t which;
+    gemm_pack_part part = gemm_pack_part_of(p, turned, first, rows, &which);
+    pack_half_part(p, b, turned ? 1 : p->n, turned ? p->k : 1, &part, half_matrix(p, which));
+}
+
 void gemm_pack_half(bool bf16, const uint16_t *b, size_t row, size_t column, size_t k, size_t n, size_t count,
                     size_t apart, void *out)
 {
-    const gemm_kernels *t = &kernel_table_get()->gemm;
     gemm_packed *p = out;
-    *p = (gemm_packed){.k = k, .n = n, .stride = k * gemm_columns(t, n), .form = bf16 ? GEMM_BF16 : GEMM_F16};
+    gemm_pack_part all = {0, k, 0, n};
+    gemm_pack_half_begin(bf16, k, n, out);
     for (size_t i = 0; i < count; i++)
-        pack_half_panels(t, b + i * apart, row, column, k, n, (uint16_t *)(void *)p->data + i * p->stride);
+        pack_half_part(p, b + i * apart, row, column, &all, half_matrix(p, i));
 }
 
 /* ---- Few bits --------------------------------------------------------------------------------------------- */
@@ -49,10 +76,9 @@ static unsigned bits_at(const gemm_bits *b, size_t row_bytes, size_t column, siz
     return (b->q[column * row_bytes + bit / 8] >> bit % 8 & ((1u << b->bits) - 1)) - middle_of(b);
 }
 
-static void pack_bits_panel(const gemm_bits *b, size_t j, size_t columns, size_t width, uint8_t *q,
-                            float *scale, float *zero)
+static void pack_bits_panel(const gemm_bits *b, size_t j, size_t columns, size_t width, uint8_t *q)
 {
-    size_t blocks = size_ceil_div(b->k, b->block), row_bytes = blocks * (b->block * b->bits / 8);
+    size_t row_bytes = size_ceil_div(b->k, b->block) * (b->block * b->bits / 8);
     size_t each = b->bits == 8 ? 1 : 2; /* terms in a byte */
     for (size_t p = 0; p < b->k; p += each, q += width)
         for (size_t i = 0; i < width; i++) {
@@ -61,6 +87,11 @@ static void pack_bits_panel(const gemm_bits *b, size_t j, size_t columns, size_t
                 i < columns && each == 2 && p + 1 < b->k ? bits_at(b, row_bytes, j + i, p + 1) : 0;
             q[i] = (uint8_t)(each == 1 ? low : (low & 15) | high << 4);
         }
+}
+
+static void pack_scales(const gemm_bits *b, size_t j, size_t columns, size_t width, float *scale, float *zero)
+{
+    size_t blocks = size_ceil_div(b->k, b->block);
     for (size_t block = 0; block < blocks; block++, scale += width, zero += width)
         for (size_t i = 0; i < width; i++) {
             size_t at = (j + i) * blocks + block;
@@ -85,12 +116,12 @@ bool gemm_packed_bits_bytes(const gemm_bits *b, size_t *bytes)
            size_add(floats, MEM_ALIGN, &floats) && gemm_packed_room(rows, columns, 1, 1, floats, bytes);
 }
 
-void gemm_pack_bits(const gemm_bits *b, void *out)
+/* All but the numbers themselves. */
+static void pack_bits_begin(const gemm_bits *b, gemm_packed *p)
 {
     const gemm_kernels *t = &kernel_table_get()->gemm;
     size_t columns = gemm_columns(t, b->n), blocks = size_ceil_div(b->k, b->block);
     size_t rows = b->bits == 8 ? b->k : size_ceil_div(b->k, 2);
-    gemm_packed *p = out;
     *p = (gemm_packed){.k = b->k,
                        .n = b->n,
                        .stride = rows * columns,
@@ -100,9 +131,43 @@ void gemm_pack_bits(const gemm_bits *b, void *out)
                        .scales = size_ceil_div(rows * columns, MEM_ALIGN) * (MEM_ALIGN / sizeof(float))};
     p->zeros = p->scales + blocks * columns;
     for (size_t j = 0; j < b->n; j += t->nr)
+        pack_scales(b, j, size_min(t->nr, b->n - j), gemm_width(t, b->n, j), p->data + p->scales + j * blocks,
+                    p->data + p->zeros + j * blocks);
+}
+
+void gemm_pack_bits(const gemm_bits *b, void *out)
+{
+    const gemm_kernels *t = &kernel_table_get()->gemm;
+    size_t rows = b->bits == 8 ? b->k : size_ceil_div(b->k, 2);
+    gemm_packed *p = out;
+    pack_bits_begin(b, p);
+    for (size_t j = 0; j < b->n; j += t->nr)
         pack_bits_panel(b, j, size_min(t->nr, b->n - j), gemm_width(t, b->n, j),
-                        (uint8_t *)p->data + j * rows, p->data + p->scales + j * blocks,
-                        p->data + p->zeros + j * blocks);
+                        (uint8_t *)p->data + j * rows);
+}
+
+void gemm_pack_bytes_begin(const gemm_bits *b, void *out)
+{
+    pack_bits_begin(b, out);
+}
+
+void gemm_pack_bytes_rows(const uint8_t *q, bool is_signed, bool turned, size_t first, size_t rows, void *out)
+{
+    const gemm_kernels *t = &kernel_table_get()->gemm;
+    gemm_packed *p = out;
+    size_t which, row = turned ? 1 : p->n, column = turned ? p->k : 1;
+    gemm_pack_part part = gemm_pack_part_of(p, turned, first, rows, &which);
+    uint8_t less = is_signed ? 0 : 128; /* modulo 256 */
+    for (size_t j = 0; j < part.columns; j += t->nr) {
+        size_t width = gemm_width(t, p->n, part.column + j), columns = size_min(t->nr, part.columns - j);
+        uint8_t *dst = (uint8_t *)p->data + (part.column + j) * p->k + part.term * width;
+        for (size_t i = 0; i < part.terms; i++, dst += width) {
+            const uint8_t *from = q + i * row + j * column;
+            for (size_t c = 0; c < columns; c++)
+                dst[c] = from[c * column] - less;
+            memset(dst + columns, 0, width - columns);
+        }
+    }
 }
 
 /* ---- Widening --------------------------------------------------------------------------------------------- */

@@ -63,6 +63,13 @@ static inline size_t gemm_columns(const gemm_kernels *t, size_t n)
     return n ? last + gemm_width(t, n, last) : 0;
 }
 
+/* A rectangle of a matrix that comes to be packed. */
+typedef struct gemm_pack_part {
+    size_t term, terms, column, columns; /* column: a multiple of nr */
+} gemm_pack_part;
+/* What rows of memory (gemm_pack_rows) are of matrix *which. */
+gemm_pack_part gemm_pack_part_of(const gemm_packed *p, bool turned, size_t first, size_t rows, size_t *which);
+
 /* Bytes of a block for so many elements of B with `extra` floats behind them; false where memory does not hold them. */
 bool gemm_packed_room(size_t k, size_t columns, size_t count, size_t element, size_t extra, size_t *bytes);
 

@@ -22,7 +22,10 @@ static void fill(void *context)
     shifted *s = context;
     pthread_mutex_lock(&s->lock);
     if (!s->filled && mprotect(s->memory, s->bytes.size, PROT_READ | PROT_WRITE) == 0) {
-        memcpy(s->memory, s->bytes.data, s->bytes.size);
+        if (s->file->mapped)
+            tensor_copy_pages(s->memory, s->bytes.data, s->bytes.size);
+        else
+            memcpy(s->memory, s->bytes.data, s->bytes.size);
         s->filled = true;
     }
     pthread_mutex_unlock(&s->lock);

@@ -1,5 +1,6 @@
-/* Weights that are read once, to be packed: they come from the file in one go, and leave no pages behind. */
+/* Weights that are read once, to be packed: they come from the file piece by piece, and leave no pages behind. */
 #include "base/alloc.h"
+#include "base/size.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
 
@@ -11,15 +12,38 @@
 /* Below this a system call costs more than it saves. */
 #define PAGES_LEAST (64 * 1024)
 
-/* Hints about the pages of [data, data + bytes); `whole`: only those that lie in it whole. */
-static void advise(const void *data, size_t bytes, int advice, bool whole)
+/* What is read at once: it stays in the second cache until it has been packed. */
+#define PIECE_BYTES (512 * 1024)
+
+/* Hints about the pages of [begin, end). */
+static void advise(uintptr_t begin, uintptr_t end, int advice)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t begin = (uintptr_t)data, end = begin + bytes;
-    begin = (whole ? begin + page - 1 : begin) / page * page;
-    end = whole ? end / page * page : end;
-    if (begin < end && bytes >= PAGES_LEAST)
+    if (begin < end)
         madvise((void *)begin, end - begin, advice);
+}
+
+static uintptr_t page_bytes(void)
+{
+    return (uintptr_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Brings the pages of a file that hold these bytes, in one go. */
+static void want_pages(const void *data, size_t bytes)
+{
+#if defined(MADV_POPULATE_READ)
+    uintptr_t page = page_bytes(), begin = (uintptr_t)data / page * page;
+    advise(begin, (uintptr_t)data + bytes, MADV_POPULATE_READ);
+#else
+    (void)data;
+    (void)bytes;
+#endif
+}
+
+/* Lets pages go that hold nothing but these bytes or, where `before`, also bytes before them. */
+static void leave_pages(const void *data, size_t bytes, bool before)
+{
+    uintptr_t page = page_bytes(), begin = (uintptr_t)data + (before ? 0 : page - 1);
+    advise(begin / page * page, ((uintptr_t)data + bytes) / page * page, MADV_DONTNEED);
 }
 
 static size_t bytes_of(const sib_tensor *t)
@@ -28,23 +52,24 @@ static size_t bytes_of(const sib_tensor *t)
     return dtype_bytes(t->dtype, t->count, &bytes) ? bytes : 0;
 }
 
-const void *tensor_peek(const sib_tensor *t, void **temporary)
+const void *tensor_stands(const sib_tensor *t)
 {
     const tensor_storage *s = t->storage;
+    if (atomic_load_explicit(&s->waits, memory_order_acquire) && s->source)
+        return s->source;
+    tensor_ready(t);
+    return t->data;
+}
+
+const void *tensor_peek(const sib_tensor *t, void **temporary)
+{
     size_t bytes = bytes_of(t);
-    bool waits = atomic_load_explicit(&s->waits, memory_order_acquire);
+    const void *at = tensor_stands(t);
     *temporary = NULL;
-    const void *at = waits && s->source ? s->source : t->data;
-#if defined(MADV_POPULATE_READ)
-    if (s->file_pages)
-        advise(at, bytes, MADV_POPULATE_READ, false);
-#endif
-    if (!waits)
+    if (t->storage->file_pages && bytes >= PAGES_LEAST)
+        want_pages(at, bytes);
+    if ((uintptr_t)at % dtype_align(t->dtype) == 0)
         return at;
-    if (!s->source) {
-        tensor_ready(t);
-        return t->data;
-    }
     *temporary = mem_alloc(bytes, 1);
     return *temporary ? memcpy(*temporary, at, bytes) : NULL;
 }
@@ -56,6 +81,50 @@ void tensor_leave_pages(const sib_tensor *t)
     /* pages of a file mapped read-only lose nothing; those of other memory would, such as what elements with a source are
        copied to when they are first wanted */
     const void *pages = s->source ? s->source : waits ? NULL : t->data;
-    if (s->file_pages && pages)
-        advise(pages, bytes_of(t), MADV_DONTNEED, true);
+    size_t bytes = bytes_of(t);
+    if (s->file_pages && pages && bytes >= PAGES_LEAST)
+        leave_pages(pages, bytes, false);
+}
+
+void tensor_copy_pages(void *to, const void *from, size_t bytes)
+{
+    for (size_t at = 0, n; at < bytes; at += n) { /* so much that system calls do not count */
+        n = size_min(bytes - at, PIECE_BYTES);
+        want_pages((const char *)from + at, n);
+        memcpy((char *)to + at, (const char *)from + at, n);
+        leave_pages((const char *)from + at, n, at > 0);
+    }
+}
+
+/* Rows of `bytes` that are read at once: of a block of so many, a multiple. */
+static size_t rows_at_once(size_t bytes, size_t block, size_t multiple)
+{
+    size_t rows = bytes ? PIECE_BYTES / bytes / multiple * multiple : block;
+    return size_min(size_max(rows, multiple), block);
+}
+
+bool tensor_read_rows(const sib_tensor *t, size_t row, size_t block, size_t multiple, tensor_rows rows,
+                      void *context)
+{
+    size_t bytes, all = row ? (size_t)(t->count / row) : 0;
+    const char *at = tensor_stands(t);
+    char *copy = NULL;
+    if (!dtype_bytes(t->dtype, row, &bytes))
+        return false;
+    size_t most = rows_at_once(bytes, block, multiple);
+    bool aligned = (uintptr_t)at % dtype_align(t->dtype) == 0, file = t->storage->file_pages;
+    if (!aligned && all && !(copy = mem_alloc(most, bytes)))
+        return false;
+    /* what has come to stand in memory of its own is no page of the file any more */
+    file = file && (!t->storage->source || at == t->storage->source) && bytes_of(t) >= PAGES_LEAST;
+    for (size_t i = 0, n; i < all; i += n, at += n * bytes) {
+        n = size_min(most, block - i % block);
+        if (file)
+            want_pages(at, n * bytes);
+        rows(context, copy ? memcpy(copy, at, n * bytes) : at, i, n);
+        if (file)
+            leave_pages(at, n * bytes, i > 0);
+    }
+    mem_free(copy);
+    return true;
 }

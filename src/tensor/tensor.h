@@ -53,9 +53,23 @@ static inline void tensor_ready(const sib_tensor *t)
     }
 }
 
+/* Where the elements of a dense t stand, at any address, without bringing what waits where that has a source. */
+const void *tensor_stands(const sib_tensor *t);
+
 /* The elements of a dense t for reading once, without bringing what waits: a copy where they do not stand aligned.
    *temporary: NULL, or the copy, to be freed with mem_free. NULL where there is no memory for it. */
 const void *tensor_peek(const sib_tensor *t, void **temporary);
+
+/* n rows of elements, aligned, from row `first` on. */
+typedef void (*tensor_rows)(void *context, const void *elements, size_t first, size_t n);
+/* Hands out the rows of a dense t, each of `row` elements in whole bytes, once and in order, without bringing what waits:
+   `multiple` or several times as many at once, fewer at the end of a block. Rows come in blocks of so many; none are handed
+   out together with those of the next. Pages of a file are not kept. False where there is no memory. */
+bool tensor_read_rows(const sib_tensor *t, size_t row, size_t block, size_t multiple, tensor_rows rows,
+                      void *context);
+
+/* Copies bytes of a file mapped read-only and keeps no pages of it. */
+void tensor_copy_pages(void *to, const void *from, size_t bytes);
 
 /* Says that t's elements will hardly be read again: memory that holds pages of its file may go. They come again from the
    file where they are. */

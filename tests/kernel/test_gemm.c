@@ -192,6 +192,27 @@ static void *room(size_t bytes)
     return block;
 }
 
+/* Rows of matrices (k, n), or (n, k) where `turned`, as they are packed piece by piece. */
+typedef struct rows_at {
+    const void *b;
+    size_t item, k, n;
+    bool turned;
+    size_t first, rows; /* the piece at hand, which begins at `from` */
+    const void *from;
+} rows_at;
+
+/* The next piece: as long as it happens. False at the end. */
+static bool next_rows(rows_at *at, size_t count, check_random *r)
+{
+    size_t block = at->turned ? at->n : at->k, row = at->turned ? at->k : at->n;
+    at->first += at->rows;
+    if (!block || !row || at->first >= count * block)
+        return false;
+    at->rows = size_min(block - at->first % block, (1 + check_u64(r) % 9) * gemm_pack_multiple(at->turned));
+    at->from = (const char *)at->b + at->first * row * at->item;
+    return true;
+}
+
 static void check_example(const example *e, sib_pool *pool, check_random *r)
 {
     size_t all = e->m * e->n, bytes;
@@ -222,7 +243,15 @@ static void check_example(const example *e, sib_pool *pool, check_random *r)
     gemm_packed *packed = NULL;
     if (e->packed) {
         assert_true(gemm_packed_bytes(e->k, e->n, e->count, &bytes));
-        gemm_pack(b, g.b_row, g.b_column, e->k, e->n, e->count, e->k * e->n, packed = room(bytes));
+        packed = room(bytes);
+        if (check_u64(r) % 2)
+            gemm_pack(b, g.b_row, g.b_column, e->k, e->n, e->count, e->k * e->n, packed);
+        else {
+            rows_at piece = {.b = b, .item = sizeof *b, .turned = e->trans_b, .k = e->k, .n = e->n};
+            gemm_pack_begin(e->k, e->n, packed);
+            while (next_rows(&piece, e->count, r))
+                gemm_pack_rows(piece.from, piece.turned, piece.first, piece.rows, packed);
+        }
         g.packed = packed;
     }
     float *scratch = mem_alloc(gemm_scratch_all(&g, e->count, pool), sizeof *scratch);
@@ -307,6 +336,12 @@ static void halves(void **state)
             gemm_pack_half(bf16, half, turned ? 1 : n, turned ? k : 1, k, n, 1, 0, packed = room(bytes));
             check_narrow(packed, wide, m, k, n, i % 2 ? pool : NULL, bf16 ? "bf16" : "f16", &r);
             mem_free(packed);
+            rows_at at = {.b = half, .item = sizeof *half, .turned = turned, .k = k, .n = n};
+            gemm_pack_half_begin(bf16, k, n, packed = room(bytes));
+            while (next_rows(&at, 1, &r))
+                gemm_pack_half_rows(at.from, turned, at.first, at.rows, packed);
+            check_narrow(packed, wide, m, k, n, NULL, bf16 ? "bf16 by rows" : "f16 by rows", &r);
+            mem_free(packed);
             free(b), free(wide), free(half);
         }
     sib_pool_free(&pool);
@@ -341,6 +376,43 @@ static void few_bits(void **state)
             assert_true(gemm_packed_bits_bytes(&given, &bytes));
             gemm_pack_bits(&given, packed = room(bytes));
             check_narrow(packed, b, m, k, n, NULL, "bits", &r);
+            mem_free(packed);
+            free(scale), free(zero), free(b), free(q);
+        }
+}
+
+/* Bytes as they stand, in rows. */
+static void bytes_by_rows(void **state)
+{
+    (void)state;
+    check_random r = {16};
+    for (size_t i = 0; i < COUNT(narrow_sizes); i++)
+        for (unsigned form = 0; form < 8; form++) {
+            size_t m = narrow_sizes[i][0], k = narrow_sizes[i][1], n = narrow_sizes[i][2], bytes;
+            size_t block = form < 4 ? 32 : (k + 1) / 2 * 2, blocks = size_ceil_div(k, block);
+            bool is_signed = form & 1, turned = form & 2;
+            float *scale = numbers(&r, n * blocks, 0), *zero = numbers(&r, n * blocks, 0),
+                  *b = numbers(&r, k * n, 0);
+            uint8_t *q = malloc(k * n);
+            gemm_packed *packed;
+            assert_non_null(q);
+            for (size_t j = 0; j < n * k; j++)
+                q[j] = (uint8_t)check_u64(&r);
+            for (size_t j = 0; j < n * blocks; j++)
+                zero[j] = i % 3 ? (float)(check_u64(&r) % 256) : 128.0f;
+            for (size_t p = 0; p < k; p++)
+                for (size_t j = 0; j < n; j++) {
+                    uint8_t stored = q[turned ? j * k + p : p * n + j];
+                    float number = is_signed ? (float)(int8_t)stored + 128.0f : (float)stored;
+                    b[p * n + j] = (number - zero[j * blocks + p / block]) * scale[j * blocks + p / block];
+                }
+            gemm_bits given = {k, n, block, 8, NULL, scale, zero};
+            rows_at at = {.b = q, .item = 1, .turned = turned, .k = k, .n = n};
+            assert_true(gemm_packed_bits_bytes(&given, &bytes));
+            gemm_pack_bytes_begin(&given, packed = room(bytes));
+            while (next_rows(&at, 1, &r))
+                gemm_pack_bytes_rows(at.from, is_signed, turned, at.first, at.rows, packed);
+            check_narrow(packed, b, m, k, n, NULL, "bytes by rows", &r);
             mem_free(packed);
             free(scale), free(zero), free(b), free(q);
         }
@@ -600,8 +672,8 @@ int main(int argc, char **argv)
         return time_all(argc - 2, argv + 2);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiles),  cmocka_unit_test(packs),    cmocka_unit_test(products),
-        cmocka_unit_test(halves), cmocka_unit_test(few_bits), cmocka_unit_test(wide),
-        cmocka_unit_test(thin),
+        cmocka_unit_test(halves), cmocka_unit_test(few_bits), cmocka_unit_test(bytes_by_rows),
+        cmocka_unit_test(wide),   cmocka_unit_test(thin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -352,11 +352,78 @@ static void brought_elements_stay(void **state)
     free(source);
 }
 
+typedef struct reading {
+    const float *wanted;
+    size_t row, block, multiple, next;
+} reading;
+
+static void check_rows(void *context, const void *elements, size_t first, size_t n)
+{
+    reading *r = context;
+    assert_int_equal(first, r->next);
+    assert_true(n > 0 && (n % r->multiple == 0 || (first + n) % r->block == 0));
+    assert_int_equal(first / r->block, (first + n - 1) / r->block);
+    assert_int_equal((uintptr_t)elements % _Alignof(float), 0);
+    assert_memory_equal(elements, r->wanted + first * r->row, n * r->row * sizeof(float));
+    r->next += n;
+}
+
+/* Rows come once and in order, aligned, and do not bring the elements. */
+static void rows_are_read_where_they_stand(void **state)
+{
+    (void)state;
+    /* of a row, of a block, at once; elements of the tensor */
+    static const size_t forms[][4] = {{96, 100, 7, 960000},   {96, 10000, 1, 960000}, {1, 960000, 32, 960000},
+                                      {960000, 1, 1, 960000}, {3, 7, 2, 21},          {0, 4, 1, 0}};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        for (size_t shift = 0; shift < 2; shift++) {
+            sib_error err = SIB_ERROR_INIT;
+            sib_tensor *t = NULL;
+            size_t n = forms[i][3];
+            FILE *file = tmpfile();
+            float *wanted = malloc((n + 1) * sizeof *wanted);
+            assert_true(file && wanted);
+            for (size_t k = 0; k < n; k++)
+                wanted[k] = (float)k + 1;
+            assert_int_equal(fwrite("abcd", 1, shift ? 1 : 4, file), shift ? 1 : 4);
+            assert_int_equal(fwrite(wanted, sizeof *wanted, n, file), n);
+            assert_int_equal(fflush(file), 0);
+            char *mapped = mmap(NULL, n * sizeof *wanted + 4, PROT_READ, MAP_PRIVATE, fileno(file), 0);
+            assert_true(mapped != MAP_FAILED);
+            waiting w = {NULL, NULL}; /* not to be brought */
+            CHECK_OK(
+                tensor_wrap_waiting(SIB_F32, 1, (int64_t[]){(int64_t)n}, wanted, bring, NULL, &w, &t, &err),
+                err);
+            t->storage->source = mapped + (shift ? 1 : 4);
+            t->storage->file_pages = true;
+            assert_ptr_equal(tensor_stands(t), t->storage->source);
+            reading r = {wanted, forms[i][0], forms[i][1], forms[i][2], 0};
+            assert_true(tensor_read_rows(t, r.row, r.block, r.multiple, check_rows, &r));
+            assert_int_equal(r.next * r.row, n);
+            if (shift && n) {
+                mem_fail_after(0);
+                bool read = tensor_read_rows(t, r.row, r.block, r.multiple, check_rows, &r);
+                mem_fail_never();
+                assert_false(read);
+            }
+            assert_true(atomic_load(&t->storage->waits));
+            float *copy = malloc((n + 1) * sizeof *copy);
+            assert_non_null(copy);
+            tensor_copy_pages(copy, mapped + (shift ? 1 : 4), n * sizeof *copy);
+            assert_memory_equal(copy, wanted, n * sizeof *copy);
+            sib_tensor_free(&t);
+            munmap(mapped, n * sizeof *wanted + 4);
+            fclose(file);
+            free(wanted), free(copy);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_are_as_listed),
         cmocka_unit_test(brought_elements_stay),
+        cmocka_unit_test(rows_are_read_where_they_stand),
         cmocka_unit_test(created_tensors_are_dense_zeros),
         cmocka_unit_test(refusals),
         cmocka_unit_test(shapes_as_text),

@@ -35,14 +35,34 @@ const sib_tensor *cpu_constant(const value *v)
 typedef struct pack_call {
     const sib_tensor *constant;
     cpu_fill fill;
+    const cpu_rows *rows; /* where not NULL, in the place of fill */
     void *context;
+    void *out;
     size_t bytes;
 } pack_call;
+
+static void fill_rows(void *context, const void *elements, size_t first, size_t n)
+{
+    pack_call *p = context;
+    p->rows->fill(p->context, elements, first, n, p->out);
+}
+
+static sib_code pack_rows(pack_call *p, sib_error *err)
+{
+    const cpu_rows *r = p->rows;
+    sib_code code = r->begin ? r->begin(p->context, p->out, err) : SIB_OK;
+    if (code == SIB_OK && !tensor_read_rows(p->constant, r->row, r->block, r->multiple, fill_rows, p))
+        return err_memory(err, p->bytes, "weights to be packed");
+    return code;
+}
 
 static sib_code pack_constant(void *context, void *out, sib_error *err)
 {
     pack_call *p = context;
     void *temporary;
+    p->out = out;
+    if (p->rows)
+        return pack_rows(p, err);
     const void *elements = tensor_peek(p->constant, &temporary);
     if (!elements)
         return err_memory(err, p->bytes, "weights to be packed");
@@ -52,22 +72,36 @@ static sib_code pack_constant(void *context, void *out, sib_error *err)
     return code;
 }
 
-sib_code cpu_pack(const cpu_self *self, const value *v, const char *how, size_t bytes, cpu_fill fill,
-                  void *context, const void **out, void **owned, sib_error *err)
+static sib_code pack_by(const cpu_self *self, const value *v, const char *how, pack_call *p, const void **out,
+                        void **owned, sib_error *err)
 {
-    pack_call p = {v->constant, fill, context, bytes};
+    p->constant = v->constant;
     *owned = NULL;
     if (self->packs && v->lasting)
-        return packs_get(self->packs, v->constant, how, bytes, pack_constant, &p, out, err);
-    *out = *owned = mem_alloc(bytes, 1);
+        return packs_get(self->packs, v->constant, how, p->bytes, pack_constant, p, out, err);
+    *out = *owned = mem_alloc(p->bytes, 1);
     if (!*owned)
-        return err_memory(err, bytes, "packed weights");
-    sib_code code = pack_constant(&p, *owned, err);
+        return err_memory(err, p->bytes, "packed weights");
+    sib_code code = pack_constant(p, *owned, err);
     if (code != SIB_OK) {
         mem_free(*owned);
         *owned = NULL;
     }
     return code;
+}
+
+sib_code cpu_pack(const cpu_self *self, const value *v, const char *how, size_t bytes, cpu_fill fill,
+                  void *context, const void **out, void **owned, sib_error *err)
+{
+    pack_call p = {.fill = fill, .context = context, .bytes = bytes};
+    return pack_by(self, v, how, &p, out, owned, err);
+}
+
+sib_code cpu_pack_rows(const cpu_self *self, const value *v, const char *how, size_t bytes,
+                       const cpu_rows *rows, void *context, const void **out, void **owned, sib_error *err)
+{
+    pack_call p = {.rows = rows, .context = context, .bytes = bytes};
+    return pack_by(self, v, how, &p, out, owned, err);
 }
 
 /* ---- Running ------------------------------------------------------------------------------------------- */

@@ -84,6 +84,17 @@ typedef sib_code (*cpu_fill)(void *context, const void *elements, void *out, sib
 sib_code cpu_pack(const cpu_self *self, const value *v, const char *how, size_t bytes, cpu_fill fill,
                   void *context, const void **out, void **owned, sib_error *err);
 
+/* The same of a constant that comes row by row: `row` elements each, in blocks of so many rows that are not handed over
+   together, `multiple` or several times as many at once. begin may be NULL. So neither a copy of the whole nor all of its
+   pages of the file are in memory beside what is made. */
+typedef struct cpu_rows {
+    size_t row, block, multiple;
+    sib_code (*begin)(void *context, void *out, sib_error *err);
+    void (*fill)(void *context, const void *elements, size_t first, size_t rows, void *out);
+} cpu_rows;
+sib_code cpu_pack_rows(const cpu_self *self, const value *v, const char *how, size_t bytes,
+                       const cpu_rows *rows, void *context, const void **out, void **owned, sib_error *err);
+
 /* ---- While running --------------------------------------------------------------------------------- */
 
 /* Input i, whose elements are ready; NULL where it is omitted or no tensor. */

@@ -129,6 +129,8 @@ static bool fits(const node_view *n, const gather_plan *p)
 typedef struct gather_state {
     gather_plan plan;
     gather_moves *moves; /* of indices that are constant; may be NULL */
+    /* Data that are constant are read where they stand, aligned or not, as few of their rows are wanted; NULL: input 0 */
+    const sib_tensor *table;
 } gather_state;
 
 static sib_code keep(const node_view *n, const gather_plan *p, void **state, sib_error *err)
@@ -138,6 +140,7 @@ static sib_code keep(const node_view *n, const gather_plan *p, void **state, sib
     if (!s)
         return err_memory(err, sizeof *s, "a step");
     s->plan = *p;
+    s->table = n->in[0]->constant && n->in[0]->constant->dense ? n->in[0]->constant : NULL;
     s->moves = indices && indices->dense ? gather_moves_make(p, indices->data) : NULL;
     *state = s;
     return SIB_OK;
@@ -168,6 +171,12 @@ GATHER(gather, plan_gather)
 GATHER(gather_nd, plan_gather_nd)
 GATHER(gather_elements, cpu_gather_elements)
 
+static bool reads(const void *state, size_t i)
+{
+    const gather_state *s = state;
+    return i != 0 || !s->table;
+}
+
 static sib_code run_gather(const cpu_call *c)
 {
     const gather_state *s = c->state;
@@ -175,21 +184,29 @@ static sib_code run_gather(const cpu_call *c)
     sib_tensor *out = cpu_out(c, 0);
     if (!out)
         return SIB_OK;
+    const char *data = s->table ? tensor_stands(s->table) : cpu_in(c, 0)->data;
     for (size_t i = 0; s->moves && i < s->moves->n; i++) {
         const gather_move *m = &s->moves->moves[i];
-        memcpy(out->data + m->place, cpu_in(c, 0)->data + m->data, m->bytes);
+        memcpy(out->data + m->place, data + m->data, m->bytes);
     }
     if (s->moves)
         return SIB_OK;
-    size_t done = gather_copy(p, out->data, cpu_in(c, 0)->data, cpu_in(c, 1)->data, c->self->pool);
+    size_t done = gather_copy(p, out->data, data, cpu_in(c, 1)->data, c->self->pool);
     return done == p->places ? SIB_OK : cpu_gather_fail(c, p, done);
 }
 
-const cpu_kernel cpu_gather = {
-    .claims = gather_claims, .prepare = gather_prepare, .release = release, .run = run_gather};
-const cpu_kernel cpu_gather_nd = {
-    .claims = gather_nd_claims, .prepare = gather_nd_prepare, .release = release, .run = run_gather};
+const cpu_kernel cpu_gather = {.claims = gather_claims,
+                               .prepare = gather_prepare,
+                               .release = release,
+                               .run = run_gather,
+                               .reads = reads};
+const cpu_kernel cpu_gather_nd = {.claims = gather_nd_claims,
+                                  .prepare = gather_nd_prepare,
+                                  .release = release,
+                                  .run = run_gather,
+                                  .reads = reads};
 const cpu_kernel cpu_gather_elements_op = {.claims = gather_elements_claims,
                                            .prepare = gather_elements_prepare,
                                            .release = release,
-                                           .run = run_gather};
+                                           .run = run_gather,
+                                           .reads = reads};

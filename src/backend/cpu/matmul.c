@@ -71,23 +71,31 @@ static bool claims_gemm(const cpu_self *self, const node_view *n)
 typedef struct pack_context {
     const cpu_matmul_shape *shape;
     sib_dtype dtype;
+    bool turned; /* B stands as (n, k) */
 } pack_context;
 
-static sib_code fill_pack(void *context, const void *elements, void *out, sib_error *err)
+static sib_code begin_pack(void *context, void *out, sib_error *err)
 {
-    (void)err;
     const pack_context *p = context;
-    const cpu_matmul_shape *s = p->shape;
+    (void)err;
     if (p->dtype == SIB_F32)
-        gemm_pack(elements, s->b_row, s->b_column, s->k, s->n, s->b_matrices, s->k * s->n, out);
+        gemm_pack_begin(p->shape->k, p->shape->n, out);
     else
-        gemm_pack_half(p->dtype == SIB_BF16, elements, s->b_row, s->b_column, s->k, s->n, s->b_matrices,
-                       s->k * s->n, out);
+        gemm_pack_half_begin(p->dtype == SIB_BF16, p->shape->k, p->shape->n, out);
     return SIB_OK;
 }
 
-static sib_code pack_b(const cpu_self *self, const value *b, const cpu_matmul_shape *shape, matmul_state *s,
-                       sib_error *err)
+static void fill_pack(void *context, const void *elements, size_t first, size_t rows, void *out)
+{
+    const pack_context *p = context;
+    if (p->dtype == SIB_F32)
+        gemm_pack_rows(elements, p->turned, first, rows, out);
+    else
+        gemm_pack_half_rows(elements, p->turned, first, rows, out);
+}
+
+static sib_code pack_b(const cpu_self *self, const value *b, const cpu_matmul_shape *shape, bool turned,
+                       matmul_state *s, sib_error *err)
 {
     const sib_tensor *t = b->constant;
     char how[64];
@@ -95,12 +103,17 @@ static sib_code pack_b(const cpu_self *self, const value *b, const cpu_matmul_sh
     size_t bytes;
     if (!t || !t->dense || !shape->b_matrices)
         return SIB_OK;
-    pack_context context = {shape, t->dtype};
+    pack_context context = {shape, t->dtype, turned};
+    cpu_rows rows = {.row = turned ? shape->k : shape->n,
+                     .block = turned ? shape->n : shape->k,
+                     .multiple = gemm_pack_multiple(turned),
+                     .begin = begin_pack,
+                     .fill = fill_pack};
     if (!(t->dtype == SIB_F32 ? gemm_packed_bytes : gemm_packed_half_bytes)(shape->k, shape->n,
                                                                             shape->b_matrices, &bytes))
         return err_set(err, SIB_ERR_SIZE, "packed weights are more than memory holds");
     snprintf(how, sizeof how, "gemm %zu %zu %zu", shape->k, shape->n, shape->b_row);
-    sib_code code = cpu_pack(self, b, how, bytes, fill_pack, &context, &packed, &s->owned, err);
+    sib_code code = cpu_pack_rows(self, b, how, bytes, &rows, &context, &packed, &s->owned, err);
     s->g.packed = packed;
     return code;
 }
@@ -143,7 +156,7 @@ static sib_code prepare_matmul(const cpu_self *self, const node_view *n, void **
     s->g.b_row = shape.b_row;
     s->g.b_column = shape.b_column;
     prepare_addend(n, &m, s);
-    sib_code code = pack_b(self, n->in[1], &shape, s, err);
+    sib_code code = pack_b(self, n->in[1], &shape, m.trans_b, s, err);
     if (code == SIB_OK && shape.count > 1) {
         s->places = cpu_matmul_places(&shape, s->g.packed != NULL);
         if (!s->places)

@@ -142,39 +142,68 @@ static gemm_bits bits_of(const narrow_node *w)
     return (gemm_bits){.k = w->shape.k, .n = w->shape.n, .block = w->block, .bits = whole_of(w->dtype)->bits};
 }
 
-static sib_code fill_whole(const pack_context *p, const void *elements, void *out, sib_error *err)
+/* Scales and zero points, in one block of memory, to be freed also after a failure. */
+static sib_code spread_both(const pack_context *p, const whole *kind, float **memory, gemm_bits *given,
+                            sib_error *err)
 {
+    size_t count = p->w->shape.n * p->w->blocks;
+    float *scale = *memory = mem_alloc(count, 2 * sizeof *scale);
+    if (!scale)
+        return err_memory(err, count * 2 * sizeof *scale, "scales of weights");
+    given->scale = scale;
+    given->zero = scale + count;
+    sib_code code = spread(p->w, p->scale, 1, 0, scale, err);
+    return code == SIB_OK ? spread(p->w, p->zero, 0, (float)kind->offset, scale + count, err) : code;
+}
+
+static sib_code fill_whole(void *context, const void *elements, void *out, sib_error *err)
+{
+    const pack_context *p = context;
     const narrow_node *w = p->w;
     const whole *kind = whole_of(w->dtype);
-    size_t count = w->shape.n * w->blocks, bytes = count * w->block * kind->bits / 8;
-    float *scale = mem_alloc(count, 2 * sizeof *scale), *zero = scale + count;
+    size_t bytes = w->shape.n * w->blocks * w->block * kind->bits / 8;
     uint8_t *q = mem_alloc(bytes, 1);
+    float *parameters = NULL;
     gemm_bits given = bits_of(w);
-    sib_code code = scale && q ? SIB_OK : err_memory(err, bytes, "weights to be packed");
+    sib_code code = q ? SIB_OK : err_memory(err, bytes, "weights to be packed");
     if (code == SIB_OK)
-        code = spread(w, p->scale, 1, 0, scale, err);
-    if (code == SIB_OK)
-        code = spread(w, p->zero, 0, (float)kind->offset, zero, err);
+        code = spread_both(p, kind, &parameters, &given, err);
     if (code == SIB_OK)
         code = arrange(w, kind, elements, q, err);
     given.q = q;
-    given.scale = scale;
-    given.zero = zero;
     if (code == SIB_OK)
         gemm_pack_bits(&given, out);
-    mem_free(scale);
+    mem_free(parameters);
     mem_free(q);
     return code;
 }
 
-static sib_code fill_pack(void *context, const void *elements, void *out, sib_error *err)
+/* Row by row: 16-bit floats, and bytes. */
+static sib_code begin_rows(void *context, void *out, sib_error *err)
 {
     const pack_context *p = context;
-    const cpu_matmul_shape *s = &p->w->shape;
-    if (whole_of(p->w->dtype))
-        return fill_whole(p, elements, out, err);
-    gemm_pack_half(p->w->dtype == SIB_BF16, elements, s->b_row, s->b_column, s->k, s->n, 1, 0, out);
-    return SIB_OK;
+    const narrow_node *w = p->w;
+    const whole *kind = whole_of(w->dtype);
+    if (!kind) {
+        gemm_pack_half_begin(w->dtype == SIB_BF16, w->shape.k, w->shape.n, out);
+        return SIB_OK;
+    }
+    gemm_bits given = bits_of(w);
+    float *parameters;
+    sib_code code = spread_both(p, kind, &parameters, &given, err);
+    if (code == SIB_OK)
+        gemm_pack_bytes_begin(&given, out);
+    mem_free(parameters);
+    return code;
+}
+
+static void fill_rows(void *context, const void *elements, size_t first, size_t rows, void *out)
+{
+    const narrow_node *w = ((const pack_context *)context)->w;
+    if (whole_of(w->dtype))
+        gemm_pack_bytes_rows(elements, w->dtype == SIB_I8, w->turned, first, rows, out);
+    else
+        gemm_pack_half_rows(elements, w->turned, first, rows, out);
 }
 
 static sib_code pack_b(const cpu_self *self, const node_view *n, const narrow_node *w, matmul_state *s,
@@ -194,7 +223,14 @@ static sib_code pack_b(const cpu_self *self, const node_view *n, const narrow_no
     if (snprintf(how, sizeof how, "narrow %d %zu %p %p", w->turned, w->block, (const void *)context.scale,
                  (const void *)context.zero) >= (int)sizeof how)
         b.lasting = false;
-    sib_code code = cpu_pack(self, &b, how, bytes, fill_pack, &context, &packed, &s->owned, err);
+    cpu_rows rows = {.row = w->turned ? w->shape.k : w->shape.n,
+                     .block = w->turned ? w->shape.n : w->shape.k,
+                     .multiple = gemm_pack_multiple(w->turned),
+                     .begin = begin_rows,
+                     .fill = fill_rows};
+    sib_code code = bits.bits == 4
+                        ? cpu_pack(self, &b, how, bytes, fill_whole, &context, &packed, &s->owned, err)
+                        : cpu_pack_rows(self, &b, how, bytes, &rows, &context, &packed, &s->owned, err);
     s->g.packed = packed;
     return code;
 }

@@ -50,6 +50,18 @@ static bool bytes_of(const graph *g, value_id v, uint64_t *bytes)
     return ok;
 }
 
+/* True where somebody looks at a result of the node. Weights that products take as they are leave a Cast behind that is
+   nobody's any more: computing it would take memory for all of them. */
+static bool is_read(const folding *f, const node *n)
+{
+    for (uint32_t i = 0; i < n->outputs.n; i++) {
+        value_id v = n->outputs.ids[i];
+        if (v != NO_VALUE && (f->m.reads[v] || f->m.asked[v]))
+            return true;
+    }
+    return false;
+}
+
 /* True where the node's results are the same in every run and not too large. */
 static bool may_fold(folding *f, const node *n)
 {
@@ -160,7 +172,7 @@ static sib_code fold(const graph *g, pass_run *r, patch *p, bool dequantizes, si
             inferred |= n->outputs.ids[k] != NO_VALUE && g->values[n->outputs.ids[k]].constant;
         if (inferred && is_dequantization(n) == dequantizes)
             code = use_inferred(&f, n);
-        else if (may_fold(&f, n) && pass_admit(r))
+        else if (is_read(&f, n) && may_fold(&f, n) && pass_admit(r))
             code = fold_node(&f, n);
     }
     mem_free(f.known);

@@ -1,0 +1,167 @@
+/* What a model keeps in memory beside what its runs read. */
+#include "tiny.h"
+
+#include "tensor/tensor.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* ---- Weights that stand in a file ---------------------------------------------------------------------------- */
+
+#define ROWS    700
+#define COLUMNS 96
+
+/* (ROWS, COLUMNS) floats, one byte behind where they would be aligned, as files have them. */
+typedef struct table {
+    char *source;
+    float *place; /* where they are brought */
+} table;
+
+static void bring(void *context)
+{
+    table *w = context;
+    memcpy(w->place, w->source, ROWS * COLUMNS * sizeof *w->place);
+}
+
+static float number_at(size_t i)
+{
+    return (float)((i * 7919) % 1000) / 1000 - 0.5f;
+}
+
+static value_id waiting_table(tiny *t, table *w)
+{
+    sib_error err = SIB_ERROR_INIT;
+    const int64_t dims[] = {ROWS, COLUMNS};
+    sib_tensor *made = NULL;
+    char *memory = malloc(ROWS * COLUMNS * sizeof(float) + 1);
+    w->source = memory + 1;
+    w->place = malloc(ROWS * COLUMNS * sizeof *w->place);
+    assert_true(memory && w->place);
+    for (size_t i = 0; i < ROWS * COLUMNS; i++)
+        memcpy(w->source + i * sizeof(float), &(float){number_at(i)}, sizeof(float));
+    CHECK_OK(tensor_wrap_waiting(SIB_F32, 2, dims, w->place, bring, NULL, w, &made, &err), err);
+    made->storage->source = w->source;
+    value_id v = tiny_made(t, "table");
+    t->g->values[v].type = t->g->values[v].declared = type_of_dims(t->m->dims, SIB_F32, 2, dims);
+    t->g->values[v].constant = made;
+    t->g->values[v].from_file = true;
+    CHECK_OK(arena_keep(t->m->arena, made, &err), err);
+    return v;
+}
+
+static void free_table(table *w)
+{
+    free(w->source - 1);
+    free(w->place);
+}
+
+static sib_value *run_one(sib_session *s, const sib_value *x)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_named_value in = {"x", x};
+    sib_value *out = NULL;
+    CHECK_OK(sib_session_run(s, 1, &in, 0, NULL, &out, NULL, &err), err);
+    return out;
+}
+
+#define LOOKED_UP 64 /* so many that planning does not compute what constant indices give */
+
+/* Rows are looked up where they stand, by constant indices too. */
+static void a_table_is_read_in_place(void **state)
+{
+    (void)state;
+    double rows[LOOKED_UP];
+    for (int i = 0; i < LOOKED_UP; i++)
+        rows[i] = i % 3 ? i * 10 : -1 - i;
+    tiny t = tiny_begin();
+    table w;
+    value_id x = tiny_input(&t, "x", SIB_I64, "N");
+    value_id v = waiting_table(&t, &w);
+    value_id list = tiny_constant(&t, "list", SIB_I64, 1, (int64_t[]){LOOKED_UP}, rows);
+    value_id one = tiny_op(&t, "Gather", v, x, "one"), two = tiny_op(&t, "Gather", v, list, "two");
+    tiny_output(&t, tiny_op(&t, "Mul", one, two, "y"));
+    const sib_tensor *waits = t.g->values[v].constant;
+    sib_session *s =
+        tiny_session(&t, &(sib_session_options){.backends = "cpu,ref", .passes = "-all", .threads = 1});
+    sib_value *given = tiny_given(SIB_I64, 1, (int64_t[]){LOOKED_UP}, rows), *out = run_one(s, given);
+    const float *y = sib_tensor_data((sib_tensor *)sib_value_tensor(out));
+    for (size_t i = 0; i < LOOKED_UP; i++)
+        for (size_t k = 0; k < COLUMNS; k++) {
+            float wanted = number_at((size_t)(rows[i] + (rows[i] < 0 ? ROWS : 0)) * COLUMNS + k);
+            assert_true(y[i * COLUMNS + k] == wanted * wanted);
+        }
+    assert_true(atomic_load(&waits->storage->waits));
+    sib_value_free(&given);
+    sib_value_free(&out);
+    sib_session_free(&s);
+    free_table(&w);
+}
+
+/* y = x W, W as it stands or turned: packed from where it stands. */
+static void weights_are_packed_in_place(void **state)
+{
+    (void)state;
+    for (int turned = 0; turned < 2; turned++) {
+        size_t k = turned ? COLUMNS : ROWS, n = turned ? ROWS : COLUMNS;
+        double x[ROWS];
+        tiny t = tiny_begin();
+        table w;
+        value_id in[2] = {tiny_input(&t, "x", SIB_F32, turned ? "1 96" : "1 700"), waiting_table(&t, &w)},
+                 out = tiny_made(&t, "y");
+        tiny_node(&t, "Gemm", "product", 2, in, 1, &out, 1,
+                  &(attribute){.name = str_of("transB"), .kind = ATTR_INT, .i = turned});
+        tiny_output(&t, out);
+        const sib_tensor *waits = t.g->values[in[1]].constant;
+        sib_session *s = tiny_session(&t, &(sib_session_options){.backends = "cpu,ref", .threads = 1});
+        for (size_t p = 0; p < k; p++)
+            x[p] = number_at(p + 17);
+        sib_value *given = tiny_given(SIB_F32, 2, (int64_t[]){1, (int64_t)k}, x), *got = run_one(s, given);
+        const float *y = sib_tensor_data((sib_tensor *)sib_value_tensor(got));
+        for (size_t j = 0; j < n; j++) {
+            double sum = 0;
+            for (size_t p = 0; p < k; p++)
+                sum += (double)number_at(p + 17) * number_at(turned ? j * k + p : p * n + j);
+            assert_true(fabs(y[j] - sum) <= 1e-5);
+        }
+        assert_true(atomic_load(&waits->storage->waits));
+        sib_value_free(&given);
+        sib_value_free(&got);
+        sib_session_free(&s);
+        free_table(&w);
+    }
+}
+
+#define WIDE 600
+
+/* Halves that a product takes as they are become floats nowhere. */
+static void what_nobody_reads_is_not_computed(void **state)
+{
+    (void)state;
+    const int64_t dims[] = {WIDE, WIDE};
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "1 600"), wide = tiny_made(&t, "wide");
+    value_id narrow = tiny_constant(&t, "narrow", SIB_F16, 2, dims, NULL);
+    tiny_node(&t, "Cast", "widen", 1, &narrow, 1, &wide, 1,
+              &(attribute){.name = str_of("to"), .kind = ATTR_INT, .i = SIB_F32});
+    tiny_output(&t, tiny_op(&t, "MatMul", x, wide, "y"));
+    sib_model *m = tiny_model(&t);
+    sib_session *s = NULL;
+    sib_alloc_counters before, after;
+    sib_alloc_counters_get(&before);
+    CHECK_OK(sib_session_create(m, &(sib_session_options){.threads = 1}, &s, &err), err);
+    sib_alloc_counters_get(&after);
+    assert_true(after.bytes_current - before.bytes_current < WIDE * WIDE * sizeof(float));
+    sib_session_free(&s);
+    sib_model_free(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_table_is_read_in_place),
+        cmocka_unit_test(weights_are_packed_in_place),
+        cmocka_unit_test(what_nobody_reads_is_not_computed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
