@@ -62,33 +62,35 @@ static void simplify(conv2d_shape *s)
 /* Items that each thread should find, so that they end together. */
 #define ITEMS_PER_THREAD 4
 
-/* Rows of a phase that a band of `rows` rows reads, likewise columns. */
-static size_t reach(const conv2d_axis *a, size_t out)
+/* Rows of a phase (axis 1) that a band of `out` rows reads, likewise columns. */
+static size_t reach(const conv2d_plan *p, int axis, size_t out)
 {
-    return out + (a->kernel - 1) * a->dilation / a->stride;
+    const conv2d_axis *a = &p->s.axis[axis];
+    return ((out - 1) * a->stride + (a->kernel - 1) * a->dilation) / p->step[axis] + 1;
 }
 
-static size_t phases_of(const conv2d_axis *a)
+static size_t phases_of(const conv2d_axis *a, size_t step)
 {
-    return a->dilation == 1 ? size_min(a->stride, a->kernel) : a->stride;
+    return a->dilation == 1 ? size_min(step, a->kernel) : step;
 }
 
 /* Floats of a channel as phases, for a band. */
 static size_t channel_floats(const conv2d_plan *p, size_t rows, size_t columns)
 {
     const conv2d_axis *a = p->s.axis;
-    return a[0].kernel * p->phases[1] * p->phases[2] * reach(&a[1], rows) * reach(&a[2], columns);
+    return a[0].kernel * p->phases[1] * p->phases[2] * reach(p, 1, rows) * reach(p, 2, columns);
 }
 
-/* The image is read as it stands where no window leaves it and neighbours are neighbours. */
-static bool is_direct(const conv2d_shape *s)
+/* The image is read as it stands where no window leaves it and neighbours are where they are looked for. */
+static bool is_direct(const conv2d_plan *p)
 {
+    const conv2d_shape *s = &p->s;
     for (int i = 0; i < CONV2D_AXES; i++) {
         const conv2d_axis *a = &s->axis[i];
         if (a->before || (a->out - 1) * a->stride + (a->kernel - 1) * a->dilation >= a->in)
             return false;
     }
-    return s->axis[2].stride == 1 && s->x == SIB_F32;
+    return p->step[2] == 1 && s->x == SIB_F32;
 }
 
 /* Vectors that n pixels take. */
@@ -193,8 +195,8 @@ static sib_code place_taps(conv2d_plan *p, sib_error *err)
                     size_t at = ((i * a[0].dilation) * a[1].in + row) * a[2].in + column;
                     if (!p->direct) {
                         size_t phase =
-                            (i * p->phases[1] + row % a[1].stride) * p->phases[2] + column % a[2].stride;
-                        at = phase * p->phase_floats + row / a[1].stride * p->pitch + column / a[2].stride;
+                            (i * p->phases[1] + row % p->step[1]) * p->phases[2] + column % p->step[2];
+                        at = phase * p->phase_floats + row / p->step[1] * p->pitch + column / p->step[2];
                     }
                     *to++ = (int32_t)(c * channel + at);
                 }
@@ -228,14 +230,17 @@ static void choose_layout(conv2d_plan *p)
         p->pitch = a[2].in;
         p->row_step = a[1].stride * a[2].in;
     } else {
-        p->pitch = p->row_step = reach(&a[2], p->columns);
-        p->phase_rows = reach(&a[1], p->rows);
+        p->pitch = reach(p, 2, p->columns);
+        p->row_step = a[1].stride / p->step[1] * p->pitch;
+        p->phase_rows = reach(p, 1, p->rows);
         p->phase_floats = p->phase_rows * p->pitch;
         p->channel_floats = channel_floats(p, p->rows, p->columns);
         p->image_floats = p->s.c * p->channel_floats + 64;
     }
     size_t run = p->rows * p->row_step;
     p->tile_floats = p->flat ? size_ceil_div(p->s.m, p->panels) * size_min(p->chunk, run) : 0;
+    if (p->features)
+        p->tile_floats = conv2d_features_floats(p);
     p->image_floats = (p->image_floats + 15) / 16 * 16;
     p->tile_floats = (p->tile_floats + 15) / 16 * 16;
     size_t pixels = p->plane_run ? p->planes * p->out_plane : p->rows * p->columns;
@@ -279,18 +284,23 @@ sib_code conv2d_plan_make(const kernel_table *kernels, const conv2d_shape *shape
         return too_large(err);
     p->panels = size_ceil_div(p->s.m, p->kernels->mr);
     p->work = (double)p->s.batch * (double)p->s.groups * (double)p->s.m * (double)p->k * (double)p->out_plane;
-    p->phases[0] = 1;
-    for (int i = 1; i < CONV2D_AXES; i++)
-        p->phases[i] = phases_of(&a[i]);
     choose_plane(p);
-    if (conv2d_few_pays(p)) {
+    p->features = conv2d_features_pay(p);
+    if (!p->features && conv2d_few_pays(p)) {
         sib_code made = conv2d_few_make(p, threads, err);
         if (made != SIB_OK)
             conv2d_plan_free(p);
         return made;
     }
-    p->direct = is_direct(&p->s);
-    p->flat = is_flat(p, p->direct ? a[2].in : reach(&a[2], a[2].out));
+    if (p->features)
+        p->panels = size_ceil_div(conv2d_vectors(p), p->kernels->spot_vectors);
+    p->phases[0] = p->step[0] = 1;
+    for (int i = 1; i < CONV2D_AXES; i++) {
+        p->step[i] = p->features ? 1 : a[i].stride;
+        p->phases[i] = phases_of(&a[i], p->step[i]);
+    }
+    p->direct = is_direct(p);
+    p->flat = !p->features && is_flat(p, p->direct ? a[2].in : reach(p, 2, a[2].out));
     choose_bands(p, threads);
     choose_chunk(p);
     choose_layout(p);
@@ -320,7 +330,8 @@ void conv2d_plan_free(conv2d_plan *p)
 
 size_t conv2d_packed_floats(const conv2d_plan *p)
 {
-    return p->s.groups * (p->few_width ? conv2d_few_floats(p) : p->s.m * p->k) + 16;
+    size_t width = p->features ? conv2d_features_width(p) : p->s.m;
+    return p->s.groups * (p->few_width ? conv2d_few_floats(p) : width * p->k) + 16;
 }
 
 /* Row `row` of the weights as float, into every m-th float from dst on. */
@@ -341,17 +352,18 @@ static void pack_row(const conv2d_plan *p, const conv2d_weights *w, size_t row, 
 void conv2d_pack(const conv2d_plan *p, const conv2d_weights *w, float *dst)
 {
     size_t width = p->few_width;
-    memset(dst, 0, (width ? conv2d_packed_floats(p) : 0) * sizeof *dst);
+    memset(dst, 0, (width || p->features ? conv2d_packed_floats(p) : 0) * sizeof *dst);
     for (size_t g = 0; g < p->s.groups && width; g++, dst += conv2d_few_floats(p))
         for (size_t m = 0; m < p->s.m; m++)
             pack_row(p, w, g * p->s.m + m, width, dst + m / width * width * p->k + m % width);
     for (size_t g = 0; g < p->s.groups && !width; g++)
         for (size_t panel = 0; panel < p->panels; panel++) {
             size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
-            size_t row = g * p->s.m + m0;
+            size_t apart = p->features ? size_ceil_div(m, p->kernels->lanes) * p->kernels->lanes : m;
+            float *to = dst + (g * (p->features ? conv2d_features_width(p) : p->s.m) + m0) * p->k;
             for (size_t i = 0; i < m; i++)
-                pack_row(p, w, row + i, m, dst + row * p->k + i);
+                pack_row(p, w, g * p->s.m + m0 + i, apart, to + i);
         }
-    if (!width)
+    if (!width && !p->features)
         memset(dst + p->s.groups * p->s.m * p->k, 0, 16 * sizeof *dst);
 }

@@ -47,6 +47,17 @@ typedef struct conv2d_kernels {
     void (*panel)(size_t m, size_t n, size_t k, const float *a, const float *x, const int32_t *offset,
                   const float *bias, bool more, float *y, size_t ldy);
 
+    /* The other way round: features in the lanes, and a few pixels that may stand anywhere. */
+    size_t spots, spot_vectors; /* pixels and vectors of features at once, at most */
+    /* sums[i * nv * lanes + f] = (more ? itself : 0) + sum over p of x[i][offset[p]] * w[p * nv * lanes + f] for
+       i < n <= spots, f < nv * lanes, nv <= spot_vectors; in one float, p upward */
+    void (*spot)(size_t n, size_t nv, size_t k, const float *w, const float *const *x, const int32_t *offset,
+                 bool more, float *sums);
+    /* y[f * ldy + i] = sums[i * width + f] + bias[f] (0 where bias is NULL) for f < m, i < n; reads sums of whole
+       vectors of pixels and of features */
+    void (*turn)(const float *sums, size_t width, size_t n, size_t m, const float *bias, float *y,
+                 size_t ldy);
+
     /* Over windows of one channel: y[j] = the largest of x[offset[p] + j], p < k, NaN where one is, or their sum. */
     void (*largest)(size_t n, size_t k, const float *x, const int32_t *offset, float *y);
     void (*total)(size_t n, size_t k, const float *x, const int32_t *offset, float *y);

@@ -2,6 +2,8 @@
 
        CONV2D_MR                most rows of a panel
        CONV2D_TILES(T)          T(m, vectors) for m = 1 .. CONV2D_MR: how many vectors of pixels go with m rows
+       CONV2D_SPOTS(T)          T(n) for n = 1, 2, ...: pixels that features in the lanes are summed for at once
+       SPOT_VECTORS             1 .. 3: vectors of features at once
        CONV2D_INIT              the function that fills the kernels */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
@@ -199,6 +201,7 @@ static void conv2d_clamp(float low, float high, size_t n, float *y)
 }
 
 #include "kernel/conv2d_bytes.inc.h"
+#include "kernel/conv2d_features.inc.h"
 #include "kernel/conv2d_plane.inc.h"
 
 void CONV2D_INIT(conv2d_kernels *k)
@@ -211,6 +214,10 @@ void CONV2D_INIT(conv2d_kernels *k)
     k->lanes = VF_LANES;
     k->vectors = vectors;
     k->panel = conv2d_panel;
+    k->spots = SPOTS;
+    k->spot_vectors = SPOT_VECTORS;
+    k->spot = conv2d_spot;
+    k->turn = conv2d_turn;
     k->largest = conv2d_largest;
     k->total = conv2d_total;
     k->clamp = conv2d_clamp;

@@ -53,8 +53,9 @@ typedef struct conv2d_plan {
     size_t panels;  /* of rows of a group */
     size_t in_plane, out_plane;
 
-    bool direct; /* the image is read where it stands */
-    bool flat;   /* a band is one run of pixels, with those between the rows computed and left out */
+    bool direct;   /* the image is read where it stands */
+    bool features; /* stand in the lanes, else pixels */
+    bool flat;     /* a band is one run of pixels, with those between the rows computed and left out */
     size_t rows, row_bands;
     size_t columns, column_bands; /* of a band; more than one band where rows is 1 */
     size_t chunk;                 /* pixels that all panels take before the next */
@@ -67,6 +68,8 @@ typedef struct conv2d_plan {
     size_t few_width; /* features that a few pixels are multiplied with at once; 0 for the other way round */
     size_t pixels;    /* at once */
     int32_t *source;  /* (taps, out_plane): where in a channel of x, or -1 */
+    size_t
+        step[CONV2D_AXES]; /* elements of the image that neighbours in scratch are apart: the stride, or 1 */
     size_t phases[CONV2D_AXES]; /* of rows and columns; slices of the first axis */
     size_t pitch;               /* floats from row to row of what is read */
     size_t phase_rows;
@@ -129,11 +132,26 @@ void conv2d_run(const conv2d_call *c, sib_pool *pool);
 /* Multiply-adds up to which waking threads costs more than they save. */
 #define CONV2D_ALONE_WORK 3e6
 
-/* First row of a group that panel `index` has; panels differ by a row at most. */
+/* Where part `index` of n things begins that are cut into `parts`, which differ by one at most. */
+static inline size_t conv2d_cut(size_t n, size_t parts, size_t index)
+{
+    size_t least = n / parts, more = n % parts;
+    return index * least + (index < more ? index : more);
+}
+
+/* Vectors of features of a group. */
+static inline size_t conv2d_vectors(const conv2d_plan *p)
+{
+    return (p->s.m + p->kernels->lanes - 1) / p->kernels->lanes;
+}
+
+/* First row of a group that panel `index` has: panels are cut even, into whole vectors where features stand in them. */
 static inline size_t conv2d_panel_row(const conv2d_plan *p, size_t index)
 {
-    size_t least = p->s.m / p->panels, more = p->s.m % p->panels;
-    return index * least + (index < more ? index : more);
+    if (!p->features)
+        return conv2d_cut(p->s.m, p->panels, index);
+    size_t row = conv2d_cut(conv2d_vectors(p), p->panels, index) * p->kernels->lanes;
+    return row < p->s.m ? row : p->s.m;
 }
 
 /* Where an item stands. */
@@ -155,6 +173,18 @@ bool conv2d_planes_pay(const conv2d_plan *p);
 void conv2d_planes_make(conv2d_plan *p, size_t wanted);
 conv2d_planes_item conv2d_planes_at(const conv2d_plan *p, size_t index);
 void conv2d_planes_run(const conv2d_call *call, const conv2d_planes_item *at, float *scratch);
+
+/* Features in the lanes: does it pay; floats of scratch for sums; the products of an item. image: its first pixel; w:
+   packed, of the group; bias: of the group, or NULL; y: the first pixel of the item, channels y_plane apart. */
+bool conv2d_features_pay(const conv2d_plan *p);
+size_t conv2d_features_floats(const conv2d_plan *p);
+void conv2d_features_run(const conv2d_plan *p, const conv2d_item *at, const float *image, const float *w,
+                         const float *bias, float *y, size_t y_plane, float *sums);
+/* Floats of a row of packed weights of a group. */
+static inline size_t conv2d_features_width(const conv2d_plan *p)
+{
+    return conv2d_vectors(p) * p->kernels->lanes;
+}
 
 /* A few pixels: does it pay, the rest of the plan, an item (batch, group, block of features). */
 bool conv2d_few_pays(const conv2d_plan *p);

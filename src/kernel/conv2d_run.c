@@ -18,22 +18,22 @@ static void fill_outside(const conv2d_plan *p, float *dst, size_t n)
             dst[i] = p->whole ? -256.0f : -INFINITY;
 }
 
-/* Columns of one phase of a row of the image: what is before, every stride-th element, what is behind. row: NULL for a
+/* Columns of one phase of a row of the image: what is before, every step-th element, what is behind. row: NULL for a
    row outside; first: column of the padded image that the phase begins with. */
 static void fill_row(const conv2d_call *call, const char *row, size_t first, float *dst)
 {
     const conv2d_plan *p = call->plan;
     const conv2d_axis *a = &p->s.axis[2];
-    size_t n = p->pitch, begin = 0, end = 0;
+    size_t n = p->pitch, step = p->step[2], begin = 0, end = 0;
     if (row && first < a->before + a->in) {
-        begin = first >= a->before ? 0 : size_min(n, size_ceil_div(a->before - first, a->stride));
-        end = size_max(begin, size_min(n, size_ceil_div(a->before + a->in - first, a->stride)));
+        begin = first >= a->before ? 0 : size_min(n, size_ceil_div(a->before - first, step));
+        end = size_max(begin, size_min(n, size_ceil_div(a->before + a->in - first, step)));
     }
     if (begin)
         fill_outside(p, dst, begin);
     if (end > begin)
-        conv2d_take(p, row + (first + begin * a->stride - a->before) * conv2d_element(p->s.x), call->x_zero,
-                    a->stride, end - begin, dst + begin);
+        conv2d_take(p, row + (first + begin * step - a->before) * conv2d_element(p->s.x), call->x_zero, step,
+                    end - begin, dst + begin);
     if (n > end)
         fill_outside(p, dst + end, n - end);
 }
@@ -43,10 +43,10 @@ static void fill_plane(const conv2d_call *call, const conv2d_item *at, const cha
 {
     const conv2d_plan *p = call->plan;
     const conv2d_axis *a = p->s.axis;
-    size_t rows = at->rows + (p->phase_rows - p->rows);
+    size_t rows = p->phase_rows - (p->rows - at->rows) * (a[1].stride / p->step[1]);
     for (size_t i = 0; i < p->phases[1]; i++)
         for (size_t r = 0; r < rows; r++) {
-            size_t padded = (at->row0 + r) * a[1].stride + i;
+            size_t padded = at->row0 * a[1].stride + r * p->step[1] + i;
             bool inside = plane && padded >= a[1].before && padded < a[1].before + a[1].in;
             const char *row =
                 inside ? plane + (padded - a[1].before) * a[2].in * conv2d_element(p->s.x) : NULL;
@@ -156,6 +156,10 @@ static void multiply(const product *o)
     const conv2d_item *at = o->at;
     if (p->plane_run) {
         run_plane(o);
+        return;
+    }
+    if (p->features) {
+        conv2d_features_run(p, at, o->image, o->w, o->bias, o->y, o->y_plane, o->tile);
         return;
     }
     if (p->flat) {
@@ -272,7 +276,8 @@ static void place_image(product *o, const char *x, float *scratch)
         o->x = (const float *)(const void *)x;
     else if (p->direct)
         o->image = (const float *)(const void *)x +
-                   (at->place * a[0].stride * a[1].in + at->row0 * a[1].stride) * a[2].in + at->column0;
+                   (at->place * a[0].stride * a[1].in + at->row0 * a[1].stride) * a[2].in +
+                   at->column0 * a[2].stride;
     else
         conv2d_fill(o->call, at, x, scratch);
 }
@@ -286,7 +291,7 @@ static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch
     char *y = (char *)c->y + (channel * p->out_plane + first) * conv2d_element(p->s.y);
     product o = {.call = c, .p = p, .at = at, .tile = scratch + p->image_floats, .k = p->k};
     if (c->w)
-        o.w = c->w + at->group * p->s.m * p->k;
+        o.w = c->w + at->group * (p->features ? conv2d_features_width(p) : p->s.m) * p->k;
     if (c->bias)
         o.bias = c->bias + at->group * p->s.m;
     place_image(&o, (const char *)c->x + group * p->s.c * p->in_plane * conv2d_element(p->s.x), scratch);

@@ -275,6 +275,9 @@ static const conv2d_shape large[] = {
     {0, SIB_F32, SIB_F32, 1, 1, 300, 600, {NOTHING, {13, 1, 1, 1, 0, 13, 0}, {13, 1, 1, 1, 0, 13, 0}}},
     {0, SIB_F32, SIB_F32, 1, 1, 70, 250, {NOTHING, {7, 3, 1, 1, 1, 7, 0}, {7, 3, 1, 1, 1, 7, 0}}},
     {0, SIB_F32, SIB_F32, 1, 2, 300, 101, {NOTHING, {14, 1, 2, 1, 0, 7, 0}, {14, 1, 2, 1, 0, 7, 0}}},
+    {0, SIB_F32, SIB_F32, 1, 1, 300, 90, {NOTHING, {31, 3, 2, 1, 1, 16, 0}, {33, 3, 2, 1, 1, 17, 0}}},
+    {0, SIB_F32, SIB_F32, 1, 2, 90, 60, {NOTHING, {29, 5, 1, 1, 2, 29, 0}, {27, 5, 1, 1, 2, 27, 0}}},
+    {0, SIB_F32, SIB_F32, 1, 1, 200, 70, {NOTHING, NOTHING, {1700, 3, 2, 1, 1, 850, 0}}},
     {0, SIB_F32, SIB_F32, 3, 1, 40, 130, {NOTHING, {5, 3, 1, 1, 1, 5, 0}, {7, 3, 2, 1, 1, 4, 0}}},
     {0, SIB_F32, SIB_F32, 1, 96, 1, 1, {NOTHING, {44, 5, 1, 1, 2, 44, 0}, {44, 5, 1, 1, 2, 44, 0}}},
     {0, SIB_F32, SIB_F32, 1, 1, 1, 64, {NOTHING, NOTHING, {9000, 256, 64, 1, 128, 140, 0}}},
@@ -303,6 +306,40 @@ static void test_large(void **state)
         drop(&p);
     }
     sib_pool_free(&pool);
+}
+
+/* Many channels and features over short rows: features stand in the lanes, in panels that are no multiples of them. */
+static conv2d_shape deep_shape(check_random *r)
+{
+    conv2d_shape s = {.x = SIB_F32, .y = SIB_F32, .batch = pick(r, 1, 2), .groups = pick(r, 1, 2)};
+    s.c = pick(r, 8, 90);
+    s.m = pick(r, 10, 120);
+    for (size_t i = 0; i < CONV2D_AXES; i++) {
+        size_t in = i ? pick(r, 1, 18) : pick(r, 1, 2), kernel = i ? pick(r, 1, 5) : pick(r, 1, 2);
+        s.axis[i] = make_axis(r, in, kernel);
+    }
+    return s;
+}
+
+static void test_deep(void **state)
+{
+    (void)state;
+    check_random r = {24};
+    size_t turned = 0, count = 60;
+    for (size_t i = 0; i < count; i++) {
+        conv2d_shape s = deep_shape(&r);
+        conv2d_plan plan;
+        sib_error err = SIB_ERROR_INIT;
+        CHECK_OK(conv2d_plan_make(kernel_table_get(), &s, 1, &plan, &err), err);
+        turned += plan.features;
+        conv2d_plan_free(&plan);
+        problem p;
+        make(&p, &s, &r, true);
+        check_levels(&p, NULL, 0);
+        drop(&p);
+    }
+    if (kernel_table_get()->conv2d.lanes > 1)
+        assert_in_range(turned, count / 3, count);
 }
 
 static void test_fractions(void **state)
@@ -340,10 +377,8 @@ static void test_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_large),
-        cmocka_unit_test(test_fractions),
-        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_random),    cmocka_unit_test(test_large),   cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_fractions), cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

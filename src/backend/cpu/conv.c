@@ -221,8 +221,9 @@ static sib_code prepare_weights(const cpu_self *self, const node_view *n, conv_s
     p.w = (conv2d_weights){.dtype = s->w_dtype};
     p.w.zero = read_zeros(zero, zeros, &p.w.zero_each);
     /* one packing for each of the zero points that weights may be used with */
-    snprintf(how, sizeof how, "conv2d%s %zu of %zu, %zu, zero %p", s->bytes.tiles ? " bytes" : "",
-             s->plan.panels, s->plan.s.groups, s->plan.few_width, (const void *)zero);
+    const char *form = s->bytes.tiles ? " bytes" : s->plan.features ? " features" : "";
+    snprintf(how, sizeof how, "conv2d%s %zu of %zu, %zu, zero %p", form, s->plan.panels, s->plan.s.groups,
+             s->plan.few_width, (const void *)zero);
     value shared = *v;
     shared.lasting &= !zero_of || zero_of->lasting;
     size_t bytes = s->packed_floats * sizeof(float);

@@ -1,0 +1,76 @@
+/* Features in the lanes, for conv2d.inc.h: a few pixels, each of which may stand anywhere, times vectors of weights of as
+   many features. Weights are loaded in order, an element of a pixel's window goes to all lanes. */
+
+#define COUNT(n) +1
+enum { SPOTS = CONV2D_SPOTS(COUNT) };
+#undef COUNT
+
+/* n pixels by nv vectors; both are constants. */
+static inline __attribute__((always_inline)) void spot_tile(size_t k, const float *w, const float *const *x,
+                                                            const int32_t *offset, bool more, float *sums,
+                                                            int n, int nv)
+{
+    const float *at[SPOTS];
+    vf sum[SPOTS][SPOT_VECTORS];
+    UNROLL for (int i = 0; i < n; i++)
+    {
+        at[i] = x[i];
+        UNROLL for (int j = 0; j < nv; j++) sum[i][j] =
+            more ? vf_load(sums + (i * nv + j) * VF_LANES) : vf_zero();
+    }
+    for (size_t p = 0; p < k; p++, w += nv * VF_LANES) {
+        ptrdiff_t tap = offset[p];
+        vf left[SPOT_VECTORS];
+        UNROLL for (int j = 0; j < nv; j++) left[j] = vf_load(w + j * VF_LANES);
+        UNROLL for (int i = 0; i < n; i++)
+        {
+            vf right = vf_set1(at[i][tap]);
+            UNROLL for (int j = 0; j < nv; j++) sum[i][j] = vf_fma(left[j], right, sum[i][j]);
+        }
+    }
+    UNROLL for (int i = 0; i < n; i++) UNROLL for (int j = 0; j < nv; j++)
+        vf_store(sums + (i * nv + j) * VF_LANES, sum[i][j]);
+}
+
+#define SPOT(n)                                                                                              \
+    static void spot_##n(size_t nv, size_t k, const float *w, const float *const *x, const int32_t *offset,  \
+                         bool more, float *sums)                                                             \
+    {                                                                                                        \
+        UNROLL for (int v = 1; v <= SPOT_VECTORS; v++) if (v == (int)nv)                                     \
+            spot_tile(k, w, x, offset, more, sums, n, v);                                                    \
+    }
+CONV2D_SPOTS(SPOT)
+#undef SPOT
+
+static void conv2d_spot(size_t n, size_t nv, size_t k, const float *w, const float *const *x,
+                        const int32_t *offset, bool more, float *sums)
+{
+#define SPOT(n) spot_##n,
+    static void (*const by_pixels[])(size_t nv, size_t k, const float *w, const float *const *x,
+                                     const int32_t *offset, bool more, float *sums) = {CONV2D_SPOTS(SPOT)};
+#undef SPOT
+    by_pixels[n - 1](nv, k, w, x, offset, more, sums);
+}
+
+static void conv2d_turn(const float *sums, size_t width, size_t n, size_t m, const float *bias, float *y,
+                        size_t ldy)
+{
+    for (size_t f = 0; f < m; f += VF_LANES)
+        for (size_t i = 0; i < n; i += VF_LANES) {
+            size_t features = size_min(VF_LANES, m - f), pixels = size_min(VF_LANES, n - i);
+            vf v[VF_LANES];
+            UNROLL for (int r = 0; r < VF_LANES; r++) v[r] = vf_load(sums + (i + (size_t)r) * width + f);
+            vf_turn(v);
+            float *to = y + f * ldy + i;
+            UNROLL for (int r = 0; r < VF_LANES; r++)
+            {
+                if ((size_t)r >= features)
+                    break;
+                vf sum = bias ? vf_add(v[r], vf_set1(bias[f + (size_t)r])) : v[r];
+                if (pixels == VF_LANES)
+                    vf_store(to + (size_t)r * ldy, sum);
+                else
+                    vf_store_n(to + (size_t)r * ldy, sum, pixels);
+            }
+        }
+}
