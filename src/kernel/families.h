@@ -5,6 +5,7 @@
 #include "kernel/attention.h"
 #include "kernel/chain.h"
 #include "kernel/conv2d.h"
+#include "kernel/conv2d_winograd.h"
 #include "kernel/gemm.h"
 #include "kernel/gemm_int.h"
 #include "kernel/gemm_wide.h"

@@ -258,6 +258,37 @@ static void test_fused(void **state)
     }
 }
 
+/* Convolutions large enough for transforms: x [N, C, H, W], w [M, C, 3, 3], with what FusedConv adds and does at the end.
+   Sums of |x| |w| are near 9 C / 4; tests/kernel/test_conv2d_winograd.c tells how many units of these sums may be off. */
+static void test_transforms(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t x[4], m, pads[4];
+    } cases[] = {
+        {{1, 16, 40, 41}, 16, {1, 1, 1, 1}}, {{2, 33, 13, 30}, 50, {1, 1, 1, 1}},
+        {{1, 20, 9, 70}, 40, {0, 0, 0, 0}},  {{1, 64, 28, 28}, 64, {1, 1, 1, 1}},
+        {{1, 130, 7, 7}, 140, {1, 1, 1, 1}}, {{1, 24, 30, 22}, 33, {0, 2, 1, 0}},
+    };
+    for (size_t i = 0; i < 4 * sizeof cases / sizeof *cases; i++) {
+        one_node o;
+        const int64_t *x = cases[i / 4].x, m = cases[i / 4].m, *pads = cases[i / 4].pads;
+        int64_t w[] = {m, x[1], 3, 3},
+                y[] = {x[0], m, x[2] + pads[0] + pads[2] - 2, x[3] + pads[1] + pads[3] - 2};
+        begin(&o, i % 2 ? "com.microsoft" : "", i % 2 ? "FusedConv" : "Conv");
+        input(&o, SIB_F32, 4, x, 1, false);
+        input(&o, SIB_F32, 4, w, 1, i % 4 > 0);
+        input(&o, SIB_F32, 1, &m, 1, true);
+        if (i % 4 == 3)
+            input(&o, SIB_F32, 4, y, 1, false);
+        if (i % 2)
+            string(&o, "activation", "Relu");
+        o.then = (const char *const[]){NULL, "Relu", "Clip"}[i % 3];
+        ints(&o, "pads", 4, pads);
+        compare(&o, 1, (sib_tolerance){14 * 0x1p-24 * 9 * (double)x[1] / 4, 0, 0});
+    }
+}
+
 /* One convolution of bytes. */
 static void one_byte_conv(bool quantized)
 {
@@ -402,8 +433,9 @@ static void test_pools(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),  cmocka_unit_test(test_halves),      cmocka_unit_test(test_fused),
-        cmocka_unit_test(test_bytes), cmocka_unit_test(test_large_bytes), cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_conv),  cmocka_unit_test(test_transforms), cmocka_unit_test(test_halves),
+        cmocka_unit_test(test_fused), cmocka_unit_test(test_bytes),      cmocka_unit_test(test_large_bytes),
+        cmocka_unit_test(test_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"
 #include "kernel/conv2d_int.h"
+#include "kernel/conv2d_winograd_plan.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +27,8 @@ typedef struct conv_activation {
 
 typedef struct conv_state {
     conv2d_plan plan;
-    conv2d_int bytes; /* instead of the plan's floats, where its tiles are set */
+    conv2d_int bytes;           /* instead of the plan's floats, where its tiles are set */
+    conv2d_winograd transforms; /* likewise, where its form is */
     const conv_inputs *inputs;
     sib_dtype w_dtype;
     const float *w; /* packed, or NULL where the weights are no constants */
@@ -184,6 +186,8 @@ static void pack_into(const conv_state *s, const conv2d_weights *w, void *out)
 {
     if (s->bytes.tiles)
         conv2d_int_pack(&s->bytes, &s->plan, w, out);
+    else if (s->transforms.form)
+        conv2d_winograd_pack(&s->transforms, &s->plan, w->elements, out);
     else
         conv2d_pack(&s->plan, w, out);
 }
@@ -226,6 +230,8 @@ static sib_code prepare_weights(const cpu_self *self, const node_view *n, conv_s
              s->plan.few_width, (const void *)zero);
     value shared = *v;
     shared.lasting &= !zero_of || zero_of->lasting;
+    if (s->transforms.form)
+        snprintf(how, sizeof how, "conv2d transforms %zu, %zu", s->transforms.m, s->transforms.group);
     size_t bytes = s->packed_floats * sizeof(float);
     sib_code code = cpu_pack(self, &shared, how, bytes, pack_weights, &p, &packed, &s->owned, err);
     if (code == SIB_OK) {
@@ -257,8 +263,11 @@ static sib_code prepare(const cpu_self *self, const node_view *n, const conv_inp
     sib_code code = conv2d_plan_make(self->kernels, &shape, threads, &s->plan, err);
     if (code == SIB_OK) {
         conv2d_int_make(&s->plan, threads, &s->bytes);
-        s->packed_floats =
-            s->bytes.tiles ? s->bytes.packed_floats : whole_lines(conv2d_packed_floats(&s->plan));
+        if (n->in[inputs->w]->constant)
+            conv2d_winograd_make(&s->plan, threads, 0, &s->transforms);
+        s->packed_floats = s->bytes.tiles       ? s->bytes.packed_floats
+                           : s->transforms.form ? s->transforms.packed_floats
+                                                : whole_lines(conv2d_packed_floats(&s->plan));
         code = prepare_weights(self, n, s, err);
     }
     s->workers = conv2d_workers(&s->plan, threads);
@@ -266,6 +275,9 @@ static sib_code prepare(const cpu_self *self, const node_view *n, const conv_inp
     if (s->bytes.tiles) {
         s->workers = s->bytes.workers;
         s->scratch_floats = s->bytes.scratch_floats * s->workers;
+    } else if (s->transforms.form) {
+        s->workers = s->transforms.workers;
+        s->scratch_floats = s->transforms.scratch_floats * s->workers;
     }
     if (code == SIB_OK)
         *state = s;
@@ -439,6 +451,8 @@ static sib_code conv_run(const cpu_call *c)
     read_parameters(c, s, &call, (double *)(void *)scratch);
     if (s->bytes.tiles)
         conv2d_int_run(&s->bytes, &call, c->self->pool);
+    else if (s->transforms.form)
+        conv2d_winograd_run(&s->transforms, &call, c->self->pool);
     else
         conv2d_run(&call, c->self->pool);
     cpu_scratch_give(c, taken);

@@ -1,0 +1,5 @@
+#include "kernel/x86/vf_avx2.h"
+
+#define CONV2D_WINOGRAD_INIT conv2d_winograd_init_avx2
+
+#include "kernel/conv2d_winograd.inc.h"

@@ -1,0 +1,463 @@
+/* Convolutions by transforms against their definition in double, at every CPU level that runs here, both forms of tile:
+   within the bound of conv2d_winograd_plan.h element by element; how far rounding goes on data as networks have it;
+   numbers of very different sizes, infinities and NaN. */
+#include "base/alloc.h"
+#include "base/cpu.h"
+#include "check.h"
+#include "kernel/conv2d_winograd_plan.h"
+
+#include <float.h>
+#include <math.h>
+
+#define UNIT 0x1p-24 /* of rounding to float */
+
+typedef struct problem {
+    conv2d_shape s;
+    size_t in[2], out[2], nx, nw, ny;
+    float *x, *w, *bias, *y; /* (batch, c, in), (m, c, 3, 3), (m) or NULL, (batch, m, out) */
+    double *expected;        /* what y should be */
+    double *size, *seen;     /* sums of |x| |w| and of |x| over its window */
+    unsigned char *finished;
+    bool clamped;
+    float low, high;
+} problem;
+
+static size_t pick(check_random *r, size_t least, size_t most)
+{
+    return least + check_u64(r) % (most - least + 1);
+}
+
+static void *room(size_t n, size_t size)
+{
+    void *p = mem_calloc(n + 1, size);
+    assert_non_null(p);
+    return p;
+}
+
+/* x at a row and column of the padded image. */
+static double image_at(const problem *p, size_t batch, size_t c, size_t row, size_t column)
+{
+    size_t h = row - p->s.axis[1].before, w = column - p->s.axis[2].before;
+    return h < p->in[0] && w < p->in[1] ? (double)p->x[((batch * p->s.c + c) * p->in[0] + h) * p->in[1] + w]
+                                        : 0;
+}
+
+static void reference(problem *p)
+{
+    for (size_t at = 0; at < p->ny; at++) {
+        size_t v = at % p->out[1], h = at / p->out[1] % p->out[0], plane = at / p->out[1] / p->out[0];
+        size_t m = plane % p->s.m, batch = plane / p->s.m;
+        double sum = p->bias ? (double)p->bias[m] : 0, size = fabs(sum), seen = 0;
+        for (size_t c = 0; c < p->s.c; c++)
+            for (size_t k = 0; k < 9; k++) {
+                double x = image_at(p, batch, c, h + k / 3, v + k % 3);
+                double term = x * (double)p->w[(m * p->s.c + c) * 9 + k];
+                sum += term;
+                size += fabs(term);
+                seen += fabs(x);
+            }
+        p->expected[at] = sum;
+        if (p->clamped && !isnan(sum))
+            p->expected[at] = fmin((double)p->high, fmax((double)p->low, sum));
+        p->size[at] = size;
+        p->seen[at] = seen;
+    }
+}
+
+static void make(problem *p, check_random *r, size_t batch, size_t c, size_t m, const size_t in[2],
+                 const size_t before[2], const size_t after[2])
+{
+    const conv2d_axis nothing = {1, 1, 1, 1, 0, 1, 0};
+    *p = (problem){.s = {0, SIB_F32, SIB_F32, batch, 1, c, m, {nothing, nothing, nothing}}};
+    for (int k = 0; k < 2; k++) {
+        p->in[k] = in[k];
+        p->out[k] = in[k] + before[k] + after[k] - 2;
+        p->s.axis[1 + k] = (conv2d_axis){in[k], 3, 1, 1, before[k], p->out[k], 0};
+    }
+    p->nx = batch * c * in[0] * in[1];
+    p->nw = m * c * 9;
+    p->ny = batch * m * p->out[0] * p->out[1];
+    p->x = room(p->nx, sizeof *p->x);
+    p->w = room(p->nw, sizeof *p->w);
+    p->y = room(p->ny, sizeof *p->y);
+    p->bias = check_u64(r) % 2 ? room(m, sizeof *p->bias) : NULL;
+    p->expected = room(p->ny, sizeof *p->expected);
+    p->size = room(p->ny, sizeof *p->size);
+    p->seen = room(p->ny, sizeof *p->seen);
+    p->finished = room(p->ny, 1);
+    for (size_t i = 0; i < p->nx; i++)
+        p->x[i] = (float)check_uniform(r);
+    for (size_t i = 0; i < p->nw; i++)
+        p->w[i] = (float)check_uniform(r);
+    for (size_t i = 0; p->bias && i < m; i++)
+        p->bias[i] = (float)check_uniform(r);
+}
+
+static void drop(problem *p)
+{
+    void *all[] = {p->x, p->w, p->bias, p->y, p->expected, p->size, p->seen, p->finished};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        mem_free(all[i]);
+}
+
+static void note_finished(const void *context, size_t begin, size_t count)
+{
+    const problem *p = context;
+    for (size_t i = begin; i < begin + count; i++)
+        p->finished[i]++;
+}
+
+/* y by tiles of m x m at a level. */
+static void run(problem *p, const kernel_table *t, sib_pool *pool, size_t m)
+{
+    sib_error err = SIB_ERROR_INIT;
+    conv2d_plan plan;
+    conv2d_winograd w;
+    unsigned threads = pool ? sib_pool_threads(pool) : 1;
+    CHECK_OK(conv2d_plan_make(t, &p->s, threads, &plan, &err), err);
+    conv2d_winograd_make(&plan, threads, m, &w);
+    assert_non_null(w.form);
+    float *packed = room(w.packed_floats, sizeof *packed);
+    float *scratch = room(w.scratch_floats * threads, sizeof *scratch);
+    conv2d_winograd_pack(&w, &plan, p->w, packed);
+    memset(p->finished, 0, p->ny);
+    for (size_t i = 0; i < p->ny; i++)
+        p->y[i] = 12345.0f;
+    for (size_t i = 0; i < w.scratch_floats * threads; i++)
+        scratch[i] = NAN;
+    conv2d_call call = {.plan = &plan,
+                        .x = p->x,
+                        .w = packed,
+                        .bias = p->bias,
+                        .y = p->y,
+                        .scratch = scratch,
+                        .clamped = p->clamped,
+                        .low = p->low,
+                        .high = p->high,
+                        .finish = note_finished,
+                        .context = p};
+    conv2d_winograd_run(&w, &call, pool);
+    for (size_t i = 0; i < p->ny; i++)
+        if (p->finished[i] != 1)
+            fail_msg("%s: element %zu was finished %d times", cpu_level_name(t->level), i, p->finished[i]);
+    mem_free(packed);
+    mem_free(scratch);
+    conv2d_plan_free(&plan);
+}
+
+/* Calls `check` for both forms at every level. */
+static void at_levels(problem *p, sib_pool *pool, void (*check)(problem *p, const char *level, size_t m))
+{
+    for (int level = 0; level < CPU_LEVELS; level++) {
+        kernel_table t;
+        if (!cpu_level_runs((cpu_level)level))
+            continue;
+        kernel_table_init(&t, (cpu_level)level);
+        for (size_t i = 0; i < t.conv2d_winograd.n_forms; i++) {
+            run(p, &t, pool, t.conv2d_winograd.forms[i].m);
+            check(p, cpu_level_name((cpu_level)level), t.conv2d_winograd.forms[i].m);
+        }
+    }
+}
+
+/* ---- The bound --------------------------------------------------------------------------------------------- */
+
+/* Magnitudes of B^T (n, n), G (n, 3), A^T (m, n). */
+typedef struct matrices {
+    double in[6][6], g[6][3], out[4][6];
+} matrices;
+
+/* Of Toom and Cook for the points; n of them and infinity. */
+static matrices matrices_of(size_t m)
+{
+    static const double of_2[] = {0, 1, -1}, of_4[] = {0, 0.75, -0.75, 1.5, -1.5};
+    const double *points = m == 2 ? of_2 : of_4;
+    size_t n = m + 2;
+    matrices a = {0};
+    for (size_t i = 0; i < n; i++) {
+        double poly[7] = {1}, f = 1; /* the product of x - point for all points but the i-th */
+        size_t degree = 0;
+        for (size_t j = 0; j + 1 < n; j++) {
+            if (j == i)
+                continue;
+            for (size_t k = ++degree; k > 0; k--)
+                poly[k] = poly[k - 1] - points[j] * poly[k];
+            poly[0] *= -points[j];
+            f *= i + 1 < n ? points[i] - points[j] : 1;
+        }
+        for (size_t k = 0; k < n; k++)
+            a.in[i][k] = fabs(poly[k]);
+        for (int k = 0; k < 3; k++)
+            a.g[i][k] = i + 1 < n ? fabs(pow(points[i], k) / f) : k == 2;
+        for (size_t k = 0; k < m; k++)
+            a.out[k][i] = i + 1 < n ? fabs(pow(points[i], (double)k)) : k == m - 1;
+    }
+    return a;
+}
+
+/* G w G^T of one kernel, by place, its magnitude. Not from |G|: what counts is the rounded result. */
+static void weights_at(const problem *p, size_t m, size_t feature, size_t c, double to[6][6])
+{
+    static const double points_2[] = {0, 1, -1}, points_4[] = {0, 0.75, -0.75, 1.5, -1.5};
+    const double *points = m == 2 ? points_2 : points_4;
+    const float *w = p->w + (feature * p->s.c + c) * 9;
+    size_t n = m + 2;
+    double g[6][3];
+    for (size_t i = 0; i < n; i++) {
+        double f = 1;
+        for (size_t j = 0; j + 1 < n; j++)
+            f *= i + 1 < n && j != i ? points[i] - points[j] : 1;
+        for (int k = 0; k < 3; k++)
+            g[i][k] = i + 1 < n ? pow(points[i], k) / f : k == 2;
+    }
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) {
+            double sum = 0;
+            for (int k = 0; k < 9; k++)
+                sum += g[i][k / 3] * (double)w[k] * g[j][k % 3];
+            to[i][j] = fabs(sum);
+        }
+}
+
+/* |y - expected| within the bound, tile by tile. */
+static void check_bound(problem *p, const char *level, size_t m)
+{
+    const matrices a = matrices_of(m);
+    size_t n = m + 2;
+    for (size_t image = 0; image < p->s.batch * p->s.m; image++)
+        for (size_t h = 0; h < p->out[0]; h += m)
+            for (size_t v = 0; v < p->out[1]; v += m) {
+                double sums[6][6] = {{0}};
+                for (size_t c = 0; c < p->s.c; c++) {
+                    double w[6][6], half[6][6] = {{0}};
+                    weights_at(p, m, image % p->s.m, c, w);
+                    for (size_t i = 0; i < n; i++)
+                        for (size_t j = 0; j < n; j++)
+                            for (size_t k = 0; k < n; k++)
+                                half[i][j] += a.in[i][k] * fabs(image_at(p, image / p->s.m, c, h + k, v + j));
+                    for (size_t i = 0; i < n; i++)
+                        for (size_t j = 0; j < n; j++)
+                            for (size_t k = 0; k < n; k++)
+                                sums[i][j] += w[i][j] * half[i][k] * a.in[j][k];
+                }
+                for (size_t i = 0; i < m && h + i < p->out[0]; i++)
+                    for (size_t j = 0; j < m && v + j < p->out[1]; j++) {
+                        double bound = 0;
+                        for (size_t k = 0; k < n * n; k++)
+                            bound += a.out[i][k / n] * sums[k / n][k % n] * a.out[j][k % n];
+                        size_t at = (image * p->out[0] + h + i) * p->out[1] + v + j;
+                        bound = ((double)p->s.c + 30) * UNIT * (bound + p->size[at]);
+                        double diff = fabs((double)p->y[at] - p->expected[at]);
+                        if (!(diff <= bound))
+                            fail_msg(
+                                "%s, m %zu, (%zu, %zu, %zu, %zu) to %zu, before %zu %zu: element %zu is %g, "
+                                "expected %g, bound %g",
+                                level, m, p->s.batch, p->s.c, p->in[0], p->in[1], p->s.m, p->s.axis[1].before,
+                                p->s.axis[2].before, at, (double)p->y[at], p->expected[at], bound);
+                    }
+            }
+}
+
+static void test_random(void **state)
+{
+    (void)state;
+    check_random r = {51};
+    for (int i = 0; i < 150; i++) {
+        problem p;
+        size_t in[2], before[2], after[2];
+        for (int k = 0; k < 2; k++) {
+            in[k] = pick(&r, 3, 23);
+            before[k] = pick(&r, 0, 4);
+            after[k] = pick(&r, 0, 4);
+        }
+        make(&p, &r, pick(&r, 1, 2), pick(&r, 1, 40), pick(&r, 1, 40), in, before, after);
+        p.clamped = i % 2;
+        p.low = i % 3 ? 0 : -INFINITY;
+        p.high = i % 5 ? 3 : INFINITY;
+        reference(&p);
+        at_levels(&p, NULL, check_bound);
+        drop(&p);
+    }
+}
+
+/* Blocks of tiles over rows and columns, deep sums, several groups of features, threads. */
+static void test_large(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t batch, c, m, in[2], pad;
+    } cases[] = {
+        {1, 16, 16, {9, 260}, 1},   {2, 20, 33, {61, 60}, 1},  {1, 64, 70, {28, 28}, 1},
+        {1, 700, 150, {7, 9}, 1},   {1, 24, 300, {14, 14}, 0}, {3, 30, 24, {30, 31}, 2},
+        {1, 900, 200, {10, 10}, 1},
+    };
+    check_random r = {52};
+    sib_error err = SIB_ERROR_INIT;
+    sib_pool *pool;
+    CHECK_OK(sib_pool_create(3, &pool, &err), err);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        problem p;
+        const size_t pads[2] = {cases[i].pad, cases[i].pad};
+        make(&p, &r, cases[i].batch, cases[i].c, cases[i].m, cases[i].in, pads, pads);
+        reference(&p);
+        at_levels(&p, i % 2 ? NULL : pool, check_bound);
+        at_levels(&p, pool, check_bound);
+        drop(&p);
+    }
+    sib_pool_free(&pool);
+}
+
+/* ---- How far rounding goes ----------------------------------------------------------------------------------- */
+
+/* From sums of |x| |w| in units of rounding: the root of the mean square, and the largest. */
+static void check_rounding(problem *p, const char *level, size_t m)
+{
+    double squares = 0, largest = 0;
+    for (size_t i = 0; i < p->ny; i++) {
+        double off = ((double)p->y[i] - p->expected[i]) / p->size[i] / UNIT;
+        squares += off * off;
+        if (!(fabs(off) <= largest))
+            largest = fabs(off);
+    }
+    double mean = sqrt(squares / (double)p->ny);
+    if (!(mean <= (m == 2 ? 0.6 : 1.6)) || !(largest <= (m == 2 ? 5 : 14)))
+        fail_msg("%s, m %zu, %zu channels: off by %g units, at most %g", level, m, p->s.c, mean, largest);
+}
+
+/* Inputs as behind a ReLU: half of them 0. */
+static void test_rounding(void **state)
+{
+    (void)state;
+    static const size_t channels[] = {16, 64, 256, 512}, in[2] = {16, 16}, pads[2] = {1, 1};
+    check_random r = {53};
+    for (size_t i = 0; i < 2 * sizeof channels / sizeof *channels; i++) {
+        problem p;
+        make(&p, &r, 1, channels[i / 2], 32, in, pads, pads);
+        for (size_t k = 0; k < p.nx && i % 2; k++)
+            p.x[k] = p.x[k] < 0 ? 0 : p.x[k];
+        reference(&p);
+        at_levels(&p, NULL, check_rounding);
+        drop(&p);
+    }
+}
+
+/* ---- Numbers of different sizes ------------------------------------------------------------------------------ */
+
+static double largest_weight; /* that is finite, of the problem at hand */
+
+/* Units that one pixel alone, of a tile that is 0 else, moves its neighbours by: some 30 were seen. */
+#define ALONE_UNITS 64
+
+/* NaN and infinities where they belong; all else as exact as what its window sees lets it be, a tile's |x| being at most
+   CONV2D_WINOGRAD_RATIO times that. Sums that may overflow on the way are let alone. */
+static void check_hostile(problem *p, const char *level, size_t m)
+{
+    for (size_t i = 0; i < p->ny; i++) {
+        double want = p->expected[i], got = (double)p->y[i];
+        if (isfinite(want) && p->size[i] > (double)FLT_MAX / 4)
+            continue;
+        double tile = (double)CONV2D_WINOGRAD_RATIO * p->seen[i] * largest_weight;
+        double allowed = ALONE_UNITS * UNIT * (tile + p->size[i]) + 1e-37;
+        bool same = isnan(want) ? isnan(got) : isinf(want) ? got == want : fabs(got - want) <= allowed;
+        if (!same)
+            fail_msg("%s, m %zu: element %zu is %g, expected %g of a sum %g", level, m, i, got, want,
+                     p->size[i]);
+    }
+}
+
+static void test_hostile(void **state)
+{
+    (void)state;
+    static const float values[] = {INFINITY, -INFINITY, NAN,   FLT_MAX, -FLT_MAX, 3e37f, 1e30f,
+                                   -1e20f,   1e6f,      300.f, 1e-42f,  -0.0f,    1e12f};
+    check_random r = {54};
+    for (int i = 0; i < 200; i++) {
+        problem p;
+        const size_t in[2] = {pick(&r, 5, 20), pick(&r, 5, 20)}, pads[2] = {pick(&r, 0, 2), 1};
+        make(&p, &r, pick(&r, 1, 2), pick(&r, 1, 24), pick(&r, 1, 24), in, pads, pads);
+        float scale = i % 5 == 0 ? 1e-36f : i % 5 == 1 ? 1e34f : 1;
+        for (size_t k = 0; k < p.nx; k++)
+            p.x[k] *= i % 7 == 0 ? 0 : scale;
+        for (int k = 0; k < 4; k++)
+            p.x[check_u64(&r) % p.nx] = values[check_u64(&r) % (sizeof values / sizeof *values)];
+        if (i % 6 == 0)
+            p.w[check_u64(&r) % p.nw] = values[check_u64(&r) % 3];
+        for (size_t k = 0; k < p.nw && i % 11 == 0; k++)
+            p.w[k] *= 1e-38f;
+        largest_weight = 0;
+        for (size_t k = 0; k < p.nw; k++)
+            largest_weight = isfinite(p.w[k]) ? fmax(largest_weight, fabs((double)p.w[k])) : largest_weight;
+        reference(&p);
+        at_levels(&p, NULL, check_hostile);
+        drop(&p);
+    }
+}
+
+/* What is 0 all over its window is exactly the bias. */
+static void check_zeros(problem *p, const char *level, size_t m)
+{
+    size_t plane = p->out[0] * p->out[1];
+    for (size_t i = 0; i < p->ny; i++) {
+        float bias = p->bias ? p->bias[i / plane % p->s.m] : 0;
+        if (p->seen[i] == 0 && p->y[i] != bias)
+            fail_msg("%s, m %zu: element %zu is %g, expected %g", level, m, i, (double)p->y[i], (double)bias);
+    }
+}
+
+static void test_zeros(void **state)
+{
+    (void)state;
+    static const size_t in[2] = {22, 25}, pads[2] = {1, 1};
+    check_random r = {55};
+    for (size_t edge = 0; edge < 12; edge++) {
+        problem p;
+        make(&p, &r, 1, 20, 20, in, pads, pads);
+        for (size_t k = 0; k < p.nx; k++)
+            p.x[k] = k / in[1] % in[0] < 5 + edge || k % in[1] > edge + 9 ? 0 : p.x[k];
+        reference(&p);
+        at_levels(&p, NULL, check_zeros);
+        at_levels(&p, NULL, check_bound);
+        drop(&p);
+    }
+}
+
+/* Which shapes it is chosen for. */
+static void test_chosen(void **state)
+{
+    (void)state;
+    const conv2d_axis nothing = {1, 1, 1, 1, 0, 1, 0}, plain = {56, 3, 1, 1, 1, 56, 0};
+    const conv2d_shape good = {0, SIB_F32, SIB_F32, 1, 1, 64, 64, {nothing, plain, plain}};
+    sib_error err = SIB_ERROR_INIT;
+    for (int i = 0; i < 8; i++) {
+        conv2d_shape s = good;
+        conv2d_plan plan;
+        conv2d_winograd w;
+        if (i == 1)
+            s.axis[1] = (conv2d_axis){56, 3, 2, 1, 1, 28, 0};
+        if (i == 2)
+            s.axis[2] = (conv2d_axis){56, 3, 1, 2, 2, 56, 0};
+        if (i == 3)
+            s.axis[1] = (conv2d_axis){56, 5, 1, 1, 2, 56, 0};
+        if (i == 4)
+            s.groups = 2;
+        if (i == 5)
+            s.c = 3;
+        if (i == 6)
+            s.x = s.y = SIB_F16;
+        if (i == 7)
+            s.axis[0] = (conv2d_axis){5, 3, 1, 1, 1, 5, 0};
+        CHECK_OK(conv2d_plan_make(kernel_table_get(), &s, 1, &plan, &err), err);
+        conv2d_winograd_make(&plan, 1, 0, &w);
+        assert_int_equal(w.form != NULL, i == 0);
+        conv2d_plan_free(&plan);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random),  cmocka_unit_test(test_large), cmocka_unit_test(test_rounding),
+        cmocka_unit_test(test_hostile), cmocka_unit_test(test_zeros), cmocka_unit_test(test_chosen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
