@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Most plans kept a graph; the one not used for the longest time goes. */
-#define SEGMENTS_KEPT 64
+/* Most plans kept for the same nodes, and most of them with memory ready for a run; those not used for the longest time go,
+   so that the lengths of a growing cache, each of which has a plan, do not fill the memory. */
+#define PLANS_KEPT  16
+#define SPARES_KEPT 4
 
 static uint64_t tensor_bytes(const sib_tensor *t)
 {
@@ -223,27 +225,42 @@ static sib_code check_memory(const frame *f, const segment *s, sib_error *err)
 
 /* ---- Segments ---------------------------------------------------------------------------------------- */
 
-/* Frees the plan that was not used for the longest time and that no run holds. The lock is held. */
-static void forget_oldest(executor *ex)
+static bool is_like(const segment *a, const segment *b)
 {
-    size_t oldest = ex->n_segments;
-    for (size_t i = 0; i < ex->n_segments; i++)
-        if (!ex->segments[i]->users &&
-            (oldest == ex->n_segments || ex->segments[i]->used < ex->segments[oldest]->used))
-            oldest = i;
-    if (oldest == ex->n_segments)
-        return;
-    segment *s = ex->segments[oldest];
-    ex->segments[oldest] = ex->segments[--ex->n_segments];
-    if (s->spare)
-        instance_free(s, &s->spare);
+    return a->begin == b->begin && a->view == b->view;
+}
+
+/* Frees plan i, which no run holds. The lock is held, here and below. */
+static void forget(executor *ex, size_t i)
+{
+    segment *s = ex->segments[i];
+    ex->segments[i] = ex->segments[--ex->n_segments];
+    instance_free(s, &s->spare);
     segment_free(&s);
+}
+
+/* How many plans there are for the nodes of s (with_spare: that have memory ready), s not counted; *oldest: of those that
+   no run holds the one not used for the longest time, n_segments where there is none. */
+static size_t count_like(const executor *ex, const segment *s, bool with_spare, size_t *oldest)
+{
+    size_t n = 0;
+    *oldest = ex->n_segments;
+    for (size_t i = 0; i < ex->n_segments; i++) {
+        const segment *other = ex->segments[i];
+        if (other == s || !is_like(other, s) || (with_spare && !other->spare))
+            continue;
+        n++;
+        if (!other->users && (*oldest == ex->n_segments || other->used < ex->segments[*oldest]->used))
+            *oldest = i;
+    }
+    return n;
 }
 
 static sib_code add_segment(executor *ex, segment *s, sib_error *err)
 {
-    if (ex->n_segments >= SEGMENTS_KEPT)
-        forget_oldest(ex);
+    size_t oldest;
+    if (count_like(ex, s, false, &oldest) >= PLANS_KEPT && oldest < ex->n_segments)
+        forget(ex, oldest);
     if (ex->n_segments == ex->capacity) {
         size_t more = ex->capacity ? 2 * ex->capacity : 4;
         segment **grown = mem_realloc(ex->segments, more, sizeof *grown);
@@ -271,7 +288,9 @@ static sib_code take_segment(const frame *f, node_id begin, segment **out, insta
             segment_fits(ex->segments[i], f->live))
             s = ex->segments[i];
     if (!s) {
-        code = plan_segment(ex->g, &ex->uses, begin, f->live, &session->plan, view,
+        if (ex->n_segments && !ex->known) /* without memory for it, planning takes longer */
+            ex->known = mem_calloc((size_t)ex->g->n_nodes + 1, sizeof *ex->known);
+        code = plan_segment(ex->g, &ex->uses, begin, f->live, &session->plan, view, ex->known,
                             f->run->options ? f->run->options->cancel : NULL, &s, err);
         if (code == SIB_OK && (code = add_segment(ex, s, err)) != SIB_OK)
             segment_free(&s);
@@ -289,14 +308,18 @@ static sib_code take_segment(const frame *f, node_id begin, segment **out, insta
 
 static void give_segment(const frame *f, segment *s, instance *in)
 {
-    pthread_mutex_lock(&f->ex->session->lock);
+    executor *ex = f->ex;
+    size_t oldest;
+    pthread_mutex_lock(&ex->session->lock);
     s->users--;
     if (!s->spare) {
         s->spare = in;
         in = NULL;
+        if (count_like(ex, s, true, &oldest) >= SPARES_KEPT && oldest < ex->n_segments)
+            instance_free(ex->segments[oldest], &ex->segments[oldest]->spare);
     }
-    pthread_mutex_unlock(&f->ex->session->lock);
-    instance_free(s, &in);
+    instance_free(s, &in); /* before somebody may forget s */
+    pthread_mutex_unlock(&ex->session->lock);
 }
 
 static sib_code run_segment(frame *f, segment *s, instance *in, sib_error *err)
@@ -369,6 +392,7 @@ void executor_clear(executor *ex)
         segment_free(&ex->segments[i]);
     }
     mem_free(ex->segments);
+    known_nodes_free(&ex->known, ex->g->n_nodes);
     mem_free(ex->spare_frame);
     graph_uses_free(&ex->uses);
 }

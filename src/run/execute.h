@@ -22,6 +22,7 @@ typedef struct executor {
     graph_uses uses;
     segment **segments; /* (n_segments) */
     size_t n_segments, capacity;
+    known_node **known; /* (g->n_nodes) what planning found of nodes, once there was a second plan; or NULL */
     _Atomic(void *) spare_frame; /* memory of a frame that no run uses, all cleared; NULL: none */
 } executor;
 

@@ -92,10 +92,10 @@ static sib_code finish(planner *p, sib_error *err)
 }
 
 sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib_value *const *live,
-                      const plan_options *options, plan_view view, const struct sib_cancel *cancel,
-                      segment **out, sib_error *err)
+                      const plan_options *options, plan_view view, known_node **known,
+                      const struct sib_cancel *cancel, segment **out, sib_error *err)
 {
-    planner p = {.g = g, .uses = uses, .live = live, .options = options, .cancel = cancel};
+    planner p = {.g = g, .uses = uses, .live = live, .options = options, .known = known, .cancel = cancel};
     size_t n = g->n_nodes - begin;
     *out = NULL;
     p.s = mem_calloc(1, sizeof *p.s);

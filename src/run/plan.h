@@ -106,11 +106,17 @@ typedef struct segment {
     uint64_t used;          /* when it was last taken */
 } segment;
 
+/* What plans of a graph found of a node; plan_known.c. */
+typedef struct known_node known_node;
+/* known: (n), NULL for none. */
+void known_nodes_free(known_node ***known, size_t n);
+
 /* Plans nodes of g from `begin` on, for the values that are there: live (g->n_values), NULL where there is none.
+   known: (g->n_nodes) what earlier plans for the same backends found, and what this one does; may be NULL.
    cancel: may be NULL. Errors: SIB_ERR_CANCELLED; SIB_ERR_ARGUMENT and others naming the node. */
 sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib_value *const *live,
-                      const plan_options *options, plan_view view, const struct sib_cancel *cancel,
-                      segment **out, sib_error *err);
+                      const plan_options *options, plan_view view, known_node **known,
+                      const struct sib_cancel *cancel, segment **out, sib_error *err);
 void segment_free(segment **s);
 
 /* True where the facts of s hold. */

@@ -48,20 +48,23 @@ static int offer_whole(planner *p, const node *n, const mval *ins, const mval *o
     return -1;
 }
 
-/* Replaces what a node was lowered to, everything behind the mark, by the node itself. */
-static sib_code put_whole(planner *p, lowering *l, node_id index, uint32_t n_values, uint32_t n_nodes,
-                          int backend, mval *outs, sib_error *err)
+/* The inputs of a node as values of the plan: (n->inputs.n). */
+static void import_inputs(planner *p, lowering *l, const node *n, mval *ins)
+{
+    for (uint32_t i = 0; i < n->inputs.n; i++)
+        ins[i] = n->inputs.ids[i] == NO_VALUE ? MVAL_NONE : planner_import(l, p->g, n->inputs.ids[i]);
+}
+
+/* Adds the node itself, with outputs of these types where outs[i] is not NO_VALUE. */
+static sib_code add_whole(planner *p, node_id index, int backend, const mval *from, const value_type *types,
+                          mval *outs, sib_error *err)
 {
     const node *n = &p->g->nodes[index];
     graph *g = p->s->graph;
-    value_type types[64];
     value_id ins[64], made[64];
-    for (uint32_t i = 0; i < n->outputs.n; i++)
-        types[i] = outs[i].id == NO_VALUE ? (value_type){0} : g->values[outs[i].id].type;
-    truncate_plan(p, n_values, n_nodes);
+    sib_code code = SIB_OK;
     for (uint32_t i = 0; i < n->inputs.n; i++)
-        ins[i] = n->inputs.ids[i] == NO_VALUE ? NO_VALUE : planner_import(l, p->g, n->inputs.ids[i]).id;
-    sib_code code = l_ok(l) ? SIB_OK : err_set(err, l->error.code, "%s", l->error.message);
+        ins[i] = from[i].id;
     for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++) {
         made[i] = NO_VALUE;
         if (outs[i].id != NO_VALUE)
@@ -84,9 +87,46 @@ static sib_code put_whole(planner *p, lowering *l, node_id index, uint32_t n_val
         p->chosen = grown;
         p->chosen_capacity = more;
     }
-    if (code == SIB_OK)
+    if (code == SIB_OK) {
         p->chosen[id] = (uint8_t)(backend + 1);
+        planner_keep_known(p, index, from, outs, backend);
+    }
     return code;
+}
+
+/* Replaces what a node was lowered to, everything behind the mark, by the node itself. */
+static sib_code put_whole(planner *p, lowering *l, node_id index, uint32_t n_values, uint32_t n_nodes,
+                          int backend, mval *outs, sib_error *err)
+{
+    const node *n = &p->g->nodes[index];
+    const graph *g = p->s->graph;
+    value_type types[64];
+    mval ins[64];
+    for (uint32_t i = 0; i < n->outputs.n; i++)
+        types[i] = outs[i].id == NO_VALUE ? (value_type){0} : g->values[outs[i].id].type;
+    truncate_plan(p, n_values, n_nodes);
+    import_inputs(p, l, n, ins);
+    return l_ok(l) ? add_whole(p, index, backend, ins, types, outs, err)
+                   : err_set(err, l->error.code, "%s", l->error.message);
+}
+
+/* Adds a node that is known to be taken whole, by its inputs as they are. *backend: -1 where it is not. */
+static sib_code add_known(planner *p, lowering *l, node_id index, mval *outs, int *backend, sib_error *err)
+{
+    const node *n = &p->g->nodes[index];
+    value_type types[64];
+    mval ins[64];
+    *backend = -1;
+    if (!p->known || !p->known[index] || p->s->view == PLAN_INSIDE)
+        return SIB_OK;
+    import_inputs(p, l, n, ins);
+    if (!l_ok(l)) { /* it is for the lowering to say so, where it asks for that input */
+        l->status = LOWER_OK;
+        l->error = (sib_error)SIB_ERROR_INIT;
+        return SIB_OK;
+    }
+    *backend = planner_known(p, index, ins, types, outs);
+    return *backend < 0 ? SIB_OK : add_whole(p, index, *backend, ins, types, outs, err);
 }
 
 /* Remembers the outputs of a node. */
@@ -145,8 +185,7 @@ static sib_code offer_declared(planner *p, lowering *l, node_id index, mval *out
     for (uint32_t i = 0; i < n->outputs.n; i++)
         if (n->inputs.n > 64 || (n->outputs.ids[i] != NO_VALUE && is_dynamic(p->s->dims, &declared[i])))
             return SIB_OK;
-    for (uint32_t i = 0; i < n->inputs.n; i++)
-        ins[i] = n->inputs.ids[i] == NO_VALUE ? MVAL_NONE : planner_import(l, p->g, n->inputs.ids[i]);
+    import_inputs(p, l, n, ins);
     sib_code code = l_ok(l) ? SIB_OK : err_set(err, l->error.code, "%s", l->error.message);
     for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++) {
         outs[i] = MVAL_NONE;
@@ -196,7 +235,9 @@ sib_code planner_add_node(planner *p, lowering *l, node_id index, mval *outs, va
     uint32_t n_values = g->n_values, n_nodes = g->n_nodes;
     int backend;
     *out = PLANNED;
-    sib_code code = lower_or_offer(p, l, index, outs, declared, &backend, err);
+    sib_code code = add_known(p, l, index, outs, &backend, err);
+    if (code == SIB_OK && backend < 0)
+        code = lower_or_offer(p, l, index, outs, declared, &backend, err);
     if (code != SIB_OK || backend >= 0)
         return code == SIB_OK ? note_made(p, n, outs, err) : code;
     if (l->status == LOWER_FAILED)

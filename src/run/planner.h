@@ -14,6 +14,7 @@ typedef struct planner {
     sib_value *const *live;
     const plan_options *options;
     const struct sib_cancel *cancel;
+    known_node **known; /* (g->n_nodes) or NULL */
     segment *s;
     value_id
         *map; /* (g->n_values) the plan's value for each of the source's, NO_VALUE where there is none yet */
@@ -63,6 +64,14 @@ typedef enum verdict {
 /* Adds node `index` of the source to the plan. outs, declared: room for its outputs. */
 sib_code planner_add_node(planner *p, lowering *l, node_id index, mval *outs, value_type *declared,
                           verdict *out, sib_error *err);
+
+/* ---- plan_known.c ---------------------------------------------------------------------------------------- */
+
+/* The backend that took node `index` whole for such inputs before, with the types of its outputs and an id that is not
+   NO_VALUE for each that is not omitted; -1 where that is not known. p->known[index] is there. */
+int planner_known(planner *p, node_id index, const mval *ins, value_type *types, mval *outs);
+/* Keeps what a backend took, where there is room for it. */
+void planner_keep_known(planner *p, node_id index, const mval *ins, const mval *outs, int backend);
 
 /* ---- plan_fuse.c ----------------------------------------------------------------------------------------- */
 

@@ -156,12 +156,137 @@ static void what_nobody_reads_is_not_computed(void **state)
     sib_model_free(&m);
 }
 
+/* ---- Plans for many lengths -------------------------------------------------------------------------------------- */
+
+#define WIDTH   16
+#define LENGTHS 60
+
+/* y = Gelu(LayerNormalization(x) W) with rows from `from` on left out where x: (1, N, WIDTH), as operators that the fast backend
+   takes whole, with a shape that is decided by elements. */
+static sib_session *growing_session(const char *backends)
+{
+    double numbers[WIDTH * WIDTH];
+    const int64_t square[] = {WIDTH, WIDTH}, line[] = {WIDTH};
+    tiny t = tiny_begin();
+    for (int i = 0; i < WIDTH * WIDTH; i++)
+        numbers[i] = number_at((size_t)i);
+    value_id x = tiny_input(&t, "x", SIB_F32, "1 N 16"), from = tiny_input(&t, "from", SIB_I64, "1");
+    value_id scale = tiny_constant(&t, "scale", SIB_F32, 1, line, numbers),
+             bias = tiny_constant(&t, "bias", SIB_F32, 1, line, numbers + WIDTH),
+             w = tiny_constant(&t, "w", SIB_F32, 2, square, numbers),
+             end = tiny_constant(&t, "end", SIB_I64, 1, (int64_t[]){1}, (double[]){1000}),
+             axis = tiny_constant(&t, "axis", SIB_I64, 1, (int64_t[]){1}, (double[]){1});
+    value_id norm = tiny_made(&t, "norm"), cut = tiny_made(&t, "cut");
+    tiny_node(&t, "LayerNormalization", "n_norm", 3, (value_id[]){x, scale, bias}, 1, &norm, 0, NULL);
+    value_id product = tiny_op(&t, "MatMul", norm, w, "product");
+    value_id bent = tiny_op(&t, "Gelu", product, NO_VALUE, "bent");
+    value_id likely = tiny_op(&t, "Softmax", bent, NO_VALUE, "likely");
+    tiny_node(&t, "Slice", "n_cut", 4, (value_id[]){likely, from, end, axis}, 1, &cut, 0, NULL);
+    tiny_output(&t, tiny_op(&t, "Mul", cut, scale, "y"));
+    return tiny_session(&t, &(sib_session_options){.backends = backends, .threads = 1});
+}
+
+static sib_value *run_length(sib_session *s, int64_t n, int64_t first)
+{
+    double x[LENGTHS * WIDTH], from = (double)first;
+    sib_error err = SIB_ERROR_INIT;
+    sib_value *out = NULL;
+    for (size_t i = 0; i < (size_t)n * WIDTH; i++)
+        x[i] = number_at(i + (size_t)n);
+    sib_value *given[] = {tiny_given(SIB_F32, 3, (int64_t[]){1, n, WIDTH}, x),
+                          tiny_given(SIB_I64, 1, (int64_t[]){1}, &from)};
+    sib_named_value in[] = {{"x", given[0]}, {"from", given[1]}};
+    CHECK_OK(sib_session_run(s, 2, in, 0, NULL, &out, NULL, &err), err);
+    sib_value_free(&given[0]);
+    sib_value_free(&given[1]);
+    return out;
+}
+
+/* What was planned for other lengths, and for other elements, changes nothing of what comes. */
+static void each_length_gives_what_it_should(void **state)
+{
+    (void)state;
+    sib_session *fast = growing_session("cpu,ref"), *ref = growing_session("ref");
+    for (int64_t k = 0; k < 6 * LENGTHS;
+         k++) { /* each length twice: all nodes but one are known the second time */
+        int64_t i = k / 2, first = k % 3;
+        int64_t n = i < LENGTHS ? i + 1 : i < 2 * LENGTHS ? 2 * LENGTHS - i : 1 + i * 7 % LENGTHS;
+        sib_error err = SIB_ERROR_INIT;
+        sib_comparison c;
+        sib_value *got = run_length(fast, n, first % n), *wanted = run_length(ref, n, first % n);
+        CHECK_OK(sib_value_compare(got, wanted, &(sib_tolerance){1e-6, 1e-5, 0}, &c, &err), err);
+        if (!c.equal)
+            fail_msg("length %d: %g, expected %g", (int)n, c.worst_a, c.worst_b);
+        sib_value_free(&got);
+        sib_value_free(&wanted);
+    }
+    sib_session_free(&fast);
+    sib_session_free(&ref);
+}
+
+/* Plans are few, however many lengths were seen. */
+static void many_lengths_take_no_more_memory(void **state)
+{
+    (void)state;
+    sib_session *s = growing_session("cpu,ref");
+    uint64_t after[3] = {0};
+    for (int turn = 0; turn < 3; turn++) {
+        for (int64_t n = 1; n <= LENGTHS; n++) {
+            sib_value *out = run_length(s, n, 0);
+            sib_value_free(&out);
+        }
+        sib_alloc_counters now;
+        sib_alloc_counters_get(&now);
+        after[turn] = now.bytes_current;
+    }
+    assert_true(after[1] <= after[0] + 1024 && after[2] <= after[1] + 1024);
+    sib_alloc_counters before, now;
+    sib_alloc_counters_get(&before);
+    for (int64_t n = 1; n <= LENGTHS / 2; n++) {
+        sib_value *out = run_length(s, n, 0);
+        sib_value_free(&out);
+    }
+    sib_alloc_counters_get(&now);
+    assert_true(now.bytes_current <= before.bytes_current);
+    sib_session_free(&s);
+}
+
+/* Without memory anywhere on the way a run of a new length fails, or works. */
+static void a_new_length_fails_well(void **state)
+{
+    (void)state;
+    sib_session *s = growing_session("cpu,ref");
+    sib_value *out = run_length(s, 3, 0);
+    sib_value_free(&out);
+    double x[LENGTHS * WIDTH] = {0}, from = 0;
+    for (int64_t n = 4; n < 6; n++) {
+        sib_value *given[] = {tiny_given(SIB_F32, 3, (int64_t[]){1, n, WIDTH}, x),
+                              tiny_given(SIB_I64, 1, (int64_t[]){1}, &from)};
+        sib_named_value in[] = {{"x", given[0]}, {"from", given[1]}};
+        sib_code code = SIB_ERR_MEMORY;
+        for (uint64_t allowed = 0; code != SIB_OK; allowed++) {
+            mem_fail_after(allowed);
+            code = sib_session_run(s, 2, in, 0, NULL, &out, NULL, NULL);
+            mem_fail_never();
+            assert_true(code == SIB_OK || code == SIB_ERR_MEMORY);
+            assert_true((out != NULL) == (code == SIB_OK));
+        }
+        sib_value_free(&out);
+        sib_value_free(&given[0]);
+        sib_value_free(&given[1]);
+    }
+    sib_session_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_table_is_read_in_place),
         cmocka_unit_test(weights_are_packed_in_place),
         cmocka_unit_test(what_nobody_reads_is_not_computed),
+        cmocka_unit_test(each_length_gives_what_it_should),
+        cmocka_unit_test(many_lengths_take_no_more_memory),
+        cmocka_unit_test(a_new_length_fails_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
