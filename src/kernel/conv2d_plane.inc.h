@@ -2,7 +2,9 @@
    output at once, so that a row of the image is loaded once for all rows that it is part of. What lies outside is never
    read: lanes beyond the borders are filled in. */
 
-#define PLANE_ROWS CONV2D_MR /* of the output at once, at most; at least 4 */
+#include "kernel/conv2d_plane_3.inc.h"
+
+#define PLANE_ROWS 4 /* of the output at once */
 
 typedef struct plane_args {
     const conv2d_plane *g;
@@ -16,7 +18,6 @@ typedef struct plane_args {
 /* How a window is gathered. Constants where blocks are inlined. */
 typedef struct plane_form {
     int size, stride; /* of windows, both ways */
-    int rows;         /* of the output at once, at most */
     bool largest;     /* else a sum of products with w */
 } plane_form;
 
@@ -84,15 +85,12 @@ static inline __attribute__((always_inline)) void
 plane_column(const plane_args *t, plane_form f, const plane_place *at, bool cut, size_t row0, size_t rows)
 {
     size_t end = row0 + rows;
-    if (rows >= (size_t)f.rows)
-        for (size_t oy = row0; oy < end; oy += (size_t)f.rows)
-            plane_block(t, f, at, cut, size_min(oy, end - (size_t)f.rows), f.rows);
-    else if (f.rows > 4 && rows >= 4)
-        for (size_t oy = row0; oy < end; oy += 4)
-            plane_block(t, f, at, cut, size_min(oy, end - 4), 4);
-    else
+    if (rows < PLANE_ROWS)
         for (size_t oy = row0; oy < end; oy++)
             plane_block(t, f, at, cut, oy, 1);
+    else
+        for (size_t oy = row0; oy < end; oy += PLANE_ROWS)
+            plane_block(t, f, at, cut, size_min(oy, end - PLANE_ROWS), PLANE_ROWS);
 }
 
 /* Where the column of vectors that begins at column ox stands, but for the last, which ends with the row. */
@@ -152,19 +150,18 @@ static inline __attribute__((always_inline)) void plane_run(const conv2d_planes 
     }
 }
 
-#define PLANE(name, size, stride, rows, largest)                                                             \
+#define PLANE(name, size, stride, largest)                                                                   \
     static void name(const conv2d_planes *p)                                                                 \
     {                                                                                                        \
-        plane_run(p, (plane_form){size, stride, rows, largest});                                             \
+        plane_run(p, (plane_form){size, stride, largest});                                                   \
     }
-PLANE(plane_sum_3_1, 3, 1, PLANE_ROWS, false)
-PLANE(plane_sum_3_2, 3, 2, 4, false)
-PLANE(plane_sum_5_1, 5, 1, 4, false)
-PLANE(plane_sum_5_2, 5, 2, 4, false)
-PLANE(plane_sum_2_2, 2, 2, 4, false)
-PLANE(plane_largest_3_1, 3, 1, 4, true)
-PLANE(plane_largest_3_2, 3, 2, 4, true)
-PLANE(plane_largest_2_2, 2, 2, 4, true)
+PLANE(plane_sum_3_2, 3, 2, false)
+PLANE(plane_sum_5_1, 5, 1, false)
+PLANE(plane_sum_5_2, 5, 2, false)
+PLANE(plane_sum_2_2, 2, 2, false)
+PLANE(plane_largest_3_1, 3, 1, true)
+PLANE(plane_largest_3_2, 3, 2, true)
+PLANE(plane_largest_2_2, 2, 2, true)
 #undef PLANE
 
 static const conv2d_plane_row plane_rows[] = {

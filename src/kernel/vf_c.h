@@ -25,6 +25,7 @@
        vf_mask vf_lanes(begin, end)     the lanes i with begin <= i < end, which may be any numbers
        vf_load_lanes(p, lanes, other)   p[i] in the lanes, else other; p[i] is not read there
        vf_even(a, b)                    the lanes 0, 2, ... of a, then those of b
+       vf_after(a, b) vf_before(a, b)   b moved up a lane, behind the last of a; a moved down, before the first of b
        vf_load_f16(p) vf_load_bf16(p) vf_store_f16(p, v) vf_store_bf16(p, v)      p: uint16_t
        vf_load_s8(p) vf_load_u8(p)      p: VF_LANES bytes
        vf_load_s4(p, &high)             the low halves of VF_LANES bytes, and the high ones: numbers from -8 to 7
@@ -199,6 +200,18 @@ static inline vf vf_even(vf a, vf b)
 {
     (void)b;
     return a;
+}
+
+static inline vf vf_after(vf a, vf b)
+{
+    (void)b;
+    return a;
+}
+
+static inline vf vf_before(vf a, vf b)
+{
+    (void)a;
+    return b;
 }
 
 static inline vf vf_load_s8(const int8_t *p)

@@ -210,6 +210,16 @@ static inline vf vf_even(vf a, vf b)
     return vuzp1q_f32(a, b);
 }
 
+static inline vf vf_after(vf a, vf b)
+{
+    return vextq_f32(a, b, 3);
+}
+
+static inline vf vf_before(vf a, vf b)
+{
+    return vextq_f32(a, b, 1);
+}
+
 /* Four bytes. */
 static inline uint8x8_t vf_bytes(const void *p)
 {

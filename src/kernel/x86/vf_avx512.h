@@ -209,6 +209,16 @@ static inline vf vf_even(vf a, vf b)
     return _mm512_permutex2var_ps(a, order, b);
 }
 
+static inline vf vf_after(vf a, vf b)
+{
+    return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(b), _mm512_castps_si512(a), 15));
+}
+
+static inline vf vf_before(vf a, vf b)
+{
+    return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(b), _mm512_castps_si512(a), 1));
+}
+
 static inline vf vf_load_s8(const int8_t *p)
 {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
