@@ -10,7 +10,7 @@
 
 #define FIELD(name) .field = offsetof(bench_settings, name)
 
-static const char *const weights[] = {"f32", "f16", "int8", NULL};
+static const char *const weights[] = {"f32", "f16", "bf16", "int8", NULL};
 
 static const cli_option options[] = {
     {"threads", 0, CLI_WHOLE, FIELD(threads), "N",
@@ -29,8 +29,10 @@ static const cli_option options[] = {
     {"claims", 0, CLI_FLAG, FIELD(claims), NULL,
      "models, whisper: the share of time in operators that\na backend other than ref has claimed", 0, 0,
      NULL},
-    {"dtype", 0, CLI_CHOICE, FIELD(weights), "f32|f16|int8", "whisper: how weights stand in the file", 0, 0,
-     weights},
+    {"error", 0, CLI_FLAG, FIELD(error), NULL,
+     "conv1d, models, whisper: errors of the results\nagainst the backend ref in double", 0, 0, NULL},
+    {"dtype", 0, CLI_CHOICE, FIELD(weights), "f32|f16|bf16|int8", "whisper: how weights stand in the file", 0,
+     0, weights},
     {"monitor", 0, CLI_NUMBER, FIELD(monitor), "S",
      "read CPU and memory every S seconds, for the JSON document", 0.0009999, 1e6, NULL},
     {"json", 0, CLI_FLAG, FIELD(json), NULL, "print one JSON document instead of a table", 0, 0, NULL},

@@ -10,7 +10,8 @@ typedef struct bench_settings {
     bool json, peers;
     bool fresh;           /* models: first runs in processes of their own */
     bool claims;          /* models: the share of time that passes in claimed operators */
-    int weights;          /* whisper: of float32, float16, int8 */
+    bool error;           /* conv1d, models: errors against ref in double */
+    int weights;          /* whisper: a whisper_weights */
     long threads;         /* 0: one per processor */
     long repeat;          /* rounds; 0: by time */
     double seconds;       /* for all rounds together; 0: the benchmark's own choice */

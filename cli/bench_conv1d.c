@@ -1,6 +1,7 @@
 /* sibyl bench conv1d: the two convolutions of the speech stem, in three types, against the machine's peak. */
-#include "bench.h"
+#include "bench_conv1d.h"
 
+#include "bench.h"
 #include "command.h"
 #include "peer_torch.h"
 
@@ -19,11 +20,9 @@ static const long shapes[N_SHAPES][7] = {{1, 80, 3000, 384, 3, 1, 1}, {1, 384, 3
 static const sib_dtype dtypes[N_DTYPES] = {SIB_F32, SIB_F16, SIB_BF16};
 
 typedef struct {
-    sib_conv1d_spec spec;
-    sib_dtype dtype;
+    conv_arrays a;
     sib_pool *pool;
     double gflop;
-    void *x, *w, *bias, *y;
     char name[64], torch_name[64];
     peer_torch *torch;
     size_t slot;
@@ -33,7 +32,7 @@ static double measure_conv(void *context)
 {
     conv_case *c = context;
     sib_timer timer = sib_timer_start();
-    if (sib_conv1d(&c->spec, c->dtype, c->pool, c->x, c->w, c->bias, c->y, NULL) != SIB_OK)
+    if (sib_conv1d(&c->a.spec, c->a.dtype, c->pool, c->a.x, c->a.w, c->a.bias, c->a.y, NULL) != SIB_OK)
         return -1;
     return c->gflop / sib_timer_seconds(&timer);
 }
@@ -68,25 +67,25 @@ static int make_case(conv_case *c, const long shape[7], sib_dtype dtype, sib_poo
     int64_t length;
     uint64_t state = 80;
     sib_error err = SIB_ERROR_INIT;
-    c->spec = (sib_conv1d_spec){.batch = shape[0],
-                                .in_channels = shape[1],
-                                .in_length = shape[2],
-                                .out_channels = shape[3],
-                                .kernel = shape[4],
-                                .stride = shape[5],
-                                .padding = shape[6],
-                                .dilation = 1,
-                                .groups = 1};
-    if (sib_conv1d_out_length(&c->spec, &length, &err) != SIB_OK)
+    c->a.spec = (sib_conv1d_spec){.batch = shape[0],
+                                  .in_channels = shape[1],
+                                  .in_length = shape[2],
+                                  .out_channels = shape[3],
+                                  .kernel = shape[4],
+                                  .stride = shape[5],
+                                  .padding = shape[6],
+                                  .dilation = 1,
+                                  .groups = 1};
+    if (sib_conv1d_out_length(&c->a.spec, &length, &err) != SIB_OK)
         return cli_fail("%s", err.message);
-    int64_t fan_in = c->spec.in_channels * c->spec.kernel, outputs = c->spec.out_channels * length;
-    c->dtype = dtype;
+    int64_t fan_in = c->a.spec.in_channels * c->a.spec.kernel, outputs = c->a.spec.out_channels * length;
+    c->a.dtype = dtype;
     c->pool = pool;
-    c->gflop = 2e-9 * (double)c->spec.batch * (double)outputs * (double)fan_in;
-    c->x = make_values(dtype, c->spec.batch * c->spec.in_channels * c->spec.in_length, 1, &state);
-    c->w = make_values(dtype, c->spec.out_channels * fan_in, 1 / sqrt((double)fan_in), &state);
-    c->bias = make_values(dtype, c->spec.out_channels, 1, &state);
-    c->y = make_values(dtype, c->spec.batch * outputs, 0, &state);
+    c->gflop = 2e-9 * (double)c->a.spec.batch * (double)outputs * (double)fan_in;
+    c->a.x = make_values(dtype, c->a.spec.batch * c->a.spec.in_channels * c->a.spec.in_length, 1, &state);
+    c->a.w = make_values(dtype, c->a.spec.out_channels * fan_in, 1 / sqrt((double)fan_in), &state);
+    c->a.bias = make_values(dtype, c->a.spec.out_channels, 1, &state);
+    c->a.y = make_values(dtype, c->a.spec.batch * outputs, 0, &state);
     snprintf(c->name, sizeof c->name, "%ldx%ld/%ld %s", shape[1], shape[3], shape[5], sib_dtype_name(dtype));
     snprintf(c->torch_name, sizeof c->torch_name, "%.50s torch", c->name);
     return CLI_DONE;
@@ -119,6 +118,48 @@ static void tell(bench_report *report, const bench_figure *figures, size_t n, co
     bench_report_ratios(report, ratios, k);
 }
 
+static void tell_error(bench_report *report, json_t *list, const char *name, const char *against,
+                       const result_error *e)
+{
+    char text[120];
+    error_words(e, text, sizeof text);
+    json_array_append_new(
+        list, json_pack("{s:s, s:s, s:o}", "name", name, "against", against, "error", error_to_json(e)));
+    if (!report->settings->json)
+        printf("%-24s %-16s %s\n", name, against, text);
+}
+
+/* Each result against the exact one of its own arrays, and the narrow ones against that of the float32 arrays, of which
+   theirs were rounded. */
+static void tell_errors(bench_report *report, const conv_case *cases)
+{
+    char why[640] = "";
+    sib_value *wide = NULL;
+    json_t *list = json_array();
+    if (!report->settings->json)
+        printf("\nerrors to ref in double: the largest; RMS over the RMS of the result; the largest over its "
+               "element, "
+               "or over that RMS\nwhere the element is smaller\n");
+    for (size_t i = 0; i < N_CASES && !*why; i++) {
+        bool narrow = cases[i].a.dtype != SIB_F32;
+        result_error own = {0}, rounded = {0};
+        sib_value *exact = conv1d_exact(&cases[i].a, why, sizeof why);
+        if (exact && conv1d_error(&cases[i].a, exact, &own, why, sizeof why))
+            tell_error(report, list, cases[i].name, "same numbers", &own);
+        if (exact && narrow && conv1d_error(&cases[i].a, wide, &rounded, why, sizeof why))
+            tell_error(report, list, cases[i].name, "float32 numbers", &rounded);
+        if (!narrow) {
+            sib_value_free(&wide);
+            wide = exact;
+        } else
+            sib_value_free(&exact);
+    }
+    if (*why)
+        bench_report_note(report, "errors: %.400s", why);
+    sib_value_free(&wide);
+    bench_report_value(report, "errors", list);
+}
+
 /* torch's figures behind ours; returns how many figures there are then. */
 static size_t add_torch(bench_report *report, peer_torch **torch, conv_case *cases, unsigned threads,
                         bench_figure *figures, size_t n)
@@ -133,7 +174,7 @@ static size_t add_torch(bench_report *report, peer_torch **torch, conv_case *cas
     for (size_t i = 0; i < N_CASES; i++) {
         cases[i].torch = *torch;
         cases[i].slot = i + 1;
-        if (!peer_torch_conv1d(*torch, i + 1, shapes[i / N_DTYPES], sib_dtype_name(cases[i].dtype),
+        if (!peer_torch_conv1d(*torch, i + 1, shapes[i / N_DTYPES], sib_dtype_name(cases[i].a.dtype),
                                (int)threads)) {
             bench_report_note(report, "torch: %s skipped, its Python ended", cases[i].name);
             break;
@@ -161,6 +202,8 @@ static int run(bench_report *report, conv_case *cases, sib_pool *pool)
     int code = bench_run(figures, n, report->settings, "conv1d");
     if (code == CLI_DONE)
         tell(report, figures, n, cases);
+    if (code == CLI_DONE && report->settings->error)
+        tell_errors(report, cases);
     bench_free(figures, n);
     peer_torch_close(torch);
     return code;
@@ -184,10 +227,10 @@ int bench_conv1d(const bench_settings *settings)
         bench_report_end(&report);
     }
     for (size_t i = 0; i < N_CASES; i++) {
-        free(cases[i].x);
-        free(cases[i].w);
-        free(cases[i].bias);
-        free(cases[i].y);
+        free(cases[i].a.x);
+        free(cases[i].a.w);
+        free(cases[i].a.bias);
+        free(cases[i].a.y);
     }
     sib_pool_free(&pool);
     return code;

@@ -21,7 +21,7 @@ const char *engine_name(engine_kind kind)
 
 static bool open_sibyl(engine *e, const engine_settings *s, const char *path, char *why, size_t bytes)
 {
-    sib_session_options options = {.backends = s->backend, .threads = s->threads};
+    sib_session_options options = {.backends = s->backend, .threads = s->threads, .oracle = s->oracle};
     sib_error err = SIB_ERROR_INIT;
     sib_model *model = NULL;
     sib_model_info info;

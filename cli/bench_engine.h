@@ -13,6 +13,7 @@ typedef struct engine_settings {
     const char *backend; /* of Sibyl's sessions; NULL: all */
     pass_settings passes;
     unsigned threads;
+    bool oracle;   /* every float value in double; with the backend ref */
     peer_ort *ort; /* NULL: none */
 } engine_settings;
 

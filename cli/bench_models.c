@@ -57,6 +57,7 @@ void models_free(models *list)
         for (size_t k = 0; k < ENGINE_KINDS; k++)
             free(c->sides[k].us);
         free(c->path);
+        free(c->plain);
         free(c->name);
         free(c->data);
     }
@@ -156,6 +157,14 @@ static bool run_block(engine *e, side *s, size_t n)
     return true;
 }
 
+/* items: (n) or NULL, freed as well. */
+static void drop_values(sib_value **items, size_t n)
+{
+    for (size_t i = 0; items && i < n; i++)
+        sib_value_free(&items[i]);
+    free(items);
+}
+
 /* Opens an engine and runs it once, and then until its time is known. Gives the runs of a block, 0 on a failure. */
 static size_t make_ready(engine_kind kind, const engine_settings *es, const model_case *c,
                          const bench_inputs *in, engine **out, side *s)
@@ -171,6 +180,41 @@ static size_t make_ready(engine_kind kind, const engine_settings *es, const mode
         seconds = sib_timer_seconds(&timer);
     }
     return seconds < BLOCK_SECONDS ? (size_t)(BLOCK_SECONDS / fmax(seconds, 1e-7)) : 1;
+}
+
+/* Errors of what the engines make against ref in double, of the file at path; own: the model's own, not its like in
+   float32. */
+static void measure_errors(model_case *c, const char *path, bool own, size_t n_outputs,
+                           const bench_inputs *in, sib_value **got[ENGINE_KINDS])
+{
+    char why[640] = "";
+    sib_value **exact = cli_take(n_outputs, sizeof *exact);
+    bool ok = error_exact(path, 0, in->n, in->named, exact, why, sizeof why);
+    for (size_t k = 0; k < ENGINE_KINDS && ok; k++)
+        if (got[k])
+            ok = error_add_values(own ? &c->sides[k].same : &c->sides[k].plain, n_outputs, got[k], exact, why,
+                                  sizeof why);
+    if (!ok)
+        snprintf(c->no_error, sizeof c->no_error, "%s", why);
+    drop_values(exact, n_outputs);
+}
+
+/* Against the model in double, and against its like with float32 weights where there is one. */
+static void compare_with_exact(model_case *c, engine *const engines[ENGINE_KINDS],
+                               const size_t block[ENGINE_KINDS], const bench_inputs *in)
+{
+    sib_value **got[ENGINE_KINDS] = {NULL};
+    for (size_t k = 0; k < ENGINE_KINDS; k++)
+        if (block[k]) {
+            got[k] = cli_take(in->n_outputs, sizeof *got[k]);
+            if (!engine_outputs(engines[k], got[k], c->no_error, sizeof c->no_error))
+                drop_values(got[k], in->n_outputs), got[k] = NULL;
+        }
+    measure_errors(c, c->path, true, in->n_outputs, in, got);
+    if (c->plain)
+        measure_errors(c, c->plain, false, in->n_outputs, in, got);
+    for (size_t k = 0; k < ENGINE_KINDS; k++)
+        drop_values(got[k], in->n_outputs);
 }
 
 static void compare(model_case *c, engine *const engines[ENGINE_KINDS], const bench_inputs *in)
@@ -193,12 +237,8 @@ static void compare(model_case *c, engine *const engines[ENGINE_KINDS], const be
                      r.worst_b);
     }
     c->compared = ok;
-    for (size_t i = 0; i < in->n_outputs; i++) {
-        sib_value_free(&a[i]);
-        sib_value_free(&b[i]);
-    }
-    free(a);
-    free(b);
+    drop_values(a, in->n_outputs);
+    drop_values(b, in->n_outputs);
 }
 
 /* Blocks of both in turns, each begun with a run that does not count: it finds the caches as the other left them. */
@@ -236,6 +276,8 @@ static void measure_case(model_case *c, const bench_settings *settings, const en
         }
     if (block[ENGINE_SIBYL] && block[ENGINE_ORT])
         compare(c, engines, in);
+    if (settings->error && block[ENGINE_SIBYL])
+        compare_with_exact(c, engines, block, in);
     measure_rounds(c, settings, engines, block);
     if (settings->claims && block[ENGINE_SIBYL])
         claims_measure(engines[ENGINE_SIBYL], &c->claims, ours->why, sizeof ours->why);

@@ -4,6 +4,7 @@
 
 #include "bench.h"
 #include "bench_engine.h"
+#include "bench_error.h"
 
 /* What a first run in a process of its own takes. */
 typedef struct first_run {
@@ -27,15 +28,18 @@ typedef struct side {
     size_t n, room; /* room: of us */
     sib_series series;
     first_run first;
+    result_error same, plain; /* against ref in double: of the same file, and of model_case.plain */
 } side;
 
 typedef struct model_case {
     char *path, *name; /* the file and what it is called; released with free */
     char *data;        /* folder with inputs, or NULL: random ones */
+    char *plain;       /* the file of the same network with float32 weights, where it has others, or NULL */
     size_t nodes;
     double flops, bytes; /* of a run, 0 where they are not known */
     side sides[ENGINE_KINDS];
     claims claims;
+    char no_error[640]; /* why errors could not be had, or "" */
     bool compared;
     char differs[640]; /* how the two engines' outputs differ, or "" */
 } model_case;

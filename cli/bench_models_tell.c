@@ -20,6 +20,10 @@ static json_t *side_to_json(const side *s)
                             "median", s->series.median, "p95", s->series.p95, "max", s->series.max);
     if (s->first.known)
         json_object_set_new(row, "first", first_to_json(&s->first));
+    if (s->same.known)
+        json_object_set_new(row, "error", error_to_json(&s->same));
+    if (s->plain.known)
+        json_object_set_new(row, "error_to_float32", error_to_json(&s->plain));
     return row;
 }
 
@@ -71,12 +75,30 @@ static void tell_first(const model_case *c)
     }
 }
 
+static void tell_errors(const model_case *c)
+{
+    for (size_t k = 0; k < 2 * ENGINE_KINDS; k++) {
+        const side *s = &c->sides[k % ENGINE_KINDS];
+        const result_error *e = k < ENGINE_KINDS ? &s->same : &s->plain;
+        char text[120];
+        if (!e->known)
+            continue;
+        error_words(e, text, sizeof text);
+        printf("  error of %-11s to ref in double, %-15s %s\n", engine_name((engine_kind)(k % ENGINE_KINDS)),
+               k >= ENGINE_KINDS ? "float32 weights:" : "same weights:", text);
+    }
+}
+
 void models_tell_head(const bench_report *report, unsigned threads, bool costs)
 {
     const bench_settings *settings = report->settings;
     if (settings->json)
         return;
     printf("microseconds a run, %u thread%s; ratio: sibyl / onnxruntime\n", threads, threads == 1 ? "" : "s");
+    if (settings->error)
+        printf("errors: the largest difference; its RMS over the RMS of the result; the largest over its "
+               "element, or "
+               "over that RMS\nwhere the element is smaller; of outputs the largest of each\n");
     if (settings->claims)
         printf("claimed: the share of time in operators and milli-ops that backends other than ref ran\n");
     if (costs)
@@ -128,6 +150,7 @@ void models_tell_case(bench_report *report, json_t *list, const model_case *c, c
     putchar('\n');
     tell_first(c);
     claims_tell(&c->claims);
+    tell_errors(c);
     fflush(stdout);
 }
 
@@ -163,6 +186,8 @@ static void tell_notes(bench_report *report, const models *list)
             if (*c->sides[k].why)
                 bench_report_note(report, "%s: %s skipped, %.300s", c->name, engine_name((engine_kind)k),
                                   c->sides[k].why);
+        if (*c->no_error)
+            bench_report_note(report, "%s: no errors, %.300s", c->name, c->no_error);
         if (*c->differs)
             bench_report_note(report, "%s: outputs differ, %.300s", c->name, c->differs);
     }

@@ -66,23 +66,34 @@ static bool save_inputs(const char *folder, int64_t past)
     return ok;
 }
 
-/* Writes one network with its inputs and adds it to the list. */
-static bool make_case(models *list, const char *root, size_t part, whisper_form form)
+static bool write_part(const char *path, size_t part, whisper_form form, whisper_cost *cost)
 {
-    static const char *const weights[] = {"", "_f16", "_int8"};
+    return part == 0   ? whisper_encoder(path, &whisper_tiny, form, cost)
+           : part == 1 ? whisper_decoder(path, &whisper_tiny, form, PROMPT, 0, cost)
+                       : whisper_decoder(path, &whisper_tiny, form, 1, PAST, cost);
+}
+
+/* Writes one network with its inputs, and where errors are asked for its like with float32 weights, and adds it to the
+   list. */
+static bool make_case(models *list, const char *root, size_t part, whisper_form form, bool error)
+{
+    static const char *const weights[] = {"", "_f16", "_bf16", "_int8"};
     whisper_cost cost = {0};
     char *folder = cli_format("%s/%s%s%s", root, parts[part], weights[form.weights],
                               form.decomposed ? "_decomposed" : "");
     char *path = file_join(folder, "model.onnx");
     mkdir(folder, 0777);
-    bool ok = part == 0   ? whisper_encoder(path, &whisper_tiny, form, &cost)
-              : part == 1 ? whisper_decoder(path, &whisper_tiny, form, PROMPT, 0, &cost)
-                          : whisper_decoder(path, &whisper_tiny, form, 1, PAST, &cost);
-    ok = ok && save_inputs(folder, part == 2 ? PAST : 0);
+    bool ok = write_part(path, part, form, &cost) && save_inputs(folder, part == 2 ? PAST : 0);
     if (ok) {
         models_add(list, folder);
         list->items[list->n - 1].flops = cost.flops;
         list->items[list->n - 1].bytes = cost.bytes;
+    }
+    if (ok && error && form.weights != WHISPER_F32) {
+        list->items[list->n - 1].plain = file_join(folder, "plain.onnx");
+        form.weights =
+            WHISPER_F32; /* the noise is the same, so these are the weights before they were rounded */
+        ok = write_part(list->items[list->n - 1].plain, part, form, &cost);
     }
     free(folder);
     free(path);
@@ -95,6 +106,8 @@ static void remove_cases(const models *list, const char *root)
     for (size_t i = 0; i < list->n; i++) {
         char *folder = file_folder(list->items[i].path);
         unlink(list->items[i].path);
+        if (list->items[i].plain)
+            unlink(list->items[i].plain);
         for (size_t k = 0;; k++) {
             char *input = cli_format("%s/test_data_set_0/input_%zu.pb", folder, k);
             bool there = unlink(input) == 0;
@@ -151,7 +164,8 @@ int bench_whisper(const bench_settings *settings)
     int code = ok ? CLI_DONE : cli_fail("%s: no folder for the models could be made", root);
     for (size_t part = 0; part < N_PARTS && ok; part++)
         for (int k = 0; k < 2 && ok; k++)
-            ok = make_case(&list, root, part, (whisper_form){(whisper_weights)settings->weights, k == 1});
+            ok = make_case(&list, root, part, (whisper_form){(whisper_weights)settings->weights, k == 1},
+                           settings->error);
     if (ok)
         code = measure(settings, &list);
     else

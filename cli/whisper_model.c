@@ -98,14 +98,15 @@ static void store_int8(builder *b, const char *name, const int64_t dims[2], cons
     free(scale);
 }
 
-static void store_f16(builder *b, const char *name, const int64_t dims[2], const float *x)
+/* dtype: of 16 bits */
+static void store_half(builder *b, const char *name, sib_dtype dtype, const int64_t dims[2], const float *x)
 {
     char stored[40];
     size_t n = (size_t)(dims[0] * dims[1]);
     uint16_t *half = cli_take(n, sizeof *half);
-    sib_convert(SIB_F32, x, SIB_F16, half, n, SIB_OVERFLOW_IEEE, NULL);
-    snprintf(stored, sizeof stored, "%s.f16", name);
-    onnx_tensor(&b->w, stored, SIB_F16, 2, dims, half);
+    sib_convert(SIB_F32, x, dtype, half, n, SIB_OVERFLOW_IEEE, NULL);
+    snprintf(stored, sizeof stored, "%s.half", name);
+    onnx_tensor(&b->w, stored, dtype, 2, dims, half);
     node(b, "Cast", "to=1", name, 1, stored);
     free(half);
 }
@@ -113,15 +114,15 @@ static void store_f16(builder *b, const char *name, const int64_t dims[2], const
 /* A matrix [rows, columns] of a product, as the form stores it. */
 static void matrix(builder *b, const char *name, int64_t rows, int64_t columns)
 {
-    static const double sizes[] = {4, 2, 1};
+    static const double sizes[] = {4, 2, 2, 1};
     const int64_t dims[] = {rows, columns};
     float *x = noise(b, (size_t)(rows * columns), 1 / sqrt((double)rows));
     if (b->form.weights == WHISPER_INT8)
         store_int8(b, name, dims, x);
-    else if (b->form.weights == WHISPER_F16)
-        store_f16(b, name, dims, x);
-    else
+    else if (b->form.weights == WHISPER_F32)
         onnx_tensor(&b->w, name, SIB_F32, 2, dims, x);
+    else
+        store_half(b, name, b->form.weights == WHISPER_BF16 ? SIB_BF16 : SIB_F16, dims, x);
     b->cost.bytes += sizes[b->form.weights] * (double)(rows * columns);
     free(x);
 }

@@ -10,7 +10,7 @@ typedef struct whisper_dims {
 } whisper_dims;
 extern const whisper_dims whisper_tiny;
 
-typedef enum whisper_weights { WHISPER_F32, WHISPER_F16, WHISPER_INT8 } whisper_weights;
+typedef enum whisper_weights { WHISPER_F32, WHISPER_F16, WHISPER_BF16, WHISPER_INT8 } whisper_weights;
 
 typedef struct whisper_cost {
     double flops; /* multiplications and additions of products and convolutions, a run */

@@ -33,7 +33,7 @@ _sibyl()
     diff:*) words='--input --dim --random --a --b --passes --pass-limit --against --oracle --inside --all --rtol --atol --help' ;;
     conform:*) words='--backend --passes --pass-limit --filter --jobs --rtol --atol --json --junit --manifest --verbose --help' ;;
     quantize:*) words='--out --weights --block --dynamic --least --calibrate --backend --report --json --help' ;;
-    bench:*) words='features conv1d peak models whisper first --threads --seconds --repeat --peers --backend --passes --pass-limit --dim --fresh --claims --dtype --monitor --json --help' ;;
+    bench:*) words='features conv1d peak models whisper first --threads --seconds --repeat --peers --backend --passes --pass-limit --dim --fresh --claims --error --dtype --monitor --json --help' ;;
     help:*) words='features inspect run diff conform quantize bench help --help' ;;
     esac
     if [[ $words == --* && $current != -* ]]; then # what is no option is a file

@@ -93,6 +93,7 @@ complete -c sibyl -n '__sibyl_command bench' -l pass-limit -x -d 'let passes mak
 complete -c sibyl -n '__sibyl_command bench' -l dim -x -d 'size of a symbolic dim'
 complete -c sibyl -n '__sibyl_command bench' -l fresh -d 'first results and memory too'
 complete -c sibyl -n '__sibyl_command bench' -l claims -d 'share of time in claimed operators'
-complete -c sibyl -n '__sibyl_command bench' -l dtype -x -a 'f32 f16 int8' -d 'how weights stand in the file'
+complete -c sibyl -n '__sibyl_command bench' -l error -d 'errors against the backend ref in double'
+complete -c sibyl -n '__sibyl_command bench' -l dtype -x -a 'f32 f16 bf16 int8' -d 'how weights stand in the file'
 complete -c sibyl -n '__sibyl_command bench' -l monitor -x -d 'read CPU and memory'
 complete -c sibyl -n '__sibyl_command bench' -l json -d 'print one JSON document'

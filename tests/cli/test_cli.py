@@ -898,12 +898,15 @@ class BenchModels(Cases):
     def test_whisper(self):
         scratch = self.folder / "scratch"
         scratch.mkdir()
-        text = self.done("bench", "whisper", "--repeat", "1", "--json", env=dict(self.absent, TMPDIR=str(scratch)))
-        models = json.loads(text)["models"]
-        self.assertEqual([m["name"] for m in models],
-                         [p + form for p in ("encoder", "prompt", "step") for form in ("", "_decomposed")])
-        for model in models:
-            self.assertGreater(model["sibyl"]["gflops"], 0, model)
+        for dtype in ("f32", "bf16"):
+            text = self.done("bench", "whisper", "--repeat", "1", "--json", "--dtype", dtype,
+                             env=dict(self.absent, TMPDIR=str(scratch)))
+            models = json.loads(text)["models"]
+            stored = "" if dtype == "f32" else "_" + dtype
+            self.assertEqual([m["name"] for m in models],
+                             [p + stored + form for p in ("encoder", "prompt", "step") for form in ("", "_decomposed")])
+            for model in models:
+                self.assertGreater(model["sibyl"]["gflops"], 0, model)
         self.assertEqual(list(scratch.iterdir()), [])
 
     def test_claims(self):
@@ -927,6 +930,29 @@ class BenchModels(Cases):
         self.assertIn("1 of 2 models spend at least 99 % of their time in claimed operators; least: mixed", text)
         document = json.loads(self.bench("ours.onnx", "--claims", "--backend", "ref", "--json"))
         self.assertEqual(document["models"][0]["claims"]["share"], 0)
+
+    def test_errors_against_the_run_in_double(self):
+        document = json.loads(self.bench("cases/test_good", "m.onnx", "--dim", "N=50", "--error", "--json"))
+        for model in document["models"]:
+            error = model["sibyl"]["error"]
+            self.assertTrue(0 <= error["rms"] <= error["worst"] <= 1e-6, error)
+        row = w.tensor_type("float32", [64])
+        nodes = [w.node("Cast", ["x"], ["h"], to=10), w.node("Cast", ["h"], ["y"], to=1)]
+        self.write("half.onnx", w.model(nodes, {"x": row}, {"y": row}, []))
+        error = json.loads(self.bench("half.onnx", "--error", "--json"))["models"][0]["sibyl"]["error"]
+        self.assertTrue(1e-5 < error["rms"] < error["worst"] < 2**-10, error)
+        self.assertRegex(self.bench("half.onnx", "--error"),
+                         r"(?m)^  error of sibyl +to ref in double, same weights: +max abs [0-9.e-]+, RMS ")
+
+    @unittest.skipIf(os.environ.get("SIBYL_QUICK"), "a quick run: it takes minutes in instrumented builds")
+    def test_errors_of_conv1d(self):
+        document = json.loads(self.done("bench", "conv1d", "--repeat", "1", "--error", "--json"))
+        self.assertEqual(len(document["errors"]), 10)
+        for row in document["errors"]:
+            # a half of the last digit of the result's type, and what rounding 240 or 1152 products leaves
+            own = 2e-6 if "float32" in row["name"] else 2**-11 if "bfloat16" not in row["name"] else 2**-8
+            bar = own * (1.02 if row["against"] == "same numbers" else 4)
+            self.assertTrue(0 < row["error"]["rms"] < row["error"]["worst"] < bar, row)
 
     def test_a_model_that_cannot_run_is_skipped(self):
         self.write("bad/model.onnx", b"no model")
