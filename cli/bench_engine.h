@@ -4,25 +4,29 @@
 
 #include "pass_words.h"
 #include "peer_ort.h"
+#include "peer_torch.h"
 
 #include <sibyl/sibyl.h>
 
-typedef enum engine_kind { ENGINE_SIBYL, ENGINE_ORT, ENGINE_KINDS } engine_kind;
+/* The first two run files and give outputs; torch runs a network of its own that costs the same. */
+typedef enum engine_kind { ENGINE_SIBYL, ENGINE_ORT, ENGINE_TORCH, ENGINE_KINDS } engine_kind;
+#define ENGINES_OF_FILES ENGINE_TORCH
 
 typedef struct engine_settings {
     const char *backend; /* of Sibyl's sessions; NULL: all */
     pass_settings passes;
     unsigned threads;
-    bool oracle;   /* every float value in double; with the backend ref */
-    peer_ort *ort; /* NULL: none */
+    bool oracle;       /* every float value in double; with the backend ref */
+    peer_ort *ort;     /* NULL: none */
+    peer_torch *torch; /* NULL: none */
 } engine_settings;
 
 typedef struct engine engine;
 
-/* "sibyl", "onnxruntime" */
+/* "sibyl", "onnxruntime", "torch" */
 const char *engine_name(engine_kind kind);
 
-/* Loads the model at path. NULL with words in why (bytes). */
+/* Loads the model at path; for torch, what peer_torch_whisper takes. NULL with words in why (bytes). */
 engine *engine_open(engine_kind kind, const engine_settings *settings, const char *path, char *why,
                     size_t bytes);
 void engine_close(engine *e);
@@ -30,8 +34,8 @@ void engine_close(engine *e);
 /* The inputs of the runs to come, which must outlive the engine: (n) */
 bool engine_bind(engine *e, size_t n, const sib_named_value *inputs, char *why, size_t bytes);
 
-/* One run; its outputs are made and dropped. */
-bool engine_run(engine *e, char *why, size_t bytes);
+/* One run; its outputs are made and dropped. Gives its seconds, negative on a failure. */
+double engine_run(engine *e, char *why, size_t bytes);
 
 /* One run of Sibyl's, its steps added to a profile. */
 bool engine_profile(engine *e, sib_profile *profile, char *why, size_t bytes);

@@ -37,10 +37,10 @@ static bool measure(engine_kind kind, const engine_settings *es, model_case *c,
     bool ok = e && engine_bind(e, n, named, why, bytes);
     out->open = sib_timer_seconds(&timer);
     timer = sib_timer_start();
-    ok = ok && engine_run(e, why, bytes);
+    ok = ok && engine_run(e, why, bytes) >= 0;
     out->run = sib_timer_seconds(&timer);
     for (int i = 1; i < RESTING_RUNS && ok; i++)
-        ok = engine_run(e, why, bytes);
+        ok = engine_run(e, why, bytes) >= 0;
     sib_memory_usage(&after);
     out->resting = grown(after.resident, before.resident);
     out->peak = grown(after.resident_peak, before.resident);

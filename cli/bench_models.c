@@ -58,6 +58,7 @@ void models_free(models *list)
             free(c->sides[k].us);
         free(c->path);
         free(c->plain);
+        free(c->torch);
         free(c->name);
         free(c->data);
     }
@@ -149,10 +150,10 @@ static bool run_block(engine *e, side *s, size_t n)
         s->us = grown;
     }
     for (size_t i = 0; i < n; i++) {
-        uint64_t begin = sib_time_ns();
-        if (!engine_run(e, s->why, sizeof s->why))
+        double seconds = engine_run(e, s->why, sizeof s->why);
+        if (seconds < 0)
             return false;
-        s->us[s->n++] = (double)(sib_time_ns() - begin) * 1e-3;
+        s->us[s->n++] = 1e6 * seconds;
     }
     return true;
 }
@@ -170,14 +171,13 @@ static size_t make_ready(engine_kind kind, const engine_settings *es, const mode
                          const bench_inputs *in, engine **out, side *s)
 {
     double seconds = 0;
-    *out = engine_open(kind, es, c->path, s->why, sizeof s->why);
+    *out = engine_open(kind, es, kind == ENGINE_TORCH ? c->torch : c->path, s->why, sizeof s->why);
     if (!*out || !engine_bind(*out, in->n, in->named, s->why, sizeof s->why))
         return 0;
     for (int i = 0; i < 4 && (i < 2 || seconds < BLOCK_SECONDS); i++) {
-        sib_timer timer = sib_timer_start();
-        if (!engine_run(*out, s->why, sizeof s->why))
+        seconds = engine_run(*out, s->why, sizeof s->why);
+        if (seconds < 0)
             return 0;
-        seconds = sib_timer_seconds(&timer);
     }
     return seconds < BLOCK_SECONDS ? (size_t)(BLOCK_SECONDS / fmax(seconds, 1e-7)) : 1;
 }
@@ -185,12 +185,12 @@ static size_t make_ready(engine_kind kind, const engine_settings *es, const mode
 /* Errors of what the engines make against ref in double, of the file at path; own: the model's own, not its like in
    float32. */
 static void measure_errors(model_case *c, const char *path, bool own, size_t n_outputs,
-                           const bench_inputs *in, sib_value **got[ENGINE_KINDS])
+                           const bench_inputs *in, sib_value **got[ENGINES_OF_FILES])
 {
     char why[640] = "";
     sib_value **exact = cli_take(n_outputs, sizeof *exact);
     bool ok = error_exact(path, 0, in->n, in->named, exact, why, sizeof why);
-    for (size_t k = 0; k < ENGINE_KINDS && ok; k++)
+    for (size_t k = 0; k < ENGINES_OF_FILES && ok; k++)
         if (got[k])
             ok = error_add_values(own ? &c->sides[k].same : &c->sides[k].plain, n_outputs, got[k], exact, why,
                                   sizeof why);
@@ -203,8 +203,8 @@ static void measure_errors(model_case *c, const char *path, bool own, size_t n_o
 static void compare_with_exact(model_case *c, engine *const engines[ENGINE_KINDS],
                                const size_t block[ENGINE_KINDS], const bench_inputs *in)
 {
-    sib_value **got[ENGINE_KINDS] = {NULL};
-    for (size_t k = 0; k < ENGINE_KINDS; k++)
+    sib_value **got[ENGINES_OF_FILES] = {NULL};
+    for (size_t k = 0; k < ENGINES_OF_FILES; k++)
         if (block[k]) {
             got[k] = cli_take(in->n_outputs, sizeof *got[k]);
             if (!engine_outputs(engines[k], got[k], c->no_error, sizeof c->no_error))
@@ -213,7 +213,7 @@ static void compare_with_exact(model_case *c, engine *const engines[ENGINE_KINDS
     measure_errors(c, c->path, true, in->n_outputs, in, got);
     if (c->plain)
         measure_errors(c, c->plain, false, in->n_outputs, in, got);
-    for (size_t k = 0; k < ENGINE_KINDS; k++)
+    for (size_t k = 0; k < ENGINES_OF_FILES; k++)
         drop_values(got[k], in->n_outputs);
 }
 
@@ -255,11 +255,17 @@ static void measure_rounds(model_case *c, const bench_settings *settings, engine
             side *s = &c->sides[k];
             if (!block[k])
                 continue;
-            bool counts = block[k] > 1 ? engine_run(engines[k], s->why, sizeof s->why) : true;
+            bool counts = block[k] > 1 ? engine_run(engines[k], s->why, sizeof s->why) >= 0 : true;
             if (!counts || !run_block(engines[k], s, block[k]))
                 block[k] = 0;
         }
     }
+}
+
+static bool takes_part(engine_kind kind, const engine_settings *es, const model_case *c)
+{
+    return kind == ENGINE_SIBYL || (kind == ENGINE_ORT && es->ort) ||
+           (kind == ENGINE_TORCH && es->torch && c->torch);
 }
 
 static void measure_case(model_case *c, const bench_settings *settings, const engine_settings *es)
@@ -269,9 +275,9 @@ static void measure_case(model_case *c, const bench_settings *settings, const en
     side *ours = &c->sides[ENGINE_SIBYL];
     bench_inputs *in = bench_inputs_read(c, settings, ours->why, sizeof ours->why);
     for (size_t k = 0; k < ENGINE_KINDS && in; k++)
-        if (k == ENGINE_SIBYL || es->ort) {
+        if (takes_part((engine_kind)k, es, c)) {
             block[k] = make_ready((engine_kind)k, es, c, in, &engines[k], &c->sides[k]);
-            if (settings->fresh && block[k])
+            if (settings->fresh && block[k] && k < ENGINES_OF_FILES)
                 first_run_measure((engine_kind)k, c, settings, &c->sides[k].first);
         }
     if (block[ENGINE_SIBYL] && block[ENGINE_ORT])
@@ -288,6 +294,24 @@ static void measure_case(model_case *c, const bench_settings *settings, const en
             s->n = 0;
     }
     bench_inputs_free(in);
+}
+
+static void open_torch(bench_report *report, const models *list, engine_settings *es)
+{
+    char why[600];
+    bool wanted = false;
+    for (size_t i = 0; i < list->n; i++)
+        wanted |= list->items[i].torch != NULL;
+    if (!report->settings->peers || !wanted)
+        return;
+    es->torch = peer_torch_open(why, sizeof why);
+    if (es->torch)
+        bench_report_note(
+            report,
+            "torch %s in a process of its own, eager: the same networks with random weights, timed there",
+            peer_torch_version(es->torch));
+    else
+        bench_report_note(report, "torch: skipped, %s", why);
 }
 
 static void open_peer(bench_report *report, engine_settings *es)
@@ -314,6 +338,7 @@ bool models_measure(bench_report *report, models *list, const sib_peak *peak)
     json_t *rows = json_array();
     cli_progress progress;
     open_peer(report, &es);
+    open_torch(report, list, &es);
     models_tell_head(report, es.threads, peak != NULL);
     cli_progress_begin(&progress, list->n);
     for (size_t i = 0; i < list->n; i++) {
@@ -327,6 +352,7 @@ bool models_measure(bench_report *report, models *list, const sib_peak *peak)
     bench_report_value(report, "models", rows);
     models_tell_summary(report, list);
     peer_ort_close(es.ort);
+    peer_torch_close(es.torch);
     return any;
 }
 

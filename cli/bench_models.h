@@ -35,6 +35,7 @@ typedef struct model_case {
     char *path, *name; /* the file and what it is called; released with free */
     char *data;        /* folder with inputs, or NULL: random ones */
     char *plain;       /* the file of the same network with float32 weights, where it has others, or NULL */
+    char *torch;       /* what peer_torch_whisper takes for the same network, or NULL */
     size_t nodes;
     double flops, bytes; /* of a run, 0 where they are not known */
     side sides[ENGINE_KINDS];

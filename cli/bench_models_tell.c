@@ -75,17 +75,28 @@ static void tell_first(const model_case *c)
     }
 }
 
+/* torch stands below its model: it runs few of them. */
+static void tell_torch(const model_case *c)
+{
+    const side *ours = &c->sides[ENGINE_SIBYL], *theirs = &c->sides[ENGINE_TORCH];
+    if (ours->n && theirs->n)
+        printf("  torch: median %.1f, min %.1f; ratio of medians %.3f, of minima %.3f\n",
+               theirs->series.median, theirs->series.min, ours->series.median / theirs->series.median,
+               ours->series.min / theirs->series.min);
+}
+
 static void tell_errors(const model_case *c)
 {
-    for (size_t k = 0; k < 2 * ENGINE_KINDS; k++) {
-        const side *s = &c->sides[k % ENGINE_KINDS];
-        const result_error *e = k < ENGINE_KINDS ? &s->same : &s->plain;
+    for (size_t k = 0; k < 2 * ENGINES_OF_FILES; k++) {
+        const side *s = &c->sides[k % ENGINES_OF_FILES];
+        const result_error *e = k < ENGINES_OF_FILES ? &s->same : &s->plain;
         char text[120];
         if (!e->known)
             continue;
         error_words(e, text, sizeof text);
-        printf("  error of %-11s to ref in double, %-15s %s\n", engine_name((engine_kind)(k % ENGINE_KINDS)),
-               k >= ENGINE_KINDS ? "float32 weights:" : "same weights:", text);
+        printf("  error of %-11s to ref in double, %-15s %s\n",
+               engine_name((engine_kind)(k % ENGINES_OF_FILES)),
+               k >= ENGINES_OF_FILES ? "float32 weights:" : "same weights:", text);
     }
 }
 
@@ -115,11 +126,14 @@ void models_tell_head(const bench_report *report, unsigned threads, bool costs)
 
 void models_tell_case(bench_report *report, json_t *list, const model_case *c, const sib_peak *peak)
 {
-    const side *ours = &c->sides[ENGINE_SIBYL], *theirs = &c->sides[ENGINE_ORT];
+    const side *ours = &c->sides[ENGINE_SIBYL], *theirs = &c->sides[ENGINE_ORT],
+               *torch = &c->sides[ENGINE_TORCH];
     json_t *row = json_pack("{s:o, s:I, s:o}", "name", cli_json_text(c->name), "nodes", (json_int_t)c->nodes,
                             "sibyl", side_to_json(ours));
     if (report->settings->peers)
         json_object_set_new(row, "onnxruntime", side_to_json(theirs));
+    if (torch->n || *torch->why)
+        json_object_set_new(row, "torch", side_to_json(torch));
     if (c->compared)
         json_object_set_new(row, "agrees", json_boolean(!*c->differs));
     if (ours->n && theirs->n) {
@@ -148,6 +162,7 @@ void models_tell_case(bench_report *report, json_t *list, const model_case *c, c
                    ours->series.min / theirs->series.min, *c->differs ? "  differs" : "");
     }
     putchar('\n');
+    tell_torch(c);
     tell_first(c);
     claims_tell(&c->claims);
     tell_errors(c);

@@ -73,6 +73,15 @@ static bool write_part(const char *path, size_t part, whisper_form form, whisper
                        : whisper_decoder(path, &whisper_tiny, form, 1, PAST, cost);
 }
 
+/* The same network in torch, as peer_torch_whisper takes it. */
+static char *torch_words(size_t part)
+{
+    const whisper_dims *d = &whisper_tiny;
+    return cli_format("%s %d %d %d %d %d %d %d %d %d", part == 0 ? "encoder" : "decoder", (int)d->mels,
+                      (int)d->frames, (int)d->state, (int)d->heads, (int)d->layers, (int)d->positions,
+                      (int)d->vocabulary, part == 1 ? PROMPT : 1, part == 2 ? PAST : 0);
+}
+
 /* Writes one network with its inputs, and where errors are asked for its like with float32 weights, and adds it to the
    list. */
 static bool make_case(models *list, const char *root, size_t part, whisper_form form, bool error)
@@ -89,6 +98,8 @@ static bool make_case(models *list, const char *root, size_t part, whisper_form 
         list->items[list->n - 1].flops = cost.flops;
         list->items[list->n - 1].bytes = cost.bytes;
     }
+    if (ok && form.weights == WHISPER_F32 && !form.decomposed)
+        list->items[list->n - 1].torch = torch_words(part);
     if (ok && error && form.weights != WHISPER_F32) {
         list->items[list->n - 1].plain = file_join(folder, "plain.onnx");
         form.weights =

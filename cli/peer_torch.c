@@ -158,6 +158,12 @@ bool peer_torch_conv1d(peer_torch *p, size_t slot, const long shape[7], const ch
     return done(p);
 }
 
+bool peer_torch_whisper(peer_torch *p, size_t slot, const char *what, unsigned threads)
+{
+    fprintf(p->orders, "whisper %zu %s %u\n", slot, what, threads);
+    return done(p);
+}
+
 double peer_torch_run(peer_torch *p, size_t slot)
 {
     char line[64], *end;

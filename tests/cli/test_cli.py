@@ -898,10 +898,14 @@ class BenchModels(Cases):
     def test_whisper(self):
         scratch = self.folder / "scratch"
         scratch.mkdir()
+        fake = self.folder / "python"
+        fake.write_text("#!/bin/sh\necho ready 1.0\n")
+        fake.chmod(0o755)
         for dtype in ("f32", "bf16"):
-            text = self.done("bench", "whisper", "--repeat", "1", "--json", "--dtype", dtype,
-                             env=dict(self.absent, TMPDIR=str(scratch)))
-            models = json.loads(text)["models"]
+            document = json.loads(self.done("bench", "whisper", "--repeat", "1", "--json", "--dtype", dtype, "--peers",
+                                            env=dict(os.environ, SIBYL_PYTHON=fake, TMPDIR=str(scratch))))
+            models = document["models"]
+            self.assertEqual("encoder: torch skipped, its Python ended" in document["notes"], dtype == "f32")
             stored = "" if dtype == "f32" else "_" + dtype
             self.assertEqual([m["name"] for m in models],
                              [p + stored + form for p in ("encoder", "prompt", "step") for form in ("", "_decomposed")])
