@@ -143,30 +143,65 @@ static double margin_of(sib_dtype dtype)
     return dtype == SIB_F16 || dtype == SIB_BF16 ? MARGIN_HALF : MARGIN;
 }
 
-/* Makes results jump that may, further than the few runs show, because an input was rounded: a power, not a number where
-   the exponent of a negative base is not whole, is one; a remainder near 0, where the quotient is nearly whole, is not a
-   number, as if the divisor were 0. t: what is to be changed; is: the result. */
-static void jump(const rg_graph *g, int i, const rg_spread *spreads, const rg_spread *s, const sib_tensor *is,
-                 sib_tensor *t)
+/* How far operators jump that give something else at the next number. is: the result; y: (n) the same of moved inputs,
+   which is made to jump as it may; by: the spread seen until now. */
+static void jump_power(rg_random *r, const double *is, const double *by, double margin, double *y, size_t n)
+{
+    (void)r;
+    (void)by;
+    (void)margin;
+    for (size_t i = 0; i < n; i++) /* of a negative base: a number where the exponent is whole */
+        if (isnan(is[i]))
+            y[i] = 1;
+}
+
+static void jump_remainder(rg_random *r, const double *is, const double *by, double margin, double *y,
+                           size_t n)
+{
+    (void)r;
+    for (size_t i = 0; i < n; i++) /* near 0 the quotient is nearly whole, or the divisor 0 */
+        if (fabs(is[i]) <= margin * by[i])
+            y[i] = NAN;
+}
+
+static void jump_choice(rg_random *r, const double *is, const double *by, double margin, double *y, size_t n)
+{
+    (void)by;
+    (void)margin;
+    bool other = false;
+    for (size_t i = 0; i < n; i++)
+        other |= is[i] != y[i];
+    for (size_t i = 0; i < n && other; i++) /* any of those nearly as large may be the one */
+        y[i] = rg_chance(r, 50);
+}
+
+static const struct {
+    const char *type;
+    void (*jump)(rg_random *r, const double *is, const double *by, double margin, double *y, size_t n);
+} jumps[] = {{"Pow", jump_power}, {"Mod", jump_remainder}, {"Hardmax", jump_choice}};
+
+/* t: what node i gave of moved inputs, from where it goes on; is: its result. */
+static void jump(const rg_graph *g, rg_random *r, int i, const rg_spread *spreads, const rg_spread *s,
+                 const sib_tensor *is, sib_tensor *t)
 {
     const rg_node *n = &g->nodes[i];
-    bool power = str_is(n->type, "Pow"), remainder = str_is(n->type, "Mod");
     sib_dtype dtype = sib_tensor_dtype(is);
     sib_error err = SIB_ERROR_INIT;
-    if ((!power && !remainder) || unit_of(dtype) == 0 || !same_dims(is, t) ||
-        !(spreads[n->in[0]].rounded || spreads[n->in[1]].rounded))
-        return;
-    size_t count = sib_tensor_count(is);
-    double *x = doubles(is), *y = doubles(t);
-    for (size_t k = 0; x && y && k < count; k++)
-        if (power && isnan(x[k]))
-            y[k] = 1;
-        else if (remainder && fabs(x[k]) <= margin_of(dtype) * s->by[k])
-            y[k] = NAN;
-    if (y)
-        sib_convert(SIB_F64, y, dtype, sib_tensor_data(t), count, SIB_OVERFLOW_IEEE, &err);
-    free(x);
-    free(y);
+    bool rounded = false;
+    for (int k = 0; k < n->n_in; k++)
+        rounded |= n->in[k] != RG_NONE && spreads[n->in[k]].rounded;
+    for (size_t k = 0; k < sizeof jumps / sizeof *jumps; k++) {
+        if (!rounded || !str_is(n->type, jumps[k].type) || unit_of(dtype) == 0 || !same_dims(is, t))
+            continue;
+        size_t count = sib_tensor_count(is);
+        double *x = doubles(is), *y = doubles(t);
+        if (x && y) {
+            jumps[k].jump(r, x, s->by, margin_of(dtype), y, count);
+            sib_convert(SIB_F64, y, dtype, sib_tensor_data(t), count, SIB_OVERFLOW_IEEE, &err);
+        }
+        free(x);
+        free(y);
+    }
 }
 
 static bool one_round(rg_graph *g, rg_random *r, rg_spread *spreads)
@@ -197,7 +232,7 @@ static bool one_round(rg_graph *g, rg_random *r, rg_spread *spreads)
             if (!n->exact)
                 sib_tensor_free(&out[k]);
             if (values[v])
-                jump(g, i, spreads, &spreads[v], g->values[v].t, values[v]);
+                jump(g, r, i, spreads, &spreads[v], g->values[v].t, values[v]);
             if (values[v])
                 widen(&spreads[v], g->values[v].t, values[v]);
         }
