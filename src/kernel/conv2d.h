@@ -35,6 +35,17 @@ typedef struct conv2d_plane_row {
     conv2d_plane_run run;
 } conv2d_plane_row;
 
+/* y[f * ldy + i] = min(high, max(low, sums[i * width + f] + bias[f])) for f < m, i < n, NaN staying NaN; reads sums of
+   whole vectors of pixels and of features. */
+typedef struct conv2d_turned {
+    const float *sums; /* (n, width) */
+    size_t width;
+    const float *bias; /* (m); NULL for zeros */
+    float low, high;
+    float *y;
+    size_t ldy;
+} conv2d_turned;
+
 typedef struct conv2d_kernels {
     size_t mr;             /* most rows of a panel of weights */
     size_t nr;             /* pixels that a panel of mr rows is multiplied with at once */
@@ -53,10 +64,7 @@ typedef struct conv2d_kernels {
        i < n <= spots, f < nv * lanes, nv <= spot_vectors; in one float, p upward */
     void (*spot)(size_t n, size_t nv, size_t k, const float *w, const float *const *x, const int32_t *offset,
                  bool more, float *sums);
-    /* y[f * ldy + i] = sums[i * width + f] + bias[f] (0 where bias is NULL) for f < m, i < n; reads sums of whole
-       vectors of pixels and of features */
-    void (*turn)(const float *sums, size_t width, size_t n, size_t m, const float *bias, float *y,
-                 size_t ldy);
+    void (*turn)(const conv2d_turned *t, size_t n, size_t m);
 
     /* Over windows of one channel: y[j] = the largest of x[offset[p] + j], p < k, NaN where one is, or their sum. */
     void (*largest)(size_t n, size_t k, const float *x, const int32_t *offset, float *y);

@@ -66,21 +66,29 @@ static void sum_panel(const conv2d_plan *p, size_t m, size_t n, const float *con
     }
 }
 
-void conv2d_features_run(const conv2d_plan *p, const conv2d_item *at, const float *image, const float *w,
-                         const float *bias, float *y, size_t y_plane, float *sums)
+void conv2d_features_run(const conv2d_features *o)
 {
+    const conv2d_plan *p = o->p;
+    const conv2d_item *at = o->at;
     const float *x[PIXELS];
     size_t all = at->rows * at->columns, most = most_pixels(p), lanes = p->kernels->lanes;
     size_t column_step = p->s.axis[2].stride / p->step[2];
     for (size_t begin = 0; begin < all; begin += most) {
         size_t n = size_min(most, all - begin);
         for (size_t i = 0; i < n; i++)
-            x[i] = image + (begin + i) / at->columns * p->row_step + (begin + i) % at->columns * column_step;
+            x[i] =
+                o->image + (begin + i) / at->columns * p->row_step + (begin + i) % at->columns * column_step;
         for (size_t panel = at->panel0; panel < at->panel1; panel++) {
             size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
-            sum_panel(p, m, n, x, w + m0 * p->k, sums);
-            p->kernels->turn(sums, size_ceil_div(m, lanes) * lanes, n, m, bias ? bias + m0 : NULL,
-                             y + m0 * y_plane + begin, y_plane);
+            sum_panel(p, m, n, x, o->w + m0 * p->k, o->sums);
+            conv2d_turned turned = {.sums = o->sums,
+                                    .width = size_ceil_div(m, lanes) * lanes,
+                                    .bias = o->bias ? o->bias + m0 : NULL,
+                                    .low = o->low,
+                                    .high = o->high,
+                                    .y = o->y + m0 * o->y_plane + begin,
+                                    .ldy = o->y_plane};
+            p->kernels->turn(&turned, n, m);
         }
     }
 }

@@ -52,25 +52,30 @@ static void conv2d_spot(size_t n, size_t nv, size_t k, const float *w, const flo
     by_pixels[n - 1](nv, k, w, x, offset, more, sums);
 }
 
-static void conv2d_turn(const float *sums, size_t width, size_t n, size_t m, const float *bias, float *y,
-                        size_t ldy)
+/* VF_LANES pixels of n <= VF_LANES features. */
+static inline __attribute__((always_inline)) void turn_block(const conv2d_turned *t, size_t i, size_t f,
+                                                             size_t pixels, size_t features)
+{
+    vf v[VF_LANES], low = vf_set1(t->low), high = vf_set1(t->high);
+    UNROLL for (int r = 0; r < VF_LANES; r++) v[r] = vf_load(t->sums + (i + (size_t)r) * t->width + f);
+    vf_turn(v);
+    float *y = t->y + f * t->ldy + i;
+    UNROLL for (int r = 0; r < VF_LANES; r++, y += t->ldy)
+    {
+        if ((size_t)r >= features)
+            break;
+        vf sum = t->bias ? vf_add(v[r], vf_set1(t->bias[f + (size_t)r])) : v[r];
+        sum = vf_min(high, vf_max(low, sum));
+        if (pixels == VF_LANES)
+            vf_store(y, sum);
+        else
+            vf_store_n(y, sum, pixels);
+    }
+}
+
+static void conv2d_turn(const conv2d_turned *t, size_t n, size_t m)
 {
     for (size_t f = 0; f < m; f += VF_LANES)
-        for (size_t i = 0; i < n; i += VF_LANES) {
-            size_t features = size_min(VF_LANES, m - f), pixels = size_min(VF_LANES, n - i);
-            vf v[VF_LANES];
-            UNROLL for (int r = 0; r < VF_LANES; r++) v[r] = vf_load(sums + (i + (size_t)r) * width + f);
-            vf_turn(v);
-            float *to = y + f * ldy + i;
-            UNROLL for (int r = 0; r < VF_LANES; r++)
-            {
-                if ((size_t)r >= features)
-                    break;
-                vf sum = bias ? vf_add(v[r], vf_set1(bias[f + (size_t)r])) : v[r];
-                if (pixels == VF_LANES)
-                    vf_store(to + (size_t)r * ldy, sum);
-                else
-                    vf_store_n(to + (size_t)r * ldy, sum, pixels);
-            }
-        }
+        for (size_t i = 0; i < n; i += VF_LANES)
+            turn_block(t, i, f, size_min(VF_LANES, n - i), size_min(VF_LANES, m - f));
 }

@@ -174,12 +174,21 @@ void conv2d_planes_make(conv2d_plan *p, size_t wanted);
 conv2d_planes_item conv2d_planes_at(const conv2d_plan *p, size_t index);
 void conv2d_planes_run(const conv2d_call *call, const conv2d_planes_item *at, float *scratch);
 
-/* Features in the lanes: does it pay; floats of scratch for sums; the products of an item. image: its first pixel; w:
-   packed, of the group; bias: of the group, or NULL; y: the first pixel of the item, channels y_plane apart. */
+/* Features in the lanes: does it pay; floats of scratch for sums; the products of an item, between low and high. */
+typedef struct conv2d_features {
+    const conv2d_plan *p;
+    const conv2d_item *at;
+    const float *image; /* the first pixel of the item */
+    const float *w;     /* packed, of the group */
+    const float *bias;  /* of the group, or NULL */
+    float low, high;
+    float *y; /* the first pixel of the item, channels y_plane apart */
+    size_t y_plane;
+    float *sums; /* scratch */
+} conv2d_features;
 bool conv2d_features_pay(const conv2d_plan *p);
 size_t conv2d_features_floats(const conv2d_plan *p);
-void conv2d_features_run(const conv2d_plan *p, const conv2d_item *at, const float *image, const float *w,
-                         const float *bias, float *y, size_t y_plane, float *sums);
+void conv2d_features_run(const conv2d_features *o);
 /* Floats of a row of packed weights of a group. */
 static inline size_t conv2d_features_width(const conv2d_plan *p)
 {

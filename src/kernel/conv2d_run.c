@@ -159,7 +159,18 @@ static void multiply(const product *o)
         return;
     }
     if (p->features) {
-        conv2d_features_run(p, at, o->image, o->w, o->bias, o->y, o->y_plane, o->tile);
+        const conv2d_call *c = o->call;
+        conv2d_features features = {.p = p,
+                                    .at = at,
+                                    .image = o->image,
+                                    .w = o->w,
+                                    .bias = o->bias,
+                                    .low = c->clamped ? c->low : -INFINITY,
+                                    .high = c->clamped ? c->high : INFINITY,
+                                    .y = o->y,
+                                    .y_plane = o->y_plane,
+                                    .sums = o->tile};
+        conv2d_features_run(&features);
         return;
     }
     if (p->flat) {
@@ -244,7 +255,7 @@ static void convert(product *o, char *y)
         multiply(o);
         if (p->counts[0])
             divide(o);
-        if (c->clamped)
+        if (c->clamped && !p->features)
             p->kernels->clamp(c->low, c->high, (m1 - m0) * pixels, o->y + m0 * pixels);
         if (p->whole)
             p->kernels->whole(o->y + m0 * pixels, (m1 - m0) * pixels, whole + m0 * pixels, o->k0 > 0);
@@ -308,12 +319,13 @@ static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch
         o.y_row = at->columns;
         convert(&o, y);
     }
-    if (!c->finish && !(c->clamped && p->s.y == SIB_F32))
+    bool clamp = c->clamped && p->s.y == SIB_F32 && !p->features;
+    if (!c->finish && !clamp)
         return;
     size_t m0 = conv2d_panel_row(p, at->panel0), m1 = conv2d_panel_row(p, at->panel1);
     for (size_t m = m0; m < m1; m++) {
         size_t begin = (channel + m) * p->out_plane + first, n = (at->rows - 1) * a[2].out + at->columns;
-        if (c->clamped && p->s.y == SIB_F32)
+        if (clamp)
             p->kernels->clamp(c->low, c->high, n, (float *)c->y + begin);
         if (c->finish)
             finish_range(f, begin, n);
