@@ -162,9 +162,9 @@ static void at_levels(problem *p, sib_pool *pool, void (*check)(problem *p, cons
 
 /* ---- The bound --------------------------------------------------------------------------------------------- */
 
-/* Magnitudes of B^T (n, n), G (n, 3), A^T (m, n). */
+/* Magnitudes of B^T (n, n) and A^T (m, n). */
 typedef struct matrices {
-    double in[6][6], g[6][3], out[4][6];
+    double in[6][6], out[4][6];
 } matrices;
 
 /* Of Toom and Cook for the points; n of them and infinity. */
@@ -175,7 +175,7 @@ static matrices matrices_of(size_t m)
     size_t n = m + 2;
     matrices a = {0};
     for (size_t i = 0; i < n; i++) {
-        double poly[7] = {1}, f = 1; /* the product of x - point for all points but the i-th */
+        double poly[7] = {1}; /* the product of x - point for all points but the i-th */
         size_t degree = 0;
         for (size_t j = 0; j + 1 < n; j++) {
             if (j == i)
@@ -183,24 +183,21 @@ static matrices matrices_of(size_t m)
             for (size_t k = ++degree; k > 0; k--)
                 poly[k] = poly[k - 1] - points[j] * poly[k];
             poly[0] *= -points[j];
-            f *= i + 1 < n ? points[i] - points[j] : 1;
         }
         for (size_t k = 0; k < n; k++)
             a.in[i][k] = fabs(poly[k]);
-        for (int k = 0; k < 3; k++)
-            a.g[i][k] = i + 1 < n ? fabs(pow(points[i], k) / f) : k == 2;
         for (size_t k = 0; k < m; k++)
             a.out[k][i] = i + 1 < n ? fabs(pow(points[i], (double)k)) : k == m - 1;
     }
     return a;
 }
 
-/* G w G^T of one kernel, by place, its magnitude. Not from |G|: what counts is the rounded result. */
-static void weights_at(const problem *p, size_t m, size_t feature, size_t c, double to[6][6])
+/* |G w G^T| of one kernel. Not from |G|: what counts is the rounded result. */
+static void weight_magnitudes(const problem *p, size_t m, size_t kernel, double to[36])
 {
     static const double points_2[] = {0, 1, -1}, points_4[] = {0, 0.75, -0.75, 1.5, -1.5};
     const double *points = m == 2 ? points_2 : points_4;
-    const float *w = p->w + (feature * p->s.c + c) * 9;
+    const float *w = p->w + kernel * 9;
     size_t n = m + 2;
     double g[6][3];
     for (size_t i = 0; i < n; i++) {
@@ -208,54 +205,78 @@ static void weights_at(const problem *p, size_t m, size_t feature, size_t c, dou
         for (size_t j = 0; j + 1 < n; j++)
             f *= i + 1 < n && j != i ? points[i] - points[j] : 1;
         for (int k = 0; k < 3; k++)
-            g[i][k] = i + 1 < n ? pow(points[i], k) / f : k == 2;
+            g[i][k] = i + 1 < n ? (k == 0 ? 1 : k == 1 ? points[i] : points[i] * points[i]) / f : k == 2;
     }
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++) {
             double sum = 0;
             for (int k = 0; k < 9; k++)
                 sum += g[i][k / 3] * (double)w[k] * g[j][k % 3];
-            to[i][j] = fabs(sum);
+            to[i * n + j] = fabs(sum);
         }
 }
 
-/* |y - expected| within the bound, tile by tile. */
+/* Magnitudes of one channel of a tile, |B^T| |x| |B|; row, column: its first pixel in the padded image. */
+static void image_magnitudes(const problem *p, const matrices *a, size_t n, size_t batch, size_t c,
+                             size_t row, size_t column, double to[36])
+{
+    double half[6][6] = {{0}};
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++)
+            for (size_t k = 0; k < n; k++)
+                half[i][j] += a->in[i][k] * fabs(image_at(p, batch, c, row + k, column + j));
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < n; j++) {
+            to[i * n + j] = 0;
+            for (size_t k = 0; k < n; k++)
+                to[i * n + j] += half[i][k] * a->in[j][k];
+        }
+}
+
+/* |y - expected| within the bound for the pixels of a tile. sums: (n, n) over channels */
+static void check_tile(const problem *p, const matrices *a, const char *level, size_t m, size_t image,
+                       size_t h, size_t v, const double *sums)
+{
+    size_t n = m + 2;
+    for (size_t i = 0; i < m && h + i < p->out[0]; i++)
+        for (size_t j = 0; j < m && v + j < p->out[1]; j++) {
+            double bound = 0;
+            for (size_t k = 0; k < n * n; k++)
+                bound += a->out[i][k / n] * sums[k] * a->out[j][k % n];
+            size_t at = (image * p->out[0] + h + i) * p->out[1] + v + j;
+            bound = ((double)p->s.c + 30) * UNIT * (bound + p->size[at]);
+            double diff = fabs((double)p->y[at] - p->expected[at]);
+            if (!(diff <= bound))
+                fail_msg(
+                    "%s, m %zu, (%zu, %zu, %zu, %zu) to %zu, before %zu %zu: element %zu is %g, expected "
+                    "%g, bound %g",
+                    level, m, p->s.batch, p->s.c, p->in[0], p->in[1], p->s.m, p->s.axis[1].before,
+                    p->s.axis[2].before, at, (double)p->y[at], p->expected[at], bound);
+        }
+}
+
 static void check_bound(problem *p, const char *level, size_t m)
 {
     const matrices a = matrices_of(m);
-    size_t n = m + 2;
-    for (size_t image = 0; image < p->s.batch * p->s.m; image++)
+    size_t places = (m + 2) * (m + 2);
+    double(*w)[36] = room(p->s.m * p->s.c, sizeof *w), (*x)[36] = room(p->s.c, sizeof *x);
+    for (size_t i = 0; i < p->s.m * p->s.c; i++)
+        weight_magnitudes(p, m, i, w[i]);
+    for (size_t batch = 0; batch < p->s.batch; batch++)
         for (size_t h = 0; h < p->out[0]; h += m)
             for (size_t v = 0; v < p->out[1]; v += m) {
-                double sums[6][6] = {{0}};
-                for (size_t c = 0; c < p->s.c; c++) {
-                    double w[6][6], half[6][6] = {{0}};
-                    weights_at(p, m, image % p->s.m, c, w);
-                    for (size_t i = 0; i < n; i++)
-                        for (size_t j = 0; j < n; j++)
-                            for (size_t k = 0; k < n; k++)
-                                half[i][j] += a.in[i][k] * fabs(image_at(p, image / p->s.m, c, h + k, v + j));
-                    for (size_t i = 0; i < n; i++)
-                        for (size_t j = 0; j < n; j++)
-                            for (size_t k = 0; k < n; k++)
-                                sums[i][j] += w[i][j] * half[i][k] * a.in[j][k];
+                for (size_t c = 0; c < p->s.c; c++)
+                    image_magnitudes(p, &a, m + 2, batch, c, h, v, x[c]);
+                for (size_t feature = 0; feature < p->s.m; feature++) {
+                    double sums[36] = {0};
+                    for (size_t c = 0; c < p->s.c; c++)
+                        for (size_t k = 0; k < places; k++)
+                            sums[k] += w[feature * p->s.c + c][k] * x[c][k];
+                    check_tile(p, &a, level, m, batch * p->s.m + feature, h, v, sums);
                 }
-                for (size_t i = 0; i < m && h + i < p->out[0]; i++)
-                    for (size_t j = 0; j < m && v + j < p->out[1]; j++) {
-                        double bound = 0;
-                        for (size_t k = 0; k < n * n; k++)
-                            bound += a.out[i][k / n] * sums[k / n][k % n] * a.out[j][k % n];
-                        size_t at = (image * p->out[0] + h + i) * p->out[1] + v + j;
-                        bound = ((double)p->s.c + 30) * UNIT * (bound + p->size[at]);
-                        double diff = fabs((double)p->y[at] - p->expected[at]);
-                        if (!(diff <= bound))
-                            fail_msg(
-                                "%s, m %zu, (%zu, %zu, %zu, %zu) to %zu, before %zu %zu: element %zu is %g, "
-                                "expected %g, bound %g",
-                                level, m, p->s.batch, p->s.c, p->in[0], p->in[1], p->s.m, p->s.axis[1].before,
-                                p->s.axis[2].before, at, (double)p->y[at], p->expected[at], bound);
-                    }
             }
+    mem_free(w);
+    mem_free(x);
 }
 
 static void test_random(void **state)
