@@ -1,283 +1,297 @@
-/* See conv2d_int.h. */
+/* The plan of a convolution of bytes, and its weights; see conv2d_int.h. */
 #include "kernel/conv2d_int.h"
 
-#include "base/cancel.h"
+#include "base/alloc.h"
 #include "base/size.h"
 
 #include <string.h>
 
-#define MOST_PIXELS   512
-#define BAND_BYTES    196608 /* of B: stays in the second cache */
-#define LEAST_ROWS    12     /* features below which making B costs what faster products save */
-#define LEAST_TERMS   8
-#define LEAST_PIXELS  16
-#define LINE_FLOATS   16 /* of a cache line */
-#define THREADS_LEAST 4  /* times CONV2D_ALONE_WORK */
-
-/* ---- The plan --------------------------------------------------------------------------------------------- */
+#define BAND_BYTES    32768 /* of lines and sums: they stay in the first cache */
+#define LEAST_COLUMNS 64    /* pixels of a band */
+#define LEAST_PIXELS  16    /* of a plane; below, floats run along the features */
+#define JOIN_COST     8     /* of a vector of a line, in products of one */
+#define LINE_BYTES    64    /* of the cache */
+#define THREADS_LEAST 4     /* times CONV2D_ALONE_WORK */
 
 static size_t whole_lines(size_t bytes)
 {
-    return size_ceil_div(bytes, LINE_FLOATS * sizeof(float)) * LINE_FLOATS;
+    return size_ceil_div(bytes, LINE_BYTES) * LINE_BYTES;
 }
 
-/* Whether every pixel of y has its own of x, in order. */
-static bool is_direct(const conv2d_plan *p)
+/* An odd number of cache lines: rows so far apart do not fall on each other in the first cache. */
+static size_t odd_lines(size_t bytes)
 {
-    if (p->taps != 1 || p->in_plane != p->out_plane)
-        return false;
-    for (size_t i = 0; i < CONV2D_AXES; i++)
-        if (p->s.axis[i].before || (p->s.axis[i].stride != 1 && p->s.axis[i].out != 1))
+    return (size_ceil_div(bytes, LINE_BYTES) | 1) * LINE_BYTES;
+}
+
+/* ---- Shapes -------------------------------------------------------------------------------------------------- */
+
+/* Rows of a phase that `out` rows of windows read, likewise columns. */
+static size_t reach(const conv2d_axis *a, size_t out)
+{
+    return out + (a->kernel - 1) * a->dilation / a->stride;
+}
+
+/* Whether windows read the image alone, and neighbours are neighbours. */
+static bool is_direct(const conv2d_shape *s)
+{
+    for (int i = 0; i < CONV2D_AXES; i++) {
+        const conv2d_axis *a = &s->axis[i];
+        if (a->before || (a->out - 1) * a->stride + (a->kernel - 1) * a->dilation >= a->in)
             return false;
+    }
+    return s->axis[2].stride == 1 || s->axis[2].out == 1;
+}
+
+static bool pays(const conv2d_plan *p)
+{
+    return p->s.kind == CONV2D_PRODUCT && (p->s.x == SIB_U8 || p->s.x == SIB_I8) &&
+           p->out_plane >= LEAST_PIXELS && p->k < INT32_MAX / 4096;
+}
+
+/* Finds the kernel of single planes for the shape, if there is one. */
+static void choose_plane(conv2d_int *i, const conv2d_plan *p)
+{
+    const conv2d_axis *a = p->s.axis, *h = &a[1], *w = &a[2];
+    const bytes_kernels *t = i->tiles;
+    if (p->s.c != 1 || p->s.m != 1 || a[0].in != 1 || a[0].out != 1 || a[0].kernel != 1 || h->dilation != 1 ||
+        w->dilation != 1 || h->kernel != w->kernel || h->stride != w->stride || w->out < t->lanes)
+        return;
+    for (size_t at = 0; at < t->n_planes; at++)
+        if (t->planes[at].size == w->kernel && t->planes[at].stride == w->stride)
+            i->plane = t->planes[at].run;
+}
+
+/* Lines by terms, or by taps of a row of the kernel. */
+static void choose_lines(conv2d_int *i, const conv2d_plan *p)
+{
+    const conv2d_axis *a = p->s.axis, *h = &a[1];
+    size_t group = i->tiles->group, rows = p->k / a[2].kernel;
+    size_t by_terms = size_ceil_div(p->k, group), taps = size_ceil_div(a[2].kernel, group);
+    size_t lines = rows / h->kernel * i->phases[1] * taps, least = size_min(h->out, 8);
+    double terms = (double)by_terms * (JOIN_COST + (double)p->s.m);
+    double shared = (double)lines * JOIN_COST * (double)reach(h, least) / (double)least +
+                    (double)rows * (double)taps * (double)p->s.m;
+    bool by_rows = i->plane || (h->kernel > 1 && shared < terms);
+    i->run = by_rows ? a[2].kernel : p->k;
+    i->groups = by_rows ? rows * taps : by_terms;
+    i->lines = by_rows ? lines : by_terms;
+}
+
+static bool by_rows(const conv2d_int *i, const conv2d_plan *p)
+{
+    return i->run != p->k;
+}
+
+static void choose_bands(conv2d_int *i, const conv2d_plan *p, bool shared, unsigned threads)
+{
+    const conv2d_axis *a = p->s.axis;
+    const bytes_kernels *t = i->tiles;
+    size_t images = p->s.batch * p->s.groups * a[0].out, plane = a[1].out * a[2].out;
+    size_t pixel = (i->plane ? 1 : i->lines * t->group) + size_min(p->s.m, t->mr) * sizeof(int32_t);
+    size_t most = size_max(LEAST_COLUMNS, BAND_BYTES / pixel);
+    if (shared)
+        most = size_max(t->lanes, size_min(most, plane * images / (2 * (size_t)threads)));
+    i->rows = size_min(a[1].out, size_max(1, most / a[2].out));
+    i->row_bands = size_ceil_div(a[1].out, i->rows);
+    i->rows = size_ceil_div(a[1].out, i->row_bands);
+    i->columns = a[2].out;
+    if (a[2].out > most && !i->plane) {
+        size_t bands = size_ceil_div(a[2].out, most), step = 2 * t->lanes;
+        i->columns = size_min(a[2].out, size_ceil_div(size_ceil_div(a[2].out, bands), step) * step);
+    }
+    i->column_bands = size_ceil_div(a[2].out, i->columns);
+    i->items = images * i->row_bands * i->column_bands;
+}
+
+/* False where it is larger than offsets reach. */
+static bool choose_layout(conv2d_int *i, const conv2d_plan *p)
+{
+    const conv2d_axis *a = p->s.axis;
+    size_t features = p->s.groups * p->s.m, group = i->tiles->group, image, lines, sums;
+    i->pitch = i->direct ? a[1].stride * a[2].in : reach(&a[2], i->columns);
+    i->phase_rows = reach(&a[1], i->rows);
+    i->phase_bytes = i->phase_rows * i->pitch;
+    i->channel_bytes = i->direct ? p->in_plane : i->phases[0] * i->phases[1] * i->phases[2] * i->phase_bytes;
+    i->line_rows = by_rows(i, p) ? i->phase_rows : i->rows;
+    i->line_bytes = odd_lines(i->line_rows * i->columns * group);
+    i->sum_row = odd_lines((i->rows * i->columns + BYTES_SLACK) * sizeof(int32_t)) / sizeof(int32_t);
+    if (!size_mul(i->channel_bytes, p->s.c, &image) || image > INT32_MAX / 2 ||
+        !size_mul(i->line_bytes, i->lines, &lines) || lines > INT32_MAX / 2 ||
+        !size_mul(i->sum_row, (i->tiles->mr + 2) * sizeof(int32_t), &sums) || sums > INT32_MAX / 2)
+        return false;
+    i->image_room = i->direct || i->plane ? 0 : whole_lines(image + CONV2D_INT_SLACK);
+    i->lines_room = i->plane ? 0 : whole_lines(lines + BYTES_SLACK * group);
+    i->scratch_floats = (i->image_room + i->lines_room + whole_lines(sums)) / sizeof(float);
+    i->packed_floats =
+        (whole_lines((features + 1) * i->groups * group * i->tiles->element) + whole_lines(8 * features)) /
+        sizeof(float);
     return true;
 }
 
-/* From row to row of sums: not a power of two, where lines would fall on each other in the first cache. */
-static size_t sum_row(const conv2d_int *i)
+/* ---- Offsets ------------------------------------------------------------------------------------------------- */
+
+/* Where the first pixel of an item meets a tap, whose slice, row and column of the image are given, in a channel. */
+static size_t place(const conv2d_int *i, const conv2d_plan *p, size_t slice, size_t row, size_t column)
 {
-    return whole_lines(i->pixels * sizeof(int32_t)) + LINE_FLOATS;
+    const conv2d_axis *a = p->s.axis;
+    if (i->direct)
+        return (slice * a[0].dilation * a[1].in + row) * a[2].in + column;
+    size_t phase = (slice * i->phases[1] + row % a[1].stride) * i->phases[2] + column % a[2].stride;
+    return phase * i->phase_bytes + row / a[1].stride * i->pitch + column / a[2].stride;
 }
 
-static bool pays(const conv2d_plan *p, const gemm_int_kernels *t)
+/* Groups of terms, each with its line. */
+static void place_terms(conv2d_int *i, const conv2d_plan *p)
 {
-    bool bytes = p->s.kind == CONV2D_PRODUCT && (p->s.x == SIB_U8 || p->s.x == SIB_I8);
-    return bytes && t->element == 1 && t->group == 4 && p->s.m >= LEAST_ROWS && p->k >= LEAST_TERMS &&
-           p->out_plane >= LEAST_PIXELS && p->k < SIZE_MAX / 4096;
+    const conv2d_axis *a = p->s.axis;
+    size_t group = i->tiles->group;
+    for (size_t g = 0; g < i->groups; g++) {
+        i->at[g] = (int32_t)(g * i->line_bytes);
+        for (size_t q = 0; q < group; q++) {
+            size_t term = size_min(g * group + q, p->k - 1), tap = term % p->taps;
+            size_t row = tap / a[2].kernel % a[1].kernel, slice = tap / (a[1].kernel * a[2].kernel);
+            i->from[g * group + q] =
+                (int32_t)(term / p->taps * i->channel_bytes +
+                          place(i, p, slice, row * a[1].dilation, tap % a[2].kernel * a[2].dilation));
+        }
+    }
 }
 
-void conv2d_int_make(const conv2d_plan *p, unsigned threads, conv2d_int *out)
+/* Groups of a row's taps, and the lines that they share. */
+static void place_rows(conv2d_int *i, const conv2d_plan *p)
 {
-    const gemm_int_kernels *t = &p->table->gemm_int;
+    const conv2d_axis *a = p->s.axis, *h = &a[1];
+    size_t group = i->tiles->group, taps = size_ceil_div(a[2].kernel, group), phases = i->phases[1];
+    for (size_t line = 0; line < i->lines; line++)
+        for (size_t q = 0; q < group; q++) {
+            size_t tap = line % taps * group + q, slice = line / taps / phases;
+            if (a[2].stride > 1 || a[2].dilation > 1) /* else neighbours, whatever they are */
+                tap = size_min(tap, a[2].kernel - 1);
+            i->from[line * group + q] =
+                (int32_t)(slice / a[0].kernel * i->channel_bytes +
+                          place(i, p, slice % a[0].kernel, line / taps % phases, tap * a[2].dilation));
+        }
+    for (size_t g = 0; g < i->groups; g++) {
+        size_t row = g / taps % h->kernel * h->dilation, slice = g / taps / h->kernel;
+        size_t line = (slice * phases + row % h->stride) * taps + g % taps;
+        i->at[g] = (int32_t)(line * i->line_bytes + row / h->stride * i->columns * group);
+    }
+}
+
+sib_code conv2d_int_make(const conv2d_plan *p, unsigned threads, conv2d_int *out, sib_error *err)
+{
+    const conv2d_axis *a = p->s.axis;
+    conv2d_int i = {.tiles = &p->table->bytes, .workers = 1};
     *out = (conv2d_int){0};
-    if (!pays(p, t))
-        return;
-    size_t images = p->s.batch * p->s.groups, features = p->s.groups * p->s.m;
-    size_t lda = size_ceil_div(p->k, t->group) * t->group;
-    size_t most = size_min(MOST_PIXELS, BAND_BYTES / lda);
+    if (!pays(p))
+        return SIB_OK;
     bool shared = threads > 1 && p->work > THREADS_LEAST * CONV2D_ALONE_WORK;
-    if (shared)
-        most = size_min(most, p->out_plane * images / (2 * (size_t)threads));
-    size_t pixels = size_max(2, size_min(most, p->out_plane + t->nr - 1) / t->nr) * t->nr;
-    out->tiles = t;
-    out->lda = lda;
-    out->direct = is_direct(p);
-    out->pixels = pixels;
-    out->bands = size_ceil_div(p->out_plane, pixels);
-    out->items = images * out->bands;
-    out->workers = shared && out->items > 1 ? threads : 1;
-    out->packed_floats = whole_lines((features + 1) * lda) + whole_lines(2 * features * sizeof(int32_t));
-    out->scratch_floats = whole_lines(lda * pixels + t->group * pixels) + (2 + t->mr) * sum_row(out);
+    i.panels = size_ceil_div(p->s.m, i.tiles->mr);
+    i.direct = is_direct(&p->s);
+    i.phases[0] = a[0].kernel;
+    for (int axis = 1; axis < CONV2D_AXES; axis++)
+        i.phases[axis] = a[axis].dilation == 1 ? size_min(a[axis].stride, a[axis].kernel) : a[axis].stride;
+    choose_plane(&i, p);
+    choose_lines(&i, p);
+    choose_bands(&i, p, shared, threads);
+    if (!choose_layout(&i, p))
+        return SIB_OK;
+    if (shared && i.items > 1)
+        i.workers = threads;
+    size_t count = i.lines * i.tiles->group + i.groups;
+    i.from = mem_alloc(count, sizeof *i.from);
+    if (!i.from)
+        return err_memory(err, count * sizeof *i.from, "a convolution's offsets");
+    i.at = i.from + i.lines * i.tiles->group;
+    if (by_rows(&i, p))
+        place_rows(&i, p);
+    else
+        place_terms(&i, p);
+    *out = i;
+    return SIB_OK;
 }
 
-/* ---- Weights ------------------------------------------------------------------------------------------------ */
-
-/* Packed weights: (features + 1, lda) bytes 0 .. 255, the last row ones; then zero points as those bytes have them, and
-   the sums of rows without their zero points. */
-typedef struct rows_packed {
-    const uint8_t *a;
-    const uint32_t *zeros, *sums; /* (features) */
-} rows_packed;
-
-static rows_packed packed_at(const conv2d_int *i, const conv2d_plan *p, const float *w)
+void conv2d_int_free(conv2d_int *i)
 {
-    size_t features = p->s.groups * p->s.m;
-    const uint32_t *zeros = (const uint32_t *)(const void *)(w + whole_lines((features + 1) * i->lda));
-    return (rows_packed){(const uint8_t *)w, zeros, zeros + features};
+    mem_free(i->from);
+    i->from = NULL;
+}
+
+/* ---- Weights ------------------------------------------------------------------------------------------------- */
+
+conv2d_int_weights conv2d_int_packed(const conv2d_int *i, const conv2d_plan *p, const void *packed)
+{
+    size_t features = p->s.groups * p->s.m, row = i->groups * i->tiles->group * i->tiles->element;
+    const char *a = packed;
+    const uint32_t *zeros = (const uint32_t *)(const void *)(a + whole_lines((features + 1) * row));
+    return (conv2d_int_weights){a, a + features * row, zeros, zeros + features};
+}
+
+/* The weights of a feature as they are kept, and its zero point, *zero, with them: without the zero point where the
+   weights' type holds that. from: (k). Returns what is to be taken from every byte. */
+static int32_t taken_off(const conv2d_int *i, const conv2d_plan *p, sib_dtype dtype, const uint8_t *from,
+                         int32_t *zero)
+{
+    int32_t middle = dtype == SIB_U8 ? 128 : 0, low = INT32_MAX, high = INT32_MIN;
+    for (size_t t = 0; t < p->k; t++) {
+        int32_t w = dtype == SIB_U8 ? from[t] : (int8_t)from[t];
+        low = w < low ? w : low;
+        high = w > high ? w : high;
+    }
+    int32_t off = i->tiles->element > 1 || (low - *zero >= -128 && high - *zero <= 127) ? *zero : middle;
+    *zero -= off;
+    return off;
+}
+
+/* One weight of a tile. */
+static void put(const conv2d_int *i, char *dst, size_t at, int32_t value)
+{
+    if (i->tiles->element == 1)
+        dst[at] = (char)value;
+    else
+        ((int16_t *)(void *)dst)[at] = (int16_t)value;
+}
+
+/* Feature `row` of the `rows` of a panel; less: what is taken from every weight. from: (k), or NULL for ones. Returns the
+   sum of what is kept. */
+static int32_t pack_feature(const conv2d_int *i, const conv2d_plan *p, const uint8_t *from, bool is_signed,
+                            int32_t less, size_t row, size_t rows, char *dst)
+{
+    size_t group = i->tiles->group, of_run = size_ceil_div(i->run, group);
+    uint32_t sum = 0;
+    for (size_t g = 0; g < i->groups; g++)
+        for (size_t q = 0; q < group; q++) {
+            size_t tap = g % of_run * group + q, term = g / of_run * i->run + tap;
+            int32_t value = 0;
+            if (tap < i->run && term < p->k)
+                value = !from ? 1 : (is_signed ? (int8_t)from[term] : from[term]) - less;
+            sum += (uint32_t)value;
+            put(i, dst, (g * rows + row) * group + q, value);
+        }
+    return (int32_t)sum;
 }
 
 void conv2d_int_pack(const conv2d_int *i, const conv2d_plan *p, const conv2d_weights *w, void *dst)
 {
-    size_t features = p->s.groups * p->s.m;
+    conv2d_int_weights to = conv2d_int_packed(i, p, dst);
+    uint32_t *zeros = (uint32_t *)(void *)((char *)dst + ((const char *)to.zeros - (char *)dst));
+    uint32_t *sums = zeros + p->s.groups * p->s.m;
+    size_t element = i->tiles->element, row_bytes = i->groups * i->tiles->group * element;
     const uint8_t *from = w->elements;
-    uint8_t *a = dst, flip = w->dtype == SIB_I8 ? 0x80 : 0;
-    uint32_t *zeros = (uint32_t *)(void *)((float *)dst + whole_lines((features + 1) * i->lda));
-    uint32_t *sums = zeros + features;
+    char *a = dst;
     memset(dst, 0, i->packed_floats * sizeof(float));
-    for (size_t f = 0; f < features; f++, a += i->lda, from += p->k) {
-        uint32_t sum = 0;
-        for (size_t t = 0; t < p->k; t++) {
-            a[t] = from[t] ^ flip;
-            sum += a[t];
+    for (size_t g = 0, f = 0; g < p->s.groups; g++)
+        for (size_t panel = 0; panel < i->panels; panel++) {
+            size_t rows = conv2d_int_panel(i, p, panel + 1) - conv2d_int_panel(i, p, panel);
+            for (size_t row = 0; row < rows; row++, f++, from += p->k) {
+                int32_t zero = w->zero ? w->zero[w->zero_each ? f : 0] : 0;
+                int32_t less = taken_off(i, p, w->dtype, from, &zero);
+                int32_t sum = pack_feature(i, p, from, w->dtype == SIB_I8, less, row, rows, a);
+                zeros[f] = (uint32_t)zero;
+                sums[f] = (uint32_t)sum - (uint32_t)p->k * (uint32_t)zero;
+            }
+            a += rows * row_bytes;
         }
-        zeros[f] = (uint32_t)(w->zero ? w->zero[w->zero_each ? f : 0] : 0) + flip;
-        sums[f] = sum - (uint32_t)p->k * zeros[f];
-    }
-    memset(a, 1, p->k);
-}
-
-/* ---- Pixels ------------------------------------------------------------------------------------------------- */
-
-/* dst[j] = what tap (at[]) of the windows of pixels begin .. begin + n - 1 meets in channel x, `zero` outside. */
-static void take_row(const conv2d_plan *p, const uint8_t *x, const size_t *at, size_t begin, size_t n,
-                     uint8_t zero, uint8_t *restrict dst)
-{
-    const conv2d_axis *a = p->s.axis, *l = &a[2];
-    size_t shift = at[2] * l->dilation; /* column o of y meets o * stride + shift of the padded image */
-    size_t low = shift < l->before ? size_ceil_div(l->before - shift, l->stride) : 0;
-    size_t high = shift < l->before + l->in ? size_ceil_div(l->before + l->in - shift, l->stride) : 0;
-    size_t row = begin / l->out, column = begin % l->out, count;
-    for (; n; n -= count, dst += count, row++, column = 0) {
-        size_t slice = row / a[1].out * a[0].stride + at[0] * a[0].dilation;
-        size_t line = row % a[1].out * a[1].stride + at[1] * a[1].dilation;
-        count = size_min(n, l->out - column);
-        if (slice < a[0].before || slice >= a[0].before + a[0].in || line < a[1].before ||
-            line >= a[1].before + a[1].in) {
-            memset(dst, zero, count);
-            continue;
-        }
-        size_t first = size_min(size_max(low, column), column + count);
-        size_t last = size_max(first, size_min(high, column + count));
-        memset(dst, zero, first - column);
-        memset(dst + (last - column), zero, column + count - last);
-        if (first == last)
-            continue;
-        const uint8_t *from = x + ((slice - a[0].before) * a[1].in + line - a[1].before) * l->in +
-                              (first * l->stride + shift - l->before);
-        uint8_t *restrict to = dst + (first - column);
-        if (l->stride == 1)
-            memcpy(to, from, last - first);
-        else if (l->stride == 2) /* a number that compilers know */
-            for (size_t j = 0; j < last - first; j++)
-                to[j] = from[2 * j];
-        else
-            for (size_t j = 0; j < last - first; j++)
-                to[j] = from[j * l->stride];
-    }
-}
-
-/* dst[j] = four rows' bytes at j */
-static void interleave(const uint8_t *const *rows, size_t n, uint8_t flip, uint8_t *restrict dst)
-{
-    const uint8_t *r0 = rows[0], *r1 = rows[1], *r2 = rows[2], *r3 = rows[3];
-    for (size_t j = 0; j < n; j++) {
-        dst[4 * j] = r0[j] ^ flip;
-        dst[4 * j + 1] = r1[j] ^ flip;
-        dst[4 * j + 2] = r2[j] ^ flip;
-        dst[4 * j + 3] = r3[j] ^ flip;
-    }
-}
-
-/* A band of pixels as B: (pixels / nr, groups of terms, nr, 4) bytes -128 .. 127. x: of the batch and group; lines:
-   (4, i->pixels). Terms behind k are any: the weights have zeros there. */
-static void make_band(const conv2d_int *i, const conv2d_call *c, const uint8_t *x, size_t begin, size_t n,
-                      uint8_t *lines, uint8_t *dst)
-{
-    const conv2d_plan *p = c->plan;
-    const conv2d_axis *a = p->s.axis;
-    size_t nr = i->tiles->nr;
-    uint8_t flip = p->s.x == SIB_U8 ? 0x80 : 0;
-    for (size_t t = 0; t < i->lda; t += 4) {
-        const uint8_t *rows[4];
-        for (size_t q = 0; q < 4; q++) {
-            size_t term = size_min(t + q, p->k - 1), tap = term % p->taps;
-            const uint8_t *channel = x + term / p->taps * p->in_plane;
-            const size_t at[CONV2D_AXES] = {tap / (a[1].kernel * a[2].kernel),
-                                            tap / a[2].kernel % a[1].kernel, tap % a[2].kernel};
-            rows[q] = i->direct ? channel + begin : lines + q * i->pixels;
-            if (!i->direct)
-                take_row(p, channel, at, begin, n, (uint8_t)c->x_zero, lines + q * i->pixels);
-        }
-        uint8_t *to = dst + t * nr;
-        for (size_t j = 0; j < n; j += nr, to += i->lda * nr) {
-            interleave(rows, size_min(nr, n - j), flip, to);
-            for (size_t q = 0; q < 4; q++)
-                rows[q] += nr;
-        }
-    }
-}
-
-/* ---- Products ------------------------------------------------------------------------------------------------ */
-
-/* sums[r] (n) of m rows of A from `a` on. */
-static void multiply(const conv2d_int *i, const uint8_t *a, size_t m, const uint8_t *band, size_t n,
-                     int32_t *sums)
-{
-    const gemm_int_kernels *t = i->tiles;
-    gemm_int_tile tile = {.groups = i->lda / t->group, .a = a, .lda = i->lda, .ldc = sum_row(i)};
-    for (size_t j = 0; j < n; j += t->nr) {
-        tile.b = (const int8_t *)band + j * i->lda;
-        tile.c = sums + j;
-        t->tile[m](&tile, size_min(t->nr, n - j));
-    }
-}
-
-/* Feature f's sums of n pixels, less what zero points make, to y, (n) of its dtype. */
-static void give(const conv2d_call *c, const rows_packed *w, size_t f, const uint32_t *less, size_t n,
-                 const int32_t *sums, void *y)
-{
-    const conv2d_kernels *k = c->plan->kernels;
-    uint32_t x_zero = (uint32_t)c->x_zero - (c->plan->s.x == SIB_U8 ? 128 : 0);
-    int32_t bias = (int32_t)((uint32_t)(c->whole_bias ? c->whole_bias[f] : 0) - x_zero * w->sums[f]);
-    if (c->plan->s.y == SIB_I32) {
-        k->less_to_s32(sums, less, bias, n, y);
-        return;
-    }
-    double scale = c->scale[c->scale_each ? f : 0];
-    if (c->plan->s.y == SIB_U8)
-        k->less_to_u8(sums, less, bias, scale, c->y_zero, n, y);
-    else
-        k->less_to_s8(sums, less, bias, scale, c->y_zero, n, y);
-}
-
-static void finish_rows(const conv2d_call *c, size_t begin, size_t rows, size_t n)
-{
-    size_t plane = c->plan->out_plane;
-    if (c->finish && n == plane)
-        c->finish(c->context, begin, rows * n);
-    for (size_t r = 0; c->finish && n != plane && r < rows; r++)
-        c->finish(c->context, begin + r * plane, n);
-}
-
-static void run_item(const conv2d_int *i, const conv2d_call *c, size_t item, uint8_t *scratch)
-{
-    const conv2d_plan *p = c->plan;
-    size_t image = item / i->bands, group = image % p->s.groups, mr = i->tiles->mr;
-    size_t begin = item % i->bands * i->pixels, n = size_min(i->pixels, p->out_plane - begin);
-    size_t line = sum_row(i), element = conv2d_element(p->s.y);
-    rows_packed w = packed_at(i, p, c->w);
-    float *words = (float *)(void *)scratch + whole_lines((i->lda + i->tiles->group) * i->pixels);
-    int32_t *columns = (int32_t *)(void *)words, *sums = (int32_t *)(void *)(words + 2 * line);
-    uint32_t *less = (uint32_t *)(void *)(words + line), less_zero = 0;
-    make_band(i, c, (const uint8_t *)c->x + image * p->s.c * p->in_plane, begin, n,
-              scratch + i->lda * i->pixels, scratch);
-    multiply(i, w.a + p->s.groups * p->s.m * i->lda, 1, scratch, n, columns);
-    memset(less, 0, n * sizeof *less);
-    for (size_t m = 0, rows; m < p->s.m; m += rows) {
-        size_t f = group * p->s.m + m, at = (image * p->s.m + m) * p->out_plane + begin;
-        rows = size_min(mr, p->s.m - m);
-        multiply(i, w.a + f * i->lda, rows, scratch, n, sums);
-        for (size_t r = 0; r < rows; r++) {
-            uint32_t zero = w.zeros[f + r];
-            for (size_t j = 0; zero != less_zero && j < n; j++)
-                less[j] = zero * (uint32_t)columns[j];
-            less_zero = zero;
-            give(c, &w, f + r, less, n, sums + r * sum_row(i),
-                 (char *)c->y + (at + r * p->out_plane) * element);
-        }
-        finish_rows(c, at, rows, n);
-    }
-}
-
-/* ---- The run ------------------------------------------------------------------------------------------------- */
-
-typedef struct int_job {
-    const conv2d_int *i;
-    const conv2d_call *c;
-} int_job;
-
-static void run_items(void *context, size_t begin, size_t count, unsigned worker)
-{
-    const int_job *job = context;
-    float *scratch = job->c->scratch + worker * job->i->scratch_floats;
-    for (size_t item = begin; item < begin + count && !cancel_is_set(job->c->cancel); item++)
-        run_item(job->i, job->c, item, (uint8_t *)scratch);
-}
-
-void conv2d_int_run(const conv2d_int *i, const conv2d_call *c, sib_pool *pool)
-{
-    int_job job = {i, c};
-    if (i->workers == 1)
-        run_items(&job, 0, i->items, 0);
-    else
-        pool_run(pool, i->items, 1, run_items, &job);
+    pack_feature(i, p, NULL, false, 0, 0, 1, a);
 }

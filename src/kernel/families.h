@@ -3,6 +3,7 @@
 #define KERNEL_FAMILIES_H
 
 #include "kernel/attention.h"
+#include "kernel/bytes.h"
 #include "kernel/chain.h"
 #include "kernel/conv2d.h"
 #include "kernel/conv2d_winograd.h"

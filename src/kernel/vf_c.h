@@ -29,6 +29,7 @@
        vf_load_f16(p) vf_load_bf16(p) vf_store_f16(p, v) vf_store_bf16(p, v)      p: uint16_t
        vf_load_s8(p) vf_load_u8(p)      p: VF_LANES bytes
        vf_load_s4(p, &high)             the low halves of VF_LANES bytes, and the high ones: numbers from -8 to 7
+       vf_of_sums(p, less, plus)        p[i] - less[i] + plus, mod 2^32, of int32; less may be NULL
        vf_store_s8(p, v) vf_store_u8(p, v)     whole numbers within the type
 
    (16-bit floats are not here: kernel_c.c has them in plain C.) */
@@ -222,6 +223,11 @@ static inline vf vf_load_s8(const int8_t *p)
 static inline vf vf_load_u8(const uint8_t *p)
 {
     return *p;
+}
+
+static inline vf vf_of_sums(const int32_t *sums, const uint32_t *less, uint32_t plus)
+{
+    return (vf)(int32_t)((uint32_t)*sums - (less ? *less : 0) + plus);
 }
 
 static inline vf vf_load_s4(const int8_t *p, vf *high)

@@ -205,6 +205,7 @@ static void conv_release(void *state)
 {
     conv_state *s = state;
     conv2d_plan_free(&s->plan);
+    conv2d_int_free(&s->bytes);
     mem_free(s->owned);
     mem_free(s);
 }
@@ -225,11 +226,14 @@ static sib_code prepare_weights(const cpu_self *self, const node_view *n, conv_s
     p.w = (conv2d_weights){.dtype = s->w_dtype};
     p.w.zero = read_zeros(zero, zeros, &p.w.zero_each);
     /* one packing for each of the zero points that weights may be used with */
-    const char *form = s->bytes.tiles ? " bytes" : s->plan.features ? " features" : "";
+    const char *form = s->plan.features ? " features" : "";
     snprintf(how, sizeof how, "conv2d%s %zu of %zu, %zu, zero %p", form, s->plan.panels, s->plan.s.groups,
              s->plan.few_width, (const void *)zero);
     value shared = *v;
     shared.lasting &= !zero_of || zero_of->lasting;
+    if (s->bytes.tiles)
+        snprintf(how, sizeof how, "conv2d bytes %zu, %zu of %zu, zero %p", s->plan.s.groups, s->bytes.run,
+                 s->bytes.groups, (const void *)zero);
     if (s->transforms.form)
         snprintf(how, sizeof how, "conv2d transforms %zu, %zu", s->transforms.m, s->transforms.group);
     size_t bytes = s->packed_floats * sizeof(float);
@@ -261,8 +265,9 @@ static sib_code prepare(const cpu_self *self, const node_view *n, const conv_inp
     s->w_dtype = cpu_dtype(n->in[inputs->w]);
     s->features = shape.groups * shape.m;
     sib_code code = conv2d_plan_make(self->kernels, &shape, threads, &s->plan, err);
+    if (code == SIB_OK)
+        code = conv2d_int_make(&s->plan, threads, &s->bytes, err);
     if (code == SIB_OK) {
-        conv2d_int_make(&s->plan, threads, &s->bytes);
         if (n->in[inputs->w]->constant)
             conv2d_winograd_make(&s->plan, threads, 0, &s->transforms);
         s->packed_floats = s->bytes.tiles       ? s->bytes.packed_floats
@@ -273,7 +278,7 @@ static sib_code prepare(const cpu_self *self, const node_view *n, const conv_inp
     s->workers = conv2d_workers(&s->plan, threads);
     s->scratch_floats = whole_lines(s->plan.scratch_floats * s->workers);
     if (s->bytes.tiles) {
-        s->workers = s->bytes.workers;
+        s->workers = (unsigned)s->bytes.workers;
         s->scratch_floats = s->bytes.scratch_floats * s->workers;
     } else if (s->transforms.form) {
         s->workers = s->transforms.workers;

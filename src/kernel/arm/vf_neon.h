@@ -243,6 +243,12 @@ static inline vf vf_load_u8(const uint8_t *p)
     return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vf_bytes(p)))));
 }
 
+static inline vf vf_of_sums(const int32_t *sums, const uint32_t *less, uint32_t plus)
+{
+    uint32x4_t v = vaddq_u32(vreinterpretq_u32_s32(vld1q_s32(sums)), vdupq_n_u32(plus));
+    return vcvtq_f32_s32(vreinterpretq_s32_u32(less ? vsubq_u32(v, vld1q_u32(less)) : v));
+}
+
 static inline vf vf_load_s4(const int8_t *p, vf *high)
 {
     int32x4_t both = vf_signed_bytes(p);

@@ -1,4 +1,5 @@
 /* Which instructions this machine has for products of bytes. */
+#include "kernel/bytes_fill.h"
 #include "kernel/gemm_int_fill.h"
 #include "kernel/kernel.h"
 
@@ -19,4 +20,14 @@ void gemm_int_init_avx2(gemm_int_kernels *k)
 void gemm_int_init_avx512(gemm_int_kernels *k)
 {
     (__builtin_cpu_supports("avx512vnni") ? gemm_int_fill_vnni512 : gemm_int_fill_avx512)(k);
+}
+
+void bytes_init_avx2(bytes_kernels *k)
+{
+    (has_avx_vnni() ? bytes_fill_vnni256 : bytes_fill_avx2)(k);
+}
+
+void bytes_init_avx512(bytes_kernels *k)
+{
+    (__builtin_cpu_supports("avx512vnni") ? bytes_fill_vnni512 : bytes_fill_avx512)(k);
 }

@@ -245,6 +245,35 @@ static inline vf vf_load_u8(const uint8_t *p)
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
 
+static inline vf vf_of_sums(const int32_t *sums, const uint32_t *less, uint32_t plus)
+{
+    __m256i v = _mm256_loadu_si256((const __m256i *)sums);
+    v = _mm256_add_epi32(v, _mm256_set1_epi32((int32_t)plus));
+    return _mm256_cvtepi32_ps(less ? _mm256_sub_epi32(v, _mm256_loadu_si256((const __m256i *)less)) : v);
+}
+
+#define VF_BYTES_OF_SUMS
+/* y[i] = (sums[i] - less[i] + plus) * scale, rounded, + zero, within the bytes of 4 vectors of sums; |scale| < 1. True
+   where some of them may round another way when they are off by `off`. */
+static inline bool vf_bytes_of_sums(const int32_t *sums, const uint32_t *less, uint32_t plus, float scale,
+                                    float off, int32_t zero, bool is_signed, uint8_t *y)
+{
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    __m256 by = _mm256_set1_ps(scale), below = _mm256_set1_ps(-off), above = _mm256_set1_ps(off);
+    __m256i whole[4], doubt = _mm256_setzero_si256(), to = _mm256_set1_epi16((int16_t)zero);
+    for (int i = 0; i < 4; i++) {
+        vf v = vf_of_sums(sums + 8 * i, less ? less + 8 * i : NULL, plus);
+        whole[i] = _mm256_cvtps_epi32(_mm256_fmadd_ps(v, by, below));
+        __m256i other = _mm256_cvtps_epi32(_mm256_fmadd_ps(v, by, above));
+        doubt = _mm256_or_si256(doubt, _mm256_xor_si256(whole[i], other));
+    }
+    __m256i low = _mm256_adds_epi16(_mm256_packs_epi32(whole[0], whole[1]), to);
+    __m256i high = _mm256_adds_epi16(_mm256_packs_epi32(whole[2], whole[3]), to);
+    __m256i bytes = is_signed ? _mm256_packs_epi16(low, high) : _mm256_packus_epi16(low, high);
+    _mm256_storeu_si256((__m256i *)y, _mm256_permutevar8x32_epi32(bytes, order));
+    return !_mm256_testz_si256(doubt, doubt);
+}
+
 static inline vf vf_load_s4(const int8_t *p, vf *high)
 {
     __m256i both = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p));

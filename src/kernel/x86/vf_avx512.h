@@ -229,6 +229,34 @@ static inline vf vf_load_u8(const uint8_t *p)
     return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
 }
 
+static inline vf vf_of_sums(const int32_t *sums, const uint32_t *less, uint32_t plus)
+{
+    __m512i v = _mm512_add_epi32(_mm512_loadu_si512(sums), _mm512_set1_epi32((int32_t)plus));
+    return _mm512_cvtepi32_ps(less ? _mm512_sub_epi32(v, _mm512_loadu_si512(less)) : v);
+}
+
+#define VF_BYTES_OF_SUMS
+/* y[i] = (sums[i] - less[i] + plus) * scale, rounded, + zero, within the bytes of 4 vectors of sums; |scale| < 1. True
+   where some of them may round another way when they are off by `off`. */
+static inline bool vf_bytes_of_sums(const int32_t *sums, const uint32_t *less, uint32_t plus, float scale,
+                                    float off, int32_t zero, bool is_signed, uint8_t *y)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512 by = _mm512_set1_ps(scale), below = _mm512_set1_ps(-off), above = _mm512_set1_ps(off);
+    __m512i whole[4], doubt = _mm512_setzero_si512(), to = _mm512_set1_epi16((int16_t)zero);
+    for (int i = 0; i < 4; i++) {
+        vf v = vf_of_sums(sums + 16 * i, less ? less + 16 * i : NULL, plus);
+        whole[i] = _mm512_cvtps_epi32(_mm512_fmadd_ps(v, by, below));
+        __m512i other = _mm512_cvtps_epi32(_mm512_fmadd_ps(v, by, above));
+        doubt = _mm512_ternarylogic_epi32(doubt, whole[i], other, 0xf6); /* doubt | (whole ^ other) */
+    }
+    __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(whole[0], whole[1]), to);
+    __m512i high = _mm512_adds_epi16(_mm512_packs_epi32(whole[2], whole[3]), to);
+    __m512i bytes = is_signed ? _mm512_packs_epi16(low, high) : _mm512_packus_epi16(low, high);
+    _mm512_storeu_si512(y, _mm512_permutexvar_epi32(order, bytes));
+    return _mm512_test_epi32_mask(doubt, doubt) != 0;
+}
+
 /* From a table, of which the permutation looks at four bits. */
 static inline vf vf_load_s4(const int8_t *p, vf *high)
 {

@@ -3,6 +3,8 @@
 #define KERNEL_VI_AVX2_H
 
 #include <immintrin.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -31,6 +33,72 @@ static inline vi vi_right(const int8_t *b)
 static inline vi vi_dot(vi sum, vi left, vi right)
 {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(left, right));
+}
+
+/* Bytes without signs, for vi_dot_plain. */
+static inline vi vi_plain(const uint8_t *b)
+{
+    return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)b));
+}
+
+static inline vi vi_dot_plain(vi sum, vi left, vi plain)
+{
+    return vi_dot(sum, left, plain);
+}
+
+#define VI_JOIN 16
+static inline void vi_join(const uint8_t *const *rows, size_t l, int32_t flip, uint8_t *dst)
+{
+    __m256i a = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(rows[0] + l)));
+    __m256i b = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(rows[1] + l)));
+    a = _mm256_or_si256(a, _mm256_slli_epi16(b, 8));
+    _mm256_storeu_si256((__m256i *)dst, _mm256_xor_si256(a, _mm256_set1_epi32(flip)));
+}
+
+#define VI_ROW
+static inline vi vi_bytes(uint8_t b)
+{
+    return _mm256_set1_epi8((char)b);
+}
+
+static inline vi vi_xor(vi a, vi b)
+{
+    return _mm256_xor_si256(a, b);
+}
+
+static inline vi vi_pattern(const uint8_t *p)
+{
+    return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
+}
+
+static inline vi vi_taps(vi row, vi pattern)
+{
+    return _mm256_shuffle_epi8(row, pattern);
+}
+
+typedef struct vi_span {
+    ptrdiff_t low, high;
+    bool cut;
+} vi_span;
+
+static inline vi_span vi_within(ptrdiff_t low, ptrdiff_t high, int stride)
+{
+    ptrdiff_t most = 16 + 4 * stride;
+    bool cut = low > 0 || high < most;
+    return (vi_span){low > 0 ? low : 0, high < most ? high : most, cut};
+}
+
+static inline vi vi_row(const uint8_t *p, int stride, vi_span span, vi zero)
+{
+    uint8_t inside[32];
+    if (span.cut) {
+        _mm256_storeu_si256((__m256i *)inside, zero);
+        for (ptrdiff_t b = span.low; b < span.high; b++)
+            inside[b] = p[b];
+        p = inside;
+    }
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)p)),
+                                   _mm_loadu_si128((const __m128i *)(p + 4 * stride)), 1);
 }
 
 static inline void vi_store(int32_t *p, vi v)
