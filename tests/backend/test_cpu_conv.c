@@ -258,6 +258,36 @@ static void test_fused(void **state)
     }
 }
 
+/* Halves likewise, from the same cases and without what FusedConv does. */
+static void test_transforms_of_halves(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t x[4], m, pads[4];
+    } cases[] = {
+        {{1, 16, 40, 41}, 16, {1, 1, 1, 1}},
+        {{2, 33, 13, 30}, 50, {1, 1, 1, 1}},
+        {{1, 20, 9, 70}, 40, {0, 0, 0, 0}},
+        {{3, 24, 30, 22}, 33, {0, 2, 1, 0}},
+    };
+    static const char *const then[] = {NULL, "Relu", "Clip", "Tanh"};
+    for (size_t i = 0; i < 8 * sizeof cases / sizeof *cases; i++) {
+        one_node o;
+        const int64_t *x = cases[i / 8].x, m = cases[i / 8].m;
+        int64_t w[] = {m, x[1], 3, 3};
+        sib_dtype dtype = i % 2 ? SIB_F16 : SIB_BF16;
+        double unit = i % 2 ? 0x1p-10 : 0x1p-7;
+        begin(&o, "", "Conv");
+        input(&o, dtype, 4, x, 1, false);
+        input(&o, dtype, 4, w, 1, true);
+        if (i % 3)
+            input(&o, dtype, 1, &m, 1, true);
+        o.then = then[i / 2 % 4];
+        ints(&o, "pads", 4, cases[i / 8].pads);
+        compare(&o, 1, (sib_tolerance){unit, unit, 0});
+    }
+}
+
 /* Convolutions large enough for transforms: x [N, C, H, W], w [M, C, 3, 3], with what FusedConv adds and does at the end.
    Sums of |x| |w| are near 9 C / 4; tests/kernel/test_conv2d_winograd.c tells how many units of these sums may be off. */
 static void test_transforms(void **state)
@@ -433,9 +463,10 @@ static void test_pools(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),  cmocka_unit_test(test_transforms), cmocka_unit_test(test_halves),
-        cmocka_unit_test(test_fused), cmocka_unit_test(test_bytes),      cmocka_unit_test(test_large_bytes),
-        cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_conv),        cmocka_unit_test(test_transforms),
+        cmocka_unit_test(test_halves),      cmocka_unit_test(test_transforms_of_halves),
+        cmocka_unit_test(test_fused),       cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_large_bytes), cmocka_unit_test(test_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"
+#include "kernel/conv2d_halves.h"
 #include "kernel/conv2d_int.h"
 #include "kernel/conv2d_winograd_plan.h"
 
@@ -29,6 +30,7 @@ typedef struct conv_state {
     conv2d_plan plan;
     conv2d_int bytes;           /* instead of the plan's floats, where its tiles are set */
     conv2d_winograd transforms; /* likewise, where its form is */
+    conv2d_halves halves;       /* likewise, where they are used */
     const conv_inputs *inputs;
     sib_dtype w_dtype;
     const float *w; /* packed, or NULL where the weights are no constants */
@@ -182,23 +184,24 @@ typedef struct packing {
     conv2d_weights w;
 } packing;
 
-static void pack_into(const conv_state *s, const conv2d_weights *w, void *out)
+static sib_code pack_into(const conv_state *s, const conv2d_weights *w, void *out, sib_error *err)
 {
+    if (s->halves.used)
+        return conv2d_halves_pack(&s->halves, w, out, err);
     if (s->bytes.tiles)
         conv2d_int_pack(&s->bytes, &s->plan, w, out);
     else if (s->transforms.form)
         conv2d_winograd_pack(&s->transforms, &s->plan, w->elements, out);
     else
         conv2d_pack(&s->plan, w, out);
+    return SIB_OK;
 }
 
 static sib_code pack_weights(void *context, const void *elements, void *out, sib_error *err)
 {
     packing *p = context;
-    (void)err;
     p->w.elements = elements;
-    pack_into(p->s, &p->w, out);
-    return SIB_OK;
+    return pack_into(p->s, &p->w, out, err);
 }
 
 static void conv_release(void *state)
@@ -206,6 +209,7 @@ static void conv_release(void *state)
     conv_state *s = state;
     conv2d_plan_free(&s->plan);
     conv2d_int_free(&s->bytes);
+    conv2d_halves_free(&s->halves);
     mem_free(s->owned);
     mem_free(s);
 }
@@ -234,8 +238,9 @@ static sib_code prepare_weights(const cpu_self *self, const node_view *n, conv_s
     if (s->bytes.tiles)
         snprintf(how, sizeof how, "conv2d bytes %zu, %zu of %zu, zero %p", s->plan.s.groups, s->bytes.run,
                  s->bytes.groups, (const void *)zero);
-    if (s->transforms.form)
-        snprintf(how, sizeof how, "conv2d transforms %zu, %zu", s->transforms.m, s->transforms.group);
+    const conv2d_winograd *t = s->halves.used ? &s->halves.transforms : &s->transforms;
+    if (t->form)
+        snprintf(how, sizeof how, "conv2d transforms %zu, %zu", t->m, t->group);
     size_t bytes = s->packed_floats * sizeof(float);
     sib_code code = cpu_pack(self, &shared, how, bytes, pack_weights, &p, &packed, &s->owned, err);
     if (code == SIB_OK) {
@@ -267,11 +272,14 @@ static sib_code prepare(const cpu_self *self, const node_view *n, const conv_inp
     sib_code code = conv2d_plan_make(self->kernels, &shape, threads, &s->plan, err);
     if (code == SIB_OK)
         code = conv2d_int_make(&s->plan, threads, &s->bytes, err);
+    if (code == SIB_OK && n->in[inputs->w]->constant) {
+        conv2d_winograd_make(&s->plan, threads, 0, &s->transforms);
+        code = conv2d_halves_make(&s->plan, threads, &s->halves, err);
+    }
     if (code == SIB_OK) {
-        if (n->in[inputs->w]->constant)
-            conv2d_winograd_make(&s->plan, threads, 0, &s->transforms);
         s->packed_floats = s->bytes.tiles       ? s->bytes.packed_floats
                            : s->transforms.form ? s->transforms.packed_floats
+                           : s->halves.used     ? s->halves.transforms.packed_floats
                                                 : whole_lines(conv2d_packed_floats(&s->plan));
         code = prepare_weights(self, n, s, err);
     }
@@ -283,6 +291,9 @@ static sib_code prepare(const cpu_self *self, const node_view *n, const conv_inp
     } else if (s->transforms.form) {
         s->workers = s->transforms.workers;
         s->scratch_floats = s->transforms.scratch_floats * s->workers;
+    } else if (s->halves.used) {
+        s->workers = s->halves.transforms.workers;
+        s->scratch_floats = s->halves.scratch_floats;
     }
     if (code == SIB_OK)
         *state = s;
@@ -418,7 +429,7 @@ static void pack_now(const cpu_call *c, const conv_state *s, int32_t *zeros, flo
 {
     conv2d_weights w = {.dtype = s->w_dtype, .elements = cpu_in(c, s->inputs->w)->data};
     w.zero = read_zeros(tensor_in(c, s->inputs->w_zero), zeros, &w.zero_each);
-    pack_into(s, &w, dst);
+    pack_into(s, &w, dst, NULL); /* what may fail is for constants alone */
 }
 
 /* Scratch up to this many floats stands on the stack. */
@@ -458,6 +469,8 @@ static sib_code conv_run(const cpu_call *c)
         conv2d_int_run(&s->bytes, &call, c->self->pool);
     else if (s->transforms.form)
         conv2d_winograd_run(&s->transforms, &call, c->self->pool);
+    else if (s->halves.used)
+        conv2d_halves_run(&s->halves, &call, c->self->pool);
     else
         conv2d_run(&call, c->self->pool);
     cpu_scratch_give(c, taken);
