@@ -4,7 +4,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 PYTHON  = build/venv/bin/python
 
-.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug mutate random-graphs check format operators install example clean
+.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug neon mutate random-graphs check format operators install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -48,6 +48,14 @@ bench: peers all
 # The same tests in other builds.
 asan tsan portable debug: setup-test
 	@$(MAKE) --no-print-directory test-c PRESET=$@
+
+# The arm64 kernels, cross-compiled and run under qemu, and random graphs on them; the other tests of that build take
+# minutes each: cmake --build --preset arm64, ctest --preset arm64-all -R NAME.
+neon: setup-arm64
+	@test -f build/arm64/build.ninja || cmake --preset arm64
+	@cmake --build --preset arm64 -j $(JOBS) --target tests_base tests_kernel \
+		test_backend_cpu_attention test_backend_cpu_recurrent test_backend_random_graphs
+	SIBYL_QUICK=1 ctest --preset arm64 -j $(JOBS) --no-tests=error
 
 # 10,000 models changed by chance under the sanitizers: read, and then the whole way to outputs.
 mutate: setup-test

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a kind of work needs, where it is missing: Debian packages with apt (sudo where not root), Python
 # packages in build/venv. A second call finds everything there and does nothing.
-#   tools/setup.sh build|test|python|peers|check
+#   tools/setup.sh build|test|python|peers|check|arm64
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,6 +12,7 @@ test="$build libcmocka-dev g++ ffmpeg python3 libonnx-testdata"
 python="$test python3-dev python3-venv"
 peers="$python libfftw3-single3"
 check="$build g++ clang-format python3"
+arm64="cmake ninja-build pkg-config python3 gcc-aarch64-linux-gnu qemu-user"
 
 case "${1-}" in
 build) packages=$build ;;
@@ -19,7 +20,8 @@ test) packages=$test ;;
 python) packages=$python ;;
 peers) packages=$peers ;;
 check) packages=$check ;;
-*) echo "setup.sh: expected build, test, python, peers or check, not '${1-}'" >&2; exit 2 ;;
+arm64) packages=$arm64 ;;
+*) echo "setup.sh: expected build, test, python, peers, check or arm64, not '${1-}'" >&2; exit 2 ;;
 esac
 
 install_packages() {
@@ -77,8 +79,39 @@ install_python() {
     fi
 }
 
+# What the library and its tests are linked with on arm64, unpacked into build/arm64-root: the system's own packages, and
+# the architectures that it knows of, stay as they are.
+install_arm64_root() {
+    wanted="libc6-dev libcmocka-dev $(echo "$build" | tr ' ' '\n' | grep -E '^lib.*-dev$' | tr '\n' ' ')"
+    root=build/arm64-root
+    [ "$(cat $root/packages 2>/dev/null)" != "$wanted" ] || return 0
+    command -v apt-get >/dev/null || { echo "setup.sh: arm64's libraries are taken from Debian's packages" >&2; exit 1; }
+    echo "unpacking arm64's libraries into $root"
+    apt=$(mktemp -d)
+    trap 'rm -rf "$apt"' EXIT
+    mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
+    : >"$apt/state/status"
+    options="-qq -o Dir::State=$apt/state -o Dir::State::status=$apt/state/status -o Dir::Cache=$apt/cache
+             -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User=root"
+    # shellcheck disable=SC2086 # words on purpose
+    apt-get $options update
+    # shellcheck disable=SC2086
+    apt-get $options -y --download-only --no-install-recommends install $wanted >/dev/null
+    rm -rf $root
+    mkdir -p $root
+    for package in "$apt"/cache/archives/*.deb; do
+        dpkg-deb -x "$package" $root
+    done
+    # links from the file system's root begin at the unpacked one
+    find $root -type l -lname '/*' | while read -r link; do
+        ln -sfnr "$root$(readlink "$link")" "$link"
+    done
+    echo "$wanted" >$root/packages
+}
+
 install_packages
 case "$1" in
+arm64) install_arm64_root ;;
 python) install_python tools/requirements-test.txt ;;
 peers)
     install_python tools/requirements-test.txt
