@@ -1,0 +1,301 @@
+"""`sibyl inspect`, `run`, `diff`, `conform` and `quantize` on small models."""
+
+import json
+import math
+import shutil
+import struct
+import sys
+import unittest
+import zipfile
+from xml.etree import ElementTree
+
+from command import sibyl, read_npy, npy_bytes, Model, Cases, w
+
+
+class Inspect(Model):
+    def test_text(self):
+        text = self.done("inspect", "m.onnx")
+        for words in ("3 nodes", "writer", "8 parameters", "ai.onnx 21", "MatMul", "float32 [N, 3]", "has a default",
+                      "author = nobody"):
+            self.assertIn(words, text)
+        self.assertNotIn("layer/matmul", text)
+        text = self.done("inspect", "m.onnx", "--nodes")
+        self.assertRegex(text, r"layer/matmul +MatMul-\d+")
+        self.assertIn("operations", text)
+
+    def test_json(self):
+        found = json.loads(self.done("inspect", "m.onnx", "--json"))
+        self.assertEqual(found["inputs"][0], {"name": "x", "type": "float32 [N, 3]", "dtype": "float32", "dims": ["N", 3]})
+        self.assertTrue(found["inputs"][1]["has_default"])
+        self.assertEqual(found["operators"], {"MatMul": 1, "Add": 1, "Relu": 1})
+        self.assertEqual((found["opsets"], found["unknown_operators"]), ({"ai.onnx": 21}, []))
+        self.assertEqual((found["parameters"], found["parameter_bytes"]), (8, 32))
+        node = found["nodes"][0]
+        self.assertEqual((node["inputs"], node["outputs"]), (["x", "w"], ["layer/product"]))
+        self.assertIn("N", node["flops"])
+
+    def test_unknown_operators_are_shown(self):
+        row = w.tensor_type("float32", [2])
+        self.one("u.onnx", "Frobnicate", {"x": row}, {"y": row}, level=3)
+        self.assertIn("unknown operators", self.done("inspect", "u.onnx"))
+        self.assertIn("level=3", self.done("inspect", "u.onnx", "--nodes"))
+        self.assertEqual(json.loads(self.done("inspect", "u.onnx", "--json"))["unknown_operators"], ["Frobnicate"])
+        self.fails(1, "Frobnicate", "run", "u.onnx", "-i", "x=1,2")
+
+    def test_misuse(self):
+        for command in ("inspect", "run", "diff"):
+            self.fails(2, f"sibyl help {command}", command)
+            self.fails(2, "2 are named", command, "m.onnx", "m.onnx")
+            self.fails(2, "--frobnicate", command, "m.onnx", "--frobnicate")
+            self.fails(1, ["missing.onnx", "No such file"], command, "missing.onnx")
+        self.write("short.onnx", (self.folder / "m.onnx").read_bytes()[:-40])
+        self.write("empty.onnx", b"")
+        self.write("text.onnx", b"no model at all\n" * 100)
+        for name in ("short.onnx", "empty.onnx", "text.onnx"):
+            self.fails(1, name, "inspect", name)
+
+
+class Run(Model):
+    Y = (22.5, 0, 49.5, 0)  # of x = [[1, 2, 3], [4, 5, 6]]
+
+    def values(self, *arguments):
+        shutil.rmtree(self.folder / "out", ignore_errors=True)
+        (self.folder / "out").mkdir()
+        self.done("run", *arguments, "-o", "out")
+        return {p.name: read_npy(p) for p in (self.folder / "out").iterdir()}
+
+    def test_inputs(self):
+        self.write("x.npy", npy_bytes([2, 3], range(1, 7)))
+        self.write("x.pb", w.floats("x", range(1, 7), [2, 3]))
+        self.write("x.txt", b"1 2 3\n4 5 6\n")
+        with zipfile.ZipFile(self.folder / "all.npz", "w") as archive:
+            archive.writestr("x.npy", npy_bytes([2, 3], range(1, 7)))
+            archive.writestr("other.npy", npy_bytes([1], [0]))
+        for given in ("x=x.npy", "x=x.pb", "x=x.txt", "x=all.npz", "all.npz", "x=1,2,3,4,5,6", "x=[[1,2,3],[4,5,6]]",
+                      "x=[[1.0, 2, 3e0], [4, 5, 6]]"):
+            found = self.values("m.onnx", "-i", given)
+            self.assertEqual(list(found), ["y.npy"], given)
+            shape, values = found["y.npy"]
+            self.assertEqual((shape, tuple(values)), ((2, 2), self.Y), given)
+        shape, values = self.values("m.onnx", "-i", "x=1,2,3", "--input=b=[1,-200]")["y.npy"]
+        self.assertEqual((shape, tuple(values)), ((1, 2), (23, 0)))
+
+    def test_bad_inputs(self):
+        self.write("x.npy", npy_bytes([2, 2], range(4)))
+        self.write("d.npy", npy_bytes([2, 3], range(6), "d"))
+        with zipfile.ZipFile(self.folder / "no.npz", "w") as archive:
+            archive.writestr("other.npy", npy_bytes([1], [0]))
+        for words, given in ((["'x'", "axis 1 should be 3"], "x=x.npy"), (["'x'", "float64"], "x=d.npy"),
+                             ("no input 'z'", "z=1"), ("NAME=WHAT", "1,2,3"), (["'x'", "'a'"], "x=a,b,c"),
+                             ("differ in length", "x=[[1,2],[3]]"), ("no.npz", "x=no.npz"), ("missing.npy", "x=missing.npy"),
+                             ("missing.txt", "x=missing.txt"), ("missing.pb", "x=missing.pb")):
+            self.fails(1, words, "run", "m.onnx", "-i", given)
+        self.fails(1, "'x' is missing", "run", "m.onnx")
+        self.fails(1, "no/such", "run", "m.onnx", "-i", "x=1,2,3", "-o", "no/such")
+        self.fails(1, "'gpu'", "run", "m.onnx", "-i", "x=1,2,3", "--backend", "gpu")
+        self.fails(2, ["--threads", "'0'"], "run", "m.onnx", "--threads", "0")
+        self.fails(2, ["--memory", "'much'"], "run", "m.onnx", "--memory", "much")
+
+    def test_random_inputs(self):
+        self.fails(1, ["'x'", "--dim N="], "run", "m.onnx", "--random", "1")
+        self.fails(1, "T=100", "run", "m.onnx", "--random", "1", "--dim", "N")
+        a, b, c = (self.values("m.onnx", "--random", seed, "--dim", "N=5", "--tap", "layer/product")
+                   for seed in ("1", "1", "2"))
+        self.assertEqual(a["y.npy"][0], (5, 2))
+        self.assertEqual(a, b)
+        self.assertNotEqual(a, c)
+
+    def test_shown(self):
+        text = self.done("run", "m.onnx", "-i", "x=1,2,3,4,5,6", "--backend", "ref", "--threads", "1")
+        self.assertRegex(text, r"(?m)^y +float32 \(2, 2\) .*: 22.5 0 49.5 0$")
+        self.assertRegex(text, r"(?m)^[0-9.]+ ms$")
+
+    def test_taps(self):
+        found = self.values("m.onnx", "-i", "x=1,2,3", "--tap", "s*", "--tap", "layer/product")
+        self.assertEqual(sorted(found), ["layer_product.npy", "sum.npy", "y.npy"])
+        self.assertEqual(tuple(found["layer_product.npy"][1]), (22, 28))
+        text = self.done("run", "m.onnx", "-i", "x=1,2,3", "--tap", "*", "--inside")
+        self.assertRegex(text, r"(?m)^ *layer/matmul/milli\.\d+:")
+        text = self.done("run", "m.onnx", "-i", "x=1,2,3", "--tap", "nothing*")
+        self.assertNotIn("sum", text)
+
+    def test_profile(self):
+        text = self.done("run", "m.onnx", "-i", "x=1,2,3", "--profile")
+        for words in ("by node", "by operator", "by milli-op", "layer/matmul", "MatMul", "cpu"):
+            self.assertIn(words, text)
+
+    def test_oracle(self):
+        text = self.done("run", "m.onnx", "-i", "x=0.1,0.2,0.3", "--oracle")
+        self.assertIn("against the run in double", text)
+        self.assertRegex(text, r"(?m)^same .* sum$")
+        self.assertRegex(text, r"\d+ values compared, 0 differ")
+
+    def test_memory(self):
+        self.fails(1, ["limit", "node"], "run", "m.onnx", "--random", "1", "--dim", "N=10000", "--memory", "0.001")
+
+    def test_strings_and_integers(self):
+        self.one("s.onnx", "Identity", {"x": w.tensor_type("string", ["N"])}, {"y": w.tensor_type("string", ["N"])})
+        self.assertIn('"hello there"', self.done("run", "s.onnx", "-i", "x=hello there"))
+        self.assertRegex(self.done("run", "s.onnx", "-i", 'x=["a","b,c"]'), r'"a" "b,c"')
+        self.one("i.onnx", "Neg", {"x": w.tensor_type("int64", ["N"])}, {"y": w.tensor_type("int64", ["N"])})
+        self.assertRegex(self.done("run", "i.onnx", "-i", "x=9223372036854775807,2"), r": -9.22337e\+18 -2")
+
+
+class Diff(Model):
+    def test_the_same(self):
+        text = self.done("diff", "m.onnx", "-i", "x=1,2,3", "--a", "ref", "--b", "ref", "--all")
+        for name in ("layer/product", "sum", "y"):
+            self.assertRegex(text, rf"(?m)^same .* {name}$")
+        self.assertIn("0 differ", text)
+        self.assertNotIn("same", self.done("diff", "m.onnx", "-i", "x=1,2,3"))
+        self.assertIn("milli", self.done("diff", "m.onnx", "-i", "x=1,2,3", "--all", "--inside"))
+        self.assertIn("0 differ", self.done("diff", "m.onnx", "--random", "3", "--dim", "N=4", "--oracle"))
+
+    def test_against_files(self):
+        (self.folder / "theirs").mkdir()
+        arguments = ["diff", "m.onnx", "-i", "x=1,2,3", "--against", "theirs"]
+        self.fails(1, "no value is on both sides", *arguments)
+        self.write("theirs/layer_product.npy", npy_bytes([1, 2], [22, 28]))
+        self.write("theirs/sum.npy", npy_bytes([1, 2], [22.5, -71.9]))
+        self.write("theirs/y.npy", npy_bytes([1, 2], [22.5, 0]))
+        result = sibyl(*arguments, folder=self.folder)
+        text = result.stdout.decode()
+        self.assertEqual(result.returncode, 1, text)
+        self.assertRegex(text, r"first value that leaves tolerance: 'sum' of node 'layer/add' \(Add\)")
+        self.assertIn("3 values compared, 1 differ", text)
+        self.done(*arguments, "--rtol", "0.1")
+        self.done(*arguments, "--atol", "0.2")
+        self.write("theirs/sum.npy", npy_bytes([2], [22.5, -72]))
+        self.assertEqual(sibyl(*arguments, folder=self.folder).returncode, 1)
+
+    def test_misuse(self):
+        self.fails(1, ["m.onnx", "not a folder"], "diff", "m.onnx", "-i", "x=1,2,3", "--against", "m.onnx")
+        self.fails(2, "tolerance", "diff", "m.onnx", "-i", "x=1,2,3", "--rtol", "-0.5")
+        self.fails(1, "'gpu'", "diff", "m.onnx", "-i", "x=1,2,3", "--b", "gpu")
+        self.fails(1, "'x' is missing", "diff", "m.onnx")
+
+
+class Conform(Cases):
+    def test_verdicts(self):
+        result = sibyl("conform", "cases", "-j", "2", "-v", "--json", "r.json", "--junit", "r.xml", folder=self.folder)
+        text = result.stdout.decode()
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertEqual(text.splitlines()[-1], "1 passed, 2 failed, 1 skipped")
+        self.assertRegex(text, r"(?m)^pass test_good [0-9.]+ s$")
+        self.assertRegex(text, r"(?m)^FAIL test_wrong: .*element 1, is 0 where 1 is expected")
+        self.assertRegex(text, r"(?m)^FAIL test_shape: ")
+        self.assertRegex(text, r"(?m)^skip test_bare: .*test_data_set_0")
+        report = json.loads((self.folder / "r.json").read_text())
+        self.assertEqual((report["passed"], report["failed"], report["skipped"]), (1, 2, 1))
+        verdicts = {c["case"]: c["verdict"] for c in report["cases"]}
+        self.assertEqual(verdicts, {"test_good": "passed", "test_wrong": "failed", "test_shape": "failed",
+                                    "test_bare": "skipped"})
+        self.assertTrue(all("reason" in c for c in report["cases"] if c["verdict"] != "passed"))
+        suite = ElementTree.parse(self.folder / "r.xml").getroot()
+        self.assertEqual((suite.get("tests"), suite.get("failures"), suite.get("skipped")), ("4", "2", "1"))
+        self.assertEqual({c.get("name") for c in suite.iter("testcase")}, set(verdicts))
+        self.assertEqual(len(list(suite.iter("failure"))), 2)
+
+    def test_all_pass(self):
+        text = self.done("conform", "cases", "--filter", "*_good", "--backend", "ref")
+        self.assertEqual(text.splitlines()[-1], "1 passed, 0 failed, 0 skipped")
+        self.assertNotIn("pass test_good", text)
+        self.assertIn("1 passed", self.done("conform", "cases/test_good"))
+        self.assertIn("2 passed", self.done("conform", "cases", "--filter", "*_[gw]*", "--atol", "2"))
+        self.assertIn("2 passed", self.done("conform", "cases", "--filter", "*_[gw]*", "--rtol", "1"))
+
+    def test_draws_are_compared_by_distribution(self):
+        row = w.tensor_type("float32", [1000])
+        self.write("draw/model.onnx", w.model([w.node("RandomNormal", [], ["y"], shape=[1000])], {}, {"y": row}))
+        values = [math.cos(1.7 * i) * math.sqrt(2) for i in range(1000)]
+        self.write("draw/test_data_set_0/output_0.pb", w.floats("y", values))
+        text = self.done("conform", "draw")
+        self.assertIn("1 compared by dtype, dims and distribution", text)
+        self.write("draw/test_data_set_0/output_0.pb", w.floats("y", [v + 3 for v in values]))
+        self.assertEqual(sibyl("conform", "draw", folder=self.folder).returncode, 1)
+
+    def half(self, c, expected):
+        """A case of (x + c) - c in half floats, which loses what x + c cannot hold; x is 0.1."""
+        scalar = w.tensor_type("float16", [1])
+        one = lambda name, x: w.tensor(name, "float16", [1], struct.pack("<e", x))
+        nodes = [w.node("Add", ["x", "c"], ["s"]), w.node("Sub", ["s", "c"], ["y"])]
+        self.write("half/model.onnx", w.model(nodes, {"x": scalar}, {"y": scalar}, [one("c", c)]))
+        self.write("half/test_data_set_0/input_0.pb", one("x", 0.1))
+        self.write("half/test_data_set_0/output_0.pb", one("y", expected))
+        return sibyl("conform", "half", folder=self.folder)
+
+    def test_half_floats_that_a_reference_kept_wider(self):
+        wider = self.half(1, 0.1)
+        self.assertEqual(wider.returncode, 0, wider.stdout)
+        self.assertIn("1 whose reference kept more precision", wider.stdout.decode())
+        exact = self.half(1, 1.0996 - 1)  # what half floats give: nothing special
+        self.assertEqual(exact.returncode, 0, exact.stdout)
+        self.assertNotIn("precision", exact.stdout.decode())
+        self.assertEqual(self.half(1, 0.1005).returncode, 1)  # not what double gives
+        self.assertEqual(self.half(8, 0.1).returncode, 1)  # what double gives, but too far from it
+
+    def test_manifest(self):
+        self.write("off.manifest", b"# known\ntest_wrong 0 1.5 written down badly\n")
+        text = self.done("conform", "cases", "--filter", "*_[gw]*", "--manifest", "off.manifest")
+        self.assertIn("test_wrong at rtol 0, atol 1.5: written down badly", text)
+        self.assertEqual(text.splitlines()[-1], "2 passed, 0 failed, 0 skipped")
+        self.write("off.manifest", b"test_wrong 0 0.5 not off by so little\n")
+        strict = sibyl("conform", "cases", "--filter", "*_[gw]*", "--manifest", "off.manifest", folder=self.folder)
+        self.assertEqual(strict.returncode, 1)
+        self.write("off.manifest", b"test_wrong 0 0.5\n")
+        self.fails(1, "line 1 is not CASE RTOL ATOL", "conform", "cases", "--manifest", "off.manifest")
+        self.fails(1, "nothere", "conform", "cases", "--manifest", "nothere")
+
+    def test_misuse(self):
+        self.fails(2, ["no folder", "sibyl help conform"], "conform")
+        self.fails(1, "no case was found", "conform", "nothere")
+        self.fails(1, "no case was found", "conform", "cases", "--filter", "nothing*")
+        self.fails(2, ["--jobs", "'0'"], "conform", "cases", "-j", "0")
+        self.fails(2, ["--rtol", "'x'"], "conform", "cases", "--rtol", "x")
+        self.fails(1, "no/r.json", "conform", "cases", "--filter", "*_good", "--json", "no/r.json")
+        self.fails(1, "no/r.xml", "conform", "cases", "--filter", "*_good", "--junit", "no/r.xml")
+
+
+class Quantize(Model):
+    """y = x @ w of 64 x 64."""
+
+    def setUp(self):
+        super().setUp()
+        row = w.tensor_type("float32", ["N", 64])
+        values = [math.sin(i * i) for i in range(64 * 64)]
+        self.write("big.onnx", w.model([w.node("MatMul", ["x", "w"], ["y"], name="product")], {"x": row}, {"y": row},
+                                       [w.floats("w", values, [64, 64])]))
+        array = npy_bytes([2, 64], [math.cos(i) for i in range(128)])
+        (self.folder / "sets").mkdir()
+        with zipfile.ZipFile(self.folder / "sets" / "a.npz", "w") as z:
+            z.writestr("x.npy", array)
+
+    def test_files(self):
+        for words, operator in (([], "DequantizeLinear"), (["--weights", "int4"], "com.microsoft:MatMulNBits"),
+                                (["--weights", "f16"], "Cast"), (["--dynamic"], "MatMulInteger")):
+            text = self.done("quantize", "big.onnx", "-o", "out.onnx", "--calibrate", "sets", "--report", *words)
+            self.assertRegex(text, r"64 x 64 +product")
+            self.assertRegex(text, r"output y: relative RMS error [0-9.e-]+\n1 layers as ")
+            found = json.loads(self.done("inspect", "out.onnx", "--json"))
+            self.assertIn(operator, found["operators"])
+            self.assertLess((self.folder / "out.onnx").stat().st_size, 10000)
+            self.done("run", "out.onnx", "--random", 1, "--dim", "N=2")
+
+    def test_json(self):
+        found = json.loads(self.done("quantize", "big.onnx", "-o", "out.onnx", "--json"))
+        self.assertEqual([found["layers"][0][k] for k in ("node", "k", "n", "bytes_before", "output_error")],
+                         ["product", 64, 64, 16384, None])
+        self.assertIn("no layer found", self.done("quantize", "m.onnx", "-o", "out.onnx"))
+
+    def test_misuse(self):
+        self.fails(2, "is named with -o", "quantize", "big.onnx")
+        self.fails(2, "have no blocks", "quantize", "big.onnx", "-o", "o.onnx", "--weights", "f16", "--block", 32)
+        self.fails(2, "--dynamic is for int8", "quantize", "big.onnx", "-o", "o.onnx", "--weights", "int4", "--dynamic")
+        self.fails(1, "block is 33", "quantize", "big.onnx", "-o", "o.onnx", "--block", 33)
+        self.fails(1, "is the model itself", "quantize", "big.onnx", "-o", "./big.onnx")
+        self.fails(1, "no folder test_data_set_N", "quantize", "big.onnx", "-o", "o.onnx", "--calibrate", ".")
+        self.assertFalse((self.folder / "o.onnx").exists())
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], *sys.argv[1:]])
