@@ -95,6 +95,27 @@ static void pack_head(head *w)
 
 /* ---- A panel ---------------------------------------------------------------------------------------------- */
 
+/* Asks for n floats of memory before they are needed. */
+static void fetch_row(const float *at, size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        __builtin_prefetch(at + i);
+}
+
+/* The queries of the panel behind p, and where the results of p go, while p walks over its keys. */
+static void fetch_rows(const head *w, const panel *p)
+{
+    const attention_call *c = w->o->c;
+    size_t end = size_min(w->o->rows, p->first + p->n + w->o->k->nr);
+    for (size_t row = p->first; row < end; row++) {
+        size_t h = head_of(w, row), at = row % c->queries;
+        if (row < p->first + p->n)
+            fetch_row(c->y + w->b * c->y_batch + h * c->y_head + at * c->y_row, c->dv);
+        else
+            fetch_row(row_at(&c->q, w->b, h, at), c->d);
+    }
+}
+
 static void begin_panel(const head *w, panel *p)
 {
     const attention_call *c = w->o->c;
@@ -303,6 +324,7 @@ static void run_panel(const head *w, panel *p)
         begin = 0;
         end = w->keys;
     }
+    fetch_rows(w, p);
     walk(w, p, begin, end);
     for (size_t i = 0; i < p->n; i++)
         if ((begin > 0 || end < w->keys) && !(p->largest[i] > -1e30f)) {

@@ -70,6 +70,16 @@ static bool vector_finite(const float *x, size_t stride, size_t n, size_t d)
     return rest + vf_sum(vf_add(sum[0], sum[1])) == 0.0f;
 }
 
+/* Rows are far apart in memory, and come late: so many rows before they are packed they are asked for. Beyond the last row
+   that is asked for what nobody needs, which does no harm. */
+#define ROWS_AHEAD 16
+
+INLINE void fetch_ahead(const float *x, size_t stride, size_t d)
+{
+    for (size_t p = 0; p < d; p += 16)
+        __builtin_prefetch((const void *)((uintptr_t)x + (ROWS_AHEAD * stride + p) * sizeof *x));
+}
+
 /* VF_LANES keys as strips of MR. */
 INLINE void turn_keys(const float *k, size_t stride, size_t d, float *dst)
 {
@@ -77,7 +87,12 @@ INLINE void turn_keys(const float *k, size_t stride, size_t d, float *dst)
     for (; p + VF_LANES <= d; p += VF_LANES) {
         float each[VF_LANES];
         vf v[VF_LANES];
-        UNROLL for (int i = 0; i < VF_LANES; i++) v[i] = vf_load(k + (size_t)i * stride + p);
+        UNROLL for (int i = 0; i < VF_LANES; i++)
+        {
+            v[i] = vf_load(k + (size_t)i * stride + p);
+            __builtin_prefetch(
+                (const void *)((uintptr_t)(k + p) + (VF_LANES + (size_t)i) * stride * sizeof *k));
+        }
         vf_turn(v);
         UNROLL for (int i = 0; i < VF_LANES; i++)
         {
@@ -112,6 +127,7 @@ static void vector_pack_values(const float *v, size_t stride, size_t n, size_t d
     for (size_t j = 0; j < n; j++, v += stride, dst += MR) {
         float *to = dst;
         size_t c = 0;
+        fetch_ahead(v, stride, d);
         for (; c + MR <= d; c += MR, to += strip)
             memcpy(to, v + c, MR * sizeof *to);
         for (size_t i = 0; c < d && i < MR; i++)

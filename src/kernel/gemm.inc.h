@@ -84,8 +84,9 @@ INLINE void tile_term(vf sum[GEMM_MR][GEMM_NV], const tile_rows *rows, int s, co
 
 INLINE void fetch_result(const gemm_tile *t, const int m, const int nv)
 {
-    UNROLL for (int i = 0; i < m; i++) UNROLL for (int j = 0; j < nv * VF_LANES; j += LINE_FLOATS)
-        __builtin_prefetch(t->c + (size_t)i * t->ldc + j, 1, 3);
+    const float *c = t->c;
+    _Pragma("GCC unroll 1") for (int i = 0; i < m; i++, c += t->ldc)
+        UNROLL for (int j = 0; j < nv * VF_LANES; j += LINE_FLOATS) __builtin_prefetch(c + j, 1, 3);
 }
 
 INLINE void tile_of(const gemm_tile *t, const int m, const int nv, const bool edge, size_t last)
@@ -97,22 +98,24 @@ INLINE void tile_of(const gemm_tile *t, const int m, const int nv, const bool ed
         UNROLL for (int j = 0; j < nv; j++) sum[s][i][j] = vf_zero();
     tile_rows rows = {.lda = t->lda};
     UNROLL for (int g = 0; g < groups; g++) rows.group[g] = t->a + (size_t)(3 * g) * t->lda;
-    const float *b = t->b, *ahead[GEMM_AHEAD];
+    const float *b = t->b;
     const size_t ldb = t->ldb;
     size_t k = t->k;
-    UNROLL for (int i = 0; i < GEMM_AHEAD; i++) ahead[i] = t->ahead[i] ? t->ahead[i] : t->a;
+    uintptr_t ahead[GEMM_AHEAD]; /* bytes behind the first row of A, so that nothing more is counted on */
+    UNROLL for (int i = 0; i < GEMM_AHEAD; i++) ahead[i] =
+        t->ahead[i] ? (uintptr_t)t->ahead[i] - (uintptr_t)t->a : 0;
     if (whole && k >= LONG_TILE)
         fetch_result(t, m, nv);
     for (; k >= (size_t)steps; k -= (size_t)steps) {
         UNROLL for (int i = 0; i < GEMM_AHEAD && whole; i++)
         {
-            __builtin_prefetch(ahead[i], 0, 2);
-            ahead[i] += steps;
+            __builtin_prefetch((const void *)((uintptr_t)rows.group[0] + ahead[i]), 0, 2);
         }
         UNROLL for (int s = 0; s < steps; s++, b += ldb)
         {
             if (whole)
-                UNROLL for (int j = 0; j < nv; j++) __builtin_prefetch(b + 32 * ldb + j * VF_LANES);
+                UNROLL for (int j = 0; j < nv * VF_LANES; j += LINE_FLOATS)
+                    __builtin_prefetch(b + 32 * GEMM_NR + j);
             tile_term(sum[s % split], &rows, s, b, m, nv, edge, last);
         }
         UNROLL for (int g = 0; g < groups; g++) rows.group[g] += steps;
