@@ -316,7 +316,9 @@ static void test_large(void **state)
     sib_error err = SIB_ERROR_INIT;
     sib_pool *pool;
     CHECK_OK(sib_pool_create(3, &pool, &err), err);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    size_t n =
+        getenv("SIBYL_QUICK") ? 3 : sizeof cases / sizeof *cases; /* emulated, the long sums take minutes */
+    for (size_t i = 0; i < n; i++) {
         problem p;
         const size_t pads[2] = {cases[i].pad, cases[i].pad};
         make(&p, &r, cases[i].batch, cases[i].c, cases[i].m, cases[i].in, pads, pads);
