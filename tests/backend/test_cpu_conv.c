@@ -10,6 +10,12 @@ static int64_t pick(int64_t least, int64_t most)
     return least + (int64_t)(check_u64(&dice) % (uint64_t)(most - least + 1));
 }
 
+/* How many of n cases are drawn: quick runs, which sanitizers slow down, take a quarter. */
+static int draws(int n)
+{
+    return getenv("SIBYL_QUICK") ? n / 4 : n;
+}
+
 /* A node under construction. */
 typedef struct {
     tiny t;
@@ -219,14 +225,14 @@ static void one_conv(const char *type, sib_dtype dtype, sib_tolerance tolerance)
 static void test_conv(void **state)
 {
     (void)state;
-    for (int i = 0; i < 400; i++)
+    for (int i = 0; i < draws(400); i++)
         one_conv("Conv", SIB_F32, (sib_tolerance){1e-5, 2e-5, 0});
 }
 
 static void test_halves(void **state)
 {
     (void)state;
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < draws(200); i++) {
         one_conv("Conv", SIB_F16, (sib_tolerance){1e-3, 2e-3, 0});
         one_conv("Conv", SIB_BF16, (sib_tolerance){1e-2, 1e-2, 0});
     }
@@ -369,7 +375,7 @@ static void one_byte_conv(bool quantized)
 static void test_bytes(void **state)
 {
     (void)state;
-    for (int i = 0; i < 500; i++)
+    for (int i = 0; i < draws(500); i++)
         one_byte_conv(i % 2);
 }
 
@@ -444,11 +450,11 @@ static void one_pool(const char *type, sib_dtype dtype, sib_tolerance tolerance)
 static void test_pools(void **state)
 {
     (void)state;
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < draws(200); i++) {
         one_pool("MaxPool", SIB_F32, (sib_tolerance){0, 0, 0});
         one_pool("AveragePool", SIB_F32, (sib_tolerance){1e-6, 1e-6, 0});
     }
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < draws(50); i++) {
         one_pool("MaxPool", SIB_F16, (sib_tolerance){0, 0, 0});
         one_pool("MaxPool", SIB_U8, (sib_tolerance){0, 0, 0});
         one_pool("MaxPool", SIB_I8, (sib_tolerance){0, 0, 0});

@@ -8,6 +8,12 @@ static int64_t pick(int64_t least, int64_t most)
     return least + (int64_t)(check_u64(&dice) % (uint64_t)(most - least + 1));
 }
 
+/* How many of n cases are drawn: quick runs, which sanitizers slow down, take a quarter. */
+static int draws(int n)
+{
+    return getenv("SIBYL_QUICK") ? n / 4 : n;
+}
+
 static attribute list(const char *name, size_t n, const int64_t *values)
 {
     return (attribute){.name = str_of(name), .kind = ATTR_INTS, .n = n, .ints = (int64_t *)values};
@@ -98,7 +104,7 @@ static geometry drawn(size_t axes)
 static void random_geometry(void **state)
 {
     (void)state;
-    for (int i = 0; i < 600;) {
+    for (int i = 0; i < draws(600);) {
         geometry g = drawn((size_t)pick(1, 3));
         char what[40];
         snprintf(what, sizeof what, "case %d", i);
@@ -136,7 +142,7 @@ static void large(void **state)
 static void weights_that_are_no_numbers(void **state)
 {
     (void)state;
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < draws(60); i++) {
         geometry g = drawn((size_t)pick(1, 3));
         size_t n = (size_t)(g.c * g.group * g.m);
         for (size_t k = 0; k < g.axes; k++)
