@@ -14,6 +14,7 @@
 #include <sibyl/quantize.h>
 #include <sibyl/session.h>
 #include <sibyl/tensor.h>
+#include <sibyl/text.h>
 #include <sibyl/timing.h>
 #include <sibyl/value.h>
 

@@ -1,0 +1,63 @@
+/* Tokenizers: text to token ids and back, exact on arbitrary bytes. */
+#ifndef SIBYL_TEXT_H
+#define SIBYL_TEXT_H
+
+#include <sibyl/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sib_tokenizer sib_tokenizer;
+
+typedef struct sib_tokenizer_options {
+    /* "gpt2", "whisper" (tiktoken ranks, each with its special tokens), "tokenizer.json", "rwkv-world", "pieces",
+       "bytes"; NULL: what the file's bytes say, "whisper" for ranks where n_vocab is given, else "gpt2". */
+    const char *kind;
+    /* Ids of the model, special ones included; 0: as many as the file has. With "whisper" it says how many languages
+       there are: n_vocab less the ranks and 1,509 others. */
+    size_t n_vocab;
+} sib_tokenizer_options;
+
+/* Opens a tokenizer's file; "bytes" needs none (path NULL). options: may be NULL. out: owned by the caller,
+   sib_tokenizer_free(&t). Errors: SIB_ERR_IO, SIB_ERR_FORMAT naming the entry and where it stands, SIB_ERR_SIZE,
+   SIB_ERR_UNSUPPORTED (a part of a tokenizer.json that is not known, by name), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_tokenizer_open(const char *path, const sib_tokenizer_options *options,
+                                    sib_tokenizer **out, sib_error *err);
+/* The same from memory, which need not outlive the call. name: for messages. */
+SIB_API sib_code sib_tokenizer_open_bytes(const char *name, const void *data, size_t size,
+                                          const sib_tokenizer_options *options, sib_tokenizer **out,
+                                          sib_error *err);
+SIB_API void sib_tokenizer_free(sib_tokenizer **t);
+
+typedef struct sib_tokenizer_info {
+    const char *kind; /* as in the options */
+    size_t n_vocab;   /* ids are below this; some may stand for nothing */
+} sib_tokenizer_info;
+SIB_API void sib_tokenizer_get_info(const sib_tokenizer *t, sib_tokenizer_info *out);
+
+typedef enum sib_special {
+    SIB_SPECIAL_AS_TEXT,  /* "<|endoftext|>" in the text is text like any other */
+    SIB_SPECIAL_AS_TOKENS /* special tokens are found in the text */
+} sib_special;
+
+/* Ids of a text of any bytes. *ids: (*n), released with sib_free. The tokenizer is not changed: several threads may use
+   one. A tokenizer.json's post-processor ("[CLS]" in front) applies where `specials` says tokens.
+   Errors: SIB_ERR_SIZE, SIB_ERR_VALUE (bytes that the tokenizer has no token for, with the offset), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_tokenizer_encode(const sib_tokenizer *t, const char *text, size_t size,
+                                      sib_special specials, int32_t **ids, size_t *n, sib_error *err);
+/* Bytes of ids. skip_special: special tokens give nothing, else their names. *text: (*size) and a NUL behind, released
+   with sib_free. Errors: SIB_ERR_VALUE (an id that stands for nothing), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_tokenizer_decode(const sib_tokenizer *t, const int32_t *ids, size_t n, bool skip_special,
+                                      char **text, size_t *size, sib_error *err);
+
+/* The bytes that an id stands for ("<|endoftext|>" for a special one), the tokenizer's. False where it stands for none. */
+SIB_API bool sib_tokenizer_token(const sib_tokenizer *t, int32_t id, const char **bytes, size_t *size,
+                                 bool *special);
+/* The id of these bytes as one token, special ones by name; -1 where there is none. */
+SIB_API int32_t sib_tokenizer_find(const sib_tokenizer *t, const char *bytes, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
