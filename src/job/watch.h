@@ -1,0 +1,22 @@
+/* What a job tells while it runs, and whether it may go on. */
+#ifndef JOB_WATCH_H
+#define JOB_WATCH_H
+
+#include <sibyl/job.h>
+
+/* All may be NULL. A code other than SIB_OK from a callback ends the run with it. */
+typedef struct job_watch {
+    const sib_cancel *cancel;
+    void *context;
+    /* A segment as soon as it stands. */
+    sib_code (*segment)(void *context, const sib_segment *segment, sib_error *err);
+    /* Text as soon as it is certain: whole characters. */
+    sib_code (*text)(void *context, const char *text, size_t size, sib_error *err);
+    /* done of total, in seconds of audio or in tokens; total 0 where it is not known. */
+    sib_code (*progress)(void *context, double done, double total, sib_error *err);
+    /* An inner value by path ("decoder/step[12]/logits"). wanted: false where nobody asked for that path, so that it need not be made. */
+    bool (*wanted)(void *context, const char *path);
+    sib_code (*tap)(void *context, const char *path, const sib_tensor *value, sib_error *err);
+} job_watch;
+
+#endif

@@ -1,0 +1,77 @@
+/* Whisper's procedure: windows of 30 s, decoding with its rules, fallback, segments, words. It asks a `whisper_model` for
+   numbers and knows nothing of sessions, so that tests can script what the model says.
+   Source: Radford et al. 2022, and the behaviour of openai-whisper 20250625. */
+#ifndef JOB_WHISPER_WHISPER_H
+#define JOB_WHISPER_WHISPER_H
+
+#include "job/watch.h"
+#include <sibyl/text.h>
+
+/* What the procedure needs of a model. Calls are made from one thread, in order. */
+typedef struct whisper_model {
+    void *self;
+    size_t n_mels, n_audio_ctx, n_text_ctx, n_vocab, n_text_layer, n_text_head;
+    bool multilingual;
+    const int32_t (*alignment_heads)[2]; /* (n_alignment_heads) layer and head; NULL: all of the upper half */
+    size_t n_alignment_heads;
+    /* Hears a window. mel: (n_mels, 2 * n_audio_ctx) float. What steps look at from now on; caches become empty. */
+    sib_code (*encode)(void *self, const float *mel, sib_error *err);
+    /* Feeds n tokens to each of `beams` hypotheses, behind what was fed before. tokens: (beams, n). at: (n_at) positions
+       among the n whose logits are wanted. logits: (beams, n_at, n_vocab), filled. The first call after encode or rewind
+       says how many beams there are; later ones have as many, or as many as `reorder` left. */
+    sib_code (*step)(void *self, size_t beams, size_t n, const int32_t *tokens, size_t n_at, const size_t *at,
+                     float *logits, sib_error *err);
+    /* Hypothesis i goes on from what hypothesis from[i] has been fed. from: (beams) indices below the old count. */
+    sib_code (*reorder)(void *self, size_t beams, const size_t *from, sib_error *err);
+    /* Forgets the tokens, keeps what was heard. */
+    sib_code (*rewind)(void *self, sib_error *err);
+    /* Cross-attention scores (q k / sqrt(size), before the softmax) of n tokens fed at once from the beginning, and their
+       logits: scores (n_text_layer, n_text_head, n, n_audio_ctx), logits (n, n_vocab). Caches are empty afterwards. */
+    sib_code (*align)(void *self, size_t n, const int32_t *tokens, float *scores, float *logits,
+                      sib_error *err);
+} whisper_model;
+
+/* Options by the names of openai-whisper; whisper_options_default fills in its defaults. NaN is None in the thresholds. */
+typedef struct whisper_options {
+    const char *language; /* "en", "english"; NULL: detected */
+    bool translate;
+    const double *temperature; /* (n_temperatures) */
+    size_t n_temperatures;
+    size_t best_of, beam_size; /* 0: None */
+    double patience, length_penalty;
+    size_t sample_len; /* 0: n_text_ctx / 2 */
+    double compression_ratio_threshold, logprob_threshold, no_speech_threshold;
+    bool condition_on_previous_text;
+    const char *initial_prompt, *prefix; /* or NULL */
+    bool carry_initial_prompt;
+    const char *hotwords;        /* given in front of every window's prompt, or NULL */
+    const char *suppress_tokens; /* "-1,50256" */
+    bool suppress_blank, without_timestamps;
+    double max_initial_timestamp;
+    bool word_timestamps;
+    const char *prepend_punctuations, *append_punctuations;
+    const double *clip_timestamps; /* (n_clips) start, end, start... in seconds */
+    size_t n_clips;
+    double hallucination_silence_threshold;
+    uint64_t seed; /* of sampling above temperature 0 */
+} whisper_options;
+void whisper_options_default(whisper_options *o);
+
+/* What was heard. Owned by itself: whisper_transcript_free. */
+typedef struct whisper_transcript {
+    char *language;              /* code */
+    double language_probability; /* NaN where it was not detected */
+    char *text;
+    sib_segment *segments; /* (n_segments) */
+    size_t n_segments;
+} whisper_transcript;
+void whisper_transcript_free(whisper_transcript *t);
+
+/* Transcribes samples (n_samples) at 16 kHz. pool: for the features, may be NULL. watch: may be NULL. *out: all zero after a failure.
+   Errors: SIB_ERR_ARGUMENT (an option, by name), SIB_ERR_VALUE (a tokenizer that lacks a token of Whisper's, by name), SIB_ERR_CANCELLED, what
+   the model says. */
+sib_code whisper_transcribe(const whisper_model *m, const sib_tokenizer *t, sib_pool *pool,
+                            const float *samples, size_t n_samples, const whisper_options *o,
+                            const job_watch *watch, whisper_transcript *out, sib_error *err);
+
+#endif
