@@ -27,7 +27,7 @@ static sib_code open_file(reader *r, const tensor_proto *p, mapping **out)
                            "tensor '%.*s' stands in the file '%.*s', and no folder was given to look in",
                            STR_ARGS(p->name), STR_ARGS(p->location));
     sib_code code =
-        mapping_locate(r->folder ? r->folder : ".", p->location, r->external_anywhere, &path, &why);
+        locate_external(r->folder ? r->folder : ".", p->location, r->external_anywhere, &path, &why);
     if (code == SIB_OK)
         code = mapping_open(path, out, &why);
     mem_free(path);

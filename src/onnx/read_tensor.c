@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/size.h"
 #include "tensor/dtype.h"
+#include "tensor/mapped.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
 
@@ -147,21 +148,15 @@ static sib_code stand_in(reader *r, const tensor_proto *p, mapping *file, wire_s
 {
     bool aligned = (uintptr_t)bytes.data % dtype_align(p->dtype) == 0;
     bool clean = p->dtype != SIB_BOOL || bools_are_clean(bytes.data, bytes.size);
-    if (aligned && clean && p->count > 0 && !r->copy_all) {
-        mapping_keep(file);
-        sib_code code = sib_tensor_wrap(p->dtype, p->rank, p->dims, NULL, (void *)(uintptr_t)bytes.data,
-                                        mapping_release, file, out, r->err);
-        if (code == SIB_OK)
-            (*out)->storage->file_pages = file->mapped != NULL;
-        else
-            mapping_release(file);
-        return code;
-    }
+    if (aligned && clean && p->count > 0 && !r->copy_all)
+        return tensor_wrap_mapped(p->dtype, p->rank, p->dims, file, bytes, out, r->err);
     sib_code code;
     if (!aligned && p->count > 0 && !r->copy_all && bytes.size >= READER_COPY_BELOW) {
         code = reader_charge(r, bytes.size, bytes.data);
-        if (code != SIB_OK || shifted_wrap(r, p, file, bytes, out, &code))
+        if (code != SIB_OK)
             return code;
+        if (tensor_wrap_shifted(p->dtype, p->rank, p->dims, file, bytes, out, NULL) == SIB_OK)
+            return SIB_OK;
         r->copied -= bytes.size;
     }
     code = create(r, p, out);

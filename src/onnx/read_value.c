@@ -294,7 +294,7 @@ sib_code onnx_read_value(const char *path, const value_type *type, sib_value **o
     sib_code code = mapping_open(path, &r.file, err);
     if (code == SIB_OK)
         code = arena_create(&r.scratch, err);
-    if (code == SIB_OK && !(r.folder = mapping_folder(path)))
+    if (code == SIB_OK && !(r.folder = locate_folder(path)))
         code = reader_memory(&r, strlen(path), "a path");
     uint32_t elem = elem_of(type, &message, &field);
     if (code == SIB_OK)

@@ -2,7 +2,7 @@
 #ifndef ONNX_READER_H
 #define ONNX_READER_H
 
-#include "onnx/mapping.h"
+#include "onnx/locate.h"
 #include "onnx/names.h"
 #include "onnx/onnx.h"
 #include "onnx/raw.h"
@@ -100,10 +100,6 @@ typedef struct tensor_proto {
 sib_code tensor_read(reader *r, wire_span bytes, tensor_proto *head, sib_tensor **out);
 /* The bytes of external data: *file is borrowed from the reader. */
 sib_code external_find(reader *r, const tensor_proto *p, mapping **file, wire_span *bytes);
-/* The tensor of elements that are not aligned, copied when they are first wanted. False where no memory can be set aside
-   for that; *code otherwise. */
-bool shifted_wrap(reader *r, const tensor_proto *p, mapping *file, wire_span bytes, sib_tensor **out,
-                  sib_code *code);
 /* A SparseTensorProto made dense, and its parts as they stand: values, indices, dims. */
 sib_code sparse_read(reader *r, wire_span bytes, sib_tensor **out);
 sib_code sparse_read_parts(reader *r, wire_span bytes, sib_tensor *parts[3]);

@@ -2,15 +2,13 @@
 #ifndef ONNX_WIRE_H
 #define ONNX_WIRE_H
 
+#include "base/mapping.h"
 #include "onnx/proto.h"
 
 #include <pb_decode.h>
 #include <sibyl/tensor.h>
 
-typedef struct wire_span {
-    const uint8_t *data;
-    size_t size;
-} wire_span;
+typedef byte_span wire_span;
 
 static inline sib_str wire_str(wire_span s)
 {

@@ -1,8 +1,7 @@
-/* Elements that stand in the file where their type cannot be read in place: memory is set aside for them, and they are
-   copied there when somebody first wants them. So a model opens without reading its weights wherever they stand. */
-#include "onnx/reader.h"
+#include "tensor/mapped.h"
 
 #include "base/alloc.h"
+#include "base/error.h"
 #include "tensor/tensor.h"
 
 #include <pthread.h>
@@ -14,7 +13,7 @@ typedef struct shifted {
     bool filled;
     void *memory; /* mapped; not to be touched before it is filled, so that reading it too early shows */
     mapping *file;
-    wire_span bytes;
+    byte_span bytes;
 } shifted;
 
 static void fill(void *context)
@@ -40,29 +39,48 @@ static void release(void *context)
     mem_free(s);
 }
 
-bool shifted_wrap(reader *r, const tensor_proto *p, mapping *file, wire_span bytes, sib_tensor **out,
-                  sib_code *code)
+static sib_code no_memory(byte_span bytes, sib_error *err)
 {
+    return err_memory(err, bytes.size, "elements that do not stand aligned in their file");
+}
+
+sib_code tensor_wrap_shifted(sib_dtype dtype, size_t rank, const int64_t *dims, mapping *file,
+                             byte_span bytes, sib_tensor **out, sib_error *err)
+{
+    *out = NULL;
     shifted *s = mem_calloc(1, sizeof *s);
     if (!s)
-        return false;
+        return no_memory(bytes, err);
     s->memory = mmap(NULL, bytes.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (s->memory == MAP_FAILED || pthread_mutex_init(&s->lock, NULL) != 0) {
         if (s->memory != MAP_FAILED)
             munmap(s->memory, bytes.size);
         mem_free(s);
-        return false;
+        return no_memory(bytes, err);
     }
     mprotect(s->memory, bytes.size, PROT_NONE);
     mapping_keep(file);
     s->file = file;
     s->bytes = bytes;
-    *code = tensor_wrap_waiting(p->dtype, p->rank, p->dims, s->memory, fill, release, s, out, r->err);
-    if (*code != SIB_OK) {
+    sib_code code = tensor_wrap_waiting(dtype, rank, dims, s->memory, fill, release, s, out, err);
+    if (code != SIB_OK) {
         release(s);
-        return true;
+        return code;
     }
     (*out)->storage->source = bytes.data;
     (*out)->storage->file_pages = file->mapped != NULL;
-    return true;
+    return SIB_OK;
+}
+
+sib_code tensor_wrap_mapped(sib_dtype dtype, size_t rank, const int64_t *dims, mapping *file, byte_span bytes,
+                            sib_tensor **out, sib_error *err)
+{
+    mapping_keep(file);
+    sib_code code = sib_tensor_wrap(dtype, rank, dims, NULL, (void *)(uintptr_t)bytes.data, mapping_release,
+                                    file, out, err);
+    if (code == SIB_OK)
+        (*out)->storage->file_pages = file->mapped != NULL;
+    else
+        mapping_release(file);
+    return code;
 }

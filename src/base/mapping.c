@@ -1,0 +1,97 @@
+#include "base/mapping.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static mapping *mapping_new(void)
+{
+    mapping *m = mem_calloc(1, sizeof *m);
+    if (m)
+        atomic_init(&m->references, 1);
+    return m;
+}
+
+/* Maps an open file. An empty one has nothing to map. */
+static sib_code map_descriptor(int fd, const char *path, mapping *m, sib_error *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        return err_set(err, SIB_ERR_IO, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, SIB_ERR_IO, "%s: is %s, expected a file", path,
+                       S_ISDIR(st.st_mode) ? "a folder" : "no regular file");
+    m->device = (uint64_t)st.st_dev;
+    m->inode = (uint64_t)st.st_ino;
+    m->bytes.data = (const uint8_t *)"";
+    if (st.st_size == 0)
+        return SIB_OK;
+    if ((uint64_t)st.st_size > PTRDIFF_MAX)
+        return err_set(err, SIB_ERR_SIZE, "%s: does not fit in the address space", path);
+    void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (at == MAP_FAILED)
+        return err_set(err, SIB_ERR_IO, "%s: cannot be mapped: %s", path, strerror(errno));
+    m->mapped = at;
+    m->bytes = (byte_span){at, (size_t)st.st_size};
+    return SIB_OK;
+}
+
+sib_code mapping_open(const char *path, mapping **out, sib_error *err)
+{
+    *out = NULL;
+    mapping *m = mapping_new();
+    if (!m)
+        return err_memory(err, sizeof *m, "a mapped file");
+    /* Without O_NONBLOCK a pipe would wait for a writer. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    sib_code code =
+        fd < 0 ? err_set(err, SIB_ERR_IO, "%s: %s", path, strerror(errno)) : map_descriptor(fd, path, m, err);
+    if (fd >= 0)
+        close(fd);
+    if (code != SIB_OK) {
+        mapping_release(m);
+        return code;
+    }
+    *out = m;
+    return SIB_OK;
+}
+
+sib_code mapping_copy(byte_span bytes, mapping **out, sib_error *err)
+{
+    *out = NULL;
+    mapping *m = mapping_new();
+    uint8_t *copy = mem_alloc(bytes.size, 1);
+    if (!m || !copy) {
+        mem_free(m);
+        mem_free(copy);
+        return err_memory(err, bytes.size, "a copy of a model");
+    }
+    if (bytes.size)
+        memcpy(copy, bytes.data, bytes.size);
+    m->owned = copy;
+    m->bytes = (byte_span){copy, bytes.size};
+    *out = m;
+    return SIB_OK;
+}
+
+void mapping_keep(mapping *m)
+{
+    atomic_fetch_add_explicit(&m->references, 1, memory_order_relaxed);
+}
+
+void mapping_release(void *context)
+{
+    mapping *m = context;
+    if (!m || atomic_fetch_sub_explicit(&m->references, 1, memory_order_acq_rel) != 1)
+        return;
+    if (m->mapped)
+        munmap(m->mapped, m->bytes.size);
+    mem_free(m->owned);
+    mem_free(m);
+}

@@ -1,0 +1,30 @@
+/* The bytes of files: mapped, or copied from memory. */
+#ifndef BASE_MAPPING_H
+#define BASE_MAPPING_H
+
+#include <sibyl/base.h>
+#include <stdatomic.h>
+
+typedef struct byte_span {
+    const uint8_t *data;
+    size_t size;
+} byte_span;
+
+/* Counted: tensors that stand in it keep it. */
+typedef struct mapping {
+    atomic_size_t references;
+    byte_span bytes;
+    void *mapped;           /* by mmap, or NULL */
+    void *owned;            /* from mem_alloc, or NULL */
+    uint64_t device, inode; /* of the file */
+} mapping;
+
+/* Maps a file for reading. Errors: SIB_ERR_IO (also for what is no regular file), SIB_ERR_MEMORY. */
+sib_code mapping_open(const char *path, mapping **out, sib_error *err);
+/* A copy of bytes. */
+sib_code mapping_copy(byte_span bytes, mapping **out, sib_error *err);
+void mapping_keep(mapping *m);
+/* One reference less. Fits sib_release. */
+void mapping_release(void *m);
+
+#endif
