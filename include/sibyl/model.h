@@ -38,6 +38,13 @@ SIB_API void sib_model_free(sib_model **m);
    for the weights, or NULL. Errors: SIB_ERR_IO, SIB_ERR_SIZE (2 GiB without external), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_model_save(const sib_model *m, const char *path, const char *external, sib_error *err);
 
+/* The part of a model that some of its values need: a model whose outputs are these (n names, of outputs or of any other
+   value, in this order), with the nodes and inputs they need and no others; weights are those of m, which need not be kept
+   by the caller. out: owned by the caller. Metadata of the model stays, that of single nodes and values does not.
+   Errors: SIB_ERR_ARGUMENT (a name that no value has; none or the same twice), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_model_part(const sib_model *m, const char *const *outputs, size_t n, sib_model **out,
+                                sib_error *err);
+
 /* ---- What the file says -------------------------------------------------------------------------- */
 
 /* All strings of a model live as long as it and end with NUL. These calls are thread-safe. */

@@ -126,19 +126,22 @@ sib_model *model_keep(sib_model *m)
     return m;
 }
 
-void sib_model_free(sib_model **m)
+void sib_model_free(sib_model **mp)
 {
-    if (!m || !*m)
+    if (!mp)
         return;
-    if (atomic_fetch_sub(&(*m)->references, 1) == 1) {
-        diagnostics_clear(&(*m)->notes);
-        packs_free(&(*m)->packs);
-        optimised_free(&(*m)->optimised);
-        onnx_free(&(*m)->onnx);
-        pthread_mutex_destroy(&(*m)->lock);
-        mem_free(*m);
+    sib_model *m = *mp;
+    *mp = NULL;
+    while (m && atomic_fetch_sub(&m->references, 1) == 1) {
+        sib_model *whole = m->whole;
+        diagnostics_clear(&m->notes);
+        packs_free(&m->packs);
+        optimised_free(&m->optimised);
+        onnx_free(&m->onnx);
+        pthread_mutex_destroy(&m->lock);
+        mem_free(m);
+        m = whole;
     }
-    *m = NULL;
 }
 
 sib_code sib_model_save(const sib_model *m, const char *path, const char *external, sib_error *err)

@@ -17,6 +17,8 @@ struct sib_model {
     onnx_model *onnx;
     struct packs *packs;         /* what backends made of the model's constants */
     struct optimised *optimised; /* graphs that passes made of the file's; under the lock */
+    sib_model
+        *whole; /* that this one is a part of, which holds its names and weights, or NULL; a reference */
     diagnostics notes;
     pthread_mutex_t lock; /* of texts and dims made for those who ask, and of optimised graphs */
 };

@@ -1,0 +1,91 @@
+/* Parts of models: what some of a model's values need, as a model. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "graph/part.h"
+#include "run/model.h"
+
+static sib_code find_value(const graph *g, const char *name, value_id *out, sib_error *err)
+{
+    for (value_id v = 0; v < g->n_values; v++)
+        if (g->values[v].name.length && str_is(g->values[v].name, name)) {
+            *out = v;
+            return SIB_OK;
+        }
+    return err_set(err, SIB_ERR_ARGUMENT, "the model has no value '%s'", name);
+}
+
+static sib_code find_outputs(const graph *g, const char *const *names, size_t n, value_id *out,
+                             sib_error *err)
+{
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < n && code == SIB_OK; i++) {
+        code = names[i] ? find_value(g, names[i], &out[i], err)
+                        : err_set(err, SIB_ERR_ARGUMENT, "output %zu is NULL", i);
+        for (size_t k = 0; k < i && code == SIB_OK; k++)
+            if (out[k] == out[i])
+                code = err_set(err, SIB_ERR_ARGUMENT, "output '%s' is asked for twice", names[i]);
+    }
+    return code;
+}
+
+/* The same value in a graph inside may stand for an initializer; those of the main graph are what is counted. */
+static uint64_t count_parameters(const graph *g)
+{
+    uint64_t n = 0;
+    for (value_id v = 0; v < g->n_values; v++)
+        if (g->values[v].from_file && g->values[v].constant)
+            n += sib_tensor_count(g->values[v].constant);
+    return n;
+}
+
+/* m->graph is the part of from->graph; all else but what is said of single nodes is as in from, whose arena stays. */
+static sib_code make_part(const onnx_model *from, const value_id *outputs, size_t n, onnx_model *m,
+                          sib_error *err)
+{
+    m->ir_version = from->ir_version;
+    m->model_version = from->model_version;
+    m->producer_name = from->producer_name;
+    m->producer_version = from->producer_version;
+    m->domain = from->domain;
+    m->doc = from->doc;
+    m->n_opsets = from->n_opsets;
+    m->opsets = from->opsets;
+    m->n_metadata = from->n_metadata;
+    m->metadata = from->metadata;
+    m->file_bytes = from->file_bytes;
+    sib_code code = arena_create(&m->arena, err);
+    if (code == SIB_OK)
+        code = dim_table_copy(from->dims, &m->dims, err);
+    if (code == SIB_OK)
+        code = graph_part(from->graph, outputs, n, m->arena, m->dims, NULL, NULL, &m->graph, err);
+    if (code == SIB_OK)
+        code = graph_verify(m->graph, err);
+    if (code == SIB_OK)
+        m->parameters = count_parameters(m->graph);
+    return code;
+}
+
+sib_code sib_model_part(const sib_model *m, const char *const *outputs, size_t n, sib_model **out,
+                        sib_error *err)
+{
+    if (!out)
+        return err_set(err, SIB_ERR_ARGUMENT, "out is NULL");
+    *out = NULL;
+    if (!m || !outputs || !n)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s", m ? "no outputs are named" : "the model is NULL");
+    value_id *ids = mem_alloc(n, sizeof *ids);
+    onnx_model *part = mem_calloc(1, sizeof *part);
+    sib_code code = ids && part ? find_outputs(m->onnx->graph, outputs, n, ids, err)
+                                : err_memory(err, n * sizeof *ids, "a part of a model");
+    if (code == SIB_OK)
+        code = make_part(m->onnx, ids, n, part, err);
+    mem_free(ids);
+    if (code != SIB_OK) {
+        onnx_free(&part);
+        return code;
+    }
+    code = model_make(part, false, out, err); /* types are those of m */
+    if (code == SIB_OK)
+        (*out)->whole = model_keep((sib_model *)m);
+    return code;
+}

@@ -1,0 +1,167 @@
+/* Parts of models: the nodes and inputs that some values need, and no others. */
+#include "tiny.h"
+
+#define DIMS(...)                                                                                            \
+    (sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[])                                  \
+    {                                                                                                        \
+        __VA_ARGS__                                                                                          \
+    }
+#define OF(...) ((const double[]){__VA_ARGS__})
+
+/* h = x + w, left = -h, z = y * w, right = if c then |z| else -z: two components that share a weight. */
+static sib_model *two_components(void)
+{
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "N 2"), y = tiny_input(&t, "y", SIB_F32, "2"),
+             c = tiny_input(&t, "c", SIB_BOOL, "");
+    value_id w = tiny_constant(&t, "w", SIB_F32, DIMS(2), OF(10, 20));
+    value_id z = tiny_op(&t, "Mul", y, w, "z"), h = tiny_op(&t, "Add", x, w, "h");
+    tiny_output(&t, tiny_op(&t, "Neg", h, NO_VALUE, "left"));
+    graph *branches[2];
+    for (int k = 0; k < 2; k++) {
+        value_id inside;
+        branches[k] = tiny_enter(&t);
+        CHECK_OK(graph_capture(branches[k], z, &inside, &err), err);
+        tiny_output(&t, tiny_op(&t, k ? "Neg" : "Abs", inside, NO_VALUE, k ? "negative" : "positive"));
+        tiny_leave(&t);
+    }
+    attribute a[] = {{.name = str_of("then_branch"), .kind = ATTR_GRAPH, .graph = branches[0]},
+                     {.name = str_of("else_branch"), .kind = ATTR_GRAPH, .graph = branches[1]}};
+    value_id right = tiny_made(&t, "right");
+    tiny_node(&t, "If", "choose", 1, &c, 1, &right, 2, a);
+    tiny_output(&t, right);
+    return tiny_model(&t);
+}
+
+static sib_model *part_of(const sib_model *m, const char *output)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_model *part = NULL;
+    CHECK_OK(sib_model_part(m, &output, 1, &part, &err), err);
+    return part;
+}
+
+static void run_part(sib_model *part, size_t n, const sib_named_value *in, const int64_t *dims, size_t rank,
+                     const double *expected)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_session *s = NULL;
+    sib_value *out = NULL;
+    CHECK_OK(sib_session_create(part, NULL, &s, &err), err);
+    CHECK_OK(sib_session_run(s, n, in, 0, NULL, &out, NULL, &err), err);
+    tiny_expect(out, SIB_F32, rank, dims, expected);
+    sib_value_free(&out);
+    sib_session_free(&s);
+}
+
+static void a_part_has_its_own_inputs_alone(void **state)
+{
+    (void)state;
+    sib_model *m = two_components(), *left = part_of(m, "left"), *right = part_of(m, "right");
+    sib_value_info v;
+    sib_model_info info;
+    sib_model_free(&m); /* parts keep what they need */
+    sib_model_get_info(left, &info);
+    assert_int_equal(info.n_nodes, 2);
+    assert_int_equal(info.n_inputs, 1);
+    assert_int_equal(info.n_values, 4);
+    assert_int_equal(info.parameters, 2);
+    assert_true(sib_model_output(left, 0, &v));
+    assert_string_equal(v.name, "left");
+    assert_string_equal(v.type, "float32 [N, 2]");
+    sib_model_get_info(right, &info);
+    assert_int_equal(info.n_nodes, 2);
+    assert_int_equal(info.n_inputs, 2);
+    assert_true(sib_model_input(right, 0, &v));
+    assert_string_equal(v.name, "y");
+    assert_true(sib_model_input(right, 1, &v));
+    assert_string_equal(v.name, "c");
+
+    sib_value *x = tiny_given(SIB_F32, DIMS(1, 2), OF(1, 2)), *y = tiny_given(SIB_F32, DIMS(2), OF(-3, 4));
+    for (int yes = 0; yes < 2; yes++) {
+        sib_value *c = tiny_given(SIB_BOOL, 0, NULL, OF(yes));
+        run_part(right, 2, (const sib_named_value[]){{"y", y}, {"c", c}}, (const int64_t[]){2}, 1,
+                 yes ? OF(30, 80) : OF(30, -80));
+        sib_value_free(&c);
+    }
+    run_part(left, 1, &(sib_named_value){"x", x}, (const int64_t[]){1, 2}, 2, OF(-11, -22));
+    sib_value_free(&x);
+    sib_value_free(&y);
+    sib_model_free(&left);
+    sib_model_free(&right);
+}
+
+static void any_value_can_be_an_output(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    const char *const names[] = {"z", "h"};
+    sib_model *m = two_components(), *part = NULL;
+    sib_value_info v;
+    sib_model_info info;
+    CHECK_OK(sib_model_part(m, names, 2, &part, &err), err);
+    sib_model_free(&m);
+    sib_model_get_info(part, &info);
+    assert_int_equal(info.n_nodes, 2);
+    assert_int_equal(info.n_outputs, 2);
+    assert_true(sib_model_output(part, 0, &v));
+    assert_string_equal(v.name, "z");
+    sib_model *smaller = part_of(part, "h"); /* of a part */
+    sib_model_free(&part);
+    sib_value *x = tiny_given(SIB_F32, DIMS(1, 2), OF(1, 2));
+    run_part(smaller, 1, &(sib_named_value){"x", x}, (const int64_t[]){1, 2}, 2, OF(11, 22));
+    sib_value_free(&x);
+    sib_model_free(&smaller);
+}
+
+static void what_cannot_be_is_named(void **state)
+{
+    (void)state;
+    sib_model *m = two_components(), *part = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    assert_int_equal(sib_model_part(m, (const char *const[]){"nothing"}, 1, &part, &err), SIB_ERR_ARGUMENT);
+    assert_non_null(strstr(err.message, "'nothing'"));
+    assert_null(part);
+    err = (sib_error)SIB_ERROR_INIT;
+    assert_int_equal(sib_model_part(m, (const char *const[]){"left", "left"}, 2, &part, &err),
+                     SIB_ERR_ARGUMENT);
+    assert_non_null(strstr(err.message, "'left'"));
+    assert_int_equal(sib_model_part(m, NULL, 0, &part, NULL), SIB_ERR_ARGUMENT);
+    sib_model_free(&m);
+}
+
+static void every_failed_allocation_is_clean(void **state)
+{
+    (void)state;
+    sib_model *m = two_components();
+    sib_alloc_counters before, after;
+    sib_alloc_counters_get(&before);
+    bool done = false;
+    for (uint64_t k = 0; !done; k++) {
+        sib_error err = SIB_ERROR_INIT;
+        sib_model *part = NULL;
+        mem_fail_after(k);
+        sib_code code = sib_model_part(m, (const char *const[]){"right"}, 1, &part, &err);
+        mem_fail_never();
+        done = code == SIB_OK;
+        if (!done)
+            assert_int_equal(code, SIB_ERR_MEMORY);
+        sib_model_free(&part);
+        sib_alloc_counters_get(&after);
+        assert_int_equal(after.bytes_current, before.bytes_current);
+        assert_true(k < 10000);
+    }
+    sib_model_free(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_part_has_its_own_inputs_alone),
+        cmocka_unit_test(any_value_can_be_an_output),
+        cmocka_unit_test(what_cannot_be_is_named),
+        cmocka_unit_test(every_failed_allocation_is_clean),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
