@@ -41,6 +41,7 @@ THIRD_PARTY = {  # who may see a library's headers
     "pcre2": ["backend/ref", "text"],
     "utf8proc": ["backend/ref", "text"],
     "jansson.h": ["text", "import", "job"],
+    "zlib.h": ["job"],
     "jpeglib.h": ["backend/ref"],
     "jerror.h": ["backend/ref"],
     "webp/": ["backend/ref"],

@@ -7,7 +7,8 @@
 #include "job/watch.h"
 #include <sibyl/text.h>
 
-/* What the procedure needs of a model. Calls are made from one thread, in order. */
+/* What the procedure needs of a model. Calls are made from one thread, in order. A window is 2 * n_audio_ctx frames of
+   10 ms; openai-whisper's models all have n_audio_ctx 1500. */
 typedef struct whisper_model {
     void *self;
     size_t n_mels, n_audio_ctx, n_text_ctx, n_vocab, n_text_layer, n_text_head;
@@ -17,43 +18,49 @@ typedef struct whisper_model {
     /* Hears a window. mel: (n_mels, 2 * n_audio_ctx) float. What steps look at from now on; caches become empty. */
     sib_code (*encode)(void *self, const float *mel, sib_error *err);
     /* Feeds n tokens to each of `beams` hypotheses, behind what was fed before. tokens: (beams, n). at: (n_at) positions
-       among the n whose logits are wanted. logits: (beams, n_at, n_vocab), filled. The first call after encode or rewind
-       says how many beams there are; later ones have as many, or as many as `reorder` left. */
+       among the n whose logits are wanted, ascending. logits: (beams, n_at, n_vocab), filled. The first call after encode
+       or rewind has one beam; later ones have as many as the call before, or as many as `reorder` left. */
     sib_code (*step)(void *self, size_t beams, size_t n, const int32_t *tokens, size_t n_at, const size_t *at,
                      float *logits, sib_error *err);
-    /* Hypothesis i goes on from what hypothesis from[i] has been fed. from: (beams) indices below the old count. */
+    /* From now on there are `beams` hypotheses, more or fewer than before; i goes on from what from[i] has been fed.
+       from: (beams) indices below the old count. */
     sib_code (*reorder)(void *self, size_t beams, const size_t *from, sib_error *err);
     /* Forgets the tokens, keeps what was heard. */
     sib_code (*rewind)(void *self, sib_error *err);
     /* Cross-attention scores (q k / sqrt(size), before the softmax) of n tokens fed at once from the beginning, and their
-       logits: scores (n_text_layer, n_text_head, n, n_audio_ctx), logits (n, n_vocab). Caches are empty afterwards. */
-    sib_code (*align)(void *self, size_t n, const int32_t *tokens, float *scores, float *logits,
-                      sib_error *err);
+       logits. heads: (n_heads) layer and head. scores: (n_heads, n, n_audio_ctx), logits: (n, n_vocab), both filled.
+       Caches are empty afterwards. Not called without word timestamps; may then be NULL. */
+    sib_code (*align)(void *self, size_t n, const int32_t *tokens, size_t n_heads, const int32_t (*heads)[2],
+                      float *scores, float *logits, sib_error *err);
 } whisper_model;
 
-/* Options by the names of openai-whisper; whisper_options_default fills in its defaults. NaN is None in the thresholds. */
+/* Options by the names of openai-whisper; whisper_options_default fills in its defaults. NaN is None in doubles. */
 typedef struct whisper_options {
-    const char *language; /* "en", "english"; NULL: detected */
+    const char *language; /* "en", "english", any case; NULL: detected */
     bool translate;
-    const double *temperature; /* (n_temperatures) */
+    const double *temperature; /* (n_temperatures), each tried where the one before did not do */
     size_t n_temperatures;
-    size_t best_of, beam_size; /* 0: None */
+    size_t best_of;   /* samples above temperature 0; 0: None */
+    size_t beam_size; /* at temperature 0; 0: None */
     double patience, length_penalty;
     size_t sample_len; /* 0: n_text_ctx / 2 */
     double compression_ratio_threshold, logprob_threshold, no_speech_threshold;
     bool condition_on_previous_text;
     const char *initial_prompt, *prefix; /* or NULL */
     bool carry_initial_prompt;
-    const char *hotwords;        /* given in front of every window's prompt, or NULL */
-    const char *suppress_tokens; /* "-1,50256" */
+    const char
+        *hotwords; /* behind <|startofprev|>, in front of every window's prompt, which gives way; or NULL */
+    const char
+        *suppress_tokens; /* "-1,50256", -1 being the non-speech symbols; NULL or "": suppress nothing */
     bool suppress_blank, without_timestamps;
-    double max_initial_timestamp;
+    double max_initial_timestamp; /* seconds; 0 or NaN: none */
     bool word_timestamps;
     const char *prepend_punctuations, *append_punctuations;
-    const double *clip_timestamps; /* (n_clips) start, end, start... in seconds */
+    const double
+        *clip_timestamps; /* (n_clips) start, end, start... in seconds; the end of the recording cuts them */
     size_t n_clips;
-    double hallucination_silence_threshold;
-    uint64_t seed; /* of sampling above temperature 0 */
+    double hallucination_silence_threshold; /* seconds; only with word_timestamps */
+    uint64_t seed;                          /* of sampling above temperature 0 */
 } whisper_options;
 void whisper_options_default(whisper_options *o);
 
@@ -67,11 +74,19 @@ typedef struct whisper_transcript {
 } whisper_transcript;
 void whisper_transcript_free(whisper_transcript *t);
 
-/* Transcribes samples (n_samples) at 16 kHz. pool: for the features, may be NULL. watch: may be NULL. *out: all zero after a failure.
-   Errors: SIB_ERR_ARGUMENT (an option, by name), SIB_ERR_VALUE (a tokenizer that lacks a token of Whisper's, by name), SIB_ERR_CANCELLED, what
-   the model says. */
+/* Transcribes samples (n_samples) at 16 kHz. pool: for the features, may be NULL. watch: may be NULL; its `segment` is
+   called for segments that have text. *out: all zero after a failure. A segment of no length or without text stays in
+   the list, as with openai-whisper, with nothing in it.
+   Errors: SIB_ERR_ARGUMENT (an option, by name), SIB_ERR_VALUE (a tokenizer that lacks a token of Whisper's, by name; logits
+   that are NaN), SIB_ERR_CANCELLED, what the model and the callbacks say. */
 sib_code whisper_transcribe(const whisper_model *m, const sib_tokenizer *t, sib_pool *pool,
                             const float *samples, size_t n_samples, const whisper_options *o,
                             const job_watch *watch, whisper_transcript *out, sib_error *err);
+
+/* The same from features of the recording with a window of silence behind it: mel (n_mels, n_frames), n_frames of at
+   least 2 * n_audio_ctx; the last 2 * n_audio_ctx are that silence. */
+sib_code whisper_transcribe_features(const whisper_model *m, const sib_tokenizer *t, const float *mel,
+                                     size_t n_frames, const whisper_options *o, const job_watch *watch,
+                                     whisper_transcript *out, sib_error *err);
 
 #endif
