@@ -20,15 +20,17 @@ typedef struct weight {
     sib_str name; /* as in the file */
     const weight_format *format;
     size_t rank;
-    int64_t dims[SIB_MAX_RANK];    /* outermost first, as PyTorch has them */
-    bool strided;                  /* elements stand apart: `strides` says how, in elements (block 1 alone) */
-    int64_t strides[SIB_MAX_RANK]; /* never negative, and never beyond `size` */
-    const uint8_t *data;           /* (size) in the mapped file */
-    uint64_t size, offset;         /* bytes, and where they stand in their file */
-    size_t file;                   /* which file of the checkpoint */
+    int64_t dims[SIB_MAX_RANK]; /* outermost first, as PyTorch has them */
+    bool strided;               /* elements stand apart: `strides` says how, in elements (block 1 alone) */
+    int64_t
+        strides[SIB_MAX_RANK]; /* never negative, and never beyond `size`; row-major where not `strided` */
+    const uint8_t *data;       /* (size) in the mapped file */
+    uint64_t size, offset;     /* bytes, and where they stand in their file */
+    size_t file;               /* which file of the checkpoint */
 } weight;
 
-/* What a file says beside its weights: hyperparameters, tables of a tokenizer. Lists have n items of one kind. */
+/* What a file says beside its weights: hyperparameters, tables of a tokenizer. Lists have n items of one kind. Other lists
+   are taken apart by index ("alignment_heads.0"), nulls are left out, and where two files have a key the first one's stays. */
 typedef enum fact_kind { FACT_INT, FACT_FLOAT, FACT_BOOL, FACT_STRING } fact_kind;
 typedef struct fact {
     sib_str key; /* "n_head", "general.architecture", "rope_scaling.factor": nested objects with dots */
@@ -46,9 +48,10 @@ typedef struct fact {
 typedef struct checkpoint checkpoint;
 
 /* Opens a checkpoint: one file, several that belong together (shards, a config.json beside them), or one folder, of which
-   it takes config.json, generation_config.json, weights (*.safetensors, else *.bin, *.pt, *.pth) and no others. Two
+   it takes config.json, generation_config.json, weights (*.safetensors, else *.gguf, else *.bin, *.pt, *.pth but for what
+   trainers keep) and no others. Names of weights and facts are UTF-8 without zero bytes, and end with one here. Two
    weights of one name are refused. Files stay mapped and must not change. out: checkpoint_free(&c).
-   Errors: SIB_ERR_IO, SIB_ERR_FORMAT (with the byte offset, and the name of what is wrong), SIB_ERR_SIZE,
+   Errors: SIB_ERR_IO, SIB_ERR_FORMAT (also where there are no files with weights; with the byte offset, and the name of what is wrong), SIB_ERR_SIZE,
    SIB_ERR_UNSUPPORTED (a format or element type that is not known, by name), SIB_ERR_MEMORY. */
 sib_code checkpoint_open(const char *const *paths, size_t n, checkpoint **out, sib_error *err);
 void checkpoint_free(checkpoint **c);
@@ -72,11 +75,12 @@ double checkpoint_float(const checkpoint *c, const char *key, double otherwise);
 
 /* Elements of a weight. False where dims are too many. */
 bool weight_count(const weight *w, uint64_t *out);
-/* Elements [first, first + n) in row-major order as `to` (float types; integers as themselves), rounded to nearest even,
-   values beyond it to infinity. first: any; blocks are decoded as needed. out: (n). Errors: SIB_ERR_ARGUMENT (outside),
-   SIB_ERR_MEMORY. */
+/* Elements [first, first + n) in row-major order as `to`, converted as sib_convert does with SIB_OVERFLOW_IEEE: rounded to
+   nearest even, values beyond it to infinity. first: any; blocks are decoded as needed. to: a type of whole bytes, no
+   strings. out: (n). Errors: SIB_ERR_ARGUMENT (outside, another type). */
 sib_code weight_read(const weight *w, uint64_t first, size_t n, sib_dtype to, void *out, sib_error *err);
-/* A tensor over the elements where they stand (block 1, dense): keeps the mapping. Errors: SIB_ERR_UNSUPPORTED. */
+/* A tensor over the elements where they stand (block 1, dense), aligned or not: keeps the mapping, may outlive the
+   checkpoint. Errors: SIB_ERR_UNSUPPORTED, SIB_ERR_MEMORY. */
 sib_code weight_view(const checkpoint *c, const weight *w, sib_tensor **out, sib_error *err);
 
 #endif

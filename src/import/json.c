@@ -1,0 +1,151 @@
+#include "import/json.h"
+
+#include <stdio.h>
+
+#define MOST_BYTES (256u << 20)
+
+sib_code json_parse(file_source *s, byte_span bytes, uint64_t at, json_t **out)
+{
+    json_error_t why;
+    *out = json_loadb((const char *)bytes.data, bytes.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+    if (!*out)
+        return source_fail(s, SIB_ERR_FORMAT, at + (why.position > 0 ? (uint64_t)why.position : 0),
+                           "is no JSON that can be read: %s", why.text);
+    if (json_is_object(*out))
+        return SIB_OK;
+    json_decref(*out);
+    *out = NULL;
+    return source_fail(s, SIB_ERR_FORMAT, at, "its JSON is no object");
+}
+
+/* The kind of an item; false for what is no item of a list. */
+static bool kind_of(const json_t *v, fact_kind *kind)
+{
+    switch (json_typeof(v)) {
+    case JSON_INTEGER:
+        *kind = FACT_INT;
+        return true;
+    case JSON_REAL:
+        *kind = FACT_FLOAT;
+        return true;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        *kind = FACT_BOOL;
+        return true;
+    case JSON_STRING:
+        *kind = FACT_STRING;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The kind of all items; whole numbers among others are numbers. */
+static bool kind_of_all(const json_t *list, fact_kind *kind)
+{
+    *kind = FACT_INT;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        fact_kind one;
+        if (!kind_of(json_array_get(list, i), &one))
+            return false;
+        bool numbers = (one == FACT_INT || one == FACT_FLOAT) && (*kind == FACT_INT || *kind == FACT_FLOAT);
+        if (i && one != *kind && !numbers)
+            return false;
+        if (i == 0 || one == FACT_FLOAT)
+            *kind = one;
+    }
+    return true;
+}
+
+/* One item as the kind's member of a fact. */
+static sib_code put_item(file_source *s, const json_t *v, fact_kind kind, void *items, size_t i)
+{
+    if (kind == FACT_INT)
+        ((int64_t *)items)[i] = json_integer_value(v);
+    else if (kind == FACT_FLOAT)
+        ((double *)items)[i] = json_number_value(v);
+    else if (kind == FACT_BOOL)
+        ((bool *)items)[i] = json_is_true(v);
+    else
+        return source_keep(s, (sib_str){json_string_value(v), json_string_length(v)}, &((sib_str *)items)[i]);
+    return SIB_OK;
+}
+
+/* The value below key.name. */
+static sib_code child(file_source *s, const json_t *value, key_path *key, sib_str name)
+{
+    size_t before = key_enter(key, name);
+    if (before == SIZE_MAX)
+        return key_fail(s, key, 0);
+    sib_code code = json_facts(s, value, key);
+    key_leave(key, before);
+    return code;
+}
+
+static sib_code list_facts(file_source *s, const json_t *list, key_path *key)
+{
+    fact_kind kind;
+    size_t n = json_array_size(list);
+    sib_code code = SIB_OK;
+    if (kind_of_all(list, &kind)) {
+        void *items;
+        code = source_fact(s, key_str(key), kind, true, n, 0, &items);
+        for (size_t i = 0; i < n && code == SIB_OK; i++)
+            code = put_item(s, json_array_get(list, i), kind, items, i);
+        return code;
+    }
+    for (size_t i = 0; i < n && code == SIB_OK; i++) {
+        char number[24];
+        snprintf(number, sizeof number, "%zu", i);
+        code = child(s, json_array_get(list, i), key, str_of(number));
+    }
+    return code;
+}
+
+sib_code json_facts(file_source *s, const json_t *value, key_path *key)
+{
+    fact_kind kind;
+    void *items;
+    sib_code code = SIB_OK;
+    if (json_is_array(value))
+        return list_facts(s, value, key);
+    if (kind_of(value, &kind)) {
+        code = source_fact(s, key_str(key), kind, false, 1, 0, &items);
+        return code == SIB_OK ? put_item(s, value, kind, items, 0) : code;
+    }
+    const char *name;
+    json_t *v;
+    json_object_foreach((json_t *)(uintptr_t)value, name, v)
+    {
+        code = child(s, v, key, str_of(name));
+        if (code != SIB_OK)
+            break;
+    }
+    return code;
+}
+
+/* An object, and no bytes that text does not have where a safetensors header's length would have them. */
+static bool recognises(byte_span b)
+{
+    size_t i = 0;
+    while (i < b.size && i < 64 &&
+           (b.data[i] == ' ' || b.data[i] == '\t' || b.data[i] == '\n' || b.data[i] == '\r'))
+        i++;
+    return i < b.size && b.data[i] == '{' && !memchr(b.data, 0, b.size < 8 ? b.size : 8);
+}
+
+static sib_code read_json(file_source *s)
+{
+    json_t *root = NULL;
+    key_path key = {0};
+    if (s->bytes.size > MOST_BYTES)
+        return source_fail(s, SIB_ERR_SIZE, SIB_NO_OFFSET, "%zu bytes of JSON, at most %u are taken",
+                           s->bytes.size, MOST_BYTES);
+    sib_code code = json_parse(s, s->bytes, 0, &root);
+    if (code == SIB_OK)
+        code = json_facts(s, root, &key);
+    json_decref(root);
+    return code;
+}
+
+const checkpoint_format format_json = {"json", recognises, read_json, false};

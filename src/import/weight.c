@@ -1,0 +1,119 @@
+/* Elements of weights: counted, converted, seen in place. */
+#include "import/reader.h"
+
+#include "base/size.h"
+#include "tensor/dtype.h"
+#include "tensor/mapped.h"
+#include "tensor/shape.h"
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+/* Elements that are decoded or gathered at once: a block of every format. */
+#define PIECE 1024
+
+bool weight_count(const weight *w, uint64_t *out)
+{
+    return shape_count(w->rank, w->dims, out, NULL) == SIB_OK;
+}
+
+/* Elements [first, first + n), n <= PIECE, of blocks. */
+static void decode_piece(const weight *w, uint64_t first, size_t n, float *out)
+{
+    const weight_format *f = w->format;
+    float block[PIECE];
+    while (n) {
+        uint64_t index = first / f->block;
+        size_t skip = (size_t)(first % f->block), m = size_min(n, f->block - skip);
+        const uint8_t *at = w->data + index * f->bytes;
+        if (m == f->block) { /* whole ones go straight to their place */
+            size_t blocks = n / f->block;
+            m = blocks * f->block;
+            f->decode(at, blocks, out);
+        } else {
+            f->decode(at, 1, block);
+            memcpy(out, block + skip, m * sizeof *out);
+        }
+        first += m;
+        out += m;
+        n -= m;
+    }
+}
+
+/* The same of elements that stand apart, as they are. */
+static void gather_piece(const weight *w, uint64_t first, size_t n, uint8_t *out)
+{
+    int64_t index[SIB_MAX_RANK] = {0}, at = 0;
+    for (size_t i = w->rank; i-- > 0; first /= (uint64_t)w->dims[i]) {
+        index[i] = (int64_t)(first % (uint64_t)w->dims[i]);
+        at += index[i] * w->strides[i];
+    }
+    size_t bytes = w->format->bytes;
+    for (size_t k = 0; k < n; k++) {
+        memcpy(out + k * bytes, w->data + (size_t)at * bytes, bytes);
+        for (size_t i = w->rank; i-- > 0;) {
+            at += w->strides[i];
+            if (++index[i] < w->dims[i])
+                break;
+            at -= w->dims[i] * w->strides[i];
+            index[i] = 0;
+        }
+    }
+}
+
+sib_code weight_read(const weight *w, uint64_t first, size_t n, sib_dtype to, void *out, sib_error *err)
+{
+    uint64_t count;
+    size_t to_bytes = dtype_stride(to);
+    if (!weight_count(w, &count) || first > count || n > count - first)
+        return err_set(err, SIB_ERR_ARGUMENT, "weight '%.*s': elements %llu to %llu, which it does not have",
+                       READER_STR(w->name), (unsigned long long)first, (unsigned long long)(first + n));
+    if (to_bytes == 0 || to == SIB_STRING)
+        return err_set(err, SIB_ERR_ARGUMENT, "weight '%.*s': cannot be read as %s", READER_STR(w->name),
+                       sib_dtype_name(to));
+    if (!w->strided && w->format->block == 1)
+        return sib_convert(w->format->dtype, w->data + first * w->format->bytes, to, out, n,
+                           SIB_OVERFLOW_IEEE, err);
+    if (w->format->block > 1 && to == SIB_F32) {
+        decode_piece(w, first, n, out);
+        return SIB_OK;
+    }
+    uint64_t piece[PIECE * 2]; /* as wide as complex128 */
+    for (size_t m; n; first += m, n -= m, out = (uint8_t *)out + m * to_bytes) {
+        m = size_min(n, PIECE);
+        sib_dtype from = SIB_F32;
+        if (w->format->block > 1) {
+            decode_piece(w, first, m, (float *)piece);
+        } else {
+            gather_piece(w, first, m, (uint8_t *)piece);
+            from = w->format->dtype;
+        }
+        sib_code code = sib_convert(from, piece, to, out, m, SIB_OVERFLOW_IEEE, err);
+        if (code != SIB_OK)
+            return code;
+    }
+    return SIB_OK;
+}
+
+sib_code weight_view(const checkpoint *c, const weight *w, sib_tensor **out, sib_error *err)
+{
+    *out = NULL;
+    if (w->format->block > 1 || w->strided)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "weight '%.*s': %s elements%s have no tensor in place",
+                       READER_STR(w->name), w->format->name, w->strided ? " that stand apart" : "");
+    sib_dtype dtype = w->format->dtype;
+    mapping *map = c->files[w->file].map;
+    byte_span bytes = {w->data, (size_t)w->size};
+    /* Bytes of bool other than 0 and 1 are no bool of C. */
+    bool clean = true;
+    for (size_t i = 0; dtype == SIB_BOOL && clean && i < bytes.size; i++)
+        clean = bytes.data[i] <= 1;
+    if (clean && bytes.size && (uintptr_t)bytes.data % dtype_align(dtype) == 0)
+        return tensor_wrap_mapped(dtype, w->rank, w->dims, map, bytes, out, err);
+    if (clean && bytes.size)
+        return tensor_wrap_shifted(dtype, w->rank, w->dims, map, bytes, out, err);
+    sib_code code = tensor_create_raw(dtype, w->rank, w->dims, out, err);
+    for (size_t i = 0; code == SIB_OK && i < bytes.size; i++)
+        ((uint8_t *)(*out)->data)[i] = bytes.data[i] != 0;
+    return code;
+}

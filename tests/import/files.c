@@ -1,0 +1,90 @@
+#include "files.h"
+
+#include "base/alloc.h"
+
+bytes file_safetensors(const char *header, const void *data, size_t n)
+{
+    bytes b = {0};
+    f_u64(&b, strlen(header));
+    f_text(&b, header);
+    b_append(&b, data, n);
+    return b;
+}
+
+const char *file_save(const char *folder, const char *name, bytes b)
+{
+    static char paths[16][400];
+    static int next;
+    char *path = paths[next++ % 16];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(b.data, 1, b.n, f), b.n);
+    assert_int_equal(fclose(f), 0);
+    b_free(&b);
+    return path;
+}
+
+sib_code file_open(bytes b, checkpoint **out, sib_error *err)
+{
+    /* Their own block, so that a byte too far is seen. */
+    uint8_t *exact = malloc(b.n ? b.n : 1);
+    assert_non_null(exact);
+    if (b.n)
+        memcpy(exact, b.data, b.n);
+    sib_code code = checkpoint_open_bytes("sample", exact, b.n, out, err);
+    free(exact);
+    b_free(&b);
+    return code;
+}
+
+void file_check_weight(const checkpoint *c, const char *name, size_t rank, const int64_t *dims,
+                       const double *values)
+{
+    sib_error err = SIB_ERROR_INIT;
+    const weight *w = checkpoint_find(c, name);
+    uint64_t count;
+    if (!w)
+        fail_msg("no weight '%s'", name);
+    assert_int_equal(w->rank, rank);
+    for (size_t i = 0; i < rank; i++)
+        assert_int_equal(w->dims[i], dims[i]);
+    assert_true(weight_count(w, &count));
+    double *got = malloc((size_t)count * sizeof *got + 1);
+    assert_non_null(got);
+    CHECK_OK(weight_read(w, 0, (size_t)count, SIB_F64, got, &err), err);
+    for (size_t i = 0; i < count; i++)
+        if (!(got[i] == values[i]))
+            fail_msg("%s[%zu] is %.17g, expected %.17g", name, i, got[i], values[i]);
+    free(got);
+}
+
+static uint64_t held(void)
+{
+    sib_alloc_counters c;
+    sib_alloc_counters_get(&c);
+    return c.bytes_current;
+}
+
+void file_check_memory(bytes b)
+{
+    sib_code code = SIB_ERR_MEMORY;
+    for (uint64_t successes = 0; code == SIB_ERR_MEMORY; successes++) {
+        sib_error err = SIB_ERROR_INIT;
+        checkpoint *c = NULL;
+        uint64_t before = held();
+        assert_true(successes < 100000);
+        mem_fail_after(successes);
+        code = checkpoint_open_bytes("sample", b.data, b.n, &c, &err);
+        mem_fail_never();
+        if (code != SIB_OK) {
+            assert_int_equal(code, SIB_ERR_MEMORY);
+            assert_int_equal(err.code, code);
+            assert_null(c);
+        }
+        checkpoint_free(&c);
+        assert_int_equal(held(), before);
+    }
+    assert_int_equal(code, SIB_OK);
+    b_free(&b);
+}
