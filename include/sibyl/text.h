@@ -12,10 +12,11 @@ typedef struct sib_tokenizer sib_tokenizer;
 
 typedef struct sib_tokenizer_options {
     /* "gpt2", "whisper" (tiktoken ranks, each with its special tokens), "tokenizer.json", "rwkv-world", "pieces",
-       "bytes"; NULL: what the file's bytes say, "whisper" for ranks where n_vocab is given, else "gpt2". */
+       "bytes"; NULL: what the file's bytes say, for ranks "whisper" where n_vocab has room for its special tokens, else
+       "gpt2". */
     const char *kind;
     /* Ids of the model, special ones included; 0: as many as the file has. With "whisper" it says how many languages
-       there are: n_vocab less the ranks and 1,509 others. */
+       there are: n_vocab less the ranks and 1,509 others; 99 where it is 0. */
     size_t n_vocab;
 } sib_tokenizer_options;
 
@@ -56,6 +57,10 @@ SIB_API bool sib_tokenizer_token(const sib_tokenizer *t, int32_t id, const char 
                                  bool *special);
 /* The id of these bytes as one token, special ones by name; -1 where there is none. */
 SIB_API int32_t sib_tokenizer_find(const sib_tokenizer *t, const char *bytes, size_t size);
+
+/* Whisper's languages in the order of their ids: i from 0. *code: "en", whose id is that of "<|en|>"; *name: "english".
+   Static storage. False outside: large-v3 has all of them, earlier versions one less. */
+SIB_API bool sib_whisper_language(size_t i, const char **code, const char **name);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,247 @@
+#include "text/tokenizer.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MOST_FILE_BYTES (1u << 30)
+
+/* Asked in this order whose a file is. */
+static const tokenizer_kind *const kinds[] = {&tokenizer_whisper, &tokenizer_gpt2, &tokenizer_bytes};
+
+#define N_KINDS (sizeof kinds / sizeof *kinds)
+
+/* ---- Opening ------------------------------------------------------------------------------------------- */
+
+static sib_code find_kind(const text_source *source, const tokenizer_kind **out, sib_error *err)
+{
+    const char *wanted = source->options->kind;
+    for (size_t i = 0; i < N_KINDS; i++)
+        if (wanted ? strcmp(kinds[i]->name, wanted) == 0
+                   : kinds[i]->recognises && kinds[i]->recognises(source)) {
+            *out = kinds[i];
+            return SIB_OK;
+        }
+    return wanted ? err_set(err, SIB_ERR_UNSUPPORTED, "%s: '%s' is no kind of tokenizer that is known",
+                            source->name, wanted)
+                  : err_set(err, SIB_ERR_FORMAT, "%s: is no tokenizer that is known", source->name);
+}
+
+sib_code sib_tokenizer_open_bytes(const char *name, const void *data, size_t size,
+                                  const sib_tokenizer_options *options, sib_tokenizer **out, sib_error *err)
+{
+    static const sib_tokenizer_options defaults = {0};
+    text_source source = {name ? name : "tokenizer", {data ? data : "", size}, options ? options : &defaults};
+    const tokenizer_kind *kind = NULL;
+    *out = NULL;
+    sib_code code = find_kind(&source, &kind, err);
+    if (code != SIB_OK)
+        return code;
+    sib_tokenizer *t = mem_calloc(1, sizeof *t);
+    if (!t)
+        return err_memory(err, sizeof *t, "a tokenizer");
+    t->kind = kind;
+    code = kind->open(t, &source, err);
+    if (code == SIB_OK && source.options->n_vocab && source.options->n_vocab < t->vocab.n)
+        code = err_set(err, SIB_ERR_VALUE, "%s: has ids up to %zu, the model has %zu", source.name,
+                       t->vocab.n - 1, source.options->n_vocab);
+    if (code == SIB_OK && source.options->n_vocab > t->vocab.n)
+        code = vocab_widen(&t->vocab, source.options->n_vocab, err);
+    if (code == SIB_OK)
+        code = tokenizer_index_specials(t, err);
+    if (code != SIB_OK)
+        sib_tokenizer_free(&t);
+    *out = t;
+    return code;
+}
+
+static sib_code read_stream(FILE *f, const char *path, char **data, size_t *size, sib_error *err)
+{
+    struct stat st;
+    if (fstat(fileno(f), &st) != 0)
+        return err_set(err, SIB_ERR_IO, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, SIB_ERR_IO, "%s: is %s, expected a file", path,
+                       S_ISDIR(st.st_mode) ? "a folder" : "no regular file");
+    if ((uint64_t)st.st_size > MOST_FILE_BYTES)
+        return err_set(err, SIB_ERR_SIZE, "%s: has %lld bytes, tokenizers of up to %u are read", path,
+                       (long long)st.st_size, MOST_FILE_BYTES);
+    *data = mem_alloc((size_t)st.st_size, 1);
+    if (!*data)
+        return err_memory(err, (size_t)st.st_size, "a tokenizer's file");
+    *size = fread(*data, 1, (size_t)st.st_size, f);
+    return ferror(f) ? err_set(err, SIB_ERR_IO, "%s: %s", path, strerror(errno)) : SIB_OK;
+}
+
+sib_code sib_tokenizer_open(const char *path, const sib_tokenizer_options *options, sib_tokenizer **out,
+                            sib_error *err)
+{
+    *out = NULL;
+    if (!path)
+        return options && options->kind
+                   ? sib_tokenizer_open_bytes(options->kind, NULL, 0, options, out, err)
+                   : err_set(err, SIB_ERR_ARGUMENT, "neither a file nor a kind of tokenizer is given");
+    /* Without O_NONBLOCK a pipe would wait for a writer. */
+    char *data = NULL;
+    size_t size = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "rb");
+    if (!f) {
+        err_set(err, SIB_ERR_IO, "%s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return SIB_ERR_IO;
+    }
+    sib_code code = read_stream(f, path, &data, &size, err);
+    fclose(f);
+    if (code == SIB_OK)
+        code = sib_tokenizer_open_bytes(path, data, size, options, out, err);
+    mem_free(data);
+    return code;
+}
+
+void sib_tokenizer_free(sib_tokenizer **t)
+{
+    if (!t || !*t)
+        return;
+    if ((*t)->kind->close)
+        (*t)->kind->close(*t);
+    vocab_free(&(*t)->vocab);
+    trie_free(&(*t)->specials);
+    mem_free(*t);
+    *t = NULL;
+}
+
+void sib_tokenizer_get_info(const sib_tokenizer *t, sib_tokenizer_info *out)
+{
+    *out = (sib_tokenizer_info){.kind = t->kind->name, .n_vocab = t->vocab.n};
+}
+
+/* ---- Special tokens ------------------------------------------------------------------------------------ */
+
+sib_code tokenizer_index_specials(sib_tokenizer *t, sib_error *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->vocab.n; i++)
+        n += (t->vocab.tokens[i].flags & TOKEN_SPECIAL) != 0;
+    trie_key *keys = mem_alloc(n, sizeof *keys);
+    if (!keys)
+        return err_memory(err, n * sizeof *keys, "special tokens");
+    n = 0;
+    for (size_t i = 0; i < t->vocab.n; i++)
+        if ((t->vocab.tokens[i].flags & TOKEN_SPECIAL) && t->vocab.tokens[i].size)
+            keys[n++] = (trie_key){vocab_bytes(&t->vocab, &t->vocab.tokens[i]), (int32_t)i};
+    sib_code code = trie_build(&t->specials, keys, n, err);
+    mem_free(keys);
+    return code;
+}
+
+int32_t tokenizer_next_special(const sib_tokenizer *t, text_span text, size_t at, size_t *begin, size_t *end)
+{
+    size_t length;
+    for (; at < text.size; at++) {
+        if (!t->specials.roots[(uint8_t)text.data[at]])
+            continue;
+        int32_t id = trie_longest(&t->specials, text.data + at, text.size - at, &length);
+        if (id >= 0) {
+            *begin = at;
+            *end = at + length;
+            return id;
+        }
+    }
+    return -1;
+}
+
+/* ---- Both ways ------------------------------------------------------------------------------------------ */
+
+sib_code sib_tokenizer_encode(const sib_tokenizer *t, const char *text, size_t size, sib_special specials,
+                              int32_t **ids, size_t *n, sib_error *err)
+{
+    id_list list = {0};
+    *ids = NULL;
+    *n = 0;
+    sib_code code = ids_reserve(&list, size / 4 + 1, err);
+    if (code == SIB_OK)
+        code = t->kind->encode(t, (text_span){text ? text : "", size}, specials, &list, err);
+    if (code != SIB_OK) {
+        mem_free(list.ids);
+        return code;
+    }
+    *ids = list.ids;
+    *n = list.n;
+    return SIB_OK;
+}
+
+/* The ids that are to be told, in a list of their own. */
+static sib_code choose(const sib_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, id_list *out,
+                       sib_error *err)
+{
+    sib_code code = ids_reserve(out, n, err);
+    for (size_t i = 0; i < n && code == SIB_OK; i++) {
+        const token *known = vocab_token(&t->vocab, ids[i]);
+        if (!known)
+            return err_set(err, SIB_ERR_VALUE, "id %d at place %zu stands for nothing", (int)ids[i], i);
+        if (!skip_special || !(known->flags & TOKEN_SPECIAL))
+            out->ids[out->n++] = ids[i];
+    }
+    return code;
+}
+
+static void join(const sib_tokenizer *t, const id_list *ids, text_buffer *out, sib_error *err)
+{
+    for (size_t i = 0; i < ids->n && out->code == SIB_OK; i++) {
+        text_span bytes = vocab_bytes(&t->vocab, &t->vocab.tokens[ids->ids[i]]);
+        buffer_add(out, bytes.data, bytes.size, err);
+    }
+}
+
+sib_code sib_tokenizer_decode(const sib_tokenizer *t, const int32_t *ids, size_t n, bool skip_special,
+                              char **text, size_t *size, sib_error *err)
+{
+    id_list chosen = {0};
+    text_buffer out = {0};
+    *text = NULL;
+    *size = 0;
+    sib_code code = choose(t, ids, n, skip_special, &chosen, err);
+    if (code == SIB_OK && t->kind->decode)
+        code = t->kind->decode(t, chosen.ids, chosen.n, &out, err);
+    else if (code == SIB_OK)
+        join(t, &chosen, &out, err);
+    if (code == SIB_OK) {
+        buffer_add(&out, "", 1, err);
+        code = out.code;
+    }
+    mem_free(chosen.ids);
+    if (code != SIB_OK) {
+        buffer_free(&out);
+        return code;
+    }
+    *text = out.data;
+    *size = out.n - 1;
+    return SIB_OK;
+}
+
+bool sib_tokenizer_token(const sib_tokenizer *t, int32_t id, const char **bytes, size_t *size, bool *special)
+{
+    const token *known = vocab_token(&t->vocab, id);
+    if (!known)
+        return false;
+    text_span s = vocab_bytes(&t->vocab, known);
+    *bytes = s.data;
+    *size = s.size;
+    *special = (known->flags & TOKEN_SPECIAL) != 0;
+    return true;
+}
+
+int32_t sib_tokenizer_find(const sib_tokenizer *t, const char *bytes, size_t size)
+{
+    size_t length;
+    int32_t id = trie_longest(&t->specials, bytes, size, &length);
+    return id >= 0 && length == size ? id : vocab_find(&t->vocab, bytes, size);
+}

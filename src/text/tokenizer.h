@@ -1,0 +1,48 @@
+/* What a kind of tokenizer is to the others: a row in tokenizer.c. */
+#ifndef TEXT_TOKENIZER_H
+#define TEXT_TOKENIZER_H
+
+#include "text/trie.h"
+#include "text/vocab.h"
+
+#include <sibyl/text.h>
+
+/* A file on its way in. */
+typedef struct text_source {
+    const char *name; /* for messages */
+    text_span bytes;
+    const sib_tokenizer_options *options; /* never NULL */
+} text_source;
+
+typedef struct tokenizer_kind {
+    const char *name;
+    /* Do these bytes look like such a file? NULL: only where it is named. */
+    bool (*recognises)(const text_source *source);
+    /* Fills t->vocab and t->state. What it has made when it fails, close gets. */
+    sib_code (*open)(sib_tokenizer *t, const text_source *source, sib_error *err);
+    void (*close)(sib_tokenizer *t);
+    /* Adds the ids of a text. */
+    sib_code (*encode)(const sib_tokenizer *t, text_span text, sib_special specials, id_list *out,
+                       sib_error *err);
+    /* Adds the bytes of ids, which stand for something each and are not to be left out. NULL: their tokens' one after the
+       other. */
+    sib_code (*decode)(const sib_tokenizer *t, const int32_t *ids, size_t n, text_buffer *out,
+                       sib_error *err);
+} tokenizer_kind;
+
+struct sib_tokenizer {
+    const tokenizer_kind *kind;
+    vocab vocab;
+    trie specials; /* names of special tokens */
+    void *state;   /* the kind's */
+};
+
+extern const tokenizer_kind tokenizer_gpt2, tokenizer_whisper, tokenizer_bytes;
+
+/* Fills t->specials with the special tokens of the vocabulary. Errors: SIB_ERR_FORMAT (two of one name), SIB_ERR_MEMORY. */
+sib_code tokenizer_index_specials(sib_tokenizer *t, sib_error *err);
+
+/* The first special token at or behind `at`: its id, *begin and *end where it stands; -1 for none. */
+int32_t tokenizer_next_special(const sib_tokenizer *t, text_span text, size_t at, size_t *begin, size_t *end);
+
+#endif

@@ -1,0 +1,51 @@
+/* A trie over byte strings: the strings that a text begins with. */
+#ifndef TEXT_TRIE_H
+#define TEXT_TRIE_H
+
+#include "text/bytes.h"
+
+typedef struct trie_key {
+    text_span bytes; /* not empty */
+    int32_t id;      /* not below 0 */
+} trie_key;
+
+/* Nodes stand breadth first, so the children of node i are nodes[i].first .. nodes[i + 1].first, by byte. */
+typedef struct trie_node {
+    uint32_t first;
+    int32_t id; /* of the key that ends here, -1 for none */
+    uint8_t byte;
+} trie_node;
+
+typedef struct trie {
+    trie_node *nodes; /* (n + 1): the root, and one more whose `first` ends the last */
+    size_t n;
+    uint32_t roots[256]; /* the root's child for a byte, 0 for none */
+} trie;
+
+/* Builds a trie. keys: (n), sorted in place; two equal ones are refused. Errors: SIB_ERR_FORMAT, SIB_ERR_SIZE,
+   SIB_ERR_MEMORY. */
+sib_code trie_build(trie *t, trie_key *keys, size_t n, sib_error *err);
+void trie_free(trie *t);
+
+/* The child of `node` for a byte, 0 for none. Node 0 is the root. */
+static inline uint32_t trie_child(const trie *t, uint32_t node, uint8_t byte)
+{
+    if (node == 0)
+        return t->roots[byte];
+    uint32_t low = t->nodes[node].first, high = t->nodes[node + 1].first;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (t->nodes[middle].byte == byte)
+            return middle;
+        if (t->nodes[middle].byte < byte)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return 0;
+}
+
+/* The longest key that the text begins with: its id, *length its bytes; -1 where there is none. */
+int32_t trie_longest(const trie *t, const char *text, size_t n, size_t *length);
+
+#endif

@@ -1,0 +1,151 @@
+#include "text/vocab.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+
+#define FIRST_SLOTS 512u
+
+static inline uint64_t load_le(const char *data, size_t size)
+{
+    uint64_t word = 0;
+    for (size_t i = 0; i < size; i++)
+        word |= (uint64_t)(uint8_t)data[i] << (8 * i);
+    return word;
+}
+
+static inline uint64_t load_8(const char *data)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t word;
+    memcpy(&word, data, 8);
+    return word;
+#else
+    return load_le(data, 8);
+#endif
+}
+
+/* Words of eight bytes, each multiplied in; the end overlaps what came before where there is as much. */
+uint32_t text_hash(const char *data, size_t size)
+{
+    uint64_t h = size * UINT64_C(0x9E3779B97F4A7C15);
+    if (size < 8) {
+        h ^= load_le(data, size);
+    } else {
+        for (size_t at = 0; at + 8 < size; at += 8) {
+            h = (h ^ load_8(data + at)) * UINT64_C(0xD6E8FEB86659FD93);
+            h ^= h >> 32;
+        }
+        h ^= load_8(data + size - 8);
+    }
+    h *= UINT64_C(0xD6E8FEB86659FD93);
+    h ^= h >> 32;
+    h *= UINT64_C(0xD6E8FEB86659FD93);
+    return (uint32_t)(h >> 32);
+}
+
+int32_t vocab_find_hashed(const vocab *v, const char *data, size_t size, uint32_t hash)
+{
+    if (!v->slots)
+        return -1;
+    for (uint32_t i = hash & v->mask;; i = (i + 1) & v->mask) {
+        const vocab_slot *s = &v->slots[i];
+        if (s->id < 0)
+            return -1;
+        if (s->hash != hash)
+            continue;
+        const token *t = &v->tokens[s->id];
+        if (t->size == size && (!size || memcmp(v->bytes.data + t->at, data, size) == 0))
+            return s->id;
+    }
+}
+
+int32_t vocab_find(const vocab *v, const char *data, size_t size)
+{
+    return vocab_find_hashed(v, data, size, text_hash(data, size));
+}
+
+static void put_slot(vocab_slot *slots, uint32_t mask, vocab_slot slot)
+{
+    uint32_t i = slot.hash & mask;
+    while (slots[i].id >= 0)
+        i = (i + 1) & mask;
+    slots[i] = slot;
+}
+
+/* Slots for ids below `room`: at most half of them are taken. */
+static sib_code grow_slots(vocab *v, size_t room, sib_error *err)
+{
+    uint32_t n = v->slots ? v->mask + 1 : FIRST_SLOTS;
+    while (n / 2 < room)
+        n *= 2;
+    if (v->slots && n == v->mask + 1)
+        return SIB_OK;
+    vocab_slot *slots = mem_alloc(n, sizeof *slots);
+    if (!slots)
+        return err_memory(err, n * sizeof *slots, "a vocabulary");
+    for (uint32_t i = 0; i < n; i++)
+        slots[i].id = -1;
+    for (uint32_t i = 0; v->slots && i <= v->mask; i++)
+        if (v->slots[i].id >= 0)
+            put_slot(slots, n - 1, v->slots[i]);
+    mem_free(v->slots);
+    v->slots = slots;
+    v->mask = n - 1;
+    return SIB_OK;
+}
+
+sib_code vocab_widen(vocab *v, size_t n, sib_error *err)
+{
+    if (n > VOCAB_MOST_IDS)
+        return err_set(err, SIB_ERR_SIZE, "%zu ids, at most %u are taken", n, VOCAB_MOST_IDS);
+    if (n > v->room) {
+        size_t room = size_min(size_max(n, v->room + v->room / 2 + 256), VOCAB_MOST_IDS);
+        token *tokens = mem_realloc(v->tokens, room, sizeof *tokens);
+        if (!tokens)
+            return err_memory(err, room * sizeof *tokens, "a vocabulary");
+        v->tokens = tokens;
+        v->room = room;
+    }
+    if (n > v->n) {
+        memset(v->tokens + v->n, 0, (n - v->n) * sizeof *v->tokens);
+        v->n = n;
+    }
+    return grow_slots(v, v->room, err);
+}
+
+sib_code vocab_add(vocab *v, int32_t id, text_span bytes, uint8_t flags, sib_error *err)
+{
+    if (id < 0 || (uint32_t)id >= VOCAB_MOST_IDS)
+        return err_set(err, SIB_ERR_SIZE, "id %d, expected 0 to %u", (int)id, VOCAB_MOST_IDS - 1);
+    if (bytes.size > VOCAB_MOST_BYTES - v->bytes.n)
+        return err_set(err, SIB_ERR_SIZE, "the tokens have more than %u bytes", VOCAB_MOST_BYTES);
+    sib_code code = vocab_widen(v, (size_t)id + 1, err);
+    if (code != SIB_OK)
+        return code;
+    uint32_t hash = text_hash(bytes.data, bytes.size);
+    if (v->tokens[id].flags & TOKEN_KNOWN)
+        return err_set(err, SIB_ERR_FORMAT, "id %d stands there twice", (int)id);
+    if (!(flags & TOKEN_HIDDEN)) {
+        int32_t other = vocab_find_hashed(v, bytes.data, bytes.size, hash);
+        if (other >= 0)
+            return err_set(err, SIB_ERR_FORMAT, "ids %d and %d stand for the same bytes '%.*s'", (int)other,
+                           (int)id, (int)size_min(bytes.size, 64), bytes.data);
+    }
+    uint32_t at = (uint32_t)v->bytes.n;
+    buffer_add(&v->bytes, bytes.data, bytes.size, err);
+    if (v->bytes.code != SIB_OK)
+        return v->bytes.code;
+    v->tokens[id] = (token){at, (uint32_t)bytes.size, (uint8_t)(flags | TOKEN_KNOWN)};
+    if (!(flags & TOKEN_HIDDEN))
+        put_slot(v->slots, v->mask, (vocab_slot){hash, id});
+    return SIB_OK;
+}
+
+void vocab_free(vocab *v)
+{
+    mem_free(v->tokens);
+    mem_free(v->slots);
+    buffer_free(&v->bytes);
+    *v = (vocab){0};
+}

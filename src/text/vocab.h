@@ -1,0 +1,62 @@
+/* A vocabulary: the bytes of every id, and the id of bytes. */
+#ifndef TEXT_VOCAB_H
+#define TEXT_VOCAB_H
+
+#include "text/bytes.h"
+
+/* More ids, or more bytes of all tokens, are refused: models have some hundred thousand ids. */
+#define VOCAB_MOST_IDS   (1u << 24)
+#define VOCAB_MOST_BYTES (1u << 30)
+
+enum {
+    TOKEN_KNOWN = 1,   /* the id stands for something */
+    TOKEN_SPECIAL = 2, /* no text: "<|endoftext|>" */
+    TOKEN_HIDDEN = 4,  /* vocab_find doesn't tell it: text never becomes this id by its bytes */
+    TOKEN_WHOLE = 8    /* its bytes alone give this id, whatever the merges are in between */
+};
+
+typedef struct token {
+    uint32_t at, size; /* in the vocabulary's bytes */
+    uint8_t flags;
+} token;
+
+typedef struct vocab_slot {
+    uint32_t hash;
+    int32_t id; /* -1: free */
+} vocab_slot;
+
+typedef struct vocab {
+    token *tokens; /* (n) */
+    size_t n, room;
+    text_buffer bytes;
+    vocab_slot *slots; /* (mask + 1) */
+    uint32_t mask;
+} vocab;
+
+/* Gives `id` its bytes. Ids may come in any order; what is left out stands for nothing. Errors: SIB_ERR_FORMAT (a second
+   time the same id, or, unless flags say TOKEN_HIDDEN, bytes that another id has), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+sib_code vocab_add(vocab *v, int32_t id, text_span bytes, uint8_t flags, sib_error *err);
+
+/* Makes room for ids below n. Errors: SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+sib_code vocab_widen(vocab *v, size_t n, sib_error *err);
+
+void vocab_free(vocab *v);
+
+/* A hash of any bytes, the same on every machine. */
+uint32_t text_hash(const char *data, size_t size);
+
+/* The id of these bytes, -1 for none. hash: text_hash of them. */
+int32_t vocab_find_hashed(const vocab *v, const char *data, size_t size, uint32_t hash);
+int32_t vocab_find(const vocab *v, const char *data, size_t size);
+
+static inline const token *vocab_token(const vocab *v, int32_t id)
+{
+    return id >= 0 && (size_t)id < v->n && (v->tokens[id].flags & TOKEN_KNOWN) ? &v->tokens[id] : NULL;
+}
+
+static inline text_span vocab_bytes(const vocab *v, const token *t)
+{
+    return (text_span){t->size ? v->bytes.data + t->at : "", t->size};
+}
+
+#endif
