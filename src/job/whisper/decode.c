@@ -1,0 +1,256 @@
+#include "job/whisper/decode.h"
+
+#include "base/alloc.h"
+#include "base/cancel.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "job/whisper/letters.h"
+#include "job/whisper/search.h"
+
+#include <math.h>
+#include <string.h>
+#include <zlib.h>
+
+/* ---- What windows share ---------------------------------------------------------------------------- */
+
+/* The prefix's tokens, as many of the last as sample_len leaves of half the context. At 0 left openai-whisper takes all,
+   and where sample_len is more than half, all but the first ones that are too many. */
+static void cut_prefix(whisper_decoder *d)
+{
+    const size_t half = d->model->n_text_ctx / 2, n = d->prefix.n;
+    size_t from = 0;
+    if (half > d->sample_len)
+        from = n - size_min(n, half - d->sample_len);
+    else
+        from = size_min(n, d->sample_len - half);
+    d->prefix.n = n - from;
+    memmove(d->prefix.data, d->prefix.data + from, d->prefix.n * sizeof *d->prefix.data);
+}
+
+sib_code whisper_decoder_make(whisper_decoder *d, const whisper_model *m, const whisper_options *o,
+                              const job_watch *watch, const whisper_tokens *tokens, sib_error *err)
+{
+    *d = (whisper_decoder){.model = m, .options = o, .watch = watch, .tokens = tokens};
+    d->sample_len = o->sample_len > 0 ? o->sample_len : m->n_text_ctx / 2;
+    sib_code code = whisper_rules_make(&d->rules, tokens, o, err);
+    if (code == SIB_OK && o->prefix && *o->prefix) {
+        code = whisper_tokens_encode(tokens, o->prefix, &d->prefix, err);
+        if (code == SIB_OK)
+            cut_prefix(d);
+    }
+    if (code == SIB_OK && o->hotwords && *o->hotwords)
+        code = whisper_tokens_encode(tokens, o->hotwords, &d->hotwords, err);
+    if (code == SIB_OK) {
+        d->weights = mem_alloc(m->n_vocab, sizeof *d->weights);
+        if (!d->weights)
+            code = err_memory(err, m->n_vocab * sizeof *d->weights, "probabilities");
+    }
+    if (code != SIB_OK)
+        whisper_decoder_free(d);
+    return code;
+}
+
+void whisper_decoder_free(whisper_decoder *d)
+{
+    whisper_rules_free(&d->rules);
+    whisper_ids_free(&d->prefix);
+    whisper_ids_free(&d->hotwords);
+    mem_free(d->logits);
+    mem_free(d->weights);
+    d->logits = NULL;
+    d->weights = NULL;
+}
+
+sib_code whisper_logits_room(whisper_decoder *d, size_t rows, sib_error *err)
+{
+    size_t wanted;
+    if (!size_mul(rows, d->model->n_vocab, &wanted))
+        return err_set(err, SIB_ERR_SIZE, "logits of %zu rows do not fit", rows);
+    void *block = d->logits;
+    sib_code code = whisper_grow(&block, &d->n_logits, wanted, sizeof *d->logits, "logits", err);
+    d->logits = block;
+    return code;
+}
+
+/* ---- One window ------------------------------------------------------------------------------------ */
+
+void whisper_decoded_free(whisper_decoded *r)
+{
+    whisper_ids_free(&r->tokens);
+    *r = (whisper_decoded){0};
+}
+
+/* What is fed before anything is sampled. *start: where <|startoftranscript|> stands. */
+static sib_code make_prompt(const whisper_decoder *d, const int32_t *previous, size_t n_previous,
+                            whisper_ids *out, size_t *start, sib_error *err)
+{
+    const whisper_tokens *w = d->tokens;
+    const size_t n_ctx = d->model->n_text_ctx, room = n_ctx / 2 - (n_ctx > 1);
+    const size_t hot = size_min(d->hotwords.n, room), said = size_min(n_previous, room - hot);
+    sib_code code = SIB_OK;
+    if (hot + n_previous > 0)
+        code = whisper_ids_add(out, &w->sot_prev, 1, err);
+    if (code == SIB_OK)
+        code = whisper_ids_add(out, d->hotwords.data, hot, err);
+    if (code == SIB_OK && said > 0)
+        code = whisper_ids_add(out, previous + (n_previous - said), said, err);
+    *start = out->n;
+    if (code == SIB_OK)
+        code = whisper_ids_add(out, w->start, w->n_start, err);
+    if (code == SIB_OK && d->options->without_timestamps)
+        code = whisper_ids_add(out, &w->no_timestamps, 1, err);
+    if (code == SIB_OK)
+        code = whisper_ids_add(out, d->prefix.data, d->prefix.n, err);
+    if (code == SIB_OK && out->n > n_ctx)
+        code = err_set(err, SIB_ERR_ARGUMENT,
+                       "prefix: with %zu tokens the prompt has %zu, the model's context %zu", d->prefix.n,
+                       out->n, n_ctx);
+    return code;
+}
+
+static uint64_t mixed(uint64_t x)
+{
+    x ^= x >> 30;
+    x *= UINT64_C(0xBF58476D1CE4E5B9);
+    x ^= x >> 27;
+    x *= UINT64_C(0x94D049BB133111EB);
+    return x ^ x >> 31;
+}
+
+double whisper_draw(uint64_t seed, uint64_t step, uint64_t row)
+{
+    const uint64_t golden = UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t x = mixed(seed + golden);
+    x = mixed(x + golden * (step + 1));
+    x = mixed(x + golden * (row + 1));
+    return (double)(x >> 11) * 0x1p-53;
+}
+
+/* Feeds the prompt; the first row of d->logits is then what comes behind it. */
+static sib_code feed_prompt(whisper_decoder *d, const whisper_ids *prompt, size_t start,
+                            double *no_speech_prob, sib_error *err)
+{
+    const size_t at[2] = {start, prompt->n - 1}, n_vocab = d->model->n_vocab;
+    const size_t n_at = start + 1 < prompt->n ? 2 : 1;
+    sib_code code = whisper_logits_room(d, n_at, err);
+    if (code == SIB_OK)
+        code = d->model->step(d->model->self, 1, prompt->n, prompt->data, n_at, at, d->logits, err);
+    if (code != SIB_OK)
+        return code;
+    *no_speech_prob = NAN;
+    if (d->tokens->no_speech >= 0)
+        *no_speech_prob = exp(d->logits[d->tokens->no_speech] - whisper_log_sum(d->logits, n_vocab));
+    if (n_at == 2)
+        memcpy(d->logits, d->logits + n_vocab, n_vocab * sizeof *d->logits);
+    return SIB_OK;
+}
+
+/* Feeds what every live hypothesis chose last. fed: hypotheses that the model knows. */
+static sib_code feed_chosen(whisper_decoder *d, const whisper_search *s, size_t fed, size_t *from,
+                            int32_t *last, sib_error *err)
+{
+    const whisper_model *m = d->model;
+    bool same = fed == s->n_live;
+    for (size_t i = 0; i < s->n_live; i++) {
+        from[i] = s->live[i].from;
+        last[i] = s->live[i].tokens[s->live[i].n - 1];
+        same = same && from[i] == i;
+    }
+    sib_code code = same ? SIB_OK : m->reorder(m->self, s->n_live, from, err);
+    if (code == SIB_OK)
+        code = whisper_logits_room(d, s->n_live, err);
+    if (code == SIB_OK)
+        code = m->step(m->self, s->n_live, 1, last, 1, &(size_t){0}, d->logits, err);
+    return code;
+}
+
+/* Samples until all have ended, or there is no more room. */
+static sib_code search_all(whisper_decoder *d, whisper_search *s, size_t n_prompt, size_t *from,
+                           int32_t *last, sib_error *err)
+{
+    const size_t n_vocab = d->model->n_vocab;
+    for (size_t i = 0; i < d->sample_len; i++) {
+        if (d->watch && cancel_is_set(d->watch->cancel))
+            return err_set(err, SIB_ERR_CANCELLED, "the transcription was cancelled");
+        for (size_t k = 0; k < s->n_live; k++)
+            whisper_rules_apply(&d->rules, s->live[k].tokens, s->live[k].n, d->logits + k * n_vocab);
+        size_t fed = s->n_live;
+        bool done;
+        sib_code code = whisper_search_step(s, d->logits, &done, err);
+        d->draws += s->temperature > 0;
+        if (code != SIB_OK || done || n_prompt + i + 1 > d->model->n_text_ctx || i + 1 == d->sample_len)
+            return code;
+        code = feed_chosen(d, s, fed, from, last, err);
+        if (code != SIB_OK)
+            return code;
+    }
+    return SIB_OK;
+}
+
+/* Bytes of the text to bytes that zlib makes of it. */
+static sib_code compression_ratio(sib_str text, double *out, sib_error *err)
+{
+    uLong size = compressBound(text.length);
+    unsigned char *packed = mem_alloc(size, 1);
+    if (!packed)
+        return err_memory(err, size, "a compressed text");
+    int failed = compress(packed, &size, (const unsigned char *)text.data, text.length);
+    mem_free(packed);
+    if (failed != Z_OK)
+        return err_set(err, SIB_ERR_MEMORY, "zlib has no memory to compress %zu bytes", text.length);
+    *out = (double)text.length / (double)size;
+    return SIB_OK;
+}
+
+/* The best hypothesis as the result. */
+static sib_code conclude(whisper_decoder *d, whisper_search *s, whisper_decoded *out, sib_error *err)
+{
+    const whisper_hypothesis *best;
+    whisper_bytes text = {0};
+    sib_code code = whisper_search_best(s, &best, err);
+    if (code == SIB_OK)
+        code = whisper_ids_add(&out->tokens, best->tokens, best->n, err);
+    if (code == SIB_OK)
+        code =
+            whisper_tokens_decode(d->tokens, best->tokens, best->n, d->tokens->timestamp_begin, &text, err);
+    if (code == SIB_OK) {
+        out->temperature = s->temperature;
+        out->avg_logprob = best->sum / (double)(best->n + 1);
+        code = compression_ratio(whisper_trim(whisper_bytes_str(&text)), &out->compression_ratio, err);
+    }
+    whisper_bytes_free(&text);
+    return code;
+}
+
+sib_code whisper_decode(whisper_decoder *d, const int32_t *previous, size_t n_previous, double temperature,
+                        whisper_decoded *out, sib_error *err)
+{
+    *out = (whisper_decoded){0};
+    whisper_ids prompt = {0};
+    whisper_search s;
+    size_t start;
+    sib_code code = make_prompt(d, previous, n_previous, &prompt, &start, err);
+    if (code == SIB_OK)
+        code = whisper_search_begin(&s, d, temperature, err);
+    if (code != SIB_OK) {
+        whisper_ids_free(&prompt);
+        return code;
+    }
+    size_t *from = mem_alloc(s.width, sizeof *from);
+    int32_t *last = mem_alloc(s.width, sizeof *last);
+    if (!from || !last)
+        code = err_memory(err, s.width * sizeof *from, "hypotheses");
+    if (code == SIB_OK)
+        code = feed_prompt(d, &prompt, start, &out->no_speech_prob, err);
+    if (code == SIB_OK)
+        code = search_all(d, &s, prompt.n, from, last, err);
+    if (code == SIB_OK)
+        code = conclude(d, &s, out, err);
+    mem_free(from);
+    mem_free(last);
+    whisper_search_free(&s);
+    whisper_ids_free(&prompt);
+    if (code != SIB_OK)
+        whisper_decoded_free(out);
+    return code;
+}

@@ -1,0 +1,32 @@
+/* What may be sampled next: each rule sets logits to -infinity. */
+#ifndef JOB_WHISPER_RULES_H
+#define JOB_WHISPER_RULES_H
+
+#include "job/whisper/options.h"
+#include "job/whisper/tokens.h"
+
+typedef struct whisper_rules {
+    const whisper_tokens *tokens;
+    whisper_ids suppressed; /* never */
+    whisper_ids blank;      /* not at the beginning; empty: no such rule */
+    bool timestamps;        /* the rules of timestamps hold */
+    size_t max_initial;     /* timestamps that the first may be above <|0.00|>; SIZE_MAX: any */
+} whisper_rules;
+
+/* Rules that the options ask for. On failure nothing is to be freed. Errors: those of whisper_tokens_suppressed. */
+sib_code whisper_rules_make(whisper_rules *r, const whisper_tokens *tokens, const whisper_options *o,
+                            sib_error *err);
+void whisper_rules_free(whisper_rules *r);
+
+/* Sets to -infinity what may not come after sampled (n), the tokens since the prompt. logits: (n_vocab).
+   Timestamps come in pairs, the end of one segment and the beginning of the next, never go back, are the first token, and come
+   whenever all of them together are more probable than the most probable other token. */
+void whisper_rules_apply(const whisper_rules *r, const int32_t *sampled, size_t n, float *logits);
+
+/* log of the sum of exp(x) over x (n), in double; -infinity where all are, or n is 0. */
+double whisper_log_sum(const float *x, size_t n);
+
+/* Index of the first greatest of x (n), n > 0. */
+size_t whisper_argmax(const float *x, size_t n);
+
+#endif

@@ -1,0 +1,159 @@
+#include "job/whisper/segments.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <string.h>
+
+/* ---- The list --------------------------------------------------------------------------------------- */
+
+static void free_words(sib_segment *s)
+{
+    for (size_t i = 0; i < s->n_words; i++)
+        mem_free((char *)s->words[i].text);
+    mem_free((sib_word *)s->words);
+    s->words = NULL;
+    s->n_words = 0;
+}
+
+static void free_segment(sib_segment *s)
+{
+    free_words(s);
+    mem_free((char *)s->text);
+    mem_free((int32_t *)s->tokens);
+}
+
+void whisper_segments_cut(whisper_segments *s, size_t from)
+{
+    for (size_t i = from; i < s->n; i++)
+        free_segment(&s->data[i]);
+    if (from < s->n)
+        s->n = from;
+    if (from == 0) {
+        mem_free(s->data);
+        *s = (whisper_segments){0};
+    }
+}
+
+static sib_code make_room(whisper_segments *s, size_t more, sib_error *err)
+{
+    void *block = s->data;
+    sib_code code = whisper_grow(&block, &s->room, s->n + more, sizeof *s->data, "segments", err);
+    s->data = block;
+    return code;
+}
+
+sib_code whisper_segments_move(whisper_segments *to, whisper_segments *from, sib_error *err)
+{
+    sib_code code = make_room(to, from->n, err);
+    if (code != SIB_OK || from->n == 0)
+        return code;
+    memcpy(to->data + to->n, from->data, from->n * sizeof *from->data);
+    to->n += from->n;
+    from->n = 0;
+    return SIB_OK;
+}
+
+sib_code whisper_segment_empty(sib_segment *s, sib_error *err)
+{
+    char *text = mem_strdup("");
+    if (!text)
+        return err_memory(err, 1, "a text");
+    free_segment(s);
+    s->text = text;
+    s->tokens = NULL;
+    s->n_tokens = 0;
+    return SIB_OK;
+}
+
+/* ---- Slices ------------------------------------------------------------------------------------------ */
+
+/* Adds the segment of tokens (n) from `start` to `end`, in seconds. */
+static sib_code add(const whisper_tokens *w, const whisper_decoded *r, const whisper_window *at, double start,
+                    double end, const int32_t *tokens, size_t n, whisper_segments *out, sib_error *err)
+{
+    whisper_ids copy = {0};
+    whisper_bytes text = {0};
+    sib_code code = make_room(out, 1, err);
+    if (code == SIB_OK)
+        code = whisper_ids_add(&copy, tokens, n, err);
+    if (code == SIB_OK)
+        code = whisper_tokens_decode(w, tokens, n, w->eot, &text, err);
+    if (code != SIB_OK) {
+        whisper_ids_free(&copy);
+        whisper_bytes_free(&text);
+        return code;
+    }
+    out->data[out->n++] = (sib_segment){.seek = at->seek,
+                                        .start = start,
+                                        .end = end,
+                                        .text = text.data,
+                                        .n_tokens = n,
+                                        .tokens = copy.data,
+                                        .temperature = r->temperature,
+                                        .avg_logprob = r->avg_logprob,
+                                        .compression_ratio = r->compression_ratio,
+                                        .no_speech_prob = r->no_speech_prob};
+    return SIB_OK;
+}
+
+/* Positions that a timestamp is behind the first; below 0 for what is none. */
+static double position(const whisper_tokens *w, int32_t token)
+{
+    return (double)token - (double)w->timestamp_begin;
+}
+
+/* Segments from timestamp to timestamp: `end` is behind the last token of one where two timestamps meet, and at the end of a
+   complete text. *last: where the last segment ends. */
+static sib_code add_slices(const whisper_tokens *w, const whisper_decoded *r, const whisper_window *at,
+                           bool complete, whisper_segments *out, size_t *last, sib_error *err)
+{
+    const int32_t *t = r->tokens.data;
+    const size_t n = r->tokens.n;
+    *last = 0;
+    for (size_t end = 1; end <= n; end++) {
+        bool meet = end < n && t[end - 1] >= w->timestamp_begin && t[end] >= w->timestamp_begin;
+        if (!meet && !(end == n && complete))
+            continue;
+        double from = at->offset + position(w, t[*last]) * WHISPER_TOKEN_SECONDS;
+        double to = at->offset + position(w, t[end - 1]) * WHISPER_TOKEN_SECONDS;
+        sib_code code = add(w, r, at, from, to, t + *last, end - *last, out, err);
+        if (code != SIB_OK)
+            return code;
+        *last = end;
+    }
+    return SIB_OK;
+}
+
+/* The whole text as one segment, which ends at its last timestamp. */
+static sib_code add_whole(const whisper_tokens *w, const whisper_decoded *r, const whisper_window *at,
+                          whisper_segments *out, sib_error *err)
+{
+    double duration = at->duration;
+    for (size_t i = r->tokens.n; i-- > 0;)
+        if (r->tokens.data[i] >= w->timestamp_begin) {
+            if (r->tokens.data[i] != w->timestamp_begin)
+                duration = position(w, r->tokens.data[i]) * WHISPER_TOKEN_SECONDS;
+            break;
+        }
+    return add(w, r, at, at->offset, at->offset + duration, r->tokens.data, r->tokens.n, out, err);
+}
+
+sib_code whisper_slice(const whisper_tokens *w, const whisper_decoded *r, const whisper_window *at,
+                       whisper_segments *out, size_t *advance, bool *complete, sib_error *err)
+{
+    const int32_t *t = r->tokens.data;
+    const size_t n = r->tokens.n, before = out->n;
+    *complete = n >= 2 && t[n - 2] < w->timestamp_begin && t[n - 1] >= w->timestamp_begin;
+    *advance = at->size;
+    bool meet = false;
+    for (size_t i = 1; i < n; i++)
+        meet = meet || (t[i - 1] >= w->timestamp_begin && t[i] >= w->timestamp_begin);
+    size_t last = 0;
+    sib_code code = meet ? add_slices(w, r, at, *complete, out, &last, err) : add_whole(w, r, at, out, err);
+    if (code != SIB_OK)
+        whisper_segments_cut(out, before);
+    else if (meet && !*complete) /* what is not finished is heard again */
+        *advance = (size_t)(t[last - 1] - w->timestamp_begin) * WHISPER_TOKEN_FRAMES;
+    return code;
+}

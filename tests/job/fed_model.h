@@ -1,0 +1,30 @@
+/* A model of Whisper's shape that keeps what it is fed and asks a function of the test's for its numbers. */
+#ifndef TESTS_JOB_FED_MODEL_H
+#define TESTS_JOB_FED_MODEL_H
+
+#include "job/whisper/whisper.h"
+
+typedef struct fed_model fed_model;
+struct fed_model {
+    whisper_model model;
+    void *script; /* the functions' own */
+    /* Logits behind tokens (n), all since the beginning: (n_vocab). */
+    void (*fill)(fed_model *m, const int32_t *tokens, size_t n, float *logits);
+    /* The attention score of token i of a text at a position. NULL: 0. */
+    float (*attend)(fed_model *m, const int32_t head[2], size_t i, size_t position);
+    uint32_t seek,
+        size; /* of the window heard: the first band holds the frame's number, the second 1 where there is sound */
+    size_t n_encodes, n_rewinds, n_steps, n_reorders, n_aligns; /* calls so far */
+    size_t fails_at; /* the call, of all of them from 1, that fails; 0: none */
+    int32_t *fed;    /* (beams, n_text_ctx), n_fed of each */
+    size_t beams, n_fed;
+};
+
+/* shape: what the model is like; `self` and the functions are filled in. */
+void fed_open(fed_model *m, const whisper_model *shape);
+void fed_close(fed_model *m);
+
+/* Features of `content` frames and a window of silence: (n_mels, *n_frames), n_mels of 2 or more, released with free. */
+float *fed_features(const whisper_model *shape, size_t content, size_t *n_frames);
+
+#endif
