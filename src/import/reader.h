@@ -11,6 +11,8 @@
 #include "import/checkpoint.h"
 #include "onnx/names.h"
 
+#include <string.h>
+
 typedef struct checkpoint_source {
     char *path;
     mapping *map;
@@ -89,7 +91,7 @@ sib_code source_keep(file_source *s, sib_str text, sib_str *out);
 
 static inline sib_str str_of(const char *text)
 {
-    return (sib_str){text, __builtin_strlen(text)};
+    return (sib_str){text, strlen(text)};
 }
 
 static inline sib_str str_of_span(byte_span s)

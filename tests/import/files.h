@@ -41,6 +41,25 @@ static inline void f_zeros(bytes *b, size_t n)
 /* A safetensors file of a header and n bytes of elements. */
 bytes file_safetensors(const char *header, const void *data, size_t n);
 
+/* A tensor as whisper.cpp and rwkv.cpp have it. dims: (rank), outermost first. */
+void file_ggml_tensor(bytes *b, const char *name, uint32_t type, size_t rank, const int64_t *dims,
+                      const void *data, size_t n);
+/* Up to the first tensor: whisper.cpp with 2 x 3 filters and three words, rwkv.cpp. */
+bytes file_whisper(int32_t ftype);
+bytes file_rwkv(int32_t version);
+
+/* GGUF, piece by piece: the head, keys, what is said of tensors. */
+bytes file_gguf(uint32_t version, uint64_t n_tensors, uint64_t n_keys);
+void file_gguf_text(bytes *b, const char *text);
+void file_gguf_key(bytes *b, const char *key, uint32_t type);
+void file_gguf_array(bytes *b, const char *key, uint32_t type, uint64_t n);
+void file_gguf_tensor(bytes *b, const char *name, uint32_t type, size_t rank, const int64_t *dims,
+                      uint64_t offset);
+void file_pad(bytes *b, size_t alignment);
+
+/* A file of each format that can be read, with several weights and facts. n: 0, 1, ... ; data NULL at the end. */
+bytes file_sample(size_t n, const char **name);
+
 /* Writes a file; its path stays for 16 calls. */
 const char *file_save(const char *folder, const char *name, bytes b);
 

@@ -1,0 +1,234 @@
+/* Files of whisper.cpp and rwkv.cpp. */
+#include "files.h"
+
+#include <math.h>
+
+static const float six[] = {1, 2, 3, 4, 5, 6};
+static const int64_t two_three[] = {2, 3};
+
+static void test_whisper(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    checkpoint *c = NULL;
+    bytes b = file_whisper(1);
+    file_ggml_tensor(&b, "encoder.a", 0, 2, two_three, six, sizeof six);
+    const uint16_t halves[] = {0x3C00, 0xC000};
+    file_ggml_tensor(&b, "decoder.b", 1, 3, (const int64_t[]){2, 1, 1}, halves, sizeof halves);
+    CHECK_OK(file_open(b, &c, &err), err);
+    assert_string_equal(checkpoint_format_name(c), "whisper.cpp");
+    assert_int_equal(checkpoint_int(c, "n_vocab", 0), 51865);
+    assert_int_equal(checkpoint_int(c, "n_audio_state", 0), 384);
+    assert_int_equal(checkpoint_int(c, "n_text_ctx", 0), 448);
+    assert_int_equal(checkpoint_int(c, "n_mels", 0), 80);
+    assert_int_equal(checkpoint_int(c, "ftype", 0), 1);
+    const fact *f = checkpoint_fact(c, "mel_filters");
+    assert_true(f->list && f->kind == FACT_FLOAT && f->n == 6 && f->floats[1] == 0.5 && f->floats[5] == 3);
+    assert_int_equal(checkpoint_int(c, "mel_filters.n_mel", 0), 2);
+    assert_int_equal(checkpoint_int(c, "mel_filters.n_fft", 0), 3);
+    f = checkpoint_fact(c, "vocab");
+    assert_true(f->list && f->kind == FACT_STRING && f->n == 3 && f->strings[1].length == 0);
+    assert_int_equal(f->strings[2].length, 4);
+    assert_memory_equal(f->strings[2].data, "\xff\x01 b", 4);
+    file_check_weight(c, "encoder.a", 2, two_three, (const double[]){1, 2, 3, 4, 5, 6});
+    file_check_weight(c, "decoder.b", 3, (const int64_t[]){2, 1, 1}, (const double[]){1, -2});
+    checkpoint_free(&c);
+}
+
+static void test_rwkv(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    checkpoint *c = NULL;
+    bytes b = file_rwkv(101);
+    uint8_t block[34] = {0x00, 0x3C, 5, 0xFF}; /* scale 1 */
+    double q[32] = {5, -1};
+    file_ggml_tensor(&b, "emb.weight", 0, 2, two_three, six, sizeof six);
+    file_ggml_tensor(&b, "q", 9, 1, (const int64_t[]){32}, block, 34);
+    CHECK_OK(file_open(b, &c, &err), err);
+    assert_string_equal(checkpoint_format_name(c), "rwkv.cpp");
+    assert_int_equal(checkpoint_int(c, "version", 0), 101);
+    assert_int_equal(checkpoint_int(c, "n_embed", 0), 64);
+    assert_int_equal(checkpoint_int(c, "n_layer", 0), 12);
+    file_check_weight(c, "emb.weight", 2, two_three, (const double[]){1, 2, 3, 4, 5, 6});
+    file_check_weight(c, "q", 1, (const int64_t[]){32}, q);
+    checkpoint_free(&c);
+}
+
+/* Each type under its number in both files. */
+static void test_types(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t whisper, rwkv;
+        unsigned bytes; /* of 256 elements */
+    } types[] = {{"float32", 0, 0, 1024}, {"float16", 1, 1, 512}, {"q4_0", 2, 2, 144},
+                 {"q4_1", 3, 3, 160},     {"q5_0", 6, 7, 176},    {"q5_1", 7, 8, 192},
+                 {"q8_0", 8, 9, 272},     {"q4_k", 12, 99, 144},  {"q6_k", 14, 99, 210}};
+    uint8_t zeros[1024] = {0};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        for (int k = 0; k < 2; k++) {
+            sib_error err = SIB_ERROR_INIT;
+            checkpoint *c = NULL;
+            uint32_t number = k ? types[i].rwkv : types[i].whisper;
+            bytes b = k ? file_rwkv(101) : file_whisper(2002);
+            file_ggml_tensor(&b, "w", number, 2, (const int64_t[]){1, 256}, zeros, types[i].bytes);
+            if (number == 99) {
+                CHECK_FAILS(file_open(b, &c, &err), SIB_ERR_UNSUPPORTED, err, "type 99");
+                continue;
+            }
+            CHECK_OK(file_open(b, &c, &err), err);
+            assert_string_equal(checkpoint_find(c, "w")->format->name, types[i].name);
+            checkpoint_free(&c);
+        }
+}
+
+static void refused(bytes b, sib_code code, const char *words)
+{
+    sib_error err = SIB_ERROR_INIT;
+    checkpoint *c = NULL;
+    CHECK_FAILS(file_open(b, &c, &err), code, err, words);
+    assert_null(c);
+}
+
+static bytes with_tensor(bytes b, const char *name, uint32_t type, size_t rank, const int64_t *dims, size_t n)
+{
+    static const uint8_t zeros[4096];
+    file_ggml_tensor(&b, name, type, rank, dims, zeros, n);
+    return b;
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    const int64_t ones[] = {1, 1, 1, 1, 1}, blocks[] = {1, 32}, odd[] = {32, 33};
+    const int64_t huge[] = {INT32_MAX, INT32_MAX, INT32_MAX}, negative[] = {-1, 4};
+    refused(file_rwkv(99), SIB_ERR_UNSUPPORTED, "version 99");
+    refused(file_rwkv(102), SIB_ERR_UNSUPPORTED, "version 102");
+    refused(file_rwkv(-1), SIB_ERR_FORMAT, "version is -1");
+    refused(with_tensor(file_rwkv(100), "w", 2, 2, blocks, 18), SIB_ERR_UNSUPPORTED, "old version");
+    refused(with_tensor(file_rwkv(100), "w", 2, 2, blocks, 20), SIB_ERR_UNSUPPORTED,
+            "q4_0 of an old version");
+    refused(with_tensor(file_rwkv(101), "w", 4, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "Q4_1_O");
+    refused(with_tensor(file_rwkv(101), "w", 5, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "Q4_2");
+    refused(with_tensor(file_rwkv(101), "w", 6, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "Q4_3");
+    refused(with_tensor(file_rwkv(101), "w", 10, 2, blocks, 20), SIB_ERR_UNSUPPORTED, "type 10");
+    refused(with_tensor(file_whisper(2), "w", 2, 2, blocks, 18), SIB_ERR_UNSUPPORTED, "old version");
+    refused(with_tensor(file_whisper(1002), "w", 2, 2, blocks, 18), SIB_ERR_UNSUPPORTED, "old version");
+    refused(with_tensor(file_whisper(2010), "w", 10, 2, blocks, 84), SIB_ERR_UNSUPPORTED, "Q2_K");
+    for (int k = 0; k < 2; k++) {
+        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 5, ones, 4), SIB_ERR_FORMAT,
+                "5 dims");
+        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 2, 2, odd, 18), SIB_ERR_FORMAT,
+                "blocks of 32");
+        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 3, huge, 4), SIB_ERR_FORMAT,
+                "too large");
+        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 2, negative, 4), SIB_ERR_FORMAT,
+                "negative");
+        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 2, blocks, 127), SIB_ERR_FORMAT,
+                "elements takes 128 bytes, but only 127");
+        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 2, blocks, 129), SIB_ERR_FORMAT,
+                "number of dims");
+        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "", 0, 1, ones, 4), SIB_ERR_FORMAT,
+                "0 bytes");
+        refused(with_tensor(k ? file_rwkv(101) : file_whisper(2000), "\xff", 0, 1, ones, 4), SIB_ERR_FORMAT,
+                "UTF-8");
+        bytes b = with_tensor(k ? file_rwkv(101) : file_whisper(2000), "w", 0, 1, ones, 4);
+        refused(with_tensor(b, "w", 0, 1, ones, 4), SIB_ERR_FORMAT, "'w' is there twice");
+        b = k ? file_rwkv(101) : file_whisper(2000);
+        f_u32(&b, 1);
+        f_u32(&b, UINT32_MAX);
+        f_u32(&b, 0);
+        f_u32(&b, 1);
+        refused(b, SIB_ERR_FORMAT, "name takes 4294967295 bytes");
+    }
+}
+
+/* Every length shorter than the file is refused, but those that end with a whole tensor. */
+static void test_cut(void **state)
+{
+    (void)state;
+    for (size_t k = 2; k < 4; k++) {
+        const char *name;
+        bytes whole = file_sample(k, &name);
+        for (size_t n = 4; n < whole.n; n++) {
+            sib_error err = SIB_ERROR_INIT;
+            checkpoint *c = NULL;
+            bytes b = {0};
+            b_append(&b, whole.data, n);
+            sib_code code = file_open(b, &c, &err);
+            assert_true(code == SIB_OK || (code == SIB_ERR_FORMAT && err.message[0]));
+            checkpoint_free(&c);
+        }
+        b_free(&whole);
+    }
+    bytes b = file_whisper(1);
+    memset(b.data + 4 + 44, 0xFF, 3); /* the filters' number is 16777215 */
+    refused(b, SIB_ERR_FORMAT, "mel filters takes");
+    b = file_whisper(1);
+    memset(b.data + 4 + 44 + 8 + 24, 0xFF, 4);
+    refused(b, SIB_ERR_FORMAT, "4294967295 words");
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    const char *name;
+    file_check_memory(file_sample(2, &name));
+    file_check_memory(file_sample(3, &name));
+}
+
+/* The models that were really trained: every byte is some weight's, every number finite. */
+static void test_trained(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file;
+        size_t weights;
+        int64_t layers, width;
+        const weight_format *format;
+    } rows[] = {{"tiny-rwkv-4v0-660K-FP32.bin", 0, 4, 128, NULL},
+                {"tiny-rwkv-5v2-730K-FP32.bin", 0, 4, 128, NULL},
+                {"tiny-rwkv-7v0-834K-FP32.bin", 0, 12, 64, NULL},
+                {"tiny-rwkv-7v0-834K-FP16.bin", 0, 12, 64, NULL}};
+    const char *data = check_data_folder();
+    if (!data)
+        CHECK_SKIP("shared data ($SIBYL_DATA)");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        sib_error err = SIB_ERROR_INIT;
+        checkpoint *c = NULL;
+        char path[4300];
+        snprintf(path, sizeof path, "%s/rwkv/%s", data, rows[i].file);
+        const char *paths[] = {path};
+        CHECK_OK(checkpoint_open(paths, 1, &c, &err), err);
+        assert_int_equal(checkpoint_int(c, "n_layer", 0), rows[i].layers);
+        const weight *emb = checkpoint_find(c, "emb.weight");
+        assert_non_null(emb);
+        assert_int_equal(emb->dims[0], 256);
+        assert_int_equal(emb->dims[1], rows[i].width);
+        for (size_t k = 0; k < checkpoint_weights(c); k++) {
+            const weight *w = checkpoint_weight(c, k);
+            uint64_t n;
+            assert_true(weight_count(w, &n));
+            float *values = malloc((size_t)n * sizeof *values);
+            assert_non_null(values);
+            CHECK_OK(weight_read(w, 0, (size_t)n, SIB_F32, values, &err), err);
+            for (size_t j = 0; j < n; j++)
+                assert_true(isfinite(values[j]));
+            free(values);
+        }
+        print_message("%s: %zu weights\n", rows[i].file, checkpoint_weights(c));
+        checkpoint_free(&c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whisper), cmocka_unit_test(test_rwkv), cmocka_unit_test(test_types),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_cut),  cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_trained),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
