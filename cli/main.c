@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
-const cli_command *const cli_commands[] = {&command_features, &command_inspect, &command_run,
-                                           &command_diff,     &command_conform, &command_quantize,
-                                           &command_bench,    &command_help,    NULL};
+const cli_command *const cli_commands[] = {
+    &command_features, &command_inspect,  &command_run,   &command_diff, &command_conform,
+    &command_import,   &command_quantize, &command_bench, &command_help, NULL};
 
 const cli_command *cli_command_named(const char *name)
 {

@@ -4,7 +4,7 @@ _sibyl()
     local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W 'features inspect run diff conform quantize bench help --help --version' -- "$current"))
+        COMPREPLY=($(compgen -W 'features inspect run diff conform import quantize bench help --help --version' -- "$current"))
         return
     fi
     case $command:$before in
@@ -18,9 +18,11 @@ _sibyl()
         return
         ;;
     run:--out | run:-o | diff:--against) COMPREPLY=($(compgen -d -- "$current")); return ;;
-    quantize:--out | quantize:-o) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    quantize:--out | quantize:-o | import:--out | import:-o) COMPREPLY=($(compgen -f -- "$current")); return ;;
     quantize:--calibrate) COMPREPLY=($(compgen -d -- "$current")); return ;;
     quantize:--weights) words='int8 int4 f16' ;;
+    import:--dtype) words='f32 f16 bf16 int8' ;;
+    import:--recipe) words='whisper' ;;
     quantize:--block) words='32 64 128' ;;
     bench:--dtype) words='f32 f16 int8' ;;
     run:--backend | conform:--backend | bench:--backend | quantize:--backend | diff:--a | diff:--b) words='ref' ;;
@@ -32,9 +34,10 @@ _sibyl()
     run:*) words='--input --dim --random --out --backend --passes --pass-limit --tap --inside --profile --oracle --threads --memory --help' ;;
     diff:*) words='--input --dim --random --a --b --passes --pass-limit --against --oracle --inside --all --rtol --atol --help' ;;
     conform:*) words='--backend --passes --pass-limit --filter --jobs --rtol --atol --json --junit --manifest --verbose --help' ;;
+    import:*) words='--out --dtype --recipe --check --json --help' ;;
     quantize:*) words='--out --weights --block --dynamic --least --calibrate --backend --report --json --help' ;;
     bench:*) words='features conv1d peak models whisper first --threads --seconds --repeat --peers --backend --passes --pass-limit --dim --fresh --claims --error --dtype --monitor --json --help' ;;
-    help:*) words='features inspect run diff conform quantize bench help --help' ;;
+    help:*) words='features inspect run diff conform import quantize bench help --help' ;;
     esac
     if [[ $words == --* && $current != -* ]]; then # what is no option is a file
         COMPREPLY=($(compgen -f -- "$current"))

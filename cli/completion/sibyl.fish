@@ -9,12 +9,13 @@ complete -c sibyl -n __fish_use_subcommand -f -a inspect -d 'what a model is mad
 complete -c sibyl -n __fish_use_subcommand -f -a run -d 'run a model, with any of its values shown'
 complete -c sibyl -n __fish_use_subcommand -f -a diff -d 'where two backends or runtimes part'
 complete -c sibyl -n __fish_use_subcommand -f -a conform -d 'ONNX backend tests, run and compared'
+complete -c sibyl -n __fish_use_subcommand -f -a import -d 'a checkpoint of another program made a model'
 complete -c sibyl -n __fish_use_subcommand -f -a quantize -d 'a model with weights of fewer bits'
 complete -c sibyl -n __fish_use_subcommand -f -a bench -d 'measure features, convolutions, the machine or models'
 complete -c sibyl -n __fish_use_subcommand -f -a help -d 'explain a command'
 complete -c sibyl -n __fish_use_subcommand -l version -d 'show the version'
 complete -c sibyl -s h -l help -d 'show help'
-complete -c sibyl -n '__sibyl_command help' -f -a 'features inspect run diff conform quantize bench help'
+complete -c sibyl -n '__sibyl_command help' -f -a 'features inspect run diff conform import quantize bench help'
 
 complete -c sibyl -n '__sibyl_command features' -s o -l out -r -d 'where the array goes'
 complete -c sibyl -n '__sibyl_command features' -l png -r -d 'write a labelled picture too'
@@ -71,6 +72,12 @@ complete -c sibyl -n '__sibyl_command conform' -l json -r -d 'write every verdic
 complete -c sibyl -n '__sibyl_command conform' -l junit -r -d 'write every verdict as JUnit XML'
 complete -c sibyl -n '__sibyl_command conform' -l manifest -r -d 'cases whose reference is off'
 complete -c sibyl -n '__sibyl_command conform' -s v -l verbose -d 'a line for each case, with its time'
+
+complete -c sibyl -n '__sibyl_command import' -s o -l out -r -d 'the model to write'
+complete -c sibyl -n '__sibyl_command import' -l dtype -x -a 'f32 f16 bf16 int8' -d 'matrices and embeddings as'
+complete -c sibyl -n '__sibyl_command import' -l recipe -x -a whisper -d 'what model it is'
+complete -c sibyl -n '__sibyl_command import' -l check -d 'statistics of each weight'
+complete -c sibyl -n '__sibyl_command import' -l json -d 'print one JSON document'
 
 complete -c sibyl -n '__sibyl_command quantize' -s o -l out -r -d 'the file to write'
 complete -c sibyl -n '__sibyl_command quantize' -l weights -x -a 'int8 int4 f16' -d 'what weights become'

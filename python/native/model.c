@@ -41,6 +41,31 @@ static PyObject *model_open(PyObject *module, PyObject *args)
     return handle;
 }
 
+static PyObject *model_part(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *whole, *names;
+    if (!PyArg_ParseTuple(args, "OO!:model_part", &whole, &PyList_Type, &names) || !model_of(whole))
+        return NULL;
+    Py_ssize_t n = PyList_Size(names);
+    const char **outputs = PyMem_Calloc((size_t)n + 1, sizeof *outputs);
+    bool ok = outputs != NULL;
+    for (Py_ssize_t i = 0; ok && i < n; i++)
+        ok = (outputs[i] = PyUnicode_AsUTF8AndSize(PyList_GetItem(names, i), NULL)) != NULL;
+    sib_model *m = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code = ok ? sib_model_part(model_of(whole), outputs, (size_t)n, &m, &err) : SIB_OK;
+    PyMem_Free(outputs);
+    if (!ok)
+        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+    if (code != SIB_OK)
+        return error_raise(&err, NULL);
+    PyObject *handle = PyCapsule_New(m, HANDLE_MODEL, model_release);
+    if (!handle)
+        sib_model_free(&m);
+    return handle;
+}
+
 /* ---- Dicts and lists whose items are taken over; a failed item fails the whole ------------------------ */
 
 static void put(PyObject **dict, const char *key, PyObject *item)
@@ -168,6 +193,7 @@ static PyObject *model_nodes(PyObject *module, PyObject *handle)
 
 PyMethodDef MODEL_METHODS[] = {
     {"model_open", model_open, METH_VARARGS, "model_open(path or None, bytes or None) -> model"},
+    {"model_part", model_part, METH_VARARGS, "model_part(model, names of outputs) -> model"},
     {"model_info", model_info, METH_O, "model_info(model) -> dict"},
     {"model_nodes", model_nodes, METH_O, "model_nodes(model) -> list of dicts"},
     {NULL, NULL, 0, NULL},

@@ -11,7 +11,7 @@
 
 /* Which reader takes a file: the first that recognises it. */
 static const checkpoint_format *const formats[] = {
-    &format_json, &format_safetensors, &format_gguf, &format_whisper, &format_rwkv,
+    &format_json, &format_safetensors, &format_pytorch, &format_gguf, &format_whisper, &format_rwkv,
 };
 
 #define N_FORMATS (sizeof formats / sizeof *formats)

@@ -46,13 +46,8 @@ static bool kind_of_all(const json_t *list, fact_kind *kind)
     *kind = FACT_INT;
     for (size_t i = 0; i < json_array_size(list); i++) {
         fact_kind one;
-        if (!kind_of(json_array_get(list, i), &one))
+        if (!kind_of(json_array_get(list, i), &one) || !key_join_kinds(i, kind, one))
             return false;
-        bool numbers = (one == FACT_INT || one == FACT_FLOAT) && (*kind == FACT_INT || *kind == FACT_FLOAT);
-        if (i && one != *kind && !numbers)
-            return false;
-        if (i == 0 || one == FACT_FLOAT)
-            *kind = one;
     }
     return true;
 }

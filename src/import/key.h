@@ -46,4 +46,16 @@ static inline sib_code key_fail(file_source *s, const key_path *k, uint64_t at)
                        READER_STR(key_str(k)), READER_MOST_NESTED, READER_MOST_NAME);
 }
 
+/* The kind of a list whose items so far (n) are `all`, with one more: whole numbers among others are numbers. False where
+   there is none. */
+static inline bool key_join_kinds(size_t n, fact_kind *all, fact_kind one)
+{
+    bool numbers = (one == FACT_INT || one == FACT_FLOAT) && (*all == FACT_INT || *all == FACT_FLOAT);
+    if (n && one != *all && !numbers)
+        return false;
+    if (n == 0 || one == FACT_FLOAT)
+        *all = one;
+    return true;
+}
+
 #endif

@@ -90,11 +90,13 @@ static sib_code check_name(file_source *s, sib_str name, const char *what, uint6
     if (memchr(name.data, 0, name.length) || !is_utf8(name))
         return source_fail(s, SIB_ERR_FORMAT, at, "the name '%.*s' of a %s is no UTF-8 without zero bytes",
                            READER_STR(name), what);
+    s->c->name_bytes += name.length;
+    if (s->c->name_bytes > READER_MOST_NAMES)
+        return source_fail(s, SIB_ERR_SIZE, at, "names and keys of more than %u bytes", READER_MOST_NAMES);
     return SIB_OK;
 }
 
-/* Room for one item more. */
-static bool grow(void **items, size_t n, size_t *capacity, size_t size)
+bool reader_grow(void **items, size_t n, size_t *capacity, size_t size)
 {
     if (n < *capacity)
         return true;
@@ -181,7 +183,7 @@ sib_code source_weight(file_source *s, sib_str name, const weight_format *format
     code = source_keep(s, name, &w.name);
     if (code != SIB_OK)
         return code;
-    if (!grow((void **)&c->weights, c->n_weights, &c->weights_capacity, sizeof *c->weights) ||
+    if (!reader_grow((void **)&c->weights, c->n_weights, &c->weights_capacity, sizeof *c->weights) ||
         !name_map_put(&c->weight_names, w.name, (uint32_t)c->n_weights))
         return err_memory(s->err, sizeof w, "a weight of a checkpoint");
     c->weights[c->n_weights++] = w;
@@ -261,7 +263,7 @@ sib_code source_fact(file_source *s, sib_str key, fact_kind kind, bool list, siz
     if (code != SIB_OK)
         return code;
     f.ints = *items;
-    if (!grow((void **)&c->facts, c->n_facts, &c->facts_capacity, sizeof *c->facts) ||
+    if (!reader_grow((void **)&c->facts, c->n_facts, &c->facts_capacity, sizeof *c->facts) ||
         !name_map_put(&c->fact_names, f.key, (uint32_t)c->n_facts))
         return err_memory(s->err, sizeof f, "a fact of a checkpoint");
     c->facts[c->n_facts++] = f;

@@ -28,6 +28,7 @@ struct checkpoint {
     fact *facts;
     size_t n_facts, facts_capacity;
     name_map weight_names, fact_names; /* to indices */
+    size_t name_bytes;                 /* of all names and keys */
 };
 
 /* The same as checkpoint_open for a file's bytes, which are copied. label: its path in messages. */
@@ -56,6 +57,8 @@ typedef struct checkpoint_format {
 #define READER_MOST_NAME 4096
 /* Objects in objects. */
 #define READER_MOST_NESTED 32
+/* Bytes of all names and keys of a checkpoint. */
+#define READER_MOST_NAMES (256u << 20)
 
 #define READER_STR(s) (int)((s).length < 100 ? (s).length : 100), (s).data ? (s).data : ""
 
@@ -88,6 +91,9 @@ sib_code source_fact_bool(file_source *s, sib_str key, bool value, uint64_t at);
 sib_code source_fact_string(file_source *s, sib_str key, sib_str value, uint64_t at);
 /* A copy of a string that stands no longer than the reader runs. */
 sib_code source_keep(file_source *s, sib_str text, sib_str *out);
+
+/* Room for item n of a list that grows. False where memory cannot be had. */
+bool reader_grow(void **items, size_t n, size_t *capacity, size_t size);
 
 static inline sib_str str_of(const char *text)
 {

@@ -4,6 +4,7 @@
 
 #include "graph/graph.h"
 #include <sibyl/model.h>
+#include <stdio.h>
 
 typedef struct opset_import {
     sib_str domain; /* "" is ai.onnx */
@@ -50,6 +51,21 @@ void onnx_free(onnx_model **m);
    initializers of 1 KiB and more, or NULL for one file. Both are written aside and renamed.
    Errors: SIB_ERR_IO, SIB_ERR_SIZE (above 2 GiB without external), SIB_ERR_MEMORY. */
 sib_code onnx_write_file(const onnx_model *m, const char *path, const char *external, sib_error *err);
+
+/* Initializers of this many bytes and more go to the external file, where there is one. */
+#define ONNX_EXTERNAL_FROM 1024
+
+/* Elements of external initializers that are made while they are written: the model then has tensors that stand for
+   them, of their dtype and dims. */
+typedef struct onnx_elements {
+    /* Writes all elements of t, or sets *own to false where t has its own. Errors: its own, which end the writing. */
+    sib_code (*write)(void *context, const sib_tensor *t, FILE *stream, bool *own, sib_error *err);
+    void *context;
+} onnx_elements;
+
+/* onnx_write_file with elements (may be NULL) for what goes to the external file, called in the order of the values. */
+sib_code onnx_write_file_with(const onnx_model *m, const char *path, const char *external,
+                              const onnx_elements *elements, sib_error *err);
 
 /* A TensorProto, SequenceProto, OptionalProto or MapProto in a file of its own (test_data_set_0/input_0.pb).
    type: what the bytes are; a plain tensor where it is unknown. *name: the tensor's name in `arena`-free memory,

@@ -37,7 +37,7 @@ static void visit_initializers(writer *w, const graph *g, initializer_visit visi
 static bool goes_out(const sib_tensor *t, size_t *bytes)
 {
     return sib_tensor_dtype(t) != SIB_STRING &&
-           dtype_bytes(sib_tensor_dtype(t), sib_tensor_count(t), bytes) && *bytes >= WRITER_EXTERNAL_FROM;
+           dtype_bytes(sib_tensor_dtype(t), sib_tensor_count(t), bytes) && *bytes >= ONNX_EXTERNAL_FROM;
 }
 
 static void count_place(writer *w, const sib_tensor *t)
@@ -78,14 +78,17 @@ static sib_code write_place(writer *w, FILE *stream, const external_place *p, ui
 {
     static const char zeros[PAGE];
     sib_tensor *copy = NULL;
+    sib_code code = SIB_OK;
     size_t gap = (size_t)(p->offset - *end);
-    if (!sib_tensor_is_dense(p->tensor)) {
-        sib_code code = sib_tensor_copy(p->tensor, &copy, w->err);
-        if (code != SIB_OK)
-            return w->code = code;
-    }
-    bool ok = fwrite(zeros, 1, gap, stream) == gap &&
-              fwrite(sib_tensor_data(copy ? copy : p->tensor), 1, (size_t)p->bytes, stream) == p->bytes;
+    bool ok = fwrite(zeros, 1, gap, stream) == gap, made = w->elements && ok;
+    if (made)
+        code = w->elements->write(w->elements->context, p->tensor, stream, &made, w->err);
+    if (code == SIB_OK && !made && !sib_tensor_is_dense(p->tensor))
+        code = sib_tensor_copy(p->tensor, &copy, w->err);
+    if (code != SIB_OK)
+        return w->code = code;
+    if (!made)
+        ok = ok && fwrite(sib_tensor_data(copy ? copy : p->tensor), 1, (size_t)p->bytes, stream) == p->bytes;
     sib_tensor_free(&copy);
     *end = p->offset + p->bytes;
     return ok ? SIB_OK : writer_fail(w, SIB_ERR_IO, "external data cannot be written: %s", strerror(errno));
@@ -206,9 +209,10 @@ static sib_code write_file(writer *w, writer_body body, const void *what)
     return w->code;
 }
 
-sib_code onnx_write_file(const onnx_model *m, const char *path, const char *external, sib_error *err)
+sib_code onnx_write_file_with(const onnx_model *m, const char *path, const char *external,
+                              const onnx_elements *elements, sib_error *err)
 {
-    writer w = {.path = path, .m = m, .external = external, .err = err};
+    writer w = {.path = path, .m = m, .external = external, .elements = elements, .err = err};
     if (external &&
         (!*external || strchr(external, '/') || !strcmp(external, ".") || !strcmp(external, "..")))
         return writer_fail(&w, SIB_ERR_ARGUMENT, "'%s' is no name for an external file beside it", external);
@@ -221,6 +225,11 @@ sib_code onnx_write_file(const onnx_model *m, const char *path, const char *exte
     mem_free(w.places);
     mem_free(w.props);
     return w.code;
+}
+
+sib_code onnx_write_file(const onnx_model *m, const char *path, const char *external, sib_error *err)
+{
+    return onnx_write_file_with(m, path, external, NULL, err);
 }
 
 /* ---- Values ----------------------------------------------------------------------------------------- */

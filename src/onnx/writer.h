@@ -9,8 +9,6 @@
 #include <pb_encode.h>
 #include <stdio.h>
 
-/* Initializers from this size on go to the external file, where there is one. */
-#define WRITER_EXTERNAL_FROM 1024
 /* What readers of protobuf take as one message. */
 #define WRITER_MOST_BYTES INT32_MAX
 
@@ -23,9 +21,10 @@ typedef struct external_place {
 typedef struct writer {
     pb_ostream_t out; /* a file, or one without callback, which counts */
     FILE *stream;
-    const char *path;     /* for messages */
-    const onnx_model *m;  /* NULL for single values */
-    const char *external; /* name of the external file, or NULL */
+    const char *path;              /* for messages */
+    const onnx_model *m;           /* NULL for single values */
+    const char *external;          /* name of the external file, or NULL */
+    const onnx_elements *elements; /* of what stands there, or NULL */
     size_t n_places;
     external_place *places;   /* (n_places) */
     name_map place_of;        /* the bytes of a tensor's pointer to its number in places */

@@ -185,13 +185,12 @@ static void test_trained(void **state)
     (void)state;
     static const struct {
         const char *file;
-        size_t weights;
         int64_t layers, width;
-        const weight_format *format;
-    } rows[] = {{"tiny-rwkv-4v0-660K-FP32.bin", 0, 4, 128, NULL},
-                {"tiny-rwkv-5v2-730K-FP32.bin", 0, 4, 128, NULL},
-                {"tiny-rwkv-7v0-834K-FP32.bin", 0, 12, 64, NULL},
-                {"tiny-rwkv-7v0-834K-FP16.bin", 0, 12, 64, NULL}};
+        sib_dtype dtype;
+    } rows[] = {{"tiny-rwkv-4v0-660K-FP32.bin", 4, 128, SIB_F32},
+                {"tiny-rwkv-5v2-730K-FP32.bin", 12, 64, SIB_F32},
+                {"tiny-rwkv-7v0-834K-FP32.bin", 12, 64, SIB_F32},
+                {"tiny-rwkv-7v0-834K-FP16.bin", 12, 64, SIB_F16}};
     const char *data = check_data_folder();
     if (!data)
         CHECK_SKIP("shared data ($SIBYL_DATA)");
@@ -205,6 +204,7 @@ static void test_trained(void **state)
         assert_int_equal(checkpoint_int(c, "n_layer", 0), rows[i].layers);
         const weight *emb = checkpoint_find(c, "emb.weight");
         assert_non_null(emb);
+        assert_int_equal(emb->format->dtype, rows[i].dtype);
         assert_int_equal(emb->dims[0], 256);
         assert_int_equal(emb->dims[1], rows[i].width);
         for (size_t k = 0; k < checkpoint_weights(c); k++) {

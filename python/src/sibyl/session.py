@@ -34,6 +34,7 @@ class SessionOptions:
     memory_limit: int = 0  # bytes that the values of a run may take together; 0: none
     passes: str | None = None  # over the graph: "all", "-all", "-NAME"; None: all where a backend other than ref runs
     pass_limit: int | None = None  # most edits that passes may make; None: any number
+    outputs: Sequence[str] | None = None  # the part of the model that these values need, and its inputs; None: all
 
 
 class Profile:
@@ -158,6 +159,8 @@ class InferenceSession:
             raise TypeError(f"sess_options must be sibyl.SessionOptions, not {type(options).__name__}")
         self._providers = _backends(providers, provider_options)
         model = open_model(path_or_bytes)
+        if options.outputs is not None:
+            model = _sibyl.model_part(model, [str(name) for name in options.outputs])
         self._info = _sibyl.model_info(model)
         self._types = {info["name"]: _types.parse(info["type"]) for info in self._info["inputs"]}
         self._options = dataclasses.replace(options)

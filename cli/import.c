@@ -1,0 +1,210 @@
+/* sibyl import CHECKPOINT... -o MODEL.onnx: weights of other programs as a model. */
+#include "command.h"
+#include "files.h"
+#include "options.h"
+#include "words.h"
+
+#include <math.h>
+#include <signal.h>
+#include <string.h>
+
+typedef struct settings {
+    const char *out, *recipe;
+    int dtype;
+    bool check, json;
+} settings;
+
+static const char *const dtype_words[] = {"f32", "f16", "bf16", "int8", NULL};
+static const sib_dtype dtypes[] = {SIB_F32, SIB_F16, SIB_BF16, SIB_I8};
+
+static const cli_option options[] = {
+    {.name = "out",
+     .letter = 'o',
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, out),
+     .value = "MODEL.onnx",
+     .help = "the model to write; weights stand beside it in\nMODEL.onnx.data"},
+    {.name = "dtype",
+     .kind = CLI_CHOICE,
+     .field = offsetof(settings, dtype),
+     .value = "TYPE",
+     .help = "matrices and embeddings as f32 (default), f16, bf16 or\nint8",
+     .choices = dtype_words},
+    {.name = "recipe",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, recipe),
+     .value = "NAME",
+     .help = "what model it is, where that is not to be found out"},
+    {.name = "check",
+     .kind = CLI_FLAG,
+     .field = offsetof(settings, check),
+     .help = "a line of statistics for each weight; NaN and infinities\nare refused. Without -o that is all"},
+    {.name = "json", .kind = CLI_FLAG, .field = offsetof(settings, json), .help = "print one JSON document"},
+    {0}};
+
+static const char more[] =
+    "Checkpoints are safetensors, PyTorch, whisper.cpp, rwkv.cpp and GGUF files: one, several that\n"
+    "belong together (shards, a config.json), or a folder. Nothing in them is ever executed. What is\n"
+    "missing or unexpected is listed, and then nothing is written.\n";
+
+/* ---- What is told --------------------------------------------------------------------------------------- */
+
+static const char *dims_text(const sib_import_weight *w, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (size_t i = 0; i < w->rank && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "", (long long)w->dims[i]);
+    if (used < size)
+        snprintf(text + used, size - used, "]");
+    return text;
+}
+
+static void show_statistics(const sib_import_report *r)
+{
+    sib_import_weight w;
+    char dims[120];
+    bool first = true;
+    for (size_t i = 0; sib_import_report_weight(r, i, &w); i++) {
+        if (!w.checked)
+            continue;
+        if (first)
+            printf("%11s %11s %11s %11s %6s %6s  %-8s %-16s %s\n", "min", "max", "mean", "std", "nan", "inf",
+                   "type", "shape", "weight");
+        first = false;
+        printf("%11.4g %11.4g %11.4g %11.4g %6llu %6llu  %-8s %-16s %s\n", w.stats.min, w.stats.max,
+               w.stats.mean, w.stats.std, (unsigned long long)w.stats.n_nan,
+               (unsigned long long)w.stats.n_inf, w.format, dims_text(&w, dims, sizeof dims), w.name);
+    }
+}
+
+/* All problems, to where what is wrong is told. */
+static void show_problems(const sib_import_report *r)
+{
+    sib_import_problem p;
+    for (size_t i = 0; sib_import_report_problem(r, i, &p); i++)
+        fprintf(stderr, "%s: %s\n", sib_import_fault_name(p.fault), p.text);
+}
+
+static void show(const sib_import_report *r, const settings *s)
+{
+    sib_import_totals t;
+    sib_import_report_totals(r, &t);
+    show_statistics(r);
+    show_problems(r);
+    printf("%s: %s, %zu weights, %llu parameters, %.1f MB", t.recipe, t.format, t.n_weights,
+           (unsigned long long)t.parameters, 1e-6 * (double)t.bytes_read);
+    if (s->out)
+        printf("; %s and %s.data, %.1f MB as %s", s->out, s->out, 1e-6 * (double)t.bytes_written,
+               dtype_words[s->dtype]);
+    putchar('\n');
+}
+
+static json_t *weight_json(const sib_import_weight *w)
+{
+    json_t *dims = json_array(), *o;
+    for (size_t i = 0; i < w->rank; i++)
+        json_array_append_new(dims, json_integer((json_int_t)w->dims[i]));
+    o = json_pack("{s:o, s:s, s:o, s:I, s:b}", "name", cli_json_text(w->name), "type", w->format, "dims",
+                  dims, "bytes", (json_int_t)w->bytes, "used", w->used);
+    if (w->checked) {
+        const sib_stats *s = &w->stats;
+        json_object_update_new(o, json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "min",
+                                            cli_json_number(s->min), "max", cli_json_number(s->max), "mean",
+                                            cli_json_number(s->mean), "std", cli_json_number(s->std), "nan",
+                                            (json_int_t)s->n_nan, "inf", (json_int_t)s->n_inf, "zero",
+                                            (json_int_t)s->n_zero));
+    }
+    return o;
+}
+
+static json_t *document(const sib_import_report *r, const settings *s, bool done, const sib_error *err)
+{
+    sib_import_totals t;
+    sib_import_weight w;
+    sib_import_problem p;
+    json_t *weights = json_array(), *problems = json_array();
+    sib_import_report_totals(r, &t);
+    for (size_t i = 0; sib_import_report_weight(r, i, &w); i++)
+        json_array_append_new(weights, weight_json(&w));
+    for (size_t i = 0; sib_import_report_problem(r, i, &p); i++)
+        json_array_append_new(problems,
+                              json_pack("{s:s, s:o, s:o}", "fault", sib_import_fault_name(p.fault), "name",
+                                        cli_json_text(p.name), "text", cli_json_text(p.text)));
+    return json_pack("{s:o, s:s?, s:s?, s:I, s:I, s:I, s:o, s:o, s:o}", "path",
+                     done && s->out ? cli_json_text(s->out) : json_null(), "format", t.format, "recipe",
+                     t.recipe, "parameters", (json_int_t)t.parameters, "bytes_read", (json_int_t)t.bytes_read,
+                     "bytes_written", (json_int_t)(done && s->out ? t.bytes_written : 0), "error",
+                     done ? json_null() : cli_json_text(err->message), "problems", problems, "weights",
+                     weights);
+}
+
+/* ---- The command ---------------------------------------------------------------------------------------- */
+
+static void tell(void *progress, double part, const char *what)
+{
+    cli_progress_show(progress, part, "importing", what);
+}
+
+/* What Ctrl-C sets: a handler can reach nothing else. */
+static sib_cancel *interrupted;
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    sib_cancel_set(interrupted);
+}
+
+static int import_files(const settings *s, size_t n, const char *const *paths)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_import_report *report = NULL;
+    cli_progress progress;
+    if (sib_cancel_create(&interrupted, &err) != SIB_OK)
+        return cli_fail("%s", err.message);
+    struct sigaction action = {.sa_handler = on_interrupt}, before;
+    sigaction(SIGINT, &action, &before);
+    cli_progress_begin(&progress, 1);
+    sib_import_options o = {.recipe = s->recipe,
+                            .dtype = dtypes[s->dtype],
+                            .check = s->check,
+                            .tell = tell,
+                            .context = &progress,
+                            .cancel = interrupted};
+    bool done = sib_import(paths, n, s->out, &o, &report, &err) == SIB_OK;
+    cli_progress_clear(&progress);
+    sigaction(SIGINT, &before, NULL);
+    sib_cancel_free(&interrupted);
+    if (s->json && report)
+        cli_json_print(document(report, s, done, &err));
+    else if (report && done)
+        show(report, s);
+    else if (report) {
+        show_statistics(report);
+        show_problems(report);
+    }
+    sib_import_report_free(&report);
+    return done ? CLI_DONE : cli_fail("%s", err.message);
+}
+
+static int import(const cli_command *self, int argc, char **argv)
+{
+    settings s = {0};
+    int n, code;
+    if (!cli_begin(self, argc, argv, &s, &n, &code))
+        return code;
+    if (!n)
+        return cli_usage(self, "no checkpoint is named");
+    if (!s.out && !s.check)
+        return cli_usage(self, "the model to write is named with -o");
+    for (int i = 0; s.out && i < n; i++)
+        if (file_same(argv[i], s.out))
+            return cli_fail("%s: is the checkpoint itself, expected another file to write", s.out);
+    return import_files(&s, (size_t)n, (const char *const *)argv);
+}
+
+const cli_command command_import = {.name = "import",
+                                    .summary = "a checkpoint of another program made a model",
+                                    .operands = "CHECKPOINT... -o MODEL.onnx [options]",
+                                    .options = options,
+                                    .more = more,
+                                    .run = import};

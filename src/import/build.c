@@ -1,0 +1,662 @@
+#include "import/build.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <fnmatch.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_MAX_BYTES 512
+/* Most metadata that recipes say. */
+#define PAIRS_MAX 64
+
+/* ---- Begin and end ---------------------------------------------------------------------------------------- */
+
+sib_code build_begin(build *b, const checkpoint *c, sib_import_report *report, import_work *work,
+                     sib_dtype dtype, sib_error *err)
+{
+    *b = (build){
+        .c = c, .report = report, .work = work, .dtype = dtype, .prefix = "", .scope = "", .err = err};
+    b->sources.work = work;
+    b->m = mem_calloc(1, sizeof *b->m);
+    b->taken = mem_calloc(checkpoint_weights(c) + 1, sizeof *b->taken);
+    b->code = b->m && b->taken ? arena_create(&b->m->arena, err) : err_memory(err, sizeof *b->m, "a model");
+    if (b->code == SIB_OK)
+        b->code = dim_table_create(&b->m->dims, err);
+    if (b->code == SIB_OK)
+        b->code = graph_create(b->m->arena, b->m->dims, &b->m->graph, err);
+    if (b->code != SIB_OK) {
+        sib_code code = b->code;
+        build_end(b);
+        return code;
+    }
+    onnx_model *m = b->m;
+    b->g = m->graph;
+    m->ir_version = 11;
+    m->producer_name = str_of("sibyl");
+    m->producer_version = m->domain = m->doc = str_of("");
+    m->opsets = arena_alloc(m->arena, 1, sizeof *m->opsets);
+    m->metadata = arena_alloc(m->arena, PAIRS_MAX, sizeof *m->metadata);
+    if (!m->opsets || !m->metadata)
+        return b->code = err_memory(err, sizeof *m->opsets, "a model");
+    m->opsets[m->n_opsets++] = (opset_import){str_of(""), BUILD_OPSET};
+    return SIB_OK;
+}
+
+void build_end(build *b)
+{
+    onnx_free(&b->m);
+    mem_free(b->sources.items);
+    mem_free(b->taken);
+    *b = (build){.code = b->code};
+}
+
+static bool is_ignored(const build *b, const char *name)
+{
+    for (const char *const *p = b->ignored; p && *p; p++)
+        if (fnmatch(*p, name, 0) == 0)
+            return true;
+    return false;
+}
+
+void build_finish(build *b)
+{
+    for (size_t i = 0; i < checkpoint_weights(b->c) && b->code == SIB_OK; i++) {
+        sib_import_weight *w = &b->report->weights[i];
+        w->used = b->taken[i];
+        if (!b->taken[i] && !is_ignored(b, w->name))
+            b->code = report_add(b->report, SIB_IMPORT_UNEXPECTED, w->name, b->err,
+                                 "%s: is not known to the recipe", w->name);
+    }
+}
+
+void build_fail(build *b, sib_code code, const char *format, ...)
+{
+    char text[300];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (b->code == SIB_OK)
+        b->code = err_set(b->err, code, "%s", text);
+}
+
+static sib_str text_of(build *b, const char *format, va_list args)
+{
+    char text[NAME_MAX_BYTES];
+    bool ok = b->code == SIB_OK;
+    vsnprintf(text, sizeof text, format, args);
+    sib_str s = ok ? arena_string(b->m->arena, str_of(text), &ok) : str_of("");
+    if (!ok && b->code == SIB_OK)
+        b->code = err_memory(b->err, strlen(text), "a name");
+    return ok && s.length ? s : str_of("");
+}
+
+const char *build_text(build *b, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    sib_str s = text_of(b, format, args);
+    va_end(args);
+    return s.data;
+}
+
+void build_scope(build *b, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    b->scope = text_of(b, format, args).data;
+    va_end(args);
+}
+
+void build_say(build *b, const char *key, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    sib_str text = text_of(b, format, args);
+    va_end(args);
+    if (b->code == SIB_OK && b->m->n_metadata < PAIRS_MAX)
+        b->m->metadata[b->m->n_metadata++] = (string_pair){str_of(build_text(b, "%s", key)), text};
+}
+
+/* ---- What the checkpoint has ------------------------------------------------------------------------------ */
+
+/* The checkpoint's name for a recipe's. False where it does not fit. */
+static bool translate(const build *b, const char *name, char *out, size_t size)
+{
+    size_t used = (size_t)snprintf(out, size, "%s", b->prefix);
+    while (*name && used < size) {
+        const build_rename *r = b->renames;
+        while (r && r->from && strncmp(name, r->from, strlen(r->from)))
+            r++;
+        if (r && r->from) {
+            used += (size_t)snprintf(out + used, size - used, "%s", r->to);
+            name += strlen(r->from);
+        } else {
+            out[used++] = *name++;
+        }
+    }
+    if (used >= size)
+        return false;
+    out[used] = 0;
+    return true;
+}
+
+static bool find_index(const build *b, const char *name, char *theirs, size_t size, size_t *index)
+{
+    const weight *w = translate(b, name, theirs, size) ? checkpoint_find(b->c, theirs) : NULL;
+    for (size_t i = 0; w && i < checkpoint_weights(b->c); i++)
+        if (checkpoint_weight(b->c, i) == w) {
+            *index = i;
+            return true;
+        }
+    return false;
+}
+
+const weight *build_find(const build *b, const char *name)
+{
+    char theirs[NAME_MAX_BYTES];
+    return translate(b, name, theirs, sizeof theirs) ? checkpoint_find(b->c, theirs) : NULL;
+}
+
+void build_ignore(build *b, const char *name)
+{
+    char theirs[NAME_MAX_BYTES];
+    size_t i;
+    if (find_index(b, name, theirs, sizeof theirs, &i))
+        b->taken[i] = true;
+}
+
+static void report_missing(build *b, const char *name)
+{
+    char theirs[NAME_MAX_BYTES];
+    if (!translate(b, name, theirs, sizeof theirs))
+        snprintf(theirs, sizeof theirs, "%s", name);
+    for (size_t i = 0; i < b->report->n_problems; i++) /* once is enough */
+        if (b->report->problems[i].fault == SIB_IMPORT_MISSING &&
+            !strcmp(b->report->problems[i].name, theirs))
+            return;
+    if (b->code == SIB_OK)
+        b->code = report_add(b->report, SIB_IMPORT_MISSING, theirs, b->err, "%s: is missing", theirs);
+}
+
+int64_t build_dim(build *b, const char *name, size_t i)
+{
+    const weight *w = build_find(b, name);
+    if (!w)
+        report_missing(b, name);
+    return w && i < w->rank ? w->dims[i] : 0;
+}
+
+int64_t build_count(const build *b, const char *before, const char *behind)
+{
+    int64_t n = 0;
+    for (char name[NAME_MAX_BYTES];; n++) {
+        snprintf(name, sizeof name, "%s%lld%s", before, (long long)n, behind);
+        if (!build_find(b, name))
+            return n;
+    }
+}
+
+/* True where the dims are the same but for ones. */
+static bool same_dims(const weight *w, size_t rank, const int64_t *dims)
+{
+    size_t i = 0, k = 0;
+    while (i < w->rank || k < rank) {
+        if (i < w->rank && k < rank && w->dims[i] == dims[k]) {
+            i++;
+            k++;
+        } else if (i < w->rank && w->dims[i] == 1)
+            i++;
+        else if (k < rank && dims[k] == 1)
+            k++;
+        else
+            return false;
+    }
+    return true;
+}
+
+static const char *dims_words(size_t rank, const int64_t *dims, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (size_t i = 0; i < rank && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "", (long long)dims[i]);
+    if (used < size)
+        snprintf(text + used, size - used, "]");
+    return text;
+}
+
+/* The weight, taken; NULL, with the report's word, where it is not there or not of these dims. */
+static const weight *take(build *b, const char *name, size_t rank, const int64_t *dims)
+{
+    char theirs[NAME_MAX_BYTES], have[200], want[200];
+    size_t i;
+    if (b->code != SIB_OK)
+        return NULL;
+    if (!find_index(b, name, theirs, sizeof theirs, &i)) {
+        report_missing(b, name);
+        return NULL;
+    }
+    const weight *w = checkpoint_weight(b->c, i);
+    b->taken[i] = true;
+    if (same_dims(w, rank, dims))
+        return w;
+    b->code = report_add(b->report, SIB_IMPORT_SHAPE, theirs, b->err, "%s: is %s, expected %s", theirs,
+                         dims_words(w->rank, w->dims, have, sizeof have),
+                         dims_words(rank, dims, want, sizeof want));
+    return NULL;
+}
+
+/* ---- Values ----------------------------------------------------------------------------------------------- */
+
+/* One word: numbers and symbols with "+" between. */
+static dim dim_of(dim_table *t, char *word)
+{
+    char *state = NULL;
+    dim sum = dim_const(t, 0);
+    for (char *part = strtok_r(word, "+", &state); part; part = strtok_r(NULL, "+", &state)) {
+        bool number = *part >= '0' && *part <= '9';
+        sum = dim_add(t, sum, number ? dim_const(t, strtoll(part, NULL, 10)) : dim_symbol(t, str_of(part)));
+    }
+    return sum;
+}
+
+static value_type type_of_words(build *b, sib_dtype dtype, const char *format, va_list args)
+{
+    char words[300], *state = NULL;
+    value_type type = type_tensor(dtype);
+    type.shape.ranked = true;
+    vsnprintf(words, sizeof words, format, args);
+    for (char *w = strtok_r(words, " ", &state); w && type.shape.rank < SIB_MAX_RANK;
+         w = strtok_r(NULL, " ", &state)) {
+        type.shape.dims[type.shape.rank] = dim_of(b->m->dims, w);
+        if (!type.shape.dims[type.shape.rank++].id)
+            build_fail(b, SIB_ERR_MEMORY, "memory for dims could not be had");
+    }
+    return type;
+}
+
+static value_id new_value(build *b, const char *name, const value_type *type)
+{
+    value_id v = NO_VALUE;
+    if (b->code == SIB_OK)
+        b->code = graph_add_value(b->g, str_of(name), type, &v, b->err);
+    if (b->code == SIB_OK && type)
+        b->g->values[v].declared = *type;
+    return b->code == SIB_OK ? v : NO_VALUE;
+}
+
+value_id build_input(build *b, const char *name, sib_dtype dtype, const char *dims, ...)
+{
+    va_list args;
+    va_start(args, dims);
+    value_type type = type_of_words(b, dtype, dims, args);
+    va_end(args);
+    value_id v = new_value(b, name, &type);
+    if (b->code == SIB_OK)
+        b->code = graph_add_input(b->g, v, b->err);
+    return v;
+}
+
+void build_output(build *b, value_id x, const char *name, sib_dtype dtype, const char *dims, ...)
+{
+    va_list args;
+    va_start(args, dims);
+    value_type type = type_of_words(b, dtype, dims, args);
+    va_end(args);
+    bool ok = true;
+    if (b->code != SIB_OK || x == NO_VALUE)
+        return;
+    value *v = &b->g->values[x];
+    v->name = arena_string(b->m->arena, str_of(name), &ok);
+    v->type = v->declared = type;
+    b->code = ok ? graph_add_output(b->g, x, b->err) : err_memory(b->err, strlen(name), "a name");
+}
+
+/* "<scope>/what_7", like no other. */
+static const char *fresh_name(build *b, const char *what)
+{
+    return build_text(b, "%s%s%s_%u", b->scope, *b->scope ? "/" : "", what, b->n_names++);
+}
+
+/* Takes t over. */
+static value_id constant(build *b, const char *name, sib_tensor *t)
+{
+    sib_code kept = b->code == SIB_OK ? arena_keep(b->m->arena, t, b->err) : SIB_ERR_MEMORY;
+    if (b->code != SIB_OK)
+        sib_tensor_free(&t);
+    else
+        b->code = kept;
+    if (b->code != SIB_OK)
+        return NO_VALUE;
+    value_type type = type_of_dims(b->m->dims, sib_tensor_dtype(t), sib_tensor_rank(t), sib_tensor_dims(t));
+    value_id v = new_value(b, name, &type);
+    if (v != NO_VALUE) {
+        b->g->values[v].constant = t;
+        b->g->values[v].from_file = true;
+        b->m->parameters += sib_tensor_count(t);
+    }
+    return v;
+}
+
+static value_id constant_of(build *b, const char *name, sib_dtype dtype, size_t rank, const int64_t *dims,
+                            const void *elements)
+{
+    sib_tensor *t = NULL;
+    if (b->code == SIB_OK)
+        b->code = sib_tensor_create(dtype, rank, dims, &t, b->err);
+    if (b->code != SIB_OK)
+        return NO_VALUE;
+    memcpy(sib_tensor_data(t), elements, (size_t)sib_tensor_count(t) * (sib_dtype_bits(dtype) / 8));
+    return constant(b, name, t);
+}
+
+value_id build_ints(build *b, size_t n, const int64_t *ints)
+{
+    return constant_of(b, fresh_name(b, "ints"), SIB_I64, 1, &(int64_t){(int64_t)n}, ints);
+}
+
+value_id build_int(build *b, int64_t number)
+{
+    return build_ints(b, 1, &number);
+}
+
+value_id build_whole(build *b, int64_t number)
+{
+    return constant_of(b, fresh_name(b, "int"), SIB_I64, 0, NULL, &number);
+}
+
+value_id build_floats(build *b, size_t n, const float *floats)
+{
+    return constant_of(b, fresh_name(b, "floats"), SIB_F32, 1, &(int64_t){(int64_t)n}, floats);
+}
+
+value_id build_float(build *b, double number)
+{
+    return constant_of(b, fresh_name(b, "float"), SIB_F32, 0, NULL, &(float){(float)number});
+}
+
+/* ---- Weights ---------------------------------------------------------------------------------------------- */
+
+static sib_code add_source(build *b, const source *s)
+{
+    source_list *l = &b->sources;
+    if (l->n == l->capacity) {
+        size_t more = l->capacity ? 2 * l->capacity : 64;
+        source *grown = mem_realloc(l->items, more, sizeof *grown);
+        if (!grown)
+            return err_memory(b->err, more * sizeof *grown, "a list of weights");
+        l->items = grown;
+        l->capacity = more;
+    }
+    l->items[l->n++] = *s;
+    return SIB_OK;
+}
+
+/* The value that s is in the model: its elements now where they stand in the .onnx, and later where beside it. */
+static value_id source_value(build *b, const char *name, source *s, size_t rank, const int64_t *dims)
+{
+    sib_tensor *t = NULL;
+    uint64_t bytes = 0;
+    if (b->code == SIB_OK)
+        b->code = source_tensor(s->dtype, rank, dims, &t, b->err);
+    if (b->code == SIB_OK)
+        bytes = sib_tensor_count(t) * (sib_dtype_bits(s->dtype) / 8);
+    if (b->code == SIB_OK && bytes >= ONNX_EXTERNAL_FROM && s->from) {
+        s->tensor = t;
+        s->name = name;
+        b->code = add_source(b, s);
+        b->work->total += bytes;
+    } else if (b->code == SIB_OK && s->from) {
+        sib_tensor_free(&t);
+        b->code = sib_tensor_create(s->dtype, rank, dims, &t, b->err);
+        if (b->code == SIB_OK)
+            b->code = source_read(s, sib_tensor_data(t), b->err);
+    }
+    if (b->code != SIB_OK) {
+        sib_tensor_free(&t);
+        return NO_VALUE;
+    }
+    b->report->bytes_written += bytes;
+    return constant(b, name, t);
+}
+
+value_id build_weight(build *b, const char *name, size_t rank, const int64_t *dims)
+{
+    source s = {.from = take(b, name, rank, dims), .dtype = SIB_F32, .rows = 1, .columns = 1};
+    for (size_t i = 0; i < rank; i++)
+        s.columns *= dims[i];
+    return source_value(b, build_text(b, "%s", name), &s, rank, dims);
+}
+
+value_id build_vector(build *b, const char *name, int64_t n)
+{
+    return build_weight(b, name, 1, &n);
+}
+
+/* The scales of s as a constant [n]; s then has them too. */
+static value_id scales_of(build *b, const char *name, source *s)
+{
+    int64_t n = s->scaled_columns ? s->columns : s->rows;
+    float *scales = b->code == SIB_OK ? arena_alloc(b->m->arena, (size_t)n + 1, sizeof *scales) : NULL;
+    if (b->code == SIB_OK && !scales)
+        b->code = err_memory(b->err, (size_t)n * sizeof *scales, "scales");
+    if (b->code == SIB_OK && s->from) {
+        s->name = name;
+        b->work->total += (uint64_t)(s->rows * s->columns) * sizeof(float);
+        b->code = source_scales(s, b->work, scales, b->err);
+    }
+    s->scales = scales;
+    if (b->code == SIB_OK)
+        b->report->bytes_written += (uint64_t)n * sizeof *scales;
+    return constant_of(b, build_text(b, "%s.scale", name), SIB_F32, 1, &n, scales);
+}
+
+/* float32 of what is stored narrow. axis: of the scales. */
+static value_id widen(build *b, value_id stored, value_id scale, int64_t axis)
+{
+    value_id out;
+    build_attributes a = build_no_attributes();
+    if (b->dtype == SIB_F32)
+        return stored;
+    if (b->dtype == SIB_I8) {
+        build_set_int(&a, "axis", axis);
+        build_node(b, "DequantizeLinear", &a, 2, (value_id[]){stored, scale}, 1, &out);
+    } else {
+        build_set_int(&a, "to", SIB_F32);
+        build_node(b, "Cast", &a, 1, &stored, 1, &out);
+    }
+    return out;
+}
+
+value_id build_matrix(build *b, const char *name, int64_t in, int64_t out, build_layout layout, int64_t heads)
+{
+    bool turned = layout == BUILD_ROWS_OUT;
+    const int64_t theirs[] = {turned ? out : in, turned ? in : out}, ours[] = {in, out};
+    const char *words = build_text(b, "%s", name);
+    value_id scale = NO_VALUE;
+    source s = {.from = take(b, name, 2, theirs),
+                .dtype = b->dtype,
+                .rows = theirs[0],
+                .columns = theirs[1],
+                .turned = turned,
+                .heads = heads,
+                .scaled_columns = !turned};
+    if (b->dtype == SIB_I8)
+        scale = scales_of(b, words, &s);
+    return widen(b, source_value(b, words, &s, 2, ours), scale, 1);
+}
+
+build_table build_rows_table(build *b, const char *name, int64_t n, int64_t d)
+{
+    build_table t = {.n = n, .d = d, .scale = NO_VALUE};
+    const int64_t dims[] = {n, d};
+    const char *words = build_text(b, "%s", name);
+    source s = {.from = take(b, name, 2, dims), .dtype = b->dtype, .rows = n, .columns = d};
+    if (b->dtype == SIB_I8)
+        t.scale = scales_of(b, words, &s);
+    t.stored = source_value(b, words, &s, 2, dims);
+    t.floats = widen(b, t.stored, t.scale, 0);
+    return t;
+}
+
+/* ---- Nodes ------------------------------------------------------------------------------------------------ */
+
+build_attributes build_no_attributes(void)
+{
+    return (build_attributes){0};
+}
+
+static void set(build_attributes *a, attribute one)
+{
+    if (a->n < sizeof a->items / sizeof *a->items)
+        a->items[a->n++] = one;
+}
+
+void build_set_int(build_attributes *a, const char *name, int64_t i)
+{
+    set(a, (attribute){.name = str_of(name), .kind = ATTR_INT, .i = i});
+}
+
+void build_set_float(build_attributes *a, const char *name, double f)
+{
+    set(a, (attribute){.name = str_of(name), .kind = ATTR_FLOAT, .f = (float)f});
+}
+
+void build_set_text(build_attributes *a, const char *name, const char *text)
+{
+    set(a, (attribute){.name = str_of(name), .kind = ATTR_STRING, .s = str_of(text)});
+}
+
+void build_set_ints(build_attributes *a, const char *name, size_t n, const int64_t *ints)
+{
+    set(a, (attribute){.name = str_of(name), .kind = ATTR_INTS, .n = n, .ints = ints});
+}
+
+void build_set_graph(build_attributes *a, const char *name, graph *g)
+{
+    set(a, (attribute){.name = str_of(name), .kind = ATTR_GRAPH, .graph = g});
+}
+
+void build_node(build *b, const char *type, const build_attributes *a, size_t n_in, const value_id *in,
+                size_t n_out, value_id *out)
+{
+    node_id id;
+    for (size_t i = 0; i < n_out; i++)
+        out[i] = new_value(b, fresh_name(b, type), NULL);
+    node n = {.domain = {"", 0},
+              .type = str_of(type),
+              .version = BUILD_OPSET,
+              .inputs = {(uint32_t)n_in, (uint32_t *)in},
+              .outputs = {(uint32_t)n_out, out},
+              .n_attributes = a ? a->n : 0,
+              .attributes = a ? (attribute *)a->items : NULL,
+              .doc = {"", 0},
+              .origin = NO_NODE};
+    if (n_out && b->code == SIB_OK)
+        n.name = b->g->values[out[0]].name;
+    if (b->code == SIB_OK)
+        b->code = graph_add_node(b->g, &n, &id, b->err);
+}
+
+value_id build_1(build *b, const char *type, value_id x)
+{
+    value_id out;
+    build_node(b, type, NULL, 1, &x, 1, &out);
+    return out;
+}
+
+value_id build_2(build *b, const char *type, value_id x, value_id y)
+{
+    value_id out;
+    build_node(b, type, NULL, 2, (value_id[]){x, y}, 1, &out);
+    return out;
+}
+
+value_id build_3(build *b, const char *type, value_id x, value_id y, value_id z)
+{
+    value_id out;
+    build_node(b, type, NULL, 3, (value_id[]){x, y, z}, 1, &out);
+    return out;
+}
+
+/* Of one output. */
+static value_id with(build *b, const char *type, const build_attributes *a, size_t n_in, const value_id *in)
+{
+    value_id out;
+    build_node(b, type, a, n_in, in, 1, &out);
+    return out;
+}
+
+value_id build_add(build *b, value_id x, value_id y)
+{
+    return build_2(b, "Add", x, y);
+}
+
+value_id build_mul(build *b, value_id x, value_id y)
+{
+    return build_2(b, "Mul", x, y);
+}
+
+value_id build_sub(build *b, value_id x, value_id y)
+{
+    return build_2(b, "Sub", x, y);
+}
+
+value_id build_cast(build *b, value_id x, sib_dtype to)
+{
+    build_attributes a = build_no_attributes();
+    build_set_int(&a, "to", to);
+    return with(b, "Cast", &a, 1, &x);
+}
+
+value_id build_reshape(build *b, value_id x, size_t rank, const int64_t *dims)
+{
+    return build_2(b, "Reshape", x, build_ints(b, rank, dims));
+}
+
+value_id build_transpose(build *b, value_id x, size_t rank, const int64_t *permutation)
+{
+    build_attributes a = build_no_attributes();
+    build_set_ints(&a, "perm", rank, permutation);
+    return with(b, "Transpose", &a, 1, &x);
+}
+
+value_id build_concat(build *b, int64_t axis, size_t n, const value_id *parts)
+{
+    build_attributes a = build_no_attributes();
+    build_set_int(&a, "axis", axis);
+    return with(b, "Concat", &a, n, parts);
+}
+
+void build_split(build *b, value_id x, int64_t axis, size_t n, value_id *parts)
+{
+    build_attributes a = build_no_attributes();
+    build_set_int(&a, "axis", axis);
+    build_set_int(&a, "num_outputs", (int64_t)n);
+    build_node(b, "Split", &a, 1, &x, n, parts);
+}
+
+value_id build_gather(build *b, value_id x, value_id at, int64_t axis)
+{
+    build_attributes a = build_no_attributes();
+    build_set_int(&a, "axis", axis);
+    return with(b, "Gather", &a, 2, (value_id[]){x, at});
+}
+
+value_id build_slice(build *b, value_id x, value_id begin, value_id end, int64_t axis)
+{
+    return with(b, "Slice", NULL, 4, (value_id[]){x, begin, end, build_int(b, axis)});
+}
+
+value_id build_shape(build *b, value_id x, int64_t first, size_t n)
+{
+    build_attributes a = build_no_attributes();
+    build_set_int(&a, "start", first);
+    build_set_int(&a, "end", first + (int64_t)n);
+    return with(b, "Shape", &a, 1, &x);
+}

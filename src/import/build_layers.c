@@ -1,0 +1,129 @@
+/* The layers of networks, in ONNX's operators. */
+#include "import/build.h"
+
+#include <math.h>
+
+/* ---- Products --------------------------------------------------------------------------------------------- */
+
+value_id build_linear(build *b, value_id x, const char *name, int64_t in, int64_t out, build_bias bias)
+{
+    value_id w = build_matrix(b, build_text(b, "%s.weight", name), in, out, BUILD_ROWS_OUT, 0);
+    value_id y = build_2(b, "MatMul", x, w);
+    return bias == BUILD_BIAS ? build_add(b, y, build_vector(b, build_text(b, "%s.bias", name), out)) : y;
+}
+
+value_id build_conv3(build *b, value_id x, const char *name, int64_t from, int64_t to, int64_t stride)
+{
+    const int64_t dims[] = {to, from, 3}, kernel[] = {3}, pads[] = {1, 1}, strides[] = {stride};
+    value_id in[] = {x, build_weight(b, build_text(b, "%s.weight", name), 3, dims),
+                     build_vector(b, build_text(b, "%s.bias", name), to)},
+             out;
+    build_attributes a = build_no_attributes();
+    build_set_ints(&a, "kernel_shape", 1, kernel);
+    build_set_ints(&a, "pads", 2, pads);
+    build_set_ints(&a, "strides", 1, strides);
+    build_node(b, "Conv", &a, 3, in, 1, &out);
+    return out;
+}
+
+/* ---- Tokens ----------------------------------------------------------------------------------------------- */
+
+value_id build_pick(build *b, const build_table *t, value_id tokens)
+{
+    value_id rows = build_gather(b, t->stored, tokens, 0);
+    if (b->dtype == SIB_F32)
+        return rows;
+    rows = build_cast(b, rows, SIB_F32);
+    if (b->dtype != SIB_I8)
+        return rows;
+    value_id scale = build_gather(b, t->scale, tokens, 0);
+    return build_mul(b, rows, build_2(b, "Unsqueeze", scale, build_int(b, -1)));
+}
+
+value_id build_scores(build *b, value_id x, const build_table *t, value_id at)
+{
+    value_id rows = build_reshape(b, x, 2, (const int64_t[]){-1, t->d}), product; /* [B * M, d] */
+    build_attributes a = build_no_attributes();
+    build_set_int(&a, "transB", 1);
+    build_node(b, "Gemm", &a, 2, (value_id[]){rows, t->floats}, 1, &product);
+    value_id dims[] = {build_int(b, -1), build_shape(b, at, 0, 1), build_int(b, t->n)};
+    return build_2(b, "Reshape", product, build_concat(b, 0, 3, dims));
+}
+
+/* ---- Norms and activations -------------------------------------------------------------------------------- */
+
+static value_id norm(build *b, const char *type, value_id x, value_id scale, value_id bias, double epsilon)
+{
+    value_id in[] = {x, scale, bias}, out;
+    build_attributes a = build_no_attributes();
+    build_set_int(&a, "axis", -1);
+    build_set_float(&a, "epsilon", epsilon);
+    build_node(b, type, &a, bias == NO_VALUE ? 2 : 3, in, 1, &out);
+    return out;
+}
+
+value_id build_layer_norm(build *b, value_id x, const char *name, int64_t d, double epsilon)
+{
+    value_id scale = build_vector(b, build_text(b, "%s.weight", name), d);
+    return norm(b, "LayerNormalization", x, scale, build_vector(b, build_text(b, "%s.bias", name), d),
+                epsilon);
+}
+
+value_id build_rms_norm(build *b, value_id x, const char *name, int64_t d, double epsilon)
+{
+    return norm(b, "RMSNormalization", x, build_vector(b, build_text(b, "%s.weight", name), d), NO_VALUE,
+                epsilon);
+}
+
+value_id build_gelu(build *b, value_id x, bool by_tanh)
+{
+    value_id out;
+    build_attributes a = build_no_attributes();
+    if (by_tanh)
+        build_set_text(&a, "approximate", "tanh");
+    build_node(b, "Gelu", &a, 1, &x, 1, &out);
+    return out;
+}
+
+value_id build_silu(build *b, value_id x)
+{
+    return build_mul(b, x, build_1(b, "Sigmoid", x));
+}
+
+/* ---- Attention -------------------------------------------------------------------------------------------- */
+
+value_id build_attend(build *b, build_attention *at)
+{
+    bool cached = at->past_k != NO_VALUE;
+    value_id in[] = {at->q, at->k, at->v, at->mask, at->past_k, at->past_v},
+             out[3] = {NO_VALUE, NO_VALUE, NO_VALUE};
+    build_attributes a = build_no_attributes();
+    if (at->heads) {
+        build_set_int(&a, "q_num_heads", at->heads);
+        build_set_int(&a, "kv_num_heads", at->kv_heads);
+    }
+    if (at->causal)
+        build_set_int(&a, "is_causal", 1);
+    if (at->scale > 0)
+        build_set_float(&a, "scale", at->scale);
+    build_node(b, "Attention", &a, cached ? 6 : at->mask != NO_VALUE ? 4 : 3, in, cached ? 3 : 1, out);
+    at->present_k = out[1];
+    at->present_v = out[2];
+    return out[0];
+}
+
+void build_cache(build *b, int64_t layer, int64_t kv_heads, int64_t size, build_attention *a)
+{
+    a->past_k = build_input(b, build_text(b, "past_k.%lld", (long long)layer), SIB_F32, "B %lld P %lld",
+                            (long long)kv_heads, (long long)size);
+    a->past_v = build_input(b, build_text(b, "past_v.%lld", (long long)layer), SIB_F32, "B %lld P %lld",
+                            (long long)kv_heads, (long long)size);
+}
+
+void build_cached(build *b, int64_t layer, int64_t kv_heads, int64_t size, const build_attention *a)
+{
+    build_output(b, a->present_k, build_text(b, "present_k.%lld", (long long)layer), SIB_F32,
+                 "B %lld P+N %lld", (long long)kv_heads, (long long)size);
+    build_output(b, a->present_v, build_text(b, "present_v.%lld", (long long)layer), SIB_F32,
+                 "B %lld P+N %lld", (long long)kv_heads, (long long)size);
+}

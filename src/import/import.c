@@ -1,0 +1,98 @@
+/* sib_import: a checkpoint is opened, a recipe builds a graph of it, and the graph is written with its weights. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "import/recipe.h"
+
+#include <string.h>
+
+static sib_code check_arguments(const char *const *paths, size_t n, const sib_import_options *options,
+                                sib_error *err)
+{
+    sib_dtype dtype = options->dtype;
+    if (!paths || !n)
+        return err_set(err, SIB_ERR_ARGUMENT, "no checkpoint is named");
+    for (size_t i = 0; i < n; i++)
+        if (!paths[i])
+            return err_set(err, SIB_ERR_ARGUMENT, "path %zu is NULL", i);
+    if (dtype && dtype != SIB_F32 && dtype != SIB_F16 && dtype != SIB_BF16 && dtype != SIB_I8)
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "weights cannot be %s; they can be float32, float16, bfloat16 and int8",
+                       sib_dtype_name(dtype));
+    return SIB_OK;
+}
+
+/* "model.onnx.data" of "folder/model.onnx". Released with mem_free. */
+static char *external_name(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t n = strlen(name);
+    char *out = mem_alloc(n + 6, 1);
+    if (out) {
+        memcpy(out, name, n);
+        memcpy(out + n, ".data", 6);
+    }
+    return out;
+}
+
+static sib_code write_model(build *b, const char *path, sib_error *err)
+{
+    onnx_elements elements = {source_write, &b->sources};
+    char *external = external_name(path);
+    sib_code code = external ? onnx_write_file_with(b->m, path, external, &elements, err)
+                             : err_memory(err, strlen(path), "a file name");
+    mem_free(external);
+    return code;
+}
+
+/* Everything once the recipe is known. b is ended by the caller. */
+static sib_code make(build *b, const recipe *r, const char *out, const sib_import_options *options,
+                     sib_error *err)
+{
+    b->report->recipe = r->name;
+    b->g->name = str_of(r->name);
+    build_say(b, "sibyl.recipe", "%s", r->name);
+    r->make(b);
+    build_finish(b);
+    sib_code code = b->code;
+    if (code == SIB_OK)
+        code = report_refuse(b->report, checkpoint_file(b->c, 0), err);
+    if (code == SIB_OK)
+        code = graph_verify(b->m->graph, err);
+    if (code == SIB_OK && options->check) {
+        b->work->total += 4 * b->report->parameters;
+        code = report_check(b->report, b->c, b->work, err);
+    }
+    return code == SIB_OK && out ? write_model(b, out, err) : code;
+}
+
+sib_code sib_import(const char *const *paths, size_t n, const char *out, const sib_import_options *options,
+                    sib_import_report **report, sib_error *err)
+{
+    static const sib_import_options plain;
+    options = options ? options : &plain;
+    import_work work = {.options = options};
+    sib_import_report *r = NULL;
+    checkpoint *c = NULL;
+    const recipe *chosen = NULL;
+    build b = {0};
+    if (report)
+        *report = NULL;
+    sib_code code = check_arguments(paths, n, options, err);
+    if (code == SIB_OK)
+        code = checkpoint_open(paths, n, &c, err);
+    if (code == SIB_OK)
+        code = report_create(c, &r, err);
+    if (code == SIB_OK)
+        code = recipe_find(c, options->recipe, &chosen, err);
+    if (code == SIB_OK)
+        code = build_begin(&b, c, r, &work, options->dtype ? options->dtype : SIB_F32, err);
+    if (code == SIB_OK)
+        code = make(&b, chosen, out, options, err);
+    build_end(&b);
+    checkpoint_free(&c);
+    if (report)
+        *report = r;
+    else
+        sib_import_report_free(&r);
+    return code;
+}

@@ -1,0 +1,528 @@
+#include "import/pickle.h"
+
+#include "base/alloc.h"
+
+#include <stdio.h>
+
+const char *pickle_kind_name(pickle_kind kind)
+{
+    static const char *const names[] = {"None",    "a bool",   "a number",  "a large number",
+                                        "a float", "text",     "a tuple",   "a list",
+                                        "a dict",  "a global", "a storage", "a tensor"};
+    return names[kind];
+}
+
+/* ---- Values --------------------------------------------------------------------------------------- */
+
+static sib_code no_memory(pickle *p)
+{
+    return err_memory(p->s->err, sizeof(pickle_value), "values of a pickle");
+}
+
+static sib_code push_index(pickle *p, uint32_t value)
+{
+    if (!reader_grow((void **)&p->stack, p->n_stack, &p->stack_capacity, sizeof *p->stack))
+        return no_memory(p);
+    p->stack[p->n_stack++] = value;
+    return SIB_OK;
+}
+
+sib_code pickle_push(pickle *p, pickle_value v)
+{
+    if (!reader_grow((void **)&p->values, p->n_values, &p->values_capacity, sizeof *p->values))
+        return no_memory(p);
+    p->values[p->n_values] = v;
+    return push_index(p, (uint32_t)p->n_values++);
+}
+
+sib_code pickle_append(pickle *p, uint32_t container, uint32_t item)
+{
+    pickle_value *v = &p->values[container];
+    if (!reader_grow((void **)&v->items, v->n, &v->capacity, sizeof *v->items))
+        return no_memory(p);
+    v->items[v->n++] = item;
+    return SIB_OK;
+}
+
+void pickle_clear(pickle *p)
+{
+    for (size_t i = 0; i < p->n_values; i++) {
+        pickle_kind kind = p->values[i].kind;
+        if (kind == PICKLE_TUPLE || kind == PICKLE_LIST || kind == PICKLE_DICT)
+            mem_free(p->values[i].items);
+    }
+    mem_free(p->values);
+    mem_free(p->stack);
+    mem_free(p->marks);
+    mem_free(p->memo);
+    *p = (pickle){0};
+}
+
+bool pickle_find(const pickle *p, uint32_t dict, const char *key, uint32_t *out)
+{
+    const pickle_value *d = pickle_at(p, dict);
+    for (uint32_t i = 0; d->kind == PICKLE_DICT && i + 1 < d->n; i += 2) {
+        const pickle_value *k = pickle_at(p, d->items[i]);
+        if (k->kind == PICKLE_STRING && k->text.length == strlen(key) &&
+            memcmp(k->text.data, key, k->text.length) == 0) {
+            *out = d->items[i + 1];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- Reading -------------------------------------------------------------------------------------- */
+
+static sib_code take(pickle *p, uint64_t n, byte_span *out)
+{
+    if (n > p->end - p->at)
+        return pickle_fail(p, SIB_ERR_FORMAT, p->at, "the pickle ends within an opcode that takes %llu bytes",
+                           (unsigned long long)n);
+    *out = (byte_span){p->s->bytes.data + p->at, (size_t)n};
+    p->at += n;
+    return SIB_OK;
+}
+
+/* A number of n <= 8 bytes without sign. */
+static sib_code take_number(pickle *p, unsigned n, uint64_t *out)
+{
+    byte_span b = {0};
+    sib_code code = take(p, n, &b);
+    *out = 0;
+    for (unsigned i = 0; code == SIB_OK && i < n; i++)
+        *out |= (uint64_t)b.data[i] << (8 * i);
+    return code;
+}
+
+/* The top of the stack, above the last mark. */
+static sib_code pop(pickle *p, uint64_t at, uint32_t *out)
+{
+    size_t floor = p->n_marks ? p->marks[p->n_marks - 1] : 0;
+    if (p->n_stack <= floor)
+        return pickle_fail(p, SIB_ERR_FORMAT, at, "an opcode of the pickle takes more values than there are");
+    *out = p->stack[--p->n_stack];
+    return SIB_OK;
+}
+
+/* Values above the last mark, which is taken away: items first and on, of which there are *n, until something is pushed. */
+static sib_code pop_marked(pickle *p, uint64_t at, size_t *first, size_t *n)
+{
+    if (!p->n_marks)
+        return pickle_fail(p, SIB_ERR_FORMAT, at,
+                           "an opcode of the pickle takes values from a mark that is not there");
+    *first = p->marks[--p->n_marks];
+    *n = p->n_stack - *first;
+    return SIB_OK;
+}
+
+/* ---- Opcodes -------------------------------------------------------------------------------------- */
+
+/* what: the opcode's byte; at: where it stands. */
+typedef sib_code (*opcode_run)(pickle *p, unsigned what, uint64_t at);
+
+static sib_code op_proto(pickle *p, unsigned what, uint64_t at)
+{
+    (void)what;
+    uint64_t version = 0;
+    sib_code code = take_number(p, 1, &version);
+    if (code == SIB_OK && (version < 2 || version > 5))
+        return pickle_fail(p, SIB_ERR_UNSUPPORTED, at, "protocol %u of pickle, expected 2 to 5",
+                           (unsigned)version);
+    return code;
+}
+
+/* Its length is for those who read ahead. */
+static sib_code op_frame(pickle *p, unsigned what, uint64_t at)
+{
+    (void)what;
+    (void)at;
+    uint64_t length;
+    return take_number(p, 8, &length);
+}
+
+static sib_code op_stop(pickle *p, unsigned what, uint64_t at)
+{
+    (void)what;
+    if (p->n_marks || p->n_stack != 1)
+        return pickle_fail(p, SIB_ERR_FORMAT, at, "the pickle ends with %zu values, expected one",
+                           p->n_stack);
+    p->stopped = true;
+    return SIB_OK;
+}
+
+static sib_code op_mark(pickle *p, unsigned what, uint64_t at)
+{
+    (void)what;
+    (void)at;
+    if (!reader_grow((void **)&p->marks, p->n_marks, &p->marks_capacity, sizeof *p->marks))
+        return no_memory(p);
+    p->marks[p->n_marks++] = (uint32_t)p->n_stack;
+    return SIB_OK;
+}
+
+static sib_code op_constant(pickle *p, unsigned what, uint64_t at)
+{
+    pickle_value v = {.kind = what == 'N' ? PICKLE_NONE : PICKLE_BOOL, .at = at};
+    v.number = what == 0x88;
+    return pickle_push(p, v);
+}
+
+/* BININT has a sign, BININT1 and BININT2 have none. */
+static sib_code op_int(pickle *p, unsigned what, uint64_t at)
+{
+    uint64_t n = 0;
+    sib_code code = take_number(p, what == 'J' ? 4 : what == 'M' ? 2 : 1, &n);
+    if (code != SIB_OK)
+        return code;
+    return pickle_push(
+        p, (pickle_value){.kind = PICKLE_INT, .at = at, .number = what == 'J' ? (int32_t)n : (int64_t)n});
+}
+
+static sib_code op_long(pickle *p, unsigned what, uint64_t at)
+{
+    uint64_t n = 0;
+    byte_span b = {0};
+    sib_code code = take_number(p, what == 0x8A ? 1 : 4, &n);
+    if (code == SIB_OK)
+        code = take(p, n, &b);
+    if (code != SIB_OK)
+        return code;
+    if (n > 8)
+        return pickle_push(p, (pickle_value){.kind = PICKLE_LONG, .at = at, .text = str_of_span(b)});
+    uint64_t bits = n && b.data[n - 1] & 0x80 ? UINT64_MAX : 0; /* the sign goes on */
+    for (size_t i = n; i-- > 0;)
+        bits = bits << 8 | b.data[i];
+    return pickle_push(p, (pickle_value){.kind = PICKLE_INT, .at = at, .number = (int64_t)bits});
+}
+
+/* Eight bytes, the highest first. */
+static sib_code op_float(pickle *p, unsigned what, uint64_t at)
+{
+    (void)what;
+    byte_span b = {0};
+    uint64_t bits = 0;
+    pickle_value v = {.kind = PICKLE_FLOAT, .at = at};
+    sib_code code = take(p, 8, &b);
+    for (size_t i = 0; i < b.size; i++)
+        bits = bits << 8 | b.data[i];
+    memcpy(&v.real, &bits, sizeof bits);
+    return code == SIB_OK ? pickle_push(p, v) : code;
+}
+
+/* Text and bytes: a length of 1, 4 or 8 bytes, and what it says. */
+static sib_code op_text(pickle *p, unsigned what, uint64_t at)
+{
+    unsigned width = what == 0x8C || what == 'C' || what == 'U' ? 1 : what == 0x8D || what == 0x8E ? 8 : 4;
+    uint64_t n = 0;
+    byte_span b = {0};
+    sib_code code = take_number(p, width, &n);
+    if (code == SIB_OK)
+        code = take(p, n, &b);
+    return code == SIB_OK
+               ? pickle_push(p, (pickle_value){.kind = PICKLE_STRING, .at = at, .text = str_of_span(b)})
+               : code;
+}
+
+static sib_code op_empty(pickle *p, unsigned what, uint64_t at)
+{
+    return pickle_push(p, (pickle_value){.kind = what == '}'   ? PICKLE_DICT
+                                                 : what == ']' ? PICKLE_LIST
+                                                               : PICKLE_TUPLE,
+                                         .at = at});
+}
+
+/* A tuple of the values from `first` of the stack on, which go. */
+static sib_code make_tuple(pickle *p, uint64_t at, size_t first)
+{
+    size_t n = p->n_stack - first;
+    pickle_value v = {.kind = PICKLE_TUPLE, .at = at};
+    v.items = mem_alloc(n, sizeof *v.items);
+    if (!v.items)
+        return no_memory(p);
+    if (n)
+        memcpy(v.items, p->stack + first, n * sizeof *v.items);
+    v.n = (uint32_t)n;
+    v.capacity = n;
+    p->n_stack = first;
+    size_t before = p->n_values;
+    sib_code code = pickle_push(p, v);
+    if (p->n_values == before) /* nobody has it */
+        mem_free(v.items);
+    return code;
+}
+
+static sib_code op_tuple(pickle *p, unsigned what, uint64_t at)
+{
+    (void)what;
+    size_t first = 0, n;
+    sib_code code = pop_marked(p, at, &first, &n);
+    return code == SIB_OK ? make_tuple(p, at, first) : code;
+}
+
+/* TUPLE1 to TUPLE3. */
+static sib_code op_tuple_of(pickle *p, unsigned what, uint64_t at)
+{
+    size_t n = what - 0x84, floor = p->n_marks ? p->marks[p->n_marks - 1] : 0;
+    if (p->n_stack - floor < n)
+        return pickle_fail(p, SIB_ERR_FORMAT, at, "a tuple takes more values than there are");
+    return make_tuple(p, at, p->n_stack - n);
+}
+
+/* The container below the values that are put into it. */
+static sib_code find_container(pickle *p, uint64_t at, size_t first, pickle_kind kind, uint32_t *out)
+{
+    size_t floor = p->n_marks ? p->marks[p->n_marks - 1] : 0;
+    if (first <= floor || p->values[p->stack[first - 1]].kind != kind)
+        return pickle_fail(p, SIB_ERR_FORMAT, at, "items are put into %s, expected %s",
+                           first <= floor ? "nothing" : pickle_kind_name(p->values[p->stack[first - 1]].kind),
+                           pickle_kind_name(kind));
+    *out = p->stack[first - 1];
+    return SIB_OK;
+}
+
+/* APPEND, APPENDS, SETITEM, SETITEMS. */
+static sib_code op_put(pickle *p, unsigned what, uint64_t at)
+{
+    bool many = what == 'e' || what == 'u', dict = what == 's' || what == 'u';
+    size_t n = dict ? 2 : 1, floor = p->n_marks ? p->marks[p->n_marks - 1] : 0;
+    size_t first = 0;
+    uint32_t container = 0;
+    sib_code code = SIB_OK;
+    if (many)
+        code = pop_marked(p, at, &first, &n);
+    else if (p->n_stack - floor < n)
+        code = pickle_fail(p, SIB_ERR_FORMAT, at, "an item is put in, but there is none");
+    else
+        first = p->n_stack - n;
+    if (code == SIB_OK)
+        code = find_container(p, at, first, dict ? PICKLE_DICT : PICKLE_LIST, &container);
+    if (code == SIB_OK && dict && n % 2)
+        code = pickle_fail(p, SIB_ERR_FORMAT, at, "a key of a dict has no value");
+    for (size_t i = 0; i < n && code == SIB_OK; i++)
+        code = pickle_append(p, container, p->stack[first + i]);
+    if (code == SIB_OK)
+        p->n_stack = first;
+    return code;
+}
+
+static sib_code put_memo(pickle *p, uint64_t at, uint64_t index)
+{
+    size_t floor = p->n_marks ? p->marks[p->n_marks - 1] : 0;
+    if (p->n_stack <= floor)
+        return pickle_fail(p, SIB_ERR_FORMAT, at, "a value is kept, but there is none");
+    /* Writers count up: numbers far above what there can be only ask for memory. */
+    if (index > p->n_memo + 16)
+        return pickle_fail(p, SIB_ERR_FORMAT, at, "a value is kept under number %llu, but there are only %zu",
+                           (unsigned long long)index, p->n_memo);
+    while (p->n_memo <= index) {
+        if (!reader_grow((void **)&p->memo, p->n_memo, &p->memo_capacity, sizeof *p->memo))
+            return no_memory(p);
+        p->memo[p->n_memo++] = 0;
+    }
+    p->memo[index] = p->stack[p->n_stack - 1] + 1;
+    return SIB_OK;
+}
+
+static sib_code op_memoize(pickle *p, unsigned what, uint64_t at)
+{
+    (void)what;
+    return put_memo(p, at, p->n_memo);
+}
+
+static sib_code op_memo_put(pickle *p, unsigned what, uint64_t at)
+{
+    uint64_t index = 0;
+    sib_code code = take_number(p, what == 'q' ? 1 : 4, &index);
+    return code == SIB_OK ? put_memo(p, at, index) : code;
+}
+
+static sib_code op_memo_get(pickle *p, unsigned what, uint64_t at)
+{
+    uint64_t index = 0;
+    sib_code code = take_number(p, what == 'h' ? 1 : 4, &index);
+    if (code != SIB_OK)
+        return code;
+    if (index >= p->n_memo || !p->memo[index])
+        return pickle_fail(p, SIB_ERR_FORMAT, at,
+                           "value number %llu is asked for, but none was kept under it",
+                           (unsigned long long)index);
+    return push_index(p, p->memo[index] - 1);
+}
+
+/* Bytes up to the next line's beginning. */
+static sib_code take_line(pickle *p, sib_str *out)
+{
+    const uint8_t *from = p->s->bytes.data + p->at, *end = memchr(from, '\n', (size_t)(p->end - p->at));
+    if (!end)
+        return pickle_fail(p, SIB_ERR_FORMAT, p->at, "the pickle ends within a name");
+    *out = (sib_str){(const char *)from, (size_t)(end - from)};
+    p->at += out->length + 1;
+    return SIB_OK;
+}
+
+static sib_code op_global(pickle *p, unsigned what, uint64_t at)
+{
+    (void)what;
+    sib_str module, name;
+    sib_code code = take_line(p, &module);
+    if (code == SIB_OK)
+        code = take_line(p, &name);
+    return code == SIB_OK ? pickle_push_global(p, at, module, name) : code;
+}
+
+static sib_code op_stack_global(pickle *p, unsigned what, uint64_t at)
+{
+    (void)what;
+    uint32_t module = 0, name = 0;
+    sib_code code = pop(p, at, &name);
+    if (code == SIB_OK)
+        code = pop(p, at, &module);
+    if (code != SIB_OK)
+        return code;
+    if (p->values[module].kind != PICKLE_STRING || p->values[name].kind != PICKLE_STRING)
+        return pickle_fail(p, SIB_ERR_FORMAT, at, "a global is named by %s and %s, expected text",
+                           pickle_kind_name(p->values[module].kind), pickle_kind_name(p->values[name].kind));
+    return pickle_push_global(p, at, p->values[module].text, p->values[name].text);
+}
+
+static sib_code op_reduce(pickle *p, unsigned what, uint64_t at)
+{
+    (void)what;
+    uint32_t function = 0, arguments = 0;
+    sib_code code = pop(p, at, &arguments);
+    if (code == SIB_OK)
+        code = pop(p, at, &function);
+    return code == SIB_OK ? pickle_call(p, at, function, arguments) : code;
+}
+
+/* State dicts have attributes (versions of modules), of which nobody here wants to know. */
+static sib_code op_build(pickle *p, unsigned what, uint64_t at)
+{
+    (void)what;
+    uint32_t state = 0, object = 0;
+    sib_code code = pop(p, at, &state);
+    if (code == SIB_OK)
+        code = pop(p, at, &object);
+    if (code != SIB_OK)
+        return code;
+    if (p->values[object].kind != PICKLE_DICT || p->values[state].kind != PICKLE_DICT)
+        return pickle_fail(p, SIB_ERR_UNSUPPORTED, at,
+                           "opcode BUILD gives %s a state of %s, which only dicts have here",
+                           pickle_kind_name(p->values[object].kind), pickle_kind_name(p->values[state].kind));
+    return push_index(p, object);
+}
+
+static sib_code op_persistent(pickle *p, unsigned what, uint64_t at)
+{
+    (void)what;
+    uint32_t id = 0;
+    sib_code code = pop(p, at, &id);
+    return code == SIB_OK ? pickle_push_persistent(p, at, id) : code;
+}
+
+/* Every opcode of protocols 0 to 5, so that those that are refused have a name. */
+static const struct {
+    const char *name;
+    opcode_run run; /* NULL: refused */
+} opcodes[256] = {
+    ['('] = {"MARK", op_mark},
+    ['.'] = {"STOP", op_stop},
+    ['0'] = {"POP", NULL},
+    ['1'] = {"POP_MARK", NULL},
+    ['2'] = {"DUP", NULL},
+    ['F'] = {"FLOAT", NULL},
+    ['I'] = {"INT", NULL},
+    ['J'] = {"BININT", op_int},
+    ['K'] = {"BININT1", op_int},
+    ['L'] = {"LONG", NULL},
+    ['M'] = {"BININT2", op_int},
+    ['N'] = {"NONE", op_constant},
+    ['P'] = {"PERSID", NULL},
+    ['Q'] = {"BINPERSID", op_persistent},
+    ['R'] = {"REDUCE", op_reduce},
+    ['S'] = {"STRING", NULL},
+    ['T'] = {"BINSTRING", op_text},
+    ['U'] = {"SHORT_BINSTRING", op_text},
+    ['V'] = {"UNICODE", NULL},
+    ['X'] = {"BINUNICODE", op_text},
+    ['a'] = {"APPEND", op_put},
+    ['b'] = {"BUILD", op_build},
+    ['c'] = {"GLOBAL", op_global},
+    ['d'] = {"DICT", NULL},
+    ['}'] = {"EMPTY_DICT", op_empty},
+    ['e'] = {"APPENDS", op_put},
+    ['g'] = {"GET", NULL},
+    ['h'] = {"BINGET", op_memo_get},
+    ['i'] = {"INST", NULL},
+    ['j'] = {"LONG_BINGET", op_memo_get},
+    ['l'] = {"LIST", NULL},
+    [']'] = {"EMPTY_LIST", op_empty},
+    ['o'] = {"OBJ", NULL},
+    ['p'] = {"PUT", NULL},
+    ['q'] = {"BINPUT", op_memo_put},
+    ['r'] = {"LONG_BINPUT", op_memo_put},
+    ['s'] = {"SETITEM", op_put},
+    ['t'] = {"TUPLE", op_tuple},
+    [')'] = {"EMPTY_TUPLE", op_empty},
+    ['u'] = {"SETITEMS", op_put},
+    ['G'] = {"BINFLOAT", op_float},
+    ['B'] = {"BINBYTES", op_text},
+    ['C'] = {"SHORT_BINBYTES", op_text},
+    [0x80] = {"PROTO", op_proto},
+    [0x81] = {"NEWOBJ", NULL},
+    [0x82] = {"EXT1", NULL},
+    [0x83] = {"EXT2", NULL},
+    [0x84] = {"EXT4", NULL},
+    [0x85] = {"TUPLE1", op_tuple_of},
+    [0x86] = {"TUPLE2", op_tuple_of},
+    [0x87] = {"TUPLE3", op_tuple_of},
+    [0x88] = {"NEWTRUE", op_constant},
+    [0x89] = {"NEWFALSE", op_constant},
+    [0x8A] = {"LONG1", op_long},
+    [0x8B] = {"LONG4", op_long},
+    [0x8C] = {"SHORT_BINUNICODE", op_text},
+    [0x8D] = {"BINUNICODE8", op_text},
+    [0x8E] = {"BINBYTES8", op_text},
+    [0x8F] = {"EMPTY_SET", NULL},
+    [0x90] = {"ADDITEMS", NULL},
+    [0x91] = {"FROZENSET", NULL},
+    [0x92] = {"NEWOBJ_EX", NULL},
+    [0x93] = {"STACK_GLOBAL", op_stack_global},
+    [0x94] = {"MEMOIZE", op_memoize},
+    [0x95] = {"FRAME", op_frame},
+    [0x96] = {"BYTEARRAY8", NULL},
+    [0x97] = {"NEXT_BUFFER", NULL},
+    [0x98] = {"READONLY_BUFFER", NULL},
+};
+
+static sib_code step(pickle *p)
+{
+    uint64_t at = p->at, what = 0;
+    sib_code code = take_number(p, 1, &what);
+    if (code != SIB_OK)
+        return code;
+    if (!opcodes[what].run)
+        return pickle_fail(
+            p, SIB_ERR_UNSUPPORTED, at,
+            "opcode %s (%#04x) in a pickle, which state dicts do not contain; nothing is executed",
+            opcodes[what].name ? opcodes[what].name : "without name", (unsigned)what);
+    return opcodes[what].run(p, (unsigned)what, at);
+}
+
+sib_code pickle_read(file_source *s, uint64_t *at, uint64_t end, pickle *p, uint32_t *root)
+{
+    *p = (pickle){.s = s, .at = *at, .end = end};
+    if (end - *at > PICKLE_MOST_BYTES)
+        p->end = *at + PICKLE_MOST_BYTES;
+    if (end == *at || s->bytes.data[*at] != 0x80)
+        return source_fail(s, SIB_ERR_FORMAT, *at, "a pickle of protocol 2 to 5 is expected here");
+    sib_code code = SIB_OK;
+    while (code == SIB_OK && !p->stopped)
+        code = step(p);
+    if (code != SIB_OK)
+        return code;
+    *at = p->at;
+    *root = p->stack[0];
+    return SIB_OK;
+}

@@ -1,0 +1,24 @@
+/* Recipes: what graph a checkpoint's weights ask for. A recipe is a function that says the graph in order with the words
+   of build.h. */
+#ifndef IMPORT_RECIPE_H
+#define IMPORT_RECIPE_H
+
+#include "import/build.h"
+
+typedef struct recipe {
+    const char *name, *meaning;
+    bool (*recognise)(const checkpoint *c);
+    /* Builds inputs, nodes and outputs; what goes wrong stays in b. */
+    void (*make)(build *b);
+} recipe;
+
+/* The recipes: (*n). */
+const recipe *recipe_table(size_t *n);
+/* The recipe called name, or the first that recognises c where name is NULL. Errors: SIB_ERR_ARGUMENT (no such name, with
+   those there are), SIB_ERR_UNSUPPORTED (nothing recognises c, with the names of some weights). */
+sib_code recipe_find(const checkpoint *c, const char *name, const recipe **out, sib_error *err);
+
+void recipe_whisper(build *b);
+bool recipe_is_whisper(const checkpoint *c);
+
+#endif

@@ -1,0 +1,28 @@
+/* Archives whose entries are stored as they are: where each one's bytes stand in the file.
+
+   Entries that are compressed or encrypted are refused, so nothing is ever unpacked; so are those that overlap, leave the
+   file, or say one thing in the directory and another in front of their bytes. */
+#ifndef IMPORT_ZIP_H
+#define IMPORT_ZIP_H
+
+#include "import/reader.h"
+
+typedef struct zip_entry {
+    sib_str name; /* in the file */
+    uint64_t offset, size;
+    uint64_t header; /* where what stands in front of it begins */
+} zip_entry;
+
+typedef struct zip_directory {
+    zip_entry *entries; /* (n) in the order of the directory */
+    size_t n;
+    name_map names; /* to indices */
+} zip_directory;
+
+/* out: zip_close_directory(out), also where it fails. */
+sib_code zip_open_directory(file_source *s, zip_directory *out);
+void zip_close_directory(zip_directory *d);
+/* NULL where there is none. */
+const zip_entry *zip_find(const zip_directory *d, sib_str name);
+
+#endif
