@@ -236,7 +236,7 @@ static sib_code replace(fuser *f, const node_id *members, size_t n, pass_run *r,
         if (code == SIB_OK)
             code = patch_node(p, members[n - 1], &b.node, err);
         if (code == SIB_OK)
-            code = note(out, (fusion){members[n - 1], b.node.outputs.ids[0], (size_t)backend}, err);
+            code = note(out, (fusion){members[n - 1], b.node.outputs.ids[0], (size_t)backend, b.body}, err);
         *done = code == SIB_OK;
     }
     fuse_body_clear(&b, *done);
@@ -284,9 +284,15 @@ sib_code fuse_elementwise(const graph *g, const bool *needed, const bool *leaves
     mem_free(f.readers_at);
     mem_free(f.group_of);
     mem_free(f.groups);
-    if (code != SIB_OK) {
-        mem_free(out->items);
-        *out = (fusions){0};
-    }
+    if (code != SIB_OK)
+        fusions_free(out, false);
     return code;
+}
+
+void fusions_free(fusions *f, bool applied)
+{
+    for (size_t i = 0; i < f->n && !applied; i++)
+        graph_free(&f->items[i].body);
+    mem_free(f->items);
+    *f = (fusions){0};
 }

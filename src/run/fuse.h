@@ -14,6 +14,7 @@ typedef struct fusion {
     node_id last;    /* its last member, in whose place the node stands */
     value_id output; /* one that the node makes */
     size_t backend;  /* that claimed it */
+    graph *body;     /* of the node; the plan's graph has it once the patch is applied */
 } fusion;
 
 typedef struct fusions {
@@ -23,8 +24,10 @@ typedef struct fusions {
 
 /* Writes into p what fuses nodes of g, the graph of a plan. needed: (n_nodes) nodes that are to run. leaves: (n_values)
    read by others than g's nodes. Each group is an edit, asked for with pass_admit, and is made only where a backend of
-   the session claims it. *out: to be freed with mem_free(out->items). Errors: SIB_ERR_MEMORY and those of patches. */
+   the session claims it. *out: to be freed with fusions_free. Errors: SIB_ERR_MEMORY and those of patches. */
 sib_code fuse_elementwise(const graph *g, const bool *needed, const bool *leaves, const plan_options *options,
                           pass_run *r, patch *p, fusions *out, sib_error *err);
+/* applied: p was, so that the bodies are the graph's. */
+void fusions_free(fusions *f, bool applied);
 
 #endif

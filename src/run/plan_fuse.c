@@ -86,12 +86,12 @@ static sib_code fuse(planner *p, const bool *node_needed, const bool *leaves, si
     for (node_id i = 0; i < n_before && code == SIB_OK && made.n; i++)
         if (!node_needed[i])
             code = patch_drop(edits, i, err);
-    if (code == SIB_OK && made.n) {
+    if (code == SIB_OK && made.n)
         code = patch_apply(g, edits, err);
-        if (code == SIB_OK)
-            code = renumber(p, edits, n_before, &made, err);
-    }
-    mem_free(made.items);
+    bool applied = code == SIB_OK;
+    if (code == SIB_OK && made.n)
+        code = renumber(p, edits, n_before, &made, err);
+    fusions_free(&made, applied);
     patch_free(&edits);
     return code;
 }
