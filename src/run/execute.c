@@ -3,9 +3,9 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
-#include "run/instance.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
+#include "tensor/value.h"
 #include <sibyl/timing.h>
 
 #include <stdio.h>
@@ -45,10 +45,28 @@ sib_code run_charge(run_state *run, uint64_t bytes, const char *what, sib_error 
 
 /* ---- Frames ------------------------------------------------------------------------------------------ */
 
-sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_value **owned, sib_error *err)
+/* The value of a constant, made once and shared by all runs. */
+static sib_code constant_value(executor *ex, value_id v, const sib_tensor *constant, const sib_value **out,
+                               sib_error *err)
+{
+    sib_value *made = NULL, *other = atomic_load_explicit(&ex->constants[v], memory_order_acquire);
+    *out = other;
+    if (other)
+        return SIB_OK;
+    sib_code code = sib_value_from_tensor(constant, &made, err);
+    if (code != SIB_OK)
+        return code;
+    *out = made;
+    if (!atomic_compare_exchange_strong(&ex->constants[v], &other, made)) {
+        sib_value_free(&made);
+        *out = other;
+    }
+    return SIB_OK;
+}
+
+sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_error *err)
 {
     const value *x = &f->ex->g->values[v];
-    *owned = NULL;
     *out = f->live[v];
     if (*out)
         return SIB_OK;
@@ -56,9 +74,7 @@ sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_valu
     if (!constant)
         return err_set(err, SIB_ERR_FORMAT, "value '%.*s' is used before it is there", (int)x->name.length,
                        x->name.data);
-    sib_code code = sib_value_from_tensor(constant, owned, err);
-    *out = *owned;
-    return code;
+    return constant_value(f->ex, v, constant, out, err);
 }
 
 void frame_set(frame *f, value_id v, sib_value *made)
@@ -319,6 +335,8 @@ static void give_segment(const frame *f, segment *s, instance *in)
             instance_free(ex->segments[oldest], &ex->segments[oldest]->spare);
     }
     instance_free(s, &in); /* before somebody may forget s */
+    if (s->spare && s->spare->unsettled)
+        atomic_store_explicit(&ex->session->unsettled, true, memory_order_relaxed);
     pthread_mutex_unlock(&ex->session->lock);
 }
 
@@ -358,15 +376,11 @@ static sib_code run_nodes(frame *f, sib_error *err)
             code = take_segment(f, at, &s, &in, err);
         if (code != SIB_OK)
             break;
-        if (s->control)
-            code = execute_control(f, at, err);
-        else {
-            code = check_memory(f, s, err);
-            if (code == SIB_OK && !in)
-                code = instance_make(s, &in, err);
-            if (code == SIB_OK)
-                code = run_segment(f, s, in, err);
-        }
+        code = check_memory(f, s, err);
+        if (code == SIB_OK && !in)
+            code = instance_make(s, &in, err);
+        if (code == SIB_OK)
+            code = s->control ? execute_control(f, at, in, err) : run_segment(f, s, in, err);
         for (uint32_t i = f->ex->uses.dying_at[s->begin]; i < f->ex->uses.dying_at[s->end]; i++)
             frame_drop(f, f->ex->uses.dying[i]);
         at = s->end;
@@ -393,8 +407,25 @@ void executor_clear(executor *ex)
     }
     mem_free(ex->segments);
     known_nodes_free(&ex->known, ex->g->n_nodes);
+    for (uint32_t v = 0; ex->constants && v < ex->g->n_values; v++) {
+        sib_value *constant = ex->constants[v];
+        sib_value_free(&constant);
+    }
+    mem_free(ex->constants);
     mem_free(ex->spare_frame);
     graph_uses_free(&ex->uses);
+}
+
+void executor_settle(executor *ex, size_t n, const sib_value *const *inputs)
+{
+    for (size_t i = 0; i < ex->n_segments; i++) {
+        segment *s = ex->segments[i];
+        if (!s->spare || !s->spare->unsettled)
+            continue;
+        instance_settle(s, s->spare, n, inputs);
+        if (s->spare->unsettled)
+            atomic_store_explicit(&ex->session->unsettled, true, memory_order_relaxed);
+    }
 }
 
 /* A copy of a value with dense tensors. */
@@ -459,12 +490,9 @@ sib_code execute_graph(executor *ex, run_state *run, const char *path, const sib
         code = run_nodes(&f, err);
     for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++) {
         const sib_value *v;
-        sib_value *owned = NULL;
-        code = frame_value(&f, g->outputs.ids[i], &v, &owned, err);
-        if (code == SIB_OK && owned)
-            out[i] = owned;
-        else if (code == SIB_OK)
-            code = sib_value_copy(v, &out[i], err);
+        code = frame_value(&f, g->outputs.ids[i], &v, err);
+        if (code == SIB_OK)
+            out[i] = value_share(v);
     }
     frame_close(&f);
     for (uint32_t i = 0; i < g->outputs.n && code != SIB_OK; i++)

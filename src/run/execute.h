@@ -2,6 +2,7 @@
 #ifndef RUN_EXECUTE_H
 #define RUN_EXECUTE_H
 
+#include "run/instance.h"
 #include "run/observe.h"
 #include "run/plan.h"
 
@@ -23,6 +24,8 @@ typedef struct executor {
     segment **segments; /* (n_segments) */
     size_t n_segments, capacity;
     known_node **known; /* (g->n_nodes) what planning found of nodes, once there was a second plan; or NULL */
+    _Atomic(sib_value *)
+        *constants; /* (g->n_values) values of constants, made when one is first wanted as it is */
     _Atomic(void *) spare_frame; /* memory of a frame that no run uses, all cleared; NULL: none */
 } executor;
 
@@ -41,6 +44,8 @@ struct sib_session {
     pthread_mutex_t
         lock;       /* of the executors' segments and their users and spare memory, and of making `whole` */
     uint64_t clock; /* counts takings of segments */
+    atomic_bool unsettled; /* there is spare memory that instance_settle has something to do with */
+    spares *copies;        /* (outputs of the main graph) of inputs that are outputs; under the lock */
     const struct optimised *optimised; /* the graph that runs take, of the model; NULL for that of the file */
     executor_set running;              /* of that graph */
     executor_set whole; /* of the file's, where `running` is not: made when a run wants to see its values */
@@ -67,12 +72,15 @@ executor *executor_of(const executor_set *set, const graph *g);
 sib_code execute_graph(executor *ex, run_state *run, const char *path, const sib_value *const *in,
                        const sib_value *const *captured, sib_value **out, sib_error *err);
 
-/* Runs a node that runs graphs: its inputs are in f->live or constants; outputs go to f->live. */
-sib_code execute_control(frame *f, node_id id, sib_error *err);
+/* instance_settle for spare memory of its plans. Under the session's lock. */
+void executor_settle(executor *ex, size_t n, const sib_value *const *inputs);
 
-/* The value of the frame's graph, made of its constant where that is what there is. *owned: to be freed by the caller,
-   or NULL. */
-sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_value **owned, sib_error *err);
+/* Runs a node that runs graphs: its inputs are in f->live or constants; outputs go to f->live. in: of its
+   segment. */
+sib_code execute_control(frame *f, node_id id, instance *in, sib_error *err);
+
+/* The value of the frame's graph, that of its constant where that is what there is; borrowed. */
+sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_error *err);
 /* A value's record beside its elements, which counts where there are many. */
 #define RUN_ITEM_BYTES 128
 /* Bytes that the elements of v take, and its items' records. */

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "run/control.h"
 #include "tensor/tensor.h"
 #include "tensor/value.h"
 
@@ -12,13 +13,6 @@ static sib_code value_over(sib_dtype dtype, const slot *at, void *data, sib_valu
 {
     sib_tensor *t = NULL;
     sib_code code = sib_tensor_wrap(dtype, at->rank, at->dims, NULL, data, NULL, NULL, &t, err);
-    return code == SIB_OK ? value_take_tensor(t, out, err) : code;
-}
-
-static sib_code value_own(sib_dtype dtype, const slot *at, sib_value **out, sib_error *err)
-{
-    sib_tensor *t = NULL;
-    sib_code code = tensor_create_raw(dtype, at->rank, at->dims, &t, err);
     return code == SIB_OK ? value_take_tensor(t, out, err) : code;
 }
 
@@ -39,7 +33,8 @@ void instance_free(const segment *s, instance **ip)
     for (uint32_t v = 0; in->buffers && v < s->graph->n_values; v++)
         sib_value_free(&in->buffers[v].value);
     for (size_t i = 0; in->used && i < in->n_changing; i++)
-        sib_value_free(&in->used[i]);
+        spares_clear(&in->used[i]);
+    control_free(&in->control);
     mem_free(in->buffers);
     mem_free(in->operands);
     mem_free(in->first_operand);
@@ -65,7 +60,7 @@ static sib_code allocate(const segment *s, instance *in, sib_error *err)
     in->operands = mem_calloc(operands ? operands : 1, sizeof(buffer *));
     in->first_operand = mem_calloc(s->n_steps ? s->n_steps : 1, sizeof *in->first_operand);
     in->changing = mem_alloc(in->n_changing ? in->n_changing : 1, sizeof *in->changing);
-    in->used = mem_calloc(in->n_changing ? in->n_changing : 1, sizeof(sib_value *));
+    in->used = mem_calloc(in->n_changing ? in->n_changing : 1, sizeof *in->used);
     in->arena = mem_alloc(s->arena_bytes, 1);
     in->n_changing = 0;
     return in->buffers && in->fixed && in->operands && in->first_operand && in->changing && in->used &&
@@ -115,6 +110,8 @@ sib_code instance_make(const segment *s, instance **out, sib_error *err)
     *out = in;
     if (!in)
         return err_memory(err, sizeof *in, "a run");
+    if (s->control)
+        return SIB_OK;
     sib_code code = allocate(s, in, err);
     if (code == SIB_OK)
         code = make_fixed(s, in, err);
@@ -127,51 +124,34 @@ sib_code instance_make(const segment *s, instance **out, sib_error *err)
 
 /* ---- Each run ---------------------------------------------------------------------------------------- */
 
-/* True where nobody but the instance has v. */
-static bool is_alone(const sib_value *v)
+/* How many of a value are kept: the body of a loop gives on what the turn before it gave, while that is still read. */
+static unsigned most_of(const segment *s)
 {
-    return atomic_load_explicit(&v->references, memory_order_acquire) == 1;
+    return s->source->outer ? SPARES_MOST : 1;
 }
 
-/* True where nobody but the instance has v or its memory. */
-static bool is_free(const sib_value *v)
-{
-    return is_alone(v) && atomic_load_explicit(&v->tensor->storage->references, memory_order_acquire) == 1;
-}
-
-/* Views of the last run let go of the memory that they showed, so that it can serve again. */
+/* Views that nobody has let go of the memory that they showed, so that it can serve again. */
 static void part_views(const segment *s, instance *in)
 {
-    for (size_t i = 0; i < in->n_changing; i++) {
-        if (!in->used[i] || s->slots[in->changing[i]].kind != SLOT_ALIAS)
-            continue;
-        if (is_alone(in->used[i]))
-            tensor_move_view(in->used[i]->tensor, NULL);
-        else
-            sib_value_free(&in->used[i]);
-    }
+    for (size_t i = 0; i < in->n_changing; i++)
+        for (unsigned k = 0; s->slots[in->changing[i]].kind == SLOT_ALIAS && k < in->used[i].n; k++)
+            if (value_is_alone(in->used[i].items[k]))
+                tensor_move_view(in->used[i].items[k]->tensor, NULL);
 }
 
-static sib_code fill_own(const segment *s, value_id v, sib_value **used, sib_value **to, sib_error *err)
-{
-    if (*used && is_free(*used)) {
-        *to = *used;
-        *used = NULL;
-        return SIB_OK;
-    }
-    sib_value_free(used);
-    return value_own(s->graph->values[v].type.dtype, &s->slots[v], to, err);
-}
-
-static sib_code fill_view(const slot *at, const sib_value *root, sib_value **used, sib_value **to,
+static sib_code fill_view(const segment *s, value_id v, const sib_value *root, spares *used, sib_value **to,
                           sib_error *err)
 {
-    if (!*used)
-        return value_alias(root, at, to, err);
-    tensor_move_view((*used)->tensor, sib_value_tensor(root));
-    *to = *used;
-    *used = NULL;
-    return SIB_OK;
+    for (unsigned k = 0; k < used->n; k++)
+        if (value_is_alone(used->items[k])) {
+            tensor_move_view(used->items[k]->tensor, sib_value_tensor(root));
+            *to = value_share(used->items[k]);
+            return SIB_OK;
+        }
+    sib_code code = value_alias(root, &s->slots[v], to, err);
+    if (code == SIB_OK && s->graph->values[v].type.dtype != SIB_STRING)
+        spares_add(used, most_of(s), *to);
+    return code;
 }
 
 sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, sib_error *err)
@@ -185,35 +165,56 @@ sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, s
         if (at->kind == SLOT_LIVE)
             *to = value_share(live[at->source]);
         else if (at->kind == SLOT_OWN && at->sized)
-            code = fill_own(s, v, &in->used[i], to, err);
+            code = spares_take(&in->used[i], most_of(s), s->graph->values[v].type.dtype, at->rank, at->dims,
+                               to, err);
         else if (at->kind == SLOT_ALIAS && in->buffers[at->root].value)
-            code = fill_view(at, in->buffers[at->root].value, &in->used[i], to, err);
+            code = fill_view(s, v, in->buffers[at->root].value, &in->used[i], to, err);
     }
     return code;
 }
 
-/* True where v of this run may serve the next: own memory, and views. What a view shows of the caller's goes at once. */
-static bool serves_again(const segment *s, value_id v, sib_value *x)
+/* True where a view shows what was there before the segment. */
+static bool shows_live(const segment *s, value_id v)
 {
-    const slot *at = &s->slots[v];
-    if (!x || !x->tensor || s->graph->values[v].type.dtype == SIB_STRING)
-        return false;
-    if (at->kind == SLOT_ALIAS && s->slots[at->root].kind == SLOT_LIVE) {
-        if (!is_alone(x))
-            return false;
-        tensor_move_view(x->tensor, NULL);
-    }
-    return at->kind == SLOT_ALIAS || (at->kind == SLOT_OWN && at->sized);
+    return s->slots[v].kind == SLOT_ALIAS && s->slots[s->slots[v].root].kind == SLOT_LIVE;
+}
+
+/* True where others have more than may stay as it is: one of each value, no view of what was there before. */
+static bool is_unsettled(const segment *s, const instance *in)
+{
+    bool more = in->control && control_is_unsettled(in->control);
+    for (size_t i = 0; i < in->n_changing && !more; i++)
+        more = spares_in_use(&in->used[i]) > (shows_live(s, in->changing[i]) ? 0 : 1);
+    return more;
 }
 
 void instance_clear(const segment *s, instance *in)
 {
-    for (size_t i = 0; i < in->n_changing; i++) {
-        value_id v = in->changing[i];
-        if (!in->used[i] && serves_again(s, v, in->buffers[v].value)) {
-            in->used[i] = in->buffers[v].value;
-            in->buffers[v].value = NULL;
-        } else
-            sib_value_free(&in->buffers[v].value);
-    }
+    for (size_t i = 0; i < in->n_changing; i++)
+        sib_value_free(&in->buffers[in->changing[i]].value);
+    part_views(s, in);
+    in->unsettled = in->unsettled || is_unsettled(s, in);
+}
+
+static bool shows_one_of(const spares *used, size_t n, const sib_value *const *inputs)
+{
+    for (unsigned k = 0; k < used->n; k++)
+        for (size_t i = 0; i < n; i++)
+            if (inputs[i] && inputs[i]->tensor &&
+                inputs[i]->tensor->storage == used->items[k]->tensor->storage)
+                return true;
+    return false;
+}
+
+void instance_settle(const segment *s, instance *in, size_t n, const sib_value *const *inputs)
+{
+    part_views(s, in);
+    for (size_t i = 0; i < in->n_changing; i++)
+        if (!inputs)
+            spares_trim(&in->used[i]);
+        else if (shows_live(s, in->changing[i]) && shows_one_of(&in->used[i], n, inputs))
+            spares_clear(&in->used[i]);
+    if (in->control && !inputs)
+        control_trim(in->control);
+    in->unsettled = is_unsettled(s, in);
 }

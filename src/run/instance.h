@@ -1,11 +1,14 @@
 /* The memory of one run of a segment, kept for the next: the arena, a buffer for each value, and what each step is
-   handed. In a steady run nothing here allocates: an output's memory is used again once its caller has freed it. */
+   handed; or what the graphs inside a node take. In a steady run nothing here allocates: memory that is handed on is used
+   again once nobody else has it. */
 #ifndef RUN_INSTANCE_H
 #define RUN_INSTANCE_H
 
 #include "run/plan.h"
+#include "run/spares.h"
 
 typedef struct instance {
+    struct control *control; /* of a segment of one node that runs graphs, which has nothing else; or NULL */
     void *arena;
     buffer *buffers; /* (graph->n_values) */
     buffer **
@@ -14,7 +17,8 @@ typedef struct instance {
     bool *fixed;           /* (graph->n_values) stays from run to run: constants and those in the arena */
     size_t n_changing;
     value_id *changing; /* (n_changing) the others that a run has, in order */
-    sib_value **used;   /* (n_changing) those of the last run that may serve again */
+    spares *used;   /* (n_changing) those that may serve again; views show nothing while nobody has them */
+    bool unsettled; /* others had more of `used` than should stay */
 } instance;
 
 /* Errors: SIB_ERR_MEMORY. */
@@ -26,5 +30,8 @@ void instance_free(const segment *s, instance **in);
 sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, sib_error *err);
 /* Lets go of what the run brought in. */
 void instance_clear(const segment *s, instance *in);
+/* Lets go of what need not be kept, between runs of the session. Before one, of values that others have still, but one of
+   each. After one, of others' views that show memory of its inputs (n; NULL entries left out; NULL before a run). */
+void instance_settle(const segment *s, instance *in, size_t n, const sib_value *const *inputs);
 
 #endif

@@ -4,8 +4,10 @@
 #include "run/execute.h"
 #include "run/model.h"
 #include "run/optimise.h"
+#include "tensor/dtype.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
+#include "tensor/value.h"
 
 #include <string.h>
 
@@ -95,7 +97,12 @@ static sib_code add_executor(void *context, const graph *g, sib_error *err)
     m->set->items = grown;
     grown[m->set->n] = (executor){.session = m->session, .set = m->set, .g = g};
     sib_code code = graph_uses_make(g, &grown[m->set->n].uses, err);
-    m->set->n += code == SIB_OK;
+    if (code != SIB_OK)
+        return code;
+    m->set->n++;
+    grown[m->set->n - 1].constants = mem_calloc((size_t)g->n_values + 1, sizeof *grown->constants);
+    if (!grown[m->set->n - 1].constants)
+        return err_memory(err, g->n_values * sizeof *grown->constants, "a graph");
     return code;
 }
 
@@ -149,6 +156,9 @@ static sib_code make_executors(sib_session *s, const sib_session_options *o, sib
     if (wants_passes(s, o))
         code = model_optimise(s->model, &passes, &s->optimised, err);
     s->plan.fuse_limit = s->optimised ? s->optimised->fuse_limit : UINT64_MAX;
+    s->copies = mem_calloc((size_t)s->model->onnx->graph->outputs.n + 1, sizeof *s->copies);
+    if (code == SIB_OK && !s->copies)
+        code = err_memory(err, s->model->onnx->graph->outputs.n * sizeof *s->copies, "the outputs of runs");
     return code == SIB_OK
                ? set_make(s, s->optimised ? s->optimised->graph : s->model->onnx->graph, &s->running, err)
                : code;
@@ -188,6 +198,9 @@ void sib_session_free(sib_session **sp)
     sib_session *s = sp ? *sp : NULL;
     if (!s)
         return;
+    for (uint32_t i = 0; s->copies && i < s->model->onnx->graph->outputs.n; i++)
+        spares_clear(&s->copies[i]);
+    mem_free(s->copies);
     set_clear(&s->running);
     set_clear(&s->whole);
     for (size_t i = 0; i < s->plan.n_backends; i++)
@@ -319,20 +332,36 @@ static sib_code match_inputs(const graph *g, size_t n, const sib_named_value *in
 
 /* ---- Running ------------------------------------------------------------------------------------------ */
 
-/* An output that is an input all along gets memory of its own: the caller's may go. */
-static sib_code part_from_inputs(sib_value **v, size_t n, const sib_named_value *inputs, sib_error *err)
+/* A copy of t, which is dense, in memory that serves again: output `at` of the session. */
+static sib_code copy_output(sib_session *s, uint32_t at, const sib_tensor *t, sib_value **out, sib_error *err)
+{
+    sib_tensor *copy = NULL;
+    size_t bytes = 0;
+    sib_code code;
+    if (t->dtype == SIB_STRING || !dtype_bytes(t->dtype, t->count, &bytes)) {
+        code = sib_tensor_copy(t, &copy, err);
+        return code == SIB_OK ? value_take_tensor(copy, out, err) : code;
+    }
+    pthread_mutex_lock(&s->lock);
+    code = spares_take(&s->copies[at], 1, t->dtype, t->rank, t->dims, out, err);
+    pthread_mutex_unlock(&s->lock);
+    if (code == SIB_OK)
+        memcpy((*out)->tensor->data, t->data, bytes);
+    return code;
+}
+
+/* An output that is an input all along gets memory of its own: the caller's may go. in: (inputs of the graph). */
+static sib_code part_from_inputs(sib_session *s, uint32_t at, sib_value **v, const sib_value *const *in,
+                                 sib_error *err)
 {
     const sib_tensor *t = sib_value_tensor(*v);
-    for (size_t i = 0; t && i < n; i++) {
-        const sib_tensor *in = sib_value_tensor(inputs[i].value);
-        if (!in || in->storage != t->storage)
-            continue;
-        sib_tensor *copy = NULL;
+    const graph *g = s->running.items->g;
+    for (uint32_t i = 0; t && i < g->inputs.n; i++) {
+        const sib_tensor *given = in[i] ? sib_value_tensor(in[i]) : NULL;
         sib_value *made = NULL;
-        sib_code code = sib_tensor_copy(t, &copy, err);
-        if (code == SIB_OK)
-            code = sib_value_from_tensor(copy, &made, err);
-        sib_tensor_free(&copy);
+        if (!given || given->storage != t->storage)
+            continue;
+        sib_code code = copy_output(s, at, t, &made, err);
         if (code == SIB_OK) {
             sib_value_free(v);
             *v = made;
@@ -385,6 +414,20 @@ static sib_code choose_graph(sib_session *s, const sib_run_options *o, const sib
     return code;
 }
 
+/* Spare memory before a run and after it: see instance_settle. */
+static void settle(sib_session *s, size_t n, const sib_value *const *inputs)
+{
+    executor_set *sets[] = {&s->running, &s->whole};
+    if (!atomic_load_explicit(&s->unsettled, memory_order_relaxed))
+        return;
+    pthread_mutex_lock(&s->lock);
+    atomic_store_explicit(&s->unsettled, false, memory_order_relaxed);
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; i < sets[k]->n; i++)
+            executor_settle(&sets[k]->items[i], n, inputs);
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* Inputs and outputs of a model that need no memory of their own to be listed. */
 #define FEW_ENDS 64
 
@@ -412,10 +455,11 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
         code = match_inputs(g, n_inputs, inputs, in, err);
     if (code == SIB_OK)
         code = choose_graph(s, options, in, &ex, err);
+    settle(s, 0, NULL);
     if (code == SIB_OK)
         code = execute_graph(ex, &run, "", in, NULL, all, err);
     for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++)
-        code = part_from_inputs(&all[i], n_inputs, inputs, err);
+        code = part_from_inputs(s, i, &all[i], in, err);
     if (code == SIB_OK && n_outputs)
         code = take_outputs(g, all, n, outputs, out, err);
     else if (code == SIB_OK)
@@ -425,6 +469,7 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
         }
     for (uint32_t i = 0; i < g->outputs.n; i++)
         sib_value_free(&all[i]);
+    settle(s, g->inputs.n, in);
     for (size_t i = 0; i < n && code != SIB_OK; i++)
         sib_value_free(&out[i]);
     if (ends != few)
