@@ -4,7 +4,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 PYTHON  = build/venv/bin/python
 
-.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug neon mutate random-graphs check format operators install example clean
+.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug neon mutate mutate-checkpoints random-graphs check format operators install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -63,6 +63,13 @@ mutate: setup-test
 	@cmake --build --preset asan -j $(JOBS) --target test_onnx_mutate test_run_mutate
 	SIBYL_MUTATIONS=10000 build/asan/tests/onnx/test_onnx_mutate
 	SIBYL_MUTATIONS=10000 build/asan/tests/run/test_run_mutate
+
+# Checkpoints changed by chance under the sanitizers: each reader for SECONDS. What fails stays in build/checkpoint.
+SECONDS ?= 60
+mutate-checkpoints: setup-test
+	@test -f build/asan/build.ninja || cmake --preset asan
+	@cmake --build --preset asan -j $(JOBS) --target test_import_mutate
+	SIBYL_MUTATION_SECONDS=$(SECONDS) SIBYL_MUTATION_SAVE=build/checkpoint build/asan/tests/import/test_import_mutate
 
 # 20,000 random graphs, and every operator case changed by chance, on ref and on the fast backends.
 random-graphs: build

@@ -18,14 +18,14 @@ static const checkpoint_format *const formats[] = {
 
 /* ---- One file ------------------------------------------------------------------------------------- */
 
-static sib_code unknown_format(file_source *s)
+static sib_code unknown_format(ckpt_file *s)
 {
     char first[3 * 8 + 1] = "";
     for (size_t i = 0; i < 8 && i < s->bytes.size; i++)
         snprintf(first + strlen(first), 4, " %02x", s->bytes.data[i]);
     if (s->bytes.size == 0)
-        return source_fail(s, SIB_ERR_FORMAT, SIB_NO_OFFSET, "is empty");
-    return source_fail(
+        return ckpt_fail(s, SIB_ERR_FORMAT, SIB_NO_OFFSET, "is empty");
+    return ckpt_fail(
         s, SIB_ERR_UNSUPPORTED, 0,
         "is of no format that Sibyl reads (safetensors, PyTorch, whisper.cpp, rwkv.cpp, GGUF, JSON); it "
         "begins with%s",
@@ -45,13 +45,13 @@ static sib_code read_file(checkpoint *c, const char *path, mapping *map, sib_err
         return err_memory(err, sizeof *files, "a file of a checkpoint");
     }
     c->files[c->n_files++] = (checkpoint_source){copy, map};
-    file_source s = {.c = c,
-                     .path = copy,
-                     .bytes = map->bytes,
-                     .file = c->n_files - 1,
-                     .first_weight = c->n_weights,
-                     .first_fact = c->n_facts,
-                     .err = err};
+    ckpt_file s = {.c = c,
+                   .path = copy,
+                   .bytes = map->bytes,
+                   .file = c->n_files - 1,
+                   .first_weight = c->n_weights,
+                   .first_fact = c->n_facts,
+                   .err = err};
     for (size_t i = 0; i < N_FORMATS; i++)
         if (formats[i]->recognises(s.bytes)) {
             if (!c->format && formats[i]->weights)

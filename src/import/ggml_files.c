@@ -11,61 +11,61 @@ typedef struct tensor_rules {
 } tensor_rules;
 
 /* dims: (rank), outermost first. */
-static sib_code read_dims(file_source *s, uint64_t *at, uint32_t rank, int64_t *dims)
+static sib_code read_dims(ckpt_file *s, uint64_t *at, uint32_t rank, int64_t *dims)
 {
     sib_code code = SIB_OK;
     for (uint32_t i = rank; i-- > 0 && code == SIB_OK;) {
         uint32_t d = 0;
-        code = source_u32(s, at, "a dim", &d);
+        code = ckpt_u32(s, at, "a dim", &d);
         dims[i] = d > INT32_MAX ? -1 : (int64_t)d;
     }
     return code;
 }
 
-static sib_code read_tensor(file_source *s, const tensor_rules *rules, uint64_t *at)
+static sib_code read_tensor(ckpt_file *s, const tensor_rules *rules, uint64_t *at)
 {
     uint64_t begin = *at, bytes = 0;
     uint32_t rank = 0, length = 0, type = 0;
     int64_t dims[MOST_DIMS];
     byte_span name = {0}, data = {0};
-    sib_code code = source_u32(s, at, "a tensor's number of dims", &rank);
+    sib_code code = ckpt_u32(s, at, "a tensor's number of dims", &rank);
     if (code == SIB_OK)
-        code = source_u32(s, at, "a name's length", &length);
+        code = ckpt_u32(s, at, "a name's length", &length);
     if (code == SIB_OK)
-        code = source_u32(s, at, "a tensor's type", &type);
+        code = ckpt_u32(s, at, "a tensor's type", &type);
     if (code == SIB_OK && rank > MOST_DIMS)
-        code = source_fail(s, SIB_ERR_FORMAT, begin, "a tensor has %u dims, at most %d are expected", rank,
-                           MOST_DIMS);
+        code = ckpt_fail(s, SIB_ERR_FORMAT, begin, "a tensor has %u dims, at most %d are expected", rank,
+                         MOST_DIMS);
     if (code == SIB_OK)
         code = read_dims(s, at, rank, dims);
     if (code == SIB_OK)
-        code = source_take(s, at, length, "a tensor's name", &name);
+        code = ckpt_take(s, at, length, "a tensor's name", &name);
     if (code != SIB_OK)
         return code;
     sib_str text = str_of_span(name);
     const char *type_name;
     const weight_format *format = rules->format(type, &type_name);
     if (!format)
-        return source_fail(s, SIB_ERR_UNSUPPORTED, begin,
-                           "weight '%.*s': elements of type %u (%s) are not read", READER_STR(text), type,
-                           type_name);
+        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, begin,
+                         "weight '%.*s': elements of type %u (%s) are not read", READER_STR(text), type,
+                         type_name);
     if (format->block > 1 && !rules->blocks)
-        return source_fail(
+        return ckpt_fail(
             s, SIB_ERR_UNSUPPORTED, begin,
             "weight '%.*s': %s of an old version of its format, whose blocks were others; convert the "
             "original again",
             READER_STR(text), format->name);
     if (!weight_format_bytes(format, rank, dims, &bytes))
-        return source_fail(
+        return ckpt_fail(
             s, SIB_ERR_FORMAT, begin,
             "weight '%.*s': its dims are negative, too large, or do not divide into blocks of %u",
             READER_STR(text), format->block);
     uint64_t offset = *at;
-    code = source_take(s, at, bytes, "a tensor's elements", &data);
-    return code == SIB_OK ? source_weight(s, text, format, rank, dims, NULL, offset, bytes, begin) : code;
+    code = ckpt_take(s, at, bytes, "a tensor's elements", &data);
+    return code == SIB_OK ? ckpt_weight(s, text, format, rank, dims, NULL, offset, bytes, begin) : code;
 }
 
-static sib_code read_tensors(file_source *s, const tensor_rules *rules, uint64_t at)
+static sib_code read_tensors(ckpt_file *s, const tensor_rules *rules, uint64_t at)
 {
     sib_code code = SIB_OK;
     while (at < s->bytes.size && code == SIB_OK)
@@ -74,17 +74,16 @@ static sib_code read_tensors(file_source *s, const tensor_rules *rules, uint64_t
 }
 
 /* n numbers as facts. values: (n) */
-static sib_code read_numbers(file_source *s, const char *const *names, size_t n, uint64_t *at,
-                             int32_t *values)
+static sib_code read_numbers(ckpt_file *s, const char *const *names, size_t n, uint64_t *at, int32_t *values)
 {
     sib_code code = SIB_OK;
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         uint64_t begin = *at;
-        code = source_i32(s, at, names[i], &values[i]);
+        code = ckpt_i32(s, at, names[i], &values[i]);
         if (code == SIB_OK && values[i] < 0)
-            code = source_fail(s, SIB_ERR_FORMAT, begin, "%s is %d, which is negative", names[i], values[i]);
+            code = ckpt_fail(s, SIB_ERR_FORMAT, begin, "%s is %d, which is negative", names[i], values[i]);
         if (code == SIB_OK)
-            code = source_fact_int(s, str_of(names[i]), values[i], begin);
+            code = ckpt_fact_int(s, str_of(names[i]), values[i], begin);
     }
     return code;
 }
@@ -106,7 +105,7 @@ static bool is_whisper(byte_span b)
 }
 
 /* n_mel x n_fft filters, as float32. */
-static sib_code read_filters(file_source *s, uint64_t *at)
+static sib_code read_filters(ckpt_file *s, uint64_t *at)
 {
     static const char *const names[] = {"mel_filters.n_mel", "mel_filters.n_fft"};
     int32_t dims[2];
@@ -117,36 +116,36 @@ static sib_code read_filters(file_source *s, uint64_t *at)
     if (code != SIB_OK)
         return code;
     size_t n = (size_t)dims[0] * (size_t)dims[1]; /* below 2^62 */
-    code = source_take(s, at, 4 * (uint64_t)n, "the mel filters", &data);
+    code = ckpt_take(s, at, 4 * (uint64_t)n, "the mel filters", &data);
     if (code == SIB_OK)
-        code = source_fact(s, str_of("mel_filters"), FACT_FLOAT, true, n, begin, &items);
+        code = ckpt_fact(s, str_of("mel_filters"), FACT_FLOAT, true, n, begin, &items);
     return code == SIB_OK ? sib_convert(SIB_F32, data.data, SIB_F64, items, n, SIB_OVERFLOW_IEEE, s->err)
                           : code;
 }
 
-static sib_code read_vocabulary(file_source *s, uint64_t *at)
+static sib_code read_vocabulary(ckpt_file *s, uint64_t *at)
 {
     uint32_t n = 0;
     uint64_t begin = *at;
     void *items = NULL;
     byte_span word = {0};
-    sib_code code = source_u32(s, at, "the vocabulary's size", &n);
+    sib_code code = ckpt_u32(s, at, "the vocabulary's size", &n);
     if (code == SIB_OK && n > (s->bytes.size - *at) / 4)
         code =
-            source_fail(s, SIB_ERR_FORMAT, begin, "a vocabulary of %u words takes more than the file has", n);
+            ckpt_fail(s, SIB_ERR_FORMAT, begin, "a vocabulary of %u words takes more than the file has", n);
     if (code == SIB_OK)
-        code = source_fact(s, str_of("vocab"), FACT_STRING, true, n, begin, &items);
+        code = ckpt_fact(s, str_of("vocab"), FACT_STRING, true, n, begin, &items);
     for (uint32_t i = 0; i < n && code == SIB_OK; i++) {
         uint32_t length = 0;
-        code = source_u32(s, at, "a word's length", &length);
+        code = ckpt_u32(s, at, "a word's length", &length);
         if (code == SIB_OK)
-            code = source_take(s, at, length, "a word of the vocabulary", &word);
+            code = ckpt_take(s, at, length, "a word of the vocabulary", &word);
         ((sib_str *)items)[i] = str_of_span(word);
     }
     return code;
 }
 
-static sib_code read_whisper(file_source *s)
+static sib_code read_whisper(ckpt_file *s)
 {
     static const char *const names[] = {"n_vocab",       "n_audio_ctx", "n_audio_state", "n_audio_head",
                                         "n_audio_layer", "n_text_ctx",  "n_text_state",  "n_text_head",
@@ -185,7 +184,7 @@ static const weight_format *rwkv_format(uint32_t number, const char **name)
     return types[number].format ? weight_format_named(types[number].format) : NULL;
 }
 
-static sib_code read_rwkv(file_source *s)
+static sib_code read_rwkv(ckpt_file *s)
 {
     static const char *const names[] = {"version", "n_vocab", "n_embed", "n_layer", "data_type"};
     enum { N = sizeof names / sizeof *names };
@@ -195,8 +194,8 @@ static sib_code read_rwkv(file_source *s)
     if (code != SIB_OK)
         return code;
     if (values[0] != 100 && values[0] != 101)
-        return source_fail(s, SIB_ERR_UNSUPPORTED, 4, "version %d of rwkv.cpp's files, expected 100 or 101",
-                           values[0]);
+        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, 4, "version %d of rwkv.cpp's files, expected 100 or 101",
+                         values[0]);
     tensor_rules rules = {rwkv_format, values[0] == 101};
     return read_tensors(s, &rules, at);
 }

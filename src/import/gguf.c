@@ -30,53 +30,53 @@ static bool recognises(byte_span b)
 }
 
 /* A length of 8 bytes and so many bytes. */
-static sib_code read_string(file_source *s, uint64_t *at, const char *what, sib_str *out)
+static sib_code read_string(ckpt_file *s, uint64_t *at, const char *what, sib_str *out)
 {
     uint64_t length = 0;
     byte_span b = {0};
-    sib_code code = source_u64(s, at, what, &length);
+    sib_code code = ckpt_u64(s, at, what, &length);
     if (code == SIB_OK)
-        code = source_take(s, at, length, what, &b);
+        code = ckpt_take(s, at, length, what, &b);
     *out = str_of_span(b);
     return code;
 }
 
 /* n strings, which stay where they are. Each takes 8 bytes or more, so that the list is no longer than the file. */
-static sib_code read_strings(file_source *s, sib_str key, bool list, uint64_t n, uint64_t *at)
+static sib_code read_strings(ckpt_file *s, sib_str key, bool list, uint64_t n, uint64_t *at)
 {
     void *items = NULL;
     uint64_t begin = *at;
     if (n > (s->bytes.size - *at) / 8)
-        return source_fail(s, SIB_ERR_FORMAT, begin, "key '%.*s': %llu strings take more than the file has",
-                           READER_STR(key), (unsigned long long)n);
-    sib_code code = source_fact(s, key, FACT_STRING, list, (size_t)n, begin, &items);
+        return ckpt_fail(s, SIB_ERR_FORMAT, begin, "key '%.*s': %llu strings take more than the file has",
+                         READER_STR(key), (unsigned long long)n);
+    sib_code code = ckpt_fact(s, key, FACT_STRING, list, (size_t)n, begin, &items);
     for (uint64_t i = 0; i < n && code == SIB_OK; i++)
         code = read_string(s, at, "a string", &((sib_str *)items)[i]);
     return code;
 }
 
 /* alignment: set where the key is that of it. */
-static sib_code read_numbers(file_source *s, sib_str key, const value_row *row, bool list, uint64_t n,
+static sib_code read_numbers(ckpt_file *s, sib_str key, const value_row *row, bool list, uint64_t n,
                              uint64_t *at, int64_t *alignment)
 {
     byte_span b = {0};
     void *items = NULL;
     uint64_t begin = *at;
     if (n > (s->bytes.size - *at) / row->bytes)
-        return source_fail(s, SIB_ERR_FORMAT, begin, "key '%.*s': %llu numbers take more than the file has",
-                           READER_STR(key), (unsigned long long)n);
-    sib_code code = source_take(s, at, n * row->bytes, "a value", &b);
+        return ckpt_fail(s, SIB_ERR_FORMAT, begin, "key '%.*s': %llu numbers take more than the file has",
+                         READER_STR(key), (unsigned long long)n);
+    sib_code code = ckpt_take(s, at, n * row->bytes, "a value", &b);
     if (code == SIB_OK)
-        code = source_fact(s, key, row->kind, list, (size_t)n, begin, &items);
+        code = ckpt_fact(s, key, row->kind, list, (size_t)n, begin, &items);
     if (code != SIB_OK)
         return code;
     for (size_t i = 0; i < n; i++) {
         if (row->dtype == SIB_BOOL && b.data[i] > 1)
-            return source_fail(s, SIB_ERR_FORMAT, begin + i, "key '%.*s': %u is no bool", READER_STR(key),
-                               b.data[i]);
+            return ckpt_fail(s, SIB_ERR_FORMAT, begin + i, "key '%.*s': %u is no bool", READER_STR(key),
+                             b.data[i]);
         if (row->dtype == SIB_U64 && b.data[8 * i + 7] > 127)
-            return source_fail(s, SIB_ERR_UNSUPPORTED, begin + 8 * i,
-                               "key '%.*s': a number above 2^63, which is not read", READER_STR(key));
+            return ckpt_fail(s, SIB_ERR_UNSUPPORTED, begin + 8 * i,
+                             "key '%.*s': a number above 2^63, which is not read", READER_STR(key));
     }
     sib_dtype to = row->kind == FACT_INT ? SIB_I64 : row->kind == FACT_FLOAT ? SIB_F64 : SIB_BOOL;
     code = sib_convert(row->dtype, b.data, to, items, (size_t)n, SIB_OVERFLOW_IEEE, s->err);
@@ -85,17 +85,17 @@ static sib_code read_numbers(file_source *s, sib_str key, const value_row *row, 
     return code;
 }
 
-static sib_code read_type(file_source *s, sib_str key, uint64_t *at, uint32_t *type)
+static sib_code read_type(ckpt_file *s, sib_str key, uint64_t *at, uint32_t *type)
 {
     uint64_t begin = *at;
-    sib_code code = source_u32(s, at, "a value's type", type);
+    sib_code code = ckpt_u32(s, at, "a value's type", type);
     if (code == SIB_OK && *type >= sizeof values / sizeof *values)
-        code = source_fail(s, SIB_ERR_UNSUPPORTED, begin, "key '%.*s': values of type %u are not known",
-                           READER_STR(key), *type);
+        code = ckpt_fail(s, SIB_ERR_UNSUPPORTED, begin, "key '%.*s': values of type %u are not known",
+                         READER_STR(key), *type);
     return code;
 }
 
-static sib_code read_key(file_source *s, uint64_t *at, int64_t *alignment)
+static sib_code read_key(ckpt_file *s, uint64_t *at, int64_t *alignment)
 {
     sib_str key;
     uint32_t type = 0;
@@ -108,10 +108,10 @@ static sib_code read_key(file_source *s, uint64_t *at, int64_t *alignment)
         list = true;
         code = read_type(s, key, at, &type);
         if (code == SIB_OK)
-            code = source_u64(s, at, "an array's length", &n);
+            code = ckpt_u64(s, at, "an array's length", &n);
         if (code == SIB_OK && type == VALUE_ARRAY)
-            code = source_fail(s, SIB_ERR_UNSUPPORTED, *at, "key '%.*s': arrays of arrays are not read",
-                               READER_STR(key));
+            code = ckpt_fail(s, SIB_ERR_UNSUPPORTED, *at, "key '%.*s': arrays of arrays are not read",
+                             READER_STR(key));
     }
     if (code != SIB_OK)
         return code;
@@ -127,61 +127,61 @@ typedef struct tensor_info {
     uint64_t offset, at; /* from where elements begin; of this information */
 } tensor_info;
 
-static sib_code read_info(file_source *s, uint64_t *at, tensor_info *t)
+static sib_code read_info(ckpt_file *s, uint64_t *at, tensor_info *t)
 {
     uint32_t rank = 0;
     *t = (tensor_info){.at = *at};
     sib_code code = read_string(s, at, "a tensor's name", &t->name);
     if (code == SIB_OK)
-        code = source_u32(s, at, "a tensor's number of dims", &rank);
+        code = ckpt_u32(s, at, "a tensor's number of dims", &rank);
     if (code == SIB_OK && rank > MOST_DIMS)
-        return source_fail(s, SIB_ERR_FORMAT, t->at, "weight '%.*s': %u dims, at most %d are expected",
-                           READER_STR(t->name), rank, MOST_DIMS);
+        return ckpt_fail(s, SIB_ERR_FORMAT, t->at, "weight '%.*s': %u dims, at most %d are expected",
+                         READER_STR(t->name), rank, MOST_DIMS);
     t->rank = rank;
     for (size_t i = rank; i-- > 0 && code == SIB_OK;) {
         uint64_t d = 0;
-        code = source_u64(s, at, "a dim", &d);
+        code = ckpt_u64(s, at, "a dim", &d);
         t->dims[i] = d > INT64_MAX ? -1 : (int64_t)d;
     }
     if (code == SIB_OK)
-        code = source_u32(s, at, "a tensor's type", &t->type);
-    return code == SIB_OK ? source_u64(s, at, "a tensor's offset", &t->offset) : code;
+        code = ckpt_u32(s, at, "a tensor's type", &t->type);
+    return code == SIB_OK ? ckpt_u64(s, at, "a tensor's offset", &t->offset) : code;
 }
 
 /* begin: where elements begin. */
-static sib_code add_weight(file_source *s, const tensor_info *t, uint64_t begin, uint64_t alignment)
+static sib_code add_weight(ckpt_file *s, const tensor_info *t, uint64_t begin, uint64_t alignment)
 {
     const char *name;
     uint64_t bytes;
     const weight_format *format = weight_format_of_ggml(t->type, &name);
     if (!format)
-        return source_fail(s, SIB_ERR_UNSUPPORTED, t->at,
-                           "weight '%.*s': elements of type %u (%s) are not read", READER_STR(t->name),
-                           t->type, name);
+        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, t->at,
+                         "weight '%.*s': elements of type %u (%s) are not read", READER_STR(t->name), t->type,
+                         name);
     if (t->offset % alignment != 0)
-        return source_fail(s, SIB_ERR_FORMAT, t->at,
-                           "weight '%.*s' begins at %llu, which is not aligned to %llu", READER_STR(t->name),
-                           (unsigned long long)t->offset, (unsigned long long)alignment);
+        return ckpt_fail(s, SIB_ERR_FORMAT, t->at,
+                         "weight '%.*s' begins at %llu, which is not aligned to %llu", READER_STR(t->name),
+                         (unsigned long long)t->offset, (unsigned long long)alignment);
     if (!weight_format_bytes(format, t->rank, t->dims, &bytes))
-        return source_fail(s, SIB_ERR_FORMAT, t->at,
-                           "weight '%.*s': its dims are too large, or do not divide into blocks of %u",
-                           READER_STR(t->name), format->block);
+        return ckpt_fail(s, SIB_ERR_FORMAT, t->at,
+                         "weight '%.*s': its dims are too large, or do not divide into blocks of %u",
+                         READER_STR(t->name), format->block);
     if (begin > s->bytes.size || t->offset > s->bytes.size - begin)
-        return source_fail(s, SIB_ERR_FORMAT, t->at,
-                           "weight '%.*s' begins %llu bytes behind byte %llu, but the file has %zu",
-                           READER_STR(t->name), (unsigned long long)t->offset, (unsigned long long)begin,
-                           s->bytes.size);
-    return source_weight(s, t->name, format, t->rank, t->dims, NULL, begin + t->offset, bytes, t->at);
+        return ckpt_fail(s, SIB_ERR_FORMAT, t->at,
+                         "weight '%.*s' begins %llu bytes behind byte %llu, but the file has %zu",
+                         READER_STR(t->name), (unsigned long long)t->offset, (unsigned long long)begin,
+                         s->bytes.size);
+    return ckpt_weight(s, t->name, format, t->rank, t->dims, NULL, begin + t->offset, bytes, t->at);
 }
 
-static sib_code read_weights(file_source *s, uint64_t n, uint64_t at, int64_t alignment)
+static sib_code read_weights(ckpt_file *s, uint64_t n, uint64_t at, int64_t alignment)
 {
     uint64_t infos = at;
     tensor_info t;
     sib_code code = SIB_OK;
     if (alignment < 1 || alignment > (1 << 20) || (alignment & (alignment - 1)) != 0)
-        return source_fail(s, SIB_ERR_FORMAT, SIB_NO_OFFSET,
-                           "'general.alignment' is %lld, expected a power of two", (long long)alignment);
+        return ckpt_fail(s, SIB_ERR_FORMAT, SIB_NO_OFFSET,
+                         "'general.alignment' is %lld, expected a power of two", (long long)alignment);
     for (uint64_t i = 0; i < n && code == SIB_OK; i++)
         code = read_info(s, &at, &t);
     uint64_t mask = (uint64_t)alignment - 1, begin = (at + mask) & ~mask;
@@ -190,23 +190,23 @@ static sib_code read_weights(file_source *s, uint64_t n, uint64_t at, int64_t al
         if (code == SIB_OK)
             code = add_weight(s, &t, begin, (uint64_t)alignment);
     }
-    return code == SIB_OK && n ? source_check_ranges(s, begin, false) : code;
+    return code == SIB_OK && n ? ckpt_check_ranges(s, begin, false) : code;
 }
 
-static sib_code read_gguf(file_source *s)
+static sib_code read_gguf(ckpt_file *s)
 {
     uint64_t at = 4, n_tensors = 0, n_keys = 0;
     uint32_t version = 0;
     int64_t alignment = 32;
-    sib_code code = source_u32(s, &at, "the version", &version);
+    sib_code code = ckpt_u32(s, &at, "the version", &version);
     if (code == SIB_OK && version && (version & 0xFFFFFF) == 0)
-        return source_fail(s, SIB_ERR_UNSUPPORTED, 4, "a big-endian GGUF file, which is not read");
+        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, 4, "a big-endian GGUF file, which is not read");
     if (code == SIB_OK && version != 2 && version != 3)
-        return source_fail(s, SIB_ERR_UNSUPPORTED, 4, "version %u of GGUF, expected 2 or 3", version);
+        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, 4, "version %u of GGUF, expected 2 or 3", version);
     if (code == SIB_OK)
-        code = source_u64(s, &at, "the number of tensors", &n_tensors);
+        code = ckpt_u64(s, &at, "the number of tensors", &n_tensors);
     if (code == SIB_OK)
-        code = source_u64(s, &at, "the number of keys", &n_keys);
+        code = ckpt_u64(s, &at, "the number of keys", &n_keys);
     for (uint64_t i = 0; i < n_keys && code == SIB_OK; i++)
         code = read_key(s, &at, &alignment);
     return code == SIB_OK ? read_weights(s, n_tensors, at, alignment) : code;

@@ -4,18 +4,18 @@
 
 #define MOST_BYTES (256u << 20)
 
-sib_code json_parse(file_source *s, byte_span bytes, uint64_t at, json_t **out)
+sib_code json_parse(ckpt_file *s, byte_span bytes, uint64_t at, json_t **out)
 {
     json_error_t why;
     *out = json_loadb((const char *)bytes.data, bytes.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
     if (!*out)
-        return source_fail(s, SIB_ERR_FORMAT, at + (why.position > 0 ? (uint64_t)why.position : 0),
-                           "is no JSON that can be read: %s", why.text);
+        return ckpt_fail(s, SIB_ERR_FORMAT, at + (why.position > 0 ? (uint64_t)why.position : 0),
+                         "is no JSON that can be read: %s", why.text);
     if (json_is_object(*out))
         return SIB_OK;
     json_decref(*out);
     *out = NULL;
-    return source_fail(s, SIB_ERR_FORMAT, at, "its JSON is no object");
+    return ckpt_fail(s, SIB_ERR_FORMAT, at, "its JSON is no object");
 }
 
 /* The kind of an item; false for what is no item of a list. */
@@ -53,7 +53,7 @@ static bool kind_of_all(const json_t *list, fact_kind *kind)
 }
 
 /* One item as the kind's member of a fact. */
-static sib_code put_item(file_source *s, const json_t *v, fact_kind kind, void *items, size_t i)
+static sib_code put_item(ckpt_file *s, const json_t *v, fact_kind kind, void *items, size_t i)
 {
     if (kind == FACT_INT)
         ((int64_t *)items)[i] = json_integer_value(v);
@@ -62,12 +62,12 @@ static sib_code put_item(file_source *s, const json_t *v, fact_kind kind, void *
     else if (kind == FACT_BOOL)
         ((bool *)items)[i] = json_is_true(v);
     else
-        return source_keep(s, (sib_str){json_string_value(v), json_string_length(v)}, &((sib_str *)items)[i]);
+        return ckpt_keep(s, (sib_str){json_string_value(v), json_string_length(v)}, &((sib_str *)items)[i]);
     return SIB_OK;
 }
 
 /* The value below key.name. */
-static sib_code child(file_source *s, const json_t *value, key_path *key, sib_str name)
+static sib_code child(ckpt_file *s, const json_t *value, key_path *key, sib_str name)
 {
     size_t before = key_enter(key, name);
     if (before == SIZE_MAX)
@@ -77,14 +77,14 @@ static sib_code child(file_source *s, const json_t *value, key_path *key, sib_st
     return code;
 }
 
-static sib_code list_facts(file_source *s, const json_t *list, key_path *key)
+static sib_code list_facts(ckpt_file *s, const json_t *list, key_path *key)
 {
     fact_kind kind;
     size_t n = json_array_size(list);
     sib_code code = SIB_OK;
     if (kind_of_all(list, &kind)) {
         void *items;
-        code = source_fact(s, key_str(key), kind, true, n, 0, &items);
+        code = ckpt_fact(s, key_str(key), kind, true, n, 0, &items);
         for (size_t i = 0; i < n && code == SIB_OK; i++)
             code = put_item(s, json_array_get(list, i), kind, items, i);
         return code;
@@ -97,7 +97,7 @@ static sib_code list_facts(file_source *s, const json_t *list, key_path *key)
     return code;
 }
 
-sib_code json_facts(file_source *s, const json_t *value, key_path *key)
+sib_code json_facts(ckpt_file *s, const json_t *value, key_path *key)
 {
     fact_kind kind;
     void *items;
@@ -105,7 +105,7 @@ sib_code json_facts(file_source *s, const json_t *value, key_path *key)
     if (json_is_array(value))
         return list_facts(s, value, key);
     if (kind_of(value, &kind)) {
-        code = source_fact(s, key_str(key), kind, false, 1, 0, &items);
+        code = ckpt_fact(s, key_str(key), kind, false, 1, 0, &items);
         return code == SIB_OK ? put_item(s, value, kind, items, 0) : code;
     }
     const char *name;
@@ -129,13 +129,13 @@ static bool recognises(byte_span b)
     return i < b.size && b.data[i] == '{' && !memchr(b.data, 0, b.size < 8 ? b.size : 8);
 }
 
-static sib_code read_json(file_source *s)
+static sib_code read_json(ckpt_file *s)
 {
     json_t *root = NULL;
     key_path key = {0};
     if (s->bytes.size > MOST_BYTES)
-        return source_fail(s, SIB_ERR_SIZE, SIB_NO_OFFSET, "%zu bytes of JSON, at most %u are taken",
-                           s->bytes.size, MOST_BYTES);
+        return ckpt_fail(s, SIB_ERR_SIZE, SIB_NO_OFFSET, "%zu bytes of JSON, at most %u are taken",
+                         s->bytes.size, MOST_BYTES);
     sib_code code = json_parse(s, s->bytes, 0, &root);
     if (code == SIB_OK)
         code = json_facts(s, root, &key);

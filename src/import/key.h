@@ -39,11 +39,11 @@ static inline sib_str key_str(const key_path *k)
 }
 
 /* The failure of key_enter. */
-static inline sib_code key_fail(file_source *s, const key_path *k, uint64_t at)
+static inline sib_code key_fail(ckpt_file *s, const key_path *k, uint64_t at)
 {
-    return source_fail(s, SIB_ERR_FORMAT, at,
-                       "below '%.*s' objects are nested deeper than %d, or their keys longer than %d",
-                       READER_STR(key_str(k)), READER_MOST_NESTED, READER_MOST_NAME);
+    return ckpt_fail(s, SIB_ERR_FORMAT, at,
+                     "below '%.*s' objects are nested deeper than %d, or their keys longer than %d",
+                     READER_STR(key_str(k)), READER_MOST_NESTED, READER_MOST_NAME);
 }
 
 /* The kind of a list whose items so far (n) are `all`, with one more: whole numbers among others are numbers. False where

@@ -510,13 +510,13 @@ static sib_code step(pickle *p)
     return opcodes[what].run(p, (unsigned)what, at);
 }
 
-sib_code pickle_read(file_source *s, uint64_t *at, uint64_t end, pickle *p, uint32_t *root)
+sib_code pickle_read(ckpt_file *s, uint64_t *at, uint64_t end, pickle *p, uint32_t *root)
 {
     *p = (pickle){.s = s, .at = *at, .end = end};
     if (end - *at > PICKLE_MOST_BYTES)
         p->end = *at + PICKLE_MOST_BYTES;
     if (end == *at || s->bytes.data[*at] != 0x80)
-        return source_fail(s, SIB_ERR_FORMAT, *at, "a pickle of protocol 2 to 5 is expected here");
+        return ckpt_fail(s, SIB_ERR_FORMAT, *at, "a pickle of protocol 2 to 5 is expected here");
     sib_code code = SIB_OK;
     while (code == SIB_OK && !p->stopped)
         code = step(p);

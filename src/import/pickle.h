@@ -54,7 +54,7 @@ typedef struct pickle_value {
 } pickle_value;
 
 typedef struct pickle {
-    file_source *s;
+    ckpt_file *s;
     uint64_t at, end; /* the next opcode, and where bytes end */
     pickle_value *values;
     size_t n_values, values_capacity;
@@ -69,7 +69,7 @@ typedef struct pickle {
 
 /* Reads the pickle that begins at byte *at and ends before `end`; *at receives where it ends. p: all zero before;
    pickle_clear(p), also where it fails. *root: what it holds. */
-sib_code pickle_read(file_source *s, uint64_t *at, uint64_t end, pickle *p, uint32_t *root);
+sib_code pickle_read(ckpt_file *s, uint64_t *at, uint64_t end, pickle *p, uint32_t *root);
 void pickle_clear(pickle *p);
 
 /* A value, of the pickle or of what it refers to. */
@@ -86,7 +86,7 @@ const char *pickle_kind_name(pickle_kind kind);
 /* ---- For pickle.c and pickle_globals.c -------------------------------------------------------------- */
 
 /* A failure at the opcode that begins at `at`. */
-#define pickle_fail(p, code, at, ...) source_fail((p)->s, code, at, __VA_ARGS__)
+#define pickle_fail(p, code, at, ...) ckpt_fail((p)->s, code, at, __VA_ARGS__)
 
 /* Pushes a new value. */
 sib_code pickle_push(pickle *p, pickle_value v);

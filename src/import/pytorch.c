@@ -11,7 +11,7 @@
 /* ---- The zip form --------------------------------------------------------------------------------- */
 
 typedef struct zip_form {
-    file_source *s;
+    ckpt_file *s;
     zip_directory directory;
     sib_str folder; /* "archive/" */
 } zip_form;
@@ -38,13 +38,13 @@ static sib_code find_in_zip(void *context, const pickle_value *storage, uint64_t
     uint64_t bytes;
     const zip_entry *e = find_entry(z, "data/", storage->key);
     if (!e)
-        return source_fail(z->s, SIB_ERR_FORMAT, storage->at, "storage '%.*s' has no entry in the archive",
-                           READER_STR(storage->key));
+        return ckpt_fail(z->s, SIB_ERR_FORMAT, storage->at, "storage '%.*s' has no entry in the archive",
+                         READER_STR(storage->key));
     if (!torch_storage_bytes(storage, &bytes) || bytes != e->size)
-        return source_fail(z->s, SIB_ERR_FORMAT, storage->at,
-                           "storage '%.*s' has %lld elements of %s, but its entry %llu bytes",
-                           READER_STR(storage->key), (long long)storage->numel,
-                           sib_dtype_name(storage->dtype), (unsigned long long)e->size);
+        return ckpt_fail(z->s, SIB_ERR_FORMAT, storage->at,
+                         "storage '%.*s' has %lld elements of %s, but its entry %llu bytes",
+                         READER_STR(storage->key), (long long)storage->numel, sib_dtype_name(storage->dtype),
+                         (unsigned long long)e->size);
     *offset = e->offset;
     return SIB_OK;
 }
@@ -62,16 +62,16 @@ static sib_code find_pickle(zip_form *z, const zip_entry **out)
         if (e->name.length - folder != n || memcmp(e->name.data + folder, name, n) != 0)
             continue;
         if (*out)
-            return source_fail(z->s, SIB_ERR_FORMAT, e->header,
-                               "the archive has '%.*s' and '%.*s', expected one", READER_STR((*out)->name),
-                               READER_STR(e->name));
+            return ckpt_fail(z->s, SIB_ERR_FORMAT, e->header,
+                             "the archive has '%.*s' and '%.*s', expected one", READER_STR((*out)->name),
+                             READER_STR(e->name));
         *out = e;
         z->folder = (sib_str){e->name.data, folder};
     }
     if (*out)
         return SIB_OK;
-    return source_fail(z->s, SIB_ERR_FORMAT, SIB_NO_OFFSET,
-                       "the zip archive has no data.pkl, so it is none of PyTorch's");
+    return ckpt_fail(z->s, SIB_ERR_FORMAT, SIB_NO_OFFSET,
+                     "the zip archive has no data.pkl, so it is none of PyTorch's");
 }
 
 static sib_code check_archive(zip_form *z)
@@ -79,18 +79,18 @@ static sib_code check_archive(zip_form *z)
     const zip_entry *order = find_entry(z, "", str_of("byteorder")),
                     *code = find_entry(z, "", str_of("constants.pkl"));
     if (code)
-        return source_fail(z->s, SIB_ERR_UNSUPPORTED, code->header,
-                           "the archive is a program of TorchScript, and state dicts alone are read");
+        return ckpt_fail(z->s, SIB_ERR_UNSUPPORTED, code->header,
+                         "the archive is a program of TorchScript, and state dicts alone are read");
     if (!order)
         return SIB_OK;
     sib_str text = {(const char *)z->s->bytes.data + order->offset, (size_t)order->size};
     if (text.length == 6 && memcmp(text.data, "little", 6) == 0)
         return SIB_OK;
-    return source_fail(z->s, SIB_ERR_UNSUPPORTED, order->offset,
-                       "its byte order is '%.*s', expected 'little'", READER_STR(text));
+    return ckpt_fail(z->s, SIB_ERR_UNSUPPORTED, order->offset, "its byte order is '%.*s', expected 'little'",
+                     READER_STR(text));
 }
 
-static sib_code read_zip(file_source *s)
+static sib_code read_zip(ckpt_file *s)
 {
     zip_form z = {.s = s};
     pickle p = {0};
@@ -123,7 +123,7 @@ typedef struct legacy_storage {
 } legacy_storage;
 
 typedef struct legacy_form {
-    file_source *s;
+    ckpt_file *s;
     legacy_storage *storages;
     size_t n, capacity;
     name_map keys; /* to indices */
@@ -140,7 +140,7 @@ static bool recognises_legacy(byte_span b)
 }
 
 /* One pickle in front of the object: a number, or a dict whose `key` is true. */
-static sib_code read_small(file_source *s, uint64_t *at, pickle_kind kind, const char *what, int64_t number)
+static sib_code read_small(ckpt_file *s, uint64_t *at, pickle_kind kind, const char *what, int64_t number)
 {
     pickle p = {0};
     uint32_t root = 0, little = 0;
@@ -148,14 +148,14 @@ static sib_code read_small(file_source *s, uint64_t *at, pickle_kind kind, const
     sib_code code = pickle_read(s, at, s->bytes.size, &p, &root);
     const pickle_value *v = code == SIB_OK ? pickle_at(&p, root) : NULL;
     if (v && v->kind != kind)
-        code = source_fail(s, SIB_ERR_FORMAT, begin, "%s is %s, expected %s", what, pickle_kind_name(v->kind),
-                           pickle_kind_name(kind));
+        code = ckpt_fail(s, SIB_ERR_FORMAT, begin, "%s is %s, expected %s", what, pickle_kind_name(v->kind),
+                         pickle_kind_name(kind));
     else if (v && kind == PICKLE_INT && v->number != number)
-        code = source_fail(s, SIB_ERR_UNSUPPORTED, begin, "%s is %lld, expected %lld", what,
-                           (long long)v->number, (long long)number);
+        code = ckpt_fail(s, SIB_ERR_UNSUPPORTED, begin, "%s is %lld, expected %lld", what,
+                         (long long)v->number, (long long)number);
     else if (v && kind == PICKLE_DICT && pickle_find(&p, root, "little_endian", &little) &&
              (pickle_at(&p, little)->kind != PICKLE_BOOL || !pickle_at(&p, little)->number))
-        code = source_fail(s, SIB_ERR_UNSUPPORTED, begin, "it was written on a big-endian machine");
+        code = ckpt_fail(s, SIB_ERR_UNSUPPORTED, begin, "it was written on a big-endian machine");
     pickle_clear(&p);
     return code;
 }
@@ -170,8 +170,8 @@ static sib_code list_storages(legacy_form *l, const pickle *p)
             continue;
         if (name_map_find(&l->keys, v->key, &other)) {
             if (l->storages[other].value->dtype != v->dtype || l->storages[other].value->numel != v->numel)
-                return source_fail(l->s, SIB_ERR_FORMAT, v->at, "storage '%.*s' has two types or sizes",
-                                   READER_STR(v->key));
+                return ckpt_fail(l->s, SIB_ERR_FORMAT, v->at, "storage '%.*s' has two types or sizes",
+                                 READER_STR(v->key));
             continue;
         }
         if (!reader_grow((void **)&l->storages, l->n, &l->capacity, sizeof *l->storages) ||
@@ -189,20 +189,18 @@ static sib_code read_storage(legacy_form *l, const pickle_value *key, uint64_t *
     uint64_t numel = 0, bytes = 0, begin = *at;
     byte_span data;
     if (key->kind != PICKLE_STRING || !name_map_find(&l->keys, key->text, &i))
-        return source_fail(l->s, SIB_ERR_FORMAT, key->at,
-                           "the list of storages has a key that nothing names");
+        return ckpt_fail(l->s, SIB_ERR_FORMAT, key->at, "the list of storages has a key that nothing names");
     legacy_storage *storage = &l->storages[i];
     if (storage->offset)
-        return source_fail(l->s, SIB_ERR_FORMAT, key->at, "storage '%.*s' is there twice",
-                           READER_STR(key->text));
-    sib_code code = source_u64(l->s, at, "a storage's number of elements", &numel);
+        return ckpt_fail(l->s, SIB_ERR_FORMAT, key->at, "storage '%.*s' is there twice",
+                         READER_STR(key->text));
+    sib_code code = ckpt_u64(l->s, at, "a storage's number of elements", &numel);
     if (code == SIB_OK &&
         (numel != (uint64_t)storage->value->numel || !torch_storage_bytes(storage->value, &bytes)))
-        return source_fail(l->s, SIB_ERR_FORMAT, begin, "storage '%.*s' has %llu elements, expected %lld",
-                           READER_STR(key->text), (unsigned long long)numel,
-                           (long long)storage->value->numel);
+        return ckpt_fail(l->s, SIB_ERR_FORMAT, begin, "storage '%.*s' has %llu elements, expected %lld",
+                         READER_STR(key->text), (unsigned long long)numel, (long long)storage->value->numel);
     storage->offset = *at;
-    return code == SIB_OK ? source_take(l->s, at, bytes, "a storage", &data) : code;
+    return code == SIB_OK ? ckpt_take(l->s, at, bytes, "a storage", &data) : code;
 }
 
 static sib_code read_storages(legacy_form *l, uint64_t *at)
@@ -212,8 +210,8 @@ static sib_code read_storages(legacy_form *l, uint64_t *at)
     uint64_t begin = *at;
     sib_code code = pickle_read(l->s, at, l->s->bytes.size, &p, &root);
     if (code == SIB_OK && pickle_at(&p, root)->kind != PICKLE_LIST)
-        code = source_fail(l->s, SIB_ERR_FORMAT, begin, "the list of storages is %s",
-                           pickle_kind_name(pickle_at(&p, root)->kind));
+        code = ckpt_fail(l->s, SIB_ERR_FORMAT, begin, "the list of storages is %s",
+                         pickle_kind_name(pickle_at(&p, root)->kind));
     for (uint32_t i = 0; code == SIB_OK && i < pickle_at(&p, root)->n; i++)
         code = read_storage(l, pickle_at(&p, pickle_at(&p, root)->items[i]), at);
     pickle_clear(&p);
@@ -225,13 +223,13 @@ static sib_code find_in_legacy(void *context, const pickle_value *storage, uint6
     const legacy_form *l = context;
     uint32_t i;
     if (!name_map_find(&l->keys, storage->key, &i) || !l->storages[i].offset)
-        return source_fail(l->s, SIB_ERR_FORMAT, storage->at, "storage '%.*s' is not in the file",
-                           READER_STR(storage->key));
+        return ckpt_fail(l->s, SIB_ERR_FORMAT, storage->at, "storage '%.*s' is not in the file",
+                         READER_STR(storage->key));
     *offset = l->storages[i].offset;
     return SIB_OK;
 }
 
-static sib_code read_legacy(file_source *s)
+static sib_code read_legacy(ckpt_file *s)
 {
     legacy_form l = {.s = s};
     pickle p = {0};
@@ -249,8 +247,8 @@ static sib_code read_legacy(file_source *s)
     if (code == SIB_OK)
         code = read_storages(&l, &at);
     if (code == SIB_OK && at != s->bytes.size)
-        code = source_fail(s, SIB_ERR_FORMAT, at, "%llu bytes follow the last storage",
-                           (unsigned long long)(s->bytes.size - at));
+        code = ckpt_fail(s, SIB_ERR_FORMAT, at, "%llu bytes follow the last storage",
+                         (unsigned long long)(s->bytes.size - at));
     if (code == SIB_OK)
         code = torch_add_state(&p, root, &(torch_storages){find_in_legacy, &l});
     mem_free(l.storages);
@@ -266,7 +264,7 @@ static bool recognises(byte_span b)
     return recognises_zip(b) || recognises_legacy(b);
 }
 
-static sib_code read_pytorch(file_source *s)
+static sib_code read_pytorch(ckpt_file *s)
 {
     return recognises_zip(s->bytes) ? read_zip(s) : read_legacy(s);
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-sib_code source_fail(file_source *s, sib_code code, uint64_t at, const char *format, ...)
+sib_code ckpt_fail(ckpt_file *s, sib_code code, uint64_t at, const char *format, ...)
 {
     char text[sizeof s->err->message];
     va_list args;
@@ -22,28 +22,28 @@ sib_code source_fail(file_source *s, sib_code code, uint64_t at, const char *for
 
 /* ---- Bytes ---------------------------------------------------------------------------------------- */
 
-sib_code source_take(file_source *s, uint64_t *at, uint64_t n, const char *what, byte_span *out)
+sib_code ckpt_take(ckpt_file *s, uint64_t *at, uint64_t n, const char *what, byte_span *out)
 {
     if (*at > s->bytes.size || n > s->bytes.size - *at)
-        return source_fail(s, SIB_ERR_FORMAT, *at, "%s takes %llu bytes, but only %llu follow", what,
-                           (unsigned long long)n,
-                           (unsigned long long)(*at > s->bytes.size ? 0 : s->bytes.size - *at));
+        return ckpt_fail(s, SIB_ERR_FORMAT, *at, "%s takes %llu bytes, but only %llu follow", what,
+                         (unsigned long long)n,
+                         (unsigned long long)(*at > s->bytes.size ? 0 : s->bytes.size - *at));
     *out = (byte_span){s->bytes.data + *at, (size_t)n};
     *at += n;
     return SIB_OK;
 }
 
-static sib_code take_number(file_source *s, uint64_t *at, unsigned n, const char *what, uint64_t *out)
+static sib_code take_number(ckpt_file *s, uint64_t *at, unsigned n, const char *what, uint64_t *out)
 {
     byte_span b = {0};
-    sib_code code = source_take(s, at, n, what, &b);
+    sib_code code = ckpt_take(s, at, n, what, &b);
     *out = 0;
     for (unsigned i = 0; code == SIB_OK && i < n; i++)
         *out |= (uint64_t)b.data[i] << (8 * i);
     return code;
 }
 
-sib_code source_u32(file_source *s, uint64_t *at, const char *what, uint32_t *out)
+sib_code ckpt_u32(ckpt_file *s, uint64_t *at, const char *what, uint32_t *out)
 {
     uint64_t v;
     sib_code code = take_number(s, at, 4, what, &v);
@@ -51,20 +51,20 @@ sib_code source_u32(file_source *s, uint64_t *at, const char *what, uint32_t *ou
     return code;
 }
 
-sib_code source_i32(file_source *s, uint64_t *at, const char *what, int32_t *out)
+sib_code ckpt_i32(ckpt_file *s, uint64_t *at, const char *what, int32_t *out)
 {
     uint32_t v;
-    sib_code code = source_u32(s, at, what, &v);
+    sib_code code = ckpt_u32(s, at, what, &v);
     *out = (int32_t)v;
     return code;
 }
 
-sib_code source_u64(file_source *s, uint64_t *at, const char *what, uint64_t *out)
+sib_code ckpt_u64(ckpt_file *s, uint64_t *at, const char *what, uint64_t *out)
 {
     return take_number(s, at, 8, what, out);
 }
 
-sib_code source_keep(file_source *s, sib_str text, sib_str *out)
+sib_code ckpt_keep(ckpt_file *s, sib_str text, sib_str *out)
 {
     bool ok = true;
     *out = arena_string(s->c->arena, text, &ok);
@@ -82,17 +82,17 @@ static bool is_utf8(sib_str name)
     return true;
 }
 
-static sib_code check_name(file_source *s, sib_str name, const char *what, uint64_t at)
+static sib_code check_name(ckpt_file *s, sib_str name, const char *what, uint64_t at)
 {
     if (name.length == 0 || name.length > READER_MOST_NAME)
-        return source_fail(s, SIB_ERR_FORMAT, at, "a name of a %s has %zu bytes, expected 1 to %d", what,
-                           name.length, READER_MOST_NAME);
+        return ckpt_fail(s, SIB_ERR_FORMAT, at, "a name of a %s has %zu bytes, expected 1 to %d", what,
+                         name.length, READER_MOST_NAME);
     if (memchr(name.data, 0, name.length) || !is_utf8(name))
-        return source_fail(s, SIB_ERR_FORMAT, at, "the name '%.*s' of a %s is no UTF-8 without zero bytes",
-                           READER_STR(name), what);
+        return ckpt_fail(s, SIB_ERR_FORMAT, at, "the name '%.*s' of a %s is no UTF-8 without zero bytes",
+                         READER_STR(name), what);
     s->c->name_bytes += name.length;
     if (s->c->name_bytes > READER_MOST_NAMES)
-        return source_fail(s, SIB_ERR_SIZE, at, "names and keys of more than %u bytes", READER_MOST_NAMES);
+        return ckpt_fail(s, SIB_ERR_SIZE, at, "names and keys of more than %u bytes", READER_MOST_NAMES);
     return SIB_OK;
 }
 
@@ -125,34 +125,33 @@ static bool strided_bytes(const weight *w, uint64_t count, uint64_t *bytes)
     return true;
 }
 
-static sib_code check_weight(file_source *s, const weight *w, uint64_t size, uint64_t at)
+static sib_code check_weight(ckpt_file *s, const weight *w, uint64_t size, uint64_t at)
 {
     uint64_t count, bytes;
     char dims[SHAPE_TEXT];
     if (shape_count(w->rank, w->dims, &count, NULL) != SIB_OK)
-        return source_fail(s, SIB_ERR_FORMAT, at, "weight '%.*s': dims %s are negative or too large",
-                           READER_STR(w->name), shape_text(w->rank, w->dims, dims));
+        return ckpt_fail(s, SIB_ERR_FORMAT, at, "weight '%.*s': dims %s are negative or too large",
+                         READER_STR(w->name), shape_text(w->rank, w->dims, dims));
     bool fits = w->strided ? w->format->block == 1 && strided_bytes(w, count, &bytes)
                            : weight_format_bytes(w->format, w->rank, w->dims, &bytes);
     if (!fits)
-        return source_fail(s, SIB_ERR_FORMAT, at,
-                           "weight '%.*s': dims %s do not fit in memory or in blocks of %u as %s has them",
-                           READER_STR(w->name), shape_text(w->rank, w->dims, dims), w->format->block,
-                           w->format->name);
+        return ckpt_fail(s, SIB_ERR_FORMAT, at,
+                         "weight '%.*s': dims %s do not fit in memory or in blocks of %u as %s has them",
+                         READER_STR(w->name), shape_text(w->rank, w->dims, dims), w->format->block,
+                         w->format->name);
     if (bytes != size)
-        return source_fail(s, SIB_ERR_FORMAT, at, "weight '%.*s': %llu bytes, expected %llu for %s %s",
-                           READER_STR(w->name), (unsigned long long)size, (unsigned long long)bytes,
-                           w->format->name, shape_text(w->rank, w->dims, dims));
+        return ckpt_fail(s, SIB_ERR_FORMAT, at, "weight '%.*s': %llu bytes, expected %llu for %s %s",
+                         READER_STR(w->name), (unsigned long long)size, (unsigned long long)bytes,
+                         w->format->name, shape_text(w->rank, w->dims, dims));
     if (w->offset > s->bytes.size || size > s->bytes.size - w->offset)
-        return source_fail(s, SIB_ERR_FORMAT, at, "weight '%.*s': bytes %llu to %llu, but the file has %zu",
-                           READER_STR(w->name), (unsigned long long)w->offset,
-                           (unsigned long long)(w->offset + size), s->bytes.size);
+        return ckpt_fail(s, SIB_ERR_FORMAT, at, "weight '%.*s': bytes %llu to %llu, but the file has %zu",
+                         READER_STR(w->name), (unsigned long long)w->offset,
+                         (unsigned long long)(w->offset + size), s->bytes.size);
     return SIB_OK;
 }
 
-sib_code source_weight(file_source *s, sib_str name, const weight_format *format, size_t rank,
-                       const int64_t *dims, const int64_t *strides, uint64_t offset, uint64_t size,
-                       uint64_t at)
+sib_code ckpt_weight(ckpt_file *s, sib_str name, const weight_format *format, size_t rank,
+                     const int64_t *dims, const int64_t *strides, uint64_t offset, uint64_t size, uint64_t at)
 {
     checkpoint *c = s->c;
     weight w = {
@@ -162,8 +161,8 @@ sib_code source_weight(file_source *s, sib_str name, const weight_format *format
     if (code != SIB_OK)
         return code;
     if (rank > SIB_MAX_RANK)
-        return source_fail(s, SIB_ERR_UNSUPPORTED, at, "weight '%.*s': %zu dims, at most %d are taken",
-                           READER_STR(name), rank, SIB_MAX_RANK);
+        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, at, "weight '%.*s': %zu dims, at most %d are taken",
+                         READER_STR(name), rank, SIB_MAX_RANK);
     if (rank)
         memcpy(w.dims, dims, rank * sizeof *dims);
     w.strided = strides && !shape_is_dense(rank, dims, strides);
@@ -176,11 +175,11 @@ sib_code source_weight(file_source *s, sib_str name, const weight_format *format
         return code;
     w.data = s->bytes.data + offset;
     if (name_map_find(&c->weight_names, name, &other))
-        return source_fail(s, SIB_ERR_FORMAT, at, "weight '%.*s' is there twice, first in %s",
-                           READER_STR(name), c->files[c->weights[other].file].path);
+        return ckpt_fail(s, SIB_ERR_FORMAT, at, "weight '%.*s' is there twice, first in %s", READER_STR(name),
+                         c->files[c->weights[other].file].path);
     if (c->n_weights >= UINT32_MAX / 2)
-        return source_fail(s, SIB_ERR_SIZE, at, "more than %zu weights", c->n_weights);
-    code = source_keep(s, name, &w.name);
+        return ckpt_fail(s, SIB_ERR_SIZE, at, "more than %zu weights", c->n_weights);
+    code = ckpt_keep(s, name, &w.name);
     if (code != SIB_OK)
         return code;
     if (!reader_grow((void **)&c->weights, c->n_weights, &c->weights_capacity, sizeof *c->weights) ||
@@ -199,7 +198,7 @@ static int by_offset(const void *a, const void *b)
     return x_end < y_end ? -1 : x_end > y_end;
 }
 
-sib_code source_check_ranges(file_source *s, uint64_t begin, bool gapless)
+sib_code ckpt_check_ranges(ckpt_file *s, uint64_t begin, bool gapless)
 {
     size_t n = s->c->n_weights - s->first_weight;
     const weight **order = mem_alloc(n, sizeof *order);
@@ -213,20 +212,20 @@ sib_code source_check_ranges(file_source *s, uint64_t begin, bool gapless)
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         const weight *w = order[i];
         if (w->offset < end)
-            code = i ? source_fail(s, SIB_ERR_FORMAT, w->offset,
-                                   "the bytes of weight '%.*s' overlap those of '%.*s'", READER_STR(w->name),
-                                   READER_STR(order[i - 1]->name))
-                     : source_fail(s, SIB_ERR_FORMAT, w->offset,
-                                   "weight '%.*s' begins before byte %llu, where weights begin",
-                                   READER_STR(w->name), (unsigned long long)begin);
+            code = i ? ckpt_fail(s, SIB_ERR_FORMAT, w->offset,
+                                 "the bytes of weight '%.*s' overlap those of '%.*s'", READER_STR(w->name),
+                                 READER_STR(order[i - 1]->name))
+                     : ckpt_fail(s, SIB_ERR_FORMAT, w->offset,
+                                 "weight '%.*s' begins before byte %llu, where weights begin",
+                                 READER_STR(w->name), (unsigned long long)begin);
         else if (gapless && w->offset > end)
-            code = source_fail(s, SIB_ERR_FORMAT, end, "%llu bytes in front of weight '%.*s' are nobody's",
-                               (unsigned long long)(w->offset - end), READER_STR(w->name));
+            code = ckpt_fail(s, SIB_ERR_FORMAT, end, "%llu bytes in front of weight '%.*s' are nobody's",
+                             (unsigned long long)(w->offset - end), READER_STR(w->name));
         end = w->offset + w->size;
     }
     if (code == SIB_OK && gapless && end != s->bytes.size)
-        code = source_fail(s, SIB_ERR_FORMAT, end, "%llu bytes behind the last weight are nobody's",
-                           (unsigned long long)(s->bytes.size - end));
+        code = ckpt_fail(s, SIB_ERR_FORMAT, end, "%llu bytes behind the last weight are nobody's",
+                         (unsigned long long)(s->bytes.size - end));
     mem_free(order);
     return code;
 }
@@ -240,8 +239,7 @@ static const size_t fact_bytes[] = {
     [FACT_STRING] = sizeof(sib_str),
 };
 
-sib_code source_fact(file_source *s, sib_str key, fact_kind kind, bool list, size_t n, uint64_t at,
-                     void **items)
+sib_code ckpt_fact(ckpt_file *s, sib_str key, fact_kind kind, bool list, size_t n, uint64_t at, void **items)
 {
     checkpoint *c = s->c;
     fact f = {.kind = kind, .list = list, .n = n};
@@ -255,11 +253,11 @@ sib_code source_fact(file_source *s, sib_str key, fact_kind kind, bool list, siz
     if (name_map_find(&c->fact_names, key, &other)) {
         if (other < s->first_fact) /* an earlier file's stays */
             return SIB_OK;
-        return source_fail(s, SIB_ERR_FORMAT, at, "the key '%.*s' is there twice", READER_STR(key));
+        return ckpt_fail(s, SIB_ERR_FORMAT, at, "the key '%.*s' is there twice", READER_STR(key));
     }
     if (c->n_facts >= UINT32_MAX / 2)
-        return source_fail(s, SIB_ERR_SIZE, at, "more than %zu facts", c->n_facts);
-    code = source_keep(s, key, &f.key);
+        return ckpt_fail(s, SIB_ERR_SIZE, at, "more than %zu facts", c->n_facts);
+    code = ckpt_keep(s, key, &f.key);
     if (code != SIB_OK)
         return code;
     f.ints = *items;
@@ -270,40 +268,40 @@ sib_code source_fact(file_source *s, sib_str key, fact_kind kind, bool list, siz
     return SIB_OK;
 }
 
-sib_code source_fact_int(file_source *s, sib_str key, int64_t value, uint64_t at)
+sib_code ckpt_fact_int(ckpt_file *s, sib_str key, int64_t value, uint64_t at)
 {
     void *item;
-    sib_code code = source_fact(s, key, FACT_INT, false, 1, at, &item);
+    sib_code code = ckpt_fact(s, key, FACT_INT, false, 1, at, &item);
     if (code == SIB_OK)
         *(int64_t *)item = value;
     return code;
 }
 
-sib_code source_fact_float(file_source *s, sib_str key, double value, uint64_t at)
+sib_code ckpt_fact_float(ckpt_file *s, sib_str key, double value, uint64_t at)
 {
     void *item;
-    sib_code code = source_fact(s, key, FACT_FLOAT, false, 1, at, &item);
+    sib_code code = ckpt_fact(s, key, FACT_FLOAT, false, 1, at, &item);
     if (code == SIB_OK)
         *(double *)item = value;
     return code;
 }
 
-sib_code source_fact_bool(file_source *s, sib_str key, bool value, uint64_t at)
+sib_code ckpt_fact_bool(ckpt_file *s, sib_str key, bool value, uint64_t at)
 {
     void *item;
-    sib_code code = source_fact(s, key, FACT_BOOL, false, 1, at, &item);
+    sib_code code = ckpt_fact(s, key, FACT_BOOL, false, 1, at, &item);
     if (code == SIB_OK)
         *(bool *)item = value;
     return code;
 }
 
-sib_code source_fact_string(file_source *s, sib_str key, sib_str value, uint64_t at)
+sib_code ckpt_fact_string(ckpt_file *s, sib_str key, sib_str value, uint64_t at)
 {
     void *item;
     sib_str copy;
-    sib_code code = source_keep(s, value, &copy);
+    sib_code code = ckpt_keep(s, value, &copy);
     if (code == SIB_OK)
-        code = source_fact(s, key, FACT_STRING, false, 1, at, &item);
+        code = ckpt_fact(s, key, FACT_STRING, false, 1, at, &item);
     if (code == SIB_OK)
         *(sib_str *)item = copy;
     return code;

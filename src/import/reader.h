@@ -1,6 +1,6 @@
 /* What the readers of checkpoints share: one file while it is read, and what they add of it.
 
-   A reader gives each weight and fact to source_weight and source_fact, which check all that any format promises: names,
+   A reader gives each weight and fact to ckpt_weight and ckpt_fact, which check all that any format promises: names,
    dims, sizes, and that bytes stand inside of the file. A reader checks what its own format promises beyond that. */
 #ifndef IMPORT_READER_H
 #define IMPORT_READER_H
@@ -35,20 +35,20 @@ struct checkpoint {
 sib_code checkpoint_open_bytes(const char *label, const void *data, size_t n, checkpoint **out,
                                sib_error *err);
 
-typedef struct file_source {
+typedef struct ckpt_file {
     checkpoint *c;
     const char *path; /* for messages */
     byte_span bytes;
     size_t file;                     /* its number */
     size_t first_weight, first_fact; /* of this file */
     sib_error *err;
-} file_source;
+} ckpt_file;
 
 /* A format: whether a file's bytes are of it, and its reader. */
 typedef struct checkpoint_format {
     const char *name;
     bool (*recognises)(byte_span bytes);
-    sib_code (*read)(file_source *s);
+    sib_code (*read)(ckpt_file *s);
     bool weights; /* a file of it may hold weights */
 } checkpoint_format;
 
@@ -63,34 +63,33 @@ typedef struct checkpoint_format {
 #define READER_STR(s) (int)((s).length < 100 ? (s).length : 100), (s).data ? (s).data : ""
 
 /* A failure at byte `at` of the file, or at none (SIB_NO_OFFSET): the path and a sentence. */
-sib_code source_fail(file_source *s, sib_code code, uint64_t at, const char *format, ...) ERR_PRINTF(4, 5);
+sib_code ckpt_fail(ckpt_file *s, sib_code code, uint64_t at, const char *format, ...) ERR_PRINTF(4, 5);
 
 /* The next n bytes, or a number, at *at, which moves on. what: for the sentence where the file ends before.
    Numbers stand in little-endian order. */
-sib_code source_take(file_source *s, uint64_t *at, uint64_t n, const char *what, byte_span *out);
-sib_code source_u32(file_source *s, uint64_t *at, const char *what, uint32_t *out);
-sib_code source_i32(file_source *s, uint64_t *at, const char *what, int32_t *out);
-sib_code source_u64(file_source *s, uint64_t *at, const char *what, uint64_t *out);
+sib_code ckpt_take(ckpt_file *s, uint64_t *at, uint64_t n, const char *what, byte_span *out);
+sib_code ckpt_u32(ckpt_file *s, uint64_t *at, const char *what, uint32_t *out);
+sib_code ckpt_i32(ckpt_file *s, uint64_t *at, const char *what, int32_t *out);
+sib_code ckpt_u64(ckpt_file *s, uint64_t *at, const char *what, uint64_t *out);
 
 /* Adds a weight, with dims as PyTorch has them. strides: (rank) in elements, or NULL for dense ones. size: what the
    elements must take is compared with it. at: where the file tells of it, for messages. */
-sib_code source_weight(file_source *s, sib_str name, const weight_format *format, size_t rank,
-                       const int64_t *dims, const int64_t *strides, uint64_t offset, uint64_t size,
-                       uint64_t at);
+sib_code ckpt_weight(ckpt_file *s, sib_str name, const weight_format *format, size_t rank,
+                     const int64_t *dims, const int64_t *strides, uint64_t offset, uint64_t size,
+                     uint64_t at);
 /* Checks that no two weights of this file share bytes, and with `gapless` that they fill [begin, end of the file). */
-sib_code source_check_ranges(file_source *s, uint64_t begin, bool gapless);
+sib_code ckpt_check_ranges(ckpt_file *s, uint64_t begin, bool gapless);
 
 /* Adds a fact with room for n items: *items is of its kind, (n), cleared, to be filled at once. Where an earlier file has
    the key its fact stays, and the room is for nothing. A key twice in one file is refused. */
-sib_code source_fact(file_source *s, sib_str key, fact_kind kind, bool list, size_t n, uint64_t at,
-                     void **items);
+sib_code ckpt_fact(ckpt_file *s, sib_str key, fact_kind kind, bool list, size_t n, uint64_t at, void **items);
 /* Facts of one item. Strings are copied. */
-sib_code source_fact_int(file_source *s, sib_str key, int64_t value, uint64_t at);
-sib_code source_fact_float(file_source *s, sib_str key, double value, uint64_t at);
-sib_code source_fact_bool(file_source *s, sib_str key, bool value, uint64_t at);
-sib_code source_fact_string(file_source *s, sib_str key, sib_str value, uint64_t at);
+sib_code ckpt_fact_int(ckpt_file *s, sib_str key, int64_t value, uint64_t at);
+sib_code ckpt_fact_float(ckpt_file *s, sib_str key, double value, uint64_t at);
+sib_code ckpt_fact_bool(ckpt_file *s, sib_str key, bool value, uint64_t at);
+sib_code ckpt_fact_string(ckpt_file *s, sib_str key, sib_str value, uint64_t at);
 /* A copy of a string that stands no longer than the reader runs. */
-sib_code source_keep(file_source *s, sib_str text, sib_str *out);
+sib_code ckpt_keep(ckpt_file *s, sib_str text, sib_str *out);
 
 /* Room for item n of a list that grows. False where memory cannot be had. */
 bool reader_grow(void **items, size_t n, size_t *capacity, size_t size);

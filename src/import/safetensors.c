@@ -36,18 +36,18 @@ static bool recognises(byte_span b)
     return b.size > 8 && b.data[8] == '{' && b.data[0] != '{';
 }
 
-static sib_code read_dtype(file_source *s, const char *name, const json_t *entry, const weight_format **out)
+static sib_code read_dtype(ckpt_file *s, const char *name, const json_t *entry, const weight_format **out)
 {
     const char *text = json_string_value(json_object_get(entry, "dtype"));
     if (!text)
-        return source_fail(s, SIB_ERR_FORMAT, 8, "weight '%.100s' has no 'dtype'", name);
+        return ckpt_fail(s, SIB_ERR_FORMAT, 8, "weight '%.100s' has no 'dtype'", name);
     for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
         if (strcmp(dtypes[i].name, text) == 0) {
             *out = weight_format_of(dtypes[i].dtype);
             return SIB_OK;
         }
-    return source_fail(s, SIB_ERR_UNSUPPORTED, 8, "weight '%.100s': the element type '%.50s' is not known",
-                       name, text);
+    return ckpt_fail(s, SIB_ERR_UNSUPPORTED, 8, "weight '%.100s': the element type '%.50s' is not known",
+                     name, text);
 }
 
 /* Whole numbers, none negative. */
@@ -63,50 +63,49 @@ static bool whole_numbers(const json_t *list, size_t n, int64_t *out)
 }
 
 /* data: where the elements begin. */
-static sib_code read_entry(file_source *s, const char *name, const json_t *entry, uint64_t data)
+static sib_code read_entry(ckpt_file *s, const char *name, const json_t *entry, uint64_t data)
 {
     const weight_format *format = NULL;
     int64_t dims[SIB_MAX_RANK], offsets[2];
     if (!json_is_object(entry))
-        return source_fail(s, SIB_ERR_FORMAT, 8, "weight '%.100s' is no object in the header", name);
+        return ckpt_fail(s, SIB_ERR_FORMAT, 8, "weight '%.100s' is no object in the header", name);
     sib_code code = read_dtype(s, name, entry, &format);
     if (code != SIB_OK)
         return code;
     const json_t *shape = json_object_get(entry, "shape"), *range = json_object_get(entry, "data_offsets");
     size_t rank = json_array_size(shape);
     if (!json_is_array(shape) || (rank <= SIB_MAX_RANK && !whole_numbers(shape, rank, dims)))
-        return source_fail(s, SIB_ERR_FORMAT, 8, "weight '%.100s': 'shape' is no list of dims", name);
+        return ckpt_fail(s, SIB_ERR_FORMAT, 8, "weight '%.100s': 'shape' is no list of dims", name);
     if (json_array_size(range) != 2 || !whole_numbers(range, 2, offsets) || offsets[1] < offsets[0])
-        return source_fail(s, SIB_ERR_FORMAT, 8, "weight '%.100s': 'data_offsets' are not [begin, end]",
-                           name);
+        return ckpt_fail(s, SIB_ERR_FORMAT, 8, "weight '%.100s': 'data_offsets' are not [begin, end]", name);
     if (offsets[0] % format->bytes != 0)
-        return source_fail(s, SIB_ERR_FORMAT, data + (uint64_t)offsets[0],
-                           "weight '%.100s' begins at %lld, which is not aligned to its %u-byte elements",
-                           name, (long long)offsets[0], format->bytes);
-    return source_weight(s, str_of(name), format, rank, dims, NULL, data + (uint64_t)offsets[0],
-                         (uint64_t)(offsets[1] - offsets[0]), data + (uint64_t)offsets[0]);
+        return ckpt_fail(s, SIB_ERR_FORMAT, data + (uint64_t)offsets[0],
+                         "weight '%.100s' begins at %lld, which is not aligned to its %u-byte elements", name,
+                         (long long)offsets[0], format->bytes);
+    return ckpt_weight(s, str_of(name), format, rank, dims, NULL, data + (uint64_t)offsets[0],
+                       (uint64_t)(offsets[1] - offsets[0]), data + (uint64_t)offsets[0]);
 }
 
-static sib_code read_metadata(file_source *s, const json_t *metadata)
+static sib_code read_metadata(ckpt_file *s, const json_t *metadata)
 {
     key_path key = {0};
     if (!json_is_object(metadata))
-        return source_fail(s, SIB_ERR_FORMAT, 8, "'__metadata__' is no object");
+        return ckpt_fail(s, SIB_ERR_FORMAT, 8, "'__metadata__' is no object");
     key_enter(&key, str_of("__metadata__"));
     return json_facts(s, metadata, &key);
 }
 
-static sib_code read_safetensors(file_source *s)
+static sib_code read_safetensors(ckpt_file *s)
 {
     uint64_t at = 0, length = 0;
     byte_span header = {0};
     json_t *root = NULL;
-    sib_code code = source_u64(s, &at, "the header's length", &length);
+    sib_code code = ckpt_u64(s, &at, "the header's length", &length);
     if (code == SIB_OK && length > MOST_HEADER)
-        return source_fail(s, SIB_ERR_FORMAT, 0, "the header takes %llu bytes, at most %u are taken",
-                           (unsigned long long)length, MOST_HEADER);
+        return ckpt_fail(s, SIB_ERR_FORMAT, 0, "the header takes %llu bytes, at most %u are taken",
+                         (unsigned long long)length, MOST_HEADER);
     if (code == SIB_OK)
-        code = source_take(s, &at, length, "the header", &header);
+        code = ckpt_take(s, &at, length, "the header", &header);
     if (code == SIB_OK)
         code = json_parse(s, header, 8, &root);
     const char *name;
@@ -118,7 +117,7 @@ static sib_code read_safetensors(file_source *s)
         code = strcmp(name, "__metadata__") == 0 ? read_metadata(s, entry) : read_entry(s, name, entry, at);
     }
     json_decref(root);
-    return code == SIB_OK ? source_check_ranges(s, at, true) : code;
+    return code == SIB_OK ? ckpt_check_ranges(s, at, true) : code;
 }
 
 const checkpoint_format format_safetensors = {"safetensors", recognises, read_safetensors, true};

@@ -12,7 +12,7 @@
 
 typedef struct state_walk {
     const pickle *p;
-    file_source *s;
+    ckpt_file *s;
     const torch_storages *storages;
     key_path key;
     uint64_t
@@ -35,9 +35,9 @@ static sib_code read_sizes(state_walk *w, const pickle_value *t, const pickle_va
     for (uint32_t i = 0; i < tuple->n; i++) {
         const pickle_value *v = pickle_at(w->p, tuple->items[i]);
         if (v->kind != PICKLE_INT || v->number < 0)
-            return source_fail(w->s, SIB_ERR_FORMAT, t->at,
-                               "weight '%.*s': a dim or stride is negative or no number",
-                               READER_STR(key_str(&w->key)));
+            return ckpt_fail(w->s, SIB_ERR_FORMAT, t->at,
+                             "weight '%.*s': a dim or stride is negative or no number",
+                             READER_STR(key_str(&w->key)));
         out[i] = v->number;
     }
     return SIB_OK;
@@ -70,9 +70,9 @@ static sib_code add_tensor(state_walk *w, const pickle_value *t)
     uint64_t offset = 0, have = 0;
     sib_str name = key_str(&w->key);
     if (size->n != stride->n || size->n > SIB_MAX_RANK)
-        return source_fail(w->s, size->n != stride->n ? SIB_ERR_FORMAT : SIB_ERR_UNSUPPORTED, t->at,
-                           "weight '%.*s': %u dims and %u strides, at most %d are taken", READER_STR(name),
-                           size->n, stride->n, SIB_MAX_RANK);
+        return ckpt_fail(w->s, size->n != stride->n ? SIB_ERR_FORMAT : SIB_ERR_UNSUPPORTED, t->at,
+                         "weight '%.*s': %u dims and %u strides, at most %d are taken", READER_STR(name),
+                         size->n, stride->n, SIB_MAX_RANK);
     sib_code code = read_sizes(w, t, size, dims);
     if (code == SIB_OK)
         code = read_sizes(w, t, stride, strides);
@@ -84,16 +84,15 @@ static sib_code add_tensor(state_walk *w, const pickle_value *t)
     bool fits = reach_of(size->n, dims, strides, &count, &reach) && t->offset >= 0 &&
                 i64_add(t->offset, reach, &end) && (uint64_t)end <= have / format->bytes;
     if (!fits)
-        return source_fail(w->s, SIB_ERR_FORMAT, t->at,
-                           "weight '%.*s': its elements leave storage '%.*s', which has %llu bytes",
-                           READER_STR(name), READER_STR(storage->key), (unsigned long long)have);
+        return ckpt_fail(w->s, SIB_ERR_FORMAT, t->at,
+                         "weight '%.*s': its elements leave storage '%.*s', which has %llu bytes",
+                         READER_STR(name), READER_STR(storage->key), (unsigned long long)have);
     if (count > reach && count > MOST_REPEATED)
-        return source_fail(w->s, SIB_ERR_UNSUPPORTED, t->at,
-                           "weight '%.*s': %lld elements repeat %lld in place, at most %d are taken",
-                           READER_STR(name), (long long)count, (long long)reach, MOST_REPEATED);
-    return source_weight(w->s, name, format, size->n, dims, strides,
-                         offset + (uint64_t)t->offset * format->bytes, (uint64_t)reach * format->bytes,
-                         t->at);
+        return ckpt_fail(w->s, SIB_ERR_UNSUPPORTED, t->at,
+                         "weight '%.*s': %lld elements repeat %lld in place, at most %d are taken",
+                         READER_STR(name), (long long)count, (long long)reach, MOST_REPEATED);
+    return ckpt_weight(w->s, name, format, size->n, dims, strides,
+                       offset + (uint64_t)t->offset * format->bytes, (uint64_t)reach * format->bytes, t->at);
 }
 
 /* ---- Facts ---------------------------------------------------------------------------------------- */
@@ -125,14 +124,14 @@ static sib_code put_item(state_walk *w, const pickle_value *v, fact_kind kind, v
     else if (kind == FACT_BOOL)
         ((bool *)items)[i] = v->number != 0;
     else
-        return source_keep(w->s, v->text, &((sib_str *)items)[i]);
+        return ckpt_keep(w->s, v->text, &((sib_str *)items)[i]);
     return SIB_OK;
 }
 
 static sib_code add_fact(state_walk *w, const pickle_value *v, fact_kind kind)
 {
     void *items = NULL;
-    sib_code code = source_fact(w->s, key_str(&w->key), kind, false, 1, v->at, &items);
+    sib_code code = ckpt_fact(w->s, key_str(&w->key), kind, false, 1, v->at, &items);
     return code == SIB_OK ? put_item(w, v, kind, items, 0) : code;
 }
 
@@ -147,10 +146,10 @@ static sib_code add_list(state_walk *w, const pickle_value *list, bool *done)
             return SIB_OK;
     *done = true;
     if (list->n > w->budget)
-        return source_fail(w->s, SIB_ERR_FORMAT, list->at,
-                           "the pickle refers to the same lists again and again");
+        return ckpt_fail(w->s, SIB_ERR_FORMAT, list->at,
+                         "the pickle refers to the same lists again and again");
     w->budget -= list->n;
-    sib_code code = source_fact(w->s, key_str(&w->key), kind, true, list->n, list->at, &items);
+    sib_code code = ckpt_fact(w->s, key_str(&w->key), kind, true, list->n, list->at, &items);
     for (uint32_t i = 0; i < list->n && code == SIB_OK; i++)
         code = put_item(w, pickle_at(w->p, list->items[i]), kind, items, i);
     return code;
@@ -174,9 +173,9 @@ static sib_code visit_below(state_walk *w, uint32_t value, sib_str name, uint64_
 static sib_code key_text(state_walk *w, const pickle_value *key, char number[24], sib_str *out)
 {
     if (key->kind != PICKLE_STRING && key->kind != PICKLE_INT)
-        return source_fail(w->s, SIB_ERR_UNSUPPORTED, key->at,
-                           "a key below '%.*s' is %s, expected text or a number",
-                           READER_STR(key_str(&w->key)), pickle_kind_name(key->kind));
+        return ckpt_fail(w->s, SIB_ERR_UNSUPPORTED, key->at,
+                         "a key below '%.*s' is %s, expected text or a number", READER_STR(key_str(&w->key)),
+                         pickle_kind_name(key->kind));
     if (key->kind == PICKLE_INT)
         snprintf(number, 24, "%lld", (long long)key->number);
     *out = key->kind == PICKLE_INT ? str_of(number) : key->text;
@@ -207,8 +206,7 @@ static sib_code visit(state_walk *w, uint32_t value)
     fact_kind kind;
     bool done = false;
     if (w->budget == 0)
-        return source_fail(w->s, SIB_ERR_FORMAT, v->at,
-                           "the pickle refers to the same values again and again");
+        return ckpt_fail(w->s, SIB_ERR_FORMAT, v->at, "the pickle refers to the same values again and again");
     w->budget--;
     if (kind_of(v, &kind))
         return add_fact(w, v, kind);
@@ -251,8 +249,8 @@ sib_code torch_add_state(const pickle *p, uint32_t root, const torch_storages *s
     state_walk w = {.p = p, .s = p->s, .storages = storages, .budget = 4 * (uint64_t)p->n_values + 1000};
     const pickle_value *v = pickle_at(p, root);
     if (v->kind != PICKLE_DICT)
-        return source_fail(p->s, SIB_ERR_UNSUPPORTED, v->at,
-                           "the pickle holds %s, expected a dict of weights", pickle_kind_name(v->kind));
+        return ckpt_fail(p->s, SIB_ERR_UNSUPPORTED, v->at, "the pickle holds %s, expected a dict of weights",
+                         pickle_kind_name(v->kind));
     uint32_t wrapped = find_wrapped(p, v);
     sib_code code = SIB_OK;
     if (wrapped != UINT32_MAX)

@@ -29,7 +29,7 @@ static uint64_t u64(const uint8_t *p)
     return u32(p) | (uint64_t)u32(p + 4) << 32;
 }
 
-static bool has_signature(const file_source *s, uint64_t at, uint64_t bytes, const char *signature)
+static bool has_signature(const ckpt_file *s, uint64_t at, uint64_t bytes, const char *signature)
 {
     return at <= s->bytes.size && bytes <= s->bytes.size - at &&
            memcmp(s->bytes.data + at, signature, 4) == 0;
@@ -41,7 +41,7 @@ typedef struct span64 {
 } span64;
 
 /* The record at the very end, behind which only its comment stands. */
-static sib_code find_end(file_source *s, uint64_t *out)
+static sib_code find_end(ckpt_file *s, uint64_t *out)
 {
     uint64_t size = s->bytes.size;
     for (uint64_t back = END_BYTES; back <= size && back <= END_BYTES + MOST_COMMENT; back++) {
@@ -51,11 +51,11 @@ static sib_code find_end(file_source *s, uint64_t *out)
             return SIB_OK;
         }
     }
-    return source_fail(s, SIB_ERR_FORMAT, size,
-                       "the zip archive has no directory at its end; the file may be cut off");
+    return ckpt_fail(s, SIB_ERR_FORMAT, size,
+                     "the zip archive has no directory at its end; the file may be cut off");
 }
 
-static sib_code find_directory(file_source *s, span64 *d)
+static sib_code find_directory(ckpt_file *s, span64 *d)
 {
     uint64_t at = 0, size;
     sib_code code = find_end(s, &at);
@@ -66,26 +66,26 @@ static sib_code find_directory(file_source *s, span64 *d)
     size = u32(end + 12);
     d->begin = u32(end + 16);
     if (u16(end + 4) != 0 || u16(end + 6) != 0)
-        return source_fail(s, SIB_ERR_UNSUPPORTED, at, "the zip archive has more than one disk");
+        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, at, "the zip archive has more than one disk");
     if (at >= LOCATOR_BYTES && has_signature(s, at - LOCATOR_BYTES, LOCATOR_BYTES, "PK\6\7")) {
         uint64_t wide = u64(end - LOCATOR_BYTES + 8);
         if (!has_signature(s, wide, 56, "PK\6\6"))
-            return source_fail(s, SIB_ERR_FORMAT, at - LOCATOR_BYTES,
-                               "the zip archive's 64-bit end is not where it says");
+            return ckpt_fail(s, SIB_ERR_FORMAT, at - LOCATOR_BYTES,
+                             "the zip archive's 64-bit end is not where it says");
         d->n = u64(s->bytes.data + wide + 32);
         size = u64(s->bytes.data + wide + 40);
         d->begin = u64(s->bytes.data + wide + 48);
         at = wide;
     }
     if (d->begin > at || size > at - d->begin)
-        return source_fail(s, SIB_ERR_FORMAT, at,
-                           "the zip archive's directory of %llu bytes at %llu leaves the file",
-                           (unsigned long long)size, (unsigned long long)d->begin);
+        return ckpt_fail(s, SIB_ERR_FORMAT, at,
+                         "the zip archive's directory of %llu bytes at %llu leaves the file",
+                         (unsigned long long)size, (unsigned long long)d->begin);
     d->end = d->begin + size;
     if (d->n > size / ENTRY_BYTES)
-        return source_fail(s, SIB_ERR_FORMAT, at,
-                           "the zip archive's directory has room for %llu entries, not for %llu",
-                           (unsigned long long)(size / ENTRY_BYTES), (unsigned long long)d->n);
+        return ckpt_fail(s, SIB_ERR_FORMAT, at,
+                         "the zip archive's directory has room for %llu entries, not for %llu",
+                         (unsigned long long)(size / ENTRY_BYTES), (unsigned long long)d->n);
     return SIB_OK;
 }
 
@@ -114,60 +114,60 @@ static bool read_wide(const uint8_t *extra, size_t n, uint64_t *const values[3])
 }
 
 /* What stands in front of the bytes must say what the directory says. */
-static sib_code read_local(file_source *s, zip_entry *e, uint64_t directory)
+static sib_code read_local(ckpt_file *s, zip_entry *e, uint64_t directory)
 {
     if (!has_signature(s, e->header, LOCAL_BYTES, "PK\3\4"))
-        return source_fail(s, SIB_ERR_FORMAT, e->header, "entry '%.*s' is not where the directory says",
-                           READER_STR(e->name));
+        return ckpt_fail(s, SIB_ERR_FORMAT, e->header, "entry '%.*s' is not where the directory says",
+                         READER_STR(e->name));
     const uint8_t *h = s->bytes.data + e->header;
     uint64_t names = u16(h + 26), extras = u16(h + 28), rest = s->bytes.size - e->header - LOCAL_BYTES;
     uint64_t packed = u32(h + 18), size = u32(h + 22);
     if (names + extras > rest)
-        return source_fail(s, SIB_ERR_FORMAT, e->header, "entry '%.*s' leaves the file", READER_STR(e->name));
+        return ckpt_fail(s, SIB_ERR_FORMAT, e->header, "entry '%.*s' leaves the file", READER_STR(e->name));
     if (names != e->name.length || memcmp(h + LOCAL_BYTES, e->name.data, names) != 0)
-        return source_fail(s, SIB_ERR_FORMAT, e->header,
-                           "entry '%.*s' has another name in front of its bytes", READER_STR(e->name));
+        return ckpt_fail(s, SIB_ERR_FORMAT, e->header, "entry '%.*s' has another name in front of its bytes",
+                         READER_STR(e->name));
     bool later = u16(h + 6) & FLAG_DESCRIPTOR && size == 0 && packed == 0;
     bool wide =
         read_wide(h + LOCAL_BYTES + names, (size_t)extras, (uint64_t *const[3]){&size, &packed, NULL});
     if (u16(h + 8) != 0 || (!later && (!wide || size != e->size || packed != e->size)))
-        return source_fail(
+        return ckpt_fail(
             s, SIB_ERR_FORMAT, e->header,
             "entry '%.*s': the directory says %llu bytes, stored, and what stands in front of them says "
             "otherwise",
             READER_STR(e->name), (unsigned long long)e->size);
     e->offset = e->header + LOCAL_BYTES + names + extras;
     if (e->offset > directory || e->size > directory - e->offset)
-        return source_fail(s, SIB_ERR_FORMAT, e->header, "entry '%.*s': %llu bytes at %llu leave the archive",
-                           READER_STR(e->name), (unsigned long long)e->size, (unsigned long long)e->offset);
+        return ckpt_fail(s, SIB_ERR_FORMAT, e->header, "entry '%.*s': %llu bytes at %llu leave the archive",
+                         READER_STR(e->name), (unsigned long long)e->size, (unsigned long long)e->offset);
     return SIB_OK;
 }
 
 /* The directory's entry at *at, which moves on. */
-static sib_code read_entry(file_source *s, const span64 *d, uint64_t *at, zip_entry *e)
+static sib_code read_entry(ckpt_file *s, const span64 *d, uint64_t *at, zip_entry *e)
 {
     uint64_t left = d->end - *at, packed;
     if (left < ENTRY_BYTES || !has_signature(s, *at, ENTRY_BYTES, "PK\1\2"))
-        return source_fail(s, SIB_ERR_FORMAT, *at, "the zip archive's directory is damaged");
+        return ckpt_fail(s, SIB_ERR_FORMAT, *at, "the zip archive's directory is damaged");
     const uint8_t *h = s->bytes.data + *at;
     size_t names = u16(h + 28), extras = u16(h + 30), comments = u16(h + 32);
     if (names + extras + comments > left - ENTRY_BYTES)
-        return source_fail(s, SIB_ERR_FORMAT, *at, "the zip archive's directory is damaged");
+        return ckpt_fail(s, SIB_ERR_FORMAT, *at, "the zip archive's directory is damaged");
     *e = (zip_entry){
         .name = {(const char *)h + ENTRY_BYTES, names}, .size = u32(h + 24), .header = u32(h + 42)};
     packed = u32(h + 20);
     if (!read_wide(h + ENTRY_BYTES + names, extras, (uint64_t *const[3]){&e->size, &packed, &e->header}))
-        return source_fail(s, SIB_ERR_FORMAT, *at, "entry '%.*s' has no 64-bit sizes", READER_STR(e->name));
+        return ckpt_fail(s, SIB_ERR_FORMAT, *at, "entry '%.*s' has no 64-bit sizes", READER_STR(e->name));
     if (u16(h + 8) & FLAG_ENCRYPTED)
-        return source_fail(s, SIB_ERR_UNSUPPORTED, *at, "entry '%.*s' is encrypted", READER_STR(e->name));
+        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, *at, "entry '%.*s' is encrypted", READER_STR(e->name));
     if (u16(h + 10) != 0)
-        return source_fail(s, SIB_ERR_UNSUPPORTED, *at,
-                           "entry '%.*s' is compressed (method %u), and PyTorch stores entries as they are",
-                           READER_STR(e->name), u16(h + 10));
+        return ckpt_fail(s, SIB_ERR_UNSUPPORTED, *at,
+                         "entry '%.*s' is compressed (method %u), and PyTorch stores entries as they are",
+                         READER_STR(e->name), u16(h + 10));
     if (packed != e->size)
-        return source_fail(s, SIB_ERR_FORMAT, *at,
-                           "entry '%.*s' is stored, but has %llu bytes packed and %llu unpacked",
-                           READER_STR(e->name), (unsigned long long)packed, (unsigned long long)e->size);
+        return ckpt_fail(s, SIB_ERR_FORMAT, *at,
+                         "entry '%.*s' is stored, but has %llu bytes packed and %llu unpacked",
+                         READER_STR(e->name), (unsigned long long)packed, (unsigned long long)e->size);
     *at += ENTRY_BYTES + names + extras + comments;
     return read_local(s, e, d->begin);
 }
@@ -178,7 +178,7 @@ static int by_header(const void *a, const void *b)
     return x->header < y->header ? -1 : x->header > y->header;
 }
 
-static sib_code check_overlap(file_source *s, const zip_directory *d)
+static sib_code check_overlap(ckpt_file *s, const zip_directory *d)
 {
     const zip_entry **order = mem_alloc(d->n, sizeof *order);
     sib_code code = SIB_OK;
@@ -189,13 +189,13 @@ static sib_code check_overlap(file_source *s, const zip_directory *d)
     qsort(order, d->n, sizeof *order, by_header);
     for (size_t i = 1; i < d->n && code == SIB_OK; i++)
         if (order[i]->header < order[i - 1]->offset + order[i - 1]->size)
-            code = source_fail(s, SIB_ERR_FORMAT, order[i]->header, "entry '%.*s' overlaps entry '%.*s'",
-                               READER_STR(order[i]->name), READER_STR(order[i - 1]->name));
+            code = ckpt_fail(s, SIB_ERR_FORMAT, order[i]->header, "entry '%.*s' overlaps entry '%.*s'",
+                             READER_STR(order[i]->name), READER_STR(order[i - 1]->name));
     mem_free(order);
     return code;
 }
 
-sib_code zip_open_directory(file_source *s, zip_directory *out)
+sib_code zip_open_directory(ckpt_file *s, zip_directory *out)
 {
     span64 d = {0};
     uint32_t other;
@@ -213,8 +213,8 @@ sib_code zip_open_directory(file_source *s, zip_directory *out)
         if (code != SIB_OK)
             break;
         if (name_map_find(&out->names, e->name, &other))
-            return source_fail(s, SIB_ERR_FORMAT, e->header, "the zip archive has entry '%.*s' twice",
-                               READER_STR(e->name));
+            return ckpt_fail(s, SIB_ERR_FORMAT, e->header, "the zip archive has entry '%.*s' twice",
+                             READER_STR(e->name));
         if (!name_map_put(&out->names, e->name, (uint32_t)out->n))
             code = err_memory(s->err, sizeof *e, "the directory of a zip archive");
     }

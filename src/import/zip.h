@@ -20,7 +20,7 @@ typedef struct zip_directory {
 } zip_directory;
 
 /* out: zip_close_directory(out), also where it fails. */
-sib_code zip_open_directory(file_source *s, zip_directory *out);
+sib_code zip_open_directory(ckpt_file *s, zip_directory *out);
 void zip_close_directory(zip_directory *d);
 /* NULL where there is none. */
 const zip_entry *zip_find(const zip_directory *d, sib_str name);

@@ -1,4 +1,4 @@
-#include "files.h"
+#include "torch_files.h"
 
 void file_ggml_tensor(bytes *b, const char *name, uint32_t type, size_t rank, const int64_t *dims,
                       const void *data, size_t n)
@@ -159,7 +159,8 @@ static bytes sample_gguf(uint32_t version)
 
 bytes file_sample(size_t n, const char **name)
 {
-    static const char *const names[] = {"json", "safetensors", "whisper.cpp", "rwkv.cpp", "gguf 2", "gguf 3"};
+    static const char *const names[] = {"json",   "safetensors", "whisper.cpp", "rwkv.cpp",
+                                        "gguf 2", "gguf 3",      "pytorch",     "pytorch, legacy"};
     *name = n < sizeof names / sizeof *names ? names[n] : NULL;
     switch (n) {
     case 0:
@@ -173,6 +174,10 @@ bytes file_sample(size_t n, const char **name)
     case 4:
     case 5:
         return sample_gguf((uint32_t)n - 2);
+    case 6:
+        return torch_archive(torch_sample_pickle(false));
+    case 7:
+        return torch_legacy(torch_sample_pickle(true));
     default:
         return (bytes){0};
     }
