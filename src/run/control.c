@@ -84,22 +84,22 @@ void control_free(control **cp)
 
 bool control_is_unsettled(const control *c)
 {
-    bool more = spares_in_use(&c->iteration) > 1 || spares_in_use(&c->condition) > 1;
+    bool many = spares_are_many(&c->iteration, 1) || spares_are_many(&c->condition, 1);
     for (size_t i = 0; i < 2 * c->n_inputs; i++)
-        more |= spares_in_use(&c->slices[i].kept) > 1;
+        many |= spares_are_many(&c->slices[i].kept, 1);
     for (size_t i = 0; i < 2 * c->n_outputs; i++)
-        more |= spares_in_use(&c->stacks[i].kept) > 1;
-    return more;
+        many |= spares_are_many(&c->stacks[i].kept, 1);
+    return many;
 }
 
-void control_trim(control *c)
+void control_trim(control *c, unsigned keep)
 {
-    spares_trim(&c->iteration);
-    spares_trim(&c->condition);
+    spares_trim(&c->iteration, keep);
+    spares_trim(&c->condition, keep);
     for (size_t i = 0; i < 2 * c->n_inputs; i++)
-        spares_trim(&c->slices[i].kept);
+        spares_trim(&c->slices[i].kept, keep);
     for (size_t i = 0; i < 2 * c->n_outputs; i++)
-        spares_trim(&c->stacks[i].kept);
+        spares_trim(&c->stacks[i].kept, keep);
 }
 
 /* ---- Running a body ------------------------------------------------------------------------------------ */

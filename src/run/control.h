@@ -33,10 +33,9 @@ typedef struct control {
 /* Tables for a node. Errors: SIB_ERR_MEMORY. */
 sib_code control_make(const node *n, control **out, sib_error *err);
 void control_free(control **c);
-/* True where others have more than one of a value that is spare here. */
+/* spares_are_many of any value that is spare here, but for one; and spares_trim of all. */
 bool control_is_unsettled(const control *c);
-/* Lets go of those, but one. */
-void control_trim(control *c);
+void control_trim(control *c, unsigned keep);
 
 /* Makes b ready to run the graph of attribute `which` in this frame. n_in: the inputs it must have, SIZE_MAX for any.
    Errors: SIB_ERR_FORMAT, SIB_ERR_MEMORY. */

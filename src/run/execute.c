@@ -416,13 +416,13 @@ void executor_clear(executor *ex)
     graph_uses_free(&ex->uses);
 }
 
-void executor_settle(executor *ex, size_t n, const sib_value *const *inputs)
+void executor_settle(executor *ex, const settling *how)
 {
     for (size_t i = 0; i < ex->n_segments; i++) {
         segment *s = ex->segments[i];
         if (!s->spare || !s->spare->unsettled)
             continue;
-        instance_settle(s, s->spare, n, inputs);
+        instance_settle(s, s->spare, how);
         if (s->spare->unsettled)
             atomic_store_explicit(&ex->session->unsettled, true, memory_order_relaxed);
     }

@@ -73,7 +73,7 @@ sib_code execute_graph(executor *ex, run_state *run, const char *path, const sib
                        const sib_value *const *captured, sib_value **out, sib_error *err);
 
 /* instance_settle for spare memory of its plans. Under the session's lock. */
-void executor_settle(executor *ex, size_t n, const sib_value *const *inputs);
+void executor_settle(executor *ex, const settling *how);
 
 /* Runs a node that runs graphs: its inputs are in f->live or constants; outputs go to f->live. in: of its
    segment. */

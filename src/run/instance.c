@@ -184,7 +184,7 @@ static bool is_unsettled(const segment *s, const instance *in)
 {
     bool more = in->control && control_is_unsettled(in->control);
     for (size_t i = 0; i < in->n_changing && !more; i++)
-        more = spares_in_use(&in->used[i]) > (shows_live(s, in->changing[i]) ? 0 : 1);
+        more = spares_are_many(&in->used[i], shows_live(s, in->changing[i]) ? 0 : 1);
     return more;
 }
 
@@ -206,15 +206,15 @@ static bool shows_one_of(const spares *used, size_t n, const sib_value *const *i
     return false;
 }
 
-void instance_settle(const segment *s, instance *in, size_t n, const sib_value *const *inputs)
+void instance_settle(const segment *s, instance *in, const settling *how)
 {
     part_views(s, in);
-    for (size_t i = 0; i < in->n_changing; i++)
-        if (!inputs)
-            spares_trim(&in->used[i]);
-        else if (shows_live(s, in->changing[i]) && shows_one_of(&in->used[i], n, inputs))
+    for (size_t i = 0; i < in->n_changing; i++) {
+        spares_trim(&in->used[i], how->keep);
+        if (shows_live(s, in->changing[i]) && shows_one_of(&in->used[i], how->n_inputs, how->inputs))
             spares_clear(&in->used[i]);
-    if (in->control && !inputs)
-        control_trim(in->control);
+    }
+    if (in->control)
+        control_trim(in->control, how->keep);
     in->unsettled = is_unsettled(s, in);
 }

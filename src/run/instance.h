@@ -30,8 +30,16 @@ void instance_free(const segment *s, instance **in);
 sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, sib_error *err);
 /* Lets go of what the run brought in. */
 void instance_clear(const segment *s, instance *in);
-/* Lets go of what need not be kept, between runs of the session. Before one, of values that others have still, but one of
-   each. After one, of others' views that show memory of its inputs (n; NULL entries left out; NULL before a run). */
-void instance_settle(const segment *s, instance *in, size_t n, const sib_value *const *inputs);
+/* What goes between runs of the session. */
+typedef struct settling {
+    unsigned
+        keep; /* most of a value that others have and that stay: before a run 1, as the caller keeps them; after it the
+                      outputs that it gave */
+    size_t n_inputs;
+    const sib_value *const
+        *inputs; /* (n_inputs) of the run that is over, with NULL entries: no view may show them */
+} settling;
+/* Lets go of that; nobody runs the instance. */
+void instance_settle(const segment *s, instance *in, const settling *how);
 
 #endif

@@ -415,7 +415,7 @@ static sib_code choose_graph(sib_session *s, const sib_run_options *o, const sib
 }
 
 /* Spare memory before a run and after it: see instance_settle. */
-static void settle(sib_session *s, size_t n, const sib_value *const *inputs)
+static void settle(sib_session *s, const settling *how)
 {
     executor_set *sets[] = {&s->running, &s->whole};
     if (!atomic_load_explicit(&s->unsettled, memory_order_relaxed))
@@ -424,7 +424,7 @@ static void settle(sib_session *s, size_t n, const sib_value *const *inputs)
     atomic_store_explicit(&s->unsettled, false, memory_order_relaxed);
     for (int k = 0; k < 2; k++)
         for (size_t i = 0; i < sets[k]->n; i++)
-            executor_settle(&sets[k]->items[i], n, inputs);
+            executor_settle(&sets[k]->items[i], how);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -455,7 +455,7 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
         code = match_inputs(g, n_inputs, inputs, in, err);
     if (code == SIB_OK)
         code = choose_graph(s, options, in, &ex, err);
-    settle(s, 0, NULL);
+    settle(s, &(settling){.keep = 1});
     if (code == SIB_OK)
         code = execute_graph(ex, &run, "", in, NULL, all, err);
     for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++)
@@ -469,7 +469,7 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
         }
     for (uint32_t i = 0; i < g->outputs.n; i++)
         sib_value_free(&all[i]);
-    settle(s, g->inputs.n, in);
+    settle(s, &(settling){g->outputs.n ? g->outputs.n : 1, g->inputs.n, in});
     for (size_t i = 0; i < n && code != SIB_OK; i++)
         sib_value_free(&out[i]);
     if (ends != few)

@@ -28,7 +28,7 @@ void spares_add(spares *s, unsigned most, const sib_value *v)
         s->items[s->n++] = value_share(v);
         return;
     }
-    unsigned i = s->next++ % most;
+    unsigned i = s->lost++ % most;
     sib_value_free(&s->items[i]);
     s->items[i] = value_share(v);
 }
@@ -54,20 +54,21 @@ sib_code spares_take(spares *s, unsigned most, sib_dtype dtype, size_t rank, con
     return code;
 }
 
-unsigned spares_in_use(const spares *s)
+bool spares_are_many(const spares *s, unsigned keep)
 {
-    unsigned n = 0;
+    unsigned in_use = 0;
     for (unsigned i = 0; i < s->n; i++)
-        n += !is_free(s->items[i]);
-    return n;
+        in_use += !is_free(s->items[i]);
+    return in_use > keep || (s->lost && s->n > 1);
 }
 
-void spares_trim(spares *s)
+void spares_trim(spares *s, unsigned keep)
 {
     unsigned in_use = 0;
     for (unsigned i = s->n; i-- > 0;)
-        if (!is_free(s->items[i]) && in_use++)
+        if ((!is_free(s->items[i]) && in_use++ >= keep) || (s->lost && s->n > 1))
             drop(s, i);
+    s->lost = 0;
 }
 
 void spares_clear(spares *s)

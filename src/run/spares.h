@@ -11,7 +11,7 @@
 #define SPARES_MOST 8
 
 typedef struct spares {
-    unsigned n, next; /* next: the one that goes first where there are too many */
+    unsigned n, lost; /* lost: how many went, in use, to make room since spares_trim */
     sib_value *items[SPARES_MOST];
 } spares;
 
@@ -27,10 +27,10 @@ sib_code spares_take(spares *s, unsigned most, sib_dtype dtype, size_t rank, con
                      sib_value **out, sib_error *err);
 /* Keeps v, which the caller has, as one of `most`. */
 void spares_add(spares *s, unsigned most, const sib_value *v);
-/* How many others have, or the memory of. */
-unsigned spares_in_use(const spares *s);
-/* Lets go of those in use but one. */
-void spares_trim(spares *s);
+/* True where others have more than `keep` of them, or there were more than can be kept, so that they serve nobody. */
+bool spares_are_many(const spares *s, unsigned keep);
+/* Lets go of those: of what others have but `keep`, and where there were too many, of all but one. */
+void spares_trim(spares *s, unsigned keep);
 void spares_clear(spares *s);
 
 #endif

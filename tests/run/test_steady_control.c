@@ -333,6 +333,65 @@ static void memory_of_inputs_is_let_go(void **state)
     }
 }
 
+#define LONG 1000
+
+/* A Loop that collects x + i, (LONG), in a sequence, which is put together behind it. */
+static sib_session *collecting_session(void)
+{
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = tiny_begin();
+    value_id n = tiny_input(&t, "n", SIB_I64, ""), x = tiny_input(&t, "x", SIB_F32, "1000");
+    value_id empty = tiny_made(&t, "empty"), all = tiny_made(&t, "all"), y = tiny_made(&t, "y");
+    tiny_node(&t, "SequenceEmpty", "none", 0, NULL, 1, &empty, 0, NULL);
+    graph *body = tiny_enter(&t);
+    value_id turn = tiny_input(&t, "i", SIB_I64, ""), go = tiny_input(&t, "go", SIB_BOOL, ""), given;
+    value_id list = tiny_value(&t, "list", SIB_F32, NULL), number = tiny_made(&t, "number");
+    t.g->values[list].type.depth = 1;
+    t.g->values[list].type.wrap[0] = TYPE_SEQUENCE;
+    CHECK_OK(graph_add_input(t.g, list, &err), err);
+    CHECK_OK(graph_capture(body, x, &given, &err), err);
+    attribute to = {.name = str_of("to"), .kind = ATTR_INT, .i = SIB_F32}, a;
+    tiny_node(&t, "Cast", "n_number", 1, &turn, 1, &number, 1, &to);
+    value_id item = tiny_op(&t, "Add", given, number, "item");
+    tiny_output(&t, go);
+    tiny_output(&t, tiny_op(&t, "SequenceInsert", list, item, "longer"));
+    tiny_leave(&t);
+    a = of_graph("body", body);
+    tiny_node(&t, "Loop", "collect", 3, (value_id[]){n, NO_VALUE, empty}, 1, &all, 1, &a);
+    a = (attribute){.name = str_of("axis"), .kind = ATTR_INT, .i = 0};
+    tiny_node(&t, "ConcatFromSequence", "join", 1, &all, 1, &y, 1, &a);
+    tiny_output(&t, y);
+    return tiny_session(&t, &(sib_session_options){.backends = "cpu,ref", .threads = 1});
+}
+
+/* What a loop collects does not stay when it is over. */
+static void what_is_collected_goes(void **state)
+{
+    (void)state;
+    static double zeros[LONG];
+    sib_error err = SIB_ERROR_INIT;
+    sib_session *s = collecting_session();
+    uint64_t after[2];
+    for (int many = 0; many < 2; many++) {
+        sib_value *n = tiny_given(SIB_I64, 0, NULL, (double[]){many ? 40 : 2}), *y;
+        sib_value *x = tiny_given(SIB_F32, 1, (int64_t[]){LONG}, zeros);
+        sib_named_value in[] = {{"n", n}, {"x", x}};
+        for (int turn = 0; turn < 2; turn++) {
+            CHECK_OK(sib_session_run(s, 2, in, 0, NULL, &y, NULL, &err), err);
+            assert_int_equal(sib_tensor_count(sib_value_tensor(y)), (many ? 40 : 2) * LONG);
+            assert_true(((const float *)sib_tensor_data(sib_value_tensor(y)))[LONG + 3] == 1);
+            sib_value_free(&y);
+        }
+        sib_value_free(&n);
+        sib_value_free(&x);
+        sib_alloc_counters now;
+        sib_alloc_counters_get(&now);
+        after[many] = now.bytes_current;
+    }
+    assert_true(after[1] < after[0] + LONG * sizeof(float));
+    sib_session_free(&s);
+}
+
 typedef struct runner {
     sib_session *session;
     int seed;
@@ -375,7 +434,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steady_runs_allocate_nothing),  cmocka_unit_test(outputs_that_are_kept_stay),
         cmocka_unit_test(runs_without_memory_fail_well), cmocka_unit_test(turns_and_conditions_change),
-        cmocka_unit_test(memory_of_inputs_is_let_go),    cmocka_unit_test(threads_share_a_session),
+        cmocka_unit_test(memory_of_inputs_is_let_go),    cmocka_unit_test(what_is_collected_goes),
+        cmocka_unit_test(threads_share_a_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
