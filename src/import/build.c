@@ -123,6 +123,30 @@ void build_say(build *b, const char *key, const char *format, ...)
         b->m->metadata[b->m->n_metadata++] = (string_pair){str_of(build_text(b, "%s", key)), text};
 }
 
+void build_say_int(build *b, const char *key, int64_t number)
+{
+    build_say(b, key, "%lld", (long long)number);
+}
+
+void build_say_told(build *b, const char *key, const char *name)
+{
+    const fact *f = checkpoint_fact(b->c, name);
+    if (f && f->kind == FACT_INT && f->n)
+        build_say_int(b, key, f->ints[0]);
+}
+
+sib_str build_told_text(const build *b, const char *key, const char *otherwise)
+{
+    const fact *f = checkpoint_fact(b->c, key);
+    return f && f->kind == FACT_STRING && !f->list ? f->strings[0] : str_of(otherwise);
+}
+
+bool build_told_bool(const build *b, const char *key, bool otherwise)
+{
+    const fact *f = checkpoint_fact(b->c, key);
+    return f && f->kind == FACT_BOOL && !f->list ? f->bools[0] : otherwise;
+}
+
 /* ---- What the checkpoint has ------------------------------------------------------------------------------ */
 
 /* The checkpoint's name for a recipe's. False where it does not fit. */
@@ -436,6 +460,12 @@ value_id build_weight(build *b, const char *name, size_t rank, const int64_t *di
 value_id build_vector(build *b, const char *name, int64_t n)
 {
     return build_weight(b, name, 1, &n);
+}
+
+value_id build_vector_of_heads(build *b, const char *name, int64_t n, int64_t heads)
+{
+    source s = {.from = take(b, name, 1, &n), .dtype = SIB_F32, .rows = n, .columns = 1, .heads = heads};
+    return source_value(b, build_text(b, "%s", name), &s, 1, &n);
 }
 
 /* The scales of s as a constant [n]; s then has them too. */

@@ -57,10 +57,17 @@ void build_scope(build *b, const char *format, ...) BUILD_PRINTF(2, 3);
 /* Says something in the model's metadata. */
 void build_say(build *b, const char *key, const char *format, ...) BUILD_PRINTF(3, 4);
 
+void build_say_int(build *b, const char *key, int64_t number);
+/* The number of a fact, or the first of a list; nothing where there is none. */
+void build_say_told(build *b, const char *key, const char *fact);
+
 /* ---- What the checkpoint has -------------------------------------------------------------------------- */
 
 /* The weight that a recipe calls `name`, or NULL. Counts as taken only with build_weight and its kin. */
 const weight *build_find(const build *b, const char *name);
+/* Facts: a text, a truth, `otherwise` where there is none of that kind. */
+sib_str build_told_text(const build *b, const char *key, const char *otherwise);
+bool build_told_bool(const build *b, const char *key, bool otherwise);
 /* Dim i of a weight; 0, and the weight is reported as missing, where there is none. */
 int64_t build_dim(build *b, const char *name, size_t i);
 /* How many of pattern's weights there are, from 0 on: "encoder.blocks.%d.attn.query.weight". */
@@ -86,6 +93,8 @@ value_id build_float(build *b, double number);                  /* float32 [] */
 /* A weight of these dims (dims of 1 may be more or fewer) as float32. */
 value_id build_weight(build *b, const char *name, size_t rank, const int64_t *dims);
 value_id build_vector(build *b, const char *name, int64_t n);
+/* The same, whose halves of heads stand interleaved, as build_matrix takes them. */
+value_id build_vector_of_heads(build *b, const char *name, int64_t n, int64_t heads);
 
 /* ---- Nodes -------------------------------------------------------------------------------------------- */
 
@@ -162,13 +171,34 @@ value_id build_silu(build *b, value_id x);
 /* x [B, from, T] to [B, to, T / stride], kernel 3, padded by 1. */
 value_id build_conv3(build *b, value_id x, const char *name, int64_t from, int64_t to, int64_t stride);
 
+/* ---- Positions ---------------------------------------------------------------------------------------- */
+
+/* The new tokens stand behind what is cached: past [B, heads, P, size], tokens [B, N]. */
+
+/* Rows P to P + N of the weight [n, d]: [N, d]. */
+value_id build_positions(build *b, const char *name, int64_t n, int64_t d, value_id tokens, value_id past);
+
+/* Rotary positions (Su et al. 2021): cosines and sines [B, N, half] of position times inverse (half). */
+typedef struct build_rotary {
+    value_id cos, sin;
+} build_rotary;
+build_rotary build_turns(build *b, value_id tokens, value_id past, const float *inverse, size_t half);
+/* x [B, N, heads * size], numbers i and i + half of each head turned together. */
+value_id build_turn(build *b, value_id x, int64_t heads, const build_rotary *r);
+/* What rope_scaling of a config.json makes of turns (half). Kinds that are not known fail. */
+void build_rope_scaling(build *b, float *turns, size_t half);
+/* Keys that are less than `window` behind their query: bool [N, P+N]. */
+value_id build_window(build *b, value_id tokens, value_id past, int64_t window);
+
+/* ---- Attention ---------------------------------------------------------------------------------------- */
+
 /* Attention of queries [B, N, heads * size] over keys and values [B, N, kv_heads * size] behind a cache. */
 typedef struct build_attention {
     value_id q, k, v;
     value_id past_k, past_v; /* [B, kv_heads, P, size]; NO_VALUE for none */
     int64_t heads, kv_heads; /* 0: q, k and v are [B, heads, N, size] already */
     bool causal;
-    value_id mask;                 /* added to the scores [N, P+N]; NO_VALUE for none */
+    value_id mask;                 /* bool [N, P+N]: which keys are seen; NO_VALUE: all */
     double scale;                  /* 0: 1 / sqrt(size) */
     value_id present_k, present_v; /* out: with the new rows */
 } build_attention;

@@ -9,6 +9,8 @@ static const recipe recipes[] = {
     {"whisper",
      "speech to text: an encoder of audio and a decoder of tokens (OpenAI, Hugging Face, whisper.cpp)",
      recipe_is_whisper, recipe_whisper},
+    {"gpt2", "text: GPT-2 (Hugging Face)", recipe_is_gpt2, recipe_gpt2},
+    {"llama", "text: Llama, Mistral, Qwen2, Qwen3 (Hugging Face, GGUF)", recipe_is_llama, recipe_llama},
 };
 #define N_RECIPES (sizeof recipes / sizeof *recipes)
 

@@ -18,7 +18,13 @@ const recipe *recipe_table(size_t *n);
    those there are), SIB_ERR_UNSUPPORTED (nothing recognises c, with the names of some weights). */
 sib_code recipe_find(const checkpoint *c, const char *name, const recipe **out, sib_error *err);
 
-void recipe_whisper(build *b);
 bool recipe_is_whisper(const checkpoint *c);
+void recipe_whisper(build *b);
+bool recipe_is_gpt2(const checkpoint *c);
+void recipe_gpt2(build *b);
+bool recipe_is_llama(const checkpoint *c);
+void recipe_llama(build *b);
+bool recipe_is_rwkv(const checkpoint *c);
+void recipe_rwkv(build *b);
 
 #endif

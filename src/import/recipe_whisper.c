@@ -99,21 +99,16 @@ static whisper read_dims(build *b)
 
 static void say_dims(build *b, const whisper *w)
 {
-    const struct {
-        const char *key;
-        int64_t number;
-    } said[] = {{"n_mels", w->n_mels},
-                {"n_audio_ctx", w->n_audio_ctx},
-                {"n_audio_state", w->d},
-                {"n_audio_head", w->audio_heads},
-                {"n_audio_layer", w->n_audio_layer},
-                {"n_vocab", w->n_vocab},
-                {"n_text_ctx", w->n_text_ctx},
-                {"n_text_state", w->d},
-                {"n_text_head", w->text_heads},
-                {"n_text_layer", w->n_text_layer}};
-    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
-        build_say(b, said[i].key, "%lld", (long long)said[i].number);
+    build_say_int(b, "n_mels", w->n_mels);
+    build_say_int(b, "n_audio_ctx", w->n_audio_ctx);
+    build_say_int(b, "n_audio_state", w->d);
+    build_say_int(b, "n_audio_head", w->audio_heads);
+    build_say_int(b, "n_audio_layer", w->n_audio_layer);
+    build_say_int(b, "n_vocab", w->n_vocab);
+    build_say_int(b, "n_text_ctx", w->n_text_ctx);
+    build_say_int(b, "n_text_state", w->d);
+    build_say_int(b, "n_text_head", w->text_heads);
+    build_say_int(b, "n_text_layer", w->n_text_layer);
 }
 
 /* ---- What both sides share -------------------------------------------------------------------------------- */
@@ -194,15 +189,6 @@ static void encoder(build *b, const whisper *w)
 
 /* ---- The decoder ------------------------------------------------------------------------------------------ */
 
-/* The table's rows from P on, N of them: [N, d]. */
-static value_id positions(build *b, value_id tokens, value_id past, const whisper *w)
-{
-    const int64_t dims[] = {w->n_text_ctx, w->d};
-    value_id table = build_weight(b, "decoder.positional_embedding", 2, dims);
-    value_id begin = build_shape(b, past, 2, 1), end = build_add(b, begin, build_shape(b, tokens, 1, 1));
-    return build_slice(b, table, begin, end, 0);
-}
-
 /* The scores of words' times: q [1, heads, B * N, size] with k [1, heads, n_audio_ctx, size]. Whoever does not ask for
    them takes a part of the model without. */
 static void cross_scores(build *b, value_id q, value_id k, value_id tokens, const whisper *w, int64_t i)
@@ -252,7 +238,7 @@ static void decoder(build *b, const whisper *w)
             .heads = w->text_heads, .kv_heads = w->text_heads, .causal = true, .mask = NO_VALUE};
         build_cache(b, i, w->text_heads, size, &cache);
         if (i == 0)
-            x = build_add(b, build_pick(b, &words, tokens), positions(b, tokens, cache.past_k, w));
+            x = build_add(b, build_pick(b, &words, tokens), build_positions(b, "decoder.positional_embedding", w->n_text_ctx, w->d, tokens, cache.past_k));
         build_scope(b, "%s", where);
         value_id y = build_layer_norm(b, x, build_text(b, "%s.attn_ln", where), w->d, EPSILON);
         x = build_add(b, x, self_attention(b, y, build_text(b, "%s.attn", where), w, &cache));

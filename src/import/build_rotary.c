@@ -1,0 +1,86 @@
+/* Positions: rows of a table, rotary turns, and windows of keys. */
+#include "import/build.h"
+
+#include <math.h>
+
+value_id build_positions(build *b, const char *name, int64_t n, int64_t d, value_id tokens, value_id past)
+{
+    const int64_t dims[] = {n, d};
+    value_id table = build_weight(b, name, 2, dims);
+    value_id begin = build_shape(b, past, 2, 1), end = build_add(b, begin, build_shape(b, tokens, 1, 1));
+    return build_slice(b, table, begin, end, 0);
+}
+
+/* [] of [1] */
+static value_id scalar(build *b, value_id one)
+{
+    return build_2(b, "Reshape", one, build_ints(b, 0, NULL));
+}
+
+/* Numbers of the new tokens: P to P + N. int64 [N] */
+static value_id new_places(build *b, value_id tokens, value_id past, value_id *end)
+{
+    value_id begin = build_shape(b, past, 2, 1);
+    *end = scalar(b, build_add(b, begin, build_shape(b, tokens, 1, 1)));
+    return build_3(b, "Range", scalar(b, begin), *end, build_whole(b, 1));
+}
+
+build_rotary build_turns(build *b, value_id tokens, value_id past, const float *inverse, size_t half)
+{
+    value_id end, places = build_cast(b, new_places(b, tokens, past, &end), SIB_F32);
+    places = build_reshape(b, places, 3, (const int64_t[]){1, -1, 1});
+    value_id angles = build_mul(b, places, build_floats(b, half, inverse)); /* [1, N, half] */
+    value_id dims[] = {build_shape(b, tokens, 0, 2), build_int(b, (int64_t)half)};
+    angles = build_2(b, "Expand", angles, build_concat(b, 0, 2, dims)); /* [B, N, half] */
+    return (build_rotary){build_1(b, "Cos", angles), build_1(b, "Sin", angles)};
+}
+
+value_id build_turn(build *b, value_id x, int64_t heads, const build_rotary *r)
+{
+    value_id in[] = {x, r->cos, r->sin}, out;
+    build_attributes a = build_no_attributes();
+    build_set_int(&a, "num_heads", heads);
+    build_node(b, "RotaryEmbedding", &a, 3, in, 1, &out);
+    return out;
+}
+
+value_id build_window(build *b, value_id tokens, value_id past, int64_t window)
+{
+    value_id end, queries = new_places(b, tokens, past, &end);
+    value_id keys = build_3(b, "Range", build_whole(b, 0), end, build_whole(b, 1));
+    value_id behind = build_sub(b, build_reshape(b, queries, 2, (const int64_t[]){-1, 1}), keys); /* [N, P+N] */
+    return build_2(b, "Less", behind, build_whole(b, window));
+}
+
+/* Llama 3: long waves are stretched by `factor`, short ones stay, and those between go over. */
+static void scale_llama3(build *b, const char *at, float *turns, size_t half)
+{
+    double factor = checkpoint_float(b->c, build_text(b, "%s.factor", at), 8),
+           low = checkpoint_float(b->c, build_text(b, "%s.low_freq_factor", at), 1),
+           high = checkpoint_float(b->c, build_text(b, "%s.high_freq_factor", at), 4),
+           old = checkpoint_float(b->c, build_text(b, "%s.original_max_position_embeddings", at), 8192);
+    for (size_t i = 0; i < half; i++) {
+        double wave = 2 * M_PI / turns[i], part = (old / wave - low) / (high - low);
+        if (wave > old / low)
+            turns[i] = (float)(turns[i] / factor);
+        else if (wave >= old / high)
+            turns[i] = (float)((1 - part) * turns[i] / factor + part * turns[i]);
+    }
+}
+
+void build_rope_scaling(build *b, float *turns, size_t half)
+{
+    const char *at = checkpoint_fact(b->c, "rope_parameters.rope_type") ? "rope_parameters" : "rope_scaling";
+    sib_str kind = build_told_text(b, build_text(b, "%s.rope_type", at),
+                                   "");
+    if (!kind.length)
+        kind = build_told_text(b, build_text(b, "%s.type", at), "default");
+    if (str_is(kind, "llama3"))
+        scale_llama3(b, at, turns, half);
+    else if (str_is(kind, "linear"))
+        for (size_t i = 0; i < half; i++)
+            turns[i] = (float)(turns[i] / checkpoint_float(b->c, build_text(b, "%s.factor", at), 1));
+    else if (!str_is(kind, "default"))
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: rope_scaling of type '%.*s' is not in the recipe", checkpoint_file(b->c, 0),
+                   (int)kind.length, kind.data);
+}
