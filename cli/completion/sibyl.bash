@@ -22,7 +22,7 @@ _sibyl()
     quantize:--calibrate) COMPREPLY=($(compgen -d -- "$current")); return ;;
     quantize:--weights) words='int8 int4 f16' ;;
     import:--dtype) words='f32 f16 bf16 int8' ;;
-    import:--recipe) words='whisper' ;;
+    import:--recipe) words='whisper gpt2 rwkv llama' ;;
     quantize:--block) words='32 64 128' ;;
     bench:--dtype) words='f32 f16 int8' ;;
     run:--backend | conform:--backend | bench:--backend | quantize:--backend | diff:--a | diff:--b) words='ref' ;;

@@ -187,14 +187,6 @@ const weight *build_find(const build *b, const char *name)
     return translate(b, name, theirs, sizeof theirs) ? checkpoint_find(b->c, theirs) : NULL;
 }
 
-void build_ignore(build *b, const char *name)
-{
-    char theirs[NAME_MAX_BYTES];
-    size_t i;
-    if (find_index(b, name, theirs, sizeof theirs, &i))
-        b->taken[i] = true;
-}
-
 static void report_missing(build *b, const char *name)
 {
     char theirs[NAME_MAX_BYTES];
@@ -214,6 +206,17 @@ int64_t build_dim(build *b, const char *name, size_t i)
     if (!w)
         report_missing(b, name);
     return w && i < w->rank ? w->dims[i] : 0;
+}
+
+int64_t build_other_dim(build *b, const char *name, int64_t n)
+{
+    const weight *w = build_find(b, name);
+    if (!w)
+        report_missing(b, name);
+    if (!w || w->rank < 2)
+        return 0;
+    int64_t rows = w->dims[w->rank - 2], columns = w->dims[w->rank - 1];
+    return rows == n ? columns : rows; /* whoever takes it says so where it is neither */
 }
 
 int64_t build_count(const build *b, const char *before, const char *behind)
@@ -591,6 +594,37 @@ void build_node(build *b, const char *type, const build_attributes *a, size_t n_
         n.name = b->g->values[out[0]].name;
     if (b->code == SIB_OK)
         b->code = graph_add_node(b->g, &n, &id, b->err);
+    for (size_t i = 0; a && b->code != SIB_OK && i < a->n; i++)
+        if (a->items[i].kind == ATTR_GRAPH) { /* nobody else has it */
+            graph *inside = a->items[i].graph;
+            graph_free(&inside);
+        }
+}
+
+graph *build_enter(build *b)
+{
+    graph *g = NULL;
+    if (b->code == SIB_OK)
+        b->code = graph_create(b->m->arena, b->m->dims, &g, b->err);
+    if (b->code != SIB_OK)
+        return NULL;
+    g->name = str_of(build_text(b, "%s.body", b->scope));
+    g->outer = b->g;
+    return b->g = g;
+}
+
+void build_leave(build *b, graph *inside)
+{
+    if (inside)
+        b->g = inside->outer;
+}
+
+value_id build_captured(build *b, value_id outer)
+{
+    value_id inner = NO_VALUE;
+    if (b->code == SIB_OK)
+        b->code = graph_capture(b->g, outer, &inner, b->err);
+    return b->code == SIB_OK ? inner : NO_VALUE;
 }
 
 value_id build_1(build *b, const char *type, value_id x)

@@ -72,8 +72,8 @@ bool build_told_bool(const build *b, const char *key, bool otherwise);
 int64_t build_dim(build *b, const char *name, size_t i);
 /* How many of pattern's weights there are, from 0 on: "encoder.blocks.%d.attn.query.weight". */
 int64_t build_count(const build *b, const char *before, const char *behind);
-/* Marks a weight as known. */
-void build_ignore(build *b, const char *name);
+/* Of a matrix [n, r] or [r, n]: r. 0, and a word to the report, where it is neither. */
+int64_t build_other_dim(build *b, const char *name, int64_t n);
 
 /* ---- Ends --------------------------------------------------------------------------------------------- */
 
@@ -133,6 +133,15 @@ value_id build_slice(build *b, value_id x, value_id begin, value_id end, int64_t
 /* Dims from first on, `n` of them: int64 [n]. */
 value_id build_shape(build *b, value_id x, int64_t first, size_t n);
 
+/* ---- Graphs inside ------------------------------------------------------------------------------------ */
+
+/* A graph inside the current one, which nodes go to until build_leave; then it must be an attribute of a node, which
+   frees it where the build fails. */
+graph *build_enter(build *b);
+void build_leave(build *b, graph *inside);
+/* A value of the graph around, inside. */
+value_id build_captured(build *b, value_id outer);
+
 /* ---- Layers ------------------------------------------------------------------------------------------- */
 
 typedef enum build_layout {
@@ -164,6 +173,8 @@ value_id build_scores(build *b, value_id x, const build_table *t, value_id at);
 
 /* "<name>.weight", "<name>.bias" over the last axis. */
 value_id build_layer_norm(build *b, value_id x, const char *name, int64_t d, double epsilon);
+/* The same without scale and bias. */
+value_id build_plain_norm(build *b, value_id x, int64_t d, double epsilon);
 value_id build_rms_norm(build *b, value_id x, const char *name, int64_t d, double epsilon);
 value_id build_gelu(build *b, value_id x, bool by_tanh);
 /* x * sigmoid(x) */

@@ -69,6 +69,16 @@ value_id build_layer_norm(build *b, value_id x, const char *name, int64_t d, dou
                 epsilon);
 }
 
+value_id build_plain_norm(build *b, value_id x, int64_t d, double epsilon)
+{
+    float *ones = b->code == SIB_OK ? arena_alloc(b->m->arena, (size_t)d + 1, sizeof *ones) : NULL;
+    if (b->code == SIB_OK && !ones)
+        build_fail(b, SIB_ERR_MEMORY, "memory for a norm could not be had");
+    for (int64_t i = 0; ones && i < d; i++)
+        ones[i] = 1;
+    return norm(b, "LayerNormalization", x, build_floats(b, (size_t)d, ones), NO_VALUE, epsilon);
+}
+
 value_id build_rms_norm(build *b, value_id x, const char *name, int64_t d, double epsilon)
 {
     return norm(b, "RMSNormalization", x, build_vector(b, build_text(b, "%s.weight", name), d), NO_VALUE,

@@ -48,7 +48,8 @@ value_id build_window(build *b, value_id tokens, value_id past, int64_t window)
 {
     value_id end, queries = new_places(b, tokens, past, &end);
     value_id keys = build_3(b, "Range", build_whole(b, 0), end, build_whole(b, 1));
-    value_id behind = build_sub(b, build_reshape(b, queries, 2, (const int64_t[]){-1, 1}), keys); /* [N, P+N] */
+    value_id behind =
+        build_sub(b, build_reshape(b, queries, 2, (const int64_t[]){-1, 1}), keys); /* [N, P+N] */
     return build_2(b, "Less", behind, build_whole(b, window));
 }
 
@@ -71,8 +72,7 @@ static void scale_llama3(build *b, const char *at, float *turns, size_t half)
 void build_rope_scaling(build *b, float *turns, size_t half)
 {
     const char *at = checkpoint_fact(b->c, "rope_parameters.rope_type") ? "rope_parameters" : "rope_scaling";
-    sib_str kind = build_told_text(b, build_text(b, "%s.rope_type", at),
-                                   "");
+    sib_str kind = build_told_text(b, build_text(b, "%s.rope_type", at), "");
     if (!kind.length)
         kind = build_told_text(b, build_text(b, "%s.type", at), "default");
     if (str_is(kind, "llama3"))
@@ -81,6 +81,6 @@ void build_rope_scaling(build *b, float *turns, size_t half)
         for (size_t i = 0; i < half; i++)
             turns[i] = (float)(turns[i] / checkpoint_float(b->c, build_text(b, "%s.factor", at), 1));
     else if (!str_is(kind, "default"))
-        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: rope_scaling of type '%.*s' is not in the recipe", checkpoint_file(b->c, 0),
-                   (int)kind.length, kind.data);
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: rope_scaling of type '%.*s' is not in the recipe",
+                   checkpoint_file(b->c, 0), (int)kind.length, kind.data);
 }

@@ -10,6 +10,7 @@ static const recipe recipes[] = {
      "speech to text: an encoder of audio and a decoder of tokens (OpenAI, Hugging Face, whisper.cpp)",
      recipe_is_whisper, recipe_whisper},
     {"gpt2", "text: GPT-2 (Hugging Face)", recipe_is_gpt2, recipe_gpt2},
+    {"rwkv", "text: RWKV 4, 5.2, 6 and 7 (BlinkDL, rwkv.cpp)", recipe_is_rwkv, recipe_rwkv},
     {"llama", "text: Llama, Mistral, Qwen2, Qwen3 (Hugging Face, GGUF)", recipe_is_llama, recipe_llama},
 };
 #define N_RECIPES (sizeof recipes / sizeof *recipes)

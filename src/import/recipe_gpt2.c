@@ -18,7 +18,8 @@ static const char *prefix_of(const checkpoint *c)
 {
     if (checkpoint_find(c, "wte.weight") && checkpoint_find(c, "h.0.attn.c_attn.weight"))
         return "";
-    return checkpoint_find(c, "transformer.wte.weight") && checkpoint_find(c, "transformer.h.0.attn.c_attn.weight")
+    return checkpoint_find(c, "transformer.wte.weight") &&
+                   checkpoint_find(c, "transformer.h.0.attn.c_attn.weight")
                ? "transformer."
                : NULL;
 }
@@ -40,21 +41,24 @@ static gpt2 read_dims(build *b)
     sib_str act = build_told_text(b, "activation_function", "gelu_new");
     g.by_tanh = !str_is(act, "gelu");
     if (g.by_tanh && !str_is(act, "gelu_new") && !str_is(act, "gelu_pytorch_tanh"))
-        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not in the recipe gpt2", checkpoint_file(b->c, 0),
-                   (int)act.length, act.data);
-    if (build_told_bool(b, "scale_attn_by_inverse_layer_idx", false) || !build_told_bool(b, "scale_attn_weights", true))
-        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: attention is scaled by its layer or not at all, which is not in the recipe gpt2",
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not in the recipe gpt2",
+                   checkpoint_file(b->c, 0), (int)act.length, act.data);
+    if (build_told_bool(b, "scale_attn_by_inverse_layer_idx", false) ||
+        !build_told_bool(b, "scale_attn_weights", true))
+        build_fail(b, SIB_ERR_UNSUPPORTED,
+                   "%s: attention is scaled by its layer or not at all, which is not in the recipe gpt2",
                    checkpoint_file(b->c, 0));
     if (g.d <= 0 || g.heads <= 0 || g.d % g.heads)
-        build_fail(b, SIB_ERR_FORMAT, "%s: a state of %lld numbers cannot be %lld heads", checkpoint_file(b->c, 0),
-                   (long long)g.d, (long long)g.heads);
+        build_fail(b, SIB_ERR_FORMAT, "%s: a state of %lld numbers cannot be %lld heads",
+                   checkpoint_file(b->c, 0), (long long)g.d, (long long)g.heads);
     return g;
 }
 
 static value_id product(build *b, value_id x, const char *where, const char *what, int64_t in, int64_t out)
 {
     value_id w = build_matrix(b, build_text(b, "%s.%s.weight", where, what), in, out, BUILD_COLUMNS_OUT, 0);
-    return build_add(b, build_2(b, "MatMul", x, w), build_vector(b, build_text(b, "%s.%s.bias", where, what), out));
+    return build_add(b, build_2(b, "MatMul", x, w),
+                     build_vector(b, build_text(b, "%s.%s.bias", where, what), out));
 }
 
 static value_id block(build *b, value_id x, const char *where, const gpt2 *g, build_attention *at)
@@ -93,13 +97,15 @@ void recipe_gpt2(build *b)
         return;
     say(b, &g);
     build_scope(b, "gpt2");
-    value_id tokens = build_input(b, "tokens", SIB_I64, "B N"), at = build_input(b, "at", SIB_I64, "M"), x = NO_VALUE;
+    value_id tokens = build_input(b, "tokens", SIB_I64, "B N"), at = build_input(b, "at", SIB_I64, "M"),
+             x = NO_VALUE;
     build_table words = build_rows_table(b, "wte.weight", g.n_vocab, g.d);
     for (int64_t i = 0; i < g.layers; i++) {
         build_attention cache = {.heads = g.heads, .kv_heads = g.heads, .causal = true, .mask = NO_VALUE};
         build_cache(b, i, g.heads, g.d / g.heads, &cache);
         if (i == 0)
-            x = build_add(b, build_pick(b, &words, tokens), build_positions(b, "wpe.weight", g.n_ctx, g.d, tokens, cache.past_k));
+            x = build_add(b, build_pick(b, &words, tokens),
+                          build_positions(b, "wpe.weight", g.n_ctx, g.d, tokens, cache.past_k));
         build_scope(b, "h.%lld", (long long)i);
         x = block(b, x, b->scope, &g, &cache);
         build_cached(b, i, g.heads, g.d / g.heads, &cache);

@@ -12,7 +12,7 @@
 
 typedef struct llama {
     int64_t n_vocab, n_ctx, d, heads, kv_heads, size, layers, hidden;
-    int64_t window;   /* keys that a query sees; 0: all */
+    int64_t window; /* keys that a query sees; 0: all */
     double epsilon, theta;
     bool qkv_bias, o_bias, norms, tied;
     int64_t q_permuted, k_permuted; /* heads whose halves stand interleaved in the file, or 0 */
@@ -105,7 +105,8 @@ static float *turns(build *b, const llama *m, const told *t)
     if (!w)
         return out;
     float *factors = arena_alloc(b->m->arena, half + 1, sizeof *factors);
-    if (!factors || !weight_count(w, &n) || n != half || weight_read(w, 0, half, SIB_F32, factors, b->err) != SIB_OK)
+    if (!factors || !weight_count(w, &n) || n != half ||
+        weight_read(w, 0, half, SIB_F32, factors, b->err) != SIB_OK)
         build_fail(b, SIB_ERR_FORMAT, "rope_freqs.weight: does not have %zu elements", half);
     for (size_t i = 0; b->code == SIB_OK && i < half; i++)
         out[i] /= factors[i];
@@ -118,12 +119,13 @@ static void check_kind(build *b, const told *t)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         known |= str_is(t->kind, kinds[i].name);
     if (!known)
-        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: a model of kind '%.*s' has names like Llama's, but is not in the recipe llama",
+        build_fail(b, SIB_ERR_UNSUPPORTED,
+                   "%s: a model of kind '%.*s' has names like Llama's, but is not in the recipe llama",
                    checkpoint_file(b->c, 0), (int)t->kind.length, t->kind.data);
     sib_str act = build_told_text(b, "hidden_act", "silu");
     if (!str_is(act, "silu"))
-        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not in the recipe llama", checkpoint_file(b->c, 0),
-                   (int)act.length, act.data);
+        build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not in the recipe llama",
+                   checkpoint_file(b->c, 0), (int)act.length, act.data);
 }
 
 static int64_t window_of(const build *b, const told *t, int64_t n_ctx)
@@ -149,10 +151,11 @@ static llama read_dims(build *b)
     m.kv_heads = told_int(&t, "num_key_value_heads", "attention.head_count_kv", m.heads);
     if (b->code == SIB_OK && (m.heads <= 0 || m.kv_heads <= 0 || rows % m.heads || m.heads % m.kv_heads ||
                               kv_rows != rows / m.heads * m.kv_heads || (rows / m.heads) % 2))
-        build_fail(b, SIB_ERR_FORMAT,
-                   "%s: the number of heads is %s: %lld and %lld for %lld and %lld rows (config.json tells it)",
-                   checkpoint_file(b->c, 0), m.heads ? "wrong" : "not told", (long long)m.heads, (long long)m.kv_heads,
-                   (long long)rows, (long long)kv_rows);
+        build_fail(
+            b, SIB_ERR_FORMAT,
+            "%s: the number of heads is %s: %lld and %lld for %lld and %lld rows (config.json tells it)",
+            checkpoint_file(b->c, 0), m.heads ? "wrong" : "not told", (long long)m.heads,
+            (long long)m.kv_heads, (long long)rows, (long long)kv_rows);
     m.size = m.heads > 0 ? rows / m.heads : 0;
     m.n_ctx = told_int(&t, "max_position_embeddings", "context_length", 2048);
     m.epsilon = told_float(&t, "rms_norm_eps", "attention.layer_norm_rms_epsilon", 1e-6);
@@ -174,15 +177,18 @@ static llama read_dims(build *b)
 /* ---- The graph -------------------------------------------------------------------------------------------- */
 
 /* x [B, N, d] -> [B, N, heads * size]; permuted: as build_matrix takes heads. */
-static value_id projection(build *b, value_id x, const char *name, int64_t in, int64_t out, bool biased, int64_t permuted)
+static value_id projection(build *b, value_id x, const char *name, int64_t in, int64_t out, bool biased,
+                           int64_t permuted)
 {
     value_id w = build_matrix(b, build_text(b, "%s.weight", name), in, out, BUILD_ROWS_OUT, permuted);
     value_id y = build_2(b, "MatMul", x, w);
-    return biased ? build_add(b, y, build_vector_of_heads(b, build_text(b, "%s.bias", name), out, permuted)) : y;
+    return biased ? build_add(b, y, build_vector_of_heads(b, build_text(b, "%s.bias", name), out, permuted))
+                  : y;
 }
 
 /* Queries or keys [B, N, heads * size], normed by head where the model does, turned by their positions. */
-static value_id turned(build *b, value_id x, const char *norm, int64_t heads, const llama *m, const build_rotary *r)
+static value_id turned(build *b, value_id x, const char *norm, int64_t heads, const llama *m,
+                       const build_rotary *r)
 {
     if (m->norms) {
         x = build_reshape(b, x, 4, (const int64_t[]){0, 0, heads, m->size});
@@ -192,13 +198,15 @@ static value_id turned(build *b, value_id x, const char *norm, int64_t heads, co
     return build_turn(b, x, heads, r);
 }
 
-static value_id block(build *b, value_id x, const char *where, const llama *m, const build_rotary *r, build_attention *at)
+static value_id block(build *b, value_id x, const char *where, const llama *m, const build_rotary *r,
+                      build_attention *at)
 {
     const char *attn = build_text(b, "%s.self_attn", where), *mlp = build_text(b, "%s.mlp", where);
     int64_t q_rows = m->heads * m->size, kv_rows = m->kv_heads * m->size;
     value_id y = build_rms_norm(b, x, build_text(b, "%s.input_layernorm", where), m->d, m->epsilon);
     value_id q = projection(b, y, build_text(b, "%s.q_proj", attn), m->d, q_rows, m->qkv_bias, m->q_permuted),
-             k = projection(b, y, build_text(b, "%s.k_proj", attn), m->d, kv_rows, m->qkv_bias, m->k_permuted);
+             k = projection(b, y, build_text(b, "%s.k_proj", attn), m->d, kv_rows, m->qkv_bias,
+                            m->k_permuted);
     at->v = projection(b, y, build_text(b, "%s.v_proj", attn), m->d, kv_rows, m->qkv_bias, 0);
     at->q = turned(b, q, build_text(b, "%s.q_norm", attn), m->heads, m, r);
     at->k = turned(b, k, build_text(b, "%s.k_norm", attn), m->kv_heads, m, r);
@@ -208,7 +216,8 @@ static value_id block(build *b, value_id x, const char *where, const llama *m, c
     value_id gate = build_linear(b, y, build_text(b, "%s.gate_proj", mlp), m->d, m->hidden, BUILD_NO_BIAS),
              up = build_linear(b, y, build_text(b, "%s.up_proj", mlp), m->d, m->hidden, BUILD_NO_BIAS);
     y = build_mul(b, build_silu(b, gate), up);
-    return build_add(b, x, build_linear(b, y, build_text(b, "%s.down_proj", mlp), m->hidden, m->d, BUILD_NO_BIAS));
+    return build_add(b, x,
+                     build_linear(b, y, build_text(b, "%s.down_proj", mlp), m->hidden, m->d, BUILD_NO_BIAS));
 }
 
 static void say(build *b, const llama *m)
@@ -234,7 +243,8 @@ void recipe_llama(build *b)
         return;
     say(b, &m);
     build_scope(b, "llama");
-    value_id tokens = build_input(b, "tokens", SIB_I64, "B N"), at = build_input(b, "at", SIB_I64, "M"), mask = NO_VALUE;
+    value_id tokens = build_input(b, "tokens", SIB_I64, "B N"), at = build_input(b, "at", SIB_I64, "M"),
+             mask = NO_VALUE;
     build_table words = build_rows_table(b, "model.embed_tokens.weight", m.n_vocab, m.d), scores = words;
     value_id x = build_pick(b, &words, tokens);
     build_rotary r = {0};

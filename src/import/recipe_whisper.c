@@ -238,7 +238,9 @@ static void decoder(build *b, const whisper *w)
             .heads = w->text_heads, .kv_heads = w->text_heads, .causal = true, .mask = NO_VALUE};
         build_cache(b, i, w->text_heads, size, &cache);
         if (i == 0)
-            x = build_add(b, build_pick(b, &words, tokens), build_positions(b, "decoder.positional_embedding", w->n_text_ctx, w->d, tokens, cache.past_k));
+            x = build_add(b, build_pick(b, &words, tokens),
+                          build_positions(b, "decoder.positional_embedding", w->n_text_ctx, w->d, tokens,
+                                          cache.past_k));
         build_scope(b, "%s", where);
         value_id y = build_layer_norm(b, x, build_text(b, "%s.attn_ln", where), w->d, EPSILON);
         x = build_add(b, x, self_attention(b, y, build_text(b, "%s.attn", where), w, &cache));
