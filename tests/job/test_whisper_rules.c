@@ -178,6 +178,7 @@ static void test_suppressed_tokens_by_name_and_by_kind(void **state)
          c++) /* " -" and " '" are two tokens here: their first is a blank */
         assert_int_equal(may(&s, *c), *c != ' ');
     assert_false(may(&s, NOTE)); /* which begins signs of music */
+    assert_false(may(&s, OPEN));
     assert_true(may(&s, 0xE2) && may(&s, A) && may(&s, EN) && may(&s, EOT) && may(&s, NO_TIMESTAMPS));
     assert_false(may(&s, B));
     static const int32_t framing[] = {SOT, TRANSLATE, TRANSCRIBE, SOT_LM, SOT_PREV, NO_SPEECH};

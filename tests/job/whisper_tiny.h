@@ -13,6 +13,7 @@ enum tiny_token {
     B,       /* " b" */
     C,       /* " c" */
     NOTE,    /* the first two bytes of a sign of music */
+    OPEN,    /* " (" */
     EOT,
     SOT,
     EN,
@@ -30,7 +31,7 @@ enum tiny_token {
 
 static inline sib_tokenizer *tiny_tokenizer(void)
 {
-    static const char *const more[] = {" a", " b", " c", "\xE2\x99", NULL};
+    static const char *const more[] = {" a", " b", " c", "\xE2\x99", " (", NULL};
     text_buffer ranks = ranks_text(more);
     sib_tokenizer_options options = {"whisper", N_TINY};
     sib_tokenizer *t = NULL;
