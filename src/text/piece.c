@@ -6,9 +6,9 @@
 #define SLOTS      4096u /* 160 KB */
 #define LEAST_TEXT 4096u
 
-void piece_begin(piece_run *run, const bpe *b, size_t size, id_list *out)
+void piece_begin(piece_run *run, const piece_model *m, size_t size, id_list *out)
 {
-    *run = (piece_run){.bpe = b, .out = out};
+    *run = (piece_run){.model = m, .out = out};
     if (size >= LEAST_TEXT)
         run->slots = mem_calloc(SLOTS, sizeof *run->slots);
 }
@@ -17,17 +17,6 @@ void piece_text(piece_run *run, text_span text)
 {
     run->text = text;
     run->round++;
-}
-
-static sib_code merge(const bpe *b, text_span piece, id_list *out, sib_error *err)
-{
-    size_t begin = out->n, left;
-    sib_code code = b->symbols(b->context, piece, out, err);
-    if (code != SIB_OK)
-        return code;
-    code = merges_apply(&b->merges, out->ids + begin, out->n - begin, &left, err);
-    out->n = begin + left;
-    return code;
 }
 
 static bool known_already(const piece_run *run, const piece_slot *s, text_span piece, uint32_t hash)
@@ -41,11 +30,11 @@ sib_code piece_add(piece_run *run, size_t at, size_t end, sib_error *err)
     text_span piece = {run->text.data + at, end - at};
     id_list *out = run->out;
     uint32_t hash = text_hash(piece.data, piece.size);
-    int32_t id = vocab_find_hashed(run->bpe->vocab, piece.data, piece.size, hash);
-    if (id >= 0 && (run->bpe->vocab->tokens[id].flags & TOKEN_WHOLE))
+    int32_t id = vocab_find_hashed(run->model->vocab, piece.data, piece.size, hash);
+    if (id >= 0 && (run->model->vocab->tokens[id].flags & TOKEN_WHOLE))
         return ids_add(out, id, err);
     if (!run->slots || piece.size > UINT32_MAX)
-        return merge(run->bpe, piece, out, err);
+        return run->model->encode(run->model, piece, out, err);
     piece_slot *s = &run->slots[hash % SLOTS];
     size_t begin = out->n;
     if (known_already(run, s, piece, hash)) {
@@ -56,7 +45,7 @@ sib_code piece_add(piece_run *run, size_t at, size_t end, sib_error *err)
         out->n += s->n;
         return SIB_OK;
     }
-    sib_code code = merge(run->bpe, piece, out, err);
+    sib_code code = run->model->encode(run->model, piece, out, err);
     if (code == SIB_OK)
         *s = (piece_slot){at, begin, hash, (uint32_t)piece.size, (uint32_t)(out->n - begin), run->round};
     return code;
@@ -68,7 +57,7 @@ void piece_end(piece_run *run)
     run->slots = NULL;
 }
 
-sib_code bpe_mark_whole(const bpe *b, vocab *v, sib_error *err)
+sib_code piece_mark_whole(const piece_model *m, vocab *v, sib_error *err)
 {
     id_list ids = {0};
     sib_code code = SIB_OK;
@@ -78,7 +67,7 @@ sib_code bpe_mark_whole(const bpe *b, vocab *v, sib_error *err)
             continue;
         ids.n = 0;
         sib_error unheard = SIB_ERROR_INIT; /* a token of symbols that no text has is none that is whole */
-        sib_code merged = merge(b, vocab_bytes(v, t), &ids, &unheard);
+        sib_code merged = m->encode(m, vocab_bytes(v, t), &ids, &unheard);
         if (merged == SIB_ERR_MEMORY)
             code = err_set(err, merged, "%s", unheard.message);
         if (merged == SIB_OK && ids.n == 1 && ids.ids[0] == (int32_t)id)

@@ -1,19 +1,20 @@
-/* Pieces of a text to ids by byte-pair encoding: a piece that is a token as a whole is taken at once, one that the same text
-   had before is copied from there, and the others are merged. */
+/* Pieces of a text to ids: a piece that is a token as a whole is taken at once, one that the same text had before is copied
+   from there, and the others go to the model. */
 #ifndef TEXT_PIECE_H
 #define TEXT_PIECE_H
 
-#include "text/merge.h"
+#include "text/vocab.h"
 
-/* The symbols that a piece begins as, added to `out`. Errors: as of encoding. */
-typedef sib_code piece_symbols(const void *context, text_span piece, id_list *out, sib_error *err);
+struct piece_model;
 
-typedef struct bpe {
+/* Adds the ids of a piece to `out`. Errors: as of encoding. */
+typedef sib_code piece_encode(const struct piece_model *m, text_span piece, id_list *out, sib_error *err);
+
+/* What turns pieces into ids. Tokens with TOKEN_WHOLE are taken as they are, without asking it. */
+typedef struct piece_model {
     const vocab *vocab;
-    merges merges;
-    piece_symbols *symbols;
-    const void *context; /* of symbols */
-} bpe;
+    piece_encode *encode;
+} piece_model;
 
 typedef struct piece_slot {
     size_t at, ids_at;      /* in the text, and in the ids that it became */
@@ -23,7 +24,7 @@ typedef struct piece_slot {
 
 /* A text on its way to ids. */
 typedef struct piece_run {
-    const bpe *bpe;
+    const piece_model *model;
     text_span text;
     id_list *out;
     piece_slot *slots; /* may be NULL: nothing is remembered */
@@ -31,7 +32,7 @@ typedef struct piece_run {
 } piece_run;
 
 /* size: bytes that are to come; short texts remember nothing. Without memory for remembering it goes on without. */
-void piece_begin(piece_run *run, const bpe *b, size_t size, id_list *out);
+void piece_begin(piece_run *run, const piece_model *m, size_t size, id_list *out);
 /* Another text, whose pieces come next; it must stay where it is until the next such call or the end. */
 void piece_text(piece_run *run, text_span text);
 /* Text [at, end) becomes ids. */
@@ -39,6 +40,6 @@ sib_code piece_add(piece_run *run, size_t at, size_t end, sib_error *err);
 void piece_end(piece_run *run);
 
 /* Marks the tokens that their own bytes become. Errors: SIB_ERR_MEMORY. */
-sib_code bpe_mark_whole(const bpe *b, vocab *v, sib_error *err);
+sib_code piece_mark_whole(const piece_model *m, vocab *v, sib_error *err);
 
 #endif

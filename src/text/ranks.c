@@ -3,7 +3,7 @@
 
    Bytes that are no UTF-8 are characters of their own to the pre-tokenizer, neither letters, numbers nor spaces, so pieces
    end where they would with U+FFFD in the bytes' place; but the tokens are those of the bytes, and come back as them. */
-#include "text/piece.h"
+#include "text/bpe.h"
 #include "text/scan.h"
 #include "text/tokenizer.h"
 
@@ -17,11 +17,6 @@
 #define N_TIMESTAMPS      1501
 #define N_WHISPER_OTHERS  (1 + 1 + 6 + N_TIMESTAMPS)
 #define WHISPER_LANGUAGES 99 /* of versions 1 and 2 */
-
-typedef struct ranks {
-    bpe bpe;
-    int32_t byte_ids[256];
-} ranks;
 
 /* ---- The file ------------------------------------------------------------------------------------------- */
 
@@ -199,18 +194,6 @@ static sib_code add_whisper_specials(vocab *v, size_t languages, sib_error *err)
 
 /* ---- The kinds -------------------------------------------------------------------------------------------- */
 
-static sib_code symbols_of_bytes(const void *context, text_span piece, id_list *out, sib_error *err)
-{
-    const ranks *r = context;
-    sib_code code = ids_reserve(out, piece.size, err);
-    if (code != SIB_OK)
-        return code;
-    for (size_t i = 0; i < piece.size; i++)
-        out->ids[out->n + i] = r->byte_ids[(uint8_t)piece.data[i]];
-    out->n += piece.size;
-    return SIB_OK;
-}
-
 static uint32_t rank_of_id(const void *context, int32_t id)
 {
     (void)context;
@@ -219,21 +202,22 @@ static uint32_t rank_of_id(const void *context, int32_t id)
 
 static sib_code open_ranks(sib_tokenizer *t, const text_source *source, sib_error *err)
 {
-    ranks *r = mem_calloc(1, sizeof *r);
-    t->state = r;
-    if (!r)
-        return err_memory(err, sizeof *r, "a tokenizer");
+    bpe *b = mem_calloc(1, sizeof *b);
+    t->state = b;
+    if (!b)
+        return err_memory(err, sizeof *b, "a tokenizer");
+    bpe_init(b, &t->vocab);
+    b->bytes = true;
     sib_code code = read_ranks(&t->vocab, source, err);
     if (code != SIB_OK)
         return code;
     for (int i = 0; i < 256; i++) {
         char byte = (char)i;
-        r->byte_ids[i] = vocab_find(&t->vocab, &byte, 1);
-        if (r->byte_ids[i] < 0)
+        b->byte_ids[i] = vocab_find(&t->vocab, &byte, 1);
+        if (b->byte_ids[i] < 0)
             return err_set(err, SIB_ERR_FORMAT, "%s: the byte 0x%02X has no rank", source->name, i);
     }
-    r->bpe = (bpe){.vocab = &t->vocab, .symbols = symbols_of_bytes, .context = r};
-    code = merges_of_vocab(&r->bpe.merges, &t->vocab, rank_of_id, NULL, err);
+    code = merges_of_vocab(&b->merges, &t->vocab, rank_of_id, NULL, err);
     for (size_t i = 0; i < t->vocab.n; i++)
         t->vocab.tokens[i].flags |= TOKEN_WHOLE; /* tiktoken looks a piece up before it merges */
     return code;
@@ -256,10 +240,10 @@ static sib_code open_whisper(sib_tokenizer *t, const text_source *source, sib_er
 
 static void close_ranks(sib_tokenizer *t)
 {
-    ranks *r = t->state;
-    if (r)
-        merges_free(&r->bpe.merges);
-    mem_free(r);
+    bpe *b = t->state;
+    if (b)
+        bpe_free(b);
+    mem_free(b);
 }
 
 static sib_code encode_pieces(const uint8_t *classes, text_span text, piece_run *run, sib_error *err)
@@ -276,11 +260,11 @@ static sib_code encode_pieces(const uint8_t *classes, text_span text, piece_run 
 static sib_code encode_ranks(const sib_tokenizer *t, text_span text, sib_special specials, id_list *out,
                              sib_error *err)
 {
-    const ranks *r = t->state;
+    const bpe *b = t->state;
     const uint8_t *classes = classes_table();
     piece_run run;
     sib_code code = SIB_OK;
-    piece_begin(&run, &r->bpe, text.size, out);
+    piece_begin(&run, &b->model, text.size, out);
     for (size_t at = 0, begin, end; at < text.size && code == SIB_OK; at = end) {
         int32_t special = -1;
         begin = end = text.size;

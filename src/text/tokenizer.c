@@ -13,7 +13,8 @@
 #define MOST_FILE_BYTES (1u << 30)
 
 /* Asked in this order whose a file is. */
-static const tokenizer_kind *const kinds[] = {&tokenizer_whisper, &tokenizer_gpt2, &tokenizer_bytes};
+static const tokenizer_kind *const kinds[] = {&tokenizer_whisper, &tokenizer_gpt2, &tokenizer_json,
+                                              &tokenizer_bytes};
 
 #define N_KINDS (sizeof kinds / sizeof *kinds)
 

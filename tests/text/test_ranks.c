@@ -1,10 +1,8 @@
 /* tiktoken ranks: GPT-2 and Whisper, with vocabularies made here and the two real ones. */
-#include "base/alloc.h"
+#include "encodes.h"
 #include "ranks_text.h"
 #include "text/merge.h"
 #include "text/scan.h"
-
-#include <sibyl/text.h>
 
 static const char *const merges_of_hello[] = {"he", "ll",  "llo",      "lo",  " h", "hello",
                                               "12", "123", "\xC3\xA9", "xyz", NULL};
@@ -19,28 +17,6 @@ static sib_tokenizer *open_text(const char *const *more, const char *kind, size_
     buffer_free(&b);
     return t;
 }
-
-static void check_ids_as(const sib_tokenizer *t, const char *text, sib_special specials,
-                         const int32_t *expected)
-{
-    int32_t *ids;
-    size_t n, size;
-    char *back;
-    sib_error err = SIB_ERROR_INIT;
-    CHECK_OK(sib_tokenizer_encode(t, text, strlen(text), specials, &ids, &n, &err), err);
-    for (size_t i = 0; i < n || expected[i] >= 0; i++)
-        if (i >= n || ids[i] != expected[i])
-            fail_msg("'%s': id %zu is %d of %zu, expected %d", text, i, i < n ? (int)ids[i] : -1, n,
-                     (int)expected[i]);
-    CHECK_OK(sib_tokenizer_decode(t, ids, n, false, &back, &size, &err), err);
-    assert_int_equal(size, strlen(text));
-    assert_memory_equal(back, text, size + 1);
-    sib_free(ids);
-    sib_free(back);
-}
-
-#define IDS(...)                ((const int32_t[]){__VA_ARGS__, -1})
-#define CHECK_IDS(t, text, ...) check_ids_as(t, text, SIB_SPECIAL_AS_TEXT, IDS(__VA_ARGS__))
 
 /* ---- Own vocabularies ----------------------------------------------------------------------------------- */
 
@@ -275,45 +251,12 @@ static void test_bad_files(void **state)
     buffer_free(&b);
 }
 
-static sib_code whole_way(const text_buffer *b, sib_error *err)
-{
-    static const char text[] =
-        "hello 123 l\xFFlo<|endoftext|>aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-    sib_tokenizer *t = NULL;
-    int32_t *ids = NULL;
-    char *back = NULL;
-    size_t n, size;
-    sib_code code = sib_tokenizer_open_bytes("ranks", b->data, b->n, NULL, &t, err);
-    if (code == SIB_OK)
-        code = sib_tokenizer_encode(t, text, sizeof text - 1, SIB_SPECIAL_AS_TOKENS, &ids, &n, err);
-    if (code == SIB_OK)
-        code = sib_tokenizer_decode(t, ids, n, false, &back, &size, err);
-    if (code == SIB_OK)
-        assert_string_equal(back, text);
-    sib_free(ids);
-    sib_free(back);
-    sib_tokenizer_free(&t);
-    return code;
-}
-
 static void test_memory(void **state)
 {
     (void)state;
     text_buffer b = ranks_text(merges_of_hello);
-    sib_alloc_counters before, after;
-    sib_alloc_counters_get(&before);
-    sib_code code = SIB_ERR_MEMORY;
-    for (uint64_t k = 0; code != SIB_OK; k++) {
-        sib_error err = SIB_ERROR_INIT;
-        mem_fail_after(k);
-        code = whole_way(&b, &err);
-        mem_fail_never();
-        if (code != SIB_OK)
-            assert_int_equal(err.code, SIB_ERR_MEMORY);
-        sib_alloc_counters_get(&after);
-        assert_int_equal(after.bytes_current, before.bytes_current);
-        assert_true(k < 1000);
-    }
+    check_memory(b.data, b.n, NULL,
+                 "hello 123 l\xFFlo<|endoftext|>aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
     buffer_free(&b);
 }
 

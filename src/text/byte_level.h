@@ -1,0 +1,10 @@
+/* Bytes written as characters that can be seen, as byte-level vocabularies of text files do. */
+#ifndef TEXT_BYTE_LEVEL_H
+#define TEXT_BYTE_LEVEL_H
+
+#include "text/bytes.h"
+
+/* Adds the bytes that the characters of `text` stand for. False, with nothing added, where one stands for none. */
+bool byte_level_bytes(text_span text, text_buffer *out, sib_error *err);
+
+#endif

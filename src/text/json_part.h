@@ -1,0 +1,39 @@
+/* Parts of a tokenizer's JSON, each with its path for messages. */
+#ifndef TEXT_JSON_PART_H
+#define TEXT_JSON_PART_H
+
+#include "text/bytes.h"
+
+#include <jansson.h>
+
+/* Nested deeper than this, sequences of steps are refused. */
+#define JSON_MOST_DEPTH 8
+
+typedef struct json_part {
+    const char *file; /* for messages */
+    const json_t *value;
+    char path[96]; /* "pre_tokenizer/pretokenizers[1]" */
+    int depth;
+} json_part;
+
+/* Parses a document, an object. Release with json_decref. Errors: SIB_ERR_FORMAT with the offset. */
+sib_code json_part_parse(const char *file, text_span text, json_t **out, json_part *part, sib_error *err);
+
+/* What stands under a key, and in a list: value NULL where there is none (null counts as none). */
+json_part json_part_at(const json_part *p, const char *key);
+json_part json_part_item(const json_part *p, size_t i);
+
+/* "FILE: PATH: words". */
+sib_code json_part_bad(const json_part *p, sib_code code, sib_error *err, const char *words);
+/* The same of something that is not known: "FILE: PATH: WHAT 'name' is not known here". */
+sib_code json_part_unknown(const json_part *p, const char *what, const char *name, sib_error *err);
+
+/* The string, number or truth under a key; *out stays as it is where there is none. Errors: SIB_ERR_FORMAT for another
+   type. Strings are borrowed. */
+sib_code json_part_string(const json_part *p, const char *key, text_span *out, sib_error *err);
+sib_code json_part_bool(const json_part *p, const char *key, bool *out, sib_error *err);
+sib_code json_part_whole(const json_part *p, const char *key, int64_t *out, sib_error *err);
+/* The "type" of a part, "" where it has none. */
+const char *json_part_type(const json_part *p);
+
+#endif

@@ -1,0 +1,318 @@
+/* tokenizer.json: small documents with one part of each kind. `make compare` holds the parts against the original. */
+#include "encodes.h"
+#include "text/bytes.h"
+
+static sib_tokenizer *open_json(const char *document)
+{
+    sib_tokenizer *t;
+    sib_error err = SIB_ERROR_INIT;
+    CHECK_OK(sib_tokenizer_open_bytes("t.json", document, strlen(document), NULL, &t, &err), err);
+    sib_tokenizer_info info;
+    sib_tokenizer_get_info(t, &info);
+    assert_string_equal(info.kind, "tokenizer.json");
+    return t;
+}
+
+/* ---- BPE ---------------------------------------------------------------------------------------------------------- */
+
+#define BYTE_LEVEL                                                                                           \
+    "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},\"decoder\":{\"type\":"           \
+    "\"ByteLevel\"},"
+
+static const char byte_bpe[] =
+    "{" BYTE_LEVEL "\"added_tokens\":[{\"id\":9,\"content\":\"<s>\",\"special\":true},"
+    "{\"id\":10,\"content\":\"tab\",\"special\":false,\"normalized\":false,\"single_word\":true,\"rstrip\":"
+    "true}],"
+    "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},"
+    "{\"Sequence\":{\"id\":\"A\"}}],\"special_tokens\":{\"<s>\":{\"ids\":[9]}}},"
+    "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"\xC4\xA0\":2,\"\xC4\xA0"
+    "a\":3,\"ab\":4,\"\xC3\xA9\":5,\"t\":6,\"aba\":7,\"\xC4\x80\":8},\"merges\":[\"\xC4\xA0 "
+    "a\",[\"a\",\"b\"],\"ab a\"]}}";
+
+static void test_byte_level(void **state)
+{
+    (void)state;
+    sib_tokenizer *t = open_json(byte_bpe);
+    CHECK_IDS(t, "aba ab", 7, 3, 1);
+    CHECK_IDS(t, "\xE9", 5); /* a byte that is no UTF-8, as the character it is written as */
+    CHECK_TEXT(t, "\xE9 a", 5, 3);
+    CHECK_TOKENS(t, "a<s>b", 9, 0, 9, 1);
+    CHECK_IDS(t, "tab  b tabb", 10, 1, 2, 6, 4, 1);
+    assert_int_equal(sib_tokenizer_find(t, " a", 2), 3);
+    assert_int_equal(sib_tokenizer_find(t, "<s>", 3), 9);
+    assert_int_equal(sib_tokenizer_find(t, "\0", 1), 8);
+    check_text_of(t, IDS(9, 0, 10), true, "atab");
+    int32_t *ids;
+    size_t n;
+    sib_error err = SIB_ERROR_INIT;
+    CHECK_FAILS(sib_tokenizer_encode(t, "abc", 3, SIB_SPECIAL_AS_TEXT, &ids, &n, &err), SIB_ERR_VALUE, err,
+                "byte 0x63");
+    sib_tokenizer_free(&t);
+}
+
+static const char llama[] =
+    "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"_\"},"
+    "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"_\"}]},"
+    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"_\"},"
+    "\"content\":\" \"},"
+    "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" "
+    "\",\"start\":1,\"stop\":0}]},"
+    "\"model\":{\"type\":\"BPE\",\"unk_token\":\"<u>\",\"fuse_unk\":true,\"byte_fallback\":true,\"vocab\":{"
+    "\"<u>\":0,"
+    "\"<0xC3>\":1,\"<0xA9>\":2,\"_\":3,\"h\":4,\"_h\":5,\"i\":6},\"merges\":[\"_ h\"]}}";
+
+static void test_byte_fallback(void **state)
+{
+    (void)state;
+    sib_tokenizer *t = open_json(llama);
+    CHECK_IDS(t, "hi h", 5, 6, 5);
+    CHECK_IDS(t, "h\xC3\xA9zzi\xC3", 5, 1, 2, 0, 6, 1);
+    CHECK_TEXT(t, "hi h\xC3\xA9", 5, 6, 5, 1, 2);
+    sib_tokenizer_free(&t);
+}
+
+/* ---- The other models ------------------------------------------------------------------------------------------------ */
+
+static const char unigram_model[] =
+    "{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"always\"},"
+    "\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"always\"},"
+    "\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"<unk>\",0],[\"_\",-3],[\"a\",-2],[\"b\",-2.5]"
+    ",[\"ab\",-4],"
+    "[\"_ab\",-5],[\"ba\",-4.5]]}}";
+
+static void test_unigram(void **state)
+{
+    (void)state;
+    sib_tokenizer *t = open_json(unigram_model);
+    CHECK_IDS(t, "ab aba", 5, 5, 2);
+    CHECK_IDS(t, "baXYa", 1, 6, 0, 2); /* of equal scores the first found stays */
+    CHECK_TEXT(t, "ab a", 5, 1, 2);
+    sib_tokenizer_free(&t);
+}
+
+static const char bert[] =
+    "{\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
+    "\"decoder\":{\"type\":\"WordPiece\"},\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"[C]\",1]"
+    ",\"sep\":[\"[S]\",2]},"
+    "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[U]\",\"max_input_chars_per_word\":6,\"vocab\":{\"[U]"
+    "\":0,\"[C]\":1,\"[S]\":2,"
+    "\"un\":3,\"##able\":4,\"##a\":5,\"!\":6,\"\xE4\xB8\xAD\":7,\"cafe\":8}}}";
+
+static void test_wordpiece(void **state)
+{
+    (void)state;
+    sib_tokenizer *t = open_json(bert);
+    CHECK_TOKENS(t, "UNable!", 1, 3, 4, 6, 2);
+    CHECK_IDS(t, "una unx unableable caf\xC3\xA9\xE4\xB8\xAD", 3, 5, 0, 0, 8, 7);
+    CHECK_TEXT(t, "unable! un", 3, 4, 6, 3);
+    sib_tokenizer_free(&t);
+}
+
+/* ---- Steps ------------------------------------------------------------------------------------------------------------- */
+
+#define LETTERS                                                                                              \
+    "\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"a\":1,\"b\":2,\"ab\":3,"     \
+    "\"1\":4,\"12\":5,\",\":6,"                                                                              \
+    "\"a,\":7,\",b\":8,\"\xC3\xA9\":9,\"e\":10,\"_a\":11,\"\xEF\xAC\x81\":12,\"fi\":13,\" "                  \
+    "a\":14,\"e\xCC\x81\":15,\"_b\":16}}}"
+
+static const struct {
+    const char *parts, *text;
+    int32_t ids[8];
+} steps[] = {
+    {"\"pre_tokenizer\":{\"type\":\"WhitespaceSplit\"},", " a  b\n", {1, 2, -1}},
+    {"\"pre_tokenizer\":{\"type\":\"Whitespace\"},", "a,b ab", {1, 6, 2, 3, -1}},
+    {"\"pre_tokenizer\":{\"type\":\"Digits\",\"individual_digits\":false},", "a12b", {1, 5, 2, -1}},
+    {"\"pre_tokenizer\":{\"type\":\"Digits\",\"individual_digits\":true},", "a11b", {1, 4, 4, 2, -1}},
+    {"\"pre_tokenizer\":{\"type\":\"Punctuation\"},", "a,b", {1, 6, 2, -1}},
+    {"\"pre_tokenizer\":{\"type\":\"Punctuation\",\"behavior\":\"MergedWithPrevious\"},", "a,b", {7, 2, -1}},
+    {"\"pre_tokenizer\":{\"type\":\"Punctuation\",\"behavior\":\"MergedWithNext\"},", "a,b", {1, 8, -1}},
+    {"\"pre_tokenizer\":{\"type\":\"Punctuation\",\"behavior\":\"Removed\"},", "a,,b", {1, 2, -1}},
+    {"\"pre_tokenizer\":{\"type\":\"CharDelimiterSplit\",\"delimiter\":\",\"},", "a,b", {1, 2, -1}},
+    {"\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?=b)\"},\"behavior\":\"Isolated\"},",
+     "abb",
+     {1, 2, 2, -1}},
+    {"\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"[ab]\"},\"behavior\":\"Removed\","
+     "\"invert\":true},",
+     "a,b",
+     {1, 2, -1}},
+    {"\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a|b\"},\"behavior\":\"Contiguous\"},",
+     "ab,ab",
+     {3, 6, 3, -1}},
+    {"\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"String\":\",\"},\"behavior\":\"Isolated\"},",
+     ",a",
+     {6, 1, -1}},
+    {"\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"first\"},",
+     "a b",
+     {11, 16, -1}},
+    {"\"normalizer\":{\"type\":\"NFC\"},", "e\xCC\x81", {9, -1}},
+    {"\"normalizer\":{\"type\":\"NFD\"},", "\xC3\xA9", {15, -1}},
+    {"\"normalizer\":{\"type\":\"NFC\"},", "\xEF\xAC\x81", {12, -1}},
+    {"\"normalizer\":{\"type\":\"NFKC\"},", "\xEF\xAC\x81", {13, -1}},
+    {"\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKD\"},{\"type\":\"StripAccents\"}]"
+     "},",
+     "\xC3\xA9",
+     {10, -1}},
+    {"\"normalizer\":{\"type\":\"Lowercase\"},", "AB", {3, -1}},
+    {"\"normalizer\":{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":true},", "\t ab \n", {3, -1}},
+    {"\"normalizer\":{\"type\":\"Strip\",\"strip_left\":false},", " a ", {14, -1}},
+    {"\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"x+\"},\"content\":\"b\"},",
+     "axx",
+     {3, -1}},
+    {"\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"a\"},", "b", {3, -1}},
+};
+
+static void test_steps(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        char document[4096];
+        snprintf(document, sizeof document, "{%s" LETTERS, steps[i].parts);
+        sib_tokenizer *t = open_json(document);
+        check_ids_as(t, steps[i].text, SIB_SPECIAL_AS_TEXT, steps[i].ids);
+        sib_tokenizer_free(&t);
+    }
+}
+
+/* Marks in no order, as many as they are: soon, and broken bytes among them stay. */
+static void test_many_marks(void **state)
+{
+    (void)state;
+    char document[4096];
+    snprintf(document, sizeof document, "{\"normalizer\":{\"type\":\"NFC\"}," LETTERS);
+    sib_tokenizer *t = open_json(document);
+    size_t n = 200000, n_ids;
+    char *text = malloc(4 * n);
+    int32_t *ids;
+    sib_error err = SIB_ERROR_INIT;
+    assert_non_null(text);
+    for (size_t i = 0; i < n; i++)
+        memcpy(text + 4 * i, "\xCC\x81\xCC\xA3", 4);
+    text[4 * n - 1] = '\xFF';
+    CHECK_OK(sib_tokenizer_encode(t, text, 4 * n, SIB_SPECIAL_AS_TEXT, &ids, &n_ids, &err), err);
+    assert_int_equal(n_ids, 1);
+    sib_free(ids);
+    free(text);
+    sib_tokenizer_free(&t);
+}
+
+/* ---- Bad documents ------------------------------------------------------------------------------------------------------- */
+
+#define BPE(vocab, merges) "{\"model\":{\"type\":\"BPE\",\"vocab\":{" vocab "},\"merges\":[" merges "]}}"
+#define WITH(part)         "{" part "," LETTERS
+
+static const struct {
+    const char *document;
+    sib_code code;
+    const char *words;
+} bad[] = {
+    {"{", SIB_ERR_FORMAT, "line 1"},
+    {"{}", SIB_ERR_FORMAT, "model: is missing"},
+    {"{\"a\":1,\"a\":2}", SIB_ERR_FORMAT, "duplicate"},
+    {"{\"model\":{\"type\":\"Runes\"}}", SIB_ERR_UNSUPPORTED, "model 'Runes'"},
+    {BPE("\"a\":0,\"a\":1", ""), SIB_ERR_FORMAT, "duplicate"},
+    {BPE("\"a\":0,\"b\":0", ""), SIB_ERR_FORMAT, "id 0 stands there twice"},
+    {BPE("\"a\":-1", ""), SIB_ERR_FORMAT, "id -1"},
+    {BPE("\"a\":99999999999", ""), SIB_ERR_FORMAT, "id 99999999999"},
+    {BPE("\"a\":1.5", ""), SIB_ERR_FORMAT, "whole number"},
+    {BPE("\"a\":0,\"ab\":1", "\"a b\""), SIB_ERR_FORMAT, "merges[0]: 'a' with 'b' are not both"},
+    {BPE("\"a\":0,\"b\":1", "\"a b\""), SIB_ERR_FORMAT, "gives no token"},
+    {BPE("\"a\":0,\"b\":1,\"ab\":2", "\"a b\",[\"a\",\"b\"]"), SIB_ERR_FORMAT, "stands there twice"},
+    {BPE("\"a\":0,\"\":1", "[\"\",\"a\"]"), SIB_ERR_FORMAT, "empty side"}, /* would give itself for ever */
+    {BPE("\"a\":0", "\"aa\""), SIB_ERR_FORMAT, "merges[0]: is no pair"},
+    {BPE("\"a\":0", "7"), SIB_ERR_FORMAT, "is no pair"},
+    {"{\"model\":{\"type\":\"BPE\",\"dropout\":0.1,\"vocab\":{\"a\":0},\"merges\":[]}}", SIB_ERR_UNSUPPORTED,
+     "model/dropout"},
+    {"{\"model\":{\"type\":\"BPE\",\"unk_token\":\"u\",\"vocab\":{\"a\":0},\"merges\":[]}}", SIB_ERR_FORMAT,
+     "'u' is not"},
+    {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[]}}", SIB_ERR_FORMAT, "no list"},
+    {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\"]]}}", SIB_ERR_FORMAT, "vocab[0]"},
+    {"{\"model\":{\"type\":\"Unigram\",\"unk_id\":3,\"vocab\":[[\"a\",1]]}}", SIB_ERR_FORMAT, "unk_id"},
+    {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",1],[\"a\",2]]}}", SIB_ERR_FORMAT, "same bytes 'a'"},
+    {WITH("\"normalizer\":{\"type\":\"Nmt\"}"), SIB_ERR_UNSUPPORTED, "normalizer: normalizer 'Nmt'"},
+    {WITH("\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},{\"type\":\"X\"}]}"),
+     SIB_ERR_UNSUPPORTED, "normalizer/normalizers[1]: normalizer 'X'"},
+    {WITH("\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(\"},\"content\":\"\"}"),
+     SIB_ERR_FORMAT, "regular expression '('"},
+    {WITH("\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"\\\\h\"},\"content\":\"\"}"),
+     SIB_ERR_UNSUPPORTED, "'\\h'"},
+    {WITH("\"normalizer\":{\"type\":\"Replace\",\"content\":\"\"}"), SIB_ERR_FORMAT, "expected a pattern"},
+    {WITH("\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}"), SIB_ERR_UNSUPPORTED,
+     "pre-tokenizer 'UnicodeScripts'"},
+    {WITH("\"pre_tokenizer\":{\"type\":\"ByteLevel\"}"), SIB_ERR_UNSUPPORTED, "decoder: expected ByteLevel"},
+    {WITH("\"pre_tokenizer\":{\"type\":\"Punctuation\",\"behavior\":\"Lost\"}"), SIB_ERR_UNSUPPORTED,
+     "behavior 'Lost'"},
+    {WITH("\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"ab\"}"), SIB_ERR_FORMAT,
+     "one character"},
+    {WITH("\"decoder\":{\"type\":\"CTC\"}"), SIB_ERR_UNSUPPORTED, "decoder 'CTC'"},
+    {WITH("\"post_processor\":{\"type\":\"X\"}"), SIB_ERR_UNSUPPORTED, "post-processor 'X'"},
+    {WITH("\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"a\",99],\"sep\":[\"b\",1]}"),
+     SIB_ERR_FORMAT, "stands for nothing"},
+    {WITH("\"added_tokens\":[{\"id\":1,\"content\":\"z\"}]"), SIB_ERR_FORMAT, "another token"},
+    {WITH("\"added_tokens\":[{\"id\":50,\"content\":\"ab\"}]"), SIB_ERR_FORMAT, "has another id"},
+    {WITH("\"added_tokens\":[{\"id\":50,\"content\":\"\"}]"), SIB_ERR_FORMAT, "no content"},
+    {WITH("\"added_tokens\":[{\"content\":\"q\"}]"), SIB_ERR_FORMAT, "no id"},
+    {WITH("\"added_tokens\":[{\"id\":50,\"content\":\"q\",\"special\":true},{\"id\":51,\"content\":\"q\","
+          "\"special\":true}]"),
+     SIB_ERR_FORMAT, "same bytes 'q'"},
+};
+
+static void test_bad(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        sib_tokenizer *t;
+        sib_error err = SIB_ERROR_INIT;
+        CHECK_FAILS(sib_tokenizer_open_bytes("bad", bad[i].document, strlen(bad[i].document), NULL, &t, &err),
+                    bad[i].code, err, bad[i].words);
+        assert_null(t);
+    }
+}
+
+/* Lists in lists, and sequences in sequences. */
+static void test_deep(void **state)
+{
+    (void)state;
+    static const char open[] = "{\"type\":\"Sequence\",\"normalizers\":[";
+    for (size_t depth = 20; depth <= 200000; depth *= 100) {
+        text_buffer b = {0};
+        sib_tokenizer *t;
+        sib_error err = SIB_ERROR_INIT;
+        buffer_add(&b, "{\"normalizer\":", 14, &err);
+        for (size_t i = 0; i < depth; i++)
+            buffer_add(&b, open, sizeof open - 1, &err);
+        for (size_t i = 0; i < depth; i++)
+            buffer_add(&b, "]}", 2, &err);
+        buffer_add(&b, "}", 1, &err);
+        sib_code code = sib_tokenizer_open_bytes("deep", b.data, b.n, NULL, &t, &err);
+        if (depth == 20)
+            CHECK_FAILS(code, SIB_ERR_UNSUPPORTED, err, "more steps");
+        else
+            CHECK_FAILS(code, SIB_ERR_FORMAT, err, "depth");
+        buffer_free(&b);
+    }
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    static const char regex[] = WITH(
+        "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a|b\"},\"behavior\":\"Isolated\"}");
+    check_memory(byte_bpe, sizeof byte_bpe - 1, NULL, "aba a<s>tab  a\xE9");
+    check_memory(llama, sizeof llama - 1, NULL, "hi h\xC3\xA9zz\xC3");
+    check_memory(unigram_model, sizeof unigram_model - 1, NULL, "ab abaX");
+    check_memory(bert, sizeof bert - 1, NULL, "unable! caf\xC3\xA9 unx");
+    check_memory(regex, sizeof regex - 1, NULL, "ab\xFF");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_byte_level), cmocka_unit_test(test_byte_fallback),
+        cmocka_unit_test(test_unigram),    cmocka_unit_test(test_wordpiece),
+        cmocka_unit_test(test_steps),      cmocka_unit_test(test_many_marks),
+        cmocka_unit_test(test_bad),        cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
