@@ -24,6 +24,7 @@ from .audio import (
 from .conv import conv1d
 from .errors import SibylError
 from .features import LogMel, LogMelStream, log_mel_spectrogram, mel_filters, smooth3x3
+from .importing import import_model
 from .model import inspect
 from .session import (
     InferenceSession,
@@ -60,6 +61,7 @@ __all__ = [
     "__version__",
     "conv1d",
     "get_available_providers",
+    "import_model",
     "inspect",
     "load_audio",
     "log_mel_spectrogram",

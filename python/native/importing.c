@@ -1,0 +1,101 @@
+/* Checkpoints made models: sib_import, and its report as a dict. */
+#include "ext.h"
+
+#include <string.h>
+
+static PyObject *text(const char *s)
+{
+    return s ? PyUnicode_DecodeUTF8(s, (Py_ssize_t)strlen(s), "replace") : Py_NewRef(Py_None);
+}
+
+/* Takes item over. */
+static void put(PyObject *dict, const char *key, PyObject *item)
+{
+    if (item && PyDict_SetItemString(dict, key, item) != 0)
+        PyErr_Clear(); /* what is missing is seen at once */
+    Py_XDECREF(item);
+}
+
+static void append(PyObject *list, PyObject *item)
+{
+    if (item && PyList_Append(list, item) != 0)
+        PyErr_Clear();
+    Py_XDECREF(item);
+}
+
+static PyObject *weight_dict(const sib_import_weight *w)
+{
+    PyObject *dict = PyDict_New(), *dims = PyList_New(0);
+    if (!dict || !dims)
+        return NULL;
+    for (size_t i = 0; i < w->rank; i++)
+        append(dims, PyLong_FromLongLong(w->dims[i]));
+    put(dict, "name", text(w->name));
+    put(dict, "type", text(w->format));
+    put(dict, "dims", dims);
+    put(dict, "used", PyBool_FromLong(w->used));
+    if (w->checked) {
+        put(dict, "min", PyFloat_FromDouble(w->stats.min));
+        put(dict, "max", PyFloat_FromDouble(w->stats.max));
+        put(dict, "mean", PyFloat_FromDouble(w->stats.mean));
+        put(dict, "std", PyFloat_FromDouble(w->stats.std));
+        put(dict, "nan", PyLong_FromUnsignedLongLong(w->stats.n_nan));
+        put(dict, "inf", PyLong_FromUnsignedLongLong(w->stats.n_inf));
+    }
+    return dict;
+}
+
+static PyObject *report_dict(const sib_import_report *r)
+{
+    PyObject *dict = PyDict_New(), *weights = PyList_New(0), *problems = PyList_New(0);
+    sib_import_totals t;
+    sib_import_weight w;
+    sib_import_problem p;
+    if (!dict || !weights || !problems)
+        return NULL;
+    sib_import_report_totals(r, &t);
+    for (size_t i = 0; sib_import_report_weight(r, i, &w); i++)
+        append(weights, weight_dict(&w));
+    for (size_t i = 0; sib_import_report_problem(r, i, &p); i++)
+        append(problems, text(p.text));
+    put(dict, "recipe", text(t.recipe));
+    put(dict, "format", text(t.format));
+    put(dict, "parameters", PyLong_FromUnsignedLongLong(t.parameters));
+    put(dict, "weights", weights);
+    put(dict, "problems", problems);
+    return dict;
+}
+
+static PyObject *import_model(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *names;
+    const char *out, *recipe, *dtype;
+    int check;
+    if (!PyArg_ParseTuple(args, "O!yzsp:import_model", &PyList_Type, &names, &out, &recipe, &dtype, &check))
+        return NULL;
+    Py_ssize_t n = PyList_Size(names);
+    const char **paths = PyMem_Calloc((size_t)n + 1, sizeof *paths);
+    if (!paths)
+        return PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (!(paths[i] = PyBytes_AsString(PyList_GetItem(names, i)))) {
+            PyMem_Free(paths);
+            return NULL;
+        }
+    sib_import_options o = {.recipe = recipe, .dtype = sib_dtype_from_name(dtype), .check = check != 0};
+    sib_import_report *report = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code;
+    Py_BEGIN_ALLOW_THREADS code = sib_import(paths, (size_t)n, out, &o, &report, &err);
+    Py_END_ALLOW_THREADS PyMem_Free(paths);
+    PyObject *dict = code == SIB_OK ? report_dict(report) : error_raise(&err, NULL);
+    sib_import_report_free(&report);
+    return dict;
+}
+
+PyMethodDef IMPORT_METHODS[] = {
+    {"import_model", import_model, METH_VARARGS,
+     "import_model(paths, out, recipe or None, dtype, check) -> dict"},
+    {NULL, NULL, 0, NULL},
+};

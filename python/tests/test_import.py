@@ -1,0 +1,301 @@
+"""Imported models against the originals in PyTorch, with random weights of real dimensions, cached and all at once."""
+
+import numpy as np
+import pytest
+from conftest import peer
+
+import sibyl
+
+STEPS = 40
+
+
+def spread(model, torch, seed=0, turned=()):
+    """Random weights of the sizes that trained ones have; turned: names of matrices that stand [in, out]."""
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if p.ndim == 1:
+                one = name.endswith("weight") and p.ndim == 1
+                p.copy_((1 if one else 0) + 0.1 * torch.randn_like(p))
+            elif any(word in name for word in ("embed", "wte", "wpe")):
+                p.copy_(0.05 * torch.randn_like(p))
+            else:
+                fan_in = p.shape[0] if any(word in name for word in turned) else p[0].numel()
+                p.copy_(torch.randn_like(p) * fan_in**-0.5)
+    return model.eval()
+
+
+def part(path, outputs):
+    return sibyl.InferenceSession(path, sibyl.SessionOptions(outputs=outputs))
+
+
+def gap(ours, theirs):
+    assert ours.shape == theirs.shape
+    return np.abs(ours - theirs).max()
+
+
+# ---- Whisper -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whisper():
+    """Whisper tiny of openai-whisper, its dims, and the logits of 40 tokens on some audio."""
+    torch, package = peer("torch"), peer("whisper")
+    dims = package.model.ModelDimensions(80, 1500, 384, 6, 4, 51865, 448, 384, 6, 4)
+    model = spread(package.model.Whisper(dims), torch)
+    rng = np.random.default_rng(1)
+    mel = (0.5 * rng.standard_normal((1, 80, 3000))).astype("f4")
+    tokens = rng.integers(0, dims.n_vocab, (1, STEPS))
+    with torch.no_grad():
+        audio = model.encoder(torch.from_numpy(mel))
+        logits = model.decoder(torch.from_numpy(tokens), audio).numpy()
+    return torch, model, dims, mel, tokens, audio, logits
+
+
+def save_openai(path, torch, model, dims):
+    torch.save({"dims": dict(dims.__dict__), "model_state_dict": model.state_dict()}, path)
+    return path
+
+
+def save_hugging_face(path, torch, model, dims):
+    """The same weights in the model of transformers."""
+    transformers = peer("transformers")
+    names = [("encoder.positional_embedding", "encoder.embed_positions.weight"),
+             ("decoder.positional_embedding", "decoder.embed_positions.weight"),
+             ("token_embedding", "embed_tokens"), ("encoder.ln_post", "encoder.layer_norm"),
+             ("decoder.ln.", "decoder.layer_norm."), (".blocks.", ".layers."), ("cross_attn_ln", "encoder_attn_layer_norm"),
+             ("cross_attn.", "encoder_attn."), (".attn_ln", ".self_attn_layer_norm"), (".attn.", ".self_attn."),
+             ("mlp_ln", "final_layer_norm"), ("mlp.0", "fc1"), ("mlp.2", "fc2"), (".query", ".q_proj"), (".key", ".k_proj"),
+             (".value", ".v_proj"), (".out.", ".out_proj.")]  # fmt: skip
+    state = {}
+    for name, tensor in model.state_dict().items():
+        for ours, theirs in names:
+            name = name.replace(ours, theirs)
+        state["model." + name] = tensor
+    config = transformers.WhisperConfig(
+        vocab_size=dims.n_vocab, num_mel_bins=dims.n_mels, d_model=dims.n_audio_state, encoder_layers=dims.n_audio_layer,
+        decoder_layers=dims.n_text_layer, encoder_attention_heads=dims.n_audio_head,
+        decoder_attention_heads=dims.n_text_head, encoder_ffn_dim=4 * dims.n_audio_state,
+        decoder_ffn_dim=4 * dims.n_text_state, max_source_positions=dims.n_audio_ctx,
+        max_target_positions=dims.n_text_ctx)  # fmt: skip
+    theirs = transformers.WhisperForConditionalGeneration(config)
+    missing, unexpected = theirs.load_state_dict(state, strict=False)
+    assert set(missing) <= {"proj_out.weight"} and not unexpected
+    theirs.save_pretrained(path)
+    return path
+
+
+@pytest.mark.parametrize("save", [save_openai, save_hugging_face])
+def test_whisper(whisper, tmp_path, save):
+    torch, model, dims, mel, tokens, audio, logits = whisper
+    layers, heads = range(dims.n_text_layer), dims.n_text_head
+    out = tmp_path / "w.onnx"
+    assert sibyl.import_model(save(tmp_path / "w.pt", torch, model, dims), out)["recipe"] == "whisper"
+    keys = [f"audio_{what}.{i}" for i in layers for what in "kv"]
+    caches = [f"present_{what}.{i}" for i in layers for what in "kv"]
+    encoder, decoder = part(out, ["audio", *keys]), part(out, ["logits", *caches])
+    heard, *cross = encoder.run(None, {"mel": mel})
+    assert gap(heard, audio.numpy()) < 1e-4
+    still = {f"cross_{what}.{i}": cross[2 * i + (what == "v")] for i in layers for what in "kv"}
+    empty = [np.zeros((1, heads, 0, dims.n_text_state // heads), "f4")] * (2 * len(layers))
+
+    def decode(tokens, past, at):
+        cached = {name.replace("present", "past"): value for name, value in zip(caches, past)}
+        return decoder.run(None, {"tokens": tokens, "at": np.array(at), **cached, **still})
+
+    whole = decode(tokens, empty, range(STEPS))[0]
+    assert gap(whole, logits) < 1e-3
+    past = empty
+    for t in range(STEPS):
+        step, *past = decode(tokens[:, t : t + 1], past, [0])
+        assert gap(step[:, 0], logits[:, t]) < 1e-3 and gap(step[:, 0], whole[:, t]) < 1e-3
+
+
+def test_whisper_beams_and_scores(whisper, tmp_path):
+    """Several beams on one audio, and what words' times are read from."""
+    torch, model, dims, mel, _, audio, _ = whisper
+    disable = peer("whisper").model.disable_sdpa
+    out = tmp_path / "w.onnx"
+    sibyl.import_model(save_openai(tmp_path / "w.pt", torch, model, dims), out)
+    keys = [f"audio_{what}.{i}" for i in range(4) for what in "kv"]
+    cross = part(out, keys).run(None, {"mel": mel})
+    tokens = np.random.default_rng(2).integers(0, dims.n_vocab, (3, 7))
+    feed = {"tokens": tokens, "at": np.array([6, 2])}
+    for name, value in zip(keys, cross):
+        feed[name.replace("audio", "cross")] = value
+        feed[name.replace("audio", "past")] = np.zeros((3, 6, 0, 64), "f4")
+    logits, *scores = part(out, ["logits", *(f"cross_weights.{i}" for i in range(4))]).run(None, feed)
+    seen = []
+    hooks = [b.cross_attn.register_forward_hook(lambda m, i, o: seen.append(o[1].numpy())) for b in model.decoder.blocks]
+    with torch.no_grad(), disable():
+        expected = model.decoder(torch.from_numpy(tokens), audio.expand(3, -1, -1)).numpy()
+    for hook in hooks:
+        hook.remove()
+    assert gap(logits, expected[:, [6, 2]]) < 1e-3
+    assert all(gap(a, b) < 1e-3 for a, b in zip(scores, seen, strict=True))
+
+
+# ---- Decoders of text ----------------------------------------------------------------------------------------------------
+
+SMALL = dict(vocab_size=300, hidden_size=128, intermediate_size=352, num_hidden_layers=3, num_attention_heads=8,
+             num_key_value_heads=2, max_position_embeddings=256)  # fmt: skip
+LLAMA_3 = dict(rope_type="llama3", rope_theta=500000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+               original_max_position_embeddings=64)  # fmt: skip
+LINEAR = dict(rope_type="linear", rope_theta=10000.0, factor=4.0)
+DECODERS = {
+    "gpt2": ("GPT2", dict(n_layer=12)),  # its real dimensions
+    "llama": ("Llama", SMALL),
+    "llama-3-tied": ("Llama", dict(SMALL, tie_word_embeddings=True, rope_parameters=LLAMA_3)),
+    "llama-linear": ("Llama", dict(SMALL, rope_parameters=LINEAR, attention_bias=True)),
+    "mistral": ("Mistral", dict(SMALL, sliding_window=None)),
+    "mistral-window": ("Mistral", dict(SMALL, sliding_window=16)),
+    "qwen2": ("Qwen2", SMALL),
+    "qwen3": ("Qwen3", dict(SMALL, head_dim=32)),
+}
+
+
+def decode_all(session, tokens, layers, heads, size):
+    """Logits of all tokens at once, and by steps with a cache."""
+    names = [f"present_{what}.{i}" for i in range(layers) for what in "kv"]
+    empty = [np.zeros((len(tokens), heads, 0, size), "f4")] * len(names)
+
+    def decode(tokens, past, at):
+        cached = {name.replace("present", "past"): value for name, value in zip(names, past)}
+        return session.run(["logits", *names], {"tokens": tokens, "at": np.array(at), **cached})
+
+    whole, past, steps = decode(tokens, empty, range(STEPS))[0], empty, []
+    for t in range(STEPS):
+        step, *past = decode(tokens[:, t : t + 1], past, [0])
+        steps.append(step)
+    return whole, np.concatenate(steps, axis=1)
+
+
+def numbers(session):
+    said = session.get_modelmeta().custom_metadata_map
+    return [int(said[key]) for key in ("n_layer", "n_kv_head", "head_size")]
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+def test_decoders(kind, tmp_path):
+    torch, transformers = peer("torch"), peer("transformers")
+    family, settings = DECODERS[kind]
+    config = getattr(transformers, family + "Config")(**settings)
+    head = "GPT2LMHeadModel" if family == "GPT2" else family + "ForCausalLM"
+    turned = ("c_attn", "c_proj", "c_fc") if family == "GPT2" else ()
+    model = spread(getattr(transformers, head)(config), torch, turned=turned)
+    model.save_pretrained(tmp_path / "model")
+    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
+    tokens = np.random.default_rng(0).integers(0, config.vocab_size, (2, STEPS))
+    with torch.no_grad():
+        expected = model(torch.from_numpy(tokens)).logits.numpy()
+    session = sibyl.InferenceSession(tmp_path / "m.onnx")
+    whole, steps = decode_all(session, tokens, *numbers(session))
+    assert gap(whole, expected) < 1e-3 and gap(steps, expected) < 1e-3
+    onnxruntime = peer("onnxruntime")  # the file is ordinary ONNX
+    other = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    assert all(gap(x, expected) < 1e-3 for x in decode_all(other, tokens, *numbers(session)))
+
+
+def test_other_kinds_are_refused_by_name(tmp_path):
+    transformers = peer("transformers")
+    kinds = (("Gemma", dict(SMALL, head_dim=16)), ("Llama", dict(SMALL, rope_parameters=dict(LINEAR, rope_type="dynamic"))))
+    for family, settings in kinds:
+        config = getattr(transformers, family + "Config")(**settings)
+        getattr(transformers, family + "ForCausalLM")(config).save_pretrained(tmp_path / family)
+        with pytest.raises(sibyl.SibylError, match="gemma|dynamic") as refused:
+            sibyl.import_model(tmp_path / family, tmp_path / "m.onnx")
+        assert refused.value.code == "unsupported"
+    assert not (tmp_path / "m.onnx").exists() and not (tmp_path / "m.onnx.data").exists()
+
+
+# ---- RWKV ----------------------------------------------------------------------------------------------------------------
+
+WIDTH, LAYERS, WORDS, HEAD = 128, 3, 65, 64
+
+
+def rwkv_weights(torch, version):
+    """Random weights with the names and shapes of BlinkDL's checkpoints."""
+    torch.manual_seed(version)
+    heads = WIDTH // HEAD
+
+    def noise(*shape, scale=1.0):
+        return torch.randn(*shape) * scale
+
+    def linear(out, into):
+        return noise(out, into, scale=into**-0.5)
+
+    w = {"emb.weight": noise(WORDS, WIDTH), "head.weight": linear(WORDS, WIDTH)}
+
+    def norm(name):
+        w[name + ".weight"], w[name + ".bias"] = 1 + noise(WIDTH, scale=0.1), noise(WIDTH, scale=0.1)
+
+    norm("ln_out")
+    norm("blocks.0.ln0")
+    for i in range(LAYERS):
+        att, ffn = f"blocks.{i}.att.", f"blocks.{i}.ffn."
+        norm(f"blocks.{i}.ln1")
+        norm(f"blocks.{i}.ln2")
+        for name in ("key", "value", "receptance", "output", *(["gate"] if version in (5, 6) else [])):
+            w[att + name + ".weight"] = linear(WIDTH, WIDTH)
+        w[ffn + "key.weight"], w[ffn + "value.weight"] = linear(4 * WIDTH, WIDTH), linear(WIDTH, 4 * WIDTH)
+        mixes = {4: ("time_mix_", "kvr", "kr"), 5: ("time_mix_", "kvrg", "kr"), 6: ("time_maa_", "xwkvrg", "kr"),
+                 7: ("x_", "rwkvag", "k")}[version]  # fmt: skip
+        w.update({att + mixes[0] + c: torch.rand(1, 1, WIDTH) for c in mixes[1]})
+        w.update({ffn + mixes[0] + c: torch.rand(1, 1, WIDTH) for c in mixes[2]})
+        if version < 7:
+            w[ffn + "receptance.weight"] = linear(WIDTH, WIDTH)
+        if version == 4:
+            w[att + "time_decay"], w[att + "time_first"] = noise(WIDTH), noise(WIDTH)
+        else:
+            norm(att + "ln_x")
+        if version in (5, 6):
+            w[att + "time_faaaa"] = noise(heads, HEAD, scale=0.3)
+            w[att + "time_decay"] = noise(heads, HEAD) if version == 5 else noise(1, 1, WIDTH)
+        if version == 6:
+            for name, shape in (("maa_w1", (WIDTH, 160)), ("maa_w2", (5, 32, WIDTH)), ("decay_w1", (WIDTH, 64)),
+                                ("decay_w2", (64, WIDTH))):  # fmt: skip
+                w[att + "time_" + name] = noise(*shape, scale=0.1)
+        if version == 7:
+            for name, rank in (("w", 64), ("a", 64), ("v", 32), ("g", 128)):
+                w[att + name + "1"], w[att + name + "2"] = noise(WIDTH, rank, scale=0.1), noise(rank, WIDTH, scale=0.1)
+                if name != "g":
+                    w[att + name + "0"] = noise(1, 1, WIDTH)
+            w[att + "k_k"], w[att + "k_a"] = (1 + noise(1, 1, WIDTH, scale=0.1) for _ in range(2))
+            w[att + "r_k"] = noise(heads, HEAD, scale=0.1)
+    return w
+
+
+THEIRS = """
+import os, sys
+os.environ.update(RWKV_JIT_ON="0", RWKV_CUDA_ON="0", RWKV_V7_ON=sys.argv[3])
+import numpy, torch
+from rwkv.model import RWKV
+logits, _ = RWKV(model=sys.argv[1], strategy="cpu fp32").forward([int(t) for t in sys.argv[4:]], None)
+numpy.save(sys.argv[2], logits.numpy())
+"""
+
+
+@pytest.mark.parametrize("version", [4, 5, 6, 7])
+def test_rwkv(version, tmp_path):
+    import subprocess
+    import sys
+
+    torch = peer("torch")
+    peer("rwkv")
+    torch.save(rwkv_weights(torch, version), tmp_path / "r.pth")
+    tokens = [3, 60, 1, 1, 22, 7, 9]
+    theirs = tmp_path / ("r" if version == 7 else "r.pth")  # as the package names them
+    command = [sys.executable, "-c", THEIRS, theirs, tmp_path / "logits.npy", str(int(version == 7)), *map(str, tokens)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    expected = np.load(tmp_path / "logits.npy").ravel()
+    sibyl.import_model(tmp_path / "r.pth", tmp_path / "r.onnx")
+    session = sibyl.InferenceSession(tmp_path / "r.onnx")
+    state = {i.name: np.zeros(i.shape, "f4") for i in session.get_inputs() if i.name.startswith("state.")}
+    names = ["logits", *(name.replace("state.", "next.") for name in state)]
+    whole = session.run(names, {"tokens": np.array([tokens]), "at": np.array([len(tokens) - 1]), **state})
+    assert gap(whole[0].ravel(), expected) < 1e-3
+    for token in tokens:
+        logits, *values = session.run(names, {"tokens": np.array([[token]]), "at": np.array([0]), **state})
+        state = dict(zip(state, values))
+    assert gap(logits.ravel(), expected) < 1e-3
+    assert all(gap(a, b) < 1e-3 for a, b in zip(whole[1:], values))
