@@ -1,11 +1,11 @@
 /* sibyl import CHECKPOINT... -o MODEL.onnx: weights of other programs as a model. */
 #include "command.h"
 #include "files.h"
+#include "interrupt.h"
 #include "options.h"
 #include "words.h"
 
 #include <math.h>
-#include <signal.h>
 #include <string.h>
 
 typedef struct settings {
@@ -145,24 +145,14 @@ static void tell(void *progress, double part, const char *what)
     cli_progress_show(progress, part, "importing", what);
 }
 
-/* What Ctrl-C sets: a handler can reach nothing else. */
-static sib_cancel *interrupted;
-
-static void on_interrupt(int signal)
-{
-    (void)signal;
-    sib_cancel_set(interrupted);
-}
-
 static int import_files(const settings *s, size_t n, const char *const *paths)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_import_report *report = NULL;
     cli_progress progress;
-    if (sib_cancel_create(&interrupted, &err) != SIB_OK)
-        return cli_fail("%s", err.message);
-    struct sigaction action = {.sa_handler = on_interrupt}, before;
-    sigaction(SIGINT, &action, &before);
+    const sib_cancel *interrupted = interrupt_begin();
+    if (!interrupted)
+        return CLI_FAILED;
     cli_progress_begin(&progress, 1);
     sib_import_options o = {.recipe = s->recipe,
                             .dtype = dtypes[s->dtype],
@@ -172,8 +162,7 @@ static int import_files(const settings *s, size_t n, const char *const *paths)
                             .cancel = interrupted};
     bool done = sib_import(paths, n, s->out, &o, &report, &err) == SIB_OK;
     cli_progress_clear(&progress);
-    sigaction(SIGINT, &before, NULL);
-    sib_cancel_free(&interrupted);
+    interrupt_end();
     if (s->json && report)
         cli_json_print(document(report, s, done, &err));
     else if (report && done)

@@ -51,7 +51,7 @@ fresh() {
 # The package is built from these.
 package_sources() {
     find python include src CMakeLists.txt cmake -type f \
-        \( -name '*.py' -o -name '*.c' -o -name '*.h' -o -name '*.toml' -o -name '*.def' -o -name 'CMakeLists.txt' -o -name '*.in' \) \
+        \( -name '*.py' -o -name '*.c' -o -name '*.h' -o -name '*.toml' -o -name '*.def' -o -name 'CMakeLists.txt' -o -name '*.in' -o -name '*.json' \) \
         ! -path '*/tests/*' ! -path '*/build/*' | LC_ALL=C sort
 }
 

@@ -4,7 +4,7 @@ _sibyl()
     local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W 'features inspect run diff conform import quantize bench help --help --version' -- "$current"))
+        COMPREPLY=($(compgen -W 'features inspect run diff conform transcribe generate vad job import quantize bench help --help --version' -- "$current"))
         return
     fi
     case $command:$before in
@@ -21,6 +21,13 @@ _sibyl()
     quantize:--out | quantize:-o | import:--out | import:-o) COMPREPLY=($(compgen -f -- "$current")); return ;;
     quantize:--calibrate) COMPREPLY=($(compgen -d -- "$current")); return ;;
     quantize:--weights) words='int8 int4 f16' ;;
+    transcribe:--task) words='transcribe translate' ;;
+    transcribe:--format) words='txt json srt vtt tsv all' ;;
+    transcribe:--model) words='digits' ;;
+    transcribe:--out | transcribe:-o | job:--out | job:-o) COMPREPLY=($(compgen -d -- "$current")); return ;;
+    *:--model | *:--tokenizer | *:--vad) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    *:--language | *:--beam | *:--best-of | *:--initial-prompt | *:--hotwords | *:--prompt | *:--tokens) return ;;
+    *:--max-tokens | *:--temperature | *:--top-k | *:--top-p | *:--seed | *:--stop | *:--output | *:--max-steps) return ;;
     import:--dtype) words='f32 f16 bf16 int8' ;;
     import:--recipe) words='whisper gpt2 rwkv llama' ;;
     quantize:--block) words='32 64 128' ;;
@@ -34,10 +41,14 @@ _sibyl()
     run:*) words='--input --dim --random --out --backend --passes --pass-limit --tap --inside --profile --oracle --threads --memory --help' ;;
     diff:*) words='--input --dim --random --a --b --passes --pass-limit --against --oracle --inside --all --rtol --atol --help' ;;
     conform:*) words='--backend --passes --pass-limit --filter --jobs --rtol --atol --json --junit --manifest --verbose --help' ;;
+    transcribe:*) words='--model --tokenizer --language --task --format --out --word-timestamps --beam --best-of --initial-prompt --hotwords --vad --input --threads --quiet --help' ;;
+    generate:*) words='--model --tokenizer --prompt --tokens --max-tokens --temperature --top-k --top-p --seed --stop --perplexity --input --threads --json --help' ;;
+    vad:*) words='--model --input --threads --json --help' ;;
+    job:*) words='--input --output --out --tap --tokenizer --threads --max-steps --ports --describe --json --help' ;;
     import:*) words='--out --dtype --recipe --check --json --help' ;;
     quantize:*) words='--out --weights --block --dynamic --least --calibrate --backend --report --json --help' ;;
     bench:*) words='features conv1d peak models whisper first --threads --seconds --repeat --peers --backend --passes --pass-limit --dim --fresh --claims --error --dtype --monitor --json --help' ;;
-    help:*) words='features inspect run diff conform import quantize bench help --help' ;;
+    help:*) words='features inspect run diff conform transcribe generate vad job import quantize bench help --help' ;;
     esac
     if [[ $words == --* && $current != -* ]]; then # what is no option is a file
         COMPREPLY=($(compgen -f -- "$current"))

@@ -89,6 +89,94 @@ typedef struct sib_port_value {
     };
 } sib_port_value;
 
+/* ---- Jobs ---------------------------------------------------------------------------------------- */
+
+typedef struct sib_job sib_job;
+
+typedef struct sib_job_options {
+    const char *kind; /* of a job that is made for a model, where more than one would do; NULL: the first */
+    const char
+        *tokenizer; /* file to take instead of the one that the job names, or that stands beside the model */
+    const char *backends; /* as in sib_session_options */
+    unsigned threads;     /* 0: one per processor that this process may use */
+} sib_job_options;
+
+/* Opens a job: a JSON document, a folder with job.json or one such document in it, or an ONNX model that Sibyl has a job
+   for (one made by sib_import, Silero's voice activity). Models are opened and their calls checked. options: may be NULL. out: owned
+   by the caller, sib_job_free(&j). Errors: SIB_ERR_IO, SIB_ERR_FORMAT with the path to the fault ("/nodes/2/inputs/audio"),
+   SIB_ERR_UNSUPPORTED (a kind of node, a model that there is no job for, by name), SIB_ERR_MEMORY. */
+SIB_API sib_code sib_job_open(const char *path, const sib_job_options *options, sib_job **out,
+                              sib_error *err);
+/* The same from text. folder: where models and tokenizers are looked for, NULL: here. */
+SIB_API sib_code sib_job_open_text(const char *text, size_t size, const char *folder,
+                                   const sib_job_options *options, sib_job **out, sib_error *err);
+SIB_API void sib_job_free(sib_job **j);
+
+/* The JSON document that Sibyl has for a model (NULL: that of features): to be kept beside it, and changed. *text: released with sib_free. Errors: as
+   sib_job_open. */
+SIB_API sib_code sib_job_describe(const char *model, const sib_job_options *options, char **text,
+                                  sib_error *err);
+
+typedef struct sib_job_info {
+    const char *kind, *name, *doc; /* doc may be NULL */
+    double sample_rate;            /* of audio inputs, Hz */
+    size_t n_inputs, n_outputs;
+} sib_job_info;
+SIB_API void sib_job_get_info(const sib_job *j, sib_job_info *out);
+
+typedef struct sib_job_port {
+    const char *name, *doc; /* doc may be NULL */
+    sib_port_type type;
+    bool optional; /* an input that may be left out */
+} sib_job_port;
+/* Inputs and outputs in order. False outside. */
+SIB_API bool sib_job_input(const sib_job *j, size_t i, sib_job_port *out);
+SIB_API bool sib_job_output(const sib_job *j, size_t i, sib_job_port *out);
+/* Name of a type ("audio"); "nothing" for anything else. */
+SIB_API const char *sib_port_type_name(sib_port_type type);
+
+/* ---- Running ------------------------------------------------------------------------------------- */
+
+typedef struct sib_job_value {
+    const char *name;
+    sib_port_value value;
+} sib_job_value;
+
+/* Calls from the thread that runs the job; what they are given lives until they return. A code other than SIB_OK ends the
+   run with it. */
+typedef struct sib_job_run_options {
+    void *context;
+    sib_code (*on_segment)(void *context, const sib_segment *segment,
+                           sib_error *err); /* as soon as it stands */
+    sib_code (*on_text)(void *context, const char *text, size_t size,
+                        sib_error *err); /* as soon as it is certain */
+    /* done of total, in seconds of audio or in tokens; total 0: not known */
+    sib_code (*on_progress)(void *context, double done, double total, sib_error *err);
+    /* Inner values by path: "decoder/step[12]/logits" is port "logits" of call "decoder" when it is made for the 13th time,
+       "decoder/step[12]/model/NAME" a value inside its model, "mel/features" a node's output, "loop/step[3]/node/port" one
+       inside of a loop. */
+    sib_code (*on_tap)(void *context, const char *path, const sib_tensor *value, sib_error *err);
+    const char *const *taps; /* (n_taps) paths, in which * stands for any characters and ? for one */
+    size_t n_taps;
+    uint64_t max_steps; /* turns that a loop may take; 0: 1,000,000 */
+    const sib_cancel *cancel;
+} sib_job_run_options;
+
+typedef struct sib_job_result sib_job_result;
+
+/* Runs what these outputs need. inputs: (n_inputs) by name, in any order; outputs: (n_outputs) names, or NULL with n_outputs 0
+   for all. options: may be NULL. out: owned by the caller, sib_job_result_free(&r). Thread-safe: several threads may run one job.
+   Errors: SIB_ERR_ARGUMENT (an input or output by name, with its type), SIB_ERR_VALUE (a loop that does not end), SIB_ERR_CANCELLED,
+   and what nodes and models say. */
+SIB_API sib_code sib_job_run(const sib_job *j, size_t n_inputs, const sib_job_value *inputs, size_t n_outputs,
+                             const char *const *outputs, const sib_job_run_options *options,
+                             sib_job_result **out, sib_error *err);
+/* Output i in the order asked for. False outside. */
+SIB_API bool sib_job_result_get(const sib_job_result *r, size_t i, sib_job_value *out);
+/* An output by name, or NULL; lives as long as r. */
+SIB_API const sib_port_value *sib_job_result_find(const sib_job_result *r, const char *name);
+SIB_API void sib_job_result_free(sib_job_result **r);
+
 #ifdef __cplusplus
 }
 #endif

@@ -14,8 +14,11 @@ typedef struct job_watch {
     sib_code (*text)(void *context, const char *text, size_t size, sib_error *err);
     /* done of total, in seconds of audio or in tokens; total 0 where it is not known. */
     sib_code (*progress)(void *context, double done, double total, sib_error *err);
-    /* An inner value by path ("decoder/step[12]/logits"). wanted: false where nobody asked for that path, so that it need not be made. */
+    /* An inner value by path ("decoder/step[12]/logits"). wanted: false where nobody asked for it, so that it need not be
+       made. */
     bool (*wanted)(void *context, const char *path);
+    /* Whether any path that begins so may be wanted. */
+    bool (*wanted_below)(void *context, const char *prefix);
     sib_code (*tap)(void *context, const char *path, const sib_tensor *value, sib_error *err);
 } job_watch;
 

@@ -1,0 +1,228 @@
+/* sibyl generate --model M: text on from a text. */
+#include "command.h"
+#include "interrupt.h"
+#include "job_model.h"
+#include "job_values.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct settings {
+    const char *model, *tokenizer, *prompt, *tokens;
+    cli_list inputs, stops;
+    long max_tokens, top_k, seed, threads;
+    double temperature, top_p;
+    bool perplexity, json;
+} settings;
+
+static const cli_option options[] = {
+    {.name = "model",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, model),
+     .value = "M",
+     .help = "an ONNX model that `sibyl import` made, a job's document,\na folder with one, or an installed "
+             "model"},
+    {.name = "tokenizer",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, tokenizer),
+     .value = "FILE",
+     .help = "the model's tokenizer, where none stands beside it"},
+    {.name = "prompt",
+     .letter = 'p',
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, prompt),
+     .value = "TEXT",
+     .help = "what comes before (- as operand: standard input)"},
+    {.name = "tokens",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, tokens),
+     .value = "IDS",
+     .help = "the same as ids, 1,2,3"},
+    {.name = "max-tokens",
+     .letter = 'n',
+     .kind = CLI_WHOLE,
+     .field = offsetof(settings, max_tokens),
+     .value = "N",
+     .help = "most tokens (128)",
+     .min = 1,
+     .max = 1e9},
+    {.name = "temperature",
+     .kind = CLI_NUMBER,
+     .field = offsetof(settings, temperature),
+     .value = "T",
+     .help = "spread of the choice (0.8); 0: always the likeliest",
+     .min = -1e-9,
+     .max = 1e6},
+    {.name = "top-k",
+     .kind = CLI_WHOLE,
+     .field = offsetof(settings, top_k),
+     .value = "K",
+     .help = "only the K likeliest tokens",
+     .min = 1,
+     .max = 1e9},
+    {.name = "top-p",
+     .kind = CLI_NUMBER,
+     .field = offsetof(settings, top_p),
+     .value = "P",
+     .help = "only the likeliest that together reach P",
+     .min = 0,
+     .max = 1},
+    {.name = "seed",
+     .kind = CLI_WHOLE,
+     .field = offsetof(settings, seed),
+     .value = "S",
+     .help = "of the choice (0)",
+     .min = 0,
+     .max = 1e15},
+    {.name = "stop",
+     .kind = CLI_LIST,
+     .field = offsetof(settings, stops),
+     .value = "TEXT",
+     .help = "a text that ends it"},
+    {.name = "perplexity",
+     .kind = CLI_FLAG,
+     .field = offsetof(settings, perplexity),
+     .help = "how likely the prompt is; nothing is generated"},
+    {.name = "input",
+     .letter = 'i',
+     .kind = CLI_LIST,
+     .field = offsetof(settings, inputs),
+     .value = "NAME=WHAT",
+     .help = "another input of the job: min_p=0.05,\nrepetition_penalty=1.1, stop_tokens=0"},
+    {.name = "threads",
+     .kind = CLI_WHOLE,
+     .field = offsetof(settings, threads),
+     .value = "N",
+     .help = "threads (default: one per processor)",
+     .min = 1,
+     .max = 1024},
+    {.name = "json", .kind = CLI_FLAG, .field = offsetof(settings, json), .help = "print one JSON document"},
+    {0}};
+
+static const char more[] =
+    "The text appears as it is made. `sibyl job --ports M` lists all inputs of a model's job.\n";
+
+/* A number of the settings as an input; given: it was. */
+static bool add_number(job_inputs *in, const sib_job *job, const char *name, double value, bool given)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%.17g", value);
+    return !given || job_inputs_add(in, job, name, text);
+}
+
+static bool add_stops(job_inputs *in, const sib_job *job, const cli_list *stops)
+{
+    if (!stops->n)
+        return true;
+    if (!job_inputs_add(in, job, "stop", stops->items[0]))
+        return false;
+    sib_port_value *v = &in->items[in->n - 1].value;
+    v->texts.data = stops->items;
+    v->texts.n = stops->n;
+    return true;
+}
+
+static bool add_inputs(job_inputs *in, const sib_job *job, const settings *s, const char *prompt)
+{
+    bool done = prompt ? job_inputs_add(in, job, "text", "") : job_inputs_add(in, job, "tokens", s->tokens);
+    if (done && prompt) { /* as it stands, a first @ too */
+        in->items[in->n - 1].value.text.data = prompt;
+        in->items[in->n - 1].value.text.size = strlen(prompt);
+    }
+    return done && add_number(in, job, "max_tokens", (double)s->max_tokens, s->max_tokens > 0) &&
+           add_number(in, job, "temperature", fmax(s->temperature, 0), s->temperature > -1) &&
+           add_number(in, job, "top_k", (double)s->top_k, s->top_k > 0) &&
+           add_number(in, job, "top_p", s->top_p, s->top_p > 0) &&
+           add_number(in, job, "seed", (double)s->seed, s->seed >= 0) && add_stops(in, job, &s->stops) &&
+           job_inputs_add_list(in, job, &s->inputs);
+}
+
+static sib_code on_text(void *context, const char *text, size_t size, sib_error *err)
+{
+    (void)context;
+    (void)err;
+    fwrite(text, 1, size, stdout);
+    fflush(stdout);
+    return SIB_OK;
+}
+
+static bool run(const settings *s, const sib_job *job, const char *prompt)
+{
+    static const char *const generated[] = {"text", "tokens", "logprobs"}, *const scored[] = {"perplexity"};
+    sib_error err = SIB_ERROR_INIT;
+    job_inputs in = {0};
+    sib_job_result *r = NULL;
+    const sib_cancel *cancel = interrupt_begin();
+    sib_job_run_options o = {.on_text = s->json || s->perplexity ? NULL : on_text, .cancel = cancel};
+    bool done = cancel && add_inputs(&in, job, s, prompt);
+    if (done && sib_job_run(job, in.n, in.items, s->perplexity ? 1 : 3, s->perplexity ? scored : generated,
+                            &o, &r, &err) != SIB_OK) {
+        cli_fail("%s", err.message);
+        done = false;
+    }
+    if (cancel)
+        interrupt_end();
+    sib_job_value v;
+    json_t *all = json_object();
+    for (size_t i = 0; done && s->json && sib_job_result_get(r, i, &v); i++)
+        json_object_set_new(all, v.name, job_value_json(&v.value));
+    if (done && s->json)
+        cli_json_print(json_incref(all));
+    else if (done && s->perplexity)
+        printf("%.6g\n", sib_job_result_find(r, "perplexity")->number);
+    else if (done)
+        putchar('\n');
+    json_decref(all);
+    sib_job_result_free(&r);
+    job_inputs_free(&in);
+    return done;
+}
+
+/* All of standard input and a NUL. Released with free. */
+static char *read_input(void)
+{
+    size_t room = 4096, n = 0, got = 1;
+    char *text = cli_take(room, 1);
+    for (; got > 0; n += got) {
+        if (room - n < 2) {
+            char *grown = cli_take(2 * room, 1);
+            memcpy(grown, text, n);
+            free(text);
+            text = grown;
+            room *= 2;
+        }
+        got = fread(text + n, 1, room - n - 1, stdin);
+    }
+    return text;
+}
+
+static int generate(const cli_command *self, int argc, char **argv)
+{
+    settings s = {.temperature = -1, .seed = -1};
+    int n, code;
+    if (!cli_begin(self, argc, argv, &s, &n, &code))
+        return code;
+    bool input = n == 1 && !strcmp(argv[0], "-");
+    if (n > 1 || (n == 1 && !input))
+        return cli_usage(self, "'%s': the text is given with --prompt, or - for standard input", argv[0]);
+    if (!s.model)
+        return cli_usage(self, "the model is named with --model");
+    if ((s.prompt != NULL) + (s.tokens != NULL) + input != 1)
+        return cli_usage(self, "one of --prompt, --tokens and - says what comes before");
+    sib_job *job = job_model_open(s.model, "text-generation", s.tokenizer, s.threads);
+    char *text = job && input ? read_input() : NULL;
+    bool done = job && run(&s, job, text ? text : s.prompt);
+    free(text);
+    sib_job_free(&job);
+    free(s.inputs.items);
+    free(s.stops.items);
+    return done ? CLI_DONE : CLI_FAILED;
+}
+
+const cli_command command_generate = {.name = "generate",
+                                      .summary = "text on from a text, or how likely a text is",
+                                      .operands = "--model M (--prompt TEXT | -) [options]",
+                                      .options = options,
+                                      .more = more,
+                                      .run = generate};

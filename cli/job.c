@@ -1,0 +1,226 @@
+/* sibyl job FILE: any job, its inputs and outputs by name. */
+#include "command.h"
+#include "files.h"
+#include "interrupt.h"
+#include "job_model.h"
+#include "job_values.h"
+#include "model_inputs.h"
+#include "value_words.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct settings {
+    const char *folder, *tokenizer;
+    cli_list inputs, outputs, taps;
+    long threads, max_steps;
+    bool describe, ports, json;
+} settings;
+
+static const cli_option options[] = {
+    {.name = "input",
+     .letter = 'i',
+     .kind = CLI_LIST,
+     .field = offsetof(settings, inputs),
+     .value = "NAME=WHAT",
+     .help = "an input: a recording, a .npy file, text (@FILE: of a\nfile), tokens and numbers as 1,2,3, "
+             "true or false"},
+    {.name = "output",
+     .kind = CLI_LIST,
+     .field = offsetof(settings, outputs),
+     .value = "NAME",
+     .help = "an output to make (default: all)"},
+    {.name = "out",
+     .letter = 'o',
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, folder),
+     .value = "DIR",
+     .help = "write outputs and taps as files"},
+    {.name = "tap",
+     .kind = CLI_LIST,
+     .field = offsetof(settings, taps),
+     .value = "PATH",
+     .help = "inner values, as decoder/step[12]/logits or */model/*"},
+    {.name = "tokenizer",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, tokenizer),
+     .value = "FILE",
+     .help = "another tokenizer than the job's"},
+    {.name = "threads",
+     .kind = CLI_WHOLE,
+     .field = offsetof(settings, threads),
+     .value = "N",
+     .help = "threads (default: one per processor)",
+     .min = 1,
+     .max = 1024},
+    {.name = "max-steps",
+     .kind = CLI_WHOLE,
+     .field = offsetof(settings, max_steps),
+     .value = "N",
+     .help = "turns that a loop may take (1000000)",
+     .min = 1,
+     .max = 1e15},
+    {.name = "ports",
+     .kind = CLI_FLAG,
+     .field = offsetof(settings, ports),
+     .help = "list inputs and outputs"},
+    {.name = "describe",
+     .kind = CLI_FLAG,
+     .field = offsetof(settings, describe),
+     .help = "print the document that a model's job is made of"},
+    {.name = "json", .kind = CLI_FLAG, .field = offsetof(settings, json), .help = "print one JSON document"},
+    {0}};
+
+static const char more[] =
+    "FILE is a job's JSON document, a folder with job.json, an ONNX model that Sibyl has a job for, the\n"
+    "name of an installed model, or \"features\". docs/jobs.md tells what a document holds.\n";
+
+static void list_ports(const char *title, const sib_job *job,
+                       bool (*port)(const sib_job *, size_t, sib_job_port *))
+{
+    sib_job_port p;
+    printf("%s\n", title);
+    for (size_t i = 0; port(job, i, &p); i++)
+        printf("  %-28s %-9s %s%s\n", p.name, sib_port_type_name(p.type), p.doc ? p.doc : "",
+               p.optional || port == sib_job_output ? ""
+               : p.doc                              ? " (needed)"
+                                                    : "(needed)");
+}
+
+/* Where taps go. */
+typedef struct tapped {
+    const char *folder;
+    json_t *list; /* or NULL */
+} tapped;
+
+static sib_code tap(void *context, const char *path, const sib_tensor *t, sib_error *err)
+{
+    tapped *to = context;
+    sib_value *v = NULL;
+    if (sib_value_from_tensor(t, &v, err) != SIB_OK)
+        return err->code;
+    bool done = true;
+    if (to->folder) {
+        char *name = value_file_name(path);
+        done = value_write(to->folder, name, v);
+        free(name);
+    }
+    if (to->list) {
+        sib_port_value p = {.type = SIB_PORT_TENSOR, .tensor = t};
+        json_t *o = job_value_json(&p);
+        json_object_set_new(o, "path", cli_json_text(path));
+        json_array_append_new(to->list, o);
+    } else
+        value_show(path, v, stdout);
+    sib_value_free(&v);
+    return done ? SIB_OK : SIB_ERR_IO;
+}
+
+static bool tell(const sib_job_result *r, const settings *s, json_t *taps)
+{
+    sib_job_value v;
+    json_t *outputs = json_object();
+    bool done = true;
+    for (size_t i = 0; sib_job_result_get(r, i, &v) && done; i++) {
+        if (s->folder)
+            done = job_value_write(s->folder, v.name, &v.value);
+        if (s->json)
+            json_object_set_new(outputs, v.name, job_value_json(&v.value));
+        else if (!s->folder)
+            job_value_show(v.name, &v.value);
+    }
+    if (s->json && done)
+        cli_json_print(json_pack("{s:O, s:O}", "outputs", outputs, "taps", taps));
+    json_decref(outputs);
+    return done;
+}
+
+static int run_job(const settings *s, const sib_job *job)
+{
+    sib_error err = SIB_ERROR_INIT;
+    job_inputs in = {0};
+    sib_job_result *r = NULL;
+    tapped to = {s->folder, s->json ? json_array() : NULL};
+    bool done = job_inputs_add_list(&in, job, &s->inputs);
+    if (done && s->folder)
+        done = file_folder_takes(s->folder);
+    const sib_cancel *cancel = done ? interrupt_begin() : NULL;
+    sib_job_run_options o = {.context = &to,
+                             .on_tap = tap,
+                             .taps = s->taps.items,
+                             .n_taps = s->taps.n,
+                             .max_steps = (uint64_t)s->max_steps,
+                             .cancel = cancel};
+    if (cancel) {
+        done = sib_job_run(job, in.n, in.items, s->outputs.n, s->outputs.n ? s->outputs.items : NULL, &o, &r,
+                           &err) == SIB_OK;
+        if (!done)
+            cli_fail("%s", err.message);
+        interrupt_end();
+    }
+    done = done && cancel && tell(r, s, to.list);
+    sib_job_result_free(&r);
+    json_decref(to.list);
+    job_inputs_free(&in);
+    return done ? CLI_DONE : CLI_FAILED;
+}
+
+/* The document as it is, of a model or of features. */
+static int describe(const settings *s, const char *path)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_job_options o = {.tokenizer = s->tokenizer};
+    char *text;
+    if (sib_job_describe(strcmp(path, "features") ? path : NULL, &o, &text, &err) != SIB_OK)
+        return cli_fail("%s", err.message);
+    printf("%s\n", text);
+    sib_free(text);
+    return CLI_DONE;
+}
+
+/* The job of features, which needs no file. */
+static sib_job *features_job(const settings *s)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_job_options o = {.threads = (unsigned)s->threads};
+    sib_job *job = NULL;
+    char *text = NULL;
+    if (sib_job_describe(NULL, NULL, &text, &err) != SIB_OK ||
+        sib_job_open_text(text, strlen(text), NULL, &o, &job, &err) != SIB_OK)
+        cli_fail("%s", err.message);
+    sib_free(text);
+    return job;
+}
+
+static int job(const cli_command *self, int argc, char **argv)
+{
+    settings s = {0};
+    int n, code;
+    if (!cli_begin(self, argc, argv, &s, &n, &code))
+        return code;
+    if (n != 1)
+        return cli_usage(self, "one job is run at a time, %d are named", n);
+    if (s.describe)
+        return describe(&s, argv[0]);
+    sib_job *j = strcmp(argv[0], "features") ? job_model_open(argv[0], NULL, s.tokenizer, s.threads)
+                                             : features_job(&s);
+    if (!j)
+        return CLI_FAILED;
+    if (s.ports) {
+        list_ports("inputs", j, sib_job_input);
+        list_ports("outputs", j, sib_job_output);
+    } else
+        code = run_job(&s, j);
+    sib_job_free(&j);
+    free(s.inputs.items);
+    free(s.outputs.items);
+    free(s.taps.items);
+    return code;
+}
+
+const cli_command command_job = {.name = "job",
+                                 .summary = "run any job by its document: inputs, outputs, inner values",
+                                 .operands = "FILE [-i NAME=WHAT]... [options]",
+                                 .options = options,
+                                 .more = more,
+                                 .run = job};

@@ -1,0 +1,60 @@
+#include "job_model.h"
+
+#include "files.h"
+#include "words.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* FOLDER/NAME/job.json, or FOLDER/NAME/NAME.onnx, where one of them is; else NULL. Released with free. */
+static char *installed_in(const char *folder, const char *name)
+{
+    char *paths[] = {cli_format("%s/%s/job.json", folder, name),
+                     cli_format("%s/%s/%s.onnx", folder, name, name)};
+    char *found = NULL;
+    for (size_t i = 0; i < 2; i++)
+        if (!found && !access(paths[i], R_OK))
+            found = paths[i];
+        else
+            free(paths[i]);
+    return found;
+}
+
+/* ../share/sibyl/models from the program's folder. Released with free; NULL where that is not known. */
+static char *own_models(void)
+{
+    char path[4096];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (n <= 0)
+        return NULL;
+    path[n] = 0;
+    char *folder = file_folder(path), *models = cli_format("%s/../share/sibyl/models", folder);
+    free(folder);
+    return models;
+}
+
+static char *installed(const char *name)
+{
+    const char *set = getenv("SIBYL_MODELS");
+    char *found = set && set[0] ? installed_in(set, name) : NULL, *own = found ? NULL : own_models();
+    if (own)
+        found = installed_in(own, name);
+    free(own);
+    return found;
+}
+
+sib_job *job_model_open(const char *model, const char *kind, const char *tokenizer, long threads)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_job_options options = {.kind = kind, .tokenizer = tokenizer, .threads = (unsigned)threads};
+    sib_job *job = NULL;
+    bool name = !strchr(model, '/') && access(model, F_OK);
+    char *path = name ? installed(model) : NULL;
+    if (name && !path)
+        cli_fail("there is no file '%s', and no model of that name is installed", model);
+    else if (sib_job_open(path ? path : model, &options, &job, &err) != SIB_OK)
+        cli_fail("%s", err.message);
+    free(path);
+    return job;
+}

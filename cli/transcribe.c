@@ -1,0 +1,334 @@
+/* sibyl transcribe IN...: speech to text. */
+#include "command.h"
+#include "files.h"
+#include "interrupt.h"
+#include "job_model.h"
+#include "job_values.h"
+#include "transcript.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct settings {
+    const char *model, *tokenizer, *language, *folder, *vad, *initial_prompt, *hotwords;
+    cli_list inputs;
+    long beam, best_of, threads;
+    int task, format;
+    bool word_timestamps, quiet;
+} settings;
+
+static const char *const task_words[] = {"transcribe", "translate", NULL};
+
+static const cli_option options[] = {
+    {.name = "model",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, model),
+     .value = "M",
+     .help =
+         "an ONNX model that `sibyl import` made, a job's document,\na folder with one, or the name of an "
+         "installed model\n(digits)"},
+    {.name = "tokenizer",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, tokenizer),
+     .value = "FILE",
+     .help = "the model's tokenizer, where none stands beside it"},
+    {.name = "language",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, language),
+     .value = "L",
+     .help = "spoken language, \"de\" or \"german\" (default: detected)"},
+    {.name = "task",
+     .kind = CLI_CHOICE,
+     .field = offsetof(settings, task),
+     .value = "TASK",
+     .help = "transcribe (default), or translate into English",
+     .choices = task_words},
+    {.name = "format",
+     .kind = CLI_CHOICE,
+     .field = offsetof(settings, format),
+     .value = "FORMAT",
+     .help = "txt, json, srt, vtt, tsv or all; without it lines with\ntheir times are shown as they are "
+             "recognised",
+     .choices = transcript_formats},
+    {.name = "out",
+     .letter = 'o',
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, folder),
+     .value = "DIR",
+     .help = "write DIR/<name of the recording>.<format> (txt)"},
+    {.name = "word-timestamps",
+     .kind = CLI_FLAG,
+     .field = offsetof(settings, word_timestamps),
+     .help = "find the times of words"},
+    {.name = "beam",
+     .kind = CLI_WHOLE,
+     .field = offsetof(settings, beam),
+     .value = "N",
+     .help = "hypotheses of the beam search (5); 1: greedy",
+     .min = 1,
+     .max = 100},
+    {.name = "best-of",
+     .kind = CLI_WHOLE,
+     .field = offsetof(settings, best_of),
+     .value = "N",
+     .help = "samples above temperature 0 (5)",
+     .min = 1,
+     .max = 100},
+    {.name = "initial-prompt",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, initial_prompt),
+     .value = "TEXT",
+     .help = "text before the first window"},
+    {.name = "hotwords",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, hotwords),
+     .value = "WORDS",
+     .help = "words to listen for in every window"},
+    {.name = "vad",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, vad),
+     .value = "MODEL",
+     .help = "hear only what this model of voice activity takes for\nspeech"},
+    {.name = "input",
+     .letter = 'i',
+     .kind = CLI_LIST,
+     .field = offsetof(settings, inputs),
+     .value = "NAME=WHAT",
+     .help = "any other option of openai-whisper by its name:\nno_speech_threshold=0.5, temperature=0,0.4"},
+    {.name = "threads",
+     .kind = CLI_WHOLE,
+     .field = offsetof(settings, threads),
+     .value = "N",
+     .help = "threads (default: one per processor)",
+     .min = 1,
+     .max = 1024},
+    {.name = "quiet",
+     .kind = CLI_FLAG,
+     .field = offsetof(settings, quiet),
+     .help = "no lines as they come, no summary"},
+    {0}};
+
+static const char more[] =
+    "`sibyl job --ports M` lists all options of a model's job. Without --model it is digits, the small\n"
+    "model that comes with Sibyl and knows ten English words, zero to nine.\n";
+
+/* ---- One recording ----------------------------------------------------------------------------------------- */
+
+typedef struct listener {
+    const settings *s;
+    const sib_job *job, *vad;
+    const sib_cancel *cancel;
+    cli_progress progress;
+    const char *title;
+    bool live; /* lines are shown as they come */
+    double seconds, took;
+} listener;
+
+static sib_code on_segment(void *context, const sib_segment *segment, sib_error *err)
+{
+    listener *l = context;
+    (void)err;
+    if (l->live) {
+        cli_progress_clear(&l->progress);
+        transcript_line(segment, stdout);
+        fflush(stdout);
+    }
+    return SIB_OK;
+}
+
+static sib_code on_progress(void *context, double done, double total, sib_error *err)
+{
+    listener *l = context;
+    (void)err;
+    cli_progress_show(&l->progress, total > 0 ? done / total : 0, "hearing", l->title);
+    return SIB_OK;
+}
+
+/* The options as inputs of the job. */
+static bool add_options(job_inputs *in, const settings *s, const sib_job *job, bool clips)
+{
+    char beam[24], best[24];
+    snprintf(beam, sizeof beam, "%ld", s->beam);
+    snprintf(best, sizeof best, "%ld", s->best_of);
+    const struct {
+        const char *name, *text;
+    } given[] = {{"language", s->language},
+                 {"task", task_words[s->task]},
+                 {"word_timestamps", s->word_timestamps ? "true" : NULL},
+                 {"beam_size", s->beam > 1 ? beam : NULL},
+                 {"best_of", best},
+                 {"initial_prompt", s->initial_prompt},
+                 {"hotwords", s->hotwords}};
+    bool done = true;
+    for (size_t i = 0; i < sizeof given / sizeof *given && done; i++)
+        done = !given[i].text || job_inputs_add(in, job, given[i].name, given[i].text);
+    for (size_t i = 0; i < s->inputs.n && done; i++)
+        if (clips && !strncmp(s->inputs.items[i], "clip_timestamps=", 16)) {
+            cli_fail("clip_timestamps and --vad cannot both say what is heard");
+            done = false;
+        }
+    return done && job_inputs_add_list(in, job, &s->inputs);
+}
+
+/* Speech of the recording as "start,end,start,end". NULL with a line on stderr. */
+static char *speech_clips(const listener *l, const sib_port_value *audio)
+{
+    static const char *const wanted[] = {"spans"};
+    sib_error err = SIB_ERROR_INIT;
+    sib_job_value in = {"audio", *audio};
+    sib_job_run_options o = {.cancel = l->cancel};
+    sib_job_result *r = NULL;
+    if (sib_job_run(l->vad, 1, &in, 1, wanted, &o, &r, &err) != SIB_OK) {
+        cli_fail("%s: %s", l->title, err.message);
+        return NULL;
+    }
+    const sib_port_value *spans = sib_job_result_find(r, "spans");
+    size_t room = 64 * spans->spans.n + 8, used = 0;
+    char *text = cli_take(room, 1);
+    for (size_t i = 0; i < spans->spans.n; i++)
+        used += (size_t)snprintf(text + used, room - used, "%s%.3f,%.3f", i ? "," : "",
+                                 spans->spans.data[i].start, spans->spans.data[i].end);
+    if (!spans->spans.n) /* nothing is heard */
+        snprintf(text, room, "0,0");
+    sib_job_result_free(&r);
+    return text;
+}
+
+static bool write_file(const char *folder, const char *recording, const transcript *t,
+                       transcript_format format)
+{
+    char *stem = file_stem(recording), *name = cli_format("%s.%s", stem, transcript_formats[format]);
+    char *path = file_join(folder, name);
+    FILE *f = fopen(path, "w");
+    if (f)
+        transcript_write(t, format, f);
+    bool done = f && !ferror(f);
+    if (f && fclose(f))
+        done = false;
+    if (!done)
+        cli_fail("%s: %s", path, strerror(errno));
+    free(path);
+    free(name);
+    free(stem);
+    return done;
+}
+
+static bool write_all(const settings *s, const char *recording, const transcript *t)
+{
+    bool done = true;
+    int first = s->format < 0 ? TRANSCRIPT_TXT : s->format == TRANSCRIPT_ALL ? 0 : s->format;
+    int last = s->format == TRANSCRIPT_ALL ? TRANSCRIPT_ALL - 1 : first;
+    if (!s->folder && s->format < 0)
+        return true;
+    for (int f = first; f <= last && done; f++)
+        if (s->folder)
+            done = write_file(s->folder, recording, t, (transcript_format)f);
+        else
+            transcript_write(t, (transcript_format)f, stdout);
+    return done;
+}
+
+static bool hear(listener *l, job_inputs *in, const char *recording)
+{
+    static const char *const wanted[] = {"text", "segments", "language"};
+    sib_error err = SIB_ERROR_INIT;
+    sib_job_result *r = NULL;
+    sib_job_run_options o = {
+        .context = l, .on_segment = on_segment, .on_progress = on_progress, .cancel = l->cancel};
+    bool done = sib_job_run(l->job, in->n, in->items, 3, wanted, &o, &r, &err) == SIB_OK;
+    cli_progress_clear(&l->progress);
+    if (!done)
+        cli_fail("%s: %s", recording, err.message);
+    else {
+        const sib_port_value *segments = sib_job_result_find(r, "segments");
+        transcript t = {sib_job_result_find(r, "text")->text.data,
+                        sib_job_result_find(r, "language")->text.data, segments->segments.data,
+                        segments->segments.n};
+        done = write_all(l->s, recording, &t);
+    }
+    sib_job_result_free(&r);
+    return done;
+}
+
+static bool transcribe_one(listener *l, const char *recording)
+{
+    sib_timer timer = sib_timer_start();
+    job_inputs in = {0};
+    l->title = recording;
+    bool done = job_inputs_add(&in, l->job, "audio", recording);
+    char *clips = NULL;
+    if (done && l->vad)
+        done = (clips = speech_clips(l, &in.items[0].value)) &&
+               job_inputs_add(&in, l->job, "clip_timestamps", clips);
+    done = done && add_options(&in, l->s, l->job, l->vad != NULL);
+    if (done) {
+        sib_job_info info;
+        sib_job_get_info(l->job, &info);
+        l->seconds = (double)sib_tensor_count(in.items[0].value.tensor) / info.sample_rate;
+        done = hear(l, &in, recording);
+    }
+    l->took = sib_timer_seconds(&timer);
+    if (done && !l->s->quiet)
+        fprintf(stderr, "%s: %.1f s heard in %.2f s, %.1f x real time\n", recording, l->seconds, l->took,
+                l->seconds / l->took);
+    free(clips);
+    job_inputs_free(&in);
+    return done;
+}
+
+/* ---- The command ------------------------------------------------------------------------------------------- */
+
+static bool transcribe_all(const settings *s, listener *l, int n, char **paths)
+{
+    double seconds = 0, took = 0;
+    int failed = 0;
+    cli_progress_begin(&l->progress, (size_t)n);
+    for (int i = 0; i < n; i++) {
+        l->progress.item = (size_t)i;
+        if (l->live && n > 1)
+            printf("%s\n", paths[i]);
+        if (transcribe_one(l, paths[i])) {
+            seconds += l->seconds;
+            took += l->took;
+        } else
+            failed++;
+    }
+    if (n > 1 && !s->quiet)
+        fprintf(stderr, "%d of %d recordings, %.1f s heard in %.2f s, %.1f x real time\n", n - failed, n,
+                seconds, took, took > 0 ? seconds / took : 0);
+    return failed == 0;
+}
+
+static int transcribe(const cli_command *self, int argc, char **argv)
+{
+    settings s = {.model = "digits", .beam = 5, .best_of = 5, .format = -1};
+    int n, code;
+    if (!cli_begin(self, argc, argv, &s, &n, &code))
+        return code;
+    if (!n)
+        return cli_usage(self, "no recording is named");
+    if (s.format == TRANSCRIPT_ALL && !s.folder)
+        return cli_usage(self, "all formats need a folder, -o DIR");
+    if (s.folder && !file_folder_takes(s.folder))
+        return CLI_FAILED;
+    sib_job *job = job_model_open(s.model, "speech-to-text", s.tokenizer, s.threads);
+    sib_job *vad = job && s.vad ? job_model_open(s.vad, "voice-activity", NULL, 1) : NULL;
+    bool ready = job && (!s.vad || vad);
+    listener l = {.s = &s, .job = job, .vad = vad, .live = !s.quiet && (s.format < 0 || s.folder)};
+    l.cancel = ready ? interrupt_begin() : NULL;
+    bool done = l.cancel && transcribe_all(&s, &l, n, argv);
+    if (l.cancel)
+        interrupt_end();
+    sib_job_free(&job);
+    sib_job_free(&vad);
+    free(s.inputs.items);
+    return done ? CLI_DONE : CLI_FAILED;
+}
+
+const cli_command command_transcribe = {.name = "transcribe",
+                                        .summary = "speech to text",
+                                        .operands = "IN... [--model M] [options]",
+                                        .options = options,
+                                        .more = more,
+                                        .run = transcribe};

@@ -1,0 +1,100 @@
+/* sibyl vad IN... --model M: where speech is. */
+#include "command.h"
+#include "files.h"
+#include "interrupt.h"
+#include "job_model.h"
+#include "job_values.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct settings {
+    const char *model;
+    cli_list inputs;
+    long threads;
+    bool json;
+} settings;
+
+static const cli_option options[] = {
+    {.name = "model",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, model),
+     .value = "M",
+     .help = "a model of Silero's, or a job of kind voice-activity"},
+    {.name = "input",
+     .letter = 'i',
+     .kind = CLI_LIST,
+     .field = offsetof(settings, inputs),
+     .value = "NAME=WHAT",
+     .help = "another input of the job: threshold=0.4,\nmin_silence_duration_ms=300"},
+    {.name = "threads",
+     .kind = CLI_WHOLE,
+     .field = offsetof(settings, threads),
+     .value = "N",
+     .help = "threads (default: 1)",
+     .min = 1,
+     .max = 1024},
+    {.name = "json", .kind = CLI_FLAG, .field = offsetof(settings, json), .help = "print one JSON document"},
+    {0}};
+
+static const char more[] = "Prints a line for each span: its begin and end in seconds.\n";
+
+static bool listen(const settings *s, const sib_job *job, const char *path, json_t *list,
+                   const sib_cancel *cancel)
+{
+    static const char *const wanted[] = {"spans"};
+    sib_error err = SIB_ERROR_INIT;
+    job_inputs in = {0};
+    sib_job_result *r = NULL;
+    sib_job_run_options o = {.cancel = cancel};
+    bool done = job_inputs_add(&in, job, "audio", path) && job_inputs_add_list(&in, job, &s->inputs);
+    if (done && sib_job_run(job, in.n, in.items, 1, wanted, &o, &r, &err) != SIB_OK) {
+        cli_fail("%s: %s", path, err.message);
+        done = false;
+    }
+    const sib_port_value *spans = done ? sib_job_result_find(r, "spans") : NULL;
+    if (spans && list)
+        json_array_append_new(
+            list, json_pack("{s:o, s:o}", "path", cli_json_text(path), "spans", job_value_json(spans)));
+    for (size_t i = 0; spans && !list && i < spans->spans.n; i++)
+        printf("%8.3f %8.3f\n", spans->spans.data[i].start, spans->spans.data[i].end);
+    sib_job_result_free(&r);
+    job_inputs_free(&in);
+    return done;
+}
+
+static int vad(const cli_command *self, int argc, char **argv)
+{
+    settings s = {.threads = 1};
+    int n, code;
+    if (!cli_begin(self, argc, argv, &s, &n, &code))
+        return code;
+    if (!n)
+        return cli_usage(self, "no recording is named");
+    if (!s.model)
+        return cli_usage(self, "the model is named with --model");
+    sib_job *job = job_model_open(s.model, "voice-activity", NULL, s.threads);
+    const sib_cancel *cancel = job ? interrupt_begin() : NULL;
+    json_t *list = s.json ? json_array() : NULL;
+    bool done = cancel != NULL;
+    for (int i = 0; i < n && done; i++) {
+        if (n > 1 && !s.json)
+            printf("%s\n", argv[i]);
+        done = listen(&s, job, argv[i], list, cancel);
+    }
+    if (done && list)
+        cli_json_print(json_incref(list));
+    json_decref(list);
+    if (cancel)
+        interrupt_end();
+    sib_job_free(&job);
+    free(s.inputs.items);
+    return done ? CLI_DONE : CLI_FAILED;
+}
+
+const cli_command command_vad = {.name = "vad",
+                                 .summary = "where speech is in recordings",
+                                 .operands = "IN... --model M [options]",
+                                 .options = options,
+                                 .more = more,
+                                 .run = vad};

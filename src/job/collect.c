@@ -1,0 +1,100 @@
+#include "job/collect.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+
+#include <string.h>
+
+static sib_code append(collector *c, const void *data, size_t size, sib_error *err)
+{
+    size_t need;
+    if (!size_add(c->size, size, &need) || need > SIZE_MAX / 2)
+        return err_set(err, SIB_ERR_SIZE, "a loop gives too much to collect");
+    if (need > c->room) {
+        size_t room = size_max(2 * c->room, size_max(need, 256));
+        char *more = mem_realloc(c->data, room, 1);
+        if (!more)
+            return err_memory(err, room, "what a loop gives");
+        c->data = more;
+        c->room = room;
+    }
+    if (size)
+        memcpy(c->data + c->size, data, size);
+    c->size = need;
+    c->n++;
+    return SIB_OK;
+}
+
+static sib_code append_tensor(collector *c, const sib_tensor *t, sib_error *err)
+{
+    size_t rank = sib_tensor_rank(t);
+    if (!c->n) {
+        c->dtype = sib_tensor_dtype(t);
+        c->rank = rank;
+        memcpy(c->dims, sib_tensor_dims(t), rank * sizeof *c->dims);
+    }
+    if (rank >= SIB_MAX_RANK || rank != c->rank || sib_tensor_dtype(t) != c->dtype ||
+        memcmp(c->dims, sib_tensor_dims(t), rank * sizeof *c->dims))
+        return err_set(err, SIB_ERR_ARGUMENT, "turn %zu of a loop gives a tensor of another shape or type",
+                       c->n);
+    if (!sib_tensor_is_dense(t) || sib_dtype_bits(c->dtype) < 8 || c->dtype == SIB_STRING)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "tensors of %s that a loop gives are not collected",
+                       sib_dtype_name(c->dtype));
+    return append(c, sib_tensor_data(t), (size_t)sib_tensor_count(t) * (sib_dtype_bits(c->dtype) / 8), err);
+}
+
+sib_code collector_add(collector *c, const job_value *item, sib_error *err)
+{
+    const sib_port_value *v = &item->v;
+    switch (c->type) {
+    case SIB_PORT_TEXT:
+        return append(c, v->text.data, v->text.size, err);
+    case SIB_PORT_TOKENS:
+        return append(c, v->tokens.ids, v->tokens.n * sizeof *v->tokens.ids, err);
+    case SIB_PORT_NUMBER:
+        return append(c, &v->number, sizeof v->number, err);
+    default:
+        return append_tensor(c, v->tensor, err);
+    }
+}
+
+static job_value *stacked(const collector *c, sib_error *err)
+{
+    int64_t dims[SIB_MAX_RANK] = {(int64_t)c->n};
+    memcpy(dims + 1, c->dims, c->rank * sizeof *dims);
+    sib_tensor *t;
+    sib_value *v = NULL;
+    if (sib_tensor_create(c->n ? c->dtype : SIB_F32, c->n ? c->rank + 1 : 1, dims, &t, err) != SIB_OK)
+        return NULL;
+    if (c->size)
+        memcpy(sib_tensor_data(t), c->data, c->size);
+    sib_value_from_tensor(t, &v, err);
+    sib_tensor_free(&t);
+    return job_value_tensor(v, SIB_PORT_TENSOR);
+}
+
+sib_code collector_give(collector *c, job_value **out, sib_error *err)
+{
+    switch (c->type) {
+    case SIB_PORT_TEXT:
+        *out = job_value_text(c->data, c->size);
+        break;
+    case SIB_PORT_TOKENS:
+        *out = job_value_tokens((const int32_t *)c->data, c->size / sizeof(int32_t));
+        break;
+    case SIB_PORT_NUMBER:
+        *out = job_value_numbers((const double *)c->data, c->size / sizeof(double));
+        break;
+    default:
+        *out = stacked(c, err);
+    }
+    collector_drop(c);
+    return *out ? SIB_OK : err_memory(err, sizeof **out, "what a loop gives");
+}
+
+void collector_drop(collector *c)
+{
+    mem_free(c->data);
+    *c = (collector){.type = c->type};
+}

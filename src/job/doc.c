@@ -1,0 +1,215 @@
+#include "job/doc.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Memory of the document, one list. */
+typedef struct doc_block {
+    struct doc_block *next;
+    max_align_t data[];
+} doc_block;
+
+void *doc_take(job_doc *d, size_t n, size_t size, sib_error *err)
+{
+    size_t bytes;
+    if (!size_mul(n, size, &bytes) || !size_add(bytes, sizeof(doc_block), &bytes)) {
+        err_set(err, SIB_ERR_SIZE, "job '%s': %zu items are too many", d->name, n);
+        return NULL;
+    }
+    doc_block *block = mem_calloc(1, bytes);
+    if (!block) {
+        err_memory(err, bytes, "a job's document");
+        return NULL;
+    }
+    block->next = d->blocks;
+    d->blocks = block;
+    return block->data;
+}
+
+uint32_t doc_slot(job_doc *d, sib_port_type type, sib_error *err)
+{
+    if (d->n_slots == d->slot_capacity) {
+        uint32_t capacity = d->slot_capacity ? 2 * d->slot_capacity : 64;
+        sib_port_type *more = mem_realloc(d->types, capacity, sizeof *more);
+        if (more)
+            d->types = more;
+        job_value **values = more ? mem_realloc(d->literals, capacity, sizeof *values) : NULL;
+        if (!values) {
+            err_memory(err, capacity * sizeof *values, "slots of a job");
+            return NO_SLOT;
+        }
+        d->literals = values;
+        d->slot_capacity = capacity;
+    }
+    d->types[d->n_slots] = type;
+    d->literals[d->n_slots] = NULL;
+    return d->n_slots++;
+}
+
+sib_code doc_fault(const job_doc *d, sib_error *err, sib_code code, const char *path, const char *format, ...)
+{
+    char words[256];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(words, sizeof words, format, list);
+    va_end(list);
+    return err_set(err, code, "job '%s': %s: %s", d->name, path, words);
+}
+
+/* ---- Literals ---------------------------------------------------------------------------------------------- */
+
+static sib_code literal_texts(const json_t *j, job_value **out, sib_error *err)
+{
+    size_t n = json_array_size(j);
+    const char **list = mem_alloc(n ? n : 1, sizeof *list);
+    if (!list)
+        return err_memory(err, n * sizeof *list, "texts of a job");
+    for (size_t i = 0; i < n; i++)
+        list[i] = json_string_value(json_array_get(j, i));
+    *out = job_value_texts(list, n);
+    mem_free(list);
+    return *out ? SIB_OK : err_memory(err, n, "texts of a job");
+}
+
+static sib_code literal_numbers(const json_t *j, sib_port_type type, job_value **out, sib_error *err)
+{
+    size_t n = json_array_size(j);
+    double *numbers = mem_alloc(n ? n : 1, sizeof *numbers);
+    int32_t *ids = mem_alloc(n ? n : 1, sizeof *ids);
+    if (numbers && ids) {
+        for (size_t i = 0; i < n; i++)
+            numbers[i] = json_number_value(json_array_get(j, i));
+        for (size_t i = 0; i < n && type == SIB_PORT_TOKENS; i++)
+            ids[i] = (int32_t)numbers[i];
+        *out = type == SIB_PORT_TOKENS ? job_value_tokens(ids, n) : job_value_numbers(numbers, n);
+    }
+    mem_free(numbers);
+    mem_free(ids);
+    return *out ? SIB_OK : err_memory(err, n * sizeof *numbers, "numbers of a job");
+}
+
+/* True where all items of an array fit the type. */
+static bool items_fit(const json_t *j, sib_port_type type)
+{
+    for (size_t i = 0; i < json_array_size(j); i++) {
+        const json_t *item = json_array_get(j, i);
+        bool fits = type == SIB_PORT_TEXTS ? json_is_string(item) &&
+                                                 !memchr(json_string_value(item), 0, json_string_length(item))
+                    : type == SIB_PORT_TOKENS ? json_is_integer(item) && json_integer_value(item) >= 0 &&
+                                                    json_integer_value(item) <= INT32_MAX
+                                              : json_is_number(item);
+        if (!fits)
+            return false;
+    }
+    return true;
+}
+
+sib_code doc_literal(const job_doc *d, const json_t *j, sib_port_type type, const char *path, job_value **out,
+                     sib_error *err)
+{
+    *out = NULL;
+    bool list = type == SIB_PORT_TEXTS || type == SIB_PORT_NUMBERS || type == SIB_PORT_TOKENS;
+    if (json_is_null(j))
+        return SIB_OK;
+    if (list && json_is_array(j) && items_fit(j, type))
+        return type == SIB_PORT_TEXTS ? literal_texts(j, out, err) : literal_numbers(j, type, out, err);
+    if (type == SIB_PORT_TEXT && json_is_string(j))
+        *out = job_value_text(json_string_value(j), json_string_length(j));
+    else if ((type == SIB_PORT_NUMBER || type == SIB_PORT_TENSOR) && json_is_number(j))
+        *out = job_value_number(json_number_value(j));
+    else if (type == SIB_PORT_NUMBERS && json_is_number(j))
+        *out = job_value_numbers((const double[]){json_number_value(j)}, 1);
+    else if (type == SIB_PORT_FLAG && json_is_boolean(j))
+        *out = job_value_flag(json_is_true(j));
+    else
+        return doc_fault(d, err, SIB_ERR_FORMAT, path, "expected a literal of type %s", job_type_name(type));
+    return *out ? SIB_OK : err_memory(err, sizeof **out, "a job's literal");
+}
+
+/* ---- Reading ----------------------------------------------------------------------------------------------- */
+
+/* Sections that a document may have. */
+static const char *const sections[] = {"sibyl_job",  "kind",  "name",   "doc",   "sample_rate", "models",
+                                       "tokenizers", "calls", "inputs", "nodes", "outputs"};
+
+static sib_code read_head(job_doc *d, sib_error *err)
+{
+    const char *key;
+    json_t *item;
+    json_object_foreach(d->root, key, item)
+    {
+        bool known = false;
+        for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
+            known = known || !strcmp(sections[i], key);
+        if (!known)
+            return doc_fault(d, err, SIB_ERR_FORMAT, "/", "there is no section '%s'", key);
+    }
+    const json_t *version = json_object_get(d->root, "sibyl_job");
+    if (!json_is_integer(version))
+        return doc_fault(d, err, SIB_ERR_FORMAT, "/sibyl_job", "expected the version of the format, %d",
+                         JOB_VERSION);
+    if (json_integer_value(version) != JOB_VERSION)
+        return doc_fault(d, err, SIB_ERR_UNSUPPORTED, "/sibyl_job", "version %lld is not known, expected %d",
+                         (long long)json_integer_value(version), JOB_VERSION);
+    d->kind = json_string_value(json_object_get(d->root, "kind"));
+    if (!d->kind)
+        return doc_fault(d, err, SIB_ERR_FORMAT, "/kind", "expected a text");
+    d->text = json_string_value(json_object_get(d->root, "doc"));
+    const json_t *rate = json_object_get(d->root, "sample_rate");
+    d->sample_rate = rate ? json_number_value(rate) : 16000;
+    if (!(d->sample_rate >= 1 && d->sample_rate <= 1e6))
+        return doc_fault(d, err, SIB_ERR_FORMAT, "/sample_rate", "expected 1 to 1000000 Hz");
+    return SIB_OK;
+}
+
+sib_code job_doc_read(const char *name, const char *text, size_t size, job_doc **out, sib_error *err)
+{
+    *out = NULL;
+    json_error_t at;
+    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &at);
+    if (!root)
+        return err_set_at(err, SIB_ERR_FORMAT, (uint64_t)at.position, "%s: line %d: %s", name, at.line,
+                          at.text);
+    job_doc *d = mem_calloc(1, sizeof *d);
+    if (!d) {
+        json_decref(root);
+        return err_memory(err, sizeof *d, "a job's document");
+    }
+    d->root = root;
+    const char *own = json_string_value(json_object_get(root, "name"));
+    d->name = own ? own : "";
+    sib_code code = json_is_object(root) ? read_head(d, err)
+                                         : err_set(err, SIB_ERR_FORMAT, "%s: expected an object", name);
+    if (code == SIB_OK)
+        code = doc_read_calls(d, err);
+    if (code == SIB_OK)
+        code = doc_read_nodes(d, err);
+    if (code == SIB_OK)
+        *out = d;
+    else
+        job_doc_free(&d);
+    return code;
+}
+
+void job_doc_free(job_doc **d)
+{
+    if (!d || !*d)
+        return;
+    for (uint32_t i = 0; i < (*d)->n_slots; i++)
+        job_value_release((*d)->literals[i]);
+    mem_free((*d)->literals);
+    mem_free((*d)->types);
+    for (doc_block *b = (*d)->blocks, *next; b; b = next) {
+        next = b->next;
+        mem_free(b);
+    }
+    json_decref((*d)->root);
+    mem_free(*d);
+    *d = NULL;
+}

@@ -1,0 +1,157 @@
+/* A job's document: JSON to nodes over numbered slots, every name resolved and every type checked, faults told with the
+   path to them ("/nodes/2/inputs/audio"). What it means is said in docs/jobs.md.
+
+   Invariants: a slot is written by one thing (a job's input, a literal, a node's output, a loop's state or item) and read
+   only behind it, in the same block or one inside. */
+#ifndef JOB_DOC_H
+#define JOB_DOC_H
+
+#include "job/value.h"
+
+struct json_t;
+struct job_op;
+struct job_port;
+
+#define JOB_VERSION 1
+#define NO_SLOT     UINT32_MAX
+#define NO_INDEX    SIZE_MAX
+
+typedef struct job_model_doc {
+    const char *name, *path; /* path: from the document's folder */
+} job_model_doc;
+
+typedef struct job_tokenizer_doc {
+    const char *name, *path, *kind; /* path NULL with kind "bytes" */
+    size_t n_vocab;
+} job_tokenizer_doc;
+
+/* A name here and a name there; either may hold one "*", which then stands for the same in both. */
+typedef struct job_pair {
+    const char *from, *to;
+    size_t n_transpose, n_dims;
+    int64_t transpose
+        [SIB_MAX_RANK]; /* (n_transpose) which axis of what is given each axis of the model's input is */
+    int64_t dims[SIB_MAX_RANK]; /* (n_dims) of a state when a run begins */
+    double fill;                /* its elements then */
+} job_pair;
+
+typedef struct job_pairs {
+    job_pair *items; /* (n) */
+    size_t n;
+} job_pairs;
+
+typedef struct job_fixed {
+    const char *name; /* of a model's input */
+    double *data;     /* (n) */
+    size_t n;
+} job_fixed;
+
+/* How a model is called: the one place that knows its names and layouts. */
+typedef struct job_call_doc {
+    const char *name;
+    size_t model;
+    job_pairs inputs;  /* port to model input */
+    job_pairs outputs; /* port to model output */
+    job_pairs state;   /* model input to the model output that it is given from, the call before */
+    job_pairs context; /* model input to the model output of call `of` that it is given from */
+    size_t of;         /* NO_INDEX without context */
+    job_fixed
+        *fixed; /* (n_fixed) inputs that have the same elements in each call unless a port gives others */
+    size_t n_fixed;
+} job_call_doc;
+
+typedef struct job_block {
+    struct job_node *nodes; /* (n) */
+    size_t n;
+} job_block;
+
+typedef struct job_state {
+    const char *name;
+    uint32_t initial, next, slot;
+} job_state;
+
+typedef struct job_over {
+    uint32_t list, slot; /* a tensor, and its item of this turn along the first axis */
+} job_over;
+
+typedef struct job_collect {
+    uint32_t item, slot; /* of each turn, and all of them behind the loop */
+} job_collect;
+
+typedef struct job_loop {
+    job_block body;
+    job_state *states;     /* (n_states) outputs of the node, in order, before what is collected */
+    job_over *over;        /* (n_over) the loop ends where the shortest ends */
+    job_collect *collects; /* (n_collects) */
+    uint32_t *until; /* (n_until) flags of the body: the loop ends behind the turn in which one is true */
+    size_t n_states, n_over, n_collects, n_until;
+    uint32_t max_steps; /* slot of a number, or NO_SLOT */
+} job_loop;
+
+typedef struct job_node {
+    const char *name;
+    const struct job_op *op;
+    size_t number;                  /* of all nodes of the job, in order */
+    const struct job_port *inputs;  /* (n_inputs) the op's, or those of its call */
+    const struct job_port *outputs; /* (n_outputs) */
+    size_t n_inputs, n_outputs;
+    uint32_t *in;     /* (n_inputs) slots, NO_SLOT where nothing is given */
+    uint32_t out;     /* slot of the first output */
+    size_t *calls;    /* (op->n_calls) or NO_INDEX */
+    size_t tokenizer; /* or NO_INDEX */
+    job_loop *loop;   /* of a loop, else NULL */
+} job_node;
+
+typedef struct job_input {
+    const char *name, *doc;
+    sib_port_type type;
+    uint32_t slot;
+    bool optional; /* has a default, or may be left out */
+} job_input;
+
+typedef struct job_output {
+    const char *name, *doc;
+    sib_port_type type;
+    uint32_t slot;
+} job_output;
+
+typedef struct job_doc {
+    struct json_t *root; /* names point into it */
+    struct doc_block *blocks;
+    const char *kind, *name, *text;
+    double sample_rate; /* of audio inputs, Hz */
+    job_model_doc *models;
+    job_tokenizer_doc *tokenizers;
+    job_call_doc *calls;
+    job_input *inputs;
+    job_output *outputs;
+    size_t n_models, n_tokenizers, n_calls, n_inputs, n_outputs, n_nodes;
+    job_block block;
+    job_value **literals; /* (n_slots) values that stand in the document, else NULL */
+    sib_port_type *types; /* (n_slots) */
+    uint32_t n_slots, slot_capacity;
+} job_doc;
+
+/* Reads a document. name: for messages. out: job_doc_free(&d).
+   Errors: SIB_ERR_FORMAT with the byte where it is no JSON and the path to the fault where it is; SIB_ERR_UNSUPPORTED (version, kind of
+   node, by name), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+sib_code job_doc_read(const char *name, const char *text, size_t size, job_doc **out, sib_error *err);
+void job_doc_free(job_doc **d);
+
+/* For the readers of its parts. */
+
+/* n * size bytes, cleared, that live as long as the document. */
+void *doc_take(job_doc *d, size_t n, size_t size, sib_error *err);
+uint32_t doc_slot(job_doc *d, sib_port_type type, sib_error *err); /* NO_SLOT where memory cannot be had */
+/* A failure at a place: "job 'x': /nodes/2: ...". */
+sib_code doc_fault(const job_doc *d, sib_error *err, sib_code code, const char *path, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+/* doc_calls.c: "models", "tokenizers", "calls". */
+sib_code doc_read_calls(job_doc *d, sib_error *err);
+/* doc_nodes.c: "inputs", "nodes", "outputs". */
+sib_code doc_read_nodes(job_doc *d, sib_error *err);
+/* A literal as a value of a port type, *out NULL for null. */
+sib_code doc_literal(const job_doc *d, const struct json_t *j, sib_port_type type, const char *path,
+                     job_value **out, sib_error *err);
+
+#endif

@@ -1,0 +1,512 @@
+/* The sections "inputs", "nodes" and "outputs": names to slots. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "job/op.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_DEPTH 8 /* loops inside one another */
+#define PATH_SIZE 192
+
+/* A name that can be read: "$name" or, of a node's port, "$node.port". */
+typedef struct scope_name {
+    const char *name, *port; /* port NULL for what is no node's */
+    uint32_t slot;
+} scope_name;
+
+typedef struct nodes_reader {
+    job_doc *d;
+    scope_name *names; /* (n) those in sight, the innermost last */
+    size_t n, capacity;
+    unsigned depth;
+    sib_error *err;
+} nodes_reader;
+
+static sib_code add_name(nodes_reader *r, const char *path, const char *name, const char *port, uint32_t slot)
+{
+    if (slot == NO_SLOT)
+        return SIB_ERR_MEMORY;
+    for (size_t i = 0; i < r->n && !port; i++)
+        if (!strcmp(r->names[i].name, name))
+            return doc_fault(r->d, r->err, SIB_ERR_FORMAT, path, "the name '%s' is taken", name);
+    if (r->n == r->capacity) {
+        size_t capacity = r->capacity ? 2 * r->capacity : 64;
+        scope_name *more = mem_realloc(r->names, capacity, sizeof *more);
+        if (!more)
+            return err_memory(r->err, capacity * sizeof *more, "names of a job");
+        r->names = more;
+        r->capacity = capacity;
+    }
+    r->names[r->n++] = (scope_name){name, port, slot};
+    return SIB_OK;
+}
+
+/* "$node.port", "$node" where it has one port, "$input". text begins behind the $. */
+static sib_code find_name(nodes_reader *r, const char *path, const char *text, uint32_t *slot)
+{
+    const char *dot = strchr(text, '.');
+    size_t length = dot ? (size_t)(dot - text) : strlen(text), found = 0, seen = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        const scope_name *s = &r->names[i];
+        if (strncmp(s->name, text, length) || s->name[length])
+            continue;
+        seen++;
+        if (dot ? s->port && !strcmp(s->port, dot + 1) : true) {
+            *slot = s->slot;
+            found++;
+        }
+    }
+    if (found == 1)
+        return SIB_OK;
+    if (!seen)
+        return doc_fault(r->d, r->err, SIB_ERR_FORMAT, path, "there is no '%.*s' before this place",
+                         (int)length, text);
+    return found ? doc_fault(r->d, r->err, SIB_ERR_FORMAT, path, "'%s' has %zu ports: say which", text, found)
+                 : doc_fault(r->d, r->err, SIB_ERR_FORMAT, path, "'%.*s' has no port '%s'", (int)length, text,
+                             dot + 1);
+}
+
+/* What j says for a port of a type: a reference or a literal. *slot: NO_SLOT for null. SIB_PORT_NONE takes any reference. */
+static sib_code read_source(nodes_reader *r, const char *path, const json_t *j, sib_port_type type,
+                            uint32_t *slot)
+{
+    job_doc *d = r->d;
+    const char *text = json_string_value(j);
+    *slot = NO_SLOT;
+    if (text && text[0] == '$' && text[1] != '$') {
+        sib_code code = find_name(r, path, text + 1, slot);
+        if (code == SIB_OK && type != SIB_PORT_NONE && !job_type_takes(type, d->types[*slot]))
+            code = doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'%s' is of type %s, expected %s", text,
+                             job_type_name(d->types[*slot]), job_type_name(type));
+        return code;
+    }
+    if (type == SIB_PORT_NONE)
+        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "expected a reference, '$name'");
+    job_value *value;
+    sib_code code = SIB_OK;
+    if (text && text[0] == '$' && type == SIB_PORT_TEXT) { /* "$$" is a text that begins with $ */
+        value = job_value_text(text + 1, json_string_length(j) - 1);
+        code = value ? SIB_OK : err_memory(r->err, sizeof *value, "a job's literal");
+    } else
+        code = doc_literal(d, j, type, path, &value, r->err);
+    if (code != SIB_OK || !value)
+        return code;
+    *slot = doc_slot(d, type, r->err);
+    if (*slot == NO_SLOT) {
+        job_value_release(value);
+        return SIB_ERR_MEMORY;
+    }
+    d->types[*slot] = value->v.type;
+    d->literals[*slot] = value;
+    return SIB_OK;
+}
+
+/* ---- Inputs ------------------------------------------------------------------------------------------------ */
+
+static sib_code read_input(nodes_reader *r, const char *name, const json_t *j, job_input *in)
+{
+    job_doc *d = r->d;
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "/inputs/%s", name);
+    const char *type = json_string_value(json_is_string(j) ? j : json_object_get(j, "type"));
+    *in = (job_input){.name = name, .doc = json_string_value(json_object_get(j, "doc"))};
+    in->type = type ? job_type_named(type) : SIB_PORT_NONE;
+    if (in->type == SIB_PORT_NONE)
+        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'%s' is no type of a port", type ? type : "");
+    if (in->type == SIB_PORT_SEGMENTS)
+        return doc_fault(d, r->err, SIB_ERR_UNSUPPORTED, path, "segments are only given out");
+    in->slot = doc_slot(d, in->type, r->err);
+    const json_t *otherwise = json_object_get(j, "default");
+    in->optional = otherwise != NULL;
+    sib_code code = add_name(r, path, name, NULL, in->slot);
+    if (code == SIB_OK && otherwise)
+        code = doc_literal(d, otherwise, in->type, path, &d->literals[in->slot], r->err);
+    return code;
+}
+
+static sib_code read_inputs(nodes_reader *r)
+{
+    job_doc *d = r->d;
+    json_t *list = json_object_get(d->root, "inputs"), *item;
+    const char *key;
+    if (!json_is_object(list))
+        return doc_fault(d, r->err, SIB_ERR_FORMAT, "/inputs", "expected an object");
+    if (!(d->inputs = doc_take(d, json_object_size(list), sizeof *d->inputs, r->err)))
+        return SIB_ERR_MEMORY;
+    json_object_foreach(list, key, item)
+    {
+        sib_code code = read_input(r, key, item, &d->inputs[d->n_inputs]);
+        if (code != SIB_OK)
+            return code;
+        d->n_inputs++;
+    }
+    return SIB_OK;
+}
+
+/* ---- Nodes ------------------------------------------------------------------------------------------------- */
+
+static size_t named_in(const char *name, size_t n, const char *(*at)(const job_doc *d, size_t i),
+                       const job_doc *d)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(at(d, i), name))
+            return i;
+    return NO_INDEX;
+}
+
+static const char *call_name(const job_doc *d, size_t i)
+{
+    return d->calls[i].name;
+}
+
+static const char *tokenizer_name(const job_doc *d, size_t i)
+{
+    return d->tokenizers[i].name;
+}
+
+/* "calls": {"encoder": "encoder", ...}, and "tokenizer": "text". */
+static sib_code read_uses(nodes_reader *r, const char *path, const json_t *j, job_node *n)
+{
+    job_doc *d = r->d;
+    const json_t *calls = json_object_get(j, "calls");
+    if (!(n->calls = doc_take(d, n->op->n_calls, sizeof *n->calls, r->err)))
+        return SIB_ERR_MEMORY;
+    for (size_t i = 0; i < n->op->n_calls; i++) {
+        const char *name = json_string_value(json_object_get(calls, n->op->calls[i]));
+        n->calls[i] = name ? named_in(name, d->n_calls, call_name, d) : NO_INDEX;
+        if (name ? n->calls[i] == NO_INDEX : i < n->op->n_needed)
+            return name ? doc_fault(d, r->err, SIB_ERR_FORMAT, path, "there is no call '%s'", name)
+                        : doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'calls' names none as '%s'",
+                                    n->op->calls[i]);
+    }
+    const char *name = json_string_value(json_object_get(j, "tokenizer"));
+    n->tokenizer = name ? named_in(name, d->n_tokenizers, tokenizer_name, d) : NO_INDEX;
+    if (n->op->tokenizer && n->tokenizer == NO_INDEX)
+        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "there is no tokenizer '%s'", name ? name : "");
+    return SIB_OK;
+}
+
+/* Ports of a node that calls: those of its call, all tensors. */
+static sib_code ports_of_call(nodes_reader *r, const char *path, job_node *n)
+{
+    job_doc *d = r->d;
+    const job_call_doc *c = &d->calls[n->calls[0]];
+    job_port *ports = doc_take(d, c->inputs.n + c->outputs.n, sizeof *ports, r->err);
+    if (!ports)
+        return SIB_ERR_MEMORY;
+    for (size_t i = 0; i < c->inputs.n + c->outputs.n; i++) {
+        bool in = i < c->inputs.n;
+        const job_pair *pair = in ? &c->inputs.items[i] : &c->outputs.items[i - c->inputs.n];
+        if (strchr(pair->from, '*'))
+            return doc_fault(d, r->err, SIB_ERR_FORMAT, path,
+                             "call '%s' has ports by pattern ('%s'), which no node can name", c->name,
+                             pair->from);
+        bool fixed = false;
+        for (size_t k = 0; k < c->n_fixed; k++)
+            fixed = fixed || !strcmp(c->fixed[k].name, pair->to);
+        ports[i] = (job_port){pair->from, SIB_PORT_TENSOR, in && !fixed, ""};
+    }
+    n->inputs = ports;
+    n->n_inputs = c->inputs.n;
+    n->outputs = ports + c->inputs.n;
+    n->n_outputs = c->outputs.n;
+    return SIB_OK;
+}
+
+static sib_code read_ports(nodes_reader *r, const char *path, const json_t *j, job_node *n)
+{
+    job_doc *d = r->d;
+    json_t *given = json_object_get(j, "inputs"), *item;
+    const char *key;
+    if (!(n->in = doc_take(d, n->n_inputs, sizeof *n->in, r->err)))
+        return SIB_ERR_MEMORY;
+    json_object_foreach(given, key, item)
+    {
+        size_t i = 0;
+        while (i < n->n_inputs && strcmp(n->inputs[i].name, key))
+            i++;
+        if (i == n->n_inputs)
+            return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'%s' has no port '%s'", n->op->name, key);
+    }
+    for (size_t i = 0; i < n->n_inputs; i++) {
+        char where[PATH_SIZE + 64];
+        snprintf(where, sizeof where, "%s/inputs/%s", path, n->inputs[i].name);
+        item = json_object_get(given, n->inputs[i].name);
+        n->in[i] = NO_SLOT;
+        sib_code code = item ? read_source(r, where, item, n->inputs[i].type, &n->in[i]) : SIB_OK;
+        if (code == SIB_OK && n->in[i] == NO_SLOT && n->inputs[i].required)
+            code = doc_fault(d, r->err, SIB_ERR_FORMAT, where, "nothing is given to this port");
+        if (code != SIB_OK)
+            return code;
+    }
+    return SIB_OK;
+}
+
+static sib_code read_block(nodes_reader *r, const char *path, const json_t *list, job_block *out);
+
+/* Slots of the outputs, one behind the other, named from here on. */
+static sib_code give_outputs(nodes_reader *r, const char *path, job_node *n)
+{
+    n->out = r->d->n_slots;
+    for (size_t i = 0; i < n->n_outputs; i++) {
+        uint32_t slot = doc_slot(r->d, n->outputs[i].type, r->err);
+        sib_code code = add_name(r, path, n->name, n->outputs[i].name, slot);
+        if (code != SIB_OK)
+            return code;
+    }
+    return SIB_OK;
+}
+
+/* ---- Loops ------------------------------------------------------------------------------------------------- */
+
+/* "state": {"tokens": {"initial": "$prompt", "next": "$choose.token"}}: the part before the body. */
+static sib_code begin_states(nodes_reader *r, const char *path, json_t *states, job_loop *loop)
+{
+    json_t *item;
+    const char *key;
+    if (!(loop->states = doc_take(r->d, json_object_size(states), sizeof *loop->states, r->err)))
+        return SIB_ERR_MEMORY;
+    json_object_foreach(states, key, item)
+    {
+        char where[PATH_SIZE + 64];
+        snprintf(where, sizeof where, "%s/state/%s/initial", path, key);
+        job_state *s = &loop->states[loop->n_states];
+        s->name = key;
+        sib_code code = read_source(r, where, json_object_get(item, "initial"), SIB_PORT_NONE, &s->initial);
+        if (code != SIB_OK)
+            return code;
+        s->slot = doc_slot(r->d, r->d->types[s->initial], r->err);
+        if ((code = add_name(r, where, key, NULL, s->slot)) != SIB_OK)
+            return code;
+        loop->n_states++;
+    }
+    return SIB_OK;
+}
+
+/* "over": {"window": "$windows"} */
+static sib_code begin_over(nodes_reader *r, const char *path, json_t *over, job_loop *loop)
+{
+    json_t *item;
+    const char *key;
+    if (!(loop->over = doc_take(r->d, json_object_size(over), sizeof *loop->over, r->err)))
+        return SIB_ERR_MEMORY;
+    json_object_foreach(over, key, item)
+    {
+        char where[PATH_SIZE + 64];
+        snprintf(where, sizeof where, "%s/over/%s", path, key);
+        job_over *o = &loop->over[loop->n_over];
+        sib_code code = read_source(r, where, item, SIB_PORT_NONE, &o->list);
+        if (code == SIB_OK && r->d->types[o->list] != SIB_PORT_TENSOR)
+            code = doc_fault(r->d, r->err, SIB_ERR_FORMAT, where, "expected a tensor");
+        o->slot = code == SIB_OK ? doc_slot(r->d, SIB_PORT_TENSOR, r->err) : NO_SLOT;
+        if (code == SIB_OK)
+            code = add_name(r, where, key, NULL, o->slot);
+        if (code != SIB_OK)
+            return code;
+        loop->n_over++;
+    }
+    return SIB_OK;
+}
+
+/* What the body decides: next states, the end. */
+static sib_code end_states(nodes_reader *r, const char *path, json_t *j, job_loop *loop)
+{
+    const json_t *states = json_object_get(j, "state"), *until = json_object_get(j, "until");
+    char where[PATH_SIZE + 64];
+    for (size_t i = 0; i < loop->n_states; i++) {
+        job_state *s = &loop->states[i];
+        snprintf(where, sizeof where, "%s/state/%s/next", path, s->name);
+        sib_code code = read_source(r, where, json_object_get(json_object_get(states, s->name), "next"),
+                                    r->d->types[s->slot], &s->next);
+        if (code == SIB_OK && s->next == NO_SLOT)
+            code = doc_fault(r->d, r->err, SIB_ERR_FORMAT, where, "expected a reference");
+        if (code != SIB_OK)
+            return code;
+    }
+    loop->n_until = json_is_array(until) ? json_array_size(until) : until != NULL;
+    if (!(loop->until = doc_take(r->d, loop->n_until, sizeof *loop->until, r->err)))
+        return SIB_ERR_MEMORY;
+    snprintf(where, sizeof where, "%s/until", path);
+    for (size_t i = 0; i < loop->n_until; i++) {
+        sib_code code = read_source(r, where, json_is_array(until) ? json_array_get(until, i) : until,
+                                    SIB_PORT_FLAG, &loop->until[i]);
+        if (code == SIB_OK && loop->until[i] == NO_SLOT)
+            code = doc_fault(r->d, r->err, SIB_ERR_FORMAT, where, "expected a reference to a flag");
+        if (code != SIB_OK)
+            return code;
+    }
+    if (!loop->n_until && !loop->n_over && loop->max_steps == NO_SLOT)
+        return doc_fault(r->d, r->err, SIB_ERR_FORMAT, path,
+                         "nothing ends the loop: it needs 'until', 'over' or 'max_steps'");
+    return SIB_OK;
+}
+
+/* Type of what is collected of items of a type: texts are joined, numbers and tokens listed, tensors stacked. */
+static sib_port_type collected_type(sib_port_type item)
+{
+    return item == SIB_PORT_NUMBER                                                       ? SIB_PORT_NUMBERS
+           : item == SIB_PORT_TEXT || item == SIB_PORT_TOKENS || item == SIB_PORT_TENSOR ? item
+                                                                                         : SIB_PORT_NONE;
+}
+
+/* Ports of the loop: its states, and what it collects of the body. */
+static sib_code loop_ports(nodes_reader *r, const char *path, json_t *j, job_node *n)
+{
+    job_loop *loop = n->loop;
+    json_t *collect = json_object_get(j, "collect"), *item;
+    const char *key;
+    size_t count = loop->n_states + json_object_size(collect), at = 0;
+    job_port *ports = doc_take(r->d, count, sizeof *ports, r->err);
+    if (!ports ||
+        !(loop->collects = doc_take(r->d, json_object_size(collect), sizeof *loop->collects, r->err)))
+        return SIB_ERR_MEMORY;
+    for (; at < loop->n_states; at++)
+        ports[at] = (job_port){loop->states[at].name, r->d->types[loop->states[at].slot], false, ""};
+    json_object_foreach(collect, key, item)
+    {
+        char where[PATH_SIZE + 64];
+        snprintf(where, sizeof where, "%s/collect/%s", path, key);
+        job_collect *c = &loop->collects[loop->n_collects++];
+        sib_code code = read_source(r, where, item, SIB_PORT_NONE, &c->item);
+        if (code != SIB_OK)
+            return code;
+        ports[at] = (job_port){key, collected_type(r->d->types[c->item]), false, ""};
+        if (ports[at++].type == SIB_PORT_NONE)
+            return doc_fault(r->d, r->err, SIB_ERR_FORMAT, where, "items of type %s cannot be collected",
+                             job_type_name(r->d->types[c->item]));
+    }
+    n->outputs = ports;
+    n->n_outputs = count;
+    return SIB_OK;
+}
+
+static sib_code read_loop(nodes_reader *r, const char *path, json_t *j, job_node *n)
+{
+    char where[PATH_SIZE + 64];
+    job_loop *loop = n->loop = doc_take(r->d, 1, sizeof *loop, r->err);
+    if (!loop)
+        return SIB_ERR_MEMORY;
+    if (r->depth >= MAX_DEPTH)
+        return doc_fault(r->d, r->err, SIB_ERR_SIZE, path, "loops stand more than %d deep", MAX_DEPTH);
+    size_t outside = r->n;
+    loop->max_steps = NO_SLOT;
+    const json_t *steps = json_object_get(j, "max_steps");
+    snprintf(where, sizeof where, "%s/max_steps", path);
+    sib_code code = steps ? read_source(r, where, steps, SIB_PORT_NUMBER, &loop->max_steps) : SIB_OK;
+    if (code == SIB_OK)
+        code = begin_states(r, path, json_object_get(j, "state"), loop);
+    if (code == SIB_OK)
+        code = begin_over(r, path, json_object_get(j, "over"), loop);
+    snprintf(where, sizeof where, "%s/body", path);
+    r->depth++;
+    if (code == SIB_OK)
+        code = read_block(r, where, json_object_get(j, "body"), &loop->body);
+    r->depth--;
+    if (code == SIB_OK)
+        code = end_states(r, path, j, loop);
+    if (code == SIB_OK)
+        code = loop_ports(r, path, j, n);
+    r->n = outside; /* names of the body are not seen behind it */
+    return code;
+}
+
+static sib_code read_node(nodes_reader *r, const char *path, json_t *j, job_node *n)
+{
+    static const char *const of_all[] = {"name", "op", "doc", "inputs", "calls", "tokenizer"},
+                             *const of_loops[] = {"state", "over", "body", "until", "max_steps", "collect"};
+    job_doc *d = r->d;
+    const char *op = json_string_value(json_object_get(j, "op")), *key;
+    json_t *item;
+    n->name = json_string_value(json_object_get(j, "name"));
+    if (!n->name || !op)
+        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "a node needs a 'name' and an 'op'");
+    if (!n->name[0] || strpbrk(n->name, "./[]*?$"))
+        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'%s' is no name for a node", n->name);
+    for (size_t i = 0; i < r->n; i++)
+        if (!strcmp(r->names[i].name, n->name))
+            return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "the name '%s' is taken", n->name);
+    n->op = job_op_named(op);
+    if (!n->op)
+        return doc_fault(d, r->err, SIB_ERR_UNSUPPORTED, path, "node '%s': there is no op '%s'", n->name, op);
+    json_object_foreach(j, key, item)
+    {
+        bool known = false;
+        for (size_t i = 0; i < sizeof of_all / sizeof *of_all; i++)
+            known = known || !strcmp(of_all[i], key) || (n->op->loop && !strcmp(of_loops[i], key));
+        if (!known)
+            return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "node '%s': there is no member '%s'", n->name,
+                             key);
+    }
+    n->number = d->n_nodes++;
+    n->inputs = n->op->inputs;
+    n->n_inputs = n->op->n_inputs;
+    n->outputs = n->op->outputs;
+    n->n_outputs = n->op->n_outputs;
+    sib_code code = read_uses(r, path, j, n);
+    if (code == SIB_OK && n->op->call)
+        code = ports_of_call(r, path, n);
+    if (code == SIB_OK)
+        code = read_ports(r, path, j, n);
+    if (code == SIB_OK && n->op->loop)
+        code = read_loop(r, path, j, n);
+    return code == SIB_OK ? give_outputs(r, path, n) : code;
+}
+
+static sib_code read_block(nodes_reader *r, const char *path, const json_t *list, job_block *out)
+{
+    size_t n = json_array_size(list);
+    if (!json_is_array(list) || !n)
+        return doc_fault(r->d, r->err, SIB_ERR_FORMAT, path, "expected a list of nodes");
+    if (!(out->nodes = doc_take(r->d, n, sizeof *out->nodes, r->err)))
+        return SIB_ERR_MEMORY;
+    for (; out->n < n; out->n++) {
+        char where[PATH_SIZE];
+        snprintf(where, sizeof where, "%s/%zu", path, out->n);
+        sib_code code = read_node(r, where, json_array_get(list, out->n), &out->nodes[out->n]);
+        if (code != SIB_OK)
+            return code;
+    }
+    return SIB_OK;
+}
+
+/* ---- Outputs ----------------------------------------------------------------------------------------------- */
+
+/* "outputs": {"text": "$words.text", "span": {"from": "$spans", "doc": "..."}} */
+static sib_code read_outputs(nodes_reader *r)
+{
+    job_doc *d = r->d;
+    json_t *list = json_object_get(d->root, "outputs"), *item;
+    const char *key;
+    if (!json_object_size(list))
+        return doc_fault(d, r->err, SIB_ERR_FORMAT, "/outputs", "a job needs an output");
+    if (!(d->outputs = doc_take(d, json_object_size(list), sizeof *d->outputs, r->err)))
+        return SIB_ERR_MEMORY;
+    json_object_foreach(list, key, item)
+    {
+        char path[PATH_SIZE];
+        snprintf(path, sizeof path, "/outputs/%s", key);
+        job_output *o = &d->outputs[d->n_outputs];
+        *o = (job_output){.name = key, .doc = json_string_value(json_object_get(item, "doc"))};
+        sib_code code = read_source(r, path, json_is_object(item) ? json_object_get(item, "from") : item,
+                                    SIB_PORT_NONE, &o->slot);
+        if (code != SIB_OK)
+            return code;
+        o->type = d->types[o->slot];
+        d->n_outputs++;
+    }
+    return SIB_OK;
+}
+
+sib_code doc_read_nodes(job_doc *d, sib_error *err)
+{
+    nodes_reader r = {.d = d, .err = err};
+    sib_code code = read_inputs(&r);
+    if (code == SIB_OK)
+        code = read_block(&r, "/nodes", json_object_get(d->root, "nodes"), &d->block);
+    if (code == SIB_OK)
+        code = read_outputs(&r);
+    mem_free(r.names);
+    return code;
+}

@@ -1,0 +1,490 @@
+/* Jobs opened and run: the public calls. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "job/run.h"
+#include "job/standard.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct sib_job {
+    job_doc *doc;
+    sib_model **models; /* (doc->n_models) */
+    job_parts parts;
+};
+
+#define MAX_DOCUMENT ((size_t)16 << 20)
+
+/* ---- Files ------------------------------------------------------------------------------------------------- */
+
+/* The bytes of a document and a NUL. */
+static sib_code read_file(const char *path, char **text, size_t *size, sib_error *err)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return err_set(err, SIB_ERR_IO, "%s: cannot be read", path);
+    sib_code code = SIB_OK;
+    *text = mem_alloc(MAX_DOCUMENT + 1, 1);
+    *size = *text ? fread(*text, 1, MAX_DOCUMENT + 1, f) : 0;
+    if (!*text)
+        code = err_memory(err, MAX_DOCUMENT, "a job's document");
+    else if (ferror(f))
+        code = err_set(err, SIB_ERR_IO, "%s: cannot be read", path);
+    else if (*size > MAX_DOCUMENT)
+        code = err_set(err, SIB_ERR_SIZE, "%s: a job's document of more than 16 MiB", path);
+    fclose(f);
+    if (code != SIB_OK) {
+        mem_free(*text);
+        *text = NULL;
+    }
+    return code;
+}
+
+/* "folder/name", or name alone where it is absolute or there is no folder. Released with mem_free. */
+static char *join(const char *folder, const char *name)
+{
+    if (!folder || name[0] == '/')
+        return mem_strdup(name);
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = mem_alloc(size, 1);
+    if (path)
+        snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
+/* The folder a file stands in; NULL where memory cannot be had. */
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash)
+        return mem_strdup(".");
+    size_t length = slash == path ? 1 : (size_t)(slash - path);
+    char *folder = mem_alloc(length + 1, 1);
+    if (folder) {
+        memcpy(folder, path, length);
+        folder[length] = 0;
+    }
+    return folder;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), k = strlen(end);
+    return n >= k && !strcmp(s + n - k, end);
+}
+
+/* ---- Opening ----------------------------------------------------------------------------------------------- */
+
+static sib_code open_models(sib_job *j, const char *folder, sib_error *err)
+{
+    const job_doc *d = j->doc;
+    sib_code code = SIB_OK;
+    j->models = mem_calloc(d->n_models + 1, sizeof *j->models);
+    if (!j->models)
+        return err_memory(err, d->n_models * sizeof *j->models, "models of a job");
+    for (size_t i = 0; i < d->n_models && code == SIB_OK; i++) {
+        char *path = join(folder, d->models[i].path);
+        code = path ? sib_model_open(path, NULL, &j->models[i], err)
+                    : err_memory(err, strlen(d->models[i].path), "a path");
+        mem_free(path);
+    }
+    return code;
+}
+
+static sib_code open_tokenizers(sib_job *j, const char *folder, const sib_job_options *o, sib_error *err)
+{
+    const job_doc *d = j->doc;
+    sib_code code = SIB_OK;
+    j->parts.tokenizers = mem_calloc(d->n_tokenizers + 1, sizeof *j->parts.tokenizers);
+    if (!j->parts.tokenizers)
+        return err_memory(err, d->n_tokenizers * sizeof *j->parts.tokenizers, "tokenizers of a job");
+    for (size_t i = 0; i < d->n_tokenizers && code == SIB_OK; i++) {
+        const job_tokenizer_doc *t = &d->tokenizers[i];
+        sib_tokenizer_options options = {.kind = t->kind, .n_vocab = t->n_vocab};
+        char *path = o->tokenizer ? mem_strdup(o->tokenizer) : t->path ? join(folder, t->path) : NULL;
+        code = sib_tokenizer_open(path, &options, &j->parts.tokenizers[i], err);
+        mem_free(path);
+    }
+    return code;
+}
+
+static sib_code open_calls(sib_job *j, const sib_job_options *o, sib_error *err)
+{
+    sib_session_options options = {.backends = o->backends, .threads = o->threads};
+    sib_code code = SIB_OK;
+    j->parts.plans = mem_calloc(j->doc->n_calls + 1, sizeof *j->parts.plans);
+    if (!j->parts.plans)
+        return err_memory(err, j->doc->n_calls * sizeof *j->parts.plans, "calls of a job");
+    for (size_t i = 0; i < j->doc->n_calls && code == SIB_OK; i++)
+        code = call_plan_make(j->doc, i, j->models, &options, &j->parts.plans[i], err);
+    return code;
+}
+
+static sib_code open_document(const char *name, const char *text, size_t size, const char *folder,
+                              const sib_job_options *options, sib_job **out, sib_error *err)
+{
+    const sib_job_options none = {0}, *o = options ? options : &none;
+    sib_job *j = mem_calloc(1, sizeof *j);
+    if (!j)
+        return err_memory(err, sizeof *j, "a job");
+    sib_code code = job_doc_read(name, text, size, &j->doc, err);
+    if (code == SIB_OK && o->kind && strcmp(o->kind, j->doc->kind))
+        code = err_set(err, SIB_ERR_ARGUMENT, "%s: a job of kind %s, not %s", name, j->doc->kind, o->kind);
+    if (code == SIB_OK)
+        code = sib_pool_create(o->threads, &j->parts.pool, err);
+    if (code == SIB_OK)
+        code = open_models(j, folder, err);
+    if (code == SIB_OK)
+        code = open_tokenizers(j, folder, o, err);
+    if (code == SIB_OK)
+        code = open_calls(j, o, err);
+    j->parts.doc = j->doc;
+    if (code == SIB_OK)
+        *out = j;
+    else
+        sib_job_free(&j);
+    return code;
+}
+
+sib_code sib_job_open_text(const char *text, size_t size, const char *folder, const sib_job_options *options,
+                           sib_job **out, sib_error *err)
+{
+    if (!text || !out)
+        return err_set(err, SIB_ERR_ARGUMENT, "text or out is NULL");
+    *out = NULL;
+    return open_document("the job's document", text, size, folder, options, out, err);
+}
+
+sib_code sib_job_describe(const char *model, const sib_job_options *options, char **text, sib_error *err)
+{
+    if (!text)
+        return err_set(err, SIB_ERR_ARGUMENT, "text is NULL");
+    sib_model *m;
+    *text = NULL;
+    if (!model)
+        return standard_features_job(text, err);
+    sib_code code = sib_model_open(model, NULL, &m, err);
+    if (code != SIB_OK)
+        return code;
+    code = standard_job(m, model, options ? options->kind : NULL, options ? options->tokenizer : NULL, text,
+                        err);
+    sib_model_free(&m);
+    return code;
+}
+
+/* The document for an ONNX file: the one beside it (STEM.job.json), or Sibyl's. */
+static sib_code text_for_model(const char *path, const sib_job_options *o, char **text, size_t *size,
+                               sib_error *err)
+{
+    size_t stem = strlen(path) - strlen(".onnx");
+    char *beside = mem_alloc(stem + sizeof ".job.json", 1);
+    if (!beside)
+        return err_memory(err, stem, "a path");
+    snprintf(beside, stem + sizeof ".job.json", "%.*s.job.json", (int)stem, path);
+    struct stat at;
+    sib_code code;
+    if (!stat(beside, &at) && !(o && o->kind))
+        code = read_file(beside, text, size, err);
+    else {
+        code = sib_job_describe(path, o, text, err);
+        *size = code == SIB_OK ? strlen(*text) : 0;
+    }
+    mem_free(beside);
+    return code;
+}
+
+sib_code sib_job_open(const char *path, const sib_job_options *options, sib_job **out, sib_error *err)
+{
+    if (!path || !out)
+        return err_set(err, SIB_ERR_ARGUMENT, "path or out is NULL");
+    *out = NULL;
+    struct stat at;
+    bool folder = !stat(path, &at) && S_ISDIR(at.st_mode);
+    char *file = folder ? join(path, "job.json") : mem_strdup(path), *text = NULL, *around = NULL;
+    size_t size = 0;
+    sib_code code = file ? SIB_OK : err_memory(err, strlen(path), "a path");
+    if (code == SIB_OK)
+        code = ends_with(file, ".onnx") ? text_for_model(file, options, &text, &size, err)
+                                        : read_file(file, &text, &size, err);
+    if (code == SIB_OK)
+        code = (around = folder_of(file)) ? SIB_OK : err_memory(err, strlen(file), "a path");
+    if (code == SIB_OK)
+        code = open_document(file, text, size, around, options, out, err);
+    mem_free(around);
+    mem_free(text);
+    mem_free(file);
+    return code;
+}
+
+void sib_job_free(sib_job **j)
+{
+    if (!j || !*j)
+        return;
+    const job_doc *d = (*j)->doc;
+    for (size_t i = 0; (*j)->parts.plans && i < d->n_calls; i++)
+        call_plan_free(&(*j)->parts.plans[i]);
+    for (size_t i = 0; (*j)->parts.tokenizers && i < d->n_tokenizers; i++)
+        sib_tokenizer_free(&(*j)->parts.tokenizers[i]);
+    for (size_t i = 0; (*j)->models && i < d->n_models; i++)
+        sib_model_free(&(*j)->models[i]);
+    mem_free((*j)->parts.plans);
+    mem_free((*j)->parts.tokenizers);
+    mem_free((*j)->models);
+    sib_pool_free(&(*j)->parts.pool);
+    job_doc_free(&(*j)->doc);
+    mem_free(*j);
+    *j = NULL;
+}
+
+/* ---- What it is -------------------------------------------------------------------------------------------- */
+
+void sib_job_get_info(const sib_job *j, sib_job_info *out)
+{
+    const job_doc *d = j->doc;
+    *out = (sib_job_info){d->kind, d->name, d->text, d->sample_rate, d->n_inputs, d->n_outputs};
+}
+
+bool sib_job_input(const sib_job *j, size_t i, sib_job_port *out)
+{
+    if (i >= j->doc->n_inputs)
+        return false;
+    const job_input *in = &j->doc->inputs[i];
+    *out = (sib_job_port){in->name, in->doc, in->type, in->optional};
+    return true;
+}
+
+bool sib_job_output(const sib_job *j, size_t i, sib_job_port *out)
+{
+    if (i >= j->doc->n_outputs)
+        return false;
+    const job_output *o = &j->doc->outputs[i];
+    *out = (sib_job_port){o->name, o->doc, o->type, false};
+    return true;
+}
+
+const char *sib_port_type_name(sib_port_type type)
+{
+    return job_type_name(type);
+}
+
+/* ---- Running ----------------------------------------------------------------------------------------------- */
+
+struct sib_job_result {
+    size_t n;
+    struct result_item {
+        const char *name; /* the job's, copied behind */
+        job_value *value;
+    } items[];
+};
+
+static bool path_fits(const char *pattern, const char *path)
+{
+    const char *star = NULL, *again = NULL; /* the last * and where it is tried next */
+    while (*path) {
+        if (*pattern == '*') {
+            star = pattern++;
+            again = path;
+        } else if (*pattern == '?' || *pattern == *path) {
+            pattern++;
+            path++;
+        } else if (star) {
+            pattern = star + 1;
+            path = ++again;
+        } else
+            return false;
+    }
+    while (*pattern == '*')
+        pattern++;
+    return !*pattern;
+}
+
+/* Whether a path that begins with prefix may fit. */
+static bool prefix_fits(const char *pattern, const char *prefix)
+{
+    for (; *prefix; pattern++, prefix++) {
+        if (*pattern == '*')
+            return true;
+        if (*pattern != '?' && *pattern != *prefix)
+            return false;
+    }
+    return true;
+}
+
+static bool wanted(void *context, const char *path)
+{
+    const sib_job_run_options *o = context;
+    for (size_t i = 0; i < o->n_taps; i++)
+        if (path_fits(o->taps[i], path))
+            return true;
+    return false;
+}
+
+static bool wanted_below(void *context, const char *prefix)
+{
+    const sib_job_run_options *o = context;
+    for (size_t i = 0; i < o->n_taps; i++)
+        if (prefix_fits(o->taps[i], prefix))
+            return true;
+    return false;
+}
+
+static sib_code tell_segment(void *context, const sib_segment *segment, sib_error *err)
+{
+    const sib_job_run_options *o = context;
+    return o->on_segment(o->context, segment, err);
+}
+
+static sib_code tell_text(void *context, const char *text, size_t size, sib_error *err)
+{
+    const sib_job_run_options *o = context;
+    return o->on_text(o->context, text, size, err);
+}
+
+static sib_code tell_progress(void *context, double done, double total, sib_error *err)
+{
+    const sib_job_run_options *o = context;
+    return o->on_progress(o->context, done, total, err);
+}
+
+static sib_code tell_tap(void *context, const char *path, const sib_tensor *value, sib_error *err)
+{
+    const sib_job_run_options *o = context;
+    return o->on_tap(o->context, path, value, err);
+}
+
+static job_watch watch_of(const sib_job_run_options *o)
+{
+    return (job_watch){.cancel = o->cancel,
+                       .context = (void *)o,
+                       .segment = o->on_segment ? tell_segment : NULL,
+                       .text = o->on_text ? tell_text : NULL,
+                       .progress = o->on_progress ? tell_progress : NULL,
+                       .wanted = wanted,
+                       .wanted_below = wanted_below,
+                       .tap = o->on_tap && o->n_taps ? tell_tap : NULL};
+}
+
+/* The values by input. given: (n_inputs of the job), one reference each. */
+static sib_code take_inputs(const sib_job *j, size_t n, const sib_job_value *inputs, job_value **given,
+                            sib_error *err)
+{
+    const job_doc *d = j->doc;
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < d->n_inputs && strcmp(d->inputs[k].name, inputs[i].name))
+            k++;
+        if (k == d->n_inputs)
+            return err_set(err, SIB_ERR_ARGUMENT, "job '%s' has no input '%s'", d->name, inputs[i].name);
+        if (!job_type_takes(d->inputs[k].type, inputs[i].value.type))
+            return err_set(err, SIB_ERR_ARGUMENT, "job '%s': input '%s' is of type %s, given is %s", d->name,
+                           inputs[i].name, job_type_name(d->inputs[k].type),
+                           job_type_name(inputs[i].value.type));
+        if (given[k])
+            return err_set(err, SIB_ERR_ARGUMENT, "job '%s': input '%s' is given twice", d->name,
+                           inputs[i].name);
+        if (!(given[k] = job_value_borrow(&inputs[i].value)))
+            return err_memory(err, sizeof **given, "an input");
+    }
+    return SIB_OK;
+}
+
+/* Numbers of the outputs asked for. */
+static sib_code find_outputs(const sib_job *j, size_t n, const char *const *names, size_t *numbers,
+                             sib_error *err)
+{
+    const job_doc *d = j->doc;
+    for (size_t i = 0; i < n; i++) {
+        numbers[i] = i;
+        if (!names)
+            continue;
+        size_t k = 0;
+        while (k < d->n_outputs && strcmp(d->outputs[k].name, names[i]))
+            k++;
+        if (k == d->n_outputs)
+            return err_set(err, SIB_ERR_ARGUMENT, "job '%s' has no output '%s'", d->name, names[i]);
+        numbers[i] = k;
+    }
+    return SIB_OK;
+}
+
+/* Names and room for n values, in one block. */
+static sib_code make_result(const sib_job *j, size_t n, const size_t *numbers, sib_job_result **out,
+                            sib_error *err)
+{
+    size_t bytes = sizeof(sib_job_result) + n * sizeof(struct result_item);
+    for (size_t i = 0; i < n; i++)
+        bytes += strlen(j->doc->outputs[numbers[i]].name) + 1;
+    sib_job_result *r = *out = mem_calloc(1, bytes);
+    if (!r)
+        return err_memory(err, bytes, "a job's result");
+    char *at = (char *)&r->items[n];
+    r->n = n;
+    for (size_t i = 0; i < n; i++) {
+        r->items[i].name = strcpy(at, j->doc->outputs[numbers[i]].name);
+        at += strlen(at) + 1;
+    }
+    return SIB_OK;
+}
+
+sib_code sib_job_run(const sib_job *j, size_t n_inputs, const sib_job_value *inputs, size_t n_outputs,
+                     const char *const *outputs, const sib_job_run_options *options, sib_job_result **out,
+                     sib_error *err)
+{
+    const sib_job_run_options none = {0}, *o = options ? options : &none;
+    if (!j || !out || (n_inputs && !inputs))
+        return err_set(err, SIB_ERR_ARGUMENT, "job, inputs or out is NULL");
+    *out = NULL;
+    job_watch watch = watch_of(o);
+    size_t n = outputs ? n_outputs : j->doc->n_outputs;
+    job_value **given = mem_calloc(j->doc->n_inputs + 1, sizeof *given);
+    job_value **made = mem_calloc(n + 1, sizeof *made);
+    size_t *numbers = mem_calloc(n + 1, sizeof *numbers);
+    sib_code code = given && made && numbers ? SIB_OK : err_memory(err, n * sizeof *given, "ports of a job");
+    if (code == SIB_OK)
+        code = take_inputs(j, n_inputs, inputs, given, err);
+    if (code == SIB_OK)
+        code = find_outputs(j, n, outputs, numbers, err);
+    if (code == SIB_OK)
+        code = make_result(j, n, numbers, out, err);
+    if (code == SIB_OK)
+        code =
+            job_run(&j->parts, given, n, numbers, o->max_steps ? o->max_steps : 1000000, &watch, made, err);
+    for (size_t i = 0; i < n && code == SIB_OK; i++)
+        (*out)->items[i].value = made[i];
+    for (size_t i = 0; given && i < j->doc->n_inputs; i++)
+        job_value_release(given[i]);
+    if (code != SIB_OK)
+        sib_job_result_free(out);
+    mem_free(given);
+    mem_free(made);
+    mem_free(numbers);
+    return code;
+}
+
+bool sib_job_result_get(const sib_job_result *r, size_t i, sib_job_value *out)
+{
+    if (i >= r->n)
+        return false;
+    *out = (sib_job_value){r->items[i].name, r->items[i].value->v};
+    return true;
+}
+
+const sib_port_value *sib_job_result_find(const sib_job_result *r, const char *name)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (!strcmp(r->items[i].name, name))
+            return &r->items[i].value->v;
+    return NULL;
+}
+
+void sib_job_result_free(sib_job_result **r)
+{
+    if (!r || !*r)
+        return;
+    for (size_t i = 0; i < (*r)->n; i++)
+        job_value_release((*r)->items[i].value);
+    mem_free(*r);
+    *r = NULL;
+}

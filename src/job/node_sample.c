@@ -1,0 +1,231 @@
+/* A token out of logits: penalty, temperature, the best k, the best that hold p together, none below min_p of the best, in
+   this order (as Hugging Face's processors and warpers), then one by chance. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "job/op.h"
+#include "job/random.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SAMPLE_LOGITS,
+    SAMPLE_TOKENS,
+    SAMPLE_TEMPERATURE,
+    SAMPLE_TOP_K,
+    SAMPLE_TOP_P,
+    SAMPLE_MIN_P,
+    SAMPLE_PENALTY,
+    SAMPLE_SEED,
+    SAMPLE_STOP,
+    SAMPLE_MAX
+};
+static const job_port sample_inputs[] = {
+    {"logits", SIB_PORT_TENSOR, true, "[..., vocabulary], the last row counts"},
+    {"tokens", SIB_PORT_TOKENS, false, "what was fed this turn, for the penalty"},
+    {"temperature", SIB_PORT_NUMBER, false, "0: always the likeliest (0.8)"},
+    {"top_k", SIB_PORT_NUMBER, false, "only the k likeliest; 0: all (0)"},
+    {"top_p", SIB_PORT_NUMBER, false, "only the likeliest that together reach p (1)"},
+    {"min_p", SIB_PORT_NUMBER, false,
+     "none whose probability is below min_p times that of the likeliest (0)"},
+    {"repetition_penalty", SIB_PORT_NUMBER, false,
+     "logits of tokens seen are divided, negative ones multiplied (1)"},
+    {"seed", SIB_PORT_NUMBER, false, "of the choice (0)"},
+    {"stop_tokens", SIB_PORT_TOKENS, false, "tokens that end the text, themselves left out"},
+    {"max_tokens", SIB_PORT_NUMBER, false, "most tokens; 0: no limit (0)"}};
+enum { SAMPLE_TOKEN, SAMPLE_SHOWN, SAMPLE_END, SAMPLE_LOGPROB };
+static const job_port sample_outputs[] = {
+    {"token", SIB_PORT_TOKENS, false, "one id"},
+    {"shown", SIB_PORT_TOKENS, false, "the same, but none where it is a stop token"},
+    {"end", SIB_PORT_FLAG, false, "a stop token, or max_tokens reached"},
+    {"logprob", SIB_PORT_NUMBER, false, "natural logarithm of its probability, as the model has it"}};
+
+typedef struct sample_memory {
+    bool *seen; /* (n_vocab) */
+    size_t n_vocab;
+    uint64_t count; /* tokens chosen */
+} sample_memory;
+
+static void sample_forget(void *memory)
+{
+    sample_memory *m = memory;
+    mem_free(m->seen);
+    mem_free(m);
+}
+
+typedef struct candidate {
+    double logit;
+    int32_t id;
+} candidate;
+
+static int likelier(const void *a, const void *b)
+{
+    const candidate *x = a, *y = b;
+    if (x->logit != y->logit)
+        return x->logit > y->logit ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Probabilities of c (n), sorted, by a softmax; p: (n). */
+static void softmax(const candidate *c, size_t n, double *p)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += p[i] = exp(c[i].logit - c[0].logit);
+    for (size_t i = 0; i < n; i++)
+        p[i] /= sum;
+}
+
+/* How many of the sorted candidates may be chosen. p: (n) their probabilities. */
+static size_t kept(const job_step *s, const double *p, size_t n)
+{
+    double top_p = step_number(s, SAMPLE_TOP_P, 1), min_p = step_number(s, SAMPLE_MIN_P, 0), sum = 0;
+    size_t count = 0;
+    while (count < n && (count == 0 || (sum < top_p && p[count] >= min_p * p[0])))
+        sum += p[count++];
+    return count;
+}
+
+static int32_t choose(const job_step *s, candidate *c, size_t n, double *p, double x)
+{
+    double temperature = step_number(s, SAMPLE_TEMPERATURE, 0.8), top_k = step_number(s, SAMPLE_TOP_K, 0);
+    qsort(c, n, sizeof *c, likelier);
+    if (temperature == 0)
+        return c[0].id;
+    for (size_t i = 0; i < n; i++)
+        c[i].logit /= temperature;
+    if (top_k >= 1 && top_k < (double)n)
+        n = (size_t)top_k;
+    softmax(c, n, p);
+    n = kept(s, p, n);
+    softmax(c, n, p);
+    size_t i = 0;
+    for (double below = p[0]; i + 1 < n && !(x < below); below += p[i])
+        i++;
+    return c[i].id;
+}
+
+static sib_code check(const job_step *s, sib_error *err)
+{
+    const struct {
+        size_t port;
+        double otherwise, lo, hi;
+    } ranges[] = {{SAMPLE_TEMPERATURE, 0.8, 0, 1e6}, {SAMPLE_TOP_K, 0, 0, 1e9},
+                  {SAMPLE_TOP_P, 1, 0, 1},           {SAMPLE_MIN_P, 0, 0, 1},
+                  {SAMPLE_PENALTY, 1, 1e-6, 1e6},    {SAMPLE_SEED, 0, 0, 0x1p53},
+                  {SAMPLE_MAX, 0, 0, 0x1p53}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        double x = step_number(s, ranges[i].port, ranges[i].otherwise);
+        if (!(x >= ranges[i].lo && x <= ranges[i].hi))
+            return err_set(err, SIB_ERR_ARGUMENT, "%s: %s is %g, expected %g to %g", s->node->name,
+                           s->node->inputs[ranges[i].port].name, x, ranges[i].lo, ranges[i].hi);
+    }
+    return SIB_OK;
+}
+
+static void see(sample_memory *m, const int32_t *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] >= 0 && (size_t)ids[i] < m->n_vocab)
+            m->seen[ids[i]] = true;
+}
+
+/* Fills c with the last row of the logits, penalised; *total: logarithm of the sum of exponentials as the model has them. */
+static sib_code candidates(const job_step *s, const sample_memory *m, const double *row, candidate *c,
+                           double *total, sib_error *err)
+{
+    double penalty = step_number(s, SAMPLE_PENALTY, 1), most = -INFINITY, sum = 0;
+    for (size_t i = 0; i < m->n_vocab; i++) {
+        if (isnan(row[i]))
+            return err_set(err, SIB_ERR_VALUE, "%s: the logit of token %zu is NaN", s->node->name, i);
+        most = fmax(most, row[i]);
+        double x = m->seen[i] ? row[i] > 0 ? row[i] / penalty : row[i] * penalty : row[i];
+        c[i] = (candidate){x, (int32_t)i};
+    }
+    if (isinf(most))
+        return err_set(err, SIB_ERR_VALUE, "%s: the largest logit is infinite", s->node->name);
+    for (size_t i = 0; i < m->n_vocab; i++)
+        sum += exp(row[i] - most);
+    *total = most + log(sum);
+    return SIB_OK;
+}
+
+static sib_code memory_of(job_step *s, size_t n_vocab, sample_memory **out, sib_error *err)
+{
+    sample_memory *m = *s->memory;
+    if (!m) {
+        m = *s->memory = mem_calloc(1, sizeof *m);
+        if (m && !(m->seen = mem_calloc(n_vocab, sizeof *m->seen)))
+            m->n_vocab = 0;
+        else if (m)
+            m->n_vocab = n_vocab;
+    }
+    if (!m || !m->seen)
+        return err_memory(err, n_vocab, "tokens seen");
+    if (m->n_vocab != n_vocab)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: %zu logits, %zu before", s->node->name, n_vocab,
+                       m->n_vocab);
+    *out = m;
+    return SIB_OK;
+}
+
+static sib_code give(job_step *s, sample_memory *m, int32_t id, double logprob, sib_error *err)
+{
+    bool stops = false;
+    double most = step_number(s, SAMPLE_MAX, 0);
+    const sib_port_value *stop = s->in[SAMPLE_STOP] ? &s->in[SAMPLE_STOP]->v : NULL;
+    for (size_t i = 0; stop && i < stop->tokens.n; i++)
+        stops = stops || stop->tokens.ids[i] == id;
+    see(m, &id, 1);
+    m->count++;
+    sib_code code = step_give(s, SAMPLE_TOKEN, job_value_tokens(&id, 1), err);
+    if (code == SIB_OK)
+        code = step_give(s, SAMPLE_SHOWN, job_value_tokens(&id, !stops), err);
+    if (code == SIB_OK)
+        code = step_give(s, SAMPLE_END, job_value_flag(stops || (most > 0 && (double)m->count >= most)), err);
+    return code == SIB_OK ? step_give(s, SAMPLE_LOGPROB, job_value_number(logprob), err) : code;
+}
+
+static sib_code sample_run(job_step *s, sib_error *err)
+{
+    const sib_tensor *logits = s->in[SAMPLE_LOGITS]->v.tensor; /* [..., n_vocab] */
+    size_t rank = sib_tensor_rank(logits), n = rank ? (size_t)sib_tensor_dims(logits)[rank - 1] : 0;
+    sample_memory *m = NULL;
+    sib_code code = check(s, err);
+    if (code == SIB_OK &&
+        (!n || n > INT32_MAX || sib_tensor_count(logits) < n || !sib_tensor_is_dense(logits)))
+        code = err_set(err, SIB_ERR_ARGUMENT, "%s: there are no logits", s->node->name);
+    if (code == SIB_OK)
+        code = memory_of(s, n, &m, err);
+    if (code != SIB_OK)
+        return code;
+    candidate *c = mem_alloc(n, sizeof *c);
+    double *row = mem_alloc(n, sizeof *row), *p = mem_alloc(n, sizeof *p), total = 0;
+    sib_dtype dtype = sib_tensor_dtype(logits);
+    const char *last =
+        (const char *)sib_tensor_data(logits) + (sib_tensor_count(logits) - n) * (sib_dtype_bits(dtype) / 8);
+    code = c && row && p ? sib_convert(dtype, last, SIB_F64, row, n, SIB_OVERFLOW_IEEE, err)
+                         : err_memory(err, n * sizeof *c, "logits");
+    if (code == SIB_OK && s->in[SAMPLE_TOKENS])
+        see(m, s->in[SAMPLE_TOKENS]->v.tokens.ids, s->in[SAMPLE_TOKENS]->v.tokens.n);
+    if (code == SIB_OK)
+        code = candidates(s, m, row, c, &total, err);
+    if (code == SIB_OK) {
+        int32_t id = choose(s, c, n, p, random_at((uint64_t)step_number(s, SAMPLE_SEED, 0), m->count));
+        code = give(s, m, id, row[id] - total, err);
+    }
+    mem_free(c);
+    mem_free(row);
+    mem_free(p);
+    return code;
+}
+
+const job_op job_op_sample = {.name = "sample",
+                              .meaning = "the next token, chosen out of logits",
+                              .inputs = sample_inputs,
+                              .n_inputs = sizeof sample_inputs / sizeof *sample_inputs,
+                              .outputs = sample_outputs,
+                              .n_outputs = sizeof sample_outputs / sizeof *sample_outputs,
+                              .run = sample_run,
+                              .forget = sample_forget};

@@ -1,0 +1,168 @@
+/* Nodes between text and tokens. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "job/op.h"
+
+#include <string.h>
+
+/* ---- tokenize ---------------------------------------------------------------------------------------------- */
+
+enum { TOKENIZE_TEXT, TOKENIZE_TOKENS, TOKENIZE_BEGIN, TOKENIZE_SPECIAL };
+static const job_port tokenize_inputs[] = {
+    {"text", SIB_PORT_TEXT, false, "any bytes"},
+    {"tokens", SIB_PORT_TOKENS, false, "given instead of a text"},
+    {"begin", SIB_PORT_TOKENS, false, "put in front of a text's"},
+    {"special", SIB_PORT_FLAG, false, "special tokens are found in the text (true)"}};
+static const job_port tokenize_outputs[] = {{"tokens", SIB_PORT_TOKENS, false, "ids"}};
+
+static sib_code tokenize_run(job_step *s, sib_error *err)
+{
+    const sib_port_value *text = s->in[TOKENIZE_TEXT] ? &s->in[TOKENIZE_TEXT]->v : NULL;
+    const sib_port_value *begin = s->in[TOKENIZE_BEGIN] ? &s->in[TOKENIZE_BEGIN]->v : NULL;
+    if (s->in[TOKENIZE_TOKENS])
+        return step_give(s, 0, job_value_keep(s->in[TOKENIZE_TOKENS]), err);
+    if (!text)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: neither a text nor tokens are given", s->node->name);
+    size_t front = begin ? begin->tokens.n : 0, n;
+    int32_t *ids;
+    sib_special special = step_flag(s, TOKENIZE_SPECIAL, true) ? SIB_SPECIAL_AS_TOKENS : SIB_SPECIAL_AS_TEXT;
+    sib_code code =
+        sib_tokenizer_encode(s->tokenizer, text->text.data, text->text.size, special, &ids, &n, err);
+    if (code != SIB_OK)
+        return code;
+    int32_t *all = mem_alloc(front + n + 1, sizeof *all);
+    if (all && front)
+        memcpy(all, begin->tokens.ids, front * sizeof *all);
+    if (all && n)
+        memcpy(all + front, ids, n * sizeof *all);
+    code = step_give(s, 0, all ? job_value_tokens(all, front + n) : NULL, err);
+    mem_free(all);
+    sib_free(ids);
+    return code;
+}
+
+const job_op job_op_tokenize = {.name = "tokenize",
+                                .meaning = "tokens of a text",
+                                .inputs = tokenize_inputs,
+                                .n_inputs = sizeof tokenize_inputs / sizeof *tokenize_inputs,
+                                .outputs = tokenize_outputs,
+                                .n_outputs = 1,
+                                .tokenizer = true,
+                                .run = tokenize_run};
+
+/* ---- detokenize -------------------------------------------------------------------------------------------- */
+
+enum { DETOKENIZE_TOKENS, DETOKENIZE_STOP, DETOKENIZE_SPECIAL, DETOKENIZE_LAST };
+static const job_port detokenize_inputs[] = {
+    {"tokens", SIB_PORT_TOKENS, true, "ids, those behind the ones of the turn before"},
+    {"stop", SIB_PORT_TEXTS, false, "texts at which the text ends, themselves left out"},
+    {"special", SIB_PORT_FLAG, false, "special tokens give their names (false: nothing)"},
+    {"last", SIB_PORT_FLAG, false, "nothing comes behind: what is held back is given now (false)"}};
+enum { DETOKENIZE_TEXT, DETOKENIZE_END };
+static const job_port detokenize_outputs[] = {
+    {"text", SIB_PORT_TEXT, false, "what has become certain: whole characters, no beginning of a stop text"},
+    {"end", SIB_PORT_FLAG, false, "a stop text was found"}};
+
+/* Tokens so far, and how many bytes of their text were given. All are decoded anew each time, since what a token gives may
+   depend on those around it. */
+typedef struct text_so_far {
+    int32_t *ids; /* (n) of `room` */
+    size_t n, room;
+    size_t given; /* bytes of their text */
+} text_so_far;
+
+static void text_forget(void *memory)
+{
+    text_so_far *t = memory;
+    mem_free(t->ids);
+    mem_free(t);
+}
+
+static sib_code text_add(text_so_far *t, const int32_t *ids, size_t n, sib_error *err)
+{
+    if (n > t->room - t->n) {
+        size_t room = 2 * (t->room + n);
+        int32_t *more = mem_realloc(t->ids, room, sizeof *more);
+        if (!more)
+            return err_memory(err, room * sizeof *more, "tokens of a text");
+        t->ids = more;
+        t->room = room;
+    }
+    if (n)
+        memcpy(t->ids + t->n, ids, n * sizeof *ids);
+    t->n += n;
+    return SIB_OK;
+}
+
+/* Bytes of `text` up to a character that is cut off at the end. */
+static size_t whole_characters(const char *text, size_t size)
+{
+    for (size_t back = 1; back <= 3 && back <= size; back++) {
+        unsigned char c = (unsigned char)text[size - back];
+        if ((c & 0xC0) == 0x80)
+            continue;
+        size_t length = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
+        return length > back ? size - back : size;
+    }
+    return size;
+}
+
+/* Where the first stop text begins at or behind `from`; *found. Else where one may yet begin at the end. */
+static size_t before_stop(const char *text, size_t from, size_t size, const char *const *stops, size_t n,
+                          bool *found)
+{
+    *found = false;
+    for (size_t at = from; at < size; at++)
+        for (size_t i = 0; i < n; i++) {
+            size_t length = strlen(stops[i]), here = size - at < length ? size - at : length;
+            if (!length || memcmp(text + at, stops[i], here))
+                continue;
+            *found = here == length;
+            return at;
+        }
+    return size;
+}
+
+static sib_code detokenize_run(job_step *s, sib_error *err)
+{
+    const sib_port_value *in = &s->in[DETOKENIZE_TOKENS]->v;
+    const char *const *stops;
+    size_t n_stops, size;
+    char *text;
+    bool found;
+    text_so_far *t = *s->memory;
+    if (!t && !(t = *s->memory = mem_calloc(1, sizeof *t)))
+        return err_memory(err, sizeof *t, "a text");
+    step_texts(s, DETOKENIZE_STOP, &stops, &n_stops);
+    sib_code code = text_add(t, in->tokens.ids, in->tokens.n, err);
+    if (code == SIB_OK)
+        code = sib_tokenizer_decode(s->tokenizer, t->ids, t->n, !step_flag(s, DETOKENIZE_SPECIAL, false),
+                                    &text, &size, err);
+    if (code != SIB_OK)
+        return code;
+    size_t from = t->given < size ? t->given : size;
+    size_t settled = step_flag(s, DETOKENIZE_LAST, false) ? size : whole_characters(text, size);
+    size_t end = before_stop(text, from, size, stops, n_stops, &found);
+    if (end > settled)
+        end = settled;
+    if (end < from)
+        end = from;
+    code = step_give(s, DETOKENIZE_TEXT, job_value_text(text + from, end - from), err);
+    if (code == SIB_OK)
+        code = step_give(s, DETOKENIZE_END, job_value_flag(found), err);
+    if (code == SIB_OK && end > from && s->watch && s->watch->text)
+        code = s->watch->text(s->watch->context, text + from, end - from, err);
+    t->given = end;
+    sib_free(text);
+    return code;
+}
+
+const job_op job_op_detokenize = {.name = "detokenize",
+                                  .meaning = "text of tokens, as far as it is certain, turn by turn",
+                                  .inputs = detokenize_inputs,
+                                  .n_inputs = sizeof detokenize_inputs / sizeof *detokenize_inputs,
+                                  .outputs = detokenize_outputs,
+                                  .n_outputs = 2,
+                                  .tokenizer = true,
+                                  .run = detokenize_run,
+                                  .forget = text_forget};

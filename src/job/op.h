@@ -1,0 +1,65 @@
+/* Kinds of nodes: a row each in ops.c, with its ports and what runs it. */
+#ifndef JOB_OP_H
+#define JOB_OP_H
+
+#include "job/call.h"
+#include "job/doc.h"
+#include "job/watch.h"
+#include <sibyl/text.h>
+
+typedef struct job_port {
+    const char *name;
+    sib_port_type type;
+    bool required;
+    const char *meaning;
+} job_port;
+
+/* A node's turn. */
+typedef struct job_step {
+    const job_node *node;
+    job_value *const *in;           /* (node->n_inputs) NULL where nothing is given */
+    job_value **out;                /* (node->n_outputs) to be filled */
+    const bool *wanted;             /* (node->n_outputs) false where nobody reads it: it may stay NULL */
+    job_call **calls;               /* (op->n_calls) NULL for one that the node has not */
+    const sib_tokenizer *tokenizer; /* or NULL */
+    sib_pool *pool;
+    const job_watch *watch;
+    uint64_t max_steps; /* of a loop */
+    void **memory;      /* kept from turn to turn of one run, starts as NULL; op->forget frees it */
+} job_step;
+
+typedef struct job_op {
+    const char *name, *meaning;
+    const job_port *inputs, *outputs; /* (n_inputs), (n_outputs) */
+    size_t n_inputs, n_outputs;
+    const char *const
+        *calls; /* (n_calls) names under "calls" of the node, the first `n_needed` of which must be there */
+    size_t n_calls, n_needed;
+    bool tokenizer; /* the node names one */
+    bool loop;      /* has a body, which the runner runs */
+    bool call;      /* its ports are those of its call */
+    sib_code (*run)(job_step *s, sib_error *err);
+    void (*forget)(void *memory); /* or NULL */
+} job_op;
+
+const job_op *job_op_named(const char *name);
+const job_op *job_op_at(size_t i); /* NULL outside */
+
+/* What a port holds, or `otherwise` where nothing is given. */
+double step_number(const job_step *s, size_t port, double otherwise);
+bool step_flag(const job_step *s, size_t port, bool otherwise);
+const char *step_text(const job_step *s, size_t port, const char *otherwise);
+/* A whole number from lo to hi. Errors: SIB_ERR_ARGUMENT naming node and port. */
+sib_code step_count(const job_step *s, size_t port, size_t otherwise, size_t lo, size_t hi, size_t *out,
+                    sib_error *err);
+/* Numbers of a port of numbers or of one; n 0 where nothing is given. */
+void step_numbers(const job_step *s, size_t port, const double **data, size_t *n);
+void step_texts(const job_step *s, size_t port, const char *const **data, size_t *n);
+/* Fills output i, taking v over; v NULL is memory that could not be had. */
+sib_code step_give(job_step *s, size_t i, job_value *v, sib_error *err);
+
+/* The rows' functions, each in its file. */
+extern const job_op job_op_features, job_op_windows, job_op_spans, job_op_tokenize, job_op_detokenize,
+    job_op_sample, job_op_score, job_op_call, job_op_loop, job_op_transcribe;
+
+#endif

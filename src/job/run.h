@@ -1,0 +1,24 @@
+/* One run of a job: slots filled node by node. */
+#ifndef JOB_RUN_H
+#define JOB_RUN_H
+
+#include "job/call.h"
+#include "job/doc.h"
+#include <sibyl/text.h>
+
+/* What a job holds open; runs share it. */
+typedef struct job_parts {
+    const job_doc *doc;
+    call_plan **plans;          /* (doc->n_calls) */
+    sib_tokenizer **tokenizers; /* (doc->n_tokenizers) */
+    sib_pool *pool;
+} job_parts;
+
+/* Runs what these outputs need. given: (doc->n_inputs) NULL for one that is left to its default. out: (n) receives values,
+   one reference each; all NULL after a failure.
+   Errors: SIB_ERR_ARGUMENT (an input that is needed and not given, by name), SIB_ERR_VALUE (a loop that does not end within max_steps),
+   SIB_ERR_CANCELLED, and what nodes say. */
+sib_code job_run(const job_parts *parts, job_value *const *given, size_t n, const size_t *outputs,
+                 uint64_t max_steps, const job_watch *watch, job_value **out, sib_error *err);
+
+#endif

@@ -1,0 +1,257 @@
+#include "job/standard.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "job/standard_features.h"
+#include "job/standard_speech_to_text.h"
+#include "job/standard_text_generation.h"
+#include "job/standard_voice_activity.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+sib_code standard_features_job(char **text, sib_error *err)
+{
+    *text = mem_strdup(standard_features);
+    return *text ? SIB_OK : err_memory(err, sizeof standard_features, "a job's document");
+}
+
+/* What a document is being made for. */
+typedef struct maker {
+    const sib_model *m;
+    const char *path, *tokenizer, *recipe; /* recipe: of the model's metadata, or "" */
+    json_t *doc;
+    sib_error *err;
+} maker;
+
+static const char *metadata(const sib_model *m, const char *key)
+{
+    const char *name, *value;
+    for (size_t i = 0; sib_model_metadata(m, i, &name, &value); i++)
+        if (!strcmp(name, key))
+            return value;
+    return NULL;
+}
+
+static bool has_input(const sib_model *m, const char *name)
+{
+    sib_value_info info;
+    for (size_t i = 0; sib_model_input(m, i, &info); i++)
+        if (!strcmp(info.name, name))
+            return true;
+    return false;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* The name without what stands behind its last dot: its length. */
+static int stem_length(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot && dot != name ? (int)(dot - name) : (int)strlen(name);
+}
+
+/* Puts value (whose reference it takes) at a place of the document, "a/b/c"; digits are places in a list. */
+static bool put(json_t *at, const char *place, json_t *value)
+{
+    char key[64];
+    const char *slash;
+    for (; at && (slash = strchr(place, '/')); place = slash + 1) {
+        snprintf(key, sizeof key, "%.*s", (int)(slash - place), place);
+        at =
+            json_is_array(at) ? json_array_get(at, (size_t)strtoul(key, NULL, 10)) : json_object_get(at, key);
+    }
+    if (at && value)
+        return !json_object_set_new(at, place, value);
+    json_decref(value);
+    return false;
+}
+
+static sib_code need(const maker *k, bool done)
+{
+    return done ? SIB_OK : err_set(k->err, SIB_ERR_MEMORY, "%s: out of memory for its job", k->path);
+}
+
+/* ---- Tokenizers -------------------------------------------------------------------------------------------- */
+
+/* The tokenizer's file as the document says it: from the model's folder, or as it was given. */
+static sib_code put_tokenizer(const maker *k, const char *kind)
+{
+    static const char *const endings[] = {".tokenizer.json", ".tiktoken", ".vocab.txt", ".pieces.json"};
+    const char *name = base_name(k->path), *n_vocab = metadata(k->m, "n_vocab");
+    int folder = (int)(name - k->path), stem = stem_length(name);
+    char path[4096];
+    const char *found = NULL;
+    for (size_t i = 0; i <= sizeof endings / sizeof *endings && !k->tokenizer && !found; i++) {
+        if (i < sizeof endings / sizeof *endings)
+            snprintf(path, sizeof path, "%.*s%.*s%s", folder, k->path, stem, name, endings[i]);
+        else
+            snprintf(path, sizeof path, "%.*stokenizer.json", folder, k->path);
+        if (!access(path, R_OK))
+            found = path + folder;
+    }
+    if (k->tokenizer) {
+        char *whole = realpath(k->tokenizer, NULL);
+        if (!whole)
+            return err_set(k->err, SIB_ERR_IO, "%s: there is no such tokenizer", k->tokenizer);
+        sib_code code = need(k, put(k->doc, "tokenizers/text/file", json_string(whole)));
+        free(whole);
+        if (code != SIB_OK)
+            return code;
+    } else if (found) {
+        sib_code code = need(k, put(k->doc, "tokenizers/text/file", json_string(found)));
+        if (code != SIB_OK)
+            return code;
+    } else
+        return err_set(k->err, SIB_ERR_IO, "%s: no tokenizer stands beside it (%.*s%s, tokenizer.json, ...)",
+                       k->path, stem, name, endings[0]);
+    json_t *text = json_object_get(json_object_get(k->doc, "tokenizers"), "text");
+    if (!kind)
+        json_object_del(text, "kind");
+    bool done = !kind || put(text, "kind", json_string(kind));
+    if (done && n_vocab && kind)
+        done = put(text, "n_vocab", json_integer(strtoll(n_vocab, NULL, 10)));
+    return need(k, done);
+}
+
+/* ---- Kinds ------------------------------------------------------------------------------------------------- */
+
+static sib_code make_speech_to_text(const maker *k)
+{
+    const char *ctx = metadata(k->m, "n_text_ctx"), *vocab = metadata(k->m, "n_vocab"),
+               *heads = metadata(k->m, "alignment_heads");
+    /* openai-whisper's rule */
+    bool multilingual = vocab && strtoll(vocab, NULL, 10) >= 51865, done = true;
+    if (!ctx || !vocab)
+        return err_set(k->err, SIB_ERR_FORMAT, "%s: its metadata lacks n_text_ctx or n_vocab", k->path);
+    done = put(k->doc, "nodes/0/inputs/n_text_ctx", json_integer(strtoll(ctx, NULL, 10))) &&
+           put(k->doc, "nodes/0/inputs/multilingual", json_boolean(multilingual));
+    if (done && heads)
+        done = put(k->doc, "nodes/0/inputs/alignment_heads", json_loads(heads, 0, NULL));
+    sib_code code = need(k, done);
+    const char *kind = metadata(k->m, "tokenizer");
+    return code == SIB_OK ? put_tokenizer(k, kind ? kind : "whisper") : code;
+}
+
+/* State pairs of recurrent models: each input "state.X" from output "next.X", with what it begins with. */
+static sib_code put_states(const maker *k)
+{
+    json_t *states = json_object();
+    sib_value_info info;
+    bool done = put(k->doc, "calls/decoder/state", json_incref(states));
+    for (size_t i = 0; sib_model_input(k->m, i, &info) && done; i++) {
+        char next[256], key[300];
+        if (strncmp(info.name, "state.", 6))
+            continue;
+        snprintf(next, sizeof next, "next.%s", info.name + 6);
+        snprintf(key, sizeof key, "initial.%s", info.name);
+        const char *fill = metadata(k->m, key); /* of the model: what the state is filled with at first */
+        json_t *from =
+            fill ? json_pack("{s:s,s:f}", "name", next, "fill", strtod(fill, NULL)) : json_string(next);
+        done = from && !json_object_set_new(states, info.name, from);
+    }
+    json_decref(states);
+    return need(k, done);
+}
+
+static sib_code make_text_generation(const maker *k)
+{
+    const char *kind = metadata(k->m, "tokenizer"), *stop = metadata(k->m, "stop_tokens"),
+               *begin = metadata(k->m, "begin_tokens");
+    bool done = true;
+    sib_value_info first;
+    bool recurrent = false;
+    for (size_t i = 0; sib_model_input(k->m, i, &first); i++)
+        recurrent = recurrent || !strncmp(first.name, "state.", 6);
+    if (stop)
+        done = put(k->doc, "inputs/stop_tokens/default", json_loads(stop, 0, NULL));
+    if (done && begin)
+        done = put(k->doc, "inputs/begin_tokens/default", json_loads(begin, 0, NULL));
+    sib_code code = need(k, done);
+    if (code == SIB_OK && recurrent)
+        code = put_states(k);
+    if (code != SIB_OK || (kind && !strcmp(kind, "bytes")))
+        return code;
+    return put_tokenizer(k, kind);
+}
+
+static sib_code make_voice_activity(const maker *k)
+{
+    if (!has_input(k->m, "sr"))
+        json_object_del(json_object_get(json_object_get(k->doc, "calls"), "vad"), "fixed");
+    return SIB_OK;
+}
+
+static bool is_whisper(const maker *k)
+{
+    return !strcmp(k->recipe, "whisper");
+}
+
+/* A model that gives logits for tokens. */
+static bool is_decoder(const maker *k)
+{
+    return k->recipe[0] && !is_whisper(k) && has_input(k->m, "tokens") && has_input(k->m, "at");
+}
+
+static bool is_silero(const maker *k)
+{
+    sib_value_info state;
+    return has_input(k->m, "input") && has_input(k->m, "state") && !k->recipe[0] &&
+           sib_model_output(k->m, 1, &state) && !strcmp(state.name, "stateN");
+}
+
+static const struct standard {
+    const char *kind, *model; /* the model's name in the document */
+    const char *text;
+    size_t size; /* with the NUL behind */
+    bool (*fits)(const maker *k);
+    sib_code (*make)(const maker *k);
+} standards[] = {{"speech-to-text", "whisper", standard_speech_to_text, sizeof standard_speech_to_text,
+                  is_whisper, make_speech_to_text},
+                 {"text-generation", "model", standard_text_generation, sizeof standard_text_generation,
+                  is_decoder, make_text_generation},
+                 {"voice-activity", "vad", standard_voice_activity, sizeof standard_voice_activity, is_silero,
+                  make_voice_activity}};
+
+/* The document of a standard, its model's and its own name put in. */
+static sib_code fill(maker *k, const struct standard *s, char **text)
+{
+    const char *name = base_name(k->path);
+    char place[64], own[256];
+    snprintf(place, sizeof place, "models/%s", s->model);
+    snprintf(own, sizeof own, "%.*s", stem_length(name), name);
+    k->doc = json_loadb(s->text, s->size - 1, 0, NULL);
+    sib_code code =
+        need(k, k->doc && put(k->doc, place, json_string(name)) && put(k->doc, "name", json_string(own)));
+    if (code == SIB_OK)
+        code = s->make(k);
+    char *dumped = code == SIB_OK ? json_dumps(k->doc, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
+    if (code == SIB_OK) {
+        *text = dumped ? mem_strdup(dumped) : NULL;
+        code = need(k, *text != NULL);
+    }
+    free(dumped);
+    json_decref(k->doc);
+    return code;
+}
+
+sib_code standard_job(const sib_model *m, const char *path, const char *kind, const char *tokenizer,
+                      char **text, sib_error *err)
+{
+    const char *recipe = metadata(m, "sibyl.recipe");
+    maker k = {.m = m, .path = path, .tokenizer = tokenizer, .recipe = recipe ? recipe : "", .err = err};
+    *text = NULL;
+    for (size_t i = 0; i < sizeof standards / sizeof *standards; i++)
+        if ((!kind || !strcmp(kind, standards[i].kind)) && standards[i].fits(&k))
+            return fill(&k, &standards[i], text);
+    return err_set(err, SIB_ERR_UNSUPPORTED,
+                   "%s: there is no job%s%s for this model: a document says how it is called", path,
+                   kind ? " of kind " : "", kind ? kind : "");
+}
