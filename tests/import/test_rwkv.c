@@ -1,4 +1,5 @@
 /* RWKV models that were really trained, from rwkv.cpp's files: logits after the bytes `"in` from a zero state. */
+#include "base/alloc.h"
 #include "check.h"
 
 #include <math.h>
@@ -139,8 +140,37 @@ static void logits_are_as_expected(void **state)
     rmdir(made);
 }
 
+static void every_failed_allocation_is_clean(void **state)
+{
+    (void)state;
+    const char *folder = check_data_folder();
+    if (!folder) {
+        print_message("skipped for want of the shared data ($SIBYL_DATA)\n");
+        skip();
+    }
+    char path[4300];
+    const char *in = path;
+    sib_alloc_counters before, after;
+    snprintf(path, sizeof path, "%s/rwkv/tiny-rwkv-4v0-660K-FP32.bin", folder);
+    sib_alloc_counters_get(&before);
+    bool done = false;
+    for (uint64_t k = 0; !done; k += 13) {
+        sib_error err = SIB_ERROR_INIT;
+        mem_fail_after(k);
+        sib_code code = sib_import(&in, 1, NULL, NULL, NULL, &err);
+        mem_fail_never();
+        done = code == SIB_OK;
+        if (!done && code != SIB_ERR_MEMORY)
+            fail_msg("allocation %llu: %s: %s", (unsigned long long)k, sib_code_name(code), err.message);
+        sib_alloc_counters_get(&after);
+        assert_int_equal(after.bytes_current, before.bytes_current);
+        assert_true(k < 100000);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(logits_are_as_expected)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(logits_are_as_expected),
+                                       cmocka_unit_test(every_failed_allocation_is_clean)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

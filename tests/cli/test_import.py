@@ -1,0 +1,130 @@
+"""`sibyl import` on a GPT-2 as small as can be."""
+
+import array
+import json
+import math
+import signal
+import struct
+import subprocess
+import time
+import unittest
+
+from command import COMMAND, Case, sibyl
+
+WIDTH, WORDS, PLACES = 64, 16, 12
+SHAPES = {"wte.weight": [WORDS, WIDTH], "wpe.weight": [PLACES, WIDTH], "ln_f.weight": [WIDTH], "ln_f.bias": [WIDTH]}
+for _name, _in, _out in (("attn.c_attn", WIDTH, 3 * WIDTH), ("attn.c_proj", WIDTH, WIDTH), ("mlp.c_fc", WIDTH, 4 * WIDTH),
+                         ("mlp.c_proj", 4 * WIDTH, WIDTH)):
+    SHAPES |= {f"h.0.{_name}.weight": [_in, _out], f"h.0.{_name}.bias": [_out]}
+for _name in ("ln_1", "ln_2"):
+    SHAPES |= {f"h.0.{_name}.weight": [WIDTH], f"h.0.{_name}.bias": [WIDTH]}
+
+
+def safetensors(shapes, change=None):
+    """The bytes of a file; change: {(name, index): value}."""
+    header, data = {}, b""
+    for k, (name, shape) in enumerate(shapes.items()):
+        values = array.array("f", (math.sin(k + i * i) for i in range(math.prod(shape))))
+        for (of, i), value in (change or {}).items():
+            if of == name:
+                values[i] = value
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + 4 * len(values)]}
+        data += values.tobytes()
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+class Import(Case):
+    def setUp(self):
+        super().setUp()
+        self.wav.unlink()
+        self.write("g.safetensors", SHAPES)
+        (self.folder / "config.json").write_text('{"n_head": 2, "eos_token_id": 15}')
+
+    def write(self, name, *arguments):
+        (self.folder / name).write_bytes(safetensors(*arguments))
+
+    def test_files(self):
+        text = self.done("import", "g.safetensors", "config.json", "-o", "g.onnx")
+        self.assertRegex(text, r"\Agpt2: safetensors, 16 weights, 5\d{4} parameters, .*; g.onnx and g.onnx.data, .* as f32\n\Z")
+        self.assertEqual(self.names(), ["config.json", "g.onnx", "g.onnx.data", "g.safetensors"])
+        found = json.loads(self.done("inspect", "g.onnx", "--json"))
+        self.assertIn("Attention", found["operators"])
+        self.assertEqual([found["metadata"][k] for k in ("sibyl.recipe", "n_head", "n_layer", "eos")],
+                         ["gpt2", "2", "1", "15"])
+        self.done("run", "g.onnx", "--random", 1, "--dim", "B=1", "--dim", "N=4", "--dim", "M=1", "--dim", "P=0")
+
+    def test_folders_and_narrow_weights(self):
+        sizes = []
+        for dtype in ("f32", "f16", "bf16", "int8"):
+            self.done("import", ".", "-o", "g.onnx", "--dtype", dtype)
+            sizes.append(sum((self.folder / f"g.onnx{end}").stat().st_size for end in ("", ".data")))
+        self.assertGreater(sizes[0], sizes[1])
+        self.assertEqual(sizes[1], sizes[2])
+
+    def test_check(self):
+        self.write("z.safetensors", SHAPES, {("ln_f.bias", i): 0 for i in range(WIDTH)})
+        result = sibyl("import", "z.safetensors", "--check", folder=self.folder)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stdout.decode(), r"\n +-?[0-9.]+ .* float32 +\[64, 192\] +h.0.attn.c_attn.weight\n")
+        self.assertEqual(result.stderr, b"zero: ln_f.bias: all of its 64 elements are 0\n")
+        self.assertEqual(self.names(), ["config.json", "g.safetensors", "z.safetensors"])
+        self.write("n.safetensors", SHAPES, {("ln_f.bias", 3): math.nan})
+        result = sibyl("import", "n.safetensors", "--check", "-o", "n.onnx", folder=self.folder)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"nan: ln_f.bias: 1 of 64 elements are NaN\n", result.stderr)
+        self.assertFalse((self.folder / "n.onnx").exists())
+
+    def test_json(self):
+        found = json.loads(self.done("import", "g.safetensors", "-o", "g.onnx", "--check", "--json"))
+        self.assertEqual([found[k] for k in ("path", "format", "recipe", "error", "problems")],
+                         ["g.onnx", "safetensors", "gpt2", None, []])
+        self.assertEqual(found["parameters"], sum(math.prod(s) for s in SHAPES.values()))
+        self.assertTrue(all(w["used"] and w["nan"] == 0 for w in found["weights"]))
+
+    def test_all_that_is_wrong(self):
+        shapes = {k: v for k, v in SHAPES.items() if k not in ("ln_f.bias", "h.0.mlp.c_fc.bias")}
+        self.write("w.safetensors", shapes | {"h.0.ln_1.bias": [WIDTH + 1], "adapter.weight": [2]})
+        result = sibyl("import", "w.safetensors", "-o", "w.onnx", folder=self.folder)
+        lines = result.stderr.decode().splitlines()
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(sorted(lines[:-1]), ["missing: h.0.mlp.c_fc.bias: is missing", "missing: ln_f.bias: is missing",
+                                              "shape: h.0.ln_1.bias: is [65], expected [64]",
+                                              "unexpected: adapter.weight: is not known to the recipe"])
+        self.assertRegex(lines[-1], r"\Asibyl: w.safetensors: .*2 missing \(.*1 of the wrong shape \(.*1 unexpected \(")
+        self.assertFalse((self.folder / "w.onnx").exists())
+
+    def test_misuse(self):
+        self.fails(2, "no checkpoint", "import", "-o", "g.onnx")
+        self.fails(2, "is named with -o", "import", "g.safetensors")
+        self.fails(2, "int4", "import", "g.safetensors", "-o", "g.onnx", "--dtype", "int4")
+        self.fails(1, "is the checkpoint itself", "import", "g.safetensors", "-o", "./g.safetensors")
+        self.fails(1, "'cake' is no recipe", "import", "g.safetensors", "-o", "g.onnx", "--recipe", "cake")
+        self.fails(1, "no.safetensors", "import", "no.safetensors", "-o", "g.onnx")
+        self.assertEqual(self.names(), ["config.json", "g.safetensors"])
+
+    def test_interrupts_leave_nothing(self):
+        """A large file of zeros, which takes no room on the disk."""
+        shapes = SHAPES | {"wte.weight": [2_500_000, WIDTH]}
+        header, at = {}, 0
+        for name, shape in shapes.items():
+            size = 4 * math.prod(shape)
+            header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + size]}
+            at += size
+        text = json.dumps(header).encode()
+        with (self.folder / "big.safetensors").open("wb") as file:
+            file.write(struct.pack("<Q", len(text)) + text)
+            file.truncate(8 + len(text) + at)
+        before = self.names()
+        process = subprocess.Popen([COMMAND, "import", "big.safetensors", "-o", "big.onnx"], cwd=self.folder,
+                                   stderr=subprocess.PIPE)
+        while process.poll() is None and not any(name.endswith(".part") for name in self.names()):
+            time.sleep(0.001)
+        process.send_signal(signal.SIGINT)
+        line = process.communicate()[1].decode()
+        self.assertEqual((process.returncode, line), (1, "sibyl: the import was cancelled\n"))
+        self.assertEqual(self.names(), before)
+
+
+if __name__ == "__main__":
+    unittest.main()
