@@ -21,7 +21,7 @@ static sib_code fed_encode(void *self, const float *mel, sib_error *err)
 {
     fed_model *m = self;
     const size_t window = 2 * m->model.n_audio_ctx;
-    m->seek = (uint32_t)mel[0];
+    m->seek = mel[0] > 0 ? (uint32_t)mel[0] : 0;
     m->size = 0;
     for (size_t i = 0; i < window; i++)
         m->size += mel[window + i] == 1;

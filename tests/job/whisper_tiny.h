@@ -93,15 +93,15 @@ static inline void tiny_fill(fed_model *m, const int32_t *tokens, size_t n, floa
     size_t start = 0;
     while (start < n && tokens[start] != SOT)
         start++;
+    const tiny_line *line = tiny_find(t);
+    if (n == start + 1 && line)
+        logits[NO_SPEECH] = line->no_speech;
     if (n == 1) { /* which language? */
         logits[t->language] = 5;
         logits[A] = 9; /* which is none */
         return;
     }
-    const tiny_line *line = tiny_find(t);
     assert_non_null(line);
-    if (n == start + 1)
-        logits[NO_SPEECH] = line->no_speech;
     size_t said = start + (t->fed.model.multilingual ? 3 : 1);
     said += said < n && tokens[said] == NO_TIMESTAMPS;
     if (n < said)
