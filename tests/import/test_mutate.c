@@ -5,7 +5,9 @@
 #include "base/alloc.h"
 #include "torch_files.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,17 +16,24 @@
 #define MOST_SIZE    (64 << 10)
 
 static char doing[400];
-static uint8_t current[MOST_SIZE];
-static size_t n_current;
 
-static void save_current(void)
+/* The file that is read now. Where SIBYL_MUTATION_SAVE is set it is mapped from there, so that it stays whatever happens. */
+typedef struct file_now {
+    uint64_t n;
+    uint8_t data[MOST_SIZE];
+} file_now;
+static file_now in_memory, *now_read = &in_memory;
+
+static void map_now(void)
 {
     const char *path = getenv("SIBYL_MUTATION_SAVE");
-    FILE *f = path ? fopen(path, "wb") : NULL;
-    if (f) {
-        fwrite(current, 1, n_current, f);
-        fclose(f);
-    }
+    int fd = path ? open(path, O_RDWR | O_CREAT | O_TRUNC, 0600) : -1;
+    if (fd < 0)
+        return;
+    assert_int_equal(ftruncate(fd, sizeof in_memory), 0);
+    now_read = mmap(NULL, sizeof in_memory, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(now_read, MAP_FAILED);
+    close(fd);
 }
 
 /* Says which file it was; the program ends here. */
@@ -32,7 +41,6 @@ static void too_long(int signal_number)
 {
     (void)signal_number;
     static const char words[] = "a file took longer than 5 s: ";
-    save_current();
     if (write(2, words, sizeof words - 1) < 0 || write(2, doing, strlen(doing)) < 0 || write(2, "\n", 1) < 0)
         _exit(4);
     _exit(3);
@@ -267,18 +275,18 @@ static const target targets[] = {
 /* The seed, changed one to four times, in `current`. */
 static void make(const target *t, check_random *r, bytes seed)
 {
-    n_current = seed.n;
-    memcpy(current, seed.data, seed.n);
+    now_read->n = seed.n;
+    memcpy(now_read->data, seed.data, seed.n);
     for (size_t i = 1 + below(r, 4); i-- > 0;)
-        n_current = change(r, current, n_current);
+        now_read->n = change(r, now_read->data, now_read->n);
     if (!t->around)
         return;
     bytes inside = {0};
-    b_append(&inside, current, n_current);
+    b_append(&inside, now_read->data, now_read->n);
     bytes whole = t->around(inside);
     assert_true(whole.n <= MOST_SIZE);
-    n_current = whole.n;
-    memcpy(current, whole.data, whole.n);
+    now_read->n = whole.n;
+    memcpy(now_read->data, whole.data, whole.n);
     b_free(&whole);
 }
 
@@ -297,12 +305,11 @@ static void test_target(void **state)
         snprintf(doing, sizeof doing, "mutation %zu of %s, seed %llu", k, t->name,
                  (unsigned long long)l.seed);
         /* Its own block, so that a byte too far is seen. */
-        uint8_t *exact = malloc(n_current ? n_current : 1);
+        uint8_t *exact = malloc(now_read->n ? now_read->n : 1);
         assert_non_null(exact);
-        memcpy(exact, current, n_current);
+        memcpy(exact, now_read->data, now_read->n);
         alarm(MOST_SECONDS);
-        save_current();
-        n_read += read_it(exact, n_current);
+        n_read += read_it(exact, now_read->n);
         alarm(0);
         free(exact);
     }
@@ -319,9 +326,13 @@ static int read_files(int n, char **paths)
             perror(paths[i]);
             return 1;
         }
-        n_current = fread(current, 1, sizeof current, f);
+        size_t got = fread(now_read, 1, sizeof *now_read, f);
+        if (got < sizeof *now_read) { /* a file as it is, not as it was saved here */
+            rewind(f);
+            now_read->n = fread(now_read->data, 1, MOST_SIZE, f);
+        }
         fclose(f);
-        printf("%s: %s\n", paths[i], read_it(current, n_current) ? "read" : "refused");
+        printf("%s: %s\n", paths[i], read_it(now_read->data, now_read->n) ? "read" : "refused");
     }
     return 0;
 }
@@ -331,6 +342,8 @@ int main(int argc, char **argv)
     struct CMUnitTest tests[N_TARGETS];
     const char *only = getenv("SIBYL_MUTATION_TARGET");
     size_t n = 0;
+    if (argc == 1)
+        map_now();
     if (argc > 1)
         return read_files(argc - 1, argv + 1);
     for (size_t i = 0; i < N_TARGETS; i++)
