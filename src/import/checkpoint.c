@@ -1,11 +1,9 @@
 #include "import/reader.h"
 
 #include "base/alloc.h"
+#include "import/folder.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -68,120 +66,13 @@ static sib_code open_file(checkpoint *c, const char *path, sib_error *err)
     return code == SIB_OK ? read_file(c, path, map, err) : code;
 }
 
-/* ---- A folder ------------------------------------------------------------------------------------- */
-
-typedef struct listing {
-    char **names;
-    size_t n, capacity;
-} listing;
-
-static void listing_clear(listing *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        mem_free(l->names[i]);
-    mem_free(l->names);
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The names in a folder, sorted, so that shards come in their order. */
-static sib_code list_folder(const char *folder, listing *l, sib_error *err)
-{
-    DIR *dir = opendir(folder);
-    if (!dir)
-        return err_set(err, SIB_ERR_IO, "%s: %s", folder, strerror(errno));
-    struct dirent *entry;
-    sib_code code = SIB_OK;
-    while (code == SIB_OK && (entry = readdir(dir))) {
-        if (l->n == l->capacity) {
-            size_t more = l->capacity ? l->capacity * 2 : 32;
-            char **grown = mem_realloc(l->names, more, sizeof *grown);
-            if (!grown) {
-                code = err_memory(err, more * sizeof *grown, "the names in a folder");
-                break;
-            }
-            l->names = grown;
-            l->capacity = more;
-        }
-        l->names[l->n] = mem_strdup(entry->d_name);
-        if (l->names[l->n])
-            l->n++;
-        else
-            code = err_memory(err, strlen(entry->d_name), "a name in a folder");
-    }
-    closedir(dir);
-    if (l->n)
-        qsort(l->names, l->n, sizeof *l->names, by_name);
-    return code;
-}
-
-static bool ends_with(const char *name, const char *end)
-{
-    size_t n = strlen(name), m = strlen(end);
-    return n > m && name[0] != '.' && strcmp(name + n - m, end) == 0;
-}
-
-/* What trainers put beside weights in PyTorch's format. */
-static bool is_training_state(const char *name)
-{
-    static const char *const others[] = {"training_args", "optimizer", "scheduler", "rng_state", "scaler"};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strncmp(name, others[i], strlen(others[i])) == 0)
-            return true;
-    return false;
-}
-
-/* Which files of a folder hold weights: those with the endings of the first row that has any. */
-static const char *const weight_endings[][3] = {{".safetensors"}, {".gguf"}, {".bin", ".pt", ".pth"}};
-
-static bool has_ending(const char *name, const char *const endings[3])
-{
-    for (size_t i = 0; i < 3 && endings[i]; i++)
-        if (ends_with(name, endings[i]))
-            return !is_training_state(name);
-    return false;
-}
-
-static sib_code open_in_folder(checkpoint *c, const char *folder, const char *name, sib_error *err)
-{
-    size_t n = strlen(folder), size = n + strlen(name) + 2;
-    char *path = mem_alloc(size, 1);
-    if (!path)
-        return err_memory(err, size, "a path");
-    snprintf(path, size, "%s%s%s", folder, n && folder[n - 1] == '/' ? "" : "/", name);
-    sib_code code = open_file(c, path, err);
-    mem_free(path);
-    return code;
-}
-
-static sib_code open_names(checkpoint *c, const char *folder, const listing *l, sib_error *err)
-{
-    static const char *const first[] = {"config.json", "generation_config.json"};
-    sib_code code = SIB_OK;
-    for (size_t k = 0; k < 2; k++)
-        for (size_t i = 0; i < l->n && code == SIB_OK; i++)
-            if (strcmp(l->names[i], first[k]) == 0)
-                code = open_in_folder(c, folder, l->names[i], err);
-    size_t rows = sizeof weight_endings / sizeof *weight_endings, taken = 0;
-    for (size_t k = 0; k < rows && !taken; k++)
-        for (size_t i = 0; i < l->n && code == SIB_OK; i++)
-            if (has_ending(l->names[i], weight_endings[k])) {
-                code = open_in_folder(c, folder, l->names[i], err);
-                taken++;
-            }
-    return code;
-}
-
 static sib_code open_folder(checkpoint *c, const char *folder, sib_error *err)
 {
-    listing l = {0};
-    sib_code code = list_folder(folder, &l, err);
-    if (code == SIB_OK)
-        code = open_names(c, folder, &l, err);
-    listing_clear(&l);
+    folder_files files = {0};
+    sib_code code = folder_list(folder, &files, err);
+    for (size_t i = 0; i < files.n && code == SIB_OK; i++)
+        code = open_file(c, files.paths[i], err);
+    folder_clear(&files);
     return code;
 }
 

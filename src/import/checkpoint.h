@@ -48,8 +48,7 @@ typedef struct fact {
 typedef struct checkpoint checkpoint;
 
 /* Opens a checkpoint: one file, several that belong together (shards, a config.json beside them), or one folder, of which
-   it takes config.json, generation_config.json, weights (*.safetensors, else *.gguf, else *.bin, *.pt, *.pth but for what
-   trainers keep) and no others. Names of weights and facts are UTF-8 without zero bytes, and end with one here. Two
+   it takes what folder.h says. Names of weights and facts are UTF-8 without zero bytes, and end with one here. Two
    weights of one name are refused. In PyTorch's files nested dicts give names with dots, but a dict "model_state_dict",
    "state_dict" or "model" beside no tensors gives its weights their own names. whisper.cpp's numbers are facts by their names
    there ("n_audio_state"), "mel_filters" (with ".n_mel" and ".n_fft") and "vocab"; its biases of convolutions have dims

@@ -133,6 +133,11 @@ static void test_folder(void **state)
     file_save(sub, "config.json", text("{\"n\": 1, \"only\": 2}"));
     file_save(sub, "generation_config.json", text("{\"n\": 5, \"more\": 3}"));
     file_save(sub, "tokenizer.json", text("not read"));
+    file_save(sub, "training_args.bin", text("not read"));
+    file_save(sub, "model.bin", one_weight("alone")); /* its bytes say what it is */
+    CHECK_OK(checkpoint_open(paths, 1, &c, &err), err);
+    assert_non_null(checkpoint_find(c, "alone"));
+    checkpoint_free(&c);
     file_save(sub, "model-00002-of-00002.safetensors", one_weight("second"));
     file_save(sub, "model-00001-of-00002.safetensors", one_weight("first"));
     file_save(sub, ".hidden.safetensors", text("not read"));
@@ -143,6 +148,27 @@ static void test_folder(void **state)
     assert_int_equal(checkpoint_int(c, "more", 0), 3);
     assert_int_equal(checkpoint_weights(c), 2);
     assert_string_equal(checkpoint_weight(c, 0)->name.data, "first");
+    checkpoint_free(&c);
+
+    static const char index[] = "model.safetensors.index.json";
+    file_save(sub, index, text("{\"weight_map\": {\"second\": \"model-00002-of-00002.safetensors\"}}"));
+    CHECK_OK(checkpoint_open(paths, 1, &c, &err), err);
+    assert_int_equal(checkpoint_weights(c), 1);
+    assert_non_null(checkpoint_find(c, "second"));
+    checkpoint_free(&c);
+    file_save(sub, index, text("{\"weight_map\": {\"x\": \"model-00003-of-00003.safetensors\"}}"));
+    CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_IO, err, "model-00003-of-00003.safetensors");
+    file_save(sub, index, text("{\"weight_map\": {\"x\": \"../model.safetensors\"}}"));
+    CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err,
+                "'../model.safetensors', which is no file");
+    file_save(sub, index, text("{\"weight_map\": {\"x\": 3}}"));
+    CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err, "no file beside it");
+    file_save(sub, index, text("{}"));
+    CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err, "no 'weight_map'");
+    file_save(sub, "model.safetensors", one_weight("whole")); /* and then nobody asks the index */
+    CHECK_OK(checkpoint_open(paths, 1, &c, &err), err);
+    assert_int_equal(checkpoint_weights(c), 1);
+    assert_non_null(checkpoint_find(c, "whole"));
     checkpoint_free(&c);
     file_save(sub, "config.json", text("{\"n\": 1, \"n\": 2}"));
     CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err, "config.json");
@@ -272,7 +298,9 @@ static void test_memory(void **state)
     snprintf(sub, sizeof sub, "%s/memory", folder);
     assert_int_equal(mkdir(sub, 0700), 0);
     file_save(sub, "config.json", text(config));
-    file_save(sub, "model.safetensors", one_weight("a"));
+    file_save(sub, "model-1.safetensors", one_weight("a"));
+    file_save(sub, "model.safetensors.index.json",
+              text("{\"weight_map\": {\"a\": \"model-1.safetensors\"}}"));
     const char *folders[] = {sub};
     for (int k = 0; k < 2; k++) {
         sib_code code = SIB_ERR_MEMORY;

@@ -91,7 +91,7 @@ static void test_overlap(void **state)
     zip_add(&z, "m/data.pkl", p.data, p.n, NULL);
     zip_add(&z, "m/data/1", inner.out.data, inner.out.n, NULL);
     uint64_t header = z.out.n - inner.out.n;
-    zip_writer again = {z.out, z.directory, z.n};
+    zip_writer again = z;
     size_t n = again.out.n;
     zip_add(&again, "m/data/0", six_floats, sizeof six_floats, &(zip_lie){.header = header});
     again.out.n = n; /* only the directory has it */

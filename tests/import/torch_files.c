@@ -55,7 +55,7 @@ void zip_add(zip_writer *z, const char *name, const void *data, size_t n, const 
     static const zip_lie truth;
     lie = lie ? lie : &truth;
     const char *local = lie->local_name ? lie->local_name : name;
-    uint64_t header = z->out.n, local_size = lie->local_size ? lie->local_size : n;
+    uint64_t header = z->out.n + z->hole, local_size = lie->local_size ? lie->local_size : n;
     f_text(&z->out, "PK\3\4");
     f_u16(&z->out, 20);
     f_u16(&z->out, lie->flags);
@@ -102,10 +102,10 @@ void zip_add(zip_writer *z, const char *name, const void *data, size_t n, const 
 bytes zip_end(zip_writer *z, bool wide)
 {
     bytes b = z->out;
-    uint64_t begin = b.n, size = z->directory.n;
+    uint64_t begin = b.n + z->hole, size = z->directory.n;
     b_append(&b, z->directory.data, z->directory.n);
     if (wide) {
-        uint64_t at = b.n;
+        uint64_t at = b.n + z->hole;
         f_text(&b, "PK\6\6");
         f_u64(&b, 44);
         f_u16(&b, 45);

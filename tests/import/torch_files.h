@@ -72,6 +72,7 @@ typedef struct zip_lie {
 typedef struct zip_writer {
     bytes out, directory;
     unsigned n;
+    uint64_t hole; /* bytes of zeros that the file has somewhere before what comes now, and `out` has not */
 } zip_writer;
 
 void zip_add(zip_writer *z, const char *name, const void *data, size_t n, const zip_lie *lie);
