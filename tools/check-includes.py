@@ -34,7 +34,7 @@ PUBLIC_ONLY = ["include", "src/server", "cli", "python", "examples"]
 THIRD_PARTY = {  # who may see a library's headers
     "libav": ["audio"],
     "libsw": ["audio"],
-    "zip.h": ["tensor", "import"],
+    "zip.h": ["tensor"],
     "png.h": ["features", "backend/ref"],
     "pb.h": ["onnx"],
     "pb_": ["onnx"],
