@@ -4,18 +4,20 @@
 #include "interrupt.h"
 #include "job_model.h"
 #include "job_values.h"
+#include "picture.h"
 #include "transcript.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct settings {
     const char *model, *tokenizer, *language, *folder, *vad, *initial_prompt, *hotwords;
     cli_list inputs;
     long beam, best_of, threads;
     int task, format;
-    bool word_timestamps, quiet;
+    bool word_timestamps, picture, quiet;
 } settings;
 
 static const char *const task_words[] = {"transcribe", "translate", NULL};
@@ -96,6 +98,10 @@ static const cli_option options[] = {
      .field = offsetof(settings, inputs),
      .value = "NAME=WHAT",
      .help = "any other option of openai-whisper by its name:\nno_speech_threshold=0.5, temperature=0,0.4"},
+    {.name = "picture",
+     .kind = CLI_FLAG,
+     .field = offsetof(settings, picture),
+     .help = "show the features, and the words under them"},
     {.name = "threads",
      .kind = CLI_WHOLE,
      .field = offsetof(settings, threads),
@@ -155,7 +161,7 @@ static bool add_options(job_inputs *in, const settings *s, const sib_job *job, b
         const char *name, *text;
     } given[] = {{"language", s->language},
                  {"task", task_words[s->task]},
-                 {"word_timestamps", s->word_timestamps ? "true" : NULL},
+                 {"word_timestamps", s->word_timestamps || s->picture ? "true" : NULL},
                  {"beam_size", s->beam > 1 ? beam : NULL},
                  {"best_of", best},
                  {"initial_prompt", s->initial_prompt},
@@ -246,6 +252,11 @@ static bool hear(listener *l, job_inputs *in, const char *recording)
                         sib_job_result_find(r, "language")->text.data, segments->segments.data,
                         segments->segments.n};
         done = write_all(l->s, recording, &t);
+        if (done && l->s->picture) {
+            const sib_tensor *audio = in->items[0].value.tensor; /* [n] */
+            done = picture_show(sib_tensor_data(audio), (size_t)sib_tensor_count(audio), t.segments, t.n,
+                                picture_columns(stdout), isatty(STDOUT_FILENO), stdout);
+        }
     }
     sib_job_result_free(&r);
     return done;

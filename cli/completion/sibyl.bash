@@ -41,7 +41,7 @@ _sibyl()
     run:*) words='--input --dim --random --out --backend --passes --pass-limit --tap --inside --profile --oracle --threads --memory --help' ;;
     diff:*) words='--input --dim --random --a --b --passes --pass-limit --against --oracle --inside --all --rtol --atol --help' ;;
     conform:*) words='--backend --passes --pass-limit --filter --jobs --rtol --atol --json --junit --manifest --verbose --help' ;;
-    transcribe:*) words='--model --tokenizer --language --task --format --out --word-timestamps --beam --best-of --initial-prompt --hotwords --vad --input --threads --quiet --help' ;;
+    transcribe:*) words='--model --tokenizer --language --task --format --out --word-timestamps --beam --best-of --initial-prompt --hotwords --vad --input --picture --threads --quiet --help' ;;
     generate:*) words='--model --tokenizer --prompt --tokens --max-tokens --temperature --top-k --top-p --seed --stop --perplexity --input --threads --json --help' ;;
     vad:*) words='--model --input --threads --json --help' ;;
     job:*) words='--input --output --out --tap --tokenizer --threads --max-steps --ports --describe --json --help' ;;

@@ -90,6 +90,7 @@ complete -c sibyl -n '__sibyl_command transcribe' -l initial-prompt -x -d 'text 
 complete -c sibyl -n '__sibyl_command transcribe' -l hotwords -x -d 'words to listen for in every window'
 complete -c sibyl -n '__sibyl_command transcribe' -l vad -r -d 'hear only what this model of voice activity takes for speech'
 complete -c sibyl -n '__sibyl_command transcribe' -s i -l input -x -d 'any other option of openai-whisper by its name: no_speech_threshold=0.5'
+complete -c sibyl -n '__sibyl_command transcribe' -l picture -d 'show the features and the words under them'
 complete -c sibyl -n '__sibyl_command transcribe' -l threads -x -d 'threads'
 complete -c sibyl -n '__sibyl_command transcribe' -l quiet -d 'no lines as they come'
 
