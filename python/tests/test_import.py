@@ -1,5 +1,7 @@
 """Imported models against the originals in PyTorch, with random weights of real dimensions, cached and all at once."""
 
+import struct
+
 import numpy as np
 import pytest
 from conftest import peer
@@ -135,6 +137,47 @@ def test_whisper_beams_and_scores(whisper, tmp_path):
     assert all(gap(a, b) < 1e-3 for a, b in zip(scores, seen, strict=True))
 
 
+def save_whisper_cpp(path, torch, model, dims):
+    """whisper.cpp's file, matrices as halves, after its FILE FORMAT: hyperparameters, filters, vocabulary, weights."""
+    head = [dims.n_vocab, dims.n_audio_ctx, dims.n_audio_state, dims.n_audio_head, dims.n_audio_layer, dims.n_text_ctx,
+            dims.n_text_state, dims.n_text_head, dims.n_text_layer, dims.n_mels, 1]  # fmt: skip
+    with path.open("wb") as file:
+        file.write(struct.pack("<12i", 0x67676D6C, *head))
+        file.write(struct.pack("<2i", dims.n_mels, 201) + bytes(4 * dims.n_mels * 201))
+        file.write(struct.pack("<i", 256) + b"".join(struct.pack("<i", 1) + bytes([i]) for i in range(256)))
+        for name, tensor in model.state_dict().items():
+            half = tensor.ndim > 1 and "positional" not in name
+            if name.endswith(("conv1.bias", "conv2.bias")):
+                tensor = tensor[:, None]
+            data = tensor.numpy().astype("<f2" if half else "<f4")
+            file.write(struct.pack(f"<{3 + data.ndim}i", data.ndim, len(name), int(half), *data.shape[::-1]))
+            file.write(name.encode() + data.tobytes())
+    return path
+
+
+@pytest.mark.parametrize("save", [save_openai, save_whisper_cpp])
+def test_whisper_of_other_heads(tmp_path, save):
+    """Heads that are not of 64 numbers are told by the file."""
+    torch, package = peer("torch"), peer("whisper")
+    dims = package.model.ModelDimensions(80, 100, 96, 3, 2, 500, 32, 96, 3, 2)
+    model = spread(package.model.Whisper(dims), torch).half().float().eval()
+    out = tmp_path / "w.onnx"
+    sibyl.import_model(save(tmp_path / "w.bin", torch, model, dims), out)
+    mel = (0.5 * np.random.default_rng(1).standard_normal((1, 80, 200))).astype("f4")
+    tokens = np.arange(0, 300, 30)[None]
+    keys = [f"audio_{what}.{i}" for i in range(2) for what in "kv"]
+    heard, *cross = part(out, ["audio", *keys]).run(None, {"mel": mel})
+    feed = {"tokens": tokens, "at": np.arange(10)}
+    for name, value in zip(keys, cross):
+        feed[name.replace("audio", "cross")] = value
+        feed[name.replace("audio", "past")] = np.zeros((1, 3, 0, 32), "f4")
+    (logits,) = part(out, ["logits"]).run(None, feed)
+    with torch.no_grad():
+        audio = model.encoder(torch.from_numpy(mel))
+        assert gap(heard, audio.numpy()) < 1e-4
+        assert gap(logits, model.decoder(torch.from_numpy(tokens), audio).numpy()) < 1e-3
+
+
 # ---- Decoders of text ----------------------------------------------------------------------------------------------------
 
 SMALL = dict(vocab_size=300, hidden_size=128, intermediate_size=352, num_hidden_layers=3, num_attention_heads=8,
@@ -194,6 +237,68 @@ def test_decoders(kind, tmp_path):
     onnxruntime = peer("onnxruntime")  # the file is ordinary ONNX
     other = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     assert all(gap(x, expected) < 1e-3 for x in decode_all(other, tokens, *numbers(session)))
+
+
+GGUF_NAMES = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output", "model.layers": "blk",
+              "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
+              "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
+              "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "mlp.gate_proj": "ffn_gate",
+              "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["llama", "llama-3-tied", "qwen2", "qwen3"])
+@pytest.mark.parametrize("stored", ["F32", "Q8_0"])
+def test_gguf(kind, stored, tmp_path):
+    """llama.cpp's files: other names, queries and keys of Llama interleaved, blocks of bytes."""
+    torch, transformers, gguf = peer("torch"), peer("transformers"), peer("gguf")
+    family, settings = DECODERS[kind]
+    settings = dict(settings, intermediate_size=384)
+    config = getattr(transformers, family + "Config")(**settings)
+    model = spread(getattr(transformers, family + "ForCausalLM")(config), torch)
+    name = family.lower()
+    writer = gguf.GGUFWriter(tmp_path / "m.gguf", name)
+    heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // heads
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(kv_heads)
+    writer.add_key_length(size)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    if kind == "llama-3-tied":
+        turns = 1 / config.rope_parameters["rope_theta"] ** (np.arange(0, size, 2) / size)
+        writer.add_tensor("rope_freqs.weight", (turns / model.model.rotary_emb.inv_freq.numpy()).astype("f4"))
+    kind_of = gguf.GGMLQuantizationType[stored]
+    with torch.no_grad():
+        for theirs, p in model.named_parameters():
+            ours, data = theirs, p.numpy().copy()
+            for a, b in GGUF_NAMES.items():
+                ours = ours.replace(a, b)
+            permuted = heads if "attn_q." in ours else kv_heads if "attn_k." in ours else 0
+
+            def swap(x, first, second, permuted=permuted):
+                return x.reshape(permuted, first, second, *x.shape[1:]).swapaxes(1, 2).reshape(x.shape)
+
+            half = len(data) // permuted // 2 if permuted and family == "Llama" else 0
+            data = swap(data, 2, half) if half else data
+            if data.ndim == 2 and stored != "F32":
+                blocks = gguf.quants.quantize(data, kind_of)
+                writer.add_tensor(ours, blocks, raw_dtype=kind_of)
+                data = gguf.quants.dequantize(blocks, kind_of)
+                p.copy_(torch.from_numpy(swap(data, half, 2) if half else data))
+            else:
+                writer.add_tensor(ours, data)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    sibyl.import_model(tmp_path / "m.gguf", tmp_path / "m.onnx")
+    tokens = np.random.default_rng(0).integers(0, config.vocab_size, (2, STEPS))
+    with torch.no_grad():
+        expected = model(torch.from_numpy(tokens)).logits.numpy()
+    session = sibyl.InferenceSession(tmp_path / "m.onnx")
+    whole, steps = decode_all(session, tokens, *numbers(session))
+    assert gap(whole, expected) < 1e-3 and gap(steps, expected) < 1e-3
 
 
 def test_other_kinds_are_refused_by_name(tmp_path):
