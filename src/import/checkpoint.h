@@ -1,7 +1,8 @@
 /* Checkpoints: named weights as views of mapped files, whatever the format, and what the files say beside them.
 
    A reader per format (`checkpoint_format`, rows in checkpoint.c) recognises its files by their bytes, never by their
-   name. Everything a reader takes from a file is checked before use; nothing in a file is ever executed. */
+   name. Everything a reader takes from a file is checked before use; nothing in a file is ever executed.
+   Once it is open a checkpoint is only read: several threads may use it. */
 #ifndef IMPORT_CHECKPOINT_H
 #define IMPORT_CHECKPOINT_H
 

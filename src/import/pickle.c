@@ -76,6 +76,8 @@ bool pickle_find(const pickle *p, uint32_t dict, const char *key, uint32_t *out)
 
 static sib_code take(pickle *p, uint64_t n, byte_span *out)
 {
+    if (n > p->end - p->at && p->capped)
+        return pickle_fail(p, SIB_ERR_SIZE, p->at, "the pickle goes on beyond %u bytes", PICKLE_MOST_BYTES);
     if (n > p->end - p->at)
         return pickle_fail(p, SIB_ERR_FORMAT, p->at, "the pickle ends within an opcode that takes %llu bytes",
                            (unsigned long long)n);
@@ -513,7 +515,8 @@ static sib_code step(pickle *p)
 sib_code pickle_read(ckpt_file *s, uint64_t *at, uint64_t end, pickle *p, uint32_t *root)
 {
     *p = (pickle){.s = s, .at = *at, .end = end};
-    if (end - *at > PICKLE_MOST_BYTES)
+    p->capped = end - *at > PICKLE_MOST_BYTES;
+    if (p->capped)
         p->end = *at + PICKLE_MOST_BYTES;
     if (end == *at || s->bytes.data[*at] != 0x80)
         return ckpt_fail(s, SIB_ERR_FORMAT, *at, "a pickle of protocol 2 to 5 is expected here");

@@ -8,8 +8,8 @@
 
 #include "import/reader.h"
 
-/* Larger ones are refused: what 100,000 tensors need is less. */
-#define PICKLE_MOST_BYTES (64u << 20)
+/* Larger ones are refused: what 100,000 tensors need is less, and values take more memory than the bytes that ask for them. */
+#define PICKLE_MOST_BYTES (32u << 20)
 
 typedef enum pickle_kind {
     PICKLE_NONE,
@@ -64,7 +64,7 @@ typedef struct pickle {
     size_t n_marks, marks_capacity;
     uint32_t *memo; /* (n_memo) values + 1, or 0 */
     size_t n_memo, memo_capacity;
-    bool stopped;
+    bool stopped, capped; /* at the end; `end` is that of PICKLE_MOST_BYTES */
 } pickle;
 
 /* Reads the pickle that begins at byte *at and ends before `end`; *at receives where it ends. p: all zero before;

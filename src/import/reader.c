@@ -100,7 +100,7 @@ bool reader_grow(void **items, size_t n, size_t *capacity, size_t size)
 {
     if (n < *capacity)
         return true;
-    size_t more = *capacity ? *capacity * 2 : 64;
+    size_t more = *capacity ? *capacity * 2 : 4;
     void *grown = mem_realloc(*items, more, size);
     if (!grown)
         return false;

@@ -17,7 +17,7 @@ bool weight_count(const weight *w, uint64_t *out)
     return shape_count(w->rank, w->dims, out, NULL) == SIB_OK;
 }
 
-/* Elements [first, first + n), n <= PIECE, of blocks. */
+/* Elements [first, first + n) of blocks. */
 static void decode_piece(const weight *w, uint64_t first, size_t n, float *out)
 {
     const weight_format *f = w->format;
@@ -40,7 +40,7 @@ static void decode_piece(const weight *w, uint64_t first, size_t n, float *out)
     }
 }
 
-/* The same of elements that stand apart, as they are. */
+/* The same of elements that stand apart, as they are: n * bytes of an element. */
 static void gather_piece(const weight *w, uint64_t first, size_t n, uint8_t *out)
 {
     int64_t index[SIB_MAX_RANK] = {0}, at = 0;
@@ -61,6 +61,23 @@ static void gather_piece(const weight *w, uint64_t first, size_t n, uint8_t *out
     }
 }
 
+/* Bytes of bool other than 0 and 1 are no bool of C. */
+static void clean_bools(uint8_t *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = bytes[i] != 0;
+}
+
+/* n elements as they are in the file, or decoded, into those of another type. */
+static sib_code convert(sib_dtype from, const void *elements, sib_dtype to, void *out, size_t n,
+                        sib_error *err)
+{
+    sib_code code = sib_convert(from, elements, to, out, n, SIB_OVERFLOW_IEEE, err);
+    if (code == SIB_OK && from == SIB_BOOL && to == SIB_BOOL)
+        clean_bools(out, n);
+    return code;
+}
+
 sib_code weight_read(const weight *w, uint64_t first, size_t n, sib_dtype to, void *out, sib_error *err)
 {
     uint64_t count;
@@ -72,23 +89,25 @@ sib_code weight_read(const weight *w, uint64_t first, size_t n, sib_dtype to, vo
         return err_set(err, SIB_ERR_ARGUMENT, "weight '%.*s': cannot be read as %s", READER_STR(w->name),
                        sib_dtype_name(to));
     if (!w->strided && w->format->block == 1)
-        return sib_convert(w->format->dtype, w->data + first * w->format->bytes, to, out, n,
-                           SIB_OVERFLOW_IEEE, err);
+        return convert(w->format->dtype, w->data + first * w->format->bytes, to, out, n, err);
     if (w->format->block > 1 && to == SIB_F32) {
         decode_piece(w, first, n, out);
         return SIB_OK;
     }
-    uint64_t piece[PIECE * 2]; /* as wide as complex128 */
+    union {
+        float decoded[PIECE];
+        uint8_t gathered[PIECE * 16]; /* as wide as complex128 */
+    } piece;
     for (size_t m; n; first += m, n -= m, out = (uint8_t *)out + m * to_bytes) {
         m = size_min(n, PIECE);
         sib_dtype from = SIB_F32;
         if (w->format->block > 1) {
-            decode_piece(w, first, m, (float *)piece);
+            decode_piece(w, first, m, piece.decoded);
         } else {
-            gather_piece(w, first, m, (uint8_t *)piece);
+            gather_piece(w, first, m, piece.gathered);
             from = w->format->dtype;
         }
-        sib_code code = sib_convert(from, piece, to, out, m, SIB_OVERFLOW_IEEE, err);
+        sib_code code = convert(from, &piece, to, out, m, err);
         if (code != SIB_OK)
             return code;
     }
@@ -104,7 +123,6 @@ sib_code weight_view(const checkpoint *c, const weight *w, sib_tensor **out, sib
     sib_dtype dtype = w->format->dtype;
     mapping *map = c->files[w->file].map;
     byte_span bytes = {w->data, (size_t)w->size};
-    /* Bytes of bool other than 0 and 1 are no bool of C. */
     bool clean = true;
     for (size_t i = 0; dtype == SIB_BOOL && clean && i < bytes.size; i++)
         clean = bytes.data[i] <= 1;
@@ -113,7 +131,9 @@ sib_code weight_view(const checkpoint *c, const weight *w, sib_tensor **out, sib
     if (clean && bytes.size)
         return tensor_wrap_shifted(dtype, w->rank, w->dims, map, bytes, out, err);
     sib_code code = tensor_create_raw(dtype, w->rank, w->dims, out, err);
-    for (size_t i = 0; code == SIB_OK && i < bytes.size; i++)
-        ((uint8_t *)(*out)->data)[i] = bytes.data[i] != 0;
+    if (code == SIB_OK && bytes.size) {
+        memcpy((*out)->data, bytes.data, bytes.size);
+        clean_bools((uint8_t *)(*out)->data, bytes.size);
+    }
     return code;
 }

@@ -277,6 +277,9 @@ static void test_view(void **state)
         CHECK_OK(weight_view(c, checkpoint_find(c, "b"), &flags, &err), err);
         assert_memory_equal(sib_tensor_data(flags), "\0\1\1", 3);
         sib_tensor_free(&flags);
+        uint8_t read[3];
+        CHECK_OK(weight_read(checkpoint_find(c, "b"), 0, 3, SIB_BOOL, read, &err), err);
+        assert_memory_equal(read, "\0\1\1", 3);
         CHECK_OK(weight_view(c, checkpoint_find(c, "e"), &flags, &err), err);
         assert_int_equal(sib_tensor_count(flags), 0);
         sib_tensor_free(&flags);

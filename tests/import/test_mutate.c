@@ -14,6 +14,7 @@
 /* Of one file, as the clock on the wall has it. */
 #define MOST_SECONDS 5
 #define MOST_SIZE    (64 << 10)
+#define MOST_PEAK    (16 << 20)
 
 static char doing[400];
 
@@ -53,6 +54,15 @@ static uint64_t held(void)
     return c.bytes_current;
 }
 
+/* No file of some kilobytes asks for much memory. */
+static void check_peak(void)
+{
+    sib_alloc_counters c;
+    sib_alloc_counters_get(&c);
+    if (c.bytes_peak > MOST_PEAK)
+        fail_msg("%s: %llu bytes were held", doing, (unsigned long long)c.bytes_peak);
+}
+
 /* Every weight at its beginning, its end and in a view. */
 static void read_weights(const checkpoint *c)
 {
@@ -90,6 +100,7 @@ static bool read_it(const uint8_t *data, size_t n)
         fail_msg("%s: code %d without a sentence", doing, (int)code);
     checkpoint_free(&c);
     assert_int_equal(held(), before);
+    check_peak();
     return code == SIB_OK;
 }
 

@@ -256,6 +256,21 @@ static void test_bounds(void **state)
     refused(torch_archive(b), SIB_ERR_FORMAT, "again and again");
 }
 
+static void test_large_pickle(void **state)
+{
+    (void)state;
+    enum { N = (32 << 20) + 5 };
+    bytes b = begin();
+    char *text = malloc(N);
+    assert_non_null(text);
+    memset(text, 'x', N - 1);
+    text[N - 1] = 0;
+    k_text(&b, text);
+    f_u8(&b, '.');
+    free(text);
+    refused(torch_archive(b), SIB_ERR_SIZE, "goes on beyond 33554432 bytes");
+}
+
 static bytes one_tensor(torch_tensor t)
 {
     bytes b = begin();
@@ -410,11 +425,12 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sample),  cmocka_unit_test(test_wrapped),
-        cmocka_unit_test(test_hostile), cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_bounds),  cmocka_unit_test(test_tensors_refused),
-        cmocka_unit_test(test_strides), cmocka_unit_test(test_legacy_refused),
-        cmocka_unit_test(test_cut),     cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_sample),          cmocka_unit_test(test_wrapped),
+        cmocka_unit_test(test_hostile),         cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_bounds),          cmocka_unit_test(test_large_pickle),
+        cmocka_unit_test(test_tensors_refused), cmocka_unit_test(test_strides),
+        cmocka_unit_test(test_legacy_refused),  cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
