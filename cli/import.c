@@ -9,7 +9,7 @@
 #include <string.h>
 
 typedef struct settings {
-    const char *out, *recipe;
+    const char *out, *recipe, *tokenizer;
     int dtype;
     bool check, json;
 } settings;
@@ -35,6 +35,12 @@ static const cli_option options[] = {
      .field = offsetof(settings, recipe),
      .value = "NAME",
      .help = "what model it is, where that is not to be found out"},
+    {.name = "tokenizer",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, tokenizer),
+     .value = "FILE",
+     .help = "the model's tokenizer, kept beside it (default: the\ncheckpoint's own, or tokenizer.json in "
+             "its folder)"},
     {.name = "check",
      .kind = CLI_FLAG,
      .field = offsetof(settings, check),
@@ -96,6 +102,7 @@ static void show(const sib_import_report *r, const settings *s)
     if (s->out)
         printf("; %s and %s.data, %.1f MB as %s", s->out, s->out, 1e-6 * (double)t.bytes_written,
                dtype_words[s->dtype]);
+    printf("; tokenizer: %s", t.tokenizer ? t.tokenizer : "none found, named with --tokenizer");
     putchar('\n');
 }
 
@@ -130,12 +137,12 @@ static json_t *document(const sib_import_report *r, const settings *s, bool done
         json_array_append_new(problems,
                               json_pack("{s:s, s:o, s:o}", "fault", sib_import_fault_name(p.fault), "name",
                                         cli_json_text(p.name), "text", cli_json_text(p.text)));
-    return json_pack("{s:o, s:s?, s:s?, s:I, s:I, s:I, s:o, s:o, s:o}", "path",
-                     done && s->out ? cli_json_text(s->out) : json_null(), "format", t.format, "recipe",
-                     t.recipe, "parameters", (json_int_t)t.parameters, "bytes_read", (json_int_t)t.bytes_read,
-                     "bytes_written", (json_int_t)(done && s->out ? t.bytes_written : 0), "error",
-                     done ? json_null() : cli_json_text(err->message), "problems", problems, "weights",
-                     weights);
+    return json_pack(
+        "{s:o, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:o, s:o, s:o}", "path",
+        done && s->out ? cli_json_text(s->out) : json_null(), "format", t.format, "recipe", t.recipe,
+        "tokenizer", t.tokenizer, "parameters", (json_int_t)t.parameters, "bytes_read",
+        (json_int_t)t.bytes_read, "bytes_written", (json_int_t)(done && s->out ? t.bytes_written : 0),
+        "error", done ? json_null() : cli_json_text(err->message), "problems", problems, "weights", weights);
 }
 
 /* ---- The command ---------------------------------------------------------------------------------------- */
@@ -155,6 +162,7 @@ static int import_files(const settings *s, size_t n, const char *const *paths)
         return CLI_FAILED;
     cli_progress_begin(&progress, 1);
     sib_import_options o = {.recipe = s->recipe,
+                            .tokenizer = s->tokenizer,
                             .dtype = dtypes[s->dtype],
                             .check = s->check,
                             .tell = tell,

@@ -45,7 +45,7 @@ _sibyl()
     generate:*) words='--model --tokenizer --prompt --tokens --max-tokens --temperature --top-k --top-p --seed --stop --perplexity --input --threads --json --help' ;;
     vad:*) words='--model --input --threads --json --help' ;;
     job:*) words='--input --output --out --tap --tokenizer --threads --max-steps --ports --describe --json --help' ;;
-    import:*) words='--out --dtype --recipe --check --json --help' ;;
+    import:*) words='--out --dtype --recipe --tokenizer --check --json --help' ;;
     quantize:*) words='--out --weights --block --dynamic --least --calibrate --backend --report --json --help' ;;
     bench:*) words='features conv1d peak models whisper first --threads --seconds --repeat --peers --backend --passes --pass-limit --dim --fresh --claims --error --dtype --monitor --json --help' ;;
     help:*) words='features inspect run diff conform transcribe generate vad job import quantize bench help --help' ;;

@@ -14,7 +14,9 @@ typedef struct sib_import_options {
     sib_dtype
         dtype; /* of the matrices of products and embeddings: SIB_F32, SIB_F16, SIB_BF16 or SIB_I8, which is with
                            a scale for each output channel [SIB_F32] */
-    bool check; /* statistics of every weight; NaN and infinities are refused */
+    const char
+        *tokenizer; /* file to keep beside the model [the checkpoint's own, or a tokenizer.json beside it] */
+    bool check;     /* statistics of every weight; NaN and infinities are refused */
     /* Told how much of the work is done, 0 to 1, and on what; from the calling thread. NULL: nobody is told. */
     void (*tell)(void *context, double part, const char *what);
     void *context;
@@ -25,7 +27,8 @@ typedef struct sib_import_report sib_import_report;
 
 /* Reads a checkpoint and writes a model. paths (n): one file, several that belong together, or a folder, in any format
    that Sibyl reads (safetensors, PyTorch, whisper.cpp, rwkv.cpp, GGUF). out: the .onnx; its weights stand beside it in a
-   file of that name with ".data" behind. Both appear whole or not at all, and hold no path. NULL: nothing is written.
+   file of that name with ".data" behind, its tokenizer, where there is one, in one with its kind behind ("model.tiktoken",
+   "model.tokenizer.json"). They appear whole or not at all, and hold no path. NULL: nothing is written.
    What the model takes and gives is told by the recipe (`sibyl help import`); its name and the numbers of the model's
    shape stand in the model's metadata ("sibyl.recipe", "n_layer", ...).
    options: may be NULL. report: may be NULL; what there is is given where the call fails too; owned by the caller,
@@ -44,6 +47,7 @@ SIB_API const char *sib_recipe_name(size_t i, const char **meaning);
 /* Strings live as long as the report. Calls with an index return false outside. */
 typedef struct sib_import_totals {
     const char *format, *recipe;        /* "pytorch", "whisper"; NULL before it was found */
+    const char *tokenizer;              /* kind of the tokenizer beside it, or NULL */
     size_t n_weights, n_problems;       /* of the checkpoint; its problems */
     uint64_t parameters;                /* elements of all weights */
     uint64_t bytes_read, bytes_written; /* of weights in the checkpoint, and of those in the model */

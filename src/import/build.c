@@ -128,6 +128,16 @@ void build_say_int(build *b, const char *key, int64_t number)
     build_say(b, key, "%lld", (long long)number);
 }
 
+int64_t build_said_int(const build *b, const char *key, int64_t otherwise)
+{
+    for (size_t i = 0; i < b->m->n_metadata; i++) {
+        const string_pair *p = &b->m->metadata[i]; /* texts of build_text end with a NUL */
+        if (!strncmp(p->key.data, key, p->key.length) && !key[p->key.length])
+            return strtoll(p->value.data, NULL, 10);
+    }
+    return otherwise;
+}
+
 void build_say_told(build *b, const char *key, const char *name)
 {
     const fact *f = checkpoint_fact(b->c, name);

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "import/recipe.h"
+#include "import/tokenizer.h"
 
 #include <string.h>
 
@@ -62,7 +63,16 @@ static sib_code make(build *b, const recipe *r, const char *out, const sib_impor
         b->work->total += 4 * b->report->parameters;
         code = report_check(b->report, b->c, b->work, err);
     }
-    return code == SIB_OK && out ? write_model(b, out, err) : code;
+    import_tokenizer tokenizer = {0};
+    if (code == SIB_OK)
+        code = tokenizer_begin(&tokenizer, b, options->tokenizer, out, err);
+    b->report->tokenizer = tokenizer.kind;
+    if (code == SIB_OK && out)
+        code = write_model(b, out, err);
+    if (code == SIB_OK)
+        return tokenizer_commit(&tokenizer, err);
+    tokenizer_abort(&tokenizer);
+    return code;
 }
 
 sib_code sib_import(const char *const *paths, size_t n, const char *out, const sib_import_options *options,

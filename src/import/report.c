@@ -209,8 +209,8 @@ sib_code report_check(sib_import_report *r, const checkpoint *c, import_work *wo
 
 void sib_import_report_totals(const sib_import_report *r, sib_import_totals *out)
 {
-    *out = (sib_import_totals){r->format,     r->recipe,     r->n_weights,    r->n_problems,
-                               r->parameters, r->bytes_read, r->bytes_written};
+    *out = (sib_import_totals){r->format,     r->recipe,     r->tokenizer,  r->n_weights,
+                               r->n_problems, r->parameters, r->bytes_read, r->bytes_written};
 }
 
 bool sib_import_report_weight(const sib_import_report *r, size_t i, sib_import_weight *out)

@@ -7,8 +7,8 @@
 #include <sibyl/import.h>
 
 struct sib_import_report {
-    graph_arena *arena; /* of all strings and dims */
-    const char *format, *recipe;
+    graph_arena *arena;                      /* of all strings and dims */
+    const char *format, *recipe, *tokenizer; /* the last: kind of what stands beside the model, or NULL */
     size_t n_weights, n_problems, problem_capacity;
     sib_import_weight *weights;   /* (n_weights) in the order of the checkpoint */
     sib_import_problem *problems; /* (n_problems) */

@@ -1,0 +1,305 @@
+#include "import/tokenizer.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/mapping.h"
+#include "onnx/locate.h"
+#include <sibyl/text.h>
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What stands behind the model's name in that of a kind's file. */
+static const struct {
+    const char *kind, *ending;
+} endings[] = {{"whisper", ".tiktoken"},
+               {"gpt2", ".tiktoken"},
+               {"tokenizer.json", ".tokenizer.json"},
+               {"rwkv-world", ".vocab.txt"},
+               {"pieces", ".pieces.json"}};
+
+/* "folder/model.tiktoken" for "folder/model.onnx". Released with mem_free. */
+static char *path_beside(const char *out, const char *kind)
+{
+    const char *slash = strrchr(out, '/'), *dot = strrchr(out, '.');
+    size_t stem = dot && dot > (slash ? slash + 1 : out) ? (size_t)(dot - out) : strlen(out), i = 0;
+    while (strcmp(endings[i].kind, kind))
+        i++;
+    size_t size = stem + strlen(endings[i].ending) + 1;
+    char *path = mem_alloc(size, 1);
+    if (path)
+        snprintf(path, size, "%.*s%s", (int)stem, out, endings[i].ending);
+    return path;
+}
+
+static sib_code begin_file(import_tokenizer *t, const char *out, sib_error *err)
+{
+    char *path = path_beside(out, t->kind);
+    if (!path)
+        return err_memory(err, strlen(out), "a file name");
+    sib_code code = outfile_begin(&t->file, path, err);
+    t->begun = code == SIB_OK;
+    mem_free(path);
+    return code;
+}
+
+/* ---- A file as it is --------------------------------------------------------------------------------------- */
+
+static sib_code copy_bytes(import_tokenizer *t, const char *from, sib_error *err)
+{
+    mapping *m;
+    sib_code code = mapping_open(from, &m, err);
+    if (code != SIB_OK)
+        return code;
+    if (fwrite(m->bytes.data, 1, m->bytes.size, t->file.stream) != m->bytes.size)
+        code = err_set(err, SIB_ERR_IO, "%s: cannot be written", t->file.path);
+    mapping_release(m);
+    return code;
+}
+
+/* The kind is what the file's bytes say; *t->kind points to the table. */
+static sib_code take_file(import_tokenizer *t, const build *b, const char *from, const char *out,
+                          sib_error *err)
+{
+    sib_tokenizer *opened;
+    sib_tokenizer_info info;
+    sib_tokenizer_options options = {.n_vocab = (size_t)build_said_int(b, "n_vocab", 0)};
+    sib_code code = sib_tokenizer_open(from, &options, &opened, err);
+    if (code != SIB_OK)
+        return code;
+    sib_tokenizer_get_info(opened, &info);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (!strcmp(endings[i].kind, info.kind))
+            t->kind = endings[i].kind;
+    sib_tokenizer_free(&opened);
+    if (!t->kind)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "%s: a tokenizer of this kind is not kept beside models",
+                       from);
+    code = out ? begin_file(t, out, err) : SIB_OK;
+    return code == SIB_OK && out ? copy_bytes(t, from, err) : code;
+}
+
+/* ---- Out of the checkpoint --------------------------------------------------------------------------------- */
+
+static sib_code write_base64(FILE *f, sib_str s)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < s.length; i += 3) {
+        size_t n = s.length - i < 3 ? s.length - i : 3;
+        uint32_t bits = 0;
+        for (size_t k = 0; k < 3; k++)
+            bits = bits << 8 | (k < n ? (uint8_t)s.data[i + k] : 0);
+        for (size_t k = 0; k < 4; k++)
+            putc(k <= n ? digits[bits >> (18 - 6 * k) & 63] : '=', f);
+    }
+    return ferror(f) ? SIB_ERR_IO : SIB_OK;
+}
+
+/* whisper.cpp's words, by their ranks: lines "base64 rank", as tiktoken has them. */
+static sib_code write_ranks(import_tokenizer *t, const fact *words, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < words->n && code == SIB_OK; i++) {
+        code = write_base64(t->file.stream, words->strings[i]);
+        if (code == SIB_OK && fprintf(t->file.stream, " %zu\n", i) < 0)
+            code = SIB_ERR_IO;
+    }
+    return code == SIB_OK ? code : err_set(err, code, "%s: cannot be written", t->file.path);
+}
+
+static json_t *strings_json(const fact *f)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < f->n; i++) {
+        json_t *s = json_stringn(f->strings[i].data, f->strings[i].length);
+        if (!s || json_array_append_new(list, s)) {
+            json_decref(list);
+            return NULL; /* no UTF-8, or no memory */
+        }
+    }
+    return list;
+}
+
+static json_t *numbers_json(const fact *f)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; f && i < f->n; i++)
+        json_array_append_new(list, f->kind == FACT_INT ? json_integer(f->ints[i]) : json_real(f->floats[i]));
+    return list;
+}
+
+/* A fact of a kind and a number of items; 0: any. */
+static const fact *list_fact(const checkpoint *c, const char *key, fact_kind kind, size_t n)
+{
+    const fact *f = checkpoint_fact(c, key);
+    return f && f->list && f->kind == kind && (!n || f->n == n) ? f : NULL;
+}
+
+static const char *text_fact(const checkpoint *c, const char *key, char *out, size_t size)
+{
+    const fact *f = checkpoint_fact(c, key);
+    if (!f || f->list || f->kind != FACT_STRING || f->strings[0].length >= size)
+        return NULL;
+    memcpy(out, f->strings[0].data, f->strings[0].length);
+    out[f->strings[0].length] = 0;
+    return out;
+}
+
+static bool flag_fact(const checkpoint *c, const char *key, bool otherwise)
+{
+    const fact *f = checkpoint_fact(c, key);
+    return f && !f->list && f->kind == FACT_BOOL ? f->bools[0] : otherwise;
+}
+
+/* GGUF's model of a tokenizer, and that of "pieces". */
+static const char *model_of_pieces(const checkpoint *c)
+{
+    static const char *const models[][2] = {{"llama", "bpe"}, {"t5", "unigram"}, {"gpt2", "gpt2"}};
+    char name[32];
+    if (text_fact(c, "tokenizer.ggml.model", name, sizeof name))
+        for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+            if (!strcmp(models[i][0], name))
+                return models[i][1];
+    return NULL;
+}
+
+/* The document of kind "pieces"; see src/text/pieces_json.c. */
+static json_t *pieces_json(const checkpoint *c, const fact *tokens)
+{
+    char pre[64];
+    const char *model = model_of_pieces(c);
+    const fact *scores = list_fact(c, "tokenizer.ggml.scores", FACT_FLOAT, tokens->n),
+               *types = list_fact(c, "tokenizer.ggml.token_type", FACT_INT, tokens->n),
+               *merges = list_fact(c, "tokenizer.ggml.merges", FACT_STRING, 0);
+    json_t *pieces = strings_json(tokens), *joined = merges ? strings_json(merges) : NULL;
+    if (!pieces || (merges && !joined)) {
+        json_decref(pieces);
+        return NULL;
+    }
+    json_t *doc = json_pack("{s:s, s:s, s:o}", "kind", "pieces", "model", model, "pieces", pieces);
+    if (scores)
+        json_object_set_new(doc, "scores", numbers_json(scores));
+    if (types)
+        json_object_set_new(doc, "types", numbers_json(types));
+    if (joined)
+        json_object_set_new(doc, "merges", joined);
+    if (text_fact(c, "tokenizer.ggml.pre", pre, sizeof pre))
+        json_object_set_new(doc, "pre", json_string(pre));
+    json_object_set_new(doc, "add_space_prefix",
+                        json_boolean(flag_fact(c, "tokenizer.ggml.add_space_prefix", !strcmp(model, "bpe"))));
+    json_object_set_new(doc, "remove_extra_whitespaces",
+                        json_boolean(flag_fact(c, "tokenizer.ggml.remove_extra_whitespaces", false)));
+    return doc;
+}
+
+static sib_code write_pieces(import_tokenizer *t, const checkpoint *c, const fact *tokens, sib_error *err)
+{
+    json_t *doc = pieces_json(c, tokens);
+    if (!doc)
+        return err_set(err, SIB_ERR_FORMAT, "%s: tokenizer.ggml.tokens or merges hold what is no UTF-8",
+                       checkpoint_file(c, 0));
+    bool done = !json_dumpf(doc, t->file.stream, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(doc);
+    return done ? SIB_OK : err_set(err, SIB_ERR_IO, "%s: cannot be written", t->file.path);
+}
+
+/* ---- Finding ----------------------------------------------------------------------------------------------- */
+
+/* "[1, 2]" of a fact with one id or several, into text (size). False where there is none. */
+static bool ids_text(const checkpoint *c, const char *key, char *text, size_t size)
+{
+    const fact *f = checkpoint_fact(c, key);
+    if (!f || f->kind != FACT_INT || !f->n || f->n > 16)
+        return false;
+    size_t used = 0;
+    for (size_t i = 0; i < f->n; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "[", (long long)f->ints[i]);
+    snprintf(text + used, size - used, "]");
+    return true;
+}
+
+/* Tokens that begin a text and end one. With a tokenizer.json its own template begins. */
+static void say_ends(build *b, const char *kind)
+{
+    static const char *const stops[] = {"tokenizer.ggml.eos_token_id", "eos_token_id"};
+    char text[400];
+    bool begins = flag_fact(b->c, "tokenizer.ggml.add_bos_token",
+                            model_of_pieces(b->c) && !strcmp(model_of_pieces(b->c), "bpe"));
+    for (size_t i = 0; i < 2; i++)
+        if (ids_text(b->c, stops[i], text, sizeof text)) {
+            build_say(b, "stop_tokens", "%s", text);
+            break;
+        }
+    if (begins && kind && !strcmp(kind, "pieces") &&
+        ids_text(b->c, "tokenizer.ggml.bos_token_id", text, sizeof text))
+        build_say(b, "begin_tokens", "%s", text);
+}
+
+/* "folder/tokenizer.json" of the checkpoint's first file, where it is. Released with mem_free. */
+static char *json_beside(const checkpoint *c)
+{
+    char *folder = locate_folder(checkpoint_file(c, 0));
+    size_t size = folder ? strlen(folder) + sizeof "/tokenizer.json" : 0;
+    char *path = folder ? mem_alloc(size, 1) : NULL;
+    if (path)
+        snprintf(path, size, "%s/tokenizer.json", folder);
+    mem_free(folder);
+    if (path && access(path, R_OK)) {
+        mem_free(path);
+        path = NULL;
+    }
+    return path;
+}
+
+static sib_code take_own(import_tokenizer *t, build *b, const char *out, sib_error *err)
+{
+    const fact *words = list_fact(b->c, "vocab", FACT_STRING, 0),
+               *tokens = list_fact(b->c, "tokenizer.ggml.tokens", FACT_STRING, 0);
+    bool ranks = words && !strcmp(checkpoint_format_name(b->c), "whisper.cpp");
+    bool pieces = tokens && model_of_pieces(b->c);
+    if (ranks || pieces) {
+        t->kind = ranks ? "whisper" : "pieces";
+        sib_code code = out ? begin_file(t, out, err) : SIB_OK;
+        if (code != SIB_OK || !out)
+            return code;
+        return ranks ? write_ranks(t, words, err) : write_pieces(t, b->c, tokens, err);
+    }
+    char *path = json_beside(b->c);
+    sib_code code = path ? take_file(t, b, path, out, err) : SIB_OK;
+    mem_free(path);
+    if (!t->kind && build_said_int(b, "n_vocab", 0) == 256)
+        t->kind = "bytes";
+    return code;
+}
+
+sib_code tokenizer_begin(import_tokenizer *t, build *b, const char *given, const char *out, sib_error *err)
+{
+    *t = (import_tokenizer){0};
+    sib_code code = given ? take_file(t, b, given, out, err) : take_own(t, b, out, err);
+    if (code != SIB_OK) {
+        tokenizer_abort(t);
+        return code;
+    }
+    if (t->kind)
+        build_say(b, "tokenizer", "%s", t->kind);
+    say_ends(b, t->kind);
+    if (b->code != SIB_OK)
+        tokenizer_abort(t);
+    return b->code;
+}
+
+sib_code tokenizer_commit(import_tokenizer *t, sib_error *err)
+{
+    sib_code code = t->begun ? outfile_commit(&t->file, err) : SIB_OK;
+    t->begun = false;
+    return code;
+}
+
+void tokenizer_abort(import_tokenizer *t)
+{
+    if (t->begun)
+        outfile_abort(&t->file);
+    t->begun = false;
+}
