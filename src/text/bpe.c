@@ -136,3 +136,38 @@ void bpe_find_fallback(const vocab *v, int32_t byte_ids[256])
         byte_ids[i] = vocab_find(v, name, (size_t)n);
     }
 }
+
+/* ---- Cuts ---------------------------------------------------------------------------------------------------- */
+
+#define SPACE      "\xE2\x96\x81"
+#define SPACE_SIZE 3
+
+static bool is_space_at(text_span text, size_t at)
+{
+    return text.size - at >= SPACE_SIZE && memcmp(text.data + at, SPACE, SPACE_SIZE) == 0;
+}
+
+/* The next mark of a space behind another character, from `at` + 1 on; the end where there is none. */
+static size_t next_space(text_span text, size_t at)
+{
+    while (is_space_at(text, at))
+        at += SPACE_SIZE;
+    const char *found = at < text.size ? memmem(text.data + at, text.size - at, SPACE, SPACE_SIZE) : NULL;
+    return found ? (size_t)(found - text.data) : text.size;
+}
+
+void bpe_find_cuts(bpe *b)
+{
+    const vocab *v = b->model.vocab;
+    b->cuts = !b->bytes && !b->not_first.n && !b->at_end.n && vocab_find(v, SPACE, SPACE_SIZE) >= 0;
+    for (size_t i = 0; i < v->n && b->cuts; i++) {
+        const token *t = vocab_token(v, (int32_t)i);
+        if (t && !(t->flags & TOKEN_HIDDEN))
+            b->cuts = next_space(vocab_bytes(v, t), 0) == t->size;
+    }
+}
+
+size_t bpe_cut(const bpe *b, text_span text, size_t at)
+{
+    return b->cuts ? next_space(text, at) : text.size;
+}

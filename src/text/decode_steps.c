@@ -154,7 +154,9 @@ static sib_code run_replace(const step *s, const place *p, string_list *out, sib
 {
     pattern_search search;
     size_t begin, end, done = 0;
-    sib_code code = pattern_begin(&search, &s->pattern, p->text, err);
+    sib_code code = pattern_begin(&search, &s->pattern, err);
+    if (code == SIB_OK)
+        code = pattern_text(&search, p->text, err);
     while (code == SIB_OK && pattern_next(&search, &begin, &end, &code, err)) {
         buffer_add(&out->bytes, p->text.data + done, begin - done, err);
         buffer_add(&out->bytes, s->content.data, s->content.n, err);

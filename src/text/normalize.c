@@ -131,7 +131,9 @@ static sib_code run_replace(const step *s, text_span text, text_buffer *out, sib
 {
     pattern_search search;
     size_t begin, end, done = 0;
-    sib_code code = pattern_begin(&search, &s->pattern, text, err);
+    sib_code code = pattern_begin(&search, &s->pattern, err);
+    if (code == SIB_OK)
+        code = pattern_text(&search, text, err);
     while (code == SIB_OK && pattern_next(&search, &begin, &end, &code, err)) {
         buffer_add(out, text.data + done, begin - done, err);
         buffer_add(out, s->content.data, s->content.n, err);

@@ -2,7 +2,6 @@
 
 #include "text/utf8.h"
 
-#include "base/alloc.h"
 #include "base/error.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -85,28 +84,27 @@ void pattern_free(text_pattern *t)
 static sib_code make_clean(pattern_search *s, sib_error *err)
 {
     size_t length;
+    s->use_clean = false;
     for (size_t at = 0; at < s->text.size; at += length) {
         if (utf8_next(s->text.data + at, s->text.size - at, &length) != UTF8_BROKEN)
             continue;
-        if (!s->clean) {
-            s->clean = mem_alloc(s->text.size, 1);
-            if (!s->clean)
-                return err_memory(err, s->text.size, "a text");
-            memcpy(s->clean, s->text.data, s->text.size);
+        if (!s->use_clean) {
+            s->clean.n = 0;
+            buffer_add(&s->clean, s->text.data, s->text.size, err);
+            if (s->clean.code != SIB_OK)
+                return s->clean.code;
+            s->use_clean = true;
         }
-        s->clean[at] = FOR_BROKEN;
+        s->clean.data[at] = FOR_BROKEN;
     }
     return SIB_OK;
 }
 
-sib_code pattern_begin(pattern_search *s, const text_pattern *t, text_span text, sib_error *err)
+sib_code pattern_begin(pattern_search *s, const text_pattern *t, sib_error *err)
 {
-    *s = (pattern_search){.pattern = t, .text = text, .last_end = SIZE_MAX};
+    *s = (pattern_search){.pattern = t};
     if (!t->regex)
         return SIB_OK;
-    sib_code code = make_clean(s, err);
-    if (code != SIB_OK)
-        return code;
     s->match = pcre2_match_data_create(1, NULL);
     s->context = pcre2_match_context_create(NULL);
     s->stack = pcre2_jit_stack_create(32 << 10, STACK_SIZE, NULL);
@@ -118,9 +116,17 @@ sib_code pattern_begin(pattern_search *s, const text_pattern *t, text_span text,
     return SIB_OK;
 }
 
+sib_code pattern_text(pattern_search *s, text_span text, sib_error *err)
+{
+    s->text = text;
+    s->at = 0;
+    s->last_end = SIZE_MAX;
+    return s->pattern->regex ? make_clean(s, err) : SIB_OK;
+}
+
 void pattern_end(pattern_search *s)
 {
-    mem_free(s->clean);
+    buffer_free(&s->clean);
     pcre2_match_data_free(s->match);
     pcre2_match_context_free(s->context);
     pcre2_jit_stack_free(s->stack);
@@ -143,7 +149,7 @@ static bool next_literal(pattern_search *s, size_t *begin, size_t *end)
 /* One try from s->at on. */
 static bool search(pattern_search *s, size_t *begin, size_t *end, sib_code *code, sib_error *err)
 {
-    const char *text = s->clean ? s->clean : s->text.data;
+    const char *text = s->use_clean ? s->clean.data : s->text.data;
     int n = pcre2_match(s->pattern->regex, (PCRE2_SPTR)text, s->text.size, s->at, PCRE2_NO_UTF_CHECK,
                         s->match, s->context);
     if (n == PCRE2_ERROR_NOMATCH)

@@ -167,12 +167,10 @@ static sib_code run_split(const step *s, const word_list *in, word w, word_list 
     if (s->scan)
         return run_scan(s, in, w, out, err);
     cutter c = {.s = s, .out = out, .done = w.at};
-    pattern_search search;
     size_t begin, end;
-    sib_code code = pattern_begin(&search, &s->pattern, (text_span){in->text.data + w.at, w.size}, err);
-    while (code == SIB_OK && pattern_next(&search, &begin, &end, &code, err))
+    sib_code code = pattern_text(out->search, (text_span){in->text.data + w.at, w.size}, err);
+    while (code == SIB_OK && pattern_next(out->search, &begin, &end, &code, err))
         code = take_match(&c, w.at + begin, w.at + end, err);
-    pattern_end(&search);
     return code == SIB_OK ? finish(&c, w.at + w.size, err) : code;
 }
 
@@ -448,7 +446,9 @@ sib_code splitter_run(const splitter *s, word_list *l, sib_error *err)
     for (size_t i = 0; s && i < s->n && code == SIB_OK; i++) {
         const step *at = &s->steps[i];
         bool rewrites = at->kind->rewrites || (at->kind->run == run_byte_level && at->prefix);
-        word_list next = {.text = l->text, .from_start = l->from_start};
+        pattern_search search;
+        word_list next = {.text = l->text, .search = &search};
+        code = pattern_begin(&search, &at->pattern, err);
         for (size_t k = 0; k < l->n && code == SIB_OK; k++)
             code = at->kind->run(at, l, l->words[k], &next, err);
         if (!rewrites) { /* the text that it stands in goes on */
@@ -457,6 +457,8 @@ sib_code splitter_run(const splitter *s, word_list *l, sib_error *err)
             l->own = (text_buffer){0};
         }
         next.from_start = l->from_start;
+        next.search = NULL;
+        pattern_end(&search);
         words_free(l);
         *l = next;
     }

@@ -88,6 +88,17 @@ typedef struct encoding {
     sib_error *err;
 } encoding;
 
+/* The word from `at` to the end of the text. */
+static sib_code add_word(encoding *e, text_span text, size_t at)
+{
+    sib_code code = SIB_OK;
+    for (size_t end; at < text.size && code == SIB_OK; at = end) {
+        end = e->j->model == &e->j->bpe.model ? bpe_cut(&e->j->bpe, text, at) : text.size;
+        code = piece_add(&e->run, at, end, e->err);
+    }
+    return code;
+}
+
 /* Normalized text between added tokens. */
 static sib_code add_words(encoding *e, text_span text, bool from_start)
 {
@@ -97,7 +108,7 @@ static sib_code add_words(encoding *e, text_span text, bool from_start)
         code = splitter_run(e->j->splitter, &l, e->err);
     piece_text(&e->run, l.text);
     for (size_t i = 0; i < l.n && code == SIB_OK; i++)
-        code = piece_add(&e->run, l.words[i].at, l.words[i].at + l.words[i].size, e->err);
+        code = add_word(e, (text_span){l.text.data, l.words[i].at + l.words[i].size}, l.words[i].at);
     words_free(&l);
     return code;
 }

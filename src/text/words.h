@@ -13,7 +13,8 @@ typedef struct word_list {
     text_buffer own; /* where a step has rewritten it */
     word *words;     /* (n) */
     size_t n, room;
-    bool from_start; /* the first word begins where the whole text does */
+    struct pattern_search *search; /* of the step that makes them */
+    bool from_start;               /* the first word begins where the whole text does */
 } word_list;
 
 /* Adds a word that is not empty. */
