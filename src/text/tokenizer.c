@@ -1,4 +1,5 @@
 #include "text/tokenizer.h"
+#include "text/pieces_open.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -13,8 +14,8 @@
 #define MOST_FILE_BYTES (1u << 30)
 
 /* Asked in this order whose a file is. */
-static const tokenizer_kind *const kinds[] = {&tokenizer_whisper, &tokenizer_gpt2, &tokenizer_json,
-                                              &tokenizer_bytes};
+static const tokenizer_kind *const kinds[] = {&tokenizer_whisper, &tokenizer_gpt2, &tokenizer_pieces,
+                                              &tokenizer_json,    &tokenizer_rwkv, &tokenizer_bytes};
 
 #define N_KINDS (sizeof kinds / sizeof *kinds)
 
@@ -34,6 +35,35 @@ static sib_code find_kind(const text_source *source, const tokenizer_kind **out,
                   : err_set(err, SIB_ERR_FORMAT, "%s: is no tokenizer that is known", source->name);
 }
 
+/* A tokenizer of a kind: `open` fills it from `source`. */
+static sib_code open_kind(const tokenizer_kind *kind, const char *name, size_t n_vocab,
+                          sib_code (*open)(sib_tokenizer *t, const void *source, sib_error *err),
+                          const void *source, sib_tokenizer **out, sib_error *err)
+{
+    sib_tokenizer *t = mem_calloc(1, sizeof *t);
+    *out = NULL;
+    if (!t)
+        return err_memory(err, sizeof *t, "a tokenizer");
+    t->kind = kind;
+    sib_code code = open(t, source, err);
+    if (code == SIB_OK && n_vocab && n_vocab < t->vocab.n)
+        code = err_set(err, SIB_ERR_VALUE, "%s: has ids up to %zu, the model has %zu", name, t->vocab.n - 1,
+                       n_vocab);
+    if (code == SIB_OK && n_vocab > t->vocab.n)
+        code = vocab_widen(&t->vocab, n_vocab, err);
+    if (code == SIB_OK)
+        code = tokenizer_index_specials(t, err);
+    if (code != SIB_OK)
+        sib_tokenizer_free(&t);
+    *out = t;
+    return code;
+}
+
+static sib_code open_source(sib_tokenizer *t, const void *source, sib_error *err)
+{
+    return t->kind->open(t, source, err);
+}
+
 sib_code sib_tokenizer_open_bytes(const char *name, const void *data, size_t size,
                                   const sib_tokenizer_options *options, sib_tokenizer **out, sib_error *err)
 {
@@ -42,24 +72,19 @@ sib_code sib_tokenizer_open_bytes(const char *name, const void *data, size_t siz
     const tokenizer_kind *kind = NULL;
     *out = NULL;
     sib_code code = find_kind(&source, &kind, err);
-    if (code != SIB_OK)
-        return code;
-    sib_tokenizer *t = mem_calloc(1, sizeof *t);
-    if (!t)
-        return err_memory(err, sizeof *t, "a tokenizer");
-    t->kind = kind;
-    code = kind->open(t, &source, err);
-    if (code == SIB_OK && source.options->n_vocab && source.options->n_vocab < t->vocab.n)
-        code = err_set(err, SIB_ERR_VALUE, "%s: has ids up to %zu, the model has %zu", source.name,
-                       t->vocab.n - 1, source.options->n_vocab);
-    if (code == SIB_OK && source.options->n_vocab > t->vocab.n)
-        code = vocab_widen(&t->vocab, source.options->n_vocab, err);
-    if (code == SIB_OK)
-        code = tokenizer_index_specials(t, err);
-    if (code != SIB_OK)
-        sib_tokenizer_free(&t);
-    *out = t;
-    return code;
+    return code == SIB_OK
+               ? open_kind(kind, source.name, source.options->n_vocab, open_source, &source, out, err)
+               : code;
+}
+
+static sib_code open_pieces(sib_tokenizer *t, const void *source, sib_error *err)
+{
+    return pieces_open(t, source, err);
+}
+
+sib_code tokenizer_of_pieces(const pieces_source *source, size_t n_vocab, sib_tokenizer **out, sib_error *err)
+{
+    return open_kind(&tokenizer_pieces, source->name, n_vocab, open_pieces, source, out, err);
 }
 
 static sib_code read_stream(FILE *f, const char *path, char **data, size_t *size, sib_error *err)

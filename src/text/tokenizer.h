@@ -37,7 +37,8 @@ struct sib_tokenizer {
     void *state;   /* the kind's */
 };
 
-extern const tokenizer_kind tokenizer_gpt2, tokenizer_whisper, tokenizer_json, tokenizer_bytes;
+extern const tokenizer_kind tokenizer_gpt2, tokenizer_whisper, tokenizer_json, tokenizer_pieces,
+    tokenizer_rwkv, tokenizer_bytes;
 
 /* Fills t->specials with the special tokens of the vocabulary. Errors: SIB_ERR_FORMAT (two of one name), SIB_ERR_MEMORY. */
 sib_code tokenizer_index_specials(sib_tokenizer *t, sib_error *err);
