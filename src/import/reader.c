@@ -276,33 +276,3 @@ sib_code ckpt_fact_int(ckpt_file *s, sib_str key, int64_t value, uint64_t at)
         *(int64_t *)item = value;
     return code;
 }
-
-sib_code ckpt_fact_float(ckpt_file *s, sib_str key, double value, uint64_t at)
-{
-    void *item;
-    sib_code code = ckpt_fact(s, key, FACT_FLOAT, false, 1, at, &item);
-    if (code == SIB_OK)
-        *(double *)item = value;
-    return code;
-}
-
-sib_code ckpt_fact_bool(ckpt_file *s, sib_str key, bool value, uint64_t at)
-{
-    void *item;
-    sib_code code = ckpt_fact(s, key, FACT_BOOL, false, 1, at, &item);
-    if (code == SIB_OK)
-        *(bool *)item = value;
-    return code;
-}
-
-sib_code ckpt_fact_string(ckpt_file *s, sib_str key, sib_str value, uint64_t at)
-{
-    void *item;
-    sib_str copy;
-    sib_code code = ckpt_keep(s, value, &copy);
-    if (code == SIB_OK)
-        code = ckpt_fact(s, key, FACT_STRING, false, 1, at, &item);
-    if (code == SIB_OK)
-        *(sib_str *)item = copy;
-    return code;
-}

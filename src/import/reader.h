@@ -83,11 +83,8 @@ sib_code ckpt_check_ranges(ckpt_file *s, uint64_t begin, bool gapless);
 /* Adds a fact with room for n items: *items is of its kind, (n), cleared, to be filled at once. Where an earlier file has
    the key its fact stays, and the room is for nothing. A key twice in one file is refused. */
 sib_code ckpt_fact(ckpt_file *s, sib_str key, fact_kind kind, bool list, size_t n, uint64_t at, void **items);
-/* Facts of one item. Strings are copied. */
+/* A fact of one whole number. */
 sib_code ckpt_fact_int(ckpt_file *s, sib_str key, int64_t value, uint64_t at);
-sib_code ckpt_fact_float(ckpt_file *s, sib_str key, double value, uint64_t at);
-sib_code ckpt_fact_bool(ckpt_file *s, sib_str key, bool value, uint64_t at);
-sib_code ckpt_fact_string(ckpt_file *s, sib_str key, sib_str value, uint64_t at);
 /* A copy of a string that stands no longer than the reader runs. */
 sib_code ckpt_keep(ckpt_file *s, sib_str text, sib_str *out);
 

@@ -180,6 +180,8 @@ static void test_json_refused(void **state)
     sib_error err = SIB_ERROR_INIT;
     checkpoint *c = NULL;
     CHECK_FAILS(file_open(text("{\"a\": 1, \"a\": 2}"), &c, &err), SIB_ERR_FORMAT, err, "duplicate");
+    CHECK_FAILS(file_open(text("{\"a\": [{}, 1, \"b\", [true, null]], \"c\": 1.5} 2"), &c, &err),
+                SIB_ERR_FORMAT, err, "no JSON");
     CHECK_FAILS(file_open(text("{\"a\": "), &c, &err), SIB_ERR_FORMAT, err, "no JSON");
     CHECK_FAILS(file_open(text("{\"a\": {\"b\": 1}, \"a.b\": 2}"), &c, &err), SIB_ERR_FORMAT, err,
                 "'a.b' is there twice");

@@ -277,6 +277,7 @@ static const target targets[] = {
     {"gguf 3", 5, NULL, NULL},
     {"pytorch", 6, NULL, NULL},
     {"pytorch pickle", 0, pickle_of_archive, torch_archive},
+    {"pytorch pickle 4", 0, torch_sample_pickle_4, torch_archive},
     {"pytorch legacy", 7, NULL, NULL},
     {"pytorch legacy object", 0, pickle_of_legacy, around_object},
 };

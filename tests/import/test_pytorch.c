@@ -34,6 +34,26 @@ static void test_sample(void **state)
     check_sample(torch_legacy(torch_sample_pickle(true)));
 }
 
+static void test_protocol_4(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    checkpoint *c = NULL;
+    CHECK_OK(file_open(torch_archive(torch_sample_pickle_4()), &c, &err), err);
+    assert_int_equal(checkpoint_weights(c), 1);
+    file_check_weight(c, "a", 1, six_dim, (const double[]){1, 2, 3, 4, 5, 6});
+    assert_string_equal(checkpoint_fact(c, "dev")->strings[0].data, "cuda");
+    assert_true(checkpoint_fact(c, "size")->list && checkpoint_fact(c, "size")->ints[1] == 5);
+    assert_int_equal(checkpoint_int(c, "long", 0), -2);
+    assert_null(checkpoint_fact(c, "big"));
+    assert_null(checkpoint_fact(c, "none"));
+    assert_string_equal(checkpoint_fact(c, "bytes")->strings[0].data, "xy");
+    assert_true(checkpoint_fact(c, "flags")->bools[0] && !checkpoint_fact(c, "flags")->bools[1]);
+    assert_int_equal(checkpoint_int(c, "mixed.0", 0), 1);
+    assert_string_equal(checkpoint_fact(c, "mixed.1")->strings[0].data, "b");
+    checkpoint_free(&c);
+}
+
 /* A pickle of one object that the caller appends. */
 static bytes begin(void)
 {
@@ -103,6 +123,14 @@ static void refused(bytes b, sib_code code, const char *words)
     checkpoint *c = NULL;
     CHECK_FAILS(file_open(b, &c, &err), code, err, words);
     assert_null(c);
+}
+
+static bytes replaced(bytes b, const char *from, size_t n_from, const char *to)
+{
+    uint8_t *at = memmem(b.data, b.n, from, n_from);
+    assert_non_null(at);
+    memcpy(at, to, n_from);
+    return b;
 }
 
 /* The text is opcodes. */
@@ -189,6 +217,23 @@ static void test_malformed(void **state)
     REFUSED("NQ.", SIB_ERR_FORMAT, "persistent id is None");
     REFUSED("(X\6\0\0\0module\x85Q.", SIB_ERR_UNSUPPORTED, "kind 'module'");
     REFUSED(")Q.", SIB_ERR_FORMAT, "argument 0");
+    REFUSED("ctorch\ndevice\nN\x85R.", SIB_ERR_FORMAT,
+            "argument 0 of a call in the pickle is None, expected text");
+    REFUSED("ctorch\nSize\n)R.", SIB_ERR_FORMAT, "argument 0 of a call in the pickle is missing");
+    refused(replaced(torch_archive(torch_sample_pickle_4()),
+                     "\x8C\7"
+                     "float32",
+                     9,
+                     "\x8C\7"
+                     "float33"),
+            SIB_ERR_UNSUPPORTED, "'torch.float33'");
+    refused(replaced(torch_archive(torch_sample_pickle_4()),
+                     "\x8C\7"
+                     "float32\x94\x93",
+                     11,
+                     "\x8C\6"
+                     "device\x94\x93\x94"),
+            SIB_ERR_FORMAT, "argument 6");
     refused(torch_archive((bytes){0}), SIB_ERR_FORMAT, "a pickle of protocol 2 to 5 is expected");
     bytes b = {0};
     f_text(&b, "(dp0\n.");
@@ -348,14 +393,6 @@ static void test_strides(void **state)
     checkpoint_free(&c);
 }
 
-static bytes replaced(bytes b, const char *from, size_t n_from, const char *to)
-{
-    uint8_t *at = memmem(b.data, b.n, from, n_from);
-    assert_non_null(at);
-    memcpy(at, to, n_from);
-    return b;
-}
-
 static void test_legacy_refused(void **state)
 {
     (void)state;
@@ -381,6 +418,21 @@ static void test_legacy_refused(void **state)
     b = begin();
     f_text(&b, "cposix\nsystem\n.");
     refused(torch_legacy(b), SIB_ERR_UNSUPPORTED, "'posix.system'");
+    b = begin();
+    f_text(&b, "}");
+    k_text(&b, "w");
+    f_u8(&b, '(');
+    k_text(&b, "storage");
+    k_global(&b, "torch", "FloatStorage");
+    k_text(&b, "0");
+    k_text(&b, "cpu");
+    k_int(&b, 6);
+    b_append(&b, "(NNNttQs.", 9); /* a view of another */
+    refused(torch_legacy(b), SIB_ERR_UNSUPPORTED, "a view of another");
+    refused(replaced(torch_legacy(torch_sample_pickle(true)), "\x80\x02](X", 5, "\x80\x02}(X"),
+            SIB_ERR_FORMAT, "put into a dict");
+    refused(replaced(torch_legacy(torch_sample_pickle(true)), "\x80\x02}(X", 5, "\x80\x02N.X"),
+            SIB_ERR_FORMAT, "the system is None, expected a dict");
     b = begin(); /* nothing names the storages that follow */
     f_text(&b, "}.");
     refused(torch_legacy(b), SIB_ERR_FORMAT, "nothing names");
@@ -420,17 +472,18 @@ static void test_memory(void **state)
     file_check_memory(torch_archive(torch_sample_pickle(false)));
     file_check_memory(torch_legacy(torch_sample_pickle(true)));
     file_check_memory(wrapped("model", "optimizer"));
+    file_check_memory(torch_archive(torch_sample_pickle_4()));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sample),          cmocka_unit_test(test_wrapped),
-        cmocka_unit_test(test_hostile),         cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_bounds),          cmocka_unit_test(test_large_pickle),
-        cmocka_unit_test(test_tensors_refused), cmocka_unit_test(test_strides),
-        cmocka_unit_test(test_legacy_refused),  cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_sample),       cmocka_unit_test(test_protocol_4),
+        cmocka_unit_test(test_wrapped),      cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_malformed),    cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_large_pickle), cmocka_unit_test(test_tensors_refused),
+        cmocka_unit_test(test_strides),      cmocka_unit_test(test_legacy_refused),
+        cmocka_unit_test(test_cut),          cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

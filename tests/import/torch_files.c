@@ -205,3 +205,80 @@ bytes torch_sample_pickle(bool legacy)
     f_text(&b, "}sb.");
     return b;
 }
+
+static void k4_text(bytes *b, const char *text)
+{
+    f_u8(b, 0x8C);
+    f_u8(b, (unsigned)strlen(text));
+    f_text(b, text);
+    f_u8(b, 0x94); /* MEMOIZE */
+}
+
+static void k4_global(bytes *b, const char *module, const char *name)
+{
+    k4_text(b, module);
+    k4_text(b, name);
+    f_u8(b, 0x93);
+    f_u8(b, 0x94);
+}
+
+static void k4_tensor(bytes *b)
+{
+    static const int64_t six_dim[] = {6}, one[] = {1};
+    k4_global(b, "torch._utils", "_rebuild_tensor_v3");
+    f_text(b, "((");
+    k4_text(b, "storage");
+    k4_global(b, "torch.storage", "UntypedStorage");
+    k4_text(b, "0");
+    k4_text(b, "cpu");
+    f_text(b, "K\x18tQK");
+    f_u8(b, 0);
+    k_ints(b, 1, six_dim);
+    k_ints(b, 1, one);
+    f_u8(b, 0x89);
+    k4_global(b, "collections", "OrderedDict");
+    f_text(b, ")R");
+    k4_global(b, "torch", "float32");
+    f_text(b, "tR");
+}
+
+bytes torch_sample_pickle_4(void)
+{
+    bytes b = {0};
+    b_append(&b, "\x80\4\x95", 3);
+    f_u64(&b, 1000);
+    k4_global(&b, "collections", "OrderedDict");
+    f_text(&b, "](](");
+    k4_text(&b, "a");
+    k4_tensor(&b);
+    f_text(&b, "e](");
+    k4_text(&b, "dev");
+    k4_global(&b, "torch", "device");
+    k4_text(&b, "cuda");
+    b_append(&b, "K\0\x86Re](", 7);
+    k4_text(&b, "size");
+    k4_global(&b, "torch", "Size");
+    b_append(&b, "K\4K\5\x86\x85Re](", 10);
+    k4_text(&b, "long");
+    b_append(&b,
+             "\x8B\1\0\0\0\xFE"
+             "e](",
+             9);
+    k4_text(&b, "big");
+    b_append(&b,
+             "\x8A\12\0\0\0\0\0\0\0\0\0\x40"
+             "e](",
+             15);
+    k4_text(&b, "bytes");
+    b_append(&b, "C\2xye](", 7);
+    k4_text(&b, "flags");
+    b_append(&b,
+             "\x88\x89\x86"
+             "e](",
+             6);
+    k4_text(&b, "mixed");
+    b_append(&b, "](K\1\x8C\1bee](", 11);
+    k4_text(&b, "none");
+    f_text(&b, "Nee\x85R.");
+    return b;
+}

@@ -85,5 +85,8 @@ bytes torch_archive(bytes pickle);
 bytes torch_legacy(bytes object);
 /* {"a": 2 x 3 floats, "t": the same turned, "h": a Parameter of halves, "n": 3, "s": "text", "d": {"x": 0.5}}. */
 bytes torch_sample_pickle(bool legacy);
+/* Protocol 4, with what the other does not have: an OrderedDict of pairs {"a": six floats of a storage without type, "dev": a
+   device, "size": (4, 5), "long": -2, "big": 2^78, "bytes": "xy", "flags": (True, False), "mixed": [1, "b"], "none": None}. */
+bytes torch_sample_pickle_4(void);
 
 #endif
