@@ -219,15 +219,34 @@ static size_t fixed_named(const call_plan *p, const char *name)
     return NO_INDEX;
 }
 
-/* Every input of the part is fed by something, and what feeds inputs that the part has not is dropped. */
+/* How many ports, states and contexts feed an input of the model. */
+static size_t feeds_of(const call_plan *p, const char *input)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->inputs.n; i++)
+        n += !strcmp(p->inputs.items[i].value, input);
+    for (size_t i = 0; i < p->state.n; i++)
+        n += !strcmp(p->state.items[i].port, input);
+    for (size_t i = 0; i < p->context.n; i++)
+        n += !strcmp(p->context.items[i].port, input);
+    return n;
+}
+
+/* Every input of the part is fed by one thing; what is fixed may be given anew by a port. */
 static sib_code check_fed(call_plan *p, sib_error *err)
 {
     sib_value_info info;
-    for (size_t i = 0; sib_model_input(p->model, i, &info); i++)
-        if (!info.optional_input && !has_value(&p->inputs, info.name) && !named_port(&p->state, info.name) &&
-            !named_port(&p->context, info.name) && fixed_named(p, info.name) == NO_INDEX)
+    for (size_t i = 0; sib_model_input(p->model, i, &info); i++) {
+        size_t n = feeds_of(p, info.name);
+        bool fixed = fixed_named(p, info.name) != NO_INDEX;
+        if (n > 1 || (n && fixed && !has_value(&p->inputs, info.name)))
+            return err_set(err, SIB_ERR_FORMAT,
+                           "job '%s', call '%s': several things feed the model's input '%s'", p->d->name,
+                           p->call->name, info.name);
+        if (!n && !fixed && !info.optional_input)
             return err_set(err, SIB_ERR_FORMAT, "job '%s', call '%s': nothing feeds the model's input '%s'",
                            p->d->name, p->call->name, info.name);
+    }
     return SIB_OK;
 }
 
@@ -479,6 +498,8 @@ static sib_code first_state(const job_call *c, const call_port *s, sib_value **o
         return refused(c, s->port, "a state needs dims of the model's rank", err);
     for (size_t i = 0; i < s->info.rank; i++)
         dims[i] = pair->n_dims ? pair->dims[i] : s->info.dims[i] >= 0 ? s->info.dims[i] : i == 0;
+    if (s->info.dtype == SIB_STRING || sib_dtype_bits(s->info.dtype) < 8)
+        return refused(c, s->port, "a state of this type is not kept", err);
     sib_tensor *t;
     sib_code code = sib_tensor_create(s->info.dtype, s->info.rank, dims, &t, err);
     if (code != SIB_OK)

@@ -62,6 +62,55 @@ sib_code doc_fault(const job_doc *d, sib_error *err, sib_code code, const char *
     return err_set(err, code, "job '%s': %s: %s", d->name, path, words);
 }
 
+/* ---- Structure --------------------------------------------------------------------------------------------- */
+
+sib_code doc_object(const job_doc *d, const json_t *around, const char *path, const char *name, json_t **out,
+                    size_t *n, sib_error *err)
+{
+    char where[256];
+    *out = json_object_get(around, name);
+    *n = json_object_size(*out);
+    snprintf(where, sizeof where, "%s/%s", path, name);
+    return *out && !json_is_object(*out) ? doc_fault(d, err, SIB_ERR_FORMAT, where, "expected an object")
+                                         : SIB_OK;
+}
+
+sib_code doc_text(const job_doc *d, const json_t *around, const char *path, const char *name,
+                  const char **out, sib_error *err)
+{
+    char where[256];
+    const json_t *j = json_object_get(around, name);
+    *out = json_string_value(j);
+    snprintf(where, sizeof where, "%s/%s", path, name);
+    return j && !*out ? doc_fault(d, err, SIB_ERR_FORMAT, where, "expected a text") : SIB_OK;
+}
+
+sib_code doc_only(const job_doc *d, const json_t *object, const char *path, const char *const *names,
+                  sib_error *err)
+{
+    const char *key;
+    json_t *item;
+    if (!json_is_object(object))
+        return doc_fault(d, err, SIB_ERR_FORMAT, path, "expected an object");
+    json_object_foreach((json_t *)object, key, item)
+    {
+        size_t i = 0;
+        while (names[i] && strcmp(names[i], key))
+            i++;
+        if (!names[i])
+            return doc_fault(d, err, SIB_ERR_FORMAT, path, "there is no member '%s'", key);
+    }
+    return SIB_OK;
+}
+
+sib_code doc_name(const job_doc *d, const char *path, const char *name, sib_error *err)
+{
+    return name[0] && !strpbrk(name, "./[]*?$")
+               ? SIB_OK
+               : doc_fault(d, err, SIB_ERR_FORMAT, path, "'%s' is no name: it is empty or has one of ./[]*?$",
+                           name);
+}
+
 /* ---- Literals ---------------------------------------------------------------------------------------------- */
 
 static sib_code literal_texts(const json_t *j, job_value **out, sib_error *err)
@@ -110,6 +159,14 @@ static bool items_fit(const json_t *j, sib_port_type type)
     return true;
 }
 
+/* A number as a port has it; NULL where memory cannot be had. */
+static job_value *literal_number(double x, sib_port_type type)
+{
+    job_value *number = job_value_number(x), *out = number ? job_value_as(number, type) : NULL;
+    job_value_release(number);
+    return out;
+}
+
 sib_code doc_literal(const job_doc *d, const json_t *j, sib_port_type type, const char *path, job_value **out,
                      sib_error *err)
 {
@@ -122,7 +179,9 @@ sib_code doc_literal(const job_doc *d, const json_t *j, sib_port_type type, cons
     if (type == SIB_PORT_TEXT && json_is_string(j))
         *out = job_value_text(json_string_value(j), json_string_length(j));
     else if ((type == SIB_PORT_NUMBER || type == SIB_PORT_TENSOR) && json_is_number(j))
-        *out = job_value_number(json_number_value(j));
+        *out = literal_number(json_number_value(j), type);
+    else if (type == SIB_PORT_TEXTS && json_is_string(j))
+        *out = job_value_texts((const char *const[]){json_string_value(j)}, 1);
     else if (type == SIB_PORT_NUMBERS && json_is_number(j))
         *out = job_value_numbers((const double[]){json_number_value(j)}, 1);
     else if (type == SIB_PORT_FLAG && json_is_boolean(j))
@@ -136,20 +195,14 @@ sib_code doc_literal(const job_doc *d, const json_t *j, sib_port_type type, cons
 
 /* Sections that a document may have. */
 static const char *const sections[] = {"sibyl_job",  "kind",  "name",   "doc",   "sample_rate", "models",
-                                       "tokenizers", "calls", "inputs", "nodes", "outputs"};
+                                       "tokenizers", "calls", "inputs", "nodes", "outputs",     NULL};
 
 static sib_code read_head(job_doc *d, sib_error *err)
 {
-    const char *key;
-    json_t *item;
-    json_object_foreach(d->root, key, item)
-    {
-        bool known = false;
-        for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
-            known = known || !strcmp(sections[i], key);
-        if (!known)
-            return doc_fault(d, err, SIB_ERR_FORMAT, "/", "there is no section '%s'", key);
-    }
+    const char *name;
+    sib_code code = doc_only(d, d->root, "/", sections, err);
+    if (code != SIB_OK)
+        return code;
     const json_t *version = json_object_get(d->root, "sibyl_job");
     if (!json_is_integer(version))
         return doc_fault(d, err, SIB_ERR_FORMAT, "/sibyl_job", "expected the version of the format, %d",
@@ -157,10 +210,15 @@ static sib_code read_head(job_doc *d, sib_error *err)
     if (json_integer_value(version) != JOB_VERSION)
         return doc_fault(d, err, SIB_ERR_UNSUPPORTED, "/sibyl_job", "version %lld is not known, expected %d",
                          (long long)json_integer_value(version), JOB_VERSION);
-    d->kind = json_string_value(json_object_get(d->root, "kind"));
-    if (!d->kind)
-        return doc_fault(d, err, SIB_ERR_FORMAT, "/kind", "expected a text");
-    d->text = json_string_value(json_object_get(d->root, "doc"));
+    code = doc_text(d, d->root, "", "kind", &d->kind, err);
+    if (code == SIB_OK)
+        code = doc_text(d, d->root, "", "name", &name, err);
+    if (code == SIB_OK)
+        code = doc_text(d, d->root, "", "doc", &d->text, err);
+    if (code == SIB_OK && !d->kind)
+        code = doc_fault(d, err, SIB_ERR_FORMAT, "/kind", "expected a text");
+    if (code != SIB_OK)
+        return code;
     const json_t *rate = json_object_get(d->root, "sample_rate");
     d->sample_rate = rate ? json_number_value(rate) : 16000;
     if (!(d->sample_rate >= 1 && d->sample_rate <= 1e6))

@@ -146,6 +146,17 @@ uint32_t doc_slot(job_doc *d, sib_port_type type, sib_error *err); /* NO_SLOT wh
 /* A failure at a place: "job 'x': /nodes/2: ...". */
 sib_code doc_fault(const job_doc *d, sib_error *err, sib_code code, const char *path, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* An object that may be missing: then *out is NULL and *n 0. Errors: SIB_ERR_FORMAT at path/name where it is something else. */
+sib_code doc_object(const job_doc *d, const struct json_t *around, const char *path, const char *name,
+                    struct json_t **out, size_t *n, sib_error *err);
+/* A text that may be missing: then *out is NULL. Errors: SIB_ERR_FORMAT at path/name where it is something else. */
+sib_code doc_text(const job_doc *d, const struct json_t *around, const char *path, const char *name,
+                  const char **out, sib_error *err);
+/* Refuses what is no object, and members that are none of `names` (ends with NULL). */
+sib_code doc_only(const job_doc *d, const struct json_t *object, const char *path, const char *const *names,
+                  sib_error *err);
+/* Refuses what cannot be a name: nothing, or one with a sign that references, taps or files give a meaning. */
+sib_code doc_name(const job_doc *d, const char *path, const char *name, sib_error *err);
 /* doc_calls.c: "models", "tokenizers", "calls". */
 sib_code doc_read_calls(job_doc *d, sib_error *err);
 /* doc_nodes.c: "inputs", "nodes", "outputs". */

@@ -6,42 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The object of a section, which may be missing: then *n is 0. */
-static sib_code section(const job_doc *d, const json_t *around, const char *path, const char *name,
-                        json_t **out, size_t *n, sib_error *err)
-{
-    *out = json_object_get(around, name);
-    *n = json_object_size(*out);
-    if (*out && !json_is_object(*out)) {
-        char where[160];
-        snprintf(where, sizeof where, "%s/%s", path, name);
-        return doc_fault(d, err, SIB_ERR_FORMAT, where, "expected an object");
-    }
-    return SIB_OK;
-}
-
-/* Refuses members that are none of `names` (ends with NULL). */
-static sib_code only(const job_doc *d, const json_t *object, const char *path, const char *const *names,
-                     sib_error *err)
-{
-    const char *key;
-    json_t *item;
-    json_object_foreach((json_t *)object, key, item)
-    {
-        size_t i = 0;
-        while (names[i] && strcmp(names[i], key))
-            i++;
-        if (!names[i])
-            return doc_fault(d, err, SIB_ERR_FORMAT, path, "there is no member '%s'", key);
-    }
-    return SIB_OK;
-}
-
 static sib_code read_models(job_doc *d, sib_error *err)
 {
     json_t *models, *item;
     const char *key;
-    sib_code code = section(d, d->root, "", "models", &models, &d->n_models, err);
+    sib_code code = doc_object(d, d->root, "", "models", &models, &d->n_models, err);
     if (code != SIB_OK || !(d->models = doc_take(d, d->n_models, sizeof *d->models, err)))
         return code != SIB_OK ? code : SIB_ERR_MEMORY;
     size_t i = 0;
@@ -50,16 +19,40 @@ static sib_code read_models(job_doc *d, sib_error *err)
         if (!json_is_string(item))
             return doc_fault(d, err, SIB_ERR_FORMAT, "/models", "'%s' is no path", key);
         d->models[i++] = (job_model_doc){key, json_string_value(item)};
+        if ((code = doc_name(d, "/models", key, err)) != SIB_OK)
+            return code;
     }
     return SIB_OK;
 }
 
-static sib_code read_tokenizers(job_doc *d, sib_error *err)
+static sib_code read_tokenizer(const job_doc *d, const char *path, const json_t *j, job_tokenizer_doc *t,
+                               const char *name, sib_error *err)
 {
     static const char *const members[] = {"file", "kind", "n_vocab", NULL};
+    *t = (job_tokenizer_doc){.name = name};
+    sib_code code = doc_name(d, "/tokenizers", name, err);
+    if (code == SIB_OK)
+        code = doc_only(d, j, path, members, err);
+    if (code == SIB_OK)
+        code = doc_text(d, j, path, "file", &t->path, err);
+    if (code == SIB_OK)
+        code = doc_text(d, j, path, "kind", &t->kind, err);
+    if (code != SIB_OK)
+        return code;
+    const json_t *n = json_object_get(j, "n_vocab");
+    if (n && !(json_is_integer(n) && json_integer_value(n) > 0 && json_integer_value(n) <= INT32_MAX))
+        return doc_fault(d, err, SIB_ERR_FORMAT, path, "'n_vocab' is no number of tokens");
+    t->n_vocab = (size_t)json_integer_value(n);
+    return t->path || (t->kind && !strcmp(t->kind, "bytes"))
+               ? SIB_OK
+               : doc_fault(d, err, SIB_ERR_FORMAT, path, "names no file");
+}
+
+static sib_code read_tokenizers(job_doc *d, sib_error *err)
+{
     json_t *list, *item;
     const char *key;
-    sib_code code = section(d, d->root, "", "tokenizers", &list, &d->n_tokenizers, err);
+    sib_code code = doc_object(d, d->root, "", "tokenizers", &list, &d->n_tokenizers, err);
     if (code != SIB_OK || !(d->tokenizers = doc_take(d, d->n_tokenizers, sizeof *d->tokenizers, err)))
         return code != SIB_OK ? code : SIB_ERR_MEMORY;
     size_t i = 0;
@@ -67,16 +60,8 @@ static sib_code read_tokenizers(job_doc *d, sib_error *err)
     {
         char path[128];
         snprintf(path, sizeof path, "/tokenizers/%s", key);
-        if (!json_is_object(item))
-            return doc_fault(d, err, SIB_ERR_FORMAT, path, "expected an object");
-        if ((code = only(d, item, path, members, err)) != SIB_OK)
+        if ((code = read_tokenizer(d, path, item, &d->tokenizers[i++], key, err)) != SIB_OK)
             return code;
-        job_tokenizer_doc *t = &d->tokenizers[i++];
-        json_int_t n = json_integer_value(json_object_get(item, "n_vocab"));
-        *t = (job_tokenizer_doc){key, json_string_value(json_object_get(item, "file")),
-                                 json_string_value(json_object_get(item, "kind")), n > 0 ? (size_t)n : 0};
-        if (!t->path && (!t->kind || strcmp(t->kind, "bytes")))
-            return doc_fault(d, err, SIB_ERR_FORMAT, path, "names no file");
     }
     return SIB_OK;
 }
@@ -104,6 +89,7 @@ static bool read_axes(const json_t *list, int64_t lo, int64_t *out, size_t *n)
     return true;
 }
 
+/* True for 0 to n - 1 in any order. */
 static bool is_order(const int64_t *axes, size_t n)
 {
     uint32_t seen = 0;
@@ -134,7 +120,7 @@ static sib_code read_pair(const job_doc *d, const char *path, const char *key, c
         return doc_fault(d, err, SIB_ERR_FORMAT, path, "'%s' has no dims under 'dims'", key);
     if (fill && !json_is_number(fill))
         return doc_fault(d, err, SIB_ERR_FORMAT, path, "'%s' has no number under 'fill'", key);
-    return only(d, item, path, members, err);
+    return doc_only(d, item, path, members, err);
 }
 
 static sib_code read_pairs(job_doc *d, const json_t *call, const char *path, const char *name, job_pairs *out,
@@ -144,7 +130,7 @@ static sib_code read_pairs(job_doc *d, const json_t *call, const char *path, con
     json_t *list, *item;
     const char *key;
     snprintf(where, sizeof where, "%s/%s", path, name);
-    sib_code code = section(d, call, path, name, &list, &out->n, err);
+    sib_code code = doc_object(d, call, path, name, &list, &out->n, err);
     if (code != SIB_OK || !(out->items = doc_take(d, out->n, sizeof *out->items, err)))
         return code != SIB_OK ? code : SIB_ERR_MEMORY;
     size_t i = 0;
@@ -159,7 +145,7 @@ static sib_code read_fixed(job_doc *d, const json_t *call, const char *path, job
 {
     json_t *list, *item;
     const char *key;
-    sib_code code = section(d, call, path, "fixed", &list, &out->n_fixed, err);
+    sib_code code = doc_object(d, call, path, "fixed", &list, &out->n_fixed, err);
     if (code != SIB_OK || !(out->fixed = doc_take(d, out->n_fixed, sizeof *out->fixed, err)))
         return code != SIB_OK ? code : SIB_ERR_MEMORY;
     size_t i = 0;
@@ -205,10 +191,14 @@ static sib_code read_call(job_doc *d, const char *name, const json_t *j, size_t 
     job_call_doc *c = &d->calls[number];
     c->name = name;
     snprintf(path, sizeof path, "/calls/%s", name);
-    if (!json_is_object(j))
-        return doc_fault(d, err, SIB_ERR_FORMAT, path, "expected an object");
-    sib_code code = only(d, j, path, members, err);
-    const char *model = json_string_value(json_object_get(j, "model"));
+    const char *model = NULL, *of = NULL;
+    sib_code code = doc_name(d, "/calls", name, err);
+    if (code == SIB_OK)
+        code = doc_only(d, j, path, members, err);
+    if (code == SIB_OK)
+        code = doc_text(d, j, path, "model", &model, err);
+    if (code == SIB_OK)
+        code = doc_text(d, j, path, "of", &of, err);
     c->model = model_named(d, model);
     if (code == SIB_OK && c->model == NO_INDEX)
         code = doc_fault(d, err, SIB_ERR_FORMAT, path, "there is no model '%s'", model ? model : "");
@@ -221,7 +211,6 @@ static sib_code read_call(job_doc *d, const char *name, const json_t *j, size_t 
         code = read_pairs(d, j, path, lists[i].name, lists[i].pairs, err);
     if (code == SIB_OK)
         code = read_fixed(d, j, path, c, err);
-    const char *of = json_string_value(json_object_get(j, "of"));
     c->of = call_named(d, number, of);
     if (code == SIB_OK && (c->context.n > 0) != (c->of != NO_INDEX))
         code = of && c->of == NO_INDEX
@@ -240,7 +229,7 @@ sib_code doc_read_calls(job_doc *d, sib_error *err)
     if (code == SIB_OK)
         code = read_tokenizers(d, err);
     if (code == SIB_OK)
-        code = section(d, d->root, "", "calls", &calls, &d->n_calls, err);
+        code = doc_object(d, d->root, "", "calls", &calls, &d->n_calls, err);
     if (code != SIB_OK || !(d->calls = doc_take(d, d->n_calls, sizeof *d->calls, err)))
         return code != SIB_OK ? code : SIB_ERR_MEMORY;
     size_t i = 0;

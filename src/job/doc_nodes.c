@@ -28,6 +28,9 @@ static sib_code add_name(nodes_reader *r, const char *path, const char *name, co
 {
     if (slot == NO_SLOT)
         return SIB_ERR_MEMORY;
+    sib_code code = port ? SIB_OK : doc_name(r->d, path, name, r->err);
+    if (code != SIB_OK)
+        return code;
     for (size_t i = 0; i < r->n && !port; i++)
         if (!strcmp(r->names[i].name, name))
             return doc_fault(r->d, r->err, SIB_ERR_FORMAT, path, "the name '%s' is taken", name);
@@ -110,8 +113,16 @@ static sib_code read_input(nodes_reader *r, const char *name, const json_t *j, j
     job_doc *d = r->d;
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "/inputs/%s", name);
-    const char *type = json_string_value(json_is_string(j) ? j : json_object_get(j, "type"));
-    *in = (job_input){.name = name, .doc = json_string_value(json_object_get(j, "doc"))};
+    static const char *const members[] = {"type", "default", "doc", NULL};
+    const char *type = json_string_value(j);
+    *in = (job_input){.name = name};
+    sib_code code = type ? SIB_OK : doc_only(d, j, path, members, r->err);
+    if (code == SIB_OK && !type)
+        code = doc_text(d, j, path, "type", &type, r->err);
+    if (code == SIB_OK)
+        code = doc_text(d, j, path, "doc", &in->doc, r->err);
+    if (code != SIB_OK)
+        return code;
     in->type = type ? job_type_named(type) : SIB_PORT_NONE;
     if (in->type == SIB_PORT_NONE)
         return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'%s' is no type of a port", type ? type : "");
@@ -120,7 +131,7 @@ static sib_code read_input(nodes_reader *r, const char *name, const json_t *j, j
     in->slot = doc_slot(d, in->type, r->err);
     const json_t *otherwise = json_object_get(j, "default");
     in->optional = otherwise != NULL;
-    sib_code code = add_name(r, path, name, NULL, in->slot);
+    code = add_name(r, path, name, NULL, in->slot);
     if (code == SIB_OK && otherwise)
         code = doc_literal(d, otherwise, in->type, path, &d->literals[in->slot], r->err);
     return code;
@@ -170,18 +181,32 @@ static const char *tokenizer_name(const job_doc *d, size_t i)
 static sib_code read_uses(nodes_reader *r, const char *path, const json_t *j, job_node *n)
 {
     job_doc *d = r->d;
-    const json_t *calls = json_object_get(j, "calls");
+    json_t *calls;
+    const char *name;
+    size_t n_given, n_found = 0;
+    sib_code code = doc_object(d, j, path, "calls", &calls, &n_given, r->err);
+    if (code == SIB_OK)
+        code = doc_text(d, j, path, "tokenizer", &name, r->err);
+    if (code != SIB_OK)
+        return code;
     if (!(n->calls = doc_take(d, n->op->n_calls, sizeof *n->calls, r->err)))
         return SIB_ERR_MEMORY;
     for (size_t i = 0; i < n->op->n_calls; i++) {
-        const char *name = json_string_value(json_object_get(calls, n->op->calls[i]));
-        n->calls[i] = name ? named_in(name, d->n_calls, call_name, d) : NO_INDEX;
-        if (name ? n->calls[i] == NO_INDEX : i < n->op->n_needed)
-            return name ? doc_fault(d, r->err, SIB_ERR_FORMAT, path, "there is no call '%s'", name)
-                        : doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'calls' names none as '%s'",
-                                    n->op->calls[i]);
+        const json_t *item = json_object_get(calls, n->op->calls[i]);
+        const char *call = json_string_value(item);
+        n->calls[i] = call ? named_in(call, d->n_calls, call_name, d) : NO_INDEX;
+        n_found += item != NULL;
+        if (item ? n->calls[i] == NO_INDEX : i < n->op->n_needed)
+            return item
+                       ? doc_fault(d, r->err, SIB_ERR_FORMAT, path, "there is no call '%s'", call ? call : "")
+                       : doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'calls' names none as '%s'",
+                                   n->op->calls[i]);
     }
-    const char *name = json_string_value(json_object_get(j, "tokenizer"));
+    if (n_found != n_given)
+        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'calls' has names that '%s' does not call",
+                         n->op->name);
+    if (name && !n->op->tokenizer)
+        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'%s' takes no tokenizer", n->op->name);
     n->tokenizer = name ? named_in(name, d->n_tokenizers, tokenizer_name, d) : NO_INDEX;
     if (n->op->tokenizer && n->tokenizer == NO_INDEX)
         return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "there is no tokenizer '%s'", name ? name : "");
@@ -218,8 +243,12 @@ static sib_code ports_of_call(nodes_reader *r, const char *path, job_node *n)
 static sib_code read_ports(nodes_reader *r, const char *path, const json_t *j, job_node *n)
 {
     job_doc *d = r->d;
-    json_t *given = json_object_get(j, "inputs"), *item;
+    json_t *given, *item;
     const char *key;
+    size_t n_given;
+    sib_code code = doc_object(d, j, path, "inputs", &given, &n_given, r->err);
+    if (code != SIB_OK)
+        return code;
     if (!(n->in = doc_take(d, n->n_inputs, sizeof *n->in, r->err)))
         return SIB_ERR_MEMORY;
     json_object_foreach(given, key, item)
@@ -235,7 +264,7 @@ static sib_code read_ports(nodes_reader *r, const char *path, const json_t *j, j
         snprintf(where, sizeof where, "%s/inputs/%s", path, n->inputs[i].name);
         item = json_object_get(given, n->inputs[i].name);
         n->in[i] = NO_SLOT;
-        sib_code code = item ? read_source(r, where, item, n->inputs[i].type, &n->in[i]) : SIB_OK;
+        code = item ? read_source(r, where, item, n->inputs[i].type, &n->in[i]) : SIB_OK;
         if (code == SIB_OK && n->in[i] == NO_SLOT && n->inputs[i].required)
             code = doc_fault(d, r->err, SIB_ERR_FORMAT, where, "nothing is given to this port");
         if (code != SIB_OK)
@@ -262,23 +291,29 @@ static sib_code give_outputs(nodes_reader *r, const char *path, job_node *n)
 /* ---- Loops ------------------------------------------------------------------------------------------------- */
 
 /* "state": {"tokens": {"initial": "$prompt", "next": "$choose.token"}}: the part before the body. */
-static sib_code begin_states(nodes_reader *r, const char *path, json_t *states, job_loop *loop)
+static sib_code begin_states(nodes_reader *r, const char *path, const json_t *j, job_loop *loop)
 {
-    json_t *item;
+    static const char *const members[] = {"initial", "next", NULL};
+    json_t *states, *item;
     const char *key;
-    if (!(loop->states = doc_take(r->d, json_object_size(states), sizeof *loop->states, r->err)))
-        return SIB_ERR_MEMORY;
+    size_t n;
+    sib_code code = doc_object(r->d, j, path, "state", &states, &n, r->err);
+    if (code != SIB_OK || !(loop->states = doc_take(r->d, n, sizeof *loop->states, r->err)))
+        return code != SIB_OK ? code : SIB_ERR_MEMORY;
     json_object_foreach(states, key, item)
     {
-        char where[PATH_SIZE + 64];
-        snprintf(where, sizeof where, "%s/state/%s/initial", path, key);
+        char place[PATH_SIZE + 64], where[PATH_SIZE + 80];
+        snprintf(place, sizeof place, "%s/state/%s", path, key);
+        if ((code = doc_only(r->d, item, place, members, r->err)) != SIB_OK)
+            return code;
+        snprintf(where, sizeof where, "%s/initial", place);
         job_state *s = &loop->states[loop->n_states];
         s->name = key;
-        sib_code code = read_source(r, where, json_object_get(item, "initial"), SIB_PORT_NONE, &s->initial);
+        code = read_source(r, where, json_object_get(item, "initial"), SIB_PORT_NONE, &s->initial);
         if (code != SIB_OK)
             return code;
         s->slot = doc_slot(r->d, r->d->types[s->initial], r->err);
-        if ((code = add_name(r, where, key, NULL, s->slot)) != SIB_OK)
+        if ((code = add_name(r, place, key, NULL, s->slot)) != SIB_OK)
             return code;
         loop->n_states++;
     }
@@ -286,18 +321,20 @@ static sib_code begin_states(nodes_reader *r, const char *path, json_t *states, 
 }
 
 /* "over": {"window": "$windows"} */
-static sib_code begin_over(nodes_reader *r, const char *path, json_t *over, job_loop *loop)
+static sib_code begin_over(nodes_reader *r, const char *path, const json_t *j, job_loop *loop)
 {
-    json_t *item;
+    json_t *over, *item;
     const char *key;
-    if (!(loop->over = doc_take(r->d, json_object_size(over), sizeof *loop->over, r->err)))
-        return SIB_ERR_MEMORY;
+    size_t n;
+    sib_code code = doc_object(r->d, j, path, "over", &over, &n, r->err);
+    if (code != SIB_OK || !(loop->over = doc_take(r->d, n, sizeof *loop->over, r->err)))
+        return code != SIB_OK ? code : SIB_ERR_MEMORY;
     json_object_foreach(over, key, item)
     {
         char where[PATH_SIZE + 64];
         snprintf(where, sizeof where, "%s/over/%s", path, key);
         job_over *o = &loop->over[loop->n_over];
-        sib_code code = read_source(r, where, item, SIB_PORT_NONE, &o->list);
+        code = read_source(r, where, item, SIB_PORT_NONE, &o->list);
         if (code == SIB_OK && r->d->types[o->list] != SIB_PORT_TENSOR)
             code = doc_fault(r->d, r->err, SIB_ERR_FORMAT, where, "expected a tensor");
         o->slot = code == SIB_OK ? doc_slot(r->d, SIB_PORT_TENSOR, r->err) : NO_SLOT;
@@ -355,12 +392,15 @@ static sib_port_type collected_type(sib_port_type item)
 static sib_code loop_ports(nodes_reader *r, const char *path, json_t *j, job_node *n)
 {
     job_loop *loop = n->loop;
-    json_t *collect = json_object_get(j, "collect"), *item;
+    json_t *collect, *item;
     const char *key;
-    size_t count = loop->n_states + json_object_size(collect), at = 0;
+    size_t n_collects, at = 0;
+    sib_code code = doc_object(r->d, j, path, "collect", &collect, &n_collects, r->err);
+    if (code != SIB_OK)
+        return code;
+    size_t count = loop->n_states + n_collects;
     job_port *ports = doc_take(r->d, count, sizeof *ports, r->err);
-    if (!ports ||
-        !(loop->collects = doc_take(r->d, json_object_size(collect), sizeof *loop->collects, r->err)))
+    if (!ports || !(loop->collects = doc_take(r->d, n_collects, sizeof *loop->collects, r->err)))
         return SIB_ERR_MEMORY;
     for (; at < loop->n_states; at++)
         ports[at] = (job_port){loop->states[at].name, r->d->types[loop->states[at].slot], false, ""};
@@ -369,7 +409,13 @@ static sib_code loop_ports(nodes_reader *r, const char *path, json_t *j, job_nod
         char where[PATH_SIZE + 64];
         snprintf(where, sizeof where, "%s/collect/%s", path, key);
         job_collect *c = &loop->collects[loop->n_collects++];
-        sib_code code = read_source(r, where, item, SIB_PORT_NONE, &c->item);
+        code = read_source(r, where, item, SIB_PORT_NONE, &c->item);
+        if (code == SIB_OK)
+            code = doc_name(r->d, where, key, r->err);
+        for (size_t i = 0; i < loop->n_states && code == SIB_OK; i++)
+            if (!strcmp(loop->states[i].name, key))
+                code =
+                    doc_fault(r->d, r->err, SIB_ERR_FORMAT, where, "the name '%s' is taken by a state", key);
         if (code != SIB_OK)
             return code;
         ports[at] = (job_port){key, collected_type(r->d->types[c->item]), false, ""};
@@ -396,9 +442,9 @@ static sib_code read_loop(nodes_reader *r, const char *path, json_t *j, job_node
     snprintf(where, sizeof where, "%s/max_steps", path);
     sib_code code = steps ? read_source(r, where, steps, SIB_PORT_NUMBER, &loop->max_steps) : SIB_OK;
     if (code == SIB_OK)
-        code = begin_states(r, path, json_object_get(j, "state"), loop);
+        code = begin_states(r, path, j, loop);
     if (code == SIB_OK)
-        code = begin_over(r, path, json_object_get(j, "over"), loop);
+        code = begin_over(r, path, j, loop);
     snprintf(where, sizeof where, "%s/body", path);
     r->depth++;
     if (code == SIB_OK)
@@ -414,37 +460,34 @@ static sib_code read_loop(nodes_reader *r, const char *path, json_t *j, job_node
 
 static sib_code read_node(nodes_reader *r, const char *path, json_t *j, job_node *n)
 {
-    static const char *const of_all[] = {"name", "op", "doc", "inputs", "calls", "tokenizer"},
-                             *const of_loops[] = {"state", "over", "body", "until", "max_steps", "collect"};
+    static const char *const of_all[] = {"name", "op", "doc", "inputs", "calls", "tokenizer", NULL},
+                             *const of_loops[] = {"name", "op",    "doc",       "state",   "over",
+                                                  "body", "until", "max_steps", "collect", NULL};
     job_doc *d = r->d;
-    const char *op = json_string_value(json_object_get(j, "op")), *key;
-    json_t *item;
+    const char *op = json_string_value(json_object_get(j, "op")), *text;
     n->name = json_string_value(json_object_get(j, "name"));
     if (!n->name || !op)
         return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "a node needs a 'name' and an 'op'");
-    if (!n->name[0] || strpbrk(n->name, "./[]*?$"))
-        return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "'%s' is no name for a node", n->name);
+    sib_code code = doc_name(d, path, n->name, r->err);
+    if (code != SIB_OK)
+        return code;
     for (size_t i = 0; i < r->n; i++)
         if (!strcmp(r->names[i].name, n->name))
             return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "the name '%s' is taken", n->name);
     n->op = job_op_named(op);
     if (!n->op)
         return doc_fault(d, r->err, SIB_ERR_UNSUPPORTED, path, "node '%s': there is no op '%s'", n->name, op);
-    json_object_foreach(j, key, item)
-    {
-        bool known = false;
-        for (size_t i = 0; i < sizeof of_all / sizeof *of_all; i++)
-            known = known || !strcmp(of_all[i], key) || (n->op->loop && !strcmp(of_loops[i], key));
-        if (!known)
-            return doc_fault(d, r->err, SIB_ERR_FORMAT, path, "node '%s': there is no member '%s'", n->name,
-                             key);
-    }
+    code = doc_only(d, j, path, n->op->loop ? of_loops : of_all, r->err);
+    if (code == SIB_OK)
+        code = doc_text(d, j, path, "doc", &text, r->err);
+    if (code != SIB_OK)
+        return code;
     n->number = d->n_nodes++;
     n->inputs = n->op->inputs;
     n->n_inputs = n->op->n_inputs;
     n->outputs = n->op->outputs;
     n->n_outputs = n->op->n_outputs;
-    sib_code code = read_uses(r, path, j, n);
+    code = read_uses(r, path, j, n);
     if (code == SIB_OK && n->op->call)
         code = ports_of_call(r, path, n);
     if (code == SIB_OK)
@@ -477,9 +520,14 @@ static sib_code read_block(nodes_reader *r, const char *path, const json_t *list
 static sib_code read_outputs(nodes_reader *r)
 {
     job_doc *d = r->d;
-    json_t *list = json_object_get(d->root, "outputs"), *item;
+    static const char *const members[] = {"from", "doc", NULL};
+    json_t *list, *item;
     const char *key;
-    if (!json_object_size(list))
+    size_t n;
+    sib_code code = doc_object(d, d->root, "", "outputs", &list, &n, r->err);
+    if (code != SIB_OK)
+        return code;
+    if (!n)
         return doc_fault(d, r->err, SIB_ERR_FORMAT, "/outputs", "a job needs an output");
     if (!(d->outputs = doc_take(d, json_object_size(list), sizeof *d->outputs, r->err)))
         return SIB_ERR_MEMORY;
@@ -488,9 +536,16 @@ static sib_code read_outputs(nodes_reader *r)
         char path[PATH_SIZE];
         snprintf(path, sizeof path, "/outputs/%s", key);
         job_output *o = &d->outputs[d->n_outputs];
-        *o = (job_output){.name = key, .doc = json_string_value(json_object_get(item, "doc"))};
-        sib_code code = read_source(r, path, json_is_object(item) ? json_object_get(item, "from") : item,
-                                    SIB_PORT_NONE, &o->slot);
+        *o = (job_output){.name = key};
+        code = doc_name(d, path, key, r->err);
+        if (code == SIB_OK && json_is_object(item))
+            code = doc_only(d, item, path, members, r->err);
+        if (code == SIB_OK)
+            code = doc_text(d, item, path, "doc", &o->doc, r->err);
+        if (code != SIB_OK)
+            return code;
+        code = read_source(r, path, json_is_object(item) ? json_object_get(item, "from") : item,
+                           SIB_PORT_NONE, &o->slot);
         if (code != SIB_OK)
             return code;
         o->type = d->types[o->slot];

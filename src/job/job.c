@@ -366,6 +366,27 @@ static job_watch watch_of(const sib_job_run_options *o)
                        .tap = o->on_tap && o->n_taps ? tell_tap : NULL};
 }
 
+static bool points_somewhere(const sib_port_value *v)
+{
+    switch (v->type) {
+    case SIB_PORT_AUDIO:
+    case SIB_PORT_TENSOR:
+        return v->tensor;
+    case SIB_PORT_TOKENS:
+        return v->tokens.ids || !v->tokens.n;
+    case SIB_PORT_TEXT:
+        return v->text.data;
+    case SIB_PORT_NUMBERS:
+        return v->numbers.data || !v->numbers.n;
+    case SIB_PORT_TEXTS:
+        return v->texts.data || !v->texts.n;
+    case SIB_PORT_SPANS:
+        return v->spans.data || !v->spans.n;
+    default:
+        return true;
+    }
+}
+
 /* The values by input. given: (n_inputs of the job), one reference each. */
 static sib_code take_inputs(const sib_job *j, size_t n, const sib_job_value *inputs, job_value **given,
                             sib_error *err)
@@ -384,7 +405,12 @@ static sib_code take_inputs(const sib_job *j, size_t n, const sib_job_value *inp
         if (given[k])
             return err_set(err, SIB_ERR_ARGUMENT, "job '%s': input '%s' is given twice", d->name,
                            inputs[i].name);
-        if (!(given[k] = job_value_borrow(&inputs[i].value)))
+        if (!points_somewhere(&inputs[i].value))
+            return err_set(err, SIB_ERR_ARGUMENT, "job '%s': input '%s' is NULL", d->name, inputs[i].name);
+        job_value *borrowed = job_value_borrow(&inputs[i].value);
+        given[k] = borrowed ? job_value_as(borrowed, d->inputs[k].type) : NULL;
+        job_value_release(borrowed);
+        if (!given[k])
             return err_memory(err, sizeof **given, "an input");
     }
     return SIB_OK;

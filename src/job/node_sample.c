@@ -82,7 +82,7 @@ static size_t kept(const job_step *s, const double *p, size_t n)
 {
     double top_p = step_number(s, SAMPLE_TOP_P, 1), min_p = step_number(s, SAMPLE_MIN_P, 0), sum = 0;
     size_t count = 0;
-    while (count < n && (count == 0 || (sum < top_p && p[count] >= min_p * p[0])))
+    while (count < n && (count == 0 || ((sum < top_p || top_p >= 1) && p[count] >= min_p * p[0])))
         sum += p[count++];
     return count;
 }
@@ -93,8 +93,9 @@ static int32_t choose(const job_step *s, candidate *c, size_t n, double *p, doub
     qsort(c, n, sizeof *c, likelier);
     if (temperature == 0)
         return c[0].id;
-    for (size_t i = 0; i < n; i++)
-        c[i].logit /= temperature;
+    const double best = c[0].logit;
+    for (size_t i = 0; i < n; i++) /* from the best down: a small temperature makes no infinite logits */
+        c[i].logit = (c[i].logit - best) / temperature;
     if (top_k >= 1 && top_k < (double)n)
         n = (size_t)top_k;
     softmax(c, n, p);

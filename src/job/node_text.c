@@ -107,15 +107,16 @@ static size_t whole_characters(const char *text, size_t size)
     return size;
 }
 
-/* Where the first stop text begins at or behind `from`; *found. Else where one may yet begin at the end. */
+/* Where the first stop text begins at or behind `from`; *found. Else where one may yet begin at the end, unless nothing comes
+   behind. */
 static size_t before_stop(const char *text, size_t from, size_t size, const char *const *stops, size_t n,
-                          bool *found)
+                          bool last, bool *found)
 {
     *found = false;
     for (size_t at = from; at < size; at++)
         for (size_t i = 0; i < n; i++) {
             size_t length = strlen(stops[i]), here = size - at < length ? size - at : length;
-            if (!length || memcmp(text + at, stops[i], here))
+            if (!length || (last && here < length) || memcmp(text + at, stops[i], here))
                 continue;
             *found = here == length;
             return at;
@@ -141,8 +142,9 @@ static sib_code detokenize_run(job_step *s, sib_error *err)
     if (code != SIB_OK)
         return code;
     size_t from = t->given < size ? t->given : size;
-    size_t settled = step_flag(s, DETOKENIZE_LAST, false) ? size : whole_characters(text, size);
-    size_t end = before_stop(text, from, size, stops, n_stops, &found);
+    bool last = step_flag(s, DETOKENIZE_LAST, false);
+    size_t settled = last ? size : whole_characters(text, size);
+    size_t end = before_stop(text, from, size, stops, n_stops, last, &found);
     if (end > settled)
         end = settled;
     if (end < from)

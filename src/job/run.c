@@ -133,11 +133,14 @@ static const char *input_of(const job_doc *d, uint32_t slot)
 
 static sib_code run_loop(job_run_state *r, const job_node *n, sib_error *err);
 
+/* in: (n_inputs) receives what the node reads, a reference each, also where it fails. */
 static sib_code run_op(job_run_state *r, const job_node *n, job_value **in, job_value **out, job_call **calls,
                        sib_error *err)
 {
     for (size_t i = 0; i < n->n_inputs; i++) {
-        in[i] = read_slot(r, n->in[i]);
+        job_value *given = read_slot(r, n->in[i]);
+        if (given && !(in[i] = job_value_as(given, n->inputs[i].type)))
+            return err_memory(err, sizeof *given, "an input of a node");
         const char *from = n->in[i] == NO_SLOT ? NULL : input_of(r->d, n->in[i]);
         if (!in[i] && n->inputs[i].required)
             return err_set(err, SIB_ERR_ARGUMENT, "job '%s': %s '%s', which node '%s' needs, is not given",
@@ -178,6 +181,8 @@ static sib_code run_node(job_run_state *r, const job_node *n, sib_error *err)
             job_value_put(&r->slots[n->out + i], out[i]);
         else
             job_value_release(out[i]);
+    for (size_t i = 0; i < n->n_inputs; i++)
+        job_value_release(in[i]);
     mem_free(in);
     return code == SIB_OK ? tap_outputs(r, n, err) : code;
 }
@@ -214,6 +219,26 @@ static void begin_anew(job_run_state *r, const job_block *b)
     }
 }
 
+/* Item `at` along the first axis of t. copy: t is the caller's, and an output may outlive it. */
+static sib_code item_at(const sib_tensor *t, uint64_t at, bool copy, job_value **out, sib_error *err)
+{
+    sib_tensor *row, *item = NULL, *own = NULL;
+    sib_value *value = NULL;
+    sib_code code = sib_tensor_slice(t, 0, (int64_t)at, 1, 1, &row, err);
+    if (code != SIB_OK)
+        return code;
+    code = sib_tensor_reshape(row, sib_tensor_rank(t) - 1, sib_tensor_dims(t) + 1, &item, err);
+    if (code == SIB_OK && copy)
+        code = sib_tensor_copy(item, &own, err);
+    if (code == SIB_OK)
+        code = sib_value_from_tensor(copy ? own : item, &value, err);
+    sib_tensor_free(&own);
+    sib_tensor_free(&item);
+    sib_tensor_free(&row);
+    *out = job_value_tensor(value, SIB_PORT_TENSOR);
+    return code == SIB_OK && !*out ? err_memory(err, sizeof **out, "an item of a loop") : code;
+}
+
 /* Items of this turn; *more false where a list is at its end. */
 static sib_code take_items(job_run_state *r, const job_loop *loop, uint64_t step, bool *more, sib_error *err)
 {
@@ -227,32 +252,29 @@ static sib_code take_items(job_run_state *r, const job_loop *loop, uint64_t step
         *more = *more && step < (uint64_t)sib_tensor_dims(t)[0];
         if (!*more)
             return SIB_OK;
-        sib_tensor *row, *item;
-        sib_value *value = NULL;
-        sib_code code = sib_tensor_slice(t, 0, (int64_t)step, 1, 1, &row, err);
+        job_value *v = NULL;
+        sib_code code = item_at(t, step, !list->tensor, &v, err);
         if (code != SIB_OK)
             return code;
-        code = sib_tensor_reshape(row, sib_tensor_rank(t) - 1, sib_tensor_dims(t) + 1, &item, err);
-        if (code == SIB_OK) {
-            code = sib_value_from_tensor(item, &value, err);
-            sib_tensor_free(&item);
-        }
-        sib_tensor_free(&row);
-        job_value *v = job_value_tensor(value, SIB_PORT_TENSOR);
-        if (!v)
-            return code != SIB_OK ? code : err_memory(err, sizeof *v, "an item of a loop");
         job_value_put(&r->slots[loop->over[i].slot], v);
     }
     return SIB_OK;
 }
 
 /* All states become what the body made of them, at once. */
-static void next_states(job_run_state *r, const job_loop *loop, job_value **next)
+static sib_code next_states(job_run_state *r, const job_loop *loop, job_value **next, sib_error *err)
 {
-    for (size_t i = 0; i < loop->n_states; i++)
-        next[i] = job_value_keep(read_slot(r, loop->states[i].next));
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < loop->n_states; i++) {
+        const job_state *s = &loop->states[i];
+        job_value *made = read_slot(r, s->next);
+        next[i] = made ? job_value_as(made, r->d->types[s->slot]) : NULL;
+        if (made && !next[i])
+            code = err_memory(err, sizeof *made, "the state of a loop");
+    }
     for (size_t i = 0; i < loop->n_states; i++)
         job_value_put(&r->slots[loop->states[i].slot], next[i]);
+    return code;
 }
 
 static bool ends(const job_run_state *r, const job_loop *loop)
@@ -291,7 +313,8 @@ static sib_code turns(job_run_state *r, const job_node *n, collector *gathered, 
         if (code != SIB_OK)
             return code;
         end = ends(r, loop);
-        next_states(r, loop, next);
+        if ((code = next_states(r, loop, next, err)) != SIB_OK)
+            return code;
     }
     return SIB_OK;
 }

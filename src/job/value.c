@@ -174,6 +174,37 @@ job_value *job_value_own(job_value *v)
     }
 }
 
+/* Numbers of any port as a tensor: tokens int32 [n], numbers float64 [n], a number float64 without axes. */
+static job_value *as_tensor(const sib_port_value *p)
+{
+    bool ids = p->type == SIB_PORT_TOKENS, one = p->type == SIB_PORT_NUMBER;
+    const void *data = ids ? (const void *)p->tokens.ids : one ? &p->number : p->numbers.data;
+    size_t n = ids ? p->tokens.n : one ? 1 : p->numbers.n;
+    int64_t dims = (int64_t)n;
+    sib_tensor *t;
+    sib_value *v = NULL;
+    if (sib_tensor_create(ids ? SIB_I32 : SIB_F64, !one, &dims, &t, NULL) != SIB_OK)
+        return NULL;
+    if (n)
+        memcpy(sib_tensor_data(t), data, n * (ids ? sizeof(int32_t) : sizeof(double)));
+    sib_value_from_tensor(t, &v, NULL);
+    sib_tensor_free(&t);
+    return job_value_tensor(v, SIB_PORT_TENSOR);
+}
+
+job_value *job_value_as(job_value *v, sib_port_type type)
+{
+    const sib_port_value *p = &v->v;
+    bool tensor = p->type == SIB_PORT_TENSOR || p->type == SIB_PORT_AUDIO;
+    if (type == SIB_PORT_TENSOR && !tensor)
+        return as_tensor(p);
+    if (type == SIB_PORT_NUMBERS && p->type == SIB_PORT_NUMBER)
+        return job_value_numbers(&p->number, 1);
+    if (type == SIB_PORT_TEXTS && p->type == SIB_PORT_TEXT)
+        return job_value_texts(&p->text.data, 1);
+    return job_value_keep(v);
+}
+
 /* ---- Counting ---------------------------------------------------------------------------------------------- */
 
 job_value *job_value_keep(job_value *v)

@@ -35,6 +35,10 @@ void job_value_release(job_value *v);    /* NULL is allowed */
 /* *slot becomes v, whose reference it takes. */
 void job_value_put(job_value **slot, job_value *v);
 
+/* v as a port of a type that takes it has it: v itself (one more reference), or numbers as a tensor, a number as numbers, a text as
+   texts, made anew. NULL where memory cannot be had. */
+job_value *job_value_as(job_value *v, sib_port_type type);
+
 /* Name of a type ("audio"), and the type of a name. */
 const char *job_type_name(sib_port_type type);
 sib_port_type job_type_named(const char *name);
