@@ -9,6 +9,7 @@
              present_k.i, present_v.i [B, heads, P+N, size], and for words' times
              cross_weights.i [B, heads, N, n_audio_ctx]: the scores of the cross attention before their softmax */
 #include "import/recipe.h"
+#include "import/whisper_heads.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -109,6 +110,7 @@ static void say_dims(build *b, const whisper *w)
     build_say_int(b, "n_text_state", w->d);
     build_say_int(b, "n_text_head", w->text_heads);
     build_say_int(b, "n_text_layer", w->n_text_layer);
+    whisper_say_heads(b, w->n_text_layer, w->text_heads, w->n_vocab);
 }
 
 /* ---- What both sides share -------------------------------------------------------------------------------- */
