@@ -21,13 +21,12 @@ typedef struct weight {
     sib_str name; /* as in the file */
     const weight_format *format;
     size_t rank;
-    int64_t dims[SIB_MAX_RANK]; /* outermost first, as PyTorch has them */
-    bool strided;               /* elements stand apart: `strides` says how, in elements (block 1 alone) */
-    int64_t
-        strides[SIB_MAX_RANK]; /* never negative, and never beyond `size`; row-major where not `strided` */
-    const uint8_t *data;       /* (size) in the mapped file */
-    uint64_t size, offset;     /* bytes, and where they stand in their file */
-    size_t file;               /* which file of the checkpoint */
+    int64_t dims[SIB_MAX_RANK];    /* outermost first, as PyTorch has them */
+    bool strided;                  /* elements stand apart (block 1 alone), else row-major */
+    int64_t strides[SIB_MAX_RANK]; /* in elements, never negative, and never beyond `size` */
+    const uint8_t *data;           /* (size) in the mapped file */
+    uint64_t size, offset;         /* bytes, and where they stand in their file */
+    size_t file;                   /* which file of the checkpoint */
 } weight;
 
 /* What a file says beside its weights: hyperparameters, tables of a tokenizer. Lists have n items of one kind. Other lists
@@ -54,8 +53,8 @@ typedef struct checkpoint checkpoint;
    "state_dict" or "model" beside no tensors gives its weights their own names. whisper.cpp's numbers are facts by their names
    there ("n_audio_state"), "mel_filters" (with ".n_mel" and ".n_fft") and "vocab"; its biases of convolutions have dims
    (n, 1). GGUF's keys are facts. Files stay mapped and must not change. out: checkpoint_free(&c).
-   Errors: SIB_ERR_IO, SIB_ERR_FORMAT (also where there are no files with weights; with the byte offset, and the name of what is wrong), SIB_ERR_SIZE,
-   SIB_ERR_UNSUPPORTED (a format or element type that is not known, by name), SIB_ERR_MEMORY. */
+   Errors: SIB_ERR_IO, SIB_ERR_FORMAT (with the byte offset, and the name of what is wrong; also where no file has weights),
+   SIB_ERR_SIZE, SIB_ERR_UNSUPPORTED (a format or element type that is not known, by name), SIB_ERR_MEMORY. */
 sib_code checkpoint_open(const char *const *paths, size_t n, checkpoint **out, sib_error *err);
 void checkpoint_free(checkpoint **c);
 

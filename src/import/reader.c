@@ -10,6 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Names in files may be any bytes: what is no UTF-8, or would do something to a terminal, becomes '?'. */
+static void clean_text(char *text)
+{
+    size_t n = strlen(text), size;
+    uint32_t character;
+    for (size_t i = 0; i < n; i += size) {
+        size = utf8_read(text + i, n - i, &character);
+        if (size == 0 || character < ' ' || (character >= 0x7F && character < 0xA0)) {
+            memset(text + i, '?', size ? size : 1);
+            size = size ? size : 1;
+        }
+    }
+}
+
 sib_code ckpt_fail(ckpt_file *s, sib_code code, uint64_t at, const char *format, ...)
 {
     char text[sizeof s->err->message];
@@ -17,6 +31,7 @@ sib_code ckpt_fail(ckpt_file *s, sib_code code, uint64_t at, const char *format,
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    clean_text(text);
     return err_set_at(s->err, code, at, "%s: %s", s->path, text);
 }
 
