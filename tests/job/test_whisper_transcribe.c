@@ -421,6 +421,7 @@ static void test_samples_become_windows(void **state)
     CHECK_OK(whisper_transcribe(&s.tiny.fed.model, s.tokenizer, NULL, NULL, 0, &s.o, NULL, &s.out, &s.err),
              s.err);
     assert_int_equal(s.out.n_segments, 0);
+    whisper_transcript_free(&s.out);
     samples[77] = NAN;
     CHECK_FAILS(
         whisper_transcribe(&s.tiny.fed.model, s.tokenizer, NULL, samples, 16000, &s.o, NULL, &s.out, &s.err),
