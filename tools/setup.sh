@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a kind of work needs, where it is missing: Debian packages with apt (sudo where not root), Python
 # packages in build/venv. A second call finds everything there and does nothing.
-#   tools/setup.sh build|test|python|peers|check|arm64
+#   tools/setup.sh build|test|python|peers|train|check|arm64
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,7 @@ build="cmake ninja-build gcc libc6-dev pkg-config libavformat-dev libavcodec-dev
 test="$build libcmocka-dev g++ ffmpeg python3 libonnx-testdata"
 python="$test python3-dev python3-venv"
 peers="$python libfftw3-single3"
+train="python3 python3-venv ffmpeg libespeak-ng1 espeak-ng"
 check="$build g++ clang-format python3"
 arm64="cmake ninja-build pkg-config python3 gcc-aarch64-linux-gnu qemu-user"
 
@@ -19,9 +20,10 @@ build) packages=$build ;;
 test) packages=$test ;;
 python) packages=$python ;;
 peers) packages=$peers ;;
+train) packages=$train ;;
 check) packages=$check ;;
 arm64) packages=$arm64 ;;
-*) echo "setup.sh: expected build, test, python, peers, check or arm64, not '${1-}'" >&2; exit 2 ;;
+*) echo "setup.sh: expected build, test, python, peers, train, check or arm64, not '${1-}'" >&2; exit 2 ;;
 esac
 
 install_packages() {
@@ -55,7 +57,7 @@ package_sources() {
         ! -path '*/tests/*' ! -path '*/build/*' | LC_ALL=C sort
 }
 
-install_python() {
+install_requirements() {
     requirements=$1
     if ! [ -x build/venv/bin/python ]; then
         python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
@@ -71,6 +73,10 @@ install_python() {
         build/venv/bin/pip install -q --disable-pip-version-check -r "$requirements"
         cat "$requirements" | cksum >"build/venv/$name.stamp"
     fi
+}
+
+install_python() {
+    install_requirements "$1"
     # shellcheck disable=SC2046 # file names without spaces
     if ! fresh build/venv/sibyl.stamp $(package_sources); then
         echo "installing the Python package"
@@ -117,4 +123,5 @@ peers)
     install_python tools/requirements-test.txt
     install_python tools/requirements-peers.txt
     ;;
+train) install_requirements tools/requirements-train.txt ;;
 esac

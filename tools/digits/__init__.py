@@ -1,0 +1,1 @@
+"""How `digits`, the small Whisper of assets/digits, is made: speech, windows, features, model, training, evaluation."""
