@@ -4,7 +4,7 @@ _sibyl()
     local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W 'features inspect run diff conform transcribe generate vad job import quantize bench help --help --version' -- "$current"))
+        COMPREPLY=($(compgen -W 'features inspect run diff conform transcribe generate tokenize vad job import quantize bench help --help --version' -- "$current"))
         return
     fi
     case $command:$before in
@@ -42,13 +42,17 @@ _sibyl()
     diff:*) words='--input --dim --random --a --b --passes --pass-limit --against --oracle --inside --all --rtol --atol --help' ;;
     conform:*) words='--backend --passes --pass-limit --filter --jobs --rtol --atol --json --junit --manifest --verbose --help' ;;
     transcribe:*) words='--model --tokenizer --language --task --format --out --word-timestamps --beam --best-of --initial-prompt --hotwords --vad --input --picture --threads --quiet --help' ;;
+    tokenize:--kind) words='gpt2 whisper tokenizer.json pieces rwkv-world' ;;
+    tokenize:--model) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    tokenize:--n-vocab) return ;;
+    tokenize:*) words='--model --kind --n-vocab --decode --ids --special --json --help' ;;
     generate:*) words='--model --tokenizer --prompt --tokens --max-tokens --temperature --top-k --top-p --seed --stop --perplexity --input --threads --json --help' ;;
     vad:*) words='--model --input --threads --json --help' ;;
     job:*) words='--input --output --out --tap --tokenizer --threads --max-steps --ports --describe --json --help' ;;
     import:*) words='--out --dtype --recipe --tokenizer --check --json --help' ;;
     quantize:*) words='--out --weights --block --dynamic --least --calibrate --backend --report --json --help' ;;
     bench:*) words='features conv1d peak models whisper first --threads --seconds --repeat --peers --backend --passes --pass-limit --dim --fresh --claims --error --dtype --monitor --json --help' ;;
-    help:*) words='features inspect run diff conform transcribe generate vad job import quantize bench help --help' ;;
+    help:*) words='features inspect run diff conform transcribe generate tokenize vad job import quantize bench help --help' ;;
     esac
     if [[ $words == --* && $current != -* ]]; then # what is no option is a file
         COMPREPLY=($(compgen -f -- "$current"))

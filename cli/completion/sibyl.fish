@@ -11,6 +11,7 @@ complete -c sibyl -n __fish_use_subcommand -f -a diff -d 'where two backends or 
 complete -c sibyl -n __fish_use_subcommand -f -a conform -d 'ONNX backend tests, run and compared'
 complete -c sibyl -n __fish_use_subcommand -f -a transcribe -d 'speech to text'
 complete -c sibyl -n __fish_use_subcommand -f -a generate -d 'text on from a text, or how likely a text is'
+complete -c sibyl -n __fish_use_subcommand -f -a tokenize -d 'a text as tokens, and tokens as a text'
 complete -c sibyl -n __fish_use_subcommand -f -a vad -d 'where speech is in recordings'
 complete -c sibyl -n __fish_use_subcommand -f -a job -d 'run any job by its document: inputs, outputs, inner values'
 complete -c sibyl -n __fish_use_subcommand -f -a import -d 'a checkpoint of another program made a model'
@@ -19,7 +20,7 @@ complete -c sibyl -n __fish_use_subcommand -f -a bench -d 'measure features, con
 complete -c sibyl -n __fish_use_subcommand -f -a help -d 'explain a command'
 complete -c sibyl -n __fish_use_subcommand -l version -d 'show the version'
 complete -c sibyl -s h -l help -d 'show help'
-complete -c sibyl -n '__sibyl_command help' -f -a 'features inspect run diff conform transcribe generate vad job import quantize bench help'
+complete -c sibyl -n '__sibyl_command help' -f -a 'features inspect run diff conform transcribe generate tokenize vad job import quantize bench help'
 
 complete -c sibyl -n '__sibyl_command features' -s o -l out -r -d 'where the array goes'
 complete -c sibyl -n '__sibyl_command features' -l png -r -d 'write a labelled picture too'
@@ -93,6 +94,14 @@ complete -c sibyl -n '__sibyl_command transcribe' -s i -l input -x -d 'any other
 complete -c sibyl -n '__sibyl_command transcribe' -l picture -d 'show the features and the words under them'
 complete -c sibyl -n '__sibyl_command transcribe' -l threads -x -d 'threads'
 complete -c sibyl -n '__sibyl_command transcribe' -l quiet -d 'no lines as they come'
+
+complete -c sibyl -n '__sibyl_command tokenize' -l model -r -d 'a tokenizer file, a model or a job'
+complete -c sibyl -n '__sibyl_command tokenize' -l kind -x -a 'gpt2 whisper tokenizer.json pieces rwkv-world' -d 'what the file is'
+complete -c sibyl -n '__sibyl_command tokenize' -l n-vocab -x -d 'ids of the model'
+complete -c sibyl -n '__sibyl_command tokenize' -l decode -d 'ids in, text out'
+complete -c sibyl -n '__sibyl_command tokenize' -l ids -d 'print ids only'
+complete -c sibyl -n '__sibyl_command tokenize' -l special -d 'special tokens are tokens'
+complete -c sibyl -n '__sibyl_command tokenize' -l json -d 'print one JSON document'
 
 complete -c sibyl -n '__sibyl_command generate' -l model -r -d 'an ONNX model that sibyl import made'
 complete -c sibyl -n '__sibyl_command generate' -l tokenizer -r -d 'the models tokenizer'

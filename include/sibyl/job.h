@@ -4,6 +4,7 @@
 #define SIBYL_JOB_H
 
 #include <sibyl/session.h>
+#include <sibyl/text.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -132,6 +133,8 @@ typedef struct sib_job_port {
 /* Inputs and outputs in order. False outside. */
 SIB_API bool sib_job_input(const sib_job *j, size_t i, sib_job_port *out);
 SIB_API bool sib_job_output(const sib_job *j, size_t i, sib_job_port *out);
+/* The job's tokenizers in order, which live as long as it does. NULL outside. */
+SIB_API const sib_tokenizer *sib_job_tokenizer(const sib_job *j, size_t i);
 /* Name of a type ("audio"); "nothing" for anything else. */
 SIB_API const char *sib_port_type_name(sib_port_type type);
 

@@ -238,6 +238,11 @@ void sib_job_free(sib_job **j)
     *j = NULL;
 }
 
+const sib_tokenizer *sib_job_tokenizer(const sib_job *j, size_t i)
+{
+    return i < j->doc->n_tokenizers ? j->parts.tokenizers[i] : NULL;
+}
+
 /* ---- What it is -------------------------------------------------------------------------------------------- */
 
 void sib_job_get_info(const sib_job *j, sib_job_info *out)

@@ -32,7 +32,8 @@ static int digit(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-/* base64 into out: (3 / 4 of it). False where it is none. "=" stands for no bytes: Whisper's last rank is written so. */
+/* base64 into out: (3 / 4 of it). False where it is none. "=" stands for no bytes, as in Whisper's last
+   rank, and so does nothing at all. */
 static bool from_base64(text_span s, char *out, size_t *size)
 {
     uint32_t bits = 0;
@@ -49,7 +50,7 @@ static bool from_base64(text_span s, char *out, size_t *size)
     for (size_t i = digits; i < s.size; i++)
         if (s.data[i] != '=')
             return false;
-    return (s.size == 1 && digits == 0) || (digits > 0 && s.size % 4 == 0 && s.size - digits <= 2);
+    return (s.size <= 1 && digits == 0) || (digits > 0 && s.size % 4 == 0 && s.size - digits <= 2);
 }
 
 /* A line, without its end, and where the next begins. */
@@ -66,7 +67,7 @@ static text_span next_line(text_span file, size_t *at)
 static bool split_line(text_span line, text_span *base64, uint32_t *rank)
 {
     const char *space = memchr(line.data, ' ', line.size);
-    if (!space || space == line.data)
+    if (!space)
         return false;
     *base64 = (text_span){line.data, (size_t)(space - line.data)};
     size_t digits = line.size - base64->size - 1;
@@ -129,7 +130,7 @@ static bool recognises_ranks(const text_source *source)
     uint32_t rank;
     text_span base64;
     char bytes[96];
-    return source->bytes.size && split_line(next_line(source->bytes, &at), &base64, &rank) &&
+    return source->bytes.size && split_line(next_line(source->bytes, &at), &base64, &rank) && base64.size &&
            base64.size <= 128 && from_base64(base64, bytes, &size);
 }
 

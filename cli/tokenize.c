@@ -1,0 +1,286 @@
+/* sibyl tokenize --model M [TEXT|-]: a text as tokens, and tokens as a text. */
+#include "command.h"
+#include "job_model.h"
+#include "words.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct settings {
+    const char *model, *kind;
+    long n_vocab;
+    bool decode, ids, special, json;
+} settings;
+
+static const cli_option options[] = {
+    {.name = "model",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, model),
+     .value = "M",
+     .help =
+         "a tokenizer's file, a model with its tokenizer beside it, a\njob, or the name of a model that is "
+         "installed; \"bytes\""},
+    {.name = "kind",
+     .kind = CLI_TEXT,
+     .field = offsetof(settings, kind),
+     .value = "KIND",
+     .help = "what the tokenizer's file is: gpt2, whisper,\ntokenizer.json, pieces or rwkv-world (default: "
+             "what it\nlooks "
+             "like)"},
+    {.name = "n-vocab",
+     .kind = CLI_WHOLE,
+     .field = offsetof(settings, n_vocab),
+     .value = "N",
+     .help = "ids of the model; for Whisper it says which version",
+     .min = 1,
+     .max = 16777216},
+    {.name = "decode",
+     .kind = CLI_FLAG,
+     .field = offsetof(settings, decode),
+     .help = "ids in, the text of them out"},
+    {.name = "ids",
+     .kind = CLI_FLAG,
+     .field = offsetof(settings, ids),
+     .help = "print ids only, on one line"},
+    {.name = "special",
+     .kind = CLI_FLAG,
+     .field = offsetof(settings, special),
+     .help = "special tokens, such as <|endoftext|>, are found in the\ntext, and shown by --decode"},
+    {.name = "json", .kind = CLI_FLAG, .field = offsetof(settings, json), .help = "print one JSON document"},
+    {0}};
+
+static const char more[] =
+    "Prints a line for each token: its id and its bytes. Without a text: what the tokenizer is.\n";
+
+/* Where a tokenizer comes from: a file of its own, or a job. */
+typedef struct source {
+    sib_tokenizer *own;
+    sib_job *job;
+    const sib_tokenizer *tokenizer; /* of one of them; NULL where it failed, which is told */
+} source;
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static void open_source(const settings *s, source *out)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_tokenizer_options o = {.kind = s->kind, .n_vocab = (size_t)s->n_vocab};
+    bool bytes = strcmp(s->model, "bytes") == 0;
+    bool job = !bytes && !s->kind &&
+               (ends_with(s->model, ".onnx") || ends_with(s->model, "job.json") || access(s->model, F_OK));
+    if (bytes)
+        o.kind = "bytes";
+    if (job) {
+        out->job = job_model_open(s->model, NULL, NULL, 1);
+        out->tokenizer = out->job ? sib_job_tokenizer(out->job, 0) : NULL;
+        if (out->job && !out->tokenizer)
+            cli_fail("%s: has no tokenizer", s->model);
+    } else if (sib_tokenizer_open(bytes ? NULL : s->model, &o, &out->own, &err) == SIB_OK) {
+        out->tokenizer = out->own;
+    } else {
+        cli_fail("%s", err.message);
+    }
+}
+
+/* ---- What is shown ------------------------------------------------------------------------------------------------ */
+
+/* Bytes with everything that does not print as \n or \xFF. */
+static char *shown(const char *bytes, size_t n)
+{
+    char *text = cli_take(4 * n + 1, 1), *at = text;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (c == '\n')
+            at += sprintf(at, "\\n");
+        else if (c == '\\')
+            at += sprintf(at, "\\\\");
+        else if (c < 0x20 || c == 0x7F)
+            at += sprintf(at, "\\x%02x", c);
+        else
+            *at++ = (char)c;
+    }
+    /* What is no character is shown as bytes, all of it. */
+    json_t *valid = json_stringn(text, (size_t)(at - text));
+    if (!valid) {
+        at = text;
+        for (size_t i = 0; i < n; i++)
+            at += sprintf(at, "\\x%02x", (unsigned char)bytes[i]);
+    }
+    json_decref(valid);
+    *at = '\0';
+    return text;
+}
+
+static char *shown_token(const sib_tokenizer *t, int32_t id)
+{
+    const char *bytes = "";
+    size_t size = 0;
+    bool special;
+    sib_tokenizer_token(t, id, &bytes, &size, &special);
+    return shown(bytes, size);
+}
+
+static json_t *tokens_json(const sib_tokenizer *t, const int32_t *ids, size_t n)
+{
+    json_t *list = json_array(), *tokens = json_array();
+    for (size_t i = 0; i < n; i++) {
+        char *text = shown_token(t, ids[i]);
+        json_array_append_new(list, json_integer(ids[i]));
+        json_array_append_new(tokens, cli_json_text(text));
+        free(text);
+    }
+    return json_pack("{s:I, s:o, s:o}", "n", (json_int_t)n, "ids", list, "tokens", tokens);
+}
+
+static void show_tokens(const sib_tokenizer *t, const settings *s, const int32_t *ids, size_t n)
+{
+    if (s->json) {
+        cli_json_print(tokens_json(t, ids, n));
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (s->ids) {
+            printf("%s%d", i ? " " : "", (int)ids[i]);
+            continue;
+        }
+        char *text = shown_token(t, ids[i]);
+        printf("%7d  %s\n", (int)ids[i], text);
+        free(text);
+    }
+    if (s->ids)
+        putchar('\n');
+}
+
+static void show_what(const sib_tokenizer *t, const settings *s)
+{
+    sib_tokenizer_info info;
+    const char *bytes;
+    size_t size, n = 0, n_special = 0;
+    bool special;
+    sib_tokenizer_get_info(t, &info);
+    for (size_t i = 0; i < info.n_vocab; i++)
+        if (sib_tokenizer_token(t, (int32_t)i, &bytes, &size, &special)) {
+            n++;
+            n_special += special;
+        }
+    if (s->json)
+        cli_json_print(json_pack("{s:s, s:I, s:I, s:I}", "kind", info.kind, "n_vocab",
+                                 (json_int_t)info.n_vocab, "tokens", (json_int_t)n, "special",
+                                 (json_int_t)n_special));
+    else
+        printf("%s: ids below %zu, %zu tokens, %zu of them special\n", info.kind, info.n_vocab, n, n_special);
+}
+
+/* ---- Both ways ------------------------------------------------------------------------------------------------------ */
+
+static bool encode(const sib_tokenizer *t, const settings *s, const char *text, size_t size)
+{
+    sib_error err = SIB_ERROR_INIT;
+    int32_t *ids;
+    size_t n;
+    if (sib_tokenizer_encode(t, text, size, s->special ? SIB_SPECIAL_AS_TOKENS : SIB_SPECIAL_AS_TEXT, &ids,
+                             &n, &err) != SIB_OK) {
+        cli_fail("%s", err.message);
+        return false;
+    }
+    show_tokens(t, s, ids, n);
+    sib_free(ids);
+    return true;
+}
+
+/* Numbers with spaces, commas or brackets between them. ids: room for as many as there are bytes. */
+static bool read_ids(const char *text, int32_t *ids, size_t *n)
+{
+    for (*n = 0; *(text += strspn(text, " \t\r\n,[]"));) {
+        char *end;
+        long id = strtol(text, &end, 10);
+        if (end == text || id < 0 || id > INT32_MAX) {
+            cli_fail("'%.20s' is no id", text);
+            return false;
+        }
+        ids[(*n)++] = (int32_t)id;
+        text = end;
+    }
+    return true;
+}
+
+static bool decode(const sib_tokenizer *t, const settings *s, const char *text, size_t size)
+{
+    sib_error err = SIB_ERROR_INIT;
+    int32_t *ids = cli_take(size + 1, sizeof *ids);
+    size_t n = 0, n_bytes = 0;
+    char *bytes = NULL;
+    bool done = read_ids(text, ids, &n);
+    if (done && sib_tokenizer_decode(t, ids, n, !s->special, &bytes, &n_bytes, &err) != SIB_OK) {
+        cli_fail("%s", err.message);
+        done = false;
+    }
+    if (done && s->json)
+        cli_json_print(json_pack("{s:o}", "text", cli_json_text(bytes)));
+    else if (done)
+        fwrite(bytes, 1, n_bytes, stdout);
+    if (done && !s->json && isatty(STDOUT_FILENO))
+        putchar('\n');
+    sib_free(bytes);
+    free(ids);
+    return done;
+}
+
+/* All of standard input and a NUL. Released with free. */
+static char *read_input(size_t *size)
+{
+    size_t room = 65536, n = 0, got = 1;
+    char *text = cli_take(room, 1);
+    for (; got > 0; n += got) {
+        if (room - n < 2) {
+            char *grown = cli_take(2 * room, 1);
+            memcpy(grown, text, n);
+            free(text);
+            text = grown;
+            room *= 2;
+        }
+        got = fread(text + n, 1, room - n - 1, stdin);
+    }
+    *size = n;
+    return text;
+}
+
+static int tokenize(const cli_command *self, int argc, char **argv)
+{
+    settings s = {0};
+    source from = {0};
+    int n, code;
+    if (!cli_begin(self, argc, argv, &s, &n, &code))
+        return code;
+    if (n > 1)
+        return cli_usage(self, "one text is tokenized at a time, %d are given", n);
+    if (!s.model)
+        return cli_usage(self, "the model is named with --model");
+    if (s.decode && n == 0)
+        return cli_usage(self, "the ids are given as one argument, or - for standard input");
+    open_source(&s, &from);
+    bool input = n == 1 && strcmp(argv[0], "-") == 0, done = from.tokenizer != NULL;
+    size_t size = n == 1 ? strlen(argv[0]) : 0;
+    char *read = done && input ? read_input(&size) : NULL;
+    const char *text = read ? read : n == 1 ? argv[0] : "";
+    if (done && n == 0)
+        show_what(from.tokenizer, &s);
+    else if (done)
+        done = s.decode ? decode(from.tokenizer, &s, text, size) : encode(from.tokenizer, &s, text, size);
+    free(read);
+    sib_tokenizer_free(&from.own);
+    sib_job_free(&from.job);
+    return done ? CLI_DONE : CLI_FAILED;
+}
+
+const cli_command command_tokenize = {.name = "tokenize",
+                                      .summary = "a text as tokens, and tokens as a text",
+                                      .operands = "--model M [TEXT | -] [options]",
+                                      .options = options,
+                                      .more = more,
+                                      .run = tokenize};
