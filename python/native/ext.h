@@ -47,14 +47,15 @@ bool dlpack_read(PyObject *capsule, const char *name, ext_array *out);
 
 /* ---- Handles: capsules with the names below ------------------------------------------------------ */
 
-#define HANDLE_MEL     "sibyl.mel"
-#define HANDLE_STREAM  "sibyl.stream"
-#define HANDLE_POOL    "sibyl.pool"
-#define HANDLE_VALUE   "sibyl.value"
-#define HANDLE_MODEL   "sibyl.model"
-#define HANDLE_SESSION "sibyl.session"
-#define HANDLE_CANCEL  "sibyl.cancel"
-#define HANDLE_PROFILE "sibyl.profile"
+#define HANDLE_MEL       "sibyl.mel"
+#define HANDLE_STREAM    "sibyl.stream"
+#define HANDLE_POOL      "sibyl.pool"
+#define HANDLE_VALUE     "sibyl.value"
+#define HANDLE_MODEL     "sibyl.model"
+#define HANDLE_SESSION   "sibyl.session"
+#define HANDLE_CANCEL    "sibyl.cancel"
+#define HANDLE_PROFILE   "sibyl.profile"
+#define HANDLE_TOKENIZER "sibyl.tokenizer"
 
 /* The pool in a handle, NULL for None; *ok is false with an exception set where it is neither. */
 sib_pool *pool_of(PyObject *handle, bool *ok);
@@ -94,7 +95,7 @@ PyObject *memory_type(PyObject *module);
 /* ---- Functions, table by table -------------------------------------------------------------------- */
 
 extern PyMethodDef SPEC_METHODS[], FEATURE_METHODS[], STREAM_METHODS[], AUDIO_METHODS[], CONV_METHODS[],
-    VALUE_METHODS[], MODEL_METHODS[], SESSION_METHODS[], IMPORT_METHODS[];
+    VALUE_METHODS[], MODEL_METHODS[], SESSION_METHODS[], IMPORT_METHODS[], TEXT_METHODS[];
 
 /* A description from a dict of every field, with the enumerations as numbers. */
 bool spec_from_dict(PyObject *dict, sib_mel_spec *out);

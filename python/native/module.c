@@ -139,9 +139,9 @@ static const char *dtype_name(int dtype)
 static int module_exec(PyObject *module)
 {
     module_state *state = PyModule_GetState(module);
-    PyMethodDef *const tables[] = {SPEC_METHODS,  FEATURE_METHODS, STREAM_METHODS,
-                                   AUDIO_METHODS, CONV_METHODS,    VALUE_METHODS,
-                                   MODEL_METHODS, SESSION_METHODS, IMPORT_METHODS};
+    PyMethodDef *const tables[] = {SPEC_METHODS,   FEATURE_METHODS, STREAM_METHODS, AUDIO_METHODS,
+                                   CONV_METHODS,   VALUE_METHODS,   MODEL_METHODS,  SESSION_METHODS,
+                                   IMPORT_METHODS, TEXT_METHODS};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) != 0)
             return -1;

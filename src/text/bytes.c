@@ -34,6 +34,10 @@ void buffer_reserve(text_buffer *b, size_t more, sib_error *err)
     size_t room;
     if (b->code != SIB_OK || b->room - b->n >= more)
         return;
+    if (b->most && (b->n > b->most || more > b->most - b->n)) {
+        b->code = err_set(err, SIB_ERR_SIZE, "the tokenizer makes more than %zu bytes of a text", b->most);
+        return;
+    }
     if (!grown(b->n, more, b->room, &room)) {
         b->code = err_set(err, SIB_ERR_SIZE, "a text is too long");
         return;

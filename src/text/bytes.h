@@ -39,6 +39,7 @@ static inline sib_code ids_add(id_list *l, int32_t id, sib_error *err)
 typedef struct text_buffer {
     char *data; /* (n) of room */
     size_t n, room;
+    size_t most; /* that it may hold; 0: what memory takes */
     sib_code code;
 } text_buffer;
 

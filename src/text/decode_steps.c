@@ -327,7 +327,7 @@ bool decoder_byte_level(const decoder *d)
 
 static sib_code run_step(const step *s, bool bytes, string_list *l, sib_error *err)
 {
-    string_list out = {0};
+    string_list out = {.bytes.most = 64 * (l->bytes.n + l->n) + ((size_t)1 << 20)};
     sib_code code = SIB_OK;
     size_t n = l->n;
     for (size_t i = 0, at = 0; s->kind->run && i < n && code == SIB_OK; at = l->ends[i++]) {

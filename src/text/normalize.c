@@ -16,6 +16,10 @@ typedef struct step {
 
 #define MOST_STEPS_IN_ALL 64
 
+/* A text may become so many times as long, and so many bytes longer; U+FDFA becomes eleven times as long. */
+#define GROWTH        32
+#define GROWTH_ANYWAY ((size_t)1 << 20)
+
 struct normalizer {
     step steps[MOST_STEPS_IN_ALL];
     size_t n;
@@ -280,6 +284,7 @@ sib_code normalizer_run(const normalizer *n, text_span text, text_buffer *room, 
     *out = text;
     for (size_t i = 0; n && i < n->n && code == SIB_OK; i++) {
         other.n = 0;
+        other.most = text.size < (SIZE_MAX - GROWTH_ANYWAY) / GROWTH ? GROWTH * text.size + GROWTH_ANYWAY : 0;
         buffer_add(&other, "", 0, err);
         buffer_reserve(&other, 1, err); /* so that an empty text is one as well */
         code = other.code == SIB_OK ? n->steps[i].kind->run(&n->steps[i], *out, &other, err) : other.code;

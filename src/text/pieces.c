@@ -352,6 +352,8 @@ static sib_code mark_spaces(const pieces *p, text_span text, text_buffer *out, s
             at += space != NULL;
         while (space && p->trim && at < end && text.data[at] == ' ');
     }
+    while (p->trim && out->n >= SPACE_SIZE && memcmp(out->data + out->n - SPACE_SIZE, SPACE, SPACE_SIZE) == 0)
+        out->n -= SPACE_SIZE; /* marks that the text had */
     return out->code;
 }
 

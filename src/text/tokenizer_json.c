@@ -3,7 +3,9 @@
 
    Bytes that are no UTF-8, which the original never sees, pass normalizers as they are and count as a character that is
    neither letter, number nor space; so byte-level vocabularies give every byte back, and others as far as they have tokens
-   for bytes. A character that has neither a token nor an unknown token is refused. */
+   for bytes. A character that has neither a token nor an unknown token is refused, where the original leaves it out.
+   An added token that is new to a byte-level vocabulary stands for its characters; the original's decoder takes some, such
+   as U+00E9, for bytes. */
 #include "text/tokenizer_json.h"
 
 #include "base/alloc.h"

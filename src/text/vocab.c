@@ -73,11 +73,11 @@ static void put_slot(vocab_slot *slots, uint32_t mask, vocab_slot slot)
     slots[i] = slot;
 }
 
-/* Slots for ids below `room`: at most half of them are taken. */
-static sib_code grow_slots(vocab *v, size_t room, sib_error *err)
+/* Room for one more: at most half of the slots are taken. */
+static sib_code grow_slots(vocab *v, sib_error *err)
 {
     uint32_t n = v->slots ? v->mask + 1 : FIRST_SLOTS;
-    while (n / 2 < room)
+    if (n / 2 <= v->n_found)
         n *= 2;
     if (v->slots && n == v->mask + 1)
         return SIB_OK;
@@ -111,7 +111,7 @@ sib_code vocab_widen(vocab *v, size_t n, sib_error *err)
         memset(v->tokens + v->n, 0, (n - v->n) * sizeof *v->tokens);
         v->n = n;
     }
-    return grow_slots(v, v->room, err);
+    return SIB_OK;
 }
 
 sib_code vocab_add(vocab *v, int32_t id, text_span bytes, uint8_t flags, sib_error *err)
@@ -120,7 +120,12 @@ sib_code vocab_add(vocab *v, int32_t id, text_span bytes, uint8_t flags, sib_err
         return err_set(err, SIB_ERR_SIZE, "id %d, expected 0 to %u", (int)id, VOCAB_MOST_IDS - 1);
     if (bytes.size > VOCAB_MOST_BYTES - v->bytes.n)
         return err_set(err, SIB_ERR_SIZE, "the tokens have more than %u bytes", VOCAB_MOST_BYTES);
+    if (bytes.size > VOCAB_MOST_TOKEN)
+        return err_set(err, SIB_ERR_SIZE, "id %d has %zu bytes, tokens of up to %u are taken", (int)id,
+                       bytes.size, VOCAB_MOST_TOKEN);
     sib_code code = vocab_widen(v, (size_t)id + 1, err);
+    if (code == SIB_OK)
+        code = grow_slots(v, err);
     if (code != SIB_OK)
         return code;
     uint32_t hash = text_hash(bytes.data, bytes.size);
@@ -137,6 +142,8 @@ sib_code vocab_add(vocab *v, int32_t id, text_span bytes, uint8_t flags, sib_err
     if (v->bytes.code != SIB_OK)
         return v->bytes.code;
     v->tokens[id] = (token){at, (uint32_t)bytes.size, (uint8_t)(flags | TOKEN_KNOWN)};
+    v->longest = size_max(v->longest, bytes.size);
+    v->n_found += !(flags & TOKEN_HIDDEN);
     if (!(flags & TOKEN_HIDDEN))
         put_slot(v->slots, v->mask, (vocab_slot){hash, id});
     return SIB_OK;

@@ -5,8 +5,10 @@
 #include "text/bytes.h"
 
 /* More ids, or more bytes of all tokens, are refused: models have some hundred thousand ids. */
-#define VOCAB_MOST_IDS   (1u << 24)
+#define VOCAB_MOST_IDS   (1u << 21)
 #define VOCAB_MOST_BYTES (1u << 30)
+/* And so are longer tokens: time may grow with a token's square. */
+#define VOCAB_MOST_TOKEN 2048u
 
 enum {
     TOKEN_KNOWN = 1,   /* the id stands for something */
@@ -32,6 +34,8 @@ typedef struct vocab {
     text_buffer bytes;
     vocab_slot *slots; /* (mask + 1) */
     uint32_t mask;
+    size_t n_found; /* slots that are taken */
+    size_t longest; /* bytes of the longest token */
 } vocab;
 
 /* Gives `id` its bytes. Ids may come in any order; what is left out stands for nothing. Errors: SIB_ERR_FORMAT (a second

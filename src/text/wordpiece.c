@@ -37,7 +37,10 @@ static sib_code encode(const piece_model *m, text_span word, id_list *out, sib_e
         return add_unknown(w, word, out, err);
     for (size_t at = 0, end; at < word.size; at = end) {
         int32_t id = -1;
-        for (end = word.size; end > at && id < 0;) {
+        end = at + size_min(word.size - at, w->model.vocab->longest);
+        while (end < word.size && ((unsigned char)word.data[end] & 0xC0) == 0x80)
+            end++; /* not within a character */
+        while (end > at && id < 0) {
             id = find_part(w, (text_span){word.data + at, end - at}, at == 0);
             if (id < 0)
                 end = utf8_before(word.data, end);

@@ -37,6 +37,7 @@ from .session import (
     get_available_providers,
 )
 from .spec import MelSpec
+from .text import Tokenizer, whisper_languages
 
 __version__: str = _sibyl.version
 
@@ -58,6 +59,7 @@ __all__ = [
     "RunOptions",
     "SessionOptions",
     "SibylError",
+    "Tokenizer",
     "__version__",
     "conv1d",
     "get_available_providers",
@@ -68,6 +70,7 @@ __all__ = [
     "mel_filters",
     "pad_or_trim",
     "smooth3x3",
+    "whisper_languages",
 ]
 
 _torch_hook.install()
