@@ -9,7 +9,8 @@ sib_code whisper_rules_make(whisper_rules *r, const whisper_tokens *tokens, cons
 {
     *r = (whisper_rules){.tokens = tokens, .timestamps = !o->without_timestamps, .max_initial = SIZE_MAX};
     if (o->max_initial_timestamp > 0)
-        r->max_initial = (size_t)rint(o->max_initial_timestamp / WHISPER_TOKEN_SECONDS);
+        r->max_initial =
+            (size_t)fmin(rint(o->max_initial_timestamp / WHISPER_TOKEN_SECONDS), (double)tokens->n_vocab);
     sib_code code = SIB_OK;
     if (o->suppress_tokens && *o->suppress_tokens)
         code = whisper_tokens_suppressed(tokens, o->suppress_tokens, &r->suppressed, err);
