@@ -149,7 +149,8 @@ static sib_code find_ports(call_plan *p, size_t number, sib_model *const *models
     for (size_t i = 0; i < p->d->n_calls && code == SIB_OK; i++)
         if (p->d->calls[i].of == number)
             code = put_out(p, &p->d->calls[i].context, m, sib_model_output, true, &p->held, err);
-    drop_repeated(&p->held); /* several calls may take the same */
+    if (code == SIB_OK)
+        drop_repeated(&p->held); /* several calls may take the same */
     return code;
 }
 
