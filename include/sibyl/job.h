@@ -27,7 +27,8 @@ typedef struct sib_segment {
     const char *text;
     size_t n_tokens, n_words;
     const int32_t *tokens; /* (n_tokens) timestamps included */
-    const sib_word *words; /* (n_words) where word timestamps were asked for */
+    const sib_word
+        *words; /* (n_words) NULL where word timestamps were not asked for and the segment has text */
     double temperature, avg_logprob, compression_ratio, no_speech_prob;
 } sib_segment;
 

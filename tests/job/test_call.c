@@ -128,7 +128,7 @@ static tiny two_parts(void)
     tiny_output(&t, tiny_op(&t, "Neg", a, NO_VALUE, "heard"));
     value_id sum = tok;
     for (int i = 0; i < 2; i++) {
-        char cross[8], past[8], made[8], name[8];
+        char cross[24], past[24], made[24], name[24];
         snprintf(cross, sizeof cross, "c.%d", i);
         snprintf(past, sizeof past, "p.%d", i);
         snprintf(made, sizeof made, "q.%d", i);

@@ -351,6 +351,8 @@ def differences(ours, expected):
         for name, tolerance in TOLERANCES.items():
             if not near(a[name], b[name], tolerance):
                 return f"segment {i}: {name} {a[name]!r}, not {b[name]!r}"
+        if ("words" in a) != ("words" in b):
+            return f"segment {i}: words {a.get('words')}, not {b.get('words')}"
         ours_words, words = a.get("words", []), b.get("words", [])
         if len(ours_words) != len(words):
             return f"segment {i}: {len(ours_words)} words, not {len(words)}"

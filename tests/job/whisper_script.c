@@ -108,7 +108,7 @@ static json_t *real(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
-static json_t *segment_json(const sib_segment *s, bool words)
+static json_t *segment_json(const sib_segment *s)
 {
     json_t *tokens = json_array(), *list = json_array();
     for (size_t i = 0; i < s->n_tokens; i++)
@@ -122,17 +122,17 @@ static json_t *segment_json(const sib_segment *s, bool words)
                   (json_int_t)s->seek, "start", real(s->start), "end", real(s->end), "text", s->text,
                   "tokens", tokens, "temperature", real(s->temperature), "avg_logprob", real(s->avg_logprob),
                   "compression_ratio", real(s->compression_ratio), "no_speech_prob", real(s->no_speech_prob));
-    if (words)
+    if (s->words)
         json_object_set(out, "words", list);
     json_decref(list);
     return out;
 }
 
-static json_t *transcript_json(const whisper_transcript *t, bool words)
+static json_t *transcript_json(const whisper_transcript *t)
 {
     json_t *segments = json_array();
     for (size_t i = 0; i < t->n_segments; i++)
-        json_array_append_new(segments, segment_json(&t->segments[i], words));
+        json_array_append_new(segments, segment_json(&t->segments[i]));
     return json_pack("{s:s, s:s, s:o}", "language", t->language, "text", t->text, "segments", segments);
 }
 
@@ -155,8 +155,7 @@ static json_t *run_case(const json_t *j, const sib_tokenizer *t, const whisper_m
     whisper_transcript transcript;
     sib_error err = SIB_ERROR_INIT;
     sib_code code = whisper_transcribe_features(&m.fed.model, t, mel, n_frames, &o, NULL, &transcript, &err);
-    json_t *out = code == SIB_OK ? transcript_json(&transcript, o.word_timestamps)
-                                 : json_pack("{s:s}", "error", err.message);
+    json_t *out = code == SIB_OK ? transcript_json(&transcript) : json_pack("{s:s}", "error", err.message);
     whisper_transcript_free(&transcript);
     free(mel);
     hashed_close(&m);

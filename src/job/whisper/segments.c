@@ -57,10 +57,15 @@ sib_code whisper_segments_move(whisper_segments *to, whisper_segments *from, sib
 sib_code whisper_segment_empty(sib_segment *s, sib_error *err)
 {
     char *text = mem_strdup("");
-    if (!text)
-        return err_memory(err, 1, "a text");
+    sib_word *words = mem_calloc(1, sizeof *words); /* an empty list, as openai-whisper has it */
+    if (!text || !words) {
+        mem_free(text);
+        mem_free(words);
+        return err_memory(err, sizeof *words, "a text");
+    }
     free_segment(s);
     s->text = text;
+    s->words = words;
     s->tokens = NULL;
     s->n_tokens = 0;
     return SIB_OK;

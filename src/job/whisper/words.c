@@ -123,12 +123,17 @@ static sib_code give_words(const whisper_timed_list *l, size_t *at, size_t n, do
 {
     void *words = NULL;
     size_t room = 0;
+    sib_code code =
+        whisper_grow(&words, &room, 1, sizeof(sib_word), "words", err); /* a list, also where it is empty */
+    s->words = words;
+    if (code != SIB_OK)
+        return code;
     for (size_t saved = 0; *at < l->n && saved < n; (*at)++) {
         const whisper_timed *w = &l->data[*at];
         saved += w->n_tokens;
         if (w->text.n == 0)
             continue;
-        sib_code code = whisper_grow(&words, &room, s->n_words + 1, sizeof(sib_word), "words", err);
+        code = whisper_grow(&words, &room, s->n_words + 1, sizeof(sib_word), "words", err);
         s->words = words;
         char *text = code == SIB_OK ? mem_strdup(w->text.data) : NULL;
         if (!text)
