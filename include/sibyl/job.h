@@ -125,6 +125,8 @@ typedef struct sib_job_info {
     size_t n_inputs, n_outputs;
 } sib_job_info;
 SIB_API void sib_job_get_info(const sib_job *j, sib_job_info *out);
+/* The document that the job was made from, one that Sibyl has for a model too; lives as long as j. */
+SIB_API const char *sib_job_document(const sib_job *j);
 
 typedef struct sib_job_port {
     const char *name, *doc; /* doc may be NULL */

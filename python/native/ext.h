@@ -56,6 +56,7 @@ bool dlpack_read(PyObject *capsule, const char *name, ext_array *out);
 #define HANDLE_CANCEL    "sibyl.cancel"
 #define HANDLE_PROFILE   "sibyl.profile"
 #define HANDLE_TOKENIZER "sibyl.tokenizer"
+#define HANDLE_JOB       "sibyl.job"
 
 /* The pool in a handle, NULL for None; *ok is false with an exception set where it is neither. */
 sib_pool *pool_of(PyObject *handle, bool *ok);
@@ -66,6 +67,9 @@ sib_mel *mel_of(PyObject *handle);
 /* The model in a handle, or NULL with an exception set; borrowed. */
 sib_model *model_of(PyObject *handle);
 
+/* Texts (n) of a list of str, which keeps them; released with PyMem_Free. NULL with an exception set. */
+const char **texts_of(PyObject *list, size_t *n);
+
 /* ---- Values -------------------------------------------------------------------------------------- */
 
 /* The value in a handle, or NULL with an exception set; borrowed. */
@@ -75,6 +79,26 @@ const sib_value *value_of(PyObject *handle);
    ("optional", item or None), ("map", keys, values). Memory that others see too is copied. New reference, or
    NULL with an exception set. */
 PyObject *value_lend(PyObject *module, sib_value *v);
+
+/* ---- What goes into jobs and comes out of them ----------------------------------------------------- */
+
+/* What a value given to a job lies in. */
+typedef struct port_memory {
+    ext_array array;    /* of tokens and numbers */
+    const char **texts; /* of a list of texts, which lie in Python's objects */
+} port_memory;
+
+/* `given` as a value of `type`, which stays where it is: a value's handle (audio, tensor), an array of int32 (tokens) or
+   float64 (numbers), bytes (text), a list of bytes (texts), a number, a bool. memory: to be released with
+   port_memory_free, after a failure too. False with an exception set. */
+bool port_value_of(PyObject *given, int type, sib_port_value *out, port_memory *memory);
+void port_memory_free(port_memory *memory);
+
+/* A value other than a tensor as Python has it: str (bytes that are no UTF-8 as surrogateescape), int, float, bool, lists
+   of them, and lists of dicts. New reference, or NULL with an exception set. */
+PyObject *port_value_give(const sib_port_value *v);
+PyObject *port_segment(const sib_segment *s);
+PyObject *port_text(const char *text, size_t size);
 
 /* ---- The module ----------------------------------------------------------------------------------- */
 
@@ -95,7 +119,7 @@ PyObject *memory_type(PyObject *module);
 /* ---- Functions, table by table -------------------------------------------------------------------- */
 
 extern PyMethodDef SPEC_METHODS[], FEATURE_METHODS[], STREAM_METHODS[], AUDIO_METHODS[], CONV_METHODS[],
-    VALUE_METHODS[], MODEL_METHODS[], SESSION_METHODS[], IMPORT_METHODS[], TEXT_METHODS[];
+    VALUE_METHODS[], MODEL_METHODS[], SESSION_METHODS[], IMPORT_METHODS[], TEXT_METHODS[], JOB_METHODS[];
 
 /* A description from a dict of every field, with the enumerations as numbers. */
 bool spec_from_dict(PyObject *dict, sib_mel_spec *out);

@@ -136,12 +136,17 @@ static const char *dtype_name(int dtype)
     return sib_dtype_name((sib_dtype)dtype);
 }
 
+static const char *port_type_name(int type)
+{
+    return sib_port_type_name((sib_port_type)type);
+}
+
 static int module_exec(PyObject *module)
 {
     module_state *state = PyModule_GetState(module);
     PyMethodDef *const tables[] = {SPEC_METHODS,   FEATURE_METHODS, STREAM_METHODS, AUDIO_METHODS,
                                    CONV_METHODS,   VALUE_METHODS,   MODEL_METHODS,  SESSION_METHODS,
-                                   IMPORT_METHODS, TEXT_METHODS};
+                                   IMPORT_METHODS, TEXT_METHODS,    JOB_METHODS};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         if (PyModule_AddFunctions(module, tables[i]) != 0)
             return -1;
@@ -152,7 +157,9 @@ static int module_exec(PyObject *module)
         return -1;
     if (add_numbers(module, "codes", SIB_OK, SIB_ERR_CANCELLED, code_name) != 0)
         return -1;
-    return add_numbers(module, "dtypes", SIB_F32, SIB_I2, dtype_name);
+    if (add_numbers(module, "dtypes", SIB_F32, SIB_I2, dtype_name) != 0)
+        return -1;
+    return add_numbers(module, "port_types", SIB_PORT_AUDIO, SIB_PORT_SPANS, port_type_name);
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)

@@ -257,8 +257,7 @@ static void run_call_free(run_call *c)
     PyMem_Free(c->out);
 }
 
-/* Texts (n) of a list of str, which keeps them; NULL with an exception set. */
-static const char **texts_of(PyObject *list, size_t *n)
+const char **texts_of(PyObject *list, size_t *n)
 {
     Py_ssize_t count = PyList_Size(list);
     const char **texts = count < 0 ? NULL : PyMem_Calloc((size_t)count + 1, sizeof *texts);

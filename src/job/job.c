@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 struct sib_job {
+    char *text; /* of the document */
     job_doc *doc;
     sib_model **models; /* (doc->n_models) */
     job_parts parts;
@@ -129,7 +130,13 @@ static sib_code open_document(const char *name, const char *text, size_t size, c
     sib_job *j = mem_calloc(1, sizeof *j);
     if (!j)
         return err_memory(err, sizeof *j, "a job");
-    sib_code code = job_doc_read(name, text, size, &j->doc, err);
+    j->text = mem_alloc(size + 1, 1);
+    sib_code code = j->text ? job_doc_read(name, text, size, &j->doc, err)
+                            : err_memory(err, size, "a job's document");
+    if (code == SIB_OK) {
+        memcpy(j->text, text, size);
+        j->text[size] = 0;
+    }
     if (code == SIB_OK && o->kind && strcmp(o->kind, j->doc->kind))
         code = err_set(err, SIB_ERR_ARGUMENT, "%s: a job of kind %s, not %s", name, j->doc->kind, o->kind);
     if (code == SIB_OK)
@@ -223,6 +230,7 @@ void sib_job_free(sib_job **j)
     if (!j || !*j)
         return;
     const job_doc *d = (*j)->doc;
+    mem_free((*j)->text);
     for (size_t i = 0; (*j)->parts.plans && i < d->n_calls; i++)
         call_plan_free(&(*j)->parts.plans[i]);
     for (size_t i = 0; (*j)->parts.tokenizers && i < d->n_tokenizers; i++)
@@ -249,6 +257,11 @@ void sib_job_get_info(const sib_job *j, sib_job_info *out)
 {
     const job_doc *d = j->doc;
     *out = (sib_job_info){d->kind, d->name, d->text, d->sample_rate, d->n_inputs, d->n_outputs};
+}
+
+const char *sib_job_document(const sib_job *j)
+{
+    return j->text;
 }
 
 bool sib_job_input(const sib_job *j, size_t i, sib_job_port *out)

@@ -1,10 +1,12 @@
-"""Sibyl hears: any recording to exact log-mel features, fast; and runs ONNX models, every value open to view.
+"""Sibyl hears: any recording to exact log-mel features, fast; runs ONNX models, every value open to view; and does jobs
+with them: speech to text, text generation, voice activity.
 
     import sibyl
     mel = sibyl.log_mel_spectrogram("speech.flac")                  # (80, frames), as OpenAI Whisper's
     mel = sibyl.LogMel("kaldi", precise=True)(samples)              # other front ends by description
     session = sibyl.InferenceSession("model.onnx")                  # as onnxruntime's
     outputs = session.run(None, {"x": mel})
+    sibyl.load_model("digits").transcribe("speech.flac")["text"]    # as openai-whisper's
 
 Where torch is imported, before or after, its operators torch.ops.sibyl.log_mel_spectrogram and
 torch.ops.sibyl.conv1d are registered too.
@@ -25,6 +27,7 @@ from .conv import conv1d
 from .errors import SibylError
 from .features import LogMel, LogMelStream, log_mel_spectrogram, mel_filters, smooth3x3
 from .importing import import_model
+from .jobs import Job, JobPort, describe_job
 from .model import inspect
 from .session import (
     InferenceSession,
@@ -38,6 +41,7 @@ from .session import (
 )
 from .spec import MelSpec
 from .text import Tokenizer, whisper_languages
+from .voice import SpeechToText, TextGeneration, VoiceActivity, available_models, load_model
 
 __version__: str = _sibyl.version
 
@@ -49,6 +53,8 @@ __all__ = [
     "N_SAMPLES",
     "SAMPLE_RATE",
     "InferenceSession",
+    "Job",
+    "JobPort",
     "LogMel",
     "LogMelStream",
     "MelSpec",
@@ -59,13 +65,19 @@ __all__ = [
     "RunOptions",
     "SessionOptions",
     "SibylError",
+    "SpeechToText",
+    "TextGeneration",
     "Tokenizer",
+    "VoiceActivity",
     "__version__",
+    "available_models",
     "conv1d",
+    "describe_job",
     "get_available_providers",
     "import_model",
     "inspect",
     "load_audio",
+    "load_model",
     "log_mel_spectrogram",
     "mel_filters",
     "pad_or_trim",

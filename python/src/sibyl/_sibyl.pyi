@@ -1,10 +1,11 @@
 """The C extension. Arrays are anything with the buffer protocol or __dlpack__: dense, on the CPU."""
 
-from typing import Any, Final, Mapping, Sequence
+from typing import Any, Callable, Final, Mapping, Sequence
 
 version: Final[str]
 codes: Final[dict[str, int]]
 dtypes: Final[dict[str, int]]
+port_types: Final[dict[str, int]]
 
 class Samples: ...
 class Memory: ...
@@ -74,3 +75,26 @@ def cancel_create() -> Any: ...
 def cancel_set(cancel: Any) -> None: ...
 def profile_create() -> Any: ...
 def profile_rows(profile: Any, by: int) -> list[tuple[str, str, str, int, float]]: ...
+def job_open(
+    path: bytes | None,
+    text: str | None,
+    folder: bytes | None,
+    kind: str | None,
+    tokenizer: bytes | None,
+    backends: str | None,
+    threads: int,
+) -> Any: ...
+def job_describe(model: bytes | None, kind: str | None, tokenizer: bytes | None) -> str: ...
+def job_info(job: Any) -> dict[str, Any]: ...
+def job_run(
+    job: Any,
+    inputs: list[tuple[str, int, Any]],
+    outputs: list[str] | None,
+    taps: list[str] | None,
+    on_text: Callable[[str], Any] | None,
+    on_segment: Callable[[dict[str, Any]], Any] | None,
+    on_progress: Callable[[float, float], Any] | None,
+    on_tap: Callable[[str, Any], Any] | None,
+    max_steps: int,
+    cancel: Any,
+) -> list[Any]: ...

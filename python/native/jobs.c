@@ -1,0 +1,345 @@
+/* Jobs: opened, described and run; what they tell while they run. */
+#include "ext.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* ---- Jobs ---------------------------------------------------------------------------------------------- */
+
+/* The threads of a job do not live on in a child process after fork, so there it is left unfreed. */
+typedef struct ext_job {
+    sib_job *job;
+    pid_t owner;
+} ext_job;
+
+static void job_release(PyObject *handle)
+{
+    ext_job *j = PyCapsule_GetPointer(handle, HANDLE_JOB);
+    if (j->owner == getpid()) {
+        Py_BEGIN_ALLOW_THREADS sib_job_free(&j->job);
+        Py_END_ALLOW_THREADS
+    }
+    PyMem_Free(j);
+}
+
+/* A converter of PyArg_ParseTuple: a path as bytes, which keep it, or None. */
+static int path_of(PyObject *given, void *out)
+{
+    const char **path = out;
+    *path = given == Py_None ? NULL : PyBytes_AsString(given);
+    return given == Py_None || *path;
+}
+
+static PyObject *job_open(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *path, *text, *folder;
+    Py_ssize_t size;
+    sib_job_options options = {0};
+    if (!PyArg_ParseTuple(args, "O&z#O&zO&zI:job_open", path_of, &path, &text, &size, path_of, &folder,
+                          &options.kind, path_of, &options.tokenizer, &options.backends, &options.threads))
+        return NULL;
+    ext_job *j = PyMem_Calloc(1, sizeof *j);
+    if (!j)
+        return PyErr_NoMemory();
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code;
+    Py_BEGIN_ALLOW_THREADS code =
+        path ? sib_job_open(path, &options, &j->job, &err)
+             : sib_job_open_text(text, (size_t)size, folder, &options, &j->job, &err);
+    Py_END_ALLOW_THREADS if (code != SIB_OK)
+    {
+        PyMem_Free(j);
+        return error_raise(&err, NULL);
+    }
+    j->owner = getpid();
+    PyObject *handle = PyCapsule_New(j, HANDLE_JOB, job_release);
+    if (!handle) {
+        sib_job_free(&j->job);
+        PyMem_Free(j);
+    }
+    return handle;
+}
+
+static const sib_job *job_of(PyObject *handle)
+{
+    const ext_job *j = PyCapsule_GetPointer(handle, HANDLE_JOB);
+    if (j && j->owner != getpid()) {
+        PyErr_SetString(PyExc_RuntimeError, "the job belongs to the process that this one was forked from");
+        return NULL;
+    }
+    return j ? j->job : NULL;
+}
+
+static PyObject *job_describe(PyObject *module, PyObject *args)
+{
+    (void)module;
+    const char *model;
+    sib_job_options options = {0};
+    if (!PyArg_ParseTuple(args, "O&zO&:job_describe", path_of, &model, &options.kind, path_of,
+                          &options.tokenizer))
+        return NULL;
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code;
+    char *text;
+    Py_BEGIN_ALLOW_THREADS code = sib_job_describe(model, &options, &text, &err);
+    Py_END_ALLOW_THREADS if (code != SIB_OK) return error_raise(&err, NULL);
+    PyObject *result = port_text(text, strlen(text));
+    sib_free(text);
+    return result;
+}
+
+/* (name, type, doc or None, optional) of each port. */
+static PyObject *port_list(const sib_job *j, bool (*port_at)(const sib_job *, size_t, sib_job_port *))
+{
+    PyObject *list = PyList_New(0);
+    sib_job_port p;
+    for (size_t i = 0; list && port_at(j, i, &p); i++) {
+        PyObject *item =
+            Py_BuildValue("(sszN)", p.name, sib_port_type_name(p.type), p.doc, PyBool_FromLong(p.optional));
+        if (!item || PyList_Append(list, item) != 0)
+            Py_CLEAR(list);
+        Py_XDECREF(item);
+    }
+    return list;
+}
+
+static PyObject *job_info(PyObject *module, PyObject *handle)
+{
+    (void)module;
+    const sib_job *j = job_of(handle);
+    if (!j)
+        return NULL;
+    sib_job_info info;
+    sib_job_get_info(j, &info);
+    PyObject *inputs = port_list(j, sib_job_input), *outputs = inputs ? port_list(j, sib_job_output) : NULL;
+    if (!outputs) {
+        Py_XDECREF(inputs);
+        return NULL;
+    }
+    return Py_BuildValue("{ss ss sz ss sd sN sN}", "kind", info.kind, "name", info.name, "doc", info.doc,
+                         "document", sib_job_document(j), "sample_rate", info.sample_rate, "inputs", inputs,
+                         "outputs", outputs);
+}
+
+/* ---- What a run tells ---------------------------------------------------------------------------------- */
+
+/* Functions to be called, or None, and what the first that failed raised. */
+typedef struct listener {
+    PyObject *module, *on_text, *on_segment, *on_progress, *on_tap;
+    PyObject *type, *value, *trace;
+} listener;
+
+/* Calls function with args, which are taken over; NULL: making them has raised an exception. */
+static sib_code tell(listener *l, PyObject *function, PyObject *args, sib_error *err)
+{
+    PyObject *answer = args ? PyObject_CallObject(function, args) : NULL;
+    Py_XDECREF(args);
+    if (answer) {
+        Py_DECREF(answer);
+        return SIB_OK;
+    }
+    PyErr_Fetch(&l->type, &l->value, &l->trace);
+    if (err)
+        *err = (sib_error){.code = SIB_ERR_CANCELLED,
+                           .offset = SIB_NO_OFFSET,
+                           .message = "a function that was told of the run raised an exception"};
+    return SIB_ERR_CANCELLED;
+}
+
+static sib_code on_text(void *context, const char *text, size_t size, sib_error *err)
+{
+    listener *l = context;
+    PyGILState_STATE lock = PyGILState_Ensure();
+    PyObject *told = port_text(text, size);
+    sib_code code = tell(l, l->on_text, told ? Py_BuildValue("(N)", told) : NULL, err);
+    PyGILState_Release(lock);
+    return code;
+}
+
+static sib_code on_segment(void *context, const sib_segment *segment, sib_error *err)
+{
+    listener *l = context;
+    PyGILState_STATE lock = PyGILState_Ensure();
+    PyObject *told = port_segment(segment);
+    sib_code code = tell(l, l->on_segment, told ? Py_BuildValue("(N)", told) : NULL, err);
+    PyGILState_Release(lock);
+    return code;
+}
+
+static sib_code on_progress(void *context, double done, double total, sib_error *err)
+{
+    listener *l = context;
+    PyGILState_STATE lock = PyGILState_Ensure();
+    sib_code code = tell(l, l->on_progress, Py_BuildValue("(dd)", done, total), err);
+    PyGILState_Release(lock);
+    return code;
+}
+
+/* A copy of what a tap sees: it lives on when the run has gone on. */
+static sib_code on_tap(void *context, const char *path, const sib_tensor *t, sib_error *err)
+{
+    listener *l = context;
+    sib_value *seen = NULL, *copy = NULL;
+    sib_code code = sib_value_from_tensor(t, &seen, err);
+    if (code == SIB_OK)
+        code = sib_value_clone(seen, &copy, err);
+    sib_value_free(&seen);
+    if (code != SIB_OK)
+        return code;
+    PyGILState_STATE lock = PyGILState_Ensure();
+    PyObject *value = value_lend(l->module, copy), *name = value ? port_text(path, strlen(path)) : NULL;
+    PyObject *args = name ? PyTuple_Pack(2, name, value) : NULL;
+    Py_XDECREF(name);
+    Py_XDECREF(value);
+    code = tell(l, l->on_tap, args, err);
+    PyGILState_Release(lock);
+    return code;
+}
+
+/* ---- Running ------------------------------------------------------------------------------------------- */
+
+/* What a run is given, in the library's terms. */
+typedef struct run_call {
+    const sib_job *job;
+    size_t n_inputs, n_outputs;
+    sib_job_value *inputs;        /* (n_inputs) */
+    port_memory *memory;          /* (n_inputs) */
+    const char **outputs, **taps; /* (n_outputs), (options.n_taps) */
+    sib_job_run_options options;
+    listener listener;
+} run_call;
+
+static void run_call_free(run_call *c)
+{
+    for (size_t i = 0; c->memory && i < c->n_inputs; i++)
+        port_memory_free(&c->memory[i]);
+    PyMem_Free(c->memory);
+    PyMem_Free(c->inputs);
+    PyMem_Free(c->outputs);
+    PyMem_Free(c->taps);
+}
+
+/* inputs: a list of (name, number of the type, value). */
+static bool take_inputs(run_call *c, PyObject *inputs)
+{
+    Py_ssize_t n = PyList_Size(inputs);
+    if (n < 0)
+        return false;
+    c->inputs = PyMem_Calloc((size_t)n + 1, sizeof *c->inputs);
+    c->memory = PyMem_Calloc((size_t)n + 1, sizeof *c->memory);
+    if (!c->inputs || !c->memory) {
+        PyErr_NoMemory();
+        return false;
+    }
+    c->n_inputs = (size_t)n;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *given;
+        int type;
+        if (!PyArg_ParseTuple(PyList_GetItem(inputs, i), "siO", &c->inputs[i].name, &type, &given) ||
+            !port_value_of(given, type, &c->inputs[i].value, &c->memory[i]))
+            return false;
+    }
+    return true;
+}
+
+static void take_listener(run_call *c, PyObject *module, PyObject *const *functions)
+{
+    sib_job_run_options *o = &c->options;
+    listener *l = &c->listener;
+    *l = (listener){.module = module,
+                    .on_text = functions[0],
+                    .on_segment = functions[1],
+                    .on_progress = functions[2],
+                    .on_tap = functions[3]};
+    o->context = l;
+    o->on_text = l->on_text == Py_None ? NULL : on_text;
+    o->on_segment = l->on_segment == Py_None ? NULL : on_segment;
+    o->on_progress = l->on_progress == Py_None ? NULL : on_progress;
+    o->on_tap = l->on_tap == Py_None ? NULL : on_tap;
+}
+
+/* All outputs of r, which is taken over: its tensors are lent when it is gone, so that nobody else has them. */
+static PyObject *give_outputs(PyObject *module, sib_job_result *r)
+{
+    sib_job_value v;
+    sib_error err = SIB_ERROR_INIT;
+    size_t n = 0;
+    while (sib_job_result_get(r, n, &v))
+        n++;
+    sib_value **tensors = PyMem_Calloc(n + 1, sizeof *tensors); /* (n) NULL for other outputs */
+    PyObject *list = tensors ? PyList_New((Py_ssize_t)n) : PyErr_NoMemory();
+    for (size_t i = 0; list && i < n && sib_job_result_get(r, i, &v); i++) {
+        bool tensor = v.value.type == SIB_PORT_TENSOR || v.value.type == SIB_PORT_AUDIO;
+        PyObject *item = tensor ? Py_NewRef(Py_None) : port_value_give(&v.value);
+        if (tensor && sib_value_from_tensor(v.value.tensor, &tensors[i], &err) != SIB_OK) {
+            Py_CLEAR(item);
+            error_raise(&err, NULL);
+        }
+        if (!item)
+            Py_CLEAR(list);
+        else
+            PyList_SetItem(list, (Py_ssize_t)i, item);
+    }
+    sib_job_result_free(&r);
+    for (size_t i = 0; tensors && i < n; i++) {
+        PyObject *item = list && tensors[i] ? value_lend(module, tensors[i]) : NULL;
+        if (!list)
+            sib_value_free(&tensors[i]);
+        else if (item)
+            PyList_SetItem(list, (Py_ssize_t)i, item);
+        else if (tensors[i])
+            Py_CLEAR(list);
+    }
+    PyMem_Free(tensors);
+    return list;
+}
+
+static PyObject *run_now(PyObject *module, run_call *c)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_job_result *r = NULL;
+    sib_code code;
+    Py_BEGIN_ALLOW_THREADS code =
+        sib_job_run(c->job, c->n_inputs, c->inputs, c->n_outputs, c->outputs, &c->options, &r, &err);
+    Py_END_ALLOW_THREADS if (c->listener.type)
+    {
+        sib_job_result_free(&r);
+        PyErr_Restore(c->listener.type, c->listener.value, c->listener.trace);
+        return NULL;
+    }
+    return code == SIB_OK ? give_outputs(module, r) : error_raise(&err, NULL);
+}
+
+static PyObject *job_run(PyObject *module, PyObject *args)
+{
+    PyObject *handle, *inputs, *outputs, *taps, *functions[4], *cancel;
+    unsigned long long max_steps;
+    if (!PyArg_ParseTuple(args, "OO!OOOOOOKO:job_run", &handle, &PyList_Type, &inputs, &outputs, &taps,
+                          &functions[0], &functions[1], &functions[2], &functions[3], &max_steps, &cancel))
+        return NULL;
+    run_call c = {.job = job_of(handle), .options = {.max_steps = max_steps}};
+    if (!c.job || !(c.options.cancel = PyCapsule_GetPointer(cancel, HANDLE_CANCEL)))
+        return NULL;
+    take_listener(&c, module, functions);
+    bool ok = take_inputs(&c, inputs);
+    if (ok && outputs != Py_None)
+        ok = (c.outputs = texts_of(outputs, &c.n_outputs));
+    if (ok && taps != Py_None)
+        ok = (c.options.taps = c.taps = texts_of(taps, &c.options.n_taps));
+    PyObject *result = ok ? run_now(module, &c) : NULL;
+    run_call_free(&c);
+    return result;
+}
+
+PyMethodDef JOB_METHODS[] = {
+    {"job_open", job_open, METH_VARARGS,
+     "job_open(path or None, text or None, folder, kind, tokenizer, backends, threads) -> job"},
+    {"job_describe", job_describe, METH_VARARGS, "job_describe(model or None, kind, tokenizer) -> str"},
+    {"job_info", job_info, METH_O, "job_info(job) -> dict"},
+    {"job_run", job_run, METH_VARARGS,
+     "job_run(job, inputs, outputs or None, taps or None, on_text, on_segment, on_progress, on_tap, "
+     "max_steps,"
+     " cancel) -> list of outputs"},
+    {NULL, NULL, 0, NULL},
+};

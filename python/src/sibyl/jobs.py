@@ -1,0 +1,314 @@
+"""Jobs: audio in and text out, text in and text out, audio in and speech spans out, by documents that say how."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+import numbers
+import operator
+import os
+from typing import Any, Callable, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from . import _sibyl, _waiting
+from ._arrays import as_samples, is_tensor
+from ._types import UNKNOWN
+from ._values import from_value, to_value
+from .audio import load_audio
+from .errors import SibylOSError, SibylValueError, with_path
+from .session import _backends, _number
+
+Path = str | os.PathLike[Any]
+
+_TYPES = _sibyl.port_types
+
+
+@dataclasses.dataclass(frozen=True)
+class JobPort:
+    """An input or output of a job.
+
+    type: "audio", "tensor", "tokens", "text", "number", "numbers", "flag", "texts", "segments" or "spans".
+    """
+
+    name: str
+    type: str
+    doc: str | None
+    optional: bool  # an input that may be left out
+
+
+# ---- In ---------------------------------------------------------------------------------------------------------
+
+
+def _is_number(given: Any) -> bool:
+    return isinstance(given, (numbers.Real, np.number)) and not isinstance(given, (bool, np.bool_))
+
+
+def _wrong(port: JobPort, given: Any, wanted: str) -> TypeError:
+    return TypeError(f"input '{port.name}' is of type {type(given).__name__}, expected {wanted}")
+
+
+def _audio(port: JobPort, given: Any, sample_rate: float) -> Any:
+    if isinstance(given, (str, bytes, os.PathLike)):
+        given = load_audio(given, int(sample_rate))
+    elif not (isinstance(given, np.ndarray) or is_tensor(given)) and hasattr(given, "__dlpack__"):
+        given = np.from_dlpack(given)
+    samples = as_samples(given, f"input '{port.name}'")
+    if samples.ndim != 1:
+        raise ValueError(f"input '{port.name}' has {samples.ndim} dimensions, expected (n,) samples of one channel")
+    return to_value(samples, UNKNOWN, port.name)
+
+
+def _tensor(port: JobPort, given: Any) -> Any:
+    if not (isinstance(given, (np.ndarray, np.generic)) or is_tensor(given)) and hasattr(given, "__dlpack__"):
+        given = np.from_dlpack(given)
+    return to_value(given, UNKNOWN, port.name)
+
+
+def _tokens(port: JobPort, given: Any) -> np.ndarray:
+    if isinstance(given, (str, bytes)):
+        raise _wrong(port, given, "ids of tokens")
+    ids = np.asarray(given.detach().cpu() if is_tensor(given) else given).reshape(-1)
+    if ids.size and ids.dtype.kind not in "iu":
+        raise TypeError(f"input '{port.name}' has elements of {ids.dtype}, expected ids of tokens")
+    if ids.size and not (-(2**31) <= int(ids.min()) and int(ids.max()) < 2**31):
+        raise ValueError(f"input '{port.name}' holds numbers that are no ids of tokens")
+    return np.ascontiguousarray(ids, np.int32)
+
+
+def _text(port: JobPort, given: Any) -> bytes:
+    if isinstance(given, str):
+        return given.encode("utf-8", "surrogateescape")
+    if isinstance(given, bytes):
+        return given
+    raise _wrong(port, given, "str or bytes")
+
+
+def _texts(port: JobPort, given: Any) -> list[bytes]:
+    return [_text(port, text) for text in ([given] if isinstance(given, (str, bytes)) else given)]
+
+
+def _float(port: JobPort, given: Any) -> float:
+    if not _is_number(given):
+        raise _wrong(port, given, "a number")
+    return float(given)
+
+
+def _floats(port: JobPort, given: Any) -> np.ndarray:
+    if isinstance(given, (str, bytes)):
+        raise _wrong(port, given, "numbers")
+    given = [given] if _is_number(given) else list(given)
+    return np.array([_float(port, number) for number in given], np.float64)
+
+
+def _flag(port: JobPort, given: Any) -> bool:
+    if not isinstance(given, (bool, np.bool_)):
+        raise _wrong(port, given, "bool")
+    return bool(given)
+
+
+_TAKERS: dict[str, Callable[[JobPort, Any], Any]] = {
+    "tensor": _tensor,
+    "tokens": _tokens,
+    "text": _text,
+    "texts": _texts,
+    "number": _float,
+    "numbers": _floats,
+    "flag": _flag,
+}
+
+
+# ---- Jobs --------------------------------------------------------------------------------------------------------
+
+
+def describe_job(model: Path | None = None, kind: str | None = None, tokenizer: Path | None = None) -> str:
+    """The JSON document that Sibyl has for a model, None being the job of features: to be kept beside it, and changed."""
+    path = None if model is None else os.fsencode(model)
+    try:
+        return _sibyl.job_describe(path, kind, _encoded(tokenizer))
+    except SibylOSError as error:
+        raise with_path(error, path, path) if path is not None else error from None
+
+
+def _encoded(path: Path | None) -> bytes | None:
+    return None if path is None else os.fsencode(path)
+
+
+class Job:
+    """A job by its document. Several threads may run one job at once.
+
+    path_or_text: a file with a document, a folder with job.json in it, an ONNX model that Sibyl has a job for, or the
+    document itself, as text that begins with "{" or as a dict. kind: of a job for a model, where more than one would do.
+    tokenizer: a file to take instead of the one that the document names. backends: names in order of choice, as
+    get_available_providers gives them. threads: 0 for one per processor. folder: where a document that is given as text
+    finds its models.
+    """
+
+    def __init__(
+        self,
+        path_or_text: Path | Mapping[str, Any],
+        kind: str | None = None,
+        tokenizer: Path | None = None,
+        backends: str | Sequence[str] | None = None,
+        threads: int = 0,
+        *,
+        folder: Path | None = None,
+    ) -> None:
+        path, text = None, None
+        if isinstance(path_or_text, Mapping):
+            text = json.dumps(path_or_text)
+        elif isinstance(path_or_text, str) and path_or_text.lstrip().startswith("{"):
+            text = path_or_text
+        elif isinstance(path_or_text, (str, os.PathLike)):
+            path = os.fsencode(path_or_text)
+        else:
+            raise TypeError(f"a job is given as a path, a text or a dict, not {type(path_or_text).__name__}")
+        if folder is not None and path is not None:
+            raise ValueError("folder is for a document that is given as text")
+        names = [backends] if isinstance(backends, str) else backends
+        chosen = None if names is None else ",".join(_backends(names, None))
+        number = _number(threads, "threads", 32)
+        try:
+            self._handle = _sibyl.job_open(path, text, _encoded(folder), kind, _encoded(tokenizer), chosen, number)
+        except SibylOSError as error:
+            raise with_path(error, path, path) if path is not None else error from None
+        info = _sibyl.job_info(self._handle)
+        self.kind: str = info["kind"]
+        self.name: str = info["name"]
+        self.doc: str | None = info["doc"]
+        self.sample_rate: float = info["sample_rate"]  # Hz, of audio inputs
+        self.document: str = info["document"]  # JSON
+        self.inputs = [JobPort(*port) for port in info["inputs"]]
+        self.outputs = [JobPort(*port) for port in info["outputs"]]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.{type(self).__name__} {self.name!r} of kind {self.kind}>"
+
+    def run(
+        self,
+        inputs: Mapping[str, Any],
+        outputs: Iterable[str] | None = None,
+        on_text: Callable[[str], Any] | None = None,
+        on_segment: Callable[[dict[str, Any]], Any] | None = None,
+        on_progress: Callable[[float, float], Any] | None = None,
+        taps: str | Iterable[str] | None = None,
+        on_tap: Callable[[str, Any], Any] | None = None,
+        max_steps: int | None = None,
+    ) -> dict[str, Any]:
+        """Runs what these outputs need, None being all, and gives them by name.
+
+        inputs: by name; one that is None is left out. Audio is a path, which is decoded at the job's rate, or samples (n,)
+        at it: a NumPy array, a torch tensor or whatever has __dlpack__. Tensors come out as arrays, tokens as lists of int,
+        text as str, in which bytes that are no UTF-8 stand as surrogates (errors="surrogateescape" gives them back),
+        segments as the dicts that openai-whisper has, spans as dicts of start and end in seconds.
+
+        Functions are called while the run goes on: on_text(text) and on_segment(segment) as soon as those are certain,
+        on_progress(done, total) in seconds of audio or in tokens, total 0 where it is not known, on_tap(path, value) for the
+        inner values that `taps` names by path or glob ("decoder/step[12]/logits", "mel/*"). What one raises ends the run.
+        max_steps: turns that a loop may take, 1,000,000 where nothing is said.
+        """
+        if (taps is None) != (on_tap is None):
+            raise ValueError("taps and on_tap are given together")
+        run, cancel = self._prepare(inputs, outputs, taps, max_steps)
+        tap = on_tap and (lambda path, value: on_tap(path, from_value(value)))
+        words = bool(inputs.get("word_timestamps"))
+        segment = on_segment and (lambda given: on_segment(_segment(given, words)))
+        return _waiting.call(run, [on_text, segment, on_progress, tap], cancel)
+
+    def run_with_taps(self, taps: str | Iterable[str], inputs: Mapping[str, Any], outputs: Iterable[str] | None = None) -> dict[str, Any]:
+        """Copies of the inner values of these paths, or that these globs fit, in the order they were made.
+
+        A path without * and ? that no value of this run has is a SibylValueError.
+        """
+        names = [taps] if isinstance(taps, str) else list(taps)
+        found: dict[str, Any] = {}
+        self.run(inputs, outputs, taps=names, on_tap=found.__setitem__)
+        for name in names:
+            if name not in found and not any(c in name for c in "*?"):
+                raise SibylValueError(f"no value of the run is called '{name}'")
+        return found
+
+    def stream(self, inputs: Mapping[str, Any], outputs: Iterable[str] | None = None, max_steps: int | None = None) -> Iterator[str]:
+        """The text of a run, piece by piece as it becomes certain. The run goes on as pieces are asked for, and ends where
+        the iterator is closed or given up."""
+        run, cancel = self._prepare(inputs, outputs, None, max_steps)
+        work = _waiting.Work(lambda tell: run(tell, None, None, None), cancel)
+        return self._pieces(work)
+
+    @staticmethod
+    def _pieces(work: _waiting.Work[Any]) -> Iterator[str]:
+        told = work.told()
+        try:
+            for (piece,) in told:
+                yield piece
+        finally:
+            told.close()  # type: ignore[attr-defined]
+        work.result()
+
+    def _prepare(
+        self, inputs: Mapping[str, Any], outputs: Iterable[str] | None, taps: str | Iterable[str] | None, max_steps: int | None
+    ) -> tuple[Callable[..., dict[str, Any]], Callable[[], None]]:
+        """The run as a function of its listeners, and what ends it."""
+        if not isinstance(inputs, Mapping):
+            raise TypeError(f"inputs must be a dict from names to values, not {type(inputs).__name__}")
+        if isinstance(outputs, str):
+            raise TypeError(f"outputs must be a list of names, not the text {outputs!r}")
+        known = {port.name: port for port in self.inputs}
+        given = []
+        for name, value in inputs.items():
+            if name not in known:
+                raise SibylValueError(f"job '{self.name}' has no input '{name}', expected some of {', '.join(known)}")
+            if value is not None:
+                given.append((name, _TYPES[known[name].type], self._take(known[name], value)))
+        names = None if outputs is None else [str(name) for name in outputs]
+        paths = None if taps is None else [taps] if isinstance(taps, str) else [str(path) for path in taps]
+        steps = 0 if max_steps is None else _number(operator.index(max_steps), "max_steps", 64)
+        if max_steps is not None and steps == 0:
+            raise ValueError("max_steps is 0, expected at least 1")
+        cancel = _sibyl.cancel_create()
+        asked = [port.name for port in self.outputs] if names is None else names
+        types = {port.name: port.type for port in self.outputs}
+        words = bool(inputs.get("word_timestamps"))
+
+        def run(*listeners: Callable[..., Any] | None) -> dict[str, Any]:
+            made = _sibyl.job_run(self._handle, given, names, paths, *listeners, steps, cancel)
+            return {name: _give(types[name], value, words) for name, value in zip(asked, made)}
+
+        return run, functools.partial(_sibyl.cancel_set, cancel)
+
+    def _take(self, port: JobPort, value: Any) -> Any:
+        if port.type == "audio":
+            return _audio(port, value, self.sample_rate)
+        if port.type not in _TAKERS:
+            raise _wrong(port, value, f"nothing: {port.type} are not given to jobs")
+        return _TAKERS[port.type](port, value)
+
+
+# ---- Out -----------------------------------------------------------------------------------------------------------
+
+
+def _segment(given: dict[str, Any], words: bool) -> dict[str, Any]:
+    """openai-whisper gives words where they were asked for, and none to a segment that it has emptied."""
+    if words or not given["text"]:
+        given.setdefault("words", [])
+    return given
+
+
+def _give(type: str, value: Any, words: bool) -> Any:
+    if type in ("tensor", "audio"):
+        return from_value(value)
+    if type == "segments":
+        return [_segment(segment, words) for segment in value]
+    return value
+
+
+def shown(text: str) -> str:
+    """A text of a job with U+FFFD for what is no UTF-8, as openai-whisper shows it."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def is_off(value: Any) -> bool:
+    """None and NaN, which switch a threshold off."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
