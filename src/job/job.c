@@ -131,8 +131,8 @@ static sib_code open_document(const char *name, const char *text, size_t size, c
     if (!j)
         return err_memory(err, sizeof *j, "a job");
     j->text = mem_alloc(size + 1, 1);
-    sib_code code = j->text ? job_doc_read(name, text, size, &j->doc, err)
-                            : err_memory(err, size, "a job's document");
+    sib_code code =
+        j->text ? job_doc_read(name, text, size, &j->doc, err) : err_memory(err, size, "a job's document");
     if (code == SIB_OK) {
         memcpy(j->text, text, size);
         j->text[size] = 0;

@@ -140,7 +140,7 @@ def _speech_options(given: dict[str, Any]) -> dict[str, Any]:
 
 def _clips(vad: VoiceActivity | Path, audio: Any) -> list[float]:
     """What is heard of a recording, to the millisecond."""
-    model = vad if isinstance(vad, VoiceActivity) else load_model(vad, "voice-activity")
+    model = load_model(vad, "voice-activity") if isinstance(vad, (str, os.PathLike)) else vad
     if not isinstance(model, VoiceActivity):
         raise TypeError(f"vad is {model!r}, expected a model of voice activity")
     spans = model.spans(audio)
