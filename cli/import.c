@@ -11,6 +11,7 @@
 typedef struct settings {
     const char *out, *recipe, *tokenizer;
     int dtype;
+    long opset;
     bool check, json;
 } settings;
 
@@ -30,6 +31,14 @@ static const cli_option options[] = {
      .value = "TYPE",
      .help = "matrices and embeddings as f32 (default), f16, bf16 or\nint8",
      .choices = dtype_words},
+    {.name = "opset",
+     .kind = CLI_WHOLE,
+     .field = offsetof(settings, opset),
+     .value = "N",
+     .help = "20 to 23 (default): before 23 attention, RMS norms and\nrotary positions stand in smaller "
+             "operators",
+     .min = 20,
+     .max = 23},
     {.name = "recipe",
      .kind = CLI_TEXT,
      .field = offsetof(settings, recipe),
@@ -164,6 +173,7 @@ static int import_files(const settings *s, size_t n, const char *const *paths)
     sib_import_options o = {.recipe = s->recipe,
                             .tokenizer = s->tokenizer,
                             .dtype = dtypes[s->dtype],
+                            .opset = (int)s->opset,
                             .check = s->check,
                             .tell = tell,
                             .context = &progress,

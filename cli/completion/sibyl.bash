@@ -29,6 +29,7 @@ _sibyl()
     *:--language | *:--beam | *:--best-of | *:--initial-prompt | *:--hotwords | *:--prompt | *:--tokens) return ;;
     *:--max-tokens | *:--temperature | *:--top-k | *:--top-p | *:--seed | *:--stop | *:--output | *:--max-steps) return ;;
     import:--dtype) words='f32 f16 bf16 int8' ;;
+    import:--opset) words='20 21 22 23' ;;
     import:--recipe) words='whisper gpt2 rwkv llama' ;;
     quantize:--block) words='32 64 128' ;;
     bench:--dtype) words='f32 f16 int8' ;;
@@ -49,7 +50,7 @@ _sibyl()
     generate:*) words='--model --tokenizer --prompt --tokens --max-tokens --temperature --top-k --top-p --seed --stop --perplexity --input --threads --json --help' ;;
     vad:*) words='--model --input --threads --json --help' ;;
     job:*) words='--input --output --out --tap --tokenizer --threads --max-steps --ports --describe --json --help' ;;
-    import:*) words='--out --dtype --recipe --tokenizer --check --json --help' ;;
+    import:*) words='--out --dtype --opset --recipe --tokenizer --check --json --help' ;;
     quantize:*) words='--out --weights --block --dynamic --least --calibrate --backend --report --json --help' ;;
     bench:*) words='features conv1d peak models whisper first --threads --seconds --repeat --peers --backend --passes --pass-limit --dim --fresh --claims --error --dtype --monitor --json --help' ;;
     help:*) words='features inspect run diff conform transcribe generate tokenize vad job import quantize bench help --help' ;;

@@ -136,6 +136,7 @@ complete -c sibyl -n '__sibyl_command job' -l json -d 'print one JSON document'
 
 complete -c sibyl -n '__sibyl_command import' -s o -l out -r -d 'the model to write'
 complete -c sibyl -n '__sibyl_command import' -l dtype -x -a 'f32 f16 bf16 int8' -d 'matrices and embeddings as'
+complete -c sibyl -n '__sibyl_command import' -l opset -x -a '20 21 22 23' -d 'of the model'
 complete -c sibyl -n '__sibyl_command import' -l recipe -x -a 'whisper gpt2 rwkv llama' -d 'what model it is'
 complete -c sibyl -n '__sibyl_command import' -l tokenizer -r -d 'the tokenizer to keep beside it'
 complete -c sibyl -n '__sibyl_command import' -l check -d 'statistics of each weight'

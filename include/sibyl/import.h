@@ -14,6 +14,8 @@ typedef struct sib_import_options {
     sib_dtype
         dtype; /* of the matrices of products and embeddings: SIB_F32, SIB_F16, SIB_BF16 or SIB_I8, which is with
                            a scale for each output channel [SIB_F32] */
+    int opset; /* of ai.onnx, 20 to 23 [23]: before 23 there is no Attention, RMSNormalization and RotaryEmbedding,
+                           and what they do is written in smaller operators, for runtimes that know no more */
     const char
         *tokenizer; /* file to keep beside the model [the checkpoint's own, or a tokenizer.json beside it] */
     bool check;     /* statistics of every weight; NaN and infinities are refused */

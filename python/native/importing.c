@@ -71,8 +71,9 @@ static PyObject *import_model(PyObject *module, PyObject *args)
     (void)module;
     PyObject *names;
     const char *out, *recipe, *dtype;
-    int check;
-    if (!PyArg_ParseTuple(args, "O!yzsp:import_model", &PyList_Type, &names, &out, &recipe, &dtype, &check))
+    int check, opset;
+    if (!PyArg_ParseTuple(args, "O!yzsip:import_model", &PyList_Type, &names, &out, &recipe, &dtype, &opset,
+                          &check))
         return NULL;
     Py_ssize_t n = PyList_Size(names);
     const char **paths = PyMem_Calloc((size_t)n + 1, sizeof *paths);
@@ -83,7 +84,8 @@ static PyObject *import_model(PyObject *module, PyObject *args)
             PyMem_Free(paths);
             return NULL;
         }
-    sib_import_options o = {.recipe = recipe, .dtype = sib_dtype_from_name(dtype), .check = check != 0};
+    sib_import_options o = {
+        .recipe = recipe, .dtype = sib_dtype_from_name(dtype), .opset = opset, .check = check != 0};
     sib_import_report *report = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_code code;
@@ -96,6 +98,6 @@ static PyObject *import_model(PyObject *module, PyObject *args)
 
 PyMethodDef IMPORT_METHODS[] = {
     {"import_model", import_model, METH_VARARGS,
-     "import_model(paths, out, recipe or None, dtype, check) -> dict"},
+     "import_model(paths, out, recipe or None, dtype, opset, check) -> dict"},
     {NULL, NULL, 0, NULL},
 };

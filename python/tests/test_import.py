@@ -87,12 +87,13 @@ def save_hugging_face(path, torch, model, dims):
     return path
 
 
-@pytest.mark.parametrize("save", [save_openai, save_hugging_face])
-def test_whisper(whisper, tmp_path, save):
+@pytest.mark.parametrize("save, opset", [(save_openai, 23), (save_openai, 20), (save_hugging_face, 23)])
+def test_whisper(whisper, tmp_path, save, opset):
     torch, model, dims, mel, tokens, audio, logits = whisper
     layers, heads = range(dims.n_text_layer), dims.n_text_head
     out = tmp_path / "w.onnx"
-    assert sibyl.import_model(save(tmp_path / "w.pt", torch, model, dims), out)["recipe"] == "whisper"
+    found = sibyl.import_model(save(tmp_path / "w.pt", torch, model, dims), out, opset=opset)
+    assert found["recipe"] == "whisper"
     keys = [f"audio_{what}.{i}" for i in layers for what in "kv"]
     caches = [f"present_{what}.{i}" for i in layers for what in "kv"]
     encoder, decoder = part(out, ["audio", *keys]), part(out, ["logits", *caches])
@@ -218,8 +219,9 @@ def numbers(session):
     return [int(said[key]) for key in ("n_layer", "n_kv_head", "head_size")]
 
 
-@pytest.mark.parametrize("kind", DECODERS)
-def test_decoders(kind, tmp_path):
+@pytest.mark.parametrize("kind, opset", [*((kind, 23) for kind in DECODERS), ("llama-3-tied", 20), ("mistral-window", 20),
+                                         ("qwen3", 20)])  # fmt: skip
+def test_decoders(kind, opset, tmp_path):
     torch, transformers = peer("torch"), peer("transformers")
     family, settings = DECODERS[kind]
     config = getattr(transformers, family + "Config")(**settings)
@@ -227,7 +229,7 @@ def test_decoders(kind, tmp_path):
     turned = ("c_attn", "c_proj", "c_fc") if family == "GPT2" else ()
     model = spread(getattr(transformers, head)(config), torch, turned=turned)
     model.save_pretrained(tmp_path / "model")
-    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx")
+    sibyl.import_model(tmp_path / "model", tmp_path / "m.onnx", opset=opset)
     tokens = np.random.default_rng(0).integers(0, config.vocab_size, (2, STEPS))
     with torch.no_grad():
         expected = model(torch.from_numpy(tokens)).logits.numpy()

@@ -17,10 +17,13 @@
 /* ---- Begin and end ---------------------------------------------------------------------------------------- */
 
 sib_code build_begin(build *b, const checkpoint *c, sib_import_report *report, import_work *work,
-                     sib_dtype dtype, sib_error *err)
+                     sib_error *err)
 {
-    *b = (build){
-        .c = c, .report = report, .work = work, .dtype = dtype, .prefix = "", .scope = "", .err = err};
+    const sib_import_options *o = work->options;
+    *b = (build){.c = c, .report = report, .work = work, .prefix = "", .scope = "", .err = err};
+    b->dtype = o->dtype ? o->dtype : SIB_F32;
+    b->opset = o->opset ? o->opset : BUILD_OPSET_LAST;
+    b->seen = NO_VALUE;
     b->sources.work = work;
     b->m = mem_calloc(1, sizeof *b->m);
     b->taken = mem_calloc(checkpoint_weights(c) + 1, sizeof *b->taken);
@@ -36,14 +39,14 @@ sib_code build_begin(build *b, const checkpoint *c, sib_import_report *report, i
     }
     onnx_model *m = b->m;
     b->g = m->graph;
-    m->ir_version = 11;
+    m->ir_version = b->opset >= 23 ? 11 : b->opset >= 21 ? 10 : 9; /* that came with the opset */
     m->producer_name = str_of("sibyl");
     m->producer_version = m->domain = m->doc = str_of("");
     m->opsets = arena_alloc(m->arena, 1, sizeof *m->opsets);
     m->metadata = arena_alloc(m->arena, PAIRS_MAX, sizeof *m->metadata);
     if (!m->opsets || !m->metadata)
         return b->code = err_memory(err, sizeof *m->opsets, "a model");
-    m->opsets[m->n_opsets++] = (opset_import){str_of(""), BUILD_OPSET};
+    m->opsets[m->n_opsets++] = (opset_import){str_of(""), b->opset};
     return SIB_OK;
 }
 
@@ -593,7 +596,7 @@ void build_node(build *b, const char *type, const build_attributes *a, size_t n_
         out[i] = new_value(b, fresh_name(b, type), NULL);
     node n = {.domain = {"", 0},
               .type = str_of(type),
-              .version = BUILD_OPSET,
+              .version = b->opset,
               .inputs = {(uint32_t)n_in, (uint32_t *)in},
               .outputs = {(uint32_t)n_out, out},
               .n_attributes = a ? a->n : 0,

@@ -12,8 +12,11 @@
 #include "import/work.h"
 #include "onnx/onnx.h"
 
-#define BUILD_OPSET               23
-#define BUILD_SCOPES              16
+/* Opsets of ai.onnx that can be written: Gelu came with the first, Attention, RMSNormalization and RotaryEmbedding with the
+   last. */
+#define BUILD_OPSET_FIRST 20
+#define BUILD_OPSET_LAST  23
+
 #define BUILD_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 /* Another name for a part of a weight's name: wherever `from` stands in a recipe's name, `to` stands in the checkpoint's. */
@@ -25,8 +28,9 @@ typedef struct build {
     const checkpoint *c;
     sib_import_report *report;
     import_work *work;
-    onnx_model *m;               /* being made */
-    graph *g;                    /* m's, or one inside it */
+    onnx_model *m; /* being made */
+    graph *g;      /* m's, or one inside it */
+    int64_t opset;
     sib_dtype dtype;             /* of matrices: SIB_F32, SIB_F16, SIB_BF16, SIB_I8 */
     const char *prefix;          /* before every name in the checkpoint; "" for none */
     const build_rename *renames; /* ends with a row of NULL; NULL for none */
@@ -36,13 +40,15 @@ typedef struct build {
     const char *scope;   /* before the names of nodes and values */
     bool *taken;         /* (weights of c) */
     uint32_t n_names;
+    value_id seen,
+        seen_mask; /* before opset 23: what is added to hide keys from queries, and the mask in it */
     sib_code code; /* of the first failure */
     sib_error *err;
 } build;
 
-/* An empty model. Ended with build_end, also where it fails. Errors: SIB_ERR_MEMORY. */
+/* An empty model, of the dtype and opset that work's options say. Ended with build_end, also where it fails. Errors: SIB_ERR_MEMORY. */
 sib_code build_begin(build *b, const checkpoint *c, sib_import_report *report, import_work *work,
-                     sib_dtype dtype, sib_error *err);
+                     sib_error *err);
 /* Reports what was never asked for. */
 void build_finish(build *b);
 /* Frees it all, the model too. */
@@ -194,12 +200,15 @@ value_id build_positions(build *b, const char *name, int64_t n, int64_t d, value
 /* Rotary positions (Su et al. 2021): cosines and sines [B, N, half] of position times inverse (half). */
 typedef struct build_rotary {
     value_id cos, sin;
+    int64_t half;
 } build_rotary;
 build_rotary build_turns(build *b, value_id tokens, value_id past, const float *inverse, size_t half);
 /* x [B, N, heads * size], numbers i and i + half of each head turned together. */
 value_id build_turn(build *b, value_id x, int64_t heads, const build_rotary *r);
 /* What rope_scaling of a config.json makes of turns (half). Kinds that are not known fail. */
 void build_rope_scaling(build *b, float *turns, size_t half);
+/* Numbers of the new tokens [N] and of all [P+N], which may be NULL; n: int64 [1], how many are new. */
+void build_places(build *b, value_id n, value_id past, value_id *queries, value_id *keys);
 /* Keys that are less than `window` behind their query: bool [N, P+N]. */
 value_id build_window(build *b, value_id tokens, value_id past, int64_t window);
 
@@ -208,11 +217,11 @@ value_id build_window(build *b, value_id tokens, value_id past, int64_t window);
 /* Attention of queries [B, N, heads * size] over keys and values [B, N, kv_heads * size] behind a cache. */
 typedef struct build_attention {
     value_id q, k, v;
-    value_id past_k, past_v; /* [B, kv_heads, P, size]; NO_VALUE for none */
-    int64_t heads, kv_heads; /* 0: q, k and v are [B, heads, N, size] already */
-    bool causal;
+    value_id past_k, past_v;       /* [B, kv_heads, P, size]; NO_VALUE for none */
+    int64_t size;                  /* numbers of a head */
+    int64_t heads, kv_heads;       /* 0: q, k and v are [B, heads, N, size] already */
+    bool causal;                   /* with a cache alone */
     value_id mask;                 /* bool [N, P+N]: which keys are seen; NO_VALUE: all */
-    double scale;                  /* 0: 1 / sqrt(size) */
     value_id present_k, present_v; /* out: with the new rows */
 } build_attention;
 /* [B, N, heads * size] */

@@ -79,8 +79,21 @@ value_id build_plain_norm(build *b, value_id x, int64_t d, double epsilon)
     return norm(b, "LayerNormalization", x, build_floats(b, (size_t)d, ones), NO_VALUE, epsilon);
 }
 
+/* x / sqrt(mean(x^2) + epsilon) * scale, before there was an operator for it. */
+static value_id rms_norm_apart(build *b, value_id x, value_id scale, double epsilon)
+{
+    value_id in[] = {build_mul(b, x, x), build_int(b, -1)}, mean;
+    build_attributes a = build_no_attributes();
+    build_set_int(&a, "keepdims", 1);
+    build_node(b, "ReduceMean", &a, 2, in, 1, &mean);
+    value_id root = build_1(b, "Sqrt", build_add(b, mean, build_float(b, epsilon)));
+    return build_mul(b, build_2(b, "Div", x, root), scale);
+}
+
 value_id build_rms_norm(build *b, value_id x, const char *name, int64_t d, double epsilon)
 {
+    if (b->opset < 23)
+        return rms_norm_apart(b, x, build_vector(b, build_text(b, "%s.weight", name), d), epsilon);
     return norm(b, "RMSNormalization", x, build_vector(b, build_text(b, "%s.weight", name), d), NO_VALUE,
                 epsilon);
 }
@@ -98,42 +111,4 @@ value_id build_gelu(build *b, value_id x, bool by_tanh)
 value_id build_silu(build *b, value_id x)
 {
     return build_mul(b, x, build_1(b, "Sigmoid", x));
-}
-
-/* ---- Attention -------------------------------------------------------------------------------------------- */
-
-value_id build_attend(build *b, build_attention *at)
-{
-    bool cached = at->past_k != NO_VALUE;
-    value_id in[] = {at->q, at->k, at->v, at->mask, at->past_k, at->past_v},
-             out[3] = {NO_VALUE, NO_VALUE, NO_VALUE};
-    build_attributes a = build_no_attributes();
-    if (at->heads) {
-        build_set_int(&a, "q_num_heads", at->heads);
-        build_set_int(&a, "kv_num_heads", at->kv_heads);
-    }
-    if (at->causal)
-        build_set_int(&a, "is_causal", 1);
-    if (at->scale > 0)
-        build_set_float(&a, "scale", at->scale);
-    build_node(b, "Attention", &a, cached ? 6 : at->mask != NO_VALUE ? 4 : 3, in, cached ? 3 : 1, out);
-    at->present_k = out[1];
-    at->present_v = out[2];
-    return out[0];
-}
-
-void build_cache(build *b, int64_t layer, int64_t kv_heads, int64_t size, build_attention *a)
-{
-    a->past_k = build_input(b, build_text(b, "past_k.%lld", (long long)layer), SIB_F32, "B %lld P %lld",
-                            (long long)kv_heads, (long long)size);
-    a->past_v = build_input(b, build_text(b, "past_v.%lld", (long long)layer), SIB_F32, "B %lld P %lld",
-                            (long long)kv_heads, (long long)size);
-}
-
-void build_cached(build *b, int64_t layer, int64_t kv_heads, int64_t size, const build_attention *a)
-{
-    build_output(b, a->present_k, build_text(b, "present_k.%lld", (long long)layer), SIB_F32,
-                 "B %lld P+N %lld", (long long)kv_heads, (long long)size);
-    build_output(b, a->present_v, build_text(b, "present_v.%lld", (long long)layer), SIB_F32,
-                 "B %lld P+N %lld", (long long)kv_heads, (long long)size);
 }

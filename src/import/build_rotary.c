@@ -17,26 +17,43 @@ static value_id scalar(build *b, value_id one)
     return build_2(b, "Reshape", one, build_ints(b, 0, NULL));
 }
 
-/* Numbers of the new tokens: P to P + N. int64 [N] */
-static value_id new_places(build *b, value_id tokens, value_id past, value_id *end)
+void build_places(build *b, value_id n, value_id past, value_id *queries, value_id *keys)
 {
-    value_id begin = build_shape(b, past, 2, 1);
-    *end = scalar(b, build_add(b, begin, build_shape(b, tokens, 1, 1)));
-    return build_3(b, "Range", scalar(b, begin), *end, build_whole(b, 1));
+    value_id begin = build_shape(b, past, 2, 1), end = scalar(b, build_add(b, begin, n)),
+             one = build_whole(b, 1);
+    *queries = build_3(b, "Range", scalar(b, begin), end, one);
+    if (keys)
+        *keys = build_3(b, "Range", build_whole(b, 0), end, one);
 }
 
 build_rotary build_turns(build *b, value_id tokens, value_id past, const float *inverse, size_t half)
 {
-    value_id end, places = build_cast(b, new_places(b, tokens, past, &end), SIB_F32);
+    value_id places;
+    build_places(b, build_shape(b, tokens, 1, 1), past, &places, NULL);
+    places = build_cast(b, places, SIB_F32);
     places = build_reshape(b, places, 3, (const int64_t[]){1, -1, 1});
     value_id angles = build_mul(b, places, build_floats(b, half, inverse)); /* [1, N, half] */
     value_id dims[] = {build_shape(b, tokens, 0, 2), build_int(b, (int64_t)half)};
     angles = build_2(b, "Expand", angles, build_concat(b, 0, 2, dims)); /* [B, N, half] */
-    return (build_rotary){build_1(b, "Cos", angles), build_1(b, "Sin", angles)};
+    return (build_rotary){build_1(b, "Cos", angles), build_1(b, "Sin", angles), (int64_t)half};
+}
+
+/* The same before there was an operator for it. */
+static value_id turn_apart(build *b, value_id x, int64_t heads, const build_rotary *r)
+{
+    value_id parts[2], axis = build_int(b, 2), cos = build_2(b, "Unsqueeze", r->cos, axis),
+                       sin = build_2(b, "Unsqueeze", r->sin, axis); /* [B, N, 1, half] */
+    x = build_reshape(b, x, 4, (const int64_t[]){0, 0, heads, 2 * r->half});
+    build_split(b, x, -1, 2, parts);
+    value_id turned[] = {build_sub(b, build_mul(b, parts[0], cos), build_mul(b, parts[1], sin)),
+                         build_add(b, build_mul(b, parts[1], cos), build_mul(b, parts[0], sin))};
+    return build_reshape(b, build_concat(b, -1, 2, turned), 3, (const int64_t[]){0, 0, 2 * heads * r->half});
 }
 
 value_id build_turn(build *b, value_id x, int64_t heads, const build_rotary *r)
 {
+    if (b->opset < 23)
+        return turn_apart(b, x, heads, r);
     value_id in[] = {x, r->cos, r->sin}, out;
     build_attributes a = build_no_attributes();
     build_set_int(&a, "num_heads", heads);
@@ -46,8 +63,8 @@ value_id build_turn(build *b, value_id x, int64_t heads, const build_rotary *r)
 
 value_id build_window(build *b, value_id tokens, value_id past, int64_t window)
 {
-    value_id end, queries = new_places(b, tokens, past, &end);
-    value_id keys = build_3(b, "Range", build_whole(b, 0), end, build_whole(b, 1));
+    value_id queries, keys;
+    build_places(b, build_shape(b, tokens, 1, 1), past, &queries, &keys);
     value_id behind =
         build_sub(b, build_reshape(b, queries, 2, (const int64_t[]){-1, 1}), keys); /* [N, P+N] */
     return build_2(b, "Less", behind, build_whole(b, window));

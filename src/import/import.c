@@ -19,6 +19,9 @@ static sib_code check_arguments(const char *const *paths, size_t n, const sib_im
         return err_set(err, SIB_ERR_ARGUMENT,
                        "weights cannot be %s; they can be float32, float16, bfloat16 and int8",
                        sib_dtype_name(dtype));
+    if (options->opset && (options->opset < BUILD_OPSET_FIRST || options->opset > BUILD_OPSET_LAST))
+        return err_set(err, SIB_ERR_ARGUMENT, "the opset cannot be %d; it can be %d to %d", options->opset,
+                       BUILD_OPSET_FIRST, BUILD_OPSET_LAST);
     return SIB_OK;
 }
 
@@ -95,7 +98,7 @@ sib_code sib_import(const char *const *paths, size_t n, const char *out, const s
     if (code == SIB_OK)
         code = recipe_find(c, options->recipe, &chosen, err);
     if (code == SIB_OK)
-        code = build_begin(&b, c, r, &work, options->dtype ? options->dtype : SIB_F32, err);
+        code = build_begin(&b, c, r, &work, err);
     if (code == SIB_OK)
         code = make(&b, chosen, out, options, err);
     build_end(&b);

@@ -101,7 +101,8 @@ void recipe_gpt2(build *b)
              x = NO_VALUE;
     build_table words = build_rows_table(b, "wte.weight", g.n_vocab, g.d);
     for (int64_t i = 0; i < g.layers; i++) {
-        build_attention cache = {.heads = g.heads, .kv_heads = g.heads, .causal = true, .mask = NO_VALUE};
+        build_attention cache = {
+            .size = g.d / g.heads, .heads = g.heads, .kv_heads = g.heads, .causal = true, .mask = NO_VALUE};
         build_cache(b, i, g.heads, g.d / g.heads, &cache);
         if (i == 0)
             x = build_add(b, build_pick(b, &words, tokens),

@@ -249,7 +249,8 @@ void recipe_llama(build *b)
     value_id x = build_pick(b, &words, tokens);
     build_rotary r = {0};
     for (int64_t i = 0; i < m.layers; i++) {
-        build_attention cache = {.heads = m.heads, .kv_heads = m.kv_heads, .causal = true, .mask = mask};
+        build_attention cache = {
+            .size = m.size, .heads = m.heads, .kv_heads = m.kv_heads, .causal = true, .mask = mask};
         build_cache(b, i, m.kv_heads, m.size, &cache);
         if (i == 0) {
             r = build_turns(b, tokens, cache.past_k, m.inverse, (size_t)m.size / 2);

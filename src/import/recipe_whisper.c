@@ -172,7 +172,8 @@ static void encoder(build *b, const whisper *w)
     x = build_add(b, x, build_weight(b, "encoder.positional_embedding", 2, places));
     for (int64_t i = 0; i < w->n_audio_layer; i++) {
         const char *where = build_text(b, "encoder.blocks.%lld", (long long)i);
-        build_attention at = {.heads = w->audio_heads,
+        build_attention at = {.size = w->d / w->audio_heads,
+                              .heads = w->audio_heads,
                               .kv_heads = w->audio_heads,
                               .mask = NO_VALUE,
                               .past_k = NO_VALUE,
@@ -219,7 +220,8 @@ static value_id cross_attention(build *b, value_id x, const char *where, value_i
     value_id q = linear(b, x, where, "query", w->d, BUILD_BIAS);
     q = build_reshape(b, q, 4, (const int64_t[]){1, -1, w->text_heads, size});
     q = build_transpose(b, q, 4, (const int64_t[]){0, 2, 1, 3}); /* [1, heads, B N, size] */
-    build_attention at = {.q = q, .k = k, .v = v, .mask = NO_VALUE, .past_k = NO_VALUE, .past_v = NO_VALUE};
+    build_attention at = {
+        .size = size, .q = q, .k = k, .v = v, .mask = NO_VALUE, .past_k = NO_VALUE, .past_v = NO_VALUE};
     value_id y = build_transpose(b, build_attend(b, &at), 4, (const int64_t[]){0, 2, 1, 3});
     value_id dims[] = {build_shape(b, tokens, 0, 2), build_int(b, w->d)};
     y = build_2(b, "Reshape", y, build_concat(b, 0, 2, dims));
@@ -236,8 +238,11 @@ static void decoder(build *b, const whisper *w)
     build_table words = build_rows_table(b, "decoder.token_embedding.weight", w->n_vocab, w->d);
     for (int64_t i = 0; i < w->n_text_layer; i++) {
         const char *where = build_text(b, "decoder.blocks.%lld", (long long)i);
-        build_attention cache = {
-            .heads = w->text_heads, .kv_heads = w->text_heads, .causal = true, .mask = NO_VALUE};
+        build_attention cache = {.size = size,
+                                 .heads = w->text_heads,
+                                 .kv_heads = w->text_heads,
+                                 .causal = true,
+                                 .mask = NO_VALUE};
         build_cache(b, i, w->text_heads, size, &cache);
         if (i == 0)
             x = build_add(b, build_pick(b, &words, tokens),

@@ -384,6 +384,26 @@ static void narrow_weights_are_near(void **state)
     remove_folder(f);
 }
 
+static void earlier_opsets_give_the_same(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    const char *f = folder(), *in = save_whisper((made){0}, f, "w.safetensors"), *out = beside(f, "w.onnx");
+    float now[5 * WORDS], then[5 * WORDS];
+    import_to(in, out, SIB_F32);
+    decode(out, 5, now);
+    for (int opset = 20; opset < 23; opset++) {
+        CHECK_OK(sib_import(&in, 1, out, &(sib_import_options){.opset = opset}, NULL, &err), err);
+        for (int step = 1; step <= 5; step += 4) {
+            decode(out, step, then);
+            assert_true(distance(now, then, 5 * WORDS) < 1e-5);
+        }
+    }
+    CHECK_FAILS(sib_import(&in, 1, out, &(sib_import_options){.opset = 19}, NULL, &err), SIB_ERR_ARGUMENT,
+                err, "20 to 23");
+    remove_folder(f);
+}
+
 static void all_that_is_wrong_is_listed(void **state)
 {
     (void)state;
@@ -534,6 +554,7 @@ int main(void)
         cmocka_unit_test(matrices_stand_turned),
         cmocka_unit_test(names_of_hugging_face_are_the_same_model),
         cmocka_unit_test(narrow_weights_are_near),
+        cmocka_unit_test(earlier_opsets_give_the_same),
         cmocka_unit_test(all_that_is_wrong_is_listed),
         cmocka_unit_test(wrong_shapes_are_told_with_both),
         cmocka_unit_test(check_tells_and_refuses),
