@@ -16,21 +16,28 @@
 #define PEAK_SECONDS 0.5
 
 static const char *const parts[] = {"encoder", "prompt", "step"};
+static const whisper_part shapes[] = {{0, 0}, {PROMPT, 0}, {1, PAST}};
 #define N_PARTS (sizeof parts / sizeof *parts)
 
 /* ---- Files ----------------------------------------------------------------------------------------------------- */
 
-/* Numbers of a tensor: noise for floats, whole numbers upward from `first` otherwise. */
-static bool save_input(const char *folder, size_t i, const sib_value_info *info, int64_t past, int64_t first)
+/* What a symbol of the model's dims is: one sequence, one row of logits. */
+static int64_t size_of(const char *symbol, whisper_part p)
+{
+    return !strcmp(symbol, "P") ? p.past : !strcmp(symbol, "N") ? p.tokens : 1;
+}
+
+/* Numbers of a tensor: noise for floats, tokens upward from the past, and the last token's place. */
+static bool save_input(const char *folder, size_t i, const sib_value_info *info, whisper_part p)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t = NULL;
     sib_value *v = NULL;
-    int64_t dims[SIB_MAX_RANK];
+    int64_t dims[SIB_MAX_RANK], first = strcmp(info->name, "at") ? p.past : p.tokens - 1;
     uint64_t state = i + 1;
     char *path = cli_format("%s/test_data_set_0/input_%zu.pb", folder, i);
     for (size_t k = 0; k < info->rank; k++)
-        dims[k] = info->dims[k] < 0 ? past : info->dims[k];
+        dims[k] = info->dims[k] < 0 ? size_of(info->dim_names[k], p) : info->dims[k];
     bool ok = sib_tensor_create(info->dtype, info->rank, dims, &t, &err) == SIB_OK;
     float *x = ok ? sib_tensor_data(t) : NULL;
     for (uint64_t k = 0; ok && k < sib_tensor_count(t); k++)
@@ -48,7 +55,7 @@ static bool save_input(const char *folder, size_t i, const sib_value_info *info,
     return ok;
 }
 
-static bool save_inputs(const char *folder, int64_t past)
+static bool save_inputs(const char *folder, whisper_part p)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_model *m = NULL;
@@ -59,18 +66,11 @@ static bool save_inputs(const char *folder, int64_t past)
         cli_fail("%s", err.message);
     mkdir(data, 0777);
     for (size_t i = 0; ok && sib_model_input(m, i, &info); i++)
-        ok = save_input(folder, i, &info, past, strcmp(info.name, "places") ? 50258 - PROMPT : past);
+        ok = save_input(folder, i, &info, p);
     sib_model_free(&m);
     free(path);
     free(data);
     return ok;
-}
-
-static bool write_part(const char *path, size_t part, whisper_form form, whisper_cost *cost)
-{
-    return part == 0   ? whisper_encoder(path, &whisper_tiny, form, cost)
-           : part == 1 ? whisper_decoder(path, &whisper_tiny, form, PROMPT, 0, cost)
-                       : whisper_decoder(path, &whisper_tiny, form, 1, PAST, cost);
 }
 
 /* The same network in torch, as peer_torch_whisper takes it. */
@@ -84,7 +84,8 @@ static char *torch_words(size_t part)
 
 /* Writes one network with its inputs, and where errors are asked for its like with float32 weights, and adds it to the
    list. */
-static bool make_case(models *list, const char *root, size_t part, whisper_form form, bool error)
+static bool make_case(models *list, const char *root, const char *checkpoint, size_t part, whisper_form form,
+                      bool error)
 {
     static const char *const weights[] = {"", "_f16", "_bf16", "_int8"};
     whisper_cost cost = {0};
@@ -92,7 +93,8 @@ static bool make_case(models *list, const char *root, size_t part, whisper_form 
                               form.decomposed ? "_decomposed" : "");
     char *path = file_join(folder, "model.onnx");
     mkdir(folder, 0777);
-    bool ok = write_part(path, part, form, &cost) && save_inputs(folder, part == 2 ? PAST : 0);
+    bool ok = whisper_write(path, checkpoint, &whisper_tiny, form, shapes[part], &cost) &&
+              save_inputs(folder, shapes[part]);
     if (ok) {
         models_add(list, folder);
         list->items[list->n - 1].flops = cost.flops;
@@ -102,9 +104,9 @@ static bool make_case(models *list, const char *root, size_t part, whisper_form 
         list->items[list->n - 1].torch = torch_words(part);
     if (ok && error && form.weights != WHISPER_F32) {
         list->items[list->n - 1].plain = file_join(folder, "plain.onnx");
-        form.weights =
-            WHISPER_F32; /* the noise is the same, so these are the weights before they were rounded */
-        ok = write_part(list->items[list->n - 1].plain, part, form, &cost);
+        form.weights = WHISPER_F32; /* before they were rounded */
+        ok = whisper_write(list->items[list->n - 1].plain, checkpoint, &whisper_tiny, form, shapes[part],
+                           &cost);
     }
     free(folder);
     free(path);
@@ -157,8 +159,9 @@ static int measure(const bench_settings *settings, models *list)
                       "Whisper tiny, random weights: the encoder on 30 s, a prompt of %d tokens, a step "
                       "behind %d positions",
                       PROMPT, PAST);
-    bench_report_note(&report, "attention as the operator of opset 23, and decomposed into MatMul, Softmax, "
-                               "MatMul as exporters write it");
+    bench_report_note(&report,
+                      "attention as the operator of opset 23, and of opset 20 as MatMul, Softmax, MatMul, "
+                      "as exporters write it");
     bench_report_note(&report, "peak: %.1f GFLOP/s, %.1f GB/s read", 1e-9 * peak.flops,
                       1e-9 * peak.read_bytes);
     code = models_measure(&report, list, &peak) ? CLI_DONE : CLI_FAILED;
@@ -173,16 +176,20 @@ int bench_whisper(const bench_settings *settings)
     models list = {0};
     bool ok = mkdtemp(root) != NULL;
     int code = ok ? CLI_DONE : cli_fail("%s: no folder for the models could be made", root);
+    char *checkpoint = file_join(root, "whisper.safetensors");
+    ok = ok && whisper_checkpoint(checkpoint, &whisper_tiny);
     for (size_t part = 0; part < N_PARTS && ok; part++)
         for (int k = 0; k < 2 && ok; k++)
-            ok = make_case(&list, root, part, (whisper_form){(whisper_weights)settings->weights, k == 1},
-                           settings->error);
+            ok = make_case(&list, root, checkpoint, part,
+                           (whisper_form){(whisper_weights)settings->weights, k == 1}, settings->error);
+    unlink(checkpoint);
     if (ok)
         code = measure(settings, &list);
     else
         code = CLI_FAILED;
     remove_cases(&list, root);
     models_free(&list);
+    free(checkpoint);
     free(root);
     return code;
 }

@@ -1,4 +1,5 @@
-/* Whisper's networks with random weights, written as ONNX files: what they compute costs the same as with trained ones. */
+/* Whisper's networks with random weights: what they compute costs the same as with trained ones. A checkpoint is written
+   and imported, as a trained one would be. */
 #ifndef CLI_WHISPER_MODEL_H
 #define CLI_WHISPER_MODEL_H
 
@@ -10,6 +11,9 @@ typedef struct whisper_dims {
 } whisper_dims;
 extern const whisper_dims whisper_tiny;
 
+/* Writes a checkpoint of random weights with OpenAI's names, as safetensors. False with a line on stderr. */
+bool whisper_checkpoint(const char *path, const whisper_dims *d);
+
 typedef enum whisper_weights { WHISPER_F32, WHISPER_F16, WHISPER_BF16, WHISPER_INT8 } whisper_weights;
 
 typedef struct whisper_cost {
@@ -19,15 +23,17 @@ typedef struct whisper_cost {
 
 typedef struct whisper_form {
     whisper_weights weights; /* as they stand in the file; they are widened in front of each product */
-    bool decomposed;         /* attention as MatMul, Softmax, MatMul instead of the operator Attention */
+    bool decomposed; /* of opset 20: attention as MatMul, Softmax, MatMul instead of the operator Attention */
 } whisper_form;
 
-/* mel [1, mels, frames] -> audio [1, frames / 2, state]. False with a line on stderr. */
-bool whisper_encoder(const char *path, const whisper_dims *d, whisper_form form, whisper_cost *cost);
+/* What of the model runs: the encoder (tokens 0), or the decoder on so many tokens behind `past` positions. */
+typedef struct whisper_part {
+    int64_t tokens, past;
+} whisper_part;
 
-/* tokens [1, n], past keys and values of `past` positions, keys and values of the audio -> logits of the last token
-   [1, 1, vocabulary], and keys and values of past + n positions. n > 1 is a prompt: past is 0, attention causal. */
-bool whisper_decoder(const char *path, const whisper_dims *d, whisper_form form, int64_t n, int64_t past,
-                     whisper_cost *cost);
+/* Imports the checkpoint and writes one part of the model to path: mel -> audio, or tokens and caches -> logits of the
+   last token and longer caches. False with a line on stderr. */
+bool whisper_write(const char *path, const char *checkpoint, const whisper_dims *d, whisper_form form,
+                   whisper_part part, whisper_cost *cost);
 
 #endif
