@@ -4,12 +4,15 @@ Everything but the extension is said in pyproject.toml. SIBYL_CMAKE_ARGS holds f
 such as -DSIBYL_SIMD=OFF.
 """
 
+import importlib.util
 import os
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 import sysconfig
+import types
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -28,6 +31,29 @@ def version() -> str:
     if not found:
         raise SystemExit(f"{lists} names no version")
     return found[1]
+
+
+def make_models(extension: Path, folder: Path) -> None:
+    """Imports the models whose weights the checkout has, assets/NAME/NAME.pt, to folder/NAME/NAME.onnx.
+
+    The extension that was just built does so, without the package around it, which needs NumPy.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    weights = [path for path in sorted((CHECKOUT / "assets").glob("*/*.pt")) if path.stem == path.parent.name]
+    if not weights:
+        return
+    errors = types.ModuleType("sibyl.errors")
+    errors.from_code = lambda number, message, offset: RuntimeError(message)  # what a failure is made of
+    sys.modules.update({"sibyl": types.ModuleType("sibyl"), "sibyl.errors": errors})
+    spec = importlib.util.spec_from_file_location("sibyl._sibyl", extension)
+    library = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(library)
+    for path in weights:
+        out = folder / path.stem / f"{path.stem}.onnx"
+        out.parent.mkdir(parents=True)
+        tokenizer = path.with_suffix(".tiktoken")
+        beside = os.fsencode(tokenizer) if tokenizer.is_file() else None
+        library.import_model([os.fsencode(path)], os.fsencode(out), None, "float32", 0, False, beside)
 
 
 class CMakeBuild(build_ext):
@@ -55,6 +81,7 @@ class CMakeBuild(build_ext):
         target = Path(self.get_ext_fullpath(ext.name))
         target.parent.mkdir(parents=True, exist_ok=True)
         self.copy_file(str(build / "module" / "_sibyl.abi3.so"), str(target))
+        make_models(target, target.parent / "models")
 
 
 setup(

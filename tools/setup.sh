@@ -50,10 +50,11 @@ fresh() {
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(cat "$@" | cksum)" ]
 }
 
-# The package is built from these.
+# The package is built from these, weights of models that it holds among them.
 package_sources() {
-    find python include src CMakeLists.txt cmake -type f \
-        \( -name '*.py' -o -name '*.c' -o -name '*.h' -o -name '*.toml' -o -name '*.def' -o -name 'CMakeLists.txt' -o -name '*.in' -o -name '*.json' \) \
+    find python include src assets CMakeLists.txt cmake -type f \
+        \( -name '*.py' -o -name '*.c' -o -name '*.h' -o -name '*.toml' -o -name '*.def' -o -name 'CMakeLists.txt' -o -name '*.in' -o -name '*.json' \
+        -o -name '*.pt' -o -name '*.tiktoken' \) \
         ! -path '*/tests/*' ! -path '*/build/*' | LC_ALL=C sort
 }
 

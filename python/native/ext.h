@@ -67,6 +67,9 @@ sib_mel *mel_of(PyObject *handle);
 /* The model in a handle, or NULL with an exception set; borrowed. */
 sib_model *model_of(PyObject *handle);
 
+/* A converter of PyArg_ParseTuple ("O&"): a path as bytes, which keep it, or NULL for None. out: const char **. */
+int path_of(PyObject *given, void *out);
+
 /* Texts (n) of a list of str, which keeps them; released with PyMem_Free. NULL with an exception set. */
 const char **texts_of(PyObject *list, size_t *n);
 

@@ -60,6 +60,7 @@ static PyObject *report_dict(const sib_import_report *r)
         append(problems, text(p.text));
     put(dict, "recipe", text(t.recipe));
     put(dict, "format", text(t.format));
+    put(dict, "tokenizer", text(t.tokenizer));
     put(dict, "parameters", PyLong_FromUnsignedLongLong(t.parameters));
     put(dict, "weights", weights);
     put(dict, "problems", problems);
@@ -70,10 +71,10 @@ static PyObject *import_model(PyObject *module, PyObject *args)
 {
     (void)module;
     PyObject *names;
-    const char *out, *recipe, *dtype;
+    const char *out, *recipe, *dtype, *tokenizer;
     int check, opset;
-    if (!PyArg_ParseTuple(args, "O!yzsip:import_model", &PyList_Type, &names, &out, &recipe, &dtype, &opset,
-                          &check))
+    if (!PyArg_ParseTuple(args, "O!yzsipO&:import_model", &PyList_Type, &names, &out, &recipe, &dtype, &opset,
+                          &check, path_of, &tokenizer))
         return NULL;
     Py_ssize_t n = PyList_Size(names);
     const char **paths = PyMem_Calloc((size_t)n + 1, sizeof *paths);
@@ -84,8 +85,11 @@ static PyObject *import_model(PyObject *module, PyObject *args)
             PyMem_Free(paths);
             return NULL;
         }
-    sib_import_options o = {
-        .recipe = recipe, .dtype = sib_dtype_from_name(dtype), .opset = opset, .check = check != 0};
+    sib_import_options o = {.recipe = recipe,
+                            .dtype = sib_dtype_from_name(dtype),
+                            .opset = opset,
+                            .tokenizer = tokenizer,
+                            .check = check != 0};
     sib_import_report *report = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_code code;
@@ -98,6 +102,6 @@ static PyObject *import_model(PyObject *module, PyObject *args)
 
 PyMethodDef IMPORT_METHODS[] = {
     {"import_model", import_model, METH_VARARGS,
-     "import_model(paths, out, recipe or None, dtype, opset, check) -> dict"},
+     "import_model(paths, out, recipe or None, dtype, opset, check, tokenizer or None) -> dict"},
     {NULL, NULL, 0, NULL},
 };

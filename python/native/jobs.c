@@ -22,14 +22,6 @@ static void job_release(PyObject *handle)
     PyMem_Free(j);
 }
 
-/* A converter of PyArg_ParseTuple: a path as bytes, which keep it, or None. */
-static int path_of(PyObject *given, void *out)
-{
-    const char **path = out;
-    *path = given == Py_None ? NULL : PyBytes_AsString(given);
-    return given == Py_None || *path;
-}
-
 static PyObject *job_open(PyObject *module, PyObject *args)
 {
     (void)module;

@@ -95,6 +95,13 @@ static PyMethodDef MODULE_METHODS[] = {
     {NULL, NULL, 0, NULL},
 };
 
+int path_of(PyObject *given, void *out)
+{
+    const char **path = out;
+    *path = given == Py_None ? NULL : PyBytes_AsString(given);
+    return given == Py_None || *path;
+}
+
 /* ---- The module -------------------------------------------------------------------------------------- */
 
 PyObject *object_new(PyObject *type)

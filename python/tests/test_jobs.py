@@ -3,14 +3,13 @@
 import base64
 import json
 import os
-import shutil
 import signal
 import threading
 import time
 
 import numpy as np
 import pytest
-from conftest import peer, write_wav
+from conftest import ROOT, peer, write_wav
 
 import sibyl
 
@@ -78,9 +77,10 @@ def hearer(tmp_path_factory):
     """A small Whisper in English whose tokens are bytes, and what it makes of noise is noise."""
     folder = tmp_path_factory.mktemp("models") / "noise"
     folder.mkdir()
-    save_safetensors(folder / "noise.safetensors", whisper_weights(256 + 1509 + 1))
-    sibyl.import_model(folder / "noise.safetensors", folder / "noise.onnx")
-    save_bytes_tokenizer(folder / "noise.tiktoken")
+    save_safetensors(folder / "weights", whisper_weights(256 + 1509 + 1))
+    save_bytes_tokenizer(folder / "ranks")
+    report = sibyl.import_model(folder / "weights", folder / "noise.onnx", tokenizer=folder / "ranks")
+    assert report["tokenizer"] == "whisper" and (folder / "noise.tiktoken").is_file()
     return sibyl.load_model(folder / "noise.onnx", threads=1)
 
 
@@ -352,6 +352,16 @@ def test_tokenizers_that_are_not_there(tmp_path):
     assert sibyl.load_model(tmp_path / "m.onnx", tokenizer=tmp_path / "ranks").job.kind == "speech-to-text"
 
 
+def test_the_model_that_ships():
+    weights = ROOT / "assets" / "digits" / "digits.pt"
+    if not weights.is_file():
+        pytest.skip("skipped for want of assets/digits/digits.pt, which is trained with tools/train_digits.py")
+    assert "digits" in sibyl.available_models()
+    found = sibyl.load_model("digits").transcribe(weights.with_name("sample.flac"))
+    words = "zero one two three four five six seven eight nine".split()
+    assert found["language"] == "en" and len(found["text"].split()) > 2 and set(found["text"].split()) <= set(words)
+
+
 # ---- Text generation -----------------------------------------------------------------------------------------------------
 
 
@@ -475,8 +485,7 @@ def pair(data, tmp_path_factory):
     weights = {name: torch.from_numpy(w) for name, w in whisper_weights(51865, layers=2, seed=2).items()}
     theirs.load_state_dict(weights)
     torch.save({"dims": dict(dims.__dict__), "model_state_dict": theirs.state_dict()}, folder / "w.pt")
-    sibyl.import_model(folder / "w.pt", folder / "w.onnx")
-    shutil.copy(data / "whisper" / "multilingual.tiktoken", folder / "w.tiktoken")
+    sibyl.import_model(folder / "w.pt", folder / "w.onnx", tokenizer=data / "whisper" / "multilingual.tiktoken")
     return sibyl.load_model(folder / "w.onnx"), theirs.eval()
 
 

@@ -20,16 +20,22 @@ def import_model(
     opset: int = 23,
     recipe: str | None = None,
     check: bool = False,
+    tokenizer: Path | None = None,
 ) -> dict[str, Any]:
     """Writes the model that a checkpoint's weights ask for to `out`, and its weights beside it to `out`.data.
 
+    Its tokenizer, where there is one, goes beside it too, which load_model finds there.
+
     checkpoint: a file (safetensors, PyTorch, whisper.cpp, rwkv.cpp, GGUF), several that belong together, or a folder;
     nothing in them is ever executed. dtype: of matrices and embeddings, "f32", "f16", "bf16" or "int8". opset: 20 to
-    23; before 23 attention, RMS norms and rotary positions stand in smaller operators. recipe: what model it is, where that is not to be found out. check: statistics of every weight; NaN and infinities are refused.
-    Returns what was found: recipe, format, parameters, weights, problems.
+    23; before 23 attention, RMS norms and rotary positions stand in smaller operators. recipe: what model it is, where
+    that is not to be found out. check: statistics of every weight; NaN and infinities are refused. tokenizer: a file;
+    None takes the checkpoint's own, or a tokenizer.json beside it.
+    Returns what was found: recipe, format, tokenizer (its kind, or None), parameters, weights, problems.
     """
     if dtype not in _DTYPES:
         raise ValueError(f"dtype is one of {', '.join(_DTYPES)}, not {dtype!r}")
     paths = [checkpoint] if isinstance(checkpoint, (str, os.PathLike)) else list(checkpoint)
+    beside = None if tokenizer is None else os.fsencode(tokenizer)
     names = [os.fsencode(path) for path in paths]
-    return _sibyl.import_model(names, os.fsencode(out), recipe, _DTYPES[dtype], opset, check)
+    return _sibyl.import_model(names, os.fsencode(out), recipe, _DTYPES[dtype], opset, check, beside)
