@@ -480,6 +480,69 @@ static void check_tells_and_refuses(void **state)
     remove_folder(f);
 }
 
+/* A GPT-2 of zeros, whose table is large and takes no room on the disk. */
+static const char *save_sparse(const char *f, int64_t words)
+{
+    static const struct {
+        const char *name;
+        int64_t rows, columns; /* 0 columns: a vector */
+    } rows[] = {{"wte.weight", 0, STATE},
+                {"wpe.weight", TEXT, STATE},
+                {"ln_f.weight", STATE, 0},
+                {"ln_f.bias", STATE, 0},
+                {"h.0.ln_1.weight", STATE, 0},
+                {"h.0.ln_1.bias", STATE, 0},
+                {"h.0.ln_2.weight", STATE, 0},
+                {"h.0.ln_2.bias", STATE, 0},
+                {"h.0.attn.c_attn.weight", STATE, 3 * STATE},
+                {"h.0.attn.c_attn.bias", 3 * STATE, 0},
+                {"h.0.attn.c_proj.weight", STATE, STATE},
+                {"h.0.attn.c_proj.bias", STATE, 0},
+                {"h.0.mlp.c_fc.weight", STATE, 4 * STATE},
+                {"h.0.mlp.c_fc.bias", 4 * STATE, 0},
+                {"h.0.mlp.c_proj.weight", 4 * STATE, STATE},
+                {"h.0.mlp.c_proj.bias", STATE, 0}};
+    bytes header = {0};
+    int64_t at = 0;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[200], shape[60];
+        int64_t n = rows[i].rows ? rows[i].rows : words,
+                size = 4 * n * (rows[i].columns ? rows[i].columns : 1);
+        snprintf(shape, sizeof shape, rows[i].columns ? "%lld,%lld" : "%lld", (long long)n,
+                 (long long)rows[i].columns);
+        snprintf(text, sizeof text,
+                 "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%lld,%lld]}", i ? "," : "{",
+                 rows[i].name, shape, (long long)at, (long long)(at + size));
+        f_text(&header, text);
+        at += size;
+    }
+    f_text(&header, "}");
+    f_u8(&header, 0);
+    int64_t begins = 8 + (int64_t)strlen((const char *)header.data);
+    const char *path =
+        file_save(f, "sparse.safetensors", file_safetensors((const char *)header.data, NULL, 0));
+    b_free(&header);
+    assert_int_equal(truncate(path, begins + at), 0);
+    return path;
+}
+
+/* Beside the mapped file, 1.2 times the largest weight at most. */
+static void memory_is_bounded(void **state)
+{
+    (void)state;
+    static const sib_dtype dtypes[] = {SIB_F32, SIB_F16, SIB_I8};
+    enum { LARGE = 300000 };
+    const char *f = folder(), *in = save_sparse(f, LARGE);
+    sib_alloc_counters before, after;
+    sib_alloc_counters_get(&before);
+    for (int i = 0; i < 3; i++) {
+        import_to(in, beside(f, "s.onnx"), dtypes[i]);
+        sib_alloc_counters_get(&after);
+        assert_true(after.bytes_peak - before.bytes_current < (uint64_t)(1.2 * 4 * LARGE * STATE));
+    }
+    remove_folder(f);
+}
+
 /* Sets the flag once the work is half done. */
 static void stop_half_way(void *cancel, double done, const char *what)
 {
@@ -558,6 +621,7 @@ int main(void)
         cmocka_unit_test(all_that_is_wrong_is_listed),
         cmocka_unit_test(wrong_shapes_are_told_with_both),
         cmocka_unit_test(check_tells_and_refuses),
+        cmocka_unit_test(memory_is_bounded),
         cmocka_unit_test(cancelled_imports_leave_nothing),
         cmocka_unit_test(what_is_no_model_is_named),
         cmocka_unit_test(every_failed_allocation_is_clean),
