@@ -57,12 +57,13 @@ neon: setup-arm64
 		test_backend_cpu_attention test_backend_cpu_recurrent test_backend_random_graphs
 	SIBYL_QUICK=1 ctest --preset arm64 -j $(JOBS) --no-tests=error
 
-# 10,000 models changed by chance under the sanitizers: read, and then the whole way to outputs.
+# 10,000 models changed by chance under the sanitizers: read, and then the whole way to outputs; and documents of jobs.
 mutate: setup-test
 	@test -f build/asan/build.ninja || cmake --preset asan
-	@cmake --build --preset asan -j $(JOBS) --target test_onnx_mutate test_run_mutate
+	@cmake --build --preset asan -j $(JOBS) --target test_onnx_mutate test_run_mutate test_job_mutate
 	SIBYL_MUTATIONS=10000 build/asan/tests/onnx/test_onnx_mutate
 	SIBYL_MUTATIONS=10000 build/asan/tests/run/test_run_mutate
+	SIBYL_MUTATIONS=10000 SIBYL_SOURCE=. build/asan/tests/job/test_job_mutate
 
 # Checkpoints changed by chance under the sanitizers: each reader for SECONDS. What fails stays in build/checkpoint.
 SECONDS ?= 60

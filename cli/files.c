@@ -3,6 +3,8 @@
 #include "words.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,6 +47,24 @@ bool file_folder_takes(const char *folder)
     else
         return true;
     return false;
+}
+
+bool file_put(const char *path, const char *data, size_t size)
+{
+    char *part = cli_format("%s.part", path);
+    FILE *f = fopen(part, "wb");
+    bool done = f && fwrite(data, 1, size, f) == size;
+    if (f && fclose(f))
+        done = false;
+    if (done && rename(part, path))
+        done = false;
+    if (!done) {
+        cli_fail("%s: %s", path, strerror(errno));
+        if (f)
+            unlink(part);
+    }
+    free(part);
+    return done;
 }
 
 bool file_same(const char *a, const char *b)

@@ -3,6 +3,7 @@
 #define CLI_FILES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* "talk" of "talks/talk.flac"; a name that is nothing but extension stays whole. */
 char *file_stem(const char *path);
@@ -17,6 +18,9 @@ char *file_folder(const char *path);
 
 /* Says on stderr why nothing can be written into `folder`, and returns false; true where something can. */
 bool file_folder_takes(const char *folder);
+
+/* Writes a file whole or, with a line on stderr and false, not at all: beside it first, under its name with ".part". */
+bool file_put(const char *path, const char *data, size_t size);
 
 /* True where both names exist and lead to one file. */
 bool file_same(const char *a, const char *b);

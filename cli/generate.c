@@ -123,12 +123,13 @@ static bool add_stops(job_inputs *in, const sib_job *job, const cli_list *stops)
     return true;
 }
 
-static bool add_inputs(job_inputs *in, const sib_job *job, const settings *s, const char *prompt)
+/* prompt: (size) or NULL, where there are tokens. */
+static bool add_inputs(job_inputs *in, const sib_job *job, const settings *s, const char *prompt, size_t size)
 {
     bool done = prompt ? job_inputs_add(in, job, "text", "") : job_inputs_add(in, job, "tokens", s->tokens);
     if (done && prompt) { /* as it stands, a first @ too */
         in->items[in->n - 1].value.text.data = prompt;
-        in->items[in->n - 1].value.text.size = strlen(prompt);
+        in->items[in->n - 1].value.text.size = size;
     }
     return done && add_number(in, job, "max_tokens", (double)s->max_tokens, s->max_tokens > 0) &&
            add_number(in, job, "temperature", fmax(s->temperature, 0), s->temperature > -1) &&
@@ -147,7 +148,7 @@ static sib_code on_text(void *context, const char *text, size_t size, sib_error 
     return SIB_OK;
 }
 
-static bool run(const settings *s, const sib_job *job, const char *prompt)
+static bool run(const settings *s, const sib_job *job, const char *prompt, size_t size)
 {
     static const char *const generated[] = {"text", "tokens", "logprobs"}, *const scored[] = {"perplexity"};
     sib_error err = SIB_ERROR_INIT;
@@ -155,7 +156,7 @@ static bool run(const settings *s, const sib_job *job, const char *prompt)
     sib_job_result *r = NULL;
     const sib_cancel *cancel = interrupt_begin();
     sib_job_run_options o = {.on_text = s->json || s->perplexity ? NULL : on_text, .cancel = cancel};
-    bool done = cancel && add_inputs(&in, job, s, prompt);
+    bool done = cancel && add_inputs(&in, job, s, prompt, size);
     if (done && sib_job_run(job, in.n, in.items, s->perplexity ? 1 : 3, s->perplexity ? scored : generated,
                             &o, &r, &err) != SIB_OK) {
         cli_fail("%s", err.message);
@@ -179,8 +180,8 @@ static bool run(const settings *s, const sib_job *job, const char *prompt)
     return done;
 }
 
-/* All of standard input and a NUL. Released with free. */
-static char *read_input(void)
+/* All of standard input and a NUL; *size without it. Released with free. */
+static char *read_input(size_t *size)
 {
     size_t room = 4096, n = 0, got = 1;
     char *text = cli_take(room, 1);
@@ -194,6 +195,7 @@ static char *read_input(void)
         }
         got = fread(text + n, 1, room - n - 1, stdin);
     }
+    *size = n;
     return text;
 }
 
@@ -211,8 +213,9 @@ static int generate(const cli_command *self, int argc, char **argv)
     if ((s.prompt != NULL) + (s.tokens != NULL) + input != 1)
         return cli_usage(self, "one of --prompt, --tokens and - says what comes before");
     sib_job *job = job_model_open(s.model, "text-generation", s.tokenizer, s.threads);
-    char *text = job && input ? read_input() : NULL;
-    bool done = job && run(&s, job, text ? text : s.prompt);
+    size_t size = s.prompt ? strlen(s.prompt) : 0;
+    char *text = job && input ? read_input(&size) : NULL;
+    bool done = job && run(&s, job, text ? text : s.prompt, size);
     free(text);
     sib_job_free(&job);
     free(s.inputs.items);

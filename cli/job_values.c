@@ -331,7 +331,9 @@ void job_value_show(const char *name, const sib_port_value *v)
 {
     sib_value *value = NULL;
     if (v->type == SIB_PORT_TEXT) {
-        printf("%s: %.*s\n", name, (int)v->text.size, v->text.data);
+        printf("%s: ", name);
+        fwrite(v->text.data, 1, v->text.size, stdout);
+        putchar('\n');
     } else if (is_tensor(v)) {
         if (sib_value_from_tensor(v->tensor, &value, NULL) == SIB_OK)
             value_show(name, value, stdout);
@@ -343,17 +345,6 @@ void job_value_show(const char *name, const sib_port_value *v)
         free(text);
         json_decref(j);
     }
-}
-
-static bool write_text(const char *path, const char *text, size_t size)
-{
-    FILE *f = fopen(path, "wb");
-    bool done = f && fwrite(text, 1, size, f) == size;
-    if (f && fclose(f))
-        done = false;
-    if (!done)
-        cli_fail("%s: %s", path, strerror(errno));
-    return done;
 }
 
 bool job_value_write(const char *folder, const char *name, const sib_port_value *v)
@@ -369,8 +360,7 @@ bool job_value_write(const char *folder, const char *name, const sib_port_value 
     char *file = cli_format("%s.%s", name, text ? "txt" : "json"), *path = file_join(folder, file);
     json_t *j = text ? NULL : job_value_json(v);
     char *words = text ? NULL : json_dumps(j, JSON_ENCODE_ANY | JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    done =
-        text ? write_text(path, v->text.data, v->text.size) : words && write_text(path, words, strlen(words));
+    done = text ? file_put(path, v->text.data, v->text.size) : words && file_put(path, words, strlen(words));
     free(words);
     json_decref(j);
     free(path);

@@ -128,6 +128,7 @@ typedef struct listener {
     cli_progress progress;
     const char *title;
     bool live; /* lines are shown as they come */
+    bool cancelled;
     double seconds, took;
 } listener;
 
@@ -178,7 +179,7 @@ static bool add_options(job_inputs *in, const settings *s, const sib_job *job, b
 }
 
 /* Speech of the recording as "start,end,start,end". NULL with a line on stderr. */
-static char *speech_clips(const listener *l, const sib_port_value *audio)
+static char *speech_clips(listener *l, const sib_port_value *audio)
 {
     static const char *const wanted[] = {"spans"};
     sib_error err = SIB_ERROR_INIT;
@@ -187,6 +188,7 @@ static char *speech_clips(const listener *l, const sib_port_value *audio)
     sib_job_result *r = NULL;
     if (sib_job_run(l->vad, 1, &in, 1, wanted, &o, &r, &err) != SIB_OK) {
         cli_fail("%s: %s", l->title, err.message);
+        l->cancelled = err.code == SIB_ERR_CANCELLED;
         return NULL;
     }
     const sib_port_value *spans = sib_job_result_find(r, "spans");
@@ -206,14 +208,19 @@ static bool write_file(const char *folder, const char *recording, const transcri
 {
     char *stem = file_stem(recording), *name = cli_format("%s.%s", stem, transcript_formats[format]);
     char *path = file_join(folder, name);
-    FILE *f = fopen(path, "w");
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
     if (f)
         transcript_write(t, format, f);
     bool done = f && !ferror(f);
     if (f && fclose(f))
         done = false;
-    if (!done)
+    if (done)
+        done = file_put(path, text, size);
+    else
         cli_fail("%s: %s", path, strerror(errno));
+    free(text);
     free(path);
     free(name);
     free(stem);
@@ -244,6 +251,7 @@ static bool hear(listener *l, job_inputs *in, const char *recording)
         .context = l, .on_segment = on_segment, .on_progress = on_progress, .cancel = l->cancel};
     bool done = sib_job_run(l->job, in->n, in->items, 3, wanted, &o, &r, &err) == SIB_OK;
     cli_progress_clear(&l->progress);
+    l->cancelled = err.code == SIB_ERR_CANCELLED;
     if (!done)
         cli_fail("%s: %s", recording, err.message);
     else {
@@ -295,7 +303,7 @@ static bool transcribe_all(const settings *s, listener *l, int n, char **paths)
     double seconds = 0, took = 0;
     int failed = 0;
     cli_progress_begin(&l->progress, (size_t)n);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && !l->cancelled; i++) {
         l->progress.item = (size_t)i;
         if (l->live && n > 1)
             printf("%s\n", paths[i]);
@@ -311,6 +319,21 @@ static bool transcribe_all(const settings *s, listener *l, int n, char **paths)
     return failed == 0;
 }
 
+/* True where each recording gets files of its own; else a line on stderr. */
+static bool names_differ(int n, char **paths)
+{
+    bool differ = true;
+    for (int i = 1; i < n && differ; i++)
+        for (int k = 0; k < i && differ; k++) {
+            char *a = file_stem(paths[k]), *b = file_stem(paths[i]);
+            if (!(differ = strcmp(a, b) != 0))
+                cli_fail("%s and %s would be written to the same file, '%s'", paths[k], paths[i], a);
+            free(a);
+            free(b);
+        }
+    return differ;
+}
+
 static int transcribe(const cli_command *self, int argc, char **argv)
 {
     settings s = {.model = "digits", .beam = 5, .best_of = 5, .format = -1};
@@ -321,7 +344,7 @@ static int transcribe(const cli_command *self, int argc, char **argv)
         return cli_usage(self, "no recording is named");
     if (s.format == TRANSCRIPT_ALL && !s.folder)
         return cli_usage(self, "all formats need a folder, -o DIR");
-    if (s.folder && !file_folder_takes(s.folder))
+    if (s.folder && !(file_folder_takes(s.folder) && names_differ(n, argv)))
         return CLI_FAILED;
     sib_job *job = job_model_open(s.model, "speech-to-text", s.tokenizer, s.threads);
     sib_job *vad = job && s.vad ? job_model_open(s.vad, "voice-activity", NULL, 1) : NULL;

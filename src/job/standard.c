@@ -79,6 +79,17 @@ static sib_code need(const maker *k, bool done)
     return done ? SIB_OK : err_set(k->err, SIB_ERR_MEMORY, "%s: out of memory for its job", k->path);
 }
 
+/* A list that the metadata have under a key as text. */
+static sib_code put_list(const maker *k, const char *place, const char *key, const char *text)
+{
+    json_t *list = json_loads(text, 0, NULL);
+    if (!json_is_array(list)) {
+        json_decref(list);
+        return err_set(k->err, SIB_ERR_FORMAT, "%s: '%s' of its metadata is no JSON list", k->path, key);
+    }
+    return need(k, put(k->doc, place, list));
+}
+
 /* ---- Tokenizers -------------------------------------------------------------------------------------------- */
 
 /* The tokenizer's file as the document says it: from the model's folder, or as it was given. */
@@ -133,9 +144,9 @@ static sib_code make_speech_to_text(const maker *k)
         return err_set(k->err, SIB_ERR_FORMAT, "%s: its metadata lacks n_text_ctx or n_vocab", k->path);
     done = put(k->doc, "nodes/0/inputs/n_text_ctx", json_integer(strtoll(ctx, NULL, 10))) &&
            put(k->doc, "nodes/0/inputs/multilingual", json_boolean(multilingual));
-    if (done && heads)
-        done = put(k->doc, "nodes/0/inputs/alignment_heads", json_loads(heads, 0, NULL));
     sib_code code = need(k, done);
+    if (code == SIB_OK && heads)
+        code = put_list(k, "nodes/0/inputs/alignment_heads", "alignment_heads", heads);
     const char *kind = metadata(k->m, "tokenizer");
     return code == SIB_OK ? put_tokenizer(k, kind ? kind : "whisper") : code;
 }
@@ -165,16 +176,15 @@ static sib_code make_text_generation(const maker *k)
 {
     const char *kind = metadata(k->m, "tokenizer"), *stop = metadata(k->m, "stop_tokens"),
                *begin = metadata(k->m, "begin_tokens");
-    bool done = true;
     sib_value_info first;
     bool recurrent = false;
     for (size_t i = 0; sib_model_input(k->m, i, &first); i++)
         recurrent = recurrent || !strncmp(first.name, "state.", 6);
+    sib_code code = SIB_OK;
     if (stop)
-        done = put(k->doc, "inputs/stop_tokens/default", json_loads(stop, 0, NULL));
-    if (done && begin)
-        done = put(k->doc, "inputs/begin_tokens/default", json_loads(begin, 0, NULL));
-    sib_code code = need(k, done);
+        code = put_list(k, "inputs/stop_tokens/default", "stop_tokens", stop);
+    if (code == SIB_OK && begin)
+        code = put_list(k, "inputs/begin_tokens/default", "begin_tokens", begin);
     if (code == SIB_OK && recurrent)
         code = put_states(k);
     if (code != SIB_OK || (kind && !strcmp(kind, "bytes")))

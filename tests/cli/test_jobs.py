@@ -1,0 +1,321 @@
+"""`sibyl job`, `transcribe`, `generate` and `vad` end to end, on small models."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import time
+import unittest
+from pathlib import Path
+
+from command import COMMAND, SOURCE, Case, npy_bytes, read_npy, sibyl, tone, w, write_wav
+
+DIGITS = SOURCE / "assets" / "digits"
+DATA = next((p for p in (Path(os.environ.get("SIBYL_DATA", "/nowhere")), SOURCE.parent / "shared" / "data") if (p / "README.md").is_file()), None)
+
+COUNT = {"sibyl_job": 1, "kind": "counting", "doc": "x and a state", "models": {"m": "count.onnx"},
+         "calls": {"count": {"model": "m", "inputs": {"x": "x"}, "outputs": {"y": "y"}, "state": {"s": "next"}}},
+         "inputs": {"x": {"type": "tensor", "doc": "rows"}, "n": {"type": "number", "default": None}, "words": {"type": "text", "default": "none"}},
+         "nodes": [{"name": "loop", "op": "loop", "over": {"row": "$x"}, "max_steps": "$n",
+                    "body": [{"name": "next", "op": "call", "calls": {"model": "count"}, "inputs": {"x": "$row"}}], "collect": {"y": "$next"}}],
+         "outputs": {"y": "$loop", "words": "$words"}}
+
+
+class Jobs(Case):
+    def setUp(self):
+        super().setUp()
+        self.wav.unlink()
+
+    def counting(self, name="count.job.json", **changes):
+        one = w.tensor_type("float32", [1])
+        nodes = [w.node("Add", ["x", "s"], ["y"]), w.node("Add", ["s", "one"], ["next"])]
+        (self.folder / "count.onnx").write_bytes(w.model(nodes, {"x": w.tensor_type("float32", ["N"]), "s": one}, {
+            "y": w.tensor_type("float32", ["N"]), "next": one}, [w.floats("one", [1])]))
+        (self.folder / name).write_text(json.dumps(COUNT | changes))
+        (self.folder / "x.npy").write_bytes(npy_bytes([3, 2], [0, 10, 20, 30, 40, 50]))
+
+    def digits(self):
+        self.done("import", DIGITS / "digits.pt", "-o", "digits.onnx")
+        (self.folder / "digits.tiktoken").write_bytes((DIGITS / "digits.tiktoken").read_bytes())
+
+    def silero(self):
+        """A model with Silero's border whose probability is that the window's loudest sample is above 0.25."""
+        nodes = [w.node("Abs", ["input"], ["loud"]), w.node("ReduceMax", ["loud"], ["most"]), w.node("Greater", ["most", "limit"], ["is"]),
+                 w.node("Cast", ["is"], ["speech"], to=1), w.node("Cast", ["sr"], ["rate"], to=1),
+                 w.node("Mul", ["rate", "none"], ["zero"]), w.node("Add", ["speech", "zero"], ["output"]), w.node("Identity", ["state"], ["stateN"])]
+        state = w.tensor_type("float32", [2, "B", 128])
+        (self.folder / "v.onnx").write_bytes(w.model(
+            nodes, {"input": w.tensor_type("float32", ["B", "N"]), "state": state, "sr": w.tensor_type("int64", [])},
+            {"output": w.tensor_type("float32", [1, 1]), "stateN": state}, [w.floats("limit", [0.25]), w.floats("none", [0], [])]))
+
+
+class Job(Jobs):
+    def test_runs_and_shows(self):
+        self.counting()
+        text = self.done("job", "count.job.json", "-i", "x=x.npy")
+        self.assertIn("words: none\n", text)
+        self.assertIn("y  float32 (3, 2)  0 to 52", text)
+        found = json.loads(self.done("job", "count.onnx", "-i", "x=x.npy", "--json", "--tap", "count/step[1]/y", "--tap", "*/model/next"))
+        self.assertEqual(found["outputs"]["y"] | {"mean": 0}, {"dtype": "float32", "dims": [3, 2], "min": 0.0, "max": 52.0, "mean": 0})
+        self.assertEqual([t["path"] for t in found["taps"]], ["count/step[0]/model/next", "count/step[1]/model/next", "count/step[1]/y",
+                                                              "count/step[2]/model/next"])
+        self.assertEqual(found["taps"][2]["max"], 31)
+        found = json.loads(self.done("job", "count.job.json", "-i", "x=x.npy", "-i", "n=2", "--output", "y", "--json"))
+        self.assertEqual((list(found["outputs"]), found["outputs"]["y"]["dims"]), (["y"], [2, 2]))
+
+    def test_writes_files(self):
+        self.counting("job.json")
+        (self.folder / "out").mkdir()
+        (self.folder / "t").write_bytes(b"a\xffb\n")
+        self.done("job", ".", "-i", "x=x.npy", "-i", "words=@t", "-o", "out", "--tap", "loop/*/next/y")
+        shape, values = read_npy(self.folder / "out" / "y.npy")
+        self.assertEqual((shape, list(values)), ((3, 2), [0, 10, 21, 31, 42, 52]))
+        self.assertEqual((self.folder / "out" / "words.txt").read_bytes(), b"a\xffb\n")
+        self.assertEqual(len(list((self.folder / "out").iterdir())), 5)
+        self.fails(1, "nowhere", "job", ".", "-i", "x=x.npy", "-o", "nowhere")
+        self.fails(1, "is not a folder", "job", ".", "-i", "x=x.npy", "-o", "x.npy")
+        (self.folder / "out" / "words.txt").unlink()
+        (self.folder / "out" / "words.txt").mkdir()  # cannot be a file
+        self.fails(1, "words.txt", "job", ".", "-i", "x=x.npy", "-o", "out", "--output", "words")
+        self.assertEqual([p.name for p in (self.folder / "out").iterdir() if p.name.endswith(".part")], [])
+
+    def test_ports_and_documents(self):
+        self.counting()
+        text = self.done("job", "count.job.json", "--ports")
+        self.assertRegex(text, r"\Ainputs\n  x +tensor +rows \(needed\)\n  n +number +\n  words +text +\noutputs\n  y +tensor +\n  words +text +\n\Z")
+        described = json.loads(self.done("job", "features", "--describe"))
+        self.assertEqual(described, json.loads((SOURCE / "src/job/standard/features.json").read_text()))
+        write_wav(self.folder / "a.wav", tone(1))
+        found = json.loads(self.done("job", "features", "-i", "audio=a.wav", "--json"))["outputs"]["features"]
+        self.assertEqual(found["dims"], [80, 100])
+        self.silero()
+        self.assertEqual(json.loads(self.done("job", "v.onnx", "--describe"))["kind"], "voice-activity")
+
+    def test_misuse(self):
+        self.counting()
+        self.fails(2, "0 are named", "job")
+        self.fails(2, "2 are named", "job", "a", "b")
+        self.fails(1, "no file 'nothing', and no model", "job", "nothing")
+        self.fails(1, "no input 'z'", "job", "count.job.json", "-i", "z=1")
+        self.fails(1, "expected NAME=WHAT", "job", "count.job.json", "-i", "x")
+        self.fails(1, "input 'n': 'three' is not a number", "job", "count.job.json", "-i", "n=three")
+        self.fails(1, "no.npy", "job", "count.job.json", "-i", "x=no.npy")
+        self.fails(1, "no output 'z'", "job", "count.job.json", "-i", "x=x.npy", "--output", "z")
+        self.fails(1, "does not end within 2 steps", "job", "count.job.json", "-i", "x=x.npy", "--max-steps", 2)
+        self.fails(1, "tensor with an axis", "job", "count.job.json")
+        for name, change, place in (("port", {"outputs": {"y": "$loop.z"}}, "/outputs/y: 'loop' has no port 'z'"),
+                                    ("ends", {"nodes": [{"name": "l", "op": "loop", "body": COUNT["nodes"][0]["body"]}]}, "/nodes/0/body/0/inputs/x"),
+                                    ("model", {"models": {"m": "other.onnx"}}, "other.onnx")):
+            self.counting(f"{name}.json", **change)
+            self.fails(1, place, "job", f"{name}.json", "-i", "x=x.npy")
+        (self.folder / "bad.json").write_text("{")
+        self.fails(1, "bad.json: line 1", "job", "bad.json")
+
+
+class Transcribe(Jobs):
+    def setUp(self):
+        super().setUp()
+        self.digits()
+        self.words = ("transcribe", DIGITS / "sample.flac", "--model", "digits.onnx")
+
+    @staticmethod
+    def clock(seconds, hours, point):
+        ms = round(seconds * 1000)
+        front = f"{ms // 3600000:02}:" if hours or ms >= 3600000 else ""
+        return f"{front}{ms // 60000 % 60:02}:{ms // 1000 % 60:02}{point}{ms % 1000:03}"
+
+    def expected(self, form, segments):
+        """A file of openai-whisper's writers."""
+        lines = []
+        for i, s in enumerate(segments):
+            begin, end, text = s["start"], s["end"], s["text"].strip()
+            if s.get("words"):
+                begin, end = s["words"][0]["start"], s["words"][-1]["end"]
+            if form == "txt":
+                lines.append(text + "\n")
+            elif form == "tsv":
+                lines.append(f"{round(1000 * s['start'])}\t{round(1000 * s['end'])}\t{text}\n")
+            else:
+                a, b = (self.clock(t, form == "srt", "," if form == "srt" else ".") for t in (begin, end))
+                lines.append((f"{i + 1}\n" if form == "srt" else "") + f"{a} --> {b}\n{text}\n\n")
+        return {"tsv": "start\tend\ttext\n", "vtt": "WEBVTT\n\n"}.get(form, "") + "".join(lines)
+
+    def test_formats(self):
+        found = json.loads(self.done(*self.words, "--format", "json", "--quiet"))
+        self.assertEqual(list(found), ["text", "segments", "language"])
+        self.assertEqual(found["language"], "en")
+        self.assertTrue(found["segments"])
+        self.assertEqual(list(found["segments"][0]), ["id", "seek", "start", "end", "text", "tokens", "temperature", "avg_logprob",
+                                                      "compression_ratio", "no_speech_prob"])
+        self.assertEqual("".join(s["text"] for s in found["segments"]), found["text"])
+        for form in ("txt", "srt", "vtt", "tsv"):
+            self.assertEqual(self.done(*self.words, "--format", form), self.expected(form, found["segments"]), form)
+        (self.folder / "out").mkdir()
+        result = sibyl(*self.words, "--format", "all", "-o", "out", folder=self.folder)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stderr.decode(), r"sample.flac: 8\.\d s heard in [0-9.]+ s, [0-9.]+ x real time\n\Z")
+        self.assertEqual(result.stdout.decode(), "".join(
+            f"[{self.clock(s['start'], False, '.')} --> {self.clock(s['end'], False, '.')}] {s['text']}\n" for s in found["segments"] if s["text"]))
+        self.assertEqual(sorted(p.name for p in (self.folder / "out").iterdir()), [f"sample.{e}" for e in ("json", "srt", "tsv", "txt", "vtt")])
+        for form in ("txt", "srt", "vtt", "tsv"):
+            self.assertEqual((self.folder / "out" / f"sample.{form}").read_text(), self.expected(form, found["segments"]), form)
+        self.assertEqual(json.loads((self.folder / "out" / "sample.json").read_text()), found)
+
+    def test_words(self):
+        found = json.loads(self.done(*self.words, "--format", "json", "--word-timestamps"))
+        for s in found["segments"]:
+            self.assertIn("words", s)  # an empty list where there are none
+            self.assertEqual("".join(x["word"] for x in s["words"]), s["text"])
+            times = [t for x in s["words"] for t in (x["start"], x["end"])]
+            self.assertEqual(times, sorted(times))
+        self.assertTrue(any(s["words"] for s in found["segments"]))
+        self.assertEqual(self.done(*self.words, "--format", "srt", "--word-timestamps"), self.expected("srt", found["segments"]))
+
+    def test_silence_and_speech_only(self):
+        write_wav(self.folder / "quiet.wav", tone(2, 0))
+        self.silero()
+        found = json.loads(self.done("transcribe", "quiet.wav", "--model", "digits.onnx", "--vad", "v.onnx", "--format", "json"))
+        self.assertEqual((found["text"], found["segments"]), ("", []))
+        self.fails(1, "cannot both say what is heard", *self.words, "--vad", "v.onnx", "-i", "clip_timestamps=0,1")
+
+    def test_several_recordings(self):
+        write_wav(self.folder / "a.wav", tone(1))
+        (self.folder / "b.wav").write_bytes(b"no sound")
+        (self.folder / "out").mkdir()
+        result = sibyl("transcribe", "a.wav", "b.wav", DIGITS / "sample.flac", "--model", "digits.onnx", "-o", "out", folder=self.folder)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"b.wav", result.stderr)
+        self.assertIn(b"2 of 3 recordings", result.stderr)
+        self.assertEqual(sorted(p.name for p in (self.folder / "out").iterdir()), ["a.txt", "sample.txt"])
+        self.fails(1, "would be written to the same file", "transcribe", "a.wav", "out/a.flac", "--model", "digits.onnx", "-o", "out")
+
+    def test_misuse(self):
+        self.fails(2, "no recording is named", "transcribe")
+        self.fails(2, "need a folder", *self.words, "--format", "all")
+        self.fails(2, "doc", *self.words, "--format", "doc")
+        self.fails(2, "sing", *self.words, "--task", "sing")
+        self.fails(1, "nowhere", *self.words, "-o", "nowhere")
+        self.fails(1, "is not a folder", *self.words, "-o", "digits.onnx")
+        self.fails(1, "no.wav", "transcribe", "no.wav", "--model", "digits.onnx")
+        self.fails(1, "no file 'nothing'", "transcribe", DIGITS / "sample.flac", "--model", "nothing")
+        self.fails(1, "klingon", *self.words, "--language", "klingon")
+        self.fails(1, "no input 'volume'", *self.words, "-i", "volume=3")
+        self.silero()
+        self.fails(1, "speech-to-text", "transcribe", DIGITS / "sample.flac", "--model", "v.onnx")
+        self.fails(1, "voice-activity", *self.words, "--vad", "digits.onnx")
+        (self.folder / "digits.tiktoken").unlink()
+        self.fails(1, "no tokenizer stands beside it", *self.words)
+        self.done(*self.words, "--tokenizer", DIGITS / "digits.tiktoken", "--quiet")
+
+    def test_interrupts_leave_nothing(self):
+        write_wav(self.folder / "long.wav", tone(1200))
+        write_wav(self.folder / "more.wav", tone(1))
+        (self.folder / "out").mkdir()
+        process = subprocess.Popen([COMMAND, "transcribe", "long.wav", "more.wav", "--model", "digits.onnx", "--word-timestamps", "-o", "out",
+                                    "-i", "temperature=0", "--quiet"], cwd=self.folder, stderr=subprocess.PIPE)
+        time.sleep(1)
+        if process.poll() is not None:
+            process.communicate()
+            self.skipTest("it was done before it could be interrupted")
+        process.send_signal(signal.SIGINT)
+        line = process.communicate(timeout=60)[1].decode()
+        self.assertEqual(process.returncode, 1)
+        self.assertRegex(line, r"\Asibyl: long.wav: [^\n]*cancelled[^\n]*\n\Z")
+        self.assertEqual(list((self.folder / "out").iterdir()), [])
+
+
+class Generate(Jobs):
+    @classmethod
+    def setUpClass(cls):
+        if not DATA:
+            raise unittest.SkipTest("skipped for want of the shared data ($SIBYL_DATA): the models of rwkv/")
+
+    def setUp(self):
+        super().setUp()
+        self.done("import", DATA / "rwkv" / "tiny-rwkv-7v0-834K-FP32.bin", "-o", "r.onnx")
+
+    def made(self, *arguments, **more):
+        return json.loads(self.done("generate", "--model", "r.onnx", "--json", *arguments, **more))
+
+    def test_text_and_tokens(self):
+        greedy = self.made("-p", "in", "-n", 20, "--temperature", 0)
+        self.assertEqual(len(greedy["tokens"]), 20)
+        self.assertEqual(len(greedy["logprobs"]), 20)
+        self.assertEqual(self.made("--tokens", "105,110", "-n", 20, "--temperature", 0), greedy)
+        self.assertEqual(self.made("-", "-n", 20, "--temperature", 0, stdin=b"in"), greedy)
+        self.assertEqual(self.made("-p", "in", "-n", 20, "--top-k", 1), greedy)
+        self.assertNotEqual(self.made("-", "-n", 20, "--temperature", 0, stdin=b"in\0in")["logprobs"], greedy["logprobs"])
+        result = sibyl("generate", "--model", "r.onnx", "-p", "in", "-n", 20, "--temperature", 0, folder=self.folder)
+        self.assertEqual(result.stdout, bytes(greedy["tokens"]) + b"\n")
+
+    def test_seeds(self):
+        texts = [self.made("-p", "in", "-n", 40, "--seed", s)["tokens"] for s in (1, 1, 2)]
+        self.assertEqual(texts[0], texts[1])
+        self.assertNotEqual(texts[0], texts[2])
+
+    def test_stop_texts(self):
+        whole = bytes(self.made("-p", "in", "-n", 60, "--temperature", 0, "-i", "repetition_penalty=1.05")["tokens"])
+        stop = next(whole[i:i + 2] for i in range(8, 58) if all(32 < c < 127 or c == 32 for c in whole[i:i + 2])).decode()
+        args = ("generate", "--model", "r.onnx", "-p", "in", "-n", 60, "--temperature", 0, "-i", "repetition_penalty=1.05", "--stop", "never so", "--stop", stop)
+        result = sibyl(*args, folder=self.folder)
+        self.assertEqual(result.stdout, whole[:whole.index(stop.encode())] + b"\n")
+        token = whole[5]
+        found = self.made("-p", "in", "-n", 60, "--temperature", 0, "-i", "repetition_penalty=1.05", "-i", f"stop_tokens={token}")["tokens"]
+        self.assertEqual(bytes(found), whole[:whole.index(token)])
+
+    def test_perplexity(self):
+        words = "the rain in Spain"
+        found = float(self.done("generate", "--model", "r.onnx", "-p", words, "--perplexity"))
+        table = json.loads(self.done("job", "r.onnx", "-i", f"text={words}", "--output", "perplexity", "--json"))["outputs"]["perplexity"]
+        self.assertAlmostEqual(found, table, delta=1e-5 * table)
+        (self.folder / "out").mkdir()
+        self.done("job", "r.onnx", "-i", f"text={words}", "--output", "logits", "-o", "out")
+        (n, v), logits = read_npy(self.folder / "out" / "logits.npy")
+        self.assertEqual(n, len(words))
+        total = 0
+        for i, c in enumerate(words.encode()[1:]):
+            row = logits[i * v:(i + 1) * v]
+            total += row[c] - max(row) - math.log(sum(math.exp(x - max(row)) for x in row))
+        self.assertAlmostEqual(found, math.exp(-total / (len(words) - 1)), delta=1e-4 * found)
+
+    def test_misuse(self):
+        self.fails(2, "the model is named with --model", "generate", "-p", "a")
+        self.fails(2, "one of --prompt, --tokens and -", "generate", "--model", "r.onnx")
+        self.fails(2, "one of --prompt, --tokens and -", "generate", "--model", "r.onnx", "-p", "a", "--tokens", "1")
+        self.fails(2, "'a': the text is given with --prompt", "generate", "--model", "r.onnx", "a")
+        self.fails(1, "not a list of numbers", "generate", "--model", "r.onnx", "--tokens", "1,x")
+        self.fails(1, "not a list of token ids", "generate", "--model", "r.onnx", "--tokens", "1,-2")
+        self.fails(1, "needs two tokens", "generate", "--model", "r.onnx", "-p", "a", "--perplexity")
+        self.fails(1, "repetition_penalty is 0", "generate", "--model", "r.onnx", "-p", "a", "-i", "repetition_penalty=0")
+
+
+class VoiceActivity(Jobs):
+    def test_spans(self):
+        self.silero()
+        silence = tone(1, 0)
+        write_wav(self.folder / "a.wav", silence + tone(1.28) + silence + tone(0.64) + silence)
+        text = self.done("vad", "a.wav", "--model", "v.onnx")
+        spans = [tuple(map(float, line.split())) for line in text.splitlines()]
+        self.assertEqual(len(spans), 2)
+        for (begin, end), (a, b) in zip(spans, ((1, 2.28), (3.28, 3.92))):
+            self.assertTrue(a - 0.063 <= begin <= a and b <= end <= b + 0.067, spans)
+        found = json.loads(self.done("vad", "a.wav", "a.wav", "--model", "v.onnx", "--json"))
+        self.assertEqual([f["path"] for f in found], ["a.wav", "a.wav"])
+        self.assertEqual([[round(s["start"], 3), round(s["end"], 3)] for s in found[1]["spans"]], [list(s) for s in spans])
+        self.assertEqual(len(self.done("vad", "a.wav", "--model", "v.onnx", "-i", "min_speech_duration_ms=1000").splitlines()), 1)
+        self.assertEqual(len(self.done("vad", "a.wav", "--model", "v.onnx", "-i", "min_silence_duration_ms=1500").splitlines()), 1)
+
+    def test_misuse(self):
+        self.silero()
+        self.fails(2, "no recording is named", "vad", "--model", "v.onnx")
+        self.fails(2, "the model is named with --model", "vad", "a.wav")
+        self.fails(1, "a.wav", "vad", "a.wav", "--model", "v.onnx")
+        write_wav(self.folder / "a.wav", tone(1))
+        self.fails(1, "a.wav: speech: rate, window and threshold", "vad", "a.wav", "--model", "v.onnx", "-i", "threshold=-1")
+        self.counting()
+        self.fails(1, "voice-activity", "vad", "a.wav", "--model", "count.onnx")
+
+
+if __name__ == "__main__":
+    unittest.main()

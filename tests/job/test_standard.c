@@ -1,0 +1,256 @@
+/* Documents that Sibyl has for models: which it knows, what it puts in, and what it refuses. */
+#include "jobs.h"
+
+#include <jansson.h>
+
+static int make_folder(void **state)
+{
+    (void)state;
+    return mkdtemp(jobs_folder) ? 0 : -1;
+}
+
+static void metadata(tiny *t, size_t n, const char *const (*pairs)[2])
+{
+    size_t before = t->m->n_metadata;
+    string_pair *all = arena_alloc(t->m->arena, before + n, sizeof *all);
+    assert_non_null(all);
+    for (size_t i = 0; i < before; i++)
+        all[i] = t->m->metadata[i];
+    for (size_t i = 0; i < n; i++)
+        all[before + i] = (string_pair){str_of(pairs[i][0]), str_of(pairs[i][1])};
+    t->m->metadata = all;
+    t->m->n_metadata = before + n;
+}
+
+/* Logits that follow from the tokens and a state. */
+static tiny recurrent(void)
+{
+    tiny t = tiny_begin();
+    value_id tok = tiny_input(&t, "tokens", SIB_F32, "B N"), at = tiny_input(&t, "at", SIB_F32, "M"),
+             s = tiny_input(&t, "state.0", SIB_F32, "1 2");
+    tiny_output(&t, tiny_op(&t, "Add", tok, at, "logits"));
+    tiny_output(&t, tiny_op(&t, "Neg", s, NO_VALUE, "next.0"));
+    return t;
+}
+
+static json_t *described(const char *name, const sib_job_options *o)
+{
+    sib_error err = SIB_ERROR_INIT;
+    char *text = NULL;
+    CHECK_OK(sib_job_describe(in_folder(name), o, &text, &err), err);
+    json_t *j = json_loads(text, 0, NULL);
+    assert_non_null(j);
+    sib_free(text);
+    return j;
+}
+
+/* What stands at a place of a document, "calls/decoder/state". */
+static const json_t *at(const json_t *j, const char *place)
+{
+    char copy[200], *state = NULL;
+    snprintf(copy, sizeof copy, "%s", place);
+    for (char *key = strtok_r(copy, "/", &state); key; key = strtok_r(NULL, "/", &state))
+        j = json_is_array(j) ? json_array_get(j, (size_t)atoi(key)) : json_object_get(j, key);
+    return j;
+}
+
+static void expect_json(const json_t *j, const char *place, const char *text)
+{
+    json_t *expected = json_loads(text, JSON_DECODE_ANY, NULL);
+    assert_non_null(expected);
+    const json_t *found = at(j, place);
+    if (!found || !json_equal(found, expected)) {
+        char *is = found ? json_dumps(found, JSON_ENCODE_ANY) : NULL;
+        fail_msg("%s is %s, expected %s", place, is ? is : "nothing", text);
+    }
+    json_decref(expected);
+}
+
+static void models_that_generate_text(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {{"sibyl.recipe", "rwkv"},
+                                           {"tokenizer", "bytes"},
+                                           {"stop_tokens", "[0, 3]"},
+                                           {"begin_tokens", "[1]"},
+                                           {"initial.state.0", "-1e30"}};
+    tiny t = recurrent();
+    metadata(&t, 5, pairs);
+    save_model(&t, "some.model.onnx");
+    json_t *j = described("some.model.onnx", NULL);
+    expect_json(j, "kind", "\"text-generation\"");
+    expect_json(j, "name", "\"some.model\"");
+    expect_json(j, "models/model", "\"some.model.onnx\"");
+    expect_json(j, "tokenizers/text", "{\"kind\": \"bytes\"}");
+    expect_json(j, "calls/decoder/state", "{\"state.0\": {\"name\": \"next.0\", \"fill\": -1e30}}");
+    expect_json(j, "inputs/stop_tokens/default", "[0, 3]");
+    expect_json(j, "inputs/begin_tokens/default", "[1]");
+    json_decref(j);
+    /* a cache instead; a tokenizer that has to be found */
+    t = recurrent();
+    metadata(&t, 1, (const char *const[][2]){{"sibyl.recipe", "gpt2"}});
+    save_model(&t, "other.onnx");
+    sib_error err = SIB_ERROR_INIT;
+    char *text = NULL;
+    CHECK_FAILS(sib_job_describe(in_folder("other.onnx"), NULL, &text, &err), SIB_ERR_IO, err,
+                "no tokenizer stands beside it (other.tokenizer.json");
+    assert_null(text);
+    sib_job_options o = {.tokenizer = in_folder("nothing.json")};
+    CHECK_FAILS(sib_job_describe(in_folder("other.onnx"), &o, &text, &err), SIB_ERR_IO, err,
+                "no such tokenizer");
+    static const char *const files[] = {"tokenizer.json", "other.tiktoken", "other.tokenizer.json"};
+    for (size_t i = 0; i < 3; i++) { /* each goes before those before */
+        char place[60];
+        save_text(files[i], "{}");
+        j = described("other.onnx", NULL);
+        snprintf(place, sizeof place, "{\"file\": \"%s\"}", files[i]);
+        expect_json(j, "tokenizers/text", place);
+        json_decref(j);
+    }
+    o.tokenizer = in_folder("tokenizer.json");
+    j = described("other.onnx", &o);
+    assert_string_equal(json_string_value(at(j, "tokenizers/text/file")), o.tokenizer);
+    json_decref(j);
+}
+
+static tiny whisper_like(void)
+{
+    tiny t = tiny_begin();
+    tiny_output(&t, tiny_op(&t, "Neg", tiny_input(&t, "mel", SIB_F32, "B 80 3000"), NO_VALUE, "audio"));
+    return t;
+}
+
+static void models_of_whisper(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {{"sibyl.recipe", "whisper"},
+                                           {"n_text_ctx", "99"},
+                                           {"n_vocab", "51864"},
+                                           {"alignment_heads", "[0, 1, 1, 0]"}};
+    tiny t = whisper_like();
+    metadata(&t, 4, pairs);
+    save_model(&t, "w.onnx");
+    save_text("w.tiktoken", "");
+    json_t *j = described("w.onnx", NULL);
+    expect_json(j, "kind", "\"speech-to-text\"");
+    expect_json(j, "nodes/0/inputs/n_text_ctx", "99");
+    expect_json(j, "nodes/0/inputs/multilingual", "false"); /* below 51,865 tokens */
+    expect_json(j, "nodes/0/inputs/alignment_heads", "[0, 1, 1, 0]");
+    expect_json(j, "tokenizers/text",
+                "{\"file\": \"w.tiktoken\", \"kind\": \"whisper\", \"n_vocab\": 51864}");
+    json_decref(j);
+    sib_error err = SIB_ERROR_INIT;
+    char *text = NULL;
+    t = whisper_like();
+    metadata(&t, 2, pairs);
+    save_model(&t, "w.onnx");
+    CHECK_FAILS(sib_job_describe(in_folder("w.onnx"), NULL, &text, &err), SIB_ERR_FORMAT, err,
+                "lacks n_text_ctx or n_vocab");
+    t = whisper_like();
+    metadata(&t, 3, pairs);
+    metadata(&t, 1, (const char *const[][2]){{"alignment_heads", "[0, 1"}});
+    save_model(&t, "w.onnx");
+    CHECK_FAILS(sib_job_describe(in_folder("w.onnx"), NULL, &text, &err), SIB_ERR_FORMAT, err,
+                "'alignment_heads' of its metadata is no JSON list");
+}
+
+/* Silero's border. */
+static tiny silero_like(bool rate)
+{
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "input", SIB_F32, "1 N"), s = tiny_input(&t, "state", SIB_F32, "2 1 128");
+    if (rate)
+        tiny_input(&t, "sr", SIB_I64, "");
+    tiny_output(&t, tiny_op(&t, "Neg", x, NO_VALUE, "output"));
+    tiny_output(&t, tiny_op(&t, "Neg", s, NO_VALUE, "stateN"));
+    return t;
+}
+
+static void models_of_silero(void **state)
+{
+    (void)state;
+    for (int rate = 0; rate < 2; rate++) {
+        tiny t = silero_like(rate);
+        save_model(&t, "vad.onnx");
+        json_t *j = described("vad.onnx", NULL);
+        expect_json(j, "kind", "\"voice-activity\"");
+        assert_int_equal(at(j, "calls/vad/fixed") != NULL, rate);
+        json_decref(j);
+    }
+}
+
+static void other_models_are_refused(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    char *text = NULL;
+    sib_job *j = NULL;
+    tiny t = counting();
+    save_model(&t, "m.onnx");
+    CHECK_FAILS(sib_job_describe(in_folder("m.onnx"), NULL, &text, &err), SIB_ERR_UNSUPPORTED, err,
+                "m.onnx: there is no job for this model");
+    CHECK_FAILS(sib_job_open(in_folder("m.onnx"), NULL, &j, &err), SIB_ERR_UNSUPPORTED, err,
+                "no job for this model");
+    t = silero_like(true);
+    save_model(&t, "v.onnx");
+    sib_job_options o = {.kind = "speech-to-text"};
+    CHECK_FAILS(sib_job_open(in_folder("v.onnx"), &o, &j, &err), SIB_ERR_UNSUPPORTED, err,
+                "no job of kind speech-to-text for this model");
+    CHECK_FAILS(sib_job_describe(in_folder("none.onnx"), NULL, &text, &err), SIB_ERR_IO, err, "none.onnx");
+    assert_null(j);
+    assert_null(text);
+}
+
+static void a_document_is_found_where_it_stands(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    sib_job *j = NULL;
+    char *text = NULL;
+    sib_job_info info;
+    CHECK_OK(sib_job_describe(NULL, NULL, &text, &err), err);
+    CHECK_OK(sib_job_open_text(text, strlen(text), NULL, NULL, &j, &err), err);
+    sib_job_get_info(j, &info);
+    assert_string_equal(info.kind, "features");
+    assert_true(info.n_inputs == 4 && info.n_outputs == 1 && info.sample_rate == 16000);
+    sib_job_port p;
+    assert_true(sib_job_input(j, 0, &p) && !p.optional && p.type == SIB_PORT_AUDIO);
+    assert_true(sib_job_input(j, 1, &p) && p.optional && !strcmp(p.name, "preset"));
+    assert_false(sib_job_input(j, 4, &p));
+    assert_true(sib_job_output(j, 0, &p) && p.type == SIB_PORT_TENSOR);
+    assert_false(sib_job_output(j, 1, &p));
+    assert_string_equal(sib_port_type_name(SIB_PORT_SPANS), "spans");
+    assert_string_equal(sib_port_type_name((sib_port_type)99), "nothing");
+    sib_job_free(&j);
+    CHECK_FAILS(sib_job_open(jobs_folder, NULL, &j, &err), SIB_ERR_IO, err, "job.json");
+    save_text("job.json", text);
+    CHECK_OK(sib_job_open(jobs_folder, NULL, &j, &err), err); /* a folder */
+    sib_job_free(&j);
+    CHECK_OK(sib_job_open(in_folder("job.json"), NULL, &j, &err), err);
+    sib_job_free(&j);
+    sib_job_options o = {.kind = "voice-activity"};
+    CHECK_FAILS(sib_job_open(in_folder("job.json"), &o, &j, &err), SIB_ERR_ARGUMENT, err,
+                "a job of kind features, not voice-activity");
+    tiny t = counting(); /* beside a model that has none */
+    save_model(&t, "m.onnx");
+    save_text("m.job.json", text);
+    CHECK_OK(sib_job_open(in_folder("m.onnx"), NULL, &j, &err), err);
+    sib_job_free(&j);
+    save_text("m.job.json", "{");
+    CHECK_FAILS(sib_job_open(in_folder("m.onnx"), NULL, &j, &err), SIB_ERR_FORMAT, err, "line 1");
+    CHECK_FAILS(sib_job_open(NULL, NULL, &j, &err), SIB_ERR_ARGUMENT, err, "NULL");
+    CHECK_FAILS(sib_job_describe(NULL, NULL, NULL, &err), SIB_ERR_ARGUMENT, err, "NULL");
+    sib_free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(models_that_generate_text),
+        cmocka_unit_test(models_of_whisper),
+        cmocka_unit_test(models_of_silero),
+        cmocka_unit_test(other_models_are_refused),
+        cmocka_unit_test(a_document_is_found_where_it_stands),
+    };
+    return cmocka_run_group_tests(tests, make_folder, drop_folder);
+}
