@@ -391,7 +391,8 @@ static value_id constant_of(build *b, const char *name, sib_dtype dtype, size_t 
         b->code = sib_tensor_create(dtype, rank, dims, &t, b->err);
     if (b->code != SIB_OK)
         return NO_VALUE;
-    memcpy(sib_tensor_data(t), elements, (size_t)sib_tensor_count(t) * (sib_dtype_bits(dtype) / 8));
+    if (sib_tensor_count(t))
+        memcpy(sib_tensor_data(t), elements, (size_t)sib_tensor_count(t) * (sib_dtype_bits(dtype) / 8));
     return constant(b, name, t);
 }
 
