@@ -115,8 +115,8 @@ static void test_segments_of_no_length_or_text_are_emptied(void **state)
     check_segment(&s, 1, 2, 10, " b");
     assert_string_equal(s.out.text, " b c");
     set_close(&s);
-    /* two timestamps at the beginning, as models without the rules may say them */
-    static const tiny_line odd[] = {{0, 0, {TS + 5, TS + 5, B, TS + 100, TS + 100, 0}, 20, 0},
+    /* a text of no length, as models without the rules may say it */
+    static const tiny_line odd[] = {{0, 0, {TS + 5, C, TS + 5, TS + 5, B, TS + 100, TS + 100, 0}, 20, 0},
                                     {200, 0, {A, 0}, 20, 0}};
     set_open(&s, odd, 2);
     s.o.without_timestamps = true;

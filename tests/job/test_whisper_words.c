@@ -238,6 +238,8 @@ static void test_paths_are_the_cheapest(void **state)
         assert_true(fabs(best - cheapest(cost, rows, columns, 0, 0)) < 1e-12);
     }
     int64_t first[3];
+    CHECK_OK(whisper_warp((const double[]){0, 0, 1, 0}, 2, 2, first, &err), err);
+    assert_int_equal(first[1], 0); /* as cheap from above as askew: neither, but along the row */
     CHECK_OK(whisper_warp(NULL, 3, 0, first, &err), err); /* no audio */
     assert_true(first[0] == -1 && first[2] == -1);
 }
@@ -265,18 +267,22 @@ static void test_medians_are_mirrored_at_the_ends(void **state)
 
 /* ---- Times -------------------------------------------------------------------------------------------------- */
 
-/* Token i of those fed is heard at `at[i]`, for `width` positions. */
+/* Words of a window are heard one after the other: word i from bounds[i] to bounds[i + 1], the end behind the last. */
 typedef struct hearing {
     tiny_model tiny;
-    size_t at[32];
+    double bounds[8]; /* seconds; the first is 0, and behind the last one comes 30 */
+    double offset;    /* seconds at which the window begins */
 } hearing;
 
 static float hear_at(fed_model *m, const int32_t head[2], size_t i, size_t position)
 {
     const hearing *h = (const hearing *)m->script;
     assert_int_equal(head[0], 1); /* the upper half of two layers */
-    double off = (double)position - (double)h->at[i];
-    return (float)(-off * off / 50);
+    if (i < 3 ||
+        i > 9) /* what stands in front: start, language, task; the row of the token before answers for a word */
+        return 0;
+    const double second = (double)position * 0.02 + 0.01;
+    return second > h->bounds[i - 3] && (h->bounds[i - 2] == 0 || second < h->bounds[i - 2]) ? 8 : 0;
 }
 
 /* Words of the segments of a window that says tokens (n). */
@@ -297,7 +303,7 @@ static void time_words(hearing *h, const int32_t *tokens, size_t n, whisper_opti
     CHECK_OK(whisper_decoder_make(&d, &h->tiny.fed.model, o, NULL, &w, &err), err);
     h->tiny.fed.n_encodes = 1;
     whisper_decoded r = {.temperature = 0};
-    whisper_window at = {.seek = 0, .size = 3000, .offset = 0, .duration = 30, .end = 30};
+    whisper_window at = {.seek = 0, .size = 3000, .offset = h->offset, .duration = 30, .end = 30};
     size_t advance;
     bool complete;
     CHECK_OK(whisper_ids_add(&r.tokens, tokens, n, &err), err);
@@ -321,8 +327,7 @@ static void check_times(const sib_segment *s, size_t i, const char *text, double
 static void test_words_lie_where_they_are_attended_to(void **state)
 {
     (void)state;
-    /* start, language, task, no timestamps; then each row answers for the token behind it */
-    hearing h = {.at = {900, 1000, 1100, 50, 75, 100, 125, 1200}};
+    hearing h = {.bounds = {0, 1.24, 1.74, 2.24}};
     whisper_options o;
     whisper_options_default(&o);
     whisper_segments s = {0};
@@ -330,13 +335,82 @@ static void test_words_lie_where_they_are_attended_to(void **state)
     assert_int_equal(s.n, 2);
     assert_int_equal(s.data[0].n_words, 2);
     assert_int_equal(s.data[1].n_words, 1);
-    /* the path is at a row's first column halfway between the middles */
-    check_times(&s.data[0], 1, " b", 1.25, 1.75);
-    check_times(&s.data[1], 0, " c", 1.75, 2.25);
+    check_times(&s.data[0], 1, " b", 1.24, 1.74);
+    check_times(&s.data[1], 0, " c", 1.74, 2.24);
     assert_true(s.data[1].start == s.data[1].words[0].start && s.data[1].end == s.data[1].words[0].end);
     assert_true(s.data[0].words[0].end == s.data[0].words[1].start);
     for (size_t i = 0; i < 2; i++)
         assert_true(s.data[0].words[i].probability > 0.98 && s.data[0].words[i].probability < 1);
+    whisper_segments_cut(&s, 0);
+}
+
+static void place(const double bounds[8], const int32_t *tokens, size_t n, whisper_segments *segments)
+{
+    hearing h;
+    whisper_options o;
+    whisper_options_default(&o);
+    memset(&h, 0, sizeof h);
+    memcpy(h.bounds, bounds, sizeof h.bounds);
+    time_words(&h, tokens, n, &o, segments);
+}
+
+static void test_words_behind_a_pause_are_cut(void **state)
+{
+    (void)state;
+    whisper_segments s = {0};
+    place((double[8]){0, 10, 10.5, 11}, (int32_t[]){TS + 450, A, B, C, TS + 560}, 5, &s);
+    check_times(&s.data[0], 0, " a", 9, 10); /* twice the median of 0.5 s */
+    check_times(&s.data[0], 1, " b", 10, 10.5);
+    assert_true(s.data[0].start == s.data[0].words[0].start && s.data[0].end == s.data[0].words[2].end);
+    whisper_segments_cut(&s, 0);
+    /* the second word is long as well; no median is above 0.7 s */
+    place((double[8]){0, 10, 12, 14}, (int32_t[]){TS + 450, A, B, C, TS + 560}, 5, &s);
+    check_times(&s.data[0], 0, " a", 9.2, 10.6);
+    check_times(&s.data[0], 1, " b", 10.6, 12);
+    whisper_segments_cut(&s, 0);
+}
+
+static void test_segments_cut_words_that_are_too_long(void **state)
+{
+    (void)state;
+    whisper_segments s = {0};
+    place((double[8]){0, 0.5, 1, 10}, (int32_t[]){TS, A, B, C, TS + 100}, 5, &s);
+    check_times(&s.data[0], 2, " c", 1, 2);
+    assert_true(s.data[0].end == 2);
+    whisper_segments_cut(&s, 0);
+    place((double[8]){0, 1.6, 2.1, 2.6}, (int32_t[]){TS + 60, A, B, C, TS + 130, TS + 130}, 6, &s);
+    check_times(&s.data[0], 0, " a", 1.1, 1.6); /* it would begin 1.2 s before its segment */
+    assert_true(s.data[0].start == 1.2);
+    whisper_segments_cut(&s, 0);
+}
+
+static void test_words_behind_a_sentence_are_cut(void **state)
+{
+    (void)state;
+    whisper_segments s = {0};
+    place((double[8]){0, 0.5, 1, 8, 8.5}, (int32_t[]){TS, A, '.', B, C, TS + 430}, 6, &s);
+    assert_int_equal(s.data[0].n_words, 3);
+    check_times(&s.data[0], 0, " a.", 0, 0.5);
+    check_times(&s.data[0], 1, " b", 7, 8);
+    whisper_segments_cut(&s, 0);
+}
+
+static void test_times_are_hundredths(void **state)
+{
+    (void)state;
+    hearing h = {.bounds = {0, 0.2, 0.4, 0.6}, .offset = 0.1};
+    whisper_options o;
+    whisper_options_default(&o);
+    whisper_segments s = {0};
+    time_words(&h, (int32_t[]){TS, A, B, C, TS + 40}, 5, &o, &s);
+    size_t rounded = 0;
+    for (size_t i = 1; i < 3; i++) { /* 0.1 + 0.2 is not 0.3 in binary */
+        const sib_word *w = &s.data[0].words[i];
+        assert_true(w->start == rint(w->start * 100) / 100 && w->end == rint(w->end * 100) / 100);
+        rounded +=
+            0.1 + (w->start - 0.1) != w->start || 0.1 + 0.02 * rint((w->start - 0.1) / 0.02) != w->start;
+    }
+    assert_true(rounded > 0);
     whisper_segments_cut(&s, 0);
 }
 
@@ -405,6 +479,18 @@ static void test_anomalies_are_short_long_or_improbable(void **state)
     assert_true(whisper_is_anomaly(&s)); /* nothing is left, which is as odd as can be */
 }
 
+static void test_eight_words_tell_and_three_odd_ones_are_enough(void **state)
+{
+    (void)state;
+    sib_word w[12];
+    sib_segment s = {.words = w, .n_words = 12};
+    for (size_t i = 0; i < 12; i++)
+        w[i] = (sib_word){" a", 0.5 * (double)i, 0.5 * (double)i + 0.5, i < 2 || i > 7 ? 0.1 : 0.9};
+    assert_false(whisper_is_anomaly(&s)); /* two of eight, whatever comes behind */
+    w[5].probability = 0.1;
+    assert_true(whisper_is_anomaly(&s));
+}
+
 static void test_silence_in_front_of_an_anomaly_is_skipped(void **state)
 {
     (void)state;
@@ -470,6 +556,7 @@ static void test_anomalies_between_silences_are_cut(void **state)
                 {{30.5, 31.8, 31.9}, {false, true, false}, 100000, 3, 6000}, /* speech follows at once */
                 {{30.5, 40, 40.1}, {false, true, true}, 100000, 1, 4000},    /* more of its kind behind */
                 {{30.5, 59, 59.1}, {false, true, false}, 100000, 1, 5900},   /* the window ends soon */
+                {{36, 37, 45}, {false, true, false}, 100000, 3, 6000},       /* speech right in front */
                 {{36, 37, 37.1}, {false, true, false}, 100000, 3, 6000}};    /* speech on both sides */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         scene s;
@@ -498,8 +585,13 @@ int main(void)
         cmocka_unit_test(test_paths_are_the_cheapest),
         cmocka_unit_test(test_medians_are_mirrored_at_the_ends),
         cmocka_unit_test(test_words_lie_where_they_are_attended_to),
+        cmocka_unit_test(test_words_behind_a_pause_are_cut),
+        cmocka_unit_test(test_segments_cut_words_that_are_too_long),
+        cmocka_unit_test(test_words_behind_a_sentence_are_cut),
+        cmocka_unit_test(test_times_are_hundredths),
         cmocka_unit_test(test_a_text_without_words_keeps_its_times),
         cmocka_unit_test(test_anomalies_are_short_long_or_improbable),
+        cmocka_unit_test(test_eight_words_tell_and_three_odd_ones_are_enough),
         cmocka_unit_test(test_silence_in_front_of_an_anomaly_is_skipped),
         cmocka_unit_test(test_unfinished_windows_go_on_by_what_is_left),
         cmocka_unit_test(test_anomalies_between_silences_are_cut),
