@@ -4,7 +4,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 PYTHON  = build/venv/bin/python
 
-.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug neon mutate mutate-checkpoints random-graphs check format operators digits install example clean
+.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug neon mutate mutate-checkpoints mutate-tokenizers random-graphs check format operators digits install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -71,6 +71,12 @@ mutate-checkpoints: setup-test
 	@test -f build/asan/build.ninja || cmake --preset asan
 	@cmake --build --preset asan -j $(JOBS) --target test_import_mutate
 	SIBYL_MUTATION_SECONDS=$(SECONDS) SIBYL_MUTATION_SAVE=build/checkpoint build/asan/tests/import/test_import_mutate
+
+# Tokenizers changed by chance, SECONDS in all, under the sanitizers.
+mutate-tokenizers: setup-test
+	@test -f build/asan/build.ninja || cmake --preset asan
+	@cmake --build --preset asan -j $(JOBS) --target test_text_mutate
+	SIBYL_MUTATION_SECONDS=$(SECONDS) build/asan/tests/text/test_text_mutate
 
 # 20,000 random graphs, and every operator case changed by chance, on ref and on the fast backends.
 random-graphs: build

@@ -1,9 +1,8 @@
 /* Pieces with scores, byte-level lists with merges, and the trie of RWKV World, small enough to follow by hand. */
 #include "encodes.h"
+#include "seeds.h"
 
 #include "text/pieces.h"
-
-#define MARK "\xE2\x96\x81"
 
 static sib_tokenizer *open_text(const char *document, const char *kind)
 {
@@ -15,12 +14,6 @@ static sib_tokenizer *open_text(const char *document, const char *kind)
     assert_string_equal(info.kind, kind);
     return t;
 }
-
-static const char scored[] =
-    "{\"kind\": \"pieces\", \"model\": \"bpe\","
-    "\"pieces\":[\"<unk>\",\"<s>\",\"<0xC3>\",\"<0xA9>\",\"" MARK "\",\"a\",\"b\",\"ab\",\"" MARK
-    "a\",\"ba\",\"<u>\",\"" MARK "ab\"],"
-    "\"scores\":[0,0,0,0,-9,-8,-7,-2,-3,-2,0,-4],\"types\":[2,3,6,6,1,1,1,1,1,1,4,1]}";
 
 static void test_scores(void **state)
 {
@@ -41,10 +34,6 @@ static void test_scores(void **state)
     sib_tokenizer_free(&t);
 }
 
-static const char trimmed[] = "{\"kind\":\"pieces\",\"model\":\"unigram\",\"remove_extra_whitespaces\":true,"
-                              "\"pieces\":[\"<unk>\",\"" MARK "\",\"a\",\"b\",\"" MARK "ab\",\"ab\"],"
-                              "\"scores\":[0,-1,-2,-2,-4.5,-4.5],\"types\":[2,1,1,1,1,1]}";
-
 static void test_unigram(void **state)
 {
     (void)state;
@@ -55,11 +44,6 @@ static void test_unigram(void **state)
     CHECK_TEXT(t, "ab a", 4, 1, 2);
     sib_tokenizer_free(&t);
 }
-
-static const char merged[] =
-    "{\"kind\":\"pieces\",\"model\":\"gpt2\",\"pre\":\"qwen2\",\"pieces\":[\"a\",\"b\",\"\xC4\xA0\",\"ab\","
-    "\"\xC4\xA0"
-    "ab\",\"<|e|>\",\"1\",\"11\"],\"types\":[1,1,1,1,1,3,1,1],\"merges\":[\"a b\",\"\xC4\xA0 ab\",\"1 1\"]}";
 
 static void test_merges(void **state)
 {
@@ -94,9 +78,6 @@ static void test_lists(void **state)
 }
 
 /* ---- RWKV World ------------------------------------------------------------------------------------------------------- */
-
-static const char world[] = "1 'a' 1\n2 'b' 1\n3 \"ab'\" 3\n5 b'\\xff\\xfe' 2\n6 '\\n' 1\n7 '\xC3\xA9' 2\n8 "
-                            "'\\u4e2d' 3\n9 '\\\\' 1\n10 'ab' 2\n";
 
 static void test_world(void **state)
 {

@@ -1,5 +1,6 @@
 /* tokenizer.json: small documents with one part of each kind. `make compare` holds the parts against the original. */
 #include "encodes.h"
+#include "seeds.h"
 #include "text/bytes.h"
 
 static sib_tokenizer *open_json(const char *document)
@@ -14,20 +15,6 @@ static sib_tokenizer *open_json(const char *document)
 }
 
 /* ---- BPE ---------------------------------------------------------------------------------------------------------- */
-
-#define BYTE_LEVEL                                                                                           \
-    "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},\"decoder\":{\"type\":"           \
-    "\"ByteLevel\"},"
-
-static const char byte_bpe[] =
-    "{" BYTE_LEVEL "\"added_tokens\":[{\"id\":9,\"content\":\"<s>\",\"special\":true},"
-    "{\"id\":10,\"content\":\"tab\",\"special\":false,\"normalized\":false,\"single_word\":true,\"rstrip\":"
-    "true}],"
-    "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},"
-    "{\"Sequence\":{\"id\":\"A\"}}],\"special_tokens\":{\"<s>\":{\"ids\":[9]}}},"
-    "\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"\xC4\xA0\":2,\"\xC4\xA0"
-    "a\":3,\"ab\":4,\"\xC3\xA9\":5,\"t\":6,\"aba\":7,\"\xC4\x80\":8},\"merges\":[\"\xC4\xA0 "
-    "a\",[\"a\",\"b\"],\"ab a\"]}}";
 
 static void test_byte_level(void **state)
 {
@@ -50,17 +37,6 @@ static void test_byte_level(void **state)
     sib_tokenizer_free(&t);
 }
 
-static const char llama[] =
-    "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\",\"prepend\":\"_\"},"
-    "{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"_\"}]},"
-    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"_\"},"
-    "\"content\":\" \"},"
-    "{\"type\":\"ByteFallback\"},{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\" "
-    "\",\"start\":1,\"stop\":0}]},"
-    "\"model\":{\"type\":\"BPE\",\"unk_token\":\"<u>\",\"fuse_unk\":true,\"byte_fallback\":true,\"vocab\":{"
-    "\"<u>\":0,"
-    "\"<0xC3>\":1,\"<0xA9>\":2,\"_\":3,\"h\":4,\"_h\":5,\"i\":6},\"merges\":[\"_ h\"]}}";
-
 static void test_byte_fallback(void **state)
 {
     (void)state;
@@ -73,13 +49,6 @@ static void test_byte_fallback(void **state)
 
 /* ---- The other models ------------------------------------------------------------------------------------------------ */
 
-static const char unigram_model[] =
-    "{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"always\"},"
-    "\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"always\"},"
-    "\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"<unk>\",0],[\"_\",-3],[\"a\",-2],[\"b\",-2.5]"
-    ",[\"ab\",-4],"
-    "[\"_ab\",-5],[\"ba\",-4.5]]}}";
-
 static void test_unigram(void **state)
 {
     (void)state;
@@ -89,14 +58,6 @@ static void test_unigram(void **state)
     CHECK_TEXT(t, "ab a", 5, 1, 2);
     sib_tokenizer_free(&t);
 }
-
-static const char bert[] =
-    "{\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
-    "\"decoder\":{\"type\":\"WordPiece\"},\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"[C]\",1]"
-    ",\"sep\":[\"[S]\",2]},"
-    "\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[U]\",\"max_input_chars_per_word\":6,\"vocab\":{\"[U]"
-    "\":0,\"[C]\":1,\"[S]\":2,"
-    "\"un\":3,\"##able\":4,\"##a\":5,\"!\":6,\"\xE4\xB8\xAD\":7,\"cafe\":8}}}";
 
 static void test_wordpiece(void **state)
 {

@@ -1,0 +1,215 @@
+/* Tokenizers changed by chance: whatever a file holds, opening it ends soon, with a tokenizer or with a sentence; what it
+   makes of any bytes are ids that it knows, and all memory comes back. SIBYL_MUTATIONS says how many of each kind, or
+   SIBYL_MUTATION_SECONDS how long (`make mutate-tokenizers`, with sanitizers), SIBYL_MUTATION_SEED which. */
+#include "encodes.h"
+#include "ranks_text.h"
+#include "seeds.h"
+
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Of one file, as the clock on the wall has it. */
+#define MOST_SECONDS 5
+#define MOST_SIZE    16384
+#define MOST_PEAK    (192u << 20)
+
+static const char steps[] =
+    "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"},{\"type\":\"Lowercase\"},{"
+    "\"type\":\"Strip\"},"
+    "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"x+\"},\"content\":\"ab\"},{\"type\":\"StripAccents\"}]},"
+    "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":"
+    "\"(?=b)|,\"},"
+    "\"behavior\":\"MergedWithNext\",\"invert\":false},{\"type\":\"Digits\",\"individual_digits\":true},"
+    "{\"type\":\"Punctuation\",\"behavior\":\"Contiguous\"},{\"type\":\"Metaspace\",\"replacement\":\"_\","
+    "\"prepend_scheme\":\"first\"}]},"
+    "\"decoder\":{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"ByteFallback\"},{\"type\":\"Metaspace\","
+    "\"replacement\":\"_\"},"
+    "{\"type\":\"Fuse\"},{\"type\":\"Strip\",\"content\":\"a\",\"start\":1,\"stop\":1}]},"
+    "\"added_tokens\":[{\"id\":5,\"content\":\"Ab\",\"lstrip\":true,\"rstrip\":true,\"normalized\":true}],"
+    "\"model\":{\"type\":\"BPE\",\"unk_token\":\"?\",\"continuing_subword_prefix\":\"#\",\"end_of_word_"
+    "suffix\":\"/\",\"vocab\":{\"?\":0,\"a\":1,"
+    "\"#b\":2,\"#b/\":3,\"ab/\":4},\"merges\":[\"a #b/\"]}}";
+
+static const struct seed {
+    const char *name, *text; /* text NULL: ranks */
+} seeds[] = {
+    {"ranks", NULL},     {"byte-level", byte_bpe}, {"byte_fallback", llama}, {"Unigram", unigram_model},
+    {"WordPiece", bert}, {"steps", steps},         {"scores", scored},       {"trimmed", trimmed},
+    {"merges", merged},  {"rwkv", world}};
+
+#define N_SEEDS (sizeof seeds / sizeof *seeds)
+
+static char doing[200];
+static char now_read[MOST_SIZE]; /* where a debugger finds it */
+
+static void too_long(int signal_number)
+{
+    (void)signal_number;
+    static const char words[] = "a file took longer than 5 s: ";
+    if (write(2, words, sizeof words - 1) < 0 || write(2, doing, strlen(doing)) < 0 || write(2, "\n", 1) < 0)
+        _exit(4);
+    _exit(3);
+}
+
+static size_t below(check_random *r, size_t n)
+{
+    return n ? (size_t)(check_u64(r) % n) : 0;
+}
+
+/* What seldom stands in a file by chance. */
+static const char *const words[] = {"0",
+                                    "-1",
+                                    "4294967295",
+                                    "1e999",
+                                    "2097151",
+                                    "\"\"",
+                                    "null",
+                                    "true",
+                                    "[]",
+                                    "{}",
+                                    "\\u0000",
+                                    "\"a\":0,",
+                                    "a b",
+                                    "\xFF",
+                                    "=",
+                                    "\n",
+                                    "(a*)*b",
+                                    "\\\\p{L}+",
+                                    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                                    "\xE2\x96\x81",
+                                    "<0x00>",
+                                    "BPE",
+                                    "Unigram",
+                                    "WordLevel",
+                                    "ByteLevel",
+                                    "Isolated",
+                                    "always"};
+
+/* One change of data: (n of MOST_SIZE). Returns the bytes that there are then. */
+static size_t change(check_random *r, char *data, size_t n)
+{
+    size_t at = below(r, n + 1), size = below(r, 2 + below(r, 40));
+    size = size < n - at ? size : n - at;
+    switch (below(r, 5)) {
+    case 0:
+        if (at < n)
+            data[at] ^= (char)(1 << below(r, 8));
+        return n;
+    case 1: /* a part goes */
+        memmove(data + at, data + at + size, n - at - size);
+        return n - size;
+    case 2: { /* a part comes again, from elsewhere */
+        char part[64];
+        if (n + size > MOST_SIZE)
+            return n;
+        memcpy(part, data + at, size);
+        size_t to = below(r, n + 1);
+        memmove(data + to + size, data + to, n - to);
+        memcpy(data + to, part, size);
+        return n + size;
+    }
+    case 3: { /* a word, in place of a number or a string or between */
+        const char *word = words[below(r, sizeof words / sizeof *words)];
+        size_t length = strlen(word), end = at;
+        while (end < n && strchr("0123456789.-\"", data[end]) && data[end])
+            end++;
+        if (n + length > MOST_SIZE)
+            return n;
+        memmove(data + at + length, data + end, n - end);
+        memcpy(data + at, word, length);
+        return n + length - (end - at);
+    }
+    default: /* the end goes, now and then */
+        return below(r, 4) ? n : at;
+    }
+}
+
+static void check_both_ways(const sib_tokenizer *t, check_random *r)
+{
+    static const char *const parts[] = {"ab", " ",   "h\xC3\xA9", "\xFF", "<s>", "tab",
+                                        "1",  "_ab", "b",         "xyz",  "\n",  "\xEF\xAC\x81"};
+    char text[400];
+    size_t n = 0, n_ids = 0, size = 0;
+    for (size_t i = below(r, 40); i > 0; i--) {
+        const char *part = parts[below(r, sizeof parts / sizeof *parts)];
+        memcpy(text + n, part, strlen(part));
+        n += strlen(part);
+    }
+    for (int specials = 0; specials < 2; specials++) {
+        int32_t *ids = NULL;
+        char *back = NULL;
+        sib_error err = SIB_ERROR_INIT;
+        sib_code code = sib_tokenizer_encode(t, text, n, (sib_special)specials, &ids, &n_ids, &err);
+        if (code != SIB_OK && (err.code != code || !err.message[0] || ids))
+            fail_msg("%s: encoding fails without a sentence", doing);
+        if (code == SIB_OK && sib_tokenizer_decode(t, ids, n_ids, specials, &back, &size, &err) != SIB_OK &&
+            err.code != SIB_ERR_SIZE && err.code != SIB_ERR_UNSUPPORTED)
+            fail_msg("%s: ids that it gave are not decoded: %s", doing, err.message);
+        sib_free(ids);
+        sib_free(back);
+    }
+}
+
+static bool read_it(const char *data, size_t n, check_random *r)
+{
+    sib_alloc_counters before, after;
+    sib_alloc_counters_get(&before);
+    sib_tokenizer *t = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code = sib_tokenizer_open_bytes("changed", data, n, NULL, &t, &err);
+    if (code == SIB_OK)
+        check_both_ways(t, r);
+    else if (t || err.code != code || !err.message[0])
+        fail_msg("%s: code %d without a sentence", doing, (int)code);
+    sib_tokenizer_free(&t);
+    sib_alloc_counters_get(&after);
+    assert_int_equal(after.bytes_current, before.bytes_current);
+    assert_true(after.bytes_peak < MOST_PEAK);
+    return code == SIB_OK;
+}
+
+static void mutate_seed(const struct seed *seed, check_random *r, uint64_t count, double seconds)
+{
+    static const char *const more[] = {"he", "ll", "llo", NULL};
+    text_buffer ranks = ranks_text(more);
+    const char *text = seed->text ? seed->text : ranks.data;
+    size_t size = seed->text ? strlen(seed->text) : ranks.n;
+    uint64_t k = 0, n_read = 0;
+    time_t since = time(NULL);
+    for (; seconds > 0 ? difftime(time(NULL), since) < seconds : k < count; k++) {
+        memcpy(now_read, text, size);
+        size_t n = size;
+        for (size_t i = 1 + below(r, 1 + below(r, 4)); i > 0; i--)
+            n = change(r, now_read, n);
+        snprintf(doing, sizeof doing, "change %llu of %s", (unsigned long long)k, seed->name);
+        char *exact = malloc(n ? n : 1); /* its own block, so that a byte too far is seen */
+        assert_non_null(exact);
+        memcpy(exact, now_read, n);
+        alarm(MOST_SECONDS);
+        n_read += read_it(exact, n, r);
+        alarm(0);
+        free(exact);
+    }
+    buffer_free(&ranks);
+    print_message("%s: %llu changed, %llu of them opened\n", seed->name, (unsigned long long)k,
+                  (unsigned long long)n_read);
+}
+
+static void test_changed_files(void **state)
+{
+    (void)state;
+    const char *number = getenv("SIBYL_MUTATIONS"), *seconds = getenv("SIBYL_MUTATION_SECONDS"),
+               *seed = getenv("SIBYL_MUTATION_SEED");
+    check_random r = {seed ? (uint64_t)atoll(seed) : 5};
+    signal(SIGALRM, too_long);
+    for (size_t i = 0; i < N_SEEDS; i++)
+        mutate_seed(&seeds[i], &r, number ? (uint64_t)atoll(number) : 300,
+                    seconds ? atof(seconds) / N_SEEDS : 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_changed_files)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
