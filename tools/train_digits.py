@@ -18,9 +18,12 @@ sys.path.insert(0, str(ROOT / "tools"))
 ASSETS = ROOT / "assets" / "digits"
 BUILD = ROOT / "build" / "digits"
 
-# A run: steps, the step from which whole windows come, groups of shards (each about 70 MB on disk).
-FULL = dict(steps=2400, whole_from=1900, short=40, full=24)
-WITHOUT = dict(steps=1300, whole_from=1050, short=30, full=8)  # with a speaker left out, to see what a stranger gets
+WORDS_FIRST, STRINGS = (0.65, 0.25, 0.1), (0.2, 0.3, 0.5)  # shares of windows of 2, 4 and 8 s
+
+# Phases (until which step, shares of short windows, share of batches of whole windows), and groups of shards (each of
+# about 70 MB on disk) of short and of whole windows, and steps of the decoder alone.
+FULL = dict(phases=((3700, WORDS_FIRST, 0), (4400, WORDS_FIRST, 0.6)), short=40, full=24, decoder=3000)
+WITHOUT = dict(phases=((900, WORDS_FIRST, 0), (1300, STRINGS, 0), (1500, STRINGS, 0.5)), short=20, full=6, decoder=800)
 
 
 def recordings_folder():
@@ -29,14 +32,20 @@ def recordings_folder():
 
 
 def train(options):
-    from digits import shards, training, vocabulary
-    sizes = WITHOUT if options.without else FULL
+    from digits import refining, shards, training, vocabulary
+    run = WITHOUT if options.without else FULL
     folder = BUILD / "shards"
-    making = shards.start(folder, options.fsdd, options.seed, sizes["short"], sizes["full"])
+    making = shards.start(folder, options.fsdd, options.seed, run["short"], run["full"])
     name = f"without-{options.without}" if options.without else "digits"
-    model = training.train(training.Plan(folder, BUILD / f"{name}.state", options.seed, **sizes,
-                                         without=(options.without,) if options.without else ()))
-    making.join()
+    phases = tuple(training.Phase(*phase) for phase in run["phases"])
+    without = (options.without,) if options.without else ()
+    trained = BUILD / f"{name}-trained.pt"
+    training.train(training.Plan(folder, BUILD / f"{name}.state", options.seed, phases, run["short"], run["full"],
+                                 without)).save(trained)
+    if making:
+        making.join()
+    model = refining.refine(refining.Plan(folder, trained, BUILD / f"{name}-decoder.state", options.seed, run["decoder"],
+                                          run["full"], without))
     out = BUILD / f"{name}.pt" if options.without else ASSETS / "digits.pt"
     out.parent.mkdir(parents=True, exist_ok=True)
     model.save(out)

@@ -56,8 +56,11 @@ def _all(folder, fsdd, seed, short, full):
 
 
 def start(folder, fsdd, seed, short, full):
-    """A process that makes what is missing in the folder, while training already reads the first shards; to be joined."""
+    """A process that makes what is missing in the folder, while training already reads the first shards; to be joined. None where
+    nothing is missing."""
     folder.mkdir(parents=True, exist_ok=True)
+    if all(path.exists() for path, *_ in jobs(folder, seed, short, full)):
+        return None
     making = multiprocessing.get_context("spawn").Process(target=_all, args=(folder, fsdd, seed, short, full))
     making.start()
     return making

@@ -1,4 +1,4 @@
-"""Training: short windows at any place of the 30 s, then whole ones. Each step follows from the seed and its number.
+"""Training: phases of short windows at any place of the 30 s, then of whole ones too. Each step follows from the seed and its number.
 
 Two processes of one thread each share a batch and average their gradients: on a busy machine that waits less than threads
 do, and with one more process the numbers are others, so their count is fixed.
@@ -23,7 +23,6 @@ FRESH = 50  # steps for each further group of shards that comes in
 GUIDED, LABELLED = 0.3, 0.5  # weights of the losses beside that of tokens
 AVERAGE = 0.995  # of the weights kept, over steps
 RATE_INNER, RATE_OTHERS = 0.02, 3e-3  # of learning, at its highest
-MIX = (0.65, 0.25, 0.1)  # of short windows of 2, 4 and 8 s
 
 
 def warped(rng, power):
@@ -64,7 +63,7 @@ class Data:
     """Shards on disk, waited for in their order."""
 
     def __init__(self, folder, without):
-        self.folder, self.without, self.loaded = folder, without, {}
+        self.folder, self.without, self.loaded = folder, frozenset(without), {}
 
     def shard(self, name):
         if name not in self.loaded:
@@ -72,7 +71,7 @@ class Data:
             while not path.exists():
                 time.sleep(2)
             windows = torch.load(path, weights_only=False)
-            self.loaded[name] = [window for window in windows if window["source"] not in self.without]
+            self.loaded[name] = [window for window in windows if not window["sources"] & self.without]
         return self.loaded[name]
 
     def short(self, rng, available, seconds):
@@ -104,17 +103,21 @@ def batch(rng, windows, seconds):
     return mel, torch.tensor(offsets), targets.batch(made, frames), labels
 
 
-def losses(model, head, mel, offsets, texts, labels):
-    tokens, wanted, spread = texts
-    audio = model.encoder(mel, offsets)
-    hidden, weights = model.decoder.hidden(tokens, audio)
+def written(decoder, audio, tokens, wanted, spread):
+    """The losses of the tokens, and of where the last layer's attention lies."""
+    hidden, weights = decoder.hidden(tokens, audio)
     asked = wanted != targets.IGNORED
-    told = F.cross_entropy(hidden[asked] @ model.decoder.token_embedding.weight.T, wanted[asked])
+    told = F.cross_entropy(hidden[asked] @ decoder.token_embedding.weight.T, wanted[asked])
     heard = spread.sum(dim=2)
     entropy = -(spread * spread.clamp(min=1e-9).log()).sum()
     guided = (-(spread[:, None] * weights).sum() / weights.shape[1] - entropy) / heard.sum().clamp(min=1)
+    return told, guided
+
+
+def losses(model, head, mel, offsets, texts, labels):
+    audio = model.encoder(mel, offsets)
     labelled = F.cross_entropy(head(audio).flatten(0, 1), labels.flatten())
-    return told, guided, labelled
+    return *written(model.decoder, audio, *texts), labelled
 
 
 def rate(step, total, warm=100, falling=0.25):
@@ -160,20 +163,59 @@ def orthogonal(x):
     return x.transpose(1, 2) if tall else x
 
 
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A part of a run."""
+    until: int  # step
+    mix: tuple  # shares of short windows of 2, 4 and 8 s
+    whole: float  # share of batches of whole windows
+
+
 @dataclasses.dataclass
 class Plan:
     """A training run."""
     folder: pathlib.Path  # of the shards
     state: pathlib.Path  # where the run stands, to go on from
     seed: int
-    steps: int
-    whole_from: int  # the step from which most batches are whole windows
+    phases: tuple
     short: int  # groups of shards
     full: int
     without: tuple = ()  # speakers left out
 
+    @property
+    def steps(self):
+        return self.phases[-1].until
 
-def _average_gradients(weights):
+    def phase(self, step):
+        return next(phase for phase in self.phases if step < phase.until)
+
+    def whole_since(self, step):
+        """How many steps before this one had a share of whole windows."""
+        begins = [0, *(phase.until for phase in self.phases)]
+        return sum(max(min(step, phase.until) - begin, 0) for begin, phase in zip(begins, self.phases) if phase.whole)
+
+
+def optimizers(module, weights):
+    """Muon for the matrices within the module's blocks, AdamW for the others of the weights."""
+    inner = [weight for name, weight in module.named_parameters() if "blocks." in name and weight.dim() == 2]
+    others = [weight for weight in weights if all(weight is not one for one in inner)]
+    return [Muon(inner, lr=RATE_INNER), torch.optim.AdamW(others, lr=RATE_OTHERS, betas=(0.9, 0.98), weight_decay=0.01)]
+
+
+def set_rates(pair, share):
+    for optimizer, highest in zip(pair, (RATE_INNER, RATE_OTHERS)):
+        optimizer.param_groups[0]["lr"] = highest * share
+
+
+@torch.no_grad()
+def follow(average, module, step):
+    """Moves the average of the weights towards the module's."""
+    kept = min(AVERAGE, step / (step + 20))
+    for name, value in module.state_dict().items():
+        average[name].lerp_(value, 1 - kept)
+
+
+def average_gradients(weights):
     flat = torch.cat([weight.grad.flatten() for weight in weights])
     torch.distributed.all_reduce(flat)
     at = 0
@@ -185,9 +227,10 @@ def _average_gradients(weights):
 def _windows(plan, data, step, rank):
     """(windows, seconds) of this process in this step: all processes draw the same kind."""
     kind, rng = numpy.random.default_rng([plan.seed, step]), numpy.random.default_rng([plan.seed, step, rank])
-    if step >= plan.whole_from and kind.random() < 0.6:
-        return rng, data.whole(rng, min(plan.full, 1 + (step - plan.whole_from) // FRESH)), 30
-    seconds = int(kind.choice([seconds for seconds, _ in shards.SHORT], p=MIX))
+    phase = plan.phase(step)
+    if kind.random() < phase.whole:
+        return rng, data.whole(rng, min(plan.full, 1 + plan.whole_since(step) // FRESH)), 30
+    seconds = int(kind.choice([seconds for seconds, _ in shards.SHORT], p=phase.mix))
     return rng, data.short(rng, min(plan.short, 2 + step // FRESH), seconds), seconds
 
 
@@ -198,16 +241,14 @@ def _run(rank, plan, rendezvous):
     model = Whisper()
     head = torch.nn.Linear(model.dims.n_audio_state, 11)
     weights = [*model.parameters(), *head.parameters()]
-    inner = [weight for name, weight in model.named_parameters() if ".blocks." in name and weight.dim() == 2]
-    others = [weight for weight in weights if all(weight is not one for one in inner)]
-    optimizers = [Muon(inner, lr=RATE_INNER), torch.optim.AdamW(others, lr=RATE_OTHERS, betas=(0.9, 0.98), weight_decay=0.01)]
+    pair = optimizers(model, weights)
     average = {name: value.clone() for name, value in model.state_dict().items()}
     data, step, spent = Data(plan.folder, plan.without), 0, 0.0
     if plan.state.exists():
         state = torch.load(plan.state, weights_only=True)
         model.load_state_dict(state["model"])
         head.load_state_dict(state["head"])
-        for optimizer, stored in zip(optimizers, state["optimizers"]):
+        for optimizer, stored in zip(pair, state["optimizers"]):
             optimizer.load_state_dict(stored)
         average, step, spent = state["average"], state["step"], state["spent"]
     if rank == 0:
@@ -215,21 +256,17 @@ def _run(rank, plan, rendezvous):
     sums, begun = numpy.zeros(3), time.time()
     while step < plan.steps:
         rng, windows, seconds = _windows(plan, data, step, rank)
-        share = rate(step, plan.steps)
-        optimizers[0].param_groups[0]["lr"], optimizers[1].param_groups[0]["lr"] = RATE_INNER * share, RATE_OTHERS * share
+        set_rates(pair, rate(step, plan.steps))
         parts = losses(model, head, *batch(rng, windows, seconds))
         model.zero_grad()
         head.zero_grad()
         (parts[0] + GUIDED * parts[1] + LABELLED * parts[2]).backward()
-        _average_gradients(weights)
+        average_gradients(weights)
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        for optimizer in optimizers:
+        for optimizer in pair:
             optimizer.step()
         step += 1
-        with torch.no_grad():
-            kept = min(AVERAGE, step / (step + 20))
-            for name, value in model.state_dict().items():
-                average[name].lerp_(value, 1 - kept)
+        follow(average, model, step)
         if rank:
             continue
         sums += [float(part.detach()) for part in parts]
@@ -240,8 +277,9 @@ def _run(rank, plan, rendezvous):
             sums[:] = 0
         if step % 100 == 0 or step == plan.steps:
             part = plan.state.with_suffix(".part")
-            torch.save({"model": model.state_dict(), "head": head.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-                        "average": average, "step": step, "spent": spent}, part)
+            torch.save({"model": model.state_dict(), "head": head.state_dict(),
+                        "optimizers": [optimizer.state_dict() for optimizer in pair], "average": average,
+                        "step": step, "spent": spent}, part)
             part.rename(plan.state)
 
 

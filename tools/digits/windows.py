@@ -17,7 +17,7 @@ class Window:
     """Unscaled log-mel features of a stretch of audio and what is said in it, in seconds from its start."""
     power: object  # torch float16 [N_MELS, frames]
     segments: list  # [[(digit, start, end), ...], ...]; words cut by the end of the window end beyond it
-    source: str
+    sources: frozenset  # whose speech
     louder: float  # by how much (log10) the recording is louder elsewhere than here
 
 
@@ -136,7 +136,7 @@ def line(rng, audio):
 
 
 def placed(rng, bank, seconds, cut):
-    """(audio, segments, source): utterances along `seconds`; with `cut` the last one may run over the end."""
+    """(audio, segments, sources): utterances along `seconds`; with `cut` the last one may run over the end."""
     count = int(seconds * RATE)
     audio = numpy.zeros(count, numpy.float32)
     first = bank.utterance(rng, seconds - 0.2)
@@ -146,7 +146,7 @@ def placed(rng, bank, seconds, cut):
     if cut and rng.random() < 0.5:
         at = seconds - rng.uniform(0.15, 0.95) * min(first.seconds, seconds)
     dense = rng.random() < 0.7
-    segments, said = [], first
+    segments, sources, said = [], set(), first
     while True:
         begin = int(at * RATE)
         if begin + len(said.audio) > count and not cut:
@@ -154,6 +154,7 @@ def placed(rng, bank, seconds, cut):
         level = 10 ** (rng.uniform(-0.3, 0.3) if segments else 0)
         kept = said.audio[:count - begin]
         audio[begin:begin + len(kept)] += kept * level / (float(numpy.sqrt(numpy.mean(said.audio ** 2))) + 1e-6)
+        sources.add(said.source)
         segments.append([(digit, at + start, at + end) for digit, start, end in said.digits])
         at += said.seconds + SHORTEST_PAUSE + rng.exponential(0.6 if dense else 5.0)
         if at > seconds - 0.3:
@@ -162,12 +163,12 @@ def placed(rng, bank, seconds, cut):
             said = bank.utterance(rng, max(seconds - at, 0.8) if not cut else 7)
             if said.source == same or rng.random() < 0.1:
                 break
-    return audio, segments, same
+    return audio, segments, frozenset(sources)
 
 
 def window(rng, bank, seconds, cut=False):
     """A Window of `seconds` with speech; `cut` where it may run over the end."""
-    audio, segments, source = placed(rng, bank, seconds, cut)
+    audio, segments, sources = placed(rng, bank, seconds, cut)
     count = len(audio)
     if rng.random() < 0.25:
         audio = room(rng, audio)
@@ -184,7 +185,7 @@ def window(rng, bank, seconds, cut=False):
     if rng.random() < 0.5:
         audio = numpy.round(audio * 32767) / 32768
     louder = rng.uniform(0, 1.5) if rng.random() < 0.15 else 0.0
-    return Window(features.log_power(audio).half(), segments, source, louder)
+    return Window(features.log_power(audio).half(), segments, sources, louder)
 
 
 def quiet(rng, seconds):
@@ -210,4 +211,4 @@ def quiet(rng, seconds):
         if rng.random() < 0.5:
             audio = numpy.round(numpy.clip(audio, -1, 1) * 32767) / 32768
     louder = rng.uniform(0, 6) if rng.random() < 0.4 else 0.0  # a silent window of a recording that speaks elsewhere
-    return Window(features.log_power(audio).half(), [], "quiet", louder)
+    return Window(features.log_power(audio).half(), [], frozenset(), louder)
