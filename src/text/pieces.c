@@ -1,8 +1,8 @@
 /* SentencePiece, and byte-level vocabularies of GGUF. Of SentencePiece this is the identity normalizer: spaces become U+2581,
    one more stands in front of the text, extra ones may go. With special tokens in the text, each stretch between them is a
    text of its own. Bytes that are no UTF-8 become the tokens of bytes, where there are such.
-   Scores of unigram are summed in single precision, as in the original; in texts of more than some ten thousand tokens that
-   are not cut, where such sums are good to 0.01, the two may still part. */
+   Scores of unigram are summed in single precision, as in the original; in uncut texts
+   of more than some ten thousand tokens, where such sums are good to 0.01, the two may still part. */
 #include "text/pieces_open.h"
 
 #include "text/bpe.h"
@@ -123,7 +123,8 @@ static sib_code index_user(reader *r)
     if (!keys)
         return err_memory(r->err, r->source->n * sizeof *keys, "pieces");
     for (size_t i = 0; i < r->source->n; i++)
-        if (r->p->types[i] == PIECE_USER && r->t->vocab.tokens[i].size)
+        if (r->p->types[i] == PIECE_USER && r->t->vocab.tokens[i].size &&
+            strcmp(r->source->model, "unigram") != 0)
             keys[n++] = (trie_key){vocab_bytes(&r->t->vocab, &r->t->vocab.tokens[i]), (int32_t)i};
     sib_code code = trie_build(&r->p->user, keys, n, r->err);
     mem_free(keys);
@@ -190,7 +191,8 @@ static sib_code open_bpe(reader *r)
 
 static bool takes_normal(const void *context, int32_t id)
 {
-    return ((const uint8_t *)context)[id] == PIECE_NORMAL;
+    int type = ((const uint8_t *)context)[id];
+    return type == PIECE_NORMAL || type == PIECE_USER;
 }
 
 static sib_code open_unigram(reader *r)
@@ -211,7 +213,18 @@ static sib_code open_unigram(reader *r)
         if (r->p->types[i] == PIECE_BYTE)
             u->byte_ids[r->p->bytes[i]] = (int32_t)i;
     r->p->model = &u->model;
-    return unigram_index(u, takes_normal, r->p->types, r->err);
+    float least = INFINITY, most = -INFINITY;
+    for (size_t i = 0; i < r->source->n; i++)
+        if (r->p->types[i] == PIECE_NORMAL) {
+            least = fminf(least, (float)u->scores[i]);
+            most = fmaxf(most, (float)u->scores[i]);
+        }
+    for (size_t i = 0; i < r->source->n; i++) /* better than any cut of it, as SentencePiece has it */
+        if (r->p->types[i] == PIECE_USER)
+            u->scores[i] = (double)((float)r->source->pieces[i].size * (most > -INFINITY ? most : 0)) - 0.1;
+    sib_code code = unigram_index(u, takes_normal, r->p->types, r->err);
+    u->unknown_score = (double)((least < INFINITY ? least : 0) - 10.0f);
+    return code;
 }
 
 static int32_t find_written(reader *r, text_span s, text_buffer *room)
