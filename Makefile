@@ -17,10 +17,13 @@ build: setup-build
 setup-%:
 	@tools/setup.sh $*
 
-# The main job: features of the recording that the repository ships.
+# The main job, from a checkpoint to text: the model and the recording that the repository ships. A real Whisper goes the
+# same road.
 demo: all
 	@mkdir -p build/demo
-	build/sibyl features assets/hello.flac -o build/demo/hello.npy --png build/demo/hello.png
+	build/sibyl import assets/digits/digits.pt -o build/demo/digits.onnx --tokenizer assets/digits/digits.tiktoken
+	build/sibyl transcribe assets/digits/sample.flac --model build/demo/digits.onnx --picture
+	build/sibyl features assets/digits/sample.flac -o build/demo/sample.npy --png build/demo/sample.png
 
 test: test-c test-python
 
