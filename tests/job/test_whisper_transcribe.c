@@ -155,6 +155,22 @@ static void test_windows_that_lead_nowhere_are_stepped_over(void **state)
     set_close(&s);
 }
 
+static void test_steps_are_taken_from_the_farthest(void **state)
+{
+    (void)state;
+    /* the second window leads nowhere */
+    static const tiny_line lines[] = {
+        {0, 0, {A, TS + 100, TS + 100, 0}, 20, 0}, {200, 0, {B, TS, TS, 0}, 20, 0}, {3200, 0, {C, 0}, 20, 0}};
+    set s;
+    set_open(&s, lines, 3);
+    s.o.without_timestamps = true;
+    CHECK_OK(transcribe(&s, 3500), s.err);
+    assert_int_equal(s.tiny.fed.n_encodes, 3);
+    assert_int_equal(s.tiny.fed.n_rewinds, 9);
+    assert_int_equal(s.out.segments[s.out.n_segments - 1].seek, 3200);
+    set_close(&s);
+}
+
 /* ---- Fallback and silence ------------------------------------------------------------------------------------- */
 
 /* Logits that make every token sure (40), or as good as any other (0.5). */
@@ -728,6 +744,7 @@ int main(void)
         cmocka_unit_test(test_segments_of_no_length_or_text_are_emptied),
         cmocka_unit_test(test_a_recording_of_nothing),
         cmocka_unit_test(test_windows_that_lead_nowhere_are_stepped_over),
+        cmocka_unit_test(test_steps_are_taken_from_the_farthest),
         cmocka_unit_test(test_improbable_text_is_tried_again),
         cmocka_unit_test(test_repetitive_text_is_tried_again),
         cmocka_unit_test(test_silence_is_skipped_and_not_tried_again),

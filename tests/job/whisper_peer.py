@@ -146,22 +146,29 @@ class Inference(whisper.decoding.Inference):
 
 
 class Standstill(Exception):
-    """One window is heard again and again: without an end there, stepped over here."""
+    """Ten windows in a row lead no farther: often without end there, stepped over here."""
 
 
 class Encoder(torch.nn.Module):
-    MOST = 200  # times that a window may be heard: 10, by up to six temperatures, and for words
-
-    def __init__(self):
-        super().__init__()
-        self.seek, self.times = None, 0
-
     def forward(self, mel):
         seek, size = mel[0, 0, 0], (mel[0, 1] == 1).sum()
-        self.seek, self.times = seek, self.times + 1 if seek == self.seek else 0
-        if self.times > self.MOST:
-            raise Standstill
         return torch.tensor([[[float(seek), float(size)]]])
+
+
+class Model(whisper.model.Whisper):
+    """Counts windows, which begin with the first of the temperatures."""
+
+    def begin(self, temperature):
+        self.first_temperature, self.farthest, self.standstill = temperature, -1, 0
+
+    def decode(self, mel, options):
+        if options.temperature == self.first_temperature:
+            seek = int(mel[0, 0])
+            self.standstill = 0 if seek > self.farthest else self.standstill + 1
+            self.farthest = max(seek, self.farthest)
+            if self.standstill >= 10:
+                raise Standstill
+        return super().decode(mel, options)
 
 
 class Attention(torch.nn.Module):
@@ -199,7 +206,7 @@ class Decoder(torch.nn.Module):
 
 def make_model(n_vocab):
     dims = whisper.model.ModelDimensions(80, 1500, 4, 2, 1, n_vocab, 448, 4, 2, 2)
-    model = whisper.model.Whisper(dims)
+    model = Model(dims)
     model.encoder = Encoder()
     model.decoder = Decoder(model)
     model.default_heads = model.alignment_heads
@@ -322,6 +329,7 @@ def theirs(case, model, tokenizer, n_vocab):
     options = dict(case["options"])
     Sampler.seed, Sampler.steps = options.pop("seed"), 0
     options["temperature"] = tuple(options["temperature"])
+    model.begin(options["temperature"][0])
     model.hashed = Hashed(case["script"], n_vocab, tokenizer)
     if case["heads"]:
         mask = torch.zeros(2, 2, dtype=torch.bool)

@@ -11,8 +11,8 @@
 #include <sibyl/features.h>
 #include <string.h>
 
-/* Windows in a row that lead nowhere before one is stepped over: the text before a window may change what is heard in it, but
-   not for ever. */
+/* Windows in a row that lead no farther before one is stepped over: the text before a window may change what is heard in
+   it, but not for ever. */
 #define MAX_STANDSTILL 10
 
 typedef struct transcription {
@@ -290,20 +290,21 @@ static sib_code tell_progress(const transcription *t, sib_error *err)
     return code == SIB_OK ? code : err_set(err, code, "whoever is told the progress ended the transcription");
 }
 
-/* All windows from frame `from` to frame `to`. */
+/* All windows from frame `from` to frame `to`. Words may lead back; what has never been heard is reached in the end. */
 static sib_code do_clip(transcription *t, size_t from, size_t to, sib_error *err)
 {
-    size_t standstill = 0;
+    size_t standstill = 0, farthest = from;
     t->seek = from;
     while (t->seek < to) {
-        const size_t before = t->seek;
         sib_code code = do_window(t, to - t->seek, err);
-        standstill = t->seek > before ? 0 : standstill + 1;
+        t->seek = size_max(t->seek, from);
+        standstill = t->seek > farthest ? 0 : standstill + 1;
+        farthest = size_max(t->seek, farthest);
         if (standstill == MAX_STANDSTILL) {
-            t->seek = before + size_min(whisper_window_frames(t->model), to - before);
+            farthest += size_min(whisper_window_frames(t->model), to - farthest);
+            t->seek = farthest;
             standstill = 0;
         }
-        t->seek = size_max(t->seek, from);
         if (code == SIB_OK)
             code = tell_progress(t, err);
         if (code != SIB_OK)
