@@ -411,7 +411,15 @@ def test_streams_that_are_given_up(writer):
         list(writer.stream("in", max_tokens=-1))
 
 
-def test_interrupts(writer):
+@pytest.fixture
+def interruptible():
+    """Python's own handler of Ctrl-C, which is not there where a shell in the background started it all."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupts(writer, interruptible):
     """Ctrl-C ends a run soon, and the next is as ever."""
     for listener in (None, lambda text: None):
         timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
