@@ -29,7 +29,7 @@ static double logprob(const float *row, size_t n, int32_t id)
 {
     double most = row[0], sum = 0;
     for (size_t i = 1; i < n; i++)
-        most = fmax(most, row[i]);
+        most = row[i] > most ? row[i] : most;
     for (size_t i = 0; i < n; i++)
         sum += exp(row[i] - most);
     return row[id] - most - log(sum);
