@@ -199,6 +199,18 @@ static char *read_input(size_t *size)
     return text;
 }
 
+/* input: the prompt is standard input. */
+static int go_on(const settings *s, bool input)
+{
+    sib_job *job = job_model_open(s->model, "text-generation", s->tokenizer, s->threads);
+    size_t size = s->prompt ? strlen(s->prompt) : 0;
+    char *text = job && input ? read_input(&size) : NULL;
+    bool done = job && run(s, job, text ? text : s->prompt, size);
+    free(text);
+    sib_job_free(&job);
+    return done ? CLI_DONE : CLI_FAILED;
+}
+
 static int generate(const cli_command *self, int argc, char **argv)
 {
     settings s = {.temperature = -1, .seed = -1};
@@ -207,20 +219,16 @@ static int generate(const cli_command *self, int argc, char **argv)
         return code;
     bool input = n == 1 && !strcmp(argv[0], "-");
     if (n > 1 || (n == 1 && !input))
-        return cli_usage(self, "'%s': the text is given with --prompt, or - for standard input", argv[0]);
-    if (!s.model)
-        return cli_usage(self, "the model is named with --model");
-    if ((s.prompt != NULL) + (s.tokens != NULL) + input != 1)
-        return cli_usage(self, "one of --prompt, --tokens and - says what comes before");
-    sib_job *job = job_model_open(s.model, "text-generation", s.tokenizer, s.threads);
-    size_t size = s.prompt ? strlen(s.prompt) : 0;
-    char *text = job && input ? read_input(&size) : NULL;
-    bool done = job && run(&s, job, text ? text : s.prompt, size);
-    free(text);
-    sib_job_free(&job);
+        code = cli_usage(self, "'%s': the text is given with --prompt, or - for standard input", argv[0]);
+    else if (!s.model)
+        code = cli_usage(self, "the model is named with --model");
+    else if ((s.prompt != NULL) + (s.tokens != NULL) + input != 1)
+        code = cli_usage(self, "one of --prompt, --tokens and - says what comes before");
+    else
+        code = go_on(&s, input);
     free(s.inputs.items);
     free(s.stops.items);
-    return done ? CLI_DONE : CLI_FAILED;
+    return code;
 }
 
 const cli_command command_generate = {.name = "generate",

@@ -192,26 +192,31 @@ static sib_job *features_job(const settings *s)
     return job;
 }
 
+static int work(const settings *s, const char *path)
+{
+    if (s->describe)
+        return describe(s, path);
+    sib_job *j =
+        strcmp(path, "features") ? job_model_open(path, NULL, s->tokenizer, s->threads) : features_job(s);
+    if (!j)
+        return CLI_FAILED;
+    int code = CLI_DONE;
+    if (s->ports) {
+        list_ports("inputs", j, sib_job_input);
+        list_ports("outputs", j, sib_job_output);
+    } else
+        code = run_job(s, j);
+    sib_job_free(&j);
+    return code;
+}
+
 static int job(const cli_command *self, int argc, char **argv)
 {
     settings s = {0};
     int n, code;
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
-    if (n != 1)
-        return cli_usage(self, "one job is run at a time, %d are named", n);
-    if (s.describe)
-        return describe(&s, argv[0]);
-    sib_job *j = strcmp(argv[0], "features") ? job_model_open(argv[0], NULL, s.tokenizer, s.threads)
-                                             : features_job(&s);
-    if (!j)
-        return CLI_FAILED;
-    if (s.ports) {
-        list_ports("inputs", j, sib_job_input);
-        list_ports("outputs", j, sib_job_output);
-    } else
-        code = run_job(&s, j);
-    sib_job_free(&j);
+    code = n == 1 ? work(&s, argv[0]) : cli_usage(self, "one job is run at a time, %d are named", n);
     free(s.inputs.items);
     free(s.outputs.items);
     free(s.taps.items);

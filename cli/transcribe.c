@@ -334,6 +334,23 @@ static bool names_differ(int n, char **paths)
     return differ;
 }
 
+static int open_and_transcribe(const settings *s, int n, char **paths)
+{
+    if (s->folder && !(file_folder_takes(s->folder) && names_differ(n, paths)))
+        return CLI_FAILED;
+    sib_job *job = job_model_open(s->model, "speech-to-text", s->tokenizer, s->threads);
+    sib_job *vad = job && s->vad ? job_model_open(s->vad, "voice-activity", NULL, 1) : NULL;
+    bool ready = job && (!s->vad || vad);
+    listener l = {.s = s, .job = job, .vad = vad, .live = !s->quiet && (s->format < 0 || s->folder)};
+    l.cancel = ready ? interrupt_begin() : NULL;
+    bool done = l.cancel && transcribe_all(s, &l, n, paths);
+    if (l.cancel)
+        interrupt_end();
+    sib_job_free(&job);
+    sib_job_free(&vad);
+    return done ? CLI_DONE : CLI_FAILED;
+}
+
 static int transcribe(const cli_command *self, int argc, char **argv)
 {
     settings s = {.model = "digits", .beam = 5, .best_of = 5, .format = -1};
@@ -341,23 +358,13 @@ static int transcribe(const cli_command *self, int argc, char **argv)
     if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
     if (!n)
-        return cli_usage(self, "no recording is named");
-    if (s.format == TRANSCRIPT_ALL && !s.folder)
-        return cli_usage(self, "all formats need a folder, -o DIR");
-    if (s.folder && !(file_folder_takes(s.folder) && names_differ(n, argv)))
-        return CLI_FAILED;
-    sib_job *job = job_model_open(s.model, "speech-to-text", s.tokenizer, s.threads);
-    sib_job *vad = job && s.vad ? job_model_open(s.vad, "voice-activity", NULL, 1) : NULL;
-    bool ready = job && (!s.vad || vad);
-    listener l = {.s = &s, .job = job, .vad = vad, .live = !s.quiet && (s.format < 0 || s.folder)};
-    l.cancel = ready ? interrupt_begin() : NULL;
-    bool done = l.cancel && transcribe_all(&s, &l, n, argv);
-    if (l.cancel)
-        interrupt_end();
-    sib_job_free(&job);
-    sib_job_free(&vad);
+        code = cli_usage(self, "no recording is named");
+    else if (s.format == TRANSCRIPT_ALL && !s.folder)
+        code = cli_usage(self, "all formats need a folder, -o DIR");
+    else
+        code = open_and_transcribe(&s, n, argv);
     free(s.inputs.items);
-    return done ? CLI_DONE : CLI_FAILED;
+    return code;
 }
 
 const cli_command command_transcribe = {.name = "transcribe",

@@ -63,24 +63,16 @@ static bool listen(const settings *s, const sib_job *job, const char *path, json
     return done;
 }
 
-static int vad(const cli_command *self, int argc, char **argv)
+static int listen_all(const settings *s, int n, char **paths)
 {
-    settings s = {.threads = 1};
-    int n, code;
-    if (!cli_begin(self, argc, argv, &s, &n, &code))
-        return code;
-    if (!n)
-        return cli_usage(self, "no recording is named");
-    if (!s.model)
-        return cli_usage(self, "the model is named with --model");
-    sib_job *job = job_model_open(s.model, "voice-activity", NULL, s.threads);
+    sib_job *job = job_model_open(s->model, "voice-activity", NULL, s->threads);
     const sib_cancel *cancel = job ? interrupt_begin() : NULL;
-    json_t *list = s.json ? json_array() : NULL;
+    json_t *list = s->json ? json_array() : NULL;
     bool done = cancel != NULL;
     for (int i = 0; i < n && done; i++) {
-        if (n > 1 && !s.json)
-            printf("%s\n", argv[i]);
-        done = listen(&s, job, argv[i], list, cancel);
+        if (n > 1 && !s->json)
+            printf("%s\n", paths[i]);
+        done = listen(s, job, paths[i], list, cancel);
     }
     if (done && list)
         cli_json_print(json_incref(list));
@@ -88,8 +80,23 @@ static int vad(const cli_command *self, int argc, char **argv)
     if (cancel)
         interrupt_end();
     sib_job_free(&job);
-    free(s.inputs.items);
     return done ? CLI_DONE : CLI_FAILED;
+}
+
+static int vad(const cli_command *self, int argc, char **argv)
+{
+    settings s = {.threads = 1};
+    int n, code;
+    if (!cli_begin(self, argc, argv, &s, &n, &code))
+        return code;
+    if (!n)
+        code = cli_usage(self, "no recording is named");
+    else if (!s.model)
+        code = cli_usage(self, "the model is named with --model");
+    else
+        code = listen_all(&s, n, argv);
+    free(s.inputs.items);
+    return code;
 }
 
 const cli_command command_vad = {.name = "vad",
