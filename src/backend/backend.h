@@ -37,7 +37,9 @@ typedef struct buffer {
 typedef struct sib_backend_options {
     sib_pool *pool;      /* threads; may be NULL */
     struct packs *packs; /* for what is made of the model's constants; may be NULL */
-    const char *text;    /* what stands behind the backend's name: "gpu=1"; may be NULL */
+    struct packs
+        *file_packs;  /* of those that stand in the file, for all parts of a model; NULL: packs serve */
+    const char *text; /* what stands behind the backend's name: "gpu=1"; may be NULL */
 } sib_backend_options;
 
 typedef struct sib_backend {

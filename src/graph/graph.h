@@ -74,8 +74,9 @@ typedef struct value {
     const dim
         *elements; /* (n_elements) where the elements of an integer tensor are known as dims, else NULL */
     uint32_t n_elements;
-    bool from_file; /* the constant is an initializer of the file, not folded */
-    bool lasting;   /* in a plan: the constant stays as long as the model, so what is made of it may too */
+    bool
+        from_file; /* the constant is an initializer of the file, not folded; in a plan too, where it is also lasting */
+    bool lasting; /* in a plan: the constant stays as long as the model, so what is made of it may too */
 } value;
 
 typedef struct node {

@@ -61,6 +61,7 @@ static sib_code read_value(maker *m, value_id v, value_id *inner, sib_error *err
         return code;
     b->body->values[*inner].constant = m->g->values[v].constant;
     b->body->values[*inner].lasting = m->g->values[v].lasting;
+    b->body->values[*inner].from_file = m->g->values[v].from_file;
     b->in_values[b->n_in] = &m->g->values[v];
     b->ins[b->n_in++] = v;
     return graph_add_input(b->body, *inner, err);

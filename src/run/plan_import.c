@@ -115,8 +115,11 @@ mval planner_import(lowering *l, const graph *source, value_id v)
         if (f)
             f->absent = true;
         made = m_constant_ref(l, constant);
-        if (l_ok(l)) /* in oracle mode it is a widened copy */
-            l->graph->values[made.id].lasting = l->graph->values[made.id].constant == constant;
+        if (l_ok(l)) { /* in oracle mode it is a widened copy */
+            value *to = &l->graph->values[made.id];
+            to->lasting = to->constant == constant;
+            to->from_file = to->lasting && x->from_file && x->constant == constant;
+        }
     } else
         return l_fail(l, SIB_ERR_FORMAT, "value '%.*s' is used before it is there", (int)x->name.length,
                       x->name.data);

@@ -37,7 +37,10 @@ static sib_code open_backend(sib_session *s, sib_str name, sib_error *err)
     s->plan.backends = grown;
     opened_backend *at = &grown[s->plan.n_backends];
     *at = (opened_backend){.backend = b};
-    sib_backend_options options = {.pool = s->pool, .packs = s->model->packs};
+    const sib_model *whole = s->model;
+    while (whole->whole)
+        whole = whole->whole;
+    sib_backend_options options = {.pool = s->pool, .packs = s->model->packs, .file_packs = whole->packs};
     sib_code code = b->open ? b->open(&options, &at->self, err) : SIB_OK;
     s->plan.n_backends += code == SIB_OK;
     return code;

@@ -1,4 +1,5 @@
 /* Parts of models: the nodes and inputs that some values need, and no others. */
+#include "base/packs.h"
 #include "tiny.h"
 
 #define DIMS(...)                                                                                            \
@@ -115,6 +116,53 @@ static void any_value_can_be_an_output(void **state)
     sib_model_free(&smaller);
 }
 
+#define WIDE 48
+
+/* p = x * w with weights of the file, left = -p, right = |p|. */
+static sib_model *two_readers(void)
+{
+    double weights[WIDE * WIDE];
+    for (int i = 0; i < WIDE * WIDE; i++)
+        weights[i] = i % 7 - 3;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "1 48"),
+             w = tiny_constant(&t, "w", SIB_F32, DIMS(WIDE, WIDE), weights);
+    value_id p = tiny_op(&t, "MatMul", x, w, "p");
+    tiny_output(&t, tiny_op(&t, "Neg", p, NO_VALUE, "left"));
+    tiny_output(&t, tiny_op(&t, "Abs", p, NO_VALUE, "right"));
+    return tiny_model(&t);
+}
+
+static void parts_share_packed_weights(void **state)
+{
+    (void)state;
+    sib_model *m = two_readers();
+    double ones[WIDE], negative[WIDE], absolute[WIDE];
+    for (int c = 0; c < WIDE; c++) {
+        ones[c] = 1;
+        double sum = 0;
+        for (int r = 0; r < WIDE; r++)
+            sum += (r * WIDE + c) % 7 - 3;
+        negative[c] = -sum;
+        absolute[c] = sum < 0 ? -sum : sum;
+    }
+    sib_value *x = tiny_given(SIB_F32, DIMS(1, WIDE), ones);
+    const sib_named_value in = {"x", x};
+    sib_model *left = part_of(m, "left"), *right = part_of(m, "right");
+    run_part(left, 1, &in, (const int64_t[]){1, WIDE}, 2, negative);
+    size_t bytes = packs_bytes(m->packs);
+    assert_true(bytes >= WIDE * WIDE * sizeof(float));
+    run_part(right, 1, &in, (const int64_t[]){1, WIDE}, 2, absolute);
+    assert_int_equal(packs_bytes(m->packs), bytes);
+    assert_int_equal(packs_bytes(left->packs), 0);
+    assert_int_equal(packs_bytes(right->packs), 0);
+    sib_model_free(&m);
+    sib_model_free(&left); /* what it had packed stays */
+    run_part(right, 1, &in, (const int64_t[]){1, WIDE}, 2, absolute);
+    sib_model_free(&right);
+    sib_value_free(&x);
+}
+
 static void what_cannot_be_is_named(void **state)
 {
     (void)state;
@@ -158,9 +206,8 @@ static void every_failed_allocation_is_clean(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_part_has_its_own_inputs_alone),
-        cmocka_unit_test(any_value_can_be_an_output),
-        cmocka_unit_test(what_cannot_be_is_named),
+        cmocka_unit_test(a_part_has_its_own_inputs_alone),  cmocka_unit_test(any_value_can_be_an_output),
+        cmocka_unit_test(parts_share_packed_weights),       cmocka_unit_test(what_cannot_be_is_named),
         cmocka_unit_test(every_failed_allocation_is_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

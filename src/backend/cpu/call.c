@@ -78,7 +78,8 @@ static sib_code pack_by(const cpu_self *self, const value *v, const char *how, p
     p->constant = v->constant;
     *owned = NULL;
     if (self->packs && v->lasting)
-        return packs_get(self->packs, v->constant, how, p->bytes, pack_constant, p, out, err);
+        return packs_get(v->from_file ? self->file_packs : self->packs, v->constant, how, p->bytes,
+                         pack_constant, p, out, err);
     *out = *owned = mem_alloc(p->bytes, 1);
     if (!*owned)
         return err_memory(err, p->bytes, "packed weights");

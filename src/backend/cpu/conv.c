@@ -235,6 +235,7 @@ static sib_code prepare_weights(const cpu_self *self, const node_view *n, conv_s
              s->plan.few_width, (const void *)zero);
     value shared = *v;
     shared.lasting &= !zero_of || zero_of->lasting;
+    shared.from_file &= !zero_of || zero_of->from_file;
     if (s->bytes.tiles)
         snprintf(how, sizeof how, "conv2d bytes %zu, %zu of %zu, zero %p", s->plan.s.groups, s->bytes.run,
                  s->bytes.groups, (const void *)zero);

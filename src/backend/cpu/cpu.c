@@ -58,6 +58,7 @@ static sib_code cpu_open(const sib_backend_options *options, void **self, sib_er
         return err_memory(err, sizeof *cpu, "the cpu backend");
     cpu->pool = options ? options->pool : NULL;
     cpu->packs = options ? options->packs : NULL;
+    cpu->file_packs = options && options->file_packs ? options->file_packs : cpu->packs;
     cpu->kernels = kernel_table_get();
     cpu->scratch = cpu_scratch_create();
     if (cpu->scratch)

@@ -19,8 +19,9 @@
 typedef struct cpu_scratch cpu_scratch; /* scratch.h */
 
 typedef struct cpu_self {
-    sib_pool *pool;              /* may be NULL: one thread */
-    packs *packs;                /* may be NULL: what is packed lives with its step */
+    sib_pool *pool;    /* may be NULL: one thread */
+    packs *packs;      /* may be NULL: what is packed lives with its step */
+    packs *file_packs; /* for constants of the file, which parts of a model share; NULL where packs is */
     const kernel_table *kernels; /* of this machine */
     cpu_scratch *scratch;        /* memory for kernels at work: scratch.h */
 } cpu_self;
