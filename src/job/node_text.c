@@ -1,7 +1,9 @@
 /* Nodes between text and tokens. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/size.h"
 #include "job/op.h"
+#include "text/stream.h"
 
 #include <string.h>
 
@@ -63,36 +65,21 @@ static const job_port detokenize_outputs[] = {
     {"text", SIB_PORT_TEXT, false, "what has become certain: whole characters, no beginning of a stop text"},
     {"end", SIB_PORT_FLAG, false, "a stop text was found"}};
 
-/* Tokens so far, and how many bytes of their text were given. All are decoded anew each time, since what a token gives may
-   depend on those around it. */
+/* The text so far, and how many bytes of it were given. */
 typedef struct text_so_far {
-    int32_t *ids; /* (n) of `room` */
-    size_t n, room;
-    size_t given; /* bytes of their text */
+    text_stream stream;
+    size_t given;
 } text_so_far;
 
 static void text_forget(void *memory)
 {
     text_so_far *t = memory;
-    mem_free(t->ids);
+    text_stream_free(&t->stream);
     mem_free(t);
 }
 
-static sib_code text_add(text_so_far *t, const int32_t *ids, size_t n, sib_error *err)
-{
-    if (n > t->room - t->n) {
-        size_t room = 2 * (t->room + n);
-        int32_t *more = mem_realloc(t->ids, room, sizeof *more);
-        if (!more)
-            return err_memory(err, room * sizeof *more, "tokens of a text");
-        t->ids = more;
-        t->room = room;
-    }
-    if (n)
-        memcpy(t->ids + t->n, ids, n * sizeof *ids);
-    t->n += n;
-    return SIB_OK;
-}
+/* Bytes before those that were given that a character may begin in. */
+#define BACK 3
 
 /* Bytes of `text` up to a character that is cut off at the end. */
 static size_t whole_characters(const char *text, size_t size)
@@ -128,21 +115,21 @@ static sib_code detokenize_run(job_step *s, sib_error *err)
 {
     const sib_port_value *in = &s->in[DETOKENIZE_TOKENS]->v;
     const char *const *stops;
-    size_t n_stops, size;
-    char *text;
-    bool found;
+    size_t n_stops;
+    bool found, last = step_flag(s, DETOKENIZE_LAST, false);
     text_so_far *t = *s->memory;
-    if (!t && !(t = *s->memory = mem_calloc(1, sizeof *t)))
-        return err_memory(err, sizeof *t, "a text");
+    if (!t) {
+        if (!(t = *s->memory = mem_calloc(1, sizeof *t)))
+            return err_memory(err, sizeof *t, "a text");
+        text_stream_begin(&t->stream, s->tokenizer);
+    }
     step_texts(s, DETOKENIZE_STOP, &stops, &n_stops);
-    sib_code code = text_add(t, in->tokens.ids, in->tokens.n, err);
-    if (code == SIB_OK)
-        code = sib_tokenizer_decode(s->tokenizer, t->ids, t->n, !step_flag(s, DETOKENIZE_SPECIAL, false),
-                                    &text, &size, err);
+    sib_code code = text_stream_add(&t->stream, in->tokens.ids, in->tokens.n,
+                                    !step_flag(s, DETOKENIZE_SPECIAL, false), err);
     if (code != SIB_OK)
         return code;
-    size_t from = t->given < size ? t->given : size;
-    bool last = step_flag(s, DETOKENIZE_LAST, false);
+    const char *text = t->stream.text.n ? t->stream.text.data : "";
+    size_t size = t->stream.text.n, from = size_min(t->given - t->stream.at, size);
     size_t settled = last ? size : whole_characters(text, size);
     size_t end = before_stop(text, from, size, stops, n_stops, last, &found);
     if (end > settled)
@@ -154,8 +141,8 @@ static sib_code detokenize_run(job_step *s, sib_error *err)
         code = step_give(s, DETOKENIZE_END, job_value_flag(found), err);
     if (code == SIB_OK && end > from && s->watch && s->watch->text)
         code = s->watch->text(s->watch->context, text + from, end - from, err);
-    t->given = end;
-    sib_free(text);
+    t->given = t->stream.at + end;
+    text_stream_forget(&t->stream, t->given > BACK ? t->given - BACK : 0);
     return code;
 }
 

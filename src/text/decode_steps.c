@@ -325,13 +325,14 @@ bool decoder_byte_level(const decoder *d)
     return false;
 }
 
-static sib_code run_step(const step *s, bool bytes, string_list *l, sib_error *err)
+/* Strings among those of a text: `before` in front of the first, `more` behind the last. */
+static sib_code run_step(const step *s, bool bytes, size_t before, bool more, string_list *l, sib_error *err)
 {
     string_list out = {.bytes.most = 64 * (l->bytes.n + l->n) + ((size_t)1 << 20)};
     sib_code code = SIB_OK;
     size_t n = l->n;
     for (size_t i = 0, at = 0; s->kind->run && i < n && code == SIB_OK; at = l->ends[i++]) {
-        place p = {{l->bytes.data + at, l->ends[i] - at}, i, n, bytes};
+        place p = {{l->bytes.data + at, l->ends[i] - at}, before + i, before + n + more, bytes};
         code = s->kind->run(s, &p, &out, err);
         if (code == SIB_OK && !s->kind->fuse)
             code = strings_end(&out, err);
@@ -347,11 +348,11 @@ static sib_code run_step(const step *s, bool bytes, string_list *l, sib_error *e
     return code;
 }
 
-static sib_code put_spaces(string_list *l, sib_error *err)
+static sib_code put_spaces(size_t before, string_list *l, sib_error *err)
 {
     string_list out = {0};
     for (size_t i = 0, at = 0; i < l->n; at = l->ends[i++]) {
-        buffer_add(&out.bytes, " ", i > 0, err);
+        buffer_add(&out.bytes, " ", before + i > 0, err);
         buffer_add(&out.bytes, l->bytes.data + at, l->ends[i] - at, err);
     }
     strings_free(l);
@@ -359,12 +360,36 @@ static sib_code put_spaces(string_list *l, sib_error *err)
     return l->bytes.code;
 }
 
-sib_code decoder_run(const decoder *d, bool bytes, string_list *l, sib_error *err)
+decode_look decoder_look(const decoder *d, bool bytes)
+{
+    decode_look look = {0};
+    bool fused = false;
+    for (size_t i = 0; d && i < d->n && !look.whole; i++) {
+        const step *s = &d->steps[i];
+        if (!fused)
+            look.behind |= s->kind->run == run_bpe;
+        else if (s->kind->run == run_strip && s->stop <= 0 && !look.front)
+            look.front = s->start > 0 ? s->content.n : 0;
+        else
+            look.whole = s->kind->run && !(s->kind->run == run_byte_level && bytes);
+        fused |= s->kind->fuse;
+    }
+    return look;
+}
+
+sib_code decoder_run(const decoder *d, bool bytes, const decode_place *at, string_list *l, sib_error *err)
 {
     if (!d)
-        return put_spaces(l, err);
+        return put_spaces(at->before, l, err);
     sib_code code = SIB_OK;
-    for (size_t i = 0; i < d->n && code == SIB_OK; i++)
-        code = run_step(&d->steps[i], bytes, l, err);
+    bool fused = false;
+    for (size_t i = 0; i < d->n && code == SIB_OK; i++) {
+        const step *s = &d->steps[i];
+        if (!fused)
+            code = run_step(s, bytes, at->before, at->more, l, err);
+        else if (!at->before || s->kind->run != run_strip) /* the front is stripped already */
+            code = run_step(s, bytes, 0, false, l, err);
+        fused |= s->kind->fuse;
+    }
     return code;
 }

@@ -3,6 +3,7 @@
 #define TEXT_DECODE_STEPS_H
 
 #include "text/regex.h"
+#include "text/tokenizer.h"
 
 typedef struct decoder decoder;
 
@@ -26,7 +27,12 @@ void decoder_free(decoder **d);
 bool decoder_byte_level(const decoder *d);
 
 /* Turns the strings of tokens into those whose bytes are the text. bytes: tokens stand there as bytes already. d may be NULL: a
-   space between all. Errors: SIB_ERR_UNSUPPORTED (as pattern_next), SIB_ERR_MEMORY. */
-sib_code decoder_run(const decoder *d, bool bytes, string_list *l, sib_error *err);
+   space between all. at: where the first string stands; a part of a text that is not its front begins behind the bytes that
+   decoder_look tells. Errors: SIB_ERR_UNSUPPORTED (as pattern_next), SIB_ERR_MEMORY. */
+sib_code decoder_run(const decoder *d, bool bytes, const decode_place *at, string_list *l, sib_error *err);
+
+/* What the steps look at. Before strings are fused a step sees one of them at a time; behind that Fuse, Strip of the front
+   (once), and ByteLevel where tokens are bytes already, still do with parts, and all others see the whole text. */
+decode_look decoder_look(const decoder *d, bool bytes);
 
 #endif

@@ -451,11 +451,11 @@ static void add_spaced(text_span s, text_buffer *out, sib_error *err)
 }
 
 /* The space in front of a text goes again, of trimmed ones all in front. */
-static sib_code decode_pieces(const sib_tokenizer *t, const int32_t *ids, size_t n, text_buffer *out,
-                              sib_error *err)
+static sib_code decode_pieces(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
+                              text_buffer *out, sib_error *err)
 {
     const pieces *p = t->state;
-    bool at_start = (p->prefix || p->trim) && !p->scan;
+    bool at_start = (p->prefix || p->trim) && !p->scan && !place->begun;
     for (size_t i = 0; i < n && out->code == SIB_OK; i++) {
         text_span s = vocab_bytes(&t->vocab, &t->vocab.tokens[ids[i]]);
         int type = (size_t)ids[i] < p->n ? p->types[ids[i]] : PIECE_NORMAL;
@@ -476,6 +476,7 @@ static sib_code decode_pieces(const sib_tokenizer *t, const int32_t *ids, size_t
         }
         at_start = false;
     }
+    place->begun = !at_start;
     return out->code;
 }
 

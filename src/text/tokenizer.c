@@ -204,41 +204,52 @@ sib_code sib_tokenizer_encode(const sib_tokenizer *t, const char *text, size_t s
     return SIB_OK;
 }
 
-/* The ids that are to be told, in a list of their own. */
-static sib_code choose(const sib_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, id_list *out,
-                       sib_error *err)
+sib_code tokenizer_choose(const sib_tokenizer *t, const int32_t *ids, size_t n, size_t at, bool skip_special,
+                          id_list *out, sib_error *err)
 {
     sib_code code = ids_reserve(out, n, err);
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         const token *known = vocab_token(&t->vocab, ids[i]);
         if (!known)
-            return err_set(err, SIB_ERR_VALUE, "id %d at place %zu stands for nothing", (int)ids[i], i);
+            return err_set(err, SIB_ERR_VALUE, "id %d at place %zu stands for nothing", (int)ids[i], at + i);
         if (!skip_special || !(known->flags & TOKEN_SPECIAL))
             out->ids[out->n++] = ids[i];
     }
     return code;
 }
 
-static void join(const sib_tokenizer *t, const id_list *ids, text_buffer *out, sib_error *err)
+sib_code tokenizer_decode_ids(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
+                              text_buffer *out, sib_error *err)
 {
-    for (size_t i = 0; i < ids->n && out->code == SIB_OK; i++) {
-        text_span bytes = vocab_bytes(&t->vocab, &t->vocab.tokens[ids->ids[i]]);
+    if (t->kind->decode) {
+        sib_code code = t->kind->decode(t, ids, n, place, out, err);
+        place->before += n;
+        return code;
+    }
+    for (size_t i = 0; i < n && out->code == SIB_OK; i++) {
+        text_span bytes = vocab_bytes(&t->vocab, &t->vocab.tokens[ids[i]]);
         buffer_add(out, bytes.data, bytes.size, err);
     }
+    place->before += n;
+    return out->code;
+}
+
+decode_look tokenizer_decode_look(const sib_tokenizer *t)
+{
+    return t->kind->look ? t->kind->look(t) : (decode_look){0};
 }
 
 sib_code sib_tokenizer_decode(const sib_tokenizer *t, const int32_t *ids, size_t n, bool skip_special,
                               char **text, size_t *size, sib_error *err)
 {
     id_list chosen = {0};
+    decode_place place = {0};
     text_buffer out = {0};
     *text = NULL;
     *size = 0;
-    sib_code code = choose(t, ids, n, skip_special, &chosen, err);
-    if (code == SIB_OK && t->kind->decode)
-        code = t->kind->decode(t, chosen.ids, chosen.n, &out, err);
-    else if (code == SIB_OK)
-        join(t, &chosen, &out, err);
+    sib_code code = tokenizer_choose(t, ids, n, 0, skip_special, &chosen, err);
+    if (code == SIB_OK)
+        code = tokenizer_decode_ids(t, chosen.ids, chosen.n, &place, &out, err);
     if (code == SIB_OK) {
         buffer_add(&out, "", 1, err);
         code = out.code;

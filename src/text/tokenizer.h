@@ -14,6 +14,20 @@ typedef struct text_source {
     const sib_tokenizer_options *options; /* never NULL */
 } text_source;
 
+/* Where ids stand in a text that is decoded in parts. All zero: the whole text. */
+typedef struct decode_place {
+    size_t before; /* ids decoded already */
+    bool begun;    /* those have given text (pieces) */
+    bool more;     /* ids come behind */
+} decode_place;
+
+/* What a decoder looks at besides the ids that it is given. All zero: at nothing, any part of a text may be decoded alone. */
+typedef struct decode_look {
+    bool whole;    /* at the whole text */
+    size_t front;  /* at the first bytes: as long as fewer are there, more ids may change them */
+    size_t behind; /* ids: 1 where it matters whether one comes behind, else 0 */
+} decode_look;
+
 typedef struct tokenizer_kind {
     const char *name;
     /* Do these bytes look like such a file? NULL: only where it is named. */
@@ -24,10 +38,11 @@ typedef struct tokenizer_kind {
     /* Adds the ids of a text. */
     sib_code (*encode)(const sib_tokenizer *t, text_span text, sib_special specials, id_list *out,
                        sib_error *err);
-    /* Adds the bytes of ids, which stand for something each and are not to be left out. NULL: their tokens' one after the
-       other. */
-    sib_code (*decode)(const sib_tokenizer *t, const int32_t *ids, size_t n, text_buffer *out,
-                       sib_error *err);
+    /* Adds the bytes of ids, which stand for something each and are not to be left out; *place: where they stand, of which it
+       may change `begun`. NULL: their tokens' one after the other. */
+    sib_code (*decode)(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
+                       text_buffer *out, sib_error *err);
+    decode_look (*look)(const sib_tokenizer *t); /* NULL: at nothing */
 } tokenizer_kind;
 
 struct sib_tokenizer {
@@ -45,5 +60,15 @@ sib_code tokenizer_index_specials(sib_tokenizer *t, sib_error *err);
 
 /* The first special token at or behind `at`: its id, *begin and *end where it stands; -1 for none. */
 int32_t tokenizer_next_special(const sib_tokenizer *t, text_span text, size_t at, size_t *begin, size_t *end);
+
+/* Adds the ids that are to be told, all or those that are no special tokens. at: place of the first among all, for messages.
+   Errors: SIB_ERR_VALUE (an id that stands for nothing), SIB_ERR_MEMORY. */
+sib_code tokenizer_choose(const sib_tokenizer *t, const int32_t *ids, size_t n, size_t at, bool skip_special,
+                          id_list *out, sib_error *err);
+
+/* Adds the bytes of ids that were chosen: (n) at *place, which is moved behind them. */
+sib_code tokenizer_decode_ids(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
+                              text_buffer *out, sib_error *err);
+decode_look tokenizer_decode_look(const sib_tokenizer *t);
 
 #endif

@@ -165,8 +165,14 @@ static sib_code encode_json(const sib_tokenizer *t, text_span text, sib_special 
     return code == SIB_OK && e.specials ? add_all(out, &e.j->behind, err) : code;
 }
 
-static sib_code decode_json(const sib_tokenizer *t, const int32_t *ids, size_t n, text_buffer *out,
-                            sib_error *err)
+static decode_look look_json(const sib_tokenizer *t)
+{
+    const json_tokenizer *j = t->state;
+    return decoder_look(j->decoder, j->byte_level);
+}
+
+static sib_code decode_json(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
+                            text_buffer *out, sib_error *err)
 {
     const json_tokenizer *j = t->state;
     string_list l = {0};
@@ -180,7 +186,7 @@ static sib_code decode_json(const sib_tokenizer *t, const int32_t *ids, size_t n
         code = strings_end(&l, err);
     }
     if (code == SIB_OK)
-        code = decoder_run(j->decoder, j->byte_level, &l, err);
+        code = decoder_run(j->decoder, j->byte_level, place, &l, err);
     if (code == SIB_OK) {
         buffer_add(out, l.bytes.data, l.bytes.n, err);
         code = out->code;
@@ -194,4 +200,5 @@ const tokenizer_kind tokenizer_json = {.name = "tokenizer.json",
                                        .open = open_json,
                                        .close = close_json,
                                        .encode = encode_json,
-                                       .decode = decode_json};
+                                       .decode = decode_json,
+                                       .look = look_json};
