@@ -4,7 +4,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 PYTHON  = build/venv/bin/python
 
-.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug neon mutate mutate-checkpoints mutate-tokenizers random-graphs check format operators digits install example clean
+.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug neon mutate mutate-checkpoints mutate-tokenizers random-graphs check format operators digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -97,6 +97,11 @@ format: setup-check
 # docs/operators.md, from the lists of operators and what the cases show.
 operators: build
 	tools/operators.py --build build/$(PRESET) --jobs $(JOBS)
+
+# The constants of the fixed-point kernel, written anew.
+tile-tables: setup-test build
+	@cmake --build --preset $(PRESET) -j $(JOBS) --target tile_tables
+	tests/tile/tables.sh build/$(PRESET)/tests/tile/tile_tables src/tile write
 
 # The model that ships, trained anew (an hour and a half on two cores; a second call goes on), and its figures. Needs the
 # Free Spoken Digit Dataset: see assets/digits/README.md.

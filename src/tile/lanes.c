@@ -1,0 +1,21 @@
+/* The frames of a recording by the portable kernel, and the choice of what does it faster. */
+#include "tile/tile_lanes.h"
+
+static void block_c(const tile_bank *bank, const int16_t *x, size_t n_frames, int16_t *out, size_t stride,
+                    int16_t *maxima, void *scratch)
+{
+    int16_t *frame = scratch; /* (n_bands) */
+    for (size_t t = 0; t < n_frames; t++) {
+        maxima[t] = (int16_t)tile_frame(bank, x + t * TILE_HOP_SAMPLES, frame);
+        for (size_t m = 0; m < bank->n_bands; m++)
+            out[m * stride + t] = frame[m];
+    }
+}
+
+const tile_lanes tile_lanes_c = {block_c, TILE_MAX_BANDS * sizeof(int16_t), 1};
+
+const tile_lanes *tile_lanes_for(cpu_level level)
+{
+    (void)level;
+    return &tile_lanes_c;
+}

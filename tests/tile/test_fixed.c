@@ -1,0 +1,123 @@
+/* Fixed-point features of whole recordings: by the definition in terms of the kernel, whatever the threads, the clamp and
+ * the padding; what is refused; failing allocations. */
+#include "base/alloc.h"
+#include "check.h"
+#include "tile/tile_kernel.h"
+
+#include <sibyl/fixed.h>
+
+enum { N = 16000 + 77, BANDS = 80, FRAMES = N / TILE_HOP_SAMPLES, STRIDE = FRAMES + 3 };
+static int16_t samples[N];
+
+static int make_samples(void **state)
+{
+    (void)state;
+    check_random r = {3};
+    for (size_t i = 0; i < N; i++)
+        samples[i] = (int16_t)((int16_t)(check_u64(&r) >> 48) >> (i / 2000));
+    return 0;
+}
+
+static int16_t sample_at(int64_t i, int64_t n, int64_t total)
+{
+    i = i < 0 ? -i : i;
+    i = i >= total ? 2 * total - 2 - i : i;
+    return i < n ? samples[i] : 0;
+}
+
+/* Each frame by itself, in order, with the clamp after it or after all. */
+static void expected(size_t n, size_t total, sib_fixed_clamp clamp, int16_t *out /* (FRAMES, BANDS) */)
+{
+    tile_state s;
+    tile_reset(&s);
+    const size_t frames = total / TILE_HOP_SAMPLES;
+    for (size_t t = 0; t < frames; t++) {
+        int16_t frame[TILE_FRAME_SAMPLES];
+        for (int i = 0; i < TILE_FRAME_SAMPLES; i++)
+            frame[i] = sample_at((int64_t)t * TILE_HOP_SAMPLES - 200 + i, (int64_t)n, (int64_t)total);
+        tile_frames_int16(&s, &tile_bank_80, frame, 0, 1, out + t * BANDS);
+        if (clamp == SIB_FIXED_CLAMP_RUNNING)
+            tile_clamp_int16(&s, out + t * BANDS, BANDS);
+    }
+    if (clamp == SIB_FIXED_CLAMP_WHOLE)
+        tile_clamp_int16(&s, out, frames * BANDS);
+}
+
+static void check_recording(size_t n, size_t total, sib_fixed_clamp clamp, sib_pool *pool)
+{
+    static int16_t wide[BANDS * STRIDE], want[FRAMES * BANDS];
+    static int8_t narrow[BANDS * STRIDE];
+    sib_error err = SIB_ERROR_INIT;
+    memset(wide, 0x55, sizeof wide);
+    memset(narrow, 0x55, sizeof narrow);
+    CHECK_OK(sib_fixed_int16(BANDS, clamp, pool, samples, n, total - n, wide, STRIDE, &err), err);
+    CHECK_OK(sib_fixed_int8(BANDS, clamp, pool, samples, n, total - n, narrow, STRIDE, &err), err);
+    expected(n, total, clamp, want);
+    const size_t frames = total / TILE_HOP_SAMPLES;
+    for (size_t m = 0; m < BANDS; m++)
+        for (size_t t = 0; t < STRIDE; t++) {
+            const int value = t < frames ? want[t * BANDS + m] : 0x5555;
+            assert_int_equal(wide[m * STRIDE + t], value);
+            assert_int_equal(narrow[m * STRIDE + t], t < frames ? (value + 128) >> 8 : 0x55);
+        }
+}
+
+static void test_recordings(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    sib_pool *pool = NULL;
+    CHECK_OK(sib_pool_create(3, &pool, &err), err);
+    for (int clamp = SIB_FIXED_CLAMP_WHOLE; clamp <= SIB_FIXED_CLAMP_NONE; clamp++) {
+        check_recording(N, N, (sib_fixed_clamp)clamp, NULL);
+        check_recording(N, N, (sib_fixed_clamp)clamp, pool);
+        check_recording(N - 5000, N, (sib_fixed_clamp)clamp, pool); /* with padding */
+        check_recording(201, 201, (sib_fixed_clamp)clamp, NULL);    /* the shortest */
+        check_recording(100, 1000, (sib_fixed_clamp)clamp, NULL);
+    }
+    sib_pool_free(&pool);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    int16_t out[BANDS];
+    uint64_t frames;
+    CHECK_FAILS(sib_fixed_shape(64, 1000, &frames, &err), SIB_ERR_ARGUMENT, err, "n_mels is 64");
+    CHECK_FAILS(sib_fixed_shape(80, 200, &frames, &err), SIB_ERR_VALUE, err, "200 samples");
+    CHECK_FAILS(sib_fixed_shape(80, UINT64_MAX, &frames, &err), SIB_ERR_SIZE, err,
+                "more than can be counted");
+    CHECK_FAILS(sib_fixed_int16(80, 0, NULL, samples, 320, 0, out, 1, &err), SIB_ERR_SIZE, err,
+                "row_stride is 1");
+    CHECK_FAILS(sib_fixed_int16(80, 3, NULL, samples, 320, 0, out, 2, &err), SIB_ERR_ARGUMENT, err,
+                "clamp is 3");
+    CHECK_FAILS(sib_fixed_int16(80, 0, NULL, samples, 320, SIZE_MAX, out, 2, &err), SIB_ERR_SIZE, err,
+                "padding");
+}
+
+static void test_memory_fails(void **state)
+{
+    (void)state;
+    static int16_t out[BANDS * STRIDE];
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code = SIB_ERR_MEMORY;
+    for (uint64_t successes = 0; code != SIB_OK; successes++) {
+        assert_true(successes < 10);
+        mem_fail_after(successes);
+        code = sib_fixed_int16(80, 0, NULL, samples, N, 0, out, STRIDE, &err);
+        mem_fail_never();
+        if (code != SIB_OK)
+            CHECK_FAILS(code, SIB_ERR_MEMORY, err, "out of memory");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_recordings),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_memory_fails),
+    };
+    return cmocka_run_group_tests(tests, make_samples, NULL);
+}
