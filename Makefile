@@ -4,7 +4,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 PYTHON  = build/venv/bin/python
 
-.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug neon mutate mutate-checkpoints mutate-tokenizers random-graphs check format operators digits tile-tables install example clean
+.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug neon cortex mutate mutate-checkpoints mutate-tokenizers random-graphs check format operators digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
@@ -59,6 +59,12 @@ neon: setup-arm64
 	@cmake --build --preset arm64 -j $(JOBS) --target tests_base tests_kernel \
 		test_backend_cpu_attention test_backend_cpu_recurrent test_backend_random_graphs
 	SIBYL_QUICK=1 ctest --preset arm64 -j $(JOBS) --no-tests=error
+
+# The fixed-point kernel by every compiler and on every processor that it is for, bare Cortex-M4 and M33 among them: the same
+# bits, and what it takes of memory.
+cortex: setup-cortex
+	SIBYL_TARGETS=all tests/tile/targets.sh .
+	tests/tile/memory.py src
 
 # 10,000 models changed by chance under the sanitizers: read, and then the whole way to outputs; and documents of jobs.
 mutate: setup-test

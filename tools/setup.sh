@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what a kind of work needs, where it is missing: Debian packages with apt (sudo where not root), Python
 # packages in build/venv. A second call finds everything there and does nothing.
-#   tools/setup.sh build|test|python|peers|train|check|arm64
+#   tools/setup.sh build|test|python|peers|train|check|arm64|cortex
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,6 +13,7 @@ python="$test python3-dev python3-venv"
 peers="$python libfftw3-single3"
 train="python3 python3-venv ffmpeg libespeak-ng1 espeak-ng"
 check="$build g++ clang-format python3"
+cortex="gcc libc6-dev clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user gcc-arm-none-eabi qemu-system-arm ffmpeg python3"
 arm64="cmake ninja-build pkg-config python3 gcc-aarch64-linux-gnu qemu-user"
 
 case "${1-}" in
@@ -23,7 +24,8 @@ peers) packages=$peers ;;
 train) packages=$train ;;
 check) packages=$check ;;
 arm64) packages=$arm64 ;;
-*) echo "setup.sh: expected build, test, python, peers, train, check or arm64, not '${1-}'" >&2; exit 2 ;;
+cortex) packages=$cortex ;;
+*) echo "setup.sh: expected build, test, python, peers, train, check, arm64 or cortex, not '${1-}'" >&2; exit 2 ;;
 esac
 
 install_packages() {
