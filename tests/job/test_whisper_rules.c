@@ -262,9 +262,30 @@ static void test_sums_of_logarithms(void **state)
     assert_int_equal(whisper_argmax(x, 4), 2); /* the first of two */
 }
 
+static void test_the_first_of_the_greatest(void **state)
+{
+    (void)state;
+    float x[70];
+    for (size_t n = 1; n <= 70; n++)
+        for (size_t k = 0; k < 4 * n; k++) {
+            size_t best = 0;
+            for (size_t i = 0; i < n; i++)
+                x[i] = k % 5 == 4 && i % 7 == 3 ? NAN : k % 5 == 3 ? -INFINITY : (float)(i * (k + 7) % 13) - 6;
+            if (k % 2)
+                x[k % n] = k % 11 ? 7 : INFINITY;
+            for (size_t i = 1; i < n; i++)
+                if (x[i] > x[best])
+                    best = i;
+            assert_int_equal(whisper_argmax(x, n), best);
+        }
+    x[0] = NAN;
+    assert_int_equal(whisper_argmax(x, 70), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_first_of_the_greatest),
         cmocka_unit_test(test_text_may_follow_a_pair_and_no_timestamp),
         cmocka_unit_test(test_a_timestamp_behind_text_is_followed_by_another_or_the_end),
         cmocka_unit_test(test_timestamps_never_go_back_and_segments_last),

@@ -27,13 +27,27 @@ void whisper_rules_free(whisper_rules *r)
     whisper_ids_free(&r->blank);
 }
 
+/* Maxima that are found side by side, since each waits for the one before; compilers make vectors of them. */
+#define SIDE 16
+
 size_t whisper_argmax(const float *x, size_t n)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++)
-        if (x[i] > x[best])
-            best = i;
-    return best;
+    float most[SIDE], top = x[0];
+    size_t i = 0;
+    if (isnan(top)) /* nothing is greater */
+        return 0;
+    for (size_t k = 0; k < SIDE; k++)
+        most[k] = top;
+    for (; i + SIDE <= n; i += SIDE)
+        for (size_t k = 0; k < SIDE; k++)
+            most[k] = x[i + k] > most[k] ? x[i + k] : most[k];
+    for (; i < n; i++)
+        top = x[i] > top ? x[i] : top;
+    for (size_t k = 0; k < SIDE; k++)
+        top = most[k] > top ? most[k] : top;
+    for (i = 0; x[i] != top;)
+        i++;
+    return i;
 }
 
 double whisper_log_sum(const float *x, size_t n)
