@@ -1,4 +1,4 @@
-/* A thin face over pthreadpool. Workers sleep after each job: nothing spins between calls. */
+/* A thin face over pthreadpool. Workers sleep after each job but between pool_stay and pool_part: nothing spins between calls. */
 #include "base/pool.h"
 
 #include "base/alloc.h"
@@ -27,6 +27,8 @@ void __tsan_release(void *address);
 struct sib_pool {
     pthreadpool_t workers; /* NULL with one thread */
     unsigned threads;
+    atomic_uint stays; /* pool_stay without its pool_part yet */
+    atomic_bool awake; /* workers wait for the next job, awake */
 };
 
 typedef struct {
@@ -108,7 +110,32 @@ static void run(sib_pool *pool, size_t items, size_t grain, pool_task task, void
 
 void pool_run(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context)
 {
-    run(pool, items, grain, task, context, PTHREADPOOL_FLAG_YIELD_WORKERS);
+    bool stay = pool && pool->workers && atomic_load(&pool->stays);
+    run(pool, items, grain, task, context, stay ? 0 : PTHREADPOOL_FLAG_YIELD_WORKERS);
+    if (stay)
+        atomic_store(&pool->awake, true);
+}
+
+void pool_stay(sib_pool *pool)
+{
+    if (pool && pool->workers)
+        atomic_fetch_add(&pool->stays, 1);
+}
+
+static void nothing(void *context, size_t worker)
+{
+    (void)context;
+    (void)worker;
+}
+
+void pool_part(sib_pool *pool)
+{
+    if (!pool || !pool->workers)
+        return;
+    /* a job after which they sleep */
+    if (atomic_fetch_sub(&pool->stays, 1) == 1 && atomic_exchange(&pool->awake, false))
+        pthreadpool_parallelize_1d(pool->workers, nothing, NULL, pool->threads,
+                                   PTHREADPOOL_FLAG_YIELD_WORKERS);
 }
 
 void pool_run_and_stay(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context)

@@ -18,4 +18,9 @@ void pool_run(sib_pool *pool, size_t items, size_t grain, pool_task task, void *
    Waking them anew takes longer than a thousand frames of features do. */
 void pool_run_and_stay(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context);
 
+/* From pool_stay to pool_part, which may be nested and called by several threads, workers of pool_run stay awake as after
+   pool_run_and_stay: for a run of many steps, most of them shorter than waking takes. pool: may be NULL. */
+void pool_stay(sib_pool *pool);
+void pool_part(sib_pool *pool);
+
 #endif

@@ -76,6 +76,8 @@ typedef struct value {
     uint32_t n_elements;
     bool
         from_file; /* the constant is an initializer of the file, not folded; in a plan too, where it is also lasting */
+    bool
+        assured; /* the type follows from the graph's inputs: nothing of it is what the file declares beyond that */
     bool lasting; /* in a plan: the constant stays as long as the model, so what is made of it may too */
 } value;
 

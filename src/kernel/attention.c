@@ -10,6 +10,10 @@
 
 #define KEYS ATTENTION_KEYS
 
+/* Operations, or elements of keys and values, below which one thread is faster: some 100 microseconds. */
+#define WORTH_THREADS 1e7
+#define WORTH_READING 5e5
+
 /* Panels that a piece of work takes where that leaves work for all threads: a head is packed anew for each piece. */
 #define PANELS_A_PIECE 8
 
@@ -470,8 +474,9 @@ void attention_run(const attention_call *c, sib_pool *pool, float *scratch, cons
     o.rows = o.group * c->queries;
     o.each = c->small ? 0 : attention_scratch(c);
     size_t panels = size_ceil_div(o.rows, o.k->nr), wanted = size_ceil_div(4 * threads, heads);
-    double work = 4.0 * (double)heads * (double)o.rows * (double)c->keys * (double)(c->d + c->dv);
-    if (work < 1e7)
+    double read = (double)heads * (double)c->keys * (double)(c->d + c->dv),
+           work = 4.0 * (double)o.rows * read;
+    if (work < WORTH_THREADS && read < WORTH_READING)
         pool = NULL;
     o.panels = pool && !c->small ? size_max(size_ceil_div(panels, wanted), size_min(panels, PANELS_A_PIECE))
                                  : panels;

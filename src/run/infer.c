@@ -100,6 +100,25 @@ static bool join_types(const dim_table *dims, value_type *t, const value_type *d
 
 /* ---- Nodes ------------------------------------------------------------------------------------------- */
 
+/* True where what n reads is given to the graph, constant, or assured. */
+static bool follows_from_inputs(const graph *g, const node *n)
+{
+    bool follows = !g->outer && n->op && n->op->control == CONTROL_NONE;
+    for (uint32_t i = 0; i < n->inputs.n && follows; i++) {
+        const value *x = n->inputs.ids[i] == NO_VALUE ? NULL : &g->values[n->inputs.ids[i]];
+        follows = !x || x->producer == NO_NODE || x->assured;
+    }
+    return follows;
+}
+
+/* Of types of which one was joined to the other: true where nothing came to it. */
+static bool same_dims(const value_type *a, const value_type *b)
+{
+    return a->dtype == b->dtype && a->depth == b->depth && a->leaf == b->leaf &&
+           a->shape.ranked == b->shape.ranked && a->shape.rank == b->shape.rank &&
+           !memcmp(a->shape.dims, b->shape.dims, sizeof *a->shape.dims * (size_t)a->shape.rank);
+}
+
 /* Sets the type of output i of a node, and what is known of its elements. */
 static sib_code settle(inference *in, const lowering *l, const node *n, uint32_t i, mval got,
                        const value_type *declared, sib_error *err)
@@ -108,6 +127,7 @@ static sib_code settle(inference *in, const lowering *l, const node *n, uint32_t
     value *v = &g->values[n->outputs.ids[i]];
     const value *made = got.id != NO_VALUE ? &l->graph->values[got.id] : NULL;
     v->type = made ? made->type : *declared;
+    const value_type found = v->type;
     if (!join_types(g->dims, &v->type, &v->declared)) {
         char inferred[160], said[160], name[120];
         diagnostics_add(in->notes, "node %s: output '%.*s' is declared as %s, inferred as %s",
@@ -115,6 +135,7 @@ static sib_code settle(inference *in, const lowering *l, const node *n, uint32_t
                         type_text(g->dims, &v->declared, said, sizeof said),
                         type_text(g->dims, &v->type, inferred, sizeof inferred));
     }
+    v->assured = made && follows_from_inputs(g, n) && same_dims(&found, &v->type);
     if (!made)
         return SIB_OK;
     if (made->elements && made->n_elements) {

@@ -137,6 +137,7 @@ sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib
     mem_free(p.made_at);
     mem_free(p.first_node);
     mem_free(p.chosen);
+    dim_binding_clear(&p.bound);
     if (code != SIB_OK)
         segment_free(&p.s);
     *out = p.s;

@@ -236,6 +236,8 @@ sib_code planner_add_node(planner *p, lowering *l, node_id index, mval *outs, va
     int backend;
     *out = PLANNED;
     sib_code code = add_known(p, l, index, outs, &backend, err);
+    if (code == SIB_OK && backend < 0 && p->known && p->known[index] && planner_inferred(p, n, declared))
+        code = offer_declared(p, l, index, outs, declared, &backend, err);
     if (code == SIB_OK && backend < 0)
         code = lower_or_offer(p, l, index, outs, declared, &backend, err);
     if (code != SIB_OK || backend >= 0)

@@ -1,12 +1,15 @@
 /* A plan in the making; see plan.h for what comes of it.
 
    The files in the order in which they work: plan_facts.c (what the segment takes for granted), plan_import.c (values
-   of the source become values of the plan), plan_node.c (one node lowered, or given whole to a backend), plan_fuse.c
-   (steps joined), plan_slots.c (where values stand), plan_steps.c (what runs). */
+   of the source become values of the plan), plan_node.c (one node lowered, or given whole to a backend), plan_types.c and
+   plan_known.c (what need not be lowered again), plan_fuse.c (steps joined), plan_slots.c (where values stand), plan_steps.c (what runs). */
 #ifndef RUN_PLANNER_H
 #define RUN_PLANNER_H
 
 #include "run/plan.h"
+
+/* Whether symbols in the dims of the source have their numbers. */
+typedef enum binding_state { BINDING_OPEN, BINDING_DONE, BINDING_FAILED } binding_state;
 
 typedef struct planner {
     const graph *g;
@@ -32,6 +35,8 @@ typedef struct planner {
     node_id *first_node; /* likewise: the first node of the plan for each node of the source */
     uint8_t *chosen; /* (chosen_capacity) by node of the plan: the backend that claimed it whole, plus 1 */
     size_t chosen_capacity;
+    binding_state binding;
+    dim_binding bound; /* where binding is done */
 } planner;
 
 /* ---- plan_facts.c ---------------------------------------------------------------------------------------- */
@@ -72,6 +77,12 @@ sib_code planner_add_node(planner *p, lowering *l, node_id index, mval *outs, va
 int planner_known(planner *p, node_id index, const mval *ins, value_type *types, mval *outs);
 /* Keeps what a backend took, where there is room for it. */
 void planner_keep_known(planner *p, node_id index, const mval *ins, const mval *outs, int backend);
+
+/* ---- plan_types.c ---------------------------------------------------------------------------------------- */
+
+/* The types of a node's outputs as inference has them for what the inputs' dims are now. types: (n->outputs.n), not set where
+   an output is omitted. False where they are not all known, or not by inference alone. */
+bool planner_inferred(planner *p, const node *n, value_type *types);
 
 /* ---- plan_fuse.c ----------------------------------------------------------------------------------------- */
 

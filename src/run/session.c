@@ -1,6 +1,7 @@
 /* Sessions: backends opened for a model, inputs checked, graphs run. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/pool.h"
 #include "run/execute.h"
 #include "run/model.h"
 #include "run/optimise.h"
@@ -459,8 +460,10 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     if (code == SIB_OK)
         code = choose_graph(s, options, in, &ex, err);
     settle(s, &(settling){.keep = 1});
+    pool_stay(s->pool);
     if (code == SIB_OK)
         code = execute_graph(ex, &run, "", in, NULL, all, err);
+    pool_part(s->pool);
     for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++)
         code = part_from_inputs(s, i, &all[i], in, err);
     if (code == SIB_OK && n_outputs)

@@ -138,6 +138,7 @@ static const onnx_row onnx_rows[] = {
      .right = 2, .softcap = 2},
     {"small lengths", .b = 2, .hq = 8, .hkv = 1, .s = 4, .t = 9, .d = 8, .dv = 8, .lengths = true},
     {"small short mask", .b = 2, .hq = 4, .hkv = 2, .s = 6, .t = 14, .d = 8, .dv = 8, .mask = 5},
+    {"a query and threads", .b = 1, .hq = 6, .hkv = 6, .s = 1, .t = 1500, .d = 64, .dv = 64, .threads = 3},
     {"small and many", .b = 8, .hq = 12, .hkv = 12, .s = 48, .t = 48, .d = 32, .dv = 32, .threads = 3,
      .causal = true},
     {"version 23", .b = 1, .hq = 2, .hkv = 2, .s = 9, .t = 40, .d = 16, .dv = 16, .mask = 1, .version = 23},

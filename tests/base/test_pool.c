@@ -2,6 +2,8 @@
 #include "base/pool.h"
 #include "check.h"
 
+#include <pthread.h>
+
 #define ITEMS 10007
 
 typedef struct {
@@ -41,6 +43,50 @@ static void every_item_once(void **state)
     }
 }
 
+/* Stays nested within each other, while other threads begin and end theirs. */
+static void *stay_and_run(void *context)
+{
+    sib_pool *pool = context;
+    for (int turn = 0; turn < 50; turn++) {
+        record r = {.most_workers = sib_pool_threads(pool), .grain = 500};
+        pool_stay(pool);
+        for (int again = 0; again < 3; again++) {
+            pool_stay(pool);
+            pool_run(pool, ITEMS, r.grain, mark, &r);
+            pool_part(pool);
+        }
+        pool_part(pool);
+        for (size_t i = 0; i < ITEMS; i++)
+            r.wrong |= r.seen[i] != 3;
+        if (r.wrong)
+            return pool;
+    }
+    return NULL;
+}
+
+static void workers_stay(void **state)
+{
+    (void)state;
+    for (unsigned threads = 1; threads <= 3; threads++) {
+        sib_pool *pool = NULL;
+        sib_error err = SIB_ERROR_INIT;
+        pthread_t others[3];
+        CHECK_OK(sib_pool_create(threads, &pool, &err), err);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(pthread_create(&others[i], NULL, stay_and_run, pool), 0);
+        for (int i = 0; i < 3; i++) {
+            void *wrong;
+            pthread_join(others[i], &wrong);
+            assert_null(wrong);
+        }
+        pool_stay(pool); /* with nothing run */
+        pool_part(pool);
+        sib_pool_free(&pool);
+    }
+    pool_stay(NULL);
+    pool_part(NULL);
+}
+
 static void bad_requests(void **state)
 {
     (void)state;
@@ -60,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_item_once),
+        cmocka_unit_test(workers_stay),
         cmocka_unit_test(bad_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

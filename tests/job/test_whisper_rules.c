@@ -270,7 +270,9 @@ static void test_the_first_of_the_greatest(void **state)
         for (size_t k = 0; k < 4 * n; k++) {
             size_t best = 0;
             for (size_t i = 0; i < n; i++)
-                x[i] = k % 5 == 4 && i % 7 == 3 ? NAN : k % 5 == 3 ? -INFINITY : (float)(i * (k + 7) % 13) - 6;
+                x[i] = k % 5 == 4 && i % 7 == 3 ? NAN
+                       : k % 5 == 3             ? -INFINITY
+                                                : (float)(i * (k + 7) % 13) - 6;
             if (k % 2)
                 x[k % n] = k % 11 ? 7 : INFINITY;
             for (size_t i = 1; i < n; i++)

@@ -47,6 +47,40 @@ static void runs_and_gives_outputs(void **state)
     sib_session_free(&s);
 }
 
+/* y = x * w for x [T, 2], which the file says is [2, 3] always, and z = -y: with plans for other T. */
+static void outputs_may_be_declared_wrong(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "T 2"),
+             w = tiny_constant(&t, "w", SIB_F32, DIMS(2, 3), OF(1, 2, 3, 4, 5, 6));
+    value_id y = tiny_op(&t, "MatMul", x, w, "y");
+    t.g->values[y].declared =
+        t.g->values[tiny_constant(&t, "like y", SIB_F32, DIMS(2, 3), OF(0, 0, 0, 0, 0, 0))].declared;
+    tiny_output(&t, y);
+    tiny_output(&t, tiny_op(&t, "Neg", y, NO_VALUE, "z"));
+    sib_session *s = tiny_session(&t, NULL);
+    for (int64_t rows = 1; rows < 9; rows++) {
+        double given[16], product[24], negative[24];
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t c = 0; c < 3; c++) {
+                given[2 * i] = (double)i;
+                given[2 * i + 1] = 1;
+                product[3 * i + c] = (double)(i * (c + 1) + c + 4);
+                negative[3 * i + c] = -product[3 * i + c];
+            }
+        sib_value *in = tiny_given(SIB_F32, DIMS(rows, 2), given), *out[2];
+        CHECK_OK(sib_session_run(s, 1, &(sib_named_value){"x", in}, 0, NULL, out, NULL, &err), err);
+        tiny_expect(out[0], SIB_F32, DIMS(rows, 3), product);
+        tiny_expect(out[1], SIB_F32, DIMS(rows, 3), negative);
+        sib_value_free(&out[0]);
+        sib_value_free(&out[1]);
+        sib_value_free(&in);
+    }
+    sib_session_free(&s);
+}
+
 static void checks_inputs_before_it_runs(void **state)
 {
     (void)state;
@@ -550,6 +584,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_and_gives_outputs),
+        cmocka_unit_test(outputs_may_be_declared_wrong),
         cmocka_unit_test(checks_inputs_before_it_runs),
         cmocka_unit_test(refuses_by_name),
         cmocka_unit_test(an_output_that_is_an_input_is_a_copy),
