@@ -13,6 +13,7 @@ typedef struct sib_session sib_session;
 typedef struct sib_session_options {
     const char *backends;  /* names in order of choice, "cpu,ref"; NULL: all of this build, fastest first */
     unsigned threads;      /* 0: one per processor that this process may use */
+    sib_pool *pool;        /* threads that sessions share: borrowed, outlives the session; NULL: its own */
     uint64_t seed;         /* of random operators that have none of their own */
     bool oracle;           /* every float value in double */
     uint64_t memory_limit; /* bytes that values of a run may take together, 0: none */

@@ -113,7 +113,7 @@ static sib_code open_tokenizers(sib_job *j, const char *folder, const sib_job_op
 
 static sib_code open_calls(sib_job *j, const sib_job_options *o, sib_error *err)
 {
-    sib_session_options options = {.backends = o->backends, .threads = o->threads};
+    sib_session_options options = {.backends = o->backends, .pool = j->parts.pool};
     sib_code code = SIB_OK;
     j->parts.plans = mem_calloc(j->doc->n_calls + 1, sizeof *j->parts.plans);
     if (!j->parts.plans)

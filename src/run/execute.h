@@ -38,8 +38,8 @@ typedef struct executor_set {
 struct sib_session {
     sib_model *model;
     plan_options plan;
-    opened_backend *backends; /* (plan.n_backends) */
-    sib_pool *pool;
+    opened_backend *backends;  /* (plan.n_backends) */
+    sib_pool *pool, *own_pool; /* own_pool: NULL where it is the caller's */
     uint64_t memory_limit;
     pthread_mutex_t
         lock;       /* of the executors' segments and their users and spare memory, and of making `whole` */

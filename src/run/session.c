@@ -185,8 +185,9 @@ sib_code sib_session_create(sib_model *model, const sib_session_options *options
     s->plan.oracle = o->oracle;
     s->plan.seed = o->seed;
     sib_code code = each_graph(model->onnx->graph, 0, check_known, NULL, err);
-    if (code == SIB_OK)
-        code = sib_pool_create(o->threads, &s->pool, err);
+    if (code == SIB_OK && !o->pool)
+        code = sib_pool_create(o->threads, &s->own_pool, err);
+    s->pool = o->pool ? o->pool : s->own_pool;
     if (code == SIB_OK)
         code = open_backends(s, o->backends, err);
     if (code == SIB_OK)
@@ -211,7 +212,7 @@ void sib_session_free(sib_session **sp)
         if (s->backends[i].backend->close)
             s->backends[i].backend->close(&s->backends[i].self);
     mem_free(s->backends);
-    sib_pool_free(&s->pool);
+    sib_pool_free(&s->own_pool);
     sib_model_free(&s->model);
     pthread_mutex_destroy(&s->lock);
     mem_free(s);

@@ -47,6 +47,33 @@ static void runs_and_gives_outputs(void **state)
     sib_session_free(&s);
 }
 
+static void sessions_may_share_threads(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    sib_pool *pool = NULL;
+    sib_session *s[2];
+    sib_value *x = tiny_given(SIB_F32, DIMS(1, 2), OF(2, 3)), *out[2];
+    CHECK_OK(sib_pool_create(2, &pool, &err), err);
+    sib_session_options o = {.pool = pool};
+    for (int i = 0; i < 2; i++) {
+        tiny t = squares();
+        s[i] = tiny_session(&t, &o);
+    }
+    for (int i = 0; i < 4; i++) {
+        CHECK_OK(sib_session_run(s[i % 2], 1, &(sib_named_value){"x", x}, 0, NULL, out, NULL, &err), err);
+        tiny_expect(out[0], SIB_F32, DIMS(1, 2), OF(6, 12));
+        sib_value_free(&out[0]);
+        sib_value_free(&out[1]);
+        if (i == 2)
+            sib_session_free(&s[0]); /* the pool stays */
+    }
+    sib_session_free(&s[1]);
+    assert_int_equal(sib_pool_threads(pool), 2);
+    sib_pool_free(&pool);
+    sib_value_free(&x);
+}
+
 /* y = x * w for x [T, 2], which the file says is [2, 3] always, and z = -y: with plans for other T. */
 static void outputs_may_be_declared_wrong(void **state)
 {
@@ -584,6 +611,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_and_gives_outputs),
+        cmocka_unit_test(sessions_may_share_threads),
         cmocka_unit_test(outputs_may_be_declared_wrong),
         cmocka_unit_test(checks_inputs_before_it_runs),
         cmocka_unit_test(refuses_by_name),
