@@ -235,6 +235,13 @@ def unigram_bytes(tk, corpus):
     return unigram(tk, corpus, BYTES)
 
 
+def unigram_whole(tk, corpus):
+    """Without a pre-tokenizer: a text is one word."""
+    document = json.loads(unigram(tk, corpus).to_str())
+    document["pre_tokenizer"] = None
+    return tk.Tokenizer.from_str(json.dumps(document))
+
+
 def bert(tk, corpus):
     t = tk.Tokenizer(tk.models.WordPiece(unk_token="[UNK]"))
     t.normalizer = tk.normalizers.BertNormalizer()
@@ -263,7 +270,7 @@ def words(tk, corpus):
 
 
 MAKERS = [gpt2, gpt2_prefix, llama3, qwen2, other_regex, added, llama2, across_words, metaspace("always", True), metaspace("first", False),
-          metaspace("never", False), marked, unigram, unigram_bytes, bert, bert_cased, words]  # fmt: skip
+          metaspace("never", False), marked, unigram, unigram_bytes, unigram_whole, bert, bert_cased, words]  # fmt: skip
 
 
 @pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
@@ -287,13 +294,21 @@ def test_tokenizers(make, strings, broken, corpus, tmp_path):
             assert ours.decode_bytes(ids) == b
 
 
+@pytest.mark.parametrize("make", [across_words, unigram_whole], ids=lambda make: make.__name__)
+def test_tokenizers_long(make, corpus, tmp_path):
+    theirs = make(peer("tokenizers"), corpus)
+    path = tmp_path / "tokenizer.json"
+    theirs.save(str(path))
+    r = random.Random(32)
+    text = "".join(string(r) for _ in range(20 * N)).replace("<s>", "")
+    assert sibyl.Tokenizer(path).encode(text) == theirs.encode(text, add_special_tokens=False).ids
+
+
 # ---- sentencepiece ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bytes", [True, False])
-@pytest.mark.parametrize("prefix, trim", [(True, False), (False, False), (True, True)])
-@pytest.mark.parametrize("model", ["bpe", "unigram"])
-def test_sentencepiece(model, prefix, trim, bytes, strings, corpus, tmp_path):
+def pieces(model, corpus, path, bytes=True, prefix=True, trim=False):
+    """A model of sentencepiece, and its pieces as a file."""
     import io
 
     sentencepiece = peer("sentencepiece")
@@ -306,16 +321,32 @@ def test_sentencepiece(model, prefix, trim, bytes, strings, corpus, tmp_path):
         minloglevel=2, hard_vocab_limit=False)  # fmt: skip
     theirs = sentencepiece.SentencePieceProcessor(model_proto=out.getvalue())
     ids = range(theirs.get_piece_size())
-    pieces = [theirs.id_to_piece(i) for i in ids]
-    types = [2 if theirs.is_unknown(i) else 3 if theirs.is_control(i) else 6 if theirs.is_byte(i) else 4 if pieces[i] in user else 1 for i in ids]
-    path = tmp_path / "pieces.json"
-    path.write_text(json.dumps({"kind": "pieces", "model": model, "pieces": pieces, "scores": [theirs.get_score(i) for i in ids], "types": types,
+    words = [theirs.id_to_piece(i) for i in ids]
+    types = [2 if theirs.is_unknown(i) else 3 if theirs.is_control(i) else 6 if theirs.is_byte(i) else 4 if words[i] in user else 1 for i in ids]
+    path.write_text(json.dumps({"kind": "pieces", "model": model, "pieces": words, "scores": [theirs.get_score(i) for i in ids], "types": types,
                                 "add_space_prefix": prefix, "remove_extra_whitespaces": trim}))  # fmt: skip
-    ours = sibyl.Tokenizer(path)
+    return theirs, sibyl.Tokenizer(path)
+
+
+@pytest.mark.parametrize("bytes", [True, False])
+@pytest.mark.parametrize("prefix, trim", [(True, False), (False, False), (True, True)])
+@pytest.mark.parametrize("model", ["bpe", "unigram"])
+def test_sentencepiece(model, prefix, trim, bytes, strings, corpus, tmp_path):
+    theirs, ours = pieces(model, corpus, tmp_path / "pieces.json", bytes, prefix, trim)
     for s in strings:
         expected = theirs.encode(s)
         assert ours.encode(s) == expected, ascii(s)
         assert ours.decode(expected, skip_special=True) == theirs.decode(expected), ascii(s)
+
+
+@pytest.mark.parametrize("bytes", [True, False])
+@pytest.mark.parametrize("model", ["bpe", "unigram"])
+def test_sentencepiece_long(model, bytes, corpus, tmp_path):
+    """One text of some hundred thousand tokens, whose scores are summed from end to end."""
+    theirs, ours = pieces(model, corpus, tmp_path / "pieces.json", bytes)
+    r = random.Random(31)
+    text = "".join(string(r) for _ in range(20 * N))
+    assert ours.encode(text) == theirs.encode(text)
 
 
 # ---- RWKV World, by its definition ----------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
 /* SentencePiece, and byte-level vocabularies of GGUF. Of SentencePiece this is the identity normalizer: spaces become U+2581,
    one more stands in front of the text, extra ones may go. With special tokens in the text, each stretch between them is a
    text of its own. Bytes that are no UTF-8 become the tokens of bytes, where there are such.
-   Scores of unigram are summed in single precision, as in the original; in uncut texts
-   of more than some ten thousand tokens, where such sums are good to 0.01, the two may still part. */
+   Scores of unigram are summed in single precision, as in the original (0.2.3). */
 #include "text/pieces_open.h"
 
 #include "text/bpe.h"
@@ -213,15 +212,13 @@ static sib_code open_unigram(reader *r)
         if (r->p->types[i] == PIECE_BYTE)
             u->byte_ids[r->p->bytes[i]] = (int32_t)i;
     r->p->model = &u->model;
-    float least = INFINITY, most = -INFINITY;
-    for (size_t i = 0; i < r->source->n; i++)
-        if (r->p->types[i] == PIECE_NORMAL) {
+    float least = INFINITY;
+    for (size_t i = 0; i < r->source->n; i++) {
+        if (r->p->types[i] == PIECE_NORMAL)
             least = fminf(least, (float)u->scores[i]);
-            most = fmaxf(most, (float)u->scores[i]);
-        }
-    for (size_t i = 0; i < r->source->n; i++) /* better than any cut of it, as SentencePiece has it */
-        if (r->p->types[i] == PIECE_USER)
-            u->scores[i] = (double)((float)r->source->pieces[i].size * (most > -INFINITY ? most : 0)) - 0.1;
+        if (r->p->types[i] == PIECE_USER) /* better than any cut of it, as SentencePiece has it */
+            u->scores[i] = (double)(float)(0.1 * ((double)r->source->pieces[i].size - 1));
+    }
     sib_code code = unigram_index(u, takes_normal, r->p->types, r->err);
     u->unknown_score = (double)((least < INFINITY ? least : 0) - 10.0f);
     return code;

@@ -21,6 +21,9 @@ typedef struct node {
 
 #define FEW 256 /* bytes of a piece whose nodes stand on the stack */
 
+/* In single precision sums begin anew beyond this, so that they stay exact to some thousandths (SentencePiece's). */
+#define MOST_SUM 100000.0
+
 static inline double add_score(const unigram *u, double a, double b)
 {
     return u->single ? (double)((float)a + (float)b) : a + b;
@@ -32,10 +35,22 @@ static inline void offer(node *to, double score, uint32_t length, int32_t id)
         *to = (node){score, length, id};
 }
 
+/* All that was reached from `at` up to `end` counts from the score of `at` on. */
+static void begin_anew(node *nodes, size_t at, size_t end)
+{
+    float sum = (float)nodes[at].score;
+    for (size_t i = at; i <= end; i++)
+        if (nodes[i].length)
+            nodes[i].score = (double)((float)nodes[i].score - sum);
+}
+
 /* Fills nodes: (text.size + 1), all zero. */
 static void search(const unigram *u, text_span text, node *nodes)
 {
+    size_t farthest = 0; /* that was reached */
     for (size_t at = 0, length; at < text.size; at += length) {
+        if (u->single && fabs(nodes[at].score) > MOST_SUM)
+            begin_anew(nodes, at, farthest);
         double till_here = nodes[at].score;
         bool whole_character = false;
         utf8_next(text.data + at, text.size - at, &length);
@@ -47,8 +62,10 @@ static void search(const unigram *u, text_span text, node *nodes)
             if (id < 0)
                 continue;
             offer(&nodes[end], add_score(u, till_here, u->scores[id]), (uint32_t)(end - at), id);
+            farthest = size_max(farthest, end);
             whole_character |= end - at == length;
         }
+        farthest = size_max(farthest, at + length);
         if (!whole_character)
             offer(&nodes[at + length], add_score(u, till_here, u->unknown_score), (uint32_t)length, -1);
     }
