@@ -24,7 +24,8 @@ static const cli_option options[] = {
      .kind = CLI_TEXT,
      .field = offsetof(settings, out),
      .value = "MODEL.onnx",
-     .help = "the model to write; weights stand beside it in\nMODEL.onnx.data"},
+     .help = "the model to write; beside it its weights in\nMODEL.onnx.data, the tokenizer, and its job "
+             "in\nMODEL.job.json"},
     {.name = "dtype",
      .kind = CLI_CHOICE,
      .field = offsetof(settings, dtype),
@@ -100,7 +101,8 @@ static void show_problems(const sib_import_report *r)
         fprintf(stderr, "%s: %s\n", sib_import_fault_name(p.fault), p.text);
 }
 
-static void show(const sib_import_report *r, const settings *s)
+/* job: the document beside the model, or NULL. */
+static void show(const sib_import_report *r, const settings *s, const char *job)
 {
     sib_import_totals t;
     sib_import_report_totals(r, &t);
@@ -112,6 +114,8 @@ static void show(const sib_import_report *r, const settings *s)
         printf("; %s and %s.data, %.1f MB as %s", s->out, s->out, 1e-6 * (double)t.bytes_written,
                dtype_words[s->dtype]);
     printf("; tokenizer: %s", t.tokenizer ? t.tokenizer : "none found, named with --tokenizer");
+    if (job)
+        printf("; job: %s", job);
     putchar('\n');
 }
 
@@ -133,7 +137,8 @@ static json_t *weight_json(const sib_import_weight *w)
     return o;
 }
 
-static json_t *document(const sib_import_report *r, const settings *s, bool done, const sib_error *err)
+static json_t *document(const sib_import_report *r, const settings *s, bool done, const char *job,
+                        const sib_error *err)
 {
     sib_import_totals t;
     sib_import_weight w;
@@ -146,12 +151,13 @@ static json_t *document(const sib_import_report *r, const settings *s, bool done
         json_array_append_new(problems,
                               json_pack("{s:s, s:o, s:o}", "fault", sib_import_fault_name(p.fault), "name",
                                         cli_json_text(p.name), "text", cli_json_text(p.text)));
-    return json_pack(
-        "{s:o, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:o, s:o, s:o}", "path",
-        done && s->out ? cli_json_text(s->out) : json_null(), "format", t.format, "recipe", t.recipe,
-        "tokenizer", t.tokenizer, "parameters", (json_int_t)t.parameters, "bytes_read",
-        (json_int_t)t.bytes_read, "bytes_written", (json_int_t)(done && s->out ? t.bytes_written : 0),
-        "error", done ? json_null() : cli_json_text(err->message), "problems", problems, "weights", weights);
+    return json_pack("{s:o, s:s?, s:s?, s:s?, s:o, s:I, s:I, s:I, s:o, s:o, s:o}", "path",
+                     done && s->out ? cli_json_text(s->out) : json_null(), "format", t.format, "recipe",
+                     t.recipe, "tokenizer", t.tokenizer, "job", job ? cli_json_text(job) : json_null(),
+                     "parameters", (json_int_t)t.parameters, "bytes_read", (json_int_t)t.bytes_read,
+                     "bytes_written", (json_int_t)(done && s->out ? t.bytes_written : 0), "error",
+                     done ? json_null() : cli_json_text(err->message), "problems", problems, "weights",
+                     weights);
 }
 
 /* ---- The command ---------------------------------------------------------------------------------------- */
@@ -159,6 +165,16 @@ static json_t *document(const sib_import_report *r, const settings *s, bool done
 static void tell(void *progress, double part, const char *what)
 {
     cli_progress_show(progress, part, "importing", what);
+}
+
+/* The document of the model's job beside it, where Sibyl has one and the model its tokenizer. False with *err where it cannot be
+   written. */
+static bool store_job(const sib_import_report *r, const char *model, char **job, sib_error *err)
+{
+    sib_import_totals t;
+    sib_import_report_totals(r, &t);
+    sib_code code = t.tokenizer ? sib_job_store(model, NULL, job, err) : SIB_OK;
+    return code == SIB_OK || code == SIB_ERR_UNSUPPORTED;
 }
 
 static int import_files(const settings *s, size_t n, const char *const *paths)
@@ -178,18 +194,22 @@ static int import_files(const settings *s, size_t n, const char *const *paths)
                             .tell = tell,
                             .context = &progress,
                             .cancel = interrupted};
+    char *job = NULL;
     bool done = sib_import(paths, n, s->out, &o, &report, &err) == SIB_OK;
+    if (done && s->out)
+        done = store_job(report, s->out, &job, &err);
     cli_progress_clear(&progress);
     interrupt_end();
     if (s->json && report)
-        cli_json_print(document(report, s, done, &err));
+        cli_json_print(document(report, s, done, job, &err));
     else if (report && done)
-        show(report, s);
+        show(report, s, job);
     else if (report) {
         show_statistics(report);
         show_problems(report);
     }
     sib_import_report_free(&report);
+    sib_free(job);
     return done ? CLI_DONE : cli_fail("%s", err.message);
 }
 

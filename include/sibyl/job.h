@@ -103,8 +103,9 @@ typedef struct sib_job_options {
     unsigned threads;     /* 0: one per processor that this process may use */
 } sib_job_options;
 
-/* Opens a job: a JSON document, a folder with job.json or one such document in it, or an ONNX model that Sibyl has a job
-   for (one made by sib_import, Silero's voice activity). Models are opened and their calls checked. options: may be NULL. out: owned
+/* Opens a job: a JSON document, a folder with job.json in it, or an ONNX model: by the document that stands beside it,
+   STEM.job.json for STEM.onnx, else by one that Sibyl has for it (models made by sib_import, Silero's voice activity). Models are
+   opened and their calls checked. options: may be NULL. out: owned
    by the caller, sib_job_free(&j). Errors: SIB_ERR_IO, SIB_ERR_FORMAT with the path to the fault ("/nodes/2/inputs/audio"),
    SIB_ERR_UNSUPPORTED (a kind of node, a model that there is no job for, by name), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_job_open(const char *path, const sib_job_options *options, sib_job **out,
@@ -118,6 +119,11 @@ SIB_API void sib_job_free(sib_job **j);
    sib_job_open. */
 SIB_API sib_code sib_job_describe(const char *model, const sib_job_options *options, char **text,
                                   sib_error *err);
+
+/* Writes that document beside the model, whole or not at all, in place of one that stands there: from then on sib_job_open takes it.
+   *path (path may be NULL): the file, released with sib_free. Errors: as sib_job_describe, SIB_ERR_IO. */
+SIB_API sib_code sib_job_store(const char *model, const sib_job_options *options, char **path,
+                               sib_error *err);
 
 typedef struct sib_job_info {
     const char *kind, *name, *doc; /* doc may be NULL */

@@ -45,7 +45,8 @@ static PyObject *weight_dict(const sib_import_weight *w)
     return dict;
 }
 
-static PyObject *report_dict(const sib_import_report *r)
+/* job: the document beside the model, or NULL. */
+static PyObject *report_dict(const sib_import_report *r, const char *job)
 {
     PyObject *dict = PyDict_New(), *weights = PyList_New(0), *problems = PyList_New(0);
     sib_import_totals t;
@@ -61,10 +62,24 @@ static PyObject *report_dict(const sib_import_report *r)
     put(dict, "recipe", text(t.recipe));
     put(dict, "format", text(t.format));
     put(dict, "tokenizer", text(t.tokenizer));
+    put(dict, "job", text(job));
     put(dict, "parameters", PyLong_FromUnsignedLongLong(t.parameters));
     put(dict, "weights", weights);
     put(dict, "problems", problems);
     return dict;
+}
+
+/* Writes the model, and beside it its job where Sibyl has one and the model its tokenizer. */
+static sib_code import_with_job(const char **paths, size_t n, const char *out, const sib_import_options *o,
+                                sib_import_report **report, char **job, sib_error *err)
+{
+    sib_import_totals t;
+    sib_code code = sib_import(paths, n, out, o, report, err);
+    if (code != SIB_OK || !out)
+        return code;
+    sib_import_report_totals(*report, &t);
+    code = t.tokenizer ? sib_job_store(out, NULL, job, err) : SIB_OK;
+    return code == SIB_ERR_UNSUPPORTED ? SIB_OK : code;
 }
 
 static PyObject *import_model(PyObject *module, PyObject *args)
@@ -91,12 +106,14 @@ static PyObject *import_model(PyObject *module, PyObject *args)
                             .tokenizer = tokenizer,
                             .check = check != 0};
     sib_import_report *report = NULL;
+    char *job = NULL;
     sib_error err = SIB_ERROR_INIT;
     sib_code code;
-    Py_BEGIN_ALLOW_THREADS code = sib_import(paths, (size_t)n, out, &o, &report, &err);
+    Py_BEGIN_ALLOW_THREADS code = import_with_job(paths, (size_t)n, out, &o, &report, &job, &err);
     Py_END_ALLOW_THREADS PyMem_Free(paths);
-    PyObject *dict = code == SIB_OK ? report_dict(report) : error_raise(&err, NULL);
+    PyObject *dict = code == SIB_OK ? report_dict(report, job) : error_raise(&err, NULL);
     sib_import_report_free(&report);
+    sib_free(job);
     return dict;
 }
 

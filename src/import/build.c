@@ -141,13 +141,6 @@ int64_t build_said_int(const build *b, const char *key, int64_t otherwise)
     return otherwise;
 }
 
-void build_say_told(build *b, const char *key, const char *name)
-{
-    const fact *f = checkpoint_fact(b->c, name);
-    if (f && f->kind == FACT_INT && f->n)
-        build_say_int(b, key, f->ints[0]);
-}
-
 sib_str build_told_text(const build *b, const char *key, const char *otherwise)
 {
     const fact *f = checkpoint_fact(b->c, key);

@@ -66,8 +66,6 @@ void build_say(build *b, const char *key, const char *format, ...) BUILD_PRINTF(
 void build_say_int(build *b, const char *key, int64_t number);
 /* What was said under a key, as a number; `otherwise` where nothing was. */
 int64_t build_said_int(const build *b, const char *key, int64_t otherwise);
-/* The number of a fact, or the first of a list; nothing where there is none. */
-void build_say_told(build *b, const char *key, const char *fact);
 
 /* ---- What the checkpoint has -------------------------------------------------------------------------- */
 

@@ -83,8 +83,6 @@ static void say(build *b, const gpt2 *g)
     build_say_int(b, "n_kv_head", g->heads);
     build_say_int(b, "head_size", g->d / g->heads);
     build_say_int(b, "n_layer", g->layers);
-    build_say_told(b, "bos", "bos_token_id");
-    build_say_told(b, "eos", "eos_token_id");
 }
 
 void recipe_gpt2(build *b)

@@ -229,9 +229,6 @@ static void say(build *b, const llama *m)
     build_say_int(b, "n_kv_head", m->kv_heads);
     build_say_int(b, "head_size", m->size);
     build_say_int(b, "n_layer", m->layers);
-    bool theirs = is_gguf(b->c);
-    build_say_told(b, "bos", theirs ? "tokenizer.ggml.bos_token_id" : "bos_token_id");
-    build_say_told(b, "eos", theirs ? "tokenizer.ggml.eos_token_id" : "eos_token_id");
 }
 
 void recipe_llama(build *b)

@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/mapping.h"
-#include "onnx/locate.h"
+#include "base/path.h"
 #include <sibyl/text.h>
 
 #include <jansson.h>
@@ -20,23 +20,12 @@ static const struct {
                {"rwkv-world", ".vocab.txt"},
                {"pieces", ".pieces.json"}};
 
-/* "folder/model.tiktoken" for "folder/model.onnx". Released with mem_free. */
-static char *path_beside(const char *out, const char *kind)
-{
-    const char *slash = strrchr(out, '/'), *dot = strrchr(out, '.');
-    size_t stem = dot && dot > (slash ? slash + 1 : out) ? (size_t)(dot - out) : strlen(out), i = 0;
-    while (strcmp(endings[i].kind, kind))
-        i++;
-    size_t size = stem + strlen(endings[i].ending) + 1;
-    char *path = mem_alloc(size, 1);
-    if (path)
-        snprintf(path, size, "%.*s%s", (int)stem, out, endings[i].ending);
-    return path;
-}
-
 static sib_code begin_file(import_tokenizer *t, const char *out, sib_error *err)
 {
-    char *path = path_beside(out, t->kind);
+    size_t i = 0;
+    while (strcmp(endings[i].kind, t->kind))
+        i++;
+    char *path = path_beside(out, endings[i].ending);
     if (!path)
         return err_memory(err, strlen(out), "a file name");
     sib_code code = outfile_begin(&t->file, path, err);
@@ -240,7 +229,7 @@ static void say_ends(build *b, const char *kind)
 /* "folder/tokenizer.json" of the checkpoint's first file, where it is. Released with mem_free. */
 static char *json_beside(const checkpoint *c)
 {
-    char *folder = locate_folder(checkpoint_file(c, 0));
+    char *folder = path_folder(checkpoint_file(c, 0));
     size_t size = folder ? strlen(folder) + sizeof "/tokenizer.json" : 0;
     char *path = folder ? mem_alloc(size, 1) : NULL;
     if (path)

@@ -1,6 +1,8 @@
 /* Jobs opened and run: the public calls. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/outfile.h"
+#include "base/path.h"
 #include "job/run.h"
 #include "job/standard.h"
 
@@ -43,33 +45,6 @@ static sib_code read_file(const char *path, char **text, size_t *size, sib_error
     return code;
 }
 
-/* "folder/name", or name alone where it is absolute or there is no folder. Released with mem_free. */
-static char *join(const char *folder, const char *name)
-{
-    if (!folder || name[0] == '/')
-        return mem_strdup(name);
-    size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = mem_alloc(size, 1);
-    if (path)
-        snprintf(path, size, "%s/%s", folder, name);
-    return path;
-}
-
-/* The folder a file stands in; NULL where memory cannot be had. */
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash)
-        return mem_strdup(".");
-    size_t length = slash == path ? 1 : (size_t)(slash - path);
-    char *folder = mem_alloc(length + 1, 1);
-    if (folder) {
-        memcpy(folder, path, length);
-        folder[length] = 0;
-    }
-    return folder;
-}
-
 static bool ends_with(const char *s, const char *end)
 {
     size_t n = strlen(s), k = strlen(end);
@@ -86,7 +61,7 @@ static sib_code open_models(sib_job *j, const char *folder, sib_error *err)
     if (!j->models)
         return err_memory(err, d->n_models * sizeof *j->models, "models of a job");
     for (size_t i = 0; i < d->n_models && code == SIB_OK; i++) {
-        char *path = join(folder, d->models[i].path);
+        char *path = path_join(folder, d->models[i].path);
         code = path ? sib_model_open(path, NULL, &j->models[i], err)
                     : err_memory(err, strlen(d->models[i].path), "a path");
         mem_free(path);
@@ -104,7 +79,7 @@ static sib_code open_tokenizers(sib_job *j, const char *folder, const sib_job_op
     for (size_t i = 0; i < d->n_tokenizers && code == SIB_OK; i++) {
         const job_tokenizer_doc *t = &d->tokenizers[i];
         sib_tokenizer_options options = {.kind = t->kind, .n_vocab = t->n_vocab};
-        char *path = o->tokenizer ? mem_strdup(o->tokenizer) : t->path ? join(folder, t->path) : NULL;
+        char *path = o->tokenizer ? mem_strdup(o->tokenizer) : t->path ? path_join(folder, t->path) : NULL;
         code = sib_tokenizer_open(path, &options, &j->parts.tokenizers[i], err);
         mem_free(path);
     }
@@ -181,24 +156,53 @@ sib_code sib_job_describe(const char *model, const sib_job_options *options, cha
     return code;
 }
 
-/* The document for an ONNX file: the one beside it (STEM.job.json), or Sibyl's. */
-static sib_code text_for_model(const char *path, const sib_job_options *o, char **text, size_t *size,
-                               sib_error *err)
+/* The file with the document of what stands at `path`, to be released with mem_free, or *out NULL for an ONNX model that has
+   none beside it. */
+static sib_code find_document(const char *path, char **out, sib_error *err)
 {
-    size_t stem = strlen(path) - strlen(".onnx");
-    char *beside = mem_alloc(stem + sizeof ".job.json", 1);
-    if (!beside)
-        return err_memory(err, stem, "a path");
-    snprintf(beside, stem + sizeof ".job.json", "%.*s.job.json", (int)stem, path);
     struct stat at;
-    sib_code code;
-    if (!stat(beside, &at) && !(o && o->kind))
-        code = read_file(beside, text, size, err);
-    else {
-        code = sib_job_describe(path, o, text, err);
-        *size = code == SIB_OK ? strlen(*text) : 0;
+    bool model = ends_with(path, ".onnx"), folder = !model && !stat(path, &at) && S_ISDIR(at.st_mode);
+    *out = model ? path_beside(path, ".job.json") : folder ? path_join(path, "job.json") : mem_strdup(path);
+    if (!*out)
+        return err_memory(err, strlen(path), "a path");
+    if (model && stat(*out, &at)) {
+        mem_free(*out);
+        *out = NULL;
     }
-    mem_free(beside);
+    return SIB_OK;
+}
+
+/* The job of a document's file; what is wrong with it is told with the file's name. */
+static sib_code open_file(const char *path, const sib_job_options *options, sib_job **out, sib_error *err)
+{
+    sib_error why = SIB_ERROR_INIT;
+    char *text = NULL, *folder = path_folder(path);
+    size_t size = 0, length = strlen(path);
+    sib_code code = folder ? SIB_OK : err_memory(&why, length, "a path");
+    if (code == SIB_OK)
+        code = read_file(path, &text, &size, &why);
+    if (code == SIB_OK)
+        code = open_document(path, text, size, folder, options, out, &why);
+    if (code != SIB_OK && !strncmp(why.message, path, length))
+        err_set_at(err, code, why.offset, "%s", why.message);
+    else if (code != SIB_OK)
+        err_set_at(err, code, why.offset, "%s: %s", path, why.message);
+    mem_free(text);
+    mem_free(folder);
+    return code;
+}
+
+/* The job that Sibyl has for a model. */
+static sib_code open_standard(const char *path, const sib_job_options *options, sib_job **out, sib_error *err)
+{
+    char *text = NULL, *folder = NULL;
+    sib_code code = sib_job_describe(path, options, &text, err);
+    if (code == SIB_OK)
+        code = (folder = path_folder(path)) ? SIB_OK : err_memory(err, strlen(path), "a path");
+    if (code == SIB_OK)
+        code = open_document(path, text, strlen(text), folder, options, out, err);
+    mem_free(folder);
+    mem_free(text);
     return code;
 }
 
@@ -206,22 +210,40 @@ sib_code sib_job_open(const char *path, const sib_job_options *options, sib_job 
 {
     if (!path || !out)
         return err_set(err, SIB_ERR_ARGUMENT, "path or out is NULL");
+    char *document;
     *out = NULL;
-    struct stat at;
-    bool folder = !stat(path, &at) && S_ISDIR(at.st_mode);
-    char *file = folder ? join(path, "job.json") : mem_strdup(path), *text = NULL, *around = NULL;
-    size_t size = 0;
-    sib_code code = file ? SIB_OK : err_memory(err, strlen(path), "a path");
+    sib_code code = find_document(path, &document, err);
     if (code == SIB_OK)
-        code = ends_with(file, ".onnx") ? text_for_model(file, options, &text, &size, err)
-                                        : read_file(file, &text, &size, err);
+        code = document ? open_file(document, options, out, err) : open_standard(path, options, out, err);
+    mem_free(document);
+    return code;
+}
+
+sib_code sib_job_store(const char *model, const sib_job_options *options, char **path, sib_error *err)
+{
+    char *text, *beside = NULL;
+    outfile f = {0};
+    if (path)
+        *path = NULL;
+    if (!model)
+        return err_set(err, SIB_ERR_ARGUMENT, "model is NULL");
+    sib_code code = sib_job_describe(model, options, &text, err);
+    if (code != SIB_OK)
+        return code;
+    if (!(beside = path_beside(model, ".job.json")))
+        code = err_memory(err, strlen(model), "a path");
     if (code == SIB_OK)
-        code = (around = folder_of(file)) ? SIB_OK : err_memory(err, strlen(file), "a path");
+        code = outfile_begin(&f, beside, err);
+    if (code == SIB_OK && (fputs(text, f.stream) < 0 || fputc('\n', f.stream) < 0))
+        code = err_set(err, SIB_ERR_IO, "%s: cannot be written", beside);
     if (code == SIB_OK)
-        code = open_document(file, text, size, around, options, out, err);
-    mem_free(around);
+        code = outfile_commit(&f, err);
+    outfile_abort(&f);
+    if (code == SIB_OK && path)
+        *path = beside;
+    else
+        mem_free(beside);
     mem_free(text);
-    mem_free(file);
     return code;
 }
 

@@ -8,20 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *locate_folder(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash)
-        return mem_strdup(".");
-    size_t n = slash == path ? 1 : (size_t)(slash - path);
-    char *folder = mem_alloc(n + 1, 1);
-    if (!folder)
-        return NULL;
-    memcpy(folder, path, n);
-    folder[n] = '\0';
-    return folder;
-}
-
 static bool has_parent_step(const char *path)
 {
     for (const char *p = path; *p; p += strspn(p, "/")) {

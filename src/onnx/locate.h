@@ -4,10 +4,6 @@
 
 #include <sibyl/tensor.h>
 
-/* The folder in which a file stands, without a slash at the end; "." for none. NULL where memory cannot be had.
-   Release with mem_free. */
-char *locate_folder(const char *path);
-
 /* The path of the file `location`, from inside `folder` and nowhere else: relative, without "..", and also after
    following links not outside. anywhere: all of that is allowed. Release with mem_free.
    Errors: SIB_ERR_FORMAT (location), SIB_ERR_IO (no such file), SIB_ERR_MEMORY. */

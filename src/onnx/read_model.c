@@ -2,6 +2,7 @@
 #include "onnx/reader.h"
 
 #include "base/alloc.h"
+#include "base/path.h"
 
 #include <string.h>
 
@@ -173,7 +174,7 @@ sib_code onnx_read_file(const char *path, const sib_open_options *options, onnx_
     r.label = path;
     sib_code code = mapping_open(path, &r.file, err);
     if (code == SIB_OK) {
-        r.folder = options && options->folder ? mem_strdup(options->folder) : locate_folder(path);
+        r.folder = options && options->folder ? mem_strdup(options->folder) : path_folder(path);
         if (!r.folder)
             code = reader_memory(&r, strlen(path), "a path");
     }

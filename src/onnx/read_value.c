@@ -2,6 +2,7 @@
 #include "onnx/reader.h"
 
 #include "base/alloc.h"
+#include "base/path.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
 
@@ -294,7 +295,7 @@ sib_code onnx_read_value(const char *path, const value_type *type, sib_value **o
     sib_code code = mapping_open(path, &r.file, err);
     if (code == SIB_OK)
         code = arena_create(&r.scratch, err);
-    if (code == SIB_OK && !(r.folder = locate_folder(path)))
+    if (code == SIB_OK && !(r.folder = path_folder(path)))
         code = reader_memory(&r, strlen(path), "a path");
     uint32_t elem = elem_of(type, &message, &field);
     if (code == SIB_OK)

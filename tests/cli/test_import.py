@@ -50,8 +50,9 @@ class Import(Case):
         self.assertEqual(self.names(), ["config.json", "g.onnx", "g.onnx.data", "g.safetensors"])
         found = json.loads(self.done("inspect", "g.onnx", "--json"))
         self.assertIn("Attention", found["operators"])
-        self.assertEqual([found["metadata"][k] for k in ("sibyl.recipe", "n_head", "n_layer", "eos")],
-                         ["gpt2", "2", "1", "15"])
+        self.assertEqual([found["metadata"][k] for k in ("sibyl.recipe", "n_head", "n_layer", "stop_tokens")],
+                         ["gpt2", "2", "1", "[15]"])
+        self.assertFalse({"bos", "eos"} & set(found["metadata"]))
         self.done("run", "g.onnx", "--random", 1, "--dim", "B=1", "--dim", "N=4", "--dim", "M=1", "--dim", "P=0")
 
     def test_folders_and_narrow_weights(self):

@@ -208,6 +208,28 @@ class Transcribe(Jobs):
         self.fails(1, "no tokenizer stands beside it", *self.words)
         self.done(*self.words, "--tokenizer", DIGITS / "digits.tiktoken", "--quiet")
 
+    def test_document_beside_the_model(self):
+        text = self.done("import", DIGITS / "digits.pt", "-o", "d.onnx", "--tokenizer", DIGITS / "digits.tiktoken")
+        self.assertRegex(text, "; tokenizer: whisper; job: d.job.json\n")
+        beside = self.folder / "d.job.json"
+        document = json.loads(beside.read_text())
+        self.assertEqual(document, json.loads(self.done("job", "--describe", "d.onnx")))
+        words = ("transcribe", DIGITS / "sample.flac", "--model", "d.onnx", "--quiet", "--format", "json", "-o", ".")
+        self.done(*words)
+        segments = json.loads((self.folder / "sample.json").read_text())["segments"]
+        document["inputs"]["without_timestamps"]["default"] = True  # a changed one counts
+        beside.write_text(json.dumps(document))
+        self.done(*words)
+        self.assertNotEqual(json.loads((self.folder / "sample.json").read_text())["segments"], segments)
+        document["nodes"][0]["inputs"]["audio"] = "$nothing"  # and a faulty one is refused
+        beside.write_text(json.dumps(document))
+        self.fails(1, "d.job.json: job 'd': /nodes/0/inputs/audio", *words)
+        beside.write_text(json.dumps(COUNT))
+        self.fails(1, "d.job.json: a job of kind counting, not speech-to-text", *words)
+        beside.unlink()
+        self.done(*words)
+        self.assertEqual(json.loads((self.folder / "sample.json").read_text())["segments"], segments)
+
     def test_interrupts_leave_nothing(self):
         write_wav(self.folder / "long.wav", tone(1200))
         write_wav(self.folder / "more.wav", tone(1))

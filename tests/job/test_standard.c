@@ -237,10 +237,62 @@ static void a_document_is_found_where_it_stands(void **state)
     CHECK_OK(sib_job_open(in_folder("m.onnx"), NULL, &j, &err), err);
     sib_job_free(&j);
     save_text("m.job.json", "{");
-    CHECK_FAILS(sib_job_open(in_folder("m.onnx"), NULL, &j, &err), SIB_ERR_FORMAT, err, "line 1");
+    CHECK_FAILS(sib_job_open(in_folder("m.onnx"), NULL, &j, &err), SIB_ERR_FORMAT, err, "m.job.json: line 1");
+    save_text("m.job.json", "{\"sibyl_job\": 1, \"name\": \"own\", \"kind\": 5}");
+    CHECK_FAILS(sib_job_open(in_folder("m.onnx"), NULL, &j, &err), SIB_ERR_FORMAT, err,
+                "m.job.json: job 'own': /kind");
+    save_text("m.job.json", text); /* also where a kind is asked for */
+    CHECK_FAILS(sib_job_open(in_folder("m.onnx"), &o, &j, &err), SIB_ERR_ARGUMENT, err,
+                "m.job.json: a job of kind features, not voice-activity");
     CHECK_FAILS(sib_job_open(NULL, NULL, &j, &err), SIB_ERR_ARGUMENT, err, "NULL");
     CHECK_FAILS(sib_job_describe(NULL, NULL, NULL, &err), SIB_ERR_ARGUMENT, err, "NULL");
     sib_free(text);
+}
+
+static void a_document_is_stored(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {{"sibyl.recipe", "rwkv"}, {"tokenizer", "bytes"}};
+    sib_error err = SIB_ERROR_INIT;
+    sib_job *j;
+    char *path = NULL, *again = NULL;
+    tiny t = recurrent();
+    metadata(&t, 2, pairs);
+    save_model(&t, "kept.onnx");
+    save_text("kept.job.json", "an old one");
+    CHECK_OK(sib_job_store(in_folder("kept.onnx"), NULL, &path, &err), err);
+    assert_string_equal(path, in_folder("kept.job.json"));
+    CHECK_OK(sib_job_open(in_folder("kept.onnx"), NULL, &j, &err), err);
+    CHECK_OK(sib_job_describe(in_folder("kept.onnx"), NULL, &again, &err), err);
+    assert_memory_equal(sib_job_document(j), again, strlen(again));
+    sib_job_free(&j);
+    sib_free(again);
+    sib_free(path);
+    t = counting(); /* one that there is no job for */
+    save_model(&t, "none.onnx");
+    CHECK_FAILS(sib_job_store(in_folder("none.onnx"), NULL, &path, &err), SIB_ERR_UNSUPPORTED, err, "no job");
+    assert_null(path);
+    assert_int_equal(access(in_folder("none.job.json"), F_OK), -1);
+    CHECK_FAILS(sib_job_store(NULL, NULL, NULL, &err), SIB_ERR_ARGUMENT, err, "NULL");
+    sib_alloc_counters before, after;
+    sib_alloc_counters_get(&before);
+    sib_code code = SIB_ERR_MEMORY;
+    for (uint64_t k = 0; code != SIB_OK; k++) { /* the old one stays where memory fails */
+        sib_error why = SIB_ERROR_INIT;
+        save_text("kept.job.json", "an old one");
+        mem_fail_after(k);
+        code = sib_job_store(in_folder("kept.onnx"), NULL, NULL, &why);
+        mem_fail_never();
+        assert_true(code == SIB_OK || (code == SIB_ERR_MEMORY && why.message[0]));
+        char is[16] = {0};
+        FILE *f = fopen(in_folder("kept.job.json"), "rb");
+        assert_true(f && fread(is, 1, 10, f) == 10);
+        fclose(f);
+        assert_int_equal(!strcmp(is, "an old one"), code != SIB_OK);
+        sib_alloc_counters_get(&after);
+        assert_int_equal(after.bytes_current, before.bytes_current);
+        assert_true(k < 2000);
+    }
 }
 
 int main(void)
@@ -251,6 +303,7 @@ int main(void)
         cmocka_unit_test(models_of_silero),
         cmocka_unit_test(other_models_are_refused),
         cmocka_unit_test(a_document_is_found_where_it_stands),
+        cmocka_unit_test(a_document_is_stored),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

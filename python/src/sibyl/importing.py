@@ -24,14 +24,16 @@ def import_model(
 ) -> dict[str, Any]:
     """Writes the model that a checkpoint's weights ask for to `out`, and its weights beside it to `out`.data.
 
-    Its tokenizer, where there is one, goes beside it too, which load_model finds there.
+    Its tokenizer, where there is one, goes beside it too, and so does its job, the document STEM.job.json, which load_model
+    finds there and which may be changed.
 
     checkpoint: a file (safetensors, PyTorch, whisper.cpp, rwkv.cpp, GGUF), several that belong together, or a folder;
     nothing in them is ever executed. dtype: of matrices and embeddings, "f32", "f16", "bf16" or "int8". opset: 20 to
     23; before 23 attention, RMS norms and rotary positions stand in smaller operators. recipe: what model it is, where
     that is not to be found out. check: statistics of every weight; NaN and infinities are refused. tokenizer: a file;
     None takes the checkpoint's own, or a tokenizer.json beside it.
-    Returns what was found: recipe, format, tokenizer (its kind, or None), parameters, weights, problems.
+    Returns what was found: recipe, format, tokenizer (its kind, or None), job (the document, or None), parameters, weights,
+    problems.
     """
     if dtype not in _DTYPES:
         raise ValueError(f"dtype is one of {', '.join(_DTYPES)}, not {dtype!r}")

@@ -1,0 +1,15 @@
+/* Names of files. Strings returned are released with mem_free; NULL where memory cannot be had. */
+#ifndef BASE_PATH_H
+#define BASE_PATH_H
+
+/* The folder in which a file stands, without a slash at the end: "." for a bare name. */
+char *path_folder(const char *path);
+
+/* "folder/name"; the name alone where it is absolute or folder is NULL. */
+char *path_join(const char *folder, const char *name);
+
+/* What stands beside a file under its name with another ending: "folder/model.job.json" for "folder/model.onnx" and ".job.json".
+   A dot in front of all is no ending. */
+char *path_beside(const char *path, const char *ending);
+
+#endif

@@ -1,0 +1,41 @@
+#include "base/alloc.h"
+#include "base/path.h"
+#include "check.h"
+
+/* Takes `made` over. */
+static void expect(char *made, const char *expected)
+{
+    assert_non_null(made);
+    assert_string_equal(made, expected);
+    mem_free(made);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    expect(path_folder("m.onnx"), ".");
+    expect(path_folder("a/b/m.onnx"), "a/b");
+    expect(path_folder("/m.onnx"), "/");
+    expect(path_join("a", "b"), "a/b");
+    expect(path_join("a", "/b"), "/b");
+    expect(path_join(NULL, "b"), "b");
+    expect(path_beside("a.b/m.onnx", ".job.json"), "a.b/m.job.json");
+    expect(path_beside("a.b/m", ".x"), "a.b/m.x");
+    expect(path_beside("a/.m", ".x"), "a/.m.x");
+    expect(path_beside("m.2.onnx", ""), "m.2");
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    mem_fail_after(0);
+    char *a = path_folder("a/b"), *b = path_join("a", "b"), *c = path_beside("a", "b"), *d = path_folder("a");
+    mem_fail_never();
+    assert_true(!a && !b && !c && !d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_memory)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
