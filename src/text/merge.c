@@ -12,6 +12,10 @@
 /* Up to this many symbols the lowest pair is looked for among all, which is faster than a heap then. */
 #define FEW 32
 
+/* Of a long text, how many of the last tokens are joined anew with so many new symbols. */
+#define KEPT 3
+#define NEW  20
+
 /* ---- The table of pairs -------------------------------------------------------------------------------- */
 
 static inline uint64_t pair_of(int32_t left, int32_t right)
@@ -115,13 +119,20 @@ static inline uint64_t rank_of_pair(const merges *m, int32_t left, int32_t right
     return s ? (uint64_t)s->rank << 32 | (uint32_t)s->id : NO_RANK;
 }
 
+/* A token, and of how many symbols it was joined. */
+typedef struct part {
+    int32_t id;
+    uint32_t n;
+} part;
+
 /* ---- Few symbols: the lowest among all, again and again ------------------------------------------------ */
 
-static size_t apply_few(const merges *m, int32_t *ids, size_t n)
+/* Joins parts[0 .. n), n up to FEW, in place; returns how many are left. */
+static size_t join_few(const merges *m, part *parts, size_t n)
 {
-    uint64_t ranks[FEW]; /* of ids[i] with ids[i + 1] */
+    uint64_t ranks[FEW]; /* of parts[i] with parts[i + 1] */
     for (size_t i = 0; i + 1 < n; i++)
-        ranks[i] = rank_of_pair(m, ids[i], ids[i + 1]);
+        ranks[i] = rank_of_pair(m, parts[i].id, parts[i + 1].id);
     while (n > 1) {
         size_t best = 0;
         for (size_t i = 1; i + 1 < n; i++)
@@ -129,16 +140,16 @@ static size_t apply_few(const merges *m, int32_t *ids, size_t n)
                 best = i;
         if (ranks[best] == NO_RANK)
             break;
-        ids[best] = (int32_t)(uint32_t)ranks[best];
+        parts[best] = (part){(int32_t)(uint32_t)ranks[best], parts[best].n + parts[best + 1].n};
         n--;
         for (size_t i = best + 1; i < n; i++)
-            ids[i] = ids[i + 1];
+            parts[i] = parts[i + 1];
         for (size_t i = best; i + 1 < n; i++)
             ranks[i] = ranks[i + 1];
         if (best > 0)
-            ranks[best - 1] = rank_of_pair(m, ids[best - 1], ids[best]);
+            ranks[best - 1] = rank_of_pair(m, parts[best - 1].id, parts[best].id);
         if (best + 1 < n)
-            ranks[best] = rank_of_pair(m, ids[best], ids[best + 1]);
+            ranks[best] = rank_of_pair(m, parts[best].id, parts[best + 1].id);
     }
     return n;
 }
@@ -211,40 +222,108 @@ static void join_all(const merges *m, symbol *s, heap *h)
     }
 }
 
-static sib_code apply_many(const merges *m, int32_t *ids, size_t n, size_t *left, sib_error *err)
+static sib_code join_many(const merges *m, part *parts, size_t *n, sib_error *err)
 {
-    symbol *s = mem_alloc(n, sizeof *s);
-    heap h = {mem_alloc(n, 3 * sizeof *h.entries), 0};
+    symbol *s = mem_alloc(*n, sizeof *s);
+    heap h = {mem_alloc(*n, 3 * sizeof *h.entries), 0};
     if (!s || !h.entries) {
         mem_free(s);
         mem_free(h.entries);
-        return err_memory(err, n * (sizeof *s + 3 * sizeof *h.entries), "the symbols of a text");
+        return err_memory(err, *n * (sizeof *s + 3 * sizeof *h.entries), "the symbols of a text");
     }
-    for (size_t i = 0; i < n; i++)
-        s[i] = (symbol){NO_RANK, ids[i], i ? (uint32_t)i - 1 : NONE, i + 1 < n ? (uint32_t)i + 1 : NONE};
-    for (size_t i = 0; i + 1 < n; i++) {
-        s[i].rank = rank_of_pair(m, ids[i], ids[i + 1]);
+    for (size_t i = 0; i < *n; i++)
+        s[i] =
+            (symbol){NO_RANK, parts[i].id, i ? (uint32_t)i - 1 : NONE, i + 1 < *n ? (uint32_t)i + 1 : NONE};
+    for (size_t i = 0; i + 1 < *n; i++) {
+        s[i].rank = rank_of_pair(m, s[i].id, s[i + 1].id);
         if (s[i].rank != NO_RANK)
             h.entries[h.n++] = (s[i].rank & ~(uint64_t)UINT32_MAX) | i;
     }
     for (size_t i = h.n / 2; i-- > 0;)
         heap_sink(&h, i, h.entries[i]);
     join_all(m, s, &h);
-    *left = 0;
-    for (uint32_t i = 0; i != NONE; i = s[i].next)
-        ids[(*left)++] = s[i].id;
+    size_t left = 0;
+    for (uint32_t i = 0, next; i != NONE; i = next) {
+        next = s[i].next;
+        parts[left++] = (part){s[i].id, (next == NONE ? (uint32_t)*n : next) - i};
+    }
+    *n = left;
     mem_free(s);
     mem_free(h.entries);
     return SIB_OK;
 }
 
+/* ---- Long texts: from their start, a few symbols at a time --------------------------------------------- */
+
+/* Tokens are those of a text if and only if each of them and each two neighbours are what their own symbols alone become:
+   inside of them the joins come in the same order, whatever stands around, and the first join across a border of theirs would be
+   one of two neighbours alone. So the last few tokens of what is done are joined anew with some symbols that follow: where the
+   first of them comes out as it was, it is still a neighbour of those before, and all of them are the tokens of the longer
+   text. Where it does not, more of both are taken, so that the time grows as n log n at worst. */
+
+/* Joins a stretch of single symbols; room for n parts. */
+static sib_code join_stretch(const merges *m, const int32_t *ids, size_t n, part *parts, size_t *left,
+                             sib_error *err)
+{
+    for (size_t i = 0; i < n; i++)
+        parts[i] = (part){ids[i], 1};
+    *left = n;
+    if (n > FEW)
+        return join_many(m, parts, left, err);
+    *left = join_few(m, parts, n);
+    return SIB_OK;
+}
+
+/* Parts of ids: (n), into out: (n); *left of them. */
+static sib_code join_along(const merges *m, const int32_t *ids, size_t n, part *out, size_t *left,
+                           sib_error *err)
+{
+    size_t done = 0, tokens = 0, kept = KEPT, more = NEW, room = FEW;
+    part few[FEW], *parts = few;
+    sib_code code = SIB_OK;
+    while (done < n && code == SIB_OK) {
+        size_t back = 0, first = tokens, joined;
+        while (first > 0 && tokens - first < kept)
+            back += out[--first].n;
+        size_t size = back + size_min(more, n - done);
+        if (size > room) {
+            part *longer = mem_realloc(parts == few ? NULL : parts, 2 * size, sizeof *parts);
+            if (!longer) {
+                code = err_memory(err, 2 * size * sizeof *parts, "the symbols of a text");
+                break;
+            }
+            parts = longer;
+            room = 2 * size;
+        }
+        code = join_stretch(m, ids + done - back, size, parts, &joined, err);
+        bool stays = first == 0 || (parts[0].id == out[first].id && parts[0].n == out[first].n);
+        if (code == SIB_OK && stays) {
+            memcpy(out + first, parts, joined * sizeof *parts);
+            tokens = first + joined;
+            done += size - back;
+        }
+        kept = stays ? KEPT : 2 * kept;
+        more = stays ? NEW : 2 * more;
+    }
+    if (parts != few)
+        mem_free(parts);
+    *left = tokens;
+    return code;
+}
+
 sib_code merges_apply(const merges *m, int32_t *ids, size_t n, size_t *left, sib_error *err)
 {
+    part few[FEW], *parts = few;
     if (n > (size_t)INT32_MAX)
         return err_set(err, SIB_ERR_SIZE, "%zu symbols in one piece of text, at most %d are taken", n,
                        INT32_MAX);
-    if (n > FEW)
-        return apply_many(m, ids, n, left, err);
-    *left = apply_few(m, ids, n);
-    return SIB_OK;
+    if (n > FEW && !(parts = mem_alloc(n, sizeof *parts)))
+        return err_memory(err, n * sizeof *parts, "the symbols of a text");
+    sib_code code =
+        n > FEW ? join_along(m, ids, n, parts, left, err) : join_stretch(m, ids, n, parts, left, err);
+    for (size_t i = 0; i < *left && code == SIB_OK; i++)
+        ids[i] = parts[i].id;
+    if (parts != few)
+        mem_free(parts);
+    return code;
 }

@@ -1,0 +1,141 @@
+/* Joins of byte-pair encoding beside their definition: the pair of lowest rank, and of those the leftmost, again and again. */
+#include "check.h"
+
+#include "base/alloc.h"
+#include "text/merge.h"
+
+#define MOST 3000
+
+/* Joins by the definition; returns how many are left. */
+static size_t join_plainly(const merges *m, int32_t *ids, size_t n)
+{
+    for (;;) {
+        const merge_slot *best = NULL;
+        size_t at = 0;
+        for (size_t i = 0; i + 1 < n; i++) {
+            const merge_slot *s = merges_find(m, ids[i], ids[i + 1]);
+            if (s && (!best || s->rank < best->rank)) {
+                best = s;
+                at = i;
+            }
+        }
+        if (!best)
+            return n;
+        ids[at] = best->id;
+        n--;
+        memmove(ids + at + 1, ids + at + 2, (n - at - 1) * sizeof *ids);
+    }
+}
+
+static void check_as_defined(const merges *m, const int32_t *ids, size_t n, const char *what)
+{
+    static int32_t plain[MOST], ours[MOST];
+    size_t left;
+    sib_error err = SIB_ERROR_INIT;
+    memcpy(plain, ids, n * sizeof *ids);
+    memcpy(ours, ids, n * sizeof *ids);
+    size_t expected = join_plainly(m, plain, n);
+    CHECK_OK(merges_apply(m, ours, n, &left, &err), err);
+    if (left != expected || memcmp(plain, ours, left * sizeof *ours) != 0)
+        fail_msg("%s: %zu symbols become %zu tokens, expected %zu", what, n, left, expected);
+}
+
+/* Pairs by chance of few symbols and of what they became, with ranks by chance, some of them equal. */
+static void test_tables_by_chance(void **state)
+{
+    (void)state;
+    check_random r = {3};
+    static int32_t ids[MOST];
+    for (int table = 0; table < 300; table++) {
+        merges m = {0};
+        int32_t known = 2 + (int32_t)(check_u64(&r) % 8), symbols = known;
+        size_t pairs = check_u64(&r) % 200;
+        for (size_t i = 0; i < pairs; i++) {
+            int32_t a = (int32_t)(check_u64(&r) % (uint64_t)known),
+                    b = (int32_t)(check_u64(&r) % (uint64_t)known);
+            bool old = check_u64(&r) % 4 == 0; /* more than one pair becomes it */
+            int32_t id = old ? (int32_t)(check_u64(&r) % (uint64_t)known) : known;
+            uint32_t rank = (uint32_t)(check_u64(&r) % (table % 2 ? 50 : 100000));
+            sib_error err = SIB_ERROR_INIT;
+            CHECK_OK(merges_add(&m, a, b, rank, id, NULL, &err), err);
+            known += !old;
+        }
+        for (int k = 0; k < 4; k++) {
+            size_t n = check_u64(&r) % (k ? 100 : 600);
+            for (size_t i = 0; i < n; i++)
+                ids[i] = (int32_t)(check_u64(&r) % (uint64_t)symbols);
+            check_as_defined(&m, ids, n, "by chance");
+        }
+        merges_free(&m);
+    }
+}
+
+/* Symbols in a row of which each pair goes before the one to its left: what the first becomes hangs on how many there are. */
+static void test_a_long_reach(void **state)
+{
+    (void)state;
+    merges m = {0};
+    static int32_t ids[MOST];
+    sib_error err = SIB_ERROR_INIT;
+    for (int32_t i = 0; i < 1000; i++)
+        CHECK_OK(merges_add(&m, i, i + 1, (uint32_t)(1000 - i), 2000 + i, NULL, &err), err);
+    for (size_t n = 900; n < 1000; n++) {
+        for (size_t i = 0; i < n; i++)
+            ids[i] = (int32_t)i;
+        check_as_defined(&m, ids, n, "a row");
+        for (size_t i = 0; i < n; i++)
+            ids[n + i] = (int32_t)i;
+        check_as_defined(&m, ids, 2 * n, "two rows");
+    }
+    merges_free(&m);
+}
+
+/* One symbol again and again, joined to twice as many each time. */
+static void test_doubling(void **state)
+{
+    (void)state;
+    merges m = {0};
+    static int32_t ids[MOST];
+    sib_error err = SIB_ERROR_INIT;
+    for (int32_t i = 0; i < 12; i++)
+        CHECK_OK(merges_add(&m, i, i, (uint32_t)(i % 3 ? i : 20 - i), i + 1, NULL, &err), err);
+    for (size_t n = 0; n < MOST; n += 1 + n / 7) {
+        memset(ids, 0, n * sizeof *ids);
+        check_as_defined(&m, ids, n, "doubling");
+    }
+    merges_free(&m);
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    merges m = {0};
+    static int32_t ids[MOST];
+    sib_error err = SIB_ERROR_INIT;
+    sib_alloc_counters before, after;
+    for (int32_t i = 0; i < 1000; i++)
+        CHECK_OK(merges_add(&m, i, i + 1, (uint32_t)(1000 - i), 2000 + i, NULL, &err), err);
+    sib_alloc_counters_get(&before);
+    sib_code code = SIB_ERR_MEMORY;
+    for (uint64_t k = 0; code != SIB_OK; k++) {
+        sib_error why = SIB_ERROR_INIT;
+        size_t left;
+        for (int32_t i = 0; i < 1000; i++)
+            ids[i] = i;
+        mem_fail_after(k);
+        code = merges_apply(&m, ids, 1000, &left, &why);
+        mem_fail_never();
+        assert_true(code == SIB_OK || (code == SIB_ERR_MEMORY && why.message[0]));
+        sib_alloc_counters_get(&after);
+        assert_int_equal(after.bytes_current, before.bytes_current);
+    }
+    merges_free(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tables_by_chance),
+                                       cmocka_unit_test(test_a_long_reach), cmocka_unit_test(test_doubling),
+                                       cmocka_unit_test(test_memory)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
