@@ -242,6 +242,63 @@ def unigram_whole(tk, corpus):
     return tk.Tokenizer.from_str(json.dumps(document))
 
 
+def charsmap(rules):
+    """The map of characters that sentencepiece compiles of its rules."""
+    import io
+
+    sentencepiece = peer("sentencepiece")
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(["a b c d e f g h"] * 3), model_writer=out, vocab_size=12, model_type="char",
+                                             normalization_rule_name=rules, minloglevel=2, hard_vocab_limit=False)  # fmt: skip
+    model = out.getvalue()
+
+    def fields(data):  # protobuf: field numbers and their bytes
+        at = 0
+
+        def varint():
+            nonlocal at
+            value = shift = 0
+            while True:
+                value |= (data[at] & 0x7F) << shift
+                shift += 7
+                at += 1
+                if data[at - 1] < 0x80:
+                    return value
+
+        while at < len(data):
+            key = varint()
+            if key & 7 == 2:
+                size = varint()
+                yield key >> 3, data[at : at + size]
+                at += size
+            elif key & 7 == 0:
+                varint()
+            else:
+                at += 8 if key & 7 == 1 else 4
+
+    normalizer = next(value for field, value in fields(model) if field == 3)
+    return next(value for field, value in fields(normalizer) if field == 2)
+
+
+def precompiled(rules):
+    def make(tk, corpus):
+        """Gives the bytes of the normalized text."""
+        t = tk.Tokenizer(tk.models.BPE(vocab={b: i for i, b in enumerate(BYTES + ["<unk>"])}, merges=[], unk_token="<unk>", byte_fallback=True))
+        t.normalizer = tk.normalizers.Precompiled(charsmap(rules))
+        t.decoder = tk.decoders.Sequence([tk.decoders.ByteFallback(), tk.decoders.Fuse()])
+        return t
+
+    make.__name__ = f"precompiled_{rules}"
+    return make
+
+
+def xlm_roberta(tk, corpus):
+    t = unigram(tk, corpus)
+    n = tk.normalizers
+    t.normalizer = n.Sequence([n.Precompiled(charsmap("nmt_nfkc")), n.Replace(tk.Regex(" {2,}"), " ")])
+    return t
+
+
 def bert(tk, corpus):
     t = tk.Tokenizer(tk.models.WordPiece(unk_token="[UNK]"))
     t.normalizer = tk.normalizers.BertNormalizer()
@@ -270,7 +327,8 @@ def words(tk, corpus):
 
 
 MAKERS = [gpt2, gpt2_prefix, llama3, qwen2, other_regex, added, llama2, across_words, metaspace("always", True), metaspace("first", False),
-          metaspace("never", False), marked, unigram, unigram_bytes, unigram_whole, bert, bert_cased, words]  # fmt: skip
+          metaspace("never", False), marked, unigram, unigram_bytes, unigram_whole, precompiled("nmt_nfkc"), precompiled("nmt_nfkc_cf"), xlm_roberta,
+          bert, bert_cased, words]  # fmt: skip
 
 
 @pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
@@ -302,6 +360,23 @@ def test_tokenizers_long(make, corpus, tmp_path):
     r = random.Random(32)
     text = "".join(string(r) for _ in range(20 * N)).replace("<s>", "")
     assert sibyl.Tokenizer(path).encode(text) == theirs.encode(text, add_special_tokens=False).ids
+
+
+@pytest.mark.parametrize("rules", ["nmt_nfkc", "nmt_nfkc_cf"])
+def test_precompiled_every_character(rules, tmp_path):
+    """Every character alone, and in clusters with marks, joiners and what may stand before."""
+    theirs = precompiled(rules)(peer("tokenizers"), None)
+    path = tmp_path / "tokenizer.json"
+    theirs.save(str(path))
+    ours = sibyl.Tokenizer(path)
+    step = 1 if N > 1000 else 23
+    known = [c for c in map(chr, range(1, 0x30000)) if not 0xD800 <= ord(c) < 0xE000 and unicodedata.ucd_3_2_0.category(c) != "Cn"]
+    for form in ("{} ", "{}\u0301 ", "A{} ", "e{}\u0301 ", "\u1100{} ", "{}\u200d😀 "):
+        for k in range(0, len(known), 500):
+            text = "".join(form.format(c) for c in known[k : k + 500 : step])
+            if ours.encode(text) != theirs.encode(text).ids:
+                wrong = [c for c in known[k : k + 500 : step] if ours.encode(form.format(c)) != theirs.encode(form.format(c)).ids]
+                raise AssertionError(f"{form!a}: {wrong[:20]!a}")
 
 
 # ---- sentencepiece ------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 #include "text/normalize.h"
 
 #include "text/chars.h"
+#include "text/charsmap.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -12,6 +13,7 @@ typedef struct step {
     text_buffer content;                 /* Replace, Prepend */
     bool left, right;                    /* Strip */
     bool clean, chinese, accents, lower; /* BertNormalizer */
+    charsmap map;                        /* Precompiled */
 } step;
 
 #define MOST_STEPS_IN_ALL 64
@@ -213,6 +215,16 @@ static sib_code run_bert(const step *s, text_span text, text_buffer *out, sib_er
     return code != SIB_OK ? code : out->code;
 }
 
+static sib_code read_precompiled(step *s, const json_part *p, sib_error *err)
+{
+    return charsmap_open(&s->map, p, "precompiled_charsmap", err);
+}
+
+static sib_code run_precompiled(const step *s, text_span text, text_buffer *out, sib_error *err)
+{
+    return charsmap_run(&s->map, text, out, err);
+}
+
 static const step_kind step_kinds[] = {
     {"NFC", NULL, run_nfc},
     {"NFD", NULL, run_nfd},
@@ -224,6 +236,7 @@ static const step_kind step_kinds[] = {
     {"Replace", read_replace, run_replace},
     {"Prepend", read_prepend, run_prepend},
     {"BertNormalizer", read_bert, run_bert},
+    {"Precompiled", read_precompiled, run_precompiled},
 };
 
 /* ---- The whole --------------------------------------------------------------------------------------------- */
@@ -271,6 +284,7 @@ void normalizer_free(normalizer **n)
     for (size_t i = 0; *n && i < (*n)->n; i++) {
         pattern_free(&(*n)->steps[i].pattern);
         buffer_free(&(*n)->steps[i].content);
+        charsmap_free(&(*n)->steps[i].map);
     }
     mem_free(*n);
     *n = NULL;

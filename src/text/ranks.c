@@ -3,6 +3,7 @@
 
    Bytes that are no UTF-8 are characters of their own to the pre-tokenizer, neither letters, numbers nor spaces, so pieces
    end where they would with U+FFFD in the bytes' place; but the tokens are those of the bytes, and come back as them. */
+#include "text/base64.h"
 #include "text/bpe.h"
 #include "text/scan.h"
 #include "text/tokenizer.h"
@@ -19,39 +20,6 @@
 #define WHISPER_LANGUAGES 99 /* of versions 1 and 2 */
 
 /* ---- The file ------------------------------------------------------------------------------------------- */
-
-/* The value of a base64 digit, -1 for none (RFC 4648, section 4). */
-static int digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* base64 into out: (3 / 4 of it). False where it is none. "=" stands for no bytes, as in Whisper's last
-   rank, and so does nothing at all. */
-static bool from_base64(text_span s, char *out, size_t *size)
-{
-    uint32_t bits = 0;
-    size_t digits = 0, n = 0;
-    while (digits < s.size && s.data[digits] != '=') {
-        int value = digit(s.data[digits]);
-        if (value < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)value;
-        if (++digits % 4 != 1)
-            out[n++] = (char)(bits >> (digits % 4 == 2 ? 4 : digits % 4 == 3 ? 2 : 0));
-    }
-    *size = n;
-    for (size_t i = digits; i < s.size; i++)
-        if (s.data[i] != '=')
-            return false;
-    return (s.size <= 1 && digits == 0) || (digits > 0 && s.size % 4 == 0 && s.size - digits <= 2);
-}
 
 /* A line, without its end, and where the next begins. */
 static text_span next_line(text_span file, size_t *at)
@@ -95,7 +63,7 @@ static sib_code read_line(vocab *v, const text_source *source, text_span line, u
     buffer_reserve(bytes, base64.size, err);
     if (bytes->code != SIB_OK)
         return bytes->code;
-    if (!from_base64(base64, bytes->data, &size))
+    if (!base64_bytes(base64, bytes->data, &size))
         return err_set_at(err, SIB_ERR_FORMAT, offset, "%s: '%.*s' is no base64", source->name,
                           (int)size_min(base64.size, 64), base64.data);
     if (rank >= n)
@@ -131,7 +99,7 @@ static bool recognises_ranks(const text_source *source)
     text_span base64;
     char bytes[96];
     return source->bytes.size && split_line(next_line(source->bytes, &at), &base64, &rank) && base64.size &&
-           base64.size <= 128 && from_base64(base64, bytes, &size);
+           base64.size <= 128 && base64_bytes(base64, bytes, &size);
 }
 
 static bool recognises_whisper(const text_source *source)

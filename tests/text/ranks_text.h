@@ -6,7 +6,7 @@
 
 #include "text/bytes.h"
 
-static inline void ranks_line(text_buffer *b, const char *bytes, size_t n, unsigned rank)
+static inline void base64_add(text_buffer *b, const char *bytes, size_t n)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < n; i += 3) {
@@ -18,6 +18,11 @@ static inline void ranks_line(text_buffer *b, const char *bytes, size_t n, unsig
                         left > 2 ? digits[bits & 63] : '='};
         buffer_add(b, four, 4, NULL);
     }
+}
+
+static inline void ranks_line(text_buffer *b, const char *bytes, size_t n, unsigned rank)
+{
+    base64_add(b, bytes, n);
     char number[16];
     int length = snprintf(number, sizeof number, " %u\n", rank);
     buffer_add(b, number, (size_t)length, NULL);

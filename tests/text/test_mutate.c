@@ -1,8 +1,8 @@
 /* Tokenizers changed by chance: whatever a file holds, opening it ends soon, with a tokenizer or with a sentence; what it
    makes of any bytes are ids that it knows, and all memory comes back. SIBYL_MUTATIONS says how many of each kind, or
    SIBYL_MUTATION_SECONDS how long (`make mutate-tokenizers`, with sanitizers), SIBYL_MUTATION_SEED which. */
+#include "charsmap_text.h"
 #include "encodes.h"
-#include "ranks_text.h"
 #include "seeds.h"
 
 #include <signal.h>
@@ -31,12 +31,28 @@ static const char steps[] =
     "suffix\":\"/\",\"vocab\":{\"?\":0,\"a\":1,"
     "\"#b\":2,\"#b/\":3,\"ab/\":4},\"merges\":[\"a #b/\"]}}";
 
+static text_buffer make_ranks(void)
+{
+    static const char *const more[] = {"he", "ll", "llo", NULL};
+    return ranks_text(more);
+}
+
+static text_buffer make_charsmap(void)
+{
+    static uint8_t bytes[CHARSMAP_BYTES];
+    charsmap_fill(bytes);
+    return charsmap_json(bytes, sizeof bytes);
+}
+
 static const struct seed {
-    const char *name, *text; /* text NULL: ranks */
-} seeds[] = {
-    {"ranks", NULL},     {"byte-level", byte_bpe}, {"byte_fallback", llama}, {"Unigram", unigram_model},
-    {"WordPiece", bert}, {"steps", steps},         {"scores", scored},       {"trimmed", trimmed},
-    {"merges", merged},  {"rwkv", world}};
+    const char *name, *text;
+    text_buffer (*make)(void); /* where text is NULL */
+} seeds[] = {{"ranks", NULL, make_ranks},      {"byte-level", byte_bpe, NULL},
+             {"byte_fallback", llama, NULL},   {"Unigram", unigram_model, NULL},
+             {"WordPiece", bert, NULL},        {"steps", steps, NULL},
+             {"scores", scored, NULL},         {"trimmed", trimmed, NULL},
+             {"merges", merged, NULL},         {"rwkv", world, NULL},
+             {"charsmap", NULL, make_charsmap}};
 
 #define N_SEEDS (sizeof seeds / sizeof *seeds)
 
@@ -127,8 +143,9 @@ static size_t change(check_random *r, char *data, size_t n)
 
 static void check_both_ways(const sib_tokenizer *t, check_random *r)
 {
-    static const char *const parts[] = {"ab", " ",   "h\xC3\xA9", "\xFF", "<s>", "tab",
-                                        "1",  "_ab", "b",         "xyz",  "\n",  "\xEF\xAC\x81"};
+    static const char *const parts[] = {"ab", " ",         "h\xC3\xA9", "\xFF", "<s>", "tab",
+                                        "1",  "_ab",       "b",         "xyz",  "\n",  "\xEF\xAC\x81",
+                                        "A",  "e\xCC\x81", "\xC2\xAD"};
     char text[400];
     size_t n = 0, n_ids = 0, size = 0;
     for (size_t i = below(r, 40); i > 0; i--) {
@@ -171,10 +188,9 @@ static bool read_it(const char *data, size_t n, check_random *r)
 
 static void mutate_seed(const struct seed *seed, check_random *r, uint64_t count, double seconds)
 {
-    static const char *const more[] = {"he", "ll", "llo", NULL};
-    text_buffer ranks = ranks_text(more);
-    const char *text = seed->text ? seed->text : ranks.data;
-    size_t size = seed->text ? strlen(seed->text) : ranks.n;
+    text_buffer made = seed->text ? (text_buffer){0} : seed->make();
+    const char *text = seed->text ? seed->text : made.data;
+    size_t size = seed->text ? strlen(seed->text) : made.n;
     uint64_t k = 0, n_read = 0;
     time_t since = time(NULL);
     for (; seconds > 0 ? difftime(time(NULL), since) < seconds : k < count; k++) {
@@ -191,7 +207,7 @@ static void mutate_seed(const struct seed *seed, check_random *r, uint64_t count
         alarm(0);
         free(exact);
     }
-    buffer_free(&ranks);
+    buffer_free(&made);
     print_message("%s: %llu changed, %llu of them opened\n", seed->name, (unsigned long long)k,
                   (unsigned long long)n_read);
 }

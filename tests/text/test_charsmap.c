@@ -1,0 +1,127 @@
+/* The normalizer Precompiled: maps as files have them, and maps that lead out of themselves. */
+#include "charsmap_text.h"
+#include "encodes.h"
+
+static uint8_t bytes[CHARSMAP_BYTES];
+
+static sib_code open_map(size_t size, sib_tokenizer **t, sib_error *err)
+{
+    text_buffer json = charsmap_json(bytes, size);
+    sib_code code = sib_tokenizer_open_bytes("t", json.data, json.n, NULL, t, err);
+    buffer_free(&json);
+    return code;
+}
+
+static void test_clusters(void **state)
+{
+    (void)state;
+    sib_tokenizer *t;
+    sib_error err = SIB_ERROR_INIT;
+    charsmap_fill(bytes);
+    CHECK_OK(open_map(CHARSMAP_BYTES, &t, &err), err);
+    CHECK_IDS(t, "Ab", 1, 3);
+    CHECK_IDS(t, "e\xCC\x81", 7);
+    CHECK_IDS(t, "e", 2);
+    CHECK_IDS(t,
+              "A\xCC\x81"
+              "b",
+              1, 3); /* a cluster of three bytes: the accent is dropped */
+    CHECK_IDS(t,
+              "A\xCC\x81\xCC\x81"
+              "b",
+              1, 3);                                       /* five */
+    CHECK_IDS(t, "A\xCC\x81\xCC\x81\xCC\x81", 1, 6, 6, 6); /* seven: by characters */
+    CHECK_IDS(t, "\xEF\xAC\x81", 4, 5);
+    CHECK_IDS(t,
+              "b\xC2\xAD"
+              "b",
+              3, 3);
+    CHECK_IDS(t,
+              "\xEF\xAC"
+              "A",
+              0, 0, 1); /* no character: it stays */
+    CHECK_IDS(t, "b\xCC", 3, 0);
+    sib_tokenizer_free(&t);
+}
+
+static void expect_fault(size_t size, const char *words)
+{
+    sib_tokenizer *t = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    char whole[100];
+    snprintf(whole, sizeof whole, "normalizer/precompiled_charsmap: %s", words);
+    CHECK_FAILS(open_map(size, &t, &err), SIB_ERR_FORMAT, err, whole);
+    assert_null(t);
+}
+
+static void test_faults(void **state)
+{
+    (void)state;
+    static const char size[] = "the size of the map's trie";
+    for (size_t n = 0; n < 4; n++) {
+        charsmap_fill(bytes);
+        expect_fault(n, size);
+    }
+    expect_fault(4 * CHARSMAP_UNITS, size); /* the trie is cut off */
+    static const uint8_t sizes[][4] = {{0, 0, 0, 0}, {3, 0, 0, 0}, {5, 0, 0, 0}, {0, 0, 0, 0xF0}};
+    for (size_t i = 0; i < 4; i++) {
+        charsmap_fill(bytes);
+        memcpy(bytes, sizes[i], 4);
+        expect_fault(CHARSMAP_BYTES, size);
+    }
+    charsmap_fill(bytes);
+    charsmap_unit(bytes, 'A', CHARSMAP_UNITS << 10 | 1u << 8 | 'A');
+    expect_fault(CHARSMAP_BYTES, "the trie of the map leads out of it");
+    charsmap_fill(bytes);
+    charsmap_unit(bytes, 256, 1u << 31 | (uint32_t)(sizeof charsmap_texts + 1));
+    expect_fault(CHARSMAP_BYTES, "the trie of the map leads to no text");
+    charsmap_unit(bytes, 256, 1u << 31 | 3); /* the second byte of a letter */
+    expect_fault(CHARSMAP_BYTES, "the trie of the map leads to no text");
+    charsmap_fill(bytes);
+    bytes[4 + 4 * CHARSMAP_UNITS] = 0xFF;
+    expect_fault(CHARSMAP_BYTES, "the texts of the map are no UTF-8");
+    static const char *const values[] = {"5", "\"A\"", "\"*A==\"", "null"};
+    for (size_t i = 0; i < 4; i++) {
+        char text[200];
+        sib_tokenizer *t = NULL;
+        sib_error err = SIB_ERROR_INIT;
+        snprintf(text, sizeof text,
+                 "{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":%s},\"model\":{}}",
+                 values[i]);
+        CHECK_FAILS(sib_tokenizer_open_bytes("t", text, strlen(text), NULL, &t, &err), SIB_ERR_FORMAT, err,
+                    "precompiled_charsmap");
+    }
+}
+
+/* Nodes that lead out of the map, or in circles, end a search. */
+static void test_lost_nodes(void **state)
+{
+    (void)state;
+    static const uint32_t offsets[] = {CHARSMAP_UNITS, 0x3FFFFF, 'e', 'e' ^ 'A'};
+    for (size_t i = 0; i < 4; i++) {
+        sib_tokenizer *t;
+        sib_error err = SIB_ERROR_INIT;
+        charsmap_fill(bytes);
+        charsmap_unit(bytes, 'e', offsets[i] << 10 | (i & 1 ? 1u << 9 : 0) | 'e');
+        charsmap_unit(bytes, 256, 1u << 31 | sizeof charsmap_texts); /* the end of the texts: nothing */
+        CHECK_OK(open_map(CHARSMAP_BYTES, &t, &err), err);
+        CHECK_IDS(t, "beeA", 3, 2, 2);
+        sib_tokenizer_free(&t);
+    }
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    charsmap_fill(bytes);
+    text_buffer json = charsmap_json(bytes, CHARSMAP_BYTES);
+    check_memory(json.data, json.n, NULL, "Abe\xCC\x81");
+    buffer_free(&json);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_clusters), cmocka_unit_test(test_faults),
+                                       cmocka_unit_test(test_lost_nodes), cmocka_unit_test(test_memory)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
