@@ -73,6 +73,16 @@ def gpt2(text):
     return t
 
 
+def across_words(text):
+    """Without a pre-tokenizer: a text is one word, and tokens reach across spaces."""
+    t = tk.Tokenizer(tk.models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    t.normalizer = tk.normalizers.Sequence([tk.normalizers.Prepend("▁"), tk.normalizers.Replace(" ", "▁")])
+    t.decoder = tk.decoders.Sequence([tk.decoders.Replace("▁", " "), tk.decoders.ByteFallback(), tk.decoders.Fuse(), tk.decoders.Strip(" ", 1, 0)])
+    alphabet = ["<unk>"] + [f"<0x{i:02X}>" for i in range(256)]
+    t.train_from_iterator(text, tk.trainers.BpeTrainer(vocab_size=8000, special_tokens=alphabet, show_progress=False))
+    return t
+
+
 def unigram(text):
     t = tk.Tokenizer(tk.models.Unigram())
     t.normalizer = tk.normalizers.NFKC()
@@ -117,7 +127,7 @@ def main():
         ranks = {base64.b64decode(w): int(i) for w, i in map(bytes.split, lines)}
         theirs = tiktoken.Encoding("ranks", pat_str=GPT2, mergeable_ranks=ranks, special_tokens={})
         row(options.ranks.name, sibyl.Tokenizer(options.ranks), theirs.encode_ordinary, "tiktoken     ", text)
-    for make in (gpt2, unigram, bert):
+    for make in (gpt2, across_words, unigram, bert):
         theirs = make(sample)
         row(f"tokenizer.json, {make.__name__}", opened(theirs.to_str(), ".json"), lambda t: theirs.encode(t).ids, "tokenizers   ", text)
     for model in ("bpe", "unigram"):
