@@ -1,5 +1,6 @@
 /* sibyl generate --model M: text on from a text. */
 #include "command.h"
+#include "files.h"
 #include "interrupt.h"
 #include "job_model.h"
 #include "job_values.h"
@@ -17,17 +18,11 @@ typedef struct settings {
 } settings;
 
 static const cli_option options[] = {
-    {.name = "model",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, model),
-     .value = "M",
-     .help = "an ONNX model that `sibyl import` made, a job's document,\na folder with one, or an installed "
-             "model"},
-    {.name = "tokenizer",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, tokenizer),
-     .value = "FILE",
-     .help = "the model's tokenizer, where none stands beside it"},
+    JOB_OPTION_MODEL(
+        settings,
+        "an ONNX model that `sibyl import` made, a job's document,\na folder with one, or an installed "
+        "model"),
+    JOB_OPTION_TOKENIZER(settings, "the model's tokenizer, where none stands beside it"),
     {.name = "prompt",
      .letter = 'p',
      .kind = CLI_TEXT,
@@ -84,19 +79,9 @@ static const cli_option options[] = {
      .kind = CLI_FLAG,
      .field = offsetof(settings, perplexity),
      .help = "how likely the prompt is; nothing is generated"},
-    {.name = "input",
-     .letter = 'i',
-     .kind = CLI_LIST,
-     .field = offsetof(settings, inputs),
-     .value = "NAME=WHAT",
-     .help = "another input of the job: min_p=0.05,\nrepetition_penalty=1.1, stop_tokens=0"},
-    {.name = "threads",
-     .kind = CLI_WHOLE,
-     .field = offsetof(settings, threads),
-     .value = "N",
-     .help = "threads (default: one per processor)",
-     .min = 1,
-     .max = 1024},
+    JOB_OPTION_INPUT(settings,
+                     "another input of the job: min_p=0.05,\nrepetition_penalty=1.1, stop_tokens=0"),
+    CLI_OPTION_THREADS(settings, "one per processor"),
     {.name = "json", .kind = CLI_FLAG, .field = offsetof(settings, json), .help = "print one JSON document"},
     {0}};
 
@@ -180,32 +165,13 @@ static bool run(const settings *s, const sib_job *job, const char *prompt, size_
     return done;
 }
 
-/* All of standard input and a NUL; *size without it. Released with free. */
-static char *read_input(size_t *size)
-{
-    size_t room = 4096, n = 0, got = 1;
-    char *text = cli_take(room, 1);
-    for (; got > 0; n += got) {
-        if (room - n < 2) {
-            char *grown = cli_take(2 * room, 1);
-            memcpy(grown, text, n);
-            free(text);
-            text = grown;
-            room *= 2;
-        }
-        got = fread(text + n, 1, room - n - 1, stdin);
-    }
-    *size = n;
-    return text;
-}
-
 /* input: the prompt is standard input. */
 static int go_on(const settings *s, bool input)
 {
     sib_job *job = job_model_open(s->model, "text-generation", s->tokenizer, s->threads);
     size_t size = s->prompt ? strlen(s->prompt) : 0;
-    char *text = job && input ? read_input(&size) : NULL;
-    bool done = job && run(s, job, text ? text : s->prompt, size);
+    char *text = job && input ? file_read_stream(stdin, "standard input", SIZE_MAX, &size) : NULL;
+    bool done = job && (text || !input) && run(s, job, text ? text : s->prompt, size);
     free(text);
     sib_job_free(&job);
     return done ? CLI_DONE : CLI_FAILED;

@@ -18,13 +18,10 @@ typedef struct settings {
 } settings;
 
 static const cli_option options[] = {
-    {.name = "input",
-     .letter = 'i',
-     .kind = CLI_LIST,
-     .field = offsetof(settings, inputs),
-     .value = "NAME=WHAT",
-     .help = "an input: a recording, a .npy file, text (@FILE: of a\nfile), tokens and numbers as 1,2,3, "
-             "true or false"},
+    JOB_OPTION_INPUT(
+        settings,
+        "an input: a recording, a .npy file, text (@FILE: of a\nfile), tokens and numbers as 1,2,3, "
+        "true or false"),
     {.name = "output",
      .kind = CLI_LIST,
      .field = offsetof(settings, outputs),
@@ -41,18 +38,8 @@ static const cli_option options[] = {
      .field = offsetof(settings, taps),
      .value = "PATH",
      .help = "inner values, as decoder/step[12]/logits or */model/*"},
-    {.name = "tokenizer",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, tokenizer),
-     .value = "FILE",
-     .help = "another tokenizer than the job's"},
-    {.name = "threads",
-     .kind = CLI_WHOLE,
-     .field = offsetof(settings, threads),
-     .value = "N",
-     .help = "threads (default: one per processor)",
-     .min = 1,
-     .max = 1024},
+    JOB_OPTION_TOKENIZER(settings, "another tokenizer than the job's"),
+    CLI_OPTION_THREADS(settings, "one per processor"),
     {.name = "max-steps",
      .kind = CLI_WHOLE,
      .field = offsetof(settings, max_steps),

@@ -3,7 +3,6 @@
 #include "files.h"
 #include "value_words.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,34 +13,6 @@ static bool bad(const char *name, const char *text, const char *expected)
 {
     cli_fail("input '%s': '%.60s' is not %s", name, text, expected);
     return false;
-}
-
-/* Bytes of a file and a NUL; NULL with a line on stderr. */
-static char *read_text(const char *path, size_t *size)
-{
-    FILE *f = fopen(path, "rb");
-    size_t room = 4096, n = 0, got = 1;
-    char *text = f ? cli_take(room, 1) : NULL;
-    for (; f && got > 0; n += got) {
-        if (room - n < 2) {
-            char *more = cli_take(2 * room, 1);
-            memcpy(more, text, n);
-            free(text);
-            text = more;
-            room *= 2;
-        }
-        got = fread(text + n, 1, room - n - 1, f);
-    }
-    if (!f || ferror(f)) {
-        cli_fail("%s: %s", path, strerror(errno));
-        free(text);
-        text = NULL;
-    } else
-        text[n] = 0;
-    if (f)
-        fclose(f);
-    *size = n;
-    return text;
 }
 
 /* Numbers with commas between. *n: how many. NULL where there is something else. */
@@ -129,7 +100,7 @@ static bool read_value(const sib_job *job, const char *name, const char *text, s
         v->tensor = *tensor;
         return true;
     case SIB_PORT_TEXT:
-        *owned = text[0] == '@' ? read_text(text + 1, &v->text.size) : cli_format("%s", text);
+        *owned = text[0] == '@' ? file_read(text + 1, SIZE_MAX, &v->text.size) : cli_format("%s", text);
         if (text[0] != '@')
             v->text.size = strlen(text);
         v->text.data = *owned;

@@ -3,7 +3,6 @@
 #include "files.h"
 #include "words.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,37 +132,6 @@ static sib_value *from_text(const sib_value_info *info, const char *text)
     return v;
 }
 
-static char *read_text(const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    char *text = NULL;
-    size_t n = 0, room = 0;
-    if (!f) {
-        cli_fail("%s: %s", path, strerror(errno));
-        return NULL;
-    }
-    for (;;) {
-        if (n + 1 >= room) {
-            room = room ? 2 * room : 4096;
-            char *more = room <= TEXT_LIMIT ? realloc(text, room) : NULL;
-            if (!more) {
-                cli_fail("%s: is too long for a file of text", path);
-                free(text);
-                fclose(f);
-                return NULL;
-            }
-            text = more;
-        }
-        size_t got = fread(text + n, 1, room - n - 1, f);
-        n += got;
-        if (!got)
-            break;
-    }
-    fclose(f);
-    text[n] = '\0';
-    return text;
-}
-
 /* ---- Files ---------------------------------------------------------------------------------------------- */
 
 static bool ends_with(const char *text, const char *end)
@@ -220,7 +188,7 @@ static sib_value *read_input(const sib_value_info *info, const char *what)
         return v;
     }
     if (ends_with(what, ".txt")) {
-        char *text = read_text(what);
+        char *text = file_read(what, TEXT_LIMIT, NULL);
         v = text ? from_text(info, text) : NULL;
         free(text);
         return v;

@@ -34,6 +34,13 @@ typedef struct cli_option {
     const char *const *choices; /* ends with NULL */
 } cli_option;
 
+/* Rows that several commands have; type: of their settings. words: in brackets, what holds where it is not given. */
+#define CLI_OPTION_THREADS(type, words)                                                                      \
+    {                                                                                                        \
+        .name = "threads", .kind = CLI_WHOLE, .field = offsetof(type, threads), .value = "N",                \
+        .help = "threads (default: " words ")", .min = 1, .max = 1024                                        \
+    }
+
 typedef enum cli_parsed { CLI_PARSED, CLI_WANTS_HELP, CLI_MISUSED } cli_parsed;
 
 struct cli_command;

@@ -1,5 +1,6 @@
 /* sibyl tokenize --model M [TEXT|-]: a text as tokens, and tokens as a text. */
 #include "command.h"
+#include "files.h"
 #include "job_model.h"
 #include "words.h"
 
@@ -14,13 +15,10 @@ typedef struct settings {
 } settings;
 
 static const cli_option options[] = {
-    {.name = "model",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, model),
-     .value = "M",
-     .help =
-         "a tokenizer's file, a model with its tokenizer beside it, a\njob, or the name of a model that is "
-         "installed; \"bytes\""},
+    JOB_OPTION_MODEL(
+        settings,
+        "a tokenizer's file, a model with its tokenizer beside it, a\njob, or the name of a model that is "
+        "installed; \"bytes\""),
     {.name = "kind",
      .kind = CLI_TEXT,
      .field = offsetof(settings, kind),
@@ -231,25 +229,6 @@ static bool decode(const sib_tokenizer *t, const settings *s, const char *text, 
     return done;
 }
 
-/* All of standard input and a NUL. Released with free. */
-static char *read_input(size_t *size)
-{
-    size_t room = 65536, n = 0, got = 1;
-    char *text = cli_take(room, 1);
-    for (; got > 0; n += got) {
-        if (room - n < 2) {
-            char *grown = cli_take(2 * room, 1);
-            memcpy(grown, text, n);
-            free(text);
-            text = grown;
-            room *= 2;
-        }
-        got = fread(text + n, 1, room - n - 1, stdin);
-    }
-    *size = n;
-    return text;
-}
-
 static int tokenize(const cli_command *self, int argc, char **argv)
 {
     settings s = {0};
@@ -266,7 +245,8 @@ static int tokenize(const cli_command *self, int argc, char **argv)
     open_source(&s, &from);
     bool input = n == 1 && strcmp(argv[0], "-") == 0, done = from.tokenizer != NULL;
     size_t size = n == 1 ? strlen(argv[0]) : 0;
-    char *read = done && input ? read_input(&size) : NULL;
+    char *read = done && input ? file_read_stream(stdin, "standard input", SIZE_MAX, &size) : NULL;
+    done = done && (read || !input);
     const char *text = read ? read : n == 1 ? argv[0] : "";
     if (done && n == 0)
         show_what(from.tokenizer, &s);

@@ -23,18 +23,11 @@ typedef struct settings {
 static const char *const task_words[] = {"transcribe", "translate", NULL};
 
 static const cli_option options[] = {
-    {.name = "model",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, model),
-     .value = "M",
-     .help =
-         "an ONNX model that `sibyl import` made, a job's document,\na folder with one, or the name of an "
-         "installed model\n(digits)"},
-    {.name = "tokenizer",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, tokenizer),
-     .value = "FILE",
-     .help = "the model's tokenizer, where none stands beside it"},
+    JOB_OPTION_MODEL(
+        settings,
+        "an ONNX model that `sibyl import` made, a job's document,\na folder with one, or the name of an "
+        "installed model\n(digits)"),
+    JOB_OPTION_TOKENIZER(settings, "the model's tokenizer, where none stands beside it"),
     {.name = "language",
      .kind = CLI_TEXT,
      .field = offsetof(settings, language),
@@ -92,23 +85,14 @@ static const cli_option options[] = {
      .field = offsetof(settings, vad),
      .value = "MODEL",
      .help = "hear only what this model of voice activity takes for\nspeech"},
-    {.name = "input",
-     .letter = 'i',
-     .kind = CLI_LIST,
-     .field = offsetof(settings, inputs),
-     .value = "NAME=WHAT",
-     .help = "any other option of openai-whisper by its name:\nno_speech_threshold=0.5, temperature=0,0.4"},
+    JOB_OPTION_INPUT(
+        settings,
+        "any other option of openai-whisper by its name:\nno_speech_threshold=0.5, temperature=0,0.4"),
     {.name = "picture",
      .kind = CLI_FLAG,
      .field = offsetof(settings, picture),
      .help = "show the features, and the words under them"},
-    {.name = "threads",
-     .kind = CLI_WHOLE,
-     .field = offsetof(settings, threads),
-     .value = "N",
-     .help = "threads (default: one per processor)",
-     .min = 1,
-     .max = 1024},
+    CLI_OPTION_THREADS(settings, "one per processor"),
     {.name = "quiet",
      .kind = CLI_FLAG,
      .field = offsetof(settings, quiet),

@@ -16,24 +16,9 @@ typedef struct settings {
 } settings;
 
 static const cli_option options[] = {
-    {.name = "model",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, model),
-     .value = "M",
-     .help = "a model of Silero's, or a job of kind voice-activity"},
-    {.name = "input",
-     .letter = 'i',
-     .kind = CLI_LIST,
-     .field = offsetof(settings, inputs),
-     .value = "NAME=WHAT",
-     .help = "another input of the job: threshold=0.4,\nmin_silence_duration_ms=300"},
-    {.name = "threads",
-     .kind = CLI_WHOLE,
-     .field = offsetof(settings, threads),
-     .value = "N",
-     .help = "threads (default: 1)",
-     .min = 1,
-     .max = 1024},
+    JOB_OPTION_MODEL(settings, "a model of Silero's, or a job of kind voice-activity"),
+    JOB_OPTION_INPUT(settings, "another input of the job: threshold=0.4,\nmin_silence_duration_ms=300"),
+    CLI_OPTION_THREADS(settings, "1"),
     {.name = "json", .kind = CLI_FLAG, .field = offsetof(settings, json), .help = "print one JSON document"},
     {0}};
 

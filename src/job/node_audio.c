@@ -22,19 +22,6 @@ static sib_code give_floats(job_step *s, size_t i, size_t rank, const int64_t *d
     return code == SIB_OK ? step_give(s, i, job_value_tensor(v, SIB_PORT_TENSOR), err) : code;
 }
 
-/* Samples of an audio port: a float32 tensor of one axis. Errors: SIB_ERR_ARGUMENT. */
-static sib_code samples_of(const job_step *s, size_t port, const float **samples, size_t *n, sib_error *err)
-{
-    const sib_tensor *t = s->in[port]->v.tensor;
-    if (sib_tensor_dtype(t) != SIB_F32 || sib_tensor_rank(t) != 1 || !sib_tensor_is_dense(t))
-        return err_set(err, SIB_ERR_ARGUMENT,
-                       "%s: audio is a %s tensor of rank %zu, expected float32 samples, one channel",
-                       s->node->name, sib_dtype_name(sib_tensor_dtype(t)), sib_tensor_rank(t));
-    *samples = sib_tensor_data(t);
-    *n = (size_t)sib_tensor_count(t);
-    return SIB_OK;
-}
-
 /* ---- features ---------------------------------------------------------------------------------------------- */
 
 enum { FEATURES_AUDIO, FEATURES_PRESET, FEATURES_BANDS, FEATURES_PADDING };
@@ -52,7 +39,7 @@ static sib_code features_run(job_step *s, sib_error *err)
     uint64_t bands, frames;
     sib_mel_spec spec;
     sib_mel *mel = NULL;
-    sib_code code = samples_of(s, FEATURES_AUDIO, &samples, &n, err);
+    sib_code code = step_samples(s, FEATURES_AUDIO, &samples, &n, err);
     if (code == SIB_OK)
         code = step_count(s, FEATURES_BANDS, 0, 0, 4096, &bands_wanted, err);
     if (code == SIB_OK)
@@ -96,7 +83,7 @@ static sib_code windows_run(job_step *s, sib_error *err)
 {
     const float *samples;
     size_t n, size, context, total;
-    sib_code code = samples_of(s, WINDOWS_AUDIO, &samples, &n, err);
+    sib_code code = step_samples(s, WINDOWS_AUDIO, &samples, &n, err);
     if (code == SIB_OK)
         code = step_count(s, WINDOWS_SIZE, 0, 1, 1 << 24, &size, err);
     if (code == SIB_OK)

@@ -414,13 +414,13 @@ static sib_code give_transcript(job_step *s, whisper_transcript *t, sib_error *e
 
 static sib_code transcribe_run(job_step *s, sib_error *err)
 {
-    const sib_tensor *audio = s->in[IN_AUDIO]->v.tensor; /* [n] */
-    if (sib_tensor_dtype(audio) != SIB_F32 || sib_tensor_rank(audio) != 1 || !sib_tensor_is_dense(audio))
-        return err_set(err, SIB_ERR_ARGUMENT, "%s: audio must be float32 samples, one channel",
-                       s->node->name);
+    const float *samples; /* (n) */
+    size_t n;
     whisper_options o;
     called_model model;
-    sib_code code = read_options(s, &o, err);
+    sib_code code = step_samples(s, IN_AUDIO, &samples, &n, err);
+    if (code == SIB_OK)
+        code = read_options(s, &o, err);
     if (code != SIB_OK)
         return code;
     code = make_model(s, &model, err);
@@ -428,8 +428,7 @@ static sib_code transcribe_run(job_step *s, sib_error *err)
         code = bad_call(s, CALL_ALIGNER, "is needed for word timestamps and not there", err);
     whisper_transcript *t = code == SIB_OK ? mem_calloc(1, sizeof *t) : NULL;
     if (code == SIB_OK)
-        code = t ? whisper_transcribe(&model.m, s->tokenizer, s->pool, sib_tensor_data(audio),
-                                      (size_t)sib_tensor_count(audio), &o, s->watch, t, err)
+        code = t ? whisper_transcribe(&model.m, s->tokenizer, s->pool, samples, n, &o, s->watch, t, err)
                  : err_memory(err, sizeof *t, "a transcript");
     mem_free(model.heads);
     if (code == SIB_OK)

@@ -55,6 +55,8 @@ sib_code step_count(const job_step *s, size_t port, size_t otherwise, size_t lo,
 /* Numbers of a port of numbers or of one; n 0 where nothing is given. */
 void step_numbers(const job_step *s, size_t port, const double **data, size_t *n);
 void step_texts(const job_step *s, size_t port, const char *const **data, size_t *n);
+/* Samples of an audio port: (*n) float32, one channel. Errors: SIB_ERR_ARGUMENT. */
+sib_code step_samples(const job_step *s, size_t port, const float **samples, size_t *n, sib_error *err);
 /* Fills output i, taking v over; v NULL is memory that could not be had. */
 sib_code step_give(job_step *s, size_t i, job_value *v, sib_error *err);
 

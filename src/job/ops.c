@@ -66,6 +66,18 @@ void step_texts(const job_step *s, size_t port, const char *const **data, size_t
     *n = !v ? 0 : v->type == SIB_PORT_TEXT ? 1 : v->texts.n;
 }
 
+sib_code step_samples(const job_step *s, size_t port, const float **samples, size_t *n, sib_error *err)
+{
+    const sib_tensor *t = s->in[port]->v.tensor;
+    if (sib_tensor_dtype(t) != SIB_F32 || sib_tensor_rank(t) != 1 || !sib_tensor_is_dense(t))
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "%s: audio is a %s tensor of rank %zu, expected float32 samples, one channel",
+                       s->node->name, sib_dtype_name(sib_tensor_dtype(t)), sib_tensor_rank(t));
+    *samples = sib_tensor_data(t);
+    *n = (size_t)sib_tensor_count(t);
+    return SIB_OK;
+}
+
 sib_code step_give(job_step *s, size_t i, job_value *v, sib_error *err)
 {
     if (!v)
