@@ -109,7 +109,7 @@ tile-tables: setup-test build
 	@cmake --build --preset $(PRESET) -j $(JOBS) --target tile_tables
 	tests/tile/tables.sh build/$(PRESET)/tests/tile/tile_tables src/tile write
 
-# The model that ships, trained anew (an hour and a half on two cores; a second call goes on), and its figures. Needs the
+# The model that ships, trained anew (under two hours on two cores; a second call goes on), and its figures. Needs the
 # Free Spoken Digit Dataset: see assets/digits/README.md.
 digits: setup-train
 	$(PYTHON) tools/train_digits.py train

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains `digits`, the small Whisper of assets/digits, and prints its figures.
 
-    tools/train_digits.py train [--without SPEAKER]    about an hour and a half on two cores; a second call goes on
+    tools/train_digits.py train [--without SPEAKER]    under two hours on two cores; a second call goes on
     tools/train_digits.py evaluate [--model FILE] [--speaker SPEAKER] [--quick]
     tools/train_digits.py sample                       assets/digits/sample.flac, spoken by espeak-ng
 
@@ -18,12 +18,13 @@ sys.path.insert(0, str(ROOT / "tools"))
 ASSETS = ROOT / "assets" / "digits"
 BUILD = ROOT / "build" / "digits"
 
-WORDS_FIRST, STRINGS = (0.65, 0.25, 0.1), (0.2, 0.3, 0.5)  # shares of windows of 2, 4 and 8 s
+WORDS_FIRST = (0.65, 0.25, 0.1)  # shares of windows of 2, 4 and 8 s
 
-# Phases (until which step, shares of short windows, share of batches of whole windows), and groups of shards (each of
-# about 70 MB on disk) of short and of whole windows, and steps of the decoder alone.
-FULL = dict(phases=((3700, WORDS_FIRST, 0), (4400, WORDS_FIRST, 0.6)), short=40, full=24, decoder=3000)
-WITHOUT = dict(phases=((900, WORDS_FIRST, 0), (1300, STRINGS, 0), (1500, STRINGS, 0.5)), short=20, full=6, decoder=800)
+# Phases (until which step, shares of short windows, share of batches of whole windows, steps of the learning rate's fall),
+# and groups of shards (each of about 70 MB on disk) of short and of whole windows.
+FULL = dict(phases=((3700, WORDS_FIRST, 0), (4400, WORDS_FIRST, 0.6, 1100), (6400, WORDS_FIRST, 0.75, 4000),
+                    (7500, WORDS_FIRST, 0.8, 3500)), short=40, full=48)
+WITHOUT = dict(phases=((1100, WORDS_FIRST, 0), (1700, WORDS_FIRST, 0.5, 800)), short=16, full=10)
 
 
 def recordings_folder():
@@ -32,20 +33,18 @@ def recordings_folder():
 
 
 def train(options):
-    from digits import refining, shards, training, vocabulary
+    from digits import shards, speech, training, vocabulary
+    speech.recordings(options.fsdd, speech.HELD_OUT)  # ends here where there are none, before processes are started
     run = WITHOUT if options.without else FULL
     folder = BUILD / "shards"
     making = shards.start(folder, options.fsdd, options.seed, run["short"], run["full"])
     name = f"without-{options.without}" if options.without else "digits"
     phases = tuple(training.Phase(*phase) for phase in run["phases"])
     without = (options.without,) if options.without else ()
-    trained = BUILD / f"{name}-trained.pt"
-    training.train(training.Plan(folder, BUILD / f"{name}.state", options.seed, phases, run["short"], run["full"],
-                                 without)).save(trained)
+    model = training.train(training.Plan(folder, BUILD / f"{name}.state", options.seed, phases, run["short"], run["full"],
+                                         without))
     if making:
         making.join()
-    model = refining.refine(refining.Plan(folder, trained, BUILD / f"{name}-decoder.state", options.seed, run["decoder"],
-                                          run["full"], without))
     out = BUILD / f"{name}.pt" if options.without else ASSETS / "digits.pt"
     out.parent.mkdir(parents=True, exist_ok=True)
     model.save(out)

@@ -1,7 +1,8 @@
 /* Checkpoints changed by chance, a target a reader: whatever they hold, opening them and reading their weights ends soon,
    with weights or with a sentence, stays within the file, and gives all memory back. SIBYL_MUTATIONS says how many of each,
-   or SIBYL_MUTATION_SECONDS how long (`make mutate-checkpoints`, with sanitizers), SIBYL_MUTATION_SEED which,
-   SIBYL_MUTATION_TARGET of which reader alone. What fails is written to the file that SIBYL_MUTATION_SAVE names; files given as arguments are read before any is changed. */
+   or SIBYL_MUTATION_SECONDS how long in processor time (`make mutate-checkpoints`, with sanitizers), SIBYL_MUTATION_SEED
+   which, SIBYL_MUTATION_TARGET of which reader alone. What fails is written to the file that SIBYL_MUTATION_SAVE names;
+   files given as arguments are read before any is changed. */
 #include "base/alloc.h"
 #include "torch_files.h"
 
@@ -213,10 +214,11 @@ static limits read_limits(void)
                     seed ? (uint64_t)atoll(seed) : 20};
 }
 
+/* Of the processor, so that as much is tried beside other work. */
 static double now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 

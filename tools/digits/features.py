@@ -8,6 +8,7 @@ RATE = 16000
 N_FFT = 400
 HOP = 160
 N_MELS = 80
+SILENCE = -10.0  # log10 of the least mel power
 
 
 @functools.cache
@@ -26,10 +27,10 @@ def mel_filters():
 
 
 def log_power(audio):
-    """float32 [N_MELS, len(audio) / HOP]: log10 of the mel power, at least -10."""
+    """float32 [N_MELS, len(audio) / HOP]: log10 of the mel power, at least SILENCE."""
     spectrum = torch.stft(torch.as_tensor(audio, dtype=torch.float32), N_FFT, HOP, window=torch.hann_window(N_FFT),
                           return_complex=True)[:, :-1].abs() ** 2
-    return (mel_filters() @ spectrum).clamp(min=1e-10).log10()
+    return (mel_filters() @ spectrum).clamp(min=10 ** SILENCE).log10()
 
 
 def normalise(power, highest=None):

@@ -4,9 +4,11 @@ import dataclasses
 import torch
 
 from . import vocabulary
+from .model import Dimensions
 from .vocabulary import FRAME
 
 IGNORED = -100
+CONTEXT = Dimensions.n_text_ctx  # tokens that the decoder reads, half of them text of before
 MARGIN = 0.02  # seconds that a segment begins before its first sound and ends after its last
 
 
@@ -40,22 +42,23 @@ def _events(segments, seconds, at):
 
 def _prompt(rng, longest):
     """Text of before, as Whisper's procedure puts it in front: words, mostly with their timestamps."""
-    stamps, tokens, time = rng.random() < 0.6, [], 0.0
+    stamps, brief, tokens, time = rng.random() < 0.6, rng.random() < 0.5, [], 0.0
     while len(tokens) < longest:
         spoken = [vocabulary.DIGIT[digit] for digit in rng.integers(0, 10, rng.integers(1, 9))]
         start, time = time, time + 0.5 * len(spoken)
         tokens += [vocabulary.timestamp(start), *spoken, vocabulary.timestamp(time)] if stamps else spoken
         time = (time + rng.uniform(1, 4)) % 29
-        if rng.random() < 0.3:
+        if brief and rng.random() < 0.3:
             break
     return [vocabulary.START_OF_PREVIOUS] + tokens[-longest:]
 
 
-def target(rng, segments, seconds, offset, frames, longest_prompt=0):
-    """The Target of a window whose audio stands `offset` frames after its beginning."""
+def target(rng, segments, seconds, offset, frames, prompted=False):
+    """The Target of a window whose audio stands `offset` frames after its beginning; `prompted`: mostly with text of before."""
     at = offset * FRAME
     events = _events(segments, seconds, at)
-    prompt = _prompt(rng, rng.integers(1, longest_prompt + 1)) if longest_prompt else []
+    longest = min(CONTEXT // 2 - 1, CONTEXT - 2 - len(events))
+    prompt = _prompt(rng, longest if rng.random() < 0.4 else rng.integers(1, longest + 1)) if prompted and rng.random() < 0.8 else []
     tokens, wanted, spans = prompt + [vocabulary.START], [IGNORED] * len(prompt), [None] * len(prompt)
 
     def span(times):

@@ -1,5 +1,7 @@
 """Training: phases of short windows at any place of the 30 s, then of whole ones too. Each step follows from the seed and its number.
 
+Whole windows are long recordings, or short ones with nothing behind them, as most recordings of a word or two are heard.
+
 Two processes of one thread each share a batch and average their gradients: on a busy machine that waits less than threads
 do, and with one more process the numbers are others, so their count is fixed.
 """
@@ -19,6 +21,8 @@ from .model import FRAMES, Whisper, parameters
 PROCESSES = 2
 AUDIO = 64  # seconds of each process in a batch of short windows
 WHOLE = 3  # whole windows of each process in a batch
+ALONE = 0.35  # of them, the share that holds one short window and nothing behind it
+PROMPTED, PROMPTED_WHOLE = 0.15, 0.6  # share of batches with text of before: of short windows, of whole ones
 FRESH = 50  # steps for each further group of shards that comes in
 GUIDED, LABELLED = 0.3, 0.5  # weights of the losses beside that of tokens
 AVERAGE = 0.995  # of the weights kept, over steps
@@ -35,11 +39,11 @@ def warped(rng, power):
         power = (power.gather(1, low[:, :, None].expand(-1, -1, frames)) * (1 - part)
                  + power.gather(1, (low + 1)[:, :, None].expand(-1, -1, frames)) * part)
     tilt = torch.from_numpy(rng.normal(0, 0.25, (count, 1, 1))).float() * torch.linspace(-1, 1, bands)[None, :, None]
-    power = (power + tilt + torch.from_numpy(rng.normal(0, 0.4, (count, 1, 1))).float()).clamp(min=-10)
+    power = (power + tilt + torch.from_numpy(rng.normal(0, 0.4, (count, 1, 1))).float()).clamp(min=features.SILENCE)
     for row in range(count):
         if rng.random() < 0.25:
             low = rng.integers(0, bands - 8)
-            power[row, low:low + rng.integers(2, 9)] = -10
+            power[row, low:low + rng.integers(2, 9)] = features.SILENCE
     return power
 
 
@@ -50,12 +54,12 @@ def ended(rng, mel, power, windows):
     """
     frames = power.shape[2]
     for row, window in enumerate(windows):
-        sounding = torch.nonzero(power[row].amax(dim=0) > -9.9)
+        sounding = torch.nonzero(power[row].amax(dim=0) > features.SILENCE + 0.1)
         least = int(sounding[-1]) + 1 if len(sounding) else 10
         if not window["segments"] and rng.random() < 0.7:
             least = 10
         if least < frames and rng.random() < 0.65:
-            mel[row, :, rng.integers(least, frames):] = 0
+            mel[row, :, least if rng.random() < 0.4 else rng.integers(least, frames):] = 0
     return mel
 
 
@@ -70,7 +74,7 @@ class Data:
             path = self.folder / name
             while not path.exists():
                 time.sleep(2)
-            windows = torch.load(path, weights_only=False)
+            windows = torch.load(path, weights_only=False, mmap=True)  # processes share the pages
             self.loaded[name] = [window for window in windows if not window["sources"] & self.without]
         return self.loaded[name]
 
@@ -81,9 +85,22 @@ class Data:
             picked += [shard[i] for i in rng.integers(0, len(shard), AUDIO // seconds // 2)]
         return picked
 
-    def whole(self, rng, available):
-        shard = self.shard(f"full-{rng.integers(available):03}.pt")
-        return [shard[i] for i in rng.integers(0, len(shard), WHOLE)]
+    def whole(self, rng, short, full):
+        return [self.alone(rng, short) if rng.random() < ALONE else self._any(rng, f"full-{rng.integers(full):03}.pt")
+                for _ in range(WHOLE)]
+
+    def _any(self, rng, name):
+        shard = self.shard(name)
+        return shard[rng.integers(len(shard))]
+
+    def alone(self, rng, available):
+        """A short window that is not cut by its end, with digital silence behind it."""
+        while True:
+            seconds = int(rng.choice([seconds for seconds, _ in shards.SHORT]))
+            window = self._any(rng, f"short-{rng.integers(available):03}-{seconds}.pt")
+            if not window["segments"] or window["segments"][-1][-1][2] <= seconds:
+                missing = 2 * FRAMES - window["power"].shape[1]
+                return window | {"power": F.pad(window["power"], (0, missing), value=features.SILENCE)}
 
 
 def batch(rng, windows, seconds):
@@ -92,13 +109,13 @@ def batch(rng, windows, seconds):
     changed = warped(rng, power)
     louder = torch.tensor([window["louder"] for window in windows])[:, None, None]
     mel = ended(rng, features.normalise(changed, changed.amax(dim=(1, 2), keepdim=True) + louder), power, windows)
-    longest = int(rng.integers(1, 80)) if rng.random() < 0.15 else 0
+    prompted = rng.random() < (PROMPTED_WHOLE if frames == FRAMES else PROMPTED)
     offsets, made = [], []
     for window in windows:
         cut = window["segments"] and window["segments"][-1][-1][2] > seconds
         offset = FRAMES - frames if cut else 0 if rng.random() < 0.25 else int(rng.integers(0, FRAMES - frames + 1))
         offsets.append(offset)
-        made.append(targets.target(rng, window["segments"], seconds, offset, frames, longest))
+        made.append(targets.target(rng, window["segments"], seconds, offset, frames, prompted))
     labels = torch.stack([targets.frame_labels(window["segments"], frames) for window in windows])
     return mel, torch.tensor(offsets), targets.batch(made, frames), labels
 
@@ -120,9 +137,9 @@ def losses(model, head, mel, offsets, texts, labels):
     return *written(model.decoder, audio, *texts), labelled
 
 
-def rate(step, total, warm=100, falling=0.25):
-    """The learning rate's share: up in a line, then 1, then in a line down over the last part of the run."""
-    return min((step + 1) / warm, 1, (total - step) / (falling * total))
+def rate(step, until, falling, warm=100):
+    """The learning rate's share: up in a line, then 1, then in a line down over the last `falling` steps before `until`."""
+    return min((step + 1) / warm, 1, (until - step) / falling)
 
 
 class Muon(torch.optim.Optimizer):
@@ -169,6 +186,7 @@ class Phase:
     until: int  # step
     mix: tuple  # shares of short windows of 2, 4 and 8 s
     whole: float  # share of batches of whole windows
+    falling: int = 0  # steps before its end over which the learning rate falls to 0
 
 
 @dataclasses.dataclass
@@ -188,6 +206,11 @@ class Plan:
 
     def phase(self, step):
         return next(phase for phase in self.phases if step < phase.until)
+
+    def rate(self, step):
+        """The learning rate's share: each fall ends at the next phase that has one, and a later one begins anew."""
+        falls = next(phase for phase in self.phases if step < phase.until and phase.falling)
+        return rate(step, falls.until, falls.falling)
 
     def whole_since(self, step):
         """How many steps before this one had a share of whole windows."""
@@ -227,11 +250,11 @@ def average_gradients(weights):
 def _windows(plan, data, step, rank):
     """(windows, seconds) of this process in this step: all processes draw the same kind."""
     kind, rng = numpy.random.default_rng([plan.seed, step]), numpy.random.default_rng([plan.seed, step, rank])
-    phase = plan.phase(step)
+    phase, available = plan.phase(step), min(plan.short, 2 + step // FRESH)
     if kind.random() < phase.whole:
-        return rng, data.whole(rng, min(plan.full, 1 + plan.whole_since(step) // FRESH)), 30
+        return rng, data.whole(rng, available, min(plan.full, 1 + plan.whole_since(step) // FRESH)), 30
     seconds = int(kind.choice([seconds for seconds, _ in shards.SHORT], p=phase.mix))
-    return rng, data.short(rng, min(plan.short, 2 + step // FRESH), seconds), seconds
+    return rng, data.short(rng, available, seconds), seconds
 
 
 def _run(rank, plan, rendezvous):
@@ -256,7 +279,7 @@ def _run(rank, plan, rendezvous):
     sums, begun = numpy.zeros(3), time.time()
     while step < plan.steps:
         rng, windows, seconds = _windows(plan, data, step, rank)
-        set_rates(pair, rate(step, plan.steps))
+        set_rates(pair, plan.rate(step))
         parts = losses(model, head, *batch(rng, windows, seconds))
         model.zero_grad()
         head.zero_grad()
