@@ -19,7 +19,7 @@ typedef struct cli_command {
 
 extern const cli_command command_features, command_inspect, command_run, command_diff, command_conform,
     command_transcribe, command_generate, command_tokenize, command_vad, command_job, command_import,
-    command_quantize, command_bench, command_help;
+    command_quantize, command_tile, command_bench, command_help;
 
 /* Ends with NULL. */
 extern const cli_command *const cli_commands[];

@@ -4,11 +4,17 @@ _sibyl()
     local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command=${COMP_WORDS[1]} words=
     COMPREPLY=()
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W 'features inspect run diff conform transcribe generate tokenize vad job import quantize bench help --help --version' -- "$current"))
+        COMPREPLY=($(compgen -W 'features inspect run diff conform transcribe generate tokenize vad job import quantize tile bench help --help --version' -- "$current"))
         return
     fi
     case $command:$before in
     features:--preset) words='whisper librosa kaldi' ;;
+    tile:--depth) words='1 2' ;;
+    tile:--bands) words='80 128' ;;
+    tile:--out) words='int8 int16' ;;
+    tile:--fault) words='lost-lock late-dma batch overrun' ;;
+    tile:--audio | tile:--output | tile:-o) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    tile:--batch | tile:--tiles | tile:--memory | tile:--frames | tile:--*-cost) return ;;
     features:--smooth) words='none same valid' ;;
     features:--normalize) words='peak rms' ;;
     features:--pcm) words='s16le f32le' ;;
@@ -52,8 +58,9 @@ _sibyl()
     job:*) words='--input --output --out --tap --tokenizer --threads --max-steps --ports --describe --json --help' ;;
     import:*) words='--out --dtype --opset --recipe --tokenizer --check --json --help' ;;
     quantize:*) words='--out --weights --block --dynamic --least --calibrate --backend --report --json --help' ;;
+    tile:*) words='plan simulate emit --batch --depth --tiles --memory --bands --out --call-cost --byte-cost --frame-cost --frames --audio --best --table --output --fault --json --help' ;;
     bench:*) words='features conv1d peak models whisper first --threads --seconds --repeat --peers --backend --passes --pass-limit --dim --fresh --claims --error --dtype --monitor --json --help' ;;
-    help:*) words='features inspect run diff conform transcribe generate tokenize vad job import quantize bench help --help' ;;
+    help:*) words='features inspect run diff conform transcribe generate tokenize vad job import quantize tile bench help --help' ;;
     esac
     if [[ $words == --* && $current != -* ]]; then # what is no option is a file
         COMPREPLY=($(compgen -f -- "$current"))

@@ -18,6 +18,7 @@
 #include <sibyl/session.h>
 #include <sibyl/tensor.h>
 #include <sibyl/text.h>
+#include <sibyl/tile.h>
 #include <sibyl/timing.h>
 #include <sibyl/value.h>
 

@@ -19,7 +19,7 @@ COMMAND = os.environ["SIBYL_COMMAND"]
 SOURCE = Path(os.environ["SIBYL_SOURCE"])
 sys.path.insert(0, str(SOURCE / "tests" / "models"))
 import onnx_writer as w  # noqa: E402
-COMMANDS = ("features", "inspect", "run", "diff", "conform", "transcribe", "generate", "tokenize", "vad", "job", "import", "quantize", "bench", "help")
+COMMANDS = ("features", "inspect", "run", "diff", "conform", "transcribe", "generate", "tokenize", "vad", "job", "import", "quantize", "tile", "bench", "help")
 RATE = 16000
 
 

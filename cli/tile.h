@@ -1,0 +1,45 @@
+/* sibyl tile plan|simulate|emit: what the three share. */
+#ifndef CLI_TILE_H
+#define CLI_TILE_H
+
+#include "command.h"
+#include "words.h"
+
+typedef struct tile_settings {
+    long batch, depth, tiles, bands, frames;
+    int out; /* a sib_tile_out */
+    const char *memory, *audio, *output, *fault;
+    double call_cost, byte_cost, frame_cost; /* us, ns, us */
+    bool best, table, json;
+} tile_settings;
+
+/* What the options ask the library for; false with a line on stderr. */
+bool tile_options_of(const tile_settings *s, sib_tile_options *out);
+
+/* The plan that is asked for, --best among them, of a recording; false with a line on stderr. */
+bool tile_plan_of(const tile_settings *s, uint64_t frames, sib_tile_plan *out);
+
+/* Says on stderr that a plan does not fit, with the arithmetic; gives CLI_FAILED. */
+int tile_fails_to_fit(const sib_tile_plan *p);
+
+/* A recording as a tile's DMA reads it: mono int16 at 16 kHz. Another rate, more channels, or samples of another size are
+   refused by name with a line on stderr. */
+typedef struct tile_recording {
+    int16_t *samples; /* (n); released with free */
+    size_t n;
+} tile_recording;
+
+bool tile_recording_read(const char *path, tile_recording *out);
+
+/* "1,234,567". buffer: 32 bytes; gives it back. */
+const char *tile_grouped(uint64_t n, char buffer[32]);
+
+/* A plan as JSON, and as the members of the document that tell of its memory and of its recording. */
+json_t *tile_plan_json(const sib_tile_plan *p);
+
+/* The verbs. argv (n): operands behind the verb. */
+int tile_plan(const cli_command *self, const tile_settings *s, int n, char **argv);
+int tile_simulate(const cli_command *self, const tile_settings *s, int n, char **argv);
+int tile_emit(const cli_command *self, const tile_settings *s, int n, char **argv);
+
+#endif

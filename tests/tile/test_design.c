@@ -1,0 +1,193 @@
+/* Designs written and read back: their figures are the planner's; what is changed in them is seen. */
+#include "base/alloc.h"
+#include "check.h"
+#include "tile/design.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+static sib_tile_plan planned(uint32_t batch, uint32_t depth, uint32_t tiles, int kind)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_tile_options o;
+    sib_tile_plan p;
+    sib_tile_defaults(&o);
+    o.batch = batch;
+    o.depth = depth;
+    o.tiles = tiles;
+    o.bands = kind & 1 ? 128 : 80;
+    o.out = kind & 2 ? SIB_TILE_INT16 : SIB_TILE_INT8;
+    CHECK_OK(sib_tile_plan_make(&o, 12345, &p, &err), err);
+    return p;
+}
+
+static tile_text written(const sib_tile_plan *p, tile_form form)
+{
+    tile_text text = {0};
+    tile_program program;
+    tile_program_make(p, &program);
+    tile_design_write(&program, p, form, &text);
+    assert_false(text.failed);
+    return text;
+}
+
+/* Every number of tiles, both depths, every kind of output, batches that divide and that do not. */
+static void equal_to_the_plan(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    size_t checked = 0;
+    for (uint32_t tiles = 1; tiles <= SIB_TILE_MAX; tiles++)
+        for (uint32_t depth = 1; depth <= 2; depth++)
+            for (int kind = 0; kind < 4; kind++)
+                for (uint32_t batch = 1; batch < 500; batch = batch * 2 + 1) {
+                    const sib_tile_plan p = planned(batch, depth, tiles, kind);
+                    tile_text text = written(&p, TILE_PRETTY);
+                    CHECK_OK(sib_tile_check(text.bytes, &p, &err), err);
+                    mem_free(text.bytes);
+                    checked++;
+                }
+    assert_int_equal(checked, 16 * 2 * 4 * 8);
+}
+
+/* Replaces the n-th occurrence. */
+static char *changed(const char *text, const char *from, const char *to, int n)
+{
+    const char *at = strstr(text, from);
+    for (; at && n; n--)
+        at = strstr(at + 1, from);
+    assert_non_null(at);
+    char *out = malloc(strlen(text) + strlen(to) + 1);
+    assert_non_null(out);
+    sprintf(out, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    return out;
+}
+
+static void what_is_changed_is_seen(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t tiles;
+        const char *from, *to, *words;
+        int n;
+    } changes[] = {
+        {1, "%rows = arith.constant 5", "%rows = arith.constant 4", "another number of frames", 0},
+        {1, "[1, 1, 5, 400]", "[1, 1, 4, 400]", "another number of bytes", 0},
+        {1, "[1, 1, 5, 80]", "[1, 1, 6, 80]", "another number of bytes", 0},
+        {1, "[0, 0, 160, 1]", "[0, 0, 1600, 1]", "leaves its array", 0},
+        {1, "[0, 0, 160, 1]", "[0, 0, 159, 1]", "beyond what a shim's DMA can do", 0},
+        {1, "memref<5x400xi16>>", "memref<6x400xi16>>", "another number of", 0},
+        {1, "stack_size = ", "stack_size = 1", "bytes of the stack", 0},
+        {1, "2 : i32) : !aie", "1 : i32) : !aie", "bytes of the input FIFO", 0},
+        {1, "aie.tile(0, 2)", "aie.tile(0, 3)", "no tile of the device", 0},
+        {1, "{%tile_0_2}", "{%tile_1_2}", "not there", 0},
+        {1, "(%pcm, %features, %row) :", "(%pcm, %features, %c0) :", "calls the kernel otherwise", 0},
+        {1, "aie.objectfifo.release @in_0_2(Consume, 1)", "aie.objectfifo.release @in_0_2(Produce, 1)",
+         "does not end here", 0},
+        {1, "        aie.objectfifo.release @in_0_2(Consume, 1)\n", "", "give both back", 0},
+        {1, "      aiex.npu.dma_wait {symbol = @out_0_2}\n", "", "not every output", 0},
+        {1, "symbol = @out_0_2", "symbol = @in_0_2", "no output", 0},
+        {1, "metadata = @in_0_2", "metadata = @out_0_2", "does not end at a shim", 0},
+        {1, "aie.end", "aie.flow", "no statement", 0},
+        {1, "aie.device(npu1)", "aie.device(npu2)", "no statement", 0},
+        {9, "[0, 400, 800]", "[0, 400, 400]", "one behind another", 0},
+        {9, "[0, 400, 800]", "[0, 400]", "another number of offsets", 0},
+        {9, "[@in_0_2, @in_0_3, @in_0_4]", "[@in_0_2, @in_0_3]", "another number of offsets", 0},
+        {9, "memref<1x400xi16>>", "memref<2x400xi16>>", "", 1},
+        {9, "%rows = arith.constant 1", "%rows = arith.constant 2", "another number of frames", 3},
+        {9, "[0, 0, 0, 480]", "[0, 0, 0, 9999]", "leaves its array", 0},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        sib_error err = SIB_ERROR_INIT;
+        const sib_tile_plan p = planned(changes[i].tiles == 1 ? 5 : 9, 2, changes[i].tiles, 0);
+        tile_text text = written(&p, TILE_PRETTY);
+        char *other = changed(text.bytes, changes[i].from, changes[i].to, changes[i].n);
+        const sib_code code = sib_tile_check(other, &p, &err);
+        if ((code != SIB_ERR_FORMAT && code != SIB_ERR_VALUE) || !strstr(err.message, changes[i].words))
+            fail_msg("'%s' to '%s': %s", changes[i].from, changes[i].to, err.message);
+        free(other);
+        mem_free(text.bytes);
+    }
+}
+
+/* Another plan than the one that was written. */
+static void another_plan(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    const sib_tile_plan p = planned(30, 2, 5, 0);
+    tile_text text = written(&p, TILE_PRETTY);
+    const struct {
+        uint32_t batch, depth, tiles;
+        int kind;
+        const char *words;
+    } others[] = {
+        {31, 2, 5, 0, "frames of an element"}, {30, 1, 5, 0, "FIFO"},        {30, 2, 6, 0, "tiles"},
+        {30, 2, 5, 1, "output FIFO"},          {30, 2, 5, 2, "output FIFO"}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        const sib_tile_plan q = planned(others[i].batch, others[i].depth, others[i].tiles, others[i].kind);
+        CHECK_FAILS(sib_tile_check(text.bytes, &q, &err), SIB_ERR_VALUE, err, others[i].words);
+    }
+    mem_free(text.bytes);
+}
+
+/* Texts cut short or with a byte changed: an error or the same figures, never more. */
+static void changed_by_chance(void **state)
+{
+    (void)state;
+    check_random r = {99};
+    const sib_tile_plan p = planned(22, 2, 11, 0);
+    tile_text text = written(&p, TILE_PRETTY);
+    char *copy = malloc(text.n + 1);
+    assert_non_null(copy);
+    for (int turn = 0; turn < 3000; turn++) {
+        sib_error err = SIB_ERROR_INIT;
+        memcpy(copy, text.bytes, text.n + 1);
+        for (uint64_t i = check_u64(&r) % 3 + 1; i > 0; i--)
+            copy[check_u64(&r) % text.n] = (char)(check_u64(&r) % 96 + 32);
+        if (turn % 7 == 0)
+            copy[check_u64(&r) % text.n] = '\0';
+        const sib_code code = sib_tile_check(copy, &p, &err);
+        assert_true(code == SIB_OK || code == SIB_ERR_FORMAT || code == SIB_ERR_VALUE);
+        assert_true(code == err.code);
+    }
+    free(copy);
+    mem_free(text.bytes);
+}
+
+static void whole_or_not_at_all(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/sibyl-tile-XXXXXX", inside[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(inside, sizeof inside, "%s/design", folder);
+    const sib_tile_plan p = planned(9, 2, 9, 0);
+    sib_code code = SIB_ERR_MEMORY;
+    uint64_t allowed = 0;
+    for (; code == SIB_ERR_MEMORY; allowed++) {
+        sib_error err = SIB_ERROR_INIT;
+        mem_fail_after(allowed);
+        code = sib_tile_emit(&p, inside, &err);
+        mem_fail_never();
+        assert_true(code == SIB_OK || access(inside, F_OK) != 0);
+    }
+    assert_int_equal(code, SIB_OK);
+    assert_true(allowed > 10);
+    sib_error err = SIB_ERROR_INIT;
+    const sib_tile_plan large = planned(100, 2, 1, 0);
+    CHECK_FAILS(sib_tile_emit(&large, inside, &err), SIB_ERR_SIZE, err, "the plan needs");
+    snprintf(inside, sizeof inside, "rm -r %s", folder);
+    assert_int_equal(system(inside), 0);
+    snprintf(inside, sizeof inside, "%s/none/design", folder);
+    CHECK_FAILS(sib_tile_emit(&p, inside, &err), SIB_ERR_IO, err, "none/design");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_to_the_plan),   cmocka_unit_test(what_is_changed_is_seen),
+        cmocka_unit_test(another_plan),        cmocka_unit_test(changed_by_chance),
+        cmocka_unit_test(whole_or_not_at_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
