@@ -200,7 +200,7 @@ class Emit(Case):
     def test_generic_form_is_parsed(self):
         if not shutil.which("mlir-opt-14"):
             self.skipTest("skipped for want of mlir-opt-14 (Debian's mlir-14-tools)")
-        for tiles in range(1, 17):
+        for tiles in (1, 2, 7, 8, 9, 16):
             folder = self.emit(f"t{tiles}", "--tiles", tiles, "--batch", 3 * tiles - 1)
             result = subprocess.run(["mlir-opt-14", "--allow-unregistered-dialect", folder / "aie_generic.mlir"],
                                     capture_output=True, text=True)

@@ -121,9 +121,11 @@ static void another_plan(void **state)
         uint32_t batch, depth, tiles;
         int kind;
         const char *words;
-    } others[] = {
-        {31, 2, 5, 0, "frames of an element"}, {30, 1, 5, 0, "FIFO"},        {30, 2, 6, 0, "tiles"},
-        {30, 2, 5, 1, "output FIFO"},          {30, 2, 5, 2, "output FIFO"}};
+    } others[] = {{31, 2, 5, 0, "frames of an element"},
+                  {30, 1, 5, 0, "FIFO"},
+                  {30, 2, 6, 0, "tiles"},
+                  {30, 2, 5, 1, "output FIFO"},
+                  {30, 2, 5, 2, "output FIFO"}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         const sib_tile_plan q = planned(others[i].batch, others[i].depth, others[i].tiles, others[i].kind);
         CHECK_FAILS(sib_tile_check(text.bytes, &q, &err), SIB_ERR_VALUE, err, others[i].words);

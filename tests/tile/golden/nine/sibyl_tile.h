@@ -7,11 +7,11 @@
 #ifndef SIBYL_TILE_H
 #define SIBYL_TILE_H
 
-#define SIBYL_TILE_BATCH   20 /* frames of a call that count */
-#define SIBYL_TILE_MOVED   21 /* frames that it moves */
-#define SIBYL_TILE_STEP    3200 /* samples from call to call */
-#define SIBYL_TILE_SAMPLES 3600 /* int16 in */
-#define SIBYL_TILE_RESULTS 2688 /* int16 out: (frames, bands) */
+#define SIBYL_TILE_BATCH   26   /* frames of a call that count */
+#define SIBYL_TILE_MOVED   27   /* frames that it moves */
+#define SIBYL_TILE_STEP    4160 /* samples from call to call */
+#define SIBYL_TILE_SAMPLES 4560 /* int16 in */
+#define SIBYL_TILE_RESULTS 3456 /* int16 out: (frames, bands) */
 #define SIBYL_TILE_BANDS   128
 #define SIBYL_TILE_SCALE   16384 /* a result is a feature times this */
 #define SIBYL_TILE_RANGE   32768 /* 2.0 */

@@ -7,13 +7,13 @@
 #ifndef SIBYL_TILE_H
 #define SIBYL_TILE_H
 
-#define SIBYL_TILE_BATCH   10 /* frames of a call that count */
-#define SIBYL_TILE_MOVED   10 /* frames that it moves */
+#define SIBYL_TILE_BATCH   10   /* frames of a call that count */
+#define SIBYL_TILE_MOVED   10   /* frames that it moves */
 #define SIBYL_TILE_STEP    1600 /* samples from call to call */
 #define SIBYL_TILE_SAMPLES 1840 /* int16 in */
-#define SIBYL_TILE_RESULTS 800 /* int8 out: (frames, bands) */
+#define SIBYL_TILE_RESULTS 800  /* int8 out: (frames, bands) */
 #define SIBYL_TILE_BANDS   80
-#define SIBYL_TILE_SCALE   64 /* a result is a feature times this */
+#define SIBYL_TILE_SCALE   64  /* a result is a feature times this */
 #define SIBYL_TILE_RANGE   128 /* 2.0 */
 
 #endif

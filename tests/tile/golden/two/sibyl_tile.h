@@ -7,13 +7,13 @@
 #ifndef SIBYL_TILE_H
 #define SIBYL_TILE_H
 
-#define SIBYL_TILE_BATCH   7 /* frames of a call that count */
-#define SIBYL_TILE_MOVED   8 /* frames that it moves */
+#define SIBYL_TILE_BATCH   7    /* frames of a call that count */
+#define SIBYL_TILE_MOVED   8    /* frames that it moves */
 #define SIBYL_TILE_STEP    1120 /* samples from call to call */
 #define SIBYL_TILE_SAMPLES 1520 /* int16 in */
-#define SIBYL_TILE_RESULTS 640 /* int8 out: (frames, bands) */
+#define SIBYL_TILE_RESULTS 640  /* int8 out: (frames, bands) */
 #define SIBYL_TILE_BANDS   80
-#define SIBYL_TILE_SCALE   64 /* a result is a feature times this */
+#define SIBYL_TILE_SCALE   64  /* a result is a feature times this */
 #define SIBYL_TILE_RANGE   128 /* 2.0 */
 
 #endif
