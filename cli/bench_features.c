@@ -13,7 +13,7 @@
 #define N_SAMPLES  (30 * RATE)
 #define N_FRAMES   3000
 #define MAX_BANDS  128
-#define MAX_FIGURE 12
+#define MAX_FIGURE 16
 #define US         1e6
 
 /* Bars that the project sets itself, in time per frame. */
@@ -21,6 +21,11 @@
 #define FFTW_BAR    0.80
 #define PRECISE_BAR 1.00
 #define SCALING_BAR 1.80
+#define FIXED_BAR   1.50 /* fixed point over float */
+
+/* A recording of 1 h 44 m, and the seconds that its features may take on two cores. */
+#define TALK_FRAMES 628163
+#define TALK_BAR    0.50
 
 /* Chunks of the longer recording, on which the cost of waking threads no longer shows. */
 #define LONG_CHUNKS 10
@@ -48,6 +53,27 @@ static double measure_own(void *context)
     if (sib_mel_compute(o->mel, o->pool, o->samples, n, 0, o->out, frames, NULL) != SIB_OK)
         return -1;
     return sib_timer_seconds(&timer) * US / (double)frames;
+}
+
+/* One way of ours to compute features in fixed point. */
+typedef struct {
+    const int16_t *samples; /* (chunks, N_SAMPLES) */
+    size_t chunks;
+    sib_pool *pool;
+    int16_t *wide;  /* (80, chunks, N_FRAMES), or NULL */
+    int8_t *narrow; /* the same, where wide is NULL */
+} fixed;
+
+static double measure_fixed(void *context)
+{
+    fixed *f = context;
+    const size_t n = f->chunks * N_SAMPLES, frames = f->chunks * N_FRAMES;
+    sib_timer timer = sib_timer_start();
+    sib_code code =
+        f->wide
+            ? sib_fixed_int16(80, SIB_FIXED_CLAMP_WHOLE, f->pool, f->samples, n, 0, f->wide, frames, NULL)
+            : sib_fixed_int8(80, SIB_FIXED_CLAMP_WHOLE, f->pool, f->samples, n, 0, f->narrow, frames, NULL);
+    return code == SIB_OK ? sib_timer_seconds(&timer) * US / (double)frames : -1;
 }
 
 /* Pushes a tenth of a second at a time, as a microphone would. */
@@ -199,7 +225,7 @@ static void add_ratio(bench_ratio *ratios, size_t *n, const char *name, const be
 
 static void tell(bench_report *report, const bench_figure *figures, size_t n)
 {
-    bench_ratio ratios[14];
+    bench_ratio ratios[16];
     size_t k = 0;
     const bench_figure *w80 = bench_find(figures, n, "whisper-80"),
                        *w128 = bench_find(figures, n, "whisper-128");
@@ -219,6 +245,13 @@ static void tell(bench_report *report, const bench_figure *figures, size_t n)
     if (w80 && fftw)
         ratios[k++] = (bench_ratio){"whisper-80 / fftw, best of each", w80->series.min / fftw->series.min,
                                     FFTW_BAR, false};
+    const bench_figure *fixed16 = bench_find(figures, n, "fixed-80"),
+                       *fixed_threads = bench_find(figures, n, "fixed-80, 5 min, threads");
+    add_ratio(ratios, &k, "fixed-80 / whisper-80", fixed16, w80, FIXED_BAR, false);
+    if (fixed_threads)
+        ratios[k++] = (bench_ratio){"fixed-80, seconds for 1 h 44 m, threads",
+                                    fixed_threads->series.median / US * TALK_FRAMES,
+                                    fixed_threads->threads == 2 ? TALK_BAR : 0, false};
     add_ratio(ratios, &k, "whisper-128 / whisper-80", w128, w80, 0, false);
     add_ratio(ratios, &k, "stream-80 / whisper-80", stream, w80, 0, false);
     /* the bar is for two; with more threads the ratio is only told */
@@ -244,14 +277,16 @@ static bool make_mel(int32_t bands, bool precise, sib_mel **out)
     return false;
 }
 
-static int run(bench_report *report, own ways[5], own threaded[2])
+static int run(bench_report *report, own ways[5], own threaded[2], fixed fixeds[3])
 {
     bench_figure figures[MAX_FIGURE] = {
         {.name = "whisper-80", .threads = 1, .measure = measure_own, .context = &ways[0]},
         {.name = "whisper-128", .threads = 1, .measure = measure_own, .context = &ways[1]},
         {.name = "precise-80", .threads = 1, .measure = measure_own, .context = &ways[2]},
-        {.name = "stream-80", .threads = 1, .measure = measure_stream, .context = &ways[3]}};
-    size_t n = 4;
+        {.name = "stream-80", .threads = 1, .measure = measure_stream, .context = &ways[3]},
+        {.name = "fixed-80", .threads = 1, .measure = measure_fixed, .context = &fixeds[0]},
+        {.name = "fixed-80, int8", .threads = 1, .measure = measure_fixed, .context = &fixeds[1]}};
+    size_t n = 6;
     peers p = {.torch = NULL};
     const unsigned threads = sib_pool_threads(threaded->pool);
     if (threads > 1) {
@@ -265,6 +300,10 @@ static int run(bench_report *report, own ways[5], own threaded[2])
                                       .threads = threads,
                                       .measure = measure_own,
                                       .context = &threaded[1]};
+        figures[n++] = (bench_figure){.name = "fixed-80, 5 min, threads",
+                                      .threads = threads,
+                                      .measure = measure_fixed,
+                                      .context = &fixeds[2]};
     }
     bench_report_note(report, "30 s of noise and tones, %d frames; every figure once a round, in turns",
                       N_FRAMES);
@@ -291,8 +330,16 @@ int bench_features(const bench_settings *settings)
     float *samples = cli_take(LONG_CHUNKS * N_SAMPLES, sizeof *samples);
     int code = CLI_FAILED;
     make_samples(samples);
+    int16_t *pcm = cli_take(LONG_CHUNKS * N_SAMPLES, sizeof *pcm);
     for (size_t i = N_SAMPLES; i < LONG_CHUNKS * N_SAMPLES; i++)
         samples[i] = samples[i - N_SAMPLES];
+    for (size_t i = 0; i < LONG_CHUNKS * N_SAMPLES; i++)
+        pcm[i] = (int16_t)lrintf(samples[i] * 32768);
+    fixed fixeds[3] = {{.samples = pcm, .chunks = 1},
+                       {.samples = pcm, .chunks = 1},
+                       {.samples = pcm, .chunks = LONG_CHUNKS}};
+    fixeds[0].wide = fixeds[2].wide = cli_take(LONG_CHUNKS * N_FRAMES * 80, sizeof(int16_t));
+    fixeds[1].narrow = cli_take(N_FRAMES * 80, 1);
     for (int i = 0; i < 5; i++) {
         ways[i].samples = samples;
         ways[i].chunks = i < 4 ? 1 : LONG_CHUNKS;
@@ -306,8 +353,8 @@ int bench_features(const bench_settings *settings)
         if (sib_pool_create((unsigned)settings->threads, &threaded[0].pool, &err) != SIB_OK)
             code = cli_fail("%s", err.message);
         else if ((code = bench_report_begin(&report, settings, "features")) == CLI_DONE) {
-            threaded[1].pool = threaded[0].pool;
-            code = run(&report, ways, threaded);
+            threaded[1].pool = fixeds[2].pool = threaded[0].pool;
+            code = run(&report, ways, threaded, fixeds);
             bench_report_end(&report);
         }
     }
@@ -317,6 +364,9 @@ int bench_features(const bench_settings *settings)
             sib_mel_free(&ways[i].mel);
     }
     sib_pool_free(&threaded[0].pool);
+    free(fixeds[0].wide);
+    free(fixeds[1].narrow);
+    free(pcm);
     free(samples);
     return code;
 }

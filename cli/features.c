@@ -1,5 +1,6 @@
 /* sibyl features IN...: options, names and words; the work is features_job.c's. */
 #include "command.h"
+#include "features_fixed.h"
 #include "features_job.h"
 #include "files.h"
 #include "words.h"
@@ -11,7 +12,7 @@
 
 typedef struct {
     const char *out, *png;
-    int preset, smooth, normalize, pcm;
+    int preset, smooth, normalize, pcm, fixed;
     long bands, threads;
     double chunk;
     bool precise, keep_float, json;
@@ -21,6 +22,8 @@ static const char *const presets[] = {"whisper", "librosa", "kaldi", NULL};
 static const char *const smoothings[] = {"none", "same", "valid", NULL};
 static const char *const levels[] = {"peak", "rms", NULL};
 static const char *const pcm_formats[] = {"s16le", "f32le", NULL};
+static const char *const widths[] = {"int16", "int8", NULL};
+static const sib_dtype width_types[] = {SIB_I16, SIB_I8};
 
 /* A number of bands that no front end has is a bad request, not a misspelt one: it fails with 1, as other bad input does. */
 #define MAX_BANDS    4096
@@ -53,6 +56,9 @@ static const cli_option options[] = {
      "side",
      0, 86400, NULL},
     {"precise", 0, CLI_FLAG, FIELD(precise), NULL, "compute in double, round once at the end", 0, 0, NULL},
+    {"fixed", 0, CLI_CHOICE, FIELD(fixed), "int16|int8",
+     "Whisper's front end in whole numbers, 80 or 128 bands:\n1.0 is 16384 in int16, 64 in int8", 0, 0,
+     widths},
     {"float", 0, CLI_FLAG, FIELD(keep_float), NULL, "do not round decoded samples to 16 bit", 0, 0, NULL},
     {"pcm", 0, CLI_CHOICE, FIELD(pcm), "s16le|f32le",
      "format of raw mono 16 kHz samples on standard input\n(default s16le)", 0, 0, pcm_formats},
@@ -63,7 +69,7 @@ static const cli_option options[] = {
 
 static const char more[] =
     "IN is any file that FFmpeg reads, or '-' for raw samples on standard input. The array\n"
-    "has the shape (bands, frames) and holds float32. Several inputs give NAME.npy each.\n"
+    "has the shape (bands, frames) and holds float32 (or see --fixed). Several inputs give NAME.npy each.\n"
     "An output is written aside and renamed: it is whole or absent.\n";
 
 /* ---- Names ---- */
@@ -181,6 +187,11 @@ static json_t *job_times(const feature_job *job, double total)
                      job->compute_seconds, "write_seconds", job->write_seconds, "total_seconds", total);
 }
 
+static const char *written_type(const feature_tools *tools)
+{
+    return sib_dtype_name(tools->fixed == SIB_DTYPE_UNKNOWN ? SIB_F32 : tools->fixed);
+}
+
 static json_t *job_to_json(const feature_job *job, const settings *s, const feature_tools *tools)
 {
     double seconds = (double)job->n_samples / SAMPLE_RATE;
@@ -210,6 +221,8 @@ static json_t *job_to_json(const feature_job *job, const settings *s, const feat
     json_object_set_new(j, "frames_per_chunk", json_integer((json_int_t)job->frames_per_chunk));
     json_object_set_new(j, "preset", json_string(presets[s->preset]));
     json_object_set_new(j, "smooth", json_string(smoothings[s->smooth]));
+    json_object_set_new(j, "dtype", json_string(written_type(tools)));
+    json_object_set_new(j, "one", json_real(features_scale(tools->fixed)));
     json_object_set_new(j, "precise", json_boolean(s->precise));
     json_object_set_new(j, "threads", json_integer(sib_pool_threads(tools->pool)));
     json_object_set_new(j, "cpu", json_string(sib_cpu_level_name()));
@@ -240,8 +253,9 @@ static void job_to_text(const feature_job *job, const settings *s, const feature
     fprintf(out, "%s\n", job->title);
     fprintf(out, "  audio     %.3f s (%s, %d Hz, %d channel%s)\n", seconds, job->info.codec,
             (int)job->info.source_rate, (int)job->info.channels, job->info.channels == 1 ? "" : "s");
-    fprintf(out, "  features  %llu bands x %llu frames, float32, %s%s", (unsigned long long)job->bands,
-            (unsigned long long)job->frames, presets[s->preset], s->precise ? ", precise" : "");
+    fprintf(out, "  features  %llu bands x %llu frames, %s, %s%s", (unsigned long long)job->bands,
+            (unsigned long long)job->frames, written_type(tools), presets[s->preset],
+            s->precise ? ", precise" : "");
     if (s->chunk > 0)
         fprintf(out, ", %zu chunk%s of %zu frames", job->chunks, job->chunks == 1 ? "" : "s",
                 job->frames_per_chunk);
@@ -315,6 +329,10 @@ static int make_tools(const settings *s, sib_mel **mel, feature_tools *tools)
         tools->level = (sib_level)s->normalize;
         tools->level_target = level_targets[s->normalize];
     }
+    tools->fixed = s->fixed < 0 ? SIB_DTYPE_UNKNOWN : width_types[s->fixed];
+    uint64_t frames;
+    if (s->fixed >= 0 && sib_fixed_shape(spec.n_mels, SAMPLE_RATE, &frames, &err) != SIB_OK)
+        return cli_fail("%s", err.message);
     tools->chunk = s->chunk;
     tools->preset = presets[s->preset];
     return CLI_DONE;
@@ -322,12 +340,16 @@ static int make_tools(const settings *s, sib_mel **mel, feature_tools *tools)
 
 static int features(const cli_command *self, int argc, char **argv)
 {
-    settings s = {.normalize = -1, .bands = PRESET_BANDS};
+    settings s = {.normalize = -1, .fixed = -1, .bands = PRESET_BANDS};
     int n_inputs, code;
     if (!cli_begin(self, argc, argv, &s, &n_inputs, &code))
         return code;
     if (n_inputs == 0)
         return cli_usage(self, "no input: name a recording, or '-' for samples on standard input");
+    if (s.fixed >= 0 && (s.preset != 0 || s.smooth != 0 || s.precise || s.keep_float))
+        return cli_usage(
+            self, "--fixed is Whisper's front end of 16-bit samples: not with another --preset, --smooth, "
+                  "--precise or --float");
     size_t n = (size_t)n_inputs;
     if (s.out && strcmp(s.out, "-") == 0)
         s.out = "/dev/stdout";

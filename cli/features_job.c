@@ -1,5 +1,6 @@
 #include "features_job.h"
 
+#include "features_fixed.h"
 #include "files.h"
 
 #include <math.h>
@@ -116,9 +117,17 @@ static void summarize(feature_job *job, const float *features)
     job->mean = sum / (double)n;
 }
 
-/* *features: (bands, frames), released with free. */
-static sib_code compute_pieces(feature_job *job, const feature_tools *tools, samples *s, float **features,
-                               sib_error *err)
+/* One piece of a recording, in float or in fixed point. */
+static sib_code compute_piece(const feature_job *job, const feature_tools *tools, const float *x, size_t n,
+                              size_t at, feature_arrays *arrays, sib_error *err)
+{
+    if (tools->fixed != SIB_DTYPE_UNKNOWN)
+        return features_fixed_piece(tools, x, n, (size_t)job->bands, (size_t)job->frames, at, arrays, err);
+    return sib_mel_compute(tools->mel, tools->pool, x, n, 0, arrays->features + at, (size_t)job->frames, err);
+}
+
+static sib_code compute_pieces(feature_job *job, const feature_tools *tools, samples *s,
+                               feature_arrays *arrays, sib_error *err)
 {
     sib_chunks chunks;
     uint64_t per_chunk;
@@ -134,15 +143,17 @@ static sib_code compute_pieces(feature_job *job, const feature_tools *tools, sam
     job->chunks = chunks.count;
     job->frames_per_chunk = (size_t)per_chunk;
     job->frames = per_chunk * chunks.count;
-    *features =
-        job->bands && job->frames ? calloc((size_t)job->frames, (size_t)job->bands * sizeof(float)) : NULL;
-    if (!*features) {
+    const size_t row = (size_t)job->bands * sizeof(float);
+    arrays->features = job->bands && job->frames ? calloc((size_t)job->frames, row) : NULL;
+    if (tools->fixed != SIB_DTYPE_UNKNOWN && arrays->features)
+        arrays->fixed = calloc((size_t)job->frames, (size_t)job->bands * sib_dtype_bits(tools->fixed) / 8);
+    if (!arrays->features || (tools->fixed != SIB_DTYPE_UNKNOWN && !arrays->fixed)) {
         fail_memory(job);
         return SIB_ERR_MEMORY;
     }
     for (size_t i = 0; i < chunks.count && code == SIB_OK; i++) {
-        code = sib_mel_compute(tools->mel, tools->pool, s->data + i * chunks.length, chunks.length, 0,
-                               *features + i * job->frames_per_chunk, (size_t)job->frames, err);
+        code = compute_piece(job, tools, s->data + i * chunks.length, chunks.length,
+                             i * job->frames_per_chunk, arrays, err);
         cli_progress_show(tools->progress,
                           DECODE_PART + (COMPUTE_PART - DECODE_PART) * (double)i / (double)chunks.count,
                           "features of", job->title);
@@ -150,30 +161,32 @@ static sib_code compute_pieces(feature_job *job, const feature_tools *tools, sam
     return code;
 }
 
-static bool compute(feature_job *job, const feature_tools *tools, samples *s, float **features)
+static bool compute(feature_job *job, const feature_tools *tools, samples *s, feature_arrays *arrays)
 {
     sib_error why = SIB_ERROR_INIT;
     sib_timer timer = sib_timer_start();
     cli_progress_show(tools->progress, DECODE_PART, "features of", job->title);
     sib_audio_inspect(s->data, s->n, &job->report);
-    sib_code code = compute_pieces(job, tools, s, features, &why);
+    sib_code code = compute_pieces(job, tools, s, arrays, &why);
     if (code != SIB_OK && job->err.code == SIB_OK)
         fail_named(job, code, &why);
     job->compute_seconds = sib_timer_seconds(&timer);
     if (code == SIB_OK)
-        summarize(job, *features);
+        summarize(job, arrays->features);
     return code == SIB_OK;
 }
 
 /* ---- Write ---- */
 
-static bool write_outputs(feature_job *job, const feature_tools *tools, float *features)
+static bool write_outputs(feature_job *job, const feature_tools *tools, const feature_arrays *arrays)
 {
+    const bool fixed = tools->fixed != SIB_DTYPE_UNKNOWN;
     sib_timer timer = sib_timer_start();
     sib_tensor *array;
     const int64_t dims[2] = {(int64_t)job->bands, (int64_t)job->frames};
     cli_progress_show(tools->progress, COMPUTE_PART, "writing", job->npy);
-    sib_code code = sib_tensor_wrap(SIB_F32, 2, dims, NULL, features, NULL, NULL, &array, &job->err);
+    sib_code code = sib_tensor_wrap(fixed ? tools->fixed : SIB_F32, 2, dims, NULL,
+                                    fixed ? arrays->fixed : arrays->features, NULL, NULL, &array, &job->err);
     if (code == SIB_OK) {
         code = sib_npy_save(job->npy, array, &job->err);
         sib_tensor_free(&array);
@@ -182,7 +195,7 @@ static bool write_outputs(feature_job *job, const feature_tools *tools, float *f
         const char *slash = strrchr(job->title, '/');
         char *title = cli_format("%s, %s, %llu bands", slash ? slash + 1 : job->title, tools->preset,
                                  (unsigned long long)job->bands);
-        code = sib_mel_write_png(tools->mel, features, (size_t)job->bands, (size_t)job->frames,
+        code = sib_mel_write_png(tools->mel, arrays->features, (size_t)job->bands, (size_t)job->frames,
                                  (size_t)job->frames, title, job->png, &job->err);
         free(title);
     }
@@ -193,12 +206,13 @@ static bool write_outputs(feature_job *job, const feature_tools *tools, float *f
 void feature_job_run(feature_job *job, const feature_tools *tools)
 {
     samples s = {0};
-    float *features = NULL;
+    feature_arrays arrays = {0};
     job->err = (sib_error)SIB_ERROR_INIT;
-    job->done = decode(job, tools, &s) && compute(job, tools, &s, &features);
+    job->done = decode(job, tools, &s) && compute(job, tools, &s, &arrays);
     free(s.data);
-    job->done = job->done && write_outputs(job, tools, features);
-    free(features);
+    job->done = job->done && write_outputs(job, tools, &arrays);
+    free(arrays.features);
+    free(arrays.fixed);
 }
 
 void feature_job_warnings(const feature_job *job, void (*say)(void *context, const char *sentence),

@@ -13,6 +13,7 @@ typedef struct feature_tools {
     sib_level level;
     double level_target;
     double chunk;       /* seconds; 0: the recording as a whole */
+    sib_dtype fixed;    /* SIB_I16 or SIB_I8: Whisper's features in fixed point; SIB_DTYPE_UNKNOWN: float */
     const char *preset; /* for the picture's title */
     cli_progress *progress;
 } feature_tools;

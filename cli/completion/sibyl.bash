@@ -39,11 +39,12 @@ _sibyl()
     import:--recipe) words='whisper gpt2 rwkv llama' ;;
     quantize:--block) words='32 64 128' ;;
     bench:--dtype) words='f32 f16 int8' ;;
+    features:--fixed) words='int16 int8' ;;
     run:--backend | conform:--backend | bench:--backend | quantize:--backend | diff:--a | diff:--b) words='ref' ;;
     *:--threads | *:--chunk | *:--seconds | *:--repeat | *:--monitor) return ;;
     *:--input | *:-i | *:--dim | *:--random | *:--tap | *:--memory | *:--rtol | *:--atol) return ;;
     *:--least | *:--filter | *:--jobs | *:-j | *:--passes | *:--pass-limit) return ;;
-    features:*) words='--out --png --preset --bands --smooth --normalize --chunk --precise --float --pcm --threads --json --help' ;;
+    features:*) words='--out --png --preset --bands --smooth --normalize --chunk --precise --fixed --float --pcm --threads --json --help' ;;
     inspect:*) words='--nodes --json --help' ;;
     run:*) words='--input --dim --random --out --backend --passes --pass-limit --tap --inside --profile --oracle --threads --memory --help' ;;
     diff:*) words='--input --dim --random --a --b --passes --pass-limit --against --oracle --inside --all --rtol --atol --help' ;;

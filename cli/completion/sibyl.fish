@@ -31,6 +31,7 @@ complete -c sibyl -n '__sibyl_command features' -l smooth -x -a 'none same valid
 complete -c sibyl -n '__sibyl_command features' -l normalize -x -a 'peak rms' -d 'scale the recording first'
 complete -c sibyl -n '__sibyl_command features' -l chunk -x -d 'cut into chunks of so many seconds'
 complete -c sibyl -n '__sibyl_command features' -l precise -d 'compute in double'
+complete -c sibyl -n '__sibyl_command features' -l fixed -x -a 'int16 int8' -d 'in fixed point'
 complete -c sibyl -n '__sibyl_command features' -l float -d 'do not round decoded samples to 16 bit'
 complete -c sibyl -n '__sibyl_command features' -l pcm -x -a 's16le f32le' -d 'format on standard input'
 complete -c sibyl -n '__sibyl_command features' -l threads -x -d 'threads to use'

@@ -20,7 +20,8 @@ typedef struct {
     int16_t *wide;  /* (n_bands, frames) features, or NULL */
     int8_t *narrow; /* the same, where wide is NULL */
     size_t stride;
-    int16_t *maxima; /* (frames), of each frame; then what its values are raised to */
+    int16_t *maxima; /* (frames) largest value of each frame, then of all frames up to it */
+    int maximum;     /* of the recording */
     char *workspace; /* (threads, workspace_bytes): scratch, samples, features of a block */
     size_t workspace_bytes, samples_at, features_at;
 } fixed_job;
@@ -76,11 +77,30 @@ static void compute_frames(const fixed_job *j, size_t begin, size_t end, bool in
     j->lanes->block(j->bank, x, end - begin, out, stride, j->maxima + begin, workspace);
 }
 
-/* Raising to below -1.5 changes nothing, so nothing is written in vain. */
-static void raise_int16(int16_t *row, const int16_t *least, size_t n)
+/* Raises a row to one number. Rows that need nothing are only read. */
+static void raise_int16(int16_t *row, int16_t least, size_t n)
+{
+    int below = 0;
+    for (size_t t = 0; t < n; t++)
+        below |= row[t] < least;
+    for (size_t t = 0; below && t < n; t++)
+        row[t] = row[t] < least ? least : row[t];
+}
+
+static void raise_int8(int8_t *row, int8_t least, size_t n)
+{
+    int8_t below = 0;
+    for (size_t t = 0; t < n; t++)
+        below |= row[t] < least;
+    for (size_t t = 0; below && t < n; t++)
+        row[t] = row[t] < least ? least : row[t];
+}
+
+/* Features of 16 bits as 8-bit ones. */
+static void narrow_row(const int16_t *from, int8_t *to, size_t n)
 {
     for (size_t t = 0; t < n; t++)
-        row[t] = row[t] < least[t] ? least[t] : row[t];
+        to[t] = (int8_t)((from[t] + 128) >> (TILE_Q_INT16 - TILE_Q_INT8));
 }
 
 static void compute_block(void *context, size_t begin, size_t count, unsigned worker)
@@ -97,47 +117,44 @@ static void compute_block(void *context, size_t begin, size_t count, unsigned wo
     compute_frames(j, begin, inside, false, workspace, out, stride);
     compute_frames(j, inside, beyond, true, workspace, out + (inside - begin), stride);
     compute_frames(j, beyond, end, false, workspace, out + (beyond - begin), stride);
-    for (size_t m = 0; j->narrow && m < j->bank->n_bands; m++) {
-        int8_t *row = j->narrow + m * j->stride + begin;
-        for (size_t t = 0; t < count; t++)
-            row[t] = (int8_t)((out[m * stride + t] + 128) >> (TILE_Q_INT16 - TILE_Q_INT8));
-    }
+    for (size_t m = 0; j->narrow && m < j->bank->n_bands; m++)
+        narrow_row(out + m * stride, j->narrow + m * j->stride + begin, count);
 }
 
-/* Raises frames begin .. begin + count - 1 to what stands in `maxima`. */
+/* What values are raised to where the maximum is `maximum`, in the result's format. */
+static int least_of(const fixed_job *j, int maximum)
+{
+    const int shift = j->narrow ? TILE_Q_INT16 - TILE_Q_INT8 : 0, half = (1 << shift) >> 1;
+    const int least = ((maximum + half) >> shift) - (TILE_RANGE >> shift),
+              bottom = j->narrow ? INT8_MIN : INT16_MIN;
+    return least > bottom ? least : bottom;
+}
+
+/* Raises frames begin .. begin + count - 1 to what the recording's maximum, or each frame's own, says. */
 static void clamp_block(void *context, size_t begin, size_t count, unsigned worker)
 {
     (void)worker;
     const fixed_job *j = context;
-    for (size_t m = 0; m < j->bank->n_bands; m++) {
-        if (j->wide) {
-            raise_int16(j->wide + m * j->stride + begin, j->maxima + begin, count);
-            continue;
-        }
-        int8_t *row = j->narrow + m * j->stride + begin;
-        for (size_t t = 0; t < count; t++) {
-            const int least = j->maxima[begin + t];
-            row[t] = row[t] < least ? (int8_t)least : row[t];
-        }
+    const size_t step = j->clamp == SIB_FIXED_CLAMP_RUNNING ? 1 : count;
+    for (size_t t = begin; t < begin + count; t += step) {
+        const int least = least_of(j, j->clamp == SIB_FIXED_CLAMP_RUNNING ? j->maxima[t] : j->maximum);
+        for (size_t m = 0; m < j->bank->n_bands; m++)
+            if (j->wide)
+                raise_int16(j->wide + m * j->stride + t, (int16_t)least, step);
+            else
+                raise_int8(j->narrow + m * j->stride + t, (int8_t)least, step);
     }
 }
 
-/* Turns the maxima of frames into what their values are raised to, in the result's format. True where that can change
- * any value: nothing is below the floor. */
-static bool make_least(fixed_job *j)
+/* Each frame's maximum becomes that of all up to it. True where the clamp can change a value: none is below the floor. */
+static bool find_maximum(fixed_job *j)
 {
-    if (j->clamp == SIB_FIXED_CLAMP_NONE)
-        return false;
-    int maximum = TILE_FLOOR;
-    for (size_t t = 0; j->clamp == SIB_FIXED_CLAMP_WHOLE && t < j->frames; t++)
-        maximum = j->maxima[t] > maximum ? j->maxima[t] : maximum;
-    const int shift = j->narrow ? TILE_Q_INT16 - TILE_Q_INT8 : 0, half = (1 << shift) >> 1;
+    j->maximum = TILE_FLOOR;
     for (size_t t = 0; t < j->frames; t++) {
-        maximum = j->maxima[t] > maximum ? j->maxima[t] : maximum;
-        const int least = ((maximum + half) >> shift) - (TILE_RANGE >> shift);
-        j->maxima[t] = (int16_t)(least > INT16_MIN ? least : INT16_MIN);
+        j->maximum = j->maxima[t] > j->maximum ? j->maxima[t] : j->maximum;
+        j->maxima[t] = (int16_t)j->maximum;
     }
-    return maximum - TILE_RANGE > TILE_FLOOR;
+    return j->clamp != SIB_FIXED_CLAMP_NONE && j->maximum - TILE_RANGE > TILE_FLOOR;
 }
 
 static size_t round64(size_t bytes)
@@ -159,7 +176,7 @@ static sib_code job_run(fixed_job *j, sib_pool *pool, sib_error *err)
     const size_t piece = size_ceil_div(j->frames, 16 * (size_t)threads), lanes = j->lanes->lanes;
     const size_t block = size_min(BLOCK_FRAMES, size_ceil_div(piece, lanes) * lanes);
     pool_run_and_stay(pool, j->frames, block, compute_block, j);
-    if (make_least(j))
+    if (find_maximum(j))
         pool_run(pool, j->frames, block, clamp_block, j);
     return SIB_OK;
 }

@@ -49,6 +49,25 @@ class Features(Case):
         self.assertEqual(shape("--chunk", "0.3"), (80, 120))
         self.assertEqual(shape("--chunk", "30"), (80, 3000))
 
+    def test_fixed_point_is_near(self):
+        self.done("features", "a.wav", "-o", "f.npy")
+        want = read_npy(self.folder / "f.npy")[1]
+        for width, code, one, bound in (("int16", "h", 16384, 0.004), ("int8", "b", 64, 0.012)):
+            text = self.done("features", "a.wav", "-o", "x.npy", "--fixed", width, "--png", "x.png")
+            self.assertIn(width, text)
+            data = (self.folder / "x.npy").read_bytes()
+            self.assertIn(b"(80, 100)", data[:128])
+            got = array.array(code, data[-80 * 100 * array.array(code).itemsize:])
+            self.assertLess(max(abs(g / one - w) for g, w in zip(got, want)), bound)
+        told = json.loads(self.done("features", "a.wav", "-o", "x.npy", "--fixed", "int8", "--bands", "128", "--json"))
+        self.assertEqual((told["dtype"], told["one"], told["shape"]), ("int8", 64, [128, 100]))
+
+    def test_fixed_point_is_whispers(self):
+        self.fails(1, "80 or 128", "features", "a.wav", "-o", "x.npy", "--fixed", "int8", "--bands", "64")
+        for more in (("--preset", "kaldi"), ("--smooth", "same"), ("--precise",), ("--float",)):
+            self.fails(2, "--fixed", "features", "a.wav", "-o", "x.npy", "--fixed", "int16", *more)
+        self.assertEqual(self.names(), ["a.wav"])
+
     def test_same_values_whatever_the_threads(self):
         self.done("features", "a.wav", "-o", "1.npy", "--threads", "1")
         self.done("features", "a.wav", "-o", "3.npy", "--threads=3")

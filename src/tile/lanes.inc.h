@@ -1,0 +1,319 @@
+/* The fixed-point kernel for LANES frames at once, a frame a lane: the operations of tile_kernel.c in the same order on the
+ * same numbers, so each lane has the same bits. Written over the vector words of x86/vec_*.h and arm/vec_*.h:
+ *   vi       LANES int32: i_load, i_store, i_set1, i_add, i_sub, i_max, i_abs, i_mul (low 32 bits), i_shl, i_shr (by a
+ *            constant), i_shlv, i_shrv (each lane by its own count), i_madd (two products of int16 a lane, added),
+ *            i_pair (the low halves of two vectors, a pair a lane), i_mul_q31 and i_dot_q31 (as those of tile_math.h), i_lookup (of 16 numbers),
+ *            i_store16, i_transpose (LANES numbers of LANES rows)
+ *   vd       half as many doubles: d_load, d_store, d_set1, d_mul, d_fma, d_low, d_high (halves of a vi as doubles),
+ *            i_tops (the upper 32 bits of each double of two vd)
+ * Powers and sums of bands are whole numbers below 2^53, so doubles hold them exactly; and the exponent and first bits of
+ * such a double are those that tile_kernel.c finds by shifting. */
+#include "tile/tile_lanes.h"
+#include "tile/tile_tables.h"
+
+#include <string.h>
+
+#define COLUMNS 25
+#define ROWS    16
+#define PAIRS   6 /* of terms of a 25-point sum */
+#define HALVES  9
+#define RE(k)   (2 * (k) - ((k) > 0))
+#define IM(k)   (2 * (k))
+
+typedef struct {
+    union {
+        int32_t z[COLUMNS][ROWS][LANES];
+        double power[TILE_BINS][LANES];
+    } work;
+    int32_t samples[TILE_FRAME_SAMPLES / 2][LANES]; /* samples 2 i and 2 i + 1 */
+    int32_t sums[ROWS][PAIRS][LANES], differences[ROWS][PAIRS][LANES], centres[ROWS][LANES];
+    double weights[2 * TILE_BINS];
+    int32_t window[TILE_FRAME_SAMPLES];
+    int32_t cosines[12][PAIRS], sines[12][PAIRS]; /* of k2 = 1 .. 12 */
+    int32_t value[16], slope[16], bend[16];       /* of tile_log_rows */
+    uint8_t bins[HALVES][COLUMNS];                /* bin (k1, k2) */
+} lanes_scratch;
+
+static void make_tables(lanes_scratch *s, const tile_bank *bank)
+{
+    size_t bins = 0;
+    for (int i = 0; i <= bank->n_bands; i++)
+        bins += bank->counts[i];
+    for (size_t i = 0; i < 2 * bins; i++)
+        s->weights[i] = bank->weights[i];
+    for (int n = 0; n < TILE_FRAME_SAMPLES; n++)
+        s->window[n] = tile_window[n <= 200 ? n : TILE_FRAME_SAMPLES - n];
+    for (int k = 1; k <= 12; k++)
+        for (int p = 0; p < PAIRS; p++) {
+            const int a = (2 * p + 1) * k % COLUMNS, b = (2 * p + 2) * k % COLUMNS;
+            s->cosines[k - 1][p] = (int32_t)((uint16_t)tile_cos25[a] | (uint32_t)tile_cos25[b] << 16);
+            s->sines[k - 1][p] = (int32_t)((uint16_t)tile_sin25[a] | (uint32_t)tile_sin25[b] << 16);
+        }
+    for (int i = 0; i < 16; i++) {
+        s->value[i] = tile_log_rows[i].value;
+        s->slope[i] = tile_log_rows[i].slope;
+        s->bend[i] = tile_log_rows[i].bend;
+    }
+    for (int k1 = 0; k1 < HALVES; k1++)
+        for (int k2 = 0; k2 < COLUMNS; k2++) {
+            const int k = (225 * k1 + 176 * k2) % TILE_FRAME_SAMPLES;
+            s->bins[k1][k2] = (uint8_t)(k < TILE_BINS ? k : TILE_FRAME_SAMPLES - k);
+        }
+}
+
+static inline vi windowed(const lanes_scratch *s, int n)
+{
+    const vi two = i_load(s->samples[n >> 1]);
+    const vi x = n & 1 ? i_shr(two, 16) : i_shr(i_shl(two, 16), 16);
+    return i_shr(i_mul(x, i_set1(s->window[n])), 5);
+}
+
+static inline void transform_even(const vi u[8], int32_t z[ROWS][LANES])
+{
+    const vi c = i_set1(tile_cos16[1]);
+    const vi p1 = i_add(u[1], u[7]), p2 = i_add(u[2], u[6]), p3 = i_add(u[3], u[5]);
+    const vi q1 = i_sub(u[1], u[7]), q2 = i_sub(u[2], u[6]), q3 = i_sub(u[3], u[5]);
+    const vi both = i_add(u[0], u[4]), across = i_sub(u[0], u[4]);
+    const vi odd = i_add(p1, p3), even = i_add(both, p2);
+    const vi re = i_mul_q31(i_sub(p1, p3), c), im = i_mul_q31(i_add(q1, q3), c);
+    i_store(z[RE(0)], i_add(even, odd));
+    i_store(z[RE(8)], i_sub(even, odd));
+    i_store(z[RE(4)], i_sub(both, p2));
+    i_store(z[IM(4)], i_sub(q1, q3));
+    i_store(z[RE(2)], i_add(across, re));
+    i_store(z[IM(2)], i_add(im, q2));
+    i_store(z[RE(6)], i_sub(across, re));
+    i_store(z[IM(6)], i_sub(im, q2));
+}
+
+static inline void transform_odd(const vi v[8], int32_t z[ROWS][LANES])
+{
+    const vi c1 = i_set1(tile_cos16[0]), c2 = i_set1(tile_cos16[1]), c3 = i_set1(tile_cos16[2]);
+    const vi r1 = i_sub(v[1], v[7]), r3 = i_sub(v[3], v[5]), t1 = i_add(v[1], v[7]), t3 = i_add(v[3], v[5]);
+    const vi r2 = i_mul_q31(i_sub(v[2], v[6]), c2), t2 = i_mul_q31(i_add(v[2], v[6]), c2);
+    const vi re_a = i_dot_q31(r1, c1, r3, c3), re_b = i_dot_q31(r1, c3, r3, i_set1(-tile_cos16[0]));
+    const vi im_a = i_dot_q31(t1, c3, t3, c1), im_b = i_dot_q31(t1, c1, t3, i_set1(-tile_cos16[2]));
+    const vi plus = i_add(v[0], r2), minus = i_sub(v[0], r2), up = i_add(v[4], t2), down = i_sub(v[4], t2);
+    i_store(z[RE(1)], i_add(plus, re_a));
+    i_store(z[RE(7)], i_sub(plus, re_a));
+    i_store(z[RE(3)], i_add(minus, re_b));
+    i_store(z[RE(5)], i_sub(minus, re_b));
+    i_store(z[IM(1)], i_add(im_a, up));
+    i_store(z[IM(7)], i_sub(im_a, up));
+    i_store(z[IM(3)], i_sub(im_b, down));
+    i_store(z[IM(5)], i_add(im_b, down));
+}
+
+static void transform_columns(lanes_scratch *s)
+{
+    for (int b = 0; b < COLUMNS; b++) {
+        vi u[8], v[8];
+        int n = 16 * b;
+        for (int a = 0; a < 8; a++) {
+            const vi y0 = windowed(s, n), y1 = windowed(s, n < 200 ? n + 200 : n - 200);
+            u[a] = i_add(y0, y1);
+            v[a] = i_sub(y0, y1);
+            n += n < 375 ? 25 : 25 - TILE_FRAME_SAMPLES;
+        }
+        transform_even(u, s->work.z[b]);
+        transform_odd(v, s->work.z[b]);
+    }
+}
+
+static inline vi most_of_row(const lanes_scratch *s, int row, vi most)
+{
+    most = i_max(most, i_abs(i_load(s->work.z[0][row])));
+    for (int b = 1; b <= 12; b++) {
+        const vi left = i_load(s->work.z[b][row]), right = i_load(s->work.z[COLUMNS - b][row]);
+        most = i_max(most, i_max(i_abs(i_add(left, right)), i_abs(i_sub(left, right))));
+    }
+    return most;
+}
+
+/* exponent_for of tile_kernel.c */
+static inline vi exponents_for(vi most)
+{
+    most = i_add(most, i_shr(most, 15));
+    const vi bits = i_sub(i_shr(i_tops(d_low(most), d_high(most)), 20), i_set1(1022));
+    return i_max(i_sub(bits, i_set1(15)), i_set1(0));
+}
+
+static inline vi round_by(vi x, vi half, vi bits)
+{
+    return i_shrv(i_add(x, half), bits);
+}
+
+static inline void round_row(lanes_scratch *s, int row, vi exponents)
+{
+    const vi half = i_shr(i_shlv(i_set1(1), exponents), 1);
+    i_store(s->centres[row], round_by(i_load(s->work.z[0][row]), half, exponents));
+    for (int p = 0; p < PAIRS; p++) {
+        const int b = 2 * p + 1;
+        const vi l0 = i_load(s->work.z[b][row]), r0 = i_load(s->work.z[COLUMNS - b][row]);
+        const vi l1 = i_load(s->work.z[b + 1][row]), r1 = i_load(s->work.z[COLUMNS - b - 1][row]);
+        i_store(s->sums[row][p],
+                i_pair(round_by(i_add(l0, r0), half, exponents), round_by(i_add(l1, r1), half, exponents)));
+        i_store(s->differences[row][p],
+                i_pair(round_by(i_sub(l0, r0), half, exponents), round_by(i_sub(l1, r1), half, exponents)));
+    }
+}
+
+/* Products of the terms with the factors of two frequencies: three sums of four, quartered and added to `start`. */
+static inline void add_products(int32_t terms[PAIRS][LANES], int32_t factors[2][PAIRS], vi start, vi sums[2])
+{
+    sums[0] = sums[1] = start;
+    for (int p = 0; p < PAIRS; p += 2) {
+        const vi a = i_load(terms[p]), b = i_load(terms[p + 1]);
+        for (int k = 0; k < 2; k++)
+            sums[k] = i_add(
+                sums[k],
+                i_shr(i_add(i_madd(a, i_set1(factors[k][p])), i_madd(b, i_set1(factors[k][p + 1]))), 2));
+    }
+}
+
+static inline void store_power(lanes_scratch *s, int bin, vi re, vi im)
+{
+    const vd re_l = d_low(re), re_h = d_high(re), im_l = d_low(im), im_h = d_high(im);
+    d_store(s->work.power[bin], d_fma(re_l, re_l, d_mul(im_l, im_l)));
+    d_store(s->work.power[bin] + LANES / 2, d_fma(re_h, re_h, d_mul(im_h, im_h)));
+}
+
+static inline vi sum_of_row(const lanes_scratch *s, int row)
+{
+    vi sum = i_load(s->centres[row]);
+    for (int p = 0; p < PAIRS; p++)
+        sum = i_add(sum, i_madd(i_load(s->sums[row][p]), i_set1(0x10001)));
+    return i_shl(sum, 12);
+}
+
+/* `bits`: what the numbers of this k1 are shifted by; sums begin with half of 2^bits, so that shifting rounds. */
+static inline void power_of_rows(lanes_scratch *s, int k1, bool real, vi bits)
+{
+    const vi half = i_shlv(i_set1(1), i_sub(bits, i_set1(1))), none = i_set1(0);
+    const vi re_0 = i_add(half, i_shl(i_load(s->centres[RE(k1)]), 12));
+    const vi im_0 = real ? none : i_add(half, i_shl(i_load(s->centres[IM(k1)]), 12));
+    store_power(s, s->bins[k1][0], i_shrv(i_add(half, sum_of_row(s, RE(k1))), bits),
+                real ? none : i_shrv(i_add(half, sum_of_row(s, IM(k1))), bits));
+    for (int k2 = 1; k2 <= 12; k2 += 2) {
+        int32_t(*c)[PAIRS] = &s->cosines[k2 - 1], (*w)[PAIRS] = &s->sines[k2 - 1];
+        vi re_c[2], re_s[2], im_c[2], im_s[2];
+        add_products(s->sums[RE(k1)], c, re_0, re_c);
+        add_products(s->differences[RE(k1)], w, half, re_s);
+        if (!real) {
+            add_products(s->sums[IM(k1)], c, im_0, im_c);
+            add_products(s->differences[IM(k1)], w, half, im_s);
+        }
+        for (int i = 0; i < 2; i++) {
+            const vi x = i_shrv(re_c[i], bits), y = i_shrv(re_s[i], bits);
+            if (real) {
+                store_power(s, s->bins[k1][k2 + i], x, y);
+                continue;
+            }
+            const vi u = i_shrv(im_s[i], bits), v = i_shrv(im_c[i], bits);
+            store_power(s, s->bins[k1][k2 + i], i_sub(x, u), i_add(v, y));
+            store_power(s, s->bins[k1][COLUMNS - k2 - i], i_add(x, u), i_sub(v, y));
+        }
+    }
+}
+
+/* From z to the power of each bin; gives the frames' exponents. */
+static vi transform_rows(lanes_scratch *s)
+{
+    vi exponents[HALVES], exponent = i_set1(0);
+    for (int k1 = 0; k1 < HALVES; k1++) {
+        const bool real = k1 == 0 || k1 == 8;
+        vi most = most_of_row(s, RE(k1), i_set1(0));
+        if (!real)
+            most = most_of_row(s, IM(k1), most);
+        exponents[k1] = exponents_for(most);
+        exponent = i_max(exponent, exponents[k1]);
+        round_row(s, RE(k1), exponents[k1]);
+        if (!real)
+            round_row(s, IM(k1), exponents[k1]);
+    }
+    const vi base = i_add(exponent, i_set1(11));
+    power_of_rows(s, 0, true, i_sub(base, exponents[0]));
+    for (int k1 = 1; k1 < 8; k1++)
+        power_of_rows(s, k1, false, i_sub(base, exponents[k1]));
+    power_of_rows(s, 8, true, i_sub(base, exponents[8]));
+    return exponent;
+}
+
+/* feature_of of tile_kernel.c; no energy has an exponent so low that it ends at the floor too. */
+static inline vi features_of(const lanes_scratch *s, vd low, vd high, vi offset)
+{
+    const vi top = i_tops(low, high);
+    const vi octave = i_sub(i_shr(top, 20), i_set1(1023));
+    const vi row = i_and(i_shr(top, 16), i_set1(15)), t = i_and(i_shr(top, 1), i_set1(0x7fff));
+    /* products of numbers below 2^15 in magnitude: the upper halves are t's zeros */
+    const vi slope = i_add(i_lookup(s->slope, row), i_shr(i_madd(i_lookup(s->bend, row), t), 15));
+    vi x = i_add(i_lookup(s->value, row), i_shr(i_madd(slope, t), 13));
+    x = i_add(i_add(x, i_mul(octave, i_set1(TILE_LOG_OCTAVE))), offset);
+    x = i_shr(i_add(x, i_set1(1 << (23 - TILE_Q_INT16))), 24 - TILE_Q_INT16);
+    return i_max(x, i_set1(TILE_FLOOR));
+}
+
+/* Bands and logarithms of `count` <= LANES frames. */
+static void bands_of_group(const lanes_scratch *s, const tile_bank *bank, vi exponent, size_t count,
+                           int16_t *out, size_t stride, int16_t *maxima)
+{
+    const vi scale = i_mul(i_add(exponent, exponent), i_set1(TILE_LOG_OCTAVE));
+    const double(*p)[LANES] = s->work.power + bank->first_bin, *w = s->weights;
+    vd rising_l = d_set1(0), rising_h = d_set1(0);
+    vi maximum = i_set1(TILE_FLOOR);
+    int16_t tail[LANES];
+    for (int i = 0; i < bank->counts[0]; i++, p++, w += 2) {
+        rising_l = d_fma(d_load(*p), d_set1(w[1]), rising_l);
+        rising_h = d_fma(d_load(*p + LANES / 2), d_set1(w[1]), rising_h);
+    }
+    for (int m = 0; m < bank->n_bands; m++) {
+        vd low = rising_l, high = rising_h;
+        rising_l = rising_h = d_set1(0);
+        for (int i = 0; i < bank->counts[m + 1]; i++, p++, w += 2) {
+            const vd power_l = d_load(*p), power_h = d_load(*p + LANES / 2), fall = d_set1(w[0]),
+                     rise = d_set1(w[1]);
+            low = d_fma(power_l, fall, low);
+            high = d_fma(power_h, fall, high);
+            rising_l = d_fma(power_l, rise, rising_l);
+            rising_h = d_fma(power_h, rise, rising_h);
+        }
+        const vi x = features_of(s, low, high, i_add(i_set1(bank->offsets[m]), scale));
+        maximum = i_max(maximum, x);
+        i_store16(count == LANES ? out + (size_t)m * stride : tail, x);
+        if (count < LANES)
+            memcpy(out + (size_t)m * stride, tail, count * sizeof *tail);
+    }
+    i_store16(tail, maximum);
+    memcpy(maxima, tail, count * sizeof *tail);
+}
+
+static void load_group(lanes_scratch *s, const int16_t *x, size_t count)
+{
+    const int16_t *rows[LANES];
+    for (size_t l = 0; l < LANES; l++)
+        rows[l] = x + (l < count ? l : count - 1) * TILE_HOP_SAMPLES;
+    const int pairs = TILE_FRAME_SAMPLES / 2;
+    for (int at = 0; at < pairs; at += LANES) {
+        const int from = at + LANES <= pairs ? at : pairs - LANES;
+        i_transpose(rows, 2 * (size_t)from, s->samples[from]);
+    }
+}
+
+static void block(const tile_bank *bank, const int16_t *x, size_t n_frames, int16_t *out, size_t stride,
+                  int16_t *maxima, void *scratch)
+{
+    lanes_scratch *s = scratch;
+    make_tables(s, bank);
+    for (size_t t = 0; t < n_frames; t += LANES) {
+        const size_t count = n_frames - t < LANES ? n_frames - t : LANES;
+        load_group(s, x + t * TILE_HOP_SAMPLES, count);
+        transform_columns(s);
+        const vi exponent = transform_rows(s);
+        bands_of_group(s, bank, exponent, count, out + t, stride, maxima + t);
+    }
+}
+
+#define LANES_KERNEL                                                                                         \
+    {                                                                                                        \
+        block, sizeof(lanes_scratch), LANES                                                                  \
+    }
