@@ -80,7 +80,7 @@ class Documents(Case):
         return set(re.findall(r"^ +(?:-\w, )?--([a-z0-9-]+)", self.done("help", command), re.M))
 
     def test_tables(self):
-        self.assertEqual(len(self.options("features")), 13)
+        self.assertEqual(len(self.options("features")), 14)
         self.assertEqual(self.options("help"), {"help"})
 
     def test_man_page(self):
