@@ -120,13 +120,13 @@ static void transform_columns(lanes_scratch *s)
     }
 }
 
+/* The larger of |left + right| and |left - right| is |left| + |right|. */
 static inline vi most_of_row(const lanes_scratch *s, int row, vi most)
 {
     most = i_max(most, i_abs(i_load(s->work.z[0][row])));
-    for (int b = 1; b <= 12; b++) {
-        const vi left = i_load(s->work.z[b][row]), right = i_load(s->work.z[COLUMNS - b][row]);
-        most = i_max(most, i_max(i_abs(i_add(left, right)), i_abs(i_sub(left, right))));
-    }
+    for (int b = 1; b <= 12; b++)
+        most =
+            i_max(most, i_add(i_abs(i_load(s->work.z[b][row])), i_abs(i_load(s->work.z[COLUMNS - b][row]))));
     return most;
 }
 
@@ -138,36 +138,45 @@ static inline vi exponents_for(vi most)
     return i_max(i_sub(bits, i_set1(15)), i_set1(0));
 }
 
-static inline vi round_by(vi x, vi half, vi bits)
-{
-    return i_shrv(i_add(x, half), bits);
-}
-
+/* Half of 2^exponent is added before shifting, so that shifting rounds. */
 static inline void round_row(lanes_scratch *s, int row, vi exponents)
 {
     const vi half = i_shr(i_shlv(i_set1(1), exponents), 1);
-    i_store(s->centres[row], round_by(i_load(s->work.z[0][row]), half, exponents));
+    i_store(s->centres[row], i_shrv(i_add(i_load(s->work.z[0][row]), half), exponents));
     for (int p = 0; p < PAIRS; p++) {
-        const int b = 2 * p + 1;
-        const vi l0 = i_load(s->work.z[b][row]), r0 = i_load(s->work.z[COLUMNS - b][row]);
-        const vi l1 = i_load(s->work.z[b + 1][row]), r1 = i_load(s->work.z[COLUMNS - b - 1][row]);
-        i_store(s->sums[row][p],
-                i_pair(round_by(i_add(l0, r0), half, exponents), round_by(i_add(l1, r1), half, exponents)));
-        i_store(s->differences[row][p],
-                i_pair(round_by(i_sub(l0, r0), half, exponents), round_by(i_sub(l1, r1), half, exponents)));
+        vi sums[2], differences[2];
+        for (int i = 0; i < 2; i++) {
+            const int b = 2 * p + 1 + i;
+            const vi left = i_add(i_load(s->work.z[b][row]), half),
+                     right = i_load(s->work.z[COLUMNS - b][row]);
+            sums[i] = i_shrv(i_add(left, right), exponents);
+            differences[i] = i_shrv(i_sub(left, right), exponents);
+        }
+        i_store(s->sums[row][p], i_pair(sums[0], sums[1]));
+        i_store(s->differences[row][p], i_pair(differences[0], differences[1]));
     }
 }
 
-/* Products of the terms with the factors of two frequencies: three sums of four, quartered and added to `start`. */
-static inline void add_products(int32_t terms[PAIRS][LANES], int32_t factors[2][PAIRS], vi start, vi sums[2])
+/* The terms of a frequency k1: rows of its real and, where there are two, its imaginary part. */
+typedef int32_t row_terms[PAIRS][LANES];
+
+/* Products of the terms with the factors of two frequencies k2: three sums of four, quartered and added to sums[row][k2].
+ * Two by two, so that each number loaded serves twice. */
+static inline void add_products(row_terms *const terms[2], int rows, int32_t factors[2][PAIRS], vi sums[2][2])
 {
-    sums[0] = sums[1] = start;
     for (int p = 0; p < PAIRS; p += 2) {
-        const vi a = i_load(terms[p]), b = i_load(terms[p + 1]);
-        for (int k = 0; k < 2; k++)
-            sums[k] = i_add(
-                sums[k],
-                i_shr(i_add(i_madd(a, i_set1(factors[k][p])), i_madd(b, i_set1(factors[k][p + 1]))), 2));
+        vi fours[2][2];
+        for (int i = 0; i < 2; i++) {
+            const vi f[2] = {i_set1(factors[0][p + i]), i_set1(factors[1][p + i])};
+            for (int r = 0; r < rows; r++) {
+                const vi t = i_load((*terms[r])[p + i]);
+                for (int k = 0; k < 2; k++)
+                    fours[r][k] = i ? i_add(fours[r][k], i_madd(t, f[k])) : i_madd(t, f[k]);
+            }
+        }
+        for (int r = 0; r < rows; r++)
+            for (int k = 0; k < 2; k++)
+                sums[r][k] = i_add(sums[r][k], i_shr(fours[r][k], 2));
     }
 }
 
@@ -194,22 +203,19 @@ static inline void power_of_rows(lanes_scratch *s, int k1, bool real, vi bits)
     const vi im_0 = real ? none : i_add(half, i_shl(i_load(s->centres[IM(k1)]), 12));
     store_power(s, s->bins[k1][0], i_shrv(i_add(half, sum_of_row(s, RE(k1))), bits),
                 real ? none : i_shrv(i_add(half, sum_of_row(s, IM(k1))), bits));
+    row_terms *const sums[2] = {&s->sums[RE(k1)], &s->sums[IM(k1)]};
+    row_terms *const differences[2] = {&s->differences[RE(k1)], &s->differences[IM(k1)]};
     for (int k2 = 1; k2 <= 12; k2 += 2) {
-        int32_t(*c)[PAIRS] = &s->cosines[k2 - 1], (*w)[PAIRS] = &s->sines[k2 - 1];
-        vi re_c[2], re_s[2], im_c[2], im_s[2];
-        add_products(s->sums[RE(k1)], c, re_0, re_c);
-        add_products(s->differences[RE(k1)], w, half, re_s);
-        if (!real) {
-            add_products(s->sums[IM(k1)], c, im_0, im_c);
-            add_products(s->differences[IM(k1)], w, half, im_s);
-        }
+        vi c[2][2] = {{re_0, re_0}, {im_0, im_0}}, w[2][2] = {{half, half}, {half, half}};
+        add_products(sums, real ? 1 : 2, &s->cosines[k2 - 1], c);
+        add_products(differences, real ? 1 : 2, &s->sines[k2 - 1], w);
         for (int i = 0; i < 2; i++) {
-            const vi x = i_shrv(re_c[i], bits), y = i_shrv(re_s[i], bits);
+            const vi x = i_shrv(c[0][i], bits), y = i_shrv(w[0][i], bits);
             if (real) {
                 store_power(s, s->bins[k1][k2 + i], x, y);
                 continue;
             }
-            const vi u = i_shrv(im_s[i], bits), v = i_shrv(im_c[i], bits);
+            const vi u = i_shrv(w[1][i], bits), v = i_shrv(c[1][i], bits);
             store_power(s, s->bins[k1][k2 + i], i_sub(x, u), i_add(v, y));
             store_power(s, s->bins[k1][COLUMNS - k2 - i], i_add(x, u), i_sub(v, y));
         }
