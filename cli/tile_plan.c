@@ -120,7 +120,8 @@ static void say_memory(const sib_tile_plan *p)
             printf("   %u x %u x %llu", (unsigned)o->depth, (unsigned)p->rows,
                    (unsigned long long)rows[i].row);
         else
-            fputs("   measured of the kernel's object", stdout);
+            printf("   measured of the kernel's object%s",
+                   rows[i].bytes == p->stack ? ", and room for the core's loop" : "");
         putchar('\n');
     }
     printf("  %-10s %12s B   %.1f %% of", "total", tile_grouped(p->total, number),
