@@ -122,6 +122,11 @@ void pool_stay(sib_pool *pool)
         atomic_fetch_add(&pool->stays, 1);
 }
 
+bool pool_is_awake(const sib_pool *pool)
+{
+    return pool && atomic_load_explicit(&pool->awake, memory_order_relaxed);
+}
+
 static void nothing(void *context, size_t worker)
 {
     (void)context;

@@ -22,5 +22,7 @@ void pool_run_and_stay(sib_pool *pool, size_t items, size_t grain, pool_task tas
    pool_run_and_stay: for a run of many steps, most of them shorter than waking takes. pool: may be NULL. */
 void pool_stay(sib_pool *pool);
 void pool_part(sib_pool *pool);
+/* True where workers are awake in such a stay. */
+bool pool_is_awake(const sib_pool *pool);
 
 #endif

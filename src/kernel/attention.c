@@ -10,9 +10,11 @@
 
 #define KEYS ATTENTION_KEYS
 
-/* Operations, or elements of keys and values, below which one thread is faster: some 100 microseconds. */
+/* Operations, or elements of keys and values, below which one thread is faster: some 100 microseconds; and elements where the
+   others are awake. */
 #define WORTH_THREADS 1e7
 #define WORTH_READING 5e5
+#define WORTH_GIVING  1.2e5
 
 /* Panels that a piece of work takes where that leaves work for all threads: a head is packed anew for each piece. */
 #define PANELS_A_PIECE 8
@@ -476,7 +478,7 @@ void attention_run(const attention_call *c, sib_pool *pool, float *scratch, cons
     size_t panels = size_ceil_div(o.rows, o.k->nr), wanted = size_ceil_div(4 * threads, heads);
     double read = (double)heads * (double)c->keys * (double)(c->d + c->dv),
            work = 4.0 * (double)o.rows * read;
-    if (work < WORTH_THREADS && read < WORTH_READING)
+    if (work < WORTH_THREADS && read < (pool_is_awake(pool) ? WORTH_GIVING : WORTH_READING))
         pool = NULL;
     o.panels = pool && !c->small ? size_max(size_ceil_div(panels, wanted), size_min(panels, PANELS_A_PIECE))
                                  : panels;

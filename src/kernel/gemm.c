@@ -314,9 +314,11 @@ void gemm_run(const gemm *g, float *scratch)
 
 /* ---- Many, over threads ---------------------------------------------------------------------------------- */
 
-/* Below so many multiplications, or floats of B that are read once, threads are not worth waking. */
+/* Below so many multiplications, or floats of B that are read once, threads are not worth waking; nor, where they are awake,
+   to be given work below the last. */
 #define WORTH_THREADS 6e6
 #define WORTH_READING 5e5
+#define WORTH_GIVING  1.2e5
 
 typedef struct gemm_job {
     const gemm_kernels *t;
@@ -389,10 +391,10 @@ static void cut(gemm_job *job)
     }
 }
 
-static bool worth_threads(const gemm *g, size_t count)
+static bool worth_threads(const gemm *g, size_t count, bool awake)
 {
-    double products = (double)g->m * (double)g->n * (double)g->k * (double)count;
-    return products >= WORTH_THREADS || (double)g->n * (double)g->k * (double)count >= WORTH_READING;
+    double read = (double)g->n * (double)g->k * (double)count;
+    return (double)g->m * read >= WORTH_THREADS || read >= (awake ? WORTH_GIVING : WORTH_READING);
 }
 
 static void plan(gemm_job *job, const gemm *g, size_t count, const sib_pool *pool)
@@ -402,7 +404,7 @@ static void plan(gemm_job *job, const gemm *g, size_t count, const sib_pool *poo
     job->row_blocks = job->column_blocks = 1;
     job->rows = g->m;
     job->columns = g->n;
-    if (pool && worth_threads(g, count))
+    if (pool && worth_threads(g, count, true)) /* scratch does not depend on who is awake */
         job->threads = sib_pool_threads(pool);
     if (job->threads > 1 && job->way == WAY_PACK && !g->packed && count < 4 * (size_t)job->threads) {
         job->way = WAY_PANELS;
@@ -429,7 +431,7 @@ void gemm_run_all(const gemm *g, size_t count, const gemm_place *places, sib_poo
     job.places = places;
     job.shared = scratch;
     job.scratch = scratch + job.shared_floats * count;
-    sib_pool *used = job.threads > 1 ? pool : NULL;
+    sib_pool *used = job.threads > 1 && worth_threads(g, count, pool_is_awake(pool)) ? pool : NULL;
     if (job.shared_floats)
         pool_run(used, count * size_ceil_div(g->n, job.t->nr), 4, pack_shared, &job);
     size_t parts = count * job.row_blocks * job.column_blocks;

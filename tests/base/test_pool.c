@@ -47,7 +47,7 @@ static void every_item_once(void **state)
 static void *stay_and_run(void *context)
 {
     sib_pool *pool = context;
-    for (int turn = 0; turn < 50; turn++) {
+    for (int turn = 0; turn < 4; turn++) {
         record r = {.most_workers = sib_pool_threads(pool), .grain = 500};
         pool_stay(pool);
         for (int again = 0; again < 3; again++) {
