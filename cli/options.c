@@ -57,13 +57,22 @@ static bool set_number(const cli_command *c, const cli_option *o, const char *va
     return true;
 }
 
-static bool set_choice(const cli_command *c, const cli_option *o, const char *value, void *settings)
+/* -1 where value is none of the choices. */
+static int find_choice(const cli_option *o, const char *value)
 {
     for (int i = 0; o->choices[i]; i++)
-        if (strcmp(value, o->choices[i]) == 0) {
-            *(int *)field_of(o, settings) = i;
-            return true;
-        }
+        if (strcmp(value, o->choices[i]) == 0)
+            return i;
+    return -1;
+}
+
+static bool set_choice(const cli_command *c, const cli_option *o, const char *value, void *settings)
+{
+    int i = find_choice(o, value);
+    if (i >= 0) {
+        *(int *)field_of(o, settings) = i;
+        return true;
+    }
     cli_usage(c, "--%s takes %s, not '%s'", o->name, o->value, value);
     return false;
 }
@@ -93,6 +102,7 @@ static bool set_option(const cli_command *c, const cli_option *o, const char *va
     case CLI_NUMBER:
         return set_number(c, o, value, settings);
     case CLI_CHOICE:
+    case CLI_MAYBE:
         return set_choice(c, o, value, settings);
     case CLI_LIST:
         add_item(field_of(o, settings), value);
@@ -144,6 +154,8 @@ cli_parsed cli_parse(const cli_command *command, int argc, char **argv, void *se
             return CLI_MISUSED;
         if (o == &help_option)
             return CLI_WANTS_HELP;
+        if (o->kind == CLI_MAYBE && !value)
+            value = i + 1 < argc && find_choice(o, argv[i + 1]) >= 0 ? argv[++i] : o->choices[0];
         if (o->kind != CLI_FLAG && !value) {
             if (i + 1 >= argc) {
                 cli_usage(command, "--%s needs a value: %s", o->name, o->value);

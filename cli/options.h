@@ -14,6 +14,7 @@ typedef enum cli_option_kind {
     CLI_WHOLE,  /* long, min .. max */
     CLI_NUMBER, /* double, above min and up to max */
     CLI_CHOICE, /* int, index into choices */
+    CLI_MAYBE,  /* the same, the first where none of the choices follows */
     CLI_LIST    /* cli_list, one item each time it stands there */
 } cli_option_kind;
 

@@ -59,6 +59,11 @@ class Features(Case):
             self.assertIn(b"(80, 100)", data[:128])
             got = array.array(code, data[-80 * 100 * array.array(code).itemsize:])
             self.assertLess(max(abs(g / one - w) for g, w in zip(got, want)), bound)
+        self.done("features", "a.wav", "-o", "y.npy", "--fixed", "int16")
+        for arguments in (["--fixed", "a.wav", "-o", "z.npy"], ["a.wav", "-o", "z.npy", "--fixed"]):
+            self.done("features", *arguments)
+            self.assertEqual((self.folder / "z.npy").read_bytes(), (self.folder / "y.npy").read_bytes())
+        self.fails(2, "--fixed", "features", "a.wav", "-o", "x.npy", "--fixed=int32")
         told = json.loads(self.done("features", "a.wav", "-o", "x.npy", "--fixed", "int8", "--bands", "128", "--json"))
         self.assertEqual((told["dtype"], told["one"], told["shape"]), ("int8", 64, [128, 100]))
 
