@@ -1,4 +1,5 @@
 /* Designs written and read back: their figures are the planner's; what is changed in them is seen. */
+#include "asked.h"
 #include "base/alloc.h"
 #include "check.h"
 #include "tile/design.h"
@@ -9,12 +10,8 @@
 static sib_tile_plan planned(uint32_t batch, uint32_t depth, uint32_t tiles, int kind)
 {
     sib_error err = SIB_ERROR_INIT;
-    sib_tile_options o;
+    sib_tile_options o = asked(batch, depth, tiles);
     sib_tile_plan p;
-    sib_tile_defaults(&o);
-    o.batch = batch;
-    o.depth = depth;
-    o.tiles = tiles;
     o.bands = kind & 1 ? 128 : 80;
     o.out = kind & 2 ? SIB_TILE_INT16 : SIB_TILE_INT8;
     CHECK_OK(sib_tile_plan_make(&o, 12345, &p, &err), err);

@@ -1,20 +1,11 @@
 /* The planner against sums written out here, and against the published table. */
+#include "asked.h"
 #include "check.h"
 #include "tile/facts.h"
 #include "tile/program.h"
 
 #include <math.h>
 #include <sibyl/tile.h>
-
-static sib_tile_options asked(uint32_t batch, uint32_t depth, uint32_t tiles)
-{
-    sib_tile_options o;
-    sib_tile_defaults(&o);
-    o.batch = batch;
-    o.depth = depth;
-    o.tiles = tiles;
-    return o;
-}
 
 static sib_tile_plan planned(const sib_tile_options *o, uint64_t frames)
 {

@@ -1,4 +1,5 @@
 /* The simulated machine: its bits are those of the kernel on the whole recording; what breaks is told. */
+#include "asked.h"
 #include "base/alloc.h"
 #include "check.h"
 #include "tile/tile_kernel.h"
@@ -40,16 +41,6 @@ static void plain(const int16_t *samples, size_t n, const sib_tile_options *o, v
         tile_clamp_int16(&state, out, frames * o->bands);
     }
     free(mirrored);
-}
-
-static sib_tile_options asked(uint32_t batch, uint32_t depth, uint32_t tiles)
-{
-    sib_tile_options o;
-    sib_tile_defaults(&o);
-    o.batch = batch;
-    o.depth = depth;
-    o.tiles = tiles;
-    return o;
 }
 
 /* Runs a plan of n samples and compares with the plain kernel; false where it does not fit. */
