@@ -154,7 +154,7 @@ static const char *model_of_pieces(const checkpoint *c)
     return NULL;
 }
 
-/* The document of kind "pieces"; see src/text/pieces_json.c. */
+/* The document of kind "pieces"; see src/text/pieces/document.c. */
 static json_t *pieces_json(const checkpoint *c, const fact *tokens)
 {
     char pre[64];

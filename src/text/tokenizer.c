@@ -1,5 +1,5 @@
 #include "text/tokenizer.h"
-#include "text/pieces_open.h"
+#include "text/pieces/build.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

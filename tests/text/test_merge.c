@@ -2,7 +2,7 @@
 #include "check.h"
 
 #include "base/alloc.h"
-#include "text/merge.h"
+#include "text/bpe/merge.h"
 
 #define MOST 3000
 

@@ -2,7 +2,7 @@
 #include "encodes.h"
 #include "seeds.h"
 
-#include "text/pieces.h"
+#include "text/pieces/pieces.h"
 
 static sib_tokenizer *open_text(const char *document, const char *kind)
 {

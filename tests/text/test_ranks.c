@@ -1,7 +1,7 @@
 /* tiktoken ranks: GPT-2 and Whisper, with vocabularies made here and the two real ones. */
 #include "encodes.h"
 #include "ranks_text.h"
-#include "text/merge.h"
+#include "text/bpe/merge.h"
 #include "text/scan.h"
 
 static const char *const merges_of_hello[] = {"he", "ll",  "llo",      "lo",  " h", "hello",

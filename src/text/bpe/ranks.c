@@ -1,0 +1,259 @@
+/* Ranks as tiktoken keeps them: a line a token, its bytes in base64 and its rank, which is its id. Behind the ranks stand
+   the special tokens: GPT-2's one, or Whisper's.
+
+   Bytes that are no UTF-8 are characters of their own to the pre-tokenizer, neither letters, numbers nor spaces, so pieces
+   end where they would with U+FFFD in the bytes' place; but the tokens are those of the bytes, and come back as them. */
+#include "text/base64.h"
+#include "text/bpe/bpe.h"
+#include "text/scan.h"
+#include "text/tokenizer.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+
+#include <stdio.h>
+
+/* Whisper's special tokens but the languages: <|endoftext|>, <|startoftranscript|>, six tasks, and the timestamps. */
+#define N_TIMESTAMPS      1501
+#define N_WHISPER_OTHERS  (1 + 1 + 6 + N_TIMESTAMPS)
+#define WHISPER_LANGUAGES 99 /* of versions 1 and 2 */
+
+/* ---- The file ------------------------------------------------------------------------------------------- */
+
+/* A line, without its end, and where the next begins. */
+static text_span next_line(text_span file, size_t *at)
+{
+    const char *begin = file.data + *at, *end = memchr(begin, '\n', file.size - *at);
+    size_t size = end ? (size_t)(end - begin) : file.size - *at;
+    *at += size + (end != NULL);
+    size -= size && begin[size - 1] == '\r';
+    return (text_span){begin, size};
+}
+
+/* "base64 rank" apart. False where it is no such line. */
+static bool split_line(text_span line, text_span *base64, uint32_t *rank)
+{
+    const char *space = memchr(line.data, ' ', line.size);
+    if (!space)
+        return false;
+    *base64 = (text_span){line.data, (size_t)(space - line.data)};
+    size_t digits = line.size - base64->size - 1;
+    uint64_t number = 0;
+    for (size_t i = 0; i < digits; i++) {
+        char c = space[1 + i];
+        if (c < '0' || c > '9' || (number = number * 10 + (uint64_t)(c - '0')) > UINT32_MAX)
+            return false;
+    }
+    *rank = (uint32_t)number;
+    return digits > 0;
+}
+
+static sib_code read_line(vocab *v, const text_source *source, text_span line, uint64_t offset, uint32_t n,
+                          text_buffer *bytes, sib_error *err)
+{
+    text_span base64;
+    uint32_t rank;
+    size_t size;
+    if (!split_line(line, &base64, &rank))
+        return err_set_at(err, SIB_ERR_FORMAT, offset,
+                          "%s: '%.*s' is no line of ranks, expected base64 and a number", source->name,
+                          (int)size_min(line.size, 64), line.data);
+    bytes->n = 0;
+    buffer_reserve(bytes, base64.size, err);
+    if (bytes->code != SIB_OK)
+        return bytes->code;
+    if (!base64_bytes(base64, bytes->data, &size))
+        return err_set_at(err, SIB_ERR_FORMAT, offset, "%s: '%.*s' is no base64", source->name,
+                          (int)size_min(base64.size, 64), base64.data);
+    if (rank >= n)
+        return err_set_at(err, SIB_ERR_FORMAT, offset,
+                          "%s: rank %u, expected ranks below the number of lines, %u", source->name, rank, n);
+    sib_error why = SIB_ERROR_INIT;
+    sib_code code = vocab_add(v, (int32_t)rank, (text_span){bytes->data, size}, 0, &why);
+    return code == SIB_OK ? code : err_set_at(err, code, offset, "%s: %s", source->name, why.message);
+}
+
+static sib_code read_ranks(vocab *v, const text_source *source, sib_error *err)
+{
+    uint32_t n = 0;
+    sib_code code = SIB_OK;
+    text_buffer bytes = {0};
+    for (size_t at = 0; at < source->bytes.size;)
+        n += next_line(source->bytes, &at).size > 0;
+    for (size_t at = 0; at < source->bytes.size && code == SIB_OK;) {
+        uint64_t offset = at;
+        text_span line = next_line(source->bytes, &at);
+        if (line.size)
+            code = read_line(v, source, line, offset, n, &bytes, err);
+    }
+    buffer_free(&bytes);
+    return code;
+}
+
+/* What a first line of ranks looks like is what such a file looks like. */
+static bool recognises_ranks(const text_source *source)
+{
+    size_t at = 0, size;
+    uint32_t rank;
+    text_span base64;
+    char bytes[96];
+    return source->bytes.size && split_line(next_line(source->bytes, &at), &base64, &rank) && base64.size &&
+           base64.size <= 128 && base64_bytes(base64, bytes, &size);
+}
+
+static bool recognises_whisper(const text_source *source)
+{
+    size_t n = 0;
+    if (!recognises_ranks(source))
+        return false;
+    for (size_t at = 0; at < source->bytes.size;)
+        n += next_line(source->bytes, &at).size > 0;
+    return source->options->n_vocab > n + N_WHISPER_OTHERS;
+}
+
+/* ---- Special tokens -------------------------------------------------------------------------------------- */
+
+static sib_code add_special(vocab *v, const char *name, sib_error *err)
+{
+    return vocab_add(v, (int32_t)v->n, (text_span){name, strlen(name)}, TOKEN_SPECIAL | TOKEN_HIDDEN, err);
+}
+
+/* How many languages: what n_vocab leaves. */
+static sib_code count_languages(const vocab *v, const text_source *source, size_t *out, sib_error *err)
+{
+    size_t n_vocab = source->options->n_vocab, most = 0;
+    const char *code, *name;
+    while (sib_whisper_language(most, &code, &name))
+        most++;
+    *out = WHISPER_LANGUAGES;
+    if (!n_vocab)
+        return SIB_OK;
+    if (n_vocab < v->n + N_WHISPER_OTHERS || n_vocab > v->n + N_WHISPER_OTHERS + most)
+        return err_set(err, SIB_ERR_VALUE,
+                       "%s: a Whisper with these %zu ranks has %zu ids and one a language, up to %zu "
+                       "languages; the model has "
+                       "%zu",
+                       source->name, v->n, v->n + N_WHISPER_OTHERS, most, n_vocab);
+    *out = n_vocab - v->n - N_WHISPER_OTHERS;
+    return SIB_OK;
+}
+
+static sib_code add_whisper_specials(vocab *v, size_t languages, sib_error *err)
+{
+    static const char *const tasks[] = {"<|translate|>",   "<|transcribe|>", "<|startoflm|>",
+                                        "<|startofprev|>", "<|nospeech|>",   "<|notimestamps|>"};
+    char text[32];
+    const char *short_name, *name;
+    sib_code code = add_special(v, "<|endoftext|>", err);
+    if (code == SIB_OK)
+        code = add_special(v, "<|startoftranscript|>", err);
+    for (size_t i = 0; i < languages && code == SIB_OK && sib_whisper_language(i, &short_name, &name); i++) {
+        snprintf(text, sizeof text, "<|%s|>", short_name);
+        code = add_special(v, text, err);
+    }
+    for (size_t i = 0; i < sizeof tasks / sizeof *tasks && code == SIB_OK; i++)
+        code = add_special(v, tasks[i], err);
+    for (int i = 0; i < N_TIMESTAMPS && code == SIB_OK; i++) {
+        snprintf(text, sizeof text, "<|%d.%02d|>", i / 50, i % 50 * 2);
+        code = add_special(v, text, err);
+    }
+    return code;
+}
+
+/* ---- The kinds -------------------------------------------------------------------------------------------- */
+
+static uint32_t rank_of_id(const void *context, int32_t id)
+{
+    (void)context;
+    return (uint32_t)id;
+}
+
+static sib_code open_ranks(sib_tokenizer *t, const text_source *source, sib_error *err)
+{
+    bpe *b = mem_calloc(1, sizeof *b);
+    t->state = b;
+    if (!b)
+        return err_memory(err, sizeof *b, "a tokenizer");
+    bpe_init(b, &t->vocab);
+    b->bytes = true;
+    sib_code code = read_ranks(&t->vocab, source, err);
+    if (code != SIB_OK)
+        return code;
+    for (int i = 0; i < 256; i++) {
+        char byte = (char)i;
+        b->byte_ids[i] = vocab_find(&t->vocab, &byte, 1);
+        if (b->byte_ids[i] < 0)
+            return err_set(err, SIB_ERR_FORMAT, "%s: the byte 0x%02X has no rank", source->name, i);
+    }
+    code = merges_of_vocab(&b->merges, &t->vocab, rank_of_id, NULL, err);
+    for (size_t i = 0; i < t->vocab.n; i++)
+        t->vocab.tokens[i].flags |= TOKEN_WHOLE; /* tiktoken looks a piece up before it merges */
+    return code;
+}
+
+static sib_code open_gpt2(sib_tokenizer *t, const text_source *source, sib_error *err)
+{
+    sib_code code = open_ranks(t, source, err);
+    return code == SIB_OK ? add_special(&t->vocab, "<|endoftext|>", err) : code;
+}
+
+static sib_code open_whisper(sib_tokenizer *t, const text_source *source, sib_error *err)
+{
+    size_t languages;
+    sib_code code = open_ranks(t, source, err);
+    if (code == SIB_OK)
+        code = count_languages(&t->vocab, source, &languages, err);
+    return code == SIB_OK ? add_whisper_specials(&t->vocab, languages, err) : code;
+}
+
+static void close_ranks(sib_tokenizer *t)
+{
+    bpe *b = t->state;
+    if (b)
+        bpe_free(b);
+    mem_free(b);
+}
+
+static sib_code encode_pieces(const uint8_t *classes, text_span text, piece_run *run, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    piece_text(run, text);
+    for (size_t at = 0, end; at < text.size && code == SIB_OK; at = end) {
+        end = scan_gpt2(classes, text.data, text.size, at);
+        code = piece_add(run, at, end, err);
+    }
+    return code;
+}
+
+static sib_code encode_ranks(const sib_tokenizer *t, text_span text, sib_special specials, id_list *out,
+                             sib_error *err)
+{
+    const bpe *b = t->state;
+    const uint8_t *classes = classes_table();
+    piece_run run;
+    sib_code code = SIB_OK;
+    piece_begin(&run, &b->model, text.size, out);
+    for (size_t at = 0, begin, end; at < text.size && code == SIB_OK; at = end) {
+        int32_t special = -1;
+        begin = end = text.size;
+        if (specials == SIB_SPECIAL_AS_TOKENS)
+            special = tokenizer_next_special(t, text, at, &begin, &end);
+        code = encode_pieces(classes, (text_span){text.data + at, begin - at}, &run, err);
+        if (code == SIB_OK && special >= 0)
+            code = ids_add(out, special, err);
+    }
+    piece_end(&run);
+    return code;
+}
+
+const tokenizer_kind tokenizer_gpt2 = {.name = "gpt2",
+                                       .recognises = recognises_ranks,
+                                       .open = open_gpt2,
+                                       .close = close_ranks,
+                                       .encode = encode_ranks};
+const tokenizer_kind tokenizer_whisper = {.name = "whisper",
+                                          .recognises = recognises_whisper,
+                                          .open = open_whisper,
+                                          .close = close_ranks,
+                                          .encode = encode_ranks};

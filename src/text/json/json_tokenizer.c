@@ -1,0 +1,204 @@
+/* tokenizer.json of Hugging Face's `tokenizers`: added tokens are found, what is between them is normalized, cut into words,
+   and each word goes to the model. "truncation" and "padding" are the caller's affair and left alone.
+
+   Bytes that are no UTF-8, which the original never sees, pass normalizers as they are and count as a character that is
+   neither letter, number nor space; so byte-level vocabularies give every byte back, and others as far as they have tokens
+   for bytes. A character that has neither a token nor an unknown token is refused, where the original leaves it out.
+   An added token that is new to a byte-level vocabulary stands for its characters; the original's decoder takes some, such
+   as U+00E9, for bytes. */
+#include "text/json/json_tokenizer.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+/* ---- Opening ----------------------------------------------------------------------------------------------------- */
+
+static sib_code read_parts(sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err)
+{
+    json_part normal = json_part_at(p, "normalizer"), split = json_part_at(p, "pre_tokenizer"),
+              model = json_part_at(p, "model"), added = json_part_at(p, "added_tokens"),
+              post = json_part_at(p, "post_processor"), decode = json_part_at(p, "decoder");
+    sib_code code = normalizer_open(&normal, &j->normalizer, err);
+    if (code == SIB_OK)
+        code = splitter_open(&split, &j->splitter, err);
+    if (code == SIB_OK)
+        code = decoder_open(&decode, &j->decoder, err);
+    if (code != SIB_OK)
+        return code;
+    j->byte_level = splitter_byte_level(j->splitter);
+    if (j->byte_level && !decoder_byte_level(j->decoder))
+        return json_part_bad(&decode, SIB_ERR_UNSUPPORTED, err,
+                             "expected ByteLevel, as in the pre-tokenizer");
+    code = json_model_read(t, j, &model, err);
+    if (code == SIB_OK)
+        code = json_added_read(t, j, &added, err);
+    return code == SIB_OK ? json_post_read(t, j, &post, err) : code;
+}
+
+static sib_code open_json(sib_tokenizer *t, const text_source *source, sib_error *err)
+{
+    json_tokenizer *j = mem_calloc(1, sizeof *j);
+    json_t *document;
+    json_part p;
+    t->state = j;
+    if (!j)
+        return err_memory(err, sizeof *j, "a tokenizer");
+    bpe_init(&j->bpe, &t->vocab);
+    unigram_init(&j->unigram, &t->vocab);
+    wordpiece_init(&j->wordpiece, &t->vocab);
+    sib_code code = json_part_parse(source->name, source->bytes, &document, &p, err);
+    if (code != SIB_OK)
+        return code;
+    code = read_parts(t, j, &p, err);
+    json_decref(document);
+    return code;
+}
+
+static void close_json(sib_tokenizer *t)
+{
+    json_tokenizer *j = t->state;
+    if (!j)
+        return;
+    normalizer_free(&j->normalizer);
+    splitter_free(&j->splitter);
+    decoder_free(&j->decoder);
+    bpe_free(&j->bpe);
+    unigram_free(&j->unigram);
+    buffer_free(&j->wordpiece.not_first);
+    added_free(&j->added);
+    mem_free(j->before.ids);
+    mem_free(j->behind.ids);
+    mem_free(j);
+}
+
+static bool recognises_json(const text_source *source)
+{
+    size_t at = 0;
+    while (at < source->bytes.size && strchr(" \t\r\n", source->bytes.data[at]) && source->bytes.data[at])
+        at++;
+    return at < source->bytes.size && source->bytes.data[at] == '{';
+}
+
+/* ---- Both ways ---------------------------------------------------------------------------------------------------- */
+
+/* A text on its way to ids. */
+typedef struct encoding {
+    const json_tokenizer *j;
+    bool specials; /* are tokens */
+    piece_run run;
+    id_list *out;
+    sib_error *err;
+} encoding;
+
+/* The word from `at` to the end of the text. */
+static sib_code add_word(encoding *e, text_span text, size_t at)
+{
+    sib_code code = SIB_OK;
+    for (size_t end; at < text.size && code == SIB_OK; at = end) {
+        end = e->j->model == &e->j->bpe.model ? bpe_cut(&e->j->bpe, text, at) : text.size;
+        code = piece_add(&e->run, at, end, e->err);
+    }
+    return code;
+}
+
+/* Normalized text between added tokens. */
+static sib_code add_words(encoding *e, text_span text, bool from_start)
+{
+    word_list l = {.text = text, .from_start = from_start};
+    sib_code code = words_add(&l, 0, text.size, e->err);
+    if (code == SIB_OK)
+        code = splitter_run(e->j->splitter, &l, e->err);
+    piece_text(&e->run, l.text);
+    for (size_t i = 0; i < l.n && code == SIB_OK; i++)
+        code = add_word(e, (text_span){l.text.data, l.words[i].at + l.words[i].size}, l.words[i].at);
+    words_free(&l);
+    return code;
+}
+
+/* A text, normalized or not yet, cut at the added tokens of its stage. */
+static sib_code add_stretch(encoding *e, text_span text, bool normalized, bool from_start);
+
+static sib_code add_text(encoding *e, text_span text, bool from_start)
+{
+    text_buffer room = {0};
+    text_span normal;
+    sib_code code = normalizer_run(e->j->normalizer, text, &room, &normal, e->err);
+    if (code == SIB_OK)
+        code = add_stretch(e, normal, true, from_start);
+    buffer_free(&room);
+    return code;
+}
+
+static sib_code add_stretch(encoding *e, text_span text, bool normalized, bool from_start)
+{
+    sib_code code = SIB_OK;
+    for (size_t at = 0, begin, end; at < text.size && code == SIB_OK; at = end) {
+        begin = end = text.size;
+        const added_token *a = added_next(&e->j->added, normalized, e->specials, text, at, &begin, &end);
+        text_span between = {text.data + at, begin - at};
+        if (between.size)
+            code = normalized ? add_words(e, between, from_start && at == 0)
+                              : add_text(e, between, from_start && at == 0);
+        if (a && code == SIB_OK)
+            code = ids_add(e->out, a->id, e->err);
+    }
+    return code;
+}
+
+static sib_code add_all(id_list *out, const id_list *more, sib_error *err)
+{
+    sib_code code = ids_reserve(out, more->n, err);
+    for (size_t i = 0; i < more->n && code == SIB_OK; i++)
+        out->ids[out->n++] = more->ids[i];
+    return code;
+}
+
+static sib_code encode_json(const sib_tokenizer *t, text_span text, sib_special specials, id_list *out,
+                            sib_error *err)
+{
+    encoding e = {.j = t->state, .specials = specials == SIB_SPECIAL_AS_TOKENS, .out = out, .err = err};
+    sib_code code = e.specials ? add_all(out, &e.j->before, err) : SIB_OK;
+    piece_begin(&e.run, e.j->model, text.size, out);
+    if (code == SIB_OK)
+        code = add_stretch(&e, text, false, true);
+    piece_end(&e.run);
+    return code == SIB_OK && e.specials ? add_all(out, &e.j->behind, err) : code;
+}
+
+static decode_look look_json(const sib_tokenizer *t)
+{
+    const json_tokenizer *j = t->state;
+    return decoder_look(j->decoder, j->byte_level);
+}
+
+static sib_code decode_json(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
+                            text_buffer *out, sib_error *err)
+{
+    const json_tokenizer *j = t->state;
+    string_list l = {0};
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < n && code == SIB_OK; i++) {
+        const token *known = &t->vocab.tokens[ids[i]];
+        const added_token *a = known->flags & TOKEN_ADDED ? added_of_id(&j->added, ids[i]) : NULL;
+        text_span bytes =
+            a && a->normalized ? a->content : vocab_bytes(&t->vocab, known); /* as the original has it */
+        buffer_add(&l.bytes, bytes.data, bytes.size, err);
+        code = strings_end(&l, err);
+    }
+    if (code == SIB_OK)
+        code = decoder_run(j->decoder, j->byte_level, place, &l, err);
+    if (code == SIB_OK) {
+        buffer_add(out, l.bytes.data, l.bytes.n, err);
+        code = out->code;
+    }
+    strings_free(&l);
+    return code;
+}
+
+const tokenizer_kind tokenizer_json = {.name = "tokenizer.json",
+                                       .recognises = recognises_json,
+                                       .open = open_json,
+                                       .close = close_json,
+                                       .encode = encode_json,
+                                       .decode = decode_json,
+                                       .look = look_json};

@@ -1,0 +1,34 @@
+/* A tokenizer.json in parts, as it stands behind sib_tokenizer.state. */
+#ifndef TEXT_JSON_JSON_TOKENIZER_H
+#define TEXT_JSON_JSON_TOKENIZER_H
+
+#include "text/bpe/bpe.h"
+#include "text/json/added.h"
+#include "text/json/wordpiece.h"
+#include "text/pieces/unigram.h"
+#include "text/steps/decode.h"
+#include "text/steps/normalize.h"
+#include "text/steps/split.h"
+#include "text/tokenizer.h"
+
+typedef struct json_tokenizer {
+    normalizer *normalizer;
+    splitter *splitter;
+    decoder *decoder;
+    bool byte_level;    /* the vocabulary is kept as bytes */
+    piece_model *model; /* one of these */
+    bpe bpe;
+    unigram unigram;
+    wordpiece wordpiece;
+    added_list added;
+    id_list before, behind; /* what the post-processor puts round a text */
+} json_tokenizer;
+
+/* Reads "model" into the vocabulary and j->model. Errors: as of opening. */
+sib_code json_model_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err);
+/* Reads "added_tokens", the vocabulary being there. */
+sib_code json_added_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err);
+/* Reads "post_processor". */
+sib_code json_post_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err);
+
+#endif

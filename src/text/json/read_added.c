@@ -1,0 +1,187 @@
+/* What stands beside the model of a tokenizer.json: added tokens, and what is put round a text. */
+#include "text/byte_level.h"
+#include "text/json/json_tokenizer.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+
+/* ---- Added tokens ------------------------------------------------------------------------------------------------ */
+
+/* True where an id of the vocabulary stands for `content`, as it is or with bytes written as characters. */
+static sib_code same_token(const vocab *v, int32_t id, text_span content, bool byte_level, bool *same,
+                           sib_error *err)
+{
+    text_span bytes = vocab_bytes(v, &v->tokens[id]);
+    text_buffer other = {0};
+    *same = bytes.size == content.size && memcmp(bytes.data, content.data, content.size) == 0;
+    if (!*same && byte_level && byte_level_bytes(content, &other, err))
+        *same = bytes.size == other.n && (!other.n || memcmp(bytes.data, other.data, other.n) == 0);
+    sib_code code = other.code;
+    buffer_free(&other);
+    return code;
+}
+
+static sib_code place_token(sib_tokenizer *t, const json_part *p, const added_token *a, text_span content,
+                            bool byte_level, sib_error *err)
+{
+    bool same;
+    if (vocab_token(&t->vocab, a->id)) {
+        sib_code code = same_token(&t->vocab, a->id, content, byte_level, &same, err);
+        if (code == SIB_OK && !same)
+            return json_part_bad(p, SIB_ERR_FORMAT, err, "its id stands for another token");
+        t->vocab.tokens[a->id].flags |= (uint8_t)(TOKEN_ADDED | (a->special ? TOKEN_SPECIAL : 0));
+        return code;
+    }
+    bool taken = vocab_find(&t->vocab, content.data, content.size) >= 0, ascii = true;
+    for (size_t i = 0; i < content.size; i++)
+        ascii &= (unsigned char)content.data[i] < 0x80;
+    /* A byte-level vocabulary writes other characters another way, so such a token may be there a second time. */
+    if (taken && (ascii || !byte_level))
+        return json_part_bad(p, SIB_ERR_FORMAT, err, "its content has another id");
+    uint8_t flags =
+        (uint8_t)(TOKEN_ADDED | (a->special ? TOKEN_SPECIAL : 0) | (a->special || taken ? TOKEN_HIDDEN : 0));
+    return vocab_add(&t->vocab, a->id, content, flags, err);
+}
+
+static sib_code read_token(const json_part *p, added_token *a, text_span *content, sib_error *err)
+{
+    int64_t id = -1;
+    a->normalized = true;
+    sib_code code = json_part_whole(p, "id", &id, err);
+    if (code == SIB_OK)
+        code = json_part_string(p, "content", content, err);
+    if (code == SIB_OK && (id < 0 || id >= VOCAB_MOST_IDS))
+        return json_part_bad(p, SIB_ERR_FORMAT, err, "has no id that can be");
+    if (code == SIB_OK && !content->size)
+        return json_part_bad(p, SIB_ERR_FORMAT, err, "has no content");
+    a->id = (int32_t)id;
+    if (code == SIB_OK)
+        code = json_part_bool(p, "special", &a->special, err);
+    a->normalized = !a->special;
+    if (code == SIB_OK)
+        code = json_part_bool(p, "normalized", &a->normalized, err);
+    if (code == SIB_OK)
+        code = json_part_bool(p, "single_word", &a->single_word, err);
+    if (code == SIB_OK)
+        code = json_part_bool(p, "lstrip", &a->left, err);
+    return code == SIB_OK ? json_part_bool(p, "rstrip", &a->right, err) : code;
+}
+
+/* Adds the content as it is looked for; a->content.data is set when all are there. */
+static sib_code keep_content(json_tokenizer *j, added_token *a, text_span content, sib_error *err)
+{
+    text_buffer room = {0};
+    text_span found = content;
+    sib_code code = a->normalized ? normalizer_run(j->normalizer, content, &room, &found, err) : SIB_OK;
+    if (code == SIB_OK)
+        buffer_add(&j->added.contents, found.data, found.size, err);
+    a->content.size = found.size;
+    buffer_free(&room);
+    return code != SIB_OK ? code : j->added.contents.code;
+}
+
+sib_code json_added_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err)
+{
+    added_list *l = &j->added;
+    size_t n = json_array_size(p->value);
+    l->tokens = mem_calloc(n, sizeof *l->tokens);
+    if (!l->tokens)
+        return err_memory(err, n * sizeof *l->tokens, "added tokens");
+    for (; l->n < n; l->n++) {
+        json_part item = json_part_item(p, l->n);
+        text_span content = {0};
+        added_token *a = &l->tokens[l->n];
+        sib_code code = read_token(&item, a, &content, err);
+        if (code == SIB_OK)
+            code = place_token(t, &item, a, content, j->byte_level, err);
+        if (code == SIB_OK)
+            code = keep_content(j, a, content, err);
+        if (code != SIB_OK)
+            return code;
+    }
+    for (size_t i = 0, at = 0; i < n; at += l->tokens[i++].content.size)
+        l->tokens[i].content.data = l->contents.data ? l->contents.data + at : "";
+    return added_index(l, err);
+}
+
+/* ---- Post-processors ------------------------------------------------------------------------------------------------ */
+
+static sib_code add_known(const sib_tokenizer *t, const json_part *p, const json_t *id, id_list *out,
+                          sib_error *err)
+{
+    if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= (int64_t)t->vocab.n ||
+        !vocab_token(&t->vocab, (int32_t)json_integer_value(id)))
+        return json_part_bad(p, SIB_ERR_FORMAT, err, "names an id that stands for nothing");
+    return ids_add(out, (int32_t)json_integer_value(id), err);
+}
+
+/* ["[SEP]", 102] under `key`. */
+static sib_code read_pair(const sib_tokenizer *t, const json_part *p, const char *key, id_list *out,
+                          sib_error *err)
+{
+    json_part at = json_part_at(p, key);
+    return add_known(t, &at, json_array_get(at.value, 1), out, err);
+}
+
+/* The ids of a special token of a template. */
+static sib_code read_template_token(const sib_tokenizer *t, const json_part *p, const char *name,
+                                    id_list *out, sib_error *err)
+{
+    json_part all = json_part_at(p, "special_tokens"), entry = json_part_at(&all, name),
+              ids = json_part_at(&entry, "ids");
+    if (!json_is_array(ids.value))
+        return json_part_bad(&entry, SIB_ERR_FORMAT, err, "has no ids");
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < json_array_size(ids.value) && code == SIB_OK; i++)
+        code = add_known(t, &ids, json_array_get(ids.value, i), out, err);
+    return code;
+}
+
+static sib_code read_template(const sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err)
+{
+    json_part list = json_part_at(p, "single");
+    bool behind = false;
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < json_array_size(list.value) && code == SIB_OK; i++) {
+        const json_t *item = json_array_get(list.value, i), *special = json_object_get(item, "SpecialToken");
+        const char *name = json_string_value(json_object_get(special, "id"));
+        bool text = json_object_get(item, "Sequence") != NULL;
+        json_part at = json_part_item(&list, i);
+        if ((!text && !name) || (text && behind))
+            return json_part_bad(&at, SIB_ERR_UNSUPPORTED, err,
+                                 "is neither a special token nor the one text");
+        if (name)
+            code = read_template_token(t, p, name, behind ? &j->behind : &j->before, err);
+        behind |= text;
+    }
+    return code == SIB_OK && !behind
+               ? json_part_bad(&list, SIB_ERR_UNSUPPORTED, err, "has no place for the text")
+               : code;
+}
+
+sib_code json_post_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err)
+{
+    const char *type = json_part_type(p);
+    sib_code code = SIB_OK;
+    if (!p->value || strcmp(type, "ByteLevel") == 0) /* which moves offsets only */
+        return SIB_OK;
+    if (p->depth > JSON_MOST_DEPTH)
+        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "more steps than are taken");
+    if (strcmp(type, "Sequence") == 0) {
+        json_part list = json_part_at(p, "processors");
+        for (size_t i = 0; i < json_array_size(list.value) && code == SIB_OK; i++) {
+            json_part item = json_part_item(&list, i);
+            code = json_post_read(t, j, &item, err);
+        }
+        return code;
+    }
+    if ((j->before.n || j->behind.n))
+        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "a second step that adds tokens is not known here");
+    if (strcmp(type, "TemplateProcessing") == 0)
+        return read_template(t, j, p, err);
+    if (strcmp(type, "BertProcessing") != 0 && strcmp(type, "RobertaProcessing") != 0)
+        return json_part_unknown(p, "post-processor", type, err);
+    code = read_pair(t, p, "cls", &j->before, err);
+    return code == SIB_OK ? read_pair(t, p, "sep", &j->behind, err) : code;
+}

@@ -1,0 +1,338 @@
+/* Models of a tokenizer.json: BPE, Unigram, WordPiece, WordLevel. */
+#include "text/byte_level.h"
+#include "text/json/json_tokenizer.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+#include <math.h>
+
+/* One model on its way in. */
+typedef struct model_reader {
+    sib_tokenizer *t;
+    json_tokenizer *j;
+    const json_part *p; /* "model" */
+    text_buffer bytes;  /* of one token */
+    sib_error *err;
+} model_reader;
+
+/* The bytes that a token of the file stands for; *hidden where it has characters that no byte is written as. */
+static sib_code token_bytes(model_reader *r, text_span s, text_span *out, bool *hidden)
+{
+    *out = s;
+    *hidden = false;
+    if (!r->j->byte_level)
+        return SIB_OK;
+    r->bytes.n = 0;
+    *hidden = !byte_level_bytes(s, &r->bytes, r->err);
+    if (!*hidden)
+        *out = (text_span){r->bytes.data ? r->bytes.data : "", r->bytes.n};
+    return r->bytes.code;
+}
+
+static sib_code find_token(model_reader *r, text_span s, int32_t *id)
+{
+    text_span bytes;
+    bool hidden;
+    sib_code code = token_bytes(r, s, &bytes, &hidden);
+    *id = code == SIB_OK && !hidden ? vocab_find(&r->t->vocab, bytes.data, bytes.size) : -1;
+    return code;
+}
+
+static sib_code add_token(model_reader *r, text_span s, int64_t id)
+{
+    text_span bytes;
+    bool hidden;
+    if (id < 0 || id >= VOCAB_MOST_IDS)
+        return err_set(r->err, SIB_ERR_FORMAT, "%s: model/vocab: '%.*s' has id %lld, expected 0 to %u",
+                       r->p->file, (int)(s.size < 64 ? s.size : 64), s.data, (long long)id,
+                       VOCAB_MOST_IDS - 1);
+    sib_code code = token_bytes(r, s, &bytes, &hidden);
+    if (code != SIB_OK)
+        return code;
+    sib_error why = SIB_ERROR_INIT;
+    code = vocab_add(&r->t->vocab, (int32_t)id, bytes, hidden ? TOKEN_HIDDEN : 0, &why);
+    return code == SIB_OK ? code : err_set(r->err, code, "%s: model/vocab: %s", r->p->file, why.message);
+}
+
+/* {"token": id} */
+static sib_code read_vocab(model_reader *r)
+{
+    json_part list = json_part_at(r->p, "vocab");
+    const char *key;
+    json_t *value;
+    sib_code code = SIB_OK;
+    if (!json_is_object(list.value))
+        return json_part_bad(&list, SIB_ERR_FORMAT, r->err, "is no object of tokens and ids");
+    json_object_foreach((json_t *)(uintptr_t)list.value, key, value)
+    {
+        if (!json_is_integer(value))
+            return err_set(r->err, SIB_ERR_FORMAT, "%s: model/vocab: '%.64s' has no whole number as id",
+                           r->p->file, key);
+        code = add_token(r, (text_span){key, strlen(key)}, json_integer_value(value));
+        if (code != SIB_OK)
+            return code;
+    }
+    return code;
+}
+
+/* The id of the token named under `key`, -1 where none is named. */
+static sib_code read_named(model_reader *r, const char *key, int32_t *id)
+{
+    text_span name = {0};
+    sib_code code = json_part_string(r->p, key, &name, r->err);
+    *id = -1;
+    if (code != SIB_OK || !name.data)
+        return code;
+    code = find_token(r, name, id);
+    if (code == SIB_OK && *id < 0)
+        return err_set(r->err, SIB_ERR_FORMAT, "%s: model/%s: '%.*s' is not in the vocabulary", r->p->file,
+                       key, (int)(name.size < 64 ? name.size : 64), name.data);
+    return code;
+}
+
+static sib_code read_mark(model_reader *r, const char *key, const char *otherwise, text_buffer *out)
+{
+    text_span mark = {otherwise, strlen(otherwise)};
+    sib_code code = json_part_string(r->p, key, &mark, r->err);
+    if (code == SIB_OK && mark.size > 100)
+        return json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err, "a prefix or suffix has more than 100 bytes");
+    if (code == SIB_OK)
+        buffer_add(out, mark.data, mark.size, r->err);
+    return code != SIB_OK ? code : out->code;
+}
+
+/* ---- BPE ------------------------------------------------------------------------------------------------------ */
+
+/* "left right", or ["left", "right"]. */
+static bool merge_sides(const json_t *item, text_span *left, text_span *right)
+{
+    if (json_is_array(item) && json_array_size(item) == 2) {
+        const json_t *a = json_array_get(item, 0), *b = json_array_get(item, 1);
+        *left = (text_span){json_string_value(a), json_string_length(a)};
+        *right = (text_span){json_string_value(b), json_string_length(b)};
+        return left->data && right->data;
+    }
+    const char *text = json_string_value(item);
+    size_t size = json_string_length(item);
+    const char *space = text ? memchr(text, ' ', size) : NULL;
+    if (!space || memchr(space + 1, ' ', size - (size_t)(space + 1 - text)))
+        return false;
+    *left = (text_span){text, (size_t)(space - text)};
+    *right = (text_span){space + 1, size - left->size - 1};
+    return true;
+}
+
+static sib_code bad_merge(model_reader *r, size_t i, text_span left, text_span right, const char *words)
+{
+    return err_set(r->err, SIB_ERR_FORMAT, "%s: model/merges[%zu]: '%.*s' with '%.*s' %s", r->p->file, i,
+                   (int)(left.size < 64 ? left.size : 64), left.data,
+                   (int)(right.size < 64 ? right.size : 64), right.data, words);
+}
+
+static sib_code add_merge(model_reader *r, size_t i, text_span left, text_span right, text_buffer *joined)
+{
+    bpe *b = &r->j->bpe;
+    int32_t ids[3];
+    bool again;
+    size_t skip = b->not_first.n;
+    if (!left.size || right.size <= skip)
+        return bad_merge(r, i, left, right, "has an empty side");
+    joined->n = 0;
+    buffer_add(joined, left.data, left.size, r->err);
+    buffer_add(joined, right.data + skip, right.size - skip, r->err);
+    if (joined->code != SIB_OK)
+        return joined->code;
+    text_span sides[3] = {left, right, {joined->data, joined->n}};
+    for (int k = 0; k < 3; k++) {
+        sib_code code = find_token(r, sides[k], &ids[k]);
+        if (code != SIB_OK)
+            return code;
+        if (ids[k] < 0)
+            return bad_merge(r, i, left, right,
+                             k == 2 ? "gives no token of the vocabulary"
+                                    : "are not both tokens of the vocabulary");
+    }
+    sib_code code = merges_add(&b->merges, ids[0], ids[1], (uint32_t)i, ids[2], &again, r->err);
+    return code == SIB_OK && again ? bad_merge(r, i, left, right, "stands there twice") : code;
+}
+
+static sib_code read_merges(model_reader *r)
+{
+    json_part list = json_part_at(r->p, "merges");
+    text_buffer joined = {0};
+    sib_code code = SIB_OK;
+    if (!json_is_array(list.value))
+        return json_part_bad(&list, SIB_ERR_FORMAT, r->err, "is no list");
+    for (size_t i = 0; i < json_array_size(list.value) && code == SIB_OK; i++) {
+        text_span left, right;
+        if (!merge_sides(json_array_get(list.value, i), &left, &right)) {
+            json_part item = json_part_item(&list, i);
+            code = json_part_bad(&item, SIB_ERR_FORMAT, r->err, "is no pair of tokens");
+        } else {
+            code = add_merge(r, i, left, right, &joined);
+        }
+    }
+    buffer_free(&joined);
+    return code;
+}
+
+static sib_code read_bpe_options(model_reader *r, bool *whole)
+{
+    bpe *b = &r->j->bpe;
+    json_part dropout = json_part_at(r->p, "dropout");
+    if (dropout.value && !(json_number_value(dropout.value) == 0.0 && json_is_number(dropout.value)))
+        return json_part_bad(&dropout, SIB_ERR_UNSUPPORTED, r->err,
+                             "merges left out by chance are not known here");
+    sib_code code = read_mark(r, "continuing_subword_prefix", "", &b->not_first);
+    if (code == SIB_OK)
+        code = read_mark(r, "end_of_word_suffix", "", &b->at_end);
+    if (code == SIB_OK)
+        code = json_part_bool(r->p, "fuse_unk", &b->fuse_unknown, r->err);
+    if (code == SIB_OK)
+        code = json_part_bool(r->p, "byte_fallback", &b->byte_fallback, r->err);
+    return code == SIB_OK ? json_part_bool(r->p, "ignore_merges", whole, r->err) : code;
+}
+
+static sib_code read_bpe(model_reader *r)
+{
+    bpe *b = &r->j->bpe;
+    vocab *v = &r->t->vocab;
+    bool whole = false;
+    sib_code code = read_bpe_options(r, &whole);
+    if (code == SIB_OK)
+        code = read_vocab(r);
+    if (code == SIB_OK)
+        code = read_merges(r);
+    if (code == SIB_OK)
+        code = read_named(r, "unk_token", &b->unknown);
+    if (code != SIB_OK)
+        return code;
+    b->bytes = r->j->byte_level;
+    if (b->bytes && b->byte_fallback)
+        return json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err,
+                             "byte_fallback behind ByteLevel is not known here");
+    bpe_find_fallback(v, b->byte_ids);
+    for (int i = 0; i < 256 && b->bytes; i++) {
+        char byte = (char)i;
+        b->byte_ids[i] = vocab_find(v, &byte, 1);
+    }
+    r->j->model = &b->model;
+    if (!whole)
+        bpe_find_cuts(b); /* a word that is a token whatever the merges are is one word */
+    if (!whole)
+        return piece_mark_whole(&b->model, v, r->err);
+    for (size_t i = 0; i < v->n; i++)
+        v->tokens[i].flags |= v->tokens[i].flags & TOKEN_KNOWN ? TOKEN_WHOLE : 0;
+    return SIB_OK;
+}
+
+/* ---- Unigram ---------------------------------------------------------------------------------------------------- */
+
+/* [["piece", score], ...] */
+static sib_code read_scores(model_reader *r)
+{
+    json_part list = json_part_at(r->p, "vocab");
+    size_t n = json_array_size(list.value);
+    if (!json_is_array(list.value) || !n)
+        return json_part_bad(&list, SIB_ERR_FORMAT, r->err, "is no list of pieces and scores");
+    r->j->unigram.scores = mem_calloc(n, sizeof(double));
+    if (!r->j->unigram.scores)
+        return err_memory(r->err, n * sizeof(double), "scores");
+    for (size_t i = 0; i < n; i++) {
+        const json_t *item = json_array_get(list.value, i), *piece = json_array_get(item, 0),
+                     *score = json_array_get(item, 1);
+        json_part at = json_part_item(&list, i);
+        if (!json_is_string(piece) || !json_is_number(score) || !isfinite(json_number_value(score)))
+            return json_part_bad(&at, SIB_ERR_FORMAT, r->err, "is no piece with its score");
+        r->j->unigram.scores[i] = json_number_value(score);
+        sib_code code =
+            add_token(r, (text_span){json_string_value(piece), json_string_length(piece)}, (int64_t)i);
+        if (code != SIB_OK)
+            return code;
+    }
+    return SIB_OK;
+}
+
+static sib_code read_unigram(model_reader *r)
+{
+    unigram *u = &r->j->unigram;
+    int64_t unknown = -1;
+    if (r->j->byte_level)
+        return json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err, "Unigram behind ByteLevel is not known here");
+    sib_code code = json_part_whole(r->p, "unk_id", &unknown, r->err);
+    if (code == SIB_OK)
+        code = json_part_bool(r->p, "byte_fallback", &u->byte_fallback, r->err);
+    if (code == SIB_OK)
+        code = read_scores(r);
+    if (code != SIB_OK)
+        return code;
+    if (unknown < -1 || unknown >= (int64_t)r->t->vocab.n)
+        return json_part_bad(r->p, SIB_ERR_FORMAT, r->err, "unk_id is no id of the vocabulary");
+    u->unknown = (int32_t)unknown;
+    u->look_up = true;
+    bpe_find_fallback(&r->t->vocab, u->byte_ids);
+    r->j->model = &u->model;
+    return unigram_index(u, NULL, NULL, r->err);
+}
+
+/* ---- WordPiece, WordLevel ------------------------------------------------------------------------------------------ */
+
+static sib_code read_wordpiece(model_reader *r)
+{
+    wordpiece *w = &r->j->wordpiece;
+    int64_t most = 100;
+    if (r->j->byte_level)
+        return json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err,
+                             "WordPiece behind ByteLevel is not known here");
+    sib_code code = read_mark(r, "continuing_subword_prefix", "##", &w->not_first);
+    if (code == SIB_OK)
+        code = json_part_whole(r->p, "max_input_chars_per_word", &most, r->err);
+    if (code == SIB_OK && (most < 0 || most > 10000))
+        code = json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err,
+                             "max_input_chars_per_word is not between 0 and 10000");
+    if (code == SIB_OK)
+        code = read_vocab(r);
+    w->most = (size_t)most;
+    r->j->model = &w->model;
+    return code == SIB_OK ? read_named(r, "unk_token", &w->unknown) : code;
+}
+
+static sib_code read_wordlevel(model_reader *r)
+{
+    wordlevel_init(&r->j->wordpiece, &r->t->vocab);
+    if (r->j->byte_level)
+        return json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err,
+                             "WordLevel behind ByteLevel is not known here");
+    sib_code code = read_vocab(r);
+    r->j->model = &r->j->wordpiece.model;
+    return code == SIB_OK ? read_named(r, "unk_token", &r->j->wordpiece.unknown) : code;
+}
+
+static const struct {
+    const char *type;
+    sib_code (*read)(model_reader *r);
+} models[] = {{"BPE", read_bpe},
+              {"Unigram", read_unigram},
+              {"WordPiece", read_wordpiece},
+              {"WordLevel", read_wordlevel}};
+
+sib_code json_model_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err)
+{
+    model_reader r = {.t = t, .j = j, .p = p, .err = err};
+    const char *type = json_part_type(p);
+    if (!p->value)
+        return json_part_bad(p, SIB_ERR_FORMAT, err, "is missing");
+    if (!*type) /* as older files have it */
+        type = json_object_get(p->value, "merges")                      ? "BPE"
+               : json_is_array(json_object_get(p->value, "vocab"))      ? "Unigram"
+               : json_object_get(p->value, "continuing_subword_prefix") ? "WordPiece"
+                                                                        : "";
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        if (strcmp(type, models[i].type) == 0) {
+            sib_code code = models[i].read(&r);
+            buffer_free(&r.bytes);
+            return code;
+        }
+    return json_part_unknown(p, "model", type, err);
+}

@@ -1,0 +1,74 @@
+#include "text/json/wordpiece.h"
+
+#include "text/utf8.h"
+
+#include "base/error.h"
+#include "base/size.h"
+
+/* Bytes of the longest part that is looked for. */
+#define MOST_BYTES 1024
+
+static sib_code add_unknown(const wordpiece *w, text_span word, id_list *out, sib_error *err)
+{
+    return w->unknown >= 0 ? ids_add(out, w->unknown, err)
+                           : err_set(err, SIB_ERR_VALUE, "there is no token for '%.*s'",
+                                     (int)size_min(word.size, 64), word.data);
+}
+
+static int32_t find_part(const wordpiece *w, text_span part, bool first)
+{
+    char marked[MOST_BYTES];
+    if (first || !w->not_first.n)
+        return vocab_find(w->model.vocab, part.data, part.size);
+    if (part.size + w->not_first.n > sizeof marked)
+        return -1;
+    memcpy(marked, w->not_first.data, w->not_first.n);
+    memcpy(marked + w->not_first.n, part.data, part.size);
+    return vocab_find(w->model.vocab, marked, w->not_first.n + part.size);
+}
+
+static sib_code encode(const piece_model *m, text_span word, id_list *out, sib_error *err)
+{
+    const wordpiece *w = (const wordpiece *)m;
+    size_t characters = 0, length, begin = out->n;
+    for (size_t at = 0; at < word.size && characters <= w->most; at += length, characters++)
+        utf8_next(word.data + at, word.size - at, &length);
+    if (characters > w->most)
+        return add_unknown(w, word, out, err);
+    for (size_t at = 0, end; at < word.size; at = end) {
+        int32_t id = -1;
+        end = at + size_min(word.size - at, w->model.vocab->longest);
+        while (end < word.size && ((unsigned char)word.data[end] & 0xC0) == 0x80)
+            end++; /* not within a character */
+        while (end > at && id < 0) {
+            id = find_part(w, (text_span){word.data + at, end - at}, at == 0);
+            if (id < 0)
+                end = utf8_before(word.data, end);
+        }
+        if (id < 0) {
+            out->n = begin;
+            return add_unknown(w, word, out, err);
+        }
+        sib_code code = ids_add(out, id, err);
+        if (code != SIB_OK)
+            return code;
+    }
+    return SIB_OK;
+}
+
+static sib_code encode_whole(const piece_model *m, text_span word, id_list *out, sib_error *err)
+{
+    const wordpiece *w = (const wordpiece *)m;
+    int32_t id = vocab_find(w->model.vocab, word.data, word.size);
+    return id >= 0 ? ids_add(out, id, err) : add_unknown(w, word, out, err);
+}
+
+void wordpiece_init(wordpiece *w, const vocab *v)
+{
+    *w = (wordpiece){.model = {v, encode}, .unknown = -1, .most = 100};
+}
+
+void wordlevel_init(wordpiece *w, const vocab *v)
+{
+    *w = (wordpiece){.model = {v, encode_whole}, .unknown = -1};
+}

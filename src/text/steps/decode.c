@@ -1,0 +1,395 @@
+#include "text/steps/decode.h"
+
+#include "text/byte_level.h"
+#include "text/utf8.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+typedef struct step {
+    const struct step_kind *kind;
+    text_pattern pattern; /* Replace */
+    text_buffer content;  /* Replace, Strip, Metaspace, WordPiece's prefix, BPEDecoder's suffix */
+    bool prefix;          /* Metaspace: the first string loses its spaces */
+    bool cleanup;         /* WordPiece */
+    int64_t start, stop;  /* Strip */
+} step;
+
+#define MOST_STEPS_IN_ALL 32
+
+struct decoder {
+    step steps[MOST_STEPS_IN_ALL];
+    size_t n;
+};
+
+/* A string among the others, on its way through a step. */
+typedef struct place {
+    text_span text;
+    size_t i, n;
+    bool bytes; /* tokens stand there as bytes already */
+} place;
+
+typedef struct step_kind {
+    const char *type;
+    sib_code (*read)(step *s, const json_part *p, sib_error *err); /* NULL: nothing to read */
+    /* Adds what a string becomes to out->bytes; NULL: itself. */
+    sib_code (*run)(const step *s, const place *p, string_list *out, sib_error *err);
+    bool fuse; /* all strings are one behind it */
+} step_kind;
+
+sib_code strings_end(string_list *l, sib_error *err)
+{
+    if (l->bytes.code != SIB_OK)
+        return l->bytes.code;
+    if (l->n == l->room) {
+        size_t room = l->room + l->room / 2 + 64;
+        size_t *ends = mem_realloc(l->ends, room, sizeof *ends);
+        if (!ends)
+            return err_memory(err, room * sizeof *ends, "tokens");
+        l->ends = ends;
+        l->room = room;
+    }
+    l->ends[l->n++] = l->bytes.n;
+    return SIB_OK;
+}
+
+void strings_free(string_list *l)
+{
+    buffer_free(&l->bytes);
+    mem_free(l->ends);
+    *l = (string_list){0};
+}
+
+/* ---- Steps ---------------------------------------------------------------------------------------------------- */
+
+static sib_code run_byte_level(const step *s, const place *p, string_list *out, sib_error *err)
+{
+    (void)s;
+    if (p->bytes || !byte_level_bytes(p->text, &out->bytes, err))
+        buffer_add(&out->bytes, p->text.data, p->text.size, err);
+    return out->bytes.code;
+}
+
+static int hex(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
+}
+
+/* "<0x0A>" to its byte. Bytes that make no character stay as they are, where others put U+FFFD. */
+static sib_code run_byte_fallback(const step *s, const place *p, string_list *out, sib_error *err)
+{
+    (void)s;
+    const char *t = p->text.data;
+    if (p->text.size == 6 && memcmp(t, "<0x", 3) == 0 && t[5] == '>' && hex(t[3]) >= 0 && hex(t[4]) >= 0) {
+        char byte = (char)(hex(t[3]) << 4 | hex(t[4]));
+        buffer_add(&out->bytes, &byte, 1, err);
+    } else {
+        buffer_add(&out->bytes, t, p->text.size, err);
+    }
+    return out->bytes.code;
+}
+
+static sib_code read_text(step *s, const json_part *p, const char *key, const char *otherwise, sib_error *err)
+{
+    text_span content = {otherwise, otherwise ? strlen(otherwise) : 0};
+    sib_code code = json_part_string(p, key, &content, err);
+    if (code == SIB_OK && !content.data) {
+        json_part at = json_part_at(p, key);
+        code = json_part_bad(&at, SIB_ERR_FORMAT, err, "is missing");
+    }
+    if (code == SIB_OK) {
+        buffer_add(&s->content, content.data, content.size, err);
+        code = s->content.code;
+    }
+    return code;
+}
+
+static sib_code read_metaspace(step *s, const json_part *p, sib_error *err)
+{
+    text_span scheme = {0};
+    s->prefix = true;
+    sib_code code = read_text(s, p, "replacement", "\xE2\x96\x81", err);
+    if (code == SIB_OK)
+        code = json_part_bool(p, "add_prefix_space", &s->prefix, err);
+    if (code == SIB_OK)
+        code = json_part_string(p, "prepend_scheme", &scheme, err);
+    if (code == SIB_OK && scheme.data)
+        s->prefix = !span_is(scheme, "never");
+    if (code == SIB_OK && !s->content.n)
+        code = json_part_bad(p, SIB_ERR_FORMAT, err, "the replacement is empty");
+    return code;
+}
+
+/* Every `what` in the text becomes `with`. */
+static void put_replaced(text_span text, const text_buffer *what, text_span with, text_buffer *out,
+                         sib_error *err)
+{
+    const char *at = text.data, *end = text.data + text.size, *found;
+    while (what->n && at < end && (found = memmem(at, (size_t)(end - at), what->data, what->n)) != NULL) {
+        buffer_add(out, at, (size_t)(found - at), err);
+        buffer_add(out, with.data, with.size, err);
+        at = found + what->n;
+    }
+    buffer_add(out, at, (size_t)(end - at), err);
+}
+
+static sib_code run_metaspace(const step *s, const place *p, string_list *out, sib_error *err)
+{
+    bool drop = p->i == 0 && s->prefix;
+    put_replaced(p->text, &s->content, drop ? (text_span){"", 0} : (text_span){" ", 1}, &out->bytes, err);
+    return out->bytes.code;
+}
+
+static sib_code read_replace(step *s, const json_part *p, sib_error *err)
+{
+    json_part pattern = json_part_at(p, "pattern");
+    sib_code code = read_text(s, p, "content", NULL, err);
+    return code == SIB_OK ? pattern_open(&s->pattern, &pattern, err) : code;
+}
+
+static sib_code run_replace(const step *s, const place *p, string_list *out, sib_error *err)
+{
+    pattern_search search;
+    size_t begin, end, done = 0;
+    sib_code code = pattern_begin(&search, &s->pattern, err);
+    if (code == SIB_OK)
+        code = pattern_text(&search, p->text, err);
+    while (code == SIB_OK && pattern_next(&search, &begin, &end, &code, err)) {
+        buffer_add(&out->bytes, p->text.data + done, begin - done, err);
+        buffer_add(&out->bytes, s->content.data, s->content.n, err);
+        done = end;
+    }
+    pattern_end(&search);
+    buffer_add(&out->bytes, p->text.data + done, p->text.size - done, err);
+    return code != SIB_OK ? code : out->bytes.code;
+}
+
+static sib_code read_strip(step *s, const json_part *p, sib_error *err)
+{
+    sib_code code = read_text(s, p, "content", NULL, err);
+    if (code == SIB_OK && !s->content.n)
+        code = json_part_bad(p, SIB_ERR_FORMAT, err, "the content is empty");
+    if (code == SIB_OK)
+        code = json_part_whole(p, "start", &s->start, err);
+    return code == SIB_OK ? json_part_whole(p, "stop", &s->stop, err) : code;
+}
+
+static sib_code run_strip(const step *s, const place *p, string_list *out, sib_error *err)
+{
+    const text_buffer *c = &s->content;
+    const char *begin = p->text.data, *end = begin + p->text.size;
+    for (int64_t i = 0; i < s->start && (size_t)(end - begin) >= c->n && memcmp(begin, c->data, c->n) == 0;
+         i++)
+        begin += c->n;
+    for (int64_t i = 0;
+         i < s->stop && (size_t)(end - begin) >= c->n && memcmp(end - c->n, c->data, c->n) == 0; i++)
+        end -= c->n;
+    buffer_add(&out->bytes, begin, (size_t)(end - begin), err);
+    return out->bytes.code;
+}
+
+static sib_code read_wordpiece(step *s, const json_part *p, sib_error *err)
+{
+    s->cleanup = true;
+    sib_code code = read_text(s, p, "prefix", "##", err);
+    return code == SIB_OK ? json_part_bool(p, "cleanup", &s->cleanup, err) : code;
+}
+
+static const char *const english[][2] = {
+    {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+    {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+
+/* Spaces of English that tokens of words leave behind are taken out. */
+static void clean_up(text_span text, text_buffer *out, sib_error *err)
+{
+    text_buffer now = {0}, next = {0};
+    buffer_add(&now, text.data, text.size, err);
+    for (size_t i = 0; i < sizeof english / sizeof *english && now.code == SIB_OK; i++) {
+        text_buffer what = {.data = (char *)(uintptr_t)english[i][0], .n = strlen(english[i][0])};
+        next.n = 0;
+        put_replaced((text_span){now.data, now.n}, &what, (text_span){english[i][1], strlen(english[i][1])},
+                     &next, err);
+        text_buffer swap = now;
+        now = next;
+        next = swap;
+    }
+    if (now.code == SIB_OK)
+        buffer_add(out, now.data, now.n, err);
+    else
+        out->code = now.code;
+    buffer_free(&now);
+    buffer_free(&next);
+}
+
+static sib_code run_wordpiece(const step *s, const place *p, string_list *out, sib_error *err)
+{
+    text_buffer word = {0};
+    text_span rest = p->text;
+    bool goes_on = p->i > 0 && rest.size >= s->content.n &&
+                   (!s->content.n || memcmp(rest.data, s->content.data, s->content.n) == 0);
+    if (goes_on)
+        rest = (text_span){rest.data + s->content.n, rest.size - s->content.n};
+    else if (p->i > 0)
+        buffer_add(&word, " ", 1, err);
+    buffer_add(&word, rest.data, rest.size, err);
+    sib_code code = word.code;
+    if (code == SIB_OK && s->cleanup)
+        clean_up((text_span){word.data ? word.data : "", word.n}, &out->bytes, err);
+    else if (code == SIB_OK)
+        buffer_add(&out->bytes, word.data, word.n, err);
+    buffer_free(&word);
+    return code != SIB_OK ? code : out->bytes.code;
+}
+
+static sib_code read_bpe(step *s, const json_part *p, sib_error *err)
+{
+    return read_text(s, p, "suffix", "</w>", err);
+}
+
+static sib_code run_bpe(const step *s, const place *p, string_list *out, sib_error *err)
+{
+    put_replaced(p->text, &s->content, p->i + 1 < p->n ? (text_span){" ", 1} : (text_span){"", 0},
+                 &out->bytes, err);
+    return out->bytes.code;
+}
+
+static const step_kind step_kinds[] = {
+    {"ByteLevel", NULL, run_byte_level, true},
+    {"ByteFallback", NULL, run_byte_fallback, false},
+    {"Fuse", NULL, NULL, true},
+    {"Metaspace", read_metaspace, run_metaspace, false},
+    {"Replace", read_replace, run_replace, false},
+    {"Strip", read_strip, run_strip, false},
+    {"WordPiece", read_wordpiece, run_wordpiece, false},
+    {"BPEDecoder", read_bpe, run_bpe, false},
+};
+
+/* ---- The whole --------------------------------------------------------------------------------------------------- */
+
+static sib_code read_part(decoder *d, const json_part *p, sib_error *err)
+{
+    const char *type = json_part_type(p);
+    if (p->depth > JSON_MOST_DEPTH || d->n == MOST_STEPS_IN_ALL)
+        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "more steps than are taken");
+    if (strcmp(type, "Sequence") == 0) {
+        json_part list = json_part_at(p, "decoders");
+        sib_code code = SIB_OK;
+        for (size_t i = 0; i < json_array_size(list.value) && code == SIB_OK; i++) {
+            json_part item = json_part_item(&list, i);
+            code = read_part(d, &item, err);
+        }
+        return code;
+    }
+    for (size_t i = 0; i < sizeof step_kinds / sizeof *step_kinds; i++)
+        if (strcmp(type, step_kinds[i].type) == 0) {
+            step *s = &d->steps[d->n++];
+            s->kind = &step_kinds[i];
+            return s->kind->read ? s->kind->read(s, p, err) : SIB_OK;
+        }
+    return json_part_unknown(p, "decoder", type, err);
+}
+
+sib_code decoder_open(const json_part *p, decoder **out, sib_error *err)
+{
+    *out = NULL;
+    if (!p->value)
+        return SIB_OK;
+    decoder *d = mem_calloc(1, sizeof *d);
+    if (!d)
+        return err_memory(err, sizeof *d, "a decoder");
+    sib_code code = read_part(d, p, err);
+    if (code != SIB_OK)
+        decoder_free(&d);
+    *out = d;
+    return code;
+}
+
+void decoder_free(decoder **d)
+{
+    for (size_t i = 0; *d && i < (*d)->n; i++) {
+        pattern_free(&(*d)->steps[i].pattern);
+        buffer_free(&(*d)->steps[i].content);
+    }
+    mem_free(*d);
+    *d = NULL;
+}
+
+bool decoder_byte_level(const decoder *d)
+{
+    for (size_t i = 0; d && i < d->n; i++)
+        if (d->steps[i].kind->run == run_byte_level)
+            return true;
+    return false;
+}
+
+/* Strings among those of a text: `before` in front of the first, `more` behind the last. */
+static sib_code run_step(const step *s, bool bytes, size_t before, bool more, string_list *l, sib_error *err)
+{
+    string_list out = {.bytes.most = 64 * (l->bytes.n + l->n) + ((size_t)1 << 20)};
+    sib_code code = SIB_OK;
+    size_t n = l->n;
+    for (size_t i = 0, at = 0; s->kind->run && i < n && code == SIB_OK; at = l->ends[i++]) {
+        place p = {{l->bytes.data + at, l->ends[i] - at}, before + i, before + n + more, bytes};
+        code = s->kind->run(s, &p, &out, err);
+        if (code == SIB_OK && !s->kind->fuse)
+            code = strings_end(&out, err);
+    }
+    if (s->kind->run) {
+        strings_free(l);
+        *l = out;
+    }
+    if (code == SIB_OK && s->kind->fuse) {
+        l->n = 0;
+        code = strings_end(l, err);
+    }
+    return code;
+}
+
+static sib_code put_spaces(size_t before, string_list *l, sib_error *err)
+{
+    string_list out = {0};
+    for (size_t i = 0, at = 0; i < l->n; at = l->ends[i++]) {
+        buffer_add(&out.bytes, " ", before + i > 0, err);
+        buffer_add(&out.bytes, l->bytes.data + at, l->ends[i] - at, err);
+    }
+    strings_free(l);
+    *l = out;
+    return l->bytes.code;
+}
+
+decode_look decoder_look(const decoder *d, bool bytes)
+{
+    decode_look look = {0};
+    bool fused = false;
+    for (size_t i = 0; d && i < d->n && !look.whole; i++) {
+        const step *s = &d->steps[i];
+        if (!fused)
+            look.behind |= s->kind->run == run_bpe;
+        else if (s->kind->run == run_strip && s->stop <= 0 && !look.front)
+            look.front = s->start > 0 ? s->content.n : 0;
+        else
+            look.whole = s->kind->run && !(s->kind->run == run_byte_level && bytes);
+        fused |= s->kind->fuse;
+    }
+    return look;
+}
+
+sib_code decoder_run(const decoder *d, bool bytes, const decode_place *at, string_list *l, sib_error *err)
+{
+    if (!d)
+        return put_spaces(at->before, l, err);
+    sib_code code = SIB_OK;
+    bool fused = false;
+    for (size_t i = 0; i < d->n && code == SIB_OK; i++) {
+        const step *s = &d->steps[i];
+        if (!fused)
+            code = run_step(s, bytes, at->before, at->more, l, err);
+        else if (!at->before || s->kind->run != run_strip) /* the front is stripped already */
+            code = run_step(s, bytes, 0, false, l, err);
+        fused |= s->kind->fuse;
+    }
+    return code;
+}

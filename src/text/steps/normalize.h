@@ -1,0 +1,22 @@
+/* Normalizers of a tokenizer.json: what a text becomes before it is cut. */
+#ifndef TEXT_STEPS_NORMALIZE_H
+#define TEXT_STEPS_NORMALIZE_H
+
+#include "text/steps/pattern.h"
+
+typedef struct normalizer normalizer;
+
+/* Builds the steps of a part; NULL value: none. *out may be NULL then. Errors: SIB_ERR_FORMAT, SIB_ERR_UNSUPPORTED (a step that
+   is not known, by name), SIB_ERR_MEMORY. */
+sib_code normalizer_open(const json_part *p, normalizer **out, sib_error *err);
+void normalizer_free(normalizer **n);
+
+/* Normalizes `text` into *out, which is `text` itself or stands in `room`. n may be NULL. Bytes that are no UTF-8 stay as they
+   are. Errors: SIB_ERR_UNSUPPORTED (as pattern_next), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+sib_code normalizer_run(const normalizer *n, text_span text, text_buffer *room, text_span *out,
+                        sib_error *err);
+
+/* Unicode normalization forms (UAX 15): adds the form of `text` to out. compose: C, else D; compatible: KC and KD. */
+sib_code unicode_form(text_span text, bool compose, bool compatible, text_buffer *out, sib_error *err);
+
+#endif

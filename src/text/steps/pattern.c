@@ -1,0 +1,187 @@
+#include "text/steps/pattern.h"
+
+#include "text/utf8.h"
+
+#include "base/error.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+/* Steps of one match, and bytes of the stack that compiled expressions work on. */
+#define MOST_STEPS 10000000u
+#define STACK_SIZE ((size_t)1 << 20)
+
+/* Stands for a byte that is no UTF-8: neither letter, number nor space, and as long. */
+#define FOR_BROKEN '\x1A'
+
+static const char *foreign_words(text_span regex)
+{
+    for (size_t i = 0; i + 1 < regex.size; i++) {
+        const char *s = regex.data + i;
+        if (s[0] == '\\' && (s[1] == 'h' || s[1] == 'H'))
+            return "\\h";
+        if (s[0] == '\\')
+            i++;
+        else if (s[0] == '&' && s[1] == '&')
+            return "&&";
+    }
+    return NULL;
+}
+
+static sib_code compile(text_pattern *t, const json_part *p, text_span regex, sib_error *err)
+{
+    int code;
+    PCRE2_SIZE at;
+    const char *foreign = foreign_words(regex);
+    if (foreign)
+        return json_part_unknown(p, "in a regular expression", foreign, err);
+    pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+    if (!context)
+        return err_memory(err, regex.size, "a regular expression");
+    pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)regex.data, regex.size,
+                                         PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &code, &at, context);
+    pcre2_compile_context_free(context);
+    t->regex = compiled;
+    if (compiled) {
+        pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE); /* without it, it runs all the same */
+        return SIB_OK;
+    }
+    if (code == PCRE2_ERROR_HEAP_FAILED)
+        return err_memory(err, regex.size, "a regular expression");
+    PCRE2_UCHAR words[128];
+    pcre2_get_error_message(code, words, sizeof words);
+    return err_set(err, SIB_ERR_FORMAT, "%s: %s: regular expression '%.*s': %s at %zu", p->file, p->path,
+                   (int)(regex.size < 60 ? regex.size : 60), regex.data, (const char *)words, (size_t)at);
+}
+
+sib_code pattern_open(text_pattern *t, const json_part *p, sib_error *err)
+{
+    text_span literal = {0}, regex = {0};
+    *t = (text_pattern){0};
+    sib_code code = json_part_string(p, "String", &literal, err);
+    if (code == SIB_OK)
+        code = json_part_string(p, "Regex", &regex, err);
+    if (code != SIB_OK)
+        return code;
+    if (!literal.data == !regex.data)
+        return json_part_bad(p, SIB_ERR_FORMAT, err,
+                             "expected a pattern {\"String\": ...} or {\"Regex\": ...}");
+    if (regex.data)
+        return compile(t, p, regex, err);
+    buffer_add(&t->literal, literal.data, literal.size, err);
+    return t->literal.code;
+}
+
+void pattern_free(text_pattern *t)
+{
+    pcre2_code_free(t->regex);
+    buffer_free(&t->literal);
+    t->regex = NULL;
+}
+
+/* A copy without broken bytes where there are any. */
+static sib_code make_clean(pattern_search *s, sib_error *err)
+{
+    size_t length;
+    s->use_clean = false;
+    for (size_t at = 0; at < s->text.size; at += length) {
+        if (utf8_next(s->text.data + at, s->text.size - at, &length) != UTF8_BROKEN)
+            continue;
+        if (!s->use_clean) {
+            s->clean.n = 0;
+            buffer_add(&s->clean, s->text.data, s->text.size, err);
+            if (s->clean.code != SIB_OK)
+                return s->clean.code;
+            s->use_clean = true;
+        }
+        s->clean.data[at] = FOR_BROKEN;
+    }
+    return SIB_OK;
+}
+
+sib_code pattern_begin(pattern_search *s, const text_pattern *t, sib_error *err)
+{
+    *s = (pattern_search){.pattern = t};
+    if (!t->regex)
+        return SIB_OK;
+    s->match = pcre2_match_data_create(1, NULL);
+    s->context = pcre2_match_context_create(NULL);
+    s->stack = pcre2_jit_stack_create(32 << 10, STACK_SIZE, NULL);
+    if (!s->match || !s->context)
+        return err_memory(err, sizeof *s, "a search");
+    pcre2_set_match_limit(s->context, MOST_STEPS);
+    if (s->stack)
+        pcre2_jit_stack_assign(s->context, NULL, s->stack);
+    return SIB_OK;
+}
+
+sib_code pattern_text(pattern_search *s, text_span text, sib_error *err)
+{
+    s->text = text;
+    s->at = 0;
+    s->last_end = SIZE_MAX;
+    return s->pattern->regex ? make_clean(s, err) : SIB_OK;
+}
+
+void pattern_end(pattern_search *s)
+{
+    buffer_free(&s->clean);
+    pcre2_match_data_free(s->match);
+    pcre2_match_context_free(s->context);
+    pcre2_jit_stack_free(s->stack);
+    *s = (pattern_search){0};
+}
+
+static bool next_literal(pattern_search *s, size_t *begin, size_t *end)
+{
+    const text_buffer *l = &s->pattern->literal;
+    const char *found = l->n && s->at < s->text.size
+                            ? memmem(s->text.data + s->at, s->text.size - s->at, l->data, l->n)
+                            : NULL;
+    if (!found)
+        return false;
+    *begin = (size_t)(found - s->text.data);
+    *end = s->at = *begin + l->n;
+    return true;
+}
+
+/* One try from s->at on. */
+static bool search(pattern_search *s, size_t *begin, size_t *end, sib_code *code, sib_error *err)
+{
+    const char *text = s->use_clean ? s->clean.data : s->text.data;
+    int n = pcre2_match(s->pattern->regex, (PCRE2_SPTR)text, s->text.size, s->at, PCRE2_NO_UTF_CHECK,
+                        s->match, s->context);
+    if (n == PCRE2_ERROR_NOMATCH)
+        return false;
+    if (n < 0) {
+        PCRE2_UCHAR words[128];
+        pcre2_get_error_message(n, words, sizeof words);
+        *code =
+            err_set(err, n == PCRE2_ERROR_NOMEMORY ? SIB_ERR_MEMORY : SIB_ERR_UNSUPPORTED,
+                    "a regular expression of the tokenizer gives up on this text: %s", (const char *)words);
+        return false;
+    }
+    const PCRE2_SIZE *places = pcre2_get_ovector_pointer(s->match);
+    *begin = places[0];
+    *end = places[1] < places[0] ? places[0] : places[1]; /* \K in a lookahead */
+    return true;
+}
+
+bool pattern_next(pattern_search *s, size_t *begin, size_t *end, sib_code *code, sib_error *err)
+{
+    *code = SIB_OK;
+    if (!s->pattern->regex)
+        return next_literal(s, begin, end);
+    while (s->at <= s->text.size && search(s, begin, end, code, err)) {
+        bool empty = *begin == *end, again = empty && *end == s->last_end;
+        size_t length = 1;
+        if (empty && *end < s->text.size)
+            utf8_next(s->text.data + *end, s->text.size - *end, &length);
+        s->at = *end + (empty ? length : 0);
+        s->last_end = *end;
+        if (!again)
+            return true;
+    }
+    return false;
+}
