@@ -3,8 +3,8 @@
 #include "base/error.h"
 #include "ops/ops.h"
 #include "run/cost.h"
-#include "run/fold.h"
 #include "run/model.h"
+#include "run/plan/fold.h"
 #include "tensor/tensor.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/pool.h"
-#include "run/execute.h"
+#include "run/execute/execute.h"
 #include "run/model.h"
 #include "run/optimise.h"
 #include "tensor/dtype.h"

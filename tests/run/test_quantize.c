@@ -1,5 +1,5 @@
 /* Models whose weights became narrow: the files, their results, and what the report says of them. */
-#include "passes.h"
+#include "run/passes/check_passes.h"
 
 #include <sibyl/quantize.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "run/execute.h"
+#include "run/execute/execute.h"
 #include "tensor/tensor.h"
 
 /* A graph of the node alone. */

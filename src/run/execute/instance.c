@@ -1,0 +1,220 @@
+#include "run/execute/instance.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "run/execute/control.h"
+#include "tensor/tensor.h"
+#include "tensor/value.h"
+
+/* ---- Values ------------------------------------------------------------------------------------------ */
+
+/* A value over memory that somebody else keeps. */
+static sib_code value_over(sib_dtype dtype, const slot *at, void *data, sib_value **out, sib_error *err)
+{
+    sib_tensor *t = NULL;
+    sib_code code = sib_tensor_wrap(dtype, at->rank, at->dims, NULL, data, NULL, NULL, &t, err);
+    return code == SIB_OK ? value_take_tensor(t, out, err) : code;
+}
+
+static sib_code value_alias(const sib_value *root, const slot *at, sib_value **out, sib_error *err)
+{
+    sib_tensor *t = NULL;
+    sib_code code = sib_tensor_reshape(sib_value_tensor(root), at->rank, at->dims, &t, err);
+    return code == SIB_OK ? value_take_tensor(t, out, err) : code;
+}
+
+/* ---- Making ------------------------------------------------------------------------------------------ */
+
+void instance_free(const segment *s, instance **ip)
+{
+    instance *in = *ip;
+    if (!in)
+        return;
+    for (uint32_t v = 0; in->buffers && v < s->graph->n_values; v++)
+        sib_value_free(&in->buffers[v].value);
+    for (size_t i = 0; in->used && i < in->n_changing; i++)
+        spares_clear(&in->used[i]);
+    control_free(&in->control);
+    mem_free(in->buffers);
+    mem_free(in->operands);
+    mem_free(in->first_operand);
+    mem_free(in->fixed);
+    mem_free(in->changing);
+    mem_free(in->used);
+    mem_free(in->arena);
+    mem_free(in);
+    *ip = NULL;
+}
+
+static sib_code allocate(const segment *s, instance *in, sib_error *err)
+{
+    uint32_t n = s->graph->n_values;
+    size_t operands = 0;
+    for (size_t i = 0; i < s->n_steps; i++)
+        operands += s->steps[i].view.n_in + s->steps[i].view.n_out;
+    for (uint32_t v = 0; v < n; v++)
+        in->n_changing +=
+            s->slots[v].kind == SLOT_LIVE || s->slots[v].kind == SLOT_OWN || s->slots[v].kind == SLOT_ALIAS;
+    in->buffers = mem_calloc(n ? n : 1, sizeof *in->buffers);
+    in->fixed = mem_calloc(n ? n : 1, sizeof *in->fixed);
+    in->operands = mem_calloc(operands ? operands : 1, sizeof(buffer *));
+    in->first_operand = mem_calloc(s->n_steps ? s->n_steps : 1, sizeof *in->first_operand);
+    in->changing = mem_alloc(in->n_changing ? in->n_changing : 1, sizeof *in->changing);
+    in->used = mem_calloc(in->n_changing ? in->n_changing : 1, sizeof *in->used);
+    in->arena = mem_alloc(s->arena_bytes, 1);
+    in->n_changing = 0;
+    return in->buffers && in->fixed && in->operands && in->first_operand && in->changing && in->used &&
+                   in->arena
+               ? SIB_OK
+               : err_memory(err, s->arena_bytes, "the values of a run");
+}
+
+/* What stays: constants that a step reads, what stands in the arena, and other dims over those. */
+static sib_code make_fixed(const segment *s, instance *in, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    for (uint32_t v = 0; v < s->graph->n_values && code == SIB_OK; v++) {
+        const slot *at = &s->slots[v];
+        const value *x = &s->graph->values[v];
+        in->fixed[v] = true;
+        if (at->kind == SLOT_CONSTANT && at->read)
+            code = sib_value_from_tensor(x->constant, &in->buffers[v].value, err);
+        else if (at->kind == SLOT_ARENA)
+            code = value_over(x->type.dtype, at, (char *)in->arena + at->offset, &in->buffers[v].value, err);
+        else if (at->kind == SLOT_ALIAS && in->fixed[at->root] && in->buffers[at->root].value)
+            code = value_alias(in->buffers[at->root].value, at, &in->buffers[v].value, err);
+        else if (at->kind == SLOT_LIVE || at->kind == SLOT_OWN || at->kind == SLOT_ALIAS) {
+            in->fixed[v] = false;
+            in->changing[in->n_changing++] = v;
+        }
+    }
+    return code;
+}
+
+static void point_operands(const segment *s, instance *in)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < s->n_steps; i++) {
+        const node *n = &s->graph->nodes[s->step_nodes[i]];
+        in->first_operand[i] = at;
+        for (uint32_t k = 0; k < n->inputs.n + n->outputs.n; k++, at++) {
+            value_id v = k < n->inputs.n ? n->inputs.ids[k] : n->outputs.ids[k - n->inputs.n];
+            in->operands[at] = v == NO_VALUE ? NULL : &in->buffers[v];
+        }
+    }
+}
+
+sib_code instance_make(const segment *s, instance **out, sib_error *err)
+{
+    instance *in = mem_calloc(1, sizeof *in);
+    *out = in;
+    if (!in)
+        return err_memory(err, sizeof *in, "a run");
+    if (s->control)
+        return SIB_OK;
+    sib_code code = allocate(s, in, err);
+    if (code == SIB_OK)
+        code = make_fixed(s, in, err);
+    if (code == SIB_OK)
+        point_operands(s, in);
+    else
+        instance_free(s, out);
+    return code;
+}
+
+/* ---- Each run ---------------------------------------------------------------------------------------- */
+
+/* How many of a value are kept: the body of a loop gives on what the turn before it gave, while that is still read. */
+static unsigned most_of(const segment *s)
+{
+    return s->source->outer ? SPARES_MOST : 1;
+}
+
+/* Views that nobody has let go of the memory that they showed, so that it can serve again. */
+static void part_views(const segment *s, instance *in)
+{
+    for (size_t i = 0; i < in->n_changing; i++)
+        for (unsigned k = 0; s->slots[in->changing[i]].kind == SLOT_ALIAS && k < in->used[i].n; k++)
+            if (value_is_alone(in->used[i].items[k]))
+                tensor_move_view(in->used[i].items[k]->tensor, NULL);
+}
+
+static sib_code fill_view(const segment *s, value_id v, const sib_value *root, spares *used, sib_value **to,
+                          sib_error *err)
+{
+    for (unsigned k = 0; k < used->n; k++)
+        if (value_is_alone(used->items[k])) {
+            tensor_move_view(used->items[k]->tensor, sib_value_tensor(root));
+            *to = value_share(used->items[k]);
+            return SIB_OK;
+        }
+    sib_code code = value_alias(root, &s->slots[v], to, err);
+    if (code == SIB_OK && s->graph->values[v].type.dtype != SIB_STRING)
+        spares_add(used, most_of(s), *to);
+    return code;
+}
+
+sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, sib_error *err)
+{
+    sib_code code = SIB_OK;
+    part_views(s, in);
+    for (size_t i = 0; i < in->n_changing && code == SIB_OK; i++) {
+        value_id v = in->changing[i];
+        const slot *at = &s->slots[v];
+        sib_value **to = &in->buffers[v].value;
+        if (at->kind == SLOT_LIVE)
+            *to = value_share(live[at->source]);
+        else if (at->kind == SLOT_OWN && at->sized)
+            code = spares_take(&in->used[i], most_of(s), s->graph->values[v].type.dtype, at->rank, at->dims,
+                               to, err);
+        else if (at->kind == SLOT_ALIAS && in->buffers[at->root].value)
+            code = fill_view(s, v, in->buffers[at->root].value, &in->used[i], to, err);
+    }
+    return code;
+}
+
+/* True where a view shows what was there before the segment. */
+static bool shows_live(const segment *s, value_id v)
+{
+    return s->slots[v].kind == SLOT_ALIAS && s->slots[s->slots[v].root].kind == SLOT_LIVE;
+}
+
+/* True where others have more than may stay as it is: one of each value, no view of what was there before. */
+static bool is_unsettled(const segment *s, const instance *in)
+{
+    bool more = in->control && control_is_unsettled(in->control);
+    for (size_t i = 0; i < in->n_changing && !more; i++)
+        more = spares_are_many(&in->used[i], shows_live(s, in->changing[i]) ? 0 : 1);
+    return more;
+}
+
+void instance_clear(const segment *s, instance *in)
+{
+    for (size_t i = 0; i < in->n_changing; i++)
+        sib_value_free(&in->buffers[in->changing[i]].value);
+    part_views(s, in);
+    in->unsettled = in->unsettled || is_unsettled(s, in);
+}
+
+static bool shows_one_of(const spares *used, size_t n, const sib_value *const *inputs)
+{
+    for (unsigned k = 0; k < used->n; k++)
+        for (size_t i = 0; i < n; i++)
+            if (inputs[i] && inputs[i]->tensor &&
+                inputs[i]->tensor->storage == used->items[k]->tensor->storage)
+                return true;
+    return false;
+}
+
+void instance_settle(const segment *s, instance *in, const settling *how)
+{
+    part_views(s, in);
+    for (size_t i = 0; i < in->n_changing; i++) {
+        spares_trim(&in->used[i], how->keep);
+        if (shows_live(s, in->changing[i]) && shows_one_of(&in->used[i], how->n_inputs, how->inputs))
+            spares_clear(&in->used[i]);
+    }
+    if (in->control)
+        control_trim(in->control, how->keep);
+    in->unsettled = is_unsettled(s, in);
+}

@@ -1,0 +1,78 @@
+#include "run/execute/spares.h"
+
+#include <string.h>
+
+/* True where nobody else has v or its memory. */
+static bool is_free(const sib_value *v)
+{
+    const tensor_storage *memory = v->tensor->storage; /* NULL: a view of nothing now */
+    return value_is_alone(v) &&
+           (!memory || atomic_load_explicit(&memory->references, memory_order_acquire) == 1);
+}
+
+static bool is_like(const sib_tensor *t, sib_dtype dtype, size_t rank, const int64_t *dims)
+{
+    return t->dtype == dtype && t->rank == rank && (!rank || !memcmp(t->dims, dims, rank * sizeof *dims));
+}
+
+static void drop(spares *s, unsigned i)
+{
+    sib_value_free(&s->items[i]);
+    s->items[i] = s->items[--s->n];
+    s->items[s->n] = NULL;
+}
+
+void spares_add(spares *s, unsigned most, const sib_value *v)
+{
+    if (s->n < most) {
+        s->items[s->n++] = value_share(v);
+        return;
+    }
+    unsigned i = s->lost++ % most;
+    sib_value_free(&s->items[i]);
+    s->items[i] = value_share(v);
+}
+
+sib_code spares_take(spares *s, unsigned most, sib_dtype dtype, size_t rank, const int64_t *dims,
+                     sib_value **out, sib_error *err)
+{
+    sib_tensor *t = NULL;
+    for (unsigned i = s->n; i-- > 0;) {
+        if (!is_free(s->items[i]))
+            continue;
+        if (is_like(s->items[i]->tensor, dtype, rank, dims)) {
+            *out = value_share(s->items[i]);
+            return SIB_OK;
+        }
+        drop(s, i); /* its dims are those of other runs */
+    }
+    sib_code code = tensor_create_raw(dtype, rank, dims, &t, err);
+    if (code == SIB_OK)
+        code = value_take_tensor(t, out, err);
+    if (code == SIB_OK && dtype != SIB_STRING)
+        spares_add(s, most, *out);
+    return code;
+}
+
+bool spares_are_many(const spares *s, unsigned keep)
+{
+    unsigned in_use = 0;
+    for (unsigned i = 0; i < s->n; i++)
+        in_use += !is_free(s->items[i]);
+    return in_use > keep || (s->lost && s->n > 1);
+}
+
+void spares_trim(spares *s, unsigned keep)
+{
+    unsigned in_use = 0;
+    for (unsigned i = s->n; i-- > 0;)
+        if ((!is_free(s->items[i]) && in_use++ >= keep) || (s->lost && s->n > 1))
+            drop(s, i);
+    s->lost = 0;
+}
+
+void spares_clear(spares *s)
+{
+    while (s->n)
+        drop(s, s->n - 1);
+}

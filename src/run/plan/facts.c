@@ -1,0 +1,71 @@
+/* What a plan takes for granted of the values that were there before it. */
+#include "run/plan/planner.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "tensor/tensor.h"
+
+#include <string.h>
+
+fact *planner_fact(planner *p, value_id source, sib_error *err)
+{
+    segment *s = p->s;
+    if (p->fact_at[source])
+        return &s->facts[p->fact_at[source] - 1];
+    if (s->n_facts == s->fact_capacity) {
+        size_t more = s->fact_capacity ? 2 * s->fact_capacity : 8;
+        fact *grown = mem_realloc(s->facts, more, sizeof *grown);
+        if (!grown) {
+            err_memory(err, more * sizeof *grown, "a plan");
+            return NULL;
+        }
+        s->facts = grown;
+        s->fact_capacity = more;
+    }
+    fact *f = &s->facts[s->n_facts++];
+    p->fact_at[source] = s->n_facts;
+    *f = (fact){.source = source};
+    return f;
+}
+
+/* What v is to be when the plan is taken again. */
+void fact_describe(fact *f, const sib_value *v)
+{
+    f->absent = !v;
+    if (!v)
+        return;
+    f->kind = sib_value_get_kind(v);
+    const sib_tensor *t = sib_value_tensor(v);
+    if (t) {
+        f->dtype = t->dtype;
+        f->rank = t->rank;
+        memcpy(f->dims, t->dims, sizeof *f->dims * t->rank);
+    }
+}
+
+static bool same_content(const sib_tensor *a, const sib_tensor *b)
+{
+    static const sib_tolerance exact;
+    sib_comparison c;
+    return sib_tensor_compare(a, b, &exact, &c, NULL) == SIB_OK && c.equal;
+}
+
+static bool fact_holds(const fact *f, const sib_value *v)
+{
+    if (!v || f->absent)
+        return !v && f->absent;
+    const sib_tensor *t = sib_value_tensor(v);
+    if (sib_value_get_kind(v) != f->kind)
+        return false;
+    return !t || (t->dtype == f->dtype && t->rank == f->rank &&
+                  memcmp(t->dims, f->dims, sizeof *f->dims * f->rank) == 0 &&
+                  (!f->content || same_content(t, f->content)));
+}
+
+bool segment_fits(const segment *s, sib_value *const *live)
+{
+    for (size_t i = 0; i < s->n_facts; i++)
+        if (!fact_holds(&s->facts[i], live[s->facts[i].source]))
+            return false;
+    return true;
+}

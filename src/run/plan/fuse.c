@@ -1,0 +1,298 @@
+#include "run/plan/fuse.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "run/plan/fuse_body.h"
+#include "tensor/dtype.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_GROUP UINT32_MAX
+
+typedef struct group {
+    value_id shape; /* a value with the dims that all members' outputs have */
+    uint32_t n;
+    node_id members[FUSE_MEMBERS]; /* (n) */
+} group;
+
+typedef struct fuser {
+    const graph *g;
+    const bool *needed, *leaves;
+    const plan_options *options;
+    uint32_t *group_of; /* (n_nodes) */
+    uint32_t *readers,
+        *readers_at; /* nodes that read value v: readers[readers_at[v]] .. readers[readers_at[v + 1]] */
+    group *groups;
+    uint32_t n_groups, capacity;
+} fuser;
+
+/* ---- What there is --------------------------------------------------------------------------------------- */
+
+/* Fills readers: needed nodes, each once for each time that it reads. */
+static sib_code find_readers(fuser *f, sib_error *err)
+{
+    const graph *g = f->g;
+    size_t n = 0;
+    for (node_id i = 0; i < g->n_nodes; i++)
+        n += g->nodes[i].inputs.n;
+    f->readers_at = mem_calloc((size_t)g->n_values + 2, sizeof *f->readers_at);
+    f->readers = mem_alloc(n ? n : 1, sizeof *f->readers);
+    f->group_of = mem_alloc(g->n_nodes ? g->n_nodes : 1, sizeof *f->group_of);
+    if (!f->readers_at || !f->readers || !f->group_of)
+        return err_memory(err, n * sizeof *f->readers, "a plan");
+    uint32_t *next =
+        f->readers_at + 1; /* next[v]: where the next reader of v goes, and in the end where v's end */
+    for (node_id i = 0; i < g->n_nodes; i++) {
+        f->group_of[i] = NO_GROUP;
+        for (uint32_t k = 0; k < g->nodes[i].inputs.n && f->needed[i]; k++)
+            if (g->nodes[i].inputs.ids[k] != NO_VALUE)
+                next[g->nodes[i].inputs.ids[k] + 1]++;
+    }
+    for (uint32_t v = 0; v < g->n_values; v++)
+        next[v + 1] += next[v];
+    for (node_id i = 0; i < g->n_nodes; i++)
+        for (uint32_t k = 0; k < g->nodes[i].inputs.n && f->needed[i]; k++)
+            if (g->nodes[i].inputs.ids[k] != NO_VALUE)
+                f->readers[next[g->nodes[i].inputs.ids[k]]++] = i;
+    return SIB_OK;
+}
+
+static bool is_plain(const graph *g, value_id v, int64_t dims[SIB_MAX_RANK])
+{
+    const value_type *t = &g->values[v].type;
+    return !t->depth && t->leaf == TYPE_TENSOR && t->dtype && t->dtype != SIB_STRING &&
+           dim_shape_const(g->dims, &t->shape, dims);
+}
+
+static bool is_elementwise(const graph *g, const node *n)
+{
+    int64_t dims[SIB_MAX_RANK];
+    if (!n->milli || n->milli->kind > MILLI_bitcast || n->outputs.n != 1)
+        return false;
+    for (uint32_t k = 0; k < n->inputs.n; k++)
+        if (!is_plain(g, n->inputs.ids[k], dims))
+            return false;
+    return is_plain(g, n->outputs.ids[0], dims);
+}
+
+static bool same_shape(const graph *g, value_id a, value_id b)
+{
+    const dim_shape *x = &g->values[a].type.shape, *y = &g->values[b].type.shape;
+    if (x->rank != y->rank)
+        return false;
+    for (int i = 0; i < x->rank; i++)
+        if (x->dims[i].id != y->dims[i].id)
+            return false;
+    return true;
+}
+
+/* ---- Groups ---------------------------------------------------------------------------------------------- */
+
+/* True where everything outside `joined` groups (n) that reads what members of group `at` make comes after node i. */
+static bool may_wait(const fuser *f, uint32_t at, const uint32_t *joined, size_t n, node_id i)
+{
+    const group *q = &f->groups[at];
+    for (uint32_t m = 0; m < q->n; m++) {
+        value_id v = f->g->nodes[q->members[m]].outputs.ids[0];
+        for (uint32_t k = f->readers_at[v]; k < f->readers_at[v + 1]; k++) {
+            uint32_t its = f->group_of[f->readers[k]];
+            bool inside = its == at;
+            for (size_t j = 0; j < n && its != NO_GROUP; j++)
+                inside |= its == joined[j];
+            if (!inside && f->readers[k] < i)
+                return false;
+        }
+    }
+    return true;
+}
+
+static sib_code new_group(fuser *f, node_id i, sib_error *err)
+{
+    if (f->n_groups == f->capacity) {
+        uint32_t more = f->capacity ? 2 * f->capacity : 32;
+        group *grown = mem_realloc(f->groups, more, sizeof *grown);
+        if (!grown)
+            return err_memory(err, more * sizeof *grown, "a plan");
+        f->groups = grown;
+        f->capacity = more;
+    }
+    f->groups[f->n_groups] = (group){.shape = f->g->nodes[i].outputs.ids[0], .n = 1, .members = {i}};
+    f->group_of[i] = f->n_groups++;
+    return SIB_OK;
+}
+
+static void merge(fuser *f, uint32_t into, uint32_t from)
+{
+    group *a = &f->groups[into], *b = &f->groups[from];
+    for (uint32_t m = 0; m < b->n; m++) {
+        a->members[a->n++] = b->members[m];
+        f->group_of[b->members[m]] = into;
+    }
+    b->n = 0;
+}
+
+/* Puts an elementwise node into the groups of those that it reads, which so become one, or into one of its own. */
+static sib_code join(fuser *f, node_id i, sib_error *err)
+{
+    const graph *g = f->g;
+    const node *n = &g->nodes[i];
+    uint32_t joined[4], n_joined = 0, members = 1;
+    for (uint32_t k = 0; k < n->inputs.n && n_joined < 4; k++) {
+        node_id made_by = g->values[n->inputs.ids[k]].producer;
+        uint32_t its = made_by == NO_NODE ? NO_GROUP : f->group_of[made_by];
+        bool known = its == NO_GROUP;
+        for (uint32_t j = 0; j < n_joined; j++)
+            known |= joined[j] == its;
+        if (known || members + f->groups[its].n > FUSE_MEMBERS ||
+            !same_shape(g, f->groups[its].shape, n->outputs.ids[0]) || !may_wait(f, its, joined, n_joined, i))
+            continue;
+        members += f->groups[its].n;
+        joined[n_joined++] = its;
+    }
+    if (!n_joined)
+        return new_group(f, i, err);
+    for (uint32_t j = 1; j < n_joined; j++)
+        merge(f, joined[0], joined[j]);
+    group *q = &f->groups[joined[0]];
+    q->members[q->n++] = i;
+    f->group_of[i] = joined[0];
+    return SIB_OK;
+}
+
+/* ---- Heads ----------------------------------------------------------------------------------------------- */
+
+static bool all_read_inside(const fuser *f, value_id v, uint32_t at)
+{
+    for (uint32_t k = f->readers_at[v]; k < f->readers_at[v + 1]; k++)
+        if (f->group_of[f->readers[k]] != at)
+            return false;
+    return !f->leaves[v];
+}
+
+/* The node whose result the group works on, or NO_NODE: it makes one value, of the group's dims, for the group alone. */
+static node_id find_head(const fuser *f, uint32_t at)
+{
+    const graph *g = f->g;
+    const group *q = &f->groups[at];
+    node_id best = NO_NODE;
+    for (uint32_t m = 0; m < q->n; m++) {
+        const node *n = &g->nodes[q->members[m]];
+        for (uint32_t k = 0; k < n->inputs.n; k++) {
+            value_id v = n->inputs.ids[k];
+            node_id made_by = g->values[v].producer;
+            if (made_by == NO_NODE || f->group_of[made_by] != NO_GROUP || !same_shape(g, v, q->shape) ||
+                !all_read_inside(f, v, at))
+                continue;
+            const node *h = &g->nodes[made_by];
+            uint32_t makes = 0;
+            for (uint32_t j = 0; j < h->outputs.n; j++)
+                makes += h->outputs.ids[j] != NO_VALUE;
+            bool moves = h->milli && h->milli->kind >= MILLI_reshape && h->milli->kind <= MILLI_constant;
+            if (makes == 1 && h->outputs.ids[0] == v && !moves && (best == NO_NODE || made_by > best))
+                best = made_by;
+        }
+    }
+    return best;
+}
+
+/* ---- Edits ----------------------------------------------------------------------------------------------- */
+
+static sib_code note(fusions *out, fusion made, sib_error *err)
+{
+    if (out->n == out->capacity) {
+        size_t more = out->capacity ? 2 * out->capacity : 32;
+        fusion *grown = mem_realloc(out->items, more, sizeof *grown);
+        if (!grown)
+            return err_memory(err, more * sizeof *grown, "a plan");
+        out->items = grown;
+        out->capacity = more;
+    }
+    out->items[out->n++] = made;
+    return SIB_OK;
+}
+
+static int claimed_by(const plan_options *o, const fuse_body *b)
+{
+    node_view view = fuse_body_view(b);
+    for (size_t i = 0; i < o->n_backends; i++)
+        if (o->backends[i].backend->claims(o->backends[i].self, &view))
+            return (int)i;
+    return -1;
+}
+
+/* Replaces members (n, in order) by one node where a backend claims that. *done: it did. */
+static sib_code replace(fuser *f, const node_id *members, size_t n, pass_run *r, patch *p, fusions *out,
+                        bool *done, sib_error *err)
+{
+    fuse_body b;
+    *done = false;
+    sib_code code = fuse_body_make(&b, f->g, members, n, f->leaves, f->readers, f->readers_at, err);
+    int backend = code == SIB_OK && b.n_out <= FUSE_OUTPUTS ? claimed_by(f->options, &b) : -1;
+    if (backend >= 0 && pass_admit(r)) {
+        for (size_t i = 0; i < n && code == SIB_OK; i++)
+            code = patch_drop(p, members[i], err);
+        if (code == SIB_OK)
+            code = patch_node(p, members[n - 1], &b.node, err);
+        if (code == SIB_OK)
+            code = note(out, (fusion){members[n - 1], b.node.outputs.ids[0], (size_t)backend, b.body}, err);
+        *done = code == SIB_OK;
+    }
+    fuse_body_clear(&b, *done);
+    return code;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    node_id x = *(const node_id *)a, y = *(const node_id *)b;
+    return (x > y) - (x < y);
+}
+
+static sib_code fuse_group(fuser *f, uint32_t at, pass_run *r, patch *p, fusions *out, sib_error *err)
+{
+    group *q = &f->groups[at];
+    node_id all[FUSE_MEMBERS + 1];
+    bool done = false;
+    sib_code code = SIB_OK;
+    if (!q->n)
+        return SIB_OK;
+    qsort(q->members, q->n, sizeof *q->members, by_number);
+    node_id head = find_head(f, at);
+    if (head != NO_NODE) {
+        all[0] = head;
+        memcpy(all + 1, q->members, q->n * sizeof *all);
+        code = replace(f, all, (size_t)q->n + 1, r, p, out, &done, err);
+    }
+    if (code == SIB_OK && !done && q->n > 1)
+        code = replace(f, q->members, q->n, r, p, out, &done, err);
+    return code;
+}
+
+sib_code fuse_elementwise(const graph *g, const bool *needed, const bool *leaves, const plan_options *options,
+                          pass_run *r, patch *p, fusions *out, sib_error *err)
+{
+    fuser f = {.g = g, .needed = needed, .leaves = leaves, .options = options};
+    *out = (fusions){0};
+    sib_code code = find_readers(&f, err);
+    for (node_id i = 0; i < g->n_nodes && code == SIB_OK; i++)
+        if (needed[i] && is_elementwise(g, &g->nodes[i]))
+            code = join(&f, i, err);
+    for (uint32_t i = 0; i < f.n_groups && code == SIB_OK; i++)
+        code = fuse_group(&f, i, r, p, out, err);
+    mem_free(f.readers);
+    mem_free(f.readers_at);
+    mem_free(f.group_of);
+    mem_free(f.groups);
+    if (code != SIB_OK)
+        fusions_free(out, false);
+    return code;
+}
+
+void fusions_free(fusions *f, bool applied)
+{
+    for (size_t i = 0; i < f->n && !applied; i++)
+        graph_free(&f->items[i].body);
+    mem_free(f->items);
+    *f = (fusions){0};
+}

@@ -1,0 +1,275 @@
+/* A node of the source comes into the plan: lowered to milli-ops, or whole where a backend takes it. */
+#include "run/plan/planner.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "run/plan/fold.h"
+
+#include <string.h>
+
+/* Milli-ops after which a node is offered to backends before more of them are made. */
+#define PROBE_OPS 256
+
+/* Takes back what was added after a mark. */
+static void truncate_plan(planner *p, uint32_t n_values, uint32_t n_nodes)
+{
+    graph *g = p->s->graph;
+    g->n_values = n_values;
+    g->n_nodes = n_nodes;
+    for (uint32_t i = 0; i < p->g->n_values; i++)
+        if (p->map[i] != NO_VALUE && p->map[i] >= n_values)
+            p->map[i] = NO_VALUE;
+}
+
+static bool is_dynamic(const dim_table *t, const value_type *type)
+{
+    int64_t dims[SIB_MAX_RANK];
+    return type->depth || type->leaf != TYPE_TENSOR || !dim_shape_const(t, &type->shape, dims);
+}
+
+/* Offers the node whole. Returns the number of the backend that takes it, or -1. */
+static int offer_whole(planner *p, const node *n, const mval *ins, const mval *outs)
+{
+    const graph *g = p->s->graph;
+    const value *in[64], *out[64];
+    if (n->inputs.n > 64 || n->outputs.n > 64)
+        return -1;
+    for (uint32_t i = 0; i < n->inputs.n; i++)
+        in[i] = ins[i].id == NO_VALUE ? NULL : &g->values[ins[i].id];
+    for (uint32_t i = 0; i < n->outputs.n; i++)
+        out[i] = outs[i].id == NO_VALUE ? NULL : &g->values[outs[i].id];
+    node_view view = {g, n, n->inputs.n, n->outputs.n, in, out};
+    if (p->s->view == PLAN_INSIDE)
+        return -1;
+    for (size_t b = 0; b < p->options->n_backends; b++)
+        if (p->options->backends[b].backend->claims(p->options->backends[b].self, &view))
+            return (int)b;
+    return -1;
+}
+
+/* The inputs of a node as values of the plan: (n->inputs.n). */
+static void import_inputs(planner *p, lowering *l, const node *n, mval *ins)
+{
+    for (uint32_t i = 0; i < n->inputs.n; i++)
+        ins[i] = n->inputs.ids[i] == NO_VALUE ? MVAL_NONE : planner_import(l, p->g, n->inputs.ids[i]);
+}
+
+/* Adds the node itself, with outputs of these types where outs[i] is not NO_VALUE. */
+static sib_code add_whole(planner *p, node_id index, int backend, const mval *from, const value_type *types,
+                          mval *outs, sib_error *err)
+{
+    const node *n = &p->g->nodes[index];
+    graph *g = p->s->graph;
+    value_id ins[64], made[64];
+    sib_code code = SIB_OK;
+    for (uint32_t i = 0; i < n->inputs.n; i++)
+        ins[i] = from[i].id;
+    for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++) {
+        made[i] = NO_VALUE;
+        if (outs[i].id != NO_VALUE)
+            code = graph_add_value(g, (sib_str){"", 0}, &types[i], &made[i], err);
+        outs[i] = (mval){made[i]};
+    }
+    node whole = *n;
+    node_id id;
+    whole.inputs = (id_list){n->inputs.n, ins};
+    whole.outputs = (id_list){n->outputs.n, made};
+    whole.origin = index;
+    if (code == SIB_OK)
+        code = graph_add_node(g, &whole, &id, err);
+    if (code == SIB_OK && id >= p->chosen_capacity) {
+        size_t more = size_max(2 * p->chosen_capacity, (size_t)id + 64);
+        uint8_t *grown = mem_realloc(p->chosen, more, 1);
+        if (!grown)
+            return err_memory(err, more, "a plan");
+        memset(grown + p->chosen_capacity, 0, more - p->chosen_capacity);
+        p->chosen = grown;
+        p->chosen_capacity = more;
+    }
+    if (code == SIB_OK) {
+        p->chosen[id] = (uint8_t)(backend + 1);
+        planner_keep_known(p, index, from, outs, backend);
+    }
+    return code;
+}
+
+/* Replaces what a node was lowered to, everything behind the mark, by the node itself. */
+static sib_code put_whole(planner *p, lowering *l, node_id index, uint32_t n_values, uint32_t n_nodes,
+                          int backend, mval *outs, sib_error *err)
+{
+    const node *n = &p->g->nodes[index];
+    const graph *g = p->s->graph;
+    value_type types[64];
+    mval ins[64];
+    for (uint32_t i = 0; i < n->outputs.n; i++)
+        types[i] = outs[i].id == NO_VALUE ? (value_type){0} : g->values[outs[i].id].type;
+    truncate_plan(p, n_values, n_nodes);
+    import_inputs(p, l, n, ins);
+    return l_ok(l) ? add_whole(p, index, backend, ins, types, outs, err)
+                   : err_set(err, l->error.code, "%s", l->error.message);
+}
+
+/* Adds a node that is known to be taken whole, by its inputs as they are. *backend: -1 where it is not. */
+static sib_code add_known(planner *p, lowering *l, node_id index, mval *outs, int *backend, sib_error *err)
+{
+    const node *n = &p->g->nodes[index];
+    value_type types[64];
+    mval ins[64];
+    *backend = -1;
+    if (!p->known || !p->known[index] || p->s->view == PLAN_INSIDE)
+        return SIB_OK;
+    import_inputs(p, l, n, ins);
+    if (!l_ok(l)) { /* it is for the lowering to say so, where it asks for that input */
+        l->status = LOWER_OK;
+        l->error = (sib_error)SIB_ERROR_INIT;
+        return SIB_OK;
+    }
+    *backend = planner_known(p, index, ins, types, outs);
+    return *backend < 0 ? SIB_OK : add_whole(p, index, *backend, ins, types, outs, err);
+}
+
+/* Remembers the outputs of a node. */
+static sib_code note_made(planner *p, const node *n, const mval *outs, sib_error *err)
+{
+    for (uint32_t i = 0; i < n->outputs.n; i++) {
+        value_id source = n->outputs.ids[i];
+        if (source == NO_VALUE || outs[i].id == NO_VALUE)
+            continue;
+        if (p->n_made == p->made_capacity) {
+            size_t more = p->made_capacity ? 2 * p->made_capacity : 64;
+            crossing *grown = mem_realloc(p->made, more, sizeof *grown);
+            if (!grown)
+                return err_memory(err, more * sizeof *grown, "a plan");
+            p->made = grown;
+            p->made_capacity = more;
+        }
+        p->made[p->n_made++] = (crossing){source, outs[i].id};
+        p->map[source] = outs[i].id;
+    }
+    return SIB_OK;
+}
+
+/* What to do about a node that needs the elements of value `planned`. */
+static sib_code meet_need(planner *p, lowering *l, value_id planned, uint32_t n_values, verdict *out,
+                          sib_error *err)
+{
+    value_id source = planner_source(p, planned);
+    *out = WAITS;
+    if (source == NO_VALUE || !p->live[source] || p->wants_content[source])
+        return SIB_OK;
+    if (!sib_value_tensor(p->live[source]))
+        return err_set(err, SIB_ERR_ARGUMENT, "the elements of a tensor are wanted where there is none");
+    p->wants_content[source] = true;
+    *out = AGAIN;
+    value_id leaf = p->map[source];
+    if (leaf == NO_VALUE || leaf >= n_values)
+        return SIB_OK;                                     /* it will be imported anew */
+    node_id widening = p->s->graph->values[leaf].producer; /* the cast of oracle mode */
+    if (widening == NO_NODE)
+        return planner_learn_content(p, leaf, source, err);
+    sib_code code = planner_learn_content(p, p->s->graph->nodes[widening].inputs.ids[0], source, err);
+    return code == SIB_OK ? fold_milli(l, widening, err) : code;
+}
+
+/* Offers a node whose lowering takes many milli-ops (a recurrent one of many steps) by the types that it declared before
+   those. *backend: that takes it, or -1; then nothing is left behind. */
+static sib_code offer_declared(planner *p, lowering *l, node_id index, mval *outs, const value_type *declared,
+                               int *backend, sib_error *err)
+{
+    graph *g = p->s->graph;
+    const node *n = &p->g->nodes[index];
+    uint32_t n_values = g->n_values, n_nodes = g->n_nodes;
+    mval ins[64];
+    *backend = -1;
+    for (uint32_t i = 0; i < n->outputs.n; i++)
+        if (n->inputs.n > 64 || (n->outputs.ids[i] != NO_VALUE && is_dynamic(p->s->dims, &declared[i])))
+            return SIB_OK;
+    import_inputs(p, l, n, ins);
+    sib_code code = l_ok(l) ? SIB_OK : err_set(err, l->error.code, "%s", l->error.message);
+    for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++) {
+        outs[i] = MVAL_NONE;
+        if (n->outputs.ids[i] != NO_VALUE)
+            code = graph_add_value(g, (sib_str){"", 0}, &declared[i], &outs[i].id, err);
+    }
+    if (code == SIB_OK)
+        *backend = offer_whole(p, n, ins, outs);
+    if (code == SIB_OK && *backend >= 0)
+        return put_whole(p, l, index, n_values, n_nodes, *backend, outs, err);
+    truncate_plan(p, n_values, n_nodes);
+    return code;
+}
+
+/* Lowers a node, unless that is long and a backend takes the node whole: *backend, else -1. */
+static sib_code lower_or_offer(planner *p, lowering *l, node_id index, mval *outs, value_type *declared,
+                               int *backend, sib_error *err)
+{
+    graph *g = p->s->graph;
+    lower_budget *whole = l->budget, first = {PROBE_OPS, whole->work};
+    uint32_t n_values = g->n_values, n_nodes = g->n_nodes;
+    *backend = -1;
+    if (p->options->n_backends > 1 && whole->ops > PROBE_OPS) {
+        l->budget = &first;
+        lower_node(l, p->g, index, outs, declared);
+        l->budget = whole;
+        if (first.ops || l->status != LOWER_FAILED) {
+            *whole = (lower_budget){whole->ops - (PROBE_OPS - first.ops), first.work};
+            return SIB_OK;
+        }
+        l->status = LOWER_OK;
+        l->error = (sib_error)SIB_ERROR_INIT;
+        truncate_plan(p, n_values, n_nodes);
+        sib_code code = offer_declared(p, l, index, outs, declared, backend, err);
+        if (code != SIB_OK || *backend >= 0)
+            return code;
+    }
+    lower_node(l, p->g, index, outs, declared);
+    return SIB_OK;
+}
+
+sib_code planner_add_node(planner *p, lowering *l, node_id index, mval *outs, value_type *declared,
+                          verdict *out, sib_error *err)
+{
+    graph *g = p->s->graph;
+    const node *n = &p->g->nodes[index];
+    uint32_t n_values = g->n_values, n_nodes = g->n_nodes;
+    int backend;
+    *out = PLANNED;
+    sib_code code = add_known(p, l, index, outs, &backend, err);
+    if (code == SIB_OK && backend < 0 && p->known && p->known[index] && planner_inferred(p, n, declared))
+        code = offer_declared(p, l, index, outs, declared, &backend, err);
+    if (code == SIB_OK && backend < 0)
+        code = lower_or_offer(p, l, index, outs, declared, &backend, err);
+    if (code != SIB_OK || backend >= 0)
+        return code == SIB_OK ? note_made(p, n, outs, err) : code;
+    if (l->status == LOWER_FAILED)
+        return err_set(err, l->error.code, "%s", l->error.message);
+    if (l->status == LOWER_NEEDS_CONTENT) {
+        value_id needed = l->needs;
+        l->status = LOWER_OK;
+        code = meet_need(p, l, needed, n_values, out, err);
+        /* source numbers of values that go with the truncation are set anew when those ids are used again */
+        for (size_t i = n_values; i < p->source_capacity; i++)
+            p->source[i] = NO_VALUE;
+        truncate_plan(p, n_values, n_nodes);
+        return code;
+    }
+    if (l->status == LOWER_NEEDS_DIMS)
+        return err_set(err, SIB_ERR_UNSUPPORTED,
+                       "a dim that depends on data is needed before the data is there");
+    mval ins[64];
+    for (uint32_t i = 0; i < n->inputs.n && i < 64; i++)
+        ins[i] = n->inputs.ids[i] == NO_VALUE ? MVAL_NONE : (mval){p->map[n->inputs.ids[i]]};
+    /* what lowering could compute already is there */
+    bool known = true;
+    for (uint32_t i = 0; i < n->outputs.n; i++)
+        known &= outs[i].id == NO_VALUE || g->values[outs[i].id].constant;
+    backend = n->inputs.n <= 64 && !known ? offer_whole(p, n, ins, outs) : -1;
+    if (backend >= 0)
+        code = put_whole(p, l, index, n_values, n_nodes, backend, outs, err);
+    for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++)
+        if (outs[i].id != NO_VALUE && !g->values[outs[i].id].constant &&
+            planner_source(p, outs[i].id) == NO_VALUE && is_dynamic(p->s->dims, &g->values[outs[i].id].type))
+            *out = PLANNED_LAST;
+    return code == SIB_OK ? note_made(p, n, outs, err) : code;
+}

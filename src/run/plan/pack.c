@@ -1,0 +1,167 @@
+/* One arena for the values of a segment: places are given and taken back in the order of the steps. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "run/plan/plan.h"
+
+#include <string.h>
+
+/* Free stretches of the arena, in order of offset, none touching the next. The last one has no end. */
+typedef struct stretch {
+    size_t offset, bytes;
+} stretch;
+
+typedef struct packing {
+    stretch *free; /* (n) */
+    size_t n, capacity, top;
+} packing;
+
+static sib_code insert(packing *p, size_t at, stretch s, sib_error *err)
+{
+    if (p->n == p->capacity) {
+        size_t more = p->capacity ? 2 * p->capacity : 64;
+        stretch *grown = mem_realloc(p->free, more, sizeof *grown);
+        if (!grown)
+            return err_memory(err, more * sizeof *grown, "planning memory");
+        p->free = grown;
+        p->capacity = more;
+    }
+    memmove(p->free + at + 1, p->free + at, (p->n - at) * sizeof *p->free);
+    p->free[at] = s;
+    p->n++;
+    return SIB_OK;
+}
+
+/* The smallest free stretch that fits, else more of the arena. */
+static sib_code take(packing *p, size_t bytes, size_t *offset, sib_error *err)
+{
+    size_t best = p->n;
+    for (size_t i = 0; i < p->n; i++)
+        if (p->free[i].bytes >= bytes && (best == p->n || p->free[i].bytes < p->free[best].bytes))
+            best = i;
+    if (best < p->n) {
+        *offset = p->free[best].offset;
+        p->free[best].offset += bytes;
+        p->free[best].bytes -= bytes;
+        if (!p->free[best].bytes) {
+            p->n--;
+            memmove(p->free + best, p->free + best + 1, (p->n - best) * sizeof *p->free);
+        }
+        return SIB_OK;
+    }
+    bool ends_free = p->n && p->free[p->n - 1].offset + p->free[p->n - 1].bytes == p->top;
+    *offset = ends_free ? p->free[p->n - 1].offset : p->top;
+    if (!size_add(*offset, bytes, &p->top))
+        return err_set(err, SIB_ERR_SIZE, "the values of a run overflow the address space");
+    p->n -= ends_free;
+    return SIB_OK;
+}
+
+static sib_code give_back(packing *p, size_t offset, size_t bytes, sib_error *err)
+{
+    size_t at = 0, high = p->n;
+    while (at < high) { /* the first stretch behind offset */
+        size_t middle = (at + high) / 2;
+        if (p->free[middle].offset < offset)
+            at = middle + 1;
+        else
+            high = middle;
+    }
+    bool joins_before = at > 0 && p->free[at - 1].offset + p->free[at - 1].bytes == offset;
+    bool joins_after = at < p->n && offset + bytes == p->free[at].offset;
+    if (joins_before && joins_after) {
+        p->free[at - 1].bytes += bytes + p->free[at].bytes;
+        p->n--;
+        memmove(p->free + at, p->free + at + 1, (p->n - at) * sizeof *p->free);
+    } else if (joins_before)
+        p->free[at - 1].bytes += bytes;
+    else if (joins_after) {
+        p->free[at].offset = offset;
+        p->free[at].bytes += bytes;
+    } else if (bytes)
+        return insert(p, at, (stretch){offset, bytes}, err);
+    return SIB_OK;
+}
+
+static value_id root_of(const segment *s, value_id v)
+{
+    return s->slots[v].kind == SLOT_ALIAS ? s->slots[v].root : v;
+}
+
+/* Step after which each value's memory is free again; SIZE_MAX where it stays to the end of the segment. */
+static size_t *last_steps(const segment *s, sib_error *err)
+{
+    size_t *last = mem_calloc(s->graph->n_values ? s->graph->n_values : 1, sizeof *last);
+    if (!last) {
+        err_memory(err, s->graph->n_values * sizeof *last, "planning memory");
+        return NULL;
+    }
+    for (size_t i = 0; i < s->n_steps; i++) {
+        const node *n = &s->graph->nodes[s->step_nodes[i]];
+        for (uint32_t k = 0; k < n->inputs.n + n->outputs.n; k++) {
+            value_id v = k < n->inputs.n ? n->inputs.ids[k] : n->outputs.ids[k - n->inputs.n];
+            if (v != NO_VALUE)
+                last[root_of(s, v)] = i;
+        }
+    }
+    /* a source value is shown to observers when its node is done */
+    for (node_id n = 0; n < s->end - s->begin && s->view != PLAN_CLOSED; n++)
+        for (size_t k = s->first_made[n]; k < s->first_made[n + 1]; k++) {
+            value_id root = root_of(s, s->made[k].planned);
+            size_t done = s->first_step[n + 1];
+            if (done && last[root] < done - 1)
+                last[root] = done - 1;
+        }
+    return last;
+}
+
+static size_t rounded(size_t bytes)
+{
+    return (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
+}
+
+/* Values in order of the step after which they go: (n_values) in `dying`, begin of each step's in `from`. */
+static sib_code sort_by_end(const segment *s, const size_t *last, value_id *dying, size_t *from)
+{
+    uint32_t n = s->graph->n_values;
+    for (uint32_t v = 0; v < n; v++)
+        if (s->slots[v].kind == SLOT_ARENA)
+            from[last[v] + 1]++;
+    for (size_t i = 0; i < s->n_steps; i++)
+        from[i + 1] += from[i];
+    for (uint32_t v = 0; v < n; v++)
+        if (s->slots[v].kind == SLOT_ARENA)
+            dying[from[last[v]]++] = v;
+    for (size_t i = s->n_steps; i > 0; i--)
+        from[i] = from[i - 1];
+    from[0] = 0;
+    return SIB_OK;
+}
+
+sib_code plan_pack(segment *s, sib_error *err)
+{
+    packing p = {0};
+    size_t *last = last_steps(s, err);
+    value_id *dying = mem_alloc(s->graph->n_values ? s->graph->n_values : 1, sizeof *dying);
+    size_t *from = mem_calloc(s->n_steps + 2, sizeof *from);
+    sib_code code =
+        last && dying && from ? SIB_OK : err_memory(err, s->n_steps * sizeof *from, "planning memory");
+    if (code == SIB_OK)
+        code = sort_by_end(s, last, dying, from);
+    for (size_t i = 0; i < s->n_steps && code == SIB_OK; i++) {
+        const node *n = &s->graph->nodes[s->step_nodes[i]];
+        for (uint32_t k = 0; k < n->outputs.n && code == SIB_OK; k++) {
+            slot *out = n->outputs.ids[k] == NO_VALUE ? NULL : &s->slots[n->outputs.ids[k]];
+            if (out && out->kind == SLOT_ARENA)
+                code = take(&p, rounded(out->bytes), &out->offset, err);
+        }
+        for (size_t k = from[i]; k < from[i + 1] && code == SIB_OK; k++)
+            code = give_back(&p, s->slots[dying[k]].offset, rounded(s->slots[dying[k]].bytes), err);
+    }
+    s->arena_bytes = p.top;
+    mem_free(p.free);
+    mem_free(last);
+    mem_free(dying);
+    mem_free(from);
+    return code;
+}

@@ -1,0 +1,169 @@
+/* Building a segment: nodes are added one by one until something must be seen first; then values get their places and
+   steps their backends. */
+#include "run/plan/plan.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "run/plan/fold.h"
+#include "run/plan/planner.h"
+
+/* Constants of up to so many elements are computed while planning. */
+#define FOLD_LIMIT 4096
+
+/* Most milli-ops of a plan, those of nodes that are lowered again counted again, and most that folding may do. */
+#define PLAN_OPS  (UINT64_C(1) << 22)
+#define PLAN_WORK (UINT64_C(1) << 26)
+
+static sib_code plan_nodes(planner *p, node_id begin, sib_error *err)
+{
+    const graph *g = p->g;
+    segment *s = p->s;
+    lower_budget budget = {PLAN_OPS, PLAN_WORK};
+    lowering l = {.graph = s->graph,
+                  .cancel = p->cancel,
+                  .budget = &budget,
+                  .oracle = p->options->oracle,
+                  .seed = p->options->seed,
+                  .fold_limit = FOLD_LIMIT,
+                  .driver = p,
+                  .owner = p,
+                  .import = planner_import,
+                  .fold = fold_milli};
+    size_t most = 1;
+    for (node_id i = begin; i < g->n_nodes; i++)
+        most = size_max(most, g->nodes[i].outputs.n);
+    mval *outs = mem_alloc(most, sizeof *outs);
+    value_type *declared = mem_alloc(most, sizeof *declared);
+    sib_code code = outs && declared ? SIB_OK : err_memory(err, most * sizeof *declared, "a plan");
+    verdict v = PLANNED;
+    node_id i = begin;
+    while (i < g->n_nodes && code == SIB_OK && v != PLANNED_LAST) {
+        const node *n = &g->nodes[i];
+        if (cancel_is_set(p->cancel))
+            code = err_set(err, SIB_ERR_CANCELLED, "the run was cancelled");
+        if (code != SIB_OK)
+            break;
+        if (n->op && n->op->control != CONTROL_NONE) {
+            s->control = i == begin;
+            i += s->control;
+            break;
+        }
+        p->first_node[i - begin] = s->graph->n_nodes;
+        p->made_at[i - begin] = p->n_made;
+        code = planner_add_node(p, &l, i, outs, declared, &v, err);
+        if (code == SIB_OK && v == WAITS) {
+            if (i > begin)
+                break;
+            char name[120];
+            code = err_set(err, SIB_ERR_UNSUPPORTED, "node %s: elements that it needs are not known",
+                           node_text(g, n, name, sizeof name));
+        }
+        i += v != AGAIN;
+    }
+    s->end = i;
+    if (code == SIB_OK && !s->control) {
+        p->first_node[i - begin] = s->graph->n_nodes;
+        p->made_at[i - begin] = p->n_made;
+    }
+    mem_free(outs);
+    mem_free(declared);
+    return code;
+}
+
+static sib_code finish(planner *p, sib_error *err)
+{
+    segment *s = p->s;
+    const graph *g = s->graph;
+    bool *node_needed = mem_calloc((size_t)g->n_nodes + 1, 1);
+    sib_code code = node_needed ? planner_mark(p, node_needed, err) : err_memory(err, g->n_nodes, "a plan");
+    if (code == SIB_OK)
+        code = planner_place(p, node_needed, err);
+    if (code == SIB_OK)
+        code = planner_make_steps(p, node_needed, err);
+    if (code == SIB_OK)
+        code = plan_pack(s, err);
+#ifndef NDEBUG
+    if (code == SIB_OK)
+        code = graph_verify(g, err);
+#endif
+    mem_free(node_needed);
+    return code;
+}
+
+sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib_value *const *live,
+                      const plan_options *options, plan_view view, known_node **known,
+                      const struct sib_cancel *cancel, segment **out, sib_error *err)
+{
+    planner p = {.g = g, .uses = uses, .live = live, .options = options, .known = known, .cancel = cancel};
+    size_t n = g->n_nodes - begin;
+    *out = NULL;
+    p.s = mem_calloc(1, sizeof *p.s);
+    p.map = mem_alloc(g->n_values ? g->n_values : 1, sizeof *p.map);
+    p.wants_content = mem_calloc(g->n_values ? g->n_values : 1, sizeof *p.wants_content);
+    p.fact_at = mem_calloc(g->n_values ? g->n_values : 1, sizeof *p.fact_at);
+    p.given = mem_calloc(g->n_values ? g->n_values : 1, sizeof *p.given);
+    p.captured = mem_calloc(g->n_values ? g->n_values : 1, sizeof *p.captured);
+    p.made_at = mem_calloc(n + 1, sizeof *p.made_at);
+    p.first_node = mem_calloc(n + 1, sizeof *p.first_node);
+    sib_code code =
+        p.s && p.map && p.wants_content && p.fact_at && p.given && p.captured && p.made_at && p.first_node
+            ? SIB_OK
+            : err_memory(err, g->n_values * sizeof *p.map, "a plan");
+    for (uint32_t i = 0; i < g->n_values && code == SIB_OK; i++)
+        p.map[i] = NO_VALUE;
+    if (code == SIB_OK) {
+        planner_find_givens(&p);
+        p.s->source = g;
+        p.s->view = view;
+        p.s->begin = begin;
+        code = arena_create(&p.s->memory, err);
+    }
+    if (code == SIB_OK)
+        code = dim_table_create(&p.s->dims, err);
+    if (code == SIB_OK)
+        code = graph_create(p.s->memory, p.s->dims, &p.s->graph, err);
+    if (code == SIB_OK)
+        code = plan_nodes(&p, begin, err);
+    if (code == SIB_OK && !p.s->control)
+        code = finish(&p, err);
+    mem_free(p.map);
+    mem_free(p.wants_content);
+    mem_free(p.fact_at);
+    mem_free(p.given);
+    mem_free(p.captured);
+    mem_free(p.source);
+    mem_free(p.made);
+    mem_free(p.made_at);
+    mem_free(p.first_node);
+    mem_free(p.chosen);
+    dim_binding_clear(&p.bound);
+    if (code != SIB_OK)
+        segment_free(&p.s);
+    *out = p.s;
+    return code;
+}
+
+void segment_free(segment **sp)
+{
+    segment *s = *sp;
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->n_steps; i++)
+        if (s->steps[i].backend->release)
+            s->steps[i].backend->release(&s->steps[i]);
+    graph_free(&s->graph);
+    dim_table_free(&s->dims);
+    arena_free(&s->memory);
+    mem_free(s->facts);
+    mem_free(s->slots);
+    mem_free(s->steps);
+    mem_free(s->step_nodes);
+    mem_free(s->first_step);
+    mem_free(s->first_made);
+    mem_free(s->made);
+    mem_free(s->exports);
+    mem_free(s->views);
+    mem_free(s);
+    *sp = NULL;
+}

@@ -1,0 +1,124 @@
+/* Where the values of a plan stand. */
+#include "run/plan/planner.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "base/size.h"
+#include "tensor/dtype.h"
+
+/* Fills what a slot says of dims. */
+static sib_code measure(const planner *p, value_id v, slot *s, sib_error *err)
+{
+    const value_type *t = &p->s->graph->values[v].type;
+    s->sized =
+        !t->depth && t->leaf == TYPE_TENSOR && t->dtype && dim_shape_const(p->s->dims, &t->shape, s->dims);
+    s->rank = t->shape.rank;
+    uint64_t count = 1;
+    if (!s->sized)
+        return SIB_OK;
+    for (size_t i = 0; i < s->rank; i++)
+        if (s->dims[i] < 0 || __builtin_mul_overflow(count, (uint64_t)s->dims[i], &count))
+            return err_set(err, SIB_ERR_SIZE, "a value of a run overflows the address space");
+    if (!dtype_bytes(t->dtype, count, &s->bytes))
+        return err_set(err, SIB_ERR_SIZE, "a value of a run overflows the address space");
+    return SIB_OK;
+}
+
+/* True where a reshape can be a view: its input stands in memory that a tensor can be made of beforehand. */
+static bool is_view(const planner *p, const node *n)
+{
+    const slot *slots = p->s->slots;
+    return n->milli && n->milli->kind == MILLI_reshape && slots[n->outputs.ids[0]].sized &&
+           slots[n->inputs.ids[0]].kind != SLOT_NONE && slots[n->inputs.ids[0]].sized;
+}
+
+static sib_code place_values(planner *p, const bool *node_needed, sib_error *err)
+{
+    segment *s = p->s;
+    graph *g = s->graph;
+    sib_code code = SIB_OK;
+    for (uint32_t v = 0; v < g->n_values && code == SIB_OK; v++) {
+        slot *at = &s->slots[v];
+        at->source = planner_source(p, v);
+        at->kind = g->values[v].constant                                        ? SLOT_CONSTANT
+                   : at->source != NO_VALUE && g->values[v].producer == NO_NODE ? SLOT_LIVE
+                                                                                : SLOT_NONE;
+        at->read = s->view != PLAN_CLOSED;
+        code = measure(p, v, at, err);
+    }
+    for (uint32_t i = 0; i < g->n_nodes && code == SIB_OK; i++) {
+        const node *n = &g->nodes[i];
+        for (uint32_t k = 0; k < n->outputs.n && node_needed[i]; k++) {
+            if (n->outputs.ids[k] == NO_VALUE)
+                continue;
+            slot *at = &s->slots[n->outputs.ids[k]];
+            if (is_view(p, n)) {
+                const slot *in = &s->slots[n->inputs.ids[0]];
+                at->kind = SLOT_ALIAS;
+                at->root = in->kind == SLOT_ALIAS ? in->root : n->inputs.ids[0];
+                s->slots[at->root].read = true;
+            } else
+                at->kind = at->sized && g->values[n->outputs.ids[k]].type.dtype != SIB_STRING ? SLOT_ARENA
+                                                                                              : SLOT_OWN;
+        }
+    }
+    return code;
+}
+
+/* What an arena value stands in after all: memory of its own. */
+static void take_out_of_arena(segment *s, value_id v)
+{
+    slot *at = &s->slots[v];
+    if (at->kind == SLOT_ALIAS)
+        at = &s->slots[at->root];
+    if (at->kind == SLOT_ARENA)
+        at->kind = SLOT_OWN;
+}
+
+/* Sequences and optionals, and outputs that a kernel makes itself, may share what the kernel was given. */
+static void place_shared(planner *p, const bool *node_needed)
+{
+    const graph *g = p->s->graph;
+    for (uint32_t i = 0; i < g->n_nodes; i++) {
+        const node *n = &g->nodes[i];
+        bool shares = false;
+        for (uint32_t k = 0; k < n->outputs.n && node_needed[i]; k++)
+            shares |= n->outputs.ids[k] != NO_VALUE && !p->s->slots[n->outputs.ids[k]].sized;
+        for (uint32_t k = 0; k < n->inputs.n && shares; k++)
+            if (n->inputs.ids[k] != NO_VALUE)
+                take_out_of_arena(p->s, n->inputs.ids[k]);
+    }
+}
+
+/* What later nodes or the caller read gets memory of its own. */
+static sib_code place_exports(planner *p, sib_error *err)
+{
+    segment *s = p->s;
+    s->exports = mem_alloc(p->n_made ? p->n_made : 1, sizeof *s->exports);
+    if (!s->exports)
+        return err_memory(err, p->n_made * sizeof *s->exports, "a plan");
+    for (size_t i = 0; i < p->n_made; i++) {
+        node_id last = p->uses->last[p->made[i].source];
+        if (last == NO_NODE || last < s->end)
+            continue;
+        s->exports[s->n_exports++] = p->made[i];
+        s->slots[p->made[i].planned].read = true;
+        take_out_of_arena(s, p->made[i].planned);
+    }
+    for (uint32_t v = 0; v < s->graph->n_values; v++)
+        if (s->slots[v].kind == SLOT_OWN && !size_add(s->own_bytes, s->slots[v].bytes, &s->own_bytes))
+            return err_set(err, SIB_ERR_SIZE, "the values of a run overflow the address space");
+    return SIB_OK;
+}
+
+sib_code planner_place(planner *p, const bool *node_needed, sib_error *err)
+{
+    p->s->slots = mem_calloc(p->s->graph->n_values + (size_t)1, sizeof *p->s->slots);
+    if (!p->s->slots)
+        return err_memory(err, p->s->graph->n_values * sizeof *p->s->slots, "a plan");
+    sib_code code = place_values(p, node_needed, err);
+    if (code != SIB_OK)
+        return code;
+    place_shared(p, node_needed);
+    return place_exports(p, err);
+}

@@ -1,0 +1,83 @@
+/* The steps of a plan: backends chosen, and made ready. */
+#include "run/plan/planner.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+
+static sib_code choose_backend(const planner *p, node_id id, const node_view *view, step *out, sib_error *err)
+{
+    const plan_options *o = p->options;
+    size_t whole = id < p->chosen_capacity ? p->chosen[id] : 0;
+    size_t b = whole ? whole - 1 : 0;
+    while (!whole && b < o->n_backends && !o->backends[b].backend->claims(o->backends[b].self, view))
+        b++;
+    if (b == o->n_backends)
+        return err_set(err, SIB_ERR_UNSUPPORTED, "no backend of the session runs milli-op %s",
+                       view->node->milli->name);
+    out->backend = o->backends[b].backend;
+    out->self = o->backends[b].self;
+    out->view = *view;
+    return out->backend->prepare ? out->backend->prepare(out->self, view, out, err) : SIB_OK;
+}
+
+static sib_code add_step(planner *p, node_id id, size_t *used, sib_error *err)
+{
+    segment *s = p->s;
+    const node *n = &s->graph->nodes[id];
+    const value **in = s->views + *used, **out = in + n->inputs.n;
+    sib_error why = SIB_ERROR_INIT;
+    for (uint32_t k = 0; k < n->inputs.n; k++)
+        in[k] = n->inputs.ids[k] == NO_VALUE ? NULL : &s->graph->values[n->inputs.ids[k]];
+    for (uint32_t k = 0; k < n->outputs.n; k++)
+        out[k] = n->outputs.ids[k] == NO_VALUE ? NULL : &s->graph->values[n->outputs.ids[k]];
+    *used += n->inputs.n + n->outputs.n;
+    node_view view = {s->graph, n, n->inputs.n, n->outputs.n, in, out};
+    s->step_nodes[s->n_steps] = id;
+    sib_code code = choose_backend(p, id, &view, &s->steps[s->n_steps], &why);
+    if (code != SIB_OK) {
+        char name[120];
+        return err_set(err, code, "node %s: %s", node_text(p->g, &p->g->nodes[n->origin], name, sizeof name),
+                       why.message);
+    }
+    for (uint32_t k = 0; k < n->inputs.n; k++)
+        if (n->inputs.ids[k] != NO_VALUE && !(k < 64 && s->steps[s->n_steps].unread >> k & 1))
+            s->slots[n->inputs.ids[k]].read = true;
+    s->n_steps++;
+    return SIB_OK;
+}
+
+/* A node whose output is a view of its input is no step. Operators may have no first output. */
+static bool is_alias(const segment *s, const node *n)
+{
+    return n->outputs.ids[0] != NO_VALUE && s->slots[n->outputs.ids[0]].kind == SLOT_ALIAS;
+}
+
+sib_code planner_make_steps(planner *p, const bool *node_needed, sib_error *err)
+{
+    segment *s = p->s;
+    const graph *g = s->graph;
+    size_t operands = 0, used = 0, n = s->end - s->begin;
+    for (uint32_t i = 0; i < g->n_nodes; i++)
+        operands += g->nodes[i].inputs.n + g->nodes[i].outputs.n;
+    s->views = mem_alloc(operands ? operands : 1, sizeof *s->views);
+    s->steps = mem_calloc((size_t)g->n_nodes + 1, sizeof *s->steps);
+    s->step_nodes = mem_alloc((size_t)g->n_nodes + 1, sizeof *s->step_nodes);
+    s->first_step = mem_alloc(n + 1, sizeof *s->first_step);
+    s->first_made = mem_alloc(n + 1, sizeof *s->first_made);
+    if (!s->views || !s->steps || !s->step_nodes || !s->first_step || !s->first_made)
+        return err_memory(err, g->n_nodes * sizeof *s->steps, "a plan");
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < n && code == SIB_OK; i++) {
+        s->first_step[i] = s->n_steps;
+        s->first_made[i] = p->made_at[i];
+        for (node_id k = p->first_node[i]; k < p->first_node[i + 1] && code == SIB_OK; k++)
+            if (node_needed[k] && !is_alias(s, &g->nodes[k]))
+                code = add_step(p, k, &used, err);
+    }
+    s->first_step[n] = s->n_steps;
+    s->first_made[n] = p->n_made;
+    s->made = p->made;
+    s->n_made = p->n_made;
+    p->made = NULL;
+    return code;
+}
