@@ -24,8 +24,6 @@ typedef struct op_def {
 
 /* Row of an operator, or NULL. */
 const op_def *ops_find(sib_str domain, sib_str type);
-/* All rows: (*n). */
-const op_def *ops_table(size_t *n);
 /* Fills node.op in a graph and its subgraphs. */
 void ops_resolve(graph *g);
 
