@@ -1,10 +1,10 @@
-/* Pictures of files of several formats, as RGB. One reader a format; image.c finds out which. */
+/* Images in files of several formats, as RGB: one reader per format; image.c finds out which. */
 #ifndef REF_IMAGE_H
 #define REF_IMAGE_H
 
-#include <sibyl/base.h>
+#include <sibyl/tensor.h>
 
-/* Most pixels of a picture: what a damaged or hostile header may make a reader ask for. */
+/* Max pixels of an image: what a damaged or hostile header may make a reader ask for. */
 #define IMAGE_MAX_PIXELS (INT64_C(1) << 26)
 
 typedef struct image {
@@ -21,6 +21,9 @@ typedef struct image_file {
 /* Room for width * height pixels, cleared. Errors: SIB_ERR_FORMAT (no pixels), SIB_ERR_SIZE (too many),
    SIB_ERR_MEMORY. */
 sib_code image_begin(image *to, uint64_t width, uint64_t height, sib_error *err);
+
+/* The pixels as `format` has them: "RGB", "BGR" or "Grayscale". out: (height, width, 3, or 1 for grey). */
+void image_put(const image *from, sib_str format, uint8_t *out);
 
 /* Readers: fill *to, whose memory the caller frees, also after a failure. Errors: SIB_ERR_FORMAT for what is damaged,
    SIB_ERR_UNSUPPORTED, SIB_ERR_SIZE, SIB_ERR_MEMORY. */
