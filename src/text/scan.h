@@ -7,16 +7,16 @@
 
 /* The end of the piece that begins at `at` < n. Every byte belongs to a piece; a byte that is no UTF-8 counts as a character
    that is neither letter, number nor space, as U+FFFD would. table: classes_table(). */
-typedef size_t scan_piece(const uint8_t *table, const char *text, size_t n, size_t at);
+typedef size_t scan_pretoken(const uint8_t *table, const char *text, size_t n, size_t at);
 
 /* GPT-2's: 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ */
-scan_piece scan_gpt2;
+scan_pretoken scan_gpt2;
 
 /* Llama 3's, and cl100k_base's of tiktoken: (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|
     ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+ */
-scan_piece scan_cl100k;
+scan_pretoken scan_cl100k;
 
 /* Qwen 2's: the same with \p{N} in place of \p{N}{1,3}. */
-scan_piece scan_qwen2;
+scan_pretoken scan_qwen2;
 
 #endif

@@ -1,4 +1,4 @@
-/* What a kind of tokenizer is to the others: a row in tokenizer.c. */
+/* What all kinds of tokenizers have in common. A kind is a row in kinds.c. */
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
 
@@ -54,6 +54,17 @@ struct sib_tokenizer {
 
 extern const tokenizer_kind tokenizer_gpt2, tokenizer_whisper, tokenizer_json, tokenizer_pieces,
     tokenizer_rwkv, tokenizer_bytes;
+
+/* Kind i, in the order in which they are asked whether a file is theirs; NULL behind the last. */
+const tokenizer_kind *tokenizer_kind_at(size_t i);
+
+/* Fills t->vocab and t->state from `source`, as tokenizer_kind.open. */
+typedef sib_code tokenizer_fill(sib_tokenizer *t, const void *source, sib_error *err);
+
+/* Makes a tokenizer of a kind, filled from `source`. name: for messages; n_vocab: as in sib_tokenizer_options. out: owned by
+   the caller. Errors: those of fill, SIB_ERR_VALUE (more ids than n_vocab), SIB_ERR_MEMORY. */
+sib_code tokenizer_create(const tokenizer_kind *kind, const char *name, size_t n_vocab, tokenizer_fill *fill,
+                          const void *source, sib_tokenizer **out, sib_error *err);
 
 /* Fills t->specials with the special tokens of the vocabulary. Errors: SIB_ERR_FORMAT (two of one name), SIB_ERR_MEMORY. */
 sib_code tokenizer_index_specials(sib_tokenizer *t, sib_error *err);

@@ -15,7 +15,7 @@ enum {
     TOKEN_SPECIAL = 2, /* no text: "<|endoftext|>" */
     TOKEN_HIDDEN = 4,  /* vocab_find doesn't tell it: text never becomes this id by its bytes */
     TOKEN_ADDED = 16,  /* of a list of added tokens */
-    TOKEN_WHOLE = 8    /* its bytes alone give this id, whatever the merges are in between */
+    TOKEN_DIRECT = 8   /* its bytes alone give this id, whatever the merges are in between */
 };
 
 typedef struct token {

@@ -57,7 +57,7 @@ class Tokenize(Case):
         self.fails(1, "no file 'nothing'", "tokenize", "--model", "nothing", "a")
         self.fails(1, "'runes'", "tokenize", "--model", "r.tiktoken", "--kind", "runes", "a")
         (self.folder / "no.txt").write_text("no tokenizer")
-        self.fails(1, "no tokenizer that is known", "tokenize", "--model", "no.txt", "a")
+        self.fails(1, "not a tokenizer of a known kind", "tokenize", "--model", "no.txt", "a")
 
 
 if __name__ == "__main__":

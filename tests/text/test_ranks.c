@@ -94,7 +94,7 @@ static void test_small_whisper(void **state)
 /* ---- Pieces ----------------------------------------------------------------------------------------------- */
 
 typedef struct pieces_case {
-    scan_piece *scan;
+    scan_pretoken *scan;
     const char *text; /* pieces, with '/' between them */
 } pieces_case;
 
@@ -204,8 +204,8 @@ static const struct {
     const char *text, *words;
     uint64_t offset;
 } bad_files[] = {
-    {"", "no tokenizer", SIB_NO_OFFSET},
-    {"hello\n", "no tokenizer", SIB_NO_OFFSET},
+    {"", "not a tokenizer", SIB_NO_OFFSET},
+    {"hello\n", "not a tokenizer", SIB_NO_OFFSET},
     {"QQ== 0\nQ?== 1\n", "no base64", 7},
     {"QQ== 0\nQQ= 1\n", "no base64", 7},
     {"QQ== 0\nQQ==Qg== 1\n", "no base64", 7},

@@ -101,7 +101,7 @@ static sib_code add_symbols(const bpe *b, text_span piece, id_list *out, sib_err
     return code == SIB_OK ? write_waiting(&r) : code;
 }
 
-static sib_code encode(const piece_model *m, text_span piece, id_list *out, sib_error *err)
+static sib_code encode(const pretoken_model *m, text_span piece, id_list *out, sib_error *err)
 {
     const bpe *b = (const bpe *)m;
     size_t begin = out->n, left;

@@ -7,7 +7,7 @@
 
 /* A piece begins as its bytes, or as its characters, each with what marks that it is not the first or that it is the last. */
 typedef struct bpe {
-    piece_model model; /* first, so that the model's functions find it */
+    pretoken_model model; /* first, so that the model's functions find it */
     merges merges;
     bool bytes;            /* a symbol is a byte, not a character */
     bool byte_fallback;    /* a character that is no token becomes the tokens of its bytes */

@@ -188,7 +188,7 @@ static sib_code open_ranks(sib_tokenizer *t, const text_source *source, sib_erro
     }
     code = merges_of_vocab(&b->merges, &t->vocab, rank_of_id, NULL, err);
     for (size_t i = 0; i < t->vocab.n; i++)
-        t->vocab.tokens[i].flags |= TOKEN_WHOLE; /* tiktoken looks a piece up before it merges */
+        t->vocab.tokens[i].flags |= TOKEN_DIRECT; /* tiktoken looks a piece up before it merges */
     return code;
 }
 
@@ -215,13 +215,13 @@ static void close_ranks(sib_tokenizer *t)
     mem_free(b);
 }
 
-static sib_code encode_pieces(const uint8_t *classes, text_span text, piece_run *run, sib_error *err)
+static sib_code encode_pieces(const uint8_t *classes, text_span text, pretoken_run *run, sib_error *err)
 {
     sib_code code = SIB_OK;
-    piece_text(run, text);
+    pretoken_text(run, text);
     for (size_t at = 0, end; at < text.size && code == SIB_OK; at = end) {
         end = scan_gpt2(classes, text.data, text.size, at);
-        code = piece_add(run, at, end, err);
+        code = pretoken_add(run, at, end, err);
     }
     return code;
 }
@@ -231,9 +231,9 @@ static sib_code encode_ranks(const sib_tokenizer *t, text_span text, sib_special
 {
     const bpe *b = t->state;
     const uint8_t *classes = classes_table();
-    piece_run run;
+    pretoken_run run;
     sib_code code = SIB_OK;
-    piece_begin(&run, &b->model, text.size, out);
+    pretoken_begin(&run, &b->model, text.size, out);
     for (size_t at = 0, begin, end; at < text.size && code == SIB_OK; at = end) {
         int32_t special = -1;
         begin = end = text.size;
@@ -243,7 +243,7 @@ static sib_code encode_ranks(const sib_tokenizer *t, text_span text, sib_special
         if (code == SIB_OK && special >= 0)
             code = ids_add(out, special, err);
     }
-    piece_end(&run);
+    pretoken_end(&run);
     return code;
 }
 

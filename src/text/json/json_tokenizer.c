@@ -85,7 +85,7 @@ static bool recognises_json(const text_source *source)
 typedef struct encoding {
     const json_tokenizer *j;
     bool specials; /* are tokens */
-    piece_run run;
+    pretoken_run run;
     id_list *out;
     sib_error *err;
 } encoding;
@@ -96,7 +96,7 @@ static sib_code add_word(encoding *e, text_span text, size_t at)
     sib_code code = SIB_OK;
     for (size_t end; at < text.size && code == SIB_OK; at = end) {
         end = e->j->model == &e->j->bpe.model ? bpe_cut(&e->j->bpe, text, at) : text.size;
-        code = piece_add(&e->run, at, end, e->err);
+        code = pretoken_add(&e->run, at, end, e->err);
     }
     return code;
 }
@@ -108,7 +108,7 @@ static sib_code add_words(encoding *e, text_span text, bool from_start)
     sib_code code = words_add(&l, 0, text.size, e->err);
     if (code == SIB_OK)
         code = splitter_run(e->j->splitter, &l, e->err);
-    piece_text(&e->run, l.text);
+    pretoken_text(&e->run, l.text);
     for (size_t i = 0; i < l.n && code == SIB_OK; i++)
         code = add_word(e, (text_span){l.text.data, l.words[i].at + l.words[i].size}, l.words[i].at);
     words_free(&l);
@@ -158,10 +158,10 @@ static sib_code encode_json(const sib_tokenizer *t, text_span text, sib_special 
 {
     encoding e = {.j = t->state, .specials = specials == SIB_SPECIAL_AS_TOKENS, .out = out, .err = err};
     sib_code code = e.specials ? add_all(out, &e.j->before, err) : SIB_OK;
-    piece_begin(&e.run, e.j->model, text.size, out);
+    pretoken_begin(&e.run, e.j->model, text.size, out);
     if (code == SIB_OK)
         code = add_stretch(&e, text, false, true);
-    piece_end(&e.run);
+    pretoken_end(&e.run);
     return code == SIB_OK && e.specials ? add_all(out, &e.j->behind, err) : code;
 }
 

@@ -15,8 +15,8 @@ typedef struct json_tokenizer {
     normalizer *normalizer;
     splitter *splitter;
     decoder *decoder;
-    bool byte_level;    /* the vocabulary is kept as bytes */
-    piece_model *model; /* one of these */
+    bool byte_level;       /* the vocabulary is kept as bytes */
+    pretoken_model *model; /* one of these */
     bpe bpe;
     unigram unigram;
     wordpiece wordpiece;

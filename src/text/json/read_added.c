@@ -1,12 +1,10 @@
-/* What stands beside the model of a tokenizer.json: added tokens, and what is put round a text. */
+/* The added tokens of a tokenizer.json. */
 #include "text/byte_level.h"
 #include "text/json/json_tokenizer.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
-
-/* ---- Added tokens ------------------------------------------------------------------------------------------------ */
 
 /* True where an id of the vocabulary stands for `content`, as it is or with bytes written as characters. */
 static sib_code same_token(const vocab *v, int32_t id, text_span content, bool byte_level, bool *same,
@@ -103,85 +101,4 @@ sib_code json_added_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p
     for (size_t i = 0, at = 0; i < n; at += l->tokens[i++].content.size)
         l->tokens[i].content.data = l->contents.data ? l->contents.data + at : "";
     return added_index(l, err);
-}
-
-/* ---- Post-processors ------------------------------------------------------------------------------------------------ */
-
-static sib_code add_known(const sib_tokenizer *t, const json_part *p, const json_t *id, id_list *out,
-                          sib_error *err)
-{
-    if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= (int64_t)t->vocab.n ||
-        !vocab_token(&t->vocab, (int32_t)json_integer_value(id)))
-        return json_part_bad(p, SIB_ERR_FORMAT, err, "names an id that stands for nothing");
-    return ids_add(out, (int32_t)json_integer_value(id), err);
-}
-
-/* ["[SEP]", 102] under `key`. */
-static sib_code read_pair(const sib_tokenizer *t, const json_part *p, const char *key, id_list *out,
-                          sib_error *err)
-{
-    json_part at = json_part_at(p, key);
-    return add_known(t, &at, json_array_get(at.value, 1), out, err);
-}
-
-/* The ids of a special token of a template. */
-static sib_code read_template_token(const sib_tokenizer *t, const json_part *p, const char *name,
-                                    id_list *out, sib_error *err)
-{
-    json_part all = json_part_at(p, "special_tokens"), entry = json_part_at(&all, name),
-              ids = json_part_at(&entry, "ids");
-    if (!json_is_array(ids.value))
-        return json_part_bad(&entry, SIB_ERR_FORMAT, err, "has no ids");
-    sib_code code = SIB_OK;
-    for (size_t i = 0; i < json_array_size(ids.value) && code == SIB_OK; i++)
-        code = add_known(t, &ids, json_array_get(ids.value, i), out, err);
-    return code;
-}
-
-static sib_code read_template(const sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err)
-{
-    json_part list = json_part_at(p, "single");
-    bool behind = false;
-    sib_code code = SIB_OK;
-    for (size_t i = 0; i < json_array_size(list.value) && code == SIB_OK; i++) {
-        const json_t *item = json_array_get(list.value, i), *special = json_object_get(item, "SpecialToken");
-        const char *name = json_string_value(json_object_get(special, "id"));
-        bool text = json_object_get(item, "Sequence") != NULL;
-        json_part at = json_part_item(&list, i);
-        if ((!text && !name) || (text && behind))
-            return json_part_bad(&at, SIB_ERR_UNSUPPORTED, err,
-                                 "is neither a special token nor the one text");
-        if (name)
-            code = read_template_token(t, p, name, behind ? &j->behind : &j->before, err);
-        behind |= text;
-    }
-    return code == SIB_OK && !behind
-               ? json_part_bad(&list, SIB_ERR_UNSUPPORTED, err, "has no place for the text")
-               : code;
-}
-
-sib_code json_post_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err)
-{
-    const char *type = json_part_type(p);
-    sib_code code = SIB_OK;
-    if (!p->value || strcmp(type, "ByteLevel") == 0) /* which moves offsets only */
-        return SIB_OK;
-    if (p->depth > JSON_MOST_DEPTH)
-        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "more steps than are taken");
-    if (strcmp(type, "Sequence") == 0) {
-        json_part list = json_part_at(p, "processors");
-        for (size_t i = 0; i < json_array_size(list.value) && code == SIB_OK; i++) {
-            json_part item = json_part_item(&list, i);
-            code = json_post_read(t, j, &item, err);
-        }
-        return code;
-    }
-    if ((j->before.n || j->behind.n))
-        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "a second step that adds tokens is not known here");
-    if (strcmp(type, "TemplateProcessing") == 0)
-        return read_template(t, j, p, err);
-    if (strcmp(type, "BertProcessing") != 0 && strcmp(type, "RobertaProcessing") != 0)
-        return json_part_unknown(p, "post-processor", type, err);
-    code = read_pair(t, p, "cls", &j->before, err);
-    return code == SIB_OK ? read_pair(t, p, "sep", &j->behind, err) : code;
 }

@@ -221,9 +221,9 @@ static sib_code read_bpe(model_reader *r)
     if (!whole)
         bpe_find_cuts(b); /* a word that is a token whatever the merges are is one word */
     if (!whole)
-        return piece_mark_whole(&b->model, v, r->err);
+        return pretoken_mark_direct(&b->model, v, r->err);
     for (size_t i = 0; i < v->n; i++)
-        v->tokens[i].flags |= v->tokens[i].flags & TOKEN_KNOWN ? TOKEN_WHOLE : 0;
+        v->tokens[i].flags |= v->tokens[i].flags & TOKEN_KNOWN ? TOKEN_DIRECT : 0;
     return SIB_OK;
 }
 

@@ -27,7 +27,7 @@ static int32_t find_part(const wordpiece *w, text_span part, bool first)
     return vocab_find(w->model.vocab, marked, w->not_first.n + part.size);
 }
 
-static sib_code encode(const piece_model *m, text_span word, id_list *out, sib_error *err)
+static sib_code encode(const pretoken_model *m, text_span word, id_list *out, sib_error *err)
 {
     const wordpiece *w = (const wordpiece *)m;
     size_t characters = 0, length, begin = out->n;
@@ -56,7 +56,7 @@ static sib_code encode(const piece_model *m, text_span word, id_list *out, sib_e
     return SIB_OK;
 }
 
-static sib_code encode_whole(const piece_model *m, text_span word, id_list *out, sib_error *err)
+static sib_code encode_whole(const pretoken_model *m, text_span word, id_list *out, sib_error *err)
 {
     const wordpiece *w = (const wordpiece *)m;
     int32_t id = vocab_find(w->model.vocab, word.data, word.size);

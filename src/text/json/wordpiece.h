@@ -5,7 +5,7 @@
 #include "text/pretoken.h"
 
 typedef struct wordpiece {
-    piece_model model;     /* first, so that the model's functions find it */
+    pretoken_model model;  /* first, so that the model's functions find it */
     int32_t unknown;       /* for a word that is not made of tokens; -1: refused */
     size_t most;           /* characters of a word; longer ones are unknown */
     text_buffer not_first; /* "##" */

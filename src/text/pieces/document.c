@@ -72,7 +72,7 @@ static sib_code read_numbers(const json_part *p, pieces_source *s, lists *l, sib
 
 static sib_code read_lists(const json_part *p, pieces_source *s, lists *l, sib_error *err)
 {
-    json_part pieces = json_part_at(p, "pieces"), merges = json_part_at(p, "merges");
+    json_part all = json_part_at(p, "pieces"), pairs = json_part_at(p, "merges");
     text_span model = {0}, pre = {0};
     sib_code code = json_part_string(p, "model", &model, err);
     if (code == SIB_OK)
@@ -82,9 +82,9 @@ static sib_code read_lists(const json_part *p, pieces_source *s, lists *l, sib_e
     if (code == SIB_OK)
         code = json_part_bool(p, "remove_extra_whitespaces", &s->remove_extra_whitespaces, err);
     if (code == SIB_OK)
-        code = read_strings(&pieces, &l->pieces, &s->n, err);
+        code = read_strings(&all, &l->pieces, &s->n, err);
     if (code == SIB_OK)
-        code = read_strings(&merges, &l->merges, &s->n_merges, err);
+        code = read_strings(&pairs, &l->merges, &s->n_merges, err);
     if (code == SIB_OK)
         code = read_numbers(p, s, l, err);
     s->model = model.data ? model.data : "";

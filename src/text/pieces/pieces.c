@@ -4,329 +4,12 @@
    Scores of unigram are summed in single precision, as in the original (0.2.3). */
 #include "text/pieces/build.h"
 
-#include "text/bpe/bpe.h"
-#include "text/byte_level.h"
-#include "text/pieces/unigram.h"
-#include "text/scan.h"
-
 #include "base/alloc.h"
 #include "base/error.h"
-#include "base/size.h"
-
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #define SPACE           "\xE2\x96\x81"
 #define SPACE_SIZE      3
 #define UNKNOWN_SURFACE " \xE2\x81\x87 " /* what SentencePiece writes for an unknown token */
-
-typedef struct pieces {
-    piece_model *model; /* one of these */
-    bpe bpe;
-    unigram unigram;
-    scan_piece *scan; /* of "gpt2", else NULL */
-    trie user;        /* user-defined pieces are tokens wherever they stand */
-    uint8_t *types;   /* (n) */
-    uint8_t *bytes;   /* (n) what PIECE_BYTE stands for */
-    size_t n;
-    bool prefix, trim;
-    int32_t unknown; /* -1 for none */
-} pieces;
-
-/* ---- Opening ------------------------------------------------------------------------------------------------------- */
-
-typedef struct reader {
-    sib_tokenizer *t;
-    pieces *p;
-    const pieces_source *source;
-    sib_error *err;
-} reader;
-
-static sib_code bad_piece(reader *r, size_t i, const char *words)
-{
-    text_span s = r->source->pieces[i];
-    return err_set(r->err, SIB_ERR_FORMAT, "%s: piece %zu, '%.*s', %s", r->source->name, i,
-                   (int)size_min(s.size, 64), s.data, words);
-}
-
-static bool byte_piece(text_span s, uint8_t *byte)
-{
-    unsigned value;
-    char text[8] = {0};
-    if (s.size != 6)
-        return false;
-    memcpy(text, s.data, 6);
-    if (sscanf(text, "<0x%2X>", &value) != 1 || text[5] != '>')
-        return false;
-    *byte = (uint8_t)value;
-    return true;
-}
-
-static uint8_t flags_of(int32_t type)
-{
-    return type == PIECE_CONTROL                           ? TOKEN_SPECIAL | TOKEN_HIDDEN
-           : type == PIECE_UNKNOWN || type == PIECE_UNUSED ? TOKEN_HIDDEN
-                                                           : 0;
-}
-
-static sib_code add_piece(reader *r, size_t i, text_buffer *room)
-{
-    text_span s = r->source->pieces[i];
-    int32_t type = r->source->types ? r->source->types[i] : PIECE_NORMAL;
-    uint8_t flags = flags_of(type);
-    if (type < PIECE_NORMAL || type > PIECE_BYTE)
-        return bad_piece(r, i, "has a type that is none");
-    if (type == PIECE_BYTE && !byte_piece(s, &r->p->bytes[i]))
-        return bad_piece(r, i, "is to be a byte, as <0x0A>");
-    if (type == PIECE_UNKNOWN && r->p->unknown >= 0)
-        return bad_piece(r, i, "is a second unknown one");
-    if (type == PIECE_UNKNOWN)
-        r->p->unknown = (int32_t)i;
-    r->p->types[i] = (uint8_t)type;
-    room->n = 0;
-    if (r->p->scan && (type == PIECE_NORMAL || type == PIECE_UNUSED)) {
-        if (byte_level_bytes(s, room, r->err))
-            s = (text_span){room->data ? room->data : "", room->n};
-        else
-            flags |= TOKEN_HIDDEN;
-    }
-    if (room->code != SIB_OK)
-        return room->code;
-    sib_error why = SIB_ERROR_INIT;
-    sib_code code = vocab_add(&r->t->vocab, (int32_t)i, s, flags, &why);
-    return code == SIB_OK ? code : err_set(r->err, code, "%s: %s", r->source->name, why.message);
-}
-
-static sib_code add_pieces(reader *r)
-{
-    text_buffer room = {0};
-    sib_code code = vocab_widen(&r->t->vocab, r->source->n, r->err);
-    if (code != SIB_OK)
-        return code;
-    r->p->n = r->source->n;
-    r->p->types = mem_calloc(r->source->n, 1);
-    r->p->bytes = mem_calloc(r->source->n, 1);
-    if (!r->p->types || !r->p->bytes)
-        return err_memory(r->err, 2 * r->source->n, "pieces");
-    for (size_t i = 0; i < r->source->n && code == SIB_OK; i++)
-        code = add_piece(r, i, &room);
-    buffer_free(&room);
-    return code;
-}
-
-static sib_code index_user(reader *r)
-{
-    trie_key *keys = mem_alloc(r->source->n, sizeof *keys);
-    size_t n = 0;
-    if (!keys)
-        return err_memory(r->err, r->source->n * sizeof *keys, "pieces");
-    for (size_t i = 0; i < r->source->n; i++)
-        if (r->p->types[i] == PIECE_USER && r->t->vocab.tokens[i].size &&
-            strcmp(r->source->model, "unigram") != 0)
-            keys[n++] = (trie_key){vocab_bytes(&r->t->vocab, &r->t->vocab.tokens[i]), (int32_t)i};
-    sib_code code = trie_build(&r->p->user, keys, n, r->err);
-    mem_free(keys);
-    return code;
-}
-
-/* Ranks of scores: the highest first, equal ones together. */
-typedef struct ranked {
-    double score;
-    uint32_t id;
-} ranked;
-
-static int by_score(const void *a, const void *b)
-{
-    const ranked *x = a, *y = b;
-    return (x->score < y->score) - (x->score > y->score);
-}
-
-static uint32_t rank_of(const void *context, int32_t id)
-{
-    return ((const uint32_t *)context)[id];
-}
-
-static sib_code rank_scores(reader *r, uint32_t *ranks, ranked *order)
-{
-    size_t n = r->source->n;
-    for (size_t i = 0; i < n; i++) {
-        if (!r->source->scores || !isfinite(r->source->scores[i]))
-            return bad_piece(r, i, "has no score that is a number");
-        order[i] = (ranked){r->source->scores[i], (uint32_t)i};
-    }
-    qsort(order, n, sizeof *order, by_score);
-    for (size_t i = 0, rank = 0; i < n; i++) {
-        rank += i > 0 && order[i].score != order[i - 1].score;
-        int type = r->p->types[order[i].id];
-        ranks[order[i].id] = type == PIECE_NORMAL || type == PIECE_USER ? (uint32_t)rank : UINT32_MAX;
-    }
-    return SIB_OK;
-}
-
-static sib_code open_bpe(reader *r)
-{
-    bpe *b = &r->p->bpe;
-    uint32_t *ranks = mem_alloc(r->source->n, sizeof *ranks);
-    ranked *order = mem_alloc(r->source->n, sizeof *order);
-    sib_code code = ranks && order ? rank_scores(r, ranks, order)
-                                   : err_memory(r->err, r->source->n * sizeof *order, "scores");
-    if (code == SIB_OK)
-        code = merges_of_vocab(&b->merges, &r->t->vocab, rank_of, ranks, r->err);
-    mem_free(ranks);
-    mem_free(order);
-    if (code != SIB_OK)
-        return code;
-    b->fuse_unknown = true;
-    b->unknown = r->p->unknown;
-    b->byte_fallback = true; /* where there are such tokens */
-    for (size_t i = 0; i < r->source->n; i++)
-        if (r->p->types[i] == PIECE_BYTE)
-            b->byte_ids[r->p->bytes[i]] = (int32_t)i;
-    bpe_find_cuts(b);
-    r->p->model = &b->model;
-    return piece_mark_whole(&b->model, &r->t->vocab, r->err);
-}
-
-static bool takes_normal(const void *context, int32_t id)
-{
-    int type = ((const uint8_t *)context)[id];
-    return type == PIECE_NORMAL || type == PIECE_USER;
-}
-
-static sib_code open_unigram(reader *r)
-{
-    unigram *u = &r->p->unigram;
-    u->scores = mem_alloc(r->source->n, sizeof *u->scores);
-    if (!u->scores)
-        return err_memory(r->err, r->source->n * sizeof *u->scores, "scores");
-    for (size_t i = 0; i < r->source->n; i++) {
-        if (!r->source->scores || !isfinite(r->source->scores[i]))
-            return bad_piece(r, i, "has no score that is a number");
-        u->scores[i] = (double)(float)r->source->scores[i];
-    }
-    u->single = true;
-    u->byte_fallback = true;
-    u->unknown = r->p->unknown;
-    for (size_t i = 0; i < r->source->n; i++)
-        if (r->p->types[i] == PIECE_BYTE)
-            u->byte_ids[r->p->bytes[i]] = (int32_t)i;
-    r->p->model = &u->model;
-    float least = INFINITY;
-    for (size_t i = 0; i < r->source->n; i++) {
-        if (r->p->types[i] == PIECE_NORMAL)
-            least = fminf(least, (float)u->scores[i]);
-        if (r->p->types[i] == PIECE_USER) /* better than any cut of it, as SentencePiece has it */
-            u->scores[i] = (double)(float)(0.1 * ((double)r->source->pieces[i].size - 1));
-    }
-    sib_code code = unigram_index(u, takes_normal, r->p->types, r->err);
-    u->unknown_score = (double)((least < INFINITY ? least : 0) - 10.0f);
-    return code;
-}
-
-static int32_t find_written(reader *r, text_span s, text_buffer *room)
-{
-    room->n = 0;
-    return byte_level_bytes(s, room, r->err) && room->code == SIB_OK
-               ? vocab_find(&r->t->vocab, room->data, room->n)
-               : -1;
-}
-
-static sib_code add_merge(reader *r, size_t i, text_buffer *room)
-{
-    text_span m = r->source->merges[i];
-    const char *space = m.size ? memchr(m.data, ' ', m.size) : NULL;
-    bool again;
-    if (!space || space == m.data || space + 1 == m.data + m.size)
-        return err_set(r->err, SIB_ERR_FORMAT, "%s: merge %zu, '%.*s', is no pair", r->source->name, i,
-                       (int)size_min(m.size, 64), m.data);
-    text_span left = {m.data, (size_t)(space - m.data)}, right = {space + 1, m.size - left.size - 1};
-    int32_t a = find_written(r, left, room), b = find_written(r, right, room);
-    room->n = 0;
-    bool written = byte_level_bytes(left, room, r->err) && byte_level_bytes(right, room, r->err);
-    int32_t both = written && room->code == SIB_OK ? vocab_find(&r->t->vocab, room->data, room->n) : -1;
-    if (room->code != SIB_OK)
-        return room->code;
-    if (a < 0 || b < 0 || both < 0)
-        return err_set(r->err, SIB_ERR_FORMAT, "%s: merge %zu, '%.*s', is not of tokens or gives none",
-                       r->source->name, i, (int)size_min(m.size, 64), m.data);
-    sib_code code = merges_add(&r->p->bpe.merges, a, b, (uint32_t)i, both, &again, r->err);
-    return code == SIB_OK && again
-               ? err_set(r->err, SIB_ERR_FORMAT, "%s: merge %zu, '%.*s', stands there twice", r->source->name,
-                         i, (int)size_min(m.size, 64), m.data)
-               : code;
-}
-
-/* Pre-tokenizers as GGUF names them, and whether a piece that is a token is taken without its merges. */
-static const struct {
-    const char *name;
-    scan_piece *scan;
-    bool whole;
-} pre_tokenizers[] = {{"gpt-2", scan_gpt2, false},
-                      {"llama-bpe", scan_cl100k, true},
-                      {"llama3", scan_cl100k, true},
-                      {"llama-v3", scan_cl100k, true},
-                      {"qwen2", scan_qwen2, false}};
-
-static sib_code open_merges(reader *r)
-{
-    bpe *b = &r->p->bpe;
-    const char *pre = r->source->pre ? r->source->pre : "gpt-2";
-    size_t row = 0, n = sizeof pre_tokenizers / sizeof *pre_tokenizers;
-    text_buffer room = {0};
-    sib_code code = SIB_OK;
-    while (row < n && strcmp(pre, pre_tokenizers[row].name) != 0)
-        row++;
-    if (row == n)
-        return err_set(r->err, SIB_ERR_UNSUPPORTED, "%s: the pre-tokenizer '%.64s' is not known here",
-                       r->source->name, pre);
-    r->p->scan = pre_tokenizers[row].scan;
-    b->bytes = true;
-    for (int i = 0; i < 256; i++) {
-        char byte = (char)i;
-        b->byte_ids[i] = vocab_find(&r->t->vocab, &byte, 1);
-    }
-    for (size_t i = 0; i < r->source->n_merges && code == SIB_OK; i++)
-        code = add_merge(r, i, &room);
-    buffer_free(&room);
-    r->p->model = &b->model;
-    if (code == SIB_OK && !pre_tokenizers[row].whole)
-        return piece_mark_whole(&b->model, &r->t->vocab, r->err);
-    for (size_t i = 0; i < r->source->n; i++)
-        r->t->vocab.tokens[i].flags |= TOKEN_WHOLE;
-    return code;
-}
-
-static const struct {
-    const char *name;
-    sib_code (*open)(reader *r);
-} models[] = {{"bpe", open_bpe}, {"unigram", open_unigram}, {"gpt2", open_merges}};
-
-sib_code pieces_open(sib_tokenizer *t, const pieces_source *source, sib_error *err)
-{
-    pieces *p = mem_calloc(1, sizeof *p);
-    size_t row = 0, n = sizeof models / sizeof *models;
-    t->state = p;
-    if (!p)
-        return err_memory(err, sizeof *p, "a tokenizer");
-    bpe_init(&p->bpe, &t->vocab);
-    unigram_init(&p->unigram, &t->vocab);
-    p->unknown = -1;
-    p->prefix = source->add_space_prefix;
-    p->trim = source->remove_extra_whitespaces;
-    while (row < n && strcmp(source->model, models[row].name) != 0)
-        row++;
-    if (row == n)
-        return err_set(err, SIB_ERR_UNSUPPORTED, "%s: the model '%.64s' of a tokenizer is not known here",
-                       source->name, source->model);
-    if (models[row].open == open_merges)
-        p->scan = scan_gpt2; /* so that pieces are read as bytes */
-    reader r = {t, p, source, err};
-    sib_code code = add_pieces(&r);
-    if (code == SIB_OK)
-        code = index_user(&r);
-    return code == SIB_OK ? models[row].open(&r) : code;
-}
 
 static void close_pieces(sib_tokenizer *t)
 {
@@ -370,7 +53,7 @@ static sib_code mark_spaces(const pieces *p, text_span text, text_buffer *out, s
 }
 
 /* A stretch of the run's text without user-defined pieces. */
-static sib_code add_plain(const pieces *p, piece_run *run, size_t at, size_t end, sib_error *err)
+static sib_code add_plain(const pieces *p, pretoken_run *run, size_t at, size_t end, sib_error *err)
 {
     sib_code code = SIB_OK;
     const uint8_t *classes = classes_table();
@@ -379,18 +62,18 @@ static sib_code add_plain(const pieces *p, piece_run *run, size_t at, size_t end
         next = p->scan                     ? at + p->scan(classes, text.data + at, end - at, 0)
                : p->model == &p->bpe.model ? bpe_cut(&p->bpe, text, at)
                                            : end;
-        code = piece_add(run, at, next, err);
+        code = pretoken_add(run, at, next, err);
     }
     return code;
 }
 
-static sib_code add_text(const pieces *p, piece_run *run, text_span text, sib_error *err)
+static sib_code add_text(const pieces *p, pretoken_run *run, text_span text, sib_error *err)
 {
     text_buffer marked = {0};
     sib_code code = p->scan ? SIB_OK : mark_spaces(p, text, &marked, err);
     if (!p->scan)
         text = (text_span){marked.data ? marked.data : "", marked.n};
-    piece_text(run, text);
+    pretoken_text(run, text);
     size_t plain = 0, length;
     for (size_t at = 0; at < text.size && code == SIB_OK;) {
         int32_t id = p->user.roots[(uint8_t)text.data[at]]
@@ -415,9 +98,9 @@ static sib_code encode_pieces(const sib_tokenizer *t, text_span text, sib_specia
                               sib_error *err)
 {
     const pieces *p = t->state;
-    piece_run run;
+    pretoken_run run;
     sib_code code = SIB_OK;
-    piece_begin(&run, p->model, text.size, out);
+    pretoken_begin(&run, p->model, text.size, out);
     for (size_t at = 0, begin, end; at < text.size && code == SIB_OK; at = end) {
         int32_t special = -1;
         begin = end = text.size;
@@ -428,7 +111,7 @@ static sib_code encode_pieces(const sib_tokenizer *t, text_span text, sib_specia
         if (code == SIB_OK && special >= 0)
             code = ids_add(out, special, err);
     }
-    piece_end(&run);
+    pretoken_end(&run);
     return code;
 }
 
@@ -498,3 +181,13 @@ const tokenizer_kind tokenizer_pieces = {.name = "pieces",
                                          .close = close_pieces,
                                          .encode = encode_pieces,
                                          .decode = decode_pieces};
+
+static sib_code fill_pieces(sib_tokenizer *t, const void *source, sib_error *err)
+{
+    return pieces_open(t, source, err);
+}
+
+sib_code tokenizer_of_pieces(const pieces_source *source, size_t n_vocab, sib_tokenizer **out, sib_error *err)
+{
+    return tokenizer_create(&tokenizer_pieces, source->name, n_vocab, fill_pieces, source, out, err);
+}

@@ -118,7 +118,7 @@ static sib_code follow(const unigram *u, text_span text, node *nodes, id_list *o
     return code;
 }
 
-static sib_code encode(const piece_model *m, text_span piece, id_list *out, sib_error *err)
+static sib_code encode(const pretoken_model *m, text_span piece, id_list *out, sib_error *err)
 {
     const unigram *u = (const unigram *)m;
     node few[FEW + 1], *nodes = few;

@@ -6,7 +6,7 @@
 #include "text/trie.h"
 
 typedef struct unigram {
-    piece_model model; /* first, so that the model's functions find it */
+    pretoken_model model; /* first, so that the model's functions find it */
     trie trie;
     double *scores;        /* (vocab->n) log probabilities */
     double unknown_score;  /* of a character without a piece */

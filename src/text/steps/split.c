@@ -14,7 +14,7 @@ static const char *const behavior_names[] = {"Removed", "Isolated", "Contiguous"
 typedef struct step {
     const struct step_kind *kind;
     text_pattern pattern; /* Split */
-    scan_piece *scan;     /* Split and ByteLevel: every piece is a word */
+    scan_pretoken *scan;  /* Split and ByteLevel: every piece is a word */
     behavior behavior;
     bool invert;
     bool prefix, prefix_first; /* ByteLevel, Metaspace: put one in front, the latter of the first word only */
@@ -122,7 +122,7 @@ static sib_code read_behavior(step *s, const json_part *p, sib_error *err)
 /* Expressions that are scanned by hand. */
 static const struct {
     const char *regex;
-    scan_piece *scan;
+    scan_pretoken *scan;
 } known_expressions[] = {
     {"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", scan_gpt2},
     {MODERN_HEAD "\\p{N}{1,3}" MODERN_TAIL, scan_cl100k},
