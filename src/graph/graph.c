@@ -7,19 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Strings ----------------------------------------------------------------------------------------- */
-
-bool str_is(sib_str s, const char *text)
-{
-    size_t n = strlen(text);
-    return s.length == n && (!n || !memcmp(s.data, text, n));
-}
-
-bool str_same(sib_str a, sib_str b)
-{
-    return a.length == b.length && (!a.length || !memcmp(a.data, b.data, a.length));
-}
-
 const char *node_text(const graph *g, const node *n, char *text, size_t size)
 {
     const char *type = n->type.data ? n->type.data : "";

@@ -15,6 +15,8 @@
 #include "graph/dims.h"
 #include "graph/type.h"
 
+#include "base/str.h"
+
 typedef uint32_t value_id, node_id;
 #define NO_VALUE UINT32_MAX
 #define NO_NODE  UINT32_MAX
@@ -166,16 +168,6 @@ graph *attr_graph(const node *n, const char *name);
 
 /* "'encoder/conv1' (Conv)", or "node 12 (Conv)" without a name. Returns text. */
 const char *node_text(const graph *g, const node *n, char *text, size_t size);
-
-bool str_is(sib_str s, const char *text);
-bool str_same(sib_str a, sib_str b);
-static inline sib_str str_of(const char *text)
-{
-    size_t n = 0;
-    while (text[n])
-        n++;
-    return (sib_str){text, n};
-}
 
 /* Checks the invariants above, subgraphs included. Errors: SIB_ERR_FORMAT naming the value or node. */
 sib_code graph_verify(const graph *g, sib_error *err);

@@ -1,0 +1,113 @@
+#include "base/alloc.h"
+#include "base/array.h"
+#include "base/buffer.h"
+#include "base/str.h"
+#include "check.h"
+
+typedef struct pair {
+    int a, b;
+} pair;
+
+static void test_push(void **state)
+{
+    (void)state;
+    pair *items = NULL;
+    size_t n = 0, capacity = 0;
+    sib_alloc_counters before, after;
+    sib_alloc_counters_get(&before);
+    for (int i = 0; i < 10000; i++)
+        assert_int_equal(ARRAY_PUSH(items, n, capacity, "pairs", NULL, (pair){i, -i}), SIB_OK);
+    sib_alloc_counters_get(&after);
+    assert_true(n == 10000 && capacity >= n);
+    assert_true(after.allocations - before.allocations < 25); /* 8 * 1.5^k reaches 10000 at k = 18 */
+    for (int i = 0; i < 10000; i++)
+        assert_true(items[i].a == i && items[i].b == -i);
+    mem_free(items);
+}
+
+static void test_array_errors(void **state)
+{
+    (void)state;
+    int *items = NULL;
+    uint32_t n = 0;
+    size_t capacity = 0;
+    sib_error err = SIB_ERROR_INIT;
+    assert_int_equal(ARRAY_PUSH(items, n, capacity, "numbers", NULL, 7), SIB_OK);
+    int *was = items;
+    assert_int_equal(ARRAY_RESERVE(items, capacity, SIZE_MAX, "numbers", &err), SIB_ERR_MEMORY);
+    assert_non_null(strstr(err.message, "numbers"));
+    mem_fail_after(0);
+    sib_code code = ARRAY_RESERVE(items, capacity, capacity + 1, "numbers", NULL);
+    mem_fail_never();
+    assert_int_equal(code, SIB_ERR_MEMORY);
+    assert_true(items == was && capacity == 8 && n == 1 && items[0] == 7);
+    mem_free(items);
+}
+
+static void test_buffer(void **state)
+{
+    (void)state;
+    byte_buffer b = {0};
+    size_t n;
+    assert_true(str_is(buf_str(&b), ""));
+    buf_add(&b, NULL, 0, NULL);
+    assert_string_equal(b.data, "");
+    buf_add_text(&b, "one", NULL);
+    buf_printf(&b, NULL, " %d %s", 2, "three");
+    assert_string_equal(b.data, "one 2 three");
+    for (int i = 0; i < 1000; i++)
+        buf_printf(&b, NULL, "%04d", i);
+    assert_true(b.n == 11 + 4000 && str_is(str_from(buf_str(&b), 4007), "0999"));
+    char *taken = buf_take(&b, &n);
+    assert_true(n == 4011 && strlen(taken) == n && !b.data && b.n == 0);
+    mem_free(taken);
+}
+
+static void test_buffer_errors(void **state)
+{
+    (void)state;
+    byte_buffer b = {.max = 5};
+    sib_error err = SIB_ERROR_INIT;
+    size_t n;
+    buf_add_text(&b, "12345", &err);
+    assert_true(b.code == SIB_OK && b.n == 5);
+    buf_add_text(&b, "6", &err);
+    assert_true(b.code == SIB_ERR_SIZE && err.code == SIB_ERR_SIZE);
+    b.max = 0;
+    buf_add_text(&b, "6", NULL); /* after a failure nothing is added */
+    buf_printf(&b, NULL, "%d", 6);
+    assert_true(b.n == 5 && !strcmp(b.data, "12345"));
+    assert_null(buf_take(&b, &n));
+    assert_true(n == 0 && b.code == SIB_OK);
+    buf_add_text(&b, "a", NULL);
+    buf_reserve(&b, SIZE_MAX - 1, NULL);
+    assert_int_equal(b.code, SIB_ERR_SIZE);
+    buf_free(&b);
+    mem_fail_after(0);
+    buf_printf(&b, NULL, "%d", 1);
+    mem_fail_never();
+    assert_int_equal(b.code, SIB_ERR_MEMORY);
+    buf_free(&b);
+}
+
+static void test_str(void **state)
+{
+    (void)state;
+    sib_str none = {NULL, 0}, ab = str_of("ab");
+    assert_true(str_is(none, "") && str_same(none, str_of("")) && str_is(ab, "ab"));
+    assert_false(str_is(ab, "a") || str_is(ab, "abc") || str_is(none, "a"));
+    assert_true(str_starts(ab, "") && str_starts(ab, "a") && str_starts(ab, "ab") && !str_starts(ab, "abc"));
+    assert_false(str_starts(ab, "b"));
+    assert_true(str_compare(ab, ab) == 0 && str_compare(none, ab) < 0 && str_compare(ab, none) > 0);
+    assert_true(str_compare(ab, str_of("abc")) < 0 && str_compare(ab, str_of("aa")) > 0);
+    assert_true(str_compare(str_of("\x7f"), str_of("\x80")) < 0); /* bytes are unsigned */
+    assert_true(str_is(str_from(ab, 1), "b") && str_is(str_from(none, 0), ""));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_push), cmocka_unit_test(test_array_errors),
+                                       cmocka_unit_test(test_buffer), cmocka_unit_test(test_buffer_errors),
+                                       cmocka_unit_test(test_str)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
