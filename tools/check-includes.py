@@ -12,10 +12,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAY_INCLUDE = {
     "base": [],
     "tensor": [],
-    "kernel": ["tensor"],
+    "simd": [],
+    "kernel": ["tensor", "simd"],
     "audio": ["tensor"],
-    "features": ["tensor", "kernel"],
-    "tile": [],
+    "features": ["tensor", "kernel", "simd"],
+    "tile": ["simd"],
     "graph": ["tensor"],
     "onnx": ["tensor", "graph"],
     "milli": ["tensor", "graph"],
@@ -64,6 +65,15 @@ def allowed(room: str, target: str) -> bool:
     return any(target == entry or target.startswith(entry + "/") for entry in MAY_INCLUDE[room])
 
 
+def private_of_family(path: pathlib.Path, target: str) -> bool:
+    """kernel/<family>/ shows <family>.h to others; the table and the files of one inclusion take its other headers."""
+    parts = target.split("/")
+    if parts[0] != "kernel" or len(parts) != 3 or parts[2] == parts[1] + ".h":
+        return False
+    folder = path.parent.relative_to(ROOT / "src").as_posix()
+    return folder not in (f"kernel/{parts[1]}", "kernel", "kernel/x86", "kernel/arm")
+
+
 def breaches():
     for path in sorted((ROOT / "src").rglob("*.[ch]")):
         room = room_of(path)
@@ -75,6 +85,8 @@ def breaches():
         for kind, target in INCLUDE.findall(path.read_text()):
             if kind == '"' and not allowed(room, target):
                 yield path, f'includes "{target}", which {room} may not'
+            if kind == '"' and private_of_family(path, target):
+                yield path, f'includes "{target}", which is private to its family of kernels'
             for prefix, rooms in THIRD_PARTY.items():
                 if kind == "<" and target.startswith(prefix) and room not in rooms:
                     yield path, f"includes <{target}>, which is for {', '.join(rooms)}"

@@ -2,18 +2,18 @@
 #ifndef KERNEL_FAMILIES_H
 #define KERNEL_FAMILIES_H
 
-#include "kernel/attention.h"
-#include "kernel/bytes.h"
-#include "kernel/chain.h"
-#include "kernel/conv2d.h"
-#include "kernel/conv2d_winograd.h"
-#include "kernel/gemm.h"
-#include "kernel/gemm_int.h"
-#include "kernel/gemm_wide.h"
-#include "kernel/layout.h"
-#include "kernel/quantize.h"
-#include "kernel/recurrent.h"
-#include "kernel/resize.h"
-#include "kernel/rows.h"
+#include "kernel/attention/attention.h"
+#include "kernel/chain/chain_entries.h"
+#include "kernel/conv/bytes.h"
+#include "kernel/conv/conv2d_entries.h"
+#include "kernel/conv/conv2d_winograd_entries.h"
+#include "kernel/gemm/gemm.h"
+#include "kernel/gemm/gemm_int.h"
+#include "kernel/gemm/gemm_wide.h"
+#include "kernel/layout/layout_entries.h"
+#include "kernel/quantize/quantize.h"
+#include "kernel/recurrent/recurrent.h"
+#include "kernel/resize/resize_entries.h"
+#include "kernel/rows/rows.h"
 
 #endif

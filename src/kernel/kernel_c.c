@@ -1,8 +1,8 @@
 /* The portable kernels: what each entry of the table means. Plain loops that a compiler may vectorise. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
-#include "kernel/fits.h"
 #include "kernel/kernel.h"
+#include "simd/fits.h"
 
 #include <math.h>
 #include <string.h>

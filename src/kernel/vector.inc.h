@@ -10,7 +10,7 @@
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/kernel.h"
-#include "kernel/vf_math.h"
+#include "simd/f32_math.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "check.h"
-#include "kernel/chain_program.h"
+#include "kernel/chain/chain.h"
 #include "kernel/kernel.h"
 #include "tensor/convert.h"
 
@@ -15,13 +15,13 @@
 
 static const char *const op_names[CHAIN_OP_COUNT] = {
 #define CHAIN_OP(name, inputs) #name,
-#include "kernel/chain_ops.def"
+#include "kernel/chain/chain_ops.def"
 #undef CHAIN_OP
 };
 
 static const unsigned char op_inputs[CHAIN_OP_COUNT] = {
 #define CHAIN_OP(name, inputs) inputs,
-#include "kernel/chain_ops.def"
+#include "kernel/chain/chain_ops.def"
 #undef CHAIN_OP
 };
 

@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "check.h"
-#include "kernel/conv2d_plan.h"
+#include "kernel/conv/conv2d_plan.h"
 
 #include <math.h>
 

@@ -3,8 +3,8 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "check.h"
-#include "kernel/bytes_fill.h"
-#include "kernel/conv2d_int.h"
+#include "kernel/conv/bytes_fill.h"
+#include "kernel/conv/conv2d_int.h"
 
 #include <math.h>
 

@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "check.h"
-#include "kernel/conv2d_winograd_plan.h"
+#include "kernel/conv/conv2d_winograd_plan.h"
 
 #include <float.h>
 #include <math.h>

@@ -4,7 +4,7 @@
 #include "base/pool.h"
 #include "base/size.h"
 #include "check.h"
-#include "kernel/gemm.h"
+#include "kernel/gemm/gemm.h"
 #include "kernel/kernel.h"
 
 #include <math.h>

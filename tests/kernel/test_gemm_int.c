@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/size.h"
 #include "check.h"
-#include "kernel/gemm_int_fill.h"
+#include "kernel/gemm/gemm_int_fill.h"
 #include "kernel/kernel.h"
 
 #include <sibyl/timing.h>

@@ -2,7 +2,7 @@
 #include "base/cpu.h"
 #include "check.h"
 #include "kernel/kernel.h"
-#include "kernel/layout_box.h"
+#include "kernel/layout/layout_box.h"
 #include <sibyl/timing.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

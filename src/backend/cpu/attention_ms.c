@@ -1,6 +1,6 @@
 /* com.microsoft MultiHeadAttention, DecoderMaskedMultiHeadAttention and Attention. */
 #include "backend/cpu/attention.h"
-#include "kernel/gemm.h"
+#include "kernel/gemm/gemm.h"
 
 #include <float.h>
 #include <math.h>

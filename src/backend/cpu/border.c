@@ -1,7 +1,7 @@
 /* Pad whole in modes edge, reflect and wrap, where its pads are constant and none is negative. Mode constant is the
    milli-op pad already. */
 #include "backend/cpu/layout.h"
-#include "kernel/layout_border.h"
+#include "kernel/layout/layout.h"
 
 /* int64s of a constant input. */
 static bool numbers_of(const node_view *n, size_t i, size_t max, size_t *count, const int64_t **out)

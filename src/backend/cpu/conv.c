@@ -3,9 +3,7 @@
 
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"
-#include "kernel/conv2d_halves.h"
-#include "kernel/conv2d_int.h"
-#include "kernel/conv2d_winograd_plan.h"
+#include "kernel/conv/conv.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #define CPU_CONV_H
 
 #include "backend/cpu/cpu.h"
-#include "kernel/conv2d_plan.h"
+#include "kernel/conv/conv.h"
 
 /* Windows over the spatial axes of x [N, C, in...]: axis[3 - n ..] are the n axes, those before do nothing. */
 typedef struct cpu_windows {

@@ -1,8 +1,8 @@
 /* ConvTranspose as a whole. */
-#include "kernel/conv_transposed.h"
 #include "backend/cpu/conv.h"
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"
+#include "kernel/conv/conv.h"
 
 #include <stdio.h>
 #include <string.h>

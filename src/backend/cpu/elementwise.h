@@ -3,7 +3,7 @@
 #define CPU_ELEMENTWISE_H
 
 #include "backend/cpu/cpu.h"
-#include "kernel/chain_program.h"
+#include "kernel/chain/chain.h"
 
 #define ELEMENTWISE_NODES 64 /* most nodes of a body */
 

@@ -3,7 +3,7 @@
 #define CPU_GATHER_H
 
 #include "backend/cpu/layout.h"
-#include "kernel/gather.h"
+#include "kernel/layout/layout.h"
 
 /* Each false where the node is something else than it is for, or ref has to say what is wrong with it. data, indices: the
    node's inputs 0 and 1. */

@@ -3,7 +3,7 @@
 #define CPU_LAYOUT_H
 
 #include "backend/cpu/cpu.h"
-#include "kernel/layout_box.h"
+#include "kernel/layout/layout.h"
 
 /* Bytes of an element that can be moved as an item, 1 to 16; 0 for strings, packed and unknown types. */
 size_t cpu_item(sib_dtype dtype);

@@ -1,7 +1,7 @@
 /* Products of bytes: MatMulInteger, QLinearMatMul, com.microsoft MatMulIntegerToFloat and DynamicQuantizeMatMul. */
 #include "backend/cpu/matmul_int.h"
 #include "backend/cpu/scratch.h"
-#include "kernel/gemm_int.h"
+#include "kernel/gemm/gemm.h"
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
 #define CPU_MATMUL_INT_H
 
 #include "backend/cpu/matmul_shape.h"
-#include "kernel/gemm_int.h"
+#include "kernel/gemm/gemm.h"
 
 #define NONE 255
 

@@ -3,7 +3,7 @@
 #define CPU_MATMUL_SHAPE_H
 
 #include "backend/cpu/cpu.h"
-#include "kernel/gemm.h"
+#include "kernel/gemm/gemm.h"
 
 /* C[b] (m, n) = A[b] (m, k) B[b] (k, n) for `count` b. Strides in elements. */
 typedef struct cpu_matmul_shape {

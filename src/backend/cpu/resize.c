@@ -1,8 +1,8 @@
 /* Resize and Upsample whole: nearest for anything, linear and cubic for floats. What their attributes mean is said where
    they are lowered; what is rare stays there. */
+#include "kernel/resize/resize.h"
 #include "backend/cpu/layout.h"
 #include "backend/cpu/scratch.h"
-#include "kernel/resize_plan.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* GridSample and RoiAlign whole, for pictures of floats. */
-#include "kernel/sample.h"
 #include "backend/cpu/layout.h"
 #include "backend/cpu/scratch.h"
+#include "kernel/resize/resize.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* A copy of the data with updates put in by coordinates, or along an axis. */
-#include "kernel/scatter.h"
 #include "backend/cpu/gather.h"
+#include "kernel/layout/layout.h"
 
 #include <string.h>
 

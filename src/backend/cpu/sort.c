@@ -1,5 +1,5 @@
 /* Lines in order: the milli-op sort, and TopK whole. */
-#include "kernel/sort.h"
+#include "kernel/sort/sort.h"
 #include "backend/cpu/rows.h"
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"

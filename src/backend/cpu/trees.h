@@ -3,7 +3,7 @@
 #define CPU_TREES_H
 
 #include "backend/cpu/cpu.h"
-#include "kernel/trees.h"
+#include "kernel/trees/trees.h"
 
 /* The lists of the milli-op (milli.def), or what an operator's attributes make of themselves. */
 typedef struct trees_lists {

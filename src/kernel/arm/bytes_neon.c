@@ -46,4 +46,4 @@ static inline void vi_store(int32_t *p, vi v)
     vst1q_s32(p, v);
 }
 
-#include "kernel/bytes.inc.h"
+#include "kernel/conv/bytes.inc.h"

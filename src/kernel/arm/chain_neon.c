@@ -1,5 +1,5 @@
-#include "kernel/arm/vf_neon.h"
+#include "simd/f32_neon.h"
 
 #define CHAIN_INIT chain_init_neon
 
-#include "kernel/chain.inc.h"
+#include "kernel/chain/chain.inc.h"

@@ -1,4 +1,4 @@
-#include "kernel/arm/vf_neon.h"
+#include "simd/f32_neon.h"
 
 /* up to 24 sums beside the vectors of the image and two of weights */
 #define CONV2D_MR       8
@@ -7,4 +7,4 @@
 #define SPOT_VECTORS    3
 #define CONV2D_INIT     conv2d_init_neon
 
-#include "kernel/conv2d.inc.h"
+#include "kernel/conv/conv2d.inc.h"

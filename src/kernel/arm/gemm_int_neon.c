@@ -1,4 +1,4 @@
-#include "kernel/gemm_int_fill.h"
+#include "kernel/gemm/gemm_int_fill.h"
 #include "kernel/kernel.h"
 
 #include <arm_neon.h>
@@ -42,4 +42,4 @@ static inline void vi_store(int32_t *p, vi v)
     vst1q_s32(p, v);
 }
 
-#include "kernel/gemm_int.inc.h"
+#include "kernel/gemm/gemm_int.inc.h"

@@ -1,4 +1,4 @@
-#include "kernel/arm/vf_neon.h"
+#include "simd/f32_neon.h"
 
 #define GEMM_MR    8 /* 24 sums, 3 vectors of B, 1 of A */
 #define GEMM_NV    3
@@ -6,4 +6,4 @@
 #define GEMM_BLOCK 32768
 #define GEMM_INIT  gemm_init_neon
 
-#include "kernel/gemm.inc.h"
+#include "kernel/gemm/gemm.inc.h"

@@ -1,4 +1,4 @@
-#include "kernel/arm/vf_neon.h"
+#include "simd/f32_neon.h"
 
 #define GEMM_MR     8 /* 24 sums, 3 vectors of B, the rest for A */
 #define GEMM_NV     3

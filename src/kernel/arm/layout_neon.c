@@ -66,4 +66,4 @@ static inline lv lv_hi_8(lv a, lv b)
 #define LAYOUT_TABLE   layout_turn_neon
 #define LAYOUT_INIT    layout_init_neon
 
-#include "kernel/layout.inc.h"
+#include "kernel/layout/layout.inc.h"

@@ -1,4 +1,4 @@
-#include "kernel/arm/vf_neon.h"
+#include "simd/f32_neon.h"
 
 #define QUANTIZE_INIT quantize_init_neon
-#include "kernel/quantize.inc.h"
+#include "kernel/quantize/quantize.inc.h"

@@ -1,4 +1,4 @@
-#include "kernel/arm/vf_neon.h"
+#include "simd/f32_neon.h"
 
 static inline vf vf_take(const float *p, const int32_t *index)
 {
@@ -11,4 +11,4 @@ static inline vf vf_pick(const float *p, const int32_t *index)
 }
 
 #define RESIZE_INIT resize_init_neon
-#include "kernel/resize.inc.h"
+#include "kernel/resize/resize.inc.h"

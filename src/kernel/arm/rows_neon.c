@@ -1,5 +1,5 @@
-#include "kernel/arm/vf_neon.h"
+#include "simd/f32_neon.h"
 
 #define ROWS_INIT  rows_init_neon
 #define ROWS_TYPES rows_types_c
-#include "kernel/rows.inc.h"
+#include "kernel/rows/rows.inc.h"

@@ -1,5 +1,5 @@
-#include "kernel/x86/vf_avx2.h"
+#include "simd/f32_avx2.h"
 
 #define CHAIN_INIT chain_init_avx2
 
-#include "kernel/chain.inc.h"
+#include "kernel/chain/chain.inc.h"

@@ -1,5 +1,5 @@
-#include "kernel/x86/vf_avx512.h"
+#include "simd/f32_avx512.h"
 
 #define CHAIN_INIT chain_init_avx512
 
-#include "kernel/chain.inc.h"
+#include "kernel/chain/chain.inc.h"

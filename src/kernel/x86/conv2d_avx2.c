@@ -1,4 +1,4 @@
-#include "kernel/x86/vf_avx2.h"
+#include "simd/f32_avx2.h"
 
 /* up to 12 sums beside the vectors of the image and one weight */
 #define CONV2D_MR       4
@@ -7,4 +7,4 @@
 #define SPOT_VECTORS    2
 #define CONV2D_INIT     conv2d_init_avx2
 
-#include "kernel/conv2d.inc.h"
+#include "kernel/conv/conv2d.inc.h"

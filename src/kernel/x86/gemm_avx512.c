@@ -1,4 +1,4 @@
-#include "kernel/x86/vf_avx512.h"
+#include "simd/f32_avx512.h"
 
 #define GEMM_MR    12 /* 24 sums, 2 vectors of B, 1 of A */
 #define GEMM_NV    2
@@ -6,4 +6,4 @@
 #define GEMM_BLOCK 147456 /* 384 columns of 384 terms */
 #define GEMM_INIT  gemm_init_avx512
 
-#include "kernel/gemm.inc.h"
+#include "kernel/gemm/gemm.inc.h"

@@ -1,6 +1,6 @@
 /* Which instructions this machine has for products of bytes. */
-#include "kernel/bytes_fill.h"
-#include "kernel/gemm_int_fill.h"
+#include "kernel/conv/bytes_fill.h"
+#include "kernel/gemm/gemm_int_fill.h"
 #include "kernel/kernel.h"
 
 #include <cpuid.h>

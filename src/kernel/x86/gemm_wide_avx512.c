@@ -1,4 +1,4 @@
 #define WIDE_BYTES 64
 #define WIDE_INIT  gemm_wide_init_avx512
 
-#include "kernel/gemm_wide.inc.h"
+#include "kernel/gemm/gemm_wide.inc.h"

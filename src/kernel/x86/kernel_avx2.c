@@ -1,4 +1,4 @@
-#include "kernel/x86/vf_avx2.h"
+#include "simd/f32_avx2.h"
 
 #define GEMM_MR     6 /* 12 sums, 2 vectors of B, 1 of A */
 #define GEMM_NV     2

@@ -1,4 +1,4 @@
-#include "kernel/x86/vf_avx512.h"
+#include "simd/f32_avx512.h"
 
 #define GEMM_MR     12 /* 24 sums, 2 vectors of B; A is broadcast from memory */
 #define GEMM_NV     2

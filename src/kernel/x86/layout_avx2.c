@@ -64,4 +64,4 @@ static inline lv lv_hi_8(lv a, lv b)
 #define LAYOUT_TABLE   layout_turn_avx2
 #define LAYOUT_INIT    layout_init_avx2
 
-#include "kernel/layout.inc.h"
+#include "kernel/layout/layout.inc.h"

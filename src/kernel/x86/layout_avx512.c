@@ -74,4 +74,4 @@ static inline lv lv_hi_8(lv a, lv b)
 #define LAYOUT_TABLE   layout_turn_avx512
 #define LAYOUT_INIT    layout_init_avx512
 
-#include "kernel/layout.inc.h"
+#include "kernel/layout/layout.inc.h"

@@ -1,4 +1,4 @@
-#include "kernel/x86/vf_avx2.h"
+#include "simd/f32_avx2.h"
 
 #define QUANTIZE_INIT quantize_init_avx2
-#include "kernel/quantize.inc.h"
+#include "kernel/quantize/quantize.inc.h"

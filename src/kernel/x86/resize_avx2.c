@@ -1,4 +1,4 @@
-#include "kernel/x86/vf_avx2.h"
+#include "simd/f32_avx2.h"
 
 static inline vf vf_pick(const float *p, const int32_t *index)
 {
@@ -13,4 +13,4 @@ static inline vf vf_take(const float *p, const int32_t *index)
 }
 
 #define RESIZE_INIT resize_init_avx2
-#include "kernel/resize.inc.h"
+#include "kernel/resize/resize.inc.h"

@@ -1,4 +1,4 @@
-#include "kernel/x86/vf_avx512.h"
+#include "simd/f32_avx512.h"
 
 static inline vf vf_pick(const float *p, const int32_t *index)
 {
@@ -14,4 +14,4 @@ static inline vf vf_take(const float *p, const int32_t *index)
 }
 
 #define RESIZE_INIT resize_init_avx512
-#include "kernel/resize.inc.h"
+#include "kernel/resize/resize.inc.h"

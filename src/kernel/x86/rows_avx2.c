@@ -1,5 +1,5 @@
-#include "kernel/x86/vf_avx2.h"
+#include "simd/f32_avx2.h"
 
 #define ROWS_INIT  rows_init_avx2
 #define ROWS_TYPES rows_types_avx2
-#include "kernel/rows.inc.h"
+#include "kernel/rows/rows.inc.h"

@@ -1,2 +1,2 @@
 #define ROWS_TYPED rows_types_avx2
-#include "kernel/rows_typed_all.inc.h"
+#include "kernel/rows/rows_typed_all.inc.h"

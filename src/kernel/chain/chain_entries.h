@@ -1,0 +1,50 @@
+/* Elementwise functions of every number type: what chains of elementwise operations (chain.h) are made of. */
+#ifndef KERNEL_CHAIN_ENTRIES_H
+#define KERNEL_CHAIN_ENTRIES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum chain_op {
+#define CHAIN_OP(name, inputs) CHAIN_##name,
+#include "kernel/chain/chain_ops.def"
+#undef CHAIN_OP
+    CHAIN_OP_COUNT
+} chain_op;
+
+/* What elements are computed in: constant, C type. 16-bit floats are computed as CHAIN_F32; a bool is a byte of 0 or 1. */
+#define CHAIN_TYPE_ROWS(X)                                                                                   \
+    X(F32, float)                                                                                            \
+    X(F64, double)                                                                                           \
+    X(I8, int8_t)                                                                                            \
+    X(I16, int16_t)                                                                                          \
+    X(I32, int32_t)                                                                                          \
+    X(I64, int64_t)                                                                                          \
+    X(U8, uint8_t)                                                                                           \
+    X(U16, uint16_t)                                                                                         \
+    X(U32, uint32_t)                                                                                         \
+    X(U64, uint64_t)                                                                                         \
+    X(BOOL, uint8_t)
+
+typedef enum chain_type {
+#define CHAIN_ENUM(name, type) CHAIN_##name,
+    CHAIN_TYPE_ROWS(CHAIN_ENUM)
+#undef CHAIN_ENUM
+        CHAIN_TYPE_COUNT
+} chain_type;
+
+/* out[i] = function(a[i], b[i], c[i]) for i < n; operands that the function does not have may be NULL. out may be an
+   operand whose elements have its size. The value at i does not depend on i or n. Integer divisors are not 0. */
+typedef void (*chain_function)(const void *a, const void *b, const void *c, void *out, size_t n);
+
+typedef struct chain_kernels {
+    chain_function op[CHAIN_OP_COUNT]
+                     [CHAIN_TYPE_COUNT]; /* by type of the operands; NULL where there is none */
+    /* Of floats: [0] with one a for all, [1] with one b for all; NULL where there is none. */
+    chain_function scalar[2][CHAIN_OP_COUNT];
+    chain_function where[4]; /* a ? b : c, bool a; b and c of 1, 2, 4 and 8 bytes */
+    chain_function cast[CHAIN_TYPE_COUNT][CHAIN_TYPE_COUNT]; /* [from][to]; integers wrap */
+
+} chain_kernels;
+
+#endif

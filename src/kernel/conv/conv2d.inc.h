@@ -1,0 +1,236 @@
+/* The loops of conv2d.h over the words of a vector header. The file that includes this one defines
+
+       CONV2D_MR                most rows of a panel
+       CONV2D_TILES(T)          T(m, vectors) for m = 1 .. CONV2D_MR: how many vectors of pixels go with m rows
+       CONV2D_SPOTS(T)          T(n) for n = 1, 2, ...: pixels that features in the lanes are summed for at once
+       SPOT_VECTORS             1 .. 3: vectors of features at once
+       CONV2D_INIT              the function that fills the kernels */
+#include "base/error.h" /* refuses -ffast-math */
+#include "base/size.h"
+#include "kernel/conv/conv2d_entries.h"
+#include "kernel/kernel.h"
+
+#include <math.h>
+#include <string.h>
+
+#define UNROLL _Pragma("GCC unroll 32")
+#define MAX_NV 8
+
+/* What a tile is made of. */
+typedef struct tile_args {
+    size_t k;
+    const float *a;        /* (k, m) */
+    const float *x;        /* the image at the tile's first pixel */
+    const int32_t *offset; /* (k) */
+    const float *bias;     /* (m) or NULL */
+    bool more;             /* sums begin with what y holds */
+    float *y;
+    size_t ldy;
+    size_t last; /* floats of the last vector */
+} tile_args;
+
+/* m rows by nv vectors, the last of which has t->last floats where it is `cut`. All three are constants. */
+static inline __attribute__((always_inline)) void tile(const tile_args *t, int m, int nv, bool cut)
+{
+    vf sum[CONV2D_MR][MAX_NV];
+    const float *a = t->a, *x = t->x;
+    size_t last = t->last;
+    UNROLL for (int i = 0; i < m; i++)
+    {
+        vf first = t->bias ? vf_set1(t->bias[i]) : vf_zero();
+        UNROLL for (int j = 0; j < nv; j++) sum[i][j] = first;
+    }
+    if (t->more)
+        UNROLL for (int i = 0; i < m; i++) UNROLL for (int j = 0; j < nv; j++)
+        {
+            const float *y = t->y + (size_t)i * t->ldy + j * VF_LANES;
+            sum[i][j] = cut && j == nv - 1 ? vf_load_n(y, last) : vf_load(y);
+        }
+    for (size_t p = 0; p < t->k; p++, a += m) {
+        const float *row = x + t->offset[p];
+        vf right[MAX_NV];
+        UNROLL for (int j = 0; j < nv; j++) right[j] =
+            cut && j == nv - 1 ? vf_load_n(row + j * VF_LANES, last) : vf_load(row + j * VF_LANES);
+        UNROLL for (int i = 0; i < m; i++)
+        {
+            vf left = vf_spread(a, i);
+            UNROLL for (int j = 0; j < nv; j++) sum[i][j] = vf_fma(left, right[j], sum[i][j]);
+        }
+    }
+    UNROLL for (int i = 0; i < m; i++)
+    {
+        float *y = t->y + (size_t)i * t->ldy;
+        UNROLL for (int j = 0; j < nv; j++)
+        {
+            if (cut && j == nv - 1)
+                vf_store_n(y + j * VF_LANES, sum[i][j], last);
+            else
+                vf_store(y + j * VF_LANES, sum[i][j]);
+        }
+    }
+}
+
+/* All pixels of a panel of m rows, nv vectors at a time. */
+static inline __attribute__((always_inline)) void pixels(tile_args t, size_t n, int m, int nv)
+{
+    size_t step = (size_t)nv * VF_LANES;
+    for (; n >= step; n -= step, t.x += step, t.y += step)
+        tile(&t, m, nv, false);
+    if (!n)
+        return;
+    int vectors = (int)((n + VF_LANES - 1) / VF_LANES);
+    t.last = n - (size_t)(vectors - 1) * VF_LANES;
+    UNROLL for (int v = 1; v <= nv; v++) if (v == vectors)
+    {
+        if (t.last == VF_LANES)
+            tile(&t, m, v, false);
+        else
+            tile(&t, m, v, true);
+    }
+}
+
+#define TILE(m, nv)                                                                                          \
+    static void pixels_##m(const tile_args *t, size_t n)                                                     \
+    {                                                                                                        \
+        pixels(*t, n, m, nv);                                                                                \
+    }
+CONV2D_TILES(TILE)
+#undef TILE
+
+static void conv2d_panel(size_t m, size_t n, size_t k, const float *a, const float *x, const int32_t *offset,
+                         const float *bias, bool more, float *y, size_t ldy)
+{
+#define TILE(m, nv) pixels_##m,
+    static void (*const by_rows[])(const tile_args *t, size_t n) = {CONV2D_TILES(TILE)};
+#undef TILE
+    tile_args t = {k, a, x, offset, more ? NULL : bias, more, y, ldy, 0};
+    by_rows[m - 1](&t, n);
+}
+
+static void conv2d_every(const float *src, size_t step, size_t n, float *dst)
+{
+    size_t i = 0;
+    if (step == 1) {
+        memcpy(dst, src, n * sizeof *dst);
+        return;
+    }
+    if (step == 2)
+        for (; i + VF_LANES <= n; i += VF_LANES)
+            vf_store(dst + i, vf_load_even(src + 2 * i));
+    for (; i < n; i++)
+        dst[i] = src[i * step];
+}
+
+/* ---- Pools ------------------------------------------------------------------------------------------- */
+
+typedef vf (*gather)(vf so_far, vf next);
+
+static inline vf larger(vf so_far, vf next)
+{
+    return vf_select_nan(next, next, vf_max(next, so_far));
+}
+
+static inline vf sum_of(vf so_far, vf next)
+{
+    return vf_add(so_far, next);
+}
+
+/* nv vectors of pixels, the last of which has `last` floats where it is `cut`. */
+static inline __attribute__((always_inline)) void gather_tile(size_t k, const float *x, const int32_t *offset,
+                                                              float *y, int nv, bool cut, size_t last,
+                                                              vf first, gather with)
+{
+    vf so_far[MAX_NV];
+    UNROLL for (int j = 0; j < nv; j++) so_far[j] = first;
+    for (size_t p = 0; p < k; p++) {
+        const float *row = x + offset[p];
+        UNROLL for (int j = 0; j < nv; j++) so_far[j] =
+            with(so_far[j], cut ? vf_load_n(row, last) : vf_load(row + j * VF_LANES));
+    }
+    UNROLL for (int j = 0; j < nv; j++)
+    {
+        if (cut)
+            vf_store_n(y, so_far[j], last);
+        else
+            vf_store(y + j * VF_LANES, so_far[j]);
+    }
+}
+
+#define GATHER_NV 4
+
+static inline __attribute__((always_inline)) void
+gather_pixels(size_t n, size_t k, const float *x, const int32_t *offset, float *y, vf first, gather with)
+{
+    const size_t step = GATHER_NV * VF_LANES;
+    for (; n >= step; n -= step, x += step, y += step)
+        gather_tile(k, x, offset, y, GATHER_NV, false, 0, first, with);
+    for (; n >= VF_LANES; n -= VF_LANES, x += VF_LANES, y += VF_LANES)
+        gather_tile(k, x, offset, y, 1, false, 0, first, with);
+    if (n)
+        gather_tile(k, x, offset, y, 1, true, n, first, with);
+}
+
+static void conv2d_largest(size_t n, size_t k, const float *x, const int32_t *offset, float *y)
+{
+    gather_pixels(n, k, x, offset, y, vf_set1(-__builtin_inff()), larger);
+}
+
+static void conv2d_total(size_t n, size_t k, const float *x, const int32_t *offset, float *y)
+{
+    gather_pixels(n, k, x, offset, y, vf_zero(), sum_of);
+}
+
+static void conv2d_divide(const float *by, float factor, size_t n, float *y)
+{
+    vf times = vf_set1(factor);
+    size_t i = 0;
+    for (; i + VF_LANES <= n; i += VF_LANES)
+        vf_store(y + i, vf_div(vf_load(y + i), vf_mul(vf_load(by + i), times)));
+    if (i < n)
+        vf_store_n(y + i, vf_div(vf_load_n(y + i, n - i), vf_mul(vf_load_n(by + i, n - i), times)), n - i);
+}
+
+static void conv2d_clamp(float low, float high, size_t n, float *y)
+{
+    vf least = vf_set1(low), most = vf_set1(high);
+    size_t i = 0;
+    for (; i + VF_LANES <= n; i += VF_LANES)
+        vf_store(y + i, vf_min(most, vf_max(least, vf_load(y + i))));
+    if (i < n)
+        vf_store_n(y + i, vf_min(most, vf_max(least, vf_load_n(y + i, n - i))), n - i);
+}
+
+#include "kernel/conv/conv2d_bytes.inc.h"
+#include "kernel/conv/conv2d_features.inc.h"
+#include "kernel/conv/conv2d_plane.inc.h"
+
+void CONV2D_INIT(conv2d_kernels *k)
+{
+#define TILE(m, nv) nv,
+    static const size_t vectors[] = {CONV2D_TILES(TILE)};
+#undef TILE
+    k->mr = CONV2D_MR;
+    k->nr = vectors[CONV2D_MR - 1] * VF_LANES;
+    k->lanes = VF_LANES;
+    k->vectors = vectors;
+    k->panel = conv2d_panel;
+    k->spots = SPOTS;
+    k->spot_vectors = SPOT_VECTORS;
+    k->spot = conv2d_spot;
+    k->turn = conv2d_turn;
+    k->largest = conv2d_largest;
+    k->total = conv2d_total;
+    k->clamp = conv2d_clamp;
+    k->divide = conv2d_divide;
+    k->from_u8 = conv2d_from_u8;
+    k->from_s8 = conv2d_from_s8;
+    k->whole = conv2d_whole;
+    k->to_u8 = conv2d_to_u8;
+    k->to_s8 = conv2d_to_s8;
+    k->less_to_u8 = conv2d_less_to_u8;
+    k->less_to_s8 = conv2d_less_to_s8;
+    k->less_to_s32 = conv2d_less_to_s32;
+    k->planes = plane_rows;
+    k->n_planes = sizeof plane_rows / sizeof *plane_rows;
+    k->every = conv2d_every;
+}

@@ -1,0 +1,94 @@
+/* Convolutions with the features in the lanes: neighbouring pixels need not be neighbours in memory, so neither a stride
+   nor the ends of short rows cost anything; sums are turned into rows of pixels at the end. */
+#include "base/size.h"
+#include "kernel/conv/conv2d_plan.h"
+
+/* Pixels whose sums wait until all terms are there, and floats of weights of a panel that they take before the next:
+   sums, these weights and what is read of the image share the second cache. */
+#define PIXELS       224
+#define PANEL_FLOATS (56 * 1024)
+
+/* Pixels below which a panel has too few sums to keep the multipliers busy. */
+#define LEAST_PIXELS 4
+
+/* What a vector of sums takes beside its terms, in terms, as measured: turned, or as it stands. */
+#define TURNED   16
+#define STRAIGHT 5
+/* How much longer products take with pixels in the lanes: where the image was copied, as rows cross lines of the cache;
+   where a row is one vector, as there are hardly enough sums at once. */
+#define COPIED 1.06
+#define NARROW 1.4
+/* The same with features in the lanes, where there is one vector of them. */
+#define SINGLE 1.2
+
+bool conv2d_features_pay(const conv2d_plan *p)
+{
+    const conv2d_axis *a = p->s.axis;
+    size_t lanes = p->kernels->lanes, gap = (a[2].kernel - 1) * a[2].dilation / a[2].stride;
+    if (p->s.kind != CONV2D_PRODUCT || p->plane_run || p->whole || p->out_plane < LEAST_PIXELS)
+        return false;
+    double k = (double)p->k, features = (double)(conv2d_vectors(p) * p->out_plane) * (k + TURNED);
+    if (conv2d_vectors(p) == 1)
+        features *= SINGLE;
+    size_t rows = a[0].out * a[1].out, apart = rows * size_ceil_div(a[2].out, lanes);
+    size_t joined = size_ceil_div(rows * (a[2].out + gap), lanes);
+    double pixels = (double)(p->s.m * size_min(apart, joined)) * (k + STRAIGHT);
+    if (rows > 1 || p->s.x != SIB_F32)
+        pixels *= a[2].out > lanes ? COPIED : NARROW;
+    return features < pixels;
+}
+
+static size_t most_pixels(const conv2d_plan *p)
+{
+    return size_min(PIXELS, p->rows * p->columns);
+}
+
+size_t conv2d_features_floats(const conv2d_plan *p)
+{
+    size_t lanes = p->kernels->lanes;
+    return size_ceil_div(most_pixels(p), lanes) * lanes * p->kernels->spot_vectors * lanes;
+}
+
+/* All terms of the m features of a panel for n pixels. x: (n) the first elements of their windows; w: (k, whole vectors);
+   sums: (n, whole vectors). */
+static void sum_panel(const conv2d_plan *p, size_t m, size_t n, const float *const *x, const float *w,
+                      float *sums)
+{
+    const conv2d_kernels *t = p->kernels;
+    size_t vectors = size_ceil_div(m, t->lanes), width = vectors * t->lanes;
+    size_t tiles = size_ceil_div(n, t->spots), blocks = size_ceil_div(p->k * width, PANEL_FLOATS);
+    for (size_t block = 0; block < blocks; block++) {
+        size_t k0 = conv2d_cut(p->k, blocks, block), k = conv2d_cut(p->k, blocks, block + 1) - k0;
+        for (size_t tile = 0; tile < tiles; tile++) {
+            size_t i0 = conv2d_cut(n, tiles, tile), i1 = conv2d_cut(n, tiles, tile + 1);
+            t->spot(i1 - i0, vectors, k, w + k0 * width, x + i0, p->offset + k0, k0 > 0, sums + i0 * width);
+        }
+    }
+}
+
+void conv2d_features_run(const conv2d_features *o)
+{
+    const conv2d_plan *p = o->p;
+    const conv2d_item *at = o->at;
+    const float *x[PIXELS];
+    size_t all = at->rows * at->columns, most = most_pixels(p), lanes = p->kernels->lanes;
+    size_t column_step = p->s.axis[2].stride / p->step[2];
+    for (size_t begin = 0; begin < all; begin += most) {
+        size_t n = size_min(most, all - begin);
+        for (size_t i = 0; i < n; i++)
+            x[i] =
+                o->image + (begin + i) / at->columns * p->row_step + (begin + i) % at->columns * column_step;
+        for (size_t panel = at->panel0; panel < at->panel1; panel++) {
+            size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
+            sum_panel(p, m, n, x, o->w + m0 * p->k, o->sums);
+            conv2d_turned turned = {.sums = o->sums,
+                                    .width = size_ceil_div(m, lanes) * lanes,
+                                    .bias = o->bias ? o->bias + m0 : NULL,
+                                    .low = o->low,
+                                    .high = o->high,
+                                    .y = o->y + m0 * o->y_plane + begin,
+                                    .ldy = o->y_plane};
+            p->kernels->turn(&turned, n, m);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+/* Windows over single planes by their own kernels: several neighbouring planes at a time where they are small. */
+#include "base/size.h"
+#include "kernel/conv/conv2d_plan.h"
+
+#include <math.h>
+
+/* Elements of the output that planes are taken together for: what follows finds them in the first cache. */
+#define OUTPUT_MOST 4096
+
+bool conv2d_planes_pay(const conv2d_plan *p)
+{
+    return p->plane_run && !p->whole;
+}
+
+void conv2d_planes_make(conv2d_plan *p, size_t wanted)
+{
+    size_t all = p->s.batch * p->s.groups;
+    if (p->row_bands == 1)
+        p->planes = size_max(1, size_min(OUTPUT_MOST / p->out_plane, all / wanted));
+    p->items = size_ceil_div(all, p->planes) * p->row_bands;
+}
+
+conv2d_planes_item conv2d_planes_at(const conv2d_plan *p, size_t index)
+{
+    conv2d_planes_item at = {.first = index / p->row_bands * p->planes,
+                             .row0 = index % p->row_bands * p->rows};
+    at.n = size_min(p->planes, p->s.batch * p->s.groups - at.first);
+    at.rows = size_min(p->rows, p->s.axis[1].out - at.row0);
+    return at;
+}
+
+/* Sums of windows become averages. */
+static void divide(const conv2d_plan *p, const conv2d_planes_item *at, float *y)
+{
+    size_t columns = p->s.axis[2].out;
+    for (size_t i = 0; i < at->n; i++, y += p->out_plane)
+        for (size_t row = at->row0; row < at->row0 + at->rows; row++)
+            p->kernels->divide(p->counts[2], p->counts[0][0] * p->counts[1][row], columns, y + row * columns);
+}
+
+void conv2d_planes_run(const conv2d_call *call, const conv2d_planes_item *at, float *scratch)
+{
+    const conv2d_plan *p = call->plan;
+    size_t element = conv2d_element(p->s.x), in = at->first * p->in_plane, out = at->first * p->out_plane;
+    const float *x = (const float *)call->x + in;
+    float *y = (float *)call->y + out, *sums = scratch + p->image_floats;
+    if (p->s.x != SIB_F32) {
+        conv2d_take(p, (const char *)call->x + in * element, 0, 1, at->n * p->in_plane, scratch);
+        x = scratch;
+        y = sums;
+    }
+    for (size_t done = 0, n; done < at->n; done += n) { /* weights are those of each batch */
+        size_t group = (at->first + done) % p->s.groups;
+        n = size_min(at->n - done, p->s.groups - group);
+        conv2d_planes some = {.g = &p->plane,
+                              .n = n,
+                              .x = x + done * p->in_plane,
+                              .w = call->w ? call->w + group * p->k : NULL,
+                              .first = call->bias ? call->bias + group : NULL,
+                              .y = y + done * p->out_plane,
+                              .row0 = at->row0,
+                              .rows = at->rows,
+                              .low = call->clamped ? call->low : -INFINITY,
+                              .high = call->clamped ? call->high : INFINITY};
+        p->plane_run(&some);
+    }
+    if (p->counts[0])
+        divide(p, at, y);
+    if (p->s.x != SIB_F32)
+        conv2d_give(call, sums, NULL, 0, at->n * p->out_plane, (char *)call->y + out * element);
+}

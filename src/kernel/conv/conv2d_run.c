@@ -1,0 +1,382 @@
+/* The run of a convolution; conv2d_plan.h says what is computed. */
+#include "base/cancel.h"
+#include "base/size.h"
+#include "kernel/conv/conv2d_plan.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- The image as phases ------------------------------------------------------------------------------ */
+
+/* What the image is outside itself. */
+static void fill_outside(const conv2d_plan *p, float *dst, size_t n)
+{
+    if (p->s.kind != CONV2D_LARGEST)
+        memset(dst, 0, n * sizeof *dst);
+    else
+        for (size_t i = 0; i < n; i++)
+            dst[i] = p->whole ? -256.0f : -INFINITY;
+}
+
+/* Columns of one phase of a row of the image: what is before, every step-th element, what is behind. row: NULL for a
+   row outside; first: column of the padded image that the phase begins with. */
+static void fill_row(const conv2d_call *call, const char *row, size_t first, float *dst)
+{
+    const conv2d_plan *p = call->plan;
+    const conv2d_axis *a = &p->s.axis[2];
+    size_t n = p->pitch, step = p->step[2], begin = 0, end = 0;
+    if (row && first < a->before + a->in) {
+        begin = first >= a->before ? 0 : size_min(n, size_ceil_div(a->before - first, step));
+        end = size_max(begin, size_min(n, size_ceil_div(a->before + a->in - first, step)));
+    }
+    if (begin)
+        fill_outside(p, dst, begin);
+    if (end > begin)
+        conv2d_take(p, row + (first + begin * step - a->before) * conv2d_element(p->s.x), call->x_zero, step,
+                    end - begin, dst + begin);
+    if (n > end)
+        fill_outside(p, dst + end, n - end);
+}
+
+/* One slice of a channel: all phases of rows and columns. plane: NULL for zeros. */
+static void fill_plane(const conv2d_call *call, const conv2d_item *at, const char *plane, float *dst)
+{
+    const conv2d_plan *p = call->plan;
+    const conv2d_axis *a = p->s.axis;
+    size_t rows = p->phase_rows - (p->rows - at->rows) * (a[1].stride / p->step[1]);
+    for (size_t i = 0; i < p->phases[1]; i++)
+        for (size_t r = 0; r < rows; r++) {
+            size_t padded = at->row0 * a[1].stride + r * p->step[1] + i;
+            bool inside = plane && padded >= a[1].before && padded < a[1].before + a[1].in;
+            const char *row =
+                inside ? plane + (padded - a[1].before) * a[2].in * conv2d_element(p->s.x) : NULL;
+            for (size_t j = 0; j < p->phases[2]; j++)
+                fill_row(call, row, at->column0 * a[2].stride + j,
+                         dst + (i * p->phases[2] + j) * p->phase_floats + r * p->pitch);
+        }
+}
+
+void conv2d_fill(const conv2d_call *call, const conv2d_item *at, const char *x, float *dst)
+{
+    const conv2d_plan *p = call->plan;
+    const conv2d_axis *a = p->s.axis;
+    size_t element = conv2d_element(p->s.x);
+    size_t slice = p->phases[1] * p->phases[2] * p->phase_floats;
+    for (size_t c = 0; c < p->s.c; c++, x += p->in_plane * element)
+        for (size_t i = 0; i < a[0].kernel; i++, dst += slice) {
+            size_t padded = at->place * a[0].stride + i * a[0].dilation;
+            bool inside = padded >= a[0].before && padded < a[0].before + a[0].in;
+            fill_plane(call, at, inside ? x + (padded - a[0].before) * a[1].in * a[2].in * element : NULL,
+                       dst);
+        }
+}
+
+/* ---- Products ------------------------------------------------------------------------------------------- */
+
+/* What the loops of an item share. */
+typedef struct product {
+    const conv2d_call *call;
+    const conv2d_plan *p;
+    const conv2d_item *at;
+    const float *image;    /* the first pixel of the item */
+    const float *w;        /* packed, of the group */
+    const float *bias;     /* of the group, or NULL */
+    float *y;              /* where sums go: the first pixel of the item */
+    size_t y_plane, y_row; /* floats from channel to channel and row to row of it */
+    float *tile;
+    const float *x; /* of the batch and group: single planes */
+    size_t k0, k;   /* the terms that are summed */
+} product;
+
+static void panel_of(const product *o, size_t panel, size_t n, const float *x, float *y, size_t ldy)
+{
+    const conv2d_plan *p = o->p;
+    size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
+    if (p->s.kind == CONV2D_PRODUCT)
+        p->kernels->panel(m, n, o->k, o->w + m0 * p->k + o->k0 * m, x, p->offset + o->k0,
+                          o->bias ? o->bias + m0 : NULL, false, y, ldy);
+    else if (p->s.kind == CONV2D_LARGEST)
+        p->kernels->largest(n, p->k, x, p->offset, y);
+    else
+        p->kernels->total(n, p->k, x, p->offset, y);
+}
+
+/* Pixels begin .. begin + n - 1 of a run, for all panels: y takes them as they stand. */
+static void chunk_straight(const product *o, const float *x, size_t n, float *y)
+{
+    const conv2d_plan *p = o->p;
+    for (size_t panel = o->at->panel0; panel < o->at->panel1; panel++)
+        panel_of(o, panel, n, x, y + conv2d_panel_row(p, panel) * o->y_plane, o->y_plane);
+}
+
+/* Copies the pixels of a run that are pixels of the output: those at columns below `columns` of rows `pitch` apart. */
+static void drop_gaps(const product *o, const float *run, size_t begin, size_t n, float *y)
+{
+    size_t pitch = o->p->row_step, columns = o->at->columns;
+    for (size_t i = begin; i < begin + n;) {
+        size_t row = i / pitch, column = i % pitch, stop = size_min(begin + n, (row + 1) * pitch);
+        if (column < columns) {
+            size_t count = size_min(stop - i, columns - column);
+            memcpy(y + row * o->y_row + column, run + (i - begin), count * sizeof *y);
+        }
+        i = stop;
+    }
+}
+
+static void chunk_flat(const product *o, size_t begin, size_t n)
+{
+    const conv2d_plan *p = o->p;
+    for (size_t panel = o->at->panel0; panel < o->at->panel1; panel++) {
+        size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
+        panel_of(o, panel, n, o->image + begin, o->tile, n);
+        for (size_t i = 0; i < m; i++)
+            drop_gaps(o, o->tile + i * n, begin, n, o->y + (m0 + i) * o->y_plane);
+    }
+}
+
+/* Rows of a single plane. */
+static void run_plane(const product *o)
+{
+    conv2d_planes one = {.g = &o->p->plane,
+                         .n = 1,
+                         .x = o->x,
+                         .w = o->w,
+                         .first = o->bias,
+                         .y = o->y - o->at->row0 * o->y_row,
+                         .row0 = o->at->row0,
+                         .rows = o->at->rows,
+                         .low = -INFINITY,
+                         .high = INFINITY};
+    o->p->plane_run(&one);
+}
+
+static void multiply(const product *o)
+{
+    const conv2d_plan *p = o->p;
+    const conv2d_item *at = o->at;
+    if (p->plane_run) {
+        run_plane(o);
+        return;
+    }
+    if (p->features) {
+        const conv2d_call *c = o->call;
+        conv2d_features features = {.p = p,
+                                    .at = at,
+                                    .image = o->image,
+                                    .w = o->w,
+                                    .bias = o->bias,
+                                    .low = c->clamped ? c->low : -INFINITY,
+                                    .high = c->clamped ? c->high : INFINITY,
+                                    .y = o->y,
+                                    .y_plane = o->y_plane,
+                                    .sums = o->tile};
+        conv2d_features_run(&features);
+        return;
+    }
+    if (p->flat) {
+        size_t all = (at->rows - 1) * p->row_step + at->columns;
+        for (size_t begin = 0; begin < all; begin += size_min(p->chunk, all - begin))
+            chunk_flat(o, begin, size_min(p->chunk, all - begin));
+        return;
+    }
+    for (size_t row = 0; row < at->rows; row++)
+        for (size_t begin = 0; begin < at->columns; begin += size_min(p->chunk, at->columns - begin))
+            chunk_straight(o, o->image + row * p->row_step + begin, size_min(p->chunk, at->columns - begin),
+                           o->y + row * o->y_row + begin);
+}
+
+/* Sums of windows become averages. */
+static void divide(const product *o)
+{
+    const conv2d_plan *p = o->p;
+    const conv2d_item *at = o->at;
+    for (size_t row = 0; row < at->rows; row++)
+        p->kernels->divide(p->counts[2] + at->column0, p->counts[0][at->place] * p->counts[1][at->row0 + row],
+                           at->columns, o->y + row * o->y_row);
+}
+
+/* ---- Items --------------------------------------------------------------------------------------------- */
+
+static conv2d_item item_at(const conv2d_plan *p, size_t index)
+{
+    const conv2d_axis *a = p->s.axis;
+    conv2d_item at;
+    size_t block = index % p->m_blocks, rest = index / p->m_blocks;
+    at.panel0 = p->panels * block / p->m_blocks;
+    at.panel1 = p->panels * (block + 1) / p->m_blocks;
+    at.column0 = rest % p->column_bands * p->columns;
+    at.columns = size_min(p->columns, a[2].out - at.column0);
+    rest /= p->column_bands;
+    at.row0 = rest % p->row_bands * p->rows;
+    at.rows = size_min(p->rows, a[1].out - at.row0);
+    rest /= p->row_bands;
+    at.place = rest % a[0].out;
+    rest /= a[0].out;
+    at.group = rest % p->s.groups;
+    at.batch = rest / p->s.groups;
+    return at;
+}
+
+/* Ranges of y that wait to be finished, joined while they follow each other. */
+typedef struct finished {
+    const conv2d_call *call;
+    size_t begin, end;
+} finished;
+
+#define FINISH_MOST 4096
+
+static void finish_now(finished *f)
+{
+    if (f->end > f->begin)
+        f->call->finish(f->call->context, f->begin, f->end - f->begin);
+    f->begin = f->end;
+}
+
+static void finish_range(finished *f, size_t begin, size_t count)
+{
+    if (f->end != begin || f->end - f->begin + count > FINISH_MOST) {
+        finish_now(f);
+        f->begin = begin;
+    }
+    f->end = begin + count;
+}
+
+/* Sums that are not what y holds: rounded, or as whole numbers summed in stretches that floats hold exactly. y: the
+   first pixel of the item. */
+static void convert(product *o, char *y)
+{
+    const conv2d_plan *p = o->p;
+    const conv2d_call *c = o->call;
+    size_t pixels = o->at->rows * o->at->columns, element = conv2d_element(p->s.y);
+    size_t m0 = conv2d_panel_row(p, o->at->panel0), m1 = conv2d_panel_row(p, o->at->panel1);
+    int32_t *whole = (int32_t *)(void *)(o->y + p->sum_floats);
+    for (o->k0 = 0; o->k0 < p->k; o->k0 += o->k) {
+        o->k = p->whole && p->s.kind == CONV2D_PRODUCT ? size_min(p->k - o->k0, CONV2D_EXACT) : p->k;
+        multiply(o);
+        if (p->counts[0])
+            divide(o);
+        if (c->clamped && !p->features)
+            p->kernels->clamp(c->low, c->high, (m1 - m0) * pixels, o->y + m0 * pixels);
+        if (p->whole)
+            p->kernels->whole(o->y + m0 * pixels, (m1 - m0) * pixels, whole + m0 * pixels, o->k0 > 0);
+    }
+    /* whole rows follow each other in y as well */
+    bool joined = o->at->columns == p->s.axis[2].out;
+    size_t rows = joined ? 1 : o->at->rows, n = joined ? pixels : o->at->columns;
+    for (size_t m = m0; m < m1; m++)
+        for (size_t row = 0; row < rows; row++) {
+            size_t at = m * pixels + row * n;
+            char *to = y + (m * p->out_plane + row * p->s.axis[2].out) * element;
+            if (p->s.y == SIB_I32)
+                memcpy(to, whole + at, n * element);
+            else
+                conv2d_give(c, o->y + at, whole + at, o->at->group * p->s.m + m, n, to);
+        }
+}
+
+/* Makes the image ready. x: of the batch and group. */
+static void place_image(product *o, const char *x, float *scratch)
+{
+    const conv2d_plan *p = o->p;
+    const conv2d_item *at = o->at;
+    const conv2d_axis *a = p->s.axis;
+    o->image = o->x = scratch;
+    if (p->plane_run && p->s.x != SIB_F32)
+        conv2d_take(p, x, o->call->x_zero, 1, p->in_plane, scratch);
+    else if (p->plane_run)
+        o->x = (const float *)(const void *)x;
+    else if (p->direct)
+        o->image = (const float *)(const void *)x +
+                   (at->place * a[0].stride * a[1].in + at->row0 * a[1].stride) * a[2].in +
+                   at->column0 * a[2].stride;
+    else
+        conv2d_fill(o->call, at, x, scratch);
+}
+
+static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch, finished *f)
+{
+    const conv2d_plan *p = c->plan;
+    const conv2d_axis *a = p->s.axis;
+    size_t group = at->batch * p->s.groups + at->group, channel = group * p->s.m;
+    size_t first = (at->place * a[1].out + at->row0) * a[2].out + at->column0; /* pixel of a channel of y */
+    char *y = (char *)c->y + (channel * p->out_plane + first) * conv2d_element(p->s.y);
+    product o = {.call = c, .p = p, .at = at, .tile = scratch + p->image_floats, .k = p->k};
+    if (c->w)
+        o.w = c->w + at->group * (p->features ? conv2d_features_width(p) : p->s.m) * p->k;
+    if (c->bias)
+        o.bias = c->bias + at->group * p->s.m;
+    place_image(&o, (const char *)c->x + group * p->s.c * p->in_plane * conv2d_element(p->s.x), scratch);
+    if (p->s.y == SIB_F32) {
+        o.y = (float *)(void *)y;
+        o.y_plane = p->out_plane;
+        o.y_row = a[2].out;
+        multiply(&o);
+        if (p->counts[0])
+            divide(&o);
+    } else {
+        o.y = o.tile + p->tile_floats;
+        o.y_plane = at->rows * at->columns;
+        o.y_row = at->columns;
+        convert(&o, y);
+    }
+    bool clamp = c->clamped && p->s.y == SIB_F32 && !p->features;
+    if (!c->finish && !clamp)
+        return;
+    size_t m0 = conv2d_panel_row(p, at->panel0), m1 = conv2d_panel_row(p, at->panel1);
+    for (size_t m = m0; m < m1; m++) {
+        size_t begin = (channel + m) * p->out_plane + first, n = (at->rows - 1) * a[2].out + at->columns;
+        if (clamp)
+            p->kernels->clamp(c->low, c->high, n, (float *)c->y + begin);
+        if (c->finish)
+            finish_range(f, begin, n);
+    }
+}
+
+static void run_items(void *context, size_t begin, size_t count, unsigned worker)
+{
+    const conv2d_call *c = context;
+    float *scratch = c->scratch ? c->scratch + worker * c->plan->scratch_floats : NULL;
+    finished f = {c, 0, 0};
+    for (size_t i = begin; i < begin + count && !cancel_is_set(c->cancel); i++) {
+        if (c->plan->few_width) {
+            const conv2d_plan *p = c->plan;
+            size_t item = i / p->m_blocks, block = i % p->m_blocks;
+            size_t m0 = conv2d_few_feature(p, block), m1 = conv2d_few_feature(p, block + 1);
+            conv2d_few_run(c, i, scratch);
+            if (c->clamped)
+                p->kernels->clamp(c->low, c->high, (m1 - m0) * p->out_plane,
+                                  (float *)c->y + (item * p->s.m + m0) * p->out_plane);
+            if (c->finish)
+                finish_range(&f, (item * p->s.m + m0) * p->out_plane, (m1 - m0) * p->out_plane);
+            continue;
+        }
+        if (conv2d_planes_pay(c->plan)) {
+            conv2d_planes_item planes = conv2d_planes_at(c->plan, i);
+            size_t columns = c->plan->s.axis[2].out;
+            conv2d_planes_run(c, &planes, scratch);
+            if (c->finish)
+                finish_range(&f, planes.first * c->plan->out_plane + planes.row0 * columns,
+                             planes.n * planes.rows * columns);
+            continue;
+        }
+        conv2d_item at = item_at(c->plan, i);
+        run_item(c, &at, scratch, &f);
+    }
+    finish_now(&f);
+}
+
+unsigned conv2d_workers(const conv2d_plan *p, unsigned threads)
+{
+    return p->items > 1 && p->work > CONV2D_ALONE_WORK ? threads : 1;
+}
+
+void conv2d_run(const conv2d_call *c, sib_pool *pool)
+{
+    const conv2d_plan *p = c->plan;
+    unsigned threads = conv2d_workers(p, pool ? sib_pool_threads(pool) : 1);
+    if (threads == 1) {
+        run_items((void *)c, 0, p->items, 0);
+        return;
+    }
+    pool_run(pool, p->items, size_max(1, p->items / (4 * (size_t)threads)), run_items, (void *)c);
+}

@@ -1,0 +1,327 @@
+/* The tiles of gemm.h over the words of a vector header. The file that includes this one has included that header
+   and defined
+
+       GEMM_MR, GEMM_NV       tile rows (6 or 12), vectors in a tile row
+       GEMM_KC, GEMM_BLOCK    kc and block of the table
+       GEMM_INIT              the function that fills the table
+
+   A tile of few rows has few sums, too few to keep the multipliers busy; it has several sums for each element instead,
+   one for every term p % SPLIT(m). */
+#include "base/error.h" /* refuses -ffast-math */
+#include "base/size.h"
+#include "kernel/gemm/gemm.h"
+#include "kernel/kernel.h"
+
+#include <string.h>
+
+#define GEMM_NR  (GEMM_NV * VF_LANES)
+#define UNROLL   _Pragma("GCC unroll 32")
+#define INLINE   static inline __attribute__((always_inline))
+#define SPLIT(m) ((m) == 1 ? 4 : (m) <= 3 ? 2 : 1)
+
+_Static_assert(GEMM_MR <= 12 && GEMM_NR <= GEMM_MAX_NR, "the tile is within what callers hold");
+
+/* ---- Tiles --------------------------------------------------------------------------------------------
+
+   m rows, nv vectors; the last vector is whole unless `edge`, then it has `last` lanes. m, nv and edge are constants
+   wherever these are inlined. */
+
+INLINE vf tile_load(const float *at, const bool part, size_t last)
+{
+    return part ? vf_load_n(at, last) : vf_load(at);
+}
+
+/* alpha and `from` on the way to memory. */
+INLINE void tile_out(const gemm_tile *t, const int m, const int nv, const bool edge, size_t last,
+                     vf sum[GEMM_MR][GEMM_NV])
+{
+    if (t->alpha != 1.0f) {
+        vf alpha = vf_set1(t->alpha);
+        UNROLL for (int i = 0; i < m; i++) UNROLL for (int j = 0; j < nv; j++) sum[i][j] =
+            vf_mul(alpha, sum[i][j]);
+    }
+    if (t->from) {
+        const float *from = t->from;
+        UNROLL for (int i = 0; i < m; i++, from += t->ldfrom) UNROLL for (int j = 0; j < nv; j++) sum[i][j] =
+            vf_add(sum[i][j], tile_load(from + j * VF_LANES, edge && j == nv - 1, last));
+    }
+    float *c = t->c;
+    UNROLL for (int i = 0; i < m; i++, c += t->ldc)
+    {
+        UNROLL for (int j = 0; j < nv; j++)
+        {
+            if (edge && j == nv - 1)
+                vf_store_n(c + j * VF_LANES, sum[i][j], last);
+            else
+                vf_store(c + j * VF_LANES, sum[i][j]);
+        }
+    }
+}
+
+/* Rows of A in groups of three, so that each has an address of one register and a multiple of another. */
+typedef struct tile_rows {
+    const float *group[(GEMM_MR + 2) / 3];
+    size_t lda;
+} tile_rows;
+
+/* One term of every sum. b: the term's row; s: which column after those that `rows` point to. */
+INLINE void tile_term(vf sum[GEMM_MR][GEMM_NV], const tile_rows *rows, int s, const float *b, const int m,
+                      const int nv, const bool edge, size_t last)
+{
+    vf right[GEMM_NV];
+    UNROLL for (int j = 0; j < nv; j++) right[j] = tile_load(b + j * VF_LANES, edge && j == nv - 1, last);
+    UNROLL for (int i = 0; i < m; i++)
+    {
+        vf left = vf_set1(rows->group[i / 3][(size_t)(i % 3) * rows->lda + (size_t)s]);
+        UNROLL for (int j = 0; j < nv; j++) sum[i][j] = vf_fma(left, right[j], sum[i][j]);
+    }
+}
+
+/* Where a tile is long, the memory that it will write is asked for at its beginning, and what the next tiles read while it
+   works: B from the second cache, A from memory, for the second cache. */
+#define LINE_FLOATS 16
+#define LONG_TILE   64
+
+INLINE void fetch_result(const gemm_tile *t, const int m, const int nv)
+{
+    const float *c = t->c;
+    _Pragma("GCC unroll 1") for (int i = 0; i < m; i++, c += t->ldc)
+        UNROLL for (int j = 0; j < nv * VF_LANES; j += LINE_FLOATS) __builtin_prefetch(c + j, 1, 3);
+}
+
+INLINE void tile_of(const gemm_tile *t, const int m, const int nv, const bool edge, size_t last)
+{
+    const bool whole = nv == GEMM_NV && !edge;
+    const int split = SPLIT(m), steps = whole ? 4 : split, groups = (m + 2) / 3;
+    vf sum[4][GEMM_MR][GEMM_NV];
+    UNROLL for (int s = 0; s < split; s++) UNROLL for (int i = 0; i < m; i++)
+        UNROLL for (int j = 0; j < nv; j++) sum[s][i][j] = vf_zero();
+    tile_rows rows = {.lda = t->lda};
+    UNROLL for (int g = 0; g < groups; g++) rows.group[g] = t->a + (size_t)(3 * g) * t->lda;
+    const float *b = t->b;
+    const size_t ldb = t->ldb;
+    size_t k = t->k;
+    uintptr_t ahead[GEMM_AHEAD]; /* bytes behind the first row of A, so that nothing more is counted on */
+    UNROLL for (int i = 0; i < GEMM_AHEAD; i++) ahead[i] =
+        t->ahead[i] ? (uintptr_t)t->ahead[i] - (uintptr_t)t->a : 0;
+    if (whole && k >= LONG_TILE)
+        fetch_result(t, m, nv);
+    for (; k >= (size_t)steps; k -= (size_t)steps) {
+        UNROLL for (int i = 0; i < GEMM_AHEAD && whole; i++)
+        {
+            __builtin_prefetch((const void *)((uintptr_t)rows.group[0] + ahead[i]), 0, 2);
+        }
+        UNROLL for (int s = 0; s < steps; s++, b += ldb)
+        {
+            if (whole)
+                UNROLL for (int j = 0; j < nv * VF_LANES; j += LINE_FLOATS)
+                    __builtin_prefetch(b + 32 * GEMM_NR + j);
+            tile_term(sum[s % split], &rows, s, b, m, nv, edge, last);
+        }
+        UNROLL for (int g = 0; g < groups; g++) rows.group[g] += steps;
+    }
+    for (; steps > 1 && k; k--, b += ldb) {
+        tile_term(sum[0], &rows, 0, b, m, nv, edge, last);
+        UNROLL for (int g = 0; g < groups; g++) rows.group[g]++;
+    }
+    UNROLL for (int i = 0; i < m; i++) UNROLL for (int j = 0; j < nv; j++)
+    {
+        if (split == 4)
+            sum[0][i][j] = vf_add(vf_add(sum[0][i][j], sum[1][i][j]), vf_add(sum[2][i][j], sum[3][i][j]));
+        else if (split == 2)
+            sum[0][i][j] = vf_add(sum[0][i][j], sum[1][i][j]);
+    }
+    tile_out(t, m, nv, edge, last, sum[0]);
+}
+
+INLINE void tile_any(const gemm_tile *t, size_t n, const int m)
+{
+    size_t last = n % VF_LANES;
+    int vectors = (int)((n + VF_LANES - 1) / VF_LANES);
+    UNROLL for (int nv = GEMM_NV; nv > 0; nv--)
+    {
+        if (vectors != nv)
+            continue;
+        if (last)
+            tile_of(t, m, nv, true, last);
+        else
+            tile_of(t, m, nv, false, 0);
+    }
+}
+
+#define TILE(m)                                                                                              \
+    static void tile_##m(const gemm_tile *t, size_t n)                                                       \
+    {                                                                                                        \
+        tile_any(t, n, m);                                                                                   \
+    }
+TILE(1)
+TILE(2)
+TILE(3)
+TILE(4)
+#if GEMM_MR >= 6
+TILE(5)
+TILE(6)
+#endif
+#if GEMM_MR >= 8
+TILE(7)
+TILE(8)
+#endif
+#if GEMM_MR >= 12
+TILE(9)
+TILE(10)
+TILE(11)
+TILE(12)
+#endif
+
+#if VF_LANES > 1
+#include "kernel/gemm/gemm_thin.inc.h"
+#endif
+
+/* ---- B transposed --------------------------------------------------------------------------------------- */
+
+/* rows x columns sums of products along k, both operands contiguous along it. */
+INLINE void dot_of(const gemm_tile *t, size_t i0, size_t j0, const int rows, const int columns)
+{
+    const float *a = t->a + i0 * t->lda, *b = t->b + j0 * t->ldb;
+    vf sum[2][4];
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < columns; j++) sum[i][j] = vf_zero();
+    size_t p = 0;
+    for (; p + VF_LANES <= t->k; p += VF_LANES) {
+        vf right[4];
+        UNROLL for (int j = 0; j < columns; j++) right[j] = vf_load(b + (size_t)j * t->ldb + p);
+        UNROLL for (int i = 0; i < rows; i++)
+        {
+            vf left = vf_load(a + (size_t)i * t->lda + p);
+            UNROLL for (int j = 0; j < columns; j++) sum[i][j] = vf_fma(left, right[j], sum[i][j]);
+        }
+    }
+    if (p < t->k)
+        UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < columns; j++) sum[i][j] =
+            vf_fma(vf_load_n(a + (size_t)i * t->lda + p, t->k - p),
+                   vf_load_n(b + (size_t)j * t->ldb + p, t->k - p), sum[i][j]);
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < columns; j++)
+    {
+        float all = t->alpha * vf_sum(sum[i][j]);
+        size_t row = i0 + (size_t)i, column = j0 + (size_t)j;
+        t->c[row * t->ldc + column] = t->from ? all + t->from[row * t->ldfrom + column] : all;
+    }
+}
+
+static void dot(const gemm_tile *t, size_t m, size_t n)
+{
+    for (size_t j = 0; j < n;) {
+        size_t columns = n - j >= 4 ? 4 : 1;
+        for (size_t i = 0; i < m;) {
+            size_t rows = m - i >= 2 ? 2 : 1;
+            if (rows == 2 && columns == 4)
+                dot_of(t, i, j, 2, 4);
+            else if (rows == 2)
+                dot_of(t, i, j, 2, 1);
+            else if (columns == 4)
+                dot_of(t, i, j, 1, 4);
+            else
+                dot_of(t, i, j, 1, 1);
+            i += rows;
+        }
+        j += columns;
+    }
+}
+
+/* ---- Packing -------------------------------------------------------------------------------------------- */
+
+static void pack_row(const float *b, size_t n, size_t width, float *dst)
+{
+    size_t j = 0;
+    for (; j + VF_LANES <= n; j += VF_LANES)
+        vf_store(dst + j, vf_load(b + j));
+    for (; j < n; j++)
+        dst[j] = b[j];
+    for (; j < width; j++)
+        dst[j] = 0.0f;
+}
+
+/* In squares of 16, whose lines stay in the cache while they are turned. */
+static void pack_turned(const float *b, size_t row, size_t column, size_t k, size_t n, size_t width,
+                        float *dst)
+{
+    for (size_t p0 = 0; p0 < k; p0 += 16)
+        for (size_t j0 = 0; j0 < width; j0 += 16) {
+            size_t p1 = size_min(k, p0 + 16), j1 = size_min(n, j0 + 16), end = size_min(width, j0 + 16);
+            for (size_t p = p0; p < p1; p++) {
+                for (size_t j = j0; j < j1; j++)
+                    dst[p * width + j] = b[p * row + j * column];
+                for (size_t j = size_max(j0, j1); j < end; j++)
+                    dst[p * width + j] = 0.0f;
+            }
+        }
+}
+
+static void pack(const float *b, size_t row, size_t column, size_t k, size_t n, size_t width, float *dst)
+{
+    if (column != 1)
+        pack_turned(b, row, column, k, n, width, dst);
+    else
+        for (size_t p = 0; p < k; p++)
+            pack_row(b + p * row, n, width, dst + p * width);
+}
+
+/* ---- Weights of few bits ---------------------------------------------------------------------------------- */
+
+static void widen_8(const int8_t *q, const float *zero, const float *scale, size_t k, size_t width,
+                    float *dst)
+{
+    for (size_t j = 0; j < width; j += VF_LANES) {
+        vf z = vf_load(zero + j), s = vf_load(scale + j);
+        for (size_t p = 0; p < k; p++)
+            vf_store(dst + p * width + j, vf_mul(vf_sub(vf_load_s8(q + p * width + j), z), s));
+    }
+}
+
+static void widen_4(const int8_t *q, const float *zero, const float *scale, size_t k, size_t width,
+                    float *dst)
+{
+    for (size_t j = 0; j < width; j += VF_LANES) {
+        vf z = vf_load(zero + j), s = vf_load(scale + j);
+        const int8_t *from = q + j;
+        float *to = dst + j;
+        for (size_t p = 0; p < k; p += 2, from += width, to += 2 * width) {
+            vf high, low = vf_load_s4(from, &high);
+            vf_store(to, vf_mul(vf_sub(low, z), s));
+            if (p + 1 < k)
+                vf_store(to + width, vf_mul(vf_sub(high, z), s));
+        }
+    }
+}
+
+void GEMM_INIT(gemm_kernels *k)
+{
+    *k = (gemm_kernels)
+    {
+        .mr = GEMM_MR, .nr = GEMM_NR, .lanes = VF_LANES, .kc = GEMM_KC, .block = GEMM_BLOCK,
+        .tile =
+        { NULL,
+          tile_1,
+          tile_2,
+          tile_3,
+          tile_4,
+#if GEMM_MR >= 6
+          tile_5,
+          tile_6,
+#endif
+#if GEMM_MR >= 8
+          tile_7,
+          tile_8,
+#endif
+#if GEMM_MR >= 12
+          tile_9,
+          tile_10,
+          tile_11,
+          tile_12,
+#endif
+        },
+        .dot = dot, .pack = pack, .widen_8 = widen_8, .widen_4 = widen_4,
+#if VF_LANES > 1
+        .thin_f16 = thin_f16, .thin_bf16 = thin_bf16, .thin_s8 = thin_s8, .thin_s4 = thin_s4,
+#endif
+    };
+}

@@ -1,0 +1,128 @@
+#include "kernel/layout/layout_border.h"
+
+#include "base/alloc.h"
+#include "base/size.h"
+
+#include <string.h>
+
+/* Below this many bytes the calling thread does it alone. */
+#define THREADS_FROM ((size_t)256 << 10)
+
+/* The element of n that stands for position i, which may be below 0 or beyond the end. */
+static int64_t beyond_at(layout_beyond beyond, int64_t i, int64_t n)
+{
+    int64_t period = beyond == LAYOUT_WRAP ? n : n > 1 ? 2 * n - 2 : 1;
+    if (beyond == LAYOUT_EDGE)
+        return i < 0 ? 0 : i < n ? i : n - 1;
+    i %= period;
+    i += i < 0 ? period : 0;
+    return beyond == LAYOUT_REFLECT && period - i < i ? period - i : i;
+}
+
+static bool make_map(layout_border *b, layout_beyond beyond, size_t axis)
+{
+    size_t before = b->before[axis], after = b->after[axis], n = b->dims[axis];
+    size_t *map = b->map[axis] = mem_alloc(before + after, sizeof *map);
+    for (size_t i = 0; map && i < before + after; i++) {
+        int64_t at = i < before ? (int64_t)i - (int64_t)before : (int64_t)(n + i - before);
+        map[i] = (size_t)beyond_at(beyond, at, (int64_t)n) * b->source[axis];
+    }
+    return map != NULL;
+}
+
+bool layout_border_plan(layout_border *b, layout_beyond beyond, size_t rank, const int64_t *dims,
+                        const int64_t *before, const int64_t *after, size_t item)
+{
+    *b = (layout_border){.item = item, .bytes = item};
+    for (size_t i = 0; i < rank; i++) {
+        bool still = !before[i] && !after[i];
+        size_t last = b->n - 1;
+        b->bytes *= (size_t)(before[i] + dims[i] + after[i]);
+        if (still && b->n > 0 && !b->before[last] && !b->after[last]) {
+            b->dims[last] *= (size_t)dims[i];
+            continue;
+        }
+        b->dims[b->n] = (size_t)dims[i];
+        b->before[b->n] = (size_t)before[i];
+        b->after[b->n++] = (size_t)after[i];
+    }
+    if (b->n == 0)
+        b->dims[b->n++] = 1;
+    for (size_t i = b->n, to = item, from = item; i-- > 0;) {
+        b->inner[i] = to;
+        b->source[i] = from;
+        to *= b->before[i] + b->dims[i] + b->after[i];
+        from *= b->dims[i];
+        if (!make_map(b, beyond, i))
+            return false;
+    }
+    return true;
+}
+
+void layout_border_free(layout_border *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        mem_free(b->map[i]);
+    *b = (layout_border){0};
+}
+
+static void put_items(const layout_border *b, char *dst, const char *src, const size_t *map, size_t n)
+{
+    for (size_t i = 0; i < n; i++, dst += b->item)
+        memcpy(dst, src + map[i], b->item);
+}
+
+/* The same with a constant item where it is the usual one. */
+static void put_few(const layout_border *b, char *dst, const char *src, const size_t *map, size_t n)
+{
+    if (b->item != 4) {
+        put_items(b, dst, src, map, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        memcpy(dst + 4 * i, src + map[i], 4);
+}
+
+/* The axes from `axis` on, of which there are at most LAYOUT_MAX_RANK: positions [begin, end) of the result. */
+static void put_axis(const layout_border *b, size_t axis, char *dst, const char *src, size_t begin,
+                     size_t end)
+{
+    size_t before = b->before[axis], dims = b->dims[axis], next = axis + 1;
+    const size_t *map = b->map[axis];
+    if (next == b->n) {
+        put_few(b, dst, src, map, before);
+        memcpy(dst + before * b->item, src, dims * b->item);
+        put_few(b, dst + (before + dims) * b->item, src, map + before, b->after[axis]);
+        return;
+    }
+    size_t all = b->before[next] + b->dims[next] + b->after[next];
+    for (size_t i = begin; i < end; i++) {
+        size_t from = i < before          ? map[i]
+                      : i < before + dims ? (i - before) * b->source[axis]
+                                          : map[i - dims];
+        put_axis(b, next, dst + i * b->inner[axis], src + from, 0, all);
+    }
+}
+
+typedef struct border_work {
+    const layout_border *border;
+    char *dst;
+    const char *src;
+} border_work;
+
+static void put_steps(void *context, size_t begin, size_t count, unsigned worker)
+{
+    const border_work *w = context;
+    (void)worker;
+    put_axis(w->border, 0, w->dst, w->src, begin, begin + count);
+}
+
+void layout_border_copy(const layout_border *b, char *dst, const char *src, sib_pool *pool)
+{
+    border_work w = {b, dst, src};
+    size_t steps = b->before[0] + b->dims[0] + b->after[0];
+    if (b->n == 1 || !pool || b->bytes < THREADS_FROM)
+        put_steps(&w, 0, steps, 0);
+    else
+        pool_run(pool, steps, size_max(1, steps / (4 * (size_t)sib_pool_threads(pool))), put_steps, &w);
+}

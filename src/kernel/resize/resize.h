@@ -1,0 +1,8 @@
+/* Images resampled, for who calls it: to another size (resize_plan.h), or at given places (sample.h). */
+#ifndef KERNEL_RESIZE_H
+#define KERNEL_RESIZE_H
+
+#include "kernel/resize/resize_plan.h"
+#include "kernel/resize/sample.h"
+
+#endif

@@ -1,0 +1,25 @@
+/* The portable kernels of rows, and what every level computes in double. */
+#include "simd/f32_c.h"
+
+#define ROWS_INIT  rows_init_c
+#define ROWS_TYPES rows_types_c
+#include "kernel/rows/rows.inc.h"
+
+void rows_norm_wide(const rows_norm *p, const float *x, float *y, float *mean, float *inverse)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < p->n && p->centred; i++)
+        sum += (double)x[i];
+    double middle = sum / (double)p->n;
+    for (size_t i = 0; i < p->n; i++)
+        squares += ((double)x[i] - middle) * ((double)x[i] - middle);
+    double factor = 1 / sqrt(squares / (double)p->n + p->epsilon);
+    for (size_t i = 0; i < p->n; i++) {
+        double v = ((double)x[i] - middle) * factor * (p->scale ? (double)p->scale[i] : 1);
+        y[i] = (float)(v + (p->bias ? (double)p->bias[i] : 0));
+    }
+    if (mean)
+        *mean = (float)middle;
+    if (inverse)
+        *inverse = (float)factor;
+}
