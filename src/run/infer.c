@@ -1,9 +1,10 @@
 /* Inference: each node is lowered with symbolic dims, and what its milli-ops come out as is its type. */
+#include "run/infer.h"
+
 #include "base/alloc.h"
 #include "base/error.h"
 #include "ops/ops.h"
 #include "run/cost.h"
-#include "run/model.h"
 #include "run/plan/fold.h"
 #include "tensor/tensor.h"
 

@@ -3,14 +3,10 @@
 #define RUN_MODEL_H
 
 #include "onnx/onnx.h"
+#include "run/diagnostics.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-
-typedef struct diagnostics {
-    size_t n, capacity;
-    char **items; /* (n) sentences */
-} diagnostics;
 
 struct sib_model {
     atomic_size_t references; /* the caller's and one a session */
@@ -34,13 +30,5 @@ sib_value_kind model_value_kind(const value_type *t);
 
 /* Another reference; sib_model_free gives it back. */
 sib_model *model_keep(sib_model *m);
-
-/* Appends a sentence; what does not fit in memory is left out. */
-void diagnostics_add(diagnostics *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void diagnostics_clear(diagnostics *d);
-
-/* Gives every value of g and its subgraphs a type as far as lowering each node with symbolic dims tells; notes where the
-   file declares something else. Errors: SIB_ERR_MEMORY; what a node refuses is a note. */
-sib_code infer_graph(graph *g, diagnostics *notes, sib_error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "graph/copy.h"
+#include "run/infer.h"
 #include "run/passes/passes.h"
 
 #include <sibyl/session.h>

@@ -1,9 +1,9 @@
 /* Sessions: backends opened for a model, inputs checked, graphs run. */
+#include "run/session.h"
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/pool.h"
-#include "run/execute/execute.h"
-#include "run/model.h"
+#include "run/execute/plans.h"
 #include "run/optimise.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
@@ -31,19 +31,19 @@ static sib_code open_backend(sib_session *s, sib_str name, sib_error *err)
     const sib_backend *b = backend_named(text);
     if (!b)
         return err_set(err, SIB_ERR_ARGUMENT, "there is no backend '%s'", text);
-    opened_backend *grown = mem_realloc(s->backends, s->plan.n_backends + 1, sizeof *grown);
+    opened_backend *grown = mem_realloc(s->backends, s->shared.plan.n_backends + 1, sizeof *grown);
     if (!grown)
         return err_memory(err, sizeof *grown, "a backend");
     s->backends = grown;
-    s->plan.backends = grown;
-    opened_backend *at = &grown[s->plan.n_backends];
+    s->shared.plan.backends = grown;
+    opened_backend *at = &grown[s->shared.plan.n_backends];
     *at = (opened_backend){.backend = b};
     const sib_model *whole = s->model;
     while (whole->whole)
         whole = whole->whole;
     sib_backend_options options = {.pool = s->pool, .packs = s->model->packs, .file_packs = whole->packs};
     sib_code code = b->open ? b->open(&options, &at->self, err) : SIB_OK;
-    s->plan.n_backends += code == SIB_OK;
+    s->shared.plan.n_backends += code == SIB_OK;
     return code;
 }
 
@@ -88,7 +88,7 @@ static sib_code each_graph(const graph *g, unsigned depth,
 }
 
 typedef struct set_making {
-    sib_session *session;
+    executor_shared *shared;
     executor_set *set;
 } set_making;
 
@@ -99,7 +99,7 @@ static sib_code add_executor(void *context, const graph *g, sib_error *err)
     if (!grown)
         return err_memory(err, sizeof *grown, "a graph");
     m->set->items = grown;
-    grown[m->set->n] = (executor){.session = m->session, .set = m->set, .g = g};
+    grown[m->set->n] = (executor){.shared = m->shared, .set = m->set, .g = g};
     sib_code code = graph_uses_make(g, &grown[m->set->n].uses, err);
     if (code != SIB_OK)
         return code;
@@ -120,7 +120,7 @@ static void set_clear(executor_set *set)
 
 static sib_code set_make(sib_session *s, const graph *g, executor_set *set, sib_error *err)
 {
-    set_making m = {s, set};
+    set_making m = {&s->shared, set};
     sib_code code = each_graph(g, 0, add_executor, &m, err);
     if (code != SIB_OK)
         set_clear(set);
@@ -148,7 +148,7 @@ static sib_code check_known(void *context, const graph *g, sib_error *err)
 static bool wants_passes(const sib_session *s, const sib_session_options *o)
 {
     bool fast = false;
-    for (size_t i = 0; i < s->plan.n_backends; i++)
+    for (size_t i = 0; i < s->shared.plan.n_backends; i++)
         fast |= strcmp(s->backends[i].backend->name, "ref") != 0;
     return !o->oracle && (fast || o->passes || o->limit_passes);
 }
@@ -159,7 +159,7 @@ static sib_code make_executors(sib_session *s, const sib_session_options *o, sib
     sib_code code = SIB_OK;
     if (wants_passes(s, o))
         code = model_optimise(s->model, &passes, &s->optimised, err);
-    s->plan.fuse_limit = s->optimised ? s->optimised->fuse_limit : UINT64_MAX;
+    s->shared.plan.fuse_limit = s->optimised ? s->optimised->fuse_limit : UINT64_MAX;
     s->copies = mem_calloc((size_t)s->model->onnx->graph->outputs.n + 1, sizeof *s->copies);
     if (code == SIB_OK && !s->copies)
         code = err_memory(err, s->model->onnx->graph->outputs.n * sizeof *s->copies, "the outputs of runs");
@@ -179,11 +179,11 @@ sib_code sib_session_create(sib_model *model, const sib_session_options *options
     sib_session *s = mem_calloc(1, sizeof *s);
     if (!s)
         return err_memory(err, sizeof *s, "a session");
-    pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->shared.lock, NULL);
     s->model = model_keep(model);
     s->memory_limit = o->memory_limit;
-    s->plan.oracle = o->oracle;
-    s->plan.seed = o->seed;
+    s->shared.plan.oracle = o->oracle;
+    s->shared.plan.seed = o->seed;
     sib_code code = each_graph(model->onnx->graph, 0, check_known, NULL, err);
     if (code == SIB_OK && !o->pool)
         code = sib_pool_create(o->threads, &s->own_pool, err);
@@ -208,13 +208,13 @@ void sib_session_free(sib_session **sp)
     mem_free(s->copies);
     set_clear(&s->running);
     set_clear(&s->whole);
-    for (size_t i = 0; i < s->plan.n_backends; i++)
+    for (size_t i = 0; i < s->shared.plan.n_backends; i++)
         if (s->backends[i].backend->close)
             s->backends[i].backend->close(&s->backends[i].self);
     mem_free(s->backends);
     sib_pool_free(&s->own_pool);
     sib_model_free(&s->model);
-    pthread_mutex_destroy(&s->lock);
+    pthread_mutex_destroy(&s->shared.lock);
     mem_free(s);
     *sp = NULL;
 }
@@ -347,9 +347,9 @@ static sib_code copy_output(sib_session *s, uint32_t at, const sib_tensor *t, si
         code = sib_tensor_copy(t, &copy, err);
         return code == SIB_OK ? value_take_tensor(copy, out, err) : code;
     }
-    pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->shared.lock);
     code = spares_take(&s->copies[at], 1, t->dtype, t->rank, t->dims, out, err);
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->shared.lock);
     if (code == SIB_OK)
         memcpy((*out)->tensor->data, t->data, bytes);
     return code;
@@ -411,11 +411,11 @@ static sib_code choose_graph(sib_session *s, const sib_run_options *o, const sib
     *out = s->running.items;
     if (!s->optimised || !whole)
         return SIB_OK;
-    pthread_mutex_lock(&s->lock);
+    pthread_mutex_lock(&s->shared.lock);
     if (!s->whole.n)
         code = set_make(s, s->model->onnx->graph, &s->whole, err);
     *out = s->whole.items;
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->shared.lock);
     return code;
 }
 
@@ -423,14 +423,14 @@ static sib_code choose_graph(sib_session *s, const sib_run_options *o, const sib
 static void settle(sib_session *s, const settling *how)
 {
     executor_set *sets[] = {&s->running, &s->whole};
-    if (!atomic_load_explicit(&s->unsettled, memory_order_relaxed))
+    if (!atomic_load_explicit(&s->shared.unsettled, memory_order_relaxed))
         return;
-    pthread_mutex_lock(&s->lock);
-    atomic_store_explicit(&s->unsettled, false, memory_order_relaxed);
+    pthread_mutex_lock(&s->shared.lock);
+    atomic_store_explicit(&s->shared.unsettled, false, memory_order_relaxed);
     for (int k = 0; k < 2; k++)
         for (size_t i = 0; i < sets[k]->n; i++)
             executor_settle(&sets[k]->items[i], how);
-    pthread_mutex_unlock(&s->lock);
+    pthread_mutex_unlock(&s->shared.lock);
 }
 
 /* Inputs and outputs of a model that need no memory of their own to be listed. */

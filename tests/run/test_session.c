@@ -1,7 +1,7 @@
 /* Sessions: inputs checked, plans kept by dims, dims that depend on data, taps, profile, cancel, memory, threads. */
 #include "tiny.h"
 
-#include "run/execute/execute.h"
+#include "run/session.h"
 
 #include <pthread.h>
 #include <unistd.h>

@@ -29,7 +29,7 @@ static const struct op_row {
     {NULL, NULL, NULL},
 };
 
-const cpu_kernel *cpu_kernel_for(const cpu_self *self, const node_view *n)
+static const cpu_kernel *kernel_for(const cpu_self *self, const node_view *n)
 {
     if (n->node->milli) {
         const cpu_kernel *k = milli_kernels[n->node->milli->kind];
@@ -60,6 +60,7 @@ static sib_code cpu_open(const sib_backend_options *options, void **self, sib_er
     cpu->packs = options ? options->packs : NULL;
     cpu->file_packs = options && options->file_packs ? options->file_packs : cpu->packs;
     cpu->kernels = kernel_table_get();
+    cpu->kernel_for = kernel_for;
     cpu->scratch = cpu_scratch_create();
     if (cpu->scratch)
         return SIB_OK;
@@ -79,7 +80,7 @@ static void cpu_close(void **self)
 
 static bool cpu_claims(const void *self, const node_view *n)
 {
-    return cpu_kernel_for(self, n) != NULL;
+    return kernel_for(self, n) != NULL;
 }
 
 static sib_code cpu_prepare(void *self, const node_view *n, step *s, sib_error *err)
@@ -87,7 +88,7 @@ static sib_code cpu_prepare(void *self, const node_view *n, step *s, sib_error *
     cpu_step *made = mem_calloc(1, sizeof *made);
     if (!made)
         return err_memory(err, sizeof *made, "a step");
-    made->kernel = cpu_kernel_for(self, n);
+    made->kernel = kernel_for(self, n);
     sib_code code = made->kernel->prepare ? made->kernel->prepare(self, n, &made->state, err) : SIB_OK;
     if (code != SIB_OK) {
         mem_free(made);

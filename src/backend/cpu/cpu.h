@@ -24,9 +24,9 @@ typedef struct cpu_self {
     packs *file_packs; /* for constants of the file, which parts of a model share; NULL where packs is */
     const kernel_table *kernels; /* of this machine */
     cpu_scratch *scratch;        /* memory for kernels at work: scratch.h */
+    /* The kernel that takes a node, or NULL: a chain asks for the one that it follows. */
+    const struct cpu_kernel *(*kernel_for)(const struct cpu_self *self, const node_view *n);
 } cpu_self;
-
-struct cpu_kernel;
 
 /* y = min(high, max(low, x)); NaN stays NaN. Infinite where there is no bound. */
 typedef struct cpu_clamp {
@@ -65,9 +65,6 @@ typedef struct cpu_kernel {
     bool takes_finish; /* run calls c->finish */
     bool takes_clamp;  /* and does c->clamp */
 } cpu_kernel;
-
-/* The kernel that takes a node, or NULL. */
-const cpu_kernel *cpu_kernel_for(const cpu_self *self, const node_view *n);
 
 /* ---- While claiming and preparing ------------------------------------------------------------------ */
 

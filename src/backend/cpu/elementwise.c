@@ -81,7 +81,7 @@ static bool takes_head(const cpu_self *self, const node_view *n, const graph *bo
     node_view view = head_view(body, list);
     if (!same_tensor(&view, view.out[0], n, n->out[0]))
         return false;
-    const cpu_kernel *kernel = cpu_kernel_for(self, &view);
+    const cpu_kernel *kernel = self->kernel_for(self, &view);
     return kernel && kernel->takes_finish;
 }
 
@@ -170,7 +170,7 @@ static sib_code prepare_head(const cpu_self *self, const graph *body, head_step 
     if (!h->list || !h->inputs)
         return err_memory(err, all * sizeof *h->list, "a step");
     h->view = head_view(body, h->list);
-    h->kernel = cpu_kernel_for(self, &h->view);
+    h->kernel = self->kernel_for(self, &h->view);
     for (uint32_t k = 0; k < n->inputs.n; k++) {
         h->inputs[k] = SIZE_MAX;
         for (uint32_t i = 0; i < body->inputs.n; i++)

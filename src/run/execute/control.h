@@ -1,8 +1,9 @@
-/* What the operators that run graphs share: If and SequenceMap (control.c), Loop (loop.c), Scan (scan.c). */
+/* The operators that run graphs. From below: what they keep (control.c), their bodies (body.c), the operators: If and
+   SequenceMap (branch.c), Loop (loop.c), Scan (scan.c). */
 #ifndef RUN_EXECUTE_CONTROL_H
 #define RUN_EXECUTE_CONTROL_H
 
-#include "run/execute/execute.h"
+#include "run/execute/frame.h"
 #include "run/execute/stack.h"
 
 /* A graph inside a node, run once or many times. */
@@ -33,10 +34,17 @@ typedef struct control {
 /* Tables for a node. Errors: SIB_ERR_MEMORY. */
 sib_code control_make(const node *n, control **out, sib_error *err);
 void control_free(control **c);
+/* Lets go of the values of a run. */
+void control_clear(control *c);
 /* spares_are_many of any value that is spare here, but for one; and spares_trim of all. */
 bool control_is_unsettled(const control *c);
 void control_trim(control *c, unsigned keep);
 
+/* ---- Bodies ------------------------------------------------------------------------------------------------------ */
+
+/* Lets go of the outputs of its last run. */
+void body_clear(body *b);
+void body_free(body *b);
 /* Makes b ready to run the graph of attribute `which` in this frame. n_in: the inputs it must have, SIZE_MAX for any.
    Errors: SIB_ERR_FORMAT, SIB_ERR_MEMORY. */
 sib_code body_begin(body *b, const frame *f, const node *n, const char *which, size_t n_in, sib_error *err);
@@ -75,10 +83,10 @@ sib_code loop_sizes(control *c, size_t first, sib_error *err);
    not give. Errors: SIB_ERR_ARGUMENT, SIB_ERR_MEMORY. */
 sib_code loop_stack(control *c, size_t ahead, size_t i, sib_value **out, sib_error *err);
 
-sib_code run_loop(frame *f, const node *n, control *c, sib_error *err);
-/* Of opset 9 and later. */
-sib_code run_scan(frame *f, const node *n, control *c, sib_error *err);
-/* Of opset 8: over a batch, each row with a length of its own. */
-sib_code run_scan8(frame *f, const node *n, control *c, sib_error *err);
+/* ---- The operators ------------------------------------------------------------------------------------------------- */
+
+/* Runs node n, whose inputs are in f->live or constants; outputs go to f->live. */
+typedef sib_code control_fn(frame *f, const node *n, control *c, sib_error *err);
+control_fn run_if, run_loop, run_scan, run_sequence_map;
 
 #endif

@@ -94,7 +94,7 @@ static sib_code scan_steps(const frame *f, const node *n, control *c, const scan
     return code;
 }
 
-sib_code run_scan(frame *f, const node *n, control *c, sib_error *err)
+static sib_code scan_all(frame *f, const node *n, control *c, sib_error *err)
 {
     scan_shape s;
     int64_t steps = 0;
@@ -212,7 +212,7 @@ static sib_code row_length(const sib_tensor *lengths, int64_t row, int64_t *out,
     return code;
 }
 
-sib_code run_scan8(frame *f, const node *n, control *c, sib_error *err)
+static sib_code scan_batch(frame *f, const node *n, control *c, sib_error *err)
 {
     const sib_value *v;
     const sib_tensor *lengths = NULL;
@@ -247,4 +247,9 @@ sib_code run_scan8(frame *f, const node *n, control *c, sib_error *err)
             control_output(f, n, i, made);
     }
     return code;
+}
+
+sib_code run_scan(frame *f, const node *n, control *c, sib_error *err)
+{
+    return n->version < 9 ? scan_batch(f, n, c, err) : scan_all(f, n, c, err);
 }

@@ -2,7 +2,7 @@
 #ifndef RUN_EXECUTE_STACK_H
 #define RUN_EXECUTE_STACK_H
 
-#include "run/execute/execute.h"
+#include "run/execute/frame.h"
 #include "run/execute/spares.h"
 
 /* A part cut out of a tensor. */

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "run/execute/execute.h"
+#include "run/execute/plans.h"
 #include "tensor/tensor.h"
 
 /* A graph of the node alone. */
@@ -59,19 +60,19 @@ static void alone_free(alone *a)
     mem_free(a->ids);
 }
 
-/* Runs the graph in a session that knows nothing but the reference backend. */
+/* Runs the graph on the reference backend alone. */
 static sib_code run_alone(const graph *g, sib_value **out, sib_error *err)
 {
     const opened_backend ref = {.backend = backend_named("ref")};
-    struct sib_session s = {.plan = {.n_backends = 1, .backends = &ref}};
-    executor ex = {.session = &s, .set = &s.running, .g = g};
+    executor_shared shared = {.plan = {.n_backends = 1, .backends = &ref}};
+    executor ex = {.shared = &shared, .set = &(executor_set){0}, .g = g};
     run_state run = {0};
     sib_code code = graph_uses_make(g, &ex.uses, err);
-    pthread_mutex_init(&s.lock, NULL);
+    pthread_mutex_init(&shared.lock, NULL);
     if (code == SIB_OK)
         code = execute_graph(&ex, &run, "", NULL, NULL, out, err);
     executor_clear(&ex);
-    pthread_mutex_destroy(&s.lock);
+    pthread_mutex_destroy(&shared.lock);
     return code;
 }
 

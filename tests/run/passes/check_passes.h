@@ -4,8 +4,8 @@
 
 #include "run/tiny.h"
 
-#include "run/execute/execute.h"
 #include "run/optimise.h"
+#include "run/session.h"
 
 #include <math.h>
 

@@ -1,0 +1,98 @@
+/* Running the graph inside a node, and the values that the node reads and gives. */
+#include "base/alloc.h"
+#include "base/error.h"
+#include "run/execute/control.h"
+#include "tensor/tensor.h"
+
+#include <stdio.h>
+
+/* ---- Running a body ------------------------------------------------------------------------------------ */
+
+static sib_code body_make(body *b, const frame *f, const node *n, const char *which, sib_error *err)
+{
+    const graph *g = attr_graph(n, which);
+    *b = (body){.g = g, .ex = g ? executor_of(f->ex->set, g) : NULL};
+    if (!b->ex) {
+        *b = (body){0};
+        return err_set(err, SIB_ERR_FORMAT, "attribute '%s' is missing", which);
+    }
+    b->captured = mem_calloc((size_t)g->n_captures + 1, sizeof *b->captured);
+    b->in = mem_calloc((size_t)g->inputs.n + 1, sizeof *b->in);
+    b->out = mem_calloc((size_t)g->outputs.n + 1, sizeof *b->out);
+    if (b->captured && b->in && b->out)
+        return SIB_OK;
+    body_free(b);
+    return err_memory(err, g->inputs.n * sizeof *b->in, "a subgraph");
+}
+
+sib_code body_begin(body *b, const frame *f, const node *n, const char *which, size_t n_in, sib_error *err)
+{
+    sib_code code = b->g ? SIB_OK : body_make(b, f, n, which, err);
+    if (code == SIB_OK && n_in != SIZE_MAX && b->g->inputs.n != n_in)
+        code = err_set(err, SIB_ERR_FORMAT, "'%s' has %u inputs where %zu are given", which, b->g->inputs.n,
+                       n_in);
+    for (uint32_t i = 0; code == SIB_OK && i < b->g->n_captures; i++)
+        if (!graph_constant_behind(b->g, b->g->captures[i].inner)) /* plans find constants themselves */
+            code = frame_value(f, b->g->captures[i].outer, &b->captured[i], err);
+    return code;
+}
+
+sib_code body_run(body *b, const frame *f, const node *n, int64_t turn, sib_error *err)
+{
+    char path[400] = "";
+    sib_str name = n->name.length ? n->name : n->type;
+    const bool tapped = f->run->options && f->run->options->tap; /* nobody else reads the path */
+    body_clear(b);
+    if (tapped && turn < 0)
+        snprintf(path, sizeof path, "%s%.*s/", f->path, (int)name.length, name.data);
+    else if (tapped)
+        snprintf(path, sizeof path, "%s%.*s[%lld]/", f->path, (int)name.length, name.data, (long long)turn);
+    return f->execute(b->ex, f->run, path, b->in, b->captured, b->out, err);
+}
+
+/* ---- Values of the node -------------------------------------------------------------------------------- */
+
+unsigned control_most(const frame *f)
+{
+    return f->ex->g->outer ? SPARES_MOST : 1;
+}
+
+sib_code control_input(const frame *f, const node *n, size_t i, const sib_value **out, sib_error *err)
+{
+    *out = NULL;
+    if (i >= n->inputs.n || n->inputs.ids[i] == NO_VALUE)
+        return SIB_OK;
+    return frame_value(f, n->inputs.ids[i], out, err);
+}
+
+sib_code control_share(const frame *f, const node *n, size_t i, sib_value **out, sib_error *err)
+{
+    const sib_value *v;
+    sib_code code = control_input(f, n, i, &v, err);
+    if (code == SIB_OK && !v)
+        code = err_set(err, SIB_ERR_ARGUMENT, "input %zu is missing", i);
+    if (code == SIB_OK)
+        *out = value_share(v);
+    return code;
+}
+
+void control_output(frame *f, const node *n, size_t i, sib_value *v)
+{
+    if (i < n->outputs.n && n->outputs.ids[i] != NO_VALUE)
+        frame_set(f, n->outputs.ids[i], v);
+    else
+        sib_value_free(&v);
+}
+
+sib_code control_number(const sib_value *v, sib_dtype dtype, const char *what, int64_t *out, sib_error *err)
+{
+    const sib_tensor *t = v ? sib_value_tensor(v) : NULL;
+    if (!t || sib_tensor_count(t) != 1)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s must be a tensor of one element", what);
+    if (sib_tensor_dtype(t) != dtype)
+        return err_set(err, SIB_ERR_ARGUMENT, "%s is of %s, expected %s", what,
+                       sib_dtype_name(sib_tensor_dtype(t)), sib_dtype_name(dtype));
+    const void *element = sib_tensor_data(t);
+    *out = dtype == SIB_BOOL ? *(const unsigned char *)element != 0 : *(const int64_t *)element;
+    return SIB_OK;
+}

@@ -1,0 +1,115 @@
+#include "run/execute/frame.h"
+
+#include "base/alloc.h"
+#include "base/error.h"
+#include "tensor/dtype.h"
+#include "tensor/tensor.h"
+#include "tensor/value.h"
+
+/* ---- Memory ------------------------------------------------------------------------------------------ */
+
+static uint64_t tensor_bytes(const sib_tensor *t)
+{
+    size_t bytes = 0;
+    dtype_bytes(t->dtype, t->count, &bytes);
+    return bytes;
+}
+
+uint64_t run_bytes(const sib_value *v)
+{
+    const sib_tensor *t = sib_value_tensor(v);
+    uint64_t sum = t ? tensor_bytes(t) : 0;
+    for (size_t i = 0; i < sib_value_count(v); i++) {
+        const sib_tensor *item = sib_value_tensor(sib_value_item(v, i));
+        sum += RUN_ITEM_BYTES + (item ? tensor_bytes(item) : 0);
+    }
+    return sum;
+}
+
+sib_code run_charge(run_state *run, uint64_t bytes, const char *what, sib_error *err)
+{
+    run->memory += bytes;
+    if (!run->memory_limit || run->memory <= run->memory_limit)
+        return SIB_OK;
+    return err_set(err, SIB_ERR_MEMORY, "%s: the run needs %llu bytes, above the limit of %llu", what,
+                   (unsigned long long)run->memory, (unsigned long long)run->memory_limit);
+}
+
+/* ---- Values ------------------------------------------------------------------------------------------ */
+
+/* The value of a constant, made once and shared by all runs. */
+static sib_code constant_value(executor *ex, value_id v, const sib_tensor *constant, const sib_value **out,
+                               sib_error *err)
+{
+    sib_value *made = NULL, *other = atomic_load_explicit(&ex->constants[v], memory_order_acquire);
+    *out = other;
+    if (other)
+        return SIB_OK;
+    sib_code code = sib_value_from_tensor(constant, &made, err);
+    if (code != SIB_OK)
+        return code;
+    *out = made;
+    if (!atomic_compare_exchange_strong(&ex->constants[v], &other, made)) {
+        sib_value_free(&made);
+        *out = other;
+    }
+    return SIB_OK;
+}
+
+sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_error *err)
+{
+    const value *x = &f->ex->g->values[v];
+    *out = f->live[v];
+    if (*out)
+        return SIB_OK;
+    const sib_tensor *constant = x->constant ? x->constant : graph_constant_behind(f->ex->g, v);
+    if (!constant)
+        return err_set(err, SIB_ERR_FORMAT, "value '%.*s' is used before it is there", (int)x->name.length,
+                       x->name.data);
+    return constant_value(f->ex, v, constant, out, err);
+}
+
+void frame_set(frame *f, value_id v, sib_value *made)
+{
+    sib_value_free(&f->live[v]);
+    f->run->memory -= f->charged[v];
+    f->charged[v] = made ? run_bytes(made) : 0;
+    f->run->memory += f->charged[v];
+    f->live[v] = made;
+}
+
+void frame_drop(frame *f, value_id v)
+{
+    if (f->live[v])
+        frame_set(f, v, NULL);
+}
+
+/* ---- Frames ------------------------------------------------------------------------------------------ */
+
+executor *executor_of(const executor_set *set, const graph *g)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (set->items[i].g == g)
+            return &set->items[i];
+    return NULL;
+}
+
+sib_code frame_open(frame *f, sib_error *err)
+{
+    size_t n = f->ex->g->n_values ? f->ex->g->n_values : 1;
+    void *memory = atomic_exchange(&f->ex->spare_frame, NULL);
+    if (!memory && !(memory = mem_calloc(n, sizeof *f->live + sizeof *f->charged)))
+        return err_memory(err, n * sizeof *f->live, "the values of a run");
+    f->live = memory;
+    f->charged = (uint64_t *)(f->live + n);
+    return SIB_OK;
+}
+
+void frame_close(frame *f)
+{
+    if (!f->live)
+        return;
+    for (uint32_t i = 0; i < f->ex->g->n_values; i++)
+        frame_drop(f, i);
+    mem_free(atomic_exchange(&f->ex->spare_frame, (void *)f->live));
+}
