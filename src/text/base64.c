@@ -12,11 +12,11 @@ static int digit(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-bool base64_bytes(text_span s, char *out, size_t *size)
+bool base64_bytes(sib_str s, char *out, size_t *size)
 {
     uint32_t bits = 0;
     size_t digits = 0, n = 0;
-    while (digits < s.size && s.data[digits] != '=') {
+    while (digits < s.length && s.data[digits] != '=') {
         int value = digit(s.data[digits]);
         if (value < 0)
             return false;
@@ -25,8 +25,8 @@ bool base64_bytes(text_span s, char *out, size_t *size)
             out[n++] = (char)(bits >> (digits % 4 == 2 ? 4 : digits % 4 == 3 ? 2 : 0));
     }
     *size = n;
-    for (size_t i = digits; i < s.size; i++)
+    for (size_t i = digits; i < s.length; i++)
         if (s.data[i] != '=')
             return false;
-    return (s.size <= 1 && digits == 0) || (digits > 0 && s.size % 4 == 0 && s.size - digits <= 2);
+    return (s.length <= 1 && digits == 0) || (digits > 0 && s.length % 4 == 0 && s.length - digits <= 2);
 }

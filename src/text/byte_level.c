@@ -14,17 +14,17 @@ static int byte_of(uint32_t c)
     return i <= 0x20 ? (int)i : i == 0x43 ? 0xAD : (int)(i - 0x21 + 0x7F);
 }
 
-bool byte_level_bytes(text_span text, text_buffer *out, sib_error *err)
+bool byte_level_bytes(sib_str text, byte_buffer *out, sib_error *err)
 {
     size_t before = out->n;
-    for (size_t at = 0, length; at < text.size; at += length) {
-        int byte = byte_of(utf8_next(text.data + at, text.size - at, &length));
+    for (size_t at = 0, length; at < text.length; at += length) {
+        int byte = byte_of(utf8_next(text.data + at, text.length - at, &length));
         char c = (char)byte;
         if (byte < 0) {
             out->n = before;
             return false;
         }
-        buffer_add(out, &c, 1, err);
+        buf_add(out, &c, 1, err);
     }
     return true;
 }

@@ -4,12 +4,12 @@
 
 #include <stdio.h>
 
-sib_code json_part_parse(const char *file, text_span text, json_t **out, json_part *part, sib_error *err)
+sib_code json_part_parse(const char *file, sib_str text, json_t **out, json_part *part, sib_error *err)
 {
     json_error_t why;
-    *out = json_loadb(text.data, text.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
+    *out = json_loadb(text.data, text.length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &why);
     if (!*out && json_error_code(&why) == json_error_out_of_memory)
-        return err_memory(err, text.size, "a tokenizer's JSON");
+        return err_memory(err, text.length, "a tokenizer's JSON");
     if (!*out)
         return err_set_at(err, SIB_ERR_FORMAT, why.position > 0 ? (uint64_t)why.position : 0,
                           "%s: line %d: %s", file, why.line, why.text);
@@ -48,14 +48,14 @@ sib_code json_part_unknown(const json_part *p, const char *what, const char *nam
                    name);
 }
 
-sib_code json_part_string(const json_part *p, const char *key, text_span *out, sib_error *err)
+sib_code json_part_string(const json_part *p, const char *key, sib_str *out, sib_error *err)
 {
     json_part at = json_part_at(p, key);
     if (!at.value)
         return SIB_OK;
     if (!json_is_string(at.value))
         return json_part_bad(&at, SIB_ERR_FORMAT, err, "is no string");
-    *out = (text_span){json_string_value(at.value), json_string_length(at.value)};
+    *out = (sib_str){json_string_value(at.value), json_string_length(at.value)};
     return SIB_OK;
 }
 

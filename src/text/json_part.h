@@ -2,7 +2,7 @@
 #ifndef TEXT_JSON_PART_H
 #define TEXT_JSON_PART_H
 
-#include "text/bytes.h"
+#include "base/buffer.h"
 
 #include <jansson.h>
 
@@ -17,7 +17,7 @@ typedef struct json_part {
 } json_part;
 
 /* Parses a document, an object. Release with json_decref. Errors: SIB_ERR_FORMAT with the offset. */
-sib_code json_part_parse(const char *file, text_span text, json_t **out, json_part *part, sib_error *err);
+sib_code json_part_parse(const char *file, sib_str text, json_t **out, json_part *part, sib_error *err);
 
 /* What stands under a key, and in a list: value NULL where there is none (null counts as none). */
 json_part json_part_at(const json_part *p, const char *key);
@@ -30,7 +30,7 @@ sib_code json_part_unknown(const json_part *p, const char *what, const char *nam
 
 /* The string, number or truth under a key; *out stays as it is where there is none. Errors: SIB_ERR_FORMAT for another
    type. Strings are borrowed. */
-sib_code json_part_string(const json_part *p, const char *key, text_span *out, sib_error *err);
+sib_code json_part_string(const json_part *p, const char *key, sib_str *out, sib_error *err);
 sib_code json_part_bool(const json_part *p, const char *key, bool *out, sib_error *err);
 sib_code json_part_whole(const json_part *p, const char *key, int64_t *out, sib_error *err);
 /* The "type" of a part, "" where it has none. */

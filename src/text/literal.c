@@ -11,11 +11,11 @@ static int hex_digit(char c)
 }
 
 /* n hexadecimal digits at `at`. False where there are fewer. */
-static bool read_hex(text_span text, size_t at, size_t n, uint32_t *value)
+static bool read_hex(sib_str text, size_t at, size_t n, uint32_t *value)
 {
     *value = 0;
     for (size_t i = 0; i < n; i++) {
-        int digit = at + i < text.size ? hex_digit(text.data[at + i]) : -1;
+        int digit = at + i < text.length ? hex_digit(text.data[at + i]) : -1;
         if (digit < 0)
             return false;
         *value = *value << 4 | (uint32_t)digit;
@@ -24,10 +24,10 @@ static bool read_hex(text_span text, size_t at, size_t n, uint32_t *value)
 }
 
 /* The escape whose backslash stands in front of `at`: its value and its length, 0 where it is none. */
-static size_t read_escape(text_span text, size_t at, bool bytes, uint32_t *value)
+static size_t read_escape(sib_str text, size_t at, bool bytes, uint32_t *value)
 {
     static const char from[] = "\\'\"abfnrtv", to[] = "\\'\"\a\b\f\n\r\t\v";
-    if (at >= text.size)
+    if (at >= text.length)
         return 0;
     char c = text.data[at];
     const char *simple = c ? strchr(from, c) : NULL;
@@ -42,21 +42,22 @@ static size_t read_escape(text_span text, size_t at, bool bytes, uint32_t *value
         return read_hex(text, at + 1, digits, value) ? 1 + digits : 0;
     }
     size_t n = 0;
-    for (*value = 0; n < 3 && at + n < text.size && text.data[at + n] >= '0' && text.data[at + n] <= '7'; n++)
+    for (*value = 0; n < 3 && at + n < text.length && text.data[at + n] >= '0' && text.data[at + n] <= '7';
+         n++)
         *value = *value * 8 + (uint32_t)(text.data[at + n] - '0');
     return n;
 }
 
-size_t literal_read(text_span text, text_buffer *out, sib_error *err)
+size_t literal_read(sib_str text, byte_buffer *out, sib_error *err)
 {
-    size_t at = text.size > 1 && text.data[0] == 'b';
+    size_t at = text.length > 1 && text.data[0] == 'b';
     bool bytes = at > 0;
-    if (at >= text.size || (text.data[at] != '\'' && text.data[at] != '"'))
+    if (at >= text.length || (text.data[at] != '\'' && text.data[at] != '"'))
         return 0;
     char quote = text.data[at++];
-    while (at < text.size && text.data[at] != quote) {
+    while (at < text.length && text.data[at] != quote) {
         if (text.data[at] != '\\') {
-            buffer_add(out, text.data + at++, 1, err);
+            buf_add(out, text.data + at++, 1, err);
             continue;
         }
         uint32_t value;
@@ -64,8 +65,8 @@ size_t literal_read(text_span text, text_buffer *out, sib_error *err)
         if (!length || value > 0x10FFFF || (value >= 0xD800 && value < 0xE000) || (bytes && value > 0xFF))
             return 0;
         char encoded[4] = {(char)value};
-        buffer_add(out, encoded, bytes ? 1 : utf8_put(value, encoded), err);
+        buf_add(out, encoded, bytes ? 1 : utf8_put(value, encoded), err);
         at += 1 + length;
     }
-    return at < text.size ? at + 1 : 0;
+    return at < text.length ? at + 1 : 0;
 }

@@ -6,49 +6,45 @@
 #define SLOTS           4096u /* 160 KB */
 #define MIN_CACHED_TEXT 4096u
 
-void pretoken_begin(pretoken_run *run, const pretoken_model *m, size_t size, id_list *out)
+void pretoken_begin(pretoken_run *run, const pretoken_model *m, size_t size, token_ids *out)
 {
     *run = (pretoken_run){.model = m, .out = out};
     if (size >= MIN_CACHED_TEXT)
         run->slots = mem_calloc(SLOTS, sizeof *run->slots);
 }
 
-void pretoken_text(pretoken_run *run, text_span text)
+void pretoken_text(pretoken_run *run, sib_str text)
 {
     run->text = text;
     run->round++;
 }
 
 /* True where the slot holds the ids of this word of this text. */
-static bool slot_holds(const pretoken_run *run, const pretoken_slot *s, text_span word, uint32_t hash)
+static bool slot_holds(const pretoken_run *run, const pretoken_slot *s, sib_str word, uint32_t hash)
 {
-    return s->n && s->round == run->round && s->hash == hash && s->size == word.size &&
-           memcmp(run->text.data + s->at, word.data, word.size) == 0;
+    return s->n && s->round == run->round && s->hash == hash && s->size == word.length &&
+           memcmp(run->text.data + s->at, word.data, word.length) == 0;
 }
 
 sib_code pretoken_add(pretoken_run *run, size_t at, size_t end, sib_error *err)
 {
-    text_span word = {run->text.data + at, end - at};
-    id_list *out = run->out;
-    uint32_t hash = text_hash(word.data, word.size);
-    int32_t id = vocab_find_hashed(run->model->vocab, word.data, word.size, hash);
+    sib_str word = {run->text.data + at, end - at};
+    token_ids *out = run->out;
+    uint32_t hash = text_hash(word.data, word.length);
+    int32_t id = vocab_find_hashed(run->model->vocab, word.data, word.length, hash);
     if (id >= 0 && (run->model->vocab->tokens[id].flags & TOKEN_DIRECT))
         return ids_add(out, id, err);
-    if (!run->slots || word.size > UINT32_MAX)
+    if (!run->slots || word.length > UINT32_MAX)
         return run->model->encode(run->model, word, out, err);
     pretoken_slot *s = &run->slots[hash % SLOTS];
     size_t begin = out->n;
     if (slot_holds(run, s, word, hash)) {
-        sib_code code = ids_reserve(out, s->n, err);
-        if (code != SIB_OK)
-            return code;
-        memcpy(out->ids + begin, out->ids + s->ids_at, s->n * sizeof *out->ids);
-        out->n += s->n;
-        return SIB_OK;
+        sib_code code = ids_reserve(out, s->n, err); /* first, since it may move the ids that are copied */
+        return code == SIB_OK ? ids_append(out, out->ids + s->ids_at, s->n, err) : code;
     }
     sib_code code = run->model->encode(run->model, word, out, err);
     if (code == SIB_OK)
-        *s = (pretoken_slot){at, begin, hash, (uint32_t)word.size, (uint32_t)(out->n - begin), run->round};
+        *s = (pretoken_slot){at, begin, hash, (uint32_t)word.length, (uint32_t)(out->n - begin), run->round};
     return code;
 }
 
@@ -60,7 +56,7 @@ void pretoken_end(pretoken_run *run)
 
 sib_code pretoken_mark_direct(const pretoken_model *m, vocab *v, sib_error *err)
 {
-    id_list ids = {0};
+    token_ids ids = {0};
     sib_code code = SIB_OK;
     for (size_t id = 0; id < v->n && code == SIB_OK; id++) {
         const token *t = vocab_token(v, (int32_t)id);

@@ -3,12 +3,13 @@
 #ifndef TEXT_PRETOKEN_H
 #define TEXT_PRETOKEN_H
 
+#include "text/token_ids.h"
 #include "text/vocab.h"
 
 struct pretoken_model;
 
 /* Appends the ids of a pre-token to `out`. Errors: those of encoding. */
-typedef sib_code pretoken_encode(const struct pretoken_model *m, text_span word, id_list *out,
+typedef sib_code pretoken_encode(const struct pretoken_model *m, sib_str word, token_ids *out,
                                  sib_error *err);
 
 /* A model that encodes pre-tokens. It is not called for those that are tokens with TOKEN_DIRECT. */
@@ -26,16 +27,16 @@ typedef struct pretoken_slot {
 /* State of encoding one text. */
 typedef struct pretoken_run {
     const pretoken_model *model;
-    text_span text;
-    id_list *out;
+    sib_str text;
+    token_ids *out;
     pretoken_slot *slots; /* (SLOTS) a cache; NULL: none */
     uint32_t round;
 } pretoken_run;
 
 /* size: bytes of text to come; short texts have no cache. If the cache cannot be allocated, encoding goes on without. */
-void pretoken_begin(pretoken_run *run, const pretoken_model *m, size_t size, id_list *out);
+void pretoken_begin(pretoken_run *run, const pretoken_model *m, size_t size, token_ids *out);
 /* The text whose pre-tokens come next. It must stay valid until the next such call or pretoken_end. */
-void pretoken_text(pretoken_run *run, text_span text);
+void pretoken_text(pretoken_run *run, sib_str text);
 /* Encodes bytes at .. end - 1 of the text. */
 sib_code pretoken_add(pretoken_run *run, size_t at, size_t end, sib_error *err);
 void pretoken_end(pretoken_run *run);

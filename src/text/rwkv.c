@@ -10,40 +10,40 @@
 #define END_OF_TEXT "<|endoftext|>"
 
 /* A decimal number that the text begins with, up to 9 digits: its digits, 0 for none. */
-static size_t read_number(text_span text, uint32_t *out)
+static size_t read_number(sib_str text, uint32_t *out)
 {
     size_t n = 0;
-    for (*out = 0; n < text.size && n < 9 && text.data[n] >= '0' && text.data[n] <= '9'; n++)
+    for (*out = 0; n < text.length && n < 9 && text.data[n] >= '0' && text.data[n] <= '9'; n++)
         *out = *out * 10 + (uint32_t)(text.data[n] - '0');
     return n;
 }
 
 /* Takes a line apart into `bytes`, which it clears. */
-static bool read_line(text_span line, uint32_t *id, text_buffer *bytes, uint32_t *size, sib_error *err)
+static bool read_line(sib_str line, uint32_t *id, byte_buffer *bytes, uint32_t *size, sib_error *err)
 {
     size_t at = read_number(line, id), length;
     bytes->n = 0;
-    if (!at || at >= line.size || line.data[at++] != ' ')
+    if (!at || at >= line.length || line.data[at++] != ' ')
         return false;
-    length = literal_read((text_span){line.data + at, line.size - at}, bytes, err);
+    length = literal_read((sib_str){line.data + at, line.length - at}, bytes, err);
     at += length;
-    if (!length || at >= line.size || line.data[at++] != ' ')
+    if (!length || at >= line.length || line.data[at++] != ' ')
         return false;
-    length = read_number((text_span){line.data + at, line.size - at}, size);
-    return length && at + length == line.size;
+    length = read_number((sib_str){line.data + at, line.length - at}, size);
+    return length && at + length == line.length;
 }
 
-static text_span line_at(text_span file, size_t at, size_t *next)
+static sib_str line_at(sib_str file, size_t at, size_t *next)
 {
-    const char *begin = file.data + at, *end = memchr(begin, '\n', file.size - at);
-    size_t size = end ? (size_t)(end - begin) : file.size - at;
+    const char *begin = file.data + at, *end = memchr(begin, '\n', file.length - at);
+    size_t size = end ? (size_t)(end - begin) : file.length - at;
     *next = at + size + (end != NULL);
     size -= size && begin[size - 1] == '\r';
-    return (text_span){begin, size};
+    return (sib_str){begin, size};
 }
 
-static sib_code add_line(sib_tokenizer *t, const text_source *source, text_span line, uint64_t offset,
-                         text_buffer *bytes, sib_error *err)
+static sib_code add_line(sib_tokenizer *t, const text_source *source, sib_str line, uint64_t offset,
+                         byte_buffer *bytes, sib_error *err)
 {
     uint32_t id, size;
     if (!read_line(line, &id, bytes, &size, err))
@@ -52,14 +52,14 @@ static sib_code add_line(sib_tokenizer *t, const text_source *source, text_span 
                    : err_set_at(
                          err, SIB_ERR_FORMAT, offset,
                          "%s: '%.*s' is no line of a vocabulary, expected an id, a literal and its size",
-                         source->name, (int)size_min(line.size, 64), line.data);
+                         source->name, (int)size_min(line.length, 64), line.data);
     if (bytes->code != SIB_OK)
         return bytes->code;
     if (bytes->n != size || !size)
         return err_set_at(err, SIB_ERR_FORMAT, offset, "%s: token %u has %zu bytes and says %u", source->name,
                           id, bytes->n, size);
     sib_error why = SIB_ERROR_INIT;
-    sib_code code = vocab_add(&t->vocab, (int32_t)id, (text_span){bytes->data, bytes->n}, 0, &why);
+    sib_code code = vocab_add(&t->vocab, (int32_t)id, (sib_str){bytes->data, bytes->n}, 0, &why);
     return code == SIB_OK ? code : err_set_at(err, code, offset, "%s: %s", source->name, why.message);
 }
 
@@ -79,22 +79,22 @@ static sib_code index_tokens(sib_tokenizer *t, trie *out, sib_error *err)
 
 static sib_code open_rwkv(sib_tokenizer *t, const text_source *source, sib_error *err)
 {
-    text_buffer bytes = {0};
+    byte_buffer bytes = {0};
     trie *tokens = mem_calloc(1, sizeof *tokens);
     sib_code code = SIB_OK;
     t->state = tokens;
     if (!tokens)
         return err_memory(err, sizeof *tokens, "a tokenizer");
-    for (size_t at = 0, next; at < source->bytes.size && code == SIB_OK; at = next) {
-        text_span line = line_at(source->bytes, at, &next);
-        if (line.size)
+    for (size_t at = 0, next; at < source->bytes.length && code == SIB_OK; at = next) {
+        sib_str line = line_at(source->bytes, at, &next);
+        if (line.length)
             code = add_line(t, source, line, at, &bytes, err);
     }
-    buffer_free(&bytes);
+    buf_free(&bytes);
     if (code == SIB_OK)
         code = index_tokens(t, tokens, err);
     if (code == SIB_OK && !vocab_token(&t->vocab, 0))
-        code = vocab_add(&t->vocab, 0, (text_span){END_OF_TEXT, strlen(END_OF_TEXT)},
+        code = vocab_add(&t->vocab, 0, (sib_str){END_OF_TEXT, strlen(END_OF_TEXT)},
                          TOKEN_SPECIAL | TOKEN_HIDDEN, err);
     return code;
 }
@@ -110,20 +110,20 @@ static bool recognises_rwkv(const text_source *source)
 {
     size_t next;
     uint32_t id;
-    text_span line = line_at(source->bytes, 0, &next);
+    sib_str line = line_at(source->bytes, 0, &next);
     size_t at = read_number(line, &id);
-    if (!at || at + 2 >= line.size || line.data[at] != ' ')
+    if (!at || at + 2 >= line.length || line.data[at] != ' ')
         return false;
     at += 1 + (line.data[at + 1] == 'b');
     return line.data[at] == '\'' || line.data[at] == '"';
 }
 
-static sib_code encode_longest(const trie *tokens, text_span text, size_t offset, id_list *out,
+static sib_code encode_longest(const trie *tokens, sib_str text, size_t offset, token_ids *out,
                                sib_error *err)
 {
     sib_code code = SIB_OK;
-    for (size_t at = 0, length; at < text.size && code == SIB_OK; at += length) {
-        int32_t id = trie_longest(tokens, text.data + at, text.size - at, &length);
+    for (size_t at = 0, length; at < text.length && code == SIB_OK; at += length) {
+        int32_t id = trie_longest(tokens, text.data + at, text.length - at, &length);
         if (id < 0)
             return err_set_at(err, SIB_ERR_VALUE, offset + at, "there is no token for the byte 0x%02X at %zu",
                               (uint8_t)text.data[at], offset + at);
@@ -132,16 +132,16 @@ static sib_code encode_longest(const trie *tokens, text_span text, size_t offset
     return code;
 }
 
-static sib_code encode_rwkv(const sib_tokenizer *t, text_span text, sib_special specials, id_list *out,
+static sib_code encode_rwkv(const sib_tokenizer *t, sib_str text, sib_special specials, token_ids *out,
                             sib_error *err)
 {
     sib_code code = SIB_OK;
-    for (size_t at = 0, begin, end; at < text.size && code == SIB_OK; at = end) {
+    for (size_t at = 0, begin, end; at < text.length && code == SIB_OK; at = end) {
         int32_t special = -1;
-        begin = end = text.size;
+        begin = end = text.length;
         if (specials == SIB_SPECIAL_AS_TOKENS)
             special = tokenizer_next_special(t, text, at, &begin, &end);
-        code = encode_longest(t->state, (text_span){text.data + at, begin - at}, at, out, err);
+        code = encode_longest(t->state, (sib_str){text.data + at, begin - at}, at, out, err);
         if (code == SIB_OK && special >= 0)
             code = ids_add(out, special, err);
     }

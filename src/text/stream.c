@@ -14,7 +14,7 @@ void text_stream_begin(text_stream *s, const sib_tokenizer *t)
 void text_stream_free(text_stream *s)
 {
     mem_free(s->ids.ids);
-    buffer_free(&s->text);
+    buf_free(&s->text);
     *s = (text_stream){0};
 }
 

@@ -7,10 +7,10 @@
 
 typedef struct text_stream {
     const sib_tokenizer *tokenizer;
-    id_list ids;        /* not settled yet: they are decoded again with those to come */
+    token_ids ids;      /* not settled yet: they are decoded again with those to come */
     size_t n;           /* ids that have come */
     decode_place place; /* behind the settled ones */
-    text_buffer text;   /* settled, then what the ids behind give as it stands */
+    byte_buffer text;   /* settled, then what the ids behind give as it stands */
     size_t settled;     /* bytes of text */
     size_t at;          /* bytes of the whole text that are forgotten, before those */
 } text_stream;

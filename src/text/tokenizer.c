@@ -61,13 +61,13 @@ sib_code tokenizer_index_specials(sib_tokenizer *t, sib_error *err)
     return code;
 }
 
-int32_t tokenizer_next_special(const sib_tokenizer *t, text_span text, size_t at, size_t *begin, size_t *end)
+int32_t tokenizer_next_special(const sib_tokenizer *t, sib_str text, size_t at, size_t *begin, size_t *end)
 {
     size_t length;
-    for (; at < text.size; at++) {
+    for (; at < text.length; at++) {
         if (!t->specials.roots[(uint8_t)text.data[at]])
             continue;
-        int32_t id = trie_longest(&t->specials, text.data + at, text.size - at, &length);
+        int32_t id = trie_longest(&t->specials, text.data + at, text.length - at, &length);
         if (id >= 0) {
             *begin = at;
             *end = at + length;
@@ -82,12 +82,12 @@ int32_t tokenizer_next_special(const sib_tokenizer *t, text_span text, size_t at
 sib_code sib_tokenizer_encode(const sib_tokenizer *t, const char *text, size_t size, sib_special specials,
                               int32_t **ids, size_t *n, sib_error *err)
 {
-    id_list list = {0};
+    token_ids list = {0};
     *ids = NULL;
     *n = 0;
     sib_code code = ids_reserve(&list, size / 4 + 1, err);
     if (code == SIB_OK)
-        code = t->kind->encode(t, (text_span){text ? text : "", size}, specials, &list, err);
+        code = t->kind->encode(t, (sib_str){text ? text : "", size}, specials, &list, err);
     if (code != SIB_OK) {
         mem_free(list.ids);
         return code;
@@ -98,7 +98,7 @@ sib_code sib_tokenizer_encode(const sib_tokenizer *t, const char *text, size_t s
 }
 
 sib_code tokenizer_choose(const sib_tokenizer *t, const int32_t *ids, size_t n, size_t at, bool skip_special,
-                          id_list *out, sib_error *err)
+                          token_ids *out, sib_error *err)
 {
     sib_code code = ids_reserve(out, n, err);
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
@@ -112,7 +112,7 @@ sib_code tokenizer_choose(const sib_tokenizer *t, const int32_t *ids, size_t n, 
 }
 
 sib_code tokenizer_decode_ids(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
-                              text_buffer *out, sib_error *err)
+                              byte_buffer *out, sib_error *err)
 {
     if (t->kind->decode) {
         sib_code code = t->kind->decode(t, ids, n, place, out, err);
@@ -120,8 +120,8 @@ sib_code tokenizer_decode_ids(const sib_tokenizer *t, const int32_t *ids, size_t
         return code;
     }
     for (size_t i = 0; i < n && out->code == SIB_OK; i++) {
-        text_span bytes = vocab_bytes(&t->vocab, &t->vocab.tokens[ids[i]]);
-        buffer_add(out, bytes.data, bytes.size, err);
+        sib_str bytes = vocab_bytes(&t->vocab, &t->vocab.tokens[ids[i]]);
+        buf_add(out, bytes.data, bytes.length, err);
     }
     place->before += n;
     return out->code;
@@ -135,26 +135,22 @@ decode_look tokenizer_decode_look(const sib_tokenizer *t)
 sib_code sib_tokenizer_decode(const sib_tokenizer *t, const int32_t *ids, size_t n, bool skip_special,
                               char **text, size_t *size, sib_error *err)
 {
-    id_list chosen = {0};
+    token_ids chosen = {0};
     decode_place place = {0};
-    text_buffer out = {0};
+    byte_buffer out = {0};
     *text = NULL;
     *size = 0;
     sib_code code = tokenizer_choose(t, ids, n, 0, skip_special, &chosen, err);
     if (code == SIB_OK)
         code = tokenizer_decode_ids(t, chosen.ids, chosen.n, &place, &out, err);
-    if (code == SIB_OK) {
-        buffer_add(&out, "", 1, err);
+    buf_add(&out, NULL, 0, err); /* a NUL behind no text at all */
+    if (code == SIB_OK)
         code = out.code;
-    }
     mem_free(chosen.ids);
-    if (code != SIB_OK) {
-        buffer_free(&out);
-        return code;
-    }
-    *text = out.data;
-    *size = out.n - 1;
-    return SIB_OK;
+    if (code == SIB_OK)
+        *text = buf_take(&out, size);
+    buf_free(&out);
+    return code;
 }
 
 bool sib_tokenizer_token(const sib_tokenizer *t, int32_t id, const char **bytes, size_t *size, bool *special)
@@ -162,9 +158,9 @@ bool sib_tokenizer_token(const sib_tokenizer *t, int32_t id, const char **bytes,
     const token *known = vocab_token(&t->vocab, id);
     if (!known)
         return false;
-    text_span s = vocab_bytes(&t->vocab, known);
+    sib_str s = vocab_bytes(&t->vocab, known);
     *bytes = s.data;
-    *size = s.size;
+    *size = s.length;
     *special = (known->flags & TOKEN_SPECIAL) != 0;
     return true;
 }

@@ -2,6 +2,7 @@
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
 
+#include "text/token_ids.h"
 #include "text/trie.h"
 #include "text/vocab.h"
 
@@ -10,7 +11,7 @@
 /* A file on its way in. */
 typedef struct text_source {
     const char *name; /* for messages */
-    text_span bytes;
+    sib_str bytes;
     const sib_tokenizer_options *options; /* never NULL */
 } text_source;
 
@@ -36,12 +37,12 @@ typedef struct tokenizer_kind {
     sib_code (*open)(sib_tokenizer *t, const text_source *source, sib_error *err);
     void (*close)(sib_tokenizer *t);
     /* Adds the ids of a text. */
-    sib_code (*encode)(const sib_tokenizer *t, text_span text, sib_special specials, id_list *out,
+    sib_code (*encode)(const sib_tokenizer *t, sib_str text, sib_special specials, token_ids *out,
                        sib_error *err);
     /* Adds the bytes of ids, which stand for something each and are not to be left out; *place: where they stand, of which it
        may change `begun`. NULL: their tokens' one after the other. */
     sib_code (*decode)(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
-                       text_buffer *out, sib_error *err);
+                       byte_buffer *out, sib_error *err);
     decode_look (*look)(const sib_tokenizer *t); /* NULL: at nothing */
 } tokenizer_kind;
 
@@ -70,16 +71,16 @@ sib_code tokenizer_create(const tokenizer_kind *kind, const char *name, size_t n
 sib_code tokenizer_index_specials(sib_tokenizer *t, sib_error *err);
 
 /* The first special token at or behind `at`: its id, *begin and *end where it stands; -1 for none. */
-int32_t tokenizer_next_special(const sib_tokenizer *t, text_span text, size_t at, size_t *begin, size_t *end);
+int32_t tokenizer_next_special(const sib_tokenizer *t, sib_str text, size_t at, size_t *begin, size_t *end);
 
 /* Adds the ids that are to be told, all or those that are no special tokens. at: place of the first among all, for messages.
    Errors: SIB_ERR_VALUE (an id that stands for nothing), SIB_ERR_MEMORY. */
 sib_code tokenizer_choose(const sib_tokenizer *t, const int32_t *ids, size_t n, size_t at, bool skip_special,
-                          id_list *out, sib_error *err);
+                          token_ids *out, sib_error *err);
 
 /* Adds the bytes of ids that were chosen: (n) at *place, which is moved behind them. */
 sib_code tokenizer_decode_ids(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
-                              text_buffer *out, sib_error *err);
+                              byte_buffer *out, sib_error *err);
 decode_look tokenizer_decode_look(const sib_tokenizer *t);
 
 #endif

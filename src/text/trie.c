@@ -6,10 +6,10 @@
 
 #include <stdlib.h>
 
-static int compare(text_span a, text_span b)
+static int compare(sib_str a, sib_str b)
 {
-    int order = memcmp(a.data, b.data, size_min(a.size, b.size));
-    return order ? order : (a.size > b.size) - (a.size < b.size);
+    int order = memcmp(a.data, b.data, size_min(a.length, b.length));
+    return order ? order : (a.length > b.length) - (a.length < b.length);
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -29,10 +29,10 @@ static bool count_nodes(const trie_key *keys, size_t n, size_t *out)
     for (size_t i = 0; i < n; i++) {
         size_t shared = 0;
         if (i > 0)
-            while (shared < keys[i - 1].bytes.size && shared < keys[i].bytes.size &&
+            while (shared < keys[i - 1].bytes.length && shared < keys[i].bytes.length &&
                    keys[i - 1].bytes.data[shared] == keys[i].bytes.data[shared])
                 shared++;
-        if (!size_add(*out, keys[i].bytes.size - shared, out))
+        if (!size_add(*out, keys[i].bytes.length - shared, out))
             return false;
     }
     return *out < UINT32_MAX - 1;
@@ -47,7 +47,7 @@ static void fill(trie *t, const trie_key *keys, size_t n, range *ranges)
     for (size_t i = 0; i < made; i++) {
         range r = ranges[i];
         t->nodes[i].first = (uint32_t)made;
-        if (r.first < r.last && keys[r.first].bytes.size == r.depth) /* the shortest stands first */
+        if (r.first < r.last && keys[r.first].bytes.length == r.depth) /* the shortest stands first */
             t->nodes[i].id = keys[r.first++].id;
         while (r.first < r.last) {
             char byte = keys[r.first].bytes.data[r.depth];
@@ -74,7 +74,7 @@ sib_code trie_build(trie *t, trie_key *keys, size_t n, sib_error *err)
     for (size_t i = 1; i < n; i++)
         if (compare(keys[i - 1].bytes, keys[i].bytes) == 0)
             return err_set(err, SIB_ERR_FORMAT, "ids %d and %d stand for the same bytes '%.*s'",
-                           (int)keys[i - 1].id, (int)keys[i].id, (int)size_min(keys[i].bytes.size, 64),
+                           (int)keys[i - 1].id, (int)keys[i].id, (int)size_min(keys[i].bytes.length, 64),
                            keys[i].bytes.data);
     if (n >= UINT32_MAX || !count_nodes(keys, n, &nodes))
         return err_set(err, SIB_ERR_SIZE, "the tokens have too many bytes");

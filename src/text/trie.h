@@ -2,11 +2,11 @@
 #ifndef TEXT_TRIE_H
 #define TEXT_TRIE_H
 
-#include "text/bytes.h"
+#include "base/str.h"
 
 typedef struct trie_key {
-    text_span bytes; /* not empty */
-    int32_t id;      /* not below 0 */
+    sib_str bytes; /* not empty */
+    int32_t id;    /* not below 0 */
 } trie_key;
 
 /* Nodes stand breadth first, so the children of node i are nodes[i].first .. nodes[i + 1].first, by byte. */

@@ -1,6 +1,7 @@
 #include "text/vocab.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "base/size.h"
 
@@ -99,50 +100,43 @@ sib_code vocab_widen(vocab *v, size_t n, sib_error *err)
 {
     if (n > VOCAB_MOST_IDS)
         return err_set(err, SIB_ERR_SIZE, "%zu ids, at most %u are taken", n, VOCAB_MOST_IDS);
-    if (n > v->room) {
-        size_t room = size_min(size_max(n, v->room + v->room / 2 + 256), VOCAB_MOST_IDS);
-        token *tokens = mem_realloc(v->tokens, room, sizeof *tokens);
-        if (!tokens)
-            return err_memory(err, room * sizeof *tokens, "a vocabulary");
-        v->tokens = tokens;
-        v->room = room;
-    }
-    if (n > v->n) {
+    sib_code code = ARRAY_RESERVE(v->tokens, v->capacity, n, "a vocabulary", err);
+    if (code == SIB_OK && n > v->n) {
         memset(v->tokens + v->n, 0, (n - v->n) * sizeof *v->tokens);
         v->n = n;
     }
-    return SIB_OK;
+    return code;
 }
 
-sib_code vocab_add(vocab *v, int32_t id, text_span bytes, uint8_t flags, sib_error *err)
+sib_code vocab_add(vocab *v, int32_t id, sib_str bytes, uint8_t flags, sib_error *err)
 {
     if (id < 0 || (uint32_t)id >= VOCAB_MOST_IDS)
         return err_set(err, SIB_ERR_SIZE, "id %d, expected 0 to %u", (int)id, VOCAB_MOST_IDS - 1);
-    if (bytes.size > VOCAB_MOST_BYTES - v->bytes.n)
+    if (bytes.length > VOCAB_MOST_BYTES - v->bytes.n)
         return err_set(err, SIB_ERR_SIZE, "the tokens have more than %u bytes", VOCAB_MOST_BYTES);
-    if (bytes.size > VOCAB_MOST_TOKEN)
+    if (bytes.length > VOCAB_MOST_TOKEN)
         return err_set(err, SIB_ERR_SIZE, "id %d has %zu bytes, tokens of up to %u are taken", (int)id,
-                       bytes.size, VOCAB_MOST_TOKEN);
+                       bytes.length, VOCAB_MOST_TOKEN);
     sib_code code = vocab_widen(v, (size_t)id + 1, err);
     if (code == SIB_OK)
         code = grow_slots(v, err);
     if (code != SIB_OK)
         return code;
-    uint32_t hash = text_hash(bytes.data, bytes.size);
+    uint32_t hash = text_hash(bytes.data, bytes.length);
     if (v->tokens[id].flags & TOKEN_KNOWN)
         return err_set(err, SIB_ERR_FORMAT, "id %d stands there twice", (int)id);
     if (!(flags & TOKEN_HIDDEN)) {
-        int32_t other = vocab_find_hashed(v, bytes.data, bytes.size, hash);
+        int32_t other = vocab_find_hashed(v, bytes.data, bytes.length, hash);
         if (other >= 0)
             return err_set(err, SIB_ERR_FORMAT, "ids %d and %d stand for the same bytes '%.*s'", (int)other,
-                           (int)id, (int)size_min(bytes.size, 64), bytes.data);
+                           (int)id, (int)size_min(bytes.length, 64), bytes.data);
     }
     uint32_t at = (uint32_t)v->bytes.n;
-    buffer_add(&v->bytes, bytes.data, bytes.size, err);
+    buf_add(&v->bytes, bytes.data, bytes.length, err);
     if (v->bytes.code != SIB_OK)
         return v->bytes.code;
-    v->tokens[id] = (token){at, (uint32_t)bytes.size, (uint8_t)(flags | TOKEN_KNOWN)};
-    v->longest = size_max(v->longest, bytes.size);
+    v->tokens[id] = (token){at, (uint32_t)bytes.length, (uint8_t)(flags | TOKEN_KNOWN)};
+    v->longest = size_max(v->longest, bytes.length);
     v->n_found += !(flags & TOKEN_HIDDEN);
     if (!(flags & TOKEN_HIDDEN))
         put_slot(v->slots, v->mask, (vocab_slot){hash, id});
@@ -153,6 +147,6 @@ void vocab_free(vocab *v)
 {
     mem_free(v->tokens);
     mem_free(v->slots);
-    buffer_free(&v->bytes);
+    buf_free(&v->bytes);
     *v = (vocab){0};
 }

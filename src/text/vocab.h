@@ -2,7 +2,7 @@
 #ifndef TEXT_VOCAB_H
 #define TEXT_VOCAB_H
 
-#include "text/bytes.h"
+#include "base/buffer.h"
 
 /* More ids, or more bytes of all tokens, are refused: models have some hundred thousand ids. */
 #define VOCAB_MOST_IDS   (1u << 21)
@@ -30,8 +30,8 @@ typedef struct vocab_slot {
 
 typedef struct vocab {
     token *tokens; /* (n) */
-    size_t n, room;
-    text_buffer bytes;
+    size_t n, capacity;
+    byte_buffer bytes;
     vocab_slot *slots; /* (mask + 1) */
     uint32_t mask;
     size_t n_found; /* slots that are taken */
@@ -40,7 +40,7 @@ typedef struct vocab {
 
 /* Gives `id` its bytes. Ids may come in any order; what is left out stands for nothing. Errors: SIB_ERR_FORMAT (a second
    time the same id, or, unless flags say TOKEN_HIDDEN, bytes that another id has), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
-sib_code vocab_add(vocab *v, int32_t id, text_span bytes, uint8_t flags, sib_error *err);
+sib_code vocab_add(vocab *v, int32_t id, sib_str bytes, uint8_t flags, sib_error *err);
 
 /* Makes room for ids below n. Errors: SIB_ERR_SIZE, SIB_ERR_MEMORY. */
 sib_code vocab_widen(vocab *v, size_t n, sib_error *err);
@@ -59,9 +59,9 @@ static inline const token *vocab_token(const vocab *v, int32_t id)
     return id >= 0 && (size_t)id < v->n && (v->tokens[id].flags & TOKEN_KNOWN) ? &v->tokens[id] : NULL;
 }
 
-static inline text_span vocab_bytes(const vocab *v, const token *t)
+static inline sib_str vocab_bytes(const vocab *v, const token *t)
 {
-    return (text_span){t->size ? v->bytes.data + t->at : "", t->size};
+    return (sib_str){t->size ? v->bytes.data + t->at : "", t->size};
 }
 
 #endif

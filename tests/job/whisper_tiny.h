@@ -32,12 +32,12 @@ enum tiny_token {
 static inline sib_tokenizer *tiny_tokenizer(void)
 {
     static const char *const more[] = {" a", " b", " c", "\xE2\x99", " (", NULL};
-    text_buffer ranks = ranks_text(more);
+    byte_buffer ranks = ranks_text(more);
     sib_tokenizer_options options = {"whisper", N_TINY};
     sib_tokenizer *t = NULL;
     sib_error err = SIB_ERROR_INIT;
     CHECK_OK(sib_tokenizer_open_bytes("ranks", ranks.data, ranks.n, &options, &t, &err), err);
-    buffer_free(&ranks);
+    buf_free(&ranks);
     assert_int_equal(sib_tokenizer_find(t, "<|0.00|>", 8), TS);
     return t;
 }

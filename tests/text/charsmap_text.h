@@ -42,17 +42,17 @@ static inline void charsmap_fill(uint8_t *bytes)
 }
 
 /* A tokenizer of characters behind the map of these bytes, ids 0 to 9: ? a e b f i, the accent, the letter with it, the ligature, A. */
-static inline text_buffer charsmap_json(const uint8_t *bytes, size_t size)
+static inline byte_buffer charsmap_json(const uint8_t *bytes, size_t size)
 {
     static const char before[] = "{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"",
                       behind[] =
                           "\"},\"model\":{\"type\":\"BPE\",\"unk_token\":\"?\",\"merges\":[],\"vocab\":"
                           "{\"?\":0,\"a\":1,\"e\":2,\"b\":3,\"f\":4,\"i\":5,\"\xCC\x81\":6,"
                           "\"\xC3\xA9\":7,\"\xEF\xAC\x81\":8,\"A\":9}}}";
-    text_buffer b = {0};
-    buffer_add(&b, before, sizeof before - 1, NULL);
+    byte_buffer b = {0};
+    buf_add(&b, before, sizeof before - 1, NULL);
     base64_add(&b, (const char *)bytes, size);
-    buffer_add(&b, behind, sizeof behind - 1, NULL);
+    buf_add(&b, behind, sizeof behind - 1, NULL);
     return b;
 }
 

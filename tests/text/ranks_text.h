@@ -4,9 +4,9 @@
 
 #include "check.h"
 
-#include "text/bytes.h"
+#include "base/buffer.h"
 
-static inline void base64_add(text_buffer *b, const char *bytes, size_t n)
+static inline void base64_add(byte_buffer *b, const char *bytes, size_t n)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < n; i += 3) {
@@ -16,22 +16,22 @@ static inline void base64_add(text_buffer *b, const char *bytes, size_t n)
             bits = bits << 8 | (k < left ? (uint8_t)bytes[i + k] : 0);
         char four[4] = {digits[bits >> 18], digits[bits >> 12 & 63], left > 1 ? digits[bits >> 6 & 63] : '=',
                         left > 2 ? digits[bits & 63] : '='};
-        buffer_add(b, four, 4, NULL);
+        buf_add(b, four, 4, NULL);
     }
 }
 
-static inline void ranks_line(text_buffer *b, const char *bytes, size_t n, unsigned rank)
+static inline void ranks_line(byte_buffer *b, const char *bytes, size_t n, unsigned rank)
 {
     base64_add(b, bytes, n);
     char number[16];
     int length = snprintf(number, sizeof number, " %u\n", rank);
-    buffer_add(b, number, (size_t)length, NULL);
+    buf_add(b, number, (size_t)length, NULL);
 }
 
 /* The 256 bytes, then `more`, which ends with NULL. */
-static inline text_buffer ranks_text(const char *const *more)
+static inline byte_buffer ranks_text(const char *const *more)
 {
-    text_buffer b = {0};
+    byte_buffer b = {0};
     for (unsigned i = 0; i < 256; i++) {
         char byte = (char)i;
         ranks_line(&b, &byte, 1, i);

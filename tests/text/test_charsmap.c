@@ -6,9 +6,9 @@ static uint8_t bytes[CHARSMAP_BYTES];
 
 static sib_code open_map(size_t size, sib_tokenizer **t, sib_error *err)
 {
-    text_buffer json = charsmap_json(bytes, size);
+    byte_buffer json = charsmap_json(bytes, size);
     sib_code code = sib_tokenizer_open_bytes("t", json.data, json.n, NULL, t, err);
-    buffer_free(&json);
+    buf_free(&json);
     return code;
 }
 
@@ -114,9 +114,9 @@ static void test_memory(void **state)
 {
     (void)state;
     charsmap_fill(bytes);
-    text_buffer json = charsmap_json(bytes, CHARSMAP_BYTES);
+    byte_buffer json = charsmap_json(bytes, CHARSMAP_BYTES);
     check_memory(json.data, json.n, NULL, "Abe\xCC\x81");
-    buffer_free(&json);
+    buf_free(&json);
 }
 
 int main(void)

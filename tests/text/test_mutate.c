@@ -31,13 +31,13 @@ static const char steps[] =
     "suffix\":\"/\",\"vocab\":{\"?\":0,\"a\":1,"
     "\"#b\":2,\"#b/\":3,\"ab/\":4},\"merges\":[\"a #b/\"]}}";
 
-static text_buffer make_ranks(void)
+static byte_buffer make_ranks(void)
 {
     static const char *const more[] = {"he", "ll", "llo", NULL};
     return ranks_text(more);
 }
 
-static text_buffer make_charsmap(void)
+static byte_buffer make_charsmap(void)
 {
     static uint8_t bytes[CHARSMAP_BYTES];
     charsmap_fill(bytes);
@@ -46,7 +46,7 @@ static text_buffer make_charsmap(void)
 
 static const struct seed {
     const char *name, *text;
-    text_buffer (*make)(void); /* where text is NULL */
+    byte_buffer (*make)(void); /* where text is NULL */
 } seeds[] = {{"ranks", NULL, make_ranks},      {"byte-level", byte_bpe, NULL},
              {"byte_fallback", llama, NULL},   {"Unigram", unigram_model, NULL},
              {"WordPiece", bert, NULL},        {"steps", steps, NULL},
@@ -188,7 +188,7 @@ static bool read_it(const char *data, size_t n, check_random *r)
 
 static void mutate_seed(const struct seed *seed, check_random *r, uint64_t count, double seconds)
 {
-    text_buffer made = seed->text ? (text_buffer){0} : seed->make();
+    byte_buffer made = seed->text ? (byte_buffer){0} : seed->make();
     const char *text = seed->text ? seed->text : made.data;
     size_t size = seed->text ? strlen(seed->text) : made.n;
     uint64_t k = 0, n_read = 0;
@@ -207,7 +207,7 @@ static void mutate_seed(const struct seed *seed, check_random *r, uint64_t count
         alarm(0);
         free(exact);
     }
-    buffer_free(&made);
+    buf_free(&made);
     print_message("%s: %llu changed, %llu of them opened\n", seed->name, (unsigned long long)k,
                   (unsigned long long)n_read);
 }

@@ -59,7 +59,7 @@ static void test_merges(void **state)
 static void test_lists(void **state)
 {
     (void)state;
-    static const text_span pieces[] = {{"<unk>", 5}, {"a", 1}, {"aa", 2}, {"\0", 1}};
+    static const sib_str pieces[] = {{"<unk>", 5}, {"a", 1}, {"aa", 2}, {"\0", 1}};
     static const double scores[] = {0, -1, -0.5, -3};
     static const int32_t types[] = {PIECE_UNKNOWN, PIECE_NORMAL, PIECE_NORMAL, PIECE_NORMAL};
     pieces_source s = {

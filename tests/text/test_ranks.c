@@ -9,12 +9,12 @@ static const char *const merges_of_hello[] = {"he", "ll",  "llo",      "lo",  " 
 
 static sib_tokenizer *open_text(const char *const *more, const char *kind, size_t n_vocab)
 {
-    text_buffer b = ranks_text(more);
+    byte_buffer b = ranks_text(more);
     sib_tokenizer *t;
     sib_error err = SIB_ERROR_INIT;
     sib_tokenizer_options options = {.kind = kind, .n_vocab = n_vocab};
     CHECK_OK(sib_tokenizer_open_bytes("ranks", b.data, b.n, &options, &t, &err), err);
-    buffer_free(&b);
+    buf_free(&b);
     return t;
 }
 
@@ -231,7 +231,7 @@ static void test_bad_files(void **state)
         CHECK_FAILS(code, SIB_ERR_FORMAT, err, bad_files[i].words);
         assert_null(t);
     }
-    text_buffer b = ranks_text(merges_of_hello);
+    byte_buffer b = ranks_text(merges_of_hello);
     sib_tokenizer *t;
     sib_error err = SIB_ERROR_INIT;
     sib_tokenizer_options few = {.kind = "gpt2", .n_vocab = 200},
@@ -248,16 +248,16 @@ static void test_bad_files(void **state)
     CHECK_FAILS(sib_tokenizer_open("/nowhere/r", NULL, &t, &err), SIB_ERR_IO, err, "/nowhere/r");
     CHECK_FAILS(sib_tokenizer_open("/", NULL, &t, &err), SIB_ERR_IO, err, "a folder");
     CHECK_FAILS(sib_tokenizer_open(NULL, NULL, &t, &err), SIB_ERR_ARGUMENT, err, "neither");
-    buffer_free(&b);
+    buf_free(&b);
 }
 
 static void test_memory(void **state)
 {
     (void)state;
-    text_buffer b = ranks_text(merges_of_hello);
+    byte_buffer b = ranks_text(merges_of_hello);
     check_memory(b.data, b.n, NULL,
                  "hello 123 l\xFFlo<|endoftext|>aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
-    buffer_free(&b);
+    buf_free(&b);
 }
 
 /* ---- The real ones ------------------------------------------------------------------------------------------ */

@@ -58,14 +58,14 @@ static const struct stream_case {
 static sib_tokenizer *open_case(const struct stream_case *c)
 {
     static const char *const more[] = {"he", "ll", "\xC3\xA9", NULL};
-    text_buffer ranks = ranks_text(more);
+    byte_buffer ranks = ranks_text(more);
     sib_tokenizer_options options = {.kind = c->text && !*c->text ? "bytes" : NULL};
     sib_tokenizer *t;
     sib_error err = SIB_ERROR_INIT;
     const char *text = c->text ? c->text : ranks.data;
     CHECK_OK(sib_tokenizer_open_bytes(c->name, text, c->text ? strlen(text) : ranks.n, &options, &t, &err),
              err);
-    buffer_free(&ranks);
+    buf_free(&ranks);
     return t;
 }
 
@@ -138,7 +138,7 @@ static void test_forgets(void **state)
         assert_int_equal(s.at + s.text.n, (size_t)i + 1);
         assert_int_equal((unsigned char)s.text.data[s.text.n - 1], id);
     }
-    assert_true(s.text.room < 65536);
+    assert_true(s.text.capacity < 65536);
     text_stream_free(&s);
     sib_tokenizer_free(&t);
 }

@@ -1,7 +1,7 @@
 /* tokenizer.json: small documents with one part of each kind. `make compare` holds the parts against the original. */
+#include "base/buffer.h"
 #include "encodes.h"
 #include "seeds.h"
-#include "text/bytes.h"
 
 static sib_tokenizer *open_json(const char *document)
 {
@@ -236,21 +236,21 @@ static void test_deep(void **state)
     (void)state;
     static const char open[] = "{\"type\":\"Sequence\",\"normalizers\":[";
     for (size_t depth = 20; depth <= 200000; depth *= 100) {
-        text_buffer b = {0};
+        byte_buffer b = {0};
         sib_tokenizer *t;
         sib_error err = SIB_ERROR_INIT;
-        buffer_add(&b, "{\"normalizer\":", 14, &err);
+        buf_add(&b, "{\"normalizer\":", 14, &err);
         for (size_t i = 0; i < depth; i++)
-            buffer_add(&b, open, sizeof open - 1, &err);
+            buf_add(&b, open, sizeof open - 1, &err);
         for (size_t i = 0; i < depth; i++)
-            buffer_add(&b, "]}", 2, &err);
-        buffer_add(&b, "}", 1, &err);
+            buf_add(&b, "]}", 2, &err);
+        buf_add(&b, "}", 1, &err);
         sib_code code = sib_tokenizer_open_bytes("deep", b.data, b.n, NULL, &t, &err);
         if (depth == 20)
             CHECK_FAILS(code, SIB_ERR_UNSUPPORTED, err, "more steps");
         else
             CHECK_FAILS(code, SIB_ERR_FORMAT, err, "depth");
-        buffer_free(&b);
+        buf_free(&b);
     }
 }
 

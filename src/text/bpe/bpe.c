@@ -13,7 +13,7 @@
 /* The symbols of a piece as they come. */
 typedef struct symbol_run {
     const bpe *b;
-    id_list *out;
+    token_ids *out;
     size_t waiting; /* unknown symbols that are not written yet */
     sib_error *err;
 } symbol_run;
@@ -26,30 +26,30 @@ static sib_code write_waiting(symbol_run *r)
 }
 
 /* The id of a symbol with its marks. */
-static int32_t find_symbol(const bpe *b, text_span s, bool first, bool last)
+static int32_t find_symbol(const bpe *b, sib_str s, bool first, bool last)
 {
-    text_span before = {b->not_first.data, first ? 0 : b->not_first.n},
-              behind = {b->at_end.data, last ? b->at_end.n : 0};
-    if (!before.size && !behind.size)
-        return b->bytes ? b->byte_ids[(uint8_t)s.data[0]] : vocab_find(b->model.vocab, s.data, s.size);
+    sib_str before = {b->not_first.data, first ? 0 : b->not_first.n},
+            behind = {b->at_end.data, last ? b->at_end.n : 0};
+    if (!before.length && !behind.length)
+        return b->bytes ? b->byte_ids[(uint8_t)s.data[0]] : vocab_find(b->model.vocab, s.data, s.length);
     char marked[MOST_MARKED];
-    if (before.size)
-        memcpy(marked, before.data, before.size);
-    memcpy(marked + before.size, s.data, s.size);
-    if (behind.size)
-        memcpy(marked + before.size + s.size, behind.data, behind.size);
-    return vocab_find(b->model.vocab, marked, before.size + s.size + behind.size);
+    if (before.length)
+        memcpy(marked, before.data, before.length);
+    memcpy(marked + before.length, s.data, s.length);
+    if (behind.length)
+        memcpy(marked + before.length + s.length, behind.data, behind.length);
+    return vocab_find(b->model.vocab, marked, before.length + s.length + behind.length);
 }
 
-static bool has_bytes(const bpe *b, text_span s)
+static bool has_bytes(const bpe *b, sib_str s)
 {
-    for (size_t i = 0; i < s.size; i++)
+    for (size_t i = 0; i < s.length; i++)
         if (b->byte_ids[(uint8_t)s.data[i]] < 0)
             return false;
     return true;
 }
 
-static sib_code add_symbol(symbol_run *r, text_span s, bool first, bool last)
+static sib_code add_symbol(symbol_run *r, sib_str s, bool first, bool last)
 {
     const bpe *b = r->b;
     int32_t id = find_symbol(b, s, first, last);
@@ -59,49 +59,49 @@ static sib_code add_symbol(symbol_run *r, text_span s, bool first, bool last)
     }
     if (b->byte_fallback && has_bytes(b, s)) {
         sib_code code = SIB_OK;
-        for (size_t i = 0; i < s.size && code == SIB_OK; i++)
+        for (size_t i = 0; i < s.length && code == SIB_OK; i++)
             code = ids_add(r->out, b->byte_ids[(uint8_t)s.data[i]], r->err);
         return code;
     }
     if (b->unknown < 0)
-        return err_set(r->err, SIB_ERR_VALUE, "there is no token for '%.*s'", (int)s.size, s.data);
+        return err_set(r->err, SIB_ERR_VALUE, "there is no token for '%.*s'", (int)s.length, s.data);
     sib_code code = b->fuse_unknown ? SIB_OK : write_waiting(r);
     r->waiting++;
     return code;
 }
 
 /* Most pieces: bytes without marks. */
-static sib_code add_bytes(const bpe *b, text_span piece, id_list *out, sib_error *err)
+static sib_code add_bytes(const bpe *b, sib_str piece, token_ids *out, sib_error *err)
 {
-    sib_code code = ids_reserve(out, piece.size, err);
+    sib_code code = ids_reserve(out, piece.length, err);
     if (code != SIB_OK)
         return code;
-    for (size_t i = 0; i < piece.size; i++) {
+    for (size_t i = 0; i < piece.length; i++) {
         int32_t id = b->byte_ids[(uint8_t)piece.data[i]];
         if (id < 0 && b->unknown < 0)
             return err_set(err, SIB_ERR_VALUE, "there is no token for the byte 0x%02X",
                            (uint8_t)piece.data[i]);
         out->ids[out->n + i] = id < 0 ? b->unknown : id;
     }
-    out->n += piece.size;
+    out->n += piece.length;
     return SIB_OK;
 }
 
-static sib_code add_symbols(const bpe *b, text_span piece, id_list *out, sib_error *err)
+static sib_code add_symbols(const bpe *b, sib_str piece, token_ids *out, sib_error *err)
 {
     symbol_run r = {b, out, 0, err};
     sib_code code = SIB_OK;
     if (b->bytes && !b->not_first.n && !b->at_end.n && !b->fuse_unknown)
         return add_bytes(b, piece, out, err);
-    for (size_t at = 0, length = 1; at < piece.size && code == SIB_OK; at += length) {
+    for (size_t at = 0, length = 1; at < piece.length && code == SIB_OK; at += length) {
         if (!b->bytes)
-            utf8_next(piece.data + at, piece.size - at, &length);
-        code = add_symbol(&r, (text_span){piece.data + at, length}, at == 0, at + length == piece.size);
+            utf8_next(piece.data + at, piece.length - at, &length);
+        code = add_symbol(&r, (sib_str){piece.data + at, length}, at == 0, at + length == piece.length);
     }
     return code == SIB_OK ? write_waiting(&r) : code;
 }
 
-static sib_code encode(const pretoken_model *m, text_span piece, id_list *out, sib_error *err)
+static sib_code encode(const pretoken_model *m, sib_str piece, token_ids *out, sib_error *err)
 {
     const bpe *b = (const bpe *)m;
     size_t begin = out->n, left;
@@ -124,8 +124,8 @@ void bpe_init(bpe *b, const vocab *v)
 void bpe_free(bpe *b)
 {
     merges_free(&b->merges);
-    buffer_free(&b->not_first);
-    buffer_free(&b->at_end);
+    buf_free(&b->not_first);
+    buf_free(&b->at_end);
 }
 
 void bpe_find_fallback(const vocab *v, int32_t byte_ids[256])
@@ -142,18 +142,18 @@ void bpe_find_fallback(const vocab *v, int32_t byte_ids[256])
 #define SPACE      "\xE2\x96\x81"
 #define SPACE_SIZE 3
 
-static bool is_space_at(text_span text, size_t at)
+static bool is_space_at(sib_str text, size_t at)
 {
-    return text.size - at >= SPACE_SIZE && memcmp(text.data + at, SPACE, SPACE_SIZE) == 0;
+    return text.length - at >= SPACE_SIZE && memcmp(text.data + at, SPACE, SPACE_SIZE) == 0;
 }
 
 /* The next mark of a space behind another character, from `at` + 1 on; the end where there is none. */
-static size_t next_space(text_span text, size_t at)
+static size_t next_space(sib_str text, size_t at)
 {
     while (is_space_at(text, at))
         at += SPACE_SIZE;
-    const char *found = at < text.size ? memmem(text.data + at, text.size - at, SPACE, SPACE_SIZE) : NULL;
-    return found ? (size_t)(found - text.data) : text.size;
+    const char *found = at < text.length ? memmem(text.data + at, text.length - at, SPACE, SPACE_SIZE) : NULL;
+    return found ? (size_t)(found - text.data) : text.length;
 }
 
 void bpe_find_cuts(bpe *b)
@@ -167,7 +167,7 @@ void bpe_find_cuts(bpe *b)
     }
 }
 
-size_t bpe_cut(const bpe *b, text_span text, size_t at)
+size_t bpe_cut(const bpe *b, sib_str text, size_t at)
 {
-    return b->cuts ? next_space(text, at) : text.size;
+    return b->cuts ? next_space(text, at) : text.length;
 }

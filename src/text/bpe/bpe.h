@@ -15,7 +15,7 @@ typedef struct bpe {
     bool fuse_unknown;     /* unknown ones that follow one another become one */
     int32_t unknown;       /* for what has no token; -1: refused */
     int32_t byte_ids[256]; /* -1 for none: of the bytes, or with byte_fallback of "<0x00>" and so on */
-    text_buffer not_first, at_end; /* "##", "</w>"; mostly empty */
+    byte_buffer not_first, at_end; /* "##", "</w>"; mostly empty */
 } bpe;
 
 /* Sets what a tokenizer without anything special has: model, no tokens of bytes, nothing unknown. */
@@ -27,7 +27,7 @@ void bpe_free(bpe *b);
 void bpe_find_cuts(bpe *b);
 
 /* The next such place behind `at`, or the end of the text. */
-size_t bpe_cut(const bpe *b, text_span text, size_t at);
+size_t bpe_cut(const bpe *b, sib_str text, size_t at);
 
 /* "<0x00>" to "<0xFF>" as the tokens of bytes. */
 void bpe_find_fallback(const vocab *v, int32_t byte_ids[256]);

@@ -1,6 +1,7 @@
 #include "text/bpe/merge.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "base/size.h"
 
@@ -93,10 +94,10 @@ sib_code merges_of_vocab(merges *m, const vocab *v, uint32_t (*rank_of)(const vo
         uint32_t rank = t ? rank_of(context, (int32_t)id) : UINT32_MAX;
         if (rank == UINT32_MAX)
             continue;
-        text_span bytes = vocab_bytes(v, t);
-        for (size_t cut = 1; cut < bytes.size; cut++) {
+        sib_str bytes = vocab_bytes(v, t);
+        for (size_t cut = 1; cut < bytes.length; cut++) {
             int32_t left = vocab_find(v, bytes.data, cut), right;
-            if (left < 0 || (right = vocab_find(v, bytes.data + cut, bytes.size - cut)) < 0)
+            if (left < 0 || (right = vocab_find(v, bytes.data + cut, bytes.length - cut)) < 0)
                 continue;
             sib_code code = merges_add(m, left, right, rank, (int32_t)id, NULL, err);
             if (code != SIB_OK)
@@ -278,23 +279,18 @@ static sib_code join_stretch(const merges *m, const int32_t *ids, size_t n, part
 static sib_code join_along(const merges *m, const int32_t *ids, size_t n, part *out, size_t *left,
                            sib_error *err)
 {
-    size_t done = 0, tokens = 0, kept = KEPT, more = NEW, room = FEW;
-    part few[FEW], *parts = few;
+    size_t done = 0, tokens = 0, kept = KEPT, more = NEW, capacity = 0;
+    part few[FEW], *many = NULL;
     sib_code code = SIB_OK;
     while (done < n && code == SIB_OK) {
         size_t back = 0, first = tokens, joined;
         while (first > 0 && tokens - first < kept)
             back += out[--first].n;
         size_t size = back + size_min(more, n - done);
-        if (size > room) {
-            part *longer = mem_realloc(parts == few ? NULL : parts, 2 * size, sizeof *parts);
-            if (!longer) {
-                code = err_memory(err, 2 * size * sizeof *parts, "the symbols of a text");
-                break;
-            }
-            parts = longer;
-            room = 2 * size;
-        }
+        if (size > FEW &&
+            (code = ARRAY_RESERVE(many, capacity, size, "the symbols of a text", err)) != SIB_OK)
+            break;
+        part *parts = size > FEW ? many : few;
         code = join_stretch(m, ids + done - back, size, parts, &joined, err);
         bool stays = first == 0 || (parts[0].id == out[first].id && parts[0].n == out[first].n);
         if (code == SIB_OK && stays) {
@@ -305,8 +301,7 @@ static sib_code join_along(const merges *m, const int32_t *ids, size_t n, part *
         kept = stays ? KEPT : 2 * kept;
         more = stays ? NEW : 2 * more;
     }
-    if (parts != few)
-        mem_free(parts);
+    mem_free(many);
     *left = tokens;
     return code;
 }

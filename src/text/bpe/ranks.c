@@ -22,23 +22,23 @@
 /* ---- The file ------------------------------------------------------------------------------------------- */
 
 /* A line, without its end, and where the next begins. */
-static text_span next_line(text_span file, size_t *at)
+static sib_str next_line(sib_str file, size_t *at)
 {
-    const char *begin = file.data + *at, *end = memchr(begin, '\n', file.size - *at);
-    size_t size = end ? (size_t)(end - begin) : file.size - *at;
+    const char *begin = file.data + *at, *end = memchr(begin, '\n', file.length - *at);
+    size_t size = end ? (size_t)(end - begin) : file.length - *at;
     *at += size + (end != NULL);
     size -= size && begin[size - 1] == '\r';
-    return (text_span){begin, size};
+    return (sib_str){begin, size};
 }
 
 /* "base64 rank" apart. False where it is no such line. */
-static bool split_line(text_span line, text_span *base64, uint32_t *rank)
+static bool split_line(sib_str line, sib_str *base64, uint32_t *rank)
 {
-    const char *space = memchr(line.data, ' ', line.size);
+    const char *space = memchr(line.data, ' ', line.length);
     if (!space)
         return false;
-    *base64 = (text_span){line.data, (size_t)(space - line.data)};
-    size_t digits = line.size - base64->size - 1;
+    *base64 = (sib_str){line.data, (size_t)(space - line.data)};
+    size_t digits = line.length - base64->length - 1;
     uint64_t number = 0;
     for (size_t i = 0; i < digits; i++) {
         char c = space[1 + i];
@@ -49,28 +49,28 @@ static bool split_line(text_span line, text_span *base64, uint32_t *rank)
     return digits > 0;
 }
 
-static sib_code read_line(vocab *v, const text_source *source, text_span line, uint64_t offset, uint32_t n,
-                          text_buffer *bytes, sib_error *err)
+static sib_code read_line(vocab *v, const text_source *source, sib_str line, uint64_t offset, uint32_t n,
+                          byte_buffer *bytes, sib_error *err)
 {
-    text_span base64;
+    sib_str base64;
     uint32_t rank;
     size_t size;
     if (!split_line(line, &base64, &rank))
         return err_set_at(err, SIB_ERR_FORMAT, offset,
                           "%s: '%.*s' is no line of ranks, expected base64 and a number", source->name,
-                          (int)size_min(line.size, 64), line.data);
+                          (int)size_min(line.length, 64), line.data);
     bytes->n = 0;
-    buffer_reserve(bytes, base64.size, err);
+    buf_reserve(bytes, base64.length, err);
     if (bytes->code != SIB_OK)
         return bytes->code;
     if (!base64_bytes(base64, bytes->data, &size))
         return err_set_at(err, SIB_ERR_FORMAT, offset, "%s: '%.*s' is no base64", source->name,
-                          (int)size_min(base64.size, 64), base64.data);
+                          (int)size_min(base64.length, 64), base64.data);
     if (rank >= n)
         return err_set_at(err, SIB_ERR_FORMAT, offset,
                           "%s: rank %u, expected ranks below the number of lines, %u", source->name, rank, n);
     sib_error why = SIB_ERROR_INIT;
-    sib_code code = vocab_add(v, (int32_t)rank, (text_span){bytes->data, size}, 0, &why);
+    sib_code code = vocab_add(v, (int32_t)rank, (sib_str){bytes->data, size}, 0, &why);
     return code == SIB_OK ? code : err_set_at(err, code, offset, "%s: %s", source->name, why.message);
 }
 
@@ -78,16 +78,16 @@ static sib_code read_ranks(vocab *v, const text_source *source, sib_error *err)
 {
     uint32_t n = 0;
     sib_code code = SIB_OK;
-    text_buffer bytes = {0};
-    for (size_t at = 0; at < source->bytes.size;)
-        n += next_line(source->bytes, &at).size > 0;
-    for (size_t at = 0; at < source->bytes.size && code == SIB_OK;) {
+    byte_buffer bytes = {0};
+    for (size_t at = 0; at < source->bytes.length;)
+        n += next_line(source->bytes, &at).length > 0;
+    for (size_t at = 0; at < source->bytes.length && code == SIB_OK;) {
         uint64_t offset = at;
-        text_span line = next_line(source->bytes, &at);
-        if (line.size)
+        sib_str line = next_line(source->bytes, &at);
+        if (line.length)
             code = read_line(v, source, line, offset, n, &bytes, err);
     }
-    buffer_free(&bytes);
+    buf_free(&bytes);
     return code;
 }
 
@@ -96,10 +96,10 @@ static bool recognises_ranks(const text_source *source)
 {
     size_t at = 0, size;
     uint32_t rank;
-    text_span base64;
+    sib_str base64;
     char bytes[96];
-    return source->bytes.size && split_line(next_line(source->bytes, &at), &base64, &rank) && base64.size &&
-           base64.size <= 128 && base64_bytes(base64, bytes, &size);
+    return source->bytes.length && split_line(next_line(source->bytes, &at), &base64, &rank) &&
+           base64.length && base64.length <= 128 && base64_bytes(base64, bytes, &size);
 }
 
 static bool recognises_whisper(const text_source *source)
@@ -107,8 +107,8 @@ static bool recognises_whisper(const text_source *source)
     size_t n = 0;
     if (!recognises_ranks(source))
         return false;
-    for (size_t at = 0; at < source->bytes.size;)
-        n += next_line(source->bytes, &at).size > 0;
+    for (size_t at = 0; at < source->bytes.length;)
+        n += next_line(source->bytes, &at).length > 0;
     return source->options->n_vocab > n + N_WHISPER_OTHERS;
 }
 
@@ -116,7 +116,7 @@ static bool recognises_whisper(const text_source *source)
 
 static sib_code add_special(vocab *v, const char *name, sib_error *err)
 {
-    return vocab_add(v, (int32_t)v->n, (text_span){name, strlen(name)}, TOKEN_SPECIAL | TOKEN_HIDDEN, err);
+    return vocab_add(v, (int32_t)v->n, (sib_str){name, strlen(name)}, TOKEN_SPECIAL | TOKEN_HIDDEN, err);
 }
 
 /* How many languages: what n_vocab leaves. */
@@ -215,31 +215,31 @@ static void close_ranks(sib_tokenizer *t)
     mem_free(b);
 }
 
-static sib_code encode_pieces(const uint8_t *classes, text_span text, pretoken_run *run, sib_error *err)
+static sib_code encode_pieces(const uint8_t *classes, sib_str text, pretoken_run *run, sib_error *err)
 {
     sib_code code = SIB_OK;
     pretoken_text(run, text);
-    for (size_t at = 0, end; at < text.size && code == SIB_OK; at = end) {
-        end = scan_gpt2(classes, text.data, text.size, at);
+    for (size_t at = 0, end; at < text.length && code == SIB_OK; at = end) {
+        end = scan_gpt2(classes, text.data, text.length, at);
         code = pretoken_add(run, at, end, err);
     }
     return code;
 }
 
-static sib_code encode_ranks(const sib_tokenizer *t, text_span text, sib_special specials, id_list *out,
+static sib_code encode_ranks(const sib_tokenizer *t, sib_str text, sib_special specials, token_ids *out,
                              sib_error *err)
 {
     const bpe *b = t->state;
     const uint8_t *classes = classes_table();
     pretoken_run run;
     sib_code code = SIB_OK;
-    pretoken_begin(&run, &b->model, text.size, out);
-    for (size_t at = 0, begin, end; at < text.size && code == SIB_OK; at = end) {
+    pretoken_begin(&run, &b->model, text.length, out);
+    for (size_t at = 0, begin, end; at < text.length && code == SIB_OK; at = end) {
         int32_t special = -1;
-        begin = end = text.size;
+        begin = end = text.length;
         if (specials == SIB_SPECIAL_AS_TOKENS)
             special = tokenizer_next_special(t, text, at, &begin, &end);
-        code = encode_pieces(classes, (text_span){text.data + at, begin - at}, &run, err);
+        code = encode_pieces(classes, (sib_str){text.data + at, begin - at}, &run, err);
         if (code == SIB_OK && special >= 0)
             code = ids_add(out, special, err);
     }

@@ -14,7 +14,7 @@ static sib_code index_some(added_list *l, bool normalized, trie *out, sib_error 
     if (!keys)
         return err_memory(err, l->n * sizeof *keys, "added tokens");
     for (size_t i = 0; i < l->n; i++)
-        if (l->tokens[i].normalized == normalized && l->tokens[i].content.size)
+        if (l->tokens[i].normalized == normalized && l->tokens[i].content.length)
             keys[n++] = (trie_key){l->tokens[i].content, (int32_t)i};
     sib_code code = trie_build(out, keys, n, err);
     mem_free(keys);
@@ -44,25 +44,25 @@ sib_code added_index(added_list *l, sib_error *err)
 void added_free(added_list *l)
 {
     mem_free(l->tokens);
-    buffer_free(&l->contents);
+    buf_free(&l->contents);
     trie_free(&l->raw);
     trie_free(&l->normalized);
     *l = (added_list){0};
 }
 
-static bool word_before(text_span text, size_t at)
+static bool word_before(sib_str text, size_t at)
 {
     size_t length, last = at ? utf8_before(text.data, at) : 0;
     return at && char_is_word(utf8_next(text.data + last, at - last, &length));
 }
 
-static bool word_behind(text_span text, size_t at)
+static bool word_behind(sib_str text, size_t at)
 {
     size_t length;
-    return at < text.size && char_is_word(utf8_next(text.data + at, text.size - at, &length));
+    return at < text.length && char_is_word(utf8_next(text.data + at, text.length - at, &length));
 }
 
-static size_t spaces_before(text_span text, size_t least, size_t at)
+static size_t spaces_before(sib_str text, size_t least, size_t at)
 {
     for (size_t length; at > least;) {
         size_t last = utf8_before(text.data, at);
@@ -73,22 +73,23 @@ static size_t spaces_before(text_span text, size_t least, size_t at)
     return at;
 }
 
-static size_t spaces_behind(text_span text, size_t at)
+static size_t spaces_behind(sib_str text, size_t at)
 {
-    for (size_t length; at < text.size && char_is_space(utf8_next(text.data + at, text.size - at, &length));
+    for (size_t length;
+         at < text.length && char_is_space(utf8_next(text.data + at, text.length - at, &length));
          at += length)
         continue;
     return at;
 }
 
-const added_token *added_next(const added_list *l, bool normalized, bool specials, text_span text, size_t at,
+const added_token *added_next(const added_list *l, bool normalized, bool specials, sib_str text, size_t at,
                               size_t *begin, size_t *end)
 {
     const trie *keys = normalized ? &l->normalized : &l->raw;
     size_t length, start = at;
-    while (at < text.size) {
+    while (at < text.length) {
         int32_t place = keys->roots[(uint8_t)text.data[at]]
-                            ? trie_longest(keys, text.data + at, text.size - at, &length)
+                            ? trie_longest(keys, text.data + at, text.length - at, &length)
                             : -1;
         if (place < 0) {
             at++;

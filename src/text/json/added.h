@@ -4,17 +4,19 @@
 
 #include "text/trie.h"
 
+#include "base/buffer.h"
+
 typedef struct added_token {
     int32_t id;
     bool special, single_word, left, right; /* left, right: takes the spaces beside it */
     bool normalized;                        /* found in the normalized text, else in the text as it comes */
-    text_span content;                      /* as it is found; in the buffer of the list */
+    sib_str content;                        /* as it is found; in the buffer of the list */
 } added_token;
 
 typedef struct added_list {
     added_token *tokens; /* (n) by id */
     size_t n;
-    text_buffer contents;
+    byte_buffer contents;
     trie raw, normalized; /* ids are places in tokens */
 } added_list;
 
@@ -26,7 +28,7 @@ void added_free(added_list *l);
 
 /* The next one at or behind `at`, *begin and *end with the spaces that it takes, not before `at`; NULL for none. specials: false
    where special ones are text. */
-const added_token *added_next(const added_list *l, bool normalized, bool specials, text_span text, size_t at,
+const added_token *added_next(const added_list *l, bool normalized, bool specials, sib_str text, size_t at,
                               size_t *begin, size_t *end);
 
 #endif

@@ -64,7 +64,7 @@ static void close_json(sib_tokenizer *t)
     decoder_free(&j->decoder);
     bpe_free(&j->bpe);
     unigram_free(&j->unigram);
-    buffer_free(&j->wordpiece.not_first);
+    buf_free(&j->wordpiece.not_first);
     added_free(&j->added);
     mem_free(j->before.ids);
     mem_free(j->behind.ids);
@@ -74,9 +74,9 @@ static void close_json(sib_tokenizer *t)
 static bool recognises_json(const text_source *source)
 {
     size_t at = 0;
-    while (at < source->bytes.size && strchr(" \t\r\n", source->bytes.data[at]) && source->bytes.data[at])
+    while (at < source->bytes.length && strchr(" \t\r\n", source->bytes.data[at]) && source->bytes.data[at])
         at++;
-    return at < source->bytes.size && source->bytes.data[at] == '{';
+    return at < source->bytes.length && source->bytes.data[at] == '{';
 }
 
 /* ---- Both ways ---------------------------------------------------------------------------------------------------- */
@@ -86,57 +86,57 @@ typedef struct encoding {
     const json_tokenizer *j;
     bool specials; /* are tokens */
     pretoken_run run;
-    id_list *out;
+    token_ids *out;
     sib_error *err;
 } encoding;
 
 /* The word from `at` to the end of the text. */
-static sib_code add_word(encoding *e, text_span text, size_t at)
+static sib_code add_word(encoding *e, sib_str text, size_t at)
 {
     sib_code code = SIB_OK;
-    for (size_t end; at < text.size && code == SIB_OK; at = end) {
-        end = e->j->model == &e->j->bpe.model ? bpe_cut(&e->j->bpe, text, at) : text.size;
+    for (size_t end; at < text.length && code == SIB_OK; at = end) {
+        end = e->j->model == &e->j->bpe.model ? bpe_cut(&e->j->bpe, text, at) : text.length;
         code = pretoken_add(&e->run, at, end, e->err);
     }
     return code;
 }
 
 /* Normalized text between added tokens. */
-static sib_code add_words(encoding *e, text_span text, bool from_start)
+static sib_code add_words(encoding *e, sib_str text, bool from_start)
 {
     word_list l = {.text = text, .from_start = from_start};
-    sib_code code = words_add(&l, 0, text.size, e->err);
+    sib_code code = words_add(&l, 0, text.length, e->err);
     if (code == SIB_OK)
         code = splitter_run(e->j->splitter, &l, e->err);
     pretoken_text(&e->run, l.text);
     for (size_t i = 0; i < l.n && code == SIB_OK; i++)
-        code = add_word(e, (text_span){l.text.data, l.words[i].at + l.words[i].size}, l.words[i].at);
+        code = add_word(e, (sib_str){l.text.data, l.words[i].at + l.words[i].size}, l.words[i].at);
     words_free(&l);
     return code;
 }
 
 /* A text, normalized or not yet, cut at the added tokens of its stage. */
-static sib_code add_stretch(encoding *e, text_span text, bool normalized, bool from_start);
+static sib_code add_stretch(encoding *e, sib_str text, bool normalized, bool from_start);
 
-static sib_code add_text(encoding *e, text_span text, bool from_start)
+static sib_code add_text(encoding *e, sib_str text, bool from_start)
 {
-    text_buffer room = {0};
-    text_span normal;
-    sib_code code = normalizer_run(e->j->normalizer, text, &room, &normal, e->err);
+    byte_buffer scratch = {0};
+    sib_str normal;
+    sib_code code = normalizer_run(e->j->normalizer, text, &scratch, &normal, e->err);
     if (code == SIB_OK)
         code = add_stretch(e, normal, true, from_start);
-    buffer_free(&room);
+    buf_free(&scratch);
     return code;
 }
 
-static sib_code add_stretch(encoding *e, text_span text, bool normalized, bool from_start)
+static sib_code add_stretch(encoding *e, sib_str text, bool normalized, bool from_start)
 {
     sib_code code = SIB_OK;
-    for (size_t at = 0, begin, end; at < text.size && code == SIB_OK; at = end) {
-        begin = end = text.size;
+    for (size_t at = 0, begin, end; at < text.length && code == SIB_OK; at = end) {
+        begin = end = text.length;
         const added_token *a = added_next(&e->j->added, normalized, e->specials, text, at, &begin, &end);
-        text_span between = {text.data + at, begin - at};
-        if (between.size)
+        sib_str between = {text.data + at, begin - at};
+        if (between.length)
             code = normalized ? add_words(e, between, from_start && at == 0)
                               : add_text(e, between, from_start && at == 0);
         if (a && code == SIB_OK)
@@ -145,24 +145,16 @@ static sib_code add_stretch(encoding *e, text_span text, bool normalized, bool f
     return code;
 }
 
-static sib_code add_all(id_list *out, const id_list *more, sib_error *err)
-{
-    sib_code code = ids_reserve(out, more->n, err);
-    for (size_t i = 0; i < more->n && code == SIB_OK; i++)
-        out->ids[out->n++] = more->ids[i];
-    return code;
-}
-
-static sib_code encode_json(const sib_tokenizer *t, text_span text, sib_special specials, id_list *out,
+static sib_code encode_json(const sib_tokenizer *t, sib_str text, sib_special specials, token_ids *out,
                             sib_error *err)
 {
     encoding e = {.j = t->state, .specials = specials == SIB_SPECIAL_AS_TOKENS, .out = out, .err = err};
-    sib_code code = e.specials ? add_all(out, &e.j->before, err) : SIB_OK;
-    pretoken_begin(&e.run, e.j->model, text.size, out);
+    sib_code code = e.specials ? ids_append(out, e.j->before.ids, e.j->before.n, err) : SIB_OK;
+    pretoken_begin(&e.run, e.j->model, text.length, out);
     if (code == SIB_OK)
         code = add_stretch(&e, text, false, true);
     pretoken_end(&e.run);
-    return code == SIB_OK && e.specials ? add_all(out, &e.j->behind, err) : code;
+    return code == SIB_OK && e.specials ? ids_append(out, e.j->behind.ids, e.j->behind.n, err) : code;
 }
 
 static decode_look look_json(const sib_tokenizer *t)
@@ -172,7 +164,7 @@ static decode_look look_json(const sib_tokenizer *t)
 }
 
 static sib_code decode_json(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
-                            text_buffer *out, sib_error *err)
+                            byte_buffer *out, sib_error *err)
 {
     const json_tokenizer *j = t->state;
     string_list l = {0};
@@ -180,15 +172,15 @@ static sib_code decode_json(const sib_tokenizer *t, const int32_t *ids, size_t n
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         const token *known = &t->vocab.tokens[ids[i]];
         const added_token *a = known->flags & TOKEN_ADDED ? added_of_id(&j->added, ids[i]) : NULL;
-        text_span bytes =
+        sib_str bytes =
             a && a->normalized ? a->content : vocab_bytes(&t->vocab, known); /* as the original has it */
-        buffer_add(&l.bytes, bytes.data, bytes.size, err);
+        buf_add(&l.bytes, bytes.data, bytes.length, err);
         code = strings_end(&l, err);
     }
     if (code == SIB_OK)
         code = decoder_run(j->decoder, j->byte_level, place, &l, err);
     if (code == SIB_OK) {
-        buffer_add(out, l.bytes.data, l.bytes.n, err);
+        buf_add(out, l.bytes.data, l.bytes.n, err);
         code = out->code;
     }
     strings_free(&l);

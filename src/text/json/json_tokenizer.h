@@ -21,7 +21,7 @@ typedef struct json_tokenizer {
     unigram unigram;
     wordpiece wordpiece;
     added_list added;
-    id_list before, behind; /* what the post-processor puts round a text */
+    token_ids before, behind; /* what the post-processor puts round a text */
 } json_tokenizer;
 
 /* Reads "model" into the vocabulary and j->model. Errors: as of opening. */

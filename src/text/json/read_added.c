@@ -7,20 +7,20 @@
 #include "base/size.h"
 
 /* True where an id of the vocabulary stands for `content`, as it is or with bytes written as characters. */
-static sib_code same_token(const vocab *v, int32_t id, text_span content, bool byte_level, bool *same,
+static sib_code same_token(const vocab *v, int32_t id, sib_str content, bool byte_level, bool *same,
                            sib_error *err)
 {
-    text_span bytes = vocab_bytes(v, &v->tokens[id]);
-    text_buffer other = {0};
-    *same = bytes.size == content.size && memcmp(bytes.data, content.data, content.size) == 0;
+    sib_str bytes = vocab_bytes(v, &v->tokens[id]);
+    byte_buffer other = {0};
+    *same = bytes.length == content.length && memcmp(bytes.data, content.data, content.length) == 0;
     if (!*same && byte_level && byte_level_bytes(content, &other, err))
-        *same = bytes.size == other.n && (!other.n || memcmp(bytes.data, other.data, other.n) == 0);
+        *same = bytes.length == other.n && (!other.n || memcmp(bytes.data, other.data, other.n) == 0);
     sib_code code = other.code;
-    buffer_free(&other);
+    buf_free(&other);
     return code;
 }
 
-static sib_code place_token(sib_tokenizer *t, const json_part *p, const added_token *a, text_span content,
+static sib_code place_token(sib_tokenizer *t, const json_part *p, const added_token *a, sib_str content,
                             bool byte_level, sib_error *err)
 {
     bool same;
@@ -31,8 +31,8 @@ static sib_code place_token(sib_tokenizer *t, const json_part *p, const added_to
         t->vocab.tokens[a->id].flags |= (uint8_t)(TOKEN_ADDED | (a->special ? TOKEN_SPECIAL : 0));
         return code;
     }
-    bool taken = vocab_find(&t->vocab, content.data, content.size) >= 0, ascii = true;
-    for (size_t i = 0; i < content.size; i++)
+    bool taken = vocab_find(&t->vocab, content.data, content.length) >= 0, ascii = true;
+    for (size_t i = 0; i < content.length; i++)
         ascii &= (unsigned char)content.data[i] < 0x80;
     /* A byte-level vocabulary writes other characters another way, so such a token may be there a second time. */
     if (taken && (ascii || !byte_level))
@@ -42,7 +42,7 @@ static sib_code place_token(sib_tokenizer *t, const json_part *p, const added_to
     return vocab_add(&t->vocab, a->id, content, flags, err);
 }
 
-static sib_code read_token(const json_part *p, added_token *a, text_span *content, sib_error *err)
+static sib_code read_token(const json_part *p, added_token *a, sib_str *content, sib_error *err)
 {
     int64_t id = -1;
     a->normalized = true;
@@ -51,7 +51,7 @@ static sib_code read_token(const json_part *p, added_token *a, text_span *conten
         code = json_part_string(p, "content", content, err);
     if (code == SIB_OK && (id < 0 || id >= VOCAB_MOST_IDS))
         return json_part_bad(p, SIB_ERR_FORMAT, err, "has no id that can be");
-    if (code == SIB_OK && !content->size)
+    if (code == SIB_OK && !content->length)
         return json_part_bad(p, SIB_ERR_FORMAT, err, "has no content");
     a->id = (int32_t)id;
     if (code == SIB_OK)
@@ -67,15 +67,15 @@ static sib_code read_token(const json_part *p, added_token *a, text_span *conten
 }
 
 /* Adds the content as it is looked for; a->content.data is set when all are there. */
-static sib_code keep_content(json_tokenizer *j, added_token *a, text_span content, sib_error *err)
+static sib_code keep_content(json_tokenizer *j, added_token *a, sib_str content, sib_error *err)
 {
-    text_buffer room = {0};
-    text_span found = content;
-    sib_code code = a->normalized ? normalizer_run(j->normalizer, content, &room, &found, err) : SIB_OK;
+    byte_buffer scratch = {0};
+    sib_str found = content;
+    sib_code code = a->normalized ? normalizer_run(j->normalizer, content, &scratch, &found, err) : SIB_OK;
     if (code == SIB_OK)
-        buffer_add(&j->added.contents, found.data, found.size, err);
-    a->content.size = found.size;
-    buffer_free(&room);
+        buf_add(&j->added.contents, found.data, found.length, err);
+    a->content.length = found.length;
+    buf_free(&scratch);
     return code != SIB_OK ? code : j->added.contents.code;
 }
 
@@ -88,7 +88,7 @@ sib_code json_added_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p
         return err_memory(err, n * sizeof *l->tokens, "added tokens");
     for (; l->n < n; l->n++) {
         json_part item = json_part_item(p, l->n);
-        text_span content = {0};
+        sib_str content = {0};
         added_token *a = &l->tokens[l->n];
         sib_code code = read_token(&item, a, &content, err);
         if (code == SIB_OK)
@@ -98,7 +98,7 @@ sib_code json_added_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p
         if (code != SIB_OK)
             return code;
     }
-    for (size_t i = 0, at = 0; i < n; at += l->tokens[i++].content.size)
+    for (size_t i = 0, at = 0; i < n; at += l->tokens[i++].content.length)
         l->tokens[i].content.data = l->contents.data ? l->contents.data + at : "";
     return added_index(l, err);
 }

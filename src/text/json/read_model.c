@@ -12,12 +12,12 @@ typedef struct model_reader {
     sib_tokenizer *t;
     json_tokenizer *j;
     const json_part *p; /* "model" */
-    text_buffer bytes;  /* of one token */
+    byte_buffer bytes;  /* of one token */
     sib_error *err;
 } model_reader;
 
 /* The bytes that a token of the file stands for; *hidden where it has characters that no byte is written as. */
-static sib_code token_bytes(model_reader *r, text_span s, text_span *out, bool *hidden)
+static sib_code token_bytes(model_reader *r, sib_str s, sib_str *out, bool *hidden)
 {
     *out = s;
     *hidden = false;
@@ -26,26 +26,26 @@ static sib_code token_bytes(model_reader *r, text_span s, text_span *out, bool *
     r->bytes.n = 0;
     *hidden = !byte_level_bytes(s, &r->bytes, r->err);
     if (!*hidden)
-        *out = (text_span){r->bytes.data ? r->bytes.data : "", r->bytes.n};
+        *out = buf_str(&r->bytes);
     return r->bytes.code;
 }
 
-static sib_code find_token(model_reader *r, text_span s, int32_t *id)
+static sib_code find_token(model_reader *r, sib_str s, int32_t *id)
 {
-    text_span bytes;
+    sib_str bytes;
     bool hidden;
     sib_code code = token_bytes(r, s, &bytes, &hidden);
-    *id = code == SIB_OK && !hidden ? vocab_find(&r->t->vocab, bytes.data, bytes.size) : -1;
+    *id = code == SIB_OK && !hidden ? vocab_find(&r->t->vocab, bytes.data, bytes.length) : -1;
     return code;
 }
 
-static sib_code add_token(model_reader *r, text_span s, int64_t id)
+static sib_code add_token(model_reader *r, sib_str s, int64_t id)
 {
-    text_span bytes;
+    sib_str bytes;
     bool hidden;
     if (id < 0 || id >= VOCAB_MOST_IDS)
         return err_set(r->err, SIB_ERR_FORMAT, "%s: model/vocab: '%.*s' has id %lld, expected 0 to %u",
-                       r->p->file, (int)(s.size < 64 ? s.size : 64), s.data, (long long)id,
+                       r->p->file, (int)(s.length < 64 ? s.length : 64), s.data, (long long)id,
                        VOCAB_MOST_IDS - 1);
     sib_code code = token_bytes(r, s, &bytes, &hidden);
     if (code != SIB_OK)
@@ -69,7 +69,7 @@ static sib_code read_vocab(model_reader *r)
         if (!json_is_integer(value))
             return err_set(r->err, SIB_ERR_FORMAT, "%s: model/vocab: '%.64s' has no whole number as id",
                            r->p->file, key);
-        code = add_token(r, (text_span){key, strlen(key)}, json_integer_value(value));
+        code = add_token(r, (sib_str){key, strlen(key)}, json_integer_value(value));
         if (code != SIB_OK)
             return code;
     }
@@ -79,7 +79,7 @@ static sib_code read_vocab(model_reader *r)
 /* The id of the token named under `key`, -1 where none is named. */
 static sib_code read_named(model_reader *r, const char *key, int32_t *id)
 {
-    text_span name = {0};
+    sib_str name = {0};
     sib_code code = json_part_string(r->p, key, &name, r->err);
     *id = -1;
     if (code != SIB_OK || !name.data)
@@ -87,30 +87,30 @@ static sib_code read_named(model_reader *r, const char *key, int32_t *id)
     code = find_token(r, name, id);
     if (code == SIB_OK && *id < 0)
         return err_set(r->err, SIB_ERR_FORMAT, "%s: model/%s: '%.*s' is not in the vocabulary", r->p->file,
-                       key, (int)(name.size < 64 ? name.size : 64), name.data);
+                       key, (int)(name.length < 64 ? name.length : 64), name.data);
     return code;
 }
 
-static sib_code read_mark(model_reader *r, const char *key, const char *otherwise, text_buffer *out)
+static sib_code read_mark(model_reader *r, const char *key, const char *otherwise, byte_buffer *out)
 {
-    text_span mark = {otherwise, strlen(otherwise)};
+    sib_str mark = {otherwise, strlen(otherwise)};
     sib_code code = json_part_string(r->p, key, &mark, r->err);
-    if (code == SIB_OK && mark.size > 100)
+    if (code == SIB_OK && mark.length > 100)
         return json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err, "a prefix or suffix has more than 100 bytes");
     if (code == SIB_OK)
-        buffer_add(out, mark.data, mark.size, r->err);
+        buf_add(out, mark.data, mark.length, r->err);
     return code != SIB_OK ? code : out->code;
 }
 
 /* ---- BPE ------------------------------------------------------------------------------------------------------ */
 
 /* "left right", or ["left", "right"]. */
-static bool merge_sides(const json_t *item, text_span *left, text_span *right)
+static bool merge_sides(const json_t *item, sib_str *left, sib_str *right)
 {
     if (json_is_array(item) && json_array_size(item) == 2) {
         const json_t *a = json_array_get(item, 0), *b = json_array_get(item, 1);
-        *left = (text_span){json_string_value(a), json_string_length(a)};
-        *right = (text_span){json_string_value(b), json_string_length(b)};
+        *left = (sib_str){json_string_value(a), json_string_length(a)};
+        *right = (sib_str){json_string_value(b), json_string_length(b)};
         return left->data && right->data;
     }
     const char *text = json_string_value(item);
@@ -118,32 +118,32 @@ static bool merge_sides(const json_t *item, text_span *left, text_span *right)
     const char *space = text ? memchr(text, ' ', size) : NULL;
     if (!space || memchr(space + 1, ' ', size - (size_t)(space + 1 - text)))
         return false;
-    *left = (text_span){text, (size_t)(space - text)};
-    *right = (text_span){space + 1, size - left->size - 1};
+    *left = (sib_str){text, (size_t)(space - text)};
+    *right = (sib_str){space + 1, size - left->length - 1};
     return true;
 }
 
-static sib_code bad_merge(model_reader *r, size_t i, text_span left, text_span right, const char *words)
+static sib_code bad_merge(model_reader *r, size_t i, sib_str left, sib_str right, const char *words)
 {
     return err_set(r->err, SIB_ERR_FORMAT, "%s: model/merges[%zu]: '%.*s' with '%.*s' %s", r->p->file, i,
-                   (int)(left.size < 64 ? left.size : 64), left.data,
-                   (int)(right.size < 64 ? right.size : 64), right.data, words);
+                   (int)(left.length < 64 ? left.length : 64), left.data,
+                   (int)(right.length < 64 ? right.length : 64), right.data, words);
 }
 
-static sib_code add_merge(model_reader *r, size_t i, text_span left, text_span right, text_buffer *joined)
+static sib_code add_merge(model_reader *r, size_t i, sib_str left, sib_str right, byte_buffer *joined)
 {
     bpe *b = &r->j->bpe;
     int32_t ids[3];
     bool again;
     size_t skip = b->not_first.n;
-    if (!left.size || right.size <= skip)
+    if (!left.length || right.length <= skip)
         return bad_merge(r, i, left, right, "has an empty side");
     joined->n = 0;
-    buffer_add(joined, left.data, left.size, r->err);
-    buffer_add(joined, right.data + skip, right.size - skip, r->err);
+    buf_add(joined, left.data, left.length, r->err);
+    buf_add(joined, right.data + skip, right.length - skip, r->err);
     if (joined->code != SIB_OK)
         return joined->code;
-    text_span sides[3] = {left, right, {joined->data, joined->n}};
+    sib_str sides[3] = {left, right, {joined->data, joined->n}};
     for (int k = 0; k < 3; k++) {
         sib_code code = find_token(r, sides[k], &ids[k]);
         if (code != SIB_OK)
@@ -160,12 +160,12 @@ static sib_code add_merge(model_reader *r, size_t i, text_span left, text_span r
 static sib_code read_merges(model_reader *r)
 {
     json_part list = json_part_at(r->p, "merges");
-    text_buffer joined = {0};
+    byte_buffer joined = {0};
     sib_code code = SIB_OK;
     if (!json_is_array(list.value))
         return json_part_bad(&list, SIB_ERR_FORMAT, r->err, "is no list");
     for (size_t i = 0; i < json_array_size(list.value) && code == SIB_OK; i++) {
-        text_span left, right;
+        sib_str left, right;
         if (!merge_sides(json_array_get(list.value, i), &left, &right)) {
             json_part item = json_part_item(&list, i);
             code = json_part_bad(&item, SIB_ERR_FORMAT, r->err, "is no pair of tokens");
@@ -173,7 +173,7 @@ static sib_code read_merges(model_reader *r)
             code = add_merge(r, i, left, right, &joined);
         }
     }
-    buffer_free(&joined);
+    buf_free(&joined);
     return code;
 }
 
@@ -247,7 +247,7 @@ static sib_code read_scores(model_reader *r)
             return json_part_bad(&at, SIB_ERR_FORMAT, r->err, "is no piece with its score");
         r->j->unigram.scores[i] = json_number_value(score);
         sib_code code =
-            add_token(r, (text_span){json_string_value(piece), json_string_length(piece)}, (int64_t)i);
+            add_token(r, (sib_str){json_string_value(piece), json_string_length(piece)}, (int64_t)i);
         if (code != SIB_OK)
             return code;
     }
@@ -331,7 +331,7 @@ sib_code json_model_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p
     for (size_t i = 0; i < sizeof models / sizeof *models; i++)
         if (strcmp(type, models[i].type) == 0) {
             sib_code code = models[i].read(&r);
-            buffer_free(&r.bytes);
+            buf_free(&r.bytes);
             return code;
         }
     return json_part_unknown(p, "model", type, err);

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 
-static sib_code add_known(const sib_tokenizer *t, const json_part *p, const json_t *id, id_list *out,
+static sib_code add_known(const sib_tokenizer *t, const json_part *p, const json_t *id, token_ids *out,
                           sib_error *err)
 {
     if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= (int64_t)t->vocab.n ||
@@ -13,7 +13,7 @@ static sib_code add_known(const sib_tokenizer *t, const json_part *p, const json
 }
 
 /* ["[SEP]", 102] under `key`. */
-static sib_code read_pair(const sib_tokenizer *t, const json_part *p, const char *key, id_list *out,
+static sib_code read_pair(const sib_tokenizer *t, const json_part *p, const char *key, token_ids *out,
                           sib_error *err)
 {
     json_part at = json_part_at(p, key);
@@ -22,7 +22,7 @@ static sib_code read_pair(const sib_tokenizer *t, const json_part *p, const char
 
 /* The ids of a special token of a template. */
 static sib_code read_template_token(const sib_tokenizer *t, const json_part *p, const char *name,
-                                    id_list *out, sib_error *err)
+                                    token_ids *out, sib_error *err)
 {
     json_part all = json_part_at(p, "special_tokens"), entry = json_part_at(&all, name),
               ids = json_part_at(&entry, "ids");

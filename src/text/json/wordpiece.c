@@ -8,40 +8,40 @@
 /* Bytes of the longest part that is looked for. */
 #define MOST_BYTES 1024
 
-static sib_code add_unknown(const wordpiece *w, text_span word, id_list *out, sib_error *err)
+static sib_code add_unknown(const wordpiece *w, sib_str word, token_ids *out, sib_error *err)
 {
     return w->unknown >= 0 ? ids_add(out, w->unknown, err)
                            : err_set(err, SIB_ERR_VALUE, "there is no token for '%.*s'",
-                                     (int)size_min(word.size, 64), word.data);
+                                     (int)size_min(word.length, 64), word.data);
 }
 
-static int32_t find_part(const wordpiece *w, text_span part, bool first)
+static int32_t find_part(const wordpiece *w, sib_str part, bool first)
 {
     char marked[MOST_BYTES];
     if (first || !w->not_first.n)
-        return vocab_find(w->model.vocab, part.data, part.size);
-    if (part.size + w->not_first.n > sizeof marked)
+        return vocab_find(w->model.vocab, part.data, part.length);
+    if (part.length + w->not_first.n > sizeof marked)
         return -1;
     memcpy(marked, w->not_first.data, w->not_first.n);
-    memcpy(marked + w->not_first.n, part.data, part.size);
-    return vocab_find(w->model.vocab, marked, w->not_first.n + part.size);
+    memcpy(marked + w->not_first.n, part.data, part.length);
+    return vocab_find(w->model.vocab, marked, w->not_first.n + part.length);
 }
 
-static sib_code encode(const pretoken_model *m, text_span word, id_list *out, sib_error *err)
+static sib_code encode(const pretoken_model *m, sib_str word, token_ids *out, sib_error *err)
 {
     const wordpiece *w = (const wordpiece *)m;
     size_t characters = 0, length, begin = out->n;
-    for (size_t at = 0; at < word.size && characters <= w->most; at += length, characters++)
-        utf8_next(word.data + at, word.size - at, &length);
+    for (size_t at = 0; at < word.length && characters <= w->most; at += length, characters++)
+        utf8_next(word.data + at, word.length - at, &length);
     if (characters > w->most)
         return add_unknown(w, word, out, err);
-    for (size_t at = 0, end; at < word.size; at = end) {
+    for (size_t at = 0, end; at < word.length; at = end) {
         int32_t id = -1;
-        end = at + size_min(word.size - at, w->model.vocab->longest);
-        while (end < word.size && ((unsigned char)word.data[end] & 0xC0) == 0x80)
+        end = at + size_min(word.length - at, w->model.vocab->longest);
+        while (end < word.length && ((unsigned char)word.data[end] & 0xC0) == 0x80)
             end++; /* not within a character */
         while (end > at && id < 0) {
-            id = find_part(w, (text_span){word.data + at, end - at}, at == 0);
+            id = find_part(w, (sib_str){word.data + at, end - at}, at == 0);
             if (id < 0)
                 end = utf8_before(word.data, end);
         }
@@ -56,10 +56,10 @@ static sib_code encode(const pretoken_model *m, text_span word, id_list *out, si
     return SIB_OK;
 }
 
-static sib_code encode_whole(const pretoken_model *m, text_span word, id_list *out, sib_error *err)
+static sib_code encode_whole(const pretoken_model *m, sib_str word, token_ids *out, sib_error *err)
 {
     const wordpiece *w = (const wordpiece *)m;
-    int32_t id = vocab_find(w->model.vocab, word.data, word.size);
+    int32_t id = vocab_find(w->model.vocab, word.data, word.length);
     return id >= 0 ? ids_add(out, id, err) : add_unknown(w, word, out, err);
 }
 

@@ -8,7 +8,7 @@ typedef struct wordpiece {
     pretoken_model model;  /* first, so that the model's functions find it */
     int32_t unknown;       /* for a word that is not made of tokens; -1: refused */
     size_t most;           /* characters of a word; longer ones are unknown */
-    text_buffer not_first; /* "##" */
+    byte_buffer not_first; /* "##" */
 } wordpiece;
 
 void wordpiece_init(wordpiece *w, const vocab *v);

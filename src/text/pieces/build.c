@@ -19,16 +19,16 @@ typedef struct reader {
 
 static sib_code bad_piece(reader *r, size_t i, const char *words)
 {
-    text_span s = r->source->pieces[i];
+    sib_str s = r->source->pieces[i];
     return err_set(r->err, SIB_ERR_FORMAT, "%s: piece %zu, '%.*s', %s", r->source->name, i,
-                   (int)size_min(s.size, 64), s.data, words);
+                   (int)size_min(s.length, 64), s.data, words);
 }
 
-static bool byte_piece(text_span s, uint8_t *byte)
+static bool byte_piece(sib_str s, uint8_t *byte)
 {
     unsigned value;
     char text[8] = {0};
-    if (s.size != 6)
+    if (s.length != 6)
         return false;
     memcpy(text, s.data, 6);
     if (sscanf(text, "<0x%2X>", &value) != 1 || text[5] != '>')
@@ -44,9 +44,9 @@ static uint8_t flags_of(int32_t type)
                                                            : 0;
 }
 
-static sib_code add_piece(reader *r, size_t i, text_buffer *room)
+static sib_code add_piece(reader *r, size_t i, byte_buffer *scratch)
 {
-    text_span s = r->source->pieces[i];
+    sib_str s = r->source->pieces[i];
     int32_t type = r->source->types ? r->source->types[i] : PIECE_NORMAL;
     uint8_t flags = flags_of(type);
     if (type < PIECE_NORMAL || type > PIECE_BYTE)
@@ -58,15 +58,15 @@ static sib_code add_piece(reader *r, size_t i, text_buffer *room)
     if (type == PIECE_UNKNOWN)
         r->p->unknown = (int32_t)i;
     r->p->types[i] = (uint8_t)type;
-    room->n = 0;
+    scratch->n = 0;
     if (r->p->scan && (type == PIECE_NORMAL || type == PIECE_UNUSED)) {
-        if (byte_level_bytes(s, room, r->err))
-            s = (text_span){room->data ? room->data : "", room->n};
+        if (byte_level_bytes(s, scratch, r->err))
+            s = buf_str(scratch);
         else
             flags |= TOKEN_HIDDEN;
     }
-    if (room->code != SIB_OK)
-        return room->code;
+    if (scratch->code != SIB_OK)
+        return scratch->code;
     sib_error why = SIB_ERROR_INIT;
     sib_code code = vocab_add(&r->t->vocab, (int32_t)i, s, flags, &why);
     return code == SIB_OK ? code : err_set(r->err, code, "%s: %s", r->source->name, why.message);
@@ -74,7 +74,7 @@ static sib_code add_piece(reader *r, size_t i, text_buffer *room)
 
 static sib_code add_pieces(reader *r)
 {
-    text_buffer room = {0};
+    byte_buffer scratch = {0};
     sib_code code = vocab_widen(&r->t->vocab, r->source->n, r->err);
     if (code != SIB_OK)
         return code;
@@ -84,8 +84,8 @@ static sib_code add_pieces(reader *r)
     if (!r->p->types || !r->p->bytes)
         return err_memory(r->err, 2 * r->source->n, "pieces");
     for (size_t i = 0; i < r->source->n && code == SIB_OK; i++)
-        code = add_piece(r, i, &room);
-    buffer_free(&room);
+        code = add_piece(r, i, &scratch);
+    buf_free(&scratch);
     return code;
 }
 
@@ -191,43 +191,44 @@ static sib_code open_unigram(reader *r)
         if (r->p->types[i] == PIECE_NORMAL)
             least = fminf(least, (float)u->scores[i]);
         if (r->p->types[i] == PIECE_USER) /* better than any cut of it, as SentencePiece has it */
-            u->scores[i] = (double)(float)(0.1 * ((double)r->source->pieces[i].size - 1));
+            u->scores[i] = (double)(float)(0.1 * ((double)r->source->pieces[i].length - 1));
     }
     sib_code code = unigram_index(u, takes_normal, r->p->types, r->err);
     u->unknown_score = (double)((least < INFINITY ? least : 0) - 10.0f);
     return code;
 }
 
-static int32_t find_written(reader *r, text_span s, text_buffer *room)
+static int32_t find_written(reader *r, sib_str s, byte_buffer *scratch)
 {
-    room->n = 0;
-    return byte_level_bytes(s, room, r->err) && room->code == SIB_OK
-               ? vocab_find(&r->t->vocab, room->data, room->n)
+    scratch->n = 0;
+    return byte_level_bytes(s, scratch, r->err) && scratch->code == SIB_OK
+               ? vocab_find(&r->t->vocab, scratch->data, scratch->n)
                : -1;
 }
 
-static sib_code add_merge(reader *r, size_t i, text_buffer *room)
+static sib_code add_merge(reader *r, size_t i, byte_buffer *scratch)
 {
-    text_span m = r->source->merges[i];
-    const char *space = m.size ? memchr(m.data, ' ', m.size) : NULL;
+    sib_str m = r->source->merges[i];
+    const char *space = m.length ? memchr(m.data, ' ', m.length) : NULL;
     bool again;
-    if (!space || space == m.data || space + 1 == m.data + m.size)
+    if (!space || space == m.data || space + 1 == m.data + m.length)
         return err_set(r->err, SIB_ERR_FORMAT, "%s: merge %zu, '%.*s', is no pair", r->source->name, i,
-                       (int)size_min(m.size, 64), m.data);
-    text_span left = {m.data, (size_t)(space - m.data)}, right = {space + 1, m.size - left.size - 1};
-    int32_t a = find_written(r, left, room), b = find_written(r, right, room);
-    room->n = 0;
-    bool written = byte_level_bytes(left, room, r->err) && byte_level_bytes(right, room, r->err);
-    int32_t both = written && room->code == SIB_OK ? vocab_find(&r->t->vocab, room->data, room->n) : -1;
-    if (room->code != SIB_OK)
-        return room->code;
+                       (int)size_min(m.length, 64), m.data);
+    sib_str left = {m.data, (size_t)(space - m.data)}, right = {space + 1, m.length - left.length - 1};
+    int32_t a = find_written(r, left, scratch), b = find_written(r, right, scratch);
+    scratch->n = 0;
+    bool written = byte_level_bytes(left, scratch, r->err) && byte_level_bytes(right, scratch, r->err);
+    int32_t both =
+        written && scratch->code == SIB_OK ? vocab_find(&r->t->vocab, scratch->data, scratch->n) : -1;
+    if (scratch->code != SIB_OK)
+        return scratch->code;
     if (a < 0 || b < 0 || both < 0)
         return err_set(r->err, SIB_ERR_FORMAT, "%s: merge %zu, '%.*s', is not of tokens or gives none",
-                       r->source->name, i, (int)size_min(m.size, 64), m.data);
+                       r->source->name, i, (int)size_min(m.length, 64), m.data);
     sib_code code = merges_add(&r->p->bpe.merges, a, b, (uint32_t)i, both, &again, r->err);
     return code == SIB_OK && again
                ? err_set(r->err, SIB_ERR_FORMAT, "%s: merge %zu, '%.*s', stands there twice", r->source->name,
-                         i, (int)size_min(m.size, 64), m.data)
+                         i, (int)size_min(m.length, 64), m.data)
                : code;
 }
 
@@ -247,7 +248,7 @@ static sib_code open_merges(reader *r)
     bpe *b = &r->p->bpe;
     const char *pre = r->source->pre ? r->source->pre : "gpt-2";
     size_t row = 0, n = sizeof pre_tokenizers / sizeof *pre_tokenizers;
-    text_buffer room = {0};
+    byte_buffer scratch = {0};
     sib_code code = SIB_OK;
     while (row < n && strcmp(pre, pre_tokenizers[row].name) != 0)
         row++;
@@ -261,8 +262,8 @@ static sib_code open_merges(reader *r)
         b->byte_ids[i] = vocab_find(&r->t->vocab, &byte, 1);
     }
     for (size_t i = 0; i < r->source->n_merges && code == SIB_OK; i++)
-        code = add_merge(r, i, &room);
-    buffer_free(&room);
+        code = add_merge(r, i, &scratch);
+    buf_free(&scratch);
     r->p->model = &b->model;
     if (code == SIB_OK && !pre_tokenizers[row].whole)
         return pretoken_mark_direct(&b->model, &r->t->vocab, r->err);

@@ -13,12 +13,12 @@
 #include "base/error.h"
 
 typedef struct lists {
-    text_span *pieces, *merges;
+    sib_str *pieces, *merges;
     double *scores;
     int32_t *types;
 } lists;
 
-static sib_code read_strings(const json_part *p, text_span **out, size_t *n, sib_error *err)
+static sib_code read_strings(const json_part *p, sib_str **out, size_t *n, sib_error *err)
 {
     *n = json_array_size(p->value);
     *out = mem_alloc(*n, sizeof **out);
@@ -29,7 +29,7 @@ static sib_code read_strings(const json_part *p, text_span **out, size_t *n, sib
         json_part at = json_part_item(p, i);
         if (!json_is_string(s))
             return json_part_bad(&at, SIB_ERR_FORMAT, err, "is no string");
-        (*out)[i] = (text_span){json_string_value(s), json_string_length(s)};
+        (*out)[i] = (sib_str){json_string_value(s), json_string_length(s)};
     }
     return SIB_OK;
 }
@@ -73,7 +73,7 @@ static sib_code read_numbers(const json_part *p, pieces_source *s, lists *l, sib
 static sib_code read_lists(const json_part *p, pieces_source *s, lists *l, sib_error *err)
 {
     json_part all = json_part_at(p, "pieces"), pairs = json_part_at(p, "merges");
-    text_span model = {0}, pre = {0};
+    sib_str model = {0}, pre = {0};
     sib_code code = json_part_string(p, "model", &model, err);
     if (code == SIB_OK)
         code = json_part_string(p, "pre", &pre, err);

@@ -27,22 +27,22 @@ static void close_pieces(sib_tokenizer *t)
 /* ---- Encoding --------------------------------------------------------------------------------------------------------- */
 
 /* The text with marks for spaces, one more in front where the model wants it. */
-static sib_code mark_spaces(const pieces *p, text_span text, text_buffer *out, sib_error *err)
+static sib_code mark_spaces(const pieces *p, sib_str text, byte_buffer *out, sib_error *err)
 {
-    size_t at = 0, end = text.size;
+    size_t at = 0, end = text.length;
     while (p->trim && at < end && text.data[at] == ' ')
         at++;
     while (p->trim && end > at && text.data[end - 1] == ' ')
         end--;
     if (p->prefix && at < end)
-        buffer_add(out, SPACE, SPACE_SIZE, err);
+        buf_add(out, SPACE, SPACE_SIZE, err);
     while (at < end) {
         const char *space = memchr(text.data + at, ' ', end - at);
         size_t next = space ? (size_t)(space - text.data) : end;
-        buffer_add(out, text.data + at, next - at, err);
+        buf_add(out, text.data + at, next - at, err);
         at = next;
         if (space)
-            buffer_add(out, SPACE, SPACE_SIZE, err);
+            buf_add(out, SPACE, SPACE_SIZE, err);
         do
             at += space != NULL;
         while (space && p->trim && at < end && text.data[at] == ' ');
@@ -57,7 +57,7 @@ static sib_code add_plain(const pieces *p, pretoken_run *run, size_t at, size_t 
 {
     sib_code code = SIB_OK;
     const uint8_t *classes = classes_table();
-    text_span text = {run->text.data, end};
+    sib_str text = {run->text.data, end};
     for (size_t next; at < end && code == SIB_OK; at = next) {
         next = p->scan                     ? at + p->scan(classes, text.data + at, end - at, 0)
                : p->model == &p->bpe.model ? bpe_cut(&p->bpe, text, at)
@@ -67,17 +67,17 @@ static sib_code add_plain(const pieces *p, pretoken_run *run, size_t at, size_t 
     return code;
 }
 
-static sib_code add_text(const pieces *p, pretoken_run *run, text_span text, sib_error *err)
+static sib_code add_text(const pieces *p, pretoken_run *run, sib_str text, sib_error *err)
 {
-    text_buffer marked = {0};
+    byte_buffer marked = {0};
     sib_code code = p->scan ? SIB_OK : mark_spaces(p, text, &marked, err);
     if (!p->scan)
-        text = (text_span){marked.data ? marked.data : "", marked.n};
+        text = buf_str(&marked);
     pretoken_text(run, text);
     size_t plain = 0, length;
-    for (size_t at = 0; at < text.size && code == SIB_OK;) {
+    for (size_t at = 0; at < text.length && code == SIB_OK;) {
         int32_t id = p->user.roots[(uint8_t)text.data[at]]
-                         ? trie_longest(&p->user, text.data + at, text.size - at, &length)
+                         ? trie_longest(&p->user, text.data + at, text.length - at, &length)
                          : -1;
         if (id < 0) {
             at++;
@@ -89,25 +89,25 @@ static sib_code add_text(const pieces *p, pretoken_run *run, text_span text, sib
         plain = at += length;
     }
     if (code == SIB_OK)
-        code = add_plain(p, run, plain, text.size, err);
-    buffer_free(&marked);
+        code = add_plain(p, run, plain, text.length, err);
+    buf_free(&marked);
     return code;
 }
 
-static sib_code encode_pieces(const sib_tokenizer *t, text_span text, sib_special specials, id_list *out,
+static sib_code encode_pieces(const sib_tokenizer *t, sib_str text, sib_special specials, token_ids *out,
                               sib_error *err)
 {
     const pieces *p = t->state;
     pretoken_run run;
     sib_code code = SIB_OK;
-    pretoken_begin(&run, p->model, text.size, out);
-    for (size_t at = 0, begin, end; at < text.size && code == SIB_OK; at = end) {
+    pretoken_begin(&run, p->model, text.length, out);
+    for (size_t at = 0, begin, end; at < text.length && code == SIB_OK; at = end) {
         int32_t special = -1;
-        begin = end = text.size;
+        begin = end = text.length;
         if (specials == SIB_SPECIAL_AS_TOKENS)
             special = tokenizer_next_special(t, text, at, &begin, &end);
         if (begin > at)
-            code = add_text(p, &run, (text_span){text.data + at, begin - at}, err);
+            code = add_text(p, &run, (sib_str){text.data + at, begin - at}, err);
         if (code == SIB_OK && special >= 0)
             code = ids_add(out, special, err);
     }
@@ -117,41 +117,41 @@ static sib_code encode_pieces(const sib_tokenizer *t, text_span text, sib_specia
 
 /* ---- Decoding --------------------------------------------------------------------------------------------------------- */
 
-static void add_spaced(text_span s, text_buffer *out, sib_error *err)
+static void add_spaced(sib_str s, byte_buffer *out, sib_error *err)
 {
-    while (s.size) {
-        const char *mark = memmem(s.data, s.size, SPACE, SPACE_SIZE);
-        size_t n = mark ? (size_t)(mark - s.data) : s.size;
-        buffer_add(out, s.data, n, err);
+    while (s.length) {
+        const char *mark = memmem(s.data, s.length, SPACE, SPACE_SIZE);
+        size_t n = mark ? (size_t)(mark - s.data) : s.length;
+        buf_add(out, s.data, n, err);
         if (mark)
-            buffer_add(out, " ", 1, err);
+            buf_add(out, " ", 1, err);
         n += mark ? SPACE_SIZE : 0;
-        s = (text_span){s.data + n, s.size - n};
+        s = (sib_str){s.data + n, s.length - n};
     }
 }
 
 /* The space in front of a text goes again, of trimmed ones all in front. */
 static sib_code decode_pieces(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
-                              text_buffer *out, sib_error *err)
+                              byte_buffer *out, sib_error *err)
 {
     const pieces *p = t->state;
     bool at_start = (p->prefix || p->trim) && !p->scan && !place->begun;
     for (size_t i = 0; i < n && out->code == SIB_OK; i++) {
-        text_span s = vocab_bytes(&t->vocab, &t->vocab.tokens[ids[i]]);
+        sib_str s = vocab_bytes(&t->vocab, &t->vocab.tokens[ids[i]]);
         int type = (size_t)ids[i] < p->n ? p->types[ids[i]] : PIECE_NORMAL;
         if (type == PIECE_BYTE) {
-            buffer_add(out, (const char *)&p->bytes[ids[i]], 1, err);
+            buf_add(out, (const char *)&p->bytes[ids[i]], 1, err);
         } else if (type == PIECE_UNKNOWN && !p->scan) {
-            buffer_add(out, UNKNOWN_SURFACE, strlen(UNKNOWN_SURFACE), err);
+            buf_add(out, UNKNOWN_SURFACE, strlen(UNKNOWN_SURFACE), err);
         } else if (type == PIECE_CONTROL || p->scan) {
-            buffer_add(out, s.data, s.size, err);
+            buf_add(out, s.data, s.length, err);
             continue; /* a text may begin behind it */
         } else {
-            bool space = at_start && s.size >= SPACE_SIZE && memcmp(s.data, SPACE, SPACE_SIZE) == 0;
+            bool space = at_start && s.length >= SPACE_SIZE && memcmp(s.data, SPACE, SPACE_SIZE) == 0;
             if (space)
-                s = (text_span){s.data + SPACE_SIZE, s.size - SPACE_SIZE};
+                s = (sib_str){s.data + SPACE_SIZE, s.length - SPACE_SIZE};
             add_spaced(s, out, err);
-            at_start &= !s.size && (!space || p->trim);
+            at_start &= !s.length && (!space || p->trim);
             continue;
         }
         at_start = false;
@@ -166,7 +166,7 @@ static bool recognises_document(const text_source *source)
 {
     static const char begins[] = "{\"kind\":\"pieces\"";
     size_t k = 0;
-    for (size_t i = 0; i < source->bytes.size && i < 256 && begins[k]; i++) {
+    for (size_t i = 0; i < source->bytes.length && i < 256 && begins[k]; i++) {
         if (source->bytes.data[i] == begins[k])
             k++;
         else if (!memchr(" \t\r\n", source->bytes.data[i], 4))

@@ -2,7 +2,7 @@
 #ifndef TEXT_PIECES_PIECES_H
 #define TEXT_PIECES_PIECES_H
 
-#include "text/bytes.h"
+#include "base/str.h"
 
 #include <sibyl/text.h>
 
@@ -10,14 +10,14 @@
 enum { PIECE_NORMAL = 1, PIECE_UNKNOWN, PIECE_CONTROL, PIECE_USER, PIECE_UNUSED, PIECE_BYTE };
 
 typedef struct pieces_source {
-    const char *name;        /* for messages */
-    const char *model;       /* "bpe" (GGUF's "llama"), "unigram" ("t5"), "gpt2" (byte-level, with merges) */
-    size_t n;                /* pieces; a piece's place is its id */
-    const text_span *pieces; /* (n) */
-    const double *scores;    /* (n), of "bpe" and "unigram" */
-    const int32_t *types;    /* (n), or NULL: all normal */
+    const char *name;      /* for messages */
+    const char *model;     /* "bpe" (GGUF's "llama"), "unigram" ("t5"), "gpt2" (byte-level, with merges) */
+    size_t n;              /* pieces; a piece's place is its id */
+    const sib_str *pieces; /* (n) */
+    const double *scores;  /* (n), of "bpe" and "unigram" */
+    const int32_t *types;  /* (n), or NULL: all normal */
     size_t n_merges;
-    const text_span *merges; /* (n_merges) "left right", of "gpt2" */
+    const sib_str *merges; /* (n_merges) "left right", of "gpt2" */
     const char
         *pre; /* the pre-tokenizer of "gpt2", as GGUF names it: "gpt-2", "llama-bpe", "qwen2"; NULL: gpt-2 */
     bool add_space_prefix; /* a text gets a space in front */

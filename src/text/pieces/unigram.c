@@ -45,18 +45,18 @@ static void begin_anew(node *nodes, size_t at, size_t end)
 }
 
 /* Fills nodes: (text.size + 1), all zero. */
-static void search(const unigram *u, text_span text, node *nodes)
+static void search(const unigram *u, sib_str text, node *nodes)
 {
     size_t farthest = 0; /* that was reached */
-    for (size_t at = 0, length; at < text.size; at += length) {
+    for (size_t at = 0, length; at < text.length; at += length) {
         if (u->single && fabs(nodes[at].score) > MOST_SUM)
             begin_anew(nodes, at, farthest);
         double till_here = nodes[at].score;
         bool whole_character = false;
-        utf8_next(text.data + at, text.size - at, &length);
+        utf8_next(text.data + at, text.length - at, &length);
         uint32_t place = 0;
         for (size_t end = at;
-             end < text.size && (place = trie_child(&u->trie, place, (uint8_t)text.data[end])) != 0;) {
+             end < text.length && (place = trie_child(&u->trie, place, (uint8_t)text.data[end])) != 0;) {
             int32_t id = u->trie.nodes[place].id;
             end++;
             if (id < 0)
@@ -71,29 +71,29 @@ static void search(const unigram *u, text_span text, node *nodes)
     }
 }
 
-static sib_code add_unknown(const unigram *u, text_span text, id_list *out, sib_error *err)
+static sib_code add_unknown(const unigram *u, sib_str text, token_ids *out, sib_error *err)
 {
-    int32_t id = u->look_up ? vocab_find(u->model.vocab, text.data, text.size) : -1;
+    int32_t id = u->look_up ? vocab_find(u->model.vocab, text.data, text.length) : -1;
     bool bytes = u->byte_fallback && id < 0;
-    for (size_t i = 0; i < text.size && bytes; i++)
+    for (size_t i = 0; i < text.length && bytes; i++)
         bytes = u->byte_ids[(uint8_t)text.data[i]] >= 0;
     if (!bytes && id < 0 && u->unknown < 0)
-        return err_set(err, SIB_ERR_VALUE, "there is no token for '%.*s'", (int)size_min(text.size, 64),
+        return err_set(err, SIB_ERR_VALUE, "there is no token for '%.*s'", (int)size_min(text.length, 64),
                        text.data);
     if (!bytes)
         return ids_add(out, id >= 0 ? id : u->unknown, err);
     sib_code code = SIB_OK;
-    for (size_t i = 0; i < text.size && code == SIB_OK; i++)
+    for (size_t i = 0; i < text.length && code == SIB_OK; i++)
         code = ids_add(out, u->byte_ids[(uint8_t)text.data[i]], err);
     return code;
 }
 
 /* The best way, from its start: lengths are turned round to point ahead first. Unknown pieces side by side are one. */
-static sib_code follow(const unigram *u, text_span text, node *nodes, id_list *out, sib_error *err)
+static sib_code follow(const unigram *u, sib_str text, node *nodes, token_ids *out, sib_error *err)
 {
     uint32_t ahead = 0;
     int32_t id = -1;
-    for (size_t at = text.size;;) {
+    for (size_t at = text.length;;) {
         node n = nodes[at];
         nodes[at].length = ahead;
         nodes[at].id = id;
@@ -104,32 +104,32 @@ static sib_code follow(const unigram *u, text_span text, node *nodes, id_list *o
         at -= n.length;
     }
     sib_code code = SIB_OK;
-    for (size_t at = 0; at < text.size && code == SIB_OK;) {
+    for (size_t at = 0; at < text.length && code == SIB_OK;) {
         size_t end = at + nodes[at].length;
         if (nodes[at].id >= 0) {
             code = ids_add(out, nodes[at].id, err);
         } else {
-            while (end < text.size && nodes[end].id < 0)
+            while (end < text.length && nodes[end].id < 0)
                 end += nodes[end].length;
-            code = add_unknown(u, (text_span){text.data + at, end - at}, out, err);
+            code = add_unknown(u, (sib_str){text.data + at, end - at}, out, err);
         }
         at = end;
     }
     return code;
 }
 
-static sib_code encode(const pretoken_model *m, text_span piece, id_list *out, sib_error *err)
+static sib_code encode(const pretoken_model *m, sib_str piece, token_ids *out, sib_error *err)
 {
     const unigram *u = (const unigram *)m;
     node few[FEW + 1], *nodes = few;
-    if (piece.size >= UINT32_MAX)
-        return err_set(err, SIB_ERR_SIZE, "%zu bytes in one piece of text are too many", piece.size);
-    if (piece.size <= FEW)
-        memset(few, 0, (piece.size + 1) * sizeof *few);
+    if (piece.length >= UINT32_MAX)
+        return err_set(err, SIB_ERR_SIZE, "%zu bytes in one piece of text are too many", piece.length);
+    if (piece.length <= FEW)
+        memset(few, 0, (piece.length + 1) * sizeof *few);
     else
-        nodes = mem_calloc(piece.size + 1, sizeof *nodes);
+        nodes = mem_calloc(piece.length + 1, sizeof *nodes);
     if (!nodes)
-        return err_memory(err, piece.size * sizeof *nodes, "the pieces of a text");
+        return err_memory(err, piece.length * sizeof *nodes, "the pieces of a text");
     search(u, piece, nodes);
     sib_code code = follow(u, piece, nodes, out, err);
     if (nodes != few)

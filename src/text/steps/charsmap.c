@@ -33,10 +33,10 @@ static inline uint32_t unit_value(uint32_t unit)
 }
 
 /* Where the text of the shortest string that s begins with stands; -1 for none. */
-static int64_t find(const charsmap *m, text_span s)
+static int64_t find(const charsmap *m, sib_str s)
 {
     uint32_t place = unit_offset(m->units[0]);
-    for (size_t i = 0; i < s.size && s.data[i]; i++) {
+    for (size_t i = 0; i < s.length && s.data[i]; i++) {
         uint8_t byte = (uint8_t)s.data[i];
         place ^= byte;
         if (place >= m->n_units || unit_label(m->units[place]) != byte)
@@ -108,7 +108,7 @@ static sib_code take_bytes(charsmap *m, const uint8_t *bytes, size_t size, const
 sib_code charsmap_open(charsmap *m, const json_part *p, const char *key, sib_error *err)
 {
     json_part at = json_part_at(p, key);
-    text_span base64 = {0};
+    sib_str base64 = {0};
     const char *words = NULL;
     size_t size;
     sib_code code = json_part_string(p, key, &base64, err);
@@ -116,9 +116,9 @@ sib_code charsmap_open(charsmap *m, const json_part *p, const char *key, sib_err
         return json_part_bad(&at, SIB_ERR_FORMAT, err, "is missing");
     if (code != SIB_OK)
         return code;
-    char *bytes = mem_alloc(base64.size / 4 * 3 + 3, 1);
+    char *bytes = mem_alloc(base64.length / 4 * 3 + 3, 1);
     if (!bytes)
-        return err_memory(err, base64.size, "a map of characters");
+        return err_memory(err, base64.length, "a map of characters");
     if (base64_bytes(base64, bytes, &size))
         code = take_bytes(m, (const uint8_t *)bytes, size, &words, err);
     else
@@ -137,13 +137,13 @@ void charsmap_free(charsmap *m)
 /* ---- Running ------------------------------------------------------------------------------------------------- */
 
 /* The end of the grapheme cluster that begins at `at`. */
-static size_t cluster_end(text_span text, size_t at)
+static size_t cluster_end(sib_str text, size_t at)
 {
     utf8proc_int32_t state = 0;
     size_t length;
-    uint32_t before = utf8_next(text.data + at, text.size - at, &length);
-    for (at += length; at < text.size && before != UTF8_BROKEN; at += length) {
-        uint32_t c = utf8_next(text.data + at, text.size - at, &length);
+    uint32_t before = utf8_next(text.data + at, text.length - at, &length);
+    for (at += length; at < text.length && before != UTF8_BROKEN; at += length) {
+        uint32_t c = utf8_next(text.data + at, text.length - at, &length);
         if (c == UTF8_BROKEN ||
             utf8proc_grapheme_break_stateful((utf8proc_int32_t)before, (utf8proc_int32_t)c, &state))
             break;
@@ -153,26 +153,26 @@ static size_t cluster_end(text_span text, size_t at)
 }
 
 /* True where the map has the shortest beginning of s; what it becomes is added. */
-static bool put(const charsmap *m, text_span s, text_buffer *out, sib_error *err)
+static bool put(const charsmap *m, sib_str s, byte_buffer *out, sib_error *err)
 {
     int64_t at = find(m, s);
     if (at >= 0)
-        buffer_add(out, m->texts + at, strlen(m->texts + at), err);
+        buf_add(out, m->texts + at, strlen(m->texts + at), err);
     return at >= 0;
 }
 
-sib_code charsmap_run(const charsmap *m, text_span text, text_buffer *out, sib_error *err)
+sib_code charsmap_run(const charsmap *m, sib_str text, byte_buffer *out, sib_error *err)
 {
-    for (size_t at = 0, end; at < text.size && out->code == SIB_OK; at = end) {
+    for (size_t at = 0, end; at < text.length && out->code == SIB_OK; at = end) {
         end = cluster_end(text, at);
-        text_span cluster = {text.data + at, end - at};
-        if (cluster.size <= MOST_CLUSTER && put(m, cluster, out, err))
+        sib_str cluster = {text.data + at, end - at};
+        if (cluster.length <= MOST_CLUSTER && put(m, cluster, out, err))
             continue;
         for (size_t length; at < end; at += length) {
             utf8_next(text.data + at, end - at, &length);
-            text_span character = {text.data + at, length};
+            sib_str character = {text.data + at, length};
             if (!put(m, character, out, err))
-                buffer_add(out, character.data, length, err);
+                buf_add(out, character.data, length, err);
         }
     }
     return out->code;

@@ -4,12 +4,13 @@
 #include "text/utf8.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 
 typedef struct step {
     const struct step_kind *kind;
     text_pattern pattern; /* Replace */
-    text_buffer content;  /* Replace, Strip, Metaspace, WordPiece's prefix, BPEDecoder's suffix */
+    byte_buffer content;  /* Replace, Strip, Metaspace, WordPiece's prefix, BPEDecoder's suffix */
     bool prefix;          /* Metaspace: the first string loses its spaces */
     bool cleanup;         /* WordPiece */
     int64_t start, stop;  /* Strip */
@@ -24,7 +25,7 @@ struct decoder {
 
 /* A string among the others, on its way through a step. */
 typedef struct place {
-    text_span text;
+    sib_str text;
     size_t i, n;
     bool bytes; /* tokens stand there as bytes already */
 } place;
@@ -39,23 +40,14 @@ typedef struct step_kind {
 
 sib_code strings_end(string_list *l, sib_error *err)
 {
-    if (l->bytes.code != SIB_OK)
-        return l->bytes.code;
-    if (l->n == l->room) {
-        size_t room = l->room + l->room / 2 + 64;
-        size_t *ends = mem_realloc(l->ends, room, sizeof *ends);
-        if (!ends)
-            return err_memory(err, room * sizeof *ends, "tokens");
-        l->ends = ends;
-        l->room = room;
-    }
-    l->ends[l->n++] = l->bytes.n;
-    return SIB_OK;
+    return l->bytes.code != SIB_OK
+               ? l->bytes.code
+               : ARRAY_PUSH(l->ends, l->n, l->capacity, "the strings of tokens", err, l->bytes.n);
 }
 
 void strings_free(string_list *l)
 {
-    buffer_free(&l->bytes);
+    buf_free(&l->bytes);
     mem_free(l->ends);
     *l = (string_list){0};
 }
@@ -66,7 +58,7 @@ static sib_code run_byte_level(const step *s, const place *p, string_list *out, 
 {
     (void)s;
     if (p->bytes || !byte_level_bytes(p->text, &out->bytes, err))
-        buffer_add(&out->bytes, p->text.data, p->text.size, err);
+        buf_add(&out->bytes, p->text.data, p->text.length, err);
     return out->bytes.code;
 }
 
@@ -83,25 +75,25 @@ static sib_code run_byte_fallback(const step *s, const place *p, string_list *ou
 {
     (void)s;
     const char *t = p->text.data;
-    if (p->text.size == 6 && memcmp(t, "<0x", 3) == 0 && t[5] == '>' && hex(t[3]) >= 0 && hex(t[4]) >= 0) {
+    if (p->text.length == 6 && memcmp(t, "<0x", 3) == 0 && t[5] == '>' && hex(t[3]) >= 0 && hex(t[4]) >= 0) {
         char byte = (char)(hex(t[3]) << 4 | hex(t[4]));
-        buffer_add(&out->bytes, &byte, 1, err);
+        buf_add(&out->bytes, &byte, 1, err);
     } else {
-        buffer_add(&out->bytes, t, p->text.size, err);
+        buf_add(&out->bytes, t, p->text.length, err);
     }
     return out->bytes.code;
 }
 
 static sib_code read_text(step *s, const json_part *p, const char *key, const char *otherwise, sib_error *err)
 {
-    text_span content = {otherwise, otherwise ? strlen(otherwise) : 0};
+    sib_str content = {otherwise, otherwise ? strlen(otherwise) : 0};
     sib_code code = json_part_string(p, key, &content, err);
     if (code == SIB_OK && !content.data) {
         json_part at = json_part_at(p, key);
         code = json_part_bad(&at, SIB_ERR_FORMAT, err, "is missing");
     }
     if (code == SIB_OK) {
-        buffer_add(&s->content, content.data, content.size, err);
+        buf_add(&s->content, content.data, content.length, err);
         code = s->content.code;
     }
     return code;
@@ -109,7 +101,7 @@ static sib_code read_text(step *s, const json_part *p, const char *key, const ch
 
 static sib_code read_metaspace(step *s, const json_part *p, sib_error *err)
 {
-    text_span scheme = {0};
+    sib_str scheme = {0};
     s->prefix = true;
     sib_code code = read_text(s, p, "replacement", "\xE2\x96\x81", err);
     if (code == SIB_OK)
@@ -117,29 +109,29 @@ static sib_code read_metaspace(step *s, const json_part *p, sib_error *err)
     if (code == SIB_OK)
         code = json_part_string(p, "prepend_scheme", &scheme, err);
     if (code == SIB_OK && scheme.data)
-        s->prefix = !span_is(scheme, "never");
+        s->prefix = !str_is(scheme, "never");
     if (code == SIB_OK && !s->content.n)
         code = json_part_bad(p, SIB_ERR_FORMAT, err, "the replacement is empty");
     return code;
 }
 
 /* Every `what` in the text becomes `with`. */
-static void put_replaced(text_span text, const text_buffer *what, text_span with, text_buffer *out,
+static void put_replaced(sib_str text, const byte_buffer *what, sib_str with, byte_buffer *out,
                          sib_error *err)
 {
-    const char *at = text.data, *end = text.data + text.size, *found;
+    const char *at = text.data, *end = text.data + text.length, *found;
     while (what->n && at < end && (found = memmem(at, (size_t)(end - at), what->data, what->n)) != NULL) {
-        buffer_add(out, at, (size_t)(found - at), err);
-        buffer_add(out, with.data, with.size, err);
+        buf_add(out, at, (size_t)(found - at), err);
+        buf_add(out, with.data, with.length, err);
         at = found + what->n;
     }
-    buffer_add(out, at, (size_t)(end - at), err);
+    buf_add(out, at, (size_t)(end - at), err);
 }
 
 static sib_code run_metaspace(const step *s, const place *p, string_list *out, sib_error *err)
 {
     bool drop = p->i == 0 && s->prefix;
-    put_replaced(p->text, &s->content, drop ? (text_span){"", 0} : (text_span){" ", 1}, &out->bytes, err);
+    put_replaced(p->text, &s->content, drop ? (sib_str){"", 0} : (sib_str){" ", 1}, &out->bytes, err);
     return out->bytes.code;
 }
 
@@ -158,12 +150,12 @@ static sib_code run_replace(const step *s, const place *p, string_list *out, sib
     if (code == SIB_OK)
         code = pattern_text(&search, p->text, err);
     while (code == SIB_OK && pattern_next(&search, &begin, &end, &code, err)) {
-        buffer_add(&out->bytes, p->text.data + done, begin - done, err);
-        buffer_add(&out->bytes, s->content.data, s->content.n, err);
+        buf_add(&out->bytes, p->text.data + done, begin - done, err);
+        buf_add(&out->bytes, s->content.data, s->content.n, err);
         done = end;
     }
     pattern_end(&search);
-    buffer_add(&out->bytes, p->text.data + done, p->text.size - done, err);
+    buf_add(&out->bytes, p->text.data + done, p->text.length - done, err);
     return code != SIB_OK ? code : out->bytes.code;
 }
 
@@ -179,15 +171,15 @@ static sib_code read_strip(step *s, const json_part *p, sib_error *err)
 
 static sib_code run_strip(const step *s, const place *p, string_list *out, sib_error *err)
 {
-    const text_buffer *c = &s->content;
-    const char *begin = p->text.data, *end = begin + p->text.size;
+    const byte_buffer *c = &s->content;
+    const char *begin = p->text.data, *end = begin + p->text.length;
     for (int64_t i = 0; i < s->start && (size_t)(end - begin) >= c->n && memcmp(begin, c->data, c->n) == 0;
          i++)
         begin += c->n;
     for (int64_t i = 0;
          i < s->stop && (size_t)(end - begin) >= c->n && memcmp(end - c->n, c->data, c->n) == 0; i++)
         end -= c->n;
-    buffer_add(&out->bytes, begin, (size_t)(end - begin), err);
+    buf_add(&out->bytes, begin, (size_t)(end - begin), err);
     return out->bytes.code;
 }
 
@@ -203,44 +195,44 @@ static const char *const english[][2] = {
     {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
 
 /* Spaces of English that tokens of words leave behind are taken out. */
-static void clean_up(text_span text, text_buffer *out, sib_error *err)
+static void clean_up(sib_str text, byte_buffer *out, sib_error *err)
 {
-    text_buffer now = {0}, next = {0};
-    buffer_add(&now, text.data, text.size, err);
+    byte_buffer now = {0}, next = {0};
+    buf_add(&now, text.data, text.length, err);
     for (size_t i = 0; i < sizeof english / sizeof *english && now.code == SIB_OK; i++) {
-        text_buffer what = {.data = (char *)(uintptr_t)english[i][0], .n = strlen(english[i][0])};
+        byte_buffer what = {.data = (char *)(uintptr_t)english[i][0], .n = strlen(english[i][0])};
         next.n = 0;
-        put_replaced((text_span){now.data, now.n}, &what, (text_span){english[i][1], strlen(english[i][1])},
+        put_replaced((sib_str){now.data, now.n}, &what, (sib_str){english[i][1], strlen(english[i][1])},
                      &next, err);
-        text_buffer swap = now;
+        byte_buffer swap = now;
         now = next;
         next = swap;
     }
     if (now.code == SIB_OK)
-        buffer_add(out, now.data, now.n, err);
+        buf_add(out, now.data, now.n, err);
     else
         out->code = now.code;
-    buffer_free(&now);
-    buffer_free(&next);
+    buf_free(&now);
+    buf_free(&next);
 }
 
 static sib_code run_wordpiece(const step *s, const place *p, string_list *out, sib_error *err)
 {
-    text_buffer word = {0};
-    text_span rest = p->text;
-    bool goes_on = p->i > 0 && rest.size >= s->content.n &&
+    byte_buffer word = {0};
+    sib_str rest = p->text;
+    bool goes_on = p->i > 0 && rest.length >= s->content.n &&
                    (!s->content.n || memcmp(rest.data, s->content.data, s->content.n) == 0);
     if (goes_on)
-        rest = (text_span){rest.data + s->content.n, rest.size - s->content.n};
+        rest = (sib_str){rest.data + s->content.n, rest.length - s->content.n};
     else if (p->i > 0)
-        buffer_add(&word, " ", 1, err);
-    buffer_add(&word, rest.data, rest.size, err);
+        buf_add(&word, " ", 1, err);
+    buf_add(&word, rest.data, rest.length, err);
     sib_code code = word.code;
     if (code == SIB_OK && s->cleanup)
-        clean_up((text_span){word.data ? word.data : "", word.n}, &out->bytes, err);
+        clean_up(buf_str(&word), &out->bytes, err);
     else if (code == SIB_OK)
-        buffer_add(&out->bytes, word.data, word.n, err);
-    buffer_free(&word);
+        buf_add(&out->bytes, word.data, word.n, err);
+    buf_free(&word);
     return code != SIB_OK ? code : out->bytes.code;
 }
 
@@ -251,8 +243,8 @@ static sib_code read_bpe(step *s, const json_part *p, sib_error *err)
 
 static sib_code run_bpe(const step *s, const place *p, string_list *out, sib_error *err)
 {
-    put_replaced(p->text, &s->content, p->i + 1 < p->n ? (text_span){" ", 1} : (text_span){"", 0},
-                 &out->bytes, err);
+    put_replaced(p->text, &s->content, p->i + 1 < p->n ? (sib_str){" ", 1} : (sib_str){"", 0}, &out->bytes,
+                 err);
     return out->bytes.code;
 }
 
@@ -311,7 +303,7 @@ void decoder_free(decoder **d)
 {
     for (size_t i = 0; *d && i < (*d)->n; i++) {
         pattern_free(&(*d)->steps[i].pattern);
-        buffer_free(&(*d)->steps[i].content);
+        buf_free(&(*d)->steps[i].content);
     }
     mem_free(*d);
     *d = NULL;
@@ -328,7 +320,7 @@ bool decoder_byte_level(const decoder *d)
 /* Strings among those of a text: `before` in front of the first, `more` behind the last. */
 static sib_code run_step(const step *s, bool bytes, size_t before, bool more, string_list *l, sib_error *err)
 {
-    string_list out = {.bytes.most = 64 * (l->bytes.n + l->n) + ((size_t)1 << 20)};
+    string_list out = {.bytes.max = 64 * (l->bytes.n + l->n) + ((size_t)1 << 20)};
     sib_code code = SIB_OK;
     size_t n = l->n;
     for (size_t i = 0, at = 0; s->kind->run && i < n && code == SIB_OK; at = l->ends[i++]) {
@@ -352,8 +344,8 @@ static sib_code put_spaces(size_t before, string_list *l, sib_error *err)
 {
     string_list out = {0};
     for (size_t i = 0, at = 0; i < l->n; at = l->ends[i++]) {
-        buffer_add(&out.bytes, " ", before + i > 0, err);
-        buffer_add(&out.bytes, l->bytes.data + at, l->ends[i] - at, err);
+        buf_add(&out.bytes, " ", before + i > 0, err);
+        buf_add(&out.bytes, l->bytes.data + at, l->ends[i] - at, err);
     }
     strings_free(l);
     *l = out;

@@ -9,9 +9,9 @@ typedef struct decoder decoder;
 
 /* Strings one after the other. */
 typedef struct string_list {
-    text_buffer bytes;
+    byte_buffer bytes;
     size_t *ends; /* (n) where each ends in bytes */
-    size_t n, room;
+    size_t n, capacity;
 } string_list;
 
 /* Ends a string with the bytes that have come. */

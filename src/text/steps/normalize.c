@@ -10,7 +10,7 @@
 typedef struct step {
     const struct step_kind *kind;
     text_pattern pattern;                /* Replace */
-    text_buffer content;                 /* Replace, Prepend */
+    byte_buffer content;                 /* Replace, Prepend */
     bool left, right;                    /* Strip */
     bool clean, chinese, accents, lower; /* BertNormalizer */
     charsmap map;                        /* Precompiled */
@@ -31,61 +31,61 @@ typedef struct step_kind {
     const char *type;
     sib_code (*read)(step *s, const json_part *p, sib_error *err); /* NULL: nothing to read */
     /* Adds what `text` becomes to out. */
-    sib_code (*run)(const step *s, text_span text, text_buffer *out, sib_error *err);
+    sib_code (*run)(const step *s, sib_str text, byte_buffer *out, sib_error *err);
 } step_kind;
 
 /* ---- Steps ----------------------------------------------------------------------------------------------- */
 
-static sib_code run_nfc(const step *s, text_span text, text_buffer *out, sib_error *err)
+static sib_code run_nfc(const step *s, sib_str text, byte_buffer *out, sib_error *err)
 {
     (void)s;
     return unicode_form(text, true, false, out, err);
 }
 
-static sib_code run_nfd(const step *s, text_span text, text_buffer *out, sib_error *err)
+static sib_code run_nfd(const step *s, sib_str text, byte_buffer *out, sib_error *err)
 {
     (void)s;
     return unicode_form(text, false, false, out, err);
 }
 
-static sib_code run_nfkc(const step *s, text_span text, text_buffer *out, sib_error *err)
+static sib_code run_nfkc(const step *s, sib_str text, byte_buffer *out, sib_error *err)
 {
     (void)s;
     return unicode_form(text, true, true, out, err);
 }
 
-static sib_code run_nfkd(const step *s, text_span text, text_buffer *out, sib_error *err)
+static sib_code run_nfkd(const step *s, sib_str text, byte_buffer *out, sib_error *err)
 {
     (void)s;
     return unicode_form(text, false, true, out, err);
 }
 
-static sib_code run_lowercase(const step *s, text_span text, text_buffer *out, sib_error *err)
+static sib_code run_lowercase(const step *s, sib_str text, byte_buffer *out, sib_error *err)
 {
     (void)s;
-    for (size_t at = 0, length; at < text.size && out->code == SIB_OK; at += length) {
-        uint32_t c = utf8_next(text.data + at, text.size - at, &length), lower[3];
+    for (size_t at = 0, length; at < text.length && out->code == SIB_OK; at += length) {
+        uint32_t c = utf8_next(text.data + at, text.length - at, &length), lower[3];
         char bytes[4];
         if (c == UTF8_BROKEN) {
-            buffer_add(out, text.data + at, length, err);
+            buf_add(out, text.data + at, length, err);
             continue;
         }
         size_t n = char_lower(c, lower);
         for (size_t i = 0; i < n; i++)
-            buffer_add(out, bytes, utf8_put(lower[i], bytes), err);
+            buf_add(out, bytes, utf8_put(lower[i], bytes), err);
     }
     return out->code;
 }
 
-static sib_code leave_out(text_span text, bool (*is)(uint32_t c), text_buffer *out, sib_error *err)
+static sib_code leave_out(sib_str text, bool (*is)(uint32_t c), byte_buffer *out, sib_error *err)
 {
-    for (size_t at = 0, length; at < text.size && out->code == SIB_OK; at += length)
-        if (!is(utf8_next(text.data + at, text.size - at, &length)))
-            buffer_add(out, text.data + at, length, err);
+    for (size_t at = 0, length; at < text.length && out->code == SIB_OK; at += length)
+        if (!is(utf8_next(text.data + at, text.length - at, &length)))
+            buf_add(out, text.data + at, length, err);
     return out->code;
 }
 
-static sib_code run_strip_accents(const step *s, text_span text, text_buffer *out, sib_error *err)
+static sib_code run_strip_accents(const step *s, sib_str text, byte_buffer *out, sib_error *err)
 {
     (void)s;
     return leave_out(text, char_is_mark, out, err);
@@ -98,9 +98,9 @@ static sib_code read_strip(step *s, const json_part *p, sib_error *err)
     return code == SIB_OK ? json_part_bool(p, "strip_right", &s->right, err) : code;
 }
 
-static sib_code run_strip(const step *s, text_span text, text_buffer *out, sib_error *err)
+static sib_code run_strip(const step *s, sib_str text, byte_buffer *out, sib_error *err)
 {
-    size_t begin = 0, end = text.size, length;
+    size_t begin = 0, end = text.length, length;
     while (s->left && begin < end && char_is_space(utf8_next(text.data + begin, end - begin, &length)))
         begin += length;
     while (s->right && end > begin) {
@@ -109,18 +109,18 @@ static sib_code run_strip(const step *s, text_span text, text_buffer *out, sib_e
             break;
         end = last;
     }
-    buffer_add(out, text.data + begin, end - begin, err);
+    buf_add(out, text.data + begin, end - begin, err);
     return out->code;
 }
 
 static sib_code read_content(step *s, const json_part *p, const char *key, sib_error *err)
 {
-    text_span content = {0};
+    sib_str content = {0};
     sib_code code = json_part_string(p, key, &content, err);
     if (code == SIB_OK && !content.data)
         code = json_part_bad(p, SIB_ERR_FORMAT, err, "has no text to put in");
     if (code == SIB_OK) {
-        buffer_add(&s->content, content.data, content.size, err);
+        buf_add(&s->content, content.data, content.length, err);
         code = s->content.code;
     }
     return code;
@@ -133,7 +133,7 @@ static sib_code read_replace(step *s, const json_part *p, sib_error *err)
     return code == SIB_OK ? pattern_open(&s->pattern, &pattern, err) : code;
 }
 
-static sib_code run_replace(const step *s, text_span text, text_buffer *out, sib_error *err)
+static sib_code run_replace(const step *s, sib_str text, byte_buffer *out, sib_error *err)
 {
     pattern_search search;
     size_t begin, end, done = 0;
@@ -141,12 +141,12 @@ static sib_code run_replace(const step *s, text_span text, text_buffer *out, sib
     if (code == SIB_OK)
         code = pattern_text(&search, text, err);
     while (code == SIB_OK && pattern_next(&search, &begin, &end, &code, err)) {
-        buffer_add(out, text.data + done, begin - done, err);
-        buffer_add(out, s->content.data, s->content.n, err);
+        buf_add(out, text.data + done, begin - done, err);
+        buf_add(out, s->content.data, s->content.n, err);
         done = end;
     }
     pattern_end(&search);
-    buffer_add(out, text.data + done, text.size - done, err);
+    buf_add(out, text.data + done, text.length - done, err);
     return code != SIB_OK ? code : out->code;
 }
 
@@ -155,11 +155,11 @@ static sib_code read_prepend(step *s, const json_part *p, sib_error *err)
     return read_content(s, p, "prepend", err);
 }
 
-static sib_code run_prepend(const step *s, text_span text, text_buffer *out, sib_error *err)
+static sib_code run_prepend(const step *s, sib_str text, byte_buffer *out, sib_error *err)
 {
-    if (text.size)
-        buffer_add(out, s->content.data, s->content.n, err);
-    buffer_add(out, text.data, text.size, err);
+    if (text.length)
+        buf_add(out, s->content.data, s->content.n, err);
+    buf_add(out, text.data, text.length, err);
     return out->code;
 }
 
@@ -176,42 +176,42 @@ static sib_code read_bert(step *s, const json_part *p, sib_error *err)
 }
 
 /* Without control characters, every space a plain one, ideographs between spaces. */
-static sib_code bert_clean(const step *s, text_span text, text_buffer *out, sib_error *err)
+static sib_code bert_clean(const step *s, sib_str text, byte_buffer *out, sib_error *err)
 {
-    for (size_t at = 0, length; at < text.size && out->code == SIB_OK; at += length) {
-        uint32_t c = utf8_next(text.data + at, text.size - at, &length);
+    for (size_t at = 0, length; at < text.length && out->code == SIB_OK; at += length) {
+        uint32_t c = utf8_next(text.data + at, text.length - at, &length);
         if (s->clean && (c == 0 || c == 0xFFFD || char_is_control(c)))
             continue;
         bool chinese = s->chinese && char_is_chinese(c), space = s->clean && char_is_space(c);
         if (space)
-            buffer_add(out, " ", 1, err);
+            buf_add(out, " ", 1, err);
         else
-            buffer_add(out, chinese ? " " : "", chinese, err);
+            buf_add(out, chinese ? " " : "", chinese, err);
         if (!space)
-            buffer_add(out, text.data + at, length, err);
-        buffer_add(out, " ", chinese, err);
+            buf_add(out, text.data + at, length, err);
+        buf_add(out, " ", chinese, err);
     }
     return out->code;
 }
 
-static sib_code run_bert(const step *s, text_span text, text_buffer *out, sib_error *err)
+static sib_code run_bert(const step *s, sib_str text, byte_buffer *out, sib_error *err)
 {
-    text_buffer clean = {0}, parts = {0}, bare = {0};
+    byte_buffer clean = {0}, parts = {0}, bare = {0};
     sib_code code = bert_clean(s, text, &clean, err);
-    text_span now = {clean.data, clean.n};
+    sib_str now = {clean.data, clean.n};
     if (code == SIB_OK && s->accents) {
         code = unicode_form(now, false, false, &parts, err);
         if (code == SIB_OK)
-            code = leave_out((text_span){parts.data, parts.n}, char_is_accent, &bare, err);
-        now = (text_span){bare.data, bare.n};
+            code = leave_out((sib_str){parts.data, parts.n}, char_is_accent, &bare, err);
+        now = (sib_str){bare.data, bare.n};
     }
     if (code == SIB_OK && s->lower)
         code = run_lowercase(s, now, out, err);
     else if (code == SIB_OK)
-        buffer_add(out, now.data, now.size, err);
-    buffer_free(&clean);
-    buffer_free(&parts);
-    buffer_free(&bare);
+        buf_add(out, now.data, now.length, err);
+    buf_free(&clean);
+    buf_free(&parts);
+    buf_free(&bare);
     return code != SIB_OK ? code : out->code;
 }
 
@@ -220,7 +220,7 @@ static sib_code read_precompiled(step *s, const json_part *p, sib_error *err)
     return charsmap_open(&s->map, p, "precompiled_charsmap", err);
 }
 
-static sib_code run_precompiled(const step *s, text_span text, text_buffer *out, sib_error *err)
+static sib_code run_precompiled(const step *s, sib_str text, byte_buffer *out, sib_error *err)
 {
     return charsmap_run(&s->map, text, out, err);
 }
@@ -283,30 +283,30 @@ void normalizer_free(normalizer **n)
 {
     for (size_t i = 0; *n && i < (*n)->n; i++) {
         pattern_free(&(*n)->steps[i].pattern);
-        buffer_free(&(*n)->steps[i].content);
+        buf_free(&(*n)->steps[i].content);
         charsmap_free(&(*n)->steps[i].map);
     }
     mem_free(*n);
     *n = NULL;
 }
 
-sib_code normalizer_run(const normalizer *n, text_span text, text_buffer *room, text_span *out,
-                        sib_error *err)
+sib_code normalizer_run(const normalizer *n, sib_str text, byte_buffer *scratch, sib_str *out, sib_error *err)
 {
-    text_buffer other = {0};
+    byte_buffer other = {0};
     sib_code code = SIB_OK;
     *out = text;
     for (size_t i = 0; n && i < n->n && code == SIB_OK; i++) {
         other.n = 0;
-        other.most = text.size < (SIZE_MAX - GROWTH_ANYWAY) / GROWTH ? GROWTH * text.size + GROWTH_ANYWAY : 0;
-        buffer_add(&other, "", 0, err);
-        buffer_reserve(&other, 1, err); /* so that an empty text is one as well */
+        other.max =
+            text.length < (SIZE_MAX - GROWTH_ANYWAY) / GROWTH ? GROWTH * text.length + GROWTH_ANYWAY : 0;
+        buf_add(&other, "", 0, err);
+        buf_reserve(&other, 1, err); /* so that an empty text is one as well */
         code = other.code == SIB_OK ? n->steps[i].kind->run(&n->steps[i], *out, &other, err) : other.code;
-        text_buffer swap = *room;
-        *room = other;
+        byte_buffer swap = *scratch;
+        *scratch = other;
         other = swap;
-        *out = (text_span){room->data ? room->data : "", room->n};
+        *out = buf_str(scratch);
     }
-    buffer_free(&other);
+    buf_free(&other);
     return code;
 }

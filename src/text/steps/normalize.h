@@ -11,12 +11,12 @@ typedef struct normalizer normalizer;
 sib_code normalizer_open(const json_part *p, normalizer **out, sib_error *err);
 void normalizer_free(normalizer **n);
 
-/* Normalizes `text` into *out, which is `text` itself or stands in `room`. n may be NULL. Bytes that are no UTF-8 stay as they
+/* Normalizes `text` into *out, which is `text` itself or stands in `scratch`. n may be NULL. Bytes that are no UTF-8 stay as they
    are. Errors: SIB_ERR_UNSUPPORTED (as pattern_next), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
-sib_code normalizer_run(const normalizer *n, text_span text, text_buffer *room, text_span *out,
+sib_code normalizer_run(const normalizer *n, sib_str text, byte_buffer *scratch, sib_str *out,
                         sib_error *err);
 
 /* Unicode normalization forms (UAX 15): adds the form of `text` to out. compose: C, else D; compatible: KC and KD. */
-sib_code unicode_form(text_span text, bool compose, bool compatible, text_buffer *out, sib_error *err);
+sib_code unicode_form(sib_str text, bool compose, bool compatible, byte_buffer *out, sib_error *err);
 
 #endif

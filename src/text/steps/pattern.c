@@ -14,9 +14,9 @@
 /* Stands for a byte that is no UTF-8: neither letter, number nor space, and as long. */
 #define FOR_BROKEN '\x1A'
 
-static const char *foreign_words(text_span regex)
+static const char *foreign_words(sib_str regex)
 {
-    for (size_t i = 0; i + 1 < regex.size; i++) {
+    for (size_t i = 0; i + 1 < regex.length; i++) {
         const char *s = regex.data + i;
         if (s[0] == '\\' && (s[1] == 'h' || s[1] == 'H'))
             return "\\h";
@@ -28,7 +28,7 @@ static const char *foreign_words(text_span regex)
     return NULL;
 }
 
-static sib_code compile(text_pattern *t, const json_part *p, text_span regex, sib_error *err)
+static sib_code compile(text_pattern *t, const json_part *p, sib_str regex, sib_error *err)
 {
     int code;
     PCRE2_SIZE at;
@@ -37,9 +37,9 @@ static sib_code compile(text_pattern *t, const json_part *p, text_span regex, si
         return json_part_unknown(p, "in a regular expression", foreign, err);
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
     if (!context)
-        return err_memory(err, regex.size, "a regular expression");
+        return err_memory(err, regex.length, "a regular expression");
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
-    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)regex.data, regex.size,
+    pcre2_code *compiled = pcre2_compile((PCRE2_SPTR)regex.data, regex.length,
                                          PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &code, &at, context);
     pcre2_compile_context_free(context);
     t->regex = compiled;
@@ -48,16 +48,16 @@ static sib_code compile(text_pattern *t, const json_part *p, text_span regex, si
         return SIB_OK;
     }
     if (code == PCRE2_ERROR_HEAP_FAILED)
-        return err_memory(err, regex.size, "a regular expression");
+        return err_memory(err, regex.length, "a regular expression");
     PCRE2_UCHAR words[128];
     pcre2_get_error_message(code, words, sizeof words);
     return err_set(err, SIB_ERR_FORMAT, "%s: %s: regular expression '%.*s': %s at %zu", p->file, p->path,
-                   (int)(regex.size < 60 ? regex.size : 60), regex.data, (const char *)words, (size_t)at);
+                   (int)(regex.length < 60 ? regex.length : 60), regex.data, (const char *)words, (size_t)at);
 }
 
 sib_code pattern_open(text_pattern *t, const json_part *p, sib_error *err)
 {
-    text_span literal = {0}, regex = {0};
+    sib_str literal = {0}, regex = {0};
     *t = (text_pattern){0};
     sib_code code = json_part_string(p, "String", &literal, err);
     if (code == SIB_OK)
@@ -69,14 +69,14 @@ sib_code pattern_open(text_pattern *t, const json_part *p, sib_error *err)
                              "expected a pattern {\"String\": ...} or {\"Regex\": ...}");
     if (regex.data)
         return compile(t, p, regex, err);
-    buffer_add(&t->literal, literal.data, literal.size, err);
+    buf_add(&t->literal, literal.data, literal.length, err);
     return t->literal.code;
 }
 
 void pattern_free(text_pattern *t)
 {
     pcre2_code_free(t->regex);
-    buffer_free(&t->literal);
+    buf_free(&t->literal);
     t->regex = NULL;
 }
 
@@ -85,12 +85,12 @@ static sib_code make_clean(pattern_search *s, sib_error *err)
 {
     size_t length;
     s->use_clean = false;
-    for (size_t at = 0; at < s->text.size; at += length) {
-        if (utf8_next(s->text.data + at, s->text.size - at, &length) != UTF8_BROKEN)
+    for (size_t at = 0; at < s->text.length; at += length) {
+        if (utf8_next(s->text.data + at, s->text.length - at, &length) != UTF8_BROKEN)
             continue;
         if (!s->use_clean) {
             s->clean.n = 0;
-            buffer_add(&s->clean, s->text.data, s->text.size, err);
+            buf_add(&s->clean, s->text.data, s->text.length, err);
             if (s->clean.code != SIB_OK)
                 return s->clean.code;
             s->use_clean = true;
@@ -116,7 +116,7 @@ sib_code pattern_begin(pattern_search *s, const text_pattern *t, sib_error *err)
     return SIB_OK;
 }
 
-sib_code pattern_text(pattern_search *s, text_span text, sib_error *err)
+sib_code pattern_text(pattern_search *s, sib_str text, sib_error *err)
 {
     s->text = text;
     s->at = 0;
@@ -126,7 +126,7 @@ sib_code pattern_text(pattern_search *s, text_span text, sib_error *err)
 
 void pattern_end(pattern_search *s)
 {
-    buffer_free(&s->clean);
+    buf_free(&s->clean);
     pcre2_match_data_free(s->match);
     pcre2_match_context_free(s->context);
     pcre2_jit_stack_free(s->stack);
@@ -135,9 +135,9 @@ void pattern_end(pattern_search *s)
 
 static bool next_literal(pattern_search *s, size_t *begin, size_t *end)
 {
-    const text_buffer *l = &s->pattern->literal;
-    const char *found = l->n && s->at < s->text.size
-                            ? memmem(s->text.data + s->at, s->text.size - s->at, l->data, l->n)
+    const byte_buffer *l = &s->pattern->literal;
+    const char *found = l->n && s->at < s->text.length
+                            ? memmem(s->text.data + s->at, s->text.length - s->at, l->data, l->n)
                             : NULL;
     if (!found)
         return false;
@@ -150,7 +150,7 @@ static bool next_literal(pattern_search *s, size_t *begin, size_t *end)
 static bool search(pattern_search *s, size_t *begin, size_t *end, sib_code *code, sib_error *err)
 {
     const char *text = s->use_clean ? s->clean.data : s->text.data;
-    int n = pcre2_match(s->pattern->regex, (PCRE2_SPTR)text, s->text.size, s->at, PCRE2_NO_UTF_CHECK,
+    int n = pcre2_match(s->pattern->regex, (PCRE2_SPTR)text, s->text.length, s->at, PCRE2_NO_UTF_CHECK,
                         s->match, s->context);
     if (n == PCRE2_ERROR_NOMATCH)
         return false;
@@ -173,11 +173,11 @@ bool pattern_next(pattern_search *s, size_t *begin, size_t *end, sib_code *code,
     *code = SIB_OK;
     if (!s->pattern->regex)
         return next_literal(s, begin, end);
-    while (s->at <= s->text.size && search(s, begin, end, code, err)) {
+    while (s->at <= s->text.length && search(s, begin, end, code, err)) {
         bool empty = *begin == *end, again = empty && *end == s->last_end;
         size_t length = 1;
-        if (empty && *end < s->text.size)
-            utf8_next(s->text.data + *end, s->text.size - *end, &length);
+        if (empty && *end < s->text.length)
+            utf8_next(s->text.data + *end, s->text.length - *end, &length);
         s->at = *end + (empty ? length : 0);
         s->last_end = *end;
         if (!again)

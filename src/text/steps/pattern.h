@@ -6,7 +6,7 @@
 #include "text/json_part.h"
 
 typedef struct text_pattern {
-    text_buffer literal; /* where there is no regex */
+    byte_buffer literal; /* where there is no regex */
     void *regex;         /* pcre2_code */
 } text_pattern;
 
@@ -17,9 +17,9 @@ void pattern_free(text_pattern *t);
 /* Looks through texts, one after the other. */
 typedef struct pattern_search {
     const text_pattern *pattern;
-    text_span text;
+    sib_str text;
     size_t at, last_end; /* of the last match, SIZE_MAX before the first */
-    text_buffer clean;   /* the text with broken bytes replaced, where it has any */
+    byte_buffer clean;   /* the text with broken bytes replaced, where it has any */
     bool use_clean;
     void *match, *context, *stack;
 } pattern_search;
@@ -27,7 +27,7 @@ typedef struct pattern_search {
 /* Errors: SIB_ERR_MEMORY. End it with pattern_end even where it fails. */
 sib_code pattern_begin(pattern_search *s, const text_pattern *t, sib_error *err);
 /* The text that is looked through from now on; it stays the caller's. Errors: SIB_ERR_MEMORY. */
-sib_code pattern_text(pattern_search *s, text_span text, sib_error *err);
+sib_code pattern_text(pattern_search *s, sib_str text, sib_error *err);
 /* The next match, which may be empty, but not right behind the last one: true, *begin and *end. Errors: SIB_ERR_UNSUPPORTED
    (the expression takes too many steps), in *code. */
 bool pattern_next(pattern_search *s, size_t *begin, size_t *end, sib_code *code, sib_error *err);

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/str.h"
 
 typedef enum behavior { REMOVED, ISOLATED, CONTIGUOUS, WITH_PREVIOUS, WITH_NEXT } behavior;
 
@@ -104,12 +105,12 @@ static sib_code cut_at(const step *s, bool (*is)(const step *s, uint32_t c), con
 
 static sib_code read_behavior(step *s, const json_part *p, sib_error *err)
 {
-    text_span name = {0};
+    sib_str name = {0};
     sib_code code = json_part_string(p, "behavior", &name, err);
     if (code != SIB_OK || !name.data)
         return code;
     for (size_t i = 0; i < sizeof behavior_names / sizeof *behavior_names; i++)
-        if (span_is(name, behavior_names[i])) {
+        if (str_is(name, behavior_names[i])) {
             s->behavior = (behavior)i;
             return SIB_OK;
         }
@@ -132,7 +133,7 @@ static const struct {
 static sib_code read_split(step *s, const json_part *p, sib_error *err)
 {
     json_part pattern = json_part_at(p, "pattern");
-    text_span regex = {0};
+    sib_str regex = {0};
     sib_code code = read_behavior(s, p, err);
     if (code == SIB_OK)
         code = json_part_bool(p, "invert", &s->invert, err);
@@ -143,7 +144,7 @@ static sib_code read_split(step *s, const json_part *p, sib_error *err)
     bool all_matches = (s->behavior == ISOLATED && !s->invert) || (s->behavior == REMOVED && s->invert);
     for (size_t i = 0; regex.data && all_matches && i < sizeof known_expressions / sizeof *known_expressions;
          i++)
-        if (span_is(regex, known_expressions[i].regex)) {
+        if (str_is(regex, known_expressions[i].regex)) {
             s->scan = known_expressions[i].scan;
             return SIB_OK;
         }
@@ -168,7 +169,7 @@ static sib_code run_split(const step *s, const word_list *in, word w, word_list 
         return run_scan(s, in, w, out, err);
     cutter c = {.s = s, .out = out, .done = w.at};
     size_t begin, end;
-    sib_code code = pattern_text(out->search, (text_span){in->text.data + w.at, w.size}, err);
+    sib_code code = pattern_text(out->search, (sib_str){in->text.data + w.at, w.size}, err);
     while (code == SIB_OK && pattern_next(out->search, &begin, &end, &code, err))
         code = take_match(&c, w.at + begin, w.at + end, err);
     return code == SIB_OK ? finish(&c, w.at + w.size, err) : code;
@@ -190,11 +191,11 @@ static sib_code run_byte_level(const step *s, const word_list *in, word w, word_
     if (s->prefix) {
         size_t at = out->own.n;
         bool add = in->text.data[w.at] != ' ';
-        buffer_add(&out->own, " ", add, err);
-        buffer_add(&out->own, in->text.data + w.at, w.size, err);
+        buf_add(&out->own, " ", add, err);
+        buf_add(&out->own, in->text.data + w.at, w.size, err);
         if (out->own.code != SIB_OK)
             return out->own.code;
-        out->text = (text_span){out->own.data, out->own.n};
+        out->text = (sib_str){out->own.data, out->own.n};
         w = (word){at, w.size + add};
         in = out;
     }
@@ -203,7 +204,7 @@ static sib_code run_byte_level(const step *s, const word_list *in, word w, word_
 
 static sib_code read_metaspace(step *s, const json_part *p, sib_error *err)
 {
-    text_span mark = {"\xE2\x96\x81", 3}, scheme = {0};
+    sib_str mark = {"\xE2\x96\x81", 3}, scheme = {0};
     bool prefix = true;
     size_t length;
     s->split = true;
@@ -216,34 +217,34 @@ static sib_code read_metaspace(step *s, const json_part *p, sib_error *err)
         code = json_part_string(p, "prepend_scheme", &scheme, err);
     if (code != SIB_OK)
         return code;
-    if (!mark.size || utf8_next(mark.data, mark.size, &length) == UTF8_BROKEN || length != mark.size)
+    if (!mark.length || utf8_next(mark.data, mark.length, &length) == UTF8_BROKEN || length != mark.length)
         return json_part_bad(p, SIB_ERR_FORMAT, err, "the replacement is not one character");
-    memcpy(s->mark, mark.data, mark.size);
-    s->mark_size = mark.size;
-    s->prefix = scheme.data ? !span_is(scheme, "never") : prefix;
-    s->prefix_first = scheme.data && span_is(scheme, "first");
-    if (scheme.data && s->prefix && !s->prefix_first && !span_is(scheme, "always"))
+    memcpy(s->mark, mark.data, mark.length);
+    s->mark_size = mark.length;
+    s->prefix = scheme.data ? !str_is(scheme, "never") : prefix;
+    s->prefix_first = scheme.data && str_is(scheme, "first");
+    if (scheme.data && s->prefix && !s->prefix_first && !str_is(scheme, "always"))
         return json_part_unknown(p, "prepend_scheme", scheme.data, err);
     s->behavior = WITH_NEXT;
     return SIB_OK;
 }
 
 /* The word with marks for spaces, in out->own; returns its size. */
-static size_t mark_spaces(const step *s, text_span text, bool first, word_list *out, sib_error *err)
+static size_t mark_spaces(const step *s, sib_str text, bool first, word_list *out, sib_error *err)
 {
     size_t at = out->own.n;
-    bool marked = text.size >= s->mark_size && memcmp(text.data, s->mark, s->mark_size) == 0;
+    bool marked = text.length >= s->mark_size && memcmp(text.data, s->mark, s->mark_size) == 0;
     if (s->prefix && (!s->prefix_first || first) && !marked && text.data[0] != ' ')
-        buffer_add(&out->own, s->mark, s->mark_size, err);
-    for (size_t i = 0; i < text.size;) {
-        const char *space = memchr(text.data + i, ' ', text.size - i);
-        size_t end = space ? (size_t)(space - text.data) : text.size;
-        buffer_add(&out->own, text.data + i, end - i, err);
+        buf_add(&out->own, s->mark, s->mark_size, err);
+    for (size_t i = 0; i < text.length;) {
+        const char *space = memchr(text.data + i, ' ', text.length - i);
+        size_t end = space ? (size_t)(space - text.data) : text.length;
+        buf_add(&out->own, text.data + i, end - i, err);
         if (space)
-            buffer_add(&out->own, s->mark, s->mark_size, err);
+            buf_add(&out->own, s->mark, s->mark_size, err);
         i = end + (space != NULL);
     }
-    out->text = (text_span){out->own.data, out->own.n};
+    out->text = (sib_str){out->own.data, out->own.n};
     return out->own.n - at;
 }
 
@@ -251,7 +252,7 @@ static sib_code run_metaspace(const step *s, const word_list *in, word w, word_l
 {
     size_t begin = out->own.n;
     bool first = in->from_start && w.at == in->words[0].at;
-    size_t size = mark_spaces(s, (text_span){in->text.data + w.at, w.size}, first, out, err);
+    size_t size = mark_spaces(s, (sib_str){in->text.data + w.at, w.size}, first, out, err);
     if (out->own.code != SIB_OK)
         return out->own.code;
     if (!s->split)
@@ -354,15 +355,15 @@ static sib_code run_bert(const step *s, const word_list *in, word w, word_list *
 
 static sib_code read_delimiter(step *s, const json_part *p, sib_error *err)
 {
-    text_span mark = {0};
+    sib_str mark = {0};
     size_t length;
     sib_code code = json_part_string(p, "delimiter", &mark, err);
     if (code != SIB_OK)
         return code;
-    if (!mark.size || utf8_next(mark.data, mark.size, &length) == UTF8_BROKEN || length != mark.size)
+    if (!mark.length || utf8_next(mark.data, mark.length, &length) == UTF8_BROKEN || length != mark.length)
         return json_part_bad(p, SIB_ERR_FORMAT, err, "the delimiter is not one character");
-    memcpy(s->mark, mark.data, mark.size);
-    s->mark_size = mark.size;
+    memcpy(s->mark, mark.data, mark.length);
+    s->mark_size = mark.length;
     return SIB_OK;
 }
 
@@ -454,7 +455,7 @@ sib_code splitter_run(const splitter *s, word_list *l, sib_error *err)
         if (!rewrites) { /* the text that it stands in goes on */
             next.text = l->text;
             next.own = l->own;
-            l->own = (text_buffer){0};
+            l->own = (byte_buffer){0};
         }
         next.from_start = l->from_start;
         next.search = NULL;

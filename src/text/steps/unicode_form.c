@@ -4,14 +4,15 @@
 #include "text/utf8.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 
 #include <stdlib.h>
 #include <utf8proc.h>
 
 typedef struct characters {
-    utf8proc_int32_t *items; /* (n) of room */
-    size_t n, room;
+    utf8proc_int32_t *items; /* (n) */
+    size_t n, capacity;
 } characters;
 
 typedef struct mark {
@@ -30,14 +31,9 @@ static sib_code add_character(characters *c, uint32_t character, int options, si
         n = 1;
         parts[0] = (utf8proc_int32_t)character;
     }
-    if (c->room - c->n < (size_t)n) {
-        size_t room = c->room + c->room / 2 + 256;
-        utf8proc_int32_t *items = mem_realloc(c->items, room, sizeof *items);
-        if (!items)
-            return err_memory(err, room * sizeof *items, "the characters of a text");
-        c->items = items;
-        c->room = room;
-    }
+    sib_code code = ARRAY_RESERVE(c->items, c->capacity, c->n + (size_t)n, "the characters of a text", err);
+    if (code != SIB_OK)
+        return code;
     memcpy(c->items + c->n, parts, (size_t)n * sizeof *parts);
     c->n += (size_t)n;
     return SIB_OK;
@@ -92,7 +88,7 @@ static sib_code order(characters *c, sib_error *err)
 }
 
 /* The form of characters that nothing outside them touches. */
-static sib_code flush(characters *c, int options, text_buffer *out, sib_error *err)
+static sib_code flush(characters *c, int options, byte_buffer *out, sib_error *err)
 {
     sib_code code = order(c, err);
     if (code != SIB_OK)
@@ -104,43 +100,43 @@ static sib_code flush(characters *c, int options, text_buffer *out, sib_error *e
     }
     for (size_t i = 0; i < c->n; i++) {
         char bytes[4];
-        buffer_add(out, bytes, utf8_put((uint32_t)c->items[i], bytes), err);
+        buf_add(out, bytes, utf8_put((uint32_t)c->items[i], bytes), err);
     }
     c->n = 0;
     return out->code;
 }
 
 /* The end of ASCII from `at` on, but for its last character where others follow: a mark may change that. */
-static size_t plain_until(text_span text, size_t at)
+static size_t plain_until(sib_str text, size_t at)
 {
     size_t end = at;
-    while (end < text.size && (unsigned char)text.data[end] < 0x80)
+    while (end < text.length && (unsigned char)text.data[end] < 0x80)
         end++;
-    return end < text.size && end > at ? end - 1 : end;
+    return end < text.length && end > at ? end - 1 : end;
 }
 
-sib_code unicode_form(text_span text, bool compose, bool compatible, text_buffer *out, sib_error *err)
+sib_code unicode_form(sib_str text, bool compose, bool compatible, byte_buffer *out, sib_error *err)
 {
     int options = UTF8PROC_STABLE | (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) |
                   (compatible ? UTF8PROC_COMPAT : 0);
     characters c = {0};
     sib_code code = SIB_OK;
-    for (size_t at = 0, length; at < text.size && code == SIB_OK; at += length) {
+    for (size_t at = 0, length; at < text.length && code == SIB_OK; at += length) {
         length = c.n ? 0 : plain_until(text, at) - at;
         if (length) {
-            buffer_add(out, text.data + at, length, err);
+            buf_add(out, text.data + at, length, err);
             code = out->code;
             continue;
         }
-        uint32_t character = utf8_next(text.data + at, text.size - at, &length);
+        uint32_t character = utf8_next(text.data + at, text.length - at, &length);
         if (character == UTF8_BROKEN) {
             code = flush(&c, options, out, err);
             if (code == SIB_OK)
-                buffer_add(out, text.data + at, length, err);
+                buf_add(out, text.data + at, length, err);
             continue;
         }
         code = add_character(&c, character, options, err);
-        bool ascii_follows = at + length + 1 < text.size && (unsigned char)text.data[at + length] < 0x80 &&
+        bool ascii_follows = at + length + 1 < text.length && (unsigned char)text.data[at + length] < 0x80 &&
                              (unsigned char)text.data[at + length + 1] < 0x80;
         if (code == SIB_OK && ascii_follows)
             code = flush(&c, options, out, err);

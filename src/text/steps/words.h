@@ -2,17 +2,17 @@
 #ifndef TEXT_STEPS_WORDS_H
 #define TEXT_STEPS_WORDS_H
 
-#include "text/bytes.h"
+#include "base/buffer.h"
 
 typedef struct word {
     size_t at, size;
 } word;
 
 typedef struct word_list {
-    text_span text;  /* the words' */
-    text_buffer own; /* where a step has rewritten it */
+    sib_str text;    /* the words' */
+    byte_buffer own; /* where a step has rewritten it */
     word *words;     /* (n) */
-    size_t n, room;
+    size_t n, capacity;
     struct pattern_search *search; /* of the step that makes them */
     bool from_start;               /* the first word begins where the whole text does */
 } word_list;
