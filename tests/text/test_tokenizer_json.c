@@ -1,7 +1,9 @@
 /* tokenizer.json: small documents with one part of each kind. `make compare` holds the parts against the original. */
 #include "base/buffer.h"
 #include "encodes.h"
+
 #include "seeds.h"
+#include <sibyl/timing.h>
 
 static sib_tokenizer *open_json(const char *document)
 {
@@ -254,6 +256,34 @@ static void test_deep(void **state)
     }
 }
 
+/* A regular expression whose steps grow with the cube of the text. PCRE2's own limit holds for each place of the text only. */
+static void test_backtracking(void **state)
+{
+    (void)state;
+    static const char json[] =
+        WITH("\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?:a|b)*(?:a|c)*[bc]\"},"
+             "\"behavior\":\"Isolated\"}");
+    enum { N = 4000 };
+    sib_tokenizer *t;
+    sib_error err = SIB_ERROR_INIT;
+    char *text = malloc(N);
+    int32_t *ids;
+    size_t n;
+    assert_non_null(text);
+    memset(text, 'a', N);
+    CHECK_OK(sib_tokenizer_open_bytes("t", json, sizeof json - 1, NULL, &t, &err), err);
+    sib_timer timer = sib_timer_start();
+    CHECK_FAILS(sib_tokenizer_encode(t, text, N, SIB_SPECIAL_AS_TEXT, &ids, &n, &err), SIB_ERR_UNSUPPORTED,
+                err, "takes too long or too much memory on a text of 4000 bytes");
+    assert_true(sib_timer_seconds(&timer) < 30); /* some 0.1 s; a minute with PCRE2's limit alone */
+    CHECK_OK(sib_tokenizer_encode(t, text, 100, SIB_SPECIAL_AS_TEXT, &ids, &n, &err),
+             err); /* 5,000 steps at the first place */
+    assert_int_equal(n, 100);
+    sib_free(ids);
+    sib_tokenizer_free(&t);
+    free(text);
+}
+
 static void test_memory(void **state)
 {
     (void)state;
@@ -273,7 +303,7 @@ int main(void)
         cmocka_unit_test(test_unigram),    cmocka_unit_test(test_wordpiece),
         cmocka_unit_test(test_steps),      cmocka_unit_test(test_many_marks),
         cmocka_unit_test(test_bad),        cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory),     cmocka_unit_test(test_backtracking),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

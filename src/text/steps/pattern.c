@@ -7,8 +7,16 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-/* Steps of one match, and bytes of the stack that compiled expressions work on. */
-#define MOST_STEPS 10000000u
+/* PCRE2 counts the steps of a match anew at each place where it may begin, so its limit alone lets a text of n bytes take n
+   times as many; and a step may look at all of the text. A search first takes FEW_STEPS at each place. Where they do not
+   suffice, places are tried one by one with more and more steps, which are taken from what the text has: MAX_WORK bytes
+   looked at in the worst case. */
+#define FEW_STEPS 10000u
+#define MORE      4u
+#define MAX_WORK  10000000000u
+/* Nesting of what is tried in the interpreter, KiB of its heap, and bytes of the stack of compiled expressions. */
+#define MAX_DEPTH  10000u
+#define HEAP_KIB   65536u
 #define STACK_SIZE ((size_t)1 << 20)
 
 /* Stands for a byte that is no UTF-8: neither letter, number nor space, and as long. */
@@ -110,7 +118,8 @@ sib_code pattern_begin(pattern_search *s, const text_pattern *t, sib_error *err)
     s->stack = pcre2_jit_stack_create(32 << 10, STACK_SIZE, NULL);
     if (!s->match || !s->context)
         return err_memory(err, sizeof *s, "a search");
-    pcre2_set_match_limit(s->context, MOST_STEPS);
+    pcre2_set_depth_limit(s->context, MAX_DEPTH);
+    pcre2_set_heap_limit(s->context, HEAP_KIB);
     if (s->stack)
         pcre2_jit_stack_assign(s->context, NULL, s->stack);
     return SIB_OK;
@@ -121,6 +130,7 @@ sib_code pattern_text(pattern_search *s, sib_str text, sib_error *err)
     s->text = text;
     s->at = 0;
     s->last_end = SIZE_MAX;
+    s->steps = MAX_WORK / (text.length + 1);
     return s->pattern->regex ? make_clean(s, err) : SIB_OK;
 }
 
@@ -146,20 +156,49 @@ static bool next_literal(pattern_search *s, size_t *begin, size_t *end)
     return true;
 }
 
+/* What pcre2_match returns for a match that begins at byte `from` or, unless PCRE2_ANCHORED is in the options, behind it. */
+static int match(pattern_search *s, size_t from, uint32_t options, uint32_t steps)
+{
+    const char *text = s->use_clean ? s->clean.data : s->text.data;
+    pcre2_set_match_limit(s->context, steps);
+    return pcre2_match(s->pattern->regex, (PCRE2_SPTR)text, s->text.length, from,
+                       options | PCRE2_NO_UTF_CHECK, s->match, s->context);
+}
+
+/* The same place by place, for what takes more than FEW_STEPS somewhere. */
+static int match_slowly(pattern_search *s)
+{
+    int n = PCRE2_ERROR_NOMATCH;
+    size_t length;
+    for (size_t from = s->at; from <= s->text.length && n == PCRE2_ERROR_NOMATCH; from += length) {
+        uint32_t steps = FEW_STEPS;
+        while ((n = match(s, from, PCRE2_ANCHORED, steps)) == PCRE2_ERROR_MATCHLIMIT && steps <= s->steps) {
+            s->steps -= steps;
+            steps = steps > UINT32_MAX / MORE ? UINT32_MAX : steps * MORE;
+        }
+        length = 1;
+        if (from < s->text.length)
+            utf8_next(s->text.data + from, s->text.length - from, &length);
+    }
+    return n;
+}
+
 /* One try from s->at on. */
 static bool search(pattern_search *s, size_t *begin, size_t *end, sib_code *code, sib_error *err)
 {
-    const char *text = s->use_clean ? s->clean.data : s->text.data;
-    int n = pcre2_match(s->pattern->regex, (PCRE2_SPTR)text, s->text.length, s->at, PCRE2_NO_UTF_CHECK,
-                        s->match, s->context);
+    int n = match(s, s->at, 0, FEW_STEPS);
+    if (n == PCRE2_ERROR_MATCHLIMIT)
+        n = match_slowly(s);
     if (n == PCRE2_ERROR_NOMATCH)
         return false;
     if (n < 0) {
         PCRE2_UCHAR words[128];
         pcre2_get_error_message(n, words, sizeof words);
-        *code =
-            err_set(err, n == PCRE2_ERROR_NOMEMORY ? SIB_ERR_MEMORY : SIB_ERR_UNSUPPORTED,
-                    "a regular expression of the tokenizer gives up on this text: %s", (const char *)words);
+        *code = err_set(
+            err, n == PCRE2_ERROR_NOMEMORY ? SIB_ERR_MEMORY : SIB_ERR_UNSUPPORTED,
+            "a regular expression of the tokenizer takes too long or too much memory on a text of %zu "
+            "bytes: %s",
+            s->text.length, (const char *)words);
         return false;
     }
     const PCRE2_SIZE *places = pcre2_get_ovector_pointer(s->match);

@@ -20,6 +20,7 @@ typedef struct pattern_search {
     sib_str text;
     size_t at, last_end; /* of the last match, SIZE_MAX before the first */
     byte_buffer clean;   /* the text with broken bytes replaced, where it has any */
+    uint64_t steps;      /* that the text may still take beyond a few at each place */
     bool use_clean;
     void *match, *context, *stack;
 } pattern_search;
@@ -29,7 +30,7 @@ sib_code pattern_begin(pattern_search *s, const text_pattern *t, sib_error *err)
 /* The text that is looked through from now on; it stays the caller's. Errors: SIB_ERR_MEMORY. */
 sib_code pattern_text(pattern_search *s, sib_str text, sib_error *err);
 /* The next match, which may be empty, but not right behind the last one: true, *begin and *end. Errors: SIB_ERR_UNSUPPORTED
-   (the expression takes too many steps), in *code. */
+   (the expression takes more steps than the text may), SIB_ERR_MEMORY; in *code. */
 bool pattern_next(pattern_search *s, size_t *begin, size_t *end, sib_code *code, sib_error *err);
 void pattern_end(pattern_search *s);
 
