@@ -38,19 +38,23 @@ sib_code pickle_push(pickle *p, pickle_value v)
 sib_code pickle_append(pickle *p, uint32_t container, uint32_t item)
 {
     pickle_value *v = &p->values[container];
-    if (!reader_grow((void **)&v->items, v->n, &v->capacity, sizeof *v->items))
-        return no_memory(p);
+    if (v->n == v->capacity) {
+        size_t capacity = v->capacity ? 2 * v->capacity : 4;
+        uint32_t *more = arena_alloc(p->arena, capacity, sizeof *more);
+        if (!more)
+            return no_memory(p);
+        if (v->n)
+            memcpy(more, v->items, v->n * sizeof *more);
+        v->items = more;
+        v->capacity = capacity;
+    }
     v->items[v->n++] = item;
     return SIB_OK;
 }
 
 void pickle_clear(pickle *p)
 {
-    for (size_t i = 0; i < p->n_values; i++) {
-        pickle_kind kind = p->values[i].kind;
-        if (kind == PICKLE_TUPLE || kind == PICKLE_LIST || kind == PICKLE_DICT)
-            mem_free(p->values[i].items);
-    }
+    arena_free(&p->arena);
     mem_free(p->values);
     mem_free(p->stack);
     mem_free(p->marks);
@@ -107,7 +111,7 @@ static sib_code pop(pickle *p, uint64_t at, uint32_t *out)
     return SIB_OK;
 }
 
-/* Values above the last mark, which is taken away: items first and on, of which there are *n, until something is pushed. */
+/* Removes the last mark: the *n values above it begin at stack[*first] and stay there until something is pushed. */
 static sib_code pop_marked(pickle *p, uint64_t at, size_t *first, size_t *n)
 {
     if (!p->n_marks)
@@ -134,7 +138,7 @@ static sib_code op_proto(pickle *p, unsigned what, uint64_t at)
     return code;
 }
 
-/* Its length is for those who read ahead. */
+/* The length of a frame serves readers that read ahead. */
 static sib_code op_frame(pickle *p, unsigned what, uint64_t at)
 {
     (void)what;
@@ -192,7 +196,7 @@ static sib_code op_long(pickle *p, unsigned what, uint64_t at)
         return code;
     if (n > 8)
         return pickle_push(p, (pickle_value){.kind = PICKLE_LONG, .at = at, .text = str_of_span(b)});
-    uint64_t bits = n && b.data[n - 1] & 0x80 ? UINT64_MAX : 0; /* the sign goes on */
+    uint64_t bits = n && b.data[n - 1] & 0x80 ? UINT64_MAX : 0; /* sign extension */
     for (size_t i = n; i-- > 0;)
         bits = bits << 8 | b.data[i];
     return pickle_push(p, (pickle_value){.kind = PICKLE_INT, .at = at, .number = (int64_t)bits});
@@ -212,7 +216,7 @@ static sib_code op_float(pickle *p, unsigned what, uint64_t at)
     return code == SIB_OK ? pickle_push(p, v) : code;
 }
 
-/* Text and bytes: a length of 1, 4 or 8 bytes, and what it says. */
+/* Text and bytes: a length of 1, 4 or 8 bytes, and that many bytes. */
 static sib_code op_text(pickle *p, unsigned what, uint64_t at)
 {
     unsigned width = what == 0x8C || what == 'C' || what == 'U' ? 1 : what == 0x8D || what == 0x8E ? 8 : 4;
@@ -234,24 +238,20 @@ static sib_code op_empty(pickle *p, unsigned what, uint64_t at)
                                          .at = at});
 }
 
-/* A tuple of the values from `first` of the stack on, which go. */
+/* Replaces the values from stack[first] on by a tuple of them. */
 static sib_code make_tuple(pickle *p, uint64_t at, size_t first)
 {
     size_t n = p->n_stack - first;
     pickle_value v = {.kind = PICKLE_TUPLE, .at = at};
-    v.items = mem_alloc(n, sizeof *v.items);
-    if (!v.items)
+    v.items = n ? arena_alloc(p->arena, n, sizeof *v.items) : NULL;
+    if (n && !v.items)
         return no_memory(p);
     if (n)
         memcpy(v.items, p->stack + first, n * sizeof *v.items);
     v.n = (uint32_t)n;
     v.capacity = n;
     p->n_stack = first;
-    size_t before = p->n_values;
-    sib_code code = pickle_push(p, v);
-    if (p->n_values == before) /* nobody has it */
-        mem_free(v.items);
-    return code;
+    return pickle_push(p, v);
 }
 
 static sib_code op_tuple(pickle *p, unsigned what, uint64_t at)
@@ -313,7 +313,7 @@ static sib_code put_memo(pickle *p, uint64_t at, uint64_t index)
     size_t floor = p->n_marks ? p->marks[p->n_marks - 1] : 0;
     if (p->n_stack <= floor)
         return pickle_fail(p, SIB_ERR_FORMAT, at, "a value is kept, but there is none");
-    /* Writers count up: numbers far above what there can be only ask for memory. */
+    /* Writers count up, so a number far above those seen can only waste memory. */
     if (index > p->n_memo + 16)
         return pickle_fail(p, SIB_ERR_FORMAT, at, "a value is kept under number %llu, but there are only %zu",
                            (unsigned long long)index, p->n_memo);
@@ -398,7 +398,7 @@ static sib_code op_reduce(pickle *p, unsigned what, uint64_t at)
     return code == SIB_OK ? pickle_call(p, at, function, arguments) : code;
 }
 
-/* State dicts have attributes (versions of modules), of which nobody here wants to know. */
+/* BUILD sets attributes of an object. State dicts have some (versions of modules), which are left out. */
 static sib_code op_build(pickle *p, unsigned what, uint64_t at)
 {
     (void)what;
@@ -514,13 +514,13 @@ static sib_code step(pickle *p)
 
 sib_code pickle_read(ckpt_file *s, uint64_t *at, uint64_t end, pickle *p, uint32_t *root)
 {
-    *p = (pickle){.s = s, .at = *at, .end = end};
+    *p = (pickle){.s = s, .at = *at, .end = end, .copies_left = end - *at};
     p->capped = end - *at > PICKLE_MOST_BYTES;
     if (p->capped)
         p->end = *at + PICKLE_MOST_BYTES;
     if (end == *at || s->bytes.data[*at] != 0x80)
         return ckpt_fail(s, SIB_ERR_FORMAT, *at, "a pickle of protocol 2 to 5 is expected here");
-    sib_code code = SIB_OK;
+    sib_code code = arena_create(&p->arena, s->err);
     while (code == SIB_OK && !p->stopped)
         code = step(p);
     if (code != SIB_OK)

@@ -2,10 +2,11 @@
 
    Opcodes and globals have tables; what stands in neither is refused by name. A value is a row of data: a call of a global
    that is known makes another row (a dict, a tensor), and no other call is taken. Stack, marks and memo grow with the bytes
-   that are read and no further. */
+   that are read and no further, and so do time and memory of all calls together. */
 #ifndef IMPORT_PICKLE_H
 #define IMPORT_PICKLE_H
 
+#include "graph/arena.h"
 #include "import/reader.h"
 
 /* Larger ones are refused: what 100,000 tensors need is less, and values take more memory than the bytes that ask for them. */
@@ -38,7 +39,7 @@ typedef struct pickle_value {
         sib_str text;
         const pickle_global *global;
         struct {
-            uint32_t *items; /* (n) values */
+            uint32_t *items; /* (n) values, in the pickle's arena */
             uint32_t n;
             size_t capacity;
         };
@@ -55,7 +56,9 @@ typedef struct pickle_value {
 
 typedef struct pickle {
     ckpt_file *s;
-    uint64_t at, end; /* the next opcode, and where bytes end */
+    uint64_t at, end;     /* the next opcode, and where bytes end */
+    uint64_t copies_left; /* items that calls may still copy: one list may be the argument of many */
+    graph_arena *arena;   /* of the items of containers */
     pickle_value *values;
     size_t n_values, values_capacity;
     uint32_t *stack; /* (n_stack) values */

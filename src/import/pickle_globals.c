@@ -146,6 +146,12 @@ static sib_code ordered_dict(pickle *p, uint64_t at, uint32_t arguments)
     if (code != SIB_OK || empty)
         return code;
     dict = p->stack[p->n_stack - 1];
+    if (pickle_at(p, pairs)->n > p->copies_left)
+        return pickle_fail(
+            p, SIB_ERR_FORMAT, at,
+            "dicts made of lists have more items than the pickle has bytes: it names one list again "
+            "and again");
+    p->copies_left -= pickle_at(p, pairs)->n;
     for (uint32_t i = 0; i < pickle_at(p, pairs)->n && code == SIB_OK; i++) {
         const pickle_value *pair = pickle_at(p, pickle_at(p, pairs)->items[i]);
         if ((pair->kind != PICKLE_LIST && pair->kind != PICKLE_TUPLE) || pair->n != 2)

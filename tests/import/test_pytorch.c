@@ -54,6 +54,20 @@ static void test_protocol_4(void **state)
     checkpoint_free(&c);
 }
 
+/* Protocol 5 adds opcodes for buffers, which state dicts do not use. */
+static void test_protocol_5(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    checkpoint *c = NULL;
+    bytes pickle = torch_sample_pickle_4();
+    assert_int_equal(pickle.data[1], 4);
+    pickle.data[1] = 5;
+    CHECK_OK(file_open(torch_archive(pickle), &c, &err), err);
+    file_check_weight(c, "a", 1, six_dim, (const double[]){1, 2, 3, 4, 5, 6});
+    checkpoint_free(&c);
+}
+
 /* A pickle of one object that the caller appends. */
 static bytes begin(void)
 {
@@ -301,6 +315,28 @@ static void test_bounds(void **state)
     refused(torch_archive(b), SIB_ERR_FORMAT, "again and again");
 }
 
+/* One list of N pairs, and a dict made of it again and again, in two bytes each: N * N items. */
+static void test_copies(void **state)
+{
+    (void)state;
+    enum { N = 20000 };
+    sib_alloc_counters counters;
+    bytes b = begin();
+    k_global(&b, "collections", "OrderedDict");
+    b_append(&b, "q\0", 2);
+    k_text(&b, "a");
+    b_append(&b, "K\1\x86q\1](", 7);
+    for (int i = 0; i < N; i++)
+        b_append(&b, "h\1", 2);
+    b_append(&b, "e\x85q\3(", 5);
+    for (int i = 0; i < N; i++)
+        b_append(&b, "h\0h\3R", 5);
+    f_text(&b, "t.");
+    refused(torch_archive(b), SIB_ERR_FORMAT, "one list again and again");
+    sib_alloc_counters_get(&counters);
+    assert_true(counters.bytes_peak < 64 << 20);
+}
+
 static void test_large_pickle(void **state)
 {
     (void)state;
@@ -481,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_sample),       cmocka_unit_test(test_protocol_4),
         cmocka_unit_test(test_wrapped),      cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_malformed),    cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_copies),       cmocka_unit_test(test_protocol_5),
         cmocka_unit_test(test_large_pickle), cmocka_unit_test(test_tensors_refused),
         cmocka_unit_test(test_strides),      cmocka_unit_test(test_legacy_refused),
         cmocka_unit_test(test_cut),          cmocka_unit_test(test_memory),
