@@ -2,352 +2,107 @@
 #include "bench.h"
 
 #include "command.h"
+#include "shared_options.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#define FIELD(name) .field = offsetof(bench_settings, name)
+typedef bench_settings settings;
 
 static const char *const weights[] = {"f32", "f16", "bf16", "int8", NULL};
 
 static const cli_option options[] = {
-    {"threads", 0, CLI_WHOLE, FIELD(threads), "N",
-     "threads of the figures with several, 1 to 1024\n(default: one per processor; conv1d, models: 1)", 1,
-     1024, NULL},
-    {"seconds", 0, CLI_NUMBER, FIELD(seconds), "S",
-     "measure for about S seconds (default 5;\nmodels: 0.5 each)", 0, 1e6, NULL},
-    {"repeat", 0, CLI_WHOLE, FIELD(repeat), "N", "measure N rounds instead", 1, 1000000, NULL},
-    {"peers", 0, CLI_FLAG, FIELD(peers), NULL,
-     "measure others in the same rounds: FFTW, torch and\nonnxruntime, where they are installed", 0, 0, NULL},
-    {"backend", 0, CLI_TEXT, FIELD(backend), "LIST", "models: backends in order of choice", 0, 0, NULL},
-    PASS_OPTIONS(bench_settings),
-    {"dim", 0, CLI_LIST, FIELD(dims), "T=N", "models: size of a symbolic dim, for random inputs", 0, 0, NULL},
-    {"fresh", 0, CLI_FLAG, FIELD(fresh), NULL,
-     "models, whisper: first results and memory too, each\nin a process of its own", 0, 0, NULL},
-    {"claims", 0, CLI_FLAG, FIELD(claims), NULL,
-     "models, whisper: the share of time in operators that\na backend other than ref has claimed", 0, 0,
-     NULL},
-    {"error", 0, CLI_FLAG, FIELD(error), NULL,
-     "conv1d, models, whisper: errors of the results\nagainst the backend ref in double", 0, 0, NULL},
-    {"dtype", 0, CLI_CHOICE, FIELD(weights), "f32|f16|bf16|int8", "whisper: how weights stand in the file", 0,
-     0, weights},
-    {"monitor", 0, CLI_NUMBER, FIELD(monitor), "S",
-     "read CPU and memory every S seconds, for the JSON document", 0.0009999, 1e6, NULL},
-    {"json", 0, CLI_FLAG, FIELD(json), NULL, "print one JSON document instead of a table", 0, 0, NULL},
-    {.name = NULL}};
+    OPT_INTEGER("threads", threads, "N", 0, 1024,
+                "threads of the figures with several; 0: one per processor (default: 0; conv1d, models: 1)"),
+    OPT_NUMBER("seconds", seconds, "S", 0, 1e6, "measure for about S seconds (default: 5; models: 0.5 each)",
+               .above = true),
+    OPT_INTEGER("repeat", repeat, "N", 1, 1000000, "measure N rounds instead"),
+    OPT_FLAG("peers", peers,
+             "measure others in the same rounds: FFTW, torch and onnxruntime, where they are installed",
+             .more = "torch runs under a Python; onnxruntime is called through its C interface."),
+    OPT_BACKENDS("backend", backend, "models: backends in order of preference (default: all)"),
+    OPT_PASSES,
+    OPT_DIM(dims),
+    OPT_FLAG("fresh", fresh, "models, whisper: first results and memory too, each in a process of its own"),
+    OPT_FLAG(
+        "claims", claims,
+        "models, whisper: the share of time spent in operators that a backend other than ref has claimed",
+        .more =
+            "By a profile of some runs; the minimum and that of all models together, against 99 %, and below "
+            "that what ref ran."),
+    OPT_FLAG(
+        "error", error, "conv1d, models, whisper: errors of the results against the backend ref in double",
+        .more =
+            "The largest difference, the RMS of the differences over the RMS of the result, and the largest "
+            "difference over its element (or over that RMS, where the element is smaller). Results of "
+            "float16, "
+            "bfloat16 and int8 are compared with those of the same numbers and with those of the float32 "
+            "numbers that these were rounded from. The networks of whisper take some 10 seconds of a core "
+            "each."),
+    OPT_CHOICE("dtype", weights, weights, "whisper: type of the weights in the file (default: f32)",
+               .more = "They are widened before each product."),
+    OPT_NUMBER("monitor", monitor, "S", 0.001, 1e6,
+               "read CPU and memory every S seconds, for the JSON document"),
+    OPT_JSON,
+    OPT_END};
 
 static const char more[] =
-    "features  log-mel features of 30 s: microseconds per frame, one thread and several\n"
-    "conv1d    the two convolutions of the speech stem in float32, float16 and bfloat16\n"
-    "peak      fused multiply-adds and bytes read per second, one thread and several\n"
-    "models    runs of models: MODEL.onnx files, or folders of cases with their inputs\n"
-    "whisper   Whisper tiny with random weights: encoder, prompt, step of the decoder\n"
-    "first     sibyl|onnxruntime MODEL: seconds to open and to run once, bytes resting and\n"
-    "          at most, on one line; what --fresh calls\n"
-    "\n"
-    "torch and onnxruntime are looked for by $SIBYL_PYTHON, or else a virtual environment\n"
-    "beside the build, or else python3; $SIBYL_ONNXRUNTIME names onnxruntime's library.\n";
+    "Shows the statistics of all rounds. With --peers, blocks of runs of Sibyl and of onnxruntime "
+    "alternate, both on as many threads: their ratio is shown, the geometric mean of all ratios and the "
+    "worst, and where the outputs of the two differ. whisper writes its networks with random weights: "
+    "the encoder on 30 s, a prompt of 256 tokens, and a step of the decoder behind 100 positions; it "
+    "shows GFLOP/s and the share of what the machine can do, and --peers measures torch in eager mode "
+    "too. torch and onnxruntime are looked for by $SIBYL_PYTHON, or else a virtual environment beside "
+    "the build, or else python3; $SIBYL_ONNXRUNTIME names onnxruntime's library.";
 
-static const struct {
-    const char *name;
-    int (*run)(const bench_settings *settings);
-    bool operands; /* takes names behind its own */
-} benches[] = {{"features", bench_features, false}, {"conv1d", bench_conv1d, false},
-               {"peak", bench_peak, false},         {"models", bench_models, true},
-               {"whisper", bench_whisper, false},   {"first", bench_first, true}};
+static const cli_verb verbs[] = {
+    {"features", "log-mel features of 30 s: microseconds per frame, one thread and several", bench_features,
+     false},
+    {"conv1d", "the two convolutions of the speech stem in float32, float16 and bfloat16", bench_conv1d,
+     false},
+    {"peak", "fused multiply-adds and bytes read per second, one thread and several", bench_peak, false},
+    {"models", "runs of models: MODEL.onnx files, or folders of cases with their inputs", bench_models, true},
+    {"whisper", "Whisper tiny with random weights: encoder, prompt, step of the decoder", bench_whisper,
+     false},
+    {"first",
+     "sibyl|onnxruntime MODEL: seconds to open and to run once, resident bytes after and at most, on one "
+     "line; "
+     "what --fresh calls",
+     bench_first, true},
+    {0}};
 
-static int run_named(const cli_command *self, bench_settings *settings, int n, char **argv)
+/* One per processor that this process may use; 0 where that cannot be told. */
+static unsigned processors(void)
 {
-    for (size_t i = 0; i < sizeof benches / sizeof *benches; i++) {
-        if (strcmp(argv[0], benches[i].name) != 0)
-            continue;
-        if (benches[i].operands && n == 1)
-            return cli_usage(self, "bench %s takes names behind it: files or folders", benches[i].name);
-        if (!benches[i].operands && n > 1)
-            return cli_usage(self, "bench %s takes no name behind it, got '%s'", benches[i].name, argv[1]);
-        settings->operands = argv + 1;
-        settings->n_operands = n - 1;
-        return benches[i].run(settings);
-    }
-    return cli_usage(self, "unknown benchmark '%s'", argv[0]);
+    sib_pool *pool = NULL;
+    unsigned n = sib_pool_create(0, &pool, NULL) == SIB_OK ? sib_pool_threads(pool) : 0;
+    sib_pool_free(&pool);
+    return n;
 }
 
 static int bench(const cli_command *self, int argc, char **argv)
 {
-    bench_settings settings = {.passes = PASS_DEFAULTS};
+    bench_settings s = {.passes = PASS_DEFAULTS, .threads = -1};
     int n, code;
-    if (!cli_begin(self, argc, argv, &settings, &n, &code))
+    if (!cli_begin(self, argc, argv, &s, &n, &code))
         return code;
-    if (n < 1)
-        code = cli_usage(self, "bench takes one of features, conv1d, peak, models and whisper");
-    else
-        code = run_named(self, &settings, n, argv);
-    free(settings.dims.items);
+    const cli_verb *verb = cli_verb_of(self, n, argv);
+    s.threads = s.threads ? (s.threads < 0 ? 0 : s.threads) : (long)processors();
+    s.operands = argv + 1;
+    s.n_operands = n - 1;
+    code = CLI_USAGE;
+    if (verb && verb->operands && n == 1)
+        cli_usage(self, "bench %s takes names behind it: files or folders", verb->name);
+    else if (verb)
+        code = verb->run(&s);
+    free(s.dims.items);
     return code;
 }
 
-const cli_command command_bench = {
-    .name = "bench",
-    .summary = "measure features, convolutions, the machine or models",
-    .operands = "features|conv1d|peak|whisper|models|first [MODEL|FOLDER...] [options]",
-    .options = options,
-    .more = more,
-    .run = bench};
-
-/* ---- Measuring ---- */
-
-#define MIN_ROUNDS      5
-#define DEFAULT_SECONDS 5.0
-#define MAX_ROUNDS      1000000
-
-/* Twice: the first finds the caches as the figure before has left them, the second counts. */
-static void measure(bench_figure *f, size_t round)
-{
-    sib_alloc_counters before, after;
-    if (f->failed || f->measure(f->context) < 0) {
-        f->failed = true;
-        return;
-    }
-    sib_alloc_counters_get(&before);
-    f->values[round] = f->measure(f->context);
-    sib_alloc_counters_get(&after);
-    f->allocations = after.allocations - before.allocations;
-    f->failed = f->values[round] < 0;
-}
-
-static bool make_room(bench_figure *figures, size_t n, size_t rounds, size_t *capacity)
-{
-    if (rounds < *capacity)
-        return true;
-    *capacity = *capacity ? 2 * *capacity : 256;
-    for (size_t i = 0; i < n; i++) {
-        double *grown = realloc(figures[i].values, *capacity * sizeof *grown);
-        if (!grown)
-            return false;
-        figures[i].values = grown;
-    }
-    return true;
-}
-
-int bench_run(bench_figure *figures, size_t n, const bench_settings *settings, const char *what)
-{
-    size_t rounds = 0, capacity = 0;
-    size_t wanted = settings->repeat ? (size_t)settings->repeat : MAX_ROUNDS;
-    double budget = settings->seconds > 0 ? settings->seconds : DEFAULT_SECONDS;
-    cli_progress progress;
-    cli_progress_begin(&progress, 1);
-    sib_timer timer = sib_timer_start();
-    while (rounds < wanted) {
-        double spent = sib_timer_seconds(&timer);
-        if (!settings->repeat && rounds >= MIN_ROUNDS && spent > budget)
-            break;
-        if (!make_room(figures, n, rounds, &capacity))
-            return cli_fail("memory for %zu rounds could not be had", capacity);
-        double part = settings->repeat ? (double)rounds / (double)wanted : spent / budget;
-        cli_progress_show(&progress, part, "measuring", what);
-        for (size_t i = 0; i < n; i++)
-            measure(&figures[i], rounds);
-        rounds++;
-    }
-    cli_progress_clear(&progress);
-    for (size_t i = 0; i < n; i++) {
-        figures[i].n = rounds;
-        figures[i].failed |=
-            sib_series_stats(figures[i].values, rounds, &figures[i].series, NULL, NULL) != SIB_OK;
-    }
-    return CLI_DONE;
-}
-
-void bench_free(bench_figure *figures, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        free(figures[i].values);
-}
-
-const bench_figure *bench_find(const bench_figure *figures, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!figures[i].failed && strcmp(figures[i].name, name) == 0)
-            return &figures[i];
-    return NULL;
-}
-
-double bench_uniform(uint64_t *state)
-{
-    uint64_t x = *state;
-    x ^= x >> 12;
-    x ^= x << 25;
-    x ^= x >> 27;
-    *state = x;
-    return (double)(int64_t)(x * UINT64_C(0x2545F4914F6CDD1D)) / 9223372036854775808.0;
-}
-
-/* ---- Telling ---- */
-
-/* "model name" of /proc/cpuinfo, where there is one. */
-static void processor_name(char *name, size_t bytes)
-{
-    char line[512];
-    FILE *f = fopen("/proc/cpuinfo", "r");
-    snprintf(name, bytes, "unknown processor");
-    while (f && fgets(line, sizeof line, f)) {
-        char *colon = strchr(line, ':');
-        if (strncmp(line, "model name", 10) == 0 && colon) {
-            colon[strcspn(colon, "\n")] = '\0';
-            snprintf(name, bytes, "%s", colon + 2);
-            break;
-        }
-    }
-    if (f)
-        fclose(f);
-}
-
-static json_t *list_of(bench_report *report, const char *name)
-{
-    json_t *list = json_object_get(report->document, name);
-    if (!list) {
-        list = json_array();
-        json_object_set_new(report->document, name, list);
-    }
-    return list;
-}
-
-int bench_report_begin(bench_report *report, const bench_settings *settings, const char *name)
-{
-    char processor[256];
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    *report = (bench_report){.settings = settings, .name = name, .document = json_object()};
-    processor_name(processor, sizeof processor);
-    json_object_set_new(report->document, "bench", json_string(name));
-    json_object_set_new(report->document, "version", json_string(sib_version()));
-    json_object_set_new(report->document, "machine",
-                        json_pack("{s:o, s:s, s:I}", "processor", cli_json_text(processor), "cpu_level",
-                                  sib_cpu_level_name(), "processors", (json_int_t)processors));
-    if (!settings->json)
-        printf("sibyl %s, %s on %s, level %s, %ld processor%s\n", sib_version(), name, processor,
-               sib_cpu_level_name(), processors, processors == 1 ? "" : "s");
-    if (settings->monitor > 0) {
-        sib_error err = SIB_ERROR_INIT;
-        if (sib_monitor_start(settings->monitor, 1024, &report->monitor, &err) != SIB_OK) {
-            json_decref(report->document);
-            return cli_fail("%s", err.message);
-        }
-    }
-    report->since = sib_timer_start();
-    return 0;
-}
-
-static json_t *series_to_json(const sib_series *s)
-{
-    return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "n", (json_int_t)s->n, "min", s->min,
-                     "median", s->median, "mean", s->mean, "p95", s->p95, "p99", s->p99, "max", s->max, "std",
-                     s->std, "outliers", (json_int_t)s->n_outliers);
-}
-
-void bench_report_figures(bench_report *report, const bench_figure *figures, size_t n)
-{
-    json_t *list = list_of(report, "figures");
-    if (!report->settings->json)
-        printf("\n%-30s %3s %-8s %9s %9s %9s %9s %9s %9s %8s %5s %6s %7s\n", "figure", "thr", "unit", "min",
-               "median", "mean", "p95", "p99", "max", "std", "n", "outl.", "allocs");
-    for (size_t i = 0; i < n; i++) {
-        const bench_figure *f = &figures[i];
-        const sib_series *s = &f->series;
-        if (f->failed) {
-            bench_report_note(report, "%s: could not be measured", f->name);
-            continue;
-        }
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I, s:o}", "name", f->name, "unit", f->unit,
-                                              "threads", (json_int_t)f->threads, "allocations",
-                                              (json_int_t)f->allocations, "series", series_to_json(s)));
-        if (!report->settings->json)
-            printf("%-30s %3u %-8s %9.4g %9.4g %9.4g %9.4g %9.4g %9.4g %8.2g %5zu %6zu %7llu\n", f->name,
-                   f->threads, f->unit, s->min, s->median, s->mean, s->p95, s->p99, s->max, s->std, s->n,
-                   s->n_outliers, (unsigned long long)f->allocations);
-    }
-    if (!report->settings->json)
-        putchar('\n');
-}
-
-void bench_report_ratios(bench_report *report, const bench_ratio *ratios, size_t n)
-{
-    json_t *list = list_of(report, "ratios");
-    for (size_t i = 0; i < n; i++) {
-        const bench_ratio *r = &ratios[i];
-        bool met = r->at_least ? r->value >= r->bar : r->value <= r->bar;
-        json_t *row = json_pack("{s:s, s:o}", "name", r->name, "value", cli_json_number(r->value));
-        if (r->bar > 0) {
-            json_object_set_new(row, "bar", json_real(r->bar));
-            json_object_set_new(row, "met", json_boolean(met));
-        }
-        json_array_append_new(list, row);
-        if (report->settings->json)
-            continue;
-        printf("%-44s %10.4g", r->name, r->value);
-        if (r->bar > 0)
-            printf("   (bar: %s %g, %s)", r->at_least ? "at least" : "at most", r->bar,
-                   met ? "met" : "not met");
-        putchar('\n');
-    }
-}
-
-void bench_report_note(bench_report *report, const char *format, ...)
-{
-    char line[512];
-    va_list values;
-    va_start(values, format);
-    vsnprintf(line, sizeof line, format, values);
-    va_end(values);
-    json_array_append_new(list_of(report, "notes"), cli_json_text(line));
-    if (!report->settings->json)
-        printf("%s\n", line);
-}
-
-void bench_report_value(bench_report *report, const char *name, json_t *value)
-{
-    json_object_set_new(report->document, name, value);
-}
-
-static json_t *readings(sib_monitor *monitor)
-{
-    size_t n = sib_monitor_samples(monitor, NULL, 0);
-    sib_monitor_sample *samples = cli_take(n, sizeof *samples);
-    json_t *list = json_array();
-    n = sib_monitor_samples(monitor, samples, n);
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(list, json_pack("{s:f, s:f, s:I, s:I}", "seconds", samples[i].seconds, "cpu",
-                                              samples[i].cpu, "resident", (json_int_t)samples[i].resident,
-                                              "allocated", (json_int_t)samples[i].allocated));
-    free(samples);
-    return list;
-}
-
-void bench_report_end(bench_report *report)
-{
-    sib_memory memory;
-    sib_alloc_counters c;
-    double seconds = sib_timer_seconds(&report->since);
-    sib_memory_usage(&memory);
-    sib_alloc_counters_get(&c);
-    if (report->monitor) {
-        sib_monitor_stop(report->monitor);
-        bench_report_value(report, "monitor", readings(report->monitor));
-        sib_monitor_free(&report->monitor);
-    }
-    bench_report_value(report, "seconds", json_real(seconds));
-    bench_report_value(report, "memory",
-                       json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "resident", (json_int_t)memory.resident,
-                                 "resident_peak", (json_int_t)memory.resident_peak, "allocations",
-                                 (json_int_t)c.allocations, "frees", (json_int_t)c.frees, "bytes_current",
-                                 (json_int_t)c.bytes_current, "bytes_peak", (json_int_t)c.bytes_peak));
-    if (report->settings->json) {
-        cli_json_print(report->document);
-        return;
-    }
-    printf("memory: %.1f MiB resident at most; the library held %.1f MiB at most in %llu allocations\n",
-           (double)memory.resident_peak / 1048576, (double)c.bytes_peak / 1048576,
-           (unsigned long long)c.allocations);
-    json_decref(report->document);
-}
+const cli_command command_bench = {.name = "bench",
+                                   .summary = "measure features, convolutions, the machine or models",
+                                   .operands =
+                                       "features|conv1d|peak|whisper|models|first [MODEL|DIR...] [options]",
+                                   .options = options,
+                                   .verbs = verbs,
+                                   .more = more,
+                                   .run = bench};

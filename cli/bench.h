@@ -2,8 +2,7 @@
 #ifndef CLI_BENCH_H
 #define CLI_BENCH_H
 
-#include "options.h"
-#include "pass_words.h"
+#include "shared_options.h"
 #include "words.h"
 
 typedef struct bench_settings {
@@ -12,7 +11,7 @@ typedef struct bench_settings {
     bool claims;          /* models: the share of time that passes in claimed operators */
     bool error;           /* conv1d, models: errors against ref in double */
     int weights;          /* whisper: a whisper_weights */
-    long threads;         /* 0: one per processor */
+    long threads;         /* 0: the benchmark's own choice */
     long repeat;          /* rounds; 0: by time */
     double seconds;       /* for all rounds together; 0: the benchmark's own choice */
     double monitor;       /* seconds between readings; 0: none */
@@ -77,11 +76,12 @@ void bench_report_end(bench_report *report);
 /* The same noise for everybody: xorshift64*, uniform in [-1, 1). */
 double bench_uniform(uint64_t *state);
 
-int bench_features(const bench_settings *settings);
-int bench_conv1d(const bench_settings *settings);
-int bench_peak(const bench_settings *settings);
-int bench_models(const bench_settings *settings);
-int bench_whisper(const bench_settings *settings);
-int bench_first(const bench_settings *settings);
+/* The benchmarks; settings: a bench_settings. */
+int bench_features(const void *settings);
+int bench_conv1d(const void *settings);
+int bench_peak(const void *settings);
+int bench_models(const void *settings);
+int bench_whisper(const void *settings);
+int bench_first(const void *settings);
 
 #endif

@@ -209,8 +209,9 @@ static int run(bench_report *report, conv_case *cases, sib_pool *pool)
     return code;
 }
 
-int bench_conv1d(const bench_settings *settings)
+int bench_conv1d(const void *of)
 {
+    const bench_settings *settings = of;
     conv_case cases[N_CASES] = {0};
     bench_report report;
     sib_pool *pool = NULL;

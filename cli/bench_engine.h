@@ -2,9 +2,9 @@
 #ifndef CLI_BENCH_ENGINE_H
 #define CLI_BENCH_ENGINE_H
 
-#include "pass_words.h"
 #include "peer_ort.h"
 #include "peer_torch.h"
+#include "shared_options.h"
 
 #include <sibyl/sibyl.h>
 

@@ -322,8 +322,9 @@ static int run(bench_report *report, own ways[5], own threaded[2], fixed fixeds[
     return code;
 }
 
-int bench_features(const bench_settings *settings)
+int bench_features(const void *of)
 {
+    const bench_settings *settings = of;
     bench_report report;
     sib_error err = SIB_ERROR_INIT;
     own ways[5] = {0}, threaded[2] = {0};

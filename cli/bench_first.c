@@ -50,8 +50,9 @@ static bool measure(engine_kind kind, const engine_settings *es, model_case *c,
     return ok;
 }
 
-int bench_first(const bench_settings *settings)
+int bench_first(const void *of)
 {
+    const bench_settings *settings = of;
     char why[640] = "";
     models list = {0};
     first_run f = {0};

@@ -356,8 +356,9 @@ bool models_measure(bench_report *report, models *list, const sib_peak *peak)
     return any;
 }
 
-int bench_models(const bench_settings *settings)
+int bench_models(const void *of)
 {
+    const bench_settings *settings = of;
     models list = {0};
     bench_report report;
     for (int i = 0; i < settings->n_operands; i++)

@@ -26,8 +26,9 @@ static double report_reading(void *context)
     return ((peak_context *)context)->read_bytes * 1e-9;
 }
 
-int bench_peak(const bench_settings *settings)
+int bench_peak(const void *of)
 {
+    const bench_settings *settings = of;
     bench_report report;
     peak_context one = {0}, all = {0};
     sib_error err = SIB_ERROR_INIT;

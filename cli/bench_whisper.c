@@ -169,8 +169,9 @@ static int measure(const bench_settings *settings, models *list)
     return code;
 }
 
-int bench_whisper(const bench_settings *settings)
+int bench_whisper(const void *of)
 {
+    const bench_settings *settings = of;
     const char *folder = getenv("TMPDIR");
     char *root = cli_format("%s/sibyl-whisper-XXXXXX", folder && *folder ? folder : "/tmp");
     models list = {0};

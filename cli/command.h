@@ -1,4 +1,4 @@
-/* A sub-command of `sibyl`: one row in main.c's table, one file. */
+/* A sub-command of `sibyl`: one file, one row in main.c's table. */
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
 
@@ -7,12 +7,24 @@
 /* Exit codes. */
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
+/* What completion offers for operands. */
+typedef enum cli_operands { CLI_FILES, CLI_FOLDERS, CLI_COMMANDS, CLI_TEXTS } cli_operands;
+
+/* One of the names that a command takes as its first operand. */
+typedef struct cli_verb {
+    const char *name, *help;
+    int (*run)(const void *settings); /* of the command; returns an exit code */
+    bool operands;                    /* names may stand behind it */
+} cli_verb;
+
 typedef struct cli_command {
     const char *name;
     const char *summary;       /* one line */
     const char *operands;      /* "IN..." */
-    const cli_option *options; /* ends with a row without a name */
-    const char *more;          /* paragraphs after the options, each line ended; or NULL */
+    const cli_option *options; /* ends with OPT_END */
+    const cli_verb *verbs;     /* ends with a row without a name; or NULL */
+    cli_operands takes;
+    const char *more; /* sentences that help and manual print; or NULL */
     /* argv: what stands behind the command's name. Returns an exit code. */
     int (*run)(const struct cli_command *self, int argc, char **argv);
 } cli_command;
@@ -28,10 +40,22 @@ extern const cli_command *const cli_commands[];
 const cli_command *cli_command_named(const char *name);
 
 /* Reads argv into settings as cli_parse does. False where there is nothing more to do, after help or misuse; *code is then
-   what to exit with. */
+   the exit code. */
 bool cli_begin(const cli_command *command, int argc, char **argv, void *settings, int *n_operands, int *code);
+
+/* The verb that the operands argv (n) begin with, or NULL with a line on stderr; names behind it are checked. */
+const cli_verb *cli_verb_of(const cli_command *command, int n, char **argv);
 
 /* Help of one command, or of all where `command` is NULL, on `out`. */
 void cli_help(const cli_command *command, FILE *out);
+
+/* ---- Made of the tables when Sibyl is built ---- */
+
+/* The manual on `out`: the file `path` with its lines @SYNOPSIS@, @COMMANDS@, @OPTIONS@ and @PASSES@ replaced. Gives an exit code. */
+int cli_manual(const char *path, FILE *out);
+
+/* Completion for a shell: index into cli_shells. */
+void cli_completion(int shell, FILE *out);
+extern const char *const cli_shells[];
 
 #endif

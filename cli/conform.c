@@ -4,7 +4,7 @@
 #include "conform_case.h"
 #include "files.h"
 #include "options.h"
-#include "pass_words.h"
+#include "shared_options.h"
 #include "words.h"
 
 #include <fnmatch.h>
@@ -21,69 +21,30 @@ typedef struct settings {
     bool verbose;
 } settings;
 
-static const cli_option options[] = {{.name = "backend",
-                                      .kind = CLI_TEXT,
-                                      .field = offsetof(settings, backend),
-                                      .value = "LIST",
-                                      .help = "backends in order of choice, as ref or cpu,ref"},
-                                     PASS_OPTIONS(settings),
-                                     {.name = "filter",
-                                      .kind = CLI_TEXT,
-                                      .field = offsetof(settings, filter),
-                                      .value = "GLOB",
-                                      .help = "cases with such names only, as 'test_add*'"},
-                                     {.name = "jobs",
-                                      .letter = 'j',
-                                      .kind = CLI_WHOLE,
-                                      .field = offsetof(settings, jobs),
-                                      .value = "N",
-                                      .help = "cases at once (default: one per processor)",
-                                      .min = 1,
-                                      .max = 1024},
-                                     {.name = "rtol",
-                                      .kind = CLI_NUMBER,
-                                      .field = offsetof(settings, rtol),
-                                      .value = "X",
-                                      .help = "relative tolerance (default 1e-3)",
-                                      .min = 0,
-                                      .max = 1},
-                                     {.name = "atol",
-                                      .kind = CLI_NUMBER,
-                                      .field = offsetof(settings, atol),
-                                      .value = "X",
-                                      .help = "absolute tolerance (default 1e-7)",
-                                      .min = 0,
-                                      .max = 1e9},
-                                     {.name = "json",
-                                      .kind = CLI_TEXT,
-                                      .field = offsetof(settings, json),
-                                      .value = "FILE",
-                                      .help = "write every verdict as JSON"},
-                                     {.name = "junit",
-                                      .kind = CLI_TEXT,
-                                      .field = offsetof(settings, junit),
-                                      .value = "FILE",
-                                      .help = "write every verdict as JUnit XML"},
-                                     {.name = "manifest",
-                                      .kind = CLI_TEXT,
-                                      .field = offsetof(settings, manifest),
-                                      .value = "FILE",
-                                      .help = "cases whose reference is off, with tolerance and reason"},
-                                     {.name = "verbose",
-                                      .letter = 'v',
-                                      .kind = CLI_FLAG,
-                                      .field = offsetof(settings, verbose),
-                                      .help = "a line for each case, with its time"},
-                                     {0}};
+static const cli_option options[] = {
+    OPT_BACKEND,
+    OPT_PASSES,
+    OPT_TEXT("filter", filter, "GLOB", "run only cases with such names, as 'test_add*'"),
+    OPT_INTEGER("jobs", jobs, "N", 0, 1024, "cases at once; 0: one per processor (default: 0)",
+                .letter = 'j'),
+    OPT_RTOL,
+    OPT_ATOL("1e-7"),
+    OPT_FILE("json", json, "FILE", "write every verdict as JSON"),
+    OPT_FILE("junit", junit, "FILE", "write every verdict as JUnit XML"),
+    OPT_FILE("manifest", manifest, "FILE",
+             "cases whose reference is off, one on each line: CASE RTOL ATOL REASON",
+             .more = "They are compared within those tolerances, and the summary names them."),
+    OPT_FLAG("verbose", verbose, "print a line for each case, with its time", .letter = 'v'),
+    OPT_END};
 
 static const char more[] =
-    "A case is a folder with model.onnx and test_data_set_0, ... as the ONNX backend tests have\n"
-    "them; folders that hold cases are searched. A case passes only if every output was\n"
-    "compared: dtype, dims, and each element within atol + rtol * |expected|. Where a model\n"
-    "draws random numbers without a seed, dtype, dims and distribution are compared, and the\n"
-    "summary says so; so it does where the reference of a model of half floats kept more precision\n"
-    "than the model declares, which a run in double shows. A line of a manifest is CASE RTOL ATOL\n"
-    "REASON. Exit code 1 where a case fails.\n";
+    "A case is a folder with model.onnx and test_data_set_0, test_data_set_1, and so on, as the ONNX "
+    "backend tests have them; folders that hold cases are searched. A case passes only if every output "
+    "was compared: dtype, dims, and each element within atol + rtol * |expected|. Where a model draws "
+    "random numbers without a seed, dtype, dims and distribution are compared; where the reference of a "
+    "model of half floats kept more precision than the model declares, which a run in double shows, the "
+    "outputs may differ by what rounding explains. The summary names such cases. Exit code 1 where a "
+    "case fails.";
 
 /* ---- Finding cases ------------------------------------------------------------------------------------- */
 
@@ -372,8 +333,6 @@ static int conform(const cli_command *self, int argc, char **argv)
         return cli_usage(self, "no folder: name one that holds cases");
     case_list cases = {.filter = s.filter};
     exceptions known = {0};
-    if (s.rtol < 0 || s.atol < 0)
-        return cli_usage(self, "a tolerance is not negative");
     if (s.manifest && !read_manifest(s.manifest, &known)) {
         exceptions_free(&known);
         return CLI_FAILED;
@@ -398,8 +357,9 @@ static int conform(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command command_conform = {.name = "conform",
-                                     .summary = "ONNX backend tests, run and compared",
+                                     .summary = "run ONNX backend tests and compare their outputs",
                                      .operands = "DIR... [options]",
                                      .options = options,
+                                     .takes = CLI_FOLDERS,
                                      .more = more,
                                      .run = conform};

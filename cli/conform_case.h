@@ -2,7 +2,7 @@
 #ifndef CLI_CONFORM_CASE_H
 #define CLI_CONFORM_CASE_H
 
-#include "pass_words.h"
+#include "shared_options.h"
 
 #include <sibyl/sibyl.h>
 

@@ -3,7 +3,7 @@
 #include "compare_runs.h"
 #include "files.h"
 #include "model_inputs.h"
-#include "pass_words.h"
+#include "shared_options.h"
 #include "words.h"
 
 #include <stdlib.h>
@@ -18,54 +18,27 @@ typedef struct settings {
 } settings;
 
 static const cli_option options[] = {
-    INPUT_OPTIONS(settings),
-    {.name = "a",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, a),
-     .value = "LIST",
-     .help = "backends taken as right (default ref)"},
-    {.name = "b",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, b),
-     .value = "LIST",
-     .help = "backends to compare (default: all of this build)"},
-    PASS_OPTIONS(settings),
-    {.name = "against",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, against),
-     .value = "DIR",
-     .help = "compare with NAME.npy files of another runtime instead of --a"},
-    {.name = "oracle", .kind = CLI_FLAG, .field = offsetof(settings, oracle), .help = "run --a in double"},
-    {.name = "inside",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, inside),
-     .help = "the values of milli-ops too"},
-    {.name = "all",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, all),
-     .help = "a line for values that agree too"},
-    {.name = "rtol",
-     .kind = CLI_NUMBER,
-     .field = offsetof(settings, rtol),
-     .value = "X",
-     .help = "relative tolerance (default 1e-3)",
-     .min = -1,
-     .max = 1},
-    {.name = "atol",
-     .kind = CLI_NUMBER,
-     .field = offsetof(settings, atol),
-     .value = "X",
-     .help = "absolute tolerance (default 1e-5)",
-     .min = -1,
-     .max = 1e9},
-    {0}};
+    OPT_INPUTS,
+    OPT_BACKENDS("a", a, "backends taken as right (default: ref)"),
+    OPT_BACKENDS("b", b, "backends to compare (default: all of this build)"),
+    OPT_PASSES,
+    OPT_FOLDER(
+        "against", against, "DIR", "compare with NAME.npy files of another runtime instead of --a",
+        .more =
+            "A value's file is looked for under its name as it is, and with characters like / and : as _."),
+    OPT_FLAG("oracle", oracle, "run the side taken as right in double precision"),
+    OPT_FLAG("inside", inside, "compare the values of milli-ops too"),
+    OPT_FLAG("all", all, "show a line for values that agree too"),
+    OPT_RTOL,
+    OPT_ATOL("1e-5"),
+    OPT_END};
 
 static const char more[] =
-    "Runs the model twice and compares every value by name, in graph order: largest absolute and\n"
-    "relative difference and distance in representable values (ULP). Files of --against are\n"
-    "looked for under a value's name as it is, and with '/' and ':' as '_'. With --passes or\n"
-    "--pass-limit the graph of --b is the one that passes leave, and values that they took away\n"
-    "are not compared. Exit code 1 where a value leaves tolerance.\n";
+    "Runs the model twice, on two lists of backends or beside the files of another runtime, compares "
+    "every value by name in graph order, and names the first that leaves tolerance: largest absolute and "
+    "relative difference, and distance in representable values (ULP). With --passes or --pass-limit the "
+    "graph of --b is the one that passes leave, and values that they removed are not compared. Exit code "
+    "1 where a value leaves tolerance.";
 
 /* Runs the model with every value recorded. passes: NULL for the graph as the file has it. */
 static bool record(sib_model *m, const char *backends, bool oracle, bool inside, const pass_settings *passes,
@@ -123,8 +96,6 @@ static int diff_named(const cli_command *self, const settings *s, int n, char **
 {
     if (n != 1)
         return cli_usage(self, "one model is compared at a time, %d are named", n);
-    if (s->rtol < 0 || s->atol < 0)
-        return cli_usage(self, "a tolerance is not negative");
     if (s->against && !file_is_folder(s->against))
         return cli_fail("%s: is not a folder, expected one with .npy files", s->against);
     sib_model *m = NULL;
@@ -150,7 +121,7 @@ static int diff(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command command_diff = {.name = "diff",
-                                  .summary = "where two backends or runtimes part",
+                                  .summary = "find where two backends or runtimes differ",
                                   .operands = "MODEL -i NAME=WHAT... [options]",
                                   .options = options,
                                   .more = more,

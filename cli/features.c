@@ -3,6 +3,7 @@
 #include "features_fixed.h"
 #include "features_job.h"
 #include "files.h"
+#include "shared_options.h"
 #include "words.h"
 
 #include <stdlib.h>
@@ -32,45 +33,57 @@ static const sib_dtype width_types[] = {SIB_I16, SIB_I8};
 /* Full scale; -20 dB of full scale. */
 static const double level_targets[] = {1.0, 0.1};
 
-#define FIELD(name) .field = offsetof(settings, name)
-
 static const cli_option options[] = {
-    {"out", 'o', CLI_TEXT, FIELD(out), "OUT.npy",
-     "where the array goes; a folder with several inputs\n(default: the input's name with .npy, in this "
-     "folder)",
-     0, 0, NULL},
-    {"png", 0, CLI_TEXT, FIELD(png), "P.png", "write a labelled picture too; a folder with several inputs", 0,
-     0, NULL},
-    {"preset", 0, CLI_CHOICE, FIELD(preset), "whisper|librosa|kaldi", "whose front end (default whisper)", 0,
-     0, presets},
-    {"bands", 0, CLI_WHOLE, FIELD(bands), "N",
-     "mel bands, 1 to 4096; Whisper has 80, large-v3 128\n(default: the preset's own)", INT32_MIN, INT32_MAX,
-     NULL},
-    {"smooth", 0, CLI_CHOICE, FIELD(smooth), "none|same|valid",
-     "average 3 x 3 over bands and frames: same shape, or\nfull neighbourhoods only (default none)", 0, 0,
-     smoothings},
-    {"normalize", 0, CLI_CHOICE, FIELD(normalize), "peak|rms",
-     "scale the recording first: its peak to 1.0, or its\nroot mean square to 0.1", 0, 0, levels},
-    {"chunk", 0, CLI_NUMBER, FIELD(chunk), "S",
-     "cut into chunks of S seconds, the last filled up with\nzeros, each clamped to its own maximum, side by "
-     "side",
-     0, 86400, NULL},
-    {"precise", 0, CLI_FLAG, FIELD(precise), NULL, "compute in double, round once at the end", 0, 0, NULL},
-    {"fixed", 0, CLI_MAYBE, FIELD(fixed), "[int16|int8]",
-     "Whisper's front end in whole numbers, 80 or 128 bands:\n1.0 is 16384 in int16 (default), 64 in int8", 0,
-     0, widths},
-    {"float", 0, CLI_FLAG, FIELD(keep_float), NULL, "do not round decoded samples to 16 bit", 0, 0, NULL},
-    {"pcm", 0, CLI_CHOICE, FIELD(pcm), "s16le|f32le",
-     "format of raw mono 16 kHz samples on standard input\n(default s16le)", 0, 0, pcm_formats},
-    {"threads", 0, CLI_WHOLE, FIELD(threads), "N", "threads to use, 1 to 1024 (default: one per processor)",
-     1, 1024, NULL},
-    {"json", 0, CLI_FLAG, FIELD(json), NULL, "print one JSON document instead of a summary", 0, 0, NULL},
-    {.name = NULL}};
+    OPT_FILE("out", out, "OUT.npy",
+             "where the array goes; a folder with several inputs (default: the input's name with .npy, in "
+             "this folder)",
+             .letter = 'o',
+             .more = "Where it names a folder with one input, the array goes into it. " FOLDER_IS_MADE
+                     " - is standard output; the summary then goes to standard error. The name for standard "
+                     "input is features.npy."),
+    OPT_FILE(
+        "png", png, "P.png", "write a labelled picture too; a folder with several inputs",
+        .more =
+            "Time runs to the right, the frequency of the band centres upwards; the scale of values is at "
+            "the right."),
+    OPT_CHOICE("preset", preset, presets, "the front end to compute (default: whisper)"),
+    OPT_INTEGER("bands", bands, "N", INT32_MIN, INT32_MAX,
+                "mel bands, 1 to 4096; Whisper has 80, large-v3 128 (default: the preset's own)",
+                .more = "The presets have 80, 128 and 80.", .offer = "80 128"),
+    OPT_CHOICE("smooth", smooth, smoothings,
+               "average 3 x 3 over bands and frames: same shape, or full neighbourhoods only (default: none)",
+               .more = "At the edges, same averages what exists."),
+    OPT_CHOICE("normalize", normalize, levels,
+               "scale the recording first: its peak to 1.0, or its root mean square to 0.1",
+               .more = "0.1 is -20 dB of full scale."),
+    OPT_NUMBER(
+        "chunk", chunk, "S", 0, 86400,
+        "cut into chunks of S seconds, the last one filled up with zeros, each clamped to its own maximum",
+        .above = true,
+        .more = "Each chunk is a recording of its own, as Whisper's windows of 30 s; they lie side by side "
+                "along the frames."),
+    OPT_FLAG("precise", precise, "compute in double precision and round once at the end"),
+    OPT("fixed", CLI_OPTIONAL, fixed,
+        "Whisper's front end in fixed point, 80 or 128 bands: 1.0 is 16384 in int16 (default), 64 in int8",
+        .choices = widths,
+        .more =
+            "Integers from the 16-bit samples on, by the kernel that also runs on chips without floating "
+            "point; "
+            "the same bits everywhere. Mean errors are below 0.0001 and 0.005 on speech. Not with another "
+            "--preset, --smooth, --precise or --float."),
+    OPT_FLAG("float", keep_float, "do not round decoded samples to 16 bits"),
+    OPT_CHOICE("pcm", pcm, pcm_formats,
+               "format of raw mono 16 kHz samples on standard input (default: s16le)"),
+    OPT_THREADS("0"),
+    OPT_FLAG("json", json, "print one JSON document instead of text",
+             .more = "An object for one input; an object with an array files for several."),
+    OPT_END};
 
 static const char more[] =
-    "IN is any file that FFmpeg reads, or '-' for raw samples on standard input. The array\n"
-    "has the shape (bands, frames) and holds float32 (or see --fixed). Several inputs give NAME.npy each.\n"
-    "An output is written aside and renamed: it is whole or absent.\n";
+    "Computes the front end of Whisper, of librosa or of Kaldi. IN is any file that FFmpeg reads, or - "
+    "for raw samples on standard input. The array has the shape (bands, frames) and holds float32 (or "
+    "see --fixed). With several inputs each NAME.ext gives NAME.npy; all are tried, and each failure is "
+    "one line. An output is written aside and renamed: it is complete or absent.";
 
 /* ---- Names ---- */
 
@@ -143,7 +156,7 @@ static int check_folders(const settings *s, const feature_job *jobs, size_t n)
         const char *path = k ? jobs[0].png : jobs[0].npy;
         if (!path || strncmp(path, "/dev/", 5) == 0)
             continue;
-        if (n > 1 && named[k] ? !file_folder_takes(named[k]) : !folder_of_takes(path))
+        if (n > 1 && named[k] ? !file_folder_ready(named[k]) : !folder_of_takes(path))
             return CLI_FAILED;
     }
     return CLI_DONE;
@@ -372,7 +385,7 @@ static int features(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command command_features = {.name = "features",
-                                      .summary = "log-mel features of recordings",
+                                      .summary = "compute log-mel features of recordings",
                                       .operands = "IN... [-o OUT.npy] [options]",
                                       .options = options,
                                       .more = more,

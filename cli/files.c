@@ -49,6 +49,15 @@ bool file_folder_takes(const char *folder)
     return false;
 }
 
+bool file_folder_ready(const char *folder)
+{
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST) {
+        cli_fail("%s: the output folder cannot be made: %s", folder, strerror(errno));
+        return false;
+    }
+    return file_folder_takes(folder);
+}
+
 bool file_put(const char *path, const char *data, size_t size)
 {
     char *part = cli_format("%s.part", path);

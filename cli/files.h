@@ -18,8 +18,11 @@ bool file_is_folder(const char *path);
 /* The folder that `path` lies in: "." for a bare name. */
 char *file_folder(const char *path);
 
-/* Says on stderr why nothing can be written into `folder`, and returns false; true where something can. */
+/* True where files can be written into `folder`; else false, with a line on stderr that says why. */
 bool file_folder_takes(const char *folder);
+
+/* The same of a folder that is made where its parent exists. */
+bool file_folder_ready(const char *folder);
 
 /* Writes a file whole or, with a line on stderr and false, not at all: beside it first, under its name with ".part". */
 bool file_put(const char *path, const char *data, size_t size);

@@ -4,8 +4,8 @@
 #include "interrupt.h"
 #include "job_model.h"
 #include "job_values.h"
+#include "shared_options.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,75 +18,30 @@ typedef struct settings {
 } settings;
 
 static const cli_option options[] = {
-    JOB_OPTION_MODEL(
-        settings,
-        "an ONNX model that `sibyl import` made, a job's document,\na folder with one, or an installed "
-        "model"),
-    JOB_OPTION_TOKENIZER(settings, "the model's tokenizer, where none stands beside it"),
-    {.name = "prompt",
-     .letter = 'p',
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, prompt),
-     .value = "TEXT",
-     .help = "what comes before (- as operand: standard input)"},
-    {.name = "tokens",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, tokens),
-     .value = "IDS",
-     .help = "the same as ids, 1,2,3"},
-    {.name = "max-tokens",
-     .letter = 'n',
-     .kind = CLI_WHOLE,
-     .field = offsetof(settings, max_tokens),
-     .value = "N",
-     .help = "most tokens (128)",
-     .min = 1,
-     .max = 1e9},
-    {.name = "temperature",
-     .kind = CLI_NUMBER,
-     .field = offsetof(settings, temperature),
-     .value = "T",
-     .help = "spread of the choice (0.8); 0: always the likeliest",
-     .min = -1e-9,
-     .max = 1e6},
-    {.name = "top-k",
-     .kind = CLI_WHOLE,
-     .field = offsetof(settings, top_k),
-     .value = "K",
-     .help = "only the K likeliest tokens",
-     .min = 1,
-     .max = 1e9},
-    {.name = "top-p",
-     .kind = CLI_NUMBER,
-     .field = offsetof(settings, top_p),
-     .value = "P",
-     .help = "only the likeliest that together reach P",
-     .min = 0,
-     .max = 1},
-    {.name = "seed",
-     .kind = CLI_WHOLE,
-     .field = offsetof(settings, seed),
-     .value = "S",
-     .help = "of the choice (0)",
-     .min = 0,
-     .max = 1e15},
-    {.name = "stop",
-     .kind = CLI_LIST,
-     .field = offsetof(settings, stops),
-     .value = "TEXT",
-     .help = "a text that ends it"},
-    {.name = "perplexity",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, perplexity),
-     .help = "how likely the prompt is; nothing is generated"},
-    JOB_OPTION_INPUT(settings,
-                     "another input of the job: min_p=0.05,\nrepetition_penalty=1.1, stop_tokens=0"),
-    CLI_OPTION_THREADS(settings, "one per processor"),
-    {.name = "json", .kind = CLI_FLAG, .field = offsetof(settings, json), .help = "print one JSON document"},
-    {0}};
+    OPT_MODEL(
+        "an ONNX model that 'sibyl import' made, a job's document, a folder with one, or an installed model"),
+    OPT_TOKENIZER("the model's tokenizer, where none stands beside it"),
+    OPT_TEXT("prompt", prompt, "TEXT", "text to continue (the operand - reads it from standard input)",
+             .letter = 'p'),
+    OPT_TEXT("tokens", tokens, "IDS", "the same as ids: 1,2,3"),
+    OPT_INTEGER("max-tokens", max_tokens, "N", 1, 1e9, "tokens to generate at most (default: 128)",
+                .letter = 'n'),
+    OPT_NUMBER("temperature", temperature, "T", 0, 1e6,
+               "randomness of sampling; 0: always the likeliest token (default: 0.8)"),
+    OPT_INTEGER("top-k", top_k, "K", 1, 1e9, "sample from the K likeliest tokens only"),
+    OPT_NUMBER("top-p", top_p, "P", 0, 1,
+               "sample from the likeliest tokens that together reach probability P", .above = true),
+    OPT_INTEGER("seed", seed, "S", 0, 1e15, "seed of sampling (default: 0)"),
+    OPT_LIST("stop", stops, "TEXT", "text that ends generation; may be given several times"),
+    OPT_FLAG("perplexity", perplexity, "print how likely the prompt is, and generate nothing"),
+    OPT_JOB_INPUT("another input of the job: min_p=0.05, repetition_penalty=1.1, stop_tokens=0"),
+    OPT_THREADS("0"),
+    OPT_JSON,
+    OPT_END};
 
 static const char more[] =
-    "The text appears as it is made. `sibyl job --ports M` lists all inputs of a model's job.\n";
+    "Continues a text with a language model, token by token, and shows the text as it is made; or prints "
+    "how likely a text is. 'sibyl job --ports MODEL' lists all inputs of a model.";
 
 /* A number of the settings as an input; given: it was. */
 static bool add_number(job_inputs *in, const sib_job *job, const char *name, double value, bool given)
@@ -117,7 +72,7 @@ static bool add_inputs(job_inputs *in, const sib_job *job, const settings *s, co
         in->items[in->n - 1].value.text.size = size;
     }
     return done && add_number(in, job, "max_tokens", (double)s->max_tokens, s->max_tokens > 0) &&
-           add_number(in, job, "temperature", fmax(s->temperature, 0), s->temperature > -1) &&
+           add_number(in, job, "temperature", s->temperature, s->temperature >= 0) &&
            add_number(in, job, "top_k", (double)s->top_k, s->top_k > 0) &&
            add_number(in, job, "top_p", s->top_p, s->top_p > 0) &&
            add_number(in, job, "seed", (double)s->seed, s->seed >= 0) && add_stops(in, job, &s->stops) &&
@@ -198,8 +153,9 @@ static int generate(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command command_generate = {.name = "generate",
-                                      .summary = "text on from a text, or how likely a text is",
+                                      .summary = "continue a text, or tell how likely it is",
                                       .operands = "--model M (--prompt TEXT | -) [options]",
                                       .options = options,
+                                      .takes = CLI_TEXTS,
                                       .more = more,
                                       .run = generate};

@@ -2,7 +2,7 @@
 #include "command.h"
 #include "files.h"
 #include "interrupt.h"
-#include "options.h"
+#include "shared_options.h"
 #include "words.h"
 
 #include <math.h>
@@ -19,49 +19,37 @@ static const char *const dtype_words[] = {"f32", "f16", "bf16", "int8", NULL};
 static const sib_dtype dtypes[] = {SIB_F32, SIB_F16, SIB_BF16, SIB_I8};
 
 static const cli_option options[] = {
-    {.name = "out",
-     .letter = 'o',
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, out),
-     .value = "MODEL.onnx",
-     .help = "the model to write; beside it its weights in\nMODEL.onnx.data, the tokenizer, and its job "
-             "in\nMODEL.job.json"},
-    {.name = "dtype",
-     .kind = CLI_CHOICE,
-     .field = offsetof(settings, dtype),
-     .value = "TYPE",
-     .help = "matrices and embeddings as f32 (default), f16, bf16 or\nint8",
-     .choices = dtype_words},
-    {.name = "opset",
-     .kind = CLI_WHOLE,
-     .field = offsetof(settings, opset),
-     .value = "N",
-     .help = "20 to 23 (default): before 23 attention, RMS norms and\nrotary positions stand in smaller "
-             "operators",
-     .min = 20,
-     .max = 23},
-    {.name = "recipe",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, recipe),
-     .value = "NAME",
-     .help = "what model it is, where that is not to be found out"},
-    {.name = "tokenizer",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, tokenizer),
-     .value = "FILE",
-     .help = "the model's tokenizer, kept beside it (default: the\ncheckpoint's own, or tokenizer.json in "
-             "its folder)"},
-    {.name = "check",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, check),
-     .help = "a line of statistics for each weight; NaN and infinities\nare refused. Without -o that is all"},
-    {.name = "json", .kind = CLI_FLAG, .field = offsetof(settings, json), .help = "print one JSON document"},
-    {0}};
+    OPT_FILE(
+        "out", out, "MODEL.onnx",
+        "the model to write; its weights go to MODEL.onnx.data beside it, its job to MODEL.job.json",
+        .letter = 'o',
+        .more =
+            "All files appear complete or not at all. The job is written where the model has its tokenizer: "
+            "commands that take the model run it, and it may be changed (docs/jobs.md)."),
+    OPT_CHOICE("dtype", dtype, dtype_words, "type of matrices and embeddings (default: f32)",
+               .more =
+                   "int8 has a scale for each output channel. Norms, biases and convolutions stay float32."),
+    OPT_INTEGER("opset", opset, "N", 20, 23,
+                "20 to 23; before 23 attention, RMS norms and rotary positions are written "
+                "in smaller operators (default: 23)",
+                .offer = "20 21 22 23"),
+    OPT_TEXT("recipe", recipe, "NAME", "what model it is, where the names of its weights do not tell",
+             .names = sib_recipe_name),
+    OPT_TOKENIZER("the model's tokenizer, kept beside it (default: the checkpoint's own, or tokenizer.json "
+                  "in its folder)"),
+    OPT_FLAG("check", check,
+             "print statistics of each weight and refuse NaN and infinities; without -o write nothing",
+             .more = "Minimum, maximum, mean, standard deviation, NaN, infinities. Weights that are all zero "
+                     "are named."),
+    OPT_FLAG("json", json, "print one JSON document: every weight, every problem"),
+    OPT_END};
 
 static const char more[] =
-    "Checkpoints are safetensors, PyTorch, whisper.cpp, rwkv.cpp and GGUF files: one, several that\n"
-    "belong together (shards, a config.json), or a folder. Nothing in them is ever executed. What is\n"
-    "missing or unexpected is listed, and then nothing is written.\n";
+    "Makes an ONNX model of the weights of another program: safetensors, PyTorch, whisper.cpp, rwkv.cpp "
+    "and GGUF files, one, several that belong together (shards, a config.json), or a folder. A recipe "
+    "builds the graph that the names of the weights ask for, of standard ONNX operators. Nothing in a "
+    "checkpoint is ever executed. Weights that are missing, unexpected or of the wrong shape are all "
+    "listed, and then nothing is written.";
 
 /* ---- What is told --------------------------------------------------------------------------------------- */
 
@@ -230,7 +218,7 @@ static int import(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command command_import = {.name = "import",
-                                    .summary = "a checkpoint of another program made a model",
+                                    .summary = "make an ONNX model of another program's checkpoint",
                                     .operands = "CHECKPOINT... -o MODEL.onnx [options]",
                                     .options = options,
                                     .more = more,

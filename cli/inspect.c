@@ -11,17 +11,14 @@ typedef struct settings {
 } settings;
 
 static const cli_option options[] = {
-    {.name = "nodes",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, nodes),
-     .help = "every node, with its operations and bytes"},
-    {.name = "json", .kind = CLI_FLAG, .field = offsetof(settings, json), .help = "print one JSON document"},
-    {0}};
+    OPT_FLAG("nodes", nodes, "show every node, with its attributes, operations and bytes",
+             .more = "Sizes that depend on symbolic dims are expressions of them."),
+    OPT_FLAG("json", json, "print one JSON document, nodes included"), OPT_END};
 
 static const char more[] =
-    "Inputs, outputs, opsets, parameters, operators by count; what the reader noticed, such as a\n"
-    "declared shape that differs from the one inferred; operators that Sibyl does not have.\n"
-    "Sizes that depend on symbolic dims are shown as expressions of them.\n";
+    "Inputs, outputs, opsets, parameters, operators by count; what the reader noticed, such as a "
+    "declared shape that differs from the inferred one; operators that Sibyl does not have. Sizes that "
+    "depend on symbolic dims are shown as expressions of them.";
 
 /* ---- Operators by count ------------------------------------------------------------------------------- */
 
@@ -261,7 +258,7 @@ static int inspect(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command command_inspect = {.name = "inspect",
-                                     .summary = "what a model is made of",
+                                     .summary = "show what a model is made of",
                                      .operands = "MODEL [--nodes] [--json]",
                                      .options = options,
                                      .more = more,

@@ -5,6 +5,7 @@
 #include "job_model.h"
 #include "job_values.h"
 #include "model_inputs.h"
+#include "shared_options.h"
 #include "value_words.h"
 
 #include <stdlib.h>
@@ -18,49 +19,28 @@ typedef struct settings {
 } settings;
 
 static const cli_option options[] = {
-    JOB_OPTION_INPUT(
-        settings,
-        "an input: a recording, a .npy file, text (@FILE: of a\nfile), tokens and numbers as 1,2,3, "
-        "true or false"),
-    {.name = "output",
-     .kind = CLI_LIST,
-     .field = offsetof(settings, outputs),
-     .value = "NAME",
-     .help = "an output to make (default: all)"},
-    {.name = "out",
-     .letter = 'o',
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, folder),
-     .value = "DIR",
-     .help = "write outputs and taps as files"},
-    {.name = "tap",
-     .kind = CLI_LIST,
-     .field = offsetof(settings, taps),
-     .value = "PATH",
-     .help = "inner values, as decoder/step[12]/logits or */model/*"},
-    JOB_OPTION_TOKENIZER(settings, "another tokenizer than the job's"),
-    CLI_OPTION_THREADS(settings, "one per processor"),
-    {.name = "max-steps",
-     .kind = CLI_WHOLE,
-     .field = offsetof(settings, max_steps),
-     .value = "N",
-     .help = "turns that a loop may take (1000000)",
-     .min = 1,
-     .max = 1e15},
-    {.name = "ports",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, ports),
-     .help = "list inputs and outputs"},
-    {.name = "describe",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, describe),
-     .help = "print the document that a model's job is made of"},
-    {.name = "json", .kind = CLI_FLAG, .field = offsetof(settings, json), .help = "print one JSON document"},
-    {0}};
+    OPT_JOB_INPUT(
+        "an input: a recording, a .npy file, text (@FILE: of a file), tokens and numbers as 1,2,3, true or "
+        "false"),
+    OPT_LIST("output", outputs, "NAME", "an output to compute (default: all)"),
+    OPT_OUT_FOLDER("write outputs and taps as files"),
+    OPT_LIST("tap", taps, "PATH", "show inner values, as decoder/step[12]/logits or */model/*",
+             .more = "A path that matches no value is an error."),
+    OPT_TOKENIZER("another tokenizer than the job's"),
+    OPT_THREADS("0"),
+    OPT_INTEGER("max-steps", max_steps, "N", 1, 1e15, "iterations that a loop may take (default: 1000000)"),
+    OPT_FLAG("ports", ports, "list inputs and outputs"),
+    OPT_FLAG("describe", describe, "print the job document that Sibyl has for a model",
+             .more = "A model is run by the document that stands beside it, m.job.json for m.onnx, where "
+                     "there is one."),
+    OPT_JSON,
+    OPT_END};
 
 static const char more[] =
-    "FILE is a job's JSON document, a folder with job.json, an ONNX model that Sibyl has a job for, the\n"
-    "name of an installed model, or \"features\". docs/jobs.md tells what a document holds.\n";
+    "Runs a job: a JSON document that names models and how they are called, features, tokenizers, loops "
+    "and sampling. Any inner value can be shown by its path. FILE is such a document, a folder with "
+    "job.json, an ONNX model that Sibyl has a job for, the name of an installed model, or \"features\". "
+    "docs/jobs.md describes the document.";
 
 static void list_ports(const char *title, const sib_job *job,
                        bool (*port)(const sib_job *, size_t, sib_job_port *))
@@ -130,7 +110,7 @@ static int run_job(const settings *s, const sib_job *job)
     tapped to = {s->folder, s->json ? json_array() : NULL};
     bool done = job_inputs_add_list(&in, job, &s->inputs);
     if (done && s->folder)
-        done = file_folder_takes(s->folder);
+        done = file_folder_ready(s->folder);
     const sib_cancel *cancel = done ? interrupt_begin() : NULL;
     sib_job_run_options o = {.context = &to,
                              .on_tap = tap,
@@ -211,7 +191,7 @@ static int job(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command command_job = {.name = "job",
-                                 .summary = "run any job by its document: inputs, outputs, inner values",
+                                 .summary = "run a job by its document, and show its inner values",
                                  .operands = "FILE [-i NAME=WHAT]... [options]",
                                  .options = options,
                                  .more = more,

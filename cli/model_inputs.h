@@ -2,35 +2,7 @@
 #ifndef CLI_MODEL_INPUTS_H
 #define CLI_MODEL_INPUTS_H
 
-#include "options.h"
-
-#include <sibyl/sibyl.h>
-
-/* What the options say. */
-typedef struct input_settings {
-    cli_list inputs;    /* NAME=FILE.npy, NAME=FILE.npz, NAME=FILE.pb, FILE.npz, NAME=TEXT */
-    cli_list dims;      /* T=100 */
-    const char *random; /* seed for inputs that are not given, or NULL */
-} input_settings;
-
-/* Rows for a table of options whose settings hold an input_settings called `in`. */
-#define INPUT_OPTIONS(settings)                                                                              \
-    {.name = "input",                                                                                        \
-     .letter = 'i',                                                                                          \
-     .kind = CLI_LIST,                                                                                       \
-     .field = offsetof(settings, in.inputs),                                                                 \
-     .value = "NAME=WHAT",                                                                                   \
-     .help = "an input: a .npy, .npz or .pb file, a .txt file, or its\nelements as text: 1,2,3 or "          \
-             "[[1,2],[3,4]]"},                                                                               \
-        {.name = "dim",                                                                                      \
-         .kind = CLI_LIST,                                                                                   \
-         .field = offsetof(settings, in.dims),                                                               \
-         .value = "T=N",                                                                                     \
-         .help = "size of a symbolic dim, for random inputs"},                                               \
-    {                                                                                                        \
-        .name = "random", .kind = CLI_TEXT, .field = offsetof(settings, in.random), .value = "SEED",         \
-        .help = "random elements for inputs that are not given"                                              \
-    }
+#include "shared_options.h"
 
 /* The inputs of a run, in the model's order. */
 typedef struct model_inputs {

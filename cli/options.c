@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const cli_option help_option = {
+const cli_option cli_option_help = {
     .name = "help", .letter = 'h', .kind = CLI_FLAG, .help = "show this help"};
 
 static const cli_option *find_name(const cli_option *options, const char *name, size_t length)
@@ -16,7 +16,7 @@ static const cli_option *find_name(const cli_option *options, const char *name, 
     for (const cli_option *o = options; o->name; o++)
         if (strlen(o->name) == length && memcmp(o->name, name, length) == 0)
             return o;
-    return length == 4 && memcmp(name, "help", 4) == 0 ? &help_option : NULL;
+    return length == 4 && memcmp(name, "help", 4) == 0 ? &cli_option_help : NULL;
 }
 
 static const cli_option *find_letter(const cli_option *options, char letter)
@@ -24,7 +24,7 @@ static const cli_option *find_letter(const cli_option *options, char letter)
     for (const cli_option *o = options; o->name; o++)
         if (o->letter == letter)
             return o;
-    return letter == help_option.letter ? &help_option : NULL;
+    return letter == cli_option_help.letter ? &cli_option_help : NULL;
 }
 
 static void *field_of(const cli_option *o, void *settings)
@@ -32,13 +32,13 @@ static void *field_of(const cli_option *o, void *settings)
     return (char *)settings + o->field;
 }
 
-static bool set_whole(const cli_command *c, const cli_option *o, const char *value, void *settings)
+static bool set_integer(const cli_command *c, const cli_option *o, const char *value, void *settings)
 {
     char *end;
     errno = 0;
     long n = strtol(value, &end, 10);
     if (errno || end == value || *end || (double)n < o->min || (double)n > o->max) {
-        cli_usage(c, "--%s takes a whole number from %.0f to %.0f, not '%s'", o->name, o->min, o->max, value);
+        cli_usage(c, "--%s takes an integer from %.0f to %.0f, not '%s'", o->name, o->min, o->max, value);
         return false;
     }
     *(long *)field_of(o, settings) = n;
@@ -49,8 +49,9 @@ static bool set_number(const cli_command *c, const cli_option *o, const char *va
 {
     char *end;
     double x = strtod(value, &end);
-    if (end == value || *end || !isfinite(x) || !(x > o->min) || !(x <= o->max)) {
-        cli_usage(c, "--%s takes a number above %g and up to %g, not '%s'", o->name, o->min, o->max, value);
+    if (end == value || *end || !isfinite(x) || !(o->above ? x > o->min : x >= o->min) || !(x <= o->max)) {
+        cli_usage(c, "--%s takes a number %s %g %s %g, not '%s'", o->name, o->above ? "above" : "from",
+                  o->min, o->above ? "and up to" : "to", o->max, value);
         return false;
     }
     *(double *)field_of(o, settings) = x;
@@ -73,7 +74,9 @@ static bool set_choice(const cli_command *c, const cli_option *o, const char *va
         *(int *)field_of(o, settings) = i;
         return true;
     }
-    cli_usage(c, "--%s takes %s, not '%s'", o->name, o->value, value);
+    char *choices = cli_option_value(o);
+    cli_usage(c, "--%s takes %s, not '%s'", o->name, choices, value);
+    free(choices);
     return false;
 }
 
@@ -95,14 +98,16 @@ static bool set_option(const cli_command *c, const cli_option *o, const char *va
         *(bool *)field_of(o, settings) = true;
         return true;
     case CLI_TEXT:
+    case CLI_FILE:
+    case CLI_FOLDER:
         *(const char **)field_of(o, settings) = value;
         return true;
-    case CLI_WHOLE:
-        return set_whole(c, o, value, settings);
+    case CLI_INTEGER:
+        return set_integer(c, o, value, settings);
     case CLI_NUMBER:
         return set_number(c, o, value, settings);
     case CLI_CHOICE:
-    case CLI_MAYBE:
+    case CLI_OPTIONAL:
         return set_choice(c, o, value, settings);
     case CLI_LIST:
         add_item(field_of(o, settings), value);
@@ -152,13 +157,15 @@ cli_parsed cli_parse(const cli_command *command, int argc, char **argv, void *se
         const cli_option *o = read_word(command, argv[i], &value);
         if (!o)
             return CLI_MISUSED;
-        if (o == &help_option)
+        if (o == &cli_option_help)
             return CLI_WANTS_HELP;
-        if (o->kind == CLI_MAYBE && !value)
+        if (o->kind == CLI_OPTIONAL && !value)
             value = i + 1 < argc && find_choice(o, argv[i + 1]) >= 0 ? argv[++i] : o->choices[0];
         if (o->kind != CLI_FLAG && !value) {
             if (i + 1 >= argc) {
-                cli_usage(command, "--%s needs a value: %s", o->name, o->value);
+                char *wanted = cli_option_value(o);
+                cli_usage(command, "--%s needs a value: %s", o->name, wanted);
+                free(wanted);
                 return CLI_MISUSED;
             }
             value = argv[++i];
@@ -169,29 +176,40 @@ cli_parsed cli_parse(const cli_command *command, int argc, char **argv, void *se
     return CLI_PARSED;
 }
 
-#define HELP_COLUMN 34
-
-static void option_help(const cli_option *o, FILE *out)
-{
-    char left[128];
-    int n = snprintf(left, sizeof left, o->letter ? "  -%c, " : "      ", o->letter);
-    snprintf(left + n, sizeof left - (size_t)n, "--%s%s%s", o->name, o->value ? " " : "",
-             o->value ? o->value : "");
-    fprintf(out, "%-*s", HELP_COLUMN - 2, left);
-    if (strlen(left) > HELP_COLUMN - 2)
-        fprintf(out, "\n%*s", HELP_COLUMN - 2, "");
-    fputs("  ", out);
-    for (const char *s = o->help; *s; s++)
-        if (*s == '\n')
-            fprintf(out, "\n%*s", HELP_COLUMN, "");
-        else
-            putc(*s, out);
-    putc('\n', out);
-}
-
-void cli_options_help(const cli_option *options, FILE *out)
+void cli_options_each(const cli_option *options, void (*row)(const cli_option *o, void *context),
+                      void *context)
 {
     for (const cli_option *o = options; o->name; o++)
-        option_help(o, out);
-    option_help(&help_option, out);
+        row(o, context);
+    row(&cli_option_help, context);
+}
+
+char *cli_option_value(const cli_option *o)
+{
+    if (!o->choices)
+        return cli_format("%s", o->value ? o->value : "");
+    char *list = cli_format("%s", o->choices[0]);
+    for (size_t i = 1; o->choices[i]; i++) {
+        char *longer = cli_format("%s|%s", list, o->choices[i]);
+        free(list);
+        list = longer;
+    }
+    char *value = cli_format(o->kind == CLI_OPTIONAL ? "[%s]" : "%s", list);
+    free(list);
+    return value;
+}
+
+const char *cli_option_word(const cli_option *o, size_t i, char buffer[64])
+{
+    if (o->choices)
+        return o->choices[i];
+    if (o->names)
+        return o->names(i, NULL);
+    const char *word = o->offer ? o->offer : "";
+    for (; i && *word; i--) {
+        word += strcspn(word, " ");
+        word += *word == ' ';
+    }
+    snprintf(buffer, 64, "%.*s", (int)strcspn(word, " "), word);
+    return *buffer ? buffer : NULL;
 }

@@ -1,6 +1,5 @@
-/* Options from a table: long names with "--name VALUE" or "--name=VALUE", letters with "-o VALUE" or
-   "-oVALUE",
-   "--" before operands that begin with a dash; "-" is an operand. */
+/* Options from a table: "--name VALUE", "--name=VALUE", "-o VALUE" or "-oVALUE"; behind "--" everything is an operand,
+   and "-" is one. Help, manual and completions are made of the same table: an option costs one row. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
@@ -9,50 +8,82 @@
 #include <stdio.h>
 
 typedef enum cli_option_kind {
-    CLI_FLAG,   /* bool */
-    CLI_TEXT,   /* const char * */
-    CLI_WHOLE,  /* long, min .. max */
-    CLI_NUMBER, /* double, above min and up to max */
-    CLI_CHOICE, /* int, index into choices */
-    CLI_MAYBE,  /* the same, the first where none of the choices follows */
-    CLI_LIST    /* cli_list, one item each time it stands there */
+    CLI_FLAG,     /* bool */
+    CLI_TEXT,     /* const char * */
+    CLI_FILE,     /* const char *, name of a file */
+    CLI_FOLDER,   /* const char *, name of a folder */
+    CLI_INTEGER,  /* long, min .. max */
+    CLI_NUMBER,   /* double, min .. max */
+    CLI_CHOICE,   /* int, index into choices */
+    CLI_OPTIONAL, /* the same; index 0 where none of the choices follows */
+    CLI_LIST      /* cli_list, an item for each time the option is given */
 } cli_option_kind;
 
-/* What an option that may stand several times was given, in order; items: (n), released with free. */
+/* Values of an option that may be given several times, in order. items: (n), released with free. */
 typedef struct cli_list {
     const char **items;
     size_t n;
 } cli_list;
+
+/* Name i of a list, NULL behind its end; what it stands for in *meaning, which may be NULL. */
+typedef const char *(*cli_names)(size_t i, const char **meaning);
 
 typedef struct cli_option {
     const char *name; /* without dashes; NULL ends the table */
     char letter;      /* or 0 */
     cli_option_kind kind;
     size_t field;      /* offset in the settings */
-    const char *value; /* what the value is called in help; NULL for flags */
-    const char *help;  /* one line, or several */
+    const char *value; /* what help calls the value; NULL for flags and choices */
+    const char
+        *help; /* begins in lower case and ends without a period; lines are broken where it is printed */
+    const char *more; /* further sentences, for the manual alone; or NULL */
     double min, max;
+    bool above;                 /* min itself is out of range */
     const char *const *choices; /* ends with NULL */
+    cli_names names;   /* values that completion offers; those with a meaning are listed by the manual */
+    const char *offer; /* likewise, with blanks between */
 } cli_option;
 
-/* Rows that several commands have; type: of their settings. words: in brackets, what holds where it is not given. */
-#define CLI_OPTION_THREADS(type, words)                                                                      \
+/* Rows of a table whose settings have the type `settings`. Behind the help may stand more fields: .letter = 'o'. */
+#define OPT(name_, kind_, field_, ...)                                                                       \
     {                                                                                                        \
-        .name = "threads", .kind = CLI_WHOLE, .field = offsetof(type, threads), .value = "N",                \
-        .help = "threads (default: " words ")", .min = 1, .max = 1024                                        \
+        .name = name_, .kind = kind_, .field = offsetof(settings, field_), .help = __VA_ARGS__               \
+    }
+#define OPT_FLAG(name, field, ...)             OPT(name, CLI_FLAG, field, __VA_ARGS__)
+#define OPT_TEXT(name, field, value_, ...)     OPT(name, CLI_TEXT, field, __VA_ARGS__, .value = value_)
+#define OPT_FILE(name, field, value_, ...)     OPT(name, CLI_FILE, field, __VA_ARGS__, .value = value_)
+#define OPT_FOLDER(name, field, value_, ...)   OPT(name, CLI_FOLDER, field, __VA_ARGS__, .value = value_)
+#define OPT_LIST(name, field, value_, ...)     OPT(name, CLI_LIST, field, __VA_ARGS__, .value = value_)
+#define OPT_CHOICE(name, field, choices_, ...) OPT(name, CLI_CHOICE, field, __VA_ARGS__, .choices = choices_)
+#define OPT_INTEGER(name, field, value_, min_, max_, ...)                                                    \
+    OPT(name, CLI_INTEGER, field, __VA_ARGS__, .value = value_, .min = min_, .max = max_)
+#define OPT_NUMBER(name, field, value_, min_, max_, ...)                                                     \
+    OPT(name, CLI_NUMBER, field, __VA_ARGS__, .value = value_, .min = min_, .max = max_)
+#define OPT_END                                                                                              \
+    {                                                                                                        \
+        .name = NULL                                                                                         \
     }
 
 typedef enum cli_parsed { CLI_PARSED, CLI_WANTS_HELP, CLI_MISUSED } cli_parsed;
 
 struct cli_command;
 
-/* Reads argv (argc) into settings, a struct that the table's offsets fit, filled with defaults before. What
-   is no option is moved to the front of argv; *n_operands tells how many there are. Says on stderr what is
-   wrong. */
+/* Reads argv (argc) into settings, a struct that the table's offsets fit, filled with defaults before. Operands are moved
+   to the front of argv; *n_operands is their number. Misuse is told on stderr. */
 cli_parsed cli_parse(const struct cli_command *command, int argc, char **argv, void *settings,
                      int *n_operands);
 
-/* The options as lines of help. "--help" is added to each table. */
-void cli_options_help(const cli_option *options, FILE *out);
+/* The row of --help, which every table has besides its own. */
+extern const cli_option cli_option_help;
+
+/* Calls `row` for each option of a table, --help last. */
+void cli_options_each(const cli_option *options, void (*row)(const cli_option *o, void *context),
+                      void *context);
+
+/* What stands behind the option's name in help: "N", "int8|int16", "[int16|int8]"; "" for flags. Released with free. */
+char *cli_option_value(const cli_option *o);
+
+/* Word i of those that may stand behind the option, NULL behind the last. buffer: 64 bytes, where the word may stand. */
+const char *cli_option_word(const cli_option *o, size_t i, char buffer[64]);
 
 #endif

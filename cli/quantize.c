@@ -2,7 +2,7 @@
 #include "case_files.h"
 #include "command.h"
 #include "files.h"
-#include "options.h"
+#include "shared_options.h"
 #include "words.h"
 
 #include <dirent.h>
@@ -23,63 +23,41 @@ typedef struct settings {
 static const char *const weight_words[] = {"int8", "int4", "f16", NULL};
 
 static const cli_option options[] = {
-    {.name = "out",
-     .letter = 'o',
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, out),
-     .value = "OUT.onnx",
-     .help = "the file to write"},
-    {.name = "weights",
-     .kind = CLI_CHOICE,
-     .field = offsetof(settings, weights),
-     .value = "KIND",
-     .help = "int8 (default), int4 or f16",
-     .choices = weight_words},
-    {.name = "block",
-     .kind = CLI_WHOLE,
-     .field = offsetof(settings, block),
-     .value = "N",
-     .help = "so many weights of a column share a scale, a power of two\n"
-             "(default: int8 the whole column, int4 32)",
-     .min = 16,
-     .max = 65536},
-    {.name = "dynamic",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, dynamic),
-     .help = "products of bytes: inputs of layers are quantized as\nthey come (int8)"},
-    {.name = "least",
-     .kind = CLI_WHOLE,
-     .field = offsetof(settings, least),
-     .value = "N",
-     .help = "leave layers of fewer weights as they are (default 4096)",
-     .min = 1,
-     .max = 1e15},
-    {.name = "calibrate",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, calibrate),
-     .value = "DIR",
-     .help = "inputs to choose scales and measure errors by: folders\n"
-             "test_data_set_N with input_N.pb, or .npz files"},
-    {.name = "backend",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, backend),
-     .value = "LIST",
-     .help = "backends in order of choice for the runs of --calibrate"},
-    {.name = "report",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, report),
-     .help = "a line for each layer: bytes and errors"},
-    {.name = "json",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, json),
-     .help = "print one JSON document, layers included"},
-    {0}};
+    OPT_FILE("out", out, "OUT.onnx", "the file to write", .letter = 'o',
+             .more = "Another file than the model. Weights of 1.9 GiB and more go to a second file "
+                     "OUT.onnx.data beside "
+                     "it."),
+    OPT_CHOICE(
+        "weights", weights, weight_words, "type of the weights (default: int8)",
+        .more =
+            "int8 and int4 are integers with scales. MatMul and Gemm with constant weights are changed, for "
+            "int8 Conv too, for f16 Conv and Gather."),
+    OPT_INTEGER(
+        "block", block, "N", 16, 65536,
+        "weights of a column that share a scale, a power of two (default: int8 the entire column, int4 32)",
+        .more = "Blocks of int8 before opset 21, and int4, are written as MatMulNBits of com.microsoft.",
+        .offer = "32 64 128"),
+    OPT_FLAG("dynamic", dynamic,
+             "multiply bytes: inputs of layers are quantized by their range in every run (int8)",
+             .more = "For int8 without blocks, from opset 11 on."),
+    OPT_INTEGER("least", least, "N", 1, 1e15, "leave layers of fewer weights as they are (default: 4096)"),
+    OPT_FOLDER("calibrate", calibrate, "DIR",
+               "inputs to choose scales and measure errors by: folders test_data_set_N with input_N.pb, or "
+               ".npz files",
+               .more =
+                   "input_N.pb are in the order of the model's inputs; arrays of a .npz have their names."),
+    OPT_BACKENDS("backend", backend,
+                 "backends in order of preference for the runs of --calibrate (default: all)"),
+    OPT_FLAG("report", report,
+             "show a line for each layer: bytes and relative RMS errors of weights and output"),
+    OPT_FLAG("json", json, "print one JSON document, layers included"),
+    OPT_END};
 
 static const char more[] =
-    "Changes MatMul and Gemm with constant float32 weights, for int8 Conv too, for f16 Conv and\n"
-    "Gather; everything else stays. The file is ordinary ONNX: DequantizeLinear, Cast, or, for\n"
-    "int4 and for blocks before opset 21, MatMulNBits of com.microsoft. Errors are relative RMS:\n"
-    "of the weights, and with --calibrate of each layer's and of the model's outputs.\n";
+    "Changes MatMul and Gemm with constant float32 weights, for int8 Conv too, for f16 Conv and Gather; "
+    "everything else stays. The file is ordinary ONNX: DequantizeLinear, Cast, or, for int4 and for "
+    "blocks before opset 21, MatMulNBits of com.microsoft. Reports bytes, and relative RMS errors: of "
+    "the weights, and with --calibrate of each layer's and of the model's outputs.";
 
 /* ---- Inputs for calibration ----------------------------------------------------------------------------- */
 
@@ -298,7 +276,7 @@ static int quantize(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command command_quantize = {.name = "quantize",
-                                      .summary = "a model with weights of fewer bits",
+                                      .summary = "write a model whose weights take fewer bits",
                                       .operands = "MODEL -o OUT.onnx [options]",
                                       .options = options,
                                       .more = more,

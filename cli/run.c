@@ -3,7 +3,7 @@
 #include "compare_runs.h"
 #include "files.h"
 #include "model_inputs.h"
-#include "pass_words.h"
+#include "shared_options.h"
 #include "value_words.h"
 #include "words.h"
 
@@ -14,61 +14,34 @@ typedef struct settings {
     input_settings in;
     pass_settings passes;
     cli_list taps;
-    const char *out, *backend;
+    const char *folder, *backend;
     long threads;
     double memory; /* MB */
     bool profile, oracle, inside;
 } settings;
 
-static const cli_option options[] = {INPUT_OPTIONS(settings),
-                                     {.name = "out",
-                                      .letter = 'o',
-                                      .kind = CLI_TEXT,
-                                      .field = offsetof(settings, out),
-                                      .value = "DIR",
-                                      .help = "write outputs and taps as NAME.npy into this folder"},
-                                     {.name = "backend",
-                                      .kind = CLI_TEXT,
-                                      .field = offsetof(settings, backend),
-                                      .value = "LIST",
-                                      .help = "backends in order of choice, as ref or cpu,ref"},
-                                     PASS_OPTIONS(settings),
-                                     {.name = "tap",
-                                      .kind = CLI_LIST,
-                                      .field = offsetof(settings, taps),
-                                      .value = "NAME|GLOB",
-                                      .help = "show these values of the graph too"},
-                                     {.name = "inside",
-                                      .kind = CLI_FLAG,
-                                      .field = offsetof(settings, inside),
-                                      .help = "taps see the values of milli-ops too"},
-                                     {.name = "profile",
-                                      .kind = CLI_FLAG,
-                                      .field = offsetof(settings, profile),
-                                      .help = "time by node, operator and milli-op"},
-                                     {.name = "oracle",
-                                      .kind = CLI_FLAG,
-                                      .field = offsetof(settings, oracle),
-                                      .help = "run in double too, and show each value's error in ULP"},
-                                     {.name = "threads",
-                                      .kind = CLI_WHOLE,
-                                      .field = offsetof(settings, threads),
-                                      .value = "N",
-                                      .help = "threads to use (default: one per processor)",
-                                      .min = 1,
-                                      .max = 1024},
-                                     {.name = "memory",
-                                      .kind = CLI_NUMBER,
-                                      .field = offsetof(settings, memory),
-                                      .value = "MB",
-                                      .help = "fail where values would take more",
-                                      .min = 0,
-                                      .max = 1e9},
-                                     {0}};
+static const cli_option options[] = {
+    OPT_INPUTS,
+    OPT_OUT_FOLDER(
+        "write outputs and taps as NAME.npy into this folder; sequences, optionals and maps as NAME.pb"),
+    OPT_BACKEND,
+    OPT_PASSES,
+    OPT_LIST("tap", taps, "NAME|GLOB", "show these values of the graph too; may be given several times",
+             .more = "A name that matches no value is an error."),
+    OPT_FLAG("inside", inside, "taps see the values of milli-ops too, as node/milli.3:add"),
+    OPT_FLAG("profile", profile, "show time by node, by operator and by milli-op"),
+    OPT_FLAG("oracle", oracle,
+             "run in double precision too, and show each value's error in representable values (ULP)"),
+    OPT_THREADS("0"),
+    OPT_NUMBER("memory", memory, "MB", 0, 1e9,
+               "fail, naming the node, where values of the run would take more", .above = true),
+    OPT_END};
 
 static const char more[] =
-    "Inputs are files (.npy, .npz, .pb, .txt) or text: -i x=x.npy, -i x=1,2,3, -i x=[[1,2],[3,4]],\n"
-    "-i words=hello. What is not given is drawn with --random, sizes of symbolic dims by --dim.\n";
+    "Runs the model once and shows a line for each output, and for any other value of its graph: type, "
+    "shape, range, mean and the first elements. Inputs are files (.npy, .npz, .pb, .txt) or text: -i "
+    "x=x.npy, -i x=1,2,3, -i x=[[1,2],[3,4]], -i words=hello. Inputs that are not given are drawn with "
+    "--random, with the sizes of symbolic dims that --dim gives.";
 
 /* ---- Taps ---------------------------------------------------------------------------------------------- */
 
@@ -82,7 +55,7 @@ static sib_code on_tap(void *context, const sib_tap_event *event, sib_error *err
     tap_context *t = context;
     (void)err;
     value_show(event->name, event->value, stdout);
-    if (t->s->out && !value_write(t->s->out, event->name, event->value))
+    if (t->s->folder && !value_write(t->s->folder, event->name, event->value))
         t->failed = true;
     return SIB_OK;
 }
@@ -109,8 +82,8 @@ static bool show_outputs(const sib_model *m, const settings *s, sib_value *const
     bool ok = true;
     for (size_t i = 0; sib_model_output(m, i, &info); i++) {
         value_show(info.name, outputs[i], stdout);
-        if (s->out)
-            ok &= value_write(s->out, info.name, outputs[i]);
+        if (s->folder)
+            ok &= value_write(s->folder, info.name, outputs[i]);
     }
     return ok;
 }
@@ -185,7 +158,7 @@ static int run_named(const cli_command *self, const settings *s, int n, char **n
 {
     if (n != 1)
         return cli_usage(self, "one model is run at a time, %d are named", n);
-    if (s->out && !file_folder_takes(s->out))
+    if (s->folder && !file_folder_ready(s->folder))
         return CLI_FAILED;
     sib_model *m = NULL;
     sib_error err = SIB_ERROR_INIT;
@@ -212,7 +185,7 @@ static int run(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command command_run = {.name = "run",
-                                 .summary = "run a model, with any of its values shown",
+                                 .summary = "run a model, and show any of its values",
                                  .operands = "MODEL -i NAME=WHAT... [-o DIR] [options]",
                                  .options = options,
                                  .more = more,

@@ -6,6 +6,9 @@
 #include "words.h"
 
 typedef struct tile_settings {
+    const cli_command *self;
+    char **operands; /* (n_operands) what stands behind the verb */
+    int n_operands;
     long batch, depth, tiles, bands, frames;
     int out; /* a sib_tile_out */
     const char *memory, *audio, *output, *fault;
@@ -37,9 +40,9 @@ const char *tile_grouped(uint64_t n, char buffer[32]);
 /* A plan as JSON, and as the members of the document that tell of its memory and of its recording. */
 json_t *tile_plan_json(const sib_tile_plan *p);
 
-/* The verbs. argv (n): operands behind the verb. */
-int tile_plan(const cli_command *self, const tile_settings *s, int n, char **argv);
-int tile_simulate(const cli_command *self, const tile_settings *s, int n, char **argv);
-int tile_emit(const cli_command *self, const tile_settings *s, int n, char **argv);
+/* The verbs; settings: a tile_settings. */
+int tile_plan(const void *settings);
+int tile_simulate(const void *settings);
+int tile_emit(const void *settings);
 
 #endif

@@ -1,15 +1,14 @@
 /* sibyl tile emit -o DIR */
 #include "tile.h"
 
-int tile_emit(const cli_command *self, const tile_settings *s, int n, char **argv)
+int tile_emit(const void *settings)
 {
+    const tile_settings *s = settings;
     sib_error err = SIB_ERROR_INIT;
     sib_tile_plan p;
     char number[32];
-    if (n)
-        return cli_usage(self, "tile emit takes no name behind it, got '%s'", argv[0]);
     if (!s->output || !s->output[0])
-        return cli_usage(self, "where the code goes is named with -o");
+        return cli_usage(s->self, "where the code goes is named with -o");
     if (!tile_plan_of(s, SIB_TILE_PUBLISHED_FRAMES, &p))
         return CLI_FAILED;
     if (!p.fits)

@@ -251,15 +251,13 @@ static bool frames_of(const tile_settings *s, uint64_t *frames)
     return false;
 }
 
-int tile_plan(const cli_command *self, const tile_settings *s, int n, char **argv)
+int tile_plan(const void *settings)
 {
+    const tile_settings *s = settings;
     uint64_t frames;
     sib_tile_plan p;
-    if (n)
-        return cli_usage(
-            self, "tile plan takes no name behind it, got '%s': a recording is given with --audio", argv[0]);
     if (s->audio && s->frames >= 0)
-        return cli_usage(self, "--audio and --frames both tell the recording's length");
+        return cli_usage(s->self, "--audio and --frames both tell the recording's length");
     if (!frames_of(s, &frames))
         return CLI_FAILED;
     if (s->table)

@@ -120,25 +120,27 @@ static bool folder_takes(const char *path)
     return takes;
 }
 
-int tile_simulate(const cli_command *self, const tile_settings *s, int n, char **argv)
+int tile_simulate(const void *settings)
 {
+    const tile_settings *s = settings;
+    const char *in = s->operands[0];
     sib_tile_simulation fault = {0};
     tile_recording recording;
-    if (n != 1)
-        return cli_usage(self, "tile simulate takes one recording, %d are named", n);
+    if (s->n_operands != 1)
+        return cli_usage(s->self, "tile simulate takes one recording, %d are named", s->n_operands);
     if (!s->output || !s->output[0])
-        return cli_usage(self, "where the array goes is named with -o");
+        return cli_usage(s->self, "where the array goes is named with -o");
     if (s->fault && !read_fault(s->fault, &fault))
-        return cli_usage(self,
+        return cli_usage(s->self,
                          "--fault is '%s', expected lost-lock, late-dma, batch or overrun, or KIND@CALL:TILE",
                          s->fault);
-    if (strcmp(argv[0], "-") != 0 && file_same(s->output, argv[0]))
-        return cli_usage(self, "output '%s' would replace the input '%s'", s->output, argv[0]);
+    if (strcmp(in, "-") != 0 && file_same(s->output, in))
+        return cli_usage(s->self, "output '%s' would replace the input '%s'", s->output, in);
     if (s->json && file_is_stdout(s->output))
-        return cli_usage(self, "--output %s and --json both want standard output", s->output);
-    if (!folder_takes(s->output) || !tile_recording_read(argv[0], &recording))
+        return cli_usage(s->self, "--output %s and --json both want standard output", s->output);
+    if (!folder_takes(s->output) || !tile_recording_read(in, &recording))
         return CLI_FAILED;
-    const int code = simulate(s, &fault, strcmp(argv[0], "-") == 0 ? "standard input" : argv[0], &recording);
+    const int code = simulate(s, &fault, strcmp(in, "-") == 0 ? "standard input" : in, &recording);
     free(recording.samples);
     return code;
 }

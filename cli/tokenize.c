@@ -2,6 +2,7 @@
 #include "command.h"
 #include "files.h"
 #include "job_model.h"
+#include "shared_options.h"
 #include "words.h"
 
 #include <stdlib.h>
@@ -15,41 +16,26 @@ typedef struct settings {
 } settings;
 
 static const cli_option options[] = {
-    JOB_OPTION_MODEL(
-        settings,
-        "a tokenizer's file, a model with its tokenizer beside it, a\njob, or the name of a model that is "
-        "installed; \"bytes\""),
-    {.name = "kind",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, kind),
-     .value = "KIND",
-     .help = "what the tokenizer's file is: gpt2, whisper,\ntokenizer.json, pieces or rwkv-world (default: "
-             "what it\nlooks "
-             "like)"},
-    {.name = "n-vocab",
-     .kind = CLI_WHOLE,
-     .field = offsetof(settings, n_vocab),
-     .value = "N",
-     .help = "ids of the model; for Whisper it says which version",
-     .min = 1,
-     .max = 2097152},
-    {.name = "decode",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, decode),
-     .help = "ids in, the text of them out"},
-    {.name = "ids",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, ids),
-     .help = "print ids only, on one line"},
-    {.name = "special",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, special),
-     .help = "special tokens, such as <|endoftext|>, are found in the\ntext, and shown by --decode"},
-    {.name = "json", .kind = CLI_FLAG, .field = offsetof(settings, json), .help = "print one JSON document"},
-    {0}};
+    OPT_MODEL(
+        "a tokenizer's file, a model with its tokenizer beside it, a job, or the name of an installed model; "
+        "bytes needs no file"),
+    OPT_TEXT("kind", kind, "KIND",
+             "what the tokenizer's file is: gpt2, whisper, tokenizer.json, pieces or rwkv-world (default: "
+             "recognised "
+             "by its content)",
+             .offer = "gpt2 whisper tokenizer.json pieces rwkv-world"),
+    OPT_INTEGER("n-vocab", n_vocab, "N", 1, 2097152, "ids of the model; for Whisper it tells which version"),
+    OPT_FLAG("decode", decode, "turn ids into text"),
+    OPT_FLAG("ids", ids, "print ids only, on one line"),
+    OPT_FLAG("special", special,
+             "find special tokens, such as <|endoftext|>, in the text, and show them with --decode"),
+    OPT_JSON,
+    OPT_END};
 
 static const char more[] =
-    "Prints a line for each token: its id and its bytes. Without a text: what the tokenizer is.\n";
+    "Prints a line for each token: its id and its bytes. Without a text it tells what the tokenizer is. "
+    "Tokenizers are ranks of tiktoken, a tokenizer.json, pieces of SentencePiece, or the vocabulary of "
+    "RWKV World. The text may hold any bytes.";
 
 /* Where a tokenizer comes from: a file of its own, or a job. */
 typedef struct source {
@@ -259,8 +245,9 @@ static int tokenize(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command command_tokenize = {.name = "tokenize",
-                                      .summary = "a text as tokens, and tokens as a text",
+                                      .summary = "text to tokens, and tokens to text",
                                       .operands = "--model M [TEXT | -] [options]",
                                       .options = options,
+                                      .takes = CLI_TEXTS,
                                       .more = more,
                                       .run = tokenize};

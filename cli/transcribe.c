@@ -5,6 +5,7 @@
 #include "job_model.h"
 #include "job_values.h"
 #include "picture.h"
+#include "shared_options.h"
 #include "transcript.h"
 
 #include <errno.h>
@@ -23,85 +24,34 @@ typedef struct settings {
 static const char *const task_words[] = {"transcribe", "translate", NULL};
 
 static const cli_option options[] = {
-    JOB_OPTION_MODEL(
-        settings,
-        "an ONNX model that `sibyl import` made, a job's document,\na folder with one, or the name of an "
-        "installed model\n(digits)"),
-    JOB_OPTION_TOKENIZER(settings, "the model's tokenizer, where none stands beside it"),
-    {.name = "language",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, language),
-     .value = "L",
-     .help = "spoken language, \"de\" or \"german\" (default: detected)"},
-    {.name = "task",
-     .kind = CLI_CHOICE,
-     .field = offsetof(settings, task),
-     .value = "TASK",
-     .help = "transcribe (default), or translate into English",
-     .choices = task_words},
-    {.name = "format",
-     .kind = CLI_CHOICE,
-     .field = offsetof(settings, format),
-     .value = "FORMAT",
-     .help = "txt, json, srt, vtt, tsv or all; without it lines with\ntheir times are shown as they are "
-             "recognised",
-     .choices = transcript_formats},
-    {.name = "out",
-     .letter = 'o',
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, folder),
-     .value = "DIR",
-     .help = "write DIR/<name of the recording>.<format> (txt)"},
-    {.name = "word-timestamps",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, word_timestamps),
-     .help = "find the times of words"},
-    {.name = "beam",
-     .kind = CLI_WHOLE,
-     .field = offsetof(settings, beam),
-     .value = "N",
-     .help = "hypotheses of the beam search (5); 1: greedy",
-     .min = 1,
-     .max = 100},
-    {.name = "best-of",
-     .kind = CLI_WHOLE,
-     .field = offsetof(settings, best_of),
-     .value = "N",
-     .help = "samples above temperature 0 (5)",
-     .min = 1,
-     .max = 100},
-    {.name = "initial-prompt",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, initial_prompt),
-     .value = "TEXT",
-     .help = "text before the first window"},
-    {.name = "hotwords",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, hotwords),
-     .value = "WORDS",
-     .help = "words to listen for in every window"},
-    {.name = "vad",
-     .kind = CLI_TEXT,
-     .field = offsetof(settings, vad),
-     .value = "MODEL",
-     .help = "hear only what this model of voice activity takes for\nspeech"},
-    JOB_OPTION_INPUT(
-        settings,
-        "any other option of openai-whisper by its name:\nno_speech_threshold=0.5, temperature=0,0.4"),
-    {.name = "picture",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, picture),
-     .help = "show the features, and the words under them"},
-    CLI_OPTION_THREADS(settings, "one per processor"),
-    {.name = "quiet",
-     .kind = CLI_FLAG,
-     .field = offsetof(settings, quiet),
-     .help = "no lines as they come, no summary"},
-    {0}};
+    OPT_MODEL("an ONNX model that 'sibyl import' made, a job's document, a folder with one, or the name of "
+              "an installed "
+              "model (default: digits)"),
+    OPT_TOKENIZER("the model's tokenizer, where none stands beside it"),
+    OPT_TEXT("language", language, "L", "spoken language, as de or german (default: detected)"),
+    OPT_CHOICE("task", task, task_words, "write down what is said (default), or translate it into English"),
+    OPT_CHOICE("format", format, transcript_formats,
+               "what to write; without it, lines with their times are shown as they are recognised"),
+    OPT_OUT_FOLDER("write DIR/NAME.FORMAT for each recording (default format: txt)"),
+    OPT_FLAG("word-timestamps", word_timestamps, "find the times of words"),
+    OPT_INTEGER("beam", beam, "N", 1, 100, "hypotheses of the beam search; 1: greedy (default: 5)"),
+    OPT_INTEGER("best-of", best_of, "N", 1, 100, "samples drawn at temperatures above 0 (default: 5)"),
+    OPT_TEXT("initial-prompt", initial_prompt, "TEXT", "text before the first window"),
+    OPT_TEXT("hotwords", hotwords, "WORDS", "words to listen for in every window"),
+    OPT_FILE("vad", vad, "MODEL", "transcribe only what this model of voice activity takes for speech"),
+    OPT_JOB_INPUT(
+        "any other option of openai-whisper by its name: no_speech_threshold=0.5, temperature=0,0.4"),
+    OPT_FLAG("picture", picture, "show the features, time to the right, and the words under them"),
+    OPT_THREADS("0"),
+    OPT_FLAG("quiet", quiet, "show neither lines as they are recognised nor a summary"),
+    OPT_END};
 
 static const char more[] =
-    "`sibyl job --ports M` lists all options of a model's job. Without --model it is digits, the small\n"
-    "model that comes with Sibyl and knows ten English words, zero to nine.\n";
+    "Follows Whisper's procedure: windows of 30 s, timestamps, prompts, beam search, fallback to higher "
+    "temperatures, silence left out. Lines with their times appear as they are recognised. 'sibyl job "
+    "--ports MODEL' lists all options of a model; those without a row here are given with -i, and "
+    "default to openai-whisper's. digits, the small model that comes with Sibyl, knows ten English "
+    "words, zero to nine.";
 
 /* ---- One recording ----------------------------------------------------------------------------------------- */
 
@@ -320,7 +270,7 @@ static bool names_differ(int n, char **paths)
 
 static int open_and_transcribe(const settings *s, int n, char **paths)
 {
-    if (s->folder && !(file_folder_takes(s->folder) && names_differ(n, paths)))
+    if (s->folder && !(names_differ(n, paths) && file_folder_ready(s->folder)))
         return CLI_FAILED;
     sib_job *job = job_model_open(s->model, "speech-to-text", s->tokenizer, s->threads);
     sib_job *vad = job && s->vad ? job_model_open(s->vad, "voice-activity", NULL, 1) : NULL;

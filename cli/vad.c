@@ -4,6 +4,7 @@
 #include "interrupt.h"
 #include "job_model.h"
 #include "job_values.h"
+#include "shared_options.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,13 +17,11 @@ typedef struct settings {
 } settings;
 
 static const cli_option options[] = {
-    JOB_OPTION_MODEL(settings, "a model of Silero's, or a job of kind voice-activity"),
-    JOB_OPTION_INPUT(settings, "another input of the job: threshold=0.4,\nmin_silence_duration_ms=300"),
-    CLI_OPTION_THREADS(settings, "1"),
-    {.name = "json", .kind = CLI_FLAG, .field = offsetof(settings, json), .help = "print one JSON document"},
-    {0}};
+    OPT_MODEL("a model of Silero's, or a job of kind voice-activity"),
+    OPT_JOB_INPUT("another input of the job: threshold=0.4, min_silence_duration_ms=300"), OPT_THREADS("1"),
+    OPT_JSON, OPT_END};
 
-static const char more[] = "Prints a line for each span: its begin and end in seconds.\n";
+static const char more[] = "Prints a line for each span of speech: its begin and end in seconds.";
 
 static bool listen(const settings *s, const sib_job *job, const char *path, json_t *list,
                    const sib_cancel *cancel)
@@ -85,7 +84,7 @@ static int vad(const cli_command *self, int argc, char **argv)
 }
 
 const cli_command command_vad = {.name = "vad",
-                                 .summary = "where speech is in recordings",
+                                 .summary = "find speech in recordings",
                                  .operands = "IN... --model M [options]",
                                  .options = options,
                                  .more = more,

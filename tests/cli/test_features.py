@@ -287,9 +287,15 @@ class BadInput(Case):
         for option in ("-o", "--png"):
             self.fails(1, ["no/such", "No such file"], "features", "missing.wav", option, "no/such/x")
             self.fails(1, ["a.wav", "not a folder"], "features", "missing.wav", option, "a.wav/x")
-            self.fails(1, "nofolder", "features", "a.wav", "missing.wav", option, "nofolder")
+            self.fails(1, "no/such", "features", "a.wav", "missing.wav", option, "no/such")
             self.fails(1, "not a folder", "features", "b.wav", "missing.wav", option, "a.wav")
         self.assertEqual(self.names(), ["a.wav"])
+
+    def test_output_folder_is_made(self):
+        write_wav(self.folder / "b.wav", tone(1))
+        self.done("features", "a.wav", "b.wav", "-o", "made", "--png", "pictures")
+        self.assertEqual(sorted(p.name for p in (self.folder / "made").iterdir()), ["a.npy", "b.npy"])
+        self.assertEqual(sorted(p.name for p in (self.folder / "pictures").iterdir()), ["a.png", "b.png"])
 
     def test_read_only_folder(self):
         """Root may write everywhere, so root becomes nobody for this."""

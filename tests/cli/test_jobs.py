@@ -73,7 +73,9 @@ class Job(Jobs):
         self.assertEqual((shape, list(values)), ((3, 2), [0, 10, 21, 31, 42, 52]))
         self.assertEqual((self.folder / "out" / "words.txt").read_bytes(), b"a\xffb\n")
         self.assertEqual(len(list((self.folder / "out").iterdir())), 5)
-        self.fails(1, "nowhere", "job", ".", "-i", "x=x.npy", "-o", "nowhere")
+        self.done("job", ".", "-i", "x=x.npy", "-i", "words=@t", "-o", "made")
+        self.assertIn("y.npy", [p.name for p in (self.folder / "made").iterdir()])
+        self.fails(1, "no/where", "job", ".", "-i", "x=x.npy", "-o", "no/where")
         self.fails(1, "is not a folder", "job", ".", "-i", "x=x.npy", "-o", "x.npy")
         (self.folder / "out" / "words.txt").unlink()
         (self.folder / "out" / "words.txt").mkdir()  # cannot be a file
@@ -193,9 +195,9 @@ class Transcribe(Jobs):
     def test_misuse(self):
         self.fails(2, "no recording is named", "transcribe")
         self.fails(2, "need a folder", *self.words, "--format", "all")
-        self.fails(2, "doc", *self.words, "--format", "doc")
+        self.fails(2, ["txt|json|srt|vtt|tsv|all", "'docx'"], *self.words, "--format", "docx")
         self.fails(2, "sing", *self.words, "--task", "sing")
-        self.fails(1, "nowhere", *self.words, "-o", "nowhere")
+        self.fails(1, "no/where", *self.words, "-o", "no/where")
         self.fails(1, "is not a folder", *self.words, "-o", "digits.onnx")
         self.fails(1, "no.wav", "transcribe", "no.wav", "--model", "digits.onnx")
         self.fails(1, "no file 'nothing'", "transcribe", DIGITS / "sample.flac", "--model", "nothing")
@@ -304,6 +306,7 @@ class Generate(Jobs):
     def test_misuse(self):
         self.fails(2, "the model is named with --model", "generate", "-p", "a")
         self.fails(2, "one of --prompt, --tokens and -", "generate", "--model", "r.onnx")
+        self.fails(2, "--temperature takes a number from 0", "generate", "--model", "r.onnx", "-p", "a", "--temperature", "-1e-10")
         self.fails(2, "one of --prompt, --tokens and -", "generate", "--model", "r.onnx", "-p", "a", "--tokens", "1")
         self.fails(2, "'a': the text is given with --prompt", "generate", "--model", "r.onnx", "a")
         self.fails(1, "not a list of numbers", "generate", "--model", "r.onnx", "--tokens", "1,x")

@@ -93,8 +93,12 @@ class Run(Model):
         self.fails(1, "'x' is missing", "run", "m.onnx")
         self.fails(1, "no/such", "run", "m.onnx", "-i", "x=1,2,3", "-o", "no/such")
         self.fails(1, "'gpu'", "run", "m.onnx", "-i", "x=1,2,3", "--backend", "gpu")
-        self.fails(2, ["--threads", "'0'"], "run", "m.onnx", "--threads", "0")
+        self.fails(2, ["--threads", "'-1'"], "run", "m.onnx", "--threads", "-1")
         self.fails(2, ["--memory", "'much'"], "run", "m.onnx", "--memory", "much")
+
+    def test_all_processors_and_a_folder_that_is_made(self):
+        self.done("run", "m.onnx", "-i", "x=1,2,3", "-o", "made", "--threads", "0")
+        self.assertEqual([p.name for p in (self.folder / "made").iterdir()], ["y.npy"])
 
     def test_random_inputs(self):
         self.fails(1, ["'x'", "--dim N="], "run", "m.onnx", "--random", "1")
@@ -170,7 +174,7 @@ class Diff(Model):
 
     def test_misuse(self):
         self.fails(1, ["m.onnx", "not a folder"], "diff", "m.onnx", "-i", "x=1,2,3", "--against", "m.onnx")
-        self.fails(2, "tolerance", "diff", "m.onnx", "-i", "x=1,2,3", "--rtol", "-0.5")
+        self.fails(2, "--rtol takes a number from 0 to 1", "diff", "m.onnx", "-i", "x=1,2,3", "--rtol", "-0.5")
         self.fails(1, "'gpu'", "diff", "m.onnx", "-i", "x=1,2,3", "--b", "gpu")
         self.fails(1, "'x' is missing", "diff", "m.onnx")
 
@@ -250,10 +254,20 @@ class Conform(Cases):
         self.fails(2, ["no folder", "sibyl help conform"], "conform")
         self.fails(1, "no case was found", "conform", "nothere")
         self.fails(1, "no case was found", "conform", "cases", "--filter", "nothing*")
-        self.fails(2, ["--jobs", "'0'"], "conform", "cases", "-j", "0")
+        self.fails(2, ["--jobs", "'-1'"], "conform", "cases", "-j", "-1")
+        self.fails(2, "--rtol takes a number from 0 to 1", "conform", "cases", "--rtol", "-1e-9")
         self.fails(2, ["--rtol", "'x'"], "conform", "cases", "--rtol", "x")
         self.fails(1, "no/r.json", "conform", "cases", "--filter", "*_good", "--json", "no/r.json")
         self.fails(1, "no/r.xml", "conform", "cases", "--filter", "*_good", "--junit", "no/r.xml")
+
+
+    def test_exact(self):
+        """A tolerance may be 0: elements are then equal or differ."""
+        self.done("conform", "cases/test_good", "--rtol", "0", "--atol", "0")
+        self.write("cases/test_good/test_data_set_0/output_0.pb", w.floats("y", [22.50001, 0], [1, 2]))
+        self.done("conform", "cases/test_good")
+        result = sibyl("conform", "cases/test_good", "--rtol", "0", "--atol", "0", folder=self.folder)
+        self.assertEqual(result.returncode, 1, result.stdout)
 
 
 class Quantize(Model):

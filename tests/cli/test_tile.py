@@ -89,15 +89,15 @@ class Plan(Case):
                                  ("bands is 40", ["--bands", 40]), ("less than the kernel's stack", ["--memory", 100]),
                                  ("less than the kernel's", ["--memory", "5K"]), ("at most", ["--memory", "64000K"]),
                                  ("--memory is '64M'", ["--memory", "64M"]), ("--memory is '-1'", ["--memory=-1"]),
-                                 ("cost is negative", ["--call-cost", -0.5]),
                                  ("missing.wav", ["--audio", "missing.wav"])):
             self.fails(1, words, "tile", "plan", *arguments)
+        self.fails(2, "--call-cost takes a number from 0", "tile", "plan", "--call-cost", -0.5)
         self.fails(2, "both tell", "tile", "plan", "--audio", "a.wav", "--frames", 3)
-        self.fails(2, "--audio", "tile", "plan", "a.wav")
+        self.fails(2, "tile plan takes no name behind it", "tile", "plan", "a.wav")
         self.fails(2, "takes no --fault", "tile", "plan", "--fault", "batch")
         self.fails(2, "takes no --output", "tile", "plan", "-o", "x")
-        self.fails(2, "one of plan, simulate and emit", "tile")
-        self.fails(2, "unknown verb 'x'", "tile", "x")
+        self.fails(2, "one of: plan, simulate, emit", "tile")
+        self.fails(2, "tile has no 'x'", "tile", "x")
 
 
 class Simulate(Case):

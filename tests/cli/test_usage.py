@@ -4,10 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import unittest
-from pathlib import Path
-
 from command import COMMAND, SOURCE, COMMANDS, sibyl, Case, w
 
 
@@ -22,7 +19,7 @@ class Usage(Case):
             text = self.done("help", command)
             self.assertEqual(text, self.done(command, "--help"))
             self.assertEqual(text, self.done(command, "-h"))
-            self.assertTrue(all(len(line) <= 100 for line in text.splitlines()))
+            self.assertTrue(all(len(line) <= 80 for line in text.splitlines()))
 
     def test_nothing_to_do(self):
         result = sibyl()
@@ -50,15 +47,15 @@ class Usage(Case):
             self.fails(2, ["--bands", f"'{value}'"], "features", "a.wav", "--bands", value)
         for value in ("0", "-1", "4097"):
             self.fails(1, [f"--bands is {value}, expected 1 to 4096"], "features", "a.wav", "--bands", value)
-        for value in ("0", "1025", "many"):
+        for value in ("-1", "1025", "many"):
             self.fails(2, ["--threads", f"'{value}'"], "features", "a.wav", "--threads", value)
         for value in ("0", "-3", "nan", "inf", "1s", ""):
             self.fails(2, ["--chunk", f"'{value}'"], "features", "a.wav", "--chunk", value)
         self.fails(2, "empty", "features", "")
         self.fails(2, "empty", "features", "a.wav", "-o", "")
         self.fails(2, "only once", "features", "-", "-")
-        self.fails(2, "one of features, conv1d, peak, models and whisper", "bench")
-        self.fails(2, "unknown benchmark 'x'", "bench", "x")
+        self.fails(2, "one of: features, conv1d, peak, models, whisper, first", "bench")
+        self.fails(2, ["bench has no 'x'", "whisper, first"], "bench", "x")
         self.fails(2, ["--repeat", "'0'"], "bench", "peak", "--repeat", "0")
         self.assertEqual(self.names(), ["a.wav"])
 
@@ -74,65 +71,87 @@ class Usage(Case):
 
 
 class Documents(Case):
-    """Help, man page and completions hold the same options."""
+    """The manual and the completions, which are made of the tables that the command parses with."""
 
     def options(self, command):
         return set(re.findall(r"^ +(?:-\w, )?--([a-z0-9-]+)", self.done("help", command), re.M))
 
+    def manual(self):
+        return self.done("help", "--manual", SOURCE / "docs" / "sibyl.1.in").replace("\\-", "-")
+
+    def completion(self, shell):
+        return self.done("help", "--completion", shell)
+
     def test_tables(self):
         self.assertEqual(len(self.options("features")), 14)
-        self.assertEqual(self.options("help"), {"help"})
+        self.assertEqual(self.options("help"), {"completion", "help", "manual"})
 
-    def test_man_page(self):
-        page = (SOURCE / "docs" / "sibyl.1").read_text().replace("\\-", "-")
-        parts = re.split(r"^\.S[SH] ", page, flags=re.M)
-        common = next(p for p in parts if p.startswith("All commands"))
-        for command in COMMANDS[:-1]:
-            part = next(p for p in parts if p.startswith(f"sibyl {command}"))
-            listed = set(re.findall(r'^\.B[IR]? .*?"?--([a-z0-9-]+)', common + part, re.M))
-            self.assertEqual(listed, self.options(command), command)
+    def test_manual(self):
+        page = self.manual()
+        self.assertNotIn("\n@", page)
+        for command in COMMANDS:
+            part = re.search(rf"^\.SS sibyl {command}$(.*?)^\.S[SH]", page, re.M | re.S).group(1)
+            self.assertEqual(set(re.findall(r"^\.TP\n.*?\\fB--([a-z0-9-]+)\\fR", part, re.M)), self.options(command))
+            self.assertIn(f"\\fBsibyl {command}\\fR:", page)
+        self.assertIn("\\fBwhisper\\fR, speech to text", page)  # recipes with what they build
 
-    def test_passes_in_man_page(self):
-        page = (SOURCE / "docs" / "sibyl.1").read_text()
-        part = re.search(r"^\.SH PASSES$(.*?)^\.SH", page, re.M | re.S).group(1)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "m.onnx"
-            row = w.tensor_type("float32", [2])
-            path.write_bytes(w.one("Relu", {"x": row}, {"y": row}))
-            words = sibyl("run", path, "-i", "x=1,2", "--passes", "no_such").stderr.decode()
+    def test_manual_is_without_fault(self):
+        if not shutil.which("groff"):
+            self.skipTest("skipped for want of groff")
+        page = self.done("help", "--manual", SOURCE / "docs" / "sibyl.1.in")
+        result = subprocess.run(["groff", "-man", "-ww", "-z"], input=page, capture_output=True, text=True)
+        self.assertEqual(result.stderr, "")
+
+    def test_passes(self):
+        """The manual and the completions name the passes that a session names."""
+        part = re.search(r"^\.SH PASSES$(.*?)^\.SH", self.manual(), re.M | re.S).group(1)
+        path = self.folder / "m.onnx"
+        row = w.tensor_type("float32", [2])
+        path.write_bytes(w.one("Relu", {"x": row}, {"y": row}))
+        words = sibyl("run", path, "-i", "x=1,2", "--passes", "no_such").stderr.decode()
         names = re.search(r"'no_such' is no pass; there are ([a-z0-9_, ]+)", words).group(1).split(", ")
-        self.assertEqual(re.findall(r"^\.B ([a-z0-9_]+)$", part, re.M), names)
+        self.assertEqual(re.findall(r"^\.TP\n\\fB([a-z0-9_]+)\\fR$", part, re.M), names)
+        for shell in ("bash", "zsh", "fish"):
+            self.assertIn("all -all " + " ".join(names), self.completion(shell))
 
     def test_completions(self):
-        folder = SOURCE / "cli" / "completion"
-        bash = (folder / "sibyl.bash").read_text()
-        zsh = (folder / "_sibyl").read_text()
-        fish = (folder / "sibyl.fish").read_text()
-        for command in COMMANDS[:-1]:
+        bash, zsh, fish = (self.completion(shell) for shell in ("bash", "zsh", "fish"))
+        for command in COMMANDS:
             options = self.options(command)
-            words = re.search(rf"{command}:\*\).*?words='([^']*)'", bash, re.S).group(1)
+            words = re.search(rf"^    {command}\) options='([^']*)'", bash, re.M).group(1)
             self.assertEqual(set(re.findall(r"--([a-z0-9-]+)", words)), options)
             part = re.search(rf"^{command}\)(.*?);;", zsh, re.S | re.M).group(1)
             self.assertEqual(set(re.findall(r"--([a-z0-9-]+)(?=[\[}])", part)), options)
             lines = re.findall(rf"'__sibyl_command {command}'.*? -l ([a-z0-9-]+)", fish)
-            self.assertEqual(set(lines) | {"help"}, options)
+            self.assertEqual(set(lines), options)
+        for text in (bash, zsh, fish):
+            for words in ("ref cpu", "whisper gpt2 rwkv llama", "txt json srt vtt tsv all", "f32 f16 bf16 int8",
+                          "features conv1d peak models whisper first", "plan simulate emit"):
+                self.assertIn(words, text)
 
     def test_bash_completes(self):
         if not shutil.which("bash"):
             self.skipTest("skipped for want of bash")
         (self.folder / "in.onnx").touch()
+        (self.folder / "dir").mkdir()
         for words, offered in (
             ("features --pre", ["--preset", "--precise"]),
             ("features --preset ''", ["whisper", "librosa", "kaldi"]),
             ("run --in", ["--input", "--inside"]),
             ("run i", ["in.onnx"]),
+            ("run m.onnx -o ''", ["dir"]),
+            ("run m.onnx --backend c", ["cpu"]),
             ("diff --a", ["--a", "--against", "--all", "--atol"]),
             ("conform --filter ''", []),
-            ("inspect ''", ["a.wav", "in.onnx"]),
+            ("conform ''", ["dir"]),
+            ("inspect ''", ["a.wav", "dir", "in.onnx"]),
+            ("bench ''", ["features", "conv1d", "peak", "models", "whisper", "first"]),
+            ("bench models i", ["in.onnx"]),
+            ("help conf", ["conform"]),
             ("c", ["conform"]),
         ):
             n = len(words.split())
-            script = (f"source {SOURCE}/cli/completion/sibyl.bash; COMP_WORDS=(sibyl {words}); COMP_CWORD={n}; "
+            script = (f"source <('{COMMAND}' help --completion bash); COMP_WORDS=(sibyl {words}); COMP_CWORD={n}; "
                       "_sibyl; echo ${COMPREPLY[@]}")
             result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=self.folder)
             self.assertEqual(sorted(result.stdout.split()), sorted(offered), words)

@@ -1,31 +1,51 @@
 #include "run/passes/passes.h"
 
-static const char identity[] = "the input of an Identity is used in the place of its output";
-static const char dead[] = "nodes whose outputs nobody uses are dropped";
-static const char noop[] = "nodes that give what they are given are dropped";
+static const char identity[] = "the input of an Identity is used in place of its output";
+static const char noop[] =
+    "nodes that change nothing are dropped: a Cast to the type that the value has, a Reshape to the "
+    "same dims, an Add of 0";
+static const char constants[] =
+    "what does not depend on the inputs is computed once, unless that makes it much larger";
+static const char transposes[] =
+    "consecutive Transposes are merged or cancelled, those before a product become part of it, "
+    "and those that another one behind elementwise nodes undoes are removed";
 
-/* Those that only tidy up stand first, so that the others find the plainest form, and last, for what those leave. */
+/* Passes that only tidy up stand first, so that the others find the plainest form, and last, for what those leave. */
 static const pass table[] = {
-    {"captured", "constants of the graphs around a graph are constants inside", pass_captured},
+    {"captured", "constants of an outer graph are constants inside an If or a Loop", pass_captured},
     {"identity", identity, pass_identity},
     {"noop", noop, pass_noop},
-    {"narrow", "products take large weights as narrow as they are, before they are widened", pass_narrow},
-    {"constants", "what does not depend on the inputs is computed once", pass_constants},
-    {"same", "nodes that compute the same are one", pass_same},
-    {"quantized", "operators between bytes made floats and floats made bytes work on the bytes",
+    {"narrow",
+     "products take large weights of 16, 8 or 4 bits as they are, before a Cast or DequantizeLinear widens "
+     "them; they "
+     "become floats inside the product",
+     pass_narrow},
+    {"constants", constants, pass_constants},
+    {"same", "nodes that compute the same of the same inputs become one", pass_same},
+    {"quantized",
+     "convolutions, products and moves between a DequantizeLinear and a QuantizeLinear work on the bytes "
+     "themselves; "
+     "results may differ by one step of the output",
      pass_quantized},
-    {"normalization", "arithmetic that is a LayerNormalization or RMSNormalization is one",
+    {"normalization", "arithmetic that is a LayerNormalization or RMSNormalization becomes one node",
      pass_normalization},
-    {"gelu", "arithmetic that is a Gelu is one", pass_gelu},
-    {"attention", "products of queries, keys and values around a Softmax are an Attention", pass_attention},
-    {"affine", "scales and offsets by channel are put into the weights before them", pass_affine},
-    {"transposes", "transpositions are taken together, into products, or taken back", pass_transposes},
-    {"dequantized", "weights of few bits become floats, where they are not too many", pass_dequantized},
-    {"constants", "what does not depend on the inputs is computed once", pass_constants},
+    {"gelu", "arithmetic that is a Gelu, exact or by tanh, becomes one node", pass_gelu},
+    {"attention", "products of queries, keys and values around a Softmax become an Attention",
+     pass_attention},
+    {"affine",
+     "scales and offsets by channel behind a convolution or a Gemm, BatchNormalization among them, are put "
+     "into its weights",
+     pass_affine},
+    {"transposes", transposes, pass_transposes},
+    {"dequantized", "weights of few bits become floats, unless they are very many", pass_dequantized},
+    {"constants", constants, pass_constants},
     {"identity", identity, pass_identity},
     {"noop", noop, pass_noop},
-    {"dead", dead, pass_dead},
-    {PASS_ELEMENTWISE, "chains of elementwise nodes, behind a product or alone, are one step of a plan",
+    {"dead", "nodes whose outputs nothing uses are dropped", pass_dead},
+    {PASS_ELEMENTWISE,
+     "chains of elementwise nodes, behind a product or a convolution or alone, become one step; this pass "
+     "runs when dims "
+     "are known, over each plan",
      NULL},
 };
 

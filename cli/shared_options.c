@@ -1,0 +1,28 @@
+#include "shared_options.h"
+
+const char *backend_names(size_t i, const char **meaning)
+{
+    if (meaning)
+        *meaning = NULL;
+    return sib_backend_name(i);
+}
+
+const char *pass_words(size_t i, const char **meaning)
+{
+    static const char *const all[] = {"all", "-all"};
+    if (meaning)
+        *meaning = NULL;
+    return i < 2 ? all[i] : sib_pass_name(i - 2, NULL);
+}
+
+void passes_apply(const pass_settings *s, sib_session_options *out)
+{
+    out->passes = s->names;
+    out->limit_passes = s->limit >= 0;
+    out->pass_limit = s->limit >= 0 ? (uint64_t)s->limit : 0;
+}
+
+bool passes_named(const pass_settings *s)
+{
+    return s->names || s->limit >= 0;
+}

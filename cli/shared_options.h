@@ -1,0 +1,90 @@
+/* Rows that several commands have, each once. The settings have the type `settings`; what differs is an argument. */
+#ifndef CLI_SHARED_OPTIONS_H
+#define CLI_SHARED_OPTIONS_H
+
+#include "options.h"
+
+#include <limits.h>
+#include <sibyl/sibyl.h>
+
+#define OPT_JSON OPT_FLAG("json", json, "print one JSON document instead of text")
+
+/* usual: the default. */
+#define OPT_THREADS(usual)                                                                                   \
+    OPT_INTEGER("threads", threads, "N", 0, 1024,                                                            \
+                "threads, up to 1024; 0: one per processor (default: " usual ")")
+
+#define OPT_RTOL                                                                                             \
+    OPT_NUMBER("rtol", rtol, "X", 0, 1, "relative tolerance (default: 1e-3)",                                \
+               .more = "Elements may differ by atol + rtol * |expected|.")
+#define OPT_ATOL(usual) OPT_NUMBER("atol", atol, "X", 0, 1e9, "absolute tolerance (default: " usual ")")
+
+/* ---- Backends and passes --------------------------------------------------------------------------------- */
+
+/* A cli_names of this build's backends. */
+const char *backend_names(size_t i, const char **meaning);
+/* A cli_names of what --passes takes: "all", "-all", and each pass. */
+const char *pass_words(size_t i, const char **meaning);
+
+#define OPT_BACKENDS(name, field, ...) OPT_TEXT(name, field, "LIST", __VA_ARGS__, .names = backend_names)
+#define OPT_BACKEND                                                                                          \
+    OPT_BACKENDS("backend", backend,                                                                         \
+                 "backends in order of preference, as ref or cpu,ref (default: all, the fastest first)")
+
+typedef struct pass_settings {
+    const char *names; /* or NULL */
+    long limit;        /* edits, -1 for any number */
+} pass_settings;
+#define PASS_DEFAULTS                                                                                        \
+    {                                                                                                        \
+        NULL, -1                                                                                             \
+    }
+
+/* Two rows; the settings hold a pass_settings called `passes`. */
+#define OPT_PASSES                                                                                           \
+    OPT_TEXT("passes", passes.names, "LIST",                                                                 \
+             "passes over the graph: all, -all for none, -NAME for all but one, -all,NAME for one alone",    \
+             .names = pass_words,                                                                            \
+             .more = "Default: all, where a backend other than ref runs. The section PASSES has the list."), \
+        OPT_INTEGER("pass-limit", passes.limit, "N", 0, INT_MAX,                                             \
+                    "let passes make at most N edits, to find the one that does harm")
+
+/* Puts what the options say into those of a session. */
+void passes_apply(const pass_settings *s, sib_session_options *out);
+/* True where one of the options was given. */
+bool passes_named(const pass_settings *s);
+
+/* ---- Inputs of models ------------------------------------------------------------------------------------ */
+
+typedef struct input_settings {
+    cli_list inputs;    /* NAME=FILE.npy, NAME=FILE.npz, NAME=FILE.pb, FILE.npz, NAME=TEXT */
+    cli_list dims;      /* T=100 */
+    const char *random; /* seed for inputs that are not given, or NULL */
+} input_settings;
+
+#define OPT_DIM(field)                                                                                       \
+    OPT_LIST("dim", field, "T=N", "size of a symbolic dim of random inputs; may be given several times")
+
+/* Three rows; the settings hold an input_settings called `in`. */
+#define OPT_INPUTS                                                                                           \
+    OPT_LIST("input", in.inputs, "NAME=WHAT",                                                                \
+             "an input: a .npy, .npz, .pb or .txt file, or its elements as text: 1,2,3 or [[1,2],[3,4]]",    \
+             .letter = 'i',                                                                                  \
+             .more = "May be given several times. Text without brackets takes the shape that the model "     \
+                     "declares, where the count fits it. A .npz file without a name gives every input that " \
+                     "it holds."),                                                                           \
+        OPT_DIM(in.dims),                                                                                    \
+        OPT_TEXT("random", in.random, "SEED",                                                                \
+                 "draw inputs that are not given: floats in [-1, 1), integers and bools 0 or 1",             \
+                 .more = "The same seed draws the same numbers on every machine.")
+
+/* ---- Jobs ------------------------------------------------------------------------------------------------ */
+
+#define OPT_MODEL(help)     OPT_FILE("model", model, "MODEL", help)
+#define OPT_TOKENIZER(help) OPT_FILE("tokenizer", tokenizer, "FILE", help)
+#define OPT_JOB_INPUT(...)  OPT_LIST("input", inputs, "NAME=WHAT", __VA_ARGS__, .letter = 'i')
+#define OPT_OUT_FOLDER(...)                                                                                  \
+    OPT_FOLDER("out", folder, "DIR", __VA_ARGS__, .letter = 'o', .more = FOLDER_IS_MADE)
+#define FOLDER_IS_MADE "The folder is made where its parent exists."
+
+#endif
