@@ -1,60 +1,69 @@
-# Set-up and daily work. `make` builds; `make demo` and `make test` also install what is missing.
+# Set-up and daily work. `make` builds, and says what is missing; `make setup`, `make demo` and `make test` install it.
 PRESET ?= release
 JOBS   ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
+FOR    ?= build
 PYTHON  = build/venv/bin/python
+SHELL   = /bin/bash
 
-.PHONY: all build demo test test-c test-python peers compare bench asan tsan portable debug neon cortex mutate mutate-checkpoints mutate-tokenizers random-graphs check format operators digits tile-tables install example clean
+.PHONY: all build setup demo test test-c test-python compare bench asan tsan portable debug neon cortex mutate mutate-checkpoints mutate-tokenizers random-graphs check format operators digits tile-tables install example clean
 
 all: build
 	@if [ $(PRESET) = release ]; then ln -sf release/cli/sibyl build/sibyl; fi
 
-build: setup-build
+build: need-build
 	@test -f build/$(PRESET)/build.ninja || cmake --preset $(PRESET)
 	@cmake --build --preset $(PRESET) -j $(JOBS)
 
-# What each kind of work needs is listed in tools/setup.sh, which installs only what is missing.
-setup-%:
-	@tools/setup.sh $*
+# Installs what a kind of work needs: make setup FOR="test check" (the kinds stand in tools/setup.sh), or FOR=all.
+setup:
+	@tools/setup.sh install $(FOR)
+
+# Says what a kind of work lacks and how to get it.
+need-%:
+	@tools/setup.sh check $*
 
 # The main job, from a checkpoint to text: the model and the recording that the repository ships. A real Whisper goes the
 # same road.
-demo: all
+demo:
+	@tools/setup.sh install build
+	@$(MAKE) --no-print-directory all
 	@mkdir -p build/demo
 	build/sibyl import assets/digits/digits.pt -o build/demo/digits.onnx --tokenizer assets/digits/digits.tiktoken
 	build/sibyl transcribe assets/digits/sample.flac --model build/demo/digits.onnx --picture
 	build/sibyl features assets/digits/sample.flac -o build/demo/sample.npy --png build/demo/sample.png
 
-test: test-c test-python
+# Every test, of C and of Python; the last lines say how many cases were skipped and for want of what.
+test:
+	@tools/setup.sh install python
+	@$(MAKE) --no-print-directory -k test-c test-python; code=$$?; tools/skipped.sh $(PRESET); exit $$code
 
 # A folder that was configured before cmocka was there knows no tests: it is configured again.
-test-c: setup-test
+test-c: need-test
 	@test -f build/$(PRESET)/tests/CTestTestfile.cmake || cmake --preset $(PRESET)
 	@$(MAKE) --no-print-directory all
 	ctest --preset $(PRESET) -j $(JOBS) --no-tests=error
 
-test-python: setup-python all
-	$(PYTHON) -m pytest -q python/tests
+test-python: need-python all
+	@set -o pipefail; $(PYTHON) -m pytest -q -rs python/tests | tee build/pytest.log
 
-# Comparisons with other software: `make peers` installs it (some gigabytes), `make compare` runs them.
-peers: setup-peers
-
-compare: peers all
+# Comparisons with other software, which `make setup FOR=peers` installs (some gigabytes).
+compare: need-peers all
 	SIBYL_PEERS=1 $(PYTHON) -m pytest -q python/tests
 	SIBYL_PYTHON=$(CURDIR)/$(PYTHON) build/sibyl bench features --peers --repeat 20
 
-bench: peers all
+bench: need-peers all
 	SIBYL_PYTHON=$(CURDIR)/$(PYTHON) build/sibyl bench features --peers
 	SIBYL_PYTHON=$(CURDIR)/$(PYTHON) build/sibyl bench conv1d --peers
 	build/sibyl bench peak
 
 # The same tests in other builds.
-asan tsan portable debug: setup-test
+asan tsan portable debug: need-test
 	@$(MAKE) --no-print-directory test-c PRESET=$@
 
 # The arm64 kernels, cross-compiled and run under qemu, and random graphs on them; the other tests of that build take
 # minutes each: cmake --build --preset arm64, ctest --preset arm64-all -R NAME.
-neon: setup-arm64
+neon: need-arm64
 	@test -f build/arm64/build.ninja || cmake --preset arm64
 	@cmake --build --preset arm64 -j $(JOBS) --target tests_base tests_kernel test_tile_lanes \
 		test_backend_cpu_attention test_backend_cpu_recurrent test_backend_random_graphs
@@ -62,12 +71,12 @@ neon: setup-arm64
 
 # The fixed-point kernel by every compiler and on every processor that it is for, bare Cortex-M4 and M33 among them: the same
 # bits, and what it takes of memory.
-cortex: setup-cortex
+cortex: need-cortex
 	SIBYL_TARGETS=all tests/tile/targets.sh .
 	tests/tile/memory.py src
 
 # 10,000 models changed by chance under the sanitizers: read, and then the whole way to outputs; and documents of jobs.
-mutate: setup-test
+mutate: need-test
 	@test -f build/asan/build.ninja || cmake --preset asan
 	@cmake --build --preset asan -j $(JOBS) --target test_onnx_mutate test_run_mutate test_job_mutate
 	SIBYL_MUTATIONS=10000 build/asan/tests/onnx/test_onnx_mutate
@@ -76,13 +85,13 @@ mutate: setup-test
 
 # Checkpoints changed by chance under the sanitizers: each reader for SECONDS. What fails stays in build/checkpoint.
 SECONDS ?= 60
-mutate-checkpoints: setup-test
+mutate-checkpoints: need-test
 	@test -f build/asan/build.ninja || cmake --preset asan
 	@cmake --build --preset asan -j $(JOBS) --target test_import_mutate
 	SIBYL_MUTATION_SECONDS=$(SECONDS) SIBYL_MUTATION_SAVE=build/checkpoint build/asan/tests/import/test_import_mutate
 
 # Tokenizers changed by chance, SECONDS in all, under the sanitizers.
-mutate-tokenizers: setup-test
+mutate-tokenizers: need-test
 	@test -f build/asan/build.ninja || cmake --preset asan
 	@cmake --build --preset asan -j $(JOBS) --target test_text_mutate
 	SIBYL_MUTATION_SECONDS=$(SECONDS) build/asan/tests/text/test_text_mutate
@@ -92,12 +101,12 @@ random-graphs: build
 	SIBYL_RANDOM_GRAPHS=20000 SIBYL_RANDOM_SAVE=build/random build/$(PRESET)/tests/backend/test_backend_random_graphs
 	SIBYL_RANDOM_SAVE=build/random build/$(PRESET)/tests/backend/test_backend_random_graphs --every 1 tests/ops/*.cases
 
-check: setup-check
+check: need-check
 	tools/check-format.sh
 	tools/check-includes.py
 	tools/check-headers.sh
 
-format: setup-check
+format: need-check
 	clang-format -i $$(tools/sources.sh)
 
 # docs/operators.md, from the lists of operators and what the cases show.
@@ -105,13 +114,13 @@ operators: build
 	tools/operators.py --build build/$(PRESET) --jobs $(JOBS)
 
 # The constants of the fixed-point kernel, written anew.
-tile-tables: setup-test build
+tile-tables: need-test build
 	@cmake --build --preset $(PRESET) -j $(JOBS) --target tile_tables
 	tests/tile/tables.sh build/$(PRESET)/tests/tile/tile_tables src/tile write
 
 # The model that ships, trained anew (under two hours on two cores; a second call goes on), and its figures. Needs the
 # Free Spoken Digit Dataset: see assets/digits/README.md.
-digits: setup-train
+digits: need-train
 	$(PYTHON) tools/train_digits.py train
 	$(PYTHON) tools/train_digits.py evaluate
 
@@ -119,7 +128,7 @@ install: build
 	cmake --install build/$(PRESET) --prefix $(PREFIX)
 
 # An installed tree, and a program built against it in two ways.
-example: setup-test build
+example: need-test build
 	tests/install/run.sh build/$(PRESET)
 
 clean:

@@ -1,4 +1,4 @@
-# arm64 built on another machine: Debian's cross compiler, the libraries that `tools/setup.sh arm64` unpacks into
+# arm64 built on another machine: Debian's cross compiler, the libraries that `make setup FOR=arm64` unpacks into
 # build/arm64-root, and qemu's emulation of a process, under which ctest runs what was built.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)

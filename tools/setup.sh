@@ -1,14 +1,15 @@
 #!/bin/sh
-# Installs what a kind of work needs, where it is missing: Debian packages with apt (sudo where not root), Python
-# packages in build/venv. A second call finds everything there and does nothing.
-#   tools/setup.sh build|test|python|peers|train|check|arm64|cortex
+# What each kind of work needs: Debian packages, Python packages in build/venv, arm64's libraries in build/arm64-root.
+#   tools/setup.sh install KIND...  installs what is missing (apt with sudo where not root); a second call does nothing
+#   tools/setup.sh check KIND       exits 1 where something is missing, naming it and the command that installs it
+# KIND: build, test, python, peers, train, check, arm64, cortex, or all (what the tests before a change lands need)
 set -eu
 cd "$(dirname "$0")/.."
 
 build="cmake ninja-build gcc libc6-dev pkg-config libavformat-dev libavcodec-dev libavutil-dev libswresample-dev
        libpthreadpool-dev libzip-dev libpng-dev libjpeg-dev libwebp-dev libtiff-dev
        libopenjp2-7-dev libpcre2-dev libutf8proc-dev libjansson-dev zlib1g-dev libnanopb-dev"
-test="$build libcmocka-dev g++ ffmpeg python3 libonnx-testdata mlir-14-tools"
+test="$build ccache libcmocka-dev g++ ffmpeg python3 libonnx-testdata mlir-14-tools"
 python="$test python3-dev python3-venv"
 peers="$python libfftw3-single3"
 train="python3 python3-venv ffmpeg libespeak-ng1 espeak-ng"
@@ -16,33 +17,55 @@ check="$build g++ clang-format python3"
 cortex="gcc libc6-dev clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user gcc-arm-none-eabi qemu-system-arm ffmpeg python3"
 arm64="cmake ninja-build pkg-config python3 gcc-aarch64-linux-gnu qemu-user"
 
-case "${1-}" in
-build) packages=$build ;;
-test) packages=$test ;;
-python) packages=$python ;;
-peers) packages=$peers ;;
-train) packages=$train ;;
-check) packages=$check ;;
-arm64) packages=$arm64 ;;
-cortex) packages=$cortex ;;
-*) echo "setup.sh: expected build, test, python, peers, train, check, arm64 or cortex, not '${1-}'" >&2; exit 2 ;;
-esac
+packages_of() {
+    case "$1" in
+    build) echo "$build" ;;
+    test) echo "$test" ;;
+    python) echo "$python" ;;
+    peers) echo "$peers" ;;
+    train) echo "$train" ;;
+    check) echo "$check" ;;
+    arm64) echo "$arm64" ;;
+    cortex) echo "$cortex" ;;
+    *)
+        echo "setup.sh: expected build, test, python, peers, train, check, arm64, cortex or all, not '$1'" >&2
+        exit 2
+        ;;
+    esac
+}
 
-install_packages() {
-    command -v dpkg-query >/dev/null || return 0 # another system: the build says what it lacks
-    missing=
+# missing_packages PACKAGE...: those that dpkg does not list as installed for this architecture.
+missing_packages() {
+    command -v dpkg-query >/dev/null || return 0 # another system: the build names what it lacks
     here="^installed (all|$(dpkg --print-architecture))$" # not what is installed for another architecture
-    for package in $packages; do
+    for package in "$@"; do
         dpkg-query -W -f '${db:Status-Status} ${Architecture}\n' "$package" 2>/dev/null | grep -Eq "$here" ||
-            missing="$missing $package"
+            echo "$package"
     done
-    [ -n "$missing" ] || return 0
-    echo "installing:$missing"
+}
+
+# apt COMMAND...: apt-get, quiet; its own words where it fails. It waits a minute for another apt to end.
+apt() {
     sudo=
     [ "$(id -u)" = 0 ] || sudo=sudo
-    $sudo apt-get update -qq
-    # shellcheck disable=SC2086 # words on purpose
-    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    apt_log=$(mktemp)
+    if ! DEBIAN_FRONTEND=noninteractive $sudo apt-get -qq -o DPkg::Lock::Timeout=60 "$@" >"$apt_log" 2>&1; then
+        cat "$apt_log" >&2
+        rm -f "$apt_log"
+        echo "setup.sh: apt-get $1 failed; what it said stands above" >&2
+        exit 1
+    fi
+    rm -f "$apt_log"
+}
+
+# install_packages PACKAGE...
+install_packages() {
+    missing=$(missing_packages "$@" | tr '\n' ' ')
+    [ -n "$missing" ] || return 0
+    echo "installing: $missing"
+    apt update
+    # shellcheck disable=SC2086 # split into words
+    apt install -y --no-install-recommends $missing
 }
 
 # fresh STAMP FILE...: true where STAMP holds the checksum of the files.
@@ -91,9 +114,9 @@ install_python() {
 # What the library and its tests are linked with on arm64, unpacked into build/arm64-root: the system's own packages, and
 # the architectures that it knows of, stay as they are.
 install_arm64_root() {
-    wanted="libc6-dev libcmocka-dev $(echo "$build" | tr ' ' '\n' | grep -E '^lib.*-dev$' | tr '\n' ' ')"
+    libraries="libc6-dev libcmocka-dev $(echo "$build" | tr ' ' '\n' | grep -E '^lib.*-dev$' | tr '\n' ' ')"
     root=build/arm64-root
-    [ "$(cat $root/packages 2>/dev/null)" != "$wanted" ] || return 0
+    [ "$(cat $root/packages 2>/dev/null)" != "$libraries" ] || return 0
     command -v apt-get >/dev/null || { echo "setup.sh: arm64's libraries are taken from Debian's packages" >&2; exit 1; }
     echo "unpacking arm64's libraries into $root"
     apt=$(mktemp -d)
@@ -105,7 +128,7 @@ install_arm64_root() {
     # shellcheck disable=SC2086 # words on purpose
     apt-get $options update
     # shellcheck disable=SC2086
-    apt-get $options -y --download-only --no-install-recommends install $wanted >/dev/null
+    apt-get $options -y --download-only --no-install-recommends install $libraries >/dev/null
     rm -rf $root
     mkdir -p $root
     for package in "$apt"/cache/archives/*.deb; do
@@ -115,16 +138,58 @@ install_arm64_root() {
     find $root -type l -lname '/*' | while read -r link; do
         ln -sfnr "$root$(readlink "$link")" "$link"
     done
-    echo "$wanted" >$root/packages
+    echo "$libraries" >$root/packages
 }
 
-install_packages
-case "$1" in
-arm64) install_arm64_root ;;
-python) install_python tools/requirements-test.txt ;;
-peers)
-    install_python tools/requirements-test.txt
-    install_python tools/requirements-peers.txt
+# extra_missing KIND: true where the kind lacks something that is no package of the system.
+extra_missing() {
+    case "$1" in
+    python) ! [ -f build/venv/requirements-test.stamp ] ;;
+    peers) ! [ -f build/venv/requirements-peers.stamp ] ;;
+    train) ! [ -f build/venv/requirements-train.stamp ] ;;
+    arm64) ! [ -f build/arm64-root/packages ] ;;
+    *) false ;;
+    esac
+}
+
+install_kind() {
+    wanted=$(packages_of "$1")
+    # shellcheck disable=SC2086 # split into words
+    install_packages $wanted
+    case "$1" in
+    arm64) install_arm64_root ;;
+    python) install_python tools/requirements-test.txt ;;
+    peers)
+        install_python tools/requirements-test.txt
+        install_python tools/requirements-peers.txt
+        ;;
+    train) install_requirements tools/requirements-train.txt ;;
+    esac
+}
+
+check_kind() {
+    wanted=$(packages_of "$1")
+    # shellcheck disable=SC2086 # split into words
+    missing=$(missing_packages $wanted | tr '\n' ' ')
+    [ -n "$missing" ] || extra_missing "$1" || return 0
+    if [ "$1" = build ]; then how="make setup"; else how="make setup FOR=$1"; fi
+    [ -z "$missing" ] || echo "missing packages: $missing" >&2
+    echo "\`$how\` installs what is needed${missing:+, or: apt-get install --no-install-recommends $missing}" >&2
+    return 1
+}
+
+action=${1-}
+[ $# -gt 0 ] && shift
+case "$action" in
+check) check_kind "${1-}" ;;
+install)
+    [ "${1-}" = all ] && set -- peers check arm64 cortex
+    for kind in "$@"; do
+        install_kind "$kind"
+    done
     ;;
-train) install_requirements tools/requirements-train.txt ;;
+*)
+    echo "setup.sh: expected install or check, not '$action'" >&2
+    exit 2
+    ;;
 esac
