@@ -26,20 +26,17 @@ typedef struct step {
     node_view view;
 } step;
 
-/* Memory of one value while a plan runs. Tensors of host backends: `value` has a tensor over the memory at hand, whose
-   elements run fills. Where dims are not known beforehand, and for sequences, optionals and maps, an output's `value`
-   is NULL and run makes one. */
+/* Memory of one value while a plan runs. An output whose dims are known beforehand has a tensor, whose elements run fills;
+   for other dims, sequences, optionals and maps its `value` is NULL and run makes one. */
 typedef struct buffer {
     sib_value *value;
-    void *device; /* a backend with alloc: its handle, else NULL */
 } buffer;
 
 typedef struct sib_backend_options {
     sib_pool *pool;      /* threads; may be NULL */
     struct packs *packs; /* for what is made of the model's constants; may be NULL */
     struct packs
-        *file_packs;  /* of those that stand in the file, for all parts of a model; NULL: packs serve */
-    const char *text; /* what stands behind the backend's name: "gpu=1"; may be NULL */
+        *file_packs; /* of those that stand in the file, for all parts of a model; NULL: packs serve */
 } sib_backend_options;
 
 typedef struct sib_backend {
@@ -56,12 +53,6 @@ typedef struct sib_backend {
        Inputs are dense. cancel: looked at where a step may take long, SIB_ERR_CANCELLED once it is set; may be NULL. */
     sib_code (*run)(const step *s, const buffer *const *in, buffer *const *out,
                     const struct sib_cancel *cancel, sib_error *err);
-    /* optional: NULL where memory is the host's */
-    sib_code (*alloc)(void *self, size_t bytes, buffer *out, sib_error *err);
-    void (*free)(void *self, buffer *b);
-    sib_code (*upload)(void *self, const void *host, buffer *device, size_t bytes, sib_error *err);
-    sib_code (*download)(void *self, const buffer *device, void *host, size_t bytes, sib_error *err);
-    sib_code (*sync)(void *self, sib_error *err);
 } sib_backend;
 
 /* All backends of this build: (*n), "ref" first. */
