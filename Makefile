@@ -101,9 +101,10 @@ random-graphs: build
 	SIBYL_RANDOM_GRAPHS=20000 SIBYL_RANDOM_SAVE=build/random build/$(PRESET)/tests/backend/test_backend_random_graphs
 	SIBYL_RANDOM_SAVE=build/random build/$(PRESET)/tests/backend/test_backend_random_graphs --every 1 tests/ops/*.cases
 
-check: need-check
+check: need-check all
 	tools/check-format.sh
 	tools/check-includes.py
+	tools/check-links.py build/$(PRESET)
 	tools/check-headers.sh
 
 format: need-check
