@@ -5,6 +5,8 @@
    hook the library's only mutable globals. */
 #include "base/alloc.h"
 
+#include "base/assert.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +44,7 @@ static void count_alloc(size_t bytes)
 
 static void count_free(size_t bytes)
 {
+    SIB_ASSERT(atomic_load_explicit(&bytes_current, memory_order_relaxed) >= bytes);
     atomic_fetch_add_explicit(&n_frees, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&bytes_current, bytes, memory_order_relaxed);
 }
@@ -61,6 +64,8 @@ void *mem_alloc(size_t n, size_t size)
         return NULL;
     /* At least a header's room before the payload, as malloc aligns to 16 and that divides MEM_ALIGN. */
     char *block = base + 2 * MEM_ALIGN - (uintptr_t)base % MEM_ALIGN;
+    SIB_ASSERT((uintptr_t)block % MEM_ALIGN == 0);
+    SIB_ASSERT(block - base >= MEM_ALIGN && block + bytes <= base + total);
     *header_of(block) = (header){.bytes = bytes, .base = base};
     count_alloc(bytes);
     return block;
@@ -89,6 +94,10 @@ void mem_free(void *block)
 {
     if (!block)
         return;
+    SIB_ASSERT((uintptr_t)block % MEM_ALIGN == 0);
+    /* a block of mem_alloc: the header before it says where malloc's begins */
+    SIB_ASSERT((uintptr_t)header_of(block)->base + MEM_ALIGN <= (uintptr_t)block);
+    SIB_ASSERT((uintptr_t)block <= (uintptr_t)header_of(block)->base + 2 * MEM_ALIGN);
     count_free(header_of(block)->bytes);
     free(header_of(block)->base);
 }

@@ -1,5 +1,7 @@
 #include "base/error.h"
 
+#include "base/assert.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +58,7 @@ static void trim_utf8(char *s)
 
 static sib_code set(sib_error *err, sib_code code, uint64_t offset, const char *format, va_list args)
 {
+    SIB_ASSERT(code != SIB_OK);
     if (!err || err->code != SIB_OK)
         return code;
     err->code = code;

@@ -1,6 +1,7 @@
 #include "base/mapping.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 
 #include <errno.h>
@@ -82,14 +83,17 @@ sib_code mapping_copy(byte_span bytes, mapping **out, sib_error *err)
 
 void mapping_keep(mapping *m)
 {
+    SIB_ASSERT(atomic_load_explicit(&m->references, memory_order_relaxed) > 0);
     atomic_fetch_add_explicit(&m->references, 1, memory_order_relaxed);
 }
 
 void mapping_release(void *context)
 {
     mapping *m = context;
+    SIB_ASSERT(!m || atomic_load_explicit(&m->references, memory_order_relaxed) > 0);
     if (!m || atomic_fetch_sub_explicit(&m->references, 1, memory_order_acq_rel) != 1)
         return;
+    SIB_ASSERT(!m->mapped || !m->owned);
     if (m->mapped)
         munmap(m->mapped, m->bytes.size);
     mem_free(m->owned);

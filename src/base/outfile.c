@@ -1,6 +1,7 @@
 #include "base/outfile.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 
 #include <errno.h>
@@ -81,6 +82,7 @@ static int cause_of_failure(FILE *stream)
 
 sib_code outfile_commit(outfile *f, sib_error *err)
 {
+    SIB_ASSERT(f->stream && f->path && f->aside);
     bool special = f->aside[0] == '\0';
     bool failed = ferror(f->stream) != 0;
     int cause = failed ? cause_of_failure(f->stream) : 0;

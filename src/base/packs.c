@@ -1,6 +1,7 @@
 #include "base/packs.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 
@@ -96,6 +97,7 @@ static stretch *new_stretch(packs *p, size_t least)
         return NULL;
     }
     want_large_pages(memory, bytes);
+    SIB_ASSERT(bytes >= least);
     *s = (stretch){.next = p->stretches, .bytes = bytes, .memory = memory};
     p->stretches = s;
     return s;
@@ -115,6 +117,8 @@ static void *take(packs *p, size_t bytes)
         return NULL;
     void *at = s->memory + s->used;
     s->used += whole;
+    SIB_ASSERT(s->used <= s->bytes);
+    SIB_ASSERT((uintptr_t)at % MEM_ALIGN == 0);
     return at;
 }
 
@@ -151,6 +155,7 @@ static sib_code add(packs *p, const void *of, const char *how, size_t bytes, pac
 sib_code packs_get(packs *p, const void *of, const char *how, size_t bytes, pack_fill fill, void *context,
                    const void **out, sib_error *err)
 {
+    SIB_ASSERT(of && fill);
     *out = NULL;
     if (strlen(how) >= HOW_MAX)
         return err_set(err, SIB_ERR_ARGUMENT, "'%s' is too long a name for a way of packing", how);

@@ -2,6 +2,7 @@
 #include "base/pool.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 
@@ -35,6 +36,7 @@ typedef struct {
     pool_task task;
     void *context;
     size_t items, grain, pieces;
+    unsigned threads;
     atomic_size_t next; /* first piece that nobody has taken */
 } job;
 
@@ -69,6 +71,7 @@ void sib_pool_free(sib_pool **pool)
 {
     if (!pool || !*pool)
         return;
+    SIB_ASSERT(atomic_load(&(*pool)->stays) == 0); /* nobody works with it */
     if ((*pool)->workers)
         pthreadpool_destroy((*pool)->workers);
     mem_free(*pool);
@@ -84,9 +87,11 @@ unsigned sib_pool_threads(const sib_pool *pool)
 static void work(void *context, size_t worker)
 {
     job *j = context;
+    SIB_ASSERT(worker < j->threads);
     ACQUIRE(j);
     for (size_t piece; (piece = atomic_fetch_add(&j->next, 1)) < j->pieces;) {
         size_t begin = piece * j->grain;
+        SIB_ASSERT(begin < j->items);
         j->task(j->context, begin, size_min(j->grain, j->items - begin), (unsigned)worker);
     }
     RELEASE(j);
@@ -94,11 +99,14 @@ static void work(void *context, size_t worker)
 
 static void run(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context, uint32_t flags)
 {
+    SIB_ASSERT(task);
+    SIB_ASSERT(grain > 0);
     job j = {.task = task,
              .context = context,
              .items = items,
              .grain = grain,
-             .pieces = size_ceil_div(items, grain)};
+             .pieces = size_ceil_div(items, grain),
+             .threads = sib_pool_threads(pool)};
     if (!pool || !pool->workers || j.pieces <= 1) {
         work(&j, 0);
         return;
@@ -137,6 +145,7 @@ void pool_part(sib_pool *pool)
 {
     if (!pool || !pool->workers)
         return;
+    SIB_ASSERT(atomic_load(&pool->stays) > 0);
     /* a job after which they sleep */
     if (atomic_fetch_sub(&pool->stays, 1) == 1 && atomic_exchange(&pool->awake, false))
         pthreadpool_parallelize_1d(pool->workers, nothing, NULL, pool->threads,

@@ -2,6 +2,8 @@
 #ifndef BASE_SIZE_H
 #define BASE_SIZE_H
 
+#include "base/assert.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,6 +41,7 @@ static inline size_t size_max(size_t a, size_t b)
 /* ceil(a / b), b > 0. */
 static inline size_t size_ceil_div(size_t a, size_t b)
 {
+    SIB_ASSERT(b > 0);
     return a / b + (a % b != 0);
 }
 

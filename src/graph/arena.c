@@ -1,6 +1,7 @@
 #include "graph/arena.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 
@@ -61,6 +62,8 @@ void *arena_alloc(graph_arena *a, size_t n, size_t size)
     }
     void *at = b->bytes + b->used;
     b->used += bytes;
+    SIB_ASSERT(b->used <= b->size);
+    SIB_ASSERT((uintptr_t)at % ARENA_ALIGN == 0);
     memset(at, 0, bytes);
     return at;
 }
@@ -73,6 +76,7 @@ sib_str arena_string(graph_arena *a, sib_str s, bool *ok)
         *ok = false;
         return (sib_str){NULL, 0};
     }
+    SIB_ASSERT(!s.length || s.data);
     if (s.length)
         memcpy(copy, s.data, s.length);
     return (sib_str){copy, s.length};
@@ -90,6 +94,8 @@ sib_code arena_keep(graph_arena *a, sib_tensor *t, sib_error *err)
         a->kept = grown;
         a->capacity = more;
     }
+    SIB_ASSERT(t);
+    SIB_ASSERT(a->n_kept < a->capacity);
     a->kept[a->n_kept++] = t;
     return SIB_OK;
 }

@@ -1,6 +1,7 @@
 /* Everything in a table is a string of bytes that is kept once (interned): symbols, atoms of two operands, products
    and sums. So equal things have equal ids, from the leaves up. Sums and products are here; atoms in dims_atom.c. */
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "graph/dims_table.h"
@@ -113,6 +114,8 @@ static uint64_t hash_of(entry_kind kind, const void *data, size_t n)
 
 static bool rehash(dim_table *t, uint32_t n_slots)
 {
+    SIB_ASSERT((n_slots & (n_slots - 1)) == 0);
+    SIB_ASSERT(t->n < n_slots); /* else a search does not end */
     uint32_t *slots = mem_calloc(n_slots, sizeof *slots);
     if (!slots)
         return false;
@@ -299,6 +302,8 @@ uint32_t dims_product(dim_table *t, uint32_t a, uint32_t b)
                 return dims_fail(t, SIB_ERR_SIZE);
         }
     }
+    for (size_t m = 1; m < n; m++)
+        SIB_ASSERT(out[m - 1].atom < out[m].atom);
     return dims_intern(t, ENTRY_PRODUCT, out, n * sizeof *out);
 }
 
@@ -343,6 +348,7 @@ uint32_t dims_product_common(dim_table *t, uint32_t a, uint32_t b)
 void dims_sum_load(const dim_table *t, dim d, sum *out)
 {
     const term *terms = dims_terms(t, d, &out->n);
+    SIB_ASSERT(out->n <= DIM_MAX_TERMS);
     memcpy(out->terms, terms, out->n * sizeof *terms);
 }
 
@@ -369,6 +375,9 @@ bool dims_sum_add(dim_table *t, sum *s, int64_t coefficient, uint32_t product)
 
 dim dims_sum_end(dim_table *t, const sum *s)
 {
+    SIB_ASSERT(s->n <= DIM_MAX_TERMS);
+    for (size_t i = 0; i < s->n; i++)
+        SIB_ASSERT(s->terms[i].coefficient && (!i || s->terms[i - 1].product < s->terms[i].product));
     return (dim){dims_intern(t, ENTRY_SUM, s->terms, s->n * sizeof *s->terms)};
 }
 
@@ -487,6 +496,7 @@ uint32_t dims_lone_atom(const dim_table *t, dim d)
     if (n != 1 || terms[0].coefficient != 1)
         return 0;
     const factor *f = dims_factors(t, terms[0].product, &n);
+    SIB_ASSERT(n < 1 || (f->atom > 0 && f->atom < t->n && f->power > 0));
     return n == 1 && f->power == 1 ? f->atom : 0;
 }
 

@@ -1,5 +1,6 @@
 /* Division, remainder, min, max and broadcasting: what is not a sum of products stands as an atom of two operands, made
    as small as it can be first. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "graph/dims_table.h"
@@ -15,6 +16,8 @@ static dim fails(dim_table *t, sib_code code)
 static dim atom_of_two(dim_table *t, entry_kind kind, dim a, dim b)
 {
     operands o = {a.id, b.id};
+    SIB_ASSERT(kind >= ENTRY_FLOOR);
+    SIB_ASSERT((!a.id || dim_known(t, a)) && (!b.id || dim_known(t, b)));
     return a.id && b.id ? dims_from_atom(t, dims_intern(t, kind, &o, sizeof o)) : DIM_NONE;
 }
 

@@ -2,6 +2,7 @@
 #ifndef GRAPH_DIMS_TABLE_H
 #define GRAPH_DIMS_TABLE_H
 
+#include "base/assert.h"
 #include "graph/arena.h"
 #include "graph/dims.h"
 
@@ -64,12 +65,16 @@ typedef struct sum {
 
 static inline const term *dims_terms(const dim_table *t, dim d, size_t *n)
 {
+    SIB_ASSERT(d.id > 0 && d.id < t->n);
+    SIB_ASSERT(t->entries[d.id].kind == ENTRY_SUM);
     *n = t->entries[d.id].bytes / sizeof(term);
     return (const term *)t->entries[d.id].data;
 }
 
 static inline const factor *dims_factors(const dim_table *t, uint64_t product, size_t *n)
 {
+    SIB_ASSERT(product > 0 && product < t->n);
+    SIB_ASSERT(t->entries[product].kind == ENTRY_PRODUCT);
     *n = t->entries[product].bytes / sizeof(factor);
     return (const factor *)t->entries[product].data;
 }
@@ -77,12 +82,14 @@ static inline const factor *dims_factors(const dim_table *t, uint64_t product, s
 /* floor(a / b); b is not 0 and the quotient is no overflow. */
 static inline int64_t dims_floor(int64_t a, int64_t b)
 {
+    SIB_ASSERT(b != 0 && !(a == INT64_MIN && b == -1));
     return a / b - (a % b != 0 && (a % b < 0) != (b < 0));
 }
 
 /* a - floor(a / b) * b, without leaving int64. */
 static inline int64_t dims_mod(int64_t a, int64_t b)
 {
+    SIB_ASSERT(b != 0);
     int64_t rest = b == -1 ? 0 : a % b;
     return rest && (rest < 0) != (b < 0) ? rest + b : rest;
 }

@@ -1,5 +1,6 @@
 /* Dims with values: bindings, evaluation, substitution. */
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "graph/dims_table.h"
@@ -49,6 +50,7 @@ sib_code dim_bind(const dim_table *t, dim_binding *b, dim symbol, int64_t value,
         b->items = items = grown;
         b->capacity = 2 * capacity;
     }
+    SIB_ASSERT(b->n < (b->items ? b->capacity : sizeof b->few / sizeof *b->few));
     items[b->n++] = (dim_bound_symbol){symbol.id, value};
     return SIB_OK;
 }
@@ -169,6 +171,7 @@ static dim substitute_atom(dim_table *t, uint32_t atom, const dim_binding *b)
     int64_t value;
     if (kind == ENTRY_SYMBOL)
         return symbol_value(t, atom, b, &value) ? dim_const(t, value) : dims_from_atom(t, atom);
+    SIB_ASSERT(kind >= ENTRY_FLOOR);
     const operands *o = t->entries[atom].data;
     dim x = dim_substitute(t, (dim){o->a}, b), y = dim_substitute(t, (dim){o->b}, b);
     return makers[kind](t, x, y);

@@ -1,6 +1,7 @@
 #include "graph/graph.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 
@@ -24,6 +25,7 @@ sib_code graph_create(graph_arena *arena, dim_table *dims, graph **out, sib_erro
     *out = mem_calloc(1, sizeof **out);
     if (!*out)
         return err_memory(err, sizeof **out, "a graph");
+    SIB_ASSERT(arena && dims);
     (*out)->arena = arena;
     (*out)->dims = dims;
     return SIB_OK;
@@ -44,6 +46,7 @@ static void put_off(const graph *g, graph *inside, graph **pending)
 {
     if (!inside || inside->outer != g)
         return;
+    SIB_ASSERT(inside->arena == g->arena);
     inside->outer = *pending;
     *pending = inside;
 }
@@ -97,6 +100,8 @@ sib_code graph_add_value(graph *g, sib_str name, const value_type *type, value_i
     v.name = name.length ? arena_string(g->arena, name, &ok) : (sib_str){"", 0};
     if (!ok)
         return err_memory(err, name.length, "a name");
+    SIB_ASSERT(v.type.depth <= TYPE_MAX_DEPTH && v.type.shape.rank <= SIB_MAX_RANK);
+    SIB_ASSERT(g->n_values < g->value_capacity && g->n_values < NO_VALUE);
     g->values[g->n_values] = v;
     *out = g->n_values++;
     return SIB_OK;
@@ -184,6 +189,8 @@ sib_code graph_add_node(graph *g, const node *n, node_id *out, sib_error *err)
     code = node_copy(g->arena, n, &copy, err);
     if (code != SIB_OK)
         return code;
+    SIB_ASSERT(g->n_nodes < g->node_capacity && g->n_nodes < NO_NODE);
+    SIB_ASSERT(!copy.op || !copy.milli); /* an operator or a milli-op */
     g->nodes[g->n_nodes] = copy;
     for (uint32_t i = 0; i < n->outputs.n; i++)
         if (n->outputs.ids[i] != NO_VALUE)
@@ -207,11 +214,13 @@ static sib_code append(id_list *list, value_id v, sib_error *err)
 
 sib_code graph_add_input(graph *g, value_id v, sib_error *err)
 {
+    SIB_ASSERT(v < g->n_values);
     return append(&g->inputs, v, err);
 }
 
 sib_code graph_add_output(graph *g, value_id v, sib_error *err)
 {
+    SIB_ASSERT(v < g->n_values);
     return append(&g->outputs, v, err);
 }
 
@@ -222,6 +231,7 @@ sib_code graph_capture(graph *g, value_id outer, value_id *inner, sib_error *err
             *inner = g->captures[i].inner;
             return SIB_OK;
         }
+    SIB_ASSERT(g->outer && outer < g->outer->n_values);
     const value *v = &g->outer->values[outer];
     sib_code code = grow((void **)&g->captures, g->n_captures, &g->capture_capacity, sizeof *g->captures,
                          "captures", err);
@@ -235,9 +245,11 @@ sib_code graph_capture(graph *g, value_id outer, value_id *inner, sib_error *err
 /* What is known of a value where it stands: its constant, or what a Constant node holds. */
 static const sib_tensor *constant_at(const graph *g, value_id v)
 {
+    SIB_ASSERT(v < g->n_values);
     const value *x = &g->values[v];
     if (x->constant || x->producer == NO_NODE)
         return x->constant;
+    SIB_ASSERT(x->producer < g->n_nodes);
     const node *n = &g->nodes[x->producer];
     return !n->milli && !n->domain.length && str_is(n->type, "Constant") ? attr_tensor(n, "value") : NULL;
 }

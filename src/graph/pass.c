@@ -110,7 +110,7 @@ sib_code pass_run_all(graph *g, const pass *table, size_t n, const pass_options 
     pass_run r = {.limit = o.limited ? o.limit : UINT64_MAX};
     bool *off = mem_calloc(n + 1, sizeof *off);
     sib_code code = off ? choose(o.passes, table, n, off, err) : err_memory(err, n, "the passes");
-#ifndef NDEBUG
+#if defined(SIBYL_ASSERTIONS)
     o.verify = true;
 #endif
     if (code == SIB_OK && o.verify)

@@ -1,6 +1,7 @@
 #include "graph/patch.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 
 #include <string.h>
@@ -96,6 +97,8 @@ static uint32_t n_values(const patch *p)
 
 static const value *value_at(const patch *p, value_id v)
 {
+    SIB_ASSERT(v < n_values(p));
+    SIB_ASSERT(p->g->n_values >= p->base_values); /* the graph stays as it was */
     return v < p->base_values ? &p->g->values[v] : (const value *)p->values.items + (v - p->base_values);
 }
 
@@ -251,8 +254,10 @@ static bool rewire_list(const draft *d, id_list *l)
 static void place(draft *d, uint32_t at, const uint32_t *next, const uint32_t *links)
 {
     const added_node *added = d->p->nodes.items;
+    SIB_ASSERT(at <= d->p->base_nodes);
     for (uint32_t i = next[at]; i != UINT32_MAX; i = links[i])
         d->after.nodes[d->after.n_nodes++] = added[i].node;
+    SIB_ASSERT(d->after.n_nodes <= d->after.node_capacity);
 }
 
 static sib_code draft_nodes(draft *d)

@@ -1,5 +1,6 @@
 #include "tensor/shape.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 
@@ -31,6 +32,7 @@ sib_code shape_count(size_t rank, const int64_t *dims, uint64_t *count, sib_erro
 
 void shape_dense_strides(size_t rank, const int64_t *dims, int64_t *strides)
 {
+    SIB_ASSERT(rank <= SIB_MAX_RANK);
     int64_t stride = 1;
     for (size_t i = rank; i-- > 0;) {
         strides[i] = stride;
@@ -54,6 +56,7 @@ bool shape_is_dense(size_t rank, const int64_t *dims, const int64_t *strides)
 sib_code shape_check_reach(size_t rank, const int64_t *dims, const int64_t *strides, size_t bytes,
                            sib_error *err)
 {
+    SIB_ASSERT(rank <= SIB_MAX_RANK);
     int64_t before = 0, after = (int64_t)bytes; /* bytes on either side of element (0, ..., 0) */
     for (size_t i = 0; i < rank; i++)
         if (dims[i] == 0)

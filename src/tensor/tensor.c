@@ -1,6 +1,7 @@
 #include "tensor/tensor.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "tensor/convert.h"
@@ -18,8 +19,10 @@ static const char no_characters[] = "";
 
 static void storage_release(tensor_storage *s)
 {
+    SIB_ASSERT(atomic_load_explicit(&s->references, memory_order_relaxed) > 0);
     if (atomic_fetch_sub_explicit(&s->references, 1, memory_order_acq_rel) != 1)
         return;
+    SIB_ASSERT(!s->owned || !s->release); /* one of them frees the elements */
     sib_str *strings = s->owned;
     for (size_t i = 0; i < s->n_strings; i++)
         if (strings[i].data != no_characters)
@@ -34,6 +37,7 @@ static void storage_release(tensor_storage *s)
 static sib_code tensor_new(sib_dtype dtype, size_t rank, const int64_t *dims, uint64_t count,
                            sib_tensor **out, sib_error *err)
 {
+    SIB_ASSERT(rank <= SIB_MAX_RANK);
     sib_tensor *t = mem_calloc(1, sizeof *t);
     tensor_storage *s = mem_calloc(1, sizeof *s);
     if (!t || !s) {
@@ -160,6 +164,7 @@ sib_code tensor_wrap_waiting(sib_dtype dtype, size_t rank, const int64_t *dims, 
                              sib_tensor **out, sib_error *err)
 {
     sib_code code = sib_tensor_wrap(dtype, rank, dims, NULL, data, release, context, out, err);
+    SIB_ASSERT(fill);
     if (code == SIB_OK) {
         (*out)->storage->fill = fill;
         atomic_store_explicit(&(*out)->storage->waits, true, memory_order_relaxed);
@@ -179,6 +184,9 @@ void sib_tensor_free(sib_tensor **tensor)
 
 void tensor_move_view(sib_tensor *view, const sib_tensor *onto)
 {
+    SIB_ASSERT(!onto || (onto->storage && onto->dtype == view->dtype));
+    SIB_ASSERT(!onto || onto->count >= view->count);
+    SIB_ASSERT(view->dense);
     tensor_storage *before = view->storage;
     view->storage = onto ? onto->storage : NULL;
     view->data = onto ? onto->data : NULL;
@@ -193,14 +201,26 @@ sib_code tensor_view(const sib_tensor *t, sib_tensor **out, sib_error *err)
     sib_tensor *view = mem_alloc(1, sizeof *view);
     if (!view)
         return err_memory(err, sizeof *view, "a view");
+    SIB_ASSERT(t->storage && atomic_load_explicit(&t->storage->references, memory_order_relaxed) > 0);
     *view = *t;
     atomic_fetch_add_explicit(&t->storage->references, 1, memory_order_relaxed);
     *out = view;
     return SIB_OK;
 }
 
+static bool count_is_product(const sib_tensor *t)
+{
+    uint64_t count = 1;
+    for (size_t i = 0; i < t->rank; i++)
+        count *= (uint64_t)t->dims[i];
+    return count == t->count;
+}
+
 void tensor_finish(sib_tensor *t)
 {
+    SIB_ASSERT(t->rank <= SIB_MAX_RANK);
+    SIB_ASSERT(count_is_product(t));
+    SIB_ASSERT((uintptr_t)t->data % dtype_align(t->dtype) == 0);
     t->dense = shape_is_dense(t->rank, t->dims, t->strides);
 }
 

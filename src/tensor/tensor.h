@@ -2,6 +2,8 @@
 #ifndef TENSOR_TENSOR_H
 #define TENSOR_TENSOR_H
 
+#include "base/assert.h"
+
 #include <sibyl/tensor.h>
 #include <stdatomic.h>
 
@@ -48,6 +50,7 @@ static inline void tensor_ready(const sib_tensor *t)
 {
     tensor_storage *s = t->storage;
     if (atomic_load_explicit(&s->waits, memory_order_acquire)) {
+        SIB_ASSERT(s->fill);
         s->fill(s->context);
         atomic_store_explicit(&s->waits, false, memory_order_release);
     }

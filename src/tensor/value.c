@@ -1,6 +1,7 @@
 #include "tensor/value.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
@@ -24,6 +25,7 @@ static sib_code value_new(sib_value_kind kind, sib_value **out, sib_error *err)
 sib_value *value_share(const sib_value *v)
 {
     sib_value *shared = (sib_value *)v; /* only the count changes */
+    SIB_ASSERT(atomic_load_explicit(&v->references, memory_order_relaxed) > 0);
     atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
     return shared;
 }
@@ -34,6 +36,8 @@ void sib_value_free(sib_value **v)
     if (!gone)
         return;
     *v = NULL;
+    SIB_ASSERT(atomic_load_explicit(&gone->references, memory_order_relaxed) > 0);
+    SIB_ASSERT(gone->depth <= VALUE_MAX_DEPTH);
     if (atomic_fetch_sub_explicit(&gone->references, 1, memory_order_acq_rel) != 1)
         return;
     for (size_t i = 0; i < gone->n; i++)
@@ -46,6 +50,7 @@ void sib_value_free(sib_value **v)
 
 sib_code value_take_tensor(sib_tensor *t, sib_value **out, sib_error *err)
 {
+    SIB_ASSERT(t);
     sib_code code = value_new(SIB_VALUE_TENSOR, out, err);
     if (code == SIB_OK)
         (*out)->tensor = t;
@@ -56,6 +61,7 @@ sib_code value_take_tensor(sib_tensor *t, sib_value **out, sib_error *err)
 
 sib_code value_room(sib_value_kind kind, size_t n, sib_value **out, sib_error *err)
 {
+    SIB_ASSERT(kind == SIB_VALUE_SEQUENCE || (kind == SIB_VALUE_OPTIONAL && n <= 1));
     sib_code code = value_new(kind, out, err);
     if (code != SIB_OK)
         return code;

@@ -2,6 +2,8 @@
 #ifndef TENSOR_VALUE_H
 #define TENSOR_VALUE_H
 
+#include "base/assert.h"
+
 #include <sibyl/value.h>
 #include <stdatomic.h>
 
@@ -28,6 +30,8 @@ sib_code value_room(sib_value_kind kind, size_t n, sib_value **out, sib_error *e
 /* Item i, which was NULL, is `item` from now on: its reference is taken over. */
 static inline void value_put(sib_value *v, size_t i, sib_value *item)
 {
+    SIB_ASSERT(i < v->n && !v->items[i]);
+    SIB_ASSERT(item && item->depth < VALUE_MAX_DEPTH);
     v->items[i] = item;
     if (v->depth <= item->depth)
         v->depth = item->depth + 1;

@@ -1,5 +1,6 @@
 #include "tensor/walk.h"
 
+#include "base/assert.h"
 #include "base/size.h"
 #include "tensor/dtype.h"
 
@@ -65,7 +66,9 @@ static void copy_run(char *dst, const char *src, int64_t step, size_t n, size_t 
 /* Moves on by n elements that stay within the run. */
 static void advance(tensor_walk *w, size_t n)
 {
+    SIB_ASSERT(w->rank > 0);
     size_t axis = w->rank - 1;
+    SIB_ASSERT(w->index[axis] + (int64_t)n <= w->dims[axis]);
     w->index[axis] += (int64_t)n;
     w->at += (int64_t)n * w->strides[axis];
     while (axis > 0 && w->index[axis] == w->dims[axis]) {
@@ -79,6 +82,7 @@ static void advance(tensor_walk *w, size_t n)
 void walk_copy(tensor_walk *w, void *dst, size_t n)
 {
     char *to = dst;
+    SIB_ASSERT(n <= w->left);
     w->left -= n;
     if (w->dense) {
         size_t bytes = size_ceil_div(n * w->item_bits, 8);
@@ -88,6 +92,7 @@ void walk_copy(tensor_walk *w, void *dst, size_t n)
         return;
     }
     size_t item = w->item_bits / 8;
+    SIB_ASSERT(item > 0); /* packed types are dense */
     while (n > 0) {
         size_t axis = w->rank - 1;
         size_t run = size_min(n, (size_t)(w->dims[axis] - w->index[axis]));

@@ -1,5 +1,6 @@
 #include "run/execute/execute.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "run/execute/control.h"
 #include "run/execute/observe.h"
@@ -116,9 +117,12 @@ static sib_code run_segment(frame *f, segment *s, instance *in, sib_error *err)
     sib_code code = instance_fill(s, in, f->live, err);
     if (code == SIB_OK)
         code = run_steps(f, s, in, err);
+    SIB_ASSERT(f->run->memory >= s->arena_bytes + s->own_bytes);
     f->run->memory -= s->arena_bytes + s->own_bytes;
     for (size_t i = 0; i < s->n_exports && code == SIB_OK; i++) {
         sib_value *copy = NULL;
+        SIB_ASSERT(s->exports[i].source < f->ex->g->n_values);
+        SIB_ASSERT(in->buffers[s->exports[i].planned].value); /* its step has made it */
         code = sib_value_copy(in->buffers[s->exports[i].planned].value, &copy, err);
         if (code == SIB_OK)
             frame_set(f, s->exports[i].source, copy);
@@ -170,6 +174,7 @@ static sib_code run_nodes(frame *f, sib_error *err)
             code = plans_take(f, at, &s, &in, err);
         if (code != SIB_OK)
             break;
+        SIB_ASSERT(s->begin == at && s->end > at && s->end <= g->n_nodes);
         code = check_memory(f, s, err);
         if (code == SIB_OK && !in)
             code = instance_make(s, &in, err);

@@ -1,6 +1,7 @@
 #include "run/execute/frame.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "tensor/dtype.h"
 #include "tensor/tensor.h"
@@ -58,6 +59,7 @@ static sib_code constant_value(executor *ex, value_id v, const sib_tensor *const
 
 sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_error *err)
 {
+    SIB_ASSERT(v < f->ex->g->n_values);
     const value *x = &f->ex->g->values[v];
     *out = f->live[v];
     if (*out)
@@ -71,6 +73,8 @@ sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_erro
 
 void frame_set(frame *f, value_id v, sib_value *made)
 {
+    SIB_ASSERT(v < f->ex->g->n_values);
+    SIB_ASSERT(f->run->memory >= f->charged[v]);
     sib_value_free(&f->live[v]);
     f->run->memory -= f->charged[v];
     f->charged[v] = made ? run_bytes(made) : 0;

@@ -1,6 +1,7 @@
 #include "run/execute/instance.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "run/execute/control.h"
 #include "tensor/tensor.h"
@@ -11,6 +12,7 @@
 /* A value over memory that somebody else keeps. */
 static sib_code value_over(sib_dtype dtype, const slot *at, void *data, sib_value **out, sib_error *err)
 {
+    SIB_ASSERT(at->kind == SLOT_ARENA && at->sized);
     sib_tensor *t = NULL;
     sib_code code = sib_tensor_wrap(dtype, at->rank, at->dims, NULL, data, NULL, NULL, &t, err);
     return code == SIB_OK ? value_take_tensor(t, out, err) : code;
@@ -18,6 +20,7 @@ static sib_code value_over(sib_dtype dtype, const slot *at, void *data, sib_valu
 
 static sib_code value_alias(const sib_value *root, const slot *at, sib_value **out, sib_error *err)
 {
+    SIB_ASSERT(at->kind == SLOT_ALIAS && root);
     sib_tensor *t = NULL;
     sib_code code = sib_tensor_reshape(sib_value_tensor(root), at->rank, at->dims, &t, err);
     return code == SIB_OK ? value_take_tensor(t, out, err) : code;
@@ -162,6 +165,8 @@ sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, s
         value_id v = in->changing[i];
         const slot *at = &s->slots[v];
         sib_value **to = &in->buffers[v].value;
+        SIB_ASSERT(!in->fixed[v] && !*to); /* the run before has let go of it */
+        SIB_ASSERT(at->kind != SLOT_LIVE || (at->source < s->source->n_values && live[at->source]));
         if (at->kind == SLOT_LIVE)
             *to = value_share(live[at->source]);
         else if (at->kind == SLOT_OWN && at->sized)
@@ -176,6 +181,7 @@ sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, s
 /* True where a view shows what was there before the segment. */
 static bool shows_live(const segment *s, value_id v)
 {
+    SIB_ASSERT(v < s->graph->n_values);
     return s->slots[v].kind == SLOT_ALIAS && s->slots[s->slots[v].root].kind == SLOT_LIVE;
 }
 

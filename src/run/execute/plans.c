@@ -1,6 +1,7 @@
 #include "run/execute/plans.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 
 /* Max plans kept for the same nodes, and max of them with memory ready for a run. The least recently used go, so that the
@@ -16,6 +17,7 @@ static bool is_like(const segment *a, const segment *b)
 /* Frees plan i, which no run holds. The lock is held, here and below. */
 static void forget(executor *ex, size_t i)
 {
+    SIB_ASSERT(i < ex->n_segments && ex->segments[i]->users == 0);
     segment *s = ex->segments[i];
     ex->segments[i] = ex->segments[--ex->n_segments];
     instance_free(s, &s->spare);
@@ -93,6 +95,7 @@ void plans_give(const frame *f, segment *s, instance *in)
     executor *ex = f->ex;
     size_t oldest;
     pthread_mutex_lock(&ex->shared->lock);
+    SIB_ASSERT(s->users > 0);
     s->users--;
     if (!s->spare) {
         s->spare = in;

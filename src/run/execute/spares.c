@@ -1,10 +1,13 @@
 #include "run/execute/spares.h"
 
+#include "base/assert.h"
+
 #include <string.h>
 
 /* True where nobody else has v or its memory. */
 static bool is_free(const sib_value *v)
 {
+    SIB_ASSERT(v->tensor);
     const tensor_storage *memory = v->tensor->storage; /* NULL: a view of nothing now */
     return value_is_alone(v) &&
            (!memory || atomic_load_explicit(&memory->references, memory_order_acquire) == 1);
@@ -17,6 +20,7 @@ static bool is_like(const sib_tensor *t, sib_dtype dtype, size_t rank, const int
 
 static void drop(spares *s, unsigned i)
 {
+    SIB_ASSERT(i < s->n && s->n <= SPARES_MOST);
     sib_value_free(&s->items[i]);
     s->items[i] = s->items[--s->n];
     s->items[s->n] = NULL;
@@ -24,6 +28,8 @@ static void drop(spares *s, unsigned i)
 
 void spares_add(spares *s, unsigned most, const sib_value *v)
 {
+    SIB_ASSERT(most >= 1 && most <= SPARES_MOST);
+    SIB_ASSERT(s->n <= most);
     if (s->n < most) {
         s->items[s->n++] = value_share(v);
         return;
@@ -41,6 +47,7 @@ sib_code spares_take(spares *s, unsigned most, sib_dtype dtype, size_t rank, con
         if (!is_free(s->items[i]))
             continue;
         if (is_like(s->items[i]->tensor, dtype, rank, dims)) {
+            SIB_ASSERT(value_is_alone(s->items[i]));
             *out = value_share(s->items[i]);
             return SIB_OK;
         }

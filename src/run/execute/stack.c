@@ -1,5 +1,6 @@
 #include "run/execute/stack.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "tensor/convert.h"
 #include "tensor/dtype.h"
@@ -160,6 +161,7 @@ static sib_code check_part(const stack *s, int64_t turn, const sib_tensor *t, si
 void stack_fill(stack *s)
 {
     const sib_tensor *t = s->value->tensor;
+    SIB_ASSERT(s->n <= s->room);
     size_t part = s->room ? (size_t)t->count / (size_t)s->room * dtype_stride(t->dtype) : 0;
     if (t->dtype != SIB_STRING) /* those are empty, and packed ones are zeros from the beginning */
         memset(t->data + (size_t)s->n * part, 0, (size_t)(s->room - s->n) * part);
@@ -181,6 +183,7 @@ static sib_code change_room(stack *s, int64_t room, bool last, sib_error *err)
     if (code == SIB_OK)
         code = copy_elements(t->dtype, s->value->tensor->data, 0, t->data, 0, (size_t)kept * part, err);
     sib_value_free(&before);
+    SIB_ASSERT(s->run->memory >= charged && s->charged >= charged);
     s->run->memory -= charged;
     s->charged -= charged;
     return code;
@@ -202,6 +205,7 @@ static sib_code put_dense(stack *s, int64_t turn, const sib_tensor *t, sib_error
     if (code != SIB_OK)
         return code;
     const sib_tensor *all = s->value->tensor;
+    SIB_ASSERT(at >= 0 && at < s->room);
     size_t axis = axis_of(s, all->rank);
     around(all->rank, all->dims, axis, &outer, &inner);
     for (size_t o = 0; o < outer && code == SIB_OK; o++)
@@ -242,6 +246,7 @@ sib_code stack_end(stack *s, sib_value **out, sib_error *err)
 void stack_drop(stack *s)
 {
     sib_value_free(&s->value);
+    SIB_ASSERT(!s->run || s->run->memory >= s->charged);
     if (s->run)
         s->run->memory -= s->charged;
     s->run = NULL;

@@ -2,6 +2,7 @@
 #include "run/plan/planner.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "tensor/tensor.h"
 
@@ -10,6 +11,8 @@
 fact *planner_fact(planner *p, value_id source, sib_error *err)
 {
     segment *s = p->s;
+    SIB_ASSERT(source < p->g->n_values);
+    SIB_ASSERT(p->fact_at[source] <= s->n_facts);
     if (p->fact_at[source])
         return &s->facts[p->fact_at[source] - 1];
     if (s->n_facts == s->fact_capacity) {
@@ -37,6 +40,7 @@ void fact_describe(fact *f, const sib_value *v)
     f->kind = sib_value_get_kind(v);
     const sib_tensor *t = sib_value_tensor(v);
     if (t) {
+        SIB_ASSERT(t->rank <= SIB_MAX_RANK);
         f->dtype = t->dtype;
         f->rank = t->rank;
         memcpy(f->dims, t->dims, sizeof *f->dims * t->rank);
@@ -64,6 +68,8 @@ static bool fact_holds(const fact *f, const sib_value *v)
 
 bool segment_fits(const segment *s, sib_value *const *live)
 {
+    for (size_t i = 0; i < s->n_facts; i++)
+        SIB_ASSERT(s->facts[i].source < s->source->n_values);
     for (size_t i = 0; i < s->n_facts; i++)
         if (!fact_holds(&s->facts[i], live[s->facts[i].source]))
             return false;

@@ -1,5 +1,6 @@
 /* One arena for the values of a segment: places are given and taken back in the order of the steps. */
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "run/plan/plan.h"
@@ -26,6 +27,7 @@ static sib_code insert(packing *p, size_t at, stretch s, sib_error *err)
         p->free = grown;
         p->capacity = more;
     }
+    SIB_ASSERT(at <= p->n && p->n < p->capacity);
     memmove(p->free + at + 1, p->free + at, (p->n - at) * sizeof *p->free);
     p->free[at] = s;
     p->n++;
@@ -40,6 +42,7 @@ static sib_code take(packing *p, size_t bytes, size_t *offset, sib_error *err)
         if (p->free[i].bytes >= bytes && (best == p->n || p->free[i].bytes < p->free[best].bytes))
             best = i;
     if (best < p->n) {
+        SIB_ASSERT(p->free[best].offset + p->free[best].bytes <= p->top);
         *offset = p->free[best].offset;
         p->free[best].offset += bytes;
         p->free[best].bytes -= bytes;
@@ -67,6 +70,9 @@ static sib_code give_back(packing *p, size_t offset, size_t bytes, sib_error *er
         else
             high = middle;
     }
+    SIB_ASSERT(offset + bytes <= p->top);
+    SIB_ASSERT(at == 0 || p->free[at - 1].offset + p->free[at - 1].bytes <= offset); /* not free yet */
+    SIB_ASSERT(at == p->n || offset + bytes <= p->free[at].offset);
     bool joins_before = at > 0 && p->free[at - 1].offset + p->free[at - 1].bytes == offset;
     bool joins_after = at < p->n && offset + bytes == p->free[at].offset;
     if (joins_before && joins_after) {
@@ -85,6 +91,8 @@ static sib_code give_back(packing *p, size_t offset, size_t bytes, sib_error *er
 
 static value_id root_of(const segment *s, value_id v)
 {
+    SIB_ASSERT(v < s->graph->n_values);
+    SIB_ASSERT(s->slots[v].kind != SLOT_ALIAS || s->slots[s->slots[v].root].kind != SLOT_ALIAS);
     return s->slots[v].kind == SLOT_ALIAS ? s->slots[v].root : v;
 }
 
@@ -97,6 +105,8 @@ static size_t *last_steps(const segment *s, sib_error *err)
         return NULL;
     }
     for (size_t i = 0; i < s->n_steps; i++) {
+        SIB_ASSERT(s->step_nodes[i] < s->graph->n_nodes);
+        SIB_ASSERT(i == 0 || s->step_nodes[i - 1] < s->step_nodes[i]); /* steps keep the order of nodes */
         const node *n = &s->graph->nodes[s->step_nodes[i]];
         for (uint32_t k = 0; k < n->inputs.n + n->outputs.n; k++) {
             value_id v = k < n->inputs.n ? n->inputs.ids[k] : n->outputs.ids[k - n->inputs.n];
@@ -132,11 +142,47 @@ static sib_code sort_by_end(const segment *s, const size_t *last, value_id *dyin
     for (uint32_t v = 0; v < n; v++)
         if (s->slots[v].kind == SLOT_ARENA)
             dying[from[last[v]]++] = v;
+    SIB_ASSERT(s->n_steps == 0 || from[s->n_steps - 1] == from[s->n_steps]); /* each value dies once */
     for (size_t i = s->n_steps; i > 0; i--)
         from[i] = from[i - 1];
     from[0] = 0;
     return SIB_OK;
 }
+
+#if defined(SIBYL_ASSERTIONS)
+/* Plans of more values are not checked: the time grows with the square of their number. */
+#define CHECK_LIMIT 4096
+
+/* True where v has a place in the arena that is in use at step i. */
+static bool is_placed_at(const segment *s, const size_t *last, value_id v, size_t i)
+{
+    return s->slots[v].kind == SLOT_ARENA && s->graph->values[v].producer <= s->step_nodes[i] && last[v] >= i;
+}
+
+/* Values that are needed at the same step share no byte of the arena. */
+static void check_places(const segment *s, const size_t *last)
+{
+    const graph *g = s->graph;
+    for (size_t i = 0; i < s->n_steps && g->n_values <= CHECK_LIMIT; i++) {
+        const node *n = &g->nodes[s->step_nodes[i]];
+        for (uint32_t k = 0; k < n->outputs.n; k++) {
+            value_id v = n->outputs.ids[k];
+            if (v == NO_VALUE || s->slots[v].kind != SLOT_ARENA)
+                continue;
+            const slot *at = &s->slots[v];
+            SIB_ASSERT(last[v] >= i);
+            SIB_ASSERT(at->offset % MEM_ALIGN == 0);
+            SIB_ASSERT(at->offset + at->bytes <= s->arena_bytes);
+            for (value_id other = 0; other < g->n_values; other++)
+                if (other != v && is_placed_at(s, last, other, i)) {
+                    const slot *there = &s->slots[other];
+                    SIB_ASSERT(at->offset + at->bytes <= there->offset ||
+                               there->offset + there->bytes <= at->offset);
+                }
+        }
+    }
+}
+#endif
 
 sib_code plan_pack(segment *s, sib_error *err)
 {
@@ -159,6 +205,10 @@ sib_code plan_pack(segment *s, sib_error *err)
             code = give_back(&p, s->slots[dying[k]].offset, rounded(s->slots[dying[k]].bytes), err);
     }
     s->arena_bytes = p.top;
+#if defined(SIBYL_ASSERTIONS)
+    if (code == SIB_OK)
+        check_places(s, last);
+#endif
     mem_free(p.free);
     mem_free(last);
     mem_free(dying);

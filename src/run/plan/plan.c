@@ -3,6 +3,7 @@
 #include "run/plan/plan.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "run/plan/fold.h"
@@ -49,6 +50,7 @@ static sib_code plan_nodes(planner *p, node_id begin, sib_error *err)
             i += s->control;
             break;
         }
+        SIB_ASSERT(i == begin || p->first_node[i - 1 - begin] <= s->graph->n_nodes);
         p->first_node[i - begin] = s->graph->n_nodes;
         p->made_at[i - begin] = p->n_made;
         code = planner_add_node(p, &l, i, outs, declared, &v, err);
@@ -62,6 +64,8 @@ static sib_code plan_nodes(planner *p, node_id begin, sib_error *err)
         i += v != AGAIN;
     }
     s->end = i;
+    SIB_ASSERT(code != SIB_OK || (s->begin < s->end && s->end <= g->n_nodes));
+    SIB_ASSERT(!s->control || s->end == s->begin + 1);
     if (code == SIB_OK && !s->control) {
         p->first_node[i - begin] = s->graph->n_nodes;
         p->made_at[i - begin] = p->n_made;
@@ -83,7 +87,7 @@ static sib_code finish(planner *p, sib_error *err)
         code = planner_make_steps(p, node_needed, err);
     if (code == SIB_OK)
         code = plan_pack(s, err);
-#ifndef NDEBUG
+#if defined(SIBYL_ASSERTIONS)
     if (code == SIB_OK)
         code = graph_verify(g, err);
 #endif
@@ -95,6 +99,7 @@ sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib
                       const plan_options *options, plan_view view, known_node **known,
                       const struct sib_cancel *cancel, segment **out, sib_error *err)
 {
+    SIB_ASSERT(begin < g->n_nodes);
     planner p = {.g = g, .uses = uses, .live = live, .options = options, .known = known, .cancel = cancel};
     size_t n = g->n_nodes - begin;
     *out = NULL;
@@ -149,6 +154,8 @@ void segment_free(segment **sp)
     segment *s = *sp;
     if (!s)
         return;
+    SIB_ASSERT(s->users == 0);    /* no run holds it */
+    SIB_ASSERT(s->spare == NULL); /* freed before, as it needs the segment */
     for (size_t i = 0; i < s->n_steps; i++)
         if (s->steps[i].backend->release)
             s->steps[i].backend->release(&s->steps[i]);

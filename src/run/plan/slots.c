@@ -2,6 +2,7 @@
 #include "run/plan/planner.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "tensor/dtype.h"
@@ -56,6 +57,8 @@ static sib_code place_values(planner *p, const bool *node_needed, sib_error *err
                 const slot *in = &s->slots[n->inputs.ids[0]];
                 at->kind = SLOT_ALIAS;
                 at->root = in->kind == SLOT_ALIAS ? in->root : n->inputs.ids[0];
+                SIB_ASSERT(s->slots[at->root].kind != SLOT_ALIAS && s->slots[at->root].kind != SLOT_NONE);
+                SIB_ASSERT(at->bytes <= s->slots[at->root].bytes); /* the same elements, of other dims */
                 s->slots[at->root].read = true;
             } else
                 at->kind = at->sized && g->values[n->outputs.ids[k]].type.dtype != SIB_STRING ? SLOT_ARENA
@@ -68,6 +71,7 @@ static sib_code place_values(planner *p, const bool *node_needed, sib_error *err
 /* What an arena value stands in after all: memory of its own. */
 static void take_out_of_arena(segment *s, value_id v)
 {
+    SIB_ASSERT(v < s->graph->n_values);
     slot *at = &s->slots[v];
     if (at->kind == SLOT_ALIAS)
         at = &s->slots[at->root];
@@ -101,6 +105,8 @@ static sib_code place_exports(planner *p, sib_error *err)
         node_id last = p->uses->last[p->made[i].source];
         if (last == NO_NODE || last < s->end)
             continue;
+        SIB_ASSERT(p->made[i].planned < s->graph->n_values);
+        SIB_ASSERT(s->slots[p->made[i].planned].kind != SLOT_NONE);
         s->exports[s->n_exports++] = p->made[i];
         s->slots[p->made[i].planned].read = true;
         take_out_of_arena(s, p->made[i].planned);

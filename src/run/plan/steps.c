@@ -2,12 +2,15 @@
 #include "run/plan/planner.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 
 static sib_code choose_backend(const planner *p, node_id id, const node_view *view, step *out, sib_error *err)
 {
     const plan_options *o = p->options;
     size_t whole = id < p->chosen_capacity ? p->chosen[id] : 0;
+    SIB_ASSERT(whole <= o->n_backends);
+    SIB_ASSERT(whole || view->node->milli); /* what nobody takes whole has been lowered */
     size_t b = whole ? whole - 1 : 0;
     while (!whole && b < o->n_backends && !o->backends[b].backend->claims(o->backends[b].self, view))
         b++;
@@ -32,6 +35,8 @@ static sib_code add_step(planner *p, node_id id, size_t *used, sib_error *err)
         out[k] = n->outputs.ids[k] == NO_VALUE ? NULL : &s->graph->values[n->outputs.ids[k]];
     *used += n->inputs.n + n->outputs.n;
     node_view view = {s->graph, n, n->inputs.n, n->outputs.n, in, out};
+    SIB_ASSERT(id < s->graph->n_nodes && s->n_steps <= id); /* a step a node, no more */
+    SIB_ASSERT(n->origin >= s->begin && n->origin < s->end);
     s->step_nodes[s->n_steps] = id;
     sib_code code = choose_backend(p, id, &view, &s->steps[s->n_steps], &why);
     if (code != SIB_OK) {
@@ -74,6 +79,8 @@ sib_code planner_make_steps(planner *p, const bool *node_needed, sib_error *err)
             if (node_needed[k] && !is_alias(s, &g->nodes[k]))
                 code = add_step(p, k, &used, err);
     }
+    SIB_ASSERT(code != SIB_OK || used <= operands);
+    SIB_ASSERT(p->made_at[n] == p->n_made);
     s->first_step[n] = s->n_steps;
     s->first_made[n] = p->n_made;
     s->made = p->made;
