@@ -23,7 +23,7 @@ void buf_reserve(byte_buffer *b, size_t more, sib_error *err)
         b->capacity = b->max + 1;
 }
 
-void buf_printf(byte_buffer *b, sib_error *err, const char *format, ...)
+sib_code buf_printf(byte_buffer *b, sib_error *err, const char *format, ...)
 {
     va_list args, again;
     va_start(args, format);
@@ -37,6 +37,7 @@ void buf_printf(byte_buffer *b, sib_error *err, const char *format, ...)
         b->n += (size_t)vsnprintf(b->data + b->n, (size_t)n + 1, format, again);
     va_end(again);
     va_end(args);
+    return b->code;
 }
 
 char *buf_take(byte_buffer *b, size_t *n)

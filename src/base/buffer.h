@@ -7,7 +7,7 @@
 #include <sibyl/tensor.h>
 #include <string.h>
 
-/* All zero is an empty one. After a failure, which `code` keeps, further calls do nothing: a sequence of calls needs one check. */
+/* All zero is an empty one. Calls after a failure, which `code` keeps, do nothing: a sequence of calls needs one check. */
 typedef struct byte_buffer {
     char *data; /* (n), and a NUL behind them; NULL before the first call that adds (0 bytes too) */
     size_t n, capacity;
@@ -18,25 +18,31 @@ typedef struct byte_buffer {
 /* Makes room for `more` bytes and the NUL. Errors, in b->code: SIB_ERR_SIZE (above max), SIB_ERR_MEMORY. */
 void buf_reserve(byte_buffer *b, size_t more, sib_error *err);
 
-/* Appends bytes. Errors: as buf_reserve. */
-static inline void buf_add(byte_buffer *b, const char *data, size_t n, sib_error *err)
+/* Appends bytes; returns b->code. Errors: as buf_reserve. */
+static inline sib_code buf_add(byte_buffer *b, const char *data, size_t n, sib_error *err)
 {
     if (b->capacity - b->n <= n)
         buf_reserve(b, n, err);
     if (b->code != SIB_OK)
-        return;
+        return b->code;
     if (n)
         memcpy(b->data + b->n, data, n);
     b->n += n;
     b->data[b->n] = '\0';
+    return SIB_OK;
 }
 
-static inline void buf_add_text(byte_buffer *b, const char *text, sib_error *err)
+static inline sib_code buf_add_str(byte_buffer *b, sib_str s, sib_error *err)
 {
-    buf_add(b, text, strlen(text), err);
+    return buf_add(b, s.data, s.length, err);
 }
 
-void buf_printf(byte_buffer *b, sib_error *err, const char *format, ...) ERR_PRINTF(3, 4);
+static inline sib_code buf_add_text(byte_buffer *b, const char *text, sib_error *err)
+{
+    return buf_add(b, text, strlen(text), err);
+}
+
+sib_code buf_printf(byte_buffer *b, sib_error *err, const char *format, ...) ERR_PRINTF(3, 4);
 
 /* What it holds; valid until the next call that adds. */
 static inline sib_str buf_str(const byte_buffer *b)

@@ -1,6 +1,7 @@
 #include "job/call.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "base/size.h"
 
@@ -9,7 +10,7 @@
 
 typedef struct port_list {
     call_port *items; /* (n) */
-    size_t n;
+    size_t n, capacity;
 } port_list;
 
 struct call_plan {
@@ -67,14 +68,15 @@ static void port_list_free(port_list *l)
 static sib_code port_list_add(port_list *l, const job_pair *pair, sib_str star, const sib_value_info *info,
                               sib_error *err)
 {
-    call_port *more = mem_realloc(l->items, l->n + 1, sizeof *more);
-    if (!more)
-        return err_memory(err, sizeof *more, "ports of a call");
-    l->items = more;
     call_port p = {.port = put_star(pair->from, star), .value = put_star(pair->to, star), .pair = pair};
     if (info)
         p.info = *info;
-    more[l->n++] = p;
+    sib_code code = ARRAY_PUSH(l->items, l->n, l->capacity, "ports of a call", err, p);
+    if (code != SIB_OK) {
+        mem_free(p.port);
+        mem_free(p.value);
+        return code;
+    }
     return p.port && p.value ? SIB_OK : err_memory(err, strlen(pair->to), "names of a call");
 }
 

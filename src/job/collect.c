@@ -1,29 +1,13 @@
 #include "job/collect.h"
 
-#include "base/alloc.h"
 #include "base/error.h"
-#include "base/size.h"
 
 #include <string.h>
 
 static sib_code append(collector *c, const void *data, size_t size, sib_error *err)
 {
-    size_t need;
-    if (!size_add(c->size, size, &need) || need > SIZE_MAX / 2)
-        return err_set(err, SIB_ERR_SIZE, "a loop gives too much to collect");
-    if (need > c->room) {
-        size_t room = size_max(2 * c->room, size_max(need, 256));
-        char *more = mem_realloc(c->data, room, 1);
-        if (!more)
-            return err_memory(err, room, "what a loop gives");
-        c->data = more;
-        c->room = room;
-    }
-    if (size)
-        memcpy(c->data + c->size, data, size);
-    c->size = need;
     c->n++;
-    return SIB_OK;
+    return buf_add(&c->bytes, data, size, err);
 }
 
 static sib_code append_tensor(collector *c, const sib_tensor *t, sib_error *err)
@@ -67,8 +51,8 @@ static job_value *stacked(const collector *c, sib_error *err)
     sib_value *v = NULL;
     if (sib_tensor_create(c->n ? c->dtype : SIB_F32, c->n ? c->rank + 1 : 1, dims, &t, err) != SIB_OK)
         return NULL;
-    if (c->size)
-        memcpy(sib_tensor_data(t), c->data, c->size);
+    if (c->bytes.n)
+        memcpy(sib_tensor_data(t), c->bytes.data, c->bytes.n);
     sib_value_from_tensor(t, &v, err);
     sib_tensor_free(&t);
     return job_value_tensor(v, SIB_PORT_TENSOR);
@@ -78,13 +62,13 @@ sib_code collector_give(collector *c, job_value **out, sib_error *err)
 {
     switch (c->type) {
     case SIB_PORT_TEXT:
-        *out = job_value_text(c->data, c->size);
+        *out = job_value_text(c->bytes.data, c->bytes.n);
         break;
     case SIB_PORT_TOKENS:
-        *out = job_value_tokens((const int32_t *)c->data, c->size / sizeof(int32_t));
+        *out = job_value_tokens((const int32_t *)(const void *)c->bytes.data, c->bytes.n / sizeof(int32_t));
         break;
     case SIB_PORT_NUMBER:
-        *out = job_value_numbers((const double *)c->data, c->size / sizeof(double));
+        *out = job_value_numbers((const double *)(const void *)c->bytes.data, c->bytes.n / sizeof(double));
         break;
     default:
         *out = stacked(c, err);
@@ -95,6 +79,6 @@ sib_code collector_give(collector *c, job_value **out, sib_error *err)
 
 void collector_drop(collector *c)
 {
-    mem_free(c->data);
+    buf_free(&c->bytes);
     *c = (collector){.type = c->type};
 }

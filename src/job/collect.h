@@ -1,13 +1,15 @@
-/* What turns of a loop give, gathered. */
+/* Collects what the iterations of a loop return. */
 #ifndef JOB_COLLECT_H
 #define JOB_COLLECT_H
 
 #include "job/value.h"
 
+#include "base/buffer.h"
+
 typedef struct collector {
     sib_port_type type; /* of the items */
-    char *data;         /* (size) bytes of `room` */
-    size_t size, room, n;
+    byte_buffer bytes;
+    size_t n;        /* items */
     sib_dtype dtype; /* of tensors, which all have the dims of the first */
     size_t rank;
     int64_t dims[SIB_MAX_RANK];

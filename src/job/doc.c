@@ -1,6 +1,7 @@
 #include "job/doc.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "base/size.h"
 
@@ -34,19 +35,10 @@ void *doc_take(job_doc *d, size_t n, size_t size, sib_error *err)
 
 uint32_t doc_slot(job_doc *d, sib_port_type type, sib_error *err)
 {
-    if (d->n_slots == d->slot_capacity) {
-        uint32_t capacity = d->slot_capacity ? 2 * d->slot_capacity : 64;
-        sib_port_type *more = mem_realloc(d->types, capacity, sizeof *more);
-        if (more)
-            d->types = more;
-        job_value **values = more ? mem_realloc(d->literals, capacity, sizeof *values) : NULL;
-        if (!values) {
-            err_memory(err, capacity * sizeof *values, "slots of a job");
-            return NO_SLOT;
-        }
-        d->literals = values;
-        d->slot_capacity = capacity;
-    }
+    size_t wanted = (size_t)d->n_slots + 1;
+    if (ARRAY_RESERVE(d->types, d->type_capacity, wanted, "slots of a job", err) != SIB_OK ||
+        ARRAY_RESERVE(d->literals, d->literal_capacity, wanted, "slots of a job", err) != SIB_OK)
+        return NO_SLOT;
     d->types[d->n_slots] = type;
     d->literals[d->n_slots] = NULL;
     return d->n_slots++;

@@ -129,7 +129,8 @@ typedef struct job_doc {
     job_block block;
     job_value **literals; /* (n_slots) values that stand in the document, else NULL */
     sib_port_type *types; /* (n_slots) */
-    uint32_t n_slots, slot_capacity;
+    uint32_t n_slots;
+    size_t type_capacity, literal_capacity;
 } job_doc;
 
 /* Reads a document. name: for messages. out: job_doc_free(&d).

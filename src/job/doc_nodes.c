@@ -1,5 +1,6 @@
 /* The sections "inputs", "nodes" and "outputs": names to slots. */
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "job/op.h"
 
@@ -34,16 +35,7 @@ static sib_code add_name(nodes_reader *r, const char *path, const char *name, co
     for (size_t i = 0; i < r->n && !port; i++)
         if (!strcmp(r->names[i].name, name))
             return doc_fault(r->d, r->err, SIB_ERR_FORMAT, path, "the name '%s' is taken", name);
-    if (r->n == r->capacity) {
-        size_t capacity = r->capacity ? 2 * r->capacity : 64;
-        scope_name *more = mem_realloc(r->names, capacity, sizeof *more);
-        if (!more)
-            return err_memory(r->err, capacity * sizeof *more, "names of a job");
-        r->names = more;
-        r->capacity = capacity;
-    }
-    r->names[r->n++] = (scope_name){name, port, slot};
-    return SIB_OK;
+    return ARRAY_PUSH(r->names, r->n, r->capacity, "names of a job", r->err, (scope_name){name, port, slot});
 }
 
 /* "$node.port", "$node" where it has one port, "$input". text begins behind the $. */

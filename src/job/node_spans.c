@@ -1,6 +1,7 @@
 /* Speech spans out of probabilities, by the rules of Silero's get_speech_timestamps (silero-vad 6): a start threshold and a
    lower one for the end, shortest speech and silence, longest speech, padding. */
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "job/op.h"
 
@@ -41,8 +42,8 @@ typedef struct span_rules {
 
 typedef struct span_finder {
     const span_rules *rules;
-    sib_span *spans; /* (n) of `room`, in samples */
-    size_t n, room;
+    sib_span *spans; /* (n) in samples */
+    size_t n, capacity;
     bool speaking;
     double start;
     double quiet_since; /* sample at which the probability fell, 0: it did not */
@@ -52,16 +53,7 @@ typedef struct span_finder {
 
 static sib_code add_span(span_finder *f, double start, double end, sib_error *err)
 {
-    if (f->n == f->room) {
-        size_t room = f->room ? 2 * f->room : 32;
-        sib_span *more = mem_realloc(f->spans, room, sizeof *more);
-        if (!more)
-            return err_memory(err, room * sizeof *more, "speech spans");
-        f->spans = more;
-        f->room = room;
-    }
-    f->spans[f->n++] = (sib_span){start, end};
-    return SIB_OK;
+    return ARRAY_PUSH(f->spans, f->n, f->capacity, "speech spans", err, (sib_span){start, end});
 }
 
 static void end_speech(span_finder *f)

@@ -2,6 +2,7 @@
 #ifndef TEXT_TOKEN_IDS_H
 #define TEXT_TOKEN_IDS_H
 
+#include "base/alloc.h"
 #include "base/array.h"
 #include <string.h>
 
@@ -30,6 +31,12 @@ static inline sib_code ids_append(token_ids *l, const int32_t *ids, size_t n, si
         memcpy(l->ids + l->n, ids, n * sizeof *ids);
     l->n += code == SIB_OK ? n : 0;
     return code;
+}
+
+static inline void ids_free(token_ids *l)
+{
+    mem_free(l->ids);
+    *l = (token_ids){0};
 }
 
 #endif

@@ -2,8 +2,8 @@
 #ifndef TILE_DESIGN_H
 #define TILE_DESIGN_H
 
+#include "base/buffer.h"
 #include "tile/program.h"
-#include "tile/text.h"
 
 /* The dialects' own syntax, which aiecc.py takes; or MLIR's generic form, which any MLIR parses. */
 typedef enum tile_form { TILE_PRETTY, TILE_GENERIC } tile_form;
@@ -12,7 +12,7 @@ typedef enum tile_form { TILE_PRETTY, TILE_GENERIC } tile_form;
 #define TILE_MOST_SIZE 1023
 
 /* Writes the design. p: made for `plan`. */
-void tile_design_write(const tile_program *p, const sib_tile_plan *plan, tile_form form, tile_text *out);
+void tile_design_write(const tile_program *p, const sib_tile_plan *plan, tile_form form, byte_buffer *out);
 
 /* What a design says of itself. */
 typedef struct tile_design {

@@ -13,7 +13,7 @@ typedef struct writer {
     const tile_program *p;
     const sib_tile_plan *plan;
     tile_form form;
-    tile_text *text;
+    byte_buffer *text;
     int depth; /* of indentation */
 } writer;
 
@@ -26,7 +26,7 @@ static void line(writer *w, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(sentence, sizeof sentence, format, arguments);
     va_end(arguments);
-    tile_text_add(w->text, "%*s%s\n", 2 * w->depth, "", sentence);
+    buf_printf(w->text, NULL, "%*s%s\n", 2 * w->depth, "", sentence);
 }
 
 static bool generic(const writer *w)
@@ -366,7 +366,7 @@ static void write_kernel_name(writer *w)
         line(w, "func.func private @" KERNEL "(%s, %s, i32)", in.text, out.text);
 }
 
-void tile_design_write(const tile_program *p, const sib_tile_plan *plan, tile_form form, tile_text *out)
+void tile_design_write(const tile_program *p, const sib_tile_plan *plan, tile_form form, byte_buffer *out)
 {
     writer w = {.p = p, .plan = plan, .form = form, .text = out};
     line(

@@ -52,83 +52,83 @@ typedef struct job {
     tile_program program;
 } job;
 
-static void write_design(const job *j, tile_text *out)
+static void write_design(const job *j, byte_buffer *out)
 {
     tile_design_write(&j->program, j->plan, TILE_PRETTY, out);
 }
 
-static void write_generic(const job *j, tile_text *out)
+static void write_generic(const job *j, byte_buffer *out)
 {
     tile_design_write(&j->program, j->plan, TILE_GENERIC, out);
 }
 
 /* Sources one behind another, without their includes of one another. */
-static void add_source(tile_text *out, const char *source)
+static void add_source(byte_buffer *out, const char *source)
 {
     static const char include[] = "#include \"";
     while (*source) {
         const size_t length = strcspn(source, "\n") + 1;
         if (strncmp(source, include, strlen(include)) != 0)
-            tile_text_add_bytes(out, source, length);
+            buf_add(out, source, length, NULL);
         source += length;
     }
 }
 
-static void write_kernel(const job *j, tile_text *out)
+static void write_kernel(const job *j, byte_buffer *out)
 {
     const unsigned bands = j->program.bands, bits = 8 * j->program.out_size;
-    tile_text_add(out,
-                  "/* Whisper's log-mel features of one frame, %u bands of int%u, for a compute tile. */\n",
-                  bands, bits);
+    buf_printf(out, NULL,
+               "/* Whisper's log-mel features of one frame, %u bands of int%u, for a compute tile. */\n",
+               bands, bits);
     add_source(out, kernel_text);
     add_source(out, bands == 80 ? kernel_bank_80_text : kernel_bank_128_text);
-    tile_text_add(out,
-                  "\n/* Frame `row` of an element. pcm: (rows, 400); features: (rows, %u), before the clamp "
-                  "to the recording's "
-                  "maximum. */\n"
-                  "void sibyl_tile_frame(const int16_t *pcm, int%u_t *features, int32_t row);\n\n"
-                  "void sibyl_tile_frame(const int16_t *pcm, int%u_t *features, int32_t row)\n{\n"
-                  "    static tile_state state;\n"
-                  "    tile_frames_int%u(&state, &tile_bank_%u, pcm + row * TILE_FRAME_SAMPLES, "
-                  "TILE_FRAME_SAMPLES, 1,\n"
-                  "                     features + row * %u);\n}\n",
-                  bands, bits, bits, bits, bands, bands);
+    buf_printf(out, NULL,
+               "\n/* Frame `row` of an element. pcm: (rows, 400); features: (rows, %u), before the clamp "
+               "to the recording's "
+               "maximum. */\n"
+               "void sibyl_tile_frame(const int16_t *pcm, int%u_t *features, int32_t row);\n\n"
+               "void sibyl_tile_frame(const int16_t *pcm, int%u_t *features, int32_t row)\n{\n"
+               "    static tile_state state;\n"
+               "    tile_frames_int%u(&state, &tile_bank_%u, pcm + row * TILE_FRAME_SAMPLES, "
+               "TILE_FRAME_SAMPLES, 1,\n"
+               "                     features + row * %u);\n}\n",
+               bands, bits, bits, bits, bands, bands);
 }
 
-static void write_header(const job *j, tile_text *out)
+static void write_header(const job *j, byte_buffer *out)
 {
     const tile_program *p = &j->program;
-    tile_text_add(out,
-                  "/* What a call of sibyl_tile.xclbin takes and gives. Made together with the program: its "
-                  "batch is set nowhere else.\n"
-                  "\n"
-                  "   A recording of n samples is laid out once: its samples 200 down to 1, its n samples, "
-                  "its samples n - 2 down to n - 201,\n"
-                  "   then zeros. Call k gets the SIBYL_TILE_SAMPLES samples from k * SIBYL_TILE_STEP on; of "
-                  "its results, the first\n"
-                  "   SIBYL_TILE_BATCH frames count. After the last call every value below the maximum of "
-                  "all - SIBYL_TILE_RANGE is raised to\n"
-                  "   that. */\n"
-                  "#ifndef SIBYL_TILE_H\n#define SIBYL_TILE_H\n\n"
-                  "#define SIBYL_TILE_BATCH   %u /* frames of a call that count */\n"
-                  "#define SIBYL_TILE_MOVED   %u /* frames that it moves */\n"
-                  "#define SIBYL_TILE_STEP    %llu /* samples from call to call */\n"
-                  "#define SIBYL_TILE_SAMPLES %llu /* int16 in */\n"
-                  "#define SIBYL_TILE_RESULTS %llu /* int%u out: (frames, bands) */\n"
-                  "#define SIBYL_TILE_BANDS   %u\n"
-                  "#define SIBYL_TILE_SCALE   %d /* a result is a feature times this */\n"
-                  "#define SIBYL_TILE_RANGE   %d /* 2.0 */\n\n#endif\n",
-                  (unsigned)p->batch, (unsigned)(p->n_tiles * p->rows),
-                  (unsigned long long)p->batch * SIB_TILE_HOP, (unsigned long long)p->in_samples,
-                  (unsigned long long)p->out_values, (unsigned)(8 * p->out_size), (unsigned)p->bands,
-                  p->out_size == 1 ? 64 : 16384, p->out_size == 1 ? 128 : 32768);
+    buf_printf(out, NULL,
+               "/* What a call of sibyl_tile.xclbin takes and gives. Made together with the program: its "
+               "batch is set nowhere else.\n"
+               "\n"
+               "   A recording of n samples is laid out once: its samples 200 down to 1, its n samples, "
+               "its samples n - 2 down to n - 201,\n"
+               "   then zeros. Call k gets the SIBYL_TILE_SAMPLES samples from k * SIBYL_TILE_STEP on; of "
+               "its results, the first\n"
+               "   SIBYL_TILE_BATCH frames count. After the last call every value below the maximum of "
+               "all - SIBYL_TILE_RANGE is raised to\n"
+               "   that. */\n"
+               "#ifndef SIBYL_TILE_H\n#define SIBYL_TILE_H\n\n"
+               "#define SIBYL_TILE_BATCH   %u /* frames of a call that count */\n"
+               "#define SIBYL_TILE_MOVED   %u /* frames that it moves */\n"
+               "#define SIBYL_TILE_STEP    %llu /* samples from call to call */\n"
+               "#define SIBYL_TILE_SAMPLES %llu /* int16 in */\n"
+               "#define SIBYL_TILE_RESULTS %llu /* int%u out: (frames, bands) */\n"
+               "#define SIBYL_TILE_BANDS   %u\n"
+               "#define SIBYL_TILE_SCALE   %d /* a result is a feature times this */\n"
+               "#define SIBYL_TILE_RANGE   %d /* 2.0 */\n\n#endif\n",
+               (unsigned)p->batch, (unsigned)(p->n_tiles * p->rows),
+               (unsigned long long)p->batch * SIB_TILE_HOP, (unsigned long long)p->in_samples,
+               (unsigned long long)p->out_values, (unsigned)(8 * p->out_size), (unsigned)p->bands,
+               p->out_size == 1 ? 64 : 16384, p->out_size == 1 ? 128 : 32768);
 }
 
-static void write_script(const job *j, tile_text *out)
+static void write_script(const job *j, byte_buffer *out)
 {
     (void)j;
-    tile_text_add(
-        out, "%s",
+    buf_printf(
+        out, NULL, "%s",
         "#!/bin/sh\n"
         "# Builds sibyl_tile.xclbin and sibyl_tile_insts.bin. Needs MLIR-AIE's aiecc.py on the path and a "
         "clang for AIE2:\n"
@@ -149,7 +149,7 @@ static void write_script(const job *j, tile_text *out)
 
 static const struct {
     const char *name;
-    void (*write)(const job *j, tile_text *out);
+    void (*write)(const job *j, byte_buffer *out);
     unsigned mode;
 } files[FILES] = {{"aie.mlir", write_design, 0},
                   {"aie_generic.mlir", write_generic, 0},
@@ -159,24 +159,24 @@ static const struct {
 
 static sib_code write_aside(const job *j, size_t i, const char *folder, outfile *f, sib_error *err)
 {
-    tile_text text = {0}, path = {0};
+    byte_buffer text = {0}, path = {0};
     files[i].write(j, &text);
-    tile_text_add(&path, "%s/%s", folder, files[i].name);
+    buf_printf(&path, NULL, "%s/%s", folder, files[i].name);
     sib_code code = SIB_OK;
-    if (text.failed || path.failed)
+    if (text.code != SIB_OK || path.code != SIB_OK)
         code = err_memory(err, text.n, files[i].name);
     if (code == SIB_OK && i == 0)
-        code = sib_tile_check(text.bytes, j->plan, err);
+        code = sib_tile_check(text.data, j->plan, err);
     if (code == SIB_OK)
-        code = outfile_begin(f, path.bytes, err);
+        code = outfile_begin(f, path.data, err);
     struct stat st;
     if (code == SIB_OK &&
-        (fwrite(text.bytes, 1, text.n, f->stream) != text.n ||
+        (fwrite(text.data, 1, text.n, f->stream) != text.n ||
          (files[i].mode && (fstat(fileno(f->stream), &st) != 0 ||
                             fchmod(fileno(f->stream), (st.st_mode & 0777) | files[i].mode) != 0))))
-        code = err_set(err, SIB_ERR_IO, "%s: %s", path.bytes, strerror(errno));
-    mem_free(text.bytes);
-    mem_free(path.bytes);
+        code = err_set(err, SIB_ERR_IO, "%s: %s", path.data, strerror(errno));
+    buf_free(&text);
+    buf_free(&path);
     return code;
 }
 
@@ -193,11 +193,11 @@ static sib_code write_all(const job *j, const char *folder, sib_error *err)
     for (size_t i = 0; i < FILES; i++)
         outfile_abort(&aside[i]);
     for (size_t i = 0; i < done && code != SIB_OK; i++) {
-        tile_text path = {0};
-        tile_text_add(&path, "%s/%s", folder, files[i].name);
-        if (!path.failed)
-            unlink(path.bytes);
-        mem_free(path.bytes);
+        byte_buffer path = {0};
+        buf_printf(&path, NULL, "%s/%s", folder, files[i].name);
+        if (path.code == SIB_OK)
+            unlink(path.data);
+        buf_free(&path);
     }
     return code;
 }

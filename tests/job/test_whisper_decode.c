@@ -113,7 +113,7 @@ static void decode(set *s, const int32_t *previous, size_t n, double temperature
 static void check_tokens(const set *s, size_t n, const int32_t *expected)
 {
     assert_int_equal(s->result.tokens.n, n);
-    assert_memory_equal(s->result.tokens.data, expected, n * sizeof *expected);
+    assert_memory_equal(s->result.tokens.ids, expected, n * sizeof *expected);
 }
 
 static double log_sum(size_t n, const double *x)
@@ -314,7 +314,7 @@ static void test_broken_logits_are_refused(void **state)
         s.tree.broken_at = 1;
         CHECK_FAILS(whisper_decode(&s.decoder, NULL, 0, 0, &s.result, &s.err), SIB_ERR_VALUE, s.err,
                     "after 1 tokens hold NaN");
-        assert_null(s.result.tokens.data);
+        assert_null(s.result.tokens.ids);
         set_close(&s);
     }
 }
@@ -334,7 +334,7 @@ static void test_samples_follow_the_probabilities(void **state)
     for (size_t i = 0; i < N; i++) {
         decode(&s, NULL, 0, 2);
         assert_int_equal(s.result.tokens.n, 1);
-        seen[s.result.tokens.data[0] - A]++;
+        seen[s.result.tokens.ids[0] - A]++;
     }
     double total = exp(0.5) + exp(1) + exp(1.5);
     for (size_t k = 0; k < 3; k++) {
@@ -376,7 +376,7 @@ static void test_the_best_of_samples_wins(void **state)
     size_t b_won = 0;
     for (size_t i = 0; i < 10; i++) {
         decode(&s, NULL, 0, 1);
-        b_won += s.result.tokens.data[0] == B;
+        b_won += s.result.tokens.ids[0] == B;
         assert_true(s.result.temperature == 1);
     }
     assert_int_equal(b_won, 10); /* one of 16 samples begins with it but for one time in 65,536 */
@@ -398,10 +398,10 @@ static void test_a_seed_gives_the_same_again(void **state)
         for (size_t i = 0; i < 3; i++) {
             decode(&s, NULL, 0, 1);
             if (round % 2 == 1)
-                assert_int_equal(s.result.tokens.data[0], first[i]);
+                assert_int_equal(s.result.tokens.ids[0], first[i]);
             else
-                unlike += round > 0 && s.result.tokens.data[0] != first[i];
-            first[i] = s.result.tokens.data[0];
+                unlike += round > 0 && s.result.tokens.ids[0] != first[i];
+            first[i] = s.result.tokens.ids[0];
         }
         set_close(&s);
     }
@@ -423,7 +423,7 @@ static void test_beams_find_what_greed_misses(void **state)
     whisper_options o = plain();
     set_open(&s, &o, garden, 4);
     decode(&s, NULL, 0, 0);
-    assert_int_equal(s.result.tokens.data[0], A);
+    assert_int_equal(s.result.tokens.ids[0], A);
     set_close(&s);
     o.beam_size = 2;
     set_open(&s, &o, garden, 4);

@@ -58,22 +58,22 @@ static void test_broken_characters_are_replaced_as_unicode_says(void **state)
                 {"\xE8\xAA\x9E\xEF\xBF\xBD", "\xE8\xAA\x9E?"}};
     sib_error err = SIB_ERROR_INIT;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        whisper_bytes out = {0}, expected = {0};
+        byte_buffer out = {0}, expected = {0};
         for (const char *c = rows[i].text; *c; c++)
-            whisper_bytes_add(&expected, *c == '?' ? "\xEF\xBF\xBD" : c, *c == '?' ? 3 : 1, &err);
+            buf_add(&expected, *c == '?' ? "\xEF\xBF\xBD" : c, *c == '?' ? 3 : 1, &err);
         CHECK_OK(whisper_repair(str(rows[i].bytes), true, &out, NULL, &err), err);
         assert_int_equal(out.n, expected.n);
         if (out.n > 0)
             assert_string_equal(out.data, expected.data);
-        whisper_bytes_free(&out);
-        whisper_bytes_free(&expected);
+        buf_free(&out);
+        buf_free(&expected);
     }
 }
 
 static void test_characters_wait_for_their_last_byte(void **state)
 {
     (void)state;
-    whisper_bytes out = {0};
+    byte_buffer out = {0};
     size_t taken;
     sib_error err = SIB_ERROR_INIT;
     CHECK_OK(whisper_repair(str("a\xE8\xAA"), false, &out, &taken, &err), err);
@@ -82,7 +82,7 @@ static void test_characters_wait_for_their_last_byte(void **state)
     CHECK_OK(whisper_repair(str("\xE8\xAA\x9E\xFF"), false, &out, &taken, &err), err);
     assert_int_equal(taken, 4);
     assert_string_equal(out.data, "a\xE8\xAA\x9E\xEF\xBF\xBD");
-    whisper_bytes_free(&out);
+    buf_free(&out);
 }
 
 static void test_letters_are_counted_and_found(void **state)
@@ -125,7 +125,7 @@ static void words_close(words *w)
 static void check_word(const words *w, size_t i, const char *text, size_t n_tokens)
 {
     assert_true(i < w->list.n);
-    assert_string_equal(whisper_bytes_str(&w->list.data[i].text).data, text);
+    assert_string_equal(buf_str(&w->list.data[i].text).data, text);
     assert_int_equal(w->list.data[i].n_tokens, n_tokens);
 }
 
@@ -306,7 +306,7 @@ static void time_words(hearing *h, const int32_t *tokens, size_t n, whisper_opti
     whisper_window at = {.seek = 0, .size = 3000, .offset = h->offset, .duration = 30, .end = 30};
     size_t advance;
     bool complete;
-    CHECK_OK(whisper_ids_add(&r.tokens, tokens, n, &err), err);
+    CHECK_OK(ids_append(&r.tokens, tokens, n, &err), err);
     CHECK_OK(whisper_slice(&w, &r, &at, segments, &advance, &complete, &err), err);
     CHECK_OK(whisper_add_words(&d, &at, 0, segments, &err), err);
     whisper_decoded_free(&r);
@@ -527,19 +527,16 @@ static void own(whisper_segments *list)
     whisper_segments copy = {0};
     sib_error err = SIB_ERROR_INIT;
     for (size_t i = 0; i < list->n; i++) {
-        void *items = NULL, *block = copy.data;
-        size_t room = 0;
-        CHECK_OK(whisper_grow(&block, &copy.room, copy.n + 1, sizeof *copy.data, "segments", &err), err);
-        copy.data = block;
-        copy.data[copy.n] = list->data[i];
-        CHECK_OK(whisper_grow(&items, &room, list->data[i].n_words, sizeof(sib_word), "words", &err), err);
-        memcpy(items, list->data[i].words, list->data[i].n_words * sizeof(sib_word));
+        sib_word *items = mem_alloc(list->data[i].n_words, sizeof *items);
+        assert_non_null(items);
+        memcpy(items, list->data[i].words, list->data[i].n_words * sizeof *items);
+        CHECK_OK(ARRAY_PUSH(copy.data, copy.n, copy.capacity, "segments", &err, list->data[i]), err);
         for (size_t k = 0; k < list->data[i].n_words; k++) {
-            whisper_bytes text = {0};
-            CHECK_OK(whisper_bytes_add(&text, " a", 2, &err), err);
-            ((sib_word *)items)[k].text = text.data;
+            byte_buffer text = {0};
+            CHECK_OK(buf_add(&text, " a", 2, &err), err);
+            items[k].text = text.data;
         }
-        copy.data[copy.n++].words = items;
+        copy.data[copy.n - 1].words = items;
     }
     *list = copy;
 }

@@ -170,7 +170,7 @@ static void find_probabilities(const whisper_decoder *d, const float *logits, co
 }
 
 /* All tokens that are fed: the start without timestamps, the text, the end. */
-static sib_code make_tokens(const whisper_decoder *d, const int32_t *text, size_t n, whisper_ids *out,
+static sib_code make_tokens(const whisper_decoder *d, const int32_t *text, size_t n, token_ids *out,
                             sib_error *err)
 {
     const whisper_tokens *w = d->tokens;
@@ -180,12 +180,12 @@ static sib_code make_tokens(const whisper_decoder *d, const int32_t *text, size_
             "sample_len: %zu tokens of a window are too many for the alignment of words, which has room "
             "for %zu",
             n, d->model->n_text_ctx - size_min(w->n_start + 2, d->model->n_text_ctx));
-    sib_code code = whisper_ids_add(out, w->start, w->n_start, err);
+    sib_code code = ids_append(out, w->start, w->n_start, err);
     if (code == SIB_OK)
-        code = whisper_ids_add(out, &w->no_timestamps, 1, err);
+        code = ids_add(out, w->no_timestamps, err);
     if (code == SIB_OK)
-        code = whisper_ids_add(out, text, n, err);
-    return code == SIB_OK ? whisper_ids_add(out, &w->eot, 1, err) : code;
+        code = ids_append(out, text, n, err);
+    return code == SIB_OK ? ids_add(out, w->eot, err) : code;
 }
 
 static sib_code alignment_make(alignment *a, sib_error *err)
@@ -204,7 +204,7 @@ sib_code whisper_align(whisper_decoder *d, const int32_t *text, size_t n, size_t
                        double *probabilities, sib_error *err)
 {
     const whisper_model *m = d->model;
-    whisper_ids tokens = {0};
+    token_ids tokens = {0};
     const int32_t(*heads)[2];
     int32_t(*own)[2] = NULL;
     float *scores = NULL;
@@ -222,7 +222,7 @@ sib_code whisper_align(whisper_decoder *d, const int32_t *text, size_t n, size_t
         code = err_set(err, SIB_ERR_SIZE, "attention of %zu heads does not fit", n_heads);
     if (code == SIB_OK) {
         scores = mem_alloc(n_scores, sizeof *scores);
-        code = scores ? m->align(m->self, tokens.n, tokens.data, n_heads, heads, scores, d->logits, err)
+        code = scores ? m->align(m->self, tokens.n, tokens.ids, n_heads, heads, scores, d->logits, err)
                       : err_memory(err, n_scores * sizeof *scores, "attention");
     }
     if (code == SIB_OK) {
@@ -236,6 +236,6 @@ sib_code whisper_align(whisper_decoder *d, const int32_t *text, size_t n, size_t
     mem_free(a.weights);
     mem_free(a.matrix);
     mem_free(a.medians);
-    whisper_ids_free(&tokens);
+    ids_free(&tokens);
     return code;
 }

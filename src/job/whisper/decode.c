@@ -24,7 +24,7 @@ static void cut_prefix(whisper_decoder *d)
     else
         from = size_min(n, d->sample_len - half);
     d->prefix.n = n - from;
-    memmove(d->prefix.data, d->prefix.data + from, d->prefix.n * sizeof *d->prefix.data);
+    memmove(d->prefix.ids, d->prefix.ids + from, d->prefix.n * sizeof *d->prefix.ids);
 }
 
 sib_code whisper_decoder_make(whisper_decoder *d, const whisper_model *m, const whisper_options *o,
@@ -53,8 +53,8 @@ sib_code whisper_decoder_make(whisper_decoder *d, const whisper_model *m, const 
 void whisper_decoder_free(whisper_decoder *d)
 {
     whisper_rules_free(&d->rules);
-    whisper_ids_free(&d->prefix);
-    whisper_ids_free(&d->hotwords);
+    ids_free(&d->prefix);
+    ids_free(&d->hotwords);
     mem_free(d->logits);
     mem_free(d->weights);
     d->logits = NULL;
@@ -66,41 +66,38 @@ sib_code whisper_logits_room(whisper_decoder *d, size_t rows, sib_error *err)
     size_t wanted;
     if (!size_mul(rows, d->model->n_vocab, &wanted))
         return err_set(err, SIB_ERR_SIZE, "logits of %zu rows do not fit", rows);
-    void *block = d->logits;
-    sib_code code = whisper_grow(&block, &d->n_logits, wanted, sizeof *d->logits, "logits", err);
-    d->logits = block;
-    return code;
+    return ARRAY_RESERVE(d->logits, d->n_logits, wanted, "logits", err);
 }
 
 /* ---- One window ------------------------------------------------------------------------------------ */
 
 void whisper_decoded_free(whisper_decoded *r)
 {
-    whisper_ids_free(&r->tokens);
+    ids_free(&r->tokens);
     *r = (whisper_decoded){0};
 }
 
 /* What is fed before anything is sampled. *start: where <|startoftranscript|> stands. */
 static sib_code make_prompt(const whisper_decoder *d, const int32_t *previous, size_t n_previous,
-                            whisper_ids *out, size_t *start, sib_error *err)
+                            token_ids *out, size_t *start, sib_error *err)
 {
     const whisper_tokens *w = d->tokens;
     const size_t n_ctx = d->model->n_text_ctx, room = n_ctx / 2 - (n_ctx > 1);
     const size_t hot = size_min(d->hotwords.n, room), said = size_min(n_previous, room - hot);
     sib_code code = SIB_OK;
     if (hot + n_previous > 0)
-        code = whisper_ids_add(out, &w->sot_prev, 1, err);
+        code = ids_add(out, w->sot_prev, err);
     if (code == SIB_OK)
-        code = whisper_ids_add(out, d->hotwords.data, hot, err);
+        code = ids_append(out, d->hotwords.ids, hot, err);
     if (code == SIB_OK && said > 0)
-        code = whisper_ids_add(out, previous + (n_previous - said), said, err);
+        code = ids_append(out, previous + (n_previous - said), said, err);
     *start = out->n;
     if (code == SIB_OK)
-        code = whisper_ids_add(out, w->start, w->n_start, err);
+        code = ids_append(out, w->start, w->n_start, err);
     if (code == SIB_OK && d->options->without_timestamps)
-        code = whisper_ids_add(out, &w->no_timestamps, 1, err);
+        code = ids_add(out, w->no_timestamps, err);
     if (code == SIB_OK)
-        code = whisper_ids_add(out, d->prefix.data, d->prefix.n, err);
+        code = ids_append(out, d->prefix.ids, d->prefix.n, err);
     if (code == SIB_OK && out->n > n_ctx)
         code = err_set(err, SIB_ERR_ARGUMENT,
                        "prefix: with %zu tokens the prompt has %zu, the model's context %zu", d->prefix.n,
@@ -127,14 +124,14 @@ double whisper_draw(uint64_t seed, uint64_t step, uint64_t row)
 }
 
 /* Feeds the prompt; the first row of d->logits is then what comes behind it. */
-static sib_code feed_prompt(whisper_decoder *d, const whisper_ids *prompt, size_t start,
-                            double *no_speech_prob, sib_error *err)
+static sib_code feed_prompt(whisper_decoder *d, const token_ids *prompt, size_t start, double *no_speech_prob,
+                            sib_error *err)
 {
     const size_t at[2] = {start, prompt->n - 1}, n_vocab = d->model->n_vocab;
     const size_t n_at = start + 1 < prompt->n ? 2 : 1;
     sib_code code = whisper_logits_room(d, n_at, err);
     if (code == SIB_OK)
-        code = d->model->step(d->model->self, 1, prompt->n, prompt->data, n_at, at, d->logits, err);
+        code = d->model->step(d->model->self, 1, prompt->n, prompt->ids, n_at, at, d->logits, err);
     if (code != SIB_OK)
         return code;
     *no_speech_prob = NAN;
@@ -206,19 +203,19 @@ static sib_code compression_ratio(sib_str text, double *out, sib_error *err)
 static sib_code conclude(whisper_decoder *d, whisper_search *s, whisper_decoded *out, sib_error *err)
 {
     const whisper_hypothesis *best;
-    whisper_bytes text = {0};
+    byte_buffer text = {0};
     sib_code code = whisper_search_best(s, &best, err);
     if (code == SIB_OK)
-        code = whisper_ids_add(&out->tokens, best->tokens, best->n, err);
+        code = ids_append(&out->tokens, best->tokens, best->n, err);
     if (code == SIB_OK)
         code =
             whisper_tokens_decode(d->tokens, best->tokens, best->n, d->tokens->timestamp_begin, &text, err);
     if (code == SIB_OK) {
         out->temperature = s->temperature;
         out->avg_logprob = best->sum / (double)(best->n + 1);
-        code = compression_ratio(whisper_trim(whisper_bytes_str(&text)), &out->compression_ratio, err);
+        code = compression_ratio(whisper_trim(buf_str(&text)), &out->compression_ratio, err);
     }
-    whisper_bytes_free(&text);
+    buf_free(&text);
     return code;
 }
 
@@ -226,14 +223,14 @@ sib_code whisper_decode(whisper_decoder *d, const int32_t *previous, size_t n_pr
                         whisper_decoded *out, sib_error *err)
 {
     *out = (whisper_decoded){0};
-    whisper_ids prompt = {0};
+    token_ids prompt = {0};
     whisper_search s;
     size_t start;
     sib_code code = make_prompt(d, previous, n_previous, &prompt, &start, err);
     if (code == SIB_OK)
         code = whisper_search_begin(&s, d, temperature, err);
     if (code != SIB_OK) {
-        whisper_ids_free(&prompt);
+        ids_free(&prompt);
         return code;
     }
     size_t *from = mem_alloc(s.width, sizeof *from);
@@ -249,7 +246,7 @@ sib_code whisper_decode(whisper_decoder *d, const int32_t *previous, size_t n_pr
     mem_free(from);
     mem_free(last);
     whisper_search_free(&s);
-    whisper_ids_free(&prompt);
+    ids_free(&prompt);
     if (code != SIB_OK)
         whisper_decoded_free(out);
     return code;

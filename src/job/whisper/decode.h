@@ -11,7 +11,7 @@ typedef struct whisper_decoder {
     const job_watch *watch; /* may be NULL */
     const whisper_tokens *tokens;
     whisper_rules rules;
-    whisper_ids prefix, hotwords;
+    token_ids prefix, hotwords;
     size_t sample_len; /* tokens at most */
     uint64_t draws;    /* steps at which was sampled so far */
     float *logits;     /* (n_logits / n_vocab, n_vocab) scratch */
@@ -25,7 +25,7 @@ sib_code whisper_decoder_make(whisper_decoder *d, const whisper_model *m, const 
 void whisper_decoder_free(whisper_decoder *d);
 
 typedef struct whisper_decoded {
-    whisper_ids tokens; /* sampled ones, without the end */
+    token_ids tokens; /* sampled ones, without the end */
     double temperature;
     double avg_logprob;       /* over the tokens and the end */
     double no_speech_prob;    /* NaN where the tokenizer has no such token */

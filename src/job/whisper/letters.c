@@ -44,9 +44,9 @@ static piece read_piece(sib_str s)
     return (piece){c, length, false};
 }
 
-sib_code whisper_repair(sib_str bytes, bool at_end, whisper_bytes *out, size_t *taken, sib_error *err)
+sib_code whisper_repair(sib_str bytes, bool at_end, byte_buffer *out, size_t *taken, sib_error *err)
 {
-    sib_code code = whisper_bytes_add(out, "", 0, err);
+    sib_code code = buf_add(out, "", 0, err);
     size_t done = 0;
     while (code == SIB_OK && done < bytes.length) {
         sib_str rest = {bytes.data + done, bytes.length - done};
@@ -54,7 +54,7 @@ sib_code whisper_repair(sib_str bytes, bool at_end, whisper_bytes *out, size_t *
         if (p.cut && !at_end)
             break;
         bool whole = p.character != 0xFFFD;
-        code = whisper_bytes_add(out, whole ? rest.data : "\xEF\xBF\xBD", whole ? p.size : 3, err);
+        code = buf_add(out, whole ? rest.data : "\xEF\xBF\xBD", whole ? p.size : 3, err);
         done += p.size;
     }
     if (taken)

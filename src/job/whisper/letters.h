@@ -2,7 +2,9 @@
 #ifndef JOB_WHISPER_LETTERS_H
 #define JOB_WHISPER_LETTERS_H
 
-#include "job/whisper/list.h"
+#include "text/token_ids.h"
+
+#include "base/buffer.h"
 
 /* s without the blanks at both ends: the characters that Unicode gives the property White_Space or one of the
    bidirectional classes B, S and WS, which is what str.strip() of Python takes off. s: UTF-8. */
@@ -19,6 +21,6 @@ sib_str whisper_letter(sib_str s, size_t k);
 /* Adds bytes to `out` as UTF-8: each longest piece that begins a character and does not finish it, and each byte that begins
    none, becomes U+FFFD (The Unicode Standard, "Substitution of Maximal Subparts"). at_end: no more bytes come; else a
    character that may still be finished is left. *taken: bytes that are done, may be NULL. Errors: SIB_ERR_MEMORY. */
-sib_code whisper_repair(sib_str bytes, bool at_end, whisper_bytes *out, size_t *taken, sib_error *err);
+sib_code whisper_repair(sib_str bytes, bool at_end, byte_buffer *out, size_t *taken, sib_error *err);
 
 #endif

@@ -23,8 +23,8 @@ sib_code whisper_rules_make(whisper_rules *r, const whisper_tokens *tokens, cons
 
 void whisper_rules_free(whisper_rules *r)
 {
-    whisper_ids_free(&r->suppressed);
-    whisper_ids_free(&r->blank);
+    ids_free(&r->suppressed);
+    ids_free(&r->blank);
 }
 
 /* Maxima that are found side by side, since each waits for the one before; compilers make vectors of them. */
@@ -70,10 +70,10 @@ static void forbid(const whisper_rules *r, float *logits, size_t from, size_t to
         logits[i] = -INFINITY;
 }
 
-static void forbid_all(const whisper_ids *ids, float *logits)
+static void forbid_all(const token_ids *ids, float *logits)
 {
     for (size_t i = 0; i < ids->n; i++)
-        logits[ids->data[i]] = -INFINITY;
+        logits[ids->ids[i]] = -INFINITY;
 }
 
 /* What the timestamps so far leave. */

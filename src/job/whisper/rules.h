@@ -7,10 +7,10 @@
 
 typedef struct whisper_rules {
     const whisper_tokens *tokens;
-    whisper_ids suppressed; /* never */
-    whisper_ids blank;      /* not at the beginning; empty: no such rule */
-    bool timestamps;        /* the rules of timestamps hold */
-    size_t max_initial;     /* timestamps that the first may be above <|0.00|>; SIZE_MAX: any */
+    token_ids suppressed; /* never */
+    token_ids blank;      /* not at the beginning; empty: no such rule */
+    bool timestamps;      /* the rules of timestamps hold */
+    size_t max_initial;   /* timestamps that the first may be above <|0.00|>; SIZE_MAX: any */
 } whisper_rules;
 
 /* Rules that the options ask for. On failure nothing is to be freed. Errors: those of whisper_tokens_suppressed. */

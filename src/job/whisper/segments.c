@@ -37,10 +37,7 @@ void whisper_segments_cut(whisper_segments *s, size_t from)
 
 static sib_code make_room(whisper_segments *s, size_t more, sib_error *err)
 {
-    void *block = s->data;
-    sib_code code = whisper_grow(&block, &s->room, s->n + more, sizeof *s->data, "segments", err);
-    s->data = block;
-    return code;
+    return ARRAY_RESERVE(s->data, s->capacity, s->n + more, "segments", err);
 }
 
 sib_code whisper_segments_move(whisper_segments *to, whisper_segments *from, sib_error *err)
@@ -77,16 +74,16 @@ sib_code whisper_segment_empty(sib_segment *s, sib_error *err)
 static sib_code add(const whisper_tokens *w, const whisper_decoded *r, const whisper_window *at, double start,
                     double end, const int32_t *tokens, size_t n, whisper_segments *out, sib_error *err)
 {
-    whisper_ids copy = {0};
-    whisper_bytes text = {0};
+    token_ids copy = {0};
+    byte_buffer text = {0};
     sib_code code = make_room(out, 1, err);
     if (code == SIB_OK)
-        code = whisper_ids_add(&copy, tokens, n, err);
+        code = ids_append(&copy, tokens, n, err);
     if (code == SIB_OK)
         code = whisper_tokens_decode(w, tokens, n, w->eot, &text, err);
     if (code != SIB_OK) {
-        whisper_ids_free(&copy);
-        whisper_bytes_free(&text);
+        ids_free(&copy);
+        buf_free(&text);
         return code;
     }
     out->data[out->n++] = (sib_segment){.seek = at->seek,
@@ -94,7 +91,7 @@ static sib_code add(const whisper_tokens *w, const whisper_decoded *r, const whi
                                         .end = end,
                                         .text = text.data,
                                         .n_tokens = n,
-                                        .tokens = copy.data,
+                                        .tokens = copy.ids,
                                         .temperature = r->temperature,
                                         .avg_logprob = r->avg_logprob,
                                         .compression_ratio = r->compression_ratio,
@@ -113,7 +110,7 @@ static double position(const whisper_tokens *w, int32_t token)
 static sib_code add_slices(const whisper_tokens *w, const whisper_decoded *r, const whisper_window *at,
                            bool complete, whisper_segments *out, size_t *last, sib_error *err)
 {
-    const int32_t *t = r->tokens.data;
+    const int32_t *t = r->tokens.ids;
     const size_t n = r->tokens.n;
     *last = 0;
     for (size_t end = 1; end <= n; end++) {
@@ -136,18 +133,18 @@ static sib_code add_whole(const whisper_tokens *w, const whisper_decoded *r, con
 {
     double duration = at->duration;
     for (size_t i = r->tokens.n; i-- > 0;)
-        if (r->tokens.data[i] >= w->timestamp_begin) {
-            if (r->tokens.data[i] != w->timestamp_begin)
-                duration = position(w, r->tokens.data[i]) * WHISPER_TOKEN_SECONDS;
+        if (r->tokens.ids[i] >= w->timestamp_begin) {
+            if (r->tokens.ids[i] != w->timestamp_begin)
+                duration = position(w, r->tokens.ids[i]) * WHISPER_TOKEN_SECONDS;
             break;
         }
-    return add(w, r, at, at->offset, at->offset + duration, r->tokens.data, r->tokens.n, out, err);
+    return add(w, r, at, at->offset, at->offset + duration, r->tokens.ids, r->tokens.n, out, err);
 }
 
 sib_code whisper_slice(const whisper_tokens *w, const whisper_decoded *r, const whisper_window *at,
                        whisper_segments *out, size_t *advance, bool *complete, sib_error *err)
 {
-    const int32_t *t = r->tokens.data;
+    const int32_t *t = r->tokens.ids;
     const size_t n = r->tokens.n, before = out->n;
     *complete = n >= 2 && t[n - 2] < w->timestamp_begin && t[n - 1] >= w->timestamp_begin;
     *advance = at->size;

@@ -7,7 +7,7 @@
 /* Segments whose texts, tokens and words belong to the list. */
 typedef struct whisper_segments {
     sib_segment *data; /* (n) */
-    size_t n, room;
+    size_t n, capacity;
 } whisper_segments;
 
 /* Frees the segments from `from` on, and the list's memory where that is 0. */

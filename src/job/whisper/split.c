@@ -10,22 +10,19 @@
 void whisper_timed_free(whisper_timed_list *l)
 {
     for (size_t i = 0; i < l->n; i++)
-        whisper_bytes_free(&l->data[i].text);
+        buf_free(&l->data[i].text);
     mem_free(l->data);
     *l = (whisper_timed_list){0};
 }
 
 /* Moves text to the list as a word of n tokens. */
-static sib_code add_word(whisper_timed_list *l, whisper_bytes *text, size_t n, sib_error *err)
+static sib_code add_word(whisper_timed_list *l, byte_buffer *text, size_t n, sib_error *err)
 {
-    void *block = l->data;
-    sib_code code = whisper_grow(&block, &l->room, l->n + 1, sizeof *l->data, "words", err);
-    l->data = block;
-    if (code != SIB_OK)
-        return code;
-    l->data[l->n++] = (whisper_timed){.text = *text, .n_tokens = n};
-    *text = (whisper_bytes){0};
-    return SIB_OK;
+    sib_code code =
+        ARRAY_PUSH(l->data, l->n, l->capacity, "words", err, (whisper_timed){.text = *text, .n_tokens = n});
+    if (code == SIB_OK)
+        *text = (byte_buffer){0};
+    return code;
 }
 
 /* True where `text`, which stands behind `offset` characters of `full`, is whole: it has no unknown character but those that
@@ -53,44 +50,44 @@ sib_code whisper_split(const whisper_tokens *w, const int32_t *ids, size_t n, wh
 {
     const bool pieces = w->language && whisper_language_unspaced(w->language);
     const size_t before = out->n;
-    whisper_bytes full = {0}, text = {0};
+    byte_buffer full = {0}, text = {0};
     size_t offset = 0; /* characters of the pieces so far */
     sib_code code = whisper_tokens_decode(w, ids, n, INT32_MAX, &full, err);
     for (size_t from = 0, to = 1; to <= n && code == SIB_OK; to++) {
         text.n = 0;
         code = whisper_tokens_decode(w, ids + from, to - from, INT32_MAX, &text, err);
-        sib_str piece = whisper_bytes_str(&text);
-        if (code != SIB_OK || !is_whole(piece, whisper_bytes_str(&full), offset))
+        sib_str piece = buf_str(&text);
+        if (code != SIB_OK || !is_whole(piece, buf_str(&full), offset))
             continue;
         offset += whisper_letters(piece);
         if (pieces || out->n == before || begins_word(w, ids[from], piece)) {
             code = add_word(out, &text, to - from, err);
         } else {
             whisper_timed *last = &out->data[out->n - 1];
-            code = whisper_bytes_add(&last->text, piece.data, piece.length, err);
+            code = buf_add(&last->text, piece.data, piece.length, err);
             last->n_tokens += to - from;
         }
         from = to;
     }
-    whisper_bytes_free(&full);
-    whisper_bytes_free(&text);
+    buf_free(&full);
+    buf_free(&text);
     return code;
 }
 
 /* to = first and then second; the word that has no text any more has no tokens either. */
 static sib_code join(whisper_timed *first, whisper_timed *second, whisper_timed *to, sib_error *err)
 {
-    whisper_bytes text = {0};
-    sib_code code = whisper_bytes_add(&text, first->text.data, first->text.n, err);
+    byte_buffer text = {0};
+    sib_code code = buf_add(&text, first->text.data, first->text.n, err);
     if (code == SIB_OK)
-        code = whisper_bytes_add(&text, second->text.data, second->text.n, err);
+        code = buf_add(&text, second->text.data, second->text.n, err);
     if (code != SIB_OK) {
-        whisper_bytes_free(&text);
+        buf_free(&text);
         return code;
     }
     size_t n = first->n_tokens + second->n_tokens;
-    whisper_bytes_free(&first->text);
-    whisper_bytes_free(&second->text);
+    buf_free(&first->text);
+    buf_free(&second->text);
     first->n_tokens = second->n_tokens = 0;
     to->text = text;
     to->n_tokens = n;
@@ -105,16 +102,16 @@ sib_code whisper_join_marks(whisper_timed_list *l, const char *prepended, const 
     if (l->n < 2)
         return code;
     for (size_t i = l->n - 1, next = i; i-- > 0 && code == SIB_OK;) {
-        sib_str text = whisper_bytes_str(&l->data[i].text);
+        sib_str text = buf_str(&l->data[i].text);
         if (text.length > 0 && text.data[0] == ' ' && whisper_within(whisper_trim(text), before))
             code = join(&l->data[i], &l->data[next], &l->data[next], err);
         else
             next = i;
     }
     for (size_t i = 1, last = 0; i < l->n && code == SIB_OK; i++) {
-        sib_str text = whisper_bytes_str(&l->data[last].text);
+        sib_str text = buf_str(&l->data[last].text);
         bool blank = text.length > 0 && text.data[text.length - 1] == ' ';
-        if (!blank && whisper_within(whisper_bytes_str(&l->data[i].text), behind))
+        if (!blank && whisper_within(buf_str(&l->data[i].text), behind))
             code = join(&l->data[last], &l->data[i], &l->data[last], err);
         else
             last = i;

@@ -69,34 +69,34 @@ sib_code whisper_tokens_start(whisper_tokens *w, const char *code, bool translat
 }
 
 /* Adds the tokens of s, as it is. */
-static sib_code encode(const whisper_tokens *w, sib_str s, whisper_ids *out, sib_error *err)
+static sib_code encode(const whisper_tokens *w, sib_str s, token_ids *out, sib_error *err)
 {
     int32_t *ids = NULL;
     size_t n = 0;
     sib_code code = sib_tokenizer_encode(w->tokenizer, s.data, s.length, SIB_SPECIAL_AS_TEXT, &ids, &n, err);
     if (code == SIB_OK)
-        code = whisper_ids_add(out, ids, n, err);
+        code = ids_append(out, ids, n, err);
     sib_free(ids);
     return code;
 }
 
-sib_code whisper_tokens_encode(const whisper_tokens *w, const char *text, whisper_ids *out, sib_error *err)
+sib_code whisper_tokens_encode(const whisper_tokens *w, const char *text, token_ids *out, sib_error *err)
 {
     sib_str trimmed = whisper_trim((sib_str){text, strlen(text)});
-    whisper_bytes spaced = {0};
-    sib_code code = whisper_bytes_add(&spaced, " ", 1, err);
+    byte_buffer spaced = {0};
+    sib_code code = buf_add(&spaced, " ", 1, err);
     if (code == SIB_OK)
-        code = whisper_bytes_add(&spaced, trimmed.data, trimmed.length, err);
+        code = buf_add(&spaced, trimmed.data, trimmed.length, err);
     if (code == SIB_OK)
-        code = encode(w, whisper_bytes_str(&spaced), out, err);
-    whisper_bytes_free(&spaced);
+        code = encode(w, buf_str(&spaced), out, err);
+    buf_free(&spaced);
     return code;
 }
 
 sib_code whisper_tokens_bytes(const whisper_tokens *w, const int32_t *ids, size_t n, int32_t limit,
-                              whisper_bytes *out, sib_error *err)
+                              byte_buffer *out, sib_error *err)
 {
-    sib_code code = whisper_bytes_add(out, "", 0, err);
+    sib_code code = buf_add(out, "", 0, err);
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         const char *bytes;
         size_t size;
@@ -105,40 +105,40 @@ sib_code whisper_tokens_bytes(const whisper_tokens *w, const int32_t *ids, size_
             continue;
         /* an id that stands for nothing (vocabularies are padded) has no text */
         if (sib_tokenizer_token(w->tokenizer, ids[i], &bytes, &size, &special))
-            code = whisper_bytes_add(out, bytes, size, err);
+            code = buf_add(out, bytes, size, err);
     }
     return code;
 }
 
 sib_code whisper_tokens_decode(const whisper_tokens *w, const int32_t *ids, size_t n, int32_t limit,
-                               whisper_bytes *out, sib_error *err)
+                               byte_buffer *out, sib_error *err)
 {
-    whisper_bytes raw = {0};
+    byte_buffer raw = {0};
     sib_code code = whisper_tokens_bytes(w, ids, n, limit, &raw, err);
     if (code == SIB_OK)
-        code = whisper_repair(whisper_bytes_str(&raw), true, out, NULL, err);
-    whisper_bytes_free(&raw);
+        code = whisper_repair(buf_str(&raw), true, out, NULL, err);
+    buf_free(&raw);
     return code;
 }
 
 /* ---- What is never sampled -------------------------------------------------------------------------- */
 
 /* Adds the first token of s, or of s with a blank in front; unless `always`, only where it is the whole of it. */
-static sib_code add_first(const whisper_tokens *w, bool blank, const char *s, bool always, whisper_ids *out,
+static sib_code add_first(const whisper_tokens *w, bool blank, const char *s, bool always, token_ids *out,
                           sib_error *err)
 {
     char text[16];
     int length = snprintf(text, sizeof text, "%s%s", blank ? " " : "", s);
-    whisper_ids ids = {0};
+    token_ids ids = {0};
     sib_code code = encode(w, (sib_str){text, (size_t)length}, &ids, err);
     if (code == SIB_OK && ids.n > 0 && (always || ids.n == 1))
-        code = whisper_ids_add(out, ids.data, 1, err);
-    whisper_ids_free(&ids);
+        code = ids_append(out, ids.ids, 1, err);
+    ids_free(&ids);
     return code;
 }
 
 /* Tokens that begin notes about what is heard ("[Music]", "( LAUGHS )", "♪") rather than words. */
-static sib_code add_non_speech(const whisper_tokens *w, whisper_ids *out, sib_error *err)
+static sib_code add_non_speech(const whisper_tokens *w, token_ids *out, sib_error *err)
 {
     static const char *const symbols[] = {
         "\"",  "#",  "(",  ")",  "*",   "+",  "/",  ":",   ";",   "<",  "=",  ">",  "@",  "[",   "\\",  "]",
@@ -176,8 +176,7 @@ static bool read_id(const char **text, long *out)
     return *end == 0 || *(end + 1) != 0;
 }
 
-sib_code whisper_tokens_suppressed(const whisper_tokens *w, const char *list, whisper_ids *out,
-                                   sib_error *err)
+sib_code whisper_tokens_suppressed(const whisper_tokens *w, const char *list, token_ids *out, sib_error *err)
 {
     sib_code code = SIB_OK;
     for (const char *at = list; *at && code == SIB_OK;) {
@@ -190,17 +189,17 @@ sib_code whisper_tokens_suppressed(const whisper_tokens *w, const char *list, wh
         if (id < -1 || (id >= 0 && (size_t)id >= w->n_vocab))
             return err_set(err, SIB_ERR_ARGUMENT, "suppress_tokens: %ld is neither -1 nor a token below %zu",
                            id, w->n_vocab);
-        code = id < 0 ? add_non_speech(w, out, err) : whisper_ids_add(out, &(int32_t){(int32_t)id}, 1, err);
+        code = id < 0 ? add_non_speech(w, out, err) : ids_add(out, (int32_t)id, err);
     }
     const int32_t framing[] = {w->transcribe, w->translate, w->sot, w->sot_prev, w->sot_lm, w->no_speech};
     for (size_t i = 0; i < sizeof framing / sizeof *framing && code == SIB_OK; i++)
         if (framing[i] >= 0)
-            code = whisper_ids_add(out, &framing[i], 1, err);
+            code = ids_add(out, framing[i], err);
     return code;
 }
 
-sib_code whisper_tokens_blank(const whisper_tokens *w, whisper_ids *out, sib_error *err)
+sib_code whisper_tokens_blank(const whisper_tokens *w, token_ids *out, sib_error *err)
 {
     sib_code code = encode(w, (sib_str){" ", 1}, out, err);
-    return code == SIB_OK ? whisper_ids_add(out, &w->eot, 1, err) : code;
+    return code == SIB_OK ? ids_add(out, w->eot, err) : code;
 }

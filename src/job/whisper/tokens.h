@@ -3,7 +3,9 @@
 #define JOB_WHISPER_TOKENS_H
 
 #include "job/whisper/languages.h"
-#include "job/whisper/list.h"
+#include "text/token_ids.h"
+
+#include "base/buffer.h"
 #include "job/whisper/whisper.h"
 
 typedef struct whisper_tokens {
@@ -28,21 +30,20 @@ sib_code whisper_tokens_start(whisper_tokens *w, const char *code, bool translat
 
 /* Adds the tokens of a text that a prompt is made of, trimmed and with one blank in front; names of special tokens in it are
    text like any other. Errors: those of sib_tokenizer_encode. */
-sib_code whisper_tokens_encode(const whisper_tokens *w, const char *text, whisper_ids *out, sib_error *err);
+sib_code whisper_tokens_encode(const whisper_tokens *w, const char *text, token_ids *out, sib_error *err);
 
 /* Adds the text of those of ids (n) that are below `limit`, as UTF-8. */
 sib_code whisper_tokens_decode(const whisper_tokens *w, const int32_t *ids, size_t n, int32_t limit,
-                               whisper_bytes *out, sib_error *err);
+                               byte_buffer *out, sib_error *err);
 /* The same as the tokens' bytes, which may break off within a character. */
 sib_code whisper_tokens_bytes(const whisper_tokens *w, const int32_t *ids, size_t n, int32_t limit,
-                              whisper_bytes *out, sib_error *err);
+                              byte_buffer *out, sib_error *err);
 
 /* Ids that are never sampled, by an option such as "-1,50256": those named, what begins symbols that nobody speaks where -1
    is among them, and the special tokens that frame a transcript. Errors: SIB_ERR_ARGUMENT, those of the tokenizer. */
-sib_code whisper_tokens_suppressed(const whisper_tokens *w, const char *list, whisper_ids *out,
-                                   sib_error *err);
+sib_code whisper_tokens_suppressed(const whisper_tokens *w, const char *list, token_ids *out, sib_error *err);
 
 /* Ids that an empty text would begin with: a blank, and the end. */
-sib_code whisper_tokens_blank(const whisper_tokens *w, whisper_ids *out, sib_error *err);
+sib_code whisper_tokens_blank(const whisper_tokens *w, token_ids *out, sib_error *err);
 
 #endif

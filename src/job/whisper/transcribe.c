@@ -25,14 +25,14 @@ typedef struct transcription {
     size_t n_frames, content;
     float *heard;             /* (n_mels, window) what the model hears, */
     size_t heard_at, n_heard; /* and which frames those are */
-    whisper_ids said;         /* tokens of the initial prompt and of all segments */
-    whisper_ids prompt;       /* scratch */
+    token_ids said;           /* tokens of the initial prompt and of all segments */
+    token_ids prompt;         /* scratch */
     size_t n_initial;         /* tokens of the initial prompt */
     size_t reset;             /* tokens of `said` before here are not given as prompt any more */
     size_t seek;              /* frame at which the next window begins */
     double last_speech;       /* seconds at which the last word ended */
     whisper_segments segments;
-    whisper_bytes raw, text; /* bytes of text that are no whole character yet; all text before */
+    byte_buffer raw, text; /* bytes of text that are no whole character yet; all text before */
 } transcription;
 
 /* ---- What the model hears ------------------------------------------------------------------------------ */
@@ -130,12 +130,12 @@ static sib_code make_prompt(transcription *t, sib_error *err)
 {
     t->prompt.n = 0;
     if (!t->options->carry_initial_prompt)
-        return whisper_ids_add(&t->prompt, t->said.data + t->reset, t->said.n - t->reset, err);
+        return ids_append(&t->prompt, t->said.ids + t->reset, t->said.n - t->reset, err);
     const size_t ignored = size_max(t->n_initial, t->reset);
     const int64_t room = (int64_t)(t->model->n_text_ctx / 2) - 1 - (int64_t)t->n_initial;
     const size_t from = ignored + first_of_last(t->said.n - ignored, room);
-    sib_code code = whisper_ids_add(&t->prompt, t->said.data, t->n_initial, err);
-    return code == SIB_OK ? whisper_ids_add(&t->prompt, t->said.data + from, t->said.n - from, err) : code;
+    sib_code code = ids_append(&t->prompt, t->said.ids, t->n_initial, err);
+    return code == SIB_OK ? ids_append(&t->prompt, t->said.ids + from, t->said.n - from, err) : code;
 }
 
 /* True where another temperature might do better: too repetitive or too improbable, and not just silence. */
@@ -160,7 +160,7 @@ static sib_code decode(transcription *t, const whisper_window *at, whisper_decod
         whisper_decoded_free(out);
         code = hear(t, at->seek, at->size, err);
         if (code == SIB_OK)
-            code = whisper_decode(&t->decoder, t->prompt.data, t->prompt.n, o->temperature[i], out, err);
+            code = whisper_decode(&t->decoder, t->prompt.ids, t->prompt.n, o->temperature[i], out, err);
         if (code == SIB_OK && !falls_short(o, out))
             break;
     }
@@ -174,7 +174,7 @@ static sib_code tell_text(transcription *t, bool at_end, sib_error *err)
 {
     const size_t before = t->text.n;
     size_t taken;
-    sib_code code = whisper_repair(whisper_bytes_str(&t->raw), at_end, &t->text, &taken, err);
+    sib_code code = whisper_repair(buf_str(&t->raw), at_end, &t->text, &taken, err);
     if (code != SIB_OK)
         return code;
     t->raw.n -= taken;
@@ -196,7 +196,7 @@ static sib_code keep(transcription *t, whisper_segments *window, sib_error *err)
         if (s->start == s->end || whisper_trim((sib_str){s->text, strlen(s->text)}).length == 0)
             code = whisper_segment_empty(s, err);
         if (code == SIB_OK)
-            code = whisper_ids_add(&t->said, s->tokens, s->n_tokens, err);
+            code = ids_append(&t->said, s->tokens, s->n_tokens, err);
         if (code == SIB_OK)
             code = whisper_tokens_bytes(&t->tokens, s->tokens, s->n_tokens, t->tokens.timestamp_begin,
                                         &t->raw, err);
@@ -338,7 +338,7 @@ static sib_code begin(transcription *t, whisper_transcript *out, sib_error *err)
     if (code == SIB_OK && t->options->initial_prompt)
         code = whisper_tokens_encode(&t->tokens, t->options->initial_prompt, &t->said, err);
     t->n_initial = t->said.n;
-    return code == SIB_OK ? whisper_bytes_add(&t->text, "", 0, err) : code;
+    return code == SIB_OK ? buf_add(&t->text, "", 0, err) : code;
 }
 
 sib_code whisper_transcribe_features(const whisper_model *m, const sib_tokenizer *tokenizer, const float *mel,
@@ -366,14 +366,14 @@ sib_code whisper_transcribe_features(const whisper_model *m, const sib_tokenizer
         out->segments = t.segments.data;
         out->n_segments = t.segments.n;
     } else {
-        whisper_bytes_free(&t.text);
+        buf_free(&t.text);
         whisper_segments_cut(&t.segments, 0);
         whisper_transcript_free(out);
     }
     mem_free(t.heard);
-    whisper_ids_free(&t.said);
-    whisper_ids_free(&t.prompt);
-    whisper_bytes_free(&t.raw);
+    ids_free(&t.said);
+    ids_free(&t.prompt);
+    buf_free(&t.raw);
     whisper_decoder_free(&t.decoder);
     return code;
 }

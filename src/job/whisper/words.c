@@ -47,12 +47,12 @@ static void time_words(whisper_timed_list *l, const double *times, const double 
 }
 
 /* The words of text (n tokens), with times. None where there are no tokens. */
-static sib_code find_words(whisper_decoder *d, const whisper_window *at, const whisper_ids *text,
+static sib_code find_words(whisper_decoder *d, const whisper_window *at, const token_ids *text,
                            whisper_timed_list *out, sib_error *err)
 {
     if (text->n == 0)
         return SIB_OK;
-    whisper_ids ended = {0};
+    token_ids ended = {0};
     double *times = mem_alloc(text->n + 1, sizeof *times);
     double *probabilities = mem_alloc(text->n, sizeof *probabilities);
     sib_code code = SIB_OK;
@@ -60,20 +60,20 @@ static sib_code find_words(whisper_decoder *d, const whisper_window *at, const w
         code = err_memory(err, text->n * sizeof *times, "times of words");
     if (code == SIB_OK)
         code =
-            whisper_align(d, text->data, text->n, at->size / WHISPER_TOKEN_FRAMES, times, probabilities, err);
+            whisper_align(d, text->ids, text->n, at->size / WHISPER_TOKEN_FRAMES, times, probabilities, err);
     if (code == SIB_OK)
-        code = whisper_ids_add(&ended, text->data, text->n, err);
+        code = ids_append(&ended, text->ids, text->n, err);
     if (code == SIB_OK)
-        code = whisper_ids_add(&ended, &d->tokens->eot, 1, err);
+        code = ids_add(&ended, d->tokens->eot, err);
     if (code == SIB_OK)
-        code = whisper_split(d->tokens, ended.data, ended.n, out, err);
+        code = whisper_split(d->tokens, ended.ids, ended.n, out, err);
     if (code == SIB_OK && out->n > 0) { /* the last is the end of the text */
-        whisper_bytes_free(&out->data[--out->n].text);
+        buf_free(&out->data[--out->n].text);
         time_words(out, times, probabilities);
     }
     mem_free(times);
     mem_free(probabilities);
-    whisper_ids_free(&ended);
+    ids_free(&ended);
     return code;
 }
 
@@ -108,9 +108,9 @@ static void shorten_at_sentences(whisper_timed_list *l, double most)
         whisper_timed *w = &l->data[i];
         if (!(w->end - w->start > most))
             continue;
-        if (whisper_within(whisper_bytes_str(&w->text), all))
+        if (whisper_within(buf_str(&w->text), all))
             w->end = w->start + most;
-        else if (whisper_within(whisper_bytes_str(&l->data[i - 1].text), all))
+        else if (whisper_within(buf_str(&l->data[i - 1].text), all))
             w->start = w->end - most;
     }
 }
@@ -121,10 +121,9 @@ static void shorten_at_sentences(whisper_timed_list *l, double most)
 static sib_code give_words(const whisper_timed_list *l, size_t *at, size_t n, double offset, sib_segment *s,
                            sib_error *err)
 {
-    void *words = NULL;
-    size_t room = 0;
-    sib_code code =
-        whisper_grow(&words, &room, 1, sizeof(sib_word), "words", err); /* a list, also where it is empty */
+    sib_word *words = NULL;
+    size_t capacity = 0;
+    sib_code code = ARRAY_RESERVE(words, capacity, 1, "words", err); /* a list, also where it is empty */
     s->words = words;
     if (code != SIB_OK)
         return code;
@@ -133,7 +132,7 @@ static sib_code give_words(const whisper_timed_list *l, size_t *at, size_t n, do
         saved += w->n_tokens;
         if (w->text.n == 0)
             continue;
-        code = whisper_grow(&words, &room, s->n_words + 1, sizeof(sib_word), "words", err);
+        code = ARRAY_RESERVE(words, capacity, s->n_words + 1, "words", err);
         s->words = words;
         char *text = code == SIB_OK ? mem_strdup(w->text.data) : NULL;
         if (!text)
@@ -180,14 +179,14 @@ static size_t count_text(const whisper_tokens *w, const sib_segment *s)
 }
 
 /* The text tokens of all segments. */
-static sib_code gather_text(const whisper_tokens *w, const whisper_segments *segments, whisper_ids *out,
+static sib_code gather_text(const whisper_tokens *w, const whisper_segments *segments, token_ids *out,
                             sib_error *err)
 {
     sib_code code = SIB_OK;
     for (size_t i = 0; i < segments->n; i++)
         for (size_t k = 0; k < segments->data[i].n_tokens && code == SIB_OK; k++)
             if (segments->data[i].tokens[k] < w->eot)
-                code = whisper_ids_add(out, &segments->data[i].tokens[k], 1, err);
+                code = ids_add(out, segments->data[i].tokens[k], err);
     return code;
 }
 
@@ -196,7 +195,7 @@ sib_code whisper_add_words(whisper_decoder *d, const whisper_window *at, double 
 {
     const whisper_options *o = d->options;
     whisper_timed_list words = {0};
-    whisper_ids text = {0};
+    token_ids text = {0};
     double median = 0;
     size_t next = 0;
     sib_code code = gather_text(d->tokens, segments, &text, err);
@@ -218,6 +217,6 @@ sib_code whisper_add_words(whisper_decoder *d, const whisper_window *at, double 
         last_speech = s->end;
     }
     whisper_timed_free(&words);
-    whisper_ids_free(&text);
+    ids_free(&text);
     return code;
 }

@@ -6,7 +6,7 @@
 
 /* A word as it is made: its text, how many of the tokens are its own, and when it is spoken. */
 typedef struct whisper_timed {
-    whisper_bytes text;
+    byte_buffer text;
     size_t n_tokens;
     double start, end; /* seconds in the window */
     double probability;
@@ -14,7 +14,7 @@ typedef struct whisper_timed {
 
 typedef struct whisper_timed_list {
     whisper_timed *data; /* (n) */
-    size_t n, room;
+    size_t n, capacity;
 } whisper_timed_list;
 
 void whisper_timed_free(whisper_timed_list *l);
