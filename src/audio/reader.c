@@ -5,6 +5,7 @@
 #include "audio/mono.h"
 #include "audio/rawpcm.h"
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "base/size.h"
 
@@ -175,29 +176,14 @@ sib_code sib_audio_read(sib_audio_reader *reader, float *samples, size_t max_sam
 
 /* ---- Whole files --------------------------------------------------------------------------------- */
 
-/* Makes room for more samples, doubling; only where there is none. */
-static sib_code grow(float **samples, size_t n, size_t *room, sib_error *err)
-{
-    size_t wanted = READER_FIRST, bytes;
-    if (n < *room)
-        return SIB_OK;
-    if ((*room > 0 && !size_mul(*room, 2, &wanted)) || !size_mul(wanted, sizeof **samples, &bytes))
-        return err_set(err, SIB_ERR_SIZE, "%zu samples are too many to hold", *room);
-    float *grown = mem_realloc(*samples, wanted, sizeof **samples);
-    if (!grown)
-        return err_memory(err, bytes, "samples");
-    *samples = grown;
-    *room = wanted;
-    return SIB_OK;
-}
-
 static sib_code read_all(sib_audio_reader *r, float **samples, size_t *n_samples, sib_error *err)
 {
-    size_t room = 0, got;
+    size_t capacity = 0, got;
     do {
-        sib_code code = grow(samples, *n_samples, &room, err);
+        size_t wanted = *n_samples ? *n_samples + 1 : READER_FIRST;
+        sib_code code = ARRAY_RESERVE(*samples, capacity, wanted, "samples", err);
         if (!code)
-            code = sib_audio_read(r, *samples + *n_samples, room - *n_samples, &got, err);
+            code = sib_audio_read(r, *samples + *n_samples, capacity - *n_samples, &got, err);
         if (code)
             return code;
         *n_samples += got;

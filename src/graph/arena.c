@@ -1,6 +1,7 @@
 #include "graph/arena.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -84,15 +85,10 @@ sib_str arena_string(graph_arena *a, sib_str s, bool *ok)
 
 sib_code arena_keep(graph_arena *a, sib_tensor *t, sib_error *err)
 {
-    if (a->n_kept == a->capacity) {
-        size_t more = a->capacity ? 2 * a->capacity : 16;
-        sib_tensor **grown = mem_realloc(a->kept, more, sizeof *grown);
-        if (!grown) {
-            sib_tensor_free(&t);
-            return err_memory(err, more * sizeof *grown, "tensors of a graph");
-        }
-        a->kept = grown;
-        a->capacity = more;
+    sib_code code = ARRAY_RESERVE(a->kept, a->capacity, a->n_kept + 1, "tensors of a graph", err);
+    if (code != SIB_OK) {
+        sib_tensor_free(&t);
+        return code;
     }
     SIB_ASSERT(t);
     SIB_ASSERT(a->n_kept < a->capacity);

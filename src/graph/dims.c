@@ -1,6 +1,7 @@
 /* Everything in a table is a string of bytes that is kept once (interned): symbols, atoms of two operands, products
    and sums. So equal things have equal ids, from the leaves up. Sums and products are here; atoms in dims_atom.c. */
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -174,13 +175,8 @@ static void describe(const dim_table *t, entry *e)
 
 static bool make_room(dim_table *t)
 {
-    if (t->n == t->capacity) {
-        entry *grown = mem_realloc(t->entries, 2 * (size_t)t->capacity, sizeof *grown);
-        if (!grown)
-            return false;
-        t->entries = grown;
-        t->capacity *= 2;
-    }
+    if (ARRAY_RESERVE(t->entries, t->capacity, (size_t)t->n + 1, "dims", NULL) != SIB_OK)
+        return false;
     return 2 * t->n < t->n_slots || rehash(t, 2 * t->n_slots);
 }
 

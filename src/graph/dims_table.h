@@ -50,7 +50,8 @@ typedef struct entry {
 struct dim_table {
     graph_arena *arena;
     entry *entries; /* (n), entry 0 is none */
-    uint32_t n, capacity;
+    uint32_t n;
+    size_t capacity;
     uint32_t *slots; /* (n_slots) ids, 0 for an empty one; a power of two */
     uint32_t n_slots, n_fresh;
     uint32_t one; /* the product of no factors */

@@ -1,5 +1,6 @@
 /* Dims with values: bindings, evaluation, substitution. */
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -34,21 +35,20 @@ sib_code dim_bind(const dim_table *t, dim_binding *b, dim symbol, int64_t value,
     if (value < 0)
         return err_set(err, SIB_ERR_ARGUMENT, "dim '%.*s' cannot be %lld: sizes are not negative",
                        (int)name.length, name.data, (long long)value);
+    const size_t few = sizeof b->few / sizeof *b->few;
     dim_bound_symbol *items = b->items ? b->items : b->few;
-    size_t capacity = b->items ? b->capacity : sizeof b->few / sizeof *b->few;
     for (size_t i = 0; i < b->n; i++)
         if (items[i].symbol == symbol.id) {
             items[i].value = value;
             return SIB_OK;
         }
-    if (b->n >= capacity) {
-        dim_bound_symbol *grown = mem_realloc(b->items, 2 * capacity, sizeof *grown);
-        if (!grown)
-            return err_memory(err, 2 * capacity * sizeof *grown, "the values of dims");
-        if (!b->items)
-            memcpy(grown, b->few, sizeof b->few);
-        b->items = items = grown;
-        b->capacity = 2 * capacity;
+    if (b->n >= few) {
+        sib_code code = ARRAY_RESERVE(b->items, b->capacity, b->n + 1, "the values of dims", err);
+        if (code != SIB_OK)
+            return code;
+        if (items == b->few)
+            memcpy(b->items, b->few, sizeof b->few);
+        items = b->items;
     }
     SIB_ASSERT(b->n < (b->items ? b->capacity : sizeof b->few / sizeof *b->few));
     items[b->n++] = (dim_bound_symbol){symbol.id, value};

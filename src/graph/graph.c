@@ -1,6 +1,7 @@
 #include "graph/graph.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -73,27 +74,19 @@ void graph_free(graph **gp)
 }
 
 /* Makes room for one more item of an array. */
-static sib_code grow(void **items, uint32_t n, uint32_t *capacity, size_t size, const char *what,
-                     sib_error *err)
+static sib_code grow(void *items, uint32_t n, size_t *capacity, size_t size, const char *what, sib_error *err)
 {
     if (n < *capacity)
         return SIB_OK;
     if (n >= UINT32_MAX / 2)
         return err_set(err, SIB_ERR_SIZE, "a graph has too many %s", what);
-    uint32_t more = *capacity ? 2 * *capacity : 16;
-    void *grown = mem_realloc(*items, more, size);
-    if (!grown)
-        return err_memory(err, more * size, what);
-    *items = grown;
-    *capacity = more;
-    return SIB_OK;
+    return array_grow(items, capacity, (size_t)n + 1, size, what, err);
 }
 
 sib_code graph_add_value(graph *g, sib_str name, const value_type *type, value_id *out, sib_error *err)
 {
     bool ok = true;
-    sib_code code =
-        grow((void **)&g->values, g->n_values, &g->value_capacity, sizeof *g->values, "values", err);
+    sib_code code = grow(&g->values, g->n_values, &g->value_capacity, sizeof *g->values, "values", err);
     if (code != SIB_OK)
         return code;
     value v = {.type = type ? *type : (value_type){0}, .producer = NO_NODE};
@@ -167,7 +160,7 @@ sib_code node_copy(graph_arena *arena, const node *n, node *out, sib_error *err)
 
 sib_code graph_add_node(graph *g, const node *n, node_id *out, sib_error *err)
 {
-    sib_code code = grow((void **)&g->nodes, g->n_nodes, &g->node_capacity, sizeof *g->nodes, "nodes", err);
+    sib_code code = grow(&g->nodes, g->n_nodes, &g->node_capacity, sizeof *g->nodes, "nodes", err);
     if (code != SIB_OK)
         return code;
     for (uint32_t i = 0; i < n->inputs.n + n->outputs.n; i++) {
@@ -202,11 +195,11 @@ sib_code graph_add_node(graph *g, const node *n, node_id *out, sib_error *err)
 static sib_code append(id_list *list, value_id v, sib_error *err)
 {
     if ((list->n & (list->n - 1)) == 0) { /* 0 or a power of two: all room is taken */
-        size_t room = list->n ? 2 * (size_t)list->n : 1;
-        uint32_t *grown = mem_realloc(list->ids, room, sizeof *grown);
-        if (!grown)
-            return err_memory(err, room * sizeof *grown, "the ends of a graph");
-        list->ids = grown;
+        size_t taken = 0;
+        sib_code code = ARRAY_RESERVE(list->ids, taken, list->n ? 2 * (size_t)list->n : 1,
+                                      "the inputs and outputs of a graph", err);
+        if (code != SIB_OK)
+            return code;
     }
     list->ids[list->n++] = v;
     return SIB_OK;
@@ -233,8 +226,8 @@ sib_code graph_capture(graph *g, value_id outer, value_id *inner, sib_error *err
         }
     SIB_ASSERT(g->outer && outer < g->outer->n_values);
     const value *v = &g->outer->values[outer];
-    sib_code code = grow((void **)&g->captures, g->n_captures, &g->capture_capacity, sizeof *g->captures,
-                         "captures", err);
+    sib_code code =
+        grow(&g->captures, g->n_captures, &g->capture_capacity, sizeof *g->captures, "captures", err);
     if (code == SIB_OK)
         code = graph_add_value(g, v->name, &v->type, inner, err);
     if (code == SIB_OK)

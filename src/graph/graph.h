@@ -117,12 +117,15 @@ typedef struct graph {
     dim_table *dims;     /* borrowed, one for a whole model */
     struct graph *outer; /* the graph around a subgraph, or NULL */
     value *values;       /* (n_values) */
-    uint32_t n_values, value_capacity;
+    uint32_t n_values;
+    size_t value_capacity;
     node *nodes; /* (n_nodes), in order of use */
-    uint32_t n_nodes, node_capacity;
+    uint32_t n_nodes;
+    size_t node_capacity;
     id_list inputs,
         outputs; /* value ids, with room for the next power of 2; inputs with a constant have a default */
-    uint32_t n_captures, capture_capacity;
+    uint32_t n_captures;
+    size_t capture_capacity;
     capture *captures;
     size_t n_quant, n_metadata;
     quant_annotation *quant; /* (n_quant) */

@@ -1,6 +1,7 @@
 #include "graph/patch.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 
@@ -23,7 +24,8 @@ typedef struct new_output {
 /* A growing array. */
 typedef struct list {
     void *items;
-    uint32_t n, capacity;
+    uint32_t n;
+    size_t capacity;
 } list;
 
 /* A capture that changed, for putting it back. */
@@ -47,12 +49,9 @@ static sib_code push(list *l, const void *item, size_t size, sib_error *err)
     if (l->n == l->capacity) {
         if (l->n >= UINT32_MAX / 2)
             return err_set(err, SIB_ERR_SIZE, "a patch has too many parts");
-        uint32_t more = l->capacity ? 2 * l->capacity : 8;
-        void *grown = mem_realloc(l->items, more, size);
-        if (!grown)
-            return err_memory(err, more * size, "a patch");
-        l->items = grown;
-        l->capacity = more;
+        sib_code code = array_grow(&l->items, &l->capacity, (size_t)l->n + 1, size, "a patch", err);
+        if (code != SIB_OK)
+            return code;
     }
     memcpy((char *)l->items + l->n++ * size, item, size);
     return SIB_OK;

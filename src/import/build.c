@@ -1,6 +1,7 @@
 #include "import/build.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 
 #include <fnmatch.h>
@@ -419,16 +420,7 @@ value_id build_float(build *b, double number)
 static sib_code add_source(build *b, const source *s)
 {
     source_list *l = &b->sources;
-    if (l->n == l->capacity) {
-        size_t more = l->capacity ? 2 * l->capacity : 64;
-        source *grown = mem_realloc(l->items, more, sizeof *grown);
-        if (!grown)
-            return err_memory(b->err, more * sizeof *grown, "a list of weights");
-        l->items = grown;
-        l->capacity = more;
-    }
-    l->items[l->n++] = *s;
-    return SIB_OK;
+    return ARRAY_PUSH(l->items, l->n, l->capacity, "a list of weights", b->err, *s);
 }
 
 /* The value that s is in the model: its elements now where they stand in the .onnx, and later where beside it. */

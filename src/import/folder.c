@@ -1,6 +1,7 @@
 #include "import/folder.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "import/json.h"
 
 #include <dirent.h>
@@ -20,8 +21,9 @@ static const struct {
 static sib_code add(folder_files *f, const char *before, const char *slash, const char *name, sib_error *err)
 {
     size_t size = strlen(before) + strlen(slash) + strlen(name) + 1;
-    char *path =
-        reader_grow((void **)&f->paths, f->n, &f->capacity, sizeof *f->paths) ? mem_alloc(size, 1) : NULL;
+    char *path = ARRAY_RESERVE(f->paths, f->capacity, f->n + 1, "a checkpoint", NULL) == SIB_OK
+                     ? mem_alloc(size, 1)
+                     : NULL;
     if (!path)
         return err_memory(err, size, "a name in a folder");
     snprintf(path, size, "%s%s%s", before, slash, name);

@@ -1,6 +1,7 @@
 #include "import/pickle.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 
 #include <stdio.h>
 
@@ -21,7 +22,7 @@ static sib_code no_memory(pickle *p)
 
 static sib_code push_index(pickle *p, uint32_t value)
 {
-    if (!reader_grow((void **)&p->stack, p->n_stack, &p->stack_capacity, sizeof *p->stack))
+    if (ARRAY_RESERVE(p->stack, p->stack_capacity, p->n_stack + 1, "a checkpoint", NULL) != SIB_OK)
         return no_memory(p);
     p->stack[p->n_stack++] = value;
     return SIB_OK;
@@ -29,7 +30,7 @@ static sib_code push_index(pickle *p, uint32_t value)
 
 sib_code pickle_push(pickle *p, pickle_value v)
 {
-    if (!reader_grow((void **)&p->values, p->n_values, &p->values_capacity, sizeof *p->values))
+    if (ARRAY_RESERVE(p->values, p->values_capacity, p->n_values + 1, "a checkpoint", NULL) != SIB_OK)
         return no_memory(p);
     p->values[p->n_values] = v;
     return push_index(p, (uint32_t)p->n_values++);
@@ -67,8 +68,7 @@ bool pickle_find(const pickle *p, uint32_t dict, const char *key, uint32_t *out)
     const pickle_value *d = pickle_at(p, dict);
     for (uint32_t i = 0; d->kind == PICKLE_DICT && i + 1 < d->n; i += 2) {
         const pickle_value *k = pickle_at(p, d->items[i]);
-        if (k->kind == PICKLE_STRING && k->text.length == strlen(key) &&
-            memcmp(k->text.data, key, k->text.length) == 0) {
+        if (k->kind == PICKLE_STRING && str_is(k->text, key)) {
             *out = d->items[i + 1];
             return true;
         }
@@ -161,7 +161,7 @@ static sib_code op_mark(pickle *p, unsigned what, uint64_t at)
 {
     (void)what;
     (void)at;
-    if (!reader_grow((void **)&p->marks, p->n_marks, &p->marks_capacity, sizeof *p->marks))
+    if (ARRAY_RESERVE(p->marks, p->marks_capacity, p->n_marks + 1, "a checkpoint", NULL) != SIB_OK)
         return no_memory(p);
     p->marks[p->n_marks++] = (uint32_t)p->n_stack;
     return SIB_OK;
@@ -318,7 +318,7 @@ static sib_code put_memo(pickle *p, uint64_t at, uint64_t index)
         return pickle_fail(p, SIB_ERR_FORMAT, at, "a value is kept under number %llu, but there are only %zu",
                            (unsigned long long)index, p->n_memo);
     while (p->n_memo <= index) {
-        if (!reader_grow((void **)&p->memo, p->n_memo, &p->memo_capacity, sizeof *p->memo))
+        if (ARRAY_RESERVE(p->memo, p->memo_capacity, p->n_memo + 1, "a checkpoint", NULL) != SIB_OK)
             return no_memory(p);
         p->memo[p->n_memo++] = 0;
     }

@@ -1,6 +1,8 @@
 /* What a pickle may name: all that state dicts contain, and nothing that does anything. */
 #include "import/pickle.h"
 
+#include "base/array.h"
+
 typedef enum global_kind {
     GLOBAL_ORDERED_DICT,
     GLOBAL_REBUILD_TENSOR,    /* (storage, offset, size, stride, ...) */
@@ -73,15 +75,10 @@ static const pickle_global globals[] = {
     DTYPE("complex128", SIB_C128),
 };
 
-static bool is_text(sib_str s, const char *text)
-{
-    return s.length == strlen(text) && memcmp(s.data, text, s.length) == 0;
-}
-
 sib_code pickle_push_global(pickle *p, uint64_t at, sib_str module, sib_str name)
 {
     for (size_t i = 0; i < sizeof globals / sizeof *globals; i++)
-        if (is_text(module, globals[i].module) && is_text(name, globals[i].name))
+        if (str_is(module, globals[i].module) && str_is(name, globals[i].name))
             return pickle_push(p, (pickle_value){.kind = PICKLE_GLOBAL, .at = at, .global = &globals[i]});
     return pickle_fail(
         p, SIB_ERR_UNSUPPORTED, at,
@@ -170,7 +167,7 @@ static sib_code push_argument(pickle *p, uint64_t at, uint32_t arguments, pickle
     sib_code code = argument(p, at, arguments, 0, kind, &v);
     if (code != SIB_OK)
         return code;
-    if (!reader_grow((void **)&p->stack, p->n_stack, &p->stack_capacity, sizeof *p->stack))
+    if (ARRAY_RESERVE(p->stack, p->stack_capacity, p->n_stack + 1, "a checkpoint", NULL) != SIB_OK)
         return err_memory(p->s->err, sizeof *p->stack, "values of a pickle");
     p->stack[p->n_stack++] = v;
     return SIB_OK;
@@ -211,7 +208,7 @@ sib_code pickle_push_persistent(pickle *p, uint64_t at, uint32_t id)
         return pickle_fail(p, SIB_ERR_FORMAT, at, "a persistent id is %s, expected a tuple",
                            pickle_kind_name(t->kind));
     sib_code code = argument(p, at, id, 0, PICKLE_STRING, &word);
-    if (code == SIB_OK && !is_text(pickle_at(p, word)->text, "storage"))
+    if (code == SIB_OK && !str_is(pickle_at(p, word)->text, "storage"))
         return pickle_fail(p, SIB_ERR_UNSUPPORTED, at, "a persistent id of kind '%.*s', expected 'storage'",
                            READER_STR(pickle_at(p, word)->text));
     if (code == SIB_OK)

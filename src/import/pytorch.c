@@ -4,6 +4,7 @@
 #include "import/torch_state.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "import/zip.h"
 
 #include <stdio.h>
@@ -174,7 +175,7 @@ static sib_code list_storages(legacy_form *l, const pickle *p)
                                  READER_STR(v->key));
             continue;
         }
-        if (!reader_grow((void **)&l->storages, l->n, &l->capacity, sizeof *l->storages) ||
+        if (ARRAY_RESERVE(l->storages, l->capacity, l->n + 1, "a checkpoint", NULL) != SIB_OK ||
             !name_map_put(&l->keys, v->key, (uint32_t)l->n))
             return err_memory(l->s->err, sizeof *l->storages, "storages of a checkpoint");
         l->storages[l->n++] = (legacy_storage){.value = v};

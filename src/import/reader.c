@@ -1,6 +1,7 @@
 #include "import/reader.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/size.h"
 #include "tensor/shape.h"
 #include "tensor/utf8.h"
@@ -111,19 +112,6 @@ static sib_code check_name(ckpt_file *s, sib_str name, const char *what, uint64_
     return SIB_OK;
 }
 
-bool reader_grow(void **items, size_t n, size_t *capacity, size_t size)
-{
-    if (n < *capacity)
-        return true;
-    size_t more = *capacity ? *capacity * 2 : 4;
-    void *grown = mem_realloc(*items, more, size);
-    if (!grown)
-        return false;
-    *items = grown;
-    *capacity = more;
-    return true;
-}
-
 /* ---- Weights -------------------------------------------------------------------------------------- */
 
 /* The bytes that strided elements reach over. */
@@ -197,7 +185,7 @@ sib_code ckpt_weight(ckpt_file *s, sib_str name, const weight_format *format, si
     code = ckpt_keep(s, name, &w.name);
     if (code != SIB_OK)
         return code;
-    if (!reader_grow((void **)&c->weights, c->n_weights, &c->weights_capacity, sizeof *c->weights) ||
+    if (ARRAY_RESERVE(c->weights, c->weights_capacity, c->n_weights + 1, "a checkpoint", NULL) != SIB_OK ||
         !name_map_put(&c->weight_names, w.name, (uint32_t)c->n_weights))
         return err_memory(s->err, sizeof w, "a weight of a checkpoint");
     c->weights[c->n_weights++] = w;
@@ -276,7 +264,7 @@ sib_code ckpt_fact(ckpt_file *s, sib_str key, fact_kind kind, bool list, size_t 
     if (code != SIB_OK)
         return code;
     f.ints = *items;
-    if (!reader_grow((void **)&c->facts, c->n_facts, &c->facts_capacity, sizeof *c->facts) ||
+    if (ARRAY_RESERVE(c->facts, c->facts_capacity, c->n_facts + 1, "a checkpoint", NULL) != SIB_OK ||
         !name_map_put(&c->fact_names, f.key, (uint32_t)c->n_facts))
         return err_memory(s->err, sizeof f, "a fact of a checkpoint");
     c->facts[c->n_facts++] = f;

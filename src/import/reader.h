@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/mapping.h"
+#include "base/str.h"
 #include "graph/arena.h"
 #include "import/checkpoint.h"
 #include "onnx/names.h"
@@ -87,14 +88,6 @@ sib_code ckpt_fact(ckpt_file *s, sib_str key, fact_kind kind, bool list, size_t 
 sib_code ckpt_fact_int(ckpt_file *s, sib_str key, int64_t value, uint64_t at);
 /* A copy of a string that stands no longer than the reader runs. */
 sib_code ckpt_keep(ckpt_file *s, sib_str text, sib_str *out);
-
-/* Room for item n of a list that grows. False where memory cannot be had. */
-bool reader_grow(void **items, size_t n, size_t *capacity, size_t size);
-
-static inline sib_str str_of(const char *text)
-{
-    return (sib_str){text, strlen(text)};
-}
 
 static inline sib_str str_of_span(byte_span s)
 {

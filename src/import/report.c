@@ -1,6 +1,7 @@
 #include "import/report.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "import/work.h"
@@ -71,14 +72,9 @@ sib_code report_add(sib_import_report *r, sib_import_fault fault, const char *na
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (r->n_problems == r->problem_capacity) {
-        size_t more = r->problem_capacity ? 2 * r->problem_capacity : 16;
-        sib_import_problem *grown = mem_realloc(r->problems, more, sizeof *grown);
-        if (!grown)
-            return err_memory(err, more * sizeof *grown, "a report");
-        r->problems = grown;
-        r->problem_capacity = more;
-    }
+    sib_code code = ARRAY_RESERVE(r->problems, r->problem_capacity, r->n_problems + 1, "a report", err);
+    if (code != SIB_OK)
+        return code;
     sib_import_problem *p = &r->problems[r->n_problems];
     p->fault = fault;
     p->name = arena_string(r->arena, (sib_str){name, strlen(name)}, &ok).data;

@@ -235,7 +235,7 @@ static uint32_t find_wrapped(const pickle *p, const pickle_value *root)
         if (v->kind == PICKLE_TENSOR)
             return UINT32_MAX;
         for (size_t j = 0; j < 3 && k->kind == PICKLE_STRING && v->kind == PICKLE_DICT; j++)
-            if (k->text.length == strlen(names[j]) && memcmp(k->text.data, names[j], k->text.length) == 0) {
+            if (str_is(k->text, names[j])) {
                 if (found != UINT32_MAX)
                     return UINT32_MAX;
                 found = i;

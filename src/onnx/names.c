@@ -1,6 +1,8 @@
 #include "onnx/names.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
+#include "base/str.h"
 
 #include <string.h>
 
@@ -20,8 +22,7 @@ static size_t find_slot(const name_map *m, sib_str name, uint64_t hash)
     size_t mask = m->n_slots - 1, slot = (size_t)(hash >> 20) & mask;
     for (; m->slots[slot]; slot = (slot + 1) & mask) {
         const name_entry *e = &m->entries[m->slots[slot] - 1];
-        if (e->hash == hash && e->name.length == name.length &&
-            (name.length == 0 || memcmp(e->name.data, name.data, name.length) == 0))
+        if (e->hash == hash && str_same(e->name, name))
             break;
     }
     return slot;
@@ -43,14 +44,8 @@ static bool grow(name_map *m)
 {
     if (m->n >= UINT32_MAX - 1)
         return false;
-    if (m->n == m->capacity) {
-        size_t capacity = m->capacity ? m->capacity * 2 : 16;
-        name_entry *entries = mem_realloc(m->entries, capacity, sizeof *entries);
-        if (!entries)
-            return false;
-        m->entries = entries;
-        m->capacity = capacity;
-    }
+    if (ARRAY_RESERVE(m->entries, m->capacity, m->n + 1, "names", NULL) != SIB_OK)
+        return false;
     if ((m->n + 1) * 2 <= m->n_slots)
         return true;
     size_t n_slots = m->n_slots ? m->n_slots * 2 : 32;

@@ -1,6 +1,7 @@
 #include "run/diagnostics.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,17 +16,9 @@ void diagnostics_add(diagnostics *d, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (d->n == d->capacity) {
-        size_t more = d->capacity ? d->capacity * 2 : 8;
-        char **grown = more <= 2 * NOTES_MAX ? mem_realloc(d->items, more, sizeof *grown) : NULL;
-        if (!grown)
-            return;
-        d->items = grown;
-        d->capacity = more;
-    }
-    char *copy = mem_strdup(text);
-    if (copy)
-        d->items[d->n++] = copy;
+    char *copy = d->n < NOTES_MAX ? mem_strdup(text) : NULL;
+    if (copy && ARRAY_PUSH(d->items, d->n, d->capacity, "diagnostics", NULL, copy) != SIB_OK)
+        mem_free(copy);
 }
 
 void diagnostics_clear(diagnostics *d)

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "base/size.h"
+#include "base/str.h"
 #include "tensor/convert.h"
 #include "tensor/dtype.h"
 #include "tensor/float_formats.h"
@@ -168,7 +169,7 @@ static void compare_strings(compare_state *s, sib_dtype dtype, const void *a, co
         sib_str x, y;
         memcpy(&x, (const char *)a + i * sizeof x, sizeof x);
         memcpy(&y, (const char *)b + i * sizeof y, sizeof y);
-        if (x.length != y.length || (x.length > 0 && memcmp(x.data, y.data, x.length) != 0))
+        if (!str_same(x, y))
             note_mismatch(s, index + i, NAN, NAN, false, false);
     }
 }

@@ -1,6 +1,7 @@
 /* Search: the milli-ops lookup in a constant list, and nonzero. */
 #include "backend/cpu/rows.h"
 #include "base/cancel.h"
+#include "base/str.h"
 
 #include <string.h>
 
@@ -79,7 +80,7 @@ static inline size_t find(const lookup_state *s, const void *data, size_t i)
         size_t k = (size_t)s->places[at];
         if (s->dtype == SIB_STRING) {
             sib_str a = ((const sib_str *)data)[i], b = ((const sib_str *)s->list)[k];
-            if (a.length == b.length && (!a.length || !memcmp(a.data, b.data, a.length)))
+            if (str_same(a, b))
                 break;
         } else if (code_of(s, data, i) == code_of(s, s->list, k)) {
             break;

@@ -2,6 +2,7 @@
 #include "backend/ref/formulas.h"
 #include "backend/ref/kernel.h"
 #include "backend/ref/plane.h"
+#include "base/str.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -44,7 +45,7 @@ static sib_code run_strings(const ref_call *c, const sib_tensor *a, const sib_te
         if (kind == MILLI_add)
             code = join(c, x, y, (sib_str *)out->data + i);
         else
-            out->data[i] = x.length == y.length && (x.length == 0 || memcmp(x.data, y.data, x.length) == 0);
+            out->data[i] = str_same(x, y);
     }
     return code;
 }

@@ -1,5 +1,6 @@
 /* Maps: made of rows, and taken apart again. */
 #include "backend/ref/kernel.h"
+#include "base/str.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -76,7 +77,7 @@ static bool same_key(const sib_tensor *a, size_t i, const sib_tensor *b, size_t 
     if (a->dtype != SIB_STRING)
         return ((const int64_t *)a->data)[i] == ((const int64_t *)b->data)[k];
     sib_str x = ((const sib_str *)a->data)[i], y = ((const sib_str *)b->data)[k];
-    return x.length == y.length && (!x.length || !memcmp(x.data, y.data, x.length));
+    return str_same(x, y);
 }
 
 /* keys of any integer type become int64. */

@@ -2,6 +2,8 @@
 #include "backend/ref/elements.h"
 #include "backend/ref/kernel.h"
 
+#include "base/array.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -31,7 +33,7 @@ typedef struct nms {
     box *corners;        /* (boxes) of one batch */
     double *scores;      /* (boxes) of one class */
     candidate *list;     /* (boxes) */
-    int64_t *found;      /* (3, capacity) */
+    int64_t *found;      /* (n, 3) of batch, class and box */
     size_t n, capacity;
 } nms;
 
@@ -56,14 +58,8 @@ static bool overlaps(const nms *s, const box *a, const box *b)
 
 static sib_code add_found(const ref_call *c, nms *s, size_t batch, size_t class_, int64_t at)
 {
-    if (s->n == s->capacity) {
-        size_t more = s->capacity ? 2 * s->capacity : 64;
-        int64_t *grown = mem_realloc(s->found, more, 3 * sizeof *grown);
-        if (!grown)
-            return ref_no_memory(c, more * 3 * sizeof *grown);
-        s->found = grown;
-        s->capacity = more;
-    }
+    if (ARRAY_RESERVE(s->found, s->capacity, 3 * (s->n + 1), "boxes", NULL) != SIB_OK)
+        return ref_no_memory(c, 3 * (s->n + 1) * sizeof *s->found);
     int64_t *row = s->found + 3 * s->n++;
     row[0] = (int64_t)batch;
     row[1] = (int64_t)class_;

@@ -56,17 +56,10 @@ void ref_codes_free(ref_codes *codes)
     *codes = (ref_codes){0};
 }
 
-static int compare_strings(sib_str a, sib_str b)
-{
-    size_t n = size_min(a.length, b.length);
-    int order = n ? memcmp(a.data, b.data, n) : 0;
-    return order ? (order > 0) - (order < 0) : (a.length > b.length) - (a.length < b.length);
-}
-
 int ref_codes_compare(const ref_codes *x, uint64_t i, const ref_codes *y, uint64_t k)
 {
     if (x->strings)
-        return compare_strings(x->strings[i], y->strings[k]);
+        return str_compare(x->strings[i], y->strings[k]);
     for (size_t part = 0; part < x->width; part++) {
         uint64_t a = x->codes[i * x->width + part], b = y->codes[k * y->width + part];
         if (a != b)

@@ -1,5 +1,6 @@
 /* Chains while they are built. */
 #include "base/alloc.h"
+#include "base/array.h"
 #include "kernel/chain/chain_internal.h"
 #include "tensor/convert.h"
 #include "tensor/dtype.h"
@@ -104,25 +105,12 @@ void chain_free(chain *c)
     mem_free(c);
 }
 
-/* Room for one more of `bytes` bytes. */
-static bool grow(void **items, size_t *capacity, size_t n, size_t bytes)
-{
-    if (n < *capacity)
-        return true;
-    size_t more = *capacity ? 2 * *capacity : 4;
-    void *grown = mem_realloc(*items, more, bytes);
-    if (!grown)
-        return false;
-    *items = grown;
-    *capacity = more;
-    return true;
-}
-
 static size_t add(chain *c, chain_value v)
 {
     if (v.kind != CHAIN_IS_OPERAND && v.in[0] == CHAIN_NONE)
         c->failed = true;
-    if (c->failed || !grow((void **)&c->values, &c->value_capacity, c->n_values, sizeof *c->values)) {
+    if (c->failed ||
+        ARRAY_RESERVE(c->values, c->value_capacity, c->n_values + 1, "a chain", NULL) != SIB_OK) {
         c->failed = true;
         return CHAIN_NONE;
     }
@@ -138,7 +126,7 @@ static size_t add_operand(chain *c, sib_dtype dtype, size_t rank, const int64_t 
                       .elements = elements,
                       .row = CHAIN_NONE};
     if (!chain_layout_of(rank, dims, c->rank, c->dims, &m.layout) ||
-        !grow((void **)&c->operands, &c->operand_capacity, c->n_operands, sizeof *c->operands)) {
+        ARRAY_RESERVE(c->operands, c->operand_capacity, c->n_operands + 1, "a chain", NULL) != SIB_OK) {
         c->failed = true;
         return CHAIN_NONE;
     }
@@ -283,7 +271,7 @@ sib_dtype chain_dtype(const chain *c, size_t value)
 bool chain_result(chain *c, size_t value)
 {
     if (value == CHAIN_NONE ||
-        !grow((void **)&c->outputs, &c->output_capacity, c->n_outputs, sizeof *c->outputs))
+        ARRAY_RESERVE(c->outputs, c->output_capacity, c->n_outputs + 1, "a chain", NULL) != SIB_OK)
         return false;
     c->outputs[c->n_outputs++] = (chain_output){.value = value};
     return true;

@@ -1,6 +1,7 @@
 #include "run/execute/observe.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 
 #include <fnmatch.h>
@@ -115,14 +116,8 @@ static void count(profile_list *list, const char *name, const char *type, const 
             return;
         }
     }
-    if (list->n == list->capacity) {
-        size_t more = list->capacity ? 2 * list->capacity : 32;
-        profile_entry *grown = mem_realloc(list->items, more, sizeof *grown);
-        if (!grown)
-            return;
-        list->items = grown;
-        list->capacity = more;
-    }
+    if (ARRAY_RESERVE(list->items, list->capacity, list->n + 1, "a profile", NULL) != SIB_OK)
+        return;
     profile_entry e = {mem_strdup(name), mem_strdup(type), mem_strdup(backend), calls, seconds};
     if (e.node && e.type && e.backend) {
         list->items[list->n++] = e;

@@ -2,6 +2,7 @@
 #include "run/plan/planner.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "tensor/tensor.h"
@@ -15,16 +16,8 @@ fact *planner_fact(planner *p, value_id source, sib_error *err)
     SIB_ASSERT(p->fact_at[source] <= s->n_facts);
     if (p->fact_at[source])
         return &s->facts[p->fact_at[source] - 1];
-    if (s->n_facts == s->fact_capacity) {
-        size_t more = s->fact_capacity ? 2 * s->fact_capacity : 8;
-        fact *grown = mem_realloc(s->facts, more, sizeof *grown);
-        if (!grown) {
-            err_memory(err, more * sizeof *grown, "a plan");
-            return NULL;
-        }
-        s->facts = grown;
-        s->fact_capacity = more;
-    }
+    if (ARRAY_RESERVE(s->facts, s->fact_capacity, s->n_facts + 1, "a plan", err) != SIB_OK)
+        return NULL;
     fact *f = &s->facts[s->n_facts++];
     p->fact_at[source] = s->n_facts;
     *f = (fact){.source = source};

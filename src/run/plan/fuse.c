@@ -1,6 +1,7 @@
 #include "run/plan/fuse.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "run/plan/fuse_body.h"
@@ -25,7 +26,8 @@ typedef struct fuser {
     uint32_t *readers,
         *readers_at; /* nodes that read value v: readers[readers_at[v]] .. readers[readers_at[v + 1]] */
     group *groups;
-    uint32_t n_groups, capacity;
+    uint32_t n_groups;
+    size_t capacity;
 } fuser;
 
 /* ---- What there is --------------------------------------------------------------------------------------- */
@@ -110,14 +112,9 @@ static bool may_wait(const fuser *f, uint32_t at, const uint32_t *joined, size_t
 
 static sib_code new_group(fuser *f, node_id i, sib_error *err)
 {
-    if (f->n_groups == f->capacity) {
-        uint32_t more = f->capacity ? 2 * f->capacity : 32;
-        group *grown = mem_realloc(f->groups, more, sizeof *grown);
-        if (!grown)
-            return err_memory(err, more * sizeof *grown, "a plan");
-        f->groups = grown;
-        f->capacity = more;
-    }
+    sib_code code = ARRAY_RESERVE(f->groups, f->capacity, (size_t)f->n_groups + 1, "a plan", err);
+    if (code != SIB_OK)
+        return code;
     f->groups[f->n_groups] = (group){.shape = f->g->nodes[i].outputs.ids[0], .n = 1, .members = {i}};
     f->group_of[i] = f->n_groups++;
     return SIB_OK;
@@ -201,16 +198,7 @@ static node_id find_head(const fuser *f, uint32_t at)
 
 static sib_code note(fusions *out, fusion made, sib_error *err)
 {
-    if (out->n == out->capacity) {
-        size_t more = out->capacity ? 2 * out->capacity : 32;
-        fusion *grown = mem_realloc(out->items, more, sizeof *grown);
-        if (!grown)
-            return err_memory(err, more * sizeof *grown, "a plan");
-        out->items = grown;
-        out->capacity = more;
-    }
-    out->items[out->n++] = made;
-    return SIB_OK;
+    return ARRAY_PUSH(out->items, out->n, out->capacity, "a plan", err, made);
 }
 
 static int claimed_by(const plan_options *o, const fuse_body *b)

@@ -2,6 +2,7 @@
 #include "run/plan/planner.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "tensor/tensor.h"
@@ -15,14 +16,11 @@ static mval import_failed(lowering *l, const sib_error *err)
 static bool note_source(planner *p, value_id planned, value_id source)
 {
     if (planned >= p->source_capacity) {
-        size_t more = size_max(2 * p->source_capacity, (size_t)planned + 64);
-        value_id *grown = mem_realloc(p->source, more, sizeof *grown);
-        if (!grown)
+        size_t before = p->source_capacity;
+        if (ARRAY_RESERVE(p->source, p->source_capacity, (size_t)planned + 64, "a plan", NULL) != SIB_OK)
             return false;
-        for (size_t i = p->source_capacity; i < more; i++)
-            grown[i] = NO_VALUE;
-        p->source = grown;
-        p->source_capacity = more;
+        for (size_t i = before; i < p->source_capacity; i++)
+            p->source[i] = NO_VALUE;
     }
     p->source[planned] = source;
     return true;

@@ -2,6 +2,7 @@
 #include "run/plan/planner.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "run/plan/fold.h"
@@ -79,13 +80,10 @@ static sib_code add_whole(planner *p, node_id index, int backend, const mval *fr
     if (code == SIB_OK)
         code = graph_add_node(g, &whole, &id, err);
     if (code == SIB_OK && id >= p->chosen_capacity) {
-        size_t more = size_max(2 * p->chosen_capacity, (size_t)id + 64);
-        uint8_t *grown = mem_realloc(p->chosen, more, 1);
-        if (!grown)
-            return err_memory(err, more, "a plan");
-        memset(grown + p->chosen_capacity, 0, more - p->chosen_capacity);
-        p->chosen = grown;
-        p->chosen_capacity = more;
+        size_t before = p->chosen_capacity;
+        code = ARRAY_RESERVE(p->chosen, p->chosen_capacity, (size_t)id + 64, "a plan", err);
+        if (code == SIB_OK)
+            memset(p->chosen + before, 0, p->chosen_capacity - before);
     }
     if (code == SIB_OK) {
         p->chosen[id] = (uint8_t)(backend + 1);
@@ -136,15 +134,10 @@ static sib_code note_made(planner *p, const node *n, const mval *outs, sib_error
         value_id source = n->outputs.ids[i];
         if (source == NO_VALUE || outs[i].id == NO_VALUE)
             continue;
-        if (p->n_made == p->made_capacity) {
-            size_t more = p->made_capacity ? 2 * p->made_capacity : 64;
-            crossing *grown = mem_realloc(p->made, more, sizeof *grown);
-            if (!grown)
-                return err_memory(err, more * sizeof *grown, "a plan");
-            p->made = grown;
-            p->made_capacity = more;
-        }
-        p->made[p->n_made++] = (crossing){source, outs[i].id};
+        sib_code code =
+            ARRAY_PUSH(p->made, p->n_made, p->made_capacity, "a plan", err, (crossing){source, outs[i].id});
+        if (code != SIB_OK)
+            return code;
         p->map[source] = outs[i].id;
     }
     return SIB_OK;

@@ -1,5 +1,6 @@
 /* One arena for the values of a segment: places are given and taken back in the order of the steps. */
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -19,14 +20,9 @@ typedef struct packing {
 
 static sib_code insert(packing *p, size_t at, stretch s, sib_error *err)
 {
-    if (p->n == p->capacity) {
-        size_t more = p->capacity ? 2 * p->capacity : 64;
-        stretch *grown = mem_realloc(p->free, more, sizeof *grown);
-        if (!grown)
-            return err_memory(err, more * sizeof *grown, "planning memory");
-        p->free = grown;
-        p->capacity = more;
-    }
+    sib_code code = ARRAY_RESERVE(p->free, p->capacity, p->n + 1, "planning memory", err);
+    if (code != SIB_OK)
+        return code;
     SIB_ASSERT(at <= p->n && p->n < p->capacity);
     memmove(p->free + at + 1, p->free + at, (p->n - at) * sizeof *p->free);
     p->free[at] = s;
