@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "run/passes/match.h"
 #include "run/passes/passes.h"
+#include "tensor/convert.h"
 #include "tensor/tensor.h"
 
 #include <math.h>
@@ -51,20 +52,16 @@ static bool read_layer(const matcher *m, const node *n, layer *l)
     l->out_axis = gemm ? 0 : (int)l->weights->rank - 2;
     l->channels = (size_t)l->weights->dims[l->axis];
     return l->channels && (!l->bias || (l->bias->count == l->channels && l->bias->rank == 1 &&
-                                        l->bias->dtype == l->weights->dtype));
+                                        l->bias->dtype == l->weights->dtype && l->bias->dense));
 }
 
 /* ---- What stands behind --------------------------------------------------------------------------------- */
 
-/* Element c of t, or its only one. */
+/* Element c of t, which is dense, or its only one. */
 static double element(const sib_tensor *t, size_t c)
 {
-    double x = NAN;
-    sib_tensor *flat = NULL;
-    int64_t count = (int64_t)t->count;
-    if (sib_tensor_reshape(t, 1, &count, &flat, NULL) == SIB_OK)
-        sib_tensor_get(flat, (int64_t[]){count == 1 ? 0 : (int64_t)c}, &x, NULL);
-    sib_tensor_free(&flat);
+    double x;
+    convert_to_doubles(t->dtype, t->data, t->count == 1 ? 0 : c, 1, CONVERT_REAL_PART, &x);
     return x;
 }
 
@@ -91,7 +88,7 @@ static bool read_normalization(const matcher *m, const node *n, const layer *l, 
         return false;
     for (uint32_t i = 0; i < 4; i++) {
         t[i] = match_constant(m, node_in(n, i + 1));
-        if (!t[i] || t[i]->rank != 1 || t[i]->count != l->channels || !is_wide(t[i]->dtype))
+        if (!t[i] || t[i]->rank != 1 || t[i]->count != l->channels || !is_wide(t[i]->dtype) || !t[i]->dense)
             return false;
     }
     double epsilon = attr_float(n, "epsilon", 1e-5f);
@@ -158,12 +155,15 @@ static sib_code new_bias(const matcher *m, const layer *l, const affine *a, sib_
     return code;
 }
 
-/* Weights that leave the range of floats would give other results than the two steps. */
-static bool is_finite(const affine *a)
+/* Max scale or offset that is taken in, about the square root of the largest float32: a weight of up to that times a scale
+   of up to that is finite. Weights that leave the range would give other results than the two steps. */
+#define FACTOR_MAX 1e18
+
+static bool is_in_range(const affine *a)
 {
     for (size_t c = 0; c < a->n; c++)
-        if (!isfinite(a->scale[c]) || !isfinite(a->offset[c]) || fabs(a->scale[c]) > 1e18 ||
-            fabs(a->offset[c]) > 1e18)
+        if (!isfinite(a->scale[c]) || !isfinite(a->offset[c]) || fabs(a->scale[c]) > FACTOR_MAX ||
+            fabs(a->offset[c]) > FACTOR_MAX)
             return false;
     return true;
 }
@@ -218,7 +218,7 @@ static sib_code fold_layer(matcher *m, const layer *l)
         out = node_out(next, 0);
     }
     sib_code code = SIB_OK;
-    if (old.n > 1 && is_finite(&a) && pass_admit(m->run))
+    if (old.n > 1 && is_in_range(&a) && pass_admit(m->run))
         code = rebuild(m, l, &a, &old, out);
     mem_free(a.scale);
     return code;

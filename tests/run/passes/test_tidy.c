@@ -371,16 +371,52 @@ static void products_take_in_what_follows(void **state)
     }
 }
 
-/* Another reader of the convolution, numbers along another axis or for each row, more dims, statistics of the batch. */
+/* With every allocation failing in turn: an error, or the same graph; a pass that fails is not one that doesn't match. */
+static void affine_without_memory_is_an_error(void **state)
+{
+    (void)state;
+    bool done = false;
+    for (uint64_t k = 0; !done; k++) {
+        tiny t = tiny_begin();
+        value_id in[] = {tiny_input(&t, "x", SIB_F32, "1 4 6 6"),
+                         passes_weight(&t, "w", DIMS(6, 4, 1, 1), 1, 0),
+                         passes_weight(&t, "b", DIMS(6), 1, 0)};
+        value_id y = normalized(&t, node_of(&t, "Conv", 3, in, "conv", 0, NULL), 6, "normal");
+        tiny_output(&t, tiny_op(&t, "Mul", y, passes_weight(&t, "m", DIMS(6, 1, 1), 1, 0), "y"));
+        sib_model *m = tiny_model(&t);
+        sib_session_options o = {.backends = "ref", .threads = 1, .passes = "-all,affine"};
+        sib_error err = SIB_ERROR_INIT;
+        sib_session *s = NULL;
+        char text[200];
+        mem_fail_after(k);
+        sib_code code = sib_session_create(m, &o, &s, &err);
+        mem_fail_never();
+        done = code == SIB_OK;
+        if (done)
+            assert_string_equal(passes_nodes(s->optimised->graph, text, sizeof text), "Conv");
+        else
+            assert_int_equal(code, SIB_ERR_MEMORY);
+        sib_session_free(&s);
+        sib_model_free(&m);
+    }
+}
+
+/* Another reader of the convolution, numbers along another axis or for each row, more dims, the layer as the subtrahend, a
+   transposed convolution of groups, whose channels no axis of the weights has. */
 static void other_factors_stay(void **state)
 {
     (void)state;
-    static const char *const left[] = {"Conv Mul Add", "Conv Mul Relu", "Conv Mul Relu", "Conv Sub Relu"};
-    for (int kind = 0; kind < 4; kind++) {
+    static const char *const left[] = {"Conv Mul Add", "Conv Mul Relu", "Conv Mul Relu", "Conv Sub Relu",
+                                       "ConvTranspose Mul Relu"};
+    for (int kind = 0; kind < 5; kind++) {
         tiny t = tiny_begin();
         value_id in[] = {tiny_input(&t, "x", SIB_F32, "1 4 6 6"),
                          passes_weight(&t, "w", DIMS(6, 4, 1, 1), 1, 0)};
-        value_id y = node_of(&t, "Conv", 2, in, "conv", 0, NULL);
+        attribute groups = int_of("group", 2);
+        const double half = 0.5;
+        if (kind == 4)
+            in[1] = passes_weight(&t, "back", DIMS(4, 3, 1, 1), 1, 0);
+        value_id y = node_of(&t, kind == 4 ? "ConvTranspose" : "Conv", 2, in, "conv", kind == 4, &groups);
         value_id along = passes_weight(&t, "m", DIMS(6, 1, 1), 1, 0),
                  rows = passes_weight(&t, "r", DIMS(6), 1, 0);
         value_id wide = passes_weight(&t, "v", DIMS(1, 1, 6, 1, 1), 1, 0);
@@ -390,7 +426,9 @@ static void other_factors_stay(void **state)
         } else {
             value_id m = kind == 1   ? tiny_op(&t, "Mul", y, rows, "times")
                          : kind == 2 ? tiny_op(&t, "Mul", y, wide, "times")
-                                     : tiny_op(&t, "Sub", along, y, "times");
+                         : kind == 4
+                             ? tiny_op(&t, "Mul", y, tiny_constant(&t, "h", SIB_F32, 0, NULL, &half), "times")
+                             : tiny_op(&t, "Sub", along, y, "times");
             tiny_output(&t, tiny_op(&t, "Relu", m, NO_VALUE, "y"));
         }
         passes_case want = {"-all,affine", left[kind], 0, 0};
@@ -434,6 +472,7 @@ int main(void)
         cmocka_unit_test(some_equal_nodes_stay),
         cmocka_unit_test(convolutions_take_in_what_follows),
         cmocka_unit_test(products_take_in_what_follows),
+        cmocka_unit_test(affine_without_memory_is_an_error),
         cmocka_unit_test(other_factors_stay),
         cmocka_unit_test(weights_of_few_bits_become_floats),
     };
