@@ -110,6 +110,7 @@ static bool run_once(sib_model *m, const settings *s, bool oracle, const model_i
         run.tap = on_tap;
         run.tap_context = &taps;
     }
+    run.tap_matched = cli_take(s->taps.n + 1, sizeof *run.tap_matched);
     sib_value **outputs = cli_take(info.n_outputs + 1, sizeof *outputs);
     bool ok = sib_session_create(m, &o, &session, &err) == SIB_OK &&
               (!s->profile || sib_profile_create(&profile, &err) == SIB_OK);
@@ -121,6 +122,12 @@ static bool run_once(sib_model *m, const settings *s, bool oracle, const model_i
         cli_fail("%s", err.message);
     else if (!into) {
         ok = show_outputs(m, s, outputs) && !taps.failed;
+        for (size_t i = 0; i < run.n_taps; i++)
+            if (!run.tap_matched[i]) {
+                cli_fail("no value is called '%s', which --tap asks for; --tap '*' shows the names of all",
+                         s->taps.items[i]);
+                ok = false;
+            }
         if (profile)
             show_profile(profile);
         if (passes_named(&s->passes))
@@ -130,6 +137,7 @@ static bool run_once(sib_model *m, const settings *s, bool oracle, const model_i
     for (size_t i = 0; i < info.n_outputs; i++)
         sib_value_free(&outputs[i]);
     free(outputs);
+    free(run.tap_matched);
     sib_profile_free(&profile);
     sib_session_free(&session);
     return ok;

@@ -1,10 +1,9 @@
 /* Running the graph inside a node, and the values that the node reads and gives. */
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "run/execute/control.h"
 #include "tensor/tensor.h"
-
-#include <stdio.h>
 
 /* ---- Running a body ------------------------------------------------------------------------------------ */
 
@@ -37,17 +36,22 @@ sib_code body_begin(body *b, const frame *f, const node *n, const char *which, s
     return code;
 }
 
-sib_code body_run(body *b, const frame *f, const node *n, int64_t turn, sib_error *err)
+sib_code body_run(body *b, const frame *f, const node *n, int64_t iteration, sib_error *err)
 {
-    char path[400] = "";
+    byte_buffer path = {0};
     sib_str name = n->name.length ? n->name : n->type;
     const bool tapped = f->run->options && f->run->options->tap; /* nobody else reads the path */
+    sib_code code = SIB_OK;
     body_clear(b);
-    if (tapped && turn < 0)
-        snprintf(path, sizeof path, "%s%.*s/", f->path, (int)name.length, name.data);
+    if (tapped && iteration < 0)
+        code = buf_printf(&path, err, "%s%.*s/", f->path, (int)name.length, name.data);
     else if (tapped)
-        snprintf(path, sizeof path, "%s%.*s[%lld]/", f->path, (int)name.length, name.data, (long long)turn);
-    return f->execute(b->ex, f->run, path, b->in, b->captured, b->out, err);
+        code = buf_printf(&path, err, "%s%.*s[%lld]/", f->path, (int)name.length, name.data,
+                          (long long)iteration);
+    if (code == SIB_OK)
+        code = f->execute(b->ex, f->run, tapped ? path.data : "", b->in, b->captured, b->out, err);
+    buf_free(&path);
+    return code;
 }
 
 /* ---- Values of the node -------------------------------------------------------------------------------- */

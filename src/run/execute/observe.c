@@ -47,10 +47,15 @@ bool observe_wants(const sib_run_options *o, const char *name)
 {
     if (!o || !o->tap)
         return false;
-    for (size_t i = 0; i < o->n_taps; i++)
-        if (!strcmp(o->tap_names[i], name) || !fnmatch(o->tap_names[i], name, 0))
-            return true;
-    return o->n_taps == 0;
+    bool wanted = o->n_taps == 0;
+    for (size_t i = 0; i < o->n_taps; i++) {
+        if (strcmp(o->tap_names[i], name) && fnmatch(o->tap_names[i], name, 0))
+            continue;
+        wanted = true;
+        if (o->tap_matched)
+            o->tap_matched[i] = true;
+    }
+    return wanted;
 }
 
 /* ---- Profiles --------------------------------------------------------------------------------------- */

@@ -9,7 +9,7 @@
 /* SIB_OK, or SIB_ERR_CANCELLED once c is set. c may be NULL. */
 sib_code observe_cancel(const sib_cancel *c, sib_error *err);
 
-/* True where somebody wants values called `name`. */
+/* True where somebody wants values called `name`; notes the taps that do in o->tap_matched. */
 bool observe_wants(const sib_run_options *o, const char *name);
 
 /* Adds a step of node n of g, and of its milli-op (NULL for a whole operator), to a profile. begins: it is the first
