@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/pool.h"
 #include "run/execute/plans.h"
+#include "run/execute/recurrent.h"
 #include "run/optimise.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
@@ -92,21 +93,36 @@ typedef struct set_making {
     executor_set *set;
 } set_making;
 
-static sib_code add_executor(void *context, const graph *g, sib_error *err)
+/* Adds the executor of g; own: what it owns of g, or NULL, and the node that g runs chunks of. Takes own over. */
+static sib_code add_executor(const set_making *m, const graph *g, one_node *own, const node *chunks,
+                             sib_error *err)
 {
-    const set_making *m = context;
     executor *grown = mem_realloc(m->set->items, m->set->n + 1, sizeof *grown);
-    if (!grown)
+    if (!grown) {
+        one_node_free(&own);
         return err_memory(err, sizeof *grown, "a graph");
+    }
+    executor *ex = &grown[m->set->n++];
     m->set->items = grown;
-    grown[m->set->n] = (executor){.shared = m->shared, .set = m->set, .g = g};
-    sib_code code = graph_uses_make(g, &grown[m->set->n].uses, err);
-    if (code != SIB_OK)
-        return code;
-    m->set->n++;
-    grown[m->set->n - 1].constants = mem_calloc((size_t)g->n_values + 1, sizeof *grown->constants);
-    if (!grown[m->set->n - 1].constants)
-        return err_memory(err, g->n_values * sizeof *grown->constants, "a graph");
+    *ex = (executor){.shared = m->shared, .set = m->set, .g = g, .own = own, .chunks = chunks};
+    sib_code code = graph_uses_make(g, &ex->uses, err);
+    ex->constants = mem_calloc((size_t)g->n_values + 1, sizeof *ex->constants);
+    return code != SIB_OK || ex->constants ? code
+                                           : err_memory(err, g->n_values * sizeof *ex->constants, "a graph");
+}
+
+/* Adds the executor of g, and those of chunks of its recurrent nodes. */
+static sib_code add_executors(void *context, const graph *g, sib_error *err)
+{
+    sib_code code = add_executor(context, g, NULL, NULL, err);
+    for (uint32_t i = 0; i < g->n_nodes && code == SIB_OK; i++) {
+        one_node *own = NULL;
+        if (!plan_is_recurrent(&g->nodes[i]))
+            continue;
+        code = recurrent_graph(&g->nodes[i], &own, err);
+        if (code == SIB_OK)
+            code = add_executor(context, own->g, own, &g->nodes[i], err);
+    }
     return code;
 }
 
@@ -121,7 +137,7 @@ static void set_clear(executor_set *set)
 static sib_code set_make(sib_session *s, const graph *g, executor_set *set, sib_error *err)
 {
     set_making m = {&s->shared, set};
-    sib_code code = each_graph(g, 0, add_executor, &m, err);
+    sib_code code = each_graph(g, 0, add_executors, &m, err);
     if (code != SIB_OK)
         set_clear(set);
     return code;
@@ -179,9 +195,13 @@ sib_code sib_session_create(sib_model *model, const sib_session_options *options
     sib_session *s = mem_calloc(1, sizeof *s);
     if (!s)
         return err_memory(err, sizeof *s, "a session");
-    pthread_mutex_init(&s->shared.lock, NULL);
+    if (pthread_mutex_init(&s->shared.lock, NULL)) {
+        mem_free(s);
+        return err_set(err, SIB_ERR_MEMORY, "a session's lock could not be made");
+    }
     s->model = model_keep(model);
     s->memory_limit = o->memory_limit;
+    s->shared.plan_limit = o->memory_limit;
     s->shared.plan.oracle = o->oracle;
     s->shared.plan.seed = o->seed;
     sib_code code = each_graph(model->onnx->graph, 0, check_known, NULL, err);

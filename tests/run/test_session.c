@@ -350,6 +350,14 @@ static sib_code note(void *context, const sib_tap_event *event, sib_error *err)
     return SIB_OK;
 }
 
+static sib_code count_taps(void *context, const sib_tap_event *event, sib_error *err)
+{
+    (void)event;
+    (void)err;
+    ++*(size_t *)context;
+    return SIB_OK;
+}
+
 static void taps_see_values_in_order(void **state)
 {
     (void)state;
@@ -385,6 +393,75 @@ static void taps_see_values_in_order(void **state)
     assert_null(out[0]);
     sib_value_free(&x);
     sib_session_free(&s);
+}
+
+/* A value's name longer than any buffer, in a graph inside whose path is long too. */
+static void taps_match_long_names(void **state)
+{
+    (void)state;
+    sib_error err = SIB_ERROR_INIT;
+    char name[1500];
+    memset(name, 'n', sizeof name);
+    name[sizeof name - 1] = 0;
+    name[sizeof name - 2] = '!';
+    tiny t = tiny_begin();
+    value_id x = tiny_input(&t, "x", SIB_F32, "1"), y = tiny_made(&t, name),
+             c = tiny_input(&t, "c", SIB_BOOL, "");
+    graph *inside = tiny_enter(&t);
+    value_id in;
+    CHECK_OK(graph_capture(inside, x, &in, &err), err);
+    tiny_output(&t, tiny_op(&t, "Neg", in, NO_VALUE, "inner"));
+    tiny_leave(&t);
+    attribute a[] = {{.name = str_of("then_branch"), .kind = ATTR_GRAPH, .graph = inside},
+                     {.name = str_of("else_branch"), .kind = ATTR_GRAPH, .graph = inside}};
+    tiny_node(&t, "If", name, 1, &c, 1, &y, 2, a);
+    tiny_output(&t, y);
+    sib_session *s = tiny_session(&t, &on_ref);
+    sib_value *one = tiny_given(SIB_F32, DIMS(1), OF(1)), *yes = tiny_given(SIB_BOOL, 0, NULL, OF(1)), *out;
+    sib_named_value given[] = {{"x", one}, {"c", yes}};
+    const char *names[] = {name, "*!/inner", "nothing", "n*"};
+    bool matched[4] = {false};
+    size_t n = 0;
+    sib_run_options o = {
+        .tap = count_taps, .tap_context = &n, .tap_names = names, .n_taps = 4, .tap_matched = matched};
+    CHECK_OK(sib_session_run(s, 2, given, 0, NULL, &out, &o, &err), err);
+    assert_int_equal(n, 2);
+    assert_true(matched[0] && matched[1] && !matched[2] && matched[3]);
+    sib_value_free(&out);
+    sib_value_free(&one);
+    sib_value_free(&yes);
+    sib_session_free(&s);
+}
+
+/* A milli-op of one node that is fused into a step of the next, which has steps of its own behind it: each node counts once. */
+static void profiles_count_fused_nodes(void **state)
+{
+    (void)state;
+    static const char *const types[] = {"ReduceL2", "ReduceLogSumExp", "LogSoftmax", "LpNormalization",
+                                        "MeanVarianceNormalization"};
+    const sib_session_options on_cpu = {.backends = "cpu,ref", .threads = 1};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        sib_error err = SIB_ERROR_INIT;
+        tiny t = tiny_begin();
+        value_id x = tiny_input(&t, "x", SIB_F64, "1 2 3 4");
+        x = tiny_op(&t, "Abs", tiny_op(&t, "Neg", x, NO_VALUE, "negated"), NO_VALUE, "size");
+        tiny_output(&t, tiny_op(&t, types[i], x, NO_VALUE, "y"));
+        sib_session *s = tiny_session(&t, &on_cpu);
+        sib_profile *p = NULL;
+        CHECK_OK(sib_profile_create(&p, &err), err);
+        sib_value *given = tiny_given(SIB_F64, DIMS(1, 2, 3, 4), NULL), *out;
+        sib_named_value in = {"x", given};
+        sib_run_options o = {.profile = p};
+        sib_profile_row row;
+        CHECK_OK(sib_session_run(s, 1, &in, 0, NULL, &out, &o, &err), err);
+        for (size_t k = 0; sib_profile_get(p, SIB_PROFILE_BY_OPERATOR, k, &row); k++)
+            if (row.calls != 1)
+                fail_msg("%s: %s is called %llu times", types[i], row.op_type, (unsigned long long)row.calls);
+        sib_value_free(&out);
+        sib_value_free(&given);
+        sib_profile_free(&p);
+        sib_session_free(&s);
+    }
 }
 
 static void profiles_count_calls(void **state)
@@ -621,6 +698,8 @@ int main(void)
         cmocka_unit_test(dims_that_depend_on_data),
         cmocka_unit_test(values_share_memory_only_when_dead),
         cmocka_unit_test(taps_see_values_in_order),
+        cmocka_unit_test(taps_match_long_names),
+        cmocka_unit_test(profiles_count_fused_nodes),
         cmocka_unit_test(profiles_count_calls),
         cmocka_unit_test(runs_are_cancelled),
         cmocka_unit_test(memory_has_a_limit),

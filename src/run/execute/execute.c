@@ -5,6 +5,7 @@
 #include "run/execute/control.h"
 #include "run/execute/observe.h"
 #include "run/execute/plans.h"
+#include "run/execute/recurrent.h"
 #include "run/execute/taps.h"
 #include "tensor/tensor.h"
 #include "tensor/value.h"
@@ -34,8 +35,7 @@ static sib_code run_watched_step(const frame *f, const segment *s, instance *in,
         st->backend->run(st, (const buffer *const *)operands, operands + n->inputs.n, o->cancel, &why);
     if (o->profile)
         profile_add(o->profile, f->ex->g, &f->ex->g->nodes[n->origin], n->milli ? n->milli->name : NULL,
-                    n->origin != origin || i == s->first_step[origin - s->begin], st->backend->name,
-                    (double)(sib_time_ns() - start) * 1e-9);
+                    s->begins[i], st->backend->name, (double)(sib_time_ns() - start) * 1e-9);
     if (code != SIB_OK)
         return step_failed(f, origin, code, &why, err);
     return o->tap && o->tap_inside ? tap_step(f, s, in, i, origin, err) : SIB_OK;
@@ -138,12 +138,13 @@ static sib_code run_segment(frame *f, segment *s, instance *in, sib_error *err)
     return code;
 }
 
-static control_fn *const run_kinds[] = {[CONTROL_IF] = run_if,
+static control_fn *const run_kinds[] = {[CONTROL_NONE] = run_recurrent,
+                                        [CONTROL_IF] = run_if,
                                         [CONTROL_LOOP] = run_loop,
                                         [CONTROL_SCAN] = run_scan,
                                         [CONTROL_SEQUENCE_MAP] = run_sequence_map};
 
-/* Runs a node that runs graphs: its inputs are in f->live or constants; outputs go to f->live. in: of its segment. */
+/* Runs a node that runs graphs, or a recurrent one of many steps: its inputs are in f->live or constants; outputs go to f->live. in: of its segment. */
 static sib_code run_control(frame *f, node_id id, instance *in, sib_error *err)
 {
     const node *n = &f->ex->g->nodes[id];
@@ -157,7 +158,7 @@ static sib_code run_control(frame *f, node_id id, instance *in, sib_error *err)
         in->unsettled = in->unsettled || control_is_unsettled(c);
     }
     if (code == SIB_OK)
-        return SIB_OK;
+        return f->run->options && f->run->options->tap ? tap_control(f, n, err) : SIB_OK;
     char name[160];
     return err_set(err, code, "node %s: %s", node_text(f->ex->g, n, name, sizeof name), why.message);
 }

@@ -88,6 +88,14 @@ void frame_drop(frame *f, value_id v)
         frame_set(f, v, NULL);
 }
 
+executor *executor_of_chunks(const executor_set *set, const node *n)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (set->items[i].chunks == n)
+            return &set->items[i];
+    return NULL;
+}
+
 /* ---- Frames ------------------------------------------------------------------------------------------ */
 
 executor *executor_of(const executor_set *set, const graph *g)

@@ -3,6 +3,7 @@
 #define RUN_EXECUTE_FRAME_H
 
 #include "run/execute/instance.h"
+#include "run/execute/one_node.h"
 #include "run/plan/plan.h"
 #include <sibyl/session.h>
 
@@ -18,8 +19,11 @@ typedef struct run_state {
 /* What the graphs of a session share. */
 typedef struct executor_shared {
     plan_options plan;
-    pthread_mutex_t lock;  /* of the executors' segments with their users and spare memory */
-    uint64_t clock;        /* counts takings of segments */
+    pthread_mutex_t
+        lock;       /* of the executors' segments with their users and spare memory; nobody plans under it */
+    uint64_t clock; /* counts takings of segments */
+    uint64_t plan_bytes;   /* of all plans kept */
+    uint64_t plan_limit;   /* max of those; 0: PLANS_BYTES */
     atomic_bool unsettled; /* there is spare memory that instance_settle has something to do with */
 } executor_shared;
 
@@ -28,10 +32,12 @@ typedef struct executor {
     executor_shared *shared;
     const struct executor_set *set; /* that it is of */
     const graph *g;
+    const node *chunks; /* the recurrent node that g runs some steps of; NULL for graphs of the model */
+    one_node *own;      /* g's memory, of `chunks`; else NULL */
     graph_uses uses;
     segment **segments; /* (n_segments) */
     size_t n_segments, capacity;
-    known_node **known; /* (g->n_nodes) what planning found of nodes, once there was a second plan; or NULL */
+    known_nodes *known; /* what planning found of nodes, once there was a second plan; or NULL */
     _Atomic(sib_value *)
         *constants;              /* (g->n_values) of constants, made when one is first wanted as a value */
     _Atomic(void *) spare_frame; /* memory of a frame that no run uses, all cleared; NULL: none */
@@ -45,6 +51,9 @@ typedef struct executor_set {
 
 /* The executor of a graph of the set. */
 executor *executor_of(const executor_set *set, const graph *g);
+
+/* The executor of chunks of a recurrent node. */
+executor *executor_of_chunks(const executor_set *set, const node *n);
 
 /* Runs a graph: execute_graph, for files below execute.c. */
 typedef sib_code execute_fn(executor *ex, run_state *run, const char *path, const sib_value *const *in,

@@ -9,19 +9,55 @@
 #define PLANS_KEPT  16
 #define SPARES_KEPT 4
 
+/* Max bytes of the plans that a session keeps. */
+#define PLANS_BYTES (UINT64_C(1) << 30)
+
 static bool is_like(const segment *a, const segment *b)
 {
     return a->begin == b->begin && a->view == b->view;
 }
 
-/* Frees plan i, which no run holds. The lock is held, here and below. */
-static void forget(executor *ex, size_t i)
+/* Takes plan i, which no run holds, out of the list to *freed. The lock is held, here and below. */
+static void forget(executor *ex, size_t i, segment **freed)
 {
     SIB_ASSERT(i < ex->n_segments && ex->segments[i]->users == 0);
     segment *s = ex->segments[i];
     ex->segments[i] = ex->segments[--ex->n_segments];
-    instance_free(s, &s->spare);
-    segment_free(&s);
+    ex->shared->plan_bytes -= s->bytes;
+    s->next = *freed;
+    *freed = s;
+}
+
+/* Frees those; without the lock, since a long plan takes a while. */
+static void free_plans(segment *freed)
+{
+    while (freed) {
+        segment *s = freed;
+        freed = s->next;
+        instance_free(s, &s->spare);
+        segment_free(&s);
+    }
+}
+
+/* Forgets the least recently used plans of the session's graphs while all of them take more than may be kept. */
+static void bound_bytes(executor *ex, segment **freed)
+{
+    const uint64_t limit = ex->shared->plan_limit ? ex->shared->plan_limit : PLANS_BYTES;
+    while (ex->shared->plan_bytes > limit) {
+        executor *from = NULL;
+        size_t oldest = 0;
+        for (size_t k = 0; k < ex->set->n; k++)
+            for (size_t i = 0; i < ex->set->items[k].n_segments; i++) {
+                const segment *s = ex->set->items[k].segments[i];
+                if (s->users || !s->bytes || (from && s->used >= from->segments[oldest]->used))
+                    continue;
+                from = &ex->set->items[k];
+                oldest = i;
+            }
+        if (!from)
+            return;
+        forget(from, oldest, freed);
+    }
 }
 
 /* How many plans there are for the nodes of s (with_spare: that have memory ready), s not counted; *oldest: of those that
@@ -41,11 +77,11 @@ static size_t count_like(const executor *ex, const segment *s, bool with_spare, 
     return n;
 }
 
-static sib_code add_segment(executor *ex, segment *s, sib_error *err)
+static sib_code add_segment(executor *ex, segment *s, segment **freed, sib_error *err)
 {
     size_t oldest;
     if (count_like(ex, s, false, &oldest) >= PLANS_KEPT && oldest < ex->n_segments)
-        forget(ex, oldest);
+        forget(ex, oldest, freed);
     if (ex->n_segments == ex->capacity) {
         size_t more = ex->capacity ? 2 * ex->capacity : 4;
         segment **grown = mem_realloc(ex->segments, more, sizeof *grown);
@@ -55,44 +91,89 @@ static sib_code add_segment(executor *ex, segment *s, sib_error *err)
         ex->capacity = more;
     }
     ex->segments[ex->n_segments++] = s;
+    ex->shared->plan_bytes += s->bytes;
+    bound_bytes(ex, freed);
     return SIB_OK;
+}
+
+/* The plan that fits, held for this run, or NULL. */
+static segment *find(const frame *f, node_id begin, plan_view view, instance **spare)
+{
+    executor *ex = f->ex;
+    for (size_t i = 0; i < ex->n_segments; i++) {
+        segment *s = ex->segments[i];
+        if (s->begin != begin || s->view != view || !segment_fits(s, f->live))
+            continue;
+        s->users++;
+        s->used = ++ex->shared->clock;
+        *spare = s->spare;
+        s->spare = NULL;
+        return s;
+    }
+    return NULL;
+}
+
+/* Plans the nodes from `begin` on. Runs do so at the same time: what one plans, however long, keeps no other from going
+   on; of two that plan the same the second takes the plan of the first. */
+static sib_code plan(const frame *f, node_id begin, plan_view view, known_nodes *known, segment **out,
+                     sib_error *err)
+{
+    const run_state *run = f->run;
+    const uint64_t limit = run->memory_limit, used = run->memory;
+    const plan_request request = {.g = f->ex->g,
+                                  .uses = &f->ex->uses,
+                                  .begin = begin,
+                                  .live = f->live,
+                                  .options = &f->ex->shared->plan,
+                                  .view = view,
+                                  .known = known,
+                                  .cancel = run->options ? run->options->cancel : NULL,
+                                  .memory_limit = !limit         ? 0
+                                                  : used < limit ? limit - used
+                                                                 : 1};
+    return plan_segment(&request, out, err);
 }
 
 sib_code plans_take(const frame *f, node_id begin, segment **out, instance **spare, sib_error *err)
 {
     executor *ex = f->ex;
     executor_shared *shared = ex->shared;
-    sib_code code = SIB_OK;
-    segment *s = NULL;
-    pthread_mutex_lock(&shared->lock);
+    segment *made = NULL, *freed = NULL;
     const sib_run_options *o = f->run->options;
-    plan_view view = !o || !o->tap ? PLAN_CLOSED : o->tap_inside ? PLAN_INSIDE : PLAN_OPEN;
-    for (size_t i = 0; i < ex->n_segments && !s; i++)
-        if (ex->segments[i]->begin == begin && ex->segments[i]->view == view &&
-            segment_fits(ex->segments[i], f->live))
-            s = ex->segments[i];
-    if (!s) {
-        if (ex->n_segments && !ex->known) /* without memory for it, planning takes longer */
-            ex->known = mem_calloc((size_t)ex->g->n_nodes + 1, sizeof *ex->known);
-        code = plan_segment(ex->g, &ex->uses, begin, f->live, &shared->plan, view, ex->known,
-                            f->run->options ? f->run->options->cancel : NULL, &s, err);
-        if (code == SIB_OK && (code = add_segment(ex, s, err)) != SIB_OK)
-            segment_free(&s);
-    }
-    if (code == SIB_OK) {
-        s->users++;
-        s->used = ++shared->clock;
-        *spare = s->spare;
-        s->spare = NULL;
+    const plan_view view = !o || !o->tap ? PLAN_CLOSED : o->tap_inside ? PLAN_INSIDE : PLAN_OPEN;
+    pthread_mutex_lock(&shared->lock);
+    *out = find(f, begin, view, spare);
+    if (!*out && ex->n_segments && !ex->known)
+        ex->known = known_nodes_make(ex->g->n_nodes);
+    known_nodes *known = ex->known;
+    pthread_mutex_unlock(&shared->lock);
+    if (*out)
+        return SIB_OK;
+    sib_code code = plan(f, begin, view, known, &made, err);
+    if (code != SIB_OK)
+        return code;
+    pthread_mutex_lock(&shared->lock);
+    *out = find(f, begin, view, spare);
+    if (*out) {
+        made->next = freed;
+        freed = made;
+    } else {
+        made->users = 1;
+        made->used = ++shared->clock;
+        code = add_segment(ex, made, &freed, err);
+        *out = code == SIB_OK ? made : NULL;
     }
     pthread_mutex_unlock(&shared->lock);
-    *out = s;
+    free_plans(freed);
+    if (code != SIB_OK)
+        segment_free(&made);
     return code;
 }
 
 void plans_give(const frame *f, segment *s, instance *in)
 {
     executor *ex = f->ex;
+    segment *freed = NULL;
     size_t oldest;
     pthread_mutex_lock(&ex->shared->lock);
     SIB_ASSERT(s->users > 0);
@@ -106,7 +187,9 @@ void plans_give(const frame *f, segment *s, instance *in)
     instance_free(s, &in); /* before somebody may forget s */
     if (s->spare && s->spare->unsettled)
         atomic_store_explicit(&ex->shared->unsettled, true, memory_order_relaxed);
+    bound_bytes(ex, &freed);
     pthread_mutex_unlock(&ex->shared->lock);
+    free_plans(freed);
 }
 
 void executor_clear(executor *ex)
@@ -116,7 +199,7 @@ void executor_clear(executor *ex)
         segment_free(&ex->segments[i]);
     }
     mem_free(ex->segments);
-    known_nodes_free(&ex->known, ex->g->n_nodes);
+    known_nodes_free(&ex->known);
     for (uint32_t v = 0; ex->constants && v < ex->g->n_values; v++) {
         sib_value *constant = ex->constants[v];
         sib_value_free(&constant);
@@ -124,6 +207,7 @@ void executor_clear(executor *ex)
     mem_free(ex->constants);
     mem_free(ex->spare_frame);
     graph_uses_free(&ex->uses);
+    one_node_free(&ex->own);
 }
 
 void executor_settle(executor *ex, const settling *how)

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "tensor/tensor.h"
 
+#include <pthread.h>
 #include <string.h>
 
 /* A value in words: 0 where it is omitted, else 1, dtype, rank, the constant's address, dims. */
@@ -13,10 +14,16 @@
 /* Words of a node whose operands are longer are not kept. */
 #define WORDS_MOST 1024
 
-struct known_node {
+typedef struct known_node {
     size_t n_in, n_out; /* words */
     uint8_t backend;
     int64_t words[]; /* (n_in + n_out) */
+} known_node;
+
+struct known_nodes {
+    pthread_mutex_t lock; /* runs plan at the same time */
+    size_t n;
+    known_node *items[]; /* (n) by node of the source; NULL: nothing is known */
 };
 
 typedef struct words {
@@ -68,27 +75,34 @@ void planner_keep_known(planner *p, node_id index, const mval *ins, const mval *
     size_t n_in = w.n;
     if (!write_values(p->s->graph, n->outputs.n, outs, &w))
         return;
-    known_node *old = p->known[index], *made = old && old->n_in + old->n_out == w.n
-                                                   ? old
-                                                   : mem_alloc(1, sizeof *made + w.n * sizeof *w.at);
+    known_node *made = mem_alloc(1, sizeof *made + w.n * sizeof *w.at), *old;
     if (!made)
         return; /* it is lowered the next time, too */
     made->n_in = n_in;
     made->n_out = w.n - n_in;
     made->backend = (uint8_t)backend;
     memcpy(made->words, w.at, w.n * sizeof *w.at);
-    if (made != old)
-        mem_free(old);
-    p->known[index] = made;
+    pthread_mutex_lock(&p->known->lock);
+    old = p->known->items[index];
+    p->known->items[index] = made;
+    pthread_mutex_unlock(&p->known->lock);
+    mem_free(old);
 }
 
-int planner_known(planner *p, node_id index, const mval *ins, value_type *types, mval *outs)
+bool planner_knows(const planner *p, node_id index)
 {
-    const node *n = &p->g->nodes[index];
-    const known_node *k = p->known[index];
-    words w = {0};
-    if (!write_values(p->s->graph, n->inputs.n, ins, &w) || w.n != k->n_in ||
-        memcmp(w.at, k->words, w.n * sizeof *w.at))
+    if (!p->known)
+        return false;
+    pthread_mutex_lock(&p->known->lock);
+    bool there = p->known->items[index] != NULL;
+    pthread_mutex_unlock(&p->known->lock);
+    return there;
+}
+
+/* planner_known by the entry of the node, under the lock. */
+static int find(planner *p, const node *n, const known_node *k, const words *w, value_type *types, mval *outs)
+{
+    if (!k || w->n != k->n_in || memcmp(w->at, k->words, w->n * sizeof *w->at))
         return -1;
     const int64_t *at = k->words + k->n_in;
     for (uint32_t i = 0; i < n->outputs.n; i++) {
@@ -100,10 +114,37 @@ int planner_known(planner *p, node_id index, const mval *ins, value_type *types,
     return k->backend;
 }
 
-void known_nodes_free(known_node ***known, size_t n)
+int planner_known(planner *p, node_id index, const mval *ins, value_type *types, mval *outs)
 {
-    for (size_t i = 0; *known && i < n; i++)
-        mem_free((*known)[i]);
-    mem_free(*known);
-    *known = NULL;
+    const node *n = &p->g->nodes[index];
+    words w = {0};
+    if (!write_values(p->s->graph, n->inputs.n, ins, &w))
+        return -1;
+    pthread_mutex_lock(&p->known->lock);
+    int backend = find(p, n, p->known->items[index], &w, types, outs);
+    pthread_mutex_unlock(&p->known->lock);
+    return backend;
+}
+
+known_nodes *known_nodes_make(size_t n)
+{
+    known_nodes *k = mem_calloc(1, sizeof *k + n * sizeof *k->items);
+    if (k && pthread_mutex_init(&k->lock, NULL)) {
+        mem_free(k);
+        return NULL;
+    }
+    if (k)
+        k->n = n;
+    return k;
+}
+
+void known_nodes_free(known_nodes **kp)
+{
+    known_nodes *k = *kp;
+    for (size_t i = 0; k && i < k->n; i++)
+        mem_free(k->items[i]);
+    if (k)
+        pthread_mutex_destroy(&k->lock);
+    mem_free(k);
+    *kp = NULL;
 }

@@ -115,7 +115,7 @@ static sib_code add_known(planner *p, lowering *l, node_id index, mval *outs, in
     value_type types[64];
     mval ins[64];
     *backend = -1;
-    if (!p->known || !p->known[index] || p->s->view == PLAN_INSIDE)
+    if (p->s->view == PLAN_INSIDE || !planner_knows(p, index))
         return SIB_OK;
     import_inputs(p, l, n, ins);
     if (!l_ok(l)) { /* it is for the lowering to say so, where it asks for that input */
@@ -193,9 +193,37 @@ static sib_code offer_declared(planner *p, lowering *l, node_id index, mval *out
     return code;
 }
 
-/* Lowers a node, unless that is long and a backend takes the node whole: *backend, else -1. */
+bool plan_is_recurrent(const node *n)
+{
+    static const char *const types[] = {"LSTM", "GRU", "RNN"};
+    bool is = false;
+    for (size_t i = 0; i < 3 && n->domain.length == 0; i++)
+        is |= str_is(n->type, types[i]);
+    return is && n->op && n->inputs.n >= 3 && n->inputs.ids[0] != NO_VALUE && n->inputs.ids[2] != NO_VALUE;
+}
+
+/* True for a recurrent node of so many steps that its unrolled plan would be large: see execute/recurrent.c. */
+static bool is_long(planner *p, lowering *l, const node *n)
+{
+    int64_t dims[SIB_MAX_RANK];
+    if (!plan_is_recurrent(n) || p->s->view == PLAN_INSIDE)
+        return false;
+    mval x = planner_import(l, p->g, n->inputs.ids[0]);
+    if (!l_ok(l)) { /* it is for the lowering to say so */
+        l->status = LOWER_OK;
+        l->error = (sib_error)SIB_ERROR_INIT;
+        return false;
+    }
+    const value_type *t = &p->s->graph->values[x.id].type;
+    return !t->depth && t->leaf == TYPE_TENSOR && t->shape.ranked && t->shape.rank == 3 &&
+           sib_dtype_get_kind(t->dtype) == SIB_KIND_FLOAT && dim_shape_const(p->s->dims, &t->shape, dims) &&
+           dims[0] && dims[1] && dims[attr_int(n, "layout", 0) ? 1 : 0] > RECURRENT_UNROLLED;
+}
+
+/* Lowers a node, unless that is long and a backend takes the node whole: *backend, else -1. *alone: it is neither, but
+   runs in chunks. */
 static sib_code lower_or_offer(planner *p, lowering *l, node_id index, mval *outs, value_type *declared,
-                               int *backend, sib_error *err)
+                               int *backend, bool *alone, sib_error *err)
 {
     graph *g = p->s->graph;
     lower_budget *whole = l->budget, first = {PROBE_OPS, whole->work};
@@ -216,8 +244,19 @@ static sib_code lower_or_offer(planner *p, lowering *l, node_id index, mval *out
         if (code != SIB_OK || *backend >= 0)
             return code;
     }
-    lower_node(l, p->g, index, outs, declared);
+    *alone = is_long(p, l, &p->g->nodes[index]);
+    if (!*alone)
+        lower_node(l, p->g, index, outs, declared);
     return SIB_OK;
+}
+
+/* Takes back what was added for a node that is not planned now. */
+static void take_back(planner *p, uint32_t n_values, uint32_t n_nodes)
+{
+    /* source numbers of values that go with the truncation are set anew when those ids are used again */
+    for (size_t i = n_values; i < p->source_capacity; i++)
+        p->source[i] = NO_VALUE;
+    truncate_plan(p, n_values, n_nodes);
 }
 
 sib_code planner_add_node(planner *p, lowering *l, node_id index, mval *outs, value_type *declared,
@@ -227,24 +266,27 @@ sib_code planner_add_node(planner *p, lowering *l, node_id index, mval *outs, va
     const node *n = &p->g->nodes[index];
     uint32_t n_values = g->n_values, n_nodes = g->n_nodes;
     int backend;
+    bool alone = false;
     *out = PLANNED;
     sib_code code = add_known(p, l, index, outs, &backend, err);
-    if (code == SIB_OK && backend < 0 && p->known && p->known[index] && planner_inferred(p, n, declared))
+    if (code == SIB_OK && backend < 0 && planner_knows(p, index) && planner_inferred(p, n, declared))
         code = offer_declared(p, l, index, outs, declared, &backend, err);
     if (code == SIB_OK && backend < 0)
-        code = lower_or_offer(p, l, index, outs, declared, &backend, err);
+        code = lower_or_offer(p, l, index, outs, declared, &backend, &alone, err);
     if (code != SIB_OK || backend >= 0)
         return code == SIB_OK ? note_made(p, n, outs, err) : code;
+    if (alone) {
+        take_back(p, n_values, n_nodes);
+        *out = RUNS_ALONE;
+        return SIB_OK;
+    }
     if (l->status == LOWER_FAILED)
         return err_set(err, l->error.code, "%s", l->error.message);
     if (l->status == LOWER_NEEDS_CONTENT) {
         value_id needed = l->needs;
         l->status = LOWER_OK;
         code = meet_need(p, l, needed, n_values, out, err);
-        /* source numbers of values that go with the truncation are set anew when those ids are used again */
-        for (size_t i = n_values; i < p->source_capacity; i++)
-            p->source[i] = NO_VALUE;
-        truncate_plan(p, n_values, n_nodes);
+        take_back(p, n_values, n_nodes);
         return code;
     }
     if (l->status == LOWER_NEEDS_DIMS)

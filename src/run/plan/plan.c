@@ -12,15 +12,23 @@
 /* Constants of up to so many elements are computed while planning. */
 #define FOLD_LIMIT 4096
 
-/* Most milli-ops of a plan, those of nodes that are lowered again counted again, and most that folding may do. */
+/* Max milli-ops of a plan, those of nodes that are lowered again counted again, and max work of folding. */
 #define PLAN_OPS  (UINT64_C(1) << 22)
 #define PLAN_WORK (UINT64_C(1) << 26)
+
+/* Milli-ops that a plan may have whatever the limit of memory is. */
+#define PLAN_OPS_FREE 4096
+
+/* Bytes that a milli-op takes in a plan, about: it and its output, where that stands, its step and memory of a run. */
+#define PLAN_OP_BYTES (sizeof(node) + sizeof(value) + sizeof(slot) + sizeof(step) + sizeof(buffer) + 1024)
 
 static sib_code plan_nodes(planner *p, node_id begin, sib_error *err)
 {
     const graph *g = p->g;
     segment *s = p->s;
-    lower_budget budget = {PLAN_OPS, PLAN_WORK};
+    const uint64_t allowed = size_max(p->request->memory_limit / PLAN_OP_BYTES, PLAN_OPS_FREE);
+    const bool limited = p->request->memory_limit && allowed < PLAN_OPS;
+    lower_budget budget = {limited ? allowed : PLAN_OPS, PLAN_WORK};
     lowering l = {.graph = s->graph,
                   .cancel = p->cancel,
                   .budget = &budget,
@@ -46,14 +54,22 @@ static sib_code plan_nodes(planner *p, node_id begin, sib_error *err)
         if (code != SIB_OK)
             break;
         if (n->op && n->op->control != CONTROL_NONE) {
-            s->control = i == begin;
-            i += s->control;
+            v = RUNS_ALONE;
             break;
         }
         SIB_ASSERT(i == begin || p->first_node[i - 1 - begin] <= s->graph->n_nodes);
         p->first_node[i - begin] = s->graph->n_nodes;
         p->made_at[i - begin] = p->n_made;
         code = planner_add_node(p, &l, i, outs, declared, &v, err);
+        if (code == SIB_ERR_SIZE && limited && !budget.ops) {
+            if (err)
+                *err = (sib_error)SIB_ERROR_INIT;
+            code =
+                err_set(err, SIB_ERR_MEMORY, "planning takes more than the %llu bytes that the limit leaves",
+                        (unsigned long long)p->request->memory_limit);
+        }
+        if (v == RUNS_ALONE)
+            break;
         if (code == SIB_OK && v == WAITS) {
             if (i > begin)
                 break;
@@ -63,7 +79,8 @@ static sib_code plan_nodes(planner *p, node_id begin, sib_error *err)
         }
         i += v != AGAIN;
     }
-    s->end = i;
+    s->control = v == RUNS_ALONE && i == begin;
+    s->end = i + s->control;
     SIB_ASSERT(code != SIB_OK || (s->begin < s->end && s->end <= g->n_nodes));
     SIB_ASSERT(!s->control || s->end == s->begin + 1);
     if (code == SIB_OK && !s->control) {
@@ -80,6 +97,7 @@ static sib_code finish(planner *p, sib_error *err)
     segment *s = p->s;
     const graph *g = s->graph;
     bool *node_needed = mem_calloc((size_t)g->n_nodes + 1, 1);
+    s->bytes = g->n_nodes * (uint64_t)PLAN_OP_BYTES;
     sib_code code = node_needed ? planner_mark(p, node_needed, err) : err_memory(err, g->n_nodes, "a plan");
     if (code == SIB_OK)
         code = planner_place(p, node_needed, err);
@@ -95,13 +113,18 @@ static sib_code finish(planner *p, sib_error *err)
     return code;
 }
 
-sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib_value *const *live,
-                      const plan_options *options, plan_view view, known_node **known,
-                      const struct sib_cancel *cancel, segment **out, sib_error *err)
+sib_code plan_segment(const plan_request *r, segment **out, sib_error *err)
 {
-    SIB_ASSERT(begin < g->n_nodes);
-    planner p = {.g = g, .uses = uses, .live = live, .options = options, .known = known, .cancel = cancel};
-    size_t n = g->n_nodes - begin;
+    const graph *g = r->g;
+    SIB_ASSERT(r->begin < g->n_nodes);
+    planner p = {.request = r,
+                 .g = g,
+                 .uses = r->uses,
+                 .live = r->live,
+                 .options = r->options,
+                 .known = r->known,
+                 .cancel = r->cancel};
+    size_t n = g->n_nodes - r->begin;
     *out = NULL;
     p.s = mem_calloc(1, sizeof *p.s);
     p.map = mem_alloc(g->n_values ? g->n_values : 1, sizeof *p.map);
@@ -120,8 +143,8 @@ sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib
     if (code == SIB_OK) {
         planner_find_givens(&p);
         p.s->source = g;
-        p.s->view = view;
-        p.s->begin = begin;
+        p.s->view = r->view;
+        p.s->begin = r->begin;
         code = arena_create(&p.s->memory, err);
     }
     if (code == SIB_OK)
@@ -129,7 +152,7 @@ sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib
     if (code == SIB_OK)
         code = graph_create(p.s->memory, p.s->dims, &p.s->graph, err);
     if (code == SIB_OK)
-        code = plan_nodes(&p, begin, err);
+        code = plan_nodes(&p, r->begin, err);
     if (code == SIB_OK && !p.s->control)
         code = finish(&p, err);
     mem_free(p.map);
@@ -166,6 +189,7 @@ void segment_free(segment **sp)
     mem_free(s->slots);
     mem_free(s->steps);
     mem_free(s->step_nodes);
+    mem_free(s->begins);
     mem_free(s->first_step);
     mem_free(s->first_made);
     mem_free(s->made);

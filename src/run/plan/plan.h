@@ -83,7 +83,8 @@ typedef struct segment {
     const graph *source;
     node_id begin, end; /* nodes [begin, end) of the source graph */
     plan_view view;
-    bool control;        /* one node that runs graphs; nothing below is set but facts */
+    bool control;        /* one node that runs graphs or chunks; nothing below is set but facts */
+    uint64_t bytes;      /* that the plan takes itself, about */
     graph_arena *memory; /* of the graph */
     dim_table *dims;
     graph *graph; /* nodes of operators that a backend claims whole, and milli-ops */
@@ -93,6 +94,7 @@ typedef struct segment {
     size_t n_steps;
     step *steps; /* (n_steps); step i runs node step_nodes[i] of `graph` */
     node_id *step_nodes;
+    bool *begins;       /* (n_steps) the first step of its node of the source */
     size_t *first_step; /* (end - begin + 1): where the steps of each source node begin */
     size_t n_made;
     crossing *made;     /* (n_made) outputs of the source's nodes, in order of nodes */
@@ -104,19 +106,31 @@ typedef struct segment {
     unsigned users;         /* runs that hold it; under the session's lock */
     struct instance *spare; /* ready memory of a run that is over; under the session's lock */
     uint64_t used;          /* when it was last taken */
+    struct segment *next;   /* among those to be freed */
 } segment;
 
-/* What plans of a graph found of a node; known.c. */
-typedef struct known_node known_node;
-/* known: (n), NULL for none. */
-void known_nodes_free(known_node ***known, size_t n);
+/* What plans of a graph of n nodes found of those; known.c. Threads may plan with it at the same time. */
+typedef struct known_nodes known_nodes;
+/* NULL where memory fails: planning without it takes longer. */
+known_nodes *known_nodes_make(size_t n);
+void known_nodes_free(known_nodes **k);
 
-/* Plans nodes of g from `begin` on, for the values that are there: live (g->n_values), NULL where there is none.
-   known: (g->n_nodes) what earlier plans for the same backends found, and what this one does; may be NULL.
-   cancel: may be NULL. Errors: SIB_ERR_CANCELLED; SIB_ERR_ARGUMENT and others naming the node. */
-sib_code plan_segment(const graph *g, const graph_uses *uses, node_id begin, sib_value *const *live,
-                      const plan_options *options, plan_view view, known_node **known,
-                      const struct sib_cancel *cancel, segment **out, sib_error *err);
+/* What one planning is given. */
+typedef struct plan_request {
+    const graph *g;
+    const graph_uses *uses;
+    node_id begin;
+    sib_value *const *live; /* (g->n_values) the values that are there, else NULL */
+    const plan_options *options;
+    plan_view view;
+    known_nodes *known;              /* of g and the same backends; may be NULL */
+    const struct sib_cancel *cancel; /* may be NULL */
+    uint64_t memory_limit;           /* bytes that the plan may take, about; 0: no limit */
+} plan_request;
+
+/* Plans nodes of a graph from `begin` on. Errors: SIB_ERR_CANCELLED; SIB_ERR_MEMORY (the limit); SIB_ERR_ARGUMENT and
+   others naming the node. */
+sib_code plan_segment(const plan_request *request, segment **out, sib_error *err);
 void segment_free(segment **s);
 
 /* True where the facts of s hold. */
@@ -125,5 +139,10 @@ bool segment_fits(const segment *s, sib_value *const *live);
 /* Gives every SLOT_ARENA value a place, values that are never needed together possibly the same, and sets
    arena_bytes. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
 sib_code plan_pack(segment *s, sib_error *err);
+
+/* Whether a run takes a node in chunks of steps: an RNN, GRU or LSTM of more than RECURRENT_UNROLLED, by the type of X.
+   Steps of fewer are unrolled. */
+bool plan_is_recurrent(const node *n);
+#define RECURRENT_UNROLLED 256
 
 #endif

@@ -12,12 +12,13 @@
 typedef enum binding_state { BINDING_OPEN, BINDING_DONE, BINDING_FAILED } binding_state;
 
 typedef struct planner {
+    const plan_request *request; /* that the fields up to `known` are of */
     const graph *g;
     const graph_uses *uses;
     sib_value *const *live;
     const plan_options *options;
     const struct sib_cancel *cancel;
-    known_node **known; /* (g->n_nodes) or NULL */
+    known_nodes *known; /* or NULL */
     segment *s;
     value_id
         *map; /* (g->n_values) the plan's value for each of the source's, NO_VALUE where there is none yet */
@@ -63,7 +64,8 @@ typedef enum verdict {
     PLANNED,      /* go on with the next node */
     PLANNED_LAST, /* what it makes must be seen before the next */
     AGAIN,        /* the content that it needed is known now */
-    WAITS         /* for what this segment makes */
+    WAITS,        /* for what this segment makes */
+    RUNS_ALONE    /* in chunks of steps, in a segment of its own */
 } verdict;
 
 /* Adds node `index` of the source to the plan. outs, declared: room for its outputs. */
@@ -72,8 +74,10 @@ sib_code planner_add_node(planner *p, lowering *l, node_id index, mval *outs, va
 
 /* ---- known.c -------------------------------------------------------------------------------------------- */
 
+/* True where something is known of node `index`. */
+bool planner_knows(const planner *p, node_id index);
 /* The backend that took node `index` whole for such inputs before, with the types of its outputs and an id that is not
-   NO_VALUE for each that is not omitted; -1 where that is not known. p->known[index] is there. */
+   NO_VALUE for each that is not omitted; -1 where that is not known. p->known is there. */
 int planner_known(planner *p, node_id index, const mval *ins, value_type *types, mval *outs);
 /* Keeps what a backend took, where there is room for it. */
 void planner_keep_known(planner *p, node_id index, const mval *ins, const mval *outs, int backend);

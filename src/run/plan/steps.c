@@ -67,20 +67,32 @@ sib_code planner_make_steps(planner *p, const bool *node_needed, sib_error *err)
     s->views = mem_alloc(operands ? operands : 1, sizeof *s->views);
     s->steps = mem_calloc((size_t)g->n_nodes + 1, sizeof *s->steps);
     s->step_nodes = mem_alloc((size_t)g->n_nodes + 1, sizeof *s->step_nodes);
+    s->begins = mem_calloc((size_t)g->n_nodes + 1, sizeof *s->begins);
+    bool *seen = mem_calloc(n + 1, sizeof *seen); /* source nodes that have a step */
     s->first_step = mem_alloc(n + 1, sizeof *s->first_step);
     s->first_made = mem_alloc(n + 1, sizeof *s->first_made);
-    if (!s->views || !s->steps || !s->step_nodes || !s->first_step || !s->first_made)
+    if (!s->views || !s->steps || !s->step_nodes || !s->first_step || !s->first_made || !s->begins || !seen) {
+        mem_free(seen);
         return err_memory(err, g->n_nodes * sizeof *s->steps, "a plan");
+    }
     sib_code code = SIB_OK;
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         s->first_step[i] = s->n_steps;
         s->first_made[i] = p->made_at[i];
         for (node_id k = p->first_node[i]; k < p->first_node[i + 1] && code == SIB_OK; k++)
-            if (node_needed[k] && !is_alias(s, &g->nodes[k]))
+            if (cancel_is_set(p->cancel))
+                code = err_set(err, SIB_ERR_CANCELLED, "the run was cancelled");
+            else if (node_needed[k] && !is_alias(s, &g->nodes[k]))
                 code = add_step(p, k, &used, err);
     }
     SIB_ASSERT(code != SIB_OK || used <= operands);
     SIB_ASSERT(p->made_at[n] == p->n_made);
+    for (size_t i = 0; i < s->n_steps; i++) {
+        bool *at = &seen[g->nodes[s->step_nodes[i]].origin - s->begin];
+        s->begins[i] = !*at;
+        *at = true;
+    }
+    mem_free(seen);
     s->first_step[n] = s->n_steps;
     s->first_made[n] = p->n_made;
     s->made = p->made;
