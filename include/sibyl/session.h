@@ -74,7 +74,7 @@ typedef struct sib_run_options {
     bool tap_optimised;       /* values of the graph as passes left it, not as the file has it */
     sib_profile *profile;     /* filled; NULL: none */
     const sib_cancel *cancel; /* NULL: none */
-    bool *tap_matched;        /* (n_taps) set to true for each of tap_names that a value matched; NULL: not wanted */
+    bool *tap_matched; /* (n_taps) set to true for each of tap_names that a value matched; NULL: not wanted */
 } sib_run_options;
 
 /* Runs the model. inputs: (n_inputs) by name; those with a default may be left out. Checked before anything runs: names,

@@ -24,6 +24,27 @@ static void blocks_are_aligned_and_counted(void **state)
     assert_int_equal(after.allocations - before.allocations, after.frees - before.frees);
 }
 
+/* What does not fit is not copied: beyond the smaller block it would overwrite others. */
+static void blocks_shrink(void **state)
+{
+    (void)state;
+    unsigned char *a = mem_alloc(1 << 20, 1), *others[64];
+    memset(a, 7, 1 << 20);
+    for (int i = 0; i < 64; i++)
+        memset(others[i] = mem_alloc(24, 1), i, 24);
+    for (int i = 0; i < 64; i += 2) /* room for the smaller one, between blocks that are in use */
+        mem_free(others[i]);
+    a = mem_realloc(a, 24, 1);
+    for (int k = 0; k < 24; k++)
+        assert_int_equal(a[k], 7);
+    for (int i = 1; i < 64; i += 2) {
+        for (int k = 0; k < 24; k++)
+            assert_int_equal(others[i][k], i);
+        mem_free(others[i]);
+    }
+    mem_free(a);
+}
+
 static void overflow_and_injected_failure(void **state)
 {
     (void)state;
@@ -56,6 +77,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_aligned_and_counted),
+        cmocka_unit_test(blocks_shrink),
         cmocka_unit_test(overflow_and_injected_failure),
         cmocka_unit_test(checked_sizes),
     };

@@ -121,6 +121,11 @@ static void producer_missing(sample *s)
 {
     s->w.g->values[s->z].producer = 9;
 }
+/* The first number that no node has. */
+static void producer_behind(sample *s)
+{
+    s->w.g->values[s->z].producer = s->w.g->n_nodes;
+}
 static void producer_unsaid(sample *s)
 {
     s->w.g->values[s->z].producer = NO_NODE;
@@ -214,6 +219,7 @@ static void test_broken(void **state)
         {make_missing, "value 50 is made and does not exist"},
         {wrong_producer, "'h' (Abs): value 4 ('z') is not among its outputs"},
         {producer_missing, "('z') is made by a node that does not exist"},
+        {producer_behind, "('z') is made by a node that does not exist"},
         {producer_unsaid, "('z') is an output and made by nobody"},
         {made_twice, "('h') is among its outputs twice"},
         {made_input, "('h') is an input and made by a node"},

@@ -38,6 +38,20 @@ static void identical_and_nearly(void **state)
     assert_true(compare(SIB_F32, a, b, 0, exact).equal);
 }
 
+/* rtol to within 0.01% of its value, beside atol and alone; the second tensor is the reference. */
+static void relative_tolerance_is_exact(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        const double rtol = (double[]){1e-2, 1e-3, 1e-5, 0.5}[i / 2], atol = i % 2 ? 0.25 : 0,
+                     reference = -300;
+        const double limit = atol + rtol * 300, in = reference - limit * 0.9999,
+                     out = reference - limit * 1.0001;
+        assert_true(compare(SIB_F64, &in, &reference, 1, (sib_tolerance){atol, rtol, 0}).equal);
+        assert_false(compare(SIB_F64, &out, &reference, 1, (sib_tolerance){atol, rtol, 0}).equal);
+    }
+}
+
 static void nan_and_infinity_meet_only_themselves(void **state)
 {
     (void)state;
@@ -194,10 +208,15 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(identical_and_nearly), cmocka_unit_test(nan_and_infinity_meet_only_themselves),
-        cmocka_unit_test(mismatches_are_worst), cmocka_unit_test(distances_in_representable_values),
-        cmocka_unit_test(integers_are_exact),   cmocka_unit_test(complex_and_strings),
-        cmocka_unit_test(strided_and_long),     cmocka_unit_test(refusals),
+        cmocka_unit_test(relative_tolerance_is_exact),
+        cmocka_unit_test(identical_and_nearly),
+        cmocka_unit_test(nan_and_infinity_meet_only_themselves),
+        cmocka_unit_test(mismatches_are_worst),
+        cmocka_unit_test(distances_in_representable_values),
+        cmocka_unit_test(integers_are_exact),
+        cmocka_unit_test(complex_and_strings),
+        cmocka_unit_test(strided_and_long),
+        cmocka_unit_test(refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
