@@ -1,4 +1,4 @@
-/* Files that appear whole or not at all: written aside in the same folder, then renamed. */
+/* Files that appear complete or not at all: written aside in the same folder, then renamed. */
 #ifndef BASE_OUTFILE_H
 #define BASE_OUTFILE_H
 

@@ -26,9 +26,9 @@ typedef struct stretch {
     char *memory; /* (bytes) */
 } stretch;
 
-#define STRETCH_LEAST (1 << 20)
-#define STRETCH_MOST  (32 << 20)
-#define LARGE_PAGE    (2 << 20)
+#define MIN_STRETCH (1 << 20)
+#define MAX_STRETCH (32 << 20)
+#define LARGE_PAGE  (2 << 20)
 
 #define BUCKETS 256
 
@@ -87,9 +87,9 @@ static void want_large_pages(char *memory, size_t bytes)
 }
 
 /* Stretches grow with what there is, so that small models take little. */
-static stretch *new_stretch(packs *p, size_t least)
+static stretch *new_stretch(packs *p, size_t wanted)
 {
-    size_t bytes = size_max(least, size_min(size_max(p->bytes, STRETCH_LEAST), STRETCH_MOST));
+    size_t bytes = size_max(wanted, size_min(size_max(p->bytes, MIN_STRETCH), MAX_STRETCH));
     stretch *s = mem_calloc(1, sizeof *s);
     char *memory = s ? mem_alloc(bytes, 1) : NULL;
     if (!memory) {
@@ -97,7 +97,7 @@ static stretch *new_stretch(packs *p, size_t least)
         return NULL;
     }
     want_large_pages(memory, bytes);
-    SIB_ASSERT(bytes >= least);
+    SIB_ASSERT(bytes >= wanted);
     *s = (stretch){.next = p->stretches, .bytes = bytes, .memory = memory};
     p->stretches = s;
     return s;
@@ -106,17 +106,17 @@ static stretch *new_stretch(packs *p, size_t least)
 /* NULL where there is no memory. */
 static void *take(packs *p, size_t bytes)
 {
-    size_t whole;
+    size_t aligned;
     stretch *s = p->stretches;
-    if (!size_add(bytes, MEM_ALIGN - 1, &whole))
+    if (!size_add(bytes, MEM_ALIGN - 1, &aligned))
         return NULL;
-    whole = whole / MEM_ALIGN * MEM_ALIGN;
-    if (!s || s->bytes - s->used < whole)
-        s = new_stretch(p, whole);
+    aligned = aligned / MEM_ALIGN * MEM_ALIGN;
+    if (!s || s->bytes - s->used < aligned)
+        s = new_stretch(p, aligned);
     if (!s)
         return NULL;
     void *at = s->memory + s->used;
-    s->used += whole;
+    s->used += aligned;
     SIB_ASSERT(s->used <= s->bytes);
     SIB_ASSERT((uintptr_t)at % MEM_ALIGN == 0);
     return at;

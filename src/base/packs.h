@@ -1,5 +1,5 @@
-/* Things made of other things once and kept beside them: weights of a model in the order that a kernel reads, shared by
-   all of the model's sessions. */
+/* Copies of constants that are made once and kept: weights of a model in the order in which a kernel reads them, shared by all of
+   the model's sessions. */
 #ifndef BASE_PACKS_H
 #define BASE_PACKS_H
 
@@ -8,10 +8,10 @@
 typedef struct packs packs;
 
 sib_code packs_create(packs **out, sib_error *err);
-/* Frees all that was made. */
+/* Frees all copies. */
 void packs_free(packs **p);
 
-/* Writes the thing into out: the bytes that were asked for, aligned to MEM_ALIGN. */
+/* Writes the copy to out, which has the number of bytes asked for and is aligned to MEM_ALIGN. */
 typedef sib_code (*pack_fill)(void *context, void *out, sib_error *err);
 
 /* What was made of `of` (an address that stays as long as the packs) in the way `how` (a few words, copied: "gemm f32

@@ -1,4 +1,5 @@
-/* A thin face over pthreadpool. Workers sleep after each job but between pool_stay and pool_part: nothing spins between calls. */
+/* Threads by pthreadpool. Workers sleep after each job, so that nothing spins between calls, except between pool_hold and
+   pool_release. */
 #include "base/pool.h"
 
 #include "base/alloc.h"
@@ -28,8 +29,8 @@ void __tsan_release(void *address);
 struct sib_pool {
     pthreadpool_t workers; /* NULL with one thread */
     unsigned threads;
-    atomic_uint stays; /* pool_stay without its pool_part yet */
-    atomic_bool awake; /* workers wait for the next job, awake */
+    atomic_uint holds; /* calls of pool_hold that pool_release has not ended */
+    atomic_bool awake; /* the workers did not go to sleep after the last job */
 };
 
 typedef struct {
@@ -37,7 +38,7 @@ typedef struct {
     void *context;
     size_t items, grain, pieces;
     unsigned threads;
-    atomic_size_t next; /* first piece that nobody has taken */
+    atomic_size_t next; /* the first piece that no thread has taken */
 } job;
 
 static unsigned usable_processors(void)
@@ -53,8 +54,7 @@ sib_code sib_pool_create(unsigned threads, sib_pool **out, sib_error *err)
 {
     *out = NULL;
     if (threads > POOL_MAX_THREADS)
-        return err_set(err, SIB_ERR_ARGUMENT, "threads is %u, at most %d are taken", threads,
-                       POOL_MAX_THREADS);
+        return err_set(err, SIB_ERR_ARGUMENT, "threads is %u, the limit is %d", threads, POOL_MAX_THREADS);
     sib_pool *pool = mem_calloc(1, sizeof *pool);
     if (!pool)
         return err_memory(err, sizeof *pool, "a thread pool");
@@ -71,7 +71,7 @@ void sib_pool_free(sib_pool **pool)
 {
     if (!pool || !*pool)
         return;
-    SIB_ASSERT(atomic_load(&(*pool)->stays) == 0); /* nobody works with it */
+    SIB_ASSERT(atomic_load(&(*pool)->holds) == 0); /* nobody works with it */
     if ((*pool)->workers)
         pthreadpool_destroy((*pool)->workers);
     mem_free(*pool);
@@ -118,16 +118,16 @@ static void run(sib_pool *pool, size_t items, size_t grain, pool_task task, void
 
 void pool_run(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context)
 {
-    bool stay = pool && pool->workers && atomic_load(&pool->stays);
-    run(pool, items, grain, task, context, stay ? 0 : PTHREADPOOL_FLAG_YIELD_WORKERS);
-    if (stay)
+    bool held = pool && pool->workers && atomic_load(&pool->holds);
+    run(pool, items, grain, task, context, held ? 0 : PTHREADPOOL_FLAG_YIELD_WORKERS);
+    if (held)
         atomic_store(&pool->awake, true);
 }
 
-void pool_stay(sib_pool *pool)
+void pool_hold(sib_pool *pool)
 {
     if (pool && pool->workers)
-        atomic_fetch_add(&pool->stays, 1);
+        atomic_fetch_add(&pool->holds, 1);
 }
 
 bool pool_is_awake(const sib_pool *pool)
@@ -141,18 +141,18 @@ static void nothing(void *context, size_t worker)
     (void)worker;
 }
 
-void pool_part(sib_pool *pool)
+void pool_release(sib_pool *pool)
 {
     if (!pool || !pool->workers)
         return;
-    SIB_ASSERT(atomic_load(&pool->stays) > 0);
-    /* a job after which they sleep */
-    if (atomic_fetch_sub(&pool->stays, 1) == 1 && atomic_exchange(&pool->awake, false))
+    SIB_ASSERT(atomic_load(&pool->holds) > 0);
+    /* an empty job, after which the workers sleep */
+    if (atomic_fetch_sub(&pool->holds, 1) == 1 && atomic_exchange(&pool->awake, false))
         pthreadpool_parallelize_1d(pool->workers, nothing, NULL, pool->threads,
                                    PTHREADPOOL_FLAG_YIELD_WORKERS);
 }
 
-void pool_run_and_stay(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context)
+void pool_run_awake(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context)
 {
     run(pool, items, grain, task, context, 0);
 }

@@ -10,19 +10,19 @@ typedef void (*pool_task)(void *context, size_t begin, size_t count, unsigned wo
 
 /* Runs `task` over `items` in pieces of at most `grain` (> 0) and returns when all are done. Runs on the
    calling thread alone where pool is NULL or there is one piece. Which thread gets which piece is not
-   determined, so a task's result must not depend on it. Several threads may call with the same pool; they
-   take turns. */
+   determined, so a task's result must not depend on it. Several threads may call with the same pool; their runs
+   are executed one after the other. */
 void pool_run(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context);
 
-/* The same where another run follows within microseconds: the workers wait for it awake, for some milliseconds at most.
-   Waking them anew takes longer than a thousand frames of features do. */
-void pool_run_and_stay(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context);
+/* The same, but the workers stay awake afterwards, for some milliseconds at most: for callers whose next run follows within
+   microseconds. Waking the workers takes longer than a thousand frames of features do. */
+void pool_run_awake(sib_pool *pool, size_t items, size_t grain, pool_task task, void *context);
 
-/* From pool_stay to pool_part, which may be nested and called by several threads, workers of pool_run stay awake as after
-   pool_run_and_stay: for a run of many steps, most of them shorter than waking takes. pool: may be NULL. */
-void pool_stay(sib_pool *pool);
-void pool_part(sib_pool *pool);
-/* True where workers are awake in such a stay. */
+/* Between pool_hold and pool_release, pool_run keeps the workers awake as pool_run_awake does: for a sequence of runs that are mostly
+   shorter than waking takes. The pairs may be nested and used by several threads. pool: may be NULL. */
+void pool_hold(sib_pool *pool);
+void pool_release(sib_pool *pool);
+/* True while workers are held awake. */
 bool pool_is_awake(const sib_pool *pool);
 
 #endif

@@ -50,10 +50,10 @@ static size_t mark_outliers(const double *values, const double *sorted, size_t n
     long double q1 = quantile(sorted, n, 0.25), q3 = quantile(sorted, n, 0.75), reach = 1.5L * (q3 - q1);
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
-        bool outside = values[i] < q1 - reach || values[i] > q3 + reach;
-        count += outside;
+        bool outlier = values[i] < q1 - reach || values[i] > q3 + reach;
+        count += outlier;
         if (outliers)
-            outliers[i] = outside;
+            outliers[i] = outlier;
     }
     return count;
 }

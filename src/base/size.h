@@ -1,4 +1,4 @@
-/* Arithmetic on sizes that come from outside: each returns false where the result does not fit. */
+/* Checked arithmetic on sizes from files, the network or the caller: each returns false where the result does not fit. */
 #ifndef BASE_SIZE_H
 #define BASE_SIZE_H
 

@@ -156,7 +156,7 @@ static sib_code job_run(compute_job *j, sib_pool *pool, uint64_t bands, sib_erro
         return code;
     const bool smooth = j->mel->spec.smooth != SIB_SMOOTH_NONE;
     const bool finish = j->limits || j->mel->spec.dynamic_range > 0;
-    (finish || smooth ? pool_run_and_stay : pool_run)(pool, j->frames, j->block, compute_block, j);
+    (finish || smooth ? pool_run_awake : pool_run)(pool, j->frames, j->block, compute_block, j);
     mel_tally all = {-FLT_MAX, false};
     for (unsigned i = 0; i < threads; i++) {
         all.maximum = j->tallies[i].maximum > all.maximum ? j->tallies[i].maximum : all.maximum;
@@ -167,7 +167,7 @@ static sib_code job_run(compute_job *j, sib_pool *pool, uint64_t bands, sib_erro
         return code;
     j->least = mel_least(j->mel, all.maximum);
     if (finish)
-        (smooth ? pool_run_and_stay : pool_run)(pool, j->frames, j->block, finish_block, j);
+        (smooth ? pool_run_awake : pool_run)(pool, j->frames, j->block, finish_block, j);
     if (smooth)
         pool_run(pool, bands, 1, smooth_rows, j);
     return SIB_OK;

@@ -403,11 +403,11 @@ sib_code job_run(const job_parts *parts, job_value *const *given, size_t n, cons
     for (size_t i = d->block.n; i-- > 0 && code == SIB_OK;)
         if (is_wanted(&r, &d->block.nodes[i]))
             want_inputs(&r, &d->block.nodes[i]);
-    pool_stay(parts->pool); /* through all calls: between steps of a decoder pass some hundred microseconds */
+    pool_hold(parts->pool); /* through all calls: between steps of a decoder pass some hundred microseconds */
     for (size_t i = 0; i < d->block.n && code == SIB_OK; i++)
         if (is_wanted(&r, &d->block.nodes[i]))
             code = run_node(&r, &d->block.nodes[i], err);
-    pool_part(parts->pool);
+    pool_release(parts->pool);
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         job_value *v = read_slot(&r, d->outputs[outputs[i]].slot);
         out[i] = v ? job_value_own(v) : NULL;

@@ -481,10 +481,10 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     if (code == SIB_OK)
         code = choose_graph(s, options, in, &ex, err);
     settle(s, &(settling){.keep = 1});
-    pool_stay(s->pool);
+    pool_hold(s->pool);
     if (code == SIB_OK)
         code = execute_graph(ex, &run, "", in, NULL, all, err);
-    pool_part(s->pool);
+    pool_release(s->pool);
     for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++)
         code = part_from_inputs(s, i, &all[i], in, err);
     if (code == SIB_OK && n_outputs)

@@ -4,7 +4,7 @@
 
 #include <sibyl/tensor.h>
 
-/* Most elements of one block call. */
+/* Maximum number of elements of one block call. */
 #define CONVERT_BLOCK 512
 
 /* n <= CONVERT_BLOCK elements of `from`, starting with element from_first of src, to elements to_first and on

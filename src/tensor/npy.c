@@ -192,7 +192,7 @@ static sib_code read_strings(npy_input *in, const npy_header *h, const int64_t *
     return code;
 }
 
-/* Turns t, whose dims are those of the file backwards, into C order. */
+/* Transposes t, whose dims are those of the file in reverse, to C order. */
 static sib_code reorder(sib_tensor **t, sib_error *err)
 {
     int64_t backwards[SIB_MAX_RANK];
@@ -295,7 +295,7 @@ static size_t utf32_of(sib_str s, unsigned char *out)
     return n;
 }
 
-/* Most characters of a string, at least 1 as NumPy has it. */
+/* The length of the longest string in characters, at least 1 as in NumPy. */
 static sib_code longest_string(const sib_tensor *t, const char *name, size_t *out, sib_error *err)
 {
     tensor_walk walk;

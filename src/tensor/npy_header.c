@@ -161,7 +161,7 @@ static sib_code read_descr(cursor *c, npy_header *out)
     for (size_t i = 0; i < N_DESCRIPTORS; i++) {
         if (descriptors[i].letter != letter || descriptors[i].bytes != bytes)
             continue;
-        /* Which of the types in one opaque byte is told by a comment, if at all. */
+        /* A comment may name the type that one opaque byte holds. */
         out->opaque = letter == 'V';
         out->dtype = out->opaque && bytes == 1 ? SIB_U8 : descriptors[i].dtype;
         out->item = (size_t)bytes;

@@ -286,8 +286,8 @@ static sib_code open_archive(const char *path, zip_t **out, sib_error *err)
         return err_set(err, SIB_ERR_IO, "%s: is a folder or a device, expected a file", path);
     /* libzip takes an empty file for an archive without members. */
     if (st.st_size < (off_t)sizeof empty_archive)
-        return err_set_at(err, SIB_ERR_FORMAT, 0, "%s: is no .npz archive, expected at least %zu bytes", path,
-                          sizeof empty_archive);
+        return err_set_at(err, SIB_ERR_FORMAT, 0, "%s: is not an .npz archive, expected at least %zu bytes",
+                          path, sizeof empty_archive);
     *out = zip_open(path, ZIP_RDONLY, &zip_code);
     if (*out)
         return SIB_OK;

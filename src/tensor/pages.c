@@ -111,14 +111,14 @@ bool tensor_read_rows(const sib_tensor *t, size_t row, size_t block, size_t mult
     char *copy = NULL;
     if (!dtype_bytes(t->dtype, row, &bytes))
         return false;
-    size_t most = rows_at_once(bytes, block, multiple);
+    size_t max_rows = rows_at_once(bytes, block, multiple);
     bool aligned = (uintptr_t)at % dtype_align(t->dtype) == 0, file = t->storage->file_pages;
-    if (!aligned && all && !(copy = mem_alloc(most, bytes)))
+    if (!aligned && all && !(copy = mem_alloc(max_rows, bytes)))
         return false;
     /* what has come to stand in memory of its own is no page of the file any more */
     file = file && (!t->storage->source || at == t->storage->source) && bytes_of(t) >= PAGES_LEAST;
     for (size_t i = 0, n; i < all; i += n, at += n * bytes) {
-        n = size_min(most, block - i % block);
+        n = size_min(max_rows, block - i % block);
         if (file)
             want_pages(at, n * bytes);
         rows(context, copy ? memcpy(copy, at, n * bytes) : at, i, n);

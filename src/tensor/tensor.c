@@ -281,8 +281,9 @@ static sib_code find_element(const sib_tensor *t, const int64_t *index, int64_t 
     *offset = 0;
     for (size_t i = 0; i < t->rank; i++) {
         if (index[i] < 0 || index[i] >= t->dims[i])
-            return err_set(err, SIB_ERR_ARGUMENT, "index %" PRId64 " on axis %zu is outside 0 to %" PRId64,
-                           index[i], i, t->dims[i] - 1);
+            return err_set(err, SIB_ERR_ARGUMENT,
+                           "index %" PRId64 " on axis %zu is out of range, expected 0 to %" PRId64, index[i],
+                           i, t->dims[i] - 1);
         *offset += index[i] * t->strides[i];
     }
     return SIB_OK;

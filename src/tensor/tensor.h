@@ -65,7 +65,7 @@ const void *tensor_peek(const sib_tensor *t, void **temporary);
 
 /* n rows of elements, aligned, from row `first` on. */
 typedef void (*tensor_rows)(void *context, const void *elements, size_t first, size_t n);
-/* Hands out the rows of a dense t, each of `row` elements in whole bytes, once and in order, without bringing what waits:
+/* Hands out the rows of a dense t, each of `row` elements that fill their bytes, once and in order, without bringing what waits:
    `multiple` or several times as many at once, fewer at the end of a block. Rows come in blocks of so many; none are handed
    out together with those of the next. Pages of a file are not kept. False where there is no memory. */
 bool tensor_read_rows(const sib_tensor *t, size_t row, size_t block, size_t multiple, tensor_rows rows,

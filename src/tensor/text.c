@@ -82,7 +82,7 @@ static bool reads_as_double(sib_dtype dtype)
     return dtype == SIB_F64 || dtype == SIB_F8E8M0;
 }
 
-/* The whole of s as a decimal or hexadecimal integer whose magnitude fits in 64 bits. */
+/* All of s as a decimal or hexadecimal integer whose magnitude fits in 64 bits. */
 static bool read_integer(const char *s, text_number *out)
 {
     out->negative = *s == '-';
@@ -97,7 +97,7 @@ static bool read_integer(const char *s, text_number *out)
     return errno == 0 && *skip_space(end) == '\0';
 }
 
-/* The whole of s as a number: "re", and where complex is true also "re+imj" and "imj". */
+/* All of s as a number: "re", and where complex is true also "re+imj" and "imj". */
 static bool read_number(const char *s, bool complex, text_number *out)
 {
     char *end;
@@ -144,7 +144,7 @@ static void store_number(const text_number *x, sib_tensor *to, size_t i, sib_ove
                       overflow);
 }
 
-/* Most bytes of a string that a message shows. */
+/* Maximum number of bytes of a string in a message. */
 #define TEXT_SHOWN 40
 
 static sib_code no_number(sib_str s, uint64_t i, sib_error *err)
@@ -257,7 +257,7 @@ static size_t write_number(sib_dtype dtype, const void *data, size_t i, char out
 {
     const dtype_row *row = dtype_info(dtype);
     double parts[2];
-    int64_t whole;
+    int64_t integer;
     if (row->kind == SIB_KIND_FLOAT) {
         convert_to_doubles(dtype, data, i, 1, CONVERT_REAL_PART, parts);
         return write_real(parts[0], dtype, out);
@@ -271,9 +271,9 @@ static size_t write_number(sib_dtype dtype, const void *data, size_t i, char out
         return n + (size_t)snprintf(out + n, TEXT_MAX - n, "%s%.*sj", *imaginary == '-' ? "" : "+", 30,
                                     imaginary);
     }
-    convert_block(dtype, data, i, dtype == SIB_U64 ? SIB_U64 : SIB_I64, &whole, 0, 1, SIB_OVERFLOW_IEEE);
-    return (size_t)(dtype == SIB_U64 ? snprintf(out, TEXT_MAX, "%" PRIu64, (uint64_t)whole)
-                                     : snprintf(out, TEXT_MAX, "%" PRId64, whole));
+    convert_block(dtype, data, i, dtype == SIB_U64 ? SIB_U64 : SIB_I64, &integer, 0, 1, SIB_OVERFLOW_IEEE);
+    return (size_t)(dtype == SIB_U64 ? snprintf(out, TEXT_MAX, "%" PRIu64, (uint64_t)integer)
+                                     : snprintf(out, TEXT_MAX, "%" PRId64, integer));
 }
 
 /* ---- Calls ---------------------------------------------------------------------------------------- */

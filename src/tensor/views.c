@@ -41,7 +41,8 @@ sib_code sib_tensor_slice(const sib_tensor *t, int64_t axis, int64_t begin, int6
         return code;
     int64_t rank = (int64_t)t->rank, a = axis < 0 ? axis + rank : axis;
     if (a < 0 || a >= rank)
-        return err_set(err, SIB_ERR_ARGUMENT, "axis %" PRId64 " is outside rank %" PRId64, axis, rank);
+        return err_set(err, SIB_ERR_ARGUMENT, "axis %" PRId64 " is out of range for rank %" PRId64, axis,
+                       rank);
     if (!slice_fits(t->dims[a], begin, count, step))
         return err_set(err, SIB_ERR_ARGUMENT,
                        "%" PRId64 " elements from %" PRId64 " by steps of %" PRId64 " leave axis %" PRId64
@@ -81,7 +82,7 @@ sib_code sib_tensor_transpose(const sib_tensor *t, const int64_t *permutation, s
         if (p < 0 || p >= (int64_t)t->rank || seen[p])
             return err_set(err, SIB_ERR_ARGUMENT,
                            "axis %" PRId64 " of the permutation is %s, expected each of 0 to %zu once", p,
-                           p >= 0 && p < (int64_t)t->rank ? "there twice" : "outside", t->rank - 1);
+                           p >= 0 && p < (int64_t)t->rank ? "there twice" : "out of range", t->rank - 1);
         seen[p] = true;
     }
     sib_tensor *view = NULL;

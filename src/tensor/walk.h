@@ -4,7 +4,7 @@
 
 #include "tensor/tensor.h"
 
-/* Most elements that walk_next gives, and the bytes that its scratch needs: for elements of up to 16 bytes.
+/* Maximum number of elements that walk_next returns, and the bytes that its scratch needs: for elements of up to 16 bytes.
    A multiple of 8, so that packed elements begin a byte. */
 #define WALK_BLOCK   512
 #define WALK_SCRATCH (WALK_BLOCK * 16)

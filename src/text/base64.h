@@ -4,8 +4,8 @@
 
 #include "base/str.h"
 
-/* The bytes of s into out: (3 / 4 of its size). False where it is no base64. "=" stands for no bytes, as in Whisper's last rank, and
-   so does nothing at all. */
+/* Decodes s into out (3/4 of its length). False where it is not base64. "=" alone, as in Whisper's last rank, and
+   the empty string decode to no bytes. */
 bool base64_bytes(sib_str s, char *out, size_t *size);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "base/buffer.h"
 
-/* Adds the bytes that the characters of `text` stand for. False, with nothing added, where one stands for none. */
+/* Appends the bytes that the characters of `text` encode. False, with nothing appended, where a character encodes none. */
 bool byte_level_bytes(sib_str text, byte_buffer *out, sib_error *err);
 
 #endif

@@ -18,7 +18,7 @@ sib_code json_part_parse(const char *file, sib_str text, json_t **out, json_part
         return SIB_OK;
     json_decref(*out);
     *out = NULL;
-    return err_set(err, SIB_ERR_FORMAT, "%s: is no JSON object", file);
+    return err_set(err, SIB_ERR_FORMAT, "%s: is not a JSON object", file);
 }
 
 json_part json_part_at(const json_part *p, const char *key)
@@ -44,7 +44,7 @@ sib_code json_part_bad(const json_part *p, sib_code code, sib_error *err, const 
 
 sib_code json_part_unknown(const json_part *p, const char *what, const char *name, sib_error *err)
 {
-    return err_set(err, SIB_ERR_UNSUPPORTED, "%s: %s: %s '%.64s' is not known here", p->file, p->path, what,
+    return err_set(err, SIB_ERR_UNSUPPORTED, "%s: %s: %s '%.64s' is not supported", p->file, p->path, what,
                    name);
 }
 
@@ -54,7 +54,7 @@ sib_code json_part_string(const json_part *p, const char *key, sib_str *out, sib
     if (!at.value)
         return SIB_OK;
     if (!json_is_string(at.value))
-        return json_part_bad(&at, SIB_ERR_FORMAT, err, "is no string");
+        return json_part_bad(&at, SIB_ERR_FORMAT, err, "is not a string");
     *out = (sib_str){json_string_value(at.value), json_string_length(at.value)};
     return SIB_OK;
 }
@@ -70,13 +70,13 @@ sib_code json_part_bool(const json_part *p, const char *key, bool *out, sib_erro
     return SIB_OK;
 }
 
-sib_code json_part_whole(const json_part *p, const char *key, int64_t *out, sib_error *err)
+sib_code json_part_integer(const json_part *p, const char *key, int64_t *out, sib_error *err)
 {
     json_part at = json_part_at(p, key);
     if (!at.value)
         return SIB_OK;
     if (!json_is_integer(at.value))
-        return json_part_bad(&at, SIB_ERR_FORMAT, err, "is no whole number");
+        return json_part_bad(&at, SIB_ERR_FORMAT, err, "is not an integer");
     *out = json_integer_value(at.value);
     return SIB_OK;
 }

@@ -7,7 +7,7 @@
 #include <jansson.h>
 
 /* Nested deeper than this, sequences of steps are refused. */
-#define JSON_MOST_DEPTH 8
+#define JSON_MAX_DEPTH 8
 
 typedef struct json_part {
     const char *file; /* for messages */
@@ -19,7 +19,7 @@ typedef struct json_part {
 /* Parses a document, an object. Release with json_decref. Errors: SIB_ERR_FORMAT with the offset. */
 sib_code json_part_parse(const char *file, sib_str text, json_t **out, json_part *part, sib_error *err);
 
-/* What stands under a key, and in a list: value NULL where there is none (null counts as none). */
+/* The part under a key, and item i of a list; its value is NULL where there is none (null counts as none). */
 json_part json_part_at(const json_part *p, const char *key);
 json_part json_part_item(const json_part *p, size_t i);
 
@@ -32,7 +32,7 @@ sib_code json_part_unknown(const json_part *p, const char *what, const char *nam
    type. Strings are borrowed. */
 sib_code json_part_string(const json_part *p, const char *key, sib_str *out, sib_error *err);
 sib_code json_part_bool(const json_part *p, const char *key, bool *out, sib_error *err);
-sib_code json_part_whole(const json_part *p, const char *key, int64_t *out, sib_error *err);
+sib_code json_part_integer(const json_part *p, const char *key, int64_t *out, sib_error *err);
 /* The "type" of a part, "" where it has none. */
 const char *json_part_type(const json_part *p);
 

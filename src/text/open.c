@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MOST_FILE_BYTES (1u << 30)
+#define MAX_FILE_BYTES (1u << 30)
 
 /* The kind that the options name, else the first whose format the bytes have. */
 static sib_code find_kind(const text_source *source, const tokenizer_kind **out, sib_error *err)
@@ -19,8 +19,8 @@ static sib_code find_kind(const text_source *source, const tokenizer_kind **out,
     for (size_t i = 0; (*out = tokenizer_kind_at(i)); i++)
         if (wanted ? strcmp((*out)->name, wanted) == 0 : (*out)->recognises && (*out)->recognises(source))
             return SIB_OK;
-    return wanted ? err_set(err, SIB_ERR_UNSUPPORTED, "%s: '%s' is not a known kind of tokenizer",
-                            source->name, wanted)
+    return wanted ? err_set(err, SIB_ERR_UNSUPPORTED, "%s: '%s' is not known kind of tokenizer", source->name,
+                            wanted)
                   : err_set(err, SIB_ERR_FORMAT, "%s: is not a tokenizer of a known kind", source->name);
 }
 
@@ -50,9 +50,9 @@ static sib_code read_stream(FILE *f, const char *path, char **data, size_t *size
     if (!S_ISREG(st.st_mode))
         return err_set(err, SIB_ERR_IO, "%s: is %s, expected a file", path,
                        S_ISDIR(st.st_mode) ? "a folder" : "no regular file");
-    if ((uint64_t)st.st_size > MOST_FILE_BYTES)
+    if ((uint64_t)st.st_size > MAX_FILE_BYTES)
         return err_set(err, SIB_ERR_SIZE, "%s: has %lld bytes, tokenizers of up to %u are read", path,
-                       (long long)st.st_size, MOST_FILE_BYTES);
+                       (long long)st.st_size, MAX_FILE_BYTES);
     *data = mem_alloc((size_t)st.st_size, 1);
     if (!*data)
         return err_memory(err, (size_t)st.st_size, "a tokenizer's file");

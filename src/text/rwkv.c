@@ -51,7 +51,7 @@ static sib_code add_line(sib_tokenizer *t, const text_source *source, sib_str li
                    ? bytes->code
                    : err_set_at(
                          err, SIB_ERR_FORMAT, offset,
-                         "%s: '%.*s' is no line of a vocabulary, expected an id, a literal and its size",
+                         "%s: '%.*s' is not a line of a vocabulary, expected an id, a literal and its size",
                          source->name, (int)size_min(line.length, 64), line.data);
     if (bytes->code != SIB_OK)
         return bytes->code;
@@ -125,8 +125,9 @@ static sib_code encode_longest(const trie *tokens, sib_str text, size_t offset, 
     for (size_t at = 0, length; at < text.length && code == SIB_OK; at += length) {
         int32_t id = trie_longest(tokens, text.data + at, text.length - at, &length);
         if (id < 0)
-            return err_set_at(err, SIB_ERR_VALUE, offset + at, "there is no token for the byte 0x%02X at %zu",
-                              (uint8_t)text.data[at], offset + at);
+            return err_set_at(err, SIB_ERR_VALUE, offset + at,
+                              "there is no token for the byte 0x%02X at %zu", (uint8_t)text.data[at],
+                              offset + at);
         code = ids_add(out, id, err);
     }
     return code;

@@ -5,7 +5,7 @@
 
 #include "text/classes.h"
 
-/* The end of the piece that begins at `at` < n. Every byte belongs to a piece; a byte that is no UTF-8 counts as a character
+/* The end of the piece that begins at `at` < n. Every byte belongs to a piece; a byte that is not UTF-8 counts as a character
    that is neither letter, number nor space, as U+FFFD would. table: classes_table(). */
 typedef size_t scan_pretoken(const uint8_t *table, const char *text, size_t n, size_t at);
 

@@ -4,7 +4,7 @@
 #include "base/size.h"
 
 /* Fewer bytes than these are not worth being moved. */
-#define LEAST_FORGOTTEN 4096
+#define MIN_FORGOTTEN 4096
 
 void text_stream_begin(text_stream *s, const sib_tokenizer *t)
 {
@@ -43,7 +43,7 @@ sib_code text_stream_add(text_stream *s, const int32_t *ids, size_t n, bool skip
     sib_code code = tokenizer_choose(s->tokenizer, ids, n, s->n, skip_special, &s->ids, err);
     s->n += n;
     s->text.n = s->settled;
-    if (code == SIB_OK && !look.whole && s->ids.n > look.behind)
+    if (code == SIB_OK && !look.all && s->ids.n > look.behind)
         code = settle(s, s->ids.n - look.behind, &look, err);
     decode_place place = s->place;
     place.more = false;
@@ -55,7 +55,7 @@ sib_code text_stream_add(text_stream *s, const int32_t *ids, size_t n, bool skip
 void text_stream_forget(text_stream *s, size_t to)
 {
     size_t n = to > s->at ? size_min(to - s->at, s->settled) : 0;
-    if (n < LEAST_FORGOTTEN || n < s->text.n / 2)
+    if (n < MIN_FORGOTTEN || n < s->text.n / 2)
         return;
     memmove(s->text.data, s->text.data + n, s->text.n - n);
     s->text.n -= n;

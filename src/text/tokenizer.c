@@ -104,7 +104,8 @@ sib_code tokenizer_choose(const sib_tokenizer *t, const int32_t *ids, size_t n, 
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         const token *known = vocab_token(&t->vocab, ids[i]);
         if (!known)
-            return err_set(err, SIB_ERR_VALUE, "id %d at place %zu stands for nothing", (int)ids[i], at + i);
+            return err_set(err, SIB_ERR_VALUE, "id %d at index %zu is not in the vocabulary", (int)ids[i],
+                           at + i);
         if (!skip_special || !(known->flags & TOKEN_SPECIAL))
             out->ids[out->n++] = ids[i];
     }
@@ -143,7 +144,7 @@ sib_code sib_tokenizer_decode(const sib_tokenizer *t, const int32_t *ids, size_t
     sib_code code = tokenizer_choose(t, ids, n, 0, skip_special, &chosen, err);
     if (code == SIB_OK)
         code = tokenizer_decode_ids(t, chosen.ids, chosen.n, &place, &out, err);
-    buf_add(&out, NULL, 0, err); /* a NUL behind no text at all */
+    buf_add(&out, NULL, 0, err); /* so that no text at all is an empty string */
     if (code == SIB_OK)
         code = out.code;
     mem_free(chosen.ids);

@@ -5,17 +5,17 @@
 #include "base/buffer.h"
 
 /* More ids, or more bytes of all tokens, are refused: models have some hundred thousand ids. */
-#define VOCAB_MOST_IDS   (1u << 21)
-#define VOCAB_MOST_BYTES (1u << 30)
+#define VOCAB_MAX_IDS   (1u << 21)
+#define VOCAB_MAX_BYTES (1u << 30)
 /* And so are longer tokens: time may grow with a token's square. */
-#define VOCAB_MOST_TOKEN 2048u
+#define VOCAB_MAX_TOKEN 2048u
 
 enum {
-    TOKEN_KNOWN = 1,   /* the id stands for something */
+    TOKEN_KNOWN = 1,   /* the id has bytes */
     TOKEN_SPECIAL = 2, /* no text: "<|endoftext|>" */
-    TOKEN_HIDDEN = 4,  /* vocab_find doesn't tell it: text never becomes this id by its bytes */
-    TOKEN_ADDED = 16,  /* of a list of added tokens */
-    TOKEN_DIRECT = 8   /* its bytes alone give this id, whatever the merges are in between */
+    TOKEN_HIDDEN = 4,  /* vocab_find does not find it: no text is encoded as this id */
+    TOKEN_ADDED = 16,  /* listed under added_tokens */
+    TOKEN_DIRECT = 8   /* a pre-token of these bytes is this id, so no merges are needed */
 };
 
 typedef struct token {
@@ -38,7 +38,7 @@ typedef struct vocab {
     size_t longest; /* bytes of the longest token */
 } vocab;
 
-/* Gives `id` its bytes. Ids may come in any order; what is left out stands for nothing. Errors: SIB_ERR_FORMAT (a second
+/* Gives `id` its bytes. Ids may come in any order; an id that is left out has no bytes. Errors: SIB_ERR_FORMAT (a second
    time the same id, or, unless flags say TOKEN_HIDDEN, bytes that another id has), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
 sib_code vocab_add(vocab *v, int32_t id, sib_str bytes, uint8_t flags, sib_error *err);
 

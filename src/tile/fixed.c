@@ -175,7 +175,7 @@ static sib_code job_run(fixed_job *j, sib_pool *pool, sib_error *err)
         return err_set(err, SIB_ERR_MEMORY, "out of memory: fixed-point features of %zu frames", j->frames);
     const size_t piece = size_ceil_div(j->frames, 16 * (size_t)threads), lanes = j->lanes->lanes;
     const size_t block = size_min(BLOCK_FRAMES, size_ceil_div(piece, lanes) * lanes);
-    pool_run_and_stay(pool, j->frames, block, compute_block, j);
+    pool_run_awake(pool, j->frames, block, compute_block, j);
     if (find_maximum(j))
         pool_run(pool, j->frames, block, clamp_block, j);
     return SIB_OK;

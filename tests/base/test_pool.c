@@ -49,13 +49,13 @@ static void *stay_and_run(void *context)
     sib_pool *pool = context;
     for (int turn = 0; turn < 4; turn++) {
         record r = {.most_workers = sib_pool_threads(pool), .grain = 500};
-        pool_stay(pool);
+        pool_hold(pool);
         for (int again = 0; again < 3; again++) {
-            pool_stay(pool);
+            pool_hold(pool);
             pool_run(pool, ITEMS, r.grain, mark, &r);
-            pool_part(pool);
+            pool_release(pool);
         }
-        pool_part(pool);
+        pool_release(pool);
         for (size_t i = 0; i < ITEMS; i++)
             r.wrong |= r.seen[i] != 3;
         if (r.wrong)
@@ -79,12 +79,12 @@ static void workers_stay(void **state)
             pthread_join(others[i], &wrong);
             assert_null(wrong);
         }
-        pool_stay(pool); /* with nothing run */
-        pool_part(pool);
+        pool_hold(pool); /* with nothing run */
+        pool_release(pool);
         sib_pool_free(&pool);
     }
-    pool_stay(NULL);
-    pool_part(NULL);
+    pool_hold(NULL);
+    pool_release(NULL);
 }
 
 static void bad_requests(void **state)

@@ -282,10 +282,10 @@ static void products(void **state)
                          form & 1,    form & 2,    form & 4,    (int)(form / 8 % 3)};
             e.from = e.count > 1 && e.from == 2 ? 0 : e.from; /* many have one `from` */
             if (i % 2)
-                pool_stay(pool); /* threads that are awake take less work, too */
+                pool_hold(pool); /* threads that are awake take less work, too */
             check_example(&e, form % 5 ? pool : NULL, &r);
             if (i % 2)
-                pool_part(pool);
+                pool_release(pool);
         }
     sib_pool_free(&pool);
 }

@@ -79,7 +79,7 @@ static void test_faults(void **state)
     expect_fault(CHARSMAP_BYTES, "the trie of the map leads to no text");
     charsmap_fill(bytes);
     bytes[4 + 4 * CHARSMAP_UNITS] = 0xFF;
-    expect_fault(CHARSMAP_BYTES, "the texts of the map are no UTF-8");
+    expect_fault(CHARSMAP_BYTES, "the texts of the map are not UTF-8");
     static const char *const values[] = {"5", "\"A\"", "\"*A==\"", "null"};
     for (size_t i = 0; i < 4; i++) {
         char text[200];

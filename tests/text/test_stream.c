@@ -152,7 +152,7 @@ static void test_unknown_id(void **state)
     text_stream_begin(&s, t);
     CHECK_OK(text_stream_add(&s, (const int32_t[]){1, 2}, 2, true, &err), err);
     assert_int_equal(text_stream_add(&s, (const int32_t[]){3, 999}, 2, true, &err), SIB_ERR_VALUE);
-    assert_string_equal(err.message, "id 999 at place 3 stands for nothing");
+    assert_string_equal(err.message, "id 999 at index 3 is not in the vocabulary");
     text_stream_free(&s);
     sib_tokenizer_free(&t);
 }

@@ -23,7 +23,7 @@ static void test_byte_level(void **state)
     (void)state;
     sib_tokenizer *t = open_json(byte_bpe);
     CHECK_IDS(t, "aba ab", 7, 3, 1);
-    CHECK_IDS(t, "\xE9", 5); /* a byte that is no UTF-8, as the character it is written as */
+    CHECK_IDS(t, "\xE9", 5); /* a byte that is not UTF-8, as the character it is written as */
     CHECK_TEXT(t, "\xE9 a", 5, 3);
     CHECK_TOKENS(t, "a<s>b", 9, 0, 9, 1);
     CHECK_IDS(t, "tab  b tabb", 10, 1, 2, 6, 4, 1);
@@ -174,21 +174,21 @@ static const struct {
     {"{\"a\":1,\"a\":2}", SIB_ERR_FORMAT, "duplicate"},
     {"{\"model\":{\"type\":\"Runes\"}}", SIB_ERR_UNSUPPORTED, "model 'Runes'"},
     {BPE("\"a\":0,\"a\":1", ""), SIB_ERR_FORMAT, "duplicate"},
-    {BPE("\"a\":0,\"b\":0", ""), SIB_ERR_FORMAT, "id 0 stands there twice"},
+    {BPE("\"a\":0,\"b\":0", ""), SIB_ERR_FORMAT, "id 0 occurs twice"},
     {BPE("\"a\":-1", ""), SIB_ERR_FORMAT, "id -1"},
     {BPE("\"a\":99999999999", ""), SIB_ERR_FORMAT, "id 99999999999"},
-    {BPE("\"a\":1.5", ""), SIB_ERR_FORMAT, "whole number"},
+    {BPE("\"a\":1.5", ""), SIB_ERR_FORMAT, "not an integer"},
     {BPE("\"a\":0,\"ab\":1", "\"a b\""), SIB_ERR_FORMAT, "merges[0]: 'a' with 'b' are not both"},
     {BPE("\"a\":0,\"b\":1", "\"a b\""), SIB_ERR_FORMAT, "gives no token"},
-    {BPE("\"a\":0,\"b\":1,\"ab\":2", "\"a b\",[\"a\",\"b\"]"), SIB_ERR_FORMAT, "stands there twice"},
+    {BPE("\"a\":0,\"b\":1,\"ab\":2", "\"a b\",[\"a\",\"b\"]"), SIB_ERR_FORMAT, "occurs twice"},
     {BPE("\"a\":0,\"\":1", "[\"\",\"a\"]"), SIB_ERR_FORMAT, "empty side"}, /* would give itself for ever */
-    {BPE("\"a\":0", "\"aa\""), SIB_ERR_FORMAT, "merges[0]: is no pair"},
-    {BPE("\"a\":0", "7"), SIB_ERR_FORMAT, "is no pair"},
+    {BPE("\"a\":0", "\"aa\""), SIB_ERR_FORMAT, "merges[0]: is not a pair"},
+    {BPE("\"a\":0", "7"), SIB_ERR_FORMAT, "is not a pair"},
     {"{\"model\":{\"type\":\"BPE\",\"dropout\":0.1,\"vocab\":{\"a\":0},\"merges\":[]}}", SIB_ERR_UNSUPPORTED,
      "model/dropout"},
     {"{\"model\":{\"type\":\"BPE\",\"unk_token\":\"u\",\"vocab\":{\"a\":0},\"merges\":[]}}", SIB_ERR_FORMAT,
      "'u' is not"},
-    {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[]}}", SIB_ERR_FORMAT, "no list"},
+    {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[]}}", SIB_ERR_FORMAT, "not a list"},
     {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\"]]}}", SIB_ERR_FORMAT, "vocab[0]"},
     {"{\"model\":{\"type\":\"Unigram\",\"unk_id\":3,\"vocab\":[[\"a\",1]]}}", SIB_ERR_FORMAT, "unk_id"},
     {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",1],[\"a\",2]]}}", SIB_ERR_FORMAT, "same bytes 'a'"},
@@ -210,7 +210,7 @@ static const struct {
     {WITH("\"decoder\":{\"type\":\"CTC\"}"), SIB_ERR_UNSUPPORTED, "decoder 'CTC'"},
     {WITH("\"post_processor\":{\"type\":\"X\"}"), SIB_ERR_UNSUPPORTED, "post-processor 'X'"},
     {WITH("\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"a\",99],\"sep\":[\"b\",1]}"),
-     SIB_ERR_FORMAT, "stands for nothing"},
+     SIB_ERR_FORMAT, "not in the vocabulary"},
     {WITH("\"added_tokens\":[{\"id\":1,\"content\":\"z\"}]"), SIB_ERR_FORMAT, "another token"},
     {WITH("\"added_tokens\":[{\"id\":50,\"content\":\"ab\"}]"), SIB_ERR_FORMAT, "has another id"},
     {WITH("\"added_tokens\":[{\"id\":50,\"content\":\"\"}]"), SIB_ERR_FORMAT, "no content"},

@@ -1,17 +1,17 @@
-/* Byte-pair encoding of pieces: first the symbols, then the merges. */
+/* Byte-pair encoding of pre-tokens: first the symbols, then the merges. */
 #ifndef TEXT_BPE_BPE_H
 #define TEXT_BPE_BPE_H
 
 #include "text/bpe/merge.h"
 #include "text/pretoken.h"
 
-/* A piece begins as its bytes, or as its characters, each with what marks that it is not the first or that it is the last. */
+/* A pre-token begins as its bytes, or as its characters, each with what marks that it is not the first or that it is the last. */
 typedef struct bpe {
     pretoken_model model; /* first, so that the model's functions find it */
     merges merges;
     bool bytes;            /* a symbol is a byte, not a character */
-    bool byte_fallback;    /* a character that is no token becomes the tokens of its bytes */
-    bool cuts;             /* bpe_cut may cut a piece, which changes nothing but the time */
+    bool byte_fallback;    /* a character that is not a token becomes the tokens of its bytes */
+    bool cuts;             /* bpe_cut may cut a pre-token: the ids stay the same, the time is shorter */
     bool fuse_unknown;     /* unknown ones that follow one another become one */
     int32_t unknown;       /* for what has no token; -1: refused */
     int32_t byte_ids[256]; /* -1 for none: of the bytes, or with byte_fallback of "<0x00>" and so on */

@@ -190,10 +190,10 @@ static void heap_sink(heap *h, size_t i, uint64_t entry)
 
 static uint64_t heap_take(heap *h)
 {
-    uint64_t least = h->entries[0], last = h->entries[--h->n];
+    uint64_t lowest = h->entries[0], last = h->entries[--h->n];
     if (h->n)
         heap_sink(h, 0, last);
-    return least;
+    return lowest;
 }
 
 /* Ranks place i with its next. */

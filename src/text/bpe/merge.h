@@ -23,7 +23,7 @@ sib_code merges_add(merges *m, int32_t left, int32_t right, uint32_t rank, int32
                     sib_error *err);
 
 /* The pairs of a vocabulary in which any two neighbours whose joined bytes are a token may be joined: rank_of gives the rank of
-   a token, UINT32_MAX where it is no result of a join. Error: SIB_ERR_MEMORY. */
+   a token, UINT32_MAX where it is not a result of a join. Error: SIB_ERR_MEMORY. */
 sib_code merges_of_vocab(merges *m, const vocab *v, uint32_t (*rank_of)(const void *context, int32_t id),
                          const void *context, sib_error *err);
 

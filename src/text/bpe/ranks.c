@@ -1,7 +1,7 @@
 /* Ranks as tiktoken keeps them: a line a token, its bytes in base64 and its rank, which is its id. Behind the ranks stand
    the special tokens: GPT-2's one, or Whisper's.
 
-   Bytes that are no UTF-8 are characters of their own to the pre-tokenizer, neither letters, numbers nor spaces, so pieces
+   Bytes that are not UTF-8 are characters of their own to the pre-tokenizer, neither letters, numbers nor spaces, so pieces
    end where they would with U+FFFD in the bytes' place; but the tokens are those of the bytes, and come back as them. */
 #include "text/base64.h"
 #include "text/bpe/bpe.h"
@@ -31,7 +31,7 @@ static sib_str next_line(sib_str file, size_t *at)
     return (sib_str){begin, size};
 }
 
-/* "base64 rank" apart. False where it is no such line. */
+/* "base64 rank" apart. False where it is not such a line. */
 static bool split_line(sib_str line, sib_str *base64, uint32_t *rank)
 {
     const char *space = memchr(line.data, ' ', line.length);
@@ -57,14 +57,14 @@ static sib_code read_line(vocab *v, const text_source *source, sib_str line, uin
     size_t size;
     if (!split_line(line, &base64, &rank))
         return err_set_at(err, SIB_ERR_FORMAT, offset,
-                          "%s: '%.*s' is no line of ranks, expected base64 and a number", source->name,
+                          "%s: '%.*s' is not a line of ranks, expected base64 and a number", source->name,
                           (int)size_min(line.length, 64), line.data);
     bytes->n = 0;
     buf_reserve(bytes, base64.length, err);
     if (bytes->code != SIB_OK)
         return bytes->code;
     if (!base64_bytes(base64, bytes->data, &size))
-        return err_set_at(err, SIB_ERR_FORMAT, offset, "%s: '%.*s' is no base64", source->name,
+        return err_set_at(err, SIB_ERR_FORMAT, offset, "%s: '%.*s' is not base64", source->name,
                           (int)size_min(base64.length, 64), base64.data);
     if (rank >= n)
         return err_set_at(err, SIB_ERR_FORMAT, offset,
@@ -122,19 +122,19 @@ static sib_code add_special(vocab *v, const char *name, sib_error *err)
 /* How many languages: what n_vocab leaves. */
 static sib_code count_languages(const vocab *v, const text_source *source, size_t *out, sib_error *err)
 {
-    size_t n_vocab = source->options->n_vocab, most = 0;
+    size_t n_vocab = source->options->n_vocab, n_languages = 0;
     const char *code, *name;
-    while (sib_whisper_language(most, &code, &name))
-        most++;
+    while (sib_whisper_language(n_languages, &code, &name))
+        n_languages++;
     *out = WHISPER_LANGUAGES;
     if (!n_vocab)
         return SIB_OK;
-    if (n_vocab < v->n + N_WHISPER_OTHERS || n_vocab > v->n + N_WHISPER_OTHERS + most)
+    if (n_vocab < v->n + N_WHISPER_OTHERS || n_vocab > v->n + N_WHISPER_OTHERS + n_languages)
         return err_set(err, SIB_ERR_VALUE,
                        "%s: a Whisper with these %zu ranks has %zu ids and one a language, up to %zu "
                        "languages; the model has "
                        "%zu",
-                       source->name, v->n, v->n + N_WHISPER_OTHERS, most, n_vocab);
+                       source->name, v->n, v->n + N_WHISPER_OTHERS, n_languages, n_vocab);
     *out = n_vocab - v->n - N_WHISPER_OTHERS;
     return SIB_OK;
 }

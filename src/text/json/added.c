@@ -62,11 +62,11 @@ static bool word_behind(sib_str text, size_t at)
     return at < text.length && char_is_word(utf8_next(text.data + at, text.length - at, &length));
 }
 
-static size_t spaces_before(sib_str text, size_t least, size_t at)
+static size_t spaces_before(sib_str text, size_t begin, size_t at)
 {
-    for (size_t length; at > least;) {
+    for (size_t length; at > begin;) {
         size_t last = utf8_before(text.data, at);
-        if (last < least || !char_is_space(utf8_next(text.data + last, at - last, &length)))
+        if (last < begin || !char_is_space(utf8_next(text.data + last, at - last, &length)))
             break;
         at = last;
     }

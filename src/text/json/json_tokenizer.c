@@ -1,7 +1,7 @@
 /* tokenizer.json of Hugging Face's `tokenizers`: added tokens are found, what is between them is normalized, cut into words,
    and each word goes to the model. "truncation" and "padding" are the caller's affair and left alone.
 
-   Bytes that are no UTF-8, which the original never sees, pass normalizers as they are and count as a character that is
+   Bytes that are not UTF-8, which the original never sees, pass normalizers as they are and count as a character that is
    neither letter, number nor space; so byte-level vocabularies give every byte back, and others as far as they have tokens
    for bytes. A character that has neither a token nor an unknown token is refused, where the original leaves it out.
    An added token that is new to a byte-level vocabulary stands for its characters; the original's decoder takes some, such

@@ -1,4 +1,4 @@
-/* A tokenizer.json in parts, as it stands behind sib_tokenizer.state. */
+/* The parts of a tokenizer.json: the state of its kind (sib_tokenizer.state). */
 #ifndef TEXT_JSON_JSON_TOKENIZER_H
 #define TEXT_JSON_JSON_TOKENIZER_H
 
@@ -21,7 +21,7 @@ typedef struct json_tokenizer {
     unigram unigram;
     wordpiece wordpiece;
     added_list added;
-    token_ids before, behind; /* what the post-processor puts round a text */
+    token_ids before, behind; /* ids that the post-processor puts around a text */
 } json_tokenizer;
 
 /* Reads "model" into the vocabulary and j->model. Errors: as of opening. */

@@ -46,10 +46,10 @@ static sib_code read_token(const json_part *p, added_token *a, sib_str *content,
 {
     int64_t id = -1;
     a->normalized = true;
-    sib_code code = json_part_whole(p, "id", &id, err);
+    sib_code code = json_part_integer(p, "id", &id, err);
     if (code == SIB_OK)
         code = json_part_string(p, "content", content, err);
-    if (code == SIB_OK && (id < 0 || id >= VOCAB_MOST_IDS))
+    if (code == SIB_OK && (id < 0 || id >= VOCAB_MAX_IDS))
         return json_part_bad(p, SIB_ERR_FORMAT, err, "has no id that can be");
     if (code == SIB_OK && !content->length)
         return json_part_bad(p, SIB_ERR_FORMAT, err, "has no content");

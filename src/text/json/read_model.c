@@ -43,10 +43,10 @@ static sib_code add_token(model_reader *r, sib_str s, int64_t id)
 {
     sib_str bytes;
     bool hidden;
-    if (id < 0 || id >= VOCAB_MOST_IDS)
+    if (id < 0 || id >= VOCAB_MAX_IDS)
         return err_set(r->err, SIB_ERR_FORMAT, "%s: model/vocab: '%.*s' has id %lld, expected 0 to %u",
                        r->p->file, (int)(s.length < 64 ? s.length : 64), s.data, (long long)id,
-                       VOCAB_MOST_IDS - 1);
+                       VOCAB_MAX_IDS - 1);
     sib_code code = token_bytes(r, s, &bytes, &hidden);
     if (code != SIB_OK)
         return code;
@@ -63,12 +63,12 @@ static sib_code read_vocab(model_reader *r)
     json_t *value;
     sib_code code = SIB_OK;
     if (!json_is_object(list.value))
-        return json_part_bad(&list, SIB_ERR_FORMAT, r->err, "is no object of tokens and ids");
+        return json_part_bad(&list, SIB_ERR_FORMAT, r->err, "is not an object of tokens and ids");
     json_object_foreach((json_t *)(uintptr_t)list.value, key, value)
     {
         if (!json_is_integer(value))
-            return err_set(r->err, SIB_ERR_FORMAT, "%s: model/vocab: '%.64s' has no whole number as id",
-                           r->p->file, key);
+            return err_set(r->err, SIB_ERR_FORMAT,
+                           "%s: model/vocab: '%.64s' has an id that is not an integer", r->p->file, key);
         code = add_token(r, (sib_str){key, strlen(key)}, json_integer_value(value));
         if (code != SIB_OK)
             return code;
@@ -154,7 +154,7 @@ static sib_code add_merge(model_reader *r, size_t i, sib_str left, sib_str right
                                     : "are not both tokens of the vocabulary");
     }
     sib_code code = merges_add(&b->merges, ids[0], ids[1], (uint32_t)i, ids[2], &again, r->err);
-    return code == SIB_OK && again ? bad_merge(r, i, left, right, "stands there twice") : code;
+    return code == SIB_OK && again ? bad_merge(r, i, left, right, "occurs twice") : code;
 }
 
 static sib_code read_merges(model_reader *r)
@@ -163,12 +163,12 @@ static sib_code read_merges(model_reader *r)
     byte_buffer joined = {0};
     sib_code code = SIB_OK;
     if (!json_is_array(list.value))
-        return json_part_bad(&list, SIB_ERR_FORMAT, r->err, "is no list");
+        return json_part_bad(&list, SIB_ERR_FORMAT, r->err, "is not a list");
     for (size_t i = 0; i < json_array_size(list.value) && code == SIB_OK; i++) {
         sib_str left, right;
         if (!merge_sides(json_array_get(list.value, i), &left, &right)) {
             json_part item = json_part_item(&list, i);
-            code = json_part_bad(&item, SIB_ERR_FORMAT, r->err, "is no pair of tokens");
+            code = json_part_bad(&item, SIB_ERR_FORMAT, r->err, "is not a pair of tokens");
         } else {
             code = add_merge(r, i, left, right, &joined);
         }
@@ -177,13 +177,12 @@ static sib_code read_merges(model_reader *r)
     return code;
 }
 
-static sib_code read_bpe_options(model_reader *r, bool *whole)
+static sib_code read_bpe_options(model_reader *r, bool *ignore_merges)
 {
     bpe *b = &r->j->bpe;
     json_part dropout = json_part_at(r->p, "dropout");
     if (dropout.value && !(json_number_value(dropout.value) == 0.0 && json_is_number(dropout.value)))
-        return json_part_bad(&dropout, SIB_ERR_UNSUPPORTED, r->err,
-                             "merges left out by chance are not known here");
+        return json_part_bad(&dropout, SIB_ERR_UNSUPPORTED, r->err, "dropout of merges is not supported");
     sib_code code = read_mark(r, "continuing_subword_prefix", "", &b->not_first);
     if (code == SIB_OK)
         code = read_mark(r, "end_of_word_suffix", "", &b->at_end);
@@ -191,15 +190,15 @@ static sib_code read_bpe_options(model_reader *r, bool *whole)
         code = json_part_bool(r->p, "fuse_unk", &b->fuse_unknown, r->err);
     if (code == SIB_OK)
         code = json_part_bool(r->p, "byte_fallback", &b->byte_fallback, r->err);
-    return code == SIB_OK ? json_part_bool(r->p, "ignore_merges", whole, r->err) : code;
+    return code == SIB_OK ? json_part_bool(r->p, "ignore_merges", ignore_merges, r->err) : code;
 }
 
 static sib_code read_bpe(model_reader *r)
 {
     bpe *b = &r->j->bpe;
     vocab *v = &r->t->vocab;
-    bool whole = false;
-    sib_code code = read_bpe_options(r, &whole);
+    bool ignore_merges = false;
+    sib_code code = read_bpe_options(r, &ignore_merges);
     if (code == SIB_OK)
         code = read_vocab(r);
     if (code == SIB_OK)
@@ -211,16 +210,16 @@ static sib_code read_bpe(model_reader *r)
     b->bytes = r->j->byte_level;
     if (b->bytes && b->byte_fallback)
         return json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err,
-                             "byte_fallback behind ByteLevel is not known here");
+                             "byte_fallback after ByteLevel is not supported");
     bpe_find_fallback(v, b->byte_ids);
     for (int i = 0; i < 256 && b->bytes; i++) {
         char byte = (char)i;
         b->byte_ids[i] = vocab_find(v, &byte, 1);
     }
     r->j->model = &b->model;
-    if (!whole)
+    if (!ignore_merges)
         bpe_find_cuts(b); /* a word that is a token whatever the merges are is one word */
-    if (!whole)
+    if (!ignore_merges)
         return pretoken_mark_direct(&b->model, v, r->err);
     for (size_t i = 0; i < v->n; i++)
         v->tokens[i].flags |= v->tokens[i].flags & TOKEN_KNOWN ? TOKEN_DIRECT : 0;
@@ -235,7 +234,7 @@ static sib_code read_scores(model_reader *r)
     json_part list = json_part_at(r->p, "vocab");
     size_t n = json_array_size(list.value);
     if (!json_is_array(list.value) || !n)
-        return json_part_bad(&list, SIB_ERR_FORMAT, r->err, "is no list of pieces and scores");
+        return json_part_bad(&list, SIB_ERR_FORMAT, r->err, "is not a list of pieces and scores");
     r->j->unigram.scores = mem_calloc(n, sizeof(double));
     if (!r->j->unigram.scores)
         return err_memory(r->err, n * sizeof(double), "scores");
@@ -244,7 +243,7 @@ static sib_code read_scores(model_reader *r)
                      *score = json_array_get(item, 1);
         json_part at = json_part_item(&list, i);
         if (!json_is_string(piece) || !json_is_number(score) || !isfinite(json_number_value(score)))
-            return json_part_bad(&at, SIB_ERR_FORMAT, r->err, "is no piece with its score");
+            return json_part_bad(&at, SIB_ERR_FORMAT, r->err, "is not a piece with its score");
         r->j->unigram.scores[i] = json_number_value(score);
         sib_code code =
             add_token(r, (sib_str){json_string_value(piece), json_string_length(piece)}, (int64_t)i);
@@ -259,8 +258,8 @@ static sib_code read_unigram(model_reader *r)
     unigram *u = &r->j->unigram;
     int64_t unknown = -1;
     if (r->j->byte_level)
-        return json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err, "Unigram behind ByteLevel is not known here");
-    sib_code code = json_part_whole(r->p, "unk_id", &unknown, r->err);
+        return json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err, "Unigram after ByteLevel is not supported");
+    sib_code code = json_part_integer(r->p, "unk_id", &unknown, r->err);
     if (code == SIB_OK)
         code = json_part_bool(r->p, "byte_fallback", &u->byte_fallback, r->err);
     if (code == SIB_OK)
@@ -268,7 +267,7 @@ static sib_code read_unigram(model_reader *r)
     if (code != SIB_OK)
         return code;
     if (unknown < -1 || unknown >= (int64_t)r->t->vocab.n)
-        return json_part_bad(r->p, SIB_ERR_FORMAT, r->err, "unk_id is no id of the vocabulary");
+        return json_part_bad(r->p, SIB_ERR_FORMAT, r->err, "unk_id is not an id of the vocabulary");
     u->unknown = (int32_t)unknown;
     u->look_up = true;
     bpe_find_fallback(&r->t->vocab, u->byte_ids);
@@ -281,19 +280,18 @@ static sib_code read_unigram(model_reader *r)
 static sib_code read_wordpiece(model_reader *r)
 {
     wordpiece *w = &r->j->wordpiece;
-    int64_t most = 100;
+    int64_t max_characters = 100;
     if (r->j->byte_level)
-        return json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err,
-                             "WordPiece behind ByteLevel is not known here");
+        return json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err, "WordPiece after ByteLevel is not supported");
     sib_code code = read_mark(r, "continuing_subword_prefix", "##", &w->not_first);
     if (code == SIB_OK)
-        code = json_part_whole(r->p, "max_input_chars_per_word", &most, r->err);
-    if (code == SIB_OK && (most < 0 || most > 10000))
+        code = json_part_integer(r->p, "max_input_chars_per_word", &max_characters, r->err);
+    if (code == SIB_OK && (max_characters < 0 || max_characters > 10000))
         code = json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err,
                              "max_input_chars_per_word is not between 0 and 10000");
     if (code == SIB_OK)
         code = read_vocab(r);
-    w->most = (size_t)most;
+    w->max_characters = (size_t)max_characters;
     r->j->model = &w->model;
     return code == SIB_OK ? read_named(r, "unk_token", &w->unknown) : code;
 }
@@ -302,8 +300,7 @@ static sib_code read_wordlevel(model_reader *r)
 {
     wordlevel_init(&r->j->wordpiece, &r->t->vocab);
     if (r->j->byte_level)
-        return json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err,
-                             "WordLevel behind ByteLevel is not known here");
+        return json_part_bad(r->p, SIB_ERR_UNSUPPORTED, r->err, "WordLevel after ByteLevel is not supported");
     sib_code code = read_vocab(r);
     r->j->model = &r->j->wordpiece.model;
     return code == SIB_OK ? read_named(r, "unk_token", &r->j->wordpiece.unknown) : code;

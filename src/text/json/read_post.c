@@ -8,7 +8,7 @@ static sib_code add_known(const sib_tokenizer *t, const json_part *p, const json
 {
     if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= (int64_t)t->vocab.n ||
         !vocab_token(&t->vocab, (int32_t)json_integer_value(id)))
-        return json_part_bad(p, SIB_ERR_FORMAT, err, "names an id that stands for nothing");
+        return json_part_bad(p, SIB_ERR_FORMAT, err, "names an id that is not in the vocabulary");
     return ids_add(out, (int32_t)json_integer_value(id), err);
 }
 
@@ -62,7 +62,7 @@ sib_code json_post_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p,
     sib_code code = SIB_OK;
     if (!p->value || strcmp(type, "ByteLevel") == 0) /* which moves offsets only */
         return SIB_OK;
-    if (p->depth > JSON_MOST_DEPTH)
+    if (p->depth > JSON_MAX_DEPTH)
         return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "more steps than are taken");
     if (strcmp(type, "Sequence") == 0) {
         json_part list = json_part_at(p, "processors");
@@ -73,7 +73,7 @@ sib_code json_post_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p,
         return code;
     }
     if ((j->before.n || j->behind.n))
-        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "a second step that adds tokens is not known here");
+        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "a second step that adds tokens is not supported");
     if (strcmp(type, "TemplateProcessing") == 0)
         return read_template(t, j, p, err);
     if (strcmp(type, "BertProcessing") != 0 && strcmp(type, "RobertaProcessing") != 0)

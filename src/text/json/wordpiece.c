@@ -31,9 +31,9 @@ static sib_code encode(const pretoken_model *m, sib_str word, token_ids *out, si
 {
     const wordpiece *w = (const wordpiece *)m;
     size_t characters = 0, length, begin = out->n;
-    for (size_t at = 0; at < word.length && characters <= w->most; at += length, characters++)
+    for (size_t at = 0; at < word.length && characters <= w->max_characters; at += length, characters++)
         utf8_next(word.data + at, word.length - at, &length);
-    if (characters > w->most)
+    if (characters > w->max_characters)
         return add_unknown(w, word, out, err);
     for (size_t at = 0, end; at < word.length; at = end) {
         int32_t id = -1;
@@ -65,7 +65,7 @@ static sib_code encode_whole(const pretoken_model *m, sib_str word, token_ids *o
 
 void wordpiece_init(wordpiece *w, const vocab *v)
 {
-    *w = (wordpiece){.model = {v, encode}, .unknown = -1, .most = 100};
+    *w = (wordpiece){.model = {v, encode}, .unknown = -1, .max_characters = 100};
 }
 
 void wordlevel_init(wordpiece *w, const vocab *v)

@@ -1,4 +1,4 @@
-/* WordPiece: a word as the longest tokens, from its start (Schuster & Nakajima 2012); and whole words. */
+/* WordPiece: a word as the longest tokens, from its start (Schuster & Nakajima 2012); WordLevel: words that are tokens. */
 #ifndef TEXT_JSON_WORDPIECE_H
 #define TEXT_JSON_WORDPIECE_H
 
@@ -7,7 +7,7 @@
 typedef struct wordpiece {
     pretoken_model model;  /* first, so that the model's functions find it */
     int32_t unknown;       /* for a word that is not made of tokens; -1: refused */
-    size_t most;           /* characters of a word; longer ones are unknown */
+    size_t max_characters; /* characters of a word; longer ones are unknown */
     byte_buffer not_first; /* "##" */
 } wordpiece;
 

@@ -186,15 +186,15 @@ static sib_code open_unigram(reader *r)
         if (r->p->types[i] == PIECE_BYTE)
             u->byte_ids[r->p->bytes[i]] = (int32_t)i;
     r->p->model = &u->model;
-    float least = INFINITY;
+    float lowest = INFINITY;
     for (size_t i = 0; i < r->source->n; i++) {
         if (r->p->types[i] == PIECE_NORMAL)
-            least = fminf(least, (float)u->scores[i]);
+            lowest = fminf(lowest, (float)u->scores[i]);
         if (r->p->types[i] == PIECE_USER) /* better than any cut of it, as SentencePiece has it */
             u->scores[i] = (double)(float)(0.1 * ((double)r->source->pieces[i].length - 1));
     }
     sib_code code = unigram_index(u, takes_normal, r->p->types, r->err);
-    u->unknown_score = (double)((least < INFINITY ? least : 0) - 10.0f);
+    u->unknown_score = (double)((lowest < INFINITY ? lowest : 0) - 10.0f);
     return code;
 }
 
@@ -212,7 +212,7 @@ static sib_code add_merge(reader *r, size_t i, byte_buffer *scratch)
     const char *space = m.length ? memchr(m.data, ' ', m.length) : NULL;
     bool again;
     if (!space || space == m.data || space + 1 == m.data + m.length)
-        return err_set(r->err, SIB_ERR_FORMAT, "%s: merge %zu, '%.*s', is no pair", r->source->name, i,
+        return err_set(r->err, SIB_ERR_FORMAT, "%s: merge %zu, '%.*s', is not a pair", r->source->name, i,
                        (int)size_min(m.length, 64), m.data);
     sib_str left = {m.data, (size_t)(space - m.data)}, right = {space + 1, m.length - left.length - 1};
     int32_t a = find_written(r, left, scratch), b = find_written(r, right, scratch);
@@ -226,17 +226,16 @@ static sib_code add_merge(reader *r, size_t i, byte_buffer *scratch)
         return err_set(r->err, SIB_ERR_FORMAT, "%s: merge %zu, '%.*s', is not of tokens or gives none",
                        r->source->name, i, (int)size_min(m.length, 64), m.data);
     sib_code code = merges_add(&r->p->bpe.merges, a, b, (uint32_t)i, both, &again, r->err);
-    return code == SIB_OK && again
-               ? err_set(r->err, SIB_ERR_FORMAT, "%s: merge %zu, '%.*s', stands there twice", r->source->name,
-                         i, (int)size_min(m.length, 64), m.data)
-               : code;
+    return code == SIB_OK && again ? err_set(r->err, SIB_ERR_FORMAT, "%s: merge %zu, '%.*s', occurs twice",
+                                             r->source->name, i, (int)size_min(m.length, 64), m.data)
+                                   : code;
 }
 
 /* Pre-tokenizers as GGUF names them, and whether a piece that is a token is taken without its merges. */
 static const struct {
     const char *name;
     scan_pretoken *scan;
-    bool whole;
+    bool direct; /* pieces that are tokens skip the merges */
 } pre_tokenizers[] = {{"gpt-2", scan_gpt2, false},
                       {"llama-bpe", scan_cl100k, true},
                       {"llama3", scan_cl100k, true},
@@ -253,7 +252,7 @@ static sib_code open_merges(reader *r)
     while (row < n && strcmp(pre, pre_tokenizers[row].name) != 0)
         row++;
     if (row == n)
-        return err_set(r->err, SIB_ERR_UNSUPPORTED, "%s: the pre-tokenizer '%.64s' is not known here",
+        return err_set(r->err, SIB_ERR_UNSUPPORTED, "%s: the pre-tokenizer '%.64s' is not supported",
                        r->source->name, pre);
     r->p->scan = pre_tokenizers[row].scan;
     b->bytes = true;
@@ -265,7 +264,7 @@ static sib_code open_merges(reader *r)
         code = add_merge(r, i, &scratch);
     buf_free(&scratch);
     r->p->model = &b->model;
-    if (code == SIB_OK && !pre_tokenizers[row].whole)
+    if (code == SIB_OK && !pre_tokenizers[row].direct)
         return pretoken_mark_direct(&b->model, &r->t->vocab, r->err);
     for (size_t i = 0; i < r->source->n; i++)
         r->t->vocab.tokens[i].flags |= TOKEN_DIRECT;
@@ -292,7 +291,7 @@ sib_code pieces_open(sib_tokenizer *t, const pieces_source *source, sib_error *e
     while (row < n && strcmp(source->model, models[row].name) != 0)
         row++;
     if (row == n)
-        return err_set(err, SIB_ERR_UNSUPPORTED, "%s: the model '%.64s' of a tokenizer is not known here",
+        return err_set(err, SIB_ERR_UNSUPPORTED, "%s: the model '%.64s' of a tokenizer is not supported",
                        source->name, source->model);
     if (models[row].open == open_merges)
         p->scan = scan_gpt2; /* so that pieces are read as bytes */

@@ -28,23 +28,23 @@ static sib_code read_strings(const json_part *p, sib_str **out, size_t *n, sib_e
         const json_t *s = json_array_get(p->value, i);
         json_part at = json_part_item(p, i);
         if (!json_is_string(s))
-            return json_part_bad(&at, SIB_ERR_FORMAT, err, "is no string");
+            return json_part_bad(&at, SIB_ERR_FORMAT, err, "is not a string");
         (*out)[i] = (sib_str){json_string_value(s), json_string_length(s)};
     }
     return SIB_OK;
 }
 
 /* A list of as many numbers as there are pieces; NULL where it is left out. */
-static sib_code check_numbers(const json_part *p, size_t n, bool whole, sib_error *err)
+static sib_code check_numbers(const json_part *p, size_t n, bool integers, sib_error *err)
 {
     if (json_array_size(p->value) != n)
         return json_part_bad(p, SIB_ERR_FORMAT, err, "has not as many items as there are pieces");
     for (size_t i = 0; i < n; i++) {
         const json_t *x = json_array_get(p->value, i);
         json_part at = json_part_item(p, i);
-        if (whole ? !json_is_integer(x) || json_integer_value(x) < 0 || json_integer_value(x) > 255
-                  : !json_is_number(x))
-            return json_part_bad(&at, SIB_ERR_FORMAT, err, "is no number that can be");
+        if (integers ? !json_is_integer(x) || json_integer_value(x) < 0 || json_integer_value(x) > 255
+                     : !json_is_number(x))
+            return json_part_bad(&at, SIB_ERR_FORMAT, err, "is not a number or out of range");
     }
     return SIB_OK;
 }

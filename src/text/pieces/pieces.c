@@ -1,6 +1,6 @@
 /* SentencePiece, and byte-level vocabularies of GGUF. Of SentencePiece this is the identity normalizer: spaces become U+2581,
    one more stands in front of the text, extra ones may go. With special tokens in the text, each stretch between them is a
-   text of its own. Bytes that are no UTF-8 become the tokens of bytes, where there are such.
+   text of its own. Bytes that are not UTF-8 become the tokens of bytes, where there are such.
    Scores of unigram are summed in single precision, as in the original (0.2.3). */
 #include "text/pieces/build.h"
 

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-/* What a character that is no piece costs below the least likely piece (SentencePiece's). */
+/* What a character that is not a piece costs below the least likely piece (SentencePiece's). */
 #define UNKNOWN_PENALTY 10.0
 
 /* The best way to where the node stands. */
@@ -150,7 +150,7 @@ sib_code unigram_index(unigram *u, bool (*takes)(const void *context, int32_t id
     const vocab *v = u->model.vocab;
     trie_key *keys = mem_alloc(v->n, sizeof *keys);
     size_t n = 0;
-    double least = INFINITY;
+    double lowest = INFINITY;
     if (!keys)
         return err_memory(err, v->n * sizeof *keys, "a trie");
     for (size_t i = 0; i < v->n; i++) {
@@ -158,9 +158,9 @@ sib_code unigram_index(unigram *u, bool (*takes)(const void *context, int32_t id
         if (!t || !t->size || (t->flags & TOKEN_HIDDEN) || (takes && !takes(context, (int32_t)i)))
             continue;
         keys[n++] = (trie_key){vocab_bytes(v, t), (int32_t)i};
-        least = u->scores[i] < least ? u->scores[i] : least;
+        lowest = u->scores[i] < lowest ? u->scores[i] : lowest;
     }
-    u->unknown_score = add_score(u, least, -UNKNOWN_PENALTY);
+    u->unknown_score = add_score(u, lowest, -UNKNOWN_PENALTY);
     sib_code code = trie_build(&u->trie, keys, n, err);
     mem_free(keys);
     return code;

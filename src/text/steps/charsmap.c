@@ -72,7 +72,7 @@ static const char *check_texts(const charsmap *m)
 {
     for (size_t at = 0, length; at < m->n_texts; at += length)
         if (utf8_next(m->texts + at, m->n_texts - at, &length) == UTF8_BROKEN)
-            return "the texts of the map are no UTF-8";
+            return "the texts of the map are not UTF-8";
     return NULL;
 }
 
@@ -122,7 +122,7 @@ sib_code charsmap_open(charsmap *m, const json_part *p, const char *key, sib_err
     if (base64_bytes(base64, bytes, &size))
         code = take_bytes(m, (const uint8_t *)bytes, size, &words, err);
     else
-        words = "is no base64";
+        words = "is not base64";
     mem_free(bytes);
     return code == SIB_OK && words ? json_part_bad(&at, SIB_ERR_FORMAT, err, words) : code;
 }

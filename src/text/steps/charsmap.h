@@ -19,7 +19,7 @@ void charsmap_free(charsmap *m);
 
 /* Adds what a text becomes. Each grapheme cluster (UAX 29) of less than six bytes becomes what its shortest beginning in the map
    does, the rest of it being dropped, as Hugging Face's `tokenizers` has it; in longer ones, and where nothing is found, each
-   character does so. Bytes that are no UTF-8 stay, and end a cluster. */
+   character does so. Bytes that are not UTF-8 stay, and end a cluster. */
 sib_code charsmap_run(const charsmap *m, sib_str text, byte_buffer *out, sib_error *err);
 
 #endif

@@ -165,8 +165,8 @@ static sib_code read_strip(step *s, const json_part *p, sib_error *err)
     if (code == SIB_OK && !s->content.n)
         code = json_part_bad(p, SIB_ERR_FORMAT, err, "the content is empty");
     if (code == SIB_OK)
-        code = json_part_whole(p, "start", &s->start, err);
-    return code == SIB_OK ? json_part_whole(p, "stop", &s->stop, err) : code;
+        code = json_part_integer(p, "start", &s->start, err);
+    return code == SIB_OK ? json_part_integer(p, "stop", &s->stop, err) : code;
 }
 
 static sib_code run_strip(const step *s, const place *p, string_list *out, sib_error *err)
@@ -259,12 +259,12 @@ static const step_kind step_kinds[] = {
     {"BPEDecoder", read_bpe, run_bpe, false},
 };
 
-/* ---- The whole --------------------------------------------------------------------------------------------------- */
+/* ---- All steps ----------------------------------------------------------------------------------------- */
 
 static sib_code read_part(decoder *d, const json_part *p, sib_error *err)
 {
     const char *type = json_part_type(p);
-    if (p->depth > JSON_MOST_DEPTH || d->n == MOST_STEPS_IN_ALL)
+    if (p->depth > JSON_MAX_DEPTH || d->n == MOST_STEPS_IN_ALL)
         return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "more steps than are taken");
     if (strcmp(type, "Sequence") == 0) {
         json_part list = json_part_at(p, "decoders");
@@ -356,14 +356,14 @@ decode_look decoder_look(const decoder *d, bool bytes)
 {
     decode_look look = {0};
     bool fused = false;
-    for (size_t i = 0; d && i < d->n && !look.whole; i++) {
+    for (size_t i = 0; d && i < d->n && !look.all; i++) {
         const step *s = &d->steps[i];
         if (!fused)
             look.behind |= s->kind->run == run_bpe;
         else if (s->kind->run == run_strip && s->stop <= 0 && !look.front)
             look.front = s->start > 0 ? s->content.n : 0;
         else
-            look.whole = s->kind->run && !(s->kind->run == run_byte_level && bytes);
+            look.all = s->kind->run && !(s->kind->run == run_byte_level && bytes);
         fused |= s->kind->fuse;
     }
     return look;

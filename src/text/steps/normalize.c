@@ -239,12 +239,12 @@ static const step_kind step_kinds[] = {
     {"Precompiled", read_precompiled, run_precompiled},
 };
 
-/* ---- The whole --------------------------------------------------------------------------------------------- */
+/* ---- All steps ----------------------------------------------------------------------------------------- */
 
 static sib_code read_part(normalizer *n, const json_part *p, sib_error *err)
 {
     const char *type = json_part_type(p);
-    if (p->depth > JSON_MOST_DEPTH || n->n == MOST_STEPS_IN_ALL)
+    if (p->depth > JSON_MAX_DEPTH || n->n == MOST_STEPS_IN_ALL)
         return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "more steps than are taken");
     if (strcmp(type, "Sequence") == 0) {
         json_part list = json_part_at(p, "normalizers");

@@ -11,7 +11,7 @@ typedef struct normalizer normalizer;
 sib_code normalizer_open(const json_part *p, normalizer **out, sib_error *err);
 void normalizer_free(normalizer **n);
 
-/* Normalizes `text` into *out, which is `text` itself or stands in `scratch`. n may be NULL. Bytes that are no UTF-8 stay as they
+/* Normalizes `text` into *out, which is `text` itself or stands in `scratch`. n may be NULL. Bytes that are not UTF-8 stay as they
    are. Errors: SIB_ERR_UNSUPPORTED (as pattern_next), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
 sib_code normalizer_run(const normalizer *n, sib_str text, byte_buffer *scratch, sib_str *out,
                         sib_error *err);

@@ -19,7 +19,7 @@
 #define HEAP_KIB   65536u
 #define STACK_SIZE ((size_t)1 << 20)
 
-/* Stands for a byte that is no UTF-8: neither letter, number nor space, and as long. */
+/* Stands for a byte that is not UTF-8: neither letter, number nor space, and as long. */
 #define FOR_BROKEN '\x1A'
 
 static const char *foreign_words(sib_str regex)

@@ -42,7 +42,7 @@ typedef struct step_kind {
 
 /* ---- Matches and what lies between them ------------------------------------------------------------------- */
 
-/* Cuts a word at matches as the behavior says; told the matches in order. */
+/* Splits a word at matches as `behavior` says; called with the matches in order. */
 typedef struct cutter {
     const step *s;
     word_list *out;
@@ -386,12 +386,12 @@ static const step_kind step_kinds[] = {
     {"CharDelimiterSplit", read_delimiter, run_delimiter, false},
 };
 
-/* ---- The whole ------------------------------------------------------------------------------------------------- */
+/* ---- All steps ----------------------------------------------------------------------------------------- */
 
 static sib_code read_part(splitter *s, const json_part *p, sib_error *err)
 {
     const char *type = json_part_type(p);
-    if (p->depth > JSON_MOST_DEPTH || s->n == MOST_STEPS_IN_ALL)
+    if (p->depth > JSON_MAX_DEPTH || s->n == MOST_STEPS_IN_ALL)
         return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "more steps than are taken");
     if (strcmp(type, "Sequence") == 0) {
         json_part list = json_part_at(p, "pretokenizers");
@@ -403,7 +403,7 @@ static sib_code read_part(splitter *s, const json_part *p, sib_error *err)
         return code;
     }
     if (splitter_byte_level(s))
-        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "a step behind ByteLevel is not known here");
+        return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "a step after ByteLevel is not supported");
     for (size_t i = 0; i < sizeof step_kinds / sizeof *step_kinds; i++)
         if (strcmp(type, step_kinds[i].type) == 0) {
             step *at = &s->steps[s->n++];

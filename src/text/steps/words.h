@@ -1,4 +1,4 @@
-/* A text cut into words, step by step: a list of stretches, in order, of one text that steps may rewrite. */
+/* The words of a text: ranges of bytes in order. Steps split them further and may rewrite the text. */
 #ifndef TEXT_STEPS_WORDS_H
 #define TEXT_STEPS_WORDS_H
 
@@ -9,15 +9,15 @@ typedef struct word {
 } word;
 
 typedef struct word_list {
-    sib_str text;    /* the words' */
-    byte_buffer own; /* where a step has rewritten it */
+    sib_str text;    /* that the words are ranges of */
+    byte_buffer own; /* holds the text once a step has rewritten it */
     word *words;     /* (n) */
     size_t n, capacity;
     struct pattern_search *search; /* of the step that makes them */
-    bool from_start;               /* the first word begins where the whole text does */
+    bool from_start;               /* the first word begins at the start of the entire text */
 } word_list;
 
-/* Adds a word that is not empty. */
+/* Appends a word, unless it is empty. Error: SIB_ERR_MEMORY. */
 sib_code words_add(word_list *l, size_t at, size_t size, sib_error *err);
 void words_free(word_list *l);
 
