@@ -1,50 +1,8 @@
 /* The portable kernels: what each entry of the table means. Plain loops that a compiler may vectorise. */
 #include "base/error.h" /* refuses -ffast-math */
-#include "base/size.h"
 #include "kernel/kernel.h"
-#include "simd/fits.h"
 
-#include <math.h>
 #include <string.h>
-
-/* ---- Matrix product ------------------------------------------------------------------------------ */
-
-#define C_MR 4
-#define C_NR 8
-#define C_KC 256
-
-static void c_gemm_pack_a(const float *a, size_t lda, size_t m, size_t k, float *dst)
-{
-    for (size_t p = 0; p < k; p++, dst += C_MR) {
-        for (size_t i = 0; i < m; i++)
-            dst[i] = a[i * lda + p];
-        for (size_t i = m; i < C_MR; i++)
-            dst[i] = 0.0f;
-    }
-}
-
-static void c_gemm_pack_b_row(const float *row, size_t step, size_t n, float *dst, size_t panel)
-{
-    for (size_t begin = 0; begin < n; begin += C_NR, dst += panel) {
-        size_t count = size_min(C_NR, n - begin);
-        for (size_t j = 0; j < count; j++)
-            dst[j] = row[(begin + j) * step];
-        for (size_t j = count; j < C_NR; j++)
-            dst[j] = 0.0f;
-    }
-}
-
-static void c_gemm_tile(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add)
-{
-    float sum[C_MR][C_NR] = {{0}};
-    for (size_t p = 0; p < k; p++, a += C_MR, b += C_NR)
-        for (size_t i = 0; i < C_MR; i++)
-            for (size_t j = 0; j < C_NR; j++)
-                sum[i][j] += a[i] * b[j];
-    for (size_t i = 0; i < C_MR; i++)
-        for (size_t j = 0; j < C_NR; j++)
-            c[i * ldc + j] = add ? c[i * ldc + j] + sum[i][j] : sum[i][j];
-}
 
 /* ---- 16-bit floats ------------------------------------------------------------------------------- */
 
@@ -122,61 +80,6 @@ static void c_narrow_bf16(const float *src, void *dst, size_t n)
         h[i] = narrow_one_bf16(src[i]);
 }
 
-/* ---- Elementwise --------------------------------------------------------------------------------- */
-
-static float polynomial(const float *coefficients, size_t count, float x)
-{
-    float sum = coefficients[count - 1];
-    for (size_t i = count - 1; i-- > 0;)
-        sum = sum * x + coefficients[i];
-    return sum;
-}
-
-static float erf_one(float x)
-{
-    float size = fabsf(x);
-    if (size < ERF_SPLIT)
-        return x + x * polynomial(erf_small, ERF_SMALL_COUNT, x * x);
-    float clamped = size > ERF_LIMIT ? ERF_LIMIT : size; /* NaN stays */
-    return copysignf(1.0f - polynomial(erf_large, ERF_LARGE_COUNT, clamped - ERF_CENTRE), x);
-}
-
-static void c_erf_f32(const float *x, float *y, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        y[i] = erf_one(x[i]);
-}
-
-static void c_bias_f32(const float *x, float bias, float *y, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        y[i] = x[i] + bias;
-}
-
-/* exp x for x in -85 .. 0 */
-static float exp_one(float x)
-{
-    float shifted = x * EXP_LOG2E + EXP_MAGIC, n = shifted - EXP_MAGIC;
-    float f = (x - n * EXP_LN2_HIGH) - n * EXP_LN2_LOW;
-    float e = 1.0f + (f + f * f * polynomial(exp_fit, EXP_COUNT, f));
-    return e * from_bits((bits_of(shifted) + 127) << 23);
-}
-
-static float gelu_one(float v)
-{
-    float size = fabsf(v), a = size > TAIL_LIMIT ? TAIL_LIMIT : size; /* NaN stays */
-    float t = 1.0f / (1.0f + TAIL_BEND * a);
-    float tail = exp_one(-0.5f * a * a) * (t * polynomial(tail_fit, TAIL_COUNT, t));
-    tail = size < TAIL_LIMIT ? tail : 0.0f;
-    return v * (v < 0.0f ? tail : 1.0f - tail);
-}
-
-static void c_bias_gelu_f32(const float *x, float bias, float *y, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        y[i] = gelu_one(x[i] + bias);
-}
-
 /* ---- What the machine can do --------------------------------------------------------------------- */
 
 #define C_CHAINS 48
@@ -208,19 +111,10 @@ void kernel_init_c(kernel_table *t)
 {
     *t = (kernel_table){
         .level = CPU_C,
-        .mr = C_MR,
-        .nr = C_NR,
-        .kc = C_KC,
-        .gemm_pack_a = c_gemm_pack_a,
-        .gemm_pack_b_row = c_gemm_pack_b_row,
-        .gemm_tile = c_gemm_tile,
         .widen_f16 = c_widen_f16,
         .widen_bf16 = c_widen_bf16,
         .narrow_f16 = c_narrow_f16,
         .narrow_bf16 = c_narrow_bf16,
-        .erf_f32 = c_erf_f32,
-        .bias_f32 = c_bias_f32,
-        .bias_gelu_f32 = c_bias_gelu_f32,
         .fma_rounds = c_fma_rounds,
         .fma_flops = 2 * C_CHAINS,
         .read_f32 = c_read_f32,

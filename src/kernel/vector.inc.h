@@ -1,90 +1,17 @@
 /* The vector kernels, one shape for every instruction set. The file that includes this one has included the level's
-   vector header, whose words vf_c.h explains, and defined
+   vector header, whose words simd/f32_c.h explains, and defined
 
-       GEMM_MR, GEMM_NV, GEMM_KC        tile rows, vectors in a tile row, depth of a block
        PEAK_CHAINS                      independent chains that fit the registers beside two constants
        VECTOR_INIT                      the function that fills the table
 
    What comes short of a vector goes through a vector on the stack, so that each element meets the same
    instructions wherever it stands. */
 #include "base/error.h" /* refuses -ffast-math */
-#include "base/size.h"
 #include "kernel/kernel.h"
-#include "simd/f32_math.h"
 
 #include <string.h>
 
-#define GEMM_NR (GEMM_NV * VF_LANES)
-#define UNROLL  _Pragma("GCC unroll 32")
-
-_Static_assert(GEMM_MR <= KERNEL_MAX_MR && GEMM_NR <= KERNEL_MAX_NR, "the tile is within what callers hold");
-
-/* ---- Matrix product ------------------------------------------------------------------------------ */
-
-static void vector_gemm_tile(size_t k, const float *a, const float *b, float *c, size_t ldc, bool add)
-{
-    vf sum[GEMM_MR][GEMM_NV];
-    UNROLL for (int i = 0; i < GEMM_MR; i++)
-    {
-        __builtin_prefetch(c + (size_t)i * ldc, 1);
-        UNROLL for (int j = 0; j < GEMM_NV; j++) sum[i][j] = vf_zero();
-    }
-    for (size_t p = 0; p < k; p++, a += GEMM_MR, b += GEMM_NR) {
-        vf right[GEMM_NV];
-        UNROLL for (int j = 0; j < GEMM_NV; j++) right[j] = vf_load(b + j * VF_LANES);
-        UNROLL for (int i = 0; i < GEMM_MR; i++)
-        {
-            vf left = vf_spread(a, i);
-            UNROLL for (int j = 0; j < GEMM_NV; j++) sum[i][j] = vf_fma(left, right[j], sum[i][j]);
-        }
-    }
-    UNROLL for (int i = 0; i < GEMM_MR; i++)
-    {
-        UNROLL for (int j = 0; j < GEMM_NV; j++)
-        {
-            float *at = c + (size_t)i * ldc + j * VF_LANES;
-            vf_store(at, add ? vf_add(vf_load(at), sum[i][j]) : sum[i][j]);
-        }
-    }
-}
-
-static void vector_gemm_pack_a(const float *a, size_t lda, size_t m, size_t k, float *dst)
-{
-    if (m == GEMM_MR) {
-        for (size_t p = 0; p < k; p++, dst += GEMM_MR)
-            UNROLL for (size_t i = 0; i < GEMM_MR; i++) dst[i] = a[i * lda + p];
-        return;
-    }
-    for (size_t p = 0; p < k; p++, dst += GEMM_MR)
-        for (size_t i = 0; i < GEMM_MR; i++)
-            dst[i] = i < m ? a[i * lda + p] : 0.0f;
-}
-
-/* Inlined with a constant step where the step has a vector load. */
-static inline __attribute__((always_inline)) void pack_b_row(const float *row, size_t step, size_t n,
-                                                             float *dst, size_t panel)
-{
-    for (; n >= GEMM_NR; n -= GEMM_NR, row += GEMM_NR * step, dst += panel) {
-        if (step <= 2)
-            UNROLL for (size_t j = 0; j < GEMM_NR; j += VF_LANES)
-                vf_store(dst + j, step == 1 ? vf_load(row + j) : vf_load_even(row + 2 * j));
-        else
-            for (size_t j = 0; j < GEMM_NR; j++)
-                dst[j] = row[j * step];
-    }
-    for (size_t j = 0; n && j < GEMM_NR; j++)
-        dst[j] = j < n ? row[j * step] : 0.0f;
-}
-
-static void vector_gemm_pack_b_row(const float *row, size_t step, size_t n, float *dst, size_t panel)
-{
-    if (step == 1)
-        pack_b_row(row, 1, n, dst, panel);
-    else if (step == 2)
-        pack_b_row(row, 2, n, dst, panel);
-    else
-        pack_b_row(row, step, n, dst, panel);
-}
+#define UNROLL _Pragma("GCC unroll 32")
 
 /* ---- 16-bit floats ------------------------------------------------------------------------------- */
 
@@ -139,44 +66,6 @@ static void vector_narrow_bf16(const float *src, void *dst, size_t n)
     narrow(src, dst, n, vf_store_bf16);
 }
 
-/* ---- Elementwise --------------------------------------------------------------------------------- */
-
-typedef vf (*unary)(vf v);
-
-static inline vf identity_vf(vf v)
-{
-    return v;
-}
-
-/* y[i] = f(x[i] + bias) */
-static inline __attribute__((always_inline)) void map(const float *x, float bias, float *y, size_t n, unary f)
-{
-    vf offset = vf_set1(bias);
-    for (; n >= VF_LANES; n -= VF_LANES, x += VF_LANES, y += VF_LANES)
-        vf_store(y, f(vf_add(vf_load(x), offset)));
-    if (n) {
-        float in[VF_LANES] = {0};
-        memcpy(in, x, n * sizeof *x);
-        vf_store(in, f(vf_add(vf_load(in), offset)));
-        memcpy(y, in, n * sizeof *y);
-    }
-}
-
-static void vector_erf_f32(const float *x, float *y, size_t n)
-{
-    map(x, -0.0f, y, n, vf_erf);
-}
-
-static void vector_bias_f32(const float *x, float bias, float *y, size_t n)
-{
-    map(x, bias, y, n, identity_vf);
-}
-
-static void vector_bias_gelu_f32(const float *x, float bias, float *y, size_t n)
-{
-    map(x, bias, y, n, vf_gelu);
-}
-
 /* ---- What the machine can do --------------------------------------------------------------------- */
 
 static float sum_lanes(vf v)
@@ -218,19 +107,10 @@ static float vector_read_f32(const float *x, size_t n)
 
 void VECTOR_INIT(kernel_table *t)
 {
-    t->mr = GEMM_MR;
-    t->nr = GEMM_NR;
-    t->kc = GEMM_KC;
-    t->gemm_pack_a = vector_gemm_pack_a;
-    t->gemm_pack_b_row = vector_gemm_pack_b_row;
-    t->gemm_tile = vector_gemm_tile;
     t->widen_f16 = vector_widen_f16;
     t->widen_bf16 = vector_widen_bf16;
     t->narrow_f16 = vector_narrow_f16;
     t->narrow_bf16 = vector_narrow_bf16;
-    t->erf_f32 = vector_erf_f32;
-    t->bias_f32 = vector_bias_f32;
-    t->bias_gelu_f32 = vector_bias_gelu_f32;
     t->fma_rounds = vector_fma_rounds;
     t->fma_flops = 2 * (size_t)PEAK_STEPS * PEAK_CHAINS * VF_LANES;
     t->read_f32 = vector_read_f32;

@@ -26,8 +26,6 @@ static float from_bits(uint32_t bits)
 
 /* ---- Elementwise entries as rows ------------------------------------------------------------------ */
 
-static float bias_used = -0.0f;
-
 static void call_widen_f16(const kernel_table *t, const void *in, void *out, size_t n)
 {
     t->widen_f16(in, out, n);
@@ -50,34 +48,25 @@ static void call_narrow_bf16(const kernel_table *t, const void *in, void *out, s
 
 static void call_erf(const kernel_table *t, const void *in, void *out, size_t n)
 {
-    t->erf_f32(in, out, n);
+    t->chain.op[CHAIN_erf][CHAIN_F32](in, NULL, NULL, out, n);
 }
 
-static void call_bias(const kernel_table *t, const void *in, void *out, size_t n)
+static void call_gelu(const kernel_table *t, const void *in, void *out, size_t n)
 {
-    t->bias_f32(in, bias_used, out, n);
-}
-
-static void call_bias_gelu(const kernel_table *t, const void *in, void *out, size_t n)
-{
-    t->bias_gelu_f32(in, bias_used, out, n);
+    t->chain.op[CHAIN_gelu][CHAIN_F32](in, NULL, NULL, out, n);
 }
 
 typedef struct {
     const char *name;
     void (*call)(const kernel_table *t, const void *in, void *out, size_t n);
     size_t in, out;     /* bytes of an element */
-    double of_y, of_v2; /* with v = x + bias, y may differ by (of_y + of_v2 v^2) |y|; both 0: equal bits */
+    double of_y, of_v2; /* y may differ by (of_y + of_v2 x^2) |y|; both 0: equal bits */
 } row;
 
 static const row rows[] = {
-    {"widen_f16", call_widen_f16, 2, 4, 0, 0},
-    {"widen_bf16", call_widen_bf16, 2, 4, 0, 0},
-    {"narrow_f16", call_narrow_f16, 4, 2, 0, 0},
-    {"narrow_bf16", call_narrow_bf16, 4, 2, 0, 0},
-    {"erf_f32", call_erf, 4, 4, 2.5e-7, 0},
-    {"bias_f32", call_bias, 4, 4, 0, 0},
-    {"bias_gelu_f32", call_bias_gelu, 4, 4, 1.2e-6, 2e-7},
+    {"widen_f16", call_widen_f16, 2, 4, 0, 0},   {"widen_bf16", call_widen_bf16, 2, 4, 0, 0},
+    {"narrow_f16", call_narrow_f16, 4, 2, 0, 0}, {"narrow_bf16", call_narrow_bf16, 4, 2, 0, 0},
+    {"erf", call_erf, 4, 4, 2.5e-7, 0},          {"gelu", call_gelu, 4, 4, 1.2e-6, 2e-7},
 };
 
 /* ---- Inputs ----------------------------------------------------------------------------------------- */
@@ -108,7 +97,7 @@ static void *make_inputs(size_t bytes, size_t *n)
     float *x = malloc(count * sizeof *x);
     kernel_table c;
     assert_non_null(x);
-    kernel_init_c(&c);
+    kernel_table_init(&c, CPU_C);
     for (size_t i = 0; i < COUNT(edges); i++)
         x[at++] = from_bits(edges[i]);
     for (uint32_t i = 0; i < 65536; i++) {
@@ -146,7 +135,7 @@ static bool close_enough(const row *w, const void *in, const void *got, const vo
         return (isnan(e) && isnan(g)) || bits_of(g) == bits_of(e);
     if (e == 0.0f || (w->of_y == 0 && w->of_v2 == 0))
         return bits_of(g) == bits_of(e);
-    double v = w->of_v2 > 0 ? value_at(in, w->in, i) + (double)bias_used : 0.0;
+    double v = w->of_v2 > 0 ? value_at(in, w->in, i) : 0.0;
     return fabs((double)g - (double)e) <= (w->of_y + w->of_v2 * v * v) * fabs((double)e) + 1e-37;
 }
 
@@ -204,7 +193,7 @@ static void each_level(void (*check)(const kernel_table *t))
 static void elementwise_level(const kernel_table *t)
 {
     kernel_table c;
-    kernel_init_c(&c);
+    kernel_table_init(&c, CPU_C);
     for (size_t i = 0; i < COUNT(rows); i++) {
         const row *w = &rows[i];
         size_t n;
@@ -212,14 +201,10 @@ static void elementwise_level(const kernel_table *t)
         char *expected = malloc(n * w->out), *got = malloc(n * w->out);
         assert_non_null(expected);
         assert_non_null(got);
-        static const float biases[] = {-0.0f, 0.0f, 0.75f, -3.0f};
-        for (size_t b = 0; b < (i >= COUNT(rows) - 2 ? COUNT(biases) : 1); b++) {
-            bias_used = biases[b];
-            w->call(&c, in, expected, n);
-            w->call(t, in, got, n);
-            compare(w, t, in, got, expected, n);
-            odd_lengths(w, t, in, got); /* the same bits wherever the element stands */
-        }
+        w->call(&c, in, expected, n);
+        w->call(t, in, got, n);
+        compare(w, t, in, got, expected, n);
+        odd_lengths(w, t, in, got); /* the same bits wherever the element stands */
         free(in), free(expected), free(got);
     }
 }
@@ -282,7 +267,7 @@ static void halves_are_exact(void **state)
 {
     (void)state;
     kernel_table c;
-    kernel_init_c(&c);
+    kernel_table_init(&c, CPU_C);
     const half_kind kinds[] = {{c.widen_f16, c.narrow_f16, 5, 10}, {c.widen_bf16, c.narrow_bf16, 8, 7}};
     size_t n;
     float *x = make_inputs(4, &n);
@@ -311,8 +296,8 @@ static void erf_and_gelu_level(const kernel_table *t)
     float *x = make_inputs(4, &n), *y = malloc(n * sizeof *y), *g = malloc(n * sizeof *g);
     assert_non_null(y);
     assert_non_null(g);
-    t->erf_f32(x, y, n);
-    t->bias_gelu_f32(x, -0.0f, g, n);
+    t->chain.op[CHAIN_erf][CHAIN_F32](x, NULL, NULL, y, n);
+    t->chain.op[CHAIN_gelu][CHAIN_F32](x, NULL, NULL, g, n);
     double worst = 0.0;
     for (size_t i = 0; i < n; i++) {
         double e = erf((double)x[i]), v = x[i], gelu = v * 0.5 * erfc(-v / sqrt(2.0));
@@ -340,135 +325,6 @@ static void erf_and_gelu(void **state)
 {
     (void)state;
     each_level(erf_and_gelu_level);
-}
-
-/* ---- Matrix product --------------------------------------------------------------------------------- */
-
-static void packing_level(const kernel_table *t)
-{
-    enum { K = 37, LDA = 41, N = 150 };
-    float a[KERNEL_MAX_MR * LDA], dst[K * KERNEL_MAX_MR + 1], row_in[N * 5];
-    for (size_t i = 0; i < COUNT(a); i++)
-        a[i] = (float)(i + 1);
-    for (size_t i = 0; i < COUNT(row_in); i++)
-        row_in[i] = (float)(i + 1);
-    for (size_t m = 1; m <= t->mr; m++)
-        for (size_t k = 0; k <= K; k++) {
-            dst[k * t->mr] = -7.0f;
-            t->gemm_pack_a(a, LDA, m, k, dst);
-            for (size_t p = 0; p < k; p++)
-                for (size_t i = 0; i < t->mr; i++)
-                    assert_true(dst[p * t->mr + i] == (i < m ? a[i * LDA + p] : 0.0f));
-            assert_true(dst[k * t->mr] == -7.0f);
-        }
-    size_t panel = t->nr + 3;
-    for (size_t step = 1; step <= 5; step++)
-        for (size_t n = 1; n <= N; n++) {
-            float out[(N + KERNEL_MAX_NR) * 2];
-            size_t panels = (n + t->nr - 1) / t->nr, needed = (n - 1) * step + 1;
-            float *exact = malloc(needed * sizeof *exact); /* so that the sanitizer sees a read beyond it */
-            assert_non_null(exact);
-            memcpy(exact, row_in, needed * sizeof *exact);
-            for (size_t i = 0; i < panels * panel; i++)
-                out[i] = -7.0f;
-            t->gemm_pack_b_row(exact, step, n, out, panel);
-            for (size_t i = 0; i < panels * panel; i++) {
-                size_t j = i / panel * t->nr + i % panel;
-                float expected = i % panel >= t->nr ? -7.0f : j < n ? row_in[j * step] : 0.0f;
-                if (out[i] != expected)
-                    fail_msg("pack_b_row at level %s, step %zu, n %zu: column %zu is %g, expected %g",
-                             cpu_level_name(t->level), step, n, j, (double)out[i], (double)expected);
-            }
-            free(exact);
-        }
-}
-
-static void packing(void **state)
-{
-    (void)state;
-    each_level(packing_level);
-}
-
-/* c = (add ? c : 0) + a b by the entry's definition, in double; `size` receives the sum of |products|. */
-static double product_at(const kernel_table *t, const float *a, const float *b, size_t k, size_t i, size_t j,
-                         double *size)
-{
-    double sum = 0.0;
-    *size = 0.0;
-    for (size_t p = 0; p < k; p++) {
-        double product = (double)a[p * t->mr + i] * (double)b[p * t->nr + j];
-        sum += product;
-        *size += fabs(product);
-    }
-    return sum;
-}
-
-static void check_tile(const kernel_table *t, const float *a, const float *b, size_t k, bool add)
-{
-    enum { LDC = KERNEL_MAX_NR + 5 };
-    float c[KERNEL_MAX_MR * LDC + 8], before[KERNEL_MAX_MR * LDC + 8];
-    for (size_t i = 0; i < COUNT(c); i++)
-        before[i] = c[i] = (float)i - 300.0f;
-    float *at = c + 1; /* misaligned for every vector */
-    t->gemm_tile(k, a, b, at, LDC, add);
-    for (size_t i = 0; i < COUNT(c); i++) {
-        size_t r = i ? (i - 1) / LDC : 0, j = i ? (i - 1) % LDC : 0;
-        if (i == 0 || r >= t->mr || j >= t->nr) {
-            assert_true(c[i] == before[i]);
-            continue;
-        }
-        double size, e = product_at(t, a, b, k, r, j, &size) + (add ? (double)before[i] : 0.0);
-        size += add ? fabs((double)before[i]) : 0.0;
-        double off = fabs((double)c[i] - e),
-               bound = (double)(k + 2) * 0x1p-24 * size + 1e-44 * (double)(k + 1);
-        bool fits = isnan(e) ? isnan(c[i]) : isinf(e) ? (double)c[i] == e : off <= bound;
-        if (!fits)
-            fail_msg("gemm_tile at level %s, k %zu, add %d: (%zu, %zu) is %.9g, expected %.9g within %g",
-                     cpu_level_name(t->level), k, add, r, j, (double)c[i], e, bound);
-    }
-}
-
-static void tile_level(const kernel_table *t)
-{
-    static const size_t depths[] = {0, 1, 2, 3, 4, 5, 7, 8, 17, 320, 1001};
-    static const float hostile[] = {NAN, INFINITY, -INFINITY, -0.0f, 1e-42f, -1e-42f, 1e-30f, 1e15f, 0.0f};
-    check_random r = {9};
-    size_t most = 1001;
-    float *a = malloc(most * t->mr * sizeof *a), *b = malloc(most * t->nr * sizeof *b);
-    assert_non_null(a);
-    assert_non_null(b);
-    for (int round = 0; round < 6; round++)
-        for (size_t d = 0; d < COUNT(depths); d++) {
-            size_t k = depths[d];
-            for (size_t i = 0; i < k * t->mr; i++)
-                a[i] = (float)check_uniform(&r);
-            for (size_t i = 0; i < k * t->nr; i++)
-                b[i] = (float)check_uniform(&r);
-            for (int h = 0; k && h < round; h++) {
-                a[check_u64(&r) % (k * t->mr)] = hostile[check_u64(&r) % COUNT(hostile)];
-                b[check_u64(&r) % (k * t->nr)] = hostile[check_u64(&r) % COUNT(hostile)];
-            }
-            check_tile(t, a, b, k, round % 2);
-        }
-    /* Equal rows and columns give equal bits, wherever in the tile. */
-    for (size_t p = 0; p < most; p++) {
-        float x = (float)check_uniform(&r), y = (float)check_uniform(&r);
-        for (size_t i = 0; i < t->mr; i++)
-            a[p * t->mr + i] = x;
-        for (size_t j = 0; j < t->nr; j++)
-            b[p * t->nr + j] = y;
-    }
-    float c[KERNEL_MAX_MR * KERNEL_MAX_NR];
-    t->gemm_tile(most, a, b, c, t->nr, false);
-    for (size_t i = 1; i < t->mr * t->nr; i++)
-        assert_int_equal(bits_of(c[i]), bits_of(c[0]));
-    free(a), free(b);
-}
-
-static void tiles(void **state)
-{
-    (void)state;
-    each_level(tile_level);
 }
 
 /* ---- Measures --------------------------------------------------------------------------------------- */
@@ -502,7 +358,6 @@ static void table_of_this_machine(void **state)
     const kernel_table *t = kernel_table_get();
     assert_ptr_equal(t, kernel_table_get());
     assert_int_equal(t->level, cpu_level_chosen());
-    assert_true(t->mr <= KERNEL_MAX_MR && t->nr <= KERNEL_MAX_NR && t->mr <= t->nr && t->kc > 0);
 }
 
 /* ---- Times ------------------------------------------------------------------------------------------ */
@@ -522,40 +377,12 @@ static double time_row(const row *w, const kernel_table *t, const void *in, void
     return best * 1e9 / TIME_N;
 }
 
-static void time_gemm(const kernel_table *t, float *a, float *b, float *c)
-{
-    double tile = INFINITY, pack_a = INFINITY, step1 = INFINITY, step2 = INFINITY, peak = INFINITY;
-    for (int i = 0; i < TIME_REPEATS; i++) {
-        sib_timer timer = sib_timer_start();
-        t->gemm_tile(256, a, b, c, t->nr, true);
-        tile = fmin(tile, sib_timer_seconds(&timer));
-        timer = sib_timer_start();
-        t->gemm_pack_a(b, 256, t->mr, 256, a);
-        pack_a = fmin(pack_a, sib_timer_seconds(&timer));
-        timer = sib_timer_start();
-        t->gemm_pack_b_row(c, 1, 20 * t->nr, b, t->nr);
-        step1 = fmin(step1, sib_timer_seconds(&timer));
-        timer = sib_timer_start();
-        t->gemm_pack_b_row(c, 2, 20 * t->nr, b, t->nr);
-        step2 = fmin(step2, sib_timer_seconds(&timer));
-        timer = sib_timer_start();
-        volatile float kept = t->fma_rounds(100, 0.999f, 0.001f);
-        peak = fmin(peak, sib_timer_seconds(&timer));
-        (void)kept;
-    }
-    printf("  gemm_tile %zux%zu   %7.2f GFLOP/s, FMA peak %.2f\n", t->mr, t->nr,
-           2.0 * 256 * (double)(t->mr * t->nr) / tile * 1e-9, 100.0 * (double)t->fma_flops / peak * 1e-9);
-    printf("  gemm_pack_a       %7.3f ns/float\n", pack_a * 1e9 / (256 * (double)t->mr));
-    printf("  gemm_pack_b_row   %7.3f ns/float, step 2 %.3f\n", step1 * 1e9 / (20 * (double)t->nr),
-           step2 * 1e9 / (20 * (double)t->nr));
-}
-
 static int time_all(void)
 {
-    static float in[256 * KERNEL_MAX_NR], out[256 * KERNEL_MAX_NR], third[256 * KERNEL_MAX_NR];
+    static float in[TIME_N * 2], out[TIME_N * 2];
     check_random r = {5};
     for (size_t i = 0; i < COUNT(in); i++)
-        in[i] = third[i] = (float)check_uniform(&r);
+        in[i] = (float)check_uniform(&r);
     for (int level = CPU_C; level < CPU_LEVELS; level++) {
         kernel_table t;
         if (!cpu_level_runs((cpu_level)level))
@@ -564,7 +391,6 @@ static int time_all(void)
         printf("%s\n", cpu_level_name(t.level));
         for (size_t i = 0; i < COUNT(rows); i++)
             printf("  %-16s  %7.3f ns/element\n", rows[i].name, time_row(&rows[i], &t, in, out));
-        time_gemm(&t, out, in, third);
     }
     return 0;
 }
@@ -574,12 +400,8 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--time") == 0)
         return time_all();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(elementwise),
-        cmocka_unit_test(halves_are_exact),
-        cmocka_unit_test(erf_and_gelu),
-        cmocka_unit_test(packing),
-        cmocka_unit_test(tiles),
-        cmocka_unit_test(measures),
+        cmocka_unit_test(elementwise),           cmocka_unit_test(halves_are_exact),
+        cmocka_unit_test(erf_and_gelu),          cmocka_unit_test(measures),
         cmocka_unit_test(table_of_this_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,12 @@
-/* The public face of conv1d: checks, and the plan that conv1d_blocks.c carries out. */
+/* The public conv1d: checks, and a convolution of one axis (conv2d_plan.h). */
 #include <sibyl/conv1d.h>
 
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
-#include "kernel/conv/conv1d_plan.h"
+#include "kernel/conv/conv2d_plan.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 /* ---- Checks -------------------------------------------------------------------------------------- */
 
@@ -15,7 +14,7 @@ static sib_code check_fields(const sib_conv1d_spec *s, sib_error *err)
 {
     const struct {
         const char *name;
-        int64_t value, least;
+        int64_t value, min;
     } fields[] = {
         {"batch", s->batch, 1},         {"in_channels", s->in_channels, 1},
         {"in_length", s->in_length, 1}, {"out_channels", s->out_channels, 1},
@@ -24,9 +23,9 @@ static sib_code check_fields(const sib_conv1d_spec *s, sib_error *err)
         {"groups", s->groups, 1},
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        if (fields[i].value < fields[i].least)
+        if (fields[i].value < fields[i].min)
             return err_set(err, SIB_ERR_ARGUMENT, "conv1d: %s is %" PRId64 ", expected at least %" PRId64,
-                           fields[i].name, fields[i].value, fields[i].least);
+                           fields[i].name, fields[i].value, fields[i].min);
     if (s->in_channels % s->groups)
         return err_set(err, SIB_ERR_ARGUMENT,
                        "conv1d: in_channels is %" PRId64 ", expected a multiple of groups (%" PRId64 ")",
@@ -85,144 +84,109 @@ static sib_code check_pointer(const char *name, const void *pointer, size_t elem
     return SIB_OK;
 }
 
-/* ---- Element types ------------------------------------------------------------------------------- */
-
-static void copy_f32(const void *src, float *dst, size_t n)
+/* x, w, bias (NULL: none) and y are dense and aligned to their element of `element` bytes. */
+static sib_code check_arrays(const sib_conv1d_spec *s, int64_t out_length, size_t element, const void *x,
+                             const void *w, const void *bias, const void *y, sib_error *err)
 {
-    memcpy(dst, src, n * sizeof *dst);
-}
-
-static sib_code choose_dtype(conv_plan *p, sib_dtype dtype, sib_error *err)
-{
-    const kernel_table *t = p->kernels;
-    p->element = sizeof(uint16_t);
-    switch (dtype) {
-    case SIB_F32:
-        p->element = sizeof(float);
-        p->widen = copy_f32;
-        return SIB_OK;
-    case SIB_F16:
-        p->widen = t->widen_f16;
-        p->narrow = t->narrow_f16;
-        return SIB_OK;
-    case SIB_BF16:
-        p->widen = t->widen_bf16;
-        p->narrow = t->narrow_bf16;
-        return SIB_OK;
-    default:
-        return err_set(err, SIB_ERR_ARGUMENT,
-                       "conv1d: dtype is number %d, expected float32, float16 or bfloat16", (int)dtype);
+    const struct {
+        const char *name;
+        const void *pointer;
+        int64_t dims[3];
+    } arrays[] = {
+        {"x", x, {s->batch, s->in_channels, s->in_length}},
+        {"w", w, {s->out_channels, s->in_channels / s->groups, s->kernel}},
+        {"y", y, {s->batch, s->out_channels, out_length}},
+        {"bias", bias, {1, 1, s->out_channels}},
+    };
+    size_t count = sizeof arrays / sizeof *arrays - (bias ? 0 : 1);
+    sib_code code = SIB_OK;
+    for (size_t i = 0; i < count && code == SIB_OK; i++) {
+        const int64_t *d = arrays[i].dims;
+        code = check_array(arrays[i].name, d[0], d[1], d[2], element, err);
     }
-}
-
-/* ---- Plan ---------------------------------------------------------------------------------------- */
-
-/* Floats that the block of X and the sums of a task may take each. They stream from the last cache while the
-   weights stay in the second; wide tasks pay less often for a row of x on a new page. */
-#define TASK_FLOATS (128 * 1024)
-/* Columns of a task at least and rows at most, in panels, before threads ask for smaller tasks. */
-#define TASK_MIN_COLUMN_PANELS 4
-#define TASK_MAX_ROWS          1536
-/* Longest stretch of x that is made float at once. */
-#define SEGMENT_FLOATS (32 * 1024)
-/* Tasks that each thread should find, so that they end together. */
-#define TASKS_PER_THREAD 4
-/* Multiply-adds that a thread takes at once, at least. */
-#define PIECE_WORK 200000.0
-/* Multiply-adds up to which waking threads costs more than they save. */
-#define ALONE_WORK 2e6
-
-/* Tasks are rectangles of Y. Blocks of rows and of columns differ by a panel at most, and there are as many
-   for each thread where that can be, so that all end together. */
-static void choose_blocks(conv_plan *p, unsigned threads)
-{
-    size_t mr = p->kernels->mr, nr = p->kernels->nr;
-    p->k_blocks = size_ceil_div(p->k, p->kernels->kc);
-    p->kc = size_ceil_div(p->k, p->k_blocks);
-    p->k_blocks = size_ceil_div(p->k, p->kc);
-    p->m_panels = size_ceil_div(p->m, mr);
-    p->n_panels = size_ceil_div(p->n, nr);
-    size_t m_most = size_min(p->m_panels, TASK_MAX_ROWS / mr);
-    size_t n_most = size_max(TASK_MIN_COLUMN_PANELS, TASK_FLOATS / (size_max(p->kc, m_most * mr) * nr));
-    p->m_blocks = size_ceil_div(p->m_panels, m_most);
-    p->n_blocks = size_ceil_div(p->n_panels, n_most);
-    /* No product of tasks overflows: it is at most the elements of y. */
-    size_t wanted = threads > 1 ? TASKS_PER_THREAD * (size_t)threads : 1;
-    while (p->batch * p->groups * p->m_blocks * p->n_blocks < wanted) {
-        if (p->n_panels / p->n_blocks > 2)
-            p->n_blocks *= 2;
-        else if (p->m_panels / p->m_blocks > 2)
-            p->m_blocks *= 2;
-        else
-            break;
-    }
-    size_t others = p->batch * p->groups * p->m_blocks;
-    if (others % threads != 0)
-        p->n_blocks = size_min(p->n_panels, size_ceil_div(p->n_blocks, threads) * threads);
-    p->m_block = size_ceil_div(p->m_panels, p->m_blocks);
-    p->n_block = size_ceil_div(p->n_panels, p->n_blocks);
-    p->tasks = others * p->n_blocks;
-}
-
-static size_t whole_lines(size_t floats)
-{
-    return (floats + 15) / 16 * 16;
-}
-
-/* Memory for packed weights and for each worker's scratch. */
-static sib_code allocate(conv_plan *p, unsigned workers, sib_error *err)
-{
-    size_t mr = p->kernels->mr, nr = p->kernels->nr, columns = p->n_block * nr;
-    size_t rows, weights, across, along, segment;
-    bool fits = size_mul(p->m_panels, mr, &rows) && size_mul(rows, p->k, &p->packed_w_group) &&
-                size_mul(p->packed_w_group, p->groups, &weights) && weights <= PTRDIFF_MAX / sizeof(float);
-    if (!fits)
-        return err_set(err, SIB_ERR_SIZE, "conv1d: the packed weights are larger than memory can be");
-    if (!size_mul(columns, (size_t)p->stride, &across) ||
-        !size_mul(size_min(p->taps, p->kc), (size_t)p->dilation, &along) ||
-        !size_add(across, along, &segment) || segment > SEGMENT_FLOATS)
-        segment = SEGMENT_FLOATS;
-    p->right_floats = whole_lines(p->kc * size_max(columns, mr));
-    p->sum_floats = whole_lines(p->m_block * mr * columns);
-    p->total_floats = p->k_blocks > FLUSH_BLOCKS ? p->sum_floats : 0;
-    p->segment_floats = whole_lines(size_max(segment, columns));
-    p->row_floats = whole_lines(columns);
-    p->scratch_floats = p->right_floats + p->sum_floats + p->total_floats + p->segment_floats + p->row_floats;
-    p->packed_w = mem_alloc(weights, sizeof(float));
-    if (!p->packed_w)
-        return err_memory(err, weights * sizeof(float), "the packed weights of conv1d");
-    p->scratch = mem_alloc(p->scratch_floats * workers, sizeof(float));
-    if (!p->scratch)
-        return err_memory(err, p->scratch_floats * workers * sizeof(float), "the blocks of conv1d");
-    return SIB_OK;
-}
-
-/* Items that a thread takes at once where each costs `work` multiply-adds. */
-static size_t grain_for(size_t items, double work, unsigned threads)
-{
-    double enough = PIECE_WORK / work + 1.0;
-    size_t share = size_ceil_div(items, TASKS_PER_THREAD * (size_t)threads);
-    return enough < (double)share ? size_max(1, (size_t)enough) : size_max(1, share);
-}
-
-static sib_code run(conv_plan *p, sib_pool *pool, sib_error *err)
-{
-    double work = (double)p->batch * (double)p->groups * (double)p->m * (double)p->n * (double)p->k;
-    if (work <= ALONE_WORK)
-        pool = NULL;
-    unsigned threads = sib_pool_threads(pool);
-    choose_blocks(p, threads);
-    sib_code code = allocate(p, threads, err);
-    if (code == SIB_OK) {
-        size_t items = p->groups * p->m_panels;
-        double k = (double)p->k, mr = (double)p->kernels->mr, nr = (double)p->kernels->nr;
-        double task_work = k * mr * nr * (double)p->m_block * (double)p->n_block;
-        pool_run_and_stay(pool, items, grain_for(items, k * mr * nr, threads), conv_pack_weights, p);
-        pool_run(pool, p->tasks, grain_for(p->tasks, task_work, threads), conv_run_tasks, p);
-    }
-    mem_free(p->packed_w);
-    mem_free(p->scratch);
+    for (size_t i = 0; i < count && code == SIB_OK; i++)
+        code = check_pointer(arrays[i].name, arrays[i].pointer, element, err);
     return code;
+}
+
+/* ---- Run ------------------------------------------------------------------------------------------- */
+
+/* Sums of more terms than LONG_SUM are made of blocks of BLOCK_TERMS: equal terms round the same way each time, so
+   960,000 of them in one float come out 4e-3 off. */
+#define LONG_SUM    8192
+#define BLOCK_TERMS 320
+
+/* One call's memory. Of float32, sums and bias are the caller's y and bias. */
+typedef struct conv1d {
+    const kernel_table *kernels;
+    sib_dtype dtype;
+    bool gelu;
+    conv2d_plan plan;
+    float *sums;    /* (batch, out_channels, out_length) */
+    float *bias;    /* (out_channels) or NULL */
+    float *packed;  /* weights */
+    float *scratch; /* of the workers */
+    void *y;
+} conv1d;
+
+/* A conv2d_call's finish. */
+static void finish(const void *context, size_t begin, size_t count)
+{
+    const conv1d *c = context;
+    float *sums = c->sums + begin;
+    if (c->gelu)
+        c->kernels->chain.op[CHAIN_gelu][CHAIN_F32](sums, NULL, NULL, sums, count);
+    if (c->dtype != SIB_F32)
+        (c->dtype == SIB_F16 ? c->kernels->narrow_f16
+                             : c->kernels->narrow_bf16)(sums, (uint16_t *)c->y + begin, count);
+}
+
+static conv2d_shape shape_of(const sib_conv1d_spec *s, sib_dtype dtype, int64_t out_length)
+{
+    const conv2d_axis one = {1, 1, 1, 1, 0, 1, 0};
+    conv2d_axis axis = {.in = (size_t)s->in_length,
+                        .kernel = (size_t)s->kernel,
+                        .stride = out_length > 1 ? (size_t)s->stride : 1,
+                        .dilation = s->kernel > 1 ? (size_t)s->dilation : 1,
+                        .before = (size_t)s->padding,
+                        .out = (size_t)out_length};
+    size_t channels = (size_t)(s->in_channels / s->groups);
+    return (conv2d_shape){.kind = CONV2D_PRODUCT,
+                          .x = dtype,
+                          .y = SIB_F32,
+                          .batch = (size_t)s->batch,
+                          .groups = (size_t)s->groups,
+                          .c = channels,
+                          .m = (size_t)(s->out_channels / s->groups),
+                          .axis = {one, one, axis}};
+}
+
+static sib_code allocate(conv1d *c, const sib_conv1d_spec *s, unsigned workers, const void *bias,
+                         sib_error *err)
+{
+    size_t packed = conv2d_packed_floats(&c->plan), scratch;
+    size_t sums = (size_t)s->batch * (size_t)s->out_channels * c->plan.out_plane;
+    if (!size_mul(c->plan.scratch_floats, workers, &scratch) || scratch > PTRDIFF_MAX / sizeof(float) ||
+        sums > PTRDIFF_MAX / sizeof(float))
+        return err_set(err, SIB_ERR_SIZE, "conv1d: its scratch is larger than memory can be");
+    c->packed = mem_alloc(packed, sizeof(float));
+    if (!c->packed)
+        return err_memory(err, packed * sizeof(float), "the packed weights of conv1d");
+    c->scratch = mem_alloc(scratch, sizeof(float));
+    if (!c->scratch)
+        return err_memory(err, scratch * sizeof(float), "the scratch of conv1d");
+    if (c->dtype == SIB_F32)
+        return SIB_OK;
+    c->sums = mem_alloc(sums, sizeof(float));
+    if (!c->sums)
+        return err_memory(err, sums * sizeof(float), "the sums of conv1d");
+    if (!bias)
+        return SIB_OK;
+    c->bias = mem_alloc((size_t)s->out_channels, sizeof(float));
+    if (!c->bias)
+        return err_memory(err, (size_t)s->out_channels * sizeof(float), "the bias of conv1d");
+    conv2d_widen(&c->plan, c->dtype, bias, 0, (size_t)s->out_channels, c->bias);
+    return SIB_OK;
 }
 
 sib_code sib_conv1d(const sib_conv1d_spec *spec, sib_dtype dtype, sib_pool *pool, const void *x,
@@ -230,30 +194,43 @@ sib_code sib_conv1d(const sib_conv1d_spec *spec, sib_dtype dtype, sib_pool *pool
 {
     int64_t out_length;
     sib_code code = sib_conv1d_out_length(spec, &out_length, err);
-    conv_plan p = {.kernels = kernel_table_get(), .x = x, .w = w, .bias = bias, .y = y};
-    if (code != SIB_OK || (code = choose_dtype(&p, dtype, err)) != SIB_OK)
+    if (code != SIB_OK)
         return code;
-    const sib_conv1d_spec *s = spec;
-    int64_t group_in = s->in_channels / s->groups;
-    if ((code = check_array("x", s->batch, s->in_channels, s->in_length, p.element, err)) != SIB_OK ||
-        (code = check_array("w", s->out_channels, group_in, s->kernel, p.element, err)) != SIB_OK ||
-        (code = check_array("y", s->batch, s->out_channels, out_length, p.element, err)) != SIB_OK ||
-        (code = check_pointer("x", x, p.element, err)) != SIB_OK ||
-        (code = check_pointer("w", w, p.element, err)) != SIB_OK ||
-        (code = check_pointer("y", y, p.element, err)) != SIB_OK ||
-        (bias && (code = check_pointer("bias", bias, p.element, err)) != SIB_OK))
+    if (dtype != SIB_F32 && dtype != SIB_F16 && dtype != SIB_BF16)
+        return err_set(err, SIB_ERR_ARGUMENT,
+                       "conv1d: dtype is number %d, expected float32, float16 or bfloat16", (int)dtype);
+    code = check_arrays(spec, out_length, conv2d_element(dtype), x, w, bias, y, err);
+    if (code != SIB_OK)
         return code;
-    p.gelu = s->gelu;
-    p.batch = (size_t)s->batch;
-    p.groups = (size_t)s->groups;
-    p.group_in = (size_t)group_in;
-    p.length = (size_t)s->in_length;
-    p.taps = (size_t)s->kernel;
-    p.stride = s->stride;
-    p.padding = s->padding;
-    p.dilation = s->dilation;
-    p.m = (size_t)(s->out_channels / s->groups);
-    p.n = (size_t)out_length;
-    p.k = p.group_in * p.taps;
-    return run(&p, pool, err);
+    conv2d_shape shape = shape_of(spec, dtype, out_length);
+    size_t block = shape.c * shape.axis[2].kernel > LONG_SUM ? BLOCK_TERMS : 0;
+    conv1d c = {.kernels = kernel_table_get(), .dtype = dtype, .gelu = spec->gelu, .y = y};
+    unsigned threads = sib_pool_threads(pool);
+    sib_error why = SIB_ERROR_INIT;
+    code = conv2d_plan_make_blocks(c.kernels, &shape, block, threads, &c.plan, &why);
+    if (code != SIB_OK)
+        return err_set(err, code, "conv1d: %s", why.message);
+    code = allocate(&c, spec, conv2d_workers(&c.plan, threads), bias, err);
+    bool narrow = dtype != SIB_F32;
+    if (code == SIB_OK) {
+        conv2d_call call = {.plan = &c.plan,
+                            .x = x,
+                            .w = c.packed,
+                            .bias = narrow ? c.bias : bias,
+                            .y = narrow ? c.sums : y,
+                            .scratch = c.scratch,
+                            .finish = narrow || c.gelu ? finish : NULL,
+                            .context = &c};
+        if (!narrow)
+            c.sums = y;
+        conv2d_pack(&c.plan, &(conv2d_weights){.dtype = dtype, .elements = w}, c.packed);
+        conv2d_run(&call, pool);
+    }
+    mem_free(c.packed);
+    mem_free(c.scratch);
+    mem_free(c.bias);
+    if (narrow)
+        mem_free(c.sums);
+    conv2d_plan_free(&c.plan);
+    return code;
 }

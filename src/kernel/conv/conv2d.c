@@ -57,8 +57,8 @@ static void simplify(conv2d_shape *s)
 #define CHUNK_FLOATS (6 * 1024)
 /* Packed weights beyond this many floats are read once a band rather than once a chunk. */
 #define WEIGHT_FLOATS (128 * 1024)
-/* Least columns of a band of a long row. */
-#define LEAST_COLUMNS 480
+/* Fewest columns of a band of a long row. */
+#define MIN_COLUMNS 240
 /* Items that each thread should find, so that they end together. */
 #define ITEMS_PER_THREAD 4
 
@@ -116,7 +116,7 @@ static bool is_flat(const conv2d_plan *p, size_t pitch)
 /* Neither x nor y goes through scratch for its dtype. */
 static bool plain(const conv2d_plan *p)
 {
-    return p->s.x == SIB_F32 && p->s.y == SIB_F32;
+    return p->s.x == SIB_F32 && p->s.y == SIB_F32 && !p->block;
 }
 
 static void choose_bands(conv2d_plan *p, unsigned threads)
@@ -128,7 +128,7 @@ static void choose_bands(conv2d_plan *p, unsigned threads)
     while (rows > 1 && !p->plane_run && p->s.c * channel_floats(p, rows, columns) > IMAGE_FLOATS)
         rows = (rows + 1) / 2;
     if (a[1].out == 1) {
-        while (columns > LEAST_COLUMNS &&
+        while (columns > MIN_COLUMNS &&
                (p->s.c * channel_floats(p, 1, columns) > IMAGE_FLOATS || p->s.m * columns > OUTPUT_FLOATS))
             columns = (columns + 1) / 2;
     }
@@ -244,8 +244,9 @@ static void choose_layout(conv2d_plan *p)
     p->image_floats = (p->image_floats + 15) / 16 * 16;
     p->tile_floats = (p->tile_floats + 15) / 16 * 16;
     size_t pixels = p->plane_run ? p->planes * p->out_plane : p->rows * p->columns;
-    p->sum_floats = p->s.y == SIB_F32 ? 0 : (p->s.m * pixels + 15) / 16 * 16;
-    p->scratch_floats = p->image_floats + p->tile_floats + (p->whole ? 2 : 1) * p->sum_floats;
+    p->sum_floats = p->s.y == SIB_F32 && !p->block ? 0 : (p->s.m * pixels + 15) / 16 * 16;
+    size_t sums = p->whole ? 2 : p->block ? 3 : 1; /* totals of blocks are int32 or double */
+    p->scratch_floats = p->image_floats + p->tile_floats + sums * p->sum_floats;
 }
 
 /* How many elements the windows of an average count, by axis. */
@@ -270,6 +271,12 @@ static sib_code count_elements(conv2d_plan *p, sib_error *err)
 sib_code conv2d_plan_make(const kernel_table *kernels, const conv2d_shape *shape, unsigned threads,
                           conv2d_plan *out, sib_error *err)
 {
+    return conv2d_plan_make_blocks(kernels, shape, 0, threads, out, err);
+}
+
+sib_code conv2d_plan_make_blocks(const kernel_table *kernels, const conv2d_shape *shape, size_t block,
+                                 unsigned threads, conv2d_plan *out, sib_error *err)
+{
     conv2d_plan *p = out;
     size_t image, weights;
     *p = (conv2d_plan){.table = kernels, .kernels = &kernels->conv2d, .s = *shape};
@@ -282,6 +289,9 @@ sib_code conv2d_plan_make(const kernel_table *kernels, const conv2d_shape *shape
     if (!size_mul(p->taps, p->s.c, &p->k) || p->k > INT32_MAX || !size_mul(p->k, p->s.m, &weights) ||
         !size_mul(weights, p->s.groups * sizeof(float), &weights))
         return too_large(err);
+    if (p->whole && p->s.kind == CONV2D_PRODUCT)
+        block = CONV2D_EXACT;
+    p->block = block < p->k ? block : 0;
     p->panels = size_ceil_div(p->s.m, p->kernels->mr);
     p->work = (double)p->s.batch * (double)p->s.groups * (double)p->s.m * (double)p->k * (double)p->out_plane;
     choose_plane(p);
@@ -334,19 +344,28 @@ size_t conv2d_packed_floats(const conv2d_plan *p)
     return p->s.groups * (p->few_width ? conv2d_few_floats(p) : width * p->k) + 16;
 }
 
-/* Row `row` of the weights as float, into every m-th float from dst on. */
-static void pack_row(const conv2d_plan *p, const conv2d_weights *w, size_t row, size_t m, float *dst)
+/* Rows of weights transposed at once: lines of the panel are written as a unit. */
+#define PACK_ROWS  16
+#define PACK_TERMS 64
+
+/* Rows row .. row + m - 1 of the weights as float, transposed: dst[k * apart + i] for i < m. */
+static void pack_rows(const conv2d_plan *p, const conv2d_weights *w, size_t row, size_t m, size_t apart,
+                      float *dst)
 {
-    float piece[1024];
-    size_t most = sizeof piece / sizeof *piece, element = conv2d_element(w->dtype);
-    int32_t zero = w->zero ? w->zero[w->zero_each ? row : 0] : 0;
-    for (size_t k = 0; k < p->k; k += most) {
-        size_t n = size_min(most, p->k - k);
-        const char *from = (const char *)w->elements + (row * p->k + k) * element;
-        conv2d_widen(p, w->dtype, from, zero, n, piece);
-        for (size_t i = 0; i < n; i++)
-            dst[(k + i) * m] = piece[i];
-    }
+    float piece[PACK_ROWS][PACK_TERMS];
+    size_t element = conv2d_element(w->dtype);
+    for (; m; row += size_min(m, PACK_ROWS), dst += size_min(m, PACK_ROWS), m -= size_min(m, PACK_ROWS))
+        for (size_t k = 0; k < p->k; k += PACK_TERMS) {
+            size_t n = size_min(PACK_TERMS, p->k - k), rows = size_min(m, PACK_ROWS);
+            for (size_t i = 0; i < rows; i++) {
+                int32_t zero = w->zero ? w->zero[w->zero_each ? row + i : 0] : 0;
+                const char *from = (const char *)w->elements + ((row + i) * p->k + k) * element;
+                conv2d_widen(p, w->dtype, from, zero, n, piece[i]);
+            }
+            for (size_t j = 0; j < n; j++)
+                for (size_t i = 0; i < rows; i++)
+                    dst[(k + j) * apart + i] = piece[i][j];
+        }
 }
 
 void conv2d_pack(const conv2d_plan *p, const conv2d_weights *w, float *dst)
@@ -354,15 +373,14 @@ void conv2d_pack(const conv2d_plan *p, const conv2d_weights *w, float *dst)
     size_t width = p->few_width;
     memset(dst, 0, (width || p->features ? conv2d_packed_floats(p) : 0) * sizeof *dst);
     for (size_t g = 0; g < p->s.groups && width; g++, dst += conv2d_few_floats(p))
-        for (size_t m = 0; m < p->s.m; m++)
-            pack_row(p, w, g * p->s.m + m, width, dst + m / width * width * p->k + m % width);
+        for (size_t m = 0; m < p->s.m; m += width)
+            pack_rows(p, w, g * p->s.m + m, size_min(width, p->s.m - m), width, dst + m * p->k);
     for (size_t g = 0; g < p->s.groups && !width; g++)
         for (size_t panel = 0; panel < p->panels; panel++) {
             size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
             size_t apart = p->features ? size_ceil_div(m, p->kernels->lanes) * p->kernels->lanes : m;
             float *to = dst + (g * (p->features ? conv2d_features_width(p) : p->s.m) + m0) * p->k;
-            for (size_t i = 0; i < m; i++)
-                pack_row(p, w, g * p->s.m + m0 + i, apart, to + i);
+            pack_rows(p, w, g * p->s.m + m0, m, apart, to);
         }
     if (!width && !p->features)
         memset(dst + p->s.groups * p->s.m * p->k, 0, 16 * sizeof *dst);

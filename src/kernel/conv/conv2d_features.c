@@ -25,7 +25,7 @@ bool conv2d_features_pay(const conv2d_plan *p)
 {
     const conv2d_axis *a = p->s.axis;
     size_t lanes = p->kernels->lanes, gap = (a[2].kernel - 1) * a[2].dilation / a[2].stride;
-    if (p->s.kind != CONV2D_PRODUCT || p->plane_run || p->whole || p->out_plane < LEAST_PIXELS)
+    if (p->s.kind != CONV2D_PRODUCT || p->plane_run || p->whole || p->block || p->out_plane < LEAST_PIXELS)
         return false;
     double k = (double)p->k, features = (double)(conv2d_vectors(p) * p->out_plane) * (k + TURNED);
     if (conv2d_vectors(p) == 1)

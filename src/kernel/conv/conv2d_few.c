@@ -14,7 +14,7 @@
 bool conv2d_few_pays(const conv2d_plan *p)
 {
     size_t lanes = p->kernels->lanes, n = p->out_plane;
-    if (p->s.kind != CONV2D_PRODUCT || p->s.x != SIB_F32 || p->s.y != SIB_F32 || p->plane_run ||
+    if (p->s.kind != CONV2D_PRODUCT || p->s.x != SIB_F32 || p->s.y != SIB_F32 || p->plane_run || p->block ||
         n > MOST_PANELS * p->kernels->mr)
         return false;
     /* half cycles a term: products either way, weights from the second cache, elements gathered one by one */

@@ -76,6 +76,7 @@ typedef struct conv2d_plan {
     size_t phase_floats, channel_floats; /* of scratch */
     size_t row_step; /* floats from the first pixel of a row of the output to that of the next */
     bool whole;      /* numbers */
+    size_t block;    /* terms that are summed at once, where that is not all of them; else 0 */
     size_t
         sum_floats; /* sums of a band that are not y yet, and where they are added up; 0 where y is float */
     size_t image_floats, tile_floats, scratch_floats; /* of one worker */
@@ -88,6 +89,9 @@ typedef struct conv2d_plan {
    or behind it. batch, groups, c, m >= 1. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
 sib_code conv2d_plan_make(const kernel_table *kernels, const conv2d_shape *shape, unsigned threads,
                           conv2d_plan *out, sib_error *err);
+/* The same for sums of floats in blocks of so many terms, which are added up in double; 0: one sum. */
+sib_code conv2d_plan_make_blocks(const kernel_table *kernels, const conv2d_shape *shape, size_t block,
+                                 unsigned threads, conv2d_plan *out, sib_error *err);
 void conv2d_plan_free(conv2d_plan *p);
 
 /* Floats that packed weights take. */

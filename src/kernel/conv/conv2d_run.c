@@ -241,24 +241,42 @@ static void finish_range(finished *f, size_t begin, size_t count)
     f->end = begin + count;
 }
 
-/* Sums that are not what y holds: rounded, or as whole numbers summed in stretches that floats hold exactly. y: the
-   first pixel of the item. */
+static void add_up(const float *sums, size_t n, double *totals, bool more)
+{
+    for (size_t i = 0; i < n; i++)
+        totals[i] = (more ? totals[i] : 0.0) + (double)sums[i];
+}
+
+/* Sums that are not what y holds: rounded, or made of blocks, which floats hold exactly where the numbers are integers.
+   y: the first pixel of the item. */
 static void convert(product *o, char *y)
 {
     const conv2d_plan *p = o->p;
     const conv2d_call *c = o->call;
     size_t pixels = o->at->rows * o->at->columns, element = conv2d_element(p->s.y);
     size_t m0 = conv2d_panel_row(p, o->at->panel0), m1 = conv2d_panel_row(p, o->at->panel1);
+    size_t begin = m0 * pixels, count = (m1 - m0) * pixels;
+    bool clamp = c->clamped && !p->features;
+    float *sums = o->y + begin;
     int32_t *whole = (int32_t *)(void *)(o->y + p->sum_floats);
-    for (o->k0 = 0; o->k0 < p->k; o->k0 += o->k) {
-        o->k = p->whole && p->s.kind == CONV2D_PRODUCT ? size_min(p->k - o->k0, CONV2D_EXACT) : p->k;
+    double *totals = (double *)(void *)whole + begin;
+    for (o->k0 = 0; o->k0 < p->k; o->k0 += o->k, o->bias = NULL) {
+        o->k = p->block ? size_min(p->k - o->k0, p->block) : p->k;
         multiply(o);
         if (p->counts[0])
             divide(o);
-        if (c->clamped && !p->features)
-            p->kernels->clamp(c->low, c->high, (m1 - m0) * pixels, o->y + m0 * pixels);
+        if (clamp && !p->block)
+            p->kernels->clamp(c->low, c->high, count, sums);
         if (p->whole)
-            p->kernels->whole(o->y + m0 * pixels, (m1 - m0) * pixels, whole + m0 * pixels, o->k0 > 0);
+            p->kernels->whole(sums, count, whole + begin, o->k0 > 0);
+        else if (p->block)
+            add_up(sums, count, totals, o->k0 > 0);
+    }
+    if (p->block && !p->whole) {
+        for (size_t i = 0; i < count; i++)
+            sums[i] = (float)totals[i];
+        if (clamp)
+            p->kernels->clamp(c->low, c->high, count, sums);
     }
     /* whole rows follow each other in y as well */
     bool joined = o->at->columns == p->s.axis[2].out;
@@ -306,7 +324,7 @@ static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch
     if (c->bias)
         o.bias = c->bias + at->group * p->s.m;
     place_image(&o, (const char *)c->x + group * p->s.c * p->in_plane * conv2d_element(p->s.x), scratch);
-    if (p->s.y == SIB_F32) {
+    if (!p->sum_floats) {
         o.y = (float *)(void *)y;
         o.y_plane = p->out_plane;
         o.y_row = a[2].out;
@@ -335,7 +353,8 @@ static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch
 static void run_items(void *context, size_t begin, size_t count, unsigned worker)
 {
     const conv2d_call *c = context;
-    float *scratch = c->scratch ? c->scratch + worker * c->plan->scratch_floats : NULL;
+    float none; /* nothing is added to NULL where no scratch is needed */
+    float *scratch = c->scratch ? c->scratch + worker * c->plan->scratch_floats : &none;
     finished f = {c, 0, 0};
     for (size_t i = begin; i < begin + count && !cancel_is_set(c->cancel); i++) {
         if (c->plan->few_width) {

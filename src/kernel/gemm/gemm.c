@@ -428,9 +428,10 @@ void gemm_run_all(const gemm *g, size_t count, const gemm_place *places, sib_poo
     if (!g->m || !g->n || !count)
         return;
     plan(&job, g, count, pool);
+    float none; /* nothing is added to NULL where no scratch is needed */
     job.places = places;
-    job.shared = scratch;
-    job.scratch = scratch + job.shared_floats * count;
+    job.shared = scratch ? scratch : &none;
+    job.scratch = job.shared + job.shared_floats * count;
     sib_pool *used = job.threads > 1 && worth_threads(g, count, pool_is_awake(pool)) ? pool : NULL;
     if (job.shared_floats)
         pool_run(used, count * size_ceil_div(g->n, job.t->nr), 4, pack_shared, &job);

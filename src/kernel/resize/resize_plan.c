@@ -218,6 +218,9 @@ size_t resize_scratch(const resize_plan *p, size_t threads)
 void resize_run(const resize_plan *p, char *dst, const char *src, char *scratch, sib_pool *pool)
 {
     resize_work w = {.kernels = kernel_table_get(), .nearest = p->nearest, .item = p->item};
+    char none; /* nothing is added to NULL where no scratch is needed */
+    if (!scratch)
+        scratch = &none;
     char *halves[2] = {scratch, scratch + p->between * p->item};
     w.src = src;
     for (size_t i = 0; i + 2 < p->n; i++) {
