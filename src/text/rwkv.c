@@ -125,9 +125,8 @@ static sib_code encode_longest(const trie *tokens, sib_str text, size_t offset, 
     for (size_t at = 0, length; at < text.length && code == SIB_OK; at += length) {
         int32_t id = trie_longest(tokens, text.data + at, text.length - at, &length);
         if (id < 0)
-            return err_set_at(err, SIB_ERR_VALUE, offset + at,
-                              "there is no token for the byte 0x%02X at %zu", (uint8_t)text.data[at],
-                              offset + at);
+            return err_set_at(err, SIB_ERR_VALUE, offset + at, "there is no token for the byte 0x%02X at %zu",
+                              (uint8_t)text.data[at], offset + at);
         code = ids_add(out, id, err);
     }
     return code;
