@@ -1,6 +1,6 @@
 /* The kernels of this machine, behind one table. kernel_c.c fills every entry with plain C, which says what
-   the entry means; a CPU level then overwrites what it has faster. tests/kernel/test_kernels.c takes the
-   entries of every level that runs and holds them against the portable ones.
+   the entry means; a CPU level then overwrites what it has faster. tests/kernel/trial.h takes every
+   entry of every level that runs and holds it against its definition and the portable one.
 
    Pointers need the alignment of their element only. Arrays of one call do not overlap, except that x and y
    of an elementwise entry may be the same array. No entry allocates or fails; n = 0 does nothing. */

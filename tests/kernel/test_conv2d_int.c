@@ -1,5 +1,5 @@
 /* Convolutions of bytes against their definition in whole numbers, at every CPU level that runs here and with every kind
-   of instruction: random shapes, zero points, dtypes, bands and threads. Then sums that become bytes against rint(). */
+   of instruction: random shapes, zero points, dtypes, bands and threads. */
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "check.h"
@@ -345,70 +345,11 @@ static void test_large(void **state)
     sib_pool_free(&pool);
 }
 
-/* ---- Sums to bytes ------------------------------------------------------------------------------------------- */
-
-/* A sum whose product is near a half, or any. */
-static int32_t hostile_sum(check_random *r, double scale)
-{
-    double near = ((double)pick(r, 0, 600) - 300.5) / scale;
-    if (check_u64(r) % 4 == 0 || !(fabs(near) < 2e9))
-        return (int32_t)check_u64(r);
-    return (int32_t)near + (int32_t)pick(r, 0, 2) - 1;
-}
-
-static void check_bytes(const conv2d_kernels *k, const char *name, check_random *r, double scale)
-{
-    enum { MOST = 200 };
-    size_t n = pick(r, 0, MOST);
-    int32_t sums[MOST], bias = check_u64(r) % 2 ? (int32_t)pick(r, 0, 2000) - 1000 : 0;
-    uint32_t less[MOST];
-    uint8_t u8[2][MOST + 1], s8[2][MOST + 1];
-    int32_t zero_u8 = random_zero(r, SIB_U8), zero_s8 = random_zero(r, SIB_I8);
-    for (size_t i = 0; i < n; i++) {
-        less[i] = (uint32_t)check_u64(r);
-        sums[i] = (int32_t)((uint32_t)hostile_sum(r, scale) - (uint32_t)bias);
-    }
-    memset(u8, 77, sizeof u8);
-    memset(s8, 77, sizeof s8);
-    k->to_u8(sums, bias, scale, zero_u8, n, u8[0]);
-    k->to_s8(sums, bias, scale, zero_s8, n, (int8_t *)s8[0]);
-    for (size_t i = 0; i < n; i++)
-        sums[i] = (int32_t)((uint32_t)sums[i] + less[i]);
-    k->less_to_u8(sums, less, bias, scale, zero_u8, n, u8[1]);
-    k->less_to_s8(sums, less, bias, scale, zero_s8, n, (int8_t *)s8[1]);
-    for (size_t i = 0; i < n; i++) {
-        int32_t sum = (int32_t)((uint32_t)sums[i] - less[i] + (uint32_t)bias);
-        int32_t u = byte_of(sum, scale, zero_u8, 0, 255), s = byte_of(sum, scale, zero_s8, -128, 127);
-        for (int which = 0; which < 2; which++)
-            if (u8[which][i] != u || (int8_t)s8[which][i] != s)
-                fail_msg("%s: %d * %.17g is %d and %d, expected %d and %d", name, sum, scale, u8[which][i],
-                         (int8_t)s8[which][i], u, s);
-    }
-    for (int which = 0; which < 2; which++)
-        assert_true(u8[which][n] == 77 && s8[which][n] == 77);
-}
-
-static void test_bytes(void **state)
-{
-    (void)state;
-    static const double scales[] = {1.0,      0.5, 0.99, -0.25, 0x1p-15, 0x1p-16, 0x1p-20, 0.75,
-                                    0x1.8p-9, 3.0, 1e-9, 1e-40, -0.013,  0.1,     700.0,   0x1.000002p-7};
-    kinds k = all_kinds();
-    check_random r = {53};
-    for (int i = 0; i < 20000; i++) {
-        double scale = check_u64(&r) % 2 ? scales[check_u64(&r) % (sizeof scales / sizeof *scales)]
-                                         : check_uniform(&r) * pow(10.0, -(double)pick(&r, 0, 6));
-        for (size_t kind = 0; kind < k.n; kind++)
-            check_bytes(&k.tables[kind].conv2d, k.names[kind], &r, scale);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_large),
-        cmocka_unit_test(test_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

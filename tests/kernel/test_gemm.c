@@ -1,5 +1,5 @@
-/* Products of matrices at every CPU level that runs here against sums in double: tiles, dots, packing, and the driver
-   over strides, addends, blocks, many products and threads. With --time: GFLOP/s of some sizes. */
+/* Products of matrices by the level that this machine takes, against sums in double: strides, addends, blocks, packed and
+   narrow weights, many products and threads. With --time: GFLOP/s of some sizes. */
 #include "base/alloc.h"
 #include "base/pool.h"
 #include "base/size.h"
@@ -13,7 +13,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* ---- Tiles -------------------------------------------------------------------------------------------- */
+/* ---- Numbers ------------------------------------------------------------------------------------------ */
 
 static const float hostile[] = {NAN, INFINITY, -INFINITY, -0.0f, 1e-42f, -1e-42f, 1e-30f, 1e15f, 0.0f};
 
@@ -43,108 +43,6 @@ static void check_element(const char *what, float got, const float *a, size_t a_
     bool fits = isnan(e) ? isnan(got) : isinf(e) ? (double)got == e : off <= bound;
     if (!fits)
         fail_msg("%s: %.9g, expected %.9g within %g", what, (double)got, e, bound);
-}
-
-static void check_tile(const gemm_kernels *t, const char *level, size_t m, size_t n, size_t k, bool turned,
-                       unsigned round, check_random *r)
-{
-    size_t lda = k + 3, ldb = turned ? k + 5 : n + 5, ldc = n + 7;
-    size_t b_row = turned ? 1 : ldb, b_column = turned ? ldb : 1;
-    float *a = numbers(r, (m - 1) * lda + k, round), *c = numbers(r, (m - 1) * ldc + n, 0);
-    float *b = numbers(r, turned ? (n - 1) * ldb + k : k ? (k - 1) * ldb + n : 0, round);
-    float *from = numbers(r, n, 0), *before = malloc(m * ldc * sizeof *before);
-    char what[120];
-    assert_non_null(before);
-    memcpy(before, c, ((m - 1) * ldc + n) * sizeof *c);
-    gemm_tile tile = {.k = k,
-                      .a = a,
-                      .lda = lda,
-                      .b = b,
-                      .ldb = ldb,
-                      .c = c,
-                      .ldc = ldc,
-                      .alpha = round % 2 ? 1.0f : -0.75f};
-    if (round & 1)
-        tile.ahead[0] = a;
-    if (round % 3 == 1)
-        tile.from = from;
-    if (round % 3 == 2) {
-        tile.from = c;
-        tile.ldfrom = ldc;
-    }
-    if (turned)
-        t->dot(&tile, m, n);
-    else
-        t->tile[m](&tile, n);
-    for (size_t i = 0; i < m; i++) {
-        for (size_t j = 0; j < n; j++) {
-            double added = round % 3 == 1 ? from[j] : round % 3 == 2 ? before[i * ldc + j] : 0.0;
-            snprintf(what, sizeof what, "%s %s m %zu n %zu k %zu at %zu, %zu", level, turned ? "dot" : "tile",
-                     m, n, k, i, j);
-            check_element(what, c[i * ldc + j], a + i * lda, 1, b + j * b_column, b_row, k, tile.alpha,
-                          added);
-        }
-        for (size_t j = n; j < ldc && i + 1 < m; j++)
-            assert_true(c[i * ldc + j] == before[i * ldc + j]);
-    }
-    free(a), free(b), free(c), free(from), free(before);
-}
-
-static void each_level(void (*test)(const kernel_table *t))
-{
-    for (int level = CPU_C; level < CPU_LEVELS; level++) {
-        kernel_table t;
-        if (!cpu_level_runs((cpu_level)level))
-            continue;
-        kernel_table_init(&t, (cpu_level)level);
-        test(&t);
-    }
-}
-
-static void tiles_of(const kernel_table *t)
-{
-    static const size_t depths[] = {0, 1, 2, 3, 4, 5, 7, 8, 17, 32, 33, 201};
-    check_random r = {11};
-    unsigned round = 0;
-    for (size_t m = 1; m <= t->gemm.mr; m++)
-        for (size_t n = 1; n <= t->gemm.nr; n++)
-            for (size_t d = 0; d < COUNT(depths); d++, round++)
-                check_tile(&t->gemm, cpu_level_name(t->level), m, n, depths[d], false, round % 7, &r);
-    for (size_t m = 1; m <= 5; m++)
-        for (size_t n = 1; n <= 9; n++)
-            for (size_t d = 0; d < COUNT(depths); d++, round++)
-                check_tile(&t->gemm, cpu_level_name(t->level), m, n, depths[d], true, round % 7, &r);
-}
-
-static void tiles(void **state)
-{
-    (void)state;
-    each_level(tiles_of);
-}
-
-static void pack_of(const kernel_table *t)
-{
-    static const size_t sizes[] = {1, 2, 5, 15, 16, 17, 31, 32, 33, 50};
-    check_random r = {12};
-    for (size_t d = 0; d < COUNT(sizes); d++)
-        for (size_t e = 0; e < COUNT(sizes); e++)
-            for (int form = 0; form < 3; form++) {
-                size_t k = sizes[d], n = sizes[e], width = n + (d + e) % 3 * 7;
-                size_t row = form == 0 ? n + 3 : form == 1 ? 1 : 2, column = form == 0 ? 1 : 2 * k;
-                float *b = numbers(&r, (k - 1) * row + (n - 1) * column + 1, 0),
-                      *dst = numbers(&r, k * width, 0);
-                t->gemm.pack(b, row, column, k, n, width, dst);
-                for (size_t p = 0; p < k; p++)
-                    for (size_t j = 0; j < width; j++)
-                        assert_true(dst[p * width + j] == (j < n ? b[p * row + j * column] : 0.0f));
-                free(b), free(dst);
-            }
-}
-
-static void packs(void **state)
-{
-    (void)state;
-    each_level(pack_of);
 }
 
 /* ---- The driver ---------------------------------------------------------------------------------------- */
@@ -423,133 +321,6 @@ static void bytes_by_rows(void **state)
         }
 }
 
-enum { FORM_F16, FORM_BF16, FORM_8, FORM_4, FORMS };
-
-/* A panel of a form (k, width): its weights as floats in b, of which `q` holds what the tile reads. */
-static gemm_thin panel_of(const kernel_table *t, int form, size_t k, size_t width, size_t block, bool centred,
-                          void *q, float *b, float *scale, float *zero, check_random *r)
-{
-    size_t blocks = size_ceil_div(k, block);
-    for (size_t i = 0; i < blocks * width; i++) {
-        scale[i] = (float)check_uniform(r);
-        zero[i] = centred ? 0.0f : (float)(check_u64(r) % 20) - 9.5f;
-    }
-    for (size_t i = 0; i < k * width; i++)
-        b[i] = (float)check_uniform(r);
-    if (form <= FORM_BF16) {
-        (form == FORM_F16 ? t->narrow_f16 : t->narrow_bf16)(b, q, k * width);
-        (form == FORM_F16 ? t->widen_f16 : t->widen_bf16)(q, b, k * width);
-        return (gemm_thin){.q = q};
-    }
-    memset(q, 0, k * width);
-    for (size_t i = 0; i < k * width; i++) {
-        size_t p = i / width, at = p / block * width + i % width;
-        int most = form == FORM_8 ? 256 : 16, number = (int)(check_u64(r) % (unsigned)most) - most / 2;
-        uint8_t *byte = (uint8_t *)q + (form == FORM_8 ? i : p / 2 * width + i % width);
-        *byte |= (uint8_t)(form == FORM_8 ? number : (number & 15) << p % 2 * 4);
-        b[i] = ((float)number - zero[at]) * scale[at];
-    }
-    return (gemm_thin){q, block, scale, centred ? NULL : zero};
-}
-
-/* Every number of rows and columns that a tile of narrow weights has. */
-static void check_thin(const kernel_table *t, int form, size_t k, size_t block, bool centred, check_random *r)
-{
-    gemm_thin_tile *const tiles_of_forms[] = {t->gemm.thin_f16, t->gemm.thin_bf16, t->gemm.thin_s8,
-                                              t->gemm.thin_s4};
-    enum { MOST = GEMM_MAX_NR };
-    float *b = numbers(r, k * MOST, 0), *scale = numbers(r, k * MOST, 0), *zero = numbers(r, k * MOST, 0);
-    uint16_t *q = malloc(k * MOST * sizeof *q);
-    assert_non_null(q);
-    for (size_t n = 1; n <= t->gemm.nr; n++)
-        for (size_t m = 1; m <= GEMM_THIN; m++) {
-            size_t width = size_ceil_div(n, t->gemm.lanes) * t->gemm.lanes, lda = k + 3, ldc = n + 7;
-            float *a = numbers(r, (m - 1) * lda + k, (unsigned)(n % 3)), *from = numbers(r, n, 0);
-            float *c = numbers(r, (m - 1) * ldc + n, 0);
-            gemm_thin w = panel_of(t, form, k, width, block, centred, q, b, scale, zero, r);
-            gemm_tile tile = {.k = k, .a = a, .lda = lda, .c = c, .ldc = ldc, .alpha = n % 2 ? 1.0f : -0.75f};
-            tile.from = m % 2 ? from : NULL;
-            if (tiles_of_forms[form])
-                tiles_of_forms[form](&tile, &w, m, n);
-            for (size_t i = 0; tiles_of_forms[form] && i < m * n; i++)
-                check_element(cpu_level_name(t->level), c[i / n * ldc + i % n], a + i / n * lda, 1, b + i % n,
-                              width, k, tile.alpha, tile.from ? from[i % n] : 0.0);
-            free(a), free(c), free(from);
-        }
-    free(b), free(scale), free(zero), free(q);
-}
-
-static void thin_of(const kernel_table *t)
-{
-    static const size_t depths[] = {1, 2, 3, 4, 5, 7, 16, 33, 64, 101}, blocks[] = {2, 16, 32, 128};
-    check_random r = {17};
-    for (size_t d = 0; d < COUNT(depths); d++)
-        for (size_t i = 0; i < COUNT(blocks); i++)
-            for (int form = 0; form < FORMS; form++)
-                check_thin(t, form, depths[d], blocks[i], (d + i) % 2, &r);
-}
-
-static void thin(void **state)
-{
-    (void)state;
-    each_level(thin_of);
-}
-
-/* ---- Doubles and integers --------------------------------------------------------------------------------- */
-
-/* All panels of one product with small whole numbers, which are exact in every type. */
-static void check_wide(const gemm_wide_kernels *t, int kind, size_t m, size_t k, size_t n, bool turned,
-                       check_random *r)
-{
-    static const size_t sizes[] = {8, 8, 4};
-    size_t element = sizes[kind], width = t->bytes / element;
-    char *a = malloc(m * k * element + 1), *b = malloc(k * n * element + 1), *c = malloc(m * n * element);
-    char *scratch = malloc(k * t->bytes + 1);
-    assert_true(a && b && c && scratch);
-    for (size_t i = 0; i < m * k + k * n; i++) {
-        int64_t value = (int64_t)(check_u64(r) % 2000) - 1000;
-        double f = (double)value;
-        void *to = i < m * k ? a + i * element : b + (i - m * k) * element;
-        memcpy(to, kind == 0 ? (void *)&f : (void *)&value, element);
-    }
-    gemm_wide g = {m, n, k, a, k, 1, b, turned ? 1 : n, turned ? k : 1, c};
-    for (size_t panel = 0; panel * width < n; panel++)
-        (kind == 0 ? t->f64 : kind == 1 ? t->u64 : t->u32)(&g, panel, scratch);
-    for (size_t i = 0; i < m * n; i++) {
-        uint64_t whole = 0, got = 0;
-        double sum = 0.0, f;
-        for (size_t p = 0; p < k; p++) {
-            uint64_t x = 0, y = 0;
-            double u, v;
-            memcpy(&x, a + (i / n * k + p) * element, element);
-            memcpy(&y, b + (p * g.b_row + i % n * g.b_column) * element, element);
-            memcpy(&u, &x, sizeof u);
-            memcpy(&v, &y, sizeof v);
-            whole += x * y;
-            sum += kind == 0 ? u * v : 0.0;
-        }
-        memcpy(&got, c + i * element, element);
-        memcpy(&f, &got, sizeof f);
-        assert_true(kind == 0 ? f == sum : got == (kind == 1 ? whole : (uint32_t)whole));
-    }
-    free(a), free(b), free(c), free(scratch);
-}
-
-static void wide_of(const kernel_table *t)
-{
-    check_random r = {16};
-    for (size_t m = 1; m <= 9; m += 2)
-        for (size_t n = 1; n <= 70; n += 3)
-            for (unsigned form = 0; form < 18; form++)
-                check_wide(&t->gemm_wide, (int)(form % 3), m, form / 6 * 10, n, form / 3 % 2, &r);
-}
-
-static void wide(void **state)
-{
-    (void)state;
-    each_level(wide_of);
-}
-
 /* ---- Times ------------------------------------------------------------------------------------------------ */
 
 /* Of this thread where it works alone, so that others on the machine disturb less. */
@@ -676,9 +447,10 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--time") == 0)
         return time_all(argc - 2, argv + 2);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tiles),  cmocka_unit_test(packs),    cmocka_unit_test(products),
-        cmocka_unit_test(halves), cmocka_unit_test(few_bits), cmocka_unit_test(bytes_by_rows),
-        cmocka_unit_test(wide),   cmocka_unit_test(thin),
+        cmocka_unit_test(products),
+        cmocka_unit_test(halves),
+        cmocka_unit_test(few_bits),
+        cmocka_unit_test(bytes_by_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

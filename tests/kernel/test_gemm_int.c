@@ -1,75 +1,12 @@
-/* Products of bytes, exact: tiles of every kind of instruction that runs here, and the driver over signs, zero points,
-   transposes, many products and threads. With --time: operations a second. */
+/* Products of bytes, exact: signs, zero points, transposes, many products and threads. With --time: operations a second. */
 #include "base/alloc.h"
 #include "base/size.h"
 #include "check.h"
-#include "kernel/gemm/gemm_int_fill.h"
 #include "kernel/kernel.h"
 
 #include <sibyl/timing.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-
-/* ---- Tiles -------------------------------------------------------------------------------------------- */
-
-static void check_tile(const gemm_int_kernels *t, size_t m, size_t n, size_t groups, check_random *r,
-                       bool extreme)
-{
-    size_t k = groups * t->group, ldc = t->nr + 3;
-    uint8_t *a = malloc(m * k + 1);
-    int16_t *wide = malloc((m * k + 1) * sizeof *wide);
-    int8_t *b = malloc(k * t->nr + 1);
-    int32_t *c = malloc(m * ldc * sizeof *c);
-    assert_true(a && wide && b && c);
-    for (size_t i = 0; i < m * k; i++)
-        wide[i] = a[i] = extreme ? 255 : (uint8_t)check_u64(r);
-    for (size_t i = 0; i < k * t->nr; i++)
-        b[i] = extreme ? (groups % 2 ? -128 : 127) : (int8_t)check_u64(r);
-    for (size_t i = 0; i < m * ldc; i++)
-        c[i] = -7;
-    gemm_int_tile tile = {groups, t->element == 1 ? (void *)a : (void *)wide, k, b, c, ldc};
-    t->tile[m](&tile, n);
-    for (size_t i = 0; i < m; i++)
-        for (size_t j = 0; j < ldc; j++) {
-            int32_t e = j < n ? 0 : -7;
-            for (size_t p = 0; j < n && p < k; p++)
-                e += a[i * k + p] * b[(p / t->group * t->nr + j) * t->group + p % t->group];
-            if (c[i * ldc + j] != e)
-                fail_msg("tile %zu x %zu, %zu groups of %zu, at %zu, %zu: %d, expected %d", m, n, groups,
-                         t->group, i, j, c[i * ldc + j], e);
-        }
-    free(a), free(wide), free(b), free(c);
-}
-
-static void tiles(void **state)
-{
-    (void)state;
-    static const size_t depths[] = {0, 1, 2, 3, 9, 40};
-    check_random r = {21};
-    gemm_int_kernels kinds[5];
-    size_t count = 0;
-    gemm_int_init_c(&kinds[count++]);
-#if defined(SIBYL_X86)
-    if (cpu_level_runs(CPU_AVX2))
-        gemm_int_fill_avx2(&kinds[count++]);
-    if (cpu_level_runs(CPU_AVX512))
-        gemm_int_fill_avx512(&kinds[count++]);
-#endif
-    for (int level = CPU_AVX2; level < CPU_LEVELS; level++)
-        if (cpu_level_runs((cpu_level)level)) { /* what this machine has besides */
-            kernel_table t;
-            kernel_table_init(&t, (cpu_level)level);
-            kinds[count++] = t.gemm_int;
-        }
-    for (size_t kind = 0; kind < count; kind++) {
-        const gemm_int_kernels *t = &kinds[kind];
-        print_message("tiles of %zu x %zu, %zu terms at once\n", t->mr, t->nr, t->group);
-        for (size_t m = 1; m <= t->mr; m++)
-            for (size_t n = 1; n <= t->nr; n++)
-                for (size_t d = 0; d < COUNT(depths); d++)
-                    check_tile(t, m, n, depths[d], &r, n % 3 == 0);
-    }
-}
 
 /* ---- The driver ---------------------------------------------------------------------------------------- */
 
@@ -222,7 +159,6 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "--time") == 0)
         return time_all();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tiles),
         cmocka_unit_test(products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Planes turned at every level, and boxes, against item by item as the definition says. */
+/* Boxes moved, against item by item as the definition says. */
 #include "base/cpu.h"
 #include "check.h"
 #include "kernel/kernel.h"
@@ -14,75 +14,6 @@ static char *random_bytes(size_t n, check_random *r)
     for (size_t i = 0; i < n; i++)
         p[i] = (char)(check_u64(r) >> 32);
     return p;
-}
-
-/* ---- Planes ------------------------------------------------------------------------------------------ */
-
-/* A plane in the middle of wider rows; nothing around the result may change. */
-static void check_turn(layout_turn turn, size_t item, size_t rows, size_t columns, check_random *r)
-{
-    size_t wide = columns * item + 24, tall = rows * item + 40;
-    char *src = random_bytes(wide * rows, r), *dst = random_bytes(tall * columns, r);
-    char *want = malloc(tall * columns + 1);
-    assert_non_null(want);
-    memcpy(want, dst, tall * columns);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++)
-            memcpy(want + j * tall + 8 + i * item, src + i * wide + 16 + j * item, item);
-    turn(src + 16, (ptrdiff_t)wide, dst + 8, (ptrdiff_t)tall, rows, columns);
-    if (memcmp(dst, want, tall * columns) != 0)
-        fail_msg("items of %zu bytes, %zu rows of %zu", item, rows, columns);
-    /* the source upside down */
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++)
-            memcpy(want + j * tall + 8 + i * item, src + (rows - 1 - i) * wide + 16 + j * item, item);
-    turn(src + (rows - 1) * wide + 16, -(ptrdiff_t)wide, dst + 8, (ptrdiff_t)tall, rows, columns);
-    assert_memory_equal(dst, want, tall * columns);
-    free(src);
-    free(dst);
-    free(want);
-}
-
-static void test_turn(void **state)
-{
-    static const size_t sizes[] = {1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 131};
-    check_random r = {1};
-    (void)state;
-    for (int level = 0; level < CPU_LEVELS; level++) {
-        kernel_table t;
-        if (!cpu_level_runs((cpu_level)level))
-            continue;
-        kernel_table_init(&t, (cpu_level)level);
-        for (size_t size = 0; size < LAYOUT_SIZES; size++)
-            for (size_t i = 0; i < COUNT(sizes); i++)
-                for (size_t k = 0; k < COUNT(sizes); k++)
-                    check_turn(t.layout.turn[size], (size_t)1 << size, sizes[i], sizes[k], &r);
-    }
-}
-
-static void test_repeat(void **state)
-{
-    check_random r = {4};
-    (void)state;
-    for (int level = 0; level < CPU_LEVELS; level++) {
-        kernel_table t;
-        if (!cpu_level_runs((cpu_level)level))
-            continue;
-        kernel_table_init(&t, (cpu_level)level);
-        for (size_t size = 0; size < LAYOUT_REPEATS; size++)
-            for (size_t n = 0; n < 100; n++)
-                for (size_t times = 1; times < 6; times++) {
-                    size_t item = (size_t)1 << size, bytes = n * times * item;
-                    char *src = random_bytes(n * item, &r), *dst = random_bytes(bytes + 8, &r), kept[8];
-                    memcpy(kept, dst + bytes, 8);
-                    t.layout.repeat[size](src, dst, n, times);
-                    for (size_t i = 0; i < n * times; i++)
-                        assert_memory_equal(dst + i * item, src + i / times * item, item);
-                    assert_memory_equal(dst + bytes, kept, 8);
-                    free(src);
-                    free(dst);
-                }
-    }
 }
 
 /* ---- Boxes ------------------------------------------------------------------------------------------- */
@@ -208,8 +139,7 @@ static void time_all(void)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_turn), cmocka_unit_test(test_repeat),
-                                       cmocka_unit_test(test_boxes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_boxes)};
     if (argc > 1 && strcmp(argv[1], "--time") == 0) {
         time_all();
         return 0;

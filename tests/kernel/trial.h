@@ -1,0 +1,143 @@
+/* One harness for every entry of the kernel table (test_table.c): each entry is a row with a function that makes one
+   problem, calls the entry once and says what must have come out. The harness calls that function round after round for the
+   table of every CPU level that runs here, with the same numbers for each, and
+
+   - puts arrays at the end of their pages, so that a read beyond one faults, at every alignment of their elements;
+   - sees that inputs, the bytes around outputs and the gaps between their rows stay as they were;
+   - compares what a level gives with what the portable one gives;
+   - times entries instead (--bench).
+
+   An entry of the table, or a family in families.def, that no row names fails the test. */
+#ifndef TESTS_KERNEL_TRIAL_H
+#define TESTS_KERNEL_TRIAL_H
+
+#include "check.h"
+#include "kernel/kernel.h"
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+#define TRIAL_ROUNDS 120
+#define TRIAL_SHORT  70 /* rounds from the first on whose lengths are 0, 1, 2, ... */
+#define TRIAL_BENCH  1536
+#define TRIAL_BLOCKS 16
+
+typedef struct trial_block {
+    char *region, *saved;               /* memory, and what stood there before the call */
+    char *data;                         /* within region */
+    size_t item, rows, columns, stride; /* what may change: rows * columns items; none of an input */
+    size_t bytes;                       /* from the first row's begin to the last one's end */
+    double near;                        /* of an output */
+    char *portable;                     /* what the portable level gave, or NULL */
+} trial_block;
+
+typedef struct trial {
+    const kernel_table *k; /* of the level at hand */
+    const char *level;
+    const struct trial_row *row;
+    size_t slot, round; /* slot: of an entry that is an array of functions */
+    bool bench;
+    check_random r; /* gives the same numbers at every level */
+    size_t n_blocks;
+    trial_block blocks[TRIAL_BLOCKS];
+    size_t calls, left, batch, batches, elements; /* of a bench */
+    uint64_t start;
+    double best; /* nanoseconds of a call */
+} trial;
+
+/* An entry, an array of entries of one kind, or (run NULL) sizes that belong to others. */
+typedef struct trial_row {
+    const char *name;
+    size_t offset, bytes; /* in kernel_table */
+    void (*run)(trial *t);
+    void (*name_slot)(size_t slot, char *text, size_t size); /* may be NULL */
+    size_t rounds;                                           /* 0: TRIAL_ROUNDS */
+} trial_row;
+
+#define OFTEN(rounds, field, run, by)                                                                        \
+    {                                                                                                        \
+#field, offsetof(kernel_table, field), sizeof(((kernel_table *)0)->field), run, by, rounds           \
+    }
+#define ENTRIES(field, run, by) OFTEN(0, field, run, by)
+#define ENTRY(field, run)       OFTEN(0, field, run, NULL)
+#define DATA(field)             OFTEN(0, field, NULL, NULL)
+
+typedef struct trial_family {
+    const char *name;
+    const trial_row *rows; /* (n) */
+    size_t n;
+} trial_family;
+
+#define SIB_KERNELS(name) extern const trial_family family_##name;
+#include "kernel/families.def"
+#undef SIB_KERNELS
+extern const trial_family family_table; /* entries of kernel.h itself */
+
+/* ---- Inputs ------------------------------------------------------------------------------------------ */
+
+typedef enum trial_fill {
+    FILL_UNIFORM, /* -1 .. 1 */
+    FILL_SHIFTED, /* far from 0 */
+    FILL_LARGE,   /* squares overflow */
+    FILL_TINY,    /* squares underflow */
+    FILL_DENORMAL,
+    FILL_ZERO,
+    FILL_NAN, /* one among uniform numbers, as below */
+    FILL_INF,
+    FILL_MINUS_INF,
+    FILL_HOSTILE, /* several of all those among uniform numbers */
+    FILLS
+} trial_fill;
+
+size_t trial_pick(trial *t, size_t min, size_t max);
+/* A length: each of 0 .. TRIAL_SHORT - 1 once, then up to 3000, and 20,011 in some; the same for all when times are taken. */
+size_t trial_length(trial *t);
+/* Uniform in most rounds and in benches. */
+trial_fill trial_fill_of(trial *t);
+void trial_fill_floats(trial *t, float *x, size_t n, trial_fill how);
+
+/* n items that a call reads alone. Not yet filled; random bytes; floats. */
+void *trial_in(trial *t, size_t n, size_t item);
+void *trial_bytes(trial *t, size_t n, size_t item);
+float *trial_floats(trial *t, size_t n, trial_fill how);
+
+/* ---- Outputs ----------------------------------------------------------------------------------------- */
+
+#define TRIAL_ALONE                                                                                          \
+    (-1.0) /* other levels lay it out in another way, or are as good by the definition alone */
+#define TRIAL_VALUES (-2.0) /* floats: the same bits, or NaN and NaN */
+
+/* rows * columns items, `stride` from row to row, of 0x5A bytes or what the caller puts there before the call. near: 0: the
+   bits of the portable level; > 0: floats within near * |y|; or one of the above. */
+void *trial_out(trial *t, size_t item, size_t rows, size_t columns, size_t stride, double near);
+/* What stood at an element of any block before the call. */
+const void *trial_before(const trial *t, const void *at);
+
+/* ---- Calls ------------------------------------------------------------------------------------------- */
+
+/* CALL(t, elements, rows.softmax(x, 1, n, y)): the entry of the level at hand. When times are taken nothing behind it is
+   done; elements: what a call counts for then. */
+#define CALL(t, elements, ...) TIMED(t, elements, (t)->k->__VA_ARGS__)
+/* The same, and what the entry returns. */
+#define CALL_TO(t, elements, to, ...) TIMED(t, elements, to = (t)->k->__VA_ARGS__)
+#define TIMED(t, elements, ...)                                                                              \
+    do {                                                                                                     \
+        trial_begin(t, elements);                                                                            \
+        do                                                                                                   \
+            __VA_ARGS__;                                                                                     \
+        while (trial_again(t));                                                                              \
+        if ((t)->bench)                                                                                      \
+            return;                                                                                          \
+        trial_end(t);                                                                                        \
+    } while (0)
+
+void trial_begin(trial *t, size_t elements);
+bool trial_again(trial *t);
+void trial_end(trial *t);
+
+/* |got - want| <= tolerance; NaN and infinities only where wanted. */
+void trial_expect(const trial *t, size_t at, double got, double want, double tolerance);
+/* n items with the same bits. */
+void trial_expect_bits(const trial *t, const char *what, const void *got, const void *want, size_t n,
+                       size_t item);
+
+#endif

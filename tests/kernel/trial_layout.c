@@ -1,0 +1,39 @@
+/* Elements moved, item by item as the definition says. */
+#include "trial.h"
+
+/* A plane within wider rows, upside down in some rounds. */
+static void turn(trial *t)
+{
+    size_t item = (size_t)1 << t->slot, rows = t->bench ? 64 : trial_pick(t, 1, 131);
+    size_t columns = t->bench ? 64 : t->round < TRIAL_SHORT ? t->round + 1 : trial_pick(t, 1, 131);
+    size_t wide = columns + trial_pick(t, 0, 5), tall = rows + trial_pick(t, 0, 5);
+    bool back = trial_pick(t, 0, 3) == 0;
+    const char *src = trial_bytes(t, (rows - 1) * wide + columns, item);
+    char *dst = trial_out(t, item, columns, rows, tall, 0);
+    const char *first = back ? src + (rows - 1) * wide * item : src;
+    ptrdiff_t step = (ptrdiff_t)(wide * item) * (back ? -1 : 1);
+    CALL(t, rows * columns, layout.turn[t->slot](first, step, dst, (ptrdiff_t)(tall * item), rows, columns));
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < columns; j++)
+            trial_expect_bits(t, "plane", dst + (j * tall + i) * item,
+                              first + (ptrdiff_t)i * step + (ptrdiff_t)(j * item), 1, item);
+}
+
+static void repeat(trial *t)
+{
+    size_t item = (size_t)1 << t->slot, n = trial_length(t) % 700, times = trial_pick(t, 1, 6);
+    const char *src = trial_bytes(t, n, item);
+    char *dst = trial_out(t, item, 1, n * times, n * times, 0);
+    CALL(t, n * times, layout.repeat[t->slot](src, dst, n, times));
+    for (size_t i = 0; i < n * times; i++)
+        trial_expect_bits(t, "repeated", dst + i * item, src + i / times * item, 1, item);
+}
+
+static void item_name(size_t slot, char *text, size_t size)
+{
+    snprintf(text, size, "[%d bytes]", 1 << slot);
+}
+
+static const trial_row rows[] = {ENTRIES(layout.turn, turn, item_name),
+                                 ENTRIES(layout.repeat, repeat, item_name)};
+const trial_family family_layout = {"layout", rows, COUNT(rows)};
