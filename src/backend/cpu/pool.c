@@ -76,7 +76,7 @@ static bool global_claims(const cpu_self *self, const node_view *n)
 
 /* ---- Preparing ----------------------------------------------------------------------------------------- */
 
-static void pool_release(void *state)
+static void release_pooling(void *state)
 {
     pool_state *s = state;
     conv2d_plan_free(&s->plan);
@@ -216,11 +216,11 @@ static sib_code pool_run_step(const cpu_call *c)
 
 const cpu_kernel cpu_pool = {.claims = pool_claims,
                              .prepare = pool_prepare,
-                             .release = pool_release,
+                             .release = release_pooling,
                              .run = pool_run_step,
                              .takes_finish = true};
 const cpu_kernel cpu_pool_global = {.claims = global_claims,
                                     .prepare = global_prepare,
-                                    .release = pool_release,
+                                    .release = release_pooling,
                                     .run = pool_run_step,
                                     .takes_finish = true};
