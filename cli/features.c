@@ -1,6 +1,5 @@
 /* sibyl features IN...: options, names and words; the work is features_job.c's. */
 #include "command.h"
-#include "features_fixed.h"
 #include "features_job.h"
 #include "files.h"
 #include "shared_options.h"
@@ -200,11 +199,6 @@ static json_t *job_times(const feature_job *job, double total)
                      job->compute_seconds, "write_seconds", job->write_seconds, "total_seconds", total);
 }
 
-static const char *written_type(const feature_tools *tools)
-{
-    return sib_dtype_name(tools->fixed == SIB_DTYPE_UNKNOWN ? SIB_F32 : tools->fixed);
-}
-
 static json_t *job_to_json(const feature_job *job, const settings *s, const feature_tools *tools)
 {
     double seconds = (double)job->n_samples / SAMPLE_RATE;
@@ -234,8 +228,8 @@ static json_t *job_to_json(const feature_job *job, const settings *s, const feat
     json_object_set_new(j, "frames_per_chunk", json_integer((json_int_t)job->frames_per_chunk));
     json_object_set_new(j, "preset", json_string(presets[s->preset]));
     json_object_set_new(j, "smooth", json_string(smoothings[s->smooth]));
-    json_object_set_new(j, "dtype", json_string(written_type(tools)));
-    json_object_set_new(j, "one", json_real(features_scale(tools->fixed)));
+    json_object_set_new(j, "dtype", json_string(sib_dtype_name(job->dtype)));
+    json_object_set_new(j, "one", json_real(job->one));
     json_object_set_new(j, "precise", json_boolean(s->precise));
     json_object_set_new(j, "threads", json_integer(sib_pool_threads(tools->pool)));
     json_object_set_new(j, "cpu", json_string(sib_cpu_level_name()));
@@ -267,7 +261,7 @@ static void job_to_text(const feature_job *job, const settings *s, const feature
     fprintf(out, "  audio     %.3f s (%s, %d Hz, %d channel%s)\n", seconds, job->info.codec,
             (int)job->info.source_rate, (int)job->info.channels, job->info.channels == 1 ? "" : "s");
     fprintf(out, "  features  %llu bands x %llu frames, %s, %s%s", (unsigned long long)job->bands,
-            (unsigned long long)job->frames, written_type(tools), presets[s->preset],
+            (unsigned long long)job->frames, sib_dtype_name(job->dtype), presets[s->preset],
             s->precise ? ", precise" : "");
     if (s->chunk > 0)
         fprintf(out, ", %zu chunk%s of %zu frames", job->chunks, job->chunks == 1 ? "" : "s",
@@ -337,16 +331,17 @@ static int make_tools(const settings *s, sib_mel **mel, feature_tools *tools)
     tools->mel = *mel;
     tools->audio =
         (sib_audio_options){.sample_rate = SAMPLE_RATE, .keep_float = s->keep_float, .pcm = (sib_pcm)s->pcm};
-    tools->normalize = s->normalize >= 0;
-    if (tools->normalize) {
-        tools->level = (sib_level)s->normalize;
-        tools->level_target = level_targets[s->normalize];
+    tools->recording = (sib_recording_options){.chunk_seconds = s->chunk};
+    if (s->normalize >= 0) {
+        tools->recording.normalize = true;
+        tools->recording.level = (sib_level)s->normalize;
+        tools->recording.target = level_targets[s->normalize];
     }
-    tools->fixed = s->fixed < 0 ? SIB_DTYPE_UNKNOWN : width_types[s->fixed];
+    if (s->fixed >= 0)
+        tools->recording.fixed = width_types[s->fixed];
     uint64_t frames;
     if (s->fixed >= 0 && sib_fixed_shape(spec.n_mels, SAMPLE_RATE, &frames, &err) != SIB_OK)
         return cli_fail("%s", err.message);
-    tools->chunk = s->chunk;
     tools->preset = presets[s->preset];
     return CLI_DONE;
 }

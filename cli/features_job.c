@@ -1,6 +1,5 @@
 #include "features_job.h"
 
-#include "features_fixed.h"
 #include "files.h"
 
 #include <math.h>
@@ -83,120 +82,69 @@ static bool decode(feature_job *job, const feature_tools *tools, samples *s)
 
 /* ---- Compute ---- */
 
-/* How the recording is cut: one piece, or chunks of which the last is filled up with zeros. */
-static sib_code cut(feature_job *job, const feature_tools *tools, samples *s, sib_chunks *chunks,
-                    sib_error *err)
+typedef struct watcher {
+    const feature_job *job;
+    const feature_tools *tools;
+} watcher;
+
+static sib_code watch(void *context, size_t done, size_t chunks, sib_error *err)
 {
-    *chunks = (sib_chunks){.count = 1, .length = s->n, .n_samples = s->n};
-    if (tools->chunk == 0)
-        return SIB_OK;
-    sib_code code =
-        sib_chunks_make(s->n, sib_mel_get_spec(tools->mel)->sample_rate, tools->chunk, 0, chunks, err);
-    if (code != SIB_OK)
-        return code;
-    size_t padded = chunks->count * chunks->length;
-    if (!make_room(s, padded - s->n)) {
-        fail_memory(job);
-        return SIB_ERR_MEMORY;
-    }
-    sib_audio_pad_or_trim(s->data, s->n, s->data, padded);
+    const watcher *w = context;
+    (void)err;
+    cli_progress_show(w->tools->progress,
+                      DECODE_PART + (COMPUTE_PART - DECODE_PART) * (double)done / (double)chunks,
+                      "features of", w->job->title);
     return SIB_OK;
 }
 
-static void summarize(feature_job *job, const float *features)
+static void describe(feature_job *job, const sib_recording *r)
 {
-    double sum = 0, low = INFINITY, high = -INFINITY;
-    size_t n = (size_t)(job->bands * job->frames);
-    for (size_t i = 0; i < n; i++) {
-        sum += features[i];
-        low = features[i] < low ? features[i] : low;
-        high = features[i] > high ? features[i] : high;
+    sib_stats stats;
+    const sib_tensor *array = r->fixed ? r->fixed : r->features;
+    job->bands = (uint64_t)sib_tensor_dims(array)[0];
+    job->frames = (uint64_t)sib_tensor_dims(array)[1];
+    job->chunks = r->chunks;
+    job->frames_per_chunk = r->frames_per_chunk;
+    job->dtype = sib_tensor_dtype(array);
+    job->one = r->one;
+    if (sib_tensor_stats(r->features, &stats, NULL, 0, 0, 0, NULL) == SIB_OK) {
+        job->minimum = stats.min;
+        job->maximum = stats.max;
+        job->mean = stats.mean;
     }
-    job->minimum = low;
-    job->maximum = high;
-    job->mean = sum / (double)n;
 }
 
-/* One piece of a recording, in float or in fixed point. */
-static sib_code compute_piece(const feature_job *job, const feature_tools *tools, const float *x, size_t n,
-                              size_t at, feature_arrays *arrays, sib_error *err)
-{
-    if (tools->fixed != SIB_DTYPE_UNKNOWN)
-        return features_fixed_piece(tools, x, n, (size_t)job->bands, (size_t)job->frames, at, arrays, err);
-    return sib_mel_compute(tools->mel, tools->pool, x, n, 0, arrays->features + at, (size_t)job->frames, err);
-}
-
-static sib_code compute_pieces(feature_job *job, const feature_tools *tools, samples *s,
-                               feature_arrays *arrays, sib_error *err)
-{
-    sib_chunks chunks;
-    uint64_t per_chunk;
-    sib_code code = SIB_OK;
-    if (tools->normalize)
-        code = sib_audio_normalize(s->data, s->n, tools->level, tools->level_target, err);
-    if (code == SIB_OK)
-        code = cut(job, tools, s, &chunks, err);
-    if (code == SIB_OK)
-        code = sib_mel_shape(tools->mel, chunks.length, &job->bands, &per_chunk, err);
-    if (code != SIB_OK)
-        return code;
-    job->chunks = chunks.count;
-    job->frames_per_chunk = (size_t)per_chunk;
-    job->frames = per_chunk * chunks.count;
-    const size_t row = (size_t)job->bands * sizeof(float);
-    arrays->features = job->bands && job->frames ? calloc((size_t)job->frames, row) : NULL;
-    if (tools->fixed != SIB_DTYPE_UNKNOWN && arrays->features)
-        arrays->fixed = calloc((size_t)job->frames, (size_t)job->bands * sib_dtype_bits(tools->fixed) / 8);
-    if (!arrays->features || (tools->fixed != SIB_DTYPE_UNKNOWN && !arrays->fixed)) {
-        fail_memory(job);
-        return SIB_ERR_MEMORY;
-    }
-    for (size_t i = 0; i < chunks.count && code == SIB_OK; i++) {
-        code = compute_piece(job, tools, s->data + i * chunks.length, chunks.length,
-                             i * job->frames_per_chunk, arrays, err);
-        cli_progress_show(tools->progress,
-                          DECODE_PART + (COMPUTE_PART - DECODE_PART) * (double)i / (double)chunks.count,
-                          "features of", job->title);
-    }
-    return code;
-}
-
-static bool compute(feature_job *job, const feature_tools *tools, samples *s, feature_arrays *arrays)
+static bool compute(feature_job *job, const feature_tools *tools, samples *s, sib_recording *out)
 {
     sib_error why = SIB_ERROR_INIT;
     sib_timer timer = sib_timer_start();
-    cli_progress_show(tools->progress, DECODE_PART, "features of", job->title);
+    watcher w = {job, tools};
+    sib_recording_options o = tools->recording;
+    o.on_chunk = watch;
+    o.context = &w;
     sib_audio_inspect(s->data, s->n, &job->report);
-    sib_code code = compute_pieces(job, tools, s, arrays, &why);
-    if (code != SIB_OK && job->err.code == SIB_OK)
+    sib_code code = sib_recording_compute(tools->mel, tools->pool, s->data, s->n, &o, out, &why);
+    if (code != SIB_OK)
         fail_named(job, code, &why);
     job->compute_seconds = sib_timer_seconds(&timer);
     if (code == SIB_OK)
-        summarize(job, arrays->features);
+        describe(job, out);
     return code == SIB_OK;
 }
 
 /* ---- Write ---- */
 
-static bool write_outputs(feature_job *job, const feature_tools *tools, const feature_arrays *arrays)
+static bool write_outputs(feature_job *job, const feature_tools *tools, const sib_recording *r)
 {
-    const bool fixed = tools->fixed != SIB_DTYPE_UNKNOWN;
     sib_timer timer = sib_timer_start();
-    sib_tensor *array;
-    const int64_t dims[2] = {(int64_t)job->bands, (int64_t)job->frames};
     cli_progress_show(tools->progress, COMPUTE_PART, "writing", job->npy);
-    sib_code code = sib_tensor_wrap(fixed ? tools->fixed : SIB_F32, 2, dims, NULL,
-                                    fixed ? arrays->fixed : arrays->features, NULL, NULL, &array, &job->err);
-    if (code == SIB_OK) {
-        code = sib_npy_save(job->npy, array, &job->err);
-        sib_tensor_free(&array);
-    }
+    sib_code code = sib_npy_save(job->npy, r->fixed ? r->fixed : r->features, &job->err);
     if (code == SIB_OK && job->png) {
         const char *slash = strrchr(job->title, '/');
         char *title = cli_format("%s, %s, %llu bands", slash ? slash + 1 : job->title, tools->preset,
                                  (unsigned long long)job->bands);
-        code = sib_mel_write_png(tools->mel, arrays->features, (size_t)job->bands, (size_t)job->frames,
-                                 (size_t)job->frames, title, job->png, &job->err);
+        code = sib_mel_write_png(tools->mel, sib_tensor_data(r->features), (size_t)job->bands,
+                                 (size_t)job->frames, (size_t)job->frames, title, job->png, &job->err);
         free(title);
     }
     job->write_seconds = sib_timer_seconds(&timer);
@@ -206,13 +154,12 @@ static bool write_outputs(feature_job *job, const feature_tools *tools, const fe
 void feature_job_run(feature_job *job, const feature_tools *tools)
 {
     samples s = {0};
-    feature_arrays arrays = {0};
+    sib_recording r = {0};
     job->err = (sib_error)SIB_ERROR_INIT;
-    job->done = decode(job, tools, &s) && compute(job, tools, &s, &arrays);
+    job->done = decode(job, tools, &s) && compute(job, tools, &s, &r);
     free(s.data);
-    job->done = job->done && write_outputs(job, tools, &arrays);
-    free(arrays.features);
-    free(arrays.fixed);
+    job->done = job->done && write_outputs(job, tools, &r);
+    sib_recording_free(&r);
 }
 
 void feature_job_warnings(const feature_job *job, void (*say)(void *context, const char *sentence),

@@ -1,0 +1,205 @@
+/* A recording's features against what its chunks give one by one. */
+#include "base/alloc.h"
+#include "check.h"
+
+#include <math.h>
+#include <sibyl/recording.h>
+
+#define N      20803 /* 1.3 s */
+#define CHUNK  8000  /* 0.5 s */
+#define FRAMES (CHUNK / 160)
+
+static sib_mel *front_end(const char *preset, sib_smooth smooth)
+{
+    sib_mel_spec spec;
+    sib_mel *mel = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    CHECK_OK(sib_mel_spec_preset(preset, 80, &spec, &err), err);
+    spec.smooth = smooth;
+    CHECK_OK(sib_mel_create(&spec, NULL, &mel, &err), err);
+    return mel;
+}
+
+/* Samples of (n), some beyond full scale. */
+static float *noise(size_t n)
+{
+    check_random r = {7};
+    float *x = malloc(n * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = 1.02f * (float)check_uniform(&r);
+    return x;
+}
+
+static void one_piece(void **state)
+{
+    (void)state;
+    sib_mel *mel = front_end("whisper", SIB_SMOOTH_SAME);
+    float *x = noise(N), *want = malloc(80 * (N / 160) * sizeof *want);
+    sib_error err = SIB_ERROR_INIT;
+    sib_recording got;
+    CHECK_OK(sib_mel_compute(mel, NULL, x, N, 0, want, N / 160, &err), err);
+    CHECK_OK(sib_recording_compute(mel, NULL, x, N, NULL, &got, &err), err);
+    assert_int_equal(got.chunks, 1);
+    assert_int_equal(got.frames_per_chunk, N / 160);
+    assert_true(got.one == 1 && !got.fixed);
+    assert_memory_equal(sib_tensor_data(got.features), want, 80 * (N / 160) * sizeof *want);
+    sib_recording_free(&got);
+    assert_null(got.features);
+    free(x);
+    free(want);
+    sib_mel_free(&mel);
+}
+
+static sib_code count(void *context, size_t done, size_t chunks, sib_error *err)
+{
+    (void)err;
+    assert_int_equal(chunks, 3);
+    assert_int_equal(done, (*(size_t *)context)++);
+    return SIB_OK;
+}
+
+/* Three chunks, the last with zeros; each scaled with the recording and clamped to its own maximum. */
+static void in_chunks(void **state)
+{
+    (void)state;
+    sib_mel *mel = front_end("whisper", SIB_SMOOTH_NONE);
+    float *x = noise(N), *copy = calloc(3 * CHUNK, sizeof *copy), want[80][FRAMES];
+    size_t calls = 0;
+    sib_error err = SIB_ERROR_INIT;
+    sib_recording got;
+    const sib_recording_options o = {.normalize = true,
+                                     .level = SIB_LEVEL_RMS,
+                                     .target = 0.1,
+                                     .chunk_seconds = 0.5,
+                                     .on_chunk = count,
+                                     .context = &calls};
+    memcpy(copy, x, N * sizeof *x);
+    CHECK_OK(sib_audio_normalize(copy, N, SIB_LEVEL_RMS, 0.1, &err), err);
+    CHECK_OK(sib_recording_compute(mel, NULL, x, N, &o, &got, &err), err);
+    assert_int_equal(calls, 3);
+    assert_int_equal(got.chunks, 3);
+    assert_int_equal(got.frames_per_chunk, FRAMES);
+    assert_int_equal(sib_tensor_dims(got.features)[1], 3 * FRAMES);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_OK(sib_mel_compute(mel, NULL, copy + i * CHUNK, CHUNK, 0, want[0], FRAMES, &err), err);
+        for (size_t b = 0; b < 80; b++)
+            assert_memory_equal((const float *)sib_tensor_data(got.features) + (3 * b + i) * FRAMES, want[b],
+                                sizeof want[b]);
+    }
+    sib_recording_free(&got);
+    free(x);
+    free(copy);
+    sib_mel_free(&mel);
+}
+
+/* The integers are those of the fixed-point kernel on samples rounded to 16 bits; the floats are these divided. */
+static void fixed_point(void **state)
+{
+    (void)state;
+    sib_mel *mel = front_end("whisper", SIB_SMOOTH_NONE);
+    float *x = noise(N);
+    int16_t *pcm = calloc(3 * CHUNK, sizeof *pcm), wide[80][FRAMES];
+    int8_t narrow[80][FRAMES];
+    sib_error err = SIB_ERROR_INIT;
+    for (size_t i = 0; i < N; i++)
+        pcm[i] = (int16_t)fmax(-32768, fmin(32767, nearbyint(x[i] * 32768.0)));
+    assert_int_equal(pcm[0] == 32767 || pcm[0] == -32768, fabsf(x[0]) >= 1);
+    for (int bytes = 1; bytes <= 2; bytes++) {
+        const sib_recording_options o = {.chunk_seconds = 0.5, .fixed = bytes == 2 ? SIB_I16 : SIB_I8};
+        sib_recording got;
+        CHECK_OK(sib_recording_compute(mel, NULL, x, N, &o, &got, &err), err);
+        assert_true(got.one == (bytes == 2 ? 16384 : 64));
+        const float *features = sib_tensor_data(got.features);
+        for (size_t i = 0; i < 3; i++) {
+            CHECK_OK(sib_fixed_int16(80, SIB_FIXED_CLAMP_WHOLE, NULL, pcm + i * CHUNK, CHUNK, 0, wide[0],
+                                     FRAMES, &err),
+                     err);
+            CHECK_OK(sib_fixed_int8(80, SIB_FIXED_CLAMP_WHOLE, NULL, pcm + i * CHUNK, CHUNK, 0, narrow[0],
+                                    FRAMES, &err),
+                     err);
+            for (size_t b = 0; b < 80; b++)
+                for (size_t t = 0; t < FRAMES; t++) {
+                    const size_t at = (3 * b + i) * FRAMES + t;
+                    const int value = bytes == 2 ? ((const int16_t *)sib_tensor_data(got.fixed))[at]
+                                                 : ((const int8_t *)sib_tensor_data(got.fixed))[at];
+                    assert_int_equal(value, bytes == 2 ? wide[b][t] : narrow[b][t]);
+                    assert_true(features[at] == (float)(value / got.one));
+                }
+        }
+        sib_recording_free(&got);
+    }
+    free(x);
+    free(pcm);
+    sib_mel_free(&mel);
+}
+
+static sib_code stop(void *context, size_t done, size_t chunks, sib_error *err)
+{
+    (void)context, (void)chunks, (void)err;
+    return done == 1 ? SIB_ERR_CANCELLED : SIB_OK;
+}
+
+static void refused(void **state)
+{
+    (void)state;
+    sib_mel *whisper = front_end("whisper", SIB_SMOOTH_NONE), *kaldi = front_end("kaldi", SIB_SMOOTH_NONE),
+            *smooth = front_end("whisper", SIB_SMOOTH_SAME);
+    float *x = noise(N);
+    sib_error err = SIB_ERROR_INIT;
+    sib_recording got;
+    sib_recording_options o = {.fixed = SIB_I16};
+    CHECK_FAILS(sib_recording_compute(kaldi, NULL, x, N, &o, &got, &err), SIB_ERR_ARGUMENT, err,
+                "preset 'whisper'");
+    CHECK_FAILS(sib_recording_compute(smooth, NULL, x, N, &o, &got, &err), SIB_ERR_ARGUMENT, err,
+                "preset 'whisper'");
+    o.fixed = SIB_F32;
+    CHECK_FAILS(sib_recording_compute(whisper, NULL, x, N, &o, &got, &err), SIB_ERR_ARGUMENT, err,
+                "not float32");
+    o = (sib_recording_options){.chunk_seconds = -1};
+    CHECK_FAILS(sib_recording_compute(whisper, NULL, x, N, &o, &got, &err), SIB_ERR_ARGUMENT, err,
+                "chunk length is -1");
+    o = (sib_recording_options){.normalize = true, .target = -1};
+    CHECK_FAILS(sib_recording_compute(whisper, NULL, x, N, &o, &got, &err), SIB_ERR_ARGUMENT, err, "target");
+    CHECK_FAILS(sib_recording_compute(whisper, NULL, x, 100, NULL, &got, &err), SIB_ERR_VALUE, err,
+                "100 samples");
+    o = (sib_recording_options){.chunk_seconds = 0.5, .on_chunk = stop};
+    assert_int_equal(sib_recording_compute(whisper, NULL, x, N, &o, &got, &err), SIB_ERR_CANCELLED);
+    assert_null(got.features);
+    free(x);
+    sib_mel_free(&whisper);
+    sib_mel_free(&kaldi);
+    sib_mel_free(&smooth);
+}
+
+static void every_allocation_fails(void **state)
+{
+    (void)state;
+    sib_mel *mel = front_end("whisper", SIB_SMOOTH_NONE);
+    float *x = noise(N);
+    const sib_recording_options o = {.chunk_seconds = 0.5, .fixed = SIB_I8};
+    sib_alloc_counters before, after;
+    sib_alloc_counters_get(&before);
+    sib_code code = SIB_ERR_MEMORY;
+    for (uint64_t allowed = 0; code != SIB_OK; allowed++) {
+        sib_error err = SIB_ERROR_INIT;
+        sib_recording got;
+        assert_true(allowed < 100);
+        mem_fail_after(allowed);
+        code = sib_recording_compute(mel, NULL, x, N, &o, &got, &err);
+        mem_fail_never();
+        assert_true(code == SIB_OK || (code == SIB_ERR_MEMORY && err.message[0] && !got.features));
+        sib_recording_free(&got);
+        sib_alloc_counters_get(&after);
+        assert_int_equal(after.bytes_current, before.bytes_current);
+    }
+    free(x);
+    sib_mel_free(&mel);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_piece), cmocka_unit_test(in_chunks),
+                                       cmocka_unit_test(fixed_point), cmocka_unit_test(refused),
+                                       cmocka_unit_test(every_allocation_fails)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
