@@ -121,7 +121,8 @@ static void show_one(const difference *d)
 
 void comparison_show(const comparison *c, bool all)
 {
-    printf("%-6s %-12s %-12s %-10s %-18s %s\n", "", "max abs", "max rel", "max ULP", "operator", "value");
+    if (all ? c->n : c->n_different)
+        printf("%-6s %-12s %-12s %-10s %-18s %s\n", "", "max abs", "max rel", "max ULP", "operator", "value");
     for (size_t i = 0; i < c->n; i++)
         if (all || !c->items[i].compared || !c->items[i].figures.equal)
             show_one(&c->items[i]);
@@ -129,9 +130,10 @@ void comparison_show(const comparison *c, bool all)
         const difference *d = c->first;
         printf("first value that leaves tolerance: '%s' of node '%s' (%s)", d->name, d->node, d->op_type);
         if (d->compared)
-            printf(": element %llu; the worst, element %llu, is %.9g where %.9g is expected\n",
-                   (unsigned long long)d->figures.first, (unsigned long long)d->figures.worst,
-                   d->figures.worst_a, d->figures.worst_b);
+            printf(
+                ": element %llu is %.9g where %.9g is expected; the worst, element %llu, %.9g where %.9g\n",
+                (unsigned long long)d->figures.first, d->figures.first_a, d->figures.first_b,
+                (unsigned long long)d->figures.worst, d->figures.worst_a, d->figures.worst_b);
         else
             printf(": %s\n", d->why);
     }

@@ -195,10 +195,11 @@ typedef struct sib_comparison {
     double max_abs;          /* largest |a - b| over pairs that are both finite */
     double max_rel;          /* largest |a - b| / |b| over those with b != 0 */
     uint64_t max_ulp;        /* largest distance in representable values; floats only, else 0 */
-    uint64_t worst;          /* row-major index of the largest |a - b|, a mismatch of NaN or infinity first;
-                                UINT64_MAX if all are identical */
-    uint64_t first;          /* row-major index of the first that differs, UINT64_MAX for none */
+    uint64_t worst; /* row-major index of the largest |a - b| among those that differ, or among all where
+                                none does; a mismatch of NaN or infinity first; UINT64_MAX if all are identical */
+    uint64_t first; /* row-major index of the first that differs, UINT64_MAX for none */
     double worst_a, worst_b; /* that pair, complex numbers by their modulus; 0 where all are identical */
+    double first_a, first_b; /* likewise; 0 where none differs */
 } sib_comparison;
 
 /* Errors: SIB_ERR_ARGUMENT where dtype or dims differ, with both, or a tolerance is negative or NaN. */

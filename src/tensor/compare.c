@@ -15,7 +15,8 @@ typedef unsigned __int128 compare_u128;
 typedef struct compare_state {
     sib_tolerance tolerance;
     sib_comparison *out;
-    double worst;             /* largest difference so far; infinite for a mismatch */
+    bool worst_fails; /* the worst so far differs; before one does, the worst is one within tolerance */
+    double worst;     /* largest difference so far; infinite for a mismatch */
     compare_u128 worst_exact; /* the same of integers */
 } compare_state;
 
@@ -28,19 +29,23 @@ typedef struct compare_pair {
     bool passes;
 } compare_pair;
 
-static void note_first(sib_comparison *out, uint64_t index)
+static void note_first(sib_comparison *out, uint64_t index, const compare_pair *p)
 {
     out->n_different++;
-    if (out->first == UINT64_MAX)
-        out->first = index;
+    if (out->first != UINT64_MAX)
+        return;
+    out->first = index;
+    out->first_a = p->a;
+    out->first_b = p->b;
 }
 
 static void note_worst(compare_state *s, uint64_t index, const compare_pair *p)
 {
-    bool worse = s->out->worst == UINT64_MAX || p->difference > s->worst ||
-                 (p->difference == s->worst && p->exact > s->worst_exact);
-    if (!worse)
+    bool larger = s->out->worst == UINT64_MAX || p->difference > s->worst ||
+                  (p->difference == s->worst && p->exact > s->worst_exact);
+    if (p->passes == s->worst_fails ? p->passes : !larger)
         return;
+    s->worst_fails = !p->passes;
     s->worst = p->difference;
     s->worst_exact = p->exact;
     s->out->worst = index;
@@ -52,15 +57,16 @@ static void note_worst(compare_state *s, uint64_t index, const compare_pair *p)
 static void note_mismatch(compare_state *s, uint64_t index, double a, double b, bool a_nan, bool b_nan)
 {
     s->out->n_nan_mismatch += a_nan != b_nan;
-    note_first(s->out, index);
-    note_worst(s, index, &(compare_pair){.a = a, .b = b, .difference = INFINITY, .exact = 1});
+    const compare_pair p = {.a = a, .b = b, .difference = INFINITY, .exact = 1};
+    note_first(s->out, index, &p);
+    note_worst(s, index, &p);
 }
 
 static void note_finite(compare_state *s, uint64_t index, const compare_pair *p)
 {
     sib_comparison *out = s->out;
     if (!p->passes)
-        note_first(out, index);
+        note_first(out, index, p);
     if (p->difference > out->max_abs)
         out->max_abs = p->difference;
     if (p->reference != 0 && p->difference / p->reference > out->max_rel)

@@ -15,16 +15,19 @@ static const char *kind_name(sib_value_kind kind)
 static void add_comparison(sib_comparison *a, const sib_comparison *b)
 {
     double worst_a = fabs(a->worst_a - a->worst_b), worst_b = fabs(b->worst_a - b->worst_b);
-    /* a pair of which one is NaN or infinite is worse than any other */
-    bool worse =
-        b->worst != UINT64_MAX && (a->worst == UINT64_MAX || (isfinite(worst_a) && !(worst_b <= worst_a)));
+    /* a pair that differs is worse than one that does not, one with NaN or infinity worse than any other */
+    bool larger = a->worst == UINT64_MAX || (isfinite(worst_a) && !(worst_b <= worst_a));
+    bool worse = b->worst != UINT64_MAX && (a->equal == b->equal ? larger : a->equal);
     if (worse) {
         a->worst = a->count + b->worst;
         a->worst_a = b->worst_a;
         a->worst_b = b->worst_b;
     }
-    if (a->first == UINT64_MAX && b->first != UINT64_MAX)
+    if (a->first == UINT64_MAX && b->first != UINT64_MAX) {
         a->first = a->count + b->first;
+        a->first_a = b->first_a;
+        a->first_b = b->first_b;
+    }
     a->equal = a->equal && b->equal;
     a->count += b->count;
     a->n_different += b->n_different;

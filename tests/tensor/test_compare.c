@@ -79,6 +79,19 @@ static void nan_and_infinity_meet_only_themselves(void **state)
     }
 }
 
+static void the_worst_is_one_that_differs(void **state)
+{
+    (void)state;
+    const float b[] = {1000, 1, 2, 3}, a[] = {1000.5f, 1, 2.25f, 3.125f};
+    const sib_tolerance t = {.rtol = 1e-3};
+    sib_comparison c = compare(SIB_F32, a, b, 4, t);
+    assert_true(c.n_different == 2 && c.max_abs == 0.5); /* of the first, within tolerance */
+    assert_true(c.first == 2 && c.first_a == 2.25 && c.first_b == 2);
+    assert_true(c.worst == 2 && c.worst_a == 2.25 && c.worst_b == 2);
+    c = compare(SIB_F32, a, b, 2, t);
+    assert_true(c.equal && c.worst == 0 && c.worst_a == 1000.5 && c.first == UINT64_MAX && c.first_a == 0);
+}
+
 static void mismatches_are_worst(void **state)
 {
     (void)state;
@@ -211,6 +224,7 @@ int main(void)
         cmocka_unit_test(relative_tolerance_is_exact),
         cmocka_unit_test(identical_and_nearly),
         cmocka_unit_test(nan_and_infinity_meet_only_themselves),
+        cmocka_unit_test(the_worst_is_one_that_differs),
         cmocka_unit_test(mismatches_are_worst),
         cmocka_unit_test(distances_in_representable_values),
         cmocka_unit_test(integers_are_exact),
