@@ -13,7 +13,7 @@ sib_code observe_cancel(const sib_cancel *c, sib_error *err);
 bool observe_wants(const sib_run_options *o, const char *name);
 
 /* Adds a step of node n of g, and of its milli-op (NULL for a whole operator), to a profile. begins: it is the first
-   step of the node's run. Thread-safe. */
+   step of the node's run on that backend. Thread-safe. */
 void profile_add(sib_profile *p, const graph *g, const node *n, const char *milli, bool begins,
                  const char *backend, double seconds);
 

@@ -94,7 +94,7 @@ typedef struct segment {
     size_t n_steps;
     step *steps; /* (n_steps); step i runs node step_nodes[i] of `graph` */
     node_id *step_nodes;
-    bool *begins;       /* (n_steps) the first step of its node of the source */
+    bool *begins;       /* (n_steps) the first step of its node of the source on that backend */
     size_t *first_step; /* (end - begin + 1): where the steps of each source node begin */
     size_t n_made;
     crossing *made;     /* (n_made) outputs of the source's nodes, in order of nodes */

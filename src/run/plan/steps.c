@@ -57,6 +57,15 @@ static bool is_alias(const segment *s, const node *n)
     return n->outputs.ids[0] != NO_VALUE && s->slots[n->outputs.ids[0]].kind == SLOT_ALIAS;
 }
 
+static uint32_t backend_bit(const sib_backend *backend)
+{
+    size_t n, i = 0;
+    const sib_backend *const *all = backend_list(&n);
+    while (i + 1 < n && all[i] != backend)
+        i++;
+    return 1u << i % 32;
+}
+
 sib_code planner_make_steps(planner *p, const bool *node_needed, sib_error *err)
 {
     segment *s = p->s;
@@ -68,7 +77,8 @@ sib_code planner_make_steps(planner *p, const bool *node_needed, sib_error *err)
     s->steps = mem_calloc((size_t)g->n_nodes + 1, sizeof *s->steps);
     s->step_nodes = mem_alloc((size_t)g->n_nodes + 1, sizeof *s->step_nodes);
     s->begins = mem_calloc((size_t)g->n_nodes + 1, sizeof *s->begins);
-    bool *seen = mem_calloc(n + 1, sizeof *seen); /* source nodes that have a step */
+    uint32_t *seen =
+        mem_calloc(n + 1, sizeof *seen); /* by source node: bits of the backends that have a step of it */
     s->first_step = mem_alloc(n + 1, sizeof *s->first_step);
     s->first_made = mem_alloc(n + 1, sizeof *s->first_made);
     if (!s->views || !s->steps || !s->step_nodes || !s->first_step || !s->first_made || !s->begins || !seen) {
@@ -88,9 +98,10 @@ sib_code planner_make_steps(planner *p, const bool *node_needed, sib_error *err)
     SIB_ASSERT(code != SIB_OK || used <= operands);
     SIB_ASSERT(p->made_at[n] == p->n_made);
     for (size_t i = 0; i < s->n_steps; i++) {
-        bool *at = &seen[g->nodes[s->step_nodes[i]].origin - s->begin];
-        s->begins[i] = !*at;
-        *at = true;
+        uint32_t *at = &seen[g->nodes[s->step_nodes[i]].origin - s->begin],
+                 bit = backend_bit(s->steps[i].backend);
+        s->begins[i] = !(*at & bit);
+        *at |= bit;
     }
     mem_free(seen);
     s->first_step[n] = s->n_steps;
