@@ -158,15 +158,20 @@ static void put_dim(const dim_table *t, writer *w, dim d, brackets_for outside)
     put_sum(t, w, terms, n, outside);
 }
 
+static void put_dim_or_unknown(const dim_table *t, writer *w, dim d)
+{
+    if (d.id)
+        put_dim(t, w, d, AROUND_NOTHING);
+    else
+        put_text(w, "?");
+}
+
 const char *dim_text(const dim_table *t, dim d, char *text, size_t size)
 {
     writer w = {text, size, 0};
     if (size)
         text[0] = 0;
-    if (d.id)
-        put_dim(t, &w, d, AROUND_NOTHING);
-    else
-        put_text(&w, "?");
+    put_dim_or_unknown(t, &w, d);
     return text;
 }
 
@@ -201,9 +206,8 @@ const char *dim_shape_text(const dim_table *t, const dim_shape *s, char *text, s
         text[0] = 0;
     put_text(&w, s->ranked ? "[" : "?");
     for (int i = 0; i < s->rank; i++) {
-        char one[120];
         put_text(&w, i ? ", " : "");
-        put_text(&w, dim_text(t, s->dims[i], one, sizeof one));
+        put_dim_or_unknown(t, &w, s->dims[i]);
     }
     put_text(&w, s->ranked ? "]" : "");
     return text;

@@ -92,7 +92,6 @@ static const char *wrap_name(type_kind kind)
 
 const char *type_text(const dim_table *dims, const value_type *t, char *text, size_t size)
 {
-    char shape[400] = "";
     size_t used = 0;
     bool sparse = t->leaf == TYPE_SPARSE;
     if (!size)
@@ -107,13 +106,13 @@ const char *type_text(const dim_table *dims, const value_type *t, char *text, si
                      map ? sib_dtype_name(t->key) : "", map ? ", " : "");
         used += n > 0 ? (size_t)n : 0;
     }
-    if (t->shape.ranked || t->leaf == TYPE_TENSOR)
-        dim_shape_text(dims, &t->shape, shape, sizeof shape);
+    bool shaped = t->dtype && (t->shape.ranked || t->leaf == TYPE_TENSOR);
     if (used < size) {
-        int n = snprintf(text + used, size - used, "%s%s%s", sib_dtype_name(t->dtype),
-                         shape[0] && t->dtype ? " " : "", t->dtype ? shape : "");
+        int n = snprintf(text + used, size - used, "%s%s", sib_dtype_name(t->dtype), shaped ? " " : "");
         used += n > 0 ? (size_t)n : 0;
     }
+    if (shaped && used < size)
+        used += strlen(dim_shape_text(dims, &t->shape, text + used, size - used));
     for (int i = 0; i < t->depth + sparse && used + 1 < size; i++) {
         text[used++] = ')';
         text[used] = 0;

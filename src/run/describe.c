@@ -1,9 +1,11 @@
 /* What a model's file says, in words for those who ask. */
+#include "base/alloc.h"
 #include "run/cost.h"
 #include "run/model.h"
 #include "tensor/shape.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *text_or_empty(sib_str s)
 {
@@ -90,12 +92,42 @@ static const char *kept_text(const sib_model *m, const char *text)
     return ok ? s.data : "";
 }
 
+/* Expressions of dims are unbounded: a buffer is widened up to this, and what is still longer is cut. */
+#define TEXT_MAX ((size_t)1 << 20)
+
+/* Writes `what` as text (size), cut where it does not fit. */
+typedef const char *(*text_writer)(const dim_table *dims, const void *what, char *text, size_t size);
+
+static const char *write_type(const dim_table *dims, const void *what, char *text, size_t size)
+{
+    return type_text(dims, what, text, size);
+}
+
+static const char *write_dim(const dim_table *dims, const void *what, char *text, size_t size)
+{
+    return dim_text(dims, *(const dim *)what, text, size);
+}
+
+/* The entire text in the model's arena, or "" where memory fails. */
+static const char *kept_whole(const sib_model *m, text_writer write, const void *what)
+{
+    const char *kept = NULL;
+    for (size_t size = 512; !kept; size *= 4) {
+        char *text = mem_alloc(size, 1);
+        if (!text)
+            return "";
+        if (strlen(write(m->onnx->graph->dims, what, text, size)) + 1 < size || size >= TEXT_MAX)
+            kept = kept_text(m, text);
+        mem_free(text);
+    }
+    return kept;
+}
+
 static void describe(const sib_model *m, value_id id, sib_value_info *out)
 {
     const graph *g = m->onnx->graph;
     const value *v = &g->values[id];
     const value_type *t = &v->type;
-    char text[600];
     *out = (sib_value_info){.name = text_or_empty(v->name),
                             .doc = text_or_empty(v->doc),
                             .kind = model_value_kind(t),
@@ -103,11 +135,11 @@ static void describe(const sib_model *m, value_id id, sib_value_info *out)
                             .ranked = t->shape.ranked,
                             .rank = t->shape.rank,
                             .constant = v->constant};
-    out->type = kept_text(m, type_text(g->dims, t, text, sizeof text));
+    out->type = kept_whole(m, write_type, t);
     for (int i = 0; i < t->shape.rank; i++)
         if (!dim_is_const(g->dims, t->shape.dims[i], &out->dims[i])) {
             out->dims[i] = -1;
-            out->dim_names[i] = kept_text(m, dim_text(g->dims, t->shape.dims[i], text, sizeof text));
+            out->dim_names[i] = kept_whole(m, write_dim, &t->shape.dims[i]);
         }
     for (uint32_t i = 0; v->constant && i < g->inputs.n; i++)
         out->optional_input |= g->inputs.ids[i] == id;
@@ -143,7 +175,6 @@ bool sib_model_node(const sib_model *m, size_t i, sib_node_info *out)
     if (i >= g->n_nodes)
         return false;
     const node *n = &g->nodes[i];
-    char text[600];
     pthread_mutex_lock(&((sib_model *)m)->lock);
     dim flops = n->flops, bytes = cost_bytes(g, n);
     pthread_mutex_unlock(&((sib_model *)m)->lock);
@@ -158,9 +189,9 @@ bool sib_model_node(const sib_model *m, size_t i, sib_node_info *out)
                            .inputs = n->inputs.ids,
                            .outputs = n->outputs.ids};
     if (!dim_same(flops, DIM_NONE))
-        out->flops = kept_text(m, dim_text(g->dims, flops, text, sizeof text));
+        out->flops = kept_whole(m, write_dim, &flops);
     if (!dim_same(bytes, DIM_NONE))
-        out->bytes = kept_text(m, dim_text(g->dims, bytes, text, sizeof text));
+        out->bytes = kept_whole(m, write_dim, &bytes);
     return true;
 }
 
