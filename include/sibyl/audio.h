@@ -36,7 +36,8 @@ typedef struct sib_audio_info {
 /* A recording being decoded, block by block. One thread at a time per reader. */
 typedef struct sib_audio_reader sib_audio_reader;
 
-/* Opens a file, or standard input as raw PCM where path is "-". The stream chosen is the one that the ffmpeg
+/* Opens a file, or standard input as raw PCM where path is "-" (a file in a known format is refused there; its name is
+   /dev/stdin). The stream chosen is the one that the ffmpeg
    command would choose; channels are mixed and the rate is changed by libswresample's defaults. A path is
    always a plain file: "http:x" and "concat:x" are files of those names, and play lists, which name other
    files, are refused.

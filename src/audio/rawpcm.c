@@ -13,14 +13,42 @@ size_t audio_rawpcm_sample_bytes(sib_pcm pcm)
     return pcm == SIB_PCM_F32LE ? 4 : 2;
 }
 
-/* Reads until a sample is there or the input ends. */
+/* Beginnings of files that are no raw samples. "...." stands for any four bytes. */
+static const struct {
+    const char *bytes, *name;
+} containers[] = {{"RIFF....WAVE", "a WAV file"},   {"RF64....WAVE", "a WAV file"},
+                  {"FORM....AIFF", "an AIFF file"}, {"fLaC", "a FLAC file"},
+                  {"OggS", "an Ogg file"},          {"ID3", "an MP3 file"},
+                  {"....ftyp", "an MP4 file"},      {"\x1A\x45\xDF\xA3", "a Matroska or WebM file"},
+                  {"caff", "a Core Audio file"},    {".snd", "an AU file"},
+                  {"#!AMR", "an AMR file"}};
+#define CONTAINER_BYTES 12 /* of the longest */
+
+/* What the first bytes (n) are the beginning of, or NULL. */
+static const char *container_of(const uint8_t *b, size_t n)
+{
+    for (size_t i = 0; i < sizeof containers / sizeof *containers; i++) {
+        const char *at = containers[i].bytes;
+        size_t k = 0, length = strlen(at);
+        while (n >= length && k < length &&
+               (b[k] == (uint8_t)at[k] || !strncmp(at + (k & ~(size_t)3), "....", 4)))
+            k++;
+        if (k == length)
+            return containers[i].name;
+    }
+    return NULL;
+}
+
+/* Reads until a sample is there or the input ends; at first, until a container can be told. */
 static sib_code fill(audio_rawpcm *p, sib_error *err)
 {
     size_t left = p->filled - p->begin;
+    const bool first = p->bytes == 0;
+    const size_t wanted = first ? CONTAINER_BYTES : audio_rawpcm_sample_bytes(p->pcm);
     memmove(p->buffer, p->buffer + p->begin, left);
     p->begin = 0;
     p->filled = left;
-    while (p->filled < audio_rawpcm_sample_bytes(p->pcm) && !p->at_end) {
+    while (p->filled < wanted && !p->at_end) {
         ssize_t got = read(STDIN_FILENO, p->buffer + p->filled, sizeof p->buffer - p->filled);
         if (got < 0 && errno == EINTR)
             continue;
@@ -30,6 +58,12 @@ static sib_code fill(audio_rawpcm *p, sib_error *err)
         p->filled += (size_t)got;
         p->bytes += (uint64_t)got;
     }
+    const char *container = first ? container_of(p->buffer, p->filled) : NULL;
+    if (container)
+        return err_set(
+            err, SIB_ERR_FORMAT,
+            "-: standard input holds %s, expected raw samples: name it /dev/stdin to have it decoded",
+            container);
     return SIB_OK;
 }
 
