@@ -39,7 +39,7 @@ static void add_model(models *list, char *path, char *name)
 
 static void add_case(void *context, const char *folder)
 {
-    add_model(context, file_join(folder, "model.onnx"), file_stem(folder));
+    add_model(context, file_join(folder, "model.onnx"), file_name(folder));
 }
 
 void models_add(models *list, const char *operand)

@@ -57,7 +57,7 @@ typedef struct case_list {
 static void add_case(void *context, const char *path)
 {
     case_list *list = context;
-    char *name = file_stem(path);
+    char *name = file_name(path);
     if (list->filter && fnmatch(list->filter, name, 0) != 0) {
         free(name);
         return;
@@ -206,9 +206,9 @@ static int write_json(const case_list *cases, const size_t counts[3], double sec
     json_t *list = json_array();
     for (size_t i = 0; i < cases->n; i++) {
         const conform_case *c = &cases->items[i];
-        json_t *j =
-            json_pack("{s:o, s:s, s:I, s:o}", "case", cli_json_text(c->name), "verdict", words[c->verdict],
-                      "outputs", (json_int_t)c->outputs, "seconds", cli_json_number(c->seconds));
+        json_t *j = json_pack("{s:o, s:o, s:s, s:I, s:o}", "case", cli_json_text(c->name), "path",
+                              cli_json_text(c->path), "verdict", words[c->verdict], "outputs",
+                              (json_int_t)c->outputs, "seconds", cli_json_number(c->seconds));
         if (c->verdict != CASE_PASSED)
             json_object_set_new(j, "reason", cli_json_text(c->reason));
         if (c->by_distribution || c->by_double)
@@ -308,7 +308,8 @@ static int report(const case_list *cases, const settings *s, double seconds)
         code = write_junit(cases, counts, seconds, s->junit);
     tell(cases, "compared by dtype, dims and distribution, since their random numbers cannot be drawn again",
          was_drawn);
-    tell(cases, "whose reference kept more precision than the model's half floats, as a run in double shows",
+    tell(cases,
+         "whose reference kept more precision than the half floats of the model, as a run in double shows",
          was_wider);
     tell(cases, "whose files hold bfloat16 as uint16", was_recast);
     for (size_t i = 0; i < cases->n; i++)
@@ -340,7 +341,6 @@ static int conform(const cli_command *self, int argc, char **argv)
     for (int i = 0; i < n_folders; i++)
         case_find(argv[i], add_case, &cases);
     sib_timer timer = sib_timer_start();
-    code = CLI_DONE;
     if (cases.n) {
         run_cases(&cases, &s, &known);
         code = report(&cases, &s, sib_timer_seconds(&timer));

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define SAMPLE_RATE 16000
 
@@ -161,6 +162,13 @@ static int check_folders(const settings *s, const feature_job *jobs, size_t n)
     return CLI_DONE;
 }
 
+/* True for a file whose name says that it is another picture than a PNG. */
+static bool named_otherwise(const char *png)
+{
+    const char *slash = strrchr(png, '/'), *dot = strrchr(slash ? slash : png, '.');
+    return strncmp(png, "/dev/", 5) != 0 && dot && strcasecmp(dot, ".png") != 0;
+}
+
 static int name_outputs(const cli_command *self, const settings *s, char **inputs, feature_job *jobs,
                         size_t n)
 {
@@ -183,6 +191,9 @@ static int name_outputs(const cli_command *self, const settings *s, char **input
     int code = check_collisions(self, jobs, n);
     if (code == CLI_DONE)
         code = check_overwriting(self, jobs, n);
+    if (code == CLI_DONE && s->png && named_otherwise(jobs[0].png))
+        code = cli_usage(
+            self, "--png is '%s': pictures are written as PNG, expected a name that ends with .png", s->png);
     return code == CLI_DONE ? check_folders(s, jobs, n) : code;
 }
 

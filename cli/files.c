@@ -15,6 +15,16 @@ char *file_stem(const char *path)
     return cli_format("%.*s", dot && dot != name ? (int)(dot - name) : (int)strlen(name), name);
 }
 
+char *file_name(const char *path)
+{
+    size_t end = strlen(path), begin;
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    for (begin = end; begin && path[begin - 1] != '/'; begin--)
+        ;
+    return cli_format("%.*s", (int)(end - begin), path + begin);
+}
+
 char *file_join(const char *folder, const char *name)
 {
     size_t length = strlen(folder);

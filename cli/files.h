@@ -10,6 +10,9 @@
 /* "talk" of "talks/talk.flac"; a name that is nothing but extension stays whole. */
 char *file_stem(const char *path);
 
+/* "v1.2" of "cases/v1.2/". */
+char *file_name(const char *path);
+
 /* "folder/name". */
 char *file_join(const char *folder, const char *name);
 

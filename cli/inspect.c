@@ -111,8 +111,8 @@ static void show(const sib_model *m, const char *path, const settings *s)
     sib_model_get_info(m, &info);
     printf("%s\n  graph     %s, %zu nodes, %zu values\n", path, *info.graph_name ? info.graph_name : "-",
            info.n_nodes, info.n_values);
-    printf("  made by   %s %s, IR %lld\n", *info.producer_name ? info.producer_name : "-",
-           info.producer_version, (long long)info.ir_version);
+    printf("  made by   %s%s%s, IR %lld\n", *info.producer_name ? info.producer_name : "-",
+           *info.producer_version ? " " : "", info.producer_version, (long long)info.ir_version);
     printf("  opsets   ");
     for (size_t i = 0; sib_model_opset(m, i, &domain, &version); i++)
         printf(" %s %lld", *domain ? domain : "ai.onnx", (long long)version);

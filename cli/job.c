@@ -116,6 +116,7 @@ static int run_job(const settings *s, const sib_job *job)
                              .on_tap = tap,
                              .taps = s->taps.items,
                              .n_taps = s->taps.n,
+                             .tap_matched = cli_take(s->taps.n, sizeof(bool)),
                              .max_steps = (uint64_t)s->max_steps,
                              .cancel = cancel};
     if (cancel) {
@@ -125,24 +126,31 @@ static int run_job(const settings *s, const sib_job *job)
             cli_fail("%s", err.message);
         interrupt_end();
     }
-    done = done && cancel && tell(r, s, to.list);
+    done = done && cancel && tell(r, s, to.list) && taps_all_matched(&s->taps, o.tap_matched);
     sib_job_result_free(&r);
     json_decref(to.list);
+    free(o.tap_matched);
     job_inputs_free(&in);
     return done ? CLI_DONE : CLI_FAILED;
 }
 
 /* The document as it is, of a model or of features. */
-static int describe(const settings *s, const char *path)
+static int describe(const settings *s, const char *model)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_job_options o = {.tokenizer = s->tokenizer};
-    char *text;
-    if (sib_job_describe(strcmp(path, "features") ? path : NULL, &o, &text, &err) != SIB_OK)
-        return cli_fail("%s", err.message);
-    printf("%s\n", text);
+    const bool features = !strcmp(model, "features");
+    char *path = features ? NULL : job_model_path(model), *text = NULL;
+    bool done = features || path;
+    if (done && sib_job_describe(path, &o, &text, &err) != SIB_OK) {
+        cli_fail("%s", err.message);
+        done = false;
+    }
+    if (done)
+        printf("%s\n", text);
     sib_free(text);
-    return CLI_DONE;
+    free(path);
+    return done ? CLI_DONE : CLI_FAILED;
 }
 
 /* The job of features, which needs no file. */

@@ -44,16 +44,23 @@ static char *installed(const char *name)
     return found;
 }
 
+char *job_model_path(const char *model)
+{
+    if (strchr(model, '/') || !access(model, F_OK))
+        return cli_format("%s", model);
+    char *path = installed(model);
+    if (!path)
+        cli_fail("there is no file '%s', and no model of that name is installed", model);
+    return path;
+}
+
 sib_job *job_model_open(const char *model, const char *kind, const char *tokenizer, long threads)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_job_options options = {.kind = kind, .tokenizer = tokenizer, .threads = (unsigned)threads};
     sib_job *job = NULL;
-    bool name = !strchr(model, '/') && access(model, F_OK);
-    char *path = name ? installed(model) : NULL;
-    if (name && !path)
-        cli_fail("there is no file '%s', and no model of that name is installed", model);
-    else if (sib_job_open(path ? path : model, &options, &job, &err) != SIB_OK)
+    char *path = job_model_path(model);
+    if (path && sib_job_open(path, &options, &job, &err) != SIB_OK)
         cli_fail("%s", err.message);
     free(path);
     return job;

@@ -121,13 +121,7 @@ static bool run_once(sib_model *m, const settings *s, bool oracle, const model_i
     if (!ok)
         cli_fail("%s", err.message);
     else if (!into) {
-        ok = show_outputs(m, s, outputs) && !taps.failed;
-        for (size_t i = 0; i < run.n_taps; i++)
-            if (!run.tap_matched[i]) {
-                cli_fail("no value is called '%s', which --tap asks for; --tap '*' shows the names of all",
-                         s->taps.items[i]);
-                ok = false;
-            }
+        ok = show_outputs(m, s, outputs) && taps_all_matched(&s->taps, run.tap_matched) && !taps.failed;
         if (profile)
             show_profile(profile);
         if (passes_named(&s->passes))

@@ -1,5 +1,7 @@
 #include "shared_options.h"
 
+#include "words.h"
+
 const char *backend_names(size_t i, const char **meaning)
 {
     if (meaning)
@@ -25,4 +27,16 @@ void passes_apply(const pass_settings *s, sib_session_options *out)
 bool passes_named(const pass_settings *s)
 {
     return s->names || s->limit >= 0;
+}
+
+bool taps_all_matched(const cli_list *taps, const bool *matched)
+{
+    bool all = true;
+    for (size_t i = 0; i < taps->n; i++)
+        if (!matched[i]) {
+            cli_fail("no value is called '%s', which --tap asks for; --tap '*' shows the names of all",
+                     taps->items[i]);
+            all = false;
+        }
+    return all;
 }

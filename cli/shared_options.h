@@ -82,7 +82,10 @@ typedef struct input_settings {
 
 #define OPT_MODEL(help)     OPT_FILE("model", model, "MODEL", help)
 #define OPT_TOKENIZER(help) OPT_FILE("tokenizer", tokenizer, "FILE", help)
-#define OPT_JOB_INPUT(...)  OPT_LIST("input", inputs, "NAME=WHAT", __VA_ARGS__, .letter = 'i')
+/* False, with a line on stderr for each value of --tap that showed nothing. matched: (taps->n). */
+bool taps_all_matched(const cli_list *taps, const bool *matched);
+
+#define OPT_JOB_INPUT(...) OPT_LIST("input", inputs, "NAME=WHAT", __VA_ARGS__, .letter = 'i')
 #define OPT_OUT_FOLDER(...)                                                                                  \
     OPT_FOLDER("out", folder, "DIR", __VA_ARGS__, .letter = 'o', .more = FOLDER_IS_MADE)
 #define FOLDER_IS_MADE "The folder is made where its parent exists."

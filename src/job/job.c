@@ -355,10 +355,14 @@ static bool prefix_fits(const char *pattern, const char *prefix)
 static bool wanted(void *context, const char *path)
 {
     const sib_job_run_options *o = context;
+    bool any = false;
     for (size_t i = 0; i < o->n_taps; i++)
-        if (path_fits(o->taps[i], path))
-            return true;
-    return false;
+        if (path_fits(o->taps[i], path)) {
+            any = true;
+            if (o->tap_matched)
+                o->tap_matched[i] = true;
+        }
+    return any;
 }
 
 static bool wanted_below(void *context, const char *prefix)

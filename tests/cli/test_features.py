@@ -291,6 +291,20 @@ class BadInput(Case):
             self.fails(1, "not a folder", "features", "b.wav", "missing.wav", option, "a.wav")
         self.assertEqual(self.names(), ["a.wav"])
 
+    def test_a_container_on_standard_input(self):
+        """It is no raw PCM, which it would be read as in silence; under its name it is decoded."""
+        for data, name in ((self.wav.read_bytes(), "a WAV file"), (b"fLaC" + bytes(400), "a FLAC file"),
+                           (b"\0\0\0\x20ftypisom" + bytes(400), "an MP4 file")):
+            self.fails(1, [name, "/dev/stdin"], "features", "-", stdin=data)
+        self.done("features", "-", "-o", "raw.npy", stdin=self.wav.read_bytes()[44:])
+        self.done("features", "/dev/stdin", "-o", "named.npy", stdin=self.wav.read_bytes())
+        self.assertEqual(read_npy(self.folder / "raw.npy"), read_npy(self.folder / "named.npy"))
+
+    def test_a_picture_is_png(self):
+        self.fails(2, ["'x.jpg'", ".png"], "features", "a.wav", "--png", "x.jpg")
+        self.done("features", "a.wav", "--png", "x.PNG")
+        self.assertEqual(self.names(), ["a.npy", "a.wav", "x.PNG"])
+
     def test_output_folder_is_made(self):
         write_wav(self.folder / "b.wav", tone(1))
         self.done("features", "a.wav", "b.wav", "-o", "made", "--png", "pictures")

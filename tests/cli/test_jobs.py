@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -51,6 +52,15 @@ class Jobs(Case):
 
 
 class Job(Jobs):
+    def test_installed_models_by_name(self):
+        (self.folder / "models" / "small").mkdir(parents=True)
+        self.done("import", DIGITS / "digits.pt", "-o", "models/small/small.onnx")
+        shutil.copy(DIGITS / "digits.tiktoken", self.folder / "models" / "small" / "small.tiktoken")
+        there = {"env": dict(os.environ, SIBYL_MODELS=str(self.folder / "models"))}
+        self.assertEqual(self.done("job", "small", "--describe", **there), self.done("job", "models/small/small.onnx", "--describe"))
+        self.assertIn("segments", self.done("job", "small", "--ports", **there))
+        self.fails(1, "no model of that name is installed", "job", "large", "--describe", **there)
+
     def test_runs_and_shows(self):
         self.counting()
         text = self.done("job", "count.job.json", "-i", "x=x.npy")
@@ -74,6 +84,8 @@ class Job(Jobs):
         self.assertEqual((self.folder / "out" / "words.txt").read_bytes(), b"a\xffb\n")
         self.assertEqual(len(list((self.folder / "out").iterdir())), 5)
         self.done("job", ".", "-i", "x=x.npy", "-i", "words=@t", "-o", "made")
+        self.done("job", ".", "-i", "x=x.npy", "--output", "y", "--tap", "loop/step[0]/next/y")
+        self.fails(1, "no value is called 'loop/step[0]/none'", "job", ".", "-i", "x=x.npy", "--output", "y", "--tap", "loop/step[0]/none")
         self.assertIn("y.npy", [p.name for p in (self.folder / "made").iterdir()])
         self.fails(1, "no/where", "job", ".", "-i", "x=x.npy", "-o", "no/where")
         self.fails(1, "is not a folder", "job", ".", "-i", "x=x.npy", "-o", "x.npy")

@@ -77,6 +77,10 @@ def floats(name, values, dims=None):
     return tensor(name, "float32", [len(values)] if dims is None else dims, struct.pack(f"<{len(values)}f", *values))
 
 
+def halves(name, values, dims=None):
+    return tensor(name, "float16", [len(values)] if dims is None else dims, struct.pack(f"<{len(values)}e", *values))
+
+
 def ints(name, values, dims=None):
     return tensor(name, "int64", [len(values)] if dims is None else dims, struct.pack(f"<{len(values)}q", *values))
 
