@@ -165,8 +165,10 @@ sib_code plans_take(const frame *f, node_id begin, segment **out, instance **spa
     }
     pthread_mutex_unlock(&shared->lock);
     free_plans(freed);
-    if (code != SIB_OK)
+    if (code != SIB_OK) {
+        made->users = 0;
         segment_free(&made);
+    }
     return code;
 }
 
