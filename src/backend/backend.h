@@ -5,6 +5,7 @@
 #include "base/cancel.h"
 #include "graph/graph.h"
 #include "milli/milli.h"
+#include "spec/spec.h"
 #include <sibyl/value.h>
 
 /* A node with the types of its inputs and outputs, as a backend sees it. */

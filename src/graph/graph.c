@@ -244,7 +244,10 @@ static const sib_tensor *constant_at(const graph *g, value_id v)
         return x->constant;
     SIB_ASSERT(x->producer < g->n_nodes);
     const node *n = &g->nodes[x->producer];
-    return !n->milli && !n->domain.length && str_is(n->type, "Constant") ? attr_tensor(n, "value") : NULL;
+    if (n->milli || n->domain.length || !str_is(n->type, "Constant"))
+        return NULL;
+    const attribute *a = node_attribute(n, "value");
+    return a && a->kind == ATTR_TENSOR ? a->tensor : NULL;
 }
 
 const sib_tensor *graph_constant_behind(const graph *g, value_id v)
@@ -273,67 +276,4 @@ const attribute *node_attribute(const node *n, const char *name)
         if (str_is(n->attributes[i].name, name))
             return &n->attributes[i];
     return NULL;
-}
-
-/* The attribute, if it is of a kind. */
-static const attribute *of_kind(const node *n, const char *name, attribute_kind kind)
-{
-    const attribute *a = node_attribute(n, name);
-    return a && a->kind == kind ? a : NULL;
-}
-
-int64_t attr_int(const node *n, const char *name, int64_t fallback)
-{
-    const attribute *a = of_kind(n, name, ATTR_INT);
-    return a ? a->i : fallback;
-}
-
-double attr_float(const node *n, const char *name, double fallback)
-{
-    const attribute *a = of_kind(n, name, ATTR_FLOAT);
-    return a ? (double)a->f : fallback;
-}
-
-sib_str attr_string(const node *n, const char *name, const char *fallback)
-{
-    const attribute *a = of_kind(n, name, ATTR_STRING);
-    return a ? a->s : str_of(fallback);
-}
-
-bool attr_is(const node *n, const char *name, const char *fallback, const char *word)
-{
-    return str_is(attr_string(n, name, fallback), word);
-}
-
-const int64_t *attr_ints(const node *n, const char *name, size_t *count)
-{
-    const attribute *a = of_kind(n, name, ATTR_INTS);
-    *count = a ? a->n : 0;
-    return a ? a->ints : NULL;
-}
-
-const float *attr_floats(const node *n, const char *name, size_t *count)
-{
-    const attribute *a = of_kind(n, name, ATTR_FLOATS);
-    *count = a ? a->n : 0;
-    return a ? a->floats : NULL;
-}
-
-const sib_str *attr_strings(const node *n, const char *name, size_t *count)
-{
-    const attribute *a = of_kind(n, name, ATTR_STRINGS);
-    *count = a ? a->n : 0;
-    return a ? a->strings : NULL;
-}
-
-const sib_tensor *attr_tensor(const node *n, const char *name)
-{
-    const attribute *a = of_kind(n, name, ATTR_TENSOR);
-    return a ? a->tensor : NULL;
-}
-
-graph *attr_graph(const node *n, const char *name)
-{
-    const attribute *a = of_kind(n, name, ATTR_GRAPH);
-    return a ? a->graph : NULL;
 }

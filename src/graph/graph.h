@@ -155,19 +155,8 @@ sib_code graph_capture(graph *g, value_id outer, value_id *inner, sib_error *err
    may give the graph another. */
 const sib_tensor *graph_constant_behind(const graph *g, value_id v);
 
-/* Attribute by name, or NULL. */
+/* Attribute by name, or NULL. What it means to an operator is for src/spec to say. */
 const attribute *node_attribute(const node *n, const char *name);
-int64_t attr_int(const node *n, const char *name, int64_t fallback);
-double attr_float(const node *n, const char *name, double fallback);
-sib_str attr_string(const node *n, const char *name, const char *fallback);
-bool attr_is(const node *n, const char *name, const char *fallback,
-             const char *word); /* string equals word */
-/* Ints (n), or NULL with n 0. */
-const int64_t *attr_ints(const node *n, const char *name, size_t *count);
-const float *attr_floats(const node *n, const char *name, size_t *count);
-const sib_str *attr_strings(const node *n, const char *name, size_t *count);
-const sib_tensor *attr_tensor(const node *n, const char *name);
-graph *attr_graph(const node *n, const char *name);
 
 /* "'encoder/conv1' (Conv)", or "node 12 (Conv)" without a name. Returns text. */
 const char *node_text(const graph *g, const node *n, char *text, size_t size);

@@ -3,6 +3,7 @@
 #include "milli/build_internal.h"
 
 #include "base/size.h"
+#include "spec/spec.h"
 
 #include <string.h>
 
@@ -116,16 +117,15 @@ static bool gather(follow *f)
 
 static bool slice(follow *f)
 {
-    size_t n;
-    const int64_t *start = attr_ints(f->n, "start", &n), *step = attr_ints(f->n, "step", &n);
+    milli_slice_spec spec = spec_milli_slice(f->n);
     const value *out = &f->l->graph->values[f->n->outputs.ids[0]];
     int64_t count;
-    if (!f->known[0] || n != 1 || !dim_is_const(f->t, out->type.shape.dims[0], &count) ||
+    if (!f->known[0] || spec.start.n != 1 || !dim_is_const(f->t, out->type.shape.dims[0], &count) ||
         count > ELEMENTS_MAX)
         return false;
     f->n_out = (size_t)count;
     for (int64_t i = 0; i < count; i++) {
-        int64_t at = start[0] + i * step[0];
+        int64_t at = spec.start.v[0] + i * spec.step.v[0];
         if (at < 0 || (uint64_t)at >= f->count[0])
             return false;
         f->out[i] = f->in[0][at];
@@ -160,11 +160,9 @@ static bool expand(follow *f)
 
 static bool reduce(follow *f, dim_maker make, int64_t start)
 {
-    size_t n;
     if (!f->known[0] || (!f->count[0] && make != dim_add && make != dim_mul))
         return false;
-    attr_ints(f->n, "axes", &n);
-    if (!n)
+    if (!spec_reduce(f->n).axes.n)
         return copy(f);
     dim d = f->count[0] && make != dim_add && make != dim_mul ? f->in[0][0] : dim_const(f->t, start);
     for (size_t i = 0; i < f->count[0]; i++)

@@ -1,6 +1,8 @@
 /* Activations, element by element: computed in float64, rounded once. */
 #include "ops/elem.h"
 
+#include <math.h>
+
 /* The input of an activation in float64; MVAL_NONE, with the lowering failed, where it is none of floats. */
 static mval wide_in(lowering *l, elem_set takes)
 {
@@ -37,7 +39,7 @@ void lower_ONNX_Relu(lowering *l, const node *n)
 void lower_ONNX_LeakyRelu(lowering *l, const node *n)
 {
     mval x = wide_in(l, ELEM_FLOATS);
-    mval scaled = m_mul_number(l, x, attr_float(n, "alpha", 0.01f));
+    mval scaled = m_mul_number(l, x, spec_activation(n).alpha);
     elem_out(l, m_where(l, m_less(l, x, elem_number(l, 0)), scaled, x), l_in(l, 0));
 }
 
@@ -70,7 +72,7 @@ void lower_ONNX_PRelu(lowering *l, const node *n)
 void lower_ONNX_Elu(lowering *l, const node *n)
 {
     mval x = wide_in(l, ELEM_FLOATS);
-    mval below = m_mul_number(l, m_unary(l, MILLI_expm1, x), attr_float(n, "alpha", 1));
+    mval below = m_mul_number(l, m_unary(l, MILLI_expm1, x), spec_activation(n).alpha);
     elem_out(l, m_where(l, m_less(l, x, elem_number(l, 0)), below, x), l_in(l, 0));
 }
 
@@ -78,7 +80,7 @@ void lower_ONNX_Elu(lowering *l, const node *n)
 void lower_ONNX_Celu(lowering *l, const node *n)
 {
     mval x = wide_in(l, ELEM_FLOATS), zero = elem_number(l, 0);
-    double alpha = attr_float(n, "alpha", 1);
+    double alpha = spec_activation(n).alpha;
     mval power = m_unary(l, MILLI_expm1, m_div(l, x, elem_number(l, alpha)));
     elem_out(l, m_add(l, m_relu(l, x), m_min(l, zero, m_mul_number(l, power, alpha))), l_in(l, 0));
 }
@@ -86,13 +88,11 @@ void lower_ONNX_Celu(lowering *l, const node *n)
 /* Y = gamma * (X > 0 ? X : alpha * (e^X - 1)). ONNX Selu-1 (shorter defaults), 6/22. */
 void lower_ONNX_Selu(lowering *l, const node *n)
 {
-    bool first = n->version < 6;
-    double alpha = attr_float(n, "alpha", first ? 1.6732f : 1.67326319217681884765625f);
-    double gamma = attr_float(n, "gamma", first ? 1.0507f : 1.05070102214813232421875f);
+    activation_spec spec = spec_activation(n);
     mval x = wide_in(l, ELEM_FLOATS);
-    mval below = m_mul_number(l, m_unary(l, MILLI_expm1, x), alpha);
+    mval below = m_mul_number(l, m_unary(l, MILLI_expm1, x), spec.alpha);
     mval y = m_where(l, m_less(l, elem_number(l, 0), x), x, below);
-    elem_out(l, m_mul_number(l, y, gamma), l_in(l, 0));
+    elem_out(l, m_mul_number(l, y, spec.gamma), l_in(l, 0));
 }
 
 /* Y = 1 / (1 + e^-X). ONNX Sigmoid-1/6/13. */
@@ -105,8 +105,9 @@ void lower_ONNX_Sigmoid(lowering *l, const node *n)
 /* Y = max(0, min(1, alpha * X + beta)). ONNX HardSigmoid-1/6/22. */
 void lower_ONNX_HardSigmoid(lowering *l, const node *n)
 {
-    mval x = m_mul_number(l, wide_in(l, ELEM_FLOATS), attr_float(n, "alpha", 0.2f));
-    x = m_add_number(l, x, attr_float(n, "beta", 0.5));
+    activation_spec spec = spec_activation(n);
+    mval x = m_mul_number(l, wide_in(l, ELEM_FLOATS), spec.alpha);
+    x = m_add_number(l, x, spec.beta);
     elem_out(l, clamp_numbers(l, x, 0, 1), l_in(l, 0));
 }
 
@@ -161,16 +162,10 @@ mval elem_gelu(lowering *l, mval x, bool by_tanh)
 void lower_ONNX_Gelu(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
-    bool by_tanh = attr_is(n, "approximate", "none", "tanh");
-    if (!by_tanh && !attr_is(n, "approximate", "none", "none")) {
-        sib_str word = attr_string(n, "approximate", "none");
-        l_fail(l, SIB_ERR_ARGUMENT, "approximate is '%.*s', expected none or tanh", (int)word.length,
-               word.data);
-    }
     if (!elem_takes(l, x, "X", ELEM_FLOATS))
         return;
     elem_declare(l, m_dtype(l, x));
-    l_out(l, 0, elem_gelu(l, x, by_tanh));
+    l_out(l, 0, elem_gelu(l, x, spec_gelu(n).approximate == GELU_TANH));
 }
 
 /* X * sigmoid(alpha * X) in float64. Ramachandran et al. 2017. */
@@ -182,7 +177,7 @@ static mval swish(lowering *l, mval x, double alpha)
 /* Y = X * sigmoid(alpha * X). ONNX Swish-24. */
 void lower_ONNX_Swish(lowering *l, const node *n)
 {
-    elem_out(l, swish(l, wide_in(l, ELEM_FLOATS), attr_float(n, "alpha", 1)), l_in(l, 0));
+    elem_out(l, swish(l, wide_in(l, ELEM_FLOATS), spec_activation(n).alpha), l_in(l, 0));
 }
 
 /* Y = A * sigmoid(alpha * A) * B, A and B of the same dims. ONNX SwiGLU-28; Shazeer 2020. */
@@ -197,7 +192,7 @@ void lower_ONNX_SwiGLU(lowering *l, const node *n)
     if (l_ok(l) && m_dtype(l, a) != m_dtype(l, b))
         l_fail(l, SIB_ERR_ARGUMENT, "A is %s and B %s, expected one dtype", sib_dtype_name(m_dtype(l, a)),
                sib_dtype_name(m_dtype(l, b)));
-    mval gate = swish(l, elem_wide(l, a), attr_float(n, "alpha", 1));
+    mval gate = swish(l, elem_wide(l, a), spec_activation(n).alpha);
     elem_out(l, m_mul(l, gate, elem_wide(l, m_broadcast_like(l, b, a))), a);
 }
 
@@ -208,7 +203,7 @@ void lower_ONNX_ThresholdedRelu(lowering *l, const node *n)
     if (!elem_takes(l, x, "X", ELEM_FLOATS))
         return;
     elem_declare(l, m_dtype(l, x));
-    mval above = m_less(l, elem_number(l, attr_float(n, "alpha", 1)), elem_wide(l, x));
+    mval above = m_less(l, elem_number(l, spec_activation(n).alpha), elem_wide(l, x));
     l_out(l, 0, m_where(l, above, x, m_scalar_like(l, x, 0)));
 }
 
@@ -224,7 +219,8 @@ static mval shifted(lowering *l, mval x, double by)
 /* Y = X < -lambd ? X + bias : X > lambd ? X - bias : 0. ONNX Shrink-9. */
 void lower_ONNX_Shrink(lowering *l, const node *n)
 {
-    double bias = attr_float(n, "bias", 0), lambd = attr_float(n, "lambd", 0.5);
+    shrink_spec spec = spec_shrink(n);
+    double bias = spec.bias, lambd = spec.lambd;
     mval x = l_in(l, 0);
     if (!elem_takes(l, x, "input", ELEM_NUMBERS))
         return;
@@ -234,17 +230,12 @@ void lower_ONNX_Shrink(lowering *l, const node *n)
     l_out(l, 0, m_where(l, m_less(l, wide, elem_number(l, -lambd)), shifted(l, x, bias), y));
 }
 
-/* Bounds of Clip before opset 11: attributes, which opset 6 gives defaults. In float64: they may lie outside the
-   dtype of x. */
+/* Bounds of Clip before opset 11: attributes. In float64, since they may be out of range of the dtype of x. */
 static void legacy_clip(lowering *l, const node *n, mval x)
 {
-    const double largest = 3.4028234663852885981170418348451692544e38;
-    bool defaults = n->version >= 6;
-    mval low = MVAL_NONE, high = MVAL_NONE;
-    if (defaults || node_attribute(n, "min"))
-        low = elem_number(l, attr_float(n, "min", -largest));
-    if (defaults || node_attribute(n, "max"))
-        high = elem_number(l, attr_float(n, "max", largest));
+    clip_spec spec = spec_clip(n);
+    mval low = isnan(spec.min) ? MVAL_NONE : elem_number(l, spec.min);
+    mval high = isnan(spec.max) ? MVAL_NONE : elem_number(l, spec.max);
     elem_out(l, m_clamp(l, elem_wide(l, x), low, high), x);
 }
 
@@ -307,5 +298,5 @@ void lower_MS_FastGelu(lowering *l, const node *n)
 /* Y = X * sigmoid(alpha * X). com.microsoft QuickGelu-1. */
 void lower_MS_QuickGelu(lowering *l, const node *n)
 {
-    elem_out(l, swish(l, wide_in(l, ELEM_FLOATS), attr_float(n, "alpha", 1.702f)), l_in(l, 0));
+    elem_out(l, swish(l, wide_in(l, ELEM_FLOATS), spec_activation(n).alpha), l_in(l, 0));
 }

@@ -1,5 +1,6 @@
 /* Scaled dot product attention: the parts that all its operators share, and ONNX Attention. */
 #include "ops/attention.h"
+#include "ops/elem.h"
 
 #include <math.h>
 
@@ -97,7 +98,7 @@ mval attention_softmax(lowering *l, mval x, mval sink)
 enum { IN_Q, IN_K, IN_V, IN_MASK, IN_PAST_KEY, IN_PAST_VALUE, IN_NONPAD };
 
 /* Input i as [B, H, S, D]. */
-static mval head_input(lowering *l, const node *n, size_t i, const char *heads)
+static mval head_input(lowering *l, size_t i, int64_t heads)
 {
     mval x = l_in(l, i);
     int rank = m_rank(l, x);
@@ -105,7 +106,7 @@ static mval head_input(lowering *l, const node *n, size_t i, const char *heads)
         return x;
     if (rank != 3)
         return l_fail(l, SIB_ERR_ARGUMENT, "input %zu has rank %d, it needs 3 or 4", i, rank);
-    return attention_split_heads(l, x, attr_int(n, heads, 0));
+    return attention_split_heads(l, x, heads);
 }
 
 static mval with_past(lowering *l, size_t past, mval x)
@@ -141,14 +142,12 @@ static mval query_offset(lowering *l, dim n_queries)
 
 /* All that is added to the scores: attn_mask, is_causal, the windows, and what lies beyond nonpad_kv_seqlen.
    MVAL_NONE for nothing. */
-static mval whole_bias(lowering *l, const node *n, sib_dtype dtype, dim n_queries, dim n_keys)
+static mval whole_bias(lowering *l, const node *n, const attention_spec *spec, dim n_queries, dim n_keys,
+                       sib_dtype dtype)
 {
-    bool causal = attr_int(n, "is_causal", 0) != 0;
-    int64_t left = attr_int(n, "left_window_size", -1), right = attr_int(n, "right_window_size", -1);
+    bool causal = spec->is_causal;
+    int64_t left = spec->left_window_size, right = spec->right_window_size;
     mval bias = mask_bias(l, n, dtype, n_keys);
-    if (left < -1 || right < -1)
-        return l_fail(l, SIB_ERR_ARGUMENT, "windows of %lld and %lld, they need -1 or more", (long long)left,
-                      (long long)right);
     if (causal || left >= 0 || right >= 0) {
         mval distance = attention_distance(l, n_queries, n_keys, query_offset(l, n_queries)),
              hidden = MVAL_NONE;
@@ -170,14 +169,14 @@ static mval whole_bias(lowering *l, const node *n, sib_dtype dtype, dim n_querie
 }
 
 /* Softmax of scores + bias in softmax_precision; rows without any key give 0. */
-static mval probabilities(lowering *l, const node *n, mval scores, mval bias)
+static mval probabilities(lowering *l, const attention_spec *spec, mval scores, mval bias)
 {
     sib_dtype dtype = m_dtype(l, scores); /* wide */
-    int64_t precision = attr_int(n, "softmax_precision", dtype);
-    if (l_ok(l) && precision != SIB_F32 && precision != SIB_F16 && precision != SIB_F64 &&
-        precision != SIB_BF16)
-        return l_fail(l, SIB_ERR_ARGUMENT, "softmax_precision %lld is no float type", (long long)precision);
-    mval p = m_cast(l, m_softmax(l, m_cast(l, scores, (sib_dtype)precision), -1), dtype);
+    sib_dtype given = spec->softmax_precision, precision = given ? given : dtype;
+    if (l_ok(l) && !elem_in(ELEM_FLOATS, precision))
+        return l_fail(l, SIB_ERR_ARGUMENT, "softmax_precision is %s, expected a float",
+                      sib_dtype_name(precision));
+    mval p = m_cast(l, m_softmax(l, m_cast(l, scores, precision), -1), dtype);
     if (bias.id == NO_VALUE)
         return p;
     mval most = m_reduce_axis(l, MILLI_reduce_max, bias, -1, KEEP_DIMS);
@@ -197,31 +196,29 @@ static void declare_dtypes(lowering *l)
    ONNX Attention-23, 24, 25; Vaswani et al. 2017. */
 void lower_ONNX_Attention(lowering *l, const node *n)
 {
+    attention_spec spec = spec_attention(n);
     declare_dtypes(l);
     if (l_has(l, IN_PAST_KEY) != l_has(l, IN_PAST_VALUE) || (l_has(l, IN_NONPAD) && l_has(l, IN_PAST_KEY))) {
         l_fail(l, SIB_ERR_ARGUMENT, "past_key and past_value come together, and without nonpad_kv_seqlen");
         return;
     }
     bool packed = m_rank(l, l_in(l, IN_Q)) == 3;
-    mval q = head_input(l, n, IN_Q, "q_num_heads");
-    mval k = with_past(l, IN_PAST_KEY, head_input(l, n, IN_K, "kv_num_heads"));
-    mval v = with_past(l, IN_PAST_VALUE, head_input(l, n, IN_V, "kv_num_heads"));
+    mval q = head_input(l, IN_Q, spec.q_num_heads);
+    mval k = with_past(l, IN_PAST_KEY, head_input(l, IN_K, spec.kv_num_heads));
+    mval v = with_past(l, IN_PAST_VALUE, head_input(l, IN_V, spec.kv_num_heads));
     dim n_queries = m_dim(l, q, 2), n_keys = m_dim(l, k, 2);
     sib_dtype dtype = m_dtype(l, q), wide = attention_wide(dtype);
-    mval root = attention_scale(l, attr_float(n, "scale", NAN), wide, m_dim(l, q, 3), true);
+    mval root = attention_scale(l, spec.scale, wide, m_dim(l, q, 3), true);
     mval left = m_mul(l, m_cast(l, q, wide), root), right = m_mul(l, m_cast(l, k, wide), root);
     mval raw = attention_matmul(l, left, m_swap(l, right, 2, 3)); /* [B, Hq, S, T] */
-    mval capped = attention_softcap(l, raw, attr_float(n, "softcap", 0));
-    mval bias = whole_bias(l, n, wide, n_queries, n_keys);
+    mval capped = attention_softcap(l, raw, spec.softcap);
+    mval bias = whole_bias(l, n, &spec, n_queries, n_keys, wide);
     mval biased = attention_add_bias(l, capped, bias);
-    mval p = probabilities(l, n, biased, bias);
+    mval p = probabilities(l, &spec, biased, bias);
     mval y = m_cast(l, attention_matmul(l, p, m_cast(l, v, wide)), dtype);
     mval shown[4] = {raw, capped, biased, p};
-    int64_t mode = attr_int(n, "qk_matmul_output_mode", 0);
-    if (mode < 0 || mode > 3)
-        l_fail(l, SIB_ERR_ARGUMENT, "qk_matmul_output_mode %lld is outside [0, 3]", (long long)mode);
     l_out(l, 0, packed ? attention_merge_heads(l, y) : y);
     l_out(l, 1, k);
     l_out(l, 2, v);
-    l_out(l, 3, l_ok(l) ? m_cast(l, shown[mode], dtype) : MVAL_NONE);
+    l_out(l, 3, l_ok(l) ? m_cast(l, shown[spec.qk_matmul_output_mode], dtype) : MVAL_NONE);
 }

@@ -40,13 +40,9 @@ static mval each_batch(lowering *l, mval v)
 /* Query, key and value as heads; all three stand in the first where key is omitted. */
 static void read_heads(lowering *l, const node *n, gqa *o)
 {
-    int64_t heads = attr_int(n, "num_heads", 0), shared = attr_int(n, "kv_num_heads", 0);
+    gqa_spec spec = spec_gqa(n);
+    int64_t heads = spec.num_heads, shared = spec.kv_num_heads;
     mval q = l_in(l, GQA_QUERY);
-    if (l_ok(l) && (heads < 1 || shared < 1 || heads > INT32_MAX || shared > INT32_MAX)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "num_heads %lld and kv_num_heads %lld, both need 1 to 2^31 - 1",
-               (long long)heads, (long long)shared);
-        return;
-    }
     if (l_has(l, GQA_KEY)) {
         o->q = attention_split_heads(l, q, heads);
         o->k = attention_split_heads(l, l_in(l, GQA_KEY), shared);
@@ -67,7 +63,7 @@ static mval normed(lowering *l, const node *n, mval x, size_t weight)
         return x;
     sib_dtype wide = attention_wide(m_dtype(l, x));
     mval y = m_cast(l, x, wide), mean = m_reduce_mean(l, m_square(l, y), 1, &last, KEEP_DIMS);
-    y = m_div(l, y, m_sqrt(l, m_add_number(l, mean, attr_float(n, "qk_norm_epsilon", 1e-6f))));
+    y = m_div(l, y, m_sqrt(l, m_add_number(l, mean, spec_gqa(n).qk_norm_epsilon)));
     return m_cast_like(l, m_mul(l, y, m_cast(l, l_in(l, weight), wide)), x);
 }
 
@@ -86,9 +82,10 @@ static mval query_positions(lowering *l, const gqa *o)
 
 static void rotate_heads(lowering *l, const node *n, gqa *o)
 {
-    if (attr_int(n, "do_rotary", 0) == 0)
+    gqa_spec spec = spec_gqa(n);
+    if (!spec.do_rotary)
         return;
-    bool interleaved = attr_int(n, "rotary_interleaved", 0) != 0;
+    bool interleaved = spec.rotary_interleaved;
     mval positions = query_positions(l, o), cosine = l_in(l, GQA_COS), sine = l_in(l, GQA_SIN);
     dim turned = d_mul(l, m_dim(l, cosine, 1), d_const(l, 2));
     cosine = m_unsqueeze(l, m_gather(l, cosine, positions, 0), 1); /* [B, 1, S, R / 2] */
@@ -121,9 +118,10 @@ static mval presented(lowering *l, const gqa *o, size_t past, mval fresh)
 /* bool [B, 1, S, room]: keys that a query does not see. */
 static mval hidden_keys(lowering *l, const node *n, const gqa *o)
 {
-    int64_t window = attr_int(n, "local_window_size", -1);
+    gqa_spec spec = spec_gqa(n);
+    int64_t window = spec.local_window_size;
     mval zero = m_scalar_int(l, SIB_I64, 0);
-    if (attr_int(n, "causal", 1) == 0)
+    if (!spec.causal)
         return m_less_equal(l, each_batch(l, o->length), m_iota(l, SIB_I64, o->room));
     mval distance = attention_distance(l, o->fresh, o->room, each_batch(l, o->past));
     mval hidden = m_less(l, distance, zero);
@@ -144,21 +142,22 @@ static mval sink_of(lowering *l, const node *n, sib_dtype dtype)
         mval sink = m_cast(l, l_in(l, GQA_SINK), dtype);
         return m_unsqueeze(l, m_unsqueeze(l, m_unsqueeze(l, sink, 0), 2), 3);
     }
-    return attr_int(n, "smooth_softmax", -1) > 0 ? m_scalar(l, dtype, 0) : MVAL_NONE;
+    return spec_gqa(n).smooth_softmax > 0 ? m_scalar(l, dtype, 0) : MVAL_NONE;
 }
 
 static void attend(lowering *l, const node *n, const gqa *o, mval keys, mval values)
 {
+    gqa_spec spec = spec_gqa(n);
     sib_dtype dtype = m_dtype(l, o->q), wide = attention_wide(dtype);
-    double given = attr_float(n, "scale", 0);
+    double given = spec.scale;
     mval scale = attention_scale(l, given != 0 ? given : NAN, wide, m_dim(l, o->q, 3), false);
     mval scores = attention_matmul(l, m_cast(l, o->q, wide), m_swap(l, m_cast(l, keys, wide), 2, 3));
-    scores = attention_softcap(l, m_mul(l, scores, scale), attr_float(n, "softcap", 0));
+    scores = attention_softcap(l, m_mul(l, scores, scale), spec.softcap);
     if (l_has(l, GQA_BIAS))
         scores = m_add(l, scores, bias_in_room(l, o, wide));
     mval hidden = hidden_keys(l, n, o), open = m_where(l, hidden, m_scalar(l, wide, -INFINITY), scores);
     mval p = attention_softmax(l, open, sink_of(l, n, wide));
-    int64_t shown = attr_int(n, "qk_output", 0);
+    int64_t shown = spec.qk_output;
     mval seen = shown == 2 ? p : m_where(l, hidden, m_scalar(l, wide, 0), scores);
     l_out(l, 0, m_cast(l, attention_merge_heads(l, attention_matmul(l, p, m_cast(l, values, wide))), dtype));
     if (l_wants(l, 3))
@@ -167,10 +166,10 @@ static void attend(lowering *l, const node *n, const gqa *o, mval keys, mval val
 
 static bool refused(lowering *l, const node *n)
 {
-    bool packed = !attr_is(n, "k_quant_type", "NONE", "NONE") ||
-                  !attr_is(n, "v_quant_type", "NONE", "NONE") || l_has(l, GQA_K_SCALE) ||
-                  l_has(l, GQA_V_SCALE);
-    bool window = attr_int(n, "sliding_window_cache", 0) != 0;
+    gqa_spec spec = spec_gqa(n);
+    bool packed = !str_is(spec.k_quant_type, "NONE") || !str_is(spec.v_quant_type, "NONE") ||
+                  l_has(l, GQA_K_SCALE) || l_has(l, GQA_V_SCALE);
+    bool window = spec.sliding_window_cache;
     if (packed || window)
         l_fail(l, SIB_ERR_UNSUPPORTED, "%s is not built",
                packed ? "a quantized cache" : "sliding_window_cache");

@@ -10,9 +10,10 @@
 
 ms_scores ms_scores_of(const node *n)
 {
-    return (ms_scores){.scale = attr_float(n, "scale", 0),
-                       .filter = attr_float(n, "mask_filter_value", -10000),
-                       .causal = attr_int(n, "unidirectional", 0) != 0,
+    attention_ms_spec spec = spec_attention_ms(n);
+    return (ms_scores){.scale = spec.scale,
+                       .filter = spec.mask_filter_value,
+                       .causal = spec.unidirectional,
                        .past = MVAL_NONE,
                        .mask = MVAL_NONE,
                        .bias = MVAL_NONE};
@@ -125,12 +126,11 @@ static bool refuse(lowering *l, bool wanted, const char *what)
 /* The widths of Q, K and V in the projected input [B, S, width]: qkv_hidden_sizes, or a third each. */
 static void projected_widths(lowering *l, const node *n, dim width, dim out[3])
 {
-    size_t count;
-    const int64_t *sizes = attr_ints(n, "qkv_hidden_sizes", &count);
-    if (count && count != 3)
-        l_fail(l, SIB_ERR_ARGUMENT, "qkv_hidden_sizes has %zu numbers, it needs 3", count);
-    for (int i = 0; i < 3; i++)
-        out[i] = count == 3 ? d_const(l, sizes[i]) : d_floor_div(l, width, d_const(l, 3));
+    spec_ints sizes = spec_attention_ms(n).qkv_hidden_sizes;
+    if (sizes.n && sizes.n != 3)
+        l_fail(l, SIB_ERR_ARGUMENT, "qkv_hidden_sizes has %zu numbers, it needs 3", sizes.n);
+    for (size_t i = 0; i < 3; i++)
+        out[i] = sizes.n == 3 ? d_const(l, sizes.v[i]) : d_floor_div(l, width, d_const(l, 3));
 }
 
 /* Cuts [B, S, q + k + v] into heads. */
@@ -157,13 +157,14 @@ typedef struct projected_inputs {
 /* Attention of what X W + b came out as: all [B, S, q + k + v] in the dtype of the outputs. */
 static void attend_projected(lowering *l, const node *n, mval all, const projected_inputs *in)
 {
+    attention_ms_spec spec = spec_attention_ms(n);
     mval past = l_in_or_none(l, in->past), part[3], y[2], present[2];
     dim widths[3];
     projected_widths(l, n, m_dim(l, all, 2), widths);
     dim out[3] = {m_dim(l, all, 0), m_dim(l, all, 1), widths[2]};
     l_declare(l, 0, m_dtype(l, all), 3, out);
-    cut_projected(l, all, widths, attr_int(n, "num_heads", 0), part);
-    bool shared = attr_int(n, "past_present_share_buffer", 0) != 0;
+    cut_projected(l, all, widths, spec.num_heads, part);
+    bool shared = spec.past_present_share_buffer;
     mval used = shared ? number_input(l, in->past_length) : MVAL_NONE;
     for (int i = 0; i < 2; i++)
         y[i] = ms_behind_past(l, half_of(l, past, i), used, part[1 + i], &present[i]);
@@ -184,7 +185,7 @@ void lower_MS_Attention(lowering *l, const node *n)
     sib_dtype dtype = m_dtype(l, x), wide = attention_wide(dtype);
     l_declare(l, 0, dtype, 0, NULL);
     l_declare(l, 1, dtype, 0, NULL);
-    if (refuse(l, attr_int(n, "do_rotary", 0) != 0, "do_rotary"))
+    if (refuse(l, spec_attention_ms(n).do_rotary, "do_rotary"))
         return;
     mval all = m_matmul(l, m_cast(l, x, wide), m_cast(l, w, wide));
     if (l_has(l, 2))
@@ -195,12 +196,13 @@ void lower_MS_Attention(lowering *l, const node *n)
 /* The same of quantized X and W: the product of (q - zero point) scale of both. com.microsoft QAttention-1. */
 void lower_MS_QAttention(lowering *l, const node *n)
 {
+    attention_ms_spec spec = spec_attention_ms(n);
     static const projected_inputs in = {5, 8, SIZE_MAX, SIZE_MAX};
     mval bias = l_in(l, 2);
     sib_dtype dtype = m_dtype(l, bias);
     l_declare(l, 0, dtype, 0, NULL);
     l_declare(l, 1, dtype, 0, NULL);
-    bool rotary = attr_int(n, "do_rotary", 0) != 0, shared = attr_int(n, "past_present_share_buffer", 0) != 0;
+    bool rotary = spec.do_rotary, shared = spec.past_present_share_buffer;
     if (refuse(l, rotary || shared, rotary ? "do_rotary" : "past_present_share_buffer"))
         return;
     mval x = quant_from(l, l_in(l, 0), l_in(l, 3), l_in_or_none(l, 6));
@@ -255,7 +257,7 @@ static void unpack_qkv(lowering *l, mval part[3])
 static void lower_heads(lowering *l, const node *n, const mha_inputs *in)
 {
     sib_dtype dtype = m_dtype(l, l_in(l, 0));
-    int64_t heads = attr_int(n, "num_heads", 0);
+    int64_t heads = spec_attention_ms(n).num_heads;
     for (size_t i = 0; i < 4; i++)
         l_declare(l, i, dtype, 0, NULL);
     if (refuse(l, l_has(l, in->cache), "cache_indirection (beam search)"))

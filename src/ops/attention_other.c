@@ -34,17 +34,14 @@ static mval apart(lowering *l, mval x, dim a, dim b, bool column)
 
 static linear_inputs read_linear(lowering *l, const node *n)
 {
-    int64_t q_heads = attr_int(n, "q_num_heads", 0), kv_heads = attr_int(n, "kv_num_heads", 0);
-    bool gated = attr_is(n, "update_rule", "gated_delta", "gated") ||
-                 attr_is(n, "update_rule", "gated_delta", "gated_delta");
-    bool delta = attr_is(n, "update_rule", "gated_delta", "delta") ||
-                 attr_is(n, "update_rule", "gated_delta", "gated_delta");
+    linear_attention_spec spec = spec_linear_attention(n);
+    int64_t q_heads = spec.q_num_heads, kv_heads = spec.kv_num_heads;
+    bool gated = spec.update_rule == UPDATE_GATED || spec.update_rule == UPDATE_GATED_DELTA;
+    bool delta = spec.update_rule == UPDATE_DELTA || spec.update_rule == UPDATE_GATED_DELTA;
     linear_inputs in = {.gate = MVAL_NONE, .beta = MVAL_NONE};
-    if (q_heads < 1 || kv_heads < 1 || q_heads % kv_heads)
+    if (q_heads % kv_heads)
         l_fail(l, SIB_ERR_ARGUMENT, "q_num_heads %lld is no multiple of kv_num_heads %lld",
                (long long)q_heads, (long long)kv_heads);
-    else if (!gated && !delta && !attr_is(n, "update_rule", "gated_delta", "linear"))
-        l_fail(l, SIB_ERR_ARGUMENT, "update_rule is neither linear, gated, delta nor gated_delta");
     else if (gated != l_has(l, 4) || delta != l_has(l, 5))
         l_fail(l, SIB_ERR_ARGUMENT,
                "decay goes with update_rule gated and gated_delta, beta with delta and "
@@ -96,7 +93,7 @@ void lower_ONNX_LinearAttention(lowering *l, const node *n)
     dim y_dims[3] = {q[0], q[1], d_mul(l, d_mul(l, q[2], q[3]), dv)}, state_dims[4] = {q[0], q[2], q[4], dv};
     l_declare(l, 0, dtype, 3, y_dims);
     l_declare(l, 1, kept, 4, state_dims);
-    double scale = attr_float(n, "scale", 0);
+    double scale = spec_linear_attention(n).scale;
     mval state =
         past.id == NO_VALUE ? m_filled(l, m_scalar(l, SIB_F32, 0), 4, state_dims) : m_cast(l, past, SIB_F32);
     int64_t steps = recurrent_steps(l, in.steps, q[0]);
@@ -118,10 +115,9 @@ void lower_ONNX_LinearAttention(lowering *l, const node *n)
 
 /* ---- FlexAttention -------------------------------------------------------------------------------------- */
 
-/* x through the graph attribute `name`, where there is one; dtype and dims must stay. */
-static mval through_graph(lowering *l, const node *n, const char *name, mval x)
+/* x through attribute `name`, a graph, where there is one; dtype and dims must stay. */
+static mval through_graph(lowering *l, graph *g, const char *name, mval x)
 {
-    graph *g = attr_graph(n, name);
     mval y = x;
     if (!g)
         return x;
@@ -136,6 +132,7 @@ static mval through_graph(lowering *l, const node *n, const char *name, mval x)
    ai.onnx.preview FlexAttention-1. */
 void lower_PREVIEW_FlexAttention(lowering *l, const node *n)
 {
+    attention_spec spec = spec_attention(n);
     mval q = l_in(l, 0), k = l_in(l, 1), v = l_in(l, 2); /* [B, Hq, S, D], [B, Hkv, T, D], [B, Hkv, T, Dv] */
     sib_dtype dtype = m_dtype(l, q);
     l_declare(l, 0, dtype, 0, NULL);
@@ -145,12 +142,14 @@ void lower_PREVIEW_FlexAttention(lowering *l, const node *n)
                k_rank, v_rank);
         return;
     }
-    int64_t precision = attr_int(n, "softmax_precision", dtype == SIB_F64 ? SIB_F64 : SIB_F32);
+    sib_dtype precision = spec.softmax_precision;
+    if (!precision)
+        precision = dtype == SIB_F64 ? SIB_F64 : SIB_F32;
     sib_dtype wide = attention_wide(dtype);
-    mval root = attention_scale(l, attr_float(n, "scale", NAN), wide, m_dim(l, q, 3), true);
+    mval root = attention_scale(l, spec.scale, wide, m_dim(l, q, 3), true);
     mval scores = attention_matmul(l, m_mul(l, m_cast(l, q, wide), root),
                                    m_swap(l, m_mul(l, m_cast(l, k, wide), root), 2, 3));
-    scores = through_graph(l, n, "score_mod", m_cast(l, scores, (sib_dtype)precision));
-    mval p = through_graph(l, n, "prob_mod", m_softmax(l, scores, -1));
+    scores = through_graph(l, spec.score_mod, "score_mod", m_cast(l, scores, precision));
+    mval p = through_graph(l, spec.prob_mod, "prob_mod", m_softmax(l, scores, -1));
     l_out(l, 0, m_cast(l, attention_matmul(l, p, m_cast_like(l, v, p)), dtype));
 }

@@ -48,6 +48,7 @@ static mval cache_at(lowering *l, mval cache, mval positions, dim half, int head
 /* X [B, H, S, D] or [B, S, H*D] rotated by its position, per pair: ONNX RotaryEmbedding-23. */
 void lower_ONNX_RotaryEmbedding(lowering *l, const node *n)
 {
+    rotary_spec spec = spec_rotary(n);
     mval x = l_in(l, 0), positions = l_in_or_none(l, 3);
     int rank = m_rank(l, x), head_axis = rank == 3 ? 2 : 1;
     dim dims[SIB_MAX_RANK];
@@ -58,7 +59,7 @@ void lower_ONNX_RotaryEmbedding(lowering *l, const node *n)
         return;
     }
     if (rank == 3) {
-        int64_t heads = attr_int(n, "num_heads", 0);
+        int64_t heads = spec.num_heads;
         if (heads < 1) {
             l_fail(l, SIB_ERR_ARGUMENT, "num_heads is %lld, X of rank 3 needs at least 1", (long long)heads);
             return;
@@ -66,18 +67,19 @@ void lower_ONNX_RotaryEmbedding(lowering *l, const node *n)
         dim h = d_const(l, heads), apart[4] = {dims[0], dims[1], h, d_floor_div(l, dims[2], h)};
         x = m_reshape(l, x, 4, apart);
     }
-    int64_t rotary = attr_int(n, "rotary_embedding_dim", 0);
+    int64_t rotary = spec.rotary_embedding_dim;
     dim turned = rotary > 0 ? d_const(l, rotary) : m_dim(l, x, 3),
         half = d_floor_div(l, turned, d_const(l, 2));
     mval cosine = cache_at(l, l_in(l, 1), positions, half, head_axis);
     mval sine = cache_at(l, l_in(l, 2), positions, half, head_axis);
-    mval y = attention_rotate(l, x, cosine, sine, turned, attr_int(n, "interleaved", 0) != 0);
+    mval y = attention_rotate(l, x, cosine, sine, turned, spec.interleaved);
     l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
 }
 
 /* The same with positions [B, S], or one from which they count. com.microsoft RotaryEmbedding-1. */
 void lower_MS_RotaryEmbedding(lowering *l, const node *n)
 {
+    rotary_spec spec = spec_rotary(n);
     mval x = l_in(l, 0), positions = l_in(l, 1), cosine = l_in(l, 2), sine = l_in(l, 3);
     int rank = m_rank(l, x), head_axis = rank == 4 ? 1 : 2;
     dim dims[SIB_MAX_RANK] = {DIM_NONE};
@@ -87,11 +89,11 @@ void lower_MS_RotaryEmbedding(lowering *l, const node *n)
         l_fail(l, SIB_ERR_ARGUMENT, "input has rank %d, it needs 3 or 4", rank);
         return;
     }
-    if (attr_float(n, "scale", 1) != 1) {
+    if (spec.scale != 1) {
         l_fail(l, SIB_ERR_UNSUPPORTED, "a scale other than 1 is not built");
         return;
     }
-    int64_t rotary = attr_int(n, "rotary_embedding_dim", 0), heads = attr_int(n, "num_heads", 0);
+    int64_t rotary = spec.rotary_embedding_dim, heads = spec.num_heads;
     dim turned = rotary > 0 ? d_const(l, rotary) : d_mul(l, m_dim(l, cosine, 1), d_const(l, 2));
     if (rank == 3) { /* without num_heads a head is as wide as what is turned */
         dim h = heads > 0 ? d_const(l, heads) : d_floor_div(l, dims[2], turned);
@@ -105,6 +107,6 @@ void lower_MS_RotaryEmbedding(lowering *l, const node *n)
     }
     cosine = cache_at(l, cosine, positions, half, head_axis);
     sine = cache_at(l, sine, positions, half, head_axis);
-    mval y = attention_rotate(l, x, cosine, sine, turned, attr_int(n, "interleaved", 0) != 0);
+    mval y = attention_rotate(l, x, cosine, sine, turned, spec.interleaved);
     l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
 }

@@ -79,11 +79,9 @@ RELATION(GreaterOrEqual, less_equal, true, ELEM_NUMBERS)
    A. ONNX Mod-10/13. */
 void lower_ONNX_Mod(lowering *l, const node *n)
 {
-    int64_t fmod = attr_int(n, "fmod", 0);
+    int64_t fmod = spec_mod(n).fmod;
     if (fmod == 0 && m_is(l, l_in(l, 0), SIB_KIND_FLOAT))
         l_fail(l, SIB_ERR_ARGUMENT, "fmod is 0, expected 1 for %s", sib_dtype_name(m_dtype(l, l_in(l, 0))));
-    if (fmod != 0 && fmod != 1)
-        l_fail(l, SIB_ERR_ARGUMENT, "fmod is %lld, expected 0 or 1", (long long)fmod);
     lower_two(l, n, fmod ? MILLI_fmod : MILLI_mod, ELEM_NUMBERS);
 }
 
@@ -116,12 +114,7 @@ void lower_ONNX_Pow(lowering *l, const node *n)
 /* C = A * 2^B or floor(A / 2^B) as direction is LEFT or RIGHT. ONNX BitShift-11. */
 void lower_ONNX_BitShift(lowering *l, const node *n)
 {
-    bool left = attr_is(n, "direction", "", "LEFT");
-    if (!left && !attr_is(n, "direction", "", "RIGHT")) {
-        sib_str word = attr_string(n, "direction", "");
-        l_fail(l, SIB_ERR_ARGUMENT, "direction is '%.*s', expected LEFT or RIGHT", (int)word.length,
-               word.data);
-    }
+    bool left = spec_bit_shift(n).direction == SHIFT_LEFT;
     lower_two(l, n, left ? MILLI_shift_left : MILLI_shift_right, ELEM_UINTS);
 }
 

@@ -18,17 +18,11 @@ static mval round_to_power(lowering *l, mval x, bool nearest)
 /* x as dtype `to` with the attributes of Cast and CastLike. */
 static mval cast_to(lowering *l, const node *n, mval x, sib_dtype to)
 {
-    bool saturate = attr_int(n, "saturate", 1);
+    cast_spec spec = spec_cast(n);
     elem_set clamping = ELEM_FLOATS8 | ELEM(SIB_F4E2M1) | ELEM(SIB_F8E8M0);
-    if (to == SIB_F8E8M0 && m_is(l, x, SIB_KIND_FLOAT)) {
-        bool nearest = attr_is(n, "round_mode", "up", "nearest"),
-             down = attr_is(n, "round_mode", "up", "down");
-        if (nearest || down)
-            x = round_to_power(l, x, nearest);
-        else if (!attr_is(n, "round_mode", "up", "up"))
-            l_fail(l, SIB_ERR_ARGUMENT, "round_mode is none of up, down and nearest");
-    }
-    return saturate && elem_in(clamping, to) ? m_cast_saturating(l, x, to) : m_cast(l, x, to);
+    if (to == SIB_F8E8M0 && m_is(l, x, SIB_KIND_FLOAT) && spec.round_mode != CAST_UP)
+        x = round_to_power(l, x, spec.round_mode == CAST_NEAREST);
+    return spec.saturate && elem_in(clamping, to) ? m_cast_saturating(l, x, to) : m_cast(l, x, to);
 }
 
 /* The dtype that Cast-1 names: "FLOAT", "INT64", ... */
@@ -52,15 +46,9 @@ static sib_dtype named_dtype(lowering *l, sib_str name)
    numbers. ONNX Cast-1 (to is a name), 6/9/13, 19 (saturate), 21/23, 24/25 (round_mode). */
 void lower_ONNX_Cast(lowering *l, const node *n)
 {
-    const attribute *a = node_attribute(n, "to");
+    cast_spec spec = spec_cast(n);
     mval x = l_in(l, 0);
-    sib_dtype to = SIB_F32;
-    if (!a)
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute to is missing");
-    else if (a->kind == ATTR_STRING)
-        to = named_dtype(l, a->s);
-    else
-        to = elem_dtype_attribute(l, n, "to", SIB_DTYPE_UNKNOWN);
+    sib_dtype to = n->version < 6 ? named_dtype(l, spec.to_name) : spec.to;
     elem_declare(l, to);
     if (elem_takes(l, x, "input", ELEM_ALL))
         l_out(l, 0, cast_to(l, n, x, to));
@@ -94,7 +82,7 @@ static mval as_declared(lowering *l, mval x)
 void lower_ONNX_BitCast(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
-    sib_dtype to = elem_dtype_attribute(l, n, "to", SIB_DTYPE_UNKNOWN);
+    sib_dtype to = spec_cast(n).to;
     if (to == SIB_STRING)
         l_fail(l, SIB_ERR_ARGUMENT, "strings have no bits of a fixed number");
     elem_declare(l, to);

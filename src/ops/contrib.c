@@ -59,11 +59,11 @@ void lower_MS_ComplexMulConj(lowering *l, const node *n)
    those and repeats for the axes in between. com.microsoft BiasSoftmax-1. */
 void lower_MS_BiasSoftmax(lowering *l, const node *n)
 {
+    bias_softmax_spec spec = spec_bias_softmax(n);
     dim dims[SIB_MAX_RANK], to[SIB_MAX_RANK];
     mval x = l_in(l, 0), bias = l_in(l, 1);
-    int rank = m_dims(l, x, dims), axis = m_axis(l, attr_int(n, "axis", 1), rank, "axis"),
-        small = m_rank(l, bias);
-    if (l_ok(l) && attr_int(n, "is_inner_broadcast", 0) && small < rank) {
+    int rank = m_dims(l, x, dims), axis = m_axis(l, spec.axis, rank, "axis"), small = m_rank(l, bias);
+    if (l_ok(l) && spec.is_inner_broadcast && small < rank) {
         m_dims(l, bias, to); /* [lead..., tail...]: ones go between */
         dim wide[SIB_MAX_RANK];
         int tail = rank - axis, lead = small - tail;
@@ -184,11 +184,7 @@ void lower_MS_Inverse(lowering *l, const node *n)
 /* Distance of each row of A [M, N] to each of B [K, N]: sum of squares, or its root. com.microsoft CDist-1. */
 void lower_MS_CDist(lowering *l, const node *n)
 {
-    bool root = attr_is(n, "metric", "sqeuclidean", "euclidean");
-    if (!root && !attr_is(n, "metric", "sqeuclidean", "sqeuclidean")) {
-        l_fail(l, SIB_ERR_UNSUPPORTED, "a metric other than euclidean and sqeuclidean is not built");
-        return;
-    }
+    bool root = spec_cdist(n).metric == DISTANCE_EUCLIDEAN;
     mval a = l_in(l, 0), away = m_sub(l, m_unsqueeze(l, m_cast(l, a, SIB_F64), 1),
                                       m_cast(l, l_in(l, 1), SIB_F64)); /* [M, K, N] */
     mval sum = m_reduce_axis(l, MILLI_reduce_sum, m_square(l, away), 2, DROP_DIMS);
@@ -200,7 +196,7 @@ void lower_MS_CDist(lowering *l, const node *n)
 /* ONNX LinearAttention without a window of states. com.microsoft LinearAttention-1. */
 void lower_MS_LinearAttention(lowering *l, const node *n)
 {
-    if (attr_int(n, "state_window", 0) != 0)
+    if (spec_linear_attention(n).state_window != 0)
         l_fail(l, SIB_ERR_UNSUPPORTED, "state_window is not built");
     else
         lower_ONNX_LinearAttention(l, n);
@@ -209,10 +205,8 @@ void lower_MS_LinearAttention(lowering *l, const node *n)
 /* y = x * sigmoid(x) in float32, or x */
 static mval activated(lowering *l, const node *n, mval x)
 {
-    if (attr_is(n, "activation", "none", "none"))
+    if (spec_causal_conv(n).activation == SILU_NONE)
         return x;
-    if (!attr_is(n, "activation", "none", "silu") && !attr_is(n, "activation", "none", "swish"))
-        return l_fail(l, SIB_ERR_ARGUMENT, "activation is neither none, silu nor swish");
     mval wide = m_cast(l, x, attention_wide(m_dtype(l, x)));
     return m_cast_like(l, m_mul(l, wide, m_sigmoid(l, wide)), x);
 }
@@ -221,12 +215,13 @@ static mval activated(lowering *l, const node *n, mval x)
    end of that becomes the next past. com.microsoft CausalConvWithState-1, channels first, one dimension. */
 void lower_MS_CausalConvWithState(lowering *l, const node *n)
 {
+    causal_conv_spec spec = spec_causal_conv(n);
     mval x = l_in(l, 0), w = l_in(l, 1);
     dim dims[SIB_MAX_RANK];
     int rank = m_dims(l, x, dims);
     l_declare(l, 0, m_dtype(l, x), rank, dims);
     l_declare(l, 1, m_dtype(l, x), 0, NULL);
-    if (attr_int(n, "state_window", 0) || attr_int(n, "channels_last", 0) || attr_int(n, "ndim", 1) != 1) {
+    if (spec.state_window || spec.channels_last || spec.ndim != 1) {
         l_fail(l, SIB_ERR_UNSUPPORTED,
                "state_window, channels_last and more than one dimension are not built");
         return;
@@ -235,23 +230,22 @@ void lower_MS_CausalConvWithState(lowering *l, const node *n)
         l_fail(l, SIB_ERR_ARGUMENT, "input and weight of ranks %d and %d, both need 3", rank, m_rank(l, w));
         return;
     }
-    int64_t taps = m_size(l, w, 2), dilation = attr_int(n, "dilation", 1);
-    if (l_ok(l) && (taps < 1 || taps > INT32_MAX || dilation < 1 || dilation > INT32_MAX)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "a kernel of %lld with dilation %lld", (long long)taps,
-               (long long)dilation);
+    int64_t taps = m_size(l, w, 2), dilation = spec.dilation;
+    if (l_ok(l) && (taps < 1 || taps > INT32_MAX)) {
+        l_fail(l, SIB_ERR_ARGUMENT, "a kernel of %lld", (long long)taps);
         return;
     }
     dim state = d_const(l, (taps - 1) * dilation);
     dim before[3] = {dims[0], dims[1], state};
     mval past = l_has(l, 3) ? l_in(l, 3) : m_filled(l, m_scalar_like(l, x, 0), 3, before);
     mval all = m_concat(l, 2, (mval[]){past, x}, 2); /* [B, C, L + state] */
-    window_spec spec = {.n = 1,
-                        .kernel = {taps},
-                        .stride = {1},
-                        .dilation = {dilation},
-                        .before = {d_const(l, 0)},
-                        .after = {d_const(l, 0)}};
-    mval seen = m_windows(l, all, &spec, MVAL_NONE); /* [B, C, k, L] */
+    window_spec window = {.n = 1,
+                          .kernel = {taps},
+                          .stride = {1},
+                          .dilation = {dilation},
+                          .before = {d_const(l, 0)},
+                          .after = {d_const(l, 0)}};
+    mval seen = m_windows(l, all, &window, MVAL_NONE); /* [B, C, k, L] */
     mval y = m_squeeze(l, m_matmul(l, w, seen), 2); /* [C, 1, k] [B, C, k, L] → [B, C, 1, L] → [B, C, L] */
     if (l_has(l, 2))
         y = m_add(l, y, m_unsqueeze(l, l_in(l, 2), 1));

@@ -21,8 +21,9 @@ static mval bucket_of(lowering *l, mval n, int64_t buckets, int64_t max_distance
    et al. 2020. com.microsoft RelativePositionBias-1. */
 void lower_MS_RelativePositionBias(lowering *l, const node *n)
 {
+    position_bias_spec spec = spec_position_bias(n);
     mval table = l_in(l, 0);
-    bool both = attr_int(n, "is_bidirectional", 0) != 0;
+    bool both = spec.is_bidirectional;
     dim rows = DIM_NONE, columns = DIM_NONE, heads = m_dim(l, table, 1), known[4] = {d_const(l, 1), heads};
     l_declare(l, 0, m_dtype(l, table), 4, known);
     m_elements(l, l_in(l, 1), &rows, 1);
@@ -30,7 +31,7 @@ void lower_MS_RelativePositionBias(lowering *l, const node *n)
     known[2] = rows;
     known[3] = columns;
     l_declare(l, 0, m_dtype(l, table), 4, known);
-    int64_t buckets = m_size(l, table, 0), distance = attr_int(n, "max_distance", 0);
+    int64_t buckets = m_size(l, table, 0), distance = spec.max_distance;
     int64_t half = both ? buckets / 2 : buckets;
     if (l_ok(l) && (half < 2 || distance <= half / 2)) {
         l_fail(l, SIB_ERR_ARGUMENT, "%lld buckets for distances up to %lld", (long long)buckets,
@@ -57,7 +58,7 @@ void lower_MS_GatedRelativePositionBias(lowering *l, const node *n)
         l_fail(l, SIB_ERR_UNSUPPORTED, "token_offset (packed tokens) is not built");
         return;
     }
-    mval q = attention_split_heads(l, m_add(l, l_in(l, 0), l_in(l, 1)), attr_int(n, "num_heads", 0));
+    mval q = attention_split_heads(l, m_add(l, l_in(l, 0), l_in(l, 1)), spec_position_bias(n).num_heads);
     dim flat[2], dims[5];
     for (int i = 0; i < 3; i++)
         dims[i] = m_dim(l, q, i);
@@ -118,7 +119,7 @@ static void attend_packed(lowering *l, const node *n, const packing *p, const mv
 {
     mval heads[3];
     for (int i = 0; i < 3; i++)
-        heads[i] = attention_split_heads(l, unpacked(l, p, part[i]), attr_int(n, "num_heads", 0));
+        heads[i] = attention_split_heads(l, unpacked(l, p, part[i]), spec_attention_ms(n).num_heads);
     ms_scores s = ms_scores_of(n);
     s.mask = packed_lengths(l, p);
     s.bias = l_in_or_none(l, bias);
@@ -128,13 +129,12 @@ static void attend_packed(lowering *l, const node *n, const packing *p, const mv
 /* com.microsoft Attention of tokens without padding. com.microsoft PackedAttention-1. */
 void lower_MS_PackedAttention(lowering *l, const node *n)
 {
-    size_t count;
-    const int64_t *sizes = attr_ints(n, "qkv_hidden_sizes", &count);
+    spec_ints sizes = spec_attention_ms(n).qkv_hidden_sizes;
     mval all = m_add(l, m_matmul(l, l_in(l, 0), l_in(l, 1)), l_in(l, 2)), part[3]; /* [tokens, q + k + v] */
     packing p = packing_of(l, 3, 4, all);
     dim start = d_const(l, 0);
-    for (int i = 0; i < 3; i++) {
-        dim width = count == 3 ? d_const(l, sizes[i]) : d_floor_div(l, m_dim(l, all, 1), d_const(l, 3));
+    for (size_t i = 0; i < 3; i++) {
+        dim width = sizes.n == 3 ? d_const(l, sizes.v[i]) : d_floor_div(l, m_dim(l, all, 1), d_const(l, 3));
         part[i] = m_slice(l, all, 1, start, width, 1);
         start = d_add(l, start, width);
     }

@@ -53,17 +53,16 @@ static mval dequantized(lowering *l, const block_table *t, mval data, mval scale
 
 static bool read_table(lowering *l, const node *n, block_table *t)
 {
+    gather_block_spec spec = spec_gather_block(n);
     mval data = l_in(l, 0);
     int rank = m_rank(l, data);
-    *t = (block_table){.gather_axis = m_axis(l, attr_int(n, "gather_axis", 0), rank, "gather_axis"),
-                       .quantize_axis = m_axis(l, attr_int(n, "quantize_axis", 1), rank, "quantize_axis"),
-                       .bits = attr_int(n, "bits", 4),
-                       .block = attr_int(n, "block_size", 128),
+    *t = (block_table){.gather_axis = m_axis(l, spec.gather_axis, rank, "gather_axis"),
+                       .quantize_axis = m_axis(l, spec.quantize_axis, rank, "quantize_axis"),
+                       .bits = spec.bits,
+                       .block = spec.block_size,
                        .in_bytes = m_dtype(l, data) == SIB_U8};
     if (t->in_bytes && t->bits != 2 && t->bits != 4 && t->bits != 8)
         l_fail(l, SIB_ERR_ARGUMENT, "bits is %lld, it needs 2, 4 or 8", (long long)t->bits);
-    if (t->block < 1)
-        l_fail(l, SIB_ERR_UNSUPPORTED, "block_size %lld is not built", (long long)t->block);
     if (t->in_bytes && t->gather_axis == t->quantize_axis)
         l_fail(l, SIB_ERR_ARGUMENT, "gather_axis and quantize_axis are one, which uint8 data cannot have");
     return l_ok(l);

@@ -10,18 +10,13 @@
 
 /* ---- Bodies ------------------------------------------------------------------------------------------ */
 
-/* Attribute `which`, with so many inputs and at least so many outputs; NULL after a failure. */
-static graph *body_of(lowering *l, const node *n, const char *which, size_t n_in, size_t n_out)
+/* g, the attribute `which`, if it has so many inputs and at least so many outputs; NULL after a failure. */
+static graph *body_of(lowering *l, graph *g, const char *which, size_t n_in, size_t n_out)
 {
-    graph *g = attr_graph(n, which);
     if (!l_ok(l))
         return NULL;
     if (!l->infer_subgraph) {
         l_fail(l, SIB_ERR_UNSUPPORTED, "it runs graphs, which only a session does");
-        return NULL;
-    }
-    if (!g) {
-        l_fail(l, SIB_ERR_FORMAT, "attribute %s is missing", which);
         return NULL;
     }
     if (g->inputs.n != n_in || g->outputs.n < n_out) {
@@ -131,7 +126,9 @@ void lower_ONNX_If(lowering *l, const node *n)
     size_t n_out = n->outputs.n;
     value_type nothing = {0};
     mval condition = l_in(l, 0);
-    graph *yes = body_of(l, n, "then_branch", 0, n_out), *no = body_of(l, n, "else_branch", 0, n_out);
+    control_spec spec = spec_control(n);
+    graph *yes = body_of(l, spec.then_branch, "then_branch", 0, n_out);
+    graph *no = body_of(l, spec.else_branch, "else_branch", 0, n_out);
     if (!l_ok(l) || !infer(l, yes, &nothing) || !infer(l, no, &nothing))
         return;
     bool known = m_is_known(l, condition);
@@ -258,7 +255,7 @@ static void infer_loop(lowering *l, const node *n, graph *g, control_room *r)
 void lower_ONNX_Loop(lowering *l, const node *n)
 {
     size_t n_carried = n->inputs.n > 2 ? n->inputs.n - 2 : 0;
-    graph *g = body_of(l, n, "body", n_carried + 2, n_carried + 1);
+    graph *g = body_of(l, spec_control(n).body, "body", n_carried + 2, n_carried + 1);
     control_room r = {0};
     if (g && g->outputs.n < n->outputs.n + 1)
         l_fail(l, SIB_ERR_FORMAT, "body has %u outputs, expected the condition and %u more", g->outputs.n,
@@ -273,14 +270,8 @@ void lower_ONNX_Loop(lowering *l, const node *n)
 typedef struct scan_plan {
     size_t first, n_carried, n_scan; /* inputs of the node: carried from `first` on, then scanned */
     bool batched;                    /* Scan-8: a batch before everything, steps along axis 1 */
-    const int64_t *in_axes, *out_axes;
-    size_t n_in_axes, n_out_axes;
+    control_spec spec;
 } scan_plan;
-
-static int64_t axis_listed(const int64_t *axes, size_t n, size_t i)
-{
-    return i < n ? axes[i] : 0;
-}
 
 static void infer_scan(lowering *l, const node *n, graph *g, const scan_plan *p, control_room *r)
 {
@@ -297,7 +288,7 @@ static void infer_scan(lowering *l, const node *n, graph *g, const scan_plan *p,
             batch = axis_size(l, &t, 0);
             t = with_axis(l, t, 0, false, DIM_NONE);
         }
-        int64_t axis = p->batched ? 0 : axis_listed(p->in_axes, p->n_in_axes, i);
+        int64_t axis = p->batched ? 0 : spec_item(p->spec.scan_input_axes, i, 0);
         steps = dim_same(steps, DIM_NONE) ? axis_size(l, &t, axis) : steps;
         r->types[p->n_carried + i] = with_axis(l, t, axis, false, DIM_NONE);
     }
@@ -308,7 +299,7 @@ static void infer_scan(lowering *l, const node *n, graph *g, const scan_plan *p,
             made = carried_out(l, &r->c, i, &made);
         else
             made =
-                with_axis(l, made, p->batched ? 0 : axis_listed(p->out_axes, p->n_out_axes, i - p->n_carried),
+                with_axis(l, made, p->batched ? 0 : spec_item(p->spec.scan_output_axes, i - p->n_carried, 0),
                           true, steps);
         l_declare_type(l, i, p->batched ? with_axis(l, made, 0, true, batch) : made);
     }
@@ -317,20 +308,19 @@ static void infer_scan(lowering *l, const node *n, graph *g, const scan_plan *p,
 /* (v, y) = body(v, x[t]) for every t along the scan axes; y is stacked. ONNX Scan-8 (batched, with lengths), -9, -11. */
 void lower_ONNX_Scan(lowering *l, const node *n)
 {
-    scan_plan p = {.batched = n->version < 9};
+    scan_plan p = {.spec = spec_control(n), .batched = n->version < 9};
     p.first = p.batched ? 1 : 0;
-    int64_t scans = attr_int(n, "num_scan_inputs", 0);
+    uint64_t scans = (uint64_t)p.spec.num_scan_inputs;
     size_t given = n->inputs.n > p.first ? n->inputs.n - p.first : 0;
     control_room r = {0};
-    if (scans < 1 || (uint64_t)scans > given) {
+    if (scans > given) {
         l_fail(l, SIB_ERR_ARGUMENT, "num_scan_inputs is %lld of %zu inputs", (long long)scans, given);
         return;
     }
     p.n_scan = (size_t)scans;
     p.n_carried = given - p.n_scan;
-    p.in_axes = attr_ints(n, "scan_input_axes", &p.n_in_axes);
-    p.out_axes = attr_ints(n, "scan_output_axes", &p.n_out_axes);
-    graph *g = body_of(l, n, "body", given, n->outputs.n > p.n_carried ? n->outputs.n : p.n_carried);
+    graph *g =
+        body_of(l, p.spec.body, "body", given, n->outputs.n > p.n_carried ? n->outputs.n : p.n_carried);
     if (g && room_make(l, &r, given, p.n_carried))
         infer_scan(l, n, g, &p, &r);
     room_free(&r);
@@ -342,7 +332,7 @@ void lower_ONNX_Scan(lowering *l, const node *n)
 void lower_ONNX_SequenceMap(lowering *l, const node *n)
 {
     size_t n_in = n->inputs.n;
-    graph *g = body_of(l, n, "body", n_in, n->outputs.n);
+    graph *g = body_of(l, spec_control(n).body, "body", n_in, n->outputs.n);
     value_type *types = g ? types_room(l, n_in) : NULL;
     for (size_t i = 0; types && i < n_in && l_ok(l); i++) {
         value_type t = *m_type(l, l_in(l, i));

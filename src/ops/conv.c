@@ -1,4 +1,5 @@
 /* Convolutions: windows, reshaped to columns, times the weights. */
+#include "ops/given.h"
 #include "ops/nn.h"
 
 /* y + b [M] along axis 1. */
@@ -26,10 +27,11 @@ static void declare_conv(lowering *l, sib_dtype dtype, mval x, mval w)
 static mval conv(lowering *l, const node *n, mval x, mval w)
 {
     spatial s;
+    conv_spec spec = spec_conv(n);
     declare_conv(l, m_dtype(l, x), x, w);
-    if (!spatial_read(l, n, x, w, &s) || !spatial_place(l, &s, false))
+    if (!spatial_read(l, &spec.spatial, x, w, &s) || !spatial_place(l, &s, false))
         return MVAL_NONE;
-    return nn_conv(l, nn_single(l, x), nn_single(l, w), &s, attr_int(n, "group", 1));
+    return nn_conv(l, nn_single(l, x), nn_single(l, w), &s, spec.group);
 }
 
 /* Y[n, m, p] = B[m] + sum over c, k of X[n, g * C/G + c, p * stride + k * dilation - before] * W[m, c, k], where m is
@@ -54,12 +56,12 @@ typedef struct transposed_axis {
 static transposed_axis transposed_place(lowering *l, const spatial *s, int i, int64_t more,
                                         const int64_t *wanted)
 {
-    transposed_axis a = {.before = s->padding == PADDING_EXPLICIT ? s->pads[i] : 0};
+    transposed_axis a = {.before = s->padding == PAD_EXPLICIT ? s->pads[i] : 0};
     dim stride = d_const(l, s->stride[i]), one = d_const(l, 1);
     dim full = d_add(l, d_add(l, d_mul(l, stride, d_sub(l, s->in[i], one)), d_const(l, more)), s->extent[i]);
-    bool same = s->padding == PADDING_SAME_UPPER || s->padding == PADDING_SAME_LOWER;
+    bool same = s->padding == PAD_SAME_UPPER || s->padding == PAD_SAME_LOWER;
     if (!wanted && !same) {
-        int64_t cut = s->padding == PADDING_EXPLICIT ? s->pads[i] + s->pads[s->n + i] : 0;
+        int64_t cut = s->padding == PAD_EXPLICIT ? s->pads[i] + s->pads[s->n + i] : 0;
         a.out = d_sub(l, full, d_const(l, cut));
         return a;
     }
@@ -67,7 +69,7 @@ static transposed_axis transposed_place(lowering *l, const spatial *s, int i, in
     int64_t total = m_number(l, d_sub(l, full, a.out));
     if (total < 0)
         total = 0;
-    a.before = s->padding == PADDING_SAME_UPPER ? total / 2 : total - total / 2;
+    a.before = s->padding == PAD_SAME_UPPER ? total / 2 : total - total / 2;
     return a;
 }
 
@@ -110,18 +112,16 @@ static mval turned(lowering *l, mval w, int64_t group)
     return m_reshape(l, grouped, (size_t)rank, joined);
 }
 
-/* Fills wanted from attribute output_shape, which may name N and C too. Returns NULL where there is none. */
-static const int64_t *wanted_shape(lowering *l, const node *n, int axes)
+/* The sizes of the axes by attribute output_shape, which may name N and C too; NULL where there is none. */
+static const int64_t *wanted_shape(lowering *l, spec_ints wanted, int axes)
 {
-    size_t count;
-    const int64_t *wanted = attr_ints(n, "output_shape", &count);
-    if (!wanted || !count)
+    if (!wanted.n)
         return NULL;
-    if (count != (size_t)axes && count != (size_t)axes + 2) {
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute output_shape has %zu numbers, expected %d", count, axes);
+    if (wanted.n != (size_t)axes && wanted.n != (size_t)axes + 2) {
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute output_shape has %zu numbers, expected %d", wanted.n, axes);
         return NULL;
     }
-    return wanted + (count - (size_t)axes);
+    return wanted.v + (wanted.n - (size_t)axes);
 }
 
 /* Y[n, m, q] = B[m] + sum of X[n, c, p] * W[c, m, k] over all p, k with p * stride + k * dilation - before = q:
@@ -130,15 +130,15 @@ static const int64_t *wanted_shape(lowering *l, const node *n, int axes)
 void lower_ONNX_ConvTranspose(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), w = l_in(l, 1);
-    int64_t group = attr_int(n, "group", 1), more[SIB_MAX_RANK];
+    conv_spec spec = spec_conv(n);
+    int64_t group = spec.group, more[SIB_MAX_RANK];
     spatial s;
     elem_takes(l, x, "X", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
-    if (group < 1)
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute group is %lld, expected at least 1", (long long)group);
-    if (!spatial_read(l, n, x, w, &s) || !nn_ints(l, n, "output_padding", (size_t)s.n, 0, 0, more))
+    if (!spatial_read(l, &spec.spatial, x, w, &s))
         return;
-    const int64_t *wanted = wanted_shape(l, n, s.n);
+    given_numbers(l, spec.output_padding, "output_padding", (size_t)s.n, 0, more);
+    const int64_t *wanted = wanted_shape(l, spec.output_shape, s.n);
     dim dims[SIB_MAX_RANK] = {m_dim(l, x, 0), d_mul(l, m_dim(l, w, 1), d_const(l, group))};
     for (int i = 0; i < s.n; i++)
         dims[2 + i] = wanted ? d_const(l, wanted[i]) : DIM_NONE;
@@ -230,10 +230,11 @@ static void qlinear_conv(lowering *l, const node *n, bool channels_last)
     if (channels_last)
         x = channels_first(l, x);
     spatial s;
-    if (!spatial_read(l, n, x, w, &s) || !spatial_place(l, &s, false))
+    conv_spec spec = spec_conv(n);
+    if (!spatial_read(l, &spec.spatial, x, w, &s) || !spatial_place(l, &s, false))
         return;
     mval centre_x = centred(l, x, elem_scalar(l, l_in(l, 2), "x_zero_point"), 1);
-    mval sum = nn_conv(l, centre_x, centred(l, w, l_in(l, 5), 0), &s, attr_int(n, "group", 1));
+    mval sum = nn_conv(l, centre_x, centred(l, w, l_in(l, 5), 0), &s, spec.group);
     sum = elem_wide(l, add_bias(l, sum, l_in_or_none(l, 8)));
     mval scale = m_mul(l, scale_of(l, l_in(l, 1), rank), scale_of(l, l_in(l, 4), rank));
     scale = m_div(l, scale, scale_of(l, l_in(l, 6), rank));
@@ -253,7 +254,7 @@ void lower_ONNX_QLinearConv(lowering *l, const node *n)
 /* The same; with channels_last x and y are [N, D..., C]. com.microsoft QLinearConv-1. */
 void lower_MS_QLinearConv(lowering *l, const node *n)
 {
-    qlinear_conv(l, n, attr_int(n, "channels_last", 0));
+    qlinear_conv(l, n, spec_conv(n).channels_last);
 }
 
 /* ---- Fused -------------------------------------------------------------------------------------------------------- */
@@ -261,11 +262,10 @@ void lower_MS_QLinearConv(lowering *l, const node *n)
 /* The activation that attribute `activation` names, with activation_params. */
 static mval activate(lowering *l, const node *n, mval x)
 {
-    size_t count;
-    sib_str name = attr_string(n, "activation", "");
-    const float *given = attr_floats(n, "activation_params", &count);
-    double a = given && count > 0 ? (double)given[0] : 0, b = given && count > 1 ? (double)given[1] : 0;
-    return nn_activation(l, name, a, b, x);
+    conv_spec spec = spec_conv(n);
+    spec_floats given = spec.activation_params;
+    double a = given.n > 0 ? (double)given.v[0] : 0, b = given.n > 1 ? (double)given.v[1] : 0;
+    return nn_activation(l, spec.activation, a, b, x);
 }
 
 /* Y = activation(Conv(X, W) + B + Z). com.microsoft FusedConv-1. */
@@ -285,8 +285,7 @@ void lower_MS_FusedConv(lowering *l, const node *n)
 void lower_ONNX_CausalConvWithState(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), w = l_in(l, 1);
-    sib_str activation = attr_string(n, "activation", "none");
-    bool silu = str_is(activation, "silu") || str_is(activation, "swish");
+    bool silu = spec_causal_conv(n).activation == SILU;
     dim dims[SIB_MAX_RANK];
     elem_takes(l, x, "input", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
@@ -294,9 +293,6 @@ void lower_ONNX_CausalConvWithState(lowering *l, const node *n)
     int rank = m_dims(l, x, dims), weights = m_rank(l, w);
     if (l_ok(l) && (rank != 3 || weights != 3))
         l_fail(l, SIB_ERR_ARGUMENT, "input and weight have ranks %d and %d, expected 3", rank, weights);
-    if (l_ok(l) && !silu && !str_is(activation, "none"))
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute activation is '%.*s', expected none, silu or swish",
-               (int)activation.length, activation.data);
     if (!l_ok(l))
         return;
     int64_t group = m_number(l, m_dim(l, w, 0));

@@ -223,7 +223,7 @@ static void join(lowering *l, const einsum *e, term *a, term *b, size_t next)
 /* The terms of the equation with the sizes of their labels. */
 static void read_equation(lowering *l, const node *n, einsum *e)
 {
-    sib_str text = attr_string(n, "equation", "");
+    sib_str text = spec_einsum(n).equation;
     size_t at = 0, arrow = text.length;
     for (size_t i = 0; i + 1 < text.length && arrow == text.length; i++)
         if (text.data[i] == '-' && text.data[i + 1] == '>')

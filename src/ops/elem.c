@@ -78,8 +78,9 @@ static mval legacy_align(lowering *l, const node *n, mval a, mval b)
     if (single)
         return m_reshape(l, b, 0, NULL);
     int axis = a_rank - b_rank;
-    if (node_attribute(n, "axis"))
-        axis = m_axis(l, attr_int(n, "axis", 0), a_rank, "axis");
+    int64_t given = spec_broadcast(n).axis;
+    if (given != SPEC_ABSENT)
+        axis = m_axis(l, given, a_rank, "axis");
     if (!l_ok(l))
         return MVAL_NONE;
     /* of a higher rank it must have one element, which inference may not know yet */
@@ -111,19 +112,9 @@ bool elem_same_dims(lowering *l, mval a, mval b)
 
 mval elem_legacy_broadcast(lowering *l, const node *n, mval a, mval b)
 {
-    if (attr_int(n, "broadcast", 0))
+    if (spec_broadcast(n).broadcast)
         return legacy_align(l, n, a, b);
     if (!elem_same_dims(l, a, b))
         l_fail(l, SIB_ERR_ARGUMENT, "A and B have other dims, and attribute broadcast is not 1");
     return m_broadcast_like(l, b, a);
-}
-
-sib_dtype elem_dtype_attribute(lowering *l, const node *n, const char *name, sib_dtype fallback)
-{
-    int64_t number = attr_int(n, name, (int64_t)fallback);
-    if (number < 1 || number > SIB_I2) {
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute %s is %lld, which is no dtype", name, (long long)number);
-        return SIB_F32;
-    }
-    return (sib_dtype)number;
 }

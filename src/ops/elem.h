@@ -54,9 +54,6 @@ bool elem_same_dims(lowering *l, mval a, mval b);
    are those of a from `axis` on, or the last ones, or it is of one element; without it they are the dims of a. */
 mval elem_legacy_broadcast(lowering *l, const node *n, mval a, mval b);
 
-/* A dtype that an attribute gives by its number; fails where it is none. fallback where there is no attribute. */
-sib_dtype elem_dtype_attribute(lowering *l, const node *n, const char *name, sib_dtype fallback);
-
 /* Activations that other operators use too: x in, the same dtype out. */
 mval elem_gelu(lowering *l, mval x, bool by_tanh);
 

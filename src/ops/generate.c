@@ -73,7 +73,7 @@ void lower_ONNX_Constant(lowering *l, const node *n)
 /* output = value (float32 0 unless given) in the dims that the input lists. ONNX ConstantOfShape-9/20/21/23/24/25. */
 void lower_ONNX_ConstantOfShape(lowering *l, const node *n)
 {
-    const sib_tensor *given = attr_tensor(n, "value");
+    const sib_tensor *given = spec_constant_of_shape(n).value;
     mval shape = l_in(l, 0);
     if (!elem_takes(l, shape, "input", ELEM(SIB_I64)))
         return;
@@ -155,15 +155,16 @@ static mval iota_along(lowering *l, sib_dtype dtype, dim n, int axis)
 /* output[i, j] = j = i + k ? 1 : 0 in the dims of the input. ONNX EyeLike-9/22. */
 void lower_ONNX_EyeLike(lowering *l, const node *n)
 {
+    eye_like_spec spec = spec_eye_like(n);
     mval x = l_in(l, 0);
     if (!elem_takes(l, x, "input", ELEM_ALL))
         return;
-    sib_dtype dtype = elem_dtype_attribute(l, n, "dtype", m_dtype(l, x));
+    sib_dtype dtype = spec.dtype ? spec.dtype : m_dtype(l, x);
     elem_declare(l, dtype);
     if (m_rank(l, x) != 2)
         l_fail(l, SIB_ERR_ARGUMENT, "input has rank %d, expected 2", m_rank(l, x));
     mval row = iota_along(l, SIB_I64, m_dim(l, x, 0), 0), column = iota_along(l, SIB_I64, m_dim(l, x, 1), 1);
-    mval offset = m_scalar_int(l, SIB_I64, attr_int(n, "k", 0));
+    mval offset = m_scalar_int(l, SIB_I64, spec.k);
     l_out(l, 0, m_cast(l, m_equal(l, m_add(l, row, offset), column), dtype));
 }
 
@@ -180,11 +181,13 @@ static int clamp_axis(int64_t axis, int rank)
 /* shape = dims [start, end) of data. ONNX Shape-1/13, 15 (start, end), 19/21/23/24/25. */
 void lower_ONNX_Shape(lowering *l, const node *n)
 {
+    shape_spec spec = spec_shape(n);
     dim dims[SIB_MAX_RANK], unknown = DIM_NONE;
     mval x = l_in(l, 0);
     l_declare(l, 0, SIB_I64, 1, &unknown);
     int rank = m_dims(l, x, dims);
-    int start = clamp_axis(attr_int(n, "start", 0), rank), end = clamp_axis(attr_int(n, "end", rank), rank);
+    int start = clamp_axis(spec.start, rank);
+    int end = spec.end == SPEC_ABSENT ? rank : clamp_axis(spec.end, rank);
     l_out(l, 0, m_dim_vector(l, end > start ? (size_t)(end - start) : 0, dims + start));
 }
 
@@ -205,15 +208,16 @@ void lower_ONNX_Size(lowering *l, const node *n)
    where that is 0. */
 static void window(lowering *l, const node *n, double a0, double a1, double a2)
 {
+    window_function_spec spec = spec_window_function(n);
     const double turn = 6.28318530717958647693;
     mval size = l_in(l, 0);
     if (!elem_takes(l, size, "size", ELEM(SIB_I32) | ELEM(SIB_I64)))
         return;
-    sib_dtype dtype = elem_dtype_attribute(l, n, "output_datatype", SIB_F32);
+    sib_dtype dtype = spec.output_datatype;
     dim count = DIM_NONE;
     l_declare(l, 0, dtype, 1, &count);
     count = elem_count(l, size, "size");
-    bool periodic = attr_int(n, "periodic", 1);
+    bool periodic = spec.periodic;
     mval length = m_cast(l, m_dim_scalar(l, count), SIB_F64);
     if (!periodic)
         length = m_add_number(l, length, -1);
@@ -273,7 +277,7 @@ void lower_ONNX_MelWeightMatrix(lowering *l, const node *n)
     static const char *const names[] = {"num_mel_bins", "dft_length", "sample_rate", "lower_edge_hertz",
                                         "upper_edge_hertz"};
     mval in[5], wide[5];
-    sib_dtype dtype = elem_dtype_attribute(l, n, "output_datatype", SIB_F32);
+    sib_dtype dtype = spec_window_function(n).output_datatype;
     for (size_t i = 0; i < 5; i++) {
         in[i] = l_in(l, i);
         if (!elem_takes(l, in[i], names[i], i < 3 ? ELEM(SIB_I32) | ELEM(SIB_I64) : ELEM_FLOATS))

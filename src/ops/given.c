@@ -22,23 +22,18 @@ static void from_floats(lowering *l, mval v, given_list *list)
     }
 }
 
-given_list given_dims(lowering *l, const node *n, const char *name, size_t i)
+given_list given_dims(lowering *l, spec_ints attr, size_t i)
 {
     given_list list = {0};
-    const attribute *a = node_attribute(n, name);
-    if (a && a->kind == ATTR_INTS) {
+    if (attr.v) {
         list.given = true;
-        if (a->n > GIVEN_MAX) {
-            l_fail(l, SIB_ERR_SIZE, "%s has %zu items, at most %d make sense", name, a->n, GIVEN_MAX);
-            return list;
-        }
-        list.n = a->n;
-        for (size_t k = 0; k < a->n && l_ok(l); k++)
-            list.items[k] = d_const(l, a->ints[k]);
+        list.n = attr.n < GIVEN_MAX ? attr.n : GIVEN_MAX; /* spec.def bounds it */
+        for (size_t k = 0; k < list.n && l_ok(l); k++)
+            list.items[k] = d_const(l, attr.v[k]);
     } else if (i && l_has(l, i)) {
         mval v = l_in(l, i);
         list.given = true;
-        if (n->version < 2 && m_is(l, v, SIB_KIND_FLOAT))
+        if (l->node->version < 2 && m_is(l, v, SIB_KIND_FLOAT))
             from_floats(l, v, &list);
         else
             list.n = m_elements(l, v, list.items, GIVEN_MAX);
@@ -102,18 +97,11 @@ mval given_narrow(lowering *l, mval wide, sib_dtype dtype)
     return m_cast(l, wide, dtype);
 }
 
-void given_numbers(lowering *l, const node *n, const char *name, size_t count, int64_t low, int64_t fallback,
+void given_numbers(lowering *l, spec_ints attr, const char *name, size_t count, int64_t fallback,
                    int64_t *out)
 {
-    size_t given;
-    const int64_t *list = attr_ints(n, name, &given);
-    if (list && given != count)
-        l_fail(l, SIB_ERR_ARGUMENT, "%s has %zu numbers, %zu are wanted", name, given, count);
-    for (size_t i = 0; i < count; i++) {
-        out[i] = list && given == count ? list[i] : fallback;
-        if (out[i] < low || out[i] > INT32_MAX) {
-            l_fail(l, SIB_ERR_ARGUMENT, "%s holds %lld", name, (long long)out[i]);
-            out[i] = fallback;
-        }
-    }
+    if (attr.n && attr.n != count)
+        l_fail(l, SIB_ERR_ARGUMENT, "attribute %s has %zu numbers, expected %zu", name, attr.n, count);
+    for (size_t i = 0; i < count; i++)
+        out[i] = attr.n == count ? attr.v[i] : fallback;
 }

@@ -13,9 +13,12 @@ typedef struct given_list {
     dim items[GIVEN_MAX]; /* (n) */
 } given_list;
 
-/* The attribute of that name where the node has it, else input i where it has that (i 0: never). An input
-   whose elements are not known yet stops the lowering with LOWER_NEEDS_CONTENT. */
-given_list given_dims(lowering *l, const node *n, const char *name, size_t i);
+/* For inputs that were never an attribute. */
+#define NO_ATTRIBUTE ((spec_ints){0, NULL})
+
+/* The attribute where the node has it, else input i where it has that (i 0: never). An input whose elements are not known
+   yet stops the lowering with LOWER_NEEDS_CONTENT. */
+given_list given_dims(lowering *l, spec_ints attr, size_t i);
 
 /* How many elements a list will have that stands in input i and may not be known yet; -1 where even that is
    not. */
@@ -37,8 +40,9 @@ void given_declare_like(lowering *l, mval x, const dim *dims);
 /* float64 results of averaging as dtype: floats round, integers round to even and saturate. */
 mval given_narrow(lowering *l, mval wide, sib_dtype dtype);
 
-/* An attribute of `count` numbers, each at least low, or the fallback for each where the node has it not. */
-void given_numbers(lowering *l, const node *n, const char *name, size_t count, int64_t low, int64_t fallback,
+/* The numbers of an attribute as out (count), or the fallback for each where its list is absent or empty. Fails by name
+   where it has another number of them. */
+void given_numbers(lowering *l, spec_ints attr, const char *name, size_t count, int64_t fallback,
                    int64_t *out);
 
 #endif

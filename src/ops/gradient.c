@@ -51,7 +51,7 @@ static void want_inputs(stretch *s, const node *n)
         if (n->inputs.ids[i] != NO_VALUE)
             s->wanted[n->inputs.ids[i]] = true;
     if (str_is(n->type, "Gradient")) {
-        value_id y = value_named(s->source, attr_string(n, "y", ""));
+        value_id y = value_named(s->source, spec_gradient(n).y);
         if (y != NO_VALUE)
             s->wanted[y] = true;
     }
@@ -182,8 +182,8 @@ static void name_inputs(lowering *l, stretch *s, const sib_str *names, size_t n)
    differentiable at a point takes one side's derivative. ai.onnx.preview.training Gradient-1. */
 void lower_TRAINING_Gradient(lowering *l, const node *n)
 {
-    size_t n_xs, n_zs;
-    const sib_str *xs = attr_strings(n, "xs", &n_xs), *zs = attr_strings(n, "zs", &n_zs);
+    gradient_spec spec = spec_gradient(n);
+    size_t n_xs = spec.xs.n, n_zs = spec.zs.n;
     stretch s = {.source = l->source, .end = (uint32_t)(n - l->source->nodes)};
     size_t n_in = n_xs + n_zs;
     if (l->depth >= ORDER_LIMIT) {
@@ -210,9 +210,9 @@ void lower_TRAINING_Gradient(lowering *l, const node *n)
     }
     for (size_t i = 0; i < n_in; i++)
         in[i] = l_in(l, i);
-    name_inputs(l, &s, xs, n_xs);
-    name_inputs(l, &s, zs, n_zs);
-    value_id y = value_named(l->source, attr_string(n, "y", ""));
+    name_inputs(l, &s, spec.xs.v, n_xs);
+    name_inputs(l, &s, spec.zs.v, n_zs);
+    value_id y = value_named(l->source, spec.y);
     if (l_ok(l) && y == NO_VALUE)
         l_fail(l, SIB_ERR_ARGUMENT, "y names no value");
     node_id maker = l_ok(l) ? producer_of(l->source, y) : NO_NODE;

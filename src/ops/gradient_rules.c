@@ -256,16 +256,15 @@ static void back_reduce_sum(const back *k)
 /* All that reach the extreme share it. */
 static void back_reduce_extreme(const back *k)
 {
-    size_t n;
-    const int64_t *axes = attr_ints(k->n, "axes", &n);
+    spec_ints axes = spec_reduce(k->n).axes;
     mval there = m_cast_like(k->l, m_equal(k->l, k->a, k->y), k->g);
-    mval count = n ? m_reduce(k->l, MILLI_reduce_sum, there, n, axes, KEEP_DIMS) : there;
+    mval count = axes.n ? m_reduce(k->l, MILLI_reduce_sum, there, axes.n, axes.v, KEEP_DIMS) : there;
     give(k, 0, m_mul(k->l, m_div(k->l, k->g, count), there));
 }
 
 static void back_cumulative_sum(const back *k)
 {
-    int axis = (int)attr_int(k->n, "axis", 0);
+    int axis = (int)spec_milli_sort(k->n).axis;
     mval sum = m_cumulative(k->l, MILLI_cumulative_sum, m_reverse(k->l, k->g, axis), axis);
     give(k, 0, m_reverse(k->l, sum, axis));
 }
@@ -281,11 +280,10 @@ static void back_reshape(const back *k)
 
 static void back_transpose(const back *k)
 {
-    size_t n;
-    const int64_t *perm = attr_ints(k->n, "perm", &n);
+    spec_ints perm = spec_transpose(k->n).perm;
     int64_t inverse[SIB_MAX_RANK];
-    for (size_t i = 0; i < n && i < SIB_MAX_RANK; i++)
-        inverse[perm[i]] = (int64_t)i;
+    for (size_t i = 0; i < perm.n && i < SIB_MAX_RANK; i++)
+        inverse[perm.v[i]] = (int64_t)i;
     give(k, 0, m_transpose(k->l, k->g, inverse));
 }
 
@@ -317,28 +315,27 @@ static mval unslice(lowering *l, mval g, int axis, int64_t start, int64_t step, 
 
 static void back_slice(const back *k)
 {
-    size_t n, m;
-    const int64_t *start = attr_ints(k->n, "start", &n), *step = attr_ints(k->n, "step", &m);
+    milli_slice_spec spec = spec_milli_slice(k->n);
     dim from[SIB_MAX_RANK], to[SIB_MAX_RANK];
     int rank = m_dims(k->l, k->a, from);
     mval g = k->g;
     m_dims(k->l, k->y, to);
-    for (int i = 0; i < rank && l_ok(k->l) && (size_t)i < n; i++) {
-        int64_t count = 1;
+    for (int i = 0; i < rank && l_ok(k->l) && (size_t)i < spec.start.n; i++) {
+        int64_t count = 1, start = spec.start.v[i], step = spec.step.v[i];
         dim_is_const(k->l->graph->dims, to[i], &count);
-        if (step[i] == 0)
+        if (step == 0)
             l_fail(k->l, SIB_ERR_UNSUPPORTED, "the derivative of a slice with step 0 is not built");
         else if (count == 0)
             return; /* nothing flows */
-        else if (!dim_same(from[i], to[i]) || start[i] || step[i] != 1)
-            g = unslice(k->l, g, i, start[i], step[i], from[i]);
+        else if (!dim_same(from[i], to[i]) || start || step != 1)
+            g = unslice(k->l, g, i, start, step, from[i]);
     }
     give(k, 0, g);
 }
 
 static void back_concat(const back *k)
 {
-    int axis = (int)attr_int(k->n, "axis", 0);
+    int axis = (int)spec_concat(k->n).axis;
     dim start = d_const(k->l, 0);
     for (uint32_t i = 0; i < k->n->inputs.n && l_ok(k->l); i++) {
         dim count = m_dim(k->l, (mval){k->n->inputs.ids[i]}, axis);
@@ -349,13 +346,12 @@ static void back_concat(const back *k)
 
 static void back_pad(const back *k)
 {
-    size_t n;
-    const int64_t *before = attr_ints(k->n, "before", &n);
+    spec_ints before = spec_milli_pad(k->n).before;
     dim dims[SIB_MAX_RANK];
     int rank = m_dims(k->l, k->a, dims);
     mval g = k->g;
-    for (int i = 0; i < rank && (size_t)i < n; i++)
-        g = m_slice(k->l, g, i, d_const(k->l, before[i]), dims[i], 1);
+    for (int i = 0; i < rank && (size_t)i < before.n; i++)
+        g = m_slice(k->l, g, i, d_const(k->l, before.v[i]), dims[i], 1);
     give(k, 0, g);
     if (k->n->inputs.ids[1] < k->pass->n_values && k->pass->depends[k->n->inputs.ids[1]])
         give(k, 1,
@@ -379,7 +375,7 @@ static mval scatter_rows(lowering *l, mval g, mval at, dim size)
 
 static void back_gather(const back *k)
 {
-    int axis = (int)attr_int(k->n, "axis", 0), n = m_rank(k->l, k->b);
+    int axis = (int)spec_gather(k->n).axis, n = m_rank(k->l, k->b);
     mval g = k->g;
     for (int i = 0; i < n && l_ok(k->l); i++) /* [i..., j..., k...] → [j..., i..., k...] */
         g = m_move(k->l, g, axis + i, i);
@@ -389,7 +385,7 @@ static void back_gather(const back *k)
 
 static void back_gather_nd(const back *k)
 {
-    if (attr_int(k->n, "batch", 0) != 0) {
+    if (spec_gather(k->n).batch_dims != 0) {
         l_fail(k->l, SIB_ERR_UNSUPPORTED, "the derivative of gather_nd with batch axes is not built");
         return;
     }
@@ -398,16 +394,16 @@ static void back_gather_nd(const back *k)
 
 static void back_scatter_nd(const back *k)
 {
-    sib_str how = attr_string(k->n, "reduction", "none");
+    scatter_reduction how = spec_scatter(k->n).reduction;
     mval taken = m_gather_nd(k->l, k->g, k->b, 0);
-    if (str_is(how, "add"))
+    if (how == SCATTER_ADD)
         give(k, 0, k->g);
-    else if (str_is(how,
-                    "none")) /* of several updates of one place each gets the gradient: indices are unique */
+    else if (how ==
+             SCATTER_NONE) /* of several updates of one place each gets the gradient: indices are unique */
         give(k, 0, m_scatter_nd(k->l, k->g, k->b, zeros_like(k->l, taken), "none"));
     else {
-        l_fail(k->l, SIB_ERR_UNSUPPORTED, "the derivative of scatter_nd with reduction %.*s is not built",
-               (int)how.length, how.data);
+        l_fail(k->l, SIB_ERR_UNSUPPORTED,
+               "the derivative of scatter_nd with a product or an extreme is not built");
         return;
     }
     give(k, 2, taken);
@@ -419,20 +415,18 @@ static void back_windows(const back *k)
 {
     lowering *l = k->l;
     window_spec w = {0};
-    size_t n, ignored;
-    const int64_t *kernel = attr_ints(k->n, "kernel", &n), *stride = attr_ints(k->n, "stride", &ignored);
-    const int64_t *dilation = attr_ints(k->n, "dilation", &ignored),
-                  *before = attr_ints(k->n, "before", &ignored);
-    const int64_t *after = attr_ints(k->n, "after", &ignored);
+    milli_windows_spec spec = spec_milli_windows(k->n);
+    const int64_t *before = spec.before.v, *after = spec.after.v;
+    size_t n = spec.kernel.n;
     dim dims[SIB_MAX_RANK], padded[SIB_MAX_RANK];
     int rank = m_dims(l, k->a, dims), lead = rank - (int)n;
     if (!l_ok(l) || lead < 0)
         return;
     w.n = (int)n;
     for (size_t i = 0; i < n; i++) {
-        w.kernel[i] = kernel[i];
-        w.stride[i] = stride[i];
-        w.dilation[i] = dilation[i];
+        w.kernel[i] = spec.kernel.v[i];
+        w.stride[i] = spec.stride.v[i];
+        w.dilation[i] = spec.dilation.v[i];
         w.before[i] = w.after[i] = d_const(l, 0);
         padded[i] = d_add(l, dims[lead + (int)i], d_const(l, before[i] + after[i]));
     }
@@ -461,7 +455,7 @@ static void back_matmul(const back *k)
 
 static void back_sort(const back *k)
 {
-    int axis = (int)attr_int(k->n, "axis", 0);
+    int axis = (int)spec_milli_sort(k->n).axis;
     mval order = {k->n->outputs.ids[1]}, back_order = MVAL_NONE;
     m_sort(k->l, order, axis, false, &back_order);
     give(k, 0, m_gather_elements(k->l, k->g, back_order, axis));

@@ -8,7 +8,7 @@
 void lower_ONNX_Gather(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), indices = l_in(l, 1);
-    int at = m_axis(l, attr_int(n, "axis", 0), m_rank(l, x), "axis");
+    int at = m_axis(l, spec_gather(n).axis, m_rank(l, x), "axis");
     l_out(l, 0, m_gather(l, x, m_wrap_index(l, indices, m_dim(l, x, at)), at));
 }
 
@@ -16,7 +16,7 @@ void lower_ONNX_Gather(lowering *l, const node *n)
 void lower_ONNX_GatherElements(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), indices = l_in(l, 1);
-    int at = m_axis(l, attr_int(n, "axis", 0), m_rank(l, x), "axis");
+    int at = m_axis(l, spec_gather(n).axis, m_rank(l, x), "axis");
     l_out(l, 0, m_gather_elements(l, x, m_wrap_index(l, indices, m_dim(l, x, at)), at));
 }
 
@@ -41,7 +41,7 @@ void lower_ONNX_GatherND(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), indices = l_in(l, 1);
     int rank = m_rank(l, x), other = m_rank(l, indices);
-    int64_t batch = attr_int(n, "batch_dims", 0);
+    int64_t batch = spec_gather(n).batch_dims;
     if (l->symbolic)
         l_declare(l, 0, m_dtype(l, x), 0, NULL);
     if (l_ok(l) && (batch < 0 || batch >= rank || batch >= other)) {
@@ -54,21 +54,8 @@ void lower_ONNX_GatherND(lowering *l, const node *n)
 
 /* ---- Scatter --------------------------------------------------------------------------------- */
 
-/* The reductions that an opset knows, by the word that the milli-op has for them. */
-static const char *reduction_of(lowering *l, const node *n)
-{
-    static const struct {
-        const char *name;
-        int since;
-    } known[] = {{"none", 11}, {"add", 16}, {"mul", 16}, {"max", 18}, {"min", 18}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (attr_is(n, "reduction", "none", known[i].name) && (n->version >= known[i].since || !i))
-            return known[i].name;
-    sib_str word = attr_string(n, "reduction", "none");
-    l_fail(l, SIB_ERR_ARGUMENT, "reduction '%.*s' is not known to opset %lld", (int)word.length, word.data,
-           (long long)n->version);
-    return "none";
-}
+/* The words that the milli-op has for the reductions. */
+static const char *const reduction_words[] = {"none", "add", "mul", "max", "min"};
 
 /* Full coordinates [i..., j, k..., rank] of elements that differ from their own only along one axis. */
 static mval coordinates(lowering *l, mval indices, int at)
@@ -90,8 +77,8 @@ static mval coordinates(lowering *l, mval indices, int at)
 void lower_ONNX_ScatterElements(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), indices = l_in(l, 1), updates = l_in(l, 2);
-    int rank = m_rank(l, x), at = m_axis(l, attr_int(n, "axis", 0), rank, "axis");
-    const char *reduction = reduction_of(l, n);
+    int rank = m_rank(l, x), at = m_axis(l, spec_scatter(n).axis, rank, "axis");
+    const char *reduction = reduction_words[spec_scatter(n).reduction];
     if (l_ok(l) && (m_rank(l, indices) != rank || m_rank(l, updates) != rank)) {
         l_fail(l, SIB_ERR_ARGUMENT, "indices of rank %d and updates of rank %d into a tensor of rank %d",
                m_rank(l, indices), m_rank(l, updates), rank);
@@ -113,7 +100,7 @@ void lower_ONNX_ScatterND(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), indices = l_in(l, 1), updates = l_in(l, 2);
     dim dims[SIB_MAX_RANK];
-    const char *reduction = reduction_of(l, n);
+    const char *reduction = reduction_words[spec_scatter(n).reduction];
     m_dims(l, x, dims);
     if (l->symbolic)
         given_declare_like(l, x, dims);
@@ -126,11 +113,10 @@ void lower_ONNX_ScatterND(lowering *l, const node *n)
 void lower_ONNX_TensorScatter(lowering *l, const node *n)
 {
     mval cache = l_in(l, 0), update = l_in(l, 1), at = MVAL_NONE, parts[2];
-    int rank = m_rank(l, cache), axis = m_axis(l, attr_int(n, "axis", -2), rank, "axis");
-    bool circular = attr_is(n, "mode", "linear", "circular");
-    if (l_ok(l) && (!axis || (!circular && !attr_is(n, "mode", "linear", "linear")))) {
-        l_fail(l, SIB_ERR_ARGUMENT, "axis %d and mode: an axis but the first, linear or circular are wanted",
-               axis);
+    tensor_scatter_spec spec = spec_tensor_scatter(n);
+    int rank = m_rank(l, cache), axis = m_axis(l, spec.axis, rank, "axis");
+    if (l_ok(l) && !axis) {
+        l_fail(l, SIB_ERR_ARGUMENT, "axis 0 is that of the batch, another one is wanted");
         return;
     }
     if (l_ok(l) && m_rank(l, update) != rank) {
@@ -146,7 +132,7 @@ void lower_ONNX_TensorScatter(lowering *l, const node *n)
     else
         at = m_scalar_int(l, SIB_I64, 0);
     at = m_expand(l, m_add(l, at, step), 2, pair); /* [B, s] */
-    if (circular)
+    if (spec.mode == CACHE_CIRCULAR)
         at = m_mod(l, at, m_dim_scalar(l, length));
     parts[0] = m_expand(l, row, 2, pair);
     parts[1] = at;
@@ -181,7 +167,7 @@ void lower_ONNX_OneHot(lowering *l, const node *n)
 {
     mval indices = l_in(l, 0), values = l_in(l, 2);
     dim dims[SIB_MAX_RANK], column[SIB_MAX_RANK], wide[SIB_MAX_RANK];
-    int rank = m_dims(l, indices, dims), at = m_axis(l, attr_int(n, "axis", -1), rank + 1, "axis"), from = 0;
+    int rank = m_dims(l, indices, dims), at = m_axis(l, spec_one_hot(n).axis, rank + 1, "axis"), from = 0;
     if (l_ok(l) && rank == SIB_MAX_RANK)
         l_fail(l, SIB_ERR_SIZE, "indices of rank %d", rank);
     for (int i = 0; i <= rank && l_ok(l); i++) {

@@ -80,7 +80,12 @@ static void run_lowering(lowering *l, const node *n)
                n_in, n_out, op->min_in, op->max_in, op->max_out);
         return;
     }
-    op->lower(l, n);
+    sib_error err = SIB_ERROR_INIT;
+    sib_code code = spec_check(op->attributes, n, &err);
+    if (code != SIB_OK)
+        l_fail(l, code, "%s", err.message);
+    else
+        op->lower(l, n);
 }
 
 void lower_node(lowering *l, const graph *source, node_id index, mval *outs, value_type *declared)

@@ -27,9 +27,9 @@ void l_inline(lowering *l, graph *subgraph, size_t n_in, const mval *in, size_t 
 
 /* ---- Every lowering -------------------------------------------------------------------------------------- */
 
-#define SIB_OP(domain, name, family, since, in_min, in_max, out_min, out_max)                                \
+#define SIB_OP(domain, name, family, since, in_min, in_max, out_min, out_max, attributes)                    \
     void lower_##domain##_##name(lowering *l, const node *n);
-#define SIB_CONTROL(domain, name, family, since, in_min, in_max, out_min, out_max, control)                  \
+#define SIB_CONTROL(domain, name, family, since, in_min, in_max, out_min, out_max, control, attributes)      \
     void lower_##domain##_##name(lowering *l, const node *n);
 #include "ops/ops.def"
 #undef SIB_OP

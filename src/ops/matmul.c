@@ -45,16 +45,17 @@ static mval scaled(lowering *l, mval x, double factor)
    only the sum loses its fraction. */
 static mval gemm(lowering *l, const node *n)
 {
+    gemm_spec spec = spec_gemm(n);
     mval a = nn_single(l, l_in(l, 0)), b = nn_single(l, l_in(l, 1));
     mval c = nn_single(l, l_in_or_none(l, 2));
     int left = m_rank(l, a), right = m_rank(l, b);
     if (l_ok(l) && (left != 2 || right != 2))
         return l_fail(l, SIB_ERR_ARGUMENT, "A and B have ranks %d and %d, expected 2", left, right);
-    if (attr_int(n, "transA", 0))
+    if (spec.transA)
         a = m_swap(l, a, 0, 1);
-    if (attr_int(n, "transB", 0))
+    if (spec.transB)
         b = m_swap(l, b, 0, 1);
-    double alpha = attr_float(n, "alpha", 1), beta = attr_float(n, "beta", 1);
+    double alpha = spec.alpha, beta = spec.beta;
     mval y = m_matmul(l, a, b);
     if (!m_is(l, y, SIB_KIND_FLOAT) && (alpha != 1 || beta != 1)) {
         y = m_cast(l, y, SIB_F64);
@@ -79,11 +80,12 @@ void lower_ONNX_Gemm(lowering *l, const node *n)
 /* Y = activation(alpha * A' * B' + beta * C). com.microsoft FusedGemm-1. */
 void lower_MS_FusedGemm(lowering *l, const node *n)
 {
+    gemm_spec spec = spec_gemm(n);
     mval a = l_in(l, 0);
     elem_takes(l, a, "A", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, a));
-    double alpha = attr_float(n, "activation_alpha", 0), beta = attr_float(n, "activation_beta", 0);
-    elem_out(l, nn_activation(l, attr_string(n, "activation", ""), alpha, beta, gemm(l, n)), a);
+    double alpha = spec.activation_alpha, beta = spec.activation_beta;
+    elem_out(l, nn_activation(l, spec.activation, alpha, beta, gemm(l, n)), a);
 }
 
 /* An operand of FusedMatMul: with batch its first axis stands before the last, [M, b..., K] → [b..., M, K]; with
@@ -99,12 +101,13 @@ static mval fused_operand(lowering *l, mval v, bool batch, bool trans)
 /* Y = alpha * A' * B'. com.microsoft FusedMatMul-1. */
 void lower_MS_FusedMatMul(lowering *l, const node *n)
 {
+    gemm_spec spec = spec_gemm(n);
     mval a = l_in(l, 0), b = l_in(l, 1);
     elem_takes(l, a, "A", MATMUL_DTYPES);
     elem_declare(l, m_dtype(l, a));
-    mval left = fused_operand(l, nn_single(l, a), attr_int(n, "transBatchA", 0), attr_int(n, "transA", 0));
-    mval right = fused_operand(l, nn_single(l, b), attr_int(n, "transBatchB", 0), attr_int(n, "transB", 0));
-    elem_out(l, scaled(l, matmul_any_rank(l, left, right), attr_float(n, "alpha", 1)), a);
+    mval left = fused_operand(l, nn_single(l, a), spec.transBatchA, spec.transA);
+    mval right = fused_operand(l, nn_single(l, b), spec.transBatchB, spec.transB);
+    elem_out(l, scaled(l, matmul_any_rank(l, left, right), spec.alpha), a);
 }
 
 /* ---- Weights of few bits ---------------------------------------------------------------------------------- */
@@ -140,17 +143,12 @@ static mval zero_points(lowering *l, mval given, int64_t rows, int64_t blocks, i
    g_idx[k]; q has 2, 4 or 8 bits, its zero point is half its range by default. com.microsoft MatMulNBits-1. */
 void lower_MS_MatMulNBits(lowering *l, const node *n)
 {
+    matmul_bits_spec spec = spec_matmul_bits(n);
     mval a = l_in(l, 0);
-    int64_t k = attr_int(n, "K", 0), rows = attr_int(n, "N", 0), bits = attr_int(n, "bits", 4);
-    int64_t block = attr_int(n, "block_size", 0);
+    int64_t k = spec.K, rows = spec.N, bits = spec.bits, block = spec.block_size;
     elem_takes(l, a, "A", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, a));
-    if (k < 1 || rows < 1 || block < 8 || k > INT32_MAX || rows > INT32_MAX || block > INT32_MAX) {
-        l_fail(l, SIB_ERR_ARGUMENT, "attributes K, N and block_size are %lld, %lld and %lld", (long long)k,
-               (long long)rows, (long long)block);
-        return;
-    }
-    if ((bits != 2 && bits != 4 && bits != 8) || block % 8 || attr_int(n, "weight_prepacked", 0)) {
+    if ((bits != 2 && bits != 4 && bits != 8) || block % 8 || spec.weight_prepacked) {
         l_fail(l, SIB_ERR_UNSUPPORTED, "%lld bits in blocks of %lld, or packed in another way",
                (long long)bits, (long long)block);
         return;
@@ -205,9 +203,10 @@ static mval weight_parameter(lowering *l, mval given, mval w, bool turned, int64
    ai.sibyl NarrowMatMul-1: what passes make of a MatMul of weights that a Cast or DequantizeLinear widens. */
 void lower_SIBYL_NarrowMatMul(lowering *l, const node *n)
 {
+    narrow_spec spec = spec_narrow(n);
     mval a = l_in(l, 0), b = l_in(l, 1);
-    bool turned = attr_int(n, "transB", 0);
-    int64_t block = attr_int(n, "block_size", 0);
+    bool turned = spec.transB;
+    int64_t block = spec.block_size;
     elem_takes(l, a, "A", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, a));
     if (l_ok(l) && m_rank(l, b) != 2) {

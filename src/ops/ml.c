@@ -47,53 +47,39 @@ static mval probit(lowering *l, mval p)
     return m_where(l, m_less(l, x, m_scalar_like(l, x, 0)), m_neg(l, size), size);
 }
 
-/* Fails for a name that is none. */
-static void check_name(lowering *l, sib_str name)
+mval ml_transform(lowering *l, mval scores, post_transform f)
 {
-    static const char *const names[] = {"", "NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (str_is(name, names[i]))
-            return;
-    l_fail(l, SIB_ERR_ARGUMENT,
-           "post_transform is '%.*s', expected NONE, SOFTMAX, LOGISTIC, SOFTMAX_ZERO or PROBIT",
-           (int)name.length, name.data);
-}
-
-mval ml_transform(lowering *l, mval scores, sib_str name)
-{
-    if (!name.length || str_is(name, "NONE"))
-        return scores;
-    if (str_is(name, "SOFTMAX"))
+    switch (f) {
+    case TRANSFORM_SOFTMAX:
         return m_softmax(l, scores, 1);
-    if (str_is(name, "LOGISTIC"))
+    case TRANSFORM_LOGISTIC:
         return m_sigmoid(l, scores);
-    if (str_is(name, "SOFTMAX_ZERO"))
+    case TRANSFORM_SOFTMAX_ZERO:
         return softmax_zero(l, scores);
-    if (str_is(name, "PROBIT"))
+    case TRANSFORM_PROBIT:
         return probit(l, scores);
-    check_name(l, name);
-    return MVAL_NONE;
+    default:
+        return scores;
+    }
 }
 
-mval ml_two_classes(lowering *l, mval score, bool probability, sib_str name)
+mval ml_two_classes(lowering *l, mval score, bool probability, post_transform f)
 {
-    bool logistic = str_is(name, "LOGISTIC");
-    check_name(l, name);
+    bool logistic = f == TRANSFORM_LOGISTIC;
     mval first = probability && !logistic ? m_sub(l, m_scalar_like(l, score, 1), score) : m_neg(l, score);
     mval both = m_concat(l, 2, (mval[]){first, score}, 1);
     /* a softmax of one score is not taken: the pair is what it would be made of */
-    return logistic || str_is(name, "PROBIT") ? ml_transform(l, both, name) : both;
+    return logistic || f == TRANSFORM_PROBIT ? ml_transform(l, both, f) : both;
 }
 
-mval ml_labels(lowering *l, const node *n, const char *strings, const char *ints, size_t *count)
+mval ml_labels(lowering *l, spec_strings strings, spec_ints ints, const char *what, size_t *count)
 {
-    const sib_str *words = attr_strings(n, strings, count);
-    if (words && *count)
-        return m_strings(l, *count, words);
-    const int64_t *numbers = attr_ints(n, ints, count);
-    if (l_ok(l) && (!numbers || !*count))
-        return l_fail(l, SIB_ERR_ARGUMENT, "neither %s nor %s is given", strings, ints);
-    return m_int64s(l, *count, numbers);
+    *count = strings.n ? strings.n : ints.n;
+    if (strings.n)
+        return m_strings(l, strings.n, strings.v);
+    if (l_ok(l) && !ints.n)
+        return l_fail(l, SIB_ERR_ARGUMENT, "%s are missing", what);
+    return m_int64s(l, ints.n, ints.v);
 }
 
 mval ml_binary_label(lowering *l, mval labels, size_t count, mval flag)

@@ -21,7 +21,7 @@ void lower_ML_ArrayFeatureExtractor(lowering *l, const node *n)
 void lower_ML_Binarizer(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), above;
-    double threshold = attr_float(n, "threshold", 0);
+    double threshold = spec_binarizer(n).threshold;
     sib_dtype dtype = m_dtype(l, x);
     if (m_is(l, x, SIB_KIND_FLOAT))
         above = m_less(l, m_scalar(l, dtype, threshold), x);
@@ -43,15 +43,14 @@ static mval map_elements(lowering *l, mval x, mval keys, mval values, mval other
     return m_gather(l, m_concat(l, 2, (mval[]){values, other}, 0), at, 0);
 }
 
-static mval one_int(lowering *l, const node *n, const char *name, int64_t fallback)
+/* [1] */
+static mval one_int(lowering *l, int64_t number)
 {
-    int64_t number = attr_int(n, name, fallback);
     return m_int64s(l, 1, &number);
 }
 
-static mval one_string(lowering *l, const node *n, const char *name, const char *fallback)
+static mval one_string(lowering *l, sib_str s)
 {
-    sib_str s = attr_string(n, name, fallback);
     return m_strings(l, 1, &s);
 }
 
@@ -59,51 +58,46 @@ static mval one_string(lowering *l, const node *n, const char *name, const char 
 void lower_ML_CategoryMapper(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
-    size_t n_strings, n_ints;
-    const sib_str *strings = attr_strings(n, "cats_strings", &n_strings);
-    const int64_t *ints = attr_ints(n, "cats_int64s", &n_ints);
-    if (l_ok(l) && n_strings != n_ints)
-        l_fail(l, SIB_ERR_ARGUMENT, "%zu strings stand beside %zu integers", n_strings, n_ints);
+    encoder_spec spec = spec_encoder(n);
+    spec_strings strings = spec.cats_strings;
+    spec_ints ints = spec.cats_int64s;
+    if (l_ok(l) && strings.n != ints.n)
+        l_fail(l, SIB_ERR_ARGUMENT, "%zu strings stand beside %zu integers", strings.n, ints.n);
     if (!l_ok(l))
         return;
-    mval words = m_reverse(l, m_strings(l, n_strings, strings), 0),
-         numbers = m_reverse(l, m_int64s(l, n_ints, ints), 0);
+    mval words = m_reverse(l, m_strings(l, strings.n, strings.v), 0),
+         numbers = m_reverse(l, m_int64s(l, ints.n, ints.v), 0);
     if (m_dtype(l, x) == SIB_STRING)
-        l_out(l, 0, map_elements(l, x, words, numbers, one_int(l, n, "default_int64", -1), n_ints));
+        l_out(l, 0, map_elements(l, x, words, numbers, one_int(l, spec.default_int64), ints.n));
     else
-        l_out(l, 0,
-              map_elements(l, x, numbers, words, one_string(l, n, "default_string", "_Unused"), n_ints));
+        l_out(l, 0, map_elements(l, x, numbers, words, one_string(l, spec.default_string), ints.n));
 }
 
 /* ---- LabelEncoder ------------------------------------------------------------------------------------- */
 
-/* The list that attributes PREFIX_tensor, _strings, _int64s or _floats give, [n]. */
-static mval encoder_list(lowering *l, const node *n, const char *const names[4], size_t *count)
+/* The list, [n], that attributes WHAT_tensor, _strings, _int64s or _floats give. */
+static mval encoder_list(lowering *l, const char *what, const sib_tensor *t, spec_strings strings,
+                         spec_ints ints, spec_floats floats, size_t *count)
 {
-    const sib_tensor *t = attr_tensor(n, names[0]);
-    const sib_str *strings;
-    const int64_t *ints;
-    const float *floats;
-    *count = 0;
+    *count = t ? (size_t)sib_tensor_count(t) : strings.n ? strings.n : ints.n ? ints.n : floats.n;
     if (t) {
-        *count = (size_t)sib_tensor_count(t);
         mval list = m_constant_ref(l, t);
         return m_flatten(l, list, 0, m_rank(l, list));
     }
-    if ((strings = attr_strings(n, names[1], count)) && *count)
-        return m_strings(l, *count, strings);
-    if ((ints = attr_ints(n, names[2], count)) && *count)
-        return m_int64s(l, *count, ints);
-    if ((floats = attr_floats(n, names[3], count)) && *count)
-        return m_floats(l, *count, floats);
-    return l_fail(l, SIB_ERR_ARGUMENT, "none of %s, %s, %s and %s is given", names[0], names[1], names[2],
-                  names[3]);
+    if (strings.n)
+        return m_strings(l, strings.n, strings.v);
+    if (ints.n)
+        return m_int64s(l, ints.n, ints.v);
+    if (floats.n)
+        return m_floats(l, floats.n, floats.v);
+    return l_fail(l, SIB_ERR_ARGUMENT,
+                  "none of the attributes %s_tensor, _strings, _int64s and _floats is given", what);
 }
 
 /* What stands for a key that is not listed, [1]. */
-static mval encoder_default(lowering *l, const node *n, mval values)
+static mval encoder_default(lowering *l, const encoder_spec *spec, mval values)
 {
-    const sib_tensor *t = attr_tensor(n, "default_tensor");
+    const sib_tensor *t = spec->default_tensor;
     sib_dtype dtype = m_dtype(l, values);
     if (t) {
         if (l_ok(l) && sib_tensor_count(t) != 1)
@@ -112,43 +106,42 @@ static mval encoder_default(lowering *l, const node *n, mval values)
         return m_reshape_numbers(l, m_constant_ref(l, t), 1, (int64_t[]){1});
     }
     if (dtype == SIB_STRING)
-        return one_string(l, n, "default_string", "_Unused");
+        return one_string(l, spec->default_string);
     if (sib_dtype_get_kind(dtype) == SIB_KIND_FLOAT)
-        return m_reshape_numbers(l, m_scalar(l, dtype, attr_float(n, "default_float", -0.0)), 1,
-                                 (int64_t[]){1});
-    return m_cast(l, one_int(l, n, "default_int64", -1), dtype);
+        return m_reshape_numbers(l, m_scalar(l, dtype, spec->default_float), 1, (int64_t[]){1});
+    return m_cast(l, one_int(l, spec->default_int64), dtype);
 }
 
 /* Integers are positions in the list of classes, strings become theirs. */
-static void label_encoder_1(lowering *l, const node *n)
+static void label_encoder_1(lowering *l, const encoder_spec *spec)
 {
     mval x = l_in(l, 0);
-    size_t count;
-    const sib_str *classes = attr_strings(n, "classes_strings", &count);
-    mval words = m_strings(l, count, classes), numbers = m_iota(l, SIB_I64, d_const(l, (int64_t)count));
+    size_t count = spec->classes_strings.n;
+    mval words = m_strings(l, count, spec->classes_strings.v),
+         numbers = m_iota(l, SIB_I64, d_const(l, (int64_t)count));
     if (m_dtype(l, x) == SIB_STRING)
-        l_out(l, 0, map_elements(l, x, words, numbers, one_int(l, n, "default_int64", -1), count));
+        l_out(l, 0, map_elements(l, x, words, numbers, one_int(l, spec->default_int64), count));
     else
-        l_out(l, 0, map_elements(l, x, numbers, words, one_string(l, n, "default_string", "_Unused"), count));
+        l_out(l, 0, map_elements(l, x, numbers, words, one_string(l, spec->default_string), count));
 }
 
 /* Y[i] = the value whose key is X[i], the default where none is. Of equal keys the first counts, from version 4 on the
    last. NaN is a key like others. ONNX-ML LabelEncoder-1, -2, -4. */
 void lower_ML_LabelEncoder(lowering *l, const node *n)
 {
-    static const char *const key_names[] = {"keys_tensor", "keys_strings", "keys_int64s", "keys_floats"};
-    static const char *const value_names[] = {"values_tensor", "values_strings", "values_int64s",
-                                              "values_floats"};
+    encoder_spec spec = spec_encoder(n);
     if (n->version < 2) {
-        label_encoder_1(l, n);
+        label_encoder_1(l, &spec);
         return;
     }
     size_t n_keys, n_values;
-    mval x = l_in(l, 0), keys = encoder_list(l, n, key_names, &n_keys),
-         values = encoder_list(l, n, value_names, &n_values);
+    mval x = l_in(l, 0), keys = encoder_list(l, "keys", spec.keys_tensor, spec.keys_strings, spec.keys_int64s,
+                                             spec.keys_floats, &n_keys);
+    mval values = encoder_list(l, "values", spec.values_tensor, spec.values_strings, spec.values_int64s,
+                               spec.values_floats, &n_values);
     if (l_ok(l) && n_keys != n_values)
         l_fail(l, SIB_ERR_ARGUMENT, "%zu keys stand beside %zu values", n_keys, n_values);
-    mval other = encoder_default(l, n, values);
+    mval other = encoder_default(l, &spec, values);
     if (n->version >= 4) {
         keys = m_reverse(l, keys, 0);
         values = m_reverse(l, values, 0);
@@ -161,20 +154,20 @@ void lower_ML_LabelEncoder(lowering *l, const node *n)
 void lower_ML_OneHotEncoder(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), list;
-    size_t count;
-    if (m_dtype(l, x) == SIB_STRING) {
-        const sib_str *words = attr_strings(n, "cats_strings", &count);
-        list = m_strings(l, count, words);
+    encoder_spec spec = spec_encoder(n);
+    bool strings = m_dtype(l, x) == SIB_STRING;
+    size_t count = strings ? spec.cats_strings.n : spec.cats_int64s.n;
+    if (strings) {
+        list = m_strings(l, count, spec.cats_strings.v);
     } else {
-        const int64_t *numbers = attr_ints(n, "cats_int64s", &count);
-        list = m_int64s(l, count, numbers);
+        list = m_int64s(l, count, spec.cats_int64s.v);
         x = m_cast(l, x, SIB_I64);
     }
     if (l_ok(l) && !count)
         l_fail(l, SIB_ERR_ARGUMENT, "no categories of the kind of X (%s) are given",
                sib_dtype_name(m_dtype(l, x)));
     mval columns = m_iota(l, SIB_I64, d_const(l, (int64_t)count)), at = m_lookup(l, x, list);
-    if (!attr_int(n, "zeros", 1)) /* a gather at -1 is refused */
+    if (!spec.zeros) /* a gather at -1 is refused */
         at = m_gather(l, columns, at, 0);
     l_out(l, 0, m_cast(l, m_equal(l, m_unsqueeze(l, at, -1), columns), SIB_F32));
 }
@@ -201,17 +194,16 @@ void lower_ML_Imputer(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), list, gone;
     sib_dtype dtype = m_dtype(l, x);
-    size_t count;
+    imputer_spec spec = spec_imputer(n);
     if (m_is(l, x, SIB_KIND_FLOAT)) {
-        double replaced = attr_float(n, "replaced_value_float", 0);
-        const float *values = attr_floats(n, "imputed_value_floats", &count);
-        list = per_feature(l, m_floats(l, count, values), count, x, "imputed_value_floats");
+        double replaced = spec.replaced_value_float;
+        spec_floats values = spec.imputed_value_floats;
+        list = per_feature(l, m_floats(l, values.n, values.v), values.n, x, "imputed_value_floats");
         gone = isnan(replaced) ? m_is_nan(l, x) : m_equal(l, x, m_scalar(l, dtype, replaced));
     } else {
-        const int64_t *values = attr_ints(n, "imputed_value_int64s", &count);
-        list = per_feature(l, m_int64s(l, count, values), count, x, "imputed_value_int64s");
-        gone = m_equal(l, m_cast(l, x, SIB_I64),
-                       m_scalar_int(l, SIB_I64, attr_int(n, "replaced_value_int64", 0)));
+        spec_ints values = spec.imputed_value_int64s;
+        list = per_feature(l, m_int64s(l, values.n, values.v), values.n, x, "imputed_value_int64s");
+        gone = m_equal(l, m_cast(l, x, SIB_I64), m_scalar_int(l, SIB_I64, spec.replaced_value_int64));
     }
     l_out(l, 0, m_where(l, gone, m_cast(l, list, dtype), x));
 }
@@ -220,12 +212,12 @@ void lower_ML_Imputer(lowering *l, const node *n)
 void lower_ML_Scaler(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), y = m_cast(l, x, SIB_F64);
-    size_t n_offset, n_scale;
-    const float *offset = attr_floats(n, "offset", &n_offset), *scale = attr_floats(n, "scale", &n_scale);
-    if (n_offset)
-        y = m_sub(l, y, per_feature(l, ml_doubles(l, n_offset, offset), n_offset, x, "offset"));
-    if (n_scale)
-        y = m_mul(l, y, per_feature(l, ml_doubles(l, n_scale, scale), n_scale, x, "scale"));
+    scaler_spec spec = spec_scaler(n);
+    spec_floats offset = spec.offset, scale = spec.scale;
+    if (offset.n)
+        y = m_sub(l, y, per_feature(l, ml_doubles(l, offset.n, offset.v), offset.n, x, "offset"));
+    if (scale.n)
+        y = m_mul(l, y, per_feature(l, ml_doubles(l, scale.n, scale.v), scale.n, x, "scale"));
     l_out(l, 0, m_cast(l, y, SIB_F32));
 }
 
@@ -233,15 +225,13 @@ void lower_ML_Scaler(lowering *l, const node *n)
 void lower_ML_Normalizer(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), y = m_cast(l, x, SIB_F64), d = MVAL_NONE;
-    sib_str norm = attr_string(n, "norm", "MAX");
-    if (str_is(norm, "MAX"))
+    ml_norm norm = spec_normalizer(n).norm;
+    if (norm == NORM_MAX)
         d = m_reduce_axis(l, MILLI_reduce_max, y, -1, KEEP_DIMS);
-    else if (str_is(norm, "L1"))
+    else if (norm == NORM_L1)
         d = m_reduce_axis(l, MILLI_reduce_sum, m_abs(l, y), -1, KEEP_DIMS);
-    else if (str_is(norm, "L2"))
-        d = m_sqrt(l, m_reduce_axis(l, MILLI_reduce_sum, m_square(l, y), -1, KEEP_DIMS));
     else
-        l_fail(l, SIB_ERR_ARGUMENT, "norm is '%.*s', expected MAX, L1 or L2", (int)norm.length, norm.data);
+        d = m_sqrt(l, m_reduce_axis(l, MILLI_reduce_sum, m_square(l, y), -1, KEEP_DIMS));
     mval zero = m_equal(l, d, m_scalar(l, SIB_F64, 0));
     l_out(l, 0, m_cast(l, m_where(l, zero, y, m_div(l, y, d)), SIB_F32));
 }
@@ -267,15 +257,12 @@ static mval feature_block(lowering *l, size_t i, bool sized, int64_t size)
 /* Y = the inputs side by side, each of the size that inputdimensions says. ONNX-ML FeatureVectorizer-1. */
 void lower_ML_FeatureVectorizer(lowering *l, const node *n)
 {
-    size_t n_sizes;
-    const int64_t *sizes = attr_ints(n, "inputdimensions", &n_sizes);
+    spec_ints sizes = spec_feature_vectorizer(n).inputdimensions;
     mval y = MVAL_NONE;
-    if (sizes && n_sizes != n->inputs.n)
-        l_fail(l, SIB_ERR_ARGUMENT, "inputdimensions has %zu sizes for %u inputs", n_sizes, n->inputs.n);
+    if (sizes.v && sizes.n != n->inputs.n)
+        l_fail(l, SIB_ERR_ARGUMENT, "inputdimensions has %zu sizes for %u inputs", sizes.n, n->inputs.n);
     for (size_t i = 0; i < n->inputs.n && l_ok(l); i++) {
-        if (sizes && sizes[i] < 0)
-            l_fail(l, SIB_ERR_ARGUMENT, "inputdimensions holds %lld", (long long)sizes[i]);
-        mval block = feature_block(l, i, sizes != NULL, sizes ? sizes[i] : 0);
+        mval block = feature_block(l, i, sizes.v != NULL, spec_item(sizes, i, 0));
         y = i ? m_concat(l, 2, (mval[]){y, block}, 1) : block;
     }
     l_out(l, 0, y);
@@ -297,30 +284,18 @@ static value_type map_type(lowering *l)
 /* Y[0, :] = the map's values in order of keys, or at their keys where map_form is SPARSE. ONNX-ML CastMap-1. */
 void lower_ML_CastMap(lowering *l, const node *n)
 {
-    static const struct {
-        const char *name;
-        sib_dtype dtype;
-    } casts[] = {{"TO_FLOAT", SIB_F32}, {"TO_STRING", SIB_STRING}, {"TO_INT64", SIB_I64}};
+    static const sib_dtype casts[] = {
+        [MAP_TO_FLOAT] = SIB_F32, [MAP_TO_STRING] = SIB_STRING, [MAP_TO_INT64] = SIB_I64};
     mval x = l_in(l, 0);
-    sib_str to = attr_string(n, "cast_to", "TO_FLOAT"), form = attr_string(n, "map_form", "DENSE");
-    bool sparse = str_is(form, "SPARSE");
-    int64_t size = sparse ? attr_int(n, "max_map", 1) : -1;
-    size_t which = 0;
+    map_spec spec = spec_map(n);
+    bool sparse = spec.map_form == MAP_SPARSE;
+    int64_t size = sparse ? spec.max_map : -1;
     map_type(l);
-    while (which < 3 && !str_is(to, casts[which].name))
-        which++;
-    if (l_ok(l) && which == 3)
-        l_fail(l, SIB_ERR_ARGUMENT, "cast_to is '%.*s', expected TO_FLOAT, TO_STRING or TO_INT64",
-               (int)to.length, to.data);
-    if (l_ok(l) && ((!sparse && !str_is(form, "DENSE")) || (sparse && size < 0)))
-        l_fail(l, SIB_ERR_ARGUMENT,
-               "map_form is '%.*s' and max_map %lld, expected DENSE, or SPARSE and a size", (int)form.length,
-               form.data, (long long)size);
     if (!l_ok(l))
         return;
     dim dims[2] = {d_const(l, 1), sparse ? d_const(l, size) : DIM_NONE};
     attribute a = attribute_int("size", size);
-    sib_dtype out = types_widen(l, type_tensor(casts[which].dtype)).dtype;
+    sib_dtype out = types_widen(l, type_tensor(casts[spec.cast_to])).dtype;
     mval fill =
         out == SIB_STRING ? m_reshape(l, m_strings(l, 1, &(sib_str){"0", 1}), 0, NULL) : m_scalar(l, out, 0);
     l_out(l, 0, types_emit(l, MILLI_map_dense, 2, (mval[]){x, fill}, 1, &a, m_tensor_type(l, out, 2, dims)));
@@ -330,8 +305,10 @@ void lower_ML_CastMap(lowering *l, const node *n)
 void lower_ML_DictVectorizer(lowering *l, const node *n)
 {
     value_type map = map_type(l);
+    map_spec spec = spec_map(n);
     size_t count;
-    mval keys = ml_labels(l, n, "string_vocabulary", "int64_vocabulary", &count);
+    mval keys = ml_labels(l, spec.string_vocabulary, spec.int64_vocabulary,
+                          "string_vocabulary and int64_vocabulary", &count);
     if (l_ok(l) && map.key && map.key != m_dtype(l, keys))
         l_fail(l, SIB_ERR_ARGUMENT, "the map has keys of %s, the vocabulary holds %s",
                sib_dtype_name(map.key), sib_dtype_name(m_dtype(l, keys)));
@@ -345,8 +322,9 @@ void lower_ML_DictVectorizer(lowering *l, const node *n)
 void lower_ML_ZipMap(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
+    map_spec spec = spec_map(n);
     size_t count;
-    mval keys = ml_labels(l, n, "classlabels_strings", "classlabels_int64s", &count);
+    mval keys = ml_labels(l, spec.classlabels_strings, spec.classlabels_int64s, "classlabels", &count);
     value_type type = type_wrap(TYPE_MAP, m_tensor_type(l, m_dtype(l, x), 0, NULL));
     type.key = m_dtype(l, keys);
     type = type_wrap(TYPE_SEQUENCE, type);

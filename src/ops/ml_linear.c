@@ -10,15 +10,15 @@ static mval rounded(lowering *l, mval scores)
 }
 
 /* x [N, F] times rows [E, F] as they stand in a list of floats: [N, E]. */
-static mval times_rows(lowering *l, mval x, size_t n, const float *values, size_t rows, const char *name)
+static mval times_rows(lowering *l, mval x, spec_floats list, size_t rows, const char *name)
 {
-    if (l_ok(l) && (!rows || !n || n % rows))
+    if (l_ok(l) && (!rows || !list.n || list.n % rows))
         return l_fail(l, SIB_ERR_ARGUMENT, "%s has %zu values, expected rows of features for %zu outputs",
-                      name, n, rows);
+                      name, list.n, rows);
     if (!l_ok(l))
         return MVAL_NONE;
-    int64_t dims[2] = {(int64_t)rows, (int64_t)(n / rows)};
-    return m_matmul(l, x, m_swap(l, m_reshape_numbers(l, ml_doubles(l, n, values), 2, dims), 0, 1));
+    int64_t dims[2] = {(int64_t)rows, (int64_t)(list.n / rows)};
+    return m_matmul(l, x, m_swap(l, m_reshape_numbers(l, ml_doubles(l, list.n, list.v), 2, dims), 0, 1));
 }
 
 /* Labels [count] at index [N]. */
@@ -39,55 +39,52 @@ static mval positive(lowering *l, mval column)
 void lower_ML_LinearClassifier(lowering *l, const node *n)
 {
     mval x = ml_rows(l);
-    size_t n_labels, n_values, n_add;
-    mval labels = ml_labels(l, n, "classlabels_strings", "classlabels_ints", &n_labels);
-    const float *values = attr_floats(n, "coefficients", &n_values),
-                *add = attr_floats(n, "intercepts", &n_add);
-    sib_str transform = attr_string(n, "post_transform", "NONE");
+    linear_spec spec = spec_linear(n);
+    spec_floats add = spec.intercepts;
+    size_t n_labels;
+    mval labels = ml_labels(l, spec.classlabels_strings, spec.classlabels_ints, "classlabels", &n_labels);
     if (!l_ok(l))
         return;
     dim dims[2] = {m_dim(l, x, 0), d_const(l, (int64_t)n_labels)};
     l_declare(l, 0, m_dtype(l, labels), 1, dims);
     l_declare(l, 1, SIB_F32, 2, dims);
-    size_t classes = n_add;
+    size_t classes = add.n;
     if (!classes) { /* without intercepts the number of features tells */
         int64_t features = m_size(l, x, 1);
-        classes = l_ok(l) && features > 0 ? n_values / (size_t)features : n_labels;
+        classes = l_ok(l) && features > 0 ? spec.coefficients.n / (size_t)features : n_labels;
     }
-    mval scores = times_rows(l, x, n_values, values, classes, "coefficients");
-    if (n_add)
-        scores = m_add(l, scores, ml_doubles(l, n_add, add));
+    mval scores = times_rows(l, x, spec.coefficients, classes, "coefficients");
+    if (add.n)
+        scores = m_add(l, scores, ml_doubles(l, add.n, add.v));
     scores = rounded(l, scores);
     if (classes == 1) {
         l_out(l, 0, ml_binary_label(l, labels, n_labels, positive(l, scores)));
         l_out(l, 1,
               m_cast(l,
-                     n_labels == 2 ? ml_two_classes(l, scores, true, transform)
-                                   : ml_transform(l, scores, transform),
+                     n_labels == 2 ? ml_two_classes(l, scores, true, spec.post_transform)
+                                   : ml_transform(l, scores, spec.post_transform),
                      SIB_F32));
         return;
     }
     if (l_ok(l) && classes != n_labels)
         l_fail(l, SIB_ERR_ARGUMENT, "%zu scores are given %zu labels", classes, n_labels);
     l_out(l, 0, choose(l, labels, m_arg(l, MILLI_arg_max, scores, 1, false, DROP_DIMS)));
-    l_out(l, 1, m_cast(l, ml_transform(l, scores, transform), SIB_F32));
+    l_out(l, 1, m_cast(l, ml_transform(l, scores, spec.post_transform), SIB_F32));
 }
 
 /* Y = transform(X C^T + b). ONNX-ML LinearRegressor-1. */
 void lower_ML_LinearRegressor(lowering *l, const node *n)
 {
     mval x = ml_rows(l);
-    size_t n_values, n_add;
-    const float *values = attr_floats(n, "coefficients", &n_values),
-                *add = attr_floats(n, "intercepts", &n_add);
-    int64_t targets = attr_int(n, "targets", 1);
-    if (l_ok(l) && (targets < 1 || (n_add && n_add != (size_t)targets)))
-        l_fail(l, SIB_ERR_ARGUMENT, "targets is %lld and intercepts has %zu values", (long long)targets,
-               n_add);
-    mval y = times_rows(l, x, n_values, values, (size_t)targets, "coefficients");
-    if (n_add)
-        y = m_add(l, y, ml_doubles(l, n_add, add));
-    y = ml_transform(l, y, attr_string(n, "post_transform", "NONE"));
+    linear_spec spec = spec_linear(n);
+    spec_floats add = spec.intercepts;
+    if (l_ok(l) && add.n && add.n != (size_t)spec.targets)
+        l_fail(l, SIB_ERR_ARGUMENT, "targets is %lld and intercepts has %zu values", (long long)spec.targets,
+               add.n);
+    mval y = times_rows(l, x, spec.coefficients, (size_t)spec.targets, "coefficients");
+    if (add.n)
+        y = m_add(l, y, ml_doubles(l, add.n, add.v));
+    y = ml_transform(l, y, spec.post_transform);
     l_out(l, 0, m_cast(l, y, SIB_F32));
 }
 
@@ -95,36 +92,30 @@ void lower_ML_LinearRegressor(lowering *l, const node *n)
 
 /* K(x, v) for rows x [N, F] and the support vectors v [V, F]: [N, V]. LINEAR x.v, POLY (gamma x.v + coef0)^degree,
    RBF e^(-gamma |x - v|^2), SIGMOID tanh(gamma x.v + coef0). */
-static mval kernel_of(lowering *l, const node *n, mval x, size_t vectors)
+static mval kernel_of(lowering *l, const linear_spec *spec, mval x, size_t vectors)
 {
-    size_t n_values, n_params;
-    const float *values = attr_floats(n, "support_vectors", &n_values),
-                *params = attr_floats(n, "kernel_params", &n_params);
-    double gamma = n_params > 0 ? params[0] : 0, coef0 = n_params > 1 ? params[1] : 0,
-           degree = n_params > 2 ? params[2] : 0;
-    sib_str type = attr_string(n, "kernel_type", "LINEAR");
-    if (str_is(type, "RBF")) {
-        if (l_ok(l) && (!n_values || n_values % vectors))
-            return l_fail(l, SIB_ERR_ARGUMENT, "support_vectors has %zu values for %zu vectors", n_values,
+    spec_floats values = spec->support_vectors, params = spec->kernel_params;
+    double gamma = params.n > 0 ? params.v[0] : 0, coef0 = params.n > 1 ? params.v[1] : 0,
+           degree = params.n > 2 ? params.v[2] : 0;
+    if (spec->kernel_type == SVM_RBF) {
+        if (l_ok(l) && (!values.n || values.n % vectors))
+            return l_fail(l, SIB_ERR_ARGUMENT, "support_vectors has %zu values for %zu vectors", values.n,
                           vectors);
         if (!l_ok(l))
             return MVAL_NONE;
-        int64_t dims[2] = {(int64_t)vectors, (int64_t)(n_values / vectors)};
-        mval v = m_reshape_numbers(l, ml_doubles(l, n_values, values), 2, dims);
+        int64_t dims[2] = {(int64_t)vectors, (int64_t)(values.n / vectors)};
+        mval v = m_reshape_numbers(l, ml_doubles(l, values.n, values.v), 2, dims);
         mval d = m_sub(l, m_unsqueeze(l, x, 1), v); /* [N, V, F] */
         mval square = m_reduce_axis(l, MILLI_reduce_sum, m_square(l, d), 2, DROP_DIMS);
         return m_exp(l, m_mul_number(l, square, -gamma));
     }
-    mval dot = times_rows(l, x, n_values, values, vectors, "support_vectors");
-    if (str_is(type, "LINEAR"))
+    mval dot = times_rows(l, x, values, vectors, "support_vectors");
+    if (spec->kernel_type == SVM_LINEAR)
         return dot;
     dot = m_add_number(l, m_mul_number(l, dot, gamma), coef0);
-    if (str_is(type, "POLY"))
+    if (spec->kernel_type == SVM_POLY)
         return m_pow(l, dot, m_scalar_like(l, dot, degree));
-    if (str_is(type, "SIGMOID"))
-        return m_tanh(l, dot);
-    return l_fail(l, SIB_ERR_ARGUMENT, "kernel_type is '%.*s', expected LINEAR, POLY, RBF or SIGMOID",
-                  (int)type.length, type.data);
+    return m_tanh(l, dot);
 }
 
 /* ---- Regressor -------------------------------------------------------------------------------------------------- */
@@ -134,22 +125,22 @@ static mval kernel_of(lowering *l, const node *n, mval x, size_t vectors)
 void lower_ML_SVMRegressor(lowering *l, const node *n)
 {
     mval x = ml_rows(l), y;
-    int64_t vectors = attr_int(n, "n_supports", 0);
-    size_t n_coef, n_rho;
-    const float *coef = attr_floats(n, "coefficients", &n_coef), *rho = attr_floats(n, "rho", &n_rho);
-    if (l_ok(l) && (vectors < 0 || (vectors > 0 && n_coef != (size_t)vectors) || n_rho != 1))
+    linear_spec spec = spec_linear(n);
+    int64_t vectors = spec.n_supports;
+    size_t n_coef = spec.coefficients.n, n_rho = spec.rho.n;
+    if (l_ok(l) && ((vectors > 0 && n_coef != (size_t)vectors) || n_rho != 1))
         l_fail(l, SIB_ERR_ARGUMENT,
                "%lld support vectors have %zu coefficients and %zu rho, expected one each",
                (long long)vectors, n_coef, n_rho);
     if (!l_ok(l))
         return;
-    y = vectors ? kernel_of(l, n, x, (size_t)vectors) : x;
-    y = m_add_number(l, times_rows(l, y, n_coef, coef, 1, "coefficients"), rho[0]);
-    if (attr_int(n, "one_class", 0)) {
+    y = vectors ? kernel_of(l, &spec, x, (size_t)vectors) : x;
+    y = m_add_number(l, times_rows(l, y, spec.coefficients, 1, "coefficients"), spec.rho.v[0]);
+    if (spec.one_class) {
         mval above = m_less(l, m_scalar_like(l, y, 0), rounded(l, y));
         y = m_where(l, above, m_scalar_like(l, y, 1), m_scalar_like(l, y, -1));
     } else
-        y = ml_transform(l, y, attr_string(n, "post_transform", "NONE"));
+        y = ml_transform(l, y, spec.post_transform);
     l_out(l, 0, m_cast(l, y, SIB_F32));
 }
 
@@ -158,30 +149,24 @@ void lower_ML_SVMRegressor(lowering *l, const node *n)
 typedef struct svm {
     size_t classes, vectors, pairs;
     const int64_t *per_class; /* (classes) support vectors */
-    const float *coef, *rho;  /* (classes - 1, vectors), (pairs) */
-    size_t n_coef, n_rho;
+    spec_floats coef, rho;    /* (classes - 1, vectors), (pairs) */
 } svm;
 
 /* Checks what belongs to classes with support vectors. */
-static void check_svm(lowering *l, const node *n, svm *s, size_t n_per_class)
+static void check_svm(lowering *l, const linear_spec *spec, svm *s)
 {
-    size_t n_a, n_b;
-    attr_floats(n, "prob_a", &n_a);
-    attr_floats(n, "prob_b", &n_b);
+    size_t n_a = spec->prob_a.n, n_b = spec->prob_b.n, n_per_class = spec->vectors_per_class.n;
     s->pairs = s->classes * (s->classes - 1) / 2;
     if (s->classes < 2 || n_per_class != s->classes)
         l_fail(l, SIB_ERR_ARGUMENT,
                "%zu labels and %zu counts in vectors_per_class, expected as many, at least 2", s->classes,
                n_per_class);
     for (size_t i = 0; i < n_per_class && l_ok(l); i++)
-        if (s->per_class[i] < 0 || s->per_class[i] > INT32_MAX)
-            l_fail(l, SIB_ERR_ARGUMENT, "vectors_per_class holds %lld", (long long)s->per_class[i]);
-        else
-            s->vectors += (size_t)s->per_class[i];
-    if (l_ok(l) && (!s->vectors || s->n_coef != (s->classes - 1) * s->vectors || s->n_rho < s->pairs))
+        s->vectors += (size_t)s->per_class[i];
+    if (l_ok(l) && (!s->vectors || s->coef.n != (s->classes - 1) * s->vectors || s->rho.n < s->pairs))
         l_fail(l, SIB_ERR_ARGUMENT,
-               "%zu coefficients and %zu rho for %zu vectors of %zu classes, expected %zu and %zu", s->n_coef,
-               s->n_rho, s->vectors, s->classes, (s->classes - 1) * s->vectors, s->pairs);
+               "%zu coefficients and %zu rho for %zu vectors of %zu classes, expected %zu and %zu", s->coef.n,
+               s->rho.n, s->vectors, s->classes, (s->classes - 1) * s->vectors, s->pairs);
     if (l_ok(l) && (n_a != n_b || (n_a && n_a < s->pairs)))
         l_fail(l, SIB_ERR_ARGUMENT, "prob_a has %zu values and prob_b %zu, expected %zu each", n_a, n_b,
                s->pairs);
@@ -197,13 +182,13 @@ static mval decisions(lowering *l, const svm *s, mval kernels)
         size_t start_j = start_i + (size_t)s->per_class[i];
         for (size_t j = i + 1; j < s->classes && l_ok(l); start_j += (size_t)s->per_class[j++], pair++) {
             size_t n_i = (size_t)s->per_class[i], n_j = (size_t)s->per_class[j];
-            mval a = ml_doubles(l, n_i, s->coef + (j - 1) * s->vectors + start_i),
-                 b = ml_doubles(l, n_j, s->coef + i * s->vectors + start_j);
+            mval a = ml_doubles(l, n_i, s->coef.v + (j - 1) * s->vectors + start_i),
+                 b = ml_doubles(l, n_j, s->coef.v + i * s->vectors + start_j);
             mval of_i = m_slice_numbers(l, kernels, 1, (int64_t)start_i, (int64_t)n_i),
                  of_j = m_slice_numbers(l, kernels, 1, (int64_t)start_j, (int64_t)n_j);
             mval sum = m_add(l, m_reduce_axis(l, MILLI_reduce_sum, m_mul(l, of_i, a), 1, KEEP_DIMS),
                              m_reduce_axis(l, MILLI_reduce_sum, m_mul(l, of_j, b), 1, KEEP_DIMS));
-            sum = m_add_number(l, sum, s->rho[pair]);
+            sum = m_add_number(l, sum, s->rho.v[pair]);
             columns = pair ? m_concat(l, 2, (mval[]){columns, sum}, 1) : sum;
         }
     }
@@ -231,11 +216,11 @@ static mval most_votes(lowering *l, const svm *s, mval scores)
 
 /* Probabilities of the classes [N, classes] from their decisions: pairwise 1 - sigma(s A + B) (Platt), then coupled
    (Wu, Lin & Weng 2004), as LIBSVM does. */
-static mval probabilities(lowering *l, const node *n, const svm *s, mval scores)
+static mval probabilities(lowering *l, const linear_spec *spec, const svm *s, mval scores)
 {
-    size_t n_a, n_b, k = s->classes;
-    const float *a = attr_floats(n, "prob_a", &n_a), *b = attr_floats(n, "prob_b", &n_b);
-    mval p = m_add(l, m_mul(l, scores, ml_doubles(l, s->pairs, a)), ml_doubles(l, s->pairs, b));
+    size_t k = s->classes;
+    mval a = ml_doubles(l, s->pairs, spec->prob_a.v), b = ml_doubles(l, s->pairs, spec->prob_b.v);
+    mval p = m_add(l, m_mul(l, scores, a), b);
     p = m_sigmoid(l, m_neg(l, p));
     p = m_clamp(l, p, m_scalar_like(l, p, 1e-7), m_scalar_like(l, p, 1 - 1e-7));
     mval half = m_mul_number(l, m_slice_numbers(l, p, 1, 0, 1), 0), rows = MVAL_NONE;
@@ -258,26 +243,26 @@ static mval probabilities(lowering *l, const node *n, const svm *s, mval scores)
 
 /* A row of coefficients for each class, as of LIBLINEAR. Of two classes the second is chosen where the highest score is
    above 0, or at least 0.5 where no coefficient is negative. */
-static void linear_classes(lowering *l, const node *n, const svm *s, mval x, mval labels)
+static void linear_classes(lowering *l, post_transform transform, const svm *s, mval x, mval labels)
 {
-    if (l_ok(l) && !s->n_rho) {
+    if (l_ok(l) && !s->rho.n) {
         l_fail(l, SIB_ERR_ARGUMENT, "rho has no value");
         return;
     }
-    mval scores = times_rows(l, x, s->n_coef, s->coef, s->classes, "coefficients");
-    scores = rounded(l, m_add_number(l, scores, s->n_rho ? s->rho[0] : 0));
+    mval scores = times_rows(l, x, s->coef, s->classes, "coefficients");
+    scores = rounded(l, m_add_number(l, scores, s->rho.n ? s->rho.v[0] : 0));
     mval best = m_arg(l, MILLI_arg_max, scores, 1, false, DROP_DIMS);
     if (s->classes == 2) {
         bool positive_only = true;
-        for (size_t i = 0; i < s->n_coef; i++)
-            positive_only &= s->coef[i] >= 0;
+        for (size_t i = 0; i < s->coef.n; i++)
+            positive_only &= s->coef.v[i] >= 0;
         mval top = m_reduce_axis(l, MILLI_reduce_max, scores, 1, DROP_DIMS);
         mval second = positive_only ? m_less_equal(l, m_scalar_like(l, top, 0.5), top)
                                     : m_less(l, m_scalar_like(l, top, 0), top);
         best = m_where(l, second, m_scalar_int(l, SIB_I64, 1), best);
     }
     l_out(l, 0, choose(l, labels, best));
-    l_out(l, 1, m_cast(l, ml_transform(l, scores, attr_string(n, "post_transform", "NONE")), SIB_F32));
+    l_out(l, 1, m_cast(l, ml_transform(l, scores, transform), SIB_F32));
 }
 
 /* Y = the class with most of the pairwise decisions sum c_v K(x, v) + rho; Z = probabilities where prob_a and prob_b are
@@ -285,29 +270,25 @@ static void linear_classes(lowering *l, const node *n, const svm *s, mval x, mva
 void lower_ML_SVMClassifier(lowering *l, const node *n)
 {
     mval x = ml_rows(l);
-    size_t n_per_class, n_prob;
-    svm s = {0};
-    mval labels = ml_labels(l, n, "classlabels_strings", "classlabels_ints", &s.classes);
-    sib_str transform = attr_string(n, "post_transform", "NONE");
-    s.per_class = attr_ints(n, "vectors_per_class", &n_per_class);
-    s.coef = attr_floats(n, "coefficients", &s.n_coef);
-    s.rho = attr_floats(n, "rho", &s.n_rho);
-    attr_floats(n, "prob_a", &n_prob);
+    linear_spec spec = spec_linear(n);
+    post_transform transform = spec.post_transform;
+    svm s = {.per_class = spec.vectors_per_class.v, .coef = spec.coefficients, .rho = spec.rho};
+    mval labels = ml_labels(l, spec.classlabels_strings, spec.classlabels_ints, "classlabels", &s.classes);
     if (!l_ok(l))
         return;
-    if (!n_per_class) {
-        linear_classes(l, n, &s, x, labels);
+    if (!spec.vectors_per_class.n) {
+        linear_classes(l, transform, &s, x, labels);
         return;
     }
-    check_svm(l, n, &s, n_per_class);
+    check_svm(l, &spec, &s);
     if (!l_ok(l))
         return;
-    mval scores = rounded(l, decisions(l, &s, kernel_of(l, n, x, s.vectors))), z;
+    mval scores = rounded(l, decisions(l, &s, kernel_of(l, &spec, x, s.vectors))), z;
     l_out(l, 0, choose(l, labels, most_votes(l, &s, scores)));
-    if (n_prob)
-        z = ml_transform(l, probabilities(l, n, &s, scores), transform);
+    if (spec.prob_a.n)
+        z = ml_transform(l, probabilities(l, &spec, &s, scores), transform);
     else if (s.classes == 2)
-        z = ml_two_classes(l, scores, !str_is(transform, "NONE"), transform);
+        z = ml_two_classes(l, scores, transform != TRANSFORM_NONE, transform);
     else
         z = ml_transform(l, scores, transform);
     l_out(l, 1, m_cast(l, z, SIB_F32));

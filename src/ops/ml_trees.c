@@ -50,32 +50,36 @@ static mval emit_trees(lowering *l, const forest *f, mval x, mval weights, int64
 
 /* ---- Lists of attributes ------------------------------------------------------------------------------ */
 
-/* Ints that must have `count` elements. */
-static const int64_t *ints_of(lowering *l, const node *n, const char *name, size_t count)
-{
-    size_t had;
-    const int64_t *list = attr_ints(n, name, &had);
-    if (l_ok(l) && had != count)
-        l_fail(l, SIB_ERR_ARGUMENT, "%s has %zu values, expected %zu", name, had, count);
-    return list;
-}
-
-/* Floats of attribute `name`, or of the tensor `name`_as_tensor, as float64 [count]. */
-static mval doubles_of(lowering *l, const node *n, const char *name, const char *as_tensor, size_t *count)
-{
-    const sib_tensor *t = attr_tensor(n, as_tensor);
-    const float *floats = attr_floats(n, name, count);
-    if (!t)
-        return ml_doubles(l, *count, floats);
-    *count = (size_t)sib_tensor_count(t);
-    mval v = m_constant_ref(l, t);
-    return m_cast(l, m_flatten(l, v, 0, m_rank(l, v)), SIB_F64);
-}
-
 static void check_count(lowering *l, const char *name, size_t had, size_t want)
 {
     if (l_ok(l) && had != want)
         l_fail(l, SIB_ERR_ARGUMENT, "%s has %zu values, expected %zu", name, had, want);
+}
+
+/* Ints that must have `count` elements. */
+static const int64_t *ints_of(lowering *l, spec_ints list, const char *name, size_t count)
+{
+    check_count(l, name, list.n, count);
+    return list.v;
+}
+
+/* A tensor attribute as float64 [count]; empty where there is none. */
+static mval tensor_doubles(lowering *l, const sib_tensor *t, size_t *count)
+{
+    *count = t ? (size_t)sib_tensor_count(t) : 0;
+    if (!t)
+        return ml_doubles(l, 0, NULL);
+    mval v = m_constant_ref(l, t);
+    return m_cast(l, m_flatten(l, v, 0, m_rank(l, v)), SIB_F64);
+}
+
+/* The same, or else of floats. */
+static mval doubles_of(lowering *l, const sib_tensor *t, spec_floats floats, size_t *count)
+{
+    if (t)
+        return tensor_doubles(l, t, count);
+    *count = floats.n;
+    return ml_doubles(l, floats.n, floats.v);
 }
 
 /* ---- Versions 1 and 3: nodes with ids, leaves among them ---------------------------------------------------- */
@@ -120,17 +124,18 @@ typedef struct old_nodes {
     int64_t *places; /* (n): -1 - leaf for leaves, else the node itself */
 } old_nodes;
 
-static void read_old_nodes(lowering *l, const node *n, old_nodes *o)
+static void read_old_nodes(lowering *l, const tree_nodes_spec *spec, old_nodes *o)
 {
-    size_t n_modes, n_missing;
-    o->trees = attr_ints(n, "nodes_treeids", &o->n);
-    o->ids = ints_of(l, n, "nodes_nodeids", o->n);
-    o->features = ints_of(l, n, "nodes_featureids", o->n);
-    o->yes = ints_of(l, n, "nodes_truenodeids", o->n);
-    o->no = ints_of(l, n, "nodes_falsenodeids", o->n);
-    o->modes = attr_strings(n, "nodes_modes", &n_modes);
-    o->missing = attr_ints(n, "nodes_missing_value_tracks_true", &n_missing);
-    check_count(l, "nodes_modes", n_modes, o->n);
+    size_t n_missing = spec->nodes_missing_value_tracks_true.n;
+    o->n = spec->nodes_treeids.n;
+    o->trees = spec->nodes_treeids.v;
+    o->ids = ints_of(l, spec->nodes_nodeids, "nodes_nodeids", o->n);
+    o->features = ints_of(l, spec->nodes_featureids, "nodes_featureids", o->n);
+    o->yes = ints_of(l, spec->nodes_truenodeids, "nodes_truenodeids", o->n);
+    o->no = ints_of(l, spec->nodes_falsenodeids, "nodes_falsenodeids", o->n);
+    o->modes = spec->nodes_modes.v;
+    o->missing = n_missing ? spec->nodes_missing_value_tracks_true.v : NULL;
+    check_count(l, "nodes_modes", spec->nodes_modes.n, o->n);
     if (n_missing)
         check_count(l, "nodes_missing_value_tracks_true", n_missing, o->n);
     else
@@ -176,11 +181,11 @@ static void find_roots(lowering *l, const old_nodes *o, forest *f)
 }
 
 /* Fills f from the nodes; weights stay to be read. */
-static void build_nodes(lowering *l, const node *n, old_nodes *o, forest *f)
+static void build_nodes(lowering *l, const tree_nodes_spec *spec, old_nodes *o, forest *f)
 {
     size_t n_splits;
-    read_old_nodes(l, n, o);
-    mval splits = doubles_of(l, n, "nodes_values", "nodes_values_as_tensor", &n_splits);
+    read_old_nodes(l, spec, o);
+    mval splits = doubles_of(l, spec->nodes_values_as_tensor, spec->nodes_values, &n_splits);
     check_count(l, "nodes_values", n_splits, o->n);
     int64_t **lists[] = {&f->roots, &f->features, &f->modes, &f->missing, &f->yes, &f->no, &f->member_starts};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
@@ -205,16 +210,15 @@ static void build_nodes(lowering *l, const node *n, old_nodes *o, forest *f)
     find_roots(l, o, f);
 }
 
-/* What the leaves add to which target; names: the attributes of tree ids, node ids, targets, weights, and the last as
-   a tensor. Returns whether no weight is negative. */
-static bool build_leaves(lowering *l, const node *n, const old_nodes *o, forest *f,
-                         const char *const names[5])
+/* What the leaves add to which target or class. Returns whether no weight is negative. */
+static bool build_leaves(lowering *l, const tree_nodes_spec *spec, const old_nodes *o, forest *f)
 {
-    size_t count, n_values;
-    const int64_t *trees = attr_ints(n, names[0], &count), *ids = ints_of(l, n, names[1], count),
-                  *targets = ints_of(l, n, names[2], count);
-    mval values = doubles_of(l, n, names[3], names[4], &n_values);
-    check_count(l, names[3], n_values, count);
+    size_t count = spec->target_treeids.n, n_values;
+    const int64_t *trees = spec->target_treeids.v,
+                  *ids = ints_of(l, spec->target_nodeids, "the list of leaves' node ids", count),
+                  *targets = ints_of(l, spec->target_ids, "the list of leaves' targets or classes", count);
+    mval values = doubles_of(l, spec->target_weights_as_tensor, spec->target_weights, &n_values);
+    check_count(l, "the list of leaves' weights", n_values, count);
     f->leaf_starts = ints_room(l, f->n_leaves + 1);
     f->leaf_targets = ints_room(l, count);
     int64_t *order = ints_room(l, count), *leaf = ints_room(l, count), *next = ints_room(l, f->n_leaves + 1);
@@ -223,11 +227,11 @@ static bool build_leaves(lowering *l, const node *n, const old_nodes *o, forest 
     for (size_t i = 0; i < count && l_ok(l); i++) {
         const node_key *k = find_key(o->keys, o->n, trees[i], ids[i]);
         if (!k || o->places[k->at] >= 0)
-            l_fail(l, SIB_ERR_ARGUMENT, "%s names node %lld of tree %lld, which is no leaf", names[1],
+            l_fail(l, SIB_ERR_ARGUMENT, "a weight is given to node %lld of tree %lld, which is no leaf",
                    (long long)ids[i], (long long)trees[i]);
         else if (targets[i] < 0 || (uint64_t)targets[i] >= f->targets)
-            l_fail(l, SIB_ERR_ARGUMENT, "%s holds %lld, expected less than %zu", names[2],
-                   (long long)targets[i], f->targets);
+            l_fail(l, SIB_ERR_ARGUMENT, "a weight is given to target or class %lld, expected 0 to %zu",
+                   (long long)targets[i], f->targets - 1);
         else
             f->leaf_starts[(leaf[i] = -1 - o->places[k->at]) + 1]++;
     }
@@ -257,43 +261,28 @@ static mval rounded(lowering *l, mval sums, sib_dtype input)
     return input == SIB_F64 ? sums : m_cast(l, m_cast(l, sums, SIB_F32), SIB_F64);
 }
 
-static int64_t aggregate_of(lowering *l, sib_str word)
-{
-    static const char *const words[] = {"AVERAGE", "SUM", "MIN", "MAX"};
-    for (int64_t i = 0; i < 4; i++)
-        if (str_is(word, words[i]))
-            return i;
-    l_fail(l, SIB_ERR_ARGUMENT, "aggregate_function is '%.*s', expected AVERAGE, SUM, MIN or MAX",
-           (int)word.length, word.data);
-    return 1;
-}
-
 /* Y = transform(aggregate of the leaves reached in every tree + base values). ONNX-ML TreeEnsembleRegressor-1, -3. */
 void lower_ML_TreeEnsembleRegressor(lowering *l, const node *n)
 {
-    static const char *const names[] = {"target_treeids", "target_nodeids", "target_ids", "target_weights",
-                                        "target_weights_as_tensor"};
+    tree_nodes_spec spec = spec_tree_nodes(n);
     sib_dtype input = m_dtype(l, l_in(l, 0));
     mval x = ml_rows(l);
     old_nodes o = {0};
     size_t n_base;
-    int64_t targets = attr_int(n, "n_targets", 1);
-    if (l_ok(l) && (targets < 1 || targets > INT32_MAX))
-        l_fail(l, SIB_ERR_ARGUMENT, "n_targets is %lld", (long long)targets);
     if (!l_ok(l))
         return;
-    forest f = {.targets = (size_t)targets};
-    dim dims[2] = {m_dim(l, x, 0), d_const(l, targets)};
+    forest f = {.targets = (size_t)spec.n_targets};
+    dim dims[2] = {m_dim(l, x, 0), d_const(l, spec.n_targets)};
     l_declare(l, 0, SIB_F32, 2, dims);
-    build_nodes(l, n, &o, &f);
+    build_nodes(l, &spec, &o, &f);
     if (l_ok(l))
-        build_leaves(l, n, &o, &f, names);
-    mval base = doubles_of(l, n, "base_values", "base_values_as_tensor", &n_base);
+        build_leaves(l, &spec, &o, &f);
+    mval base = doubles_of(l, spec.base_values_as_tensor, spec.base_values, &n_base);
     if (n_base)
         check_count(l, "base_values", n_base, f.targets);
-    mval y = emit_trees(l, &f, x, f.weights, aggregate_of(l, attr_string(n, "aggregate_function", "SUM")));
+    mval y = emit_trees(l, &f, x, f.weights, spec.aggregate_function);
     y = rounded(l, n_base ? m_add(l, y, base) : y, input);
-    l_out(l, 0, m_cast(l, ml_transform(l, y, attr_string(n, "post_transform", "NONE")), SIB_F32));
+    l_out(l, 0, m_cast(l, ml_transform(l, y, spec.post_transform), SIB_F32));
 }
 
 /* The label of the highest of scores [N, E], among those that a leaf added to. */
@@ -308,9 +297,9 @@ static mval best_reached(lowering *l, const forest *f, mval x, mval scores)
 
 /* Two labels, and weights of one class alone: s is the score of the second class, a probability where no weight is
    negative. For weights of class 0 both scores are made of it; for weights of class 1 the first one is 0. */
-static void one_sided(lowering *l, const node *n, mval sums, mval labels, int64_t side, bool probability)
+static void one_sided(lowering *l, post_transform transform, mval sums, mval labels, int64_t side,
+                      bool probability)
 {
-    sib_str transform = attr_string(n, "post_transform", "NONE");
     mval s = m_slice_numbers(l, sums, 1, side, 1), above = m_scalar(l, SIB_F64, probability ? 0.5 : 0);
     mval zero = m_mul_number(l, s, 0);
     l_out(l, 0, ml_binary_label(l, labels, 2, m_less(l, above, m_squeeze(l, s, 1))));
@@ -333,24 +322,23 @@ static int64_t only_class(const forest *f)
    ONNX-ML TreeEnsembleClassifier-1, -3. */
 void lower_ML_TreeEnsembleClassifier(lowering *l, const node *n)
 {
-    static const char *const names[] = {"class_treeids", "class_nodeids", "class_ids", "class_weights",
-                                        "class_weights_as_tensor"};
+    tree_nodes_spec spec = spec_tree_nodes(n);
     sib_dtype input = m_dtype(l, l_in(l, 0));
     mval x = ml_rows(l);
     old_nodes o = {0};
     forest f = {0};
     size_t n_base;
     bool positive = false;
-    mval labels = ml_labels(l, n, "classlabels_strings", "classlabels_int64s", &f.targets);
+    mval labels = ml_labels(l, spec.classlabels_strings, spec.classlabels_int64s, "classlabels", &f.targets);
     if (!l_ok(l))
         return;
     dim dims[2] = {m_dim(l, x, 0), d_const(l, (int64_t)f.targets)};
     l_declare(l, 0, m_dtype(l, labels), 1, dims);
     l_declare(l, 1, SIB_F32, 2, dims);
-    build_nodes(l, n, &o, &f);
+    build_nodes(l, &spec, &o, &f);
     if (l_ok(l))
-        positive = build_leaves(l, n, &o, &f, names);
-    mval base = doubles_of(l, n, "base_values", "base_values_as_tensor", &n_base),
+        positive = build_leaves(l, &spec, &o, &f);
+    mval base = doubles_of(l, spec.base_values_as_tensor, spec.base_values, &n_base),
          sums = emit_trees(l, &f, x, f.weights, 1);
     int64_t side = f.targets == 2 && n_base < 2 && l_ok(l) ? only_class(&f) : -1;
     if (n_base && !(side >= 0 && n_base == 1))
@@ -359,10 +347,10 @@ void lower_ML_TreeEnsembleClassifier(lowering *l, const node *n)
         sums = m_add(l, sums, base);
     sums = rounded(l, sums, input);
     if (side >= 0) {
-        one_sided(l, n, sums, labels, side, positive);
+        one_sided(l, spec.post_transform, sums, labels, side, positive);
         return;
     }
-    mval z = ml_transform(l, sums, attr_string(n, "post_transform", "NONE"));
+    mval z = ml_transform(l, sums, spec.post_transform);
     l_out(l, 1, m_cast(l, z, SIB_F32));
     if (f.targets == 1) {
         mval above = m_less(l, m_scalar(l, SIB_F64, 0), m_squeeze(l, sums, 1));
@@ -375,17 +363,11 @@ void lower_ML_TreeEnsembleClassifier(lowering *l, const node *n)
 
 /* ---- Version 5: nodes and leaves apart ------------------------------------------------------------------------- */
 
-/* A tensor attribute as float64 [count]. */
-static mval tensor_doubles(lowering *l, const node *n, const char *name, size_t *count)
-{
-    return doubles_of(l, n, "", name, count);
-}
-
 /* The sets of values of the BRANCH_MEMBER nodes, which NaN parts: values without these, and where each node's begin. */
-static void build_members(lowering *l, const node *n, forest *f)
+static void build_members(lowering *l, const tree_ensemble_spec *spec, forest *f)
 {
     size_t count, set = 0, kept = 0;
-    mval all = tensor_doubles(l, n, "membership_values", &count);
+    mval all = tensor_doubles(l, spec->membership_values, &count);
     const sib_tensor *t = count ? m_content(l, all) : NULL;
     const double *values = t ? (const double *)t->data : NULL;
     int64_t *picked = ints_room(l, count);
@@ -412,25 +394,26 @@ static void build_members(lowering *l, const node *n, forest *f)
 }
 
 /* Nodes and leaves as the attributes give them. Indices are checked by the milli-op. */
-static void build_new(lowering *l, const node *n, forest *f)
+static void build_new(lowering *l, const tree_ensemble_spec *spec, forest *f)
 {
-    size_t n_splits, n_weights, n_missing;
-    const int64_t *features = attr_ints(n, "nodes_featureids", &f->n_nodes),
-                  *yes = ints_of(l, n, "nodes_truenodeids", f->n_nodes),
-                  *no = ints_of(l, n, "nodes_falsenodeids", f->n_nodes),
-                  *yes_leaf = ints_of(l, n, "nodes_trueleafs", f->n_nodes),
-                  *no_leaf = ints_of(l, n, "nodes_falseleafs", f->n_nodes),
-                  *missing = attr_ints(n, "nodes_missing_value_tracks_true", &n_missing),
-                  *roots = attr_ints(n, "tree_roots", &f->n_roots),
-                  *targets = attr_ints(n, "leaf_targetids", &f->n_leaves);
+    size_t n_splits, n_weights, n_missing = spec->nodes_missing_value_tracks_true.n;
+    f->n_nodes = spec->nodes_featureids.n;
+    f->n_roots = spec->tree_roots.n;
+    f->n_leaves = spec->leaf_targetids.n;
+    const int64_t *features = spec->nodes_featureids.v, *targets = spec->leaf_targetids.v,
+                  *missing = spec->nodes_missing_value_tracks_true.v,
+                  *yes = ints_of(l, spec->nodes_truenodeids, "nodes_truenodeids", f->n_nodes),
+                  *no = ints_of(l, spec->nodes_falsenodeids, "nodes_falsenodeids", f->n_nodes),
+                  *yes_leaf = ints_of(l, spec->nodes_trueleafs, "nodes_trueleafs", f->n_nodes),
+                  *no_leaf = ints_of(l, spec->nodes_falseleafs, "nodes_falseleafs", f->n_nodes);
     if (n_missing)
         check_count(l, "nodes_missing_value_tracks_true", n_missing, f->n_nodes);
-    f->splits = tensor_doubles(l, n, "nodes_splits", &n_splits);
+    f->splits = tensor_doubles(l, spec->nodes_splits, &n_splits);
     check_count(l, "nodes_splits", n_splits, f->n_nodes);
-    f->weights = tensor_doubles(l, n, "leaf_weights", &n_weights);
+    f->weights = tensor_doubles(l, spec->leaf_weights, &n_weights);
     check_count(l, "leaf_weights", n_weights, f->n_leaves);
     f->n_weights = f->n_leaves;
-    const sib_tensor *modes = attr_tensor(n, "nodes_modes");
+    const sib_tensor *modes = spec->nodes_modes;
     check_count(l, "nodes_modes", modes ? (size_t)sib_tensor_count(modes) : 0, f->n_nodes);
     if (l_ok(l) && modes)
         f->modes = ints_room(l, f->n_nodes);
@@ -453,35 +436,29 @@ static void build_new(lowering *l, const node *n, forest *f)
                    "node %zu has mode %lld and branches %lld and %lld, expected 0 to 6 and none below 0", i,
                    (long long)f->modes[i], (long long)yes[i], (long long)no[i]);
     }
-    if (roots)
-        memcpy(f->roots, roots, f->n_roots * sizeof *roots);
+    if (f->n_roots)
+        memcpy(f->roots, spec->tree_roots.v, f->n_roots * sizeof *f->roots);
     for (size_t i = 0; i < f->n_leaves; i++) {
         f->leaf_starts[i + 1] = (int64_t)i + 1;
         f->leaf_targets[i] = targets[i];
-        if (targets[i] >= 0 && (uint64_t)targets[i] >= f->targets && !node_attribute(n, "n_targets"))
+        if (targets[i] >= 0 && (uint64_t)targets[i] >= f->targets && spec->n_targets == SPEC_ABSENT)
             f->targets = (size_t)targets[i] + 1;
     }
-    build_members(l, n, f);
+    build_members(l, spec, f);
 }
 
 /* Y = transform(aggregate of the leaves reached in every tree). ONNX-ML TreeEnsemble-5. */
 void lower_ML_TreeEnsemble(lowering *l, const node *n)
 {
-    static const char *const transforms[] = {"NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"};
+    tree_ensemble_spec spec = spec_tree_ensemble(n);
     sib_dtype input = m_dtype(l, l_in(l, 0));
     mval x = ml_rows(l);
-    int64_t aggregate = attr_int(n, "aggregate_function", 1), transform = attr_int(n, "post_transform", 0),
-            targets = attr_int(n, "n_targets", 1);
-    if (l_ok(l) && (aggregate < 0 || aggregate > 3 || transform < 0 || transform > 4 || targets < 1 ||
-                    targets > INT32_MAX))
-        l_fail(l, SIB_ERR_ARGUMENT, "aggregate_function %lld, post_transform %lld or n_targets %lld is none",
-               (long long)aggregate, (long long)transform, (long long)targets);
     if (!l_ok(l))
         return;
-    forest f = {.targets = (size_t)targets};
-    build_new(l, n, &f);
-    mval y = emit_trees(l, &f, x, f.weights, aggregate);
+    forest f = {.targets = spec.n_targets == SPEC_ABSENT ? 1 : (size_t)spec.n_targets};
+    build_new(l, &spec, &f);
+    mval y = emit_trees(l, &f, x, f.weights, spec.aggregate_function);
     if (!l_ok(l))
         return;
-    l_out(l, 0, m_cast(l, ml_transform(l, y, str_of(transforms[transform])), input));
+    l_out(l, 0, m_cast(l, ml_transform(l, y, (post_transform)spec.post_transform), input));
 }

@@ -19,23 +19,11 @@ mval nn_channels(lowering *l, mval v, int rank)
     return m_reshape(l, v, rank > 1 ? (size_t)rank - 1 : 1, dims);
 }
 
-double nn_number(const node *n, const char *name, double fallback)
-{
-    const attribute *a = node_attribute(n, name);
-    if (!a)
-        return fallback;
-    return a->kind == ATTR_INT ? (double)a->i : a->kind == ATTR_FLOAT ? (double)a->f : fallback;
-}
-
 /* Fails where the channels of x and w do not go together. */
 static void check_channels(lowering *l, dim channels, dim m, dim of_group, int64_t group)
 {
     int64_t c, k, features;
     dim_table *t = l->graph->dims;
-    if (group < 1) {
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute group is %lld, expected at least 1", (long long)group);
-        return;
-    }
     dim whole = d_mul(l, of_group, d_const(l, group));
     if (!l_ok(l))
         return;
@@ -86,22 +74,23 @@ mval nn_standardize(lowering *l, mval x, size_t n, const int64_t *axes, double e
     return m_div(l, d, deviation);
 }
 
-mval nn_activation(lowering *l, sib_str name, double alpha, double beta, mval x)
+mval nn_activation(lowering *l, fused_activation f, double alpha, double beta, mval x)
 {
-    if (!name.length)
-        return x;
-    if (str_is(name, "Relu"))
+    switch (f) {
+    case FUSED_RELU:
         return m_relu(l, x);
-    if (str_is(name, "Tanh"))
+    case FUSED_TANH:
         return m_tanh(l, x);
-    if (str_is(name, "Sigmoid"))
+    case FUSED_SIGMOID:
         return m_sigmoid(l, x);
-    if (str_is(name, "LeakyRelu"))
+    case FUSED_LEAKY_RELU:
         return m_where(l, m_less(l, x, m_scalar_like(l, x, 0)), m_mul_number(l, x, alpha), x);
-    if (str_is(name, "Clip"))
+    case FUSED_CLIP:
         return m_clamp(l, x, m_scalar_like(l, x, alpha), m_scalar_like(l, x, beta));
-    if (str_is(name, "HardSigmoid"))
+    case FUSED_HARD_SIGMOID:
         return m_clamp(l, m_add_number(l, m_mul_number(l, x, alpha), beta), m_scalar_like(l, x, 0),
                        m_scalar_like(l, x, 1));
-    return l_fail(l, SIB_ERR_UNSUPPORTED, "activation '%.*s' is not known", (int)name.length, name.data);
+    default:
+        return x;
+    }
 }

@@ -6,13 +6,6 @@
 
 /* ---- Windows over the axes from 2 on ------------------------------------------------------------------ */
 
-typedef enum spatial_padding {
-    PADDING_EXPLICIT, /* attribute pads */
-    PADDING_VALID,    /* none */
-    PADDING_SAME_UPPER,
-    PADDING_SAME_LOWER
-} spatial_padding;
-
 /* Windows of x [N, C, in...], whose n spatial axes follow the first two. Axis i is covered by out[i] windows of
    kernel[i] elements, dilation[i] apart, which begin stride[i] apart; before[i] and after[i] elements are put around
    it. extent = (kernel - 1) * dilation + 1 is how far a window reaches. */
@@ -20,15 +13,14 @@ typedef struct spatial {
     int n;
     int64_t kernel[SIB_MAX_RANK], stride[SIB_MAX_RANK], dilation[SIB_MAX_RANK]; /* (n) */
     int64_t pads[2 * SIB_MAX_RANK]; /* (2 n) befores, then afters */
-    spatial_padding padding;
+    auto_pad padding;
     dim in[SIB_MAX_RANK], extent[SIB_MAX_RANK];                       /* (n) */
     dim before[SIB_MAX_RANK], after[SIB_MAX_RANK], out[SIB_MAX_RANK]; /* (n), by spatial_place */
 } spatial;
 
-/* Reads the attributes kernel_shape, strides, dilations, pads and auto_pad for the spatial axes of x. w: the weights
-   [M, C, kernel...], from which the kernel is known where the attribute is missing, or MVAL_NONE. Fills all but
-   before, after and out. False where the lowering stopped. */
-bool spatial_read(lowering *l, const node *n, mval x, mval w, spatial *s);
+/* The windows over the spatial axes of x. w: the weights [M, C, kernel...], from which the kernel is known where the
+   attribute is missing, or MVAL_NONE. Fills all but before, after and out. False where the lowering stopped. */
+bool spatial_read(lowering *l, const spatial_spec *spec, mval x, mval w, spatial *s);
 
 /* Fills before, after and out as Conv and the pools have them: out = floor((in + pads - extent) / stride) + 1, or
    with ceil_mode and explicit pads the ceiling of that, but no window that begins behind the input; for SAME
@@ -37,10 +29,6 @@ bool spatial_place(lowering *l, spatial *s, bool ceil_mode);
 
 /* The windows of x [lead..., in...]: [lead..., kernel..., out...]; elements beyond x are `outside`, MVAL_NONE for 0. */
 mval spatial_windows(lowering *l, mval x, const spatial *s, mval outside);
-
-/* Reads an attribute of count ints, each at least `least`, or fills with fallback where there is none. */
-bool nn_ints(lowering *l, const node *n, const char *name, size_t count, int64_t least, int64_t fallback,
-             int64_t *out);
 
 /* ---- Values ---------------------------------------------------------------------------------------------- */
 
@@ -54,19 +42,15 @@ mval nn_channels(lowering *l, mval v, int rank);
    dtype that both have. */
 mval nn_conv(lowering *l, mval x, mval w, const spatial *s, int64_t group);
 
-/* An attribute that is a number, whether the file holds an int or a float. */
-double nn_number(const node *n, const char *name, double fallback);
-
 /* (x - mean) / sqrt(var + epsilon) over axes (n), in the dtype of x; mean and inverse deviation with size 1 at the
    axes in *mean and *inverse where these are not NULL. With centred false the mean is taken as 0. */
 mval nn_standardize(lowering *l, mval x, size_t n, const int64_t *axes, double epsilon, bool centred,
                     mval *mean, mval *inverse);
 
-/* The activations that fused operators name (Relu, Tanh, Sigmoid, LeakyRelu, Clip, HardSigmoid) with their
-   parameters; x for an empty name. */
-mval nn_activation(lowering *l, sib_str name, double alpha, double beta, mval x);
+/* What a fused operator applies to its result, with the parameters of that. */
+mval nn_activation(lowering *l, fused_activation f, double alpha, double beta, mval x);
 
-/* AveragePool of x, float64 [N, C, in...], by the attributes of the node: float64 [N, C, out...]. */
-mval nn_average_pool(lowering *l, const node *n, mval x);
+/* AveragePool of x, float64 [N, C, in...]: float64 [N, C, out...]. */
+mval nn_average_pool(lowering *l, const pool_spec *spec, mval x);
 
 #endif

@@ -23,7 +23,7 @@ static batch_statistics statistics_of(lowering *l, const node *n, mval x, bool b
     int64_t axes[SIB_MAX_RANK];
     size_t count = 1;
     int rank = m_rank(l, x);
-    double momentum = attr_float(n, "momentum", 0.9f);
+    double momentum = spec_batch_norm(n).momentum;
     mval wide = elem_wide(l, x), old_mean = l_in(l, 3), old_var = l_in(l, 4);
     dim dims[SIB_MAX_RANK];
     axes[0] = 0;
@@ -48,10 +48,11 @@ static batch_statistics statistics_of(lowering *l, const node *n, mval x, bool b
    before that unless is_test. */
 static bool trains(const lowering *l, const node *n)
 {
+    batch_norm_spec spec = spec_batch_norm(n);
     if (n->version >= 14)
-        return attr_int(n, "training_mode", 0);
+        return spec.training_mode;
     if (n->version < 7)
-        return !attr_int(n, "is_test", 0);
+        return !spec.is_test;
     return l_wants(l, 1) || l_wants(l, 2) || l_wants(l, 3) || l_wants(l, 4);
 }
 
@@ -60,8 +61,9 @@ static bool trains(const lowering *l, const node *n)
    each element of [C, D...] by itself. ONNX BatchNormalization-1, 6, 7, 9, 14, 15. */
 void lower_ONNX_BatchNormalization(lowering *l, const node *n)
 {
+    batch_norm_spec spec = spec_batch_norm(n);
     mval x = l_in(l, 0), scale = l_in(l, 1), bias = l_in(l, 2), mean = l_in(l, 3), var = l_in(l, 4);
-    bool by_channel = n->version >= 9 || attr_int(n, "spatial", 1), training = trains(l, n);
+    bool by_channel = spec.spatial, training = trains(l, n);
     sib_dtype kept = m_dtype(l, mean);
     elem_takes(l, x, "X", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
@@ -84,7 +86,7 @@ void lower_ONNX_BatchNormalization(lowering *l, const node *n)
         l_out(l, 3, mean);
         l_out(l, 4, var);
     }
-    mval deviation = m_sqrt(l, m_add_number(l, used_var, attr_float(n, "epsilon", 1e-5f)));
+    mval deviation = m_sqrt(l, m_add_number(l, used_var, spec.epsilon));
     mval y = m_div(l, m_sub(l, elem_wide(l, x), used_mean), deviation);
     y = m_add(l, m_mul(l, y, beside(l, scale, x, by_channel)), beside(l, bias, x, by_channel));
     elem_out(l, y, x);
@@ -102,8 +104,7 @@ void lower_ONNX_InstanceNormalization(lowering *l, const node *n)
     int rank = m_rank(l, x);
     for (int i = 2; i < rank; i++)
         axes[count++] = i;
-    mval y =
-        nn_standardize(l, elem_wide(l, x), count, axes, attr_float(n, "epsilon", 1e-5f), true, NULL, NULL);
+    mval y = nn_standardize(l, elem_wide(l, x), count, axes, spec_norm(n).epsilon, true, NULL, NULL);
     y = m_mul(l, y, beside(l, l_in(l, 1), x, true));
     elem_out(l, m_add(l, y, beside(l, l_in(l, 2), x, true)), x);
 }
@@ -113,15 +114,15 @@ void lower_ONNX_InstanceNormalization(lowering *l, const node *n)
    stash_type asks for. ONNX GroupNormalization-18, 21. */
 void lower_ONNX_GroupNormalization(lowering *l, const node *n)
 {
+    norm_spec spec = spec_norm(n);
     mval x = l_in(l, 0), scale = elem_wide(l, l_in(l, 1)), bias = elem_wide(l, l_in(l, 2));
-    int64_t groups = attr_int(n, "num_groups", 0), channels;
+    int64_t groups = spec.num_groups, channels;
     bool each_channel = n->version >= 21;
     dim dims[SIB_MAX_RANK];
     elem_takes(l, x, "X", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
     int rank = m_dims(l, x, dims);
-    if (l_ok(l) &&
-        (rank < 2 || groups < 1 || (dim_is_const(l->graph->dims, dims[1], &channels) && channels % groups)))
+    if (l_ok(l) && (rank < 2 || (dim_is_const(l->graph->dims, dims[1], &channels) && channels % groups)))
         l_fail(l, SIB_ERR_ARGUMENT, "attribute num_groups is %lld, which does not divide the channels of X",
                (long long)groups);
     if (!l_ok(l))
@@ -130,8 +131,8 @@ void lower_ONNX_GroupNormalization(lowering *l, const node *n)
     dim grouped[3] = {dims[0], g,
                       d_mul(l, d_floor_div(l, dims[1], g), d_product(l, (size_t)rank - 2, dims + 2))};
     const int64_t last = 2;
-    mval y = nn_standardize(l, m_reshape(l, elem_wide(l, x), 3, grouped), 1, &last,
-                            attr_float(n, "epsilon", 1e-5f), true, NULL, NULL);
+    mval y = nn_standardize(l, m_reshape(l, elem_wide(l, x), 3, grouped), 1, &last, spec.epsilon, true, NULL,
+                            NULL);
     if (each_channel)
         y = m_reshape(l, y, (size_t)rank, dims);
     int beside_rank = each_channel ? rank : 3;
@@ -145,7 +146,7 @@ void lower_ONNX_GroupNormalization(lowering *l, const node *n)
    the normalization is computed at least; here that is double throughout, rounded once at the outputs. */
 static sib_dtype stash_type(lowering *l, const node *n)
 {
-    sib_dtype dtype = elem_dtype_attribute(l, n, "stash_type", SIB_F32);
+    sib_dtype dtype = spec_norm(n).stash_type;
     if (!elem_in(ELEM_FLOATS, dtype))
         l_fail(l, SIB_ERR_ARGUMENT, "attribute stash_type is %s, expected a float", sib_dtype_name(dtype));
     return dtype;
@@ -154,7 +155,7 @@ static sib_dtype stash_type(lowering *l, const node *n)
 /* The axes [axis, rank) of x by attribute axis. */
 static size_t tail_axes(lowering *l, const node *n, mval x, int64_t axes[SIB_MAX_RANK])
 {
-    int rank = m_rank(l, x), first = m_axis(l, attr_int(n, "axis", -1), rank, "axis");
+    int rank = m_rank(l, x), first = m_axis(l, spec_norm(n).axis, rank, "axis");
     size_t count = 0;
     for (int i = first; i < rank; i++)
         axes[count++] = i;
@@ -184,8 +185,7 @@ void lower_ONNX_LayerNormalization(lowering *l, const node *n)
     size_t count = tail_axes(l, n, x, axes);
     sib_dtype stash = stash_type(l, n);
     declare_tail(l, x, count, axes, m_dtype(l, x), stash, 2);
-    mval y = nn_standardize(l, elem_wide(l, x), count, axes, attr_float(n, "epsilon", 1e-5f), true, &mean,
-                            &inverse);
+    mval y = nn_standardize(l, elem_wide(l, x), count, axes, spec_norm(n).epsilon, true, &mean, &inverse);
     y = m_mul(l, y, elem_wide(l, l_in(l, 1)));
     elem_out(l, l_has(l, 2) ? m_add(l, y, elem_wide(l, l_in(l, 2))) : y, x);
     l_out(l, 1, m_cast(l, mean, stash));
@@ -202,8 +202,7 @@ static void rms_normalization(lowering *l, const node *n)
     size_t count = tail_axes(l, n, x, axes);
     sib_dtype stash = stash_type(l, n);
     declare_tail(l, x, count, axes, m_dtype(l, scale), stash, 1);
-    mval y = nn_standardize(l, elem_wide(l, x), count, axes, attr_float(n, "epsilon", 1e-5f), false, NULL,
-                            &inverse);
+    mval y = nn_standardize(l, elem_wide(l, x), count, axes, spec_norm(n).epsilon, false, NULL, &inverse);
     l_out(l, 0, m_cast_like(l, m_mul(l, y, elem_wide(l, scale)), scale));
     l_out(l, 1, m_cast(l, inverse, stash));
 }
@@ -231,13 +230,10 @@ void lower_MS_SimplifiedLayerNormalization(lowering *l, const node *n)
 void lower_ONNX_MeanVarianceNormalization(lowering *l, const node *n)
 {
     static const int64_t usual[] = {0, 2, 3};
-    size_t count;
-    const int64_t *axes = attr_ints(n, "axes", &count);
+    spec_ints given = spec_mean_variance(n).axes;
+    const int64_t *axes = given.n ? given.v : usual;
+    size_t count = given.n ? given.n : 3;
     mval x = l_in(l, 0);
-    if (!axes || !count) {
-        axes = usual;
-        count = 3;
-    }
     elem_takes(l, x, "X", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
     mval wide = elem_wide(l, x), d = m_sub(l, wide, m_reduce_mean(l, wide, count, axes, KEEP_DIMS));
@@ -248,12 +244,11 @@ void lower_ONNX_MeanVarianceNormalization(lowering *l, const node *n)
 /* Y = X / (sum of |X|^p over axis)^(1/p) for p 1 or 2; 0 where the norm is. ONNX LpNormalization-1, 22. */
 void lower_ONNX_LpNormalization(lowering *l, const node *n)
 {
+    lp_norm_spec spec = spec_lp_norm(n);
     mval x = l_in(l, 0), wide = elem_wide(l, x), zero = elem_number(l, 0);
-    int64_t p = attr_int(n, "p", 2), axis = attr_int(n, "axis", -1);
+    int64_t p = spec.p, axis = spec.axis;
     elem_takes(l, x, "input", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
-    if (p != 1 && p != 2)
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute p is %lld, expected 1 or 2", (long long)p);
     mval norm =
         m_reduce_axis(l, MILLI_reduce_sum, p == 1 ? m_abs(l, wide) : m_square(l, wide), axis, KEEP_DIMS);
     if (p == 2)
@@ -265,13 +260,14 @@ void lower_ONNX_LpNormalization(lowering *l, const node *n)
    c - floor((size - 1) / 2) to c + ceil((size - 1) / 2). ONNX LRN-1, 13; Krizhevsky et al. 2012. */
 void lower_ONNX_LRN(lowering *l, const node *n)
 {
+    lrn_spec spec = spec_lrn(n);
     mval x = l_in(l, 0), wide = elem_wide(l, x);
-    int64_t size = attr_int(n, "size", 0), axis = 1;
+    int64_t size = spec.size, axis = 1;
     elem_takes(l, x, "X", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
     int rank = m_rank(l, x), windowed = rank - 1;
-    if (l_ok(l) && (rank < 2 || size < 1 || rank + windowed > SIB_MAX_RANK))
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute size is %lld and X has rank %d", (long long)size, rank);
+    if (l_ok(l) && (rank < 2 || rank + windowed > SIB_MAX_RANK))
+        l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected 2 to %d", rank, (SIB_MAX_RANK + 1) / 2);
     if (!l_ok(l))
         return;
     window_spec w = {.n = windowed};
@@ -285,8 +281,8 @@ void lower_ONNX_LRN(lowering *l, const node *n)
     mval sum = m_reduce_axis(l, MILLI_reduce_sum, near, axis, DROP_DIMS);
     for (int i = 1; i < windowed; i++)
         sum = m_squeeze(l, sum, 1);
-    double alpha = attr_float(n, "alpha", 1e-4f), beta = attr_float(n, "beta", 0.75f);
-    mval base = m_add_number(l, m_mul_number(l, sum, alpha / (double)size), attr_float(n, "bias", 1));
+    double alpha = spec.alpha, beta = spec.beta;
+    mval base = m_add_number(l, m_mul_number(l, sum, alpha / (double)size), spec.bias);
     elem_out(l, m_div(l, wide, m_pow(l, base, elem_number(l, beta))), x);
 }
 
@@ -305,7 +301,7 @@ static void skip_normalization(lowering *l, const node *n, mval sum, mval gamma,
 {
     const int64_t last = -1;
     mval mean = MVAL_NONE, inverse;
-    mval y = nn_standardize(l, sum, 1, &last, attr_float(n, "epsilon", 1e-12f), is_centred, &mean, &inverse);
+    mval y = nn_standardize(l, sum, 1, &last, spec_norm(n).epsilon, is_centred, &mean, &inverse);
     y = m_mul(l, y, elem_wide(l, gamma));
     if (beta.id != NO_VALUE)
         y = m_add(l, y, elem_wide(l, beta));
@@ -360,7 +356,7 @@ void lower_MS_EmbedLayerNormalization(lowering *l, const node *n)
     sum = m_add(l, sum, rows_at(l, positions, l_has(l, 8) ? l_in(l, 8) : m_iota(l, SIB_I64, dims[1])));
     if (l_has(l, 4) && l_has(l, 1))
         sum = m_add(l, sum, rows_at(l, l_in(l, 4), l_in(l, 1)));
-    mval y = nn_standardize(l, sum, 1, &last, attr_float(n, "epsilon", 1e-12f), true, NULL, NULL);
+    mval y = nn_standardize(l, sum, 1, &last, spec_norm(n).epsilon, true, NULL, NULL);
     y = m_add(l, m_mul(l, y, elem_wide(l, l_in(l, 5))), elem_wide(l, l_in(l, 6)));
     elem_out(l, y, words);
     if (l_wants(l, 1)) {

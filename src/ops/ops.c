@@ -11,12 +11,20 @@
 #define DOMAIN_SIBYL    "ai.sibyl"
 
 static const op_def rows[] = {
-#define SIB_OP(domain, name, family, since, in_min, in_max, out_min, out_max)                                \
-    {DOMAIN_##domain, #name,   #family, since,        in_min,                                                \
-     in_max,          out_min, out_max, CONTROL_NONE, lower_##domain##_##name},
-#define SIB_CONTROL(domain, name, family, since, in_min, in_max, out_min, out_max, control)                  \
-    {DOMAIN_##domain, #name,   #family, since,   in_min,                                                     \
-     in_max,          out_min, out_max, control, lower_##domain##_##name},
+#define SIB_CONTROL(domain, name, family, since, in_min, in_max, out_min, out_max, control, attributes)      \
+    {DOMAIN_##domain,                                                                                        \
+     #name,                                                                                                  \
+     #family,                                                                                                \
+     since,                                                                                                  \
+     in_min,                                                                                                 \
+     in_max,                                                                                                 \
+     out_min,                                                                                                \
+     out_max,                                                                                                \
+     control,                                                                                                \
+     &spec_table_##attributes,                                                                               \
+     lower_##domain##_##name},
+#define SIB_OP(domain, name, family, since, in_min, in_max, out_min, out_max, attributes)                    \
+    SIB_CONTROL(domain, name, family, since, in_min, in_max, out_min, out_max, CONTROL_NONE, attributes)
 #include "ops/ops.def"
 #undef SIB_OP
 #undef SIB_CONTROL

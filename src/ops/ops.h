@@ -3,6 +3,7 @@
 #define OPS_OPS_H
 
 #include "milli/build.h"
+#include "spec/spec.h"
 
 typedef enum op_control { /* operators that the session runs, since they run graphs */
                           CONTROL_NONE,
@@ -18,6 +19,7 @@ typedef struct op_def {
     int since;                            /* first version of the domain that has it */
     int min_in, max_in, min_out, max_out; /* -1: any number */
     op_control control;
+    const spec_table *attributes;
     /* Lowers l->node; its definition. Reads inputs by l_in, gives outputs by l_out. */
     void (*lower)(lowering *l, const node *n);
 } op_def;

@@ -5,10 +5,11 @@
    element among them, and how many there are of each; ascending, or in order of appearance. ONNX Unique-11. */
 void lower_ONNX_Unique(lowering *l, const node *n)
 {
+    unique_spec spec = spec_unique(n);
     mval x = l_in(l, 0), out[4];
     dim dims[SIB_MAX_RANK], count, all;
-    bool flat = !node_attribute(n, "axis");
-    int rank = m_dims(l, x, dims), at = flat ? 0 : m_axis(l, attr_int(n, "axis", 0), rank, "axis");
+    bool flat = spec.axis == SPEC_ABSENT;
+    int rank = m_dims(l, x, dims), at = flat ? 0 : m_axis(l, spec.axis, rank, "axis");
     if (!l_ok(l))
         return;
     count = dim_fresh(l->graph->dims);
@@ -24,7 +25,7 @@ void lower_ONNX_Unique(lowering *l, const node *n)
                            m_tensor_type(l, SIB_I64, 1, &count), m_tensor_type(l, SIB_I64, 1, &all),
                            m_tensor_type(l, SIB_I64, 1, &count)};
     attribute attributes[] = {attribute_int("axis", at), attribute_int("flat", flat),
-                              attribute_int("sorted", attr_int(n, "sorted", 1))};
+                              attribute_int("sorted", spec.sorted)};
     m_emit(l, MILLI_unique, 1, &x, 3, attributes, 4, types, out);
     for (size_t i = 0; i < 4; i++)
         l_out(l, i, out[i]);
@@ -35,9 +36,10 @@ void lower_ONNX_Unique(lowering *l, const node *n)
    TopK-24. */
 void lower_ONNX_TopK(lowering *l, const node *n)
 {
+    top_k_spec spec = spec_top_k(n);
     mval x = l_in(l, 0), indices;
     dim dims[SIB_MAX_RANK], k[1] = {DIM_NONE}, zero = d_const(l, 0);
-    int rank = m_dims(l, x, dims), at = m_axis(l, attr_int(n, "axis", -1), rank, "axis");
+    int rank = m_dims(l, x, dims), at = m_axis(l, spec.axis, rank, "axis");
     if (!l_ok(l))
         return;
     dim size = dims[at];
@@ -47,24 +49,25 @@ void lower_ONNX_TopK(lowering *l, const node *n)
         l_declare(l, 1, SIB_I64, rank, dims);
     }
     if (n->version < 10)
-        k[0] = d_const(l, attr_int(n, "k", 0));
+        k[0] = d_const(l, spec.k);
     else if (m_elements(l, l_in(l, 1), k, 1) != 1 && l_ok(l))
         l_fail(l, SIB_ERR_ARGUMENT, "K is empty");
     int64_t wanted, have;
     if (l_ok(l) && dim_is_const(l->graph->dims, k[0], &wanted) &&
         (wanted < 0 || (dim_is_const(l->graph->dims, size, &have) && wanted > have)))
         l_fail(l, SIB_ERR_ARGUMENT, "K is %lld along axis %d of another size", (long long)wanted, at);
-    mval values = m_sort(l, x, at, attr_int(n, "largest", 1) != 0, &indices);
+    mval values = m_sort(l, x, at, spec.largest, &indices);
     l_out(l, 0, m_slice(l, values, at, zero, k[0], 1));
     l_out(l, 1, m_slice(l, indices, at, zero, k[0], 1));
 }
 
 static void lower_arg(lowering *l, const node *n, milli_kind kind)
 {
-    keep_dims keep = attr_int(n, "keepdims", 1) ? KEEP_DIMS : DROP_DIMS;
+    arg_spec spec = spec_arg(n);
+    keep_dims keep = spec.keepdims ? KEEP_DIMS : DROP_DIMS;
     mval x = l_in(l, 0);
-    int64_t axis = attr_int(n, "axis", 0);
-    l_out(l, 0, m_arg(l, kind, x, axis, attr_int(n, "select_last_index", 0) != 0, keep));
+    int64_t axis = spec.axis;
+    l_out(l, 0, m_arg(l, kind, x, axis, spec.select_last_index, keep));
 }
 
 /* The index of the largest along an axis, the first of equals or the last. ONNX ArgMax-13. */
@@ -86,9 +89,9 @@ void lower_ONNX_Hardmax(lowering *l, const node *n)
     mval x = l_in(l, 0);
     dim dims[SIB_MAX_RANK];
     int rank = m_dims(l, x, dims);
-    bool flat = n->version < 13;
-    int64_t axis = attr_int(n, "axis", flat ? 1 : -1);
-    int at = flat && axis == rank ? rank : m_axis(l, axis, rank, "axis");
+    softmax_spec spec = spec_softmax(n);
+    bool flat = spec.to_end;
+    int at = flat && spec.axis == rank ? rank : m_axis(l, spec.axis, rank, "axis");
     int64_t count;
     if (l_ok(l) && dim_is_const(l->graph->dims, d_product(l, (size_t)rank, dims), &count) && !count) {
         l_out(l, 0, x);
@@ -108,9 +111,10 @@ void lower_ONNX_Hardmax(lowering *l, const node *n)
    from the end where reverse. start: 0 for sums, 1 for products. */
 static void lower_running(lowering *l, const node *n, milli_kind kind, double start)
 {
+    running_spec spec = spec_running(n);
     mval x = l_in(l, 0);
     dim dims[SIB_MAX_RANK], zero = d_const(l, 0), one = d_const(l, 1);
-    bool reverse = attr_int(n, "reverse", 0) != 0;
+    bool reverse = spec.reverse;
     int64_t size;
     int rank = m_dims(l, x, dims);
     if (l->symbolic)
@@ -124,7 +128,7 @@ static void lower_running(lowering *l, const node *n, milli_kind kind, double st
     }
     if (reverse)
         x = m_reverse(l, x, at);
-    if (attr_int(n, "exclusive", 0)) {
+    if (spec.exclusive) {
         x = m_slice(l, x, at, zero, d_sub(l, dims[at], one), 1);
         x = m_pad_axis(l, x, at, one, zero, m_scalar_like(l, x, start));
     }

@@ -52,23 +52,22 @@ static void equal_parts(lowering *l, dim d, size_t n, bool uneven, dim *sizes)
 
 /* The sizes that an attribute or input 1 lists, at most `parts`; returns how many there are. Outputs are declared first,
    for an input that is not known yet. */
-static size_t given_sizes(lowering *l, const node *n, mval x, int at, dim *sizes, size_t parts)
+static size_t given_sizes(lowering *l, const node *n, spec_ints list, mval x, int at, dim *sizes,
+                          size_t parts)
 {
     dim unknown[SIB_MAX_RANK];
-    size_t count;
-    const int64_t *list = attr_ints(n, "split", &count);
     int rank = m_dims(l, x, unknown);
     unknown[at] = DIM_NONE;
     for (size_t i = 0; i < parts && l->symbolic; i++)
         l_declare(l, i, m_dtype(l, x), rank, unknown);
-    if (list) {
-        for (size_t i = 0; i < count && i < parts; i++)
-            sizes[i] = d_const(l, list[i]);
-        return count;
+    if (list.v) {
+        for (size_t i = 0; i < list.n && i < parts; i++)
+            sizes[i] = d_const(l, list.v[i]);
+        return list.n;
     }
     if (n->version >= 2)
         return m_elements(l, l_in(l, 1), sizes, parts);
-    given_list early = given_dims(l, n, "", 1);
+    given_list early = given_dims(l, NO_ATTRIBUTE, 1);
     memcpy(sizes, early.items, sizeof *sizes * (early.n < parts ? early.n : parts));
     return early.n;
 }
@@ -77,10 +76,11 @@ static size_t given_sizes(lowering *l, const node *n, mval x, int at, dim *sizes
    13 (in opset 1 an input too); num_outputs came with opset 18. ONNX Split-18. */
 void lower_ONNX_Split(lowering *l, const node *n)
 {
+    split_spec spec = spec_split(n);
     mval x = l_in(l, 0);
     dim dims[SIB_MAX_RANK], start = d_const(l, 0);
     size_t parts = n->outputs.n;
-    int rank = m_dims(l, x, dims), at = m_axis(l, attr_int(n, "axis", 0), rank, "axis");
+    int rank = m_dims(l, x, dims), at = m_axis(l, spec.axis, rank, "axis");
     if (!l_ok(l))
         return;
     dim *sizes = arena_alloc(l->graph->arena, parts ? parts : 1, sizeof *sizes);
@@ -89,11 +89,10 @@ void lower_ONNX_Split(lowering *l, const node *n)
         return;
     }
     size_t listed = parts;
-    if (node_attribute(n, "split") || l_has(l, 1))
-        listed = given_sizes(l, n, x, at, sizes, parts);
-    else if (attr_int(n, "num_outputs", (int64_t)parts) != (int64_t)parts)
-        l_fail(l, SIB_ERR_ARGUMENT, "num_outputs %lld with %zu outputs",
-               (long long)attr_int(n, "num_outputs", 0), parts);
+    if (spec.split.v || l_has(l, 1))
+        listed = given_sizes(l, n, spec.split, x, at, sizes, parts);
+    else if (spec.num_outputs != SPEC_ABSENT && spec.num_outputs != (int64_t)parts)
+        l_fail(l, SIB_ERR_ARGUMENT, "num_outputs %lld with %zu outputs", (long long)spec.num_outputs, parts);
     else
         equal_parts(l, dims[at], parts, n->version >= 18, sizes);
     if (l_ok(l) && listed != parts)
@@ -211,15 +210,16 @@ static void declare_slice(lowering *l, mval x, const node *n)
 /* x[starts[i]:ends[i]:steps[i]] along axes[i]. Attributes in opset 1, inputs from 10 on. ONNX Slice-13. */
 void lower_ONNX_Slice(lowering *l, const node *n)
 {
+    slice_spec spec = spec_slice(n);
     mval x = l_in(l, 0);
     int axes[SIB_MAX_RANK], rank = m_rank(l, x);
     bool inputs = n->version >= 10;
     if (inputs)
         declare_slice(l, x, n);
-    given_list starts = given_dims(l, n, "starts", inputs ? 1 : 0);
-    given_list ends = given_dims(l, n, "ends", inputs ? 2 : 0);
-    given_list listed = given_dims(l, n, "axes", inputs ? 3 : 0);
-    given_list steps = given_dims(l, n, "steps", inputs ? 4 : 0);
+    given_list starts = given_dims(l, spec.starts, inputs ? 1 : 0);
+    given_list ends = given_dims(l, spec.ends, inputs ? 2 : 0);
+    given_list listed = given_dims(l, spec.axes, inputs ? 3 : 0);
+    given_list steps = given_dims(l, spec.steps, inputs ? 4 : 0);
     if (!l_ok(l))
         return;
     if (!starts.given || starts.n != ends.n || (listed.given && listed.n != starts.n) ||
@@ -237,20 +237,6 @@ void lower_ONNX_Slice(lowering *l, const node *n)
 }
 
 /* ---- Pad ------------------------------------------------------------------------------------- */
-
-typedef enum pad_mode { PAD_CONSTANT, PAD_REFLECT, PAD_EDGE, PAD_WRAP } pad_mode;
-
-static pad_mode mode_of(lowering *l, const node *n)
-{
-    static const char *const names[] = {"constant", "reflect", "edge", "wrap"};
-    for (int i = 0; i < 4; i++)
-        if (attr_is(n, "mode", "constant", names[i]))
-            return (pad_mode)i;
-    sib_str mode = attr_string(n, "mode", "");
-    l_fail(l, SIB_ERR_UNSUPPORTED, "mode '%.*s' is none of constant, reflect, edge and wrap",
-           (int)mode.length, mode.data);
-    return PAD_CONSTANT;
-}
 
 /* An axis continued beyond its ends: out[i] = x[f(i - before)], with f the nearest index (edge), the index
    modulo n (wrap), or the one that a ball between two walls has (reflect: period 2 (n - 1), the ends not
@@ -304,15 +290,15 @@ void lower_ONNX_Pad(lowering *l, const node *n)
     dim dims[SIB_MAX_RANK], before[SIB_MAX_RANK], after[SIB_MAX_RANK];
     int axes[SIB_MAX_RANK], rank = m_dims(l, x, dims);
     bool inputs = n->version >= 11;
-    pad_mode mode = mode_of(l, n);
+    pad_spec spec = spec_pad(n);
     for (int i = 0; i < rank; i++) {
         before[i] = after[i] = d_const(l, 0);
         dims[i] = DIM_NONE;
     }
     if (l->symbolic)
         given_declare_like(l, x, dims);
-    given_list pads = given_dims(l, n, n->version < 2 ? "paddings" : "pads", inputs ? 1 : 0);
-    given_list listed = given_dims(l, n, "", inputs ? 3 : 0);
+    given_list pads = given_dims(l, spec.pads, inputs ? 1 : 0);
+    given_list listed = given_dims(l, NO_ATTRIBUTE, inputs ? 3 : 0);
     int count = given_axes(l, &listed, rank, rank, axes);
     if (!l_ok(l))
         return;
@@ -325,18 +311,18 @@ void lower_ONNX_Pad(lowering *l, const node *n)
         after[axes[i]] = pads.items[count + i];
         x = crop(l, x, axes[i], &before[axes[i]], &after[axes[i]]);
     }
-    if (mode == PAD_CONSTANT) {
+    if (spec.mode == PAD_CONSTANT) {
         if (inputs && l_has(l, 2))
             filling = given_scalar(l, l_in(l, 2));
         else
-            filling = inputs ? given_zero(l, x) : m_scalar_like(l, x, attr_float(n, "value", 0));
+            filling = inputs ? given_zero(l, x) : m_scalar_like(l, x, spec.value);
         l_out(l, 0, m_pad(l, x, before, after, filling));
         return;
     }
     dim zero = d_const(l, 0);
     for (int i = 0; i < rank && l_ok(l); i++)
         if (!dim_same(before[i], zero) || !dim_same(after[i], zero))
-            x = continue_axis(l, x, i, before[i], after[i], mode);
+            x = continue_axis(l, x, i, before[i], after[i], spec.mode);
     l_out(l, 0, x);
 }
 
@@ -347,13 +333,13 @@ void lower_ONNX_CenterCropPad(lowering *l, const node *n)
     mval x = l_in(l, 0);
     dim dims[SIB_MAX_RANK];
     int axes[SIB_MAX_RANK], rank = m_dims(l, x, dims);
-    given_list listed = given_dims(l, n, "axes", 0);
+    given_list listed = given_dims(l, spec_axes(n).axes, 0);
     int count = given_axes(l, &listed, rank, rank, axes);
     for (int i = 0; i < count; i++)
         dims[axes[i]] = DIM_NONE;
     if (l->symbolic)
         given_declare_like(l, x, dims);
-    given_list shape = given_dims(l, n, "", 1);
+    given_list shape = given_dims(l, NO_ATTRIBUTE, 1);
     if (l_ok(l) && shape.n != (size_t)count)
         l_fail(l, SIB_ERR_ARGUMENT, "%zu sizes for %d axes", shape.n, count);
     for (int i = 0; i < count && l_ok(l); i++)
@@ -386,7 +372,7 @@ void lower_ONNX_Trilu(lowering *l, const node *n)
     }
     mval row = m_unsqueeze(l, m_iota(l, SIB_I64, m_dim(l, x, -2)), 1); /* [h, 1] */
     mval above = m_sub(l, m_iota(l, SIB_I64, m_dim(l, x, -1)), row);   /* [h, w] */
-    mval keep = attr_int(n, "upper", 1) ? m_less_equal(l, k, above) : m_less_equal(l, above, k);
+    mval keep = spec_trilu(n).upper ? m_less_equal(l, k, above) : m_less_equal(l, above, k);
     l_out(l, 0, m_where(l, keep, x, given_zero(l, x)));
 }
 
@@ -394,10 +380,11 @@ void lower_ONNX_Trilu(lowering *l, const node *n)
    ReverseSequence-10. */
 void lower_ONNX_ReverseSequence(lowering *l, const node *n)
 {
+    reverse_sequence_spec spec = spec_reverse_sequence(n);
     mval x = l_in(l, 0), length = m_unsqueeze(l, m_cast(l, l_in(l, 1), SIB_I64), 1); /* [B, 1] */
     int rank = m_rank(l, x);
-    int batch = m_axis(l, attr_int(n, "batch_axis", 1), rank, "batch_axis");
-    int time = m_axis(l, attr_int(n, "time_axis", 0), rank, "time_axis");
+    int batch = m_axis(l, spec.batch_axis, rank, "batch_axis");
+    int time = m_axis(l, spec.time_axis, rank, "time_axis");
     if (l_ok(l) && (batch == time || batch > 1 || time > 1)) {
         l_fail(l, SIB_ERR_ARGUMENT, "batch_axis %d and time_axis %d: one is 0, the other 1", batch, time);
         return;
@@ -415,8 +402,9 @@ void lower_ONNX_ReverseSequence(lowering *l, const node *n)
 void lower_ONNX_Compress(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), condition = l_in(l, 1), where;
-    bool flat = !node_attribute(n, "axis");
-    int rank = m_rank(l, x), at = flat ? 0 : m_axis(l, attr_int(n, "axis", 0), rank, "axis");
+    int64_t axis = spec_compress(n).axis;
+    bool flat = axis == SPEC_ABSENT;
+    int rank = m_rank(l, x), at = flat ? 0 : m_axis(l, axis, rank, "axis");
     if (l_ok(l) && m_rank(l, condition) != 1)
         l_fail(l, SIB_ERR_ARGUMENT, "the condition has rank %d, 1 is wanted", m_rank(l, condition));
     if (flat)

@@ -16,15 +16,16 @@ void lower_ONNX_MaxUnpool(lowering *l, const node *n)
     mval x = l_in(l, 0), indices = l_in(l, 1);
     dim dims[SIB_MAX_RANK], before[SIB_MAX_RANK], after[SIB_MAX_RANK], wanted[SIB_MAX_RANK];
     int64_t kernel[SIB_MAX_RANK], stride[SIB_MAX_RANK], pad[2 * SIB_MAX_RANK];
+    spatial_spec spec = spec_spatial(n);
     int rank = m_dims(l, x, dims), r = rank - 2;
-    if (l_ok(l) && (r < 1 || m_rank(l, indices) != rank || !node_attribute(n, "kernel_shape")))
+    if (l_ok(l) && (r < 1 || m_rank(l, indices) != rank || !spec.kernel_shape.v))
         l_fail(l, SIB_ERR_ARGUMENT, "pooled values of rank %d and indices of rank %d", rank,
                m_rank(l, indices));
     if (!l_ok(l))
         return;
-    given_numbers(l, n, "kernel_shape", (size_t)r, 1, 1, kernel);
-    given_numbers(l, n, "strides", (size_t)r, 1, 1, stride);
-    given_numbers(l, n, "pads", 2 * (size_t)r, 0, 0, pad);
+    given_numbers(l, spec.kernel_shape, "kernel_shape", (size_t)r, 1, kernel);
+    given_numbers(l, spec.strides, "strides", (size_t)r, 1, stride);
+    given_numbers(l, spec.pads, "pads", 2 * (size_t)r, 0, pad);
     dim count = d_product(l, (size_t)rank, dims);
     for (int i = 0; i < r; i++) {
         dim reach = d_mul(l, d_sub(l, dims[2 + i], d_const(l, 1)), d_const(l, stride[i]));
@@ -135,9 +136,10 @@ void lower_ONNX_Col2Im(lowering *l, const node *n)
     if (!l_ok(l))
         return;
     size_t r = (size_t)f.r;
-    given_numbers(l, n, "strides", r, 1, 1, f.stride);
-    given_numbers(l, n, "dilations", r, 1, 1, f.dilation);
-    given_numbers(l, n, "pads", 2 * r, 0, 0, f.pad);
+    spatial_spec spec = spec_spatial(n);
+    given_numbers(l, spec.strides, "strides", r, 1, f.stride);
+    given_numbers(l, spec.dilations, "dilations", r, 1, f.dilation);
+    given_numbers(l, spec.pads, "pads", 2 * r, 0, f.pad);
     int64_t taps = 1;
     for (int i = 0; i < f.r; i++)
         if (f.block[i] < 1 || !i64_mul(taps, f.block[i], &taps))
@@ -171,7 +173,7 @@ void lower_ONNX_Col2Im(lowering *l, const node *n)
 void lower_ONNX_ImageDecoder(lowering *l, const node *n)
 {
     mval bytes = l_in(l, 0), out;
-    sib_str format = attr_string(n, "pixel_format", "RGB");
+    sib_str format = spec_image(n).pixel_format;
     bool grey = str_is(format, "Grayscale");
     if (!grey && !str_is(format, "RGB") && !str_is(format, "BGR")) {
         l_fail(l, SIB_ERR_UNSUPPORTED, "pixel_format '%.*s' is none of RGB, BGR and Grayscale",

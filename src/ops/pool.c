@@ -49,7 +49,7 @@ static mval column_major(lowering *l, mval index, const spatial *s)
 }
 
 /* Where in x, as one row-major index, each window has its maximum; the first of equals. */
-static mval max_indices(lowering *l, const node *n, mval x, mval windows, const spatial *s)
+static mval max_indices(lowering *l, bool columns_first, mval x, mval windows, const spatial *s)
 {
     dim dims[SIB_MAX_RANK], wide[SIB_MAX_RANK];
     int64_t axes[SIB_MAX_RANK];
@@ -65,7 +65,7 @@ static mval max_indices(lowering *l, const node *n, mval x, mval windows, const 
     if (m_is(l, x, SIB_KIND_FLOAT))
         found = m_or(l, found, m_is_nan(l, windows));
     mval index = over_kernel(l, MILLI_reduce_min, m_where(l, found, places, never), s);
-    return attr_int(n, "storage_order", 0) ? column_major(l, index, s) : index;
+    return columns_first ? column_major(l, index, s) : index;
 }
 
 /* Y[n, c, p] = max over k of X[n, c, p * stride + k * dilation - before], over what exists; Indices: where in X, as
@@ -78,12 +78,13 @@ void lower_ONNX_MaxPool(lowering *l, const node *n)
     elem_takes(l, x, "X", POOL_DTYPES);
     elem_declare(l, m_dtype(l, x));
     l_declare(l, 1, SIB_I64, 0, NULL);
-    if (!spatial_read(l, n, x, MVAL_NONE, &s) || !spatial_place(l, &s, attr_int(n, "ceil_mode", 0)))
+    pool_spec spec = spec_pool(n);
+    if (!spatial_read(l, &spec.spatial, x, MVAL_NONE, &s) || !spatial_place(l, &s, spec.ceil_mode))
         return;
     mval windows = spatial_windows(l, x, &s, lowest(l, x));
     l_out(l, 0, placed(l, over_kernel(l, MILLI_reduce_max, windows, &s), x, &s));
     if (l_wants(l, 1))
-        l_out(l, 1, placed(l, max_indices(l, n, x, windows, &s), x, &s));
+        l_out(l, 1, placed(l, max_indices(l, spec.storage_order, x, windows, &s), x, &s));
 }
 
 /* How many elements each window averages over, float64 [out...]: those of X, and with count_include_pad those of the
@@ -99,7 +100,7 @@ static mval window_counts(lowering *l, const spatial *s, bool with_padding)
         if (!with_padding)
             continue;
         dim behind = s->after[i];
-        if (s->padding == PADDING_EXPLICIT)
+        if (s->padding == PAD_EXPLICIT)
             behind = d_min(l, behind, d_const(l, s->pads[s->n + i]));
         dims[i] = d_add(l, d_add(l, s->before[i], dims[i]), behind);
         counted.before[i] = d_const(l, 0);
@@ -110,13 +111,13 @@ static mval window_counts(lowering *l, const spatial *s, bool with_padding)
                     DROP_DIMS);
 }
 
-mval nn_average_pool(lowering *l, const node *n, mval x)
+mval nn_average_pool(lowering *l, const pool_spec *spec, mval x)
 {
     spatial s;
-    if (!spatial_read(l, n, x, MVAL_NONE, &s) || !spatial_place(l, &s, attr_int(n, "ceil_mode", 0)))
+    if (!spatial_read(l, &spec->spatial, x, MVAL_NONE, &s) || !spatial_place(l, &s, spec->ceil_mode))
         return MVAL_NONE;
     mval sums = over_kernel(l, MILLI_reduce_sum, spatial_windows(l, x, &s, MVAL_NONE), &s);
-    mval counts = window_counts(l, &s, attr_int(n, "count_include_pad", 0));
+    mval counts = window_counts(l, &s, spec->count_include_pad);
     return placed(l, m_div(l, sums, counts), x, &s);
 }
 
@@ -124,10 +125,11 @@ mval nn_average_pool(lowering *l, const node *n, mval x)
    count_include_pad over zeros in the padding too. ONNX AveragePool-1, 7, 10, 11, 19, 22. */
 void lower_ONNX_AveragePool(lowering *l, const node *n)
 {
+    pool_spec spec = spec_pool(n);
     mval x = l_in(l, 0);
     elem_takes(l, x, "X", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
-    elem_out(l, nn_average_pool(l, n, elem_wide(l, x)), x);
+    elem_out(l, nn_average_pool(l, &spec, elem_wide(l, x)), x);
 }
 
 /* |x|^p, and its inverse of sums. */
@@ -141,23 +143,16 @@ static mval root_of(lowering *l, mval sum, double p)
     return p == 2 ? m_sqrt(l, sum) : p == 1 ? sum : m_pow(l, sum, elem_number(l, 1 / p));
 }
 
-static double read_p(lowering *l, const node *n)
-{
-    double p = nn_number(n, "p", 2);
-    if (!(p > 0))
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute p is %g, expected above 0", p);
-    return p;
-}
-
 /* Y[n, c, p] = (sum over k of |X[n, c, p * stride + k * dilation - before]|^p)^(1/p). ONNX LpPool-1, 2, 11, 18, 22. */
 void lower_ONNX_LpPool(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
-    double p = read_p(l, n);
+    pool_spec spec = spec_pool(n);
+    double p = spec.p;
     spatial s;
     elem_takes(l, x, "X", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
-    if (!spatial_read(l, n, x, MVAL_NONE, &s) || !spatial_place(l, &s, attr_int(n, "ceil_mode", 0)))
+    if (!spatial_read(l, &spec.spatial, x, MVAL_NONE, &s) || !spatial_place(l, &s, spec.ceil_mode))
         return;
     mval windows = spatial_windows(l, power_of(l, elem_wide(l, x), p), &s, MVAL_NONE);
     elem_out(l, placed(l, root_of(l, over_kernel(l, MILLI_reduce_sum, windows, &s), p), x, &s), x);
@@ -205,7 +200,7 @@ void lower_ONNX_GlobalLpPool(lowering *l, const node *n)
 {
     int64_t axes[SIB_MAX_RANK];
     mval x = l_in(l, 0);
-    double p = read_p(l, n);
+    double p = spec_pool(n).p;
     elem_takes(l, x, "X", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
     size_t count = plane_axes(l, x, axes);
@@ -221,24 +216,21 @@ void lower_ONNX_GlobalLpPool(lowering *l, const node *n)
 void lower_SIBYL_AveragePool3x3(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
-    sib_str mode = attr_string(n, "mode", "same");
-    bool same = str_is(mode, "same");
+    smooth_mode mode = spec_smooth(n).mode;
+    bool same = mode == SMOOTH_SAME;
     dim dims[SIB_MAX_RANK];
     elem_takes(l, x, "X", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
     int rank = m_dims(l, x, dims);
     if (l_ok(l) && (rank < 2 || rank + 2 > SIB_MAX_RANK))
         l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected 2 to %d", rank, SIB_MAX_RANK - 2);
-    if (l_ok(l) && !same && !str_is(mode, "valid") && !str_is(mode, "none"))
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute mode is '%.*s', expected none, same or valid",
-               (int)mode.length, mode.data);
     if (!l_ok(l))
         return;
-    if (str_is(mode, "none")) {
+    if (mode == SMOOTH_NONE) {
         l_out(l, 0, x);
         return;
     }
-    spatial s = {.n = 2, .padding = PADDING_EXPLICIT};
+    spatial s = {.n = 2, .padding = PAD_EXPLICIT};
     for (int i = 0; i < 2; i++) {
         int64_t size;
         s.kernel[i] = 3;

@@ -46,7 +46,7 @@ void lower_MS_QLinearSigmoid(lowering *l, const node *n)
 /* Y = quantized(X < 0 ? alpha * X : X), X dequantized. com.microsoft QLinearLeakyRelu-1. */
 void lower_MS_QLinearLeakyRelu(lowering *l, const node *n)
 {
-    mval x = real_in(l, 0), scaled = m_mul_number(l, x, attr_float(n, "alpha", 0.01f));
+    mval x = real_in(l, 0), scaled = m_mul_number(l, x, spec_activation(n).alpha);
     quantized_out(l, m_where(l, m_less(l, x, elem_number(l, 0)), scaled, x), 3);
 }
 
@@ -56,14 +56,13 @@ void lower_MS_QLinearConcat(lowering *l, const node *n)
 {
     size_t count = (n->inputs.n - 2) / 3;
     mval zero = l_in(l, 1), all = MVAL_NONE;
-    if (n->inputs.n % 3 != 2 || !count || !node_attribute(n, "axis"))
-        l_fail(l, SIB_ERR_ARGUMENT, "%u inputs, expected 2 and three a tensor, and attribute axis",
-               n->inputs.n);
+    if (n->inputs.n % 3 != 2 || !count)
+        l_fail(l, SIB_ERR_ARGUMENT, "%u inputs, expected 2 and three for each tensor", n->inputs.n);
     if (!elem_takes(l, zero, "Y_zero_point", QUANT_BYTES))
         return;
     for (size_t i = 0; i < count && l_ok(l); i++) {
         mval item = real_in(l, 2 + 3 * i);
-        int axis = m_axis(l, attr_int(n, "axis", 0), m_rank(l, item), "axis");
+        int axis = m_axis(l, spec_compress(n).axis, m_rank(l, item), "axis");
         all = i ? m_concat(l, 2, (mval[]){all, item}, axis) : item;
     }
     elem_declare(l, m_dtype(l, zero));
@@ -76,7 +75,7 @@ void lower_MS_QLinearGlobalAveragePool(lowering *l, const node *n)
 {
     int64_t axes[SIB_MAX_RANK];
     mval x = real_in(l, 0);
-    int rank = m_rank(l, x), first = attr_int(n, "channels_last", 0) ? 1 : 2;
+    int rank = m_rank(l, x), first = spec_pool(n).channels_last ? 1 : 2;
     if (l_ok(l) && rank < 3)
         l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected at least 3", rank);
     size_t count = l_ok(l) ? (size_t)rank - 2 : 0;
@@ -89,11 +88,12 @@ void lower_MS_QLinearGlobalAveragePool(lowering *l, const node *n)
    QLinearAveragePool-1. */
 void lower_MS_QLinearAveragePool(lowering *l, const node *n)
 {
-    bool last = attr_int(n, "channels_last", 0);
+    pool_spec spec = spec_pool(n);
+    bool last = spec.channels_last;
     mval x = real_in(l, 0);
     if (last)
         x = m_move(l, x, -1, 1);
-    mval y = nn_average_pool(l, n, x);
+    mval y = nn_average_pool(l, &spec, x);
     quantized_out(l, last ? m_move(l, y, 1, -1) : y, 3);
 }
 
@@ -114,10 +114,11 @@ void lower_MS_QLinearWhere(lowering *l, const node *n)
    com.microsoft QLinearSoftmax-1. */
 void lower_MS_QLinearSoftmax(lowering *l, const node *n)
 {
+    softmax_spec spec = spec_softmax(n);
     dim dims[SIB_MAX_RANK];
     mval x = real_in(l, 0);
-    int rank = m_dims(l, x, dims), axis = m_axis(l, attr_int(n, "axis", -1), rank, "axis");
-    if (attr_int(n, "opset", 13) < 13)
+    int rank = m_dims(l, x, dims), axis = m_axis(l, spec.axis, rank, "axis");
+    if (spec.opset < 13)
         x = m_reshape(l, m_softmax(l, m_flatten(l, x, axis, rank), -1), (size_t)rank, dims);
     else
         x = m_softmax(l, x, axis);
@@ -128,31 +129,31 @@ void lower_MS_QLinearSoftmax(lowering *l, const node *n)
    QLinearReduceMean-1. */
 void lower_MS_QLinearReduceMean(lowering *l, const node *n)
 {
-    size_t count;
-    const int64_t *axes = attr_ints(n, "axes", &count);
-    keep_dims keep = attr_int(n, "keepdims", 1) ? KEEP_DIMS : DROP_DIMS;
-    mval x = real_in(l, 0);
-    quantized_out(l, m_reduce_mean(l, x, count, count ? axes : NULL, keep), 3);
+    reduce_spec spec = spec_reduce(n);
+    spec_ints axes = spec.axes;
+    keep_dims keep = spec.keepdims ? KEEP_DIMS : DROP_DIMS;
+    quantized_out(l, m_reduce_mean(l, real_in(l, 0), axes.n, axes.n ? axes.v : NULL, keep), 3);
 }
 
 /* Y = quantized(alpha * a_scale * b_scale * ((A - a_zero_point) (B - b_zero_point) + C)), A and B turned as transA and
    transB say; float32 without y_scale. The parameters of B one for all or a column. com.microsoft QGemm-1. */
 void lower_MS_QGemm(lowering *l, const node *n)
 {
+    gemm_spec spec = spec_gemm(n);
     mval a = l_in(l, 0), b = l_in(l, 3), a_scale = l_in(l, 1), b_scale = l_in(l, 4);
     if (!elem_takes(l, a, "A", QUANT_BYTES) || !elem_takes(l, b, "B", QUANT_BYTES))
         return;
     elem_declare(l, l_has(l, 8) ? m_dtype(l, l_in(l, 8)) : SIB_F32);
-    if (attr_int(n, "transA", 0))
+    if (spec.transA)
         a = m_swap(l, a, 0, 1);
-    if (attr_int(n, "transB", 0))
+    if (spec.transB)
         b = m_swap(l, b, 0, 1);
     mval one = elem_number(l, 1), y;
     y = m_matmul(l, quant_from(l, a, one, l_in(l, 2)), quant_from(l, b, one, l_in_or_none(l, 5)));
     if (l_has(l, 6))
         y = m_add(l, y, elem_wide(l, l_in(l, 6)));
     y = quant_from(l, quant_from(l, y, a_scale, MVAL_NONE), b_scale, MVAL_NONE);
-    y = m_mul_number(l, y, attr_float(n, "alpha", 1));
+    y = m_mul_number(l, y, spec.alpha);
     if (l_has(l, 7))
         l_out(l, 0, quant_to(l, y, l_in(l, 7), l_in(l, 8), m_dtype(l, l_in(l, 8))));
     else

@@ -51,16 +51,15 @@ typedef struct grain {
 
 static grain read_grain(lowering *l, const node *n, mval x, mval scale)
 {
-    grain g = {.block = attr_int(n, "block_size", 0)};
+    quantize_spec spec = spec_quantize(n);
+    grain g = {.block = spec.block_size};
     g.rank = m_dims(l, x, g.dims);
     bool single = quant_is_single(l, scale);
-    if (l_ok(l) && g.block < 0)
-        l_fail(l, SIB_ERR_ARGUMENT, "block_size is %lld, expected 0 or more", (long long)g.block);
     if (l_ok(l) && g.block == 0 && m_rank(l, scale) > 1)
         l_fail(l, SIB_ERR_ARGUMENT, "scale has rank %d, expected at most 1 without block_size",
                m_rank(l, scale));
     if (l_ok(l) && (g.block > 0 || !single))
-        g.axis = g.rank == 1 ? 0 : m_axis(l, attr_int(n, "axis", 1), g.rank, "axis");
+        g.axis = g.rank == 1 ? 0 : m_axis(l, spec.axis, g.rank, "axis");
     return g;
 }
 
@@ -116,8 +115,7 @@ static mval beside(lowering *l, mval v, const grain *g, const char *what)
 /* The dtype that the zero point or attribute output_dtype gives; uint8 where neither is there. */
 static sib_dtype quantized_dtype(lowering *l, const node *n, mval zero)
 {
-    int64_t asked = attr_int(n, "output_dtype", 0);
-    sib_dtype dtype = asked ? elem_dtype_attribute(l, n, "output_dtype", SIB_U8) : SIB_U8;
+    sib_dtype asked = spec_quantize(n).output_dtype, dtype = asked ? asked : SIB_U8;
     if (zero.id != NO_VALUE) {
         if (asked && dtype != m_dtype(l, zero) && l_ok(l))
             l_fail(l, SIB_ERR_ARGUMENT, "output_dtype is %s, but y_zero_point %s", sib_dtype_name(dtype),
@@ -133,8 +131,8 @@ static sib_dtype quantized_dtype(lowering *l, const node *n, mval zero)
    can divide. */
 static sib_dtype quotient_dtype(lowering *l, const node *n, mval scale)
 {
-    if (attr_int(n, "precision", 0)) {
-        sib_dtype dtype = elem_dtype_attribute(l, n, "precision", SIB_F32);
+    sib_dtype dtype = spec_quantize(n).precision;
+    if (dtype) {
         if (l_ok(l) && !elem_in(ELEM_FLOATS, dtype))
             l_fail(l, SIB_ERR_ARGUMENT, "precision is %s, expected a float", sib_dtype_name(dtype));
         return dtype;
@@ -161,7 +159,7 @@ static void quantize_linear(lowering *l, const node *n)
     bool whole = elem_in(QUANT_INTS, dtype);
     if (whole)
         ratio = m_round(l, ratio);
-    l_out(l, 0, saturated(l, elem_wide(l, ratio), zero, dtype, whole || attr_int(n, "saturate", 1)));
+    l_out(l, 0, saturated(l, elem_wide(l, ratio), zero, dtype, whole || spec_quantize(n).saturate));
 }
 
 /* ONNX QuantizeLinear-10, 13 (axis), 19 (floats of 8 bits), 21 (block_size, output_dtype), 23 (precision), 24/25. */
@@ -179,6 +177,7 @@ void lower_MS_QuantizeLinear(lowering *l, const node *n)
 /* y = (x - x_zero_point) * x_scale, rounded once to output_dtype or the dtype of the scale. */
 static void dequantize_linear(lowering *l, const node *n)
 {
+    quantize_spec spec = spec_quantize(n);
     mval x = l_in(l, 0), scale = l_in(l, 1), zero = l_in_or_none(l, 2);
     if (!elem_takes(l, x, "x", QUANT_DTYPES | ELEM(SIB_I32)) ||
         !elem_takes(l, scale, "x_scale", ELEM_FLOATS | ELEM(SIB_F8E8M0)))
@@ -187,8 +186,8 @@ static void dequantize_linear(lowering *l, const node *n)
         l_fail(l, SIB_ERR_ARGUMENT, "x_zero_point is %s, expected %s as x", sib_dtype_name(m_dtype(l, zero)),
                sib_dtype_name(m_dtype(l, x)));
     sib_dtype dtype = m_dtype(l, scale);
-    if (attr_int(n, "output_dtype", 0))
-        dtype = elem_dtype_attribute(l, n, "output_dtype", SIB_F32);
+    if (spec.output_dtype)
+        dtype = spec.output_dtype;
     if (l_ok(l) && !elem_in(ELEM_FLOATS, dtype))
         l_fail(l, SIB_ERR_ARGUMENT, "the output would be %s, expected a wider float by output_dtype",
                sib_dtype_name(dtype));

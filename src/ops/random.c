@@ -3,13 +3,10 @@
 #include "ops/elem.h"
 
 /* The seed of the node, of 32 bits as MT19937 takes them. */
-static int64_t seed_of(const lowering *l, const node *n)
+static int64_t seed_of(const lowering *l, const random_spec *spec)
 {
-    const attribute *a = node_attribute(n, "seed");
-    if (a && a->kind == ATTR_INT)
-        return (int64_t)(uint32_t)a->i;
-    if (a && a->kind == ATTR_FLOAT && a->f > -9e18f && a->f < 9e18f)
-        return (int64_t)(uint32_t)(int64_t)a->f;
+    if (spec->seed > -9e18 && spec->seed < 9e18) /* NaN: none is given */
+        return (int64_t)(uint32_t)(int64_t)spec->seed;
     /* splitmix64: Steele, Lea & Flood 2014 */
     uint64_t z = l->seed + (l->node_index + 1 + ((uint64_t)l->depth << 32)) * UINT64_C(0x9E3779B97F4A7C15);
     z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
@@ -18,33 +15,25 @@ static int64_t seed_of(const lowering *l, const node *n)
 }
 
 /* first + second * draw, as dtype: draw of float64 in the dims. */
-static void lower_random(lowering *l, const node *n, milli_kind kind, sib_dtype dtype, int rank,
+static void lower_random(lowering *l, const random_spec *spec, milli_kind kind, sib_dtype dtype, int rank,
                          const dim *dims)
 {
     bool normal = kind == MILLI_random_normal;
-    double first = attr_float(n, normal ? "mean" : "low", 0),
-           second = attr_float(n, normal ? "scale" : "high", 1);
+    double first = normal ? spec->mean : spec->low, second = normal ? spec->scale : spec->high;
     if (l_ok(l) && !elem_in(ELEM_FLOATS, dtype))
         l_fail(l, SIB_ERR_ARGUMENT, "dtype is %s, expected a float", sib_dtype_name(dtype));
-    mval draw = m_random(l, kind, SIB_F64, seed_of(l, n), (size_t)rank, dims);
+    mval draw = m_random(l, kind, SIB_F64, seed_of(l, spec), (size_t)rank, dims);
     draw = m_mul_number(l, draw, normal ? second : second - first);
     l_out(l, 0, m_cast(l, m_add_number(l, draw, first), dtype));
 }
 
 static void random_of_shape(lowering *l, const node *n, milli_kind kind)
 {
-    size_t rank;
     dim dims[SIB_MAX_RANK];
-    const int64_t *shape = attr_ints(n, "shape", &rank);
-    if (!node_attribute(n, "shape") || rank > SIB_MAX_RANK)
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute shape is missing or has more than %d dims", SIB_MAX_RANK);
-    for (size_t i = 0; i < rank && l_ok(l); i++) {
-        if (shape[i] < 0)
-            l_fail(l, SIB_ERR_ARGUMENT, "dim %zu is %lld, expected 0 or more", i, (long long)shape[i]);
-        dims[i] = d_const(l, shape[i]);
-    }
-    sib_dtype dtype = elem_dtype_attribute(l, n, "dtype", SIB_F32);
-    lower_random(l, n, kind, dtype, l_ok(l) ? (int)rank : 0, dims);
+    random_spec spec = spec_random(n);
+    for (size_t i = 0; i < spec.shape.n; i++)
+        dims[i] = d_const(l, spec.shape.v[i]);
+    lower_random(l, &spec, kind, spec.dtype, l_ok(l) ? (int)spec.shape.n : 0, dims);
 }
 
 static void random_like(lowering *l, const node *n, milli_kind kind)
@@ -53,10 +42,11 @@ static void random_like(lowering *l, const node *n, milli_kind kind)
     mval x = l_in(l, 0);
     if (!elem_takes(l, x, "input", ELEM_ALL))
         return;
-    sib_dtype dtype = elem_dtype_attribute(l, n, "dtype", m_dtype(l, x));
+    random_spec spec = spec_random(n);
+    sib_dtype dtype = spec.dtype ? spec.dtype : m_dtype(l, x);
     elem_declare(l, dtype);
     int rank = m_dims(l, x, dims);
-    lower_random(l, n, kind, dtype, rank, dims);
+    lower_random(l, &spec, kind, dtype, rank, dims);
 }
 
 /* output = mean + scale * N(0, 1) in the dims of attribute shape. ONNX RandomNormal-1/22. */
@@ -91,11 +81,12 @@ void lower_ONNX_Bernoulli(lowering *l, const node *n)
     mval x = l_in(l, 0);
     if (!elem_takes(l, x, "input", ELEM_FLOATS))
         return;
-    sib_dtype dtype = elem_dtype_attribute(l, n, "dtype", m_dtype(l, x));
+    random_spec spec = spec_random(n);
+    sib_dtype dtype = spec.dtype ? spec.dtype : m_dtype(l, x);
     elem_declare(l, dtype);
     int rank = m_dims(l, x, dims);
     mval p = elem_wide(l, x), one = elem_number(l, 1);
-    mval u = m_random(l, MILLI_random_uniform, SIB_F64, seed_of(l, n), (size_t)rank, dims);
+    mval u = m_random(l, MILLI_random_uniform, SIB_F64, seed_of(l, &spec), (size_t)rank, dims);
     mval rare = m_less_equal(l, p, elem_number(l, 0.5));
     mval low = m_where(l, rare, m_sub(l, one, p), p);
     mval below = m_less_equal(l, u, low);
@@ -106,24 +97,23 @@ void lower_ONNX_Bernoulli(lowering *l, const node *n)
    ONNX Multinomial-7/22. */
 void lower_ONNX_Multinomial(lowering *l, const node *n)
 {
+    random_spec spec = spec_random(n);
     mval x = l_in(l, 0);
     if (!elem_takes(l, x, "input", ELEM_FLOATS))
         return;
-    sib_dtype dtype = elem_dtype_attribute(l, n, "dtype", SIB_I32);
+    sib_dtype dtype = spec.dtype;
     elem_declare(l, dtype);
-    int64_t samples = attr_int(n, "sample_size", 1);
+    int64_t samples = spec.sample_size;
     if (m_rank(l, x) != 2)
         l_fail(l, SIB_ERR_ARGUMENT, "input has rank %d, expected 2", m_rank(l, x));
-    if (l_ok(l) && (samples < 1 || (dtype != SIB_I32 && dtype != SIB_I64)))
-        l_fail(l, SIB_ERR_ARGUMENT,
-               "sample_size is %lld and dtype %s, expected at least 1, and int32 or int64",
-               (long long)samples, sib_dtype_name(dtype));
+    if (l_ok(l) && dtype != SIB_I32 && dtype != SIB_I64)
+        l_fail(l, SIB_ERR_ARGUMENT, "dtype is %s, expected int32 or int64", sib_dtype_name(dtype));
     dim dims[] = {m_dim(l, x, 0), d_const(l, samples)}, classes = m_dim(l, x, 1);
     mval wide = elem_wide(l, x);
     mval e = m_exp(l, m_sub(l, wide, m_reduce_axis(l, MILLI_reduce_max, wide, 1, KEEP_DIMS)));
     mval running = m_cumulative(l, MILLI_cumulative_sum, e, 1); /* [batch, classes] */
     mval total = m_reduce_axis(l, MILLI_reduce_max, running, 1, KEEP_DIMS);
-    mval u = m_random(l, MILLI_random_uniform, SIB_F64, seed_of(l, n), 2, dims);
+    mval u = m_random(l, MILLI_random_uniform, SIB_F64, seed_of(l, &spec), 2, dims);
     mval at = m_mul(l, u, total); /* [batch, samples] */
     mval passed = m_less_equal(l, m_unsqueeze(l, running, 1), m_unsqueeze(l, at, 2));
     mval index = m_reduce_axis(l, MILLI_reduce_sum, m_cast(l, passed, SIB_I64), 2, DROP_DIMS);
@@ -146,12 +136,12 @@ static void keep_all(lowering *l, mval x, sib_dtype mask)
 
 /* output = data * mask / (1 - ratio) where training, mask = u >= ratio; data and a mask of true elsewhere. ratio:
    float64 scalar; training: bool scalar. */
-static void drop(lowering *l, const node *n, mval x, mval ratio, mval training, sib_dtype mask)
+static void drop(lowering *l, const random_spec *spec, mval x, mval ratio, mval training, sib_dtype mask)
 {
     dim dims[SIB_MAX_RANK];
     mval wide = elem_wide(l, x);
     int rank = m_dims(l, x, dims);
-    mval u = m_random(l, MILLI_random_uniform, SIB_F64, seed_of(l, n), (size_t)rank, dims);
+    mval u = m_random(l, MILLI_random_uniform, SIB_F64, seed_of(l, spec), (size_t)rank, dims);
     mval kept = m_or(l, m_less_equal(l, ratio, u), m_not(l, training));
     mval scale = m_reciprocal(l, m_sub(l, elem_number(l, 1), ratio));
     mval y = m_mul(l, m_mul(l, m_cast(l, kept, SIB_F64), wide), scale);
@@ -162,13 +152,13 @@ static void drop(lowering *l, const node *n, mval x, mval ratio, mval training, 
 
 /* Dropout before opset 12, where only 1 and 6 can train: is_test 0. Their mask and that of opset 7 have the dtype of
    data. */
-static void legacy_dropout(lowering *l, const node *n, mval x)
+static void legacy_dropout(lowering *l, const random_spec *spec, int64_t version, mval x)
 {
-    sib_dtype mask = n->version < 10 ? m_dtype(l, x) : SIB_BOOL;
-    if (n->version >= 7 || attr_int(n, "is_test", 0))
+    sib_dtype mask = version < 10 ? m_dtype(l, x) : SIB_BOOL;
+    if (version >= 7 || spec->is_test)
         keep_all(l, x, mask);
     else
-        drop(l, n, x, elem_number(l, attr_float(n, "ratio", 0.5)), m_scalar_int(l, SIB_BOOL, 1), mask);
+        drop(l, spec, x, elem_number(l, spec->ratio), m_scalar_int(l, SIB_BOOL, 1), mask);
 }
 
 /* output = data, or in training with elements dropped at random and the rest scaled up. ONNX Dropout-1/6 (is_test),
@@ -179,8 +169,9 @@ void lower_ONNX_Dropout(lowering *l, const node *n)
     if (!elem_takes(l, x, "data", ELEM_FLOATS | ELEM_FLOATS8))
         return;
     elem_declare(l, m_dtype(l, x));
+    random_spec spec = spec_random(n);
     if (n->version < 12) {
-        legacy_dropout(l, n, x);
+        legacy_dropout(l, &spec, n->version, x);
         return;
     }
     mval ratio = elem_number(l, 0.5), training = MVAL_NONE;
@@ -191,7 +182,7 @@ void lower_ONNX_Dropout(lowering *l, const node *n)
     if (l_has(l, 2) && !elem_takes(l, training, "training_mode", ELEM(SIB_BOOL)))
         return;
     if (l_has(l, 2) && !(m_is_known(l, training) && m_float(l, training) == 0))
-        drop(l, n, x, ratio, training, SIB_BOOL);
+        drop(l, &spec, x, ratio, training, SIB_BOOL);
     else
         keep_all(l, x, SIB_BOOL);
 }

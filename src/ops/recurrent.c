@@ -6,6 +6,7 @@
 
 /* The inputs of a recurrent operator by name; X as [T, B, I] and states as [D, B, H] whatever the layout is. */
 typedef struct recurrent {
+    recurrent_spec spec;
     int gates, directions;
     bool batch_first; /* layout 1 */
     mval x, w, r, b;  /* [T, B, I], [D, G*H, I], [D, G*H, H], [D, 2*G*H] or MVAL_NONE */
@@ -62,15 +63,9 @@ static void declare_outputs(lowering *l, const recurrent *o)
 static void read_recurrent(lowering *l, const node *n, int gates, int activations,
                            const char *const *defaults, size_t state_c, size_t peepholes, recurrent *o)
 {
-    bool both = attr_is(n, "direction", "forward", "bidirectional");
-    /* GRU-1 and GRU-3 misspell their default */
-    bool one = attr_is(n, "direction", "forward", "forward") ||
-               attr_is(n, "direction", "forward", "foward") || attr_is(n, "direction", "forward", "reverse");
-    *o = (recurrent){.gates = gates, .directions = both ? 2 : 1, .activations = activations};
-    if (!both && !one)
-        l_fail(l, SIB_ERR_ARGUMENT, "direction '%.*s' is neither forward, reverse nor bidirectional",
-               (int)attr_string(n, "direction", "").length, attr_string(n, "direction", "").data);
-    o->batch_first = attr_int(n, "layout", 0) != 0;
+    *o = (recurrent){.spec = spec_recurrent(n), .gates = gates, .activations = activations};
+    o->directions = o->spec.direction == DIRECTION_BOTH ? 2 : 1;
+    o->batch_first = o->spec.layout;
     mval x = l_in(l, 0);
     if (l_ok(l) && (m_rank(l, x) != 3 || !m_is(l, x, SIB_KIND_FLOAT)) && l_ok(l))
         l_fail(l, SIB_ERR_ARGUMENT, "X is %s of rank %d, it needs floats of rank 3",
@@ -86,10 +81,10 @@ static void read_recurrent(lowering *l, const node *n, int gates, int activation
     o->b = wide_input(l, o, 3);
     o->steps = m_dim(l, o->x, 0);
     o->batch = m_dim(l, o->x, 1);
-    int64_t hidden = attr_int(n, "hidden_size", 0);
+    int64_t hidden = o->spec.hidden_size;
     o->hidden = hidden > 0 ? d_const(l, hidden) : m_dim(l, o->r, 2);
     declare_outputs(l, o);
-    recurrent_activations(l, n, o->directions, activations, defaults, o->f);
+    recurrent_activations(l, &o->spec, o->directions, activations, defaults, o->f);
     o->valid = valid_steps(l, o);
     o->h = first_state(l, o, 5);
     o->c = state_c ? first_state(l, o, state_c) : MVAL_NONE;
@@ -132,11 +127,11 @@ static mval project(lowering *l, const recurrent *o, int direction, mval bias)
 }
 
 /* The cell of a direction, without weights and biases. */
-static recurrent_cell cell_of(lowering *l, const recurrent *o, const node *n, int direction)
+static recurrent_cell cell_of(lowering *l, const recurrent *o, int direction)
 {
     recurrent_cell cell = {.r = MVAL_NONE, .r_hidden = MVAL_NONE, .b_hidden = MVAL_NONE, .hidden = o->hidden};
     mval p = of_direction(l, o->p, direction); /* [3*H]: input, output, forget */
-    cell.clip = attr_float(n, "clip", 0);
+    cell.clip = o->spec.clip;
     for (int i = 0; i < 3; i++) {
         cell.peep[i] = p.id == NO_VALUE ? MVAL_NONE : gate_part(l, p, 0, o->hidden, i, 1);
         if (i < o->activations)
@@ -191,17 +186,15 @@ static void give_outputs(lowering *l, const recurrent *o, const mval *y, const m
 }
 
 /* Prepares the weights of a cell and gives the bias [G*H] that the projection adds, or MVAL_NONE. */
-typedef mval prepare_cell(lowering *l, const recurrent *o, const node *n, int direction,
-                          recurrent_cell *cell);
+typedef mval prepare_cell(lowering *l, const recurrent *o, int direction, recurrent_cell *cell);
 
-static void run_recurrent(lowering *l, const node *n, const recurrent *o, prepare_cell *prepare,
-                          recurrent_step *step)
+static void run_recurrent(lowering *l, const recurrent *o, prepare_cell *prepare, recurrent_step *step)
 {
     mval y[2] = {MVAL_NONE, MVAL_NONE}, h[2] = {MVAL_NONE, MVAL_NONE}, c[2] = {MVAL_NONE, MVAL_NONE};
     for (int d = 0; d < o->directions && l_ok(l); d++) {
-        bool backward = d == 1 || attr_is(n, "direction", "forward", "reverse");
-        recurrent_cell cell = cell_of(l, o, n, d);
-        mval x = project(l, o, d, prepare(l, o, n, d, &cell));
+        bool backward = d == 1 || o->spec.direction == DIRECTION_REVERSE;
+        recurrent_cell cell = cell_of(l, o, d);
+        mval x = project(l, o, d, prepare(l, o, d, &cell));
         h[d] = m_slice_numbers(l, o->h, 0, d, 1);
         c[d] = o->c.id == NO_VALUE ? MVAL_NONE : m_slice_numbers(l, o->c, 0, d, 1);
         y[d] = run_direction(l, o, &cell, step, x, backward, &h[d], &c[d]);
@@ -218,20 +211,20 @@ static mval joined_bias(lowering *l, const recurrent *o, mval b, int first, int 
 }
 
 /* RNN and LSTM: all gates are alike. */
-static mval prepare_plain(lowering *l, const recurrent *o, const node *n, int direction, recurrent_cell *cell)
+static mval prepare_plain(lowering *l, const recurrent *o, int direction, recurrent_cell *cell)
 {
     mval b = of_direction(l, o->b, direction);
     cell->r = m_swap(l, of_direction(l, o->r, direction), 0, 1); /* [H, G*H] */
-    cell->coupled = attr_int(n, "input_forget", 0) != 0;
+    cell->coupled = o->spec.input_forget;
     return b.id == NO_VALUE ? MVAL_NONE : joined_bias(l, o, b, 0, o->gates);
 }
 
 /* GRU: with linear_before_reset the recurrence bias of the hidden gate is scaled by the reset gate, so it stays out. */
-static mval prepare_gru(lowering *l, const recurrent *o, const node *n, int direction, recurrent_cell *cell)
+static mval prepare_gru(lowering *l, const recurrent *o, int direction, recurrent_cell *cell)
 {
     mval r = m_swap(l, of_direction(l, o->r, direction), 0, 1); /* [H, 3*H]: update, reset, hidden */
     mval b = of_direction(l, o->b, direction);
-    bool linear = attr_int(n, "linear_before_reset", 0) != 0;
+    bool linear = o->spec.linear_before_reset;
     cell->r = linear ? r : gate_part(l, r, 1, o->hidden, 0, 2);
     cell->r_hidden = linear ? MVAL_NONE : gate_part(l, r, 1, o->hidden, 2, 1);
     if (b.id == NO_VALUE)
@@ -258,7 +251,7 @@ void lower_ONNX_RNN(lowering *l, const node *n)
     static const char *const defaults[] = {"Tanh"};
     recurrent o;
     read_recurrent(l, n, 1, 1, defaults, 0, 0, &o);
-    run_recurrent(l, n, &o, prepare_plain, rnn_step);
+    run_recurrent(l, &o, prepare_plain, rnn_step);
 }
 
 /* ---- GRU --------------------------------------------------------------------------------------------- */
@@ -289,7 +282,7 @@ void lower_ONNX_GRU(lowering *l, const node *n)
     static const char *const defaults[] = {"Sigmoid", "Tanh"};
     recurrent o;
     read_recurrent(l, n, 3, 2, defaults, 0, 0, &o);
-    run_recurrent(l, n, &o, prepare_gru, gru_step);
+    run_recurrent(l, &o, prepare_gru, gru_step);
 }
 
 /* ---- LSTM -------------------------------------------------------------------------------------------- */
@@ -330,5 +323,5 @@ void lower_ONNX_LSTM(lowering *l, const node *n)
     static const char *const defaults[] = {"Sigmoid", "Tanh", "Tanh"};
     recurrent o;
     read_recurrent(l, n, 4, 3, defaults, 6, 7, &o);
-    run_recurrent(l, n, &o, prepare_plain, lstm_step);
+    run_recurrent(l, &o, prepare_plain, lstm_step);
 }

@@ -108,32 +108,30 @@ static const struct activation_row *activation_named(sib_str name)
     return NULL;
 }
 
-/* The next of a list of n for one that takes it, else the default. */
-static double parameter(const float *list, size_t n, size_t *next, bool takes, double fallback)
+/* The next of a list for one that takes it, else the default. */
+static double parameter(spec_floats list, size_t *next, bool takes, double fallback)
 {
-    return takes && *next < n ? (double)list[(*next)++] : fallback;
+    return takes && *next < list.n ? (double)list.v[(*next)++] : fallback;
 }
 
-void recurrent_activations(lowering *l, const node *n, int directions, int per_cell,
+void recurrent_activations(lowering *l, const recurrent_spec *spec, int directions, int per_cell,
                            const char *const *defaults, recurrent_activation *out)
 {
-    size_t n_names, n_alpha, n_beta, next_alpha = 0, next_beta = 0, wanted = (size_t)(directions * per_cell);
-    const sib_str *names = attr_strings(n, "activations", &n_names);
-    const float *alphas = attr_floats(n, "activation_alpha", &n_alpha);
-    const float *betas = attr_floats(n, "activation_beta", &n_beta);
+    size_t next_alpha = 0, next_beta = 0, wanted = (size_t)(directions * per_cell);
+    spec_strings names = spec->activations;
     /* RNN's default list has two names also where there is one direction */
-    if (n_names && n_names < wanted)
-        l_fail(l, SIB_ERR_ARGUMENT, "%zu activations where %zu are wanted", n_names, wanted);
+    if (names.n && names.n < wanted)
+        l_fail(l, SIB_ERR_ARGUMENT, "%zu activations where %zu are wanted", names.n, wanted);
     for (size_t i = 0; i < wanted && l_ok(l); i++) {
-        sib_str name = n_names ? names[i] : str_of(defaults[i % (size_t)per_cell]);
+        sib_str name = names.n ? names.v[i] : str_of(defaults[i % (size_t)per_cell]);
         const struct activation_row *row = activation_named(name);
         if (!row) {
             l_fail(l, SIB_ERR_ARGUMENT, "activation '%.*s' is not known", (int)name.length, name.data);
             return;
         }
         out[i].row = row;
-        out[i].alpha = parameter(alphas, n_alpha, &next_alpha, row->takes_alpha, row->alpha);
-        out[i].beta = parameter(betas, n_beta, &next_beta, row->takes_beta, row->beta);
+        out[i].alpha = parameter(spec->activation_alpha, &next_alpha, row->takes_alpha, row->alpha);
+        out[i].beta = parameter(spec->activation_beta, &next_beta, row->takes_beta, row->beta);
         if (isnan(out[i].alpha) || isnan(out[i].beta))
             l_fail(l, SIB_ERR_ARGUMENT, "activation %s needs activation_alpha and activation_beta",
                    row->name);

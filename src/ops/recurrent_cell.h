@@ -23,7 +23,7 @@ typedef struct recurrent_cell {
 
 /* The activations of `directions` cells with `per_cell` each from the attributes, in order; alpha and beta go to those
    that take them. defaults: (per_cell) names. out: (directions * per_cell). */
-void recurrent_activations(lowering *l, const node *n, int directions, int per_cell,
+void recurrent_activations(lowering *l, const recurrent_spec *spec, int directions, int per_cell,
                            const char *const *defaults, recurrent_activation *out);
 
 /* Gates: f(x), with x clipped to [-clip, clip] first where clip is not 0. */

@@ -13,28 +13,26 @@ typedef struct reduction {
     keep_dims keep;
 } reduction;
 
-/* Reads data, axes (an attribute before opset `as_input`, then input 1), keepdims and noop_with_empty_axes. False
-   where the lowering stopped. */
-static bool read_reduction(lowering *l, const node *n, elem_set dtypes, int64_t as_input, reduction *r)
+/* Reads data, axes, keepdims and noop_with_empty_axes. False where the lowering stopped. */
+static bool read_reduction(lowering *l, const node *n, elem_set dtypes, reduction *r)
 {
+    reduce_spec spec = spec_reduce(n);
     dim unknown[SIB_MAX_RANK] = {DIM_NONE};
-    *r = (reduction){.x = l_in(l, 0), .keep = attr_int(n, "keepdims", 1) ? KEEP_DIMS : DROP_DIMS};
+    *r = (reduction){.x = l_in(l, 0), .keep = spec.keepdims ? KEEP_DIMS : DROP_DIMS};
     elem_takes(l, r->x, "data", dtypes);
     elem_declare(l, m_dtype(l, r->x));
     int rank = m_rank(l, r->x);
     if (r->keep == KEEP_DIMS && l_ok(l))
         l_declare(l, 0, m_dtype(l, r->x), rank, unknown);
-    if (n->version >= as_input) {
+    if (spec.axes_in_input) {
         if (l_has(l, 1))
             r->n = m_ints(l, l_in(l, 1), r->axes, SIB_MAX_RANK);
-    } else {
-        const int64_t *list = attr_ints(n, "axes", &r->n);
-        if (r->n > SIB_MAX_RANK)
-            l_fail(l, SIB_ERR_ARGUMENT, "attribute axes has %zu numbers for a tensor of rank %d", r->n, rank);
-        for (size_t i = 0; i < r->n && l_ok(l); i++)
-            r->axes[i] = list[i];
+    } else if (l_ok(l)) {
+        r->n = spec.axes.n;
+        for (size_t i = 0; i < r->n; i++)
+            r->axes[i] = spec.axes.v[i];
     }
-    r->every = !r->n && !(n->version >= as_input && attr_int(n, "noop_with_empty_axes", 0));
+    r->every = !r->n && !(spec.axes_in_input && spec.noop_with_empty_axes);
     return l_ok(l);
 }
 
@@ -46,43 +44,43 @@ static mval over_axes(lowering *l, milli_kind kind, mval v, const reduction *r)
     return m_reduce(l, kind, v, r->n, r->every ? NULL : r->axes, r->keep);
 }
 
-/* A reduction that is one milli-op. since: the opset from which axes are an input. */
-static void plain_reduction(lowering *l, const node *n, elem_set dtypes, int64_t since, milli_kind kind)
+/* A reduction that is one milli-op. */
+static void plain_reduction(lowering *l, const node *n, elem_set dtypes, milli_kind kind)
 {
     reduction r;
-    if (read_reduction(l, n, dtypes, since, &r))
+    if (read_reduction(l, n, dtypes, &r))
         l_out(l, 0, over_axes(l, kind, r.x, &r));
 }
 
 /* Sum. ONNX ReduceSum-1, 11, 13. */
 void lower_ONNX_ReduceSum(lowering *l, const node *n)
 {
-    plain_reduction(l, n, REDUCE_DTYPES, 13, MILLI_reduce_sum);
+    plain_reduction(l, n, REDUCE_DTYPES, MILLI_reduce_sum);
 }
 
 /* Product. ONNX ReduceProd-1, 11, 13, 18. */
 void lower_ONNX_ReduceProd(lowering *l, const node *n)
 {
-    plain_reduction(l, n, REDUCE_DTYPES, 18, MILLI_reduce_prod);
+    plain_reduction(l, n, REDUCE_DTYPES, MILLI_reduce_prod);
 }
 
 /* Largest; of bool: or. ONNX ReduceMax-1, 11, 12, 13, 18, 20. */
 void lower_ONNX_ReduceMax(lowering *l, const node *n)
 {
-    plain_reduction(l, n, EXTREME_DTYPES, 18, MILLI_reduce_max);
+    plain_reduction(l, n, EXTREME_DTYPES, MILLI_reduce_max);
 }
 
 /* Smallest; of bool: and. ONNX ReduceMin-1, 11, 12, 13, 18, 20. */
 void lower_ONNX_ReduceMin(lowering *l, const node *n)
 {
-    plain_reduction(l, n, EXTREME_DTYPES, 18, MILLI_reduce_min);
+    plain_reduction(l, n, EXTREME_DTYPES, MILLI_reduce_min);
 }
 
 /* Sum / count; of integers toward zero, the sum in 64 bit. ONNX ReduceMean-1, 11, 13, 18. */
 void lower_ONNX_ReduceMean(lowering *l, const node *n)
 {
     reduction r;
-    if (!read_reduction(l, n, REDUCE_DTYPES, 18, &r))
+    if (!read_reduction(l, n, REDUCE_DTYPES, &r))
         return;
     sib_dtype wide = m_is(l, r.x, SIB_KIND_FLOAT) ? SIB_F64 : m_is(l, r.x, SIB_KIND_INT) ? SIB_I64 : SIB_U64;
     if (!r.every && !r.n)
@@ -95,7 +93,7 @@ void lower_ONNX_ReduceMean(lowering *l, const node *n)
 void lower_ONNX_ReduceL1(lowering *l, const node *n)
 {
     reduction r;
-    if (!read_reduction(l, n, REDUCE_DTYPES, 18, &r))
+    if (!read_reduction(l, n, REDUCE_DTYPES, &r))
         return;
     mval size = m_is(l, r.x, SIB_KIND_UINT) ? r.x : m_abs(l, r.x);
     l_out(l, 0, over_axes(l, MILLI_reduce_sum, size, &r));
@@ -105,7 +103,7 @@ void lower_ONNX_ReduceL1(lowering *l, const node *n)
 void lower_ONNX_ReduceL2(lowering *l, const node *n)
 {
     reduction r;
-    if (read_reduction(l, n, REDUCE_DTYPES, 18, &r))
+    if (read_reduction(l, n, REDUCE_DTYPES, &r))
         elem_out(l, m_sqrt(l, over_axes(l, MILLI_reduce_sum, m_square(l, elem_wide(l, r.x)), &r)), r.x);
 }
 
@@ -113,7 +111,7 @@ void lower_ONNX_ReduceL2(lowering *l, const node *n)
 void lower_ONNX_ReduceSumSquare(lowering *l, const node *n)
 {
     reduction r;
-    if (!read_reduction(l, n, REDUCE_DTYPES, 18, &r))
+    if (!read_reduction(l, n, REDUCE_DTYPES, &r))
         return;
     mval x = m_is(l, r.x, SIB_KIND_FLOAT) ? elem_wide(l, r.x) : r.x;
     elem_out(l, over_axes(l, MILLI_reduce_sum, m_square(l, x), &r), r.x);
@@ -123,7 +121,7 @@ void lower_ONNX_ReduceSumSquare(lowering *l, const node *n)
 void lower_ONNX_ReduceLogSum(lowering *l, const node *n)
 {
     reduction r;
-    if (read_reduction(l, n, REDUCE_DTYPES, 18, &r))
+    if (read_reduction(l, n, REDUCE_DTYPES, &r))
         elem_out(l, m_log(l, over_axes(l, MILLI_reduce_sum, elem_wide(l, r.x), &r)), r.x);
 }
 
@@ -132,7 +130,7 @@ void lower_ONNX_ReduceLogSum(lowering *l, const node *n)
 void lower_ONNX_ReduceLogSumExp(lowering *l, const node *n)
 {
     reduction r;
-    if (!read_reduction(l, n, REDUCE_DTYPES, 18, &r))
+    if (!read_reduction(l, n, REDUCE_DTYPES, &r))
         return;
     reduction kept = r;
     kept.keep = KEEP_DIMS;
@@ -147,8 +145,7 @@ void lower_ONNX_ReduceLogSumExp(lowering *l, const node *n)
 
 /* ---- Softmax ----------------------------------------------------------------------------------------------- */
 
-/* Softmax or its logarithm in float64: from opset 13 on along one axis, before that over all axes from `axis` on as
-   if they were one. */
+/* Softmax or its logarithm in float64. */
 static void softmax(lowering *l, const node *n, mval (*of)(lowering *, mval, int64_t))
 {
     mval x = l_in(l, 0);
@@ -157,16 +154,20 @@ static void softmax(lowering *l, const node *n, mval (*of)(lowering *, mval, int
     elem_declare(l, m_dtype(l, x));
     int rank = m_dims(l, x, dims);
     l_declare(l, 0, m_dtype(l, x), rank, dims);
-    if (n->version >= 13) {
-        elem_out(l, of(l, elem_wide(l, x), m_axis(l, attr_int(n, "axis", -1), rank, "axis")), x);
-        return;
-    }
-    int64_t given = attr_int(n, "axis", 1);
-    int axis = given == rank ? rank : m_axis(l, given, rank, "axis");
+    softmax_spec s = spec_softmax(n);
+    size_t begin, end;
     if (!l_ok(l))
         return;
-    mval rows = m_flatten(l, elem_wide(l, x), axis, rank); /* [d..., the rest] */
-    elem_out(l, m_reshape(l, of(l, rows, axis), (size_t)rank, dims), x);
+    if (!spec_softmax_axes(&s, (size_t)rank, &begin, &end)) {
+        m_axis(l, s.axis, rank, "axis"); /* fails */
+        return;
+    }
+    mval y = elem_wide(l, x);
+    if (end == begin + 1)
+        y = of(l, y, (int64_t)begin);
+    else
+        y = m_reshape(l, of(l, m_flatten(l, y, (int)begin, (int)end), (int64_t)begin), (size_t)rank, dims);
+    elem_out(l, y, x);
 }
 
 /* e^x / sum of e^x. ONNX Softmax-1, 11, 13. */
@@ -188,13 +189,14 @@ void lower_ONNX_LogSoftmax(lowering *l, const node *n)
    of the weights, or as it is. */
 static mval nll(lowering *l, const node *n, mval logp, mval target, mval weight)
 {
-    const attribute *ignored = node_attribute(n, "ignore_index");
+    loss_spec spec = spec_loss(n);
+    bool ignores = spec.ignore_index != SPEC_ABSENT;
     mval zero = m_scalar_int(l, SIB_I64, 0), nothing = elem_number(l, 0);
     int rank = m_rank(l, logp), given = m_rank(l, target);
     if (l_ok(l) && (rank < 2 || given != rank - 1))
         return l_fail(l, SIB_ERR_ARGUMENT, "the target has rank %d, expected %d", given, rank - 1);
     mval classes = m_cast(l, target, SIB_I64);
-    mval counted = ignored ? m_not(l, m_equal(l, classes, m_scalar_int(l, SIB_I64, ignored->i)))
+    mval counted = ignores ? m_not(l, m_equal(l, classes, m_scalar_int(l, SIB_I64, spec.ignore_index)))
                            : m_equal(l, classes, classes);
     classes = m_where(l, counted, classes, zero);
     mval picked = m_squeeze(l, m_gather_elements(l, logp, m_unsqueeze(l, classes, 1), 1), 1); /* [N, D...] */
@@ -202,13 +204,11 @@ static mval nll(lowering *l, const node *n, mval logp, mval target, mval weight)
     if (weight.id != NO_VALUE)
         share = m_where(l, counted, m_gather(l, elem_wide(l, weight), classes, 0), nothing);
     mval loss = m_where(l, counted, m_mul(l, m_neg(l, picked), share), nothing);
-    if (attr_is(n, "reduction", "mean", "none"))
+    if (spec.reduction == LOSS_NONE)
         return loss;
     mval sum = m_reduce(l, MILLI_reduce_sum, loss, 0, NULL, DROP_DIMS);
-    if (attr_is(n, "reduction", "mean", "sum"))
+    if (spec.reduction == LOSS_SUM)
         return sum;
-    if (!attr_is(n, "reduction", "mean", "mean"))
-        return l_fail(l, SIB_ERR_ARGUMENT, "attribute reduction is none of mean, sum and none");
     return m_div(l, sum, m_reduce(l, MILLI_reduce_sum, share, 0, NULL, DROP_DIMS));
 }
 

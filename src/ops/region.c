@@ -27,10 +27,10 @@ typedef struct bins {
    they are scaled too, since the adaptive count jumps where a size is whole. */
 static bins align_axis(lowering *l, const node *n, mval start, mval end, int64_t out)
 {
-    bool half_pixel =
-        n->version >= 16 && attr_is(n, "coordinate_transformation_mode", "half_pixel", "half_pixel");
-    double scale = attr_float(n, "spatial_scale", 1);
-    int64_t ratio = attr_int(n, "sampling_ratio", 0);
+    roi_spec spec = spec_roi(n);
+    bool half_pixel = spec.coordinate_transformation_mode == ROI_HALF_PIXEL;
+    double scale = spec.spatial_scale;
+    int64_t ratio = spec.sampling_ratio;
     bins b = {.out = out, .most = ratio};
     start = m_mul_number(l, start, scale);
     end = m_mul_number(l, end, scale);
@@ -99,17 +99,15 @@ static mval within(lowering *l, mval p, int64_t size)
    From opset 16 on regions are shifted by half a pixel. ONNX RoiAlign-22; He et al. 2017. */
 void lower_ONNX_RoiAlign(lowering *l, const node *n)
 {
+    roi_spec spec = spec_roi(n);
     mval x = l_in(l, 0), boxes = l_in(l, 1), image = m_cast(l, l_in(l, 2), SIB_I64);
-    int64_t high = attr_int(n, "output_height", 1), wide = attr_int(n, "output_width", 1);
-    bool mean = attr_is(n, "mode", "avg", "avg");
+    int64_t high = spec.output_height, wide = spec.output_width;
+    bool mean = spec.mode == ROI_AVERAGE;
     sib_dtype dtype = m_dtype(l, x);
     int rank = m_rank(l, x), box_rank = m_rank(l, boxes);
-    if (l_ok(l) &&
-        (rank != 4 || box_rank != 2 || high < 1 || wide < 1 || (!mean && !attr_is(n, "mode", "avg", "max"))))
-        l_fail(l, SIB_ERR_ARGUMENT,
-               "an image of rank %d and regions of rank %d as %lld by %lld: 4, 2 and mode avg or "
-               "max are wanted",
-               rank, box_rank, (long long)high, (long long)wide);
+    if (l_ok(l) && (rank != 4 || box_rank != 2))
+        l_fail(l, SIB_ERR_ARGUMENT, "an image of rank %d and regions of rank %d: 4 and 2 are wanted", rank,
+               box_rank);
     dim regions = m_dim(l, boxes, 0), channels = m_dim(l, x, 1);
     if (!l_ok(l))
         return;
@@ -175,9 +173,10 @@ void lower_ONNX_MaxRoiPool(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), regions = l_in(l, 1);
     dim dims[SIB_MAX_RANK];
-    size_t count;
-    const int64_t *pooled = attr_ints(n, "pooled_shape", &count);
-    double scale = attr_float(n, "spatial_scale", 1);
+    roi_spec spec = spec_roi(n);
+    const int64_t *pooled = spec.pooled_shape.v;
+    size_t count = spec.pooled_shape.n;
+    double scale = spec.spatial_scale;
     int rank = m_dims(l, x, dims), other = m_rank(l, regions);
     if (l_ok(l) && (rank != 4 || other != 2 || count != 2 || pooled[0] < 1 || pooled[1] < 1))
         l_fail(l, SIB_ERR_ARGUMENT,
@@ -213,7 +212,7 @@ void lower_ONNX_NonMaxSuppression(lowering *l, const node *n)
     for (size_t i = 2; i < 5; i++)
         if (l_has(l, i))
             in[i] = given_scalar(l, l_in(l, i));
-    attribute attributes[] = {attribute_int("center_point", attr_int(n, "center_point_box", 0))};
+    attribute attributes[] = {attribute_int("center_point", spec_nms(n).center_point_box)};
     value_type type = m_tensor_type(l, SIB_I64, 2, (dim[]){DIM_NONE, d_const(l, 3)});
     m_emit(l, MILLI_non_max_suppression, 5, in, 1, attributes, 1, &type, &out);
     l_out(l, 0, out);

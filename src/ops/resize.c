@@ -1,171 +1,19 @@
-/* Resize and Upsample: each axis in turn is resampled by a table of indices and weights made here from the
-   definition, in double; the tensor is gathered by the indices, weighted and summed. */
+/* Resize and Upsample: one axis after the other is resampled by a table of indices and weights; the tensor is gathered by
+   the indices, weighted and summed. */
 #include "ops/given.h"
 
 #include "base/error.h"
 #include "base/size.h"
+#include "spec/resize_axis.h"
 
 #include <math.h>
 #include <string.h>
-
-typedef enum filter { FILTER_NEAREST, FILTER_LINEAR, FILTER_CUBIC } filter;
-
-/* How output positions become input positions. */
-typedef enum mapping {
-    MAP_HALF_PIXEL,
-    MAP_HALF_PIXEL_SYMMETRIC,
-    MAP_PYTORCH_HALF_PIXEL,
-    MAP_ALIGN_CORNERS,
-    MAP_ASYMMETRIC,
-    MAP_TF_HALF_PIXEL_FOR_NN,
-    MAP_TF_CROP_AND_RESIZE,
-    MAP_COUNT
-} mapping;
-
-static const char *const mapping_names[MAP_COUNT] = {
-    "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
-    "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"};
-
-typedef enum rounding {
-    ROUND_PREFER_FLOOR,
-    ROUND_PREFER_CEIL,
-    ROUND_FLOOR,
-    ROUND_CEIL,
-    ROUND_COUNT,
-    ROUND_EARLY = ROUND_COUNT /* before opset 11: below, and above where the axis shrinks */
-} rounding;
-
-static const char *const rounding_names[ROUND_COUNT] = {"round_prefer_floor", "round_prefer_ceil", "floor",
-                                                        "ceil"};
-
-typedef struct resize_spec {
-    filter filter;
-    mapping mapping;
-    rounding rounding;
-    double a; /* of the cubic kernel */
-    bool antialias, exclude_outside;
-    double outside; /* the value beyond the input, with MAP_TF_CROP_AND_RESIZE */
-} resize_spec;
-
-/* One axis: `in` elements become `out`, scale = up / down (exact where it comes from sizes). */
-typedef struct resize_axis {
-    int64_t in, out;
-    double up, down, start, end; /* start, end: region of interest, 0 and 1 are the ends */
-} resize_axis;
 
 /* Longest table, and the longest that inference makes, which knows the types without it. */
 #define TABLE_MAX      ((int64_t)1 << 28)
 #define TABLE_SYMBOLIC ((int64_t)1 << 16)
 
 /* ---- One axis as a table --------------------------------------------------------------------- */
-
-/* Where output position i lies among the input's. The resized length is not rounded here, as in the official
-   cases. */
-static double source_of(const resize_spec *s, const resize_axis *x, int64_t i)
-{
-    double p = (double)i, length = x->up * (double)x->in / x->down, last = (double)x->in - 1;
-    switch (s->mapping) {
-    case MAP_HALF_PIXEL_SYMMETRIC: /* the middles of both fall together */
-        return (double)x->in / 2 + (p + 0.5 - (double)x->out / 2) * x->down / x->up - 0.5;
-    case MAP_PYTORCH_HALF_PIXEL:
-        return length > 1 ? (p + 0.5) * x->down / x->up - 0.5 : 0;
-    case MAP_ALIGN_CORNERS:
-        return length == 1 ? 0 : p * last / (length - 1);
-    case MAP_ASYMMETRIC:
-        return p * x->down / x->up;
-    case MAP_TF_HALF_PIXEL_FOR_NN:
-        return (p + 0.5) * x->down / x->up;
-    case MAP_TF_CROP_AND_RESIZE:
-        if (length > 1)
-            return x->start * last + p * (x->end - x->start) * last / (length - 1);
-        return 0.5 * (x->start + x->end) * last;
-    default:
-        return (p + 0.5) * x->down / x->up - 0.5;
-    }
-}
-
-static int64_t clamped(double p, int64_t n)
-{
-    return p >= 0 ? p < (double)n ? (int64_t)p : n - 1 : 0;
-}
-
-static double nearest(rounding r, const resize_axis *x, double p)
-{
-    if (r == ROUND_EARLY)
-        r = x->up < x->down ? ROUND_CEIL : ROUND_FLOOR;
-    switch (r) {
-    case ROUND_PREFER_CEIL:
-        return floor(p + 0.5);
-    case ROUND_FLOOR:
-        return floor(p);
-    case ROUND_CEIL:
-        return ceil(p);
-    default:
-        return ceil(p - 0.5);
-    }
-}
-
-/* The linear kernel, or Keys' cubic one (IEEE 1163711, equation 4). */
-static double kernel_at(const resize_spec *s, double d)
-{
-    double a = s->a;
-    d = fabs(d);
-    if (s->filter == FILTER_LINEAR)
-        return d < 1 ? 1 - d : 0;
-    if (d <= 1)
-        return ((a + 2) * d - (a + 3)) * d * d + 1;
-    return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
-}
-
-/* The kernel is stretched where an antialiased axis shrinks. */
-static double stretch_of(const resize_spec *s, const resize_axis *x)
-{
-    return s->antialias && x->down > x->up ? x->down / x->up : 1;
-}
-
-static int64_t taps_of(const resize_spec *s, const resize_axis *x)
-{
-    if (s->filter == FILTER_NEAREST)
-        return 1;
-    double taps = ceil(2 * (s->filter == FILTER_LINEAR ? 1 : 2) * stretch_of(s, x));
-    return taps < 1e15 ? (int64_t)taps : (int64_t)1e15; /* more than any table has */
-}
-
-/* Indices and weights (taps) of one output position. Taps without weight share that of another one and its
-   index, so that an infinity that does not count leaves no NaN. */
-static void weigh(const resize_spec *s, const resize_axis *x, double p, int64_t taps, int64_t *index,
-                  double *weight)
-{
-    double stretch = stretch_of(s, x), radius = (s->filter == FILTER_LINEAR ? 1 : 2) * stretch, sum = 0;
-    double first = floor(p - radius) + 1;
-    int64_t some = -1, idle = 0;
-    for (int64_t k = 0; k < taps; k++) {
-        double at = first + (double)k;
-        bool outside = at < 0 || at >= (double)x->in;
-        index[k] = clamped(at, x->in);
-        weight[k] = s->exclude_outside && outside ? 0 : kernel_at(s, (at - p) / stretch);
-        sum += weight[k];
-        idle += weight[k] == 0;
-        if (weight[k] != 0 && some < 0)
-            some = k;
-    }
-    double shared = some < 0 ? 0 : weight[some] / (double)(idle + 1);
-    for (int64_t k = 0; k < taps; k++) {
-        if (some >= 0 && (k == some || weight[k] == 0)) {
-            index[k] = index[some];
-            weight[k] = shared;
-        }
-        if ((s->antialias || s->exclude_outside) && sum != 0)
-            weight[k] /= sum;
-    }
-}
-
-/* True where the axis stays as it is. */
-static bool is_identity(const resize_spec *s, const resize_axis *x)
-{
-    bool whole = s->mapping != MAP_TF_CROP_AND_RESIZE || (x->start == 0 && x->end == 1);
-    return x->in == x->out && x->up == x->down && whole && s->mapping != MAP_TF_HALF_PIXEL_FOR_NN;
-}
 
 static sib_tensor *table(lowering *l, sib_dtype dtype, size_t rank, const int64_t *dims)
 {
@@ -189,11 +37,11 @@ static bool table_fits(lowering *l, int64_t rows, int64_t columns)
 }
 
 /* x with one axis resampled. */
-static mval resample_axis(lowering *l, const resize_spec *s, const resize_axis *axis, mval x, int at)
+static mval resample_axis(lowering *l, const resize_rule *r, const resize_axis *axis, mval x, int at)
 {
-    int64_t taps = taps_of(s, axis), wide[SIB_MAX_RANK] = {axis->out, taps};
+    int64_t taps = resize_taps(r, axis), wide[SIB_MAX_RANK] = {axis->out, taps};
     int rank = m_rank(l, x);
-    bool one = s->filter == FILTER_NEAREST;
+    bool one = r->filter == RESIZE_NEAREST;
     if (!table_fits(l, axis->out, taps))
         return MVAL_NONE;
     for (int i = 2; i < SIB_MAX_RANK; i++)
@@ -202,11 +50,7 @@ static mval resample_axis(lowering *l, const resize_spec *s, const resize_axis *
     sib_tensor *weights = table(l, SIB_F64, 2, wide);
     for (int64_t i = 0; i < axis->out && l_ok(l); i++) {
         int64_t *index = (int64_t *)sib_tensor_data(indices) + i * taps;
-        double p = source_of(s, axis, i);
-        if (one)
-            *index = clamped(nearest(s->rounding, axis, p), axis->in);
-        else
-            weigh(s, axis, p, taps, index, (double *)sib_tensor_data(weights) + i * taps);
+        resize_weigh(r, axis, i, taps, index, (double *)sib_tensor_data(weights) + i * taps);
     }
     if (one || !l_ok(l))
         sib_tensor_free(&weights);
@@ -221,13 +65,13 @@ static mval resample_axis(lowering *l, const resize_spec *s, const resize_axis *
     return m_reduce_axis(l, MILLI_reduce_sum, m_mul(l, x, m_cast_like(l, w, x)), at + 1, DROP_DIMS);
 }
 
-/* bool [out]: positions of an axis that lie outside of the input; MVAL_NONE where none does. */
-static mval outside_of(lowering *l, const resize_spec *s, const resize_axis *axis)
+/* bool [out]: positions of an axis that are out of range of the input; MVAL_NONE where none is. */
+static mval outside_of(lowering *l, const resize_rule *r, const resize_axis *axis)
 {
     bool any = false;
     sib_tensor *t = table_fits(l, axis->out, 1) ? table(l, SIB_BOOL, 1, &axis->out) : NULL;
     for (int64_t i = 0; i < axis->out && t; i++) {
-        double p = source_of(s, axis, i);
+        double p = resize_source(r, axis, i);
         bool out = p < 0 || p > (double)axis->in - 1;
         ((uint8_t *)sib_tensor_data(t))[i] = out;
         any |= out;
@@ -238,8 +82,8 @@ static mval outside_of(lowering *l, const resize_spec *s, const resize_axis *axi
     return MVAL_NONE;
 }
 
-/* x (rank) resampled along every axis. Averages are taken in double and rounded once at the end. */
-static mval resample(lowering *l, const resize_spec *s, const resize_axis *axes, mval x)
+/* x (rank) resampled along every axis; beyond: the value out of range. Averages are taken in double and rounded once at the end. */
+static mval resample(lowering *l, const resize_rule *r, double beyond, const resize_axis *axes, mval x)
 {
     sib_dtype dtype = m_dtype(l, x);
     int rank = m_rank(l, x);
@@ -248,46 +92,28 @@ static mval resample(lowering *l, const resize_spec *s, const resize_axis *axes,
         if (axes[i].out && !axes[i].in)
             return l_fail(l, SIB_ERR_ARGUMENT, "axis %d without elements cannot become %lld", i,
                           (long long)axes[i].out);
-        changed[i] = !is_identity(s, &axes[i]);
+        changed[i] = !resize_is_identity(r, &axes[i]);
         any |= changed[i];
     }
-    bool average = any && s->filter != FILTER_NEAREST;
+    bool average = any && r->filter != RESIZE_NEAREST;
     if (average && dtype == SIB_STRING)
         return l_fail(l, SIB_ERR_ARGUMENT, "strings have no average, only mode nearest takes them");
     if (average && !m_is(l, x, SIB_KIND_COMPLEX))
         x = m_cast(l, x, SIB_F64);
     for (int i = 0; i < rank && l_ok(l); i++)
         if (changed[i])
-            x = resample_axis(l, s, &axes[i], x, i);
-    for (int i = 0; i < rank && s->mapping == MAP_TF_CROP_AND_RESIZE && l_ok(l); i++) {
-        mval out = outside_of(l, s, &axes[i]);
+            x = resample_axis(l, r, &axes[i], x, i);
+    for (int i = 0; i < rank && r->mapping == RESIZE_TF_CROP_AND_RESIZE && l_ok(l); i++) {
+        mval out = outside_of(l, r, &axes[i]);
         for (int k = i + 1; k < rank && out.id != NO_VALUE; k++)
             out = m_unsqueeze(l, out, -1);
         if (out.id != NO_VALUE)
-            x = m_where(l, out, m_scalar_like(l, x, s->outside), x);
+            x = m_where(l, out, m_scalar_like(l, x, beyond), x);
     }
     return average ? given_narrow(l, x, dtype) : x;
 }
 
 /* ---- What the node says ---------------------------------------------------------------------- */
-
-/* The place of a word in a list; fails by name. */
-static int word_of(lowering *l, const node *n, const char *name, int count, const char *const *words)
-{
-    for (int i = 0; i < count; i++)
-        if (attr_is(n, name, words[0], words[i]))
-            return i;
-    sib_str word = attr_string(n, name, "");
-    l_fail(l, SIB_ERR_UNSUPPORTED, "%s '%.*s' is not known", name, (int)word.length, word.data);
-    return 0;
-}
-
-static filter filter_of(lowering *l, const node *n)
-{
-    static const char *const words[] = {"nearest", "linear", "cubic", "bilinear"};
-    int i = word_of(l, n, "mode", 4, words);
-    return i == 3 ? FILTER_LINEAR : (filter)i;
-}
 
 /* Numbers of a float tensor: (max) in out; returns how many. */
 static size_t floats_of(lowering *l, mval v, double *out, size_t max)
@@ -310,13 +136,13 @@ static dim scaled(lowering *l, dim d, double scale)
     int64_t n;
     if (dim_is_const(l->graph->dims, d, &n)) {
         float product = (float)n * (float)scale;
-        if (product < 0x1p62f)
+        if (fabsf(product) < 0x1p62f)
             return d_const(l, (int64_t)floorf(product));
         l_fail(l, SIB_ERR_SIZE, "a dim of %lld scaled by %g", (long long)n, scale);
         return DIM_NONE;
     }
     for (int q = 1; q <= 64; q++)
-        if (scale * q == floor(scale * q) && scale * q < 1e9)
+        if (scale * q == floor(scale * q) && fabs(scale * q) < 1e9)
             return d_floor_div(l, d_mul(l, d, d_const(l, (int64_t)(scale * q))), d_const(l, q));
     return DIM_NONE;
 }
@@ -329,7 +155,7 @@ typedef struct resize_target {
 } resize_target;
 
 /* Sizes under a policy that keeps the aspect ratio: one scale for all axes, the smallest (not larger) or
-   largest ratio asked for; halves round up. Exact, since the ratio is one of whole numbers. */
+   largest ratio asked for; halves round up. Exact, since the ratio is one of integers. */
 static void keep_aspect(lowering *l, bool larger, const resize_target *t, resize_axis *axes)
 {
     double up = 0, down = 1;
@@ -367,13 +193,13 @@ static void declare_target(lowering *l, mval x, const resize_target *t, bool str
 }
 
 /* Resamples x as the target says, whose axes are set. roi: (2 n) starts and ends, or NULL. */
-static void resize_to(lowering *l, const node *n, const resize_spec *s, mval x, const resize_target *t,
-                      const double *roi)
+static void resize_to(lowering *l, const resize_spec *s, mval x, const resize_target *t, const double *roi)
 {
-    static const char *const policies[] = {"stretch", "not_larger", "not_smaller"};
     resize_axis axes[SIB_MAX_RANK];
-    int rank = m_rank(l, x), policy = t->by_size ? word_of(l, n, "keep_aspect_ratio_policy", 3, policies) : 0;
-    declare_target(l, x, t, policy == 0);
+    resize_rule rule = spec_resize_rule(s);
+    int rank = m_rank(l, x);
+    resize_policy policy = t->by_size ? s->keep_aspect_ratio_policy : RESIZE_STRETCH;
+    declare_target(l, x, t, policy == RESIZE_STRETCH);
     for (int i = 0; i < rank && l_ok(l); i++) {
         int64_t size = m_size(l, x, i);
         axes[i] = (resize_axis){size, size, 1, 1, 0, 1};
@@ -398,10 +224,10 @@ static void resize_to(lowering *l, const node *n, const resize_spec *s, mval x, 
             a->end = roi[t->n + i];
         }
     }
-    if (l_ok(l) && policy)
-        keep_aspect(l, policy == 2, t, axes);
+    if (l_ok(l) && policy != RESIZE_STRETCH)
+        keep_aspect(l, policy == RESIZE_NOT_SMALLER, t, axes);
     if (l_ok(l))
-        l_out(l, 0, resample(l, s, axes, x));
+        l_out(l, 0, resample(l, &rule, s->extrapolation_value, axes, x));
 }
 
 /* True where input i is there and not a list of 0 elements, which stood for an omitted one in opset 11. Where
@@ -416,10 +242,7 @@ static bool has_list(lowering *l, size_t i, size_t other)
     return given_length(l, list) != 0;
 }
 
-/* Before opset 11: positions are x / scale; nearest as the official cases of then have it. */
-static const resize_spec plain = {.mapping = MAP_ASYMMETRIC, .rounding = ROUND_EARLY};
-
-/* Every axis of a target in turn. */
+/* Every axis of a target, in order. */
 static void all_axes(resize_target *t, int rank)
 {
     t->n = rank;
@@ -452,25 +275,18 @@ void lower_ONNX_Resize(lowering *l, const node *n)
     mval x = l_in(l, 0);
     resize_target t = {0};
     double roi[2 * SIB_MAX_RANK];
-    resize_spec s = plain;
+    resize_spec s = spec_resize(n);
     int rank = m_rank(l, x);
     declare_rank(l, x);
-    s.filter = filter_of(l, n);
     all_axes(&t, rank);
     if (n->version < 11) {
         scales_from(l, l_in(l, 1), &t);
-        resize_to(l, n, &s, x, &t, NULL);
+        resize_to(l, &s, x, &t, NULL);
         return;
     }
-    s.mapping = (mapping)word_of(l, n, "coordinate_transformation_mode", MAP_COUNT, mapping_names);
-    s.rounding = (rounding)word_of(l, n, "nearest_mode", ROUND_COUNT, rounding_names);
-    s.a = attr_float(n, "cubic_coeff_a", -0.75);
-    s.antialias = attr_int(n, "antialias", 0) != 0 && s.filter != FILTER_NEAREST;
-    s.exclude_outside = attr_int(n, "exclude_outside", 0) != 0;
-    s.outside = attr_float(n, "extrapolation_value", 0);
-    given_list listed = given_dims(l, n, "axes", 0);
+    given_list listed = given_dims(l, s.axes, 0);
     t.n = given_axes(l, &listed, rank, rank, t.axes);
-    bool region = s.mapping == MAP_TF_CROP_AND_RESIZE;
+    bool region = s.coordinate_transformation_mode == RESIZE_TF_CROP_AND_RESIZE;
     t.by_size = has_list(l, 3, 2);
     if (l_ok(l) && t.by_size == has_list(l, 2, 3))
         l_fail(l, SIB_ERR_ARGUMENT, "one of scales and sizes is wanted, not %s", t.by_size ? "both" : "none");
@@ -481,7 +297,7 @@ void lower_ONNX_Resize(lowering *l, const node *n)
     if (region && floats_of(l, l_in(l, 1), roi, 2 * SIB_MAX_RANK) != 2 * (size_t)t.n && l_ok(l))
         l_fail(l, SIB_ERR_ARGUMENT, "roi of other than two numbers for each of %d axes", t.n);
     if (l_ok(l))
-        resize_to(l, n, &s, x, &t, region ? roi : NULL);
+        resize_to(l, &s, x, &t, region ? roi : NULL);
 }
 
 /* out[i...] = the pixel below, or the linear mean around, x[i / scale...]. Scales of height and width in
@@ -490,27 +306,24 @@ void lower_ONNX_Upsample(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
     resize_target t = {0};
-    resize_spec s = plain;
-    size_t count;
-    const float *scales = attr_floats(n, "scales", &count);
+    resize_spec s = spec_resize(n);
     int rank = m_rank(l, x);
     declare_rank(l, x);
-    s.filter = filter_of(l, n);
     all_axes(&t, rank);
     for (int i = 0; i < rank; i++)
         t.scales[i] = 1;
     if (n->version < 7 && l_ok(l)) {
         if (rank != 4)
             l_fail(l, SIB_ERR_ARGUMENT, "a tensor of rank %d: rank 4 is wanted", rank);
-        t.scales[2] = attr_float(n, "height_scale", 0);
-        t.scales[3] = attr_float(n, "width_scale", 0);
+        t.scales[2] = s.height_scale;
+        t.scales[3] = s.width_scale;
     } else if (n->version < 9) {
-        if (l_ok(l) && (!scales || count != (size_t)rank))
-            l_fail(l, SIB_ERR_ARGUMENT, "%zu scales for %d axes", count, rank);
+        if (l_ok(l) && s.scales.n != (size_t)rank)
+            l_fail(l, SIB_ERR_ARGUMENT, "%zu scales for %d axes", s.scales.n, rank);
         for (int i = 0; i < rank && l_ok(l); i++)
-            t.scales[i] = (double)scales[i];
+            t.scales[i] = (double)s.scales.v[i];
     } else
         scales_from(l, l_in(l, 1), &t);
     if (l_ok(l))
-        resize_to(l, n, &s, x, &t, NULL);
+        resize_to(l, &s, x, &t, NULL);
 }

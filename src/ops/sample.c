@@ -32,7 +32,7 @@ void lower_ONNX_AffineGrid(lowering *l, const node *n)
 {
     mval theta = l_in(l, 0), columns[4];
     dim dims[SIB_MAX_RANK], size[5] = {DIM_NONE, DIM_NONE, DIM_NONE, DIM_NONE, DIM_NONE};
-    bool align = attr_int(n, "align_corners", 0) != 0;
+    bool align = spec_grid(n).align_corners;
     sib_dtype dtype = m_dtype(l, theta);
     int rank = m_dims(l, theta, dims), length = given_length(l, l_in(l, 1));
     dim unknown[5] = {l_ok(l) && rank == 3 ? dims[0] : DIM_NONE, DIM_NONE, DIM_NONE, DIM_NONE, DIM_NONE};
@@ -68,31 +68,11 @@ void lower_ONNX_AffineGrid(lowering *l, const node *n)
 
 static sampling sampling_of(lowering *l, const node *n, mval x)
 {
-    static const struct {
-        const char *word;
-        sample_filter filter;
-    } modes[] = {{"linear", SAMPLE_LINEAR},
-                 {"bilinear", SAMPLE_LINEAR},
-                 {"nearest", SAMPLE_NEAREST},
-                 {"cubic", SAMPLE_CUBIC},
-                 {"bicubic", SAMPLE_CUBIC}};
-    static const char *const borders[] = {"zeros", "border", "reflection"};
-    sampling s = {.align_corners = attr_int(n, "align_corners", 0) != 0, .n = m_rank(l, x) - 2};
-    int mode = -1, border = -1;
-    for (int i = 0; i < 5; i++)
-        if (attr_is(n, "mode", "linear", modes[i].word))
-            mode = i;
-    for (int i = 0; i < 3; i++)
-        if (attr_is(n, "padding_mode", "zeros", borders[i]))
-            border = i;
-    if (mode < 0 || border < 0) {
-        l_fail(l, SIB_ERR_UNSUPPORTED,
-               "mode is linear, cubic or nearest, padding_mode zeros, border or reflection");
-        return s;
-    }
-    s.filter = modes[mode].filter;
-    s.border = (sample_border)border;
-    return s;
+    grid_spec spec = spec_grid(n);
+    return (sampling){.filter = spec.mode,
+                      .border = spec.padding_mode,
+                      .align_corners = spec.align_corners,
+                      .n = m_rank(l, x) - 2};
 }
 
 /* out[n, c, p...] = x[n, c] at the position grid[n, p..., :], which gives the innermost axis first, -1 and 1
@@ -179,6 +159,7 @@ static dim deformed_size(lowering *l, const deform *d, int i, dim in)
 
 static bool read_deform(lowering *l, const node *n, mval x, mval w, deform *d)
 {
+    conv_spec spec = spec_conv(n);
     int rank = m_rank(l, x);
     d->r = rank - 2;
     if (l_ok(l) && (d->r < 1 || 2 * d->r > SIB_MAX_RANK - 2 || m_rank(l, w) != rank))
@@ -189,19 +170,16 @@ static bool read_deform(lowering *l, const node *n, mval x, mval w, deform *d)
     for (int i = 0; i < d->r; i++)
         d->kernel[i] = m_size(l, w, 2 + i);
     int64_t kernel[SIB_MAX_RANK];
-    given_numbers(l, n, "kernel_shape", r, 1, 1, kernel);
-    for (int i = 0; i < d->r && l_ok(l) && node_attribute(n, "kernel_shape"); i++)
+    given_numbers(l, spec.spatial.kernel_shape, "kernel_shape", r, 1, kernel);
+    for (int i = 0; i < d->r && l_ok(l) && spec.spatial.kernel_shape.n; i++)
         if (kernel[i] != d->kernel[i])
             l_fail(l, SIB_ERR_ARGUMENT, "kernel_shape %lld on axis %d of weights of %lld",
                    (long long)kernel[i], i, (long long)d->kernel[i]);
-    given_numbers(l, n, "strides", r, 1, 1, d->stride);
-    given_numbers(l, n, "dilations", r, 1, 1, d->dilation);
-    given_numbers(l, n, "pads", 2 * r, 0, 0, d->pad);
-    d->groups = attr_int(n, "group", 1);
-    d->offset_groups = attr_int(n, "offset_group", 1);
-    if (l_ok(l) && (d->groups < 1 || d->offset_groups < 1))
-        l_fail(l, SIB_ERR_ARGUMENT, "%lld groups and %lld offset groups", (long long)d->groups,
-               (long long)d->offset_groups);
+    given_numbers(l, spec.spatial.strides, "strides", r, 1, d->stride);
+    given_numbers(l, spec.spatial.dilations, "dilations", r, 1, d->dilation);
+    given_numbers(l, spec.spatial.pads, "pads", 2 * r, 0, d->pad);
+    d->groups = spec.group;
+    d->offset_groups = spec.offset_group;
     return l_ok(l);
 }
 

@@ -4,9 +4,6 @@
 
 #include "ops/lower.h"
 
-typedef enum sample_filter { SAMPLE_NEAREST, SAMPLE_LINEAR, SAMPLE_CUBIC } sample_filter;
-typedef enum sample_border { SAMPLE_ZEROS, SAMPLE_EDGE, SAMPLE_REFLECT } sample_border;
-
 typedef struct sampling {
     sample_filter filter;
     sample_border border;

@@ -59,13 +59,8 @@ void lower_ONNX_SequenceConstruct(lowering *l, const node *n)
 /* S = [] of tensors of `dtype`. ONNX SequenceEmpty-11. */
 void lower_ONNX_SequenceEmpty(lowering *l, const node *n)
 {
-    int64_t dtype = attr_int(n, "dtype", SIB_F32);
     attribute empty = attribute_int("empty", 1);
-    if (!sib_dtype_bits((sib_dtype)dtype)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "dtype %lld is none", (long long)dtype);
-        return;
-    }
-    value_type type = types_widen(l, type_wrap(TYPE_SEQUENCE, type_tensor((sib_dtype)dtype)));
+    value_type type = types_widen(l, type_wrap(TYPE_SEQUENCE, type_tensor(spec_sequence(n).dtype)));
     mval nothing = m_scalar_int(l, SIB_I64, 0);
     l_out(l, 0, types_emit(l, MILLI_sequence_make, 1, &nothing, 1, &empty, type));
 }
@@ -117,12 +112,13 @@ void lower_ONNX_SequenceLength(lowering *l, const node *n)
    by one, then without the axis where keepdims is 0. ONNX SplitToSequence-11, -24. */
 void lower_ONNX_SplitToSequence(lowering *l, const node *n)
 {
+    split_spec spec = spec_split(n);
     dim dims[SIB_MAX_RANK];
     mval x = l_in(l, 0);
     sib_dtype dtype = m_dtype(l, x);
     l_declare_type(l, 0, type_wrap(TYPE_SEQUENCE, type_tensor(dtype)));
-    int rank = m_dims(l, x, dims), axis = m_axis(l, attr_int(n, "axis", 0), rank, "axis");
-    bool keep = l_has(l, 1) || attr_int(n, "keepdims", 1) != 0;
+    int rank = m_dims(l, x, dims), axis = m_axis(l, spec.axis, rank, "axis");
+    bool keep = l_has(l, 1) || spec.keepdims;
     mval split = l_has(l, 1) ? position(l, 1) : m_scalar_int(l, SIB_I64, 1);
     if (!l_ok(l))
         return;
@@ -143,12 +139,11 @@ void lower_ONNX_SplitToSequence(lowering *l, const node *n)
 /* X = the items one after the other along `axis`, or stacked along a new axis. ONNX ConcatFromSequence-11. */
 void lower_ONNX_ConcatFromSequence(lowering *l, const node *n)
 {
+    sequence_spec spec = spec_sequence(n);
     value_type type = sequence_type(l), item = type_inner(&type);
-    bool stack = attr_int(n, "new_axis", 0) != 0;
-    int64_t axis = attr_int(n, "axis", 0);
+    bool stack = spec.new_axis;
+    int64_t axis = spec.axis;
     mval s = l_in(l, 0);
-    if (l_ok(l) && !node_attribute(n, "axis"))
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute axis is missing");
     if (l_ok(l) && item.shape.ranked) {
         int rank = item.shape.rank + stack, at = m_axis(l, axis, rank, "axis");
         dim dims[SIB_MAX_RANK + 1];
@@ -172,13 +167,13 @@ void lower_ONNX_Optional(lowering *l, const node *n)
         l_out(l, 0, types_emit(l, MILLI_optional_make, 1, &x, 0, NULL, held));
         return;
     }
-    const attribute *a = node_attribute(n, "type");
-    if (!a || a->kind != ATTR_TYPE) {
+    const value_type *wanted = spec_optional(n).type;
+    if (!wanted) {
         l_fail(l, SIB_ERR_ARGUMENT, "neither an input nor attribute type says what it could hold");
         return;
     }
     attribute empty = attribute_int("empty", 1);
-    value_type type = types_widen(l, type_wrap(TYPE_OPTIONAL, *a->type));
+    value_type type = types_widen(l, type_wrap(TYPE_OPTIONAL, *wanted));
     mval nothing = m_scalar_int(l, SIB_I64, 0);
     l_declare_type(l, 0, type);
     l_out(l, 0, types_emit(l, MILLI_optional_make, 1, &nothing, 1, &empty, type));

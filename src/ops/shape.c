@@ -70,10 +70,11 @@ void lower_ONNX_Reshape(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
     dim old[SIB_MAX_RANK], target[SIB_MAX_RANK];
-    bool copied[SIB_MAX_RANK] = {false}, allow_zero = attr_int(n, "allowzero", 0);
+    reshape_spec spec = spec_reshape(n);
+    bool copied[SIB_MAX_RANK] = {false}, allow_zero = spec.allowzero;
     size_t open = SIZE_MAX;
     declare_rank(l, x, l_has(l, 1) ? given_length(l, l_in(l, 1)) : -1);
-    given_list shape = given_dims(l, n, "shape", 1);
+    given_list shape = given_dims(l, spec.shape, 1);
     if (l_ok(l) && (!shape.given || shape.n > SIB_MAX_RANK)) {
         l_fail(l, SIB_ERR_ARGUMENT, "a target of %zu dims, at most %d are possible", shape.n, SIB_MAX_RANK);
         return;
@@ -111,7 +112,7 @@ void lower_ONNX_Flatten(lowering *l, const node *n)
     dim dims[SIB_MAX_RANK], out[2];
     declare_rank(l, x, 2);
     int rank = m_dims(l, x, dims);
-    int64_t axis = attr_int(n, "axis", 1);
+    int64_t axis = spec_flatten(n).axis;
     int at = axis == rank ? rank : m_axis(l, axis, rank, "axis");
     if (!l_ok(l))
         return;
@@ -129,7 +130,7 @@ void lower_ONNX_Squeeze(lowering *l, const node *n)
     int axes[SIB_MAX_RANK], listed = l_has(l, 1) ? given_length(l, l_in(l, 1)) : -1;
     int rank = m_rank(l, x);
     declare_rank(l, x, listed >= 0 && listed <= rank ? rank - listed : -1);
-    given_list list = given_dims(l, n, "axes", 1);
+    given_list list = given_dims(l, spec_axes(n).axes, 1);
     int count = given_axes(l, &list, rank, 0, axes);
     for (int i = 0; i < count; i++)
         drop[axes[i]] = true;
@@ -152,7 +153,7 @@ void lower_ONNX_Unsqueeze(lowering *l, const node *n)
     int axes[SIB_MAX_RANK], rank = m_dims(l, x, dims), next = 0;
     int listed = l_has(l, 1) ? given_length(l, l_in(l, 1)) : -1;
     declare_rank(l, x, listed < 0 ? -1 : rank + listed);
-    given_list list = given_dims(l, n, "axes", 1);
+    given_list list = given_dims(l, spec_axes(n).axes, 1);
     int wide = rank + (int)list.n;
     if (l_ok(l) && (!list.given || wide > SIB_MAX_RANK)) {
         l_fail(l, SIB_ERR_ARGUMENT,
@@ -176,16 +177,15 @@ void lower_ONNX_Transpose(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
     int64_t reversed[SIB_MAX_RANK];
-    size_t count;
-    const int64_t *perm = attr_ints(n, "perm", &count);
+    spec_ints perm = spec_transpose(n).perm;
     int rank = m_rank(l, x);
-    if (perm && l_ok(l) && count != (size_t)rank) {
-        l_fail(l, SIB_ERR_ARGUMENT, "perm has %zu axes, the tensor %d", count, rank);
+    if (perm.v && l_ok(l) && perm.n != (size_t)rank) {
+        l_fail(l, SIB_ERR_ARGUMENT, "perm has %zu axes, the tensor %d", perm.n, rank);
         return;
     }
     for (int i = 0; i < rank; i++)
         reversed[i] = rank - 1 - i;
-    l_out(l, 0, m_transpose(l, x, perm ? perm : reversed));
+    l_out(l, 0, m_transpose(l, x, perm.v ? perm.v : reversed));
 }
 
 /* Blocks of b * b channels spread over the plane: out[n, c, h * b + i, w * b + j] = x[n, k, h, w] with k = (i
@@ -195,13 +195,13 @@ void lower_ONNX_DepthToSpace(lowering *l, const node *n)
     static const int64_t dcr[6] = {0, 3, 4, 1, 5, 2}, crd[6] = {0, 1, 4, 2, 5, 3};
     mval x = l_in(l, 0);
     dim d[SIB_MAX_RANK];
-    int64_t block = attr_int(n, "blocksize", 0), channels;
-    bool columns = attr_is(n, "mode", "DCR", "CRD");
+    depth_spec spec = spec_depth(n);
+    int64_t block = spec.blocksize, channels;
+    bool columns = spec.mode == COLUMNS_FIRST;
     int rank = m_dims(l, x, d);
     if (!l_ok(l))
         return;
-    if (rank != 4 || block < 1 || block > INT32_MAX || (!columns && !attr_is(n, "mode", "DCR", "DCR")) ||
-        (number_of(l, d[1], &channels) && channels % (block * block))) {
+    if (rank != 4 || (number_of(l, d[1], &channels) && channels % (block * block))) {
         l_fail(l, SIB_ERR_ARGUMENT,
                "blocksize %lld in a tensor of rank %d: rank 4 and channels in blocks are wanted",
                (long long)block, rank);
@@ -221,7 +221,7 @@ void lower_ONNX_SpaceToDepth(lowering *l, const node *n)
     static const int64_t perm[6] = {0, 3, 5, 1, 2, 4};
     mval x = l_in(l, 0);
     dim d[SIB_MAX_RANK];
-    int64_t block = attr_int(n, "blocksize", 0), size;
+    int64_t block = spec_depth(n).blocksize, size;
     int rank = m_dims(l, x, d);
     if (!l_ok(l))
         return;
@@ -258,11 +258,12 @@ static dim expanded(lowering *l, dim have, dim want, int at)
 /* x broadcast with a shape in both directions. ONNX Expand-13. */
 void lower_ONNX_Expand(lowering *l, const node *n)
 {
+    (void)n;
     mval x = l_in(l, 0);
     dim dims[SIB_MAX_RANK], out[SIB_MAX_RANK];
     int rank = m_dims(l, x, dims), length = given_length(l, l_in(l, 1));
     declare_rank(l, x, length < 0 ? -1 : length > rank ? length : rank);
-    given_list shape = given_dims(l, n, "", 1);
+    given_list shape = given_dims(l, NO_ATTRIBUTE, 1);
     if (l_ok(l) && shape.n > SIB_MAX_RANK)
         l_fail(l, SIB_ERR_SIZE, "a shape of rank %zu, at most %d is built", shape.n, SIB_MAX_RANK);
     if (!l_ok(l))
@@ -306,7 +307,7 @@ void lower_ONNX_Tile(lowering *l, const node *n)
         return;
     }
     declare_rank(l, x, rank);
-    given_list repeats = given_dims(l, n, "", 1);
+    given_list repeats = given_dims(l, NO_ATTRIBUTE, 1);
     for (size_t i = 0; i < repeats.n && l_ok(l); i++) {
         int64_t times;
         if (number_of(l, repeats.items[i], &times) && times < 0)
@@ -320,13 +321,11 @@ void lower_ONNX_Tile(lowering *l, const node *n)
 void lower_ONNX_Concat(lowering *l, const node *n)
 {
     mval few[16], *items = n->inputs.n <= 16 ? few : mem_alloc(n->inputs.n, sizeof *items);
-    int64_t axis = attr_int(n, "axis", 1);
+    int64_t axis = spec_concat(n).axis;
     if (!items) {
         l_fail(l, SIB_ERR_MEMORY, "no memory for %u parts", n->inputs.n);
         return;
     }
-    if (n->version >= 4 && !node_attribute(n, "axis"))
-        l_fail(l, SIB_ERR_ARGUMENT, "axis is missing");
     for (uint32_t i = 0; i < n->inputs.n; i++)
         items[i] = l_in(l, i);
     declare_rank(l, items[0], m_rank(l, items[0]));

@@ -198,15 +198,16 @@ static dim length_of(lowering *l, mval v)
    numbers. The axis is an attribute, 1 by default, and from 20 on an input, -2 by default. ONNX DFT-17, 20. */
 void lower_ONNX_DFT(lowering *l, const node *n)
 {
+    dft_spec spec = spec_dft(n);
     mval x = l_in(l, 0);
-    bool inverse = attr_int(n, "inverse", 0), onesided = attr_int(n, "onesided", 0);
+    bool inverse = spec.inverse, onesided = spec.onesided;
     dim dims[SIB_MAX_RANK], two = d_const(l, 2), one = d_const(l, 1);
     elem_takes(l, x, "input", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
     int rank = m_dims(l, x, dims);
     if (l_ok(l) && rank < 2)
         l_fail(l, SIB_ERR_ARGUMENT, "input has rank %d, expected at least 2", rank);
-    int64_t asked = n->version < 20 ? attr_int(n, "axis", 1) : l_has(l, 2) ? m_int(l, l_in(l, 2)) : -2;
+    int64_t asked = n->version < 20 ? spec.axis : l_has(l, 2) ? m_int(l, l_in(l, 2)) : -2;
     int axis = m_axis(l, asked, rank, "axis");
     if (l_ok(l) && axis == rank - 1)
         l_fail(l, SIB_ERR_ARGUMENT, "axis %lld is that of real and imaginary parts", (long long)asked);
@@ -248,7 +249,7 @@ static mval frames_of(lowering *l, mval v, int64_t length, int64_t step)
 void lower_ONNX_STFT(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), window = l_in_or_none(l, 2);
-    bool onesided = attr_int(n, "onesided", 1);
+    bool onesided = spec_dft(n).onesided;
     dim unknown[4] = {DIM_NONE, DIM_NONE, DIM_NONE, d_const(l, 2)};
     elem_takes(l, x, "signal", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
@@ -282,10 +283,6 @@ void lower_ONNX_STFT(lowering *l, const node *n)
 
 /* ---- Log-mel features -------------------------------------------------------------------------------------------- */
 
-typedef struct mel_features {
-    int64_t sample_rate, n_fft, hop_length, n_mels;
-} mel_features;
-
 /* Slaney's scale: f / (200 / 3) below 1 kHz, then 15 + 27 log(f / 1000) / log(6.4). */
 static double mel_of(double hz)
 {
@@ -299,7 +296,7 @@ static double hz_of(double mel)
 
 /* Weights of the bands, float64 [n_mels, n_fft / 2 + 1]: triangles, straight in Hz, between n_mels + 2 points that are
    equal steps of the scale apart up to half the rate, each with the area of 1 Hz. */
-static mval mel_bank(lowering *l, const mel_features *m)
+static mval mel_bank(lowering *l, const mel_spec *m)
 {
     int64_t dims[2] = {m->n_mels, m->n_fft / 2 + 1};
     sib_tensor *bank = NULL;
@@ -335,19 +332,6 @@ static mval mirrored(lowering *l, mval x, int64_t margin)
     return margin ? m_concat(l, 3, (mval[]){front, x, back}, -1) : x;
 }
 
-static bool read_mel(lowering *l, const node *n, mel_features *m)
-{
-    *m = (mel_features){attr_int(n, "sample_rate", 16000), attr_int(n, "n_fft", 400),
-                        attr_int(n, "hop_length", 160), attr_int(n, "n_mels", 80)};
-    if (m->sample_rate < 1 || m->sample_rate > 768000 || m->n_fft < 2 || m->n_fft > 65536 ||
-        m->hop_length < 1 || m->hop_length > 1048576 || m->n_mels < 1 || m->n_mels > 4096)
-        l_fail(l, SIB_ERR_ARGUMENT,
-               "sample_rate %lld, n_fft %lld, hop_length %lld or n_mels %lld is out of range",
-               (long long)m->sample_rate, (long long)m->n_fft, (long long)m->hop_length,
-               (long long)m->n_mels);
-    return l_ok(l);
-}
-
 /* Whisper's log-mel spectrogram of samples x [..., n]: [..., n_mels, floor(n / hop_length)].
    Frame t is centred on sample t * hop_length, the ends mirrored; window 0.5 - 0.5 cos(2 pi i / n_fft);
    e = bank * |DFT|^2; y = log10(max(e, 1e-10)); y = (max(y, max over y - 8) + 4) / 4. All in double, rounded once.
@@ -355,11 +339,11 @@ static bool read_mel(lowering *l, const node *n, mel_features *m)
 void lower_SIBYL_LogMelSpectrogram(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
-    mel_features m;
+    mel_spec m = spec_mel(n);
     const int64_t last = -1, both[] = {-2, -1};
     elem_takes(l, x, "samples", ELEM_FLOATS);
     elem_declare(l, m_dtype(l, x));
-    if (!read_mel(l, n, &m))
+    if (!l_ok(l))
         return;
     dim n_fft = d_const(l, m.n_fft);
     mval turn = m_mul_number(l, m_iota(l, SIB_F64, n_fft), 2 * PI / (double)m.n_fft);

@@ -1,58 +1,17 @@
 /* Sliding windows over spatial axes: Conv's and the pools' geometry. */
+#include "ops/given.h"
 #include "ops/nn.h"
 
 #include <string.h>
 
-bool nn_ints(lowering *l, const node *n, const char *name, size_t count, int64_t least, int64_t fallback,
-             int64_t *out)
-{
-    size_t given = 0;
-    const int64_t *list = attr_ints(n, name, &given);
-    for (size_t i = 0; i < count; i++)
-        out[i] = fallback;
-    if (!list || !given)
-        return l_ok(l);
-    if (given != count) {
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute %s has %zu numbers, expected %zu", name, given, count);
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        out[i] = list[i];
-        if (list[i] < least) {
-            l_fail(l, SIB_ERR_ARGUMENT, "attribute %s holds %lld, expected at least %lld", name,
-                   (long long)list[i], (long long)least);
-            return false;
-        }
-    }
-    return l_ok(l);
-}
-
-static spatial_padding read_padding(lowering *l, const node *n)
-{
-    static const char *const words[] = {"NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"};
-    sib_str given = attr_string(n, "auto_pad", "NOTSET");
-    if (!given.length)
-        return PADDING_EXPLICIT;
-    for (int i = 0; i < 4; i++)
-        if (str_is(given, words[i]))
-            return (spatial_padding)i;
-    l_fail(l, SIB_ERR_ARGUMENT,
-           "attribute auto_pad is '%.*s', expected NOTSET, VALID, SAME_UPPER or SAME_LOWER",
-           (int)given.length, given.data);
-    return PADDING_EXPLICIT;
-}
-
 /* The kernel from its attribute, and from the weights [M, C, kernel...] where there are any. */
-static bool read_kernel(lowering *l, const node *n, mval w, spatial *s)
+static void read_kernel(lowering *l, spec_ints given, mval w, spatial *s)
 {
-    size_t given = 0;
-    attr_ints(n, "kernel_shape", &given);
-    if (!nn_ints(l, n, "kernel_shape", (size_t)s->n, 1, 0, s->kernel))
-        return false;
+    given_numbers(l, given, "kernel_shape", (size_t)s->n, 0, s->kernel);
     if (w.id == NO_VALUE) {
-        if (!given && s->n)
+        if (!given.n && s->n)
             l_fail(l, SIB_ERR_ARGUMENT, "attribute kernel_shape is missing");
-        return l_ok(l);
+        return;
     }
     int rank = m_rank(l, w);
     if (l_ok(l) && rank != s->n + 2)
@@ -60,16 +19,15 @@ static bool read_kernel(lowering *l, const node *n, mval w, spatial *s)
     for (int i = 0; i < s->n && l_ok(l); i++) {
         int64_t size;
         dim d = m_dim(l, w, i + 2);
-        if (!given)
+        if (!given.n)
             s->kernel[i] = m_number(l, d);
         else if (dim_is_const(l->graph->dims, d, &size) && size != s->kernel[i])
             l_fail(l, SIB_ERR_ARGUMENT, "kernel_shape holds %lld at %d, where W has %lld",
                    (long long)s->kernel[i], i, (long long)size);
     }
-    return l_ok(l);
 }
 
-bool spatial_read(lowering *l, const node *n, mval x, mval w, spatial *s)
+bool spatial_read(lowering *l, const spatial_spec *spec, mval x, mval w, spatial *s)
 {
     dim dims[SIB_MAX_RANK];
     int rank = m_dims(l, x, dims);
@@ -80,12 +38,12 @@ bool spatial_read(lowering *l, const node *n, mval x, mval w, spatial *s)
     if (!l_ok(l))
         return false;
     size_t count = (size_t)s->n;
-    s->padding = read_padding(l, n);
-    if (!read_kernel(l, n, w, s) || !nn_ints(l, n, "strides", count, 1, 1, s->stride) ||
-        !nn_ints(l, n, "dilations", count, 1, 1, s->dilation) ||
-        !nn_ints(l, n, "pads", 2 * count, 0, 0, s->pads))
-        return false;
-    for (int i = 0; i < s->n; i++) {
+    s->padding = spec->auto_pad;
+    read_kernel(l, spec->kernel_shape, w, s);
+    given_numbers(l, spec->strides, "strides", count, 1, s->stride);
+    given_numbers(l, spec->dilations, "dilations", count, 1, s->dilation);
+    given_numbers(l, spec->pads, "pads", 2 * count, 0, s->pads);
+    for (int i = 0; i < s->n && l_ok(l); i++) {
         s->in[i] = dims[i + 2];
         s->extent[i] =
             d_add(l, d_mul(l, d_const(l, s->kernel[i] - 1), d_const(l, s->dilation[i])), d_const(l, 1));
@@ -101,7 +59,7 @@ static void place_same(lowering *l, spatial *s, int i, dim stride)
     dim covered = d_add(l, d_mul(l, d_sub(l, s->out[i], d_const(l, 1)), stride), s->extent[i]);
     dim total = d_max(l, d_sub(l, covered, s->in[i]), zero), half = d_floor_div(l, total, d_const(l, 2));
     dim rest = d_sub(l, total, half);
-    bool upper = s->padding == PADDING_SAME_UPPER;
+    bool upper = s->padding == PAD_SAME_UPPER;
     s->before[i] = upper ? half : rest;
     s->after[i] = upper ? rest : half;
 }
@@ -109,7 +67,7 @@ static void place_same(lowering *l, spatial *s, int i, dim stride)
 static void place_explicit(lowering *l, spatial *s, int i, dim stride, bool ceil_mode)
 {
     dim zero = d_const(l, 0), one = d_const(l, 1);
-    bool padded = s->padding == PADDING_EXPLICIT;
+    bool padded = s->padding == PAD_EXPLICIT;
     s->before[i] = padded ? d_const(l, s->pads[i]) : zero;
     s->after[i] = padded ? d_const(l, s->pads[s->n + i]) : zero;
     dim begun = d_add(l, s->before[i], s->in[i]); /* windows begin before here */
@@ -128,7 +86,7 @@ bool spatial_place(lowering *l, spatial *s, bool ceil_mode)
     for (int i = 0; i < s->n && l_ok(l); i++) {
         int64_t out, in = 1;
         dim stride = d_const(l, s->stride[i]);
-        if (s->padding == PADDING_SAME_UPPER || s->padding == PADDING_SAME_LOWER)
+        if (s->padding == PAD_SAME_UPPER || s->padding == PAD_SAME_LOWER)
             place_same(l, s, i, stride);
         else
             place_explicit(l, s, i, stride, ceil_mode);

@@ -23,19 +23,16 @@ void lower_ONNX_StringConcat(lowering *l, const node *n)
 /* Y[i..., :] = the parts of X[i...], padded with ""; Z[i...] = how many there are. ONNX StringSplit-20. */
 void lower_ONNX_StringSplit(lowering *l, const node *n)
 {
+    string_split_spec spec = spec_string_split(n);
     mval x = strings_in(l, 0), outs[2];
     dim dims[SIB_MAX_RANK + 1];
     l_declare(l, 0, SIB_STRING, 0, NULL);
     l_declare(l, 1, SIB_I64, 0, NULL);
-    sib_str delimiter = attr_string(n, "delimiter", "");
-    int64_t most = attr_int(n, "maxsplit", -1);
+    sib_str delimiter = spec.delimiter;
+    int64_t most = spec.maxsplit;
     int rank = m_dims(l, x, dims);
     if (!l_ok(l))
         return;
-    if (node_attribute(n, "maxsplit") && most < 0) {
-        l_fail(l, SIB_ERR_ARGUMENT, "maxsplit %lld is negative", (long long)most);
-        return;
-    }
     dims[rank] = DIM_NONE;
     attribute attributes[] = {attribute_str("delimiter", delimiter), attribute_int("maxsplit", most),
                               attribute_int("spaces", delimiter.length == 0)};
@@ -80,27 +77,22 @@ static void check_locale(lowering *l, sib_str locale)
    ONNX StringNormalizer-10. */
 void lower_ONNX_StringNormalizer(lowering *l, const node *n)
 {
+    string_normalizer_spec spec = spec_string_normalizer(n);
     mval x = strings_in(l, 0);
-    size_t n_stop;
-    const sib_str *stop = attr_strings(n, "stopwords", &n_stop);
-    sib_str change = attr_string(n, "case_change_action", "NONE");
-    bool lower = str_is(change, "LOWER"), upper = str_is(change, "UPPER"),
-         sharp = attr_int(n, "is_case_sensitive", 0);
+    bool lower = spec.case_change_action == CASE_LOWER, upper = spec.case_change_action == CASE_UPPER;
     l_declare(l, 0, SIB_STRING, 0, NULL);
     int rank = m_rank(l, x);
-    if (l_ok(l) && !lower && !upper && !str_is(change, "NONE"))
-        l_fail(l, SIB_ERR_ARGUMENT, "case_change_action is '%.*s', expected LOWER, UPPER or NONE",
-               (int)change.length, change.data);
     if (lower || upper)
-        check_locale(l, attr_string(n, "locale", ""));
+        check_locale(l, spec.locale);
     if (l_ok(l) && (rank < 1 || rank > 2))
         l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected 1 or 2", rank);
     if (rank == 2)
         x = m_squeeze(l, x, 0);
     if (!l_ok(l))
         return;
-    mval words = m_strings(l, n_stop, stop), seen = x, none = m_strings(l, 1, &(sib_str){"", 0});
-    if (!sharp) {
+    mval words = m_strings(l, spec.stopwords.n, spec.stopwords.v), seen = x,
+         none = m_strings(l, 1, &(sib_str){"", 0});
+    if (!spec.is_case_sensitive) {
         words = in_case(l, words, false);
         seen = in_case(l, x, false);
     }
@@ -115,12 +107,10 @@ void lower_ONNX_StringNormalizer(lowering *l, const node *n)
 void lower_ONNX_RegexFullMatch(lowering *l, const node *n)
 {
     mval x = strings_in(l, 0);
-    attribute pattern = attribute_str("pattern", attr_string(n, "pattern", ""));
+    attribute pattern = attribute_str("pattern", spec_regex(n).pattern);
     value_type type = *m_type(l, x);
     type.dtype = SIB_BOOL;
     l_declare_type(l, 0, type);
-    if (l_ok(l) && !node_attribute(n, "pattern"))
-        l_fail(l, SIB_ERR_ARGUMENT, "attribute pattern is missing");
     l_out(l, 0, types_emit(l, MILLI_regex_match, 1, &x, 1, &pattern, type));
 }
 
@@ -129,17 +119,15 @@ void lower_ONNX_RegexFullMatch(lowering *l, const node *n)
 void lower_ONNX_TfIdfVectorizer(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
-    size_t count, n_strings, n_ints;
-    const int64_t *columns = attr_ints(n, "ngram_indexes", &count);
+    tfidf_spec spec = spec_tfidf(n);
+    size_t n_strings = spec.pool_strings.n, n_ints = spec.pool_int64s.n;
     int64_t last = -1;
     dim dims[SIB_MAX_RANK];
-    attr_strings(n, "pool_strings", &n_strings);
-    attr_ints(n, "pool_int64s", &n_ints);
     sib_dtype dtype = m_dtype(l, x);
     l_declare(l, 0, SIB_F32, 0, NULL);
     int rank = m_dims(l, x, dims);
-    for (size_t i = 0; i < count; i++)
-        last = columns[i] > last ? columns[i] : last;
+    for (size_t i = 0; i < spec.ngram_indexes.n; i++)
+        last = spec.ngram_indexes.v[i] > last ? spec.ngram_indexes.v[i] : last;
     if (l_ok(l) && (rank < 1 || rank > 2))
         l_fail(l, SIB_ERR_ARGUMENT, "X has rank %d, expected 1 or 2", rank);
     if (l_ok(l) && ((n_strings != 0) == (n_ints != 0) || (dtype == SIB_STRING) != (n_strings != 0)))

@@ -27,7 +27,7 @@ static mval rate(lowering *l, mval x)
 /* norm_coefficient X + G: the gradient with that of norm_coefficient / 2 |X|^2. */
 static mval regularized(lowering *l, const node *n, mval x, mval g)
 {
-    return m_add(l, m_mul_number(l, x, attr_float(n, "norm_coefficient", 0)), g);
+    return m_add(l, m_mul_number(l, x, spec_optimizer(n).norm_coefficient), g);
 }
 
 /* T > 0 ? a : b, for scalars. */
@@ -41,13 +41,14 @@ static mval after_first(lowering *l, mval a, mval b)
    ai.onnx.preview.training Adagrad-1; Duchi et al. 2011. */
 void lower_TRAINING_Adagrad(lowering *l, const node *n)
 {
+    optimizer_spec spec = spec_optimizer(n);
     size_t count = tensors(l, n, 3);
     for (size_t i = 0; i < count && l_ok(l); i++) {
         mval x = of_list(l, 0, i, count), g = regularized(l, n, x, of_list(l, 1, i, count));
         mval h = m_add(l, of_list(l, 2, i, count), m_square(l, g));
-        mval decay = m_mul_number(l, m_cast_like(l, l_in(l, 1), x), attr_float(n, "decay_factor", 0));
+        mval decay = m_mul_number(l, m_cast_like(l, l_in(l, 1), x), spec.decay_factor);
         mval r = m_div(l, rate(l, x), m_add_number(l, decay, 1));
-        mval adaptive = m_add_number(l, m_sqrt(l, h), attr_float(n, "epsilon", 1e-6f));
+        mval adaptive = m_add_number(l, m_sqrt(l, h), spec.epsilon);
         l_out(l, i, m_sub(l, x, m_div(l, m_mul(l, r, g), adaptive)));
         l_out(l, count + i, h);
     }
@@ -57,8 +58,9 @@ void lower_TRAINING_Adagrad(lowering *l, const node *n)
    r = R sqrt(1 - beta^T) / (1 - alpha^T) for T > 0, else R. ai.onnx.preview.training Adam-1; Kingma & Ba 2015. */
 void lower_TRAINING_Adam(lowering *l, const node *n)
 {
+    optimizer_spec spec = spec_optimizer(n);
     size_t count = tensors(l, n, 4);
-    double alpha = attr_float(n, "alpha", 0.9f), beta = attr_float(n, "beta", 0.999f);
+    double alpha = spec.alpha, beta = spec.beta;
     for (size_t i = 0; i < count && l_ok(l); i++) {
         mval x = of_list(l, 0, i, count), g = regularized(l, n, x, of_list(l, 1, i, count));
         mval v = m_add(l, m_mul_number(l, of_list(l, 2, i, count), alpha), m_mul_number(l, g, 1 - alpha));
@@ -70,9 +72,9 @@ void lower_TRAINING_Adam(lowering *l, const node *n)
         mval second = m_sub(l, one, m_pow(l, m_scalar(l, SIB_F64, beta), t));
         mval first = m_sub(l, one, m_pow(l, m_scalar(l, SIB_F64, alpha), t));
         r = after_first(l, m_div(l, m_mul(l, r, m_sqrt(l, second)), first), r);
-        mval root = m_add_number(l, m_sqrt(l, h), attr_float(n, "epsilon", 1e-6f));
+        mval root = m_add_number(l, m_sqrt(l, h), spec.epsilon);
         mval moved = m_sub(l, x, m_mul(l, m_cast_like(l, r, x), m_div(l, v, root)));
-        l_out(l, i, m_mul_number(l, moved, 1 - attr_float(n, "norm_coefficient_post", 0)));
+        l_out(l, i, m_mul_number(l, moved, 1 - spec.norm_coefficient_post));
         l_out(l, count + i, v);
         l_out(l, 2 * count + i, h);
     }
@@ -82,13 +84,10 @@ void lower_TRAINING_Adam(lowering *l, const node *n)
    ai.onnx.preview.training Momentum-1. */
 void lower_TRAINING_Momentum(lowering *l, const node *n)
 {
+    optimizer_spec spec = spec_optimizer(n);
     size_t count = tensors(l, n, 3);
-    double alpha = attr_float(n, "alpha", 0), beta = attr_float(n, "beta", 0);
-    bool nesterov = attr_is(n, "mode", "", "nesterov");
-    if (!nesterov && !attr_is(n, "mode", "", "standard")) {
-        l_fail(l, SIB_ERR_ARGUMENT, "mode is neither standard nor nesterov");
-        return;
-    }
+    double alpha = spec.alpha, beta = spec.beta;
+    bool nesterov = spec.mode == MOMENTUM_NESTEROV;
     for (size_t i = 0; i < count && l_ok(l); i++) {
         mval x = of_list(l, 0, i, count), g = regularized(l, n, x, of_list(l, 1, i, count));
         mval b = after_first(l, m_scalar_like(l, x, beta), m_scalar_like(l, x, 1));

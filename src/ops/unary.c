@@ -75,7 +75,8 @@ void lower_ONNX_IsNaN(lowering *l, const node *n)
 /* Y = X is an infinity of a sign that is asked for. ONNX IsInf-10/20. */
 void lower_ONNX_IsInf(lowering *l, const node *n)
 {
-    bool positive = attr_int(n, "detect_positive", 1), negative = attr_int(n, "detect_negative", 1);
+    is_inf_spec spec = spec_is_inf(n);
+    bool positive = spec.detect_positive, negative = spec.detect_negative;
     mval x = l_in(l, 0);
     if (!elem_takes(l, x, "X", ELEM_FLOATS | ELEM_FLOATS8))
         return;

@@ -308,9 +308,11 @@ static void test_scatter_reductions(void **state)
                *c = VECTOR(SIB_F32, 5);
     fail_milli(MILLI_scatter_nd, 3, IN(a, b, c), 1, ATTRIBUTES(attribute_str("reduction", str_of("none"))),
                SPEC(SIB_F32, 1, 2), SIB_ERR_VALUE, "scatter_nd: index -1 is outside axis 0 of size 2");
-    fail_milli(MILLI_scatter_nd, 3, IN(a, b, c), 1, ATTRIBUTES(attribute_str("reduction", str_of("sub"))),
-               SPEC(SIB_F32, 1, 2), SIB_ERR_UNSUPPORTED, "reduction 'sub' is not defined for float32");
-    free_all(3, (sib_tensor *[]){a, b, c});
+    sib_tensor *e = VECTOR(SIB_C64, 1, 2), *f = VECTOR(SIB_C64, 5),
+               *at = numbers(SIB_I64, 2, DIMS(1, 1), (double[]){1});
+    fail_milli(MILLI_scatter_nd, 3, IN(e, at, f), 1, ATTRIBUTES(attribute_str("reduction", str_of("min"))),
+               SPEC(SIB_C64, 1, 2), SIB_ERR_UNSUPPORTED, "reduction 'min' is not defined for complex64");
+    free_all(6, (sib_tensor *[]){a, b, c, e, f, at});
 }
 
 /* ---- Windows --------------------------------------------------------------------------------------------------- */

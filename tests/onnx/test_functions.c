@@ -1,4 +1,5 @@
 /* Model-local functions are inlined: values, attributes, names, limits. */
+#include "attr.h"
 #include "bytes.h"
 #include "onnx/onnx.h"
 

@@ -8,9 +8,10 @@ enum { IN_Q, IN_K, IN_V, IN_MASK, IN_PAST_KEY, IN_PAST_VALUE, IN_NONPAD };
 /* Q, K, V and the pasts, and all dims. */
 static bool read_heads(const node_view *n, attention_state *a)
 {
+    attention_spec spec = spec_attention(n->node);
     attention_call *c = &a->call;
     size_t batch[5], heads[5], d[5];
-    int64_t q_heads = attr_int(n->node, "q_num_heads", 0), kv_heads = attr_int(n->node, "kv_num_heads", 0);
+    int64_t q_heads = spec.q_num_heads, kv_heads = spec.kv_num_heads;
     attention_source *const parts[5] = {&a->q, &a->k, &a->v, &a->past_k, &a->past_v};
     static const size_t inputs[5] = {IN_Q, IN_K, IN_V, IN_PAST_KEY, IN_PAST_VALUE};
     size_t count = attention_has(n, IN_PAST_KEY) ? 5 : 3;
@@ -38,10 +39,10 @@ static bool read_heads(const node_view *n, attention_state *a)
 /* What hides keys from queries. */
 static bool read_masks(const node_view *n, attention_state *a)
 {
+    attention_spec spec = spec_attention(n->node);
     attention_call *c = &a->call;
-    bool causal = attr_int(n->node, "is_causal", 0) != 0;
-    int64_t left = attr_int(n->node, "left_window_size", -1),
-            right = attr_int(n->node, "right_window_size", -1);
+    bool causal = spec.is_causal;
+    int64_t left = spec.left_window_size, right = spec.right_window_size;
     if (left < -1 || right < -1 || left > INT32_MAX || right > INT32_MAX)
         return false;
     c->left = left < 0 ? ATTENTION_FAR : left;
@@ -62,15 +63,15 @@ static bool read_masks(const node_view *n, attention_state *a)
 
 static bool read_attention(const node_view *n, attention_state *a)
 {
-    const node *o = n->node;
+    attention_spec spec = spec_attention(n->node);
     *a = attention_nothing();
-    int64_t precision = attr_int(o, "softmax_precision", SIB_F32);
+    sib_dtype precision = spec.softmax_precision ? spec.softmax_precision : SIB_F32;
     if (n->n_in < 3 || (n->n_out > 3 && n->out[3]) || precision != SIB_F32 || !read_heads(n, a) ||
         !read_masks(n, a))
         return false;
     attention_call *c = &a->call;
-    c->scale = (float)attr_float(o, "scale", 1 / sqrt((double)c->d));
-    c->softcap = (float)attr_float(o, "softcap", 0);
+    c->scale = (float)(isnan(spec.scale) ? 1 / sqrt((double)c->d) : spec.scale);
+    c->softcap = (float)spec.softcap;
     attention_set_output(c, n->in[IN_Q]->type.shape.rank == 3);
     a->room = c->keys;
     a->present_k.output = 1;

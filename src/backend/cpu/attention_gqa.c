@@ -43,8 +43,9 @@ static bool read_numbers(const node_view *n, size_t input, size_t count)
 /* Q, K and V [B, S, heads D], or all in Q. */
 static bool read_parts(const node_view *n, attention_state *a)
 {
+    gqa_spec spec = spec_gqa(n->node);
     attention_call *c = &a->call;
-    int64_t heads = attr_int(n->node, "num_heads", 0), shared = attr_int(n->node, "kv_num_heads", 0);
+    int64_t heads = spec.num_heads, shared = spec.kv_num_heads;
     int64_t dims[SIB_MAX_RANK];
     size_t rank, batch[3], count[3], d[3];
     if (heads < 1 || shared < 1 || heads % shared || heads > INT32_MAX ||
@@ -105,11 +106,12 @@ static bool read_room(const node_view *n, attention_state *a)
 /* What is turned comes from `made`. */
 static bool read_rotation(const node_view *n, gqa_state *s)
 {
+    gqa_spec spec = spec_gqa(n->node);
     attention_call *c = &s->a.call;
     attention_source *const parts[2] = {&s->a.q, &s->a.k};
     int64_t cosine[SIB_MAX_RANK], sine[SIB_MAX_RANK];
     size_t ranks[2];
-    if (attr_int(n->node, "do_rotary", 0) == 0)
+    if (!spec.do_rotary)
         return true;
     if (attention_has(n, IN_POSITIONS) || !attention_floats(n, IN_COS, &ranks[0], cosine) ||
         !attention_floats(n, IN_SIN, &ranks[1], sine) || ranks[0] != 2 || ranks[1] != 2 ||
@@ -117,7 +119,7 @@ static bool read_rotation(const node_view *n, gqa_state *s)
         return false;
     s->rows = (size_t)cosine[0];
     s->half = (size_t)cosine[1];
-    s->interleaved = attr_int(n->node, "rotary_interleaved", 0) != 0;
+    s->interleaved = spec.rotary_interleaved;
     for (size_t i = 0; i < 2; i++) {
         size_t heads = i ? c->kv_heads : c->heads;
         s->from[i] = *parts[i];
@@ -134,12 +136,13 @@ static bool read_rotation(const node_view *n, gqa_state *s)
 
 static bool read_scores(const node_view *n, attention_state *a)
 {
+    gqa_spec spec = spec_gqa(n->node);
     attention_call *c = &a->call;
-    int64_t window = attr_int(n->node, "local_window_size", -1);
-    double scale = attr_float(n->node, "scale", 0);
-    bool causal = attr_int(n->node, "causal", 1) != 0;
+    int64_t window = spec.local_window_size;
+    double scale = spec.scale;
+    bool causal = spec.causal;
     c->scale = (float)(scale != 0 ? scale : 1 / sqrt((double)c->d));
-    c->softcap = (float)attr_float(n->node, "softcap", 0);
+    c->softcap = (float)spec.softcap;
     c->hidden = -INFINITY;
     c->right = causal ? 0 : ATTENTION_FAR;
     c->left = causal && window >= 0 ? window - 1 : ATTENTION_FAR;
@@ -160,15 +163,14 @@ static bool read_scores(const node_view *n, attention_state *a)
 
 static bool read_gqa(const node_view *n, gqa_state *s)
 {
+    gqa_spec spec = spec_gqa(n->node);
     attention_state *a = &s->a;
-    const node *o = n->node;
     *s = (gqa_state){.a = attention_nothing()};
     for (size_t i = IN_SINK; i < IN_END; i++)
         if (attention_has(n, i))
             return false;
-    if (attention_gives(n, 3) || attr_int(o, "smooth_softmax", -1) > 0 ||
-        attr_int(o, "sliding_window_cache", 0) != 0 || !attr_is(o, "k_quant_type", "NONE", "NONE") ||
-        !attr_is(o, "v_quant_type", "NONE", "NONE"))
+    if (attention_gives(n, 3) || spec.smooth_softmax > 0 || spec.sliding_window_cache ||
+        !str_is(spec.k_quant_type, "NONE") || !str_is(spec.v_quant_type, "NONE"))
         return false;
     if (!read_parts(n, a) || !read_room(n, a) || !read_numbers(n, IN_LENGTHS, a->call.batch) ||
         !read_numbers(n, IN_TOTAL, 1) || !read_rotation(n, s) || !read_scores(n, a))

@@ -36,13 +36,14 @@ static bool read_filter(const node_view *n, size_t input, attention_state *a)
 /* The numbers of the attributes, and the two masks. */
 static bool read_scores(const node_view *n, size_t mask, size_t bias, attention_state *a)
 {
+    attention_ms_spec spec = spec_attention_ms(n->node);
     attention_call *c = &a->call;
-    double scale = attr_float(n->node, "scale", 0);
+    double scale = spec.scale;
     c->scale = (float)(scale != 0 ? scale : 1 / sqrt((double)c->d));
     c->left = ATTENTION_FAR;
-    c->right = attr_int(n->node, "unidirectional", 0) != 0 ? 0 : ATTENTION_FAR;
+    c->right = spec.unidirectional ? 0 : ATTENTION_FAR;
     c->hidden = -FLT_MAX;
-    a->filter.filter = (float)attr_float(n->node, "mask_filter_value", -10000);
+    a->filter.filter = (float)spec.mask_filter_value;
     if (isnan(c->scale) || !read_filter(n, mask, a))
         return false;
     if (!attention_has(n, bias))
@@ -203,7 +204,7 @@ static bool read_mha(const node_view *n, const mha_inputs *in, mha_state *s)
     attention_state *a = &s->a;
     *s = (mha_state){.a = attention_nothing()};
     if (attention_has(n, in->cache) || attention_gives(n, 3) ||
-        !read_parts(n, attr_int(n->node, "num_heads", 0), a) ||
+        !read_parts(n, spec_attention_ms(n->node).num_heads, a) ||
         !read_past(n, in->past_key, in->past_value, a))
         return false;
     bool past = a->past_k.input != ATTENTION_NONE;
@@ -281,18 +282,18 @@ typedef struct projected_state {
 static bool read_projected(const node_view *n, projected_state *s)
 {
     attention_call *c = &s->a.call;
-    int64_t x[SIB_MAX_RANK], w[SIB_MAX_RANK], b[SIB_MAX_RANK], widths[3],
-        heads = attr_int(n->node, "num_heads", 0);
-    size_t x_rank, w_rank, b_rank, count, first = 0;
-    const int64_t *sizes = attr_ints(n->node, "qkv_hidden_sizes", &count);
+    attention_ms_spec spec = spec_attention_ms(n->node);
+    int64_t x[SIB_MAX_RANK], w[SIB_MAX_RANK], b[SIB_MAX_RANK], widths[3], heads = spec.num_heads;
+    size_t x_rank, w_rank, b_rank, first = 0;
+    spec_ints sizes = spec.qkv_hidden_sizes;
     if (heads < 1 || !attention_floats(n, IN_X, &x_rank, x) || !attention_floats(n, IN_W, &w_rank, w) ||
-        x_rank != 3 || w_rank != 2 || w[0] != x[2] || (count && count != 3))
+        x_rank != 3 || w_rank != 2 || w[0] != x[2] || (sizes.n && sizes.n != 3))
         return false;
     if (attention_has(n, IN_BIAS) &&
         (!attention_floats(n, IN_BIAS, &b_rank, b) || b_rank != 1 || b[0] != w[1]))
         return false;
     for (size_t i = 0; i < 3; i++) {
-        widths[i] = count ? sizes[i] : w[1] / 3;
+        widths[i] = spec_item(sizes, i, w[1] / 3);
         if (widths[i] < heads || widths[i] % heads)
             return false;
     }
@@ -340,12 +341,12 @@ static bool read_both_pasts(const node_view *n, attention_state *a)
 
 static bool read_attention(const node_view *n, projected_state *s)
 {
+    attention_ms_spec spec = spec_attention_ms(n->node);
     attention_state *a = &s->a;
     *s = (projected_state){.a = attention_nothing()};
-    if (attr_int(n->node, "do_rotary", 0) != 0 || !read_projected(n, s) || !read_both_pasts(n, a))
+    if (spec.do_rotary || !read_projected(n, s) || !read_both_pasts(n, a))
         return false;
-    bool past = a->past_k.input != ATTENTION_NONE,
-         shared = attr_int(n->node, "past_present_share_buffer", 0) != 0;
+    bool past = a->past_k.input != ATTENTION_NONE, shared = spec.past_present_share_buffer;
     a->call.keys = a->room = a->k.n + (past ? a->past_k.n : 0);
     if (shared && attention_has(n, IN_PAST_LENGTH)) {
         if (!past || attention_has(n, IN_MASK) || attention_has(n, IN_SCORE_BIAS) ||

@@ -1,4 +1,4 @@
-/* Pad whole in modes edge, reflect and wrap, where its pads are constant and none is negative. Mode constant is the
+/* The operator Pad in modes edge, reflect and wrap, where its pads are constant and none is negative. Mode constant is the
    milli-op pad already. */
 #include "backend/cpu/layout.h"
 #include "kernel/layout/layout.h"
@@ -14,12 +14,12 @@ static bool numbers_of(const node_view *n, size_t i, size_t max, size_t *count, 
     return true;
 }
 
-static bool read_pads(const node_view *n, size_t rank, int64_t *before, int64_t *after)
+static bool read_pads(const node_view *n, spec_ints list, size_t rank, int64_t *before, int64_t *after)
 {
     const int64_t *pads = NULL, *axes = NULL;
     size_t n_pads = 0, count = rank;
     if (n->node->version < 11)
-        pads = attr_ints(n->node, n->node->version < 2 ? "paddings" : "pads", &n_pads);
+        pads = list.v, n_pads = list.n;
     else if (!numbers_of(n, 1, 2 * SIB_MAX_RANK, &n_pads, &pads))
         return false;
     if (n->n_in > 3 && n->in[3] && !numbers_of(n, 3, rank, &count, &axes))
@@ -39,24 +39,22 @@ static bool read_pads(const node_view *n, size_t rank, int64_t *before, int64_t 
     return true;
 }
 
-typedef struct pad_spec {
+typedef struct pad_case {
     cpu_box a;
     layout_beyond beyond;
     int64_t before[SIB_MAX_RANK], after[SIB_MAX_RANK];
-} pad_spec;
+} pad_case;
 
-static bool read_node(const node_view *n, pad_spec *s)
+static bool read_node(const node_view *n, pad_case *s)
 {
-    static const char *const words[] = {"edge", "reflect", "wrap"};
+    static const layout_beyond beyond[] = {
+        [PAD_EDGE] = LAYOUT_EDGE, [PAD_REFLECT] = LAYOUT_REFLECT, [PAD_WRAP] = LAYOUT_WRAP};
     cpu_box out;
-    int beyond = -1;
-    for (int i = 0; i < 3; i++)
-        if (attr_is(n->node, "mode", "constant", words[i]))
-            beyond = i;
-    s->beyond = (layout_beyond)beyond;
-    if (beyond < 0 || (s->beyond == LAYOUT_WRAP && n->node->version < 19) ||
+    pad_spec spec = spec_pad(n->node);
+    s->beyond = beyond[spec.mode];
+    if (spec.mode == PAD_CONSTANT || (spec.mode == PAD_WRAP && n->node->version < 19) ||
         !cpu_box_of(n, n->in[0], &s->a) || !cpu_box_of(n, n->out[0], &out) || out.rank != s->a.rank ||
-        s->a.count == 0 || !read_pads(n, s->a.rank, s->before, s->after))
+        s->a.count == 0 || !read_pads(n, spec.pads, s->a.rank, s->before, s->after))
         return false;
     for (size_t i = 0; i < out.rank; i++)
         if (out.dims[i] != s->before[i] + s->a.dims[i] + s->after[i])
@@ -66,7 +64,7 @@ static bool read_node(const node_view *n, pad_spec *s)
 
 static bool claims(const cpu_self *self, const node_view *n)
 {
-    pad_spec s;
+    pad_case s;
     (void)self;
     return read_node(n, &s);
 }
@@ -79,7 +77,7 @@ static void release(void *state)
 
 static sib_code prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
 {
-    pad_spec s;
+    pad_case s;
     layout_border *b = mem_calloc(1, sizeof *b);
     (void)self;
     read_node(n, &s);

@@ -20,7 +20,7 @@ static const conv_inputs of_quantized = {0, 3, 8, 2, 5, 1, 4, 6, 7};
 
 /* What FusedConv does with its sums, in place, n from z on being added first where z is not NULL. */
 typedef struct conv_activation {
-    enum { ACTIVATION_NONE, ACTIVATION_RELU, ACTIVATION_LEAKY, ACTIVATION_CLIP, ACTIVATION_HARD } kind;
+    fused_activation kind;
     float a, b;
 } conv_activation;
 
@@ -62,12 +62,14 @@ static bool is_parameter(const node_view *n, size_t i, bool each, int64_t featur
 /* The convolution that a node is; false where it is not one that is run here. */
 static bool read_conv(const node_view *n, const conv_inputs *inputs, conv2d_shape *out)
 {
-    int64_t w[SIB_MAX_RANK], group = attr_int(n->node, "group", 1);
+    conv_spec spec = spec_conv(n->node);
+    int64_t w[SIB_MAX_RANK], group = spec.group;
     size_t rank;
     cpu_windows g;
     const value *weights = input(n, inputs->w);
     if (n->n_out != 1 || !n->out[0] || !input(n, inputs->x) || !weights || !cpu_dims(n, weights, &rank, w) ||
-        rank < 3 || !cpu_windows_read(n, n->in[inputs->x], n->out[0], w + 2, &g) || rank != g.n + 2)
+        rank < 3 || !cpu_windows_read(n, &spec.spatial, n->in[inputs->x], n->out[0], w + 2, &g) ||
+        rank != g.n + 2)
         return false;
     if (group < 1 || w[0] < 1 || w[1] < 1 || w[0] % group || (int64_t)g.channels != w[1] * group)
         return false;
@@ -112,16 +114,10 @@ static bool conv_claims(const cpu_self *self, const node_view *n)
 /* The activation that FusedConv names; false where it is not one that is run here. */
 static bool read_activation(const node *n, conv_activation *out)
 {
-    static const char *const names[] = {"", "Relu", "LeakyRelu", "Clip", "HardSigmoid"};
-    size_t count;
-    const float *given = attr_floats(n, "activation_params", &count);
-    *out = (conv_activation){.a = given && count > 0 ? given[0] : 0, .b = given && count > 1 ? given[1] : 0};
-    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
-        if (attr_is(n, "activation", "", names[i])) {
-            out->kind = i;
-            return true;
-        }
-    return false;
+    conv_spec spec = spec_conv(n);
+    spec_floats given = spec.activation_params;
+    *out = (conv_activation){spec.activation, given.n > 0 ? given.v[0] : 0, given.n > 1 ? given.v[1] : 0};
+    return out->kind != FUSED_TANH && out->kind != FUSED_SIGMOID;
 }
 
 /* Z has the dims of Y. */
@@ -159,7 +155,7 @@ static bool quantized_claims(const cpu_self *self, const node_view *n)
     for (size_t i = 0; i < 8; i++)
         if (!input(n, i))
             return false;
-    return !attr_int(n->node, "channels_last", 0) && read_conv(n, &of_quantized, &shape) &&
+    return !spec_conv(n->node).channels_last && read_conv(n, &of_quantized, &shape) &&
            of_bytes(n, &of_quantized, &shape) && is_byte(shape.y) && cpu_dtype(n->in[1]) == SIB_F32 &&
            cpu_dtype(n->in[4]) == SIB_F32 && cpu_dtype(n->in[6]) == SIB_F32 && is_or_none(n, 8, SIB_I32);
 }
@@ -313,7 +309,7 @@ static sib_code fused_prepare(const cpu_self *self, const node_view *n, void **s
     if (code != SIB_OK)
         return code;
     read_activation(n->node, &s->activation);
-    s->fused = s->activation.kind != ACTIVATION_NONE || input(n, 3);
+    s->fused = s->activation.kind != FUSED_NONE || input(n, 3);
     return SIB_OK;
 }
 
@@ -341,23 +337,23 @@ static void activate(const conv_activation *f, const float *z, float *y, size_t 
     for (size_t i = 0; i < n && z; i++)
         y[i] += z[i];
     switch (f->kind) {
-    case ACTIVATION_NONE:
-        return;
-    case ACTIVATION_RELU:
+    case FUSED_RELU:
         for (size_t i = 0; i < n; i++)
             y[i] = y[i] < 0 ? 0 : y[i];
         return;
-    case ACTIVATION_LEAKY:
+    case FUSED_LEAKY_RELU:
         for (size_t i = 0; i < n; i++)
             y[i] = y[i] < 0 ? y[i] * f->a : y[i];
         return;
-    case ACTIVATION_CLIP:
+    case FUSED_CLIP:
         for (size_t i = 0; i < n; i++)
             y[i] = clamped(y[i], f->a, f->b);
         return;
-    case ACTIVATION_HARD:
+    case FUSED_HARD_SIGMOID:
         for (size_t i = 0; i < n; i++)
             y[i] = clamped(y[i] * f->a + f->b, 0, 1);
+        return;
+    default: /* none */
         return;
     }
 }

@@ -13,9 +13,9 @@ typedef struct cpu_windows {
 } cpu_windows;
 
 /* Reads the geometry of a node whose input x and output y have these dims: strides, dilations, pads or auto_pad. kernel:
-   (rank - 2) sizes, or NULL for attribute kernel_shape. False where dims are not known, something is empty, or there are
+   (rank - 2) sizes, or NULL for kernel_shape. False where dims are not known, something is empty, or there are
    more than CONV2D_AXES spatial axes. */
-bool cpu_windows_read(const node_view *n, const value *x, const value *y, const int64_t *kernel,
-                      cpu_windows *out);
+bool cpu_windows_read(const node_view *n, const spatial_spec *spec, const value *x, const value *y,
+                      const int64_t *kernel, cpu_windows *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* ConvTranspose as a whole. */
+/* The operator ConvTranspose. */
 #include "backend/cpu/conv.h"
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"
@@ -17,16 +17,12 @@ typedef struct transposed_state {
 
 /* Elements of the whole result that are cut off before each axis, as the operator's definition has it: pads, or what
    follows from the size that is wanted. False where they are none. */
-static bool read_cut(const node_view *n, cpu_windows *g)
+static bool read_cut(const conv_spec *spec, cpu_windows *g)
 {
-    size_t count, more_count;
-    bool wanted = attr_ints(n->node, "output_shape", &count) && count;
-    const int64_t *more = attr_ints(n->node, "output_padding", &more_count);
-    bool upper = attr_is(n->node, "auto_pad", "NOTSET", "SAME_UPPER");
-    bool lower = attr_is(n->node, "auto_pad", "NOTSET", "SAME_LOWER");
-    for (size_t i = 0; i < g->n && (wanted || upper || lower); i++) {
+    bool upper = spec->spatial.auto_pad == PAD_SAME_UPPER, lower = spec->spatial.auto_pad == PAD_SAME_LOWER;
+    for (size_t i = 0; i < g->n && (spec->output_shape.n || upper || lower); i++) {
         conv2d_axis *a = &g->axis[CONV2D_AXES - g->n + i];
-        int64_t behind = more && i < more_count ? more[i] : 0;
+        int64_t behind = spec_item(spec->output_padding, i, 0);
         int64_t full = (int64_t)(a->stride * (a->in - 1) + (a->kernel - 1) * a->dilation + 1);
         int64_t total = full + behind - (int64_t)a->out;
         total = total > 0 ? total : 0;
@@ -39,13 +35,15 @@ static bool read_cut(const node_view *n, cpu_windows *g)
 
 static bool read_node(const node_view *n, conv_transposed *out)
 {
-    int64_t w[SIB_MAX_RANK], bias[SIB_MAX_RANK], group = attr_int(n->node, "group", 1);
+    conv_spec spec = spec_conv(n->node);
+    int64_t w[SIB_MAX_RANK], bias[SIB_MAX_RANK], group = spec.group;
     size_t rank, bias_rank;
     cpu_windows g;
     if (n->n_in < 2 || n->n_out != 1 || !n->in[0] || !n->in[1] || !n->out[0] ||
         cpu_dtype(n->in[0]) != SIB_F32 || cpu_dtype(n->in[1]) != SIB_F32 ||
         !cpu_dims(n, n->in[1], &rank, w) || rank < 3 ||
-        !cpu_windows_read(n, n->in[0], n->out[0], w + 2, &g) || rank != g.n + 2 || !read_cut(n, &g))
+        !cpu_windows_read(n, &spec.spatial, n->in[0], n->out[0], w + 2, &g) || rank != g.n + 2 ||
+        !read_cut(&spec, &g))
         return false;
     if (group < 1 || w[1] < 1 || w[0] != (int64_t)g.channels || w[0] % group)
         return false;

@@ -87,7 +87,7 @@ static bool takes_head(const cpu_self *self, const node_view *n, const graph *bo
 
 static bool fused_claims(const cpu_self *self, const node_view *n)
 {
-    const graph *body = attr_graph(n->node, "body");
+    const graph *body = spec_milli_fused(n->node).body;
     node_view inside = {.graph = body};
     if (!body || !body->n_nodes || body->n_nodes > ELEMENTWISE_NODES || !body->outputs.n ||
         body->outputs.n > RESULTS || body->inputs.n * 2 + 1 > OPERANDS)
@@ -182,7 +182,7 @@ static sib_code prepare_head(const cpu_self *self, const graph *body, head_step 
 
 static sib_code fused_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
 {
-    const graph *body = attr_graph(n->node, "body");
+    const graph *body = spec_milli_fused(n->node).body;
     bool head = !elementwise_is(&body->nodes[0]);
     chain_state *s = mem_calloc(1, sizeof *s);
     if (!s)

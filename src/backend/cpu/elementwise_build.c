@@ -233,7 +233,7 @@ static bool reads_narrow(const builder *b, const node *n, value_id v)
         return to == SIB_F64 || to == SIB_BOOL;
     if (to == SIB_F64 || to == SIB_F32 || to == SIB_F16 || to == SIB_BF16)
         return true;
-    return attr_int(n, "saturate", 0) && sib_dtype_bits(to) <= 16 &&
+    return spec_milli_cast(n).saturate && sib_dtype_bits(to) <= 16 &&
            sib_dtype_get_kind(to) != SIB_KIND_FLOAT && to != SIB_BOOL && is_whole(b, v, 0);
 }
 
@@ -351,8 +351,8 @@ static void add_node(builder *b, size_t i)
     else if (n->milli->kind == MILLI_bitcast)
         made = chain_bitcast(c, in[0], to);
     else if (n->milli->kind == MILLI_cast)
-        made = chain_cast(c, in[0], b->narrow[i] && to == SIB_F64 ? SIB_F32 : to,
-                          attr_int(n, "saturate", 0) != 0);
+        made =
+            chain_cast(c, in[0], b->narrow[i] && to == SIB_F64 ? SIB_F32 : to, spec_milli_cast(n).saturate);
     else
         made = chain_apply(c, (chain_op)(ops[n->milli->kind] - 1), in[0], in[1]);
     remember(b, n->outputs.ids[0], false, made);

@@ -28,11 +28,11 @@ static bool frame_plan(const node_view *n, const cpu_box *a, const int64_t *befo
 static bool pad_plan(const node_view *n, layout_frame *f)
 {
     cpu_box a, out;
-    size_t n_before, n_after, bytes;
-    const int64_t *before = attr_ints(n->node, "before", &n_before);
-    const int64_t *after = attr_ints(n->node, "after", &n_after);
-    return cpu_box_of(n, n->in[0], &a) && cpu_box_of(n, n->out[0], &out) && n_before == a.rank &&
-           n_after == a.rank && frame_plan(n, &a, before, after, f, &bytes) && bytes == out.count * out.item;
+    size_t bytes;
+    milli_pad_spec spec = spec_milli_pad(n->node);
+    return cpu_box_of(n, n->in[0], &a) && cpu_box_of(n, n->out[0], &out) && spec.before.n == a.rank &&
+           spec.after.n == a.rank && frame_plan(n, &a, spec.before.v, spec.after.v, f, &bytes) &&
+           bytes == out.count * out.item;
 }
 
 static bool pad_claims(const cpu_self *self, const node_view *n)
@@ -79,16 +79,11 @@ typedef struct windows_axes {
 
 static bool read_axes(const node_view *n, windows_axes *w)
 {
-    static const char *const names[] = {"kernel", "stride", "dilation", "before", "after"};
-    const int64_t **lists[] = {&w->kernel, &w->stride, &w->dilation, &w->before, &w->after};
-    for (int i = 0; i < 5; i++) {
-        size_t count;
-        *lists[i] = attr_ints(n->node, names[i], &count);
-        if (!*lists[i] || (i > 0 && count != w->n))
-            return false;
-        w->n = count;
-    }
-    return w->n > 0;
+    milli_windows_spec spec = spec_milli_windows(n->node);
+    size_t count = spec.kernel.n;
+    *w = (windows_axes){count, spec.kernel.v, spec.stride.v, spec.dilation.v, spec.before.v, spec.after.v};
+    return count > 0 && spec.stride.n == count && spec.dilation.n == count && spec.before.n == count &&
+           spec.after.n == count;
 }
 
 /* out[lead..., k..., p...] = framed[lead..., p * stride + k * dilation]. */

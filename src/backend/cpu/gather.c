@@ -15,14 +15,6 @@ static bool operands(const node_view *n, cpu_box *data, cpu_box *indices, gather
            cpu_box_of(n, n->in[1], indices);
 }
 
-static bool axis_of(const node_view *n, size_t rank, size_t *axis)
-{
-    int64_t at = attr_int(n->node, "axis", 0);
-    at += at < 0 ? (int64_t)rank : 0;
-    *axis = (size_t)at;
-    return at >= 0 && at < (int64_t)rank;
-}
-
 static size_t product(const int64_t *dims, size_t n)
 {
     size_t p = 1;
@@ -34,7 +26,7 @@ static size_t product(const int64_t *dims, size_t n)
 bool cpu_gather_axis(const node_view *n, gather_plan *p)
 {
     cpu_box data, indices;
-    if (!operands(n, &data, &indices, p) || !axis_of(n, data.rank, &p->axis))
+    if (!operands(n, &data, &indices, p) || !spec_axis(spec_gather(n->node).axis, data.rank, &p->axis))
         return false;
     p->kind = GATHER_AXIS;
     p->run = data.item * product(data.dims + p->axis + 1, data.rank - p->axis - 1);
@@ -78,7 +70,8 @@ bool cpu_gather_coordinates(const node_view *n, int64_t batch, gather_plan *p)
 bool cpu_gather_elements(const node_view *n, gather_plan *p)
 {
     cpu_box data, indices;
-    if (!operands(n, &data, &indices, p) || data.rank != indices.rank || !axis_of(n, data.rank, &p->axis))
+    if (!operands(n, &data, &indices, p) || data.rank != indices.rank ||
+        !spec_axis(spec_gather(n->node).axis, data.rank, &p->axis))
         return false;
     p->kind = GATHER_ELEMENTS;
     layout_strides(data.rank, data.dims, data.item, p->own);
@@ -115,7 +108,7 @@ static bool plan_gather(const node_view *n, gather_plan *p)
 
 static bool plan_gather_nd(const node_view *n, gather_plan *p)
 {
-    return cpu_gather_coordinates(n, attr_int(n->node, n->node->milli ? "batch" : "batch_dims", 0), p);
+    return cpu_gather_coordinates(n, spec_gather(n->node).batch_dims, p);
 }
 
 /* True where the output has as many elements as there are places and runs for. */

@@ -82,13 +82,12 @@ static bool same_count(const node_view *n, const cpu_box *a, const cpu_box *out,
 static bool turned(const node_view *n, const cpu_box *a, const cpu_box *out, const int64_t *own,
                    int64_t *strides, int64_t *offset)
 {
-    size_t count;
-    const int64_t *perm = attr_ints(n->node, "perm", &count);
+    spec_ints perm = spec_transpose(n->node).perm;
     (void)offset;
-    if (count != a->rank || out->rank != a->rank)
+    if (perm.n != a->rank || out->rank != a->rank)
         return false;
     for (size_t i = 0; i < a->rank; i++)
-        strides[i] = own[perm[i]];
+        strides[i] = own[perm.v[i]];
     return true;
 }
 
@@ -107,9 +106,9 @@ static bool repeated(const node_view *n, const cpu_box *a, const cpu_box *out, c
 static bool cut(const node_view *n, const cpu_box *a, const cpu_box *out, const int64_t *own,
                 int64_t *strides, int64_t *offset)
 {
-    size_t count, n_steps;
-    const int64_t *start = attr_ints(n->node, "start", &count), *every = attr_ints(n->node, "step", &n_steps);
-    if (count != a->rank || n_steps != a->rank || out->rank != a->rank)
+    milli_slice_spec spec = spec_milli_slice(n->node);
+    const int64_t *start = spec.start.v, *every = spec.step.v;
+    if (spec.start.n != a->rank || spec.step.n != a->rank || out->rank != a->rank)
         return false;
     for (size_t i = 0; i < a->rank && out->count > 0; i++) {
         int64_t span, last;
@@ -170,7 +169,7 @@ const cpu_kernel cpu_view = {.claims = view_claims, .prepare = view_prepare, .ru
 static bool concat_claims(const cpu_self *self, const node_view *n)
 {
     cpu_box out, a;
-    size_t axis = (size_t)attr_int(n->node, "axis", 0);
+    size_t axis = (size_t)spec_concat(n->node).axis;
     int64_t sum = 0;
     (void)self;
     if (!cpu_box_of(n, n->out[0], &out) || axis >= out.rank)
@@ -187,7 +186,7 @@ static sib_code concat_prepare(const cpu_self *self, const node_view *n, void **
 {
     layout_state *s;
     cpu_box out, a;
-    size_t axis = (size_t)attr_int(n->node, "axis", 0);
+    size_t axis = (size_t)spec_concat(n->node).axis;
     int64_t dense[SIB_MAX_RANK], own[SIB_MAX_RANK], at = 0;
     (void)self;
     sib_code code = state_make(n->n_in, &s, err);

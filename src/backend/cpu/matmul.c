@@ -13,13 +13,14 @@ typedef struct matmul_node {
 static matmul_node node_of(const node_view *n)
 {
     const node *own = n->node;
+    gemm_spec spec = spec_gemm(own);
     matmul_node out = {.alpha = 1.0f, .beta = 1.0f};
     if (own->milli || str_is(own->type, "MatMul"))
         return out;
-    out.trans_a = attr_int(own, "transA", 0);
-    out.trans_b = attr_int(own, "transB", 0);
-    out.alpha = (float)attr_float(own, "alpha", 1);
-    out.beta = (float)attr_float(own, "beta", 1);
+    out.trans_a = spec.transA;
+    out.trans_b = spec.transB;
+    out.alpha = (float)spec.alpha;
+    out.beta = (float)spec.beta;
     out.addend = n->n_in > 2 ? n->in[2] : NULL;
     return out;
 }
@@ -28,10 +29,11 @@ static matmul_node node_of(const node_view *n)
 
 static bool claims_matmul(const cpu_self *self, const node_view *n)
 {
+    gemm_spec spec = spec_gemm(n->node);
     matmul_node m = node_of(n);
     cpu_matmul_shape shape;
     (void)self;
-    if (attr_int(n->node, "transBatchA", 0) || attr_int(n->node, "transBatchB", 0))
+    if (spec.transBatchA || spec.transBatchB)
         return false;
     return n->n_in >= 2 && cpu_matmul_takes(cpu_dtype(n->in[0])) &&
            cpu_dtype(n->in[1]) == cpu_dtype(n->in[0]) &&

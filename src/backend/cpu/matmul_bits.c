@@ -30,12 +30,11 @@ static bool constant_of(const node_view *n, size_t i, uint64_t count)
 
 static bool node_of(const node_view *n, bits_node *out)
 {
-    int64_t k = attr_int(n->node, "K", 0), columns = attr_int(n->node, "N", 0),
-            bits = attr_int(n->node, "bits", 4);
-    int64_t block = attr_int(n->node, "block_size", 0);
+    matmul_bits_spec spec = spec_matmul_bits(n->node);
+    int64_t k = spec.K, columns = spec.N, bits = spec.bits;
+    int64_t block = spec.block_size;
     if (k < 1 || columns < 1 || block < 8 || block % 8 || k > INT32_MAX || columns > INT32_MAX ||
-        block > INT32_MAX || (bits != 2 && bits != 4 && bits != 8) ||
-        attr_int(n->node, "weight_prepacked", 0))
+        block > INT32_MAX || (bits != 2 && bits != 4 && bits != 8) || spec.weight_prepacked)
         return false;
     *out = (bits_node){(size_t)k, (size_t)columns, (size_t)block, (size_t)bits,
                        (size_t)((k + block - 1) / block)};

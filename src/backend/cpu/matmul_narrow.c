@@ -52,9 +52,10 @@ static bool is_parameter(const value *v, const narrow_node *w)
 
 static bool node_of(const node_view *n, narrow_node *out)
 {
+    narrow_spec spec = spec_narrow(n->node);
     const value *b = input(n, IN_B), *scale = input(n, IN_SCALE), *zero = input(n, IN_ZERO);
-    int64_t block = attr_int(n->node, "block_size", 0);
-    *out = (narrow_node){.dtype = cpu_dtype(b), .turned = attr_int(n->node, "transB", 0)};
+    int64_t block = spec.block_size;
+    *out = (narrow_node){.dtype = cpu_dtype(b), .turned = spec.transB};
     if (!b || !b->constant || !b->constant->dense || b->constant->rank != 2 || block < 0 || block % 2 ||
         cpu_dtype(n->in[IN_A]) != SIB_F32 ||
         !cpu_matmul_shape_of(n, n->in[IN_A], b, false, out->turned, &out->shape) || out->shape.count != 1)

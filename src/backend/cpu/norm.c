@@ -27,12 +27,12 @@ static bool is_tail(const node_view *n, const value *v, size_t rank, const int64
 /* Inputs X, scale and perhaps bias, normalized over [axis, rank). */
 static bool tail_claims(const cpu_self *self, const node_view *n)
 {
+    norm_spec spec = spec_norm(n->node);
     size_t rank, first;
     int64_t dims[SIB_MAX_RANK];
     (void)self;
     if (n->n_in < 2 || !n->n_out || !n->out[0] || cpu_dtype(n->in[0]) != SIB_F32 ||
-        !cpu_dims(n, n->in[0], &rank, dims) || !cpu_axis(attr_int(n->node, "axis", -1), rank, &first) ||
-        !cpu_count(rank, dims))
+        !cpu_dims(n, n->in[0], &rank, dims) || !spec_axis(spec.axis, rank, &first) || !cpu_count(rank, dims))
         return false;
     for (size_t i = 0; i < n->n_out; i++)
         if (!cpu_gives_f32(n, i))
@@ -43,6 +43,7 @@ static bool tail_claims(const cpu_self *self, const node_view *n)
 
 static sib_code tail_prepare(const node_view *n, bool centred, void **state, sib_error *err)
 {
+    norm_spec spec = spec_norm(n->node);
     size_t rank, first;
     int64_t dims[SIB_MAX_RANK];
     norm_state *s = mem_alloc(1, sizeof *s);
@@ -50,9 +51,9 @@ static sib_code tail_prepare(const node_view *n, bool centred, void **state, sib
     if (!s)
         return err_memory(err, sizeof *s, "a step");
     cpu_dims(n, n->in[0], &rank, dims);
-    cpu_axis(attr_int(n->node, "axis", -1), rank, &first);
+    spec_axis(spec.axis, rank, &first);
     s->lines = cpu_lines_of(rank, dims, first, rank);
-    s->epsilon = attr_float(n->node, "epsilon", 1e-5f);
+    s->epsilon = spec.epsilon;
     s->centred = centred;
     return SIB_OK;
 }

@@ -27,7 +27,7 @@ static bool batch_claims(const cpu_self *self, const node_view *n)
     size_t rank;
     int64_t dims[SIB_MAX_RANK];
     (void)self;
-    if (n->node->version < 9 || n->n_in != 5 || attr_int(n->node, "training_mode", 0) ||
+    if (n->node->version < 9 || n->n_in != 5 || spec_batch_norm(n->node).training_mode ||
         !image_of(n, &rank, dims))
         return false;
     for (size_t i = 1; i < n->n_out; i++)
@@ -69,7 +69,7 @@ static sib_code batch_prepare(const cpu_self *self, const node_view *n, void **s
     if (!s)
         return err_memory(err, bytes, "a step");
     *s = (batch_state){(size_t)dims[0], channels, cpu_count(rank - 2, dims + 2),
-                       attr_float(n->node, "epsilon", 1e-5f), constant};
+                       spec_batch_norm(n->node).epsilon, constant};
     if (constant)
         batch_pack(in, channels, s->epsilon, s->pack);
     return SIB_OK;
@@ -150,7 +150,7 @@ static int64_t groups_of(const node *n, const int64_t *dims, bool *each)
     *each = true;
     if (str_is(n->type, "InstanceNormalization"))
         return dims[1];
-    int64_t groups = attr_int(n, "num_groups", 0);
+    int64_t groups = spec_norm(n).num_groups;
     *each = n->version >= 21;
     return groups > 0 && dims[1] % groups == 0 ? groups : 0;
 }
@@ -181,7 +181,7 @@ static sib_code group_prepare(const cpu_self *self, const node_view *n, void **s
     s->items = (size_t)dims[0] * s->groups;
     s->channels = (size_t)dims[1] / s->groups;
     s->plane = cpu_count(rank - 2, dims + 2);
-    s->epsilon = attr_float(n->node, "epsilon", 1e-5f);
+    s->epsilon = spec_norm(n->node).epsilon;
     return SIB_OK;
 }
 

@@ -75,7 +75,7 @@ static sib_code skip_prepare(const cpu_self *self, const node_view *n, void **st
     s->skip_rows = repeated_rows(n, n->in[1], rank, dims);
     s->centred = is_centred(n->node);
     s->bias = s->centred ? 4 : 3;
-    s->epsilon = attr_float(n->node, "epsilon", 1e-12f);
+    s->epsilon = spec_norm(n->node).epsilon;
     return SIB_OK;
 }
 
@@ -181,7 +181,7 @@ static bool embed_read(const node_view *n, embed_state *s)
         !is_ids(n, n->in[IDS], dims) || !is_table(n, n->in[WORDS], &size, &rows) || size < 1)
         return false;
     *s = (embed_state){.batch = (size_t)dims[0], .time = (size_t)dims[1], .n = (size_t)size};
-    s->epsilon = attr_float(n->node, "epsilon", 1e-12f);
+    s->epsilon = spec_norm(n->node).epsilon;
     s->tables[s->n_tables++] = (embed_table){rows, IDS, WORDS};
     const value *places = given(n, POSITION_IDS);
     if ((places && !is_ids(n, places, dims)) || !is_table(n, n->in[POSITIONS], &size, &rows))

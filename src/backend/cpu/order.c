@@ -16,15 +16,16 @@ static const rows_typed *typed_of(const cpu_self *self, sib_dtype dtype)
 
 static bool line_claims(const cpu_self *self, const node_view *n)
 {
+    arg_spec spec = spec_arg(n->node);
     size_t rank, axis;
     int64_t dims[SIB_MAX_RANK];
     return n->n_in == 1 && n->n_out == 1 && n->out[0] && cpu_dims(n, n->in[0], &rank, dims) &&
-           cpu_axis(attr_int(n->node, "axis", 0), rank, &axis) && cpu_count(rank, dims) &&
-           typed_of(self, cpu_dtype(n->in[0]));
+           spec_axis(spec.axis, rank, &axis) && cpu_count(rank, dims) && typed_of(self, cpu_dtype(n->in[0]));
 }
 
 static sib_code line_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
 {
+    arg_spec spec = spec_arg(n->node);
     size_t rank, axis;
     int64_t dims[SIB_MAX_RANK];
     line_state *s = mem_alloc(1, sizeof *s);
@@ -32,13 +33,13 @@ static sib_code line_prepare(const cpu_self *self, const node_view *n, void **st
     if (!s)
         return err_memory(err, sizeof *s, "a step");
     cpu_dims(n, n->in[0], &rank, dims);
-    cpu_axis(attr_int(n->node, "axis", 0), rank, &axis);
+    spec_axis(spec.axis, rank, &axis);
     *s = (line_state){.lines = cpu_lines_of(rank, dims, axis, axis + 1),
                       .typed = typed_of(self, cpu_dtype(n->in[0])),
                       .item = dtype_stride(cpu_dtype(n->in[0])),
                       .is_f32 = cpu_dtype(n->in[0]) == SIB_F32,
                       .highest = n->node->milli->kind == MILLI_arg_max,
-                      .last = attr_int(n->node, "last", 0) != 0,
+                      .last = spec.select_last_index,
                       .product = n->node->milli->kind == MILLI_cumulative_prod};
     return SIB_OK;
 }

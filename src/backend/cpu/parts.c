@@ -78,7 +78,7 @@ typedef struct trilu_state {
 static bool trilu_plan(const node_view *n, trilu_state *s)
 {
     cpu_box a, k;
-    s->upper = attr_int(n->node, "upper", 1) != 0;
+    s->upper = spec_trilu(n->node).upper;
     s->given = n->n_in > 1 && n->in[1];
     if (!cpu_box_of(n, n->in[0], &a) || a.rank < 2 ||
         (s->given && (cpu_dtype(n->in[1]) != SIB_I64 || !cpu_box_of(n, n->in[1], &k) || k.count != 1)))
@@ -148,8 +148,8 @@ typedef struct reverse_state {
 static bool reverse_plan(const node_view *n, reverse_state *s)
 {
     cpu_box a, length;
-    int64_t strides[SIB_MAX_RANK], batch = attr_int(n->node, "batch_axis", 1),
-                                   time = attr_int(n->node, "time_axis", 0);
+    reverse_sequence_spec spec = spec_reverse_sequence(n->node);
+    int64_t strides[SIB_MAX_RANK], batch = spec.batch_axis, time = spec.time_axis;
     if (!cpu_box_of(n, n->in[0], &a) || !cpu_box_of(n, n->in[1], &length) || cpu_dtype(n->in[1]) != SIB_I64 ||
         a.rank < 2 || batch + time != 1 || batch * time != 0)
         return false;
@@ -219,9 +219,8 @@ static bool one_hot_plan(const node_view *n, one_hot_state *s)
         !cpu_box_of(n, n->in[2], &values) || !cpu_box_of(n, n->out[0], &out) || values.rank != 1 ||
         values.dims[0] != 2 || out.rank != indices.rank + 1)
         return false;
-    int64_t axis = attr_int(n->node, "axis", -1);
-    axis += axis < 0 ? (int64_t)out.rank : 0;
-    if (axis < 0 || axis >= (int64_t)out.rank)
+    size_t axis;
+    if (!spec_axis(spec_one_hot(n->node).axis, out.rank, &axis))
         return false;
     *s = (one_hot_state){.wide = dtype == SIB_I64,
                          .wraps = n->node->version >= 11,
@@ -231,8 +230,8 @@ static bool one_hot_plan(const node_view *n, one_hot_state *s)
                          .count = out.count,
                          .depth = out.dims[axis]};
     for (size_t i = 0; i < out.rank; i++)
-        if (i != (size_t)axis)
-            *(i < (size_t)axis ? &s->outer : &s->inner) *= (size_t)out.dims[i];
+        if (i != axis)
+            *(i < axis ? &s->outer : &s->inner) *= (size_t)out.dims[i];
     return values.item == out.item;
 }
 

@@ -33,12 +33,13 @@ static bool is_bytes(const node_view *n)
 static bool read_pool(const node_view *n, conv2d_shape *out)
 {
     cpu_windows g;
-    if ((n->n_out > 1 && n->out[1]) || !cpu_windows_read(n, n->in[0], n->out[0], NULL, &g))
+    pool_spec spec = spec_pool(n->node);
+    if ((n->n_out > 1 && n->out[1]) || !cpu_windows_read(n, &spec.spatial, n->in[0], n->out[0], NULL, &g))
         return false;
     *out = (conv2d_shape){.batch = g.batch, .groups = g.channels, .c = 1, .m = 1, .kind = CONV2D_LARGEST};
     out->x = out->y = cpu_dtype(n->in[0]);
     if (str_is(n->node->type, "AveragePool"))
-        out->kind = attr_int(n->node, "count_include_pad", 0) ? CONV2D_AVERAGE_PADDED : CONV2D_AVERAGE;
+        out->kind = spec.count_include_pad ? CONV2D_AVERAGE_PADDED : CONV2D_AVERAGE;
     for (int i = 0; i < CONV2D_AXES; i++)
         out->axis[i] = g.axis[i];
     return true;

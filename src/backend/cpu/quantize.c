@@ -33,10 +33,11 @@ static size_t parameter_count(const node_view *n, const value *v, sib_dtype dtyp
 /* Everything of the state but the parameters; false where the node is not taken. */
 static bool read_linear(const cpu_self *self, const node_view *n, linear_state *s)
 {
+    quantize_spec spec = spec_quantize(n->node);
     size_t rank, axis = 0;
-    int64_t dims[SIB_MAX_RANK], precision = attr_int(n->node, "precision", 0);
+    int64_t dims[SIB_MAX_RANK], precision = spec.precision;
     bool back = str_is(n->node->type, "DequantizeLinear");
-    if (n->n_in < 2 || n->n_out != 1 || !n->out[0] || attr_int(n->node, "block_size", 0) ||
+    if (n->n_in < 2 || n->n_out != 1 || !n->out[0] || spec.block_size ||
         (precision && precision != SIB_F32) || !cpu_dims(n, n->in[0], &rank, dims))
         return false;
     const value *whole = back ? n->in[0] : n->out[0], *real = back ? n->out[0] : n->in[0];
@@ -48,7 +49,7 @@ static bool read_linear(const cpu_self *self, const node_view *n, linear_state *
         s->from = self->kernels->quantize.from[s->dtype];
     else
         s->to = self->kernels->quantize.to[s->dtype];
-    bool has_axis = rank == 1 || cpu_axis(attr_int(n->node, "axis", 1), rank, &axis);
+    bool has_axis = rank == 1 || spec_axis(spec.axis, rank, &axis);
     size_t size = has_axis && rank ? (size_t)dims[axis] : 1;
     s->n_scale = parameter_count(n, n->in[1], SIB_F32, size);
     s->n_zero = zero ? parameter_count(n, zero, s->dtype, size) : 0;

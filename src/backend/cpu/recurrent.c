@@ -53,14 +53,13 @@ static bool function_named(sib_str name, recurrent_function *out)
 }
 
 /* The activations of all directions. False for those that are not in the table. */
-static bool read_functions(const node *o, recurrent_kind kind, recurrent_state *s)
+static bool read_functions(const recurrent_spec *spec, recurrent_kind kind, recurrent_state *s)
 {
     static const size_t counts[] = {[RECURRENT_RNN] = 1, [RECURRENT_GRU] = 2, [RECURRENT_LSTM] = 3};
-    size_t n_names, n_alpha, n_beta, a = 0, b = 0, each = counts[kind];
-    const sib_str *names = attr_strings(o, "activations", &n_names);
-    const float *alphas = attr_floats(o, "activation_alpha", &n_alpha);
-    const float *betas = attr_floats(o, "activation_beta", &n_beta);
-    if (n_names && n_names < each * s->directions)
+    spec_strings names = spec->activations;
+    spec_floats alphas = spec->activation_alpha, betas = spec->activation_beta;
+    size_t a = 0, b = 0, each = counts[kind];
+    if (names.n && names.n < each * s->directions)
         return false;
     for (size_t i = 0; i < each * s->directions; i++) {
         recurrent_gate *f = &s->calls[i / each].cell.f[i % each];
@@ -68,11 +67,11 @@ static bool read_functions(const node *o, recurrent_kind kind, recurrent_state *
                                   kind != RECURRENT_RNN && i % each == 0 ? RECURRENT_SIGMOID : RECURRENT_TANH,
                               .alpha = 0.2f,
                               .beta = 0.5f};
-        if (n_names && !function_named(names[i], &f->function))
+        if (names.n && !function_named(names.v[i], &f->function))
             return false;
         if (f->function == RECURRENT_HARD_SIGMOID) {
-            f->alpha = a < n_alpha ? alphas[a++] : f->alpha;
-            f->beta = b < n_beta ? betas[b++] : f->beta;
+            f->alpha = a < alphas.n ? alphas.v[a++] : f->alpha;
+            f->beta = b < betas.n ? betas.v[b++] : f->beta;
         }
     }
     return true;
@@ -90,7 +89,7 @@ static bool fits(const node_view *n, size_t i, sib_dtype dtype, size_t rank, con
 }
 
 /* The dims of the node, which must agree, into the first call. */
-static bool read_dims(const node_view *n, recurrent_kind kind, bool batch_first, recurrent_state *s)
+static bool read_dims(const node_view *n, recurrent_kind kind, const recurrent_spec *spec, recurrent_state *s)
 {
     recurrent_call *c = &s->calls[0];
     int64_t x[SIB_MAX_RANK], r[SIB_MAX_RANK], d = (int64_t)s->directions, g = (int64_t)recurrent_gates(kind);
@@ -99,8 +98,9 @@ static bool read_dims(const node_view *n, recurrent_kind kind, bool batch_first,
         !cpu_dims(n, n->in[IN_X], &rank, x) || !cpu_dims(n, n->in[IN_R], &r_rank, r) || rank != 3 ||
         r_rank != 3)
         return false;
+    bool batch_first = spec->layout;
     int64_t t = x[batch_first], b = x[!batch_first], i = x[2], h = r[2];
-    int64_t given = attr_int(n->node, "hidden_size", 0);
+    int64_t given = spec->hidden_size;
     if (t < 1 || b < 1 || i < 1 || h < 1 || h > INT32_MAX || i > INT32_MAX || (given > 0 && given != h))
         return false;
     int64_t w_dims[] = {d, g * h, i}, r_dims[] = {d, g * h, h}, b_dims[] = {d, 2 * g * h},
@@ -132,30 +132,22 @@ static void set_strides(recurrent_state *s, bool batch_first)
 
 static bool read_node(const node_view *n, recurrent_kind kind, recurrent_state *s)
 {
-    const node *o = n->node;
-    bool both = attr_is(o, "direction", "forward", "bidirectional"),
-         back = attr_is(o, "direction", "forward", "reverse");
-    bool batch_first = attr_int(o, "layout", 0) != 0,
-         reset_after = attr_int(o, "linear_before_reset", 0) != 0;
-    double clip = attr_float(o, "clip", 0);
-    *s = (recurrent_state){.directions = both ? 2 : 1};
-    if (!both && !back && !attr_is(o, "direction", "forward", "forward") &&
-        !attr_is(o, "direction", "forward", "foward")) /* the default of GRU-1 and 3 */
-        return false;
-    if (!(clip >= 0) || !read_dims(n, kind, batch_first, s))
+    recurrent_spec spec = spec_recurrent(n->node);
+    *s = (recurrent_state){.directions = spec.direction == DIRECTION_BOTH ? 2 : 1};
+    if (!(spec.clip >= 0) || !read_dims(n, kind, &spec, s))
         return false;
     recurrent_call *c = &s->calls[0];
-    set_strides(s, batch_first);
+    set_strides(s, spec.layout);
     c->kind = kind;
     c->cell.panels = recurrent_panels(c->cell.hidden);
-    c->cell.clip = clip > 0 ? (float)clip : INFINITY;
-    c->cell.coupled = kind == RECURRENT_LSTM && attr_int(o, "input_forget", 0) != 0;
+    c->cell.clip = spec.clip > 0 ? (float)spec.clip : INFINITY;
+    c->cell.coupled = kind == RECURRENT_LSTM && spec.input_forget;
     static const float placeholder = 0;
-    c->cell.r_hidden = kind == RECURRENT_GRU && !reset_after ? &placeholder : NULL;
+    c->cell.r_hidden = kind == RECURRENT_GRU && !spec.linear_before_reset ? &placeholder : NULL;
     s->calls[1] = *c;
-    c->backward = back;
+    c->backward = spec.direction == DIRECTION_REVERSE;
     s->calls[1].backward = true;
-    return read_functions(o, kind, s);
+    return read_functions(&spec, kind, s);
 }
 
 /* ---- Weights ----------------------------------------------------------------------------------------------- */

@@ -12,22 +12,21 @@ typedef struct reduce_row {
     const char *name; /* of the operator */
     rows_kind kind;
     reduce_end end;
-    int64_t as_input; /* the opset from which axes are an input */
 } reduce_row;
 
 static const reduce_row operators[] = {
-    {"ReduceMean", ROWS_SUM, END_MEAN, 18},          {"ReduceSum", ROWS_SUM, END_NONE, 13},
-    {"ReduceMax", ROWS_MAX, END_NONE, 18},           {"ReduceMin", ROWS_MIN, END_NONE, 18},
-    {"ReduceProd", ROWS_PRODUCT, END_NONE, 18},      {"ReduceL1", ROWS_SIZES, END_NONE, 18},
-    {"ReduceL2", ROWS_SQUARES, END_ROOT, 18},        {"ReduceLogSum", ROWS_SUM, END_LOG, 18},
-    {"ReduceSumSquare", ROWS_SQUARES, END_NONE, 18},
+    {"ReduceMean", ROWS_SUM, END_MEAN},          {"ReduceSum", ROWS_SUM, END_NONE},
+    {"ReduceMax", ROWS_MAX, END_NONE},           {"ReduceMin", ROWS_MIN, END_NONE},
+    {"ReduceProd", ROWS_PRODUCT, END_NONE},      {"ReduceL1", ROWS_SIZES, END_NONE},
+    {"ReduceL2", ROWS_SQUARES, END_ROOT},        {"ReduceLogSum", ROWS_SUM, END_LOG},
+    {"ReduceSumSquare", ROWS_SQUARES, END_NONE},
 };
 
 static const reduce_row milli_ops[] = {
-    {"reduce_sum", ROWS_SUM, END_NONE, 0},
-    {"reduce_prod", ROWS_PRODUCT, END_NONE, 0},
-    {"reduce_min", ROWS_MIN, END_NONE, 0},
-    {"reduce_max", ROWS_MAX, END_NONE, 0},
+    {"reduce_sum", ROWS_SUM, END_NONE},
+    {"reduce_prod", ROWS_PRODUCT, END_NONE},
+    {"reduce_min", ROWS_MIN, END_NONE},
+    {"reduce_max", ROWS_MAX, END_NONE},
 };
 
 static const reduce_row *row_of(const node *n)
@@ -41,24 +40,24 @@ static const reduce_row *row_of(const node *n)
 }
 
 /* Which axes of a tensor of `rank` go; false where that is not known now. */
-static bool axes_of(const node_view *n, const reduce_row *row, size_t rank, bool *goes)
+static bool axes_of(const node_view *n, size_t rank, bool *goes)
 {
-    size_t count = 0;
-    const int64_t *axes = attr_ints(n->node, "axes", &count);
-    bool as_input = !n->node->milli && n->node->version >= row->as_input;
+    reduce_spec spec = spec_reduce(n->node);
+    size_t count = spec.axes.n;
+    const int64_t *axes = spec.axes.v;
     memset(goes, 0, rank * sizeof *goes);
-    if (as_input) {
+    if (spec.axes_in_input) {
         const sib_tensor *given = n->n_in > 1 ? cpu_constant(n->in[1]) : NULL;
         if (n->n_in > 1 && n->in[1] && (!given || given->dtype != SIB_I64 || !given->dense))
             return false;
         axes = given ? (const int64_t *)(const void *)given->data : NULL;
         count = given ? given->count : 0;
     }
-    bool every = !n->node->milli && !count && !(as_input && attr_int(n->node, "noop_with_empty_axes", 0));
+    bool every = !n->node->milli && !count && !(spec.axes_in_input && spec.noop_with_empty_axes);
     for (size_t i = 0; i < rank && every; i++)
         goes[i] = true;
     for (size_t i = 0, axis; i < count; i++) {
-        if (!cpu_axis(axes[i], rank, &axis))
+        if (!spec_axis(axes[i], rank, &axis))
             return false;
         goes[axis] = true;
     }
@@ -71,7 +70,7 @@ static bool plan_of(const node_view *n, axes_plan *p)
     int64_t dims[SIB_MAX_RANK];
     bool goes[SIB_MAX_RANK];
     const reduce_row *row = row_of(n->node);
-    if (!row || !cpu_dims(n, n->in[0], &rank, dims) || !cpu_count(rank, dims) || !axes_of(n, row, rank, goes))
+    if (!row || !cpu_dims(n, n->in[0], &rank, dims) || !cpu_count(rank, dims) || !axes_of(n, rank, goes))
         return false;
     *p = axes_plan_of(rank, dims, goes);
     return true;

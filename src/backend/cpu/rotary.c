@@ -57,24 +57,25 @@ static bool read_positions(const node_view *n, rotary_state *s, bool may_count)
 
 static bool read_onnx(const node_view *n, rotary_state *s)
 {
-    int64_t turned = attr_int(n->node, "rotary_embedding_dim", 0);
+    rotary_spec spec = spec_rotary(n->node);
+    int64_t turned = spec.rotary_embedding_dim;
     *s = (rotary_state){.cosine = 1, .sine = 2, .positions = attention_has(n, 3) ? 3 : ATTENTION_NONE};
-    if (!attention_source_of(n, 0, attr_int(n->node, "num_heads", 0), &s->batch, &s->heads, &s->d, &s->x))
+    if (!attention_source_of(n, 0, spec.num_heads, &s->batch, &s->heads, &s->d, &s->x))
         return false;
     s->half = turned > 0 ? (size_t)turned / 2 : s->d / 2;
-    s->interleaved = attr_int(n->node, "interleaved", 0) != 0;
+    s->interleaved = spec.interleaved;
     return s->half && 2 * s->half <= s->d && !(turned & 1) && !(turned <= 0 && s->d & 1) &&
            read_caches(n, s) && (s->positions == ATTENTION_NONE || read_positions(n, s, false));
 }
 
 static bool read_ms(const node_view *n, rotary_state *s)
 {
-    int64_t turned = attr_int(n->node, "rotary_embedding_dim", 0), heads = attr_int(n->node, "num_heads", 0);
+    rotary_spec spec = spec_rotary(n->node);
+    int64_t turned = spec.rotary_embedding_dim, heads = spec.num_heads;
     int64_t dims[SIB_MAX_RANK], cache[SIB_MAX_RANK];
     size_t rank, cache_rank;
-    *s = (rotary_state){
-        .positions = 1, .cosine = 2, .sine = 3, .interleaved = attr_int(n->node, "interleaved", 0) != 0};
-    if (attr_float(n->node, "scale", 1) != 1 || !attention_floats(n, 0, &rank, dims) ||
+    *s = (rotary_state){.positions = 1, .cosine = 2, .sine = 3, .interleaved = spec.interleaved};
+    if (spec.scale != 1 || !attention_floats(n, 0, &rank, dims) ||
         !attention_floats(n, 2, &cache_rank, cache) || cache_rank != 2 || !attention_has(n, 1))
         return false;
     int64_t wide = turned > 0 ? turned : 2 * cache[1];

@@ -19,14 +19,6 @@ cpu_lines cpu_lines_of(size_t rank, const int64_t *dims, size_t first, size_t la
                        cpu_count(rank - last, dims + last)};
 }
 
-bool cpu_axis(int64_t axis, size_t rank, size_t *out)
-{
-    if (axis < 0)
-        axis += (int64_t)rank;
-    *out = (size_t)axis;
-    return axis >= 0 && axis < (int64_t)rank;
-}
-
 const float *cpu_floats_in(const cpu_call *c, size_t i)
 {
     const sib_tensor *t = cpu_in(c, i);

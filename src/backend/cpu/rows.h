@@ -13,8 +13,6 @@ typedef struct cpu_lines {
 cpu_lines cpu_lines_of(size_t rank, const int64_t *dims, size_t first, size_t last);
 /* Elements of dims (rank); dims of planned values are checked, so the product fits. */
 size_t cpu_count(size_t rank, const int64_t *dims);
-/* axis in [-rank, rank) as [0, rank); false outside. */
-bool cpu_axis(int64_t axis, size_t rank, size_t *out);
 
 /* The elements of input i and output i, which are float32; NULL where it is omitted, or nobody wants it. */
 const float *cpu_floats_in(const cpu_call *c, size_t i);

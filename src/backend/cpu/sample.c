@@ -23,29 +23,14 @@ static size_t threads_of(const cpu_call *c)
 
 static bool grid_plan(const node_view *n, sample_grid *g)
 {
-    static const struct {
-        const char *word;
-        sample_filter filter;
-    } modes[] = {{"linear", SAMPLE_LINEAR},
-                 {"bilinear", SAMPLE_LINEAR},
-                 {"nearest", SAMPLE_NEAREST},
-                 {"cubic", SAMPLE_CUBIC},
-                 {"bicubic", SAMPLE_CUBIC}};
-    static const char *const borders[] = {"zeros", "border", "reflection"};
+    grid_spec spec = spec_grid(n->node);
     cpu_box x, grid;
-    int mode = -1, border = -1;
-    for (int i = 0; i < 5; i++)
-        if (attr_is(n->node, "mode", "linear", modes[i].word))
-            mode = i;
-    for (int i = 0; i < 3; i++)
-        if (attr_is(n->node, "padding_mode", "zeros", borders[i]))
-            border = i;
-    if (mode < 0 || border < 0 || !picture_of(n, n->in[0], &x) || cpu_dtype(n->in[1]) != SIB_F32 ||
-        !cpu_box_of(n, n->in[1], &grid) || grid.rank != 4 || grid.dims[0] != x.dims[0] || grid.dims[3] != 2)
+    if (!picture_of(n, n->in[0], &x) || cpu_dtype(n->in[1]) != SIB_F32 || !cpu_box_of(n, n->in[1], &grid) ||
+        grid.rank != 4 || grid.dims[0] != x.dims[0] || grid.dims[3] != 2)
         return false;
-    *g = (sample_grid){.filter = modes[mode].filter,
-                       .border = (sample_border)border,
-                       .align_corners = attr_int(n->node, "align_corners", 0) != 0,
+    *g = (sample_grid){.filter = spec.mode,
+                       .border = spec.padding_mode,
+                       .align_corners = spec.align_corners,
                        .images = (size_t)x.dims[0],
                        .channels = (size_t)x.dims[1],
                        .points = (size_t)grid.dims[1] * (size_t)grid.dims[2],
@@ -99,18 +84,17 @@ typedef struct roi_state {
 static bool roi_plan(const node_view *n, roi_state *s)
 {
     cpu_box x, boxes, images;
-    int64_t high = attr_int(n->node, "output_height", 1), wide = attr_int(n->node, "output_width", 1);
+    roi_spec spec = spec_roi(n->node);
+    int64_t high = spec.output_height, wide = spec.output_width;
     if (!picture_of(n, n->in[0], &x) || cpu_dtype(n->in[1]) != SIB_F32 || cpu_dtype(n->in[2]) != SIB_I64 ||
         !cpu_box_of(n, n->in[1], &boxes) || !cpu_box_of(n, n->in[2], &images) || boxes.rank != 2 ||
         boxes.dims[1] != 4 || images.rank != 1 || images.dims[0] != boxes.dims[0] || high < 1 || wide < 1 ||
-        high > 4096 || wide > 4096 || !attr_is(n->node, "mode", "avg", "avg"))
+        high > 4096 || wide > 4096 || spec.mode != ROI_AVERAGE)
         return false;
-    bool half = n->node->version >= 16 &&
-                attr_is(n->node, "coordinate_transformation_mode", "half_pixel", "half_pixel");
     s->images = x.dims[0];
-    s->regions = (sample_regions){.half_pixel = half,
-                                  .scale = (float)attr_float(n->node, "spatial_scale", 1),
-                                  .ratio = attr_int(n->node, "sampling_ratio", 0),
+    s->regions = (sample_regions){.half_pixel = spec.coordinate_transformation_mode == ROI_HALF_PIXEL,
+                                  .scale = (float)spec.spatial_scale,
+                                  .ratio = spec.sampling_ratio,
                                   .regions = (size_t)boxes.dims[0],
                                   .channels = (size_t)x.dims[1],
                                   .size = {(size_t)x.dims[2], (size_t)x.dims[3]},

@@ -23,28 +23,18 @@ static bool type_of(sib_dtype dtype, scatter_type *type)
     return false;
 }
 
-/* How updates meet what is there, or false for what ref takes or refuses. */
+/* How updates are combined with what is there, or false for what is lowered. */
 static bool combine_of(const node_view *n, scatter_combine *combine)
 {
-    static const struct {
-        const char *name;
-        int since; /* opset of the operators */
-        scatter_how how;
-    } words[] = {{"add", 16, SCATTER_ADD},
-                 {"mul", 16, SCATTER_MUL},
-                 {"min", 18, SCATTER_MIN},
-                 {"max", 18, SCATTER_MAX}};
     scatter_type type;
+    scatter_reduction reduction = spec_scatter(n->node).reduction;
     *combine = NULL;
-    if (attr_is(n->node, "reduction", "none", "none"))
+    if (reduction == SCATTER_NONE)
         return true;
     if (!type_of(cpu_dtype(n->in[0]), &type))
         return false;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (attr_is(n->node, "reduction", "none", words[i].name) &&
-            (n->node->milli || n->node->version >= words[i].since))
-            *combine = scatter_combines[words[i].how][type];
-    return *combine != NULL;
+    *combine = scatter_combines[reduction][type];
+    return true;
 }
 
 /* coordinates: as scatter_nd, else along an axis. */

@@ -1,4 +1,4 @@
-/* Softmax and its logarithm, whole. */
+/* The operators Softmax and LogSoftmax. */
 #include "backend/cpu/rows.h"
 #include "base/cancel.h"
 
@@ -7,18 +7,15 @@ typedef struct softmax_state {
     bool logarithm;
 } softmax_state;
 
-/* How the input lies around what is one line: from opset 13 on an axis, before that all axes from `axis` on. */
+/* How the input lies around the axes that are one line. */
 static bool lines_of(const node_view *n, cpu_lines *out)
 {
-    size_t rank, at;
-    int64_t dims[SIB_MAX_RANK], axis = attr_int(n->node, "axis", n->node->version >= 13 ? -1 : 1);
-    if (!cpu_dims(n, n->in[0], &rank, dims))
+    size_t rank, begin, end;
+    int64_t dims[SIB_MAX_RANK];
+    softmax_spec s = spec_softmax(n->node);
+    if (!cpu_dims(n, n->in[0], &rank, dims) || !spec_softmax_axes(&s, rank, &begin, &end))
         return false;
-    if (n->node->version < 13 && axis == (int64_t)rank)
-        at = rank;
-    else if (!cpu_axis(axis, rank, &at))
-        return false;
-    *out = cpu_lines_of(rank, dims, at, n->node->version >= 13 ? at + 1 : rank);
+    *out = cpu_lines_of(rank, dims, begin, end);
     return true;
 }
 

@@ -18,17 +18,15 @@ static bool read_sort(const node_view *n, sort_state *s)
     const value *made = NULL;
     for (size_t i = 0; i < n->n_out && !made; i++)
         made = n->out[i];
-    bool top = !n->node->milli;
+    top_k_spec spec = spec_top_k(n->node);
     if (!made || !n->n_in || !sort_takes(cpu_dtype(n->in[0])) || !cpu_dims(n, n->in[0], &rank, dims) ||
-        !cpu_dims(n, made, &out_rank, out_dims) || out_rank != rank ||
-        !cpu_axis(attr_int(n->node, "axis", top ? -1 : 0), rank, &axis) || dims[axis] > INT32_MAX ||
-        out_dims[axis] > dims[axis])
+        !cpu_dims(n, made, &out_rank, out_dims) || out_rank != rank || !spec_axis(spec.axis, rank, &axis) ||
+        dims[axis] > INT32_MAX || out_dims[axis] > dims[axis])
         return false;
     s->lines = cpu_lines_of(rank, dims, axis, axis + 1);
     s->item = dtype_stride(cpu_dtype(n->in[0]));
     s->sort = (sort_lines){.dtype = cpu_dtype(n->in[0]),
-                           .descending = top ? attr_int(n->node, "largest", 1) != 0
-                                             : attr_int(n->node, "descending", 0) != 0,
+                           .descending = spec.largest,
                            .n = s->lines.size,
                            .k = (size_t)out_dims[axis],
                            .step = s->lines.inner};

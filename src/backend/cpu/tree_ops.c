@@ -10,13 +10,6 @@
 
 /* ---- What the attributes say ------------------------------------------------------------------------------ */
 
-typedef enum tree_transform {
-    TRANSFORM_NONE,
-    TRANSFORM_SOFTMAX,
-    TRANSFORM_LOGISTIC,
-    TRANSFORM_OTHER
-} tree_transform;
-
 typedef struct tree_attributes {
     bool classifies;
     size_t n, n_weights, n_targets, n_base, rows, features;
@@ -27,7 +20,7 @@ typedef struct tree_attributes {
     const float *weights, *base;                                     /* (n_weights), (n_base) */
     const int64_t *labels;                                           /* (n_targets) of a classifier */
     int64_t aggregate;
-    tree_transform transform;
+    post_transform transform;
 } tree_attributes;
 
 static const char *const mode_words[] = {"BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "LEAF"};
@@ -41,59 +34,44 @@ static int mode_of(sib_str word)
     return mode;
 }
 
-static tree_transform transform_of(const node *n)
-{
-    static const char *const words[] = {"NONE", "SOFTMAX", "LOGISTIC"};
-    for (int i = 0; i < TRANSFORM_OTHER; i++)
-        if (attr_is(n, "post_transform", "NONE", words[i]))
-            return (tree_transform)i;
-    return TRANSFORM_OTHER;
-}
-
-static int64_t aggregate_of(const node *n)
-{
-    static const char *const words[] = {"AVERAGE", "SUM", "MIN", "MAX"};
-    for (int64_t i = 0; i < 4; i++)
-        if (attr_is(n, "aggregate_function", "SUM", words[i]))
-            return i;
-    return -1;
-}
-
 /* The lists; false where one is short of elements, as when a tensor stands for it. */
 static bool read_attributes(const node_view *v, tree_attributes *a)
 {
-    const node *n = v->node;
-    bool c = a->classifies = str_is(n->type, "TreeEnsembleClassifier");
-    size_t counts[8], weights[4], n_missing;
-    a->trees = attr_ints(n, "nodes_treeids", &a->n);
-    a->ids = attr_ints(n, "nodes_nodeids", &counts[0]);
-    a->node_features = attr_ints(n, "nodes_featureids", &counts[1]);
-    a->yes = attr_ints(n, "nodes_truenodeids", &counts[2]);
-    a->no = attr_ints(n, "nodes_falsenodeids", &counts[3]);
-    a->modes = attr_strings(n, "nodes_modes", &counts[4]);
-    a->splits = attr_floats(n, "nodes_values", &counts[5]);
-    a->missing = attr_ints(n, "nodes_missing_value_tracks_true", &n_missing);
-    a->leaf_trees = attr_ints(n, c ? "class_treeids" : "target_treeids", &a->n_weights);
-    a->leaf_ids = attr_ints(n, c ? "class_nodeids" : "target_nodeids", &weights[0]);
-    a->leaf_targets = attr_ints(n, c ? "class_ids" : "target_ids", &weights[1]);
-    a->weights = attr_floats(n, c ? "class_weights" : "target_weights", &weights[2]);
-    a->base = attr_floats(n, "base_values", &a->n_base);
-    if (attr_tensor(n, "base_values_as_tensor") || !a->n || (n_missing && n_missing != a->n))
+    tree_nodes_spec spec = spec_tree_nodes(v->node);
+    bool c = a->classifies = str_is(v->node->type, "TreeEnsembleClassifier");
+    size_t n_missing = spec.nodes_missing_value_tracks_true.n;
+    size_t counts[] = {spec.nodes_nodeids.n,      spec.nodes_featureids.n, spec.nodes_truenodeids.n,
+                       spec.nodes_falsenodeids.n, spec.nodes_modes.n,      spec.nodes_values.n};
+    size_t weights[] = {spec.target_nodeids.n, spec.target_ids.n, spec.target_weights.n};
+    a->n = spec.nodes_treeids.n;
+    a->n_weights = spec.target_treeids.n;
+    a->n_base = spec.base_values.n;
+    a->trees = spec.nodes_treeids.v;
+    a->ids = spec.nodes_nodeids.v;
+    a->node_features = spec.nodes_featureids.v;
+    a->yes = spec.nodes_truenodeids.v;
+    a->no = spec.nodes_falsenodeids.v;
+    a->missing = n_missing ? spec.nodes_missing_value_tracks_true.v : NULL;
+    a->modes = spec.nodes_modes.v;
+    a->splits = spec.nodes_values.v;
+    a->leaf_trees = spec.target_treeids.v;
+    a->leaf_ids = spec.target_nodeids.v;
+    a->leaf_targets = spec.target_ids.v;
+    a->weights = spec.target_weights.v;
+    a->base = spec.base_values.v;
+    a->labels = spec.classlabels_int64s.v;
+    if (spec.base_values_as_tensor || !a->n || (n_missing && n_missing != a->n) || spec.classlabels_strings.n)
         return false;
-    if (!n_missing)
-        a->missing = NULL;
     for (size_t i = 0; i < 6; i++)
         if (counts[i] != a->n)
             return false;
     for (size_t i = 0; i < 3; i++)
         if (weights[i] != a->n_weights)
             return false;
-    a->n_targets = (size_t)attr_int(n, "n_targets", 1);
-    a->aggregate = c ? 1 : aggregate_of(n);
-    if (c)
-        a->labels = attr_ints(n, "classlabels_int64s", &a->n_targets);
-    a->transform = transform_of(n);
-    return a->aggregate >= 0 && a->transform != TRANSFORM_OTHER && a->n_targets > (c ? 1 : 0);
+    a->n_targets = c ? spec.classlabels_int64s.n : (size_t)spec.n_targets;
+    a->aggregate = c ? TREE_SUM : spec.aggregate_function;
+    a->transform = spec.post_transform;
+    return a->transform <= TRANSFORM_LOGISTIC && a->n_targets > (c ? 1 : 0);
 }
 
 /* Nodes in order, branches to the same tree and behind, comparisons by order alone. */
@@ -117,15 +95,13 @@ static bool ensemble_read(const node_view *n, tree_attributes *a)
 {
     size_t rank, out_rank;
     int64_t dims[SIB_MAX_RANK], out_dims[SIB_MAX_RANK];
-    size_t strings = 0;
     *a = (tree_attributes){0};
     if (n->n_in != 1 || cpu_dtype(n->in[0]) != SIB_F32 || !cpu_dims(n, n->in[0], &rank, dims) || rank < 1 ||
         rank > 2 || !read_attributes(n, a))
         return false;
     const value *scores = n->n_out > a->classifies ? n->out[a->classifies] : NULL;
-    attr_strings(n->node, "classlabels_strings", &strings);
-    if (strings || (scores && (cpu_dtype(scores) != SIB_F32 || !cpu_dims(n, scores, &out_rank, out_dims) ||
-                               out_rank != 2 || (uint64_t)out_dims[1] != a->n_targets)))
+    if (scores && (cpu_dtype(scores) != SIB_F32 || !cpu_dims(n, scores, &out_rank, out_dims) ||
+                   out_rank != 2 || (uint64_t)out_dims[1] != a->n_targets))
         return false;
     a->rows = rank == 2 ? (size_t)dims[0] : 1;
     a->features = (size_t)dims[rank - 1];
@@ -145,7 +121,7 @@ typedef struct ensemble_state {
     trees_made *made;
     size_t rows, features, n_targets, n_base;
     bool classifies;
-    tree_transform transform;
+    post_transform transform;
     int side;              /* of two classes the one that all weights are of, -1: of both */
     double threshold;      /* of that one's score */
     const float *base;     /* (n_base), the node's */
@@ -266,7 +242,7 @@ static void ensemble_release(void *state)
 
 /* ---- Scores -------------------------------------------------------------------------------------------------- */
 
-static void transform_scores(tree_transform transform, double *z, size_t n)
+static void transform_scores(post_transform transform, double *z, size_t n)
 {
     double top = -INFINITY, sum = 0;
     if (transform == TRANSFORM_LOGISTIC)

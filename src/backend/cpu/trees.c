@@ -68,23 +68,26 @@ static const double *doubles_of(const value *v, size_t count)
 
 static bool read_lists(const node_view *n, trees_lists *l)
 {
-    static const char *const names[] = {"modes", "missing", "yes", "no"};
-    const int64_t **lists[] = {&l->modes, &l->missing, &l->yes, &l->no};
-    size_t count;
-    l->roots = attr_ints(n->node, "roots", &l->n_roots);
-    l->features = attr_ints(n->node, "features", &l->n_nodes);
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-        *lists[i] = attr_ints(n->node, names[i], &count);
-        if (count != l->n_nodes)
-            return false;
-    }
-    l->leaf_starts = attr_ints(n->node, "leaf_starts", &count);
-    l->n_leaves = count - 1;
-    l->targets = attr_ints(n->node, "targets", &l->n_weights);
-    l->aggregate = attr_int(n->node, "aggregate", 1);
+    milli_trees_spec spec = spec_milli_trees(n->node);
+    l->n_nodes = spec.features.n;
+    if (spec.modes.n != l->n_nodes || spec.missing.n != l->n_nodes || spec.yes.n != l->n_nodes ||
+        spec.no.n != l->n_nodes || !spec.leaf_starts.n)
+        return false;
+    l->modes = spec.modes.v;
+    l->missing = spec.missing.v;
+    l->yes = spec.yes.v;
+    l->no = spec.no.v;
+    l->features = spec.features.v;
+    l->roots = spec.roots.v;
+    l->n_roots = spec.roots.n;
+    l->leaf_starts = spec.leaf_starts.v;
+    l->n_leaves = spec.leaf_starts.n - 1;
+    l->targets = spec.targets.v;
+    l->n_weights = spec.targets.n;
+    l->aggregate = spec.aggregate;
     l->splits = doubles_of(n->in[1], l->n_nodes);
     l->weights = doubles_of(n->in[2], l->n_weights);
-    return count && l->splits && l->weights && l->aggregate >= 0 && l->aggregate <= 3;
+    return l->splits && l->weights && l->aggregate >= 0 && l->aggregate <= 3;
 }
 
 static bool place_fits(const trees_lists *l, int64_t place)

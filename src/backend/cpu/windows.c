@@ -1,28 +1,20 @@
 #include "backend/cpu/conv.h"
 
-/* Item i of an attribute of ints, or what it is without one. */
-static int64_t item(const node *n, const char *name, size_t i, int64_t fallback)
-{
-    size_t count;
-    const int64_t *list = attr_ints(n, name, &count);
-    return list && i < count ? list[i] : fallback;
-}
-
-/* Elements around an axis. y has its size from the operator's definition already. */
-static void padding(const node *n, size_t i, size_t axes, const conv2d_axis *a, int64_t *before,
+/* Elements around axis i of `axes`. y has its size from the operator's definition already. */
+static void padding(const spatial_spec *spec, size_t i, size_t axes, const conv2d_axis *a, int64_t *before,
                     int64_t *after)
 {
-    bool upper = attr_is(n, "auto_pad", "NOTSET", "SAME_UPPER");
-    if (upper || attr_is(n, "auto_pad", "NOTSET", "SAME_LOWER")) {
+    bool upper = spec->auto_pad == PAD_SAME_UPPER;
+    if (upper || spec->auto_pad == PAD_SAME_LOWER) {
         int64_t covered = (int64_t)((a->out - 1) * a->stride + (a->kernel - 1) * a->dilation + 1);
         int64_t total = covered > (int64_t)a->in ? covered - (int64_t)a->in : 0;
         *before = upper ? total / 2 : total - total / 2;
         *after = total - *before;
         return;
     }
-    bool none = attr_is(n, "auto_pad", "NOTSET", "VALID");
-    *before = none ? 0 : item(n, "pads", i, 0);
-    *after = none ? 0 : item(n, "pads", axes + i, 0);
+    bool none = spec->auto_pad == PAD_VALID;
+    *before = none ? 0 : spec_item(spec->pads, i, 0);
+    *after = none ? 0 : spec_item(spec->pads, axes + i, 0);
 }
 
 static bool within(int64_t size)
@@ -30,8 +22,8 @@ static bool within(int64_t size)
     return size >= 1 && size <= INT32_MAX;
 }
 
-bool cpu_windows_read(const node_view *n, const value *x, const value *y, const int64_t *kernel,
-                      cpu_windows *out)
+bool cpu_windows_read(const node_view *n, const spatial_spec *spec, const value *x, const value *y,
+                      const int64_t *kernel, cpu_windows *out)
 {
     int64_t in[SIB_MAX_RANK], made[SIB_MAX_RANK];
     size_t rank, rank_y;
@@ -42,8 +34,8 @@ bool cpu_windows_read(const node_view *n, const value *x, const value *y, const 
     for (size_t i = 0; i < CONV2D_AXES - out->n; i++)
         out->axis[i] = (conv2d_axis){1, 1, 1, 1, 0, 1, 0};
     for (size_t i = 0; i < out->n; i++) {
-        int64_t size = kernel ? kernel[i] : item(n->node, "kernel_shape", i, 0);
-        int64_t stride = item(n->node, "strides", i, 1), dilation = item(n->node, "dilations", i, 1);
+        int64_t size = kernel ? kernel[i] : spec_item(spec->kernel_shape, i, 0);
+        int64_t stride = spec_item(spec->strides, i, 1), dilation = spec_item(spec->dilations, i, 1);
         if (!within(size) || !within(stride) || !within(dilation) || !within(in[2 + i]) ||
             !within(made[2 + i]) || !within(size * dilation) || !within(made[2 + i] * stride))
             return false;
@@ -54,7 +46,7 @@ bool cpu_windows_read(const node_view *n, const value *x, const value *y, const 
                            .dilation = (size_t)dilation,
                            .out = (size_t)made[2 + i]};
         int64_t before, after;
-        padding(n->node, i, out->n, a, &before, &after);
+        padding(spec, i, out->n, a, &before, &after);
         if ((before && !within(before)) || (after && !within(after)))
             return false;
         a->before = (size_t)before;

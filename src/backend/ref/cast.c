@@ -11,7 +11,7 @@ sib_code ref_cast(const ref_call *c)
 {
     const sib_tensor *a = ref_in(c, 0);
     sib_tensor *out = ref_out(c, 0);
-    sib_overflow overflow = attr_int(c->node, "saturate", 0) ? SIB_OVERFLOW_SATURATE : SIB_OVERFLOW_IEEE;
+    sib_overflow overflow = spec_milli_cast(c->node).saturate ? SIB_OVERFLOW_SATURATE : SIB_OVERFLOW_IEEE;
     if (!out)
         return SIB_OK;
     if (out->dtype == SIB_STRING && !out->storage->owned)

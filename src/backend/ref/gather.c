@@ -20,7 +20,7 @@ sib_code ref_gather(const ref_call *c)
 {
     const sib_tensor *a = ref_in(c, 0), *b = ref_in(c, 1);
     sib_tensor *out = ref_out(c, 0);
-    size_t axis = (size_t)attr_int(c->node, "axis", 0);
+    size_t axis = (size_t)spec_gather(c->node).axis;
     const int64_t *index = (const int64_t *)b->data;
     ref_plane from = {0}, to = {0};
     for (uint64_t k = 0; k < b->count; k++)
@@ -87,7 +87,7 @@ sib_code ref_gather_nd(const ref_call *c)
 {
     const sib_tensor *a = ref_in(c, 0), *b = ref_in(c, 1);
     sib_tensor *out = ref_out(c, 0);
-    size_t batch = (size_t)attr_int(c->node, "batch", 0);
+    size_t batch = (size_t)spec_gather(c->node).batch_dims;
     nd_index x = nd_of(a, b, batch);
     uint64_t batches = (uint64_t)product(a->dims, batch), each = batches ? x.places / batches : 0;
     uint64_t inside = (uint64_t)product(a->dims + batch, a->rank - batch); /* elements of one batch */
@@ -116,21 +116,20 @@ sib_code ref_gather_nd(const ref_call *c)
 /* How an update meets what is there: formulas of milli-ops of the same name, or NULL for none. */
 static sib_code reduction_of(const ref_call *c, ref_path path, ref_formula *formula)
 {
-    static const struct {
-        const char *word;
-        milli_kind kind;
-    } words[] = {{"add", MILLI_add}, {"mul", MILLI_mul}, {"min", MILLI_min}, {"max", MILLI_max}};
-    sib_str word = attr_string(c->node, "reduction", "none");
+    static const milli_kind kinds[] = {[SCATTER_ADD] = MILLI_add,
+                                       [SCATTER_MUL] = MILLI_mul,
+                                       [SCATTER_MIN] = MILLI_min,
+                                       [SCATTER_MAX] = MILLI_max};
+    scatter_reduction reduction = spec_scatter(c->node).reduction;
     *formula = NULL;
-    if (str_is(word, "none"))
+    if (reduction == SCATTER_NONE)
         return SIB_OK;
-    for (size_t i = 0; i < sizeof words / sizeof *words && path < REF_PATH_STRING; i++)
-        if (str_is(word, words[i].word))
-            *formula = ref_formulas[words[i].kind].paths[path];
+    if (path < REF_PATH_STRING)
+        *formula = ref_formulas[kinds[reduction]].paths[path];
     if (*formula)
         return SIB_OK;
-    return ref_fail(c, SIB_ERR_UNSUPPORTED, "reduction '%.*s' is not defined for %s", (int)word.length,
-                    word.data, sib_dtype_name(ref_in(c, 0)->dtype));
+    return ref_fail(c, SIB_ERR_UNSUPPORTED, "reduction '%s' is not defined for %s",
+                    milli_row(kinds[reduction])->name, sib_dtype_name(ref_in(c, 0)->dtype));
 }
 
 static sib_code scatter_items(const ref_call *c, const nd_index *x, const ref_plane *updates,

@@ -42,7 +42,8 @@ sib_code ref_decode_image(const ref_call *c)
 {
     const sib_tensor *x = ref_in(c, 0);
     sib_tensor *out = NULL;
-    sib_str format = attr_string(c->node, "format", "RGB");
+    image_spec spec = spec_image(c->node);
+    sib_str format = spec.pixel_format;
     image_file file = {(const uint8_t *)x->data, (size_t)x->count};
     image picture = {0};
     sib_error err = SIB_ERROR_INIT;
@@ -55,7 +56,7 @@ sib_code ref_decode_image(const ref_call *c)
              : err_set(&err, SIB_ERR_FORMAT,
                        "%zu bytes are no BMP, JPEG, JPEG 2000, TIFF, PNG, WebP, PBM, PGM or PPM file",
                        file.size);
-    if (code == SIB_ERR_FORMAT && attr_int(c->node, "empty", 0)) {
+    if (code == SIB_ERR_FORMAT && spec.empty) {
         picture.width = picture.height = 0;
         code = SIB_OK;
     }

@@ -18,7 +18,7 @@
 /* One milli-op about to run. */
 typedef struct ref_call {
     const node_view *view;
-    const node *node;                /* view->node: attributes by attr_int(c->node, "axis", 0) and the like */
+    const node *node;                /* view->node: attributes by spec_concat(c->node).axis and the like */
     const buffer *const *in;         /* (view->n_in) */
     buffer *const *out;              /* (view->n_out) */
     sib_pool *pool;                  /* may be NULL */

@@ -53,12 +53,11 @@ static sib_code reshape_rule(const ref_call *c, const sib_tensor *a, const sib_t
 static sib_code transpose_rule(const ref_call *c, const sib_tensor *a, const sib_tensor *out,
                                const int64_t *own, layout_map *map)
 {
-    size_t n;
-    const int64_t *perm = attr_ints(c->node, "perm", &n);
-    if (n != a->rank)
-        return ref_fail(c, SIB_ERR_ARGUMENT, "perm has %zu axes, the input %zu", n, a->rank);
+    spec_ints perm = spec_transpose(c->node).perm;
+    if (perm.n != a->rank)
+        return ref_fail(c, SIB_ERR_ARGUMENT, "perm has %zu axes, the input %zu", perm.n, a->rank);
     for (size_t i = 0; i < out->rank; i++)
-        map->strides[i] = own[perm[i]];
+        map->strides[i] = own[perm.v[i]];
     return SIB_OK;
 }
 
@@ -75,11 +74,11 @@ static sib_code expand_rule(const ref_call *c, const sib_tensor *a, const sib_te
 static sib_code slice_rule(const ref_call *c, const sib_tensor *a, const sib_tensor *out, const int64_t *own,
                            layout_map *map)
 {
-    size_t n, n_steps;
-    const int64_t *start = attr_ints(c->node, "start", &n), *every = attr_ints(c->node, "step", &n_steps);
-    if (n != a->rank || n_steps != a->rank)
-        return ref_fail(c, SIB_ERR_ARGUMENT, "start and step have %zu and %zu axes, the input %zu", n,
-                        n_steps, a->rank);
+    milli_slice_spec spec = spec_milli_slice(c->node);
+    const int64_t *start = spec.start.v, *every = spec.step.v;
+    if (spec.start.n != a->rank || spec.step.n != a->rank)
+        return ref_fail(c, SIB_ERR_ARGUMENT, "start and step have %zu and %zu axes, the input %zu",
+                        spec.start.n, spec.step.n, a->rank);
     for (size_t i = 0; i < out->rank && out->count > 0; i++) {
         int64_t span, last;
         if (!i64_mul(out->dims[i] - 1, every[i], &span) || !i64_add(start[i], span, &last) || start[i] < 0 ||
@@ -118,7 +117,7 @@ sib_code ref_slice(const ref_call *c)
 sib_code ref_concat(const ref_call *c)
 {
     sib_tensor *out = ref_out(c, 0);
-    size_t axis = (size_t)attr_int(c->node, "axis", 0);
+    size_t axis = (size_t)spec_concat(c->node).axis;
     int64_t dense[SIB_MAX_RANK], own[SIB_MAX_RANK];
     ref_plane to = {0};
     if (!out || out->count == 0)
@@ -152,14 +151,14 @@ sib_code ref_pad(const ref_call *c)
 {
     const sib_tensor *a = ref_in(c, 0), *border = ref_in(c, 1);
     sib_tensor *out = ref_out(c, 0);
-    size_t n;
-    const int64_t *before = attr_ints(c->node, "before", &n);
+    spec_ints given = spec_milli_pad(c->node).before;
+    const int64_t *before = given.v;
     int64_t dense[SIB_MAX_RANK], own[SIB_MAX_RANK];
     ref_plane from = {0}, edge = {0}, to = {0};
     if (!out || out->count == 0)
         return SIB_OK;
-    if (n != a->rank)
-        return ref_fail(c, SIB_ERR_ARGUMENT, "before has %zu axes, the input %zu", n, a->rank);
+    if (given.n != a->rank)
+        return ref_fail(c, SIB_ERR_ARGUMENT, "before has %zu axes, the input %zu", given.n, a->rank);
     sib_code code = ref_plane_read(c, a, &from);
     if (code == SIB_OK)
         code = ref_plane_read(c, border, &edge);
@@ -169,7 +168,7 @@ sib_code ref_pad(const ref_call *c)
         int64_t offset = 0;
         ref_strides(out->rank, out->dims, to.item, dense);
         ref_strides(a->rank, a->dims, from.item, own);
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < a->rank; i++)
             offset += before[i] * dense[i];
         fill(&to, out->count, &edge);
         if (a->count > 0)
@@ -208,7 +207,7 @@ sib_code ref_iota(const ref_call *c)
 
 sib_code ref_constant(const ref_call *c)
 {
-    const sib_tensor *constant = attr_tensor(c->node, "value");
+    const sib_tensor *constant = spec_milli_constant(c->node).value;
     sib_value *v = NULL;
     if (!constant)
         return ref_fail(c, SIB_ERR_ARGUMENT, "it has no tensor 'value'");

@@ -169,7 +169,7 @@ sib_code ref_map_dense(const ref_call *c)
 {
     const sib_tensor *given, *values, *fill = ref_in(c, 1);
     sib_tensor *keys = NULL, *from = NULL;
-    int64_t size = attr_int(c->node, "size", -1);
+    int64_t size = spec_map(c->node).size;
     sib_code code = map_in(c, &given, &values);
     if (code == SIB_OK && (given->dtype == SIB_STRING || !fill || fill->count != 1))
         code = ref_fail(c, SIB_ERR_VALUE, "a map from int64 and a scalar are wanted");

@@ -132,7 +132,7 @@ sib_code ref_non_max_suppression(const ref_call *c)
              .boxes = (size_t)scores->dims[2],
              .overlap = number_in(c, 3, 0),
              .least = number_in(c, 4, -INFINITY),
-             .center = attr_int(c->node, "center_point", 0) != 0,
+             .center = spec_nms(c->node).center_point_box,
              .narrow = boxes->dtype != SIB_F64};
     double most = number_in(c, 2, 0);
     s.most = most >= 9e18 ? INT64_MAX : (int64_t)most;

@@ -99,7 +99,7 @@ static double draw_normal(twister *t)
 sib_code ref_random(const ref_call *c)
 {
     sib_tensor *out = ref_out(c, 0);
-    uint64_t seed = (uint64_t)attr_int(c->node, "seed", 0);
+    uint64_t seed = (uint64_t)spec_milli_random(c->node).seed;
     bool normal = c->node->milli->kind == MILLI_random_normal;
     twister t;
     ref_block block;

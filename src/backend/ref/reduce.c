@@ -200,8 +200,7 @@ sib_code ref_reduce(const ref_call *c)
 {
     const sib_tensor *a = ref_in(c, 0);
     sib_tensor *out = ref_out(c, 0);
-    size_t n;
-    const int64_t *axes = attr_ints(c->node, "axes", &n);
+    spec_ints axes = spec_reduce(c->node).axes;
     bool goes[SIB_MAX_RANK] = {false};
     reduce_rule rule;
     if (!out || out->count == 0)
@@ -209,8 +208,8 @@ sib_code ref_reduce(const ref_call *c)
     sib_code code = rule_of(c, c->node->milli->kind, a->dtype, &rule);
     if (code != SIB_OK)
         return code;
-    for (size_t i = 0; i < n; i++)
-        goes[axes[i]] = true;
+    for (size_t i = 0; i < axes.n; i++)
+        goes[axes.v[i]] = true;
     reduce_plan p = plan_of(a, goes);
     reduce_number start = neutral(c->node->milli->kind, a->dtype);
     reduce_number *results = mem_alloc(p.results, sizeof *results);
@@ -238,7 +237,7 @@ sib_code ref_cumulative(const ref_call *c)
     sib_code code = rule_of(c, c->node->milli->kind, a->dtype, &rule);
     if (code != SIB_OK)
         return code;
-    ref_lines l = ref_lines_of(a, (size_t)attr_int(c->node, "axis", 0));
+    ref_lines l = ref_lines_of(a, (size_t)spec_arg(c->node).axis);
     ref_path path = ref_path_of(a->dtype);
     reduce_number start = neutral(c->node->milli->kind, a->dtype);
     /* a few columns at a time, down the axis */
@@ -304,14 +303,14 @@ sib_code ref_arg(const ref_call *c)
                                                        {higher_f, higher_i, higher_u, higher_u, NULL}};
     const sib_tensor *a = ref_in(c, 0);
     sib_tensor *out = ref_out(c, 0);
-    bool last = attr_int(c->node, "last", 0) != 0;
+    bool last = spec_arg(c->node).select_last_index;
     ref_path path = ref_path_of(a->dtype);
     if (!out || out->count == 0)
         return SIB_OK;
     arg_rule takes = path < REF_PATH_STRING ? rules[c->node->milli->kind == MILLI_arg_max][path] : NULL;
     if (!takes)
         return ref_fail(c, SIB_ERR_UNSUPPORTED, "it is not defined for %s", sib_dtype_name(a->dtype));
-    ref_lines l = ref_lines_of(a, (size_t)attr_int(c->node, "axis", 0));
+    ref_lines l = ref_lines_of(a, (size_t)spec_arg(c->node).axis);
     int64_t *indices = (int64_t *)out->data;
     if (l.size == 0)
         return ref_fail(c, SIB_ERR_VALUE, "there is no extreme of no elements");

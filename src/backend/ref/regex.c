@@ -385,7 +385,7 @@ sib_code ref_regex_match(const ref_call *c)
     matcher m;
     if (!out)
         return SIB_OK;
-    sib_code code = matcher_make(c, &m, attr_string(c->node, "pattern", ""));
+    sib_code code = matcher_make(c, &m, spec_regex(c->node).pattern);
     for (size_t i = 0; i < x->count && code == SIB_OK; i++) {
         bool matches = false;
         code = match_one(c, &m, ((const sib_str *)x->data)[i], &matches);

@@ -68,7 +68,7 @@ static sib_code give_or_free(const ref_call *c, sib_code code, sib_value *made)
 
 static sib_code gather_inputs(const ref_call *c, sib_value_kind kind)
 {
-    size_t n = attr_int(c->node, "empty", 0) ? 0 : c->view->n_in;
+    size_t n = spec_sequence(c->node).empty ? 0 : c->view->n_in;
     sib_value *made = NULL;
     for (size_t i = 0; i < n; i++)
         if (!ref_value(c, i))
@@ -183,8 +183,9 @@ static sib_code join_plan(const ref_call *c, join *j, const sib_value *s)
 {
     size_t n = sib_value_count(s);
     const sib_tensor *first = n ? sib_value_tensor(s->items[0]) : NULL;
-    int64_t axis = attr_int(c->node, "axis", 0);
-    *j = (join){.stack = attr_int(c->node, "new_axis", 0) != 0, .before = 1, .after = 1};
+    sequence_spec spec = spec_sequence(c->node);
+    int64_t axis = spec.axis;
+    *j = (join){.stack = spec.new_axis, .before = 1, .after = 1};
     if (!first)
         return ref_fail(c, SIB_ERR_VALUE, "%s", n ? "item 0 is no tensor" : "the sequence is empty");
     j->rank = first->rank + j->stack;
@@ -308,8 +309,9 @@ static sib_code cut_sizes(const ref_call *c, const sib_tensor *sizes, int64_t wh
 sib_code ref_sequence_split(const ref_call *c)
 {
     const sib_tensor *t = ref_in(c, 0), *sizes = ref_in(c, 1);
-    int64_t axis = attr_int(c->node, "axis", 0), begin = 0;
-    bool keep = attr_int(c->node, "keep", 1) != 0, alike = false;
+    sequence_spec spec = spec_sequence(c->node);
+    int64_t axis = spec.axis, begin = 0;
+    bool keep = spec.keep, alike = false;
     size_t n = 0;
     sib_value *made = NULL;
     if (axis < 0 || axis >= (int64_t)t->rank || sizes->dtype != SIB_I64)

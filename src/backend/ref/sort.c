@@ -46,7 +46,8 @@ sib_code ref_sort(const ref_call *c)
 {
     const sib_tensor *a = ref_in(c, 0);
     sib_tensor *values = ref_out(c, 0), *indices = ref_out(c, 1);
-    ref_lines l = ref_lines_of(a, (size_t)attr_int(c->node, "axis", 0));
+    top_k_spec spec = spec_top_k(c->node);
+    ref_lines l = ref_lines_of(a, (size_t)spec.axis);
     ref_codes codes = {0};
     ref_plane from = {0}, to = {0};
     if (a->count == 0)
@@ -59,7 +60,7 @@ sib_code ref_sort(const ref_call *c)
     if (code == SIB_OK && values)
         code = ref_plane_write(c, values, &to);
     if (code == SIB_OK) {
-        sort_line line = {&codes, 0, l.inner, attr_int(c->node, "descending", 0) != 0};
+        sort_line line = {&codes, 0, l.inner, spec.largest};
         code = sort_lines(c, l, line, &from, &to, indices ? (int64_t *)indices->data : NULL, items);
         if (values)
             code = ref_plane_done(c, &to, code);

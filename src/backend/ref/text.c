@@ -24,7 +24,7 @@ sib_code ref_string_case(const ref_call *c)
 {
     const sib_tensor *x = ref_in(c, 0);
     sib_tensor *out = ref_out(c, 0);
-    bool upper = attr_int(c->node, "upper", 0) != 0;
+    bool upper = spec_milli_string_case(c->node).upper;
     sib_code code = SIB_OK;
     for (size_t i = 0; out && i < x->count && code == SIB_OK; i++)
         code = case_one(c, ((const sib_str *)x->data)[i], upper, (sib_str *)out->data + i);
@@ -118,9 +118,8 @@ sib_code ref_string_split(const ref_call *c)
 {
     const sib_tensor *x = ref_in(c, 0);
     sib_tensor *parts = NULL, *counts = NULL;
-    splitter start = {.delimiter = attr_string(c->node, "delimiter", ""),
-                      .spaces = attr_int(c->node, "spaces", 0) != 0,
-                      .left = attr_int(c->node, "maxsplit", -1)};
+    string_split_spec spec = spec_string_split(c->node);
+    splitter start = {.delimiter = spec.delimiter, .spaces = spec.spaces, .left = spec.maxsplit};
     int64_t dims[SIB_MAX_RANK], most = 0;
     sib_str part;
     if (x->rank + 1 > SIB_MAX_RANK || (!start.spaces && !start.delimiter.length))

@@ -51,12 +51,12 @@ static void vectorizer_free(vectorizer *v)
 }
 
 /* Parts the pool into its n-grams. */
-static sib_code read_pool(const ref_call *c, vectorizer *v)
+static sib_code read_pool(const ref_call *c, const tfidf_spec *spec, vectorizer *v)
 {
-    size_t n_ints, n_strings, n_starts, number = 0;
-    const int64_t *ints = attr_ints(c->node, "pool_int64s", &n_ints),
-                  *starts = attr_ints(c->node, "ngram_counts", &n_starts);
-    const sib_str *strings = attr_strings(c->node, "pool_strings", &n_strings);
+    size_t n_ints = spec->pool_int64s.n, n_strings = spec->pool_strings.n, n_starts = spec->ngram_counts.n,
+           number = 0;
+    const int64_t *ints = spec->pool_int64s.v, *starts = spec->ngram_counts.v;
+    const sib_str *strings = spec->pool_strings.v;
     size_t all = n_strings ? n_strings : n_ints;
     for (size_t k = 0; k < n_starts; k++) {
         int64_t begin = starts[k], end = k + 1 < n_starts ? starts[k + 1] : (int64_t)all;
@@ -80,25 +80,21 @@ static sib_code read_pool(const ref_call *c, vectorizer *v)
 
 static sib_code vectorizer_make(const ref_call *c, vectorizer *v, int64_t columns)
 {
-    sib_str mode = attr_string(c->node, "mode", "TF");
-    size_t n_weights;
-    *v = (vectorizer){.shortest = attr_int(c->node, "min_gram_length", 1),
-                      .longest = attr_int(c->node, "max_gram_length", 1),
-                      .skips = attr_int(c->node, "max_skip_count", 0),
-                      .once = str_is(mode, "IDF"),
-                      .weigh = str_is(mode, "IDF") || str_is(mode, "TFIDF")};
-    v->columns = attr_ints(c->node, "ngram_indexes", &v->n_grams);
-    v->weights = attr_floats(c->node, "weights", &n_weights);
-    if (!v->weigh && !str_is(mode, "TF"))
-        return ref_fail(c, SIB_ERR_VALUE, "mode is '%.*s', expected TF, IDF or TFIDF", (int)mode.length,
-                        mode.data);
+    tfidf_spec spec = spec_tfidf(c->node);
+    size_t n_weights = spec.weights.n;
+    *v = (vectorizer){.shortest = spec.min_gram_length,
+                      .longest = spec.max_gram_length,
+                      .skips = spec.max_skip_count,
+                      .once = spec.mode == TFIDF_IDF,
+                      .weigh = spec.mode != TFIDF_TF,
+                      .n_grams = spec.ngram_indexes.n,
+                      .columns = spec.ngram_indexes.v,
+                      .weights = n_weights ? spec.weights.v : NULL};
     if (v->shortest < 1 || v->longest < v->shortest || v->longest > INT32_MAX || v->skips < 0)
         return ref_fail(c, SIB_ERR_VALUE, "grams of %lld to %lld tokens with %lld left out",
                         (long long)v->shortest, (long long)v->longest, (long long)v->skips);
-    if (v->weights && n_weights && n_weights != v->n_grams)
+    if (n_weights && n_weights != v->n_grams)
         return ref_fail(c, SIB_ERR_VALUE, "%zu weights for %zu n-grams", n_weights, v->n_grams);
-    if (!n_weights)
-        v->weights = NULL;
     for (size_t i = 0; i < v->n_grams; i++)
         if (v->columns[i] < 0 || v->columns[i] >= columns)
             return ref_fail(c, SIB_ERR_VALUE, "ngram_indexes holds %lld, the output has %lld columns",
@@ -109,7 +105,7 @@ static sib_code vectorizer_make(const ref_call *c, vectorizer *v, int64_t column
     v->strings = mem_alloc((size_t)v->longest, sizeof *v->strings);
     if (!v->pool || !v->counts || !v->ints || !v->strings)
         return ref_no_memory(c, v->n_grams * sizeof *v->pool);
-    return read_pool(c, v);
+    return read_pool(c, &spec, v);
 }
 
 /* Counts the n-grams of one row of x, tokens `first` to first + length - 1. */

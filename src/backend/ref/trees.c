@@ -16,30 +16,34 @@ enum { MODE_LEQ, MODE_LT, MODE_GTE, MODE_GT, MODE_EQ, MODE_NEQ, MODE_MEMBER, MOD
 
 static sib_code check_lists(const ref_call *c, forest *f)
 {
+    milli_trees_spec spec = spec_milli_trees(c->node);
     const struct {
         const char *name;
-        const int64_t **list;
-        size_t want;
-    } nodes[] = {{"modes", &f->modes, 0},
-                 {"missing", &f->missing, 0},
-                 {"yes", &f->yes, 0},
-                 {"no", &f->no, 0},
-                 {"member_starts", &f->member_starts, 1}};
-    size_t n;
-    f->roots = attr_ints(c->node, "roots", &f->n_roots);
-    f->features = attr_ints(c->node, "features", &f->n_nodes);
-    f->leaf_starts = attr_ints(c->node, "leaf_starts", &n);
-    f->targets = attr_ints(c->node, "targets", &f->n_weights);
-    f->aggregate = attr_int(c->node, "aggregate", 1);
-    if (n == 0 || f->aggregate < 0 || f->aggregate > 3)
+        spec_ints list;
+        const int64_t **out;
+        size_t want; /* more than there are nodes */
+    } nodes[] = {{"modes", spec.modes, &f->modes, 0},
+                 {"missing", spec.missing, &f->missing, 0},
+                 {"yes", spec.yes, &f->yes, 0},
+                 {"no", spec.no, &f->no, 0},
+                 {"member_starts", spec.member_starts, &f->member_starts, 1}};
+    f->roots = spec.roots.v;
+    f->n_roots = spec.roots.n;
+    f->features = spec.features.v;
+    f->n_nodes = spec.features.n;
+    f->leaf_starts = spec.leaf_starts.v;
+    f->targets = spec.targets.v;
+    f->n_weights = spec.targets.n;
+    f->aggregate = spec.aggregate;
+    if (spec.leaf_starts.n == 0 || f->aggregate < 0 || f->aggregate > 3)
         return ref_fail(c, SIB_ERR_ARGUMENT, "aggregate is %lld and leaf_starts has %zu values",
-                        (long long)f->aggregate, n);
-    f->n_leaves = n - 1;
+                        (long long)f->aggregate, spec.leaf_starts.n);
+    f->n_leaves = spec.leaf_starts.n - 1;
     for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
-        *nodes[i].list = attr_ints(c->node, nodes[i].name, &n);
-        if (n != f->n_nodes + nodes[i].want)
-            return ref_fail(c, SIB_ERR_ARGUMENT, "%s has %zu values for %zu nodes", nodes[i].name, n,
-                            f->n_nodes);
+        *nodes[i].out = nodes[i].list.v;
+        if (nodes[i].list.n != f->n_nodes + nodes[i].want)
+            return ref_fail(c, SIB_ERR_ARGUMENT, "%s has %zu values for %zu nodes", nodes[i].name,
+                            nodes[i].list.n, f->n_nodes);
     }
     return SIB_OK;
 }

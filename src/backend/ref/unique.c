@@ -77,7 +77,7 @@ static sib_code make_groups(const ref_call *c, unique_work *w, bool sorted)
 static sib_code give_values(const ref_call *c, const unique_work *w, bool flat)
 {
     const ref_lines *l = &w->lines;
-    size_t axis = (size_t)attr_int(c->node, "axis", 0), rank = flat ? 1 : w->a->rank;
+    size_t axis = (size_t)spec_unique(c->node).axis, rank = flat ? 1 : w->a->rank;
     int64_t dims[SIB_MAX_RANK] = {0};
     sib_tensor *out = NULL;
     ref_plane from = {0}, to = {0};
@@ -112,9 +112,10 @@ static sib_code give_indices(const ref_call *c, size_t i, const int64_t *from, s
 
 sib_code ref_unique(const ref_call *c)
 {
-    bool flat = attr_int(c->node, "flat", 0) != 0;
+    unique_spec spec = spec_unique(c->node);
+    bool flat = spec.flat;
     unique_work w = {.a = ref_in(c, 0)};
-    w.lines = flat ? (ref_lines){1, w.a->count, 1} : ref_lines_of(w.a, (size_t)attr_int(c->node, "axis", 0));
+    w.lines = flat ? (ref_lines){1, w.a->count, 1} : ref_lines_of(w.a, (size_t)spec.axis);
     size_t size = (size_t)w.lines.size;
     int64_t *memory = mem_alloc(size, 5 * sizeof *memory);
     sib_code code = memory ? ref_codes_make(c, w.a, &w.codes) : ref_no_memory(c, size * 5 * sizeof *memory);
@@ -124,7 +125,7 @@ sib_code ref_unique(const ref_call *c)
         w.group = memory + 2 * size;
         w.counts = memory + 3 * size;
         w.scratch = memory + 4 * size;
-        code = make_groups(c, &w, attr_int(c->node, "sorted", 1) != 0);
+        code = make_groups(c, &w, spec.sorted);
     }
     if (code == SIB_OK)
         code = give_values(c, &w, flat);

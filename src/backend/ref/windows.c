@@ -87,12 +87,15 @@ sib_code ref_windows(const ref_call *c)
     ref_plane from = {0}, outside = {0}, to = {0};
     if (!out || out->count == 0)
         return SIB_OK;
-    w.kernel = attr_ints(c->node, "kernel", &w.n);
-    size_t n[3], lead = a->rank - w.n;
-    w.stride = attr_ints(c->node, "stride", &n[0]);
-    w.dilation = attr_ints(c->node, "dilation", &n[1]);
-    w.before = attr_ints(c->node, "before", &n[2]);
-    if (w.n < 1 || w.n > a->rank || n[0] != w.n || n[1] != w.n || n[2] != w.n || out->rank != a->rank + w.n)
+    milli_windows_spec spec = spec_milli_windows(c->node);
+    w.n = spec.kernel.n;
+    w.kernel = spec.kernel.v;
+    w.stride = spec.stride.v;
+    w.dilation = spec.dilation.v;
+    w.before = spec.before.v;
+    size_t lead = a->rank - w.n;
+    if (w.n < 1 || w.n > a->rank || spec.stride.n != w.n || spec.dilation.n != w.n || spec.before.n != w.n ||
+        out->rank != a->rank + w.n)
         return ref_fail(c, SIB_ERR_ARGUMENT, "windows of %zu axes over an input of rank %zu", w.n, a->rank);
     w.size = a->dims + lead;
     w.places = out->dims + a->rank;

@@ -38,7 +38,7 @@ COMBINE(max_f64, double, x >= y || x != x ? x : y)
 COMBINE(max_i32, int32_t, x > y ? x : y)
 COMBINE(max_i64, int64_t, x > y ? x : y)
 
-const scatter_combine scatter_combines[SCATTER_HOWS][SCATTER_TYPES] = {
+const scatter_combine scatter_combines[SCATTER_REDUCTIONS][SCATTER_TYPES] = {
     [SCATTER_ADD] = {add_f32, add_f64, add_i32, add_i64},
     [SCATTER_MUL] = {mul_f32, mul_f64, mul_i32, mul_i64},
     [SCATTER_MIN] = {min_f32, min_f64, min_i32, min_i64},

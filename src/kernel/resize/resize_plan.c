@@ -53,16 +53,22 @@ static bool make_line(resize_pass *p)
     return true;
 }
 
-static bool make_pass(resize_pass *p, const resize_spec *s, const resize_axis *x, size_t item)
+static bool make_pass(resize_pass *p, const resize_rule *r, const resize_axis *x, size_t item)
 {
-    p->taps = (size_t)resize_taps(s, x);
+    int64_t index[RESIZE_MAX_TAPS];
+    double weight[RESIZE_MAX_TAPS];
+    p->taps = (size_t)resize_taps(r, x);
     p->index = mem_alloc(p->out * p->taps, sizeof *p->index);
     p->weight = mem_alloc(p->out * p->taps, sizeof *p->weight);
     p->offset = mem_alloc(p->out, sizeof *p->offset);
     if (!p->index || !p->weight || !p->offset)
         return false;
     for (size_t o = 0; o < p->out; o++) {
-        resize_weigh(s, x, (int64_t)o, (int64_t)p->taps, p->index + o * p->taps, p->weight + o * p->taps);
+        resize_weigh(r, x, (int64_t)o, (int64_t)p->taps, index, weight);
+        for (size_t t = 0; t < p->taps; t++) {
+            p->index[o * p->taps + t] = (int32_t)index[t];
+            p->weight[o * p->taps + t] = (float)weight[t];
+        }
         p->offset[o] = (size_t)p->index[o * p->taps] * p->inner * item;
     }
     p->times = p->taps == 1 && p->out % p->in == 0 ? p->out / p->in : 0;
@@ -75,19 +81,19 @@ static bool make_pass(resize_pass *p, const resize_spec *s, const resize_axis *x
     return p->inner > 1 || item != sizeof(float) || make_line(p);
 }
 
-bool resize_plan_make(resize_plan *p, const resize_spec *s, size_t rank, const resize_axis *axes, size_t item)
+bool resize_plan_make(resize_plan *p, const resize_rule *r, size_t rank, const resize_axis *axes, size_t item)
 {
     size_t outer = 1;
-    *p = (resize_plan){.nearest = s->filter == RESIZE_NEAREST, .item = item};
+    *p = (resize_plan){.nearest = r->filter == RESIZE_NEAREST, .item = item};
     for (size_t i = 0; i < rank; outer *= (size_t)axes[i++].out) {
         resize_pass *at = &p->passes[p->n];
-        if (resize_is_identity(s, &axes[i]))
+        if (resize_is_identity(r, &axes[i]))
             continue;
         *at = (resize_pass){.outer = outer, .in = (size_t)axes[i].in, .out = (size_t)axes[i].out, .inner = 1};
         for (size_t k = i + 1; k < rank; k++)
             at->inner *= (size_t)axes[k].in;
         p->n++;
-        if (!make_pass(at, s, &axes[i], item))
+        if (!make_pass(at, r, &axes[i], item))
             return false;
     }
     for (size_t i = 0; i + 2 < p->n; i++)

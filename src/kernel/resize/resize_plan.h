@@ -6,7 +6,7 @@
 #include "base/pool.h"
 #include "kernel/layout/layout.h"
 #include "kernel/resize/resize_entries.h"
-#include "kernel/resize/resize_table.h"
+#include "spec/resize_axis.h"
 
 /* Most taps of a plan. */
 #define RESIZE_MAX_TAPS 64
@@ -34,7 +34,7 @@ typedef struct resize_plan {
 /* axes: (rank), those that stay as they are are left alone; at least one does not, all have elements. item: bytes of an
    element; filters but RESIZE_NEAREST take floats; no axis has more than RESIZE_MAX_TAPS. False where there is no memory. Ends with resize_plan_free, also
    then. */
-bool resize_plan_make(resize_plan *p, const resize_spec *s, size_t rank, const resize_axis *axes,
+bool resize_plan_make(resize_plan *p, const resize_rule *r, size_t rank, const resize_axis *axes,
                       size_t item);
 void resize_plan_free(resize_plan *p);
 

@@ -4,13 +4,11 @@
 #define KERNEL_SAMPLE_H
 
 #include "base/pool.h"
+#include "spec/words.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-typedef enum sample_filter { SAMPLE_NEAREST, SAMPLE_LINEAR, SAMPLE_CUBIC } sample_filter;
-typedef enum sample_border { SAMPLE_ZEROS, SAMPLE_EDGE, SAMPLE_REFLECT } sample_border;
 
 /* x [images, channels, size...] at the positions of a grid [images, points, 2], whose last axis has the column first, -1
    and 1 being the middles of the outer pixels (align_corners) or their outer edges; y [images, channels, points]. */

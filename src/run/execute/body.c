@@ -7,13 +7,12 @@
 
 /* ---- Running a body ------------------------------------------------------------------------------------ */
 
-static sib_code body_make(body *b, const frame *f, const node *n, const char *which, sib_error *err)
+static sib_code body_make(body *b, const frame *f, const graph *g, const char *which, sib_error *err)
 {
-    const graph *g = attr_graph(n, which);
     *b = (body){.g = g, .ex = g ? executor_of(f->ex->set, g) : NULL};
     if (!b->ex) {
         *b = (body){0};
-        return err_set(err, SIB_ERR_FORMAT, "attribute '%s' is missing", which);
+        return err_set(err, SIB_ERR_FORMAT, "attribute %s is missing", which);
     }
     b->captured = mem_calloc((size_t)g->n_captures + 1, sizeof *b->captured);
     b->in = mem_calloc((size_t)g->inputs.n + 1, sizeof *b->in);
@@ -24,12 +23,12 @@ static sib_code body_make(body *b, const frame *f, const node *n, const char *wh
     return err_memory(err, g->inputs.n * sizeof *b->in, "a subgraph");
 }
 
-sib_code body_begin(body *b, const frame *f, const node *n, const char *which, size_t n_in, sib_error *err)
+sib_code body_begin(body *b, const frame *f, const graph *g, const char *which, size_t n_in, sib_error *err)
 {
-    sib_code code = b->g ? SIB_OK : body_make(b, f, n, which, err);
+    sib_code code = b->g ? SIB_OK : body_make(b, f, g, which, err);
     if (code == SIB_OK && n_in != SIZE_MAX && b->g->inputs.n != n_in)
-        code = err_set(err, SIB_ERR_FORMAT, "'%s' has %u inputs where %zu are given", which, b->g->inputs.n,
-                       n_in);
+        code =
+            err_set(err, SIB_ERR_FORMAT, "%s has %u inputs where %zu are given", which, b->g->inputs.n, n_in);
     for (uint32_t i = 0; code == SIB_OK && i < b->g->n_captures; i++)
         if (!graph_constant_behind(b->g, b->g->captures[i].inner)) /* plans find constants themselves */
             code = frame_value(f, b->g->captures[i].outer, &b->captured[i], err);

@@ -5,6 +5,7 @@
 
 #include "run/execute/frame.h"
 #include "run/execute/stack.h"
+#include "spec/spec.h"
 
 /* A graph inside a node, run once or many times. */
 typedef struct body {
@@ -45,9 +46,9 @@ void control_trim(control *c, unsigned keep);
 /* Lets go of the outputs of its last run. */
 void body_clear(body *b);
 void body_free(body *b);
-/* Makes b ready to run the graph of attribute `which` in this frame. n_in: the inputs it must have, SIZE_MAX for any.
+/* Makes b ready to run g, attribute `which` of a node, in this frame. n_in: the inputs it must have, SIZE_MAX for any.
    Errors: SIB_ERR_FORMAT, SIB_ERR_MEMORY. */
-sib_code body_begin(body *b, const frame *f, const node *n, const char *which, size_t n_in, sib_error *err);
+sib_code body_begin(body *b, const frame *f, const graph *g, const char *which, size_t n_in, sib_error *err);
 /* Runs it with b->in. turn < 0: no number in the names that taps see. */
 sib_code body_run(body *b, const frame *f, const node *n, int64_t turn, sib_error *err);
 

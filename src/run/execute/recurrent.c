@@ -79,7 +79,7 @@ static sib_code read_inputs(recurrence *r, sib_error *err)
     const sib_tensor *x = sib_value_tensor(given[X]), *weights = sib_value_tensor(given[R]);
     if (!x || x->rank != 3 || !weights || weights->rank != 3)
         return err_set(err, SIB_ERR_ARGUMENT, "X or R is not of rank 3");
-    int64_t hidden = attr_int(r->n, "hidden_size", 0);
+    int64_t hidden = spec_recurrent(r->n).hidden_size;
     r->steps = (size_t)x->dims[r->batch_first ? 1 : 0];
     r->batch = (size_t)x->dims[r->batch_first ? 0 : 1];
     r->hidden = (size_t)(hidden > 0 ? hidden : weights->dims[2]);
@@ -211,13 +211,14 @@ static sib_code run_direction(recurrence *r, size_t d, sib_error *err)
 sib_code run_recurrent(frame *f, const node *n, control *c, sib_error *err)
 {
     (void)c;
+    recurrent_spec spec = spec_recurrent(n);
     recurrence r = {.f = f,
                     .n = n,
                     .ex = executor_of_chunks(f->ex->set, n),
                     .lstm = str_is(n->type, "LSTM"),
-                    .batch_first = attr_int(n, "layout", 0) != 0,
-                    .reverse = attr_is(n, "direction", "forward", "reverse"),
-                    .directions = attr_is(n, "direction", "forward", "bidirectional") ? 2 : 1};
+                    .batch_first = spec.layout,
+                    .reverse = spec.direction == DIRECTION_REVERSE,
+                    .directions = spec.direction == DIRECTION_BOTH ? 2 : 1};
     const uint64_t before = f->run->memory;
     sib_code code =
         r.ex ? read_inputs(&r, err) : err_set(err, SIB_ERR_UNSUPPORTED, "a node that cannot run in chunks");

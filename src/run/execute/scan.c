@@ -6,27 +6,22 @@
 /* What of a Scan does not change from step to step. */
 typedef struct scan_shape {
     size_t n_scan;
-    const int64_t *in_axes, *in_backward, *out_axes, *out_backward; /* NULL: zeros */
-    size_t n_in_axes, n_in_backward, n_out_axes, n_out_backward;
+    spec_ints in_axes, in_backward, out_axes, out_backward; /* zeros where they end */
 } scan_shape;
-
-static int64_t listed(const int64_t *list, size_t n, size_t i)
-{
-    return i < n ? list[i] : 0;
-}
 
 /* first: the node's inputs before the carried and the scanned ones. */
 static sib_code scan_begin(control *c, scan_shape *s, const frame *f, const node *n, size_t first,
                            sib_error *err)
 {
     body *b = &c->bodies[0];
-    int64_t scans = attr_int(n, "num_scan_inputs", 0);
+    control_spec spec = spec_control(n);
+    int64_t scans = spec.num_scan_inputs;
     size_t given = n->inputs.n > first ? n->inputs.n - first : 0;
     if (scans < 1 || (size_t)scans > given)
         return err_set(err, SIB_ERR_FORMAT, "num_scan_inputs is %lld of %zu inputs", (long long)scans, given);
-    *s = (scan_shape){.n_scan = (size_t)scans};
+    *s = (scan_shape){.n_scan = (size_t)scans, .in_backward = spec.scan_input_directions};
     c->n_carried = given - s->n_scan;
-    sib_code code = body_begin(b, f, n, "body", given, err);
+    sib_code code = body_begin(b, f, spec.body, "body", given, err);
     if (code == SIB_OK && b->g->outputs.n < c->n_carried)
         code = err_set(err, SIB_ERR_FORMAT, "its body has %u outputs for %zu carried values", b->g->outputs.n,
                        c->n_carried);
@@ -41,7 +36,7 @@ static sib_code scan_length(const scan_shape *s, const slice *scanned, int64_t *
     *out = -1;
     for (size_t i = 0; i < s->n_scan; i++) {
         const sib_tensor *t = sib_value_tensor(scanned[i].from);
-        int64_t axis = listed(s->in_axes, s->n_in_axes, i);
+        int64_t axis = spec_item(s->in_axes, i, 0);
         if (!t || axis < -(int64_t)t->rank || axis >= (int64_t)t->rank)
             return err_set(err, SIB_ERR_ARGUMENT, "scanned input %zu has no axis %lld", i, (long long)axis);
         int64_t n = t->dims[axis < 0 ? axis + (int64_t)t->rank : axis];
@@ -58,7 +53,7 @@ static sib_code scan_sizes(control *c, const scan_shape *s, sib_error *err)
 {
     sib_code code = loop_sizes(c, 0, err);
     for (size_t i = 0; i < s->n_scan && code == SIB_OK; i++) {
-        int64_t axis = listed(s->in_axes, s->n_in_axes, i);
+        int64_t axis = spec_item(s->in_axes, i, 0);
         size_t rank = sib_tensor_rank(sib_value_tensor(c->slices[i].from));
         code = loop_bind(c, c->bodies[0].g->inputs.ids[c->n_carried + i], c->slices[i].from,
                          (size_t)(axis < 0 ? axis + (int64_t)rank : axis), err);
@@ -73,17 +68,17 @@ static sib_code scan_steps(const frame *f, const node *n, control *c, const scan
     body *b = &c->bodies[0];
     sib_code code = SIB_OK;
     for (size_t i = 0; i < c->n_stacks; i++)
-        stack_begin(&c->stacks[i], f->run, control_most(f), listed(s->out_axes, s->n_out_axes, i),
-                    listed(s->out_backward, s->n_out_backward, i) != 0, room);
+        stack_begin(&c->stacks[i], f->run, control_most(f), spec_item(s->out_axes, i, 0),
+                    spec_item(s->out_backward, i, 0) != 0, room);
     if (steps == 0)
         code = scan_sizes(c, s, err);
     for (int64_t turn = 0; turn < steps && code == SIB_OK; turn++) {
         for (size_t i = 0; i < c->n_carried; i++)
             b->in[i] = c->carried[i];
         for (size_t i = 0; i < s->n_scan && code == SIB_OK; i++) {
-            int64_t at = listed(s->in_backward, s->n_in_backward, i) ? steps - 1 - turn : turn;
-            code = slice_cut(&c->slices[i], sib_value_tensor(c->slices[i].from),
-                             listed(s->in_axes, s->n_in_axes, i), at, err);
+            int64_t at = spec_item(s->in_backward, i, 0) ? steps - 1 - turn : turn;
+            code = slice_cut(&c->slices[i], sib_value_tensor(c->slices[i].from), spec_item(s->in_axes, i, 0),
+                             at, err);
             b->in[c->n_carried + i] = c->slices[i].value;
         }
         if (code == SIB_OK)
@@ -101,10 +96,10 @@ static sib_code scan_all(frame *f, const node *n, control *c, sib_error *err)
     sib_code code = scan_begin(c, &s, f, n, 0, err);
     if (code != SIB_OK)
         return code;
-    s.in_axes = attr_ints(n, "scan_input_axes", &s.n_in_axes);
-    s.in_backward = attr_ints(n, "scan_input_directions", &s.n_in_backward);
-    s.out_axes = attr_ints(n, "scan_output_axes", &s.n_out_axes);
-    s.out_backward = attr_ints(n, "scan_output_directions", &s.n_out_backward);
+    control_spec spec = spec_control(n);
+    s.in_axes = spec.scan_input_axes;
+    s.out_axes = spec.scan_output_axes;
+    s.out_backward = spec.scan_output_directions;
     for (size_t i = 0; i < c->n_carried && code == SIB_OK; i++)
         code = control_share(f, n, i, &c->carried[i], err);
     for (size_t i = 0; i < s.n_scan && code == SIB_OK; i++) {
@@ -177,10 +172,8 @@ static sib_code scan8_row(const frame *f, const node *n, control *c, int64_t row
     sib_code code = scan_begin(c, &s, f, n, 1, err);
     if (code == SIB_OK)
         code = cut_row(f, n, c, row, err);
-    if (code == SIB_OK) {
-        s.in_backward = attr_ints(n, "directions", &s.n_in_backward);
+    if (code == SIB_OK)
         code = scan_length(&s, c->slices, &steps, err);
-    }
     if (code == SIB_OK && (length < -1 || length > steps))
         code = err_set(err, SIB_ERR_ARGUMENT, "row %lld is %lld steps long of %lld", (long long)row,
                        (long long)length, (long long)steps);

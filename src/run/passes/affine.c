@@ -39,13 +39,13 @@ static bool read_layer(const matcher *m, const node *n, layer *l)
         (b != NO_VALUE && !l->bias) || !match_one_output(m, n))
         return false;
     if (gemm) {
-        if (attr_float(n, "beta", 1) != 1 || l->weights->rank != 2 || n->version < 7)
+        gemm_spec spec = spec_gemm(n);
+        if (spec.beta != 1 || l->weights->rank != 2 || n->version < 7)
             return false;
-        l->axis = attr_int(n, "transB", 0) ? 0 : 1;
+        l->axis = spec.transB ? 0 : 1;
     } else {
-        int64_t group = attr_int(n, "group", 1);
         if (l->weights->rank < 3 || match_rank(m, node_out(n, 0)) != (int)l->weights->rank ||
-            (back && group != 1))
+            (back && spec_conv(n).group != 1))
             return false;
         l->axis = back ? 1 : 0;
     }
@@ -82,18 +82,18 @@ static bool is_by_channel(const sib_tensor *t, const layer *l)
 static bool read_normalization(const matcher *m, const node *n, const layer *l, affine *a)
 {
     const sib_tensor *t[4];
-    if (!match_op(n, "BatchNormalization") || !match_one_output(m, n) ||
-        (n->version >= 14 && attr_int(n, "training_mode", 0)) || n->version < 7 ||
-        (n->version < 9 && !attr_int(n, "spatial", 1)))
+    if (!match_op(n, "BatchNormalization") || !match_one_output(m, n))
+        return false;
+    batch_norm_spec spec = spec_batch_norm(n);
+    if ((n->version >= 14 && spec.training_mode) || n->version < 7 || !spec.spatial)
         return false;
     for (uint32_t i = 0; i < 4; i++) {
         t[i] = match_constant(m, node_in(n, i + 1));
         if (!t[i] || t[i]->rank != 1 || t[i]->count != l->channels || !is_wide(t[i]->dtype) || !t[i]->dense)
             return false;
     }
-    double epsilon = attr_float(n, "epsilon", 1e-5f);
     for (size_t c = 0; c < l->channels; c++) {
-        double by = element(t[0], c) / sqrt(element(t[3], c) + epsilon);
+        double by = element(t[0], c) / sqrt(element(t[3], c) + spec.epsilon);
         a->scale[c] *= by;
         a->offset[c] = (a->offset[c] - element(t[2], c)) * by + element(t[1], c);
     }

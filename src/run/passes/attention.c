@@ -159,9 +159,8 @@ static bool may_add_mask(const attention *a)
 
 static bool has_perm(const node *n, size_t count, const int64_t *perm)
 {
-    size_t given;
-    const int64_t *p = attr_ints(n, "perm", &given);
-    return given == count && !memcmp(p, perm, count * sizeof *p);
+    spec_ints given = spec_transpose(n).perm;
+    return given.n == count && !memcmp(given.v, perm, count * sizeof *perm);
 }
 
 static const int64_t swap_heads[] = {0, 2, 1, 3};
@@ -236,13 +235,13 @@ static bool read_keys(attention *a, const node *last, heads *h, bool *turns, int
     const matcher *m = a->m;
     value_id v = a->k_turned;
     const node *n = match_made_by(m, v, "Transpose");
-    size_t rank = (size_t)a->rank, count;
+    size_t rank = (size_t)a->rank;
     *turns = false;
-    const int64_t *was = n ? attr_ints(n, "perm", &count) : NULL;
-    if (was && count == rank) {
-        memcpy(perm, was, rank * sizeof *perm);
-        perm[rank - 1] = was[rank - 2];
-        perm[rank - 2] = was[rank - 1];
+    spec_ints was = n ? spec_transpose(n).perm : (spec_ints){0, NULL};
+    if (was.n == rank) {
+        memcpy(perm, was.v, rank * sizeof *perm);
+        perm[rank - 1] = was.v[rank - 2];
+        perm[rank - 2] = was.v[rank - 1];
         *h = (heads){.v = n->inputs.ids[0]};
         for (size_t i = 0; i < rank; i++)
             *turns |= perm[i] != (int64_t)i;
@@ -433,9 +432,12 @@ static sib_code fuse_at(matcher *m, const node *softmax)
     attention a = {.m = m, .rank = match_rank(m, node_in(softmax, 0)), .keys_from = NO_NODE};
     value_id p = node_out(softmax, 0);
     const node *product = match_only_reader(m, p);
-    int64_t axis = attr_int(softmax, "axis", softmax->version < 13 ? 1 : -1), perm[4];
+    softmax_spec s = spec_softmax(softmax);
+    size_t begin, end;
+    int64_t perm[4];
     bool turns;
-    if ((a.rank != 3 && a.rank != 4) || (axis != -1 && axis != a.rank - 1) || match_dtype(m, p) != SIB_F32 ||
+    if ((a.rank != 3 && a.rank != 4) || !spec_softmax_axes(&s, (size_t)a.rank, &begin, &end) ||
+        begin != (size_t)a.rank - 1 || end != (size_t)a.rank || match_dtype(m, p) != SIB_F32 ||
         !match_op(product, "MatMul") || product->inputs.ids[0] != p ||
         !read_scores(&a, softmax->inputs.ids[0]) || !may_add_mask(&a))
         return SIB_OK;

@@ -15,12 +15,13 @@ bool mask_sees_first(const matcher *m, value_id v)
     for (int i = 0; i < 4 && !match_constant(m, v); i++) {
         const node *n = match_maker(m, v);
         if (match_op(n, "Slice")) {
-            int count = match_list(m, n, 3, "axes", axes, 4, &absent);
-            if (count != 1 || match_list(m, n, 4, "steps", steps, 4, &absent) > 1 ||
+            slice_spec spec = spec_slice(n);
+            int count = match_list(m, n, 3, spec.axes, axes, 4, &absent);
+            if (count != 1 || match_list(m, n, 4, spec.steps, steps, 4, &absent) > 1 ||
                 (!absent && steps[0] != 1) || match_rank(m, v) < 1)
                 return false;
             bool last = axes[0] == -1 || axes[0] == match_rank(m, v) - 1;
-            if (last && (match_list(m, n, 1, "starts", starts, 4, &absent) != 1 || starts[0] != 0))
+            if (last && (match_list(m, n, 1, spec.starts, starts, 4, &absent) != 1 || starts[0] != 0))
                 return false;
         } else if (!match_op(n, "Cast"))
             return false;
@@ -118,7 +119,7 @@ static bounds of_triangle(const matcher *m, const node *n, int depth)
 {
     double k = 0;
     bounds b = bounds_of(m, node_in(n, 0), depth);
-    bool begins = attr_int(n, "upper", 1) != 0 && match_number(m, node_in(n, 1), &k) && k >= 1;
+    bool begins = spec_trilu(n).upper && match_number(m, node_in(n, 1), &k) && k >= 1;
     b.low = fmin(b.low, 0);
     b.high = fmax(b.high, 0);
     b.open = begins ? 0 : b.low;

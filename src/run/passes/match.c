@@ -160,20 +160,18 @@ int match_ints(const matcher *m, value_id v, int64_t *out, int max)
     return (int)t->count;
 }
 
-int match_list(const matcher *m, const node *n, uint32_t i, const char *name, int64_t *out, int max,
+int match_list(const matcher *m, const node *n, uint32_t i, spec_ints list, int64_t *out, int max,
                bool *absent)
 {
-    size_t count;
-    const int64_t *ints = attr_ints(n, name, &count);
     *absent = false;
     if (node_in(n, i) != NO_VALUE)
         return match_ints(m, node_in(n, i), out, max);
-    *absent = !ints;
-    if (count > (size_t)max)
+    *absent = !list.v;
+    if (list.n > (size_t)max)
         return -1;
-    if (count)
-        memcpy(out, ints, count * sizeof *out);
-    return (int)count;
+    if (list.n)
+        memcpy(out, list.v, list.n * sizeof *out);
+    return (int)list.n;
 }
 
 sib_dtype match_dtype(const matcher *m, value_id v)

@@ -7,6 +7,7 @@
 #define RUN_PASSES_MATCH_H
 
 #include "graph/pass.h"
+#include "spec/spec.h"
 
 typedef struct matcher {
     const graph *g;
@@ -57,9 +58,9 @@ bool match_number(const matcher *m, value_id v, double *out);
 bool match_is_number(const matcher *m, value_id v, double wanted);
 /* Elements of an integer constant of rank 0 or 1, at most max; -1 where it is none. */
 int match_ints(const matcher *m, value_id v, int64_t *out, int max);
-/* The int64 elements of input i of n, or of the attribute where n has no such input; -1 where they are not known, 0 and
+/* The int64 elements of input i of n, or of the attribute `list` where n has no such input; -1 where they are not known, 0 and
    *absent where neither is there. */
-int match_list(const matcher *m, const node *n, uint32_t i, const char *name, int64_t *out, int max,
+int match_list(const matcher *m, const node *n, uint32_t i, spec_ints list, int64_t *out, int max,
                bool *absent);
 sib_dtype match_dtype(const matcher *m, value_id v); /* SIB_DTYPE_UNKNOWN where it is no tensor */
 /* Rank of a tensor, -1 where it is not known. */

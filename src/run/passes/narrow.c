@@ -29,10 +29,11 @@ static bool is_parameter(const matcher *m, value_id v, int rank)
 /* columns: the axis of the weights that is the product's. */
 static bool read_dequantize(const matcher *m, const node *n, int columns, narrow *out)
 {
-    *out = (narrow){node_in(n, 0), node_in(n, 1), node_in(n, 2), attr_int(n, "block_size", 0), n};
+    quantize_spec spec = spec_quantize(n);
+    *out = (narrow){node_in(n, 0), node_in(n, 1), node_in(n, 2), spec.block_size, n};
     sib_dtype dtype = match_dtype(m, out->weights);
     bool whole = dtype == SIB_I8 || dtype == SIB_U8 || dtype == SIB_I4 || dtype == SIB_U4;
-    int64_t axis = attr_int(n, "axis", 1);
+    int64_t axis = spec.axis;
     const sib_tensor *scale = match_constant(m, out->scale);
     axis += axis < 0 ? 2 : 0;
     if (!whole || !scale || scale->dtype != SIB_F32 || match_dtype(m, node_out(n, 0)) != SIB_F32 ||
@@ -58,8 +59,8 @@ static bool read_weights(const matcher *m, const node *n, bool turned, narrow *o
 /* Gemm: A as it is, B turned or not, C added as it is. */
 static bool is_plain_gemm(const node *n)
 {
-    return match_op(n, "Gemm") && !attr_int(n, "transA", 0) && attr_float(n, "alpha", 1) == 1 &&
-           attr_float(n, "beta", 1) == 1;
+    gemm_spec spec = spec_gemm(n);
+    return match_op(n, "Gemm") && !spec.transA && spec.alpha == 1 && spec.beta == 1;
 }
 
 static sib_code replace(matcher *m, const node *n, const narrow *w, bool turned)
@@ -92,7 +93,7 @@ sib_code pass_narrow(const graph *g, pass_run *r, patch *p, sib_error *err)
     sib_code code = match_begin(&m, g, r, p, err);
     for (node_id i = 0; i < g->n_nodes && code == SIB_OK; i++) {
         const node *n = &g->nodes[i];
-        bool gemm = is_plain_gemm(n), turned = gemm && attr_int(n, "transB", 0);
+        bool gemm = is_plain_gemm(n), turned = gemm && spec_gemm(n).transB;
         narrow w;
         if ((gemm || match_op(n, "MatMul")) && match_dtype(&m, node_in(n, 0)) == SIB_F32 &&
             read_weights(&m, n, turned, &w) && pass_admit(r))

@@ -31,7 +31,7 @@ static bool slice(const matcher *m, const node *n)
 {
     int64_t steps[SIB_MAX_RANK];
     bool absent;
-    int count = match_list(m, n, 4, "steps", steps, SIB_MAX_RANK, &absent);
+    int count = match_list(m, n, 4, spec_slice(n).steps, steps, SIB_MAX_RANK, &absent);
     for (int i = 0; i < count; i++)
         if (steps[i] != 1)
             return false;
@@ -42,7 +42,7 @@ static bool pad(const matcher *m, const node *n)
 {
     int64_t pads[2 * SIB_MAX_RANK];
     bool absent;
-    int count = match_list(m, n, 1, n->version < 2 ? "paddings" : "pads", pads, 2 * SIB_MAX_RANK, &absent);
+    int count = match_list(m, n, 1, spec_pad(n).pads, pads, 2 * SIB_MAX_RANK, &absent);
     for (int i = 0; i < count; i++)
         if (pads[i]) /* one side cut and the other padded keeps the dims too */
             return false;
@@ -51,12 +51,11 @@ static bool pad(const matcher *m, const node *n)
 
 static bool transpose(const matcher *m, const node *n)
 {
-    size_t count;
-    const int64_t *perm = attr_ints(n, "perm", &count);
-    for (size_t i = 0; i < count; i++)
-        if (perm[i] != (int64_t)i)
+    spec_ints perm = spec_transpose(n).perm;
+    for (size_t i = 0; i < perm.n; i++)
+        if (perm.v[i] != (int64_t)i)
             return false;
-    return count || match_rank(m, node_in(n, 0)) == 1;
+    return perm.n || match_rank(m, node_in(n, 0)) == 1;
 }
 
 static bool clip(const matcher *m, const node *n)

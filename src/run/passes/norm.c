@@ -20,10 +20,10 @@ static bool is_mean(const matcher *m, const node *n, int64_t *axis)
 {
     int64_t axes[SIB_MAX_RANK];
     bool absent;
-    if (!match_op(n, "ReduceMean") || !attr_int(n, "keepdims", 1))
+    if (!match_op(n, "ReduceMean") || !spec_reduce(n).keepdims)
         return false;
     int rank = match_rank(m, n->inputs.ids[0]),
-        count = match_list(m, n, 1, "axes", axes, SIB_MAX_RANK, &absent);
+        count = match_list(m, n, 1, spec_reduce(n).axes, axes, SIB_MAX_RANK, &absent);
     uint32_t seen = 0;
     for (int i = 0; i < count; i++) {
         if (rank < 0 && axes[i] >= 0)

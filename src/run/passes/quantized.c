@@ -33,15 +33,17 @@ static bool is_single(const sib_tensor *t)
 /* Reads n, a node of this kind with constant parameters of float32 and bytes. */
 static bool read_node(const matcher *m, const node *n, const char *type, quantized *out)
 {
-    if (!n || (!match_op(n, type) && !match_ms(n, type)) || attr_int(n, "block_size", 0) ||
-        attr_int(n, "precision", 0))
+    if (!n || (!match_op(n, type) && !match_ms(n, type)))
+        return false;
+    quantize_spec spec = spec_quantize(n);
+    if (spec.block_size || spec.precision)
         return false;
     bool quantizes = *type == 'Q';
     *out = (quantized){.n = n,
                        .q = quantizes ? node_out(n, 0) : node_in(n, 0),
                        .scale = node_in(n, 1),
                        .zero = node_in(n, 2),
-                       .axis = attr_int(n, "axis", 1)};
+                       .axis = spec.axis};
     const sib_tensor *scale = match_constant(m, out->scale), *zero = match_constant(m, out->zero);
     if (!scale || scale->dtype != SIB_F32 || scale->rank > 1 || !is_byte(match_dtype(m, out->q)) ||
         match_dtype(m, quantizes ? node_in(n, 0) : node_out(n, 0)) != SIB_F32)

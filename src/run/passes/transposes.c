@@ -16,15 +16,16 @@ typedef struct perm {
 
 static bool read_perm(const matcher *m, const node *n, perm *p)
 {
-    size_t count;
-    const int64_t *given = match_op(n, "Transpose") ? attr_ints(n, "perm", &count) : NULL;
-    int rank = n ? match_rank(m, node_in(n, 0)) : -1;
+    if (!match_op(n, "Transpose"))
+        return false;
+    spec_ints given = spec_transpose(n).perm;
+    int rank = match_rank(m, node_in(n, 0));
     uint32_t seen = 0;
-    if (!match_op(n, "Transpose") || rank < 1 || (given && count != (size_t)rank))
+    if (rank < 1 || (given.v && given.n != (size_t)rank))
         return false;
     p->n = (size_t)rank;
     for (size_t i = 0; i < p->n; i++) {
-        p->at[i] = given ? given[i] : rank - 1 - (int64_t)i;
+        p->at[i] = spec_item(given, i, rank - 1 - (int64_t)i);
         if (p->at[i] < 0 || p->at[i] >= rank)
             return false;
         seen |= UINT32_C(1) << p->at[i];
@@ -106,13 +107,13 @@ static sib_code turn_product(matcher *m, const node *n)
     attribute attributes[16];
     match_nodes old = {0};
     value_id in[3] = {node_in(n, 0), node_in(n, 1), node_in(n, 2)}, y = node_out(n, 0);
-    int64_t trans[2] = {gemm || fused ? attr_int(n, "transA", 0) : 0,
-                        gemm || fused ? attr_int(n, "transB", 0) : 0};
+    gemm_spec spec = spec_gemm(n);
+    int64_t trans[2] = {(gemm || fused) && spec.transA, (gemm || fused) && spec.transB};
     bool turns = false;
     sib_dtype_kind kind = sib_dtype_get_kind(match_dtype(m, in[0]));
     if ((!match_op(n, "MatMul") && !gemm && !fused) || kind != SIB_KIND_FLOAT || n->n_attributes > 12 ||
         match_rank(m, in[0]) < 2 || match_rank(m, in[1]) < 2 ||
-        (fused && (attr_int(n, "transBatchA", 0) || attr_int(n, "transBatchB", 0))))
+        (fused && (spec.transBatchA || spec.transBatchB)))
         return SIB_OK;
     match_add(&old, m, n);
     for (int i = 0; i < 2; i++) {

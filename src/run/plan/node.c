@@ -217,7 +217,7 @@ static bool is_long(planner *p, lowering *l, const node *n)
     const value_type *t = &p->s->graph->values[x.id].type;
     return !t->depth && t->leaf == TYPE_TENSOR && t->shape.ranked && t->shape.rank == 3 &&
            sib_dtype_get_kind(t->dtype) == SIB_KIND_FLOAT && dim_shape_const(p->s->dims, &t->shape, dims) &&
-           dims[0] && dims[1] && dims[attr_int(n, "layout", 0) ? 1 : 0] > RECURRENT_UNROLLED;
+           dims[0] && dims[1] && dims[spec_recurrent(n).layout ? 1 : 0] > RECURRENT_UNROLLED;
 }
 
 /* Lowers a node, unless that is long and a backend takes the node whole: *backend, else -1. *alone: it is neither, but

@@ -29,9 +29,10 @@ static int layer_of(const search *s, const node *n, quant_kind *kind, bool *turn
     }
     if (match_op(n, "Gemm")) {
         *kind = QUANT_GEMM;
-        *turned = attr_int(n, "transB", 0);
-        bool plain = attr_float(n, "alpha", 1) == 1 && attr_float(n, "beta", 1) == 1;
-        return attr_int(n, "transA", 0) || (replaced && !plain) ? -1 : 1;
+        gemm_spec spec = spec_gemm(n);
+        *turned = spec.transB;
+        bool plain = spec.alpha == 1 && spec.beta == 1;
+        return spec.transA || (replaced && !plain) ? -1 : 1;
     }
     *turned = true;
     *kind = match_op(n, "Conv") ? QUANT_CONV : QUANT_GATHER;
@@ -138,7 +139,7 @@ static void keep_usable(search *s)
         if (!w->usable)
             continue;
         const node *n = &s->m.g->nodes[l.node];
-        bool turned = l.kind == QUANT_GEMM && attr_int(n, "transB", 0);
+        bool turned = l.kind == QUANT_GEMM && spec_gemm(n).transB;
         if ((l.kind == QUANT_MATMUL || l.kind == QUANT_GEMM) && turned == w->turned && p->options.n_sets)
             l.input = input_of(s, node_in(n, 0), w->k);
         p->layers[kept++] = l;

@@ -164,7 +164,7 @@ static sib_code replace_gather(rewriting *r, const quant_layer *l)
                    .in = {r->narrow[l->weight], node_in(n, 1)},
                    .out = {rows},
                    .n_attributes = 1,
-                   .attributes = {match_int("axis", attr_int(n, "axis", 0))}};
+                   .attributes = {match_int("axis", spec_gather(n).axis)}};
     step cast = {.domain = "",
                  .type = "Cast",
                  .n_in = 1,

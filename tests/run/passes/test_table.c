@@ -1,6 +1,7 @@
 /* Passes in sessions: which graph a run takes, what taps see, the limit, and what the model keeps. */
 #include "check_passes.h"
 
+#include "attr.h"
 #include "graph/copy.h"
 
 #include <string.h>

@@ -1,0 +1,127 @@
+/* A node's attributes as a typed struct of its family, read in one place: names, kinds, defaults and differences between
+   opsets stand in spec.def, a row per attribute. Nobody else reads an attribute to learn what an operator does.
+
+   Each family NAME of spec.def has a struct NAME_spec, a function spec_NAME(node) that fills it, and a table
+   spec_table_NAME. Lists, strings, tensors and graphs are borrowed from the node.
+
+   spec_NAME does not fail: an attribute that is absent, or not of its row's kind, has the default. What is wrong is told
+   by spec_check, which every node passes before it is lowered or claimed. */
+#ifndef SPEC_SPEC_H
+#define SPEC_SPEC_H
+
+#include "graph/graph.h"
+#include "spec/resize_axis.h"
+#include "spec/words.h"
+
+/* Lists. v is NULL where there is no such attribute, but not where it is an empty list. */
+typedef struct spec_ints {
+    size_t n;
+    const int64_t *v; /* (n) */
+} spec_ints;
+typedef struct spec_floats {
+    size_t n;
+    const float *v; /* (n) */
+} spec_floats;
+typedef struct spec_strings {
+    size_t n;
+    const sib_str *v; /* (n) */
+} spec_strings;
+
+/* An integer that the node does not give and that has no default. */
+#define SPEC_ABSENT INT64_MIN
+
+/* ---- Tables ---------------------------------------------------------------------------------------- */
+
+typedef enum spec_kind {
+    SPEC_INT,     /* int64_t */
+    SPEC_FLAG,    /* bool, of an int */
+    SPEC_FLOAT,   /* double */
+    SPEC_NUMBER,  /* double, of a float or an int */
+    SPEC_DTYPE,   /* sib_dtype, of an int; 0 is SIB_DTYPE_UNKNOWN: not given */
+    SPEC_WORD,    /* an enum, of a string */
+    SPEC_TEXT,    /* sib_str */
+    SPEC_INTS,    /* spec_ints */
+    SPEC_FLOATS,  /* spec_floats */
+    SPEC_STRINGS, /* spec_strings */
+    SPEC_TENSOR,  /* const sib_tensor *, may be NULL */
+    SPEC_GRAPH,   /* graph *, may be NULL */
+    SPEC_TYPE,    /* const value_type *, may be NULL */
+    SPEC_PART     /* the struct of another family */
+} spec_kind;
+
+/* One attribute. Where several rows that hold for a node have one field, the last one counts. */
+typedef struct spec_row {
+    const char *name; /* NULL: a fact of the operator or opset, which no attribute changes */
+    spec_kind kind;
+    size_t offset;        /* of the field */
+    const char *only;     /* operators that the row holds for, "A|B"; NULL: all of the family */
+    int64_t since, until; /* opsets that it holds for; 0: no bound */
+    double number;        /* default; of words the index */
+    const char
+        *text; /* default of a text; the words, "a|b": "a,b" are two spellings of one, "a:11" is known from
+                           opset 11 on */
+    double min, max;  /* bounds of numbers and of each item, where min < max */
+    size_t max_items; /* 0: any number */
+    bool required;
+    const struct spec_table *part;
+} spec_row;
+
+typedef struct spec_table {
+    size_t n;
+    const spec_row *rows; /* (n) */
+} spec_table;
+
+/* Fills the struct of a family. */
+void spec_read(const spec_table *t, const node *n, void *out);
+
+/* Errors: SIB_ERR_ARGUMENT, with the attribute's name and what was expected, where a required one is missing, or one is of
+   another kind, out of bounds, or none of the words. The sentence does not name the node. */
+sib_code spec_check(const spec_table *t, const node *n, sib_error *err);
+
+/* Operators without attributes. */
+extern const spec_table spec_table_none;
+
+/* ---- Families -------------------------------------------------------------------------------------- */
+
+#define SPEC(family) typedef struct family##_spec {
+#define END(family)                                                                                          \
+    }                                                                                                        \
+    family##_spec;                                                                                           \
+    family##_spec spec_##family(const node *n);                                                              \
+    extern const spec_table spec_table_##family;
+#define INT(family, field, ...)        int64_t field;
+#define FLAG(family, field, ...)       bool field;
+#define FLOAT(family, field, ...)      double field;
+#define NUMBER(family, field, ...)     double field;
+#define DTYPE(family, field, ...)      sib_dtype field;
+#define WORD(family, field, type, ...) type field;
+#define TEXT(family, field, ...)       sib_str field;
+#define INTS(family, field, ...)       spec_ints field;
+#define FLOATS(family, field, ...)     spec_floats field;
+#define STRINGS(family, field, ...)    spec_strings field;
+#define TENSOR(family, field, ...)     const sib_tensor *field;
+#define GRAPH(family, field, ...)      graph *field;
+#define TYPE(family, field, ...)       const value_type *field;
+#define PART(family, other)            other##_spec other;
+#define ALSO(family, field, kind, ...)
+#include "spec/spec.def"
+#include "spec/undefine.h"
+
+/* ---- What several families share ------------------------------------------------------------------------------------------- */
+
+/* Item i of a list, the fallback where it has none. */
+static inline int64_t spec_item(spec_ints list, size_t i, int64_t fallback)
+{
+    return i < list.n ? list.v[i] : fallback;
+}
+
+/* An axis in [-rank, rank) as [0, rank); false where it is out of range. */
+bool spec_axis(int64_t axis, size_t rank, size_t *out);
+
+/* The axes [*begin, *end) that a softmax is taken over, as if they were one; false where its axis is out of range. */
+bool spec_softmax_axes(const softmax_spec *s, size_t rank, size_t *begin, size_t *end);
+
+/* How elements are resampled along each axis. */
+resize_rule spec_resize_rule(const resize_spec *s);
+
+#endif
