@@ -31,6 +31,14 @@
         memset(&(err), 0, sizeof(err));                                                                      \
     } while (0)
 
+/* Bytes that the library has allocated and not freed. */
+static inline uint64_t check_held(void)
+{
+    sib_alloc_counters counters;
+    sib_alloc_counters_get(&counters);
+    return counters.bytes_current;
+}
+
 /* Folder with the shared data sets: $SIBYL_DATA, else ../shared/data beside the sources, else NULL. */
 static inline const char *check_data_folder(void)
 {

@@ -59,20 +59,13 @@ void file_check_weight(const checkpoint *c, const char *name, size_t rank, const
     free(got);
 }
 
-static uint64_t held(void)
-{
-    sib_alloc_counters c;
-    sib_alloc_counters_get(&c);
-    return c.bytes_current;
-}
-
 void file_check_memory(bytes b)
 {
     sib_code code = SIB_ERR_MEMORY;
     for (uint64_t successes = 0; code == SIB_ERR_MEMORY; successes++) {
         sib_error err = SIB_ERROR_INIT;
         checkpoint *c = NULL;
-        uint64_t before = held();
+        uint64_t before = check_held();
         assert_true(successes < 100000);
         mem_fail_after(successes);
         code = checkpoint_open_bytes("sample", b.data, b.n, &c, &err);
@@ -83,7 +76,7 @@ void file_check_memory(bytes b)
             assert_null(c);
         }
         checkpoint_free(&c);
-        assert_int_equal(held(), before);
+        assert_int_equal(check_held(), before);
     }
     assert_int_equal(code, SIB_OK);
     b_free(&b);

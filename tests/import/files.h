@@ -70,6 +70,9 @@ sib_code file_open(bytes b, checkpoint **out, sib_error *err);
 void file_check_weight(const checkpoint *c, const char *name, size_t rank, const int64_t *dims,
                        const double *values);
 
+/* Opens the first n bytes of sample k for every n from `begin` on: each is refused as malformed, or, where `may_end` is set (a format
+   without a count of its tensors), is a file of fewer tensors. */
+void file_check_cut(size_t k, size_t begin, bool may_end);
 /* Opens the bytes again and again, a further allocation failing each time, until it succeeds: always SIB_ERR_MEMORY, and
    all memory given back. */
 void file_check_memory(bytes b);

@@ -182,3 +182,19 @@ bytes file_sample(size_t n, const char **name)
         return (bytes){0};
     }
 }
+
+void file_check_cut(size_t k, size_t begin, bool may_end)
+{
+    const char *name;
+    bytes whole = file_sample(k, &name);
+    for (size_t n = begin; n < whole.n; n++) {
+        sib_error err = SIB_ERROR_INIT;
+        checkpoint *c = NULL;
+        bytes b = {0};
+        b_append(&b, whole.data, n);
+        sib_code code = file_open(b, &c, &err);
+        assert_true((may_end && code == SIB_OK) || (code == SIB_ERR_FORMAT && err.message[0]));
+        checkpoint_free(&c);
+    }
+    b_free(&whole);
+}

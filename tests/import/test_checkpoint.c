@@ -1,27 +1,11 @@
 /* Checkpoints as a whole: files, folders, facts, and elements of weights read and seen in place. */
+#include "../folder.h"
 #include "base/alloc.h"
 #include "files.h"
 
 #include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static char folder[] = "/tmp/sibyl-checkpoint-XXXXXX";
-
-static int set_up(void **state)
-{
-    (void)state;
-    assert_non_null(mkdtemp(folder));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
 
 static const float six[] = {1, 2, 3, 4, 5, 6};
 
@@ -335,5 +319,5 @@ int main(void)
         cmocka_unit_test(test_conversion),   cmocka_unit_test(test_view),
         cmocka_unit_test(test_memory),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

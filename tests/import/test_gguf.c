@@ -194,17 +194,7 @@ static void test_tensors_refused(void **state)
 static void test_cut(void **state)
 {
     (void)state;
-    const char *name;
-    bytes whole = file_sample(5, &name);
-    for (size_t n = 4; n < whole.n; n++) {
-        sib_error err = SIB_ERROR_INIT;
-        checkpoint *c = NULL;
-        bytes b = {0};
-        b_append(&b, whole.data, n);
-        assert_int_equal(file_open(b, &c, &err), SIB_ERR_FORMAT);
-        assert_true(err.message[0]);
-    }
-    b_free(&whole);
+    file_check_cut(5, 4, false);
 }
 
 static void test_memory(void **state)

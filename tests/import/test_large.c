@@ -1,27 +1,11 @@
 /* Files beyond 4 GiB, which are holes on disk: opened without reading them, and read beyond 32 bits. */
+#include "../folder.h"
 #include "torch_files.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define HOLE (UINT64_C(5) << 30)
-
-static char folder[] = "/tmp/sibyl-large-XXXXXX";
-
-static int set_up(void **state)
-{
-    (void)state;
-    assert_non_null(mkdtemp(folder));
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
 
 /* A file of `first` bytes, a hole, and the rest. False where the disk takes no such file. */
 static bool save(const char *path, bytes b, size_t first)
@@ -123,5 +107,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_safetensors), cmocka_unit_test(test_pytorch),
                                        cmocka_unit_test(test_gguf)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, make_folder, drop_folder);
 }

@@ -48,13 +48,6 @@ static void too_long(int signal_number)
     _exit(3);
 }
 
-static uint64_t held(void)
-{
-    sib_alloc_counters c;
-    sib_alloc_counters_get(&c);
-    return c.bytes_current;
-}
-
 /* No file of some kilobytes asks for much memory. */
 static void check_peak(void)
 {
@@ -93,14 +86,14 @@ static bool read_it(const uint8_t *data, size_t n)
 {
     sib_error err = SIB_ERROR_INIT;
     checkpoint *c = NULL;
-    uint64_t before = held();
+    uint64_t before = check_held();
     sib_code code = checkpoint_open_bytes("mutated", data, n, &c, &err);
     if (code == SIB_OK)
         read_weights(c);
     else if (c || err.code != code || !err.message[0])
         fail_msg("%s: code %d without a sentence", doing, (int)code);
     checkpoint_free(&c);
-    assert_int_equal(held(), before);
+    assert_int_equal(check_held(), before);
     check_peak();
     return code == SIB_OK;
 }

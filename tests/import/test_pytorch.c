@@ -487,19 +487,8 @@ static void test_legacy_refused(void **state)
 static void test_cut(void **state)
 {
     (void)state;
-    for (size_t k = 6; k < 8; k++) {
-        const char *name;
-        bytes whole = file_sample(k, &name);
-        for (size_t n = 40; n < whole.n; n++) {
-            sib_error err = SIB_ERROR_INIT;
-            checkpoint *c = NULL;
-            bytes b = {0};
-            b_append(&b, whole.data, n);
-            assert_int_equal(file_open(b, &c, &err), SIB_ERR_FORMAT);
-            assert_true(err.message[0]);
-        }
-        b_free(&whole);
-    }
+    for (size_t k = 6; k < 8; k++)
+        file_check_cut(k, 40, false);
 }
 
 static void test_memory(void **state)

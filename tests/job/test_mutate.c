@@ -178,13 +178,6 @@ static void change(check_random *r, char *text)
 
 /* ---- The test ---------------------------------------------------------------------------------------------- */
 
-static uint64_t held(void)
-{
-    sib_alloc_counters c;
-    sib_alloc_counters_get(&c);
-    return c.bytes_current;
-}
-
 static void must_say(sib_code code, const sib_error *err, const void *out)
 {
     if (code != SIB_OK && (err->code != code || !err->message[0]))
@@ -202,7 +195,7 @@ static void try_it(const char *text, const sib_tensor *sound, size_t *n_read, si
     job_doc *d = NULL;
     sib_job *j = NULL;
     sib_job_result *out = NULL;
-    uint64_t before = held();
+    uint64_t before = check_held();
     char *exact = strdup(text); /* so that a byte too far is seen */
     sib_code code = job_doc_read("file", exact, strlen(exact), &d, &err);
     must_say(code, &err, d);
@@ -223,7 +216,7 @@ static void try_it(const char *text, const sib_tensor *sound, size_t *n_read, si
     *n_run += out != NULL;
     sib_job_result_free(&out);
     sib_job_free(&j);
-    assert_int_equal(held(), before);
+    assert_int_equal(check_held(), before);
 }
 
 static void changed_documents_do_no_harm(void **state)

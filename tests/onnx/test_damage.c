@@ -4,20 +4,13 @@
 #include "onnx/onnx.h"
 #include "sample.h"
 
-static uint64_t held(void)
-{
-    sib_alloc_counters c;
-    sib_alloc_counters_get(&c);
-    return c.bytes_current;
-}
-
 /* True where it could be read. */
 static bool try_it(const uint8_t *data, size_t n)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_open_options options = {.max_bytes = 1 << 20, .max_nodes = 1000};
     onnx_model *m = NULL;
-    uint64_t before = held();
+    uint64_t before = check_held();
     sib_code code = onnx_read_bytes(data, n, &options, &m, &err);
     if (code == SIB_OK) {
         sib_code verified = graph_verify(m->graph, &err);
@@ -30,7 +23,7 @@ static bool try_it(const uint8_t *data, size_t n)
         assert_true(err.offset == SIB_NO_OFFSET || err.offset <= n);
     }
     onnx_free(&m);
-    assert_int_equal(held(), before);
+    assert_int_equal(check_held(), before);
     return code == SIB_OK;
 }
 
@@ -78,12 +71,12 @@ static void test_out_of_memory(void **state)
     for (uint64_t successes = 0;; successes++) {
         sib_error err = SIB_ERROR_INIT;
         onnx_model *m = NULL;
-        uint64_t before = held();
+        uint64_t before = check_held();
         mem_fail_after(successes);
         sib_code code = onnx_read_bytes(file.data, file.n, NULL, &m, &err);
         mem_fail_never();
         onnx_free(&m);
-        assert_int_equal(held(), before);
+        assert_int_equal(check_held(), before);
         if (code == SIB_OK)
             break;
         if (code != SIB_ERR_MEMORY)
@@ -100,13 +93,13 @@ static void test_writing_fails(void **state)
     sib_error err = SIB_ERROR_INIT;
     onnx_model *m;
     CHECK_OK(onnx_read_bytes(file.data, file.n, NULL, &m, &err), err);
-    uint64_t before = held();
+    uint64_t before = check_held();
     for (uint64_t successes = 0;; successes++) {
         memset(&err, 0, sizeof err);
         mem_fail_after(successes);
         sib_code code = onnx_write_file(m, "/tmp/sibyl-damage.onnx", "sibyl-damage.data", &err);
         mem_fail_never();
-        assert_int_equal(held(), before);
+        assert_int_equal(check_held(), before);
         if (code == SIB_OK)
             break;
         assert_int_equal(code, SIB_ERR_MEMORY);

@@ -1,11 +1,11 @@
 /* Weights in files beside the model: read in place, and refused where they stand elsewhere. */
+#include "../folder.h"
 #include "bytes.h"
 #include "onnx/onnx.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/sibyl-external-XXXXXX";
 static const float numbers[] = {1, 2, 3, 4, 5, 6, 7, 8};
 
 static const char *path_of(const char *name)
@@ -27,8 +27,7 @@ static void write_bytes(const char *name, const void *data, size_t n)
 
 static int set_up(void **state)
 {
-    (void)state;
-    assert_non_null(mkdtemp(folder));
+    assert_int_equal(make_folder(state), 0);
     assert_int_equal(mkdir(path_of("model"), 0700), 0);
     assert_int_equal(mkdir(path_of("model/sub"), 0700), 0);
     write_bytes("model/w.bin", numbers, sizeof numbers);
@@ -40,14 +39,6 @@ static int set_up(void **state)
     assert_int_equal(symlink("..", path_of("model/up")), 0);
     assert_int_equal(mkfifo(path_of("model/pipe"), 0600), 0);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
 }
 
 static bytes tensor(const char *name, const char *location, const char *offset, const char *length)
@@ -197,5 +188,5 @@ int main(void)
         cmocka_unit_test(test_refusals),    cmocka_unit_test(test_anywhere),
         cmocka_unit_test(test_from_memory), cmocka_unit_test(test_model_files),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, drop_folder);
 }

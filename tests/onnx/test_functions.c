@@ -2,6 +2,7 @@
 #include "attr.h"
 #include "bytes.h"
 #include "onnx/onnx.h"
+#include "reading.h"
 
 #define DOMAIN "f"
 
@@ -34,24 +35,6 @@ static bytes around(bytes call)
     bytes m = b_model(8, g);
     b_message(&m, MODEL_OPSET, b_opset(DOMAIN, 1));
     return m;
-}
-
-static onnx_model *read_model(bytes file, const sib_open_options *options)
-{
-    sib_error err = SIB_ERROR_INIT;
-    onnx_model *m;
-    CHECK_OK(onnx_read_bytes(file.data, file.n, options, &m, &err), err);
-    CHECK_OK(graph_verify(m->graph, &err), err);
-    b_free(&file);
-    return m;
-}
-
-static void check_refused(bytes file, const sib_open_options *options, sib_code code, const char *words)
-{
-    sib_error err = SIB_ERROR_INIT;
-    onnx_model *m;
-    CHECK_FAILS(onnx_read_bytes(file.data, file.n, options, &m, &err), code, err, words);
-    b_free(&file);
 }
 
 static const char *in_name(const graph *g, node_id n, uint32_t i)

@@ -1,26 +1,8 @@
 /* Graphs: names, types, captures, order, and what is refused. */
 #include "attr.h"
 #include "onnx/onnx.h"
+#include "reading.h"
 #include "sample.h"
-
-static onnx_model *read_model(bytes file, const sib_open_options *options)
-{
-    sib_error err = SIB_ERROR_INIT;
-    onnx_model *m;
-    CHECK_OK(onnx_read_bytes(file.data, file.n, options, &m, &err), err);
-    CHECK_OK(graph_verify(m->graph, &err), err);
-    b_free(&file);
-    return m;
-}
-
-static void check_refused(bytes file, const sib_open_options *options, sib_code code, const char *words)
-{
-    sib_error err = SIB_ERROR_INIT;
-    onnx_model *m;
-    CHECK_FAILS(onnx_read_bytes(file.data, file.n, options, &m, &err), code, err, words);
-    assert_null(m);
-    b_free(&file);
-}
 
 static const value *find(const graph *g, const char *name)
 {

@@ -40,19 +40,12 @@ static bytes load(const case_list *cases, size_t i)
     return b;
 }
 
-static uint64_t held(void)
-{
-    sib_alloc_counters c;
-    sib_alloc_counters_get(&c);
-    return c.bytes_current;
-}
-
 static bool read_it(const uint8_t *data, size_t n)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_open_options options = {.max_bytes = 64 << 20, .max_nodes = 200000};
     onnx_model *m = NULL;
-    uint64_t before = held();
+    uint64_t before = check_held();
     sib_code code = onnx_read_bytes(data, n, &options, &m, &err);
     if (code == SIB_OK) {
         if (graph_verify(m->graph, &err) != SIB_OK)
@@ -61,7 +54,7 @@ static bool read_it(const uint8_t *data, size_t n)
         fail_msg("%s: code %d without a sentence", doing, (int)code);
     }
     onnx_free(&m);
-    assert_int_equal(held(), before);
+    assert_int_equal(check_held(), before);
     return code == SIB_OK;
 }
 

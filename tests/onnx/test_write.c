@@ -1,4 +1,5 @@
 /* What is written reads back as the same graph: a model of our own, and the official ones. */
+#include "../folder.h"
 #include "cases.h"
 #include "onnx/onnx.h"
 #include "same.h"
@@ -7,22 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/sibyl-write-XXXXXX", path[64];
+static char path[64];
 
 static int set_up(void **state)
 {
-    (void)state;
-    assert_non_null(mkdtemp(folder));
+    assert_int_equal(make_folder(state), 0);
     snprintf(path, sizeof path, "%s/m.onnx", folder);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[100];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
 }
 
 static void check_round(const onnx_model *m, const char *external)
@@ -130,5 +122,5 @@ int main(void)
         cmocka_unit_test(test_versions_of_functions),
         cmocka_unit_test(test_official),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, drop_folder);
 }

@@ -1,19 +1,12 @@
-/* A folder of its own for the files of a test program. */
+/* Files in the folder of a test program. */
 #ifndef TESTS_TENSOR_FOLDER_H
 #define TESTS_TENSOR_FOLDER_H
 
+#include "../folder.h"
 #include "support.h"
 
 #include <dirent.h>
 #include <unistd.h>
-
-static char folder[] = "/tmp/sibyl-tensor-XXXXXX";
-
-static inline int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
 
 static inline const char *file_in_folder(const char *name)
 {
@@ -22,17 +15,6 @@ static inline const char *file_in_folder(const char *name)
     char *out = path[turn++ % 2];
     snprintf(out, sizeof path[0], "%s/%s", folder, name);
     return out;
-}
-
-static inline int drop_folder(void **state)
-{
-    (void)state;
-    DIR *d = opendir(folder);
-    for (struct dirent *e = readdir(d); e; e = readdir(d))
-        if (e->d_name[0] != '.')
-            unlink(file_in_folder(e->d_name));
-    closedir(d);
-    return rmdir(folder);
 }
 
 static inline int files_in_folder(void)

@@ -112,10 +112,9 @@ static void test_memory(void **state)
     merges m = {0};
     static int32_t ids[MOST];
     sib_error err = SIB_ERROR_INIT;
-    sib_alloc_counters before, after;
     for (int32_t i = 0; i < 1000; i++)
         CHECK_OK(merges_add(&m, i, i + 1, (uint32_t)(1000 - i), 2000 + i, NULL, &err), err);
-    sib_alloc_counters_get(&before);
+    uint64_t before = check_held();
     sib_code code = SIB_ERR_MEMORY;
     for (uint64_t k = 0; code != SIB_OK; k++) {
         sib_error why = SIB_ERROR_INIT;
@@ -126,8 +125,7 @@ static void test_memory(void **state)
         code = merges_apply(&m, ids, 1000, &left, &why);
         mem_fail_never();
         assert_true(code == SIB_OK || (code == SIB_ERR_MEMORY && why.message[0]));
-        sib_alloc_counters_get(&after);
-        assert_int_equal(after.bytes_current, before.bytes_current);
+        assert_int_equal(check_held(), before);
     }
     merges_free(&m);
 }
