@@ -30,7 +30,9 @@ static const cli_option options[] = {
             "By a profile of some runs; the minimum and that of all models together, against 99 %, and below "
             "that what ref ran."),
     OPT_FLAG(
-        "error", error, "conv1d, models, whisper: errors of the results against the backend ref in double",
+        "error", error,
+        "conv1d, models, whisper: errors of the results against the backend ref in double (conv1d: the "
+        "definition)",
         .more =
             "The largest difference, the RMS of the differences over the RMS of the result, and the largest "
             "difference over its element (or over that RMS, where the element is smaller). Results of "
@@ -70,7 +72,7 @@ static const cli_verb verbs[] = {
      bench_first, true},
     {0}};
 
-/* One per processor that this process may use; 0 where that cannot be told. */
+/* One per processor that this process may use; 0 where that is not known. */
 static unsigned processors(void)
 {
     sib_pool *pool = NULL;

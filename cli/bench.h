@@ -1,4 +1,4 @@
-/* What the benchmarks share: figures measured in turns, and how they are told. */
+/* What the benchmarks share: figures measured alternately, and the report. */
 #ifndef CLI_BENCH_H
 #define CLI_BENCH_H
 
@@ -22,8 +22,8 @@ typedef struct bench_settings {
     int n_operands;
 } bench_settings;
 
-/* One figure: measured once a round, in turns with the others, so that whatever disturbs the machine disturbs
-   all of them. */
+/* One figure: measured once per round, alternating with the others, so that whatever disturbs the machine
+   disturbs all of them. */
 typedef struct bench_figure {
     const char *name;
     const char *unit;
@@ -46,15 +46,15 @@ void bench_free(bench_figure *figures, size_t n);
 /* The figure of that name, NULL where it is missing or failed. */
 const bench_figure *bench_find(const bench_figure *figures, size_t n, const char *name);
 
-/* A line of text to be told: "sibyl / torch = 0.19 (bar 0.20: met)". */
+/* A line of the report: "sibyl / torch = 0.19 (bar 0.20: met)". */
 typedef struct bench_ratio {
     const char *name;
     double value;
     double bar;    /* 0: none */
-    bool at_least; /* the bar is a least value, else a largest */
+    bool at_least; /* the bar is a minimum, else a maximum */
 } bench_ratio;
 
-/* The report: begun with the machine, filled by a benchmark, told at the end in words or as JSON. */
+/* The report: begun with the machine, filled by a benchmark, printed at the end as text or JSON. */
 typedef struct bench_report {
     const bench_settings *settings;
     const char *name;
@@ -68,7 +68,7 @@ void bench_report_figures(bench_report *report, const bench_figure *figures, siz
 void bench_report_ratios(bench_report *report, const bench_ratio *ratios, size_t n);
 /* A line of words, kept under "notes" in JSON. */
 void bench_report_note(bench_report *report, const char *format, ...) CLI_PRINTF(2, 3);
-/* A value of its own in the document; takes `value` over. In words nothing is told. */
+/* A value of its own in the document; takes ownership of `value`. Text leaves it out. */
 void bench_report_value(bench_report *report, const char *name, json_t *value);
 /* Tells memory, counters and monitor, prints the JSON document, and frees. */
 void bench_report_end(bench_report *report);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Enough runs that a share of one per cent stands out of the clock's grain, and not much longer. */
+/* Enough runs for a share of one per cent to exceed the clock's resolution. */
 #define MIN_RUNS    5
 #define MAX_RUNS    200
 #define MAX_SECONDS 0.3
@@ -11,7 +11,8 @@
 /* Below this share what ref ran is named. */
 #define CLAIMS_BAR 0.99
 
-/* Sums the rows of a profile, operator by operator; the longest rows come first, so what ref ran longest is named first. */
+/* Sums the rows of a profile, operator by operator; the longest rows come first, so what ref ran longest
+   is named first. */
 static void sum_rows(const sib_profile *p, claims *out)
 {
     sib_profile_row row;
@@ -65,7 +66,7 @@ void claims_tell(const claims *c)
 
 void claims_tell_summary(bench_report *report, const models *list)
 {
-    double least = 2, claimed = 0, seconds = 0;
+    double lowest = 2, claimed = 0, seconds = 0;
     const char *name = "";
     size_t n = 0, met = 0;
     for (size_t i = 0; i < list->n; i++) {
@@ -76,8 +77,8 @@ void claims_tell_summary(bench_report *report, const models *list)
         seconds += c->seconds;
         n++;
         met += claims_share(c) >= CLAIMS_BAR;
-        if (claims_share(c) < least) {
-            least = claims_share(c);
+        if (claims_share(c) < lowest) {
+            lowest = claims_share(c);
             name = list->items[i].name;
         }
     }
@@ -88,11 +89,11 @@ void claims_tell_summary(bench_report *report, const models *list)
                                    .bar = CLAIMS_BAR,
                                    .at_least = true},
                                   {.name = "share of time in claimed operators, least",
-                                   .value = least,
+                                   .value = lowest,
                                    .bar = CLAIMS_BAR,
                                    .at_least = true}};
     bench_report_ratios(report, ratios, 2);
     bench_report_note(report,
-                      "%zu of %zu models spend at least %g %% of their time in claimed operators; least: %s",
+                      "%zu of %zu models spend at lowest %g %% of their time in claimed operators; least: %s",
                       met, n, 100 * CLAIMS_BAR, name);
 }

@@ -129,34 +129,35 @@ static void tell_error(bench_report *report, json_t *list, const char *name, con
         printf("%-24s %-16s %s\n", name, against, text);
 }
 
-/* Each result against the exact one of its own arrays, and the narrow ones against that of the float32 arrays, of which
-   theirs were rounded. */
+/* Each result against the exact one of its own arrays, and the narrow ones against that of the float32
+   arrays, of which theirs were rounded. */
 static void tell_errors(bench_report *report, const conv_case *cases)
 {
     char why[640] = "";
-    sib_value *wide = NULL;
+    sib_tensor *wide = NULL;
     json_t *list = json_array();
     if (!report->settings->json)
-        printf("\nerrors to ref in double: the largest; RMS over the RMS of the result; the largest over its "
+        printf("\nerrors to the definition in double: the largest; RMS over the RMS of the result; the "
+               "largest over its "
                "element, "
                "or over that RMS\nwhere the element is smaller\n");
     for (size_t i = 0; i < N_CASES && !*why; i++) {
         bool narrow = cases[i].a.dtype != SIB_F32;
         result_error own = {0}, rounded = {0};
-        sib_value *exact = conv1d_exact(&cases[i].a, why, sizeof why);
+        sib_tensor *exact = conv1d_exact(&cases[i].a, why, sizeof why);
         if (exact && conv1d_error(&cases[i].a, exact, &own, why, sizeof why))
             tell_error(report, list, cases[i].name, "same numbers", &own);
         if (exact && narrow && conv1d_error(&cases[i].a, wide, &rounded, why, sizeof why))
             tell_error(report, list, cases[i].name, "float32 numbers", &rounded);
         if (!narrow) {
-            sib_value_free(&wide);
+            sib_tensor_free(&wide);
             wide = exact;
         } else
-            sib_value_free(&exact);
+            sib_tensor_free(&exact);
     }
     if (*why)
         bench_report_note(report, "errors: %.400s", why);
-    sib_value_free(&wide);
+    sib_tensor_free(&wide);
     bench_report_value(report, "errors", list);
 }
 

@@ -11,10 +11,11 @@ typedef struct conv_arrays {
     void *x, *w, *bias, *y;
 } conv_arrays;
 
-/* The result by ref in double, as float64; owned by the caller. NULL with words in why. */
-sib_value *conv1d_exact(const conv_arrays *c, char *why, size_t bytes);
+/* The result by the definition in double, as float64; released with sib_tensor_free. NULL, with words in
+   why, where that fails. spec: without groups, dilation and gelu. */
+sib_tensor *conv1d_exact(const conv_arrays *c, char *why, size_t bytes);
 
 /* Adds c->y against an exact result. */
-bool conv1d_error(const conv_arrays *c, const sib_value *exact, result_error *e, char *why, size_t bytes);
+bool conv1d_error(const conv_arrays *c, const sib_tensor *exact, result_error *e, char *why, size_t bytes);
 
 #endif

@@ -1,92 +1,73 @@
-/* Errors of sibyl bench conv1d: its result against that of a model of one Conv by ref in double. */
+/* Errors of sibyl bench conv1d: its result against the definition, summed in double. */
 #include "bench_conv1d.h"
 
-#include "onnx_writer.h"
-
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#define OPSET 22 /* the first whose Conv takes bfloat16 */
-
-/* x [B, Ci, L], w [Co, Ci, K], bias [Co] -> y [B, Co, N] */
-static bool write_model(const char *path, const sib_conv1d_spec *s, sib_dtype dtype, int64_t length)
+/* The elements (n) of a dense array as double; released with sib_tensor_free. NULL, with words in why,
+   where that fails. */
+static sib_tensor *widened(sib_dtype dtype, int64_t n, void *data, char *why, size_t bytes)
 {
-    onnx_writer w = {0};
-    char attributes[96];
-    const int64_t x[] = {s->batch, s->in_channels, s->in_length},
-                  weight[] = {s->out_channels, s->in_channels, s->kernel},
-                  y[] = {s->batch, s->out_channels, length};
-    snprintf(attributes, sizeof attributes, "strides=[%d] pads=[%d,%d]", (int)s->stride, (int)s->padding,
-             (int)s->padding);
-    onnx_input(&w, "x", dtype, 3, x);
-    onnx_input(&w, "w", dtype, 3, weight);
-    onnx_input(&w, "bias", dtype, 1, &s->out_channels);
-    onnx_node(&w, "Conv", "x w bias", "y", attributes);
-    onnx_output(&w, "y", dtype, 3, y);
-    return onnx_save(&w, path, OPSET);
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *narrow = NULL, *wide = NULL;
+    if (sib_tensor_wrap(dtype, 1, &n, NULL, data, NULL, NULL, &narrow, &err) != SIB_OK ||
+        sib_tensor_convert(narrow, SIB_F64, SIB_OVERFLOW_IEEE, &wide, &err) != SIB_OK)
+        snprintf(why, bytes, "%s", err.message);
+    sib_tensor_free(&narrow);
+    return wide;
 }
 
-/* A value over memory of the caller. NULL where memory fails. */
-static sib_value *value_over(sib_dtype dtype, size_t rank, const int64_t *dims, void *data)
+/* y (Co, length) of one recording: bias + sum over ci, j of w[co, ci, j] * x[ci, t * stride + j -
+   padding]. */
+static void convolve(const sib_conv1d_spec *s, const double *x, const double *w, const double *bias,
+                     int64_t length, double *y)
 {
-    sib_tensor *t = NULL;
-    sib_value *v = NULL;
-    if (sib_tensor_wrap(dtype, rank, dims, NULL, data, NULL, NULL, &t, NULL) == SIB_OK)
-        sib_value_from_tensor(t, &v, NULL);
-    sib_tensor_free(&t);
-    return v;
+    for (int64_t co = 0; co < s->out_channels; co++, y += length) {
+        for (int64_t t = 0; t < length; t++)
+            y[t] = bias[co];
+        for (int64_t ci = 0; ci < s->in_channels; ci++)
+            for (int64_t j = 0; j < s->kernel; j++) {
+                const double weight = *w++;
+                for (int64_t t = 0; t < length; t++) {
+                    const int64_t at = t * s->stride + j - s->padding;
+                    if (at >= 0 && at < s->in_length)
+                        y[t] += weight * x[ci * s->in_length + at];
+                }
+            }
+    }
 }
 
-static bool run_exact(const char *path, const conv_arrays *c, sib_value **out, char *why, size_t bytes)
+sib_tensor *conv1d_exact(const conv_arrays *c, char *why, size_t bytes)
 {
     const sib_conv1d_spec *s = &c->spec;
-    const int64_t x[] = {s->batch, s->in_channels, s->in_length},
-                  w[] = {s->out_channels, s->in_channels, s->kernel};
-    sib_value *values[] = {value_over(c->dtype, 3, x, c->x), value_over(c->dtype, 3, w, c->w),
-                           value_over(c->dtype, 1, &s->out_channels, c->bias)};
-    const sib_named_value named[] = {{"x", values[0]}, {"w", values[1]}, {"bias", values[2]}};
-    bool ok = values[0] && values[1] && values[2];
-    if (ok)
-        ok = error_exact(path, 0, 3, named, out, why, bytes);
-    else
-        snprintf(why, bytes, "memory could not be had");
-    for (size_t i = 0; i < 3; i++)
-        sib_value_free(&values[i]);
-    return ok;
+    const int64_t in = s->in_channels * s->in_length;
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *x = widened(c->dtype, s->batch * in, c->x, why, bytes),
+               *w = widened(c->dtype, s->out_channels * s->in_channels * s->kernel, c->w, why, bytes),
+               *bias = widened(c->dtype, s->out_channels, c->bias, why, bytes), *y = NULL;
+    int64_t dims[3] = {s->batch, s->out_channels, 0};
+    if (x && w && bias &&
+        (sib_conv1d_out_length(s, &dims[2], &err) != SIB_OK ||
+         sib_tensor_create(SIB_F64, 3, dims, &y, &err) != SIB_OK))
+        snprintf(why, bytes, "%s", err.message);
+    for (int64_t b = 0; y && b < s->batch; b++)
+        convolve(s, (const double *)sib_tensor_data(x) + b * in, sib_tensor_data(w), sib_tensor_data(bias),
+                 dims[2], (double *)sib_tensor_data(y) + b * dims[1] * dims[2]);
+    sib_tensor_free(&x);
+    sib_tensor_free(&w);
+    sib_tensor_free(&bias);
+    return y;
 }
 
-sib_value *conv1d_exact(const conv_arrays *c, char *why, size_t bytes)
+bool conv1d_error(const conv_arrays *c, const sib_tensor *exact, result_error *e, char *why, size_t bytes)
 {
-    const char *folder = getenv("TMPDIR");
-    char *path = cli_format("%s/sibyl-conv1d-XXXXXX", folder && *folder ? folder : "/tmp");
-    sib_value *out = NULL;
-    int64_t length;
-    int file = mkstemp(path);
-    if (file < 0)
-        snprintf(why, bytes, "%s: no file for the model could be made", path);
-    else if (sib_conv1d_out_length(&c->spec, &length, NULL) != SIB_OK ||
-             !write_model(path, &c->spec, c->dtype, length))
-        snprintf(why, bytes, "%s: the model could not be written", path);
-    else
-        run_exact(path, c, &out, why, bytes);
-    if (file >= 0) {
-        close(file);
-        unlink(path);
-    }
-    free(path);
-    return out;
-}
-
-bool conv1d_error(const conv_arrays *c, const sib_value *exact, result_error *e, char *why, size_t bytes)
-{
-    const sib_tensor *y = sib_value_tensor(exact);
-    sib_value *got = value_over(c->dtype, sib_tensor_rank(y), sib_tensor_dims(y), c->y);
-    bool ok = got != NULL;
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *got = NULL;
+    bool ok = sib_tensor_wrap(c->dtype, sib_tensor_rank(exact), sib_tensor_dims(exact), NULL, c->y, NULL,
+                              NULL, &got, &err) == SIB_OK;
     if (ok)
-        ok = error_add(e, sib_value_tensor(got), y, why, bytes);
+        ok = error_add(e, got, exact, why, bytes);
     else
-        snprintf(why, bytes, "memory could not be had");
-    sib_value_free(&got);
+        snprintf(why, bytes, "%s", err.message);
+    sib_tensor_free(&got);
     return ok;
 }

@@ -1,4 +1,4 @@
-/* A model made ready in Sibyl or in onnxruntime, to be run and timed in turns. */
+/* A model made ready in Sibyl or in onnxruntime, to be run and timed alternately. */
 #ifndef CLI_BENCH_ENGINE_H
 #define CLI_BENCH_ENGINE_H
 

@@ -151,13 +151,13 @@ static json_t *errors(bench_report *report, const char *name, const float *got, 
         sum += difference[i];
     }
     qsort(difference, n, sizeof *difference, by_size);
-    double most = difference[n - 1], p999 = difference[(size_t)(0.999 * (double)(n - 1))];
+    double largest = difference[n - 1], p999 = difference[(size_t)(0.999 * (double)(n - 1))];
     if (!report->settings->json)
-        printf("error of %-14s max %.3g, 99.9th percentile %.3g, mean %.3g\n", name, most, p999,
+        printf("error of %-14s max %.3g, 99.9th percentile %.3g, mean %.3g\n", name, largest, p999,
                sum / (double)n);
     free(difference);
-    return json_pack("{s:o, s:o, s:o}", "max", cli_json_number(most), "p99_9", cli_json_number(p999), "mean",
-                     cli_json_number(sum / (double)n));
+    return json_pack("{s:o, s:o, s:o}", "max", cli_json_number(largest), "p99_9", cli_json_number(p999),
+                     "mean", cli_json_number(sum / (double)n));
 }
 
 static void compare(bench_report *report, peer_torch *torch, own *single, own *precise)
@@ -254,7 +254,7 @@ static void tell(bench_report *report, const bench_figure *figures, size_t n)
                                     fixed_threads->threads == 2 ? TALK_BAR : 0, false};
     add_ratio(ratios, &k, "whisper-128 / whisper-80", w128, w80, 0, false);
     add_ratio(ratios, &k, "stream-80 / whisper-80", stream, w80, 0, false);
-    /* the bar is for two; with more threads the ratio is only told */
+    /* the bar is for two; with more threads the ratio is shown without one */
     add_ratio(ratios, &k, "one thread / several", w80, threads,
               threads && threads->threads == 2 ? SCALING_BAR : 0, true);
     add_ratio(ratios, &k, "one thread / several, 5 min", longer, longer_threads,
@@ -305,7 +305,7 @@ static int run(bench_report *report, own ways[5], own threaded[2], fixed fixeds[
                                       .measure = measure_fixed,
                                       .context = &fixeds[2]};
     }
-    bench_report_note(report, "30 s of noise and tones, %d frames; every figure once a round, in turns",
+    bench_report_note(report, "30 s of noise and tones, %d frames; every figure once per round, alternating",
                       N_FRAMES);
     if (report->settings->peers)
         n = add_peers(report, &ways[0], &p, figures, n);

@@ -15,7 +15,8 @@ extern char **environ;
 
 #define RESTING_RUNS 10
 
-/* ---- In the process of its own ---------------------------------------------------------------------------- */
+/* ---- In the process of its own
+   ---------------------------------------------------------------------------- */
 
 static double grown(uint64_t now, uint64_t before)
 {
@@ -73,7 +74,8 @@ int bench_first(const void *of)
     return ok ? CLI_DONE : cli_fail("%s: %s", settings->operands[1], *why ? why : "no model was found");
 }
 
-/* ---- From outside ------------------------------------------------------------------------------------------- */
+/* ---- From outside
+   ------------------------------------------------------------------------------------------- */
 
 /* The words that the child gets, ending with NULL; released with free. */
 static char **words_of(engine_kind kind, const model_case *c, const bench_settings *s, char *threads)

@@ -19,7 +19,8 @@
 /* Outputs of the two engines may differ so much: other order of sums, other approximations. */
 static const sib_tolerance agreement = {.rtol = 1e-2, .atol = 1e-3};
 
-/* ---- The models that are named ---------------------------------------------------------------------------- */
+/* ---- The models that are named
+   ---------------------------------------------------------------------------- */
 
 static void add_model(models *list, char *path, char *name)
 {
@@ -65,7 +66,8 @@ void models_free(models *list)
     free(list->items);
 }
 
-/* ---- Inputs ------------------------------------------------------------------------------------------------ */
+/* ---- Inputs
+   ------------------------------------------------------------------------------------------------ */
 
 struct bench_inputs {
     case_values values;
@@ -135,7 +137,8 @@ bench_inputs *bench_inputs_read(model_case *c, const bench_settings *settings, c
     return NULL;
 }
 
-/* ---- Measuring --------------------------------------------------------------------------------------------- */
+/* ---- Measuring
+   --------------------------------------------------------------------------------------------- */
 
 /* Runs n times and keeps the times. */
 static bool run_block(engine *e, side *s, size_t n)
@@ -144,7 +147,7 @@ static bool run_block(engine *e, side *s, size_t n)
         s->room = 2 * s->room + n;
         double *grown = realloc(s->us, s->room * sizeof *grown);
         if (!grown) {
-            snprintf(s->why, sizeof s->why, "memory for the times of %zu runs could not be had", s->room);
+            snprintf(s->why, sizeof s->why, "out of memory for the times of %zu runs", s->room);
             return false;
         }
         s->us = grown;
@@ -166,7 +169,8 @@ static void drop_values(sib_value **items, size_t n)
     free(items);
 }
 
-/* Opens an engine and runs it once, and then until its time is known. Gives the runs of a block, 0 on a failure. */
+/* Opens an engine and runs it once, and then until its time is known. Gives the runs of a block, 0 on a
+   failure. */
 static size_t make_ready(engine_kind kind, const engine_settings *es, const model_case *c,
                          const bench_inputs *in, engine **out, side *s)
 {
@@ -182,8 +186,8 @@ static size_t make_ready(engine_kind kind, const engine_settings *es, const mode
     return seconds < BLOCK_SECONDS ? (size_t)(BLOCK_SECONDS / fmax(seconds, 1e-7)) : 1;
 }
 
-/* Errors of what the engines make against ref in double, of the file at path; own: the model's own, not its like in
-   float32. */
+/* Errors of what the engines make against ref in double, of the file at path; own: the model's own, not
+   its like in float32. */
 static void measure_errors(model_case *c, const char *path, bool own, size_t n_outputs,
                            const bench_inputs *in, sib_value **got[ENGINES_OF_FILES])
 {
@@ -241,7 +245,8 @@ static void compare(model_case *c, engine *const engines[ENGINE_KINDS], const be
     drop_values(b, in->n_outputs);
 }
 
-/* Blocks of both in turns, each begun with a run that does not count: it finds the caches as the other left them. */
+/* Alternating blocks of both, each begun with a run that does not count: it finds the caches as the other
+   left them. */
 static void measure_rounds(model_case *c, const bench_settings *settings, engine *engines[ENGINE_KINDS],
                            size_t block[ENGINE_KINDS])
 {

@@ -1,4 +1,4 @@
-/* Models that are run and timed in Sibyl and in onnxruntime, and what is told of them. */
+/* Models that are run and timed in Sibyl and in onnxruntime, and their report. */
 #ifndef CLI_BENCH_MODELS_H
 #define CLI_BENCH_MODELS_H
 
@@ -40,7 +40,7 @@ typedef struct model_case {
     double flops, bytes; /* of a run, 0 where they are not known */
     side sides[ENGINE_KINDS];
     claims claims;
-    char no_error[640]; /* why errors could not be had, or "" */
+    char no_error[640]; /* why there are no errors, or "" */
     bool compared;
     char differs[640]; /* how the two engines' outputs differ, or "" */
 } model_case;
@@ -60,8 +60,8 @@ bench_inputs *bench_inputs_read(model_case *c, const bench_settings *settings, c
 void bench_inputs_free(bench_inputs *in);
 const sib_named_value *bench_inputs_named(const bench_inputs *in, size_t *n);
 
-/* Measures and tells all of them. False where no model could be measured. peak: of the machine with as many threads, for
-   models whose flops and bytes are known; NULL for none. */
+/* Measures and tells all of them. False where no model could be measured. peak: of the machine with as
+   many threads, for models whose flops and bytes are known; NULL for none. */
 bool models_measure(bench_report *report, models *list, const sib_peak *peak);
 
 /* The first run of a model in a process of its own (this program again, as `bench first`). */

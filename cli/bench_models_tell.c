@@ -1,4 +1,4 @@
-/* What is told of models that were measured. */
+/* Reports of models that were measured. */
 #include "bench_models.h"
 
 #include <math.h>
@@ -75,7 +75,7 @@ static void tell_first(const model_case *c)
     }
 }
 
-/* torch stands below its model: it runs few of them. */
+/* torch has a row below the model: it runs few of them. */
 static void tell_torch(const model_case *c)
 {
     const side *ours = &c->sides[ENGINE_SIBYL], *theirs = &c->sides[ENGINE_TORCH];

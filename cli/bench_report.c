@@ -56,7 +56,7 @@ int bench_run(bench_figure *figures, size_t n, const bench_settings *settings, c
         if (!settings->repeat && rounds >= MIN_ROUNDS && spent > budget)
             break;
         if (!make_room(figures, n, rounds, &capacity))
-            return cli_fail("memory for %zu rounds could not be had", capacity);
+            return cli_fail("out of memory for %zu rounds", capacity);
         double part = settings->repeat ? (double)rounds / (double)wanted : spent / budget;
         cli_progress_show(&progress, part, "measuring", what);
         for (size_t i = 0; i < n; i++)

@@ -19,7 +19,8 @@ static const char *const parts[] = {"encoder", "prompt", "step"};
 static const whisper_part shapes[] = {{0, 0}, {PROMPT, 0}, {1, PAST}};
 #define N_PARTS (sizeof parts / sizeof *parts)
 
-/* ---- Files ----------------------------------------------------------------------------------------------------- */
+/* ---- Files
+   ----------------------------------------------------------------------------------------------------- */
 
 /* What a symbol of the model's dims is: one sequence, one row of logits. */
 static int64_t size_of(const char *symbol, whisper_part p)
@@ -82,8 +83,8 @@ static char *torch_words(size_t part)
                       (int)d->vocabulary, part == 1 ? PROMPT : 1, part == 2 ? PAST : 0);
 }
 
-/* Writes one network with its inputs, and where errors are asked for its like with float32 weights, and adds it to the
-   list. */
+/* Writes one network with its inputs, and where errors are asked for its like with float32 weights, and
+   adds it to the list. */
 static bool make_case(models *list, const char *root, const char *checkpoint, size_t part, whisper_form form,
                       bool error)
 {
@@ -136,7 +137,8 @@ static void remove_cases(const models *list, const char *root)
     rmdir(root);
 }
 
-/* ---- The benchmark ---------------------------------------------------------------------------------------------- */
+/* ---- The benchmark
+   ---------------------------------------------------------------------------------------------- */
 
 static int measure(const bench_settings *settings, models *list)
 {

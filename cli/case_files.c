@@ -61,8 +61,8 @@ size_t case_named_inputs(const sib_model *m, const case_values *in, sib_named_va
     return n;
 }
 
-/* The test data of release 1.12 and before hold bfloat16 as uint16 of the same bits: those are taken for what the model
-   wants. */
+/* The test data of release 1.12 and before hold bfloat16 as uint16 of the same bits: those are taken for
+   what the model wants. */
 static void recast_bfloat16(case_reading *r, const sib_value_info *like, sib_value **v)
 {
     const sib_tensor *t = *v ? sib_value_tensor(*v) : NULL;
@@ -97,8 +97,8 @@ static bool load_one(case_reading *r, const char *folder, const char *kind, size
     return ok;
 }
 
-/* The place of the input that a file is for: files are numbered as the inputs that have no default are, unless there are
-   as many as inputs in all. */
+/* The place of the input that a file is for: files are numbered as the inputs that have no default are,
+   unless there are as many as inputs in all. */
 static size_t *input_places(const sib_model *m, const char *folder, size_t *n)
 {
     sib_model_info info;

@@ -1,10 +1,12 @@
-/* Files of cases in the layout of the ONNX backend tests: CASE/model.onnx, CASE/test_data_set_N/{input,output}_N.pb. */
+/* Files of cases in the layout of the ONNX backend tests: CASE/model.onnx,
+   CASE/test_data_set_N/{input,output}_N.pb. */
 #ifndef CLI_CASE_FILES_H
 #define CLI_CASE_FILES_H
 
 #include <sibyl/sibyl.h>
 
-/* Calls found for every case at or below `folder`, in order of names. path: the case's folder, valid during the call. */
+/* Calls found for every case at or below `folder`, in order of names. path: the case's folder, valid
+   during the call. */
 void case_find(const char *folder, void (*found)(void *context, const char *path), void *context);
 
 /* Values of one side, in order of the model's inputs or outputs. */
@@ -19,8 +21,8 @@ typedef struct case_reading {
     char why[600]; /* where reading failed: the file, and why */
 } case_reading;
 
-/* Reads the inputs or outputs of a data set (its folder). False where a file cannot be read; values read until then
-   stay in out, which case_values_free takes in any case. */
+/* Reads the inputs or outputs of a data set (its folder). False where a file cannot be read; values read
+   until then stay in out, which case_values_free takes in any case. */
 bool case_load_inputs(const sib_model *m, const char *folder, case_values *out, case_reading *reading);
 bool case_load_outputs(const sib_model *m, const char *folder, case_values *out, case_reading *reading);
 void case_values_free(case_values *v);

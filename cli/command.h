@@ -39,11 +39,12 @@ extern const cli_command *const cli_commands[];
 /* The command called `name`, or NULL. */
 const cli_command *cli_command_named(const char *name);
 
-/* Reads argv into settings as cli_parse does. False where there is nothing more to do, after help or misuse; *code is then
-   the exit code. */
+/* Reads argv into settings as cli_parse does. False where there is nothing more to do, after help or
+   misuse; *code is then the exit code. */
 bool cli_begin(const cli_command *command, int argc, char **argv, void *settings, int *n_operands, int *code);
 
-/* The verb that the operands argv (n) begin with, or NULL with a line on stderr; names behind it are checked. */
+/* The verb that the operands argv (n) begin with, or NULL with a line on stderr; names behind it are
+   checked. */
 const cli_verb *cli_verb_of(const cli_command *command, int n, char **argv);
 
 /* Help of one command, or of all where `command` is NULL, on `out`. */
@@ -51,7 +52,8 @@ void cli_help(const cli_command *command, FILE *out);
 
 /* ---- Made of the tables when Sibyl is built ---- */
 
-/* The manual on `out`: the file `path` with its lines @SYNOPSIS@, @COMMANDS@, @OPTIONS@ and @PASSES@ replaced. Gives an exit code. */
+/* The manual on `out`: the file `path` with its lines @SYNOPSIS@, @COMMANDS@, @OPTIONS@ and @PASSES@
+   replaced. Gives an exit code. */
 int cli_manual(const char *path, FILE *out);
 
 /* Completion for a shell: index into cli_shells. */

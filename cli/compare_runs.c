@@ -18,8 +18,8 @@ static sib_tensor *rounded_tensor(const sib_tensor *t, const sib_tensor *like)
     return out;
 }
 
-/* a with the narrower floats of b where it has float64: tensors, values of maps, items of sequences and optionals.
-   NULL where nothing is to be rounded or memory fails. */
+/* a with the narrower floats of b where it has float64: tensors, values of maps, items of sequences and
+   optionals. NULL where nothing is to be rounded or memory fails. */
 static sib_value *rounded(const sib_value *a, const sib_value *b, int depth)
 {
     sib_value *v = NULL;

@@ -19,8 +19,8 @@ typedef struct comparison {
     const difference *first; /* the first that leaves tolerance, or NULL */
 } comparison;
 
-/* Compares every value of b that a has too; a is the reference. Values of a that are float64 where b has a narrower
-   float (a run in double) are rounded to b's dtype first. */
+/* Compares every value of b that a has too; a is the reference. Values of a that are float64 where b has a
+   narrower float (a run in double) are rounded to b's dtype first. */
 void compare_recordings(const recording *a, const recording *b, const sib_tolerance *tolerance,
                         comparison *out);
 /* The same with a folder of NAME.npy files as a. */

@@ -47,7 +47,8 @@ static void put_verbs(const cli_command *c, FILE *out)
         put_commands(out);
 }
 
-/* Help up to where its details begin, for a place between single quotes. escape: characters that take a backslash. */
+/* Help up to where its details begin, for a place between single quotes. escape: characters that take a
+   backslash. */
 static void put_short(const char *help, const char *escape, FILE *out)
 {
     size_t n = strcspn(help, ";:(");
@@ -60,7 +61,8 @@ static void put_short(const char *help, const char *escape, FILE *out)
             fprintf(out, strchr(escape, help[i]) ? "\\%c" : "%c", help[i]);
 }
 
-/* ---- bash ------------------------------------------------------------------------------------------------ */
+/* ---- bash
+   ------------------------------------------------------------------------------------------------ */
 
 typedef struct bash_row {
     const cli_command *command;
@@ -134,7 +136,8 @@ static void bash(FILE *out)
     fputs("}\ncomplete -o filenames -F _sibyl sibyl\n", out);
 }
 
-/* ---- zsh ------------------------------------------------------------------------------------------------- */
+/* ---- zsh
+   ------------------------------------------------------------------------------------------------- */
 
 static const char *const zsh_offers[] = {
     [OFFER_NOTHING] = "", [OFFER_WORDS] = "", [OFFER_FILES] = "_files", [OFFER_FOLDERS] = "_files -/"};
@@ -182,7 +185,8 @@ static void zsh(FILE *out)
     fputs(" --help --version)'\n    ;;\nesac\n", out);
 }
 
-/* ---- fish ------------------------------------------------------------------------------------------------ */
+/* ---- fish
+   ------------------------------------------------------------------------------------------------ */
 
 static void fish_row(const cli_option *o, void *context)
 {

@@ -74,7 +74,8 @@ static void add_case(void *context, const char *path)
     list->items[list->n++] = (conform_case){.path = cli_format("%s", path), .name = name};
 }
 
-/* ---- Cases whose reference is off ------------------------------------------------------------------------ */
+/* ---- Cases whose reference is off
+   ------------------------------------------------------------------------ */
 
 typedef struct exceptions {
     case_exception *items; /* (n) */
@@ -131,7 +132,8 @@ static void exceptions_free(exceptions *e)
     free(e->items);
 }
 
-/* ---- Running them ---------------------------------------------------------------------------------------- */
+/* ---- Running them
+   ---------------------------------------------------------------------------------------- */
 
 typedef struct queue {
     case_list *cases;
@@ -198,7 +200,8 @@ static void run_cases(case_list *cases, const settings *s, const exceptions *kno
     free(q.order);
 }
 
-/* ---- Reports --------------------------------------------------------------------------------------------- */
+/* ---- Reports
+   --------------------------------------------------------------------------------------------- */
 
 static int write_json(const case_list *cases, const size_t counts[3], double seconds, const char *path)
 {
@@ -282,7 +285,7 @@ static bool was_recast(const conform_case *c)
 }
 
 /* Names the cases that something special holds for. */
-static void tell(const case_list *cases, const char *words, bool (*holds)(const conform_case *))
+static void show_special(const case_list *cases, const char *words, bool (*holds)(const conform_case *))
 {
     size_t n = 0;
     for (size_t i = 0; i < cases->n; i++)
@@ -306,12 +309,14 @@ static int report(const case_list *cases, const settings *s, double seconds)
         code = write_json(cases, counts, seconds, s->json);
     if (s->junit && code == CLI_DONE)
         code = write_junit(cases, counts, seconds, s->junit);
-    tell(cases, "compared by dtype, dims and distribution, since their random numbers cannot be drawn again",
-         was_drawn);
-    tell(cases,
-         "whose reference kept more precision than the half floats of the model, as a run in double shows",
-         was_wider);
-    tell(cases, "whose files hold bfloat16 as uint16", was_recast);
+    show_special(cases,
+                 "compared by dtype, dims and distribution, since their random numbers cannot be drawn again",
+                 was_drawn);
+    show_special(
+        cases,
+        "whose reference kept more precision than the half floats of the model, as a run in double shows",
+        was_wider);
+    show_special(cases, "whose files hold bfloat16 as uint16", was_recast);
     for (size_t i = 0; i < cases->n; i++)
         if (cases->items[i].exception)
             printf("%s at rtol %g, atol %g: %s\n", cases->items[i].name,
@@ -322,7 +327,8 @@ static int report(const case_list *cases, const settings *s, double seconds)
     return counts[CASE_FAILED] ? CLI_FAILED : code;
 }
 
-/* ---- The command ------------------------------------------------------------------------------------------ */
+/* ---- The command
+   ------------------------------------------------------------------------------------------ */
 
 static int conform(const cli_command *self, int argc, char **argv)
 {

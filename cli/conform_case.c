@@ -16,8 +16,9 @@ static void fail(conform_case *c, const char *where, const char *why)
 
 /* ---- Draws ------------------------------------------------------------------------------------------ */
 
-/* True where the model draws random numbers. Most have no seed; where Bernoulli has one, the expected output of the
-   official cases was drawn from the state that numpy.random.seed had after the input was made, not from that seed. */
+/* True where the model draws random numbers. Most have no seed; where Bernoulli has one, the expected
+   output of the official cases was drawn from the state that numpy.random.seed had after the input was
+   made, not from that seed. */
 static bool draws(const sib_model *m)
 {
     static const char *const random[] = {"RandomUniform",    "RandomNormal", "RandomUniformLike",
@@ -30,8 +31,8 @@ static bool draws(const sib_model *m)
     return false;
 }
 
-/* Two samples of one distribution: their means differ by less than five times what chance allows, and neither has
-   values far outside the other's. */
+/* Two samples of one distribution: their means differ by less than five times what chance allows, and
+   neither has values far outside the other's. */
 static bool same_distribution(const sib_tensor *a, const sib_tensor *b, char *why, size_t size)
 {
     sib_stats x, y;
@@ -62,7 +63,8 @@ static bool same_distribution(const sib_tensor *a, const sib_tensor *b, char *wh
 /* Rounding steps at the scale of a tensor, its largest magnitude, that a chain of operators may add up to. */
 #define HALF_STEPS 16
 
-/* The narrowest float that a value of the model has: SIB_F16, SIB_BF16, or SIB_DTYPE_UNKNOWN where all are wider. */
+/* The narrowest float that a value of the model has: SIB_F16, SIB_BF16, or SIB_DTYPE_UNKNOWN where all are
+   wider. */
 static sib_dtype half_of(const sib_model *m)
 {
     sib_value_info v;
@@ -73,10 +75,11 @@ static sib_dtype half_of(const sib_model *m)
     return half;
 }
 
-/* Some references run a model of half floats in float32 from end to end. That is so where the expected output agrees
-   with the run in double; ours, rounded at each operator as the model declares, must then be within HALF_STEPS steps of
-   half floats at the tensor's scale: elements near 0 are differences of larger numbers, whose rounding they keep. The
-   output itself may be float32. exact: output i of the run in double. */
+/* Some references run a model of half floats in float32 from end to end. That is so where the expected
+   output agrees with the run in double; ours, rounded at each operator as the model declares, must then be
+   within HALF_STEPS steps of half floats at the tensor's scale: elements near 0 are differences of larger
+   numbers, whose rounding they keep. The output itself may be float32. exact: output i of the run in
+   double. */
 static bool reference_was_wider(conform_case *c, const sib_model *m, const sib_value *got,
                                 const sib_value *expected, const sib_value *exact,
                                 const sib_tolerance *tolerance)

@@ -1,4 +1,5 @@
-/* One case in the layout of the ONNX backend tests: CASE/model.onnx, CASE/test_data_set_N/{input,output}_N.pb. */
+/* One case in the layout of the ONNX backend tests: CASE/model.onnx,
+   CASE/test_data_set_N/{input,output}_N.pb. */
 #ifndef CLI_CONFORM_CASE_H
 #define CLI_CONFORM_CASE_H
 

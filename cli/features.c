@@ -26,7 +26,8 @@ static const char *const pcm_formats[] = {"s16le", "f32le", NULL};
 static const char *const widths[] = {"int16", "int8", NULL};
 static const sib_dtype width_types[] = {SIB_I16, SIB_I8};
 
-/* A number of bands that no front end has is a bad request, not a misspelt one: it fails with 1, as other bad input does. */
+/* A number of bands that no front end has is a bad request, not a misspelt one: it fails with 1, as other
+   bad input does. */
 #define MAX_BANDS    4096
 #define PRESET_BANDS INT32_MIN
 

@@ -22,7 +22,7 @@ static void fail_named(feature_job *job, sib_code code, const sib_error *why)
 
 static bool fail_memory(feature_job *job)
 {
-    sib_error why = {.message = "memory for the recording could not be had"};
+    sib_error why = {.message = "out of memory for the recording"};
     fail_named(job, SIB_ERR_MEMORY, &why);
     return false;
 }

@@ -86,11 +86,11 @@ bool file_put(const char *path, const char *data, size_t size)
     return done;
 }
 
-char *file_read_stream(FILE *f, const char *name, size_t most, size_t *size)
+char *file_read_stream(FILE *f, const char *name, size_t max, size_t *size)
 {
     size_t room = 65536, n = 0, got = 1;
     char *text = cli_take(room, 1);
-    for (; got > 0 && n <= most; n += got) {
+    for (; got > 0 && n <= max; n += got) {
         if (room - n < 2) {
             char *more = cli_take(2 * room, 1);
             memcpy(more, text, n);
@@ -100,9 +100,9 @@ char *file_read_stream(FILE *f, const char *name, size_t most, size_t *size)
         }
         got = fread(text + n, 1, room - n - 1, f);
     }
-    if (ferror(f) || n > most) {
-        if (n > most)
-            cli_fail("%s: has more than %zu bytes", name, most);
+    if (ferror(f) || n > max) {
+        if (n > max)
+            cli_fail("%s: has more than %zu bytes", name, max);
         else
             cli_fail("%s: %s", name, strerror(errno));
         free(text);
@@ -114,14 +114,14 @@ char *file_read_stream(FILE *f, const char *name, size_t most, size_t *size)
     return text;
 }
 
-char *file_read(const char *path, size_t most, size_t *size)
+char *file_read(const char *path, size_t max, size_t *size)
 {
     FILE *f = fopen(path, "rb");
     if (!f) {
         cli_fail("%s: %s", path, strerror(errno));
         return NULL;
     }
-    char *text = file_read_stream(f, path, most, size);
+    char *text = file_read_stream(f, path, max, size);
     fclose(f);
     return text;
 }

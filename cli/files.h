@@ -27,14 +27,15 @@ bool file_folder_takes(const char *folder);
 /* The same of a folder that is made where its parent exists. */
 bool file_folder_ready(const char *folder);
 
-/* Writes a file whole or, with a line on stderr and false, not at all: beside it first, under its name with ".part". */
+/* Writes a complete file or, with a line on stderr and false, none: beside it first, under its name
+   with ".part". */
 bool file_put(const char *path, const char *data, size_t size);
 
-/* All that a stream still gives, a NUL behind it; *size (may be NULL): bytes without it. name: for messages. NULL with a line on
-   stderr where it cannot be read or has more than `most` bytes. */
-char *file_read_stream(FILE *f, const char *name, size_t most, size_t *size);
+/* All that a stream still gives, a NUL behind it; *size (may be NULL): bytes without it. name: for
+   messages. NULL with a line on stderr where it cannot be read or has more than `max` bytes. */
+char *file_read_stream(FILE *f, const char *name, size_t max, size_t *size);
 /* The same of a file. */
-char *file_read(const char *path, size_t most, size_t *size);
+char *file_read(const char *path, size_t max, size_t *size);
 
 /* True where both names exist and lead to one file. */
 bool file_same(const char *a, const char *b);

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- What help prints ------------------------------------------------------------------------------------ */
+/* ---- What help prints
+   ------------------------------------------------------------------------------------ */
 
 #define HELP_COLUMN 26 /* of the text behind an option */
 #define HELP_WIDTH  80
@@ -87,7 +88,8 @@ void cli_help(const cli_command *command, FILE *out)
     }
 }
 
-/* ---- What the commands begin with ------------------------------------------------------------------------ */
+/* ---- What the commands begin with
+   ------------------------------------------------------------------------ */
 
 bool cli_begin(const cli_command *command, int argc, char **argv, void *settings, int *n_operands, int *code)
 {
@@ -124,7 +126,8 @@ const cli_verb *cli_verb_of(const cli_command *command, int n, char **argv)
     return NULL;
 }
 
-/* ---- The command ------------------------------------------------------------------------------------------ */
+/* ---- The command
+   ------------------------------------------------------------------------------------------ */
 
 typedef struct settings {
     const char *manual;

@@ -51,7 +51,8 @@ static const char more[] =
     "checkpoint is ever executed. Weights that are missing, unexpected or of the wrong shape are all "
     "listed, and then nothing is written.";
 
-/* ---- What is told --------------------------------------------------------------------------------------- */
+/* ---- The report
+   --------------------------------------------------------------------------------------- */
 
 static const char *dims_text(const sib_import_weight *w, char *text, size_t size)
 {
@@ -81,7 +82,7 @@ static void show_statistics(const sib_import_report *r)
     }
 }
 
-/* All problems, to where what is wrong is told. */
+/* Prints every problem to stderr. */
 static void show_problems(const sib_import_report *r)
 {
     sib_import_problem p;
@@ -96,15 +97,14 @@ static void show(const sib_import_report *r, const settings *s, const char *job)
     sib_import_report_totals(r, &t);
     show_statistics(r);
     show_problems(r);
-    printf("%s: %s, %zu weights, %llu parameters, %.1f MB", t.recipe, t.format, t.n_weights,
+    printf("%s\n  checkpoint  %s, %zu weights, %llu parameters, %.1f MB\n", t.recipe, t.format, t.n_weights,
            (unsigned long long)t.parameters, 1e-6 * (double)t.bytes_read);
     if (s->out)
-        printf("; %s and %s.data, %.1f MB as %s", s->out, s->out, 1e-6 * (double)t.bytes_written,
-               dtype_words[s->dtype]);
-    printf("; tokenizer: %s", t.tokenizer ? t.tokenizer : "none found, named with --tokenizer");
+        printf("  written     %s and %s.data, %.1f MB as %s\n", s->out, s->out,
+               1e-6 * (double)t.bytes_written, dtype_words[s->dtype]);
+    printf("  tokenizer   %s\n", t.tokenizer ? t.tokenizer : "none found; name one with --tokenizer");
     if (job)
-        printf("; job: %s", job);
-    putchar('\n');
+        printf("  job         %s\n", job);
 }
 
 static json_t *weight_json(const sib_import_weight *w)
@@ -148,15 +148,16 @@ static json_t *document(const sib_import_report *r, const settings *s, bool done
                      weights);
 }
 
-/* ---- The command ---------------------------------------------------------------------------------------- */
+/* ---- The command
+   ---------------------------------------------------------------------------------------- */
 
-static void tell(void *progress, double part, const char *what)
+static void show_progress(void *progress, double part, const char *what)
 {
     cli_progress_show(progress, part, "importing", what);
 }
 
-/* The document of the model's job beside it, where Sibyl has one and the model its tokenizer. False with *err where it cannot be
-   written. */
+/* The document of the model's job beside it, where Sibyl has one and the model its tokenizer. False with
+   *err where it cannot be written. */
 static bool store_job(const sib_import_report *r, const char *model, char **job, sib_error *err)
 {
     sib_import_totals t;
@@ -179,7 +180,7 @@ static int import_files(const settings *s, size_t n, const char *const *paths)
                             .dtype = dtypes[s->dtype],
                             .opset = (int)s->opset,
                             .check = s->check,
-                            .tell = tell,
+                            .tell = show_progress,
                             .context = &progress,
                             .cancel = interrupted};
     char *job = NULL;

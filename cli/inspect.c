@@ -235,7 +235,8 @@ static json_t *document(const sib_model *m, const char *path)
     return j;
 }
 
-/* ---- The command ---------------------------------------------------------------------------------------- */
+/* ---- The command
+   ---------------------------------------------------------------------------------------- */
 
 static int inspect(const cli_command *self, int argc, char **argv)
 {

@@ -83,7 +83,7 @@ static sib_code tap(void *context, const char *path, const sib_tensor *t, sib_er
     return done ? SIB_OK : SIB_ERR_IO;
 }
 
-static bool tell(const sib_job_result *r, const settings *s, json_t *taps)
+static bool show_result(const sib_job_result *r, const settings *s, json_t *taps)
 {
     sib_job_value v;
     json_t *outputs = json_object();
@@ -126,7 +126,7 @@ static int run_job(const settings *s, const sib_job *job)
             cli_fail("%s", err.message);
         interrupt_end();
     }
-    done = done && cancel && tell(r, s, to.list) && taps_all_matched(&s->taps, o.tap_matched);
+    done = done && cancel && show_result(r, s, to.list) && taps_all_matched(&s->taps, o.tap_matched);
     sib_job_result_free(&r);
     json_decref(to.list);
     free(o.tap_matched);

@@ -4,12 +4,13 @@
 
 #include <sibyl/sibyl.h>
 
-/* The file that `model` means: a path (job document, folder, ONNX file), or the name of an installed model: NAME/job.json
-   or NAME/NAME.onnx below $SIBYL_MODELS, or below share/sibyl/models beside the folder of this program. Released with
-   free; NULL, with a line on stderr, where there is none. */
+/* The file that `model` means: a path (job document, folder, ONNX file), or the name of an installed
+   model: NAME/job.json or NAME/NAME.onnx below $SIBYL_MODELS, or below share/sibyl/models beside the
+   folder of this program. Released with free; NULL, with a line on stderr, where there is none. */
 char *job_model_path(const char *model);
 
-/* Opens that. kind, tokenizer, threads: as in sib_job_options. NULL, with a line on stderr, where that fails. */
+/* Opens that. kind, tokenizer, threads: as in sib_job_options. NULL, with a line on stderr, where that
+   fails. */
 sib_job *job_model_open(const char *model, const char *kind, const char *tokenizer, long threads);
 
 #endif

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Reading ----------------------------------------------------------------------------------------------- */
+/* ---- Reading
+   ----------------------------------------------------------------------------------------------- */
 
 static bool bad(const char *name, const char *text, const char *expected)
 {
@@ -49,15 +50,15 @@ static bool read_list(const char *name, const char *text, sib_port_value *v, voi
         return true;
     }
     int32_t *ids = *owned = cli_take(n + 1, sizeof *ids);
-    bool whole = true;
+    bool integers = true;
     for (size_t i = 0; i < n; i++) {
-        whole = whole && list[i] >= 0 && list[i] <= INT32_MAX && list[i] == floor(list[i]);
-        ids[i] = whole ? (int32_t)list[i] : 0;
+        integers = integers && list[i] >= 0 && list[i] <= INT32_MAX && list[i] == floor(list[i]);
+        ids[i] = integers ? (int32_t)list[i] : 0;
     }
     free(list);
     v->tokens.ids = ids;
     v->tokens.n = n;
-    return whole || bad(name, text, "a list of token ids");
+    return integers || bad(name, text, "a list of token ids");
 }
 
 static bool read_audio(const sib_job *job, const char *path, sib_tensor **out)
@@ -195,7 +196,8 @@ void job_inputs_free(job_inputs *in)
     *in = (job_inputs){0};
 }
 
-/* ---- As JSON ----------------------------------------------------------------------------------------------- */
+/* ---- As JSON
+   ----------------------------------------------------------------------------------------------- */
 
 static json_t *tensor_json(const sib_tensor *t)
 {
@@ -291,7 +293,8 @@ json_t *job_value_json(const sib_port_value *v)
     return json_null();
 }
 
-/* ---- Shown and written ------------------------------------------------------------------------------------- */
+/* ---- Shown and written
+   ------------------------------------------------------------------------------------- */
 
 static bool is_tensor(const sib_port_value *v)
 {

@@ -13,9 +13,10 @@ typedef struct job_inputs {
     sib_tensor **tensors; /* (n) likewise */
 } job_inputs;
 
-/* Adds the input that the job calls `name`, read from text by its type: audio from a file at the job's rate, a tensor from a
-   .npy file, text as it stands or with @ in front from a file, tokens and numbers with commas between, a flag as true or
-   false; "null" leaves an input out. False, with a line on stderr, where that fails. */
+/* Adds the input that the job calls `name`, read from text by its type: audio from a file at the job's
+   rate, a tensor from a .npy file, text as it stands or with @ in front from a file, tokens and numbers
+   with commas between, a flag as true or false; "null" leaves an input out. False, with a line on stderr,
+   where that fails. */
 bool job_inputs_add(job_inputs *in, const sib_job *job, const char *name, const char *text);
 /* "NAME=WHAT" of an option. */
 bool job_inputs_add_pair(job_inputs *in, const sib_job *job, const char *pair);

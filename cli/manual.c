@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Text as roff ---------------------------------------------------------------------------------------- */
+/* ---- Text as roff
+   ---------------------------------------------------------------------------------------- */
 
 static void put_escaped(const char *text, size_t n, FILE *out)
 {
@@ -73,7 +74,8 @@ static void put_sentences(const char *text, const cli_option *o, FILE *out)
     putc('\n', out);
 }
 
-/* ---- What stands in for the template's marks --------------------------------------------------------------- */
+/* ---- What stands in for the template's marks
+   --------------------------------------------------------------- */
 
 /* Names in capitals are italic, everything else is bold but for punctuation. */
 static void put_usage(const char *operands, FILE *out)

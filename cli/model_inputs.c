@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Files of text are read whole up to this size. */
+/* Largest file of text. */
 #define TEXT_LIMIT ((size_t)64 << 20)
 
 /* ---- Text to tensors ---------------------------------------------------------------------------------- */
@@ -61,7 +61,8 @@ static bool fill(const json_t *j, sib_tensor *flat, int64_t *at, sib_error *err)
     return sib_tensor_set_string(flat, &index, (sib_str){number, strlen(number)}, err) == SIB_OK;
 }
 
-/* Text as JSON: what is no array is put into one; words that are no JSON are taken as strings, cut at commas. */
+/* Text as JSON: what is no array is put into one; words that are no JSON are taken as strings, cut at
+   commas. */
 static json_t *as_json(const char *text, bool strings, bool *bare)
 {
     json_error_t ignored;
@@ -132,7 +133,8 @@ static sib_value *from_text(const sib_value_info *info, const char *text)
     return v;
 }
 
-/* ---- Files ---------------------------------------------------------------------------------------------- */
+/* ---- Files
+   ---------------------------------------------------------------------------------------------- */
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -196,7 +198,8 @@ static sib_value *read_input(const sib_value_info *info, const char *what)
     return from_text(info, what);
 }
 
-/* ---- Random inputs ---------------------------------------------------------------------------------------- */
+/* ---- Random inputs
+   ---------------------------------------------------------------------------------------- */
 
 /* xorshift64*: the same numbers on every machine. */
 static double draw(uint64_t *state)
@@ -219,7 +222,7 @@ static int64_t given_dim(const input_settings *s, const char *name)
     return -1;
 }
 
-/* Elements in [-1, 1) for floats, 0 or 1 for whole numbers and bool, which every table of a model has. */
+/* Elements in [-1, 1) for floats, 0 or 1 for integers and bool, which are indices into any table. */
 static sib_value *random_input(const sib_value_info *info, const input_settings *s, uint64_t *state)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -252,7 +255,8 @@ static sib_value *random_input(const sib_value_info *info, const input_settings 
     return typed ? from_tensor(typed) : NULL;
 }
 
-/* ---- All of them -------------------------------------------------------------------------------------------- */
+/* ---- All of them
+   -------------------------------------------------------------------------------------------- */
 
 static bool check_names(const sib_model *model, const input_settings *s)
 {

@@ -1,5 +1,6 @@
-/* Options from a table: "--name VALUE", "--name=VALUE", "-o VALUE" or "-oVALUE"; behind "--" everything is an operand,
-   and "-" is one. Help, manual and completions are made of the same table: an option costs one row. */
+/* Options from a table: "--name VALUE", "--name=VALUE", "-o VALUE" or "-oVALUE"; behind "--" everything is
+   an operand, and "-" is one. Help, manual and completions are made of the same table: an option costs one
+   row. */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
@@ -44,7 +45,8 @@ typedef struct cli_option {
     const char *offer; /* likewise, with blanks between */
 } cli_option;
 
-/* Rows of a table whose settings have the type `settings`. Behind the help may stand more fields: .letter = 'o'. */
+/* Rows of a table whose settings have the type `settings`. Behind the help may stand more fields: .letter
+   = 'o'. */
 #define OPT(name_, kind_, field_, ...)                                                                       \
     {                                                                                                        \
         .name = name_, .kind = kind_, .field = offsetof(settings, field_), .help = __VA_ARGS__               \
@@ -68,8 +70,8 @@ typedef enum cli_parsed { CLI_PARSED, CLI_WANTS_HELP, CLI_MISUSED } cli_parsed;
 
 struct cli_command;
 
-/* Reads argv (argc) into settings, a struct that the table's offsets fit, filled with defaults before. Operands are moved
-   to the front of argv; *n_operands is their number. Misuse is told on stderr. */
+/* Reads argv (argc) into settings, a struct that the table's offsets fit, filled with defaults before.
+   Operands are moved to the front of argv; *n_operands is their number. Misuse is reported on stderr. */
 cli_parsed cli_parse(const struct cli_command *command, int argc, char **argv, void *settings,
                      int *n_operands);
 
@@ -80,10 +82,12 @@ extern const cli_option cli_option_help;
 void cli_options_each(const cli_option *options, void (*row)(const cli_option *o, void *context),
                       void *context);
 
-/* What stands behind the option's name in help: "N", "int8|int16", "[int16|int8]"; "" for flags. Released with free. */
+/* What stands behind the option's name in help: "N", "int8|int16", "[int16|int8]"; "" for flags. Released
+   with free. */
 char *cli_option_value(const cli_option *o);
 
-/* Word i of those that may stand behind the option, NULL behind the last. buffer: 64 bytes, where the word may stand. */
+/* Word i of those that may stand behind the option, NULL behind the last. buffer: 64 bytes, where the word
+   may stand. */
 const char *cli_option_word(const cli_option *o, size_t i, char buffer[64]);
 
 #endif

@@ -57,14 +57,14 @@ static bool ask(const char *python, const char *script, char *line, size_t bytes
     posix_spawn_file_actions_destroy(&actions);
     close(out[1]);
     FILE *answer = fdopen(out[0], "r");
-    bool said = answer && started && fgets(line, (int)bytes, answer);
+    bool answered = answer && started && fgets(line, (int)bytes, answer);
     if (answer)
         fclose(answer);
     if (started)
         waitpid(pid, NULL, 0);
-    if (said)
+    if (answered)
         line[strcspn(line, "\n")] = '\0';
-    return said && *line;
+    return answered && *line;
 }
 
 static bool load(peer_ort *p, const char *path, char *why, size_t bytes)
@@ -120,7 +120,8 @@ static bool find(peer_ort *p, char *why, size_t bytes)
     return found;
 }
 
-/* ---- Opening --------------------------------------------------------------------------------------------- */
+/* ---- Opening
+   --------------------------------------------------------------------------------------------- */
 
 /* True where status tells of no error; otherwise its message goes into why. */
 static bool fine(const peer_ort *p, ort_status *status, char *why, size_t bytes)
@@ -160,7 +161,8 @@ const char *peer_ort_version(const peer_ort *p)
     return p->version;
 }
 
-/* ---- Sessions -------------------------------------------------------------------------------------------- */
+/* ---- Sessions
+   -------------------------------------------------------------------------------------------- */
 
 static bool create(peer_ort_session *s, const char *path, unsigned threads, char *why, size_t bytes)
 {
@@ -232,7 +234,8 @@ void peer_ort_session_close(peer_ort_session *s)
     free(s);
 }
 
-/* ---- Inputs ---------------------------------------------------------------------------------------------- */
+/* ---- Inputs
+   ---------------------------------------------------------------------------------------------- */
 
 static bool bind_strings(peer_ort *p, const sib_tensor *t, ort_value **out, char *why, size_t bytes)
 {
@@ -261,7 +264,7 @@ static bool bind_one(peer_ort *p, const sib_named_value *in, ort_value **out, ch
     if (sib_tensor_dtype(t) == SIB_STRING)
         return bind_strings(p, t, out, why, bytes);
     size_t size = (sib_tensor_count(t) * sib_dtype_bits(sib_tensor_dtype(t)) + 7) / 8;
-    static char nothing; /* stands for the elements of an empty tensor */
+    static char nothing; /* address for the elements of an empty tensor */
     void *data = size ? sib_tensor_data((sib_tensor *)t) : &nothing;
     /* its numbers of element types are ONNX's, as ours are */
     return fine(p,
@@ -283,7 +286,8 @@ bool peer_ort_bind(peer_ort_session *s, size_t n, const sib_named_value *inputs,
     return true;
 }
 
-/* ---- Runs ------------------------------------------------------------------------------------------------ */
+/* ---- Runs
+   ------------------------------------------------------------------------------------------------ */
 
 static bool run(peer_ort_session *s, char *why, size_t bytes)
 {

@@ -1,4 +1,5 @@
-/* onnxruntime through its C interface: the library is looked for in the Python package, and called in this process. */
+/* onnxruntime through its C interface: the library is looked for in the Python package, and called in this
+   process. */
 #ifndef CLI_PEER_ORT_H
 #define CLI_PEER_ORT_H
 
@@ -14,8 +15,8 @@ void peer_ort_close(peer_ort *peer);
 /* "1.31.1" */
 const char *peer_ort_version(const peer_ort *peer);
 
-/* A session over a file, all of its graph optimizations on, with so many threads inside an operator (1: no pool).
-   NULL with words in why. */
+/* A session over a file, all of its graph optimizations on, with so many threads inside an operator (1: no
+   pool). NULL with words in why. */
 peer_ort_session *peer_ort_session_open(peer_ort *peer, const char *path, unsigned threads, char *why,
                                         size_t bytes);
 void peer_ort_session_close(peer_ort_session *s);
@@ -26,8 +27,8 @@ bool peer_ort_bind(peer_ort_session *s, size_t n, const sib_named_value *inputs,
 /* One run of all outputs, which are dropped again. */
 bool peer_ort_run(peer_ort_session *s, char *why, size_t bytes);
 
-/* One run; outputs that are tensors are given as values owned by the caller, others are NULL. out: (n_outputs of the
-   model). */
+/* One run; outputs that are tensors are given as values owned by the caller, others are NULL. out:
+   (n_outputs of the model). */
 bool peer_ort_run_values(peer_ort_session *s, sib_value **out, char *why, size_t bytes);
 
 #endif

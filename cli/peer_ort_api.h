@@ -1,5 +1,5 @@
-/* The part of onnxruntime's documented C interface (version 11 and later: entries are only ever added behind) that the
-   benchmarks call. Entries between are not named. */
+/* The part of onnxruntime's documented C interface (version 11 and later: entries are only ever added
+   behind) that the benchmarks call. Entries between are not named. */
 #ifndef CLI_PEER_ORT_API_H
 #define CLI_PEER_ORT_API_H
 

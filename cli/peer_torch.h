@@ -1,4 +1,4 @@
-/* torch in a Python of its own, that measures when it is told to (see bench/torch_peer.py). */
+/* torch in a Python of its own, that measures on request (see bench/torch_peer.py). */
 #ifndef CLI_PEER_TORCH_H
 #define CLI_PEER_TORCH_H
 
@@ -24,8 +24,8 @@ bool peer_torch_features_result(peer_torch *peer, float *single, double *precise
 /* Prepares a convolution; what peer_torch_run measures from then on. dtype: "float32", ... */
 bool peer_torch_conv1d(peer_torch *peer, size_t slot, const long shape[7], const char *dtype, int threads);
 
-/* Prepares a network of Whisper with random weights, in place of what the slot held. what: "encoder 80 3000 384 6 4 448
-   51865 1 0", the part, whisper_dims, tokens and positions behind which they stand. */
+/* Prepares a network of Whisper with random weights, in place of what the slot held. what: "encoder 80
+   3000 384 6 4 448 51865 1 0", the part, whisper_dims, tokens and positions behind which they stand. */
 bool peer_torch_whisper(peer_torch *peer, size_t slot, const char *what, unsigned threads);
 
 /* Runs what `slot` holds once (0: the features) and gives its seconds, negative on a failure. */

@@ -14,7 +14,7 @@
 typedef struct picture {
     float *levels;
     size_t rows, columns;
-    double seconds; /* of the whole */
+    double seconds; /* of the recording */
 } picture;
 
 size_t picture_columns(FILE *out)
@@ -105,7 +105,7 @@ static void show_shades(const picture *p, FILE *out)
     }
 }
 
-/* Marks of whole seconds. */
+/* Marks of full seconds. */
 static void show_time(const picture *p, FILE *out)
 {
     size_t step = 1, at = 0;
@@ -123,7 +123,8 @@ static void show_time(const picture *p, FILE *out)
     putc('\n', out);
 }
 
-/* One line of words, those that begin behind what stands there already; the others are left for the next. words: (n). */
+/* One line of words, those that begin behind what stands there already; the others are left for the next.
+   words: (n). */
 static bool show_line(const picture *p, const sib_word **words, size_t n, FILE *out)
 {
     size_t at = 0;

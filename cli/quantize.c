@@ -59,7 +59,8 @@ static const char more[] =
     "blocks before opset 21, MatMulNBits of com.microsoft. Reports bytes, and relative RMS errors: of "
     "the weights, and with --calibrate of each layer's and of the model's outputs.";
 
-/* ---- Inputs for calibration ----------------------------------------------------------------------------- */
+/* ---- Inputs for calibration
+   ----------------------------------------------------------------------------- */
 
 /* Sets of inputs, growing. */
 typedef struct calibration {
@@ -147,7 +148,8 @@ static bool read_sets(const sib_model *m, const char *folder, calibration *c)
     return ok;
 }
 
-/* ---- What is told --------------------------------------------------------------------------------------- */
+/* ---- The report
+   --------------------------------------------------------------------------------------- */
 
 static const char *error_text(double x, char *text, size_t size)
 {
@@ -208,7 +210,8 @@ static json_t *document(const sib_quantize_report *r, const settings *s)
                      (json_int_t)t.bytes_after, "layers", layers, "outputs", outputs);
 }
 
-/* ---- The command ---------------------------------------------------------------------------------------- */
+/* ---- The command
+   ---------------------------------------------------------------------------------------- */
 
 static bool save(const sib_model *m, const char *path, sib_error *err)
 {

@@ -74,7 +74,8 @@ static void show_profile(const sib_profile *p)
     }
 }
 
-/* ---- Running --------------------------------------------------------------------------------------------- */
+/* ---- Running
+   --------------------------------------------------------------------------------------------- */
 
 static bool show_outputs(const sib_model *m, const settings *s, sib_value *const *outputs)
 {

@@ -1,4 +1,5 @@
-/* Rows that several commands have, each once. The settings have the type `settings`; what differs is an argument. */
+/* Rows that several commands have, each once. The settings have the type `settings`; what differs is an
+   argument. */
 #ifndef CLI_SHARED_OPTIONS_H
 #define CLI_SHARED_OPTIONS_H
 
@@ -19,7 +20,8 @@
                .more = "Elements may differ by atol + rtol * |expected|.")
 #define OPT_ATOL(usual) OPT_NUMBER("atol", atol, "X", 0, 1e9, "absolute tolerance (default: " usual ")")
 
-/* ---- Backends and passes --------------------------------------------------------------------------------- */
+/* ---- Backends and passes
+   --------------------------------------------------------------------------------- */
 
 /* A cli_names of this build's backends. */
 const char *backend_names(size_t i, const char **meaning);
@@ -54,7 +56,8 @@ void passes_apply(const pass_settings *s, sib_session_options *out);
 /* True where one of the options was given. */
 bool passes_named(const pass_settings *s);
 
-/* ---- Inputs of models ------------------------------------------------------------------------------------ */
+/* ---- Inputs of models
+   ------------------------------------------------------------------------------------ */
 
 typedef struct input_settings {
     cli_list inputs;    /* NAME=FILE.npy, NAME=FILE.npz, NAME=FILE.pb, FILE.npz, NAME=TEXT */
@@ -78,7 +81,8 @@ typedef struct input_settings {
                  "draw inputs that are not given: floats in [-1, 1), integers and bools 0 or 1",             \
                  .more = "The same seed draws the same numbers on every machine.")
 
-/* ---- Jobs ------------------------------------------------------------------------------------------------ */
+/* ---- Jobs
+   ------------------------------------------------------------------------------------------------ */
 
 #define OPT_MODEL(help)     OPT_FILE("model", model, "MODEL", help)
 #define OPT_TOKENIZER(help) OPT_FILE("tokenizer", tokenizer, "FILE", help)

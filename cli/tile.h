@@ -25,8 +25,8 @@ bool tile_plan_of(const tile_settings *s, uint64_t frames, sib_tile_plan *out);
 /* Says on stderr that a plan does not fit, with the arithmetic; gives CLI_FAILED. */
 int tile_fails_to_fit(const sib_tile_plan *p);
 
-/* A recording as a tile's DMA reads it: mono int16 at 16 kHz. Another rate, more channels, or samples of another size are
-   refused by name with a line on stderr. */
+/* A recording as a tile's DMA reads it: mono int16 at 16 kHz. Another rate, more channels, or samples of
+   another size are refused by name with a line on stderr. */
 typedef struct tile_recording {
     int16_t *samples; /* (n); released with free */
     size_t n;

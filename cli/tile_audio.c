@@ -36,7 +36,7 @@ static bool take_block(const char *name, const float *block, size_t got, tile_re
 {
     int16_t *grown = realloc(r->samples, (r->n + got) * sizeof *grown);
     if (!grown) {
-        cli_fail("%s: memory for the recording could not be had", name);
+        cli_fail("%s: out of memory for the recording", name);
         return false;
     }
     r->samples = grown;

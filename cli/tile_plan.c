@@ -35,7 +35,7 @@ static const char *out_name(const sib_tile_plan *p)
 
 /* ---- JSON ---- */
 
-static json_int_t whole(uint64_t n)
+static json_int_t integer(uint64_t n)
 {
     return (json_int_t)n;
 }
@@ -43,22 +43,24 @@ static json_int_t whole(uint64_t n)
 json_t *tile_plan_json(const sib_tile_plan *p)
 {
     const sib_tile_options *o = &p->options;
-    json_t *j = json_pack("{s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:b}", "batch", whole(o->batch),
-                          "depth", whole(o->depth), "tiles", whole(o->tiles), "bands", whole(o->bands), "out",
-                          out_name(p), "rows", whole(p->rows), "tiles_used", whole(p->tiles_used), "channels",
-                          whole(p->channels), "linked_columns", whole(p->linked), "fits", p->fits);
-    json_object_set_new(
-        j, "memory",
-        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "bytes", whole(o->memory),
-                  "element_in", whole(p->element_in), "element_out", whole(p->element_out), "fifo_in",
-                  whole(p->fifo_in), "fifo_out", whole(p->fifo_out), "stack", whole(p->stack), "constants",
-                  whole(p->constants), "state", whole(p->state), "total", whole(p->total), "percent",
-                  100.0 * (double)p->total / (double)o->memory, "memory_tile", whole(p->memory_tile)));
+    json_t *j =
+        json_pack("{s:I, s:I, s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:b}", "batch", integer(o->batch), "depth",
+                  integer(o->depth), "tiles", integer(o->tiles), "bands", integer(o->bands), "out",
+                  out_name(p), "rows", integer(p->rows), "tiles_used", integer(p->tiles_used), "channels",
+                  integer(p->channels), "linked_columns", integer(p->linked), "fits", p->fits);
+    json_object_set_new(j, "memory",
+                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "bytes",
+                                  integer(o->memory), "element_in", integer(p->element_in), "element_out",
+                                  integer(p->element_out), "fifo_in", integer(p->fifo_in), "fifo_out",
+                                  integer(p->fifo_out), "stack", integer(p->stack), "constants",
+                                  integer(p->constants), "state", integer(p->state), "total",
+                                  integer(p->total), "percent", 100.0 * (double)p->total / (double)o->memory,
+                                  "memory_tile", integer(p->memory_tile)));
     json_object_set_new(j, "recording",
-                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "frames", whole(p->frames), "calls",
-                                  whole(p->calls), "transfers", whole(p->transfers), "bytes_in",
-                                  whole(p->bytes_in), "bytes_out", whole(p->bytes_out), "bytes_host",
-                                  whole(p->bytes_host)));
+                        json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "frames", integer(p->frames), "calls",
+                                  integer(p->calls), "transfers", integer(p->transfers), "bytes_in",
+                                  integer(p->bytes_in), "bytes_out", integer(p->bytes_out), "bytes_host",
+                                  integer(p->bytes_host)));
     json_object_set_new(j, "time",
                         json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "seconds", p->seconds, "call_cost",
                                   o->cost.call, "byte_cost", o->cost.byte, "frame_cost", o->cost.frame,
@@ -75,10 +77,10 @@ static json_t *advice_json(const sib_tile_plan *p)
     sib_tile_advise(p, advice, &n);
     for (size_t i = 0; i < n; i++) {
         const sib_tile_plan *a = &advice[i].plan;
-        json_array_append_new(list,
-                              json_pack("{s:s, s:I, s:I, s:I, s:I}", "change", changes[advice[i].change],
-                                        "batch", whole(a->options.batch), "depth", whole(a->options.depth),
-                                        "tiles", whole(a->options.tiles), "total", whole(a->total)));
+        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I}", "change",
+                                              changes[advice[i].change], "batch", integer(a->options.batch),
+                                              "depth", integer(a->options.depth), "tiles",
+                                              integer(a->options.tiles), "total", integer(a->total)));
     }
     return list;
 }
@@ -172,7 +174,7 @@ static void say_recording(const sib_tile_plan *p)
     printf("time         %.4g s predicted", p->seconds);
     if (p->seconds > 0)
         printf(", %.4g x real time", seconds / p->seconds);
-    printf(": %.4g us a call, %.4g ns a byte, %.4g us a frame\n", 1e6 * cost->call, 1e9 * cost->byte,
+    printf(": %.4g us per call, %.4g ns per byte, %.4g us per frame\n", 1e6 * cost->call, 1e9 * cost->byte,
            1e6 * cost->frame);
 }
 
@@ -185,7 +187,7 @@ static void say_plan(const sib_tile_plan *p)
         printf("             %u of %u tiles have frames to compute\n", (unsigned)p->tiles_used,
                (unsigned)o->tiles);
     if ((uint64_t)p->rows * p->tiles_used > o->batch)
-        printf("             %u frames a call are filling: a batch of %u would use them\n",
+        printf("             %u frames per call are padding: a batch of %u would use them\n",
                (unsigned)(p->rows * p->tiles_used - o->batch), (unsigned)(p->rows * p->tiles_used));
     puts("memory       of a compute tile");
     say_memory(p);
@@ -217,10 +219,10 @@ static int print_table(const tile_settings *s, uint64_t frames)
         }
         if (list)
             json_array_append_new(list, json_pack("{s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:o}", "published",
-                                                  "batch", whole(row.batch), "fifo_in", whole(row.fifo_in),
-                                                  "fifo_out", whole(row.fifo_out), "stack", whole(row.stack),
-                                                  "total", whole(row.total), "calls", whole(row.calls),
-                                                  "plan", tile_plan_json(&p)));
+                                                  "batch", integer(row.batch), "fifo_in",
+                                                  integer(row.fifo_in), "fifo_out", integer(row.fifo_out),
+                                                  "stack", integer(row.stack), "total", integer(row.total),
+                                                  "calls", integer(row.calls), "plan", tile_plan_json(&p)));
         else
             printf("%5u %7.4g %7.4g %7.4g %8.4g | %9s %5.1f %% %5s %9s %9.4g\n", (unsigned)row.batch,
                    (double)row.fifo_in / 1000, (double)row.fifo_out / 1000, (double)row.stack / 1000,

@@ -64,7 +64,7 @@ static void say(const tile_settings *s, const char *in, const sib_tile_plan *p, 
            (unsigned long long)r->stalls_dma, r->stall_seconds);
     printf("  predicted  %.4g s on the chip, %.4g x real time\n", r->predicted_seconds,
            frames / 100 / r->predicted_seconds);
-    printf("  measured   %.4g s here, the kernel %.4g s of them: %.3f us a frame\n", r->measured_seconds,
+    printf("  measured   %.4g s here, the kernel %.4g s of them: %.3f us per frame\n", r->measured_seconds,
            r->kernel_seconds, 1e6 * r->kernel_seconds / frames);
     printf("  written    %s\n", s->output);
 }

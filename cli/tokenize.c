@@ -25,7 +25,7 @@ static const cli_option options[] = {
              "by its content)",
              .offer = "gpt2 whisper tokenizer.json pieces rwkv-world"),
     OPT_INTEGER("n-vocab", n_vocab, "N", 1, 2097152, "ids of the model; for Whisper it tells which version"),
-    OPT_FLAG("decode", decode, "turn ids into text"),
+    OPT_FLAG("decode", decode, "decode ids into text"),
     OPT_FLAG("ids", ids, "print ids only, on one line"),
     OPT_FLAG("special", special,
              "find special tokens, such as <|endoftext|>, in the text, and show them with --decode"),
@@ -41,7 +41,7 @@ static const char more[] =
 typedef struct source {
     sib_tokenizer *own;
     sib_job *job;
-    const sib_tokenizer *tokenizer; /* of one of them; NULL where it failed, which is told */
+    const sib_tokenizer *tokenizer; /* of one of them; NULL, with a line on stderr, where it failed */
 } source;
 
 static bool ends_with(const char *text, const char *end)
@@ -71,7 +71,8 @@ static void open_source(const settings *s, source *out)
     }
 }
 
-/* ---- What is shown ------------------------------------------------------------------------------------------------ */
+/* ---- What is shown
+   ------------------------------------------------------------------------------------------------ */
 
 /* Bytes with everything that does not print as \n or \xFF. */
 static char *shown(const char *bytes, size_t n)
@@ -160,7 +161,8 @@ static void show_what(const sib_tokenizer *t, const settings *s)
         printf("%s: ids below %zu, %zu tokens, %zu of them special\n", info.kind, info.n_vocab, n, n_special);
 }
 
-/* ---- Both ways ------------------------------------------------------------------------------------------------------ */
+/* ---- Both ways
+   ------------------------------------------------------------------------------------------------------ */
 
 static bool encode(const sib_tokenizer *t, const settings *s, const char *text, size_t size)
 {

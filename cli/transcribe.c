@@ -53,7 +53,8 @@ static const char more[] =
     "default to openai-whisper's. digits, the small model that comes with Sibyl, knows ten English "
     "words, zero to nine.";
 
-/* ---- One recording ----------------------------------------------------------------------------------------- */
+/* ---- One recording
+   ----------------------------------------------------------------------------------------- */
 
 typedef struct listener {
     const settings *s;
@@ -230,7 +231,8 @@ static bool transcribe_one(listener *l, const char *recording)
     return done;
 }
 
-/* ---- The command ------------------------------------------------------------------------------------------- */
+/* ---- The command
+   ------------------------------------------------------------------------------------------- */
 
 static bool transcribe_all(const settings *s, listener *l, int n, char **paths)
 {

@@ -1,4 +1,4 @@
-/* What was heard, in the formats of openai-whisper's command. */
+/* Transcripts in the formats of openai-whisper's command. */
 #ifndef CLI_TRANSCRIPT_H
 #define CLI_TRANSCRIPT_H
 

@@ -11,7 +11,8 @@
 
 const whisper_dims whisper_tiny = {80, 3000, 384, 6, 4, 448, 51865};
 
-/* ---- A checkpoint ------------------------------------------------------------------------------------------ */
+/* ---- A checkpoint
+   ------------------------------------------------------------------------------------------ */
 
 #define WEIGHTS_MAX 256
 
@@ -126,7 +127,7 @@ static char *header_of(const drawing *w)
     char *text = json_dumps(header, JSON_COMPACT);
     json_decref(header);
     if (!text)
-        exit(cli_fail("memory could not be had"));
+        exit(cli_fail("out of memory"));
     return text;
 }
 
@@ -161,7 +162,8 @@ bool whisper_checkpoint(const char *path, const whisper_dims *d)
     return ok;
 }
 
-/* ---- A part of the model ----------------------------------------------------------------------------------- */
+/* ---- A part of the model
+   ----------------------------------------------------------------------------------- */
 
 /* What a run costs beside reading the weights. */
 static whisper_cost cost_of(const whisper_dims *d, whisper_part p)

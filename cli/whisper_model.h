@@ -1,5 +1,5 @@
-/* Whisper's networks with random weights: what they compute costs the same as with trained ones. A checkpoint is written
-   and imported, as a trained one would be. */
+/* Whisper's networks with random weights: what they compute costs the same as with trained ones. A
+   checkpoint is written and imported, as a trained one would be. */
 #ifndef CLI_WHISPER_MODEL_H
 #define CLI_WHISPER_MODEL_H
 
@@ -26,13 +26,14 @@ typedef struct whisper_form {
     bool decomposed; /* of opset 20: attention as MatMul, Softmax, MatMul instead of the operator Attention */
 } whisper_form;
 
-/* What of the model runs: the encoder (tokens 0), or the decoder on so many tokens behind `past` positions. */
+/* What of the model runs: the encoder (tokens 0), or the decoder on so many tokens behind `past`
+   positions. */
 typedef struct whisper_part {
     int64_t tokens, past;
 } whisper_part;
 
-/* Imports the checkpoint and writes one part of the model to path: mel -> audio, or tokens and caches -> logits of the
-   last token and longer caches. False with a line on stderr. */
+/* Imports the checkpoint and writes one part of the model to path: mel -> audio, or tokens and caches ->
+   logits of the last token and longer caches. False with a line on stderr. */
 bool whisper_write(const char *path, const char *checkpoint, const whisper_dims *d, whisper_form form,
                    whisper_part part, whisper_cost *cost);
 

@@ -42,7 +42,7 @@ void *cli_take(size_t n, size_t size)
 {
     void *block = calloc(n ? n : 1, size);
     if (!block)
-        exit(cli_fail("memory could not be had"));
+        exit(cli_fail("out of memory"));
     return block;
 }
 

@@ -170,7 +170,7 @@ typedef struct sib_job_run_options {
     sib_code (*on_tap)(void *context, const char *path, const sib_tensor *value, sib_error *err);
     const char *const *taps; /* (n_taps) paths, in which * stands for any characters and ? for one */
     size_t n_taps;
-    bool *tap_matched; /* (n_taps) set to true for each of taps that a value matched; NULL: not wanted */
+    bool *tap_matched;  /* (n_taps) set to true for each of taps that a value matched; NULL: not wanted */
     uint64_t max_steps; /* turns that a loop may take; 0: 1,000,000 */
     const sib_cancel *cancel;
 } sib_job_run_options;

@@ -224,7 +224,7 @@ class Transcribe(Jobs):
 
     def test_document_beside_the_model(self):
         text = self.done("import", DIGITS / "digits.pt", "-o", "d.onnx", "--tokenizer", DIGITS / "digits.tiktoken")
-        self.assertRegex(text, "; tokenizer: whisper; job: d.job.json\n")
+        self.assertRegex(text, "  tokenizer   whisper\n  job         d.job.json\n")
         beside = self.folder / "d.job.json"
         document = json.loads(beside.read_text())
         self.assertEqual(document, json.loads(self.done("job", "--describe", "d.onnx")))
