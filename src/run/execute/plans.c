@@ -1,6 +1,7 @@
 #include "run/execute/plans.h"
 
 #include "base/alloc.h"
+#include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
 
@@ -82,15 +83,9 @@ static sib_code add_segment(executor *ex, segment *s, segment **freed, sib_error
     size_t oldest;
     if (count_like(ex, s, false, &oldest) >= PLANS_KEPT && oldest < ex->n_segments)
         forget(ex, oldest, freed);
-    if (ex->n_segments == ex->capacity) {
-        size_t more = ex->capacity ? 2 * ex->capacity : 4;
-        segment **grown = mem_realloc(ex->segments, more, sizeof *grown);
-        if (!grown)
-            return err_memory(err, more * sizeof *grown, "plans");
-        ex->segments = grown;
-        ex->capacity = more;
-    }
-    ex->segments[ex->n_segments++] = s;
+    sib_code code = ARRAY_PUSH(ex->segments, ex->n_segments, ex->capacity, "plans", err, s);
+    if (code != SIB_OK)
+        return code;
     ex->shared->plan_bytes += s->bytes;
     bound_bytes(ex, freed);
     return SIB_OK;
