@@ -45,11 +45,11 @@ test-c: need-test
 	ctest --preset $(PRESET) -j $(JOBS) --no-tests=error
 
 test-python: need-python all
-	@set -o pipefail; $(PYTHON) -m pytest -q -rs python/tests | tee build/pytest.log
+	@set -o pipefail; $(PYTHON) -m pytest -q -rs -n $(JOBS) python/tests | tee build/pytest.log
 
 # Comparisons with other software, which `make setup FOR=peers` installs (some gigabytes).
 compare: need-peers all
-	SIBYL_PEERS=1 $(PYTHON) -m pytest -q python/tests
+	SIBYL_PEERS=1 $(PYTHON) -m pytest -q -n $(JOBS) -m peers python/tests
 	SIBYL_PYTHON=$(CURDIR)/$(PYTHON) build/sibyl bench features --peers --repeat 20
 
 bench: need-peers all

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import sys
 import wave
 from pathlib import Path
@@ -23,6 +24,17 @@ def peer(name):
         if os.environ.get("SIBYL_PEERS"):
             raise
         pytest.skip(f"skipped for want of the Python package {name}")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "peers: of a file that compares with other software")
+
+
+def pytest_collection_modifyitems(items):
+    """Marks the tests of files that compare with other software, which `make compare` runs by that mark."""
+    for item in items:
+        if re.search(r"\bpeer\(|\btorch\b|importorskip|SIBYL_PEERS", item.path.read_text(encoding="utf-8")):
+            item.add_marker("peers")
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def main() -> int:
     claims, most, bad = said(sources), {}, 0
     for command, flags in COMPILERS:
         if not shutil.which(command):
-            print(f"{command}: skipped, it is not installed")
+            print(f"skipped for want of {command}")
             continue
         for level in LEVELS:
             with tempfile.TemporaryDirectory() as folder:

@@ -15,14 +15,14 @@ data=${SIBYL_DATA:-$source/../shared/data}
 failed=0
 
 absent() {
-    echo "$1: skipped, it is not installed"
+    echo "skipped for want of $1"
     [ "${SIBYL_TARGETS-}" != all ] || failed=1
 }
 
 if [ -f "$data/whisper/jfk.flac" ] && command -v ffmpeg >/dev/null; then
     ffmpeg -v error -i "$data/whisper/jfk.flac" -f s16le -ac 1 -ar 16000 audio.pcm
 else
-    echo "real audio: skipped for want of the shared data or ffmpeg"
+    echo "skipped for want of the shared data or ffmpeg"
 fi
 
 # check NAME PROGRAM...: runs it and compares what it prints, but for the count of instructions, with the first.
