@@ -1,4 +1,4 @@
-/* A sub-command of `sibyl`: one file, one row in main.c's table. */
+/* A sub-command of `sibyl`: a file, and a row of CLI_COMMANDS. */
 #ifndef CLI_COMMAND_H
 #define CLI_COMMAND_H
 
@@ -29,9 +29,26 @@ typedef struct cli_command {
     int (*run)(const struct cli_command *self, int argc, char **argv);
 } cli_command;
 
-extern const cli_command command_features, command_inspect, command_run, command_diff, command_conform,
-    command_transcribe, command_generate, command_tokenize, command_vad, command_job, command_import,
-    command_quantize, command_tile, command_bench, command_help;
+/* Every command, in the order in which help lists them: command_NAME in cli/NAME.c. */
+#define CLI_COMMANDS(X)                                                                                      \
+    X(features)                                                                                              \
+    X(inspect)                                                                                               \
+    X(run)                                                                                                   \
+    X(diff)                                                                                                  \
+    X(conform)                                                                                               \
+    X(transcribe)                                                                                            \
+    X(generate)                                                                                              \
+    X(tokenize)                                                                                              \
+    X(vad)                                                                                                   \
+    X(job)                                                                                                   \
+    X(import)                                                                                                \
+    X(quantize)                                                                                              \
+    X(tile)                                                                                                  \
+    X(bench)                                                                                                 \
+    X(help)
+
+#define CLI_COMMAND_DECLARED(name) extern const cli_command command_##name;
+CLI_COMMANDS(CLI_COMMAND_DECLARED)
 
 /* Ends with NULL. */
 extern const cli_command *const cli_commands[];

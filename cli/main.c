@@ -5,10 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
-const cli_command *const cli_commands[] = {
-    &command_features, &command_inspect,  &command_run,  &command_diff, &command_conform, &command_transcribe,
-    &command_generate, &command_tokenize, &command_vad,  &command_job,  &command_import,  &command_quantize,
-    &command_tile,     &command_bench,    &command_help, NULL};
+#define COMMAND_ROW(name) &command_##name,
+const cli_command *const cli_commands[] = {CLI_COMMANDS(COMMAND_ROW) NULL};
 
 const cli_command *cli_command_named(const char *name)
 {

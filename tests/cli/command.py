@@ -6,6 +6,7 @@ $SIBYL_COMMAND is the program, $SIBYL_SOURCE the folder of the sources.
 import array
 import math
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -19,13 +20,15 @@ COMMAND = os.environ["SIBYL_COMMAND"]
 SOURCE = Path(os.environ["SIBYL_SOURCE"])
 sys.path.insert(0, str(SOURCE / "tests" / "models"))
 import onnx_writer as w  # noqa: E402
-COMMANDS = ("features", "inspect", "run", "diff", "conform", "transcribe", "generate", "tokenize", "vad", "job", "import", "quantize", "tile", "bench", "help")
 RATE = 16000
 
 
 def sibyl(*arguments, stdin=b"", folder=None, **more):
     return subprocess.run([COMMAND, *map(str, arguments)], input=stdin, capture_output=True, cwd=folder, timeout=300,
                           **more)
+
+
+COMMANDS = re.findall(r"^  (\w+)  ", sibyl("help").stdout.decode().partition("Commands:")[2], re.M)
 
 
 def tone(seconds, peak=0.5):
