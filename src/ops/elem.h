@@ -43,7 +43,7 @@ void elem_out(lowering *l, mval wide, mval x);
 /* A value of one element as a scalar: rank 0. Fails where it has more, naming it. */
 mval elem_scalar(lowering *l, mval v, const char *what);
 
-/* The whole number that v, of one element, holds as a dim: a count of something. Fails where it is known to be
+/* The integer that v, of one element, holds as a dim: a count of something. Fails where it is known to be
    negative, naming it; stops where it is not known. */
 dim elem_count(lowering *l, mval v, const char *what);
 

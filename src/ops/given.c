@@ -16,7 +16,7 @@ static void from_floats(lowering *l, mval v, given_list *list)
         double number = 0.5;
         sib_tensor_get(t, &i, &number, NULL);
         if (!(number > -1e9 && number < 1e9) || number != (double)(int64_t)number)
-            l_fail(l, SIB_ERR_ARGUMENT, "%g where a whole number is wanted", number);
+            l_fail(l, SIB_ERR_ARGUMENT, "%g where an integer is wanted", number);
         else
             list->items[i] = d_const(l, (int64_t)number);
     }

@@ -168,7 +168,7 @@ void lower_ONNX_Col2Im(lowering *l, const node *n)
 
 /* ---- ImageDecoder ---------------------------------------------------------------------------- */
 
-/* The pixels of a picture's file: uint8 [height, width, channels], an empty tensor where it cannot be decoded. ONNX
+/* The pixels of an image file: uint8 [height, width, channels], an empty tensor where it cannot be decoded. ONNX
    ImageDecoder-20. */
 void lower_ONNX_ImageDecoder(lowering *l, const node *n)
 {

@@ -145,7 +145,7 @@ void lower_ONNX_RoiAlign(lowering *l, const node *n)
 
 /* ---- MaxRoiPool ------------------------------------------------------------------------------ */
 
-/* The nearest whole number, halves away from 0. */
+/* The nearest integer, halves away from 0. */
 static mval round_away(lowering *l, mval x)
 {
     return m_mul(l, m_sign(l, x), m_floor(l, m_add_number(l, m_abs(l, x), 0.5)));

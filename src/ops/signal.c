@@ -15,7 +15,7 @@ typedef struct complex_mval {
 } complex_mval;
 
 /* cos and sign * sin of 2 pi (n * k mod N) / N for n < rows, k < columns: [rows, columns]. The product is taken modulo
-   N as whole numbers, so that angles stay small and exact; in double, rounded once to the dtype. */
+   N as integers, so that angles stay small and exact; in double, rounded once to the dtype. */
 static complex_mval turns(lowering *l, sib_dtype dtype, dim rows, dim columns, dim length, double sign)
 {
     mval n = m_unsqueeze(l, m_iota(l, SIB_I64, rows), 1), k = m_iota(l, SIB_I64, columns);
@@ -184,7 +184,7 @@ static mval joined_parts(lowering *l, complex_mval x)
     return m_stack(l, 2, (mval[]){x.re, x.im}, -1);
 }
 
-/* One whole number of an input as a dim, or DIM_NONE where the lowering stopped. */
+/* One integer of an input as a dim, or DIM_NONE where the lowering stopped. */
 static dim length_of(lowering *l, mval v)
 {
     dim d = DIM_NONE;

@@ -4,8 +4,8 @@
    Each family NAME of spec.def has a struct NAME_spec, a function spec_NAME(node) that fills it, and a table
    spec_table_NAME. Lists, strings, tensors and graphs are borrowed from the node.
 
-   spec_NAME does not fail: an attribute that is absent, or not of its row's kind, has the default. What is wrong is told
-   by spec_check, which every node passes before it is lowered or claimed. */
+   spec_NAME does not fail: an attribute that is absent, or not of its row's kind, has the default. spec_check
+   reports what is wrong; every node passes it before it is lowered. */
 #ifndef SPEC_SPEC_H
 #define SPEC_SPEC_H
 

@@ -1,4 +1,4 @@
-/* Conv as a whole: ONNX Conv, ConvInteger and QLinearConv, com.microsoft FusedConv. */
+/* Convolutions: ONNX Conv, ConvInteger and QLinearConv, com.microsoft FusedConv. */
 #include "backend/cpu/conv.h"
 
 #include "backend/cpu/scratch.h"

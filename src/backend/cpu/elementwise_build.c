@@ -205,7 +205,7 @@ static bool whole_constant(const value *x)
     return true;
 }
 
-/* True where v holds whole numbers (or none) that float32 has, too: what quantizing rounds, and adds zero points to. */
+/* True where v holds integers (or nothing) that float32 has, too: what quantizing rounds, and adds zero points to. */
 static bool is_whole(const builder *b, value_id v, int depth)
 {
     const value *x = &b->g->values[v];

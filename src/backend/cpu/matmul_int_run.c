@@ -22,7 +22,7 @@ static const void *data_of(const cpu_call *c, uint8_t i)
 
 /* ---- Rows on the way out -------------------------------------------------------------------------------- */
 
-#define ROUND_MAGIC 6755399441055744.0 /* 1.5 * 2^52: what is added to it is rounded to a whole number */
+#define ROUND_MAGIC 6755399441055744.0 /* 1.5 * 2^52: what is added to it is rounded to an integer */
 
 /* y = saturate(round(x * a_scale * b_scale / y_scale) + y_zero), in double as the operator is defined. */
 static void requantize(const running *r, size_t column, const int32_t *x, size_t n, bool is_signed,

@@ -7,7 +7,7 @@
 /* The operator's inputs. */
 enum { IN_A, IN_B, IN_SCALE, IN_ZERO };
 
-/* How whole numbers of a dtype are kept: unsigned, of so many bits, more by `offset`. */
+/* How integers of a dtype are stored: unsigned, of so many bits, more by `offset`. */
 typedef struct whole {
     sib_dtype dtype;
     unsigned bits;

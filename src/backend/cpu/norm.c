@@ -1,4 +1,4 @@
-/* Normalizations over the last axes, whole. */
+/* Operators that normalize over the last axes. */
 #include "backend/cpu/rows.h"
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"

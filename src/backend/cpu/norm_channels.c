@@ -1,4 +1,4 @@
-/* Normalizations by channel, whole: of a batch with given statistics, of instances, of groups. */
+/* Normalizations by channel: of a batch with given statistics, of instances, of groups. */
 #include "backend/cpu/rows.h"
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"

@@ -1,4 +1,4 @@
-/* Normalizations of sums over the last axis, whole: of an input and what skips a block (and a bias), of embeddings. */
+/* Operators that normalize sums over the last axis: of an input and what skips a block (and a bias), of embeddings. */
 #include "backend/cpu/rows.h"
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"

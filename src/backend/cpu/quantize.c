@@ -1,4 +1,4 @@
-/* QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear between float32 and integers of 8 and 16 bits, whole. */
+/* QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear between float32 and integers of 8 and 16 bits. */
 #include "backend/cpu/rows.h"
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"

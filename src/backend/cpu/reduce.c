@@ -1,4 +1,4 @@
-/* Reductions over axes: the milli-ops, and the operators made of them, whole. */
+/* Reductions over axes: the milli-ops, and the operators made of them. */
 #include "backend/cpu/axes.h"
 #include "backend/cpu/scratch.h"
 

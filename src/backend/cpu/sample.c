@@ -1,4 +1,4 @@
-/* GridSample and RoiAlign whole, for pictures of floats. */
+/* The operators GridSample and RoiAlign, for images of float32. */
 #include "backend/cpu/layout.h"
 #include "backend/cpu/scratch.h"
 #include "kernel/resize/resize.h"
@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Dims of a float32 tensor of rank 4 whose planes have pixels, few enough for their indices. */
-static bool picture_of(const node_view *n, const value *v, cpu_box *x)
+static bool image_of(const node_view *n, const value *v, cpu_box *x)
 {
     return cpu_dtype(v) == SIB_F32 && cpu_box_of(n, v, x) && x->rank == 4 && x->dims[2] > 0 &&
            x->dims[3] > 0 && x->dims[2] <= INT32_MAX / x->dims[3];
@@ -25,7 +25,7 @@ static bool grid_plan(const node_view *n, sample_grid *g)
 {
     grid_spec spec = spec_grid(n->node);
     cpu_box x, grid;
-    if (!picture_of(n, n->in[0], &x) || cpu_dtype(n->in[1]) != SIB_F32 || !cpu_box_of(n, n->in[1], &grid) ||
+    if (!image_of(n, n->in[0], &x) || cpu_dtype(n->in[1]) != SIB_F32 || !cpu_box_of(n, n->in[1], &grid) ||
         grid.rank != 4 || grid.dims[0] != x.dims[0] || grid.dims[3] != 2)
         return false;
     *g = (sample_grid){.filter = spec.mode,
@@ -86,7 +86,7 @@ static bool roi_plan(const node_view *n, roi_state *s)
     cpu_box x, boxes, images;
     roi_spec spec = spec_roi(n->node);
     int64_t high = spec.output_height, wide = spec.output_width;
-    if (!picture_of(n, n->in[0], &x) || cpu_dtype(n->in[1]) != SIB_F32 || cpu_dtype(n->in[2]) != SIB_I64 ||
+    if (!image_of(n, n->in[0], &x) || cpu_dtype(n->in[1]) != SIB_F32 || cpu_dtype(n->in[2]) != SIB_I64 ||
         !cpu_box_of(n, n->in[1], &boxes) || !cpu_box_of(n, n->in[2], &images) || boxes.rank != 2 ||
         boxes.dims[1] != 4 || images.rank != 1 || images.dims[0] != boxes.dims[0] || high < 1 || wide < 1 ||
         high > 4096 || wide > 4096 || spec.mode != ROI_AVERAGE)

@@ -1,4 +1,4 @@
-/* TreeEnsembleClassifier and TreeEnsembleRegressor whole, where nodes are numbered as every exporter does: tree by tree,
+/* The operators TreeEnsembleClassifier and TreeEnsembleRegressor, where nodes are numbered as every exporter does: tree by tree,
    from 0 on, each before those it branches to. Sums are in double from the first tree to the last, as the definition has
    them. */
 #include "backend/cpu/rows.h"
