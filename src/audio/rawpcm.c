@@ -8,7 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-size_t audio_rawpcm_sample_bytes(sib_pcm pcm)
+/* Bytes of one sample. */
+static size_t audio_rawpcm_sample_bytes(sib_pcm pcm)
 {
     return pcm == SIB_PCM_F32LE ? 4 : 2;
 }

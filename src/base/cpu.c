@@ -33,7 +33,8 @@ int cpu_level_runs(cpu_level level)
     }
 }
 
-cpu_level cpu_level_max(void)
+/* Highest level that this build holds and this machine runs. */
+static cpu_level cpu_level_max(void)
 {
     cpu_level best = CPU_C;
     for (int level = CPU_C; level < CPU_LEVELS; level++)

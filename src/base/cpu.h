@@ -14,9 +14,6 @@ typedef enum cpu_level {
 /* "c", "avx2", "avx512", "neon". */
 const char *cpu_level_name(cpu_level level);
 
-/* Highest level that this build holds and this machine runs. */
-cpu_level cpu_level_max(void);
-
 /* True where `level` can run here: CPU_C always. */
 int cpu_level_runs(cpu_level level);
 

@@ -148,6 +148,14 @@ static sib_code job_make(compute_job *j, unsigned threads, sib_error *err)
     return SIB_OK;
 }
 
+/* Lowest value that is left by the clamp to `maximum`, -FLT_MAX where the description has no clamp. */
+static float mel_least(const sib_mel *mel, float maximum)
+{
+    if (mel->spec.dynamic_range == 0)
+        return -FLT_MAX;
+    return (float)(maximum - mel->spec.dynamic_range * mel->spec.gain);
+}
+
 static sib_code job_run(compute_job *j, sib_pool *pool, uint64_t bands, sib_error *err)
 {
     const unsigned threads = sib_pool_threads(pool);
@@ -203,13 +211,6 @@ sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float *sample
     if (j.z != features)
         mem_free(j.z);
     return code;
-}
-
-float mel_least(const sib_mel *mel, float maximum)
-{
-    if (mel->spec.dynamic_range == 0)
-        return -FLT_MAX;
-    return (float)(maximum - mel->spec.dynamic_range * mel->spec.gain);
 }
 
 void sib_mel_finish(const sib_mel *mel, float maximum, float *frames, size_t n_frames, size_t row_stride)

@@ -145,9 +145,6 @@ uint64_t mel_frame_count(const sib_mel *mel, uint64_t n_samples);
 /* Refuses recordings that are too short for a frame or for the reflection. */
 sib_code mel_length_check(const sib_mel *mel, uint64_t n_samples, sib_error *err);
 
-/* Lowest value that is left by the clamp to `maximum`, -FLT_MAX where the description has no clamp. */
-float mel_least(const sib_mel *mel, float maximum);
-
 /* Index of the first sample that is NaN or infinite, n where there is none. */
 size_t mel_first_bad(const float *samples, size_t n);
 

@@ -201,14 +201,3 @@ sib_code pass_identity(const graph *g, pass_run *r, patch *p, sib_error *err)
     mem_free(given);
     return code;
 }
-
-static const pass passes[] = {
-    {"identity", "the input of an Identity is used in the place of its output", pass_identity},
-    {"dead", "nodes whose outputs nobody uses are dropped", pass_dead},
-};
-
-const pass *pass_table(size_t *n)
-{
-    *n = sizeof passes / sizeof *passes;
-    return passes;
-}

@@ -32,9 +32,6 @@ sib_code pass_identity(const graph *g, pass_run *r, patch *p, sib_error *err);
 void pass_mark_outputs(const graph *g, bool *marks);
 void pass_mark_captures(const graph *g, const node *n, bool *marks);
 
-/* These, in the order in which they run: (*n). A table may hold a pass several times. */
-const pass *pass_table(size_t *n);
-
 typedef struct pass_options {
     const char *passes; /* "-identity,-dead": those are left out; "-all,dead": that alone. NULL: every one */
     bool limited;

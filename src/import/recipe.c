@@ -15,12 +15,6 @@ static const recipe recipes[] = {
 };
 #define N_RECIPES (sizeof recipes / sizeof *recipes)
 
-const recipe *recipe_table(size_t *n)
-{
-    *n = N_RECIPES;
-    return recipes;
-}
-
 const char *sib_recipe_name(size_t i, const char **meaning)
 {
     if (i >= N_RECIPES)

@@ -12,8 +12,6 @@ typedef struct recipe {
     void (*make)(build *b);
 } recipe;
 
-/* The recipes: (*n). */
-const recipe *recipe_table(size_t *n);
 /* The recipe called name, or the first that recognises c where name is NULL. Errors: SIB_ERR_ARGUMENT (no such name, with
    those there are), SIB_ERR_UNSUPPORTED (nothing recognises c, with the names of some weights). */
 sib_code recipe_find(const checkpoint *c, const char *name, const recipe **out, sib_error *err);

@@ -119,7 +119,6 @@ dim d_sub(lowering *l, dim a, dim b);
 dim d_mul(lowering *l, dim a, dim b);
 dim d_floor_div(lowering *l, dim a, dim b);
 dim d_ceil_div(lowering *l, dim a, dim b);
-dim d_mod(lowering *l, dim a, dim b);
 dim d_min(lowering *l, dim a, dim b);
 dim d_max(lowering *l, dim a, dim b);
 dim d_broadcast(lowering *l, dim a, dim b);            /* the other where one is 1 */
@@ -137,7 +136,6 @@ mval m_floats(lowering *l, size_t n, const float *values);      /* float32 [n] *
 mval m_strings(lowering *l, size_t n, const sib_str *values);   /* [n] */
 mval m_dim_vector(lowering *l, size_t n, const dim *dims); /* int64 [n] whose elements are known as dims */
 mval m_dim_scalar(lowering *l, dim d);                     /* int64 scalar */
-mval m_shape_of(lowering *l, mval x);                      /* int64 [rank] */
 mval m_filled(lowering *l, mval scalar, size_t rank, const dim *dims); /* the scalar expanded */
 mval m_iota(lowering *l, sib_dtype dtype, dim n);                      /* 0, 1, ... n - 1 */
 
@@ -274,7 +272,5 @@ attribute attribute_ints(const char *name, size_t n, const int64_t *values); /* 
 attribute attribute_str(const char *name, sib_str s);
 /* A tensor type for m_emit. dims: (rank), DIM_NONE gives a fresh one. */
 value_type m_tensor_type(lowering *l, sib_dtype dtype, size_t rank, const dim *dims);
-/* The tensor types of two broadcast together: dims in out, returns the rank; fails where they do not fit. */
-int m_broadcast_dims(lowering *l, mval a, mval b, dim out[SIB_MAX_RANK]);
 
 #endif

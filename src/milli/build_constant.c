@@ -164,13 +164,6 @@ mval m_dim_scalar(lowering *l, dim d)
     return from_dims(l, 0, 1, &d);
 }
 
-mval m_shape_of(lowering *l, mval x)
-{
-    dim dims[SIB_MAX_RANK];
-    int rank = m_dims(l, x, dims);
-    return l_ok(l) ? m_dim_vector(l, (size_t)rank, dims) : MVAL_NONE;
-}
-
 mval m_filled(lowering *l, mval scalar, size_t rank, const dim *dims)
 {
     return m_expand(l, scalar, rank, dims);

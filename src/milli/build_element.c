@@ -30,7 +30,8 @@ static void broadcast_into(lowering *l, dim *out, int *rank, const dim *b, int b
     *rank = n;
 }
 
-int m_broadcast_dims(lowering *l, mval a, mval b, dim out[SIB_MAX_RANK])
+/* The tensor types of two broadcast together: dims in out, returns the rank; fails where they do not fit. */
+static int m_broadcast_dims(lowering *l, mval a, mval b, dim out[SIB_MAX_RANK])
 {
     dim other[SIB_MAX_RANK];
     int rank = m_dims(l, a, out), n = m_dims(l, b, other);

@@ -1,7 +1,5 @@
 #include "milli/milli.h"
 
-#include <string.h>
-
 static const milli_def rows[MILLI_COUNT] = {
 #define SIB_MILLI(name, inputs, outputs, meaning) {MILLI_##name, #name, inputs, outputs, meaning},
 #include "milli/milli.def"
@@ -11,12 +9,4 @@ static const milli_def rows[MILLI_COUNT] = {
 const milli_def *milli_row(milli_kind kind)
 {
     return &rows[kind];
-}
-
-const milli_def *milli_named(const char *name)
-{
-    for (size_t i = 0; i < MILLI_COUNT; i++)
-        if (!strcmp(rows[i].name, name))
-            return &rows[i];
-    return NULL;
 }

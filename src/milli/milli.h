@@ -20,7 +20,5 @@ typedef struct milli_def {
 
 /* Row of a kind, which is in range. */
 const milli_def *milli_row(milli_kind kind);
-/* Row by name, or NULL. */
-const milli_def *milli_named(const char *name);
 
 #endif

@@ -134,8 +134,6 @@ typedef struct scope {
 
 /* Fills a graph from raw; s->g is there, its names are filled. */
 sib_code graph_read(reader *r, scope *s, const raw_graph *raw);
-/* A name of this model that no value has yet: prefix, name, and a number where that is taken. In scratch memory. */
-sib_code scope_name(reader *r, const scope *s, sib_str name, sib_str *out);
 /* Nodes of a body, in order, functions inlined. */
 sib_code body_read(reader *r, scope *s, const raw_body *body);
 /* The value of a name as scope s sees it, captured from graph to graph; NO_VALUE for "" and for omitted inputs. */

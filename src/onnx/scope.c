@@ -39,7 +39,8 @@ sib_code scope_find(reader *r, scope *s, sib_str name, bool *found, value_id *ou
     return SIB_OK;
 }
 
-sib_code scope_name(reader *r, const scope *s, sib_str name, sib_str *out)
+/* A name of this model that no value has yet: prefix, name, and a number where that is taken. In scratch memory. */
+static sib_code scope_name(reader *r, const scope *s, sib_str name, sib_str *out)
 {
     size_t room = s->prefix.length + name.length + 16; /* with "_4294967295" */
     char *text = arena_alloc(r->scratch, room, 1);

@@ -88,24 +88,6 @@ void put_message(writer *w, uint32_t field, writer_body body, const void *what)
 
 /* ---- Repeated numbers -------------------------------------------------------------------------------- */
 
-typedef struct int_list {
-    size_t n;
-    const int64_t *items;
-} int_list;
-
-static void put_varints(writer *w, const void *what)
-{
-    const int_list *list = what;
-    for (size_t i = 0; w->code == SIB_OK && i < list->n; i++)
-        check(w, pb_encode_varint(&w->out, (uint64_t)list->items[i]));
-}
-
-void put_ints(writer *w, uint32_t field, size_t n, const int64_t *items)
-{
-    if (n)
-        put_message(w, field, put_varints, &(int_list){n, items});
-}
-
 void put_unpacked(writer *w, uint32_t field, size_t n, const int64_t *items)
 {
     for (size_t i = 0; i < n; i++)

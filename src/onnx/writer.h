@@ -42,7 +42,6 @@ void put_float(writer *w, uint32_t field, float number);
 void put_string(writer *w, uint32_t field, sib_str s);
 void put_text(writer *w, uint32_t field, sib_str s); /* not where it is empty */
 void put_message(writer *w, uint32_t field, writer_body body, const void *what);
-void put_ints(writer *w, uint32_t field, size_t n, const int64_t *items); /* packed */
 void put_floats(writer *w, uint32_t field, size_t n, const float *items); /* each with a tag */
 void put_unpacked(writer *w, uint32_t field, size_t n,
                   const int64_t *items); /* each with a tag, as ONNX has ints */

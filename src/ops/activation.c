@@ -145,7 +145,7 @@ void lower_ONNX_Mish(lowering *l, const node *n)
 
 /* x / 2 * (1 + erf(x / sqrt 2)), or by_tanh x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))).
    Hendrycks & Gimpel 2016. */
-mval elem_gelu(lowering *l, mval x, bool by_tanh)
+static mval elem_gelu(lowering *l, mval x, bool by_tanh)
 {
     mval wide = elem_wide(l, x), s;
     if (by_tanh) {

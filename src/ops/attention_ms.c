@@ -81,7 +81,10 @@ mval ms_attend(lowering *l, mval q, mval k, mval v, const ms_scores *s, mval *qk
     return m_cast(l, attention_matmul(l, m_softmax(l, scores, -1), m_cast(l, v, wide)), dtype);
 }
 
-mval ms_behind_past(lowering *l, mval past, mval used, mval fresh, mval *present)
+/* Keys or values [B, N, L, D] behind the past. Where the past is a buffer of M rows of which `used` count (int64
+   scalar), *present is the buffer with the new rows put behind those, otherwise it is past and new rows. Gives the rows
+   that count: [B, N, T, D]. past: MVAL_NONE for none; used: MVAL_NONE for all. */
+static mval ms_behind_past(lowering *l, mval past, mval used, mval fresh, mval *present)
 {
     if (past.id == NO_VALUE) {
         *present = fresh;

@@ -21,11 +21,6 @@ ms_scores ms_scores_of(const node *n);
 /* softmax(scale Q K^T + masks) V: [B, N, S, Dv] in the dtype of q. qk receives the scores before softmax. */
 mval ms_attend(lowering *l, mval q, mval k, mval v, const ms_scores *s, mval *qk);
 
-/* Keys or values [B, N, L, D] behind the past. Where the past is a buffer of M rows of which `used` count (int64
-   scalar), *present is the buffer with the new rows put behind those, otherwise it is past and new rows. Gives the rows
-   that count: [B, N, T, D]. past: MVAL_NONE for none; used: MVAL_NONE for all. */
-mval ms_behind_past(lowering *l, mval past, mval used, mval fresh, mval *present);
-
 /* A part of a bias [..., total], or MVAL_NONE where there is none. */
 mval ms_bias_part(lowering *l, mval bias, dim start, dim count);
 

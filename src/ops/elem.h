@@ -54,7 +54,4 @@ bool elem_same_dims(lowering *l, mval a, mval b);
    are those of a from `axis` on, or the last ones, or it is of one element; without it they are the dims of a. */
 mval elem_legacy_broadcast(lowering *l, const node *n, mval a, mval b);
 
-/* Activations that other operators use too: x in, the same dtype out. */
-mval elem_gelu(lowering *l, mval x, bool by_tanh);
-
 #endif

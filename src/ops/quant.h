@@ -9,9 +9,6 @@
 #define QUANT_INTS   (QUANT_BYTES | ELEM(SIB_U16) | ELEM(SIB_I16) | ELEM_SMALL)
 #define QUANT_DTYPES (QUANT_INTS | ELEM_FLOATS8 | ELEM(SIB_F4E2M1))
 
-/* True where v is known to have one element and rank 0 or 1. */
-bool quant_is_single(lowering *l, mval v);
-
 /* (q - zero) * scale in float64. zero: in the dtype of q, or MVAL_NONE for 0. All are broadcast together; parameters
    of one element become scalars first. */
 mval quant_from(lowering *l, mval q, mval scale, mval zero);
@@ -19,9 +16,5 @@ mval quant_from(lowering *l, mval q, mval scale, mval zero);
 /* saturate(round(x / scale) + zero), ties to even, as dtype: x and scale in float64. Floats of 8 bits are rounded
    once, without round(). zero: in the dtype wanted, or MVAL_NONE for 0. Parameters as in quant_from. */
 mval quant_to(lowering *l, mval x, mval scale, mval zero, sib_dtype dtype);
-
-/* A to uint8 over its range with 0 in it, as ONNX DynamicQuantizeLinear: q, and scalars *scale (float32) and *zero
-   (uint8). */
-mval quant_dynamic(lowering *l, mval x, mval *scale, mval *zero);
 
 #endif

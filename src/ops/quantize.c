@@ -3,7 +3,8 @@
 
 /* ---- Scale and zero point ----------------------------------------------------------------------------- */
 
-bool quant_is_single(lowering *l, mval v)
+/* True where v is known to have one element and rank 0 or 1. */
+static bool quant_is_single(lowering *l, mval v)
 {
     int rank = m_rank(l, v);
     return rank == 0 || (rank == 1 && dim_same(m_dim(l, v, 0), d_const(l, 1)));
@@ -214,7 +215,7 @@ void lower_MS_DequantizeLinear(lowering *l, const node *n)
 
 /* scale = (max(X, 0) - min(X, 0)) / 255 and zero = round(clamp(-min / scale, 0, 255)), each step in the dtype of X;
    then as QuantizeLinear. */
-mval quant_dynamic(lowering *l, mval x, mval *scale, mval *zero)
+static mval quant_dynamic(lowering *l, mval x, mval *scale, mval *zero)
 {
     mval none = m_scalar_like(l, x, 0), most = m_scalar_like(l, x, 255);
     mval low = m_min(l, m_reduce(l, MILLI_reduce_min, x, 0, NULL, DROP_DIMS), none);

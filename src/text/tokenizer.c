@@ -3,6 +3,24 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
+/* Fills t->specials with the special tokens of the vocabulary. Errors: SIB_ERR_FORMAT (two of one name), SIB_ERR_MEMORY. */
+static sib_code tokenizer_index_specials(sib_tokenizer *t, sib_error *err)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->vocab.n; i++)
+        n += (t->vocab.tokens[i].flags & TOKEN_SPECIAL) != 0;
+    trie_key *keys = mem_alloc(n, sizeof *keys);
+    if (!keys)
+        return err_memory(err, n * sizeof *keys, "special tokens");
+    n = 0;
+    for (size_t i = 0; i < t->vocab.n; i++)
+        if ((t->vocab.tokens[i].flags & TOKEN_SPECIAL) && t->vocab.tokens[i].size)
+            keys[n++] = (trie_key){vocab_bytes(&t->vocab, &t->vocab.tokens[i]), (int32_t)i};
+    sib_code code = trie_build(&t->specials, keys, n, err);
+    mem_free(keys);
+    return code;
+}
+
 sib_code tokenizer_create(const tokenizer_kind *kind, const char *name, size_t n_vocab, tokenizer_fill *fill,
                           const void *source, sib_tokenizer **out, sib_error *err)
 {
@@ -43,23 +61,6 @@ void sib_tokenizer_get_info(const sib_tokenizer *t, sib_tokenizer_info *out)
 }
 
 /* ---- Special tokens ------------------------------------------------------------------------------------ */
-
-sib_code tokenizer_index_specials(sib_tokenizer *t, sib_error *err)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < t->vocab.n; i++)
-        n += (t->vocab.tokens[i].flags & TOKEN_SPECIAL) != 0;
-    trie_key *keys = mem_alloc(n, sizeof *keys);
-    if (!keys)
-        return err_memory(err, n * sizeof *keys, "special tokens");
-    n = 0;
-    for (size_t i = 0; i < t->vocab.n; i++)
-        if ((t->vocab.tokens[i].flags & TOKEN_SPECIAL) && t->vocab.tokens[i].size)
-            keys[n++] = (trie_key){vocab_bytes(&t->vocab, &t->vocab.tokens[i]), (int32_t)i};
-    sib_code code = trie_build(&t->specials, keys, n, err);
-    mem_free(keys);
-    return code;
-}
 
 int32_t tokenizer_next_special(const sib_tokenizer *t, sib_str text, size_t at, size_t *begin, size_t *end)
 {

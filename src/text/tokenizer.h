@@ -67,9 +67,6 @@ typedef sib_code tokenizer_fill(sib_tokenizer *t, const void *source, sib_error 
 sib_code tokenizer_create(const tokenizer_kind *kind, const char *name, size_t n_vocab, tokenizer_fill *fill,
                           const void *source, sib_tokenizer **out, sib_error *err);
 
-/* Fills t->specials with the special tokens of the vocabulary. Errors: SIB_ERR_FORMAT (two of one name), SIB_ERR_MEMORY. */
-sib_code tokenizer_index_specials(sib_tokenizer *t, sib_error *err);
-
 /* The first special token that begins at byte `at` or later: its id and its bytes *begin .. *end - 1; -1 for none. */
 int32_t tokenizer_next_special(const sib_tokenizer *t, sib_str text, size_t at, size_t *begin, size_t *end);
 

@@ -23,7 +23,7 @@ static size_t product(const int64_t *dims, size_t n)
     return p;
 }
 
-bool cpu_gather_axis(const node_view *n, gather_plan *p)
+static bool cpu_gather_axis(const node_view *n, gather_plan *p)
 {
     cpu_box data, indices;
     if (!operands(n, &data, &indices, p) || !spec_axis(spec_gather(n->node).axis, data.rank, &p->axis))

@@ -6,9 +6,7 @@
 #include "kernel/layout/layout.h"
 
 /* Each false where the node is something else than it is for, or ref has to say what is wrong with it. data, indices: the
-   node's inputs 0 and 1. */
-bool cpu_gather_axis(const node_view *n, gather_plan *p);
-/* data: with `batch` leading axes that indices have too. */
+   node's inputs 0 and 1; data of cpu_gather_coordinates with `batch` leading axes that indices have too. */
 bool cpu_gather_coordinates(const node_view *n, int64_t batch, gather_plan *p);
 bool cpu_gather_elements(const node_view *n, gather_plan *p);
 

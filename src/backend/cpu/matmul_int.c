@@ -14,7 +14,8 @@ static const int_operator operators[] = {
     {"com.microsoft", "DynamicQuantizeMatMul", 0, 1, NONE, 3, NONE, 2, 4, NONE, NONE},
 };
 
-const int_operator *cpu_int_operator(const node *n)
+/* The row of a node's operator, or NULL. */
+static const int_operator *cpu_int_operator(const node *n)
 {
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
         if (str_is(n->type, operators[i].name) && str_is(n->domain, operators[i].domain))

@@ -26,9 +26,6 @@ typedef struct int_state {
     size_t product_bytes, a_zero_bytes, b_zero_bytes, factor_bytes, c_bytes, q_bytes;
 } int_state;
 
-/* The row of a node's operator, or NULL. */
-const int_operator *cpu_int_operator(const node *n);
-
 sib_code cpu_matmul_int_run(const cpu_call *c);
 
 #endif

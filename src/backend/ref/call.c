@@ -19,7 +19,8 @@ const sib_tensor *ref_in(const ref_call *c, size_t i)
     return v ? sib_value_tensor(v) : NULL;
 }
 
-bool ref_wants(const ref_call *c, size_t i)
+/* True where somebody wants output i. */
+static bool ref_wants(const ref_call *c, size_t i)
 {
     return i < c->view->n_out && c->out[i];
 }

@@ -46,8 +46,6 @@ extern const ref_row ref_table[MILLI_COUNT];
 const sib_value *ref_value(const ref_call *c, size_t i);
 /* Input i as a tensor; NULL where it is none. */
 const sib_tensor *ref_in(const ref_call *c, size_t i);
-/* True where somebody wants output i. */
-bool ref_wants(const ref_call *c, size_t i);
 /* The tensor of output i that is there to be filled: dense, of known dims; asked for once, before filling it. NULL where
    nobody wants it. */
 sib_tensor *ref_out(const ref_call *c, size_t i);

@@ -45,7 +45,6 @@ size_t chain_apply(chain *c, chain_op op, size_t a, size_t b);
 size_t chain_cast(chain *c, size_t a, sib_dtype to, bool saturate);
 size_t chain_bitcast(chain *c, size_t a, sib_dtype to);
 size_t chain_where(chain *c, size_t condition, size_t a, size_t b);
-sib_dtype chain_dtype(const chain *c, size_t value);
 
 /* Makes a value a result: results are numbered from 0 in this order. False where there is no memory. */
 bool chain_result(chain *c, size_t value);

@@ -153,6 +153,11 @@ static size_t inputs_of(chain_op op)
     return inputs[op];
 }
 
+static sib_dtype chain_dtype(const chain *c, size_t value)
+{
+    return value == CHAIN_NONE ? SIB_DTYPE_UNKNOWN : c->values[value].dtype;
+}
+
 /* a^2 or a^3 as products; CHAIN_NONE for others. */
 static size_t small_power(chain *c, size_t a, size_t b)
 {
@@ -261,11 +266,6 @@ size_t chain_where(chain *c, size_t condition, size_t a, size_t b)
     }
     return add(c,
                (chain_value){.kind = CHAIN_IS_WHERE, .dtype = c->values[a].dtype, .in = {condition, a, b}});
-}
-
-sib_dtype chain_dtype(const chain *c, size_t value)
-{
-    return value == CHAIN_NONE ? SIB_DTYPE_UNKNOWN : c->values[value].dtype;
 }
 
 bool chain_result(chain *c, size_t value)

@@ -123,8 +123,6 @@ static inline bool chain_is_single(const chain_memory *m)
 /* The row of an operand whose layout is CHAIN_SCALAR (n elements) or tiled (n and a period). */
 void chain_fill(const chain *c, const chain_memory *m, const void *memory, void *row, size_t n);
 
-/* Sets `used` of the values that results need. */
-void chain_mark_used(chain *c);
 /* Gives values their rows, blocks their size, and steps their functions. False where there is no memory. */
 bool chain_give_rows(chain *c);
 /* Replaces groups of functions by one. */

@@ -6,7 +6,8 @@
 
 /* ---- Needed values -------------------------------------------------------------------------------------- */
 
-void chain_mark_used(chain *c)
+/* Sets `used` of the values that results need. */
+static void chain_mark_used(chain *c)
 {
     for (size_t v = 0; v < c->n_values; v++)
         c->values[v].used = false;

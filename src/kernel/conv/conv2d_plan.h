@@ -165,9 +165,6 @@ typedef struct conv2d_item {
     size_t panel0, panel1;
 } conv2d_item;
 
-/* The channels of the item's group as phases in dst. x: of the batch and group. */
-void conv2d_fill(const conv2d_call *c, const conv2d_item *at, const char *x, float *dst);
-
 /* Single planes: are they run by themselves, how many at once and so the items, of which there should be `wanted`; an
    item, and its run. */
 typedef struct conv2d_planes_item {

@@ -56,7 +56,8 @@ static void fill_plane(const conv2d_call *call, const conv2d_item *at, const cha
         }
 }
 
-void conv2d_fill(const conv2d_call *call, const conv2d_item *at, const char *x, float *dst)
+/* The channels of the item's group as phases in dst. x: of the batch and group. */
+static void conv2d_fill(const conv2d_call *call, const conv2d_item *at, const char *x, float *dst)
 {
     const conv2d_plan *p = call->plan;
     const conv2d_axis *a = p->s.axis;

@@ -146,7 +146,8 @@ bool match_is_number(const matcher *m, value_id v, double wanted)
     return fabs(got - wanted) <= close * fabs(wanted);
 }
 
-int match_ints(const matcher *m, value_id v, int64_t *out, int max)
+/* Elements of an integer constant of rank 0 or 1, at most max; -1 where it is none. */
+static int match_ints(const matcher *m, value_id v, int64_t *out, int max)
 {
     const sib_tensor *t = match_constant(m, v);
     if (!t || t->rank > 1 || t->count > (uint64_t)max || (t->dtype != SIB_I64 && t->dtype != SIB_I32))

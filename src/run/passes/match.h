@@ -56,8 +56,6 @@ const sib_tensor *match_constant(const matcher *m, value_id v);
 bool match_number(const matcher *m, value_id v, double *out);
 /* True where v is the number `wanted`, up to the rounding of v's dtype to float32 or, for narrower floats, theirs. */
 bool match_is_number(const matcher *m, value_id v, double wanted);
-/* Elements of an integer constant of rank 0 or 1, at most max; -1 where it is none. */
-int match_ints(const matcher *m, value_id v, int64_t *out, int max);
 /* The int64 elements of input i of n, or of the attribute `list` where n has no such input; -1 where they are not known, 0 and
    *absent where neither is there. */
 int match_list(const matcher *m, const node *n, uint32_t i, spec_ints list, int64_t *out, int max,
