@@ -1,4 +1,5 @@
 /* The driver of the attention kernels: heads are packed, panels of queries walk over blocks of keys. */
+#include "base/assert.h"
 #include "base/cancel.h"
 #include "base/pool.h"
 #include "base/size.h"
@@ -470,6 +471,11 @@ static void run_pieces(void *context, size_t begin, size_t count, unsigned worke
 
 void attention_run(const attention_call *c, sib_pool *pool, float *scratch, const struct sib_cancel *cancel)
 {
+    SIB_ASSERT(c->heads > 0 && c->kv_heads > 0 && c->heads % c->kv_heads == 0);
+    SIB_ASSERT(c->queries > 0 && c->keys > 0 && c->d > 0 && c->dv > 0);
+    SIB_ASSERT(c->bias_step <= 1);
+    SIB_ASSERT(mem_is_aligned(c->y, sizeof *c->y) && mem_is_aligned(c->q.at, sizeof(float)));
+    SIB_ASSERT(c->small || (scratch && mem_is_aligned(scratch, sizeof *scratch)));
     job o = {.c = c, .k = &kernel_table_get()->attention, .cancel = cancel, .scratch = scratch};
     size_t heads = c->batch * c->kv_heads, threads = sib_pool_threads(pool);
     o.group = c->heads / c->kv_heads;

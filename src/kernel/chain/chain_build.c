@@ -1,6 +1,7 @@
 /* Chains while they are built. */
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/assert.h"
 #include "kernel/chain/chain_internal.h"
 #include "tensor/convert.h"
 #include "tensor/dtype.h"
@@ -170,6 +171,8 @@ static size_t small_power(chain *c, size_t a, size_t b)
 
 size_t chain_apply(chain *c, chain_op op, size_t a, size_t b)
 {
+    SIB_ASSERT(op < CHAIN_OP_COUNT);
+    SIB_ASSERT((a < c->n_values || a == CHAIN_NONE) && (b < c->n_values || b == CHAIN_NONE));
     size_t n = inputs_of(op);
     if (a == CHAIN_NONE || (n > 1 && b == CHAIN_NONE)) {
         c->failed = true;
@@ -232,6 +235,7 @@ static size_t saturating(chain *c, size_t a, sib_dtype to)
 
 size_t chain_cast(chain *c, size_t a, sib_dtype to, bool saturate)
 {
+    SIB_ASSERT(a < c->n_values || a == CHAIN_NONE);
     if (a == CHAIN_NONE || c->failed) {
         c->failed = true;
         return CHAIN_NONE;
@@ -270,6 +274,7 @@ size_t chain_where(chain *c, size_t condition, size_t a, size_t b)
 
 bool chain_result(chain *c, size_t value)
 {
+    SIB_ASSERT(value < c->n_values || value == CHAIN_NONE);
     if (value == CHAIN_NONE ||
         ARRAY_RESERVE(c->outputs, c->output_capacity, c->n_outputs + 1, "a chain", NULL) != SIB_OK)
         return false;

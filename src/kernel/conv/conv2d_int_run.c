@@ -1,4 +1,5 @@
 /* The run of a convolution of bytes; see conv2d_int.h. */
+#include "base/assert.h"
 #include "base/cancel.h"
 #include "base/size.h"
 #include "kernel/conv/conv2d_int.h"
@@ -297,6 +298,10 @@ static void run_items(void *context, size_t begin, size_t count, unsigned worker
 void conv2d_int_run(const conv2d_int *i, const conv2d_call *c, sib_pool *pool)
 {
     int_job job = {i, c};
+    SIB_ASSERT(i->tiles && i->workers >= 1);
+    SIB_ASSERT(i->workers == 1 || i->workers <= sib_pool_threads(pool));
+    SIB_ASSERT(c->w && mem_is_aligned(c->w, sizeof(float)));
+    SIB_ASSERT(!i->scratch_floats || c->scratch);
     if (i->workers == 1)
         run_items(&job, 0, i->items, 0);
     else

@@ -1,4 +1,5 @@
 /* The run of a convolution; conv2d_plan.h says what is computed. */
+#include "base/assert.h"
 #include "base/cancel.h"
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
@@ -393,6 +394,10 @@ unsigned conv2d_workers(const conv2d_plan *p, unsigned threads)
 void conv2d_run(const conv2d_call *c, sib_pool *pool)
 {
     const conv2d_plan *p = c->plan;
+    SIB_ASSERT(mem_is_aligned(c->x, conv2d_element(p->s.x)) && mem_is_aligned(c->y, conv2d_element(p->s.y)));
+    SIB_ASSERT(!p->scratch_floats || (c->scratch && mem_is_aligned(c->scratch, sizeof(float))));
+    SIB_ASSERT(p->s.kind != CONV2D_PRODUCT || c->w);
+    SIB_ASSERT(!c->clamped || c->low <= c->high);
     unsigned threads = conv2d_workers(p, pool ? sib_pool_threads(pool) : 1);
     if (threads == 1) {
         run_items((void *)c, 0, p->items, 0);

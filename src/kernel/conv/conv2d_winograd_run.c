@@ -1,4 +1,5 @@
 /* The run of a convolution by transforms; see conv2d_winograd_plan.h. */
+#include "base/assert.h"
 #include "base/cancel.h"
 #include "base/size.h"
 #include "kernel/conv/conv2d_winograd_plan.h"
@@ -296,6 +297,9 @@ static void run_items(void *context, size_t begin, size_t count, unsigned worker
 void conv2d_winograd_run(const conv2d_winograd *i, const conv2d_call *c, sib_pool *pool)
 {
     winograd_job job = {i, c};
+    SIB_ASSERT(i->form && i->workers >= 1);
+    SIB_ASSERT(i->workers == 1 || i->workers <= sib_pool_threads(pool));
+    SIB_ASSERT(c->w && c->scratch);
     if (i->workers == 1)
         run_items(&job, 0, i->items, 0);
     else

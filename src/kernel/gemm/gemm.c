@@ -7,6 +7,8 @@
    so that rows of C are complete one after another. */
 #include "kernel/gemm/gemm.h"
 
+#include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "kernel/gemm/gemm_plan.h"
 
@@ -304,8 +306,23 @@ static void run_part(const gemm_kernels *t, const gemm *g, gemm_way way, const g
     run_panels(&w, p, &b);
 }
 
+/* What gemm.h asks of a product. */
+static void check_call(const gemm *g)
+{
+    size_t c_floats = g->m && g->n ? (g->m - 1) * g->c_row + g->n : 0;
+    size_t a_floats = g->m && g->k ? (g->m - 1) * g->a_row + (g->k - 1) * g->a_column + 1 : 0;
+    SIB_ASSERT(g->packed || g->b || !g->k || !c_floats);
+    SIB_ASSERT(mem_is_aligned(g->packed, MEM_ALIGN));
+    SIB_ASSERT(mem_is_aligned(g->a, sizeof *g->a) && mem_is_aligned(g->c, sizeof *g->c));
+    SIB_ASSERT(g->c_row >= g->n || g->m <= 1);
+    SIB_ASSERT(!g->from || g->from_row == 0 || g->from_row >= g->n || g->m <= 1);
+    SIB_ASSERT(mem_are_apart(g->a, a_floats * sizeof *g->a, g->c, c_floats * sizeof *g->c));
+}
+
 void gemm_run(const gemm *g, float *scratch)
 {
+    check_call(g);
+    SIB_ASSERT(!g->m || !g->n || !gemm_scratch(g) || (scratch && mem_is_aligned(scratch, MEM_ALIGN)));
     const gemm_kernels *t = &kernel_table_get()->gemm;
     gemm_part all = {0, g->m, 0, g->n};
     if (g->m && g->n)
@@ -427,7 +444,10 @@ void gemm_run_all(const gemm *g, size_t count, const gemm_place *places, sib_poo
     gemm_job job;
     if (!g->m || !g->n || !count)
         return;
+    check_call(g);
+    SIB_ASSERT(places || count == 1);
     plan(&job, g, count, pool);
+    SIB_ASSERT(!gemm_scratch_all(g, count, pool) || (scratch && mem_is_aligned(scratch, MEM_ALIGN)));
     float none; /* nothing is added to NULL where no scratch is needed */
     job.places = places;
     job.shared = scratch ? scratch : &none;

@@ -2,6 +2,7 @@
 #include "kernel/gemm/gemm_int.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "kernel/kernel.h"
@@ -314,6 +315,11 @@ void gemm_int_run_all(const gemm_int *g, size_t count, const gemm_int_place *pla
     int_job job;
     if (!g->m || !g->n || !count)
         return;
+    SIB_ASSERT(places || count == 1);
+    SIB_ASSERT(g->packed || g->b || !g->k);
+    SIB_ASSERT(mem_is_aligned(g->packed, MEM_ALIGN) && mem_is_aligned(g->c, sizeof *g->c));
+    SIB_ASSERT(g->c_row >= g->n || g->m == 1);
+    SIB_ASSERT(!gemm_int_scratch(g, count, pool) || (scratch && mem_is_aligned(scratch, MEM_ALIGN)));
     plan(&job, g, count, pool);
     job.places = places;
     job.shared = scratch;

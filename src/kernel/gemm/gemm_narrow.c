@@ -1,5 +1,6 @@
 /* Weights that stay narrow in memory: they become floats block by block, in the cache, while the product is worked on. */
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "kernel/gemm/gemm_plan.h"
 
 #include <string.h>
@@ -110,6 +111,8 @@ static bool is_centred(const gemm_bits *b)
 
 bool gemm_packed_bits_bytes(const gemm_bits *b, size_t *bytes)
 {
+    SIB_ASSERT(b->block > 0 && b->block % 2 == 0);
+    SIB_ASSERT(b->bits == 2 || b->bits == 4 || b->bits == 8);
     size_t columns = gemm_columns(&kernel_table_get()->gemm, b->n), floats;
     size_t rows = b->bits == 8 ? b->k : size_ceil_div(b->k, 2);
     return size_mul(columns, size_ceil_div(b->k, b->block), &floats) && size_mul(floats, 2, &floats) &&

@@ -1,5 +1,6 @@
 /* The driver of the recurrent kernels: steps are projected in runs that stay in the cache, then the cell walks over
    them. */
+#include "base/assert.h"
 #include "base/cancel.h"
 #include "base/size.h"
 #include "kernel/kernel.h"
@@ -162,6 +163,11 @@ static void save_states(const walk *w, const float *from, float *to)
 void recurrent_run(const recurrent_call *c, float *scratch, const struct sib_cancel *cancel)
 {
     walk w;
+    SIB_ASSERT(c->kind <= RECURRENT_LSTM);
+    SIB_ASSERT(c->cell.panels == recurrent_panels(c->cell.hidden));
+    SIB_ASSERT(c->w && c->bias && c->cell.r && scratch);
+    for (size_t i = 0; c->lengths && i < c->batch; i++)
+        SIB_ASSERT(c->lengths[i] >= 0 && (size_t)c->lengths[i] <= c->steps);
     lay_out(c, &w, scratch);
     load_states(&w, c->h, w.h[0]);
     if (c->kind == RECURRENT_LSTM)

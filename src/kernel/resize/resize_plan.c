@@ -1,6 +1,7 @@
 #include "kernel/resize/resize_plan.h"
 
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "base/size.h"
 #include "kernel/kernel.h"
 
@@ -224,6 +225,8 @@ size_t resize_scratch(const resize_plan *p, size_t threads)
 void resize_run(const resize_plan *p, char *dst, const char *src, char *scratch, sib_pool *pool)
 {
     resize_work w = {.kernels = kernel_table_get(), .nearest = p->nearest, .item = p->item};
+    SIB_ASSERT(p->n >= 1 && p->item > 0);
+    SIB_ASSERT(scratch || !resize_scratch(p, sib_pool_threads(pool)));
     char none; /* nothing is added to NULL where no scratch is needed */
     if (!scratch)
         scratch = &none;

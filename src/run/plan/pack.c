@@ -67,8 +67,9 @@ static sib_code give_back(packing *p, size_t offset, size_t bytes, sib_error *er
             high = middle;
     }
     SIB_ASSERT(offset + bytes <= p->top);
-    SIB_ASSERT(at == 0 || p->free[at - 1].offset + p->free[at - 1].bytes <= offset); /* not free yet */
-    SIB_ASSERT(at == p->n || offset + bytes <= p->free[at].offset);
+    /* not free yet; a value of no bytes may stand anywhere */
+    SIB_ASSERT(!bytes || at == 0 || p->free[at - 1].offset + p->free[at - 1].bytes <= offset);
+    SIB_ASSERT(!bytes || at == p->n || offset + bytes <= p->free[at].offset);
     bool joins_before = at > 0 && p->free[at - 1].offset + p->free[at - 1].bytes == offset;
     bool joins_after = at < p->n && offset + bytes == p->free[at].offset;
     if (joins_before && joins_after) {
@@ -161,6 +162,8 @@ static void check_places(const segment *s, const size_t *last)
     const graph *g = s->graph;
     for (size_t i = 0; i < s->n_steps && g->n_values <= CHECK_LIMIT; i++) {
         const node *n = &g->nodes[s->step_nodes[i]];
+        for (uint32_t k = 0; k < n->inputs.n; k++)
+            SIB_ASSERT(n->inputs.ids[k] == NO_VALUE || last[root_of(s, n->inputs.ids[k])] >= i);
         for (uint32_t k = 0; k < n->outputs.n; k++) {
             value_id v = n->outputs.ids[k];
             if (v == NO_VALUE || s->slots[v].kind != SLOT_ARENA)
@@ -170,7 +173,7 @@ static void check_places(const segment *s, const size_t *last)
             SIB_ASSERT(at->offset % MEM_ALIGN == 0);
             SIB_ASSERT(at->offset + at->bytes <= s->arena_bytes);
             for (value_id other = 0; other < g->n_values; other++)
-                if (other != v && is_placed_at(s, last, other, i)) {
+                if (other != v && at->bytes && s->slots[other].bytes && is_placed_at(s, last, other, i)) {
                     const slot *there = &s->slots[other];
                     SIB_ASSERT(at->offset + at->bytes <= there->offset ||
                                there->offset + there->bytes <= at->offset);
