@@ -11,6 +11,15 @@ typedef enum cpu_level {
     CPU_LEVELS
 } cpu_level;
 
+/* The levels above portable C that this build holds, lowest first: X(with, constant, name) for each. */
+#if defined(SIBYL_X86)
+#define CPU_SIMD_LEVELS(X, with) X(with, AVX2, avx2) X(with, AVX512, avx512)
+#elif defined(SIBYL_ARM)
+#define CPU_SIMD_LEVELS(X, with) X(with, NEON, neon)
+#else
+#define CPU_SIMD_LEVELS(X, with)
+#endif
+
 /* "c", "avx2", "avx512", "neon". */
 const char *cpu_level_name(cpu_level level);
 

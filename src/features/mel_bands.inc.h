@@ -1,5 +1,5 @@
 /* The end of every front end, LANES frames at a time: bands, logarithm, tally, store.
-   Included after a vec_*.h, which defines vec, REAL, LANES and the v_ primitives. */
+   Included after real_f32.h or real_f64.h, which define vec, REAL, LANES and the v_ primitives. */
 #ifndef FEATURES_MEL_BANDS_INC
 #define FEATURES_MEL_BANDS_INC
 
@@ -39,7 +39,7 @@ static inline log_vectors load_log(const REAL *coefs)
 /* z of energies x: see LOG_* in mel_internal.h. Zeros and denormals come out below z_floor and so at it. */
 static inline vec log_affine(vec x, const log_vectors *c)
 {
-    vec m, e = v_split(x, &m);
+    vec m, e = v_exponent(x, &m);
     vec f = v_sub(m, v_set1(1));
     vec q = c->poly[LOG_TERMS - 1];
     UNROLL(16)

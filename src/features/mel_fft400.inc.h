@@ -257,7 +257,7 @@ static void advance_rows(REAL *rows, const float *x, size_t have, size_t first, 
         REAL *row = rows + r * ROW;
         for (size_t i = 0; i < LANES; i++)
             v_store(row + i * ROW, v_load(row + i * ROW + LANES));
-        v_transpose(source, r, row + LANES, ROW);
+        v_transpose_rows(source, r, row + LANES, ROW);
     }
 }
 
@@ -312,13 +312,11 @@ static void fft400_gather(const mel_tables *t, const float *const *frames, size_
         for (size_t i = 0; i < LANES; i++) /* lanes beyond the end repeat the last frame */
             source[i] = frames[first + (i < count ? i : count - 1)];
         for (size_t n = 0; n < FFT400_SIZE; n += LANES)
-            v_transpose(source, n, rows + n * LANES, LANES);
+            v_transpose_rows(source, n, rows + n * LANES, LANES);
         group_power(rows, in_gathered, t->window, y, bins);
         bands_of_group(t, bins, energies, count, out + first, stride, NULL, &tally);
     }
 }
 
-#define FFT400_KERNEL                                                                                        \
-    {                                                                                                        \
-        fft400_block, fft400_gather, fft400_scratch_bytes, LANES, REAL_IS_FLOAT                              \
-    }
+const mel_kernel SIMD_NAME(MEL_NAME(mel_fft400)) = {fft400_block, fft400_gather, fft400_scratch_bytes, LANES,
+                                                    REAL_IS_FLOAT};

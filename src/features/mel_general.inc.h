@@ -143,7 +143,7 @@ static void load_frames(const mel_tables *t, const float *const source[LANES], R
     const size_t n = (size_t)t->win_length;
     size_t at = 0;
     for (; at + LANES <= n; at += LANES)
-        v_transpose(source, at, v + at * LANES, LANES);
+        v_transpose_rows(source, at, v + at * LANES, LANES);
     for (; at < n; at++)
         for (size_t i = 0; i < LANES; i++)
             v[at * LANES + i] = source[i][at];
@@ -211,7 +211,5 @@ static void general_block(const mel_tables *t, const float *x, size_t n_frames, 
     }
 }
 
-#define GENERAL_KERNEL                                                                                       \
-    {                                                                                                        \
-        general_block, NULL, general_scratch_bytes, LANES, REAL_IS_FLOAT                                     \
-    }
+const mel_kernel SIMD_NAME(MEL_NAME(mel_general)) = {general_block, NULL, general_scratch_bytes, LANES,
+                                                     REAL_IS_FLOAT};

@@ -85,10 +85,11 @@ void mel_kernel_table_init(mel_kernel_table *table, cpu_level level);
 #define FFT400_BINS 201
 
 /* The kernels of each level, one file each: <folder>/mel_<slot>_<level>_<type>.c. */
-extern const mel_kernel mel_fft400_c_f32, mel_fft400_c_f64, mel_general_c_f64;
-extern const mel_kernel mel_fft400_avx2_f32, mel_fft400_avx2_f64, mel_general_avx2_f64;
-extern const mel_kernel mel_fft400_avx512_f32, mel_fft400_avx512_f64, mel_general_avx512_f64;
-extern const mel_kernel mel_fft400_neon_f32, mel_fft400_neon_f64, mel_general_neon_f64;
+#define MEL_KERNELS(with, constant, level)                                                                   \
+    extern const mel_kernel mel_fft400_f32_##level, mel_fft400_f64_##level, mel_general_f64_##level;
+MEL_KERNELS(, C, c)
+CPU_SIMD_LEVELS(MEL_KERNELS, )
+#undef MEL_KERNELS
 
 /* Numbers of a front end in one real type. */
 typedef struct mel_numbers {

@@ -2,52 +2,28 @@
 
 #include <pthread.h>
 
-#define SIB_KERNELS(name) name##_init_c(&t->name);
-static void init_c(kernel_table *t)
-{
-    kernel_init_c(t);
+/* What fills each family, by level. */
+#define BY_LEVEL(name, constant, level) [CPU_##constant] = name##_init_##level,
+#define SIB_KERNELS(name)                                                                                    \
+    static void (*const name##_by_level[CPU_LEVELS])(name##_kernels * k) = {                                 \
+        BY_LEVEL(name, C, c) CPU_SIMD_LEVELS(BY_LEVEL, name)};
+SIB_KERNELS(kernel)
 #include "kernel/families.def"
-}
 #undef SIB_KERNELS
 
-#if defined(SIBYL_X86)
-#define SIB_KERNELS(name) name##_init_avx2(&t->name);
-static void init_avx2(kernel_table *t)
+static void fill(kernel_table *t, cpu_level level)
 {
-    kernel_init_avx2(t);
+    kernel_by_level[level](t);
+#define SIB_KERNELS(name) name##_by_level[level](&t->name);
 #include "kernel/families.def"
-}
 #undef SIB_KERNELS
-
-#define SIB_KERNELS(name) name##_init_avx512(&t->name);
-static void init_avx512(kernel_table *t)
-{
-    kernel_init_avx512(t);
-#include "kernel/families.def"
 }
-#undef SIB_KERNELS
-#elif defined(SIBYL_ARM)
-#define SIB_KERNELS(name) name##_init_neon(&t->name);
-static void init_neon(kernel_table *t)
-{
-    kernel_init_neon(t);
-#include "kernel/families.def"
-}
-#undef SIB_KERNELS
-#endif
 
 void kernel_table_init(kernel_table *t, cpu_level level)
 {
-    init_c(t);
-#if defined(SIBYL_X86)
-    if (level == CPU_AVX2)
-        init_avx2(t);
-    if (level == CPU_AVX512)
-        init_avx512(t);
-#elif defined(SIBYL_ARM)
-    if (level == CPU_NEON)
-        init_neon(t);
-#endif
+    fill(t, CPU_C);
+    if (level != CPU_C)
+        fill(t, level);
     t->level = level;
 }
 

@@ -47,17 +47,16 @@ void kernel_table_init(kernel_table *t, cpu_level level);
 /* The table of cpu_level_chosen(), filled at the first call. Thread-safe. */
 const kernel_table *kernel_table_get(void);
 
-/* One for each file that fills entries. */
-void kernel_init_c(kernel_table *t);
-void kernel_init_avx2(kernel_table *t);
-void kernel_init_avx512(kernel_table *t);
-void kernel_init_neon(kernel_table *t);
+/* What fills the entries of a family for a level, one per unit: <family>_init_<level>; kernel_init for those of no family. */
+#define KERNEL_INIT(name, constant, level) void name##_init_##level(name##_kernels *k);
+typedef kernel_table kernel_kernels;
+KERNEL_INIT(kernel, C, c)
+CPU_SIMD_LEVELS(KERNEL_INIT, kernel)
 #define SIB_KERNELS(name)                                                                                    \
-    void name##_init_c(name##_kernels *k);                                                                   \
-    void name##_init_avx2(name##_kernels *k);                                                                \
-    void name##_init_avx512(name##_kernels *k);                                                              \
-    void name##_init_neon(name##_kernels *k);
+    KERNEL_INIT(name, C, c)                                                                                  \
+    CPU_SIMD_LEVELS(KERNEL_INIT, name)
 #include "kernel/families.def"
 #undef SIB_KERNELS
+#undef KERNEL_INIT
 
 #endif

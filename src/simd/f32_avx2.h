@@ -1,6 +1,6 @@
 /* AVX2, FMA and F16C: 16 registers of eight floats. */
-#ifndef KERNEL_VF_AVX2_H
-#define KERNEL_VF_AVX2_H
+#ifndef SIMD_F32_AVX2_H
+#define SIMD_F32_AVX2_H
 
 #include <immintrin.h>
 #include <stdbool.h>
@@ -342,6 +342,57 @@ static inline void vf_store_s8(int8_t *p, vf v)
 static inline void vf_store_u8(uint8_t *p, vf v)
 {
     vf_store_s8((int8_t *)p, v);
+}
+
+static inline vf vf_fms(vf a, vf b, vf c)
+{
+    return _mm256_fmsub_ps(a, b, c);
+}
+
+static inline vf vf_fnma(vf a, vf b, vf c)
+{
+    return _mm256_fnmadd_ps(a, b, c);
+}
+
+static inline vf vf_exponent(vf x, vf *m)
+{
+    const __m256i sqrt_half = _mm256_set1_epi32(0x3f3504f3);
+    __m256i above = _mm256_sub_epi32(_mm256_castps_si256(x), sqrt_half);
+    __m256i mantissa = _mm256_add_epi32(_mm256_and_si256(above, _mm256_set1_epi32(0x7fffff)), sqrt_half);
+    *m = _mm256_castsi256_ps(mantissa);
+    return _mm256_cvtepi32_ps(_mm256_srai_epi32(above, 23));
+}
+
+static inline void vf_transpose_rows(const float *const rows[VF_LANES], size_t at, float *dst, size_t step)
+{
+    /* a[i]: row i and row i + 4, four columns each */
+    __m256 a[4], b[4];
+    for (int half = 0; half < 2; half++) {
+        for (int i = 0; i < 4; i++)
+            a[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(rows[i] + at + 4 * half)),
+                                        _mm_loadu_ps(rows[i + 4] + at + 4 * half), 1);
+        b[0] = _mm256_unpacklo_ps(a[0], a[1]);
+        b[1] = _mm256_unpackhi_ps(a[0], a[1]);
+        b[2] = _mm256_unpacklo_ps(a[2], a[3]);
+        b[3] = _mm256_unpackhi_ps(a[2], a[3]);
+        float *d = dst + (size_t)(4 * half) * step;
+        vf_store(d, _mm256_shuffle_ps(b[0], b[2], 0x44));
+        vf_store(d + step, _mm256_shuffle_ps(b[0], b[2], 0xee));
+        vf_store(d + 2 * step, _mm256_shuffle_ps(b[1], b[3], 0x44));
+        vf_store(d + 3 * step, _mm256_shuffle_ps(b[1], b[3], 0xee));
+    }
+}
+
+static inline vf vf_pick(const float *p, const int32_t *index)
+{
+    return _mm256_permutevar8x32_ps(_mm256_loadu_ps(p), _mm256_loadu_si256((const __m256i *)index));
+}
+
+/* Loads one by one: gathers are no faster on any machine, and much slower on some. */
+static inline vf vf_take(const float *p, const int32_t *index)
+{
+    return _mm256_setr_ps(p[index[0]], p[index[1]], p[index[2]], p[index[3]], p[index[4]], p[index[5]],
+                          p[index[6]], p[index[7]]);
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* AVX-512 F, BW, DQ and VL: 32 registers of sixteen floats. */
-#ifndef KERNEL_VF_AVX512_H
-#define KERNEL_VF_AVX512_H
+#ifndef SIMD_F32_AVX512_H
+#define SIMD_F32_AVX512_H
 
 #include <immintrin.h>
 #include <stdbool.h>
@@ -317,6 +317,62 @@ static inline void vf_store_s8(int8_t *p, vf v)
 static inline void vf_store_u8(uint8_t *p, vf v)
 {
     vf_store_s8((int8_t *)p, v);
+}
+
+static inline vf vf_fms(vf a, vf b, vf c)
+{
+    return _mm512_fmsub_ps(a, b, c);
+}
+
+static inline vf vf_fnma(vf a, vf b, vf c)
+{
+    return _mm512_fnmadd_ps(a, b, c);
+}
+
+static inline vf vf_exponent(vf x, vf *m)
+{
+    const __m512i sqrt_half = _mm512_set1_epi32(0x3f3504f3);
+    __m512i above = _mm512_sub_epi32(_mm512_castps_si512(x), sqrt_half);
+    __m512i mantissa = _mm512_add_epi32(_mm512_and_si512(above, _mm512_set1_epi32(0x7fffff)), sqrt_half);
+    *m = _mm512_castsi512_ps(mantissa);
+    return _mm512_cvtepi32_ps(_mm512_srai_epi32(above, 23));
+}
+
+static inline void vf_transpose_rows(const float *const rows[VF_LANES], size_t at, float *dst, size_t step)
+{
+    /* a[i]: rows i, i + 4, i + 8 and i + 12, four columns each */
+    __m512 a[4], b[4];
+    for (int quarter = 0; quarter < 4; quarter++) {
+        const size_t column = at + 4 * (size_t)quarter;
+        for (int i = 0; i < 4; i++) {
+            a[i] = _mm512_castps128_ps512(_mm_loadu_ps(rows[i] + column));
+            a[i] = _mm512_insertf32x4(a[i], _mm_loadu_ps(rows[i + 4] + column), 1);
+            a[i] = _mm512_insertf32x4(a[i], _mm_loadu_ps(rows[i + 8] + column), 2);
+            a[i] = _mm512_insertf32x4(a[i], _mm_loadu_ps(rows[i + 12] + column), 3);
+        }
+        b[0] = _mm512_unpacklo_ps(a[0], a[1]);
+        b[1] = _mm512_unpackhi_ps(a[0], a[1]);
+        b[2] = _mm512_unpacklo_ps(a[2], a[3]);
+        b[3] = _mm512_unpackhi_ps(a[2], a[3]);
+        float *d = dst + 4 * (size_t)quarter * step;
+        vf_store(d, _mm512_shuffle_ps(b[0], b[2], 0x44));
+        vf_store(d + step, _mm512_shuffle_ps(b[0], b[2], 0xee));
+        vf_store(d + 2 * step, _mm512_shuffle_ps(b[1], b[3], 0x44));
+        vf_store(d + 3 * step, _mm512_shuffle_ps(b[1], b[3], 0xee));
+    }
+}
+
+static inline vf vf_pick(const float *p, const int32_t *index)
+{
+    return _mm512_permutexvar_ps(_mm512_loadu_si512(index), _mm512_loadu_ps(p));
+}
+
+/* Loads one by one: gathers are no faster on any machine, and much slower on some. */
+static inline vf vf_take(const float *p, const int32_t *index)
+{
+    return _mm512_setr_ps(p[index[0]], p[index[1]], p[index[2]], p[index[3]], p[index[4]], p[index[5]],
+                          p[index[6]], p[index[7]], p[index[8]], p[index[9]], p[index[10]], p[index[11]],
+                          p[index[12]], p[index[13]], p[index[14]], p[index[15]]);
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* The primitives of a vector of floats in plain C, with one lane: what kernels/<family>.inc.h become on any machine.
    There is no fused multiply-add that is fast everywhere: vf_fma rounds twice here.
 
-   Every level's header (x86/vf_avx2.h, x86/vf_avx512.h, arm/vf_neon.h) has the same words:
+   Every level's header (f32_avx2.h, f32_avx512.h, f32_neon.h) has the same words:
 
        vf, VF_LANES                     a vector of floats and how many it holds
        vf_zero() vf_set1(x) vf_load(p) vf_store(p, v)
@@ -31,10 +31,17 @@
        vf_load_s4(p, &high)             the low halves of VF_LANES bytes, and the high ones: numbers from -8 to 7
        vf_of_sums(p, less, plus)        p[i] - less[i] + plus, mod 2^32, of int32; less may be NULL
        vf_store_s8(p, v) vf_store_u8(p, v)     whole numbers within the type
+       vf_pick(p, index) vf_take(p, index)     p[index[i]] by lane; vf_pick: index within the vector at p
+
+   The vector levels have some more, which lanes_c.inc.h defines for any number of lanes:
+
+       vf_fms(a, b, c) vf_fnma(a, b, c)        a * b - c, c - a * b
+       vf_exponent(x, &m)               e with x = 2^e m and sqrt(1/2) <= m < sqrt(2), of positive normal x
+       vf_transpose_rows(rows, at, dst, step)  dst[n * step + i] = rows[i][at + n], i and n below VF_LANES
 
    (16-bit floats are not here: kernel_c.c has them in plain C.) */
-#ifndef KERNEL_VF_C_H
-#define KERNEL_VF_C_H
+#ifndef SIMD_F32_C_H
+#define SIMD_F32_C_H
 
 #include <math.h>
 #include <stdbool.h>
@@ -271,6 +278,16 @@ static inline void vf_store_s8(int8_t *p, vf v)
 static inline void vf_store_u8(uint8_t *p, vf v)
 {
     *p = (uint8_t)v;
+}
+
+static inline vf vf_pick(const float *p, const int32_t *index)
+{
+    return p[*index];
+}
+
+static inline vf vf_take(const float *p, const int32_t *index)
+{
+    return p[*index];
 }
 
 #endif

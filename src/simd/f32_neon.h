@@ -1,6 +1,6 @@
 /* NEON on arm64: 32 registers of four floats. */
-#ifndef KERNEL_VF_NEON_H
-#define KERNEL_VF_NEON_H
+#ifndef SIMD_F32_NEON_H
+#define SIMD_F32_NEON_H
 
 #include <arm_neon.h>
 #include <stdbool.h>
@@ -305,6 +305,45 @@ static inline void vf_store_s8(int8_t *p, vf v)
 static inline void vf_store_u8(uint8_t *p, vf v)
 {
     vf_store_s8((int8_t *)p, v);
+}
+
+static inline vf vf_fms(vf a, vf b, vf c)
+{
+    return vnegq_f32(vfmsq_f32(c, a, b));
+}
+
+static inline vf vf_fnma(vf a, vf b, vf c)
+{
+    return vfmsq_f32(c, a, b);
+}
+
+static inline vf vf_exponent(vf x, vf *m)
+{
+    const int32x4_t sqrt_half = vdupq_n_s32(0x3f3504f3);
+    int32x4_t above = vsubq_s32(vreinterpretq_s32_f32(x), sqrt_half);
+    int32x4_t mantissa = vaddq_s32(vandq_s32(above, vdupq_n_s32(0x7fffff)), sqrt_half);
+    *m = vreinterpretq_f32_s32(mantissa);
+    return vcvtq_f32_s32(vshrq_n_s32(above, 23));
+}
+
+static inline void vf_transpose_rows(const float *const rows[VF_LANES], size_t at, float *dst, size_t step)
+{
+    float32x4x2_t low = vtrnq_f32(vld1q_f32(rows[0] + at), vld1q_f32(rows[1] + at));
+    float32x4x2_t high = vtrnq_f32(vld1q_f32(rows[2] + at), vld1q_f32(rows[3] + at));
+    vf_store(dst, vcombine_f32(vget_low_f32(low.val[0]), vget_low_f32(high.val[0])));
+    vf_store(dst + step, vcombine_f32(vget_low_f32(low.val[1]), vget_low_f32(high.val[1])));
+    vf_store(dst + 2 * step, vcombine_f32(vget_high_f32(low.val[0]), vget_high_f32(high.val[0])));
+    vf_store(dst + 3 * step, vcombine_f32(vget_high_f32(low.val[1]), vget_high_f32(high.val[1])));
+}
+
+static inline vf vf_take(const float *p, const int32_t *index)
+{
+    return (vf){p[index[0]], p[index[1]], p[index[2]], p[index[3]]};
+}
+
+static inline vf vf_pick(const float *p, const int32_t *index)
+{
+    return vf_take(p, index);
 }
 
 #endif

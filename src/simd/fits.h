@@ -1,7 +1,7 @@
 /* Constants of the functions that are fitted, shared by the portable and the vector kernels. The fits are our
    own: Lawson's reweighted least squares over Chebyshev nodes. Coefficients ascend. */
-#ifndef KERNEL_FITS_H
-#define KERNEL_FITS_H
+#ifndef SIMD_FITS_H
+#define SIMD_FITS_H
 
 /* erf x, in two pieces with the sign of x:
        |x| < 1:  x + x * S(x^2)                    fit error 1.2e-9, relative

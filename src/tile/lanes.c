@@ -14,16 +14,10 @@ static void block_c(const tile_bank *bank, const int16_t *x, size_t n_frames, in
 
 const tile_lanes tile_lanes_c = {block_c, TILE_MAX_BANDS * sizeof(int16_t), 1};
 
+#define ROW(with, constant, level) [CPU_##constant] = &tile_lanes_##level,
+
 /* What each level has; NULL where that is portable C. */
-static const tile_lanes *const by_level[CPU_LEVELS] = {
-#ifdef SIBYL_X86
-    [CPU_AVX2] = &tile_lanes_avx2,
-    [CPU_AVX512] = &tile_lanes_avx512,
-#endif
-#ifdef SIBYL_ARM
-    [CPU_NEON] = &tile_lanes_neon,
-#endif
-};
+static const tile_lanes *const by_level[CPU_LEVELS] = {CPU_SIMD_LEVELS(ROW, )};
 
 const tile_lanes *tile_lanes_for(cpu_level level)
 {

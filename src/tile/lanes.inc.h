@@ -1,18 +1,20 @@
 /* The fixed-point kernel for LANES frames at once, a frame a lane: the operations of tile_kernel.c in the same order on the
- * same numbers, so each lane has the same bits. Written over the vector words of x86/vec_*.h and arm/vec_*.h:
- *   vi       LANES int32: i_load, i_store, i_set1, i_add, i_sub, i_max, i_abs, i_mul (low 32 bits), i_shl, i_shr (by a
- *            constant), i_shlv, i_shrv (each lane by its own count), i_madd (two products of int16 a lane, added),
- *            i_pair (the low halves of two vectors, a pair a lane), i_mul_q31 and i_dot_q31 (as those of tile_math.h), i_lookup (of 16 numbers),
- *            i_store16, i_transpose (LANES numbers of LANES rows)
- *   vd       half as many doubles: d_load, d_store, d_set1, d_mul, d_fma, d_low, d_high (halves of a vi as doubles),
- *            i_tops (the upper 32 bits of each double of two vd)
+ * same numbers, so each lane has the same bits. Written over the vector words of simd/int_*.h:
+ *   vi       LANES int32: vi_load, vi_store, vi_set1, vi_add, vi_sub, vi_max, vi_abs, vi_mul (low 32 bits), vi_shl, vi_shr (by a
+ *            constant), vi_shlv, vi_shrv (each lane by its own count), vi_madd (two products of int16 a lane, added),
+ *            vi_pair (the low halves of two vectors, a pair a lane), vi_mul_q31 and vi_dot_q31 (as those of tile_math.h), vi_lookup (of 16 numbers),
+ *            vi_store16, vi_transpose_rows (LANES numbers of LANES rows)
+ *   vd       half as many doubles: vd_load, vd_store, vd_set1, vd_mul, vd_fma, vd_low, vd_high (halves of a vi as doubles),
+ *            vi_tops (the upper 32 bits of each double of two vd)
  * Powers and sums of bands are whole numbers below 2^53, so doubles hold them exactly; and the exponent and first bits of
  * such a double are those that tile_kernel.c finds by shifting. */
 #include "tile/tile_lanes.h"
 #include "tile/tile_tables.h"
 
+#include <stdbool.h>
 #include <string.h>
 
+#define LANES   VI_LANES
 #define COLUMNS 25
 #define ROWS    16
 #define PAIRS   6 /* of terms of a 25-point sum */
@@ -63,45 +65,47 @@ static void make_tables(lanes_scratch *s, const tile_bank *bank)
 
 static inline vi windowed(const lanes_scratch *s, int n)
 {
-    const vi two = i_load(s->samples[n >> 1]);
-    const vi x = n & 1 ? i_shr(two, 16) : i_shr(i_shl(two, 16), 16);
-    return i_shr(i_mul(x, i_set1(s->window[n])), 5);
+    const vi two = vi_load(s->samples[n >> 1]);
+    const vi x = n & 1 ? vi_shr(two, 16) : vi_shr(vi_shl(two, 16), 16);
+    return vi_shr(vi_mul(x, vi_set1(s->window[n])), 5);
 }
 
 static inline void transform_even(const vi u[8], int32_t z[ROWS][LANES])
 {
-    const vi c = i_set1(tile_cos16[1]);
-    const vi p1 = i_add(u[1], u[7]), p2 = i_add(u[2], u[6]), p3 = i_add(u[3], u[5]);
-    const vi q1 = i_sub(u[1], u[7]), q2 = i_sub(u[2], u[6]), q3 = i_sub(u[3], u[5]);
-    const vi both = i_add(u[0], u[4]), across = i_sub(u[0], u[4]);
-    const vi odd = i_add(p1, p3), even = i_add(both, p2);
-    const vi re = i_mul_q31(i_sub(p1, p3), c), im = i_mul_q31(i_add(q1, q3), c);
-    i_store(z[RE(0)], i_add(even, odd));
-    i_store(z[RE(8)], i_sub(even, odd));
-    i_store(z[RE(4)], i_sub(both, p2));
-    i_store(z[IM(4)], i_sub(q1, q3));
-    i_store(z[RE(2)], i_add(across, re));
-    i_store(z[IM(2)], i_add(im, q2));
-    i_store(z[RE(6)], i_sub(across, re));
-    i_store(z[IM(6)], i_sub(im, q2));
+    const vi c = vi_set1(tile_cos16[1]);
+    const vi p1 = vi_add(u[1], u[7]), p2 = vi_add(u[2], u[6]), p3 = vi_add(u[3], u[5]);
+    const vi q1 = vi_sub(u[1], u[7]), q2 = vi_sub(u[2], u[6]), q3 = vi_sub(u[3], u[5]);
+    const vi both = vi_add(u[0], u[4]), across = vi_sub(u[0], u[4]);
+    const vi odd = vi_add(p1, p3), even = vi_add(both, p2);
+    const vi re = vi_mul_q31(vi_sub(p1, p3), c), im = vi_mul_q31(vi_add(q1, q3), c);
+    vi_store(z[RE(0)], vi_add(even, odd));
+    vi_store(z[RE(8)], vi_sub(even, odd));
+    vi_store(z[RE(4)], vi_sub(both, p2));
+    vi_store(z[IM(4)], vi_sub(q1, q3));
+    vi_store(z[RE(2)], vi_add(across, re));
+    vi_store(z[IM(2)], vi_add(im, q2));
+    vi_store(z[RE(6)], vi_sub(across, re));
+    vi_store(z[IM(6)], vi_sub(im, q2));
 }
 
 static inline void transform_odd(const vi v[8], int32_t z[ROWS][LANES])
 {
-    const vi c1 = i_set1(tile_cos16[0]), c2 = i_set1(tile_cos16[1]), c3 = i_set1(tile_cos16[2]);
-    const vi r1 = i_sub(v[1], v[7]), r3 = i_sub(v[3], v[5]), t1 = i_add(v[1], v[7]), t3 = i_add(v[3], v[5]);
-    const vi r2 = i_mul_q31(i_sub(v[2], v[6]), c2), t2 = i_mul_q31(i_add(v[2], v[6]), c2);
-    const vi re_a = i_dot_q31(r1, c1, r3, c3), re_b = i_dot_q31(r1, c3, r3, i_set1(-tile_cos16[0]));
-    const vi im_a = i_dot_q31(t1, c3, t3, c1), im_b = i_dot_q31(t1, c1, t3, i_set1(-tile_cos16[2]));
-    const vi plus = i_add(v[0], r2), minus = i_sub(v[0], r2), up = i_add(v[4], t2), down = i_sub(v[4], t2);
-    i_store(z[RE(1)], i_add(plus, re_a));
-    i_store(z[RE(7)], i_sub(plus, re_a));
-    i_store(z[RE(3)], i_add(minus, re_b));
-    i_store(z[RE(5)], i_sub(minus, re_b));
-    i_store(z[IM(1)], i_add(im_a, up));
-    i_store(z[IM(7)], i_sub(im_a, up));
-    i_store(z[IM(3)], i_sub(im_b, down));
-    i_store(z[IM(5)], i_add(im_b, down));
+    const vi c1 = vi_set1(tile_cos16[0]), c2 = vi_set1(tile_cos16[1]), c3 = vi_set1(tile_cos16[2]);
+    const vi r1 = vi_sub(v[1], v[7]), r3 = vi_sub(v[3], v[5]), t1 = vi_add(v[1], v[7]),
+             t3 = vi_add(v[3], v[5]);
+    const vi r2 = vi_mul_q31(vi_sub(v[2], v[6]), c2), t2 = vi_mul_q31(vi_add(v[2], v[6]), c2);
+    const vi re_a = vi_dot_q31(r1, c1, r3, c3), re_b = vi_dot_q31(r1, c3, r3, vi_set1(-tile_cos16[0]));
+    const vi im_a = vi_dot_q31(t1, c3, t3, c1), im_b = vi_dot_q31(t1, c1, t3, vi_set1(-tile_cos16[2]));
+    const vi plus = vi_add(v[0], r2), minus = vi_sub(v[0], r2), up = vi_add(v[4], t2),
+             down = vi_sub(v[4], t2);
+    vi_store(z[RE(1)], vi_add(plus, re_a));
+    vi_store(z[RE(7)], vi_sub(plus, re_a));
+    vi_store(z[RE(3)], vi_add(minus, re_b));
+    vi_store(z[RE(5)], vi_sub(minus, re_b));
+    vi_store(z[IM(1)], vi_add(im_a, up));
+    vi_store(z[IM(7)], vi_sub(im_a, up));
+    vi_store(z[IM(3)], vi_sub(im_b, down));
+    vi_store(z[IM(5)], vi_add(im_b, down));
 }
 
 static void transform_columns(lanes_scratch *s)
@@ -111,8 +115,8 @@ static void transform_columns(lanes_scratch *s)
         int n = 16 * b;
         for (int a = 0; a < 8; a++) {
             const vi y0 = windowed(s, n), y1 = windowed(s, n < 200 ? n + 200 : n - 200);
-            u[a] = i_add(y0, y1);
-            v[a] = i_sub(y0, y1);
+            u[a] = vi_add(y0, y1);
+            v[a] = vi_sub(y0, y1);
             n += n < 375 ? 25 : 25 - TILE_FRAME_SAMPLES;
         }
         transform_even(u, s->work.z[b]);
@@ -123,37 +127,37 @@ static void transform_columns(lanes_scratch *s)
 /* The larger of |left + right| and |left - right| is |left| + |right|. */
 static inline vi most_of_row(const lanes_scratch *s, int row, vi most)
 {
-    most = i_max(most, i_abs(i_load(s->work.z[0][row])));
+    most = vi_max(most, vi_abs(vi_load(s->work.z[0][row])));
     for (int b = 1; b <= 12; b++)
-        most =
-            i_max(most, i_add(i_abs(i_load(s->work.z[b][row])), i_abs(i_load(s->work.z[COLUMNS - b][row]))));
+        most = vi_max(
+            most, vi_add(vi_abs(vi_load(s->work.z[b][row])), vi_abs(vi_load(s->work.z[COLUMNS - b][row]))));
     return most;
 }
 
 /* exponent_for of tile_kernel.c */
 static inline vi exponents_for(vi most)
 {
-    most = i_add(most, i_shr(most, 15));
-    const vi bits = i_sub(i_shr(i_tops(d_low(most), d_high(most)), 20), i_set1(1022));
-    return i_max(i_sub(bits, i_set1(15)), i_set1(0));
+    most = vi_add(most, vi_shr(most, 15));
+    const vi bits = vi_sub(vi_shr(vi_tops(vd_low(most), vd_high(most)), 20), vi_set1(1022));
+    return vi_max(vi_sub(bits, vi_set1(15)), vi_set1(0));
 }
 
 /* Half of 2^exponent is added before shifting, so that shifting rounds. */
 static inline void round_row(lanes_scratch *s, int row, vi exponents)
 {
-    const vi half = i_shr(i_shlv(i_set1(1), exponents), 1);
-    i_store(s->centres[row], i_shrv(i_add(i_load(s->work.z[0][row]), half), exponents));
+    const vi half = vi_shr(vi_shlv(vi_set1(1), exponents), 1);
+    vi_store(s->centres[row], vi_shrv(vi_add(vi_load(s->work.z[0][row]), half), exponents));
     for (int p = 0; p < PAIRS; p++) {
         vi sums[2], differences[2];
         for (int i = 0; i < 2; i++) {
             const int b = 2 * p + 1 + i;
-            const vi left = i_add(i_load(s->work.z[b][row]), half),
-                     right = i_load(s->work.z[COLUMNS - b][row]);
-            sums[i] = i_shrv(i_add(left, right), exponents);
-            differences[i] = i_shrv(i_sub(left, right), exponents);
+            const vi left = vi_add(vi_load(s->work.z[b][row]), half),
+                     right = vi_load(s->work.z[COLUMNS - b][row]);
+            sums[i] = vi_shrv(vi_add(left, right), exponents);
+            differences[i] = vi_shrv(vi_sub(left, right), exponents);
         }
-        i_store(s->sums[row][p], i_pair(sums[0], sums[1]));
-        i_store(s->differences[row][p], i_pair(differences[0], differences[1]));
+        vi_store(s->sums[row][p], vi_pair(sums[0], sums[1]));
+        vi_store(s->differences[row][p], vi_pair(differences[0], differences[1]));
     }
 }
 
@@ -167,42 +171,42 @@ static inline void add_products(row_terms *const terms[2], int rows, int32_t fac
     for (int p = 0; p < PAIRS; p += 2) {
         vi fours[2][2];
         for (int i = 0; i < 2; i++) {
-            const vi f[2] = {i_set1(factors[0][p + i]), i_set1(factors[1][p + i])};
+            const vi f[2] = {vi_set1(factors[0][p + i]), vi_set1(factors[1][p + i])};
             for (int r = 0; r < rows; r++) {
-                const vi t = i_load((*terms[r])[p + i]);
+                const vi t = vi_load((*terms[r])[p + i]);
                 for (int k = 0; k < 2; k++)
-                    fours[r][k] = i ? i_add(fours[r][k], i_madd(t, f[k])) : i_madd(t, f[k]);
+                    fours[r][k] = i ? vi_add(fours[r][k], vi_madd(t, f[k])) : vi_madd(t, f[k]);
             }
         }
         for (int r = 0; r < rows; r++)
             for (int k = 0; k < 2; k++)
-                sums[r][k] = i_add(sums[r][k], i_shr(fours[r][k], 2));
+                sums[r][k] = vi_add(sums[r][k], vi_shr(fours[r][k], 2));
     }
 }
 
 static inline void store_power(lanes_scratch *s, int bin, vi re, vi im)
 {
-    const vd re_l = d_low(re), re_h = d_high(re), im_l = d_low(im), im_h = d_high(im);
-    d_store(s->work.power[bin], d_fma(re_l, re_l, d_mul(im_l, im_l)));
-    d_store(s->work.power[bin] + LANES / 2, d_fma(re_h, re_h, d_mul(im_h, im_h)));
+    const vd re_l = vd_low(re), re_h = vd_high(re), im_l = vd_low(im), im_h = vd_high(im);
+    vd_store(s->work.power[bin], vd_fma(re_l, re_l, vd_mul(im_l, im_l)));
+    vd_store(s->work.power[bin] + LANES / 2, vd_fma(re_h, re_h, vd_mul(im_h, im_h)));
 }
 
 static inline vi sum_of_row(const lanes_scratch *s, int row)
 {
-    vi sum = i_load(s->centres[row]);
+    vi sum = vi_load(s->centres[row]);
     for (int p = 0; p < PAIRS; p++)
-        sum = i_add(sum, i_madd(i_load(s->sums[row][p]), i_set1(0x10001)));
-    return i_shl(sum, 12);
+        sum = vi_add(sum, vi_madd(vi_load(s->sums[row][p]), vi_set1(0x10001)));
+    return vi_shl(sum, 12);
 }
 
 /* `bits`: what the numbers of this k1 are shifted by; sums begin with half of 2^bits, so that shifting rounds. */
 static inline void power_of_rows(lanes_scratch *s, int k1, bool real, vi bits)
 {
-    const vi half = i_shlv(i_set1(1), i_sub(bits, i_set1(1))), none = i_set1(0);
-    const vi re_0 = i_add(half, i_shl(i_load(s->centres[RE(k1)]), 12));
-    const vi im_0 = real ? none : i_add(half, i_shl(i_load(s->centres[IM(k1)]), 12));
-    store_power(s, s->bins[k1][0], i_shrv(i_add(half, sum_of_row(s, RE(k1))), bits),
-                real ? none : i_shrv(i_add(half, sum_of_row(s, IM(k1))), bits));
+    const vi half = vi_shlv(vi_set1(1), vi_sub(bits, vi_set1(1))), none = vi_set1(0);
+    const vi re_0 = vi_add(half, vi_shl(vi_load(s->centres[RE(k1)]), 12));
+    const vi im_0 = real ? none : vi_add(half, vi_shl(vi_load(s->centres[IM(k1)]), 12));
+    store_power(s, s->bins[k1][0], vi_shrv(vi_add(half, sum_of_row(s, RE(k1))), bits),
+                real ? none : vi_shrv(vi_add(half, sum_of_row(s, IM(k1))), bits));
     row_terms *const sums[2] = {&s->sums[RE(k1)], &s->sums[IM(k1)]};
     row_terms *const differences[2] = {&s->differences[RE(k1)], &s->differences[IM(k1)]};
     for (int k2 = 1; k2 <= 12; k2 += 2) {
@@ -210,14 +214,14 @@ static inline void power_of_rows(lanes_scratch *s, int k1, bool real, vi bits)
         add_products(sums, real ? 1 : 2, &s->cosines[k2 - 1], c);
         add_products(differences, real ? 1 : 2, &s->sines[k2 - 1], w);
         for (int i = 0; i < 2; i++) {
-            const vi x = i_shrv(c[0][i], bits), y = i_shrv(w[0][i], bits);
+            const vi x = vi_shrv(c[0][i], bits), y = vi_shrv(w[0][i], bits);
             if (real) {
                 store_power(s, s->bins[k1][k2 + i], x, y);
                 continue;
             }
-            const vi u = i_shrv(w[1][i], bits), v = i_shrv(c[1][i], bits);
-            store_power(s, s->bins[k1][k2 + i], i_sub(x, u), i_add(v, y));
-            store_power(s, s->bins[k1][COLUMNS - k2 - i], i_add(x, u), i_sub(v, y));
+            const vi u = vi_shrv(w[1][i], bits), v = vi_shrv(c[1][i], bits);
+            store_power(s, s->bins[k1][k2 + i], vi_sub(x, u), vi_add(v, y));
+            store_power(s, s->bins[k1][COLUMNS - k2 - i], vi_add(x, u), vi_sub(v, y));
         }
     }
 }
@@ -225,71 +229,71 @@ static inline void power_of_rows(lanes_scratch *s, int k1, bool real, vi bits)
 /* From z to the power of each bin; gives the frames' exponents. */
 static vi transform_rows(lanes_scratch *s)
 {
-    vi exponents[HALVES], exponent = i_set1(0);
+    vi exponents[HALVES], exponent = vi_set1(0);
     for (int k1 = 0; k1 < HALVES; k1++) {
         const bool real = k1 == 0 || k1 == 8;
-        vi most = most_of_row(s, RE(k1), i_set1(0));
+        vi most = most_of_row(s, RE(k1), vi_set1(0));
         if (!real)
             most = most_of_row(s, IM(k1), most);
         exponents[k1] = exponents_for(most);
-        exponent = i_max(exponent, exponents[k1]);
+        exponent = vi_max(exponent, exponents[k1]);
         round_row(s, RE(k1), exponents[k1]);
         if (!real)
             round_row(s, IM(k1), exponents[k1]);
     }
-    const vi base = i_add(exponent, i_set1(11));
-    power_of_rows(s, 0, true, i_sub(base, exponents[0]));
+    const vi base = vi_add(exponent, vi_set1(11));
+    power_of_rows(s, 0, true, vi_sub(base, exponents[0]));
     for (int k1 = 1; k1 < 8; k1++)
-        power_of_rows(s, k1, false, i_sub(base, exponents[k1]));
-    power_of_rows(s, 8, true, i_sub(base, exponents[8]));
+        power_of_rows(s, k1, false, vi_sub(base, exponents[k1]));
+    power_of_rows(s, 8, true, vi_sub(base, exponents[8]));
     return exponent;
 }
 
 /* feature_of of tile_kernel.c; no energy has an exponent so low that it ends at the floor too. */
 static inline vi features_of(const lanes_scratch *s, vd low, vd high, vi offset)
 {
-    const vi top = i_tops(low, high);
-    const vi octave = i_sub(i_shr(top, 20), i_set1(1023));
-    const vi row = i_and(i_shr(top, 16), i_set1(15)), t = i_and(i_shr(top, 1), i_set1(0x7fff));
+    const vi top = vi_tops(low, high);
+    const vi octave = vi_sub(vi_shr(top, 20), vi_set1(1023));
+    const vi row = vi_and(vi_shr(top, 16), vi_set1(15)), t = vi_and(vi_shr(top, 1), vi_set1(0x7fff));
     /* products of numbers below 2^15 in magnitude: the upper halves are t's zeros */
-    const vi slope = i_add(i_lookup(s->slope, row), i_shr(i_madd(i_lookup(s->bend, row), t), 15));
-    vi x = i_add(i_lookup(s->value, row), i_shr(i_madd(slope, t), 13));
-    x = i_add(i_add(x, i_mul(octave, i_set1(TILE_LOG_OCTAVE))), offset);
-    x = i_shr(i_add(x, i_set1(1 << (23 - TILE_Q_INT16))), 24 - TILE_Q_INT16);
-    return i_max(x, i_set1(TILE_FLOOR));
+    const vi slope = vi_add(vi_lookup(s->slope, row), vi_shr(vi_madd(vi_lookup(s->bend, row), t), 15));
+    vi x = vi_add(vi_lookup(s->value, row), vi_shr(vi_madd(slope, t), 13));
+    x = vi_add(vi_add(x, vi_mul(octave, vi_set1(TILE_LOG_OCTAVE))), offset);
+    x = vi_shr(vi_add(x, vi_set1(1 << (23 - TILE_Q_INT16))), 24 - TILE_Q_INT16);
+    return vi_max(x, vi_set1(TILE_FLOOR));
 }
 
 /* Bands and logarithms of `count` <= LANES frames. */
 static void bands_of_group(const lanes_scratch *s, const tile_bank *bank, vi exponent, size_t count,
                            int16_t *out, size_t stride, int16_t *maxima)
 {
-    const vi scale = i_mul(i_add(exponent, exponent), i_set1(TILE_LOG_OCTAVE));
+    const vi scale = vi_mul(vi_add(exponent, exponent), vi_set1(TILE_LOG_OCTAVE));
     const double(*p)[LANES] = s->work.power + bank->first_bin, *w = s->weights;
-    vd rising_l = d_set1(0), rising_h = d_set1(0);
-    vi maximum = i_set1(TILE_FLOOR);
+    vd rising_l = vd_set1(0), rising_h = vd_set1(0);
+    vi maximum = vi_set1(TILE_FLOOR);
     int16_t tail[LANES];
     for (int i = 0; i < bank->counts[0]; i++, p++, w += 2) {
-        rising_l = d_fma(d_load(*p), d_set1(w[1]), rising_l);
-        rising_h = d_fma(d_load(*p + LANES / 2), d_set1(w[1]), rising_h);
+        rising_l = vd_fma(vd_load(*p), vd_set1(w[1]), rising_l);
+        rising_h = vd_fma(vd_load(*p + LANES / 2), vd_set1(w[1]), rising_h);
     }
     for (int m = 0; m < bank->n_bands; m++) {
         vd low = rising_l, high = rising_h;
-        rising_l = rising_h = d_set1(0);
+        rising_l = rising_h = vd_set1(0);
         for (int i = 0; i < bank->counts[m + 1]; i++, p++, w += 2) {
-            const vd power_l = d_load(*p), power_h = d_load(*p + LANES / 2), fall = d_set1(w[0]),
-                     rise = d_set1(w[1]);
-            low = d_fma(power_l, fall, low);
-            high = d_fma(power_h, fall, high);
-            rising_l = d_fma(power_l, rise, rising_l);
-            rising_h = d_fma(power_h, rise, rising_h);
+            const vd power_l = vd_load(*p), power_h = vd_load(*p + LANES / 2), fall = vd_set1(w[0]),
+                     rise = vd_set1(w[1]);
+            low = vd_fma(power_l, fall, low);
+            high = vd_fma(power_h, fall, high);
+            rising_l = vd_fma(power_l, rise, rising_l);
+            rising_h = vd_fma(power_h, rise, rising_h);
         }
-        const vi x = features_of(s, low, high, i_add(i_set1(bank->offsets[m]), scale));
-        maximum = i_max(maximum, x);
-        i_store16(count == LANES ? out + (size_t)m * stride : tail, x);
+        const vi x = features_of(s, low, high, vi_add(vi_set1(bank->offsets[m]), scale));
+        maximum = vi_max(maximum, x);
+        vi_store16(count == LANES ? out + (size_t)m * stride : tail, x);
         if (count < LANES)
             memcpy(out + (size_t)m * stride, tail, count * sizeof *tail);
     }
-    i_store16(tail, maximum);
+    vi_store16(tail, maximum);
     memcpy(maxima, tail, count * sizeof *tail);
 }
 
@@ -301,7 +305,7 @@ static void load_group(lanes_scratch *s, const int16_t *x, size_t count)
     const int pairs = TILE_FRAME_SAMPLES / 2;
     for (int at = 0; at < pairs; at += LANES) {
         const int from = at + LANES <= pairs ? at : pairs - LANES;
-        i_transpose(rows, 2 * (size_t)from, s->samples[from]);
+        vi_transpose_rows(rows, 2 * (size_t)from, s->samples[from]);
     }
 }
 
@@ -319,7 +323,4 @@ static void block(const tile_bank *bank, const int16_t *x, size_t n_frames, int1
     }
 }
 
-#define LANES_KERNEL                                                                                         \
-    {                                                                                                        \
-        block, sizeof(lanes_scratch), LANES                                                                  \
-    }
+const tile_lanes SIMD_NAME(tile_lanes) = {block, sizeof(lanes_scratch), LANES};

@@ -22,6 +22,9 @@ typedef struct tile_lanes {
 /* What `level` has; portable C where it has nothing better. */
 const tile_lanes *tile_lanes_for(cpu_level level);
 
-extern const tile_lanes tile_lanes_c, tile_lanes_avx2, tile_lanes_avx512, tile_lanes_neon;
+extern const tile_lanes tile_lanes_c;
+#define TILE_LANES(with, constant, level) extern const tile_lanes tile_lanes_##level;
+CPU_SIMD_LEVELS(TILE_LANES, )
+#undef TILE_LANES
 
 #endif

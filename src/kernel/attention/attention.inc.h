@@ -1,8 +1,6 @@
-/* The attention kernels, one shape for every instruction set. The file that includes this one has included the level's
-   vector header, whose words vf_c.h explains, and defined
+/* The attention kernels over the words of simd/f32_*.h and these of kernel/levels:
 
-       ATTENTION_MR, ATTENTION_NV       rows of a strip, vectors in a panel
-       ATTENTION_INIT                   the function that fills the family */
+       ATTENTION_MR, ATTENTION_NV       rows of a strip, vectors in a panel */
 #include "base/error.h" /* refuses -ffast-math */
 #include "kernel/kernel.h"
 #include "simd/f32_math.h"
@@ -555,7 +553,7 @@ static void vector_small(const attention_small *a, float *sums)
     }
 }
 
-void ATTENTION_INIT(attention_kernels *k)
+void SIMD_NAME(attention_init)(attention_kernels *k)
 {
     *k = (attention_kernels){.mr = MR,
                              .nr = NR,

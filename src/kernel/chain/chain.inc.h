@@ -1,7 +1,5 @@
-/* The elementwise functions, one shape for every instruction set. The file that includes this one has included the
-   level's vector header and defined CHAIN_INIT, the function that fills the entries. What vf_*.h has no words for is
-   plain C that the compiler makes vectors of; operands and result may be the same array, element by element, which is
-   what "ivdep" tells it. */
+/* The elementwise functions over the words of simd/f32_*.h. What those have no words for is plain C that the compiler makes
+   vectors of; operands and result may be the same array, element by element, which is what "ivdep" tells it. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "kernel/kernel.h"
 #include "simd/f32_math.h"
@@ -402,7 +400,7 @@ static void casts_init(chain_kernels *k)
     cast_u64_init(k, CHAIN_U64);
 }
 
-void CHAIN_INIT(chain_kernels *k)
+void SIMD_NAME(chain_init)(chain_kernels *k)
 {
     f32_vectors_init(k);
     f32_scalars_init(k);

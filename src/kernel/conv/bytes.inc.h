@@ -1,4 +1,4 @@
-/* The kernels of bytes.h over a few words of vectors of int32, which the file that includes this one has defined:
+/* The kernels of bytes.h over these words of simd/int_*.h:
 
        vi, VI_LANES            a vector of int32 and how many it holds
        VI_GROUP, VI_ELEMENT    terms that a dot product adds up, bytes of a weight
@@ -11,8 +11,8 @@
        vi_windows(p, flip)     p[i], p[i + 1], ... (VI_GROUP) for lane i, ^ flip; where VI_WINDOW says how many bytes
                                behind p are read for the last lanes, and nothing where it is not defined
 
-   where VI_ROW is defined those of bytes_plane.inc.h, and BYTES_TILES(T), which is T(m, nv) for every number m of features, with the vectors that go with it, a power of
-   2; BYTES_MR, the most features; BYTES_FILL, the function that fills the table. */
+   where VI_ROW is defined also those of bytes_plane.inc.h; and of kernel/levels BYTES_MR, the largest number of features, and
+   BYTES_TILES(T), which is T(m, nv) for every number m of features with the vectors that go with it, a power of 2. */
 #include "base/size.h"
 #include "kernel/conv/bytes_fill.h"
 #include "kernel/kernel.h"
@@ -127,6 +127,12 @@ static void join(const bytes_join *g)
 
 #ifdef VI_ROW
 #include "kernel/conv/bytes_plane.inc.h"
+#endif
+
+#ifdef BYTES_BY_CPU
+#define BYTES_FILL SIMD_NAME(bytes_fill)
+#else
+#define BYTES_FILL SIMD_NAME(bytes_init)
 #endif
 
 void BYTES_FILL(bytes_kernels *k)

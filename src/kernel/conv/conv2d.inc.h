@@ -1,10 +1,9 @@
-/* The loops of conv2d.h over the words of a vector header. The file that includes this one defines
+/* The loops of conv2d_entries.h over the words of simd/f32_*.h and these of kernel/levels:
 
-       CONV2D_MR                most rows of a panel
+       CONV2D_MR                max rows of a panel
        CONV2D_TILES(T)          T(m, vectors) for m = 1 .. CONV2D_MR: how many vectors of pixels go with m rows
        CONV2D_SPOTS(T)          T(n) for n = 1, 2, ...: pixels that features in the lanes are summed for at once
-       SPOT_VECTORS             1 .. 3: vectors of features at once
-       CONV2D_INIT              the function that fills the kernels */
+       SPOT_VECTORS             1 .. 3: vectors of features at once */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/conv/conv2d_entries.h"
@@ -204,7 +203,7 @@ static void conv2d_clamp(float low, float high, size_t n, float *y)
 #include "kernel/conv/conv2d_features.inc.h"
 #include "kernel/conv/conv2d_plane.inc.h"
 
-void CONV2D_INIT(conv2d_kernels *k)
+void SIMD_NAME(conv2d_init)(conv2d_kernels *k)
 {
 #define TILE(m, nv) nv,
     static const size_t vectors[] = {CONV2D_TILES(TILE)};

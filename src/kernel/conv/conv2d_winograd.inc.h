@@ -1,6 +1,4 @@
-/* The transforms of conv2d_winograd.h over the words of a vector header. The file that includes this one defines
-
-       CONV2D_WINOGRAD_INIT     the function that fills the kernels */
+/* The transforms of conv2d_winograd_entries.h over the words of simd/f32_*.h. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/conv/conv2d_winograd_entries.h"
@@ -166,7 +164,7 @@ static void winograd_gather(const float *from, size_t n, size_t features, float 
     }
 }
 
-void CONV2D_WINOGRAD_INIT(conv2d_winograd_kernels *k)
+void SIMD_NAME(conv2d_winograd_init)(conv2d_winograd_kernels *k)
 {
     static const conv2d_winograd_form forms[] = {{2, form_in_2, form_out_2}, {4, form_in_4, form_out_4}};
     k->lanes = VF_LANES;

@@ -1,9 +1,7 @@
-/* The tiles of gemm.h over the words of a vector header. The file that includes this one has included that header
-   and defined
+/* The tiles of gemm.h over the words of simd/f32_*.h and these of kernel/levels:
 
        GEMM_MR, GEMM_NV       tile rows (6 or 12), vectors in a tile row
        GEMM_KC, GEMM_BLOCK    kc and block of the table
-       GEMM_INIT              the function that fills the table
 
    A tile of few rows has few sums, too few to keep the multipliers busy; it has several sums for each element instead,
    one for every term p % SPLIT(m). */
@@ -293,7 +291,7 @@ static void widen_4(const int8_t *q, const float *zero, const float *scale, size
     }
 }
 
-void GEMM_INIT(gemm_kernels *k)
+void SIMD_NAME(gemm_init)(gemm_kernels *k)
 {
     *k = (gemm_kernels)
     {

@@ -1,4 +1,4 @@
-/* The tiles of gemm_int.h over a few words of vectors of int32, which the file that includes this one has defined:
+/* The tiles of gemm_int.h over these words of simd/int_*.h:
 
        vi, VI_LANES            a vector of int32 and how many it holds
        VI_GROUP, VI_ELEMENT    terms that vi_dot adds up, bytes of an element of A
@@ -8,9 +8,8 @@
        vi_dot(sum, l, r)       sum + the products of a lane's terms, exactly
        vi_store(p, v)
 
-   and GEMM_INT_MR, GEMM_INT_NV (vectors in a tile row), GEMM_INT_BLOCK, GEMM_INT_FILL (the function that fills the
-   table). */
-#include "kernel/gemm/gemm_int.h"
+   and GEMM_INT_MR, GEMM_INT_NV (vectors in a tile row) and GEMM_INT_BLOCK of kernel/levels. */
+#include "kernel/gemm/gemm_int_fill.h"
 #include "kernel/kernel.h"
 
 #include <string.h>
@@ -81,6 +80,12 @@ TILE(9)
 TILE(10)
 TILE(11)
 TILE(12)
+#endif
+
+#ifdef BYTES_BY_CPU
+#define GEMM_INT_FILL SIMD_NAME(gemm_int_fill)
+#else
+#define GEMM_INT_FILL SIMD_NAME(gemm_int_init)
 #endif
 
 void GEMM_INT_FILL(gemm_int_kernels *k)

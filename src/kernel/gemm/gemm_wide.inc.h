@@ -1,5 +1,4 @@
-/* The panels of gemm_wide.h. The file that includes this one has defined WIDE_BYTES, the bytes of a vector, and WIDE_INIT,
-   the function that fills the table.
+/* The panels of gemm_wide.h; WIDE_BYTES of kernel/levels: the bytes of a vector.
 
    Vectors here are the compiler's: a product and a sum of doubles are two roundings. */
 #include "base/error.h" /* refuses -ffast-math */
@@ -49,7 +48,7 @@ WIDE_PANEL(panel_f64, double)
 WIDE_PANEL(panel_u64, uint64_t)
 WIDE_PANEL(panel_u32, uint32_t)
 
-void WIDE_INIT(gemm_wide_kernels *k)
+void SIMD_NAME(gemm_wide_init)(gemm_wide_kernels *k)
 {
     *k = (gemm_wide_kernels){.bytes = 2 * WIDE_BYTES, .f64 = panel_f64, .u64 = panel_u64, .u32 = panel_u32};
 }

@@ -1,13 +1,12 @@
-/* Planes turned with vectors, one shape for every instruction set. The file that includes this one has defined
+/* Planes transposed with vectors, over these words of simd/int_*.h:
 
-       lv, LV_PIECES                 a vector of bytes, of so many pieces of 16
-       lv_rows(p, apart)             the pieces at p, p + apart ... (bytes)
-       lv_store(p, v)
-       lv_halves(p)                  8 bytes of p after 8 in the lower half of each piece; the upper halves are anything
-       lv_lo_S(a, b) lv_hi_S(a, b)   in each piece items of S bytes of a and b by turns, from its lower or upper half
-       LAYOUT_SMALLER                the table for planes narrower than a vector
-       LAYOUT_TABLE                  the table's own name
-       LAYOUT_INIT                   the function that fills the entries
+       vb, VB_PIECES                 a vector of bytes, of so many pieces of 16
+       vb_rows(p, apart)             the pieces at p, p + apart ... (bytes)
+       vb_store(p, v)
+       vb_halves(p)                  8 bytes of p after 8 in the lower half of each piece; the upper halves are anything
+       vb_lo_S(a, b) vb_hi_S(a, b)   in each piece items of S bytes of a and b by turns, from its lower or upper half
+
+   and LAYOUT_SMALLER of kernel/levels, the table for planes narrower than a vector.
 
    A piece holds `side` items. `side` vectors, the pieces of each `side` rows apart, are turned piece by piece and become
    `side` rows of the result, a vector long. What is left at an edge is turned with some of what stands before it. */
@@ -19,14 +18,14 @@
 
 #define UNROLL _Pragma("GCC unroll 16")
 
-typedef lv (*lv_mix)(lv a, lv b);
+typedef vb (*vb_mix)(vb a, vb b);
 
 /* side: items of a piece, a constant where this is inlined. */
 static inline __attribute__((always_inline)) void
-turn_block(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, int side, lv_mix lo, lv_mix hi)
+turn_block(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, int side, vb_mix lo, vb_mix hi)
 {
-    lv a[16], b[16];
-    UNROLL for (int i = 0; i < side; i++) a[i] = lv_rows(src + i * src_row, side * src_row);
+    vb a[16], b[16];
+    UNROLL for (int i = 0; i < side; i++) a[i] = vb_rows(src + i * src_row, side * src_row);
     UNROLL for (int width = side; width > 1; width /= 2)
     {
         UNROLL for (int i = 0; i < side / 2; i++)
@@ -36,15 +35,15 @@ turn_block(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, int
         }
         UNROLL for (int i = 0; i < side; i++) a[i] = b[i];
     }
-    UNROLL for (int i = 0; i < side; i++) lv_store(dst + i * dst_row, a[i]);
+    UNROLL for (int i = 0; i < side; i++) vb_store(dst + i * dst_row, a[i]);
 }
 
 /* Columns a cache line at a time, so that each line of the source is read once. */
 static inline __attribute__((always_inline)) void turn(const char *src, ptrdiff_t src_row, char *dst,
                                                        ptrdiff_t dst_row, size_t rows, size_t columns,
-                                                       int side, lv_mix lo, lv_mix hi)
+                                                       int side, vb_mix lo, vb_mix hi)
 {
-    const size_t wide = (size_t)side, tall = wide * LV_PIECES, line = 4 * wide, item = 16 / wide;
+    const size_t wide = (size_t)side, tall = wide * VB_PIECES, line = 4 * wide, item = 16 / wide;
     (void)line;
     for (size_t i = 0; i < rows; i += tall) {
         size_t row = i + tall <= rows ? i : rows - tall;
@@ -78,41 +77,41 @@ FEW_TURNED(8)
     static void turn_##item(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, size_t rows,   \
                             size_t columns)                                                                  \
     {                                                                                                        \
-        if (rows >= (side)*LV_PIECES && columns >= (side))                                                   \
+        if (rows >= (side)*VB_PIECES && columns >= (side))                                                   \
             turn(src, src_row, dst, dst_row, rows, columns, side, lo, hi);                                   \
         else if (!few_turned_##item(src, src_row, dst, dst_row, rows, columns))                              \
             LAYOUT_SMALLER[index](src, src_row, dst, dst_row, rows, columns);                                \
     }
-TURN(0, 1, 16, lv_lo_1, lv_hi_1)
-TURN(1, 2, 8, lv_lo_2, lv_hi_2)
-TURN(2, 4, 4, lv_lo_4, lv_hi_4)
-TURN(3, 8, 2, lv_lo_8, lv_hi_8)
+TURN(0, 1, 16, vb_lo_1, vb_hi_1)
+TURN(1, 2, 8, vb_lo_2, vb_hi_2)
+TURN(2, 4, 4, vb_lo_4, vb_hi_4)
+TURN(3, 8, 2, vb_lo_8, vb_hi_8)
 
 static void turn_16(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, size_t rows,
                     size_t columns)
 {
-    if (rows >= LV_PIECES)
-        turn(src, src_row, dst, dst_row, rows, columns, 1, lv_lo_8, lv_hi_8);
+    if (rows >= VB_PIECES)
+        turn(src, src_row, dst, dst_row, rows, columns, 1, vb_lo_8, vb_hi_8);
     else
         LAYOUT_SMALLER[4](src, src_row, dst, dst_row, rows, columns);
 }
 
 /* Each item twice. */
-static inline __attribute__((always_inline)) void twice(const char *src, char *dst, size_t bytes, lv_mix lo)
+static inline __attribute__((always_inline)) void twice(const char *src, char *dst, size_t bytes, vb_mix lo)
 {
-    const size_t step = 8 * LV_PIECES;
+    const size_t step = 8 * VB_PIECES;
     for (size_t i = 0; i < bytes; i += step) {
         size_t at = i + step <= bytes ? i : bytes - step;
-        lv v = lv_halves(src + at);
-        lv_store(dst + 2 * at, lo(v, v));
+        vb v = vb_halves(src + at);
+        vb_store(dst + 2 * at, lo(v, v));
     }
 }
 
 #define TWICE(item)                                                                                          \
     static void repeated_##item(const char *src, char *dst, size_t n, size_t times)                          \
     {                                                                                                        \
-        if (times == 2 && n * (item) >= 8 * LV_PIECES)                                                       \
-            twice(src, dst, n *(item), lv_lo_##item);                                                        \
+        if (times == 2 && n * (item) >= 8 * VB_PIECES)                                                       \
+            twice(src, dst, n *(item), vb_lo_##item);                                                        \
         else                                                                                                 \
             repeat_##item(src, dst, n, times);                                                               \
     }
@@ -121,12 +120,12 @@ TWICE(2)
 TWICE(4)
 TWICE(8)
 
-extern const layout_turn LAYOUT_TABLE[LAYOUT_SIZES];
-const layout_turn LAYOUT_TABLE[LAYOUT_SIZES] = {turn_1, turn_2, turn_4, turn_8, turn_16};
+extern const layout_turn SIMD_NAME(layout_turn)[LAYOUT_SIZES];
+const layout_turn SIMD_NAME(layout_turn)[LAYOUT_SIZES] = {turn_1, turn_2, turn_4, turn_8, turn_16};
 
-void LAYOUT_INIT(layout_kernels *k)
+void SIMD_NAME(layout_init)(layout_kernels *k)
 {
     const layout_repeat repeats[LAYOUT_REPEATS] = {repeated_1, repeated_2, repeated_4, repeated_8};
-    memcpy(k->turn, LAYOUT_TABLE, sizeof k->turn);
+    memcpy(k->turn, SIMD_NAME(layout_turn), sizeof k->turn);
     memcpy(k->repeat, repeats, sizeof k->repeat);
 }

@@ -1,8 +1,7 @@
-/* The kernels of quantizing, one shape for every instruction set. The file that includes this one has included the
-   level's vector header, whose words vf_c.h explains, and defined QUANTIZE_INIT, the function that fills the table.
+/* The kernels of quantizing over the words of simd/f32_*.h.
 
-   Of 16 bits: floats go through a short piece on the stack; what turns them into integers is a plain loop that compilers
-   make vector code of. */
+   Of 16 bits: floats go through a short piece on the stack; what makes them integers is a plain loop that compilers make
+   vector code of. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/kernel.h"
@@ -195,7 +194,7 @@ static void quantize_range(const float *x, size_t n, float *low, float *high)
     *high = none != none ? none : vf_largest(most[0]);
 }
 
-void QUANTIZE_INIT(quantize_kernels *k)
+void SIMD_NAME(quantize_init)(quantize_kernels *k)
 {
     *k = (quantize_kernels){
         .to = {[SIB_U8] = to_u8, [SIB_I8] = to_i8, [SIB_U16] = to_u16, [SIB_I16] = to_i16},

@@ -1,8 +1,5 @@
-/* The recurrent kernels, one shape for every instruction set. The file that includes this one has included the level's
-   vector header, whose words vf_c.h explains, and defined
-
-       RECURRENT_ROWS                   rows of a tile with 4 vectors each that the registers hold
-       RECURRENT_INIT                   the function that fills the family */
+/* The recurrent kernels over the words of simd/f32_*.h and RECURRENT_ROWS of kernel/levels: rows of a tile with 4 vectors each
+   that the registers hold. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "kernel/kernel.h"
 #include "simd/f32_math.h"
@@ -262,7 +259,7 @@ static void vector_rnn(const recurrent_cell *cell, const recurrent_rows *o)
 #undef WORK
 }
 
-void RECURRENT_INIT(recurrent_kernels *k)
+void SIMD_NAME(recurrent_init)(recurrent_kernels *k)
 {
     *k = (recurrent_kernels){.lanes = VF_LANES,
                              .project = vector_project,

@@ -1,9 +1,4 @@
-/* Rows resampled, one shape for every instruction set. Beside the words of the level's vector header the file that
-   includes this one has defined
-
-       vf_pick(p, index)      p[index[i]] by lane, index within a vector
-       vf_take(p, index)      p[index[i]] by lane
-       RESIZE_INIT            the function that fills the entries */
+/* Rows resampled, over the words of simd/f32_*.h. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "kernel/kernel.h"
 
@@ -85,7 +80,7 @@ static void vector_pick(const resize_line *line, const float *x, float *y)
     }
 }
 
-void RESIZE_INIT(resize_kernels *k)
+void SIMD_NAME(resize_init)(resize_kernels *k)
 {
     k->lanes = VF_LANES;
     k->blend = vector_blend;

@@ -1,5 +1,5 @@
-/* The kernels of rows, one shape for every instruction set. The file that includes this one has included the level's
-   vector header, whose words vf_c.h explains, and defined ROWS_INIT, the function that fills the table, and ROWS_TYPES, which gives the typed kernels. */
+/* The kernels of rows over the words of simd/f32_*.h; ROWS_TYPES of kernel/levels: what gives those for every element type, where
+   it is not the level's own. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/kernel.h"
@@ -586,7 +586,11 @@ static void rows_add(const float *a, const float *b, const float *c, size_t n, f
     }
 }
 
-void ROWS_INIT(rows_kernels *k)
+#ifndef ROWS_TYPES
+#define ROWS_TYPES SIMD_NAME(rows_types)
+#endif
+
+void SIMD_NAME(rows_init)(rows_kernels *k)
 {
     *k = (rows_kernels){
         .across = {across_sum, across_sizes, across_squares, across_product, across_min, across_max},

@@ -1,5 +1,0 @@
-#include "features/arm/vec_neon_f64.h"
-
-#include "features/mel_fft400.inc.h"
-
-const mel_kernel mel_fft400_neon_f64 = FFT400_KERNEL;

@@ -1,5 +1,0 @@
-#include "features/c/vec_f32.h"
-
-#include "features/mel_fft400.inc.h"
-
-const mel_kernel mel_fft400_c_f32 = FFT400_KERNEL;

@@ -1,5 +1,0 @@
-#include "features/x86/vec_avx2_f64.h"
-
-#include "features/mel_fft400.inc.h"
-
-const mel_kernel mel_fft400_avx2_f64 = FFT400_KERNEL;

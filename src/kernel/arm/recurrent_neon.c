@@ -1,6 +1,0 @@
-#include "simd/f32_neon.h"
-
-#define RECURRENT_ROWS 6 /* 24 sums, 4 vectors of weights, 1 of states */
-#define RECURRENT_INIT recurrent_init_neon
-
-#include "kernel/recurrent/recurrent.inc.h"

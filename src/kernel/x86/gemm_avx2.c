@@ -1,9 +1,0 @@
-#include "simd/f32_avx2.h"
-
-#define GEMM_MR    6 /* 12 sums, 2 vectors of B, 1 of A */
-#define GEMM_NV    2
-#define GEMM_KC    320
-#define GEMM_BLOCK 49152
-#define GEMM_INIT  gemm_init_avx2
-
-#include "kernel/gemm/gemm.inc.h"

@@ -1,0 +1,104 @@
+/* Four doubles in an AVX2 register. */
+#ifndef SIMD_F64_AVX2_H
+#define SIMD_F64_AVX2_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VD_LANES 4
+typedef __m256d vd;
+
+static inline vd vd_load(const double *p)
+{
+    return _mm256_loadu_pd(p);
+}
+
+static inline void vd_store(double *p, vd a)
+{
+    _mm256_store_pd(p, a);
+}
+
+static inline void vd_store_f32(float *p, vd a)
+{
+    _mm_storeu_ps(p, _mm256_cvtpd_ps(a));
+}
+
+static inline vd vd_set1(double x)
+{
+    return _mm256_set1_pd(x);
+}
+
+static inline vd vd_add(vd a, vd b)
+{
+    return _mm256_add_pd(a, b);
+}
+
+static inline vd vd_sub(vd a, vd b)
+{
+    return _mm256_sub_pd(a, b);
+}
+
+static inline vd vd_mul(vd a, vd b)
+{
+    return _mm256_mul_pd(a, b);
+}
+
+static inline vd vd_fma(vd a, vd b, vd c)
+{
+    return _mm256_fmadd_pd(a, b, c);
+}
+
+static inline vd vd_fms(vd a, vd b, vd c)
+{
+    return _mm256_fmsub_pd(a, b, c);
+}
+
+static inline vd vd_fnma(vd a, vd b, vd c)
+{
+    return _mm256_fnmadd_pd(a, b, c);
+}
+
+static inline vd vd_max(vd a, vd b)
+{
+    return _mm256_max_pd(a, b);
+}
+
+static inline vd vd_min(vd a, vd b)
+{
+    return _mm256_min_pd(a, b);
+}
+
+static inline vd vd_sqrt(vd a)
+{
+    return _mm256_sqrt_pd(a);
+}
+
+static inline vd vd_exponent(vd x, vd *m)
+{
+    const __m256i sqrt_half = _mm256_set1_epi64x(0x3fe6a09e667f3bcd),
+                  one = _mm256_set1_epi64x(0x3ff0000000000000);
+    __m256i above = _mm256_sub_epi64(_mm256_castpd_si256(x), sqrt_half);
+    __m256i mantissa =
+        _mm256_add_epi64(_mm256_and_si256(above, _mm256_set1_epi64x(0xfffffffffffff)), sqrt_half);
+    *m = _mm256_castsi256_pd(mantissa);
+    /* AVX2 has no 64-bit integer to double: put exponent + 1023 into the low bits of 2^52, then take 2^52
+     * away. */
+    const __m256d magic = _mm256_set1_pd(4503599627370496.0);
+    __m256i biased = _mm256_srli_epi64(_mm256_add_epi64(above, one), 52);
+    __m256d e = _mm256_castsi256_pd(_mm256_or_si256(biased, _mm256_castpd_si256(magic)));
+    return _mm256_sub_pd(e, _mm256_set1_pd(4503599627370496.0 + 1023));
+}
+
+static inline void vd_transpose_rows(const float *const rows[VD_LANES], size_t at, double *dst, size_t step)
+{
+    __m128 a0 = _mm_loadu_ps(rows[0] + at), a1 = _mm_loadu_ps(rows[1] + at);
+    __m128 a2 = _mm_loadu_ps(rows[2] + at), a3 = _mm_loadu_ps(rows[3] + at);
+    _MM_TRANSPOSE4_PS(a0, a1, a2, a3);
+    vd_store(dst, _mm256_cvtps_pd(a0));
+    vd_store(dst + step, _mm256_cvtps_pd(a1));
+    vd_store(dst + 2 * step, _mm256_cvtps_pd(a2));
+    vd_store(dst + 3 * step, _mm256_cvtps_pd(a3));
+}
+
+#endif
