@@ -22,6 +22,9 @@ typedef struct sib_audio_options {
     sib_pcm pcm;     /* format of raw PCM when the path is "-": mono, already at sample_rate */
     bool allow_truncated; /* take what a truncated or damaged file still holds, as the ffmpeg command does,
                              instead of refusing it */
+    double
+        max_seconds; /* a longer recording is refused (SIB_ERR_SIZE) when this much of it has been decoded; 0 means
+                             86,400, a day; INFINITY for no limit */
 } sib_audio_options;
 
 /* What the file says of itself. Strings are static or live in the struct. */
@@ -40,12 +43,15 @@ typedef struct sib_audio_reader sib_audio_reader;
    /dev/stdin). The stream chosen is the one that the ffmpeg
    command would choose; channels are mixed and the rate is changed by libswresample's defaults. A path is
    always a plain file: "http:x" and "concat:x" are files of those names, and play lists, which name other
-   files, are refused.
+   files, are refused. Formats and codecs are those that recordings come in (src/audio/formats.c), rates 4 kHz to
+   768 kHz, and 600 s and a second for each 16 bytes of the file are the most that it may hold, so that a small file
+   cannot cost much.
    The first call in a process silences libav's own log (av_log_set_level), which is one for the process; what
    libav says is in the error.
    options: NULL means all zero. out: owned by the caller, sib_audio_close(&reader).
    Errors (each names the path): SIB_ERR_IO (missing, a folder, unreadable), SIB_ERR_FORMAT (empty, not audio,
-   no audio stream, so truncated or damaged that it cannot be opened), SIB_ERR_UNSUPPORTED (no decoder),
+   no audio stream, none of those formats, so truncated or damaged that it cannot be opened), SIB_ERR_UNSUPPORTED
+   (no decoder, none of those codecs),
    SIB_ERR_ARGUMENT (an option out of range), SIB_ERR_MEMORY. Thread-safe. */
 SIB_API sib_code sib_audio_open(const char *path, const sib_audio_options *options, sib_audio_reader **out,
                                 sib_error *err);
@@ -56,7 +62,7 @@ SIB_API const sib_audio_info *sib_audio_get_info(const sib_audio_reader *reader)
    is 0. Memory does not grow with the length. That a file is truncated is told after its last sample, with
    the seconds that it declares, where it does, and those that it holds.
    Errors: SIB_ERR_FORMAT (damaged or truncated, with the second at which it happened; standard input that
-   ends inside a sample), SIB_ERR_IO, SIB_ERR_MEMORY. Samples decoded before a failure are given out first;
+   ends inside a sample; a rate out of range), SIB_ERR_SIZE (longer than allowed), SIB_ERR_IO, SIB_ERR_MEMORY. Samples decoded before a failure are given out first;
    later calls tell the failure again. */
 SIB_API sib_code sib_audio_read(sib_audio_reader *reader, float *samples, size_t max_samples, size_t *got,
                                 sib_error *err);

@@ -1,5 +1,6 @@
 #include "audio/decode.h"
 
+#include "audio/formats.h"
 #include "base/error.h"
 
 #include <libavutil/avstring.h>
@@ -10,8 +11,14 @@
 #define DECODE_MAX_WAITS 500
 /* Failures in a row after which a draining decoder counts as empty. */
 #define DECODE_MAX_DRAIN_FAILURES 100
-/* No microphone and no format goes beyond; the resampler's tables grow with it. */
-#define DECODE_MAX_RATE 4000000
+/* Rates that recordings have, Hz. Below, a small file becomes a large one at the rate asked for; the resampler's tables
+   grow with the rate. */
+#define DECODE_MIN_RATE 4000
+#define DECODE_MAX_RATE 768000
+/* Seconds that any file may hold, and bytes that each second beyond takes at least: FLAC's silence at 8 kHz has 27, Opus'
+   30. Codecs that need less, as a synthesizer's program of a day in 62 bytes, are no recordings. */
+#define DECODE_FREE_SECONDS   600
+#define DECODE_BYTES_A_SECOND 16
 
 /* ---- Opening ------------------------------------------------------------------------------------- */
 
@@ -39,12 +46,17 @@ static sib_code set_up(audio_decoder *d, const AVCodec *codec, sib_error *err)
     return SIB_OK;
 }
 
-sib_code audio_decoder_open(audio_decoder *d, audio_input *in, bool lenient, sib_error *err)
+sib_code audio_decoder_open(audio_decoder *d, audio_input *in, const sib_audio_options *options,
+                            sib_error *err)
 {
     d->in = in;
-    d->lenient = lenient;
+    d->lenient = options->allow_truncated;
+    d->max_seconds = options->max_seconds;
     enum AVCodecID id = in->stream->codecpar->codec_id;
     const AVCodec *codec = avcodec_find_decoder(id);
+    if (codec && !audio_codec_is_known(id))
+        return err_set(err, SIB_ERR_UNSUPPORTED, "%s: its codec '%s' is none that recordings come in",
+                       in->name, avcodec_get_name(id));
     if (!codec)
         return err_set(err, SIB_ERR_UNSUPPORTED, "%s: no decoder for its audio ('%s', tag 0x%08X)", in->name,
                        avcodec_get_name(id), (unsigned)in->stream->codecpar->codec_tag);
@@ -205,16 +217,32 @@ static sib_code feed(audio_decoder *d, sib_error *err)
     return SIB_OK;
 }
 
+/* Limits of what a file may become. */
+static sib_code check_length(const audio_decoder *d, sib_error *err)
+{
+    const audio_input *in = d->in;
+    const uint64_t bytes = in->size ? in->size : in->bytes_read;
+    double allowed = DECODE_FREE_SECONDS + (double)bytes / DECODE_BYTES_A_SECOND;
+    if (d->seconds > d->max_seconds)
+        return err_set(err, SIB_ERR_SIZE, "%s: is longer than %g s, the limit that max_seconds sets",
+                       in->name, d->max_seconds);
+    if (d->seconds > allowed)
+        return err_set(err, SIB_ERR_SIZE, "%s: its %llu bytes hold more than %.0f s, which no recording does",
+                       in->name, (unsigned long long)bytes, allowed);
+    return SIB_OK;
+}
+
 static sib_code accept_frame(audio_decoder *d, sib_error *err)
 {
     const AVFrame *f = d->frame;
-    if (f->sample_rate <= 0 || f->sample_rate > DECODE_MAX_RATE || f->ch_layout.nb_channels <= 0)
-        return err_set(err, SIB_ERR_FORMAT, "%s: is damaged at %.3f s: %d Hz, %d channels", d->in->name,
-                       d->seconds, f->sample_rate, f->ch_layout.nb_channels);
+    if (f->sample_rate < DECODE_MIN_RATE || f->sample_rate > DECODE_MAX_RATE || f->ch_layout.nb_channels <= 0)
+        return err_set(err, SIB_ERR_FORMAT, "%s: has %d Hz and %d channels at %.3f s, expected %d to %d Hz",
+                       d->in->name, f->sample_rate, f->ch_layout.nb_channels, d->seconds, DECODE_MIN_RATE,
+                       DECODE_MAX_RATE);
     if (d->first_bad && !d->at_end && !d->in->cut.is_cut && !d->lenient)
         return fail_damaged(d, "is damaged", err);
     d->seconds += (double)f->nb_samples / f->sample_rate;
-    return SIB_OK;
+    return check_length(d, err);
 }
 
 sib_code audio_decoder_next(audio_decoder *d, const AVFrame **frame, sib_error *err)

@@ -17,6 +17,7 @@ typedef struct audio_decoder {
     bool harmless;         /* the packet just fed may fail */
     int drain_failures;    /* while draining; a few are enough */
     int first_bad;         /* libav's code for the first packet that failed, 0 for none */
+    double max_seconds;    /* more are refused */
     double bad_at;         /* seconds decoded before it */
     double seconds;        /* decoded so far */
     double packet_seconds; /* of the packets read so far */
@@ -24,7 +25,8 @@ typedef struct audio_decoder {
 
 /* Opens the decoder of in->stream. d: all zero; ends with audio_decoder_close, after failures too.
    Errors: SIB_ERR_UNSUPPORTED (no decoder), SIB_ERR_FORMAT (its header is damaged), SIB_ERR_MEMORY. */
-sib_code audio_decoder_open(audio_decoder *d, audio_input *in, bool lenient, sib_error *err);
+sib_code audio_decoder_open(audio_decoder *d, audio_input *in, const sib_audio_options *options,
+                            sib_error *err);
 
 void audio_decoder_close(audio_decoder *d);
 

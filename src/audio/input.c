@@ -5,6 +5,7 @@
    the library doesn't print; what libav says comes back in the error's message. */
 #include "audio/input.h"
 
+#include "audio/formats.h"
 #include "base/error.h"
 
 #include <errno.h>
@@ -64,6 +65,7 @@ static int io_read(void *opaque, uint8_t *out, int bytes)
         in->read_errno = in->read_errno ? in->read_errno : errno;
         return AVERROR(errno);
     }
+    in->bytes_read += (uint64_t)got;
     return got > 0 ? (int)got : AVERROR_EOF;
 }
 
@@ -109,7 +111,9 @@ static sib_code make_context(audio_input *in, sib_error *err)
     if (!in->io)
         av_free(block);
     in->format = in->io ? avformat_alloc_context() : NULL;
-    if (!in->format || av_opt_set(in->format, "protocol_whitelist", "none", 0) < 0)
+    if (!in->format || av_opt_set(in->format, "protocol_whitelist", "none", 0) < 0 ||
+        av_opt_set(in->format, "format_whitelist", audio_format_list(), 0) < 0 ||
+        av_opt_set(in->format, "codec_whitelist", audio_codec_list(), 0) < 0)
         return err_memory(err, INPUT_BLOCK, "a file reader");
     in->format->pb = in->io;
     in->format->opaque = in;
@@ -145,6 +149,12 @@ static sib_code probe(audio_input *in, const char *path, const AVInputFormat **o
         return err_set(err, SIB_ERR_FORMAT,
                        "%s: is a list of other files ('%s'), which are not opened; expected a recording",
                        in->name, (*out)->name);
+    if (!audio_format_is_known(*out))
+        return err_set(
+            err, SIB_ERR_FORMAT,
+            "%s: its format '%s' is none that recordings come in (wav, flac, mp3, ogg, mp4, mkv and the "
+            "like)",
+            in->name, (*out)->name);
     return SIB_OK;
 }
 
@@ -233,8 +243,9 @@ sib_code audio_input_open(audio_input *in, const char *path, sib_error *err)
         (code = probe(in, path, &probed, err)))
         return code;
     AVDictionary *options = NULL;
-    av_dict_set(&options, "scan_all_pmts", "1", 0); /* as the ffmpeg command does */
-    int av_code = avformat_open_input(&in->format, path, NULL, &options);
+    int av_code = av_dict_set(&options, "scan_all_pmts", "1", 0); /* as the ffmpeg command does */
+    if (av_code >= 0)
+        av_code = avformat_open_input(&in->format, path, NULL, &options);
     av_dict_free(&options);
     if (av_code < 0)
         return open_failure(in, probed, av_code, err);

@@ -9,7 +9,8 @@
 
 typedef struct audio_input {
     int fd;
-    uint64_t size;          /* bytes; 0 where it isn't a regular file */
+    uint64_t size; /* bytes; 0 where it isn't a regular file */
+    uint64_t bytes_read;
     int read_errno;         /* errno of the first read that failed, 0 for none */
     bool refused_reference; /* the file names others, which were not opened */
     char name[176];         /* the path for messages, its end where it is long */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* Bytes of one sample. */
-static size_t audio_rawpcm_sample_bytes(sib_pcm pcm)
+size_t audio_rawpcm_sample_bytes(sib_pcm pcm)
 {
     return pcm == SIB_PCM_F32LE ? 4 : 2;
 }

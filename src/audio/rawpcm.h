@@ -12,6 +12,9 @@ typedef struct audio_rawpcm {
     uint8_t buffer[16384];
 } audio_rawpcm;
 
+/* Bytes of one sample. */
+size_t audio_rawpcm_sample_bytes(sib_pcm pcm);
+
 /* Takes up to max_samples from standard input; *got is 0 at the end only. Errors: SIB_ERR_IO,
    SIB_ERR_FORMAT (the input ends inside a sample, unless `lenient`). */
 sib_code audio_rawpcm_take(audio_rawpcm *p, bool lenient, float *samples, size_t max_samples, size_t *got,

@@ -14,6 +14,8 @@
 
 #define READER_RATE     16000
 #define READER_MAX_RATE 1000000
+/* A day. */
+#define READER_SECONDS 86400.0
 /* Samples of the first block of sib_audio_load. */
 #define READER_FIRST 65536
 
@@ -41,6 +43,11 @@ static sib_code take_options(sib_audio_options *out, const sib_audio_options *op
     if (out->sample_rate < 0 || out->sample_rate > READER_MAX_RATE)
         return err_set(err, SIB_ERR_ARGUMENT, "%s: sample rate is %d Hz, expected 0 to %d", path,
                        (int)out->sample_rate, READER_MAX_RATE);
+    if (out->max_seconds == 0)
+        out->max_seconds = READER_SECONDS;
+    if (!(out->max_seconds > 0))
+        return err_set(err, SIB_ERR_ARGUMENT, "%s: max_seconds is %g, expected a positive number", path,
+                       out->max_seconds);
     if (out->pcm != SIB_PCM_S16LE && out->pcm != SIB_PCM_F32LE)
         return err_set(err, SIB_ERR_ARGUMENT, "%s: PCM format is %d, expected SIB_PCM_S16LE or SIB_PCM_F32LE",
                        path, (int)out->pcm);
@@ -79,7 +86,7 @@ static sib_code open_file(sib_audio_reader *r, const char *path, sib_error *err)
     sib_code code = audio_input_open(&r->input, path, err);
     if (code)
         return code;
-    if ((code = audio_decoder_open(&r->decoder, &r->input, r->options.allow_truncated, err)))
+    if ((code = audio_decoder_open(&r->decoder, &r->input, &r->options, err)))
         return code;
     audio_mono_init(&r->mono, r->options.sample_rate, r->options.keep_float);
     describe_file(r);
@@ -147,6 +154,11 @@ static sib_code put_next(sib_audio_reader *r, sib_error *err)
 /* At least one sample, unless the recording has ended. */
 static sib_code take(sib_audio_reader *r, float *samples, size_t max_samples, size_t *got, sib_error *err)
 {
+    if (r->is_raw && (double)r->raw.bytes > r->options.max_seconds * r->options.sample_rate *
+                                                (double)audio_rawpcm_sample_bytes(r->raw.pcm))
+        return err_set(err, SIB_ERR_SIZE,
+                       "-: standard input is longer than %g s, the limit that max_seconds sets",
+                       r->options.max_seconds);
     if (r->is_raw)
         return audio_rawpcm_take(&r->raw, r->options.allow_truncated, samples, max_samples, got, err);
     for (;;) {
