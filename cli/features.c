@@ -15,7 +15,7 @@ typedef struct {
     const char *out, *png;
     int preset, smooth, normalize, pcm, fixed;
     long bands, threads;
-    double chunk;
+    double chunk, max_seconds;
     bool precise, keep_float, json;
 } settings;
 
@@ -63,6 +63,8 @@ static const cli_option options[] = {
         .above = true,
         .more = "Each chunk is a recording of its own, as Whisper's windows of 30 s; they lie side by side "
                 "along the frames."),
+    OPT_NUMBER("max-seconds", max_seconds, "S", 0, 1e9,
+               "refuse a recording that is longer than S seconds (default: 86400, a day)", .above = true),
     OPT_FLAG("precise", precise, "compute in double precision and round once at the end"),
     OPT("fixed", CLI_OPTIONAL, fixed,
         "Whisper's front end in fixed point, 80 or 128 bands: 1.0 is 16384 in int16 (default), 64 in int8",
@@ -341,8 +343,10 @@ static int make_tools(const settings *s, sib_mel **mel, feature_tools *tools)
     if (code != SIB_OK)
         return cli_fail("%s", err.message);
     tools->mel = *mel;
-    tools->audio =
-        (sib_audio_options){.sample_rate = SAMPLE_RATE, .keep_float = s->keep_float, .pcm = (sib_pcm)s->pcm};
+    tools->audio = (sib_audio_options){.sample_rate = SAMPLE_RATE,
+                                       .keep_float = s->keep_float,
+                                       .pcm = (sib_pcm)s->pcm,
+                                       .max_seconds = s->max_seconds};
     tools->recording = (sib_recording_options){.chunk_seconds = s->chunk};
     if (s->normalize >= 0) {
         tools->recording.normalize = true;

@@ -123,7 +123,9 @@ static bool run(const settings *s, const sib_job *job, const char *prompt, size_
 /* input: the prompt is standard input. */
 static int go_on(const settings *s, bool input)
 {
-    sib_job *job = job_model_open(s->model, "text-generation", s->tokenizer, s->threads);
+    sib_job *job = job_model_open(s->model, &(sib_job_options){.kind = "text-generation",
+                                                               .tokenizer = s->tokenizer,
+                                                               .threads = (unsigned)s->threads});
     size_t size = s->prompt ? strlen(s->prompt) : 0;
     char *text = job && input ? file_read_stream(stdin, "standard input", SIZE_MAX, &size) : NULL;
     bool done = job && (text || !input) && run(s, job, text ? text : s->prompt, size);

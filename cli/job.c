@@ -15,7 +15,7 @@ typedef struct settings {
     const char *folder, *tokenizer;
     cli_list inputs, outputs, taps;
     long threads, max_steps;
-    bool describe, ports, json;
+    bool confine, describe, ports, json;
 } settings;
 
 static const cli_option options[] = {
@@ -29,6 +29,10 @@ static const cli_option options[] = {
     OPT_TOKENIZER("another tokenizer than the job's"),
     OPT_THREADS("0"),
     OPT_INTEGER("max-steps", max_steps, "N", 1, 1e15, "iterations that a loop may take (default: 1000000)"),
+    OPT_FLAG(
+        "confine", confine, "let the document name files of its own folder only",
+        .more =
+            "For documents of strangers: absolute names, .. and symbolic links that lead out are refused."),
     OPT_FLAG("ports", ports, "list inputs and outputs"),
     OPT_FLAG("describe", describe, "print the job document that Sibyl has for a model",
              .more = "A model is run by the document that stands beside it, m.job.json for m.onnx, where "
@@ -157,7 +161,7 @@ static int describe(const settings *s, const char *model)
 static sib_job *features_job(const settings *s)
 {
     sib_error err = SIB_ERROR_INIT;
-    sib_job_options o = {.threads = (unsigned)s->threads};
+    sib_job_options o = {.threads = (unsigned)s->threads, .confine = s->confine};
     sib_job *job = NULL;
     char *text = NULL;
     if (sib_job_describe(NULL, NULL, &text, &err) != SIB_OK ||
@@ -171,8 +175,11 @@ static int work(const settings *s, const char *path)
 {
     if (s->describe)
         return describe(s, path);
-    sib_job *j =
-        strcmp(path, "features") ? job_model_open(path, NULL, s->tokenizer, s->threads) : features_job(s);
+    sib_job *j = strcmp(path, "features")
+                     ? job_model_open(path, &(sib_job_options){.tokenizer = s->tokenizer,
+                                                               .threads = (unsigned)s->threads,
+                                                               .confine = s->confine})
+                     : features_job(s);
     if (!j)
         return CLI_FAILED;
     int code = CLI_DONE;

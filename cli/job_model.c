@@ -54,13 +54,12 @@ char *job_model_path(const char *model)
     return path;
 }
 
-sib_job *job_model_open(const char *model, const char *kind, const char *tokenizer, long threads)
+sib_job *job_model_open(const char *model, const sib_job_options *options)
 {
     sib_error err = SIB_ERROR_INIT;
-    sib_job_options options = {.kind = kind, .tokenizer = tokenizer, .threads = (unsigned)threads};
     sib_job *job = NULL;
     char *path = job_model_path(model);
-    if (path && sib_job_open(path, &options, &job, &err) != SIB_OK)
+    if (path && sib_job_open(path, options, &job, &err) != SIB_OK)
         cli_fail("%s", err.message);
     free(path);
     return job;

@@ -9,8 +9,7 @@
    folder of this program. Released with free; NULL, with a line on stderr, where there is none. */
 char *job_model_path(const char *model);
 
-/* Opens that. kind, tokenizer, threads: as in sib_job_options. NULL, with a line on stderr, where that
-   fails. */
-sib_job *job_model_open(const char *model, const char *kind, const char *tokenizer, long threads);
+/* Opens that. NULL, with a line on stderr, where that fails. */
+sib_job *job_model_open(const char *model, const sib_job_options *options);
 
 #endif

@@ -60,7 +60,7 @@ static void open_source(const settings *s, source *out)
     if (bytes)
         o.kind = "bytes";
     if (job) {
-        out->job = job_model_open(s->model, NULL, NULL, 1);
+        out->job = job_model_open(s->model, &(sib_job_options){.threads = 1});
         out->tokenizer = out->job ? sib_job_tokenizer(out->job, 0) : NULL;
         if (out->job && !out->tokenizer)
             cli_fail("%s: has no tokenizer", s->model);

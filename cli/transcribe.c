@@ -274,8 +274,12 @@ static int open_and_transcribe(const settings *s, int n, char **paths)
 {
     if (s->folder && !(names_differ(n, paths) && file_folder_ready(s->folder)))
         return CLI_FAILED;
-    sib_job *job = job_model_open(s->model, "speech-to-text", s->tokenizer, s->threads);
-    sib_job *vad = job && s->vad ? job_model_open(s->vad, "voice-activity", NULL, 1) : NULL;
+    sib_job *job = job_model_open(s->model, &(sib_job_options){.kind = "speech-to-text",
+                                                               .tokenizer = s->tokenizer,
+                                                               .threads = (unsigned)s->threads});
+    sib_job *vad = job && s->vad
+                       ? job_model_open(s->vad, &(sib_job_options){.kind = "voice-activity", .threads = 1})
+                       : NULL;
     bool ready = job && (!s->vad || vad);
     listener l = {.s = s, .job = job, .vad = vad, .live = !s->quiet && (s->format < 0 || s->folder)};
     l.cancel = ready ? interrupt_begin() : NULL;

@@ -49,7 +49,8 @@ static bool listen(const settings *s, const sib_job *job, const char *path, json
 
 static int listen_all(const settings *s, int n, char **paths)
 {
-    sib_job *job = job_model_open(s->model, "voice-activity", NULL, s->threads);
+    sib_job *job = job_model_open(
+        s->model, &(sib_job_options){.kind = "voice-activity", .threads = (unsigned)s->threads});
     const sib_cancel *cancel = job ? interrupt_begin() : NULL;
     json_t *list = s->json ? json_array() : NULL;
     bool done = cancel != NULL;

@@ -101,6 +101,9 @@ typedef struct sib_job_options {
         *tokenizer; /* file to take instead of the one that the job names, or that stands beside the model */
     const char *backends; /* as in sib_session_options */
     unsigned threads;     /* 0: one per processor that this process may use */
+    bool
+        confine; /* for documents of strangers: a document names files of its own folder only, by relative names without
+                     ".." and without symbolic links that lead out; others are refused, SIB_ERR_ARGUMENT */
 } sib_job_options;
 
 /* Opens a job: a JSON document, a folder with job.json in it, or an ONNX model: by the document that stands beside it,

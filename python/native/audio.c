@@ -38,14 +38,18 @@ static PyObject *audio_load(PyObject *module, PyObject *args)
 {
     const char *path;
     int sample_rate, keep_float, allow_truncated;
-    if (!PyArg_ParseTuple(args, "yipp:audio_load", &path, &sample_rate, &keep_float, &allow_truncated))
+    double max_seconds;
+    if (!PyArg_ParseTuple(args, "yippd:audio_load", &path, &sample_rate, &keep_float, &allow_truncated,
+                          &max_seconds))
         return NULL;
     const module_state *state = PyModule_GetState(module);
     samples *result = (samples *)object_new(state->samples_type);
     if (!result)
         return NULL;
-    sib_audio_options options = {
-        .sample_rate = sample_rate, .keep_float = keep_float, .allow_truncated = allow_truncated};
+    sib_audio_options options = {.sample_rate = sample_rate,
+                                 .keep_float = keep_float,
+                                 .allow_truncated = allow_truncated,
+                                 .max_seconds = max_seconds};
     sib_error err = SIB_ERROR_INIT;
     sib_code code;
     Py_BEGIN_ALLOW_THREADS code = sib_audio_load(path, &options, &result->data, &result->n, NULL, &err);
@@ -56,6 +60,6 @@ static PyObject *audio_load(PyObject *module, PyObject *args)
 
 PyMethodDef AUDIO_METHODS[] = {
     {"audio_load", audio_load, METH_VARARGS,
-     "audio_load(path, sample_rate, keep_float, allow_truncated) -> Samples"},
+     "audio_load(path, sample_rate, keep_float, allow_truncated, max_seconds) -> Samples"},
     {NULL, NULL, 0, NULL},
 };

@@ -28,9 +28,12 @@ static PyObject *job_open(PyObject *module, PyObject *args)
     const char *path, *text, *folder;
     Py_ssize_t size;
     sib_job_options options = {0};
-    if (!PyArg_ParseTuple(args, "O&z#O&zO&zI:job_open", path_of, &path, &text, &size, path_of, &folder,
-                          &options.kind, path_of, &options.tokenizer, &options.backends, &options.threads))
+    int confine;
+    if (!PyArg_ParseTuple(args, "O&z#O&zO&zIp:job_open", path_of, &path, &text, &size, path_of, &folder,
+                          &options.kind, path_of, &options.tokenizer, &options.backends, &options.threads,
+                          &confine))
         return NULL;
+    options.confine = confine;
     ext_job *j = PyMem_Calloc(1, sizeof *j);
     if (!j)
         return PyErr_NoMemory();
@@ -326,7 +329,7 @@ static PyObject *job_run(PyObject *module, PyObject *args)
 
 PyMethodDef JOB_METHODS[] = {
     {"job_open", job_open, METH_VARARGS,
-     "job_open(path or None, text or None, folder, kind, tokenizer, backends, threads) -> job"},
+     "job_open(path or None, text or None, folder, kind, tokenizer, backends, threads, confine) -> job"},
     {"job_describe", job_describe, METH_VARARGS, "job_describe(model or None, kind, tokenizer) -> str"},
     {"job_info", job_info, METH_O, "job_info(job) -> dict"},
     {"job_run", job_run, METH_VARARGS,

@@ -102,6 +102,12 @@ def test_bad_rates(wav, sr):
         sibyl.load_audio(wav[0], sr)
 
 
+def test_longer_recordings_are_refused(wav):
+    assert len(sibyl.load_audio(wav[0], max_seconds=1)) == 16000
+    with pytest.raises(sibyl.SibylError, match="longer than 0.5 s"):
+        sibyl.load_audio(wav[0], max_seconds=0.5)
+
+
 def test_load_audio_wants_a_path():
     with pytest.raises(TypeError):
         sibyl.load_audio(42)

@@ -182,6 +182,14 @@ ECHO = {  # what comes in goes out
 }
 
 
+def test_confined_documents(tmp_path):
+    document = {"sibyl_job": 1, "kind": "x", "tokenizers": {"t": {"file": "../ranks", "kind": "gpt2"}}, "outputs": {}}
+    with pytest.raises(sibyl.SibylError, match="no name of a file inside the folder"):
+        sibyl.Job(document, folder=tmp_path, confine=True)
+    with pytest.raises(OSError, match="ranks"):
+        sibyl.Job(document, folder=tmp_path)
+
+
 def test_values_of_every_type():
     given = {"tensor": np.arange(6, dtype="i8").reshape(2, 3)[:, ::2], "tokens": [1, 2, 50256], "text": "köpfe \udcff",
              "number": 2.5, "numbers": (1, 2.5), "flag": True, "texts": ["a", b"b"]}  # fmt: skip

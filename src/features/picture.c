@@ -3,6 +3,7 @@
 #include <sibyl/features.h>
 
 #include "base/alloc.h"
+#include "base/c_locale.h"
 #include "base/error.h"
 #include "base/outfile.h"
 #include "base/size.h"
@@ -382,9 +383,15 @@ sib_code sib_mel_write_png(const sib_mel *mel, const float *features, size_t ban
                  .first_at = lost * spec->hop_length +
                              (spec->framing == SIB_FRAMING_WHOLE ? spec->win_length / 2.0 : 0)};
     canvas c;
+    c_locale locale; /* of the labels */
     sib_code code = lay_out(&p, &c, err);
     if (code != SIB_OK)
         return code;
+    code = c_locale_enter(&locale, err);
+    if (code != SIB_OK) {
+        mem_free(c.pixels);
+        return code;
+    }
     find_range(&p);
     memset(c.pixels, PALETTE_WHITE, c.width * c.height);
     plot(&c, &p);
@@ -392,6 +399,7 @@ sib_code sib_mel_write_png(const sib_mel *mel, const float *features, size_t ban
     frequency_axis(&c, &p);
     colour_bar(&c, &p);
     heading(&c, title ? title : "");
+    c_locale_leave(&locale);
     code = write_png(&c, path, err);
     mem_free(c.pixels);
     return code;

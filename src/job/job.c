@@ -53,7 +53,17 @@ static bool ends_with(const char *s, const char *end)
 
 /* ---- Opening ----------------------------------------------------------------------------------------------- */
 
-static sib_code open_models(sib_job *j, const char *folder, sib_error *err)
+/* The path of a file that the document names. */
+static sib_code find_file(const char *folder, const char *name, const sib_job_options *o, char **path,
+                          sib_error *err)
+{
+    if (o->confine)
+        return path_confined(folder, name, path, err);
+    *path = path_join(folder, name);
+    return *path ? SIB_OK : err_memory(err, strlen(name), "a path");
+}
+
+static sib_code open_models(sib_job *j, const char *folder, const sib_job_options *o, sib_error *err)
 {
     const job_doc *d = j->doc;
     sib_code code = SIB_OK;
@@ -61,9 +71,10 @@ static sib_code open_models(sib_job *j, const char *folder, sib_error *err)
     if (!j->models)
         return err_memory(err, d->n_models * sizeof *j->models, "models of a job");
     for (size_t i = 0; i < d->n_models && code == SIB_OK; i++) {
-        char *path = path_join(folder, d->models[i].path);
-        code = path ? sib_model_open(path, NULL, &j->models[i], err)
-                    : err_memory(err, strlen(d->models[i].path), "a path");
+        char *path = NULL;
+        code = find_file(folder, d->models[i].path, o, &path, err);
+        if (code == SIB_OK)
+            code = sib_model_open(path, NULL, &j->models[i], err);
         mem_free(path);
     }
     return code;
@@ -79,8 +90,12 @@ static sib_code open_tokenizers(sib_job *j, const char *folder, const sib_job_op
     for (size_t i = 0; i < d->n_tokenizers && code == SIB_OK; i++) {
         const job_tokenizer_doc *t = &d->tokenizers[i];
         sib_tokenizer_options options = {.kind = t->kind, .n_vocab = t->n_vocab};
-        char *path = o->tokenizer ? mem_strdup(o->tokenizer) : t->path ? path_join(folder, t->path) : NULL;
-        code = sib_tokenizer_open(path, &options, &j->parts.tokenizers[i], err);
+        char *path = NULL; /* of a tokenizer of bytes */
+        if (!o->tokenizer && t->path)
+            code = find_file(folder, t->path, o, &path, err);
+        if (code == SIB_OK)
+            code = sib_tokenizer_open(o->tokenizer ? o->tokenizer : path, &options, &j->parts.tokenizers[i],
+                                      err);
         mem_free(path);
     }
     return code;
@@ -117,7 +132,7 @@ static sib_code open_document(const char *name, const char *text, size_t size, c
     if (code == SIB_OK)
         code = sib_pool_create(o->threads, &j->parts.pool, err);
     if (code == SIB_OK)
-        code = open_models(j, folder, err);
+        code = open_models(j, folder, o, err);
     if (code == SIB_OK)
         code = open_tokenizers(j, folder, o, err);
     if (code == SIB_OK)

@@ -1,6 +1,7 @@
 #include "job/standard.h"
 
 #include "base/alloc.h"
+#include "base/c_locale.h"
 #include "base/error.h"
 #include "job/standard_features.h"
 #include "job/standard_speech_to_text.h"
@@ -156,6 +157,12 @@ static sib_code put_states(const maker *k)
 {
     json_t *states = json_object();
     sib_value_info info;
+    c_locale locale; /* of the numbers in the metadata */
+    sib_code code = c_locale_enter(&locale, k->err);
+    if (code != SIB_OK) {
+        json_decref(states);
+        return code;
+    }
     bool done = put(k->doc, "calls/decoder/state", json_incref(states));
     for (size_t i = 0; sib_model_input(k->m, i, &info) && done; i++) {
         char next[256], key[300];
@@ -168,6 +175,7 @@ static sib_code put_states(const maker *k)
             fill ? json_pack("{s:s,s:f}", "name", next, "fill", strtod(fill, NULL)) : json_string(next);
         done = from && !json_object_set_new(states, info.name, from);
     }
+    c_locale_leave(&locale);
     json_decref(states);
     return need(k, done);
 }

@@ -1,6 +1,7 @@
 #include "tensor/text.h"
 
 #include "base/alloc.h"
+#include "base/c_locale.h"
 #include "base/error.h"
 #include "base/size.h"
 #include "tensor/convert.h"
@@ -13,30 +14,8 @@
 #include <errno.h>
 #include <fenv.h>
 #include <inttypes.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* ---- The locale of C on this thread --------------------------------------------------------------- */
-
-typedef struct text_locale {
-    locale_t c, before;
-} text_locale;
-
-static sib_code locale_enter(text_locale *l, sib_error *err)
-{
-    l->c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (l->c == (locale_t)0)
-        return err_set(err, SIB_ERR_MEMORY, "out of memory: the locale of C");
-    l->before = uselocale(l->c);
-    return SIB_OK;
-}
-
-static void locale_leave(text_locale *l)
-{
-    uselocale(l->before);
-    freelocale(l->c);
-}
 
 /* ---- Reading -------------------------------------------------------------------------------------- */
 
@@ -281,12 +260,12 @@ static size_t write_number(sib_dtype dtype, const void *data, size_t i, char out
 sib_code text_from_number(sib_dtype dtype, const void *data, char text[TEXT_MAX], size_t *length,
                           sib_error *err)
 {
-    text_locale l = {0};
-    sib_code code = locale_enter(&l, err);
+    c_locale l;
+    sib_code code = c_locale_enter(&l, err);
     if (code != SIB_OK)
         return code;
     *length = write_number(dtype, data, 0, text);
-    locale_leave(&l);
+    c_locale_leave(&l);
     return SIB_OK;
 }
 
@@ -327,11 +306,11 @@ static sib_code read_all(const sib_tensor *t, sib_tensor *to, sib_overflow overf
 
 sib_code text_convert(const sib_tensor *t, sib_tensor *to, sib_overflow overflow, sib_error *err)
 {
-    text_locale l = {0};
-    sib_code code = locale_enter(&l, err);
+    c_locale l;
+    sib_code code = c_locale_enter(&l, err);
     if (code != SIB_OK)
         return code;
     code = to->dtype == SIB_STRING ? write_all(t, to, err) : read_all(t, to, overflow, err);
-    locale_leave(&l);
+    c_locale_leave(&l);
     return code;
 }

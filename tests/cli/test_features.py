@@ -49,6 +49,10 @@ class Features(Case):
         self.assertEqual(shape("--chunk", "0.3"), (80, 120))
         self.assertEqual(shape("--chunk", "30"), (80, 3000))
 
+    def test_long_recordings(self):
+        self.done("features", "a.wav", "--max-seconds", 1)
+        self.fails(1, ["a.wav", "longer than 0.5 s"], "features", "a.wav", "--max-seconds", 0.5)
+
     def test_fixed_point_is_near(self):
         self.done("features", "a.wav", "-o", "f.npy")
         want = read_npy(self.folder / "f.npy")[1]

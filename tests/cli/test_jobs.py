@@ -106,6 +106,13 @@ class Job(Jobs):
         self.silero()
         self.assertEqual(json.loads(self.done("job", "v.onnx", "--describe"))["kind"], "voice-activity")
 
+    def test_confine(self):
+        self.counting()
+        self.done("job", "count.job.json", "-i", "x=x.npy", "--confine")
+        self.counting("away.json", models={"m": str(self.folder / "count.onnx")})
+        self.done("job", "away.json", "-i", "x=x.npy")
+        self.fails(1, "no name of a file inside the folder", "job", "away.json", "-i", "x=x.npy", "--confine")
+
     def test_misuse(self):
         self.counting()
         self.fails(2, "0 are named", "job")

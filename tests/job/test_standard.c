@@ -2,6 +2,7 @@
 #include "jobs.h"
 
 #include <jansson.h>
+#include <locale.h>
 
 static int make_folder(void **state)
 {
@@ -293,14 +294,36 @@ static void a_document_is_stored(void **state)
     }
 }
 
+/* Numbers of the metadata have a point in every locale. */
+static void numbers_in_another_locale(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"sibyl.recipe", "rwkv"}, {"tokenizer", "bytes"}, {"initial.state.0", "-2.5"}};
+    char command[200], folder[] = "/tmp/sibyl-locale-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >/dev/null 2>&1", folder);
+    setenv("LOCPATH", folder, 1);
+    bool there = system(command) == 0 && setlocale(LC_NUMERIC, "de_DE.UTF-8");
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+    if (!there)
+        CHECK_SKIP("localedef and the sources of the locale de_DE");
+    tiny t = recurrent();
+    metadata(&t, 3, pairs);
+    save_model(&t, "comma.onnx");
+    json_t *j = described("comma.onnx", NULL);
+    setlocale(LC_NUMERIC, "C");
+    expect_json(j, "calls/decoder/state", "{\"state.0\": {\"name\": \"next.0\", \"fill\": -2.5}}");
+    json_decref(j);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(models_that_generate_text),
-        cmocka_unit_test(models_of_whisper),
-        cmocka_unit_test(models_of_silero),
-        cmocka_unit_test(other_models_are_refused),
-        cmocka_unit_test(a_document_is_found_where_it_stands),
+        cmocka_unit_test(models_that_generate_text), cmocka_unit_test(numbers_in_another_locale),
+        cmocka_unit_test(models_of_whisper),         cmocka_unit_test(models_of_silero),
+        cmocka_unit_test(other_models_are_refused),  cmocka_unit_test(a_document_is_found_where_it_stands),
         cmocka_unit_test(a_document_is_stored),
     };
     return cmocka_run_group_tests(tests, make_folder, drop_folder);

@@ -32,12 +32,13 @@ def load_audio(
     *,
     keep_float: bool = False,
     allow_truncated: bool = False,
+    max_seconds: float = 86400,
 ) -> NDArray[np.float32]:
     """Decodes any file that FFmpeg reads to mono samples (n,) at `sr` Hz.
 
     The samples equal those of OpenAI Whisper's load_audio, which rounds to 16 bits and divides by 32,768;
-    keep_float skips the rounding. allow_truncated takes what a truncated file still holds. "-" reads raw mono
-    16-bit PCM from standard input.
+    keep_float skips the rounding. allow_truncated takes what a truncated file still holds. A recording longer
+    than max_seconds is refused. "-" reads raw mono 16-bit PCM from standard input.
 
     Raises FileNotFoundError, OSError or SibylError, each naming the file.
     """
@@ -46,7 +47,7 @@ def load_audio(
     if not 1 <= sr <= 2**31 - 1:
         raise ValueError(f"sr is {sr}, expected a sample rate in Hz")
     try:
-        samples = _sibyl.audio_load(path, sr, keep_float, allow_truncated)
+        samples = _sibyl.audio_load(path, sr, keep_float, allow_truncated, max_seconds)
     except SibylOSError as error:
         raise (error if path == b"-" else with_path(error, path, path)) from None
     return np.frombuffer(samples, dtype=np.float32)

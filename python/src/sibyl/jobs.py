@@ -143,7 +143,8 @@ class Job:
     document itself, as text that begins with "{" or as a dict. kind: of a job for a model, where more than one would do.
     tokenizer: a file to take instead of the one that the document names. backends: names in order of choice, as
     get_available_providers gives them. threads: 0 for one per processor. folder: where a document that is given as text
-    finds its models.
+    finds its models. confine: for documents of strangers; they may name files of their own folder only, and absolute
+    names, ".." and symbolic links that lead out are refused.
     """
 
     def __init__(
@@ -155,6 +156,7 @@ class Job:
         threads: int = 0,
         *,
         folder: Path | None = None,
+        confine: bool = False,
     ) -> None:
         path, text = None, None
         if isinstance(path_or_text, Mapping):
@@ -171,7 +173,7 @@ class Job:
         chosen = None if names is None else ",".join(_backends(names, None))
         number = _number(threads, "threads", 32)
         try:
-            self._handle = _sibyl.job_open(path, text, _encoded(folder), kind, _encoded(tokenizer), chosen, number)
+            self._handle = _sibyl.job_open(path, text, _encoded(folder), kind, _encoded(tokenizer), chosen, number, confine)
         except SibylOSError as error:
             raise with_path(error, path, path) if path is not None else error from None
         info = _sibyl.job_info(self._handle)
