@@ -1,10 +1,12 @@
 /* sibyl import CHECKPOINT... -o MODEL.onnx: weights of other programs as a model. */
+#include "aside.h"
 #include "command.h"
 #include "files.h"
 #include "interrupt.h"
 #include "shared_options.h"
 #include "words.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 
@@ -184,9 +186,22 @@ static int import_files(const settings *s, size_t n, const char *const *paths)
                             .context = &progress,
                             .cancel = interrupted};
     char *job = NULL;
-    bool done = sib_import(paths, n, s->out, &o, &report, &err) == SIB_OK;
+    cli_aside aside = {.to = -1};
+    bool done = !s->out || cli_aside_begin(&aside, s->out), begun = done;
+    if (done)
+        done = sib_import(paths, n, aside.path, &o, &report, &err) == SIB_OK;
     if (done && s->out)
-        done = store_job(report, s->out, &job, &err);
+        done = store_job(report, aside.path, &job, &err);
+    if (done && s->out && !cli_aside_commit(&aside)) {
+        done = false;
+        snprintf(err.message, sizeof err.message, "%.100s: cannot be written: %s", s->out, strerror(errno));
+    }
+    if (s->out && begun) {
+        cli_aside_clean(&aside, err.message);
+        if (job)
+            cli_aside_clean(&aside, job);
+    }
+    cli_aside_end(&aside);
     cli_progress_clear(&progress);
     interrupt_end();
     if (s->json && report)
@@ -199,7 +214,7 @@ static int import_files(const settings *s, size_t n, const char *const *paths)
     }
     sib_import_report_free(&report);
     sib_free(job);
-    return done ? CLI_DONE : cli_fail("%s", err.message);
+    return done ? CLI_DONE : begun ? cli_fail("%s", err.message) : CLI_FAILED;
 }
 
 static int import(const cli_command *self, int argc, char **argv)

@@ -309,8 +309,10 @@ void job_value_show(const char *name, const sib_port_value *v)
         fwrite(v->text.data, 1, v->text.size, stdout);
         putchar('\n');
     } else if (is_tensor(v)) {
-        if (sib_value_from_tensor(v->tensor, &value, NULL) == SIB_OK)
-            value_show(name, value, stdout);
+        sib_error err = SIB_ERROR_INIT;
+        if (sib_value_from_tensor(v->tensor, &value, &err) != SIB_OK)
+            exit(cli_fail("%s", err.message));
+        value_show(name, value, stdout);
         sib_value_free(&value);
     } else {
         json_t *j = job_value_json(v);

@@ -145,11 +145,12 @@ static bool write_file(const char *folder, const char *recording, const transcri
     char *path = file_join(folder, name);
     char *text = NULL;
     size_t size = 0;
+    errno = 0;
     FILE *f = open_memstream(&text, &size);
     if (f)
         transcript_write(t, format, f);
     bool done = f && !ferror(f);
-    if (f && fclose(f))
+    if (f && (fclose(f) || errno == ENOMEM)) /* glibc's fclose says nothing of memory that it lacks */
         done = false;
     if (done)
         done = file_put(path, text, size);

@@ -39,8 +39,9 @@ static void show_elements(const sib_tensor *t, FILE *out)
     uint64_t n = sib_tensor_count(t);
     sib_tensor *dense = NULL, *flat = NULL;
     int64_t count = (int64_t)n;
-    if (sib_tensor_copy(t, &dense, NULL) == SIB_OK &&
-        sib_tensor_reshape(dense, 1, &count, &flat, NULL) == SIB_OK) {
+    sib_error err = SIB_ERROR_INIT;
+    if (sib_tensor_copy(t, &dense, &err) == SIB_OK &&
+        sib_tensor_reshape(dense, 1, &count, &flat, &err) == SIB_OK) {
         for (int64_t i = 0; i < count && i < SHOWN; i++) {
             double x;
             sib_str s;
@@ -51,6 +52,8 @@ static void show_elements(const sib_tensor *t, FILE *out)
         }
         if (count > SHOWN)
             fprintf(out, " ...");
+    } else if (err.code == SIB_ERR_MEMORY) {
+        exit(cli_fail("%s", err.message));
     }
     sib_tensor_free(&dense);
     sib_tensor_free(&flat);
@@ -63,7 +66,11 @@ void value_show(const char *name, const sib_value *v, FILE *out)
     const sib_tensor *t = sib_value_tensor(v);
     fprintf(out, "%s  %s", name, value_type_words(v, type, sizeof type));
     if (t) {
-        if (sib_tensor_count(t) > 1 && sib_tensor_stats(t, &s, NULL, 0, 0, 0, NULL) == SIB_OK) {
+        sib_error err = SIB_ERROR_INIT;
+        bool many = sib_tensor_count(t) > 1;
+        if (many && sib_tensor_stats(t, &s, NULL, 0, 0, 0, &err) == SIB_ERR_MEMORY)
+            exit(cli_fail("%s", err.message));
+        if (many && err.code == SIB_OK) {
             fprintf(out, "  %.6g to %.6g, mean %.6g", s.min, s.max, s.mean);
             if (s.n_nan || s.n_inf)
                 fprintf(out, ", %llu NaN, %llu infinite", (unsigned long long)s.n_nan,

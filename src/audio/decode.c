@@ -3,6 +3,7 @@
 #include "audio/formats.h"
 #include "base/error.h"
 
+#include <errno.h>
 #include <libavutil/avstring.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,6 +61,7 @@ sib_code audio_decoder_open(audio_decoder *d, audio_input *in, const sib_audio_o
     if (!codec)
         return err_set(err, SIB_ERR_UNSUPPORTED, "%s: no decoder for its audio ('%s', tag 0x%08X)", in->name,
                        avcodec_get_name(id), (unsigned)in->stream->codecpar->codec_tag);
+    errno = 0;
     sib_code code = set_up(d, codec, err);
     if (code)
         return code;
@@ -68,7 +70,7 @@ sib_code audio_decoder_open(audio_decoder *d, audio_input *in, const sib_audio_o
         return audio_input_fail(in, SIB_ERR_UNSUPPORTED, av_code, "its audio cannot be decoded", err);
     if (av_code < 0)
         return audio_input_fail(in, SIB_ERR_FORMAT, av_code, "its audio stream's header is damaged", err);
-    return SIB_OK;
+    return audio_input_check_memory(in, err);
 }
 
 void audio_decoder_close(audio_decoder *d)
@@ -184,6 +186,7 @@ static void note_bad(audio_decoder *d, int av_code)
 static sib_code feed(audio_decoder *d, sib_error *err)
 {
     int av_code, waits = 0;
+    errno = 0;
     for (;;) {
         av_code = av_read_frame(d->in->format, d->packet);
         if (av_code == AVERROR(EAGAIN) && waits++ < DECODE_MAX_WAITS) {
@@ -194,8 +197,8 @@ static sib_code feed(audio_decoder *d, sib_error *err)
             break;
         av_packet_unref(d->packet);
     }
-    if (av_code == AVERROR(ENOMEM))
-        return audio_input_fail(d->in, SIB_ERR_MEMORY, av_code, "reading", err);
+    if (av_code == AVERROR(ENOMEM) || errno == ENOMEM)
+        return audio_input_fail(d->in, SIB_ERR_MEMORY, AVERROR(ENOMEM), "reading", err);
     if (av_code < 0) { /* the ffmpeg command takes any failure here for the end */
         d->ends_inside = av_code == AVERROR(EIO);
         if (av_code != AVERROR_EOF)
@@ -210,8 +213,8 @@ static sib_code feed(audio_decoder *d, sib_error *err)
     av_code = avcodec_send_packet(d->codec, d->packet);
     d->harmless = is_harmless(d);
     av_packet_unref(d->packet);
-    if (av_code == AVERROR(ENOMEM))
-        return audio_input_fail(d->in, SIB_ERR_MEMORY, av_code, "decoding", err);
+    if (av_code == AVERROR(ENOMEM) || errno == ENOMEM)
+        return audio_input_fail(d->in, SIB_ERR_MEMORY, AVERROR(ENOMEM), "decoding", err);
     if (av_code < 0 && av_code != AVERROR_EOF && !d->harmless)
         note_bad(d, av_code);
     return SIB_OK;
@@ -249,7 +252,10 @@ sib_code audio_decoder_next(audio_decoder *d, const AVFrame **frame, sib_error *
 {
     *frame = NULL;
     for (;;) {
+        errno = 0;
         int av_code = avcodec_receive_frame(d->codec, d->frame);
+        if (audio_input_check_memory(d->in, err) != SIB_OK)
+            return SIB_ERR_MEMORY;
         if (av_code >= 0) {
             sib_code code = accept_frame(d, err);
             *frame = code ? NULL : d->frame;

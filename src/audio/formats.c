@@ -6,7 +6,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* libavformat's names of demuxers; where one has several ("mov,mp4,m4a,3gp,3g2,mj2"), the first. */
+/* libavformat's names of demuxers; where one has several ("mov,mp4,m4a,3gp,3g2,mj2"), one of them. */
 static const char formats[] =
     "wav,w64,aiff,au,caf,voc,ircam,nistsphere,sox,avr," /* PCM with a header */
     "flac,wv,tta,ape,tak,shn,mpc,mpc8,dsf,iff,"         /* music, lossless and not */
@@ -95,7 +95,7 @@ static char codec_list[8192]; /* about 1,500 bytes are used */
 
 bool audio_format_is_known(const AVInputFormat *format)
 {
-    return av_match_name(format->name, formats);
+    return av_match_list(format->name, formats, ',') > 0;
 }
 
 bool audio_codec_is_known(enum AVCodecID id)

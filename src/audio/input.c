@@ -41,6 +41,12 @@ void audio_short_name(const char *path, char *out, size_t bytes)
     memcpy(out + 3, end, strlen(end) + 1);
 }
 
+sib_code audio_input_check_memory(const audio_input *in, sib_error *err)
+{
+    return errno == ENOMEM ? err_set(err, SIB_ERR_MEMORY, "%s: out of memory while it is read", in->name)
+                           : SIB_OK;
+}
+
 sib_code audio_input_fail(const audio_input *in, sib_code code, int av_code, const char *what, sib_error *err)
 {
     char reason[AV_ERROR_MAX_STRING_SIZE] = "";
@@ -58,6 +64,8 @@ static int io_read(void *opaque, uint8_t *out, int bytes)
 {
     audio_input *in = opaque;
     ssize_t got;
+    if (errno == ENOMEM) /* since the caller's call began: some formats would ask for ever */
+        return AVERROR(ENOMEM);
     do
         got = read(in->fd, out, (size_t)bytes);
     while (got < 0 && errno == EINTR);
@@ -239,6 +247,7 @@ sib_code audio_input_open(audio_input *in, const char *path, sib_error *err)
     audio_short_name(path, in->name, sizeof in->name);
     sib_code code;
     const AVInputFormat *probed;
+    errno = 0;
     if ((code = open_descriptor(in, path, err)) || (code = make_context(in, err)) ||
         (code = probe(in, path, &probed, err)))
         return code;
@@ -258,7 +267,7 @@ sib_code audio_input_open(audio_input *in, const char *path, sib_error *err)
     av_code = avformat_find_stream_info(in->format, NULL);
     if (av_code < 0 && (in->format->nb_streams == 0 || av_code == AVERROR(ENOMEM)))
         return open_failure(in, in->format->iformat, av_code, err);
-    if ((code = choose(in, declared, n_declared, err)))
+    if ((code = audio_input_check_memory(in, err)) || (code = choose(in, declared, n_declared, err)))
         return code;
     audio_cut_look(&in->cut, in->fd, in->size, in->format->iformat->name);
     audio_cut_look_at_index(&in->cut, in->stream, in->size, in->format->iformat->name);

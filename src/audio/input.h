@@ -32,6 +32,10 @@ void audio_input_close(audio_input *in);
 sib_code audio_input_fail(const audio_input *in, sib_code code, int av_code, const char *what,
                           sib_error *err);
 
+/* libav takes much for the end of a file or for damage where memory fails, and goes on with what it has. errno tells: set to
+   0 before calls of libav, it is ENOMEM behind them only where malloc failed. Errors: SIB_ERR_MEMORY. */
+sib_code audio_input_check_memory(const audio_input *in, sib_error *err);
+
 /* A path as messages show it: whole, or "..." and its end where it is long. */
 void audio_short_name(const char *path, char *out, size_t bytes);
 

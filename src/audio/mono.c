@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/size.h"
 
+#include <errno.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/error.h>
 #include <string.h>
@@ -44,12 +45,15 @@ static sib_code configure(audio_mono *m, const AVFrame *f, const char *name, sib
 {
     AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
     swr_free(&m->swr);
+    errno = 0; /* swr_init says nothing of memory that it lacks */
     int av_code = av_channel_layout_copy(&m->in_layout, &f->ch_layout);
     if (av_code >= 0)
         av_code = swr_alloc_set_opts2(&m->swr, &mono, m->format, m->rate, &m->in_layout,
                                       (enum AVSampleFormat)f->format, f->sample_rate, 0, NULL);
     if (av_code >= 0)
         av_code = swr_init(m->swr);
+    if (errno == ENOMEM)
+        av_code = AVERROR(ENOMEM);
     if (av_code < 0) {
         swr_free(&m->swr);
         return fail(av_code, name, err);
@@ -64,9 +68,10 @@ static sib_code configure(audio_mono *m, const AVFrame *f, const char *name, sib
 static sib_code convert(audio_mono *m, const uint8_t **in, int n, const char *name, sib_error *err)
 {
     uint8_t *out[1] = {(uint8_t *)&m->block};
+    errno = 0;
     int got = swr_convert(m->swr, out, MONO_BLOCK, in, n);
-    if (got < 0)
-        return fail(got, name, err);
+    if (got < 0 || errno == ENOMEM)
+        return fail(errno == ENOMEM ? AVERROR(ENOMEM) : got, name, err);
     m->begin = 0;
     m->count = (size_t)got;
     m->more = m->flushing ? got > 0 : got == MONO_BLOCK;

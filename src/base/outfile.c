@@ -66,6 +66,8 @@ sib_code outfile_begin(outfile *f, const char *path, sib_error *err)
     }
     if (fd < 0 || !(f->stream = fdopen(fd, "wb"))) {
         int cause = errno;
+        if (fd >= 0 && f->aside[0])
+            unlink(f->aside);
         if (fd >= 0)
             close(fd);
         outfile_end(f);

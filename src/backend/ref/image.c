@@ -1,7 +1,9 @@
 /* ONNX ImageDecoder-20: a file's bytes to [height, width, channels]. */
 #include "backend/ref/image.h"
 #include "backend/ref/kernel.h"
+#include "base/error.h"
 
+#include <errno.h>
 #include <string.h>
 
 typedef struct image_format {
@@ -51,11 +53,17 @@ sib_code ref_decode_image(const ref_call *c)
         return ref_fail(c, SIB_ERR_ARGUMENT, "the file's bytes are of %s, expected uint8",
                         sib_dtype_name(x->dtype));
     const image_format *kind = format_of_file(file);
+    errno = 0;
     sib_code code =
         kind ? kind->read(file, &picture, &err)
              : err_set(&err, SIB_ERR_FORMAT,
                        "%zu bytes are no BMP, JPEG, JPEG 2000, TIFF, PNG, WebP, PBM, PGM or PPM file",
                        file.size);
+    /* The libraries call a picture damaged, or give less of it, where memory fails; errno tells. */
+    if (errno == ENOMEM && code != SIB_ERR_MEMORY) {
+        err = (sib_error)SIB_ERROR_INIT;
+        code = err_memory(&err, file.size, "reading an image");
+    }
     if (code == SIB_ERR_FORMAT && spec.empty) {
         picture.width = picture.height = 0;
         code = SIB_OK;

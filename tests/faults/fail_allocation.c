@@ -1,0 +1,93 @@
+/* A library for LD_PRELOAD that makes one allocation of a process fail, whichever library asks for it.
+
+   SIBYL_FAIL_AT=n     the n-th call of malloc, calloc, realloc, posix_memalign, aligned_alloc or memalign gives ENOMEM;
+                       counting begins when main() is near: calls of the dynamic linker are not counted
+   SIBYL_FAIL_COUNT=f  the number of calls is written to file f when the process ends
+
+   glibc only: its __libc_ functions do the work, so that nothing has to be looked up while memory is asked for. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *block, size_t bytes);
+void *__libc_memalign(size_t align, size_t bytes);
+
+static atomic_ulong calls;
+static unsigned long fail_at; /* 0: none */
+static bool counting;
+
+__attribute__((constructor)) static void begin(void)
+{
+    const char *at = getenv("SIBYL_FAIL_AT");
+    fail_at = at ? strtoul(at, NULL, 10) : 0;
+    counting = true;
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    const char *path = getenv("SIBYL_FAIL_COUNT");
+    unsigned long n = atomic_load(&calls);
+    int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666) : -1;
+    char text[32];
+    counting = false;
+    if (fd < 0)
+        return;
+    int length = snprintf(text, sizeof text, "%lu", n);
+    if (write(fd, text, (size_t)length) != length)
+        _exit(99);
+    close(fd);
+}
+
+static bool fails(void)
+{
+    return counting && atomic_fetch_add(&calls, 1) + 1 == fail_at;
+}
+
+static void *no_memory(void)
+{
+    errno = ENOMEM;
+    return NULL;
+}
+
+void *malloc(size_t bytes)
+{
+    return fails() ? no_memory() : __libc_malloc(bytes);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    return fails() ? no_memory() : __libc_calloc(n, size);
+}
+
+void *realloc(void *block, size_t bytes)
+{
+    return fails() ? no_memory() : __libc_realloc(block, bytes);
+}
+
+void *memalign(size_t align, size_t bytes)
+{
+    return fails() ? no_memory() : __libc_memalign(align, bytes);
+}
+
+void *aligned_alloc(size_t align, size_t bytes)
+{
+    return memalign(align, bytes);
+}
+
+int posix_memalign(void **out, size_t align, size_t bytes)
+{
+    void *block = memalign(align, bytes);
+    if (!block)
+        return ENOMEM;
+    *out = block;
+    return 0;
+}
