@@ -321,6 +321,7 @@ static int run_jobs(const settings *s, feature_tools *tools, feature_job *jobs, 
     else if (n > 1)
         fprintf(out, "%zu of %zu recordings done in %.2f s\n", n - failed, n,
                 sib_timer_seconds(&progress.since));
+    tools->progress = NULL; /* it ends here */
     json_decref(files);
     return failed ? CLI_FAILED : CLI_DONE;
 }

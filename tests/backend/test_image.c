@@ -175,6 +175,34 @@ static void test_written(void **state)
     WebPFree(webp);
 }
 
+/* A TIFF of 2 x 2 pixels: the header, the pixels, the bits of each channel, the directory. */
+static void test_tiff(void **state)
+{
+    (void)state;
+    static const uint8_t pixels[] = {1, 2, 3, 250, 0, 9, 77, 78, 79, 200, 100, 50};
+    static const uint32_t fields[][4] = {
+        /* tag, type (3: uint16, 4: uint32), number of values, value or its place */
+        {256, 3, 1, 2}, {257, 3, 1, 2}, {258, 3, 3, 20}, {259, 3, 1, 1}, {262, 3, 1, 2},
+        {273, 4, 1, 8}, {277, 3, 1, 3}, {278, 3, 1, 2},  {279, 4, 1, 12}};
+    enum { N = sizeof fields / sizeof *fields };
+    uint8_t file[26 + 2 + 12 * N + 4] = {'I', 'I', 42, 0, 26};
+    memcpy(file + 8, pixels, sizeof pixels);
+    for (size_t i = 0; i < 3; i++)
+        file[20 + 2 * i] = 8;
+    file[26] = N;
+    for (size_t i = 0; i < N; i++) {
+        uint8_t *at = file + 28 + 12 * i;
+        for (size_t k = 0; k < 2; k++) {
+            at[k] = (uint8_t)(fields[i][0] >> 8 * k);
+            at[2 + k] = (uint8_t)(fields[i][1] >> 8 * k);
+        }
+        at[4] = (uint8_t)fields[i][2];
+        at[8] = (uint8_t)fields[i][3];
+    }
+    expect_pixels(file, sizeof file, "RGB", 2, 2, 3, pixels);
+    expect_failure(file, sizeof file - 30, SIB_ERR_FORMAT, "TIFF");
+}
+
 /* ---- Damaged files ---------------------------------------------------------------------------------------- */
 
 /* Decodes a damaged copy; whatever comes out, an error has words. */
@@ -248,9 +276,13 @@ static void test_official_damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pnm),      cmocka_unit_test(test_bmp),
-        cmocka_unit_test(test_bmp_runs), cmocka_unit_test(test_written),
-        cmocka_unit_test(test_damaged),  cmocka_unit_test(test_official_damaged),
+        cmocka_unit_test(test_pnm),
+        cmocka_unit_test(test_bmp),
+        cmocka_unit_test(test_bmp_runs),
+        cmocka_unit_test(test_written),
+        cmocka_unit_test(test_tiff),
+        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_official_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
