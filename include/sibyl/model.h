@@ -22,7 +22,8 @@ typedef struct sib_open_options {
 } sib_open_options;
 
 /* Opens an ONNX model (IR 3 to 13): the file is mapped and weights stay in it, so it must stay unchanged while the
-   model is open. Operators, opsets and types that are not known are kept and named; only running them is refused.
+   model is open: a file of more than 1 MiB, external data too, that is truncated meanwhile ends the process by SIGBUS.
+   Where strangers can write to it, read it and take sib_model_open_bytes. Operators, opsets and types that are not known are kept and named; only running them is refused.
    options: may be NULL. out: owned by the caller, sib_model_free(&m).
    Errors: SIB_ERR_IO, SIB_ERR_FORMAT with the byte offset, SIB_ERR_SIZE (a limit), SIB_ERR_UNSUPPORTED,
    SIB_ERR_MEMORY. */

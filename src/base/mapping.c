@@ -19,7 +19,29 @@ static mapping *mapping_new(void)
     return m;
 }
 
-/* Maps an open file. An empty one has nothing to map. */
+/* A mapped file that somebody truncates ends the process by SIGBUS when its bytes are read, so files up to this size are
+   copied. Larger ones are mapped, for a copy of a model's weights would take their memory twice. */
+#define COPY_BYTES ((size_t)1 << 20)
+
+/* Reads n bytes of an open file into memory of the mapping's own. */
+static sib_code copy_descriptor(int fd, const char *path, size_t n, mapping *m, sib_error *err)
+{
+    uint8_t *copy = m->owned = mem_alloc(n, 1);
+    if (!copy)
+        return err_memory(err, n, "a file");
+    size_t got = 0;
+    ssize_t more = 1;
+    while (got < n && more != 0) {
+        more = read(fd, copy + got, n - got);
+        if (more < 0 && errno != EINTR)
+            return err_set(err, SIB_ERR_IO, "%s: cannot be read: %s", path, strerror(errno));
+        got += more > 0 ? (size_t)more : 0;
+    }
+    m->bytes = (byte_span){copy, got};
+    return SIB_OK;
+}
+
+/* Maps or copies an open file. An empty one has nothing to map. */
 static sib_code map_descriptor(int fd, const char *path, mapping *m, sib_error *err)
 {
     struct stat st;
@@ -35,6 +57,8 @@ static sib_code map_descriptor(int fd, const char *path, mapping *m, sib_error *
         return SIB_OK;
     if ((uint64_t)st.st_size > PTRDIFF_MAX)
         return err_set(err, SIB_ERR_SIZE, "%s: does not fit in the address space", path);
+    if ((size_t)st.st_size <= COPY_BYTES)
+        return copy_descriptor(fd, path, (size_t)st.st_size, m, err);
     void *at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (at == MAP_FAILED)
         return err_set(err, SIB_ERR_IO, "%s: cannot be mapped: %s", path, strerror(errno));

@@ -19,7 +19,8 @@ typedef struct mapping {
     uint64_t device, inode; /* of the file */
 } mapping;
 
-/* Maps a file for reading. Errors: SIB_ERR_IO (also for what is no regular file), SIB_ERR_MEMORY. */
+/* Maps a file for reading; one of up to 1 MiB is copied, so that truncating it later does no harm. A larger one must not be
+   truncated while it is mapped: reading it would end the process by SIGBUS. Errors: SIB_ERR_IO (also for what is no regular file), SIB_ERR_MEMORY. */
 sib_code mapping_open(const char *path, mapping **out, sib_error *err);
 /* A copy of bytes. */
 sib_code mapping_copy(byte_span bytes, mapping **out, sib_error *err);
