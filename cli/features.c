@@ -63,8 +63,7 @@ static const cli_option options[] = {
         .above = true,
         .more = "Each chunk is a recording of its own, as Whisper's windows of 30 s; they lie side by side "
                 "along the frames."),
-    OPT_NUMBER("max-seconds", max_seconds, "S", 0, 1e9,
-               "refuse a recording that is longer than S seconds (default: 86400, a day)", .above = true),
+    OPT_MAX_SECONDS,
     OPT_FLAG("precise", precise, "compute in double precision and round once at the end"),
     OPT("fixed", CLI_OPTIONAL, fixed,
         "Whisper's front end in fixed point, 80 or 128 bands: 1.0 is 16384 in int16 (default), 64 in int8",

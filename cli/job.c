@@ -16,6 +16,7 @@ typedef struct settings {
     cli_list inputs, outputs, taps;
     long threads, max_steps;
     bool confine, describe, ports, json;
+    double max_seconds; /* 0: the usual */
 } settings;
 
 static const cli_option options[] = {
@@ -27,6 +28,7 @@ static const cli_option options[] = {
     OPT_LIST("tap", taps, "PATH", "show inner values, as decoder/step[12]/logits or */model/*",
              .more = "A path that matches no value is an error."),
     OPT_TOKENIZER("another tokenizer than the job's"),
+    OPT_MAX_SECONDS,
     OPT_THREADS("0"),
     OPT_INTEGER("max-steps", max_steps, "N", 1, 1e15, "iterations that a loop may take (default: 1000000)"),
     OPT_FLAG(
@@ -109,7 +111,7 @@ static bool show_result(const sib_job_result *r, const settings *s, json_t *taps
 static int run_job(const settings *s, const sib_job *job)
 {
     sib_error err = SIB_ERROR_INIT;
-    job_inputs in = {0};
+    job_inputs in = {.max_seconds = s->max_seconds};
     sib_job_result *r = NULL;
     tapped to = {s->folder, s->json ? json_array() : NULL};
     bool done = job_inputs_add_list(&in, job, &s->inputs);

@@ -61,11 +61,11 @@ static bool read_list(const char *name, const char *text, sib_port_value *v, voi
     return integers || bad(name, text, "a list of token ids");
 }
 
-static bool read_audio(const sib_job *job, const char *path, sib_tensor **out)
+static bool read_audio(const sib_job *job, const char *path, double max_seconds, sib_tensor **out)
 {
     sib_job_info info;
     sib_job_get_info(job, &info);
-    sib_audio_options options = {.sample_rate = (int32_t)info.sample_rate};
+    sib_audio_options options = {.sample_rate = (int32_t)info.sample_rate, .max_seconds = max_seconds};
     sib_error err = SIB_ERROR_INIT;
     float *samples;
     size_t n;
@@ -81,15 +81,15 @@ static bool read_audio(const sib_job *job, const char *path, sib_tensor **out)
     return false;
 }
 
-static bool read_value(const sib_job *job, const char *name, const char *text, sib_port_value *v,
-                       void **owned, sib_tensor **tensor)
+static bool read_value(const sib_job *job, const char *name, const char *text, double max_seconds,
+                       sib_port_value *v, void **owned, sib_tensor **tensor)
 {
     sib_error err = SIB_ERROR_INIT;
     char *end;
     const char **one;
     switch (v->type) {
     case SIB_PORT_AUDIO:
-        if (!read_audio(job, text, tensor))
+        if (!read_audio(job, text, max_seconds, tensor))
             return false;
         v->tensor = *tensor;
         return true;
@@ -142,7 +142,7 @@ static void make_room(job_inputs *in)
     free(in->items);
     free(in->owned);
     free(in->tensors);
-    *in = (job_inputs){in->n, room, items, owned, tensors};
+    *in = (job_inputs){in->max_seconds, in->n, room, items, owned, tensors};
 }
 
 bool job_inputs_add(job_inputs *in, const sib_job *job, const char *name, const char *text)
@@ -160,7 +160,8 @@ bool job_inputs_add(job_inputs *in, const sib_job *job, const char *name, const 
     make_room(in);
     size_t at = in->n++;
     in->items[at] = (sib_job_value){port.name, {.type = port.type}};
-    return read_value(job, name, text, &in->items[at].value, &in->owned[at], &in->tensors[at]);
+    return read_value(job, name, text, in->max_seconds, &in->items[at].value, &in->owned[at],
+                      &in->tensors[at]);
 }
 
 bool job_inputs_add_pair(job_inputs *in, const sib_job *job, const char *pair)

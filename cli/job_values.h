@@ -7,6 +7,7 @@
 
 /* Inputs of a run, in the order in which they were given. */
 typedef struct job_inputs {
+    double max_seconds; /* of recordings, as in sib_audio_options */
     size_t n, room;
     sib_job_value *items; /* (n) */
     void **owned;         /* (n) what they point to, or NULL */

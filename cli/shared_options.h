@@ -15,6 +15,10 @@
     OPT_INTEGER("threads", threads, "N", 0, 1024,                                                            \
                 "threads, up to 1024; 0: one per processor (default: " usual ")")
 
+#define OPT_MAX_SECONDS                                                                                      \
+    OPT_NUMBER("max-seconds", max_seconds, "S", 0, 1e9,                                                      \
+               "refuse a recording that is longer than S seconds (default: 86400, a day)", .above = true)
+
 #define OPT_RTOL                                                                                             \
     OPT_NUMBER("rtol", rtol, "X", 0, 1, "relative tolerance (default: 1e-3)",                                \
                .more = "Elements may differ by atol + rtol * |expected|.")

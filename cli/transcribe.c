@@ -19,6 +19,7 @@ typedef struct settings {
     long beam, best_of, threads;
     int task, format;
     bool word_timestamps, picture, quiet;
+    double max_seconds; /* 0: the usual */
 } settings;
 
 static const char *const task_words[] = {"transcribe", "translate", NULL};
@@ -42,6 +43,7 @@ static const cli_option options[] = {
     OPT_JOB_INPUT(
         "any other option of openai-whisper by its name: no_speech_threshold=0.5, temperature=0,0.4"),
     OPT_FLAG("picture", picture, "show the features, time to the right, and the words under them"),
+    OPT_MAX_SECONDS,
     OPT_THREADS("0"),
     OPT_FLAG("quiet", quiet, "show neither lines as they are recognised nor a summary"),
     OPT_END};
@@ -209,7 +211,7 @@ static bool hear(listener *l, job_inputs *in, const char *recording)
 static bool transcribe_one(listener *l, const char *recording)
 {
     sib_timer timer = sib_timer_start();
-    job_inputs in = {0};
+    job_inputs in = {.max_seconds = l->s->max_seconds};
     l->title = recording;
     bool done = job_inputs_add(&in, l->job, "audio", recording);
     char *clips = NULL;

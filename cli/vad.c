@@ -14,12 +14,16 @@ typedef struct settings {
     cli_list inputs;
     long threads;
     bool json;
+    double max_seconds; /* 0: the usual */
 } settings;
 
 static const cli_option options[] = {
     OPT_MODEL("a model of Silero's, or a job of kind voice-activity"),
-    OPT_JOB_INPUT("another input of the job: threshold=0.4, min_silence_duration_ms=300"), OPT_THREADS("1"),
-    OPT_JSON, OPT_END};
+    OPT_JOB_INPUT("another input of the job: threshold=0.4, min_silence_duration_ms=300"),
+    OPT_MAX_SECONDS,
+    OPT_THREADS("1"),
+    OPT_JSON,
+    OPT_END};
 
 static const char more[] = "Prints a line for each span of speech: its begin and end in seconds.";
 
@@ -28,7 +32,7 @@ static bool listen(const settings *s, const sib_job *job, const char *path, json
 {
     static const char *const wanted[] = {"spans"};
     sib_error err = SIB_ERROR_INIT;
-    job_inputs in = {0};
+    job_inputs in = {.max_seconds = s->max_seconds};
     sib_job_result *r = NULL;
     sib_job_run_options o = {.cancel = cancel};
     bool done = job_inputs_add(&in, job, "audio", path) && job_inputs_add_list(&in, job, &s->inputs);

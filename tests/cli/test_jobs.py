@@ -219,6 +219,7 @@ class Transcribe(Jobs):
         self.fails(1, "no/where", *self.words, "-o", "no/where")
         self.fails(1, "is not a folder", *self.words, "-o", "digits.onnx")
         self.fails(1, "no.wav", "transcribe", "no.wav", "--model", "digits.onnx")
+        self.fails(1, "longer than 0.1 s", *self.words, "--max-seconds", "0.1")
         self.fails(1, "no file 'nothing'", "transcribe", DIGITS / "sample.flac", "--model", "nothing")
         self.fails(1, "klingon", *self.words, "--language", "klingon")
         self.fails(1, "no input 'volume'", *self.words, "-i", "volume=3")
