@@ -20,22 +20,22 @@ typedef struct {
     size_t workspace_bytes, scratch_bytes;
     mel_tally *tallies; /* (threads) */
     float *limits;      /* (frames), or NULL where nothing is computed again */
-    float least;        /* maximum - dynamic_range, once the maximum is known */
+    float min;          /* maximum - dynamic_range, once the maximum is known */
     float *features;
     size_t row_stride;
 } compute_job;
 
-/* Raises every value of x (rows, columns), row stride `stride`, to at least `least`. Rows that need nothing are
-   only read: writing them back takes memory bandwidth, which is what threads share. */
-static void raise_to(float least, float *x, size_t rows, size_t columns, size_t stride)
+/* Raises every value of x (rows, columns), row stride `stride`, to at least `least`. Rows that need
+   nothing are only read: writing them back takes memory bandwidth, which is what threads share. */
+static void raise_to(float min, float *x, size_t rows, size_t columns, size_t stride)
 {
-    for (size_t r = 0; least > -FLT_MAX && r < rows; r++) {
+    for (size_t r = 0; min > -FLT_MAX && r < rows; r++) {
         float *row = x + r * stride;
         int32_t below = 0;
         for (size_t t = 0; t < columns; t++)
-            below |= row[t] < least;
+            below |= row[t] < min;
         for (size_t t = 0; below && t < columns; t++)
-            row[t] = row[t] < least ? least : row[t];
+            row[t] = row[t] < min ? min : row[t];
     }
 }
 
@@ -87,9 +87,9 @@ static void finish_block(void *context, size_t begin, size_t count, unsigned wor
     const sib_mel *mel = j->mel;
     if (j->limits)
         rescue_frames(mel, &j->signal, frame_start(mel, begin), count, j->z + begin, j->z_stride,
-                      j->limits + begin, j->least, j->workspace + worker * j->workspace_bytes);
+                      j->limits + begin, j->min, j->workspace + worker * j->workspace_bytes);
     if (mel->spec.smooth == SIB_SMOOTH_NONE)
-        raise_to(j->least, j->z + begin, (size_t)mel->spec.n_mels, count, j->z_stride);
+        raise_to(j->min, j->z + begin, (size_t)mel->spec.n_mels, count, j->z_stride);
 }
 
 /* Rows begin .. begin + count - 1 of the smoothed result. */
@@ -98,8 +98,8 @@ static void smooth_rows(void *context, size_t begin, size_t count, unsigned work
     (void)worker;
     const compute_job *j = context;
     for (size_t r = begin; r < begin + count; r++)
-        smooth_row(j->mel->spec.smooth, j->z, (size_t)j->mel->spec.n_mels, j->frames, j->z_stride, j->least,
-                   r, j->features + r * j->row_stride);
+        smooth_row(j->mel->spec.smooth, j->z, (size_t)j->mel->spec.n_mels, j->frames, j->z_stride, j->min, r,
+                   j->features + r * j->row_stride);
 }
 
 /* NaN and infinite samples show in the energies of the frames that hold them; samples in no frame are looked
@@ -173,7 +173,7 @@ static sib_code job_run(compute_job *j, sib_pool *pool, uint64_t bands, sib_erro
     code = check_samples(j, all.overflow, err);
     if (code != SIB_OK)
         return code;
-    j->least = mel_least(j->mel, all.maximum);
+    j->min = mel_least(j->mel, all.maximum);
     if (finish)
         (smooth ? pool_run_awake : pool_run)(pool, j->frames, j->block, finish_block, j);
     if (smooth)

@@ -8,7 +8,8 @@
 
 /* One pass turns in (ido, radix, l1) into out (ido, l1, radix), first index fastest (the layout of
    Swarztrauber's FFTPACK):
-       out[i, k, j] = w^(i j) sum over q of in[i, q, k] exp(-2 pi i q j / radix),   w = exp(-2 pi i / (ido radix)) */
+       out[i, k, j] = w^(i j) sum over q of in[i, q, k] exp(-2 pi i q j / radix),   w = exp(-2 pi i / (ido radix))
+ */
 typedef struct fft_pass {
     int32_t radix, ido, l1;
     const double *twiddles; /* (radix - 1, ido, 2): cos and -sin of w^(i j), j from 1 */

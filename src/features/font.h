@@ -1,4 +1,4 @@
-/* A small typeface for the labels of pictures, drawn here. */
+/* A small typeface for the labels of images. */
 #ifndef FEATURES_FONT_H
 #define FEATURES_FONT_H
 

@@ -31,15 +31,16 @@ static bool make_doubles(sib_mel *mel, size_t *n_weights)
     mel->segments = mem_alloc(n_mels + 1, sizeof *mel->segments);
     d->window = mem_alloc((size_t)spec->win_length, sizeof(double));
     d->log_coefs = mem_alloc(LOG_COEFS_MAX, sizeof(double));
-    d->spread = mem_alloc(n_mels, sizeof(double));
+    d->energy_weights = mem_alloc(n_mels, sizeof(double));
     d->band_levels = mem_alloc(n_mels, sizeof(double));
-    if (!mel->dense_weights || !mel->segments || !d->window || !d->log_coefs || !d->spread || !d->band_levels)
+    if (!mel->dense_weights || !mel->segments || !d->window || !d->log_coefs || !d->energy_weights ||
+        !d->band_levels)
         return false;
     if (mel_is_fft400(spec))
         mel_window_fft400(d->window);
     else
         mel_window(spec, d->window);
-    mel_dense_weights(spec, mel->dense_weights, d->spread);
+    mel_dense_weights(spec, mel->dense_weights, d->energy_weights);
     mel_log_coefs(spec, LOG_TERMS_F64, d->log_coefs);
     mel_band_levels(spec, mel->dense_weights, d->log_coefs, d->band_levels);
     *n_weights = 2 * mel_pack_segments(spec, mel->dense_weights, mel->segments, NULL);
@@ -60,9 +61,9 @@ static bool make_singles(sib_mel *mel, size_t n_weights)
     s->window = narrowed(d->window, (size_t)mel->spec.win_length);
     s->weights = narrowed(d->weights, n_weights);
     s->log_coefs = narrowed(coefs, LOG_COEFS_MAX);
-    s->spread = narrowed(d->spread, (size_t)mel->spec.n_mels);
+    s->energy_weights = narrowed(d->energy_weights, (size_t)mel->spec.n_mels);
     s->band_levels = narrowed(d->band_levels, (size_t)mel->spec.n_mels);
-    return s->window && s->weights && s->log_coefs && s->spread && s->band_levels;
+    return s->window && s->weights && s->log_coefs && s->energy_weights && s->band_levels;
 }
 
 static void free_numbers(mel_numbers *n)
@@ -70,7 +71,7 @@ static void free_numbers(mel_numbers *n)
     mem_free(n->window);
     mem_free(n->weights);
     mem_free(n->log_coefs);
-    mem_free(n->spread);
+    mem_free(n->energy_weights);
     mem_free(n->band_levels);
 }
 
@@ -79,7 +80,7 @@ static void use_numbers(mel_tables *t, const mel_numbers *n)
     t->window = n->window;
     t->weights = n->weights;
     t->log_coefs = n->log_coefs;
-    t->spread = n->spread;
+    t->energy_weights = n->energy_weights;
     t->band_levels = n->band_levels;
 }
 

@@ -113,7 +113,7 @@ static inline void sum_bands(const mel_tables *t, const REAL *bins, REAL *energi
 static inline void bands_of_group(const mel_tables *t, const REAL *bins, REAL *energies, size_t count,
                                   float *out, size_t stride, float *limits, mel_tally *tally)
 {
-    const REAL *spread = t->spread, *levels = t->band_levels; /* (n_mels) each */
+    const REAL *energy_weights = t->energy_weights, *levels = t->band_levels; /* (n_mels) each */
     const log_vectors c = load_log(t->log_coefs);
     const vec offset = v_set1((REAL)t->offset), gain = v_set1((REAL)t->gain);
     const bool logarithm = t->logarithm;
@@ -123,7 +123,7 @@ static inline void bands_of_group(const mel_tables *t, const REAL *bins, REAL *e
         const vec x = v_load(energies + (size_t)m * LANES);
         const vec z = logarithm ? log_affine(x, &c) : v_mul(v_add(x, offset), gain);
         const vec relative = v_sub(z, v_set1(levels[m]));
-        g.total = v_fma(x, v_set1(spread[m]), g.total);
+        g.total = v_fma(x, v_set1(energy_weights[m]), g.total);
         g.highest = v_max(z, g.highest);
         g.lowest = v_min(relative, g.lowest);
         g.levels = v_add(relative, g.levels);

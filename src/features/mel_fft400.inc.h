@@ -8,9 +8,9 @@
 
    docs/performance.md has the count of operations beside what is measured.
 
-   Samples lie in polyphase order: row r holds samples r, r + 160, r + 320, ... so that the LANES frames of a
-   group, 160 samples apart, are neighbours, and sample n of all of them is one load at row n % 160, column
-   n / 160. */
+   Samples lie in polyphase order: row r holds samples r, r + 160, r + 320, ... so that the LANES frames of
+   a group, 160 samples apart, are neighbours, and sample n of all of them is one load at row n % 160,
+   column n / 160. */
 #include "features/mel_bands.inc.h"
 
 #define ROW (2 * LANES) /* columns of this group, then of the next */
@@ -165,7 +165,8 @@ INLINE vec power(cvec x)
     return v_fma(x.re, x.re, v_mul(x.im, x.im));
 }
 
-/* Bin of (p, -q): k = 225 p - 176 q (mod 400) by the Chinese remainder theorem, or its mirror image 400 - k. */
+/* Bin of (p, -q): k = 225 p - 176 q (mod 400) by the Chinese remainder theorem, or its mirror image 400 -
+   k. */
 #define K_OF(p, q)   ((225 * (p) + 176 * (25 - (q))) % FFT400_SIZE)
 #define BIN(p, q)    (K_OF(p, q) <= 200 ? K_OF(p, q) : FFT400_SIZE - K_OF(p, q))
 #define BIN_AT(p, q) (LANES * BIN(p, q))

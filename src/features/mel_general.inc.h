@@ -80,12 +80,12 @@ static void butterfly_any(const fft_pass *p, const REAL *in, REAL *out, int32_t 
 {
     for (int32_t j = 0; j < p->radix; j++) {
         cvec sum = c_load(pass_in(p, in, i, 0, k));
-        int32_t turn = 0; /* q j mod radix */
+        int32_t angle = 0; /* q j mod radix */
         for (int32_t q = 1; q < p->radix; q++) {
-            turn += j;
-            if (turn >= p->radix)
-                turn -= p->radix;
-            sum = c_accumulate(sum, c_load(pass_in(p, in, i, q, k)), p->roots + 2 * (size_t)turn);
+            angle += j;
+            if (angle >= p->radix)
+                angle -= p->radix;
+            sum = c_accumulate(sum, c_load(pass_in(p, in, i, q, k)), p->roots + 2 * (size_t)angle);
         }
         pass_out(p, out, i, k, j, sum);
     }
@@ -181,8 +181,9 @@ static size_t general_scratch_bytes(const mel_tables *t)
     return general_scratch_reals(t) * sizeof(REAL);
 }
 
-/* An odd size is transformed as complex values with imaginary part 0: spreads v (n, LANES) to (n, 2, LANES). */
-static void spread(REAL *v, size_t n)
+/* An odd size is transformed as complex values with imaginary part 0: widens v (n, LANES) to (n, 2,
+   LANES). */
+static void make_complex(REAL *v, size_t n)
 {
     for (size_t i = n; i-- > 0;)
         c_store(v + i * CPX, (cvec){v_load(v + i * LANES), v_set1(0)});
@@ -204,7 +205,7 @@ static void general_block(const mel_tables *t, const float *x, size_t n_frames, 
         shape_frames(t, v);
         memset(v + used * LANES, 0, (n - used) * LANES * sizeof *v);
         if (plan->n % 2)
-            spread(v, n);
+            make_complex(v, n);
         store_bins(t, transform(plan, v, other), bins);
         bands_of_group(t, bins, bins + (size_t)t->n_bins * LANES, count, out + first, stride,
                        limits ? limits + first : NULL, tally);

@@ -17,7 +17,8 @@ typedef struct mel_segment {
 
 /* Coefficients of z = (log(max(x, floor)) + offset) * gain, all in one form: with x = 2^e (1 + f),
        z = (scale_high e + shift) + (scale_low e + f q(f)),   z >= z_floor
-   where q is a polynomial that holds the scale too. scale_high has so few bits that scale_high * e is exact. */
+   where q is a polynomial that holds the scale too. scale_high has so few bits that scale_high * e is exact.
+ */
 enum { LOG_SCALE_HIGH, LOG_SCALE_LOW, LOG_SHIFT, LOG_Z_FLOOR, LOG_POLY };
 #define LOG_TERMS_F32 8
 #define LOG_TERMS_F64 14
@@ -31,7 +32,7 @@ typedef struct mel_tables {
     const void *window;            /* (win_length); (25, 8) for the 400-point kernel, see mel_window_fft400 */
     const void *weights;           /* (sum of counts, 2) */
     const void *log_coefs;         /* (LOG_COEFS_MAX) */
-    const void *spread;            /* (n_mels) by which a band's energy counts towards that of its frame */
+    const void *energy_weights;    /* (n_mels) by which a band's energy counts towards that of its frame */
     const void *band_levels;       /* (n_mels) see mel_band_levels */
     float below_total, below_mean; /* see mel_block_fn */
     const mel_segment *segments;   /* (n_mels + 1) */
@@ -93,7 +94,7 @@ CPU_SIMD_LEVELS(MEL_KERNELS, )
 
 /* Numbers of a front end in one real type. */
 typedef struct mel_numbers {
-    void *window, *weights, *log_coefs, *spread, *band_levels;
+    void *window, *weights, *log_coefs, *energy_weights, *band_levels;
 } mel_numbers;
 
 struct sib_mel {
@@ -119,10 +120,10 @@ sib_code mel_spec_check(const sib_mel_spec *spec, sib_error *err);
    kernel takes them: (25, 8), sample (25 a + 16 b) mod 400 at [b][a]. */
 void mel_window_fft400(double *w);
 
-/* Window w (win_length); bands as dense weights (n_mels, n_fft / 2 + 1), and spread (n_mels), such that the
-   sum over bands of spread * energy is about the energy of the frame. */
+/* Window w (win_length); bands as dense weights (n_mels, n_fft / 2 + 1), and energy_weights (n_mels), such
+   that the sum over bands of energy_weights * energy is about the energy of the frame. */
 void mel_window(const sib_mel_spec *spec, double *w);
-void mel_dense_weights(const sib_mel_spec *spec, double *weights, double *spread);
+void mel_dense_weights(const sib_mel_spec *spec, double *weights, double *energy_weights);
 
 /* Centre of a band in Hz; band may lie between two whole numbers. */
 double mel_band_hz(const sib_mel_spec *spec, double band);

@@ -1,4 +1,4 @@
-/* The colours of pictures. */
+/* The colours of images of features. */
 #ifndef FEATURES_PALETTE_H
 #define FEATURES_PALETTE_H
 

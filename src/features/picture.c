@@ -1,4 +1,4 @@
-/* A labelled picture of features: title, plot, time axis below, frequency axis at the left, colour scale at
+/* A labelled image of features: title, plot, time axis below, frequency axis at the left, colour scale at
    the right. Everything is drawn on a canvas of palette indices, which then goes to libpng row by row. */
 #include <sibyl/features.h>
 
@@ -93,12 +93,12 @@ static void text_centred(canvas *c, size_t x, size_t y, const char *words)
 /* ---- Ticks ---- */
 
 /* The smallest 1, 2 or 5 times a power of ten that is at least `least`, which is positive and finite. */
-static double round_step(double least)
+static double round_step(double min)
 {
-    double power = pow(10, floor(log10(least)));
+    double power = pow(10, floor(log10(min)));
     const double steps[] = {1, 2, 5};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-        if (steps[i] * power >= least)
+        if (steps[i] * power >= min)
             return steps[i] * power;
     return 10 * power;
 }
@@ -194,11 +194,11 @@ static float cell(const picture *p, size_t band, size_t column)
 {
     const float *row = p->features + band * p->row_stride;
     size_t begin = column * p->group, end = size_min(begin + p->group, p->frames);
-    float most = row[begin];
+    float max = row[begin];
     for (size_t t = begin + 1; t < end; t++)
-        if (row[t] > most || isnan(most))
-            most = row[t];
-    return most;
+        if (row[t] > max || isnan(max))
+            max = row[t];
+    return max;
 }
 
 static void find_range(picture *p)
@@ -214,8 +214,8 @@ static void find_range(picture *p)
         }
     if (low > high)
         low = 0, high = 1;
-    double least = fmax(fabs(low), fabs(high)) * 1e-6;
-    if (!(high - low > least)) { /* one value everywhere: it stands in the middle of the scale */
+    double min = fmax(fabs(low), fabs(high)) * 1e-6;
+    if (!(high - low > min)) { /* one value everywhere: it stands in the middle of the scale */
         double margin = fmax(0.5, 1e-3 * fabs(low));
         low -= margin;
         high += margin;

@@ -20,7 +20,7 @@ typedef struct recording {
     int16_t *pcm;         /* (chunk length) in fixed point, else NULL */
 } recording;
 
-/* ---- Fixed point ----------------------------------------------------------------------------------------- */
+/* ---- Fixed point --------------------------------------------------------------------------------------- */
 
 static bool is_whisper(const sib_mel_spec *a)
 {
@@ -76,7 +76,7 @@ static sib_code fixed_chunk(recording *r, const float *x, size_t n, size_t at, s
     return code;
 }
 
-/* ---- Chunks ---------------------------------------------------------------------------------------------- */
+/* ---- Chunks -------------------------------------------------------------------------------------------- */
 
 static sib_code one_chunk(recording *r, const float *samples, const sib_chunks *chunks, size_t i,
                           sib_error *err)

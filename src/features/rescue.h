@@ -22,6 +22,6 @@ size_t rescue_scratch_bytes(const sib_mel *mel);
    limits: (n_frames) as the kernel left them
    scratch: rescue_scratch_bytes(mel) */
 void rescue_frames(const sib_mel *mel, const mel_signal *signal, int64_t start, size_t n_frames, float *z,
-                   size_t stride, const float *limits, float least, void *scratch);
+                   size_t stride, const float *limits, float min, void *scratch);
 
 #endif

@@ -11,17 +11,17 @@
 
 /* sums[t] = sum over rows begin .. end - 1 of column first + t, each at least `least`; NaN stays NaN. */
 static void column_sums(const float *in, size_t in_stride, size_t begin, size_t end, size_t first,
-                        size_t count, float least, float *sums)
+                        size_t count, float min, float *sums)
 {
     memset(sums, 0, count * sizeof *sums);
     for (size_t row = begin; row < end; row++) {
         const float *p = in + row * in_stride + first;
         for (size_t t = 0; t < count; t++)
-            sums[t] += p[t] < least ? least : p[t];
+            sums[t] += p[t] < min ? min : p[t];
     }
 }
 
-void smooth_row(sib_smooth mode, const float *in, size_t rows, size_t columns, size_t in_stride, float least,
+void smooth_row(sib_smooth mode, const float *in, size_t rows, size_t columns, size_t in_stride, float min,
                 size_t r, float *out)
 {
     /* Result column c is the average over input columns c - before .. c + after that exist; likewise rows. */
@@ -33,7 +33,7 @@ void smooth_row(sib_smooth mode, const float *in, size_t rows, size_t columns, s
         const size_t count = size_min(TILE, out_columns - first);
         const size_t left = first >= before ? first - before : 0,
                      right = size_min(first + count + after, columns);
-        column_sums(in, in_stride, top, bottom, left, right - left, least, sums);
+        column_sums(in, in_stride, top, bottom, left, right - left, min, sums);
         for (size_t c = first; c < first + count; c++) {
             const size_t lo = c >= before ? c - before : 0, hi = size_min(c + after + 1, columns);
             float sum = 0;

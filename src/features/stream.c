@@ -40,10 +40,10 @@ sib_code sib_mel_stream_create(const sib_mel *mel, sib_mel_stream **out, sib_err
     sib_mel_stream *s = mem_calloc(1, sizeof *s);
     if (!s)
         return err_memory(err, sizeof *s, "a stream");
-    const size_t least = 4 * ((size_t)mel->spec.n_fft + (size_t)mel->spec.hop_length);
+    const size_t min = 4 * ((size_t)mel->spec.n_fft + (size_t)mel->spec.hop_length);
     s->mel = mel;
     s->maximum = -INFINITY;
-    s->capacity = size_max(STREAM_SAMPLES, least);
+    s->capacity = size_max(STREAM_SAMPLES, min);
     s->buffer = mem_alloc(s->capacity, sizeof *s->buffer);
     s->scratch = mem_alloc(size_max(mel->kernel.scratch_bytes(&mel->tables), rescue_scratch_bytes(mel)), 1);
     s->limits = mem_alloc(mel_block_frames(mel), sizeof *s->limits);

@@ -111,7 +111,7 @@ static double bin_at(const band_edges *e, int32_t k)
     return e->spec->slope == SIB_MEL_SLOPE_MEL ? mel_from_hz(e->spec->scale, hz) : hz;
 }
 
-void mel_dense_weights(const sib_mel_spec *spec, double *weights, double *spread)
+void mel_dense_weights(const sib_mel_spec *spec, double *weights, double *energy_weights)
 {
     const band_edges edges = edges_of(spec);
     const size_t n_bins = (size_t)spec->n_fft / 2 + 1;
@@ -121,7 +121,7 @@ void mel_dense_weights(const sib_mel_spec *spec, double *weights, double *spread
                      right = edge_at(&edges, m + 2);
         const double area =
             spec->norm == SIB_MEL_NORM_SLANEY ? 2 / (edge_hz(&edges, m + 2) - edge_hz(&edges, m)) : 1;
-        spread[m] = 1 / area; /* triangles of height 1 add up to 1 in every bin */
+        energy_weights[m] = 1 / area; /* triangles of height 1 add up to 1 in every bin */
         for (int32_t k = 0; k < edges.used; k++) {
             const double x = bin_at(&edges, k), up = (x - left) / (centre - left),
                          down = (right - x) / (right - centre);

@@ -47,7 +47,8 @@ void kernel_table_init(kernel_table *t, cpu_level level);
 /* The table of cpu_level_chosen(), filled at the first call. Thread-safe. */
 const kernel_table *kernel_table_get(void);
 
-/* What fills the entries of a family for a level, one per unit: <family>_init_<level>; kernel_init for those of no family. */
+/* What fills the entries of a family for a level, one per unit: <family>_init_<level>; kernel_init for
+   those of no family. */
 #define KERNEL_INIT(name, constant, level) void name##_init_##level(name##_kernels *k);
 typedef kernel_table kernel_kernels;
 KERNEL_INIT(kernel, C, c)

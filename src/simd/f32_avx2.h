@@ -20,7 +20,7 @@ static inline vf vf_set1(float x)
     return _mm256_set1_ps(x);
 }
 
-static inline vf vf_spread(const float *a, int i)
+static inline vf vf_broadcast(const float *a, int i)
 {
     return vf_set1(a[i]);
 }
@@ -174,7 +174,7 @@ static inline float vf_sum(vf v)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
 }
 
-static inline float vf_largest(vf v)
+static inline float vf_max_lane(vf v)
 {
     __m128 four = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
@@ -253,8 +253,8 @@ static inline vf vf_of_sums(const int32_t *sums, const uint32_t *less, uint32_t 
 }
 
 #define VF_BYTES_OF_SUMS
-/* y[i] = (sums[i] - less[i] + plus) * scale, rounded, + zero, within the bytes of 4 vectors of sums; |scale| < 1. True
-   where some of them may round another way when they are off by `off`. */
+/* y[i] = (sums[i] - less[i] + plus) * scale, rounded, + zero, within the bytes of 4 vectors of sums;
+   |scale| < 1. True where some of them may round another way when they are off by `off`. */
 static inline bool vf_bytes_of_sums(const int32_t *sums, const uint32_t *less, uint32_t plus, float scale,
                                     float off, int32_t zero, bool is_signed, uint8_t *y)
 {
@@ -312,7 +312,7 @@ static inline bool vf_any_less(vf a, vf b)
     return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_LT_OQ)) != 0;
 }
 
-static inline void vf_turn(vf v[VF_LANES])
+static inline void vf_transpose(vf v[VF_LANES])
 {
     __m256 t[8], u[8];
     for (int i = 0; i < 8; i += 2) {

@@ -20,7 +20,7 @@ static inline vf vf_set1(float x)
     return _mm512_set1_ps(x);
 }
 
-static inline vf vf_spread(const float *a, int i)
+static inline vf vf_broadcast(const float *a, int i)
 {
     return vf_set1(a[i]);
 }
@@ -165,7 +165,7 @@ static inline float vf_sum(vf v)
     return _mm512_reduce_add_ps(v);
 }
 
-static inline float vf_largest(vf v)
+static inline float vf_max_lane(vf v)
 {
     return _mm512_reduce_max_ps(v);
 }
@@ -236,8 +236,8 @@ static inline vf vf_of_sums(const int32_t *sums, const uint32_t *less, uint32_t 
 }
 
 #define VF_BYTES_OF_SUMS
-/* y[i] = (sums[i] - less[i] + plus) * scale, rounded, + zero, within the bytes of 4 vectors of sums; |scale| < 1. True
-   where some of them may round another way when they are off by `off`. */
+/* y[i] = (sums[i] - less[i] + plus) * scale, rounded, + zero, within the bytes of 4 vectors of sums;
+   |scale| < 1. True where some of them may round another way when they are off by `off`. */
 static inline bool vf_bytes_of_sums(const int32_t *sums, const uint32_t *less, uint32_t plus, float scale,
                                     float off, int32_t zero, bool is_signed, uint8_t *y)
 {
@@ -285,7 +285,7 @@ static inline bool vf_any_less(vf a, vf b)
     return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ) != 0;
 }
 
-static inline void vf_turn(vf v[VF_LANES])
+static inline void vf_transpose(vf v[VF_LANES])
 {
     __m512 t[16], u[16];
     for (int i = 0; i < 16; i += 2) {

@@ -1,4 +1,5 @@
-/* Functions of vectors of floats, over the words of any f32_*.h header, which the file includes before this one.
+/* Functions of vectors of floats, over the words of any f32_*.h header, which the file includes before
+   this one.
 
        vf_exp vf_exp2 vf_expm1 vf_log vf_log1p vf_tanh vf_erf vf_sin vf_cos        within 2 ULP everywhere (tanh: 2.5)
        vf_sigmoid(v)     1 / (1 + e^-v)
@@ -7,9 +8,9 @@
        vf_gelu(v)        v (1 + erf(v / sqrt 2)) / 2
        vf_gelu_tanh(v)   v (1 + tanh(sqrt(2 / pi) (v + 0.044715 v^3))) / 2
 
-   The whole range: infinity where they overflow, denormals and 0 where they underflow, NaN of NaN. Zeros keep their
-   sign where the function does. vf_gelu and vf_gelu_tanh keep their relative precision far on the negative side, where the
-   formulas lose it. With one lane (f32_c.h) all are of libm. */
+   The whole range: infinity where they overflow, denormals and 0 where they underflow, NaN of NaN. Zeros
+   keep their sign where the function does. vf_gelu and vf_gelu_tanh keep their relative precision far on
+   the negative side, where the formulas lose it. With one lane (f32_c.h) all are of libm. */
 #ifndef SIMD_F32_MATH_H
 #define SIMD_F32_MATH_H
 

@@ -22,7 +22,7 @@ static inline vf vf_set1(float x)
 
 /* Four values are loaded together (once: the compiler sees that the loads are equal) and multiplied by lane,
    so that the tile's sums leave room for all of A. */
-static inline vf vf_spread(const float *a, int i)
+static inline vf vf_broadcast(const float *a, int i)
 {
     return vdupq_n_f32(vld1q_f32(a + i / 4 * 4)[i % 4]);
 }
@@ -164,7 +164,7 @@ static inline float vf_sum(vf v)
     return vaddvq_f32(v);
 }
 
-static inline float vf_largest(vf v)
+static inline float vf_max_lane(vf v)
 {
     return vmaxvq_f32(v);
 }
@@ -286,7 +286,7 @@ static inline bool vf_any_less(vf a, vf b)
     return vmaxvq_u32(vcltq_f32(a, b)) != 0;
 }
 
-static inline void vf_turn(vf v[VF_LANES])
+static inline void vf_transpose(vf v[VF_LANES])
 {
     float32x4x2_t a = vtrnq_f32(v[0], v[1]), b = vtrnq_f32(v[2], v[3]);
     v[0] = vcombine_f32(vget_low_f32(a.val[0]), vget_low_f32(b.val[0]));

@@ -58,8 +58,9 @@ static const float log_fit[LOG_COUNT] = {
     1.420158446e-01f, -1.315961927e-01f, 1.276216507e-01f, -7.636322081e-02f,
 };
 
-/* sin r = r + r^3 S(r^2) and cos r = 1 - r^2 / 2 + r^4 C(r^2) for |r| <= pi / 4: fit errors 1.7e-10 and 1.2e-10,
-   relative. pi / 2 is the sum of its three parts, which serve while multiples of it are below 2^17. */
+/* sin r = r + r^3 S(r^2) and cos r = 1 - r^2 / 2 + r^4 C(r^2) for |r| <= pi / 4: fit errors 1.7e-10 and
+   1.2e-10, relative. pi / 2 is the sum of its three parts, which serve while multiples of it are below
+   2^17. */
 #define SIN_COUNT      4
 #define COS_COUNT      3
 #define SIN_LIMIT      131072.0f

@@ -13,7 +13,7 @@
 typedef __m256i vi;
 #define VI_LANES 8
 
-/* ---- Products of bytes: gemm_int.inc.h and bytes.inc.h tell what the words mean ---- */
+/* ---- Products of bytes: the words are defined in gemm_int.inc.h and bytes.inc.h ---- */
 
 static inline vi vi_zero(void)
 {
@@ -147,9 +147,9 @@ typedef struct vi_span {
 
 static inline vi_span vi_within(ptrdiff_t low, ptrdiff_t high, int stride)
 {
-    ptrdiff_t most = 16 + 4 * stride;
-    bool cut = low > 0 || high < most;
-    return (vi_span){low > 0 ? low : 0, high < most ? high : most, cut};
+    ptrdiff_t max = 16 + 4 * stride;
+    bool cut = low > 0 || high < max;
+    return (vi_span){low > 0 ? low : 0, high < max ? high : max, cut};
 }
 
 static inline vi vi_row(const uint8_t *p, int stride, vi_span span, vi zero)
@@ -170,7 +170,7 @@ static inline void vi_store(int32_t *p, vi v)
     _mm256_storeu_si256((__m256i *)p, v);
 }
 
-/* ---- int32, and their halves as doubles: lanes.inc.h tells what the words mean ---- */
+/* ---- int32, and their halves as doubles: the words are defined in tile/lanes.inc.h ---- */
 
 #define vi_shl(a, n) _mm256_slli_epi32(a, n)
 #define vi_shr(a, n) _mm256_srai_epi32(a, n)
@@ -304,7 +304,7 @@ static inline void vi_transpose_rows(const int16_t *const rows[VI_LANES], size_t
     }
 }
 
-/* ---- Bytes as items in pieces of 16: layout.inc.h tells what the words mean ---- */
+/* ---- Bytes as items in pieces of 16: the words are defined in kernel/layout/layout.inc.h ---- */
 
 typedef __m256i vb;
 #define VB_PIECES 2

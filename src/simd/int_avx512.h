@@ -13,7 +13,7 @@
 typedef __m512i vi;
 #define VI_LANES 16
 
-/* ---- Products of bytes: gemm_int.inc.h and bytes.inc.h tell what the words mean ---- */
+/* ---- Products of bytes: the words are defined in gemm_int.inc.h and bytes.inc.h ---- */
 
 static inline vi vi_zero(void)
 {
@@ -152,7 +152,7 @@ static inline void vi_store(int32_t *p, vi v)
     _mm512_storeu_si512(p, v);
 }
 
-/* ---- int32, and their halves as doubles: lanes.inc.h tells what the words mean ---- */
+/* ---- int32, and their halves as doubles: the words are defined in tile/lanes.inc.h ---- */
 
 #define vi_shl(a, n) _mm512_slli_epi32(a, n)
 #define vi_shr(a, n) _mm512_srai_epi32(a, n)
@@ -283,7 +283,7 @@ static inline void vi_transpose_rows(const int16_t *const rows[VI_LANES], size_t
     }
 }
 
-/* ---- Bytes as items in pieces of 16: layout.inc.h tells what the words mean ---- */
+/* ---- Bytes as items in pieces of 16: the words are defined in kernel/layout/layout.inc.h ---- */
 
 typedef __m512i vb;
 #define VB_PIECES 4
@@ -293,7 +293,7 @@ static inline __m512i vb_piece(const char *p)
     return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p));
 }
 
-/* A load that spreads a piece and blends it in needs no port of the shuffles. */
+/* A broadcast load with a blend uses no shuffle port. */
 static inline vb vb_rows(const char *p, ptrdiff_t apart)
 {
     vb v = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)p));

@@ -1,4 +1,4 @@
-/* Products of four bytes in plain C; gemm_int.inc.h and bytes.inc.h tell what the words mean. */
+/* Products of four bytes in plain C; the words are defined in gemm_int.inc.h and bytes.inc.h. */
 #ifndef SIMD_INT_C_H
 #define SIMD_INT_C_H
 

@@ -1,5 +1,6 @@
-/* Vectors as plain C structs of LANES numbers, in the words that features/real_*.h give the levels' vectors: what each
-   means. The including file defines REAL, BITS (unsigned, as wide), SIGNED_BITS, LANES, MANTISSA_BITS, SQRT_HALF_BITS. */
+/* Vectors as plain C structs of LANES numbers, in the words that features/real_*.h give the levels'
+   vectors: what each means. The including file defines REAL, BITS (unsigned, as wide), SIGNED_BITS, LANES,
+   MANTISSA_BITS, SQRT_HALF_BITS. */
 typedef struct {
     REAL v[LANES];
 } vec;

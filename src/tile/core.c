@@ -75,7 +75,7 @@ static void compute(tile_core *c, const tile_element *in, tile_element *out)
 }
 
 /* One call. The mutex is held, but not while the kernel runs. */
-static bool turn(tile_core *c)
+static bool step(tile_core *c)
 {
     tile_machine *m = c->machine;
     const size_t slot = c->done % m->program.depth;
@@ -105,7 +105,7 @@ void *tile_core_run(void *core)
     tile_machine *m = c->machine;
     pthread_mutex_lock(&m->mutex);
     tile_reset((tile_state *)(void *)c->memory.regions[TILE_STATE].bytes);
-    while (c->done < m->calls && turn(c))
+    while (c->done < m->calls && step(c))
         continue;
     c->ended = true;
     pthread_cond_signal(&m->wake);

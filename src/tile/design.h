@@ -9,7 +9,7 @@
 typedef enum tile_form { TILE_PRETTY, TILE_GENERIC } tile_form;
 
 /* Limits of a shim's DMA: elements of the two inner dimensions but a contiguous one, in words of 4 bytes. */
-#define TILE_MOST_SIZE 1023
+#define TILE_MAX_SIZE 1023
 
 /* Writes the design. p: made for `plan`. */
 void tile_design_write(const tile_program *p, const sib_tile_plan *plan, tile_form form, byte_buffer *out);
@@ -26,10 +26,10 @@ typedef struct tile_design {
     uint64_t bytes_in, bytes_out; /* a call */
 } tile_design;
 
-/* Reads a design in the dialects' own syntax; independent of what wrote it. Checks that what it says fits together: FIFOs end
-   at tiles that are there, each shim end is moved once a call and by as many bytes as its element has, inside its array and
-   inside the DMA's limits; links hold what they join; cores loop over the rows of their elements.
-   Errors: SIB_ERR_FORMAT names the line. */
+/* Reads a design in the dialects' own syntax; independent of what wrote it. Checks that what it says fits
+   together: FIFOs end at tiles that are there, each shim end is moved once a call and by as many bytes as
+   its element has, inside its array and inside the DMA's limits; links hold what they join; cores loop
+   over the rows of their elements. Errors: SIB_ERR_FORMAT names the line. */
 sib_code tile_design_read(const char *text, tile_design *out, sib_error *err);
 
 #endif

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAME       32
-#define MOST_FIFOS (2 * (SIB_TILE_MAX + TILE_COLUMNS))
-#define MOST_TILES (TILE_COLUMNS * (TILE_ROWS + 2))
+#define NAME      32
+#define MAX_FIFOS (2 * (SIB_TILE_MAX + TILE_COLUMNS))
+#define MAX_TILES (TILE_COLUMNS * (TILE_ROWS + 2))
 
 /* memref<AxBxiW>, or memref<AxiW> with B = 1. */
 typedef struct shape {
@@ -33,7 +33,7 @@ typedef struct core {
 typedef struct reader {
     uint32_t line;
     bool tiles[TILE_COLUMNS][TILE_ROWS + TILE_FIRST_ROW];
-    fifo fifos[MOST_FIFOS];
+    fifo fifos[MAX_FIFOS];
     core cores[SIB_TILE_MAX];
     uint32_t n_fifos, n_cores;
     core *open; /* the core being read */
@@ -113,7 +113,7 @@ static bool read_fifo(reader *r, const char *s)
         return wrong(r, "is no FIFO that can be read");
     if (!is_tile(r, a, b) || !is_tile(r, c, d))
         return wrong(r, "names a tile that is not there");
-    if (fifo_named(r, f.name, strlen(f.name)) || r->n_fifos == MOST_FIFOS)
+    if (fifo_named(r, f.name, strlen(f.name)) || r->n_fifos == MAX_FIFOS)
         return wrong(r, "is one FIFO too many");
     f.from_column = a;
     f.from_row = b;
@@ -125,11 +125,11 @@ static bool read_fifo(reader *r, const char *s)
 }
 
 /* "[@a, @b]": up to `most` FIFOs. Gives what follows, or NULL. */
-static const char *read_names(reader *r, const char *s, fifo **out, uint32_t most, uint32_t *n)
+static const char *read_names(reader *r, const char *s, fifo **out, uint32_t max, uint32_t *n)
 {
     if (*s != '[')
         return NULL;
-    for (*n = 0, s++; *s == '@' && *n < most; (*n)++) {
+    for (*n = 0, s++; *s == '@' && *n < max; (*n)++) {
         const size_t length = strspn(++s, "abcdefghijklmnopqrstuvwxyz0123456789_");
         if (!(out[*n] = fifo_named(r, s, length)))
             return NULL;
@@ -140,12 +140,12 @@ static const char *read_names(reader *r, const char *s, fifo **out, uint32_t mos
 }
 
 /* "[0, 4000]" */
-static const char *read_offsets(const char *s, uint64_t *out, uint32_t most, uint32_t *n)
+static const char *read_offsets(const char *s, uint64_t *out, uint32_t max, uint32_t *n)
 {
     if (*s != '[')
         return NULL;
     int end = 0;
-    for (*n = 0, s++; *n < most && sscanf(s, "%15" SCNu64 "%n", &out[*n], &end) == 1; (*n)++) {
+    for (*n = 0, s++; *n < max && sscanf(s, "%15" SCNu64 "%n", &out[*n], &end) == 1; (*n)++) {
         s += end;
         s += strncmp(s, ", ", 2) == 0 ? 2 : 0;
     }
@@ -270,8 +270,8 @@ static bool check_move(reader *r, const fifo *f, const shape *array, uint64_t of
         return wrong(r, "moves another number of bytes than the FIFO's element has");
     if (last >= shape_elements(array))
         return wrong(r, "leaves its array");
-    if (sizes[0] > 64 || sizes[2] > TILE_MOST_SIZE || sizes[3] * unit / 4 > TILE_MOST_SIZE ||
-        strides[3] != 1 || offset * unit % 4 || strides[2] * unit % 4 || sizes[3] * unit % 4)
+    if (sizes[0] > 64 || sizes[2] > TILE_MAX_SIZE || sizes[3] * unit / 4 > TILE_MAX_SIZE || strides[3] != 1 ||
+        offset * unit % 4 || strides[2] * unit % 4 || sizes[3] * unit % 4)
         return wrong(r, "is beyond what a shim's DMA can do");
     return true;
 }

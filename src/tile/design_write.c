@@ -252,7 +252,8 @@ static void write_release(writer *w, const tile_place *t, const char *kind)
              in ? "Consume" : "Produce");
 }
 
-/* The kernel gets the whole element and the frame's number: its C code finds the row, and no offset has to survive a cast. */
+/* The kernel gets the whole element and the frame's number: its C code finds the row, and no offset has to
+   survive a cast. */
 static void write_call(writer *w, type in, type out)
 {
     if (generic(w)) {

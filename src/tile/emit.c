@@ -215,9 +215,9 @@ sib_code sib_tile_emit(const sib_tile_plan *plan, const char *folder, sib_error 
     j.plan = &again;
     tile_program_make(&again, &j.program);
     for (uint32_t c = 0; c < j.program.n_channels; c++)
-        if (j.program.channels[c].in.sizes[2] > TILE_MOST_SIZE)
+        if (j.program.channels[c].in.sizes[2] > TILE_MAX_SIZE)
             return err_set(err, SIB_ERR_SIZE, "a transfer of %u frames: a shim's DMA counts to %d",
-                           (unsigned)j.program.channels[c].in.sizes[2], TILE_MOST_SIZE);
+                           (unsigned)j.program.channels[c].in.sizes[2], TILE_MAX_SIZE);
     const bool made = mkdir(folder, 0777) == 0;
     if (!made && errno != EEXIST)
         return err_set(err, SIB_ERR_IO, "%s: %s", folder, strerror(errno));

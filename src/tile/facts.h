@@ -4,7 +4,8 @@
 
 #include <sibyl/tile.h>
 
-/* What stands on a core's stack above the kernel's entry: its endless loop, and the call that finds a frame's row. */
+/* What stands on a core's stack above the kernel's entry: its endless loop, and the call that finds a
+   frame's row. */
 #define TILE_CORE_STACK 128
 
 typedef struct tile_facts {

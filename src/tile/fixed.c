@@ -1,4 +1,5 @@
-/* Fixed-point features of a whole recording: frames with their ends reflected, in blocks over threads, then the clamp. */
+/* Fixed-point features of a whole recording: frames with their ends reflected, in blocks over threads,
+   then the clamp. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/pool.h"
@@ -78,22 +79,22 @@ static void compute_frames(const fixed_job *j, size_t begin, size_t end, bool in
 }
 
 /* Raises a row to one number. Rows that need nothing are only read. */
-static void raise_int16(int16_t *row, int16_t least, size_t n)
+static void raise_int16(int16_t *row, int16_t min, size_t n)
 {
     int below = 0;
     for (size_t t = 0; t < n; t++)
-        below |= row[t] < least;
+        below |= row[t] < min;
     for (size_t t = 0; below && t < n; t++)
-        row[t] = row[t] < least ? least : row[t];
+        row[t] = row[t] < min ? min : row[t];
 }
 
-static void raise_int8(int8_t *row, int8_t least, size_t n)
+static void raise_int8(int8_t *row, int8_t min, size_t n)
 {
     int8_t below = 0;
     for (size_t t = 0; t < n; t++)
-        below |= row[t] < least;
+        below |= row[t] < min;
     for (size_t t = 0; below && t < n; t++)
-        row[t] = row[t] < least ? least : row[t];
+        row[t] = row[t] < min ? min : row[t];
 }
 
 /* Features of 16 bits as 8-bit ones. */
@@ -122,12 +123,12 @@ static void compute_block(void *context, size_t begin, size_t count, unsigned wo
 }
 
 /* What values are raised to where the maximum is `maximum`, in the result's format. */
-static int least_of(const fixed_job *j, int maximum)
+static int min_of(const fixed_job *j, int maximum)
 {
     const int shift = j->narrow ? TILE_Q_INT16 - TILE_Q_INT8 : 0, half = (1 << shift) >> 1;
-    const int least = ((maximum + half) >> shift) - (TILE_RANGE >> shift),
+    const int min = ((maximum + half) >> shift) - (TILE_RANGE >> shift),
               bottom = j->narrow ? INT8_MIN : INT16_MIN;
-    return least > bottom ? least : bottom;
+    return min > bottom ? min : bottom;
 }
 
 /* Raises frames begin .. begin + count - 1 to what the recording's maximum, or each frame's own, says. */
@@ -137,16 +138,17 @@ static void clamp_block(void *context, size_t begin, size_t count, unsigned work
     const fixed_job *j = context;
     const size_t step = j->clamp == SIB_FIXED_CLAMP_RUNNING ? 1 : count;
     for (size_t t = begin; t < begin + count; t += step) {
-        const int least = least_of(j, j->clamp == SIB_FIXED_CLAMP_RUNNING ? j->maxima[t] : j->maximum);
+        const int min = min_of(j, j->clamp == SIB_FIXED_CLAMP_RUNNING ? j->maxima[t] : j->maximum);
         for (size_t m = 0; m < j->bank->n_bands; m++)
             if (j->wide)
-                raise_int16(j->wide + m * j->stride + t, (int16_t)least, step);
+                raise_int16(j->wide + m * j->stride + t, (int16_t)min, step);
             else
-                raise_int8(j->narrow + m * j->stride + t, (int8_t)least, step);
+                raise_int8(j->narrow + m * j->stride + t, (int8_t)min, step);
     }
 }
 
-/* Each frame's maximum becomes that of all up to it. True where the clamp can change a value: none is below the floor. */
+/* Each frame's maximum becomes that of all up to it. True where the clamp can change a value: none is
+   below the floor. */
 static bool find_maximum(fixed_job *j)
 {
     j->maximum = TILE_FLOOR;

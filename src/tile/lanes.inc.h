@@ -1,12 +1,12 @@
-/* The fixed-point kernel for LANES frames at once, a frame a lane: the operations of tile_kernel.c in the same order on the
+/* The fixed-point kernel for LANES frames at once, one frame per lane: the operations of tile_kernel.c in the same order on the
  * same numbers, so each lane has the same bits. Written over the vector words of simd/int_*.h:
  *   vi       LANES int32: vi_load, vi_store, vi_set1, vi_add, vi_sub, vi_max, vi_abs, vi_mul (low 32 bits), vi_shl, vi_shr (by a
- *            constant), vi_shlv, vi_shrv (each lane by its own count), vi_madd (two products of int16 a lane, added),
- *            vi_pair (the low halves of two vectors, a pair a lane), vi_mul_q31 and vi_dot_q31 (as those of tile_math.h), vi_lookup (of 16 numbers),
+ *            constant), vi_shlv, vi_shrv (each lane by its own count), vi_madd (per lane two products of int16, added),
+ *            vi_pair (the low halves of two vectors, one pair per lane), vi_mul_q31 and vi_dot_q31 (as those of tile_math.h), vi_lookup (of 16 numbers),
  *            vi_store16, vi_transpose_rows (LANES numbers of LANES rows)
  *   vd       half as many doubles: vd_load, vd_store, vd_set1, vd_mul, vd_fma, vd_low, vd_high (halves of a vi as doubles),
  *            vi_tops (the upper 32 bits of each double of two vd)
- * Powers and sums of bands are whole numbers below 2^53, so doubles hold them exactly; and the exponent and first bits of
+ * Powers and sums of bands are integers below 2^53, so doubles hold them exactly; and the exponent and first bits of
  * such a double are those that tile_kernel.c finds by shifting. */
 #include "tile/tile_lanes.h"
 #include "tile/tile_tables.h"
@@ -125,20 +125,20 @@ static void transform_columns(lanes_scratch *s)
 }
 
 /* The larger of |left + right| and |left - right| is |left| + |right|. */
-static inline vi most_of_row(const lanes_scratch *s, int row, vi most)
+static inline vi max_of_row(const lanes_scratch *s, int row, vi max)
 {
-    most = vi_max(most, vi_abs(vi_load(s->work.z[0][row])));
+    max = vi_max(max, vi_abs(vi_load(s->work.z[0][row])));
     for (int b = 1; b <= 12; b++)
-        most = vi_max(
-            most, vi_add(vi_abs(vi_load(s->work.z[b][row])), vi_abs(vi_load(s->work.z[COLUMNS - b][row]))));
-    return most;
+        max = vi_max(
+            max, vi_add(vi_abs(vi_load(s->work.z[b][row])), vi_abs(vi_load(s->work.z[COLUMNS - b][row]))));
+    return max;
 }
 
 /* exponent_for of tile_kernel.c */
-static inline vi exponents_for(vi most)
+static inline vi exponents_for(vi max)
 {
-    most = vi_add(most, vi_shr(most, 15));
-    const vi bits = vi_sub(vi_shr(vi_tops(vd_low(most), vd_high(most)), 20), vi_set1(1022));
+    max = vi_add(max, vi_shr(max, 15));
+    const vi bits = vi_sub(vi_shr(vi_tops(vd_low(max), vd_high(max)), 20), vi_set1(1022));
     return vi_max(vi_sub(bits, vi_set1(15)), vi_set1(0));
 }
 
@@ -164,8 +164,8 @@ static inline void round_row(lanes_scratch *s, int row, vi exponents)
 /* The terms of a frequency k1: rows of its real and, where there are two, its imaginary part. */
 typedef int32_t row_terms[PAIRS][LANES];
 
-/* Products of the terms with the factors of two frequencies k2: three sums of four, quartered and added to sums[row][k2].
- * Two by two, so that each number loaded serves twice. */
+/* Products of the terms with the factors of two frequencies k2: three sums of four, quartered and added to
+ * sums[row][k2]. Two by two, so that each number loaded serves twice. */
 static inline void add_products(row_terms *const terms[2], int rows, int32_t factors[2][PAIRS], vi sums[2][2])
 {
     for (int p = 0; p < PAIRS; p += 2) {
@@ -199,7 +199,8 @@ static inline vi sum_of_row(const lanes_scratch *s, int row)
     return vi_shl(sum, 12);
 }
 
-/* `bits`: what the numbers of this k1 are shifted by; sums begin with half of 2^bits, so that shifting rounds. */
+/* `bits`: what the numbers of this k1 are shifted by; sums begin with half of 2^bits, so that shifting
+   rounds. */
 static inline void power_of_rows(lanes_scratch *s, int k1, bool real, vi bits)
 {
     const vi half = vi_shlv(vi_set1(1), vi_sub(bits, vi_set1(1))), none = vi_set1(0);
@@ -232,10 +233,10 @@ static vi transform_rows(lanes_scratch *s)
     vi exponents[HALVES], exponent = vi_set1(0);
     for (int k1 = 0; k1 < HALVES; k1++) {
         const bool real = k1 == 0 || k1 == 8;
-        vi most = most_of_row(s, RE(k1), vi_set1(0));
+        vi max = max_of_row(s, RE(k1), vi_set1(0));
         if (!real)
-            most = most_of_row(s, IM(k1), most);
-        exponents[k1] = exponents_for(most);
+            max = max_of_row(s, IM(k1), max);
+        exponents[k1] = exponents_for(max);
         exponent = vi_max(exponent, exponents[k1]);
         round_row(s, RE(k1), exponents[k1]);
         if (!real)

@@ -8,8 +8,8 @@
 
 struct tile_bank;
 
-#define TILE_MOST_DEPTH   2
-#define TILE_MOST_ENGINES (2 * (TILE_COLUMNS + SIB_TILE_MAX))
+#define TILE_MAX_DEPTH   2
+#define TILE_MAX_ENGINES (2 * (TILE_COLUMNS + SIB_TILE_MAX))
 
 /* ---- Memory ---- */
 
@@ -22,8 +22,8 @@ typedef struct tile_region {
 enum {
     TILE_STATE = 0,
     TILE_IN = 1,
-    TILE_OUT = TILE_IN + TILE_MOST_DEPTH,
-    TILE_REGIONS = TILE_OUT + TILE_MOST_DEPTH
+    TILE_OUT = TILE_IN + TILE_MAX_DEPTH,
+    TILE_REGIONS = TILE_OUT + TILE_MAX_DEPTH
 };
 
 typedef struct tile_memory {
@@ -39,7 +39,8 @@ int tile_memory_broken(const tile_memory *m);
 
 /* ---- FIFOs ---- */
 
-/* A counting semaphore; `released` tells how often it was raised since the start. Under the machine's mutex. */
+/* A counting semaphore; `released` counts how often it was raised since the start. Under the machine's
+   mutex. */
 typedef struct tile_lock {
     uint32_t value;
     uint64_t released;
@@ -53,7 +54,7 @@ typedef struct tile_element {
 } tile_element;
 
 typedef struct tile_fifo {
-    tile_element elements[TILE_MOST_DEPTH];
+    tile_element elements[TILE_MAX_DEPTH];
     size_t size;     /* bytes of an element */
     tile_lock empty; /* elements to be filled: depth at first */
     tile_lock full;  /* elements to be read: 0 at first */
@@ -64,8 +65,8 @@ typedef struct tile_fifo {
 
 typedef enum tile_engine_kind { TILE_ENGINE_IN, TILE_ENGINE_LINK, TILE_ENGINE_OUT } tile_engine_kind;
 
-/* A DMA that moves one element a call: from host memory to the FIFOs of a channel, from one FIFO to another, or from the
-   FIFOs of a channel to host memory. */
+/* A DMA that moves one element a call: from host memory to the FIFOs of a channel, from one FIFO to
+   another, or from the FIFOs of a channel to host memory. */
 typedef struct tile_engine {
     tile_engine_kind kind;
     uint32_t channel;           /* of the program; its walk is followed by IN and OUT */
@@ -108,13 +109,13 @@ typedef struct tile_machine {
 
     const int16_t *samples; /* (n_samples) the recording, mirrored and filled up */
     size_t n_samples;
-    unsigned char *results;             /* (depth, out_values) outputs of the calls under way */
-    unsigned char *out;                 /* (frames, bands) */
-    uint64_t issued, collected;         /* calls */
-    uint32_t finished[TILE_MOST_DEPTH]; /* channels whose outputs of call i % depth are there */
+    unsigned char *results;            /* (depth, out_values) outputs of the calls under way */
+    unsigned char *out;                /* (frames, bands) */
+    uint64_t issued, collected;        /* calls */
+    uint32_t finished[TILE_MAX_DEPTH]; /* channels whose outputs of call i % depth are there */
 
     tile_core cores[SIB_TILE_MAX];
-    tile_engine engines[TILE_MOST_ENGINES];
+    tile_engine engines[TILE_MAX_ENGINES];
     uint32_t n_engines;
     uint64_t transfers, bytes_in, bytes_out, stalls_dma;
 } tile_machine;
@@ -131,7 +132,8 @@ void tile_lock_raise(tile_machine *m, tile_lock *lock, uint32_t tile);
 
 /* Connects engines with FIFOs, as the program says. */
 void tile_engines_connect(tile_machine *m);
-/* Lets an engine move one element if it can: true where it did. The mutex is held, but not while bytes move. */
+/* Lets an engine move one element if it can: true where it did. The mutex is held, but not while bytes
+   move. */
 bool tile_engine_step(tile_machine *m, tile_engine *e);
 
 /* A core's thread; argument: its tile_core. */

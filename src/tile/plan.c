@@ -7,7 +7,7 @@
 #include <math.h>
 
 #define DEFAULT_MEMORY  65536
-#define MOST_MEMORY     (1 << 24) /* far above any such tile's; bounds the search for the best plan */
+#define MAX_MEMORY      (1 << 24) /* far above any such tile's; bounds the search for the best plan */
 #define PUBLISHED_CALL  213e-6    /* seconds of a call of one frame: 134 s for 628,163 of them */
 #define PUBLISHED_BANDS 80
 #define PUBLISHED_DEPTH 2
@@ -57,9 +57,9 @@ static sib_code check_options(const sib_tile_options *o, const tile_facts *facts
                        (unsigned)o->tiles, SIB_TILE_MAX);
     if (!is_cost(o->cost.call) || !is_cost(o->cost.byte) || !is_cost(o->cost.frame))
         return err_set(err, SIB_ERR_ARGUMENT, "a cost is negative or not finite");
-    if (o->memory > MOST_MEMORY)
+    if (o->memory > MAX_MEMORY)
         return err_set(err, SIB_ERR_ARGUMENT, "memory is %llu B, a tile has at most %d B",
-                       (unsigned long long)o->memory, MOST_MEMORY);
+                       (unsigned long long)o->memory, MAX_MEMORY);
     const uint64_t kernel = (uint64_t)facts->stack + facts->constants + facts->state;
     if (o->memory < facts->stack)
         return err_set(err, SIB_ERR_SIZE, "memory is %llu B, less than the kernel's stack of %u B",
@@ -118,11 +118,11 @@ static void plan_call_seconds(sib_tile_plan *p)
 static double total_seconds(const sib_tile_plan *p)
 {
     const double calls = (double)p->calls, sum = p->seconds_in + p->seconds_compute + p->seconds_out;
-    const double most = fmax(fmax(p->seconds_in, p->seconds_compute), p->seconds_out);
+    const double max = fmax(fmax(p->seconds_in, p->seconds_compute), p->seconds_out);
     if (!p->calls)
         return 0;
     return p->options.depth == 1 ? calls * (p->options.cost.call + sum)
-                                 : calls * (p->options.cost.call + most) + sum - most;
+                                 : calls * (p->options.cost.call + max) + sum - max;
 }
 
 static sib_code plan_recording(sib_tile_plan *p, sib_error *err)
@@ -161,7 +161,7 @@ sib_code sib_tile_plan_make(const sib_tile_options *options, uint64_t frames, si
 /* ---- Advice ---- */
 
 /* Most rows of a tile's element, at `depth`. */
-static uint64_t most_rows(const sib_tile_options *o, uint32_t depth)
+static uint64_t max_rows(const sib_tile_options *o, uint32_t depth)
 {
     const tile_facts *facts = tile_facts_of(o->bands, o->out);
     const uint64_t kernel = (uint64_t)facts->stack + facts->constants + facts->state;
@@ -177,7 +177,8 @@ static void add_advice(const sib_tile_plan *plan, const sib_tile_options *o, sib
         advice[(*n)++] = (sib_tile_advice){change, p};
 }
 
-/* The fewest tiles above plan's own with which its batch fits at `depth`, without filling if `evenly`; 0 where none do. */
+/* The fewest tiles above plan's own with which its batch fits at `depth`, without filling if `evenly`; 0
+   where none do. */
 static uint32_t fewest_tiles(const sib_tile_plan *plan, uint32_t depth, bool evenly)
 {
     sib_tile_options o = plan->options;
@@ -203,7 +204,7 @@ void sib_tile_advise(const sib_tile_plan *plan, sib_tile_advice advice[SIB_TILE_
     }
     const bool fits_at_1 = *n > 0;
     o = *asked;
-    const uint64_t rows = most_rows(asked, asked->depth);
+    const uint64_t rows = max_rows(asked, asked->depth);
     if (rows > 0 && rows * o.tiles < asked->batch) {
         o.batch = (uint32_t)(rows * o.tiles);
         add_advice(plan, &o, SIB_TILE_SMALLER_BATCH, advice, n);
@@ -236,9 +237,9 @@ static bool is_better(const sib_tile_plan *a, const sib_tile_plan *b)
 /* Nothing is gained by more rows than give one call. */
 static uint64_t rows_to_try(const sib_tile_options *o, uint64_t frames)
 {
-    const uint64_t most = most_rows(o, o->depth), all = frames / o->tiles + 1;
+    const uint64_t max = max_rows(o, o->depth), all = frames / o->tiles + 1;
     const uint64_t limit = UINT32_MAX / SIB_TILE_MAX;
-    const uint64_t rows = most < all ? most : all;
+    const uint64_t rows = max < all ? max : all;
     return rows < limit ? rows : limit;
 }
 

@@ -1,4 +1,5 @@
-/* What runs for a plan: which tiles, which DMA moves what. Host, tiles and the code for the chip all take it from here. */
+/* What runs for a plan: which tiles, which DMA moves what. Host, tiles and the code for the chip all take
+   it from here. */
 #ifndef TILE_PROGRAM_H
 #define TILE_PROGRAM_H
 
@@ -24,7 +25,8 @@ typedef struct tile_place {
     uint32_t channel;     /* that feeds it */
 } tile_place;
 
-/* A shim channel in each direction, with the tiles behind it: one, or those of a column through its memory tile. */
+/* A shim channel in each direction, with the tiles behind it: one, or those of a column through its memory
+   tile. */
 typedef struct tile_channel {
     uint32_t column;
     uint32_t first_tile, n_tiles;
@@ -47,7 +49,7 @@ typedef struct tile_program {
 /* The program of a plan. */
 void tile_program_make(const sib_tile_plan *plan, tile_program *out);
 
-/* Tiles of column c where n tiles are spread. */
+/* Tiles of column c where n tiles are distributed. */
 uint32_t tile_column_height(uint32_t n, uint32_t c);
 
 #endif

@@ -1,4 +1,4 @@
-/* The host of the simulated machine: sets it up, issues calls, collects outputs, clamps, tells. */
+/* The host of the simulated machine: sets it up, issues calls, collects outputs, clamps and reports. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -71,7 +71,8 @@ static sib_code lay_core(tile_machine *m, uint32_t t, sib_error *err)
 
 /* ---- The run ---- */
 
-/* Gives outputs of the oldest call to the caller, the filling left out. The mutex is held, but not while bytes move. */
+/* Gives outputs of the oldest call to the caller, the filling left out. The mutex is held, but not while
+   bytes move. */
 static bool collect(tile_machine *m)
 {
     const tile_program *p = &m->program;
@@ -93,7 +94,8 @@ static bool is_stuck(const tile_core *c)
     return c->ended || (c->waits && c->waits->value == 0);
 }
 
-/* A core raises both locks once an element that it has finished. Names the first that was raised less often. */
+/* A core raises both locks once an element that it has finished. Names the first that was raised less
+   often. */
 static bool find_lost(tile_machine *m)
 {
     char name[32];

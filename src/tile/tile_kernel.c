@@ -95,8 +95,8 @@ static void transform_column(const int16_t *pcm, int b, int32_t z[ROWS])
     transform_odd(v, z);
 }
 
-/* The least r for which every number of at most this magnitude, divided by 2^r and rounded, is below 2^15. (What would
- * round up to 2^15 begins with 16 ones, so adding a 2^15th of it carries one bit farther.) */
+/* The least r for which every number of at most this magnitude, divided by 2^r and rounded, is below 2^15.
+ * (What would round up to 2^15 begins with 16 ones, so adding a 2^15th of it carries one bit farther.) */
 static inline int exponent_for(uint32_t magnitude)
 {
     const int bits = tile_bits32(magnitude + (magnitude >> 15));
@@ -143,8 +143,8 @@ static int fold_rows(int32_t z[COLUMNS][ROWS], int k1, folded_row rows[ROWS])
     return exponent;
 }
 
-/* centre + sum over n = 1 .. 12 of sums[n - 1] cos(2 pi k n / 25), and the sum of differences[n - 1] sin(2 pi k n / 25),
- * for k > 0, times 2^14 / 2^(2 + bits). */
+/* centre + sum over n = 1 .. 12 of sums[n - 1] cos(2 pi k n / 25), and the sum of differences[n - 1] sin(2
+ * pi k n / 25), for k > 0, times 2^14 / 2^(2 + bits). */
 static inline void transform_row(const folded_row *row, int k, int bits, int32_t *cosines, int32_t *sines)
 {
     int32_t c = tile_mul(row->centre, TILE_COS25_ONE / 4), s = 0;

@@ -1,8 +1,9 @@
-/* Whisper's log-mel features of one frame at a time in fixed point, for processors with a few KB of memory and no
-   floating point.
+/* Whisper's log-mel features of one frame at a time in fixed point, for processors with a few KB of memory
+   and no floating point.
 
-   Freestanding: needs <stddef.h>, <stdint.h> and <stdbool.h> alone, no memory but its stack, no library, no recursion, no division. Right
-   shifts of negative numbers must be arithmetic, as every compiler of these processors has them.
+   Freestanding: needs <stddef.h>, <stdint.h> and <stdbool.h> alone, no memory but its stack, no library,
+   no recursion, no division. Right shifts of negative numbers must be arithmetic, as every compiler of
+   these processors has them.
 
    What is computed, with the Q format after each step (Qn: the number is the integer / 2^n; 1.0 is full scale):
        x       int16 samples                                                  Q15
@@ -28,17 +29,18 @@
 #define TILE_BINS          201
 #define TILE_MAX_BANDS     128
 
-/* Scales of the results: 16-bit values are features * 2^14 (-1.5 is -24576, the floor of Whisper's logarithm; no int16
-   recording reaches 2), 8-bit values features * 2^6, rounded half up from the 16-bit ones. */
+/* Scales of the results: 16-bit values are features * 2^14 (-1.5 is -24576, the floor of Whisper's
+   logarithm; no int16 recording reaches 2), 8-bit values features * 2^6, rounded half up from the 16-bit
+   ones. */
 #define TILE_Q_INT16   14
 #define TILE_Q_INT8    6
 #define TILE_FLOOR     (-24576)            /* -1.5 in Q14: an energy of 1e-10 or less */
 #define TILE_RANGE     (2 << TILE_Q_INT16) /* 2.0: what Whisper keeps below the maximum, 80 dB */
 #define TILE_COS25_ONE 16384               /* 1.0 in the tables of the 25-point transform */
 
-/* The bands of a front end, as tile_bank_80 and tile_bank_128. Bands are triangles over neighbouring edges, so each bin
-   lies on the falling side of one band and the rising side of the next; segment s holds the bins between edges s and
-   s + 1. */
+/* The bands of a front end, as tile_bank_80 and tile_bank_128. Bands are triangles over neighbouring
+   edges, so each bin lies on the falling side of one band and the rising side of the next; segment s holds
+   the bins between edges s and s + 1. */
 typedef struct tile_bank {
     uint16_t n_bands;
     uint16_t first_bin;      /* of segment 0; the segments follow one another without a gap */
@@ -71,8 +73,8 @@ void tile_frames_int16(tile_state *state, const tile_bank *bank, const int16_t *
 void tile_frames_int8(tile_state *state, const tile_bank *bank, const int16_t *pcm, size_t step,
                       size_t n_frames, int8_t *out);
 
-/* Raises n values to the state's maximum - 2.0, in place. With the maximum of the whole recording, after its last frame,
-   the result is Whisper's; after each frame it is the causal form with a running maximum. */
+/* Raises n values to the state's maximum - 2.0, in place. With the maximum of the whole recording, after
+   its last frame, the result is Whisper's; after each frame it is the causal form with a running maximum. */
 void tile_clamp_int16(const tile_state *state, int16_t *values, size_t n);
 void tile_clamp_int8(const tile_state *state, int8_t *values, size_t n);
 

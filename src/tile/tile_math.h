@@ -1,5 +1,5 @@
-/* The arithmetic of the fixed-point kernel. With TILE_CHECKED every result that does not fit, and every shift by too
-   much, calls tile_fault; without it these are plain operations. */
+/* The arithmetic of the fixed-point kernel. With TILE_CHECKED every result that does not fit, and every
+   shift by too much, calls tile_fault; without it these are plain operations. */
 #ifndef TILE_TILE_MATH_H
 #define TILE_TILE_MATH_H
 

@@ -1,5 +1,6 @@
-/* What the fixed-point kernel takes of a tile's data memory, in bytes. tests/tile/memory.py measures it in the compiled
-   object, for each compiler that it finds at -Os, -O2 and -O3, and fails where more is taken than is said here. */
+/* What the fixed-point kernel takes of a tile's data memory, in bytes. tests/tile/memory.py measures it in
+   the compiled object, for each compiler that it finds at -Os, -O2 and -O3, and fails where more is taken
+   than is said here. */
 #ifndef TILE_TILE_MEMORY_H
 #define TILE_TILE_MEMORY_H
 

@@ -1,11 +1,12 @@
-/* The numbers of the fixed-point kernel that do not depend on the bands. tools/tile_tables.c computes them in double and
-   writes tile_tables.c; a test writes them again and compares. */
+/* The numbers of the fixed-point kernel that do not depend on the bands. tools/tile_tables.c computes them
+   in double and writes tile_tables.c; a test writes them again and compares. */
 #ifndef TILE_TILE_TABLES_H
 #define TILE_TILE_TABLES_H
 
 #include <stdint.h>
 
-/* 0.5 - 0.5 cos(2 pi n / 400) in Q16, at most 65535, for n = 0 .. 200; sample 400 - n has the weight of sample n. */
+/* 0.5 - 0.5 cos(2 pi n / 400) in Q16, at most 65535, for n = 0 .. 200; sample 400 - n has the weight of
+   sample n. */
 extern const uint16_t tile_window[201];
 
 /* cos and sin of 2 pi j / 25 in Q14. */

@@ -232,7 +232,7 @@ static bool check(problem *p, const kernel_table *t, const char *name, sib_pool 
                             .y = p->y,
                             .x_zero = p->x_zero,
                             .y_zero = p->y_zero,
-                            .whole_bias = p->bias,
+                            .int_bias = p->bias,
                             .scale = p->scales,
                             .scale_each = true,
                             .scratch = scratch,

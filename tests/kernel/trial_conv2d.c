@@ -78,18 +78,18 @@ static double clamped(double x, float low, float high)
     return isnan(x) ? x : fmin((double)high, fmax((double)low, x));
 }
 
-static void turn(trial *t)
+static void store_features(trial *t)
 {
     size_t lanes = t->k->conv2d.lanes, n = 1 + trial_length(t) % 100,
            m = t->bench ? 64 : trial_pick(t, 1, 50);
-    conv2d_turned g = {.width = size_ceil_div(m, lanes) * lanes,
-                       .low = -0.5f,
-                       .high = trial_pick(t, 0, 1) ? INFINITY : 0.5f};
+    conv2d_feature_sums g = {.width = size_ceil_div(m, lanes) * lanes,
+                             .low = -0.5f,
+                             .high = trial_pick(t, 0, 1) ? INFINITY : 0.5f};
     g.sums = trial_floats(t, size_ceil_div(n, lanes) * lanes * g.width, trial_fill_of(t));
     g.bias = trial_pick(t, 0, 1) ? trial_floats(t, m, FILL_UNIFORM) : NULL;
     g.ldy = n + trial_pick(t, 0, 5);
     g.y = trial_out(t, sizeof *g.y, m, n, g.ldy, TRIAL_ALONE);
-    CALL(t, n * m, conv2d.turn(&g, n, m));
+    CALL(t, n * m, conv2d.store_features(&g, n, m));
     for (size_t f = 0; f < m; f++)
         for (size_t i = 0; i < n; i++) {
             float sum = g.sums[i * g.width + f];
@@ -239,7 +239,7 @@ static void from_s8(trial *t)
         trial_expect(t, i, y[i], x[i] - zero, 0);
 }
 
-static void whole(trial *t)
+static void add_integers(trial *t)
 {
     size_t n = trial_length(t);
     bool add = trial_pick(t, 0, 1);
@@ -247,7 +247,7 @@ static void whole(trial *t)
     int32_t *y = trial_out(t, sizeof *y, 1, n, n, 0);
     for (size_t i = 0; i < n; i++)
         y[i] = (int32_t)trial_pick(t, 0, 1000);
-    CALL(t, n, conv2d.whole(x, n, y, add));
+    CALL(t, n, conv2d.add_integers(x, n, y, add));
     const int32_t *before = trial_before(t, y);
     for (size_t i = 0; i < n; i++)
         trial_expect(t, i, y[i], (add ? before[i] : 0) + (double)x[i], 0);
@@ -350,14 +350,14 @@ static const trial_row rows[] = {
     DATA(conv2d.spots),
     DATA(conv2d.spot_vectors),
     ENTRY(conv2d.spot, spot),
-    ENTRY(conv2d.turn, turn),
+    ENTRY(conv2d.store_features, store_features),
     ENTRY(conv2d.largest, largest),
     ENTRY(conv2d.total, total),
     ENTRY(conv2d.clamp, clamp),
     ENTRY(conv2d.divide, divide),
     ENTRY(conv2d.from_u8, from_u8),
     ENTRY(conv2d.from_s8, from_s8),
-    ENTRY(conv2d.whole, whole),
+    ENTRY(conv2d.add_integers, add_integers),
     ENTRY(conv2d.to_u8, to_u8),
     ENTRY(conv2d.to_s8, to_s8),
     ENTRY(conv2d.less_to_u8, less_to_u8),

@@ -2,7 +2,7 @@
 #include "trial.h"
 
 /* A plane within wider rows, upside down in some rounds. */
-static void turn(trial *t)
+static void transpose(trial *t)
 {
     size_t item = (size_t)1 << t->slot, rows = t->bench ? 64 : trial_pick(t, 1, 131);
     size_t columns = t->bench ? 64 : t->round < TRIAL_SHORT ? t->round + 1 : trial_pick(t, 1, 131);
@@ -12,7 +12,8 @@ static void turn(trial *t)
     char *dst = trial_out(t, item, columns, rows, tall, 0);
     const char *first = back ? src + (rows - 1) * wide * item : src;
     ptrdiff_t step = (ptrdiff_t)(wide * item) * (back ? -1 : 1);
-    CALL(t, rows * columns, layout.turn[t->slot](first, step, dst, (ptrdiff_t)(tall * item), rows, columns));
+    CALL(t, rows * columns,
+         layout.transpose[t->slot](first, step, dst, (ptrdiff_t)(tall * item), rows, columns));
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++)
             trial_expect_bits(t, "plane", dst + (j * tall + i) * item,
@@ -34,6 +35,6 @@ static void item_name(size_t slot, char *text, size_t size)
     snprintf(text, size, "[%d bytes]", 1 << slot);
 }
 
-static const trial_row rows[] = {ENTRIES(layout.turn, turn, item_name),
+static const trial_row rows[] = {ENTRIES(layout.transpose, transpose, item_name),
                                  ENTRIES(layout.repeat, repeat, item_name)};
 const trial_family family_layout = {"layout", rows, COUNT(rows)};

@@ -409,7 +409,7 @@ static void read_parameters(const cpu_call *c, const conv_state *s, conv2d_call 
     if (!bias)
         return;
     if (bias->dtype == SIB_I32)
-        call->whole_bias = (const int32_t *)(const void *)bias->data;
+        call->int_bias = (const int32_t *)(const void *)bias->data;
     else if (bias->dtype == SIB_F32)
         call->bias = (const float *)(const void *)bias->data;
     else {

@@ -11,20 +11,22 @@
 
 #define KEYS ATTENTION_KEYS
 
-/* Operations, or elements of keys and values, below which one thread is faster: some 100 microseconds; and elements where the
-   others are awake. */
+/* Operations, or elements of keys and values, below which one thread is faster: some 100 microseconds; and
+   elements where the others are awake. */
 #define WORTH_THREADS 1e7
 #define WORTH_READING 5e5
 #define WORTH_GIVING  1.2e5
 
-/* Panels that a piece of work takes where that leaves work for all threads: a head is packed anew for each piece. */
+/* Panels that a piece of work takes where that leaves work for all threads: a head is packed anew for each
+   piece. */
 #define PANELS_A_PIECE 8
 
 /* Up to so many queries of a key head meet keys and values where they stand. */
 #define FEW 12
 
-/* What small calls take of the stack, in floats, how many products they may have for each key head, and how many queries
-   must share it so that lanes are not wasted: half as many where vectors of numbers of a head would be wasted too. */
+/* What small calls take of the stack, in floats, how many products they may have for each key head, and
+   how many queries must share it so that lanes are not wasted: half as many where vectors of numbers of a
+   head would be wasted too. */
 #define SMALL_WORK     3072
 #define SMALL_PRODUCTS 200000
 #define SMALL_ROWS     8
@@ -65,7 +67,7 @@ static size_t up_to(size_t n, size_t unit)
     return size_ceil_div(n, unit) * unit;
 }
 
-/* ---- Where things stand ----------------------------------------------------------------------------------- */
+/* ---- Where things stand -------------------------------------------------------------------------------- */
 
 static size_t head_of(const head *w, size_t row)
 {
@@ -100,7 +102,7 @@ static void pack_head(head *w)
     }
 }
 
-/* ---- A panel ---------------------------------------------------------------------------------------------- */
+/* ---- A panel ------------------------------------------------------------------------------------------- */
 
 /* Asks for n floats of memory before they are needed. */
 static void fetch_row(const float *at, size_t n)
@@ -260,7 +262,7 @@ static void finish_panel(const head *w, panel *p)
             empty_row(w, p->first + i, rows[i]);
 }
 
-/* ---- Few queries ------------------------------------------------------------------------------------------- */
+/* ---- Few queries --------------------------------------------------------------------------------------- */
 
 typedef struct few {
     float largest[FEW], sum[FEW];
@@ -318,10 +320,10 @@ static void run_few(const head *w)
     }
 }
 
-/* ---- Many queries ------------------------------------------------------------------------------------------ */
+/* ---- Many queries -------------------------------------------------------------------------------------- */
 
-/* Keys out of reach are left out where they would come out with a weight of 0: they and their values are finite, and
-   each query has a score that is not as low as what hides. */
+/* Keys out of reach are left out where they would come out with a weight of 0: they and their values are
+   finite, and each query has a score that is not as low as what hides. */
 static void run_panel(const head *w, panel *p)
 {
     size_t begin, end;
@@ -341,7 +343,7 @@ static void run_panel(const head *w, panel *p)
     finish_panel(w, p);
 }
 
-/* ---- Little of everything ----------------------------------------------------------------------------------- */
+/* ---- Little of everything ------------------------------------------------------------------------------ */
 
 /* What stands in the way of the n queries from row `first` on; false where nothing does. */
 static bool set_small_mask(const head *w, attention_mask *m, size_t first, size_t n)
@@ -392,7 +394,7 @@ static void run_small(const head *w)
     }
 }
 
-/* ---- All of it -------------------------------------------------------------------------------------------- */
+/* ---- All of it ----------------------------------------------------------------------------------------- */
 
 static size_t take(float **at, size_t n)
 {
@@ -416,8 +418,8 @@ static size_t lay_out(const attention_call *c, const attention_kernels *k, head 
 
 bool attention_is_small(const attention_call *c)
 {
-    size_t most = SMALL_WORK / kernel_table_get()->attention.lanes, rows, products;
-    if (c->keys > most || c->d > most || c->dv > most || c->keys + up_to(c->d, 16) + c->dv > most)
+    size_t max = SMALL_WORK / kernel_table_get()->attention.lanes, rows, products;
+    if (c->keys > max || c->d > max || c->dv > max || c->keys + up_to(c->d, 16) + c->dv > max)
         return false;
     if (!size_mul(c->heads / c->kv_heads, c->queries, &rows) ||
         !size_mul(rows, c->keys * (c->d + c->dv), &products) || products > SMALL_PRODUCTS)
@@ -428,9 +430,9 @@ bool attention_is_small(const attention_call *c)
 size_t attention_scratch(const attention_call *c)
 {
     head w;
-    size_t rows, most;
-    if (!size_add(c->keys, KEYS, &rows) || !size_add(c->d, c->dv, &most) || !size_add(most, 64, &most) ||
-        !size_mul(rows, most, &rows) || !size_mul(rows, 64, &rows))
+    size_t rows, max;
+    if (!size_add(c->keys, KEYS, &rows) || !size_add(c->d, c->dv, &max) || !size_add(max, 64, &max) ||
+        !size_mul(rows, max, &rows) || !size_mul(rows, 64, &rows))
         return 0;
     return lay_out(c, &kernel_table_get()->attention, &w, NULL);
 }

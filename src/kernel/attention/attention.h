@@ -1,8 +1,9 @@
-/* softmax(scale Q K^T) V without its scores ever being stored whole.
+/* softmax(scale Q K^T) V without storing all scores.
 
-   Queries stand in the lanes of vectors: a panel of nr queries meets blocks of keys. The scores of a block are a matrix
-   [keys, nr], so softmax needs no sums over lanes, and the block is the right-hand side of the second product as it is. Of
-   each query the largest score so far, the sum of the exponentials and their sum weighed with V are kept. */
+   Queries stand in the lanes of vectors: a panel of nr queries meets blocks of keys. The scores of a block
+   are a matrix [keys, nr], so softmax needs no sums over lanes, and the block is the right-hand side of
+   the second product as it is. Of each query the largest score so far, the sum of the exponentials and
+   their sum weighed with V are kept. */
 #ifndef KERNEL_ATTENTION_H
 #define KERNEL_ATTENTION_H
 
@@ -49,42 +50,47 @@ typedef struct attention_small {
     float *work;                /* (keys + d + dv, lanes) */
 } attention_small;
 
-/* `vectors` is how many vectors of a panel hold queries: the others are not touched. Panels: rows nr apart. */
+/* `vectors` is how many vectors of a panel hold queries: the others are not touched. Panels: rows nr
+   apart. */
 typedef struct attention_kernels {
     size_t mr, nr, lanes; /* rows of a strip, queries of a panel, queries of a vector */
 
     /* Is none of the (n, d) floats NaN or infinite? Rows `stride` apart. */
     bool (*finite)(const float *x, size_t stride, size_t n, size_t d);
-    /* Keys (n, d), rows `stride` apart, in strips of mr: dst[(j / mr * d + p) * mr + j % mr] = k[j * stride + p]; 0 for
-       keys from n on in the last strip. */
+    /* Keys (n, d), rows `stride` apart, in strips of mr: dst[(j / mr * d + p) * mr + j % mr] = k[j *
+       stride + p]; 0 for keys from n on in the last strip. */
     void (*pack_keys)(const float *k, size_t stride, size_t n, size_t d, float *dst);
-    /* Values (n, d), rows `stride` apart, in strips of mr columns: dst[(c / mr * n + j) * mr + c % mr] = v[j * stride + c];
-       0 for columns from d on in the last strip. */
+    /* Values (n, d), rows `stride` apart, in strips of mr columns: dst[(c / mr * n + j) * mr + c % mr] =
+       v[j * stride + c]; 0 for columns from d on in the last strip. */
     void (*pack_values)(const float *v, size_t stride, size_t n, size_t d, float *dst);
-    /* Queries: dst[p * nr + i] = scale * rows[i][p] for i < n; 0 for the other lanes of their vectors. rows: (n, d). */
+    /* Queries: dst[p * nr + i] = scale * rows[i][p] for i < n; 0 for the other lanes of their vectors.
+       rows: (n, d). */
     void (*pack_queries)(const float *const *rows, size_t n, size_t d, float scale, float *dst);
 
-    /* s[j * nr + i] = sum over p < d of key j times query i, for n keys and, up to the whole strip, more; largest[i] is
-       raised to the largest of the n. k: from pack_keys; q: (d, nr); s: (n up to whole strips, nr). */
+    /* s[j * nr + i] = sum over p < d of key j times query i, for n keys and, up to the whole strip, more;
+       largest[i] is raised to the largest of the n. k: from pack_keys; q: (d, nr); s: (n up to whole
+       strips, nr). */
     void (*scores)(const float *k, const float *q, size_t d, size_t n, size_t vectors, float *s,
                    float *largest);
     /* The same scores with softcap, bias and limits; raises largest[i]. s: (n, nr). */
     void (*mask)(float *s, size_t n, size_t vectors, const attention_mask *m, float *largest);
-    /* s[j * nr + i] = e^(s - largest[i]); factor[i] = e^(before[i] - largest[i]); sum[i] = sum[i] factor[i] + the sum of
-       the n. A largest of less than the lowest float counts as that. before, largest: no less than the lowest float. */
+    /* s[j * nr + i] = e^(s - largest[i]); factor[i] = e^(before[i] - largest[i]); sum[i] = sum[i]
+       factor[i] + the sum of the n. A largest of less than the lowest float counts as that. before,
+       largest: no less than the lowest float. */
     void (*exponentials)(float *s, size_t n, size_t vectors, const float *before, const float *largest,
                          float *sum, float *factor);
-    /* y[c * nr + i] = y factor[i] + sum over j < n of v[c, j] s[j * nr + i], c < d up to whole strips; without the first
-       term where factor is NULL. v: from pack_values; y: (d up to whole strips, nr). */
+    /* y[c * nr + i] = y factor[i] + sum over j < n of v[c, j] s[j * nr + i], c < d up to whole strips;
+       without the first term where factor is NULL. v: from pack_values; y: (d up to whole strips, nr). */
     void (*weigh)(const float *v, const float *s, size_t n, size_t d, size_t vectors, const float *factor,
                   float *y);
     /* rows[i][c] = y[c * nr + i] / sum[i] for i < n, c < d. */
     void (*give)(const float *y, const float *sum, size_t n, size_t d, float *const *rows);
 
-    /* One query meets a block of keys where they stand: for the few queries for which packing is not worth it. */
+    /* One query meets a block of keys where they stand: for the few queries for which packing is not worth
+       it. */
     void (*row)(const attention_row *r);
-    /* All of it for a handful of queries and keys, where packing and blocks cost more than the products. sums: (lanes)
-       receives the sums of exponentials. */
+    /* All of it for a handful of queries and keys, where packing and blocks cost more than the products.
+       sums: (lanes) receives the sums of exponentials. */
     void (*small)(const attention_small *a, float *sums);
 } attention_kernels;
 
@@ -96,9 +102,9 @@ typedef struct attention_rows {
     size_t batch, head, row;
 } attention_rows;
 
-/* y[b, h, i] = sum over j of p[b, h, i, j] v[b, h', j] with h' = h / (Hq / Hkv) and p the softmax over j of
-   cap(scale q[b, h, i] k[b, h', j]) + bias[b, h, i, j], where keys outside the query's reach are hidden. Query i stands
-   at i + offset[b]: it reaches keys from `left` before to `right` behind that. */
+/* y[b, h, i] = sum over j of p[b, h, i, j] v[b, h', j] with h' = h / (Hq / Hkv) and p the softmax over j
+   of cap(scale q[b, h, i] k[b, h', j]) + bias[b, h, i, j], where keys outside the query's reach are
+   hidden. Query i stands at i + offset[b]: it reaches keys from `left` before to `right` behind that. */
 typedef struct attention_call {
     size_t batch, heads, kv_heads, queries; /* B, Hq, Hkv > 0 and a divisor of Hq, S */
     size_t keys, d, dv;                     /* T, D, Dv; all >= 1 */
@@ -121,11 +127,13 @@ typedef struct attention_call {
 
 struct sib_cancel;
 
-/* True where a call of such dims is best done by attention_kernels.small; `keys` may be fewer when it is run. */
+/* True where a call of such dims is best done by attention_kernels.small; `keys` may be fewer when it is
+   run. */
 bool attention_is_small(const attention_call *c);
 /* Floats of scratch that each thread needs; 0 where that is too many. */
 size_t attention_scratch(const attention_call *c);
-/* scratch: (threads of the pool, attention_scratch); none where the call is small. Cancelled: the rest of y is not written. */
+/* scratch: (threads of the pool, attention_scratch); none where the call is small. Cancelled: the rest of
+   y is not written. */
 void attention_run(const attention_call *c, sib_pool *pool, float *scratch, const struct sib_cancel *cancel);
 
 #endif

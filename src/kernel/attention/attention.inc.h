@@ -27,8 +27,8 @@ static const float exp2_fit[EXP2_COUNT] = {
     6.931470037e-01f, 2.402224243e-01f, 5.550733581e-02f, 9.671512991e-03f, 1.326472731e-03f,
 };
 
-/* x[v] = e^(x[v] - largest[v]) for x <= largest; 0 below e^-88, NaN where x is. Step by step for all of them, since one
-   alone would wait for itself. */
+/* x[v] = e^(x[v] - largest[v]) for x <= largest; 0 below e^-88, NaN where x is. Step by step for all of
+   them, since one alone would wait for itself. */
 INLINE void exp_below(vf *x, const vf *largest, int nv)
 {
     vf shifted[NV], sum[NV];
@@ -49,7 +49,7 @@ INLINE vf exp_one(vf x, vf largest)
     return x;
 }
 
-/* ---- Packing --------------------------------------------------------------------------------------------- */
+/* ---- Packing ------------------------------------------------------------------------------------------- */
 
 /* x times 0 is NaN for NaN and infinities alone; the sums tell of any. */
 static bool vector_finite(const float *x, size_t stride, size_t n, size_t d)
@@ -68,8 +68,8 @@ static bool vector_finite(const float *x, size_t stride, size_t n, size_t d)
     return rest + vf_sum(vf_add(sum[0], sum[1])) == 0.0f;
 }
 
-/* Rows are far apart in memory, and come late: so many rows before they are packed they are asked for. Beyond the last row
-   that is asked for what nobody needs, which does no harm. */
+/* Rows are far apart in memory, and come late: so many rows before they are packed they are asked for.
+   Beyond the last row that is asked for what nobody needs, which does no harm. */
 #define ROWS_AHEAD 16
 
 INLINE void fetch_ahead(const float *x, size_t stride, size_t d)
@@ -79,7 +79,7 @@ INLINE void fetch_ahead(const float *x, size_t stride, size_t d)
 }
 
 /* VF_LANES keys as strips of MR. */
-INLINE void turn_keys(const float *k, size_t stride, size_t d, float *dst)
+INLINE void transpose_keys(const float *k, size_t stride, size_t d, float *dst)
 {
     size_t p = 0;
     for (; p + VF_LANES <= d; p += VF_LANES) {
@@ -91,7 +91,7 @@ INLINE void turn_keys(const float *k, size_t stride, size_t d, float *dst)
             __builtin_prefetch(
                 (const void *)((uintptr_t)(k + p) + (VF_LANES + (size_t)i) * stride * sizeof *k));
         }
-        vf_turn(v);
+        vf_transpose(v);
         UNROLL for (int i = 0; i < VF_LANES; i++)
         {
             vf_store(each, v[i]);
@@ -110,7 +110,7 @@ static void vector_pack_keys(const float *k, size_t stride, size_t n, size_t d, 
     size_t left = n;
     for (; VF_LANES % MR == 0 && left >= VF_LANES;
          left -= VF_LANES, k += VF_LANES * stride, dst += VF_LANES * d)
-        turn_keys(k, stride, d, dst);
+        transpose_keys(k, stride, d, dst);
     for (; left >= MR; left -= MR, k += MR * stride)
         for (size_t p = 0; p < d; p++, dst += MR)
             UNROLL for (size_t i = 0; i < MR; i++) dst[i] = k[i * stride + p];
@@ -134,14 +134,14 @@ static void vector_pack_values(const float *v, size_t stride, size_t n, size_t d
 }
 
 /* dst[p * step + i] = rows[i][p] for i < VF_LANES, p < d, times scale. */
-INLINE void turn_rows(const float *const *rows, size_t d, float scale, float *dst, size_t step)
+INLINE void transpose_rows(const float *const *rows, size_t d, float scale, float *dst, size_t step)
 {
     size_t p = 0;
     vf by = vf_set1(scale);
     for (; p + VF_LANES <= d; p += VF_LANES) {
         vf v[VF_LANES];
         UNROLL for (int i = 0; i < VF_LANES; i++) v[i] = vf_mul(vf_load(rows[i] + p), by);
-        vf_turn(v);
+        vf_transpose(v);
         UNROLL for (int i = 0; i < VF_LANES; i++) vf_store(dst + (p + (size_t)i) * step, v[i]);
     }
     for (; p < d; p++)
@@ -153,13 +153,13 @@ static void vector_pack_queries(const float *const *rows, size_t n, size_t d, fl
 {
     size_t i = 0;
     for (; i + VF_LANES <= n; i += VF_LANES)
-        turn_rows(rows + i, d, scale, dst + i, NR);
+        transpose_rows(rows + i, d, scale, dst + i, NR);
     for (; i < n || i % VF_LANES; i++)
         for (size_t p = 0; p < d; p++)
             dst[p * NR + i] = i < n ? scale * rows[i][p] : 0.0f;
 }
 
-/* ---- Products -------------------------------------------------------------------------------------------- */
+/* ---- Products ------------------------------------------------------------------------------------------ */
 
 /* sum[i][v] = sum over p < k of a[p * MR + i] b[p * NR + v's lanes] */
 INLINE void multiply(size_t k, const float *a, const float *b, int nv, vf sum[MR][NV])
@@ -170,7 +170,7 @@ INLINE void multiply(size_t k, const float *a, const float *b, int nv, vf sum[MR
         UNROLL for (int v = 0; v < nv; v++) right[v] = vf_load(b + v * VF_LANES);
         UNROLL for (int i = 0; i < MR; i++)
         {
-            vf left = vf_spread(a, i);
+            vf left = vf_broadcast(a, i);
             UNROLL for (int v = 0; v < nv; v++) sum[i][v] = vf_fma(left, right[v], sum[i][v]);
         }
     }
@@ -178,22 +178,22 @@ INLINE void multiply(size_t k, const float *a, const float *b, int nv, vf sum[MR
 
 INLINE void scores(const float *k, const float *q, size_t d, size_t n, int nv, float *s, float *largest)
 {
-    vf most[NV];
-    UNROLL for (int v = 0; v < nv; v++) most[v] = vf_load(largest + v * VF_LANES);
+    vf max[NV];
+    UNROLL for (int v = 0; v < nv; v++) max[v] = vf_load(largest + v * VF_LANES);
     for (size_t j = 0; j < n; j += MR, k += MR * d, s += MR * NR) {
         vf sum[MR][NV];
         multiply(d, k, q, nv, sum);
         UNROLL for (int i = 0; i < MR; i++) UNROLL for (int v = 0; v < nv; v++)
             vf_store(s + (size_t)i * NR + v * VF_LANES, sum[i][v]);
         if (n - j >= MR)
-            UNROLL for (int i = 0; i < MR; i++) UNROLL for (int v = 0; v < nv; v++) most[v] =
-                vf_max(most[v], sum[i][v]);
+            UNROLL for (int i = 0; i < MR; i++) UNROLL for (int v = 0; v < nv; v++) max[v] =
+                vf_max(max[v], sum[i][v]);
         else
             for (size_t i = 0; i < n - j; i++)
-                UNROLL for (int v = 0; v < nv; v++) most[v] =
-                    vf_max(most[v], vf_load(s + i * NR + v * VF_LANES));
+                UNROLL for (int v = 0; v < nv; v++) max[v] =
+                    vf_max(max[v], vf_load(s + i * NR + v * VF_LANES));
     }
-    UNROLL for (int v = 0; v < nv; v++) vf_store(largest + v * VF_LANES, most[v]);
+    UNROLL for (int v = 0; v < nv; v++) vf_store(largest + v * VF_LANES, max[v]);
 }
 
 INLINE void weigh(const float *a, const float *s, size_t n, size_t d, int nv, const float *factor, float *y)
@@ -214,16 +214,16 @@ INLINE void weigh(const float *a, const float *s, size_t n, size_t d, int nv, co
 INLINE void exponentials(float *s, size_t n, int nv, const float *before, const float *largest, float *sum,
                          float *factor)
 {
-    vf most[NV], total[NV];
+    vf max[NV], total[NV];
     UNROLL for (int v = 0; v < nv; v++)
     {
-        most[v] = vf_load(largest + v * VF_LANES);
+        max[v] = vf_load(largest + v * VF_LANES);
         total[v] = vf_zero();
     }
     for (size_t j = 0; j < n; j++, s += NR) {
         vf e[NV];
         UNROLL for (int v = 0; v < nv; v++) e[v] = vf_load(s + v * VF_LANES);
-        exp_below(e, most, nv);
+        exp_below(e, max, nv);
         UNROLL for (int v = 0; v < nv; v++)
         {
             vf_store(s + v * VF_LANES, e[v]);
@@ -233,7 +233,7 @@ INLINE void exponentials(float *s, size_t n, int nv, const float *before, const 
     UNROLL for (int v = 0; v < nv; v++)
     {
         size_t at = (size_t)v * VF_LANES;
-        vf less = exp_one(vf_load(before + at), most[v]);
+        vf less = exp_one(vf_load(before + at), max[v]);
         vf_store(factor + at, less);
         vf_store(sum + at, vf_fma(vf_load(sum + at), less, total[v]));
     }
@@ -276,9 +276,10 @@ static void vector_exponentials(float *s, size_t n, size_t vectors, const float 
     }
 }
 
-/* ---- Masks ------------------------------------------------------------------------------------------------ */
+/* ---- Masks --------------------------------------------------------------------------------------------- */
 
-/* The biases of n keys from `key` on, at most VF_LANES, for VF_LANES lanes from `lane` on: bias[j] of key + j. */
+/* The biases of n keys from `key` on, at most VF_LANES, for VF_LANES lanes from `lane` on: bias[j] of key
+   + j. */
 INLINE void bias_of(const attention_mask *m, size_t key, size_t n, size_t lane, vf bias[VF_LANES])
 {
     if (m->bias_shared) {
@@ -296,7 +297,7 @@ INLINE void bias_of(const attention_mask *m, size_t key, size_t n, size_t lane, 
     }
     for (size_t i = 0; i < VF_LANES; i++)
         bias[i] = n < VF_LANES ? vf_load_n(m->bias[lane + i] + key, n) : vf_load(m->bias[lane + i] + key);
-    vf_turn(bias);
+    vf_transpose(bias);
 }
 
 /* A score of one key with what stands in its way. */
@@ -306,8 +307,9 @@ INLINE vf hindered(const attention_mask *m, vf x, float key, vf first, vf last)
     return vf_select_less(place, first, shut, vf_select_less(last, place, shut, x));
 }
 
-/* The scores of n keys, `step` apart, for the VF_LANES lanes from `lane` on; returns the largest, no less than most. */
-INLINE vf mask_lanes(float *s, size_t step, size_t n, size_t lane, const attention_mask *m, vf most)
+/* The scores of n keys, `step` apart, for the VF_LANES lanes from `lane` on; returns the largest, no less
+   than most. */
+INLINE vf mask_lanes(float *s, size_t step, size_t n, size_t lane, const attention_mask *m, vf max)
 {
     vf first = vf_zero(), last = vf_zero();
     if (m->limited) {
@@ -329,10 +331,10 @@ INLINE vf mask_lanes(float *s, size_t step, size_t n, size_t lane, const attenti
             if (m->limited)
                 x = hindered(m, x, (float)(j + i), first, last);
             vf_store(at, x);
-            most = vf_max(most, x);
+            max = vf_max(max, x);
         }
     }
-    return most;
+    return max;
 }
 
 static void vector_mask(float *s, size_t n, size_t vectors, const attention_mask *m, float *largest)
@@ -341,7 +343,7 @@ static void vector_mask(float *s, size_t n, size_t vectors, const attention_mask
         vf_store(largest + lane, mask_lanes(s + lane, NR, n, lane, m, vf_load(largest + lane)));
 }
 
-/* ---- Results ---------------------------------------------------------------------------------------------- */
+/* ---- Results ------------------------------------------------------------------------------------------- */
 
 static void vector_give(const float *y, const float *sum, size_t n, size_t d, float *const *rows)
 {
@@ -353,7 +355,7 @@ static void vector_give(const float *y, const float *sum, size_t n, size_t d, fl
             vf v[VF_LANES];
             UNROLL for (int j = 0; j < VF_LANES; j++) v[j] =
                 vf_mul(vf_load(y + (c + (size_t)j) * NR + i), by);
-            vf_turn(v);
+            vf_transpose(v);
             UNROLL for (int j = 0; j < VF_LANES; j++) vf_store(rows[i + (size_t)j] + c, v[j]);
         }
         for (; c < d; c++)
@@ -365,7 +367,7 @@ static void vector_give(const float *y, const float *sum, size_t n, size_t d, fl
             rows[i][c] = y[c * NR + i] * (1.0f / sum[i]);
 }
 
-/* ---- One query --------------------------------------------------------------------------------------------- */
+/* ---- One query ----------------------------------------------------------------------------------------- */
 
 /* Products of q with VF_LANES keys; those from n on are the last one again. */
 INLINE vf dots(const float *q, const float *k, size_t stride, size_t n, size_t d)
@@ -387,7 +389,7 @@ INLINE vf dots(const float *q, const float *k, size_t stride, size_t n, size_t d
         UNROLL for (int i = 0; i < VF_LANES; i++) sum[i] =
             vf_fma(left, vf_load_n(rows[i] + p, d - p), sum[i]);
     }
-    vf_turn(sum);
+    vf_transpose(sum);
     UNROLL for (int half = VF_LANES / 2; half > 0; half /= 2) UNROLL for (int i = 0; i < half; i++) sum[i] =
         vf_add(sum[i], sum[i + half]);
     return sum[0];
@@ -439,7 +441,7 @@ INLINE void add_values(const float *v, size_t stride, const float *e, size_t n, 
 static void vector_row(const attention_row *r)
 {
     float e[ATTENTION_KEYS + VF_LANES];
-    vf most = vf_set1(*r->largest), total = vf_zero();
+    vf max = vf_set1(*r->largest), total = vf_zero();
     for (size_t j = 0; j < r->n; j += VF_LANES) {
         size_t n = r->n - j;
         vf x = dots(r->q, r->k + j * r->k_row, r->k_row, n, r->d);
@@ -448,20 +450,20 @@ static void vector_row(const attention_row *r)
         vf_store(e + j, x);
         for (size_t i = n; i < VF_LANES; i++) /* beyond the last */
             e[j + i] = -INFINITY;
-        most = vf_max(most, vf_load(e + j));
+        max = vf_max(max, vf_load(e + j));
     }
     float before = *r->largest, largest = before;
-    vf_store(e + ATTENTION_KEYS, most);
+    vf_store(e + ATTENTION_KEYS, max);
     for (size_t i = 0; i < VF_LANES; i++)
         largest = e[ATTENTION_KEYS + i] > largest ? e[ATTENTION_KEYS + i] : largest;
-    most = vf_set1(largest);
+    max = vf_set1(largest);
     for (size_t j = 0; j < r->n; j += VF_LANES) {
-        vf x = exp_one(vf_load(e + j), most);
+        vf x = exp_one(vf_load(e + j), max);
         vf_store(e + j, x);
         total = vf_add(total, x);
     }
     float first[VF_LANES];
-    vf_store(first, exp_one(vf_set1(before), most));
+    vf_store(first, exp_one(vf_set1(before), max));
     *r->largest = largest;
     *r->sum = *r->sum * first[0] + vf_sum(total);
     size_t c = 0;
@@ -477,10 +479,10 @@ static void vector_row(const attention_row *r)
     }
 }
 
-/* ---- A few queries and keys ---------------------------------------------------------------------------------- */
+/* ---- A few queries and keys ---------------------------------------------------------------------------- */
 
 /* dst[p * VF_LANES + i] = scale rows[i][p]; the rows from n on are the last one again. */
-INLINE void turn_queries(const float *const *rows, size_t n, size_t d, float scale, float *dst)
+INLINE void transpose_queries(const float *const *rows, size_t n, size_t d, float scale, float *dst)
 {
     for (size_t p = 0; p < d; p += VF_LANES) {
         size_t wide = d - p < VF_LANES ? d - p : VF_LANES;
@@ -489,7 +491,7 @@ INLINE void turn_queries(const float *const *rows, size_t n, size_t d, float sca
             const float *row = rows[i < n ? i : n - 1] + p;
             v[i] = vf_mul(wide < VF_LANES ? vf_load_n(row, wide) : vf_load(row), vf_set1(scale));
         }
-        vf_turn(v);
+        vf_transpose(v);
         for (size_t i = 0; i < wide; i++)
             vf_store(dst + (p + i) * VF_LANES, v[i]);
     }
@@ -526,16 +528,16 @@ INLINE void multiply_all(const float *x, size_t rows, size_t across, size_t alon
 static void vector_small(const attention_small *a, float *sums)
 {
     float *s = a->work, *q = s + a->keys * VF_LANES, *y = q + a->d * VF_LANES;
-    vf most = vf_set1(-FLT_MAX), sum = vf_zero();
-    turn_queries(a->q, a->n, a->d, a->scale, q);
+    vf max = vf_set1(-FLT_MAX), sum = vf_zero();
+    transpose_queries(a->q, a->n, a->d, a->scale, q);
     multiply_all(a->k, a->keys, a->k_row, 1, q, a->d, s);
     if (a->mask)
-        most = mask_lanes(s, VF_LANES, a->keys, 0, a->mask, most);
+        max = mask_lanes(s, VF_LANES, a->keys, 0, a->mask, max);
     else
         for (size_t j = 0; j < a->keys; j++)
-            most = vf_max(most, vf_load(s + j * VF_LANES));
+            max = vf_max(max, vf_load(s + j * VF_LANES));
     for (size_t j = 0; j < a->keys; j++) {
-        vf e = exp_one(vf_load(s + j * VF_LANES), most);
+        vf e = exp_one(vf_load(s + j * VF_LANES), max);
         vf_store(s + j * VF_LANES, e);
         sum = vf_add(sum, e);
     }
@@ -547,7 +549,7 @@ static void vector_small(const attention_small *a, float *sums)
         vf v[VF_LANES];
         for (size_t i = 0; i < VF_LANES; i++)
             v[i] = i < wide ? vf_mul(vf_load(y + (c + i) * VF_LANES), by) : vf_zero();
-        vf_turn(v);
+        vf_transpose(v);
         for (size_t i = 0; i < a->n; i++)
             vf_store_n(a->y[i] + c, v[i], wide);
     }

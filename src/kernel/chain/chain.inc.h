@@ -1,5 +1,6 @@
-/* The elementwise functions over the words of simd/f32_*.h. What those have no words for is plain C that the compiler makes
-   vectors of; operands and result may be the same array, element by element, which is what "ivdep" tells it. */
+/* The elementwise functions over the words of simd/f32_*.h. What those have no words for is plain C that
+   the compiler makes vectors of; operands and result may be the same array, element by element, which
+   "ivdep" states. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "kernel/kernel.h"
 #include "simd/f32_math.h"
@@ -8,8 +9,8 @@
 
 /* ---- Floats in vectors ------------------------------------------------------------------------------- */
 
-/* What comes short of a vector is a vector whose other lanes are 0, so that each element meets the same instructions
-   wherever it stands. */
+/* What comes short of a vector is a vector whose other lanes are 0, so that each element meets the same
+   instructions wherever it stands. */
 #define CHAIN_VECTOR(name, inputs, formula)                                                                  \
     static void f32_##name(const void *a, const void *b, const void *c, void *out, size_t n)                 \
     {                                                                                                        \
@@ -145,7 +146,8 @@ static void f32_vectors_init(chain_kernels *k)
 
 /* ---- Other types ------------------------------------------------------------------------------------- */
 
-/* a - floor(a / b) b without the rounding of the quotient: fmod is exact. An infinite b with the sign of a leaves a. */
+/* a - floor(a / b) b without the rounding of the quotient: fmod is exact. An infinite b with the sign of a
+   leaves a. */
 static inline double chain_floor_mod(double x, double y)
 {
     double rest = fmod(x, y);
@@ -154,7 +156,7 @@ static inline double chain_floor_mod(double x, double y)
     return (rest < 0) != (y < 0) ? rest + y : rest;
 }
 
-/* The whole part of x modulo 2^64; 0 of NaN and infinities. */
+/* The integer part of x modulo 2^64; 0 of NaN and infinities. */
 static inline uint64_t chain_wrap(double x)
 {
     double size = fabs(x);

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* ---- Types ---------------------------------------------------------------------------------------------- */
+/* ---- Types --------------------------------------------------------------------------------------------- */
 
 chain_type chain_type_of(sib_dtype dtype)
 {
@@ -78,7 +78,7 @@ size_t chain_bytes(sib_dtype dtype)
     return chain_is_half(dtype) ? sizeof(float) : sib_dtype_bits(dtype) / 8;
 }
 
-/* ---- Building -------------------------------------------------------------------------------------------- */
+/* ---- Building ------------------------------------------------------------------------------------------ */
 
 chain *chain_create(size_t rank, const int64_t *dims)
 {
@@ -227,9 +227,9 @@ static size_t saturating(chain *c, size_t a, sib_dtype to)
     bool is_signed = sib_dtype_get_kind(to) == SIB_KIND_INT;
     double high = (double)((1u << (bits - is_signed)) - 1), low = is_signed ? -high - 1 : 0;
     sib_dtype from = c->values[a].dtype == SIB_F64 ? SIB_F64 : SIB_F32;
-    size_t least = add_number(c, from, low), most = add_number(c, from, high);
-    size_t above = chain_apply(c, CHAIN_max, a, least);
-    size_t within = chain_apply(c, CHAIN_min, above, most);
+    size_t min = add_number(c, from, low), max = add_number(c, from, high);
+    size_t above = chain_apply(c, CHAIN_max, a, min);
+    size_t within = chain_apply(c, CHAIN_min, above, max);
     return chain_cast(c, within, to, false);
 }
 

@@ -24,16 +24,16 @@ static bool bound(const chain *c, size_t value, float *out)
     return !isnan(*out);
 }
 
-#define STEPS_MOST 8
+#define STEPS_MAX 8
 
 bool chain_clamp(const chain *c, float *low, float *high)
 {
-    chain_op ops[STEPS_MOST];
-    float bounds[STEPS_MOST];
+    chain_op ops[STEPS_MAX];
+    float bounds[STEPS_MAX];
     size_t n = 0, value = c->n_outputs == 1 ? c->outputs[0].value : CHAIN_NONE;
     while (value != CHAIN_NONE && value != c->in_place) {
         const chain_value *v = &c->values[value];
-        if (v->kind != CHAIN_IS_OP || (v->op != CHAIN_min && v->op != CHAIN_max) || n == STEPS_MOST)
+        if (v->kind != CHAIN_IS_OP || (v->op != CHAIN_min && v->op != CHAIN_max) || n == STEPS_MAX)
             return false;
         bool left = bound(c, v->in[0], &bounds[n]);
         if (!left && !bound(c, v->in[1], &bounds[n]))

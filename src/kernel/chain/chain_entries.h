@@ -12,7 +12,8 @@ typedef enum chain_op {
     CHAIN_OP_COUNT
 } chain_op;
 
-/* What elements are computed in: constant, C type. 16-bit floats are computed as CHAIN_F32; a bool is a byte of 0 or 1. */
+/* What elements are computed in: constant, C type. 16-bit floats are computed as CHAIN_F32; a bool is a
+   byte of 0 or 1. */
 #define CHAIN_TYPE_ROWS(X)                                                                                   \
     X(F32, float)                                                                                            \
     X(F64, double)                                                                                           \
@@ -33,8 +34,9 @@ typedef enum chain_type {
         CHAIN_TYPE_COUNT
 } chain_type;
 
-/* out[i] = function(a[i], b[i], c[i]) for i < n; operands that the function does not have may be NULL. out may be an
-   operand whose elements have its size. The value at i does not depend on i or n. Integer divisors are not 0. */
+/* out[i] = function(a[i], b[i], c[i]) for i < n; operands that the function does not have may be NULL. out
+   may be an operand whose elements have its size. The value at i does not depend on i or n. Integer
+   divisors are not 0. */
 typedef void (*chain_function)(const void *a, const void *b, const void *c, void *out, size_t n);
 
 typedef struct chain_kernels {

@@ -6,9 +6,9 @@
 #include "kernel/chain/chain.h"
 #include "kernel/kernel.h"
 
-#define CHAIN_ROW_BYTES   24576 /* that rows take of the first cache */
-#define CHAIN_BLOCK_LEAST 128
-#define CHAIN_BLOCK_MOST  2048 /* elements; blocks are a multiple of 64 */
+#define CHAIN_ROW_BYTES 24576 /* that rows take of the first cache */
+#define CHAIN_BLOCK_MIN 128
+#define CHAIN_BLOCK_MAX 2048 /* elements; blocks are a multiple of 64 */
 
 /* Where the elements of an operand stand, as a function of the place in the result. */
 typedef enum chain_place {
@@ -106,7 +106,8 @@ static inline bool chain_is_half(sib_dtype dtype)
 /* The layout of an operand of such dims in a result of others; false where it does not broadcast. */
 bool chain_layout_of(size_t rank, const int64_t *dims, size_t out_rank, const int64_t *out_dims,
                      chain_layout *out);
-/* Elements [begin, begin + n) of an operand at `memory`, in a row's type: in place where they can be, else in row. */
+/* Elements [begin, begin + n) of an operand at `memory`, in a row's type: in place where they can be, else
+   in row. */
 const void *chain_fetch(const chain *c, const chain_memory *m, const void *memory, void *row, size_t begin,
                         size_t n);
 /* How long the runs of neighbours or equals of an operand are. */

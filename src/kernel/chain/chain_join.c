@@ -1,14 +1,14 @@
-/* Groups of functions that are one: sigmoid, GELU and the like as exporters and lowerings write them. All of float32;
-   what is joined is rounded less often. A function that others read too stays for them.
+/* Groups of functions that are one: sigmoid, GELU and the like as exporters and lowerings write them. All
+   of float32; what is joined is rounded less often. A function that others read too stays for them.
 
-   Products that are added to stay two functions: rounded once they are better numbers, but models of few bits were
-   made with others, and one step of a quantized value is more than that. */
+   Products that are added to stay two functions: rounded once they are better numbers, but models of few
+   bits were made with others, and one step of a quantized value is more than that. */
 #include "kernel/chain/chain_internal.h"
 
 #include <math.h>
 #include <string.h>
 
-/* ---- Looking ---------------------------------------------------------------------------------------------- */
+/* ---- Looking ------------------------------------------------------------------------------------------- */
 
 bool chain_number(const chain *c, size_t value, double *out)
 {
@@ -47,17 +47,18 @@ static size_t beside(const chain *c, const chain_value *v, double x)
     return is_near(c, v->in[1], x) ? v->in[0] : is_near(c, v->in[0], x) ? v->in[1] : CHAIN_NONE;
 }
 
-/* ---- Products as lists of factors ---------------------------------------------------------------------------- */
+/* ---- Products as lists of factors ---------------------------------------------------------------------- */
 
-#define FACTORS_MOST 6
+#define FACTORS_MAX 6
 
 typedef struct product {
-    size_t n, factors[FACTORS_MOST];
+    size_t n, factors[FACTORS_MAX];
     double number;
     bool too_many;
 } product;
 
-/* The operand of the product or quotient v that is no number. *by: what it is multiplied by. CHAIN_NONE: v is none. */
+/* The operand of the product or quotient v that is no number. *by: what it is multiplied by. CHAIN_NONE: v
+   is none. */
 static size_t scaled_by_number(const chain *c, size_t value, double *by)
 {
     const chain_value *v = made_by(c, value, CHAIN_mul), *q = made_by(c, value, CHAIN_div);
@@ -74,7 +75,7 @@ static size_t scaled_by_number(const chain *c, size_t value, double *by)
 
 static void collect(const chain *c, size_t value, size_t whole, product *p, int depth)
 {
-    bool opens = depth < FACTORS_MOST && value != whole;
+    bool opens = depth < FACTORS_MAX && value != whole;
     const chain_value *v = opens ? made_by(c, value, CHAIN_mul) : NULL;
     const chain_value *q = opens ? made_by(c, value, CHAIN_div) : NULL;
     double x;
@@ -86,7 +87,7 @@ static void collect(const chain *c, size_t value, size_t whole, product *p, int 
     } else if (q && chain_number(c, q->in[1], &x)) {
         p->number /= x;
         collect(c, q->in[0], whole, p, depth + 1);
-    } else if (p->n < FACTORS_MOST) {
+    } else if (p->n < FACTORS_MAX) {
         p->factors[p->n++] = value;
     } else {
         p->too_many = true;
@@ -112,7 +113,7 @@ static bool is_scaled(const chain *c, size_t value, size_t x, size_t n, double k
     return same && fabs(p.number - k) <= 1e-5 * fabs(k);
 }
 
-/* ---- The groups ------------------------------------------------------------------------------------------------ */
+/* ---- The groups ---------------------------------------------------------------------------------------- */
 
 /* 1 / (1 + exp(-x)): x, or CHAIN_NONE. */
 static size_t find_sigmoid(const chain *c, const chain_value *v)
@@ -166,13 +167,13 @@ static size_t find_tanh_input(const chain *c, size_t value)
     return CHAIN_NONE;
 }
 
-/* x (1 + erf(x / sqrt 2)) / 2, or x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2: *op and x. at: a factor of value,
-   where the sum is looked for. */
+/* x (1 + erf(x / sqrt 2)) / 2, or x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2: *op and x. at: a
+   factor of value, where the sum is looked for. */
 static size_t find_gelu(const chain *c, size_t value, size_t at, int depth, chain_op *op)
 {
     size_t bend = beside(c, made_by(c, at, CHAIN_add), 1), x = CHAIN_NONE;
     const chain_value *erf = made_by(c, bend, CHAIN_erf), *tanh = made_by(c, bend, CHAIN_tanh);
-    const chain_value *v = depth < FACTORS_MOST ? made_by(c, at, CHAIN_mul) : NULL;
+    const chain_value *v = depth < FACTORS_MAX ? made_by(c, at, CHAIN_mul) : NULL;
     *op = erf ? CHAIN_gelu : CHAIN_gelu_tanh;
     if (erf || tanh)
         x = erf ? find_erf_input(c, erf->in[0]) : find_tanh_input(c, tanh->in[0]);

@@ -6,8 +6,8 @@
 
 /* ---- Layouts ------------------------------------------------------------------------------------------ */
 
-/* Axes from the last to the first into l, outermost first in the end: those of size 1 left out, those that continue one
-   another merged. */
+/* Axes from the last to the first into l, outermost first in the end: those of size 1 left out, those that
+   continue one another merged. */
 static void merge_axes(size_t n, const int64_t *dims, const int64_t *strides, chain_layout *l)
 {
     l->rank = 0;
@@ -146,7 +146,7 @@ static void gather_periodic(size_t period, size_t bytes, const char *memory, cha
     }
 }
 
-/* ---- Rows ----------------------------------------------------------------------------------------------- */
+/* ---- Rows ---------------------------------------------------------------------------------------------- */
 
 static void widen(const chain *c, sib_dtype dtype, const void *from, void *row, size_t n)
 {

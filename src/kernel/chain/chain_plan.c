@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* ---- Needed values -------------------------------------------------------------------------------------- */
+/* ---- Needed values ------------------------------------------------------------------------------------- */
 
 /* Sets `used` of the values that results need. */
 static void chain_mark_used(chain *c)
@@ -19,7 +19,7 @@ static void chain_mark_used(chain *c)
                 c->values[c->values[v].in[k]].used = true;
 }
 
-/* ---- Functions ------------------------------------------------------------------------------------------ */
+/* ---- Functions ----------------------------------------------------------------------------------------- */
 
 static bool rounds(const chain_value *v)
 {
@@ -83,7 +83,7 @@ static bool make_steps(chain *c)
     return true;
 }
 
-/* ---- Rows that stay -------------------------------------------------------------------------------------- */
+/* ---- Rows that stay ------------------------------------------------------------------------------------ */
 
 /* Rows that are the same in every run. */
 static bool fill_ready(chain *c)
@@ -106,7 +106,7 @@ static bool fill_ready(chain *c)
     return true;
 }
 
-/* ---- Cost ------------------------------------------------------------------------------------------------- */
+/* ---- Cost ---------------------------------------------------------------------------------------------- */
 
 static double cost_of(const chain *c)
 {
@@ -142,7 +142,7 @@ static bool is_flat(const chain *c)
 
 bool chain_finish(chain *c)
 {
-    if (c->failed || c->n_values > CHAIN_VALUES_MOST)
+    if (c->failed || c->n_values > CHAIN_VALUES_MAX)
         return false;
     chain_join(c);
     chain_mark_used(c);

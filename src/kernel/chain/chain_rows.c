@@ -2,8 +2,8 @@
 #include "base/alloc.h"
 #include "kernel/chain/chain_internal.h"
 
-#define TILE_MOST  512 /* most elements that an operand is repeated in to fill a row */
-#define STOP_LEAST 512 /* least elements of a run that blocks stop for */
+#define TILE_MAX 512 /* most elements that an operand is repeated in to fill a row */
+#define STOP_MIN 512 /* least elements of a run that blocks stop for */
 
 typedef struct planner {
     chain *c;
@@ -27,7 +27,7 @@ static void find_last_reads(planner *p)
         p->last[c->outputs[i].value] = c->n_steps;
 }
 
-/* ---- Operands -------------------------------------------------------------------------------------------- */
+/* ---- Operands ------------------------------------------------------------------------------------------ */
 
 static size_t common_divisor(size_t a, size_t b)
 {
@@ -46,11 +46,11 @@ static void choose_stop(chain *c)
     for (size_t i = 0; i < c->n_operands; i++) {
         chain_memory *m = &c->operands[i];
         chain_place place = m->layout.place;
-        m->tiled = place == CHAIN_PERIODIC && m->layout.period <= TILE_MOST;
+        m->tiled = place == CHAIN_PERIODIC && m->layout.period <= TILE_MAX;
         if (c->values[m->value].used && place != CHAIN_FLAT && place != CHAIN_SCALAR && !m->tiled)
             stop = common_divisor(chain_run_length(&m->layout), stop);
     }
-    c->stop = stop >= STOP_LEAST ? stop : 0;
+    c->stop = stop >= STOP_MIN ? stop : 0;
     for (size_t i = 0; i < c->n_operands; i++) {
         chain_memory *m = &c->operands[i];
         m->within = c->stop && m->layout.place != CHAIN_FLAT && m->layout.place != CHAIN_SCALAR && !m->tiled;
@@ -116,7 +116,7 @@ static void give_operand_rows(planner *p)
     }
 }
 
-/* ---- Steps ------------------------------------------------------------------------------------------------- */
+/* ---- Steps --------------------------------------------------------------------------------------------- */
 
 /* True where a later step than s reads what a write to result 0 overwrites. */
 static bool read_later(const planner *p, size_t s)
@@ -186,7 +186,7 @@ static void choose_block(planner *p)
     for (size_t i = 0; i < c->n_operands; i++)
         rows += c->operands[i].row == CHAIN_NONE;
     size_t block = CHAIN_ROW_BYTES / (size_max(rows, 1) * widest) / 64 * 64;
-    c->block = size_min(size_max(block, CHAIN_BLOCK_LEAST), CHAIN_BLOCK_MOST);
+    c->block = size_min(size_max(block, CHAIN_BLOCK_MIN), CHAIN_BLOCK_MAX);
     if (c->stop && c->stop > c->block) { /* in equal parts */
         size_t parts = size_ceil_div(c->stop, c->block);
         c->block = size_min(c->block, (size_ceil_div(c->stop, parts) + 15) / 16 * 16);

@@ -172,8 +172,8 @@ static size_t count_of_results(const chain *c)
 size_t chain_run(const chain *c, const void *const *operands, void *const *results, size_t first,
                  size_t count, void *scratch)
 {
-    const void *at[CHAIN_VALUES_MOST];
-    SIB_ASSERT(c->n_values <= CHAIN_VALUES_MOST);
+    const void *at[CHAIN_VALUES_MAX];
+    SIB_ASSERT(c->n_values <= CHAIN_VALUES_MAX);
     SIB_ASSERT(first + count <= count_of_results(c));
     SIB_ASSERT(!chain_scratch(c, count) || scratch);
     runner r = {c, operands, results, scratch, row_bytes(c, count), at};

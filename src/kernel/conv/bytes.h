@@ -1,8 +1,9 @@
-/* Sums over windows of an image of bytes, exact in int32 (what does not fit wraps): the inner loops of conv2d_int.h.
+/* Sums over windows of an image of bytes, exact in int32 (what does not fit wraps): the inner loops of
+   conv2d_int.h.
 
-   Terms are taken in groups, as many as one instruction multiplies and adds. The image is joined into lines for them: of
-   every pixel the bytes that a group meets there, beside each other, so (pixels, group) bytes. Bytes of the image are
-   taken as 0 .. 255, weights as signed numbers of `element` bytes. */
+   Terms are taken in groups, as many as one instruction multiplies and adds. The image is joined into
+   lines for them: of every pixel the bytes that a group meets there, beside each other, so (pixels, group)
+   bytes. Bytes of the image are taken as 0 .. 255, weights as signed numbers of `element` bytes. */
 #ifndef KERNEL_BYTES_H
 #define KERNEL_BYTES_H
 
@@ -31,8 +32,8 @@ typedef struct bytes_join {
     uint8_t *dst; /* (rows, apart, group), with room for BYTES_SLACK pixels more */
 } bytes_join;
 
-/* Rows row0 .. row0 + rows - 1 of the sums over windows of one plane: sums (rows, out[1]) of a (size, taps) times x, whose
-   bytes are x ^ flip, and zero ^ flip outside. */
+/* Rows row0 .. row0 + rows - 1 of the sums over windows of one plane: sums (rows, out[1]) of a (size,
+   taps) times x, whose bytes are x ^ flip, and zero ^ flip outside. */
 typedef struct bytes_plane {
     size_t in[2], out[2], before[2], row0, rows;
     uint8_t zero, flip;

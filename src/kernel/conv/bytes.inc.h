@@ -11,8 +11,9 @@
        vi_windows(p, flip)     p[i], p[i + 1], ... (VI_GROUP) for lane i, ^ flip; where VI_WINDOW says how many bytes
                                behind p are read for the last lanes, and nothing where it is not defined
 
-   where VI_ROW is defined also those of bytes_plane.inc.h; and of kernel/levels BYTES_MR, the largest number of features, and
-   BYTES_TILES(T), which is T(m, nv) for every number m of features with the vectors that go with it, a power of 2. */
+   where VI_ROW is defined also those of bytes_plane.inc.h; and of kernel/levels BYTES_MR, the largest
+   number of features, and BYTES_TILES(T), which is T(m, nv) for every number m of features with the
+   vectors that go with it, a power of 2. */
 #include "base/size.h"
 #include "kernel/conv/bytes_fill.h"
 #include "kernel/kernel.h"
@@ -46,11 +47,11 @@ INLINE void tile_of(const bytes_tile *t, size_t j, const int m, const int nv)
         vi_store(to + v * VI_LANES, sum[i][v]);
 }
 
-INLINE void tile_all(const bytes_tile *t, size_t n, const int m, const int most)
+INLINE void tile_all(const bytes_tile *t, size_t n, const int m, const int max)
 {
     size_t j = 0;
-    UNROLL for (int nv = most; nv; nv /= 2) for (; j + (size_t)(nv - 1) * VI_LANES < n;
-                                                 j += (size_t)nv * VI_LANES) tile_of(t, j, m, nv);
+    UNROLL for (int nv = max; nv; nv /= 2) for (; j + (size_t)(nv - 1) * VI_LANES < n;
+                                                j += (size_t)nv * VI_LANES) tile_of(t, j, m, nv);
 }
 
 #define TILE(m, nv)                                                                                          \
@@ -74,7 +75,8 @@ static void join_last(const uint8_t *const *row, const uint8_t *end, int32_t fli
     UNROLL for (size_t l = 0; l < BYTES_SLACK; l += VI_JOIN) vi_join(from, l, flip, dst + l * VI_GROUP);
 }
 
-/* Rows whose bytes from `at` on are there for whole steps: their first `columns`, a multiple of BYTES_SLACK. */
+/* Rows whose bytes from `at` on are there for whole steps: their first `columns`, a multiple of
+   BYTES_SLACK. */
 INLINE void join_row(const uint8_t *at, const int32_t *from, size_t columns, int32_t flip, uint8_t *dst)
 {
     const uint8_t *row[VI_GROUP];
@@ -83,7 +85,8 @@ INLINE void join_row(const uint8_t *at, const int32_t *from, size_t columns, int
         vi_join(row, j, flip, dst + j * VI_GROUP);
 }
 
-/* The same where windows are neighbouring bytes: from[q] = from[0] + q. Reads VI_WINDOW bytes of the last step. */
+/* The same where windows are neighbouring bytes: from[q] = from[0] + q. Reads VI_WINDOW bytes of the last
+   step. */
 INLINE void join_windows(const uint8_t *at, size_t columns, int32_t flip, uint8_t *dst)
 {
 #ifdef VI_WINDOW

@@ -1,4 +1,5 @@
-/* The functions that fill the table of bytes.h with one kind of instruction each, for the levels' own and for tests. */
+/* The functions that fill the table of bytes.h with one kind of instruction each, for the levels' own and
+   for tests. */
 #ifndef KERNEL_BYTES_FILL_H
 #define KERNEL_BYTES_FILL_H
 

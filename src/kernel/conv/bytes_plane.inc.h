@@ -1,4 +1,5 @@
-/* Windows of a fixed size over single planes of bytes, for bytes.inc.h, where a level has, besides its words,
+/* Windows of a fixed size over single planes of bytes, for bytes.inc.h, where a level has, besides its
+   words,
 
        vi_span vi_within(low, high, stride)  the bytes from low up to below high of what vi_row reads
        vi_row(p, stride, span, zero)       bytes 4 l stride ... 4 l stride + 15 from p on in 16-byte lane l, zero where
@@ -6,8 +7,8 @@
        vi_xor(a, b) vi_bytes(b)            bit by bit; the byte b everywhere
        vi_taps(row, pattern)               of every 16-byte lane the bytes that pattern (16) names, 0 for 128
 
-   Each column of vectors goes down the rows, PLANE_ROWS of the output at once: a row of the image is loaded once for all
-   rows that it is part of. */
+   Each column of vectors goes down the rows, PLANE_ROWS of the output at once: a row of the image is
+   loaded once for all rows that it is part of. */
 
 #define PLANE_ROWS 4
 
@@ -61,7 +62,8 @@ INLINE void plane_block(const plane_args *t, plane_form f, size_t oy, const int 
     UNROLL for (int r = 0; r < rows; r++, to += g->out[1]) vi_store(to, sum[r]);
 }
 
-/* What is left over of rows or columns is done again with those before; fewer columns than a vector has are not taken. */
+/* What is left over of rows or columns is done again with those before; fewer columns than a vector has
+   are not taken. */
 INLINE void plane_run(const bytes_plane *g, plane_form f)
 {
     plane_args t = {.g = g, .zero = vi_bytes(g->zero), .flip = vi_bytes(g->flip)};

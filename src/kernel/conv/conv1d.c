@@ -111,8 +111,8 @@ static sib_code check_arrays(const sib_conv1d_spec *s, int64_t out_length, size_
 
 /* ---- Run ------------------------------------------------------------------------------------------- */
 
-/* Sums of more terms than LONG_SUM are made of blocks of BLOCK_TERMS: equal terms round the same way each time, so
-   960,000 of them in one float come out 4e-3 off. */
+/* Sums of more terms than LONG_SUM are made of blocks of BLOCK_TERMS: equal terms round the same way each
+   time, so 960,000 of them in one float come out 4e-3 off. */
 #define LONG_SUM    8192
 #define BLOCK_TERMS 320
 

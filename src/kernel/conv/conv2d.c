@@ -12,8 +12,8 @@ static bool does_nothing(const conv2d_axis *a)
     return a->kernel == 1 && a->stride == 1 && a->before == 0 && a->after == 0 && a->out == a->in;
 }
 
-/* Joins the outer axis with the inner one where windows of the inner one are single elements: the inner elements are
-   then pixels `inner.in` times as close as those of the outer one. */
+/* Joins the outer axis with the inner one where windows of the inner one are single elements: the inner
+   elements are then pixels `inner.in` times as close as those of the outer one. */
 static bool join(conv2d_axis *outer, const conv2d_axis *inner)
 {
     if (!does_nothing(inner) || (outer->stride != 1 && inner->in != 1))
@@ -50,7 +50,8 @@ static void simplify(conv2d_shape *s)
 
 /* ---- Bands ------------------------------------------------------------------------------------------- */
 
-/* Floats of the image that an item reads, and of the output that it writes, at most: both stay in the second cache. */
+/* Floats of the image that an item reads, and of the output that it writes, at most: both stay in the
+   second cache. */
 #define IMAGE_FLOATS  (96 * 1024)
 #define OUTPUT_FLOATS (64 * 1024)
 /* Floats of the image that all panels take at once, from the first cache. */
@@ -99,7 +100,8 @@ static size_t vectors(const conv2d_plan *p, size_t n)
     return size_ceil_div(n, p->kernels->lanes);
 }
 
-/* Rows one by one waste the rest of their last vectors; as one run they waste the gaps, and are copied once more. */
+/* Rows one by one waste the rest of their last vectors; as one run they waste the gaps, and are copied
+   once more. */
 static bool is_flat(const conv2d_plan *p, size_t pitch)
 {
     const conv2d_axis *a = p->s.axis;
@@ -123,8 +125,8 @@ static void choose_bands(conv2d_plan *p, unsigned threads)
 {
     const conv2d_axis *a = p->s.axis;
     size_t rows = a[1].out, columns = a[2].out;
-    size_t most = size_max(1, OUTPUT_FLOATS / size_max(1, p->s.m * columns));
-    rows = size_min(rows, most);
+    size_t max = size_max(1, OUTPUT_FLOATS / size_max(1, p->s.m * columns));
+    rows = size_min(rows, max);
     while (rows > 1 && !p->plane_run && p->s.c * channel_floats(p, rows, columns) > IMAGE_FLOATS)
         rows = (rows + 1) / 2;
     if (a[1].out == 1) {
@@ -245,7 +247,7 @@ static void choose_layout(conv2d_plan *p)
     p->tile_floats = (p->tile_floats + 15) / 16 * 16;
     size_t pixels = p->plane_run ? p->planes * p->out_plane : p->rows * p->columns;
     p->sum_floats = p->s.y == SIB_F32 && !p->block ? 0 : (p->s.m * pixels + 15) / 16 * 16;
-    size_t sums = p->whole ? 2 : p->block ? 3 : 1; /* totals of blocks are int32 or double */
+    size_t sums = p->integer ? 2 : p->block ? 3 : 1; /* totals of blocks are int32 or double */
     p->scratch_floats = p->image_floats + p->tile_floats + sums * p->sum_floats;
 }
 
@@ -280,7 +282,7 @@ sib_code conv2d_plan_make_blocks(const kernel_table *kernels, const conv2d_shape
     conv2d_plan *p = out;
     size_t image, weights;
     *p = (conv2d_plan){.table = kernels, .kernels = &kernels->conv2d, .s = *shape};
-    p->whole = p->s.x == SIB_U8 || p->s.x == SIB_I8;
+    p->integer = p->s.x == SIB_U8 || p->s.x == SIB_I8;
     simplify(&p->s);
     const conv2d_axis *a = p->s.axis;
     p->taps = a[0].kernel * a[1].kernel * a[2].kernel;
@@ -289,7 +291,7 @@ sib_code conv2d_plan_make_blocks(const kernel_table *kernels, const conv2d_shape
     if (!size_mul(p->taps, p->s.c, &p->k) || p->k > INT32_MAX || !size_mul(p->k, p->s.m, &weights) ||
         !size_mul(weights, p->s.groups * sizeof(float), &weights))
         return too_large(err);
-    if (p->whole && p->s.kind == CONV2D_PRODUCT)
+    if (p->integer && p->s.kind == CONV2D_PRODUCT)
         block = CONV2D_EXACT;
     p->block = block < p->k ? block : 0;
     p->panels = size_ceil_div(p->s.m, p->kernels->mr);

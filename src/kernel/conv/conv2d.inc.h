@@ -52,7 +52,7 @@ static inline __attribute__((always_inline)) void tile(const tile_args *t, int m
             cut && j == nv - 1 ? vf_load_n(row + j * VF_LANES, last) : vf_load(row + j * VF_LANES);
         UNROLL for (int i = 0; i < m; i++)
         {
-            vf left = vf_spread(a, i);
+            vf left = vf_broadcast(a, i);
             UNROLL for (int j = 0; j < nv; j++) sum[i][j] = vf_fma(left, right[j], sum[i][j]);
         }
     }
@@ -191,12 +191,12 @@ static void conv2d_divide(const float *by, float factor, size_t n, float *y)
 
 static void conv2d_clamp(float low, float high, size_t n, float *y)
 {
-    vf least = vf_set1(low), most = vf_set1(high);
+    vf min = vf_set1(low), max = vf_set1(high);
     size_t i = 0;
     for (; i + VF_LANES <= n; i += VF_LANES)
-        vf_store(y + i, vf_min(most, vf_max(least, vf_load(y + i))));
+        vf_store(y + i, vf_min(max, vf_max(min, vf_load(y + i))));
     if (i < n)
-        vf_store_n(y + i, vf_min(most, vf_max(least, vf_load_n(y + i, n - i))), n - i);
+        vf_store_n(y + i, vf_min(max, vf_max(min, vf_load_n(y + i, n - i))), n - i);
 }
 
 #include "kernel/conv/conv2d_bytes.inc.h"
@@ -216,14 +216,14 @@ void SIMD_NAME(conv2d_init)(conv2d_kernels *k)
     k->spots = SPOTS;
     k->spot_vectors = SPOT_VECTORS;
     k->spot = conv2d_spot;
-    k->turn = conv2d_turn;
+    k->store_features = conv2d_store_features;
     k->largest = conv2d_largest;
     k->total = conv2d_total;
     k->clamp = conv2d_clamp;
     k->divide = conv2d_divide;
     k->from_u8 = conv2d_from_u8;
     k->from_s8 = conv2d_from_s8;
-    k->whole = conv2d_whole;
+    k->add_integers = conv2d_add_integers;
     k->to_u8 = conv2d_to_u8;
     k->to_s8 = conv2d_to_s8;
     k->less_to_u8 = conv2d_less_to_u8;

@@ -1,4 +1,5 @@
-/* Whole numbers at the edges of a convolution whose sums are floats, for conv2d.inc.h: loops that compilers vectorise. */
+/* Whole numbers at the edges of a convolution whose sums are floats, for conv2d.inc.h: loops that
+   compilers vectorise. */
 
 static void conv2d_from_u8(const uint8_t *src, int32_t zero, size_t n, float *dst)
 {
@@ -12,7 +13,7 @@ static void conv2d_from_s8(const int8_t *src, int32_t zero, size_t n, float *dst
         dst[i] = (float)(src[i] - zero);
 }
 
-static void conv2d_whole(const float *sums, size_t n, int32_t *y, bool add)
+static void conv2d_add_integers(const float *sums, size_t n, int32_t *y, bool add)
 {
     if (add)
         for (size_t i = 0; i < n; i++)
@@ -22,11 +23,12 @@ static void conv2d_whole(const float *sums, size_t n, int32_t *y, bool add)
             y[i] = (int32_t)sums[i];
 }
 
-/* ---- Sums to bytes ----------------------------------------------------------------------------------------------
+/* ---- Sums to bytes
+   ----------------------------------------------------------------------------------------------
 
-   A byte is (sum + bias) * scale in double, rounded to even. In float the product is off by less than 3 units in its
-   last place, 2^-14 within what bytes hold; so where it lies further than that from a half, it rounds alike. A piece
-   with a product nearer to one is done again in double. */
+   A byte is (sum + bias) * scale in double, rounded to even. In float the product is off by less than 3
+   units in its last place, 2^-14 within what bytes hold; so where it lies further than that from a half,
+   it rounds alike. A piece with a product nearer to one is done again in double. */
 
 #define INLINE        static inline __attribute__((always_inline))
 #define BYTES_VECTORS 4 /* of sums at once */
@@ -39,8 +41,8 @@ typedef struct bytes_scale {
     int32_t zero, low, high; /* the bytes' zero point and bounds */
 } bytes_scale;
 
-/* rint() and whole comparisons as loops vectorise them: adding 1.5 * 2^52 leaves a double whose last bits are the
-   product, rounded to even. |sum * scale| is below 2^51. */
+/* rint() and whole comparisons as loops vectorise them: adding 1.5 * 2^52 leaves a double whose last bits
+   are the product, rounded to even. |sum * scale| is below 2^51. */
 static inline uint8_t bytes_exactly(const bytes_scale *by, int32_t sum, uint32_t less)
 {
     const double shift = 0x1.8p52;
@@ -85,8 +87,8 @@ INLINE void bytes_piece(const bytes_scale *by, const int32_t *sums, const uint32
 }
 
 #ifdef VF_BYTES_OF_SUMS
-/* How far a product in float may be off: not at all where the scale is a power of 2, under which it lies between two bytes
-   often, and sums that give bytes are floats. */
+/* How far a product in float may be off: not at all where the scale is a power of 2, under which it lies
+   between two bytes often, and sums that give bytes are floats. */
 static inline float bytes_off(double scale)
 {
     int exponent;
@@ -145,7 +147,8 @@ INLINE void bytes_all(bytes_scale by, const int32_t *sums, const uint32_t *less,
     }
 }
 
-/* A scale so large that every sum but 0 leaves the range of bytes, and what is no number, are as good as this. */
+/* A scale so large that every sum but 0 leaves the range of bytes, and what is no number, are as good as
+   this. */
 static double tame(double scale)
 {
     return scale < -0x1p19 ? -0x1p19 : scale < 0x1p19 ? scale : 0x1p19;

@@ -1,4 +1,5 @@
-/* Elements of other dtypes on their way into a convolution of floats, and sums on their way out. */
+/* Conversion of the elements of other dtypes to float for a convolution, and of its sums to the output
+   dtype. */
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
 
@@ -42,9 +43,9 @@ void conv2d_take(const conv2d_plan *p, const char *src, int32_t zero, size_t ste
         return;
     }
     float piece[PIECE];
-    size_t element = conv2d_element(p->s.x), most = step < PIECE ? (PIECE - 1) / step + 1 : 1;
-    for (size_t i = 0; i < n; i += most) {
-        size_t count = size_min(most, n - i);
+    size_t element = conv2d_element(p->s.x), max = step < PIECE ? (PIECE - 1) / step + 1 : 1;
+    for (size_t i = 0; i < n; i += max) {
+        size_t count = size_min(max, n - i);
         conv2d_widen(p, p->s.x, src + i * step * element, zero, (count - 1) * step + 1, piece);
         p->kernels->every(piece, step, count, dst + i);
     }
@@ -54,7 +55,7 @@ void conv2d_give(const conv2d_call *c, const float *sums, const int32_t *whole, 
                  char *y)
 {
     const conv2d_plan *p = c->plan;
-    int32_t bias = c->whole_bias ? c->whole_bias[channel] : 0;
+    int32_t bias = c->int_bias ? c->int_bias[channel] : 0;
     double scale = c->scale ? c->scale[c->scale_each ? channel : 0] : 1;
     switch (p->s.y) {
     case SIB_F16:
@@ -72,7 +73,7 @@ void conv2d_give(const conv2d_call *c, const float *sums, const int32_t *whole, 
     case SIB_F32:
         memcpy(y, sums, n * sizeof *sums);
         return;
-    default: /* whole sums stand where they belong */
+    default: /* integer sums are written by the caller */
         return;
     }
 }

@@ -1,8 +1,9 @@
 /* Sums over windows of an image: the inner loops of convolution.
 
-   A convolution is the product of its weights (M, K) with columns of the image (K, pixels). The columns are not made:
-   row p of them is the image itself from offset[p] on, where the image stands with its padding and, for a stride,
-   split into phases, so that neighbouring pixels of the output read neighbouring floats. */
+   A convolution is the product of its weights (M, K) with columns of the image (K, pixels). The columns
+   are not made: row p of them is the image itself from offset[p] on, where the image stands with its
+   padding and, for a stride, split into phases, so that neighbouring pixels of the output read
+   neighbouring floats. */
 #ifndef KERNEL_CONV2D_ENTRIES_H
 #define KERNEL_CONV2D_ENTRIES_H
 
@@ -15,8 +16,8 @@ typedef struct conv2d_plane {
     size_t in[2], out[2], before[2];
 } conv2d_plane;
 
-/* Rows row0 .. row0 + rows - 1 of y: sums of x times w beginning with `first`, x being 0 outside, or the largest of x,
-   NaN where one is; then min(high, max(low, y)), NaN staying NaN. */
+/* Rows row0 .. row0 + rows - 1 of y: sums of x times w beginning with `first`, x being 0 outside, or the
+   largest of x, NaN where one is; then min(high, max(low, y)), NaN staying NaN. */
 typedef struct conv2d_planes {
     const conv2d_plane *g;
     size_t n;
@@ -35,38 +36,39 @@ typedef struct conv2d_plane_row {
     conv2d_plane_run run;
 } conv2d_plane_row;
 
-/* y[f * ldy + i] = min(high, max(low, sums[i * width + f] + bias[f])) for f < m, i < n, NaN staying NaN; reads sums of
-   whole vectors of pixels and of features. */
-typedef struct conv2d_turned {
+/* y[f * ldy + i] = min(high, max(low, sums[i * width + f] + bias[f])) for f < m, i < n, NaN staying NaN;
+   reads sums of whole vectors of pixels and of features. */
+typedef struct conv2d_feature_sums {
     const float *sums; /* (n, width) */
     size_t width;
     const float *bias; /* (m); NULL for zeros */
     float low, high;
     float *y;
     size_t ldy;
-} conv2d_turned;
+} conv2d_feature_sums;
 
 typedef struct conv2d_kernels {
-    size_t mr;             /* most rows of a panel of weights */
+    size_t mr;             /* max rows of a panel of weights */
     size_t nr;             /* pixels that a panel of mr rows is multiplied with at once */
     size_t lanes;          /* floats of a vector */
     const size_t *vectors; /* (mr): of pixels that go with 1, 2, ... rows at once */
 
-    /* y[i * ldy + j] = bias[i] + sum over p of a[p * m + i] * x[offset[p] + j] for i < m <= mr, j < n; the sum in one
-       float per element, p upward from bias[i] (0 where bias is NULL), or where `more` from what y holds.
-       a: (k, m) and 16 floats more that can be read; reads no more of x than is used. */
+    /* y[i * ldy + j] = bias[i] + sum over p of a[p * m + i] * x[offset[p] + j] for i < m <= mr, j < n; the
+       sum in one float per element, p upward from bias[i] (0 where bias is NULL), or where `more` from
+       what y holds. a: (k, m) and 16 floats more that can be read; reads no more of x than is used. */
     void (*panel)(size_t m, size_t n, size_t k, const float *a, const float *x, const int32_t *offset,
                   const float *bias, bool more, float *y, size_t ldy);
 
     /* The other way round: features in the lanes, and a few pixels that may stand anywhere. */
     size_t spots, spot_vectors; /* pixels and vectors of features at once, at most */
-    /* sums[i * nv * lanes + f] = (more ? itself : 0) + sum over p of x[i][offset[p]] * w[p * nv * lanes + f] for
-       i < n <= spots, f < nv * lanes, nv <= spot_vectors; in one float, p upward */
+    /* sums[i * nv * lanes + f] = (more ? itself : 0) + sum over p of x[i][offset[p]] * w[p * nv * lanes +
+       f] for i < n <= spots, f < nv * lanes, nv <= spot_vectors; in one float, p upward */
     void (*spot)(size_t n, size_t nv, size_t k, const float *w, const float *const *x, const int32_t *offset,
                  bool more, float *sums);
-    void (*turn)(const conv2d_turned *t, size_t n, size_t m);
+    void (*store_features)(const conv2d_feature_sums *t, size_t n, size_t m);
 
-    /* Over windows of one channel: y[j] = the largest of x[offset[p] + j], p < k, NaN where one is, or their sum. */
+    /* Over windows of one channel: y[j] = the largest of x[offset[p] + j], p < k, NaN where one is, or
+       their sum. */
     void (*largest)(size_t n, size_t k, const float *x, const int32_t *offset, float *y);
     void (*total)(size_t n, size_t k, const float *x, const int32_t *offset, float *y);
     /* y[j] = min(high, max(low, y[j])) for j < n; NaN stays NaN */
@@ -77,8 +79,8 @@ typedef struct conv2d_kernels {
     /* Edges of convolutions of bytes: dst[i] = src[i] - zero; */
     void (*from_u8)(const uint8_t *src, int32_t zero, size_t n, float *dst);
     void (*from_s8)(const int8_t *src, int32_t zero, size_t n, float *dst);
-    /* y[i] = (add ? y[i] : 0) + sums[i], whole numbers; */
-    void (*whole)(const float *sums, size_t n, int32_t *y, bool add);
+    /* y[i] = (add ? y[i] : 0) + sums[i], integers; */
+    void (*add_integers)(const float *sums, size_t n, int32_t *y, bool add);
     /* y[i] = (sums[i] + bias) * scale in double, to the nearest, ties to even, + zero, within the dtype. */
     void (*to_u8)(const int32_t *sums, int32_t bias, double scale, int32_t zero, size_t n, uint8_t *y);
     void (*to_s8)(const int32_t *sums, int32_t bias, double scale, int32_t zero, size_t n, int8_t *y);

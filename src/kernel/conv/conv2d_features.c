@@ -1,21 +1,22 @@
-/* Convolutions with the features in the lanes: neighbouring pixels need not be neighbours in memory, so neither a stride
-   nor the ends of short rows cost anything; sums are turned into rows of pixels at the end. */
+/* Convolutions with the features in the lanes: neighbouring pixels need not be neighbours in memory, so
+   neither a stride nor the ends of short rows cost anything; sums are transposed to rows of pixels at the
+   end. */
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
 
-/* Pixels whose sums wait until all terms are there, and floats of weights of a panel that they take before the next:
-   sums, these weights and what is read of the image share the second cache. */
+/* Pixels whose sums wait until all terms are there, and floats of weights of a panel that they take before
+   the next: sums, these weights and what is read of the image share the second cache. */
 #define PIXELS       224
 #define PANEL_FLOATS (56 * 1024)
 
 /* Pixels below which a panel has too few sums to keep the multipliers busy. */
-#define LEAST_PIXELS 4
+#define MIN_PIXELS 4
 
-/* What a vector of sums takes beside its terms, in terms, as measured: turned, or as it stands. */
-#define TURNED   16
-#define STRAIGHT 5
-/* How much longer products take with pixels in the lanes: where the image was copied, as rows cross lines of the cache;
-   where a row is one vector, as there are hardly enough sums at once. */
+/* What a vector of sums takes beside its terms, in terms, as measured: transposed, or as it stands. */
+#define TRANSPOSED 16
+#define STRAIGHT   5
+/* How much longer products take with pixels in the lanes: where the image was copied, as rows cross lines
+   of the cache; where a row is one vector, as there are hardly enough sums at once. */
 #define COPIED 1.06
 #define NARROW 1.4
 /* The same with features in the lanes, where there is one vector of them. */
@@ -25,9 +26,9 @@ bool conv2d_features_pay(const conv2d_plan *p)
 {
     const conv2d_axis *a = p->s.axis;
     size_t lanes = p->kernels->lanes, gap = (a[2].kernel - 1) * a[2].dilation / a[2].stride;
-    if (p->s.kind != CONV2D_PRODUCT || p->plane_run || p->whole || p->block || p->out_plane < LEAST_PIXELS)
+    if (p->s.kind != CONV2D_PRODUCT || p->plane_run || p->integer || p->block || p->out_plane < MIN_PIXELS)
         return false;
-    double k = (double)p->k, features = (double)(conv2d_vectors(p) * p->out_plane) * (k + TURNED);
+    double k = (double)p->k, features = (double)(conv2d_vectors(p) * p->out_plane) * (k + TRANSPOSED);
     if (conv2d_vectors(p) == 1)
         features *= SINGLE;
     size_t rows = a[0].out * a[1].out, apart = rows * size_ceil_div(a[2].out, lanes);
@@ -38,7 +39,7 @@ bool conv2d_features_pay(const conv2d_plan *p)
     return features < pixels;
 }
 
-static size_t most_pixels(const conv2d_plan *p)
+static size_t max_pixels(const conv2d_plan *p)
 {
     return size_min(PIXELS, p->rows * p->columns);
 }
@@ -46,11 +47,11 @@ static size_t most_pixels(const conv2d_plan *p)
 size_t conv2d_features_floats(const conv2d_plan *p)
 {
     size_t lanes = p->kernels->lanes;
-    return size_ceil_div(most_pixels(p), lanes) * lanes * p->kernels->spot_vectors * lanes;
+    return size_ceil_div(max_pixels(p), lanes) * lanes * p->kernels->spot_vectors * lanes;
 }
 
-/* All terms of the m features of a panel for n pixels. x: (n) the first elements of their windows; w: (k, whole vectors);
-   sums: (n, whole vectors). */
+/* All terms of the m features of a panel for n pixels. x: (n) the first elements of their windows; w: (k,
+   whole vectors); sums: (n, whole vectors). */
 static void sum_panel(const conv2d_plan *p, size_t m, size_t n, const float *const *x, const float *w,
                       float *sums)
 {
@@ -71,24 +72,24 @@ void conv2d_features_run(const conv2d_features *o)
     const conv2d_plan *p = o->p;
     const conv2d_item *at = o->at;
     const float *x[PIXELS];
-    size_t all = at->rows * at->columns, most = most_pixels(p), lanes = p->kernels->lanes;
+    size_t all = at->rows * at->columns, max = max_pixels(p), lanes = p->kernels->lanes;
     size_t column_step = p->s.axis[2].stride / p->step[2];
-    for (size_t begin = 0; begin < all; begin += most) {
-        size_t n = size_min(most, all - begin);
+    for (size_t begin = 0; begin < all; begin += max) {
+        size_t n = size_min(max, all - begin);
         for (size_t i = 0; i < n; i++)
             x[i] =
                 o->image + (begin + i) / at->columns * p->row_step + (begin + i) % at->columns * column_step;
         for (size_t panel = at->panel0; panel < at->panel1; panel++) {
             size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
             sum_panel(p, m, n, x, o->w + m0 * p->k, o->sums);
-            conv2d_turned turned = {.sums = o->sums,
-                                    .width = size_ceil_div(m, lanes) * lanes,
-                                    .bias = o->bias ? o->bias + m0 : NULL,
-                                    .low = o->low,
-                                    .high = o->high,
-                                    .y = o->y + m0 * o->y_plane + begin,
-                                    .ldy = o->y_plane};
-            p->kernels->turn(&turned, n, m);
+            conv2d_feature_sums sums_of_features = {.sums = o->sums,
+                                                    .width = size_ceil_div(m, lanes) * lanes,
+                                                    .bias = o->bias ? o->bias + m0 : NULL,
+                                                    .low = o->low,
+                                                    .high = o->high,
+                                                    .y = o->y + m0 * o->y_plane + begin,
+                                                    .ldy = o->y_plane};
+            p->kernels->store_features(&sums_of_features, n, m);
         }
     }
 }

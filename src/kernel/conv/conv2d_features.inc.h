@@ -1,5 +1,6 @@
-/* Features in the lanes, for conv2d.inc.h: a few pixels, each of which may stand anywhere, times vectors of weights of as
-   many features. Weights are loaded in order, an element of a pixel's window goes to all lanes. */
+/* Features in the lanes, for conv2d.inc.h: a few pixels, each of which may stand anywhere, times vectors
+   of weights of as many features. Weights are loaded in order, an element of a pixel's window goes to all
+   lanes. */
 
 #define COUNT(n) +1
 enum { SPOTS = CONV2D_SPOTS(COUNT) };
@@ -53,12 +54,12 @@ static void conv2d_spot(size_t n, size_t nv, size_t k, const float *w, const flo
 }
 
 /* VF_LANES pixels of n <= VF_LANES features. */
-static inline __attribute__((always_inline)) void turn_block(const conv2d_turned *t, size_t i, size_t f,
-                                                             size_t pixels, size_t features)
+static inline __attribute__((always_inline)) void store_block(const conv2d_feature_sums *t, size_t i,
+                                                              size_t f, size_t pixels, size_t features)
 {
     vf v[VF_LANES], low = vf_set1(t->low), high = vf_set1(t->high);
     UNROLL for (int r = 0; r < VF_LANES; r++) v[r] = vf_load(t->sums + (i + (size_t)r) * t->width + f);
-    vf_turn(v);
+    vf_transpose(v);
     float *y = t->y + f * t->ldy + i;
     UNROLL for (int r = 0; r < VF_LANES; r++, y += t->ldy)
     {
@@ -73,9 +74,9 @@ static inline __attribute__((always_inline)) void turn_block(const conv2d_turned
     }
 }
 
-static void conv2d_turn(const conv2d_turned *t, size_t n, size_t m)
+static void conv2d_store_features(const conv2d_feature_sums *t, size_t n, size_t m)
 {
     for (size_t f = 0; f < m; f += VF_LANES)
         for (size_t i = 0; i < n; i += VF_LANES)
-            turn_block(t, i, f, size_min(VF_LANES, n - i), size_min(VF_LANES, m - f));
+            store_block(t, i, f, size_min(VF_LANES, n - i), size_min(VF_LANES, m - f));
 }

@@ -1,5 +1,5 @@
-/* Convolutions with a few pixels and many features: vectors run along the features, and the weights are read once, in
-   order. Pixels take the place of rows of weights, weights that of the image. */
+/* Convolutions with a few pixels and many features: vectors run along the features, and the weights are
+   read once, in order. Pixels take the place of rows of weights, weights that of the image. */
 #include "base/alloc.h"
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
@@ -9,13 +9,13 @@
 /* Terms of a block of features that all panels take before the next: its weights stay in the first cache. */
 #define TERMS 128
 /* Pixels are cut into panels of at most mr. */
-#define MOST_PANELS 8
+#define MAX_PANELS 8
 
 bool conv2d_few_pays(const conv2d_plan *p)
 {
     size_t lanes = p->kernels->lanes, n = p->out_plane;
     if (p->s.kind != CONV2D_PRODUCT || p->s.x != SIB_F32 || p->s.y != SIB_F32 || p->plane_run || p->block ||
-        n > MOST_PANELS * p->kernels->mr)
+        n > MAX_PANELS * p->kernels->mr)
         return false;
     /* half cycles a term: products either way, weights from the second cache, elements gathered one by one */
     size_t features = size_ceil_div(p->s.m, lanes);

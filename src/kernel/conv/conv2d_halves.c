@@ -4,8 +4,9 @@
 #include "base/cancel.h"
 #include "base/size.h"
 
-/* Floats of an image and its results beyond which they would not stay in the cache from one use to the next. */
-#define FLOATS_MOST (1024 * 1024)
+/* Floats of an image and its results beyond which they would not stay in the cache from one use to the
+   next. */
+#define FLOATS_MAX (1024 * 1024)
 
 static size_t whole_lines(size_t floats)
 {
@@ -19,8 +20,8 @@ sib_code conv2d_halves_make(const conv2d_plan *p, unsigned threads, conv2d_halve
     conv2d_shape shape = p->s;
     bool half = shape.x == SIB_F16 || shape.x == SIB_BF16;
     size_t channels = shape.groups * shape.c, features = shape.groups * shape.m;
-    if (!half || shape.kind != CONV2D_PRODUCT || p->in_plane > FLOATS_MOST / channels ||
-        p->out_plane > FLOATS_MOST / features)
+    if (!half || shape.kind != CONV2D_PRODUCT || p->in_plane > FLOATS_MAX / channels ||
+        p->out_plane > FLOATS_MAX / features)
         return SIB_OK;
     shape.x = shape.y = SIB_F32;
     shape.batch = 1;

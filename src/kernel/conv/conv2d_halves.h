@@ -1,5 +1,5 @@
-/* Convolutions of 16-bit floats by transforms (conv2d_winograd_plan.h): an image at a time is made float, and results are
-   rounded once, as soon as they are complete. */
+/* Convolutions of 16-bit floats by transforms (conv2d_winograd_plan.h): an image at a time is made float,
+   and results are rounded once, as soon as they are complete. */
 #ifndef KERNEL_CONV2D_HALVES_H
 #define KERNEL_CONV2D_HALVES_H
 

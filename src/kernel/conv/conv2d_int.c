@@ -6,12 +6,12 @@
 
 #include <string.h>
 
-#define BAND_BYTES    32768 /* of lines and sums: they stay in the first cache */
-#define LEAST_COLUMNS 64    /* pixels of a band */
-#define LEAST_PIXELS  16    /* of a plane; below, floats run along the features */
-#define JOIN_COST     8     /* of a vector of a line, in products of one */
-#define LINE_BYTES    64    /* of the cache */
-#define THREADS_LEAST 4     /* times CONV2D_ALONE_WORK */
+#define BAND_BYTES  32768 /* of lines and sums: they stay in the first cache */
+#define MIN_COLUMNS 64    /* pixels of a band */
+#define MIN_PIXELS  16    /* of a plane; below, floats run along the features */
+#define JOIN_COST   8     /* of a vector of a line, in products of one */
+#define LINE_BYTES  64    /* of the cache */
+#define THREADS_MIN 4     /* times CONV2D_ALONE_WORK */
 
 static size_t whole_lines(size_t bytes)
 {
@@ -24,7 +24,7 @@ static size_t odd_lines(size_t bytes)
     return (size_ceil_div(bytes, LINE_BYTES) | 1) * LINE_BYTES;
 }
 
-/* ---- Shapes -------------------------------------------------------------------------------------------------- */
+/* ---- Shapes -------------------------------------------------------------------------------------------- */
 
 /* Rows of a phase that `out` rows of windows read, likewise columns. */
 static size_t reach(const conv2d_axis *a, size_t out)
@@ -46,7 +46,7 @@ static bool is_direct(const conv2d_shape *s)
 static bool pays(const conv2d_plan *p)
 {
     return p->s.kind == CONV2D_PRODUCT && (p->s.x == SIB_U8 || p->s.x == SIB_I8) &&
-           p->out_plane >= LEAST_PIXELS && p->k < INT32_MAX / 4096;
+           p->out_plane >= MIN_PIXELS && p->k < INT32_MAX / 4096;
 }
 
 /* Finds the kernel of single planes for the shape, if there is one. */
@@ -68,9 +68,9 @@ static void choose_lines(conv2d_int *i, const conv2d_plan *p)
     const conv2d_axis *a = p->s.axis, *h = &a[1];
     size_t group = i->tiles->group, rows = p->k / a[2].kernel;
     size_t by_terms = size_ceil_div(p->k, group), taps = size_ceil_div(a[2].kernel, group);
-    size_t lines = rows / h->kernel * i->phases[1] * taps, least = size_min(h->out, 8);
+    size_t lines = rows / h->kernel * i->phases[1] * taps, min = size_min(h->out, 8);
     double terms = (double)by_terms * (JOIN_COST + (double)p->s.m);
-    double shared = (double)lines * JOIN_COST * (double)reach(h, least) / (double)least +
+    double shared = (double)lines * JOIN_COST * (double)reach(h, min) / (double)min +
                     (double)rows * (double)taps * (double)p->s.m;
     bool by_rows = i->plane || (h->kernel > 1 && shared < terms);
     i->run = by_rows ? a[2].kernel : p->k;
@@ -89,15 +89,15 @@ static void choose_bands(conv2d_int *i, const conv2d_plan *p, bool shared, unsig
     const bytes_kernels *t = i->tiles;
     size_t images = p->s.batch * p->s.groups * a[0].out, plane = a[1].out * a[2].out;
     size_t pixel = (i->plane ? 1 : i->lines * t->group) + size_min(p->s.m, t->mr) * sizeof(int32_t);
-    size_t most = size_max(LEAST_COLUMNS, BAND_BYTES / pixel);
+    size_t max = size_max(MIN_COLUMNS, BAND_BYTES / pixel);
     if (shared)
-        most = size_max(t->lanes, size_min(most, plane * images / (2 * (size_t)threads)));
-    i->rows = size_min(a[1].out, size_max(1, most / a[2].out));
+        max = size_max(t->lanes, size_min(max, plane * images / (2 * (size_t)threads)));
+    i->rows = size_min(a[1].out, size_max(1, max / a[2].out));
     i->row_bands = size_ceil_div(a[1].out, i->rows);
     i->rows = size_ceil_div(a[1].out, i->row_bands);
     i->columns = a[2].out;
-    if (a[2].out > most && !i->plane) {
-        size_t bands = size_ceil_div(a[2].out, most), step = 2 * t->lanes;
+    if (a[2].out > max && !i->plane) {
+        size_t bands = size_ceil_div(a[2].out, max), step = 2 * t->lanes;
         i->columns = size_min(a[2].out, size_ceil_div(size_ceil_div(a[2].out, bands), step) * step);
     }
     i->column_bands = size_ceil_div(a[2].out, i->columns);
@@ -129,9 +129,10 @@ static bool choose_layout(conv2d_int *i, const conv2d_plan *p)
     return true;
 }
 
-/* ---- Offsets ------------------------------------------------------------------------------------------------- */
+/* ---- Offsets ------------------------------------------------------------------------------------------- */
 
-/* Where the first pixel of an item meets a tap, whose slice, row and column of the image are given, in a channel. */
+/* Where the first pixel of an item meets a tap, whose slice, row and column of the image are given, in a
+   channel. */
 static size_t place(const conv2d_int *i, const conv2d_plan *p, size_t slice, size_t row, size_t column)
 {
     const conv2d_axis *a = p->s.axis;
@@ -186,7 +187,7 @@ sib_code conv2d_int_make(const conv2d_plan *p, unsigned threads, conv2d_int *out
     *out = (conv2d_int){0};
     if (!pays(p))
         return SIB_OK;
-    bool shared = threads > 1 && p->work > THREADS_LEAST * CONV2D_ALONE_WORK;
+    bool shared = threads > 1 && p->work > THREADS_MIN * CONV2D_ALONE_WORK;
     i.panels = size_ceil_div(p->s.m, i.tiles->mr);
     i.direct = is_direct(&p->s);
     i.phases[0] = a[0].kernel;
@@ -218,7 +219,7 @@ void conv2d_int_free(conv2d_int *i)
     i->from = NULL;
 }
 
-/* ---- Weights ------------------------------------------------------------------------------------------------- */
+/* ---- Weights ------------------------------------------------------------------------------------------- */
 
 conv2d_int_weights conv2d_int_packed(const conv2d_int *i, const conv2d_plan *p, const void *packed)
 {
@@ -228,8 +229,8 @@ conv2d_int_weights conv2d_int_packed(const conv2d_int *i, const conv2d_plan *p, 
     return (conv2d_int_weights){a, a + features * row, zeros, zeros + features};
 }
 
-/* The weights of a feature as they are kept, and its zero point, *zero, with them: without the zero point where the
-   weights' type holds that. from: (k). Returns what is to be taken from every byte. */
+/* The weights of a feature as they are kept, and its zero point, *zero, with them: without the zero point
+   where the weights' type holds that. from: (k). Returns what is to be taken from every byte. */
 static int32_t taken_off(const conv2d_int *i, const conv2d_plan *p, sib_dtype dtype, const uint8_t *from,
                          int32_t *zero)
 {
@@ -253,8 +254,8 @@ static void put(const conv2d_int *i, char *dst, size_t at, int32_t value)
         ((int16_t *)(void *)dst)[at] = (int16_t)value;
 }
 
-/* Feature `row` of the `rows` of a panel; less: what is taken from every weight. from: (k), or NULL for ones. Returns the
-   sum of what is kept. */
+/* Feature `row` of the `rows` of a panel; less: what is taken from every weight. from: (k), or NULL for
+   ones. Returns the sum of what is kept. */
 static int32_t pack_feature(const conv2d_int *i, const conv2d_plan *p, const uint8_t *from, bool is_signed,
                             int32_t less, size_t row, size_t rows, char *dst)
 {

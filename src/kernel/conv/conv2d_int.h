@@ -1,12 +1,14 @@
-/* Convolution of bytes with products of bytes, exact in int32 (bytes.h); the plan of conv2d_plan.h tells what is computed.
+/* Convolution of bytes with products of bytes, exact in int32 (bytes.h); conv2d_plan.h defines what is
+   computed.
 
-   Work is cut into items as floats' is: a batch, a group, a place along the first axis and a band of rows, or of columns
-   of one row. The image of an item is copied to scratch with its padding and as phases for strides, where it does not
-   stand as windows read it; then it is joined into lines, which all features are multiplied with.
+   Work is cut into items as floats' is: a batch, a group, a place along the first axis and a band of rows,
+   or of columns of one row. The image of an item is copied to scratch with its padding and as phases for
+   strides, where it does not stand as windows read it; then it is joined into lines, which all features
+   are multiplied with.
 
-   A line is made for every group of terms; or, where that costs less (few features, as of depthwise convolutions), for
-   every group of taps of a kernel's row, over all rows of the image that the band meets: other rows of the kernel find
-   the same line some rows further. */
+   A line is made for every group of terms; or, where that costs less (few features, as of depthwise
+   convolutions), for every group of taps of a kernel's row, over all rows of the image that the band
+   meets: other rows of the kernel find the same line some rows further. */
 #ifndef KERNEL_CONV2D_INT_H
 #define KERNEL_CONV2D_INT_H
 
@@ -53,8 +55,9 @@ static inline size_t conv2d_int_panel(const conv2d_int *i, const conv2d_plan *p,
     return p->s.m * panel / i->panels;
 }
 
-/* Packed weights: of every panel the weights as tiles take them, (groups, features, group); a panel of one feature of
-   ones; then of every feature what is left of its zero point, and the sum of its weights without it. */
+/* Packed weights: of every panel the weights as tiles take them, (groups, features, group); a panel of one
+   feature of ones; then of every feature what is left of its zero point, and the sum of its weights
+   without it. */
 typedef struct conv2d_int_weights {
     const char *a, *ones;
     const uint32_t *zeros, *sums; /* (features) */

@@ -37,7 +37,7 @@ static size_t image_bytes(const conv2d_plan *p)
     return p->s.batch * p->s.groups * p->s.c * p->in_plane;
 }
 
-/* ---- The image ------------------------------------------------------------------------------------------------ */
+/* ---- The image ----------------------------------------------------------------------------------------- */
 
 /* A phase of columns: what lies outside before, every stride-th byte, what lies outside behind. */
 typedef struct phase_columns {
@@ -145,7 +145,7 @@ static void make_lines(const conv2d_int *i, const conv2d_call *c, const int_item
     }
 }
 
-/* ---- Products ------------------------------------------------------------------------------------------------- */
+/* ---- Products ------------------------------------------------------------------------------------------ */
 
 /* Feature f's sums of n pixels, less what zero points make, to y, (n) of its dtype. */
 static void give(const conv2d_call *c, const conv2d_int_weights *w, size_t f, const uint32_t *less, size_t n,
@@ -153,7 +153,7 @@ static void give(const conv2d_call *c, const conv2d_int_weights *w, size_t f, co
 {
     const conv2d_kernels *k = c->plan->kernels;
     uint32_t x_zero = (uint32_t)c->x_zero + (c->plan->s.x == SIB_I8 ? 128 : 0);
-    int32_t bias = (int32_t)((uint32_t)(c->whole_bias ? c->whole_bias[f] : 0) - x_zero * w->sums[f]);
+    int32_t bias = (int32_t)((uint32_t)(c->int_bias ? c->int_bias[f] : 0) - x_zero * w->sums[f]);
     sib_dtype dtype = c->plan->s.y;
     if (dtype == SIB_I32) {
         k->less_to_s32(sums, less, bias, n, y);
@@ -280,7 +280,7 @@ static void run_item(const conv2d_int *i, const conv2d_call *c, size_t index, fl
     multiply(i, c, &at, lines, (int32_t *)(void *)(lines + i->lines_room));
 }
 
-/* ---- The run -------------------------------------------------------------------------------------------------- */
+/* ---- The run ------------------------------------------------------------------------------------------- */
 
 typedef struct int_job {
     const conv2d_int *i;

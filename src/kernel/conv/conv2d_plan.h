@@ -2,17 +2,20 @@
 
        y[n, g M + m, p] = b[g M + m] + sum over c, k of x[n, g C + c, p stride + k dilation - before] w[g M + m, c, k]
 
-   x is 0 outside. The zeros take part like any other number, so an infinite weight that meets one gives NaN. The sum
-   of an element runs over c and then k in this order in one float, wherever the borders of tasks fall.
+   x is 0 outside. The zeros take part like any other number, so an infinite weight that meets one gives
+   NaN. The sum of an element runs over c and then k in this order in one float, wherever the borders of
+   tasks fall.
 
-   Other dtypes are made float on their way into scratch. Sums of halves are rounded once. Whole numbers are exact: sums
-   of bytes without their zero points stay below 2^24 for CONV2D_EXACT terms, and are then added as int32.
+   Other dtypes are made float on their way into scratch. Sums of halves are rounded once. Integers are
+   exact: sums of bytes without their zero points stay below 2^24 for CONV2D_EXACT terms, and are then
+   added as int32.
 
-   Work is cut into items: a batch, a group, a place along the first axis and a band of rows, or of columns of one row,
-   of the last two. An item whose image must be padded or split for a stride is copied to scratch first, as phases:
-   column i of phase f is column i * stride + f of the padded image, rows likewise. Then every tap of the kernel reads
-   consecutive floats for consecutive pixels. Small windows of a fixed size over single planes, where an output channel
-   has one input channel, have kernels that need no copy. */
+   Work is cut into items: a batch, a group, a place along the first axis and a band of rows, or of columns
+   of one row, of the last two. An item whose image must be padded or split for a stride is copied to
+   scratch first, as phases: column i of phase f is column i * stride + f of the padded image, rows
+   likewise. Then every tap of the kernel reads consecutive floats for consecutive pixels. Small windows of
+   a fixed size over single planes, where an output channel has one input channel, have kernels that need
+   no copy. */
 #ifndef KERNEL_CONV2D_PLAN_H
 #define KERNEL_CONV2D_PLAN_H
 
@@ -75,7 +78,7 @@ typedef struct conv2d_plan {
     size_t phase_rows;
     size_t phase_floats, channel_floats; /* of scratch */
     size_t row_step; /* floats from the first pixel of a row of the output to that of the next */
-    bool whole;      /* numbers */
+    bool integer;    /* x and w are bytes */
     size_t block;    /* terms that are summed at once, where that is not all of them; else 0 */
     size_t
         sum_floats; /* sums of a band that are not y yet, and where they are added up; 0 where y is float */
@@ -85,8 +88,8 @@ typedef struct conv2d_plan {
     int32_t *offset;            /* (k) */
 } conv2d_plan;
 
-/* Every axis: in, kernel, stride, dilation, out >= 1, and the last tap of the last window begins within before + in
-   or behind it. batch, groups, c, m >= 1. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
+/* Every axis: in, kernel, stride, dilation, out >= 1, and the last tap of the last window begins within
+   before + in or behind it. batch, groups, c, m >= 1. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
 sib_code conv2d_plan_make(const kernel_table *kernels, const conv2d_shape *shape, unsigned threads,
                           conv2d_plan *out, sib_error *err);
 /* The same for sums of floats in blocks of so many terms, which are added up in double; 0: one sum. */
@@ -114,8 +117,8 @@ typedef struct conv2d_call {
     const float *bias; /* (groups * m) or NULL; for floats */
     void *y;           /* (batch, groups * m, out...) */
     int32_t x_zero, y_zero;
-    const int32_t *whole_bias; /* (groups * m) or NULL; for y of bytes: see to_u8 of conv2d.h, likewise */
-    const double *scale;       /* (groups * m) where scale_each, else one */
+    const int32_t *int_bias; /* (groups * m) or NULL; for y of bytes: see to_u8 of conv2d.h, likewise */
+    const double *scale;     /* (groups * m) where scale_each, else one */
     bool scale_each;
     bool clamped;    /* y is kept between low and high, NaN staying NaN; for floats */
     float low, high; /* of y's dtype */
@@ -139,8 +142,8 @@ void conv2d_run(const conv2d_call *c, sib_pool *pool);
 /* Where part `index` of n things begins that are cut into `parts`, which differ by one at most. */
 static inline size_t conv2d_cut(size_t n, size_t parts, size_t index)
 {
-    size_t least = n / parts, more = n % parts;
-    return index * least + (index < more ? index : more);
+    size_t min = n / parts, more = n % parts;
+    return index * min + (index < more ? index : more);
 }
 
 /* Vectors of features of a group. */
@@ -149,7 +152,8 @@ static inline size_t conv2d_vectors(const conv2d_plan *p)
     return (p->s.m + p->kernels->lanes - 1) / p->kernels->lanes;
 }
 
-/* First row of a group that panel `index` has: panels are cut even, into whole vectors where features stand in them. */
+/* First row of a group that panel `index` has: panels are cut even, into whole vectors where features
+   stand in them. */
 static inline size_t conv2d_panel_row(const conv2d_plan *p, size_t index)
 {
     if (!p->features)
@@ -165,8 +169,8 @@ typedef struct conv2d_item {
     size_t panel0, panel1;
 } conv2d_item;
 
-/* Single planes: are they run by themselves, how many at once and so the items, of which there should be `wanted`; an
-   item, and its run. */
+/* Single planes: are they run by themselves, how many at once and so the items, of which there should be
+   `wanted`; an item, and its run. */
 typedef struct conv2d_planes_item {
     size_t first, n, row0, rows; /* all rows where n > 1 */
 } conv2d_planes_item;
@@ -175,7 +179,8 @@ void conv2d_planes_make(conv2d_plan *p, size_t wanted);
 conv2d_planes_item conv2d_planes_at(const conv2d_plan *p, size_t index);
 void conv2d_planes_run(const conv2d_call *call, const conv2d_planes_item *at, float *scratch);
 
-/* Features in the lanes: does it pay; floats of scratch for sums; the products of an item, between low and high. */
+/* Features in the lanes: does it pay; floats of scratch for sums; the products of an item, between low and
+   high. */
 typedef struct conv2d_features {
     const conv2d_plan *p;
     const conv2d_item *at;
@@ -219,7 +224,7 @@ size_t conv2d_element(sib_dtype dtype);
 void conv2d_widen(const conv2d_plan *p, sib_dtype dtype, const void *src, int32_t zero, size_t n, float *dst);
 /* dst[i] = src[i * step] of the plan's x. */
 void conv2d_take(const conv2d_plan *p, const char *src, int32_t zero, size_t step, size_t n, float *dst);
-/* n sums of an output channel to y: float ones, or whole ones. */
+/* n sums of an output channel to y: floats, or integers. */
 void conv2d_give(const conv2d_call *c, const float *sums, const int32_t *whole, size_t channel, size_t n,
                  char *y);
 

@@ -1,6 +1,6 @@
-/* Windows of a fixed size over single planes, for conv2d.inc.h: each column of vectors goes down the rows, a few of the
-   output at once, so that a row of the image is loaded once for all rows that it is part of. What lies outside is never
-   read: lanes beyond the borders are filled in. */
+/* Windows of a fixed size over single planes, for conv2d.inc.h: each column of vectors goes down the rows,
+   a few of the output at once, so that a row of the image is loaded once for all rows that it is part of.
+   What lies outside is never read: lanes beyond the borders are filled in. */
 
 #include "kernel/conv/conv2d_plane_3.inc.h"
 

@@ -1,6 +1,7 @@
-/* Sums over windows of 3 x 3 at stride 1 over single planes, for conv2d.inc.h: a few vectors side by side go down the rows.
-   Of each row of the image every element is loaded once; taps on the left and right are made of neighbouring vectors, as
-   loads that begin anywhere would cross lines of the cache, and take turns with the sums. */
+/* Sums over windows of 3 x 3 at stride 1 over single planes, for conv2d.inc.h: a few vectors side by side
+   go down the rows. Of each row of the image every element is loaded once; taps on the left and right are
+   made of neighbouring vectors, as loads that begin anywhere would cross lines of the cache, and take
+   turns with the sums. */
 
 #define SPAN_ROWS    4 /* of the output at once */
 #define SPAN_VECTORS 3 /* side by side, at most */

@@ -1,22 +1,23 @@
-/* Windows over single planes by their own kernels: several neighbouring planes at a time where they are small. */
+/* Windows over single planes by their own kernels: several neighbouring planes at a time where they are
+   small. */
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
 
 #include <math.h>
 
 /* Elements of the output that planes are taken together for: what follows finds them in the first cache. */
-#define OUTPUT_MOST 4096
+#define OUTPUT_MAX 4096
 
 bool conv2d_planes_pay(const conv2d_plan *p)
 {
-    return p->plane_run && !p->whole;
+    return p->plane_run && !p->integer;
 }
 
 void conv2d_planes_make(conv2d_plan *p, size_t wanted)
 {
     size_t all = p->s.batch * p->s.groups;
     if (p->row_bands == 1)
-        p->planes = size_max(1, size_min(OUTPUT_MOST / p->out_plane, all / wanted));
+        p->planes = size_max(1, size_min(OUTPUT_MAX / p->out_plane, all / wanted));
     p->items = size_ceil_div(all, p->planes) * p->row_bands;
 }
 

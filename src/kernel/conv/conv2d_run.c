@@ -16,11 +16,11 @@ static void fill_outside(const conv2d_plan *p, float *dst, size_t n)
         memset(dst, 0, n * sizeof *dst);
     else
         for (size_t i = 0; i < n; i++)
-            dst[i] = p->whole ? -256.0f : -INFINITY;
+            dst[i] = p->integer ? -256.0f : -INFINITY;
 }
 
-/* Columns of one phase of a row of the image: what is before, every step-th element, what is behind. row: NULL for a
-   row outside; first: column of the padded image that the phase begins with. */
+/* Columns of one phase of a row of the image: what is before, every step-th element, what is behind. row:
+   NULL for a row outside; first: column of the padded image that the phase begins with. */
 static void fill_row(const conv2d_call *call, const char *row, size_t first, float *dst)
 {
     const conv2d_plan *p = call->plan;
@@ -73,7 +73,7 @@ static void conv2d_fill(const conv2d_call *call, const conv2d_item *at, const ch
         }
 }
 
-/* ---- Products ------------------------------------------------------------------------------------------- */
+/* ---- Products ------------------------------------------------------------------------------------------ */
 
 /* What the loops of an item share. */
 typedef struct product {
@@ -111,7 +111,8 @@ static void chunk_straight(const product *o, const float *x, size_t n, float *y)
         panel_of(o, panel, n, x, y + conv2d_panel_row(p, panel) * o->y_plane, o->y_plane);
 }
 
-/* Copies the pixels of a run that are pixels of the output: those at columns below `columns` of rows `pitch` apart. */
+/* Copies the pixels of a run that are pixels of the output: those at columns below `columns` of rows
+   `pitch` apart. */
 static void drop_gaps(const product *o, const float *run, size_t begin, size_t n, float *y)
 {
     size_t pitch = o->p->row_step, columns = o->at->columns;
@@ -225,7 +226,7 @@ typedef struct finished {
     size_t begin, end;
 } finished;
 
-#define FINISH_MOST 4096
+#define FINISH_MAX 4096
 
 static void finish_now(finished *f)
 {
@@ -236,7 +237,7 @@ static void finish_now(finished *f)
 
 static void finish_range(finished *f, size_t begin, size_t count)
 {
-    if (f->end != begin || f->end - f->begin + count > FINISH_MOST) {
+    if (f->end != begin || f->end - f->begin + count > FINISH_MAX) {
         finish_now(f);
         f->begin = begin;
     }
@@ -249,8 +250,8 @@ static void add_up(const float *sums, size_t n, double *totals, bool more)
         totals[i] = (more ? totals[i] : 0.0) + (double)sums[i];
 }
 
-/* Sums that are not what y holds: rounded, or made of blocks, which floats hold exactly where the numbers are integers.
-   y: the first pixel of the item. */
+/* Sums that are not what y holds: rounded, or made of blocks, which floats hold exactly where the numbers
+   are integers. y: the first pixel of the item. */
 static void convert(product *o, char *y)
 {
     const conv2d_plan *p = o->p;
@@ -269,12 +270,12 @@ static void convert(product *o, char *y)
             divide(o);
         if (clamp && !p->block)
             p->kernels->clamp(c->low, c->high, count, sums);
-        if (p->whole)
-            p->kernels->whole(sums, count, whole + begin, o->k0 > 0);
+        if (p->integer)
+            p->kernels->add_integers(sums, count, whole + begin, o->k0 > 0);
         else if (p->block)
             add_up(sums, count, totals, o->k0 > 0);
     }
-    if (p->block && !p->whole) {
+    if (p->block && !p->integer) {
         for (size_t i = 0; i < count; i++)
             sums[i] = (float)totals[i];
         if (clamp)

@@ -7,14 +7,14 @@
 #include <math.h>
 #include <string.h>
 
-#define LEAST_CHANNELS   16 /* and features, below which transforms take what fewer products save */
+#define MIN_CHANNELS     16 /* and features, below which transforms take what fewer products save */
 #define TILES            48 /* of an item: as many rows share what is read of the weights */
-#define THREADS_LEAST    2  /* times CONV2D_ALONE_WORK */
+#define THREADS_MIN      2  /* times CONV2D_ALONE_WORK */
 #define ITEMS_PER_THREAD 4
 #define IN_BYTES         (512 * 1024) /* of transformed pixels, up to which they stay in the second cache */
 #define FAR_PANELS       4            /* that share what is read of transformed pixels beyond that */
 
-/* ---- Choosing ----------------------------------------------------------------------------------------------- */
+/* ---- Choosing ------------------------------------------------------------------------------------------ */
 
 static size_t whole_lines(size_t floats)
 {
@@ -33,7 +33,8 @@ static bool fits(const conv2d_plan *p)
     return true;
 }
 
-/* Nanoseconds, roughly, on a machine of today: what is multiplied, what is read of weights, what is transformed. */
+/* Nanoseconds, roughly, on a machine of today: what is multiplied, what is read of weights, what is
+   transformed. */
 #define NS_PRODUCT 0.008  /* a multiply-add in products of matrices */
 #define NS_DIRECT  0.0125 /* the same in the direct sum */
 #define NS_WEIGHT  0.12   /* a float of the weights */
@@ -55,15 +56,15 @@ static const conv2d_winograd_form *choose(const conv2d_plan *p, size_t m)
 {
     const conv2d_winograd_kernels *k = &p->table->conv2d_winograd;
     const conv2d_winograd_form *best = NULL;
-    double least = cost_of(p, 0);
+    double min = cost_of(p, 0);
     bool any = m > 0;
-    if (!fits(p) || (!any && (p->s.c < LEAST_CHANNELS || p->s.m < LEAST_CHANNELS)))
+    if (!fits(p) || (!any && (p->s.c < MIN_CHANNELS || p->s.m < MIN_CHANNELS)))
         return NULL;
     for (size_t i = 0; i < k->n_forms; i++) {
         double cost = cost_of(p, k->forms[i].m);
-        if (any ? k->forms[i].m == m : cost < least) {
+        if (any ? k->forms[i].m == m : cost < min) {
             best = &k->forms[i];
-            least = cost;
+            min = cost;
         }
     }
     return best;
@@ -86,7 +87,7 @@ static void choose_blocks(const conv2d_plan *p, unsigned threads, conv2d_winogra
     i->in_floats = i->places * tiles * conv2d_winograd_row(p);
     i->group = i->in_floats * sizeof(float) > IN_BYTES ? FAR_PANELS * t->nr : t->nr;
     i->groups = size_ceil_div(p->s.m, i->group);
-    bool shared = threads > 1 && p->work > THREADS_LEAST * CONV2D_ALONE_WORK;
+    bool shared = threads > 1 && p->work > THREADS_MIN * CONV2D_ALONE_WORK;
     size_t blocks = p->s.batch * i->blocks[0] * i->blocks[1];
     size_t wanted = shared ? ITEMS_PER_THREAD * (size_t)threads : 1;
     i->m_blocks = blocks < wanted ? size_min(i->groups, size_ceil_div(wanted, blocks)) : 1;
@@ -127,7 +128,7 @@ void conv2d_winograd_make(const conv2d_plan *p, unsigned threads, size_t m, conv
     i->form = form;
 }
 
-/* ---- Weights ------------------------------------------------------------------------------------------------- */
+/* ---- Weights ------------------------------------------------------------------------------------------- */
 
 /* Rows of G, by m. */
 typedef double matrix_g[CONV2D_WINOGRAD_N][3];
@@ -151,7 +152,8 @@ static void make_g(size_t m, matrix_g g)
     g[5][2] = 1;
 }
 
-/* One channel of up to GEMM_MAX_NR features: w, theirs, `apart` floats apart; to: (places, width), `place` floats apart. */
+/* One channel of up to GEMM_MAX_NR features: w, theirs, `apart` floats apart; to: (places, width), `place`
+   floats apart. */
 static void transform(const matrix_g g, size_t n, const float *w, size_t apart, size_t features, size_t width,
                       float *to, size_t place)
 {
@@ -173,8 +175,9 @@ static void transform(const matrix_g g, size_t n, const float *w, size_t apart, 
         }
 }
 
-/* The largest |x| that weights of these sizes may meet, see WINOGRAD_HEAD. A row of B^T has a sum of magnitudes below 6,
-   one of A^T below 9, one of G of 1.5 at most; so a number on the way is at most 36 |x|, and 81 * 36 * 2.25 |x| |w|. */
+/* The largest |x| that weights of these sizes may meet, see WINOGRAD_HEAD. A row of B^T has a sum of
+   magnitudes below 6, one of A^T below 9, one of G of 1.5 at most; so a number on the way is at most 36
+   |x|, and 81 * 36 * 2.25 |x| |w|. */
 static float largest_sum(const conv2d_plan *p, const float *w)
 {
     float largest = 0;
@@ -185,7 +188,7 @@ static float largest_sum(const conv2d_plan *p, const float *w)
                 return -1;
             of_one = fmaxf(of_one, fabsf(*w));
         }
-        if (of_one > 0 && of_one < WINOGRAD_LEAST)
+        if (of_one > 0 && of_one < WINOGRAD_MIN)
             return -1;
         largest = fmaxf(largest, of_one);
     }

@@ -24,7 +24,7 @@ INLINE void out_2(const vf *v, vf *y)
     y[1] = vf_add(vf_sub(v[1], v[2]), v[3]);
 }
 
-/* ---- Four pixels: points 0, a, -a, b, -b, infinity ------------------------------------------------------- */
+/* ---- Four pixels: points 0, a, -a, b, -b, infinity ----------------------------------------------------- */
 
 #define A 0.75f
 #define B 1.5f
@@ -58,7 +58,7 @@ INLINE void out_4(const vf *v, vf *y)
 #undef A
 #undef B
 
-/* ---- Both ways ------------------------------------------------------------------------------------------- */
+/* ---- Both ways ----------------------------------------------------------------------------------------- */
 
 typedef void line(const vf *from, vf *to);
 
@@ -113,7 +113,7 @@ FORM(2, 4)
 FORM(4, 6)
 #undef FORM
 
-/* ---- Channels and lanes ------------------------------------------------------------------------------------ */
+/* ---- Channels and lanes -------------------------------------------------------------------------------- */
 
 /* n <= VF_LANES pixels of `channels` planes, both the number of lanes where `whole`. */
 INLINE void spread_square(const float *x, size_t plane, size_t channels, size_t n, float *to, float *sizes,
@@ -134,7 +134,7 @@ INLINE void spread_square(const float *x, size_t plane, size_t channels, size_t 
         vf_store(sizes, size);
     else
         vf_store_n(sizes, size, n);
-    vf_turn(v);
+    vf_transpose(v);
     UNROLL for (size_t j = 0; j < VF_LANES; j++) if (whole || j < n) vf_store(to + j * VF_LANES, v[j]);
 }
 
@@ -154,7 +154,7 @@ static void winograd_gather(const float *from, size_t n, size_t features, float 
         vf v[VF_LANES];
         UNROLL for (size_t i = 0; i < VF_LANES; i++) v[i] =
             i < count ? vf_load(from + i * VF_LANES) : vf_zero();
-        vf_turn(v);
+        vf_transpose(v);
         for (size_t f = 0; f < features; f++) {
             if (count == VF_LANES)
                 vf_store(y + f * plane, v[f]);

@@ -1,7 +1,8 @@
-/* Convolution of windows of 3 x 3 by transforms: what each CPU level has; conv2d_winograd_plan.h tells the formulas.
+/* Convolution of windows of 3 x 3 by transforms: what each CPU level has; the formulas are in
+   conv2d_winograd_plan.h.
 
-   Pixels stand as vectors of `lanes` channels or features. Strides are in floats; `row` is that from row to row of pixels,
-   `apart` that from place to place of a transformed tile, (n, n) places. */
+   Pixels stand as vectors of `lanes` channels or features. Strides are in floats; `row` is that from row
+   to row of pixels, `apart` that from place to place of a transformed tile, (n, n) places. */
 #ifndef KERNEL_CONV2D_WINOGRAD_ENTRIES_H
 #define KERNEL_CONV2D_WINOGRAD_ENTRIES_H
 

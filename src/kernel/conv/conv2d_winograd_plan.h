@@ -1,30 +1,34 @@
-/* Convolution of float windows of 3 x 3, stride 1, by transforms (Winograd): the plan of conv2d_plan.h tells what is
+/* Convolution of float windows of 3 x 3, stride 1, by transforms (Winograd): conv2d_plan.h defines what is
    computed; this does it with fewer multiplications where there are channels and pixels enough.
 
    A tile of m x m pixels of y reads n x n pixels of x, n = m + 2:
 
        y = A^T [ sum over channels of (G w G^T) . (B^T x B) ] A + bias     (. element by element)
 
-   with the matrices of Toom and Cook for interpolation at the points 0, 1, -1, infinity (m = 2), and 0, a, -a, b, -b,
-   infinity with a = 3/4, b = 3/2 (m = 4); Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015. For
-   every place of a tile the sum over channels is a product of matrices, (tiles, channels) times (channels, features).
+   with the matrices of Toom and Cook for interpolation at the points 0, 1, -1, infinity (m = 2), and 0, a,
+   -a, b, -b, infinity with a = 3/4, b = 3/2 (m = 4); Lavin and Gray, "Fast Algorithms for Convolutional
+   Neural Networks", 2015. For every place of a tile the sum over channels is a product of matrices,
+   (tiles, channels) times (channels, features).
 
-   Precision. G w G^T is found in double and rounded once. In exact arithmetic y is what it should be; in float, with
-   u = 2^-24 and sums of at most t terms one after another, an element is off by no more than about
+   Precision. G w G^T is found in double and rounded once. In exact arithmetic y is what it should be; in
+   float, with u = 2^-24 and sums of at most t terms one after another, an element is off by no more than
+   about
 
        (t + 30) u |A^T| [ sum over channels of |G w G^T| . (|B^T| |x| |B|) ] |A|
 
-   where |.| is by element. In contrast to the direct sum's (9 t u times the sum of |x| |w|) this has pixels of the whole
-   tile in it, also those that an element does not see. What rounding does on data of even size, in units of u times an
-   element's sum of |x| |w|, 16 to 512 channels, root of the mean square and largest of 8,000: direct sum 0.5 and 3;
-   m = 2: 0.2 to 0.4 and 3; m = 4: 0.6 to 1.4 and 13. (With the points 0, 1, -1, 2, -2 of the literature m = 4 is twice as
-   far off.) A pixel alone among zeros moves its neighbours in the tile by some 30 u |x| |w|.
+   where |.| is by element. In contrast to the direct sum's (9 t u times the sum of |x| |w|) this has
+   pixels of the whole tile in it, also those that an element does not see. What rounding does on data of
+   even size, in units of u times an element's sum of |x| |w|, 16 to 512 channels, root of the mean square
+   and largest of 8,000: direct sum 0.5 and 3; m = 2: 0.2 to 0.4 and 3; m = 4: 0.6 to 1.4 and 13. (With the
+   points 0, 1, -1, 2, -2 of the literature m = 4 is twice as far off.) A pixel alone among zeros moves its
+   neighbours in the tile by some 30 u |x| |w|.
 
-   So that no element is much worse than it would be by the direct sum, a tile is computed directly where numbers are
-   of very different sizes: where the sum of |x| over some window of 3 x 3 pixels and all channels is less than
-   1 / CONV2D_WINOGRAD_RATIO of that over the tile; and where it is not finite or such that a transform could overflow or
-   lose bits below the least float. NaN and infinities therefore reach those elements only that see them. Weights that
-   are not finite, or tiny, leave every tile to the direct sum. */
+   So that no element is much worse than it would be by the direct sum, a tile is computed directly where
+   numbers are of very different sizes: where the sum of |x| over some window of 3 x 3 pixels and all
+   channels is less than 1 / CONV2D_WINOGRAD_RATIO of that over the tile; and where it is not finite or
+   such that a transform could overflow or lose bits below the least float. NaN and infinities therefore
+   reach those elements only that see them. Weights that are not finite, or tiny, leave every tile to the
+   direct sum. */
 #ifndef KERNEL_CONV2D_WINOGRAD_PLAN_H
 #define KERNEL_CONV2D_WINOGRAD_PLAN_H
 
@@ -48,7 +52,8 @@ typedef struct conv2d_winograd {
     size_t scratch_floats;                                                             /* of one worker */
 } conv2d_winograd;
 
-/* Chooses; out->form is NULL where the direct sum is as good. m: 0, or the form that must be taken where one fits. */
+/* Chooses; out->form is NULL where the direct sum is as good. m: 0, or the form that must be taken where
+   one fits. */
 void conv2d_winograd_make(const conv2d_plan *p, unsigned threads, size_t m, conv2d_winograd *out);
 /* w: f32. dst: (packed_floats) */
 void conv2d_winograd_pack(const conv2d_winograd *i, const conv2d_plan *p, const float *w, float *dst);
@@ -57,12 +62,13 @@ void conv2d_winograd_run(const conv2d_winograd *i, const conv2d_call *c, sib_poo
 
 /* ---- Between the files ------------------------------------------------------------------------------- */
 
-/* Packed weights: WINOGRAD_HEAD floats, the first of which is the largest sum of |x| over a tile for which no number
-   overflows (negative: none), then transformed weights: groups of features, places, panels of the group, (c, width)
-   each; then the weights themselves: panels of (9 c, width). Panels are those of gemm.h. */
+/* Packed weights: WINOGRAD_HEAD floats, the first of which is the largest sum of |x| over a tile for which
+   no number overflows (negative: none), then transformed weights: groups of features, places, panels of
+   the group, (c, width) each; then the weights themselves: panels of (9 c, width). Panels are those of
+   gemm.h. */
 #define WINOGRAD_HEAD 16
 /* Least sum of |x| over a tile, but 0. */
-#define WINOGRAD_LEAST 0x1p-100f
+#define WINOGRAD_MIN 0x1p-100f
 
 /* First feature of group `index`. */
 static inline size_t conv2d_winograd_feature(const conv2d_winograd *i, const conv2d_plan *p, size_t index)

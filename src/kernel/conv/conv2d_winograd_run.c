@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define MOST_LANES 16
+#define MAX_LANES 16
 
 /* A block of tiles of one plane, and the scratch that it is worked on with. */
 typedef struct block {
@@ -28,7 +28,7 @@ typedef struct block {
     float *out;            /* (m, tiles[1] * m, lanes) */
 } block;
 
-/* ---- The image ---------------------------------------------------------------------------------------------- */
+/* ---- The image ----------------------------------------------------------------------------------------- */
 
 /* Where row or column `at` of the block's image stands in x along axis k; x.in or more: outside. */
 static size_t place_of(const block *b, int k, size_t at)
@@ -53,10 +53,11 @@ static void fill_image(const block *b, size_t c, size_t channels)
     }
 }
 
-/* Whether transforms do for a tile: see conv2d_winograd_plan.h. sizes: its first pixel's. rows, columns: of y */
+/* Whether transforms do for a tile: see conv2d_winograd_plan.h. sizes: its first pixel's. rows, columns:
+   of y */
 static bool is_even(const block *b, const float *sizes, size_t rows, size_t columns)
 {
-    float across[CONV2D_WINOGRAD_N][CONV2D_WINOGRAD_N], total = 0, least = __FLT_MAX__;
+    float across[CONV2D_WINOGRAD_N][CONV2D_WINOGRAD_N], total = 0, min = __FLT_MAX__;
     size_t n = b->i->n;
     for (size_t r = 0; r < n; r++, sizes += b->width) {
         for (size_t j = 0; j < n; j++)
@@ -67,10 +68,10 @@ static bool is_even(const block *b, const float *sizes, size_t rows, size_t colu
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < columns; j++) {
             float size = across[r][j] + across[r + 1][j] + across[r + 2][j];
-            least = size < least ? size : least;
+            min = size < min ? size : min;
         }
     return total <= b->c->w[0] &&
-           (total == 0 || (total >= WINOGRAD_LEAST && least * CONV2D_WINOGRAD_RATIO >= total));
+           (total == 0 || (total >= WINOGRAD_MIN && min * CONV2D_WINOGRAD_RATIO >= total));
 }
 
 static size_t tile_pixels(const block *b, int k, size_t tile)
@@ -102,7 +103,7 @@ static void transform(block *b)
         }
 }
 
-/* ---- Products ----------------------------------------------------------------------------------------------- */
+/* ---- Products ------------------------------------------------------------------------------------------ */
 
 /* A product of matrices: c (m, n) = a (m, k) times the panel b (k, width). */
 static void multiply(const gemm_kernels *t, gemm_tile tile, size_t m, size_t n, size_t k)
@@ -168,7 +169,8 @@ static void take_windows(const block *b, size_t row, size_t column)
         }
 }
 
-/* The pixels of tiles that are summed directly, in the first m * m places of their sums. w: all weights as they are */
+/* The pixels of tiles that are summed directly, in the first m * m places of their sums. w: all weights as
+   they are */
 static void direct_sums(const block *b, const float *w, size_t begin, size_t end)
 {
     const gemm_kernels *t = &b->p->table->gemm;
@@ -190,7 +192,7 @@ static void direct_sums(const block *b, const float *w, size_t begin, size_t end
     }
 }
 
-/* ---- The output --------------------------------------------------------------------------------------------- */
+/* ---- The output ---------------------------------------------------------------------------------------- */
 
 /* Pixels of a tile that are there, but for their bias. */
 static void copy_out(const block *b, const float *from, size_t apart, const float *bias, float *to,
@@ -210,7 +212,7 @@ static void give(const block *b, const float *from, size_t columns, size_t f, si
     size_t m = b->i->m, apart = b->count * columns, row = b->tiles[1] * m * k->lanes;
     size_t width = p->s.axis[2].out, first = b->pixel0[0] * width + b->pixel0[1];
     size_t at = (b->batch * p->s.m + f) * p->out_plane + first;
-    float bias[MOST_LANES] = {0};
+    float bias[MAX_LANES] = {0};
     if (b->c->bias)
         memcpy(bias, b->c->bias + f, features * sizeof *bias);
     for (size_t i = 0, t = 0; i < b->tiles[0]; i++) {
@@ -234,7 +236,7 @@ static void give(const block *b, const float *from, size_t columns, size_t f, si
             b->c->finish(b->c->context, at + i * p->out_plane + r * width, count);
 }
 
-/* ---- Items -------------------------------------------------------------------------------------------------- */
+/* ---- Items --------------------------------------------------------------------------------------------- */
 
 static block block_at(const conv2d_winograd *i, const conv2d_call *c, size_t index, float *scratch)
 {
@@ -279,7 +281,7 @@ static void run_item(const conv2d_winograd *i, const conv2d_call *c, size_t item
     }
 }
 
-/* ---- The run ------------------------------------------------------------------------------------------------ */
+/* ---- The run ------------------------------------------------------------------------------------------- */
 
 typedef struct winograd_job {
     const conv2d_winograd *i;

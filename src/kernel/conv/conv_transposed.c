@@ -14,15 +14,15 @@
 /* Bands read what lies around them twice; they are so many times as large at least. */
 #define BAND_OVERLAPS 8
 
-/* ---- Making ------------------------------------------------------------------------------------------------ */
+/* ---- Making -------------------------------------------------------------------------------------------- */
 
 static size_t rounded(size_t n, size_t by)
 {
     return (n + by - 1) / by * by;
 }
 
-/* Places of the image along the band axis that outputs from .. until - 1 take: p * stride + reach - before, reach in
-   0 .. (kernel - 1) dilation. */
+/* Places of the image along the band axis that outputs from .. until - 1 take: p * stride + reach -
+   before, reach in 0 .. (kernel - 1) dilation. */
 static size_t taken_by(const conv2d_axis *a, size_t from, size_t until, size_t *first)
 {
     size_t reach = (a->kernel - 1) * a->dilation, low = from + a->before;
@@ -39,7 +39,8 @@ static size_t inner(const conv_transposed *t, size_t axis, bool of_output)
     return n;
 }
 
-/* How many outputs along the band axis a band has: as few as keep the products of few channels in the cache. */
+/* How many outputs along the band axis a band has: as few as keep the products of few channels in the
+   cache. */
 static size_t choose_band(const conv_transposed *t)
 {
     const conv2d_axis *a = &t->axis[t->band_axis];
@@ -51,7 +52,8 @@ static size_t choose_band(const conv_transposed *t)
     return t->band_axis == CONV2D_AXES - 1 ? a->out : size_min(a->out, rows * a->stride);
 }
 
-/* The product of a block's taps, of `rows` rows, with n elements of the image; its places are for whoever runs it. */
+/* The product of a block's taps, of `rows` rows, with n elements of the image; its places are for whoever
+   runs it. */
 static gemm product_of(const conv_transposed *t, size_t rows, size_t n)
 {
     return (gemm){.m = rows,
@@ -69,23 +71,23 @@ static gemm product_of(const conv_transposed *t, size_t rows, size_t n)
 static size_t largest_slab(const conv_transposed *t)
 {
     const conv2d_axis *a = &t->axis[t->band_axis];
-    size_t most = 1, first;
+    size_t max = 1, first;
     for (size_t from = 0; from < a->out; from += t->band)
-        most = size_max(most, taken_by(a, from, size_min(a->out, from + t->band), &first));
-    return most * t->inner_in;
+        max = size_max(max, taken_by(a, from, size_min(a->out, from + t->band), &first));
+    return max * t->inner_in;
 }
 
 /* Floats for any product of a run: a smaller one may take more. */
 static size_t product_scratch(const conv_transposed *t)
 {
     const conv2d_axis *a = &t->axis[t->band_axis];
-    size_t most = 0, first, last = t->m - (t->blocks - 1) * t->features;
+    size_t max = 0, first, last = t->m - (t->blocks - 1) * t->features;
     for (size_t from = 0; from < a->out; from += t->band) {
         size_t n = taken_by(a, from, size_min(a->out, from + t->band), &first) * t->inner_in;
         gemm full = product_of(t, t->features * t->taps, n), rest = product_of(t, last * t->taps, n);
-        most = size_max(most, size_max(gemm_scratch(&full), gemm_scratch(&rest)));
+        max = size_max(max, size_max(gemm_scratch(&full), gemm_scratch(&rest)));
     }
-    return rounded(most, 16);
+    return rounded(max, 16);
 }
 
 bool conv_transposed_make(conv_transposed *t, unsigned threads)
@@ -110,12 +112,12 @@ bool conv_transposed_make(conv_transposed *t, unsigned threads)
     t->bands = size_ceil_div(t->axis[t->band_axis].out, t->band);
     t->slab = largest_slab(t);
     /* enough channels for full tiles, no more than the cache holds or than leaves work for every thread */
-    size_t most = PRODUCT_FLOATS / (t->taps * t->slab), few = size_ceil_div(PRODUCT_ROWS, t->taps);
+    size_t max = PRODUCT_FLOATS / (t->taps * t->slab), few = size_ceil_div(PRODUCT_ROWS, t->taps);
     double work = (double)t->batch * (double)t->groups * (double)t->c * (double)t->m * (double)t->taps *
                   (double)t->in_plane;
     t->workers = work > CONV2D_ALONE_WORK && threads > 1 ? threads : 1;
     size_t items = t->batch * t->groups * t->bands, share = t->workers > items ? t->workers / items : 1;
-    t->features = size_max(most, few);
+    t->features = size_max(max, few);
     t->features = size_min(t->features, size_ceil_div(t->m, share));
     t->blocks = size_ceil_div(t->m, t->features);
     const conv2d_axis *row = &t->axis[CONV2D_AXES - 1];
@@ -127,7 +129,7 @@ bool conv_transposed_make(conv_transposed *t, unsigned threads)
            size_mul(t->work_floats, t->workers * sizeof(float), &bytes);
 }
 
-/* ---- Weights ----------------------------------------------------------------------------------------------- */
+/* ---- Weights ------------------------------------------------------------------------------------------- */
 
 size_t conv_transposed_packed_floats(const conv_transposed *t)
 {
@@ -141,12 +143,12 @@ void conv_transposed_pack(const conv_transposed *t, const float *w, float *packe
     for (size_t i = 0; i < t->groups * t->c * rows; i++)
         *odd |= !isfinite(w[i]);
     for (size_t g = 0; g < t->groups; g++)
-        kernel_table_get()->layout.turn[2](
+        kernel_table_get()->layout.transpose[2](
             (const char *)(w + g * t->c * rows), (ptrdiff_t)(rows * sizeof(float)),
             (char *)(packed + g * t->c * rows), (ptrdiff_t)(t->c * sizeof(float)), t->c, rows);
 }
 
-/* ---- Adding up --------------------------------------------------------------------------------------------- */
+/* ---- Adding up ----------------------------------------------------------------------------------------- */
 
 /* One item of the work. */
 typedef struct part {
@@ -170,7 +172,8 @@ static bool taken_from(const conv2d_axis *a, size_t k, size_t q, size_t *p)
     return *p < a->in;
 }
 
-/* Adds what a row of the image gives by the taps of the last axis. products: (kernel, slab_n), from that row on. */
+/* Adds what a row of the image gives by the taps of the last axis. products: (kernel, slab_n), from that
+   row on. */
 static void add_row(const part *w, const float *products)
 {
     const conv2d_axis *a = &w->t->axis[CONV2D_AXES - 1];
@@ -211,14 +214,14 @@ static void make_row(const part *w, size_t channel, const size_t *at, float *y)
         return;
     }
     size_t whole = row->out / row->stride;
-    w->kernels->layout.turn[2]((const char *)w->phases, (ptrdiff_t)(t->phase_floats * sizeof *y), (char *)y,
-                               (ptrdiff_t)(row->stride * sizeof *y), row->stride, whole);
+    w->kernels->layout.transpose[2]((const char *)w->phases, (ptrdiff_t)(t->phase_floats * sizeof *y),
+                                    (char *)y, (ptrdiff_t)(row->stride * sizeof *y), row->stride, whole);
     for (size_t f = 0; f < row->out % row->stride; f++)
         y[whole * row->stride + f] = w->phases[f * t->phase_floats + whole];
 }
 
-/* Odd weights make NaN where they meet a zero that stands between or around the elements. y: rows from..until of one
-   channel. packed: (taps, c) of that channel. */
+/* Odd weights make NaN where they meet a zero that stands between or around the elements. y: rows
+   from..until of one channel. packed: (taps, c) of that channel. */
 static void meet_zeros(const part *w, const size_t *at, const float *packed, float *y)
 {
     const conv_transposed *t = w->t;
@@ -260,7 +263,7 @@ static void add_up(const part *w, const float *packed)
     }
 }
 
-/* ---- Running ----------------------------------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------------------- */
 
 static void run_item(const conv_transposed_call *call, size_t item, float *scratch)
 {

@@ -16,12 +16,12 @@
 #define DIRECT_FLOATS   8192  /* of B, which then stays in the first cache as it is */
 #define CLASHING_FLOATS 512   /* 2 KB, after two of which the first cache has its places again */
 #define STREAM_FLOATS   65536 /* of A, which the second cache holds beside B going by */
-#define DOT_ROWS        8     /* so few rows of A do without B turned round */
+#define DOT_ROWS        8     /* so few rows of A do without B transposed */
 #define THIN_ROWS       8     /* so few rows of A do without B widened first */
-#define DONE_LEAST      1024  /* elements that `done` is called for at once, where there are so many */
+#define DONE_MIN        1024  /* elements that `done` is called for at once, where there are so many */
 #define ROW_BLOCK       16    /* tiles below each other that are worked on before the next terms */
 
-/* ---- How ------------------------------------------------------------------------------------------------- */
+/* ---- How ----------------------------------------------------------------------------------------------- */
 
 typedef enum gemm_way {
     WAY_PANELS, /* B is packed */
@@ -59,14 +59,15 @@ static gemm_blocks blocks_of(const gemm_kernels *t, const gemm *g, gemm_way way)
         return (gemm_blocks){size_min(g->k, WIDEN_TERMS), size_min(g->n, t->nr)};
     if (b.kc > t->kc)
         b.kc = size_ceil_div(size_ceil_div(g->k, size_ceil_div(g->k, t->kc)), 2) * 2;
-    size_t most = size_max(1, t->block / size_max(1, b.kc) / t->nr) * t->nr;
-    if (b.nc > most)
-        b.nc = size_ceil_div(size_ceil_div(g->n, size_ceil_div(g->n, most)), t->nr) * t->nr;
+    size_t max = size_max(1, t->block / size_max(1, b.kc) / t->nr) * t->nr;
+    if (b.nc > max)
+        b.nc = size_ceil_div(size_ceil_div(g->n, size_ceil_div(g->n, max)), t->nr) * t->nr;
     return b;
 }
 
-/* Whether tiles read a copy of A's rows: where those do not run, and where they are long and so far apart that the first
-   cache has few places for them all. (Where sums are cut into blocks of terms, a copy takes more than it gives.) */
+/* Whether tiles read a copy of A's rows: where those do not run, and where they are long and so far apart
+   that the first cache has few places for them all. (Where sums are cut into blocks of terms, a copy takes
+   more than it gives.) */
 static bool copies_rows(const gemm_kernels *t, const gemm *g)
 {
     if (g->a_column != 1)
@@ -97,7 +98,7 @@ size_t gemm_scratch(const gemm *g)
     return scratch_of(t, g, way_of(t, g));
 }
 
-/* ---- Blocks ---------------------------------------------------------------------------------------------- */
+/* ---- Blocks -------------------------------------------------------------------------------------------- */
 
 /* A product as it is worked on. */
 typedef struct gemm_work {
@@ -180,7 +181,7 @@ static void run_block(const gemm_work *w, const gemm_part *p, const gemm_panels 
         m = size_min(w->t->mr, end - i);
         run_rows(w, p, b, i, m, k0, kc);
         waiting += m;
-        if (last && g->done && (waiting * p->columns >= DONE_LEAST || i + m == end)) {
+        if (last && g->done && (waiting * p->columns >= DONE_MIN || i + m == end)) {
             g->done(g->context, g->c + (i + m - waiting) * g->c_row + p->column, waiting, p->columns);
             waiting = 0;
         }
@@ -267,7 +268,7 @@ static void run_thin(const gemm_kernels *t, const gemm *g, const gemm_part *p)
             tile_of(&tile, &w, m, n);
         }
         waiting += n;
-        if (g->done && (waiting >= DONE_LEAST || j + n == end)) {
+        if (g->done && (waiting >= DONE_MIN || j + n == end)) {
             g->done(g->context, g->c + p->row * g->c_row + (j + n - waiting), p->rows, waiting);
             waiting = 0;
         }
@@ -329,10 +330,10 @@ void gemm_run(const gemm *g, float *scratch)
         run_part(t, g, way_of(t, g), &all, panels_of(t, g), scratch);
 }
 
-/* ---- Many, over threads ---------------------------------------------------------------------------------- */
+/* ---- Many, over threads -------------------------------------------------------------------------------- */
 
-/* Below so many multiplications, or floats of B that are read once, threads are not worth waking; nor, where they are awake,
-   to be given work below the last. */
+/* Below so many multiplications, or floats of B that are read once, threads are not worth waking; nor,
+   where they are awake, to be given work below the last. */
 #define WORTH_THREADS 6e6
 #define WORTH_READING 5e5
 #define WORTH_GIVING  1.2e5

@@ -1,4 +1,5 @@
-/* Products of matrices of floats: the tiles that each CPU level has, and the driver that cuts a product into them.
+/* Products of matrices of floats: the tiles that each CPU level has, and the driver that cuts a product
+   into them.
 
    Strides are in elements. What is read and what is written do not overlap, except where it is said. */
 #ifndef KERNEL_GEMM_H
@@ -36,7 +37,8 @@ typedef struct gemm_tile {
     const float *ahead[GEMM_AHEAD]; /* (k) each: rows of A that are wanted soon, to be fetched; NULL: none */
 } gemm_tile;
 
-/* A panel of weights that are narrow in memory, as many whole vectors wide as hold its columns; terms one after another. */
+/* A panel of weights that are narrow in memory, as many whole vectors wide as hold its columns; terms one
+   after another. */
 #define GEMM_THIN 4 /* rows that are multiplied by one at once, at most */
 typedef struct gemm_thin {
     const void *q;             /* (k, width) 16-bit floats or bytes, or two terms in a byte as in widen_4 */
@@ -50,8 +52,9 @@ typedef struct gemm_kernels {
     size_t kc;            /* terms of a sum that are taken at once */
     size_t block;         /* floats of B that stay in the second cache */
 
-    /* tile[m]: a tile of m rows, 1 <= m <= mr, and n columns, 1 <= n <= nr; nothing beyond is read or written. Sums
-       are in one float or a few for each element, the same ones wherever the element stands in n. */
+    /* tile[m]: a tile of m rows, 1 <= m <= mr, and n columns, 1 <= n <= nr; nothing beyond is read or
+       written. Sums are in one float or a few for each element, the same ones wherever the element stands
+       in n. */
     void (*tile[GEMM_MAX_MR + 1])(const gemm_tile *t, size_t n);
 
     /* The same with B transposed, b: (n, k), rows ldb apart; any m and n. */
@@ -60,23 +63,24 @@ typedef struct gemm_kernels {
     /* dst[p * width + j] = b[p * row + j * column] for p < k, j < n; 0 for n <= j < width. */
     void (*pack)(const float *b, size_t row, size_t column, size_t k, size_t n, size_t width, float *dst);
 
-    /* dst[p * width + j] = (q[p][j] - zero[j]) * scale[j] for p < k, j < width, a multiple of lanes. q: bytes (k, width),
-       or with widen_4 (k / 2 rounded up, width) with q[p] in the low half of the byte for even p, in the high one for
-       odd p. */
+    /* dst[p * width + j] = (q[p][j] - zero[j]) * scale[j] for p < k, j < width, a multiple of lanes. q:
+       bytes (k, width), or with widen_4 (k / 2 rounded up, width) with q[p] in the low half of the byte
+       for even p, in the high one for odd p. */
     void (*widen_8)(const int8_t *q, const float *zero, const float *scale, size_t k, size_t width,
                     float *dst);
     void (*widen_4)(const int8_t *q, const float *zero, const float *scale, size_t k, size_t width,
                     float *dst);
 
-    /* tile[m] for m <= GEMM_THIN with a panel of narrow weights instead of b: (q - zero) * scale, or the 16-bit floats.
-       NULL: not better here than to widen them first. */
+    /* tile[m] for m <= GEMM_THIN with a panel of narrow weights instead of b: (q - zero) * scale, or the
+       16-bit floats. NULL: not better here than to widen them first. */
     gemm_thin_tile *thin_f16, *thin_bf16, *thin_s8, *thin_s4;
 } gemm_kernels;
 
 /* ---- B made ready ------------------------------------------------------------------------------------- */
 
-/* One or several B (k, n) in the order in which tiles read them: one block of memory, aligned to MEM_ALIGN. For each form
-   there is a function that tells its bytes (false: more than memory holds) and one that fills it. */
+/* One or several B (k, n) in the order in which tiles read them: one block of memory, aligned to
+   MEM_ALIGN. For each form there is a function that gives its bytes (false: more than memory holds) and
+   one that fills it. */
 typedef struct gemm_packed gemm_packed;
 
 /* Packs `count` matrices B[i] (k, n) at b + i * apart. */
@@ -84,19 +88,20 @@ bool gemm_packed_bytes(size_t k, size_t n, size_t count, size_t *bytes);
 void gemm_pack(const float *b, size_t row, size_t column, size_t k, size_t n, size_t count, size_t apart,
                void *out);
 
-/* The same from the rows in which the matrices stand in memory, (n, k) where `turned`, else (k, n): the head first, then
-   all rows once, in any order. first: of the first row, counted over all matrices; none of the others is of the next matrix.
-   first (within its matrix) and rows are multiples of gemm_pack_multiple, but at a matrix's end. */
-size_t gemm_pack_multiple(bool turned);
+/* The same from the rows in which the matrices stand in memory, (n, k) where `transposed`, else (k, n):
+   the head first, then all rows once, in any order. first: of the first row, counted over all matrices;
+   none of the others is of the next matrix. first (within its matrix) and rows are multiples of
+   gemm_pack_multiple, but at a matrix's end. */
+size_t gemm_pack_multiple(bool transposed);
 void gemm_pack_begin(size_t k, size_t n, void *out);
-void gemm_pack_rows(const float *b, bool turned, size_t first, size_t rows, void *out);
+void gemm_pack_rows(const float *b, bool transposed, size_t first, size_t rows, void *out);
 
 /* The same of 16-bit floats, which stay that wide in memory. bf16: bfloat16, else IEEE halves. */
 bool gemm_packed_half_bytes(size_t k, size_t n, size_t count, size_t *bytes);
 void gemm_pack_half(bool bf16, const uint16_t *b, size_t row, size_t column, size_t k, size_t n, size_t count,
                     size_t apart, void *out);
 void gemm_pack_half_begin(bool bf16, size_t k, size_t n, void *out);
-void gemm_pack_half_rows(const uint16_t *b, bool turned, size_t first, size_t rows, void *out);
+void gemm_pack_half_rows(const uint16_t *b, bool transposed, size_t first, size_t rows, void *out);
 
 /* Weights of few bits: B[p][j] = (q[j][p] - zero[j][p / block]) * scale[j][p / block]. */
 typedef struct gemm_bits {
@@ -110,7 +115,7 @@ bool gemm_packed_bits_bytes(const gemm_bits *b, size_t *bytes);
 void gemm_pack_bits(const gemm_bits *b, void *out);
 /* The same of 8 bits from rows of bytes; q is not looked at. is_signed: 128 less than what q would hold. */
 void gemm_pack_bytes_begin(const gemm_bits *b, void *out);
-void gemm_pack_bytes_rows(const uint8_t *q, bool is_signed, bool turned, size_t first, size_t rows,
+void gemm_pack_bytes_rows(const uint8_t *q, bool is_signed, bool transposed, size_t first, size_t rows,
                           void *out);
 
 /* ---- The product -------------------------------------------------------------------------------------- */
@@ -129,8 +134,8 @@ typedef struct gemm {
     float *c;
     size_t c_row;
     float alpha;
-    /* Called, where not NULL, for parts of C that are complete and still in the cache: rows x columns elements at c, each
-       element once; by the thread that made them. */
+    /* Called, where not NULL, for parts of C that are complete and still in the cache: rows x columns
+       elements at c, each element once; by the thread that made them. */
     void (*done)(void *context, float *c, size_t rows, size_t columns);
     void *context;
     const struct sib_cancel *cancel; /* may be NULL; what is computed is of no use once it is set */
@@ -138,8 +143,8 @@ typedef struct gemm {
 
 /* Floats that gemm_run needs for a product of these sizes and strides; often 0. */
 size_t gemm_scratch(const gemm *g);
-/* On the calling thread alone, so that it may be a part of another's task. scratch: (gemm_scratch) floats, aligned as
-   mem_alloc does; may be NULL where that is 0. */
+/* On the calling thread alone, so that it may be a part of another's task. scratch: (gemm_scratch) floats,
+   aligned as mem_alloc does; may be NULL where that is 0. */
 void gemm_run(const gemm *g, float *scratch);
 
 /* Where matrix i of many stands, in elements from those of the gemm. */
@@ -149,11 +154,12 @@ typedef struct gemm_place {
 
 /* Floats that gemm_run_all needs. */
 size_t gemm_scratch_all(const gemm *g, size_t count, const sib_pool *pool);
-/* `count` products alike but for their places (NULL with count 1: as they stand), over the threads of a pool (may be
-   NULL) where that is worth it. scratch: (gemm_scratch_all) floats, aligned as mem_alloc does. */
+/* `count` products alike but for their places (NULL with count 1: as they stand), over the threads of a
+   pool (may be NULL) where that is worth it. scratch: (gemm_scratch_all) floats, aligned as mem_alloc
+   does. */
 void gemm_run_all(const gemm *g, size_t count, const gemm_place *places, sib_pool *pool, float *scratch);
 
-/* ---- Panels, for products within other kernels ----------------------------------------------------------- */
+/* ---- Panels, for products within other kernels --------------------------------------------------------- */
 
 /* Width of the panel that begins at column j of n. */
 static inline size_t gemm_width(const gemm_kernels *t, size_t n, size_t j)

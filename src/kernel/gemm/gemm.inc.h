@@ -3,8 +3,8 @@
        GEMM_MR, GEMM_NV       tile rows (6 or 12), vectors in a tile row
        GEMM_KC, GEMM_BLOCK    kc and block of the table
 
-   A tile of few rows has few sums, too few to keep the multipliers busy; it has several sums for each element instead,
-   one for every term p % SPLIT(m). */
+   A tile of few rows has few sums, too few to keep the multipliers busy; it has several sums for each
+   element instead, one for every term p % SPLIT(m). */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/gemm/gemm.h"
@@ -21,8 +21,8 @@ _Static_assert(GEMM_MR <= 12 && GEMM_NR <= GEMM_MAX_NR, "the tile is within what
 
 /* ---- Tiles --------------------------------------------------------------------------------------------
 
-   m rows, nv vectors; the last vector is whole unless `edge`, then it has `last` lanes. m, nv and edge are constants
-   wherever these are inlined. */
+   m rows, nv vectors; the last vector is whole unless `edge`, then it has `last` lanes. m, nv and edge are
+   constants wherever these are inlined. */
 
 INLINE vf tile_load(const float *at, const bool part, size_t last)
 {
@@ -75,8 +75,8 @@ INLINE void tile_term(vf sum[GEMM_MR][GEMM_NV], const tile_rows *rows, int s, co
     }
 }
 
-/* Where a tile is long, the memory that it will write is asked for at its beginning, and what the next tiles read while it
-   works: B from the second cache, A from memory, for the second cache. */
+/* Where a tile is long, the memory that it will write is asked for at its beginning, and what the next
+   tiles read while it works: B from the second cache, A from memory, for the second cache. */
 #define LINE_FLOATS 16
 #define LONG_TILE   64
 
@@ -175,7 +175,7 @@ TILE(12)
 #include "kernel/gemm/gemm_thin.inc.h"
 #endif
 
-/* ---- B transposed --------------------------------------------------------------------------------------- */
+/* ---- B transposed -------------------------------------------------------------------------------------- */
 
 /* rows x columns sums of products along k, both operands contiguous along it. */
 INLINE void dot_of(const gemm_tile *t, size_t i0, size_t j0, const int rows, const int columns)
@@ -225,7 +225,7 @@ static void dot(const gemm_tile *t, size_t m, size_t n)
     }
 }
 
-/* ---- Packing -------------------------------------------------------------------------------------------- */
+/* ---- Packing ------------------------------------------------------------------------------------------- */
 
 static void pack_row(const float *b, size_t n, size_t width, float *dst)
 {
@@ -238,9 +238,9 @@ static void pack_row(const float *b, size_t n, size_t width, float *dst)
         dst[j] = 0.0f;
 }
 
-/* In squares of 16, whose lines stay in the cache while they are turned. */
-static void pack_turned(const float *b, size_t row, size_t column, size_t k, size_t n, size_t width,
-                        float *dst)
+/* In squares of 16, whose lines stay in the cache while they are transposed. */
+static void pack_transposed(const float *b, size_t row, size_t column, size_t k, size_t n, size_t width,
+                            float *dst)
 {
     for (size_t p0 = 0; p0 < k; p0 += 16)
         for (size_t j0 = 0; j0 < width; j0 += 16) {
@@ -257,13 +257,13 @@ static void pack_turned(const float *b, size_t row, size_t column, size_t k, siz
 static void pack(const float *b, size_t row, size_t column, size_t k, size_t n, size_t width, float *dst)
 {
     if (column != 1)
-        pack_turned(b, row, column, k, n, width, dst);
+        pack_transposed(b, row, column, k, n, width, dst);
     else
         for (size_t p = 0; p < k; p++)
             pack_row(b + p * row, n, width, dst + p * width);
 }
 
-/* ---- Weights of few bits ---------------------------------------------------------------------------------- */
+/* ---- Weights of few bits ------------------------------------------------------------------------------- */
 
 static void widen_8(const int8_t *q, const float *zero, const float *scale, size_t k, size_t width,
                     float *dst)

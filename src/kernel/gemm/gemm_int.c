@@ -1,4 +1,5 @@
-/* The driver of products of bytes. B is packed whole (once, where it is constant); A is made ready tile by tile. */
+/* The driver of products of bytes. B is packed whole (once, where it is constant); A is made ready tile by
+   tile. */
 #include "kernel/gemm/gemm_int.h"
 
 #include "base/alloc.h"
@@ -9,7 +10,7 @@
 
 #include <string.h>
 
-#define DONE_LEAST    1024 /* elements that `done` is called for at once, where there are so many */
+#define DONE_MIN      1024 /* elements that `done` is called for at once, where there are so many */
 #define WORTH_THREADS 2e7  /* below so many multiplications threads are not worth waking */
 
 struct gemm_int_packed {
@@ -161,8 +162,8 @@ static uint32_t a_zero_of(const gemm_int *g, size_t i)
     return (uint32_t)(g->a_zero ? g->a_zero[g->a_zero_each ? i : 0] : 0) + (g->a_signed ? 128 : 0);
 }
 
-/* c -= zb * (sum of a's row - k * za) + za * (sums of b's columns), mod 2^32. column: the second term where it is the same
-   for every row, else NULL. */
+/* c -= zb * (sum of a's row - k * za) + za * (sums of b's columns), mod 2^32. column: the second term
+   where it is the same for every row, else NULL. */
 static void take_zeros(const gemm_int *g, const int_right *b, size_t i, int32_t sum, size_t j0, size_t n,
                        const uint32_t *column, int32_t *c)
 {
@@ -218,7 +219,7 @@ static void run_part(const gemm_int_kernels *t, const gemm_int *g, const int_rig
             m = size_min(t->mr, last - i);
             run_tiles(t, g, b, &p, i, m, column, scratch);
             waiting += m;
-            if (g->done && (waiting * p.columns >= DONE_LEAST || i + m == last)) {
+            if (g->done && (waiting * p.columns >= DONE_MIN || i + m == last)) {
                 g->done(g->context, g->c + (i + m - waiting) * g->c_row + j, waiting, p.columns);
                 waiting = 0;
             }

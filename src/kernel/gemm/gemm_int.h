@@ -1,7 +1,7 @@
 /* Products of matrices of bytes, exact in int32 (what does not fit wraps).
 
-   Whatever the bytes' signs are, tiles take A as 0 .. 255 and B as -128 .. 127: 128 more or less than they say where
-   that must be, with zero points that move along. Then
+   Whatever the bytes' signs are, tiles take A as 0 .. 255 and B as -128 .. 127: 128 more or less than they
+   say where that must be, with zero points that move along. Then
 
        sum (a - za) (b - zb) = sum a b - zb * sum a - za * sum b + k za zb. */
 #ifndef KERNEL_GEMM_INT_H
@@ -41,8 +41,8 @@ typedef struct gemm_int_kernels {
 
 /* ---- The product -------------------------------------------------------------------------------------- */
 
-/* One or several B (k, n) in the order in which tiles read them, with the sums of the columns: one block of memory, aligned
-   to MEM_ALIGN. */
+/* One or several B (k, n) in the order in which tiles read them, with the sums of the columns: one block
+   of memory, aligned to MEM_ALIGN. */
 typedef struct gemm_int_packed gemm_int_packed;
 
 /* Bytes of `count` of them; false where that is more than memory holds. */
@@ -81,8 +81,9 @@ typedef struct gemm_int_place {
 
 /* Bytes that gemm_int_run_all needs. */
 size_t gemm_int_scratch(const gemm_int *g, size_t count, const sib_pool *pool);
-/* `count` products alike but for their places (NULL with count 1), over the threads of a pool where that is worth it;
-   with pool NULL it may be a part of another's task. scratch: (gemm_int_scratch) bytes, aligned as mem_alloc does. */
+/* `count` products alike but for their places (NULL with count 1), over the threads of a pool where that
+   is worth it; with pool NULL it may be a part of another's task. scratch: (gemm_int_scratch) bytes,
+   aligned as mem_alloc does. */
 void gemm_int_run_all(const gemm_int *g, size_t count, const gemm_int_place *places, sib_pool *pool,
                       void *scratch);
 

@@ -1,4 +1,5 @@
-/* The functions that fill the table of gemm_int.h with one kind of instruction each, for the levels' own and for tests. */
+/* The functions that fill the table of gemm_int.h with one kind of instruction each, for the levels' own
+   and for tests. */
 #ifndef KERNEL_GEMM_INT_FILL_H
 #define KERNEL_GEMM_INT_FILL_H
 

@@ -1,11 +1,12 @@
-/* Weights that stay narrow in memory: they become floats block by block, in the cache, while the product is worked on. */
+/* Weights that stay narrow in memory: they become floats block by block, in the cache, while the product
+   is worked on. */
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "kernel/gemm/gemm_plan.h"
 
 #include <string.h>
 
-/* ---- 16-bit floats --------------------------------------------------------------------------------------- */
+/* ---- 16-bit floats ------------------------------------------------------------------------------------- */
 
 /* A rectangle of B, whose first element b is. */
 static void pack_half_part(const gemm_packed *p, const uint16_t *b, size_t row, size_t column,
@@ -45,12 +46,12 @@ static uint16_t *half_matrix(gemm_packed *p, size_t which)
     return (uint16_t *)(void *)p->data + which * p->stride;
 }
 
-void gemm_pack_half_rows(const uint16_t *b, bool turned, size_t first, size_t rows, void *out)
+void gemm_pack_half_rows(const uint16_t *b, bool transposed, size_t first, size_t rows, void *out)
 {
     gemm_packed *p = out;
     size_t which;
-    gemm_pack_part part = gemm_pack_part_of(p, turned, first, rows, &which);
-    pack_half_part(p, b, turned ? 1 : p->n, turned ? p->k : 1, &part, half_matrix(p, which));
+    gemm_pack_part part = gemm_pack_part_of(p, transposed, first, rows, &which);
+    pack_half_part(p, b, transposed ? 1 : p->n, transposed ? p->k : 1, &part, half_matrix(p, which));
 }
 
 void gemm_pack_half(bool bf16, const uint16_t *b, size_t row, size_t column, size_t k, size_t n, size_t count,
@@ -63,7 +64,7 @@ void gemm_pack_half(bool bf16, const uint16_t *b, size_t row, size_t column, siz
         pack_half_part(p, b + i * apart, row, column, &all, half_matrix(p, i));
 }
 
-/* ---- Few bits --------------------------------------------------------------------------------------------- */
+/* ---- Few bits ------------------------------------------------------------------------------------------ */
 
 /* Numbers are kept less the one in the middle, which most weights have as their zero point. */
 static unsigned middle_of(const gemm_bits *b)
@@ -154,12 +155,13 @@ void gemm_pack_bytes_begin(const gemm_bits *b, void *out)
     pack_bits_begin(b, out);
 }
 
-void gemm_pack_bytes_rows(const uint8_t *q, bool is_signed, bool turned, size_t first, size_t rows, void *out)
+void gemm_pack_bytes_rows(const uint8_t *q, bool is_signed, bool transposed, size_t first, size_t rows,
+                          void *out)
 {
     const gemm_kernels *t = &kernel_table_get()->gemm;
     gemm_packed *p = out;
-    size_t which, row = turned ? 1 : p->n, column = turned ? p->k : 1;
-    gemm_pack_part part = gemm_pack_part_of(p, turned, first, rows, &which);
+    size_t which, row = transposed ? 1 : p->n, column = transposed ? p->k : 1;
+    gemm_pack_part part = gemm_pack_part_of(p, transposed, first, rows, &which);
     uint8_t less = is_signed ? 0 : 128; /* modulo 256 */
     for (size_t j = 0; j < part.columns; j += t->nr) {
         size_t width = gemm_width(t, p->n, part.column + j), columns = size_min(t->nr, part.columns - j);
@@ -173,7 +175,7 @@ void gemm_pack_bytes_rows(const uint8_t *q, bool is_signed, bool turned, size_t 
     }
 }
 
-/* ---- Widening --------------------------------------------------------------------------------------------- */
+/* ---- Widening ------------------------------------------------------------------------------------------ */
 
 /* One panel of (q - zero) * scale, block by block of terms. */
 static void widen_bits(const gemm_kernels *t, const gemm_packed *p, size_t k0, size_t kc, size_t j,
@@ -204,7 +206,7 @@ void gemm_widen_panels(const kernel_table *t, const gemm_packed *p, size_t which
     }
 }
 
-/* ---- As they are -------------------------------------------------------------------------------------------- */
+/* ---- As they are --------------------------------------------------------------------------------------- */
 
 gemm_thin_tile *gemm_thin_of(const gemm_kernels *t, const gemm_packed *p)
 {

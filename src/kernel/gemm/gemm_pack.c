@@ -29,9 +29,9 @@ bool gemm_packed_bytes(size_t k, size_t n, size_t count, size_t *bytes)
     return gemm_packed_room(k, float_columns(&kernel_table_get()->gemm, n), count, sizeof(float), 0, bytes);
 }
 
-size_t gemm_pack_multiple(bool turned)
+size_t gemm_pack_multiple(bool transposed)
 {
-    return turned ? kernel_table_get()->gemm.nr : 1;
+    return transposed ? kernel_table_get()->gemm.nr : 1;
 }
 
 void gemm_pack_begin(size_t k, size_t n, void *out)
@@ -62,20 +62,21 @@ static void pack_part(const gemm_packed *p, const float *b, size_t row, size_t c
     }
 }
 
-gemm_pack_part gemm_pack_part_of(const gemm_packed *p, bool turned, size_t first, size_t rows, size_t *which)
+gemm_pack_part gemm_pack_part_of(const gemm_packed *p, bool transposed, size_t first, size_t rows,
+                                 size_t *which)
 {
-    size_t block = turned ? p->n : p->k;
+    size_t block = transposed ? p->n : p->k;
     *which = first / block;
-    return turned ? (gemm_pack_part){0, p->k, first % block, rows}
-                  : (gemm_pack_part){first % block, rows, 0, p->n};
+    return transposed ? (gemm_pack_part){0, p->k, first % block, rows}
+                      : (gemm_pack_part){first % block, rows, 0, p->n};
 }
 
-void gemm_pack_rows(const float *b, bool turned, size_t first, size_t rows, void *out)
+void gemm_pack_rows(const float *b, bool transposed, size_t first, size_t rows, void *out)
 {
     gemm_packed *p = out;
     size_t which;
-    gemm_pack_part part = gemm_pack_part_of(p, turned, first, rows, &which);
-    pack_part(p, b, turned ? 1 : p->n, turned ? p->k : 1, &part, p->data + which * p->stride);
+    gemm_pack_part part = gemm_pack_part_of(p, transposed, first, rows, &which);
+    pack_part(p, b, transposed ? 1 : p->n, transposed ? p->k : 1, &part, p->data + which * p->stride);
 }
 
 void gemm_pack(const float *b, size_t row, size_t column, size_t k, size_t n, size_t count, size_t apart,

@@ -31,8 +31,8 @@ static inline bool gemm_is_wide(const gemm_packed *p)
     return p->form == GEMM_PANELS || p->form == GEMM_COLUMNS;
 }
 
-/* B, or a block of it, as tiles read it: the panel of column j begins at at + (j - column) / nr * step with the row of
-   term `term`, its rows ldb apart (0: the width of the panel). */
+/* B, or a block of it, as tiles read it: the panel of column j begins at at + (j - column) / nr * step
+   with the row of term `term`, its rows ldb apart (0: the width of the panel). */
 typedef struct gemm_panels {
     const float *at;
     size_t step, ldb, column, term;
@@ -54,17 +54,20 @@ typedef struct gemm_pack_part {
     size_t term, terms, column, columns; /* column: a multiple of nr */
 } gemm_pack_part;
 /* What rows of memory (gemm_pack_rows) are of matrix *which. */
-gemm_pack_part gemm_pack_part_of(const gemm_packed *p, bool turned, size_t first, size_t rows, size_t *which);
+gemm_pack_part gemm_pack_part_of(const gemm_packed *p, bool transposed, size_t first, size_t rows,
+                                 size_t *which);
 
-/* Bytes of a block for so many elements of B with `extra` floats behind them; false where memory does not hold them. */
+/* Bytes of a block for so many elements of B with `extra` floats behind them; false where memory does not
+   hold them. */
 bool gemm_packed_room(size_t k, size_t columns, size_t count, size_t element, size_t extra, size_t *bytes);
 
-/* Terms k0 .. k0 + kc - 1 of the same panels as floats, where B is packed in a narrower form; k0 and, but at the end, kc
-   are even. dst: panels of (kc, width), kc * nr apart. */
+/* Terms k0 .. k0 + kc - 1 of the same panels as floats, where B is packed in a narrower form; k0 and, but
+   at the end, kc are even. dst: panels of (kc, width), kc * nr apart. */
 void gemm_widen_panels(const kernel_table *t, const gemm_packed *p, size_t which, size_t k0, size_t kc,
                        size_t first, size_t count, float *dst);
 
-/* The tile that takes B as it is packed, NULL: there is none; and the panel that begins at column j for it. */
+/* The tile that takes B as it is packed, NULL: there is none; and the panel that begins at column j for
+   it. */
 gemm_thin_tile *gemm_thin_of(const gemm_kernels *t, const gemm_packed *p);
 gemm_thin gemm_thin_panel(const gemm_packed *p, size_t which, size_t j);
 

@@ -1,8 +1,9 @@
-/* Few rows times weights that are narrow in memory (gemm_thin of gemm.h): each weight becomes a float in a register just
-   before it is multiplied, so that the time is that of reading the weights. Part of gemm.inc.h.
+/* Few rows times weights that are narrow in memory (gemm_thin of gemm.h): each weight becomes a float in a
+   register just before it is multiplied, so that the time is that of reading the weights. Part of
+   gemm.inc.h.
 
-   A zero point is taken from the weights before they are multiplied, not from the sums: a weight of 0 times infinity stays
-   NaN, any other infinity. */
+   A zero point is taken from the weights before they are multiplied, not from the sums: a weight of 0
+   times infinity stays NaN, any other infinity. */
 
 enum { THIN_F16, THIN_BF16, THIN_S8, THIN_S4 };
 
@@ -32,7 +33,8 @@ INLINE void thin_load(const int form, const int8_t *q, const int nv, const vf *z
     }
 }
 
-/* sum[i][j] = the products of k terms; a: (m, k), rows lda apart; q: their weights, of nv vectors in a row. */
+/* sum[i][j] = the products of k terms; a: (m, k), rows lda apart; q: their weights, of nv vectors in a
+   row. */
 INLINE void thin_sum(const int form, const int m, const int nv, const float *a, size_t lda, const int8_t *q,
                      size_t k, const vf *zero, vf out[GEMM_THIN][GEMM_NV])
 {

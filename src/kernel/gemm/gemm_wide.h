@@ -1,5 +1,5 @@
-/* Products of matrices of doubles and of integers of 32 and 64 bits, which wrap: for operands that are rarer than floats, so
-   B is always packed on the way. */
+/* Products of matrices of doubles and of integers of 32 and 64 bits, which wrap: for operands that are
+   rarer than floats, so B is always packed on the way. */
 #ifndef KERNEL_GEMM_WIDE_H
 #define KERNEL_GEMM_WIDE_H
 

@@ -16,8 +16,8 @@ static inline int64_t index_at(const void *indices, bool wide, size_t i)
     return wide ? ((const int64_t *)indices)[i] : ((const int32_t *)indices)[i];
 }
 
-/* Counted from the end where it is negative, without a branch; what is outside stays outside, seen as a number without
-   sign. */
+/* Counted from the end where it is negative, without a branch; what is outside stays outside, seen as a
+   number without sign. */
 static inline uint64_t wrapped(int64_t index, int64_t size, bool wraps)
 {
     uint64_t whole = wraps ? (uint64_t)size : 0;
@@ -215,8 +215,8 @@ typedef struct gather_work {
     atomic_size_t bad; /* a place with an index outside, or as many as there are */
 } gather_work;
 
-/* Indices i .. i + n of items, straight from where they lead: base + index * apart + k * step. Constants where this is
-   inlined: wide, item. False where an index is outside. */
+/* Indices i .. i + n of items, straight from where they lead: base + index * apart + k * step. Constants
+   where this is inlined: wide, item. False where an index is outside. */
 static inline __attribute__((always_inline)) bool fetch_line(const gather_plan *p, char *dst,
                                                              const char *base, const void *indices, size_t i,
                                                              size_t n, size_t step, bool wide, size_t item)
@@ -242,7 +242,8 @@ static bool fetch_items(const gather_plan *p, char *dst, const char *base, const
                    : fetch_line(p, dst, base, indices, i, n, step, false, 8);
 }
 
-/* Lines of single items of the commonest sizes. False where an index is outside: which one, the slow way finds. */
+/* Lines of single items of the commonest sizes. False where an index is outside: which one, the slow way
+   finds. */
 static bool gather_lines(gather_work *w, size_t begin, size_t count)
 {
     const gather_plan *p = w->plan;

@@ -1,5 +1,6 @@
-/* Runs of bytes found by indices: Gather, GatherND, GatherElements and the scatters. A plan says how a place, counted in
-   row-major order over the indices, becomes an offset into the data; runs are then copied from there, or to there.
+/* Runs of bytes found by indices: Gather, GatherND, GatherElements and the scatters. A plan says how a
+   place, counted in row-major order over the indices, becomes an offset into the data; runs are then
+   copied from there, or to there.
 
    Indices are int32 or int64; each is looked at before it is used. */
 #ifndef KERNEL_GATHER_H
@@ -9,7 +10,7 @@
 #include "kernel/layout/layout_box.h"
 
 typedef enum gather_kind {
-    GATHER_AXIS, /* one index for the whole of what stands behind an axis, the same for all before it */
+    GATHER_AXIS, /* one index for all that follows an axis, the same for all before it */
     GATHER_COORDINATES /* one place has `depth` of them */,
     GATHER_ELEMENTS /* one for each element along an axis; the others keep their own */
 } gather_kind;
@@ -35,14 +36,15 @@ typedef struct gather_plan {
 /* Places whose offsets are worked out at a time. */
 #define GATHER_BLOCK 256
 
-/* Offsets of the places [begin, begin + n), n <= GATHER_BLOCK, which are sound up to the number that comes back: less
-   than n where an index is outside. */
+/* Offsets of the places [begin, begin + n), n <= GATHER_BLOCK, which are sound up to the number that comes
+   back: less than n where an index is outside. */
 size_t gather_offsets(const gather_plan *p, const void *indices, size_t begin, size_t n, size_t *offsets);
 
 /* dst (n, run): the runs of bytes at so many bytes from src. */
 void gather_fetch(char *dst, const char *src, const size_t *offsets, size_t n, size_t run);
 
-/* dst: (places, run). Returns p->places, or a place with an index outside; dst holds anything then. pool may be NULL. */
+/* dst: (places, run). Returns p->places, or a place with an index outside; dst holds anything then. pool
+   may be NULL. */
 size_t gather_copy(const gather_plan *p, char *dst, const char *src, const void *indices, sib_pool *pool);
 
 /* Places whose indices are known beforehand, those that stand side by side on both sides as one. */
@@ -55,8 +57,8 @@ typedef struct gather_moves {
     gather_move moves[]; /* (n) */
 } gather_moves;
 
-/* NULL where moves are no better than indices, where an index is outside, or where there is no memory: then there are
-   still the indices. Owned by the caller: mem_free. */
+/* NULL where moves are no better than indices, where an index is outside, or where there is no memory:
+   then there are still the indices. Owned by the caller: mem_free. */
 gather_moves *gather_moves_make(const gather_plan *p, const void *indices);
 
 /* The index of a place that is outside, counted from the begin, and which of its `depth` it is. */

@@ -4,12 +4,13 @@
        vb_rows(p, apart)             the pieces at p, p + apart ... (bytes)
        vb_store(p, v)
        vb_halves(p)                  8 bytes of p after 8 in the lower half of each piece; the upper halves are anything
-       vb_lo_S(a, b) vb_hi_S(a, b)   in each piece items of S bytes of a and b by turns, from its lower or upper half
+       vb_lo_S(a, b) vb_hi_S(a, b)   in each piece items of S bytes of a and b alternately, from its lower or upper half
 
    and LAYOUT_SMALLER of kernel/levels, the table for planes narrower than a vector.
 
-   A piece holds `side` items. `side` vectors, the pieces of each `side` rows apart, are turned piece by piece and become
-   `side` rows of the result, a vector long. What is left at an edge is turned with some of what stands before it. */
+   A piece holds `side` items. `side` vectors, the pieces of each `side` rows apart, are transposed piece
+   by piece and become `side` rows of the result, a vector long. What is left at an edge is transposed
+   together with some of what stands before it. */
 #include "kernel/kernel.h"
 
 #include <string.h>
@@ -21,8 +22,9 @@
 typedef vb (*vb_mix)(vb a, vb b);
 
 /* side: items of a piece, a constant where this is inlined. */
-static inline __attribute__((always_inline)) void
-turn_block(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, int side, vb_mix lo, vb_mix hi)
+static inline __attribute__((always_inline)) void transpose_block(const char *src, ptrdiff_t src_row,
+                                                                  char *dst, ptrdiff_t dst_row, int side,
+                                                                  vb_mix lo, vb_mix hi)
 {
     vb a[16], b[16];
     UNROLL for (int i = 0; i < side; i++) a[i] = vb_rows(src + i * src_row, side * src_row);
@@ -39,9 +41,9 @@ turn_block(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, int
 }
 
 /* Columns a cache line at a time, so that each line of the source is read once. */
-static inline __attribute__((always_inline)) void turn(const char *src, ptrdiff_t src_row, char *dst,
-                                                       ptrdiff_t dst_row, size_t rows, size_t columns,
-                                                       int side, vb_mix lo, vb_mix hi)
+static inline __attribute__((always_inline)) void transpose(const char *src, ptrdiff_t src_row, char *dst,
+                                                            ptrdiff_t dst_row, size_t rows, size_t columns,
+                                                            int side, vb_mix lo, vb_mix hi)
 {
     const size_t wide = (size_t)side, tall = wide * VB_PIECES, line = 4 * wide, item = 16 / wide;
     (void)line;
@@ -49,16 +51,16 @@ static inline __attribute__((always_inline)) void turn(const char *src, ptrdiff_
         size_t row = i + tall <= rows ? i : rows - tall;
         for (size_t j = 0; j < columns; j += wide) {
             size_t column = j + wide <= columns ? j : columns - wide;
-            turn_block(src + (ptrdiff_t)row * src_row + column * item, src_row,
-                       dst + (ptrdiff_t)column * dst_row + row * item, dst_row, side, lo, hi);
+            transpose_block(src + (ptrdiff_t)row * src_row + column * item, src_row,
+                            dst + (ptrdiff_t)column * dst_row + row * item, dst_row, side, lo, hi);
         }
     }
 }
 
 /* True where it has been done: few rows or columns that stand side by side with nothing between. */
-#define FEW_TURNED(item)                                                                                     \
-    static bool few_turned_##item(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row,          \
-                                  size_t rows, size_t columns)                                               \
+#define FEW_TRANSPOSED(item)                                                                                 \
+    static bool few_transposed_##item(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row,      \
+                                      size_t rows, size_t columns)                                           \
     {                                                                                                        \
         if (columns >= 2 && columns <= 4 && src_row == (ptrdiff_t)columns * (item))                          \
             deal_##item(src, dst, dst_row, rows, columns);                                                   \
@@ -68,30 +70,30 @@ static inline __attribute__((always_inline)) void turn(const char *src, ptrdiff_
             return false;                                                                                    \
         return true;                                                                                         \
     }
-FEW_TURNED(1)
-FEW_TURNED(2)
-FEW_TURNED(4)
-FEW_TURNED(8)
+FEW_TRANSPOSED(1)
+FEW_TRANSPOSED(2)
+FEW_TRANSPOSED(4)
+FEW_TRANSPOSED(8)
 
-#define TURN(index, item, side, lo, hi)                                                                      \
-    static void turn_##item(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, size_t rows,   \
-                            size_t columns)                                                                  \
+#define TRANSPOSE(index, item, side, lo, hi)                                                                 \
+    static void transpose_##item(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row,           \
+                                 size_t rows, size_t columns)                                                \
     {                                                                                                        \
         if (rows >= (side)*VB_PIECES && columns >= (side))                                                   \
-            turn(src, src_row, dst, dst_row, rows, columns, side, lo, hi);                                   \
-        else if (!few_turned_##item(src, src_row, dst, dst_row, rows, columns))                              \
+            transpose(src, src_row, dst, dst_row, rows, columns, side, lo, hi);                              \
+        else if (!few_transposed_##item(src, src_row, dst, dst_row, rows, columns))                          \
             LAYOUT_SMALLER[index](src, src_row, dst, dst_row, rows, columns);                                \
     }
-TURN(0, 1, 16, vb_lo_1, vb_hi_1)
-TURN(1, 2, 8, vb_lo_2, vb_hi_2)
-TURN(2, 4, 4, vb_lo_4, vb_hi_4)
-TURN(3, 8, 2, vb_lo_8, vb_hi_8)
+TRANSPOSE(0, 1, 16, vb_lo_1, vb_hi_1)
+TRANSPOSE(1, 2, 8, vb_lo_2, vb_hi_2)
+TRANSPOSE(2, 4, 4, vb_lo_4, vb_hi_4)
+TRANSPOSE(3, 8, 2, vb_lo_8, vb_hi_8)
 
-static void turn_16(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, size_t rows,
-                    size_t columns)
+static void transpose_16(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, size_t rows,
+                         size_t columns)
 {
     if (rows >= VB_PIECES)
-        turn(src, src_row, dst, dst_row, rows, columns, 1, vb_lo_8, vb_hi_8);
+        transpose(src, src_row, dst, dst_row, rows, columns, 1, vb_lo_8, vb_hi_8);
     else
         LAYOUT_SMALLER[4](src, src_row, dst, dst_row, rows, columns);
 }
@@ -120,12 +122,13 @@ TWICE(2)
 TWICE(4)
 TWICE(8)
 
-extern const layout_turn SIMD_NAME(layout_turn)[LAYOUT_SIZES];
-const layout_turn SIMD_NAME(layout_turn)[LAYOUT_SIZES] = {turn_1, turn_2, turn_4, turn_8, turn_16};
+extern const layout_transpose SIMD_NAME(layout_transpose)[LAYOUT_SIZES];
+const layout_transpose SIMD_NAME(layout_transpose)[LAYOUT_SIZES] = {transpose_1, transpose_2, transpose_4,
+                                                                    transpose_8, transpose_16};
 
 void SIMD_NAME(layout_init)(layout_kernels *k)
 {
     const layout_repeat repeats[LAYOUT_REPEATS] = {repeated_1, repeated_2, repeated_4, repeated_8};
-    memcpy(k->turn, SIMD_NAME(layout_turn), sizeof k->turn);
+    memcpy(k->transpose, SIMD_NAME(layout_transpose), sizeof k->transpose);
     memcpy(k->repeat, repeats, sizeof k->repeat);
 }

@@ -83,7 +83,8 @@ static void put_few(const layout_border *b, char *dst, const char *src, const si
         memcpy(dst + 4 * i, src + map[i], 4);
 }
 
-/* The axes from `axis` on, of which there are at most LAYOUT_MAX_RANK: positions [begin, end) of the result. */
+/* The axes from `axis` on, of which there are at most LAYOUT_MAX_RANK: positions [begin, end) of the
+   result. */
 static void put_axis(const layout_border *b, size_t axis, char *dst, const char *src, size_t begin,
                      size_t end)
 {

@@ -1,4 +1,5 @@
-/* A box of items continued beyond its ends by its own: what Pad is made of in modes edge, reflect and wrap. */
+/* A box of items continued beyond its ends by its own: what Pad is made of in modes edge, reflect and
+   wrap. */
 #ifndef KERNEL_LAYOUT_BORDER_H
 #define KERNEL_LAYOUT_BORDER_H
 
@@ -14,8 +15,8 @@ typedef struct layout_border {
     size_t *map[LAYOUT_MAX_RANK];   /* (n) (before + after) bytes from the axis' first element */
 } layout_border;
 
-/* dims, before, after: (rank); dims > 0, the others >= 0. The first element stands once at either end of a reflection.
-   False where there is no memory. Ends with layout_border_free, also then. */
+/* dims, before, after: (rank); dims > 0, the others >= 0. The first element stands once at either end of a
+   reflection. False where there is no memory. Ends with layout_border_free, also then. */
 bool layout_border_plan(layout_border *b, layout_beyond beyond, size_t rank, const int64_t *dims,
                         const int64_t *before, const int64_t *after, size_t item);
 void layout_border_free(layout_border *b);

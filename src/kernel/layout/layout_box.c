@@ -7,9 +7,9 @@
 
 /* Below this many bytes the calling thread does it alone: waking others takes as long. */
 #define THREADS_FROM ((size_t)256 << 10)
-/* Bytes of a part, and rows and columns of one that is turned: both sides stay in the second cache. */
-#define PART_BYTES ((size_t)64 << 10)
-#define PART_TURN  128
+/* Bytes of a part, and rows and columns of one that is transposed: both sides stay in the second cache. */
+#define PART_BYTES     ((size_t)64 << 10)
+#define PART_TRANSPOSE 128
 
 unsigned layout_size(size_t item)
 {
@@ -97,7 +97,7 @@ static void choose_way(layout_box *b, size_t item)
         return;
     size_t last = b->n - 1, beside = neighbours(b, item);
     if (b->dst[last] == (int64_t)item && b->src[last] != (int64_t)item && beside < last) {
-        b->way = LAYOUT_TURN;
+        b->way = LAYOUT_TRANSPOSE;
         take_axis(b, last, &b->rows, &b->dst_row, &b->src_row);
         take_axis(b, beside, &b->columns, &b->dst_column, &b->src_column);
         return;
@@ -111,9 +111,9 @@ static void choose_way(layout_box *b, size_t item)
 }
 
 /* n in equal parts of at most `most`. */
-static size_t share(size_t n, size_t most, size_t *parts)
+static size_t share(size_t n, size_t max, size_t *parts)
 {
-    *parts = size_max(1, size_ceil_div(n, size_max(1, most)));
+    *parts = size_max(1, size_ceil_div(n, size_max(1, max)));
     return size_ceil_div(n, *parts);
 }
 
@@ -133,10 +133,12 @@ void layout_box_plan(layout_box *b, size_t rank, const int64_t *dims, const int6
         b->planes *= (size_t)b->dims[i];
     size_t line = b->columns * item;
     b->bytes = b->planes * b->rows * line;
-    if (b->way == LAYOUT_TURN) {
-        b->turn = kernel_table_get()->layout.turn[b->size];
-        b->part_rows = share(b->rows, size_max(PART_TURN, PART_TURN * PART_TURN / b->columns), &b->down);
-        b->part_columns = share(b->columns, size_max(PART_TURN, PART_TURN * PART_TURN / b->rows), &b->across);
+    if (b->way == LAYOUT_TRANSPOSE) {
+        b->transpose = kernel_table_get()->layout.transpose[b->size];
+        b->part_rows =
+            share(b->rows, size_max(PART_TRANSPOSE, PART_TRANSPOSE * PART_TRANSPOSE / b->columns), &b->down);
+        b->part_columns = share(
+            b->columns, size_max(PART_TRANSPOSE, PART_TRANSPOSE * PART_TRANSPOSE / b->rows), &b->across);
         return;
     }
     b->part_columns =
@@ -238,8 +240,8 @@ static void copy_strided(const layout_box *b, char *dst, const char *src, size_t
         }
 }
 
-/* Rows a large power of two apart share few places of the caches: planes with such rows are turned into a block of their
-   own first, from which whole lines go to their place. */
+/* Rows a large power of two apart share few places of the caches: planes with such rows are transposed
+   into a block of their own first, from which whole lines go to their place. */
 #define ASIDE_EVERY 1024
 #define ASIDE_RUN   256
 #define ASIDE_ROW   (ASIDE_RUN + 64)
@@ -251,7 +253,7 @@ static bool goes_aside(const layout_box *b, size_t rows, size_t columns)
            (b->dst_column % ASIDE_EVERY == 0 || b->src_row % ASIDE_EVERY == 0);
 }
 
-static void turn_aside(const layout_box *b, char *dst, const char *src, size_t rows, size_t columns)
+static void transpose_aside(const layout_box *b, char *dst, const char *src, size_t rows, size_t columns)
 {
     _Alignas(64) char aside[ASIDE_ROWS * ASIDE_ROW];
     size_t tall = (size_t)ASIDE_RUN >> b->size;
@@ -260,7 +262,7 @@ static void turn_aside(const layout_box *b, char *dst, const char *src, size_t r
             size_t high = size_min(tall, rows - i), wide = size_min(ASIDE_ROWS, columns - j);
             const char *from = src + (int64_t)i * b->src_row + (int64_t)j * b->src_column;
             char *to = dst + (int64_t)i * b->dst_row + (int64_t)j * b->dst_column;
-            b->turn(from, (ptrdiff_t)b->src_row, aside, ASIDE_ROW, high, wide);
+            b->transpose(from, (ptrdiff_t)b->src_row, aside, ASIDE_ROW, high, wide);
             for (size_t k = 0; k < wide; k++, to += b->dst_column)
                 memcpy(to, aside + k * ASIDE_ROW, high << b->size);
         }
@@ -280,11 +282,11 @@ static void copy_part(const layout_box *b, char *dst, const char *src, size_t do
     case LAYOUT_RUNS:
         copy_rows(dst, b->dst_row, src, b->src_row, rows, columns << b->size);
         break;
-    case LAYOUT_TURN:
+    case LAYOUT_TRANSPOSE:
         if (goes_aside(b, rows, columns))
-            turn_aside(b, dst, src, rows, columns);
+            transpose_aside(b, dst, src, rows, columns);
         else
-            b->turn(src, (ptrdiff_t)b->src_row, dst, (ptrdiff_t)b->dst_column, rows, columns);
+            b->transpose(src, (ptrdiff_t)b->src_row, dst, (ptrdiff_t)b->dst_column, rows, columns);
         break;
     case LAYOUT_FILL:
         for (size_t i = 0; i < rows; i++, dst += b->dst_row, src += b->src_row)

@@ -1,5 +1,5 @@
-/* A box of items copied between strided places, whatever the order of its axes: what Transpose, Slice, Expand and Concat
-   are made of. How it is done is found out once; doing it neither allocates nor fails. */
+/* A box of items copied between strided places, whatever the order of its axes: what Transpose, Slice,
+   Expand and Concat are made of. How it is done is found out once; doing it neither allocates nor fails. */
 #ifndef KERNEL_LAYOUT_BOX_H
 #define KERNEL_LAYOUT_BOX_H
 
@@ -12,17 +12,17 @@
 #define LAYOUT_MAX_RANK 16
 
 typedef enum layout_way {
-    LAYOUT_RUNS,   /* rows of bytes that stand side by side on both sides */
-    LAYOUT_TURN,   /* planes whose rows are the columns of the other side */
-    LAYOUT_FILL,   /* rows of one item repeated */
-    LAYOUT_STRIDED /* item by item */
+    LAYOUT_RUNS,      /* rows of bytes that stand side by side on both sides */
+    LAYOUT_TRANSPOSE, /* planes whose rows are the columns of the other side */
+    LAYOUT_FILL,      /* rows of one item repeated */
+    LAYOUT_STRIDED    /* item by item */
 } layout_way;
 
 typedef struct layout_box {
     layout_way way;
-    unsigned size;           /* items of 2^size bytes */
-    layout_turn turn;        /* LAYOUT_TURN */
-    size_t n, planes, bytes; /* axes around the planes, how many planes, bytes in all */
+    unsigned size;              /* items of 2^size bytes */
+    layout_transpose transpose; /* LAYOUT_TRANSPOSE */
+    size_t n, planes, bytes;    /* axes around the planes, how many planes, bytes in all */
     int64_t dims[LAYOUT_MAX_RANK], dst[LAYOUT_MAX_RANK], src[LAYOUT_MAX_RANK]; /* (n) strides in bytes */
     /* A plane, by rows and columns of the source. */
     size_t rows, columns;
@@ -31,8 +31,8 @@ typedef struct layout_box {
     size_t part_rows, part_columns, down, across;
 } layout_box;
 
-/* dims, dst, src: (rank) sizes and strides in bytes; strides of the source may be 0 or negative. item: 1, 2, 4, 8 or 16
-   bytes. No element of the box may be beyond what the strides can say. */
+/* dims, dst, src: (rank) sizes and strides in bytes; strides of the source may be 0 or negative. item: 1,
+   2, 4, 8 or 16 bytes. No element of the box may be beyond what the strides can say. */
 void layout_box_plan(layout_box *box, size_t rank, const int64_t *dims, const int64_t *dst,
                      const int64_t *src, size_t item);
 

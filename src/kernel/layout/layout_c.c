@@ -1,12 +1,12 @@
-/* Planes turned in plain C: what the entries mean. */
+/* Planes transposed in plain C: what the entries mean. */
 #include "kernel/kernel.h"
 
 #include <string.h>
 
 /* Inlined with a constant item, which makes each move one load and one store. */
-static inline __attribute__((always_inline)) void turn(const char *src, ptrdiff_t src_row, char *dst,
-                                                       ptrdiff_t dst_row, size_t rows, size_t columns,
-                                                       size_t item)
+static inline __attribute__((always_inline)) void transpose(const char *src, ptrdiff_t src_row, char *dst,
+                                                            ptrdiff_t dst_row, size_t rows, size_t columns,
+                                                            size_t item)
 {
     if (columns > rows) { /* the longer loop inside */
         for (size_t i = 0; i < rows; i++)
@@ -20,19 +20,20 @@ static inline __attribute__((always_inline)) void turn(const char *src, ptrdiff_
             memcpy(dst + (ptrdiff_t)j * dst_row + i * item, src + (ptrdiff_t)i * src_row + j * item, item);
 }
 
-#define TURN(item)                                                                                           \
-    static void turn_##item(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, size_t rows,   \
-                            size_t columns)                                                                  \
+#define TRANSPOSE(item)                                                                                      \
+    static void transpose_##item(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row,           \
+                                 size_t rows, size_t columns)                                                \
     {                                                                                                        \
-        turn(src, src_row, dst, dst_row, rows, columns, item);                                               \
+        transpose(src, src_row, dst, dst_row, rows, columns, item);                                          \
     }
-TURN(1)
-TURN(2)
-TURN(4)
-TURN(8)
-TURN(16)
+TRANSPOSE(1)
+TRANSPOSE(2)
+TRANSPOSE(4)
+TRANSPOSE(8)
+TRANSPOSE(16)
 
-const layout_turn layout_turn_c[LAYOUT_SIZES] = {turn_1, turn_2, turn_4, turn_8, turn_16};
+const layout_transpose layout_transpose_c[LAYOUT_SIZES] = {transpose_1, transpose_2, transpose_4, transpose_8,
+                                                           transpose_16};
 
 static void repeat(const char *src, char *dst, size_t n, size_t times, size_t item)
 {
@@ -54,6 +55,6 @@ REPEAT(8)
 void layout_init_c(layout_kernels *k)
 {
     const layout_repeat repeats[LAYOUT_REPEATS] = {repeat_1, repeat_2, repeat_4, repeat_8};
-    memcpy(k->turn, layout_turn_c, sizeof k->turn);
+    memcpy(k->transpose, layout_transpose_c, sizeof k->transpose);
     memcpy(k->repeat, repeats, sizeof k->repeat);
 }

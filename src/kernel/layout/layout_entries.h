@@ -8,23 +8,23 @@
 /* Sizes of items: entry i is for 2^i bytes. */
 #define LAYOUT_SIZES 5
 
-/* A plane turned: dst item (j, i) = src item (i, j) for i < rows, j < columns. Rows are src_row and dst_row bytes apart,
-   which may be negative; items of a row stand side by side on either side.
-   src: (rows, columns); dst: (columns, rows). */
-typedef void (*layout_turn)(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row, size_t rows,
-                            size_t columns);
+/* A plane transposed: dst item (j, i) = src item (i, j) for i < rows, j < columns. Rows are src_row and
+   dst_row bytes apart, which may be negative; items of a row stand side by side on either side. src:
+   (rows, columns); dst: (columns, rows). */
+typedef void (*layout_transpose)(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row,
+                                 size_t rows, size_t columns);
 
 /* dst[i * times + k] = src[i] for i < n, k < times. Entries for 1, 2, 4 and 8 bytes. */
 typedef void (*layout_repeat)(const char *src, char *dst, size_t n, size_t times);
 #define LAYOUT_REPEATS 4
 
 typedef struct layout_kernels {
-    layout_turn turn[LAYOUT_SIZES];
+    layout_transpose transpose[LAYOUT_SIZES];
     layout_repeat repeat[LAYOUT_REPEATS];
 } layout_kernels;
 
 /* What a wider level falls back to where a plane is narrower than its vectors. */
-extern const layout_turn layout_turn_c[LAYOUT_SIZES];
-extern const layout_turn layout_turn_avx2[LAYOUT_SIZES];
+extern const layout_transpose layout_transpose_c[LAYOUT_SIZES];
+extern const layout_transpose layout_transpose_avx2[LAYOUT_SIZES];
 
 #endif

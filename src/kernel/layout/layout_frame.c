@@ -47,7 +47,8 @@ static char *put_border(const frame_work *w, char *dst, size_t items)
     return dst + (items << w->frame->size);
 }
 
-/* The axes from `axis` on, of which there are at most LAYOUT_MAX_RANK. Returns the end of what was written. */
+/* The axes from `axis` on, of which there are at most LAYOUT_MAX_RANK. Returns the end of what was
+   written. */
 static char *put_axis(const frame_work *w, size_t axis, char *dst, const char *src)
 {
     const layout_frame *f = w->frame;

@@ -13,7 +13,8 @@ typedef struct layout_frame {
     size_t source[LAYOUT_MAX_RANK]; /* (n) of the source */
 } layout_frame;
 
-/* dims, before, after: (rank), all >= 0; the result has before + dims + after along an axis. item: 1 to 16 bytes. */
+/* dims, before, after: (rank), all >= 0; the result has before + dims + after along an axis. item: 1 to 16
+   bytes. */
 void layout_frame_plan(layout_frame *f, size_t rank, const int64_t *dims, const int64_t *before,
                        const int64_t *after, size_t item);
 

@@ -1,4 +1,5 @@
-/* The sizes of kernels for AVX2, which has 16 registers of 8 floats, as measured; what each is stands in the .inc.h that reads it. */
+/* The sizes of kernels for AVX2, which has 16 registers of 8 floats, as measured; what each is stands in
+   the .inc.h that reads it. */
 #ifndef KERNEL_LEVELS_AVX2_H
 #define KERNEL_LEVELS_AVX2_H
 
@@ -27,6 +28,6 @@
 #define ATTENTION_NV   3
 #define RECURRENT_ROWS 2 /* 8 sums, 4 vectors of weights, 1 of states */
 
-#define LAYOUT_SMALLER layout_turn_c
+#define LAYOUT_SMALLER layout_transpose_c
 
 #endif

@@ -1,4 +1,5 @@
-/* The sizes of kernels for AVX-512, which has 32 registers of 16 floats, as measured; what each is stands in the .inc.h that reads it. */
+/* The sizes of kernels for AVX-512, which has 32 registers of 16 floats, as measured; what each is stands
+   in the .inc.h that reads it. */
 #ifndef KERNEL_LEVELS_AVX512_H
 #define KERNEL_LEVELS_AVX512_H
 
@@ -28,6 +29,6 @@
 #define ATTENTION_NV   3
 #define RECURRENT_ROWS 6 /* 24 sums, 4 vectors of weights, 1 of states */
 
-#define LAYOUT_SMALLER layout_turn_avx2
+#define LAYOUT_SMALLER layout_transpose_avx2
 
 #endif

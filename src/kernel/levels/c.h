@@ -1,4 +1,5 @@
-/* The sizes of kernels in plain C, small enough for any machine, as measured; what each is stands in the .inc.h that reads it. */
+/* The sizes of kernels in plain C, small enough for any machine, as measured; what each is stands in the
+   .inc.h that reads it. */
 #ifndef KERNEL_LEVELS_C_H
 #define KERNEL_LEVELS_C_H
 

@@ -1,4 +1,5 @@
-/* The sizes of kernels for NEON, which has 32 registers of 4 floats, as measured; what each is stands in the .inc.h that reads it. */
+/* The sizes of kernels for NEON, which has 32 registers of 4 floats, as measured; what each is stands in
+   the .inc.h that reads it. */
 #ifndef KERNEL_LEVELS_NEON_H
 #define KERNEL_LEVELS_NEON_H
 
@@ -26,7 +27,7 @@
 #define ATTENTION_NV   3
 #define RECURRENT_ROWS 6 /* 24 sums, 4 vectors of weights, 1 of states */
 
-#define LAYOUT_SMALLER layout_turn_c
+#define LAYOUT_SMALLER layout_transpose_c
 #define ROWS_TYPES     rows_types_c /* compilers use NEON by themselves */
 
 #endif

@@ -7,7 +7,7 @@
 
 #include <sibyl/tensor.h>
 
-/* Scales and zero points: one for all, or one an element where step is 1. Zero points are whole numbers. */
+/* Scales and zero points: one for all, or one per element where step is 1. Zero points are integers. */
 typedef struct quantize_by {
     const float *scale, *zero; /* (1) or (n) */
     size_t step;               /* 0 or 1 */

@@ -1,7 +1,7 @@
 /* The kernels of quantizing over the words of simd/f32_*.h.
 
-   Of 16 bits: floats go through a short piece on the stack; what makes them integers is a plain loop that compilers make
-   vector code of. */
+   Of 16 bits: floats go through a short piece on the stack; what makes them integers is a plain loop that
+   compilers make vector code of. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/kernel.h"
@@ -19,7 +19,7 @@ INLINE quantize_by further(quantize_by by, size_t n)
 /* whole[i] = round(x[i] / scale) + zero within low .. high; n <= PIECE, both with room for whole vectors. */
 INLINE void round_piece(const float *x, size_t n, quantize_by by, float low, float high, float *whole)
 {
-    vf least = vf_set1(low), most = vf_set1(high), none = vf_zero();
+    vf min = vf_set1(low), max = vf_set1(high), none = vf_zero();
     vf scale = vf_set1(by.scale[0]), zero = vf_set1(by.zero[0]);
     for (size_t i = 0; i < n; i += VF_LANES) {
         size_t left = n - i;
@@ -29,7 +29,7 @@ INLINE void round_piece(const float *x, size_t n, quantize_by by, float low, flo
             zero = left < VF_LANES ? vf_load_n(by.zero + i, left) : vf_load(by.zero + i);
         }
         v = vf_add(vf_round(vf_div(v, scale)), zero);
-        vf_store(whole + i, vf_select_nan(v, none, vf_min(most, vf_max(least, v))));
+        vf_store(whole + i, vf_select_nan(v, none, vf_min(max, vf_max(min, v))));
     }
 }
 
@@ -166,32 +166,32 @@ QUANTIZED(i16, int16_t, -32768.0f, 32767.0f)
 
 static void quantize_range(const float *x, size_t n, float *low, float *high)
 {
-    vf least[CHAINS], most[CHAINS], nan = vf_zero();
+    vf min[CHAINS], max[CHAINS], nan = vf_zero();
     for (int c = 0; c < CHAINS; c++)
-        least[c] = most[c] = vf_zero();
+        min[c] = max[c] = vf_zero();
     for (; n >= CHAINS * VF_LANES; n -= CHAINS * VF_LANES, x += CHAINS * VF_LANES)
         _Pragma("GCC unroll 4") for (int c = 0; c < CHAINS; c++)
         {
             vf v = vf_load(x + c * VF_LANES);
             nan = vf_select_nan(v, v, nan);
-            least[c] = vf_min(v, least[c]);
-            most[c] = vf_max(v, most[c]);
+            min[c] = vf_min(v, min[c]);
+            max[c] = vf_max(v, max[c]);
         }
     for (; n; n -= size_min(n, VF_LANES), x += VF_LANES) {
         vf v = n < VF_LANES ? vf_load_n(x, n) : vf_load(x);
         nan = vf_select_nan(v, v, nan);
-        least[0] = vf_min(v, least[0]);
-        most[0] = vf_max(v, most[0]);
+        min[0] = vf_min(v, min[0]);
+        max[0] = vf_max(v, max[0]);
         if (n < VF_LANES)
             break;
     }
     for (int c = 1; c < CHAINS; c++) {
-        least[0] = vf_min(least[c], least[0]);
-        most[0] = vf_max(most[c], most[0]);
+        min[0] = vf_min(min[c], min[0]);
+        max[0] = vf_max(max[c], max[0]);
     }
     float none = vf_sum(nan);
-    *low = none != none ? none : 0.0f - vf_largest(vf_sub(vf_zero(), least[0]));
-    *high = none != none ? none : vf_largest(most[0]);
+    *low = none != none ? none : 0.0f - vf_max_lane(vf_sub(vf_zero(), min[0]));
+    *high = none != none ? none : vf_max_lane(max[0]);
 }
 
 void SIMD_NAME(quantize_init)(quantize_kernels *k)

@@ -1,5 +1,5 @@
-/* The driver of the recurrent kernels: steps are projected in runs that stay in the cache, then the cell walks over
-   them. */
+/* The driver of the recurrent kernels: steps are projected in runs that stay in the cache, then the cell
+   walks over them. */
 #include "base/assert.h"
 #include "base/cancel.h"
 #include "base/size.h"
@@ -36,7 +36,7 @@ void recurrent_pack(const float *w, size_t hidden, size_t k, size_t first, size_
                     *dst++ = neuron + i < hidden ? w[((first + g) * hidden + neuron + i) * k + p] : 0.0f;
 }
 
-/* ---- Running ----------------------------------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------------------- */
 
 /* A direction at work. */
 typedef struct walk {

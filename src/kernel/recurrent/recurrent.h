@@ -1,8 +1,9 @@
 /* The cells of LSTM, GRU and RNN, and their input projections.
 
-   Neurons stand in the lanes of vectors. A panel is what a product makes at once: `lanes` neurons of each of nv gates,
-   gate after gate; so a cell finds all that it needs for its neurons in registers. A row of a projection is panel after
-   panel. H neurons take Hp = panels * lanes places; those beyond H have weights of 0, and their states are anything. */
+   Neurons stand in the lanes of vectors. A panel is what a product makes at once: `lanes` neurons of each
+   of nv gates, gate after gate; so a cell finds all that it needs for its neurons in registers. A row of a
+   projection is panel after panel. H neurons take Hp = panels * lanes places; those beyond H have weights
+   of 0, and their states are anything. */
 #ifndef KERNEL_RECURRENT_H
 #define KERNEL_RECURRENT_H
 
@@ -53,8 +54,8 @@ typedef struct recurrent_rows {
 
 typedef struct recurrent_kernels {
     size_t lanes;
-    /* y[r][panel][g][lane] = bias[panel][g][lane] + sum over p < k of x[r * ldx + p] w[panel][p][g][lane], rows of y
-       panels * nv * lanes apart. bias: one row of y. nv: 1 to 4. */
+    /* y[r][panel][g][lane] = bias[panel][g][lane] + sum over p < k of x[r * ldx + p] w[panel][p][g][lane],
+       rows of y panels * nv * lanes apart. bias: one row of y. nv: 1 to 4. */
     void (*project)(const float *x, size_t ldx, size_t rows, size_t k, const float *w, size_t panels,
                     size_t nv, const float *bias, float *y);
     void (*lstm)(const recurrent_cell *cell, const recurrent_rows *at);
@@ -74,8 +75,8 @@ size_t recurrent_packed(size_t hidden, size_t nv, size_t k);
 /* dst: (panels, k, nv, lanes) of w [gates * H, k], its gates first .. first + nv - 1. */
 void recurrent_pack(const float *w, size_t hidden, size_t k, size_t first, size_t nv, float *dst);
 
-/* One direction of an operator: T steps of B sequences. Element (t, b, i) of x at t * x_step + b * x_row + i; y likewise.
-   States: rows of B, h_row apart. */
+/* One direction of an operator: T steps of B sequences. Element (t, b, i) of x at t * x_step + b * x_row +
+   i; y likewise. States: rows of B, h_row apart. */
 typedef struct recurrent_call {
     recurrent_kind kind;
     recurrent_cell cell;

@@ -1,5 +1,5 @@
-/* The recurrent kernels over the words of simd/f32_*.h and RECURRENT_ROWS of kernel/levels: rows of a tile with 4 vectors each
-   that the registers hold. */
+/* The recurrent kernels over the words of simd/f32_*.h and RECURRENT_ROWS of kernel/levels: rows of a tile
+   with 4 vectors each that the registers hold. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "kernel/kernel.h"
 #include "simd/f32_math.h"
@@ -10,10 +10,10 @@
 #undef UNROLL
 #define UNROLL _Pragma("GCC unroll 16")
 
-/* ---- Products -------------------------------------------------------------------------------------------- */
+/* ---- Products ------------------------------------------------------------------------------------------ */
 
-/* sum[r][v] += sum over p < k of a[r * lda + p] w[p * nv + v]. One row alone has two sums for each vector: a chain of
-   additions waits for itself. */
+/* sum[r][v] += sum over p < k of a[r * lda + p] w[p * nv + v]. One row alone has two sums for each vector:
+   a chain of additions waits for itself. */
 INLINE void one_row(const float *a, size_t k, const float *w, int nv, vf sum[MAX_NV])
 {
     vf more[MAX_NV];
@@ -107,7 +107,7 @@ static void vector_project(const float *x, size_t ldx, size_t rows, size_t k, co
         project(x, ldx, rows, k, w, panels, 1, bias, y);
 }
 
-/* ---- Gates ------------------------------------------------------------------------------------------------ */
+/* ---- Gates --------------------------------------------------------------------------------------------- */
 
 INLINE vf activate(const recurrent_gate *f, vf x)
 {
@@ -136,7 +136,7 @@ INLINE vf peeped(const recurrent_cell *cell, int which, size_t at, vf x, vf c)
     return cell->peep[which] ? vf_fma(vf_load(cell->peep[which] + at), c, x) : x;
 }
 
-/* ---- Cells ------------------------------------------------------------------------------------------------ */
+/* ---- Cells --------------------------------------------------------------------------------------------- */
 
 INLINE void lstm_rows(const recurrent_cell *cell, const recurrent_rows *o, int rows, size_t first,
                       size_t panel)

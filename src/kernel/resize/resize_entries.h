@@ -1,4 +1,4 @@
-/* Rows of pictures resampled: sums of few weighted elements. */
+/* Rows of images resampled: sums of few weighted elements. */
 #ifndef KERNEL_RESIZE_ENTRIES_H
 #define KERNEL_RESIZE_ENTRIES_H
 

@@ -1,5 +1,5 @@
-/* A tensor resampled along some of its axes, one after the other: rows above one another are blended, then each row is
-   resampled across while it is in the cache. */
+/* A tensor resampled along some of its axes, one after the other: rows above one another are blended, then
+   each row is resampled across while it is in the cache. */
 #ifndef KERNEL_RESIZE_PLAN_H
 #define KERNEL_RESIZE_PLAN_H
 
@@ -31,9 +31,9 @@ typedef struct resize_plan {
     size_t row; /* elements that a thread needs for a row between the last two */
 } resize_plan;
 
-/* axes: (rank), those that stay as they are are left alone; at least one does not, all have elements. item: bytes of an
-   element; filters but RESIZE_NEAREST take floats; no axis has more than RESIZE_MAX_TAPS. False where there is no memory. Ends with resize_plan_free, also
-   then. */
+/* axes: (rank), those that stay as they are are left alone; at least one does not, all have elements.
+   item: bytes of an element; filters but RESIZE_NEAREST take floats; no axis has more than
+   RESIZE_MAX_TAPS. False where there is no memory. Ends with resize_plan_free, also then. */
 bool resize_plan_make(resize_plan *p, const resize_rule *r, size_t rank, const resize_axis *axes,
                       size_t item);
 void resize_plan_free(resize_plan *p);

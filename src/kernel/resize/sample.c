@@ -15,13 +15,13 @@
 /* Points whose taps are worked out at a time. */
 #define POINTS 256
 
-/* Points of one picture as a line of the resampling kernels; what belongs to points stands behind it. */
+/* Points of one image as a line of the resampling kernels; what belongs to points stands behind it. */
 typedef struct taps {
     resize_line line;
     size_t lanes;
     int32_t *base, *index;
     float *weight;
-    size_t n_fixed;  /* points that have a value whatever the picture holds */
+    size_t n_fixed;  /* points that have a value whatever the image holds */
     uint32_t *fixed; /* (n_fixed) which */
     float *fixed_value;
 } taps;
@@ -61,8 +61,8 @@ static taps taps_begin(void *memory, size_t points, size_t n)
     return t;
 }
 
-/* Point i is the sum of `used` weighted pixels. What is left of its taps shares the first one and its weight, so that a
-   pixel that does not count leaves no NaN. */
+/* Point i is the sum of `used` weighted pixels. What is left of its taps shares the first one and its
+   weight, so that a pixel that does not count leaves no NaN. */
 static void taps_put(taps *t, size_t i, size_t used, const int32_t *index, const double *weight)
 {
     size_t lanes = t->lanes, n = t->line.taps;
@@ -272,16 +272,16 @@ static size_t region_taps(const sample_regions *s, const float *box)
 
 size_t sample_regions_scratch(const sample_regions *s, const float *boxes, size_t threads)
 {
-    size_t most = 1, bytes;
+    size_t max = 1, bytes;
     for (size_t r = 0; r < s->regions; r++) {
         size_t n = region_taps(s, boxes + 4 * r);
         if (n == 0)
             return 0;
-        most = size_max(most, n);
+        max = size_max(max, n);
     }
     /* a table, then indices and weights of a bin */
-    bytes = taps_bytes(s->out[0] * s->out[1], most);
-    if (bytes == 0 || !size_add(bytes, round_up(most * 12, 64), &bytes) || !size_mul(bytes, threads, &bytes))
+    bytes = taps_bytes(s->out[0] * s->out[1], max);
+    if (bytes == 0 || !size_add(bytes, round_up(max * 12, 64), &bytes) || !size_mul(bytes, threads, &bytes))
         return 0;
     return bytes;
 }

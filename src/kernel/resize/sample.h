@@ -1,5 +1,5 @@
-/* Pictures looked up at fractional positions: GridSample and RoiAlign as tables of taps, which are worked out once a point
-   and used for every channel. */
+/* Pictures looked up at fractional positions: GridSample and RoiAlign as tables of taps, which are worked
+   out once a point and used for every channel. */
 #ifndef KERNEL_SAMPLE_H
 #define KERNEL_SAMPLE_H
 
@@ -10,8 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* x [images, channels, size...] at the positions of a grid [images, points, 2], whose last axis has the column first, -1
-   and 1 being the middles of the outer pixels (align_corners) or their outer edges; y [images, channels, points]. */
+/* x [images, channels, size...] at the positions of a grid [images, points, 2], whose last axis has the
+   column first, -1 and 1 being the middles of the outer pixels (align_corners) or their outer edges; y
+   [images, channels, points]. */
 typedef struct sample_grid {
     sample_filter filter;
     sample_border border;
@@ -25,8 +26,8 @@ size_t sample_grid_scratch(const sample_grid *g, size_t threads);
 void sample_grid_run(const sample_grid *g, const float *x, const float *grid, float *y, void *scratch,
                      sib_pool *pool);
 
-/* The means of ratio^2 samples (of as many as a bin has pixels where ratio is 0) in each of out[0] x out[1] bins of
-   regions of x [images, channels, size...]: y [regions, channels, out...]. */
+/* The means of ratio^2 samples (of as many as a bin has pixels where ratio is 0) in each of out[0] x
+   out[1] bins of regions of x [images, channels, size...]: y [regions, channels, out...]. */
 typedef struct sample_regions {
     bool half_pixel; /* regions are shifted by half a pixel, and may be smaller than one */
     float scale;

@@ -1,5 +1,6 @@
-/* Rows of floats: what is gathered of each, softmax, normalization. A row is n floats in a row; rows follow each other
-   without gaps unless an entry has a stride. "Columns" lie across: element i of column j is x[i * stride + j].
+/* Rows of floats: what is gathered of each, softmax, normalization. A row is n floats in a row; rows
+   follow each other without gaps unless an entry has a stride. "Columns" lie across: element i of column j
+   is x[i * stride + j].
 
    Sums run in several chains, in blocks whose sums are added, so that errors grow with a small share of n. */
 #ifndef KERNEL_ROWS_H
@@ -25,7 +26,8 @@ typedef enum rows_kind {
 /* y[i] of row i, gathered with what y[i] is already where `more` is set. x: (rows, n), y: (rows). */
 typedef void (*rows_across)(const float *x, size_t rows, size_t n, float *y, bool more);
 
-/* y[j] of column j, gathered with what y[j] is already where `more` is set. x: (n, columns) rows stride apart, y: (columns). */
+/* y[j] of column j, gathered with what y[j] is already where `more` is set. x: (n, columns) rows stride
+   apart, y: (columns). */
 typedef void (*rows_down)(const float *x, size_t n, size_t stride, size_t columns, float *y, bool more);
 
 /* Lines of any element type: element i of line j is x[i * step + j * gap]. Either step or gap is 1. */
@@ -35,10 +37,11 @@ typedef struct rows_walk {
 } rows_walk;
 
 typedef struct rows_typed {
-    /* y[j] of line j, joined with what is there where `more` is set. Integers wrap. y has the type of x; for float x double,
-       in which it is summed. */
+    /* y[j] of line j, joined with what is there where `more` is set. Integers wrap. y has the type of x;
+       for float x double, in which it is summed. */
     void (*reduce[ROWS_KINDS])(const void *x, rows_walk w, void *y, bool more);
-    /* y[j] = the place of the largest (or smallest) of line j, of equals the first or the last; NaN is most extreme. */
+    /* y[j] = the place of the largest (or smallest) of line j, of equals the first or the last; NaN is
+       most extreme. */
     void (*arg)(const void *x, rows_walk w, int64_t *y, bool highest, bool last);
     /* y[i] = x[0] + ... + x[i] (or the product) along each line, laid out as x; of float in double. */
     void (*running)(const void *x, rows_walk w, void *y, bool product);
@@ -62,8 +65,8 @@ typedef struct rows_kernels {
     rows_across across[ROWS_KINDS];
     rows_down down[ROWS_KINDS];
 
-    /* y = e^(x - max) / sum of e^(x - max) by row; a row with NaN or +inf, or of -inf alone, is NaN. x, y: (rows, n), may
-       be the same. */
+    /* y = e^(x - max) / sum of e^(x - max) by row; a row with NaN or +inf, or of -inf alone, is NaN. x, y:
+       (rows, n), may be the same. */
     void (*softmax)(const float *x, size_t rows, size_t n, float *y);
     /* y = x - max - log(sum of e^(x - max)) */
     void (*log_softmax)(const float *x, size_t rows, size_t n, float *y);
@@ -71,16 +74,17 @@ typedef struct rows_kernels {
     void (*softmax_down)(const float *x, size_t n, size_t stride, size_t columns, float *y);
     void (*log_softmax_down)(const float *x, size_t n, size_t stride, size_t columns, float *y);
 
-    /* x, y: (rows, n), may be the same; mean and inverse = 1 / sqrt(var + epsilon): (rows), may be NULL. Rows whose squares
-       leave the range of a float are computed in double. */
+    /* x, y: (rows, n), may be the same; mean and inverse = 1 / sqrt(var + epsilon): (rows), may be NULL.
+       Rows whose squares leave the range of a float are computed in double. */
     void (*norm)(const rows_norm *p, const float *x, size_t rows, float *y, float *mean, float *inverse);
-    /* The mean of n > 0 floats in two parts, mean[0] + mean[1], and the mean of (x - mean)^2, which is not finite or 0
-       where it leaves the range of a float. */
+    /* The mean of n > 0 floats in two parts, mean[0] + mean[1], and the mean of (x - mean)^2, which is not
+       finite or 0 where it leaves the range of a float. */
     float (*moments)(const float *x, size_t n, float mean[2]);
     /* y[i] = ((x[i] - centre[0]) - centre[1]) * factor + offset */
     void (*shift_scale)(const float *x, size_t n, const float centre[2], float factor, float offset,
                         float *y);
-    /* y[i] = (x[i] - centre[i]) * factor[i] + offset[i] for each of `rows` rows; centre, factor, offset: (n) */
+    /* y[i] = (x[i] - centre[i]) * factor[i] + offset[i] for each of `rows` rows; centre, factor, offset:
+       (n) */
     void (*shift_scale_each)(const float *x, size_t rows, size_t n, const float *centre, const float *factor,
                              const float *offset, float *y);
     /* y[i] = a[i] + b[i] + c[i]; c may be NULL: none */
@@ -89,7 +93,8 @@ typedef struct rows_kernels {
     rows_types types;
 } rows_kernels;
 
-/* False where a variance, and with epsilon, may have lost in float what matters: it left the range on the way. */
+/* False where a variance, and with epsilon, may have lost in float what matters: it left the range on the
+   way. */
 static inline bool rows_in_range(float var, double with_epsilon)
 {
     return var <= 1e30f && with_epsilon >= 1e-30;

@@ -1,5 +1,5 @@
-/* The kernels of rows over the words of simd/f32_*.h; ROWS_TYPES of kernel/levels: what gives those for every element type, where
-   it is not the level's own. */
+/* The kernels of rows over the words of simd/f32_*.h; ROWS_TYPES of kernel/levels: what gives those for
+   every element type, where it is not the level's own. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/kernel.h"
@@ -28,9 +28,10 @@ INLINE vf exp_below(vf x)
 #if VF_LANES == 1
     return expf(x);
 #else
-    /* scaling goes on to 0 where it is one instruction; elsewhere what has no exponent of its own becomes 0 */
-    const float least = VF_LANES == 16 ? -105.0f : -87.0f;
-    vf held = vf_max(vf_set1(least), x);
+    /* scaling goes on to 0 where it is one instruction; elsewhere what has no exponent of its own becomes
+       0 */
+    const float min = VF_LANES == 16 ? -105.0f : -87.0f;
+    vf held = vf_max(vf_set1(min), x);
     vf shifted = vf_fma(held, vf_set1(EXP_LOG2E), vf_set1(EXP_MAGIC)),
        n = vf_sub(shifted, vf_set1(EXP_MAGIC));
     vf f = vf_fma(n, vf_set1(-EXP_LN2_LOW), vf_fma(n, vf_set1(-EXP_LN2_HIGH), held));
@@ -39,7 +40,7 @@ INLINE vf exp_below(vf x)
     e = vf_fma(vf_fma(e, f, vf_set1(1.0f)), f, vf_set1(1.0f));
     if (VF_LANES == 16)
         return vf_scale(e, n);
-    return vf_select_less(x, vf_set1(least), vf_zero(), vf_mul(e, vf_power_of_2(shifted)));
+    return vf_select_less(x, vf_set1(min), vf_zero(), vf_mul(e, vf_power_of_2(shifted)));
 #endif
 }
 
@@ -111,10 +112,10 @@ INLINE float fold(vf v, lane_join join)
         return all;
     }
     if (join == join_largest)
-        return vf_largest(v);
+        return vf_max_lane(v);
     if (vf_sum(vf_select_nan(v, vf_set1(1.0f), vf_zero())) > 0.0f)
         return NAN;
-    return join == join_max ? vf_largest(v) : 0.0f - vf_largest(vf_sub(vf_zero(), v));
+    return join == join_max ? vf_max_lane(v) : 0.0f - vf_max_lane(vf_sub(vf_zero(), v));
 }
 
 INLINE float join_two(float a, float b, lane_join join)
@@ -124,8 +125,8 @@ INLINE float join_two(float a, float b, lane_join join)
     return lanes[0];
 }
 
-/* A total of blocks: of sums what rounding takes is kept beside, so that their error does not grow with the number of
-   blocks. */
+/* A total of blocks: of sums what rounding takes is kept beside, so that their error does not grow with
+   the number of blocks. */
 typedef struct block_total {
     vf all, lost;
 } block_total;
@@ -306,7 +307,8 @@ INLINE void scale(float *y, size_t n, float by)
         vf_store_n(y, vf_mul(vf_load_n(y, n), k), n);
 }
 
-/* Rows that take each step together, so that one's does not wait for the other's sum; they stay in the first cache. */
+/* Rows that take each step together, so that one's does not wait for the other's sum; they stay in the
+   first cache. */
 #define TOGETHER 8
 #define CACHED   4096 /* floats */
 

@@ -1,5 +1,5 @@
-/* The kernels of rows for one element type, in plain loops that compilers turn into vector code; included once a type by
-   rows_typed_all.inc.h. Before it:
+/* The kernels of rows for one element type, in plain loops that compilers turn into vector code; included
+   once per type by rows_typed_all.inc.h. Before it:
 
        T        the elements
        SUM      what sums and products run in: unsigned of the same width for integers, which wrap
@@ -141,7 +141,8 @@ static void NAMED(max)(const void *x, rows_walk w, void *y, bool more)
 
 /* ---- Places of extremes -------------------------------------------------------------------------------- */
 
-/* True where v takes the place of best: it is more extreme, NaN most of all; an equal one where the last is wanted. */
+/* True where v takes the place of best: it is more extreme, NaN most of all; an equal one where the last
+   is wanted. */
 INLINE bool NAMED(takes)(T best, T v, bool highest, bool last)
 {
     bool beats = highest ? v > best : v < best;
@@ -193,7 +194,7 @@ static void NAMED(arg)(const void *x, rows_walk w, int64_t *y, bool highest, boo
         NAMED(places)(x, w, y, false, last);
 }
 
-/* ---- Running values ------------------------------------------------------------------------------------- */
+/* ---- Running values ------------------------------------------------------------------------------------ */
 
 INLINE void NAMED(run_on)(const T *x, rows_walk w, T *y, rows_kind kind)
 {

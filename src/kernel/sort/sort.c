@@ -1,4 +1,4 @@
-/* Every element becomes a whole number that compares as it does, with its place behind: an item. */
+/* Each element becomes an item: an integer that orders as the element does, then its index. */
 #include "kernel/sort/sort.h"
 #include "base/size.h"
 #include "tensor/dtype.h"
@@ -58,14 +58,14 @@ static inline uint64_t code_f64(uint64_t bits)
         items[i] = item;                                                                                     \
     }                                                                                                        \
     break
-#define SHORT_ITEM(formula) ((uint64_t)((uint32_t)(formula) ^ turned) << 32 | i)
-#define LONG_ITEM(formula)  ((long_item){(uint64_t)(formula) ^ turned, i})
+#define SHORT_ITEM(formula) ((uint64_t)((uint32_t)(formula) ^ flip) << 32 | i)
+#define LONG_ITEM(formula)  ((long_item){(uint64_t)(formula) ^ flip, i})
 /* clang-format on */
 
 static void short_items(const sort_lines *s, const void *x, uint64_t *items)
 {
     size_t n = s->n;
-    uint32_t turned = s->descending ? UINT32_MAX : 0;
+    uint32_t flip = s->descending ? UINT32_MAX : 0;
     switch (s->dtype) {
     case SIB_F32:
         EACH(uint32_t, SHORT_ITEM(code_f32(v)));
@@ -92,7 +92,7 @@ static void short_items(const sort_lines *s, const void *x, uint64_t *items)
 static void long_items(const sort_lines *s, const void *x, long_item *items)
 {
     size_t n = s->n;
-    uint64_t turned = s->descending ? UINT64_MAX : 0;
+    uint64_t flip = s->descending ? UINT64_MAX : 0;
     switch (s->dtype) {
     case SIB_F64:
         EACH(uint64_t, LONG_ITEM(code_f64(v)));

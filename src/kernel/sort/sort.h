@@ -1,4 +1,4 @@
-/* Lines in order: the whole of them, or the first few. */
+/* Lines sorted: all elements, or the first few. */
 #ifndef KERNEL_SORT_H
 #define KERNEL_SORT_H
 
@@ -23,8 +23,8 @@ bool sort_takes(sib_dtype dtype);
 /* Bytes of scratch for one line. */
 size_t sort_scratch(const sort_lines *s);
 
-/* The first k of the line at x in order: their values, of x's dtype, and their places. values and indices may be NULL.
-   scratch: aligned to 16. */
+/* The first k of the line at x in order: their values, of x's dtype, and their places. values and indices
+   may be NULL. scratch: aligned to 16. */
 void sort_line(const sort_lines *s, const void *x, void *values, int64_t *indices, void *scratch);
 
 #endif

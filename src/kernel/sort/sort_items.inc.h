@@ -40,8 +40,8 @@ static void NAMED(merge_sort)(ITEM *items, size_t n, ITEM *scratch)
         memcpy(items, from, n * sizeof *items);
 }
 
-/* The same digit by digit from the lowest on; digits that all items share are passed over. Items stand in the order of
-   what is below the digits already. */
+/* The same digit by digit from the lowest on; digits that all items share are passed over. Items stand in
+   the order of what is below the digits already. */
 static void NAMED(radix_sort)(ITEM *items, size_t n, ITEM *scratch)
 {
     ITEM *from = items, *to = scratch;

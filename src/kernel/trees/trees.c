@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Trees that are walked side by side: each step waits for memory, and where a tree ends cannot be foreseen. */
+/* Trees that are walked side by side: each step waits for memory, and where a tree ends cannot be
+   foreseen. */
 #define ABREAST 8
 
 double trees_split_below(double below)

@@ -1,4 +1,5 @@
-/* Decision trees in one flat list: a row walks from each root to a leaf, which adds its weights to targets. */
+/* Decision trees in one flat list: a row walks from each root to a leaf, which adds its weights to
+   targets. */
 #ifndef KERNEL_TREES_H
 #define KERNEL_TREES_H
 
@@ -8,8 +9,9 @@
 
 #define TREES_MISSING UINT32_C(0x80000000)
 
-/* On to next[0] where x[feature] <= split, or where it is NaN and the feature has the bit TREES_MISSING; else to next[1].
-   Leaves stand behind all nodes; each is a node whose split is NaN and whose next is itself. */
+/* On to next[0] where x[feature] <= split, or where it is NaN and the feature has the bit TREES_MISSING;
+   else to next[1]. Leaves stand behind all nodes; each is a node whose split is NaN and whose next is
+   itself. */
 typedef struct trees_node {
     double split;
     uint32_t feature;
@@ -31,8 +33,8 @@ typedef struct trees_forest {
 /* The split that makes x <= split the same as x < below. */
 double trees_split_below(double below);
 
-/* One row x, whose features the nodes name: sums (n_targets), summed from the first tree to the last; reached (n_targets):
-   which targets had any weight. */
+/* One row x, whose features the nodes name: sums (n_targets), summed from the first tree to the last;
+   reached (n_targets): which targets had any weight. */
 void trees_walk(const trees_forest *f, const double *x, double *sums, bool *reached);
 
 #endif
