@@ -94,6 +94,6 @@ void claims_tell_summary(bench_report *report, const models *list)
                                    .at_least = true}};
     bench_report_ratios(report, ratios, 2);
     bench_report_note(report,
-                      "%zu of %zu models spend at lowest %g %% of their time in claimed operators; least: %s",
+                      "%zu of %zu models spend at least %g %% of their time in claimed operators; least: %s",
                       met, n, 100 * CLAIMS_BAR, name);
 }

@@ -55,10 +55,10 @@ build gcc -O1 -fsanitize=undefined -fno-sanitize-recover=all "$source/tests/tile
     check "gcc -fsanitize=undefined" ./program
 
 cross=aarch64-linux-gnu-gcc
-if command -v $cross >/dev/null && command -v qemu-aarch64 >/dev/null; then
+if echo '#include <stdio.h>' | $cross -E - >/dev/null 2>&1 && command -v qemu-aarch64 >/dev/null; then
     build $cross -O2 -static "$source/tests/tile/platform_host.c" && check "arm64 -O2" qemu-aarch64 ./program
 else
-    absent "$cross or qemu-aarch64"
+    absent "$cross with its C library, or qemu-aarch64"
 fi
 
 # cortex NAME BOARD ORIGIN CLOCK: 64 KB for code, constants, variables and 4.5 KB of stack.
