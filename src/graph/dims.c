@@ -4,6 +4,7 @@
 #include "base/array.h"
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/size.h"
 #include "graph/dims_table.h"
 
@@ -99,20 +100,6 @@ static bounds bounds_of_atom(entry_kind kind, const entry *a, const entry *b)
 
 /* ---- Interning --------------------------------------------------------------------------------------- */
 
-static uint64_t hash_of(entry_kind kind, const void *data, size_t n)
-{
-    const unsigned char *p = data;
-    uint64_t h = UINT64_C(0xcbf29ce484222325) ^ (uint64_t)kind ^ (uint64_t)n << 8, word;
-    for (; n >= sizeof word; p += sizeof word, n -= sizeof word) {
-        memcpy(&word, p, sizeof word);
-        h = (h ^ word) * UINT64_C(0x9E3779B97F4A7C15);
-        h ^= h >> 32;
-    }
-    for (; n; n--)
-        h = (h ^ *p++) * UINT64_C(0x100000001b3);
-    return h ^ h >> 29;
-}
-
 static bool rehash(dim_table *t, uint32_t n_slots)
 {
     SIB_ASSERT((n_slots & (n_slots - 1)) == 0);
@@ -182,7 +169,7 @@ static bool make_room(dim_table *t)
 
 uint32_t dims_intern(dim_table *t, entry_kind kind, const void *data, size_t bytes)
 {
-    uint64_t hash = hash_of(kind, data, bytes);
+    uint64_t hash = hash_bytes(data, bytes) ^ (uint64_t)kind;
     uint32_t at = (uint32_t)hash & (t->n_slots - 1);
     for (; t->slots[at]; at = (at + 1) & (t->n_slots - 1)) {
         const entry *e = &t->entries[t->slots[at]];

@@ -1,6 +1,7 @@
 /* The invariants of graph.h, checked. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/names.h"
 #include "graph/graph.h"
 
 #include <stdio.h>
@@ -37,34 +38,23 @@ static bool exists(const check *c, value_id v)
 
 /* ---- Values ------------------------------------------------------------------------------------------- */
 
-/* Names are unique: an open table of value ids by name. */
+/* Names are unique. */
 static sib_code verify_names(const check *c)
 {
     const graph *g = c->g;
-    size_t n_slots = 16, named = 0;
-    for (uint32_t v = 0; v < g->n_values; v++)
-        named += g->values[v].name.length > 0;
-    while (n_slots < 2 * named)
-        n_slots *= 2;
-    uint32_t *slots = named ? mem_calloc(n_slots, sizeof *slots) : NULL; /* id + 1 */
-    if (named && !slots)
-        return err_memory(c->err, n_slots * sizeof *slots, "the names of a graph");
+    name_map seen = {0};
     sib_code code = SIB_OK;
     for (uint32_t v = 0; v < g->n_values && code == SIB_OK; v++) {
         sib_str name = g->values[v].name;
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
-        for (size_t i = 0; i < name.length; i++)
-            h = (h ^ (unsigned char)name.data[i]) * UINT64_C(0x100000001b3);
-        size_t at = (size_t)(h ^ h >> 32) & (n_slots - 1);
+        uint32_t other;
         if (!name.length)
             continue;
-        while (slots[at] && !str_same(g->values[slots[at] - 1].name, name))
-            at = (at + 1) & (n_slots - 1);
-        if (slots[at])
+        if (name_map_find(&seen, name, &other))
             code = broken(c, NULL, v, "has the name of another value");
-        slots[at] = v + 1;
+        else if (!name_map_put(&seen, name, v))
+            code = err_memory(c->err, name.length, "the names of a graph");
     }
-    mem_free(slots);
+    name_map_clear(&seen);
     return code;
 }
 

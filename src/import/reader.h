@@ -10,7 +10,7 @@
 #include "base/str.h"
 #include "graph/arena.h"
 #include "import/checkpoint.h"
-#include "onnx/names.h"
+#include "base/names.h"
 
 #include <string.h>
 

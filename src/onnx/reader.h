@@ -3,7 +3,7 @@
 #define ONNX_READER_H
 
 #include "onnx/locate.h"
-#include "onnx/names.h"
+#include "base/names.h"
 #include "onnx/onnx.h"
 #include "onnx/raw.h"
 

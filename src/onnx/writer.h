@@ -2,7 +2,7 @@
 #ifndef ONNX_WRITER_H
 #define ONNX_WRITER_H
 
-#include "onnx/names.h"
+#include "base/names.h"
 #include "onnx/onnx.h"
 #include "onnx/proto.h"
 

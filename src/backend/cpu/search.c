@@ -1,6 +1,7 @@
 /* Search: the milli-ops lookup in a constant list, and nonzero. */
 #include "backend/cpu/rows.h"
 #include "base/cancel.h"
+#include "base/hash.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -63,12 +64,9 @@ static inline uint64_t code_of(const lookup_state *s, const void *data, size_t i
 
 static inline uint64_t hash_of(const lookup_state *s, const void *data, size_t i)
 {
-    uint64_t hash = UINT64_C(0xCBF29CE484222325); /* FNV-1a */
-    if (s->dtype != SIB_STRING)
-        hash = code_of(s, data, i) * UINT64_C(0x9E3779B97F4A7C15);
-    else
-        for (size_t k = 0; k < ((const sib_str *)data)[i].length; k++)
-            hash = (hash ^ (unsigned char)((const sib_str *)data)[i].data[k]) * UINT64_C(0x100000001B3);
+    if (s->dtype == SIB_STRING)
+        return hash_bytes(((const sib_str *)data)[i].data, ((const sib_str *)data)[i].length);
+    uint64_t hash = code_of(s, data, i) * UINT64_C(0x9E3779B97F4A7C15);
     return hash ^ hash >> 32;
 }
 

@@ -1,6 +1,7 @@
 /* Nodes that compute the same of the same are one. */
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "ops/ops.h"
 #include "run/passes/match.h"
 #include "run/passes/passes.h"
@@ -93,18 +94,49 @@ static uint64_t mix(uint64_t h, uint64_t x)
     return h ^ h >> 29;
 }
 
+/* Equal for tensors that same_tensor holds for equal. */
+static uint64_t hash_constant(const sib_tensor *t)
+{
+    size_t bytes = 0;
+    bool elements = t->dtype != SIB_STRING && t->dense && dtype_bytes(t->dtype, t->count, &bytes) && bytes;
+    return mix((uint64_t)t->dtype + t->count,
+               elements ? hash_bytes(sib_tensor_data((sib_tensor *)t), bytes) : 0);
+}
+
+/* Equal for attributes that same_attribute holds for equal. */
+static uint64_t hash_attribute(const attribute *a)
+{
+    uint64_t h = mix(hash_bytes(a->name.data, a->name.length), (uint64_t)a->kind);
+    switch (a->kind) {
+    case ATTR_FLOAT:
+        return mix(h, hash_bytes(&a->f, sizeof a->f));
+    case ATTR_INT:
+        return mix(h, (uint64_t)a->i);
+    case ATTR_STRING:
+        return mix(h, hash_bytes(a->s.data, a->s.length));
+    case ATTR_FLOATS:
+        return mix(h, hash_bytes(a->floats, a->n * sizeof *a->floats));
+    case ATTR_INTS:
+        return mix(h, hash_bytes(a->ints, a->n * sizeof *a->ints));
+    default:
+        return h;
+    }
+}
+
 static uint64_t hash_of(const merging *d, const node *n)
 {
     uint64_t h = mix((uint64_t)(uintptr_t)n->op, n->inputs.n);
     for (uint32_t i = 0; i < n->inputs.n; i++) {
         value_id v = n->inputs.ids[i];
         const sib_tensor *t = match_constant(&d->m, v);
-        if (t && t->count <= 64) /* equal constants of several names: their elements are looked at later */
-            h = mix(h, (uint64_t)t->dtype + t->count);
+        if (t && t->count <= 64) /* constants of other names may be equal */
+            h = mix(h, hash_constant(t));
         else
             h = mix(h, v == NO_VALUE ? UINT64_MAX : d->instead[v]);
     }
-    return h;
+    for (size_t i = 0; i < n->n_attributes; i++) /* in any order */
+        h += hash_attribute(&n->attributes[i]);
+    return h ^ h >> 32;
 }
 
 /* True where the node gives the same whenever it is given the same, and runs no graph. */

@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
-#include "onnx/names.h"
+#include "base/names.h"
 #include "ops/ops.h"
 #include "run/passes/match.h"
 #include "tensor/tensor.h"

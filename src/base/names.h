@@ -1,6 +1,6 @@
 /* Names to numbers. */
-#ifndef ONNX_NAMES_H
-#define ONNX_NAMES_H
+#ifndef BASE_NAMES_H
+#define BASE_NAMES_H
 
 #include <sibyl/tensor.h>
 

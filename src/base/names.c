@@ -1,25 +1,16 @@
-#include "onnx/names.h"
+#include "base/names.h"
 
 #include "base/alloc.h"
 #include "base/array.h"
+#include "base/hash.h"
 #include "base/str.h"
 
 #include <string.h>
 
-/* FNV-1a, its bits mixed once more so that the low ones can choose a slot. */
-static uint64_t hash_of(sib_str name)
-{
-    uint64_t h = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < name.length; i++)
-        h = (h ^ (uint8_t)name.data[i]) * UINT64_C(1099511628211);
-    h ^= h >> 32;
-    return h * UINT64_C(0x9E3779B97F4A7C15);
-}
-
 /* The slot that holds the name, or the free one where it would stand. */
 static size_t find_slot(const name_map *m, sib_str name, uint64_t hash)
 {
-    size_t mask = m->n_slots - 1, slot = (size_t)(hash >> 20) & mask;
+    size_t mask = m->n_slots - 1, slot = (size_t)hash & mask;
     for (; m->slots[slot]; slot = (slot + 1) & mask) {
         const name_entry *e = &m->entries[m->slots[slot] - 1];
         if (e->hash == hash && str_same(e->name, name))
@@ -32,7 +23,7 @@ bool name_map_find(const name_map *m, sib_str name, uint32_t *number)
 {
     if (m->n == 0)
         return false;
-    size_t slot = find_slot(m, name, hash_of(name));
+    size_t slot = find_slot(m, name, hash_bytes(name.data, name.length));
     if (!m->slots[slot])
         return false;
     *number = m->entries[m->slots[slot] - 1].number;
@@ -62,7 +53,7 @@ static bool grow(name_map *m)
 
 bool name_map_put(name_map *m, sib_str name, uint32_t number)
 {
-    uint64_t hash = hash_of(name);
+    uint64_t hash = hash_bytes(name.data, name.length);
     if (!grow(m))
         return false;
     size_t slot = find_slot(m, name, hash);
