@@ -88,6 +88,7 @@ typedef struct node {
     sib_str name, doc;
     const struct op_def *op;       /* row of ops.def, NULL where unknown or a milli-op */
     const struct milli_def *milli; /* row of milli.def, NULL for operators */
+    const char *fault;             /* why the node cannot be run, as ops_resolve found; NULL for none */
     int64_t version;               /* of the domain, as the file imports it */
     id_list inputs, outputs;       /* value ids; NO_VALUE for an omitted optional one */
     size_t n_attributes;

@@ -51,41 +51,15 @@ void l_declare(lowering *l, size_t i, sib_dtype dtype, int rank, const dim *dims
     l->declared[i] = dims ? m_tensor_type(l, dtype, (size_t)rank, dims) : type_tensor(dtype);
 }
 
-static bool count_fits(size_t n, int min, int max)
-{
-    return n >= (size_t)min && (max < 0 || n <= (size_t)max);
-}
-
-/* Inputs or outputs without the omitted ones at the end. */
-static size_t without_tail(const id_list *list)
-{
-    size_t n = list->n;
-    while (n && list->ids[n - 1] == NO_VALUE)
-        n--;
-    return n;
-}
-
 static void run_lowering(lowering *l, const node *n)
 {
-    const op_def *op = n->op;
-    size_t n_in = without_tail(&n->inputs), n_out = without_tail(&n->outputs);
-    if (!op) {
+    if (!n->op)
         l_fail(l, SIB_ERR_UNSUPPORTED, "operator %.*s%s%.*s is not known", (int)n->domain.length,
                n->domain.data, n->domain.length ? ":" : "", (int)n->type.length, n->type.data);
-        return;
-    }
-    if (!count_fits(n_in, op->min_in, op->max_in) || n_out > n->outputs.n ||
-        !count_fits(n_out, 0, op->max_out)) {
-        l_fail(l, SIB_ERR_ARGUMENT, "%zu inputs and %zu outputs, which takes %d to %d and gives at most %d",
-               n_in, n_out, op->min_in, op->max_in, op->max_out);
-        return;
-    }
-    sib_error err = SIB_ERROR_INIT;
-    sib_code code = spec_check(op->attributes, n, &err);
-    if (code != SIB_OK)
-        l_fail(l, code, "%s", err.message);
+    else if (n->fault)
+        l_fail(l, SIB_ERR_ARGUMENT, "%s", n->fault);
     else
-        op->lower(l, n);
+        n->op->lower(l, n);
 }
 
 void lower_node(lowering *l, const graph *source, node_id index, mval *outs, value_type *declared)

@@ -406,6 +406,8 @@ static void build_new(lowering *l, const tree_ensemble_spec *spec, forest *f)
                   *no = ints_of(l, spec->nodes_falsenodeids, "nodes_falsenodeids", f->n_nodes),
                   *yes_leaf = ints_of(l, spec->nodes_trueleafs, "nodes_trueleafs", f->n_nodes),
                   *no_leaf = ints_of(l, spec->nodes_falseleafs, "nodes_falseleafs", f->n_nodes);
+    if (l_ok(l) && (!f->n_nodes || !f->n_roots || !f->n_leaves))
+        l_fail(l, SIB_ERR_ARGUMENT, "nodes_featureids, tree_roots or leaf_targetids is missing or empty");
     if (n_missing)
         check_count(l, "nodes_missing_value_tracks_true", n_missing, f->n_nodes);
     f->splits = tensor_doubles(l, spec->nodes_splits, &n_splits);

@@ -39,18 +39,3 @@ const op_def *ops_find(sib_str domain, sib_str type)
             return &rows[i];
     return NULL;
 }
-
-void ops_resolve(graph *g)
-{
-    for (uint32_t i = 0; i < g->n_nodes; i++) {
-        node *n = &g->nodes[i];
-        n->op = ops_find(n->domain, n->type);
-        for (size_t k = 0; k < n->n_attributes; k++) {
-            attribute *a = &n->attributes[k];
-            if (a->kind == ATTR_GRAPH)
-                ops_resolve(a->graph);
-            for (size_t j = 0; a->kind == ATTR_GRAPHS && j < a->n; j++)
-                ops_resolve(a->graphs[j]);
-        }
-    }
-}

@@ -26,8 +26,11 @@ typedef struct op_def {
 
 /* Row of an operator, or NULL. */
 const op_def *ops_find(sib_str domain, sib_str type);
-/* Fills node.op in a graph and its subgraphs. */
-void ops_resolve(graph *g);
+/* Fills node.op and node.fault in a graph and its subgraphs. Errors: SIB_ERR_MEMORY. */
+sib_code ops_resolve(graph *g, sib_error *err);
+/* SIB_OK for a node that can be run. Errors: SIB_ERR_UNSUPPORTED (an unknown operator, by name), SIB_ERR_ARGUMENT (the
+   node's fault). */
+sib_code ops_refuse(const graph *g, const node *n, sib_error *err);
 
 /* Lowers node `index` of source through l, whose driver fields are set. outs, declared: (outputs of the node), cleared
    here. Afterwards l->status tells; outs[i] is MVAL_NONE for outputs that the node omits or that were not reached.

@@ -33,8 +33,9 @@ sib_code model_make(onnx_model *onnx, bool infer, sib_model **out, sib_error *er
     atomic_init(&m->references, 1);
     pthread_mutex_init(&m->lock, NULL);
     m->onnx = onnx;
-    ops_resolve(onnx->graph);
-    sib_code code = packs_create(&m->packs, err);
+    sib_code code = ops_resolve(onnx->graph, err);
+    if (code == SIB_OK)
+        code = packs_create(&m->packs, err);
     if (code == SIB_OK && infer)
         code = infer_graph(onnx->graph, &m->notes, err);
     if (code != SIB_OK) {

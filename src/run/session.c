@@ -143,20 +143,14 @@ static sib_code set_make(sib_session *s, const graph *g, executor_set *set, sib_
     return code;
 }
 
-/* Refuses operators that nobody has, before anything runs. */
-static sib_code check_known(void *context, const graph *g, sib_error *err)
+/* Refuses unknown operators and malformed nodes before passes look at them. */
+static sib_code check_nodes(void *context, const graph *g, sib_error *err)
 {
     (void)context;
-    for (uint32_t k = 0; k < g->n_nodes; k++) {
-        const node *n = &g->nodes[k];
-        char name[160];
-        if (!n->op)
-            return err_set(err, SIB_ERR_UNSUPPORTED, "node %s: operator %.*s%s%.*s is not known",
-                           node_text(g, n, name, sizeof name), (int)n->domain.length,
-                           n->domain.data ? n->domain.data : "", n->domain.length ? ":" : "",
-                           (int)n->type.length, n->type.data);
-    }
-    return SIB_OK;
+    sib_code code = SIB_OK;
+    for (uint32_t k = 0; k < g->n_nodes && code == SIB_OK; k++)
+        code = ops_refuse(g, &g->nodes[k], err);
+    return code;
 }
 
 /* Runs by definition, on the reference backend alone or in double, take the graph as the file has it unless passes are
@@ -204,7 +198,7 @@ sib_code sib_session_create(sib_model *model, const sib_session_options *options
     s->shared.plan_limit = o->memory_limit;
     s->shared.plan.oracle = o->oracle;
     s->shared.plan.seed = o->seed;
-    sib_code code = each_graph(model->onnx->graph, 0, check_known, NULL, err);
+    sib_code code = each_graph(model->onnx->graph, 0, check_nodes, NULL, err);
     if (code == SIB_OK && !o->pool)
         code = sib_pool_create(o->threads, &s->own_pool, err);
     s->pool = o->pool ? o->pool : s->own_pool;

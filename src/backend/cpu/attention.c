@@ -66,8 +66,8 @@ static bool read_attention(const node_view *n, attention_state *a)
     attention_spec spec = spec_attention(n->node);
     *a = attention_nothing();
     sib_dtype precision = spec.softmax_precision ? spec.softmax_precision : SIB_F32;
-    if (n->n_in < 3 || (n->n_out > 3 && n->out[3]) || precision != SIB_F32 || !read_heads(n, a) ||
-        !read_masks(n, a))
+    if (n->n_in < 3 || !attention_gives(n, 0) || (n->n_out > 3 && n->out[3]) || precision != SIB_F32 ||
+        !read_heads(n, a) || !read_masks(n, a))
         return false;
     attention_call *c = &a->call;
     c->scale = (float)(isnan(spec.scale) ? 1 / sqrt((double)c->d) : spec.scale);

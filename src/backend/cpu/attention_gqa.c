@@ -169,8 +169,8 @@ static bool read_gqa(const node_view *n, gqa_state *s)
     for (size_t i = IN_SINK; i < IN_END; i++)
         if (attention_has(n, i))
             return false;
-    if (attention_gives(n, 3) || spec.smooth_softmax > 0 || spec.sliding_window_cache ||
-        !str_is(spec.k_quant_type, "NONE") || !str_is(spec.v_quant_type, "NONE"))
+    if (!attention_gives(n, 0) || attention_gives(n, 3) || spec.smooth_softmax > 0 ||
+        spec.sliding_window_cache || !str_is(spec.k_quant_type, "NONE") || !str_is(spec.v_quant_type, "NONE"))
         return false;
     if (!read_parts(n, a) || !read_room(n, a) || !read_numbers(n, IN_LENGTHS, a->call.batch) ||
         !read_numbers(n, IN_TOTAL, 1) || !read_rotation(n, s) || !read_scores(n, a))

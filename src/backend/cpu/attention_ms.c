@@ -203,7 +203,7 @@ static bool read_mha(const node_view *n, const mha_inputs *in, mha_state *s)
 {
     attention_state *a = &s->a;
     *s = (mha_state){.a = attention_nothing()};
-    if (attention_has(n, in->cache) || attention_gives(n, 3) ||
+    if (!attention_gives(n, 0) || attention_has(n, in->cache) || attention_gives(n, 3) ||
         !read_parts(n, spec_attention_ms(n->node).num_heads, a) ||
         !read_past(n, in->past_key, in->past_value, a))
         return false;
@@ -344,7 +344,7 @@ static bool read_attention(const node_view *n, projected_state *s)
     attention_ms_spec spec = spec_attention_ms(n->node);
     attention_state *a = &s->a;
     *s = (projected_state){.a = attention_nothing()};
-    if (spec.do_rotary || !read_projected(n, s) || !read_both_pasts(n, a))
+    if (!attention_gives(n, 0) || spec.do_rotary || !read_projected(n, s) || !read_both_pasts(n, a))
         return false;
     bool past = a->past_k.input != ATTENTION_NONE, shared = spec.past_present_share_buffer;
     a->call.keys = a->room = a->k.n + (past ? a->past_k.n : 0);

@@ -83,8 +83,11 @@ static sib_code set_places(going *g)
             lengths[b] = (int64_t)numbers(g->c, a->ends)[b] + 1;
         if (counted) {
             lengths[b] = ((const int64_t *)cpu_in(g->c, a->lengths)->data)[b];
+            lengths[b] = lengths[b] < 0 ? 0 : lengths[b] > INT32_MAX ? INT32_MAX : lengths[b];
             first[b] = lengths[b] - (int64_t)o->queries;
         }
+        int64_t keys = (int64_t)o->keys; /* the numbers are the caller's: none may reach beyond the keys */
+        lengths[b] = lengths[b] < 0 ? 0 : lengths[b] > keys ? keys : lengths[b];
     }
     o->offset = first;
     o->lengths = counted || ended ? lengths : NULL;

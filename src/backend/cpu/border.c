@@ -3,6 +3,9 @@
 #include "backend/cpu/layout.h"
 #include "kernel/layout/layout.h"
 
+/* Elements of one border: each takes a number of the plan, which is made before the run's memory is counted. */
+#define BORDER_MAX (1 << 20)
+
 /* int64s of a constant input. */
 static bool numbers_of(const node_view *n, size_t i, size_t max, size_t *count, const int64_t **out)
 {
@@ -57,7 +60,8 @@ static bool read_node(const node_view *n, pad_case *s)
         s->a.count == 0 || !read_pads(n, spec.pads, s->a.rank, s->before, s->after))
         return false;
     for (size_t i = 0; i < out.rank; i++)
-        if (out.dims[i] != s->before[i] + s->a.dims[i] + s->after[i])
+        if (s->before[i] > BORDER_MAX || s->after[i] > BORDER_MAX ||
+            out.dims[i] != s->before[i] + s->a.dims[i] + s->after[i])
             return false;
     return true;
 }
