@@ -1,6 +1,6 @@
 /* sibyl inspect MODEL: what a model is made of. */
 #include "command.h"
-#include "options.h"
+#include "shared_options.h"
 #include "words.h"
 
 #include <stdlib.h>
@@ -8,12 +8,13 @@
 
 typedef struct settings {
     bool json, nodes;
+    double open_memory; /* MB */
 } settings;
 
 static const cli_option options[] = {
     OPT_FLAG("nodes", nodes, "show every node, with its attributes, operations and bytes",
              .more = "Sizes that depend on symbolic dims are expressions of them."),
-    OPT_FLAG("json", json, "print one JSON document, nodes included"), OPT_END};
+    OPT_FLAG("json", json, "print one JSON document, nodes included"), OPT_OPEN_MEMORY, OPT_END};
 
 static const char more[] =
     "Inputs, outputs, opsets, parameters, operators by count; what the reader noticed, such as a "
@@ -248,7 +249,8 @@ static int inspect(const cli_command *self, int argc, char **argv)
         return cli_usage(self, "one model is inspected at a time, %d are named", n);
     sib_model *m = NULL;
     sib_error err = SIB_ERROR_INIT;
-    if (sib_model_open(argv[0], NULL, &m, &err) != SIB_OK)
+    sib_open_options limits = open_limits(s.open_memory);
+    if (sib_model_open(argv[0], &limits, &m, &err) != SIB_OK)
         return cli_fail("%s", err.message);
     if (s.json)
         cli_json_print(document(m, argv[0]));
@@ -260,7 +262,7 @@ static int inspect(const cli_command *self, int argc, char **argv)
 
 const cli_command command_inspect = {.name = "inspect",
                                      .summary = "show what a model is made of",
-                                     .operands = "MODEL [--nodes] [--json]",
+                                     .operands = "MODEL [--nodes] [--json] [--open-memory MB]",
                                      .options = options,
                                      .more = more,
                                      .run = inspect};

@@ -16,7 +16,7 @@ typedef struct settings {
     cli_list taps;
     const char *folder, *backend;
     long threads;
-    double memory; /* MB */
+    double memory, open_memory; /* MB */
     bool profile, oracle, inside;
 } settings;
 
@@ -35,6 +35,7 @@ static const cli_option options[] = {
     OPT_THREADS("0"),
     OPT_NUMBER("memory", memory, "MB", 0, 1e9,
                "fail, naming the node, where values of the run would take more", .above = true),
+    OPT_OPEN_MEMORY,
     OPT_END};
 
 static const char more[] =
@@ -165,7 +166,8 @@ static int run_named(const cli_command *self, const settings *s, int n, char **n
         return CLI_FAILED;
     sib_model *m = NULL;
     sib_error err = SIB_ERROR_INIT;
-    if (sib_model_open(names[0], NULL, &m, &err) != SIB_OK)
+    sib_open_options limits = open_limits(s->open_memory);
+    if (sib_model_open(names[0], &limits, &m, &err) != SIB_OK)
         return cli_fail("%s", err.message);
     model_inputs in;
     bool ok = model_inputs_read(m, &s->in, &in) && run_once(m, s, false, &in, NULL) &&

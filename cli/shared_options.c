@@ -40,3 +40,11 @@ bool taps_all_matched(const cli_list *taps, const bool *matched)
         }
     return all;
 }
+
+sib_open_options open_limits(double open_memory)
+{
+    uint64_t bytes = (uint64_t)(open_memory * 1e6);
+    if (!bytes)
+        return (sib_open_options){0};
+    return (sib_open_options){.max_nodes = UINT64_MAX, .max_bytes = bytes, .max_graph_bytes = bytes};
+}

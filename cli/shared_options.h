@@ -60,8 +60,18 @@ void passes_apply(const pass_settings *s, sib_session_options *out);
 /* True where one of the options was given. */
 bool passes_named(const pass_settings *s);
 
-/* ---- Inputs of models
-   ------------------------------------------------------------------------------------ */
+/* ---- Opening models -------------------------------------------------------------------------------------- */
+
+/* The settings hold a double called `open_memory`. */
+#define OPT_OPEN_MEMORY                                                                                      \
+    OPT_NUMBER("open-memory", open_memory, "MB", 0, 1e9,                                                     \
+               "let what the model's file describes take so much while it is opened",                        \
+               .more = "Default: a limit that grows with the file, so that no small file costs much.",       \
+               .above = true)
+/* Limits of opening: all by the option where it was given (above 0), else the defaults. */
+sib_open_options open_limits(double open_memory);
+
+/* ---- Inputs of models ------------------------------------------------------------------------------------ */
 
 typedef struct input_settings {
     cli_list inputs;    /* NAME=FILE.npy, NAME=FILE.npz, NAME=FILE.pb, FILE.npz, NAME=TEXT */

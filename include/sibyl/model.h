@@ -10,20 +10,28 @@ extern "C" {
 
 typedef struct sib_model sib_model;
 
-/* Limits on what a file may make the reader do; 0 takes the default in brackets. */
+/* Limits on what a file may cost to open; 0 takes the default in brackets, so that a small file stays cheap whatever it
+   says. F: bytes of the file and of the files with its external data. N: nodes as they stand in the file, those of
+   functions counted once. Beyond a limit, opening fails with SIB_ERR_SIZE and names the option. */
 typedef struct sib_open_options {
     bool external_anywhere; /* external data may stand outside the model's folder */
     const char *folder;     /* where external data is looked for; NULL: beside the file */
     uint32_t max_depth;     /* subgraphs and functions inside one another [32] */
-    uint64_t max_nodes;     /* nodes, after functions are inlined [4,000,000] */
-    uint64_t max_bytes;     /* elements of initializers that are not in the mapped files, in bytes [4 GiB] */
-    bool any_input_dims;    /* take inputs of any dims, whatever the file declares */
-    bool no_inference;      /* leave types as the file declares them */
+    uint64_t max_nodes;     /* nodes, functions inlined [65,536 + 16 N] */
+    uint64_t
+        max_bytes; /* elements of initializers that are not in the mapped files, in bytes [64 MiB + 8 F] */
+    uint64_t
+        max_graph_bytes; /* names, nodes, values, dims and attributes, functions inlined, and what inference adds to
+                                 them [64 MiB + 32 F] */
+    bool any_input_dims; /* take inputs of any dims, whatever the file declares */
+    bool no_inference;   /* leave types as the file declares them */
 } sib_open_options;
 
 /* Opens an ONNX model (IR 3 to 13): the file is mapped and weights stay in it, so it must stay unchanged while the
    model is open: a file of more than 1 MiB, external data too, that is truncated meanwhile ends the process by SIGBUS.
-   Where strangers can write to it, read it and take sib_model_open_bytes. Operators, opsets and types that are not known are kept and named; only running them is refused.
+   Where strangers can write to it, read it and take sib_model_open_bytes. Operators, opsets and types that are not
+   known are kept and named; only running them is refused. A tensor has at most SIB_MAX_RANK dims; a file with more is
+   SIB_ERR_UNSUPPORTED.
    options: may be NULL. out: owned by the caller, sib_model_free(&m).
    Errors: SIB_ERR_IO, SIB_ERR_FORMAT with the byte offset, SIB_ERR_SIZE (a limit), SIB_ERR_UNSUPPORTED,
    SIB_ERR_MEMORY. */

@@ -22,12 +22,38 @@ struct graph_arena {
     arena_block *blocks; /* the newest first */
     sib_tensor **kept;   /* (n_kept) */
     size_t n_kept, capacity;
+    arena_budget *budget;
+    uint64_t charged; /* bytes of the budget */
 };
 
 sib_code arena_create(graph_arena **out, sib_error *err)
 {
     *out = mem_calloc(1, sizeof **out);
     return *out ? SIB_OK : err_memory(err, sizeof **out, "a graph");
+}
+
+void arena_set_budget(graph_arena *a, arena_budget *budget)
+{
+    a->budget = budget;
+}
+
+arena_budget *arena_get_budget(const graph_arena *a)
+{
+    return a->budget;
+}
+
+bool arena_charge(graph_arena *a, uint64_t bytes)
+{
+    arena_budget *b = a->budget;
+    if (!b)
+        return true;
+    if (bytes > b->limit || b->used > b->limit - bytes) {
+        b->spent = true;
+        return false;
+    }
+    b->used += bytes;
+    a->charged += bytes;
+    return true;
 }
 
 void arena_free(graph_arena **a)
@@ -41,6 +67,8 @@ void arena_free(graph_arena **a)
     for (size_t i = 0; i < (*a)->n_kept; i++)
         sib_tensor_free(&(*a)->kept[i]);
     mem_free((*a)->kept);
+    if ((*a)->budget)
+        (*a)->budget->used -= (*a)->charged;
     mem_free(*a);
     *a = NULL;
 }
@@ -56,7 +84,7 @@ void *arena_alloc(graph_arena *a, size_t n, size_t size)
         /* blocks grow, so that many small things cost few of them; a large thing gets one of its own */
         size_t grown = b ? size_min(2 * b->size, ARENA_MOST) : ARENA_FIRST;
         grown = size_max(grown, bytes);
-        if (!size_add(grown, sizeof *b, &total) || !(b = mem_alloc(total, 1)))
+        if (!size_add(grown, sizeof *b, &total) || !arena_charge(a, total) || !(b = mem_alloc(total, 1)))
             return NULL;
         *b = (arena_block){.next = a->blocks, .size = grown};
         a->blocks = b;

@@ -160,9 +160,15 @@ static void describe(const dim_table *t, entry *e)
     e->high = b.high;
 }
 
+void dim_table_set_budget(dim_table *t, arena_budget *budget)
+{
+    arena_set_budget(t->arena, budget);
+}
+
 static bool make_room(dim_table *t)
 {
-    if (ARRAY_RESERVE(t->entries, t->capacity, (size_t)t->n + 1, "dims", NULL) != SIB_OK)
+    if (!arena_charge(t->arena, sizeof *t->entries) ||
+        ARRAY_RESERVE(t->entries, t->capacity, (size_t)t->n + 1, "dims", NULL) != SIB_OK)
         return false;
     return 2 * t->n < t->n_slots || rehash(t, 2 * t->n_slots);
 }

@@ -8,7 +8,7 @@
 #ifndef GRAPH_DIMS_H
 #define GRAPH_DIMS_H
 
-#include <sibyl/tensor.h>
+#include "graph/arena.h"
 
 /* An expression of a table. Id 0 is no dim. */
 typedef struct dim {
@@ -23,6 +23,8 @@ sib_code dim_table_create(dim_table **out, sib_error *err);
 /* A table of the same dims under the same ids, which grows by itself. Errors: SIB_ERR_MEMORY. */
 sib_code dim_table_copy(const dim_table *t, dim_table **out, sib_error *err);
 void dim_table_free(dim_table **t);
+/* Charges what the table will take to a budget: see arena.h. */
+void dim_table_set_budget(dim_table *t, arena_budget *budget);
 
 /* Makers. Where memory fails, an operand is DIM_NONE, a coefficient leaves int64, or an expression grows beyond
    DIM_MAX_TERMS, the result is DIM_NONE and dim_table_failed tells why; results of DIM_NONE stay DIM_NONE. */

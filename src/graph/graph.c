@@ -89,6 +89,8 @@ sib_code graph_add_value(graph *g, sib_str name, const value_type *type, value_i
     sib_code code = grow(&g->values, g->n_values, &g->value_capacity, sizeof *g->values, "values", err);
     if (code != SIB_OK)
         return code;
+    if (!arena_charge(g->arena, sizeof *g->values))
+        return err_memory(err, sizeof *g->values, "a value");
     value v = {.type = type ? *type : (value_type){0}, .producer = NO_NODE};
     v.name = name.length ? arena_string(g->arena, name, &ok) : (sib_str){"", 0};
     if (!ok)
@@ -179,6 +181,8 @@ sib_code graph_add_node(graph *g, const node *n, node_id *out, sib_error *err)
         }
     }
     node copy;
+    if (!arena_charge(g->arena, sizeof *g->nodes))
+        return err_memory(err, sizeof *g->nodes, "a node");
     code = node_copy(g->arena, n, &copy, err);
     if (code != SIB_OK)
         return code;

@@ -24,6 +24,7 @@ typedef struct onnx_props {
 /* All that a file says. Strings, lists and tensors live in the arena. */
 typedef struct onnx_model {
     graph_arena *arena;
+    arena_budget budget; /* of arena and dims; limit 0 where nothing is charged to it */
     dim_table *dims;
     graph *graph;
     int64_t ir_version, model_version;
@@ -40,12 +41,15 @@ typedef struct onnx_model {
 
 /* Opens a file: maps it and leaves weights where they are. options: may be NULL. Model-local functions are inlined;
    node names get the call's name and "/" in front. Errors: SIB_ERR_IO, SIB_ERR_FORMAT with the offset, SIB_ERR_SIZE
-   (limits), SIB_ERR_UNSUPPORTED (IR above 13), SIB_ERR_MEMORY. */
+   (limits), SIB_ERR_UNSUPPORTED, SIB_ERR_MEMORY. */
 sib_code onnx_read_file(const char *path, const sib_open_options *options, onnx_model **out, sib_error *err);
 /* The same from memory, which is copied; external data is looked for in options->folder, refused without one. */
 sib_code onnx_read_bytes(const void *data, size_t size, const sib_open_options *options, onnx_model **out,
                          sib_error *err);
 void onnx_free(onnx_model **m);
+/* Returns code, or SIB_ERR_SIZE with the limit in *err where code is SIB_ERR_MEMORY because the model's budget is
+   spent. label: what is being opened. */
+sib_code onnx_explain(const onnx_model *m, const char *label, sib_code code, sib_error *err);
 
 /* Writes a file that reads back as the same graph. external: the name (without folders) of a second file beside it for
    initializers of 1 KiB and more, or NULL for one file. Both are written aside and renamed.

@@ -212,8 +212,9 @@ static sib_code read_node(reader *r, wire_span bytes, raw_node *out)
     const sib_str none = {"", 0};
     *out = (raw_node){
         .at = bytes.data, .name = none, .type = none, .domain = none, .overload = none, .doc = none};
-    if (r->n_raw++ >= r->max_nodes)
-        return reader_fail(r, SIB_ERR_SIZE, bytes.data, "more nodes than the limit of %llu",
+    if (r->n_raw++ >= r->max_nodes && r->max_nodes)
+        return reader_fail(r, SIB_ERR_SIZE, bytes.data,
+                           "more nodes than the limit of %llu (raised by max_nodes, or --open-memory)",
                            (unsigned long long)r->max_nodes);
     sib_code code = count_fields(r, bytes, &proto_node, &counts);
     if (code != SIB_OK)

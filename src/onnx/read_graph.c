@@ -212,9 +212,12 @@ static sib_code node_fill(reader *r, scope *s, const raw_node *raw, node *n)
 
 static sib_code node_read(reader *r, scope *s, const raw_node *raw)
 {
-    if (r->n_nodes++ >= r->max_nodes)
-        return reader_fail(r, SIB_ERR_SIZE, raw->at, "more nodes than the limit of %llu, functions inlined",
-                           (unsigned long long)r->max_nodes);
+    uint64_t limit = r->max_nodes ? r->max_nodes : READER_NODES + READER_NODES_PER_NODE * r->n_raw;
+    if (r->n_nodes++ >= limit)
+        return reader_fail(
+            r, SIB_ERR_SIZE, raw->at,
+            "more nodes, functions inlined, than the limit of %llu (raised by max_nodes, or --open-memory)",
+            (unsigned long long)limit);
     const raw_function *f = function_find(r, raw);
     if (f)
         return function_inline(r, s, raw, f);

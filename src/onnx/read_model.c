@@ -2,6 +2,7 @@
 #include "onnx/reader.h"
 
 #include "base/alloc.h"
+#include "base/error.h"
 #include "base/path.h"
 
 #include <string.h>
@@ -155,9 +156,14 @@ static sib_code read_model(reader *r, onnx_model **out)
     if (code == SIB_OK)
         code = dim_table_create(&m->dims, r->err);
     if (code == SIB_OK) {
+        uint64_t limit = READER_GRAPH_BYTES + READER_GRAPH_PER_BYTE * r->file->bytes.size;
+        m->budget.limit = r->max_graph_bytes ? r->max_graph_bytes : limit;
+        arena_set_budget(m->arena, &m->budget);
+        arena_set_budget(r->scratch, &m->budget);
+        dim_table_set_budget(m->dims, &m->budget);
         r->arena = m->arena;
         r->dims = m->dims;
-        code = read_all(r);
+        code = onnx_explain(m, r->label, read_all(r), r->err);
     }
     reader_clear(r);
     if (code != SIB_OK)
@@ -202,6 +208,19 @@ sib_code onnx_read_bytes(const void *data, size_t size, const sib_open_options *
         return code;
     }
     return read_model(&r, out);
+}
+
+sib_code onnx_explain(const onnx_model *m, const char *label, sib_code code, sib_error *err)
+{
+    if (code != SIB_ERR_MEMORY || !m->budget.spent)
+        return code;
+    if (err)
+        memset(err, 0, sizeof *err);
+    return err_set(
+        err, SIB_ERR_SIZE,
+        "%s: names, nodes and attributes of the graph, functions inlined, take more memory than the limit "
+        "of %llu bytes (raised by max_graph_bytes, or --open-memory)",
+        label, (unsigned long long)m->budget.limit);
 }
 
 void onnx_free(onnx_model **m)

@@ -17,8 +17,9 @@ void reader_init(reader *r, const sib_open_options *options, sib_error *err)
     r->max_depth = o->max_depth ? o->max_depth : READER_DEFAULT_DEPTH;
     if (r->max_depth > READER_MOST_DEPTH)
         r->max_depth = READER_MOST_DEPTH;
-    r->max_nodes = o->max_nodes ? o->max_nodes : READER_DEFAULT_NODES;
-    r->max_bytes = o->max_bytes ? o->max_bytes : READER_DEFAULT_BYTES;
+    r->max_nodes = o->max_nodes;
+    r->max_bytes = o->max_bytes;
+    r->max_graph_bytes = o->max_graph_bytes;
     r->external_anywhere = o->external_anywhere;
     r->err = err;
 }
@@ -94,12 +95,23 @@ void reader_notice(reader *r, const char *format, ...)
         m->diagnostics[m->n_diagnostics++] = s;
 }
 
+/* Bytes of the file and of all external data so far. */
+static uint64_t reader_bytes(const reader *r)
+{
+    uint64_t bytes = r->file ? r->file->bytes.size : 0;
+    for (size_t i = 0; i < r->n_externals; i++)
+        bytes += r->externals[i].file->bytes.size;
+    return bytes;
+}
+
 sib_code reader_charge(reader *r, uint64_t bytes, const uint8_t *at)
 {
-    if (bytes > r->max_bytes || r->copied > r->max_bytes - bytes)
+    uint64_t limit = r->max_bytes ? r->max_bytes : READER_BYTES + READER_BYTES_PER_BYTE * reader_bytes(r);
+    if (bytes > limit || r->copied > limit - bytes)
         return reader_fail(r, SIB_ERR_SIZE, at,
-                           "elements outside the file take more than the limit of %llu bytes",
-                           (unsigned long long)r->max_bytes);
+                           "elements of initializers take more memory than the limit of %llu bytes (raised "
+                           "by max_bytes, or --open-memory)",
+                           (unsigned long long)limit);
     r->copied += bytes;
     return SIB_OK;
 }

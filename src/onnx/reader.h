@@ -2,15 +2,20 @@
 #ifndef ONNX_READER_H
 #define ONNX_READER_H
 
-#include "onnx/locate.h"
 #include "base/names.h"
+#include "onnx/locate.h"
 #include "onnx/onnx.h"
 #include "onnx/raw.h"
 
 #define READER_DEFAULT_DEPTH 32
 #define READER_MOST_DEPTH    256 /* what the stack takes, whatever the options say */
-#define READER_DEFAULT_NODES UINT64_C(4000000)
-#define READER_DEFAULT_BYTES (UINT64_C(4) << 30)
+/* Defaults of sib_open_options: what any file may cost, and for each node and byte of its own. */
+#define READER_NODES          UINT64_C(65536)
+#define READER_NODES_PER_NODE 16
+#define READER_BYTES          (UINT64_C(64) << 20)
+#define READER_BYTES_PER_BYTE 8
+#define READER_GRAPH_BYTES    (UINT64_C(64) << 20)
+#define READER_GRAPH_PER_BYTE 32
 /* Elements that are not aligned are copied at once where they are fewer bytes than this, else when first wanted. */
 #ifndef READER_COPY_BELOW
 #define READER_COPY_BELOW 65536
@@ -33,7 +38,7 @@ typedef struct reader {
     mapping *file;
     char *folder; /* where external data is looked for, or NULL */
     uint32_t max_depth;
-    uint64_t max_nodes, max_bytes;
+    uint64_t max_nodes, max_bytes, max_graph_bytes; /* 0: the default */
     bool external_anywhere;
     bool copy_all;        /* no tensor stands in the mapping */
     onnx_model *model;    /* what is being made; NULL while a single value is read */

@@ -6,6 +6,7 @@
 #include "ops/ops.h"
 #include "run/cost.h"
 #include "run/plan/fold.h"
+#include "tensor/dtype.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -149,6 +150,8 @@ static sib_code settle(inference *in, const lowering *l, const node *n, uint32_t
     }
     if (made->constant && sib_tensor_count(made->constant) <= FOLD_LIMIT) {
         sib_tensor *kept = NULL;
+        if (!arena_charge(g->arena, sib_tensor_count(made->constant) * dtype_stride(made->constant->dtype)))
+            return err_memory(err, sib_tensor_count(made->constant), "a constant");
         sib_code code = tensor_view(made->constant, &kept, err);
         if (code == SIB_OK)
             code = arena_keep(g->arena, kept, err);
@@ -165,6 +168,8 @@ static sib_code infer_node(inference *in, node_id id, sib_error *err)
     const node *n = &g->nodes[id];
     graph_arena *arena = NULL;
     sib_code code = arena_create(&arena, err);
+    if (code == SIB_OK)
+        arena_set_budget(arena, arena_get_budget(g->arena));
     mval *outs = mem_calloc(n->outputs.n + 1, sizeof *outs);
     value_type *declared = mem_calloc(n->outputs.n + 1, sizeof *declared);
     if (code == SIB_OK && (!outs || !declared))

@@ -37,7 +37,8 @@ sib_code model_make(onnx_model *onnx, bool infer, sib_model **out, sib_error *er
     if (code == SIB_OK)
         code = packs_create(&m->packs, err);
     if (code == SIB_OK && infer)
-        code = infer_graph(onnx->graph, &m->notes, err);
+        code = onnx_explain(onnx, "inference", infer_graph(onnx->graph, &m->notes, err), err);
+    onnx->budget.limit = UINT64_MAX; /* what sessions and questions add is theirs */
     if (code != SIB_OK) {
         sib_model_free(&m);
         return code;

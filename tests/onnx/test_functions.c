@@ -258,7 +258,8 @@ static void test_refusals(void **state)
     b_str(&ref, ATTRIBUTE_REF, "k");
     b_message(&n, NODE_ATTRIBUTE, ref);
     check_refused(around(n), NULL, SIB_ERR_FORMAT, "of a function");
-    check_refused(doubling(31), &(sib_open_options){.max_nodes = 100000}, SIB_ERR_SIZE, "limit of 100000");
+    check_refused(doubling(31), &(sib_open_options){.max_nodes = 100000, .max_graph_bytes = UINT64_MAX},
+                  SIB_ERR_SIZE, "limit of 100000");
     check_refused(doubling(40), NULL, SIB_ERR_SIZE, "limit of 32");
     onnx_model *model = read_model(doubling(5), NULL);
     assert_int_equal(model->graph->n_nodes, 32);
