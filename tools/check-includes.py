@@ -39,8 +39,6 @@ THIRD_PARTY = {  # who may see a library's headers
     "libsw": ["audio"],
     "zip.h": ["tensor"],
     "png.h": ["features", "backend/ref"],
-    "pb.h": ["onnx"],
-    "pb_": ["onnx"],
     "pcre2": ["backend/ref", "text"],
     "utf8proc": ["backend/ref", "text"],
     "jansson.h": ["text", "import", "job"],

@@ -3,18 +3,50 @@
 #include <stdio.h>
 #include <string.h>
 
-void wire_open(wire_reader *w, wire_span bytes, const proto_message *message)
+/* Bytes of the longest varint: 64 bits in groups of 7. */
+#define VARINT_MAX 10
+
+/* ---- Numbers ---------------------------------------------------------------------------------------- */
+
+/* Every payload pointer comes from here: the data of an empty message may be NULL, to which nothing is added. */
+static void skip(wire_span *s, size_t n)
 {
-    w->in = pb_istream_from_buffer(bytes.data, bytes.size);
-    w->end = bytes.data + bytes.size;
-    w->message = message;
-    w->failure[0] = '\0';
-    w->failed_at = NULL;
+    if (n)
+        s->data += n;
+    s->size -= n;
 }
 
-static const uint8_t *place(const wire_reader *w)
+/* False where the bytes end, or after 10 that go on; bits beyond the 64th are dropped, as protobuf does. */
+static bool take_varint(wire_span *s, uint64_t *out)
 {
-    return w->end - w->in.bytes_left;
+    *out = 0;
+    for (size_t i = 0; i < s->size && i < VARINT_MAX; i++) {
+        *out |= (uint64_t)(s->data[i] & 0x7F) << 7 * i;
+        if (s->data[i] < 0x80) {
+            skip(s, i + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A little-endian number of n bytes. */
+static bool take_fixed(wire_span *s, size_t n, uint64_t *out)
+{
+    *out = 0;
+    if (s->size < n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        *out |= (uint64_t)s->data[i] << 8 * i;
+    skip(s, n);
+    return true;
+}
+
+/* ---- Fields ----------------------------------------------------------------------------------------- */
+
+void wire_open(wire_reader *w, wire_span bytes, const proto_message *message)
+{
+    *w = (wire_reader){.rest = bytes, .message = message};
 }
 
 static bool fail(wire_reader *w, const uint8_t *at, uint32_t number, const char *what)
@@ -30,43 +62,46 @@ static bool fail(wire_reader *w, const uint8_t *at, uint32_t number, const char 
 /* Payload of a field whose tag has been read. */
 static bool read_payload(wire_reader *w, wire_field *f)
 {
-    pb_istream_t inside;
-    uint32_t bits32;
+    uint64_t length;
     switch (f->wire) {
     case PROTO_VARINT:
-        return pb_decode_varint(&w->in, &f->bits) ||
+        return take_varint(&w->rest, &f->bits) ||
                fail(w, f->at, f->number, "a number is cut off or too long");
     case PROTO_FIXED64:
-        return pb_decode_fixed64(&w->in, &f->bits) ||
+        return take_fixed(&w->rest, 8, &f->bits) ||
                fail(w, f->at, f->number, "8 bytes expected, the end found");
     case PROTO_FIXED32:
-        if (!pb_decode_fixed32(&w->in, &bits32))
-            return fail(w, f->at, f->number, "4 bytes expected, the end found");
-        f->bits = bits32;
-        return true;
+        return take_fixed(&w->rest, 4, &f->bits) ||
+               fail(w, f->at, f->number, "4 bytes expected, the end found");
     default:
-        if (!pb_make_string_substream(&w->in, &inside))
+        if (!take_varint(&w->rest, &length) || length > w->rest.size)
             return fail(w, f->at, f->number, "its length goes beyond the end of the message");
-        f->bytes = (wire_span){place(w) - inside.bytes_left, inside.bytes_left};
-        return pb_close_string_substream(&w->in, &inside) ||
-               fail(w, f->at, f->number, "cannot be stepped over");
+        f->bytes = (wire_span){w->rest.data, (size_t)length};
+        skip(&w->rest, f->bytes.size);
+        return true;
     }
+}
+
+/* The tag of a field: its number and its wire type, a 32-bit varint. */
+static bool read_tag(wire_reader *w, wire_field *f)
+{
+    uint64_t tag;
+    if (!take_varint(&w->rest, &tag) || tag > UINT32_MAX)
+        return fail(w, f->at, 0, "the tag of a field is cut off or too long");
+    f->number = (uint32_t)tag >> 3;
+    f->wire = (proto_wire)(1u << (tag & 7));
+    if (f->number == 0)
+        return fail(w, f->at, 0, "a field has number 0");
+    if (!(f->wire & (PROTO_VARINT | PROTO_FIXED64 | PROTO_BYTES | PROTO_FIXED32)))
+        return fail(w, f->at, f->number, "its wire type is not one that ONNX has");
+    return true;
 }
 
 bool wire_next(wire_reader *w, wire_field *f)
 {
     while (!w->failed_at) {
-        pb_wire_type_t type;
-        bool eof;
-        *f = (wire_field){.at = place(w)};
-        if (!pb_decode_tag(&w->in, &type, &f->number, &eof))
-            return eof ? false : fail(w, f->at, 0, "the tag of a field is cut off or too long");
-        if (f->number == 0)
-            return fail(w, f->at, 0, "a field has number 0");
-        f->wire = (proto_wire)(1u << type);
-        if (type != PB_WT_VARINT && type != PB_WT_64BIT && type != PB_WT_STRING && type != PB_WT_32BIT)
-            return fail(w, f->at, f->number, "its wire type is not one that ONNX has");
-        if (!read_payload(w, f))
+        *f = (wire_field){.at = w->rest.data};
+        if (w->rest.size == 0 || !read_tag(w, f) || !read_payload(w, f))
             return false;
         unsigned expected = f->number <= PROTO_MAX_FIELD ? w->message->wires[f->number] : 0;
         if (expected == 0)
@@ -78,30 +113,30 @@ bool wire_next(wire_reader *w, wire_field *f)
     return false;
 }
 
+/* ---- Repeated numbers ------------------------------------------------------------------------------- */
+
 void wire_numbers_open(wire_numbers *n, const proto_message *m, const wire_field *f)
 {
-    n->item = (proto_wire)(m->wires[f->number] & ~(unsigned)PROTO_BYTES);
-    n->single = f->wire != PROTO_BYTES;
-    n->taken = false;
-    n->bits = f->bits;
-    n->in = pb_istream_from_buffer(f->bytes.data, f->bytes.size);
-    n->end = n->single ? NULL : f->bytes.data + f->bytes.size;
+    *n = (wire_numbers){.rest = f->bytes,
+                        .item = (proto_wire)(m->wires[f->number] & ~(unsigned)PROTO_BYTES),
+                        .bits = f->bits,
+                        .single = f->wire != PROTO_BYTES};
 }
 
 size_t wire_numbers_count(const wire_numbers *n)
 {
     if (n->single)
         return 1;
-    size_t left = n->in.bytes_left, count = 0, run = 0;
+    size_t count = 0, run = 0;
     if (n->item != PROTO_VARINT) {
         size_t bytes = n->item == PROTO_FIXED32 ? 4 : 8;
-        return left % bytes == 0 ? left / bytes : SIZE_MAX;
+        return n->rest.size % bytes == 0 ? n->rest.size / bytes : SIZE_MAX;
     }
-    /* A varint ends with the first byte below 128, the tenth at the latest. */
-    for (const uint8_t *p = n->end - left; p < n->end; p++) {
-        if (++run > 10)
+    /* a varint ends with its first byte below 128 */
+    for (size_t i = 0; i < n->rest.size; i++) {
+        if (++run > VARINT_MAX)
             return SIZE_MAX;
-        if (*p < 0x80) {
+        if (n->rest.data[i] < 0x80) {
             run = 0;
             count++;
         }
@@ -111,25 +146,16 @@ size_t wire_numbers_count(const wire_numbers *n)
 
 bool wire_numbers_next(wire_numbers *n, uint64_t *bits)
 {
-    uint32_t bits32 = 0;
     if (n->single) {
-        if (n->taken)
-            return false;
-        n->taken = true;
         *bits = n->bits;
-        return true;
+        return !n->taken && (n->taken = true);
     }
-    if (n->in.bytes_left == 0)
-        return false;
     switch (n->item) {
     case PROTO_VARINT:
-        return pb_decode_varint(&n->in, bits);
+        return take_varint(&n->rest, bits);
     case PROTO_FIXED64:
-        return pb_decode_fixed64(&n->in, bits);
+        return take_fixed(&n->rest, 8, bits);
     default:
-        if (!pb_decode_fixed32(&n->in, &bits32))
-            return false;
-        *bits = bits32;
-        return true;
+        return take_fixed(&n->rest, 4, bits);
     }
 }

@@ -1,11 +1,10 @@
-/* Protobuf messages where they stand in memory: nanopb reads tags, lengths and varints; payloads stay pointers. */
+/* Protobuf messages where they stand in memory: tags, lengths and numbers are decoded, payloads stay pointers. */
 #ifndef ONNX_WIRE_H
 #define ONNX_WIRE_H
 
 #include "base/mapping.h"
 #include "onnx/proto.h"
 
-#include <pb_decode.h>
 #include <sibyl/tensor.h>
 
 typedef byte_span wire_span;
@@ -26,8 +25,7 @@ typedef struct wire_field {
 
 /* Walks the fields of one message. */
 typedef struct wire_reader {
-    pb_istream_t in;
-    const uint8_t *end; /* of the message; the place is end - in.bytes_left */
+    wire_span rest; /* bytes that are not read yet */
     const proto_message *message;
     char failure[96]; /* "" where nothing went wrong */
     const uint8_t *failed_at;
@@ -35,14 +33,13 @@ typedef struct wire_reader {
 
 void wire_open(wire_reader *w, wire_span bytes, const proto_message *message);
 
-/* Next field that the message has; others are stepped over. False at the end, and where the bytes are malformed or a
-   field stands otherwise than its message says: then failure and failed_at tell. */
+/* The next field that the message has; others are stepped over. False at the end, and where the bytes are malformed or a
+   field's wire type is not the message's: then failure and failed_at are set. */
 bool wire_next(wire_reader *w, wire_field *f);
 
-/* A repeated number, packed or not, taken out one after the other. */
+/* A repeated number, packed or not, read item by item. */
 typedef struct wire_numbers {
-    pb_istream_t in;
-    const uint8_t *end;
+    wire_span rest;
     proto_wire item; /* PROTO_VARINT, PROTO_FIXED32 or PROTO_FIXED64 */
     uint64_t bits;   /* one number that is not packed */
     bool single, taken;

@@ -29,7 +29,7 @@ static void put_elements(writer *w, const sib_tensor *t)
     size_t bytes = 0;
     bool strings = sib_tensor_dtype(t) == SIB_STRING;
     /* Counting bytes needs no elements, but those of strings. */
-    bool dense = sib_tensor_is_dense(t) || (!w->out.callback && !strings);
+    bool dense = sib_tensor_is_dense(t) || (w->counts && !strings);
     if (!dense && sib_tensor_copy(t, &copy, w->err) != SIB_OK) {
         w->code = SIB_ERR_MEMORY;
         return;

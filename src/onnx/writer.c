@@ -19,35 +19,52 @@ sib_code writer_fail(writer *w, sib_code code, const char *format, ...)
     return err_set(w->err, code, "%s: %s", w->path, text);
 }
 
-/* The outcome of a call of nanopb: only writing to the file can fail. */
-static void check(writer *w, bool ok)
+/* Counts n bytes, and writes them where the writer does not only count. */
+static void put_bytes(writer *w, const void *data, size_t n)
 {
-    if (!ok)
+    if (w->code != SIB_OK)
+        return;
+    w->size += n;
+    if (!w->counts && n && fwrite(data, 1, n, w->stream) != n)
         writer_fail(w, SIB_ERR_IO, "cannot be written: %s", strerror(errno));
 }
 
-static bool write_stream(pb_ostream_t *out, const pb_byte_t *data, size_t n)
+static void put_varint(writer *w, uint64_t number)
 {
-    return fwrite(data, 1, n, out->state) == n;
+    uint8_t bytes[10];
+    size_t n = 0;
+    for (; number > 0x7F; number >>= 7)
+        bytes[n++] = (uint8_t)(number | 0x80);
+    bytes[n++] = (uint8_t)number;
+    put_bytes(w, bytes, n);
+}
+
+/* A field's number and its wire type, which is the number of the one bit in `wire`. */
+static void put_tag(writer *w, uint32_t field, proto_wire wire)
+{
+    put_varint(w, (uint64_t)field << 3 | (unsigned)__builtin_ctz(wire));
 }
 
 void put_int(writer *w, uint32_t field, int64_t number)
 {
-    if (w->code == SIB_OK)
-        check(w, pb_encode_tag(&w->out, PB_WT_VARINT, field) && pb_encode_varint(&w->out, (uint64_t)number));
+    put_tag(w, field, PROTO_VARINT);
+    put_varint(w, (uint64_t)number);
 }
 
 void put_float(writer *w, uint32_t field, float number)
 {
-    if (w->code == SIB_OK)
-        check(w, pb_encode_tag(&w->out, PB_WT_32BIT, field) && pb_encode_fixed32(&w->out, &number));
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    put_tag(w, field, PROTO_FIXED32);
+    put_bytes(
+        w, (uint8_t[]){(uint8_t)bits, (uint8_t)(bits >> 8), (uint8_t)(bits >> 16), (uint8_t)(bits >> 24)}, 4);
 }
 
 void put_string(writer *w, uint32_t field, sib_str s)
 {
-    if (w->code == SIB_OK)
-        check(w, pb_encode_tag(&w->out, PB_WT_STRING, field) &&
-                     pb_encode_string(&w->out, (const pb_byte_t *)s.data, s.length));
+    put_tag(w, field, PROTO_BYTES);
+    put_varint(w, s.length);
+    put_bytes(w, s.data, s.length);
 }
 
 void put_text(writer *w, uint32_t field, sib_str s)
@@ -58,17 +75,19 @@ void put_text(writer *w, uint32_t field, sib_str s)
 
 size_t writer_size(writer *w, writer_body body, const void *what)
 {
-    pb_ostream_t before = w->out;
-    w->out = (pb_ostream_t)PB_OSTREAM_SIZING;
+    bool counts = w->counts;
+    size_t before = w->size;
+    w->counts = true;
     body(w, what);
-    size_t size = w->out.bytes_written;
-    w->out = before;
+    size_t size = w->size - before;
+    w->counts = counts;
+    w->size = before;
     return size;
 }
 
 void writer_emit(writer *w, writer_body body, const void *what)
 {
-    w->out = (pb_ostream_t){.callback = write_stream, .state = w->stream, .max_size = SIZE_MAX};
+    w->counts = false;
     body(w, what);
 }
 
@@ -77,13 +96,12 @@ void put_message(writer *w, uint32_t field, writer_body body, const void *what)
     if (w->code != SIB_OK)
         return;
     size_t size = writer_size(w, body, what);
-    check(w, pb_encode_tag(&w->out, PB_WT_STRING, field) && pb_encode_varint(&w->out, size));
-    if (w->code != SIB_OK)
-        return;
-    if (w->out.callback)
-        body(w, what);
+    put_tag(w, field, PROTO_BYTES);
+    put_varint(w, size);
+    if (w->counts)
+        w->size += size;
     else
-        check(w, pb_write(&w->out, NULL, size));
+        body(w, what);
 }
 
 /* ---- Repeated numbers -------------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* Messages out: nanopb encodes, once to count bytes and once to write them. */
+/* Messages out: each is gone through twice, to count its bytes and to write them. */
 #ifndef ONNX_WRITER_H
 #define ONNX_WRITER_H
 
@@ -6,7 +6,6 @@
 #include "onnx/onnx.h"
 #include "onnx/proto.h"
 
-#include <pb_encode.h>
 #include <stdio.h>
 
 /* What readers of protobuf take as one message. */
@@ -19,8 +18,9 @@ typedef struct external_place {
 } external_place;
 
 typedef struct writer {
-    pb_ostream_t out; /* a file, or one without callback, which counts */
     FILE *stream;
+    bool counts;                   /* bytes are counted and not written */
+    size_t size;                   /* bytes so far */
     const char *path;              /* for messages */
     const onnx_model *m;           /* NULL for single values */
     const char *external;          /* name of the external file, or NULL */
