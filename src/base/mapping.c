@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -67,7 +69,23 @@ static sib_code map_descriptor(int fd, const char *path, mapping *m, sib_error *
     return SIB_OK;
 }
 
-sib_code mapping_open(const char *path, mapping **out, sib_error *err)
+/* True where an open file stands below folder. Linux tells the path of an open file; without /proc it must be the one that
+   `path` names now, no link. */
+static bool stands_inside(int fd, const char *path, const char *folder)
+{
+    char link[40], at[PATH_MAX];
+    struct stat opened, named;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, at, sizeof at - 1);
+    if (n < 0)
+        return fstat(fd, &opened) == 0 && lstat(path, &named) == 0 && opened.st_dev == named.st_dev &&
+               opened.st_ino == named.st_ino;
+    at[n] = '\0';
+    size_t length = strlen(folder);
+    return !strcmp(folder, "/") || (!strncmp(at, folder, length) && at[length] == '/');
+}
+
+static sib_code open_mapped(const char *path, const char *folder, mapping **out, sib_error *err)
 {
     *out = NULL;
     mapping *m = mapping_new();
@@ -75,8 +93,13 @@ sib_code mapping_open(const char *path, mapping **out, sib_error *err)
         return err_memory(err, sizeof *m, "a mapped file");
     /* Without O_NONBLOCK a pipe would wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    sib_code code =
-        fd < 0 ? err_set(err, SIB_ERR_IO, "%s: %s", path, strerror(errno)) : map_descriptor(fd, path, m, err);
+    sib_code code = SIB_OK;
+    if (fd < 0)
+        code = err_set(err, SIB_ERR_IO, "%s: %s", path, strerror(errno));
+    else if (folder && !stands_inside(fd, path, folder))
+        code = err_set(err, SIB_ERR_FORMAT, "%s: does not stand in the folder '%s' any more", path, folder);
+    else
+        code = map_descriptor(fd, path, m, err);
     if (fd >= 0)
         close(fd);
     if (code != SIB_OK) {
@@ -85,6 +108,16 @@ sib_code mapping_open(const char *path, mapping **out, sib_error *err)
     }
     *out = m;
     return SIB_OK;
+}
+
+sib_code mapping_open(const char *path, mapping **out, sib_error *err)
+{
+    return open_mapped(path, NULL, out, err);
+}
+
+sib_code mapping_open_inside(const char *path, const char *folder, mapping **out, sib_error *err)
+{
+    return open_mapped(path, folder, out, err);
 }
 
 sib_code mapping_copy(byte_span bytes, mapping **out, sib_error *err)

@@ -2,8 +2,11 @@
 #include "onnx/reader.h"
 
 #include "base/alloc.h"
+#include "base/error.h"
 #include "base/size.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A decimal number; "" is fallback. False for anything else. */
@@ -28,8 +31,12 @@ static sib_code open_file(reader *r, const tensor_proto *p, mapping **out)
                            STR_ARGS(p->name), STR_ARGS(p->location));
     sib_code code =
         locate_external(r->folder ? r->folder : ".", p->location, r->external_anywhere, &path, &why);
-    if (code == SIB_OK)
-        code = mapping_open(path, out, &why);
+    char *folder = code == SIB_OK && !r->external_anywhere ? realpath(r->folder, NULL) : NULL;
+    if (code == SIB_OK && (folder || r->external_anywhere))
+        code = folder ? mapping_open_inside(path, folder, out, &why) : mapping_open(path, out, &why);
+    else if (code == SIB_OK)
+        code = err_set(&why, SIB_ERR_IO, "the folder '%s' of external data: %s", r->folder, strerror(errno));
+    free(folder);
     mem_free(path);
     return code == SIB_OK
                ? SIB_OK

@@ -1,5 +1,6 @@
 /* Weights in files beside the model: read in place, and refused where they stand elsewhere. */
 #include "../folder.h"
+#include "base/mapping.h"
 #include "bytes.h"
 #include "onnx/onnx.h"
 
@@ -144,6 +145,23 @@ static void test_refusals(void **state)
     check_refused(tensor("w", "missing.bin", NULL, NULL), &anywhere, SIB_ERR_IO, "missing.bin");
 }
 
+/* A link that is put in the place of a file after its path was checked leads nowhere. */
+static void test_opened_file_stands_inside(void **state)
+{
+    sib_error err = SIB_ERROR_INIT;
+    mapping *m = NULL;
+    char *inside = realpath(path_of("model"), NULL);
+    (void)state;
+    assert_non_null(inside);
+    CHECK_OK(mapping_open_inside(path_of("model/w.bin"), inside, &m, &err), err);
+    mapping_release(m);
+    CHECK_FAILS(mapping_open_inside(path_of("model/link.bin"), inside, &m, &err), SIB_ERR_FORMAT, err,
+                "does not stand in the folder");
+    CHECK_FAILS(mapping_open_inside(path_of("model/up/outside.bin"), inside, &m, &err), SIB_ERR_FORMAT, err,
+                "does not stand in the folder");
+    free(inside);
+}
+
 static void test_anywhere(void **state)
 {
     (void)state;
@@ -184,9 +202,13 @@ static void test_model_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads),       cmocka_unit_test(test_one_mapping),
-        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_anywhere),
-        cmocka_unit_test(test_from_memory), cmocka_unit_test(test_model_files),
+        cmocka_unit_test(test_reads),
+        cmocka_unit_test(test_one_mapping),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_anywhere),
+        cmocka_unit_test(test_from_memory),
+        cmocka_unit_test(test_model_files),
+        cmocka_unit_test(test_opened_file_stands_inside),
     };
     return cmocka_run_group_tests(tests, set_up, drop_folder);
 }

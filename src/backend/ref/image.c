@@ -47,7 +47,7 @@ sib_code ref_decode_image(const ref_call *c)
     image_spec spec = spec_image(c->node);
     sib_str format = spec.pixel_format;
     image_file file = {(const uint8_t *)x->data, (size_t)x->count};
-    image picture = {0};
+    image picture = {.file_bytes = file.size};
     sib_error err = SIB_ERROR_INIT;
     if (x->dtype != SIB_U8)
         return ref_fail(c, SIB_ERR_ARGUMENT, "the file's bytes are of %s, expected uint8",

@@ -6,8 +6,13 @@
 
 /* Max pixels of an image: what a damaged or hostile header may make a reader ask for. */
 #define IMAGE_MAX_PIXELS (INT64_C(1) << 26)
+/* Max bytes of its pixels: so many for any file, and for each byte of it. A page of black and white at 600 dots per inch
+   has some 1,000 bytes as RGB per byte of its PNG; a file made to harm 24,000. */
+#define IMAGE_BYTES          (UINT64_C(48) << 20)
+#define IMAGE_BYTES_PER_BYTE 2048
 
 typedef struct image {
+    size_t file_bytes; /* of the file that it is read from */
     size_t width, height;
     uint8_t *rgb; /* (height, width, 3), from mem_alloc; NULL until image_begin */
 } image;
@@ -18,8 +23,8 @@ typedef struct image_file {
     size_t size;
 } image_file;
 
-/* Room for width * height pixels, cleared. Errors: SIB_ERR_FORMAT (no pixels), SIB_ERR_SIZE (too many),
-   SIB_ERR_MEMORY. */
+/* Room for width * height pixels, cleared; to->file_bytes is set. Errors: SIB_ERR_FORMAT (no pixels), SIB_ERR_SIZE (too
+   many, by themselves or for a file of that size), SIB_ERR_MEMORY. */
 sib_code image_begin(image *to, uint64_t width, uint64_t height, sib_error *err);
 
 /* The pixels as `format` has them: "RGB", "BGR" or "Grayscale". out: (height, width, 3, or 1 for grey). */
