@@ -120,6 +120,8 @@ static bool run_once(sib_model *m, const settings *s, bool oracle, const model_i
     sib_timer timer = sib_timer_start();
     ok = ok && sib_session_run(session, in->n, in->items, 0, NULL, outputs, &run, &err) == SIB_OK;
     double seconds = sib_timer_seconds(&timer);
+    for (size_t i = 0; session && sib_session_diagnostic(session, i); i++)
+        fprintf(stderr, "sibyl: noticed: %s\n", sib_session_diagnostic(session, i));
     if (!ok)
         cli_fail("%s", err.message);
     else if (!into) {

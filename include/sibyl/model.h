@@ -27,8 +27,8 @@ typedef struct sib_open_options {
     bool no_inference;   /* leave types as the file declares them */
 } sib_open_options;
 
-/* Opens an ONNX model (IR 3 to 13): the file is mapped and weights stay in it, so it must stay unchanged while the
-   model is open: a file of more than 1 MiB, external data too, that is truncated meanwhile ends the process by SIGBUS.
+/* Opens an ONNX model of any IR version, those above 13 with a diagnostic. The file is mapped and
+   weights stay in it, so it must stay unchanged while the model is open: a file of more than 1 MiB, external data too, that is truncated meanwhile ends the process by SIGBUS.
    Where strangers can write to it, read it and take sib_model_open_bytes. Operators, opsets and types that are not
    known are kept and named; only running them is refused. A tensor has at most SIB_MAX_RANK dims; a file with more is
    SIB_ERR_UNSUPPORTED.

@@ -36,6 +36,9 @@ SIB_API sib_code sib_session_create(sib_model *model, const sib_session_options 
                                     sib_error *err);
 SIB_API void sib_session_free(sib_session **s);
 SIB_API const sib_model *sib_session_model(const sib_session *s);
+/* What runs noticed, such as inputs that share a symbol and come with different sizes: a sentence each, once. NULL out of
+   range. It lives as long as the session. Thread-safe. */
+SIB_API const char *sib_session_diagnostic(const sib_session *s, size_t i);
 /* How many edits passes made of the model's graph for this session, those of its plans (elementwise) not counted. */
 SIB_API uint64_t sib_session_edits(const sib_session *s);
 /* Name of pass i in the order in which they run, NULL outside; what it does in *meaning, which may be NULL. */
@@ -78,7 +81,8 @@ typedef struct sib_run_options {
 } sib_run_options;
 
 /* Runs the model. inputs: (n_inputs) by name; those with a default may be left out. Checked before anything runs: names,
-   dtypes, dims; inputs that share a symbol must agree. outputs: (n_outputs) names, or NULL with n_outputs 0 for all.
+   dtypes, dims; inputs that share a symbol and come with different sizes are noticed
+   (sib_session_diagnostic) and run as the file has the graph. outputs: (n_outputs) names, or NULL with n_outputs 0 for all.
    out: (n_outputs, or all) receives values owned by the caller; all NULL after a failure. options: may be NULL.
    Thread-safe: several threads may run one session.
    Errors: SIB_ERR_ARGUMENT naming the input and both shapes, SIB_ERR_CANCELLED, SIB_ERR_MEMORY (the limit, with the

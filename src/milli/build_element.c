@@ -26,6 +26,8 @@ static void broadcast_into(lowering *l, dim *out, int *rank, const dim *b, int b
         int from_a = i - (n - *rank), from_b = i - (n - b_rank);
         joined[i] = broadcast_dim(l, from_a < 0 ? one : out[from_a], from_b < 0 ? one : b[from_b]);
     }
+    if (!l_ok(l)) /* not all of joined is there */
+        return;
     memcpy(out, joined, sizeof *out * (size_t)n);
     *rank = n;
 }

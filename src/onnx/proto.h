@@ -225,7 +225,7 @@ enum { PROTO_SPARSE_TENSORS = 12, PROTO_TYPE_PROTOS = 14 };
 /* SequenceProto.DataType and OptionalProto.DataType; field numbers are one above these plus one. */
 enum { PROTO_ELEM_TENSOR = 1, PROTO_ELEM_SPARSE, PROTO_ELEM_SEQUENCE, PROTO_ELEM_MAP, PROTO_ELEM_OPTIONAL };
 
-/* Highest ModelProto.ir_version whose meaning is known. */
+/* The newest ModelProto.ir_version whose fields are all known; newer ones open with a notice. */
 #define PROTO_MAX_IR 13
 
 #endif

@@ -63,15 +63,16 @@ static sib_code first_walk(reader *r, wire_span bytes, model_proto *p)
 static sib_code check_model(reader *r, const model_proto *p)
 {
     int64_t ir = r->model->ir_version;
-    if (ir > PROTO_MAX_IR)
-        return reader_fail(r, SIB_ERR_UNSUPPORTED, NULL, "its IR version is %lld, known are those up to %d",
-                           (long long)ir, PROTO_MAX_IR);
     if (ir <= 0)
         return reader_fail(r, SIB_ERR_FORMAT, NULL, "has no IR version, so it is no ONNX model");
     if (p->n_graphs != 1)
         return reader_fail(r, SIB_ERR_FORMAT, NULL, "has %zu graphs, expected one", p->n_graphs);
     if (ir < 3)
         reader_notice(r, "IR version %lld is older than 3: read as well as can be", (long long)ir);
+    if (ir > PROTO_MAX_IR)
+        reader_notice(
+            r, "IR version %lld is newer than %d, the newest that is known: what else it brings is ignored",
+            (long long)ir, PROTO_MAX_IR);
     if (p->n_training)
         reader_notice(r, "training information (%zu) is not kept: the graph is for inference", p->n_training);
     if (p->n_configurations)

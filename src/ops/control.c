@@ -235,10 +235,19 @@ static void room_free(control_room *r)
 
 /* ---- Loop ------------------------------------------------------------------------------------------------ */
 
+size_t loop_iteration_rank(const graph *body)
+{
+    const value_type *t = &body->values[body->inputs.ids[0]].declared;
+    int64_t n;
+    return !t->depth && t->shape.ranked && t->shape.rank == 1 &&
+           (!dim_is_const(body->dims, t->shape.dims[0], &n) || n == 1);
+}
+
 static void infer_loop(lowering *l, const node *n, graph *g, control_room *r)
 {
     size_t n_carried = r->c.n;
-    r->types[0] = m_tensor_type(l, SIB_I64, 0, NULL);
+    dim one = d_const(l, 1);
+    r->types[0] = m_tensor_type(l, SIB_I64, loop_iteration_rank(g), &one);
     r->types[1] = m_tensor_type(l, SIB_BOOL, 0, NULL);
     for (size_t i = 0; i < n_carried && l_ok(l); i++)
         r->c.types[i] = *m_type(l, l_in(l, i + 2));

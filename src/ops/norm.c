@@ -176,7 +176,8 @@ static void declare_tail(lowering *l, mval x, size_t n, const int64_t *axes, sib
 }
 
 /* Y = (X - mean) / sqrt(var + epsilon) * scale + bias, statistics over the axes [axis, rank); then the mean
-   and 1 / sqrt(var + epsilon) in stash_type. ONNX LayerNormalization-1, 17; Ba, Kiros & Hinton 2016. */
+   and 1 / sqrt(var + epsilon) in stash_type. Below opset 17 it is onnxruntime's own operator, whose Y has the dtype of
+   scale. ONNX LayerNormalization-1, 17; Ba, Kiros & Hinton 2016. */
 void lower_ONNX_LayerNormalization(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), mean, inverse;
@@ -184,10 +185,11 @@ void lower_ONNX_LayerNormalization(lowering *l, const node *n)
     elem_takes(l, x, "X", ELEM_FLOATS);
     size_t count = tail_axes(l, n, x, axes);
     sib_dtype stash = stash_type(l, n);
-    declare_tail(l, x, count, axes, m_dtype(l, x), stash, 2);
+    mval scale = l_in(l, 1), like = n->version < 17 ? scale : x;
+    declare_tail(l, x, count, axes, m_dtype(l, like), stash, 2);
     mval y = nn_standardize(l, elem_wide(l, x), count, axes, spec_norm(n).epsilon, true, &mean, &inverse);
-    y = m_mul(l, y, elem_wide(l, l_in(l, 1)));
-    elem_out(l, l_has(l, 2) ? m_add(l, y, elem_wide(l, l_in(l, 2))) : y, x);
+    y = m_mul(l, y, elem_wide(l, scale));
+    elem_out(l, l_has(l, 2) ? m_add(l, y, elem_wide(l, l_in(l, 2))) : y, like);
     l_out(l, 1, m_cast(l, mean, stash));
     l_out(l, 2, m_cast(l, inverse, stash));
 }

@@ -32,6 +32,10 @@ sib_code ops_resolve(graph *g, sib_error *err);
    node's fault). */
 sib_code ops_refuse(const graph *g, const node *n, sib_error *err);
 
+/* Rank of the iteration number that a Loop's body is given: 0 as ONNX says, 1 where the body declares it as [1], as
+   OnnxMLTools does. The body has an input. */
+size_t loop_iteration_rank(const graph *body);
+
 /* Lowers node `index` of source through l, whose driver fields are set. outs, declared: (outputs of the node), cleared
    here. Afterwards l->status tells; outs[i] is MVAL_NONE for outputs that the node omits or that were not reached.
    Checks the numbers of inputs and outputs; an unknown operator fails with SIB_ERR_UNSUPPORTED by name. */

@@ -228,6 +228,7 @@ void sib_session_free(sib_session **sp)
     mem_free(s->backends);
     sib_pool_free(&s->own_pool);
     sib_model_free(&s->model);
+    diagnostics_clear(&s->notes);
     pthread_mutex_destroy(&s->shared.lock);
     mem_free(s);
     *sp = NULL;
@@ -259,10 +260,46 @@ static const char *kind_name(sib_value_kind kind)
     }
 }
 
-/* One dim of an input against what the model says; symbols get their number at their first place. */
-static sib_code check_dim(const graph *g, const value *x, const sib_tensor *t, int axis, dim_binding *b,
-                          sib_error *err)
+/* Notes a sentence about an input once. */
+static void notice_shared_dim(sib_session *s, const value *x, sib_str symbol)
 {
+    char text[400];
+    snprintf(text, sizeof text,
+             "input '%.*s': its dim '%.*s' has another size than in an input before it; the graph runs as "
+             "the file "
+             "has it, without passes",
+             (int)x->name.length, x->name.data, (int)symbol.length, symbol.data);
+    pthread_mutex_lock(&s->shared.lock);
+    size_t i = 0;
+    while (i < s->notes.n && strcmp(s->notes.items[i], text))
+        i++;
+    if (i == s->notes.n)
+        diagnostics_add(&s->notes, "%s", text);
+    pthread_mutex_unlock(&s->shared.lock);
+}
+
+const char *sib_session_diagnostic(const sib_session *session, size_t i)
+{
+    sib_session *s = (sib_session *)session; /* for its lock */
+    pthread_mutex_lock(&s->shared.lock);
+    const char *text = i < s->notes.n ? s->notes.items[i] : NULL;
+    pthread_mutex_unlock(&s->shared.lock);
+    return text;
+}
+
+/* What is being checked of a run's inputs. */
+typedef struct input_check {
+    sib_session *session;
+    const graph *g;
+    dim_binding sizes; /* of symbols, from their first place */
+    bool differ;       /* a symbol has several sizes */
+} input_check;
+
+/* One dim of an input against what the model says. There are files that share a symbol between dims that are not the
+   same: their numbers are taken as they are. */
+static sib_code check_dim(input_check *c, const value *x, const sib_tensor *t, int axis, sib_error *err)
+{
+    const graph *g = c->g;
     dim want = x->type.shape.dims[axis];
     int64_t number = 0;
     sib_str symbol;
@@ -271,11 +308,13 @@ static sib_code check_dim(const graph *g, const value *x, const sib_tensor *t, i
     if (dim_is_const(g->dims, want, &number))
         fits = number == t->dims[axis];
     else if (dim_is_symbol(g->dims, want, &symbol)) {
-        if (dim_bound(b, want, &number))
-            fits = number == t->dims[axis];
-        else
-            return dim_bind(g->dims, b, want, t->dims[axis], err);
-    } else if (dim_eval(g->dims, want, b, &number, NULL) == SIB_OK)
+        if (!dim_bound(&c->sizes, want, &number))
+            return dim_bind(g->dims, &c->sizes, want, t->dims[axis], err);
+        if (number != t->dims[axis]) {
+            notice_shared_dim(c->session, x, symbol);
+            c->differ = true;
+        }
+    } else if (dim_eval(g->dims, want, &c->sizes, &number, NULL) == SIB_OK)
         fits = number == t->dims[axis];
     if (fits)
         return SIB_OK;
@@ -285,8 +324,9 @@ static sib_code check_dim(const graph *g, const value *x, const sib_tensor *t, i
                    dim_shape_text(g->dims, &x->type.shape, wanted, sizeof wanted), axis, (long long)number);
 }
 
-static sib_code check_input(const graph *g, value_id id, const sib_value *v, dim_binding *b, sib_error *err)
+static sib_code check_input(input_check *c, value_id id, const sib_value *v, sib_error *err)
 {
+    const graph *g = c->g;
     const value *x = &g->values[id];
     sib_value_kind wanted = model_value_kind(&x->declared), given = sib_value_get_kind(v);
     char shape[SHAPE_TEXT], text[200];
@@ -307,7 +347,7 @@ static sib_code check_input(const graph *g, value_id id, const sib_value *v, dim
                        dim_shape_text(g->dims, &x->type.shape, text, sizeof text));
     sib_code code = SIB_OK;
     for (int i = 0; i < x->type.shape.rank && code == SIB_OK; i++)
-        code = check_dim(g, x, t, i, b, err);
+        code = check_dim(c, x, t, i, err);
     return code;
 }
 
@@ -320,10 +360,11 @@ static uint32_t place_of(const graph *g, const id_list *list, const char *name)
     return i;
 }
 
-static sib_code match_inputs(const graph *g, size_t n, const sib_named_value *inputs, const sib_value **in,
-                             sib_error *err)
+/* *differ: a symbol has different sizes in several inputs. */
+static sib_code match_inputs(sib_session *s, const graph *g, size_t n, const sib_named_value *inputs,
+                             const sib_value **in, bool *differ, sib_error *err)
 {
-    dim_binding b = {0};
+    input_check c = {.session = s, .g = g};
     sib_code code = SIB_OK;
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         uint32_t at = inputs[i].name ? place_of(g, &g->inputs, inputs[i].name) : g->inputs.n;
@@ -340,12 +381,13 @@ static sib_code match_inputs(const graph *g, size_t n, const sib_named_value *in
     for (uint32_t i = 0; i < g->inputs.n && code == SIB_OK; i++) {
         const value *x = &g->values[g->inputs.ids[i]];
         if (in[i])
-            code = check_input(g, g->inputs.ids[i], in[i], &b, err);
+            code = check_input(&c, g->inputs.ids[i], in[i], err);
         else if (!x->constant)
             code =
                 err_set(err, SIB_ERR_ARGUMENT, "input '%.*s' is missing", (int)x->name.length, x->name.data);
     }
-    dim_binding_clear(&b);
+    dim_binding_clear(&c.sizes);
+    *differ = c.differ;
     return code;
 }
 
@@ -413,13 +455,13 @@ static sib_code check_names(const graph *g, size_t n, const char *const *names, 
 }
 
 /* The executor of the main graph that a run takes: taps see the values of the file's graph, and passes took inputs that
-   have a default for constants. in: (inputs of the graph). */
+   have a default for constants and dims of one symbol for one size. in: (inputs of the graph). */
 static sib_code choose_graph(sib_session *s, const sib_run_options *o, const sib_value *const *in,
-                             executor **out, sib_error *err)
+                             bool differ, executor **out, sib_error *err)
 {
     const graph *g = s->running.items->g;
     sib_code code = SIB_OK;
-    bool whole = o && o->tap && !o->tap_optimised;
+    bool whole = differ || (o && o->tap && !o->tap_optimised);
     for (uint32_t i = 0; i < g->inputs.n; i++)
         whole |= in[i] && g->values[g->inputs.ids[i]].constant;
     *out = s->running.items;
@@ -461,6 +503,7 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     size_t n = n_outputs ? n_outputs : g->outputs.n;
     run_state run = {.options = options, .memory_limit = s->memory_limit};
     void *few[FEW_ENDS] = {0}, **ends = few;
+    bool differ = false;
     sib_code code;
     if ((size_t)g->inputs.n + g->outputs.n > FEW_ENDS &&
         !(ends = mem_calloc((size_t)g->inputs.n + g->outputs.n, sizeof *ends)))
@@ -471,9 +514,9 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
         out[i] = NULL;
     code = check_names(g, n_outputs, outputs, err);
     if (code == SIB_OK)
-        code = match_inputs(g, n_inputs, inputs, in, err);
+        code = match_inputs(s, g, n_inputs, inputs, in, &differ, err);
     if (code == SIB_OK)
-        code = choose_graph(s, options, in, &ex, err);
+        code = choose_graph(s, options, in, differ, &ex, err);
     settle(s, &(settling){.keep = 1});
     pool_hold(s->pool);
     if (code == SIB_OK)

@@ -11,6 +11,7 @@ struct sib_session {
     opened_backend *backends;  /* (shared.plan.n_backends) */
     sib_pool *pool, *own_pool; /* own_pool: NULL where it is the caller's */
     uint64_t memory_limit;
+    diagnostics notes;                 /* what runs noticed, each sentence once; under the lock */
     spares *copies;                    /* (outputs of the main graph) of inputs that are outputs */
     const struct optimised *optimised; /* the graph that runs take, of the model; NULL for that of the file */
     executor_set running;              /* of that graph */

@@ -2,6 +2,7 @@
 #include "run/execute/control.h"
 
 #include "base/error.h"
+#include "ops/ops.h"
 
 /* ---- What both kinds of loops do ------------------------------------------------------------------------- */
 
@@ -112,10 +113,11 @@ static sib_code loop_begin(const frame *f, const node *n, control *c, int64_t li
     return SIB_OK;
 }
 
-/* A scalar that the body is given. */
-static sib_code loop_scalar(spares *kept, sib_dtype dtype, int64_t number, sib_value **out, sib_error *err)
+/* One number that the body is given: a scalar, or [1] where rank is 1. */
+static sib_code loop_number(spares *kept, sib_dtype dtype, size_t rank, int64_t number, sib_value **out,
+                            sib_error *err)
 {
-    sib_code code = spares_take(kept, SPARES_MOST, dtype, 0, NULL, out, err);
+    sib_code code = spares_take(kept, SPARES_MOST, dtype, rank, &(int64_t){1}, out, err);
     if (code == SIB_OK && dtype == SIB_BOOL)
         *(unsigned char *)sib_tensor_data((*out)->tensor) = number != 0;
     else if (code == SIB_OK)
@@ -128,9 +130,9 @@ static sib_code loop_turn(frame *f, const node *n, control *c, int64_t turn, int
 {
     body *b = &c->bodies[0];
     sib_value *iteration = NULL, *condition = NULL;
-    sib_code code = loop_scalar(&c->iteration, SIB_I64, turn, &iteration, err);
+    sib_code code = loop_number(&c->iteration, SIB_I64, loop_iteration_rank(b->g), turn, &iteration, err);
     if (code == SIB_OK)
-        code = loop_scalar(&c->condition, SIB_BOOL, *go_on, &condition, err);
+        code = loop_number(&c->condition, SIB_BOOL, 0, *go_on, &condition, err);
     b->in[0] = iteration;
     b->in[1] = condition;
     for (size_t i = 0; i < c->n_carried; i++)

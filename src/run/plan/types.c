@@ -4,12 +4,13 @@
 
 #include "tensor/tensor.h"
 
-/* Gives the symbols in the dims of the graph's inputs their numbers, once a plan. False where that fails; a symbol of an input
-   that is gone has none. */
+/* Gives the symbols in the dims of the graph's inputs their numbers, once a plan. False where that fails or a symbol has
+   several; a symbol of an input that is gone has none. */
 static bool bind_inputs(planner *p)
 {
     const graph *g = p->g;
     sib_str symbol;
+    int64_t number;
     for (uint32_t i = 0; i < g->inputs.n; i++) {
         const value_type *t = &g->values[g->inputs.ids[i]].type;
         const sib_value *v = p->live[g->inputs.ids[i]];
@@ -18,7 +19,8 @@ static bool bind_inputs(planner *p)
             continue;
         for (size_t k = 0; k < given->rank; k++)
             if (dim_is_symbol(g->dims, t->shape.dims[k], &symbol) &&
-                dim_bind(g->dims, &p->bound, t->shape.dims[k], given->dims[k], NULL) != SIB_OK)
+                ((dim_bound(&p->bound, t->shape.dims[k], &number) && number != given->dims[k]) ||
+                 dim_bind(g->dims, &p->bound, t->shape.dims[k], given->dims[k], NULL) != SIB_OK))
                 return false;
     }
     return true;

@@ -1,0 +1,422 @@
+/* Files made to harm: none may crash the process, and what one costs is bound by its size. */
+#include "check.h"
+#include "onnx/bytes.h"
+
+#include <dirent.h>
+#include <sibyl/session.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define SECONDS_MAX 1.0                   /* of the processor, for one file */
+#define BYTES_MAX   (UINT64_C(200) << 20) /* at once, to open it and make a session */
+/* To run it: a plan of the fast backend takes up to 12 KB a step, and a file of 1 MB may have 32,000. */
+#define RUN_BYTES_MAX (UINT64_C(512) << 20)
+
+static double seconds(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec * 1e-6;
+}
+
+static const char *const backends[] = {"ref", "cpu,ref"};
+
+/* Opens the bytes and makes a session; the first failure is in *err, with SIB_OK a session. Frees m. */
+static sib_code open_session(bytes m, const sib_open_options *options, const char *names, sib_session **out,
+                             sib_error *err)
+{
+    sib_model *model = NULL;
+    *out = NULL;
+    sib_code code = sib_model_open_bytes(m.data, m.n, options, &model, err);
+    if (code == SIB_OK)
+        code = sib_session_create(model, &(sib_session_options){.backends = names, .threads = 1}, out, err);
+    sib_model_free(&model);
+    b_free(&m);
+    return code;
+}
+
+static void check_refused(bytes m, const sib_open_options *options, sib_code code, const char *words)
+{
+    for (int i = 0; i < 2; i++) {
+        sib_error err = SIB_ERROR_INIT;
+        sib_session *s = NULL;
+        bytes copy = {0};
+        b_append(&copy, m.data, m.n);
+        CHECK_FAILS(open_session(copy, options, backends[i], &s, &err), code, err, words);
+        assert_null(s);
+    }
+    b_free(&m);
+}
+
+/* A model of one node, which makes y; x is a float32 [2, 2] input. */
+static bytes with_node(bytes node)
+{
+    bytes g = {0};
+    b_message(&g, GRAPH_NODE, node);
+    b_message(&g, GRAPH_INPUT, b_info("x", b_type(SIB_F32, "2 2")));
+    b_message(&g, GRAPH_OUTPUT, b_info("y", (bytes){0}));
+    return b_model(10, g);
+}
+
+static bytes of_ml(bytes node)
+{
+    b_str(&node, NODE_DOMAIN, "ai.onnx.ml");
+    return node;
+}
+
+static bytes with_attribute(bytes node, bytes attribute)
+{
+    b_message(&node, NODE_ATTRIBUTE, attribute);
+    return node;
+}
+
+/* ---- Nodes ------------------------------------------------------------------------------------------- */
+
+static void test_malformed_nodes(void **state)
+{
+    (void)state;
+    check_refused(with_node(b_node("Tanh", "t", "", "y")), NULL, SIB_ERR_ARGUMENT,
+                  "node 't' (Tanh): has 0 inputs, expected 1");
+    check_refused(with_node(b_node("Where", "w", "_ x x", "y")), NULL, SIB_ERR_ARGUMENT,
+                  "input 0 is missing");
+    check_refused(with_node(b_node("Add", "a", "x x x", "y")), NULL, SIB_ERR_ARGUMENT,
+                  "has 3 inputs, expected 2");
+    check_refused(with_node(b_node("Relu", "r", "x", "y z")), NULL, SIB_ERR_ARGUMENT,
+                  "has 2 outputs, expected at most 1");
+    bytes f = b_attribute("axis", 1);
+    b_float(&f, ATTRIBUTE_F, 1);
+    check_refused(with_node(with_attribute(b_node("Softmax", "s", "x", "y"), f)), NULL, SIB_ERR_ARGUMENT,
+                  "attribute axis is a float, expected an int");
+    check_refused(with_node(b_node("Unheard", "u", "x", "y")), NULL, SIB_ERR_UNSUPPORTED,
+                  "operator Unheard is not known");
+}
+
+/* A tree ensemble without a list, and one whose last list is missing: lists are held against one another. */
+static void test_tree_without_lists(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        sib_error err = SIB_ERROR_INIT;
+        sib_session *s = NULL;
+        sib_tensor *t = NULL;
+        sib_value *v = NULL, *out = NULL;
+        bytes node = of_ml(b_node("TreeEnsemble", "t", "x", "y"));
+        CHECK_OK(open_session(with_node(node), NULL, backends[i], &s, &err), err);
+        CHECK_OK(sib_tensor_create(SIB_F32, 2, (int64_t[]){2, 2}, &t, &err), err);
+        CHECK_OK(sib_value_from_tensor(t, &v, &err), err);
+        CHECK_FAILS(sib_session_run(s, 1, &(sib_named_value){"x", v}, 0, NULL, &out, NULL, &err),
+                    SIB_ERR_ARGUMENT, err, "nodes_featureids");
+        sib_value_free(&v);
+        sib_tensor_free(&t);
+        sib_session_free(&s);
+    }
+}
+
+/* ---- Budgets ----------------------------------------------------------------------------------------- */
+
+static bytes function(const char *name)
+{
+    bytes f = {0};
+    b_str(&f, FUNCTION_NAME, name);
+    b_str(&f, FUNCTION_DOMAIN, "f");
+    b_str(&f, FUNCTION_INPUT, "a");
+    b_str(&f, FUNCTION_OUTPUT, "b");
+    b_message(&f, FUNCTION_OPSET, b_opset("", 21));
+    b_message(&f, FUNCTION_OPSET, b_opset("f", 1));
+    return f;
+}
+
+static bytes call_of(const char *type, const char *name, const char *in, const char *out)
+{
+    bytes n = b_node(type, name, in, out);
+    b_str(&n, NODE_DOMAIN, "f");
+    return n;
+}
+
+/* F0 calls F1 twice and so on; name_length: of the names of calls. */
+static bytes doubling(int depth, size_t name_length)
+{
+    char *long_name = calloc(name_length + 1, 1);
+    assert_non_null(long_name);
+    memset(long_name, 'n', name_length);
+    bytes m = with_node(call_of("F0", long_name, "x", "y"));
+    b_message(&m, MODEL_OPSET, b_opset("f", 1));
+    for (int i = 0; i < depth; i++) {
+        char name[16], next[16];
+        snprintf(name, sizeof name, "F%d", i);
+        snprintf(next, sizeof next, "F%d", i + 1);
+        bytes f = function(name);
+        bool last = i + 1 == depth;
+        b_message(&f, FUNCTION_NODE, last ? b_node("Neg", "", "a", "t") : call_of(next, long_name, "a", "t"));
+        b_message(&f, FUNCTION_NODE, last ? b_node("Neg", "", "t", "b") : call_of(next, long_name, "t", "b"));
+        b_message(&m, MODEL_FUNCTION, f);
+    }
+    free(long_name);
+    return m;
+}
+
+/* One value of [n]. */
+static bytes sparse(int64_t n)
+{
+    const float one = 1;
+    const int64_t zero = 0;
+    bytes s = {0}, values = {0}, indices = {0}, g = {0};
+    b_int(&values, TENSOR_DIMS, 1);
+    b_int(&values, TENSOR_DATA_TYPE, SIB_F32);
+    b_str(&values, TENSOR_NAME, "w");
+    b_raw(&values, TENSOR_RAW_DATA, &one, sizeof one);
+    b_int(&indices, TENSOR_DIMS, 1);
+    b_int(&indices, TENSOR_DATA_TYPE, SIB_I64);
+    b_raw(&indices, TENSOR_RAW_DATA, &zero, sizeof zero);
+    b_message(&s, SPARSE_VALUES, values);
+    b_message(&s, SPARSE_INDICES, indices);
+    b_int(&s, SPARSE_DIMS, n);
+    b_message(&g, GRAPH_NODE, b_node("Neg", "n", "w", "y"));
+    b_message(&g, GRAPH_SPARSE, s);
+    b_message(&g, GRAPH_OUTPUT, b_info("y", (bytes){0}));
+    return b_model(10, g);
+}
+
+static uint64_t peak_since(uint64_t before)
+{
+    sib_alloc_counters c;
+    sib_alloc_counters_get(&c);
+    return c.bytes_peak - before;
+}
+
+static uint64_t held(void)
+{
+    sib_alloc_counters c;
+    sib_alloc_counters_get(&c);
+    return c.bytes_current;
+}
+
+static void test_budgets(void **state)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_session *s = NULL;
+    uint64_t before = held();
+    (void)state;
+    check_refused(doubling(14, 6000), NULL, SIB_ERR_SIZE, "(raised by max_graph_bytes");
+    check_refused(doubling(17, 1), NULL, SIB_ERR_SIZE, "(raised by max_nodes");
+    check_refused(sparse(INT64_C(1) << 30), NULL, SIB_ERR_SIZE, "(raised by max_bytes");
+    assert_true(peak_since(before) < BYTES_MAX);
+    assert_true(held() == before);
+    /* limits can be raised and lowered */
+    check_refused(doubling(4, 10), &(sib_open_options){.max_nodes = 15}, SIB_ERR_SIZE,
+                  "limit of 15 (raised by max_nodes");
+    check_refused(sparse(1024), &(sib_open_options){.max_bytes = 4095}, SIB_ERR_SIZE, "limit of 4095");
+    check_refused(doubling(4, 10), &(sib_open_options){.max_graph_bytes = 4096}, SIB_ERR_SIZE,
+                  "limit of 4096");
+    CHECK_OK(open_session(doubling(9, 6000), &(sib_open_options){.max_graph_bytes = UINT64_C(1) << 30}, "ref",
+                          &s, &err),
+             err);
+    sib_session_free(&s);
+    CHECK_OK(open_session(sparse((64 << 18) + 100), &(sib_open_options){.max_bytes = UINT64_C(1) << 30},
+                          "ref", &s, &err),
+             err);
+    sib_session_free(&s);
+}
+
+/* ---- The files ---------------------------------------------------------------------------------------- */
+
+static sib_value *small_input(const sib_value_info *info)
+{
+    sib_tensor *t = NULL;
+    sib_value *v = NULL;
+    int64_t dims[SIB_MAX_RANK];
+    for (size_t i = 0; i < info->rank; i++)
+        dims[i] = info->dims[i] >= 0 ? info->dims[i] : 3;
+    if (info->kind != SIB_VALUE_TENSOR ||
+        sib_tensor_create(info->dtype, info->rank, dims, &t, NULL) != SIB_OK)
+        return NULL;
+    if (info->dtype == SIB_BOOL && sib_tensor_count(t))
+        memset(sib_tensor_data(t), 1, (size_t)sib_tensor_count(t));
+    if (info->dtype == SIB_I64)
+        for (uint64_t i = 0; i < sib_tensor_count(t); i++)
+            ((int64_t *)sib_tensor_data(t))[i] = 8;
+    assert_int_equal(sib_value_from_tensor(t, &v, NULL), SIB_OK);
+    sib_tensor_free(&t);
+    return v;
+}
+
+/* Opens one file and makes a session, and runs it: it may be refused. */
+static void go(const char *path, const char *names, bool runs)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_model *m = NULL;
+    sib_session *s = NULL;
+    sib_named_value given[8];
+    sib_value *values[8] = {NULL}, *out[8] = {NULL};
+    sib_value_info info;
+    size_t n = 0;
+    sib_session_options options = {.backends = names, .threads = 1, .memory_limit = BYTES_MAX / 2};
+    sib_code code = sib_model_open(path, NULL, &m, &err);
+    if (code == SIB_OK)
+        code = sib_session_create(m, &options, &s, &err);
+    for (; runs && code == SIB_OK && n < 8 && sib_model_input(m, n, &info); n++) {
+        values[n] = small_input(&info);
+        given[n] = (sib_named_value){info.name, values[n]};
+    }
+    if (runs && code == SIB_OK && !sib_model_output(m, 8, &info))
+        code = sib_session_run(s, n, given, 0, NULL, out, NULL, &err);
+    assert_true(code == SIB_OK || err.message[0]);
+    for (size_t i = 0; i < 8; i++) {
+        sib_value_free(&values[i]);
+        sib_value_free(&out[i]);
+    }
+    sib_session_free(&s);
+    sib_model_free(&m);
+}
+
+/* Opens every shared file, or runs it too, each in SECONDS_MAX and bytes_max. */
+static void go_through(const char *folder, bool runs, uint64_t bytes_max)
+{
+    char path[4600];
+    DIR *files = opendir(folder);
+    assert_non_null(files);
+    for (struct dirent *e; (e = readdir(files));) {
+        size_t n = strlen(e->d_name);
+        if (n < 5 || strcmp(e->d_name + n - 5, ".onnx"))
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        for (int i = 0; i < 2; i++) {
+            uint64_t before = held();
+            double began = seconds();
+            go(path, backends[i], runs);
+            double took = seconds() - began;
+            if (held() != before || took > SECONDS_MAX || peak_since(0) > bytes_max)
+                fail_msg("%s on %s: %.3f s, %llu bytes at once, %lld not given back", e->d_name, backends[i],
+                         took, (unsigned long long)peak_since(0), (long long)(held() - before));
+        }
+    }
+    closedir(files);
+}
+
+static void test_shared_files(void **state)
+{
+    char folder[4200];
+    const char *data = check_data_folder();
+    (void)state;
+    snprintf(folder, sizeof folder, "%s/hostile", data ? data : "");
+    if (!data || access(folder, R_OK))
+        CHECK_SKIP("the shared data's hostile files");
+    go_through(folder, false, BYTES_MAX);
+    go_through(folder, true, RUN_BYTES_MAX);
+}
+
+/* ---- Files as they are found -------------------------------------------------------------------------- */
+
+static void test_newer_versions(void **state)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_model *m = NULL;
+    bytes g = {0}, file = {0};
+    (void)state;
+    b_message(&g, GRAPH_NODE, b_node("Relu", "r", "x", "y"));
+    b_message(&g, GRAPH_INPUT, b_info("x", b_type(SIB_F32, "2 2")));
+    b_message(&g, GRAPH_OUTPUT, b_info("y", (bytes){0}));
+    b_int(&file, MODEL_IR_VERSION, 99);
+    b_message(&file, MODEL_OPSET, b_opset("", 1000));
+    b_message(&file, MODEL_GRAPH, g);
+    CHECK_OK(sib_model_open_bytes(file.data, file.n, NULL, &m, &err), err);
+    assert_non_null(sib_model_diagnostic(m, 0));
+    assert_non_null(strstr(sib_model_diagnostic(m, 0), "IR version 99 is newer"));
+    sib_model_free(&m);
+    sib_session *s = NULL;
+    CHECK_OK(open_session(file, NULL, "ref", &s, &err), err);
+    sib_session_free(&s);
+}
+
+/* A body that declares its iteration number as [1] is given [1]: its ReduceSum over axis 0 works. */
+static void test_loop_iteration_of_rank_1(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        sib_error err = SIB_ERROR_INIT;
+        sib_session *s = NULL;
+        sib_value *out = NULL;
+        bytes body = {0}, g = {0}, trips = {0}, node = b_node("Loop", "l", "m", "y");
+        const int64_t three = 3;
+        b_message(&body, GRAPH_NODE, b_node("Identity", "", "c", "d"));
+        b_message(&body, GRAPH_NODE, b_node("Identity", "", "i", "j"));
+        b_message(&body, GRAPH_INPUT, b_info("i", b_type(SIB_I64, k ? "1" : "")));
+        b_message(&body, GRAPH_INPUT, b_info("c", b_type(SIB_BOOL, "")));
+        b_message(&body, GRAPH_OUTPUT, b_info("d", (bytes){0}));
+        b_message(&body, GRAPH_OUTPUT, b_info("j", (bytes){0}));
+        b_message(&node, NODE_ATTRIBUTE, b_graph_attribute("body", body));
+        b_int(&trips, TENSOR_DATA_TYPE, SIB_I64);
+        b_str(&trips, TENSOR_NAME, "m");
+        b_raw(&trips, TENSOR_RAW_DATA, &three, sizeof three);
+        b_message(&g, GRAPH_NODE, node);
+        b_message(&g, GRAPH_INITIALIZER, trips);
+        b_message(&g, GRAPH_OUTPUT, b_info("y", (bytes){0}));
+        CHECK_OK(open_session(b_model(10, g), NULL, "ref", &s, &err), err);
+        CHECK_OK(sib_session_run(s, 0, NULL, 0, NULL, &out, NULL, &err), err);
+        const sib_tensor *t = sib_value_tensor(out);
+        assert_int_equal(sib_tensor_rank(t), k ? 2 : 1);
+        assert_int_equal(sib_tensor_count(t), 3);
+        assert_int_equal(((const int64_t *)sib_tensor_data(t))[2], 2);
+        sib_value_free(&out);
+        sib_session_free(&s);
+    }
+}
+
+static sib_value *ramp(size_t n)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *t = NULL;
+    sib_value *v = NULL;
+    CHECK_OK(sib_tensor_create(SIB_F32, 1, (int64_t[]){(int64_t)n}, &t, &err), err);
+    for (size_t i = 0; i < n; i++)
+        ((float *)sib_tensor_data(t))[i] = (float)i;
+    CHECK_OK(sib_value_from_tensor(t, &v, &err), err);
+    sib_tensor_free(&t);
+    return v;
+}
+
+/* Inputs that share a symbol with different sizes: noticed once, and each keeps its own. */
+static void test_shared_symbol(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        sib_error err = SIB_ERROR_INIT;
+        sib_session *s = NULL;
+        bytes g = {0}, axis = b_int_attribute("axis", 0), node = b_node("Concat", "c", "p q", "y");
+        b_message(&node, NODE_ATTRIBUTE, axis);
+        b_message(&g, GRAPH_NODE, b_node("Expand", "e", "a s", "p"));
+        b_message(&g, GRAPH_NODE, b_node("Shape", "", "b", "s"));
+        b_message(&g, GRAPH_NODE, b_node("Neg", "", "b", "q"));
+        b_message(&g, GRAPH_NODE, node);
+        b_message(&g, GRAPH_INPUT, b_info("a", b_type(SIB_F32, "N")));
+        b_message(&g, GRAPH_INPUT, b_info("b", b_type(SIB_F32, "N")));
+        b_message(&g, GRAPH_OUTPUT, b_info("y", (bytes){0}));
+        CHECK_OK(open_session(b_model(10, g), NULL, backends[k], &s, &err), err);
+        for (int times = 0; times < 3; times++) {
+            size_t n = times == 1 ? 4 : 1; /* equal sizes in between */
+            sib_value *out = NULL, *a = ramp(n), *b = ramp(4);
+            sib_named_value given[] = {{"a", a}, {"b", b}};
+            CHECK_OK(sib_session_run(s, 2, given, 0, NULL, &out, NULL, &err), err);
+            assert_int_equal(sib_tensor_count(sib_value_tensor(out)), 8);
+            assert_true(((const float *)sib_tensor_data(sib_value_tensor(out)))[7] == -3);
+            sib_value_free(&out);
+            sib_value_free(&a);
+            sib_value_free(&b);
+        }
+        assert_non_null(sib_session_diagnostic(s, 0));
+        assert_non_null(strstr(sib_session_diagnostic(s, 0), "its dim 'N' has another size"));
+        assert_null(sib_session_diagnostic(s, 1));
+        sib_session_free(&s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_malformed_nodes), cmocka_unit_test(test_tree_without_lists),
+        cmocka_unit_test(test_budgets),         cmocka_unit_test(test_shared_files),
+        cmocka_unit_test(test_newer_versions),  cmocka_unit_test(test_loop_iteration_of_rank_1),
+        cmocka_unit_test(test_shared_symbol),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
