@@ -69,9 +69,9 @@ static bool split_number(dim_table *t, dim a, int64_t number, sum *quotient, sum
     const term *terms = dims_terms(t, a, &n);
     quotient->n = rest->n = 0;
     for (size_t i = 0; i < n; i++) {
-        int64_t whole = dims_floor(terms[i].coefficient, number);
+        int64_t multiple = dims_floor(terms[i].coefficient, number);
         uint32_t p = (uint32_t)terms[i].product;
-        if (!dims_sum_add(t, quotient, whole, p) ||
+        if (!dims_sum_add(t, quotient, multiple, p) ||
             !dims_sum_add(t, rest, dims_mod(terms[i].coefficient, number), p))
             return false;
     }
@@ -255,7 +255,7 @@ static bool cancel(dim_table *t, dim *a, dim *b)
     return true;
 }
 
-/* Splits a into quotient * b + rest by whole terms, b being one term. */
+/* Splits a into quotient * b + rest by entire terms, b being one term. */
 static bool split_term(dim_table *t, dim a, term by, sum *quotient, sum *rest)
 {
     size_t n;
@@ -264,46 +264,46 @@ static bool split_term(dim_table *t, dim a, term by, sum *quotient, sum *rest)
     for (size_t i = 0; i < n; i++) {
         int64_t c = terms[i].coefficient;
         uint32_t q = dims_product_without(t, (uint32_t)terms[i].product, (uint32_t)by.product);
-        bool whole = q && !(by.coefficient == -1 && c == INT64_MIN) && c % by.coefficient == 0;
-        if (!(whole ? dims_sum_add(t, quotient, c / by.coefficient, q)
-                    : dims_sum_add(t, rest, c, (uint32_t)terms[i].product)))
+        bool multiple = q && !(by.coefficient == -1 && c == INT64_MIN) && c % by.coefficient == 0;
+        if (!(multiple ? dims_sum_add(t, quotient, c / by.coefficient, q)
+                       : dims_sum_add(t, rest, c, (uint32_t)terms[i].product)))
             return false;
     }
     return true;
 }
 
-/* a = whole * b + left, as far as terms tell. */
-static bool split(dim_table *t, dim a, dim b, dim *whole, dim *left)
+/* a = multiple * b + left, as far as terms tell. */
+static bool split(dim_table *t, dim a, dim b, dim *multiple, dim *left)
 {
     size_t n;
     const term *terms = dims_terms(t, b, &n);
     sum quotient, rest;
-    *whole = exact_quotient(t, a, b);
+    *multiple = exact_quotient(t, a, b);
     *left = dim_const(t, 0);
-    if (whole->id)
+    if (multiple->id)
         return left->id;
-    *whole = dim_const(t, 0);
+    *multiple = dim_const(t, 0);
     *left = a;
     if (n == 1) {
         if (!split_term(t, a, terms[0], &quotient, &rest))
             return false;
-        *whole = dims_sum_end(t, &quotient);
+        *multiple = dims_sum_end(t, &quotient);
         *left = dims_sum_end(t, &rest);
     }
-    return whole->id && left->id;
+    return multiple->id && left->id;
 }
 
 static dim quotient_by_symbols(dim_table *t, entry_kind kind, dim a, dim b)
 {
-    dim whole, left;
+    dim multiple, left;
     int64_t zero;
-    if (!split(t, a, b, &whole, &left))
+    if (!split(t, a, b, &multiple, &left))
         return DIM_NONE;
     if (dim_is_const(t, left, &zero) && zero == 0)
-        return whole;
+        return multiple;
     if (kind == ENTRY_FLOOR && is_below(t, left, b))
-        return whole;
-    return dim_add(t, whole, atom_of_two(t, kind, left, b));
+        return multiple;
+    return dim_add(t, multiple, atom_of_two(t, kind, left, b));
 }
 
 static dim quotient(dim_table *t, entry_kind kind, dim a, dim b)
@@ -346,13 +346,13 @@ dim dim_ceil_div(dim_table *t, dim a, dim b)
 dim dim_mod(dim_table *t, dim a, dim b)
 {
     int64_t x, by;
-    dim whole, left;
+    dim multiple, left;
     if (!a.id || !b.id)
         return DIM_NONE;
     if (dim_is_const(t, b, &by) && by && dim_is_const(t, a, &x))
         return dim_const(t, dims_mod(x, by));
     if (!dim_is_const(t, b, &by)) {
-        if (!split(t, a, b, &whole, &left))
+        if (!split(t, a, b, &multiple, &left))
             return DIM_NONE;
         return (is_const(t, left) && t->entries[left.id].low == 0) || is_below(t, left, b)
                    ? left

@@ -40,8 +40,8 @@ static void put_number(writer *w, uint64_t n)
 /* What needs brackets where a sum stands: nothing, sums of several terms, or products too. */
 typedef enum brackets_for { AROUND_NOTHING, AROUND_SUMS, AROUND_PRODUCTS } brackets_for;
 
-static void put_sum(const dim_table *t, writer *w, const term *terms, size_t n, brackets_for outside);
-static void put_dim(const dim_table *t, writer *w, dim d, brackets_for outside);
+static void put_sum(const dim_table *t, writer *w, const term *terms, size_t n, brackets_for around);
+static void put_dim(const dim_table *t, writer *w, dim d, brackets_for around);
 
 static void put_call(const dim_table *t, writer *w, const char *name, dim a, const char *between, dim b)
 {
@@ -136,11 +136,11 @@ static void put_term(const dim_table *t, writer *w, const term *x, bool first)
         }
 }
 
-static void put_sum(const dim_table *t, writer *w, const term *terms, size_t n, brackets_for outside)
+static void put_sum(const dim_table *t, writer *w, const term *terms, size_t n, brackets_for around)
 {
     bool first = true;
     bool brackets =
-        n > 1 ? outside >= AROUND_SUMS : n == 1 && outside == AROUND_PRODUCTS && is_product(t, &terms[0]);
+        n > 1 ? around >= AROUND_SUMS : n == 1 && around == AROUND_PRODUCTS && is_product(t, &terms[0]);
     put_text(w, n == 0 ? "0" : brackets ? "(" : "");
     for (int constant = 0; constant < 2; constant++) /* the constant comes last */
         for (size_t i = 0; i < n; i++)
@@ -151,11 +151,11 @@ static void put_sum(const dim_table *t, writer *w, const term *terms, size_t n, 
     put_text(w, brackets ? ")" : "");
 }
 
-static void put_dim(const dim_table *t, writer *w, dim d, brackets_for outside)
+static void put_dim(const dim_table *t, writer *w, dim d, brackets_for around)
 {
     size_t n;
     const term *terms = dims_terms(t, d, &n);
-    put_sum(t, w, terms, n, outside);
+    put_sum(t, w, terms, n, around);
 }
 
 static void put_dim_or_unknown(const dim_table *t, writer *w, dim d)

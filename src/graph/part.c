@@ -118,7 +118,7 @@ static void shrink_values(const parting *p)
     g->inputs.n = inputs;
 }
 
-/* What is said of values by name, of those that stay. */
+/* Quantization annotations, by name, of the values that stay. */
 static sib_code shrink_quant(const parting *p)
 {
     graph *g = p->g;

@@ -95,7 +95,7 @@ static sib_code verify_value(const check *c, value_id v)
 
 /* ---- Ends --------------------------------------------------------------------------------------------- */
 
-/* A value that comes in from outside. */
+/* A value that the graph is given: an input or a capture. */
 static sib_code enter(const check *c, value_id v, mark as, const char *what)
 {
     if (!exists(c, v))

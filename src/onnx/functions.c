@@ -75,13 +75,13 @@ const binding *call_binding(const call *c, sib_str name)
 
 /* What the call gives, then defaults for what it does not. A call inside a function may hand on attributes of that
    function's own call. */
-static void bind(call *c, const scope *outside, const scope *inside, const raw_node *n)
+static void bind(call *c, const scope *caller, const scope *inside, const raw_node *n)
 {
     for (uint32_t i = 0; i < n->n_attributes; i++) {
         const raw_attribute *a = &n->attributes[i];
-        binding b = {.name = a->name, .attribute = a, .scope = outside};
+        binding b = {.name = a->name, .attribute = a, .scope = caller};
         if (a->ref.length) {
-            const binding *handed = outside->call ? call_binding(outside->call, a->ref) : NULL;
+            const binding *handed = caller->call ? call_binding(caller->call, a->ref) : NULL;
             if (!handed)
                 continue;
             b.attribute = handed->attribute;

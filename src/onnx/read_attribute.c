@@ -191,34 +191,34 @@ static sib_code read_type(attribute_reader *a, wire_span bytes)
 static sib_code read_single(attribute_reader *a, uint32_t number)
 {
     wire_reader w;
-    wire_field f, said = {0};
+    wire_field f, last = {0};
     sib_tensor *t = NULL;
     wire_open(&w, a->raw->bytes, &proto_attribute);
     while (wire_next(&w, &f))
         if (f.number == number)
-            said = f;
+            last = f;
     sib_code code = reader_end(a->r, &w);
     if (code != SIB_OK)
         return code;
     bool message = number == ATTRIBUTE_T || number == ATTRIBUTE_SPARSE || number == ATTRIBUTE_TP;
-    if (message && !said.number)
+    if (message && !last.number)
         return fail(a, "its type is given and its value is not");
     switch (a->out->kind) {
     case ATTR_FLOAT:
-        a->out->f = wire_float(said.bits);
+        a->out->f = wire_float(last.bits);
         return SIB_OK;
     case ATTR_INT:
-        a->out->i = (int64_t)said.bits;
+        a->out->i = (int64_t)last.bits;
         return SIB_OK;
     case ATTR_STRING:
-        return reader_string(a->r, wire_str(said.bytes), &a->out->s);
+        return reader_string(a->r, wire_str(last.bytes), &a->out->s);
     case ATTR_TENSOR:
-        code = tensor_read(a->r, said.bytes, NULL, &t);
+        code = tensor_read(a->r, last.bytes, NULL, &t);
         return code == SIB_OK ? keep_tensor(a, t, &a->out->tensor) : code;
     case ATTR_SPARSE:
-        return read_sparse(a, said.bytes);
+        return read_sparse(a, last.bytes);
     default:
-        return read_type(a, said.bytes);
+        return read_type(a, last.bytes);
     }
 }
 

@@ -1,4 +1,4 @@
-/* Messages to a graph: inputs, initializers, nodes in order, outputs, and what is said about them. */
+/* Messages to a graph: inputs, initializers, nodes in order, outputs, their types and metadata. */
 #include "onnx/reader.h"
 
 #include "base/alloc.h"

@@ -85,7 +85,7 @@ static sib_code read_tensor_type(reader *r, wire_span bytes, value_type *out)
     return code == SIB_OK ? reader_end(r, &w) : code;
 }
 
-/* What is inside a sequence, optional or map; empty where that is not said. */
+/* What is inside a sequence, optional or map; empty where the file does not give it. */
 static sib_code read_wrap(reader *r, const wire_field *outer, value_type *out, wire_span *inner)
 {
     wire_reader w;
@@ -121,25 +121,25 @@ sib_code type_read(reader *r, wire_span bytes, value_type *out)
     *out = (value_type){0};
     while (bytes.data) {
         wire_reader w;
-        wire_field f, said = {0};
+        wire_field f, last = {0};
         wire_open(&w, bytes, &proto_type);
         while (wire_next(&w, &f))
             if (f.number != TYPE_PROTO_DENOTATION)
-                said = f; /* of several the last counts */
+                last = f; /* the last of several counts */
         sib_code code = reader_end(r, &w);
-        if (code != SIB_OK || !said.number)
+        if (code != SIB_OK || !last.number)
             return code;
-        if (said.number == TYPE_PROTO_TENSOR || said.number == TYPE_PROTO_SPARSE) {
-            out->leaf = said.number == TYPE_PROTO_TENSOR ? TYPE_TENSOR : TYPE_SPARSE;
-            return read_tensor_type(r, said.bytes, out);
+        if (last.number == TYPE_PROTO_TENSOR || last.number == TYPE_PROTO_SPARSE) {
+            out->leaf = last.number == TYPE_PROTO_TENSOR ? TYPE_TENSOR : TYPE_SPARSE;
+            return read_tensor_type(r, last.bytes, out);
         }
         if (out->depth == TYPE_MAX_DEPTH) {
             reader_notice(r, "a type nests deeper than %d and counts as unknown", TYPE_MAX_DEPTH);
             *out = (value_type){0};
             return SIB_OK;
         }
-        out->wrap[out->depth++] = (uint8_t)kind_of(said.number);
-        code = read_wrap(r, &said, out, &bytes);
+        out->wrap[out->depth++] = (uint8_t)kind_of(last.number);
+        code = read_wrap(r, &last, out, &bytes);
         if (code != SIB_OK)
             return code;
     }

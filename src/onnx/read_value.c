@@ -110,7 +110,7 @@ static sib_code read_sequence(reader *r, wire_span bytes, sib_value **out)
 static sib_code read_optional(reader *r, wire_span bytes, sib_value **out)
 {
     wire_reader w;
-    wire_field f, said = {0};
+    wire_field f, last = {0};
     uint64_t elem = 0;
     sib_value *item = NULL;
     wire_open(&w, bytes, &proto_optional);
@@ -118,14 +118,14 @@ static sib_code read_optional(reader *r, wire_span bytes, sib_value **out)
         if (f.number == OPTIONAL_ELEM)
             elem = f.bits;
         else if (is_elem(&f))
-            said = f;
+            last = f;
     }
     sib_code code = reader_end(r, &w);
-    if (code == SIB_OK && said.number && elem && elem != said.number - 2)
-        code = reader_fail(r, SIB_ERR_FORMAT, said.at, "an optional of element type %llu holds field %u",
-                           (unsigned long long)elem, (unsigned)said.number);
-    if (code == SIB_OK && said.number)
-        code = read_elem(r, said.number - 2, said.bytes, &item);
+    if (code == SIB_OK && last.number && elem && elem != last.number - 2)
+        code = reader_fail(r, SIB_ERR_FORMAT, last.at, "an optional of element type %llu holds field %u",
+                           (unsigned long long)elem, (unsigned)last.number);
+    if (code == SIB_OK && last.number)
+        code = read_elem(r, last.number - 2, last.bytes, &item);
     if (code == SIB_OK)
         code = sib_value_optional(item, out, r->err);
     sib_value_free(&item);

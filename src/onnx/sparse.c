@@ -71,7 +71,7 @@ static sib_code put_element(reader *r, sib_dtype dtype, const void *src, size_t 
     return SIB_OK;
 }
 
-/* Row-major place of value i; false where an index is outside. */
+/* Row-major place of value i; false where an index is out of range. */
 static bool place_of(const sparse_parts *s, const int64_t *indices, bool linear, size_t i, uint64_t count,
                      uint64_t *out)
 {
@@ -113,7 +113,7 @@ static sib_code fill(reader *r, const sparse_parts *s, const sib_tensor *values,
         uint64_t place;
         if (!place_of(s, at, linear, i, sib_tensor_count(dense), &place))
             return reader_fail(r, SIB_ERR_FORMAT, s->bytes.data,
-                               "a sparse tensor: index of value %zu is outside", i);
+                               "a sparse tensor: the index of value %zu is out of range", i);
         code = put_element(r, dtype, sib_tensor_data(values), i, sib_tensor_data(dense), (size_t)place);
     }
     return code;

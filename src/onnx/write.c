@@ -184,7 +184,7 @@ static sib_code index_props(writer *w)
     return SIB_OK;
 }
 
-/* Writes a message as the whole of a file; before it, if it is to be there, the external one. */
+/* Writes a message as a file of its own, after the external file where there is one. */
 static sib_code write_file(writer *w, writer_body body, const void *what)
 {
     outfile model = {0}, external = {0};

@@ -233,7 +233,7 @@ static void put_annotation(writer *w, const void *what)
     put_pairs(w, ANNOTATION_PARAMETER, a->n, a->parameters);
 }
 
-/* True for values of which more is said than their name. */
+/* True for values that have a type, doc or metadata beside their name. */
 static bool has_info(const writer *w, const graph *g, value_id v)
 {
     const value *at = &g->values[v];

@@ -289,9 +289,9 @@ static void test_sparse(void **state)
     (void)state;
     read_sparse(sparse(1, (int64_t[]){1, 3, 5}, 3), SIB_OK, NULL);
     read_sparse(sparse(2, (int64_t[]){0, 1, 1, 0, 1, 2}, 3), SIB_OK, NULL);
-    read_sparse(sparse(1, (int64_t[]){1, 3, 6}, 3), SIB_ERR_FORMAT, "outside");
-    read_sparse(sparse(1, (int64_t[]){1, 3, -1}, 3), SIB_ERR_FORMAT, "outside");
-    read_sparse(sparse(2, (int64_t[]){0, 1, 2, 0, 1, 2}, 3), SIB_ERR_FORMAT, "outside");
+    read_sparse(sparse(1, (int64_t[]){1, 3, 6}, 3), SIB_ERR_FORMAT, "out of range");
+    read_sparse(sparse(1, (int64_t[]){1, 3, -1}, 3), SIB_ERR_FORMAT, "out of range");
+    read_sparse(sparse(2, (int64_t[]){0, 1, 2, 0, 1, 2}, 3), SIB_ERR_FORMAT, "out of range");
     bytes huge = sparse(1, (int64_t[]){1, 3, 5}, 3);
     b_int(&huge, SPARSE_DIMS, INT64_C(1) << 40);
     read_sparse(huge, SIB_ERR_SIZE, "limit");
