@@ -7,10 +7,10 @@
 
 #include "base/error.h"
 #include "base/mapping.h"
+#include "base/names.h"
 #include "base/str.h"
 #include "graph/arena.h"
 #include "import/checkpoint.h"
-#include "base/names.h"
 
 #include <string.h>
 

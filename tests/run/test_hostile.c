@@ -218,6 +218,44 @@ static void test_budgets(void **state)
     sib_session_free(&s);
 }
 
+/* Strings that double node by node are stopped by the limit of the run. */
+static void test_strings_count(void **state)
+{
+    sib_error err = SIB_ERROR_INIT;
+    sib_model *m = NULL;
+    sib_session *s = NULL;
+    sib_tensor *t = NULL;
+    sib_value *v = NULL, *out = NULL;
+    uint64_t before = held();
+    bytes g = {0};
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        char from[32], to[16];
+        snprintf(from, sizeof from, "x%d x%d", i, i);
+        snprintf(to, sizeof to, "x%d", i + 1);
+        b_message(&g, GRAPH_NODE, b_node("StringConcat", "", from, to));
+    }
+    b_message(&g, GRAPH_INPUT, b_info("x0", b_type(SIB_STRING, "1")));
+    b_message(&g, GRAPH_OUTPUT, b_info("x40", (bytes){0}));
+    bytes file = b_model(10, g);
+    CHECK_OK(sib_model_open_bytes(file.data, file.n, NULL, &m, &err), err);
+    b_free(&file);
+    CHECK_OK(
+        sib_session_create(
+            m, &(sib_session_options){.backends = "ref", .threads = 1, .memory_limit = 1 << 24}, &s, &err),
+        err);
+    CHECK_OK(sib_tensor_create(SIB_STRING, 1, (int64_t[]){1}, &t, &err), err);
+    CHECK_OK(sib_tensor_set_string(t, (int64_t[]){0}, (sib_str){"abcd", 4}, &err), err);
+    CHECK_OK(sib_value_from_tensor(t, &v, &err), err);
+    CHECK_FAILS(sib_session_run(s, 1, &(sib_named_value){"x0", v}, 0, NULL, &out, NULL, &err), SIB_ERR_MEMORY,
+                err, "above the limit of 16777216");
+    sib_value_free(&v);
+    sib_tensor_free(&t);
+    sib_session_free(&s);
+    sib_model_free(&m);
+    assert_true(held() == before);
+}
+
 /* ---- The files ---------------------------------------------------------------------------------------- */
 
 static sib_value *small_input(const sib_value_info *info)
@@ -413,9 +451,13 @@ static void test_shared_symbol(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_malformed_nodes), cmocka_unit_test(test_tree_without_lists),
-        cmocka_unit_test(test_budgets),         cmocka_unit_test(test_shared_files),
-        cmocka_unit_test(test_newer_versions),  cmocka_unit_test(test_loop_iteration_of_rank_1),
+        cmocka_unit_test(test_malformed_nodes),
+        cmocka_unit_test(test_tree_without_lists),
+        cmocka_unit_test(test_budgets),
+        cmocka_unit_test(test_strings_count),
+        cmocka_unit_test(test_shared_files),
+        cmocka_unit_test(test_newer_versions),
+        cmocka_unit_test(test_loop_iteration_of_rank_1),
         cmocka_unit_test(test_shared_symbol),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,11 +67,26 @@ static node_id origin_of(const segment *s, size_t i)
     return s->begin + at;
 }
 
+/* What a step made, where it is text: its length is known only now. *text: bytes of the segment so far. */
+static sib_code check_text(const frame *f, const step *st, buffer *const *outputs, uint64_t *text,
+                           sib_error *err)
+{
+    for (size_t i = 0; i < st->view.n_out; i++)
+        if (st->view.out[i] && st->view.out[i]->type.dtype == SIB_STRING && outputs[i] && outputs[i]->value)
+            *text += run_bytes(outputs[i]->value);
+    if (f->run->memory <= f->run->memory_limit && *text <= f->run->memory_limit - f->run->memory)
+        return SIB_OK;
+    return err_set(err, SIB_ERR_MEMORY,
+                   "its strings and what is there need %llu bytes, above the limit of %llu",
+                   (unsigned long long)(f->run->memory + *text), (unsigned long long)f->run->memory_limit);
+}
+
 static sib_code run_steps(const frame *f, const segment *s, instance *in, sib_error *err)
 {
     const sib_run_options *o = f->run->options;
     const sib_cancel *cancel = o ? o->cancel : NULL;
     sib_error why = SIB_ERROR_INIT;
+    uint64_t text = 0;
     if (o && (o->tap || o->profile))
         return run_watched(f, s, in, err);
     for (size_t i = 0; i < s->n_steps; i++) {
@@ -81,6 +96,8 @@ static sib_code run_steps(const frame *f, const segment *s, instance *in, sib_er
             return observe_cancel(cancel, err);
         sib_code code =
             st->backend->run(st, (const buffer *const *)operands, operands + st->view.n_in, cancel, &why);
+        if (code == SIB_OK && f->run->memory_limit)
+            code = check_text(f, st, operands + st->view.n_in, &text, &why);
         if (code != SIB_OK)
             return step_failed(f, origin_of(s, i), code, &why, err);
     }

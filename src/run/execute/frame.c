@@ -9,11 +9,16 @@
 
 /* ---- Memory ------------------------------------------------------------------------------------------ */
 
+/* Strings count with their text. */
 static uint64_t tensor_bytes(const sib_tensor *t)
 {
     size_t bytes = 0;
+    uint64_t text = 0;
     dtype_bytes(t->dtype, t->count, &bytes);
-    return bytes;
+    if (t->dtype == SIB_STRING && t->dense)
+        for (uint64_t i = 0; i < t->count; i++)
+            text += ((const sib_str *)t->data)[i].length;
+    return bytes + text;
 }
 
 uint64_t run_bytes(const sib_value *v)
