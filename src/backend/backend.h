@@ -1,4 +1,5 @@
-/* A backend runs nodes: whole operators, milli-ops, or both. One symbol each, named in registry.c alone. */
+/* The backend interface: runs entire operators, milli-ops, or both. Each backend is one symbol, named only
+   in registry.c. */
 #ifndef BACKEND_BACKEND_H
 #define BACKEND_BACKEND_H
 
@@ -10,34 +11,33 @@
 
 /* A node with the types of its inputs and outputs, as a backend sees it. */
 typedef struct node_view {
-    const graph *graph; /* where the node stands; for dims and constants */
+    const graph *graph; /* that holds the node; for dims and constants */
     const node *node;   /* node->op or node->milli is set */
     size_t n_in, n_out;
     const value *const *in;  /* (n_in), NULL for an omitted input; ->constant where it is known */
-    const value *const *out; /* (n_out), NULL for an output nobody wants */
+    const value *const *out; /* (n_out), NULL for an unused output */
 } node_view;
 
-/* What a backend made ready to run one node of a plan. Steps of one plan may run in several threads at once with
-   different buffers, so `state` is not written by run. */
+/* What a backend prepared to run one node of a plan. Steps of one plan may run in several threads at once
+   with different buffers, so run does not write `state`. */
 typedef struct step {
     const struct sib_backend *backend;
-    void *self;      /* of the backend */
-    void *state;     /* of this step, the backend's own; freed by release */
-    uint64_t unread; /* set by prepare: bit i where run does not look at constant input i, which was packed */
+    void *self;      /* from the backend's open */
+    void *state;     /* of this step, owned by the backend; freed by release */
+    uint64_t unread; /* set by prepare: bit i where run does not read constant input i, since it was packed */
     node_view view;
 } step;
 
-/* Memory of one value while a plan runs. An output whose dims are known beforehand has a tensor, whose elements run fills;
-   for other dims, sequences, optionals and maps its `value` is NULL and run makes one. */
+/* Memory of one value during a run. An output whose dims are known in advance has a tensor, whose elements
+   run fills; for other dims, sequences, optionals and maps `value` is NULL and run creates one. */
 typedef struct buffer {
     sib_value *value;
 } buffer;
 
 typedef struct sib_backend_options {
-    sib_pool *pool;      /* threads; may be NULL */
-    struct packs *packs; /* for what is made of the model's constants; may be NULL */
-    struct packs
-        *file_packs; /* of those that stand in the file, for all parts of a model; NULL: packs serve */
+    sib_pool *pool;           /* threads; may be NULL */
+    struct packs *packs;      /* made from the model's constants; may be NULL */
+    struct packs *file_packs; /* constants of the file, for all parts of a model; NULL: packs */
 } sib_backend_options;
 
 typedef struct sib_backend {
@@ -45,20 +45,22 @@ typedef struct sib_backend {
     const char *description;
     sib_code (*open)(const sib_backend_options *options, void **self, sib_error *err);
     void (*close)(void **self);
-    /* May it run this node whole, with these dtypes and dims? No side effects. */
+    /* Whether it runs this node as one step, with these dtypes and dims. No side effects. */
     bool (*claims)(const void *self, const node_view *n);
-    /* Once per plan: pick kernels, pack weights, size scratch. Sets s->state. May be NULL: nothing to do. */
+    /* Once per plan: picks kernels, packs weights, sizes scratch. Sets s->state. NULL where there is
+       nothing to do. */
     sib_code (*prepare)(void *self, const node_view *n, step *s, sib_error *err);
-    void (*release)(step *s); /* frees s->state; NULL where prepare is */
-    /* in, out: (view.n_in, view.n_out); in[i].value is NULL for an omitted input, out[i] NULL for one nobody wants.
-       Inputs are dense. cancel: looked at where a step may take long, SIB_ERR_CANCELLED once it is set; may be NULL. */
+    void (*release)(step *s); /* frees s->state; NULL where prepare is NULL */
+    /* in: (view.n_in), in[i].value is NULL for an omitted input; out: (view.n_out), out[i] is NULL for an
+       unused output. Inputs are dense. cancel: polled where a step may take long, SIB_ERR_CANCELLED once
+       it is set; may be NULL. */
     sib_code (*run)(const step *s, const buffer *const *in, buffer *const *out,
                     const struct sib_cancel *cancel, sib_error *err);
 } sib_backend;
 
 /* All backends of this build: (*n), "ref" first. */
 const sib_backend *const *backend_list(size_t *n);
-/* By name, or NULL. */
+/* Returns NULL for an unknown name. */
 const sib_backend *backend_named(const char *name);
 
 #endif

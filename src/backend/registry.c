@@ -1,4 +1,4 @@
-/* Every backend of this build by its one symbol. */
+/* The list of the backends in this build. */
 #include "backend/backend.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What was noticed of a model, for people to read. */
+/* Notes on a model, for people to read. */
 #ifndef RUN_DIAGNOSTICS_H
 #define RUN_DIAGNOSTICS_H
 
@@ -9,7 +9,7 @@ typedef struct diagnostics {
     char **items; /* (n) sentences */
 } diagnostics;
 
-/* Appends a sentence; what does not fit in memory is left out. */
+/* Appends a sentence; drops it where memory fails. */
 void diagnostics_add(diagnostics *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void diagnostics_clear(diagnostics *d);
 

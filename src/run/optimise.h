@@ -1,25 +1,25 @@
-/* Graphs of a model as passes leave them, made once and kept with the model. */
+/* A model's graphs after passes, made once and kept with the model. */
 #ifndef RUN_OPTIMISE_H
 #define RUN_OPTIMISE_H
 
 #include "graph/pass.h"
 #include "run/model.h"
 
-/* A copy of the model's graph that passes have run over. Constants that they made live in its arena, so as long as the
-   model: what backends make of them may be kept with the model too. */
+/* A copy of the model's graph after passes. Constants that they made live in its arena, so as long as the
+   model: backends may keep packs of them with the model too. */
 typedef struct optimised {
     graph *graph;
     uint64_t edits;      /* that the passes made */
-    uint64_t fuse_limit; /* groups of nodes that each plan of it may make one step */
-    /* for optimise.c */
+    uint64_t fuse_limit; /* max groups of nodes that each plan of it fuses */
+    /* private to optimise.c */
     struct optimised *next;
-    char *key; /* the options */
+    char *key; /* the options as text */
     graph_arena *arena;
     dim_table *dims;
 } optimised;
 
-/* The model's graph after the passes of o, made where nobody asked before. *out lives as long as the model.
-   Thread-safe. Errors: SIB_ERR_ARGUMENT (a name that is no pass), SIB_ERR_MEMORY, those of passes. */
+/* Returns the model's graph after the passes of o, made on the first request. *out lives as long as the
+   model. Thread-safe. Errors: SIB_ERR_ARGUMENT (an unknown pass), SIB_ERR_MEMORY, those of passes. */
 sib_code model_optimise(sib_model *m, const pass_options *o, const optimised **out, sib_error *err);
 
 /* Frees a model's list. */

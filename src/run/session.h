@@ -1,4 +1,4 @@
-/* What a session is made of. */
+/* The struct behind sib_session. */
 #ifndef RUN_SESSION_H
 #define RUN_SESSION_H
 
@@ -7,15 +7,15 @@
 
 struct sib_session {
     sib_model *model;
-    executor_shared shared;    /* its lock is also of `copies` and of making `whole` */
+    executor_shared shared;    /* its lock also guards `copies` and the making of `whole` */
     opened_backend *backends;  /* (shared.plan.n_backends) */
-    sib_pool *pool, *own_pool; /* own_pool: NULL where it is the caller's */
+    sib_pool *pool, *own_pool; /* own_pool: NULL where the pool is the caller's */
     uint64_t memory_limit;
-    diagnostics notes;                 /* what runs noticed, each sentence once; under the lock */
-    spares *copies;                    /* (outputs of the main graph) of inputs that are outputs */
-    const struct optimised *optimised; /* the graph that runs take, of the model; NULL for that of the file */
+    diagnostics notes;                 /* of runs, each sentence once; guarded by the lock */
+    spares *copies;                    /* (outputs of the main graph) copies of inputs that are outputs */
+    const struct optimised *optimised; /* the graph to run, owned by the model; NULL: the file's graph */
     executor_set running;              /* of that graph */
-    executor_set whole; /* of the file's, where `running` is not: made when a run wants to see its values */
+    executor_set whole;                /* of the file's graph, if not `running`: made when a run has taps */
 };
 
 #endif

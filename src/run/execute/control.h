@@ -1,5 +1,5 @@
-/* The operators that run graphs. From below: what they keep (control.c), their bodies (body.c), the operators: If and
-   SequenceMap (branch.c), Loop (loop.c), Scan (scan.c). */
+/* The operators that run graphs, bottom up: the state that they keep (control.c), their bodies (body.c),
+   the operators If and SequenceMap (branch.c), Loop (loop.c), Scan (scan.c). */
 #ifndef RUN_EXECUTE_CONTROL_H
 #define RUN_EXECUTE_CONTROL_H
 
@@ -9,61 +9,61 @@
 
 /* A graph inside a node, run once or many times. */
 typedef struct body {
-    const graph *g; /* NULL: not made yet */
+    const graph *g; /* NULL: not set up yet */
     executor *ex;
-    const sib_value *
-        *captured;        /* (g->n_captures) borrowed; NULL for constants, which plans find themselves */
-    const sib_value **in; /* (g->inputs.n) borrowed */
-    sib_value **out;      /* (g->outputs.n) of the last run; taken by whoever clears the entry */
+    const sib_value **captured; /* (g->n_captures) borrowed; NULL for constants, which plans look up */
+    const sib_value **in;       /* (g->inputs.n) borrowed */
+    sib_value **out;            /* (g->outputs.n) of the last run; a taker clears the entry */
 } body;
 
-/* What such a node works with. It is kept with the node's plan from run to run, holding no values but spare ones. */
+/* State of such a node. It is kept with the node's plan from run to run, with no values but spares. */
 typedef struct control {
-    body bodies[2];             /* of an If: for true and for false; of others the first */
+    body bodies[2];             /* of an If: for true and for false; of others only the first is used */
     size_t n_inputs, n_outputs; /* of the node; of its body */
     size_t n_carried;
-    sib_value **carried; /* (n_inputs, n_carried of them in use) owned: what a turn hands to the next */
-    slice *slices;       /* (n_inputs) of inputs that are scanned, one a turn */
-    slice *rows;         /* (n_inputs) of inputs that are a batch; behind slices */
+    sib_value **carried; /* (n_inputs, n_carried in use) owned: passed to the next iteration */
+    slice *slices;       /* (n_inputs) of scanned inputs, one per iteration */
+    slice *rows;         /* (n_inputs) of batched inputs; follows slices in memory */
     size_t n_stacks;
-    stack *stacks;     /* (n_outputs, n_stacks of them in use) outputs of one part a turn */
-    stack *row_stacks; /* (n_outputs) outputs of one part a row; behind stacks */
+    stack *stacks;     /* (n_outputs, n_stacks in use) outputs of one part per iteration */
+    stack *row_stacks; /* (n_outputs) outputs of one part per row; follows stacks */
     spares iteration, condition;
-    dim_binding sizes; /* of the body's symbols, where it takes no turn */
+    dim_binding sizes; /* of the body's symbols, where it runs no iteration */
 } control;
 
-/* Tables for a node. Errors: SIB_ERR_MEMORY. */
+/* Allocates the tables for a node. Errors: SIB_ERR_MEMORY. */
 sib_code control_make(const node *n, control **out, sib_error *err);
 void control_free(control **c);
-/* Lets go of the values of a run. */
+/* Releases the values of a run. */
 void control_clear(control *c);
-/* spares_are_many of any value that is spare here, but for one; and spares_trim of all. */
+/* control_is_unsettled: whether spares_are_many(.., 1) for any spares of c. control_trim: spares_trim for
+   all of them. */
 bool control_is_unsettled(const control *c);
 void control_trim(control *c, unsigned keep);
 
-/* ---- Bodies ------------------------------------------------------------------------------------------------------ */
+/* ---- Bodies -------------------------------------------------------------------------------------------- */
 
-/* Lets go of the outputs of its last run. */
+/* Releases the outputs of its last run. */
 void body_clear(body *b);
 void body_free(body *b);
-/* Makes b ready to run g, attribute `which` of a node, in this frame. n_in: the inputs it must have, SIZE_MAX for any.
-   Errors: SIB_ERR_FORMAT, SIB_ERR_MEMORY. */
+/* Makes b ready to run g, attribute `which` of a node, in this frame. n_in: the required number of inputs,
+   SIZE_MAX for any. Errors: SIB_ERR_FORMAT, SIB_ERR_MEMORY. */
 sib_code body_begin(body *b, const frame *f, const graph *g, const char *which, size_t n_in, sib_error *err);
-/* Runs it with b->in. turn < 0: no number in the names that taps see. */
+/* Runs it on b->in. turn: the iteration, for the names that taps see; < 0: no number in them. */
 sib_code body_run(body *b, const frame *f, const node *n, int64_t turn, sib_error *err);
 
-/* How many spare values are kept of what a node of f makes for others. */
+/* Number of spares kept for each value that a node of f makes. */
 unsigned control_most(const frame *f);
 /* Input i of n, borrowed; NULL where it is omitted. */
 sib_code control_input(const frame *f, const node *n, size_t i, const sib_value **out, sib_error *err);
-/* Input i of n, which must be there, once more: owned by the caller. */
+/* A reference to input i of n, owned by the caller. Errors: SIB_ERR_ARGUMENT (omitted). */
 sib_code control_share(const frame *f, const node *n, size_t i, sib_value **out, sib_error *err);
-/* Output i of n is v, which is taken over; it goes where nobody wants it. */
+/* Sets output i of n to v, which it takes over; frees v where the output is omitted. */
 void control_output(frame *f, const node *n, size_t i, sib_value *v);
-/* The one element of a tensor of SIB_I64 or SIB_BOOL. */
+/* The only element of a tensor of SIB_I64 or SIB_BOOL. */
 sib_code control_number(const sib_value *v, sib_dtype dtype, const char *what, int64_t *out, sib_error *err);
 
-/* What *v was, which becomes NULL. */
+/* Returns *v and sets it to NULL. */
 static inline sib_value *control_take(sib_value **v)
 {
     sib_value *taken = *v;
@@ -71,22 +71,23 @@ static inline sib_value *control_take(sib_value **v)
     return taken;
 }
 
-/* ---- Loops of both kinds: their bodies give `ahead` values, the carried ones, then a part for each stack ---- */
+/* ---- Loop and Scan: bodies return `ahead` values, the carried values, then a part for each stack ---- */
 
-/* After a turn: carries on what it made, and puts in its parts. Errors: those of stack_put. */
+/* After iteration `turn`: carries its values over and stacks its parts. Errors: those of stack_put. */
 sib_code loop_carry(control *c, size_t ahead, int64_t turn, sib_error *err);
-/* Gives symbols among the dims of the body's value `id` the sizes that v has; left_out: an axis of v that the body's
-   value lacks, or SIZE_MAX. Errors: SIB_ERR_MEMORY. */
+/* Binds symbols among the dims of the body's value `id` to the dims of v. left_out: an axis of v that the
+   body's value lacks, or SIZE_MAX. Errors: SIB_ERR_MEMORY. */
 sib_code loop_bind(control *c, value_id id, const sib_value *v, size_t left_out, sib_error *err);
-/* The sizes of what a body that takes no turn would read: captures, and carried values as its inputs from `first` on. */
+/* Binds the symbols of a body that runs no iteration: from captures, and from carried values as its inputs
+   from `first` on. */
 sib_code loop_sizes(control *c, size_t first, sib_error *err);
-/* What stack i is in the end; of no turns an empty tensor of the type that the body says, with 0 for dims that c->sizes does
-   not give. Errors: SIB_ERR_ARGUMENT, SIB_ERR_MEMORY. */
+/* The finished stack i; after no iterations an empty tensor of the type that the body declares, with 0 for
+   dims that c->sizes does not give. Errors: SIB_ERR_ARGUMENT, SIB_ERR_MEMORY. */
 sib_code loop_stack(control *c, size_t ahead, size_t i, sib_value **out, sib_error *err);
 
-/* ---- The operators ------------------------------------------------------------------------------------------------- */
+/* ---- The operators ------------------------------------------------------------------------------------- */
 
-/* Runs node n, whose inputs are in f->live or constants; outputs go to f->live. */
+/* Runs node n, whose inputs are in f->live or constants; puts its outputs into f->live. */
 typedef sib_code control_fn(frame *f, const node *n, control *c, sib_error *err);
 control_fn run_if, run_loop, run_scan, run_sequence_map;
 

@@ -1,4 +1,4 @@
-/* One run of a graph: the values that are there now, and what they count against the limit of memory. */
+/* One run of a graph: its live values, and the memory that counts against the run's limit. */
 #ifndef RUN_EXECUTE_FRAME_H
 #define RUN_EXECUTE_FRAME_H
 
@@ -10,40 +10,38 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* What one run shares, subgraphs included. */
+/* What one run shares with the runs of its subgraphs. */
 typedef struct run_state {
     const sib_run_options *options; /* may be NULL */
-    uint64_t memory_limit, memory;  /* bytes; 0 for no limit; bytes of values that live now */
+    uint64_t memory_limit, memory;  /* in bytes; limit: 0 for none; memory: of live values */
 } run_state;
 
 /* What the graphs of a session share. */
 typedef struct executor_shared {
     plan_options plan;
-    pthread_mutex_t
-        lock;       /* of the executors' segments with their users and spare memory; nobody plans under it */
-    uint64_t clock; /* counts takings of segments */
-    uint64_t plan_bytes;   /* of all plans kept */
-    uint64_t plan_limit;   /* max of those; 0: PLANS_BYTES */
-    atomic_bool unsettled; /* there is spare memory that instance_settle has something to do with */
+    pthread_mutex_t lock;  /* of the executors' segments, users and spares; not held while planning */
+    uint64_t clock;        /* number of times that segments were taken */
+    uint64_t plan_bytes;   /* of all kept plans */
+    uint64_t plan_limit;   /* max of plan_bytes; 0: PLANS_BYTES */
+    atomic_bool unsettled; /* there are spares that instance_settle should release */
 } executor_shared;
 
-/* A graph of a session, main or inside, with the plans made for it. */
+/* A graph of a session, the main graph or a subgraph, with its plans. */
 typedef struct executor {
     executor_shared *shared;
-    const struct executor_set *set; /* that it is of */
+    const struct executor_set *set; /* the set that holds this executor */
     const graph *g;
-    const node *chunks; /* the recurrent node that g runs some steps of; NULL for graphs of the model */
-    one_node *own;      /* g's memory, of `chunks`; else NULL */
+    const node *chunks; /* the recurrent node whose steps g runs; NULL for graphs of the model */
+    one_node *own;      /* owns g, where `chunks` is set; else NULL */
     graph_uses uses;
     segment **segments; /* (n_segments) */
     size_t n_segments, capacity;
-    known_nodes *known; /* what planning found of nodes, once there was a second plan; or NULL */
-    _Atomic(sib_value *)
-        *constants;              /* (g->n_values) of constants, made when one is first wanted as a value */
-    _Atomic(void *) spare_frame; /* memory of a frame that no run uses, all cleared; NULL: none */
+    known_nodes *known; /* what planning found out about nodes, from the second plan on; or NULL */
+    _Atomic(sib_value *) *constants; /* (g->n_values) of constants, each made when first needed as a value */
+    _Atomic(void *) spare_frame;     /* memory of an unused frame, cleared; NULL: none */
 } executor;
 
-/* A main graph and those inside it. */
+/* A main graph and its subgraphs. */
 typedef struct executor_set {
     size_t n;
     executor *items; /* (n): the main graph first */
@@ -52,40 +50,39 @@ typedef struct executor_set {
 /* The executor of a graph of the set. */
 executor *executor_of(const executor_set *set, const graph *g);
 
-/* The executor of chunks of a recurrent node. */
+/* The executor that runs chunks of a recurrent node. */
 executor *executor_of_chunks(const executor_set *set, const node *n);
 
-/* Runs a graph: execute_graph, for files below execute.c. */
+/* execute_graph as a function type, for files that execute.c depends on. */
 typedef sib_code execute_fn(executor *ex, run_state *run, const char *path, const sib_value *const *in,
                             const sib_value *const *captured, sib_value **out, sib_error *err);
 
 typedef struct frame {
     executor *ex;
     run_state *run;
-    execute_fn *execute; /* runs the graphs inside a node */
+    execute_fn *execute; /* runs subgraphs */
     sib_value **live;    /* (g->n_values) owned */
-    uint64_t
-        *charged; /* (g->n_values) bytes counted for live values that have memory of their own; behind live */
-    const char *path; /* before names of values in taps: "" or "loop[4]/" */
+    uint64_t *charged;   /* (g->n_values) bytes charged for live values that own memory; follows `live` */
+    const char *path;    /* prefix of value names in taps: "" or "loop[4]/" */
 } frame;
 
-/* Memory for the values of f, whose other fields are set: that of an earlier run where there is one. Errors: SIB_ERR_MEMORY. */
+/* Allocates the tables of f, whose other fields are set, or reuses those of an earlier run. Errors:
+   SIB_ERR_MEMORY. */
 sib_code frame_open(frame *f, sib_error *err);
-/* Frees the values and keeps the memory for the next run. */
+/* Frees the values and keeps the tables for the next run. */
 void frame_close(frame *f);
-/* The value of the frame's graph, that of its constant where that is what there is; borrowed. */
+/* Value v of the frame's graph, live or constant; borrowed. */
 sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_error *err);
-/* Puts a value in its place, taking it over. */
+/* Sets value v to `made`, which it takes over. */
 void frame_set(frame *f, value_id v, sib_value *made);
-/* Frees the value where there is one. */
+/* Frees value v if it is live. */
 void frame_drop(frame *f, value_id v);
 
-/* A value's record beside its elements, which counts where there are many. */
+/* Bytes of a value's bookkeeping, which counts where there are many. */
 #define RUN_ITEM_BYTES 128
-/* Bytes that the elements of v take, and its items' records. */
+/* Bytes of the elements of v, and of the bookkeeping of its items. */
 uint64_t run_bytes(const sib_value *v);
-/* Counts `bytes` more of values that stay for a while. Errors: SIB_ERR_MEMORY (the limit); they are counted all the
-   same. */
+/* Charges `bytes` to the run. Errors: SIB_ERR_MEMORY (over the limit); the bytes are charged even then. */
 sib_code run_charge(run_state *run, uint64_t bytes, const char *what, sib_error *err);
 
 #endif

@@ -10,8 +10,9 @@ typedef struct one_node {
     graph *g;
 } one_node;
 
-/* A graph of node n with n_in inputs and n_out outputs, at least as many as n has: the graph's inputs and outputs are those
-   that are wanted, in order. What n's attributes point to must stay. Errors: SIB_ERR_MEMORY. */
+/* Makes a graph of node n with n_in inputs and n_out outputs, at least as many as n has. The graph's
+   inputs and outputs are those that `in` and `out` mark, in order. What n's attributes point to must
+   outlive it. Errors: SIB_ERR_MEMORY. */
 sib_code one_node_make(const node *n, size_t n_in, const bool *in, size_t n_out, const bool *out,
                        one_node **made, sib_error *err);
 void one_node_free(one_node **o);

@@ -1,13 +1,14 @@
-/* The passes that run over a model before a session plans it: those of graph/pass.h and those that know operators. */
+/* The passes that run over a model before a session plans it: those of graph/pass.h and those that depend
+   on operators. */
 #ifndef RUN_PASSES_PASSES_H
 #define RUN_PASSES_PASSES_H
 
 #include "graph/pass.h"
 
-/* In the order in which they run: (*n). Names may stand several times. */
+/* In the order in which they run: (*n). A name may occur several times. */
 const pass *passes_table(size_t *n);
 
-/* The one that runs over each plan (run/fuse.h). */
+/* The pass that runs over each plan (run/plan/fuse.h). */
 #define PASS_ELEMENTWISE "elementwise"
 
 /* Each is described in the table. */
