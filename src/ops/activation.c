@@ -230,7 +230,8 @@ void lower_ONNX_Shrink(lowering *l, const node *n)
     l_out(l, 0, m_where(l, m_less(l, wide, elem_number(l, -lambd)), shifted(l, x, bias), y));
 }
 
-/* Bounds of Clip before opset 11: attributes. In float64, since they may be out of range of the dtype of x. */
+/* Bounds of Clip before opset 11: attributes. In float64, since they may be out of range of the dtype of
+   x. */
 static void legacy_clip(lowering *l, const node *n, mval x)
 {
     clip_spec spec = spec_clip(n);
@@ -239,7 +240,8 @@ static void legacy_clip(lowering *l, const node *n, mval x)
     elem_out(l, m_clamp(l, elem_wide(l, x), low, high), x);
 }
 
-/* Y = min(max(X, low), high), a bound that is absent left out. ONNX Clip-1/6 (attributes), 11/12/13 (inputs). */
+/* Y = min(max(X, low), high), a bound that is absent left out. ONNX Clip-1/6 (attributes), 11/12/13
+   (inputs). */
 void lower_ONNX_Clip(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), low = MVAL_NONE, high = MVAL_NONE;

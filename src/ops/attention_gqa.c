@@ -67,7 +67,8 @@ static mval normed(lowering *l, const node *n, mval x, size_t weight)
     return m_cast_like(l, m_mul(l, y, m_cast(l, l_in(l, weight), wide)), x);
 }
 
-/* Where each query stands: [B, S] int64. A given position_ids counts from its first where the sequence begins. */
+/* Where each query stands: [B, S] int64. A given position_ids counts from its first where the sequence
+   begins. */
 static mval query_positions(lowering *l, const gqa *o)
 {
     if (l_has(l, GQA_POSITIONS)) {
@@ -176,8 +177,9 @@ static bool refused(lowering *l, const node *n)
     return packed || window;
 }
 
-/* Q, K turned by their positions; softmax(softcap(scale Q K^T) + bias) V over the keys up to each query's own, within
-   local_window_size, K and V behind the past of their own sequence. com.microsoft GroupQueryAttention-1. */
+/* Q, K turned by their positions; softmax(softcap(scale Q K^T) + bias) V over the keys up to each query's
+   own, within local_window_size, K and V behind the past of their own sequence. com.microsoft
+   GroupQueryAttention-1. */
 void lower_MS_GroupQueryAttention(lowering *l, const node *n)
 {
     sib_dtype dtype = m_dtype(l, l_in(l, GQA_QUERY));

@@ -1,5 +1,5 @@
-/* com.microsoft Attention, MultiHeadAttention and DecoderMaskedMultiHeadAttention, with the masks that onnxruntime's
-   CPU kernels apply. */
+/* com.microsoft Attention, MultiHeadAttention and DecoderMaskedMultiHeadAttention, with the masks that
+   onnxruntime's CPU kernels apply. */
 #include "ops/attention_ms.h"
 #include "ops/quant.h"
 
@@ -24,8 +24,8 @@ mval ms_bias_part(lowering *l, mval bias, dim start, dim count)
     return bias.id == NO_VALUE ? MVAL_NONE : m_slice(l, bias, -1, start, count, 1);
 }
 
-/* hidden [B, 1, 1, T] from lengths: the ends of B sequences, then, where there are 2 * B, their beginnings. The third
-   kind, [3 * B + 2], begins with the ends too. */
+/* hidden [B, 1, 1, T] from lengths: the ends of B sequences, then, where there are 2 * B, their
+   beginnings. The third kind, [3 * B + 2], begins with the ends too. */
 static mval hidden_by_length(lowering *l, mval lengths, dim batch, dim n_keys)
 {
     dim n = m_dim(l, lengths, 0), one = d_const(l, 1), column[4] = {batch, one, one, one};
@@ -81,9 +81,9 @@ mval ms_attend(lowering *l, mval q, mval k, mval v, const ms_scores *s, mval *qk
     return m_cast(l, attention_matmul(l, m_softmax(l, scores, -1), m_cast(l, v, wide)), dtype);
 }
 
-/* Keys or values [B, N, L, D] behind the past. Where the past is a buffer of M rows of which `used` count (int64
-   scalar), *present is the buffer with the new rows put behind those, otherwise it is past and new rows. Gives the rows
-   that count: [B, N, T, D]. past: MVAL_NONE for none; used: MVAL_NONE for all. */
+/* Keys or values [B, N, L, D] behind the past. Where the past is a buffer of M rows of which `used` count
+   (int64 scalar), *present is the buffer with the new rows put behind those, otherwise it is past and new
+   rows. Gives the rows that count: [B, N, T, D]. past: MVAL_NONE for none; used: MVAL_NONE for all. */
 static mval ms_behind_past(lowering *l, mval past, mval used, mval fresh, mval *present)
 {
     if (past.id == NO_VALUE) {
@@ -124,7 +124,7 @@ static bool refuse(lowering *l, bool wanted, const char *what)
     return wanted;
 }
 
-/* ---- Attention ------------------------------------------------------------------------------------------- */
+/* ---- Attention ----------------------------------------------------------------------------------------- */
 
 /* The widths of Q, K and V in the projected input [B, S, width]: qkv_hidden_sizes, or a third each. */
 static void projected_widths(lowering *l, const node *n, dim width, dim out[3])
@@ -196,7 +196,8 @@ void lower_MS_Attention(lowering *l, const node *n)
     attend_projected(l, n, m_cast(l, all, dtype), &in);
 }
 
-/* The same of quantized X and W: the product of (q - zero point) scale of both. com.microsoft QAttention-1. */
+/* The same of quantized X and W: the product of (q - zero point) scale of both. com.microsoft
+   QAttention-1. */
 void lower_MS_QAttention(lowering *l, const node *n)
 {
     attention_ms_spec spec = spec_attention_ms(n);
@@ -214,14 +215,15 @@ void lower_MS_QAttention(lowering *l, const node *n)
     attend_projected(l, n, m_cast(l, all, dtype), &in);
 }
 
-/* ---- MultiHeadAttention ---------------------------------------------------------------------------------- */
+/* ---- MultiHeadAttention -------------------------------------------------------------------------------- */
 
 /* Which input is which: the two operators number them differently. */
 typedef struct mha_inputs {
     size_t bias, mask, attention_bias, past_key, past_value, past_length, cache;
 } mha_inputs;
 
-/* x [B, S, width] plus its part of the bias from `start` on, as heads. Keys and values of rank 4 are heads already. */
+/* x [B, S, width] plus its part of the bias from `start` on, as heads. Keys and values of rank 4 are heads
+   already. */
 static mval biased_heads(lowering *l, mval x, mval bias, dim start, int64_t heads)
 {
     if (m_rank(l, x) == 4)
@@ -236,7 +238,8 @@ static mval unpack_five(lowering *l, mval x, int64_t i)
     return m_flatten(l, m_squeeze(l, m_slice_numbers(l, x, 3, i, 1), 3), 2, 4);
 }
 
-/* Query, key and value as [B, S, width] from whatever form they come in; keys and values may be [B, N, L, D]. */
+/* Query, key and value as [B, S, width] from whatever form they come in; keys and values may be [B, N, L,
+   D]. */
 static void unpack_qkv(lowering *l, mval part[3])
 {
     for (int i = 0; i < 3; i++)
@@ -296,8 +299,8 @@ void lower_MS_MultiHeadAttention(lowering *l, const node *n)
     lower_heads(l, n, &in);
 }
 
-/* The same for one query a sequence. com.microsoft DecoderMaskedMultiHeadAttention-1, whose past is in its plain
-   layout. */
+/* The same for one query a sequence. com.microsoft DecoderMaskedMultiHeadAttention-1, whose past is in its
+   plain layout. */
 void lower_MS_DecoderMaskedMultiHeadAttention(lowering *l, const node *n)
 {
     static const mha_inputs in = {10, 3, 4, 5, 6, 7, 9};

@@ -1,11 +1,12 @@
-/* Attention that is not softmax(Q K^T) V: linear attention with a recurrent state, and attention with graphs inside. */
+/* Attention that is not softmax(Q K^T) V: linear attention with a recurrent state, and attention with
+   graphs inside. */
 #include "base/alloc.h"
 #include "ops/attention.h"
 #include "ops/recurrent_cell.h"
 
 #include <math.h>
 
-/* ---- LinearAttention ------------------------------------------------------------------------------------ */
+/* ---- LinearAttention ----------------------------------------------------------------------------------- */
 
 /* Per step t, all float32: R = Hq / Hkv query heads share a state. */
 typedef struct linear_inputs {
@@ -76,8 +77,8 @@ static mval next_state(lowering *l, const linear_inputs *in, int64_t t, mval sta
     return m_add(l, state, m_mul(l, m_swap(l, k, 2, 3), v));
 }
 
-/* S = e^g S + k (x) v for each step, with v replaced by beta (v - S^T k) in the delta rules; o = scale q^T S. In
-   float32. ONNX LinearAttention-27. */
+/* S = e^g S + k (x) v for each step, with v replaced by beta (v - S^T k) in the delta rules; o = scale q^T
+   S. In float32. ONNX LinearAttention-27. */
 void lower_ONNX_LinearAttention(lowering *l, const node *n)
 {
     sib_dtype dtype = m_dtype(l, l_in(l, 0));
@@ -113,7 +114,7 @@ void lower_ONNX_LinearAttention(lowering *l, const node *n)
     l_out(l, 1, m_cast(l, state, kept));
 }
 
-/* ---- FlexAttention -------------------------------------------------------------------------------------- */
+/* ---- FlexAttention ------------------------------------------------------------------------------------- */
 
 /* x through attribute `name`, a graph, where there is one; dtype and dims must stay. */
 static mval through_graph(lowering *l, graph *g, const char *name, mval x)
@@ -128,8 +129,8 @@ static mval through_graph(lowering *l, graph *g, const char *name, mval x)
     return y;
 }
 
-/* Y = prob_mod(softmax(score_mod(Q sqrt(scale) (K sqrt(scale))^T))) V, from the scores on in softmax_precision.
-   ai.onnx.preview FlexAttention-1. */
+/* Y = prob_mod(softmax(score_mod(Q sqrt(scale) (K sqrt(scale))^T))) V, from the scores on in
+   softmax_precision. ai.onnx.preview FlexAttention-1. */
 void lower_PREVIEW_FlexAttention(lowering *l, const node *n)
 {
     attention_spec spec = spec_attention(n);

@@ -32,7 +32,8 @@ mval attention_rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, b
     return m_cast_like(l, rotate(l, m_cast(l, x, wide), cosine, sine, rotary, interleaved), x);
 }
 
-/* cos or sin as [B, 1, S, R/2] or [B, S, 1, R/2]: rows of [P, R/2] at position_ids [B, S], or [B, S, R/2] given. */
+/* cos or sin as [B, 1, S, R/2] or [B, S, 1, R/2]: rows of [P, R/2] at position_ids [B, S], or [B, S, R/2]
+   given. */
 static mval cache_at(lowering *l, mval cache, mval positions, dim half, int head_axis)
 {
     mval rows = positions.id == NO_VALUE ? cache : m_gather(l, cache, positions, 0);

@@ -1,8 +1,8 @@
 /* Operators of two or more inputs, element by element, broadcast together. */
 #include "ops/elem.h"
 
-/* Inputs 0 and 1, MVAL_NONE after a failure; what is known of the output is declared. Before opset 7 the second was
-   broadcast only where attribute broadcast said so, and the output has the dims of the first. */
+/* Inputs 0 and 1, MVAL_NONE after a failure; what is known of the output is declared. Before opset 7 the
+   second was broadcast only where attribute broadcast said so, and the output has the dims of the first. */
 typedef struct pair {
     mval a, b;
 } pair;
@@ -75,8 +75,8 @@ RELATION(GreaterOrEqual, less_equal, true, ELEM_NUMBERS)
 #undef BINARY
 #undef RELATION
 
-/* C = A - floor(A / B) * B, with the sign of B; with fmod 1, which floats need, A - trunc(A / B) * B with the sign of
-   A. ONNX Mod-10/13. */
+/* C = A - floor(A / B) * B, with the sign of B; with fmod 1, which floats need, A - trunc(A / B) * B with
+   the sign of A. ONNX Mod-10/13. */
 void lower_ONNX_Mod(lowering *l, const node *n)
 {
     int64_t fmod = spec_mod(n).fmod;
@@ -85,9 +85,9 @@ void lower_ONNX_Mod(lowering *l, const node *n)
     lower_two(l, n, fmod ? MILLI_fmod : MILLI_mod, ELEM_NUMBERS);
 }
 
-/* An integer exponent as int64. Above its limit only what decides the wrapped product is kept: that the exponent is
-   large, which makes powers of even numbers 0, and its value modulo 2^62, of which the order of odd ones is a
-   divisor. */
+/* An integer exponent as int64. Above its limit only what decides the wrapped product is kept: that the
+   exponent is large, which makes powers of even numbers 0, and its value modulo 2^62, of which the order
+   of odd ones is a divisor. */
 static mval whole_exponent(lowering *l, mval b)
 {
     mval wrapped = m_cast(l, b, SIB_I64);
@@ -98,8 +98,8 @@ static mval whole_exponent(lowering *l, mval b)
     return m_where(l, m_less(l, wrapped, m_scalar_int(l, SIB_I64, 0)), m_or(l, low, big), wrapped);
 }
 
-/* C = A^B in the dtype of A: of integers by products that wrap, else in float64, rounded or truncated once. ONNX
-   Pow-1 (attribute broadcast), 7, 12/13/15 (B of a dtype of its own). */
+/* C = A^B in the dtype of A: of integers by products that wrap, else in float64, rounded or truncated
+   once. ONNX Pow-1 (attribute broadcast), 7, 12/13/15 (B of a dtype of its own). */
 void lower_ONNX_Pow(lowering *l, const node *n)
 {
     pair p = pair_in(l, n, ELEM_NUMBERS, false);

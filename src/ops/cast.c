@@ -1,8 +1,9 @@
 /* Elements under another dtype: by value and by bits. */
 #include "ops/elem.h"
 
-/* x rounded to float8e8m0, which is a power of two, other than up (that is the cast's own way): "down" toward the
-   smaller power, "nearest" to the nearer one, in the middle up. The bits of a double's fraction decide. */
+/* x rounded to float8e8m0, which is a power of two, other than up (that is the cast's own way): "down"
+   toward the smaller power, "nearest" to the nearer one, in the middle up. The bits of a double's fraction
+   decide. */
 static mval round_to_power(lowering *l, mval x, bool nearest)
 {
     const int64_t fraction = (INT64_C(1) << 52) - 1, half = INT64_C(1) << 51;
@@ -42,8 +43,8 @@ static sib_dtype named_dtype(lowering *l, sib_str name)
     return SIB_F32;
 }
 
-/* output = input as dtype `to`: integers wrap, floats truncate to integers, strings are read and written as decimal
-   numbers. ONNX Cast-1 (to is a name), 6/9/13, 19 (saturate), 21/23, 24/25 (round_mode). */
+/* output = input as dtype `to`: integers wrap, floats truncate to integers, strings are read and written
+   as decimal numbers. ONNX Cast-1 (to is a name), 6/9/13, 19 (saturate), 21/23, 24/25 (round_mode). */
 void lower_ONNX_Cast(lowering *l, const node *n)
 {
     cast_spec spec = spec_cast(n);

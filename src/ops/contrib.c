@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* ---- Elementwise ------------------------------------------------------------------------------------------ */
+/* ---- Elementwise --------------------------------------------------------------------------------------- */
 
 /* X + bias + skip. com.microsoft BiasAdd-1. */
 void lower_MS_BiasAdd(lowering *l, const node *n)
@@ -12,7 +12,8 @@ void lower_MS_BiasAdd(lowering *l, const node *n)
     l_out(l, 0, m_add(l, m_add(l, l_in(l, 0), l_in(l, 1)), l_in(l, 2)));
 }
 
-/* a * gelu(b) of the halves a, b of X + bias; gelu(x) = x / 2 (1 + erf(x / sqrt(2))). com.microsoft BiasSplitGelu-1. */
+/* a * gelu(b) of the halves a, b of X + bias; gelu(x) = x / 2 (1 + erf(x / sqrt(2))). com.microsoft
+   BiasSplitGelu-1. */
 void lower_MS_BiasSplitGelu(lowering *l, const node *n)
 {
     (void)n;
@@ -55,8 +56,8 @@ void lower_MS_ComplexMulConj(lowering *l, const node *n)
     complex_product(l, true);
 }
 
-/* softmax(data + bias) over the axes from `axis` on as one. bias lacks leading axes, or with is_inner_broadcast has
-   those and repeats for the axes in between. com.microsoft BiasSoftmax-1. */
+/* softmax(data + bias) over the axes from `axis` on as one. bias lacks leading axes, or with
+   is_inner_broadcast has those and repeats for the axes in between. com.microsoft BiasSoftmax-1. */
 void lower_MS_BiasSoftmax(lowering *l, const node *n)
 {
     bias_softmax_spec spec = spec_bias_softmax(n);
@@ -76,7 +77,7 @@ void lower_MS_BiasSoftmax(lowering *l, const node *n)
     l_out(l, 0, m_reshape(l, m_softmax(l, sum, -1), (size_t)rank, dims));
 }
 
-/* ---- Layout ------------------------------------------------------------------------------------------------ */
+/* ---- Layout -------------------------------------------------------------------------------------------- */
 
 /* A dim of 1 put before `axis`, which may count from the end. com.microsoft ExpandDims-1. */
 void lower_MS_ExpandDims(lowering *l, const node *n)
@@ -91,7 +92,8 @@ void lower_MS_ExpandDims(lowering *l, const node *n)
     l_out(l, 0, m_unsqueeze(l, x, (int)axis));
 }
 
-/* data at indices, whose last axis names leading axes: ONNX GatherND without batch axes. com.microsoft GatherND-1. */
+/* data at indices, whose last axis names leading axes: ONNX GatherND without batch axes. com.microsoft
+   GatherND-1. */
 void lower_MS_GatherND(lowering *l, const node *n)
 {
     (void)n;
@@ -118,7 +120,7 @@ void lower_MS_TorchEmbedding(lowering *l, const node *n)
     l_out(l, 0, m_gather(l, l_in(l, 0), l_in(l, 1), 0));
 }
 
-/* ---- Matrices ----------------------------------------------------------------------------------------------- */
+/* ---- Matrices ------------------------------------------------------------------------------------------ */
 
 /* Rows `from` of m [..., N, W] exchanged with rows `to` [..., 1, 1], which are not above it. */
 static mval swap_rows(lowering *l, mval m, mval row, int64_t from, mval to)
@@ -131,7 +133,8 @@ static mval swap_rows(lowering *l, mval m, mval row, int64_t from, mval to)
     return m_gather_elements(l, m, m_expand(l, index, (size_t)rank, dims), rank - 2);
 }
 
-/* One step of Gauss-Jordan on m [..., N, 2 * N]: the largest of column k at or below row k becomes the pivot. */
+/* One step of Gauss-Jordan on m [..., N, 2 * N]: the largest of column k at or below row k becomes the
+   pivot. */
 static mval eliminate(lowering *l, mval m, mval row, int64_t k)
 {
     mval column = m_slice_numbers(l, m, -1, k, 1); /* [..., N, 1] */
@@ -147,7 +150,8 @@ static mval eliminate(lowering *l, mval m, mval row, int64_t k)
 /* Beyond this inference does not eliminate. */
 #define INFERRED_SIZE 32
 
-/* X^-1 of the last two axes, by Gauss-Jordan elimination with row exchange in double. com.microsoft Inverse-1. */
+/* X^-1 of the last two axes, by Gauss-Jordan elimination with row exchange in double. com.microsoft
+   Inverse-1. */
 void lower_MS_Inverse(lowering *l, const node *n)
 {
     (void)n;
@@ -181,7 +185,8 @@ void lower_MS_Inverse(lowering *l, const node *n)
     l_out(l, 0, m_cast_like(l, m_slice_numbers(l, m, -1, size, size), x));
 }
 
-/* Distance of each row of A [M, N] to each of B [K, N]: sum of squares, or its root. com.microsoft CDist-1. */
+/* Distance of each row of A [M, N] to each of B [K, N]: sum of squares, or its root. com.microsoft
+   CDist-1. */
 void lower_MS_CDist(lowering *l, const node *n)
 {
     bool root = spec_cdist(n).metric == DISTANCE_EUCLIDEAN;
@@ -191,7 +196,7 @@ void lower_MS_CDist(lowering *l, const node *n)
     l_out(l, 0, m_cast_like(l, root ? m_sqrt(l, sum) : sum, a));
 }
 
-/* ---- Linear attention and causal convolution ------------------------------------------------------------------ */
+/* ---- Linear attention and causal convolution ----------------------------------------------------------- */
 
 /* ONNX LinearAttention without a window of states. com.microsoft LinearAttention-1. */
 void lower_MS_LinearAttention(lowering *l, const node *n)
@@ -211,8 +216,9 @@ static mval activated(lowering *l, const node *n, mval x)
     return m_cast_like(l, m_mul(l, wide, m_sigmoid(l, wide)), x);
 }
 
-/* Each channel of X [B, C, L] behind its past [B, C, (k - 1) dilation], convolved with its own kernel W [C, 1, k]; the
-   end of that becomes the next past. com.microsoft CausalConvWithState-1, channels first, one dimension. */
+/* Each channel of X [B, C, L] behind its past [B, C, (k - 1) dilation], convolved with its own kernel W
+   [C, 1, k]; the end of that becomes the next past. com.microsoft CausalConvWithState-1, channels first,
+   one dimension. */
 void lower_MS_CausalConvWithState(lowering *l, const node *n)
 {
     causal_conv_spec spec = spec_causal_conv(n);

@@ -62,8 +62,8 @@ void lower_MS_Range(lowering *l, const node *n)
     l_out(l, 0, m_cast_like(l, m_add(l, steps, m_cast(l, start, wide)), start));
 }
 
-/* The distinct elements of x [n] in order of their first, where each element of x is among them, and how often.
-   com.microsoft Unique-1. */
+/* The distinct elements of x [n] in order of their first, where each element of x is among them, and how
+   often. com.microsoft Unique-1. */
 void lower_MS_Unique(lowering *l, const node *n)
 {
     (void)n;

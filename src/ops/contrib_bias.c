@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* ---- Relative positions -------------------------------------------------------------------------------------- */
+/* ---- Relative positions -------------------------------------------------------------------------------- */
 
 /* The bucket of a distance n >= 0: itself below `exact`, beyond that logarithmic up to max_distance. */
 static mval bucket_of(lowering *l, mval n, int64_t buckets, int64_t max_distance)
@@ -17,8 +17,8 @@ static mval bucket_of(lowering *l, mval n, int64_t buckets, int64_t max_distance
     return m_where(l, m_less(l, n, limit), n, m_min(l, m_add(l, limit, far), last));
 }
 
-/* out[0, h, i, j] = table[bucket(j - i), h]; the table stands head by head in memory. T5's relative positions: Raffel
-   et al. 2020. com.microsoft RelativePositionBias-1. */
+/* out[0, h, i, j] = table[bucket(j - i), h]; the table stands head by head in memory. T5's relative
+   positions: Raffel et al. 2020. com.microsoft RelativePositionBias-1. */
 void lower_MS_RelativePositionBias(lowering *l, const node *n)
 {
     position_bias_spec spec = spec_position_bias(n);
@@ -73,7 +73,7 @@ void lower_MS_GatedRelativePositionBias(lowering *l, const node *n)
     l_out(l, 0, m_mul(l, gate, l_in(l, 2)));
 }
 
-/* ---- Packed tokens --------------------------------------------------------------------------------------------- */
+/* ---- Packed tokens ------------------------------------------------------------------------------------- */
 
 /* Where the tokens of B sequences of at most S stand, which lie one after the other. */
 typedef struct packing {
@@ -162,8 +162,9 @@ void lower_MS_PackedMultiHeadAttention(lowering *l, const node *n)
     attend_packed(l, n, &p, part, 6);
 }
 
-/* The tokens of X [B, S, width] without padding, one sequence after the other; where each stood and then where the
-   padding did [B, S]; where each sequence begins [B + 1]; the longest. com.microsoft RemovePadding-1. */
+/* The tokens of X [B, S, width] without padding, one sequence after the other; where each stood and then
+   where the padding did [B, S]; where each sequence begins [B + 1]; the longest. com.microsoft
+   RemovePadding-1. */
 void lower_MS_RemovePadding(lowering *l, const node *n)
 {
     (void)n;

@@ -68,8 +68,8 @@ static bool read_table(lowering *l, const node *n, block_table *t)
     return l_ok(l);
 }
 
-/* (data - zero_points) scales at indices of gather_axis, a scale for each block along quantize_axis; an index outside
-   gives zeros. com.microsoft GatherBlockQuantized-1. */
+/* (data - zero_points) scales at indices of gather_axis, a scale for each block along quantize_axis; an
+   index outside gives zeros. com.microsoft GatherBlockQuantized-1. */
 void lower_MS_GatherBlockQuantized(lowering *l, const node *n)
 {
     block_table t;

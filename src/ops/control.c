@@ -120,7 +120,8 @@ static dim axis_size(lowering *l, const value_type *t, int64_t at)
 
 /* ---- If ------------------------------------------------------------------------------------------------ */
 
-/* The outputs of then_branch where the condition is true, else those of else_branch. ONNX If-1, -11, -13, -16. */
+/* The outputs of then_branch where the condition is true, else those of else_branch. ONNX If-1, -11, -13,
+   -16. */
 void lower_ONNX_If(lowering *l, const node *n)
 {
     size_t n_out = n->outputs.n;
@@ -139,7 +140,7 @@ void lower_ONNX_If(lowering *l, const node *n)
     }
 }
 
-/* ---- Values carried from step to step --------------------------------------------------------------------- */
+/* ---- Values carried from step to step ------------------------------------------------------------------ */
 
 /* What is known of carried values before every step: their dims that a step changes are not. */
 typedef struct carried_types {
@@ -177,8 +178,8 @@ static bool widen(lowering *l, carried_types *c, size_t i, const value_type *mad
     return changed;
 }
 
-/* Infers the body, whose inputs are types (first ones, carried, others) and whose outputs from first_out on are the
-   carried values, until what is carried stays. */
+/* Infers the body, whose inputs are types (first ones, carried, others) and whose outputs from first_out
+   on are the carried values, until what is carried stays. */
 static void infer_steps(lowering *l, graph *g, value_type *types, carried_types *c, size_t first_in,
                         size_t first_out)
 {
@@ -233,7 +234,7 @@ static void room_free(control_room *r)
     mem_free(r->c.open);
 }
 
-/* ---- Loop ------------------------------------------------------------------------------------------------ */
+/* ---- Loop ---------------------------------------------------------------------------------------------- */
 
 size_t loop_iteration_rank(const graph *body)
 {
@@ -259,8 +260,8 @@ static void infer_loop(lowering *l, const node *n, graph *g, control_room *r)
     }
 }
 
-/* v = body(i, condition, v) for i below M while the condition holds; its further outputs are stacked along a new first
-   axis. ONNX Loop-1, -11, -13, -16. */
+/* v = body(i, condition, v) for i below M while the condition holds; its further outputs are stacked along
+   a new first axis. ONNX Loop-1, -11, -13, -16. */
 void lower_ONNX_Loop(lowering *l, const node *n)
 {
     size_t n_carried = n->inputs.n > 2 ? n->inputs.n - 2 : 0;
@@ -274,7 +275,7 @@ void lower_ONNX_Loop(lowering *l, const node *n)
     room_free(&r);
 }
 
-/* ---- Scan ------------------------------------------------------------------------------------------------ */
+/* ---- Scan ---------------------------------------------------------------------------------------------- */
 
 typedef struct scan_plan {
     size_t first, n_carried, n_scan; /* inputs of the node: carried from `first` on, then scanned */
@@ -314,7 +315,8 @@ static void infer_scan(lowering *l, const node *n, graph *g, const scan_plan *p,
     }
 }
 
-/* (v, y) = body(v, x[t]) for every t along the scan axes; y is stacked. ONNX Scan-8 (batched, with lengths), -9, -11. */
+/* (v, y) = body(v, x[t]) for every t along the scan axes; y is stacked. ONNX Scan-8 (batched, with
+   lengths), -9, -11. */
 void lower_ONNX_Scan(lowering *l, const node *n)
 {
     scan_plan p = {.spec = spec_control(n), .batched = n->version < 9};
@@ -335,7 +337,7 @@ void lower_ONNX_Scan(lowering *l, const node *n)
     room_free(&r);
 }
 
-/* ---- SequenceMap -------------------------------------------------------------------------------------------- */
+/* ---- SequenceMap --------------------------------------------------------------------------------------- */
 
 /* Sequences of body(item of each sequence, tensors as they are). ONNX SequenceMap-17. */
 void lower_ONNX_SequenceMap(lowering *l, const node *n)

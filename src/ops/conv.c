@@ -34,8 +34,8 @@ static mval conv(lowering *l, const node *n, mval x, mval w)
     return nn_conv(l, nn_single(l, x), nn_single(l, w), &s, spec.group);
 }
 
-/* Y[n, m, p] = B[m] + sum over c, k of X[n, g * C/G + c, p * stride + k * dilation - before] * W[m, c, k], where m is
-   of group g and X is 0 outside. ONNX Conv-1, 11, 22. */
+/* Y[n, m, p] = B[m] + sum over c, k of X[n, g * C/G + c, p * stride + k * dilation - before] * W[m, c, k],
+   where m is of group g and X is 0 outside. ONNX Conv-1, 11, 22. */
 void lower_ONNX_Conv(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), w = l_in(l, 1);
@@ -43,7 +43,7 @@ void lower_ONNX_Conv(lowering *l, const node *n)
     elem_out(l, add_bias(l, conv(l, n, x, w), l_in_or_none(l, 2)), x);
 }
 
-/* ---- Transposed --------------------------------------------------------------------------------------------- */
+/* ---- Transposed ---------------------------------------------------------------------------------------- */
 
 /* Geometry of one axis of ConvTranspose. */
 typedef struct transposed_axis {
@@ -73,7 +73,8 @@ static transposed_axis transposed_place(lowering *l, const spatial *s, int i, in
     return a;
 }
 
-/* x with stride - 1 zeros between its elements along an axis: [..., d, ...] → [..., (d - 1) * stride + 1, ...]. */
+/* x with stride - 1 zeros between its elements along an axis: [..., d, ...] → [..., (d - 1) * stride + 1,
+   ...]. */
 static mval spread(lowering *l, mval x, int axis, int64_t stride)
 {
     dim dims[SIB_MAX_RANK];
@@ -90,8 +91,8 @@ static mval spread(lowering *l, mval x, int axis, int64_t stride)
     return m_slice(l, joined, axis, d_const(l, 0), d_sub(l, dims[axis], d_const(l, stride - 1)), 1);
 }
 
-/* W [C, M/G, k...] as the kernel of the convolution that gives the transposed one: [M, C/G, k...], each k from its
-   end. */
+/* W [C, M/G, k...] as the kernel of the convolution that gives the transposed one: [M, C/G, k...], each k
+   from its end. */
 static mval turned(lowering *l, mval w, int64_t group)
 {
     dim dims[SIB_MAX_RANK], apart[SIB_MAX_RANK + 1], joined[SIB_MAX_RANK];
@@ -124,9 +125,9 @@ static const int64_t *wanted_shape(lowering *l, spec_ints wanted, int axes)
     return wanted.v + (wanted.n - (size_t)axes);
 }
 
-/* Y[n, m, q] = B[m] + sum of X[n, c, p] * W[c, m, k] over all p, k with p * stride + k * dilation - before = q:
-   zeros are put between the elements of X, which is then convolved with the turned kernel.
-   ONNX ConvTranspose-1, 11, 22. */
+/* Y[n, m, q] = B[m] + sum of X[n, c, p] * W[c, m, k] over all p, k with p * stride + k * dilation - before
+   = q: zeros are put between the elements of X, which is then convolved with the turned kernel. ONNX
+   ConvTranspose-1, 11, 22. */
 void lower_ONNX_ConvTranspose(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), w = l_in(l, 1);
@@ -173,7 +174,7 @@ void lower_ONNX_ConvTranspose(lowering *l, const node *n)
              x);
 }
 
-/* ---- Of quantized numbers --------------------------------------------------------------------------------------- */
+/* ---- Of quantized numbers ------------------------------------------------------------------------------ */
 
 #define BYTES (ELEM(SIB_I8) | ELEM(SIB_U8))
 
@@ -244,8 +245,9 @@ static void qlinear_conv(lowering *l, const node *n, bool channels_last)
     l_out(l, 0, m_cast_saturating(l, y, m_dtype(l, y_zero)));
 }
 
-/* y = saturate(round((Conv(x - x_zero_point, w - w_zero_point) + B) * x_scale * w_scale / y_scale) + y_zero_point),
-   ties to even, the sum in int32; weights may have a scale and zero point for each feature. ONNX QLinearConv-10. */
+/* y = saturate(round((Conv(x - x_zero_point, w - w_zero_point) + B) * x_scale * w_scale / y_scale) +
+   y_zero_point), ties to even, the sum in int32; weights may have a scale and zero point for each feature.
+   ONNX QLinearConv-10. */
 void lower_ONNX_QLinearConv(lowering *l, const node *n)
 {
     qlinear_conv(l, n, false);
@@ -257,7 +259,7 @@ void lower_MS_QLinearConv(lowering *l, const node *n)
     qlinear_conv(l, n, spec_conv(n).channels_last);
 }
 
-/* ---- Fused -------------------------------------------------------------------------------------------------------- */
+/* ---- Fused --------------------------------------------------------------------------------------------- */
 
 /* The activation that attribute `activation` names, with activation_params. */
 static mval activate(lowering *l, const node *n, mval x)
@@ -279,9 +281,9 @@ void lower_MS_FusedConv(lowering *l, const node *n)
     elem_out(l, activate(l, n, y), x);
 }
 
-/* Each channel of [past_state, input] convolved with its own kernel of k, no padding: output[t] sees input[t - k + 1]
-   to input[t]; present_state is the last k - 1 positions. past_state is 0 where it is omitted.
-   ONNX CausalConvWithState-27. */
+/* Each channel of [past_state, input] convolved with its own kernel of k, no padding: output[t] sees
+   input[t - k + 1] to input[t]; present_state is the last k - 1 positions. past_state is 0 where it is
+   omitted. ONNX CausalConvWithState-27. */
 void lower_ONNX_CausalConvWithState(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), w = l_in(l, 1);

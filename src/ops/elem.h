@@ -1,10 +1,10 @@
-/* What the families of elementwise operators share: which dtypes an operator takes, and computing wider than those. */
+/* What the elementwise operators share: sets of allowed dtypes, and computing in a wider dtype. */
 #ifndef OPS_ELEM_H
 #define OPS_ELEM_H
 
 #include "ops/lower.h"
 
-/* A set of dtypes: bit d stands for sib_dtype d. */
+/* A set of dtypes: bit d is sib_dtype d. */
 typedef uint32_t elem_set;
 #define ELEM(dtype)  (UINT32_C(1) << (dtype))
 #define ELEM_FLOATS  (ELEM(SIB_F16) | ELEM(SIB_BF16) | ELEM(SIB_F32) | ELEM(SIB_F64))
@@ -17,41 +17,39 @@ typedef uint32_t elem_set;
 #define ELEM_SMALL   (ELEM(SIB_U4) | ELEM(SIB_I4) | ELEM(SIB_U2) | ELEM(SIB_I2))
 #define ELEM_ALL     UINT32_MAX
 
-/* True where dtype is one of set. */
 static inline bool elem_in(elem_set set, sib_dtype dtype)
 {
     return set >> dtype & 1;
 }
 
-/* False, and the lowering fails, where v is no tensor or its dtype not one of set; it stops where that is not
-   known. what: "X", the input's name in the specification. */
+/* Returns true where v is a tensor whose dtype is in `set`. Otherwise fails the lowering, or stops it where
+   the dtype is not known yet. what: the input's name in the specification ("X"). */
 bool elem_takes(lowering *l, mval v, const char *what, elem_set set);
 
-/* v as float64 where it is a narrower float or an integer: what formulas of several steps are computed in, to be
+/* v as float64 where it is an integer or a narrower float. Formulas of several steps are computed in it and
    rounded once at their end. */
 mval elem_wide(lowering *l, mval v);
 
-/* A float64 scalar. */
 mval elem_number(lowering *l, double x);
 
-/* Says that output 0 has this dtype, before the lowering may stop for want of a rank. */
+/* Declares the dtype of output 0, before the lowering may stop because a rank is not known. */
 void elem_declare(lowering *l, sib_dtype dtype);
 
-/* Output 0 is wide, rounded to the dtype of x. */
+/* Sets output 0 to `wide`, rounded to the dtype of x. */
 void elem_out(lowering *l, mval wide, mval x);
 
-/* A value of one element as a scalar: rank 0. Fails where it has more, naming it. */
+/* A tensor of one element as a scalar (rank 0). Fails, naming `what`, where it has more. */
 mval elem_scalar(lowering *l, mval v, const char *what);
 
-/* The integer that v, of one element, holds as a dim: a count of something. Fails where it is known to be
-   negative, naming it; stops where it is not known. */
+/* The count in v, an integer tensor of one element, as a dim. Fails, naming `what`, where it is known to be
+   negative; stops the lowering where the dim cannot be formed yet. */
 dim elem_count(lowering *l, mval v, const char *what);
 
-/* False where the dims of a and b are known to differ. True after a failure. */
+/* Returns false where the dims of a and b are known to differ. True after a failure. */
 bool elem_same_dims(lowering *l, mval a, mval b);
 
-/* b as it stands beside a in opsets 1 to 6, where b does not broadcast by itself: with attribute broadcast 1 its dims
-   are those of a from `axis` on, or the last ones, or it is of one element; without it they are the dims of a. */
+/* b broadcast to a by the rules of opsets 1 to 6. With attribute broadcast 1 the dims of b match those of a
+   from `axis` on (default: the last ones), or b has one element; without it both have the same dims. */
 mval elem_legacy_broadcast(lowering *l, const node *n, mval a, mval b);
 
 #endif

@@ -37,8 +37,8 @@ static mval dense_of(lowering *l, const attribute *a)
     return m_reshape(l, flat, rank, dims);
 }
 
-/* output = the one attribute that is given. ONNX Constant-1/9 (value), 11 (sparse_value), 12 (numbers and strings),
-   13/19/21/23/24/25. */
+/* output = the one attribute that is given. ONNX Constant-1/9 (value), 11 (sparse_value), 12 (numbers and
+   strings), 13/19/21/23/24/25. */
 void lower_ONNX_Constant(lowering *l, const node *n)
 {
     mval y = MVAL_NONE;
@@ -70,7 +70,8 @@ void lower_ONNX_Constant(lowering *l, const node *n)
     l_out(l, 0, y);
 }
 
-/* output = value (float32 0 unless given) in the dims that the input lists. ONNX ConstantOfShape-9/20/21/23/24/25. */
+/* output = value (float32 0 unless given) in the dims that the input lists. ONNX
+   ConstantOfShape-9/20/21/23/24/25. */
 void lower_ONNX_ConstantOfShape(lowering *l, const node *n)
 {
     const sib_tensor *given = spec_constant_of_shape(n).value;
@@ -122,8 +123,8 @@ static dim whole_range_count(lowering *l, mval start, mval limit, mval delta)
     return d_max(l, d_const(l, 0), d_ceil_div(l, d_sub(l, to, from), by));
 }
 
-/* output[i] = start + i * delta for i in [0, max(0, ceil((limit - start) / delta))): floats in float64, whatever
-   stash_type says, rounded once. ONNX Range-11/27. */
+/* output[i] = start + i * delta for i in [0, max(0, ceil((limit - start) / delta))): floats in float64,
+   whatever stash_type says, rounded once. ONNX Range-11/27. */
 void lower_ONNX_Range(lowering *l, const node *n)
 {
     static const char *const names[] = {"start", "limit", "delta"};
@@ -204,8 +205,8 @@ void lower_ONNX_Size(lowering *l, const node *n)
 
 /* ---- Windows ------------------------------------------------------------------------------------------ */
 
-/* output[i] = a0 - a1 * cos(2 pi i / N) + a2 * cos(4 pi i / N) with N the size, or size - 1 where not periodic; 1
-   where that is 0. */
+/* output[i] = a0 - a1 * cos(2 pi i / N) + a2 * cos(4 pi i / N) with N the size, or size - 1 where not
+   periodic; 1 where that is 0. */
 static void window(lowering *l, const node *n, double a0, double a1, double a2)
 {
     window_function_spec spec = spec_window_function(n);
@@ -257,7 +258,8 @@ static mval mel_of(lowering *l, mval hertz)
     return m_mul_number(l, m_div(l, m_log(l, ratio), elem_number(l, 2.30258509299404568402)), 2595);
 }
 
-/* floor((dft_length + 1) * hertz / sample_rate) of the edges of the bands, evenly apart in mel: [n_mels + 2]. */
+/* floor((dft_length + 1) * hertz / sample_rate) of the edges of the bands, evenly apart in mel: [n_mels +
+   2]. */
 static mval mel_edges(lowering *l, dim n_mels, mval dft_length, mval sample_rate, mval low, mval high)
 {
     dim count = d_add(l, n_mels, d_const(l, 2));
@@ -270,8 +272,8 @@ static mval mel_edges(lowering *l, dim n_mels, mval dft_length, mval sample_rate
     return m_floor(l, m_div(l, m_mul(l, hertz, m_add_number(l, dft_length, 1)), sample_rate));
 }
 
-/* output[j, i]: a triangle over the bins j with its foot at edge i, its top 1 at edge i + 1 and its other foot at
-   edge i + 2. ONNX MelWeightMatrix-17. */
+/* output[j, i]: a triangle over the bins j with its foot at edge i, its top 1 at edge i + 1 and its other
+   foot at edge i + 2. ONNX MelWeightMatrix-17. */
 void lower_ONNX_MelWeightMatrix(lowering *l, const node *n)
 {
     static const char *const names[] = {"num_mel_bins", "dft_length", "sample_rate", "lower_edge_hertz",

@@ -17,7 +17,8 @@ static value_id value_named(const graph *g, sib_str name)
     return NO_VALUE;
 }
 
-/* The node of g that makes v, NO_NODE for none. Producers of values count in the graph that they were read in. */
+/* The node of g that makes v, NO_NODE for none. Producers of values count in the graph that they were read
+   in. */
 static node_id producer_of(const graph *g, value_id v)
 {
     for (node_id i = 0; i < g->n_nodes; i++)
@@ -118,7 +119,8 @@ static void mark_dependent(const graph *g, gradient_pass *p, node_id first, node
     }
 }
 
-/* x under a name of its own that is never computed beforehand, so that what depends on it stays in the graph. */
+/* x under a name of its own that is never computed beforehand, so that what depends on it stays in the
+   graph. */
 static mval fresh_copy(lowering *l, mval x)
 {
     dim dims[SIB_MAX_RANK];
@@ -178,8 +180,8 @@ static void name_inputs(lowering *l, stretch *s, const sib_str *names, size_t n)
     }
 }
 
-/* dy/dx for each of xs at the values that are given, by reverse-mode differentiation of the nodes between; what is not
-   differentiable at a point takes one side's derivative. ai.onnx.preview.training Gradient-1. */
+/* dy/dx for each of xs at the values that are given, by reverse-mode differentiation of the nodes between;
+   what is not differentiable at a point takes one side's derivative. ai.onnx.preview.training Gradient-1. */
 void lower_TRAINING_Gradient(lowering *l, const node *n)
 {
     gradient_spec spec = spec_gradient(n);

@@ -13,7 +13,7 @@ typedef struct back {
 
 typedef void gradient_rule(const back *k);
 
-/* ---- Words ------------------------------------------------------------------------------------------------ */
+/* ---- Words --------------------------------------------------------------------------------------------- */
 
 /* g summed over what was broadcast from `like`, in its dims. */
 static mval summed_to(lowering *l, mval g, mval like)
@@ -55,7 +55,7 @@ static mval g_where(const back *k, mval condition)
     return m_where(k->l, condition, k->g, m_scalar_like(k->l, k->g, 0));
 }
 
-/* ---- Elementwise, one input: g times the derivative -------------------------------------------------------- */
+/* ---- Elementwise, one input: g times the derivative ---------------------------------------------------- */
 
 static void back_none(const back *k)
 {
@@ -175,7 +175,7 @@ static void back_cast(const back *k)
         give(k, 0, m_cast_like(k->l, k->g, k->a));
 }
 
-/* ---- Elementwise, more inputs ------------------------------------------------------------------------------ */
+/* ---- Elementwise, more inputs -------------------------------------------------------------------------- */
 
 static void back_add(const back *k)
 {
@@ -246,7 +246,7 @@ static void back_where(const back *k)
     give(k, 2, g_where(k, m_not(k->l, k->a)));
 }
 
-/* ---- Reductions --------------------------------------------------------------------------------------------- */
+/* ---- Reductions ---------------------------------------------------------------------------------------- */
 
 static void back_reduce_sum(const back *k)
 {
@@ -269,7 +269,7 @@ static void back_cumulative_sum(const back *k)
     give(k, 0, m_reverse(k->l, sum, axis));
 }
 
-/* ---- Layout ------------------------------------------------------------------------------------------------- */
+/* ---- Layout -------------------------------------------------------------------------------------------- */
 
 static void back_reshape(const back *k)
 {
@@ -409,8 +409,8 @@ static void back_scatter_nd(const back *k)
     give(k, 2, taken);
 }
 
-/* Every window's element goes back to where it came from: windows over the flat positions of the padded input tell
-   where that is. */
+/* Every window's element goes back to where it came from: windows over the flat positions of the padded
+   input tell where that is. */
 static void back_windows(const back *k)
 {
     lowering *l = k->l;
@@ -445,7 +445,7 @@ static void back_windows(const back *k)
     give(k, 0, g);
 }
 
-/* ---- Contraction and order ---------------------------------------------------------------------------------- */
+/* ---- Contraction and order ----------------------------------------------------------------------------- */
 
 static void back_matmul(const back *k)
 {

@@ -36,7 +36,8 @@ static mval wrap_coordinates(lowering *l, mval indices, mval x, int first)
     return m_where(l, m_less(l, indices, zero), m_add(l, indices, sizes), indices);
 }
 
-/* out[b..., i..., k...] = data[b..., indices[b..., i..., :], k...] with batch_dims axes b. ONNX GatherND-13. */
+/* out[b..., i..., k...] = data[b..., indices[b..., i..., :], k...] with batch_dims axes b. ONNX
+   GatherND-13. */
 void lower_ONNX_GatherND(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), indices = l_in(l, 1);

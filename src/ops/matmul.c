@@ -3,7 +3,8 @@
 
 #define MATMUL_DTYPES (ELEM_FLOATS | ELEM(SIB_U32) | ELEM(SIB_U64) | ELEM(SIB_I32) | ELEM(SIB_I64))
 
-/* NumPy's matmul: an operand of rank 1 is a row on the left and a column on the right, and its axis goes again. */
+/* NumPy's matmul: an operand of rank 1 is a row on the left and a column on the right, and its axis goes
+   again. */
 static mval matmul_any_rank(lowering *l, mval a, mval b)
 {
     int left = m_rank(l, a), right = m_rank(l, b);
@@ -41,8 +42,8 @@ static mval scaled(lowering *l, mval x, double factor)
     return m_cast_like(l, m_mul_number(l, m_cast(l, x, SIB_F64), factor), x);
 }
 
-/* alpha * A' * B' + beta * C, in float32 where A is narrower. For integers in double where a factor is not 1, so that
-   only the sum loses its fraction. */
+/* alpha * A' * B' + beta * C, in float32 where A is narrower. For integers in double where a factor is not
+   1, so that only the sum loses its fraction. */
 static mval gemm(lowering *l, const node *n)
 {
     gemm_spec spec = spec_gemm(n);
@@ -67,8 +68,8 @@ static mval gemm(lowering *l, const node *n)
     return m_add(l, y, m_broadcast_like(l, scaled(l, c, beta), y));
 }
 
-/* Y = alpha * A' * B' + beta * C; A' is A or its transpose, C broadcasts to Y. Until 6 with attribute broadcast,
-   which says no more than that. ONNX Gemm-1, 6, 7, 9, 11, 13. */
+/* Y = alpha * A' * B' + beta * C; A' is A or its transpose, C broadcasts to Y. Until 6 with attribute
+   broadcast, which says no more than that. ONNX Gemm-1, 6, 7, 9, 11, 13. */
 void lower_ONNX_Gemm(lowering *l, const node *n)
 {
     mval a = l_in(l, 0);
@@ -88,8 +89,8 @@ void lower_MS_FusedGemm(lowering *l, const node *n)
     elem_out(l, nn_activation(l, spec.activation, alpha, beta, gemm(l, n)), a);
 }
 
-/* An operand of FusedMatMul: with batch its first axis stands before the last, [M, b..., K] → [b..., M, K]; with
-   trans its last two axes are exchanged. One axis stays as it is. */
+/* An operand of FusedMatMul: with batch its first axis stands before the last, [M, b..., K] → [b..., M,
+   K]; with trans its last two axes are exchanged. One axis stays as it is. */
 static mval fused_operand(lowering *l, mval v, bool batch, bool trans)
 {
     int rank = m_rank(l, v);
@@ -110,7 +111,7 @@ void lower_MS_FusedMatMul(lowering *l, const node *n)
     elem_out(l, scaled(l, matmul_any_rank(l, left, right), spec.alpha), a);
 }
 
-/* ---- Weights of few bits ---------------------------------------------------------------------------------- */
+/* ---- Weights of few bits ------------------------------------------------------------------------------- */
 
 /* Numbers of `bits` bits out of bytes [n, m], the lowest bits first: uint8 [n, m * 8 / bits]. */
 static mval unpack(lowering *l, mval bytes, int64_t bits)
@@ -139,8 +140,9 @@ static mval zero_points(lowering *l, mval given, int64_t rows, int64_t blocks, i
     return m_cast(l, m_slice_numbers(l, numbers, 1, 0, blocks), SIB_F32);
 }
 
-/* Y = A * W^T + bias with W[n, k] = (q[n, k] - zero_point[n, g]) * scale[n, g], where g = floor(k / block_size) or
-   g_idx[k]; q has 2, 4 or 8 bits, its zero point is half its range by default. com.microsoft MatMulNBits-1. */
+/* Y = A * W^T + bias with W[n, k] = (q[n, k] - zero_point[n, g]) * scale[n, g], where g = floor(k /
+   block_size) or g_idx[k]; q has 2, 4 or 8 bits, its zero point is half its range by default.
+   com.microsoft MatMulNBits-1. */
 void lower_MS_MatMulNBits(lowering *l, const node *n)
 {
     matmul_bits_spec spec = spec_matmul_bits(n);
@@ -177,8 +179,8 @@ void lower_MS_MatMulNBits(lowering *l, const node *n)
     elem_out(l, y, a);
 }
 
-/* A parameter of weights w as it broadcasts to them: one number, one a column of the product, or one for each `block`
-   weights of a column. */
+/* A parameter of weights w as it broadcasts to them: one number, one a column of the product, or one for
+   each `block` weights of a column. */
 static mval weight_parameter(lowering *l, mval given, mval w, bool turned, int64_t block)
 {
     dim dims[SIB_MAX_RANK], of[SIB_MAX_RANK];
@@ -198,9 +200,10 @@ static mval weight_parameter(lowering *l, mval given, mval w, bool turned, int64
     return m_slice_numbers(l, m_reshape(l, p, 2, joined), axis, 0, k);
 }
 
-/* Y = A W with W (K, N) = (float(B) - zero) * scale; B is (N, K) with transB. B: narrower numbers than A's. scale and zero:
-   none, one number, one a column, or with block_size one for each block_size weights of a column, the axes as B's.
-   ai.sibyl NarrowMatMul-1: what passes make of a MatMul of weights that a Cast or DequantizeLinear widens. */
+/* Y = A W with W (K, N) = (float(B) - zero) * scale; B is (N, K) with transB. B: narrower numbers than
+   A's. scale and zero: none, one number, one a column, or with block_size one for each block_size weights
+   of a column, the axes as B's. ai.sibyl NarrowMatMul-1: what passes make of a MatMul of weights that a
+   Cast or DequantizeLinear widens. */
 void lower_SIBYL_NarrowMatMul(lowering *l, const node *n)
 {
     narrow_spec spec = spec_narrow(n);

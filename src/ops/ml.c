@@ -1,7 +1,7 @@
 /* What regressors and classifiers of the ai.onnx.ml domain do with their scores.
 
-   The text of the domain says little of it; where it says nothing, this is what onnxruntime gives, but for its results
-   that depend on memory it did not write. */
+   The text of the domain says little of it; where it says nothing, this is what onnxruntime gives, but for
+   its results that depend on memory it did not write. */
 #include "ops/ml.h"
 
 #include "base/alloc.h"

@@ -4,7 +4,8 @@
 
 #include <math.h>
 
-/* Z[..., j] = X[..., Y[j]] over the last axis; a row alone becomes [1, n]. ONNX-ML ArrayFeatureExtractor-1. */
+/* Z[..., j] = X[..., Y[j]] over the last axis; a row alone becomes [1, n]. ONNX-ML
+   ArrayFeatureExtractor-1. */
 void lower_ML_ArrayFeatureExtractor(lowering *l, const node *n)
 {
     (void)n;
@@ -125,8 +126,8 @@ static void label_encoder_1(lowering *l, const encoder_spec *spec)
         l_out(l, 0, map_elements(l, x, numbers, words, one_string(l, spec->default_string), count));
 }
 
-/* Y[i] = the value whose key is X[i], the default where none is. Of equal keys the first counts, from version 4 on the
-   last. NaN is a key like others. ONNX-ML LabelEncoder-1, -2, -4. */
+/* Y[i] = the value whose key is X[i], the default where none is. Of equal keys the first counts, from
+   version 4 on the last. NaN is a key like others. ONNX-ML LabelEncoder-1, -2, -4. */
 void lower_ML_LabelEncoder(lowering *l, const node *n)
 {
     encoder_spec spec = spec_encoder(n);
@@ -149,8 +150,8 @@ void lower_ML_LabelEncoder(lowering *l, const node *n)
     l_out(l, 0, map_elements(l, x, keys, values, other, n_keys));
 }
 
-/* Y[..., j] = X[...] is category j ? 1 : 0; a category that is not listed gives zeros, or an error where `zeros` is 0.
-   Floats are truncated. ONNX-ML OneHotEncoder-1. */
+/* Y[..., j] = X[...] is category j ? 1 : 0; a category that is not listed gives zeros, or an error where
+   `zeros` is 0. Floats are truncated. ONNX-ML OneHotEncoder-1. */
 void lower_ML_OneHotEncoder(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), list;
@@ -172,7 +173,7 @@ void lower_ML_OneHotEncoder(lowering *l, const node *n)
     l_out(l, 0, m_cast(l, m_equal(l, m_unsqueeze(l, at, -1), columns), SIB_F32));
 }
 
-/* ---- Scaling --------------------------------------------------------------------------------------------- */
+/* ---- Scaling ------------------------------------------------------------------------------------------- */
 
 /* A list for the last axis of x: of one element, or as many as that has. */
 static mval per_feature(lowering *l, mval list, size_t count, mval x, const char *name)
@@ -189,7 +190,8 @@ static mval per_feature(lowering *l, mval list, size_t count, mval x, const char
     return count == 1 ? m_reshape(l, list, 0, NULL) : list;
 }
 
-/* Y = X, but the imputed value of its feature where X is the replaced one, which may be NaN. ONNX-ML Imputer-1. */
+/* Y = X, but the imputed value of its feature where X is the replaced one, which may be NaN. ONNX-ML
+   Imputer-1. */
 void lower_ML_Imputer(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), list, gone;
@@ -268,7 +270,7 @@ void lower_ML_FeatureVectorizer(lowering *l, const node *n)
     l_out(l, 0, y);
 }
 
-/* ---- Maps --------------------------------------------------------------------------------------------------- */
+/* ---- Maps ---------------------------------------------------------------------------------------------- */
 
 /* The type of input 0, which must be a map. */
 static value_type map_type(lowering *l)
@@ -281,7 +283,8 @@ static value_type map_type(lowering *l)
     return t;
 }
 
-/* Y[0, :] = the map's values in order of keys, or at their keys where map_form is SPARSE. ONNX-ML CastMap-1. */
+/* Y[0, :] = the map's values in order of keys, or at their keys where map_form is SPARSE. ONNX-ML
+   CastMap-1. */
 void lower_ML_CastMap(lowering *l, const node *n)
 {
     static const sib_dtype casts[] = {
@@ -301,7 +304,8 @@ void lower_ML_CastMap(lowering *l, const node *n)
     l_out(l, 0, types_emit(l, MILLI_map_dense, 2, (mval[]){x, fill}, 1, &a, m_tensor_type(l, out, 2, dims)));
 }
 
-/* Y[0, i] = the map's value under word i of the vocabulary, 0 or "" where it has none. ONNX-ML DictVectorizer-1. */
+/* Y[0, i] = the map's value under word i of the vocabulary, 0 or "" where it has none. ONNX-ML
+   DictVectorizer-1. */
 void lower_ML_DictVectorizer(lowering *l, const node *n)
 {
     value_type map = map_type(l);

@@ -1,5 +1,5 @@
-/* ai.onnx.ml: linear models and support vector machines. All is computed in float64; scores are rounded to float32
-   before classes are chosen by them, as they are what the caller sees. */
+/* ai.onnx.ml: linear models and support vector machines. All is computed in float64; scores are rounded to
+   float32 before classes are chosen by them, as they are what the caller sees. */
 #include "ops/ml.h"
 #include "ops/types.h"
 
@@ -32,7 +32,7 @@ static mval positive(lowering *l, mval column)
     return m_less(l, m_scalar_like(l, column, 0), m_squeeze(l, column, 1));
 }
 
-/* ---- Linear --------------------------------------------------------------------------------------------- */
+/* ---- Linear -------------------------------------------------------------------------------------------- */
 
 /* Z = transform(X C^T + b), Y = the label of the highest score; of one score alone, whether it is above 0.
    ONNX-ML LinearClassifier-1. */
@@ -88,10 +88,10 @@ void lower_ML_LinearRegressor(lowering *l, const node *n)
     l_out(l, 0, m_cast(l, y, SIB_F32));
 }
 
-/* ---- Kernels ----------------------------------------------------------------------------------------------- */
+/* ---- Kernels ------------------------------------------------------------------------------------------- */
 
-/* K(x, v) for rows x [N, F] and the support vectors v [V, F]: [N, V]. LINEAR x.v, POLY (gamma x.v + coef0)^degree,
-   RBF e^(-gamma |x - v|^2), SIGMOID tanh(gamma x.v + coef0). */
+/* K(x, v) for rows x [N, F] and the support vectors v [V, F]: [N, V]. LINEAR x.v, POLY (gamma x.v +
+   coef0)^degree, RBF e^(-gamma |x - v|^2), SIGMOID tanh(gamma x.v + coef0). */
 static mval kernel_of(lowering *l, const linear_spec *spec, mval x, size_t vectors)
 {
     spec_floats values = spec->support_vectors, params = spec->kernel_params;
@@ -118,10 +118,10 @@ static mval kernel_of(lowering *l, const linear_spec *spec, mval x, size_t vecto
     return m_tanh(l, dot);
 }
 
-/* ---- Regressor -------------------------------------------------------------------------------------------------- */
+/* ---- Regressor ----------------------------------------------------------------------------------------- */
 
-/* Y = transform(sum over v of c_v K(x, v) + rho), without support vectors c.x + rho; with one_class whether it is above
-   0: 1, else -1. ONNX-ML SVMRegressor-1. */
+/* Y = transform(sum over v of c_v K(x, v) + rho), without support vectors c.x + rho; with one_class
+   whether it is above 0: 1, else -1. ONNX-ML SVMRegressor-1. */
 void lower_ML_SVMRegressor(lowering *l, const node *n)
 {
     mval x = ml_rows(l), y;
@@ -144,7 +144,7 @@ void lower_ML_SVMRegressor(lowering *l, const node *n)
     l_out(l, 0, m_cast(l, y, SIB_F32));
 }
 
-/* ---- Classifier --------------------------------------------------------------------------------------------------- */
+/* ---- Classifier ---------------------------------------------------------------------------------------- */
 
 typedef struct svm {
     size_t classes, vectors, pairs;
@@ -172,8 +172,9 @@ static void check_svm(lowering *l, const linear_spec *spec, svm *s)
                s->pairs);
 }
 
-/* Decisions of class i against class j, i < j, as columns [N, pairs]: above 0 is i. Row j - 1 of the coefficients has
-   those of the vectors of class i against j, row i those of the vectors of class j against i. */
+/* Decisions of class i against class j, i < j, as columns [N, pairs]: above 0 is i. Row j - 1 of the
+   coefficients has those of the vectors of class i against j, row i those of the vectors of class j
+   against i. */
 static mval decisions(lowering *l, const svm *s, mval kernels)
 {
     size_t start_i = 0, pair = 0;
@@ -214,8 +215,8 @@ static mval most_votes(lowering *l, const svm *s, mval scores)
     return m_arg(l, MILLI_arg_max, votes, 1, false, DROP_DIMS);
 }
 
-/* Probabilities of the classes [N, classes] from their decisions: pairwise 1 - sigma(s A + B) (Platt), then coupled
-   (Wu, Lin & Weng 2004), as LIBSVM does. */
+/* Probabilities of the classes [N, classes] from their decisions: pairwise 1 - sigma(s A + B) (Platt),
+   then coupled (Wu, Lin & Weng 2004), as LIBSVM does. */
 static mval probabilities(lowering *l, const linear_spec *spec, const svm *s, mval scores)
 {
     size_t k = s->classes;
@@ -241,8 +242,8 @@ static mval probabilities(lowering *l, const linear_spec *spec, const svm *s, mv
     return types_emit(l, MILLI_couple_pairs, 1, &pairs, 0, NULL, m_tensor_type(l, SIB_F64, 2, out));
 }
 
-/* A row of coefficients for each class, as of LIBLINEAR. Of two classes the second is chosen where the highest score is
-   above 0, or at least 0.5 where no coefficient is negative. */
+/* A row of coefficients for each class, as of LIBLINEAR. Of two classes the second is chosen where the
+   highest score is above 0, or at least 0.5 where no coefficient is negative. */
 static void linear_classes(lowering *l, post_transform transform, const svm *s, mval x, mval labels)
 {
     if (l_ok(l) && !s->rho.n) {
@@ -265,8 +266,9 @@ static void linear_classes(lowering *l, post_transform transform, const svm *s, 
     l_out(l, 1, m_cast(l, ml_transform(l, scores, transform), SIB_F32));
 }
 
-/* Y = the class with most of the pairwise decisions sum c_v K(x, v) + rho; Z = probabilities where prob_a and prob_b are
-   given, else the decisions, for two classes [-s, s]. ONNX-ML SVMClassifier-1; Chang & Lin 2011, "LIBSVM". */
+/* Y = the class with most of the pairwise decisions sum c_v K(x, v) + rho; Z = probabilities where prob_a
+   and prob_b are given, else the decisions, for two classes [-s, s]. ONNX-ML SVMClassifier-1; Chang & Lin
+   2011, "LIBSVM". */
 void lower_ML_SVMClassifier(lowering *l, const node *n)
 {
     mval x = ml_rows(l);

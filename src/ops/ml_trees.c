@@ -82,7 +82,7 @@ static mval doubles_of(lowering *l, const sib_tensor *t, spec_floats floats, siz
     return ml_doubles(l, floats.n, floats.v);
 }
 
-/* ---- Versions 1 and 3: nodes with ids, leaves among them ---------------------------------------------------- */
+/* ---- Versions 1 and 3: nodes with ids, leaves among them ----------------------------------------------- */
 
 typedef struct node_key {
     int64_t tree, id, at;
@@ -253,7 +253,7 @@ static bool build_leaves(lowering *l, const tree_nodes_spec *spec, const old_nod
     return positive;
 }
 
-/* ---- Scores --------------------------------------------------------------------------------------------------- */
+/* ---- Scores -------------------------------------------------------------------------------------------- */
 
 /* Sums as the caller sees them: float32, for inputs of float64 as they are; in float64 either way. */
 static mval rounded(lowering *l, mval sums, sib_dtype input)
@@ -261,7 +261,8 @@ static mval rounded(lowering *l, mval sums, sib_dtype input)
     return input == SIB_F64 ? sums : m_cast(l, m_cast(l, sums, SIB_F32), SIB_F64);
 }
 
-/* Y = transform(aggregate of the leaves reached in every tree + base values). ONNX-ML TreeEnsembleRegressor-1, -3. */
+/* Y = transform(aggregate of the leaves reached in every tree + base values). ONNX-ML
+   TreeEnsembleRegressor-1, -3. */
 void lower_ML_TreeEnsembleRegressor(lowering *l, const node *n)
 {
     tree_nodes_spec spec = spec_tree_nodes(n);
@@ -295,8 +296,9 @@ static mval best_reached(lowering *l, const forest *f, mval x, mval scores)
     return m_arg(l, MILLI_arg_max, scores, 1, false, DROP_DIMS);
 }
 
-/* Two labels, and weights of one class alone: s is the score of the second class, a probability where no weight is
-   negative. For weights of class 0 both scores are made of it; for weights of class 1 the first one is 0. */
+/* Two labels, and weights of one class alone: s is the score of the second class, a probability where no
+   weight is negative. For weights of class 0 both scores are made of it; for weights of class 1 the first
+   one is 0. */
 static void one_sided(lowering *l, post_transform transform, mval sums, mval labels, int64_t side,
                       bool probability)
 {
@@ -317,9 +319,9 @@ static int64_t only_class(const forest *f)
     return f->n_weights ? f->leaf_targets[0] : -1;
 }
 
-/* Z = transform(sums of the leaves' class weights + base values), Y = the label of the highest sum; of one label, or of
-   two with the weights of one, whether the sum is above 0, or 0.5 where no weight is negative.
-   ONNX-ML TreeEnsembleClassifier-1, -3. */
+/* Z = transform(sums of the leaves' class weights + base values), Y = the label of the highest sum; of one
+   label, or of two with the weights of one, whether the sum is above 0, or 0.5 where no weight is
+   negative. ONNX-ML TreeEnsembleClassifier-1, -3. */
 void lower_ML_TreeEnsembleClassifier(lowering *l, const node *n)
 {
     tree_nodes_spec spec = spec_tree_nodes(n);
@@ -361,9 +363,10 @@ void lower_ML_TreeEnsembleClassifier(lowering *l, const node *n)
     l_out(l, 0, m_gather(l, labels, best, 0));
 }
 
-/* ---- Version 5: nodes and leaves apart ------------------------------------------------------------------------- */
+/* ---- Version 5: nodes and leaves apart ----------------------------------------------------------------- */
 
-/* The sets of values of the BRANCH_MEMBER nodes, which NaN parts: values without these, and where each node's begin. */
+/* The sets of values of the BRANCH_MEMBER nodes, which NaN parts: values without these, and where each
+   node's begin. */
 static void build_members(lowering *l, const tree_ensemble_spec *spec, forest *f)
 {
     size_t count, set = 0, kept = 0;

@@ -1,4 +1,4 @@
-/* What the layers of neural networks share: sliding windows over spatial axes, and values for each channel. */
+/* What the layers of neural networks share: sliding windows over spatial axes, and per-channel values. */
 #ifndef OPS_NN_H
 #define OPS_NN_H
 
@@ -6,48 +6,51 @@
 
 /* ---- Windows over the axes from 2 on ------------------------------------------------------------------ */
 
-/* Windows of x [N, C, in...], whose n spatial axes follow the first two. Axis i is covered by out[i] windows of
-   kernel[i] elements, dilation[i] apart, which begin stride[i] apart; before[i] and after[i] elements are put around
-   it. extent = (kernel - 1) * dilation + 1 is how far a window reaches. */
+/* Windows over x [N, C, in...], whose n spatial axes start at axis 2. Spatial axis i has out[i] windows of
+   kernel[i] elements; the elements of one are dilation[i] apart, the windows stride[i] apart, and before[i]
+   and after[i] elements of padding surround the axis. extent = (kernel - 1) * dilation + 1 is the length of a
+   window. */
 typedef struct spatial {
     int n;
     int64_t kernel[SIB_MAX_RANK], stride[SIB_MAX_RANK], dilation[SIB_MAX_RANK]; /* (n) */
-    int64_t pads[2 * SIB_MAX_RANK]; /* (2 n) befores, then afters */
+    int64_t pads[2 * SIB_MAX_RANK]; /* (2 n) all befores, then all afters */
     auto_pad padding;
     dim in[SIB_MAX_RANK], extent[SIB_MAX_RANK];                       /* (n) */
-    dim before[SIB_MAX_RANK], after[SIB_MAX_RANK], out[SIB_MAX_RANK]; /* (n), by spatial_place */
+    dim before[SIB_MAX_RANK], after[SIB_MAX_RANK], out[SIB_MAX_RANK]; /* (n) set by spatial_place */
 } spatial;
 
-/* The windows over the spatial axes of x. w: the weights [M, C, kernel...], from which the kernel is known where the
-   attribute is missing, or MVAL_NONE. Fills all but before, after and out. False where the lowering stopped. */
+/* Reads the windows over the spatial axes of x into *s, except before, after and out. w: the weights [M, C,
+   kernel...], which give the kernel where the attribute is missing, or MVAL_NONE. Returns false where the
+   lowering stopped. */
 bool spatial_read(lowering *l, const spatial_spec *spec, mval x, mval w, spatial *s);
 
-/* Fills before, after and out as Conv and the pools have them: out = floor((in + pads - extent) / stride) + 1, or
-   with ceil_mode and explicit pads the ceiling of that, but no window that begins behind the input; for SAME
-   out = ceil(in / stride), the padding halved, the odd one after (UPPER) or before (LOWER). */
+/* Sets before, after and out as Conv and the pools define them. Explicit pads: out = floor((in + pads -
+   extent) / stride) + 1, or the ceiling with ceil_mode, without windows that begin after the input ends.
+   SAME: out = ceil(in / stride), the padding halved, an odd element going after (UPPER) or before (LOWER). */
 bool spatial_place(lowering *l, spatial *s, bool ceil_mode);
 
-/* The windows of x [lead..., in...]: [lead..., kernel..., out...]; elements beyond x are `outside`, MVAL_NONE for 0. */
+/* The windows of x [lead..., in...] as [lead..., kernel..., out...]. Padding has the value `outside`;
+   MVAL_NONE is 0. */
 mval spatial_windows(lowering *l, mval x, const spatial *s, mval outside);
 
-/* ---- Values ---------------------------------------------------------------------------------------------- */
+/* ---- Values -------------------------------------------------------------------------------------------- */
 
-/* float16 and bfloat16 as float32, others as they are: for formulas of few steps over large tensors. */
+/* float16 and bfloat16 as float32, other dtypes unchanged: for formulas of few steps over large tensors. */
 mval nn_single(lowering *l, mval v);
 
 /* v [C] as [C, 1...], which broadcasts along axis 1 of a tensor of this rank. */
 mval nn_channels(lowering *l, mval v, int rank);
 
-/* The convolution of x [N, C, in...] with w [M, C / group, kernel...] over placed windows: [N, M, out...], in the
-   dtype that both have. */
+/* The convolution of x [N, C, in...] with w [M, C / group, kernel...]: [N, M, out...] in the dtype of both.
+   s: after spatial_place. */
 mval nn_conv(lowering *l, mval x, mval w, const spatial *s, int64_t group);
 
-/* (x - mean) / sqrt(var + epsilon) over axes (n), in the dtype of x; mean and inverse deviation with size 1 at the
-   axes in *mean and *inverse where these are not NULL. With centred false the mean is taken as 0. */
+/* (x - mean) / sqrt(var + epsilon) over axes (n), in the dtype of x. mean, inverse: where not NULL, receive
+   the mean and 1 / deviation, with size 1 at the axes. With centred false the mean is taken as 0. */
 mval nn_standardize(lowering *l, mval x, size_t n, const int64_t *axes, double epsilon, bool centred,
                     mval *mean, mval *inverse);
 
-/* What a fused operator applies to its result, with the parameters of that. */
+/* Applies the activation of a fused operator. alpha, beta: its parameters. */
 mval nn_activation(lowering *l, fused_activation f, double alpha, double beta, mval x);
 
 /* AveragePool of x, float64 [N, C, in...]: float64 [N, C, out...]. */

@@ -44,8 +44,8 @@ static batch_statistics statistics_of(lowering *l, const node *n, mval x, bool b
     return s;
 }
 
-/* True where statistics are taken of the batch: from 14 on by attribute, from 7 on where more than Y is wanted,
-   before that unless is_test. */
+/* True where statistics are taken of the batch: from 14 on by attribute, from 7 on where more than Y is
+   wanted, before that unless is_test. */
 static bool trains(const lowering *l, const node *n)
 {
     batch_norm_spec spec = spec_batch_norm(n);
@@ -56,9 +56,10 @@ static bool trains(const lowering *l, const node *n)
     return l_wants(l, 1) || l_wants(l, 2) || l_wants(l, 3) || l_wants(l, 4);
 }
 
-/* Y = (X - mean) / sqrt(var + epsilon) * scale + B for each channel, with the given statistics, or in training with
-   those of the batch, which then are averaged into the running ones. Until 8 attribute spatial 0 takes statistics of
-   each element of [C, D...] by itself. ONNX BatchNormalization-1, 6, 7, 9, 14, 15. */
+/* Y = (X - mean) / sqrt(var + epsilon) * scale + B for each channel, with the given statistics, or in
+   training with those of the batch, which then are averaged into the running ones. Until 8 attribute
+   spatial 0 takes statistics of each element of [C, D...] by itself. ONNX BatchNormalization-1, 6, 7, 9,
+   14, 15. */
 void lower_ONNX_BatchNormalization(lowering *l, const node *n)
 {
     batch_norm_spec spec = spec_batch_norm(n);
@@ -109,9 +110,9 @@ void lower_ONNX_InstanceNormalization(lowering *l, const node *n)
     elem_out(l, m_add(l, y, beside(l, l_in(l, 2), x, true)), x);
 }
 
-/* Y = (X - mean) / sqrt(var + epsilon) * scale + bias, statistics over a group of C / num_groups channels and the
-   axes behind. In 18 scale and bias are [num_groups], from 21 on [C]. All is computed in double, at least what
-   stash_type asks for. ONNX GroupNormalization-18, 21. */
+/* Y = (X - mean) / sqrt(var + epsilon) * scale + bias, statistics over a group of C / num_groups channels
+   and the axes behind. In 18 scale and bias are [num_groups], from 21 on [C]. All is computed in double,
+   at least what stash_type asks for. ONNX GroupNormalization-18, 21. */
 void lower_ONNX_GroupNormalization(lowering *l, const node *n)
 {
     norm_spec spec = spec_norm(n);
@@ -140,10 +141,11 @@ void lower_ONNX_GroupNormalization(lowering *l, const node *n)
     elem_out(l, m_reshape(l, y, (size_t)rank, dims), x);
 }
 
-/* ---- Over the last axes ------------------------------------------------------------------------------------ */
+/* ---- Over the last axes -------------------------------------------------------------------------------- */
 
-/* The dtype of the statistics that a normalization gives: attribute stash_type, float32 by default. It says in what
-   the normalization is computed at least; here that is double throughout, rounded once at the outputs. */
+/* The dtype of the statistics that a normalization gives: attribute stash_type, float32 by default. It
+   says in what the normalization is computed at least; here that is double throughout, rounded once at the
+   outputs. */
 static sib_dtype stash_type(lowering *l, const node *n)
 {
     sib_dtype dtype = spec_norm(n).stash_type;
@@ -215,8 +217,8 @@ void lower_ONNX_RMSNormalization(lowering *l, const node *n)
     rms_normalization(l, n);
 }
 
-/* The same, with 1 / sqrt(mean of X^2 + epsilon) as second output: SimplifiedLayerNormalization-1, which onnxruntime
-   writes in the domain ai.onnx. */
+/* The same, with 1 / sqrt(mean of X^2 + epsilon) as second output: SimplifiedLayerNormalization-1, which
+   onnxruntime writes in the domain ai.onnx. */
 void lower_ONNX_SimplifiedLayerNormalization(lowering *l, const node *n)
 {
     rms_normalization(l, n);
@@ -228,7 +230,8 @@ void lower_MS_SimplifiedLayerNormalization(lowering *l, const node *n)
     rms_normalization(l, n);
 }
 
-/* Y = (X - mean) / (sqrt(var) + 1e-9) over axes, by default 0, 2 and 3. ONNX MeanVarianceNormalization-9, 13. */
+/* Y = (X - mean) / (sqrt(var) + 1e-9) over axes, by default 0, 2 and 3. ONNX MeanVarianceNormalization-9,
+   13. */
 void lower_ONNX_MeanVarianceNormalization(lowering *l, const node *n)
 {
     static const int64_t usual[] = {0, 2, 3};
@@ -288,7 +291,7 @@ void lower_ONNX_LRN(lowering *l, const node *n)
     elem_out(l, m_div(l, wide, m_pow(l, base, elem_number(l, beta))), x);
 }
 
-/* ---- com.microsoft ---------------------------------------------------------------------------------------------- */
+/* ---- com.microsoft ------------------------------------------------------------------------------------- */
 
 /* Inputs a sum is made of. */
 static mval sum_of(lowering *l, mval x, mval skip, mval bias)
@@ -325,7 +328,8 @@ void lower_MS_SkipLayerNormalization(lowering *l, const node *n)
     skip_normalization(l, n, sum, l_in(l, 2), l_in_or_none(l, 3), true, x);
 }
 
-/* RMSNormalization of input + skip + bias over the last axis. com.microsoft SkipSimplifiedLayerNormalization-1. */
+/* RMSNormalization of input + skip + bias over the last axis. com.microsoft
+   SkipSimplifiedLayerNormalization-1. */
 void lower_MS_SkipSimplifiedLayerNormalization(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), sum = sum_of(l, x, l_in(l, 1), l_in_or_none(l, 3));
@@ -340,8 +344,8 @@ static mval rows_at(lowering *l, mval table, mval ids)
     return elem_wide(l, m_gather(l, table, m_wrap_index(l, ids, m_dim(l, table, 0)), 0));
 }
 
-/* LayerNormalization of the sum of word, position and segment embeddings; mask_index counts the ones of each row of
-   the mask; embedding_sum is the sum. Positions count from 0 where they are not given.
+/* LayerNormalization of the sum of word, position and segment embeddings; mask_index counts the ones of
+   each row of the mask; embedding_sum is the sum. Positions count from 0 where they are not given.
    com.microsoft EmbedLayerNormalization-1. */
 void lower_MS_EmbedLayerNormalization(lowering *l, const node *n)
 {

@@ -2,7 +2,8 @@
 #include "ops/given.h"
 
 /* The distinct elements, or slices along an axis, with the index of the first of each, the place of each
-   element among them, and how many there are of each; ascending, or in order of appearance. ONNX Unique-11. */
+   element among them, and how many there are of each; ascending, or in order of appearance. ONNX
+   Unique-11. */
 void lower_ONNX_Unique(lowering *l, const node *n)
 {
     unique_spec spec = spec_unique(n);

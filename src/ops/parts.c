@@ -25,7 +25,8 @@ static dim not_negative(lowering *l, dim d)
 
 /* ---- Split ----------------------------------------------------------------------------------- */
 
-/* Sizes of n equal parts of d: before opset 18 they must be equal, from then on the last one may be smaller. */
+/* Sizes of n equal parts of d: before opset 18 they must be equal, from then on the last one may be
+   smaller. */
 static void equal_parts(lowering *l, dim d, size_t n, bool uneven, dim *sizes)
 {
     int64_t total;
@@ -50,8 +51,8 @@ static void equal_parts(lowering *l, dim d, size_t n, bool uneven, dim *sizes)
     }
 }
 
-/* The sizes that an attribute or input 1 lists, at most `parts`; returns how many there are. Outputs are declared first,
-   for an input that is not known yet. */
+/* The sizes that an attribute or input 1 lists, at most `parts`; returns how many there are. Outputs are
+   declared first, for an input that is not known yet. */
 static size_t given_sizes(lowering *l, const node *n, spec_ints list, mval x, int at, dim *sizes,
                           size_t parts)
 {

@@ -168,8 +168,8 @@ void lower_ONNX_Col2Im(lowering *l, const node *n)
 
 /* ---- ImageDecoder ---------------------------------------------------------------------------- */
 
-/* The pixels of an image file: uint8 [height, width, channels], an empty tensor where it cannot be decoded. ONNX
-   ImageDecoder-20. */
+/* The pixels of an image file: uint8 [height, width, channels], an empty tensor where it cannot be
+   decoded. ONNX ImageDecoder-20. */
 void lower_ONNX_ImageDecoder(lowering *l, const node *n)
 {
     mval bytes = l_in(l, 0), out;

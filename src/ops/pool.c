@@ -68,9 +68,9 @@ static mval max_indices(lowering *l, bool columns_first, mval x, mval windows, c
     return columns_first ? column_major(l, index, s) : index;
 }
 
-/* Y[n, c, p] = max over k of X[n, c, p * stride + k * dilation - before], over what exists; Indices: where in X, as
-   an index into all of it, the spatial axes counted from the last (storage_order 0) or from the first.
-   ONNX MaxPool-1, 8, 10, 11, 12, 22. */
+/* Y[n, c, p] = max over k of X[n, c, p * stride + k * dilation - before], over what exists; Indices: where
+   in X, as an index into all of it, the spatial axes counted from the last (storage_order 0) or from the
+   first. ONNX MaxPool-1, 8, 10, 11, 12, 22. */
 void lower_ONNX_MaxPool(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -87,8 +87,8 @@ void lower_ONNX_MaxPool(lowering *l, const node *n)
         l_out(l, 1, placed(l, max_indices(l, spec.storage_order, x, windows, &s), x, &s));
 }
 
-/* How many elements each window averages over, float64 [out...]: those of X, and with count_include_pad those of the
-   padding too, but not what ceil_mode adds behind it. */
+/* How many elements each window averages over, float64 [out...]: those of X, and with count_include_pad
+   those of the padding too, but not what ceil_mode adds behind it. */
 static mval window_counts(lowering *l, const spatial *s, bool with_padding)
 {
     spatial counted = *s;
@@ -143,7 +143,8 @@ static mval root_of(lowering *l, mval sum, double p)
     return p == 2 ? m_sqrt(l, sum) : p == 1 ? sum : m_pow(l, sum, elem_number(l, 1 / p));
 }
 
-/* Y[n, c, p] = (sum over k of |X[n, c, p * stride + k * dilation - before]|^p)^(1/p). ONNX LpPool-1, 2, 11, 18, 22. */
+/* Y[n, c, p] = (sum over k of |X[n, c, p * stride + k * dilation - before]|^p)^(1/p). ONNX LpPool-1, 2,
+   11, 18, 22. */
 void lower_ONNX_LpPool(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -158,7 +159,7 @@ void lower_ONNX_LpPool(lowering *l, const node *n)
     elem_out(l, placed(l, root_of(l, over_kernel(l, MILLI_reduce_sum, windows, &s), p), x, &s), x);
 }
 
-/* ---- Over whole planes --------------------------------------------------------------------------------------- */
+/* ---- Over whole planes --------------------------------------------------------------------------------- */
 
 /* The axes of x [N, C, D...] from 2 on. Returns how many; fails where x has not the first two. */
 static size_t plane_axes(lowering *l, mval x, int64_t axes[SIB_MAX_RANK])
@@ -208,11 +209,11 @@ void lower_ONNX_GlobalLpPool(lowering *l, const node *n)
     elem_out(l, root_of(l, sums, p), x);
 }
 
-/* ---- Smoothing ------------------------------------------------------------------------------------------------- */
+/* ---- Smoothing ----------------------------------------------------------------------------------------- */
 
-/* The mean over the 3 x 3 neighbourhood in the last two axes (band, frame). Attribute mode: "same" keeps the dims and
-   averages at the edges over what exists; "valid" takes whole neighbourhoods only and loses two rows and columns;
-   "none" leaves X as it is. ai.sibyl AveragePool3x3-1. */
+/* The mean over the 3 x 3 neighbourhood in the last two axes (band, frame). Attribute mode: "same" keeps
+   the dims and averages at the edges over what exists; "valid" takes whole neighbourhoods only and loses
+   two rows and columns; "none" leaves X as it is. ai.sibyl AveragePool3x3-1. */
 void lower_SIBYL_AveragePool3x3(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);

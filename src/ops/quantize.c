@@ -42,8 +42,8 @@ mval quant_to(lowering *l, mval x, mval scale, mval zero, sib_dtype dtype)
     return saturated(l, ratio, parameter(l, zero), dtype, true);
 }
 
-/* How the parameters of QuantizeLinear lie beside its input: dims of x, the axis where there is one, the size of a
-   block or 0. */
+/* How the parameters of QuantizeLinear lie beside its input: dims of x, the axis where there is one, the
+   size of a block or 0. */
 typedef struct grain {
     int rank, axis;
     dim dims[SIB_MAX_RANK];
@@ -128,8 +128,8 @@ static sib_dtype quantized_dtype(lowering *l, const node *n, mval zero)
     return dtype;
 }
 
-/* The dtype in which x is divided by the scale: attribute precision, else that of the scale where it is a float that
-   can divide. */
+/* The dtype in which x is divided by the scale: attribute precision, else that of the scale where it is a
+   float that can divide. */
 static sib_dtype quotient_dtype(lowering *l, const node *n, mval scale)
 {
     sib_dtype dtype = spec_quantize(n).precision;
@@ -141,8 +141,9 @@ static sib_dtype quotient_dtype(lowering *l, const node *n, mval scale)
     return elem_in(ELEM_FLOATS, m_dtype(l, scale)) ? m_dtype(l, scale) : SIB_F64;
 }
 
-/* y = saturate(round(x / y_scale) + y_zero_point), the quotient rounded to the dtype of the scale or `precision`
-   first; without round() for floats of 8 and 4 bits. One scale for all, one along the axis, or one a block. */
+/* y = saturate(round(x / y_scale) + y_zero_point), the quotient rounded to the dtype of the scale or
+   `precision` first; without round() for floats of 8 and 4 bits. One scale for all, one along the axis, or
+   one a block. */
 static void quantize_linear(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), scale = l_in(l, 1), zero = l_in_or_none(l, 2);
@@ -163,7 +164,8 @@ static void quantize_linear(lowering *l, const node *n)
     l_out(l, 0, saturated(l, elem_wide(l, ratio), zero, dtype, whole || spec_quantize(n).saturate));
 }
 
-/* ONNX QuantizeLinear-10, 13 (axis), 19 (floats of 8 bits), 21 (block_size, output_dtype), 23 (precision), 24/25. */
+/* ONNX QuantizeLinear-10, 13 (axis), 19 (floats of 8 bits), 21 (block_size, output_dtype), 23 (precision),
+   24/25. */
 void lower_ONNX_QuantizeLinear(lowering *l, const node *n)
 {
     quantize_linear(l, n);
@@ -213,8 +215,8 @@ void lower_MS_DequantizeLinear(lowering *l, const node *n)
 
 /* ---- DynamicQuantizeLinear ---------------------------------------------------------------------------- */
 
-/* scale = (max(X, 0) - min(X, 0)) / 255 and zero = round(clamp(-min / scale, 0, 255)), each step in the dtype of X;
-   then as QuantizeLinear. */
+/* scale = (max(X, 0) - min(X, 0)) / 255 and zero = round(clamp(-min / scale, 0, 255)), each step in the
+   dtype of X; then as QuantizeLinear. */
 static mval quant_dynamic(lowering *l, mval x, mval *scale, mval *zero)
 {
     mval none = m_scalar_like(l, x, 0), most = m_scalar_like(l, x, 255);
@@ -245,7 +247,8 @@ void lower_ONNX_DynamicQuantizeLinear(lowering *l, const node *n)
 
 /* ---- Products of matrices ----------------------------------------------------------------------------- */
 
-/* As numpy.matmul: operands of rank 1 are a row on the left, a column on the right, and that axis goes again. */
+/* As numpy.matmul: operands of rank 1 are a row on the left, a column on the right, and that axis goes
+   again. */
 static mval product(lowering *l, mval a, mval b)
 {
     bool row = m_rank(l, a) == 1, column = m_rank(l, b) == 1;
@@ -275,8 +278,8 @@ static mval centred(lowering *l, mval q, mval zero)
     return zero.id == NO_VALUE ? q : m_sub(l, q, m_cast(l, zero, wide));
 }
 
-/* Y = (A - a_zero_point) (B - b_zero_point) in int32; the zero points one for all, a row of A [M] or a column of B
-   [N]. ONNX MatMulInteger-10. */
+/* Y = (A - a_zero_point) (B - b_zero_point) in int32; the zero points one for all, a row of A [M] or a
+   column of B [N]. ONNX MatMulInteger-10. */
 void lower_ONNX_MatMulInteger(lowering *l, const node *n)
 {
     (void)n;
@@ -289,8 +292,9 @@ void lower_ONNX_MatMulInteger(lowering *l, const node *n)
     l_out(l, 0, product(l, a, b));
 }
 
-/* y = saturate(round((a - a_zero_point) (b - b_zero_point) * a_scale * b_scale / y_scale) + y_zero_point); scales and
-   zero points one for all, a row of a and y, or a column of b. ONNX QLinearMatMul-10, 21 (floats). */
+/* y = saturate(round((a - a_zero_point) (b - b_zero_point) * a_scale * b_scale / y_scale) + y_zero_point);
+   scales and zero points one for all, a row of a and y, or a column of b. ONNX QLinearMatMul-10, 21
+   (floats). */
 void lower_ONNX_QLinearMatMul(lowering *l, const node *n)
 {
     (void)n;
@@ -318,8 +322,9 @@ static mval biased(lowering *l, mval x, size_t i)
     return l_has(l, i) ? m_add(l, x, elem_wide(l, l_in(l, i))) : x;
 }
 
-/* Y = dequantized(quantized(A)) ((B - b_zero_point) * b_scale) + bias, A quantized as by DynamicQuantizeLinear; the
-   parameters of B one for all or a column. com.microsoft DynamicQuantizeMatMul-1. */
+/* Y = dequantized(quantized(A)) ((B - b_zero_point) * b_scale) + bias, A quantized as by
+   DynamicQuantizeLinear; the parameters of B one for all or a column. com.microsoft
+   DynamicQuantizeMatMul-1. */
 void lower_MS_DynamicQuantizeMatMul(lowering *l, const node *n)
 {
     (void)n;
@@ -333,8 +338,8 @@ void lower_MS_DynamicQuantizeMatMul(lowering *l, const node *n)
     elem_out(l, biased(l, y, 4), a);
 }
 
-/* Y = ((A - a_zero_point) * a_scale) ((B - b_zero_point) * b_scale) + bias; parameters one for all or a column.
-   com.microsoft MatMulIntegerToFloat-1. */
+/* Y = ((A - a_zero_point) * a_scale) ((B - b_zero_point) * b_scale) + bias; parameters one for all or a
+   column. com.microsoft MatMulIntegerToFloat-1. */
 void lower_MS_MatMulIntegerToFloat(lowering *l, const node *n)
 {
     (void)n;

@@ -1,5 +1,5 @@
-/* Random numbers. A seed given by the node draws as numpy.random.RandomState of that seed does; else the session's
-   seed does, mixed with the place of the node, so that nodes draw apart and runs repeat. */
+/* Random numbers. A seed given by the node draws as numpy.random.RandomState of that seed does; else the
+   session's seed does, mixed with the place of the node, so that nodes draw apart and runs repeat. */
 #include "ops/elem.h"
 
 /* The seed of the node, of 32 bits as MT19937 takes them. */
@@ -73,8 +73,8 @@ void lower_ONNX_RandomUniformLike(lowering *l, const node *n)
     random_like(l, n, MILLI_random_uniform);
 }
 
-/* output = 1 with probability p, else 0, as numpy's binomial(1, p) decides by inversion from one uniform u: for
-   p <= 1/2 where u > 1 - p, else where u <= p. ONNX Bernoulli-15/22. */
+/* output = 1 with probability p, else 0, as numpy's binomial(1, p) decides by inversion from one uniform
+   u: for p <= 1/2 where u > 1 - p, else where u <= p. ONNX Bernoulli-15/22. */
 void lower_ONNX_Bernoulli(lowering *l, const node *n)
 {
     dim dims[SIB_MAX_RANK];
@@ -93,8 +93,8 @@ void lower_ONNX_Bernoulli(lowering *l, const node *n)
     l_out(l, 0, m_cast(l, m_xor(l, below, rare), dtype));
 }
 
-/* output[i, k] = the class j at which u[i, k] * sum(e^input[i]) first lies below e^input[i, 0] + ... + e^input[i, j].
-   ONNX Multinomial-7/22. */
+/* output[i, k] = the class j at which u[i, k] * sum(e^input[i]) first lies below e^input[i, 0] + ... +
+   e^input[i, j]. ONNX Multinomial-7/22. */
 void lower_ONNX_Multinomial(lowering *l, const node *n)
 {
     random_spec spec = spec_random(n);
@@ -134,8 +134,8 @@ static void keep_all(lowering *l, mval x, sib_dtype mask)
     }
 }
 
-/* output = data * mask / (1 - ratio) where training, mask = u >= ratio; data and a mask of true elsewhere. ratio:
-   float64 scalar; training: bool scalar. */
+/* output = data * mask / (1 - ratio) where training, mask = u >= ratio; data and a mask of true elsewhere.
+   ratio: float64 scalar; training: bool scalar. */
 static void drop(lowering *l, const random_spec *spec, mval x, mval ratio, mval training, sib_dtype mask)
 {
     dim dims[SIB_MAX_RANK];
@@ -150,8 +150,8 @@ static void drop(lowering *l, const random_spec *spec, mval x, mval ratio, mval 
         l_out(l, 1, m_cast(l, kept, mask));
 }
 
-/* Dropout before opset 12, where only 1 and 6 can train: is_test 0. Their mask and that of opset 7 have the dtype of
-   data. */
+/* Dropout before opset 12, where only 1 and 6 can train: is_test 0. Their mask and that of opset 7 have
+   the dtype of data. */
 static void legacy_dropout(lowering *l, const random_spec *spec, int64_t version, mval x)
 {
     sib_dtype mask = version < 10 ? m_dtype(l, x) : SIB_BOOL;
@@ -161,8 +161,8 @@ static void legacy_dropout(lowering *l, const random_spec *spec, int64_t version
         drop(l, spec, x, elem_number(l, spec->ratio), m_scalar_int(l, SIB_BOOL, 1), mask);
 }
 
-/* output = data, or in training with elements dropped at random and the rest scaled up. ONNX Dropout-1/6 (is_test),
-   7/10, 12/13/22 (ratio and training_mode are inputs). */
+/* output = data, or in training with elements dropped at random and the rest scaled up. ONNX Dropout-1/6
+   (is_test), 7/10, 12/13/22 (ratio and training_mode are inputs). */
 void lower_ONNX_Dropout(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);

@@ -4,7 +4,8 @@
 
 /* The shapes below: T steps, B sequences, I inputs, H hidden neurons, G gates, D directions. */
 
-/* The inputs of a recurrent operator by name; X as [T, B, I] and states as [D, B, H] whatever the layout is. */
+/* The inputs of a recurrent operator by name; X as [T, B, I] and states as [D, B, H] whatever the layout
+   is. */
 typedef struct recurrent {
     recurrent_spec spec;
     int gates, directions;
@@ -140,8 +141,8 @@ static recurrent_cell cell_of(lowering *l, const recurrent *o, int direction)
     return cell;
 }
 
-/* Runs the steps of one direction over x [T, B, G*H]. *h, *c: [1, B, H] first states, then the last ones. Gives
-   [T, B, H]. Steps beyond the length of a sequence leave its state alone and give 0. */
+/* Runs the steps of one direction over x [T, B, G*H]. *h, *c: [1, B, H] first states, then the last ones.
+   Gives [T, B, H]. Steps beyond the length of a sequence leave its state alone and give 0. */
 static mval run_direction(lowering *l, const recurrent *o, const recurrent_cell *cell, recurrent_step *step,
                           mval x, bool backward, mval *h, mval *c)
 {
@@ -219,7 +220,8 @@ static mval prepare_plain(lowering *l, const recurrent *o, int direction, recurr
     return b.id == NO_VALUE ? MVAL_NONE : joined_bias(l, o, b, 0, o->gates);
 }
 
-/* GRU: with linear_before_reset the recurrence bias of the hidden gate is scaled by the reset gate, so it stays out. */
+/* GRU: with linear_before_reset the recurrence bias of the hidden gate is scaled by the reset gate, so it
+   stays out. */
 static mval prepare_gru(lowering *l, const recurrent *o, int direction, recurrent_cell *cell)
 {
     mval r = m_swap(l, of_direction(l, o->r, direction), 0, 1); /* [H, 3*H]: update, reset, hidden */

@@ -9,33 +9,34 @@ typedef struct recurrent_activation {
     double alpha, beta;
 } recurrent_activation;
 
-/* What a step of one direction reads: G gates of H hidden neurons, B sequences at once. */
+/* One direction: G gates of H hidden units each, over B sequences at once. */
 typedef struct recurrent_cell {
     mval r;        /* [H, G*H] recurrence weights, transposed; GRU: of the first two gates */
-    mval r_hidden; /* GRU: [H, H] of the hidden gate, transposed, else MVAL_NONE */
-    mval b_hidden; /* GRU with linear_before_reset: [H] its recurrence bias, or MVAL_NONE */
-    mval peep[3];  /* LSTM: [H] each for input, output and forget gate, or MVAL_NONE */
+    mval r_hidden; /* GRU: [H, H] of the hidden gate, transposed; else MVAL_NONE */
+    mval b_hidden; /* GRU with linear_before_reset: [H] recurrence bias of the hidden gate; else MVAL_NONE */
+    mval peep[3];  /* LSTM: peephole weights [H] of input, output and forget gate, or MVAL_NONE */
     dim hidden;    /* H */
     recurrent_activation f[3];
-    double clip;  /* 0: none */
-    bool coupled; /* LSTM: the forget gate is 1 - the input gate */
+    double clip;  /* 0: do not clip */
+    bool coupled; /* LSTM: the forget gate is 1 - input gate */
 } recurrent_cell;
 
-/* The activations of `directions` cells with `per_cell` each from the attributes, in order; alpha and beta go to those
-   that take them. defaults: (per_cell) names. out: (directions * per_cell). */
+/* Reads the activations of `directions` cells of `per_cell` each, in order; alpha and beta are consumed by
+   those that take them. defaults: (per_cell) names. out: (directions * per_cell). */
 void recurrent_activations(lowering *l, const recurrent_spec *spec, int directions, int per_cell,
                            const char *const *defaults, recurrent_activation *out);
 
-/* Gates: f(x), with x clipped to [-clip, clip] first where clip is not 0. */
+/* Activation of a gate: f(x), with x clipped to [-clip, clip] first where clip is not 0. */
 mval recurrent_gate(lowering *l, const recurrent_cell *cell, int which, mval x);
-/* f(x) of a state, which clip leaves alone. */
+/* Activation of a state: f(x), never clipped. */
 mval recurrent_activate(lowering *l, const recurrent_cell *cell, int which, mval x);
 
-/* How often a step is to be unrolled: the number of `steps`, 0 where the dims `each` of a step's values hold nothing.
-   Inference stops at many steps, for which declared types must do. */
+/* Number of steps to unroll: `steps`, or 0 where the dims `each` of one step's values have no elements. Shape
+   inference stops where there are many; the declared types must suffice there. */
 int64_t recurrent_steps(lowering *l, dim steps, dim each);
 
-/* One step: x [1, B, G*H] the projected input with biases; *h and *c [1, B, H] the states, replaced by the new ones. */
+/* One step. x: [1, B, G*H], the projected input with biases; *h, *c: [1, B, H], the states, replaced by the
+   new ones. */
 typedef void recurrent_step(lowering *l, const recurrent_cell *cell, mval x, mval *h, mval *c);
 
 #endif

@@ -143,7 +143,7 @@ void lower_ONNX_ReduceLogSumExp(lowering *l, const node *n)
     elem_out(l, m_add(l, m_log(l, sum), back), r.x);
 }
 
-/* ---- Softmax ----------------------------------------------------------------------------------------------- */
+/* ---- Softmax ------------------------------------------------------------------------------------------- */
 
 /* Softmax or its logarithm in float64. */
 static void softmax(lowering *l, const node *n, mval (*of)(lowering *, mval, int64_t))
@@ -182,11 +182,11 @@ void lower_ONNX_LogSoftmax(lowering *l, const node *n)
     softmax(l, n, m_log_softmax);
 }
 
-/* ---- Losses --------------------------------------------------------------------------------------------------- */
+/* ---- Losses -------------------------------------------------------------------------------------------- */
 
-/* The loss of log-probabilities logp [N, C, D...] (float64) at the classes target [N, D...]:
-   -logp[n, target[n, d], d] * weight[target[n, d]], 0 where the target is ignore_index; summed, or divided by the sum
-   of the weights, or as it is. */
+/* The loss of log-probabilities logp [N, C, D...] (float64) at the classes target [N, D...]: -logp[n,
+   target[n, d], d] * weight[target[n, d]], 0 where the target is ignore_index; summed, or divided by the
+   sum of the weights, or as it is. */
 static mval nll(lowering *l, const node *n, mval logp, mval target, mval weight)
 {
     loss_spec spec = spec_loss(n);

@@ -1,5 +1,5 @@
-/* Resize and Upsample: one axis after the other is resampled by a table of indices and weights; the tensor is gathered by
-   the indices, weighted and summed. */
+/* Resize and Upsample: one axis after the other is resampled by a table of indices and weights; the tensor
+   is gathered by the indices, weighted and summed. */
 #include "ops/given.h"
 
 #include "base/error.h"
@@ -82,7 +82,8 @@ static mval outside_of(lowering *l, const resize_rule *r, const resize_axis *axi
     return MVAL_NONE;
 }
 
-/* x (rank) resampled along every axis; beyond: the value out of range. Averages are taken in double and rounded once at the end. */
+/* x (rank) resampled along every axis; beyond: the value out of range. Averages are taken in double and
+   rounded once at the end. */
 static mval resample(lowering *l, const resize_rule *r, double beyond, const resize_axis *axes, mval x)
 {
     sib_dtype dtype = m_dtype(l, x);

@@ -75,8 +75,9 @@ static sampling sampling_of(lowering *l, const node *n, mval x)
                       .n = m_rank(l, x) - 2};
 }
 
-/* out[n, c, p...] = x[n, c] at the position grid[n, p..., :], which gives the innermost axis first, -1 and 1
-   being the ends: the centres of the outer pixels (align_corners) or their outer edges. ONNX GridSample-22. */
+/* out[n, c, p...] = x[n, c] at the position grid[n, p..., :], which gives the innermost axis first, -1 and
+   1 being the ends: the centres of the outer pixels (align_corners) or their outer edges. ONNX
+   GridSample-22. */
 void lower_ONNX_GridSample(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), grid = l_in(l, 1), at[SIB_MAX_RANK];

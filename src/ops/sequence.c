@@ -1,4 +1,5 @@
-/* Sequences and optionals: values around tensors. Their items are shared, so nothing here moves an element. */
+/* Sequences and optionals: values around tensors. Their items are shared, so nothing here moves an
+   element. */
 #include "base/alloc.h"
 #include "ops/lower.h"
 #include "ops/types.h"
@@ -108,8 +109,8 @@ void lower_ONNX_SequenceLength(lowering *l, const node *n)
     l_out(l, 0, types_emit(l, MILLI_sequence_length, 1, &s, 0, NULL, m_tensor_type(l, SIB_I64, 0, NULL)));
 }
 
-/* S = X cut along `axis`: into pieces of `split` (the last may be smaller), into pieces of the sizes in `split`, or one
-   by one, then without the axis where keepdims is 0. ONNX SplitToSequence-11, -24. */
+/* S = X cut along `axis`: into pieces of `split` (the last may be smaller), into pieces of the sizes in
+   `split`, or one by one, then without the axis where keepdims is 0. ONNX SplitToSequence-11, -24. */
 void lower_ONNX_SplitToSequence(lowering *l, const node *n)
 {
     split_spec spec = spec_split(n);
@@ -179,8 +180,8 @@ void lower_ONNX_Optional(lowering *l, const node *n)
     l_out(l, 0, types_emit(l, MILLI_optional_make, 1, &nothing, 1, &empty, type));
 }
 
-/* B = whether there is an element: of an optional the data tell, a tensor or sequence is one, no input is none.
-   ONNX OptionalHasElement-15, -18. */
+/* B = whether there is an element: of an optional the data tell, a tensor or sequence is one, no input is
+   none. ONNX OptionalHasElement-15, -18. */
 void lower_ONNX_OptionalHasElement(lowering *l, const node *n)
 {
     (void)n;

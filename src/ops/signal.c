@@ -7,15 +7,15 @@
 
 #define PI 3.14159265358979323846
 
-/* ---- The transform ------------------------------------------------------------------------------------------------ */
+/* ---- The transform ------------------------------------------------------------------------------------- */
 
 /* A complex signal [..., n]; im is MVAL_NONE where it is real. */
 typedef struct complex_mval {
     mval re, im;
 } complex_mval;
 
-/* cos and sign * sin of 2 pi (n * k mod N) / N for n < rows, k < columns: [rows, columns]. The product is taken modulo
-   N as integers, so that angles stay small and exact; in double, rounded once to the dtype. */
+/* cos and sign * sin of 2 pi (n * k mod N) / N for n < rows, k < columns: [rows, columns]. The product is
+   taken modulo N as integers, so that angles stay small and exact; in double, rounded once to the dtype. */
 static complex_mval turns(lowering *l, sib_dtype dtype, dim rows, dim columns, dim length, double sign)
 {
     mval n = m_unsqueeze(l, m_iota(l, SIB_I64, rows), 1), k = m_iota(l, SIB_I64, columns);
@@ -33,7 +33,8 @@ static complex_mval turned_by(lowering *l, complex_mval a, complex_mval w)
                           m_add(l, m_mul(l, a.re, w.im), m_mul(l, a.im, w.re))};
 }
 
-/* The product of a [..., n] with the matrix w [n, k], each sum rounded once: [re im] times [[re im], [-im re]]. */
+/* The product of a [..., n] with the matrix w [n, k], each sum rounded once: [re im] times [[re im], [-im
+   re]]. */
 static complex_mval multiplied(lowering *l, complex_mval a, complex_mval w)
 {
     dim count = m_dim(l, w.re, -1), zero = d_const(l, 0);
@@ -88,8 +89,8 @@ static complex_mval split(lowering *l, complex_mval x, int64_t p, int64_t m, dou
     return laid_out(l, x, 3, joined, k_first);
 }
 
-/* X[..., k] = sum over n of x[..., n] e^(sign 2 pi i n k / N) for k < N, by its definition where N has no factors or
-   is a symbol, else step by step, in the dtype of x. N is the last dim of x. */
+/* X[..., k] = sum over n of x[..., n] e^(sign 2 pi i n k / N) for k < N, by its definition where N has no
+   factors or is a symbol, else step by step, in the dtype of x. N is the last dim of x. */
 static complex_mval complex_transform(lowering *l, complex_mval x, double sign)
 {
     dim dims[SIB_MAX_RANK], length = m_dim(l, x.re, -1);
@@ -114,8 +115,9 @@ static complex_mval complex_transform(lowering *l, complex_mval x, double sign)
     return laid_out(l, x, (size_t)rank, dims, NULL);
 }
 
-/* The whole spectrum [..., N] of a real signal of which only the first floor(N / 2) + 1 are given: those behind are
-   the mirrored ones, conjugated; the imaginary parts of the first, and for even N of the middle one, are not read. */
+/* The whole spectrum [..., N] of a real signal of which only the first floor(N / 2) + 1 are given: those
+   behind are the mirrored ones, conjugated; the imaginary parts of the first, and for even N of the middle
+   one, are not read. */
 static complex_mval mirrored_spectrum(lowering *l, complex_mval half, dim length)
 {
     dim bins = m_dim(l, half.re, -1), one = d_const(l, 1), behind = d_sub(l, length, bins);
@@ -131,8 +133,8 @@ static complex_mval mirrored_spectrum(lowering *l, complex_mval half, dim length
     return whole;
 }
 
-/* The same. The spectrum of a real signal is its own mirror image: its second half is taken from the first, and what
-   is its own image is real. */
+/* The same. The spectrum of a real signal is its own mirror image: its second half is taken from the
+   first, and what is its own image is real. */
 static complex_mval transform(lowering *l, complex_mval x, double sign)
 {
     dim length = m_dim(l, x.re, -1), zero = d_const(l, 0);
@@ -193,9 +195,10 @@ static dim length_of(lowering *l, mval v)
     return l_ok(l) ? d : DIM_NONE;
 }
 
-/* X[k] = sum over n < N of x[n] e^(-2 pi i n k / N) along an axis, or the inverse, divided by N. x is cut or filled
-   with zeros to N = dft_length. onesided: only k <= N / 2 are given, or for the inverse read, which then gives real
-   numbers. The axis is an attribute, 1 by default, and from 20 on an input, -2 by default. ONNX DFT-17, 20. */
+/* X[k] = sum over n < N of x[n] e^(-2 pi i n k / N) along an axis, or the inverse, divided by N. x is cut
+   or filled with zeros to N = dft_length. onesided: only k <= N / 2 are given, or for the inverse read,
+   which then gives real numbers. The axis is an attribute, 1 by default, and from 20 on an input, -2 by
+   default. ONNX DFT-17, 20. */
 void lower_ONNX_DFT(lowering *l, const node *n)
 {
     dft_spec spec = spec_dft(n);
@@ -281,7 +284,7 @@ void lower_ONNX_STFT(lowering *l, const node *n)
     elem_out(l, onesided ? m_slice_numbers(l, y, -2, 0, length / 2 + 1) : y, x);
 }
 
-/* ---- Log-mel features -------------------------------------------------------------------------------------------- */
+/* ---- Log-mel features ---------------------------------------------------------------------------------- */
 
 /* Slaney's scale: f / (200 / 3) below 1 kHz, then 15 + 27 log(f / 1000) / log(6.4). */
 static double mel_of(double hz)
@@ -294,8 +297,8 @@ static double hz_of(double mel)
     return mel < 15 ? mel * 200 / 3 : 1000 * exp((mel - 15) * log(6.4) / 27);
 }
 
-/* Weights of the bands, float64 [n_mels, n_fft / 2 + 1]: triangles, straight in Hz, between n_mels + 2 points that are
-   equal steps of the scale apart up to half the rate, each with the area of 1 Hz. */
+/* Weights of the bands, float64 [n_mels, n_fft / 2 + 1]: triangles, straight in Hz, between n_mels + 2
+   points that are equal steps of the scale apart up to half the rate, each with the area of 1 Hz. */
 static mval mel_bank(lowering *l, const mel_spec *m)
 {
     int64_t dims[2] = {m->n_mels, m->n_fft / 2 + 1};
@@ -332,9 +335,9 @@ static mval mirrored(lowering *l, mval x, int64_t margin)
     return margin ? m_concat(l, 3, (mval[]){front, x, back}, -1) : x;
 }
 
-/* Whisper's log-mel spectrogram of samples x [..., n]: [..., n_mels, floor(n / hop_length)].
-   Frame t is centred on sample t * hop_length, the ends mirrored; window 0.5 - 0.5 cos(2 pi i / n_fft);
-   e = bank * |DFT|^2; y = log10(max(e, 1e-10)); y = (max(y, max over y - 8) + 4) / 4. All in double, rounded once.
+/* Whisper's log-mel spectrogram of samples x [..., n]: [..., n_mels, floor(n / hop_length)]. Frame t is
+   centred on sample t * hop_length, the ends mirrored; window 0.5 - 0.5 cos(2 pi i / n_fft); e = bank *
+   |DFT|^2; y = log10(max(e, 1e-10)); y = (max(y, max over y - 8) + 4) / 4. All in double, rounded once.
    ai.sibyl LogMelSpectrogram-1; Radford et al. 2022. */
 void lower_SIBYL_LogMelSpectrogram(lowering *l, const node *n)
 {

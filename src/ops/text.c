@@ -49,7 +49,8 @@ static mval in_case(lowering *l, mval x, bool upper)
     return types_emit(l, MILLI_string_case, 1, &x, 1, &a, *m_type(l, x));
 }
 
-/* Indices of the elements of x [n] where keep is true, and of an "" behind them where none is: [1 or more]. */
+/* Indices of the elements of x [n] where keep is true, and of an "" behind them where none is: [1 or
+   more]. */
 static mval kept_or_one(lowering *l, mval keep)
 {
     dim dims[2] = {d_const(l, 1), DIM_NONE};
@@ -114,8 +115,8 @@ void lower_ONNX_RegexFullMatch(lowering *l, const node *n)
     l_out(l, 0, types_emit(l, MILLI_regex_match, 1, &x, 1, &pattern, type));
 }
 
-/* Y[..., ngram_indexes[i]] += how often the i-th n-gram of the pool occurs in X, with up to max_skip_count tokens left
-   out between its tokens; IDF and TFIDF weigh it. ONNX TfIdfVectorizer-9. */
+/* Y[..., ngram_indexes[i]] += how often the i-th n-gram of the pool occurs in X, with up to max_skip_count
+   tokens left out between its tokens; IDF and TFIDF weigh it. ONNX TfIdfVectorizer-9. */
 void lower_ONNX_TfIdfVectorizer(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);

@@ -1,7 +1,8 @@
 /* The optimizers of ai.onnx.preview.training: one step for any number of tensors. */
 #include "ops/lower.h"
 
-/* Inputs are R, T, then each list of n tensors in turn: X, G and the states; outputs are X, then the states. */
+/* Inputs are R, T, then each list of n tensors in turn: X, G and the states; outputs are X, then the
+   states. */
 
 /* Tensor i of list `which`, of n each. */
 static mval of_list(lowering *l, size_t which, size_t i, size_t n)
@@ -54,8 +55,9 @@ void lower_TRAINING_Adagrad(lowering *l, const node *n)
     }
 }
 
-/* V' = alpha V + (1 - alpha) g, H' = beta H + (1 - beta) g g, X' = (1 - post) (X - r V' / (sqrt(H') + epsilon)),
-   r = R sqrt(1 - beta^T) / (1 - alpha^T) for T > 0, else R. ai.onnx.preview.training Adam-1; Kingma & Ba 2015. */
+/* V' = alpha V + (1 - alpha) g, H' = beta H + (1 - beta) g g, X' = (1 - post) (X - r V' / (sqrt(H') +
+   epsilon)), r = R sqrt(1 - beta^T) / (1 - alpha^T) for T > 0, else R. ai.onnx.preview.training Adam-1;
+   Kingma & Ba 2015. */
 void lower_TRAINING_Adam(lowering *l, const node *n)
 {
     optimizer_spec spec = spec_optimizer(n);

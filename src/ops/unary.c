@@ -8,10 +8,10 @@ static void lower_one(lowering *l, milli_kind kind, elem_set takes)
         l_out(l, 0, m_unary(l, kind, x));
 }
 
-/* Y = f(X), f the milli-op of that name, rounded once. ONNX Abs-1/6/13, Neg-1/6/13, Sign-9/13, Floor-1/6/13,
-   Ceil-1/6/13, Round-11/22 (ties to even), Sqrt-1/6/13, Exp-1/6/13, Log-1/6/13, Sin-7/22, Cos-7/22, Tan-7/22,
-   Asin-7/22, Acos-7/22, Atan-7/22, Sinh-9/22, Cosh-9/22, Tanh-1/6/13, Asinh-9/22, Acosh-9/22, Atanh-9/22, Not-1,
-   BitwiseNot-18. consumed_inputs of opset 1 has no meaning for results. */
+/* Y = f(X), f the milli-op of that name, rounded once. ONNX Abs-1/6/13, Neg-1/6/13, Sign-9/13,
+   Floor-1/6/13, Ceil-1/6/13, Round-11/22 (ties to even), Sqrt-1/6/13, Exp-1/6/13, Log-1/6/13, Sin-7/22,
+   Cos-7/22, Tan-7/22, Asin-7/22, Acos-7/22, Atan-7/22, Sinh-9/22, Cosh-9/22, Tanh-1/6/13, Asinh-9/22,
+   Acosh-9/22, Atanh-9/22, Not-1, BitwiseNot-18. consumed_inputs of opset 1 has no meaning for results. */
 #define UNARY(name, milli, takes)                                                                            \
     void lower_ONNX_##name(lowering *l, const node *n)                                                       \
     {                                                                                                        \

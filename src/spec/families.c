@@ -1,4 +1,4 @@
-/* The tables of spec.def and the functions that read by them. */
+/* The tables made from spec.def and the functions that read by them. */
 #include "spec/spec.h"
 
 #include <float.h>

@@ -5,12 +5,12 @@
 
 #include <math.h>
 
-/* The resized length is not rounded here, as in the official cases. */
+/* The length of the result is not rounded here, which the official test cases require. */
 double resize_source(const resize_rule *r, const resize_axis *x, int64_t i)
 {
     double p = (double)i, length = x->up * (double)x->in / x->down, last = (double)x->in - 1;
     switch (r->mapping) {
-    case RESIZE_HALF_PIXEL_SYMMETRIC: /* the middles of both fall together */
+    case RESIZE_HALF_PIXEL_SYMMETRIC: /* the centres of both axes coincide */
         return (double)x->in / 2 + (p + 0.5 - (double)x->out / 2) * x->down / x->up - 0.5;
     case RESIZE_PYTORCH_HALF_PIXEL:
         return length > 1 ? (p + 0.5) * x->down / x->up - 0.5 : 0;
@@ -62,7 +62,7 @@ static double kernel_at(const resize_rule *r, double d)
     return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
 }
 
-/* The kernel is stretched where an antialiased axis shrinks. */
+/* Where an antialiased axis shrinks, the kernel is stretched by this factor. */
 static double stretch_of(const resize_rule *r, const resize_axis *x)
 {
     return r->antialias && x->down > x->up ? x->down / x->up : 1;

@@ -1,4 +1,4 @@
-/* Reads and checks the attributes of a node by a family's table. */
+/* Reads and checks the attributes of a node by its family's table. */
 #include "spec/spec.h"
 
 #include "base/error.h"
@@ -9,8 +9,8 @@
 
 /* ---- Words ------------------------------------------------------------------------------------------- */
 
-/* Index of a word in a row's list "a|b,c:11", where b and c are spellings of word 1 and c is known from opset 11 on; -1
-   where the opset has no such word. */
+/* Index of a word in a row's list, or -1 where the opset has no such word. In "a|b,c:11", b and c are
+   spellings of word 1, and c is known from opset 11 on. */
 static int word_index(const char *list, sib_str word, int64_t version)
 {
     for (int index = 0;;) {
@@ -26,7 +26,7 @@ static int word_index(const char *list, sib_str word, int64_t version)
     }
 }
 
-/* "none, add or mul": the words of a list that an opset has, each in its first spelling. */
+/* "none, add or mul": the words of a list that exist in an opset, each in its first spelling. */
 static const char *words_text(const char *list, int64_t version, char *out, size_t size)
 {
     size_t used = 0, last = 0, count = 0;
@@ -75,7 +75,7 @@ static bool is_list(attribute_kind kind)
     return kind == ATTR_INTS || kind == ATTR_FLOATS || kind == ATTR_STRINGS;
 }
 
-/* Files may leave the kind of an empty list open. */
+/* A file may leave the kind of an empty list open. */
 static bool kind_fits(const spec_row *r, const attribute *a)
 {
     attribute_kind wanted = kind_of(r->kind);
@@ -83,7 +83,7 @@ static bool kind_fits(const spec_row *r, const attribute *a)
            (is_list(wanted) && is_list(a->kind) && !a->n);
 }
 
-/* The attribute of a row, NULL where it is absent or of another kind. */
+/* The attribute of a row; NULL where it is absent or of another kind. */
 static const attribute *usable(const spec_row *r, const node *n)
 {
     const attribute *a = r->name ? node_attribute(n, r->name) : NULL;
@@ -140,7 +140,7 @@ static void put(const spec_row *r, const node *n, void *field)
         PUT(sib_dtype, dtype_of(r, a));
         break;
     case SPEC_WORD:
-        PUT(int, word_of(r, a, n->version)); /* enums of non-negative constants are as wide */
+        PUT(int, word_of(r, a, n->version)); /* enums without negative constants are as wide as int */
         break;
     case SPEC_TEXT:
         PUT(sib_str, a ? a->s : str_of(r->text));

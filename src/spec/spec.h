@@ -1,11 +1,12 @@
-/* A node's attributes as a typed struct of its family, read in one place: names, kinds, defaults and differences between
-   opsets stand in spec.def, a row per attribute. Nobody else reads an attribute to learn what an operator does.
+/* A node's attributes as a typed struct of its family, read in one place: their names, kinds, defaults and
+   the differences between opsets are rows of spec.def. No other code reads attributes to learn what an
+   operator does.
 
    Each family NAME of spec.def has a struct NAME_spec, a function spec_NAME(node) that fills it, and a table
    spec_table_NAME. Lists, strings, tensors and graphs are borrowed from the node.
 
-   spec_NAME does not fail: an attribute that is absent, or not of its row's kind, has the default. spec_check
-   reports what is wrong; every node passes it before it is lowered. */
+   spec_NAME does not fail: an attribute that is absent or not of its row's kind has the default. Errors are
+   found by spec_check, which every node passes before it is lowered. */
 #ifndef SPEC_SPEC_H
 #define SPEC_SPEC_H
 
@@ -13,7 +14,7 @@
 #include "spec/resize_axis.h"
 #include "spec/words.h"
 
-/* Lists. v is NULL where there is no such attribute, but not where it is an empty list. */
+/* Lists. v is NULL where the attribute is absent, but not where the list is empty. */
 typedef struct spec_ints {
     size_t n;
     const int64_t *v; /* (n) */
@@ -27,18 +28,18 @@ typedef struct spec_strings {
     const sib_str *v; /* (n) */
 } spec_strings;
 
-/* An integer that the node does not give and that has no default. */
+/* The value of an integer that the node does not give and that has no default. */
 #define SPEC_ABSENT INT64_MIN
 
 /* ---- Tables ---------------------------------------------------------------------------------------- */
 
 typedef enum spec_kind {
     SPEC_INT,     /* int64_t */
-    SPEC_FLAG,    /* bool, of an int */
+    SPEC_FLAG,    /* bool, from an int */
     SPEC_FLOAT,   /* double */
-    SPEC_NUMBER,  /* double, of a float or an int */
-    SPEC_DTYPE,   /* sib_dtype, of an int; 0 is SIB_DTYPE_UNKNOWN: not given */
-    SPEC_WORD,    /* an enum, of a string */
+    SPEC_NUMBER,  /* double, from a float or an int */
+    SPEC_DTYPE,   /* sib_dtype, from an int; 0 is SIB_DTYPE_UNKNOWN: not given */
+    SPEC_WORD,    /* an enum, from a string */
     SPEC_TEXT,    /* sib_str */
     SPEC_INTS,    /* spec_ints */
     SPEC_FLOATS,  /* spec_floats */
@@ -49,18 +50,18 @@ typedef enum spec_kind {
     SPEC_PART     /* the struct of another family */
 } spec_kind;
 
-/* One attribute. Where several rows that hold for a node have one field, the last one counts. */
+/* One attribute. Where several rows for the same field apply to a node, the last one counts. */
 typedef struct spec_row {
-    const char *name; /* NULL: a fact of the operator or opset, which no attribute changes */
+    const char *name; /* NULL: a fixed value of the operator or opset, not an attribute */
     spec_kind kind;
     size_t offset;        /* of the field */
-    const char *only;     /* operators that the row holds for, "A|B"; NULL: all of the family */
-    int64_t since, until; /* opsets that it holds for; 0: no bound */
-    double number;        /* default; of words the index */
+    const char *only;     /* operators that the row applies to, "A|B"; NULL: all of the family */
+    int64_t since, until; /* opsets that it applies to; 0: no bound */
+    double number;        /* default; the index where the kind is SPEC_WORD */
     const char
         *text; /* default of a text; the words, "a|b": "a,b" are two spellings of one, "a:11" is known from
                            opset 11 on */
-    double min, max;  /* bounds of numbers and of each item, where min < max */
+    double min, max;  /* bounds of a number or of each list item; none unless min < max */
     size_t max_items; /* 0: any number */
     bool required;
     const struct spec_table *part;
@@ -74,11 +75,12 @@ typedef struct spec_table {
 /* Fills the struct of a family. */
 void spec_read(const spec_table *t, const node *n, void *out);
 
-/* Errors: SIB_ERR_ARGUMENT, with the attribute's name and what was expected, where a required one is missing, or one is of
-   another kind, out of bounds, or none of the words. The sentence does not name the node. */
+/* Errors: SIB_ERR_ARGUMENT, with the attribute's name and what was expected, where a required attribute is
+   missing, or one is of another kind, out of range, or none of the words. The message does not name the
+   node. */
 sib_code spec_check(const spec_table *t, const node *n, sib_error *err);
 
-/* Operators without attributes. */
+/* Of operators without attributes. */
 extern const spec_table spec_table_none;
 
 /* ---- Families -------------------------------------------------------------------------------------- */
@@ -107,18 +109,19 @@ extern const spec_table spec_table_none;
 #include "spec/spec.def"
 #include "spec/undefine.h"
 
-/* ---- What several families share ------------------------------------------------------------------------------------------- */
+/* ---- What several families share ----------------------------------------------------------------------- */
 
-/* Item i of a list, the fallback where it has none. */
+/* Item i of a list, or the fallback if the list has no item i. */
 static inline int64_t spec_item(spec_ints list, size_t i, int64_t fallback)
 {
     return i < list.n ? list.v[i] : fallback;
 }
 
-/* An axis in [-rank, rank) as [0, rank); false where it is out of range. */
+/* Normalizes an axis in [-rank, rank) to [0, rank). Returns false where it is out of range. */
 bool spec_axis(int64_t axis, size_t rank, size_t *out);
 
-/* The axes [*begin, *end) that a softmax is taken over, as if they were one; false where its axis is out of range. */
+/* The axes [*begin, *end) over which a softmax is taken as if they were one. Returns false where its axis is
+   out of range. */
 bool spec_softmax_axes(const softmax_spec *s, size_t rank, size_t *begin, size_t *end);
 
 /* How elements are resampled along each axis. */

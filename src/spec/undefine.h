@@ -1,4 +1,4 @@
-/* Ends an inclusion of spec.def; may be included again. */
+/* Ends an inclusion of spec.def, which may then be included again. */
 #undef SPEC
 #undef END
 #undef INT

@@ -1,5 +1,5 @@
-/* Attributes that are one word of a few: the words' numbers. Kernels use some of them too, so nothing else stands here.
-   The order is that of the words in spec.def. */
+/* The enums of attributes whose value is one of a few words, in the order of the words in spec.def. Kernels
+   include this header too, so it holds nothing else. */
 #ifndef SPEC_WORDS_H
 #define SPEC_WORDS_H
 
@@ -41,7 +41,7 @@ typedef enum post_transform {
     TRANSFORM_SOFTMAX_ZERO,
     TRANSFORM_PROBIT
 } post_transform;
-/* What fused operators apply to their result. */
+/* What a fused operator applies to its result. */
 typedef enum fused_activation {
     FUSED_NONE,
     FUSED_RELU,
@@ -54,7 +54,7 @@ typedef enum fused_activation {
 typedef enum silu_activation { SILU_NONE, SILU } silu_activation;
 
 typedef enum resize_filter { RESIZE_NEAREST, RESIZE_LINEAR, RESIZE_CUBIC } resize_filter;
-/* How positions of the result become positions of the source. */
+/* How positions in the result map to positions in the source. */
 typedef enum resize_mapping {
     RESIZE_HALF_PIXEL,
     RESIZE_HALF_PIXEL_SYMMETRIC,
@@ -69,7 +69,7 @@ typedef enum resize_rounding {
     RESIZE_PREFER_CEIL,
     RESIZE_FLOOR,
     RESIZE_CEIL,
-    RESIZE_EARLY /* before opset 11: below, and above where the axis shrinks */
+    RESIZE_EARLY /* before opset 11: floor, or ceil where the axis shrinks */
 } resize_rounding;
 typedef enum resize_policy { RESIZE_STRETCH, RESIZE_NOT_LARGER, RESIZE_NOT_SMALLER } resize_policy;
 

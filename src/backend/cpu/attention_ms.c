@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- What they share --------------------------------------------------------------------------------------- */
+/* ---- What they share ----------------------------------------------------------------------------------- */
 
 /* The mask of `input`, int32, into a->filter. False where it is not as the lowering has it. */
 static bool read_filter(const node_view *n, size_t input, attention_state *a)
@@ -66,7 +66,7 @@ static bool read_used(const node_view *n, size_t used, attention_state *a)
     return count == 1;
 }
 
-/* ---- MultiHeadAttention ------------------------------------------------------------------------------------ */
+/* ---- MultiHeadAttention -------------------------------------------------------------------------------- */
 
 /* Which input is which: the two operators number them differently. */
 typedef struct mha_inputs {
@@ -81,8 +81,8 @@ typedef struct mha_state {
     size_t bias;              /* input of it; ATTENTION_NONE for none */
 } mha_state;
 
-/* A part of an input whose heads stand in `parts` parts side by side: [B, S, N, parts, D], or with `whole` parts as wide
-   as all heads together: [B, S, parts, N, D]. */
+/* A part of an input whose heads stand in `parts` parts side by side: [B, S, N, parts, D], or with `whole`
+   parts as wide as all heads together: [B, S, parts, N, D]. */
 static attention_source part_of(size_t input, size_t i, size_t parts, bool whole, size_t rows, size_t heads,
                                 size_t d)
 {
@@ -267,7 +267,7 @@ static sib_code run(const cpu_call *c)
     return attention_go(c, c->state);
 }
 
-/* ---- Attention ----------------------------------------------------------------------------------------------- */
+/* ---- Attention ----------------------------------------------------------------------------------------- */
 
 enum { IN_X, IN_W, IN_BIAS, IN_MASK, IN_PAST, IN_SCORE_BIAS, IN_PAST_LENGTH };
 

@@ -1,4 +1,5 @@
-/* How the attention operators are run: what is past and new is joined, biases are written out, and the kernels go over it. */
+/* How the attention operators are run: what is past and new is joined, biases are written out, and the
+   kernels go over it. */
 #include "backend/cpu/attention.h"
 #include "backend/cpu/scratch.h"
 
@@ -29,7 +30,7 @@ sib_code attention_keep(const attention_state *a, void **state, sib_error *err)
     return code;
 }
 
-/* ---- A run --------------------------------------------------------------------------------------------------- */
+/* ---- A run --------------------------------------------------------------------------------------------- */
 
 /* One run: the blocks that it takes from its scratch. */
 typedef struct going {
@@ -129,7 +130,7 @@ static attention_rows join(const going *g, const attention_source *past, const a
     return (attention_rows){.at = to, .batch = o->kv_heads * room * d, .head = room * d, .row = d};
 }
 
-/* ---- Biases ---------------------------------------------------------------------------------------------------- */
+/* ---- Biases -------------------------------------------------------------------------------------------- */
 
 /* True where the input is not the bias as it is wanted. */
 static bool writes_bias(const attention_state *a)
@@ -224,7 +225,7 @@ static void set_bias(going *g)
     g->o.bias_step = b->width == 1 ? 0 : 1;
 }
 
-/* ---- All of it --------------------------------------------------------------------------------------------------- */
+/* ---- All of it ----------------------------------------------------------------------------------------- */
 
 /* Where the joined rows go: the output, scratch where only the past makes them needed, or nowhere. */
 static bool joins(const going *g, const attention_target *t, float **to, size_t *scratch, size_t d)

@@ -1,5 +1,5 @@
-/* The operator Pad in modes edge, reflect and wrap, where its pads are constant and none is negative. Mode constant is the
-   milli-op pad already. */
+/* The operator Pad in modes edge, reflect and wrap, where its pads are constant and none is negative. Mode
+   constant is the milli-op pad already. */
 #include "backend/cpu/layout.h"
 #include "kernel/layout/layout.h"
 

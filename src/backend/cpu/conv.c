@@ -162,7 +162,8 @@ static bool quantized_claims(const cpu_self *self, const node_view *n)
 
 /* ---- Preparing ----------------------------------------------------------------------------------------- */
 
-/* Zero points as numbers (most n); *each: there is one a feature. Returns zeros, or NULL where there are none. */
+/* Zero points as numbers (most n); *each: there is one a feature. Returns zeros, or NULL where there are
+   none. */
 static const int32_t *read_zeros(const sib_tensor *t, int32_t *zeros, bool *each)
 {
     *each = t && t->count > 1;
@@ -323,7 +324,7 @@ static sib_code quantized_prepare(const cpu_self *self, const node_view *n, void
     return prepare(self, n, &of_quantized, state, err);
 }
 
-/* ---- Running --------------------------------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------------------- */
 
 /* NaN stays NaN. */
 static float clamped(float x, float low, float high)

@@ -5,16 +5,17 @@
 #include "backend/cpu/cpu.h"
 #include "kernel/conv/conv.h"
 
-/* Windows over the spatial axes of x [N, C, in...]: axis[3 - n ..] are the n axes, those before do nothing. */
+/* Windows over the spatial axes of x [N, C, in...]: the last n of `axis` are used, those before them are
+   neutral. */
 typedef struct cpu_windows {
     size_t batch, channels; /* of x */
     size_t n;
     conv2d_axis axis[CONV2D_AXES];
 } cpu_windows;
 
-/* Reads the geometry of a node whose input x and output y have these dims: strides, dilations, pads or auto_pad. kernel:
-   (rank - 2) sizes, or NULL for kernel_shape. False where dims are not known, something is empty, or there are
-   more than CONV2D_AXES spatial axes. */
+/* Reads the geometry of a node with input x and output y: strides, dilations, pads or auto_pad. kernel: (rank
+   - 2) sizes, or NULL for kernel_shape. Returns false where dims are not known, an axis is empty, or there
+   are more than CONV2D_AXES spatial axes. */
 bool cpu_windows_read(const node_view *n, const spatial_spec *spec, const value *x, const value *y,
                       const int64_t *kernel, cpu_windows *out);
 

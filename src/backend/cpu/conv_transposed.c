@@ -13,10 +13,10 @@ typedef struct transposed_state {
     void *owned;
 } transposed_state;
 
-/* ---- Claiming ---------------------------------------------------------------------------------------------- */
+/* ---- Claiming ------------------------------------------------------------------------------------------ */
 
-/* Elements of the whole result that are cut off before each axis, as the operator's definition has it: pads, or what
-   follows from the size that is wanted. False where they are none. */
+/* Elements of the whole result that are cut off before each axis, as the operator's definition has it:
+   pads, or what follows from the size that is wanted. False where they are none. */
 static bool read_cut(const conv_spec *spec, cpu_windows *g)
 {
     bool upper = spec->spatial.auto_pad == PAD_SAME_UPPER, lower = spec->spatial.auto_pad == PAD_SAME_LOWER;
@@ -64,7 +64,7 @@ static bool transposed_claims(const cpu_self *self, const node_view *n)
     return read_node(n, &plan) && conv_transposed_make(&plan, 1);
 }
 
-/* ---- Preparing --------------------------------------------------------------------------------------------- */
+/* ---- Preparing ----------------------------------------------------------------------------------------- */
 
 static sib_code pack_weights(void *context, const void *elements, void *out, sib_error *err)
 {
@@ -108,7 +108,7 @@ static sib_code transposed_prepare(const cpu_self *self, const node_view *n, voi
     return SIB_OK;
 }
 
-/* ---- Running ----------------------------------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------------------- */
 
 static void finish_part(const void *context, size_t begin, size_t count)
 {

@@ -38,7 +38,7 @@ typedef struct chain_call {
     atomic_bool no_memory;
 } chain_call;
 
-/* ---- Claiming ----------------------------------------------------------------------------------------------- */
+/* ---- Claiming ------------------------------------------------------------------------------------------ */
 
 static bool node_claims(const cpu_self *self, const node_view *n)
 {
@@ -107,7 +107,7 @@ static bool fused_claims(const cpu_self *self, const node_view *n)
     return !first || takes_head(self, n, body);
 }
 
-/* ---- Preparing ---------------------------------------------------------------------------------------------- */
+/* ---- Preparing ----------------------------------------------------------------------------------------- */
 
 static void release_head(head_step *h)
 {
@@ -213,7 +213,7 @@ static bool reads(const void *state, size_t i)
     return false;
 }
 
-/* ---- Running ------------------------------------------------------------------------------------------------ */
+/* ---- Running ------------------------------------------------------------------------------------------- */
 
 static void run_range(chain_call *call, size_t begin, size_t count)
 {

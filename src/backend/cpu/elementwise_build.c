@@ -1,9 +1,9 @@
 /* Graphs of elementwise milli-ops as chains.
 
-   Lowerings compute in float64 between casts from and to narrower floats, so that the definition rounds once. Here what
-   one operator so widens is computed in float32: its float64 values, where all of them come from casts, constants and
-   values of the same operator, and go to casts and comparisons of it. Casts that a model itself has stay what they
-   are. */
+   Lowerings compute in float64 between casts from and to narrower floats, so that the definition rounds
+   once. Here what one operator so widens is computed in float32: its float64 values, where all of them
+   come from casts, constants and values of the same operator, and go to casts and comparisons of it. Casts
+   that a model itself has stay what they are. */
 #include "backend/cpu/elementwise.h"
 #include "tensor/convert.h"
 
@@ -12,7 +12,7 @@
 /* Constants of at most so many elements are looked at while a plan is made. */
 #define CONSTANT_MOST 4096
 
-/* ---- What is taken -------------------------------------------------------------------------------------- */
+/* ---- What is taken ------------------------------------------------------------------------------------- */
 
 /* The chain's function of a milli-op, + 1; 0 where there is none of that name. */
 static const unsigned char ops[MILLI_COUNT] = {
@@ -126,7 +126,7 @@ bool elementwise_takes(const graph *g, const node *n)
     return takes_dtypes(g, n);
 }
 
-/* ---- Building ----------------------------------------------------------------------------------------------- */
+/* ---- Building ------------------------------------------------------------------------------------------ */
 
 /* A value of the graph, and the chain's for it. */
 typedef struct known {
@@ -172,9 +172,9 @@ static size_t count_of(const graph *g, value_id v)
     return count;
 }
 
-/* True where the float64 value v, which node n reads, is one that the operator of n widened: in the body, a constant, or
-   one that is made before for many elements each (a mean, a scale). What it makes before for each element, sums of a
-   product above all, keeps its precision until it is rounded. */
+/* True where the float64 value v, which node n reads, is one that the operator of n widened: in the body,
+   a constant, or one that is made before for many elements each (a mean, a scale). What it makes before
+   for each element, sums of a product above all, keeps its precision until it is rounded. */
 static bool comes_from_same(const builder *b, const node *n, value_id v)
 {
     const value *x = &b->g->values[v];
@@ -205,7 +205,8 @@ static bool whole_constant(const value *x)
     return true;
 }
 
-/* True where v holds integers (or nothing) that float32 has, too: what quantizing rounds, and adds zero points to. */
+/* True where v holds integers (or nothing) that float32 has, too: what quantizing rounds, and adds zero
+   points to. */
 static bool is_whole(const builder *b, value_id v, int depth)
 {
     const value *x = &b->g->values[v];
@@ -327,7 +328,8 @@ static size_t remember(builder *b, value_id v, bool narrow, size_t made)
     return made;
 }
 
-/* The chain's value for one that node i reads. What a node makes is remembered as not narrow, whatever it is. */
+/* The chain's value for one that node i reads. What a node makes is remembered as not narrow, whatever it
+   is. */
 static size_t read_value(builder *b, size_t i, value_id v)
 {
     bool narrow = b->narrow[i] && is_wide(b->g, v);

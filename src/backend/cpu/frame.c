@@ -1,4 +1,5 @@
-/* Borders, and windows laid open, which are a view of what stands within its border; and numbers counted up. */
+/* Borders, and windows laid open, which are a view of what stands within its border; and numbers counted
+   up. */
 #include "backend/cpu/layout.h"
 #include "backend/cpu/scratch.h"
 #include "kernel/layout/layout.h"

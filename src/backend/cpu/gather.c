@@ -122,7 +122,8 @@ static bool fits(const node_view *n, const gather_plan *p)
 typedef struct gather_state {
     gather_plan plan;
     gather_moves *moves; /* of indices that are constant; may be NULL */
-    /* Data that are constant are read where they stand, aligned or not, as few of their rows are wanted; NULL: input 0 */
+    /* Data that are constant are read where they stand, aligned or not, as few of their rows are wanted;
+       NULL: input 0 */
     const sib_tensor *table;
 } gather_state;
 

@@ -66,8 +66,8 @@ static sib_code run_pieces(const cpu_call *c)
 
 /* ---- One input, seen with other strides -------------------------------------------------------------- */
 
-/* Where each step along an axis of the result leads in the input, in bytes; own: strides of the input. False where the
-   attributes do not fit: ref says what is wrong. */
+/* Where each step along an axis of the result leads in the input, in bytes; own: strides of the input.
+   False where the attributes do not fit: ref says what is wrong. */
 typedef bool (*layout_rule)(const node_view *n, const cpu_box *a, const cpu_box *out, const int64_t *own,
                             int64_t *strides, int64_t *offset);
 

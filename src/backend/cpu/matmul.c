@@ -25,7 +25,7 @@ static matmul_node node_of(const node_view *n)
     return out;
 }
 
-/* ---- Claiming ---------------------------------------------------------------------------------------------- */
+/* ---- Claiming ------------------------------------------------------------------------------------------ */
 
 static bool claims_matmul(const cpu_self *self, const node_view *n)
 {
@@ -68,7 +68,7 @@ static bool claims_gemm(const cpu_self *self, const node_view *n)
            (!m.addend || addend_strides(n, m.addend, shape.m, shape.n, &row, &column));
 }
 
-/* ---- Preparing --------------------------------------------------------------------------------------------- */
+/* ---- Preparing ----------------------------------------------------------------------------------------- */
 
 typedef struct pack_context {
     const cpu_matmul_shape *shape;

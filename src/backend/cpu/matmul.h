@@ -1,4 +1,5 @@
-/* Products of matrices of floats: what is made ready once, and the run, for all operators that are such products. */
+/* Products of float matrices: the state prepared once and the run, for all operators that compute such
+   products. */
 #ifndef CPU_MATMUL_H
 #define CPU_MATMUL_H
 
@@ -7,31 +8,32 @@
 /* What is added to the product. */
 typedef enum matmul_addend {
     ADD_NOTHING,
-    ADD_ROWS, /* as it stands: one row for all, or a row for each */
-    ADD_FILL  /* broadcast in another way, or times beta: C is filled with it beforehand */
+    ADD_ROWS, /* directly: one row for all, or one per row */
+    ADD_FILL  /* broadcast otherwise or times beta: C is filled with it first */
 } matmul_addend;
 
 typedef struct matmul_state {
-    gemm g; /* but for the addresses, which are known at the run only */
+    gemm g; /* without addresses, which are known at run time */
     size_t count;
     gemm_place *places; /* (count), NULL for one */
-    void *owned;        /* packed B, where it is this state's own */
-    size_t scratch;     /* floats */
+    void *owned;        /* packed B, where this state owns it */
+    size_t scratch;     /* in floats */
     matmul_addend addend;
     size_t addend_input;
     float beta;
     size_t add_row, add_column; /* ADD_FILL: strides of the addend */
-    /* 16-bit floats: operands are widened before and C is narrowed after; NULL for float32. */
+    /* 16-bit floats: operands are widened before, C is narrowed after. NULL for float32. */
     kernel_widen widen;
     kernel_narrow narrow;
-    size_t a_floats, b_floats, addend_floats, c_floats; /* 0 for float32 */
+    size_t a_floats, b_floats, addend_floats, c_floats; /* sizes of the widened operands; 0 for float32 */
 } matmul_state;
 
-/* float32 or a 16-bit float; sets what s needs for the latter. Elements of the operands as floats. */
+/* cpu_matmul_takes: true for float32 and 16-bit floats. cpu_matmul_set_dtype sets what s needs for the
+   latter; a, b, addend: elements of the operands. */
 bool cpu_matmul_takes(sib_dtype dtype);
 void cpu_matmul_set_dtype(const cpu_self *self, matmul_state *s, sib_dtype dtype, size_t a, size_t b,
                           size_t addend);
-/* Floats of scratch, once all else of s is set. */
+/* Sets s->scratch once all else of s is set. */
 void cpu_matmul_size_scratch(const cpu_self *self, matmul_state *s);
 
 sib_code cpu_matmul_run(const cpu_call *c);

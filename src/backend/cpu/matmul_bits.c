@@ -70,7 +70,7 @@ static bool claims(const cpu_self *self, const node_view *n)
     return cpu_dims(n, n->in[IN_A], &rank, dims) && rank >= 1 && (size_t)dims[rank - 1] == b.k;
 }
 
-/* ---- Packing ----------------------------------------------------------------------------------------------- */
+/* ---- Packing ------------------------------------------------------------------------------------------- */
 
 typedef struct pack_context {
     const bits_node *b;

@@ -1,11 +1,12 @@
-/* Products of bytes: MatMulInteger, QLinearMatMul, com.microsoft MatMulIntegerToFloat and DynamicQuantizeMatMul. */
+/* Products of bytes: MatMulInteger, QLinearMatMul, com.microsoft MatMulIntegerToFloat and
+   DynamicQuantizeMatMul. */
 #include "backend/cpu/matmul_int.h"
 #include "backend/cpu/scratch.h"
 #include "kernel/gemm/gemm.h"
 
 #include <stdio.h>
 
-/* ---- The operators ----------------------------------------------------------------------------------------- */
+/* ---- The operators ------------------------------------------------------------------------------------- */
 
 static const int_operator operators[] = {
     {"", "MatMulInteger", 0, 1, 2, 3, NONE, NONE, NONE, NONE, NONE},
@@ -90,7 +91,7 @@ static bool claims(const cpu_self *self, const node_view *n)
     return read_node(n, &s, &shape);
 }
 
-/* ---- Preparing --------------------------------------------------------------------------------------------- */
+/* ---- Preparing ----------------------------------------------------------------------------------------- */
 
 typedef struct pack_context {
     const cpu_matmul_shape *shape;

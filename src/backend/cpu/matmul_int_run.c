@@ -1,5 +1,5 @@
-/* The run of a product of bytes: zero points and scales read, A quantized where it is not yet, the product, and each row
-   scaled to what the operator gives. */
+/* The run of a product of bytes: zero points and scales read, A quantized where it is not yet, the
+   product, and each row scaled to what the operator gives. */
 #include "backend/cpu/matmul_int.h"
 #include "backend/cpu/scratch.h"
 
@@ -20,7 +20,7 @@ static const void *data_of(const cpu_call *c, uint8_t i)
     return t ? t->data : NULL;
 }
 
-/* ---- Rows on the way out -------------------------------------------------------------------------------- */
+/* ---- Rows on the way out ------------------------------------------------------------------------------- */
 
 #define ROUND_MAGIC 6755399441055744.0 /* 1.5 * 2^52: what is added to it is rounded to an integer */
 
@@ -79,7 +79,7 @@ static void done(void *context, int32_t *at, size_t rows, size_t columns)
         c->finish(c, begin + i * s->g.n, columns);
 }
 
-/* ---- Parameters --------------------------------------------------------------------------------------------- */
+/* ---- Parameters ---------------------------------------------------------------------------------------- */
 
 /* Zero points as int32: one to *one, or all to `many`. NULL where there is none. */
 static const int32_t *zeros_of(const cpu_call *c, uint8_t i, bool is_signed, size_t count, bool each,
@@ -135,7 +135,7 @@ static float quantize(const float *x, size_t n, uint8_t *q, int32_t *zero)
     return scale;
 }
 
-/* ---- Run ----------------------------------------------------------------------------------------------------- */
+/* ---- Run ----------------------------------------------------------------------------------------------- */
 
 sib_code cpu_matmul_int_run(const cpu_call *c)
 {

@@ -77,7 +77,7 @@ static bool claims(const cpu_self *self, const node_view *n)
     return node_of(n, &w);
 }
 
-/* ---- Packing ----------------------------------------------------------------------------------------------- */
+/* ---- Packing ------------------------------------------------------------------------------------------- */
 
 typedef struct pack_context {
     const narrow_node *w;

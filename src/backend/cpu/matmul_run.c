@@ -2,7 +2,7 @@
 #include "backend/cpu/matmul.h"
 #include "backend/cpu/scratch.h"
 
-/* ---- Made ready -------------------------------------------------------------------------------------------- */
+/* ---- Made ready ---------------------------------------------------------------------------------------- */
 
 bool cpu_matmul_takes(sib_dtype dtype)
 {
@@ -49,14 +49,15 @@ void cpu_matmul_release(void *state)
     mem_free(s);
 }
 
-/* ---- Run --------------------------------------------------------------------------------------------------- */
+/* ---- Run ----------------------------------------------------------------------------------------------- */
 
 typedef struct running {
     const cpu_call *call;
     const float *c; /* as floats: the output, or scratch */
 } running;
 
-/* Rows x columns elements of C are complete: to the output where they are elsewhere, then to who comes after. */
+/* Rows x columns elements of C are complete: to the output where they are elsewhere, then to who comes
+   after. */
 static void done(void *context, float *at, size_t rows, size_t columns)
 {
     const running *r = context;

@@ -106,7 +106,7 @@ static sib_code run(const cpu_call *c)
 
 const cpu_kernel cpu_matmul_wide = {.claims = claims, .prepare = prepare, .release = release, .run = run};
 
-/* ---- The milli-op, which is one or the other ------------------------------------------------------------ */
+/* ---- The milli-op, which is one or the other ----------------------------------------------------------- */
 
 typedef struct either_state {
     const cpu_kernel *kernel;

@@ -13,7 +13,7 @@ static bool image_of(const node_view *n, size_t *rank, int64_t *dims)
            cpu_count(*rank, dims);
 }
 
-/* ---- Batches ----------------------------------------------------------------------------------------------- */
+/* ---- Batches ------------------------------------------------------------------------------------------- */
 
 typedef struct batch_state {
     size_t n, channels, plane; /* X is [n, channels, plane] */
@@ -133,7 +133,7 @@ const cpu_kernel cpu_batch_norm = {
     .takes_finish = true,
 };
 
-/* ---- Instances and groups ----------------------------------------------------------------------------------- */
+/* ---- Instances and groups ------------------------------------------------------------------------------ */
 
 typedef struct group_state {
     size_t items;    /* groups of the whole batch */

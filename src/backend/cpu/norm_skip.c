@@ -1,4 +1,5 @@
-/* Operators that normalize sums over the last axis: of an input and what skips a block (and a bias), of embeddings. */
+/* Operators that normalize sums over the last axis: of an input and what skips a block (and a bias), of
+   embeddings. */
 #include "backend/cpu/rows.h"
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"
@@ -10,7 +11,7 @@ static const value *given(const node_view *n, size_t i)
     return i < n->n_in ? n->in[i] : NULL;
 }
 
-/* ---- Input, skip and bias ------------------------------------------------------------------------------------ */
+/* ---- Input, skip and bias ------------------------------------------------------------------------------ */
 
 typedef struct skip_state {
     size_t rows, n;
@@ -25,7 +26,8 @@ static bool is_centred(const node *n)
     return str_is(n->type, "SkipLayerNormalization");
 }
 
-/* Rows of `skip` that repeat over those of x (rank, dims): its dims are the last ones of x behind ones. 0 otherwise. */
+/* Rows of `skip` that repeat over those of x (rank, dims): its dims are the last ones of x behind ones. 0
+   otherwise. */
 static size_t repeated_rows(const node_view *n, const value *skip, size_t rank, const int64_t *dims)
 {
     size_t own, at = 0, rows = 1;
@@ -135,7 +137,7 @@ const cpu_kernel cpu_skip_norm = {
     .takes_finish = true,
 };
 
-/* ---- Embeddings ------------------------------------------------------------------------------------------------- */
+/* ---- Embeddings ---------------------------------------------------------------------------------------- */
 
 enum { IDS, SEGMENT_IDS, WORDS, POSITIONS, SEGMENTS, GAMMA, BETA, MASK, POSITION_IDS };
 
@@ -215,7 +217,8 @@ static sib_code embed_prepare(const cpu_self *self, const node_view *n, void **s
     return SIB_OK;
 }
 
-/* The row of a table that stands at row `at` of the output; NULL, and the error is set, where there is none. */
+/* The row of a table that stands at row `at` of the output; NULL, and the error is set, where there is
+   none. */
 static const float *row_at(const cpu_call *c, const embed_table *t, size_t at)
 {
     const embed_state *s = c->state;

@@ -139,7 +139,7 @@ static sib_code pool_prepare(const cpu_self *self, const node_view *n, void **st
     return SIB_OK;
 }
 
-/* ---- Running --------------------------------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------------------- */
 
 static void finish_part(const void *context, size_t begin, size_t count)
 {

@@ -1,11 +1,12 @@
-/* QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear between float32 and integers of 8 and 16 bits. */
+/* QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear between float32 and integers of 8 and 16
+   bits. */
 #include "backend/cpu/rows.h"
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"
 
 #include <math.h>
 
-/* ---- Given scales -------------------------------------------------------------------------------------------- */
+/* ---- Given scales -------------------------------------------------------------------------------------- */
 
 typedef struct linear_state {
     cpu_lines lines; /* around the axis of the scales; of one scale for all: [1, 1, count] */
@@ -123,7 +124,8 @@ static void convert_run(const linear_job *j, size_t first, size_t count, quantiz
         j->c->finish(j->c, first, count);
 }
 
-/* Items: elements with one scale, rows of channels where those are the last axis, planes of a channel else. */
+/* Items: elements with one scale, rows of channels where those are the last axis, planes of a channel
+   else. */
 static void linear_task(void *context, size_t begin, size_t count, unsigned worker)
 {
     const linear_job *j = context;
@@ -178,7 +180,7 @@ const cpu_kernel cpu_quantize_linear = {
     .takes_finish = true,
 };
 
-/* ---- The scale of the data itself -------------------------------------------------------------------------------- */
+/* ---- The scale of the data itself ---------------------------------------------------------------------- */
 
 static bool dynamic_claims(const cpu_self *self, const node_view *n)
 {

@@ -29,7 +29,7 @@ static bool has(const node_view *n, size_t i)
     return i < n->n_in && n->in[i];
 }
 
-/* ---- Reading the node -------------------------------------------------------------------------------------- */
+/* ---- Reading the node ---------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -150,7 +150,7 @@ static bool read_node(const node_view *n, recurrent_kind kind, recurrent_state *
     return read_functions(&spec, kind, s);
 }
 
-/* ---- Weights ----------------------------------------------------------------------------------------------- */
+/* ---- Weights ------------------------------------------------------------------------------------------- */
 
 /* Floats of one direction. */
 typedef struct weight_sizes {
@@ -202,7 +202,8 @@ static void pack_r(const packing *k, float *to)
     }
 }
 
-/* Wb + Rb as the projection adds them; a GRU whose reset gate comes after the product keeps Rb of its hidden gate. */
+/* Wb + Rb as the projection adds them; a GRU whose reset gate comes after the product keeps Rb of its
+   hidden gate. */
 static void pack_small(const packing *k, float *to)
 {
     const recurrent_call *c = &k->s->calls[0];
@@ -261,7 +262,7 @@ static sib_code fill_r(void *context, const void *elements, void *out, sib_error
     return SIB_OK;
 }
 
-/* ---- Once a plan ------------------------------------------------------------------------------------------- */
+/* ---- Once a plan --------------------------------------------------------------------------------------- */
 
 static const float *constant_floats(const node_view *n, size_t i, bool *all)
 {
@@ -332,7 +333,7 @@ static sib_code prepare(const cpu_self *self, const node_view *n, recurrent_kind
     return SIB_OK;
 }
 
-/* ---- Running ------------------------------------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------------------- */
 
 static const float *input_floats(const cpu_call *c, size_t i)
 {
@@ -427,7 +428,7 @@ static bool reads(const void *state, size_t i)
     return !s->ready || (i != IN_W && i != IN_R && i != IN_B && i != IN_P);
 }
 
-/* ---- The three operators --------------------------------------------------------------------------------------- */
+/* ---- The three operators ------------------------------------------------------------------------------- */
 
 static bool claims(const node_view *n, recurrent_kind kind)
 {

@@ -130,7 +130,7 @@ static sib_code reduce_prepare(const cpu_self *self, const node_view *n, void **
     return SIB_OK;
 }
 
-/* ---- Running ---------------------------------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------------------- */
 
 typedef struct reduce_job {
     const rows_kernels *kernels;

@@ -1,4 +1,5 @@
-/* The operators Resize and Upsample: nearest for any dtype, linear and cubic for float32. Rare cases are lowered. */
+/* The operators Resize and Upsample: nearest for any dtype, linear and cubic for float32. Rare cases are
+   lowered. */
 #include "kernel/resize/resize.h"
 #include "backend/cpu/layout.h"
 #include "backend/cpu/scratch.h"

@@ -114,7 +114,7 @@ static sib_code run(const cpu_call *c)
     return SIB_OK;
 }
 
-/* ---- The two operators ----------------------------------------------------------------------------------------- */
+/* ---- The two operators --------------------------------------------------------------------------------- */
 
 static bool claims_onnx(const cpu_self *self, const node_view *n)
 {

@@ -1,12 +1,13 @@
-/* Rotary position embeddings: pairs of numbers turned by the angle of their position. */
+/* Rotary position embeddings: pairs of elements rotated by the angle of their position. */
 #ifndef CPU_ROTARY_H
 #define CPU_ROTARY_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* y (d) is x (d) with its first 2 * half numbers turned: pairs (x1, x2), neighbours where interleaved, else one of either
-   half, become (cos x1 - sin x2, sin x1 + cos x2). cosine, sine: (half). x and y do not overlap. */
+/* y (d) is x (d) with its first 2 * half elements rotated: pairs (x1, x2) become (cos x1 - sin x2, sin x1 +
+   cos x2). A pair is two neighbours if `interleaved`, else elements i and i + half. cosine, sine: (half). x
+   and y do not overlap. */
 void rotary_turn(const float *x, float *y, size_t d, size_t half, bool interleaved, const float *cosine,
                  const float *sine);
 

@@ -1,4 +1,5 @@
-/* What kernels that work along axes share: how a tensor lies around an axis, axes as groups, and rows over threads. */
+/* What kernels that work along axes share: the layout of a tensor around an axis, merged axes, parallel_for
+   over rows. */
 #ifndef CPU_ROWS_H
 #define CPU_ROWS_H
 
@@ -9,25 +10,26 @@ typedef struct cpu_lines {
     size_t outer, size, inner;
 } cpu_lines;
 
-/* rank and dims of a tensor whose dims are known; first <= last <= rank. */
+/* dims: (rank), all known; first <= last <= rank. */
 cpu_lines cpu_lines_of(size_t rank, const int64_t *dims, size_t first, size_t last);
-/* Elements of dims (rank); dims of planned values are checked, so the product fits. */
+/* Number of elements of dims (rank). The dims of planned values are checked, so the product does not
+   overflow. */
 size_t cpu_count(size_t rank, const int64_t *dims);
 
-/* The elements of input i and output i, which are float32; NULL where it is omitted, or nobody wants it. */
+/* The elements of input i and output i, which are float32; NULL where it is omitted or not wanted. */
 const float *cpu_floats_in(const cpu_call *c, size_t i);
 float *cpu_floats_out(const cpu_call *c, size_t i);
-/* Output i, or where nobody wants it scratch of n floats, which the caller gives back (*scratch, else NULL); NULL where
-   there is no memory. */
+/* Output i, or if it is not wanted n floats of scratch, which the caller gives back (*scratch, else NULL).
+   Returns NULL where memory is short. */
 float *cpu_floats_made(const cpu_call *c, size_t i, size_t n, void **scratch);
-/* v is float32 and of dims [n]. */
+/* True where v is float32 of dims [count]. */
 bool cpu_is_list(const node_view *n, const value *v, int64_t count);
-/* Output i is float32 where it is wanted. */
+/* True where output i is float32 or not wanted. */
 bool cpu_gives_f32(const node_view *n, size_t i);
 
-/* Runs the task over `items`, each of `work` steps of about the time of one element in vector code, in pieces short
-   enough to look at the cancel flag between them; over threads where all that is worth waking them. The task itself
-   returns at once where the run is cancelled. Errors: SIB_ERR_CANCELLED. */
+/* parallel_for over `items`, each costing `work` times one element in vector code. Pieces are short enough
+   that the cancel flag is checked between them; threads are used where the total is worth waking them. The
+   task itself returns at once where the run is cancelled. Errors: SIB_ERR_CANCELLED. */
 sib_code cpu_spread(const cpu_call *c, size_t items, size_t work, pool_task task, void *context);
 
 #endif

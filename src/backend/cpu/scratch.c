@@ -37,8 +37,8 @@ void cpu_scratch_free(cpu_scratch *s)
     mem_free(s);
 }
 
-/* The smallest block that holds so much leaves the list; where none does, the largest one leaves to be freed, so that
-   blocks grow to what is asked for and not in number. The lock is held. */
+/* The smallest block that holds so much leaves the list; where none does, the largest one leaves to be
+   freed, so that blocks grow to what is asked for and not in number. The lock is held. */
 static block_head *best_of(cpu_scratch *s, size_t bytes)
 {
     size_t best = s->n;

@@ -29,7 +29,7 @@ static bool is_plain(sib_dtype dtype)
            dtype <= SIB_BF16;
 }
 
-/* ---- lookup --------------------------------------------------------------------------------------------- */
+/* ---- lookup -------------------------------------------------------------------------------------------- */
 
 /* A table of places in the list, each at the hash of its element or the next free place behind. */
 typedef struct lookup_state {
@@ -121,7 +121,7 @@ static sib_code lookup_run(const cpu_call *c)
 
 const cpu_kernel cpu_lookup = {.claims = lookup_claims, .prepare = lookup_prepare, .run = lookup_run};
 
-/* ---- nonzero --------------------------------------------------------------------------------------------- */
+/* ---- nonzero ------------------------------------------------------------------------------------------- */
 
 static bool nonzero_claims(const cpu_self *self, const node_view *n)
 {
@@ -149,7 +149,8 @@ static inline __attribute__((always_inline)) size_t count_nonzero(const void *x,
     return found;
 }
 
-/* Places along the last axis of those in n elements into y, which has room for `room` more; returns how many. */
+/* Places along the last axis of those in n elements into y, which has room for `room` more; returns how
+   many. */
 static inline __attribute__((always_inline)) size_t
 list_nonzero(const void *x, size_t item, uint64_t bits, size_t first, size_t n, int64_t *y, size_t room)
 {

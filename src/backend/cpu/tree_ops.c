@@ -1,6 +1,6 @@
-/* The operators TreeEnsembleClassifier and TreeEnsembleRegressor, where nodes are numbered as every exporter does: tree by tree,
-   from 0 on, each before those it branches to. Sums are in double from the first tree to the last, as the definition has
-   them. */
+/* The operators TreeEnsembleClassifier and TreeEnsembleRegressor, where nodes are numbered as every
+   exporter does: tree by tree, from 0 on, each before those it branches to. Sums are in double from the
+   first tree to the last, as the definition has them. */
 #include "backend/cpu/rows.h"
 #include "backend/cpu/scratch.h"
 #include "backend/cpu/trees.h"
@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-/* ---- What the attributes say ------------------------------------------------------------------------------ */
+/* ---- What the attributes say --------------------------------------------------------------------------- */
 
 typedef struct tree_attributes {
     bool classifies;
@@ -115,7 +115,7 @@ static bool ensemble_claims(const cpu_self *self, const node_view *n)
     return ensemble_read(n, &a);
 }
 
-/* ---- Making the forest ------------------------------------------------------------------------------------- */
+/* ---- Making the forest --------------------------------------------------------------------------------- */
 
 typedef struct ensemble_state {
     trees_made *made;
@@ -240,7 +240,7 @@ static void ensemble_release(void *state)
     mem_free(s);
 }
 
-/* ---- Scores -------------------------------------------------------------------------------------------------- */
+/* ---- Scores -------------------------------------------------------------------------------------------- */
 
 static void transform_scores(post_transform transform, double *z, size_t n)
 {
@@ -285,7 +285,8 @@ static size_t two_of_one(const ensemble_state *s, double *sums)
     return score > s->threshold;
 }
 
-/* One row. x: (features) float, wide: (features), sums and reached: (n_targets); scores and label may be NULL. */
+/* One row. x: (features) float, wide: (features), sums and reached: (n_targets); scores and label may be
+   NULL. */
 static void ensemble_row(const ensemble_state *s, const float *x, double *wide, double *sums, bool *reached,
                          float *scores, int64_t *label)
 {

@@ -8,7 +8,7 @@
 
 enum { MODE_LEQ, MODE_LT, MODE_GTE, MODE_GT };
 
-/* ---- Making ------------------------------------------------------------------------------------------------- */
+/* ---- Making -------------------------------------------------------------------------------------------- */
 
 static uint32_t place_of(const trees_lists *l, int64_t place)
 {
@@ -57,7 +57,7 @@ sib_code trees_make(const trees_lists *l, trees_made **out, sib_error *err)
     return SIB_OK;
 }
 
-/* ---- Claiming ------------------------------------------------------------------------------------------------ */
+/* ---- Claiming ------------------------------------------------------------------------------------------ */
 
 static const double *doubles_of(const value *v, size_t count)
 {
@@ -144,7 +144,7 @@ static sib_code trees_prepare(const cpu_self *self, const node_view *n, void **s
     return trees_make(&l, (trees_made **)state, err);
 }
 
-/* ---- Running -------------------------------------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------------------- */
 
 #define REACHED_HERE 256 /* targets whose flags stand on the stack */
 

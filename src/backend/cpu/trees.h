@@ -1,11 +1,11 @@
-/* Forests made ready: from the lists of the milli-op trees, and from the attributes of ai.onnx.ml operators. */
+/* Tree ensembles prepared from the lists of the milli-op trees or the attributes of ai.onnx.ml operators. */
 #ifndef CPU_TREES_H
 #define CPU_TREES_H
 
 #include "backend/cpu/cpu.h"
 #include "kernel/trees/trees.h"
 
-/* The lists of the milli-op (milli.def), or what an operator's attributes make of themselves. */
+/* The lists of the milli-op (milli.def), or the same made from an operator's attributes. */
 typedef struct trees_lists {
     size_t n_nodes, n_leaves, n_roots, n_weights, n_targets;
     const int64_t *roots, *features, *modes, *missing, *yes, *no, *leaf_starts, *targets;
@@ -13,7 +13,7 @@ typedef struct trees_lists {
     int64_t aggregate;
 } trees_lists;
 
-/* A forest in one block of memory (mem_free); the lists are in range. Errors: SIB_ERR_MEMORY. */
+/* A forest in one block of memory (mem_free). The lists must be in range. Errors: SIB_ERR_MEMORY. */
 typedef struct trees_made {
     trees_forest forest;
 } trees_made;
