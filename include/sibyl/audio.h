@@ -1,4 +1,4 @@
-/* Audio: any file FFmpeg reads, to mono samples at one rate; level, padding, chunks, validation. */
+/* Audio: any file that FFmpeg reads, as mono samples at one rate; level, padding, chunks, validation. */
 #ifndef SIBYL_AUDIO_H
 #define SIBYL_AUDIO_H
 
@@ -12,70 +12,68 @@ extern "C" {
 
 typedef enum sib_pcm {
     SIB_PCM_S16LE = 0, /* signed 16-bit little-endian, divided by 32,768 */
-    SIB_PCM_F32LE = 1  /* 32-bit float little-endian, taken as it is */
+    SIB_PCM_F32LE = 1  /* 32-bit float little-endian, not scaled */
 } sib_pcm;
 
 typedef struct sib_audio_options {
     int32_t sample_rate; /* Hz of the result, up to 1,000,000; 0 means 16,000 */
-    bool keep_float; /* false: round to 16 bit and divide by 32,768, exactly as OpenAI Whisper's load_audio
-                        (which takes `ffmpeg -f s16le -ac 1`); true: skip the rounding */
+    bool keep_float; /* false: round to 16 bits and divide by 32,768, exactly as OpenAI Whisper's load_audio
+                        does (it takes `ffmpeg -f s16le -ac 1`); true: skip the rounding */
     sib_pcm pcm;     /* format of raw PCM when the path is "-": mono, already at sample_rate */
     bool allow_truncated; /* take what a truncated or damaged file still holds, as the ffmpeg command does,
                              instead of refusing it */
-    double
-        max_seconds; /* a longer recording is refused (SIB_ERR_SIZE) when this much of it has been decoded; 0 means
-                             86,400, a day; INFINITY for no limit */
+    /* a longer recording is refused (SIB_ERR_SIZE) once this much is decoded; 0: 86,400 (a day); INFINITY: no
+       limit */
+    double max_seconds;
 } sib_audio_options;
 
-/* What the file says of itself. Strings are static or live in the struct. */
+/* Properties that the file declares. Strings are static or live in the struct. */
 typedef struct sib_audio_info {
     char container[64];  /* FFmpeg's short name: "flac", "mov,mp4,m4a,3gp,3g2,mj2", "pcm" for stdin */
     char codec[32];      /* "flac", "aac", "pcm_s16le" */
     int32_t source_rate; /* Hz */
     int32_t channels;
-    double duration; /* seconds as the file declares them, or a negative number where it does not */
+    double duration; /* seconds as the file declares them; negative where it declares none */
 } sib_audio_info;
 
 /* A recording being decoded, block by block. One thread at a time per reader. */
 typedef struct sib_audio_reader sib_audio_reader;
 
-/* Opens a file, or standard input as raw PCM where path is "-" (a file in a known format is refused there; its name is
-   /dev/stdin). The stream chosen is the one that the ffmpeg
-   command would choose; channels are mixed and the rate is changed by libswresample's defaults. A path is
-   always a plain file: "http:x" and "concat:x" are files of those names, and play lists, which name other
-   files, are refused. Formats and codecs are those that recordings come in (src/audio/formats.c), rates 4 kHz to
-   768 kHz, and 600 s and a second for each 16 bytes of the file are the most that it may hold, so that a small file
-   cannot cost much.
-   The first call in a process silences libav's own log (av_log_set_level), which is one for the process; what
-   libav says is in the error.
+/* Opens a file, or standard input as raw PCM where path is "-" (input that is a file in a known format is
+   refused: open it as /dev/stdin). Chooses the stream that the ffmpeg command would choose; libswresample
+   mixes the channels and changes the rate with its defaults. A path is always a plain file: "http:x" and
+   "concat:x" are files of those names, and playlists, which name other files, are refused.
+   Limits, so that a small file cannot cost much: the formats and codecs listed in src/audio/formats.c, rates
+   of 4 kHz to 768 kHz, and a duration of at most 600 s plus one second per 16 bytes of the file.
+   The first call in a process silences libav's log (av_log_set_level), which the process shares; the error
+   carries libav's message.
    options: NULL means all zero. out: owned by the caller, sib_audio_close(&reader).
    Errors (each names the path): SIB_ERR_IO (missing, a folder, unreadable), SIB_ERR_FORMAT (empty, not audio,
-   no audio stream, none of those formats, so truncated or damaged that it cannot be opened), SIB_ERR_UNSUPPORTED
-   (no decoder, none of those codecs),
-   SIB_ERR_ARGUMENT (an option out of range), SIB_ERR_MEMORY. Thread-safe. */
+   no audio stream, a format not listed, too damaged to open), SIB_ERR_UNSUPPORTED (no decoder, a codec not
+   listed), SIB_ERR_ARGUMENT (an option out of range), SIB_ERR_MEMORY. Thread-safe. */
 SIB_API sib_code sib_audio_open(const char *path, const sib_audio_options *options, sib_audio_reader **out,
                                 sib_error *err);
 SIB_API void sib_audio_close(sib_audio_reader **reader);
 SIB_API const sib_audio_info *sib_audio_get_info(const sib_audio_reader *reader);
 
-/* Reads up to max_samples samples into samples (max_samples); *got is 0 only at the end, or where max_samples
-   is 0. Memory does not grow with the length. That a file is truncated is told after its last sample, with
-   the seconds that it declares, where it does, and those that it holds.
+/* Reads up to max_samples samples into samples (max_samples). *got is 0 only at the end, or where max_samples
+   is 0. Memory does not grow with the length. Truncation is reported after the last sample, with the seconds
+   that the file declares, if it does, and those that it holds.
    Errors: SIB_ERR_FORMAT (damaged or truncated, with the second at which it happened; standard input that
-   ends inside a sample; a rate out of range), SIB_ERR_SIZE (longer than allowed), SIB_ERR_IO, SIB_ERR_MEMORY. Samples decoded before a failure are given out first;
-   later calls tell the failure again. */
+   ends inside a sample; a rate out of range), SIB_ERR_SIZE (longer than allowed), SIB_ERR_IO, SIB_ERR_MEMORY.
+   Samples decoded before a failure are returned first; later calls return the failure again. */
 SIB_API sib_code sib_audio_read(sib_audio_reader *reader, float *samples, size_t max_samples, size_t *got,
                                 sib_error *err);
 
-/* Reads a whole file. *samples: (*n_samples) float, owned by the caller, release with sib_free.
+/* Reads an entire file. *samples: (*n_samples) float, owned by the caller, release with sib_free.
    info: may be NULL. Errors: those of sib_audio_open and sib_audio_read; SIB_ERR_FORMAT where the file holds
-   no sample at all. */
+   no samples. */
 SIB_API sib_code sib_audio_load(const char *path, const sib_audio_options *options, float **samples,
                                 size_t *n_samples, sib_audio_info *info, sib_error *err);
 
 /* ---- Level and validation ----------------------------------------------------------------------- */
 
-/* What a recording is like. Sums are in double. */
+/* Properties of a recording. Sums are in double. */
 typedef struct sib_audio_report {
     uint64_t n_samples;
     double peak;      /* max |x| over finite samples */
@@ -84,7 +82,7 @@ typedef struct sib_audio_report {
     uint64_t n_nan, n_infinite;
     uint64_t first_bad;       /* index of the first NaN or infinite sample; UINT64_MAX for none */
     uint64_t n_clipped;       /* samples with |x| >= 32767/32768 in runs of two or more equal ones */
-    uint64_t longest_silence; /* most consecutive samples with |x| <= 1/32768 */
+    uint64_t longest_silence; /* longest run of samples with |x| <= 1/32768 */
     bool silent;              /* no sample above 1/32768 (an empty recording is silent) */
     bool clipped;             /* n_clipped > 0 */
     bool dc;                  /* |dc_offset| > 0.01 */
@@ -97,15 +95,15 @@ typedef enum sib_level {
     SIB_LEVEL_RMS = 1   /* sqrt(mean x^2) becomes `target` */
 } sib_level;
 
-/* Scales samples (n_samples) in place by one factor. A silent recording (all zero) is left as it is.
+/* Scales samples (n_samples) in place by one factor. A silent recording (all zero) is not changed.
    Errors: SIB_ERR_ARGUMENT (target not positive and finite, or so large that the peak would not fit a float),
-   SIB_ERR_VALUE names the first sample that is NaN or infinite; nothing is changed then. */
+   SIB_ERR_VALUE names the first sample that is NaN or infinite, and changes nothing. */
 SIB_API sib_code sib_audio_normalize(float *samples, size_t n_samples, sib_level level, double target,
                                      sib_error *err);
 
 /* ---- Padding and chunks -------------------------------------------------------------------------- */
 
-/* out (length) = the first `length` samples, zeros beyond n_samples. out may be samples itself. */
+/* out (length) = the first `length` samples, zeros after n_samples. out may equal samples. */
 SIB_API void sib_audio_pad_or_trim(const float *samples, size_t n_samples, float *out, size_t length);
 
 /* A recording cut into chunks of `length` samples, each beginning `length - overlap` after the one before;
@@ -116,14 +114,14 @@ typedef struct sib_chunks {
     size_t n_samples;
 } sib_chunks;
 
-/* Chunks of `seconds` that overlap by `overlap_seconds`, both to the nearest sample. No chunk holds only
-   samples that the one before held; an empty recording has none. Errors: SIB_ERR_ARGUMENT (sample_rate or
-   seconds not positive, overlap negative or not below seconds, chunk or step less than a sample),
+/* Chunks of `seconds` that overlap by `overlap_seconds`, both rounded to the nearest sample. No chunk holds
+   only samples of the chunk before; an empty recording has none. Errors: SIB_ERR_ARGUMENT (sample_rate or
+   seconds not positive, overlap negative or not below seconds, a chunk or step shorter than one sample),
    SIB_ERR_SIZE (more samples than can be counted). */
 SIB_API sib_code sib_chunks_make(size_t n_samples, int32_t sample_rate, double seconds,
                                  double overlap_seconds, sib_chunks *out, sib_error *err);
 
-/* First sample and number of samples of chunk i < count. */
+/* Stores the first sample and the number of samples of chunk i, i < count. */
 SIB_API void sib_chunks_at(const sib_chunks *chunks, size_t i, size_t *start, size_t *length);
 
 #ifdef __cplusplus

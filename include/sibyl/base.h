@@ -20,7 +20,7 @@ extern "C" {
 
 /* ---- Errors ------------------------------------------------------------------------------------- */
 
-/* One row a code: constant, number, name, what it says. The enum and the names are made of this list. */
+/* One row per code: constant, number, name, meaning. The enum and the names are made from this list. */
 #define SIB_CODES(X)                                                                                         \
     X(SIB_OK, 0, "ok", "no error")                                                                           \
     X(SIB_ERR_ARGUMENT, 1, "argument", "an argument is not what the call takes")                             \
@@ -40,13 +40,13 @@ typedef enum sib_code {
 
 #define SIB_NO_OFFSET UINT64_MAX
 
-/* Filled by the first failure; later ones leave it alone, so start from SIB_ERROR_INIT (or all zero).
-   Never allocated, so that running out of memory can be told. */
+/* Filled by the first failure; later ones leave it alone, so start from SIB_ERROR_INIT (or all zero). Holds
+   no allocated memory, so that running out of memory can be reported. */
 typedef struct sib_error {
     sib_code code;
     uint64_t offset; /* byte in the file that was read, or SIB_NO_OFFSET */
-    char
-        message[320]; /* one sentence: which thing, what is wrong, what was expected; UTF-8, NUL-terminated */
+    /* one sentence: which thing, what is wrong, what was expected; UTF-8, NUL-terminated */
+    char message[320];
 } sib_error;
 
 #define SIB_ERROR_INIT                                                                                       \
@@ -75,18 +75,18 @@ SIB_API const char *sib_cpu_level_name(void);
 /* ---- Memory ------------------------------------------------------------------------------------- */
 
 /* What the library has allocated in this process. bytes_* count payload, without the allocator's own
-   overhead; memory of third-party libraries is not seen here (sib_memory_usage shows all of it). */
+   overhead; memory of third-party libraries is not counted (sib_memory_usage shows all of it). */
 typedef struct sib_alloc_counters {
-    uint64_t allocations;   /* calls that gave memory, since the start */
-    uint64_t frees;         /* blocks given back, since the start */
+    uint64_t allocations;   /* allocations that succeeded, since the start */
+    uint64_t frees;         /* blocks freed, since the start */
     uint64_t bytes_current; /* bytes held now */
-    uint64_t bytes_peak;    /* most bytes held at once */
+    uint64_t bytes_peak;    /* max bytes held at once */
 } sib_alloc_counters;
 
-/* Reads the counters. Thread-safe; the four are read one by one, so under load they may differ by a call. */
+/* Reads the counters. Thread-safe; they are read one by one, so other threads may change one in between. */
 SIB_API void sib_alloc_counters_get(sib_alloc_counters *out);
 
-/* Gives back a block that a call handed to the caller ("release with sib_free"). NULL is allowed. */
+/* Frees a block that a call gave to the caller ("release with sib_free"). NULL is allowed. */
 SIB_API void sib_free(void *block);
 
 /* ---- Threads ------------------------------------------------------------------------------------ */

@@ -19,13 +19,14 @@ typedef enum sib_window {
     SIB_WINDOW_RECTANGULAR = 4     /* 1 */
 } sib_window;
 
-/* Where frames lie and what stands beyond the ends of the recording. */
+/* Where frames lie, and what is assumed beyond the ends of the recording. */
 typedef enum sib_framing {
     SIB_FRAMING_CENTER_REFLECT = 0, /* frame t is centred on sample t * hop; the ends are mirrored without
                                        repeating the edge sample; 1 + n / hop frames */
     SIB_FRAMING_CENTER_ZERO = 1,    /* the same, with zeros beyond the ends */
-    SIB_FRAMING_WHOLE = 2           /* frame t begins at sample t * hop and lies wholly inside (Kaldi's
-                                       snip_edges); 1 + (n - win_length) / hop frames, none if n < win_length */
+    SIB_FRAMING_WHOLE = 2           /* frame t begins at sample t * hop and lies entirely in the recording
+                                       (Kaldi's snip_edges); 1 + (n - win_length) / hop frames, none if n <
+                                       win_length */
 } sib_framing;
 
 typedef enum sib_mel_scale {
@@ -38,10 +39,10 @@ typedef enum sib_mel_norm {
     SIB_MEL_NORM_SLANEY = 1 /* each triangle has the area of 1 Hz: weight * 2 / (f_right - f_left) */
 } sib_mel_norm;
 
-/* Axis on which the triangles are straight. */
+/* The axis on which the triangles have straight sides. */
 typedef enum sib_mel_slope {
     SIB_MEL_SLOPE_HZ = 0, /* librosa, Whisper */
-    SIB_MEL_SLOPE_MEL = 1 /* Kaldi; the bin at half the rate is left out, as there */
+    SIB_MEL_SLOPE_MEL = 1 /* Kaldi; leaves out the bin at half the rate, as Kaldi does */
 } sib_mel_slope;
 
 typedef enum sib_log {
@@ -54,16 +55,16 @@ typedef enum sib_log {
 /* 3 x 3 average over (band, frame) of the finished features. */
 typedef enum sib_smooth {
     SIB_SMOOTH_NONE = 0,
-    SIB_SMOOTH_SAME = 1, /* same shape; at the edges the average over what exists */
+    SIB_SMOOTH_SAME = 1, /* same shape; at the edges the average of the neighbours that exist */
     SIB_SMOOTH_VALID = 2 /* (bands - 2, frames - 2): full neighbourhoods only */
 } sib_smooth;
 
-/* One description of a front end. Fill it from a preset, then change what differs. In order, per frame:
-   frame the signal, remove_dc, preemphasis, window, zero-pad to n_fft, transform, |X|^power, bands, and then
+/* One description of a front end. Fill it from a preset, then change what differs. In order, per frame: frame
+   the signal, remove_dc, preemphasis, window, zero-pad to n_fft, transform, |X|^power, bands, and then
        y = log(max(e, log_floor)) - log(log_reference)
        y = max(y, maximum of y over the recording - dynamic_range)      if dynamic_range > 0
        y = (y + offset) * gain
-   and smoothing last. */
+   and last the smoothing. */
 typedef struct sib_mel_spec {
     int32_t sample_rate; /* Hz, 1 .. 768,000 */
     int32_t n_fft;       /* samples of the transform, 2 .. 65,536; any size, prime ones too */
@@ -81,36 +82,37 @@ typedef struct sib_mel_spec {
     sib_mel_norm norm;
     sib_mel_slope slope;
     sib_log log;
-    double log_floor;     /* smallest energy that is told apart, > 0 when log is not NONE */
-    double log_reference; /* energy that gives 0 with SIB_LOG_DB, > 0; 1 elsewhere */
-    double dynamic_range; /* in units of y; 0: no clamp to the maximum */
+    double log_floor;     /* energies are raised to it before the log; > 0 when log is not NONE */
+    double log_reference; /* energy that gives 0 with SIB_LOG_DB, > 0; 1 otherwise */
+    double dynamic_range; /* in units of y; 0: no clamp */
     double offset, gain;  /* gain > 0 */
     sib_smooth smooth;
 } sib_mel_spec;
 
 /* Fills `out` with a preset:
      "whisper"  OpenAI Whisper's log_mel_spectrogram at 16 kHz: 400-point periodic Hann, hop 160, reflection,
-                last frame dropped, Slaney bands, log10 with floor 1e-10, clamp to the maximum - 8,
-                (y + 4) / 4
+                last frame dropped, Slaney bands, log10 with floor 1e-10, clamp to the maximum - 8, (y + 4) /
+                4
      "librosa"  librosa.feature.melspectrogram(sr=16000) with its defaults (n_fft 2048, hop 512, zeros beyond
-                the ends, 128 Slaney bands), then power_to_db with its defaults (ref 1, floor 1e-10, top_db 80)
-     "kaldi"    Kaldi's fbank at 16 kHz with its defaults but 80 bands and no dither: 25 ms Povey window,
+                the ends, 128 Slaney bands), then power_to_db with its defaults (ref 1, floor 1e-10, top_db
+                80)
+     "kaldi"    Kaldi's fbank at 16 kHz with its defaults except 80 bands and no dither: 25 ms Povey window,
                 10 ms hop, 512-point transform, pre-emphasis 0.97, 20 Hz to 8 kHz, ln with floor 2^-23
-   n_mels: bands, or 0 for the preset's own number (80, 128, 80).
+   n_mels: bands, or 0 for the preset's number (80, 128, 80).
    Errors: SIB_ERR_ARGUMENT (unknown preset, n_mels below 0 or above 4,096). Thread-safe. */
 SIB_API sib_code sib_mel_spec_preset(const char *name, int32_t n_mels, sib_mel_spec *out, sib_error *err);
 
 /* ---- Computing ---------------------------------------------------------------------------------- */
 
-/* Tables made from a description: window, transform plan, bands. Immutable once made, so one may be used from
-   many threads at once. */
+/* Tables made from a description: window, transform plan, bands. Immutable, so several threads may share
+   one. */
 typedef struct sib_mel sib_mel;
 
 typedef struct sib_mel_options {
-    bool precise; /* compute in double inside, round once to float at the end */
+    bool precise; /* compute in double and round once to float at the end */
 } sib_mel_options;
 
-/* Makes the tables. The band matrix and every table is computed in double.
+/* Makes the tables. All are computed in double.
    options: NULL means all zero. out: owned by the caller, sib_mel_free(&mel).
    Errors: SIB_ERR_ARGUMENT names the field of the description that is out of range; SIB_ERR_MEMORY. */
 SIB_API sib_code sib_mel_create(const sib_mel_spec *spec, const sib_mel_options *options, sib_mel **out,
@@ -124,29 +126,31 @@ SIB_API const sib_mel_spec *sib_mel_get_spec(const sib_mel *mel);
    Formula: Slaney 1998 (Auditory Toolbox) as in librosa.filters.mel; with SIB_MEL_SLOPE_MEL as in Kaldi. */
 SIB_API void sib_mel_weights(const sib_mel *mel, double *weights);
 
-/* Shape of the features of n_samples samples: *bands rows and *frames columns, smoothing counted in.
+/* Shape of the features of n_samples samples: *bands rows and *frames columns, smoothing included.
    Errors: SIB_ERR_VALUE where the recording is too short: for one frame, for the reflection (which needs more
    than n_fft / 2 samples), or for a valid 3 x 3 average; SIB_ERR_SIZE where the result's size overflows. */
 SIB_API sib_code sib_mel_shape(const sib_mel *mel, uint64_t n_samples, uint64_t *bands, uint64_t *frames,
                                sib_error *err);
 
-/* Features of a whole recording.
+/* Features of an entire recording.
    pool:       threads to use, NULL for the calling thread alone; the result's bits do not depend on it.
    samples:    (n_samples) float, nominally -1 .. 1; only read.
-   padding:    zeros counted on to the end, as `padding` of Whisper's log_mel_spectrogram.
+   padding:    zeros appended at the end, as `padding` of Whisper's log_mel_spectrogram.
    features:   (bands, frames) float, the shape that sib_mel_shape gives for n_samples + padding; row b begins
                at features + b * row_stride.
    row_stride: elements from one row to the next, at least `frames`.
    Errors: those of sib_mel_shape; SIB_ERR_VALUE names the first sample that is NaN or infinite, or says that
-   the samples are so large that energies overflow; SIB_ERR_MEMORY. On an error `features` holds no meaning. */
+   the samples are so large that energies overflow; SIB_ERR_MEMORY. After an error the contents of `features`
+   are undefined. */
 SIB_API sib_code sib_mel_compute(const sib_mel *mel, sib_pool *pool, const float *samples, size_t n_samples,
                                  size_t padding, float *features, size_t row_stride, sib_error *err);
 
 /* ---- Streaming ---------------------------------------------------------------------------------- */
 
-/* Push samples as they come, pull frames as they are done. Frames hold (y + offset) * gain before the clamp
-   to the maximum, which needs the whole recording, and before smoothing; up to there the bits equal those of
-   sib_mel_compute. Memory does not grow with the recording. One thread at a time per stream. */
+/* Push samples as they arrive, pull frames as they are ready. Frames hold (y + offset) * gain before the
+   clamp to the maximum, which needs the entire recording, and before smoothing; up to that point the bits
+   equal those of sib_mel_compute. Memory does not grow with the recording. One thread at a time per
+   stream. */
 typedef struct sib_mel_stream sib_mel_stream;
 
 /* mel: borrowed, must outlive the stream; its smoothing is not applied. out: owned by the caller,
@@ -155,34 +159,36 @@ typedef struct sib_mel_stream sib_mel_stream;
 SIB_API sib_code sib_mel_stream_create(const sib_mel *mel, sib_mel_stream **out, sib_error *err);
 SIB_API void sib_mel_stream_free(sib_mel_stream **stream);
 
-/* Takes samples (n_samples) and stores in *taken how many it took: all, unless so many wait for frames to be
-   pulled that the stream's buffer of about a million samples (more where one window or hop is longer) is full.
+/* Takes samples (n_samples) and stores in *taken how many it took: all, unless the stream's buffer, of about
+   a million samples (more where one window or hop is longer), is full of samples whose frames were not pulled
+   yet.
    Errors: SIB_ERR_VALUE names the first sample, counted from the beginning of the stream, that is NaN or
    infinite; SIB_ERR_ARGUMENT after sib_mel_stream_end. After an error the stream can only be freed. */
 SIB_API sib_code sib_mel_stream_push(sib_mel_stream *stream, const float *samples, size_t n_samples,
                                      size_t *taken, sib_error *err);
 
-/* Says that no more samples come; the frames at the end can then be pulled.
+/* Marks the end of the samples; the last frames can then be pulled.
    Errors: those of sib_mel_shape for all samples pushed. */
 SIB_API sib_code sib_mel_stream_end(sib_mel_stream *stream, sib_error *err);
 
-/* Computes up to max_frames frames into frames (n_mels, *got), row b at frames + b * row_stride, row_stride at
-   least max_frames. *got is 0 when more samples are needed, or when all was pulled after sib_mel_stream_end.
+/* Computes up to max_frames frames into frames (n_mels, *got), row b at frames + b * row_stride, row_stride
+   at least max_frames. *got is 0 when more samples are needed, or when every frame was pulled after
+   sib_mel_stream_end.
    Errors: SIB_ERR_VALUE where samples are so large that energies overflow; SIB_ERR_SIZE (row_stride). */
 SIB_API sib_code sib_mel_stream_pull(sib_mel_stream *stream, float *frames, size_t max_frames,
                                      size_t row_stride, size_t *got, sib_error *err);
 
-/* Maximum over every value pulled so far; -INFINITY before the first. */
+/* Maximum of all values pulled so far; -INFINITY before the first. */
 SIB_API float sib_mel_stream_maximum(const sib_mel_stream *stream);
 
 /* Clamps frames of a stream in place: x = max(x, maximum - dynamic_range * gain), where the description has a
-   clamp. With the maximum of the whole recording the bits equal those of sib_mel_compute without smoothing;
-   with the running maximum it is the causal approximation.
+   clamp. With the maximum of the entire recording the bits equal those of sib_mel_compute without smoothing;
+   with the running maximum this is the causal approximation.
    frames: (n_mels, n_frames), row b at frames + b * row_stride. */
 SIB_API void sib_mel_finish(const sib_mel *mel, float maximum, float *frames, size_t n_frames,
                             size_t row_stride);
 
-/* ---- Smoothing and pictures ---------------------------------------------------------------------- */
+/* ---- Smoothing and images ------------------------------------------------------------------------ */
 
 /* 3 x 3 average over (row, column) of in (rows, columns), row stride in_stride, into out, which must not
    overlap it: (rows, columns) for SAME, (rows - 2, columns - 2) for VALID, a copy for NONE.
@@ -192,12 +198,12 @@ SIB_API sib_code sib_smooth3x3(sib_smooth mode, const float *in, size_t rows, si
 
 /* Writes features (bands, frames) as a labelled PNG: time in seconds, frequency in Hz of the band centres, a
    colour scale with its values. Long recordings are reduced to at most 4,000 columns (maximum of each group).
-   title: UTF-8 of printable ASCII, shown above; NULL for none. Written aside and renamed, so `path` holds a
-   whole picture or is untouched.
-   bands: n_mels of the description; 2k fewer are drawn k bands up and k frames on, as valid smoothing leaves
-   them.
-   Errors: SIB_ERR_ARGUMENT (no bands or frames, bands above n_mels, row_stride below frames), SIB_ERR_IO names
-   the path, SIB_ERR_MEMORY. */
+   title: UTF-8 of printable ASCII, shown at the top; NULL for none. Written to another file and renamed, so
+   `path` holds a complete image or is untouched.
+   bands: n_mels of the description, or 2k fewer, which are drawn k bands higher and k frames later, since
+   valid smoothing drops k at each edge.
+   Errors: SIB_ERR_ARGUMENT (no bands or frames, bands above n_mels, row_stride below frames), SIB_ERR_IO
+   names the path, SIB_ERR_MEMORY. */
 SIB_API sib_code sib_mel_write_png(const sib_mel *mel, const float *features, size_t bands, size_t frames,
                                    size_t row_stride, const char *title, const char *path, sib_error *err);
 

@@ -1,5 +1,5 @@
-/* Whisper's log-mel features in fixed point: int16 samples in, int16 or int8 features out, whole numbers all the way.
-   The same bits on every processor, from microcontrollers to vectors. */
+/* Whisper's log-mel features in fixed point: int16 samples in, int16 or int8 features out, integer arithmetic
+   throughout. The bits are the same on every processor, from microcontrollers to vector units. */
 #ifndef SIBYL_FIXED_H
 #define SIBYL_FIXED_H
 
@@ -13,23 +13,23 @@ extern "C" {
 #define SIB_FIXED_ONE_INT16 16384
 #define SIB_FIXED_ONE_INT8  64
 
-/* What values are raised to: the maximum over whole frames less 2.0 (80 dB). */
+/* What smaller values are raised to: a maximum over entire frames, less 2.0 (80 dB). */
 typedef enum sib_fixed_clamp {
     SIB_FIXED_CLAMP_WHOLE = 0,   /* the maximum of the recording: Whisper's features */
-    SIB_FIXED_CLAMP_RUNNING = 1, /* the maximum so far, frame by frame: what can be had while listening */
+    SIB_FIXED_CLAMP_RUNNING = 1, /* the maximum so far, frame by frame: can be computed while audio arrives */
     SIB_FIXED_CLAMP_NONE = 2
 } sib_fixed_clamp;
 
 /* Shape of the features of n_samples samples at 16 kHz: (n_mels, *frames), n_samples / 160 frames.
-   n_mels: 80 or 128. Errors: SIB_ERR_ARGUMENT (n_mels), SIB_ERR_VALUE where the recording has no more than the 200 samples
-   that are reflected at its ends; SIB_ERR_SIZE. */
+   n_mels: 80 or 128. Errors: SIB_ERR_ARGUMENT (n_mels), SIB_ERR_VALUE where the recording has 200 samples or
+   fewer, as many as are reflected at its ends; SIB_ERR_SIZE. */
 SIB_API sib_code sib_fixed_shape(int32_t n_mels, uint64_t n_samples, uint64_t *frames, sib_error *err);
 
-/* Features of a whole recording.
-   pool:       threads to use, NULL for the calling thread alone; the result's bits depend neither on it nor on the
-               processor.
+/* Features of an entire recording.
+   pool:       threads to use, NULL for the calling thread alone; the result's bits depend neither on it nor
+               on the processor.
    samples:    (n_samples) at 16 kHz, full scale 32,768; only read.
-   padding:    zeros counted on to the end, as `padding` of Whisper's log_mel_spectrogram.
+   padding:    zeros appended at the end, as `padding` of Whisper's log_mel_spectrogram.
    features:   (n_mels, frames), the shape that sib_fixed_shape gives for n_samples + padding; row b begins at
                features + b * row_stride.
    row_stride: elements from one row to the next, at least `frames`.

@@ -1,5 +1,5 @@
-/* Jobs: audio in and text out, text in and text out, audio in and speech spans out. A job is a JSON document that says which
-   models are called and how; see docs/jobs.md. */
+/* Jobs: audio to text, text to text, or audio to spans of speech. A job is a JSON document that specifies
+   which models are called and how; see docs/jobs.md. */
 #ifndef SIBYL_JOB_H
 #define SIBYL_JOB_H
 
@@ -10,34 +10,34 @@
 extern "C" {
 #endif
 
-/* ---- What jobs give ------------------------------------------------------------------------------ */
+/* ---- Results of jobs ----------------------------------------------------------------------------- */
 
 /* A word of a segment. Times in seconds from the beginning of the recording. */
 typedef struct sib_word {
-    const char *text; /* with the blank in front that the tokenizer has: " word" */
+    const char *text; /* with the blank that the tokenizer puts in front: " word" */
     double start, end;
     double probability; /* mean over the word's tokens */
 } sib_word;
 
-/* A stretch of speech, the fields of openai-whisper's segments. */
+/* A stretch of speech, with the fields of openai-whisper's segments. */
 typedef struct sib_segment {
     uint64_t id;
-    uint64_t seek; /* frame (10 ms) at which the window that it was found in begins */
+    uint64_t seek; /* frame (10 ms) at which its window begins */
     double start, end;
     const char *text;
     size_t n_tokens, n_words;
     const int32_t *tokens; /* (n_tokens) timestamps included */
-    const sib_word
-        *words; /* (n_words) NULL where word timestamps were not asked for and the segment has text */
+    /* (n_words) NULL where word timestamps were not requested and the segment has text */
+    const sib_word *words;
     double temperature, avg_logprob, compression_ratio, no_speech_prob;
 } sib_segment;
 
-/* A stretch with speech in it. */
+/* A stretch that contains speech. */
 typedef struct sib_span {
     double start, end; /* seconds */
 } sib_span;
 
-/* Types of ports: what goes in and comes out of jobs and their nodes. */
+/* Types of ports: the inputs and outputs of jobs and their nodes. */
 #define SIB_PORT_TYPES(X)                                                                                    \
     X(SIB_PORT_AUDIO, "audio") /* tensor float32 [n]: mono samples at the rate that the job says */          \
     X(SIB_PORT_TENSOR, "tensor")                                                                             \
@@ -57,7 +57,7 @@ typedef enum sib_port_type {
 #undef SIB_PORT_ENUM
 } sib_port_type;
 
-/* A value at a port. What it points to belongs to whoever gives it. */
+/* A value at a port. Its pointers belong to whoever supplied the value. */
 typedef struct sib_port_value {
     sib_port_type type;
     union {
@@ -67,7 +67,7 @@ typedef struct sib_port_value {
             size_t n;
         } tokens;
         struct {
-            const char *data; /* (size) bytes and a NUL behind */
+            const char *data; /* (size) bytes, followed by a NUL */
             size_t size;
         } text;
         double number;
@@ -96,35 +96,38 @@ typedef struct sib_port_value {
 typedef struct sib_job sib_job;
 
 typedef struct sib_job_options {
-    const char *kind; /* of a job that is made for a model, where more than one would do; NULL: the first */
-    const char
-        *tokenizer; /* file to take instead of the one that the job names, or that stands beside the model */
+    const char *kind; /* which job to make for a model that several fit; NULL: the first */
+    /* file to use instead of the one that the job names, or that lies next to the model */
+    const char *tokenizer;
     const char *backends; /* as in sib_session_options */
     unsigned threads;     /* 0: one per processor that this process may use */
-    bool
-        confine; /* for documents of strangers: a document names files of its own folder only, by relative names without
-                     ".." and without symbolic links that lead out; others are refused, SIB_ERR_ARGUMENT */
+    /* for documents from strangers: a document may name only files in its own folder, by relative names
+       without ".." and without symbolic links that lead out of it; others are SIB_ERR_ARGUMENT */
+    bool confine;
 } sib_job_options;
 
-/* Opens a job: a JSON document, a folder with job.json in it, or an ONNX model: by the document that stands beside it,
-   STEM.job.json for STEM.onnx, else by one that Sibyl has for it (models made by sib_import, Silero's voice activity). Models are
-   opened and their calls checked. options: may be NULL. out: owned
-   by the caller, sib_job_free(&j). Errors: SIB_ERR_IO, SIB_ERR_FORMAT with the path to the fault ("/nodes/2/inputs/audio"),
-   SIB_ERR_UNSUPPORTED (a kind of node, a model that there is no job for, by name), SIB_ERR_MEMORY. */
+/* Opens a job: a JSON document, a folder that contains job.json, or an ONNX model. The job of a model is the
+   document next to it, STEM.job.json for STEM.onnx, otherwise one that Sibyl has for it (models made by
+   sib_import, Silero's voice activity detector). Opens the models and checks their calls.
+   options: may be NULL. out: owned by the caller, sib_job_free(&j).
+   Errors: SIB_ERR_IO, SIB_ERR_FORMAT with the path to the fault ("/nodes/2/inputs/audio"),
+   SIB_ERR_UNSUPPORTED (a kind of node, or a model without a job, by name), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_job_open(const char *path, const sib_job_options *options, sib_job **out,
                               sib_error *err);
-/* The same from text. folder: where models and tokenizers are looked for, NULL: here. */
+/* The same from a document in memory. folder: where models and tokenizers are looked up; NULL: the current
+   one. */
 SIB_API sib_code sib_job_open_text(const char *text, size_t size, const char *folder,
                                    const sib_job_options *options, sib_job **out, sib_error *err);
 SIB_API void sib_job_free(sib_job **j);
 
-/* The JSON document that Sibyl has for a model (NULL: that of features): to be kept beside it, and changed. *text: released with sib_free. Errors: as
-   sib_job_open. */
+/* The JSON document that Sibyl has for a model (NULL: that of features), to be stored next to it and edited.
+   *text: release with sib_free. Errors: those of sib_job_open. */
 SIB_API sib_code sib_job_describe(const char *model, const sib_job_options *options, char **text,
                                   sib_error *err);
 
-/* Writes that document beside the model, whole or not at all, in place of one that stands there: from then on sib_job_open takes it.
-   *path (path may be NULL): the file, released with sib_free. Errors: as sib_job_describe, SIB_ERR_IO. */
+/* Writes that document next to the model, completely or not at all, and replaces one that is there;
+   sib_job_open uses it from then on. *path (path may be NULL): the file, release with sib_free. Errors: those
+   of sib_job_describe, SIB_ERR_IO. */
 SIB_API sib_code sib_job_store(const char *model, const sib_job_options *options, char **path,
                                sib_error *err);
 
@@ -134,7 +137,7 @@ typedef struct sib_job_info {
     size_t n_inputs, n_outputs;
 } sib_job_info;
 SIB_API void sib_job_get_info(const sib_job *j, sib_job_info *out);
-/* The document that the job was made from, one that Sibyl has for a model too; lives as long as j. */
+/* The document that the job was made from, whether read or Sibyl's own for the model; lives as long as j. */
 SIB_API const char *sib_job_document(const sib_job *j);
 
 typedef struct sib_job_port {
@@ -142,10 +145,10 @@ typedef struct sib_job_port {
     sib_port_type type;
     bool optional; /* an input that may be left out */
 } sib_job_port;
-/* Inputs and outputs in order. False outside. */
+/* Inputs and outputs in order. Return false where i is out of range. */
 SIB_API bool sib_job_input(const sib_job *j, size_t i, sib_job_port *out);
 SIB_API bool sib_job_output(const sib_job *j, size_t i, sib_job_port *out);
-/* The job's tokenizers in order, which live as long as it does. NULL outside. */
+/* The job's tokenizers in order, alive as long as the job. NULL where i is out of range. */
 SIB_API const sib_tokenizer *sib_job_tokenizer(const sib_job *j, size_t i);
 /* Name of a type ("audio"); "nothing" for anything else. */
 SIB_API const char *sib_port_type_name(sib_port_type type);
@@ -157,37 +160,38 @@ typedef struct sib_job_value {
     sib_port_value value;
 } sib_job_value;
 
-/* Calls from the thread that runs the job; what they are given lives until they return. A code other than SIB_OK ends the
-   run with it. */
+/* Calls are made from the thread that runs the job; their arguments live until they return. A code other than
+   SIB_OK ends the run with that code. */
 typedef struct sib_job_run_options {
     void *context;
     sib_code (*on_segment)(void *context, const sib_segment *segment,
-                           sib_error *err); /* as soon as it stands */
+                           sib_error *err); /* as soon as it is final */
     sib_code (*on_text)(void *context, const char *text, size_t size,
-                        sib_error *err); /* as soon as it is certain */
+                        sib_error *err); /* as soon as it is final */
     /* done of total, in seconds of audio or in tokens; total 0: not known */
     sib_code (*on_progress)(void *context, double done, double total, sib_error *err);
-    /* Inner values by path: "decoder/step[12]/logits" is port "logits" of call "decoder" when it is made for the 13th time,
-       "decoder/step[12]/model/NAME" a value inside its model, "mel/features" a node's output, "loop/step[3]/node/port" one
-       inside of a loop. */
+    /* Inner values by path: "decoder/step[12]/logits" is port "logits" of call "decoder" at its 13th call,
+       "decoder/step[12]/model/NAME" a value inside its model, "mel/features" a node's output,
+       "loop/step[3]/node/port" a value inside a loop. */
     sib_code (*on_tap)(void *context, const char *path, const sib_tensor *value, sib_error *err);
     const char *const *taps; /* (n_taps) paths, in which * stands for any characters and ? for one */
     size_t n_taps;
-    bool *tap_matched;  /* (n_taps) set to true for each of taps that a value matched; NULL: not wanted */
-    uint64_t max_steps; /* turns that a loop may take; 0: 1,000,000 */
+    bool *tap_matched;  /* (n_taps) set to true for each of taps that a value matched; may be NULL */
+    uint64_t max_steps; /* max iterations of a loop; 0: 1,000,000 */
     const sib_cancel *cancel;
 } sib_job_run_options;
 
 typedef struct sib_job_result sib_job_result;
 
-/* Runs what these outputs need. inputs: (n_inputs) by name, in any order; outputs: (n_outputs) names, or NULL with n_outputs 0
-   for all. options: may be NULL. out: owned by the caller, sib_job_result_free(&r). Thread-safe: several threads may run one job.
-   Errors: SIB_ERR_ARGUMENT (an input or output by name, with its type), SIB_ERR_VALUE (a loop that does not end), SIB_ERR_CANCELLED,
-   and what nodes and models say. */
+/* Runs the nodes that these outputs need. inputs: (n_inputs) by name, in any order; outputs: (n_outputs)
+   names, or NULL with n_outputs 0 for all. options: may be NULL. out: owned by the caller,
+   sib_job_result_free(&r). Thread-safe: several threads may run one job.
+   Errors: SIB_ERR_ARGUMENT (an input or output by name, with its type), SIB_ERR_VALUE (a loop that does not
+   end), SIB_ERR_CANCELLED, and those of nodes and models. */
 SIB_API sib_code sib_job_run(const sib_job *j, size_t n_inputs, const sib_job_value *inputs, size_t n_outputs,
                              const char *const *outputs, const sib_job_run_options *options,
                              sib_job_result **out, sib_error *err);
-/* Output i in the order asked for. False outside. */
+/* Output i in the order requested. Returns false where i is out of range. */
 SIB_API bool sib_job_result_get(const sib_job_result *r, size_t i, sib_job_value *out);
 /* An output by name, or NULL; lives as long as r. */
 SIB_API const sib_port_value *sib_job_result_find(const sib_job_result *r, const char *name);

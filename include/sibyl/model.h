@@ -1,4 +1,4 @@
-/* Models: an ONNX file opened, every value and node of it named and typed. */
+/* Models: an opened ONNX file with every value and node named and typed. */
 #ifndef SIBYL_MODEL_H
 #define SIBYL_MODEL_H
 
@@ -10,28 +10,28 @@ extern "C" {
 
 typedef struct sib_model sib_model;
 
-/* Limits on what a file may cost to open; 0 takes the default in brackets, so that a small file stays cheap whatever it
-   says. F: bytes of the file and of the files with its external data. N: nodes as they stand in the file, those of
-   functions counted once. Beyond a limit, opening fails with SIB_ERR_SIZE and names the option. */
+/* Limits on what a file may cost to open; 0 takes the default in brackets, so that a small file stays cheap
+   whatever it declares. F: bytes of the file and of the files with its external data. N: nodes in the file,
+   those of functions counted once. Beyond a limit, opening fails with SIB_ERR_SIZE and names the option. */
 typedef struct sib_open_options {
-    bool external_anywhere; /* external data may stand outside the model's folder */
-    const char *folder;     /* where external data is looked for; NULL: beside the file */
-    uint32_t max_depth;     /* subgraphs and functions inside one another [32] */
-    uint64_t max_nodes;     /* nodes, functions inlined [65,536 + 16 N] */
-    uint64_t
-        max_bytes; /* elements of initializers that are not in the mapped files, in bytes [64 MiB + 8 F] */
-    uint64_t
-        max_graph_bytes; /* names, nodes, values, dims and attributes, functions inlined, and what inference adds to
-                                 them [64 MiB + 32 F] */
-    bool any_input_dims; /* take inputs of any dims, whatever the file declares */
-    bool no_inference;   /* leave types as the file declares them */
+    bool external_anywhere; /* external data may lie outside the model's folder */
+    const char *folder;     /* where external data is looked up; NULL: the folder of the file */
+    uint32_t max_depth;     /* max nesting of subgraphs and functions [32] */
+    uint64_t max_nodes;     /* nodes, with functions inlined [65,536 + 16 N] */
+    /* bytes of initializer elements that are not in the mapped files [64 MiB + 8 F] */
+    uint64_t max_bytes;
+    /* bytes of names, nodes, values, dims and attributes, with functions inlined, and of what inference adds
+       [64 MiB + 32 F] */
+    uint64_t max_graph_bytes;
+    bool any_input_dims; /* accept inputs of any dims, whatever the file declares */
+    bool no_inference;   /* keep types as the file declares them */
 } sib_open_options;
 
-/* Opens an ONNX model of any IR version, those above 13 with a diagnostic. The file is mapped and
-   weights stay in it, so it must stay unchanged while the model is open: a file of more than 1 MiB, external data too, that is truncated meanwhile ends the process by SIGBUS.
-   Where strangers can write to it, read it and take sib_model_open_bytes. Operators, opsets and types that are not
-   known are kept and named; only running them is refused. A tensor has at most SIB_MAX_RANK dims; a file with more is
-   SIB_ERR_UNSUPPORTED.
+/* Opens an ONNX model of any IR version, those above 13 with a diagnostic. The file is mapped and holds the
+   weights, so it must not change while the model is open: truncating a file of more than 1 MiB, external data
+   too, ends the process by SIGBUS. Where strangers can write to the file, read it and call
+   sib_model_open_bytes. Unknown operators, opsets and types are kept and named; only running them is refused.
+   A tensor has at most SIB_MAX_RANK dims; a file with more is SIB_ERR_UNSUPPORTED.
    options: may be NULL. out: owned by the caller, sib_model_free(&m).
    Errors: SIB_ERR_IO, SIB_ERR_FORMAT with the byte offset, SIB_ERR_SIZE (a limit), SIB_ERR_UNSUPPORTED,
    SIB_ERR_MEMORY. */
@@ -40,23 +40,25 @@ SIB_API sib_code sib_model_open(const char *path, const sib_open_options *option
 /* The same from memory, which is copied. */
 SIB_API sib_code sib_model_open_bytes(const void *data, size_t size, const sib_open_options *options,
                                       sib_model **out, sib_error *err);
-/* Sessions keep their model alive; the order does not matter. */
+/* Sessions keep their model alive, so the order of freeing does not matter. */
 SIB_API void sib_model_free(sib_model **m);
 
-/* Writes the model as ONNX: reading that gives the same graph and results. external: name of a second file beside it
-   for the weights, or NULL. Errors: SIB_ERR_IO, SIB_ERR_SIZE (2 GiB without external), SIB_ERR_MEMORY. */
+/* Writes the model as ONNX; reading that gives the same graph and results. external: name of a second file
+   next to it for the weights, or NULL. Errors: SIB_ERR_IO, SIB_ERR_SIZE (2 GiB without external),
+   SIB_ERR_MEMORY. */
 SIB_API sib_code sib_model_save(const sib_model *m, const char *path, const char *external, sib_error *err);
 
-/* The part of a model that some of its values need: a model whose outputs are these (n names, of outputs or of any other
-   value, in this order), with the nodes and inputs they need and no others; weights are those of m, which need not be kept
-   by the caller. out: owned by the caller. Metadata of the model stays, that of single nodes and values does not.
-   Errors: SIB_ERR_ARGUMENT (a name that no value has; none or the same twice), SIB_ERR_MEMORY. */
+/* Extracts the part of a model that some of its values need. Outputs of the new model are `outputs` (n names
+   of any values, in this order); it has the nodes and inputs that they need and no others. It shares the
+   weights of m and keeps them alive. out: owned by the caller. Metadata of the model is kept, that of single
+   nodes and values is not.
+   Errors: SIB_ERR_ARGUMENT (a name that no value has; no names, or one twice), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_model_part(const sib_model *m, const char *const *outputs, size_t n, sib_model **out,
                                 sib_error *err);
 
-/* ---- What the file says -------------------------------------------------------------------------- */
+/* ---- Contents of the file ------------------------------------------------------------------------ */
 
-/* All strings of a model live as long as it and end with NUL. These calls are thread-safe. */
+/* All strings of a model live as long as the model and end with NUL. These calls are thread-safe. */
 typedef struct sib_model_info {
     const char *graph_name, *graph_doc, *producer_name, *producer_version, *domain, *doc;
     int64_t ir_version, model_version;
@@ -68,26 +70,27 @@ typedef struct sib_model_info {
     size_t n_diagnostics;
 } sib_model_info;
 SIB_API void sib_model_get_info(const sib_model *m, sib_model_info *out);
-/* Opset i: *domain ("" is ai.onnx) and version. False outside. */
+/* Opset i: *domain ("" is ai.onnx) and version. Returns false where i is out of range. */
 SIB_API bool sib_model_opset(const sib_model *m, size_t i, const char **domain, int64_t *version);
 SIB_API bool sib_model_metadata(const sib_model *m, size_t i, const char **key, const char **value);
-/* What reading and inference noticed, such as a declared shape that differs from the inferred one: a sentence. NULL
-   outside. */
+/* What reading and inference noticed, such as a declared shape that differs from the inferred one, as a
+   sentence. NULL where i is out of range. */
 SIB_API const char *sib_model_diagnostic(const sib_model *m, size_t i);
 
 typedef struct sib_value_info {
     const char *name, *doc;
     const char *type;    /* "float32 [T, 80]", "seq(int64 [N])" */
-    sib_value_kind kind; /* 0 where not known */
-    sib_dtype dtype;     /* SIB_DTYPE_UNKNOWN where not known */
+    sib_value_kind kind; /* 0 where unknown */
+    sib_dtype dtype;     /* SIB_DTYPE_UNKNOWN where unknown */
     bool ranked;
     size_t rank;
-    int64_t dims[SIB_MAX_RANK];          /* -1 for a dim that is no number */
+    int64_t dims[SIB_MAX_RANK];          /* -1 for a dim that is not a number */
     const char *dim_names[SIB_MAX_RANK]; /* its expression: "T", "2*T+1"; NULL for numbers */
-    const sib_tensor *constant;          /* an initializer or folded value, else NULL; the model's */
+    const sib_tensor *constant;          /* an initializer or folded value, otherwise NULL; owned by the
+                                            model */
     bool optional_input;                 /* an input with a default value */
 } sib_value_info;
-/* Inputs and outputs in order. False outside. */
+/* Inputs and outputs in order. Return false where i is out of range. */
 SIB_API bool sib_model_input(const sib_model *m, size_t i, sib_value_info *out);
 SIB_API bool sib_model_output(const sib_model *m, size_t i, sib_value_info *out);
 /* Any value of the main graph by number, 0 to n_values - 1. */
@@ -99,24 +102,24 @@ typedef struct sib_node_info {
     bool known;      /* Sibyl has the operator */
     size_t n_inputs, n_outputs;
     const uint32_t *inputs, *outputs; /* numbers of values; UINT32_MAX for an omitted one */
-    const char *flops;                /* operations as an expression ("2*T*384*384"), NULL where not known */
+    const char *flops;                /* operations as an expression ("2*T*384*384"), NULL where unknown */
     const char *bytes;                /* bytes read and written, likewise */
 } sib_node_info;
-/* Node i of the main graph, in order of use. False outside. */
+/* Node i of the main graph, in execution order. Returns false where i is out of range. */
 SIB_API bool sib_model_node(const sib_model *m, size_t i, sib_node_info *out);
 
-/* Attribute k of node i: its name and its value as text ("[1, 2]", "same_upper", "float32 [3]"), long lists cut with
-   "...". False outside. */
+/* Attribute k of node i: its name, and its value as text ("[1, 2]", "same_upper", "float32 [3]"); long lists
+   are cut with "...". Returns false where out of range. */
 SIB_API bool sib_model_attribute(const sib_model *m, size_t node, size_t k, const char **name,
                                  const char **text);
-/* The text of an attribute by name, or NULL where the node has none of that name. */
+/* The text of an attribute by name, or NULL where the node does not have it. */
 SIB_API const char *sib_model_attribute_text(const sib_model *m, size_t node, const char *name);
 
 /* ---- Values in files ------------------------------------------------------------------------------ */
 
-/* Reads a protobuf value (TensorProto, SequenceProto, OptionalProto, MapProto) as the ONNX test data has them. like:
-   the input or output it is for, or NULL for a tensor. name: what the file calls it, released with sib_free; may be
-   NULL. */
+/* Reads a protobuf value (TensorProto, SequenceProto, OptionalProto, MapProto) as in the ONNX test data.
+   like: the input or output that it is for, or NULL for a tensor. name: the name in the file, release with
+   sib_free; may be NULL. */
 SIB_API sib_code sib_value_load_pb(const char *path, const sib_value_info *like, sib_value **out, char **name,
                                    sib_error *err);
 SIB_API sib_code sib_value_save_pb(const char *path, const sib_value *v, const char *name, sib_error *err);

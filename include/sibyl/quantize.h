@@ -9,26 +9,26 @@ extern "C" {
 #endif
 
 typedef enum sib_weights {
-    SIB_WEIGHTS_INT8 = 0, /* whole numbers -127 to 127 times a scale */
-    SIB_WEIGHTS_INT4,     /* whole numbers -8 to 7 times the scale of their block */
-    SIB_WEIGHTS_F16       /* halves */
+    SIB_WEIGHTS_INT8 = 0, /* integers -127 to 127 times a scale */
+    SIB_WEIGHTS_INT4,     /* integers -8 to 7 times the scale of their block */
+    SIB_WEIGHTS_F16       /* float16 */
 } sib_weights;
 
 /* One run's inputs. */
 typedef struct sib_quantize_inputs {
     size_t n;
-    const sib_named_value *items; /* (n) as sib_session_run takes them */
+    const sib_named_value *items; /* (n) as in sib_session_run */
 } sib_quantize_inputs;
 
 /* 0 and NULL take the default in brackets. */
 typedef struct sib_quantize_options {
     sib_weights weights;
-    int64_t
-        block; /* weights of a column that share a scale: a power of two from 16 to 65,536; int8: 0 for one scale a
-                       column; int4 [32] */
-    bool
-        dynamic; /* int8 only: inputs of products are quantized too, anew in every run, and products are of bytes */
-    uint64_t least; /* layers of fewer weights stay as they are [4096] */
+    /* weights of a column that share a scale: a power of two from 16 to 65,536; int8: 0 for one scale per
+       column; int4 [32] */
+    int64_t block;
+    /* int8 only: inputs of products are also quantized, anew in every run, and products multiply bytes */
+    bool dynamic;
+    uint64_t least; /* layers of fewer weights are not changed [4096] */
     size_t n_sets;
     const sib_quantize_inputs *sets; /* (n_sets) inputs for calibration; NULL: none */
     const char *backends;            /* for the runs of calibration, as in sib_session_options */
@@ -36,45 +36,47 @@ typedef struct sib_quantize_options {
 
 typedef struct sib_quantize_report sib_quantize_report;
 
-/* Makes the weights of m narrow, in place; sib_model_save writes what comes of it. Changed are layers of the main graph
-   with constant float32 weights: MatMul (right operand of rank 2) and Gemm (A not turned), with int8 Conv too, with f16
-   Conv and Gather. Weights that something else reads as well, that are an input with a default where not every initializer is one, or are
-   fewer than `least` stay. A model without such layers stays as it is, which is no error: the report has no rows.
-     int8      DequantizeLinear before the layer, one scale for each column (output channel)
-     int8 in blocks, int4   MatMul and Gemm: DequantizeLinear in blocks (int8 from opset 21 on), else com.microsoft MatMulNBits
-     f16       Cast
-     dynamic   MatMul and Gemm: DynamicQuantizeLinear, MatMulInteger, Cast, Mul
-   Scales are chosen by the error of the weights, each weighted by the mean square of the input it meets where there are
-   calibration sets.
-   m: held by no session. options: NULL for int8. report: may be NULL; owned by the caller, sib_quantize_report_free(&r).
-   Not thread-safe on one model. After a failure the model is as it was, unless
+/* Narrows the weights of m in place; sib_model_save then writes the result. Changes layers of the main graph
+   that have constant float32 weights: MatMul (right operand of rank 2) and Gemm (A not transposed), with int8
+   also Conv, with f16 also Conv and Gather. Not changed: weights that another node reads too, that are an
+   input with a default where some initializers are not inputs, or that are fewer than `least`. A model
+   without such layers is not changed, which is no error: the report has no rows.
+     int8                   DequantizeLinear before the layer, one scale per column (output channel)
+     int8 in blocks, int4   MatMul and Gemm: DequantizeLinear in blocks (int8 from opset 21 on), otherwise
+                            com.microsoft MatMulNBits
+     f16                    Cast
+     dynamic                MatMul and Gemm: DynamicQuantizeLinear, MatMulInteger, Cast, Mul
+   Scales minimise the error of the weights, with calibration sets each weighted by the mean square of the
+   input that it multiplies.
+   m: held by no session. options: NULL for int8. report: may be NULL; owned by the caller,
+   sib_quantize_report_free(&r). Not thread-safe on one model. A failure leaves the model unchanged, unless
    memory or a run failed after the change.
-   Errors: SIB_ERR_ARGUMENT (a session holds m, options), SIB_ERR_VALUE (weights that are NaN, infinite or beyond
-   float16, by the layer's name), SIB_ERR_UNSUPPORTED (dynamic before opset 11), those of sib_session_run for a set, by
-   number, SIB_ERR_MEMORY. */
+   Errors: SIB_ERR_ARGUMENT (a session holds m, options), SIB_ERR_VALUE (weights that are NaN, infinite or out
+   of float16's range, by the layer's name), SIB_ERR_UNSUPPORTED (dynamic before opset 11), those of
+   sib_session_run for a set, by number, SIB_ERR_MEMORY. */
 SIB_API sib_code sib_model_quantize(sib_model *m, const sib_quantize_options *options,
                                     sib_quantize_report **report, sib_error *err);
 
 /* ---- Reports ---------------------------------------------------------------------------------------- */
 
-/* A relative RMS error is sqrt(sum (b - a)^2 / sum a^2), a being the original; 0 where both are 0, NaN where it was not
-   measured. */
+/* A relative RMS error is sqrt(sum (b - a)^2 / sum a^2), where a is the original; 0 where both are 0, NaN
+   where not measured. */
 typedef struct sib_quantize_row {
     const char *node, *op_type,
-        *weights;  /* names of the layer and its weights; "node12" where it has no name */
-    uint64_t k, n; /* numbers that meet in one sum, and columns (rows of a table) */
+        *weights;  /* names of the layer and its weights; "node12" for a layer without a name */
+    uint64_t k, n; /* numbers that are summed, and columns (rows of a table) */
     uint64_t bytes_before,
         bytes_after;     /* of weights, scales included; 0 for weights that an earlier row counts */
     double weight_error; /* relative RMS error of the weights */
-    double
-        output_error; /* of the layer's products with up to 256 rows of calibration inputs, for the weights' part */
+    /* of the layer's products with up to 256 rows of calibration inputs, caused by the weights */
+    double output_error;
 } sib_quantize_row;
 
 typedef struct sib_quantize_output {
     const char *name;
-    double
-        error; /* relative RMS error over all calibration sets, both models run; NaN without sets or for other types
-                     than floats */
+    /* relative RMS error over all calibration sets, with both models run; NaN without sets or for types other
+       than floats */
+    double error;
 } sib_quantize_output;
 
 typedef struct sib_quantize_totals {
@@ -82,7 +84,7 @@ typedef struct sib_quantize_totals {
     uint64_t bytes_before, bytes_after; /* of the weights that changed */
 } sib_quantize_totals;
 
-/* Strings live as long as the report. The two with an index return false outside. */
+/* Strings live as long as the report. The two that take an index return false where it is out of range. */
 SIB_API void sib_quantize_report_totals(const sib_quantize_report *r, sib_quantize_totals *out);
 SIB_API bool sib_quantize_report_row(const sib_quantize_report *r, size_t i, sib_quantize_row *out);
 SIB_API bool sib_quantize_report_output(const sib_quantize_report *r, size_t i, sib_quantize_output *out);

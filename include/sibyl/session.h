@@ -1,4 +1,4 @@
-/* Sessions: models made ready to run, and every value of a run open to inspection. */
+/* Sessions: models made ready to run, with every value of a run open to inspection. */
 #ifndef SIBYL_SESSION_H
 #define SIBYL_SESSION_H
 
@@ -11,37 +11,42 @@ extern "C" {
 typedef struct sib_session sib_session;
 
 typedef struct sib_session_options {
-    const char *backends;  /* names in order of choice, "cpu,ref"; NULL: all of this build, fastest first */
+    const char *backends;  /* names in order of preference, "cpu,ref"; NULL: all in this build, fastest
+                              first */
     unsigned threads;      /* 0: one per processor that this process may use */
-    sib_pool *pool;        /* threads that sessions share: borrowed, outlives the session; NULL: its own */
-    uint64_t seed;         /* of random operators that have none of their own */
+    sib_pool *pool;        /* threads to share between sessions: borrowed, must outlive the session; NULL: the
+                              session's own */
+    uint64_t seed;         /* of random operators without a seed attribute */
     bool oracle;           /* every float value in double */
-    uint64_t memory_limit; /* bytes that values of a run may take together, 0: none */
-    /* Passes that rewrite the graph before it is planned, as "-fuse_gelu" (all but that), "-all,dead" (that alone) or
-       "all". NULL: all, where a backend other than ref is there, else none. In double none run. */
+    uint64_t memory_limit; /* max bytes that values of a run may take together; 0: no limit */
+    /* Passes that rewrite the graph before it is planned: "-fuse_gelu" (all but that), "-all,dead" (that
+       alone) or "all". NULL: all where a backend other than ref is present, otherwise none. With oracle none
+       run. */
     const char *passes;
-    /* At most pass_limit edits are made, and as many groups of each plan as are then left become one step: halving the
-       number finds the one that did harm. */
+    /* Limits the edits that passes make to pass_limit, and the fused groups of each plan to what is left of
+       it: halving the number finds the edit that did harm. */
     bool limit_passes;
     uint64_t pass_limit;
 } sib_session_options;
 
-/* Names of the backends of this build, "ref" among them. NULL outside. */
+/* Names of the backends in this build, which include "ref". NULL where i is out of range. */
 SIB_API const char *sib_backend_name(size_t i);
 
-/* Makes a session. model: kept by the session, the caller may free its own. options: may be NULL. out: owned by the
-   caller, sib_session_free(&s). An operator that no backend has is refused here, by name.
-   Errors: SIB_ERR_ARGUMENT (a backend that is not there), SIB_ERR_UNSUPPORTED, SIB_ERR_MEMORY. */
+/* Makes a session. model: kept alive by the session, so the caller may free its reference. options: may be
+   NULL. out: owned by the caller, sib_session_free(&s). An operator that no backend has is refused, by name.
+   Errors: SIB_ERR_ARGUMENT (a backend that is not in this build), SIB_ERR_UNSUPPORTED, SIB_ERR_MEMORY. */
 SIB_API sib_code sib_session_create(sib_model *model, const sib_session_options *options, sib_session **out,
                                     sib_error *err);
 SIB_API void sib_session_free(sib_session **s);
 SIB_API const sib_model *sib_session_model(const sib_session *s);
-/* What runs noticed, such as inputs that share a symbol and come with different sizes: a sentence each, once. NULL out of
-   range. It lives as long as the session. Thread-safe. */
+/* What runs noticed, such as inputs that share a symbol and have different sizes, as a sentence, each once.
+   NULL where i is out of range. Lives as long as the session. Thread-safe. */
 SIB_API const char *sib_session_diagnostic(const sib_session *s, size_t i);
-/* How many edits passes made of the model's graph for this session, those of its plans (elementwise) not counted. */
+/* Number of edits that passes made to the model's graph for this session, without those of plans (fused
+   groups). */
 SIB_API uint64_t sib_session_edits(const sib_session *s);
-/* Name of pass i in the order in which they run, NULL outside; what it does in *meaning, which may be NULL. */
+/* Name of pass i in the order in which they run, NULL where i is out of range; *meaning (meaning may be
+   NULL): what it does. */
 SIB_API const char *sib_pass_name(size_t i, const char **meaning);
 
 /* ---- Running --------------------------------------------------------------------------------------- */
@@ -51,9 +56,10 @@ typedef struct sib_named_value {
     const sib_value *value;
 } sib_named_value;
 
-/* A value as a run makes it, of the model's graph as the file has it. name: the value's name in the file, "node/milli.3:add" for values inside a node, and
-   "loop[4]/name" inside a subgraph. node: the node that made it, "" for an input. value lives until the call returns.
-   A code other than SIB_OK stops the run. */
+/* A value as a run computes it, of the model's graph as in the file. name: the value's name in the file,
+   "node/milli.3:add" for values inside a node, and "loop[4]/name" inside a subgraph. node: the node that
+   computed it, "" for an input. value lives until the call returns. A code other than SIB_OK stops the
+   run. */
 typedef struct sib_tap_event {
     const char *name, *node, *op_type;
     bool milli; /* a value inside a lowered operator */
@@ -64,7 +70,7 @@ typedef sib_code (*sib_tap)(void *context, const sib_tap_event *event, sib_error
 typedef struct sib_cancel sib_cancel; /* a flag that other threads may set */
 SIB_API sib_code sib_cancel_create(sib_cancel **out, sib_error *err);
 SIB_API void sib_cancel_free(sib_cancel **c);
-SIB_API void sib_cancel_set(sib_cancel *c); /* thread-safe; runs given it end with SIB_ERR_CANCELLED */
+SIB_API void sib_cancel_set(sib_cancel *c); /* thread-safe; runs that use it end with SIB_ERR_CANCELLED */
 
 typedef struct sib_profile sib_profile;
 
@@ -73,20 +79,20 @@ typedef struct sib_run_options {
     void *tap_context;
     const char *const *tap_names; /* (n_taps) names or globs ("*", "encoder/?"); with n_taps 0 every value */
     size_t n_taps;
-    bool tap_inside;          /* values of milli-ops too */
-    bool tap_optimised;       /* values of the graph as passes left it, not as the file has it */
+    bool tap_inside;          /* also values of milli-ops */
+    bool tap_optimised;       /* values of the graph as passes left it, not as in the file */
     sib_profile *profile;     /* filled; NULL: none */
     const sib_cancel *cancel; /* NULL: none */
-    bool *tap_matched; /* (n_taps) set to true for each of tap_names that a value matched; NULL: not wanted */
+    bool *tap_matched; /* (n_taps) set to true for each of tap_names that a value matched; may be NULL */
 } sib_run_options;
 
-/* Runs the model. inputs: (n_inputs) by name; those with a default may be left out. Checked before anything runs: names,
-   dtypes, dims; inputs that share a symbol and come with different sizes are noticed
-   (sib_session_diagnostic) and run as the file has the graph. outputs: (n_outputs) names, or NULL with n_outputs 0 for all.
-   out: (n_outputs, or all) receives values owned by the caller; all NULL after a failure. options: may be NULL.
-   Thread-safe: several threads may run one session.
-   Errors: SIB_ERR_ARGUMENT naming the input and both shapes, SIB_ERR_CANCELLED, SIB_ERR_MEMORY (the limit, with the
-   node), and what operators refuse (SIB_ERR_VALUE, SIB_ERR_UNSUPPORTED). */
+/* Runs the model. inputs: (n_inputs) by name; those with a default may be left out. Names, dtypes and dims
+   are checked before anything runs; inputs that share a symbol and have different sizes give a diagnostic
+   (sib_session_diagnostic), and the graph runs as in the file. outputs: (n_outputs) names, or NULL with
+   n_outputs 0 for all. out: (n_outputs, or all) receives values owned by the caller; all NULL after a
+   failure. options: may be NULL. Thread-safe: several threads may run one session.
+   Errors: SIB_ERR_ARGUMENT naming the input and both shapes, SIB_ERR_CANCELLED, SIB_ERR_MEMORY (the limit,
+   with the node), and those of operators (SIB_ERR_VALUE, SIB_ERR_UNSUPPORTED). */
 SIB_API sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value *inputs,
                                  size_t n_outputs, const char *const *outputs, sib_value **out,
                                  const sib_run_options *options, sib_error *err);
@@ -96,7 +102,8 @@ SIB_API sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_name
 SIB_API sib_code sib_profile_create(sib_profile **out, sib_error *err);
 SIB_API void sib_profile_free(sib_profile **p);
 typedef struct sib_profile_row {
-    const char *node, *op_type, *backend; /* node "" in rows by operator; "node12" where it has no name */
+    const char *node, *op_type, *backend; /* node "" in rows by operator; "node12" for a node without a
+                                             name */
     uint64_t calls;
     double seconds;
 } sib_profile_row;
@@ -105,14 +112,14 @@ typedef enum sib_profile_by {
     SIB_PROFILE_BY_OPERATOR,
     SIB_PROFILE_BY_MILLI
 } sib_profile_by;
-/* Row i in order of time, longest first; by node (milli-ops inside counted to their node), by operator type, or by
-   milli-op. False outside. Strings live until the profile is filled again or freed. */
+/* Row i, longest time first; by node (including its milli-ops), by operator type, or by milli-op. Returns
+   false where i is out of range. Strings live until the profile is filled again or freed. */
 SIB_API bool sib_profile_get(const sib_profile *p, sib_profile_by by, size_t i, sib_profile_row *out);
 
 /* ---- Comparing -------------------------------------------------------------------------------------- */
 
-/* Compares two values as sib_tensor_compare does each tensor in them; *out holds the sums and the worst. Different
-   kinds, counts, dtypes or dims are SIB_ERR_ARGUMENT with both. */
+/* Compares two values by sib_tensor_compare on each tensor in them; *out holds the sums and the worst.
+   Different kinds, counts, dtypes or dims are SIB_ERR_ARGUMENT with both. */
 SIB_API sib_code sib_value_compare(const sib_value *a, const sib_value *b, const sib_tolerance *tolerance,
                                    sib_comparison *out, sib_error *err);
 

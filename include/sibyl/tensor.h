@@ -10,9 +10,9 @@ extern "C" {
 
 /* ---- Element types ------------------------------------------------------------------------------ */
 
-/* One row a type: constant, number (ONNX TensorProto.DataType), name, bits of one element, kind.
-   Types narrower than a byte are packed: element i of a dense tensor stands in bits (i * bits) % 8 and up of
-   byte i * bits / 8, the first element in the low bits, as in ONNX. */
+/* One row per type: constant, number (ONNX TensorProto.DataType), name, bits of one element, kind. Types
+   narrower than a byte are packed: element i of a dense tensor occupies bits (i * bits) % 8 and up of byte i
+   * bits / 8, the first element in the low bits, as in ONNX. */
 #define SIB_DTYPES(X)                                                                                        \
     X(SIB_F32, 1, "float32", 32, SIB_KIND_FLOAT)                                                             \
     X(SIB_U8, 2, "uint8", 8, SIB_KIND_UINT)                                                                  \
@@ -76,8 +76,8 @@ typedef struct sib_str {
 
 #define SIB_MAX_RANK 16
 
-/* Elements of one type in a strided box over memory that is owned by it or by somebody else. Views share the
-   memory of what they view and keep it alive (an atomic count), so they may be freed in any order. */
+/* Elements of one type in a strided box over memory that the tensor or somebody else owns. Views share the
+   memory of their tensor and keep it alive (an atomic count), so they may be freed in any order. */
 typedef struct sib_tensor sib_tensor;
 
 /* Makes a dense row-major tensor of zeros (empty strings).
@@ -86,21 +86,22 @@ typedef struct sib_tensor sib_tensor;
 SIB_API sib_code sib_tensor_create(sib_dtype dtype, size_t rank, const int64_t *dims, sib_tensor **out,
                                    sib_error *err);
 
-/* Called once with `context` when the last view of wrapped memory is gone. */
+/* Called once with `context` when the last view of wrapped memory is freed. */
 typedef void (*sib_release)(void *context);
 
-/* Wraps memory of the caller without a copy.
-   strides: (rank) in elements, may be 0 or negative; NULL means dense row-major. data points at element
-   (0, ..., 0). For packed types (below a byte) only dense strides are taken.
+/* Wraps memory of the caller without copying it.
+   strides: (rank) in elements, may be 0 or negative; NULL means dense row-major. data points at element (0,
+   ..., 0). For packed types (below a byte) strides must be dense.
    release: called with context when the tensor and every view of it are freed, but not where this call fails;
-   NULL where the caller sees to it that the memory outlives them. Wrapped strings (sib_str elements) can be
+   NULL where the caller makes sure that the memory outlives them. Wrapped strings (sib_str elements) can be
    read, not set. Errors: as sib_tensor_create; SIB_ERR_ARGUMENT (data NULL with elements, data not aligned to
-   the element's numbers, packed elements that are not dense), SIB_ERR_SIZE (strides leave the address space). */
+   the numbers of an element, packed elements that are not dense), SIB_ERR_SIZE (strides leave the address
+   space). */
 SIB_API sib_code sib_tensor_wrap(sib_dtype dtype, size_t rank, const int64_t *dims, const int64_t *strides,
                                  void *data, sib_release release, void *context, sib_tensor **out,
                                  sib_error *err);
 
-/* Frees a tensor and clears the pointer; the memory goes with its last view. */
+/* Frees a tensor and clears the pointer; the memory is freed with its last view. */
 SIB_API void sib_tensor_free(sib_tensor **tensor);
 
 SIB_API sib_dtype sib_tensor_dtype(const sib_tensor *t);
@@ -109,36 +110,37 @@ SIB_API const int64_t *sib_tensor_dims(const sib_tensor *t);    /* (rank), lives
 SIB_API const int64_t *sib_tensor_strides(const sib_tensor *t); /* (rank) in elements, lives as long as t */
 SIB_API uint64_t sib_tensor_count(const sib_tensor *t);         /* elements */
 SIB_API bool sib_tensor_is_dense(const sib_tensor *t);          /* row-major without gaps */
-/* Element (0, ..., 0). For packed types the byte that holds it; views of those are always dense and begin a
- * byte. */
+/* Element (0, ..., 0). For packed types the byte that holds it; their views are always dense and begin at a
+   byte. */
 SIB_API void *sib_tensor_data(const sib_tensor *t);
 
 /* Element at index (rank) as double; integers beyond 2^53 round, bool is 0 or 1, complex gives its real part,
-   a string NaN. Errors: SIB_ERR_ARGUMENT (index outside). */
+   a string NaN. Errors: SIB_ERR_ARGUMENT (index out of range). */
 SIB_API sib_code sib_tensor_get(const sib_tensor *t, const int64_t *index, double *out, sib_error *err);
 /* Sets the element at index (rank) from a double, converted as sib_tensor_convert does. */
 SIB_API sib_code sib_tensor_set(sib_tensor *t, const int64_t *index, double value, sib_error *err);
-/* Strings: the tensor copies `value`; what sib_tensor_get_string gives lives until it is set again or freed.
-   Errors: SIB_ERR_ARGUMENT (index outside, no string tensor), SIB_ERR_MEMORY, SIB_ERR_UNSUPPORTED (wrapped). */
+/* Strings: the tensor copies `value`; the result of sib_tensor_get_string lives until it is set again or
+   freed.
+   Errors: SIB_ERR_ARGUMENT (index out of range, not a string tensor), SIB_ERR_MEMORY, SIB_ERR_UNSUPPORTED
+   (wrapped). */
 SIB_API sib_code sib_tensor_get_string(const sib_tensor *t, const int64_t *index, sib_str *out,
                                        sib_error *err);
 SIB_API sib_code sib_tensor_set_string(sib_tensor *t, const int64_t *index, sib_str value, sib_error *err);
 
 /* ---- Views: no copy; *out is owned by the caller ------------------------------------------------- */
 
-/* All of them: SIB_ERR_ARGUMENT for what does not fit, SIB_ERR_UNSUPPORTED where a packed type would not stay
-   dense, SIB_ERR_SIZE, SIB_ERR_MEMORY; *out is then NULL. */
+/* All of them return SIB_ERR_ARGUMENT for arguments that do not fit, SIB_ERR_UNSUPPORTED where a packed type
+   would not stay dense, SIB_ERR_SIZE or SIB_ERR_MEMORY; *out is then NULL. */
 
 /* out[i] = t[begin + i * step] along one axis (negative axes count from the end), count elements; step may be
-   negative, and 0 repeats an element. Errors: SIB_ERR_ARGUMENT (anything outside), SIB_ERR_UNSUPPORTED
+   negative, and 0 repeats an element. Errors: SIB_ERR_ARGUMENT (anything out of range), SIB_ERR_UNSUPPORTED
    (packed type). */
 SIB_API sib_code sib_tensor_slice(const sib_tensor *t, int64_t axis, int64_t begin, int64_t count,
                                   int64_t step, sib_tensor **out, sib_error *err);
 /* Axes in the order of permutation (rank): out.dims[i] = t.dims[permutation[i]]. */
 SIB_API sib_code sib_tensor_transpose(const sib_tensor *t, const int64_t *permutation, sib_tensor **out,
                                       sib_error *err);
-/* Other dims over the same elements, as many as t has. Errors: SIB_ERR_ARGUMENT (t is not dense, other
- * count). */
+/* The same elements with other dims. Errors: SIB_ERR_ARGUMENT (t is not dense, another count). */
 SIB_API sib_code sib_tensor_reshape(const sib_tensor *t, size_t rank, const int64_t *dims, sib_tensor **out,
                                     sib_error *err);
 /* Dims of size 1 (and missing leading ones) repeated with stride 0: NumPy's broadcasting. */
@@ -150,28 +152,28 @@ SIB_API sib_code sib_tensor_copy(const sib_tensor *t, sib_tensor **out, sib_erro
 /* ---- Conversion --------------------------------------------------------------------------------- */
 
 typedef enum sib_overflow {
-    SIB_OVERFLOW_SATURATE = 0, /* to the largest finite value; to integers: clamp, NaN gives 0 */
+    SIB_OVERFLOW_SATURATE = 0, /* floats: to the largest finite value; to integers: clamp, NaN gives 0 */
     SIB_OVERFLOW_IEEE = 1 /* floats: to infinity where the type has one, else NaN, and float4e2m1, which has
                              neither, to the largest value; to integers: wrap modulo 2^bits after truncation,
                              NaN and infinities give 0 */
 } sib_overflow;
 
-/* A dense copy of t with another element type. Floats round to nearest, ties to even, once, whatever they
-   come from; integers from floats truncate toward zero; bool is x != 0 (NaN is true); complex to real takes
-   the real part. NaN stays NaN with its sign, and becomes -0 in float4e2m1, which has none. float8e8m0 rounds
-   up to the next power of two, as ONNX Cast's default; zero, negative and smaller numbers become 2^-127 there
-   when saturating and NaN when not. Strings hold the shortest decimal that reads back to the same value
-   ("0.1", "1e-05", "-inf", "nan"; complex numbers "1+2j"), and are parsed as C numbers, decimal or
-   hexadecimal, in no locale and with spaces around them allowed. overflow applies to the 8-bit and 4-bit
-   floats and to integers; wider floats always follow IEEE 754 (overflow to infinity). ONNX Cast between
-   integers wraps: SIB_OVERFLOW_IEEE. Errors: SIB_ERR_ARGUMENT (dtype), SIB_ERR_VALUE (a string that is no
-   number, with its index), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+/* A dense copy of t with another element type. Floats round to nearest, ties to even, once, from every type;
+   integers from floats truncate toward zero; bool is x != 0 (NaN is true); complex to real takes the real
+   part. NaN stays NaN with its sign, and becomes -0 in float4e2m1, which has none. float8e8m0 rounds up to
+   the next power of two, as ONNX Cast does by default; zero, negative and smaller numbers become 2^-127 when
+   saturating and NaN otherwise. Strings hold the shortest decimal that reads back to the same value ("0.1",
+   "1e-05", "-inf", "nan"; complex numbers "1+2j"), and are parsed as C numbers, decimal or hexadecimal,
+   independent of the locale, with surrounding spaces allowed. overflow applies to the 8-bit and 4-bit floats
+   and to integers; wider floats always follow IEEE 754 (overflow to infinity). ONNX Cast between integers
+   wraps: SIB_OVERFLOW_IEEE. Errors: SIB_ERR_ARGUMENT (dtype), SIB_ERR_VALUE (a string that is not a number,
+   with its index), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
 SIB_API sib_code sib_tensor_convert(const sib_tensor *t, sib_dtype dtype, sib_overflow overflow,
                                     sib_tensor **out, sib_error *err);
 
 /* The same for dense arrays: n elements of `from` at src into n of `to` at dst, which must not overlap and
-   may have any alignment. The last byte of packed elements is filled with zero bits. Strings are not taken
-   here. Errors: SIB_ERR_ARGUMENT. */
+   may have any alignment. The last byte of packed elements is filled with zero bits. Strings are not
+   accepted. Errors: SIB_ERR_ARGUMENT. */
 SIB_API sib_code sib_convert(sib_dtype from, const void *src, sib_dtype to, void *dst, size_t n,
                              sib_overflow overflow, sib_error *err);
 
@@ -179,7 +181,7 @@ SIB_API sib_code sib_convert(sib_dtype from, const void *src, sib_dtype to, void
 
 /* Element by element: a and b differ where !(|a - b| <= atol + rtol * |b|), so NaN equals only NaN and an
    infinity only itself, whatever the tolerances. With max_ulp > 0 a pair of finite floats also passes when a
-   and b are at most so many representable values of their dtype apart (both zeros are one). b is the
+   and b are at most that many representable values of their dtype apart (both zeros count as one). b is the
    reference. Complex numbers compare by the modulus of the difference, integers exactly in 128-bit, strings
    byte by byte. */
 typedef struct sib_tolerance {
@@ -195,8 +197,9 @@ typedef struct sib_comparison {
     double max_abs;          /* largest |a - b| over pairs that are both finite */
     double max_rel;          /* largest |a - b| / |b| over those with b != 0 */
     uint64_t max_ulp;        /* largest distance in representable values; floats only, else 0 */
-    uint64_t worst; /* row-major index of the largest |a - b| among those that differ, or among all where
-                                none does; a mismatch of NaN or infinity first; UINT64_MAX if all are identical */
+    uint64_t worst; /* row-major index of the largest |a - b| among those that differ, or among all where none
+                       differs; a mismatch of NaN or infinity takes precedence; UINT64_MAX if all are
+                       identical */
     uint64_t first; /* row-major index of the first that differs, UINT64_MAX for none */
     double worst_a, worst_b; /* that pair, complex numbers by their modulus; 0 where all are identical */
     double first_a, first_b; /* likewise; 0 where none differs */
@@ -219,26 +222,27 @@ typedef struct sib_stats {
 /* Statistics of every element as double (complex: of its modulus).
    histogram: (bins) counts, or NULL with bins 0: finite values in equal bins from lo to hi, the last bin
    closed; where lo >= hi the range is the finite minimum and maximum, and where these are equal all are in
-   the last bin. Bin i begins at lo + i * ((hi - lo) / bins). Values outside are not counted. Errors:
+   the last bin. Bin i begins at lo + i * ((hi - lo) / bins). Values out of the range are not counted. Errors:
    SIB_ERR_ARGUMENT (strings, bins above SIB_HISTOGRAM_MAX, lo or hi not finite). */
 SIB_API sib_code sib_tensor_stats(const sib_tensor *t, sib_stats *out, uint64_t *histogram, size_t bins,
                                   double lo, double hi, sib_error *err);
 
 /* ---- Files -------------------------------------------------------------------------------------- */
 
-/* Writes t as NumPy's .npy (format 1.0, which holds every header there can be), C order; written aside and
-   renamed. bfloat16, the 8-bit and narrower floats and 4- and 2-bit integers are stored as NumPy stores the
-   types of ml_dtypes: one byte each (two for bfloat16) under a void descriptor ('<V2', '|V1'), which readers
-   without those types see as raw bytes; a comment in the header ("# float8e4m3fn"), which NumPy skips, tells
-   sib_npy_load the type. Strings are stored as '<U', where characters U+0000 at the end are lost, as in
-   NumPy. Errors: SIB_ERR_IO names the path; SIB_ERR_VALUE (strings that are not UTF-8); SIB_ERR_MEMORY. */
+/* Writes t as NumPy's .npy (format 1.0, which fits every possible header) in C order, to another file that is
+   then renamed. bfloat16, the 8-bit and narrower floats and 4- and 2-bit integers are stored as NumPy stores
+   the types of ml_dtypes: one byte each (two for bfloat16) under a void descriptor ('<V2', '|V1'), which
+   readers without those types see as raw bytes; a comment in the header ("# float8e4m3fn"), which NumPy
+   skips, gives sib_npy_load the type. Strings are stored as '<U', which loses characters U+0000 at the end,
+   as in NumPy. Errors: SIB_ERR_IO names the path; SIB_ERR_VALUE (strings that are not UTF-8);
+   SIB_ERR_MEMORY. */
 SIB_API sib_code sib_npy_save(const char *path, const sib_tensor *t, sib_error *err);
 
 /* Reads a .npy file (format 1 to 3, C or Fortran order, either byte order, '<U' and '|S' strings). *out is
-   dense and owns its memory. Without a comment as above, 'V2' is read as bfloat16, 'V1' as uint8. What
-   follows the array is left alone. Errors: SIB_ERR_IO, SIB_ERR_MEMORY, SIB_ERR_FORMAT with the offset (also
-   for a shape that overflows or claims more than the file holds), SIB_ERR_UNSUPPORTED (object, structured,
-   times, extended precision, rank above SIB_MAX_RANK). */
+   dense and owns its memory. Without a comment as above, 'V2' is read as bfloat16, 'V1' as uint8. Bytes after
+   the array are ignored. Errors: SIB_ERR_IO, SIB_ERR_MEMORY, SIB_ERR_FORMAT with the offset (also for a shape
+   that overflows or claims more than the file holds), SIB_ERR_UNSUPPORTED (object, structured, times,
+   extended precision, rank above SIB_MAX_RANK). */
 SIB_API sib_code sib_npy_load(const char *path, sib_tensor **out, sib_error *err);
 
 /* One named array of an archive. */
@@ -247,13 +251,14 @@ typedef struct sib_npz_entry {
     sib_tensor *tensor;
 } sib_npz_entry;
 
-/* Writes an uncompressed (compress false) or deflated .npz; names are unique, UTF-8 and not empty. Written
-   aside and renamed; equal arrays make equal files. Errors: as sib_npy_save; SIB_ERR_ARGUMENT (names). */
+/* Writes an uncompressed (compress false) or deflated .npz; names must be unique, UTF-8 and not empty.
+   Written to another file and renamed; equal arrays make equal files. Errors: as sib_npy_save;
+   SIB_ERR_ARGUMENT (names). */
 SIB_API sib_code sib_npz_save(const char *path, const sib_npz_entry *entries, size_t n, bool compress,
                               sib_error *err);
-/* Reads every array, in the order of the archive; members whose names do not end in ".npy" are left out.
-   *entries: (*n), owned by the caller: sib_npz_free(&entries, n). Errors: as sib_npy_load; SIB_ERR_FORMAT (no
-   zip archive, damaged), SIB_ERR_UNSUPPORTED (encrypted, unknown compression). */
+/* Reads every array, in the order of the archive; members whose names do not end in ".npy" are skipped.
+   *entries: (*n), owned by the caller: sib_npz_free(&entries, n). Errors: as sib_npy_load; SIB_ERR_FORMAT
+   (not a zip archive, damaged), SIB_ERR_UNSUPPORTED (encrypted, unknown compression). */
 SIB_API sib_code sib_npz_load(const char *path, sib_npz_entry **entries, size_t *n, sib_error *err);
 SIB_API void sib_npz_free(sib_npz_entry **entries, size_t n);
 

@@ -1,5 +1,5 @@
-/* The tile: Whisper's features in fixed point on compute tiles with little memory, those of AMD's XDNA1 NPU above all: what
-   fits a tile, what a recording costs, a model of the machine, and code for it. */
+/* The tile: Whisper's features in fixed point on compute tiles with little memory, above all those of AMD's
+   XDNA1 NPU: what fits a tile, what a recording costs, a model of the machine, and code for it. */
 #ifndef SIBYL_TILE_H
 #define SIBYL_TILE_H
 
@@ -9,19 +9,20 @@
 extern "C" {
 #endif
 
-/* ---- What is asked for -------------------------------------------------------------------------- */
+/* ---- Options ------------------------------------------------------------------------------------ */
 
 /* Samples of a frame and from one frame to the next, as int16 at 16 kHz. */
 #define SIB_TILE_WINDOW 400
 #define SIB_TILE_HOP    160
-/* Compute tiles of the machine: four columns with four of them each. */
+/* Compute tiles of the machine: four columns of four. */
 #define SIB_TILE_MAX 16
 
 typedef enum sib_tile_out { SIB_TILE_INT8 = 0, SIB_TILE_INT16 = 1 } sib_tile_out;
 
-/* Seconds that work takes on the chip. A call costs `call`, once; each byte that a shim channel moves costs `byte`; each
-   frame that a tile computes costs `frame`. Channels and tiles work side by side, so what counts is the busiest. With depth 1
-   a call's three steps (in, compute, out) follow one another; with depth 2 those of neighbouring calls overlap:
+/* Seconds that work takes on the chip. A call costs `call` once; each byte that a shim channel moves costs
+   `byte`; each frame that a tile computes costs `frame`. Channels and tiles work in parallel, so the busiest
+   determines the time. With depth 1 a call's three steps (in, compute, out) follow one another; with depth 2
+   those of neighbouring calls overlap:
        depth 1: calls * (call + in + compute + out)
        depth 2: calls * (call + max(in, compute, out)) + in + compute + out - max(in, compute, out) */
 typedef struct sib_tile_cost {
@@ -29,7 +30,7 @@ typedef struct sib_tile_cost {
 } sib_tile_cost;
 
 typedef struct sib_tile_options {
-    uint32_t batch; /* frames a call, over all tiles */
+    uint32_t batch; /* frames per call, over all tiles */
     uint32_t depth; /* elements of each FIFO: 1, or 2 for double buffering */
     uint32_t tiles; /* compute tiles, 1 .. SIB_TILE_MAX */
     uint32_t bands; /* 80 or 128 */
@@ -38,25 +39,26 @@ typedef struct sib_tile_options {
     sib_tile_cost cost;
 } sib_tile_options;
 
-/* Batch 10, depth 2, one tile, 80 bands, int8, 65,536 bytes; 213 microseconds a call and nothing else, which is what a call
-   of one frame took in public. */
+/* Batch 10, depth 2, one tile, 80 bands, int8, 65,536 bytes; 213 microseconds per call and no other cost,
+   which is the published time of a call of one frame. */
 SIB_API void sib_tile_defaults(sib_tile_options *out);
 
 /* ---- Plans -------------------------------------------------------------------------------------- */
 
-/* A recording over tiles. A call hands `batch` frames to the tiles, `rows` to each; where `batch` is no multiple, the last
-   tile's rest is filled up, moved and dropped, and so is that of the recording's last call. */
+/* A recording divided over tiles. A call hands `batch` frames to the tiles, `rows` to each; where `batch` is
+   not a multiple, the rest of the last tile is padded, and the padding is moved and dropped; likewise in the
+   recording's last call. */
 typedef struct sib_tile_plan {
     sib_tile_options options;
     uint64_t frames; /* of the recording */
 
     /* A call. */
     uint32_t rows; /* frames of one FIFO element */
-    uint32_t
-        tiles_used; /* tiles with frames to compute; a batch smaller than the number of tiles leaves some idle */
-    uint32_t
-        channels; /* shim channels in each direction: one a tile, or one a column that goes through its memory tile */
-    uint32_t linked; /* columns that do, which are those with more than two tiles */
+    /* tiles with frames to compute; fewer than `tiles` where the batch is smaller */
+    uint32_t tiles_used;
+    /* shim channels in each direction: one per tile, or one per column that uses its memory tile */
+    uint32_t channels;
+    uint32_t linked; /* columns that use their memory tile, which are those with more than two tiles */
 
     /* Memory of a compute tile, bytes. */
     uint64_t element_in, element_out; /* of one FIFO element */
@@ -69,30 +71,33 @@ typedef struct sib_tile_plan {
     /* The recording. */
     uint64_t calls;
     uint64_t transfers;           /* by shim channels, in and out */
-    uint64_t bytes_in, bytes_out; /* that they move, filling included */
-    uint64_t bytes_host;          /* of the samples where they lie: frames overlap, and strides fetch them */
+    uint64_t bytes_in, bytes_out; /* moved by these transfers, padding included */
+    uint64_t bytes_host;          /* of the samples in host memory: frames overlap there, and strides fetch
+                                     them */
     double seconds;               /* by the cost model */
     double seconds_in, seconds_compute, seconds_out; /* of one call */
 } sib_tile_plan;
 
-/* Plans `frames` frames (0: none; times and transfers are then 0). What does not fit is a plan too: `fits` tells.
-   Errors: SIB_ERR_ARGUMENT (batch 0, a depth other than 1 and 2, no tile or more than there are, bands other than 80 and 128,
-   more memory than 16 MiB, a cost that is negative or not finite), SIB_ERR_SIZE (memory smaller than the kernel's stack, or than stack, constants and
-   state; a batch whose bytes overflow). Thread-safe. */
+/* Plans `frames` frames (0: none; times and transfers are then 0). A plan that does not fit is returned too,
+   with `fits` false.
+   Errors: SIB_ERR_ARGUMENT (batch 0, a depth other than 1 and 2, no tiles or more than there are, bands other
+   than 80 and 128, more memory than 16 MiB, a cost that is negative or not finite), SIB_ERR_SIZE (memory
+   smaller than the kernel's stack, or than stack, constants and state; a batch whose bytes overflow).
+   Thread-safe. */
 SIB_API sib_code sib_tile_plan_make(const sib_tile_options *options, uint64_t frames, sib_tile_plan *out,
                                     sib_error *err);
 
-/* Frames of `samples` samples at 16 kHz, Whisper's framing: samples / 160. Errors: SIB_ERR_VALUE where the recording is too
-   short to be reflected at its ends (200 samples or fewer). */
+/* Number of frames of `samples` samples at 16 kHz, Whisper's framing: samples / 160. Errors: SIB_ERR_VALUE
+   where the recording is too short to be reflected at its ends (200 samples or fewer). */
 SIB_API sib_code sib_tile_frames(uint64_t samples, uint64_t *frames, sib_error *err);
 
 typedef enum sib_tile_change {
     SIB_TILE_DEPTH_1 = 0,       /* the same with depth 1 */
-    SIB_TILE_SMALLER_BATCH = 1, /* the largest batch */
+    SIB_TILE_SMALLER_BATCH = 1, /* the largest batch that fits */
     SIB_TILE_MORE_TILES = 2,    /* the fewest tiles at this depth */
-    SIB_TILE_EVEN_TILES = 3,    /* the fewest that share the batch without filling, where that is more */
-    SIB_TILE_MORE_TILES_1 =
-        4, /* the fewest tiles with depth 1, where that is fewer and the same tiles do not do */
+    SIB_TILE_EVEN_TILES = 3,    /* the fewest that divide the batch without padding, where that is more */
+    /* the fewest tiles with depth 1, where fewer, and where the present tiles are too few */
+    SIB_TILE_MORE_TILES_1 = 4,
     SIB_TILE_CHANGES = 5
 } sib_tile_change;
 
@@ -101,18 +106,20 @@ typedef struct sib_tile_advice {
     sib_tile_plan plan; /* one that fits */
 } sib_tile_advice;
 
-/* What would make a plan fit: advice (*n <= SIB_TILE_CHANGES), none where it does. Thread-safe. */
+/* Changes that would make a plan fit: advice (*n <= SIB_TILE_CHANGES), none where it fits. Thread-safe. */
 SIB_API void sib_tile_advise(const sib_tile_plan *plan, sib_tile_advice advice[SIB_TILE_CHANGES], size_t *n);
 
-/* The fastest plan that fits by the cost model, over batches, depths and up to options->tiles tiles; among equals the fewest
-   tiles, then the least memory. Its batch fills every tile's element. Errors: those of sib_tile_plan_make but of batch and
-   depth, which are ignored; SIB_ERR_ARGUMENT (no frames), SIB_ERR_SIZE where not even one frame fits. */
+/* The fastest plan that fits by the cost model, over batches, depths and up to options->tiles tiles; among
+   equals the one with the fewest tiles, then the least memory. Its batch fills every tile's element. Errors:
+   those of sib_tile_plan_make except for batch and depth, which are ignored; SIB_ERR_ARGUMENT (no frames),
+   SIB_ERR_SIZE where not even one frame fits. */
 SIB_API sib_code sib_tile_plan_best(const sib_tile_options *options, uint64_t frames, sib_tile_plan *out,
                                     sib_error *err);
 
 /* ---- The published table ------------------------------------------------------------------------- */
 
-/* A row of the one plan that was published: 80 bands, int8, depth 2, one tile, KB of 1,000 bytes, constants left out. */
+/* A row of the one published plan: 80 bands, int8, depth 2, one tile, KB of 1,000 bytes, constants left
+   out. */
 typedef struct sib_tile_published {
     uint32_t batch;
     uint32_t stack;             /* bytes that the table assumes */
@@ -123,71 +130,78 @@ typedef struct sib_tile_published {
 
 #define SIB_TILE_PUBLISHED_FRAMES 628163
 
-/* Row i of the table; false behind the last. The sums are computed, only batch and stack are the table's own. */
+/* Row i of the table; returns false where i is out of range. Only batch and stack are the table's own; the
+   sums are computed. */
 SIB_API bool sib_tile_published_row(size_t i, sib_tile_published *out);
 
 /* ---- The machine, simulated ----------------------------------------------------------------------- */
 
-/* What can be broken on purpose, to see that it is told. */
+/* Faults to inject, to test that they are reported. */
 typedef enum sib_tile_fault {
     SIB_TILE_NO_FAULT = 0,
     SIB_TILE_LOST_LOCK = 1, /* a core's release of an output element does not arrive */
     SIB_TILE_LATE_DMA = 2,  /* an element is released before its samples are there */
-    SIB_TILE_BATCH = 3,     /* the host sends another number of frames than the program takes */
-    SIB_TILE_OVERRUN = 4    /* a core writes a byte behind an output element */
+    SIB_TILE_BATCH = 3,     /* the host sends a number of frames other than what the program takes */
+    SIB_TILE_OVERRUN = 4    /* a core writes one byte past an output element */
 } sib_tile_fault;
 
 typedef struct sib_tile_simulation {
     sib_tile_fault fault;
-    uint64_t fault_call; /* the call that it befalls; the last one where there are fewer */
+    uint64_t fault_call; /* the call that it affects; the last one where there are fewer */
     uint32_t fault_tile; /* the tile, likewise */
 } sib_tile_simulation;
 
 typedef struct sib_tile_report {
     uint64_t calls, transfers, bytes_in, bytes_out; /* as counted by the DMA engines */
-    uint64_t stalls_input, stalls_output;           /* a core waited for samples; for room to write to */
-    uint64_t stalls_dma;                            /* an engine waited for a tile or for another engine */
+    uint64_t stalls_input, stalls_output;           /* times that a core waited for samples, and for room to
+                                                       write to */
+    uint64_t stalls_dma;                            /* times that an engine waited for a tile or for another
+                                                       engine */
     double stall_seconds;                           /* of all cores together */
-    double predicted_seconds;                       /* the plan's */
-    double measured_seconds;                        /* of the whole simulation on this machine */
-    double kernel_seconds;                          /* within the kernel, all cores together */
+    double predicted_seconds;                       /* by the plan */
+    double measured_seconds;                        /* of the entire simulation on this machine */
+    double kernel_seconds;                          /* in the kernel, all cores together */
 } sib_tile_report;
 
-/* Features of a recording through a model of the machine: the host issues calls; DMA engines walk the samples with strides in
-   four dimensions, fill and empty FIFO elements, and link columns through memory tiles; a thread a tile takes an element in
-   and one out, runs the kernel frame by frame, and gives both back; locks are counting semaphores; all memory of a tile is
-   set between guard words. The host clamps to the recording's maximum at the end.
+/* Computes the features of a recording on a model of the machine. The host issues calls; DMA engines walk the
+   samples with strides in four dimensions, fill and empty FIFO elements, and link columns through memory
+   tiles; one thread per tile acquires an input and an output element, runs the kernel frame by frame, and
+   releases both; locks are counting semaphores; each buffer in a tile's memory lies between guard words. The
+   host clamps to the recording's maximum at the end.
    plan:    one that fits, made for the frames of n samples (sib_tile_frames).
    samples: (n) int16 mono at 16 kHz; only read.
    options: NULL means no fault.
-   out:     (frames, bands) int8 in Q6 or int16 in Q14, as the plan says: features times 64 or 16,384. Its bits are those of
-            the kernel called on the recording as a whole, whatever batch, depth and tiles.
+   out:     (frames, bands) int8 in Q6 or int16 in Q14, by the plan: features times 64 or 16,384. The bits are
+            those of one kernel call on the entire recording, whatever the batch, depth and tiles.
    report:  may be NULL.
-   Errors: SIB_ERR_SIZE (a plan that does not fit), SIB_ERR_ARGUMENT (a plan for another number of frames), SIB_ERR_VALUE: what
-   went wrong in the machine, with call and tile: a release that was lost, an element whose samples were not there, batches
-   that disagree, memory that was overwritten, calls that wait for one another for ever (no time limit is involved: that is
-   seen by nobody being able to go on); SIB_ERR_MEMORY. On an error `out` holds no meaning. */
+   Errors: SIB_ERR_SIZE (a plan that does not fit), SIB_ERR_ARGUMENT (a plan for another number of frames),
+   SIB_ERR_VALUE: what went wrong in the machine, with call and tile: a release that was lost, an element
+   whose samples were not there, batches that disagree, memory that was overwritten, a deadlock (found without
+   a time limit, when no thread can continue); SIB_ERR_MEMORY. After an error the contents of `out` are
+   undefined. */
 SIB_API sib_code sib_tile_simulate(const sib_tile_plan *plan, const int16_t *samples, size_t n,
                                    const sib_tile_simulation *options, void *out, sib_tile_report *report,
                                    sib_error *err);
 
 /* ---- Code for the chip ----------------------------------------------------------------------------- */
 
-/* Writes a plan's program into `folder`, which is made where it is missing:
-     aie.mlir          the design in MLIR-AIE's syntax: device npu1, tiles, object FIFOs, links through memory tiles where a
-                       column has more than two tiles, cores, and the runtime sequence of one call
-     aie_generic.mlir  the same in MLIR's generic form, which tools without these dialects parse too
-     sibyl_tile.c      the kernel, alone: freestanding C
-     sibyl_tile.h      for the host: what a call takes and gives, and how samples are laid
+/* Writes a plan's program into `folder`, which is created if missing:
+     aie.mlir          the design in MLIR-AIE's syntax: device npu1, tiles, object FIFOs, links through memory
+                       tiles where a column has more than two tiles, cores, and the runtime sequence of one
+                       call
+     aie_generic.mlir  the same in MLIR's generic form, which tools without these dialects can parse
+     sibyl_tile.c      the kernel alone, in freestanding C
+     sibyl_tile.h      for the host: the inputs and outputs of a call, and the layout of samples
      build.sh          builds sibyl_tile.xclbin with clang for AIE2 and aiecc.py
-   aie.mlir is read back before anything appears, and must say what the plan says. All files appear, or none.
-   Errors: SIB_ERR_SIZE (a plan that does not fit, or an element of more frames than a DMA counts), SIB_ERR_IO names the path,
-   SIB_ERR_MEMORY. */
+   aie.mlir is read back first and must agree with the plan. Either all files appear or none.
+   Errors: SIB_ERR_SIZE (a plan that does not fit, or an element of more frames than a DMA can count),
+   SIB_ERR_IO names the path, SIB_ERR_MEMORY. */
 SIB_API sib_code sib_tile_emit(const sib_tile_plan *plan, const char *folder, sib_error *err);
 
-/* Whether a design (the text of an aie.mlir) has the memory and the transfers of a plan, as recomputed from what it says.
-   Errors: SIB_ERR_FORMAT (a line that cannot be read, or what does not fit together, by line), SIB_ERR_VALUE names the figure
-   that differs. */
+/* Checks that a design (the text of an aie.mlir) has the memory and the transfers of a plan, recomputed from
+   the text.
+   Errors: SIB_ERR_FORMAT (a line that cannot be read, or an inconsistency, by line), SIB_ERR_VALUE names the
+   figure that differs. */
 SIB_API sib_code sib_tile_check(const char *design, const sib_tile_plan *plan, sib_error *err);
 
 #ifdef __cplusplus

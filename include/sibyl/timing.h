@@ -27,15 +27,16 @@ typedef struct sib_series {
     size_t n_outliers;
 } sib_series;
 
-/* values: (n) only read. outliers: (n) flags set for each outlier in the order of values, or NULL.
-   Errors: SIB_ERR_ARGUMENT (n is 0), SIB_ERR_VALUE (a NaN or infinite value, named by index), SIB_ERR_MEMORY. */
+/* values: (n) only read. outliers: (n) set to true for each outlier, or NULL.
+   Errors: SIB_ERR_ARGUMENT (n is 0), SIB_ERR_VALUE (a NaN or infinite value, named by index),
+   SIB_ERR_MEMORY. */
 SIB_API sib_code sib_series_stats(const double *values, size_t n, sib_series *out, bool *outliers,
                                   sib_error *err);
 
-/* Memory of this process in bytes, as the system counts it; 0 where it does not say. */
+/* Memory of this process in bytes, as the system counts it; 0 where it is unknown. */
 typedef struct sib_memory {
     uint64_t resident;      /* now */
-    uint64_t resident_peak; /* most since the process began */
+    uint64_t resident_peak; /* max since the process began */
 } sib_memory;
 SIB_API void sib_memory_usage(sib_memory *out);
 
@@ -44,17 +45,17 @@ SIB_API void sib_memory_usage(sib_memory *out);
 /* One reading of this process. */
 typedef struct sib_monitor_sample {
     double seconds;     /* since the monitor began */
-    double cpu;         /* processors kept busy since the reading before (the first: since the monitor began):
-                           1.0 is one full core */
+    double cpu;         /* average number of busy processors since the previous reading (the first: since the
+                           monitor began) */
     uint64_t resident;  /* bytes */
     uint64_t allocated; /* bytes that the library holds (sib_alloc_counters.bytes_current) */
 } sib_monitor_sample;
 
-/* Reads CPU and memory of this process every `interval` seconds on a thread of its own. */
+/* Reads CPU and memory of this process every `interval` seconds on its own thread. */
 typedef struct sib_monitor sib_monitor;
 
-/* capacity: readings kept; when it is full every second one is dropped and the interval doubled, so a run of
-   any length fits. At least 2. out: owned by the caller, sib_monitor_free(&monitor) (which stops it too).
+/* capacity: readings kept; when full, every second one is dropped and the interval doubled, so a run of any
+   length fits. At least 2. out: owned by the caller, sib_monitor_free(&monitor) (which also stops it).
    Errors: SIB_ERR_ARGUMENT (interval below 0.001 s or not finite, capacity below 2), SIB_ERR_MEMORY,
    SIB_ERR_UNSUPPORTED (no thread could be started). */
 SIB_API sib_code sib_monitor_start(double interval, size_t capacity, sib_monitor **out, sib_error *err);
@@ -71,7 +72,7 @@ SIB_API void sib_monitor_free(sib_monitor **monitor);
 
 typedef struct sib_peak {
     double flops;      /* best FMA rate reached, FLOP/s, float32, over `threads` threads */
-    double read_bytes; /* bytes read per second from a buffer far beyond the caches */
+    double read_bytes; /* bytes read per second from a buffer far larger than the caches */
     unsigned threads;
 } sib_peak;
 
