@@ -5,9 +5,9 @@
 /* How a milli-op's operations are counted. */
 typedef enum cost_rule {
     COST_NONE,   /* elements are moved */
-    COST_OUTPUT, /* one an element of the output */
-    COST_INPUT,  /* one an element of the first input */
-    COST_MATMUL  /* two a product */
+    COST_OUTPUT, /* one per element of the output */
+    COST_INPUT,  /* one per element of the first input */
+    COST_MATMUL  /* two per multiply-add */
 } cost_rule;
 
 static cost_rule rule_of(milli_kind kind)

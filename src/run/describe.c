@@ -1,4 +1,4 @@
-/* What a model's file says, in words for those who ask. */
+/* Descriptions of a model as text and structs. */
 #include "base/alloc.h"
 #include "run/cost.h"
 #include "run/model.h"
@@ -12,7 +12,7 @@ static const char *text_or_empty(sib_str s)
     return s.data ? s.data : "";
 }
 
-/* Counts the initializers of a graph and those inside it. */
+/* Counts the initializers of a graph and its subgraphs. */
 static void count_weights(const graph *g, unsigned depth, sib_model_info *out)
 {
     for (uint32_t i = 0; i < g->n_values; i++) {
@@ -75,27 +75,27 @@ bool sib_model_metadata(const sib_model *m, size_t i, const char **key, const ch
 
 const char *sib_model_diagnostic(const sib_model *m, size_t i)
 {
-    size_t read = m->onnx->n_diagnostics; /* while reading; then what inference noticed */
+    size_t read = m->onnx->n_diagnostics; /* from reading; those of inference follow */
     if (i < read)
         return text_or_empty(m->onnx->diagnostics[i]);
     return i - read < m->notes.n ? m->notes.items[i - read] : NULL;
 }
 
-/* A text in the model's arena, or "" where memory fails. */
+/* Copies a text into the model's arena; returns "" where memory fails. */
 static const char *kept_text(const sib_model *m, const char *text)
 {
     bool ok = true;
-    sib_model *mine = (sib_model *)m; /* what is kept is no part of what the model says */
+    sib_model *mine = (sib_model *)m; /* cached texts are not observable state */
     pthread_mutex_lock(&mine->lock);
     sib_str s = arena_string(m->onnx->arena, str_of(text), &ok);
     pthread_mutex_unlock(&mine->lock);
     return ok ? s.data : "";
 }
 
-/* Expressions of dims are unbounded: a buffer is widened up to this, and what is still longer is cut. */
+/* Dims as expressions have no bound on their length: a buffer grows up to this, longer texts are cut. */
 #define TEXT_MAX ((size_t)1 << 20)
 
-/* Writes `what` as text (size), cut where it does not fit. */
+/* Writes `what` as text (size), truncated where it does not fit. */
 typedef const char *(*text_writer)(const dim_table *dims, const void *what, char *text, size_t size);
 
 static const char *write_type(const dim_table *dims, const void *what, char *text, size_t size)
@@ -108,7 +108,7 @@ static const char *write_dim(const dim_table *dims, const void *what, char *text
     return dim_text(dims, *(const dim *)what, text, size);
 }
 
-/* The entire text in the model's arena, or "" where memory fails. */
+/* The text in full, in the model's arena; "" where memory fails. */
 static const char *kept_whole(const sib_model *m, text_writer write, const void *what)
 {
     const char *kept = NULL;
@@ -197,7 +197,7 @@ bool sib_model_node(const sib_model *m, size_t i, sib_node_info *out)
 
 /* ---- Attributes as text -------------------------------------------------------------------------------- */
 
-/* Items of a list that are shown. */
+/* Max items of a list that are shown. */
 #define SHOWN_MAX 16
 
 static void one_item(const graph *g, const attribute *a, size_t i, char *text, size_t size)

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* A file full of faults need not fill the memory with sentences about them. */
+/* Bounds the memory that a file full of faults takes. */
 #define NOTES_MAX 1000
 
 void diagnostics_add(diagnostics *d, const char *format, ...)

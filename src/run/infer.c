@@ -1,4 +1,4 @@
-/* Inference: each node is lowered with symbolic dims, and what its milli-ops come out as is its type. */
+/* Inference: each node is lowered with symbolic dims; the types of its milli-ops give its own. */
 #include "run/infer.h"
 
 #include "base/alloc.h"
@@ -11,26 +11,26 @@
 
 #include <string.h>
 
-/* Constants of up to so many elements are computed on the way. */
+/* Max elements of constants that are computed during inference. */
 #define FOLD_LIMIT 4096
 
-/* Most milli-ops of a model, and work of folding; a node of the main graph brings eight more. */
+/* Max milli-ops of a model, and max work of folding; each node of the main graph adds eight milli-ops. */
 #define INFER_OPS  (UINT64_C(1) << 19)
 #define INFER_WORK (UINT64_C(1) << 26)
 
-/* Deepest subgraph within subgraph. */
+/* Max nesting of subgraphs. */
 #define DEPTH_LIMIT 64
 
 typedef struct inference {
     graph *g;
     diagnostics *notes;
     unsigned depth;
-    lower_budget *budget; /* of the whole model */
+    lower_budget *budget; /* of the entire model */
 } inference;
 
 static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, lower_budget *budget, sib_error *err);
 
-/* ---- What a lowering asks for ---------------------------------------------------------------------- */
+/* ---- Callbacks of a lowering -------------------------------------------------------------------------- */
 
 static mval import_symbolic(lowering *l, const graph *source, value_id id)
 {
@@ -53,7 +53,7 @@ static sib_code infer_inside(lowering *l, graph *subgraph, sib_error *err)
     return infer_at(subgraph, in->notes, in->depth + 1, in->budget, err);
 }
 
-/* ---- Joining what is inferred and what is declared --------------------------------------------------- */
+/* ---- Joining inferred and declared types -------------------------------------------------------------- */
 
 static bool is_fresh(const dim_table *t, dim d)
 {
@@ -61,7 +61,8 @@ static bool is_fresh(const dim_table *t, dim d)
     return dim_is_symbol(t, d, &name) && name.length && name.data[0] == '?';
 }
 
-/* Two dims of one value: numbers win over expressions, expressions over names of their own, those over nothing. */
+/* Joins two dims of one value: numbers win over expressions, expressions over fresh symbols, those over
+   unknown dims. */
 static dim join_dim(const dim_table *t, dim inferred, dim declared, bool *differ)
 {
     int64_t a, b;
@@ -70,7 +71,8 @@ static dim join_dim(const dim_table *t, dim inferred, dim declared, bool *differ
     return !number && (said || (is_fresh(t, inferred) && !is_fresh(t, declared))) ? declared : inferred;
 }
 
-/* Fills *t, inferred, with what the file declares beyond it. Returns false where they differ; *t is then as inferred. */
+/* Adds to the inferred type *t what the file declares beyond it. Returns false where they differ; *t is
+   then unchanged. */
 static bool join_types(const dim_table *dims, value_type *t, const value_type *declared)
 {
     value_type joined = *t;
@@ -102,7 +104,7 @@ static bool join_types(const dim_table *dims, value_type *t, const value_type *d
 
 /* ---- Nodes ------------------------------------------------------------------------------------------- */
 
-/* True where what n reads is given to the graph, constant, or assured. */
+/* Whether every input of n is an input of the graph, constant, or assured. */
 static bool follows_from_inputs(const graph *g, const node *n)
 {
     bool follows = !g->outer && n->op && n->op->control == CONTROL_NONE;
@@ -113,7 +115,7 @@ static bool follows_from_inputs(const graph *g, const node *n)
     return follows;
 }
 
-/* Of types of which one was joined to the other: true where nothing came to it. */
+/* Whether joining b to a changed nothing. */
 static bool same_dims(const value_type *a, const value_type *b)
 {
     return a->dtype == b->dtype && a->depth == b->depth && a->leaf == b->leaf &&
@@ -121,7 +123,7 @@ static bool same_dims(const value_type *a, const value_type *b)
            !memcmp(a->shape.dims, b->shape.dims, sizeof *a->shape.dims * (size_t)a->shape.rank);
 }
 
-/* Sets the type of output i of a node, and what is known of its elements. */
+/* Sets the type of output i of a node, and its elements where they are known. */
 static sib_code settle(inference *in, const lowering *l, const node *n, uint32_t i, mval got,
                        const value_type *declared, sib_error *err)
 {
@@ -233,7 +235,7 @@ static sib_code infer_at(graph *g, diagnostics *notes, unsigned depth, lower_bud
 
 sib_code infer_graph(graph *g, diagnostics *notes, sib_error *err)
 {
-    /* Bodies of loops inside one another are lowered again and again: the work doubles with each. */
+    /* Bodies of nested loops are lowered repeatedly: the work doubles with each level. */
     lower_budget budget = {INFER_OPS + 8 * (uint64_t)g->n_nodes, INFER_WORK};
     sib_code code = infer_at(g, notes, 0, &budget, err);
     if (!budget.ops)

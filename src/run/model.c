@@ -1,4 +1,4 @@
-/* Models opened, and what the file says of them. */
+/* Opening models, and questions about their files. */
 #include "run/model.h"
 
 #include "base/alloc.h"
@@ -12,7 +12,7 @@
 
 /* ---- Opening ---------------------------------------------------------------------------------------- */
 
-/* Forgets the dims that a file declares for its inputs. */
+/* Drops the dims that a file declares for its inputs. */
 static void free_inputs(graph *g)
 {
     for (uint32_t i = 0; i < g->inputs.n; i++) {
@@ -38,7 +38,7 @@ sib_code model_make(onnx_model *onnx, bool infer, sib_model **out, sib_error *er
         code = packs_create(&m->packs, err);
     if (code == SIB_OK && infer)
         code = onnx_explain(onnx, "inference", infer_graph(onnx->graph, &m->notes, err), err);
-    onnx->budget.limit = UINT64_MAX; /* what sessions and questions add is theirs */
+    onnx->budget.limit = UINT64_MAX; /* the limit is for the file; sessions and questions may add more */
     if (code != SIB_OK) {
         sib_model_free(&m);
         return code;
@@ -147,7 +147,7 @@ sib_code sib_value_load_pb(const char *path, const sib_value_info *like, sib_val
     *out = NULL;
     if (name)
         *name = NULL;
-    /* the text begins with what stands outermost: "optional(seq(float32 [N]))" */
+    /* the text begins with the outermost kind: "optional(seq(float32 [N]))" */
     const char *words = like && like->type ? like->type : "";
     static const struct {
         const char *word;

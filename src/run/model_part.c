@@ -1,4 +1,4 @@
-/* Parts of models: what some of a model's values need, as a model. */
+/* Parts of models: the nodes that given values need, as a model. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "graph/part.h"
@@ -28,7 +28,7 @@ static sib_code find_outputs(const graph *g, const char *const *names, size_t n,
     return code;
 }
 
-/* The same value in a graph inside may stand for an initializer; those of the main graph are what is counted. */
+/* Counts the main graph only: subgraphs may hold the same initializers again. */
 static uint64_t count_parameters(const graph *g)
 {
     uint64_t n = 0;
@@ -38,7 +38,8 @@ static uint64_t count_parameters(const graph *g)
     return n;
 }
 
-/* m->graph is the part of from->graph; all else but what is said of single nodes is as in from, whose arena stays. */
+/* Fills m with a part of `from`; m->graph is that part. Keeps everything but the notes on single nodes.
+   The arena of `from` must outlive m. */
 static sib_code make_part(const onnx_model *from, const value_id *outputs, size_t n, onnx_model *m,
                           sib_error *err)
 {
@@ -84,7 +85,7 @@ sib_code sib_model_part(const sib_model *m, const char *const *outputs, size_t n
         onnx_free(&part);
         return code;
     }
-    code = model_make(part, false, out, err); /* types are those of m */
+    code = model_make(part, false, out, err); /* types are copied from m */
     if (code == SIB_OK)
         (*out)->whole = model_keep((sib_model *)m);
     return code;

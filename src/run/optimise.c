@@ -40,9 +40,9 @@ void optimised_free(optimised **list)
     *list = NULL;
 }
 
-/* Forgets what is known of values that nodes make, and what the file says of them but for the graph's outputs: a file
-   may say what is not so, and passes must know. False where a graph inside has an input with a default, which inference
-   takes for what the input always is. */
+/* Clears inferred facts of the values that nodes make, and declared types except those of the graph's
+   outputs: a file may declare wrong types, and passes need correct ones. Returns false where a subgraph
+   has an input with a default, which inference takes for a constant. */
 static bool forget(graph *g, bool inside)
 {
     for (uint32_t i = 0; inside && i < g->inputs.n; i++)
@@ -92,7 +92,7 @@ static sib_code make(const graph *g, const pass_options *options, optimised *o, 
     if (!trusted)
         chosen.passes = "-all";
 #ifdef NDEBUG
-    chosen.go_on = true; /* a pass that is wrong about a graph costs its speed, not its run */
+    chosen.go_on = true; /* a fault in a pass costs speed, not the run */
 #endif
     bool fuses = false;
     if (code == SIB_OK)
@@ -103,7 +103,7 @@ static sib_code make(const graph *g, const pass_options *options, optimised *o, 
     return code;
 }
 
-/* What tells graphs apart: the words and the limit. Released with mem_free. */
+/* The key of a graph: passes and limit. Freed with mem_free. */
 static char *key_of(const pass_options *o)
 {
     char limit[40] = "";

@@ -1,4 +1,4 @@
-/* Sessions: backends opened for a model, inputs checked, graphs run. */
+/* Sessions: opens backends for a model, checks inputs, runs graphs. */
 #include "run/session.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -48,7 +48,7 @@ static sib_code open_backend(sib_session *s, sib_str name, sib_error *err)
     return code;
 }
 
-/* names: "cpu,ref", or NULL for all, "ref" last. */
+/* names: "cpu,ref", or NULL for all backends, "ref" last. */
 static sib_code open_backends(sib_session *s, const char *names, sib_error *err)
 {
     sib_code code = SIB_OK;
@@ -69,7 +69,7 @@ static sib_code open_backends(sib_session *s, const char *names, sib_error *err)
     return code;
 }
 
-/* Calls what for g and, after it, for the graphs inside; stops where that fails. */
+/* Calls `what` for g, then for its subgraphs; stops at the first failure. */
 static sib_code each_graph(const graph *g, unsigned depth,
                            sib_code (*what)(void *context, const graph *g, sib_error *err), void *context,
                            sib_error *err)
@@ -93,7 +93,8 @@ typedef struct set_making {
     executor_set *set;
 } set_making;
 
-/* Adds the executor of g; own: what it owns of g, or NULL, and the node that g runs chunks of. Takes own over. */
+/* Adds the executor of g. own: owner of g, taken over, with the node whose steps g runs in `chunks`; or
+   NULL. */
 static sib_code add_executor(const set_making *m, const graph *g, one_node *own, const node *chunks,
                              sib_error *err)
 {
@@ -111,7 +112,7 @@ static sib_code add_executor(const set_making *m, const graph *g, one_node *own,
                                            : err_memory(err, g->n_values * sizeof *ex->constants, "a graph");
 }
 
-/* Adds the executor of g, and those of chunks of its recurrent nodes. */
+/* Adds the executors of g and of chunks of its recurrent nodes. */
 static sib_code add_executors(void *context, const graph *g, sib_error *err)
 {
     sib_code code = add_executor(context, g, NULL, NULL, err);
@@ -153,8 +154,8 @@ static sib_code check_nodes(void *context, const graph *g, sib_error *err)
     return code;
 }
 
-/* Runs by definition, on the reference backend alone or in double, take the graph as the file has it unless passes are
-   asked for. */
+/* Runs that define results, on the reference backend alone or in double, use the file's graph unless
+   passes are requested. */
 static bool wants_passes(const sib_session *s, const sib_session_options *o)
 {
     bool fast = false;
@@ -260,7 +261,7 @@ static const char *kind_name(sib_value_kind kind)
     }
 }
 
-/* Notes a sentence about an input once. */
+/* Adds a note about an input, once. */
 static void notice_shared_dim(sib_session *s, const value *x, sib_str symbol)
 {
     char text[400];
@@ -287,16 +288,16 @@ const char *sib_session_diagnostic(const sib_session *session, size_t i)
     return text;
 }
 
-/* What is being checked of a run's inputs. */
+/* State of the check of a run's inputs. */
 typedef struct input_check {
     sib_session *session;
     const graph *g;
-    dim_binding sizes; /* of symbols, from their first place */
-    bool differ;       /* a symbol has several sizes */
+    dim_binding sizes; /* of symbols, from their first occurrence */
+    bool differ;       /* a symbol has different sizes */
 } input_check;
 
-/* One dim of an input against what the model says. There are files that share a symbol between dims that are not the
-   same: their numbers are taken as they are. */
+/* Checks one dim of an input against the model. Some files share a symbol between dims of different sizes:
+   these are accepted. */
 static sib_code check_dim(input_check *c, const value *x, const sib_tensor *t, int axis, sib_error *err)
 {
     const graph *g = c->g;
@@ -351,7 +352,7 @@ static sib_code check_input(input_check *c, value_id id, const sib_value *v, sib
     return code;
 }
 
-/* Number of the input called `name` among g's, or n where there is none. */
+/* Index of the value called `name` in `list`, list->n where there is none. */
 static uint32_t place_of(const graph *g, const id_list *list, const char *name)
 {
     uint32_t i = 0;
@@ -360,7 +361,7 @@ static uint32_t place_of(const graph *g, const id_list *list, const char *name)
     return i;
 }
 
-/* *differ: a symbol has different sizes in several inputs. */
+/* *differ: set where a symbol has different sizes in several inputs. */
 static sib_code match_inputs(sib_session *s, const graph *g, size_t n, const sib_named_value *inputs,
                              const sib_value **in, bool *differ, sib_error *err)
 {
@@ -393,7 +394,7 @@ static sib_code match_inputs(sib_session *s, const graph *g, size_t n, const sib
 
 /* ---- Running ------------------------------------------------------------------------------------------ */
 
-/* A copy of t, which is dense, in memory that serves again: output `at` of the session. */
+/* Copies t, which is dense, into reusable memory of output `at` of the session. */
 static sib_code copy_output(sib_session *s, uint32_t at, const sib_tensor *t, sib_value **out, sib_error *err)
 {
     sib_tensor *copy = NULL;
@@ -411,7 +412,8 @@ static sib_code copy_output(sib_session *s, uint32_t at, const sib_tensor *t, si
     return code;
 }
 
-/* An output that is an input all along gets memory of its own: the caller's may go. in: (inputs of the graph). */
+/* Copies an output that shares the memory of an input: the caller may free the input. in: (inputs of the
+   graph). */
 static sib_code part_from_inputs(sib_session *s, uint32_t at, sib_value **v, const sib_value *const *in,
                                  sib_error *err)
 {
@@ -454,8 +456,9 @@ static sib_code check_names(const graph *g, size_t n, const char *const *names, 
     return SIB_OK;
 }
 
-/* The executor of the main graph that a run takes: taps see the values of the file's graph, and passes took inputs that
-   have a default for constants and dims of one symbol for one size. in: (inputs of the graph). */
+/* The executor of the main graph for a run. Taps need the values of the file's graph; passes assumed that
+   inputs with a default are constants and that dims of one symbol have one size. in: (inputs of the
+   graph). */
 static sib_code choose_graph(sib_session *s, const sib_run_options *o, const sib_value *const *in,
                              bool differ, executor **out, sib_error *err)
 {
@@ -475,7 +478,7 @@ static sib_code choose_graph(sib_session *s, const sib_run_options *o, const sib
     return code;
 }
 
-/* Spare memory before a run and after it: see instance_settle. */
+/* Releases spares before and after a run: see instance_settle. */
 static void settle(sib_session *s, const settling *how)
 {
     executor_set *sets[] = {&s->running, &s->whole};
@@ -489,7 +492,7 @@ static void settle(sib_session *s, const settling *how)
     pthread_mutex_unlock(&s->shared.lock);
 }
 
-/* Inputs and outputs of a model that need no memory of their own to be listed. */
+/* Max inputs and outputs listed on the stack. */
 #define FEW_ENDS 64
 
 sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value *inputs, size_t n_outputs,
@@ -499,7 +502,7 @@ sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_named_value 
     if (!s || !out || (n_inputs && !inputs) || (n_outputs && !outputs))
         return err_set(err, SIB_ERR_ARGUMENT, "the session, inputs, outputs or out is NULL");
     executor *ex = s->running.items;
-    const graph *g = ex->g; /* its ends are those of the file's */
+    const graph *g = ex->g; /* its inputs and outputs are those of the file's graph */
     size_t n = n_outputs ? n_outputs : g->outputs.n;
     run_state run = {.options = options, .memory_limit = s->memory_limit};
     void *few[FEW_ENDS] = {0}, **ends = few;

@@ -1,4 +1,4 @@
-/* What a plan takes for granted of the values that were there before it. */
+/* What a plan assumes of the values that existed before it. */
 #include "run/plan/planner.h"
 
 #include "base/alloc.h"
@@ -24,7 +24,6 @@ fact *planner_fact(planner *p, value_id source, sib_error *err)
     return f;
 }
 
-/* What v is to be when the plan is taken again. */
 void fact_describe(fact *f, const sib_value *v)
 {
     f->absent = !v;

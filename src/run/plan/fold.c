@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "tensor/tensor.h"
 
-/* Inputs and outputs of a milli-op that is folded: few but for joins. */
+/* Operands of a folded milli-op. */
 typedef struct fold_call {
     const value **in, **out; /* (n_in), (n_out) */
     buffer *buffers;         /* (n_in + n_out) */

@@ -13,7 +13,7 @@
 #define NO_GROUP UINT32_MAX
 
 typedef struct group {
-    value_id shape; /* a value with the dims that all members' outputs have */
+    value_id shape; /* a value with the dims of all members' outputs */
     uint32_t n;
     node_id members[FUSE_MEMBERS]; /* (n) */
 } group;
@@ -24,15 +24,15 @@ typedef struct fuser {
     const plan_options *options;
     uint32_t *group_of; /* (n_nodes) */
     uint32_t *readers,
-        *readers_at; /* nodes that read value v: readers[readers_at[v]] .. readers[readers_at[v + 1]] */
+        *readers_at; /* nodes that read value v: readers[readers_at[v]] .. readers[readers_at[v + 1] - 1] */
     group *groups;
     uint32_t n_groups;
     size_t capacity;
 } fuser;
 
-/* ---- What there is --------------------------------------------------------------------------------------- */
+/* ---- The graph --------------------------------------------------------------------------------------- */
 
-/* Fills readers: needed nodes, each once for each time that it reads. */
+/* Fills readers with needed nodes, one entry per read. */
 static sib_code find_readers(fuser *f, sib_error *err)
 {
     const graph *g = f->g;
@@ -45,7 +45,7 @@ static sib_code find_readers(fuser *f, sib_error *err)
     if (!f->readers_at || !f->readers || !f->group_of)
         return err_memory(err, n * sizeof *f->readers, "a plan");
     uint32_t *next =
-        f->readers_at + 1; /* next[v]: where the next reader of v goes, and in the end where v's end */
+        f->readers_at + 1; /* next[v]: where the next reader of v goes; finally the end of v's readers */
     for (node_id i = 0; i < g->n_nodes; i++) {
         f->group_of[i] = NO_GROUP;
         for (uint32_t k = 0; k < g->nodes[i].inputs.n && f->needed[i]; k++)
@@ -90,9 +90,10 @@ static bool same_shape(const graph *g, value_id a, value_id b)
     return true;
 }
 
-/* ---- Groups ---------------------------------------------------------------------------------------------- */
+/* ---- Groups -------------------------------------------------------------------------------------------- */
 
-/* True where everything outside `joined` groups (n) that reads what members of group `at` make comes after node i. */
+/* Whether all readers of the results of group `at`, except members of it and of the `joined` groups (n),
+   come at or after node i. */
 static bool may_wait(const fuser *f, uint32_t at, const uint32_t *joined, size_t n, node_id i)
 {
     const group *q = &f->groups[at];
@@ -130,7 +131,7 @@ static void merge(fuser *f, uint32_t into, uint32_t from)
     b->n = 0;
 }
 
-/* Puts an elementwise node into the groups of those that it reads, which so become one, or into one of its own. */
+/* Merges the groups whose results an elementwise node reads and adds the node, or starts a group with it. */
 static sib_code join(fuser *f, node_id i, sib_error *err)
 {
     const graph *g = f->g;
@@ -158,7 +159,7 @@ static sib_code join(fuser *f, node_id i, sib_error *err)
     return SIB_OK;
 }
 
-/* ---- Heads ----------------------------------------------------------------------------------------------- */
+/* ---- Heads --------------------------------------------------------------------------------------------- */
 
 static bool all_read_inside(const fuser *f, value_id v, uint32_t at)
 {
@@ -168,7 +169,7 @@ static bool all_read_inside(const fuser *f, value_id v, uint32_t at)
     return !f->leaves[v];
 }
 
-/* The node whose result the group works on, or NO_NODE: it makes one value, of the group's dims, for the group alone. */
+/* The head of a group, or NO_NODE: its only output has the group's dims and is read by the group alone. */
 static node_id find_head(const fuser *f, uint32_t at)
 {
     const graph *g = f->g;
@@ -194,7 +195,7 @@ static node_id find_head(const fuser *f, uint32_t at)
     return best;
 }
 
-/* ---- Edits ----------------------------------------------------------------------------------------------- */
+/* ---- Edits --------------------------------------------------------------------------------------------- */
 
 static sib_code note(fusions *out, fusion made, sib_error *err)
 {
@@ -210,7 +211,7 @@ static int claimed_by(const plan_options *o, const fuse_body *b)
     return -1;
 }
 
-/* Replaces members (n, in order) by one node where a backend claims that. *done: it did. */
+/* Replaces members (n, in order) by one node if a backend claims it. *done: whether one did. */
 static sib_code replace(fuser *f, const node_id *members, size_t n, pass_run *r, patch *p, fusions *out,
                         bool *done, sib_error *err)
 {

@@ -2,7 +2,7 @@
 
 #include "base/error.h"
 
-/* A value of the plan, and the body's for it. */
+/* A value of the plan and its counterpart in the body. */
 typedef struct pair {
     value_id outer, inner;
 } pair;
@@ -34,7 +34,7 @@ static bool is_expand(const graph *g, node_id i)
     return i != NO_NODE && g->nodes[i].milli && g->nodes[i].milli->kind == MILLI_expand;
 }
 
-/* A value of the body with the type of v. */
+/* Adds a value to the body, with the type of v. */
 static sib_code add_value(maker *m, value_id v, value_id *inner, sib_error *err)
 {
     const value *x = &m->g->values[v];
@@ -44,7 +44,8 @@ static sib_code add_value(maker *m, value_id v, value_id *inner, sib_error *err)
     return code;
 }
 
-/* The body's value for one that a member reads: made inside, or an input. *inner is NO_VALUE where there are too many. */
+/* The body's value for one that a member reads: computed in the body, or an input. *inner is NO_VALUE
+   where there are too many inputs. */
 static sib_code read_value(maker *m, value_id v, value_id *inner, sib_error *err)
 {
     fuse_body *b = m->b;
@@ -67,7 +68,7 @@ static sib_code read_value(maker *m, value_id v, value_id *inner, sib_error *err
     return graph_add_input(b->body, *inner, err);
 }
 
-/* One member into the body. *fits: there was room. */
+/* Adds one member to the body. *fits: there was room. */
 static sib_code add_member(maker *m, node_id id, bool *fits, sib_error *err)
 {
     const graph *g = m->g;
@@ -96,7 +97,7 @@ static sib_code add_member(maker *m, node_id id, bool *fits, sib_error *err)
     return code == SIB_OK && *fits ? graph_add_node(m->b->body, &copy, &made, err) : code;
 }
 
-/* The values that others read are the outputs. */
+/* Makes outputs of the values that nodes outside the body read. */
 static sib_code find_outputs(maker *m, const bool *leaves, const uint32_t *readers,
                              const uint32_t *readers_at, sib_error *err)
 {
@@ -149,7 +150,7 @@ sib_code fuse_body_make(fuse_body *out, const graph *g, const node_id *members, 
                .n_attributes = 1,
                .attributes = &out->attribute,
                .flops = DIM_NONE,
-               .origin = g->nodes[members[0]].origin}; /* a head's, where there is one: it takes the time */
+               .origin = g->nodes[members[0]].origin}; /* the head, if any, gets the time in profiles */
     return SIB_OK;
 }
 

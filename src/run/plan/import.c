@@ -1,4 +1,4 @@
-/* Values of the source graph become values of the plan. */
+/* Import: values of the source graph become values of the plan. */
 #include "run/plan/planner.h"
 
 #include "base/alloc.h"
@@ -12,7 +12,7 @@ static mval import_failed(lowering *l, const sib_error *err)
     return l_fail(l, err->code, "%s", err->message);
 }
 
-/* Remembers which source value a value of the plan stands for. */
+/* Records which source value a value of the plan stands for. */
 static bool note_source(planner *p, value_id planned, value_id source)
 {
     if (planned >= p->source_capacity) {
@@ -31,7 +31,7 @@ value_id planner_source(const planner *p, value_id planned)
     return planned < p->source_capacity ? p->source[planned] : NO_VALUE;
 }
 
-/* The type of a value that is there. */
+/* The type of a live value. */
 static value_type live_type(planner *p, const sib_value *v)
 {
     value_type inner = {0};
@@ -56,13 +56,12 @@ static value_type live_type(planner *p, const sib_value *v)
     }
 }
 
-/* Makes the elements of an imported value known to the plan, and a fact of it. */
 sib_code planner_learn_content(planner *p, value_id planned, value_id source, sib_error *err)
 {
     const sib_tensor *t = sib_value_tensor(p->live[source]);
     sib_tensor *kept = NULL;
     fact *f = planner_fact(p, source, err);
-    /* a copy, since the caller may change the memory behind an input before the next run */
+    /* a copy, since the caller may change the memory of an input before the next run */
     sib_code code = f ? sib_tensor_copy(t, &kept, err) : SIB_ERR_MEMORY;
     if (code == SIB_OK)
         code = arena_keep(p->s->memory, kept, err);
@@ -89,7 +88,7 @@ static mval import_live(planner *p, lowering *l, value_id source)
         return import_failed(l, &err);
     mval v = {made};
     if (!type.depth && sib_dtype_get_kind(type.dtype) == SIB_KIND_FLOAT) {
-        mval wide = m_cast(l, v, type.dtype); /* itself, or in oracle mode in double */
+        mval wide = m_cast(l, v, type.dtype); /* v itself; in oracle mode v as double */
         if (l_ok(l) && wide.id != v.id && !note_source(p, wide.id, source))
             return l_fail(l, SIB_ERR_MEMORY, "no memory for a plan");
         v = wide;
@@ -113,7 +112,7 @@ mval planner_import(lowering *l, const graph *source, value_id v)
         if (f)
             f->absent = true;
         made = m_constant_ref(l, constant);
-        if (l_ok(l)) { /* in oracle mode it is a widened copy */
+        if (l_ok(l)) { /* in oracle mode the constant is a widened copy */
             value *to = &l->graph->values[made.id];
             to->lasting = to->constant == constant;
             to->from_file = to->lasting && x->from_file && x->constant == constant;
@@ -126,7 +125,7 @@ mval planner_import(lowering *l, const graph *source, value_id v)
     return made;
 }
 
-/* ---- What may come from outside --------------------------------------------------------------------------- */
+/* ---- Inputs and captures ------------------------------------------------------------------------------- */
 
 void planner_find_givens(planner *p)
 {

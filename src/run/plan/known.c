@@ -1,5 +1,6 @@
-/* What earlier plans of a graph found of nodes that a backend took whole: of inputs of the same types, with the same constants, comes
-   the same again, so that a plan for other dims lowers the nodes that those reach alone. */
+/* What earlier plans of a graph found out about nodes that a backend claimed: the same input types and
+   constants give the same result, so that a plan for other dims lowers only the nodes whose input types
+   change. */
 #include "run/plan/planner.h"
 
 #include "base/alloc.h"
@@ -8,22 +9,22 @@
 #include <pthread.h>
 #include <string.h>
 
-/* A value in words: 0 where it is omitted, else 1, dtype, rank, the constant's address, dims. */
+/* A value as int64 numbers: 0 where it is omitted, else 1, dtype, rank, the constant's address, dims. */
 #define WORDS_HEAD 4
 
-/* Words of a node whose operands are longer are not kept. */
+/* Nodes whose operands take more numbers are not kept. */
 #define WORDS_MOST 1024
 
 typedef struct known_node {
-    size_t n_in, n_out; /* words */
+    size_t n_in, n_out; /* numbers */
     uint8_t backend;
     int64_t words[]; /* (n_in + n_out) */
 } known_node;
 
 struct known_nodes {
-    pthread_mutex_t lock; /* runs plan at the same time */
+    pthread_mutex_t lock; /* runs plan concurrently */
     size_t n;
-    known_node *items[]; /* (n) by node of the source; NULL: nothing is known */
+    known_node *items[]; /* (n) by node of the source; NULL: not known */
 };
 
 typedef struct words {
@@ -31,8 +32,8 @@ typedef struct words {
     int64_t at[WORDS_MOST];
 } words;
 
-/* False for what is not told by these words: no tensor, dims or elements known as expressions, or a constant that may go
-   before the next plan. */
+/* Returns false for a value without such a description: not a tensor, dims or elements that are
+   expressions, or a constant that may not outlive the plan. */
 static bool write_value(const dim_table *dims, const value *v, words *w)
 {
     const value_type *t = v ? &v->type : NULL;
@@ -77,7 +78,7 @@ void planner_keep_known(planner *p, node_id index, const mval *ins, const mval *
         return;
     known_node *made = mem_alloc(1, sizeof *made + w.n * sizeof *w.at), *old;
     if (!made)
-        return; /* it is lowered the next time, too */
+        return; /* it is lowered again the next time */
     made->n_in = n_in;
     made->n_out = w.n - n_in;
     made->backend = (uint8_t)backend;
@@ -99,7 +100,7 @@ bool planner_knows(const planner *p, node_id index)
     return there;
 }
 
-/* planner_known by the entry of the node, under the lock. */
+/* planner_known for the entry of one node. The lock must be held. */
 static int find(planner *p, const node *n, const known_node *k, const words *w, value_type *types, mval *outs)
 {
     if (!k || w->n != k->n_in || memcmp(w->at, k->words, w->n * sizeof *w->at))

@@ -1,4 +1,4 @@
-/* Which nodes of a plan run, and which of them as one step. */
+/* Decides which nodes of a plan run, and which are fused. */
 #include "run/plan/planner.h"
 
 #include "base/alloc.h"
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* What is read of a plan's values by others than its nodes. */
+/* Marks the plan's values with readers besides its nodes. */
 static void mark_leaves(const planner *p, bool *leaves)
 {
     for (size_t i = 0; i < p->n_made; i++) {
@@ -17,7 +17,7 @@ static void mark_leaves(const planner *p, bool *leaves)
     }
 }
 
-/* Marks nodes whose outputs are needed: leaves, or by such nodes. value_needed: the leaves, and scratch. */
+/* Marks nodes whose outputs are leaves or are read by marked nodes. value_needed: the leaves; overwritten. */
 static void mark_needed(const graph *g, bool *node_needed, bool *value_needed)
 {
     for (uint32_t i = g->n_nodes; i-- > 0;) {
@@ -30,12 +30,12 @@ static void mark_needed(const graph *g, bool *node_needed, bool *value_needed)
     }
 }
 
-/* Which node of the source each node of the plan belongs to, counted from `begin`, after nodes were fused. */
+/* After fusion, recomputes which source node each node of the plan belongs to, counted from `begin`. */
 static sib_code renumber(planner *p, const patch *made, uint32_t n_before, const fusions *f, sib_error *err)
 {
     const graph *g = p->s->graph;
     size_t n_source = p->s->end - p->s->begin, at = 0;
-    uint32_t *before = mem_alloc((size_t)n_before + 1, sizeof *before), /* of the nodes as they were */
+    uint32_t *before = mem_alloc((size_t)n_before + 1, sizeof *before), /* of the nodes before fusion */
         *source = mem_calloc((size_t)g->n_nodes + 1, sizeof *source);
     uint8_t *chosen = mem_calloc((size_t)g->n_nodes + 1, 1);
     if (!before || !source || !chosen) {
@@ -82,7 +82,8 @@ static sib_code fuse(planner *p, const bool *node_needed, const bool *leaves, si
     sib_code code = patch_create(g, &edits, err);
     if (code == SIB_OK)
         code = fuse_elementwise(g, node_needed, leaves, p->options, &run, edits, &made, err);
-    /* A group stands where its last member stood, which may be after nodes that read a member's result for nothing. */
+    /* A fused node stands at its group's last member, possibly after unneeded nodes that read a member's
+       result: those are dropped. */
     for (node_id i = 0; i < n_before && code == SIB_OK && made.n; i++)
         if (!node_needed[i])
             code = patch_drop(edits, i, err);

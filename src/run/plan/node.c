@@ -1,4 +1,4 @@
-/* A node of the source comes into the plan: lowered to milli-ops, or whole where a backend takes it. */
+/* Adds a node of the source to the plan: lowered to milli-ops, or as one node where a backend claims it. */
 #include "run/plan/planner.h"
 
 #include "base/alloc.h"
@@ -9,10 +9,10 @@
 
 #include <string.h>
 
-/* Milli-ops after which a node is offered to backends before more of them are made. */
+/* Milli-ops after which a node is first offered to backends, before more are made. */
 #define PROBE_OPS 256
 
-/* Takes back what was added after a mark. */
+/* Removes what was added since a mark. */
 static void truncate_plan(planner *p, uint32_t n_values, uint32_t n_nodes)
 {
     graph *g = p->s->graph;
@@ -29,7 +29,7 @@ static bool is_dynamic(const dim_table *t, const value_type *type)
     return type->depth || type->leaf != TYPE_TENSOR || !dim_shape_const(t, &type->shape, dims);
 }
 
-/* Offers the node whole. Returns the number of the backend that takes it, or -1. */
+/* Offers the entire node to the backends. Returns the index of the one that claims it, or -1. */
 static int offer_whole(planner *p, const node *n, const mval *ins, const mval *outs)
 {
     const graph *g = p->s->graph;
@@ -92,7 +92,7 @@ static sib_code add_whole(planner *p, node_id index, int backend, const mval *fr
     return code;
 }
 
-/* Replaces what a node was lowered to, everything behind the mark, by the node itself. */
+/* Replaces the milli-ops of a node, everything after the mark, by the node itself. */
 static sib_code put_whole(planner *p, lowering *l, node_id index, uint32_t n_values, uint32_t n_nodes,
                           int backend, mval *outs, sib_error *err)
 {
@@ -108,7 +108,7 @@ static sib_code put_whole(planner *p, lowering *l, node_id index, uint32_t n_val
                    : err_set(err, l->error.code, "%s", l->error.message);
 }
 
-/* Adds a node that is known to be taken whole, by its inputs as they are. *backend: -1 where it is not. */
+/* Adds a node that a backend claimed before for the same inputs. *backend: -1 where there is none. */
 static sib_code add_known(planner *p, lowering *l, node_id index, mval *outs, int *backend, sib_error *err)
 {
     const node *n = &p->g->nodes[index];
@@ -118,7 +118,7 @@ static sib_code add_known(planner *p, lowering *l, node_id index, mval *outs, in
     if (p->s->view == PLAN_INSIDE || !planner_knows(p, index))
         return SIB_OK;
     import_inputs(p, l, n, ins);
-    if (!l_ok(l)) { /* it is for the lowering to say so, where it asks for that input */
+    if (!l_ok(l)) { /* the lowering reports it when it reads that input */
         l->status = LOWER_OK;
         l->error = (sib_error)SIB_ERROR_INIT;
         return SIB_OK;
@@ -127,7 +127,7 @@ static sib_code add_known(planner *p, lowering *l, node_id index, mval *outs, in
     return *backend < 0 ? SIB_OK : add_whole(p, index, *backend, ins, types, outs, err);
 }
 
-/* Remembers the outputs of a node. */
+/* Records the outputs of a node. */
 static sib_code note_made(planner *p, const node *n, const mval *outs, sib_error *err)
 {
     for (uint32_t i = 0; i < n->outputs.n; i++) {
@@ -143,7 +143,7 @@ static sib_code note_made(planner *p, const node *n, const mval *outs, sib_error
     return SIB_OK;
 }
 
-/* What to do about a node that needs the elements of value `planned`. */
+/* Decides what to do about a node that needs the elements of value `planned`. */
 static sib_code meet_need(planner *p, lowering *l, value_id planned, uint32_t n_values, verdict *out,
                           sib_error *err)
 {
@@ -157,7 +157,7 @@ static sib_code meet_need(planner *p, lowering *l, value_id planned, uint32_t n_
     *out = AGAIN;
     value_id leaf = p->map[source];
     if (leaf == NO_VALUE || leaf >= n_values)
-        return SIB_OK;                                     /* it will be imported anew */
+        return SIB_OK;                                     /* it will be imported again */
     node_id widening = p->s->graph->values[leaf].producer; /* the cast of oracle mode */
     if (widening == NO_NODE)
         return planner_learn_content(p, leaf, source, err);
@@ -165,8 +165,8 @@ static sib_code meet_need(planner *p, lowering *l, value_id planned, uint32_t n_
     return code == SIB_OK ? fold_milli(l, widening, err) : code;
 }
 
-/* Offers a node whose lowering takes many milli-ops (a recurrent one of many steps) by the types that it declared before
-   those. *backend: that takes it, or -1; then nothing is left behind. */
+/* Offers a node whose lowering takes many milli-ops (a recurrent one of many steps) by the types that it
+   declared before these. *backend: the one that claims it, or -1 with nothing added. */
 static sib_code offer_declared(planner *p, lowering *l, node_id index, mval *outs, const value_type *declared,
                                int *backend, sib_error *err)
 {
@@ -202,14 +202,14 @@ bool plan_is_recurrent(const node *n)
     return is && n->op && n->inputs.n >= 3 && n->inputs.ids[0] != NO_VALUE && n->inputs.ids[2] != NO_VALUE;
 }
 
-/* True for a recurrent node of so many steps that its unrolled plan would be large: see execute/recurrent.c. */
+/* Whether the unrolled plan of a recurrent node would be too large: see execute/recurrent.c. */
 static bool is_long(planner *p, lowering *l, const node *n)
 {
     int64_t dims[SIB_MAX_RANK];
     if (!plan_is_recurrent(n) || p->s->view == PLAN_INSIDE)
         return false;
     mval x = planner_import(l, p->g, n->inputs.ids[0]);
-    if (!l_ok(l)) { /* it is for the lowering to say so */
+    if (!l_ok(l)) { /* the lowering reports it */
         l->status = LOWER_OK;
         l->error = (sib_error)SIB_ERROR_INIT;
         return false;
@@ -220,8 +220,8 @@ static bool is_long(planner *p, lowering *l, const node *n)
            dims[0] && dims[1] && dims[spec_recurrent(n).layout ? 1 : 0] > RECURRENT_UNROLLED;
 }
 
-/* Lowers a node, unless that is long and a backend takes the node whole: *backend, else -1. *alone: it is neither, but
-   runs in chunks. */
+/* Lowers a node; where that takes many milli-ops, offers the entire node first. *backend: the one that
+   claims it, else -1. *alone: the node is not lowered and runs in chunks. */
 static sib_code lower_or_offer(planner *p, lowering *l, node_id index, mval *outs, value_type *declared,
                                int *backend, bool *alone, sib_error *err)
 {
@@ -250,10 +250,10 @@ static sib_code lower_or_offer(planner *p, lowering *l, node_id index, mval *out
     return SIB_OK;
 }
 
-/* Takes back what was added for a node that is not planned now. */
+/* Removes what was added for a node that is not planned now. */
 static void take_back(planner *p, uint32_t n_values, uint32_t n_nodes)
 {
-    /* source numbers of values that go with the truncation are set anew when those ids are used again */
+    /* the ids of removed values are used again, with other source values */
     for (size_t i = n_values; i < p->source_capacity; i++)
         p->source[i] = NO_VALUE;
     truncate_plan(p, n_values, n_nodes);
@@ -295,7 +295,7 @@ sib_code planner_add_node(planner *p, lowering *l, node_id index, mval *outs, va
     mval ins[64];
     for (uint32_t i = 0; i < n->inputs.n && i < 64; i++)
         ins[i] = n->inputs.ids[i] == NO_VALUE ? MVAL_NONE : (mval){p->map[n->inputs.ids[i]]};
-    /* what lowering could compute already is there */
+    /* outputs that lowering computed need no backend */
     bool known = true;
     for (uint32_t i = 0; i < n->outputs.n; i++)
         known &= outs[i].id == NO_VALUE || g->values[outs[i].id].constant;

@@ -1,4 +1,4 @@
-/* One arena for the values of a segment: places are given and taken back in the order of the steps. */
+/* Packs a segment's values into one arena: offsets are allocated and freed in the order of the steps. */
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/assert.h"
@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* Free stretches of the arena, in order of offset, none touching the next. The last one has no end. */
+/* Free ranges of the arena, in order of offset, no two adjacent. The last one has no end. */
 typedef struct stretch {
     size_t offset, bytes;
 } stretch;
@@ -30,7 +30,7 @@ static sib_code insert(packing *p, size_t at, stretch s, sib_error *err)
     return SIB_OK;
 }
 
-/* The smallest free stretch that fits, else more of the arena. */
+/* Allocates the smallest free stretch that fits, else extends the arena. */
 static sib_code take(packing *p, size_t bytes, size_t *offset, sib_error *err)
 {
     size_t best = p->n;
@@ -59,7 +59,7 @@ static sib_code take(packing *p, size_t bytes, size_t *offset, sib_error *err)
 static sib_code give_back(packing *p, size_t offset, size_t bytes, sib_error *err)
 {
     size_t at = 0, high = p->n;
-    while (at < high) { /* the first stretch behind offset */
+    while (at < high) { /* finds the first stretch after `offset` */
         size_t middle = (at + high) / 2;
         if (p->free[middle].offset < offset)
             at = middle + 1;
@@ -67,7 +67,7 @@ static sib_code give_back(packing *p, size_t offset, size_t bytes, sib_error *er
             high = middle;
     }
     SIB_ASSERT(offset + bytes <= p->top);
-    /* not free yet; a value of no bytes may stand anywhere */
+    /* it must not be free yet; a value of no bytes may have any offset */
     SIB_ASSERT(!bytes || at == 0 || p->free[at - 1].offset + p->free[at - 1].bytes <= offset);
     SIB_ASSERT(!bytes || at == p->n || offset + bytes <= p->free[at].offset);
     bool joins_before = at > 0 && p->free[at - 1].offset + p->free[at - 1].bytes == offset;
@@ -93,7 +93,7 @@ static value_id root_of(const segment *s, value_id v)
     return s->slots[v].kind == SLOT_ALIAS ? s->slots[v].root : v;
 }
 
-/* Step after which each value's memory is free again; SIZE_MAX where it stays to the end of the segment. */
+/* The last step that needs each value's memory; SIZE_MAX where it stays to the end of the segment. */
 static size_t *last_steps(const segment *s, sib_error *err)
 {
     size_t *last = mem_calloc(s->graph->n_values ? s->graph->n_values : 1, sizeof *last);
@@ -111,7 +111,7 @@ static size_t *last_steps(const segment *s, sib_error *err)
                 last[root_of(s, v)] = i;
         }
     }
-    /* a source value is shown to observers when its node is done */
+    /* observers see a source value when its node is done */
     for (node_id n = 0; n < s->end - s->begin && s->view != PLAN_CLOSED; n++)
         for (size_t k = s->first_made[n]; k < s->first_made[n + 1]; k++) {
             value_id root = root_of(s, s->made[k].planned);
@@ -127,7 +127,7 @@ static size_t rounded(size_t bytes)
     return (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
 }
 
-/* Values in order of the step after which they go: (n_values) in `dying`, begin of each step's in `from`. */
+/* Sorts values by the last step that needs them: (n_values) in `dying`, where each step's begin in `from`. */
 static sib_code sort_by_end(const segment *s, const size_t *last, value_id *dying, size_t *from)
 {
     uint32_t n = s->graph->n_values;
@@ -147,16 +147,16 @@ static sib_code sort_by_end(const segment *s, const size_t *last, value_id *dyin
 }
 
 #if defined(SIBYL_ASSERTIONS)
-/* Plans of more values are not checked: the time grows with the square of their number. */
+/* Plans of more values are not checked: the time is quadratic. */
 #define CHECK_LIMIT 4096
 
-/* True where v has a place in the arena that is in use at step i. */
+/* Whether v is in the arena and in use at step i. */
 static bool is_placed_at(const segment *s, const size_t *last, value_id v, size_t i)
 {
     return s->slots[v].kind == SLOT_ARENA && s->graph->values[v].producer <= s->step_nodes[i] && last[v] >= i;
 }
 
-/* Values that are needed at the same step share no byte of the arena. */
+/* Asserts that values in use at the same step share no byte of the arena. */
 static void check_places(const segment *s, const size_t *last)
 {
     const graph *g = s->graph;

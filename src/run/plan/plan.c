@@ -1,5 +1,4 @@
-/* Building a segment: nodes are added one by one until something must be seen first; then values get their places and
-   steps their backends. */
+/* Builds a segment: adds nodes until one depends on a computed value, then assigns memory and backends. */
 #include "run/plan/plan.h"
 
 #include "base/alloc.h"
@@ -9,17 +8,17 @@
 #include "run/plan/fold.h"
 #include "run/plan/planner.h"
 
-/* Constants of up to so many elements are computed while planning. */
+/* Max elements of constants that are computed while planning. */
 #define FOLD_LIMIT 4096
 
-/* Max milli-ops of a plan, those of nodes that are lowered again counted again, and max work of folding. */
+/* Max milli-ops of a plan, counting every lowering of a node, and max work of folding. */
 #define PLAN_OPS  (UINT64_C(1) << 22)
 #define PLAN_WORK (UINT64_C(1) << 26)
 
-/* Milli-ops that a plan may have whatever the limit of memory is. */
+/* Milli-ops that a plan may have whatever the memory limit. */
 #define PLAN_OPS_FREE 4096
 
-/* Bytes that a milli-op takes in a plan, about: it and its output, where that stands, its step and memory of a run. */
+/* Estimated bytes per milli-op of a plan: the node, its output and slot, its step and memory of a run. */
 #define PLAN_OP_BYTES (sizeof(node) + sizeof(value) + sizeof(slot) + sizeof(step) + sizeof(buffer) + 1024)
 
 static sib_code plan_nodes(planner *p, node_id begin, sib_error *err)
@@ -177,8 +176,8 @@ void segment_free(segment **sp)
     segment *s = *sp;
     if (!s)
         return;
-    SIB_ASSERT(s->users == 0);    /* no run holds it */
-    SIB_ASSERT(s->spare == NULL); /* freed before, as it needs the segment */
+    SIB_ASSERT(s->users == 0);
+    SIB_ASSERT(s->spare == NULL); /* freed earlier, since it needs the segment */
     for (size_t i = 0; i < s->n_steps; i++)
         if (s->steps[i].backend->release)
             s->steps[i].backend->release(&s->steps[i]);

@@ -1,4 +1,4 @@
-/* Where the values of a plan stand. */
+/* Decides where the values of a plan are stored. */
 #include "run/plan/planner.h"
 
 #include "base/alloc.h"
@@ -7,7 +7,7 @@
 #include "base/size.h"
 #include "tensor/dtype.h"
 
-/* Fills what a slot says of dims. */
+/* Sets the dims and bytes of a slot. */
 static sib_code measure(const planner *p, value_id v, slot *s, sib_error *err)
 {
     const value_type *t = &p->s->graph->values[v].type;
@@ -25,7 +25,7 @@ static sib_code measure(const planner *p, value_id v, slot *s, sib_error *err)
     return SIB_OK;
 }
 
-/* True where a reshape can be a view: its input stands in memory that a tensor can be made of beforehand. */
+/* Whether a reshape can be a view: its input has storage, and a tensor of it can be made before the run. */
 static bool is_view(const planner *p, const node *n)
 {
     const slot *slots = p->s->slots;
@@ -58,7 +58,7 @@ static sib_code place_values(planner *p, const bool *node_needed, sib_error *err
                 at->kind = SLOT_ALIAS;
                 at->root = in->kind == SLOT_ALIAS ? in->root : n->inputs.ids[0];
                 SIB_ASSERT(s->slots[at->root].kind != SLOT_ALIAS && s->slots[at->root].kind != SLOT_NONE);
-                SIB_ASSERT(at->bytes <= s->slots[at->root].bytes); /* the same elements, of other dims */
+                SIB_ASSERT(at->bytes <= s->slots[at->root].bytes); /* same elements, other dims */
                 s->slots[at->root].read = true;
             } else
                 at->kind = at->sized && g->values[n->outputs.ids[k]].type.dtype != SIB_STRING ? SLOT_ARENA
@@ -68,7 +68,7 @@ static sib_code place_values(planner *p, const bool *node_needed, sib_error *err
     return code;
 }
 
-/* What an arena value stands in after all: memory of its own. */
+/* Moves an arena value to memory of its own. */
 static void take_out_of_arena(segment *s, value_id v)
 {
     SIB_ASSERT(v < s->graph->n_values);
@@ -79,7 +79,8 @@ static void take_out_of_arena(segment *s, value_id v)
         at->kind = SLOT_OWN;
 }
 
-/* Sequences and optionals, and outputs that a kernel makes itself, may share what the kernel was given. */
+/* Sequences, optionals and outputs that kernels allocate may share memory with the inputs: takes those out
+   of the arena. */
 static void place_shared(planner *p, const bool *node_needed)
 {
     const graph *g = p->s->graph;
@@ -94,7 +95,7 @@ static void place_shared(planner *p, const bool *node_needed)
     }
 }
 
-/* What later nodes or the caller read gets memory of its own. */
+/* Gives values that later nodes or the caller read memory of their own. */
 static sib_code place_exports(planner *p, sib_error *err)
 {
     segment *s = p->s;

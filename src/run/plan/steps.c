@@ -1,4 +1,4 @@
-/* The steps of a plan: backends chosen, and made ready. */
+/* The steps of a plan: chooses and prepares backends. */
 #include "run/plan/planner.h"
 
 #include "base/alloc.h"
@@ -10,7 +10,7 @@ static sib_code choose_backend(const planner *p, node_id id, const node_view *vi
     const plan_options *o = p->options;
     size_t whole = id < p->chosen_capacity ? p->chosen[id] : 0;
     SIB_ASSERT(whole <= o->n_backends);
-    SIB_ASSERT(whole || view->node->milli); /* what nobody takes whole has been lowered */
+    SIB_ASSERT(whole || view->node->milli); /* a node that no backend claims was lowered */
     size_t b = whole ? whole - 1 : 0;
     while (!whole && b < o->n_backends && !o->backends[b].backend->claims(o->backends[b].self, view))
         b++;
@@ -35,7 +35,7 @@ static sib_code add_step(planner *p, node_id id, size_t *used, sib_error *err)
         out[k] = n->outputs.ids[k] == NO_VALUE ? NULL : &s->graph->values[n->outputs.ids[k]];
     *used += n->inputs.n + n->outputs.n;
     node_view view = {s->graph, n, n->inputs.n, n->outputs.n, in, out};
-    SIB_ASSERT(id < s->graph->n_nodes && s->n_steps <= id); /* a step a node, no more */
+    SIB_ASSERT(id < s->graph->n_nodes && s->n_steps <= id); /* at most one step per node */
     SIB_ASSERT(n->origin >= s->begin && n->origin < s->end);
     s->step_nodes[s->n_steps] = id;
     sib_code code = choose_backend(p, id, &view, &s->steps[s->n_steps], &why);
@@ -51,7 +51,8 @@ static sib_code add_step(planner *p, node_id id, size_t *used, sib_error *err)
     return SIB_OK;
 }
 
-/* A node whose output is a view of its input is no step. Operators may have no first output. */
+/* Whether a node's output is a view of its input, so that it needs no step. Operators may lack a first
+   output. */
 static bool is_alias(const segment *s, const node *n)
 {
     return n->outputs.ids[0] != NO_VALUE && s->slots[n->outputs.ids[0]].kind == SLOT_ALIAS;
@@ -78,7 +79,7 @@ sib_code planner_make_steps(planner *p, const bool *node_needed, sib_error *err)
     s->step_nodes = mem_alloc((size_t)g->n_nodes + 1, sizeof *s->step_nodes);
     s->begins = mem_calloc((size_t)g->n_nodes + 1, sizeof *s->begins);
     uint32_t *seen =
-        mem_calloc(n + 1, sizeof *seen); /* by source node: bits of the backends that have a step of it */
+        mem_calloc(n + 1, sizeof *seen); /* by source node: a bit per backend that has a step of it */
     s->first_step = mem_alloc(n + 1, sizeof *s->first_step);
     s->first_made = mem_alloc(n + 1, sizeof *s->first_made);
     if (!s->views || !s->steps || !s->step_nodes || !s->first_step || !s->first_made || !s->begins || !seen) {

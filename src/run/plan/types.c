@@ -1,11 +1,11 @@
-/* What inference says of the types of a node's outputs, with the numbers in it that the inputs' dims are now: a node that a
-   backend took whole in an earlier plan is offered by these, and not lowered again to learn them. */
+/* Types of a node's outputs as inferred, with the input dims of this plan filled in: a node that a backend
+   claimed in an earlier plan is offered by these types, without being lowered again. */
 #include "run/plan/planner.h"
 
 #include "tensor/tensor.h"
 
-/* Gives the symbols in the dims of the graph's inputs their numbers, once a plan. False where that fails or a symbol has
-   several; a symbol of an input that is gone has none. */
+/* Binds the symbols in the dims of the graph's inputs, once per plan. Returns false where that fails or a
+   symbol has several sizes; a symbol of a missing input stays unbound. */
 static bool bind_inputs(planner *p)
 {
     const graph *g = p->g;

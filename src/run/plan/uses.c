@@ -1,4 +1,4 @@
-/* When each value of a graph is read for the last time. */
+/* Finds the last read of each value of a graph. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "run/plan/plan.h"
@@ -37,7 +37,7 @@ sib_code graph_uses_make(const graph *g, graph_uses *out, sib_error *err)
             for (size_t j = 0; a->kind == ATTR_GRAPHS && j < a->n; j++)
                 use_captures(out, a->graphs[j], i);
         }
-        /* what nobody reads dies with the node that makes it */
+        /* an unread value dies with the node that makes it */
         for (uint32_t k = 0; k < n->outputs.n; k++)
             use(out, n->outputs.ids[k], i);
     }
