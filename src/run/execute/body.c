@@ -1,4 +1,4 @@
-/* Running the graph inside a node, and the values that the node reads and gives. */
+/* Runs the graph inside a node; reads and sets values of the node. */
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/error.h"
@@ -30,7 +30,7 @@ sib_code body_begin(body *b, const frame *f, const graph *g, const char *which, 
         code =
             err_set(err, SIB_ERR_FORMAT, "%s has %u inputs where %zu are given", which, b->g->inputs.n, n_in);
     for (uint32_t i = 0; code == SIB_OK && i < b->g->n_captures; i++)
-        if (!graph_constant_behind(b->g, b->g->captures[i].inner)) /* plans find constants themselves */
+        if (!graph_constant_behind(b->g, b->g->captures[i].inner)) /* plans look constants up */
             code = frame_value(f, b->g->captures[i].outer, &b->captured[i], err);
     return code;
 }
@@ -39,7 +39,7 @@ sib_code body_run(body *b, const frame *f, const node *n, int64_t iteration, sib
 {
     byte_buffer path = {0};
     sib_str name = n->name.length ? n->name : n->type;
-    const bool tapped = f->run->options && f->run->options->tap; /* nobody else reads the path */
+    const bool tapped = f->run->options && f->run->options->tap; /* only taps read the path */
     sib_code code = SIB_OK;
     body_clear(b);
     if (tapped && iteration < 0)

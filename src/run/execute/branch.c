@@ -28,9 +28,9 @@ sib_code run_if(frame *f, const node *n, control *c, sib_error *err)
     return code;
 }
 
-/* ---- SequenceMap ---------------------------------------------------------------------------------------------- */
+/* ---- SequenceMap --------------------------------------------------------------------------------------- */
 
-/* One turn: item `turn` of sequences, other inputs whole. */
+/* One iteration: item `turn` of each sequence; other inputs unchanged. */
 static sib_code map_turn(frame *f, const node *n, control *c, size_t turn, size_t turns, sib_error *err)
 {
     body *b = &c->bodies[0];
@@ -45,7 +45,7 @@ static sib_code map_turn(frame *f, const node *n, control *c, size_t turn, size_
     return body_run(b, f, n, (int64_t)turn, err);
 }
 
-/* made: (outputs of n) sequences with room for an item a turn. *charged: bytes that they count. */
+/* made: (outputs of n) sequences with room for one item per iteration. *charged: bytes charged for them. */
 static sib_code map_turns(frame *f, const node *n, control *c, size_t turns, sib_value **made,
                           uint64_t *charged, sib_error *err)
 {

@@ -1,4 +1,4 @@
-/* What nodes that run graphs keep from run to run. */
+/* The state that nodes which run graphs keep from run to run. */
 #include "run/execute/control.h"
 
 #include "base/alloc.h"
@@ -7,7 +7,7 @@
 sib_code control_make(const node *n, control **out, sib_error *err)
 {
     control *c = mem_calloc(1, sizeof *c);
-    const graph *g = spec_control(n).body; /* of loops; an If carries nothing */
+    const graph *g = spec_control(n).body; /* of a Loop or Scan; If carries nothing */
     *out = c;
     if (!c)
         return err_memory(err, sizeof *c, "a subgraph");

@@ -21,7 +21,7 @@ static sib_code step_failed(const frame *f, node_id origin, sib_code code, const
                    why->message);
 }
 
-/* One step with whoever watches. */
+/* Runs one step under taps, profile or cancel flag. */
 static sib_code run_watched_step(const frame *f, const segment *s, instance *in, size_t i, node_id origin,
                                  sib_error *err)
 {
@@ -41,7 +41,7 @@ static sib_code run_watched_step(const frame *f, const segment *s, instance *in,
     return o->tap && o->tap_inside ? tap_step(f, s, in, i, origin, err) : SIB_OK;
 }
 
-/* Node after node, so that taps see what a node made when it is done. */
+/* Runs node by node, so that taps see a node's outputs when it is done. */
 static sib_code run_watched(const frame *f, const segment *s, instance *in, sib_error *err)
 {
     sib_code code = SIB_OK;
@@ -67,7 +67,8 @@ static node_id origin_of(const segment *s, size_t i)
     return s->begin + at;
 }
 
-/* What a step made, where it is text: its length is known only now. *text: bytes of the segment so far. */
+/* Charges the outputs of a step that are text, whose length is known only now. *text: bytes of the segment
+   so far. */
 static sib_code check_text(const frame *f, const step *st, buffer *const *outputs, uint64_t *text,
                            sib_error *err)
 {
@@ -139,7 +140,7 @@ static sib_code run_segment(frame *f, segment *s, instance *in, sib_error *err)
     for (size_t i = 0; i < s->n_exports && code == SIB_OK; i++) {
         sib_value *copy = NULL;
         SIB_ASSERT(s->exports[i].source < f->ex->g->n_values);
-        SIB_ASSERT(in->buffers[s->exports[i].planned].value); /* its step has made it */
+        SIB_ASSERT(in->buffers[s->exports[i].planned].value); /* its step has set it */
         code = sib_value_copy(in->buffers[s->exports[i].planned].value, &copy, err);
         if (code == SIB_OK)
             frame_set(f, s->exports[i].source, copy);
@@ -161,7 +162,8 @@ static control_fn *const run_kinds[] = {[CONTROL_NONE] = run_recurrent,
                                         [CONTROL_SCAN] = run_scan,
                                         [CONTROL_SEQUENCE_MAP] = run_sequence_map};
 
-/* Runs a node that runs graphs, or a recurrent one of many steps: its inputs are in f->live or constants; outputs go to f->live. in: of its segment. */
+/* Runs a node that runs graphs, or a recurrent one of many steps. Inputs are in f->live or constants;
+   outputs go to f->live. in: the instance of its segment. */
 static sib_code run_control(frame *f, node_id id, instance *in, sib_error *err)
 {
     const node *n = &f->ex->g->nodes[id];
@@ -208,7 +210,7 @@ static sib_code run_nodes(frame *f, sib_error *err)
 
 /* ---- Graphs ------------------------------------------------------------------------------------------ */
 
-/* A copy of a value with dense tensors. */
+/* Copies a value with dense tensors. */
 static sib_code dense_copy(const sib_value *v, sib_value **out, sib_error *err)
 {
     const sib_tensor *t = sib_value_tensor(v);

@@ -9,7 +9,7 @@
 
 /* ---- Values ------------------------------------------------------------------------------------------ */
 
-/* A value over memory that somebody else keeps. */
+/* A value over memory owned elsewhere. */
 static sib_code value_over(sib_dtype dtype, const slot *at, void *data, sib_value **out, sib_error *err)
 {
     SIB_ASSERT(at->kind == SLOT_ARENA && at->sized);
@@ -72,7 +72,8 @@ static sib_code allocate(const segment *s, instance *in, sib_error *err)
                : err_memory(err, s->arena_bytes, "the values of a run");
 }
 
-/* What stays: constants that a step reads, what stands in the arena, and other dims over those. */
+/* Makes the values that stay from run to run: constants that a step reads, arena values, and views of
+   those. */
 static sib_code make_fixed(const segment *s, instance *in, sib_error *err)
 {
     sib_code code = SIB_OK;
@@ -127,13 +128,13 @@ sib_code instance_make(const segment *s, instance **out, sib_error *err)
 
 /* ---- Each run ---------------------------------------------------------------------------------------- */
 
-/* How many of a value are kept: the body of a loop gives on what the turn before it gave, while that is still read. */
+/* Max spares per value: a loop body's outputs are read by the next iteration while it computes its own. */
 static unsigned most_of(const segment *s)
 {
     return s->source->outer ? SPARES_MOST : 1;
 }
 
-/* Views that nobody has let go of the memory that they showed, so that it can serve again. */
+/* Detaches views that nobody holds from their memory, so that it can be reused. */
 static void part_views(const segment *s, instance *in)
 {
     for (size_t i = 0; i < in->n_changing; i++)
@@ -165,7 +166,7 @@ sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, s
         value_id v = in->changing[i];
         const slot *at = &s->slots[v];
         sib_value **to = &in->buffers[v].value;
-        SIB_ASSERT(!in->fixed[v] && !*to); /* the run before has let go of it */
+        SIB_ASSERT(!in->fixed[v] && !*to); /* the previous run released it */
         SIB_ASSERT(at->kind != SLOT_LIVE || (at->source < s->source->n_values && live[at->source]));
         if (at->kind == SLOT_LIVE)
             *to = value_share(live[at->source]);
@@ -178,14 +179,15 @@ sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, s
     return code;
 }
 
-/* True where a view shows what was there before the segment. */
+/* Whether v is a view of a value that existed before the segment. */
 static bool shows_live(const segment *s, value_id v)
 {
     SIB_ASSERT(v < s->graph->n_values);
     return s->slots[v].kind == SLOT_ALIAS && s->slots[s->slots[v].root].kind == SLOT_LIVE;
 }
 
-/* True where others have more than may stay as it is: one of each value, no view of what was there before. */
+/* Whether others hold spares that must not stay: more than one of a value, or any view of a value that
+   existed before the segment. */
 static bool is_unsettled(const segment *s, const instance *in)
 {
     bool more = in->control && control_is_unsettled(in->control);

@@ -1,10 +1,10 @@
-/* Loop, and what it shares with Scan. */
+/* Loop, and functions that it shares with Scan. */
 #include "run/execute/control.h"
 
 #include "base/error.h"
 #include "ops/ops.h"
 
-/* ---- What both kinds of loops do ------------------------------------------------------------------------- */
+/* ---- Shared by Loop and Scan -------------------------------------------------------------------------- */
 
 sib_code loop_carry(control *c, size_t ahead, int64_t turn, sib_error *err)
 {
@@ -47,7 +47,7 @@ sib_code loop_sizes(control *c, size_t first, sib_error *err)
     return code;
 }
 
-/* Of no turns: room for as many parts as it has, none of them there. */
+/* Makes the empty stack of a loop without iterations. */
 static sib_code open_empty(control *c, stack *s, const value_type *t, sib_error *err)
 {
     const graph *g = c->bodies[0].g;
@@ -71,12 +71,12 @@ sib_code loop_stack(control *c, size_t ahead, size_t i, sib_value **out, sib_err
     return code == SIB_OK ? stack_end(s, out, err) : code;
 }
 
-/* ---- Loop ------------------------------------------------------------------------------------------------ */
+/* ---- Loop ---------------------------------------------------------------------------------------------- */
 
-/* Room for parts where the loop has not run before: how many there will be, nobody knows. */
+/* Room of a stack in the loop's first run, when the number of iterations is unknown. */
 #define FIRST_ROOM 8
 
-/* The trip count and the first condition, as far as they are given. */
+/* Reads the trip count and the first condition; omitted ones never end the loop. */
 static sib_code loop_ends(const frame *f, const node *n, int64_t *limit, int64_t *go_on, sib_error *err)
 {
     const sib_value *v;
@@ -113,7 +113,7 @@ static sib_code loop_begin(const frame *f, const node *n, control *c, int64_t li
     return SIB_OK;
 }
 
-/* One number that the body is given: a scalar, or [1] where rank is 1. */
+/* Makes an input of the body with one number: a scalar, or of dims [1] where rank is 1. */
 static sib_code loop_number(spares *kept, sib_dtype dtype, size_t rank, int64_t number, sib_value **out,
                             sib_error *err)
 {
@@ -125,7 +125,7 @@ static sib_code loop_number(spares *kept, sib_dtype dtype, size_t rank, int64_t 
     return code;
 }
 
-/* One pass: the body gives [condition, carried..., parts...]. */
+/* One iteration: the body returns [condition, carried..., parts...]. */
 static sib_code loop_turn(frame *f, const node *n, control *c, int64_t turn, int64_t *go_on, sib_error *err)
 {
     body *b = &c->bodies[0];

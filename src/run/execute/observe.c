@@ -60,7 +60,7 @@ bool observe_wants(const sib_run_options *o, const char *name)
 
 /* ---- Profiles --------------------------------------------------------------------------------------- */
 
-/* Calls of one thing: a node, an operator or a milli-op. */
+/* The calls of one node, operator or milli-op. */
 typedef struct profile_entry {
     char *node, *type, *backend;
     uint64_t calls;
@@ -108,11 +108,11 @@ void sib_profile_free(sib_profile **p)
     *p = NULL;
 }
 
-/* Adds to the entry with these names, made where there is none. What memory does not suffice for is not counted. */
+/* Adds to the entry with these names, made if missing. Where memory fails nothing is counted. */
 static void count(profile_list *list, const char *name, const char *type, const char *backend, uint64_t calls,
                   double seconds)
 {
-    /* entries are few and used in turn, so the search goes backward from the newest */
+    /* entries repeat in the same order, so the search starts from the newest */
     for (size_t i = list->n; i-- > 0;) {
         profile_entry *e = &list->items[i];
         if (!strcmp(e->node, name) && !strcmp(e->type, type) && !strcmp(e->backend, backend)) {
@@ -159,7 +159,7 @@ static int longer_first(const void *a, const void *b)
 
 bool sib_profile_get(const sib_profile *p, sib_profile_by by, size_t i, sib_profile_row *out)
 {
-    sib_profile *mine = (sib_profile *)p; /* the order of the rows is no part of what a profile says */
+    sib_profile *mine = (sib_profile *)p; /* the order of the rows is not observable state */
     if ((unsigned)by >= PROFILE_VIEWS)
         return false;
     profile_list *list = &mine->views[by];

@@ -5,8 +5,8 @@
 #include "base/assert.h"
 #include "base/error.h"
 
-/* Max plans kept for the same nodes, and max of them with memory ready for a run. The least recently used go, so that the
-   lengths of a growing cache, each of which has a plan, do not fill the memory. */
+/* Max plans kept for the same nodes, and max of them with an instance. The least recently used are
+   dropped, so that the lengths of a growing cache, each of which has a plan, do not fill the memory. */
 #define PLANS_KEPT  16
 #define SPARES_KEPT 4
 
@@ -18,7 +18,7 @@ static bool is_like(const segment *a, const segment *b)
     return a->begin == b->begin && a->view == b->view;
 }
 
-/* Takes plan i, which no run holds, out of the list to *freed. The lock is held, here and below. */
+/* Moves plan i, which no run holds, from the list to *freed. Here and below the lock is held. */
 static void forget(executor *ex, size_t i, segment **freed)
 {
     SIB_ASSERT(i < ex->n_segments && ex->segments[i]->users == 0);
@@ -29,7 +29,7 @@ static void forget(executor *ex, size_t i, segment **freed)
     *freed = s;
 }
 
-/* Frees those; without the lock, since a long plan takes a while. */
+/* Frees the list. The lock is not held, since freeing a long plan takes a while. */
 static void free_plans(segment *freed)
 {
     while (freed) {
@@ -40,7 +40,7 @@ static void free_plans(segment *freed)
     }
 }
 
-/* Forgets the least recently used plans of the session's graphs while all of them take more than may be kept. */
+/* Drops the least recently used plans of the session's graphs while all plans exceed the limit. */
 static void bound_bytes(executor *ex, segment **freed)
 {
     const uint64_t limit = ex->shared->plan_limit ? ex->shared->plan_limit : PLANS_BYTES;
@@ -61,8 +61,8 @@ static void bound_bytes(executor *ex, segment **freed)
     }
 }
 
-/* How many plans there are for the nodes of s (with_spare: that have memory ready), s not counted; *oldest: of those that
-   no run holds the one not used for the longest time, n_segments where there is none. */
+/* Number of plans for the same nodes as s, s excluded (with_spare: only those with an instance). *oldest:
+   the least recently used of them that no run holds, n_segments where there is none. */
 static size_t count_like(const executor *ex, const segment *s, bool with_spare, size_t *oldest)
 {
     size_t n = 0;
@@ -91,7 +91,7 @@ static sib_code add_segment(executor *ex, segment *s, segment **freed, sib_error
     return SIB_OK;
 }
 
-/* The plan that fits, held for this run, or NULL. */
+/* Returns a plan whose facts hold, held for this run, or NULL. */
 static segment *find(const frame *f, node_id begin, plan_view view, instance **spare)
 {
     executor *ex = f->ex;
@@ -108,8 +108,8 @@ static segment *find(const frame *f, node_id begin, plan_view view, instance **s
     return NULL;
 }
 
-/* Plans the nodes from `begin` on. Runs do so at the same time: what one plans, however long, keeps no other from going
-   on; of two that plan the same the second takes the plan of the first. */
+/* Plans the nodes from `begin` on, without the lock: a long planning blocks no other run. Of two runs that
+   plan the same, the second takes the plan of the first. */
 static sib_code plan(const frame *f, node_id begin, plan_view view, known_nodes *known, segment **out,
                      sib_error *err)
 {
@@ -181,7 +181,7 @@ void plans_give(const frame *f, segment *s, instance *in)
         if (count_like(ex, s, true, &oldest) >= SPARES_KEPT && oldest < ex->n_segments)
             instance_free(ex->segments[oldest], &ex->segments[oldest]->spare);
     }
-    instance_free(s, &in); /* before somebody may forget s */
+    instance_free(s, &in); /* before another run can drop s */
     if (s->spare && s->spare->unsettled)
         atomic_store_explicit(&ex->shared->unsettled, true, memory_order_relaxed);
     bound_bytes(ex, &freed);

@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-/* Steps of a chunk. */
+/* Steps per chunk. */
 #define CHUNK 64
 
-/* Inputs and outputs as ONNX counts them; INITIAL_C and LAST_C of LSTM alone. */
+/* Inputs and outputs in the order of ONNX; INITIAL_C and LAST_C only of LSTM. */
 enum { X, W, R, B, SEQUENCE_LENS, INITIAL_H, INITIAL_C, PEEPHOLES, INPUTS };
 enum { Y, LAST_H, LAST_C, OUTPUTS };
 
@@ -18,13 +18,12 @@ enum { Y, LAST_H, LAST_C, OUTPUTS };
 typedef struct recurrence {
     const frame *f;
     const node *n;
-    executor *ex; /* of a chunk */
+    executor *ex; /* of one chunk */
     bool lstm, batch_first, reverse;
     size_t steps, directions, batch, hidden;
-    sib_dtype dtype, wide; /* of X; of the states between chunks, as the lowering computes them */
-    sib_value *in[INPUTS]; /* owned, in `wide`; NULL: omitted. States: those before the first step */
-    sib_value
-        *made[OUTPUTS]; /* owned; made by the first chunk, as its dtype is that of the session's arithmetic */
+    sib_dtype dtype, wide;    /* dtype: of X; wide: of the states between chunks, as the lowering computes */
+    sib_value *in[INPUTS];    /* owned, in `wide`; NULL: omitted. States: those before the first step */
+    sib_value *made[OUTPUTS]; /* owned; made by the first chunk, which fixes their dtype */
 } recurrence;
 
 static bool has(const node *n, size_t i)
@@ -48,7 +47,7 @@ sib_code recurrent_graph(const node *n, one_node **out, sib_error *err)
 
 /* ---- Inputs ------------------------------------------------------------------------------------------ */
 
-/* A tensor of v's elements as dtype; v itself where it is of that. */
+/* Converts v to dtype; returns v itself if it has that dtype. */
 static sib_code convert(const sib_value *v, sib_dtype dtype, sib_value **out, sib_error *err)
 {
     const sib_tensor *t = sib_value_tensor(v);
@@ -97,7 +96,7 @@ static sib_code read_inputs(recurrence *r, sib_error *err)
     return code;
 }
 
-/* Steps [begin, begin + count) of X. */
+/* Cuts steps [begin, begin + count) out of X. */
 static sib_code cut_steps(const recurrence *r, size_t begin, size_t count, sib_value **out, sib_error *err)
 {
     sib_tensor *part = NULL;
@@ -106,7 +105,7 @@ static sib_code cut_steps(const recurrence *r, size_t begin, size_t count, sib_v
     return code == SIB_OK ? value_take_tensor(part, out, err) : code;
 }
 
-/* How many of those steps each sequence has. */
+/* The number of those steps that each sequence has. */
 static sib_code cut_lengths(const recurrence *r, size_t begin, size_t count, sib_value **out, sib_error *err)
 {
     const sib_tensor *all = sib_value_tensor(r->in[SEQUENCE_LENS]);
@@ -122,7 +121,8 @@ static sib_code cut_lengths(const recurrence *r, size_t begin, size_t count, sib
 
 /* ---- Outputs ----------------------------------------------------------------------------------------- */
 
-/* Puts direction d of `part`, [count, D, B, H] or [B, count, D, H], at step `begin` of r->made[which], whose steps are `steps`. */
+/* Writes direction d of `part`, [count, D, B, H] or [B, count, D, H], to r->made[which] at step `begin`.
+   steps: steps of r->made[which]. */
 static sib_code put(recurrence *r, size_t which, size_t steps, size_t begin, size_t count, size_t d,
                     const sib_value *part, sib_error *err)
 {
@@ -150,8 +150,8 @@ static sib_code put(recurrence *r, size_t which, size_t steps, size_t begin, siz
 
 /* ---- Chunks ------------------------------------------------------------------------------------------ */
 
-/* Runs steps [begin, begin + count) from states[0] (H) and [1] (C), which become those after them, and puts direction d of
-   Y in its place. Taps see the node alone, not its chunks. */
+/* Runs steps [begin, begin + count) from states[0] (H) and [1] (C), which become the states after them,
+   and writes direction d of Y. Taps see the node alone, not its chunks. */
 static sib_code run_chunk(recurrence *r, size_t begin, size_t count, size_t d, sib_value **states,
                           sib_error *err)
 {
@@ -188,8 +188,8 @@ static sib_code run_chunk(recurrence *r, size_t begin, size_t count, size_t d, s
     return code;
 }
 
-/* Runs all steps in the order of direction d. A node of two directions computes both in every chunk, of which the other's
-   values are dropped. */
+/* Runs all steps in the order of direction d. A bidirectional node computes both directions in every
+   chunk; the values of the other are dropped. */
 static sib_code run_direction(recurrence *r, size_t d, sib_error *err)
 {
     sib_value *states[2] = {value_share(r->in[INITIAL_H]), r->lstm ? value_share(r->in[INITIAL_C]) : NULL};
@@ -229,7 +229,7 @@ sib_code run_recurrent(frame *f, const node *n, control *c, sib_error *err)
         sib_value *v = NULL;
         if (!r.made[i])
             continue;
-        /* the lowering rounds once, at the end; in double nothing is rounded */
+        /* the lowering rounds once, at the end; in oracle mode nothing is rounded */
         code = f->ex->shared->plan.oracle ? sib_value_copy(r.made[i], &v, err)
                                           : convert(r.made[i], r.dtype, &v, err);
         if (code == SIB_OK)

@@ -3,13 +3,13 @@
 
 #include "base/error.h"
 
-/* What of a Scan does not change from step to step. */
+/* The properties of a Scan that are the same for all steps. */
 typedef struct scan_shape {
     size_t n_scan;
-    spec_ints in_axes, in_backward, out_axes, out_backward; /* zeros where they end */
+    spec_ints in_axes, in_backward, out_axes, out_backward; /* missing items count as 0 */
 } scan_shape;
 
-/* first: the node's inputs before the carried and the scanned ones. */
+/* Reads the shape of a Scan and readies its body. first: inputs of the node before the carried ones. */
 static sib_code scan_begin(control *c, scan_shape *s, const frame *f, const node *n, size_t first,
                            sib_error *err)
 {
@@ -30,7 +30,7 @@ static sib_code scan_begin(control *c, scan_shape *s, const frame *f, const node
     return code;
 }
 
-/* The number of steps, which all scanned inputs (s->n_scan) share. */
+/* The number of steps, which all scanned inputs (s->n_scan) must share. */
 static sib_code scan_length(const scan_shape *s, const slice *scanned, int64_t *out, sib_error *err)
 {
     *out = -1;
@@ -48,7 +48,7 @@ static sib_code scan_length(const scan_shape *s, const slice *scanned, int64_t *
     return *out < 0 ? err_set(err, SIB_ERR_ARGUMENT, "nothing is scanned") : SIB_OK;
 }
 
-/* The sizes of what a body that takes no step would read. */
+/* Binds the symbols of a body that runs no step. */
 static sib_code scan_sizes(control *c, const scan_shape *s, sib_error *err)
 {
     sib_code code = loop_sizes(c, 0, err);
@@ -61,7 +61,8 @@ static sib_code scan_sizes(control *c, const scan_shape *s, sib_error *err)
     return code;
 }
 
-/* Runs the steps over c's slices, which have at least so many along their axes. room: of what is stacked. */
+/* Runs the steps over c's slices, each of at least that many along its axis. room: parts that the stacks
+   hold. */
 static sib_code scan_steps(const frame *f, const node *n, control *c, const scan_shape *s, int64_t steps,
                            int64_t room, sib_error *err)
 {
@@ -122,9 +123,10 @@ static sib_code scan_all(frame *f, const node *n, control *c, sib_error *err)
     return code;
 }
 
-/* ---- Of opset 8: a batch, each row with a length of its own ------------------------------------------- */
+/* ---- Opset 8: a batch of sequences with their own lengths ---------------------------------------------- */
 
-/* Zeros behind the last step of a row; of a row of none, of the type that the body says. */
+/* Fills the steps after the last one of a row with zeros. A row of no steps has the type that the body
+   declares. */
 static sib_code fill_rest(control *c, stack *s, value_id id, sib_error *err)
 {
     const graph *g = c->bodies[0].g;
@@ -142,7 +144,7 @@ static sib_code fill_rest(control *c, stack *s, value_id id, sib_error *err)
                            "a row of no steps, with an output whose type the body does not say");
 }
 
-/* Cuts row `row` out of the node's inputs from 1 on: the carried values, and what is scanned. */
+/* Cuts row `row` out of the node's inputs from 1 on: carried values and scanned inputs. */
 static sib_code cut_row(const frame *f, const node *n, control *c, int64_t row, sib_error *err)
 {
     sib_code code = SIB_OK;
@@ -162,7 +164,7 @@ static sib_code cut_row(const frame *f, const node *n, control *c, int64_t row, 
     return code;
 }
 
-/* Row `row` of a batch. length: its steps, -1 for all there are; beyond them its outputs are 0. */
+/* Runs row `row` of a batch. length: its steps, -1 for all; outputs beyond them are 0. */
 static sib_code scan8_row(const frame *f, const node *n, control *c, int64_t row, int64_t length,
                           sib_error *err)
 {
@@ -194,7 +196,7 @@ static sib_code scan8_row(const frame *f, const node *n, control *c, int64_t row
     return code;
 }
 
-/* Steps of row `row`, -1 where lengths (NULL: not given) does not say. */
+/* The steps of row `row`; -1 where lengths is NULL. */
 static sib_code row_length(const sib_tensor *lengths, int64_t row, int64_t *out, sib_error *err)
 {
     double steps = -1;

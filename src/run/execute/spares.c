@@ -4,11 +4,11 @@
 
 #include <string.h>
 
-/* True where nobody else has v or its memory. */
+/* Whether nobody else holds v or its memory. */
 static bool is_free(const sib_value *v)
 {
     SIB_ASSERT(v->tensor);
-    const tensor_storage *memory = v->tensor->storage; /* NULL: a view of nothing now */
+    const tensor_storage *memory = v->tensor->storage; /* NULL: a detached view */
     return value_is_alone(v) &&
            (!memory || atomic_load_explicit(&memory->references, memory_order_acquire) == 1);
 }
@@ -51,7 +51,7 @@ sib_code spares_take(spares *s, unsigned most, sib_dtype dtype, size_t rank, con
             *out = value_share(s->items[i]);
             return SIB_OK;
         }
-        drop(s, i); /* its dims are those of other runs */
+        drop(s, i); /* of other dims: a leftover of earlier runs */
     }
     sib_code code = tensor_create_raw(dtype, rank, dims, &t, err);
     if (code == SIB_OK)

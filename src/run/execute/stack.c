@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* n elements from place from_first on to place to_first. */
+/* Copies n elements from index from_first to index to_first. */
 static sib_code copy_elements(sib_dtype dtype, void *to, size_t to_first, const void *from, size_t from_first,
                               size_t n, sib_error *err)
 {
@@ -30,7 +30,7 @@ static sib_code copy_elements(sib_dtype dtype, void *to, size_t to_first, const 
     return SIB_OK;
 }
 
-/* Zeros; strings are what they are. */
+/* Fills with zeros; strings stay. */
 static void clear(sib_tensor *t)
 {
     size_t bytes = 0;
@@ -38,7 +38,7 @@ static void clear(sib_tensor *t)
         memset(t->data, 0, bytes);
 }
 
-/* Elements before axis `at` and behind it, of dims (rank). */
+/* Numbers of elements before and after axis `at` of dims (rank). */
 static void around(size_t rank, const int64_t *dims, size_t at, size_t *outer, size_t *inner)
 {
     *outer = *inner = 1;
@@ -47,7 +47,7 @@ static void around(size_t rank, const int64_t *dims, size_t at, size_t *outer, s
             *(i < at ? outer : inner) *= (size_t)dims[i];
 }
 
-/* ---- Apart ------------------------------------------------------------------------------------------- */
+/* ---- Slices -------------------------------------------------------------------------------------------- */
 
 sib_code slice_cut(slice *s, const sib_tensor *t, int64_t axis, int64_t index, sib_error *err)
 {
@@ -65,7 +65,7 @@ sib_code slice_cut(slice *s, const sib_tensor *t, int64_t axis, int64_t index, s
             dims[n++] = t->dims[i];
     sib_code code = spares_take(&s->kept, SPARES_MOST, t->dtype, n, dims, &s->value, err);
     if (code == SIB_OK && dtype_is_packed(t->dtype))
-        clear(s->value->tensor); /* the last byte may be one in part */
+        clear(s->value->tensor); /* packed elements may fill the last byte only in part */
     around(t->rank, t->dims, at, &outer, &inner);
     for (size_t o = 0; o < outer && code == SIB_OK; o++)
         code = copy_elements(t->dtype, s->value->tensor->data, o * inner, t->data,
@@ -79,7 +79,7 @@ void slice_free(slice *s)
     spares_clear(&s->kept);
 }
 
-/* ---- Together ---------------------------------------------------------------------------------------- */
+/* ---- Stacks -------------------------------------------------------------------------------------------- */
 
 void stack_begin(stack *s, run_state *run, unsigned most, int64_t axis, bool backward, int64_t room)
 {
@@ -96,7 +96,7 @@ static size_t axis_of(const stack *s, size_t rank)
     return (size_t)(s->axis < 0 ? s->axis + (int64_t)rank : s->axis);
 }
 
-/* Room for `room` parts of dims (rank) in s->value, which has none yet. keep: it may serve again. */
+/* Allocates s->value for `room` parts of dims (rank). keep: as a spare. */
 static sib_code make_room(stack *s, bool keep, int64_t room, sib_dtype dtype, size_t rank,
                           const int64_t *dims, sib_error *err)
 {
@@ -134,7 +134,7 @@ sib_code stack_open(stack *s, sib_dtype dtype, size_t rank, const int64_t *dims,
     return code;
 }
 
-/* Dims of a part: those of the stack without its axis. */
+/* The dims of a part: those of the stack without its axis. */
 static size_t part_dims(const stack *s, int64_t *dims)
 {
     const sib_tensor *t = s->value->tensor;
@@ -163,12 +163,12 @@ void stack_fill(stack *s)
     const sib_tensor *t = s->value->tensor;
     SIB_ASSERT(s->n <= s->room);
     size_t part = s->room ? (size_t)t->count / (size_t)s->room * dtype_stride(t->dtype) : 0;
-    if (t->dtype != SIB_STRING) /* those are empty, and packed ones are zeros from the beginning */
+    if (t->dtype != SIB_STRING) /* strings are empty, and packed elements are zeroed when allocated */
         memset(t->data + (size_t)s->n * part, 0, (size_t)(s->room - s->n) * part);
     s->n = s->room;
 }
 
-/* The same parts with room for `room`, along axis 0. last: of all there are. */
+/* Moves the parts into memory for `room` parts, along axis 0. last: the final size of the stack. */
 static sib_code change_room(stack *s, int64_t room, bool last, sib_error *err)
 {
     sib_value *before = s->value;
