@@ -1,4 +1,4 @@
-/* Scales and offsets by channel behind a convolution or a product, put into its weights and bias. */
+/* Folds per-channel scales and offsets after a convolution or product into its weights and bias. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "run/passes/match.h"
@@ -19,9 +19,9 @@ typedef struct affine {
 typedef struct layer {
     const node *n;
     const sib_tensor *weights, *bias; /* bias: [C], or NULL */
-    int axis;                         /* of the weights, along which channels stand */
+    int axis;                         /* axis of the channels in the weights */
     size_t channels;
-    int out_axis; /* of the output, where the channels stand: 0 is the last */
+    int out_axis; /* axis of the channels in the output, from the end; 0: last */
 } layer;
 
 static bool is_wide(sib_dtype dtype)
@@ -55,9 +55,9 @@ static bool read_layer(const matcher *m, const node *n, layer *l)
                                         l->bias->dtype == l->weights->dtype && l->bias->dense));
 }
 
-/* ---- What stands behind --------------------------------------------------------------------------------- */
+/* ---- Nodes after a layer ------------------------------------------------------------------------------- */
 
-/* Element c of t, which is dense, or its only one. */
+/* Element c of t, which is dense, or its only element. */
 static double element(const sib_tensor *t, size_t c)
 {
     double x;
@@ -65,7 +65,8 @@ static double element(const sib_tensor *t, size_t c)
     return x;
 }
 
-/* True where t, broadcast to the output, has one number a channel: [C, 1...] counted from the end, or one element. */
+/* Whether t, broadcast to the output, has one number per channel: [C, 1...] at axis out_axis, or one
+   element. */
 static bool is_by_channel(const sib_tensor *t, const layer *l)
 {
     if (!t || t->dtype != l->weights->dtype || !t->dense)
@@ -78,7 +79,7 @@ static bool is_by_channel(const sib_tensor *t, const layer *l)
     return t->count == l->channels;
 }
 
-/* Takes in y = (x - mean) / sqrt(var + epsilon) * scale + bias. */
+/* Adds y = (x - mean) / sqrt(var + epsilon) * scale + bias to *a. */
 static bool read_normalization(const matcher *m, const node *n, const layer *l, affine *a)
 {
     const sib_tensor *t[4];
@@ -100,7 +101,7 @@ static bool read_normalization(const matcher *m, const node *n, const layer *l, 
     return true;
 }
 
-/* Takes in a Mul, Div, Add or Sub of x, which node `n` reads, and numbers by channel. */
+/* Adds a Mul, Div, Add or Sub of x, which node `n` reads, and per-channel numbers to *a. */
 static bool read_number(const matcher *m, const node *n, value_id x, const layer *l, affine *a)
 {
     bool times = match_op(n, "Mul"), by = match_op(n, "Div"), plus = match_op(n, "Add"),
@@ -121,7 +122,7 @@ static bool read_number(const matcher *m, const node *n, value_id x, const layer
     return true;
 }
 
-/* ---- Weights --------------------------------------------------------------------------------------------- */
+/* ---- Weights ------------------------------------------------------------------------------------------- */
 
 static sib_code scaled_weights(const matcher *m, const layer *l, const affine *a, sib_tensor **out)
 {
@@ -140,7 +141,7 @@ static sib_code scaled_weights(const matcher *m, const layer *l, const affine *a
     return code;
 }
 
-/* The bias that is left: what there was, scaled, and the offsets. */
+/* The bias after folding: the old one, scaled, plus the offsets. */
 static sib_code new_bias(const matcher *m, const layer *l, const affine *a, sib_tensor **out)
 {
     sib_tensor *wide = NULL;
@@ -155,8 +156,9 @@ static sib_code new_bias(const matcher *m, const layer *l, const affine *a, sib_
     return code;
 }
 
-/* Max scale or offset that is taken in, about the square root of the largest float32: a weight of up to that times a scale
-   of up to that is finite. Weights that leave the range would give other results than the two steps. */
+/* Max scale or offset that is folded, about the square root of the largest float32: a weight of at most
+   that times a scale of at most that is finite. Weights that overflow would give other results than the
+   two steps. */
 #define FACTOR_MAX 1e18
 
 static bool is_in_range(const affine *a)
@@ -196,7 +198,7 @@ static sib_code rebuild(matcher *m, const layer *l, const affine *a, const match
     return code == SIB_OK ? match_replace(m, old, &made) : code;
 }
 
-/* Everything behind the layer that can go into it. */
+/* Folds the nodes after the layer into it. */
 static sib_code fold_layer(matcher *m, const layer *l)
 {
     affine a = {.n = l->channels};

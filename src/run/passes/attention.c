@@ -1,7 +1,8 @@
-/* Attention as exporters write it: a Softmax over the product of queries and keys, scaled and masked, times values.
+/* Fuses attention as exporters write it: a Softmax over the product of queries and keys, scaled and
+   masked, times values.
 
-   Heads stand in 4-D tensors [B, H, S, D], or [B * H, S, D] of one head each. Where they were made of [B, S, H * D] by a
-   Reshape and a Transpose, the operator takes those, and the Transpose behind it goes too. */
+   Heads are 4-D tensors [B, H, S, D], or [B * H, S, D] with one head each. Where a Reshape and a Transpose
+   made them of [B, S, H * D], the operator takes that tensor, and the Transpose after it is removed too. */
 #include "run/passes/attention_mask.h"
 #include "run/passes/match.h"
 #include "run/passes/passes.h"
@@ -10,7 +11,8 @@
 #include <math.h>
 #include <string.h>
 
-/* What is added instead of chosen must drown what stood there. */
+/* A mask may be added instead of selected if `fill` is at most this: it must dominate any score. HIDES is
+   enough where every row has a visible key. */
 #define DROWNS     (-1e9)
 #define HIDES      (-1e4)
 #define NODES_MOST 8
@@ -18,15 +20,15 @@
 typedef enum mask_kind {
     MASK_NONE,
     MASK_ADDED,  /* a tensor of floats */
-    MASK_SEEN,   /* a tensor of truth values: false becomes `fill` */
-    MASK_HIDDEN, /* true becomes `fill` */
+    MASK_SEEN,   /* bool: false becomes `fill` */
+    MASK_HIDDEN, /* bool: true becomes `fill` */
 } mask_kind;
 
-/* One operand, as the operator will have it. */
+/* One operand of the operator. */
 typedef struct heads {
     value_id v;
     bool packed;                     /* [B, S, H * D] */
-    const node *transpose, *reshape; /* that go where it is packed */
+    const node *transpose, *reshape; /* removed where packed */
 } heads;
 
 typedef struct attention {
@@ -39,19 +41,19 @@ typedef struct attention {
     double fill;
     value_id q, k_turned, v; /* operands of the products */
     heads in[3];
-    node_id keys_from;      /* a node outside that makes the keys, NO_NODE for none: it must stay */
+    node_id keys_from;      /* another Transpose of the keys, which must stay; NO_NODE: none */
     int64_t n_heads, width; /* of 4-D heads: H, and D of the values */
     size_t n_made;
     node made[NODES_MOST];
-    value_id ids[NODES_MOST][4]; /* inputs of the made ones */
+    value_id ids[NODES_MOST][4]; /* inputs of the nodes that are made */
     value_id out[NODES_MOST];
     int64_t perms[2][4];
     attribute attributes[NODES_MOST][3];
 } attention;
 
-/* ---- Scores --------------------------------------------------------------------------------------------- */
+/* ---- Scores -------------------------------------------------------------------------------------------- */
 
-/* A product with a number, or a quotient by one: *x is what is scaled. */
+/* Whether n multiplies or divides a value by a number: *x is the value, *by the factor. */
 static bool is_scaled(const matcher *m, const node *n, value_id *x, double *by)
 {
     double number;
@@ -70,7 +72,7 @@ static bool is_scaled(const matcher *m, const node *n, value_id *x, double *by)
     return false;
 }
 
-/* True where v is a product of matrices, scaled or not. */
+/* Whether v is a matrix product, scaled or not. */
 static bool leads_to_product(const matcher *m, value_id v)
 {
     double by;
@@ -109,7 +111,7 @@ static bool read_chosen(attention *a, const node *n, value_id *next)
     return true;
 }
 
-/* From what goes into the Softmax down to the product. */
+/* Follows the scores from the Softmax up to the product. */
 static bool read_scores(attention *a, value_id v)
 {
     a->scale = 1;
@@ -127,7 +129,7 @@ static bool read_scores(attention *a, value_id v)
         }
         if (is_scaled(a->m, n, &next, &by))
             a->scale *= by;
-        else if (a->mask_kind != MASK_NONE || a->scale != 1 || /* a mask that is scaled after it was added */
+        else if (a->mask_kind != MASK_NONE || a->scale != 1 || /* a mask scaled after it was added */
                  !(match_op(n, "Add")     ? read_added(a, n, &next)
                    : match_op(n, "Where") ? read_chosen(a, n, &next)
                                           : false))
@@ -137,10 +139,10 @@ static bool read_scores(attention *a, value_id v)
     return false;
 }
 
-/* ---- Masks ---------------------------------------------------------------------------------------------- */
+/* ---- Masks --------------------------------------------------------------------------------------------- */
 
-/* Adding `fill` where the scores were replaced by it comes to the same, and no row may be -inf throughout: exporters'
-   softmax of that is NaN, the operator's weights are 0. */
+/* Whether the mask may be added to the scores: adding `fill` must have the effect of replacing them by it,
+   and no row may be all -inf: there the exporter's softmax is NaN, while the operator's weights are 0. */
 static bool may_add_mask(const attention *a)
 {
     int rank = match_rank(a->m, a->mask);
@@ -155,7 +157,7 @@ static bool may_add_mask(const attention *a)
     return a->fill <= HIDES && a->mask_kind == MASK_SEEN && mask_sees_first(a->m, a->mask);
 }
 
-/* ---- Heads ---------------------------------------------------------------------------------------------- */
+/* ---- Heads --------------------------------------------------------------------------------------------- */
 
 static bool has_perm(const node *n, size_t count, const int64_t *perm)
 {
@@ -165,7 +167,7 @@ static bool has_perm(const node *n, size_t count, const int64_t *perm)
 
 static const int64_t swap_heads[] = {0, 2, 1, 3};
 
-/* Where x [B, S, H, D] was made of [B, S, H * D], that. */
+/* Reads the packed tensor [B, S, H * D] of which x [B, S, H, D] was made. */
 static bool read_packed(const matcher *m, value_id x, heads *h)
 {
     const node *reshape = match_made_by(m, x, "Reshape");
@@ -183,7 +185,7 @@ static bool read_packed(const matcher *m, value_id x, heads *h)
     return true;
 }
 
-/* v [B, H, S, D] as it is, or what it was before heads were taken apart. */
+/* Reads v [B, H, S, D] itself, or the packed tensor of which it was made. */
 static void read_heads(const attention *a, value_id v, heads *h)
 {
     const node *n = match_made_by(a->m, v, "Transpose");
@@ -192,7 +194,7 @@ static void read_heads(const attention *a, value_id v, heads *h)
         h->transpose = n;
 }
 
-/* A scale of an operand joins that of the scores. */
+/* Moves a scale of operand v into that of the scores; returns the unscaled operand. */
 static value_id unscaled(attention *a, value_id v)
 {
     const node *n = match_maker(a->m, v);
@@ -213,7 +215,7 @@ static value_id made_value(attention *a, const value_type *like, sib_code *code)
     return made;
 }
 
-/* The next node to be made. */
+/* Adds a node to those that will be made. */
 static node *new_node(attention *a, const char *type, int64_t version, const node *like, uint32_t n_in,
                       value_id out)
 {
@@ -226,9 +228,9 @@ static node *new_node(attention *a, const char *type, int64_t version, const nod
     return &a->made[i];
 }
 
-/* Keys [.., T, D] of the turned ones [.., D, T]: what these were made of, or somebody has turned back. False where they
-   would have to be turned now, which costs as much as is won. perm receives how a new Transpose of h->v must be, where
-   *turns. */
+/* Finds keys [.., T, D] for the transposed ones [.., D, T]: the source of those, or another Transpose of
+   them. Returns false where they would have to be transposed at run time, which costs as much as the
+   fusion saves. *turns: a new Transpose of h->v is needed, with permutation perm. */
 static bool read_keys(attention *a, const node *last, heads *h, bool *turns, int64_t perm[4])
 {
     static const int64_t back[][4] = {{0, 2, 1}, {0, 1, 3, 2}};
@@ -266,7 +268,7 @@ static bool read_keys(attention *a, const node *last, heads *h, bool *turns, int
     return false;
 }
 
-/* Dims of heads as [B, H, S, D]; those of one head each as [B, 1, S, D]. */
+/* The dims of heads as [B, H, S, D]; for rank 3, as [B, S, D]. */
 static bool head_dims(const attention *a, const heads *h, const int64_t *perm, dim out[4])
 {
     value_id v = h->packed ? h->reshape->outputs.ids[0] : h->v;
@@ -283,7 +285,7 @@ static bool head_dims(const attention *a, const heads *h, const int64_t *perm, d
     return true;
 }
 
-/* True where the three go together: batches, heads and widths agree, keys are as many as values. */
+/* Whether q, k and v fit: same batches, heads and widths, as many keys as values. */
 static bool heads_agree(attention *a, bool turns, const int64_t *perm)
 {
     dim q[4], k[4], v[4];
@@ -300,9 +302,9 @@ static bool heads_agree(attention *a, bool turns, const int64_t *perm)
            (a->rank == 3 || dim_is_const(a->m->g->dims, q[1], &a->n_heads));
 }
 
-/* ---- Building -------------------------------------------------------------------------------------------- */
+/* ---- Building ------------------------------------------------------------------------------------------ */
 
-/* The mask as the operator takes it: what is added, under [.., 1, S, T] where heads are rank 3. */
+/* The mask as the operator takes it: to be added, with dims [.., 1, S, T] where heads are of rank 3. */
 static sib_code build_mask(attention *a, const node *like, value_id *out)
 {
     matcher *m = a->m;
@@ -358,7 +360,7 @@ static sib_code build_keys(attention *a, const node *like, const int64_t perm[4]
     return SIB_OK;
 }
 
-/* The value that has the packed output: the type of y [B, H, S, D] with heads side by side. */
+/* Makes the value of the packed output: type of y [B, H, S, D] with the heads merged. */
 static value_id packed_value(attention *a, value_id y, sib_code *code)
 {
     const dim *d = a->m->g->values[y].type.shape.dims;
@@ -371,7 +373,7 @@ static value_id packed_value(attention *a, value_id y, sib_code *code)
     return made_value(a, &type, code);
 }
 
-/* The operator, and behind a packed one the dims that the Transpose gave. */
+/* Builds the operator, followed by a Reshape to what the Transpose gave where the output is packed. */
 static sib_code build(attention *a, const node *last, value_id y, value_id out, bool turns,
                       const int64_t perm[4])
 {
@@ -400,7 +402,7 @@ static sib_code build(attention *a, const node *last, value_id y, value_id out, 
     return match_replace_by(m, &a->nodes, a->n_made, a->made);
 }
 
-/* Queries are taken packed only where the Transpose that puts heads side by side again follows. */
+/* Keeps queries packed only where the Transpose that merges the heads follows. */
 static void choose_packing(attention *a, value_id y, value_id *out, const node **last)
 {
     const node *n = match_only_reader(a->m, y);

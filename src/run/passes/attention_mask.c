@@ -1,11 +1,11 @@
-/* What masks are made of: how large numbers can be. */
+/* Interval analysis of masks. */
 #include "run/passes/attention_mask.h"
 #include "tensor/tensor.h"
 
 #include <float.h>
 #include <math.h>
 
-#define ELEMENTS_MOST ((uint64_t)1 << 22) /* of constants that are looked at */
+#define ELEMENTS_MOST ((uint64_t)1 << 22) /* of constants that are examined */
 #define DEPTH_MOST    10
 
 bool mask_sees_first(const matcher *m, value_id v)
@@ -42,7 +42,7 @@ bool mask_sees_first(const matcher *m, value_id v)
     return true;
 }
 
-/* All numbers of a tensor are within low .. high, and each row (along the last axis) has one of no less than `open`. */
+/* All elements are within low .. high, and each row (along the last axis) has an element >= `open`. */
 typedef struct bounds {
     double low, high, open;
 } bounds;
@@ -62,7 +62,7 @@ static bounds of_constant(const sib_tensor *t)
             index[axis] = rest % t->dims[axis];
         if (sib_tensor_get(t, index, &x, NULL) != SIB_OK)
             return nothing_known;
-        x = isnan(x) ? 0 : x; /* stays what it is, and is not -inf */
+        x = isnan(x) ? 0 : x; /* NaN stays NaN, and is not -inf */
         b.low = fmin(b.low, x);
         b.high = fmax(b.high, x);
         most = fmax(most, x);
@@ -96,7 +96,7 @@ static bounds product(bounds a, bounds b)
     return c;
 }
 
-/* Of a product, a sum or a difference. */
+/* The bounds of a product, sum or difference. */
 static bounds of_two(const matcher *m, const node *n, int depth)
 {
     bounds a = bounds_of(m, node_in(n, 0), depth), b = bounds_of(m, node_in(n, 1), depth);
@@ -114,7 +114,7 @@ static bounds of_choice(const matcher *m, const node *n, int depth)
     return (bounds){low, fmax(a.high, b.high), mask_sees_first(m, node_in(n, 0)) ? a.low : low};
 }
 
-/* Above the diagonal k >= 1 each row begins with 0. */
+/* With k >= 1, the upper triangle gives each row a 0 at its start. */
 static bounds of_triangle(const matcher *m, const node *n, int depth)
 {
     double k = 0;
@@ -126,7 +126,7 @@ static bounds of_triangle(const matcher *m, const node *n, int depth)
     return b;
 }
 
-/* Numbers that come from input 0 alone, whatever becomes of rows. */
+/* Whether the node's elements all come from input 0; rows may change. */
 static bool only_moves(const node *n)
 {
     static const char *const types[] = {"Cast",  "Unsqueeze", "Squeeze", "Reshape",   "Expand",

@@ -1,4 +1,4 @@
-/* Constants that a graph inside a node captures become constants of its own, so that the other passes see them. */
+/* Copies constants that a subgraph captures into the subgraph, so that other passes see them there. */
 #include "run/passes/passes.h"
 #include "tensor/tensor.h"
 

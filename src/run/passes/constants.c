@@ -1,4 +1,4 @@
-/* What does not depend on the inputs is computed once. */
+/* Constant folding: computes once what does not depend on the inputs. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "ops/ops.h"
@@ -10,21 +10,22 @@
 
 #include <string.h>
 
-/* Outputs may take so many times the bytes of the inputs, and this many more. */
+/* Max bytes of the outputs: GROWTH times those of the inputs, plus GROWTH_BYTES. */
 #define GROWTH       16
 #define GROWTH_BYTES (1u << 20)
-/* Weights that a ConstantOfShape makes would be made by every run: of so many bytes in all they are computed once. */
+/* Max bytes, in all, of weights that ConstantOfShape makes and that are folded: every run would make them
+   again. */
 #define FILLED_BYTES (UINT64_C(1) << 30)
-/* Most operations of a node that is computed: the reference backend is slow. */
+/* Max operations of a folded node: the reference backend is slow. */
 #define FLOPS_LIMIT (INT64_C(1) << 28)
-/* Weights that are stored in fewer bits stay so where they have more elements. */
+/* Weights stored in fewer bits are not folded to floats where they have more elements. */
 #define DEQUANTIZED_LIMIT (INT64_C(1) << 24)
 
 typedef struct folding {
     matcher m;
-    const sib_tensor **known; /* (n_values) constants, and what this pass has computed */
+    const sib_tensor **known; /* (n_values) constants, and values that this pass computed */
     uint64_t filled;          /* bytes of constants that ConstantOfShape made */
-    bool dequantizes;         /* weights of few bits are what is folded, else what is left */
+    bool dequantizes;         /* fold only dequantization of weights, else only all other nodes */
 } folding;
 
 static bool is_dequantization(const node *n)
@@ -32,7 +33,7 @@ static bool is_dequantization(const node *n)
     return match_op(n, "DequantizeLinear") || match_ms(n, "DequantizeLinear");
 }
 
-/* Bytes of a value whose dims are numbers. */
+/* Computes the bytes of a value whose dims are numbers. */
 static bool bytes_of(const graph *g, value_id v, uint64_t *bytes)
 {
     int64_t dims[SIB_MAX_RANK];
@@ -50,8 +51,8 @@ static bool bytes_of(const graph *g, value_id v, uint64_t *bytes)
     return ok;
 }
 
-/* True where somebody looks at a result of the node. Weights that products take as they are leave a Cast behind that is
-   nobody's any more: computing it would take memory for all of them. */
+/* Whether any output is read. Passes that let products read stored weights leave a Cast behind that is
+   unread: folding it would take memory for all of them. */
 static bool is_read(const folding *f, const node *n)
 {
     for (uint32_t i = 0; i < n->outputs.n; i++) {
@@ -62,7 +63,7 @@ static bool is_read(const folding *f, const node *n)
     return false;
 }
 
-/* True where the node's results are the same in every run and not too large. */
+/* Whether the node's results are the same in every run and not too large. */
 static bool may_fold(folding *f, const node *n)
 {
     const graph *g = f->m.g;
@@ -91,7 +92,7 @@ static bool may_fold(folding *f, const node *n)
         return false;
     if (n->flops.id && (!dim_is_const(g->dims, n->flops, &flops) || flops > FLOPS_LIMIT))
         return false;
-    /* a Constant has no inputs: it holds what it gives */
+    /* a Constant has no inputs, so its output may be of any size */
     if (match_op(n, "Constant") || out <= GROWTH * in + GROWTH_BYTES)
         return true;
     if (!match_op(n, "ConstantOfShape") || out > FILLED_BYTES - f->filled)
@@ -100,7 +101,7 @@ static bool may_fold(folding *f, const node *n)
     return true;
 }
 
-/* Makes nodes use a constant in the place of v. */
+/* Replaces v by a constant. */
 static sib_code stand_in(folding *f, value_id v, const sib_tensor *t)
 {
     value_id made;
@@ -124,7 +125,7 @@ static sib_code fold_node(folding *f, const node *n)
         code = evaluate_node(n, in, out, &why);
         if (code == SIB_ERR_MEMORY)
             err_set(f->m.err, code, "%s", why.message);
-        else if (code != SIB_OK) /* it is for the run to say so, if the node is ever reached */
+        else if (code != SIB_OK) /* the run reports it, if it reaches the node */
             code = SIB_OK;
     }
     for (uint32_t i = 0; out && i < n->outputs.n; i++) {
@@ -143,7 +144,7 @@ static sib_code fold_node(folding *f, const node *n)
     return code;
 }
 
-/* Values of the node whose elements inference has found. The node itself may be of any kind. */
+/* Replaces outputs of the node whose elements inference found. The node may be of any kind. */
 static sib_code use_inferred(folding *f, const node *n)
 {
     sib_code code = SIB_OK;

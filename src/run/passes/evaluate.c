@@ -6,7 +6,7 @@
 #include "run/execute/plans.h"
 #include "tensor/tensor.h"
 
-/* A graph of the node alone. */
+/* A graph that holds only the node. */
 typedef struct alone {
     graph_arena *arena;
     dim_table *dims;
@@ -90,7 +90,7 @@ sib_code evaluate_node(const node *n, const sib_tensor *const *in, sib_tensor **
         const sib_tensor *t = sib_value_tensor(values[k++]);
         if (!t)
             code = err_set(err, SIB_ERR_UNSUPPORTED, "an operator gives no tensor to fold");
-        else /* outputs have memory of their own, or are a constant all along, which stays where it is */
+        else /* outputs own their memory, or are a constant that outlives the graph */
             code = sib_tensor_is_dense(t) ? tensor_view(t, &out[i], err) : sib_tensor_copy(t, &out[i], err);
     }
     for (uint32_t i = 0; i < n->outputs.n && code != SIB_OK; i++)

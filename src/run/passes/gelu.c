@@ -1,24 +1,25 @@
-/* Gelu as exporters write it: x / 2 * (1 + t), with t = erf(x / sqrt 2) or tanh(sqrt(2 / pi) * (x + 0.044715 x^3)).
+/* Fuses Gelu as exporters write it: x / 2 * (1 + t), with t = erf(x / sqrt 2) or tanh(sqrt(2 / pi) * (x +
+   0.044715 x^3)).
 
-   There are many orders to multiply and add in. So what nodes compute is worked out as a polynomial in x and t, and
-   compared with what it should be. */
+   Operations come in many orders. So the pass computes what the nodes are as a polynomial in x and t, and
+   compares it with the wanted one. */
 #include "run/passes/match.h"
 #include "run/passes/passes.h"
 
 #include <math.h>
 #include <string.h>
 
-#define DEGREE 3 /* of x; t stands at most once in a factor */
+#define DEGREE 3 /* of x; t has at most degree 1 */
 #define STEPS  10
 
 typedef struct polynomial {
-    double of[DEGREE + 1][2]; /* of x^i t^j */
+    double of[DEGREE + 1][2]; /* coefficients of x^i t^j */
 } polynomial;
 
 typedef struct reading {
     const matcher *m;
     value_id x, t;
-    match_nodes nodes; /* that were read */
+    match_nodes nodes; /* nodes read so far */
 } reading;
 
 static bool times(const polynomial *a, const polynomial *b, polynomial *out)
@@ -109,7 +110,7 @@ static bool is_close(const polynomial *a, const polynomial *b, double by)
     return true;
 }
 
-/* What stands under erf or tanh. */
+/* The polynomial under erf or tanh. */
 static polynomial wanted_inside(bool by_tanh)
 {
     polynomial p = {.of[1][0] = by_tanh ? 0.79788456080286535588 : 0.70710678118654752440};
@@ -118,7 +119,7 @@ static polynomial wanted_inside(bool by_tanh)
     return p;
 }
 
-/* Looks among v and what it is made of for the x that makes it the wanted polynomial. */
+/* Searches v and its producers for an x in which `top` is the wanted polynomial. */
 static bool find_x(reading *r, value_id v, value_id top, const polynomial *wanted, int depth)
 {
     double number;
@@ -128,7 +129,7 @@ static bool find_x(reading *r, value_id v, value_id top, const polynomial *wante
     const node *n = depth ? match_maker(r->m, v) : NULL;
     bool arithmetic = n && n->inputs.n == 2 &&
                       (match_op(n, "Mul") || match_op(n, "Div") || match_op(n, "Add") || match_op(n, "Pow"));
-    for (uint32_t i = 0; arithmetic && i < 2; i++) /* the deepest one: x may be arithmetic itself */
+    for (uint32_t i = 0; arithmetic && i < 2; i++) /* the deepest one: x may be arithmetic too */
         if (n->inputs.ids[i] != v && find_x(r, n->inputs.ids[i], top, wanted, depth - 1))
             return true;
     r->x = v;
@@ -137,7 +138,7 @@ static bool find_x(reading *r, value_id v, value_id top, const polynomial *wante
     return v != top && read_value(r, top, STEPS, &got) && is_close(&got, wanted, 2e-4);
 }
 
-/* Follows what reads t until that is x / 2 + x t / 2. Returns the last node, or NULL. */
+/* Follows the readers of t up to x / 2 + x t / 2. Returns the last node, or NULL. */
 static const node *find_end(reading *r, const node *t)
 {
     static const polynomial wanted = {.of[1] = {0.5, 0.5}};

@@ -146,7 +146,7 @@ bool match_is_number(const matcher *m, value_id v, double wanted)
     return fabs(got - wanted) <= close * fabs(wanted);
 }
 
-/* Elements of an integer constant of rank 0 or 1, at most max; -1 where it is none. */
+/* Reads an integer constant of rank 0 or 1 with at most `max` elements. Returns their number, or -1. */
 static int match_ints(const matcher *m, value_id v, int64_t *out, int max)
 {
     const sib_tensor *t = match_constant(m, v);
@@ -155,7 +155,7 @@ static int match_ints(const matcher *m, value_id v, int64_t *out, int max)
     for (uint64_t i = 0; i < t->count; i++) {
         double x;
         if (sib_tensor_get(t, (int64_t[]){(int64_t)i}, &x, NULL) != SIB_OK || fabs(x) > 0x1p53)
-            x = x < 0 ? -0x1p53 : 0x1p53; /* "to the end" */
+            x = x < 0 ? -0x1p53 : 0x1p53; /* stands for "to the end" */
         out[i] = (int64_t)x;
     }
     return (int)t->count;
@@ -206,7 +206,7 @@ bool match_same_type(const matcher *m, value_id a, value_id b)
         return false;
     const dim_shape *x = &m->g->values[a].type.shape, *y = &m->g->values[b].type.shape;
     for (int i = 0; i < x->rank; i++)
-        if (!x->dims[i].id) /* no dim is like no other */
+        if (!x->dims[i].id) /* an unknown dim equals no other */
             return false;
     return match_dtype(m, a) && dim_shape_same(x, y);
 }
@@ -221,7 +221,7 @@ void match_add(match_nodes *list, const matcher *m, const node *n)
             return;
     if (list->n < sizeof list->ids / sizeof *list->ids)
         list->ids[list->n] = id;
-    list->n++; /* one too many is seen by match_closed */
+    list->n++; /* match_closed detects a list that is too long */
 }
 
 static bool is_listed(const match_nodes *list, node_id id)
@@ -232,7 +232,7 @@ static bool is_listed(const match_nodes *list, node_id id)
     return false;
 }
 
-/* How often nodes of the list read v. */
+/* The number of reads of v by nodes of the list. */
 static uint32_t reads_within(const matcher *m, const match_nodes *list, value_id v)
 {
     uint32_t reads = 0;
@@ -279,7 +279,7 @@ static bool makes(size_t n, const node *made, value_id v)
     return false;
 }
 
-/* True where no value of the node is wanted any more: new nodes make it, or only nodes of `gone` read it. */
+/* Whether all outputs of the node are made by new nodes or read only by nodes of `gone`. */
 static bool is_left_over(const matcher *m, const node *old, const match_nodes *gone, size_t n,
                          const node *made)
 {
@@ -309,7 +309,7 @@ sib_code match_replace_by(matcher *m, const match_nodes *old, size_t n, const no
         last = old->ids[i] > last ? old->ids[i] : last;
         m->taken[old->ids[i]] = true;
     }
-    for (bool more = true; more && code == SIB_OK;) { /* until no more go for those that went */
+    for (bool more = true; more && code == SIB_OK;) { /* repeats until no further node becomes unneeded */
         more = false;
         for (uint32_t i = 0; i < old->n && code == SIB_OK; i++) {
             const node *o = &m->g->nodes[old->ids[i]];

@@ -1,10 +1,11 @@
-/* Products whose weights a Cast or DequantizeLinear makes floats: large ones stay narrow, in the file and in memory, and
-   become floats inside the product (ai.sibyl NarrowMatMul). Small ones are left for those who make floats of them. */
+/* Products whose weights are widened by a Cast or DequantizeLinear: large weights stay narrow, in the file
+   and in memory, and are widened inside the product (ai.sibyl NarrowMatMul). Small ones are left to
+   constant folding. */
 #include "run/passes/match.h"
 #include "run/passes/passes.h"
 #include "tensor/tensor.h"
 
-/* Weights from which on the memory that is read takes longer than widening does. */
+/* Min elements of weights for which reading the wide ones takes longer than widening. */
 #define NARROW_LEAST 65536
 
 typedef struct narrow {
@@ -26,7 +27,7 @@ static bool is_parameter(const matcher *m, value_id v, int rank)
     return t && ((int)t->rank == rank || (rank == 1 && t->count == 1));
 }
 
-/* columns: the axis of the weights that is the product's. */
+/* columns: the weights' axis of output columns. */
 static bool read_dequantize(const matcher *m, const node *n, int columns, narrow *out)
 {
     quantize_spec spec = spec_quantize(n);
@@ -44,7 +45,7 @@ static bool read_dequantize(const matcher *m, const node *n, int columns, narrow
     return is_parameter(m, out->scale, 1) && (scale->count == 1 || axis == columns);
 }
 
-/* The weights of product n, whose B is turned or not. */
+/* Reads the weights of product n. turned: B is transposed. */
 static bool read_weights(const matcher *m, const node *n, bool turned, narrow *out)
 {
     const node *widens = match_maker(m, node_in(n, 1));
@@ -56,7 +57,7 @@ static bool read_weights(const matcher *m, const node *n, bool turned, narrow *o
     return w && w->rank == 2 && w->count >= NARROW_LEAST && w->dense;
 }
 
-/* Gemm: A as it is, B turned or not, C added as it is. */
+/* Gemm with A not transposed, alpha and beta 1. */
 static bool is_plain_gemm(const node *n)
 {
     gemm_spec spec = spec_gemm(n);

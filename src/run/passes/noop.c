@@ -1,4 +1,4 @@
-/* Nodes that give what they are given. */
+/* Removes nodes whose output equals their input. */
 #include "run/passes/match.h"
 #include "run/passes/passes.h"
 #include "tensor/tensor.h"
@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* True where output 0 is input 0, given that both have one dtype and the same dims. */
+/* Whether output 0 is input 0, given that both have one dtype and the same dims. */
 typedef bool (*keeps)(const matcher *m, const node *n);
 
 static bool always(const matcher *m, const node *n)
@@ -16,7 +16,7 @@ static bool always(const matcher *m, const node *n)
     return true;
 }
 
-/* Without training what comes out is what goes in; the mask is wanted by nobody. */
+/* In inference Dropout returns its input; the mask must not be read. */
 static bool dropout(const matcher *m, const node *n)
 {
     double training = 0;
@@ -26,7 +26,7 @@ static bool dropout(const matcher *m, const node *n)
            (match_number(m, node_in(n, 2), &training) && training == 0);
 }
 
-/* Steps of 1 over what is as long as before: nothing is cut off. */
+/* With steps of 1 and the same dims, nothing is cut off. */
 static bool slice(const matcher *m, const node *n)
 {
     int64_t steps[SIB_MAX_RANK];
@@ -44,7 +44,7 @@ static bool pad(const matcher *m, const node *n)
     bool absent;
     int count = match_list(m, n, 1, spec_pad(n).pads, pads, 2 * SIB_MAX_RANK, &absent);
     for (int i = 0; i < count; i++)
-        if (pads[i]) /* one side cut and the other padded keeps the dims too */
+        if (pads[i]) /* cropping one side and padding the other keeps the dims too */
             return false;
     return count > 0;
 }
@@ -60,7 +60,7 @@ static bool transpose(const matcher *m, const node *n)
 
 static bool clip(const matcher *m, const node *n)
 {
-    (void)m; /* before 11 there are bounds by default */
+    (void)m; /* before opset 11 bounds have defaults */
     return n->version >= 11 && node_in(n, 1) == NO_VALUE && node_in(n, 2) == NO_VALUE;
 }
 
@@ -85,9 +85,9 @@ static const struct {
             {"Transpose", transpose}, {"Clip", clip},       {"Concat", one_input}, {"Sum", one_input},
             {"Max", one_input},       {"Min", one_input},   {"Mean", one_input},   {"Split", one_part}};
 
-/* ---- Numbers that change nothing ----------------------------------------------------------------------- */
+/* ---- Neutral operands ---------------------------------------------------------------------------------- */
 
-/* Every element is x. */
+/* Whether every element is x. */
 static bool is_all(const matcher *m, value_id v, double x)
 {
     const sib_tensor *t = match_constant(m, v);
@@ -101,13 +101,13 @@ static bool is_all(const matcher *m, value_id v, double x)
            s.max == x && !s.n_nan;
 }
 
-/* The input that an Add, Sub, Mul, Div or Pow gives back, NO_VALUE where it does not. */
+/* The input that an Add, Sub, Mul, Div or Pow returns unchanged, or NO_VALUE. */
 static value_id kept_by_number(const matcher *m, const node *n)
 {
     static const struct {
         const char *type;
         double number;
-        bool either; /* on either side */
+        bool either; /* as either operand */
     } neutral[] = {
         {"Add", 0, true}, {"Sub", 0, false}, {"Mul", 1, true}, {"Div", 1, false}, {"Pow", 1, false}};
     for (size_t i = 0; i < sizeof neutral / sizeof *neutral; i++) {
@@ -121,7 +121,7 @@ static value_id kept_by_number(const matcher *m, const node *n)
     return NO_VALUE;
 }
 
-/* What stands for output 0, NO_VALUE where that is needed. */
+/* The value that replaces output 0, NO_VALUE where the node is needed. */
 static value_id kept_by(const matcher *m, const node *n)
 {
     value_id x = node_in(n, 0), y = node_out(n, 0);
@@ -138,7 +138,7 @@ sib_code pass_noop(const graph *g, pass_run *r, patch *p, sib_error *err)
 {
     matcher m;
     sib_code code = match_begin(&m, g, r, p, err);
-    bool *output = m.given; /* captured values may be rewired, outputs keep their names */
+    bool *output = m.given; /* captured values may be replaced, outputs keep their names */
     if (code == SIB_OK) {
         memset(output, 0, g->n_values * sizeof *output);
         pass_mark_outputs(g, output);

@@ -1,4 +1,4 @@
-/* Normalizations that exporters write as arithmetic: LayerNormalization and RMSNormalization. */
+/* Fuses normalizations that exporters write as arithmetic: LayerNormalization and RMSNormalization. */
 #include "run/passes/match.h"
 #include "run/passes/passes.h"
 #include "tensor/tensor.h"
@@ -6,16 +6,16 @@
 #include <math.h>
 #include <string.h>
 
-/* What is found on the way from the square root down. */
+/* The parts of a normalization, found from the square root. */
 typedef struct normal {
     match_nodes nodes;
-    value_id x;       /* what is normalized */
+    value_id x;       /* the normalized value */
     value_id centred; /* x - mean, or x itself */
-    int64_t axis;     /* the first of the last axes that are, counted from the end: -1 is the last alone */
+    int64_t axis;     /* the first normalized axis, from the end: -1 is the last alone */
     double epsilon;
 } normal;
 
-/* True where n is a ReduceMean over the last axes whose dims stay; *axis the first of them, < 0. */
+/* Whether n is a ReduceMean with keepdims over the last axes; *axis: the first of them, < 0. */
 static bool is_mean(const matcher *m, const node *n, int64_t *axis)
 {
     int64_t axes[SIB_MAX_RANK];
@@ -37,7 +37,7 @@ static bool is_mean(const matcher *m, const node *n, int64_t *axis)
     return count > 0 && seen == (UINT32_C(1) << count) - 1;
 }
 
-/* What n squares, NO_VALUE where it is something else. */
+/* The value that n squares, or NO_VALUE. */
 static value_id squared(const matcher *m, const node *n)
 {
     if (match_op(n, "Pow") && match_is_number(m, node_in(n, 1), 2))
@@ -47,7 +47,7 @@ static value_id squared(const matcher *m, const node *n)
     return NO_VALUE;
 }
 
-/* Reads mean(square) + epsilon under a root. */
+/* Reads mean(square) + epsilon under the root. */
 static bool read_variance(const matcher *m, value_id v, normal *f)
 {
     const node *sum = match_made_by(m, v, "Add");
@@ -69,7 +69,8 @@ static bool read_variance(const matcher *m, value_id v, normal *f)
     return true;
 }
 
-/* x of centred = x - mean(x) over the same axes; the plain value where it is not centred. */
+/* Reads x of centred = x - mean(x) over the same axes. Returns false where it is not centred; x is then
+   f->centred. */
 static bool read_centre(const matcher *m, normal *f)
 {
     const node *sub = match_made_by(m, f->centred, "Sub");
@@ -86,7 +87,7 @@ static bool read_centre(const matcher *m, normal *f)
     return true;
 }
 
-/* The quotient of centred by the root, in one of the ways to write it: c / r, c * (1 / r), c * reciprocal(r). */
+/* The division of f->centred by the root, in one of its forms: c / r, c * (1 / r), c * reciprocal(r). */
 static const node *read_quotient(const matcher *m, const node *root, normal *f)
 {
     value_id r = node_out(root, 0);
@@ -103,8 +104,8 @@ static const node *read_quotient(const matcher *m, const node *root, normal *f)
     return times && match_op(times, "Mul") && match_pair(times, node_out(n, 0), f->centred) ? times : NULL;
 }
 
-/* The parameter that n joins with v: one number for each element of the normalized axis. NO_VALUE where it is not
-   that; *flat: it is a constant that stands under more dims than one. */
+/* The parameter that n combines with v: one number per element of the last axis, or NO_VALUE. *flat: a
+   constant of higher rank, to be reshaped to rank 1. */
 static value_id parameter(const matcher *m, const node *n, const char *type, value_id v, bool *flat)
 {
     int64_t size, own;
@@ -118,7 +119,7 @@ static value_id parameter(const matcher *m, const node *n, const char *type, val
     return !*flat || (t && t->count == (uint64_t)size && t->dense) ? p : NO_VALUE;
 }
 
-/* The value, under one dim. */
+/* The parameter, reshaped to rank 1 where `flat`. */
 static sib_code flattened(matcher *m, value_id p, bool flat, value_id *out)
 {
     sib_tensor *t = NULL;
@@ -130,7 +131,7 @@ static sib_code flattened(matcher *m, value_id p, bool flat, value_id *out)
     return code == SIB_OK ? match_keep(m, t, out) : code;
 }
 
-/* A scale that changes nothing, over the normalized axes. */
+/* A scale of ones over the normalized axes. */
 static sib_code ones(matcher *m, value_id x, int64_t axis, value_id *out)
 {
     sib_tensor *t = NULL, *made = NULL;

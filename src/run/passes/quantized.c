@@ -1,7 +1,8 @@
-/* Floats between a DequantizeLinear and a QuantizeLinear: what stands there is done on the bytes themselves.
+/* Replaces float operators between a DequantizeLinear and a QuantizeLinear by operators on the quantized
+   bytes.
 
-   A quantized operator takes sums of whole numbers where floats would be added, and rounds once. So a result may differ
-   from the floats' by one step where that lies between two. */
+   A quantized operator sums integers where floats would be added, and rounds once. So where the float
+   result is halfway between two steps, its result may differ by one step. */
 #include "run/passes/match.h"
 #include "run/passes/passes.h"
 #include "tensor/tensor.h"
@@ -9,14 +10,14 @@
 #include <math.h>
 #include <string.h>
 
-/* Most of a step that a bias may be off. */
+/* Max error of a bias, in steps. */
 #define BIAS_ERROR 0.02
 
 /* A quantized value with its parameters. */
 typedef struct quantized {
     const node *n;        /* DequantizeLinear or QuantizeLinear */
-    value_id q;           /* the bytes */
-    value_id scale, zero; /* zero: NO_VALUE for none */
+    value_id q;           /* the quantized bytes */
+    value_id scale, zero; /* zero: NO_VALUE where omitted */
     int64_t axis;
 } quantized;
 
@@ -30,7 +31,7 @@ static bool is_single(const sib_tensor *t)
     return t && t->count == 1 && t->rank <= 1;
 }
 
-/* Reads n, a node of this kind with constant parameters of float32 and bytes. */
+/* Reads n, a node of this type with constant parameters of float32 and bytes. */
 static bool read_node(const matcher *m, const node *n, const char *type, quantized *out)
 {
     if (!n || (!match_op(n, type) && !match_ms(n, type)))
@@ -57,14 +58,14 @@ static bool read_node(const matcher *m, const node *n, const char *type, quantiz
            (zero && zero->rank <= 1 && zero->count == scale->count && zero->dtype == match_dtype(m, out->q));
 }
 
-/* A value under one scale that comes out of a DequantizeLinear. */
+/* Reads a value with a single scale that a DequantizeLinear makes. */
 static bool read_input(const matcher *m, value_id v, quantized *out)
 {
     return read_node(m, match_maker(m, v), "DequantizeLinear", out) &&
            is_single(match_constant(m, out->scale));
 }
 
-/* The same for weights: constant, with one scale or one along `axis`. */
+/* Reads weights: constant, with one scale or one per index of `axis`. */
 static bool read_weights(const matcher *m, value_id v, int64_t axis, quantized *out)
 {
     if (!read_node(m, match_maker(m, v), "DequantizeLinear", out) || !match_constant(m, out->q))
@@ -76,7 +77,8 @@ static bool read_weights(const matcher *m, value_id v, int64_t axis, quantized *
            (given == axis && match_dim(m, out->q, (int)axis, &size) && (uint64_t)size == scale->count);
 }
 
-/* The QuantizeLinear alone behind v; a Relu between is none where its zero is the least byte. */
+/* Reads the QuantizeLinear that alone reads v. A Relu between is a no-op where the zero point is the
+   lowest byte value. */
 static bool read_output(const matcher *m, value_id v, match_nodes *nodes, quantized *out)
 {
     const node *n = match_only_reader(m, v), *relu = NULL;
@@ -104,7 +106,7 @@ static double number_at(const sib_tensor *t, uint64_t i)
     return x;
 }
 
-/* A zero point where there is none; of the count of the scale. A rank of 0 is kept. */
+/* The zero point; made if omitted, with the dims of the scale. Rank 0 is kept. */
 static sib_code zero_of(matcher *m, const quantized *q, value_id *out)
 {
     const sib_tensor *scale = match_constant(m, q->scale);
@@ -116,10 +118,10 @@ static sib_code zero_of(matcher *m, const quantized *q, value_id *out)
     return code == SIB_OK ? match_keep(m, t, out) : code;
 }
 
-/* ---- Conv ------------------------------------------------------------------------------------------------- */
+/* ---- Conv ---------------------------------------------------------------------------------------------- */
 
-/* The bias in steps of x_scale * w_scale, int32 [C]. False where it is no constant, or would be off too much. *code: what
-   failed for memory. */
+/* The bias in steps of x_scale * w_scale, int32 [C]. Returns false where it is not constant or its
+   rounding error is too large. *code: failures of memory. */
 static bool whole_bias(matcher *m, value_id bias, const quantized *x, const quantized *w, const quantized *y,
                        value_id *out, sib_code *code)
 {
@@ -172,7 +174,7 @@ static sib_code fuse_conv(matcher *m, const node *n)
     return code == SIB_OK ? match_replace(m, &nodes, &made) : code;
 }
 
-/* ---- MatMul ------------------------------------------------------------------------------------------------ */
+/* ---- MatMul -------------------------------------------------------------------------------------------- */
 
 static sib_code fuse_matmul(matcher *m, const node *n)
 {
@@ -199,7 +201,7 @@ static sib_code fuse_matmul(matcher *m, const node *n)
     return code == SIB_OK ? match_replace(m, &nodes, &made) : code;
 }
 
-/* ---- What moves elements ------------------------------------------------------------------------------------ */
+/* ---- Data movement ------------------------------------------------------------------------------------- */
 
 static bool same_parameters(const matcher *m, const quantized *a, const quantized *b)
 {
@@ -222,7 +224,8 @@ static bool moves(const node *n)
     return false;
 }
 
-/* Bytes that become floats, are moved, and become the same bytes again, are moved as they are. */
+/* Moves bytes directly where a node moves dequantized floats that are quantized again with the same
+   parameters. */
 static sib_code fuse_move(matcher *m, const node *n)
 {
     quantized x, y;
@@ -244,7 +247,7 @@ static sib_code fuse_move(matcher *m, const node *n)
     return match_replace(m, &nodes, &made);
 }
 
-/* A QuantizeLinear right behind a DequantizeLinear of the same parameters gives the bytes again, exactly. */
+/* A DequantizeLinear followed by a QuantizeLinear of the same parameters is the identity. */
 static sib_code fuse_nothing(matcher *m, const node *n)
 {
     quantized x, y;

@@ -1,4 +1,4 @@
-/* Nodes that compute the same of the same are one. */
+/* Common subexpressions: merges nodes that compute the same from the same inputs. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -12,12 +12,12 @@
 
 typedef struct merging {
     matcher m;
-    value_id *instead; /* (n_values) the value that stands for it */
-    uint32_t *slots;   /* (n_slots) node + 1; an open table */
+    value_id *instead; /* (n_values) the value that replaces it */
+    uint32_t *slots;   /* (n_slots) node + 1; a hash table with open addressing */
     size_t n_slots;
 } merging;
 
-/* Equal bits of few elements. */
+/* Whether tensors of few elements have equal bits. */
 static bool same_tensor(const sib_tensor *a, const sib_tensor *b)
 {
     size_t bytes;
@@ -54,7 +54,7 @@ static bool same_attribute(const attribute *a, const attribute *b)
     }
 }
 
-/* Small constants of equal elements count as one value. */
+/* Small constants with equal elements count as one value. */
 static bool same_input(const merging *d, value_id a, value_id b)
 {
     if (a == b)
@@ -94,7 +94,7 @@ static uint64_t mix(uint64_t h, uint64_t x)
     return h ^ h >> 29;
 }
 
-/* Equal for tensors that same_tensor holds for equal. */
+/* Equal where same_tensor holds. */
 static uint64_t hash_constant(const sib_tensor *t)
 {
     size_t bytes = 0;
@@ -103,7 +103,7 @@ static uint64_t hash_constant(const sib_tensor *t)
                elements ? hash_bytes(sib_tensor_data((sib_tensor *)t), bytes) : 0);
 }
 
-/* Equal for attributes that same_attribute holds for equal. */
+/* Equal where same_attribute holds. */
 static uint64_t hash_attribute(const attribute *a)
 {
     uint64_t h = mix(hash_bytes(a->name.data, a->name.length), (uint64_t)a->kind);
@@ -129,24 +129,24 @@ static uint64_t hash_of(const merging *d, const node *n)
     for (uint32_t i = 0; i < n->inputs.n; i++) {
         value_id v = n->inputs.ids[i];
         const sib_tensor *t = match_constant(&d->m, v);
-        if (t && t->count <= 64) /* constants of other names may be equal */
+        if (t && t->count <= 64) /* constants with other names may be equal */
             h = mix(h, hash_constant(t));
         else
             h = mix(h, v == NO_VALUE ? UINT64_MAX : d->instead[v]);
     }
-    for (size_t i = 0; i < n->n_attributes; i++) /* in any order */
+    for (size_t i = 0; i < n->n_attributes; i++) /* a sum, as the order of attributes does not matter */
         h += hash_attribute(&n->attributes[i]);
     return h ^ h >> 32;
 }
 
-/* True where the node gives the same whenever it is given the same, and runs no graph. */
+/* Whether the node is deterministic and runs no graph. */
 static bool may_merge(const node *n)
 {
     return n->op && !n->milli && n->op->control == CONTROL_NONE && strcmp(n->op->family, "random") &&
            n->inputs.n && n->outputs.n;
 }
 
-/* The first node that computes what n does, NULL where there is none yet: then n is it. */
+/* Returns an earlier node that computes the same as n. Where there is none, adds n and returns NULL. */
 static const node *find(merging *d, const node *n)
 {
     size_t at = (size_t)hash_of(d, n) & (d->n_slots - 1);

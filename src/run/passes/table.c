@@ -10,7 +10,7 @@ static const char transposes[] =
     "consecutive Transposes are merged or cancelled, those before a product become part of it, "
     "and those that another one behind elementwise nodes undoes are removed";
 
-/* Passes that only tidy up stand first, so that the others find the plainest form, and last, for what those leave. */
+/* Passes that simplify run first, so that the others find the plainest form, and again last, to clean up. */
 static const pass table[] = {
     {"captured", "constants of an outer graph are constants inside an If or a Loop", pass_captured},
     {"identity", identity, pass_identity},

@@ -1,4 +1,4 @@
-/* Transpositions that come one after another, stand before a product, or are taken back behind elementwise nodes. */
+/* Merges consecutive transposes, folds them into products, and cancels them across elementwise nodes. */
 #include "ops/ops.h"
 #include "run/passes/match.h"
 #include "run/passes/passes.h"
@@ -8,7 +8,7 @@
 
 #define CHAIN_MOST 12
 
-/* Axes of a Transpose: out axis i is axis at[i] of the input. */
+/* Axes of a Transpose: output axis i is input axis at[i]. */
 typedef struct perm {
     size_t n;
     int64_t at[SIB_MAX_RANK];
@@ -33,7 +33,7 @@ static bool read_perm(const matcher *m, const node *n, perm *p)
     return seen == (UINT32_C(1) << rank) - 1;
 }
 
-/* First a, then b. */
+/* The permutation that applies a, then b. */
 static perm after(const perm *a, const perm *b)
 {
     perm p = {.n = a->n};
@@ -50,7 +50,7 @@ static bool is_identity(const perm *p)
     return true;
 }
 
-/* ---- One after another ------------------------------------------------------------------------------------ */
+/* ---- Consecutive transposes ---------------------------------------------------------------------------- */
 
 static sib_code merge(matcher *m, const node *second)
 {
@@ -67,7 +67,7 @@ static sib_code merge(matcher *m, const node *second)
     if (!match_same_rank(m, x, y) || !pass_admit(m->run))
         return SIB_OK;
     attribute axes = match_ints_of("perm", both.n, both.at);
-    bool nothing = is_identity(&both); /* an Identity, which goes later: new nodes may read y already */
+    bool nothing = is_identity(&both); /* becomes an Identity, removed later: new nodes may already read y */
     node made = match_node("", nothing ? "Identity" : "Transpose", 1, second);
     made.inputs = (id_list){1, &x};
     made.outputs = (id_list){1, &y};
@@ -77,9 +77,9 @@ static sib_code merge(matcher *m, const node *second)
     return match_replace(m, &old, &made);
 }
 
-/* ---- Before a product ------------------------------------------------------------------------------------- */
+/* ---- Before a product ---------------------------------------------------------------------------------- */
 
-/* True where v is a matrix, or many, turned for this one reader; *x what they were before. */
+/* Whether v is a batch of transposed matrices that only this node reads; *x: the matrices before. */
 static bool is_turned(const matcher *m, value_id v, value_id *x, const node **by)
 {
     perm p;
@@ -140,20 +140,20 @@ static sib_code turn_product(matcher *m, const node *n)
     return match_replace(m, &old, &made);
 }
 
-/* ---- Taken back behind elementwise nodes ------------------------------------------------------------------ */
+/* ---- Across elementwise nodes -------------------------------------------------------------------------- */
 
-/* A Transpose, elementwise nodes, and a Transpose that takes the first one back. */
+/* A Transpose, elementwise nodes, and the inverse Transpose. */
 typedef struct chain {
     matcher *m;
     match_nodes nodes;
     perm turn, back;
-    value_id x, y; /* before the first, behind the last */
+    value_id x, y; /* input of the first, output of the last */
     size_t n;
     struct {
         const node *n;
         uint32_t operand; /* which input comes from the chain */
-        value_id other;   /* the input that stands for the other one, NO_VALUE for none */
-        bool turns_other; /* a constant, to be turned back */
+        value_id other;   /* the other input after rewriting, NO_VALUE: none */
+        bool turns_other; /* it is a constant, to be transposed */
     } links[CHAIN_MOST];
 } chain;
 
@@ -182,7 +182,7 @@ static bool is_binary(const node *n)
            is_one_of(n, sizeof types / sizeof *types, types);
 }
 
-/* The other operand of a binary node: a constant, or a value that was turned the same way. */
+/* Reads the other operand of a binary node: a constant, or a value transposed the same way. */
 static bool read_other(chain *c, const node *n, size_t link)
 {
     matcher *m = c->m;
@@ -203,7 +203,7 @@ static bool read_other(chain *c, const node *n, size_t link)
     return true;
 }
 
-/* Follows the chain that begins with a Transpose. */
+/* Follows the chain that starts at a Transpose. */
 static bool read_chain(chain *c, const node *first)
 {
     matcher *m = c->m;
@@ -236,7 +236,7 @@ static bool read_chain(chain *c, const node *first)
     return false;
 }
 
-/* A constant as it stands before it is turned. */
+/* Applies the inverse permutation to a constant. */
 static sib_code turn_constant(chain *c, value_id v, value_id *out)
 {
     const sib_tensor *t = match_constant(c->m, v);
