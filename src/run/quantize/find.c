@@ -1,4 +1,4 @@
-/* Layers whose weights may be narrow, and the weights that nothing else reads. */
+/* Finds layers whose weights can be quantized, and weights that nothing else reads. */
 #include "run/quantize/quantize.h"
 
 #include "base/alloc.h"
@@ -9,15 +9,16 @@
 
 #include <math.h>
 
-/* Numbers by value while layers are found. */
+/* State of the search. */
 typedef struct search {
     matcher m;
     quant_plan *p;
-    bool *fixed; /* (n_values) inputs of the graph */
+    bool *fixed; /* (n_values) inputs of the graph that callers may set */
     uint32_t *weight_of, *input_of;
 } search;
 
-/* The operator's kind and which input its weights are; -1 where it has none that this plan changes. */
+/* The index of the input that holds the node's weights; -1 where it has none to quantize. Sets *kind and
+   *turned. */
 static int layer_of(const search *s, const node *n, quant_kind *kind, bool *turned)
 {
     const quant_plan *p = s->p;
@@ -41,8 +42,7 @@ static int layer_of(const search *s, const node *n, quant_kind *kind, bool *turn
     return f16 && match_op(n, "Gather") ? 0 : -1;
 }
 
-/* True where v is told by the file and by nothing that runs: an initializer, or a Constant, perhaps behind nodes that move
-   elements. */
+/* Whether v is given by the file alone: an initializer or a Constant, possibly moved by layout nodes. */
 static bool is_given(const search *s, value_id v)
 {
     for (int steps = 0; steps < 4; steps++) {
@@ -86,7 +86,7 @@ static quant_weight *weight_of(search *s, value_id v, quant_kind kind, bool turn
     return w;
 }
 
-/* Number of the input of a product. */
+/* The index of a product's input in the plan, UINT32_MAX where its width differs. */
 static uint32_t input_of(search *s, value_id v, int64_t k)
 {
     quant_plan *p = s->p;
@@ -120,7 +120,7 @@ static void add_layer(search *s, node_id i)
                                              .output_error = (double)NAN};
 }
 
-/* Leaves out weights that others read too, and their layers; then the inputs of those that stay. */
+/* Drops weights that other nodes read too, with their layers; then collects the inputs of the rest. */
 static void keep_usable(search *s)
 {
     quant_plan *p = s->p;
@@ -155,8 +155,8 @@ static int64_t opset_of(const onnx_model *m)
     return m->graph->n_nodes ? m->graph->nodes[0].version : 1;
 }
 
-/* True where every initializer is an input too, as files before IR 4 must have it and some later ones do: none is then
-   meant to be given. */
+/* Whether initializers are inputs by convention, as IR < 4 requires and some later files do: callers are
+   not meant to set them. */
 static bool by_habit(const onnx_model *m)
 {
     const graph *g = m->graph;

@@ -1,4 +1,4 @@
-/* What runs of calibration tell: the inputs of layers, and how far the outputs move. */
+/* Calibration runs: measures the inputs of layers and the errors of the outputs. */
 #include "run/quantize/quantize.h"
 
 #include "base/alloc.h"
@@ -8,16 +8,16 @@
 #include <math.h>
 #include <string.h>
 
-/* Bytes of all rows that are kept. */
+/* Max bytes of all kept rows. */
 #define ROWS_BYTES ((size_t)256 << 20)
 
 typedef struct taking {
     quant_plan *p;
-    size_t most;  /* rows kept of one input */
-    size_t share; /* of one set */
+    size_t most;  /* max rows kept of one input */
+    size_t share; /* max rows of one data set */
 } taking;
 
-/* Keeps rows of x (m, k) spread evenly, and adds up all squares. */
+/* Keeps evenly spaced rows of x (m, k), and adds up the squares of all. */
 static void take_rows(const taking *t, quant_input *in, const float *x, uint64_t m)
 {
     size_t room = t->most - in->kept, wanted = t->share < room ? t->share : room;
@@ -69,7 +69,7 @@ static sib_code make_room(taking *t, sib_error *err)
     return SIB_OK;
 }
 
-/* Runs set i. out: (outputs of the graph). */
+/* Runs data set i. out: (outputs of the graph). */
 static sib_code run_set(const quant_plan *p, sib_session *s, size_t i, sib_value **out,
                         const sib_run_options *run, sib_error *err)
 {
@@ -104,7 +104,7 @@ sib_code quant_measure(quant_plan *p, sib_model *m, sib_value **outputs, sib_err
     return code;
 }
 
-/* Adds what a and b differ by; false for what is no tensor of floats. */
+/* Adds the squares of differences and of values to sums; clears *floats where a value is no float tensor. */
 static sib_code add_up(const sib_value *a, const sib_value *b, double sums[2], bool *floats, sib_error *err)
 {
     const sib_tensor *x = sib_value_tensor(a), *y = sib_value_tensor(b);

@@ -1,4 +1,4 @@
-/* sib_model_quantize: options, the order of the parts, and the report. */
+/* sib_model_quantize: options, the order of the stages, and the report. */
 #include "run/quantize/quantize.h"
 
 #include "base/alloc.h"
@@ -63,7 +63,7 @@ bool sib_quantize_report_output(const sib_quantize_report *r, size_t i, sib_quan
     return true;
 }
 
-/* A copy of a string of the model. */
+/* Copies a string of the model. */
 static char *copy_of(sib_str s)
 {
     return mem_strdup(s.length ? s.data : "");
@@ -91,7 +91,7 @@ static bool fill_row(const quant_plan *p, const quant_layer *l, sib_quantize_row
     return row->node && row->op_type && row->weights;
 }
 
-/* What is told of the layers; to be made while the graph still has them. */
+/* Makes the report on the layers; must run while the graph still has them. */
 static sib_code make_report(const quant_plan *p, sib_quantize_report **out, sib_error *err)
 {
     const graph *g = p->model->graph;
@@ -140,9 +140,9 @@ static sib_code read_options(sib_quantize_options *o, sib_error *err)
     return SIB_OK;
 }
 
-/* ---- All of it ---------------------------------------------------------------------------------------- */
+/* ---- Quantization -------------------------------------------------------------------------------------- */
 
-/* What was made of the graph as it was must not be used for the one it is. */
+/* Drops what was made of the old graph. */
 static sib_code forget_made(sib_model *m, sib_error *err)
 {
     struct packs *fresh = NULL;

@@ -1,4 +1,4 @@
-/* The graph with narrow weights: one patch, then what it leaves behind is tidied away. */
+/* Rewrites the graph with quantized weights: one patch, then clean-up. */
 #include "run/quantize/quantize.h"
 
 #include "base/alloc.h"
@@ -15,14 +15,13 @@ typedef struct rewriting {
     quant_plan *p;
     graph *g;
     patch *patch;
-    name_map names; /* of all values, graphs inside included */
-    value_id
-        *bytes; /* (n_values) what DynamicQuantizeLinear made of a value: the bytes, NO_VALUE: nothing yet; */
-    value_id *scale;  /* its scale, */
+    name_map names;   /* of all values, including subgraphs */
+    value_id *bytes;  /* (n_values) outputs of DynamicQuantizeLinear for a value: bytes (NO_VALUE: none), */
+    value_id *scale;  /* scale */
     value_id *zero;   /* and zero point */
     value_id *narrow; /* (weights) constants */
     value_id *scales;
-    bool contrib; /* something of com.microsoft was written */
+    bool contrib; /* a node of com.microsoft was written */
     sib_error *err;
 } rewriting;
 
@@ -44,7 +43,7 @@ static bool note_names(rewriting *r, const graph *g)
     return ok;
 }
 
-/* base + suffix, with a number where that is taken; in the graph's arena. */
+/* Makes base + suffix, numbered where that is taken; in the graph's arena. */
 static sib_code new_name(rewriting *r, sib_str base, const char *suffix, sib_str *out)
 {
     uint32_t found;
@@ -74,7 +73,7 @@ static sib_code constant(rewriting *r, sib_str base, const char *suffix, sib_ten
     return code == SIB_OK ? patch_constant(r->patch, name, kept, out, r->err) : code;
 }
 
-/* A value of dtype whose dims are those of `like`, unknown for NO_VALUE. */
+/* Makes a value of dtype with the dims of `like`, unknown dims for NO_VALUE. */
 static sib_code made(rewriting *r, sib_str base, const char *suffix, sib_dtype dtype, value_id like,
                      value_id *out)
 {
@@ -94,7 +93,7 @@ typedef struct step {
     attribute attributes[4];
 } step;
 
-/* A node before `at`, with the name of what it makes. */
+/* Adds a node before `at`, named after its output. */
 static sib_code add(rewriting *r, node_id at, const step *s, sib_str base)
 {
     value_id in[4], out[3];
@@ -118,9 +117,9 @@ static sib_code add(rewriting *r, node_id at, const step *s, sib_str base)
     return code == SIB_OK ? patch_node(r->patch, at, &n, r->err) : code;
 }
 
-/* ---- Layers that stay, and read floats ---------------------------------------------------------------- */
+/* ---- Layers that still read floats --------------------------------------------------------------------- */
 
-/* Everyone who read the weights reads what DequantizeLinear or Cast makes of the narrow ones. */
+/* All readers of the weights read the output of a DequantizeLinear or Cast of the narrow weights. */
 static sib_code widen(rewriting *r, size_t i)
 {
     const quant_weight *w = &r->p->weights[i];
@@ -143,14 +142,14 @@ static sib_code widen(rewriting *r, size_t i)
     return code == SIB_OK ? patch_rewire(r->patch, w->value, wide, r->err) : code;
 }
 
-/* ---- Layers that are replaced ------------------------------------------------------------------------- */
+/* ---- Layers that are replaced -------------------------------------------------------------------------- */
 
 static sib_str layer_base(const rewriting *r, const node *n)
 {
     return n->name.length ? n->name : r->g->values[node_out(n, 0)].name;
 }
 
-/* Rows of the table as halves, and those that were asked for widened. */
+/* Gathers rows of the float16 table and widens those. */
 static sib_code replace_gather(rewriting *r, const quant_layer *l)
 {
     const node *n = &r->g->nodes[l->node];
@@ -180,7 +179,7 @@ static sib_code replace_gather(rewriting *r, const quant_layer *l)
     return code == SIB_OK ? add(r, l->node, &cast, base) : code;
 }
 
-/* The bias of a Gemm added to a product; without one the product is the output itself. */
+/* The output of the product: the node's output, or with a Gemm's bias a value to which that is added. */
 static sib_code product_value(rewriting *r, const node *n, value_id *out)
 {
     *out = node_out(n, 0);
@@ -223,7 +222,7 @@ static sib_code replace_bits(rewriting *r, const quant_layer *l)
     return code == SIB_OK ? add_bias(r, l, product) : code;
 }
 
-/* The value as bytes, made once for all that multiply it. */
+/* Quantizes the input dynamically, once for all layers that read it. */
 static sib_code bytes_of(rewriting *r, node_id at, value_id x)
 {
     sib_str base = r->g->values[x].name;
@@ -321,9 +320,9 @@ static sib_code write_all(rewriting *r)
     return code;
 }
 
-/* ---- Afterwards --------------------------------------------------------------------------------------- */
+/* ---- Clean-up ----------------------------------------------------------------------------------------- */
 
-/* What the file says of nodes moves with them. */
+/* Moves the file's notes on nodes along with the nodes. */
 static void move_props(quant_plan *p, const patch *done)
 {
     onnx_model *m = p->model;
@@ -338,7 +337,7 @@ static void move_props(quant_plan *p, const patch *done)
     m->n_props = kept;
 }
 
-/* Drops nodes that only moved weights which nobody reads now. */
+/* Drops layout nodes of weights that nobody reads now. */
 static sib_code drop_idle(quant_plan *p, sib_error *err)
 {
     graph *g = p->model->graph;
@@ -367,8 +366,8 @@ static sib_code drop_idle(quant_plan *p, sib_error *err)
     return code;
 }
 
-/* Forgets weights that nobody reads any more, or the file would still hold them, and says which constants are the
-   file's. */
+/* Drops weights that nobody reads any more, which the file would otherwise still hold, and marks the
+   constants that belong to the file. */
 static sib_code settle(quant_plan *p, value_id first_new, sib_error *err)
 {
     graph *g = p->model->graph;
@@ -395,7 +394,7 @@ static sib_code settle(quant_plan *p, value_id first_new, sib_error *err)
     return code;
 }
 
-/* Weights that changed are no inputs with a default any more, which initializers need not be from IR 4 on. */
+/* Removes changed weights from the graph's inputs; from IR 4 on initializers need not be inputs. */
 static sib_code leave_inputs(quant_plan *p, sib_error *err)
 {
     onnx_model *m = p->model;

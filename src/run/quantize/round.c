@@ -1,4 +1,4 @@
-/* Weights rounded, and laid out as the operators that will read them want it. */
+/* Rounds weights and lays them out as their new operators read them. */
 #include "run/quantize/quantize.h"
 
 #include "base/alloc.h"
@@ -8,20 +8,20 @@
 #include <math.h>
 #include <string.h>
 
-/* Multiplications for the output error of a layer; of larger ones fewer rows are looked at. */
+/* Max multiplications for the output error of a layer, and min rows; larger layers use fewer rows. */
 #define ERROR_WORK 4e9
 #define ERROR_ROWS 16
 
-/* One weight while it is rounded; columns beside each other. */
+/* State of rounding one weight, with contiguous columns. */
 typedef struct rounding {
     quant_plan *p;
     quant_weight *w;
-    int64_t blocks; /* of a column */
+    int64_t blocks; /* per column */
     float *from;    /* (n, k) */
-    float *to;      /* (n, k) what the narrow ones stand for */
+    float *to;      /* (n, k) the dequantized weights */
     int8_t *q;      /* (n, k) */
     float *scales;  /* (n, blocks) */
-    float *h;       /* (k) mean squares of the input, NULL: not known */
+    float *h;       /* (k) mean squares of the input; NULL: unknown */
     sib_error *err;
 } rounding;
 
@@ -46,7 +46,7 @@ static sib_code check_numbers(const rounding *r)
     return SIB_OK;
 }
 
-/* Elements of a matrix (rows, columns) as (columns, rows). */
+/* Transposes a matrix (rows, columns). */
 static void turn(const float *from, int64_t rows, int64_t columns, float *to)
 {
     for (int64_t i = 0; i < rows; i += 16)
@@ -79,7 +79,8 @@ static sib_code read_weights(rounding *r)
     return check_numbers(r);
 }
 
-/* Mean squares over the inputs of all layers that read the weights; a little for channels that no set uses. */
+/* Mean squares over the inputs of all layers that read the weights; channels that no data set uses get a
+   small value. */
 static sib_code read_inputs(rounding *r)
 {
     const quant_plan *p = r->p;
@@ -107,8 +108,7 @@ static sib_code read_inputs(rounding *r)
                 sum += p->inputs[l->input].square[j];
             }
     }
-    double mean =
-        sum / (double)k; /* only how they are beside each other counts: about 1 keeps the floats in range */
+    double mean = sum / (double)k; /* only ratios matter; a mean of about 1 keeps the floats in range */
     for (int64_t j = 0; j < k; j++)
         r->h[j] = sum > 0 && isfinite(sum) ? (float)(squares[j] / mean + 1e-6) : 1;
     mem_free(squares);
@@ -123,7 +123,7 @@ static void widen(rounding *r)
             r->to[j * w->k + i] = (float)r->q[j * w->k + i] * r->scales[j * r->blocks + i / w->block];
 }
 
-/* ---- What is written ---------------------------------------------------------------------------------- */
+/* ---- Layouts ------------------------------------------------------------------------------------------- */
 
 static sib_code make_half(rounding *r)
 {
@@ -144,7 +144,7 @@ static sib_code make_half(rounding *r)
     return code;
 }
 
-/* Bytes as the file has the weights, or as MatMulInteger wants them; a scale each column or block. */
+/* Bytes in the layout of the file or of MatMulInteger, with one scale per column or block. */
 static sib_code make_bytes(rounding *r)
 {
     quant_weight *w = r->w;
@@ -169,7 +169,8 @@ static sib_code make_bytes(rounding *r)
     return SIB_OK;
 }
 
-/* As MatMulNBits has them: (n, blocks, block * bits / 8), low bits first, half the range standing for 0. */
+/* The layout of MatMulNBits: (n, blocks, block * bits / 8), low bits first, zero point in the middle of
+   the range. */
 static sib_code make_bits(rounding *r)
 {
     quant_weight *w = r->w;
@@ -194,7 +195,7 @@ static sib_code make_bits(rounding *r)
     return SIB_OK;
 }
 
-/* ---- One weight, and all ------------------------------------------------------------------------------ */
+/* ---- All weights --------------------------------------------------------------------------------------- */
 
 static void measure_outputs(const rounding *r)
 {

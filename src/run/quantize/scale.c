@@ -1,14 +1,14 @@
-/* Numbers of quantization: scales, rounding, errors. Columns stand beside each other throughout. */
+/* Numerics of quantization: scales, rounding, errors. Columns are contiguous throughout. */
 #include "run/quantize/quantize.h"
 
 #include <float.h>
 #include <math.h>
 
-/* Ratios of clipping that are tried: 1, 0.98, ... 0.6. */
+/* Ratios of clipping to try: 1, 0.98, ... 0.6. */
 #define TRIES 21
 #define STEP  0.02f
 
-/* Adds 1.5 * 2^23: what is left behind the point is rounded away, to even. For |x| < 2^22. */
+/* Adding 1.5 * 2^23 rounds a float to the nearest integer, ties to even. For |x| < 2^22. */
 #define ROUNDER 12582912.f
 
 #define LANES 8
@@ -27,7 +27,7 @@ static float largest(const float *w, int64_t n)
     return most;
 }
 
-/* Sum of h (w - q * scale)^2; lanes keep the sums apart so that the loop may be one of vectors. */
+/* Sum of h (w - q * scale)^2; separate sums per lane let the compiler vectorise the loop. */
 static double loss(const float *w, const float *h, int64_t n, float scale, float least, float most)
 {
     float inverse = 1 / scale, lanes[LANES] = {0};
@@ -48,7 +48,7 @@ static double loss(const float *w, const float *h, int64_t n, float scale, float
     return sum;
 }
 
-/* The scale of n weights; 1 where all are 0 or too small for one. */
+/* The best scale of n weights; 1 where all are 0 or too small for a scale. */
 static float best_scale(const float *w, const float *h, int64_t n, float least, float most)
 {
     float full = largest(w, n) / most, best = full;
