@@ -21,14 +21,15 @@ struct call_plan {
     port_list inputs, outputs;
     port_list state;    /* port: the model's input, value: its output; info of the input */
     port_list context;  /* port: the model's input, value: the output of call `of` */
-    port_list held;     /* value: outputs that other calls take as their context */
+    port_list held;     /* value: outputs that other calls take as context */
     sib_value **fixed;  /* (call->n_fixed) */
-    const char **names; /* (outputs, state, held) of the session's outputs */
+    const char **names; /* (outputs, state, held) names of the session's outputs */
 };
 
-/* ---- Patterns ---------------------------------------------------------------------------------------------- */
+/* ---- Patterns
+   ---------------------------------------------------------------------------------------------- */
 
-/* What * stands for in `name`, where it fits `pattern`, which has one or none. */
+/* The part of `name` for which * stands, where `name` fits `pattern`; a pattern has one * or none. */
 static bool star_of(const char *pattern, const char *name, sib_str *star)
 {
     const char *at = strchr(pattern, '*');
@@ -42,7 +43,7 @@ static bool star_of(const char *pattern, const char *name, sib_str *star)
     return true;
 }
 
-/* The pattern with * put out. NULL where memory cannot be had. */
+/* The pattern with * replaced. NULL where memory cannot be allocated. */
 static char *put_star(const char *pattern, sib_str star)
 {
     const char *at = strchr(pattern, '*');
@@ -82,7 +83,8 @@ static sib_code port_list_add(port_list *l, const job_pair *pair, sib_str star, 
 
 typedef bool (*model_border)(const sib_model *m, size_t i, sib_value_info *out);
 
-/* Every pair with what it names at the model's border. by_to: the model's names are the pairs' `to`. */
+/* Expands every pair to the model's inputs or outputs that it names. by_to: the pairs' `to` are the model's
+   names. */
 static sib_code put_out(const call_plan *p, const job_pairs *pairs, const sib_model *m, model_border border,
                         bool by_to, port_list *out, sib_error *err)
 {
@@ -122,9 +124,10 @@ static bool has_value(const port_list *l, const char *value)
     return false;
 }
 
-/* ---- Plans ------------------------------------------------------------------------------------------------- */
+/* ---- Plans
+   ------------------------------------------------------------------------------------------------- */
 
-/* Leaves one port of those with the same value. */
+/* Keeps one port of those with the same value. */
 static void drop_repeated(port_list *l)
 {
     size_t n = l->n;
@@ -137,7 +140,7 @@ static void drop_repeated(port_list *l)
             l->items[l->n++] = l->items[i];
 }
 
-/* All pairs of the call, and what other calls take of it. */
+/* Expands all pairs of the call, and finds the outputs that other calls take. */
 static sib_code find_ports(call_plan *p, size_t number, sib_model *const *models, sib_error *err)
 {
     const sib_model *m = models[p->call->model];
@@ -152,11 +155,11 @@ static sib_code find_ports(call_plan *p, size_t number, sib_model *const *models
         if (p->d->calls[i].of == number)
             code = put_out(p, &p->d->calls[i].context, m, sib_model_output, true, &p->held, err);
     if (code == SIB_OK)
-        drop_repeated(&p->held); /* several calls may take the same */
+        drop_repeated(&p->held); /* several calls may take the same output */
     return code;
 }
 
-/* The part of the model that gives all of them, and its session. */
+/* Extracts the part of the model that computes all of them, and opens its session. */
 static sib_code open_session(call_plan *p, sib_model *whole, const sib_session_options *options,
                              sib_error *err)
 {
@@ -172,7 +175,7 @@ static sib_code open_session(call_plan *p, sib_model *whole, const sib_session_o
     return code == SIB_OK ? sib_session_create(p->model, options, &p->session, err) : code;
 }
 
-/* Numbers as a tensor of a type and rank: all along the last axis. */
+/* Numbers as a tensor of a type and rank, all along the last axis. */
 static sib_code numbers_value(const double *data, size_t n, const sib_value_info *like, sib_value **out,
                               sib_error *err)
 {
@@ -235,7 +238,7 @@ static size_t feeds_of(const call_plan *p, const char *input)
     return n;
 }
 
-/* Every input of the part is fed by one thing; what is fixed may be given anew by a port. */
+/* Checks that each input of the part has one source; a port may override a fixed value. */
 static sib_code check_fed(call_plan *p, sib_error *err)
 {
     sib_value_info info;
@@ -339,7 +342,8 @@ const char *call_plan_metadata(const call_plan *p, const char *key)
     return NULL;
 }
 
-/* ---- Live calls -------------------------------------------------------------------------------------------- */
+/* ---- Live calls
+   -------------------------------------------------------------------------------------------- */
 
 struct job_call {
     const call_plan *plan;
@@ -348,10 +352,10 @@ struct job_call {
     uint64_t steps;         /* calls made in this run */
     sib_value **state;      /* (plan->state.n) NULL before the first call */
     sib_value **held;       /* (plan->held.n) of the last call, NULL before it */
-    sib_value **made;       /* (all outputs) of the session, while it is run */
-    sib_named_value *feeds; /* (as many as there are inputs) */
-    sib_value **own;        /* (inputs) converted, while the session is run */
-    char path[256];         /* of the call being made, for taps */
+    sib_value **made;       /* (all outputs) of the session, during its run */
+    sib_named_value *feeds; /* (number of inputs) */
+    sib_value **own;        /* (inputs) converted, during the session's run */
+    char path[256];         /* of the current call, for taps */
 };
 
 static size_t count_outputs(const call_plan *p)
@@ -414,7 +418,8 @@ const call_plan *job_call_plan(const job_call *c)
     return c->plan;
 }
 
-/* ---- Feeding ----------------------------------------------------------------------------------------------- */
+/* ---- Feeding
+   ----------------------------------------------------------------------------------------------- */
 
 static sib_code refused(const job_call *c, const char *port, const char *why, sib_error *err)
 {
@@ -422,7 +427,7 @@ static sib_code refused(const job_call *c, const char *port, const char *why, si
                    c->plan->call->name, port, why);
 }
 
-/* A tensor over what a port holds. *out: owned by the caller. */
+/* A tensor view of a port's value. *out: owned by the caller. */
 static sib_code port_tensor(const job_call *c, const call_port *p, const sib_port_value *v, sib_tensor **out,
                             sib_error *err)
 {
@@ -451,7 +456,7 @@ static void become(sib_tensor **t, sib_tensor *next)
     *t = next;
 }
 
-/* Brings *t to the model's order of axes, type and rank (ones in front), dense. */
+/* Converts *t to the model's order of axes, type and rank (leading axes of 1), dense. */
 static sib_code adapt(const job_call *c, const call_port *p, sib_tensor **t, sib_error *err)
 {
     sib_tensor *next;
@@ -492,7 +497,7 @@ static sib_code input_value(const job_call *c, const call_port *p, const sib_por
     return code;
 }
 
-/* A state before the first call. */
+/* The state before the first call. */
 static sib_code first_state(const job_call *c, const call_port *s, sib_value **out, sib_error *err)
 {
     const job_pair *pair = s->pair;
@@ -517,7 +522,7 @@ static sib_code first_state(const job_call *c, const call_port *s, sib_value **o
     return code;
 }
 
-/* Fills c->feeds; *n how many. */
+/* Fills c->feeds; *n: how many. */
 static sib_code feed(job_call *c, job_value *const *in, size_t *n, sib_error *err)
 {
     const call_plan *p = c->plan;
@@ -531,7 +536,7 @@ static sib_code feed(job_call *c, job_value *const *in, size_t *n, sib_error *er
             code = refused(c, port->port, "nothing is given to it", err);
     }
     for (size_t i = 0; i < p->call->n_fixed; i++) {
-        const call_port *port = NULL; /* that gives it anew */
+        const call_port *port = NULL; /* the port that overrides it */
         for (size_t k = 0; k < p->inputs.n; k++)
             if (in[k] && !strcmp(p->inputs.items[k].value, p->call->fixed[i].name))
                 port = &p->inputs.items[k];
@@ -557,9 +562,10 @@ static sib_code feed(job_call *c, job_value *const *in, size_t *n, sib_error *er
     return code;
 }
 
-/* ---- Running ----------------------------------------------------------------------------------------------- */
+/* ---- Running
+   ----------------------------------------------------------------------------------------------- */
 
-/* Values inside the model, by the path of the call. */
+/* Taps of values inside the model, by the path of the call. */
 static sib_code tap_inside(void *context, const sib_tap_event *event, sib_error *err)
 {
     job_call *c = context;
@@ -626,7 +632,7 @@ sib_code job_call_run(job_call *c, job_value *const *in, sib_value **out, sib_er
     return SIB_OK;
 }
 
-/* Rows of t along its first axis. */
+/* Gathers rows of t along its first axis. */
 static sib_code gather_rows(const sib_tensor *t, size_t n, const size_t *from, sib_value **out,
                             sib_error *err)
 {

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Memory of the document, one list. */
+/* One of the blocks of the document's memory, a linked list. */
 typedef struct doc_block {
     struct doc_block *next;
     max_align_t data[];
@@ -54,7 +54,8 @@ sib_code doc_fault(const job_doc *d, sib_error *err, sib_code code, const char *
     return err_set(err, code, "job '%s': %s: %s", d->name, path, words);
 }
 
-/* ---- Structure --------------------------------------------------------------------------------------------- */
+/* ---- Structure
+   --------------------------------------------------------------------------------------------- */
 
 sib_code doc_object(const job_doc *d, const json_t *around, const char *path, const char *name, json_t **out,
                     size_t *n, sib_error *err)
@@ -103,7 +104,8 @@ sib_code doc_name(const job_doc *d, const char *path, const char *name, sib_erro
                            name);
 }
 
-/* ---- Literals ---------------------------------------------------------------------------------------------- */
+/* ---- Literals
+   ---------------------------------------------------------------------------------------------- */
 
 static sib_code literal_texts(const json_t *j, job_value **out, sib_error *err)
 {
@@ -151,7 +153,7 @@ static bool items_fit(const json_t *j, sib_port_type type)
     return true;
 }
 
-/* A number as a port has it; NULL where memory cannot be had. */
+/* A number as a value of the port's type; NULL where memory cannot be allocated. */
 static job_value *literal_number(double x, sib_port_type type)
 {
     job_value *number = job_value_number(x), *out = number ? job_value_as(number, type) : NULL;
@@ -183,7 +185,8 @@ sib_code doc_literal(const job_doc *d, const json_t *j, sib_port_type type, cons
     return *out ? SIB_OK : err_memory(err, sizeof **out, "a job's literal");
 }
 
-/* ---- Reading ----------------------------------------------------------------------------------------------- */
+/* ---- Reading
+   ----------------------------------------------------------------------------------------------- */
 
 /* Sections that a document may have. */
 static const char *const sections[] = {"sibyl_job",  "kind",  "name",   "doc",   "sample_rate", "models",

@@ -1,8 +1,7 @@
-/* A job's document: JSON to nodes over numbered slots, every name resolved and every type checked, faults told with the
-   path to them ("/nodes/2/inputs/audio"). What it means is said in docs/jobs.md.
-
-   Invariants: a slot is written by one thing (a job's input, a literal, a node's output, a loop's state or item) and read
-   only behind it, in the same block or one inside. */
+/* A job's document: JSON to nodes over numbered slots, with every name resolved and every type checked.
+   Errors give the path to the fault ("/nodes/2/inputs/audio"). docs/jobs.md defines the document.
+   Invariants: a slot has one writer (a job's input, a literal, a node's output, a loop's state or item) and
+   is read only after it, in the same block or a nested one. */
 #ifndef JOB_DOC_H
 #define JOB_DOC_H
 
@@ -17,7 +16,7 @@ struct job_port;
 #define NO_INDEX    SIZE_MAX
 
 typedef struct job_model_doc {
-    const char *name, *path; /* path: from the document's folder */
+    const char *name, *path; /* path: relative to the document's folder */
 } job_model_doc;
 
 typedef struct job_tokenizer_doc {
@@ -25,14 +24,14 @@ typedef struct job_tokenizer_doc {
     size_t n_vocab;
 } job_tokenizer_doc;
 
-/* A name here and a name there; either may hold one "*", which then stands for the same in both. */
+/* A pair of names. Either may contain one "*", which stands for the same text in both. */
 typedef struct job_pair {
     const char *from, *to;
     size_t n_transpose, n_dims;
-    int64_t transpose
-        [SIB_MAX_RANK]; /* (n_transpose) which axis of what is given each axis of the model's input is */
-    int64_t dims[SIB_MAX_RANK]; /* (n_dims) of a state when a run begins */
-    double fill;                /* its elements then */
+    /* (n_transpose) axis i of the model's input is axis transpose[i] of the given tensor */
+    int64_t transpose[SIB_MAX_RANK];
+    int64_t dims[SIB_MAX_RANK]; /* (n_dims) dims of a state when a run begins */
+    double fill;                /* elements of that state */
 } job_pair;
 
 typedef struct job_pairs {
@@ -41,22 +40,22 @@ typedef struct job_pairs {
 } job_pairs;
 
 typedef struct job_fixed {
-    const char *name; /* of a model's input */
+    const char *name; /* of an input of the model */
     double *data;     /* (n) */
     size_t n;
 } job_fixed;
 
-/* How a model is called: the one place that knows its names and layouts. */
+/* How a model is called: the only place that knows its names and layouts. */
 typedef struct job_call_doc {
     const char *name;
     size_t model;
     job_pairs inputs;  /* port to model input */
     job_pairs outputs; /* port to model output */
-    job_pairs state;   /* model input to the model output that it is given from, the call before */
-    job_pairs context; /* model input to the model output of call `of` that it is given from */
+    job_pairs state;   /* model input to the model output whose value of the previous call it takes */
+    job_pairs context; /* model input to the model output of call `of` whose value it takes */
     size_t of;         /* NO_INDEX without context */
-    job_fixed
-        *fixed; /* (n_fixed) inputs that have the same elements in each call unless a port gives others */
+    /* (n_fixed) inputs that have the same elements in each call unless a port supplies others */
+    job_fixed *fixed;
     size_t n_fixed;
 } job_call_doc;
 
@@ -71,19 +70,19 @@ typedef struct job_state {
 } job_state;
 
 typedef struct job_over {
-    uint32_t list, slot; /* a tensor, and its item of this turn along the first axis */
+    uint32_t list, slot; /* a tensor, and its item of this iteration along the first axis */
 } job_over;
 
 typedef struct job_collect {
-    uint32_t item, slot; /* of each turn, and all of them behind the loop */
+    uint32_t item, slot; /* the item of each iteration, and all of them after the loop */
 } job_collect;
 
 typedef struct job_loop {
     job_block body;
-    job_state *states;     /* (n_states) outputs of the node, in order, before what is collected */
-    job_over *over;        /* (n_over) the loop ends where the shortest ends */
+    job_state *states;     /* (n_states) the node's first outputs, in order; what is collected follows */
+    job_over *over;        /* (n_over) the loop ends with the shortest */
     job_collect *collects; /* (n_collects) */
-    uint32_t *until; /* (n_until) flags of the body: the loop ends behind the turn in which one is true */
+    uint32_t *until; /* (n_until) flags of the body: the loop ends after an iteration in which one is true */
     size_t n_states, n_over, n_collects, n_until;
     uint32_t max_steps; /* slot of a number, or NO_SLOT */
 } job_loop;
@@ -91,15 +90,15 @@ typedef struct job_loop {
 typedef struct job_node {
     const char *name;
     const struct job_op *op;
-    size_t number;                  /* of all nodes of the job, in order */
-    const struct job_port *inputs;  /* (n_inputs) the op's, or those of its call */
+    size_t number;                  /* index among all nodes of the job */
+    const struct job_port *inputs;  /* (n_inputs) those of the op or of its call */
     const struct job_port *outputs; /* (n_outputs) */
     size_t n_inputs, n_outputs;
-    uint32_t *in;     /* (n_inputs) slots, NO_SLOT where nothing is given */
+    uint32_t *in;     /* (n_inputs) slots, NO_SLOT for an omitted input */
     uint32_t out;     /* slot of the first output */
     size_t *calls;    /* (op->n_calls) or NO_INDEX */
     size_t tokenizer; /* or NO_INDEX */
-    job_loop *loop;   /* of a loop, else NULL */
+    job_loop *loop;   /* of a loop, otherwise NULL */
 } job_node;
 
 typedef struct job_input {
@@ -127,42 +126,45 @@ typedef struct job_doc {
     job_output *outputs;
     size_t n_models, n_tokenizers, n_calls, n_inputs, n_outputs, n_nodes;
     job_block block;
-    job_value **literals; /* (n_slots) values that stand in the document, else NULL */
+    job_value **literals; /* (n_slots) values of literals in the document, otherwise NULL */
     sib_port_type *types; /* (n_slots) */
     uint32_t n_slots;
     size_t type_capacity, literal_capacity;
 } job_doc;
 
 /* Reads a document. name: for messages. out: job_doc_free(&d).
-   Errors: SIB_ERR_FORMAT with the byte where it is no JSON and the path to the fault where it is; SIB_ERR_UNSUPPORTED (version, kind of
-   node, by name), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+   Errors: SIB_ERR_FORMAT with the byte offset of invalid JSON, or else with the path to the fault;
+   SIB_ERR_UNSUPPORTED (version, kind of node, by name), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
 sib_code job_doc_read(const char *name, const char *text, size_t size, job_doc **out, sib_error *err);
 void job_doc_free(job_doc **d);
 
-/* For the readers of its parts. */
+/* For the files that read parts of the document. */
 
-/* n * size bytes, cleared, that live as long as the document. */
+/* n * size zeroed bytes that live as long as the document. */
 void *doc_take(job_doc *d, size_t n, size_t size, sib_error *err);
-uint32_t doc_slot(job_doc *d, sib_port_type type, sib_error *err); /* NO_SLOT where memory cannot be had */
-/* A failure at a place: "job 'x': /nodes/2: ...". */
+uint32_t doc_slot(job_doc *d, sib_port_type type, sib_error *err); /* NO_SLOT where memory cannot be
+                                                                      allocated */
+/* A failure at a path: "job 'x': /nodes/2: ...". */
 sib_code doc_fault(const job_doc *d, sib_error *err, sib_code code, const char *path, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
-/* An object that may be missing: then *out is NULL and *n 0. Errors: SIB_ERR_FORMAT at path/name where it is something else. */
+/* An optional object: where it is missing *out is NULL and *n 0. Errors: SIB_ERR_FORMAT at path/name where it
+   is not an object. */
 sib_code doc_object(const job_doc *d, const struct json_t *around, const char *path, const char *name,
                     struct json_t **out, size_t *n, sib_error *err);
-/* A text that may be missing: then *out is NULL. Errors: SIB_ERR_FORMAT at path/name where it is something else. */
+/* An optional text: where it is missing *out is NULL. Errors: SIB_ERR_FORMAT at path/name where it is not a
+   text. */
 sib_code doc_text(const job_doc *d, const struct json_t *around, const char *path, const char *name,
                   const char **out, sib_error *err);
-/* Refuses what is no object, and members that are none of `names` (ends with NULL). */
+/* Refuses a value that is not an object, and members not in `names` (which ends with NULL). */
 sib_code doc_only(const job_doc *d, const struct json_t *object, const char *path, const char *const *names,
                   sib_error *err);
-/* Refuses what cannot be a name: nothing, or one with a sign that references, taps or files give a meaning. */
+/* Refuses an empty name, and one with a character that has a meaning in references, taps or files. */
 sib_code doc_name(const job_doc *d, const char *path, const char *name, sib_error *err);
 /* doc_calls.c: "models", "tokenizers", "calls". */
 sib_code doc_read_calls(job_doc *d, sib_error *err);
 /* doc_nodes.c: "inputs", "nodes", "outputs". */
 sib_code doc_read_nodes(job_doc *d, sib_error *err);
-/* A literal as a value of a port type, *out NULL for null. */
+/* A literal as a value of a port type; *out is NULL for null. */
 sib_code doc_literal(const job_doc *d, const struct json_t *j, sib_port_type type, const char *path,
                      job_value **out, sib_error *err);
 

@@ -66,7 +66,8 @@ static sib_code read_tokenizers(job_doc *d, sib_error *err)
     return SIB_OK;
 }
 
-/* ---- Calls ------------------------------------------------------------------------------------------------- */
+/* ---- Calls
+   ------------------------------------------------------------------------------------------------- */
 
 static bool one_star(const char *s)
 {
@@ -74,7 +75,8 @@ static bool one_star(const char *s)
     return star && !strchr(star + 1, '*');
 }
 
-/* Whole numbers of a list, at least lo. False where it is none or longer than there are axes. */
+/* Reads a list of integers of at least lo. Returns false where it is not one, or has more than SIB_MAX_RANK
+   items. */
 static bool read_axes(const json_t *list, int64_t lo, int64_t *out, size_t *n)
 {
     *n = json_array_size(list);
@@ -89,7 +91,7 @@ static bool read_axes(const json_t *list, int64_t lo, int64_t *out, size_t *n)
     return true;
 }
 
-/* True for 0 to n - 1 in any order. */
+/* True for a permutation of 0 to n - 1. */
 static bool is_order(const int64_t *axes, size_t n)
 {
     uint32_t seen = 0;
@@ -174,7 +176,7 @@ static size_t model_named(const job_doc *d, const char *name)
     return NO_INDEX;
 }
 
-/* The call of `name` among the first n. */
+/* Index of the call `name` among the first n. */
 static size_t call_named(const job_doc *d, size_t n, const char *name)
 {
     for (size_t i = 0; name && i < n; i++)

@@ -1,4 +1,4 @@
-/* The sections "inputs", "nodes" and "outputs": names to slots. */
+/* The sections "inputs", "nodes" and "outputs": resolves names to slots. */
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/error.h"
@@ -8,18 +8,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MAX_DEPTH 8 /* loops inside one another */
+#define MAX_DEPTH 8 /* max nesting of loops */
 #define PATH_SIZE 192
 
-/* A name that can be read: "$name" or, of a node's port, "$node.port". */
+/* A name that can be referenced: "$name", or "$node.port" for a node's port. */
 typedef struct scope_name {
-    const char *name, *port; /* port NULL for what is no node's */
+    const char *name, *port; /* port NULL where it is not a node's */
     uint32_t slot;
 } scope_name;
 
 typedef struct nodes_reader {
     job_doc *d;
-    scope_name *names; /* (n) those in sight, the innermost last */
+    scope_name *names; /* (n) names in scope, the innermost last */
     size_t n, capacity;
     unsigned depth;
     sib_error *err;
@@ -38,7 +38,7 @@ static sib_code add_name(nodes_reader *r, const char *path, const char *name, co
     return ARRAY_PUSH(r->names, r->n, r->capacity, "names of a job", r->err, (scope_name){name, port, slot});
 }
 
-/* "$node.port", "$node" where it has one port, "$input". text begins behind the $. */
+/* Finds "$node.port", "$node" where it has one port, or "$input". text begins after the $. */
 static sib_code find_name(nodes_reader *r, const char *path, const char *text, uint32_t *slot)
 {
     const char *dot = strchr(text, '.');
@@ -63,7 +63,8 @@ static sib_code find_name(nodes_reader *r, const char *path, const char *text, u
                              dot + 1);
 }
 
-/* What j says for a port of a type: a reference or a literal. *slot: NO_SLOT for null. SIB_PORT_NONE takes any reference. */
+/* The source of a port of a type: a reference or a literal. *slot: NO_SLOT for null. SIB_PORT_NONE accepts
+   any reference. */
 static sib_code read_source(nodes_reader *r, const char *path, const json_t *j, sib_port_type type,
                             uint32_t *slot)
 {
@@ -98,7 +99,8 @@ static sib_code read_source(nodes_reader *r, const char *path, const json_t *j, 
     return SIB_OK;
 }
 
-/* ---- Inputs ------------------------------------------------------------------------------------------------ */
+/* ---- Inputs
+   ------------------------------------------------------------------------------------------------ */
 
 static sib_code read_input(nodes_reader *r, const char *name, const json_t *j, job_input *in)
 {
@@ -148,7 +150,8 @@ static sib_code read_inputs(nodes_reader *r)
     return SIB_OK;
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------------------- */
+/* ---- Nodes
+   ------------------------------------------------------------------------------------------------- */
 
 static size_t named_in(const char *name, size_t n, const char *(*at)(const job_doc *d, size_t i),
                        const job_doc *d)
@@ -205,7 +208,7 @@ static sib_code read_uses(nodes_reader *r, const char *path, const json_t *j, jo
     return SIB_OK;
 }
 
-/* Ports of a node that calls: those of its call, all tensors. */
+/* Sets the ports of a node that calls a model: those of its call, all tensors. */
 static sib_code ports_of_call(nodes_reader *r, const char *path, job_node *n)
 {
     job_doc *d = r->d;
@@ -267,7 +270,7 @@ static sib_code read_ports(nodes_reader *r, const char *path, const json_t *j, j
 
 static sib_code read_block(nodes_reader *r, const char *path, const json_t *list, job_block *out);
 
-/* Slots of the outputs, one behind the other, named from here on. */
+/* Takes consecutive slots for the outputs, whose names are in scope from here on. */
 static sib_code give_outputs(nodes_reader *r, const char *path, job_node *n)
 {
     n->out = r->d->n_slots;
@@ -280,9 +283,10 @@ static sib_code give_outputs(nodes_reader *r, const char *path, job_node *n)
     return SIB_OK;
 }
 
-/* ---- Loops ------------------------------------------------------------------------------------------------- */
+/* ---- Loops
+   ------------------------------------------------------------------------------------------------- */
 
-/* "state": {"tokens": {"initial": "$prompt", "next": "$choose.token"}}: the part before the body. */
+/* "state": {"tokens": {"initial": "$prompt", "next": "$choose.token"}}: what is needed before the body. */
 static sib_code begin_states(nodes_reader *r, const char *path, const json_t *j, job_loop *loop)
 {
     static const char *const members[] = {"initial", "next", NULL};
@@ -339,7 +343,7 @@ static sib_code begin_over(nodes_reader *r, const char *path, const json_t *j, j
     return SIB_OK;
 }
 
-/* What the body decides: next states, the end. */
+/* Reads what the body determines: next states, the end. */
 static sib_code end_states(nodes_reader *r, const char *path, json_t *j, job_loop *loop)
 {
     const json_t *states = json_object_get(j, "state"), *until = json_object_get(j, "until");
@@ -372,7 +376,7 @@ static sib_code end_states(nodes_reader *r, const char *path, json_t *j, job_loo
     return SIB_OK;
 }
 
-/* Type of what is collected of items of a type: texts are joined, numbers and tokens listed, tensors stacked. */
+/* Type of a collection by type of its items: texts are joined, numbers and tokens listed, tensors stacked. */
 static sib_port_type collected_type(sib_port_type item)
 {
     return item == SIB_PORT_NUMBER                                                       ? SIB_PORT_NUMBERS
@@ -380,7 +384,7 @@ static sib_port_type collected_type(sib_port_type item)
                                                                                          : SIB_PORT_NONE;
 }
 
-/* Ports of the loop: its states, and what it collects of the body. */
+/* Ports of the loop: its states, and what it collects. */
 static sib_code loop_ports(nodes_reader *r, const char *path, json_t *j, job_node *n)
 {
     job_loop *loop = n->loop;
@@ -446,7 +450,7 @@ static sib_code read_loop(nodes_reader *r, const char *path, json_t *j, job_node
         code = end_states(r, path, j, loop);
     if (code == SIB_OK)
         code = loop_ports(r, path, j, n);
-    r->n = outside; /* names of the body are not seen behind it */
+    r->n = outside; /* names of the body go out of scope */
     return code;
 }
 
@@ -506,7 +510,8 @@ static sib_code read_block(nodes_reader *r, const char *path, const json_t *list
     return SIB_OK;
 }
 
-/* ---- Outputs ----------------------------------------------------------------------------------------------- */
+/* ---- Outputs
+   ----------------------------------------------------------------------------------------------- */
 
 /* "outputs": {"text": "$words.text", "span": {"from": "$spans", "doc": "..."}} */
 static sib_code read_outputs(nodes_reader *r)

@@ -1,4 +1,4 @@
-/* Jobs opened and run: the public calls. */
+/* The public calls: opens jobs and runs them. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/outfile.h"
@@ -20,9 +20,10 @@ struct sib_job {
 
 #define MAX_DOCUMENT ((size_t)16 << 20)
 
-/* ---- Files ------------------------------------------------------------------------------------------------- */
+/* ---- Files
+   ------------------------------------------------------------------------------------------------- */
 
-/* The bytes of a document and a NUL. */
+/* Reads the bytes of a document and appends a NUL. */
 static sib_code read_file(const char *path, char **text, size_t *size, sib_error *err)
 {
     FILE *f = fopen(path, "rb");
@@ -51,9 +52,10 @@ static bool ends_with(const char *s, const char *end)
     return n >= k && !strcmp(s + n - k, end);
 }
 
-/* ---- Opening ----------------------------------------------------------------------------------------------- */
+/* ---- Opening
+   ----------------------------------------------------------------------------------------------- */
 
-/* The path of a file that the document names. */
+/* The path of a file named in the document. */
 static sib_code find_file(const char *folder, const char *name, const sib_job_options *o, char **path,
                           sib_error *err)
 {
@@ -90,7 +92,7 @@ static sib_code open_tokenizers(sib_job *j, const char *folder, const sib_job_op
     for (size_t i = 0; i < d->n_tokenizers && code == SIB_OK; i++) {
         const job_tokenizer_doc *t = &d->tokenizers[i];
         sib_tokenizer_options options = {.kind = t->kind, .n_vocab = t->n_vocab};
-        char *path = NULL; /* of a tokenizer of bytes */
+        char *path = NULL; /* no file: a tokenizer of bytes */
         if (!o->tokenizer && t->path)
             code = find_file(folder, t->path, o, &path, err);
         if (code == SIB_OK)
@@ -171,8 +173,8 @@ sib_code sib_job_describe(const char *model, const sib_job_options *options, cha
     return code;
 }
 
-/* The file with the document of what stands at `path`, to be released with mem_free, or *out NULL for an ONNX model that has
-   none beside it. */
+/* The file of the document for `path`, release with mem_free; *out is NULL for an ONNX model that has none
+   next to it. */
 static sib_code find_document(const char *path, char **out, sib_error *err)
 {
     struct stat at;
@@ -187,7 +189,7 @@ static sib_code find_document(const char *path, char **out, sib_error *err)
     return SIB_OK;
 }
 
-/* The job of a document's file; what is wrong with it is told with the file's name. */
+/* Opens the job of a document's file; errors name the file. */
 static sib_code open_file(const char *path, const sib_job_options *options, sib_job **out, sib_error *err)
 {
     sib_error why = SIB_ERROR_INIT;
@@ -288,7 +290,8 @@ const sib_tokenizer *sib_job_tokenizer(const sib_job *j, size_t i)
     return i < j->doc->n_tokenizers ? j->parts.tokenizers[i] : NULL;
 }
 
-/* ---- What it is -------------------------------------------------------------------------------------------- */
+/* ---- Description
+   ------------------------------------------------------------------------------------------- */
 
 void sib_job_get_info(const sib_job *j, sib_job_info *out)
 {
@@ -324,19 +327,20 @@ const char *sib_port_type_name(sib_port_type type)
     return job_type_name(type);
 }
 
-/* ---- Running ----------------------------------------------------------------------------------------------- */
+/* ---- Running
+   ----------------------------------------------------------------------------------------------- */
 
 struct sib_job_result {
     size_t n;
     struct result_item {
-        const char *name; /* the job's, copied behind */
+        const char *name; /* the job's name, copied after the items */
         job_value *value;
     } items[];
 };
 
 static bool path_fits(const char *pattern, const char *path)
 {
-    const char *star = NULL, *again = NULL; /* the last * and where it is tried next */
+    const char *star = NULL, *again = NULL; /* the last *, and where it is tried next */
     while (*path) {
         if (*pattern == '*') {
             star = pattern++;
@@ -355,7 +359,7 @@ static bool path_fits(const char *pattern, const char *path)
     return !*pattern;
 }
 
-/* Whether a path that begins with prefix may fit. */
+/* True where a path with this prefix may match. */
 static bool prefix_fits(const char *pattern, const char *prefix)
 {
     for (; *prefix; pattern++, prefix++) {
@@ -446,7 +450,7 @@ static bool points_somewhere(const sib_port_value *v)
     }
 }
 
-/* The values by input. given: (n_inputs of the job), one reference each. */
+/* Orders the values by input. given: (n_inputs of the job), one reference each. */
 static sib_code take_inputs(const sib_job *j, size_t n, const sib_job_value *inputs, job_value **given,
                             sib_error *err)
 {
@@ -475,7 +479,7 @@ static sib_code take_inputs(const sib_job *j, size_t n, const sib_job_value *inp
     return SIB_OK;
 }
 
-/* Numbers of the outputs asked for. */
+/* Indices of the requested outputs. */
 static sib_code find_outputs(const sib_job *j, size_t n, const char *const *names, size_t *numbers,
                              sib_error *err)
 {
@@ -494,7 +498,7 @@ static sib_code find_outputs(const sib_job *j, size_t n, const char *const *name
     return SIB_OK;
 }
 
-/* Names and room for n values, in one block. */
+/* Allocates names and n values in one block. */
 static sib_code make_result(const sib_job *j, size_t n, const size_t *numbers, sib_job_result **out,
                             sib_error *err)
 {

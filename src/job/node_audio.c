@@ -1,4 +1,4 @@
-/* Nodes on samples: features, and windows for models that listen piece by piece. */
+/* Nodes on samples: features, and windows for models that process audio piece by piece. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* A tensor float32 of dims (rank) as output i; *data: its elements, zeros. */
+/* Sets output i to a tensor float32 of dims (rank); *data: its elements, zero. */
 static sib_code give_floats(job_step *s, size_t i, size_t rank, const int64_t *dims, float **data,
                             sib_error *err)
 {
@@ -22,7 +22,8 @@ static sib_code give_floats(job_step *s, size_t i, size_t rank, const int64_t *d
     return code == SIB_OK ? step_give(s, i, job_value_tensor(v, SIB_PORT_TENSOR), err) : code;
 }
 
-/* ---- features ---------------------------------------------------------------------------------------------- */
+/* ---- features
+   ---------------------------------------------------------------------------------------------- */
 
 enum { FEATURES_AUDIO, FEATURES_PRESET, FEATURES_BANDS, FEATURES_PADDING };
 static const job_port features_inputs[] = {
@@ -68,7 +69,8 @@ const job_op job_op_features = {.name = "features",
                                 .n_outputs = 1,
                                 .run = features_run};
 
-/* ---- windows ----------------------------------------------------------------------------------------------- */
+/* ---- windows
+   ----------------------------------------------------------------------------------------------- */
 
 enum { WINDOWS_AUDIO, WINDOWS_SIZE, WINDOWS_CONTEXT };
 static const job_port windows_inputs[] = {

@@ -1,5 +1,5 @@
-/* A token out of logits: penalty, temperature, the best k, the best that hold p together, none below min_p of the best, in
-   this order (as Hugging Face's processors and warpers), then one by chance. */
+/* Samples a token from logits: penalty, temperature, top k, top p, then min_p relative to the best, in this
+   order (as Hugging Face's processors and warpers), then one at random. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "job/op.h"
@@ -77,7 +77,7 @@ static void softmax(const candidate *c, size_t n, double *p)
         p[i] /= sum;
 }
 
-/* How many of the sorted candidates may be chosen. p: (n) their probabilities. */
+/* Number of sorted candidates that may be chosen. p: (n) their probabilities. */
 static size_t kept(const job_step *s, const double *p, size_t n)
 {
     double top_p = step_number(s, SAMPLE_TOP_P, 1), min_p = step_number(s, SAMPLE_MIN_P, 0), sum = 0;
@@ -94,7 +94,8 @@ static int32_t choose(const job_step *s, candidate *c, size_t n, double *p, doub
     if (temperature == 0)
         return c[0].id;
     const double best = c[0].logit;
-    for (size_t i = 0; i < n; i++) /* from the best down: a small temperature makes no infinite logits */
+    for (size_t i = 0; i < n; i++) /* relative to the best: a small temperature then makes no infinite
+                                      logits */
         c[i].logit = (c[i].logit - best) / temperature;
     if (top_k >= 1 && top_k < (double)n)
         n = (size_t)top_k;
@@ -132,7 +133,8 @@ static void see(sample_memory *m, const int32_t *ids, size_t n)
             m->seen[ids[i]] = true;
 }
 
-/* Fills c with the last row of the logits, penalised; *total: logarithm of the sum of exponentials as the model has them. */
+/* Fills c with the last row of the logits, penalised; *total: logarithm of the sum of exponentials of the
+   model's logits. */
 static sib_code candidates(const job_step *s, const sample_memory *m, const double *row, candidate *c,
                            double *total, sib_error *err)
 {

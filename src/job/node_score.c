@@ -1,4 +1,4 @@
-/* How likely a model finds a text. */
+/* The log probability of a text under a model. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -35,7 +35,7 @@ static double logprob(const float *row, size_t n, int32_t id)
     return row[id] - most - log(sum);
 }
 
-/* Takes in the logits [1, n, n_vocab] behind tokens [done, done + n). */
+/* Adds the logits [1, n, n_vocab] that follow tokens [done, done + n). */
 static sib_code take_logits(job_step *s, scoring *w, const sib_tensor *t, size_t n, sib_error *err)
 {
     const sib_port_value *tokens = &s->in[SCORE_TOKENS]->v;
@@ -72,7 +72,7 @@ static sib_code take_logits(job_step *s, scoring *w, const sib_tensor *t, size_t
     return code;
 }
 
-/* Feeds n tokens behind those that are done. at: (n) 0, 1, ... */
+/* Feeds n tokens after those done. at: (n) 0, 1, ... */
 static sib_code feed_chunk(job_step *s, scoring *w, size_t n, const double *at, sib_error *err)
 {
     const call_plan *p = job_call_plan(s->calls[0]);

@@ -1,5 +1,5 @@
-/* Speech spans out of probabilities, by the rules of Silero's get_speech_timestamps (silero-vad 6): a start threshold and a
-   lower one for the end, shortest speech and silence, longest speech, padding. */
+/* Spans of speech from probabilities, by the rules of Silero's get_speech_timestamps (silero-vad 6): a
+   threshold for the start and a lower one for the end, min speech and silence, max speech, padding. */
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/error.h"
@@ -46,9 +46,9 @@ typedef struct span_finder {
     size_t n, capacity;
     bool speaking;
     double start;
-    double quiet_since; /* sample at which the probability fell, 0: it did not */
+    double quiet_since; /* sample at which the probability fell, 0 if it did not */
     double cut_at,
-        cut_length; /* longest silence of the current speech at which it may be cut; length 0: none */
+        cut_length; /* longest silence of the current speech, where it may be cut; length 0: none */
 } span_finder;
 
 static sib_code add_span(span_finder *f, double start, double end, sib_error *err)
@@ -62,7 +62,7 @@ static void end_speech(span_finder *f)
     f->quiet_since = f->cut_length = 0;
 }
 
-/* Speech is longer than it may be at sample `now`: cut at its longest silence, else here. */
+/* Handles speech that is too long at sample `now`: cuts at its longest silence, otherwise here. */
 static sib_code cut(span_finder *f, double now, bool *skip, sib_error *err)
 {
     if (f->cut_length > 0) {
@@ -112,7 +112,7 @@ static sib_code take_window(span_finder *f, double probability, double now, sib_
     return code;
 }
 
-/* Spans widened, but no further than half of the silence between them. Whole samples. */
+/* Widens spans, by at most half of the silence between them, in integer samples. */
 static void widen(span_finder *f)
 {
     const span_rules *r = f->rules;

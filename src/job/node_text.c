@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-/* ---- tokenize ---------------------------------------------------------------------------------------------- */
+/* ---- tokenize
+   ---------------------------------------------------------------------------------------------- */
 
 enum { TOKENIZE_TEXT, TOKENIZE_TOKENS, TOKENIZE_BEGIN, TOKENIZE_SPECIAL };
 static const job_port tokenize_inputs[] = {
@@ -52,7 +53,8 @@ const job_op job_op_tokenize = {.name = "tokenize",
                                 .tokenizer = true,
                                 .run = tokenize_run};
 
-/* ---- detokenize -------------------------------------------------------------------------------------------- */
+/* ---- detokenize
+   -------------------------------------------------------------------------------------------- */
 
 enum { DETOKENIZE_TOKENS, DETOKENIZE_STOP, DETOKENIZE_SPECIAL, DETOKENIZE_LAST };
 static const job_port detokenize_inputs[] = {
@@ -65,7 +67,7 @@ static const job_port detokenize_outputs[] = {
     {"text", SIB_PORT_TEXT, false, "what has become certain: whole characters, no beginning of a stop text"},
     {"end", SIB_PORT_FLAG, false, "a stop text was found"}};
 
-/* The text so far, and how many bytes of it were given. */
+/* The text so far, and how many of its bytes were returned. */
 typedef struct text_so_far {
     text_stream stream;
     size_t given;
@@ -78,10 +80,10 @@ static void text_forget(void *memory)
     mem_free(t);
 }
 
-/* Bytes before those that were given that a character may begin in. */
+/* Bytes before the returned end in which a character may begin. */
 #define BACK 3
 
-/* Bytes of `text` up to a character that is cut off at the end. */
+/* Length of `text` without an incomplete character at its end. */
 static size_t whole_characters(const char *text, size_t size)
 {
     for (size_t back = 1; back <= 3 && back <= size; back++) {
@@ -94,8 +96,8 @@ static size_t whole_characters(const char *text, size_t size)
     return size;
 }
 
-/* Where the first stop text begins at or behind `from`; *found. Else where one may yet begin at the end, unless nothing comes
-   behind. */
+/* Where the first stop text begins at or after `from`; *found. Otherwise where one may begin at the end,
+   unless no text follows. */
 static size_t before_stop(const char *text, size_t from, size_t size, const char *const *stops, size_t n,
                           bool last, bool *found)
 {

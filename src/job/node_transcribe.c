@@ -1,4 +1,4 @@
-/* Whisper's procedure as a node: three calls of a model, and options by the names of openai-whisper. */
+/* Whisper's procedure as a node: three calls of a model, with options by the names of openai-whisper. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "job/op.h"
@@ -84,9 +84,10 @@ static const job_port transcribe_outputs[] = {
 enum { CALL_ENCODER, CALL_DECODER, CALL_ALIGNER };
 static const char *const transcribe_calls[] = {"encoder", "decoder", "aligner"};
 
-/* ---- The model --------------------------------------------------------------------------------------------- */
+/* ---- The model
+   --------------------------------------------------------------------------------------------- */
 
-/* Ports of the calls, and room for their values. */
+/* Ports of the calls, and memory for their values. */
 typedef struct called_model {
     const job_step *s;
     whisper_model m;
@@ -98,7 +99,7 @@ static sib_code bad_call(const job_step *s, size_t call, const char *what, sib_e
     return err_set(err, SIB_ERR_ARGUMENT, "%s: call '%s' %s", s->node->name, transcribe_calls[call], what);
 }
 
-/* A call with up to two tensors given by port name; out: (outputs of the plan), owned by the caller: release(). */
+/* A call with up to two tensors by port name; out: (outputs of the plan), owned by the caller: release(). */
 typedef struct invocation {
     job_value *in[2];
     const char *ports[2];
@@ -242,7 +243,7 @@ static sib_code model_align(void *self, size_t n, const int32_t *tokens, size_t 
     return code;
 }
 
-/* The size of an axis, counted from the end, of a port that must be there. */
+/* Size of an axis, counted from the end, of a port that is required. */
 static sib_code axis_of(const job_step *s, size_t call, const call_port *port, size_t from_end, size_t *out,
                         sib_error *err)
 {
@@ -254,7 +255,7 @@ static sib_code axis_of(const job_step *s, size_t call, const call_port *port, s
     return SIB_OK;
 }
 
-/* Layers and heads: those of the aligner's scores, or of nothing where there is none. */
+/* Reads layers and heads from the aligner's scores; none without an aligner. */
 static sib_code read_layers(const job_step *s, whisper_model *m, sib_error *err)
 {
     if (!s->calls[CALL_ALIGNER])
@@ -328,7 +329,8 @@ static sib_code make_model(const job_step *s, called_model *c, sib_error *err)
     return SIB_OK;
 }
 
-/* ---- Options ----------------------------------------------------------------------------------------------- */
+/* ---- Options
+   ----------------------------------------------------------------------------------------------- */
 
 static sib_code read_options(const job_step *s, whisper_options *o, sib_error *err)
 {
@@ -389,7 +391,8 @@ static sib_code read_options(const job_step *s, whisper_options *o, sib_error *e
     return SIB_OK;
 }
 
-/* ---- The node ---------------------------------------------------------------------------------------------- */
+/* ---- The node
+   ---------------------------------------------------------------------------------------------- */
 
 static void drop_transcript(void *owner)
 {

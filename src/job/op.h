@@ -1,4 +1,4 @@
-/* Kinds of nodes: a row each in ops.c, with its ports and what runs it. */
+/* Kinds of nodes: one row each in ops.c, with its ports and the function that runs it. */
 #ifndef JOB_OP_H
 #define JOB_OP_H
 
@@ -14,18 +14,20 @@ typedef struct job_port {
     const char *meaning;
 } job_port;
 
-/* A node's turn. */
+/* One execution of a node. */
 typedef struct job_step {
     const job_node *node;
-    job_value *const *in;           /* (node->n_inputs) NULL where nothing is given */
-    job_value **out;                /* (node->n_outputs) to be filled */
-    const bool *wanted;             /* (node->n_outputs) false where nobody reads it: it may stay NULL */
-    job_call **calls;               /* (op->n_calls) NULL for one that the node has not */
+    job_value *const *in;           /* (node->n_inputs) NULL for an omitted input */
+    job_value **out;                /* (node->n_outputs) filled by the op */
+    const bool *wanted;             /* (node->n_outputs) false where nobody reads the output: it may stay
+                                       NULL */
+    job_call **calls;               /* (op->n_calls) NULL for a call that the node lacks */
     const sib_tokenizer *tokenizer; /* or NULL */
     sib_pool *pool;
     const job_watch *watch;
-    uint64_t max_steps; /* of a loop */
-    void **memory;      /* kept from turn to turn of one run, starts as NULL; op->forget frees it */
+    uint64_t max_steps; /* max iterations of a loop */
+    void **memory;      /* kept between the node's executions in one run, starts as NULL; op->forget frees
+                           it */
 } job_step;
 
 typedef struct job_op {
@@ -33,9 +35,9 @@ typedef struct job_op {
     const job_port *inputs, *outputs; /* (n_inputs), (n_outputs) */
     size_t n_inputs, n_outputs;
     const char *const
-        *calls; /* (n_calls) names under "calls" of the node, the first `n_needed` of which must be there */
+        *calls; /* (n_calls) names under "calls" of the node; the first `n_needed` are required */
     size_t n_calls, n_needed;
-    bool tokenizer; /* the node names one */
+    bool tokenizer; /* the node names a tokenizer */
     bool loop;      /* has a body, which the runner runs */
     bool call;      /* its ports are those of its call */
     sib_code (*run)(job_step *s, sib_error *err);
@@ -43,24 +45,24 @@ typedef struct job_op {
 } job_op;
 
 const job_op *job_op_named(const char *name);
-const job_op *job_op_at(size_t i); /* NULL outside */
+const job_op *job_op_at(size_t i); /* NULL where i is out of range */
 
-/* What a port holds, or `otherwise` where nothing is given. */
+/* Value of a port, or `otherwise` where it is omitted. */
 double step_number(const job_step *s, size_t port, double otherwise);
 bool step_flag(const job_step *s, size_t port, bool otherwise);
 const char *step_text(const job_step *s, size_t port, const char *otherwise);
-/* A whole number from lo to hi. Errors: SIB_ERR_ARGUMENT naming node and port. */
+/* An integer from lo to hi. Errors: SIB_ERR_ARGUMENT naming node and port. */
 sib_code step_count(const job_step *s, size_t port, size_t otherwise, size_t lo, size_t hi, size_t *out,
                     sib_error *err);
-/* Numbers of a port of numbers or of one; n 0 where nothing is given. */
+/* Numbers of a port of numbers or of one number; n is 0 where it is omitted. */
 void step_numbers(const job_step *s, size_t port, const double **data, size_t *n);
 void step_texts(const job_step *s, size_t port, const char *const **data, size_t *n);
 /* Samples of an audio port: (*n) float32, one channel. Errors: SIB_ERR_ARGUMENT. */
 sib_code step_samples(const job_step *s, size_t port, const float **samples, size_t *n, sib_error *err);
-/* Fills output i, taking v over; v NULL is memory that could not be had. */
+/* Sets output i, taking v over; v NULL means that memory could not be allocated. */
 sib_code step_give(job_step *s, size_t i, job_value *v, sib_error *err);
 
-/* The rows' functions, each in its file. */
+/* The rows, each defined in its file. */
 extern const job_op job_op_features, job_op_windows, job_op_spans, job_op_tokenize, job_op_detokenize,
     job_op_sample, job_op_score, job_op_call, job_op_loop, job_op_transcribe;
 

@@ -21,5 +21,5 @@ const job_op *job_op_named(const char *name)
     return NULL;
 }
 
-/* Run by the runner itself. */
+/* The runner executes it. */
 const job_op job_op_loop = {.name = "loop", .meaning = "a body of nodes, again and again", .loop = true};

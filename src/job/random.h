@@ -1,10 +1,11 @@
-/* Numbers by chance, the same for the same seed on every machine. */
+/* Pseudo-random numbers, the same for the same seed on every machine. */
 #ifndef JOB_RANDOM_H
 #define JOB_RANDOM_H
 
 #include <stdint.h>
 
-/* Number `count` of the sequence of `seed`, in [0, 1): SplitMix64 (Steele, Lea & Flood 2014) at seed + count. */
+/* Number `count` of the sequence of `seed`, in [0, 1): SplitMix64 (Steele, Lea & Flood 2014) at seed +
+   count. */
 static inline double random_at(uint64_t seed, uint64_t count)
 {
     uint64_t z = seed + (count + 1) * UINT64_C(0x9E3779B97F4A7C15);

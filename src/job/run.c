@@ -14,16 +14,17 @@ typedef struct job_run_state {
     const job_parts *parts;
     const job_doc *d;
     job_value **slots;      /* (n_slots) */
-    bool *wanted;           /* (n_slots) that something needs */
-    void **memory;          /* (n_nodes) of nodes */
-    const job_node **nodes; /* (n_nodes) by number, those that have run */
+    bool *wanted;           /* (n_slots) true where something reads the slot */
+    void **memory;          /* (n_nodes) memory of nodes */
+    const job_node **nodes; /* (n_nodes) by number, those that ran */
     job_call **calls;       /* (n_calls) */
     const job_watch *watch;
     uint64_t max_steps;
-    char path[256]; /* of the loops around: "loop/step[3]/" */
+    char path[256]; /* of the enclosing loops: "loop/step[3]/" */
 } job_run_state;
 
-/* ---- What is needed ---------------------------------------------------------------------------------------- */
+/* ---- Needed nodes
+   ------------------------------------------------------------------------------------------ */
 
 static void want(job_run_state *r, uint32_t slot)
 {
@@ -69,14 +70,15 @@ static bool is_wanted(const job_run_state *r, const job_node *n)
     return false;
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------------------- */
+/* ---- Nodes
+   ------------------------------------------------------------------------------------------------- */
 
 static job_value *read_slot(const job_run_state *r, uint32_t slot)
 {
     return slot == NO_SLOT ? NULL : r->slots[slot] ? r->slots[slot] : r->d->literals[slot];
 }
 
-/* A value as a tensor for a tap; false for what is none. *view: to be freed, or NULL. */
+/* A value as a tensor for a tap; NULL where it cannot be one. *view: to be freed, or NULL. */
 static const sib_tensor *tensor_of(const sib_port_value *v, sib_tensor **view)
 {
     int64_t n;
@@ -134,7 +136,7 @@ static const char *input_of(const job_doc *d, uint32_t slot)
 
 static sib_code run_loop(job_run_state *r, const job_node *n, sib_error *err);
 
-/* in: (n_inputs) receives what the node reads, a reference each, also where it fails. */
+/* in: (n_inputs) receives the node's inputs, one reference each, also where it fails. */
 static sib_code run_op(job_run_state *r, const job_node *n, job_value **in, job_value **out, job_call **calls,
                        sib_error *err)
 {
@@ -196,7 +198,8 @@ static sib_code run_all(job_run_state *r, const job_block *b, sib_error *err)
     return code;
 }
 
-/* ---- Loops ------------------------------------------------------------------------------------------------- */
+/* ---- Loops
+   ------------------------------------------------------------------------------------------------- */
 
 static void forget(job_run_state *r, size_t number)
 {
@@ -206,7 +209,7 @@ static void forget(job_run_state *r, size_t number)
     r->memory[number] = NULL;
 }
 
-/* What nodes keep, and the state of the calls that they make, begin anew with the loop around them. */
+/* Resets the memory of nodes and the state of their calls when the enclosing loop starts. */
 static void begin_anew(job_run_state *r, const job_block *b)
 {
     for (size_t i = 0; i < b->n; i++) {
@@ -220,7 +223,7 @@ static void begin_anew(job_run_state *r, const job_block *b)
     }
 }
 
-/* Item `at` along the first axis of t. copy: t is the caller's, and an output may outlive it. */
+/* Item `at` along the first axis of t. copy: t belongs to the caller, and an output may outlive it. */
 static sib_code item_at(const sib_tensor *t, uint64_t at, bool copy, job_value **out, sib_error *err)
 {
     sib_tensor *row, *item = NULL, *own = NULL;
@@ -240,7 +243,7 @@ static sib_code item_at(const sib_tensor *t, uint64_t at, bool copy, job_value *
     return code == SIB_OK && !*out ? err_memory(err, sizeof **out, "an item of a loop") : code;
 }
 
-/* Items of this turn; *more false where a list is at its end. */
+/* Items of this iteration; *more: false where a list has ended. */
 static sib_code take_items(job_run_state *r, const job_loop *loop, uint64_t step, bool *more, sib_error *err)
 {
     *more = true;
@@ -262,7 +265,7 @@ static sib_code take_items(job_run_state *r, const job_loop *loop, uint64_t step
     return SIB_OK;
 }
 
-/* All states become what the body made of them, at once. */
+/* Updates all states together to what the body computed. */
 static sib_code next_states(job_run_state *r, const job_loop *loop, job_value **next, sib_error *err)
 {
     sib_code code = SIB_OK;
@@ -352,7 +355,8 @@ static sib_code run_loop(job_run_state *r, const job_node *n, sib_error *err)
     return code;
 }
 
-/* ---- The run ----------------------------------------------------------------------------------------------- */
+/* ---- The run
+   ----------------------------------------------------------------------------------------------- */
 
 static void end_run(job_run_state *r)
 {
@@ -403,7 +407,8 @@ sib_code job_run(const job_parts *parts, job_value *const *given, size_t n, cons
     for (size_t i = d->block.n; i-- > 0 && code == SIB_OK;)
         if (is_wanted(&r, &d->block.nodes[i]))
             want_inputs(&r, &d->block.nodes[i]);
-    pool_hold(parts->pool); /* through all calls: between steps of a decoder pass some hundred microseconds */
+    pool_hold(parts->pool); /* held through all calls: between two steps of a decoder lie some hundred
+                               microseconds */
     for (size_t i = 0; i < d->block.n && code == SIB_OK; i++)
         if (is_wanted(&r, &d->block.nodes[i]))
             code = run_node(&r, &d->block.nodes[i], err);

@@ -6,7 +6,7 @@
 #include "job/doc.h"
 #include <sibyl/text.h>
 
-/* What a job holds open; runs share it. */
+/* What an open job holds, shared by its runs. */
 typedef struct job_parts {
     const job_doc *doc;
     call_plan **plans;          /* (doc->n_calls) */
@@ -14,10 +14,10 @@ typedef struct job_parts {
     sib_pool *pool;
 } job_parts;
 
-/* Runs what these outputs need. given: (doc->n_inputs) NULL for one that is left to its default. out: (n) receives values,
-   one reference each; all NULL after a failure.
-   Errors: SIB_ERR_ARGUMENT (an input that is needed and not given, by name), SIB_ERR_VALUE (a loop that does not end within max_steps),
-   SIB_ERR_CANCELLED, and what nodes say. */
+/* Runs the nodes that these outputs need. given: (doc->n_inputs) NULL for an input left to its default. out:
+   (n) receives values, one reference each; all NULL after a failure.
+   Errors: SIB_ERR_ARGUMENT (a required input that is not given, by name), SIB_ERR_VALUE (a loop that does not
+   end within max_steps), SIB_ERR_CANCELLED, and those of nodes. */
 sib_code job_run(const job_parts *parts, job_value *const *given, size_t n, const size_t *outputs,
                  uint64_t max_steps, const job_watch *watch, job_value **out, sib_error *err);
 

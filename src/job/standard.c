@@ -20,10 +20,10 @@ sib_code standard_features_job(char **text, sib_error *err)
     return *text ? SIB_OK : err_memory(err, sizeof standard_features, "a job's document");
 }
 
-/* What a document is being made for. */
+/* Input of making a document. */
 typedef struct maker {
     const sib_model *m;
-    const char *path, *tokenizer, *recipe; /* recipe: of the model's metadata, or "" */
+    const char *path, *tokenizer, *recipe; /* recipe: from the model's metadata, or "" */
     json_t *doc;
     sib_error *err;
 } maker;
@@ -52,14 +52,14 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* The name without what stands behind its last dot: its length. */
+/* Length of the name before its last dot. */
 static int stem_length(const char *name)
 {
     const char *dot = strrchr(name, '.');
     return dot && dot != name ? (int)(dot - name) : (int)strlen(name);
 }
 
-/* Puts value (whose reference it takes) at a place of the document, "a/b/c"; digits are places in a list. */
+/* Puts value (whose reference it takes) at a path in the document, "a/b/c"; numbers are indices of a list. */
 static bool put(json_t *at, const char *place, json_t *value)
 {
     char key[64];
@@ -80,7 +80,7 @@ static sib_code need(const maker *k, bool done)
     return done ? SIB_OK : err_set(k->err, SIB_ERR_MEMORY, "%s: out of memory for its job", k->path);
 }
 
-/* A list that the metadata have under a key as text. */
+/* Puts a list that the metadata hold as text under a key. */
 static sib_code put_list(const maker *k, const char *place, const char *key, const char *text)
 {
     json_t *list = json_loads(text, 0, NULL);
@@ -91,9 +91,10 @@ static sib_code put_list(const maker *k, const char *place, const char *key, con
     return need(k, put(k->doc, place, list));
 }
 
-/* ---- Tokenizers -------------------------------------------------------------------------------------------- */
+/* ---- Tokenizers
+   -------------------------------------------------------------------------------------------- */
 
-/* The tokenizer's file as the document says it: from the model's folder, or as it was given. */
+/* The tokenizer's path in the document: relative to the model's folder, or as given. */
 static sib_code put_tokenizer(const maker *k, const char *kind)
 {
     static const char *const endings[] = {".tokenizer.json", ".tiktoken", ".vocab.txt", ".pieces.json"};
@@ -133,7 +134,8 @@ static sib_code put_tokenizer(const maker *k, const char *kind)
     return need(k, done);
 }
 
-/* ---- Kinds ------------------------------------------------------------------------------------------------- */
+/* ---- Kinds
+   ------------------------------------------------------------------------------------------------- */
 
 static sib_code make_speech_to_text(const maker *k)
 {
@@ -152,12 +154,12 @@ static sib_code make_speech_to_text(const maker *k)
     return code == SIB_OK ? put_tokenizer(k, kind ? kind : "whisper") : code;
 }
 
-/* State pairs of recurrent models: each input "state.X" from output "next.X", with what it begins with. */
+/* State pairs of recurrent models: each input "state.X" from output "next.X", with its initial value. */
 static sib_code put_states(const maker *k)
 {
     json_t *states = json_object();
     sib_value_info info;
-    c_locale locale; /* of the numbers in the metadata */
+    c_locale locale; /* for the numbers in the metadata */
     sib_code code = c_locale_enter(&locale, k->err);
     if (code != SIB_OK) {
         json_decref(states);
@@ -170,7 +172,7 @@ static sib_code put_states(const maker *k)
             continue;
         snprintf(next, sizeof next, "next.%s", info.name + 6);
         snprintf(key, sizeof key, "initial.%s", info.name);
-        const char *fill = metadata(k->m, key); /* of the model: what the state is filled with at first */
+        const char *fill = metadata(k->m, key); /* initial value of the state, from the model */
         json_t *from =
             fill ? json_pack("{s:s,s:f}", "name", next, "fill", strtod(fill, NULL)) : json_string(next);
         done = from && !json_object_set_new(states, info.name, from);
@@ -212,7 +214,7 @@ static bool is_whisper(const maker *k)
     return !strcmp(k->recipe, "whisper");
 }
 
-/* A model that gives logits for tokens. */
+/* True for a model that computes logits for tokens. */
 static bool is_decoder(const maker *k)
 {
     return k->recipe[0] && !is_whisper(k) && has_input(k->m, "tokens") && has_input(k->m, "at");
@@ -228,7 +230,7 @@ static bool is_silero(const maker *k)
 static const struct standard {
     const char *kind, *model; /* the model's name in the document */
     const char *text;
-    size_t size; /* with the NUL behind */
+    size_t size; /* with the final NUL */
     bool (*fits)(const maker *k);
     sib_code (*make)(const maker *k);
 } standards[] = {{"speech-to-text", "whisper", standard_speech_to_text, sizeof standard_speech_to_text,
@@ -238,7 +240,7 @@ static const struct standard {
                  {"voice-activity", "vad", standard_voice_activity, sizeof standard_voice_activity, is_silero,
                   make_voice_activity}};
 
-/* The document of a standard, its model's and its own name put in. */
+/* The document of a standard job, with the names of the model and the job filled in. */
 static sib_code fill(maker *k, const struct standard *s, char **text)
 {
     const char *name = base_name(k->path);

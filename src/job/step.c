@@ -1,4 +1,4 @@
-/* What the functions of nodes read their ports with. */
+/* Access to a node's ports. */
 #include "base/error.h"
 #include "job/op.h"
 

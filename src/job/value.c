@@ -43,7 +43,8 @@ bool job_type_takes(sib_port_type want, sib_port_type have)
     return want == have || (also & bit(have));
 }
 
-/* ---- Making ------------------------------------------------------------------------------------------------ */
+/* ---- Making
+   ------------------------------------------------------------------------------------------------ */
 
 static job_value *value_make(sib_port_value v, sib_value *tensor, void *owner, void (*drop)(void *))
 {
@@ -63,7 +64,7 @@ job_value *job_value_owning(sib_port_value v, void *owner, void (*drop)(void *))
     return made;
 }
 
-/* A block with a copy of n items of `size` bytes, and a zero byte behind. */
+/* A block with a copy of n items of `size` bytes, followed by a zero byte. */
 static void *copied(const void *data, size_t n, size_t size)
 {
     char *block = n < SIZE_MAX / size - 1 ? mem_alloc(n * size + 1, 1) : NULL;
@@ -170,7 +171,7 @@ job_value *job_value_own(job_value *v)
     case SIB_PORT_SPANS:
         return job_value_spans(p->spans.data, p->spans.n);
     default:
-        return job_value_keep(v); /* numbers and flags hold themselves; segments are never borrowed */
+        return job_value_keep(v); /* numbers and flags have no memory; segments are never borrowed */
     }
 }
 
@@ -205,7 +206,8 @@ job_value *job_value_as(job_value *v, sib_port_type type)
     return job_value_keep(v);
 }
 
-/* ---- Counting ---------------------------------------------------------------------------------------------- */
+/* ---- Counting
+   ---------------------------------------------------------------------------------------------- */
 
 job_value *job_value_keep(job_value *v)
 {

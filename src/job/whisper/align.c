@@ -19,7 +19,7 @@ sib_code whisper_warp(const double *cost, size_t rows, size_t columns, int64_t *
     if (!size_mul(rows + 1, width, &cells))
         return err_set(err, SIB_ERR_SIZE, "an alignment of %zu by %zu does not fit", rows, columns);
     unsigned char *steps = mem_alloc(cells, 1);      /* (rows + 1, columns + 1) */
-    double *above = mem_alloc(width, sizeof *above); /* sums of the row before */
+    double *above = mem_alloc(width, sizeof *above); /* sums of the previous row */
     double *current = mem_alloc(width, sizeof *current);
     if (!steps || !above || !current) {
         mem_free(steps);
@@ -42,7 +42,8 @@ sib_code whisper_warp(const double *cost, size_t rows, size_t columns, int64_t *
         current = done;
     }
     for (size_t i = rows, j = columns; i > 0;) {
-        first[i - 1] = (int64_t)j - 1; /* the last one written is where the row is entered */
+        first[i - 1] = (int64_t)j - 1; /* the last value written is the column where the path enters the
+                                          row */
         step s = j == 0 ? ROW : (step)steps[i * width + j];
         i -= s != COLUMN;
         j -= s != ROW;
@@ -64,7 +65,7 @@ void whisper_medians(const double *x, size_t n, double *out)
     for (size_t i = 0; i < n; i++) {
         double sorted[MEDIAN_WIDTH];
         for (size_t k = 0; k < MEDIAN_WIDTH; k++) {
-            size_t at = i + k; /* of the mirrored row, half in front */
+            size_t at = i + k; /* index in the mirrored row, of which half a window is in front */
             at = at < half ? half - at : at - half;
             at = at < n ? at : 2 * (n - 1) - at;
             size_t to = k;
@@ -78,19 +79,19 @@ void whisper_medians(const double *x, size_t n, double *out)
 
 /* ---- Attention --------------------------------------------------------------------------------------- */
 
-/* What is worked on for one text. */
+/* State for one text. */
 typedef struct alignment {
     size_t n_tokens; /* all that are fed */
-    size_t n_audio;  /* positions that are looked at */
-    size_t begin;    /* the row of the token whose answer is the first text token */
-    size_t rows;     /* from there, but for the end's own */
+    size_t n_audio;  /* positions used */
+    size_t begin;    /* row of the token that predicts the first text token */
+    size_t rows;     /* rows from there, without the end token's */
     double *weights; /* (n_tokens, n_audio) of one head */
     double *matrix;  /* (rows, n_audio) sum over heads */
     double *medians; /* (n_audio) */
 } alignment;
 
-/* weights = softmax over the audio, then less their mean over the tokens and divided by their deviation. scores: of one head
-   (n_tokens, stride). */
+/* weights = softmax over the audio, less their mean over the tokens, divided by their standard deviation.
+   scores: (n_tokens, stride) of one head. */
 static void normalize(const alignment *a, const float *scores, size_t stride)
 {
     for (size_t t = 0; t < a->n_tokens; t++) {
@@ -113,7 +114,8 @@ static void normalize(const alignment *a, const float *scores, size_t stride)
     }
 }
 
-/* matrix -= the medians of a head's weights: the path is the cheapest where attention is the strongest. */
+/* Subtracts the medians of a head's weights from matrix, so that the path is cheapest where attention is
+   strongest. */
 static void add_head(const alignment *a, const float *scores, size_t stride, size_t n_heads)
 {
     normalize(a, scores, stride);
@@ -137,7 +139,7 @@ static sib_code warp(const alignment *a, double *times, sib_error *err)
     return code;
 }
 
-/* Heads that are looked at; *own: memory to free, NULL where the model names them. */
+/* The heads to use. *own: memory to free, NULL where the model names the heads. */
 static sib_code find_heads(const whisper_model *m, const int32_t (**heads)[2], size_t *n, int32_t (**own)[2],
                            sib_error *err)
 {
@@ -159,7 +161,8 @@ static sib_code find_heads(const whisper_model *m, const int32_t (**heads)[2], s
     return SIB_OK;
 }
 
-/* Probabilities of text (n), each by the logits of the row before it, among the tokens below the end. */
+/* Probabilities of text (n), each by the logits of the preceding row, among the tokens below the end
+   token. */
 static void find_probabilities(const whisper_decoder *d, const float *logits, const int32_t *text, size_t n,
                                double *out)
 {
@@ -169,7 +172,7 @@ static void find_probabilities(const whisper_decoder *d, const float *logits, co
     }
 }
 
-/* All tokens that are fed: the start without timestamps, the text, the end. */
+/* All tokens to feed: the start without timestamps, the text, the end. */
 static sib_code make_tokens(const whisper_decoder *d, const int32_t *text, size_t n, token_ids *out,
                             sib_error *err)
 {

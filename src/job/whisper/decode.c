@@ -11,10 +11,10 @@
 #include <string.h>
 #include <zlib.h>
 
-/* ---- What windows share ---------------------------------------------------------------------------- */
+/* ---- State shared by windows ----------------------------------------------------------------------- */
 
-/* The prefix's tokens, as many of the last as sample_len leaves of half the context. At 0 left openai-whisper takes all,
-   and where sample_len is more than half, all but the first ones that are too many. */
+/* Cuts the prefix to its last n_text_ctx / 2 - sample_len tokens. As in openai-whisper, a difference of 0
+   keeps all, and a negative one drops that many from the front. */
 static void cut_prefix(whisper_decoder *d)
 {
     const size_t half = d->model->n_text_ctx / 2, n = d->prefix.n;
@@ -77,7 +77,7 @@ void whisper_decoded_free(whisper_decoded *r)
     *r = (whisper_decoded){0};
 }
 
-/* What is fed before anything is sampled. *start: where <|startoftranscript|> stands. */
+/* The tokens fed before sampling. *start: index of <|startoftranscript|>. */
 static sib_code make_prompt(const whisper_decoder *d, const int32_t *previous, size_t n_previous,
                             token_ids *out, size_t *start, sib_error *err)
 {
@@ -123,7 +123,7 @@ double whisper_draw(uint64_t seed, uint64_t step, uint64_t row)
     return (double)(x >> 11) * 0x1p-53;
 }
 
-/* Feeds the prompt; the first row of d->logits is then what comes behind it. */
+/* Feeds the prompt; the first row of d->logits then predicts the next token. */
 static sib_code feed_prompt(whisper_decoder *d, const token_ids *prompt, size_t start, double *no_speech_prob,
                             sib_error *err)
 {
@@ -142,7 +142,7 @@ static sib_code feed_prompt(whisper_decoder *d, const token_ids *prompt, size_t 
     return SIB_OK;
 }
 
-/* Feeds what every live hypothesis chose last. fed: hypotheses that the model knows. */
+/* Feeds the last token of every live hypothesis. fed: number of hypotheses in the model. */
 static sib_code feed_chosen(whisper_decoder *d, const whisper_search *s, size_t fed, size_t *from,
                             int32_t *last, sib_error *err)
 {
@@ -161,7 +161,7 @@ static sib_code feed_chosen(whisper_decoder *d, const whisper_search *s, size_t 
     return code;
 }
 
-/* Samples until all have ended, or there is no more room. */
+/* Samples until all have ended or the tokens are at their limit. */
 static sib_code search_all(whisper_decoder *d, whisper_search *s, size_t n_prompt, size_t *from,
                            int32_t *last, sib_error *err)
 {
@@ -184,7 +184,7 @@ static sib_code search_all(whisper_decoder *d, whisper_search *s, size_t n_promp
     return SIB_OK;
 }
 
-/* Bytes of the text to bytes that zlib makes of it. */
+/* Bytes of the text divided by the bytes that zlib makes of it. */
 static sib_code compression_ratio(sib_str text, double *out, sib_error *err)
 {
     uLong size = compressBound(text.length);
@@ -199,7 +199,7 @@ static sib_code compression_ratio(sib_str text, double *out, sib_error *err)
     return SIB_OK;
 }
 
-/* The best hypothesis as the result. */
+/* Stores the best hypothesis as the result. */
 static sib_code conclude(whisper_decoder *d, whisper_search *s, whisper_decoded *out, sib_error *err)
 {
     const whisper_hypothesis *best;

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* How far a word is from what people say. */
+/* How unlike spoken words a word is. */
 static double anomaly(const sib_word *w)
 {
     const double duration = w->end - w->start;
@@ -33,7 +33,7 @@ bool whisper_is_anomaly(const sib_segment *s)
     return s->n_words > 0 && (score >= 3 || score + 0.01 >= (double)n);
 }
 
-/* The first segment from `from` on that has words, or NULL. */
+/* The first segment from index `from` on that has words, or NULL. */
 static const sib_segment *with_words(const whisper_segments *s, size_t from)
 {
     for (size_t i = from; i < s->n; i++)
@@ -47,7 +47,7 @@ static size_t to_frames(double seconds)
     return (size_t)rint(fmax(0, seconds) * WHISPER_FRAME_RATE);
 }
 
-/* True where segment i, which is an anomaly, has silence or more of its kind on both sides. */
+/* True where segment i, an anomaly, has silence or other anomalies on both sides. */
 static bool stands_alone(const whisper_hearing *h, const whisper_segments *segments, size_t i, double before)
 {
     const sib_segment *s = &segments->data[i], *next = with_words(segments, i + 1);

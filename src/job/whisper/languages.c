@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Names that languages have besides, and dialects that go by a language. */
+/* Alternative names of languages, and dialects that use a language's code. */
 static const struct {
     const char *name, *code;
 } others[] = {

@@ -1,10 +1,11 @@
-/* Languages by the names that people give them. */
+/* Languages by name. */
 #ifndef JOB_WHISPER_LANGUAGES_H
 #define JOB_WHISPER_LANGUAGES_H
 
 #include <stdbool.h>
 
-/* The code of the language of that code, name or other name, in any case; NULL where Whisper has none. Static storage. */
+/* The code of the language with that code, name or alternative name, in any case; NULL where Whisper has
+   none. Static storage. */
 const char *whisper_language_code(const char *name);
 
 /* True for languages that are written without blanks between words. */

@@ -5,13 +5,13 @@
 /* ---- One character of any bytes -------------------------------------------------------------------- */
 
 typedef struct piece {
-    uint32_t character; /* U+FFFD for what is none */
+    uint32_t character; /* U+FFFD for an invalid sequence */
     size_t size;        /* bytes */
     bool cut;           /* the bytes end before the character does */
 } piece;
 
-/* Bytes that a first byte announces, and the range of the second, narrower where a wider one would let in overlong forms,
-   surrogates, or what is above U+10FFFF (The Unicode Standard, table 3-7). */
+/* The length that a first byte declares, and the range of the second byte, which excludes overlong forms,
+   surrogates, and values above U+10FFFF (The Unicode Standard, table 3-7). */
 static size_t announced(unsigned char first, unsigned char *low, unsigned char *high)
 {
     *low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80;
@@ -23,7 +23,7 @@ static size_t announced(unsigned char first, unsigned char *low, unsigned char *
     return first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
 }
 
-/* The first piece of s, which has at least one byte. */
+/* The first piece of s, which must have at least one byte. */
 static piece read_piece(sib_str s)
 {
     const unsigned char *u = (const unsigned char *)s.data;
@@ -62,7 +62,7 @@ sib_code whisper_repair(sib_str bytes, bool at_end, byte_buffer *out, size_t *ta
     return code;
 }
 
-/* False for the bytes that continue one. */
+/* False for continuation bytes. */
 static bool begins_letter(char byte)
 {
     return ((unsigned char)byte & 0xC0) != 0x80;
@@ -92,7 +92,7 @@ sib_str whisper_trim(sib_str s)
         s.length -= p.size;
     }
     while (s.length > 0) {
-        size_t begin = s.length - 1; /* of the last character */
+        size_t begin = s.length - 1; /* start of the last character */
         while (begin > 0 && !begins_letter(s.data[begin]))
             begin--;
         if (!is_blank(read_piece((sib_str){s.data + begin, s.length - begin}).character))

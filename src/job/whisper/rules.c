@@ -27,14 +27,15 @@ void whisper_rules_free(whisper_rules *r)
     ids_free(&r->blank);
 }
 
-/* Maxima that are found side by side, since each waits for the one before; compilers make vectors of them. */
+/* Number of maxima found in parallel, since each comparison waits for the one before; compilers make vectors
+   of them. */
 #define SIDE 16
 
 size_t whisper_argmax(const float *x, size_t n)
 {
     float most[SIDE], top = x[0];
     size_t i = 0;
-    if (isnan(top)) /* nothing is greater */
+    if (isnan(top)) /* NaN: nothing is greater */
         return 0;
     for (size_t k = 0; k < SIDE; k++)
         most[k] = top;
@@ -63,7 +64,7 @@ double whisper_log_sum(const float *x, size_t n)
     return top + log(sum);
 }
 
-/* logits[from .. to) = -infinity, as far as there are such. */
+/* logits[from .. to) = -infinity, cut to the vocabulary. */
 static void forbid(const whisper_rules *r, float *logits, size_t from, size_t to)
 {
     for (size_t i = from; i < size_min(to, r->tokens->n_vocab); i++)
@@ -76,18 +77,18 @@ static void forbid_all(const token_ids *ids, float *logits)
         logits[ids->ids[i]] = -INFINITY;
 }
 
-/* What the timestamps so far leave. */
+/* The order of timestamps. */
 static void keep_order(const whisper_rules *r, const int32_t *sampled, size_t n, float *logits)
 {
     const int32_t first = r->tokens->timestamp_begin;
     const bool last = n >= 1 && sampled[n - 1] >= first;
     const bool before = n < 2 || sampled[n - 2] >= first;
-    if (last && before) /* a pair is complete: text */
+    if (last && before) /* after a complete pair: text */
         forbid(r, logits, (size_t)first, SIZE_MAX);
-    else if (last) /* a segment ended: another begins, or nothing comes */
+    else if (last) /* after the end of a segment: the beginning of another, or the end */
         forbid(r, logits, 0, (size_t)r->tokens->eot);
     for (size_t i = n; i-- > 0;)
-        if (sampled[i] >= first) { /* a segment may begin where one ended; it may not be of no length */
+        if (sampled[i] >= first) { /* a segment may begin where one ended, and must not be of no length */
             forbid(r, logits, (size_t)first, (size_t)sampled[i] + (last && !before ? 0 : 1));
             break;
         }
@@ -108,7 +109,7 @@ void whisper_rules_apply(const whisper_rules *r, const int32_t *sampled, size_t 
         if (r->max_initial < r->tokens->n_vocab - first)
             forbid(r, logits, first + r->max_initial + 1, SIZE_MAX);
     }
-    /* what both probabilities are divided by is the same */
+    /* both probabilities have the same normaliser */
     double timestamps = whisper_log_sum(logits + first, r->tokens->n_vocab - first);
     if (first > 0 && timestamps > logits[whisper_argmax(logits, first)])
         forbid(r, logits, 0, first);

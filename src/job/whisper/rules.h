@@ -1,4 +1,4 @@
-/* What may be sampled next: each rule sets logits to -infinity. */
+/* Which tokens may be sampled next: each rule sets logits to -infinity. */
 #ifndef JOB_WHISPER_RULES_H
 #define JOB_WHISPER_RULES_H
 
@@ -7,26 +7,30 @@
 
 typedef struct whisper_rules {
     const whisper_tokens *tokens;
-    token_ids suppressed; /* never */
-    token_ids blank;      /* not at the beginning; empty: no such rule */
-    bool timestamps;      /* the rules of timestamps hold */
-    size_t max_initial;   /* timestamps that the first may be above <|0.00|>; SIZE_MAX: any */
+    token_ids suppressed; /* never sampled */
+    token_ids blank;      /* not sampled at the beginning; empty: no such rule */
+    bool timestamps;      /* the rules for timestamps apply */
+    size_t max_initial;   /* how far the first timestamp may be after <|0.00|>, in timestamps; SIZE_MAX:
+                             any */
 } whisper_rules;
 
-/* Rules that the options ask for. On failure nothing is to be freed. Errors: those of whisper_tokens_suppressed. */
+/* The rules that the options request. After a failure nothing needs to be freed. Errors: those of
+   whisper_tokens_suppressed. */
 sib_code whisper_rules_make(whisper_rules *r, const whisper_tokens *tokens, const whisper_options *o,
                             sib_error *err);
 void whisper_rules_free(whisper_rules *r);
 
-/* Sets to -infinity what may not come after sampled (n), the tokens since the prompt. logits: (n_vocab).
-   Timestamps come in pairs, the end of one segment and the beginning of the next, never go back, are the first token, and come
-   whenever all of them together are more probable than the most probable other token. */
+/* Sets to -infinity the tokens that may not follow sampled (n), the tokens after the prompt. logits:
+   (n_vocab).
+   Timestamps come in pairs, the end of one segment and the beginning of the next. They never decrease. The
+   first token is one, and so is the next token whenever all timestamps together are more probable than the
+   most probable other token. */
 void whisper_rules_apply(const whisper_rules *r, const int32_t *sampled, size_t n, float *logits);
 
 /* log of the sum of exp(x) over x (n), in double; -infinity where all are, or n is 0. */
 double whisper_log_sum(const float *x, size_t n);
 
-/* Index of the first greatest of x (n), n > 0. */
+/* Index of the first maximum of x (n), n > 0. */
 size_t whisper_argmax(const float *x, size_t n);
 
 #endif

@@ -10,7 +10,7 @@
 
 typedef struct whisper_candidate {
     double score;
-    size_t from, order; /* order: in which candidates were found, which settles ties */
+    size_t from, order; /* order: in which candidates were found, which breaks ties */
     int32_t token;
 } whisper_candidate;
 
@@ -57,7 +57,7 @@ void whisper_search_free(whisper_search *s)
     s->block = NULL;
 }
 
-/* Keeps `from`, with the sum `sum`, as the ended hypothesis `at`. */
+/* Stores `from`, with the sum `sum`, as ended hypothesis `at`. */
 static sib_code keep_ended(whisper_search *s, size_t at, const whisper_hypothesis *from, double sum,
                            sib_error *err)
 {
@@ -73,7 +73,7 @@ static sib_code keep_ended(whisper_search *s, size_t at, const whisper_hypothesi
     return SIB_OK;
 }
 
-/* next[at] = live[from] and one more token. */
+/* next[at] = live[from] plus one token. */
 static void go_on(whisper_search *s, size_t at, size_t from, int32_t token, double sum)
 {
     const whisper_hypothesis *old = &s->live[from];
@@ -86,7 +86,7 @@ static void go_on(whisper_search *s, size_t at, size_t from, int32_t token, doub
     h->from = from;
 }
 
-/* What was made lives from now on. */
+/* The hypotheses in `next` become the live ones. */
 static void turn(whisper_search *s, size_t n)
 {
     whisper_hypothesis *old = s->live;
@@ -95,7 +95,7 @@ static void turn(whisper_search *s, size_t n)
     s->n_live = n;
 }
 
-/* What the logits are divided by as probabilities, as a logarithm. */
+/* Logarithm of the softmax's divisor. */
 static sib_code normalizer(const whisper_search *s, const float *logits, double *out, sib_error *err)
 {
     *out = whisper_log_sum(logits, s->d->model->n_vocab);
@@ -105,7 +105,7 @@ static sib_code normalizer(const whisper_search *s, const float *logits, double 
     return SIB_OK;
 }
 
-/* Log probability, -infinity where nothing is allowed. */
+/* Log probability, -infinity where no token is allowed. */
 static double log_probability(const float *logits, int32_t token, double normalized_by)
 {
     return logits[token] > -INFINITY ? logits[token] - normalized_by : -INFINITY;
@@ -113,8 +113,8 @@ static double log_probability(const float *logits, int32_t token, double normali
 
 /* ---- Samples --------------------------------------------------------------------------------------- */
 
-/* A token by the probabilities that the logits have at a temperature above 0: the first at which the running sum passes the
-   number drawn. */
+/* Samples a token by the probabilities of the logits at a temperature above 0: the first at which the running
+   sum exceeds the random number. */
 static int32_t sample(const whisper_search *s, const float *logits, size_t row)
 {
     const whisper_decoder *d = s->d;
@@ -140,7 +140,7 @@ static int32_t sample(const whisper_search *s, const float *logits, size_t row)
 
 static sib_code step_samples(whisper_search *s, const float *logits, sib_error *err)
 {
-    const bool first = s->live[0].n == 0; /* all samples begin with the same logits */
+    const bool first = s->live[0].n == 0; /* all samples start from the same logits */
     const size_t n_vocab = s->d->model->n_vocab, n = first ? s->width : s->n_live;
     size_t going = 0;
     for (size_t i = 0; i < n; i++) {
@@ -167,7 +167,8 @@ static sib_code step_samples(whisper_search *s, const float *logits, sib_error *
 
 /* ---- Beams ----------------------------------------------------------------------------------------- */
 
-/* The `wanted` most probable tokens of a hypothesis as candidates, the most probable first; of equal ones the lower id. */
+/* The `wanted` most probable tokens of a hypothesis as candidates, the most probable first; among equals the
+   lower id. */
 static sib_code find_candidates(whisper_search *s, size_t from, const float *logits, size_t wanted,
                                 whisper_candidate *out, sib_error *err)
 {
@@ -224,7 +225,7 @@ static sib_code step_beams(whisper_search *s, const float *logits, sib_error *er
     return SIB_OK;
 }
 
-/* ---- The whole ------------------------------------------------------------------------------------- */
+/* ---- Steps and result ------------------------------------------------------------------------------ */
 
 sib_code whisper_search_step(whisper_search *s, const float *logits, bool *done, sib_error *err)
 {
@@ -233,7 +234,7 @@ sib_code whisper_search_step(whisper_search *s, const float *logits, bool *done,
     return code;
 }
 
-/* Beams that have not ended count where too few have, the most probable first; of equal ones the later. */
+/* Where too few beams have ended, adds unended ones, the most probable first; among equals the later. */
 static sib_code end_beams(whisper_search *s, sib_error *err)
 {
     while (s->n_ended < s->width && s->n_live > 0) {

@@ -1,4 +1,4 @@
-/* Hypotheses of a window: which go on, which have ended, and which is the best. */
+/* Hypotheses of a window: which continue, which have ended, and which is the best. */
 #ifndef JOB_WHISPER_SEARCH_H
 #define JOB_WHISPER_SEARCH_H
 
@@ -8,8 +8,8 @@ typedef struct whisper_hypothesis {
     int32_t *tokens; /* (room) sampled so far, n of them */
     size_t n;
     double sum;  /* of log probabilities */
-    size_t from; /* the live hypothesis of the step before that it continues */
-    size_t row;  /* among the samples; not used by beams */
+    size_t from; /* the live hypothesis of the previous step that it continues */
+    size_t row;  /* index among the samples; not used by beams */
 } whisper_hypothesis;
 
 typedef struct whisper_search {
@@ -17,27 +17,28 @@ typedef struct whisper_search {
     double temperature;
     bool beams;
     size_t width;             /* live hypotheses wanted */
-    size_t room;              /* tokens of one */
+    size_t room;              /* max tokens of a hypothesis */
     whisper_hypothesis *live; /* (n_live), all of the same length */
     size_t n_live;
-    whisper_hypothesis *next;  /* (width) being made */
-    whisper_hypothesis *ended; /* (n_ended of room_ended) beams: as they ended; samples: by row */
+    whisper_hypothesis *next;  /* (width) those of the next step */
+    whisper_hypothesis *ended; /* (n_ended of room_ended) beams: in the order in which they ended; samples: by
+                                  row */
     size_t n_ended, room_ended, max_ended;
     struct whisper_candidate *candidates; /* (width * (width + 1)) of beams */
-    int32_t *block;                       /* tokens of live and next */
+    int32_t *block;                       /* memory for the tokens of live and next */
 } whisper_search;
 
-/* Begins with one hypothesis of no tokens. On failure nothing is to be freed. */
+/* Starts with one hypothesis without tokens. After a failure nothing needs to be freed. */
 sib_code whisper_search_begin(whisper_search *s, const whisper_decoder *d, double temperature,
                               sib_error *err);
 void whisper_search_free(whisper_search *s);
 
-/* One step. logits: (n_live, n_vocab), rules applied. Afterwards live[i].from says what goes on as what. *done: nothing more
-   is wanted. Errors: SIB_ERR_VALUE (NaN), SIB_ERR_MEMORY. */
+/* One step. logits: (n_live, n_vocab), rules applied. Afterwards live[i].from is the index of the hypothesis
+   that live[i] continues. *done: no further step is wanted. Errors: SIB_ERR_VALUE (NaN), SIB_ERR_MEMORY. */
 sib_code whisper_search_step(whisper_search *s, const float *logits, bool *done, sib_error *err);
 
-/* Ends what is still live where it counts, and gives the best: of mean log probability, or by the length penalty of
-   Wu et al. 2016 (((5 + n) / 6)^alpha). */
+/* Ends the live hypotheses that count, and returns the best: by mean log probability, or with the length
+   penalty of Wu et al. 2016 (((5 + n) / 6)^alpha). */
 sib_code whisper_search_best(whisper_search *s, const whisper_hypothesis **out, sib_error *err);
 
 #endif

@@ -54,7 +54,7 @@ sib_code whisper_segments_move(whisper_segments *to, whisper_segments *from, sib
 sib_code whisper_segment_empty(sib_segment *s, sib_error *err)
 {
     char *text = mem_strdup("");
-    sib_word *words = mem_calloc(1, sizeof *words); /* an empty list, as openai-whisper has it */
+    sib_word *words = mem_calloc(1, sizeof *words); /* an empty list, as in openai-whisper */
     if (!text || !words) {
         mem_free(text);
         mem_free(words);
@@ -70,7 +70,7 @@ sib_code whisper_segment_empty(sib_segment *s, sib_error *err)
 
 /* ---- Slices ------------------------------------------------------------------------------------------ */
 
-/* Adds the segment of tokens (n) from `start` to `end`, in seconds. */
+/* Adds a segment with tokens (n) from `start` to `end`, in seconds. */
 static sib_code add(const whisper_tokens *w, const whisper_decoded *r, const whisper_window *at, double start,
                     double end, const int32_t *tokens, size_t n, whisper_segments *out, sib_error *err)
 {
@@ -99,14 +99,14 @@ static sib_code add(const whisper_tokens *w, const whisper_decoded *r, const whi
     return SIB_OK;
 }
 
-/* Positions that a timestamp is behind the first; below 0 for what is none. */
+/* Positions from the first timestamp to this one; negative for a token that is not a timestamp. */
 static double position(const whisper_tokens *w, int32_t token)
 {
     return (double)token - (double)w->timestamp_begin;
 }
 
-/* Segments from timestamp to timestamp: `end` is behind the last token of one where two timestamps meet, and at the end of a
-   complete text. *last: where the last segment ends. */
+/* Adds the segments between timestamps. A segment ends where two timestamps are adjacent, and at the end of a
+   complete text. *last: end of the last segment. */
 static sib_code add_slices(const whisper_tokens *w, const whisper_decoded *r, const whisper_window *at,
                            bool complete, whisper_segments *out, size_t *last, sib_error *err)
 {
@@ -127,7 +127,7 @@ static sib_code add_slices(const whisper_tokens *w, const whisper_decoded *r, co
     return SIB_OK;
 }
 
-/* The whole text as one segment, which ends at its last timestamp. */
+/* Adds the entire text as one segment, which ends at its last timestamp. */
 static sib_code add_whole(const whisper_tokens *w, const whisper_decoded *r, const whisper_window *at,
                           whisper_segments *out, sib_error *err)
 {
@@ -155,7 +155,7 @@ sib_code whisper_slice(const whisper_tokens *w, const whisper_decoded *r, const 
     sib_code code = meet ? add_slices(w, r, at, *complete, out, &last, err) : add_whole(w, r, at, out, err);
     if (code != SIB_OK)
         whisper_segments_cut(out, before);
-    else if (meet && !*complete) /* what is not finished is heard again */
+    else if (meet && !*complete) /* an unfinished segment is decoded again */
         *advance = (size_t)(t[last - 1] - w->timestamp_begin) * WHISPER_TOKEN_FRAMES;
     return code;
 }

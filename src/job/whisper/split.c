@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define UNKNOWN "\xEF\xBF\xBD" /* U+FFFD, which bytes that are no character become */
+#define UNKNOWN "\xEF\xBF\xBD" /* U+FFFD, which stands for invalid bytes */
 
 void whisper_timed_free(whisper_timed_list *l)
 {
@@ -25,8 +25,8 @@ static sib_code add_word(whisper_timed_list *l, byte_buffer *text, size_t n, sib
     return code;
 }
 
-/* True where `text`, which stands behind `offset` characters of `full`, is whole: it has no unknown character but those that
-   the full text has there too. */
+/* True where `text`, at character `offset` of `full`, is complete: it has U+FFFD only where the full text has
+   it too. */
 static bool is_whole(sib_str text, sib_str full, size_t offset)
 {
     const char *at = memmem(text.data, text.length, UNKNOWN, 3);
@@ -74,7 +74,7 @@ sib_code whisper_split(const whisper_tokens *w, const int32_t *ids, size_t n, wh
     return code;
 }
 
-/* to = first and then second; the word that has no text any more has no tokens either. */
+/* to = first followed by second. The word that gave its text also gives its tokens. */
 static sib_code join(whisper_timed *first, whisper_timed *second, whisper_timed *to, sib_error *err)
 {
     byte_buffer text = {0};

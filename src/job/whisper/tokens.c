@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The id of a token that the model has a logit for, or -1. */
+/* The id of a token that has a logit in the model, or -1. */
 static int32_t known(const whisper_tokens *w, const char *name)
 {
     int32_t id = sib_tokenizer_find(w->tokenizer, name, strlen(name));
@@ -42,7 +42,7 @@ sib_code whisper_tokens_find(whisper_tokens *w, const sib_tokenizer *t, const wh
     if (w->timestamp_begin < w->eot)
         return err_set(err, SIB_ERR_VALUE, "the tokenizer has <|0.00|> (%d) before <|endoftext|> (%d)",
                        (int)w->timestamp_begin, (int)w->eot);
-    if (w->no_speech < 0) /* what it was called at first */
+    if (w->no_speech < 0) /* its former name */
         w->no_speech = known(w, "<|nocaptions|>");
     w->start[0] = w->sot;
     w->n_start = 1;
@@ -68,7 +68,7 @@ sib_code whisper_tokens_start(whisper_tokens *w, const char *code, bool translat
     return w->start[2] < 0 ? lacks(translate ? "<|translate|>" : "<|transcribe|>", err) : SIB_OK;
 }
 
-/* Adds the tokens of s, as it is. */
+/* Adds the tokens of s, unchanged. */
 static sib_code encode(const whisper_tokens *w, sib_str s, token_ids *out, sib_error *err)
 {
     int32_t *ids = NULL;
@@ -103,7 +103,7 @@ sib_code whisper_tokens_bytes(const whisper_tokens *w, const int32_t *ids, size_
         bool special;
         if (ids[i] >= limit)
             continue;
-        /* an id that stands for nothing (vocabularies are padded) has no text */
+        /* ids without a token (vocabularies are padded) have no text */
         if (sib_tokenizer_token(w->tokenizer, ids[i], &bytes, &size, &special))
             code = buf_add(out, bytes, size, err);
     }
@@ -121,9 +121,10 @@ sib_code whisper_tokens_decode(const whisper_tokens *w, const int32_t *ids, size
     return code;
 }
 
-/* ---- What is never sampled -------------------------------------------------------------------------- */
+/* ---- Suppressed tokens ------------------------------------------------------------------------------ */
 
-/* Adds the first token of s, or of s with a blank in front; unless `always`, only where it is the whole of it. */
+/* Adds the first token of s, or of s with a blank in front; unless `always`, only where s is that one
+   token. */
 static sib_code add_first(const whisper_tokens *w, bool blank, const char *s, bool always, token_ids *out,
                           sib_error *err)
 {
@@ -144,9 +145,9 @@ static sib_code add_non_speech(const whisper_tokens *w, token_ids *out, sib_erro
         "\"",  "#",  "(",  ")",  "*",   "+",  "/",  ":",   ";",   "<",  "=",  ">",  "@",  "[",   "\\",  "]",
         "^",   "_",  "`",  "{",  "|",   "}",  "~",  "「",  "」",  "『", "』", "<<", ">>", "<<<", ">>>", "--",
         "---", "-(", "-[", "('", "(\"", "((", "))", "(((", ")))", "[[", "]]", "{{", "}}", "♪♪",  "♪♪♪"};
-    /* signs of music: where one is several tokens, the first is that of signs from U+2640 to U+267F alone */
+    /* signs of music: where one is several tokens, the first is that of the signs U+2640 to U+267F only */
     static const char *const music[] = {"♩", "♪", "♫", "♬", "♭", "♮", "♯"};
-    /* between words these are speech, before a word they are not */
+    /* speech between words, but not before a word */
     static const char *const leading[] = {"-", "'"};
     sib_code code = SIB_OK;
     for (size_t i = 0; i < sizeof leading / sizeof *leading && code == SIB_OK; i++)
@@ -160,7 +161,7 @@ static sib_code add_non_speech(const whisper_tokens *w, token_ids *out, sib_erro
     return code;
 }
 
-/* The number at *text, which a comma or the end follows; *text: behind it. */
+/* Reads the number at *text, which a comma or the end must follow, and moves *text past it. */
 static bool read_id(const char **text, long *out)
 {
     char *end;

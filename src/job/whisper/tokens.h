@@ -1,4 +1,4 @@
-/* Whisper's special tokens, as a tokenizer has them, and text to tokens and back in Whisper's manner. */
+/* Whisper's special tokens in a tokenizer, and text to tokens and back as Whisper does it. */
 #ifndef JOB_WHISPER_TOKENS_H
 #define JOB_WHISPER_TOKENS_H
 
@@ -10,9 +10,9 @@
 
 typedef struct whisper_tokens {
     const sib_tokenizer *tokenizer;
-    size_t n_vocab; /* the model's; every id here is below */
+    size_t n_vocab; /* the model's; every id here is below it */
     int32_t eot, sot, sot_prev, no_timestamps, timestamp_begin;
-    int32_t translate, transcribe, sot_lm, no_speech; /* -1 where the tokenizer has none */
+    int32_t translate, transcribe, sot_lm, no_speech; /* -1 where the tokenizer lacks the token */
     int32_t start[3];                                 /* (n_start) <|startoftranscript|>, language and task */
     size_t n_start;
     const char *language; /* code; NULL for English-only models, which have no language tokens */
@@ -25,25 +25,27 @@ sib_code whisper_tokens_find(whisper_tokens *w, const sib_tokenizer *t, const wh
 /* The id of a language's token, -1 where there is none. */
 int32_t whisper_tokens_language(const whisper_tokens *w, const char *code);
 
-/* Says in which language (by code; static storage) and for which task transcripts start. Errors: SIB_ERR_VALUE names a token that is not there. */
+/* Sets the language (by code; static storage) and task with which transcripts start. Errors: SIB_ERR_VALUE
+   names a missing token. */
 sib_code whisper_tokens_start(whisper_tokens *w, const char *code, bool translate, sib_error *err);
 
-/* Adds the tokens of a text that a prompt is made of, trimmed and with one blank in front; names of special tokens in it are
-   text like any other. Errors: those of sib_tokenizer_encode. */
+/* Adds the tokens of a text for a prompt, trimmed and with one blank in front; names of special tokens in it
+   are ordinary text. Errors: those of sib_tokenizer_encode. */
 sib_code whisper_tokens_encode(const whisper_tokens *w, const char *text, token_ids *out, sib_error *err);
 
 /* Adds the text of those of ids (n) that are below `limit`, as UTF-8. */
 sib_code whisper_tokens_decode(const whisper_tokens *w, const int32_t *ids, size_t n, int32_t limit,
                                byte_buffer *out, sib_error *err);
-/* The same as the tokens' bytes, which may break off within a character. */
+/* The same as the tokens' bytes, which may end inside a character. */
 sib_code whisper_tokens_bytes(const whisper_tokens *w, const int32_t *ids, size_t n, int32_t limit,
                               byte_buffer *out, sib_error *err);
 
-/* Ids that are never sampled, by an option such as "-1,50256": those named, what begins symbols that nobody speaks where -1
-   is among them, and the special tokens that frame a transcript. Errors: SIB_ERR_ARGUMENT, those of the tokenizer. */
+/* Ids that are never sampled, from an option such as "-1,50256": those listed, tokens that begin non-speech
+   symbols where -1 is listed, and the special tokens that frame a transcript. Errors: SIB_ERR_ARGUMENT, those
+   of the tokenizer. */
 sib_code whisper_tokens_suppressed(const whisper_tokens *w, const char *list, token_ids *out, sib_error *err);
 
-/* Ids that an empty text would begin with: a blank, and the end. */
+/* Ids that would begin an empty text: a blank, and the end. */
 sib_code whisper_tokens_blank(const whisper_tokens *w, token_ids *out, sib_error *err);
 
 #endif

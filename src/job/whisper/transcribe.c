@@ -11,8 +11,8 @@
 #include <sibyl/features.h>
 #include <string.h>
 
-/* Windows in a row that lead no farther before one is stepped over: the text before a window may change what is heard in
-   it, but not for ever. */
+/* Windows in a row without progress before one is skipped: the text before a window may change its result,
+   but not without end. */
 #define MAX_STANDSTILL 10
 
 typedef struct transcription {
@@ -23,21 +23,21 @@ typedef struct transcription {
     whisper_decoder decoder;
     const float *mel; /* (n_mels, n_frames) */
     size_t n_frames, content;
-    float *heard;             /* (n_mels, window) what the model hears, */
-    size_t heard_at, n_heard; /* and which frames those are */
+    float *heard;             /* (n_mels, window) the encoded window */
+    size_t heard_at, n_heard; /* the frames that it contains */
     token_ids said;           /* tokens of the initial prompt and of all segments */
     token_ids prompt;         /* scratch */
     size_t n_initial;         /* tokens of the initial prompt */
-    size_t reset;             /* tokens of `said` before here are not given as prompt any more */
+    size_t reset;             /* tokens of `said` before this index are no longer part of prompts */
     size_t seek;              /* frame at which the next window begins */
     double last_speech;       /* seconds at which the last word ended */
     whisper_segments segments;
-    byte_buffer raw, text; /* bytes of text that are no whole character yet; all text before */
+    byte_buffer raw, text; /* bytes of text that do not complete a character yet; all text before */
 } transcription;
 
-/* ---- What the model hears ------------------------------------------------------------------------------ */
+/* ---- Encoding windows ---------------------------------------------------------------------------------- */
 
-/* Lets the model hear frames seek .. seek + size, zeros behind them; nothing is fed then. */
+/* Encodes frames seek .. seek + size, padded with zeros; no tokens are fed then. */
 static sib_code hear(transcription *t, size_t seek, size_t size, sib_error *err)
 {
     const whisper_model *m = t->model;
@@ -58,7 +58,7 @@ static sib_code hear(transcription *t, size_t seek, size_t size, sib_error *err)
     return code;
 }
 
-/* The language whose token is the most probable behind the start, among those, at the recording's beginning. */
+/* The language whose token is the most probable after the start token, at the recording's beginning. */
 static sib_code detect_language(transcription *t, const char **language, double *probability, sib_error *err)
 {
     const whisper_model *m = t->model;
@@ -116,8 +116,8 @@ static sib_code choose_language(transcription *t, whisper_transcript *out, sib_e
 
 /* ---- Decoding ------------------------------------------------------------------------------------------ */
 
-/* The last of ids (n) as slices of Python count them from the end: all where `last` is 0, and all but the first ones where it
-   is negative. */
+/* Index of the first of the last ids as in Python's ids[-last:], of n: 0 where `last` is 0, and -last where
+   it is negative. */
 static size_t first_of_last(size_t n, int64_t last)
 {
     if (last > 0)
@@ -125,7 +125,7 @@ static size_t first_of_last(size_t n, int64_t last)
     return size_min(n, (size_t)-last);
 }
 
-/* What was said before, for the next window. */
+/* Makes the prompt of the next window from earlier tokens. */
 static sib_code make_prompt(transcription *t, sib_error *err)
 {
     t->prompt.n = 0;
@@ -138,7 +138,7 @@ static sib_code make_prompt(transcription *t, sib_error *err)
     return code == SIB_OK ? ids_append(&t->prompt, t->said.ids + from, t->said.n - from, err) : code;
 }
 
-/* True where another temperature might do better: too repetitive or too improbable, and not just silence. */
+/* True where another temperature may do better: too repetitive or too improbable, and not just silence. */
 static bool falls_short(const whisper_options *o, const whisper_decoded *r)
 {
     bool improbable = r->avg_logprob < o->logprob_threshold;
@@ -167,9 +167,10 @@ static sib_code decode(transcription *t, const whisper_window *at, whisper_decod
     return code;
 }
 
-/* ---- What is told --------------------------------------------------------------------------------------- */
+/* ---- Results
+   -------------------------------------------------------------------------------------------- */
 
-/* Tells text as far as it is whole characters; all that is left at the end. */
+/* Passes on text in complete characters; at the end all that is left. */
 static sib_code tell_text(transcription *t, bool at_end, sib_error *err)
 {
     const size_t before = t->text.n;
@@ -185,7 +186,7 @@ static sib_code tell_text(transcription *t, bool at_end, sib_error *err)
     return code == SIB_OK ? code : err_set(err, code, "whoever is told the text ended the transcription");
 }
 
-/* Keeps the window's segments, and tells those that say something. */
+/* Stores the window's segments, and passes on those with text. */
 static sib_code keep(transcription *t, whisper_segments *window, sib_error *err)
 {
     const size_t before = t->segments.n;
@@ -212,10 +213,11 @@ static sib_code keep(transcription *t, whisper_segments *window, sib_error *err)
     return code == SIB_OK ? tell_text(t, false, err) : code;
 }
 
-/* ---- Windows --------------------------------------------------------------------------------------------- */
+/* ---- Windows
+   --------------------------------------------------------------------------------------------- */
 
-/* Words of a window's segments, and where to go on by them. *kept: false where the window is to be heard again, from another
-   place. */
+/* Times the words of a window's segments, and sets the next window by them. *kept: false where the window is
+   to be decoded again from another place. */
 static sib_code time_window(transcription *t, const whisper_window *at, bool complete,
                             whisper_segments *segments, bool *kept, sib_error *err)
 {
@@ -237,7 +239,7 @@ static sib_code time_window(transcription *t, const whisper_window *at, bool com
     return SIB_OK;
 }
 
-/* A window that has been decoded to r. */
+/* Handles a window that was decoded to r. */
 static sib_code take_window(transcription *t, const whisper_window *at, const whisper_decoded *r,
                             sib_error *err)
 {
@@ -253,7 +255,7 @@ static sib_code take_window(transcription *t, const whisper_window *at, const wh
         code = time_window(t, at, complete, &segments, &kept, err);
     if (code == SIB_OK && kept) {
         code = keep(t, &segments, err);
-        /* what was found at a high temperature is no example to follow */
+        /* results at a high temperature do not become prompts */
         if (!o->condition_on_previous_text || r->temperature > 0.5)
             t->reset = t->said.n;
     }
@@ -261,7 +263,7 @@ static sib_code take_window(transcription *t, const whisper_window *at, const wh
     return code;
 }
 
-/* The window at t->seek, of at most `room` frames. */
+/* Transcribes the window at t->seek, of at most `room` frames. */
 static sib_code do_window(transcription *t, size_t room, sib_error *err)
 {
     const size_t whole = whisper_window_frames(t->model);
@@ -290,7 +292,8 @@ static sib_code tell_progress(const transcription *t, sib_error *err)
     return code == SIB_OK ? code : err_set(err, code, "whoever is told the progress ended the transcription");
 }
 
-/* All windows from frame `from` to frame `to`. Words may lead back; what has never been heard is reached in the end. */
+/* Transcribes all windows from frame `from` to frame `to`. Words may move back, but every frame is reached in
+   the end. */
 static sib_code do_clip(transcription *t, size_t from, size_t to, sib_error *err)
 {
     size_t standstill = 0, farthest = from;
@@ -313,7 +316,8 @@ static sib_code do_clip(transcription *t, size_t from, size_t to, sib_error *err
     return SIB_OK;
 }
 
-/* ---- The recording ---------------------------------------------------------------------------------------- */
+/* ---- The recording
+   ---------------------------------------------------------------------------------------- */
 
 static sib_code do_clips(transcription *t, sib_error *err)
 {

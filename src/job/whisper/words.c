@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Words are told in hundredths of a second. */
+/* Rounds to hundredths of a second, the resolution of word times. */
 static double hundredths(double seconds)
 {
     return rint(seconds * 100) / 100;
@@ -30,7 +30,7 @@ bool whisper_last_end(const whisper_segments *segments, double *out)
 
 /* ---- Words of a window -------------------------------------------------------------------------------- */
 
-/* Times and probabilities of words by those of their tokens. times: (n_tokens + 1). */
+/* Times and probabilities of words from those of their tokens. times: (n_tokens + 1). */
 static void time_words(whisper_timed_list *l, const double *times, const double *probabilities)
 {
     size_t at = 0;
@@ -46,7 +46,7 @@ static void time_words(whisper_timed_list *l, const double *times, const double 
     }
 }
 
-/* The words of text (n tokens), with times. None where there are no tokens. */
+/* The timed words of text (n tokens). None where there are no tokens. */
 static sib_code find_words(whisper_decoder *d, const whisper_window *at, const token_ids *text,
                            whisper_timed_list *out, sib_error *err)
 {
@@ -67,7 +67,7 @@ static sib_code find_words(whisper_decoder *d, const whisper_window *at, const t
         code = ids_add(&ended, d->tokens->eot, err);
     if (code == SIB_OK)
         code = whisper_split(d->tokens, ended.ids, ended.n, out, err);
-    if (code == SIB_OK && out->n > 0) { /* the last is the end of the text */
+    if (code == SIB_OK && out->n > 0) { /* the last word is the end token */
         buf_free(&out->data[--out->n].text);
         time_words(out, times, probabilities);
     }
@@ -83,7 +83,7 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* The median of how long words are, of those that last, but 0.7 s at most; 0 where none lasts. */
+/* The median duration of words of positive duration, at most 0.7 s; 0 where there is none. */
 static sib_code median_duration(const whisper_timed_list *l, double *out, sib_error *err)
 {
     double *durations = mem_alloc(l->n, sizeof *durations);
@@ -99,7 +99,7 @@ static sib_code median_duration(const whisper_timed_list *l, double *out, sib_er
     return SIB_OK;
 }
 
-/* A mark that ends a sentence, and the word behind it, last no longer than `most`. */
+/* Limits the duration of marks that end a sentence, and of the word after them, to `most`. */
 static void shorten_at_sentences(whisper_timed_list *l, double most)
 {
     static const char marks[] = ".。!！?？";
@@ -117,13 +117,13 @@ static void shorten_at_sentences(whisper_timed_list *l, double most)
 
 /* ---- Words of a segment ------------------------------------------------------------------------------- */
 
-/* Gives s the words from *at on that its n text tokens make. */
+/* Moves to s the words from *at on that its n text tokens make. */
 static sib_code give_words(const whisper_timed_list *l, size_t *at, size_t n, double offset, sib_segment *s,
                            sib_error *err)
 {
     sib_word *words = NULL;
     size_t capacity = 0;
-    sib_code code = ARRAY_RESERVE(words, capacity, 1, "words", err); /* a list, also where it is empty */
+    sib_code code = ARRAY_RESERVE(words, capacity, 1, "words", err); /* allocated, also where it is empty */
     s->words = words;
     if (code != SIB_OK)
         return code;
@@ -143,7 +143,7 @@ static sib_code give_words(const whisper_timed_list *l, size_t *at, size_t n, do
     return SIB_OK;
 }
 
-/* The first two words behind a pause are no longer than twice the median. */
+/* Limits the first two words after a pause to twice the median. */
 static void shorten_behind_pause(sib_segment *s, double last_speech, double median)
 {
     sib_word *w = whisper_words(s);
@@ -156,7 +156,8 @@ static void shorten_behind_pause(sib_segment *s, double last_speech, double medi
     w[0].start = fmax(0, w[0].end - most);
 }
 
-/* The segment begins and ends with its words; but where its own times cut a word that is too long, the word does. */
+/* The segment begins and ends with its words; but where its own times cut a word that is too long, the word
+   is cut. */
 static void fit(sib_segment *s, double median)
 {
     sib_word *first = whisper_words(s), *last = first + s->n_words - 1;
