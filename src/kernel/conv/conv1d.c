@@ -111,8 +111,8 @@ static sib_code check_arrays(const sib_conv1d_spec *s, int64_t out_length, size_
 
 /* ---- Run ------------------------------------------------------------------------------------------- */
 
-/* Sums of more terms than LONG_SUM are made of blocks of BLOCK_TERMS: equal terms round the same way each
-   time, so 960,000 of them in one float come out 4e-3 off. */
+/* Sums are made of parts of at most BLOCK_TERMS, which round less than one long sum. Those of more than LONG_SUM terms are
+   added up in double: equal terms round the same way each time, so 960,000 of them in one float come out 4e-3 off. */
 #define LONG_SUM    8192
 #define BLOCK_TERMS 320
 
@@ -122,18 +122,35 @@ typedef struct conv1d {
     sib_dtype dtype;
     bool gelu;
     conv2d_plan plan;
-    float *sums;    /* (batch, out_channels, out_length) */
-    float *bias;    /* (out_channels) or NULL */
-    float *packed;  /* weights */
-    float *scratch; /* of the workers */
+    size_t out_channels;
+    float *sums;       /* (batch, out_channels, out_length) */
+    const float *bias; /* (out_channels) or NULL */
+    float *widened;    /* the bias where it is not float32 */
+    float *packed;     /* weights */
+    float *scratch;    /* of the workers */
     void *y;
 } conv1d;
+
+/* Adds each channel's bias to the sums begin .. begin + count - 1. The bias comes last: a sum that begins with a bias
+   much larger than its terms rounds every one of them to the bias's last digit. */
+static void add_bias(const conv1d *c, size_t begin, size_t count)
+{
+    size_t length = c->plan.out_plane;
+    for (size_t at = begin, end; at < begin + count; at = end) {
+        float bias = c->bias[at / length % c->out_channels];
+        end = size_min((at / length + 1) * length, begin + count);
+        for (size_t i = at; i < end; i++)
+            c->sums[i] += bias;
+    }
+}
 
 /* A conv2d_call's finish. */
 static void finish(const void *context, size_t begin, size_t count)
 {
     const conv1d *c = context;
     float *sums = c->sums + begin;
+    if (c->bias)
+        add_bias(c, begin, count);
     if (c->gelu)
         c->kernels->chain.op[CHAIN_gelu][CHAIN_F32](sums, NULL, NULL, sums, count);
     if (c->dtype != SIB_F32)
@@ -182,10 +199,11 @@ static sib_code allocate(conv1d *c, const sib_conv1d_spec *s, unsigned workers, 
         return err_memory(err, sums * sizeof(float), "the sums of conv1d");
     if (!bias)
         return SIB_OK;
-    c->bias = mem_alloc((size_t)s->out_channels, sizeof(float));
-    if (!c->bias)
-        return err_memory(err, (size_t)s->out_channels * sizeof(float), "the bias of conv1d");
-    conv2d_widen(&c->plan, c->dtype, bias, 0, (size_t)s->out_channels, c->bias);
+    c->widened = mem_alloc(c->out_channels, sizeof(float));
+    if (!c->widened)
+        return err_memory(err, c->out_channels * sizeof(float), "the bias of conv1d");
+    conv2d_widen(&c->plan, c->dtype, bias, 0, c->out_channels, c->widened);
+    c->bias = c->widened;
     return SIB_OK;
 }
 
@@ -204,31 +222,37 @@ sib_code sib_conv1d(const sib_conv1d_spec *spec, sib_dtype dtype, sib_pool *pool
         return code;
     conv2d_shape shape = shape_of(spec, dtype, out_length);
     size_t block = shape.c * shape.axis[2].kernel > LONG_SUM ? BLOCK_TERMS : 0;
-    conv1d c = {.kernels = kernel_table_get(), .dtype = dtype, .gelu = spec->gelu, .y = y};
+    conv1d c = {.kernels = kernel_table_get(),
+                .dtype = dtype,
+                .gelu = spec->gelu,
+                .out_channels = (size_t)spec->out_channels,
+                .y = y};
     unsigned threads = sib_pool_threads(pool);
     sib_error why = SIB_ERROR_INIT;
     code = conv2d_plan_make_blocks(c.kernels, &shape, block, threads, &c.plan, &why);
     if (code != SIB_OK)
         return err_set(err, code, "conv1d: %s", why.message);
+    c.plan.part_terms = BLOCK_TERMS;
     code = allocate(&c, spec, conv2d_workers(&c.plan, threads), bias, err);
     bool narrow = dtype != SIB_F32;
     if (code == SIB_OK) {
         conv2d_call call = {.plan = &c.plan,
                             .x = x,
                             .w = c.packed,
-                            .bias = narrow ? c.bias : bias,
                             .y = narrow ? c.sums : y,
                             .scratch = c.scratch,
-                            .finish = narrow || c.gelu ? finish : NULL,
+                            .finish = narrow || c.gelu || bias ? finish : NULL,
                             .context = &c};
-        if (!narrow)
+        if (!narrow) {
             c.sums = y;
+            c.bias = bias;
+        }
         conv2d_pack(&c.plan, &(conv2d_weights){.dtype = dtype, .elements = w}, c.packed);
         conv2d_run(&call, pool);
     }
     mem_free(c.packed);
     mem_free(c.scratch);
-    mem_free(c.bias);
+    mem_free(c.widened);
     if (narrow)
         mem_free(c.sums);
     conv2d_plan_free(&c.plan);

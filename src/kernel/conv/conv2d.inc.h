@@ -22,7 +22,7 @@ typedef struct tile_args {
     const float *x;        /* the image at the tile's first pixel */
     const int32_t *offset; /* (k) */
     const float *bias;     /* (m) or NULL */
-    bool more;             /* sums begin with what y holds */
+    bool more;             /* sums are added to what y holds */
     float *y;
     size_t ldy;
     size_t last; /* floats of the last vector */
@@ -39,12 +39,6 @@ static inline __attribute__((always_inline)) void tile(const tile_args *t, int m
         vf first = t->bias ? vf_set1(t->bias[i]) : vf_zero();
         UNROLL for (int j = 0; j < nv; j++) sum[i][j] = first;
     }
-    if (t->more)
-        UNROLL for (int i = 0; i < m; i++) UNROLL for (int j = 0; j < nv; j++)
-        {
-            const float *y = t->y + (size_t)i * t->ldy + j * VF_LANES;
-            sum[i][j] = cut && j == nv - 1 ? vf_load_n(y, last) : vf_load(y);
-        }
     for (size_t p = 0; p < t->k; p++, a += m) {
         const float *row = x + t->offset[p];
         vf right[MAX_NV];
@@ -59,12 +53,16 @@ static inline __attribute__((always_inline)) void tile(const tile_args *t, int m
     UNROLL for (int i = 0; i < m; i++)
     {
         float *y = t->y + (size_t)i * t->ldy;
-        UNROLL for (int j = 0; j < nv; j++)
+        UNROLL for (int j = 0; j < nv; j++, y += VF_LANES)
         {
-            if (cut && j == nv - 1)
-                vf_store_n(y + j * VF_LANES, sum[i][j], last);
+            bool tail = cut && j == nv - 1;
+            vf all = sum[i][j];
+            if (t->more)
+                all = vf_add(tail ? vf_load_n(y, last) : vf_load(y), all);
+            if (tail)
+                vf_store_n(y, all, last);
             else
-                vf_store(y + j * VF_LANES, sum[i][j]);
+                vf_store(y, all);
         }
     }
 }

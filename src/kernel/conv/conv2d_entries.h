@@ -54,8 +54,8 @@ typedef struct conv2d_kernels {
     const size_t *vectors; /* (mr): of pixels that go with 1, 2, ... rows at once */
 
     /* y[i * ldy + j] = bias[i] + sum over p of a[p * m + i] * x[offset[p] + j] for i < m <= mr, j < n; the
-       sum in one float per element, p upward from bias[i] (0 where bias is NULL), or where `more` from
-       what y holds. a: (k, m) and 16 floats more that can be read; reads no more of x than is used. */
+       sum in one float per element, p upward from bias[i] (0 where bias is NULL); where `more` the sum
+       begins with 0 and is added to what y holds. a: (k, m) and 16 floats more that can be read; reads no more of x than is used. */
     void (*panel)(size_t m, size_t n, size_t k, const float *a, const float *x, const int32_t *offset,
                   const float *bias, bool more, float *y, size_t ldy);
 

@@ -1,6 +1,7 @@
 /* Convolutions with the features in the lanes: neighbouring pixels need not be neighbours in memory, so
    neither a stride nor the ends of short rows cost anything; sums are transposed to rows of pixels at the
    end. */
+#include "base/assert.h"
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
 
@@ -8,6 +9,8 @@
    the next: sums, these weights and what is read of the image share the second cache. */
 #define PIXELS       224
 #define PANEL_FLOATS (56 * 1024)
+/* Sums of a tile: pixels times floats of features, at any level. */
+#define MAX_TILE_FLOATS 1024
 
 /* Pixels below which a panel has too few sums to keep the multipliers busy. */
 #define MIN_PIXELS 4
@@ -50,6 +53,13 @@ size_t conv2d_features_floats(const conv2d_plan *p)
     return size_ceil_div(max_pixels(p), lanes) * lanes * p->kernels->spot_vectors * lanes;
 }
 
+/* Adds the part of a sum that a block of terms makes from zero: n floats of a tile. */
+static void add_part(const float *part, size_t n, float *sums)
+{
+    for (size_t i = 0; i < n; i++)
+        sums[i] += part[i];
+}
+
 /* All terms of the m features of a panel for n pixels. x: (n) the first elements of their windows; w: (k,
    whole vectors); sums: (n, whole vectors). */
 static void sum_panel(const conv2d_plan *p, size_t m, size_t n, const float *const *x, const float *w,
@@ -58,11 +68,19 @@ static void sum_panel(const conv2d_plan *p, size_t m, size_t n, const float *con
     const conv2d_kernels *t = p->kernels;
     size_t vectors = size_ceil_div(m, t->lanes), width = vectors * t->lanes;
     size_t tiles = size_ceil_div(n, t->spots), blocks = size_ceil_div(p->k * width, PANEL_FLOATS);
+    float part[MAX_TILE_FLOATS];
+    SIB_ASSERT(t->spots * width <= MAX_TILE_FLOATS);
+    blocks = size_max(blocks, conv2d_parts(p, p->k));
     for (size_t block = 0; block < blocks; block++) {
         size_t k0 = conv2d_cut(p->k, blocks, block), k = conv2d_cut(p->k, blocks, block + 1) - k0;
+        bool apart = p->part_terms && k0;
         for (size_t tile = 0; tile < tiles; tile++) {
             size_t i0 = conv2d_cut(n, tiles, tile), i1 = conv2d_cut(n, tiles, tile + 1);
-            t->spot(i1 - i0, vectors, k, w + k0 * width, x + i0, p->offset + k0, k0 > 0, sums + i0 * width);
+            float *at = sums + i0 * width;
+            t->spot(i1 - i0, vectors, k, w + k0 * width, x + i0, p->offset + k0, k0 && !apart,
+                    apart ? part : at);
+            if (apart)
+                add_part(part, (i1 - i0) * width, at);
         }
     }
 }

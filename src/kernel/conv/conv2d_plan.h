@@ -21,6 +21,7 @@
 
 #include "base/error.h"
 #include "base/pool.h"
+#include "base/size.h"
 #include "kernel/kernel.h"
 #include "tensor/dtype.h"
 
@@ -80,6 +81,8 @@ typedef struct conv2d_plan {
     size_t row_step; /* floats from the first pixel of a row of the output to that of the next */
     bool integer;    /* x and w are bytes */
     size_t block;    /* terms that are summed at once, where that is not all of them; else 0 */
+    size_t
+        part_terms; /* features in the lanes: the sum is made of parts of at most so many terms; 0: of one */
     size_t
         sum_floats; /* sums of a band that are not y yet, and where they are added up; 0 where y is float */
     size_t image_floats, tile_floats, scratch_floats; /* of one worker */
@@ -144,6 +147,12 @@ static inline size_t conv2d_cut(size_t n, size_t parts, size_t index)
 {
     size_t min = n / parts, more = n % parts;
     return index * min + (index < more ? index : more);
+}
+
+/* Parts that a sum of k terms is made of. */
+static inline size_t conv2d_parts(const conv2d_plan *p, size_t k)
+{
+    return p->part_terms ? size_ceil_div(k, p->part_terms) : 1;
 }
 
 /* Vectors of features of a group. */

@@ -94,10 +94,16 @@ static void panel_of(const product *o, size_t panel, size_t n, const float *x, f
 {
     const conv2d_plan *p = o->p;
     size_t m0 = conv2d_panel_row(p, panel), m = conv2d_panel_row(p, panel + 1) - m0;
+    size_t parts = p->s.kind == CONV2D_PRODUCT ? conv2d_parts(p, o->k) : 0;
+    for (size_t part = 0; part < parts; part++) {
+        size_t k0 = conv2d_cut(o->k, parts, part), k = conv2d_cut(o->k, parts, part + 1) - k0;
+        k0 += o->k0;
+        p->kernels->panel(m, n, k, o->w + m0 * p->k + k0 * m, x, p->offset + k0,
+                          o->bias ? o->bias + m0 : NULL, part > 0, y, ldy);
+    }
     if (p->s.kind == CONV2D_PRODUCT)
-        p->kernels->panel(m, n, o->k, o->w + m0 * p->k + o->k0 * m, x, p->offset + o->k0,
-                          o->bias ? o->bias + m0 : NULL, false, y, ldy);
-    else if (p->s.kind == CONV2D_LARGEST)
+        return;
+    if (p->s.kind == CONV2D_LARGEST)
         p->kernels->largest(n, p->k, x, p->offset, y);
     else
         p->kernels->total(n, p->k, x, p->offset, y);
