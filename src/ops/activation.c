@@ -1,9 +1,10 @@
-/* Activations, element by element: computed in float64, rounded once. */
+/* Elementwise activations, computed in float64 and rounded once. */
 #include "ops/elem.h"
 
 #include <math.h>
 
-/* The input of an activation in float64; MVAL_NONE, with the lowering failed, where it is none of floats. */
+/* The input of an activation in float64; fails the lowering and returns MVAL_NONE where its dtype is not in
+   `takes`. */
 static mval wide_in(lowering *l, elem_set takes)
 {
     mval x = l_in(l, 0);
@@ -18,7 +19,7 @@ static mval softplus(lowering *l, mval x) /* log(1 + e^x) = max(x, 0) + log(1 + 
     return m_add(l, m_relu(l, x), m_log1p(l, m_exp(l, m_neg(l, m_abs(l, x)))));
 }
 
-/* x within [low, high]; NaN stays. */
+/* x clamped to [low, high]; NaN stays NaN. */
 static mval clamp_numbers(lowering *l, mval x, double low, double high)
 {
     return m_clamp(l, x, elem_number(l, low), elem_number(l, high));
@@ -43,7 +44,7 @@ void lower_ONNX_LeakyRelu(lowering *l, const node *n)
     elem_out(l, m_where(l, m_less(l, x, elem_number(l, 0)), scaled, x), l_in(l, 0));
 }
 
-/* The slope of PRelu before opset 7 is one, or one a channel: dim 1 of X. */
+/* Before opset 7, slope has one element or one per channel (dim 1 of X). */
 static mval legacy_slope(lowering *l, mval x, mval slope)
 {
     dim dims[SIB_MAX_RANK];
@@ -143,7 +144,7 @@ void lower_ONNX_Mish(lowering *l, const node *n)
     elem_out(l, m_mul(l, x, m_tanh(l, softplus(l, x))), l_in(l, 0));
 }
 
-/* x / 2 * (1 + erf(x / sqrt 2)), or by_tanh x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))).
+/* x / 2 * (1 + erf(x / sqrt 2)), or with by_tanh x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))).
    Hendrycks & Gimpel 2016. */
 static mval elem_gelu(lowering *l, mval x, bool by_tanh)
 {
@@ -207,7 +208,7 @@ void lower_ONNX_ThresholdedRelu(lowering *l, const node *n)
     l_out(l, 0, m_where(l, above, x, m_scalar_like(l, x, 0)));
 }
 
-/* x + by in the dtype of x: exactly for integers where `by` is whole, else in float64. */
+/* x + by in the dtype of x: exact for integers where `by` is an integer, else in float64. */
 static mval shifted(lowering *l, mval x, double by)
 {
     bool whole = by > -9e18 && by < 9e18 && by == (double)(int64_t)by;
@@ -230,8 +231,8 @@ void lower_ONNX_Shrink(lowering *l, const node *n)
     l_out(l, 0, m_where(l, m_less(l, wide, elem_number(l, -lambd)), shifted(l, x, bias), y));
 }
 
-/* Bounds of Clip before opset 11: attributes. In float64, since they may be out of range of the dtype of
-   x. */
+/* Clip before opset 11, with attributes as bounds. In float64, since bounds may be out of range of the dtype
+   of x. */
 static void legacy_clip(lowering *l, const node *n, mval x)
 {
     clip_spec spec = spec_clip(n);
@@ -240,7 +241,7 @@ static void legacy_clip(lowering *l, const node *n, mval x)
     elem_out(l, m_clamp(l, elem_wide(l, x), low, high), x);
 }
 
-/* Y = min(max(X, low), high), a bound that is absent left out. ONNX Clip-1/6 (attributes), 11/12/13
+/* Y = min(max(X, low), high), without a bound that is absent. ONNX Clip-1/6 (attributes), 11/12/13
    (inputs). */
 void lower_ONNX_Clip(lowering *l, const node *n)
 {
@@ -270,7 +271,7 @@ void lower_MS_Gelu(lowering *l, const node *n)
     l_out(l, 0, elem_gelu(l, x, false));
 }
 
-/* Gelu of input 0 plus input 1 where there is one; the sum is not rounded. */
+/* Gelu of input 0 plus input 1, if present; the sum is not rounded. */
 static void biased_gelu(lowering *l, bool by_tanh)
 {
     mval x = l_in(l, 0);
@@ -283,14 +284,14 @@ static void biased_gelu(lowering *l, bool by_tanh)
     elem_out(l, elem_gelu(l, sum, by_tanh), x);
 }
 
-/* C = Gelu(A + B), B [k] along the last axis. com.microsoft BiasGelu-1. */
+/* C = Gelu(A + B), B [k] broadcast along the last axis. com.microsoft BiasGelu-1. */
 void lower_MS_BiasGelu(lowering *l, const node *n)
 {
     (void)n;
     biased_gelu(l, false);
 }
 
-/* Y = Gelu by tanh of X + bias, bias [k] along the last axis. com.microsoft FastGelu-1. */
+/* Y = Gelu by tanh of X + bias, bias [k] broadcast along the last axis. com.microsoft FastGelu-1. */
 void lower_MS_FastGelu(lowering *l, const node *n)
 {
     (void)n;

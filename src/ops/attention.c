@@ -1,4 +1,4 @@
-/* Scaled dot product attention: the parts that all its operators share, and ONNX Attention. */
+/* Scaled dot product attention: the parts that all attention operators share, and ONNX Attention. */
 #include "ops/attention.h"
 #include "ops/elem.h"
 
@@ -40,7 +40,7 @@ mval attention_matmul(lowering *l, mval a, mval b)
         (shared < 1 || heads % shared))
         return l_fail(l, SIB_ERR_ARGUMENT, "%lld query heads cannot share %lld key and value heads",
                       (long long)heads, (long long)shared);
-    /* the heads of a group lie in line, so their rows are one matrix */
+    /* the heads of a group are consecutive, so their rows form one matrix */
     dim rows = d_mul(l, d_floor_div(l, x[1], y[1]), x[2]);
     dim grouped[4] = {x[0], y[1], rows, x[3]}, apart[4] = {x[0], x[1], x[2], y[3]};
     return m_reshape(l, m_matmul(l, m_reshape(l, a, 4, grouped), b), 4, apart);
@@ -114,7 +114,7 @@ static mval with_past(lowering *l, size_t past, mval x)
     return l_has(l, past) ? m_concat(l, 2, (mval[]){l_in(l, past), x}, 2) : x;
 }
 
-/* attn_mask as a bias of dtype; from version 24 on a shorter one is filled up with -inf. */
+/* attn_mask as a bias of `dtype`; from opset 24 on a shorter one is padded with -inf. */
 static mval mask_bias(lowering *l, const node *n, sib_dtype dtype, dim n_keys)
 {
     mval mask = l_in_or_none(l, IN_MASK);
@@ -128,7 +128,7 @@ static mval mask_bias(lowering *l, const node *n, sib_dtype dtype, dim n_keys)
     return m_pad_axis(l, bias, -1, d_const(l, 0), d_sub(l, n_keys, have), m_scalar(l, dtype, -INFINITY));
 }
 
-/* Where the first query stands: behind the past, or so that the last query is the last key that counts. */
+/* Position of the first query: after the past keys, or such that the last query is at the last valid key. */
 static mval query_offset(lowering *l, dim n_queries)
 {
     if (l_has(l, IN_PAST_KEY))
@@ -140,8 +140,8 @@ static mval query_offset(lowering *l, dim n_queries)
     return m_reshape(l, m_sub(l, valid, m_dim_scalar(l, n_queries)), 4, apart);
 }
 
-/* All that is added to the scores: attn_mask, is_causal, the windows, and what lies beyond nonpad_kv_seqlen.
-   MVAL_NONE for nothing. */
+/* Sum of all that is added to the scores: attn_mask, is_causal, the windows, and -inf for keys beyond
+   nonpad_kv_seqlen. MVAL_NONE if none applies. */
 static mval whole_bias(lowering *l, const node *n, const attention_spec *spec, dim n_queries, dim n_keys,
                        sib_dtype dtype)
 {
@@ -168,7 +168,7 @@ static mval whole_bias(lowering *l, const node *n, const attention_spec *spec, d
     return bias;
 }
 
-/* Softmax of scores + bias in softmax_precision; rows without any key give 0. */
+/* Softmax of scores + bias in softmax_precision; rows in which every key is hidden give 0. */
 static mval probabilities(lowering *l, const attention_spec *spec, mval scores, mval bias)
 {
     sib_dtype dtype = m_dtype(l, scores); /* wide */
@@ -192,8 +192,8 @@ static void declare_dtypes(lowering *l)
     l_declare(l, 3, key, 0, NULL);
 }
 
-/* Y = softmax(softcap(Q sqrt(scale) (K sqrt(scale))^T) + bias) V, with K and V behind their past.
-   ONNX Attention-23, 24, 25; Vaswani et al. 2017. */
+/* Y = softmax(softcap(Q sqrt(scale) (K sqrt(scale))^T) + bias) V, with the past prepended to K and V. ONNX
+   Attention-23, 24, 25; Vaswani et al. 2017. */
 void lower_ONNX_Attention(lowering *l, const node *n)
 {
     attention_spec spec = spec_attention(n);

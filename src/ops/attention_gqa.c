@@ -1,4 +1,4 @@
-/* com.microsoft GroupQueryAttention: sequences of a batch with pasts of different lengths. */
+/* com.microsoft GroupQueryAttention: batches of sequences whose pasts have different lengths. */
 #include "ops/attention_ms.h"
 
 #include <math.h>
@@ -9,7 +9,7 @@ enum {
     GQA_VALUE,
     GQA_PAST_KEY,
     GQA_PAST_VALUE,
-    GQA_LENGTHS, /* [B] of the whole sequences, less 1 */
+    GQA_LENGTHS, /* [B] total length of each sequence, less 1 */
     GQA_TOTAL,
     GQA_COS,
     GQA_SIN,
@@ -24,20 +24,19 @@ enum {
 
 typedef struct gqa {
     mval q, k, v;            /* [B, N, S, D], [B, Nkv, S, D] */
-    mval length;             /* [B] int64: whole sequences */
-    mval past;               /* [B] int64: rows of the past that count */
-    dim batch, fresh, total; /* B, S, and the longest whole sequence */
+    mval length;             /* [B] int64: total length of each sequence */
+    mval past;               /* [B] int64: valid rows of the past */
+    dim batch, fresh, total; /* B, S, and the max total length */
     dim room;                /* rows of present_key and present_value */
 } gqa;
 
-/* [B] as [B, 1, 1, 1]. */
 static mval each_batch(lowering *l, mval v)
 {
     dim one = d_const(l, 1), dims[4] = {m_dim(l, v, 0), one, one, one};
     return m_reshape(l, v, 4, dims);
 }
 
-/* Query, key and value as heads; all three stand in the first where key is omitted. */
+/* Sets q, k and v as heads; where key is omitted, the first input holds all three. */
 static void read_heads(lowering *l, const node *n, gqa *o)
 {
     gqa_spec spec = spec_gqa(n);
@@ -55,7 +54,7 @@ static void read_heads(lowering *l, const node *n, gqa *o)
     o->v = m_slice_numbers(l, all, 1, heads + shared, shared);
 }
 
-/* x / sqrt(mean(x^2) + epsilon) * weight over the last axis, where there is a weight. */
+/* x / sqrt(mean(x^2) + epsilon) * weight over the last axis; x where input `weight` is omitted. */
 static mval normed(lowering *l, const node *n, mval x, size_t weight)
 {
     static const int64_t last = -1;
@@ -67,8 +66,8 @@ static mval normed(lowering *l, const node *n, mval x, size_t weight)
     return m_cast_like(l, m_mul(l, y, m_cast(l, l_in(l, weight), wide)), x);
 }
 
-/* Where each query stands: [B, S] int64. A given position_ids counts from its first where the sequence
-   begins. */
+/* Positions of the queries: [B, S] int64. If position_ids has one column, it holds the position of the first
+   query. */
 static mval query_positions(lowering *l, const gqa *o)
 {
     if (l_has(l, GQA_POSITIONS)) {
@@ -95,7 +94,7 @@ static void rotate_heads(lowering *l, const node *n, gqa *o)
     o->k = attention_rotate(l, o->k, cosine, sine, turned, interleaved);
 }
 
-/* present [B, Nkv, room, D]: of each sequence the past rows that count, then the new ones, then zeros. */
+/* present [B, Nkv, room, D]: for each sequence its valid past rows, then the new ones, then zeros. */
 static mval presented(lowering *l, const gqa *o, size_t past, mval fresh)
 {
     mval rows = m_swap(l, fresh, 1, 2); /* [B, S, Nkv, D] */
@@ -116,7 +115,7 @@ static mval presented(lowering *l, const gqa *o, size_t past, mval fresh)
     return m_where(l, m_reshape(l, is_new, 4, mask), picked, m_scalar_like(l, picked, 0));
 }
 
-/* bool [B, 1, S, room]: keys that a query does not see. */
+/* bool [B, 1, S, room]: true for the keys that a query must not see. */
 static mval hidden_keys(lowering *l, const node *n, const gqa *o)
 {
     gqa_spec spec = spec_gqa(n);
@@ -129,14 +128,14 @@ static mval hidden_keys(lowering *l, const node *n, const gqa *o)
     return window < 0 ? hidden : m_or(l, hidden, m_less(l, m_scalar_int(l, SIB_I64, window - 1), distance));
 }
 
-/* attention_bias [.., S, total] as [.., S, room]: columns beyond are hidden anyway. */
+/* attention_bias [.., S, total] as [.., S, room]; the added columns are hidden anyway. */
 static mval bias_in_room(lowering *l, const gqa *o, sib_dtype dtype)
 {
     mval bias = m_cast(l, l_in(l, GQA_BIAS), dtype);
     return m_pad_axis(l, bias, -1, d_const(l, 0), d_sub(l, o->room, m_dim(l, bias, -1)), MVAL_NONE);
 }
 
-/* What the sum of a row holds besides its keys: head_sink [N] as [1, N, 1, 1], or 0. */
+/* A term added to the softmax denominator of each row: head_sink [N] as [1, N, 1, 1], or 0. */
 static mval sink_of(lowering *l, const node *n, sib_dtype dtype)
 {
     if (l_has(l, GQA_SINK)) {
@@ -177,8 +176,8 @@ static bool refused(lowering *l, const node *n)
     return packed || window;
 }
 
-/* Q, K turned by their positions; softmax(softcap(scale Q K^T) + bias) V over the keys up to each query's
-   own, within local_window_size, K and V behind the past of their own sequence. com.microsoft
+/* Q and K rotated by their positions; softmax(softcap(scale Q K^T) + bias) V over the keys up to each query's
+   own, within local_window_size. Each sequence's past is prepended to its K and V. com.microsoft
    GroupQueryAttention-1. */
 void lower_MS_GroupQueryAttention(lowering *l, const node *n)
 {
@@ -202,7 +201,7 @@ void lower_MS_GroupQueryAttention(lowering *l, const node *n)
     dim list[1] = {o.batch};
     o.length = m_reshape(l, m_add_number(l, m_cast(l, l_in(l, GQA_LENGTHS), SIB_I64), 1), 1, list);
     mval behind = m_sub(l, o.length, m_dim_scalar(l, o.fresh));
-    /* where the new rows are all there is, shorter sequences of the batch are padded at their end */
+    /* without past rows, shorter sequences of the batch are padded at their end */
     mval first = m_equal(l, m_dim_scalar(l, o.fresh), total), zero = m_scalar_int(l, SIB_I64, 0);
     o.past = m_where(l, first, zero, behind);
     o.q = normed(l, n, o.q, GQA_Q_NORM);

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-/* What stands where the future is hidden: the lowest float, which keeps rows without any key finite. */
+/* Value that hides future keys: the lowest float, so that rows in which every key is hidden stay finite. */
 #define LOWEST -3.4028234663852886e38
 
 ms_scores ms_scores_of(const node *n)
@@ -24,8 +24,8 @@ mval ms_bias_part(lowering *l, mval bias, dim start, dim count)
     return bias.id == NO_VALUE ? MVAL_NONE : m_slice(l, bias, -1, start, count, 1);
 }
 
-/* hidden [B, 1, 1, T] from lengths: the ends of B sequences, then, where there are 2 * B, their
-   beginnings. The third kind, [3 * B + 2], begins with the ends too. */
+/* hidden [B, 1, 1, T] from lengths: the ends of B sequences, followed by their beginnings where there are 2 *
+   B items. The third form, [3 * B + 2], also begins with the ends. */
 static mval hidden_by_length(lowering *l, mval lengths, dim batch, dim n_keys)
 {
     dim n = m_dim(l, lengths, 0), one = d_const(l, 1), column[4] = {batch, one, one, one};
@@ -51,7 +51,7 @@ static mval mask_bias(lowering *l, const ms_scores *s, dim batch, dim n_queries,
     else if (rank == 3)
         mask = m_unsqueeze(l, mask, 1);
     else if (rank ==
-             4) { /* of the longest sequence: the rows of these queries and the columns of these keys */
+             4) { /* of the longest sequence: take the rows of these queries and the columns of these keys */
         dim zero = d_const(l, 0), first = d_sub(l, n_keys, n_queries);
         mask = m_slice(l, m_slice(l, mask, 2, first, n_queries, 1), 3, zero, n_keys, 1);
     } else if (l_ok(l))
@@ -67,7 +67,7 @@ mval ms_attend(lowering *l, mval q, mval k, mval v, const ms_scores *s, mval *qk
     mval scale = attention_scale(l, s->scale != 0 ? s->scale : NAN, wide, m_dim(l, q, 3), false);
     mval product = attention_matmul(l, m_cast(l, q, wide), m_swap(l, m_cast(l, k, wide), 2, 3));
     mval bias = mask_bias(l, s, m_dim(l, q, 0), n_queries, n_keys, wide);
-    if (s->causal) { /* takes the mask's place where both hide */
+    if (s->causal) { /* replaces the mask's value where both hide */
         mval past = s->past.id == NO_VALUE ? m_scalar_int(l, SIB_I64, 0) : s->past;
         mval ahead = m_less(l, attention_distance(l, n_queries, n_keys, past), m_scalar_int(l, SIB_I64, 0));
         mval rest = bias.id == NO_VALUE ? m_scalar(l, wide, 0) : bias;
@@ -81,9 +81,10 @@ mval ms_attend(lowering *l, mval q, mval k, mval v, const ms_scores *s, mval *qk
     return m_cast(l, attention_matmul(l, m_softmax(l, scores, -1), m_cast(l, v, wide)), dtype);
 }
 
-/* Keys or values [B, N, L, D] behind the past. Where the past is a buffer of M rows of which `used` count
-   (int64 scalar), *present is the buffer with the new rows put behind those, otherwise it is past and new
-   rows. Gives the rows that count: [B, N, T, D]. past: MVAL_NONE for none; used: MVAL_NONE for all. */
+/* Prepends the past to keys or values [B, N, L, D]. With `used` (int64 scalar) past is a buffer of M rows,
+   `used` of them valid, and *present is that buffer with the new rows after the valid ones; otherwise
+   *present is past and new rows. Returns the valid rows: [B, N, T, D]. past: MVAL_NONE for none; used:
+   MVAL_NONE for all. */
 static mval ms_behind_past(lowering *l, mval past, mval used, mval fresh, mval *present)
 {
     if (past.id == NO_VALUE) {
@@ -103,13 +104,13 @@ static mval ms_behind_past(lowering *l, mval past, mval used, mval fresh, mval *
     return m_slice(l, *present, 2, zero, end, 1);
 }
 
-/* int64 scalar from an input of one number, or MVAL_NONE. */
+/* Input i, of one element, as an int64 scalar; MVAL_NONE if omitted. */
 static mval number_input(lowering *l, size_t i)
 {
     return l_has(l, i) ? m_reshape(l, m_cast(l, l_in(l, i), SIB_I64), 0, NULL) : MVAL_NONE;
 }
 
-/* Where the first query stands: behind the rows of the past that count. */
+/* Position of the first query: the number of valid past rows. */
 static mval past_length(lowering *l, mval past, mval used, int axis)
 {
     if (used.id != NO_VALUE || past.id == NO_VALUE)
@@ -136,7 +137,7 @@ static void projected_widths(lowering *l, const node *n, dim width, dim out[3])
         out[i] = sizes.n == 3 ? d_const(l, sizes.v[i]) : d_floor_div(l, width, d_const(l, 3));
 }
 
-/* Cuts [B, S, q + k + v] into heads. */
+/* Splits [B, S, q + k + v] into heads. */
 static void cut_projected(lowering *l, mval x, const dim widths[3], int64_t heads, mval out[3])
 {
     dim start = d_const(l, 0);
@@ -152,12 +153,12 @@ static mval half_of(lowering *l, mval past, int64_t i)
     return past.id == NO_VALUE ? MVAL_NONE : m_squeeze(l, m_slice_numbers(l, past, 0, i, 1), 0);
 }
 
-/* Which input of the two attention operators with weights is which. */
+/* Indices of the inputs of Attention and QAttention. */
 typedef struct projected_inputs {
     size_t mask, past, attention_bias, past_length;
 } projected_inputs;
 
-/* Attention of what X W + b came out as: all [B, S, q + k + v] in the dtype of the outputs. */
+/* Attention on the projected input all = X W + b: [B, S, q + k + v] in the dtype of the outputs. */
 static void attend_projected(lowering *l, const node *n, mval all, const projected_inputs *in)
 {
     attention_ms_spec spec = spec_attention_ms(n);
@@ -180,7 +181,7 @@ static void attend_projected(lowering *l, const node *n, mval all, const project
         l_out(l, 1, m_stack(l, 2, present, 0));
 }
 
-/* X W + b cut into heads of Q, K and V; softmax(scale Q K^T + masks) V. com.microsoft Attention-1. */
+/* X W + b split into heads of Q, K and V; softmax(scale Q K^T + masks) V. com.microsoft Attention-1. */
 void lower_MS_Attention(lowering *l, const node *n)
 {
     static const projected_inputs in = {3, 4, 5, 6};
@@ -196,8 +197,7 @@ void lower_MS_Attention(lowering *l, const node *n)
     attend_projected(l, n, m_cast(l, all, dtype), &in);
 }
 
-/* The same of quantized X and W: the product of (q - zero point) scale of both. com.microsoft
-   QAttention-1. */
+/* Attention-1 with quantized X and W, both dequantized before the product. com.microsoft QAttention-1. */
 void lower_MS_QAttention(lowering *l, const node *n)
 {
     attention_ms_spec spec = spec_attention_ms(n);
@@ -217,12 +217,12 @@ void lower_MS_QAttention(lowering *l, const node *n)
 
 /* ---- MultiHeadAttention -------------------------------------------------------------------------------- */
 
-/* Which input is which: the two operators number them differently. */
+/* Indices of the inputs, which the two operators number differently. */
 typedef struct mha_inputs {
     size_t bias, mask, attention_bias, past_key, past_value, past_length, cache;
 } mha_inputs;
 
-/* x [B, S, width] plus its part of the bias from `start` on, as heads. Keys and values of rank 4 are heads
+/* x [B, S, width] plus its slice of the bias from `start` on, as heads. Keys and values of rank 4 are heads
    already. */
 static mval biased_heads(lowering *l, mval x, mval bias, dim start, int64_t heads)
 {
@@ -238,8 +238,7 @@ static mval unpack_five(lowering *l, mval x, int64_t i)
     return m_flatten(l, m_squeeze(l, m_slice_numbers(l, x, 3, i, 1), 3), 2, 4);
 }
 
-/* Query, key and value as [B, S, width] from whatever form they come in; keys and values may be [B, N, L,
-   D]. */
+/* Query, key and value as [B, S, width] from any of the input forms; keys and values may be [B, N, L, D]. */
 static void unpack_qkv(lowering *l, mval part[3])
 {
     for (int i = 0; i < 3; i++)
@@ -291,7 +290,7 @@ static void lower_heads(lowering *l, const node *n, const mha_inputs *in)
     l_out(l, 3, qk);
 }
 
-/* softmax(scale (Q + bq) (K + bk)^T + masks) (V + bv), keys and values behind their past.
+/* softmax(scale (Q + bq) (K + bk)^T + masks) (V + bv), with the past prepended to keys and values.
    com.microsoft MultiHeadAttention-1. */
 void lower_MS_MultiHeadAttention(lowering *l, const node *n)
 {
@@ -299,8 +298,8 @@ void lower_MS_MultiHeadAttention(lowering *l, const node *n)
     lower_heads(l, n, &in);
 }
 
-/* The same for one query a sequence. com.microsoft DecoderMaskedMultiHeadAttention-1, whose past is in its
-   plain layout. */
+/* MultiHeadAttention-1 for one query per sequence. The past is in its plain layout. com.microsoft
+   DecoderMaskedMultiHeadAttention-1. */
 void lower_MS_DecoderMaskedMultiHeadAttention(lowering *l, const node *n)
 {
     static const mha_inputs in = {10, 3, 4, 5, 6, 7, 9};

@@ -1,5 +1,5 @@
-/* Attention that is not softmax(Q K^T) V: linear attention with a recurrent state, and attention with
-   graphs inside. */
+/* Attention other than softmax(Q K^T) V: linear attention with a recurrent state, and attention with
+   subgraphs. */
 #include "base/alloc.h"
 #include "ops/attention.h"
 #include "ops/recurrent_cell.h"
@@ -8,7 +8,7 @@
 
 /* ---- LinearAttention ----------------------------------------------------------------------------------- */
 
-/* Per step t, all float32: R = Hq / Hkv query heads share a state. */
+/* All float32; R = Hq / Hkv query heads share a state. */
 typedef struct linear_inputs {
     mval q;    /* [B, T, Hkv, R, Dk] */
     mval k;    /* [B, T, Hkv, 1, Dk] */
@@ -18,7 +18,7 @@ typedef struct linear_inputs {
     dim steps, query_width;
 } linear_inputs;
 
-/* x [B, T, N] as float32 [B, T, a, b, N / (a b)], or with the last two axes exchanged. */
+/* x [B, T, N] as float32 [B, T, a, b, N / (a b)]; with `column` the last two axes are exchanged. */
 static mval apart(lowering *l, mval x, dim a, dim b, bool column)
 {
     dim dims[SIB_MAX_RANK];
@@ -77,8 +77,8 @@ static mval next_state(lowering *l, const linear_inputs *in, int64_t t, mval sta
     return m_add(l, state, m_mul(l, m_swap(l, k, 2, 3), v));
 }
 
-/* S = e^g S + k (x) v for each step, with v replaced by beta (v - S^T k) in the delta rules; o = scale q^T
-   S. In float32. ONNX LinearAttention-27. */
+/* For each step S = e^g S + k (x) v, with v replaced by beta (v - S^T k) in the delta rules; o = scale q^T S.
+   In float32. ONNX LinearAttention-27. */
 void lower_ONNX_LinearAttention(lowering *l, const node *n)
 {
     sib_dtype dtype = m_dtype(l, l_in(l, 0));
@@ -116,7 +116,7 @@ void lower_ONNX_LinearAttention(lowering *l, const node *n)
 
 /* ---- FlexAttention ------------------------------------------------------------------------------------- */
 
-/* x through attribute `name`, a graph, where there is one; dtype and dims must stay. */
+/* Applies subgraph g, attribute `name`, to x; x where g is NULL. Fails where g changes the dtype or dims. */
 static mval through_graph(lowering *l, graph *g, const char *name, mval x)
 {
     mval y = x;
@@ -129,8 +129,8 @@ static mval through_graph(lowering *l, graph *g, const char *name, mval x)
     return y;
 }
 
-/* Y = prob_mod(softmax(score_mod(Q sqrt(scale) (K sqrt(scale))^T))) V, from the scores on in
-   softmax_precision. ai.onnx.preview FlexAttention-1. */
+/* Y = prob_mod(softmax(score_mod(Q sqrt(scale) (K sqrt(scale))^T))) V, in softmax_precision from the scores
+   on. ai.onnx.preview FlexAttention-1. */
 void lower_PREVIEW_FlexAttention(lowering *l, const node *n)
 {
     attention_spec spec = spec_attention(n);

@@ -32,8 +32,8 @@ mval attention_rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, b
     return m_cast_like(l, rotate(l, m_cast(l, x, wide), cosine, sine, rotary, interleaved), x);
 }
 
-/* cos or sin as [B, 1, S, R/2] or [B, S, 1, R/2]: rows of [P, R/2] at position_ids [B, S], or [B, S, R/2]
-   given. */
+/* cos or sin as [B, 1, S, R/2] or [B, S, 1, R/2]: the rows of cache [P, R/2] at position_ids [B, S], or
+   without these a cache [B, S, R/2]. */
 static mval cache_at(lowering *l, mval cache, mval positions, dim half, int head_axis)
 {
     mval rows = positions.id == NO_VALUE ? cache : m_gather(l, cache, positions, 0);
@@ -46,7 +46,7 @@ static mval cache_at(lowering *l, mval cache, mval positions, dim half, int head
     return m_unsqueeze(l, rows, head_axis);
 }
 
-/* X [B, H, S, D] or [B, S, H*D] rotated by its position, per pair: ONNX RotaryEmbedding-23. */
+/* X [B, H, S, D] or [B, S, H*D], each pair rotated by its position: ONNX RotaryEmbedding-23. */
 void lower_ONNX_RotaryEmbedding(lowering *l, const node *n)
 {
     rotary_spec spec = spec_rotary(n);
@@ -77,7 +77,7 @@ void lower_ONNX_RotaryEmbedding(lowering *l, const node *n)
     l_out(l, 0, rank == 3 ? m_reshape(l, y, 3, dims) : y);
 }
 
-/* The same with positions [B, S], or one from which they count. com.microsoft RotaryEmbedding-1. */
+/* The same with positions [B, S], or the position of the first. com.microsoft RotaryEmbedding-1. */
 void lower_MS_RotaryEmbedding(lowering *l, const node *n)
 {
     rotary_spec spec = spec_rotary(n);
@@ -96,7 +96,7 @@ void lower_MS_RotaryEmbedding(lowering *l, const node *n)
     }
     int64_t rotary = spec.rotary_embedding_dim, heads = spec.num_heads;
     dim turned = rotary > 0 ? d_const(l, rotary) : d_mul(l, m_dim(l, cosine, 1), d_const(l, 2));
-    if (rank == 3) { /* without num_heads a head is as wide as what is turned */
+    if (rank == 3) { /* without num_heads the head size is that of the rotation */
         dim h = heads > 0 ? d_const(l, heads) : d_floor_div(l, dims[2], turned);
         dim apart[4] = {dims[0], dims[1], h, d_floor_div(l, dims[2], h)};
         x = m_reshape(l, x, 4, apart); /* [B, S, H, D] */

@@ -1,8 +1,8 @@
-/* Operators of two or more inputs, element by element, broadcast together. */
+/* Elementwise operators of two or more inputs, broadcast together. */
 #include "ops/elem.h"
 
-/* Inputs 0 and 1, MVAL_NONE after a failure; what is known of the output is declared. Before opset 7 the
-   second was broadcast only where attribute broadcast said so, and the output has the dims of the first. */
+/* Inputs 0 and 1, MVAL_NONE after a failure; declares what is known of the output. Before opset 7 input 1
+   broadcasts only by attribute broadcast, and the output has the dims of input 0. */
 typedef struct pair {
     mval a, b;
 } pair;
@@ -30,7 +30,7 @@ static void lower_two(lowering *l, const node *n, milli_kind kind, elem_set take
     l_out(l, 0, m_binary(l, kind, p.a, p.b));
 }
 
-/* C = f(A, B), bool; with swapped f(B, A). */
+/* C = f(A, B) as bool, or f(B, A) if `swapped`. */
 static void lower_relation(lowering *l, const node *n, milli_kind kind, bool swapped, elem_set takes)
 {
     pair p = pair_in(l, n, takes, true);
@@ -48,25 +48,25 @@ static void lower_relation(lowering *l, const node *n, milli_kind kind, bool swa
         lower_relation(l, n, MILLI_##milli, swapped, takes);                                                 \
     }
 
-/* C = A + B and its like, rounded once; integers wrap, and divide toward zero. ONNX Add-1/6/7/13/14,
-   Sub-1/6/7/13/14, Mul-1/6/7/13/14, Div-1/6/7/13/14; up to opset 6 by the attribute broadcast. */
+/* C = A + B and likewise, rounded once; integers wrap, and divide toward zero. ONNX Add-1/6/7/13/14,
+   Sub-1/6/7/13/14, Mul-1/6/7/13/14, Div-1/6/7/13/14; up to opset 6 by attribute broadcast. */
 BINARY(Add, add, ELEM_NUMBERS)
 BINARY(Sub, sub, ELEM_NUMBERS)
 BINARY(Mul, mul, ELEM_NUMBERS)
 BINARY(Div, div, ELEM_NUMBERS)
 
-/* C = A and B, and its like, of truth values. ONNX And-1/7, Or-1/7, Xor-1/7. */
+/* C = A and B, and likewise, of bool. ONNX And-1/7, Or-1/7, Xor-1/7. */
 BINARY(And, and, ELEM(SIB_BOOL))
 BINARY(Or, or, ELEM(SIB_BOOL))
 BINARY(Xor, xor, ELEM(SIB_BOOL))
 
-/* C = A and B, and its like, bit by bit. ONNX BitwiseAnd-18, BitwiseOr-18, BitwiseXor-18. */
+/* C = A and B, and likewise, bitwise. ONNX BitwiseAnd-18, BitwiseOr-18, BitwiseXor-18. */
 BINARY(BitwiseAnd, and, ELEM_INTS)
 BINARY(BitwiseOr, or, ELEM_INTS)
 BINARY(BitwiseXor, xor, ELEM_INTS)
 
-/* C = A = B and its like; with NaN none holds. ONNX Equal-1/7/11/13/19, Less-1/7/9/13, LessOrEqual-12/16,
-   Greater-1/7/9/13, GreaterOrEqual-12/16. */
+/* C = (A == B) and likewise; always false with NaN. ONNX Equal-1/7/11/13/19, Less-1/7/9/13,
+   LessOrEqual-12/16, Greater-1/7/9/13, GreaterOrEqual-12/16. */
 RELATION(Equal, equal, false, ELEM_NUMBERS | ELEM(SIB_BOOL) | ELEM(SIB_STRING))
 RELATION(Less, less, false, ELEM_NUMBERS)
 RELATION(LessOrEqual, less_equal, false, ELEM_NUMBERS)
@@ -75,7 +75,7 @@ RELATION(GreaterOrEqual, less_equal, true, ELEM_NUMBERS)
 #undef BINARY
 #undef RELATION
 
-/* C = A - floor(A / B) * B, with the sign of B; with fmod 1, which floats need, A - trunc(A / B) * B with
+/* C = A - floor(A / B) * B, with the sign of B; with fmod 1, required for floats, A - trunc(A / B) * B with
    the sign of A. ONNX Mod-10/13. */
 void lower_ONNX_Mod(lowering *l, const node *n)
 {
@@ -85,9 +85,9 @@ void lower_ONNX_Mod(lowering *l, const node *n)
     lower_two(l, n, fmod ? MILLI_fmod : MILLI_mod, ELEM_NUMBERS);
 }
 
-/* An integer exponent as int64. Above its limit only what decides the wrapped product is kept: that the
-   exponent is large, which makes powers of even numbers 0, and its value modulo 2^62, of which the order
-   of odd ones is a divisor. */
+/* An integer exponent as int64. A uint64 beyond its range becomes 2^62 plus its value modulo 2^62, which
+   gives the same wrapped product: powers of even numbers are 0 either way, and the multiplicative order of
+   odd ones divides 2^62. */
 static mval whole_exponent(lowering *l, mval b)
 {
     mval wrapped = m_cast(l, b, SIB_I64);
@@ -98,8 +98,8 @@ static mval whole_exponent(lowering *l, mval b)
     return m_where(l, m_less(l, wrapped, m_scalar_int(l, SIB_I64, 0)), m_or(l, low, big), wrapped);
 }
 
-/* C = A^B in the dtype of A: of integers by products that wrap, else in float64, rounded or truncated
-   once. ONNX Pow-1 (attribute broadcast), 7, 12/13/15 (B of a dtype of its own). */
+/* C = A^B in the dtype of A: integers by wrapping products, others in float64, rounded or truncated once.
+   ONNX Pow-1 (attribute broadcast), 7, 12/13/15 (A and B may differ in dtype). */
 void lower_ONNX_Pow(lowering *l, const node *n)
 {
     pair p = pair_in(l, n, ELEM_NUMBERS, false);
@@ -111,7 +111,7 @@ void lower_ONNX_Pow(lowering *l, const node *n)
     elem_out(l, power, p.a);
 }
 
-/* C = A * 2^B or floor(A / 2^B) as direction is LEFT or RIGHT. ONNX BitShift-11. */
+/* C = A * 2^B where direction is LEFT, floor(A / 2^B) where it is RIGHT. ONNX BitShift-11. */
 void lower_ONNX_BitShift(lowering *l, const node *n)
 {
     bool left = spec_bit_shift(n).direction == SHIFT_LEFT;
@@ -120,7 +120,7 @@ void lower_ONNX_BitShift(lowering *l, const node *n)
 
 /* ---- Of any number of inputs -------------------------------------------------------------------------- */
 
-/* Input i, of the dtype of the first; before opset 8 of its dims too. */
+/* Input i, whose dtype must be that of input 0; before opset 8 its dims too. */
 static mval item_in(lowering *l, const node *n, size_t i, elem_set takes)
 {
     mval first = l_in(l, 0), item = l_in(l, i);
@@ -134,7 +134,7 @@ static mval item_in(lowering *l, const node *n, size_t i, elem_set takes)
     return n->version < 8 ? m_broadcast_like(l, item, first) : item;
 }
 
-/* f(... f(f(X0, X1), X2) ..., Xn), in float64 where wide. */
+/* f(... f(f(X0, X1), X2) ..., Xn), in float64 if `wide`. */
 static mval fold_inputs(lowering *l, const node *n, milli_kind kind, bool wide, elem_set takes)
 {
     mval all = MVAL_NONE;
@@ -149,13 +149,13 @@ static mval fold_inputs(lowering *l, const node *n, milli_kind kind, bool wide, 
     return all;
 }
 
-/* The largest of all inputs; NaN where one is. ONNX Max-1/6 (equal dims), 8/12/13. */
+/* The max of all inputs; NaN where one is. ONNX Max-1/6 (equal dims), 8/12/13. */
 void lower_ONNX_Max(lowering *l, const node *n)
 {
     l_out(l, 0, fold_inputs(l, n, MILLI_max, false, ELEM_NUMBERS));
 }
 
-/* The smallest of all inputs; NaN where one is. ONNX Min-1/6 (equal dims), 8/12/13. */
+/* The min of all inputs; NaN where one is. ONNX Min-1/6 (equal dims), 8/12/13. */
 void lower_ONNX_Min(lowering *l, const node *n)
 {
     l_out(l, 0, fold_inputs(l, n, MILLI_min, false, ELEM_NUMBERS));

@@ -1,9 +1,9 @@
-/* Elements under another dtype: by value and by bits. */
+/* Conversions of dtype: by value (Cast) and by bits (BitCast). */
 #include "ops/elem.h"
 
-/* x rounded to float8e8m0, which is a power of two, other than up (that is the cast's own way): "down"
-   toward the smaller power, "nearest" to the nearer one, in the middle up. The bits of a double's fraction
-   decide. */
+/* x rounded to a power of two for float8e8m0, for modes other than up, which is the cast's own: "down" rounds
+   to the smaller power, "nearest" to the nearer one, up at the midpoint. Works on the fraction bits of a
+   double. */
 static mval round_to_power(lowering *l, mval x, bool nearest)
 {
     const int64_t fraction = (INT64_C(1) << 52) - 1, half = INT64_C(1) << 51;
@@ -11,7 +11,7 @@ static mval round_to_power(lowering *l, mval x, bool nearest)
     if (nearest)
         bits = m_add(l, bits, m_scalar_int(l, SIB_I64, half));
     mval power = m_bitcast(l, m_and(l, bits, m_scalar_int(l, SIB_I64, ~fraction)), SIB_F64);
-    /* infinities and NaN have no fraction to round, and stay */
+    /* infinities and NaN have no fraction to round, so they stay */
     mval whole = m_or(l, m_is_inf(l, elem_wide(l, x)), m_is_nan(l, elem_wide(l, x)));
     return m_where(l, whole, elem_wide(l, x), power);
 }
@@ -43,8 +43,8 @@ static sib_dtype named_dtype(lowering *l, sib_str name)
     return SIB_F32;
 }
 
-/* output = input as dtype `to`: integers wrap, floats truncate to integers, strings are read and written
-   as decimal numbers. ONNX Cast-1 (to is a name), 6/9/13, 19 (saturate), 21/23, 24/25 (round_mode). */
+/* output = input as dtype `to`: integers wrap, floats truncate to integers, strings are parsed and printed as
+   decimal numbers. ONNX Cast-1 (to is a name), 6/9/13, 19 (saturate), 21/23, 24/25 (round_mode). */
 void lower_ONNX_Cast(lowering *l, const node *n)
 {
     cast_spec spec = spec_cast(n);
@@ -65,7 +65,7 @@ void lower_ONNX_CastLike(lowering *l, const node *n)
         l_out(l, 0, cast_to(l, n, x, m_dtype(l, like)));
 }
 
-/* x in the dtype that the file gives it: in oracle mode it is in double, which has other bits. */
+/* x in the dtype that the file declares: oracle mode has it as double, whose bits differ. */
 static mval as_declared(lowering *l, mval x)
 {
     sib_dtype dtype = l->source->values[l->node->inputs.ids[0]].type.dtype;
@@ -79,7 +79,7 @@ static mval as_declared(lowering *l, mval x)
     return y;
 }
 
-/* output = the bits of input as dtype `to`, which has as many. ONNX BitCast-26. */
+/* output = the bits of input as dtype `to` of the same size. ONNX BitCast-26. */
 void lower_ONNX_BitCast(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);

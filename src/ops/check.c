@@ -1,6 +1,6 @@
-/* What is checked of every node once, when its graph is read: that the operator is known, how many inputs and outputs
-   it has, that required inputs are there, and that attributes are what its family takes (spec.def). Passes, kernels
-   and lowerings take this for granted. */
+/* Checks every node once, when its graph is read: the operator is known, the numbers of inputs and outputs
+   are allowed, required inputs are present, and the attributes fit its family (spec.def). Passes, kernels and
+   lowerings rely on this. */
 #include "ops/ops.h"
 
 #include "base/error.h"
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Inputs below an operator's minimum that may be omitted all the same: bit i for input i. */
+/* Inputs below an operator's minimum that may nevertheless be omitted: bit i for input i. */
 static const struct {
     const char *domain, *name;
     unsigned inputs;
@@ -28,7 +28,7 @@ static const struct {
     {"com.microsoft", "PackedMultiHeadAttention", 1u << 1 | 1u << 2 | 1u << 3},
 };
 
-/* The text of a node's fault while it is being made. */
+/* The text of a node's fault, while it is being written. */
 typedef struct fault_text {
     char text[240];
 } fault_text;
@@ -43,7 +43,7 @@ static bool fault(fault_text *f, const char *format, ...)
     return false;
 }
 
-/* Inputs or outputs without the omitted ones at the end. */
+/* Number of inputs or outputs, not counting omitted ones at the end. */
 static size_t without_tail(const id_list *list)
 {
     size_t n = list->n;
@@ -77,7 +77,7 @@ static bool check_arity(const node *n, fault_text *f)
     const op_def *op = n->op;
     size_t n_in = without_tail(&n->inputs), n_out = without_tail(&n->outputs);
     char text[40];
-    /* the inputs that may be omitted need no place at the end either */
+    /* inputs that may be omitted need not be listed at the end either */
     size_t min = (size_t)op->min_in;
     while (min && may_omit(op, min - 1))
         min--;
@@ -92,7 +92,7 @@ static bool check_arity(const node *n, fault_text *f)
     return true;
 }
 
-/* n->op is set. */
+/* n->op must be set. */
 static bool check_node(const node *n, fault_text *f)
 {
     sib_error err = SIB_ERROR_INIT;

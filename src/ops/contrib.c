@@ -12,8 +12,8 @@ void lower_MS_BiasAdd(lowering *l, const node *n)
     l_out(l, 0, m_add(l, m_add(l, l_in(l, 0), l_in(l, 1)), l_in(l, 2)));
 }
 
-/* a * gelu(b) of the halves a, b of X + bias; gelu(x) = x / 2 (1 + erf(x / sqrt(2))). com.microsoft
-   BiasSplitGelu-1. */
+/* a * gelu(b), where a, b are the halves of X + bias and gelu(x) = x / 2 (1 + erf(x / sqrt(2))).
+   com.microsoft BiasSplitGelu-1. */
 void lower_MS_BiasSplitGelu(lowering *l, const node *n)
 {
     (void)n;
@@ -24,13 +24,13 @@ void lower_MS_BiasSplitGelu(lowering *l, const node *n)
     l_out(l, 0, m_mul(l, a, m_mul(l, m_mul_number(l, b, 0.5), gate)));
 }
 
-/* Part i of the last axis, which holds real and imaginary parts. */
+/* Part i (0 real, 1 imaginary) of complex numbers in the last axis. */
 static mval complex_part(lowering *l, mval x, int64_t i)
 {
     return m_slice_numbers(l, x, -1, i, 1);
 }
 
-/* (a + ib)(c + id), with d negated for the conjugate. */
+/* (a + ib)(c + id); with `conjugate` d is negated. */
 static void complex_product(lowering *l, bool conjugate)
 {
     mval x = l_in(l, 0), y = l_in(l, 1);
@@ -42,7 +42,7 @@ static void complex_product(lowering *l, bool conjugate)
     l_out(l, 0, m_concat(l, 2, parts, -1));
 }
 
-/* A B, as complex numbers in the last axis. com.microsoft ComplexMul-1. */
+/* A B for complex numbers in the last axis. com.microsoft ComplexMul-1. */
 void lower_MS_ComplexMul(lowering *l, const node *n)
 {
     (void)n;
@@ -56,8 +56,8 @@ void lower_MS_ComplexMulConj(lowering *l, const node *n)
     complex_product(l, true);
 }
 
-/* softmax(data + bias) over the axes from `axis` on as one. bias lacks leading axes, or with
-   is_inner_broadcast has those and repeats for the axes in between. com.microsoft BiasSoftmax-1. */
+/* softmax(data + bias) over all axes from `axis` on, taken as one. bias lacks the leading axes; with
+   is_inner_broadcast it has them, and is repeated for the axes in between. com.microsoft BiasSoftmax-1. */
 void lower_MS_BiasSoftmax(lowering *l, const node *n)
 {
     bias_softmax_spec spec = spec_bias_softmax(n);
@@ -65,7 +65,7 @@ void lower_MS_BiasSoftmax(lowering *l, const node *n)
     mval x = l_in(l, 0), bias = l_in(l, 1);
     int rank = m_dims(l, x, dims), axis = m_axis(l, spec.axis, rank, "axis"), small = m_rank(l, bias);
     if (l_ok(l) && spec.is_inner_broadcast && small < rank) {
-        m_dims(l, bias, to); /* [lead..., tail...]: ones go between */
+        m_dims(l, bias, to); /* [lead..., tail...], to get ones in between */
         dim wide[SIB_MAX_RANK];
         int tail = rank - axis, lead = small - tail;
         for (int i = 0; i < rank; i++)
@@ -79,7 +79,7 @@ void lower_MS_BiasSoftmax(lowering *l, const node *n)
 
 /* ---- Layout -------------------------------------------------------------------------------------------- */
 
-/* A dim of 1 put before `axis`, which may count from the end. com.microsoft ExpandDims-1. */
+/* Inserts a dim of 1 before `axis`, which may count from the end. com.microsoft ExpandDims-1. */
 void lower_MS_ExpandDims(lowering *l, const node *n)
 {
     (void)n;
@@ -92,8 +92,7 @@ void lower_MS_ExpandDims(lowering *l, const node *n)
     l_out(l, 0, m_unsqueeze(l, x, (int)axis));
 }
 
-/* data at indices, whose last axis names leading axes: ONNX GatherND without batch axes. com.microsoft
-   GatherND-1. */
+/* ONNX GatherND without batch_dims. com.microsoft GatherND-1. */
 void lower_MS_GatherND(lowering *l, const node *n)
 {
     (void)n;
@@ -113,7 +112,7 @@ void lower_MS_GatherND(lowering *l, const node *n)
     l_out(l, 0, m_gather_nd(l, data, wrapped, 0));
 }
 
-/* Rows of weight at indices; the other inputs matter to training alone. com.microsoft TorchEmbedding-1. */
+/* Rows of weight at indices; the other inputs matter only in training. com.microsoft TorchEmbedding-1. */
 void lower_MS_TorchEmbedding(lowering *l, const node *n)
 {
     (void)n;
@@ -122,7 +121,7 @@ void lower_MS_TorchEmbedding(lowering *l, const node *n)
 
 /* ---- Matrices ------------------------------------------------------------------------------------------ */
 
-/* Rows `from` of m [..., N, W] exchanged with rows `to` [..., 1, 1], which are not above it. */
+/* Exchanges row `from` of m [..., N, W] with row `to` [..., 1, 1] >= from. */
 static mval swap_rows(lowering *l, mval m, mval row, int64_t from, mval to)
 {
     dim dims[SIB_MAX_RANK];
@@ -133,8 +132,8 @@ static mval swap_rows(lowering *l, mval m, mval row, int64_t from, mval to)
     return m_gather_elements(l, m, m_expand(l, index, (size_t)rank, dims), rank - 2);
 }
 
-/* One step of Gauss-Jordan on m [..., N, 2 * N]: the largest of column k at or below row k becomes the
-   pivot. */
+/* One step of Gauss-Jordan elimination on m [..., N, 2 * N]: the element of largest magnitude in column k, at
+   or below row k, becomes the pivot. */
 static mval eliminate(lowering *l, mval m, mval row, int64_t k)
 {
     mval column = m_slice_numbers(l, m, -1, k, 1); /* [..., N, 1] */
@@ -147,10 +146,10 @@ static mval eliminate(lowering *l, mval m, mval row, int64_t k)
     return m_where(l, m_equal(l, row, m_scalar_int(l, SIB_I64, k)), pivot, rest);
 }
 
-/* Beyond this inference does not eliminate. */
+/* max N that shape inference eliminates */
 #define INFERRED_SIZE 32
 
-/* X^-1 of the last two axes, by Gauss-Jordan elimination with row exchange in double. com.microsoft
+/* X^-1 of the last two axes, by Gauss-Jordan elimination with row exchange, in double. com.microsoft
    Inverse-1. */
 void lower_MS_Inverse(lowering *l, const node *n)
 {
@@ -185,7 +184,7 @@ void lower_MS_Inverse(lowering *l, const node *n)
     l_out(l, 0, m_cast_like(l, m_slice_numbers(l, m, -1, size, size), x));
 }
 
-/* Distance of each row of A [M, N] to each of B [K, N]: sum of squares, or its root. com.microsoft
+/* Distance of each row of A [M, N] from each row of B [K, N]: sum of squares, or its root. com.microsoft
    CDist-1. */
 void lower_MS_CDist(lowering *l, const node *n)
 {
@@ -207,7 +206,7 @@ void lower_MS_LinearAttention(lowering *l, const node *n)
         lower_ONNX_LinearAttention(l, n);
 }
 
-/* y = x * sigmoid(x) in float32, or x */
+/* x * sigmoid(x) in float32, or x */
 static mval activated(lowering *l, const node *n, mval x)
 {
     if (spec_causal_conv(n).activation == SILU_NONE)
@@ -216,8 +215,8 @@ static mval activated(lowering *l, const node *n, mval x)
     return m_cast_like(l, m_mul(l, wide, m_sigmoid(l, wide)), x);
 }
 
-/* Each channel of X [B, C, L] behind its past [B, C, (k - 1) dilation], convolved with its own kernel W
-   [C, 1, k]; the end of that becomes the next past. com.microsoft CausalConvWithState-1, channels first,
+/* Each channel of X [B, C, L], with its past [B, C, (k - 1) dilation] prepended, convolved with its own
+   kernel W [C, 1, k]; the end of that is the next past. com.microsoft CausalConvWithState-1, channels first,
    one dimension. */
 void lower_MS_CausalConvWithState(lowering *l, const node *n)
 {

@@ -1,10 +1,10 @@
-/* Operators of com.microsoft that are those of ai.onnx in an older or narrower form. */
+/* Operators of com.microsoft that are older or narrower forms of ai.onnx ones. */
 #include "ops/elem.h"
 #include "ops/lower.h"
 
 #include <math.h>
 
-/* The node as one of ai.onnx of a version. */
+/* A copy of the node with another opset. */
 static node of_version(const node *n, int64_t version)
 {
     node other = *n;
@@ -33,7 +33,7 @@ void lower_MS_Trilu(lowering *l, const node *n)
     lower_ONNX_Trilu(l, &as);
 }
 
-/* ONNX Range-11, whose delta may be left out: 1. com.microsoft Range-1. */
+/* ONNX Range-11, with delta 1 by default. com.microsoft Range-1. */
 void lower_MS_Range(lowering *l, const node *n)
 {
     if (l_has(l, 2)) {
@@ -62,8 +62,8 @@ void lower_MS_Range(lowering *l, const node *n)
     l_out(l, 0, m_cast_like(l, m_add(l, steps, m_cast(l, start, wide)), start));
 }
 
-/* The distinct elements of x [n] in order of their first, where each element of x is among them, and how
-   often. com.microsoft Unique-1. */
+/* The distinct elements of x [n] in order of first appearance, the index of each element of x among them, and
+   their counts. com.microsoft Unique-1. */
 void lower_MS_Unique(lowering *l, const node *n)
 {
     (void)n;

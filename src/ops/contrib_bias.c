@@ -1,24 +1,24 @@
-/* Relative position biases and packed attention of com.microsoft: batches without their padding. */
+/* com.microsoft: relative position biases, and attention on packed tokens (batches without padding). */
 #include "ops/attention_ms.h"
 
 #include <math.h>
 
 /* ---- Relative positions -------------------------------------------------------------------------------- */
 
-/* The bucket of a distance n >= 0: itself below `exact`, beyond that logarithmic up to max_distance. */
+/* The bucket of a distance n >= 0: n below `exact`, logarithmic from there to max_distance. */
 static mval bucket_of(lowering *l, mval n, int64_t buckets, int64_t max_distance)
 {
     int64_t exact = buckets / 2;
     mval limit = m_scalar_int(l, SIB_I64, exact), last = m_scalar_int(l, SIB_I64, buckets - 1);
-    /* in float32 as in the model it comes from, where the borders of buckets fall */
+    /* in float32, as in the original model, since that decides where the bucket boundaries fall */
     mval ratio = m_div(l, m_cast(l, m_max(l, n, limit), SIB_F32), m_scalar(l, SIB_F32, (double)exact));
     mval step = m_div(l, m_log(l, ratio), m_scalar(l, SIB_F32, log((double)max_distance / (double)exact)));
     mval far = m_cast(l, m_mul_number(l, step, (double)(buckets - exact)), SIB_I64);
     return m_where(l, m_less(l, n, limit), n, m_min(l, m_add(l, limit, far), last));
 }
 
-/* out[0, h, i, j] = table[bucket(j - i), h]; the table stands head by head in memory. T5's relative
-   positions: Raffel et al. 2020. com.microsoft RelativePositionBias-1. */
+/* out[0, h, i, j] = table[bucket(j - i), h]; the table is stored head by head. T5's relative positions:
+   Raffel et al. 2020. com.microsoft RelativePositionBias-1. */
 void lower_MS_RelativePositionBias(lowering *l, const node *n)
 {
     position_bias_spec spec = spec_position_bias(n);
@@ -41,7 +41,7 @@ void lower_MS_RelativePositionBias(lowering *l, const node *n)
     mval zero = m_scalar_int(l, SIB_I64, 0);
     mval back = attention_distance(l, rows, columns, zero); /* i - j */
     mval bucket = bucket_of(l, both ? m_abs(l, back) : m_max(l, back, zero), half, distance);
-    if (both) { /* keys ahead have the second half of the buckets */
+    if (both) { /* keys ahead use the second half of the buckets */
         mval ahead = m_cast(l, m_less(l, back, zero), SIB_I64);
         bucket = m_add(l, bucket, m_mul(l, ahead, m_scalar_int(l, SIB_I64, half)));
     }
@@ -50,8 +50,8 @@ void lower_MS_RelativePositionBias(lowering *l, const node *n)
     l_out(l, 0, m_unsqueeze(l, out, 0));
 }
 
-/* gate_u (gate_r eco_a - 1) + 2 times rel_pos; gates are sigmoids of sums of halves of (query + bias) W + b.
-   com.microsoft GatedRelativePositionBias-1. */
+/* (gate_u (gate_r eco_a - 1) + 2) * rel_pos; the gates are sigmoids of sums over halves of (query + bias) W +
+   b. com.microsoft GatedRelativePositionBias-1. */
 void lower_MS_GatedRelativePositionBias(lowering *l, const node *n)
 {
     if (l_has(l, 6)) {
@@ -75,10 +75,10 @@ void lower_MS_GatedRelativePositionBias(lowering *l, const node *n)
 
 /* ---- Packed tokens ------------------------------------------------------------------------------------- */
 
-/* Where the tokens of B sequences of at most S stand, which lie one after the other. */
+/* Positions of packed tokens: B sequences of at most S tokens, one after the other. */
 typedef struct packing {
-    mval offset; /* [B, S] int64: of each token in the padded batch, then of the padding */
-    mval begin;  /* [B + 1] int64: of each sequence among the tokens */
+    mval offset; /* [B, S] int64: indices of the tokens in the padded batch, then those of the padding */
+    mval begin;  /* [B + 1] int64: index of the first token of each sequence */
     dim batch, steps, tokens;
 } packing;
 
@@ -92,14 +92,13 @@ static packing packing_of(lowering *l, size_t offsets, size_t begins, mval token
     return p;
 }
 
-/* Tokens per sequence: [B]. */
 static mval packed_lengths(lowering *l, const packing *p)
 {
     mval end = m_slice(l, p->begin, 0, d_const(l, 1), p->batch, 1);
     return m_sub(l, end, m_slice(l, p->begin, 0, d_const(l, 0), p->batch, 1));
 }
 
-/* x [tokens, width] as [B, S, width]; padding repeats some token. */
+/* Packed x [tokens, width] as [B, S, width]; padding holds arbitrary tokens. */
 static mval unpacked(lowering *l, const packing *p, mval x)
 {
     mval first = m_slice(l, p->begin, 0, d_const(l, 0), p->batch, 1);
@@ -108,7 +107,7 @@ static mval unpacked(lowering *l, const packing *p, mval x)
     return m_gather(l, x, m_min(l, at, last), 0);
 }
 
-/* The tokens of y [B, S, width]: [tokens, width]. */
+/* Padded y [B, S, width] as packed tokens [tokens, width]. */
 static mval packed(lowering *l, const packing *p, mval y)
 {
     mval at = m_slice(l, m_flatten(l, p->offset, 0, 2), 0, d_const(l, 0), p->tokens, 1);
@@ -126,7 +125,7 @@ static void attend_packed(lowering *l, const node *n, const packing *p, const mv
     l_out(l, 0, packed(l, p, attention_merge_heads(l, ms_attend(l, heads[0], heads[1], heads[2], &s, NULL))));
 }
 
-/* com.microsoft Attention of tokens without padding. com.microsoft PackedAttention-1. */
+/* com.microsoft Attention on packed tokens. com.microsoft PackedAttention-1. */
 void lower_MS_PackedAttention(lowering *l, const node *n)
 {
     spec_ints sizes = spec_attention_ms(n).qkv_hidden_sizes;
@@ -141,7 +140,7 @@ void lower_MS_PackedAttention(lowering *l, const node *n)
     attend_packed(l, n, &p, part, 5);
 }
 
-/* com.microsoft MultiHeadAttention of tokens without padding. com.microsoft PackedMultiHeadAttention-1. */
+/* com.microsoft MultiHeadAttention on packed tokens. com.microsoft PackedMultiHeadAttention-1. */
 void lower_MS_PackedMultiHeadAttention(lowering *l, const node *n)
 {
     mval part[3], bias = l_in_or_none(l, 3);
@@ -162,8 +161,8 @@ void lower_MS_PackedMultiHeadAttention(lowering *l, const node *n)
     attend_packed(l, n, &p, part, 6);
 }
 
-/* The tokens of X [B, S, width] without padding, one sequence after the other; where each stood and then
-   where the padding did [B, S]; where each sequence begins [B + 1]; the longest. com.microsoft
+/* Packs X [B, S, width]. Outputs: the tokens; the index of each in X followed by the indices of the
+   padding, [B, S]; the index of each sequence's first token, [B + 1]; the max length. com.microsoft
    RemovePadding-1. */
 void lower_MS_RemovePadding(lowering *l, const node *n)
 {
@@ -189,7 +188,7 @@ void lower_MS_RemovePadding(lowering *l, const node *n)
     l_out(l, 3, m_cast(l, longest, SIB_I32));
 }
 
-/* Tokens [tokens, width] back in [B, S, width], zeros between. com.microsoft RestorePadding-1. */
+/* Unpacks tokens [tokens, width] to [B, S, width], padded with zeros. com.microsoft RestorePadding-1. */
 void lower_MS_RestorePadding(lowering *l, const node *n)
 {
     (void)n;

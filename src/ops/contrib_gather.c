@@ -1,14 +1,14 @@
 /* com.microsoft GatherBlockQuantized: rows of a table that is quantized in blocks. */
 #include "ops/lower.h"
 
-/* data and zero_points hold numbers of `bits` bits, several to a uint8 where that is their dtype. */
+/* data and zero_points hold `bits` bits per element, several to a byte where the dtype is uint8. */
 typedef struct block_table {
     int gather_axis, quantize_axis;
     int64_t bits, block;
     bool in_bytes; /* uint8 data */
 } block_table;
 
-/* uint8 [..., n] as [..., n * 8 / bits], the low bits of a byte first. */
+/* Unpacks uint8 [..., n] to [..., n * 8 / bits], the low bits of a byte first. */
 static mval unpack_bytes(lowering *l, const block_table *t, mval x)
 {
     if (x.id == NO_VALUE || !t->in_bytes || t->bits == 8)
@@ -20,7 +20,7 @@ static mval unpack_bytes(lowering *l, const block_table *t, mval x)
     return m_flatten(l, low, rank - 1, rank + 1);
 }
 
-/* One number a block as one an element: each repeated `block` times along an axis, n altogether. */
+/* One value per block repeated to one per element: each `block` times along an axis of n elements. */
 static mval spread(lowering *l, mval x, int axis, int64_t block, dim n)
 {
     dim dims[SIB_MAX_RANK + 1];
@@ -35,13 +35,13 @@ static mval spread(lowering *l, mval x, int axis, int64_t block, dim n)
     return m_slice(l, wide, axis, d_const(l, 0), n, 1);
 }
 
-/* (data - zero) scale in float32, all of them after gathering or before. */
+/* (data - zero) * scale in float32. Works before and after gathering. */
 static mval dequantized(lowering *l, const block_table *t, mval data, mval scale, mval zero)
 {
     sib_dtype dtype = m_dtype(l, scale);
     mval x = m_cast(l, unpack_bytes(l, t, data), SIB_F32);
     zero = unpack_bytes(l, t, zero);
-    if (zero.id != NO_VALUE && t->in_bytes && t->bits < 8) /* a byte may hold more than there are blocks */
+    if (zero.id != NO_VALUE && t->in_bytes && t->bits < 8) /* drop bits that fill up a byte */
         zero = m_slice(l, zero, -1, d_const(l, 0), m_dim(l, scale, -1), 1);
     dim n = m_dim(l, x, t->quantize_axis);
     if (zero.id != NO_VALUE)
@@ -68,8 +68,8 @@ static bool read_table(lowering *l, const node *n, block_table *t)
     return l_ok(l);
 }
 
-/* (data - zero_points) scales at indices of gather_axis, a scale for each block along quantize_axis; an
-   index outside gives zeros. com.microsoft GatherBlockQuantized-1. */
+/* (data - zero_points) * scales at indices of gather_axis, with a scale for each block along quantize_axis;
+   an index out of range gives zeros. com.microsoft GatherBlockQuantized-1. */
 void lower_MS_GatherBlockQuantized(lowering *l, const node *n)
 {
     block_table t;
@@ -86,7 +86,7 @@ void lower_MS_GatherBlockQuantized(lowering *l, const node *n)
     mval y = MVAL_NONE;
     if (axis == t.quantize_axis)
         y = m_gather(l, dequantized(l, &t, data, scale, zero), index, axis);
-    else { /* gathered first, since tables are large */
+    else { /* gather first, since tables are large */
         int64_t one;
         bool shared = dim_is_const(l->graph->dims, m_dim(l, scale, axis), &one) && one == 1 &&
                       !dim_same(size, m_dim(l, scale, axis));
@@ -106,7 +106,7 @@ void lower_MS_GatherBlockQuantized(lowering *l, const node *n)
         }
         y = m_reshape(l, y, (size_t)k, out);
     }
-    for (int i = axis + 1; i < rank; i++) /* [j...] → [j..., 1...] beside what stands behind */
+    for (int i = axis + 1; i < rank; i++) /* [j...] → [j..., 1...], to broadcast over the axes after it */
         outside = m_unsqueeze(l, outside, extra + i - axis - 1);
     l_out(l, 0, m_where(l, outside, m_scalar_like(l, y, 0), y));
 }

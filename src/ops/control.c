@@ -1,16 +1,17 @@
-/* Operators that run graphs. The session runs them; here stands what types come out. */
+/* Operators that contain graphs. The session runs them; this file infers the types of their outputs. */
 #include "base/alloc.h"
 #include "ops/lower.h"
 #include "ops/types.h"
 
 #include <string.h>
 
-/* Most times that a loop's body is looked at until its types stay. */
+/* max inferences of a loop's body until its types are stable */
 #define LOOP_PASSES 8
 
 /* ---- Bodies ------------------------------------------------------------------------------------------ */
 
-/* g, the attribute `which`, if it has so many inputs and at least so many outputs; NULL after a failure. */
+/* g, the attribute `which`, if it has n_in inputs and at least n_out outputs; otherwise fails and returns
+   NULL. */
 static graph *body_of(lowering *l, graph *g, const char *which, size_t n_in, size_t n_out)
 {
     if (!l_ok(l))
@@ -27,7 +28,7 @@ static graph *body_of(lowering *l, graph *g, const char *which, size_t n_in, siz
     return g;
 }
 
-/* What an earlier look found, under other types of the inputs, goes. */
+/* Clears the types that an earlier inference found for other input types. */
 static void forget(graph *g)
 {
     for (uint32_t i = 0; i < g->n_values; i++) {
@@ -41,7 +42,7 @@ static void forget(graph *g)
     }
 }
 
-/* Infers g whose inputs have these types (g->inputs.n). Returns false after a failure. */
+/* Infers g for inputs of these types (g->inputs.n). Returns false after a failure. */
 static bool infer(lowering *l, graph *g, const value_type *types)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -60,7 +61,7 @@ static value_type output_type(const graph *g, size_t i)
     return g->outputs.ids[i] == NO_VALUE ? (value_type){0} : g->values[g->outputs.ids[i]].type;
 }
 
-/* Types (n + 1 of them, so never none), or NULL after a failure. */
+/* Room for n types, allocated as n + 1 so that it is never empty; NULL after a failure. */
 static value_type *types_room(lowering *l, size_t n)
 {
     value_type *t = mem_calloc(n + 1, sizeof *t);
@@ -71,14 +72,14 @@ static value_type *types_room(lowering *l, size_t n)
 
 /* ---- Types that become others -------------------------------------------------------------------------- */
 
-/* True where both are the same around their tensors, and these are of one dtype. */
+/* True where both have the same kind and the same tensor dtype. */
 static bool same_kind(const value_type *a, const value_type *b)
 {
     return a->depth == b->depth && !memcmp(a->wrap, b->wrap, a->depth) && a->leaf == b->leaf &&
            a->dtype == b->dtype && a->key == b->key;
 }
 
-/* The type that holds both; one of which nothing is known where they have nothing in common. */
+/* The merged type of both; the unknown type where they have nothing in common. */
 static value_type either(lowering *l, const value_type *a, const value_type *b)
 {
     if (types_unknown(a) || types_unknown(b))
@@ -86,7 +87,7 @@ static value_type either(lowering *l, const value_type *a, const value_type *b)
     return same_kind(a, b) ? types_merge(l, a, b) : (value_type){0};
 }
 
-/* t without axis `at` of its tensor; with `size` there instead of nothing where insert is true. */
+/* t without axis `at` of its tensor; if `insert`, with an axis of `size` inserted there instead. */
 static value_type with_axis(lowering *l, value_type t, int64_t at, bool insert, dim size)
 {
     dim_shape *s = &t.shape;
@@ -142,14 +143,14 @@ void lower_ONNX_If(lowering *l, const node *n)
 
 /* ---- Values carried from step to step ------------------------------------------------------------------ */
 
-/* What is known of carried values before every step: their dims that a step changes are not. */
+/* What is known of carried values before every step. Dims that a step changes are not known. */
 typedef struct carried_types {
     size_t n;
     value_type *types; /* (n) */
-    uint32_t *open;    /* (n) bits of the dims that were found to change */
+    uint32_t *open;    /* (n) bit d is set once dim d was found to change */
 } carried_types;
 
-/* Takes up what a step made of value i. Returns true where less is known than before. */
+/* Merges the type that a step gave value i. Returns true where less is known than before. */
 static bool widen(lowering *l, carried_types *c, size_t i, const value_type *made)
 {
     value_type *t = &c->types[i];
@@ -159,7 +160,7 @@ static bool widen(lowering *l, carried_types *c, size_t i, const value_type *mad
         *t = *made;
         return true;
     }
-    if (!same_kind(t, made)) /* an optional that a step turns into what it holds */
+    if (!same_kind(t, made)) /* an optional that a step replaces by what it holds */
         return false;
     if (!t->shape.ranked)
         return false;
@@ -178,8 +179,8 @@ static bool widen(lowering *l, carried_types *c, size_t i, const value_type *mad
     return changed;
 }
 
-/* Infers the body, whose inputs are types (first ones, carried, others) and whose outputs from first_out
-   on are the carried values, until what is carried stays. */
+/* Infers the body until the types of the carried values are stable. types: of its inputs (first, carried,
+   others). The carried values are its outputs from first_out on. */
 static void infer_steps(lowering *l, graph *g, value_type *types, carried_types *c, size_t first_in,
                         size_t first_out)
 {
@@ -200,19 +201,19 @@ static void infer_steps(lowering *l, graph *g, value_type *types, carried_types 
     }
 }
 
-/* What a carried value is after any number of steps. */
+/* The type of a carried value after any number of steps. */
 static value_type carried_out(lowering *l, const carried_types *c, size_t i, const value_type *made)
 {
     value_type before = c->types[i];
     if (!same_kind(&before, made))
         return *made;
-    for (int k = 0; k < before.shape.rank; k++) /* dims that steps change: of no step in particular */
+    for (int k = 0; k < before.shape.rank; k++) /* dims that steps change: unknown after the last step */
         if (c->open[i] >> k & 1)
             before.shape.dims[k] = dim_fresh(l->graph->dims);
     return before;
 }
 
-/* Runs work with room for n types of inputs and n_carried of carried values. */
+/* Types of a body's inputs and of its carried values. */
 typedef struct control_room {
     value_type *types; /* (inputs of the body) */
     carried_types c;
@@ -260,8 +261,8 @@ static void infer_loop(lowering *l, const node *n, graph *g, control_room *r)
     }
 }
 
-/* v = body(i, condition, v) for i below M while the condition holds; its further outputs are stacked along
-   a new first axis. ONNX Loop-1, -11, -13, -16. */
+/* v = body(i, condition, v) for i < M while the condition holds; further outputs of the body are stacked
+   along a new first axis. ONNX Loop-1, -11, -13, -16. */
 void lower_ONNX_Loop(lowering *l, const node *n)
 {
     size_t n_carried = n->inputs.n > 2 ? n->inputs.n - 2 : 0;
@@ -279,7 +280,7 @@ void lower_ONNX_Loop(lowering *l, const node *n)
 
 typedef struct scan_plan {
     size_t first, n_carried, n_scan; /* inputs of the node: carried from `first` on, then scanned */
-    bool batched;                    /* Scan-8: a batch before everything, steps along axis 1 */
+    bool batched;                    /* Scan-8: axis 0 is a batch, steps are along axis 1 */
     control_spec spec;
 } scan_plan;
 
@@ -339,7 +340,7 @@ void lower_ONNX_Scan(lowering *l, const node *n)
 
 /* ---- SequenceMap --------------------------------------------------------------------------------------- */
 
-/* Sequences of body(item of each sequence, tensors as they are). ONNX SequenceMap-17. */
+/* A sequence of body(item of each sequence, tensors unchanged) per output. ONNX SequenceMap-17. */
 void lower_ONNX_SequenceMap(lowering *l, const node *n)
 {
     size_t n_in = n->inputs.n;

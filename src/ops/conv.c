@@ -1,8 +1,8 @@
-/* Convolutions: windows, reshaped to columns, times the weights. */
+/* Convolutions: windows reshaped to columns, multiplied by the weights. */
 #include "ops/given.h"
 #include "ops/nn.h"
 
-/* y + b [M] along axis 1. */
+/* y + b, b [M] broadcast along axis 1. */
 static mval add_bias(lowering *l, mval y, mval b)
 {
     if (b.id == NO_VALUE || !l_ok(l))
@@ -10,7 +10,7 @@ static mval add_bias(lowering *l, mval y, mval b)
     return m_add(l, y, nn_channels(l, m_cast_like(l, b, y), m_rank(l, y)));
 }
 
-/* Says what is known of the output before the kernel is: [N, M, ?...]. */
+/* Declares what is known of the output before the kernel is: [N, M, ?...]. */
 static void declare_conv(lowering *l, sib_dtype dtype, mval x, mval w)
 {
     dim dims[SIB_MAX_RANK] = {DIM_NONE};
@@ -23,7 +23,7 @@ static void declare_conv(lowering *l, sib_dtype dtype, mval x, mval w)
     l_declare(l, 0, dtype, rank, dims);
 }
 
-/* Conv of X and W without bias, in float32 where they are narrower. */
+/* Conv of X and W without bias; computes in float32 where their dtype is narrower. */
 static mval conv(lowering *l, const node *n, mval x, mval w)
 {
     spatial s;
@@ -35,7 +35,7 @@ static mval conv(lowering *l, const node *n, mval x, mval w)
 }
 
 /* Y[n, m, p] = B[m] + sum over c, k of X[n, g * C/G + c, p * stride + k * dilation - before] * W[m, c, k],
-   where m is of group g and X is 0 outside. ONNX Conv-1, 11, 22. */
+   where g is the group of m and X is 0 out of range. ONNX Conv-1, 11, 22. */
 void lower_ONNX_Conv(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), w = l_in(l, 1);
@@ -47,12 +47,12 @@ void lower_ONNX_Conv(lowering *l, const node *n)
 
 /* Geometry of one axis of ConvTranspose. */
 typedef struct transposed_axis {
-    int64_t before; /* elements cut off before: what pads say */
+    int64_t before; /* elements cropped at the start, from pads */
     dim out;
 } transposed_axis;
 
-/* The whole result has full = stride * (in - 1) + output_padding + extent elements, from which pads are cut.
-   With attribute output_shape, or SAME, the pads follow from the size that is wanted, and are at least 0. */
+/* The uncropped result has full = stride * (in - 1) + output_padding + extent elements, of which pads are
+   cropped. With attribute output_shape, or SAME, the pads follow from the wanted size, and are at least 0. */
 static transposed_axis transposed_place(lowering *l, const spatial *s, int i, int64_t more,
                                         const int64_t *wanted)
 {
@@ -91,8 +91,8 @@ static mval spread(lowering *l, mval x, int axis, int64_t stride)
     return m_slice(l, joined, axis, d_const(l, 0), d_sub(l, dims[axis], d_const(l, stride - 1)), 1);
 }
 
-/* W [C, M/G, k...] as the kernel of the convolution that gives the transposed one: [M, C/G, k...], each k
-   from its end. */
+/* W [C, M/G, k...] as the kernel of the equivalent plain convolution: [M, C/G, k...], flipped along each
+   k. */
 static mval turned(lowering *l, mval w, int64_t group)
 {
     dim dims[SIB_MAX_RANK], apart[SIB_MAX_RANK + 1], joined[SIB_MAX_RANK];
@@ -113,7 +113,8 @@ static mval turned(lowering *l, mval w, int64_t group)
     return m_reshape(l, grouped, (size_t)rank, joined);
 }
 
-/* The sizes of the axes by attribute output_shape, which may name N and C too; NULL where there is none. */
+/* The sizes of the spatial axes by attribute output_shape, which may include N and C; NULL where it is
+   absent. */
 static const int64_t *wanted_shape(lowering *l, spec_ints wanted, int axes)
 {
     if (!wanted.n)
@@ -125,8 +126,8 @@ static const int64_t *wanted_shape(lowering *l, spec_ints wanted, int axes)
     return wanted.v + (wanted.n - (size_t)axes);
 }
 
-/* Y[n, m, q] = B[m] + sum of X[n, c, p] * W[c, m, k] over all p, k with p * stride + k * dilation - before
-   = q: zeros are put between the elements of X, which is then convolved with the turned kernel. ONNX
+/* Y[n, m, q] = B[m] + sum of X[n, c, p] * W[c, m, k] over all p, k with p * stride + k * dilation - before =
+   q: zeros are put between the elements of X, which is then convolved with the flipped kernel. ONNX
    ConvTranspose-1, 11, 22. */
 void lower_ONNX_ConvTranspose(lowering *l, const node *n)
 {
@@ -151,7 +152,7 @@ void lower_ONNX_ConvTranspose(lowering *l, const node *n)
         if (l_ok(l) && dim_is_const(l->graph->dims, a.out, &out) && out < 0)
             l_fail(l, SIB_ERR_ARGUMENT, "axis %d of the output has size %lld", i + 2, (long long)out);
         y = spread(l, y, i + 2, s.stride[i]);
-        /* windows of stride 1: before + in + after - extent + 1 = out; what would be negative is cut off */
+        /* windows of stride 1: before + in + after - extent + 1 = out; a negative `after` crops */
         dim after =
             d_sub(l, d_sub(l, d_add(l, a.out, d_sub(l, s.extent[i], d_const(l, 1))), m_dim(l, y, i + 2)),
                   d_const(l, ahead));
@@ -178,7 +179,7 @@ void lower_ONNX_ConvTranspose(lowering *l, const node *n)
 
 #define BYTES (ELEM(SIB_I8) | ELEM(SIB_U8))
 
-/* v - zero as int32; zero is omitted, one number, or one for each entry of the axis. */
+/* v - zero as int32. zero: omitted, one element, or one per entry of the axis. */
 static mval centred(lowering *l, mval v, mval zero, int axis)
 {
     mval whole = m_cast(l, v, SIB_I32);
@@ -194,7 +195,7 @@ static mval centred(lowering *l, mval v, mval zero, int axis)
     return m_sub(l, whole, zero);
 }
 
-/* Y = Conv(x - x_zero_point, w - w_zero_point) in int32; the padding is x_zero_point. ONNX ConvInteger-10. */
+/* Y = Conv(x - x_zero_point, w - w_zero_point) in int32; padding is x_zero_point. ONNX ConvInteger-10. */
 void lower_ONNX_ConvInteger(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), w = l_in(l, 1);
@@ -205,7 +206,7 @@ void lower_ONNX_ConvInteger(lowering *l, const node *n)
     l_out(l, 0, conv(l, n, centre_x, centred(l, w, l_in_or_none(l, 3), 0)));
 }
 
-/* A scale as float64: one number, or one for each feature, along axis 1 of a tensor of this rank. */
+/* A scale as float64: one element, or one per channel, along axis 1 of a tensor of this rank. */
 static mval scale_of(lowering *l, mval v, int rank)
 {
     int64_t count = 0;
@@ -246,14 +247,14 @@ static void qlinear_conv(lowering *l, const node *n, bool channels_last)
 }
 
 /* y = saturate(round((Conv(x - x_zero_point, w - w_zero_point) + B) * x_scale * w_scale / y_scale) +
-   y_zero_point), ties to even, the sum in int32; weights may have a scale and zero point for each feature.
-   ONNX QLinearConv-10. */
+   y_zero_point), ties to even, the sum in int32. Weights may have a scale and a zero point per output
+   channel. ONNX QLinearConv-10. */
 void lower_ONNX_QLinearConv(lowering *l, const node *n)
 {
     qlinear_conv(l, n, false);
 }
 
-/* The same; with channels_last x and y are [N, D..., C]. com.microsoft QLinearConv-1. */
+/* QLinearConv-10; with channels_last x and y are [N, D..., C]. com.microsoft QLinearConv-1. */
 void lower_MS_QLinearConv(lowering *l, const node *n)
 {
     qlinear_conv(l, n, spec_conv(n).channels_last);
@@ -261,7 +262,7 @@ void lower_MS_QLinearConv(lowering *l, const node *n)
 
 /* ---- Fused --------------------------------------------------------------------------------------------- */
 
-/* The activation that attribute `activation` names, with activation_params. */
+/* Applies the activation of attributes `activation` and activation_params. */
 static mval activate(lowering *l, const node *n, mval x)
 {
     conv_spec spec = spec_conv(n);
@@ -281,8 +282,8 @@ void lower_MS_FusedConv(lowering *l, const node *n)
     elem_out(l, activate(l, n, y), x);
 }
 
-/* Each channel of [past_state, input] convolved with its own kernel of k, no padding: output[t] sees
-   input[t - k + 1] to input[t]; present_state is the last k - 1 positions. past_state is 0 where it is
+/* Each channel of [past_state, input] convolved with its own kernel of k elements, without padding: output[t]
+   sees input[t - k + 1] to input[t]; present_state is the last k - 1 positions. past_state is 0 where
    omitted. ONNX CausalConvWithState-27. */
 void lower_ONNX_CausalConvWithState(lowering *l, const node *n)
 {

@@ -7,14 +7,14 @@
 
 /* ---- Einsum ---------------------------------------------------------------------------------- */
 
-/* Labels: letters of the equation, and one for each axis that an ellipsis stands for, the last axis being the
-   first of them. */
+/* Labels are the letters of the equation, followed by one per axis of an ellipsis, numbered from the last
+   axis. */
 #define LETTERS  52
 #define ELLIPSIS LETTERS
 #define LABELS   (LETTERS + SIB_MAX_RANK)
 
 typedef struct term {
-    int n, labels[SIB_MAX_RANK]; /* (n), one for each axis */
+    int n, labels[SIB_MAX_RANK]; /* (n) one per axis */
     mval v;
 } term;
 
@@ -24,7 +24,7 @@ typedef struct einsum {
     term out;
     int wide; /* axes of the longest ellipsis */
     dim size[LABELS];
-    int uses[LABELS]; /* times a label stands in the inputs, and in an explicit output */
+    int uses[LABELS]; /* how often a label occurs in the inputs and in an explicit output */
 } einsum;
 
 static int letter_of(char c)
@@ -34,8 +34,8 @@ static int letter_of(char c)
     return c >= 'a' && c <= 'z' ? 26 + c - 'a' : -1;
 }
 
-/* One term of the equation, text[0..n), for a tensor of rank; rank < 0: as many axes as are written, the
-   ellipsis standing for e->wide. */
+/* Reads one term of the equation, text[0..n), for a tensor of `rank`; rank < 0: as many axes as are written,
+   an ellipsis counting e->wide. */
 static void read_term(lowering *l, const einsum *e, const char *text, size_t n, int rank, term *t)
 {
     int letters = 0, dots = 0;
@@ -65,8 +65,8 @@ static void read_term(lowering *l, const einsum *e, const char *text, size_t n, 
     }
 }
 
-/* The size of a label from one more axis of it; 1 gives way. Of two symbols the larger is right wherever the
-   model can run at all. */
+/* Merges the size d of one more axis into that of a label; 1 broadcasts. Of two symbolic sizes the max is
+   right wherever the model can run. */
 static void meet(lowering *l, einsum *e, int label, dim d)
 {
     int64_t have = -1, got = -1;
@@ -88,14 +88,14 @@ static void meet(lowering *l, einsum *e, int label, dim d)
         *size = d_max(l, *size, d);
 }
 
-/* a without axis `at`, which was summed, picked or had size 1. */
+/* Removes label `at`, whose axis was summed, selected or of size 1. */
 static void drop_label(term *t, int at)
 {
     memmove(t->labels + at, t->labels + at + 1, sizeof *t->labels * (size_t)(t->n - at - 1));
     t->n--;
 }
 
-/* The diagonal of two axes with one label, left at the first of them. */
+/* Replaces two axes of one label by their diagonal, at the first of them. */
 static void take_diagonal(lowering *l, term *t, int first, int second)
 {
     dim n = m_dim(l, t->v, first), other = m_dim(l, t->v, second), one = d_const(l, 1);
@@ -104,14 +104,14 @@ static void take_diagonal(lowering *l, term *t, int first, int second)
         rows != columns)
         l_fail(l, SIB_ERR_ARGUMENT, "a label stands twice in a term, for dims of %lld and %lld",
                (long long)rows, (long long)columns);
-    mval v = m_move(l, t->v, second, first + 1); /* next to each other, then every n + 1st of n * n */
+    mval v = m_move(l, t->v, second, first + 1); /* neighbours: every (n + 1)th of n * n elements */
     v = m_flatten(l, v, first, first + 2);
     mval every = m_mul(l, m_iota(l, SIB_I64, n), m_dim_scalar(l, d_add(l, n, one)));
     t->v = m_gather(l, v, every, first);
     drop_label(t, second);
 }
 
-/* Labels that stand twice become diagonals; axes of size 1 whose label is larger elsewhere go. */
+/* Reduces labels that occur twice to diagonals and drops axes of size 1 whose label is larger elsewhere. */
 static void simplify(lowering *l, einsum *e, term *t)
 {
     for (int i = 0; i < t->n && l_ok(l); i++)
@@ -137,7 +137,7 @@ static int find(const term *t, int label)
     return -1;
 }
 
-/* True where a label is still wanted once terms before `next` are joined. */
+/* True where a label is needed after the terms before `next` are joined. */
 static bool wanted(const einsum *e, size_t next, int label)
 {
     for (size_t i = next; i < e->n; i++)
@@ -146,7 +146,7 @@ static bool wanted(const einsum *e, size_t next, int label)
     return find(&e->out, label) >= 0;
 }
 
-/* Sums over the labels of t that nothing else wants. */
+/* Sums over the labels of t that no other term and not the output needs. */
 static void sum_alone(lowering *l, const einsum *e, term *t, const term *other, size_t next)
 {
     int64_t axes[SIB_MAX_RANK];
@@ -172,7 +172,7 @@ static void add_label(part *p, int label, dim d)
     p->dims[p->n++] = d;
 }
 
-/* t as [shared..., rows, columns]: its axes in the order of three parts, the last two flattened. */
+/* t as [shared..., rows, columns]: its axes in the order of the three parts, the last two parts flattened. */
 static mval arranged(lowering *l, const term *t, const part *shared, const part *rows, const part *columns)
 {
     const part *parts[3] = {shared, rows, columns};
@@ -188,7 +188,8 @@ static mval arranged(lowering *l, const term *t, const part *shared, const part 
     return m_reshape(l, m_transpose(l, t->v, perm), shared->n + 2, dims);
 }
 
-/* a and b as one term: labels of both that are wanted on are batches, the others of both are summed over. */
+/* Joins a and b into one term by a matrix product: common labels that are still needed are batch axes, other
+   common labels are summed over. */
 static void join(lowering *l, const einsum *e, term *a, term *b, size_t next)
 {
     part shared = {0}, summed = {0}, left = {0}, right = {0};
@@ -220,7 +221,7 @@ static void join(lowering *l, const einsum *e, term *a, term *b, size_t next)
     a->v = m_reshape(l, v, rank, dims);
 }
 
-/* The terms of the equation with the sizes of their labels. */
+/* Reads the terms of the equation and the sizes of their labels. */
 static void read_equation(lowering *l, const node *n, einsum *e)
 {
     sib_str text = spec_einsum(n).equation;
@@ -259,7 +260,7 @@ static void read_equation(lowering *l, const node *n, einsum *e)
         return;
     }
     for (int k = e->wide;
-         k-- > 0;) /* without an arrow: the ellipsis, then what stands once, A to Z and a to z */
+         k-- > 0;) /* without an arrow: the ellipsis, then labels that occur once, A to Z and a to z */
         e->out.labels[e->out.n++] = ELLIPSIS + k;
     for (int i = 0; i < LETTERS && l_ok(l); i++) {
         if (e->uses[i] == 1 && e->out.n == SIB_MAX_RANK)
@@ -282,7 +283,7 @@ static void contract(lowering *l, einsum *e)
         if (m_dtype(l, e->terms[i].v) != dtype)
             l_fail(l, SIB_ERR_ARGUMENT, "inputs of %s and %s", sib_dtype_name(dtype),
                    sib_dtype_name(m_dtype(l, e->terms[i].v)));
-        if (floats && e->n > 2) /* products of products are rounded once, at the end */
+        if (floats && e->n > 2) /* several products are rounded only once, at the end */
             e->terms[i].v = m_cast(l, e->terms[i].v, SIB_F64);
         simplify(l, e, &e->terms[i]);
     }
@@ -291,15 +292,15 @@ static void contract(lowering *l, einsum *e)
         join(l, e, &all, &e->terms[i], i + 1);
     if (l_ok(l))
         sum_alone(l, e, &all, NULL, e->n);
-    /* labels that were dropped as size 1 everywhere they stood cannot be: one of them has the size */
+    /* every output label is found: an axis of size 1 is dropped only if the label is larger elsewhere */
     for (int i = 0; i < e->out.n && l_ok(l); i++)
         perm[i] = find(&all, e->out.labels[i]);
     if (l_ok(l))
         l_out(l, 0, m_cast(l, m_transpose(l, all.v, perm), dtype));
 }
 
-/* out[labels] = the sum, over the labels that the output has not, of the product of all inputs at their
-   labels. Terms are joined from left to right by matrix products. ONNX Einsum-12. */
+/* out[labels] = the sum, over the labels that the output lacks, of the product of all inputs at their labels.
+   Terms are joined from left to right by matrix products. ONNX Einsum-12. */
 void lower_ONNX_Einsum(lowering *l, const node *n)
 {
     einsum e = {.n = n->inputs.n};
@@ -320,7 +321,7 @@ void lower_ONNX_Einsum(lowering *l, const node *n)
 
 /* ---- Det ------------------------------------------------------------------------------------- */
 
-/* The determinant of the last two axes, of equal size. ONNX Det-22. */
+/* The determinant of the last two axes, which have equal size. ONNX Det-22. */
 void lower_ONNX_Det(lowering *l, const node *n)
 {
     (void)n;

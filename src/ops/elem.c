@@ -1,4 +1,3 @@
-/* What the families of elementwise operators share. */
 #include "ops/elem.h"
 
 bool elem_takes(lowering *l, mval v, const char *what, elem_set set)
@@ -14,7 +13,7 @@ bool elem_takes(lowering *l, mval v, const char *what, elem_set set)
         return false;
     }
     if (dtype == SIB_DTYPE_UNKNOWN && l->symbolic) {
-        l->status = LOWER_NEEDS_DIMS; /* after an operator that is not known */
+        l->status = LOWER_NEEDS_DIMS; /* the output of an unknown operator */
         return false;
     }
     if (elem_in(set & ~ELEM(SIB_DTYPE_UNKNOWN), dtype))
@@ -65,7 +64,8 @@ dim elem_count(lowering *l, mval v, const char *what)
     return l_ok(l) ? count : DIM_NONE;
 }
 
-/* Dims of b after those of a before `axis` are left out; ones follow up to the rank of a. */
+/* Broadcasts b to a with the first dim of b at `axis` of a: dims of 1 are appended to b up to the rank of
+   a. */
 static mval legacy_align(lowering *l, const node *n, mval a, mval b)
 {
     dim a_dims[SIB_MAX_RANK], b_dims[SIB_MAX_RANK], dims[SIB_MAX_RANK];
@@ -83,7 +83,7 @@ static mval legacy_align(lowering *l, const node *n, mval a, mval b)
         axis = m_axis(l, given, a_rank, "axis");
     if (!l_ok(l))
         return MVAL_NONE;
-    /* of a higher rank it must have one element, which inference may not know yet */
+    /* b of a higher rank must have one element, which inference may not know yet */
     if (axis < 0 && m_number(l, d_product(l, (size_t)b_rank, b_dims)) == 1)
         return m_reshape(l, b, 0, NULL);
     if (axis < 0 || axis + b_rank > a_rank)

@@ -5,7 +5,7 @@
 
 /* ---- Constants ---------------------------------------------------------------------------------------- */
 
-/* A scalar of zero bits: 0, false or "". */
+/* A scalar with all bits 0: 0, false or "". */
 static mval zero_of(lowering *l, sib_dtype dtype)
 {
     sib_tensor *t = NULL;
@@ -17,7 +17,7 @@ static mval zero_of(lowering *l, sib_dtype dtype)
     return m_constant(l, t);
 }
 
-/* The dense tensor of a sparse one: values [n] put at indices [n], which count row-major, or [n, rank]. */
+/* The dense form of a sparse tensor: values [n] at indices [n] (row-major) or [n, rank]. */
 static mval dense_of(lowering *l, const attribute *a)
 {
     if (a->n != 3 || !a->tensors[0] || !a->tensors[1] || !a->tensors[2])
@@ -37,7 +37,7 @@ static mval dense_of(lowering *l, const attribute *a)
     return m_reshape(l, flat, rank, dims);
 }
 
-/* output = the one attribute that is given. ONNX Constant-1/9 (value), 11 (sparse_value), 12 (numbers and
+/* output = the one attribute that is present. ONNX Constant-1/9 (value), 11 (sparse_value), 12 (numbers and
    strings), 13/19/21/23/24/25. */
 void lower_ONNX_Constant(lowering *l, const node *n)
 {
@@ -70,7 +70,7 @@ void lower_ONNX_Constant(lowering *l, const node *n)
     l_out(l, 0, y);
 }
 
-/* output = value (float32 0 unless given) in the dims that the input lists. ONNX
+/* output = value (default: float32 0) in the dims listed by the input. ONNX
    ConstantOfShape-9/20/21/23/24/25. */
 void lower_ONNX_ConstantOfShape(lowering *l, const node *n)
 {
@@ -95,7 +95,7 @@ void lower_ONNX_ConstantOfShape(lowering *l, const node *n)
 
 /* ---- Ranges and matrices ------------------------------------------------------------------------------ */
 
-/* Elements of a range of floats: max(0, ceil((limit - start) / delta)). */
+/* Length of a float range: max(0, ceil((limit - start) / delta)). */
 static dim float_range_count(lowering *l, double start, double limit, double delta)
 {
     double count = ceil((limit - start) / delta);
@@ -108,7 +108,7 @@ static dim float_range_count(lowering *l, double start, double limit, double del
     return d_const(l, count > 0 ? (int64_t)count : 0);
 }
 
-/* The same for integers, of dims. */
+/* Length of an integer range, as a dim. */
 static dim whole_range_count(lowering *l, mval start, mval limit, mval delta)
 {
     dim from, to, by;
@@ -124,7 +124,7 @@ static dim whole_range_count(lowering *l, mval start, mval limit, mval delta)
 }
 
 /* output[i] = start + i * delta for i in [0, max(0, ceil((limit - start) / delta))): floats in float64,
-   whatever stash_type says, rounded once. ONNX Range-11/27. */
+   whatever stash_type is, rounded once. ONNX Range-11/27. */
 void lower_ONNX_Range(lowering *l, const node *n)
 {
     static const char *const names[] = {"start", "limit", "delta"};
@@ -147,13 +147,13 @@ void lower_ONNX_Range(lowering *l, const node *n)
     elem_out(l, m_add(l, steps, m_cast(l, in[0], wide)), in[0]);
 }
 
-/* 0, 1, ... n - 1 along `axis` of two. */
+/* 0, 1, ... n - 1 along `axis` of two axes. */
 static mval iota_along(lowering *l, sib_dtype dtype, dim n, int axis)
 {
     return m_unsqueeze(l, m_iota(l, dtype, n), 1 - axis);
 }
 
-/* output[i, j] = j = i + k ? 1 : 0 in the dims of the input. ONNX EyeLike-9/22. */
+/* output[i, j] = j == i + k ? 1 : 0 in the dims of the input. ONNX EyeLike-9/22. */
 void lower_ONNX_EyeLike(lowering *l, const node *n)
 {
     eye_like_spec spec = spec_eye_like(n);
@@ -171,7 +171,7 @@ void lower_ONNX_EyeLike(lowering *l, const node *n)
 
 /* ---- Dims as values ----------------------------------------------------------------------------------- */
 
-/* Bound of a slice of [0, rank], from the end where negative. */
+/* A slice bound of [0, rank], negative ones counted from the end. */
 static int clamp_axis(int64_t axis, int rank)
 {
     if (axis < 0)
@@ -205,8 +205,8 @@ void lower_ONNX_Size(lowering *l, const node *n)
 
 /* ---- Windows ------------------------------------------------------------------------------------------ */
 
-/* output[i] = a0 - a1 * cos(2 pi i / N) + a2 * cos(4 pi i / N) with N the size, or size - 1 where not
-   periodic; 1 where that is 0. */
+/* output[i] = a0 - a1 * cos(2 pi i / N) + a2 * cos(4 pi i / N) with N = size if periodic, else size - 1; 1
+   where N is 0. */
 static void window(lowering *l, const node *n, double a0, double a1, double a2)
 {
     window_function_spec spec = spec_window_function(n);
@@ -258,8 +258,7 @@ static mval mel_of(lowering *l, mval hertz)
     return m_mul_number(l, m_div(l, m_log(l, ratio), elem_number(l, 2.30258509299404568402)), 2595);
 }
 
-/* floor((dft_length + 1) * hertz / sample_rate) of the edges of the bands, evenly apart in mel: [n_mels +
-   2]. */
+/* floor((dft_length + 1) * hertz / sample_rate) of the band edges, equally spaced in mel: [n_mels + 2]. */
 static mval mel_edges(lowering *l, dim n_mels, mval dft_length, mval sample_rate, mval low, mval high)
 {
     dim count = d_add(l, n_mels, d_const(l, 2));
@@ -272,8 +271,8 @@ static mval mel_edges(lowering *l, dim n_mels, mval dft_length, mval sample_rate
     return m_floor(l, m_div(l, m_mul(l, hertz, m_add_number(l, dft_length, 1)), sample_rate));
 }
 
-/* output[j, i]: a triangle over the bins j with its foot at edge i, its top 1 at edge i + 1 and its other
-   foot at edge i + 2. ONNX MelWeightMatrix-17. */
+/* output[:, i]: a triangle over the bins, 0 at edge i, 1 at edge i + 1, 0 at edge i + 2. ONNX
+   MelWeightMatrix-17. */
 void lower_ONNX_MelWeightMatrix(lowering *l, const node *n)
 {
     static const char *const names[] = {"num_mel_bins", "dft_length", "sample_rate", "lower_edge_hertz",
@@ -297,7 +296,7 @@ void lower_ONNX_MelWeightMatrix(lowering *l, const node *n)
     mval centre = m_slice(l, edges, 0, d_const(l, 1), n_mels, 1);
     mval right = m_slice(l, edges, 0, d_const(l, 2), n_mels, 1);
     mval bin = iota_along(l, SIB_F64, bins, 0);
-    /* a side of width 0 is never taken but at its top */
+    /* a side of width 0 is never selected but at its top */
     mval rise = m_div(l, m_sub(l, bin, left), m_sub(l, centre, left));
     mval fall = m_div(l, m_sub(l, right, bin), m_sub(l, right, centre));
     mval rising = m_and(l, m_less_equal(l, left, bin), m_less(l, bin, centre));

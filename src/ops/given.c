@@ -1,7 +1,6 @@
-/* Lists that a node is given: as an attribute in old opsets, as an input in new ones. */
 #include "ops/given.h"
 
-/* Numbers that opset 1 had in the dtype of the data. */
+/* Dims that opset 1 gives in the dtype of the data. */
 static void from_floats(lowering *l, mval v, given_list *list)
 {
     const sib_tensor *t = m_content(l, v);
@@ -27,7 +26,7 @@ given_list given_dims(lowering *l, spec_ints attr, size_t i)
     given_list list = {0};
     if (attr.v) {
         list.given = true;
-        list.n = attr.n < GIVEN_MAX ? attr.n : GIVEN_MAX; /* spec.def bounds it */
+        list.n = attr.n < GIVEN_MAX ? attr.n : GIVEN_MAX; /* spec.def limits it */
         for (size_t k = 0; k < list.n && l_ok(l); k++)
             list.items[k] = d_const(l, attr.v[k]);
     } else if (i && l_has(l, i)) {

@@ -1,14 +1,14 @@
-/* Gradient: the nodes between xs and y are lowered once more, and walked backwards. */
+/* Gradient: lowers the nodes between xs and y once more, and differentiates the result backwards. */
 #include "ops/gradient.h"
 
 #include "base/alloc.h"
 
 #include <string.h>
 
-/* Deepest derivative of a derivative. */
+/* Max order of derivatives. */
 #define ORDER_LIMIT 3
 
-/* Value of a graph by name, NO_VALUE for none. */
+/* The value of a graph with this name, or NO_VALUE. */
 static value_id value_named(const graph *g, sib_str name)
 {
     for (uint32_t i = 0; i < g->n_values; i++)
@@ -17,8 +17,7 @@ static value_id value_named(const graph *g, sib_str name)
     return NO_VALUE;
 }
 
-/* The node of g that makes v, NO_NODE for none. Producers of values count in the graph that they were read
-   in. */
+/* The node of g that makes v, or NO_NODE. Values count by the graph that they were read in. */
 static node_id producer_of(const graph *g, value_id v)
 {
     for (node_id i = 0; i < g->n_nodes; i++)
@@ -28,13 +27,13 @@ static node_id producer_of(const graph *g, value_id v)
     return NO_NODE;
 }
 
-/* The part of a graph between given values and y, as a graph of its own over the same values. */
+/* The part of a graph between given values and y, as a separate graph over the same values. */
 typedef struct stretch {
     const graph *source;
-    uint32_t end; /* nodes before the Gradient, which alone count */
-    bool *wanted; /* (source->n_values) y, and what leads to it */
-    bool *given;  /* (source->n_values) xs and zs */
-    graph part;   /* its nodes, inputs, outputs and captures */
+    uint32_t end; /* nodes that precede the Gradient; only these count */
+    bool *wanted; /* (source->n_values) true for y and what it depends on */
+    bool *given;  /* (source->n_values) true for xs and zs */
+    graph part;   /* the nodes, inputs, outputs and captures of the part */
 } stretch;
 
 static bool any_wanted(const stretch *s, const node *n)
@@ -45,7 +44,7 @@ static bool any_wanted(const stretch *s, const node *n)
     return false;
 }
 
-/* Marks what node n reads. A Gradient inside also needs what its own y is made of. */
+/* Marks the inputs of node n as wanted. A Gradient also needs what its own y depends on. */
 static void want_inputs(stretch *s, const node *n)
 {
     for (uint32_t i = 0; i < n->inputs.n; i++)
@@ -58,7 +57,7 @@ static void want_inputs(stretch *s, const node *n)
     }
 }
 
-/* Fills s->part from s->given and y; lists come from the arena. Returns false where memory fails. */
+/* Sets s->part from s->given and y; its lists come from the arena. Returns false where memory is short. */
 static bool cut_stretch(lowering *l, stretch *s, value_id y)
 {
     const graph *g = s->source;
@@ -83,18 +82,18 @@ static bool cut_stretch(lowering *l, stretch *s, value_id y)
         for (uint32_t k = 0; k < part->nodes[i].outputs.n; k++)
             if (part->nodes[i].outputs.ids[k] != NO_VALUE)
                 s->wanted[part->nodes[i].outputs.ids[k]] = false;
-    for (uint32_t v = 0; v < g->n_values; v++) /* what is left comes from around */
+    for (uint32_t v = 0; v < g->n_values; v++) /* the remaining values come from the graph around it */
         if (s->wanted[v] && !s->given[v])
             part->captures[part->n_captures++] = (capture){v, v};
     return true;
 }
 
-/* dy/dy, then back over the milli-ops [first, end) that made y. */
+/* Propagates dy/dy = 1 backwards over the milli-ops [first, end) that computed y. */
 static void walk_back(lowering *l, gradient_pass *p, node_id first, node_id end, mval y)
 {
     p->grads[y.id] = m_broadcast_like(l, m_scalar_like(l, y, 1), y);
     for (node_id i = end; i-- > first && l_ok(l);) {
-        node n = l->graph->nodes[i]; /* the array moves while milli-ops are appended */
+        node n = l->graph->nodes[i]; /* a copy: the array moves while milli-ops are appended */
         mval g[8];
         bool flows = false;
         for (uint32_t k = 0; k < n.outputs.n && k < 8; k++) {
@@ -106,7 +105,7 @@ static void walk_back(lowering *l, gradient_pass *p, node_id first, node_id end,
     }
 }
 
-/* Marks what depends on the inputs in [first, end). */
+/* Extends p->depends over the nodes [first, end). */
 static void mark_dependent(const graph *g, gradient_pass *p, node_id first, node_id end)
 {
     for (node_id i = first; i < end; i++) {
@@ -119,8 +118,7 @@ static void mark_dependent(const graph *g, gradient_pass *p, node_id first, node
     }
 }
 
-/* x under a name of its own that is never computed beforehand, so that what depends on it stays in the
-   graph. */
+/* x as a new value that is never folded as a constant, so that what depends on it stays in the graph. */
 static mval fresh_copy(lowering *l, mval x)
 {
     dim dims[SIB_MAX_RANK];
@@ -132,7 +130,8 @@ static mval fresh_copy(lowering *l, mval x)
     return copy;
 }
 
-/* Lowers the stretch on in (n_in, of which n_xs are differentiated by) and gives dy/dx for each of those. */
+/* Lowers the stretch for inputs in (n_in, the first n_xs being differentiated by) and sets dy/dx for each of
+   those. */
 static void differentiate(lowering *l, stretch *s, size_t n_in, size_t n_xs, mval *in)
 {
     mval y;
@@ -166,7 +165,7 @@ static void differentiate(lowering *l, stretch *s, size_t n_in, size_t n_xs, mva
     }
 }
 
-/* Reads the names in a list attribute as inputs of the stretch. */
+/* Reads the names of a list attribute as inputs of the stretch. */
 static void name_inputs(lowering *l, stretch *s, const sib_str *names, size_t n)
 {
     for (size_t i = 0; i < n && l_ok(l); i++) {
@@ -180,8 +179,8 @@ static void name_inputs(lowering *l, stretch *s, const sib_str *names, size_t n)
     }
 }
 
-/* dy/dx for each of xs at the values that are given, by reverse-mode differentiation of the nodes between;
-   what is not differentiable at a point takes one side's derivative. ai.onnx.preview.training Gradient-1. */
+/* dy/dx for each of xs at the given values, by reverse-mode differentiation of the nodes between; where y is
+   not differentiable, one side's derivative. ai.onnx.preview.training Gradient-1. */
 void lower_TRAINING_Gradient(lowering *l, const node *n)
 {
     gradient_spec spec = spec_gradient(n);

@@ -1,9 +1,9 @@
-/* The rules of differentiation, one a milli-op. */
+/* The rules of differentiation, one per milli-op. */
 #include "ops/gradient.h"
 
 #include <math.h>
 
-/* A milli-op on the way back: its inputs a, b, c, its output y and the gradient g of that. */
+/* A milli-op in the backward pass: its inputs a, b, c, its output y, and the gradient g of y. */
 typedef struct back {
     lowering *l;
     gradient_pass *pass;
@@ -15,7 +15,7 @@ typedef void gradient_rule(const back *k);
 
 /* ---- Words --------------------------------------------------------------------------------------------- */
 
-/* g summed over what was broadcast from `like`, in its dims. */
+/* g summed over the axes along which `like` was broadcast, in the dims of `like`. */
 static mval summed_to(lowering *l, mval g, mval like)
 {
     dim from[SIB_MAX_RANK], to[SIB_MAX_RANK];
@@ -59,7 +59,7 @@ static mval g_where(const back *k, mval condition)
 
 static void back_none(const back *k)
 {
-    (void)k; /* flat wherever there is a derivative */
+    (void)k; /* the derivative is 0 wherever it exists */
 }
 
 static void back_neg(const back *k)
@@ -220,12 +220,12 @@ static void back_pow(const back *k)
 {
     mval slope = m_mul(k->l, k->b, m_pow(k->l, k->a, m_add_number(k->l, k->b, -1)));
     mval zero = m_scalar_like(k->l, k->b, 0);
-    /* a^0 is flat, also at a = 0, where the formula says 0 * inf */
+    /* a^0 is constant, also at a = 0, where the formula gives 0 * inf */
     give(k, 0, m_mul(k->l, k->g, m_where(k->l, m_equal(k->l, k->b, zero), zero, slope)));
     give(k, 1, m_mul(k->l, m_mul(k->l, k->g, k->y), m_log(k->l, k->a)));
 }
 
-/* Where both are equal the first has it. */
+/* Where both are equal the gradient goes to the first. */
 static void back_min(const back *k)
 {
     mval first = m_less_equal(k->l, k->a, k->b);
@@ -253,7 +253,7 @@ static void back_reduce_sum(const back *k)
     give(k, 0, m_broadcast_like(k->l, k->g, k->a));
 }
 
-/* All that reach the extreme share it. */
+/* All elements that equal the extreme share the gradient. */
 static void back_reduce_extreme(const back *k)
 {
     spec_ints axes = spec_reduce(k->n).axes;
@@ -292,7 +292,7 @@ static void back_expand(const back *k)
     give(k, 0, k->g);
 }
 
-/* Along one axis: g [..., n] at start, start + step, ... of `size` zeros. */
+/* The inverse of a slice of one axis: g [..., n] at start, start + step, ... of `size` zeros. */
 static mval unslice(lowering *l, mval g, int axis, int64_t start, int64_t step, dim size)
 {
     dim dims[SIB_MAX_RANK], zero = d_const(l, 0);
@@ -326,7 +326,7 @@ static void back_slice(const back *k)
         if (step == 0)
             l_fail(k->l, SIB_ERR_UNSUPPORTED, "the derivative of a slice with step 0 is not built");
         else if (count == 0)
-            return; /* nothing flows */
+            return; /* no gradient */
         else if (!dim_same(from[i], to[i]) || start || step != 1)
             g = unslice(k->l, g, i, start, step, from[i]);
     }
@@ -359,7 +359,7 @@ static void back_pad(const back *k)
                    m_reduce(k->l, MILLI_reduce_sum, g, 0, NULL, DROP_DIMS)));
 }
 
-/* Rows of g [j..., rest...] added at `at` [j...] of axis 0 of zeros [size, rest...]. */
+/* Adds the rows of g [j..., rest...] at `at` [j...] of axis 0 of zeros [size, rest...]. */
 static mval scatter_rows(lowering *l, mval g, mval at, dim size)
 {
     dim dims[SIB_MAX_RANK], rows[SIB_MAX_RANK];
@@ -398,8 +398,7 @@ static void back_scatter_nd(const back *k)
     mval taken = m_gather_nd(k->l, k->g, k->b, 0);
     if (how == SCATTER_ADD)
         give(k, 0, k->g);
-    else if (how ==
-             SCATTER_NONE) /* of several updates of one place each gets the gradient: indices are unique */
+    else if (how == SCATTER_NONE) /* repeated indices would each get the gradient; they are unique */
         give(k, 0, m_scatter_nd(k->l, k->g, k->b, zeros_like(k->l, taken), "none"));
     else {
         l_fail(k->l, SIB_ERR_UNSUPPORTED,
@@ -409,8 +408,8 @@ static void back_scatter_nd(const back *k)
     give(k, 2, taken);
 }
 
-/* Every window's element goes back to where it came from: windows over the flat positions of the padded
-   input tell where that is. */
+/* Each element of each window is added back to where it came from, which windows over the flat positions of
+   the padded input tell. */
 static void back_windows(const back *k)
 {
     lowering *l = k->l;
@@ -527,7 +526,7 @@ void gradient_through(lowering *l, gradient_pass *p, const node *n, const mval *
         l_fail(l, SIB_ERR_UNSUPPORTED, "the derivative of milli-op %s is not built", n->milli->name);
         return;
     }
-    if (g[0].id == NO_VALUE) /* a second output alone: indices, which are flat */
+    if (g[0].id == NO_VALUE) /* only the second output has a gradient: indices, which have no derivative */
         return;
     back k = {l, p, n, input_of(n, 0), input_of(n, 1), input_of(n, 2), {n->outputs.ids[0]}, g[0]};
     rules[n->milli->kind](&k);

@@ -1,5 +1,5 @@
-/* Elements by their indices: Gather, Scatter and their kin, OneHot, NonZero. Indices count from the end where
-   negative; one that lies outside is an error when it is met. */
+/* Elements by index: Gather, Scatter and related operators, OneHot, NonZero. Negative indices count from the
+   end; one that is out of range is an error at run time. */
 #include "ops/given.h"
 
 #include <string.h>
@@ -20,7 +20,8 @@ void lower_ONNX_GatherElements(lowering *l, const node *n)
     l_out(l, 0, m_gather_elements(l, x, m_wrap_index(l, indices, m_dim(l, x, at)), at));
 }
 
-/* Coordinates [..., depth] into the axes of x from `first` on, the negative ones counted from the end. */
+/* Coordinates [..., depth] into the axes of x from `first` on; negative ones are made to count from the
+   start. */
 static mval wrap_coordinates(lowering *l, mval indices, mval x, int first)
 {
     dim dims[SIB_MAX_RANK];
@@ -55,10 +56,11 @@ void lower_ONNX_GatherND(lowering *l, const node *n)
 
 /* ---- Scatter --------------------------------------------------------------------------------- */
 
-/* The words that the milli-op has for the reductions. */
+/* The names that the milli-op has for the reductions. */
 static const char *const reduction_words[] = {"none", "add", "mul", "max", "min"};
 
-/* Full coordinates [i..., j, k..., rank] of elements that differ from their own only along one axis. */
+/* Full coordinates [i..., j, k..., rank] of elements whose coordinates differ from their own only along axis
+   `at`. */
 static mval coordinates(lowering *l, mval indices, int at)
 {
     dim dims[SIB_MAX_RANK], column[SIB_MAX_RANK];
@@ -89,7 +91,7 @@ void lower_ONNX_ScatterElements(lowering *l, const node *n)
     l_out(l, 0, m_scatter_nd(l, x, coordinates(l, indices, at), updates, reduction));
 }
 
-/* The first name of ScatterElements. ONNX Scatter-9. */
+/* The former name of ScatterElements. ONNX Scatter-9. */
 void lower_ONNX_Scatter(lowering *l, const node *n)
 {
     lower_ONNX_ScatterElements(l, n);
@@ -108,8 +110,8 @@ void lower_ONNX_ScatterND(lowering *l, const node *n)
     l_out(l, 0, m_scatter_nd(l, x, wrap_coordinates(l, indices, x, 0), updates, reduction));
 }
 
-/* A cache with new entries: out[b, ..., write_indices[b] + s, ...] = update[b, ..., s, ...] along an axis,
-   the position modulo the size of the axis in mode circular; indices are 0 where they are left out. ONNX
+/* Writes new entries into a cache: out[b, ..., write_indices[b] + s, ...] = update[b, ..., s, ...] along an
+   axis, the position modulo the size of the axis in mode circular. write_indices are 0 where omitted. ONNX
    TensorScatter-24. */
 void lower_ONNX_TensorScatter(lowering *l, const node *n)
 {
@@ -143,7 +145,7 @@ void lower_ONNX_TensorScatter(lowering *l, const node *n)
 
 /* ---- Where something is ---------------------------------------------------------------------- */
 
-/* The number of classes, which may be a float or a list of one. */
+/* The number of classes, which may be a float or a list of one element. */
 static dim depth_of(lowering *l, mval depth)
 {
     dim d[1] = {DIM_NONE};
@@ -163,7 +165,8 @@ static dim depth_of(lowering *l, mval depth)
 }
 
 /* values[1] where the position along a new axis of size depth equals the index, else values[0]; an index
-   outside gives values[0] everywhere. From opset 11 on negative ones count from the end. ONNX OneHot-11. */
+   out of range gives values[0] everywhere. From opset 11 on negative indices count from the end. ONNX
+   OneHot-11. */
 void lower_ONNX_OneHot(lowering *l, const node *n)
 {
     mval indices = l_in(l, 0), values = l_in(l, 2);
@@ -181,7 +184,7 @@ void lower_ONNX_OneHot(lowering *l, const node *n)
         l_declare(l, 0, m_dtype(l, values), rank + 1, wide);
     dim depth = depth_of(l, l_in(l, 1));
     column[at] = depth;
-    if (m_dtype(l, indices) == SIB_U64) /* beyond int64 none is a class, and none may turn negative */
+    if (m_dtype(l, indices) == SIB_U64) /* values beyond int64 are no class, and must not become negative */
         indices = m_min(l, indices, m_scalar_int(l, SIB_U64, INT64_MAX));
     indices = m_cast(l, indices, SIB_I64);
     if (n->version >= 11)

@@ -1,11 +1,11 @@
-/* Lowering one node: what its family's function reads and gives, and subgraphs lowered in place. */
+/* Lowering of one node: access to its inputs and outputs, and subgraphs lowered in place. */
 #include "ops/lower.h"
 
 #include "base/error.h"
 
 #include <string.h>
 
-/* Max depth of subgraphs within subgraphs that are lowered in place. */
+/* Max nesting of subgraphs that are lowered in place. */
 #define INLINE_DEPTH 16
 
 /* ---- The node being lowered ------------------------------------------------------------------------ */

@@ -3,8 +3,8 @@
 
 #define MATMUL_DTYPES (ELEM_FLOATS | ELEM(SIB_U32) | ELEM(SIB_U64) | ELEM(SIB_I32) | ELEM(SIB_I64))
 
-/* NumPy's matmul: an operand of rank 1 is a row on the left and a column on the right, and its axis goes
-   again. */
+/* NumPy's matmul: an operand of rank 1 counts as a row on the left and a column on the right; that axis is
+   then removed. */
 static mval matmul_any_rank(lowering *l, mval a, mval b)
 {
     int left = m_rank(l, a), right = m_rank(l, b);
@@ -32,7 +32,7 @@ void lower_ONNX_MatMul(lowering *l, const node *n)
     l_out(l, 0, matmul_any_rank(l, a, b));
 }
 
-/* factor * x; integers through double, toward zero. */
+/* factor * x; integers by way of double, truncated. */
 static mval scaled(lowering *l, mval x, double factor)
 {
     if (factor == 1)
@@ -42,8 +42,8 @@ static mval scaled(lowering *l, mval x, double factor)
     return m_cast_like(l, m_mul_number(l, m_cast(l, x, SIB_F64), factor), x);
 }
 
-/* alpha * A' * B' + beta * C, in float32 where A is narrower. For integers in double where a factor is not
-   1, so that only the sum loses its fraction. */
+/* alpha * A' * B' + beta * C, in float32 where A is narrower. Integers are computed in double where a factor
+   is not 1, so that only the sum is truncated. */
 static mval gemm(lowering *l, const node *n)
 {
     gemm_spec spec = spec_gemm(n);
@@ -68,8 +68,8 @@ static mval gemm(lowering *l, const node *n)
     return m_add(l, y, m_broadcast_like(l, scaled(l, c, beta), y));
 }
 
-/* Y = alpha * A' * B' + beta * C; A' is A or its transpose, C broadcasts to Y. Until 6 with attribute
-   broadcast, which says no more than that. ONNX Gemm-1, 6, 7, 9, 11, 13. */
+/* Y = alpha * A' * B' + beta * C; A' is A or its transpose, C broadcasts to Y. Attribute broadcast of opsets
+   1 to 6 adds nothing to that. ONNX Gemm-1, 6, 7, 9, 11, 13. */
 void lower_ONNX_Gemm(lowering *l, const node *n)
 {
     mval a = l_in(l, 0);
@@ -89,8 +89,8 @@ void lower_MS_FusedGemm(lowering *l, const node *n)
     elem_out(l, nn_activation(l, spec.activation, alpha, beta, gemm(l, n)), a);
 }
 
-/* An operand of FusedMatMul: with batch its first axis stands before the last, [M, b..., K] → [b..., M,
-   K]; with trans its last two axes are exchanged. One axis stays as it is. */
+/* An operand of FusedMatMul: `batch` moves its first axis before the last, [M, b..., K] → [b..., M, K];
+   `trans` exchanges its last two axes. Rank 1 stays unchanged. */
 static mval fused_operand(lowering *l, mval v, bool batch, bool trans)
 {
     int rank = m_rank(l, v);
@@ -113,7 +113,7 @@ void lower_MS_FusedMatMul(lowering *l, const node *n)
 
 /* ---- Weights of few bits ------------------------------------------------------------------------------- */
 
-/* Numbers of `bits` bits out of bytes [n, m], the lowest bits first: uint8 [n, m * 8 / bits]. */
+/* Unpacks values of `bits` bits from bytes [n, m], the lowest bits first: uint8 [n, m * 8 / bits]. */
 static mval unpack(lowering *l, mval bytes, int64_t bits)
 {
     dim dims[SIB_MAX_RANK];
@@ -128,7 +128,7 @@ static mval unpack(lowering *l, mval bytes, int64_t bits)
     return m_reshape(l, numbers, 2, dims);
 }
 
-/* The zero point of each block, float32 [N, blocks]: packed like the weights, or as floats. */
+/* The zero point of each block, float32 [N, blocks]; given packed like the weights, or as floats. */
 static mval zero_points(lowering *l, mval given, int64_t rows, int64_t blocks, int64_t bits)
 {
     if (given.id == NO_VALUE)
@@ -141,8 +141,8 @@ static mval zero_points(lowering *l, mval given, int64_t rows, int64_t blocks, i
 }
 
 /* Y = A * W^T + bias with W[n, k] = (q[n, k] - zero_point[n, g]) * scale[n, g], where g = floor(k /
-   block_size) or g_idx[k]; q has 2, 4 or 8 bits, its zero point is half its range by default.
-   com.microsoft MatMulNBits-1. */
+   block_size) or g_idx[k]; q has 2, 4 or 8 bits, its default zero point is half its range. com.microsoft
+   MatMulNBits-1. */
 void lower_MS_MatMulNBits(lowering *l, const node *n)
 {
     matmul_bits_spec spec = spec_matmul_bits(n);
@@ -161,7 +161,7 @@ void lower_MS_MatMulNBits(lowering *l, const node *n)
     mval zeros = zero_points(l, l_in_or_none(l, 3), rows, blocks, bits);
     bool each_zero = l_has(l, 3);
     mval whole = m_cast(l, q, SIB_F32), weights; /* [N, blocks * block] */
-    if (l_has(l, 4)) {                           /* the block of each k by its index */
+    if (l_has(l, 4)) {                           /* g_idx: the block of each k */
         mval g = m_slice_numbers(l, l_in(l, 4), 0, 0, k);
         mval zero = each_zero ? m_gather(l, zeros, g, 1) : zeros;
         weights = m_mul(l, m_sub(l, m_slice_numbers(l, whole, 1, 0, k), zero), m_gather(l, scales, g, 1));
@@ -179,8 +179,8 @@ void lower_MS_MatMulNBits(lowering *l, const node *n)
     elem_out(l, y, a);
 }
 
-/* A parameter of weights w as it broadcasts to them: one number, one a column of the product, or one for
-   each `block` weights of a column. */
+/* Broadcasts a parameter to the weights w: one element, one per column of the product, or one per `block`
+   weights of a column. */
 static mval weight_parameter(lowering *l, mval given, mval w, bool turned, int64_t block)
 {
     dim dims[SIB_MAX_RANK], of[SIB_MAX_RANK];
@@ -200,10 +200,10 @@ static mval weight_parameter(lowering *l, mval given, mval w, bool turned, int64
     return m_slice_numbers(l, m_reshape(l, p, 2, joined), axis, 0, k);
 }
 
-/* Y = A W with W (K, N) = (float(B) - zero) * scale; B is (N, K) with transB. B: narrower numbers than
-   A's. scale and zero: none, one number, one a column, or with block_size one for each block_size weights
-   of a column, the axes as B's. ai.sibyl NarrowMatMul-1: what passes make of a MatMul of weights that a
-   Cast or DequantizeLinear widens. */
+/* Y = A W with W (K, N) = (float(B) - zero) * scale; B is (N, K) with transB, and narrower than A. scale and
+   zero: omitted, one element, one per column, or with block_size one per block_size weights of a column,
+   their axes ordered like B's. Passes make it of a MatMul by weights that a Cast or DequantizeLinear widens.
+   ai.sibyl NarrowMatMul-1. */
 void lower_SIBYL_NarrowMatMul(lowering *l, const node *n)
 {
     narrow_spec spec = spec_narrow(n);

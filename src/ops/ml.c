@@ -1,7 +1,7 @@
-/* What regressors and classifiers of the ai.onnx.ml domain do with their scores.
+/* What regressors and classifiers of ai.onnx.ml do with their scores.
 
-   The text of the domain says little of it; where it says nothing, this is what onnxruntime gives, but for
-   its results that depend on memory it did not write. */
+   Where the specification says nothing, this computes what onnxruntime does, except for results of
+   onnxruntime that depend on uninitialized memory. */
 #include "ops/ml.h"
 
 #include "base/alloc.h"
@@ -24,7 +24,8 @@ mval ml_doubles(lowering *l, size_t n, const float *values)
     return m_cast(l, m_floats(l, n, values), SIB_F64);
 }
 
-/* Softmax over the elements beyond 1e-7 of 0; the others are divided by the same sum of powers of e. */
+/* Softmax over the elements of magnitude above 1e-7; the others, times e^-max, are divided by the same
+   sum. */
 static mval softmax_zero(lowering *l, mval x)
 {
     mval top = m_reduce_axis(l, MILLI_reduce_max, x, 1, KEEP_DIMS);
@@ -68,7 +69,7 @@ mval ml_two_classes(lowering *l, mval score, bool probability, post_transform f)
     bool logistic = f == TRANSFORM_LOGISTIC;
     mval first = probability && !logistic ? m_sub(l, m_scalar_like(l, score, 1), score) : m_neg(l, score);
     mval both = m_concat(l, 2, (mval[]){first, score}, 1);
-    /* a softmax of one score is not taken: the pair is what it would be made of */
+    /* no softmax of one score: only the pair is made */
     return logistic || f == TRANSFORM_PROBIT ? ml_transform(l, both, f) : both;
 }
 

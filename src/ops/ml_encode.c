@@ -4,8 +4,7 @@
 
 #include <math.h>
 
-/* Z[..., j] = X[..., Y[j]] over the last axis; a row alone becomes [1, n]. ONNX-ML
-   ArrayFeatureExtractor-1. */
+/* Z[..., j] = X[..., Y[j]] over the last axis; X of rank 1 gives [1, n]. ONNX-ML ArrayFeatureExtractor-1. */
 void lower_ML_ArrayFeatureExtractor(lowering *l, const node *n)
 {
     (void)n;
@@ -26,17 +25,17 @@ void lower_ML_Binarizer(lowering *l, const node *n)
     sib_dtype dtype = m_dtype(l, x);
     if (m_is(l, x, SIB_KIND_FLOAT))
         above = m_less(l, m_scalar(l, dtype, threshold), x);
-    else if (threshold >= 0x1p63 || threshold < -0x1p63 || isnan(threshold)) /* beyond every integer */
+    else if (threshold >= 0x1p63 || threshold < -0x1p63 || isnan(threshold)) /* beyond all integers */
         above = m_less(l, x, m_scalar(l, dtype, 0)),
         above = threshold < 0 ? m_or(l, above, m_not(l, above)) : m_and(l, above, m_not(l, above));
-    else /* X > t is X > floor(t) for integers, in 64 bits */
+    else /* for integers X > t is X > floor(t), in 64 bits */
         above = m_less(l, m_scalar_int(l, SIB_I64, (int64_t)floor(threshold)), m_cast(l, x, SIB_I64));
     l_out(l, 0, m_cast(l, above, dtype));
 }
 
 /* ---- Mapping --------------------------------------------------------------------------------------- */
 
-/* Where x equals keys[i], values[i]; elsewhere other [1]. */
+/* values[i] where x equals keys[i]; other [1] where it equals none. */
 static mval map_elements(lowering *l, mval x, mval keys, mval values, mval other, size_t count)
 {
     mval at = m_lookup(l, x, keys), none = m_scalar_int(l, SIB_I64, (int64_t)count);
@@ -55,7 +54,8 @@ static mval one_string(lowering *l, sib_str s)
     return m_strings(l, 1, &s);
 }
 
-/* Strings to integers or back by two lists. Of equal entries the last counts. ONNX-ML CategoryMapper-1. */
+/* Strings to integers or back by two lists. Of equal entries the last one counts. ONNX-ML
+   CategoryMapper-1. */
 void lower_ML_CategoryMapper(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -76,7 +76,7 @@ void lower_ML_CategoryMapper(lowering *l, const node *n)
 
 /* ---- LabelEncoder ------------------------------------------------------------------------------------- */
 
-/* The list, [n], that attributes WHAT_tensor, _strings, _int64s or _floats give. */
+/* The list [n] of whichever attribute is present: WHAT_tensor, _strings, _int64s or _floats. */
 static mval encoder_list(lowering *l, const char *what, const sib_tensor *t, spec_strings strings,
                          spec_ints ints, spec_floats floats, size_t *count)
 {
@@ -95,7 +95,7 @@ static mval encoder_list(lowering *l, const char *what, const sib_tensor *t, spe
                   "none of the attributes %s_tensor, _strings, _int64s and _floats is given", what);
 }
 
-/* What stands for a key that is not listed, [1]. */
+/* The value of keys that are not listed, [1]. */
 static mval encoder_default(lowering *l, const encoder_spec *spec, mval values)
 {
     const sib_tensor *t = spec->default_tensor;
@@ -113,7 +113,7 @@ static mval encoder_default(lowering *l, const encoder_spec *spec, mval values)
     return m_cast(l, one_int(l, spec->default_int64), dtype);
 }
 
-/* Integers are positions in the list of classes, strings become theirs. */
+/* LabelEncoder-1: integers are indices into the list of classes, strings become their index. */
 static void label_encoder_1(lowering *l, const encoder_spec *spec)
 {
     mval x = l_in(l, 0);
@@ -126,8 +126,8 @@ static void label_encoder_1(lowering *l, const encoder_spec *spec)
         l_out(l, 0, map_elements(l, x, numbers, words, one_string(l, spec->default_string), count));
 }
 
-/* Y[i] = the value whose key is X[i], the default where none is. Of equal keys the first counts, from
-   version 4 on the last. NaN is a key like others. ONNX-ML LabelEncoder-1, -2, -4. */
+/* Y[i] = the value whose key is X[i], the default where there is none. Of equal keys the first counts, from
+   version 4 on the last. NaN matches NaN. ONNX-ML LabelEncoder-1, -2, -4. */
 void lower_ML_LabelEncoder(lowering *l, const node *n)
 {
     encoder_spec spec = spec_encoder(n);
@@ -168,14 +168,14 @@ void lower_ML_OneHotEncoder(lowering *l, const node *n)
         l_fail(l, SIB_ERR_ARGUMENT, "no categories of the kind of X (%s) are given",
                sib_dtype_name(m_dtype(l, x)));
     mval columns = m_iota(l, SIB_I64, d_const(l, (int64_t)count)), at = m_lookup(l, x, list);
-    if (!spec.zeros) /* a gather at -1 is refused */
+    if (!spec.zeros) /* a gather at -1 fails */
         at = m_gather(l, columns, at, 0);
     l_out(l, 0, m_cast(l, m_equal(l, m_unsqueeze(l, at, -1), columns), SIB_F32));
 }
 
 /* ---- Scaling ------------------------------------------------------------------------------------------- */
 
-/* A list for the last axis of x: of one element, or as many as that has. */
+/* A list for the last axis of x: one element, or one per entry of that axis. */
 static mval per_feature(lowering *l, mval list, size_t count, mval x, const char *name)
 {
     int64_t features = -1;
@@ -190,7 +190,7 @@ static mval per_feature(lowering *l, mval list, size_t count, mval x, const char
     return count == 1 ? m_reshape(l, list, 0, NULL) : list;
 }
 
-/* Y = X, but the imputed value of its feature where X is the replaced one, which may be NaN. ONNX-ML
+/* Y = the imputed value of its feature where X is the replaced value (may be NaN), else X. ONNX-ML
    Imputer-1. */
 void lower_ML_Imputer(lowering *l, const node *n)
 {
@@ -223,7 +223,7 @@ void lower_ML_Scaler(lowering *l, const node *n)
     l_out(l, 0, m_cast(l, y, SIB_F32));
 }
 
-/* Y = X / d by rows, d = max X, sum |X| or sqrt(sum X^2); X where d is 0. ONNX-ML Normalizer-1. */
+/* Y = X / d by rows, d = max X, sum |X| or sqrt(sum X^2); Y = X where d is 0. ONNX-ML Normalizer-1. */
 void lower_ML_Normalizer(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), y = m_cast(l, x, SIB_F64), d = MVAL_NONE;
@@ -238,7 +238,7 @@ void lower_ML_Normalizer(lowering *l, const node *n)
     l_out(l, 0, m_cast(l, m_where(l, zero, y, m_div(l, y, d)), SIB_F32));
 }
 
-/* Input i as [N, size] of float32, cut or filled up with zeros behind. */
+/* Input i as float32 [N, size], cropped or padded with zeros at the end. */
 static mval feature_block(lowering *l, size_t i, bool sized, int64_t size)
 {
     mval x = m_cast(l, l_in(l, i), SIB_F32);
@@ -256,7 +256,8 @@ static mval feature_block(lowering *l, size_t i, bool sized, int64_t size)
     return m_pad_axis(l, x, 1, zero, d_sub(l, want, kept), MVAL_NONE);
 }
 
-/* Y = the inputs side by side, each of the size that inputdimensions says. ONNX-ML FeatureVectorizer-1. */
+/* Y = the inputs concatenated along axis 1, each with the size that inputdimensions gives. ONNX-ML
+   FeatureVectorizer-1. */
 void lower_ML_FeatureVectorizer(lowering *l, const node *n)
 {
     spec_ints sizes = spec_feature_vectorizer(n).inputdimensions;
@@ -283,8 +284,8 @@ static value_type map_type(lowering *l)
     return t;
 }
 
-/* Y[0, :] = the map's values in order of keys, or at their keys where map_form is SPARSE. ONNX-ML
-   CastMap-1. */
+/* Y[0, :] = the map's values in order of keys; with map_form SPARSE each at the index given by its key.
+   ONNX-ML CastMap-1. */
 void lower_ML_CastMap(lowering *l, const node *n)
 {
     static const sib_dtype casts[] = {
@@ -304,7 +305,7 @@ void lower_ML_CastMap(lowering *l, const node *n)
     l_out(l, 0, types_emit(l, MILLI_map_dense, 2, (mval[]){x, fill}, 1, &a, m_tensor_type(l, out, 2, dims)));
 }
 
-/* Y[0, i] = the map's value under word i of the vocabulary, 0 or "" where it has none. ONNX-ML
+/* Y[0, i] = the map's value of word i of the vocabulary, 0 or "" where it has none. ONNX-ML
    DictVectorizer-1. */
 void lower_ML_DictVectorizer(lowering *l, const node *n)
 {
@@ -322,7 +323,7 @@ void lower_ML_DictVectorizer(lowering *l, const node *n)
                      m_tensor_type(l, map.dtype, 2, dims)));
 }
 
-/* Z = for every row of X a map from the labels to its elements. ONNX-ML ZipMap-1. */
+/* Z = for each row of X, a map from the labels to the row's elements. ONNX-ML ZipMap-1. */
 void lower_ML_ZipMap(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);

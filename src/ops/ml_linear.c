@@ -1,15 +1,15 @@
-/* ai.onnx.ml: linear models and support vector machines. All is computed in float64; scores are rounded to
-   float32 before classes are chosen by them, as they are what the caller sees. */
+/* ai.onnx.ml: linear models and support vector machines. Computed in float64; scores are rounded to float32
+   before classes are chosen by them, as the caller sees them rounded. */
 #include "ops/ml.h"
 #include "ops/types.h"
 
-/* Scores as the caller sees them, in float64 again. */
+/* Scores rounded to float32, as the caller sees them; back in float64. */
 static mval rounded(lowering *l, mval scores)
 {
     return m_cast(l, m_cast(l, scores, SIB_F32), SIB_F64);
 }
 
-/* x [N, F] times rows [E, F] as they stand in a list of floats: [N, E]. */
+/* x [N, F] times the transpose of a list of floats that holds rows [E, F]: [N, E]. */
 static mval times_rows(lowering *l, mval x, spec_floats list, size_t rows, const char *name)
 {
     if (l_ok(l) && (!rows || !list.n || list.n % rows))
@@ -21,7 +21,6 @@ static mval times_rows(lowering *l, mval x, spec_floats list, size_t rows, const
     return m_matmul(l, x, m_swap(l, m_reshape_numbers(l, ml_doubles(l, list.n, list.v), 2, dims), 0, 1));
 }
 
-/* Labels [count] at index [N]. */
 static mval choose(lowering *l, mval labels, mval index)
 {
     return m_gather(l, labels, index, 0);
@@ -34,7 +33,7 @@ static mval positive(lowering *l, mval column)
 
 /* ---- Linear -------------------------------------------------------------------------------------------- */
 
-/* Z = transform(X C^T + b), Y = the label of the highest score; of one score alone, whether it is above 0.
+/* Z = transform(X C^T + b), Y = the label of the highest score; with a single score, whether it is above 0.
    ONNX-ML LinearClassifier-1. */
 void lower_ML_LinearClassifier(lowering *l, const node *n)
 {
@@ -49,7 +48,7 @@ void lower_ML_LinearClassifier(lowering *l, const node *n)
     l_declare(l, 0, m_dtype(l, labels), 1, dims);
     l_declare(l, 1, SIB_F32, 2, dims);
     size_t classes = add.n;
-    if (!classes) { /* without intercepts the number of features tells */
+    if (!classes) { /* without intercepts the number of classes follows from that of features */
         int64_t features = m_size(l, x, 1);
         classes = l_ok(l) && features > 0 ? spec.coefficients.n / (size_t)features : n_labels;
     }
@@ -120,8 +119,8 @@ static mval kernel_of(lowering *l, const linear_spec *spec, mval x, size_t vecto
 
 /* ---- Regressor ----------------------------------------------------------------------------------------- */
 
-/* Y = transform(sum over v of c_v K(x, v) + rho), without support vectors c.x + rho; with one_class
-   whether it is above 0: 1, else -1. ONNX-ML SVMRegressor-1. */
+/* Y = transform(sum over v of c_v K(x, v) + rho), or transform(c.x + rho) without support vectors; with
+   one_class 1 where that is above 0, else -1. ONNX-ML SVMRegressor-1. */
 void lower_ML_SVMRegressor(lowering *l, const node *n)
 {
     mval x = ml_rows(l), y;
@@ -148,11 +147,10 @@ void lower_ML_SVMRegressor(lowering *l, const node *n)
 
 typedef struct svm {
     size_t classes, vectors, pairs;
-    const int64_t *per_class; /* (classes) support vectors */
+    const int64_t *per_class; /* (classes) support vectors of each */
     spec_floats coef, rho;    /* (classes - 1, vectors), (pairs) */
 } svm;
 
-/* Checks what belongs to classes with support vectors. */
 static void check_svm(lowering *l, const linear_spec *spec, svm *s)
 {
     size_t n_a = spec->prob_a.n, n_b = spec->prob_b.n, n_per_class = spec->vectors_per_class.n;
@@ -172,9 +170,8 @@ static void check_svm(lowering *l, const linear_spec *spec, svm *s)
                s->pairs);
 }
 
-/* Decisions of class i against class j, i < j, as columns [N, pairs]: above 0 is i. Row j - 1 of the
-   coefficients has those of the vectors of class i against j, row i those of the vectors of class j
-   against i. */
+/* Decisions between classes i < j as columns [N, pairs]: above 0 means i. Row j - 1 of the coefficients has
+   those of class i's vectors against class j, row i those of class j's vectors against class i. */
 static mval decisions(lowering *l, const svm *s, mval kernels)
 {
     size_t start_i = 0, pair = 0;
@@ -196,7 +193,7 @@ static mval decisions(lowering *l, const svm *s, mval kernels)
     return columns;
 }
 
-/* The class that wins most decisions, the first of equals: int64 [N]. */
+/* The class that wins the most decisions, on ties the first: int64 [N]. */
 static mval most_votes(lowering *l, const svm *s, mval scores)
 {
     mval wins = m_less(l, m_scalar_like(l, scores, 0), scores), votes = MVAL_NONE;
@@ -229,7 +226,7 @@ static mval probabilities(lowering *l, const linear_spec *spec, const svm *s, mv
         for (size_t j = 0; j < k && l_ok(l); j++) {
             size_t low = i < j ? i : j, high = i < j ? j : i;
             size_t pair = low * k - low * (low + 1) / 2 + high - low - 1;
-            mval item = half; /* what stands on the diagonal is not read */
+            mval item = half; /* the diagonal is not read */
             if (i != j)
                 item = m_slice_numbers(l, p, 1, (int64_t)pair, 1);
             if (i > j)
@@ -242,8 +239,8 @@ static mval probabilities(lowering *l, const linear_spec *spec, const svm *s, mv
     return types_emit(l, MILLI_couple_pairs, 1, &pairs, 0, NULL, m_tensor_type(l, SIB_F64, 2, out));
 }
 
-/* A row of coefficients for each class, as of LIBLINEAR. Of two classes the second is chosen where the
-   highest score is above 0, or at least 0.5 where no coefficient is negative. */
+/* Classifies by one row of coefficients per class, as LIBLINEAR does. Of two classes the second is chosen
+   where the highest score is above 0, or at least 0.5 if no coefficient is negative. */
 static void linear_classes(lowering *l, post_transform transform, const svm *s, mval x, mval labels)
 {
     if (l_ok(l) && !s->rho.n) {
@@ -266,7 +263,7 @@ static void linear_classes(lowering *l, post_transform transform, const svm *s, 
     l_out(l, 1, m_cast(l, ml_transform(l, scores, transform), SIB_F32));
 }
 
-/* Y = the class with most of the pairwise decisions sum c_v K(x, v) + rho; Z = probabilities where prob_a
+/* Y = the class that wins the most pairwise decisions sum c_v K(x, v) + rho. Z = probabilities where prob_a
    and prob_b are given, else the decisions, for two classes [-s, s]. ONNX-ML SVMClassifier-1; Chang & Lin
    2011, "LIBSVM". */
 void lower_ML_SVMClassifier(lowering *l, const node *n)

@@ -1,4 +1,4 @@
-/* ai.onnx.ml: ensembles of decision trees, all brought to the milli-op trees. */
+/* ai.onnx.ml: ensembles of decision trees, all lowered to the milli-op trees. */
 #include "ops/ml.h"
 #include "ops/types.h"
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The milli-op's attributes; see milli.def. Lists live in the arena of the graph. */
+/* The milli-op's attributes (milli.def). Lists live in the arena of the graph. */
 typedef struct forest {
     size_t n_nodes, n_roots, n_leaves, n_weights, targets;
     int64_t *roots, *features, *modes, *missing, *yes, *no; /* (n_roots), (n_nodes) ... */
@@ -28,7 +28,7 @@ static int64_t *ints_room(lowering *l, size_t n)
     return room;
 }
 
-/* [N, targets] in float64 of x [N, F]. aggregate: 0 to 3 for average, sum, minimum, maximum. */
+/* [N, targets] in float64 for x [N, F]. aggregate: 0 to 3 for average, sum, min, max. */
 static mval emit_trees(lowering *l, const forest *f, mval x, mval weights, int64_t aggregate)
 {
     if (!l_ok(l))
@@ -56,14 +56,14 @@ static void check_count(lowering *l, const char *name, size_t had, size_t want)
         l_fail(l, SIB_ERR_ARGUMENT, "%s has %zu values, expected %zu", name, had, want);
 }
 
-/* Ints that must have `count` elements. */
+/* A list of ints, which must have `count` elements. */
 static const int64_t *ints_of(lowering *l, spec_ints list, const char *name, size_t count)
 {
     check_count(l, name, list.n, count);
     return list.v;
 }
 
-/* A tensor attribute as float64 [count]; empty where there is none. */
+/* A tensor attribute as float64 [count]; empty where absent. */
 static mval tensor_doubles(lowering *l, const sib_tensor *t, size_t *count)
 {
     *count = t ? (size_t)sib_tensor_count(t) : 0;
@@ -73,7 +73,7 @@ static mval tensor_doubles(lowering *l, const sib_tensor *t, size_t *count)
     return m_cast(l, m_flatten(l, v, 0, m_rank(l, v)), SIB_F64);
 }
 
-/* The same, or else of floats. */
+/* The same; a list of floats where the tensor is absent. */
 static mval doubles_of(lowering *l, const sib_tensor *t, spec_floats floats, size_t *count)
 {
     if (t)
@@ -82,7 +82,8 @@ static mval doubles_of(lowering *l, const sib_tensor *t, spec_floats floats, siz
     return ml_doubles(l, floats.n, floats.v);
 }
 
-/* ---- Versions 1 and 3: nodes with ids, leaves among them ----------------------------------------------- */
+/* ---- Versions 1 and 3: nodes identified by ids, leaves among them
+   ---------------------------------------- */
 
 typedef struct node_key {
     int64_t tree, id, at;
@@ -115,13 +116,13 @@ static int64_t mode_of(lowering *l, sib_str word)
     return MODE_LEAF;
 }
 
-/* The nodes of versions 1 and 3 by name. */
+/* The nodes of versions 1 and 3, sorted by id. */
 typedef struct old_nodes {
     size_t n;
     const int64_t *trees, *ids, *features, *yes, *no, *missing;
     const sib_str *modes;
     node_key *keys;  /* (n), sorted */
-    int64_t *places; /* (n): -1 - leaf for leaves, else the node itself */
+    int64_t *places; /* (n) -1 - leaf for leaves, else the index of the node */
 } old_nodes;
 
 static void read_old_nodes(lowering *l, const tree_nodes_spec *spec, old_nodes *o)
@@ -167,10 +168,10 @@ static int64_t child_of(lowering *l, const old_nodes *o, size_t i, int64_t id)
     return 0;
 }
 
-/* Roots: the first node of every tree. */
+/* Sets the roots: the first node of each tree. */
 static void find_roots(lowering *l, const old_nodes *o, forest *f)
 {
-    /* keys are sorted by tree; the first in the file has the smallest place */
+    /* keys are sorted by tree; the node that comes first in the file has the smallest place */
     for (size_t i = 0; i < o->n;) {
         int64_t first = o->keys[i].at, tree = o->keys[i].tree;
         for (; i < o->n && o->keys[i].tree == tree; i++)
@@ -180,7 +181,7 @@ static void find_roots(lowering *l, const old_nodes *o, forest *f)
     (void)l;
 }
 
-/* Fills f from the nodes; weights stay to be read. */
+/* Sets f from the nodes, without the weights. */
 static void build_nodes(lowering *l, const tree_nodes_spec *spec, old_nodes *o, forest *f)
 {
     size_t n_splits;
@@ -200,7 +201,7 @@ static void build_nodes(lowering *l, const tree_nodes_spec *spec, old_nodes *o, 
         o->places[i] = f->modes[i] == MODE_LEAF ? -1 - (int64_t)f->n_leaves++ : (int64_t)i;
     }
     for (size_t i = 0; i < o->n && l_ok(l); i++) {
-        bool leaf = f->modes[i] == MODE_LEAF; /* its row is not reached: any node and mode will do */
+        bool leaf = f->modes[i] == MODE_LEAF; /* never reached: any node and mode will do */
         f->features[i] = leaf ? 0 : o->features[i];
         f->missing[i] = o->missing ? o->missing[i] : 0;
         f->yes[i] = leaf ? o->places[i] : child_of(l, o, i, o->yes[i]);
@@ -210,7 +211,7 @@ static void build_nodes(lowering *l, const tree_nodes_spec *spec, old_nodes *o, 
     find_roots(l, o, f);
 }
 
-/* What the leaves add to which target or class. Returns whether no weight is negative. */
+/* Sets which leaf adds how much to which target or class. Returns true where no weight is negative. */
 static bool build_leaves(lowering *l, const tree_nodes_spec *spec, const old_nodes *o, forest *f)
 {
     size_t count = spec->target_treeids.n, n_values;
@@ -255,7 +256,7 @@ static bool build_leaves(lowering *l, const tree_nodes_spec *spec, const old_nod
 
 /* ---- Scores -------------------------------------------------------------------------------------------- */
 
-/* Sums as the caller sees them: float32, for inputs of float64 as they are; in float64 either way. */
+/* Sums rounded to float32, as the caller sees them, but not for inputs of float64; in float64 either way. */
 static mval rounded(lowering *l, mval sums, sib_dtype input)
 {
     return input == SIB_F64 ? sums : m_cast(l, m_cast(l, sums, SIB_F32), SIB_F64);
@@ -286,7 +287,7 @@ void lower_ML_TreeEnsembleRegressor(lowering *l, const node *n)
     l_out(l, 0, m_cast(l, ml_transform(l, y, spec.post_transform), SIB_F32));
 }
 
-/* The label of the highest of scores [N, E], among those that a leaf added to. */
+/* The label of the highest of scores [N, E] among the classes that a leaf added to. */
 static mval best_reached(lowering *l, const forest *f, mval x, mval scores)
 {
     dim count = d_const(l, (int64_t)f->n_weights);
@@ -296,9 +297,8 @@ static mval best_reached(lowering *l, const forest *f, mval x, mval scores)
     return m_arg(l, MILLI_arg_max, scores, 1, false, DROP_DIMS);
 }
 
-/* Two labels, and weights of one class alone: s is the score of the second class, a probability where no
-   weight is negative. For weights of class 0 both scores are made of it; for weights of class 1 the first
-   one is 0. */
+/* Two labels, and weights for one class only: s is the score of the second class, a probability where no
+   weight is negative. Weights of class 0 give both scores; with weights of class 1 the first score is 0. */
 static void one_sided(lowering *l, post_transform transform, mval sums, mval labels, int64_t side,
                       bool probability)
 {
@@ -310,7 +310,7 @@ static void one_sided(lowering *l, post_transform transform, mval sums, mval lab
     l_out(l, 1, m_cast(l, z, SIB_F32));
 }
 
-/* The one class that all weights are of, or -1. */
+/* The only class that has weights, or -1. */
 static int64_t only_class(const forest *f)
 {
     for (size_t i = 1; i < f->n_weights; i++)
@@ -319,9 +319,9 @@ static int64_t only_class(const forest *f)
     return f->n_weights ? f->leaf_targets[0] : -1;
 }
 
-/* Z = transform(sums of the leaves' class weights + base values), Y = the label of the highest sum; of one
-   label, or of two with the weights of one, whether the sum is above 0, or 0.5 where no weight is
-   negative. ONNX-ML TreeEnsembleClassifier-1, -3. */
+/* Z = transform(sums of the leaves' class weights + base values), Y = the label of the highest sum. With one
+   label, or two labels but weights for one, Y depends on whether the sum is above 0, or above 0.5 where no
+   weight is negative. ONNX-ML TreeEnsembleClassifier-1, -3. */
 void lower_ML_TreeEnsembleClassifier(lowering *l, const node *n)
 {
     tree_nodes_spec spec = spec_tree_nodes(n);
@@ -363,10 +363,11 @@ void lower_ML_TreeEnsembleClassifier(lowering *l, const node *n)
     l_out(l, 0, m_gather(l, labels, best, 0));
 }
 
-/* ---- Version 5: nodes and leaves apart ----------------------------------------------------------------- */
+/* ---- Version 5: nodes and leaves in separate lists
+   ------------------------------------------------------- */
 
-/* The sets of values of the BRANCH_MEMBER nodes, which NaN parts: values without these, and where each
-   node's begin. */
+/* The value sets of the BRANCH_MEMBER nodes, which NaN separates: the values without the NaN, and the index
+   of the first value of each node. */
 static void build_members(lowering *l, const tree_ensemble_spec *spec, forest *f)
 {
     size_t count, set = 0, kept = 0;
@@ -389,14 +390,14 @@ static void build_members(lowering *l, const tree_ensemble_spec *spec, forest *f
         }
         for (; at < count && values[at] == values[at]; at++)
             picked[kept++] = (int64_t)at;
-        at++; /* the NaN behind a set */
+        at++; /* skip the NaN after a set */
         set++;
     }
     f->member_starts[f->n_nodes] = (int64_t)kept;
     f->members = kept ? m_gather(l, all, m_int64s(l, kept, picked), 0) : ml_doubles(l, 0, NULL);
 }
 
-/* Nodes and leaves as the attributes give them. Indices are checked by the milli-op. */
+/* Sets f from attributes in which nodes and leaves are separate. The milli-op checks the indices. */
 static void build_new(lowering *l, const tree_ensemble_spec *spec, forest *f)
 {
     size_t n_splits, n_weights, n_missing = spec->nodes_missing_value_tracks_true.n;

@@ -1,4 +1,3 @@
-/* What the layers of neural networks share. */
 #include "ops/nn.h"
 
 mval nn_single(lowering *l, mval v)
@@ -19,7 +18,7 @@ mval nn_channels(lowering *l, mval v, int rank)
     return m_reshape(l, v, rank > 1 ? (size_t)rank - 1 : 1, dims);
 }
 
-/* Fails where the channels of x and w do not go together. */
+/* Fails where the channels of x do not match those of w. */
 static void check_channels(lowering *l, dim channels, dim m, dim of_group, int64_t group)
 {
     int64_t c, k, features;

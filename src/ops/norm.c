@@ -1,7 +1,7 @@
 /* Normalizations over batches, instances, groups and channels. */
 #include "ops/nn.h"
 
-/* v as it stands beside x [N, C, D...]: [C, 1...], or with spatial 0 as [C, D...]. */
+/* v reshaped to broadcast with x [N, C, D...]: [C, 1...], or [C, D...] with attribute spatial 0. */
 static mval beside(lowering *l, mval v, mval x, bool by_channel)
 {
     dim dims[SIB_MAX_RANK];
@@ -12,10 +12,10 @@ static mval beside(lowering *l, mval v, mval x, bool by_channel)
     return m_reshape(l, wide, (size_t)rank - 1, dims + 1);
 }
 
-/* Statistics of the batch, and what runs on: running * momentum + current * (1 - momentum). */
+/* Statistics of the batch, and the updated running ones: running * momentum + current * (1 - momentum). */
 typedef struct batch_statistics {
-    mval mean, var;                 /* beside x */
-    mval running_mean, running_var; /* under the dims of the inputs */
+    mval mean, var;                 /* broadcast with x */
+    mval running_mean, running_var; /* in the dims of the inputs */
 } batch_statistics;
 
 static batch_statistics statistics_of(lowering *l, const node *n, mval x, bool by_channel)
@@ -44,7 +44,7 @@ static batch_statistics statistics_of(lowering *l, const node *n, mval x, bool b
     return s;
 }
 
-/* True where statistics are taken of the batch: from 14 on by attribute, from 7 on where more than Y is
+/* True where statistics come from the batch: from opset 14 on by attribute, from 7 on where more than Y is
    wanted, before that unless is_test. */
 static bool trains(const lowering *l, const node *n)
 {
@@ -57,9 +57,9 @@ static bool trains(const lowering *l, const node *n)
 }
 
 /* Y = (X - mean) / sqrt(var + epsilon) * scale + B for each channel, with the given statistics, or in
-   training with those of the batch, which then are averaged into the running ones. Until 8 attribute
-   spatial 0 takes statistics of each element of [C, D...] by itself. ONNX BatchNormalization-1, 6, 7, 9,
-   14, 15. */
+   training with those of the batch, which are then averaged into the running ones. Up to opset 8, attribute
+   spatial 0 takes separate statistics for each element of [C, D...]. ONNX BatchNormalization-1, 6, 7, 9, 14,
+   15. */
 void lower_ONNX_BatchNormalization(lowering *l, const node *n)
 {
     batch_norm_spec spec = spec_batch_norm(n);
@@ -81,7 +81,7 @@ void lower_ONNX_BatchNormalization(lowering *l, const node *n)
         l_out(l, 2, m_cast(l, s.running_var, kept));
         l_out(l, 3, m_cast(l, m_reshape(l, s.mean, rank, dims), kept));
         l_out(l, 4, m_cast(l, m_reshape(l, s.var, rank, dims), kept));
-    } else { /* what ran on stays as it is */
+    } else { /* the running statistics stay unchanged */
         l_out(l, 1, mean);
         l_out(l, 2, var);
         l_out(l, 3, mean);
@@ -110,9 +110,9 @@ void lower_ONNX_InstanceNormalization(lowering *l, const node *n)
     elem_out(l, m_add(l, y, beside(l, l_in(l, 2), x, true)), x);
 }
 
-/* Y = (X - mean) / sqrt(var + epsilon) * scale + bias, statistics over a group of C / num_groups channels
-   and the axes behind. In 18 scale and bias are [num_groups], from 21 on [C]. All is computed in double,
-   at least what stash_type asks for. ONNX GroupNormalization-18, 21. */
+/* Y = (X - mean) / sqrt(var + epsilon) * scale + bias, statistics over a group of C / num_groups channels and
+   the axes after them. In opset 18 scale and bias are [num_groups], from 21 on [C]. Computed in double,
+   whatever stash_type asks for. ONNX GroupNormalization-18, 21. */
 void lower_ONNX_GroupNormalization(lowering *l, const node *n)
 {
     norm_spec spec = spec_norm(n);
@@ -143,9 +143,8 @@ void lower_ONNX_GroupNormalization(lowering *l, const node *n)
 
 /* ---- Over the last axes -------------------------------------------------------------------------------- */
 
-/* The dtype of the statistics that a normalization gives: attribute stash_type, float32 by default. It
-   says in what the normalization is computed at least; here that is double throughout, rounded once at the
-   outputs. */
+/* The dtype of the statistics that a normalization outputs: attribute stash_type, default float32. It is also
+   the least precision of the computation, which here is always double, rounded once at the outputs. */
 static sib_dtype stash_type(lowering *l, const node *n)
 {
     sib_dtype dtype = spec_norm(n).stash_type;
@@ -154,7 +153,7 @@ static sib_dtype stash_type(lowering *l, const node *n)
     return dtype;
 }
 
-/* The axes [axis, rank) of x by attribute axis. */
+/* The axes [axis, rank) of x, axis being the attribute. Returns how many. */
 static size_t tail_axes(lowering *l, const node *n, mval x, int64_t axes[SIB_MAX_RANK])
 {
     int rank = m_rank(l, x), first = m_axis(l, spec_norm(n).axis, rank, "axis");
@@ -164,7 +163,7 @@ static size_t tail_axes(lowering *l, const node *n, mval x, int64_t axes[SIB_MAX
     return count;
 }
 
-/* Says what x normalized over axes (n) and its statistics are. */
+/* Declares the outputs of a normalization of x over axes (n): Y and the statistics. */
 static void declare_tail(lowering *l, mval x, size_t n, const int64_t *axes, sib_dtype y,
                          sib_dtype statistics, size_t n_statistics)
 {
@@ -178,8 +177,8 @@ static void declare_tail(lowering *l, mval x, size_t n, const int64_t *axes, sib
 }
 
 /* Y = (X - mean) / sqrt(var + epsilon) * scale + bias, statistics over the axes [axis, rank); then the mean
-   and 1 / sqrt(var + epsilon) in stash_type. Below opset 17 it is onnxruntime's own operator, whose Y has the dtype of
-   scale. ONNX LayerNormalization-1, 17; Ba, Kiros & Hinton 2016. */
+   and 1 / sqrt(var + epsilon) in stash_type. Below opset 17 it is onnxruntime's own operator, whose Y has the
+   dtype of scale. ONNX LayerNormalization-1, 17; Ba, Kiros & Hinton 2016. */
 void lower_ONNX_LayerNormalization(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), mean, inverse;
@@ -217,8 +216,8 @@ void lower_ONNX_RMSNormalization(lowering *l, const node *n)
     rms_normalization(l, n);
 }
 
-/* The same, with 1 / sqrt(mean of X^2 + epsilon) as second output: SimplifiedLayerNormalization-1, which
-   onnxruntime writes in the domain ai.onnx. */
+/* RMSNormalization with 1 / sqrt(mean of X^2 + epsilon) as second output: SimplifiedLayerNormalization-1,
+   which onnxruntime puts in the domain ai.onnx. */
 void lower_ONNX_SimplifiedLayerNormalization(lowering *l, const node *n)
 {
     rms_normalization(l, n);
@@ -246,7 +245,7 @@ void lower_ONNX_MeanVarianceNormalization(lowering *l, const node *n)
     elem_out(l, m_div(l, d, m_add_number(l, deviation, 1e-9)), x);
 }
 
-/* Y = X / (sum of |X|^p over axis)^(1/p) for p 1 or 2; 0 where the norm is. ONNX LpNormalization-1, 22. */
+/* Y = X / (sum of |X|^p over axis)^(1/p) for p 1 or 2; 0 where the norm is 0. ONNX LpNormalization-1, 22. */
 void lower_ONNX_LpNormalization(lowering *l, const node *n)
 {
     lp_norm_spec spec = spec_lp_norm(n);
@@ -261,8 +260,8 @@ void lower_ONNX_LpNormalization(lowering *l, const node *n)
     elem_out(l, m_where(l, m_equal(l, norm, zero), zero, m_div(l, wide, norm)), x);
 }
 
-/* Y[n, c, d] = X / (bias + alpha / size * sum of X[n, i, d]^2)^beta over the channels i from
-   c - floor((size - 1) / 2) to c + ceil((size - 1) / 2). ONNX LRN-1, 13; Krizhevsky et al. 2012. */
+/* Y[n, c, d] = X / (bias + alpha / size * sum of X[n, i, d]^2)^beta over the channels i from c - floor((size
+   - 1) / 2) to c + ceil((size - 1) / 2). ONNX LRN-1, 13; Krizhevsky et al. 2012. */
 void lower_ONNX_LRN(lowering *l, const node *n)
 {
     lrn_spec spec = spec_lrn(n);
@@ -293,14 +292,15 @@ void lower_ONNX_LRN(lowering *l, const node *n)
 
 /* ---- com.microsoft ------------------------------------------------------------------------------------- */
 
-/* Inputs a sum is made of. */
+/* x + skip + bias in float64; bias may be MVAL_NONE. */
 static mval sum_of(lowering *l, mval x, mval skip, mval bias)
 {
     mval sum = m_add(l, elem_wide(l, x), elem_wide(l, skip));
     return bias.id == NO_VALUE ? sum : m_add(l, sum, elem_wide(l, bias));
 }
 
-/* Outputs: the last axis of `sum` standardized, * gamma + beta; the statistics in float32; the sum itself. */
+/* Sets the outputs: the last axis of `sum` standardized, * gamma + beta; the statistics in float32; the sum
+   itself. */
 static void skip_normalization(lowering *l, const node *n, mval sum, mval gamma, mval beta, bool is_centred,
                                mval like)
 {
@@ -338,15 +338,15 @@ void lower_MS_SkipSimplifiedLayerNormalization(lowering *l, const node *n)
     skip_normalization(l, n, sum, l_in(l, 2), MVAL_NONE, false, x);
 }
 
-/* Rows of a table [n, H] at ids, which count from its end where negative; float64. */
+/* Rows of a table [n, H] at ids, negative ones counted from its end; float64. */
 static mval rows_at(lowering *l, mval table, mval ids)
 {
     return elem_wide(l, m_gather(l, table, m_wrap_index(l, ids, m_dim(l, table, 0)), 0));
 }
 
-/* LayerNormalization of the sum of word, position and segment embeddings; mask_index counts the ones of
-   each row of the mask; embedding_sum is the sum. Positions count from 0 where they are not given.
-   com.microsoft EmbedLayerNormalization-1. */
+/* LayerNormalization of the sum of word, position and segment embeddings; mask_index counts the ones in each
+   row of the mask; embedding_sum is the sum. Positions count from 0 where not given. com.microsoft
+   EmbedLayerNormalization-1. */
 void lower_MS_EmbedLayerNormalization(lowering *l, const node *n)
 {
     const int64_t last = -1;

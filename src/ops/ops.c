@@ -1,4 +1,3 @@
-/* The table of operators. */
 #include "ops/ops.h"
 
 #include "ops/lower.h"

@@ -1,9 +1,8 @@
 /* Order and running values: Unique, TopK, ArgMax, ArgMin, Hardmax, CumSum, CumProd. */
 #include "ops/given.h"
 
-/* The distinct elements, or slices along an axis, with the index of the first of each, the place of each
-   element among them, and how many there are of each; ascending, or in order of appearance. ONNX
-   Unique-11. */
+/* The distinct elements, or slices along an axis; the index where each first appears; for each element its
+   index among them; and their counts. Ascending, or in order of appearance. ONNX Unique-11. */
 void lower_ONNX_Unique(lowering *l, const node *n)
 {
     unique_spec spec = spec_unique(n);
@@ -32,9 +31,9 @@ void lower_ONNX_Unique(lowering *l, const node *n)
         l_out(l, i, out[i]);
 }
 
-/* The k largest or smallest along an axis in order, of equals the one with the smaller index first, and their
-   indices. k is an attribute before opset 10; unsorted (11) leaves the order open, so it is the same. ONNX
-   TopK-24. */
+/* The k largest or smallest elements along an axis in order, on ties the smaller index first, and their
+   indices. k is an attribute before opset 10. With sorted 0 (from opset 11 on) any order is allowed, and they
+   are sorted too. ONNX TopK-24. */
 void lower_ONNX_TopK(lowering *l, const node *n)
 {
     top_k_spec spec = spec_top_k(n);
@@ -71,19 +70,19 @@ static void lower_arg(lowering *l, const node *n, milli_kind kind)
     l_out(l, 0, m_arg(l, kind, x, axis, spec.select_last_index, keep));
 }
 
-/* The index of the largest along an axis, the first of equals or the last. ONNX ArgMax-13. */
+/* The index of the largest element along an axis; on ties the first or the last. ONNX ArgMax-13. */
 void lower_ONNX_ArgMax(lowering *l, const node *n)
 {
     lower_arg(l, n, MILLI_arg_max);
 }
 
-/* The index of the smallest along an axis, the first of equals or the last. ONNX ArgMin-13. */
+/* The index of the smallest element along an axis; on ties the first or the last. ONNX ArgMin-13. */
 void lower_ONNX_ArgMin(lowering *l, const node *n)
 {
     lower_arg(l, n, MILLI_arg_min);
 }
 
-/* 1 at the first of the largest along an axis, 0 elsewhere. Before opset 13 all axes from `axis` on are one.
+/* 1 at the first maximum along an axis, 0 elsewhere. Before opset 13 all axes from `axis` on count as one.
    ONNX Hardmax-13. */
 void lower_ONNX_Hardmax(lowering *l, const node *n)
 {
@@ -100,16 +99,15 @@ void lower_ONNX_Hardmax(lowering *l, const node *n)
     }
     mval rows = flat ? m_flatten(l, x, at, rank) : x;
     mval best = m_arg(l, MILLI_arg_max, rows, at, false, KEEP_DIMS);
-    mval place = m_iota(l, SIB_I64,
-                        m_dim(l, rows, at)); /* along `at`, which is then the last axis but rank - 1 - at */
+    mval place = m_iota(l, SIB_I64, m_dim(l, rows, at)); /* along `at`, with rank - 1 - at axes to follow */
     for (int i = at + 1; i < (flat ? at + 1 : rank) && l_ok(l); i++)
         place = m_unsqueeze(l, place, -1);
     mval hot = m_cast_like(l, m_equal(l, place, best), x);
     l_out(l, 0, flat ? m_reshape(l, hot, (size_t)rank, dims) : hot);
 }
 
-/* Running sums or products along an axis: of everything up to and with an element, or without it (exclusive),
-   from the end where reverse. start: 0 for sums, 1 for products. */
+/* Running sums or products along an axis, including each element or without it (exclusive), from the end if
+   reverse. start: 0 for sums, 1 for products. */
 static void lower_running(lowering *l, const node *n, milli_kind kind, double start)
 {
     running_spec spec = spec_running(n);

@@ -1,4 +1,4 @@
-/* Parts of tensors, and tensors within borders: Split, Slice, Pad, CenterCropPad, Trilu, ReverseSequence,
+/* Slices, and tensors with cropped or padded axes: Split, Slice, Pad, CenterCropPad, Trilu, ReverseSequence,
    Compress. */
 #include "ops/given.h"
 
@@ -14,7 +14,7 @@ static bool at_least(const lowering *l, dim d, int64_t low)
     return dim_at_least(l->graph->dims, d, low);
 }
 
-/* max(d, 0), without the max where d cannot be below. */
+/* max(d, 0), without the max where d is known to be at least 0. */
 static dim not_negative(lowering *l, dim d)
 {
     int64_t number;
@@ -25,7 +25,7 @@ static dim not_negative(lowering *l, dim d)
 
 /* ---- Split ----------------------------------------------------------------------------------- */
 
-/* Sizes of n equal parts of d: before opset 18 they must be equal, from then on the last one may be
+/* Sizes of n equal parts of d. Before opset 18 they must be equal, from then on the last one may be
    smaller. */
 static void equal_parts(lowering *l, dim d, size_t n, bool uneven, dim *sizes)
 {
@@ -42,7 +42,8 @@ static void equal_parts(lowering *l, dim d, size_t n, bool uneven, dim *sizes)
     dim size = d_floor_div(l, d, parts), larger = uneven ? d_ceil_div(l, d, parts) : size;
     bool equal = dim_same(size, larger);
     for (size_t i = 0; i < n && l_ok(l); i++) {
-        /* the last ones get what is left, which may be nothing; of two that is the half rounded down */
+        /* the last parts get what is left, perhaps nothing; with two parts the last is the half rounded
+           down */
         if (equal || !i)
             sizes[i] = larger;
         else
@@ -51,8 +52,8 @@ static void equal_parts(lowering *l, dim d, size_t n, bool uneven, dim *sizes)
     }
 }
 
-/* The sizes that an attribute or input 1 lists, at most `parts`; returns how many there are. Outputs are
-   declared first, for an input that is not known yet. */
+/* The sizes that an attribute or input 1 lists, at most `parts`; returns how many. Declares the outputs
+   first, as the input may not be known yet. */
 static size_t given_sizes(lowering *l, const node *n, spec_ints list, mval x, int at, dim *sizes,
                           size_t parts)
 {
@@ -73,8 +74,8 @@ static size_t given_sizes(lowering *l, const node *n, spec_ints list, mval x, in
     return early.n;
 }
 
-/* x cut along an axis into parts of the given sizes, or into equal ones. Sizes are an attribute before opset
-   13 (in opset 1 an input too); num_outputs came with opset 18. ONNX Split-18. */
+/* x split along an axis into parts of the given sizes, or into equal ones. Sizes are an attribute before
+   opset 13 (in opset 1 also an input); num_outputs came with opset 18. ONNX Split-18. */
 void lower_ONNX_Split(lowering *l, const node *n)
 {
     split_spec spec = spec_split(n);
@@ -113,11 +114,11 @@ void lower_ONNX_Split(lowering *l, const node *n)
 
 /* ---- Slice ----------------------------------------------------------------------------------- */
 
-/* Indices beyond this are the end of whatever is sliced; differences of such numbers cannot overflow. */
+/* Larger indices count as the end of any axis; differences of such numbers cannot overflow. */
 #define FAR ((int64_t)1 << 60)
 
-/* Where a start or end lies along an axis of n: from the end where negative. *beyond: 0, or -1 and 1 where
-   it lies beyond everything on that side. False where its sign is not known. */
+/* A start or end along an axis of n elements, negative ones counted from the end. *beyond: -1 or 1 where it
+   is out of range on that side for any n, else 0. Returns false where its sign is not known. */
 static bool position(lowering *l, dim given, dim n, dim *out, int *beyond)
 {
     int64_t i, size;
@@ -138,7 +139,7 @@ static bool position(lowering *l, dim given, dim n, dim *out, int *beyond)
     return at_least(l, d_sub(l, d_const(l, -1), given), 0);
 }
 
-/* The smaller or the larger of two, said without min or max where that can be seen. */
+/* max(d, bound) if `low`, else min(d, bound), without max or min where the result is known. */
 static dim bounded(lowering *l, dim d, dim bound, bool low)
 {
     dim over = d_sub(l, d, bound), under = d_sub(l, bound, d);
@@ -166,8 +167,7 @@ static mval slice_axis(lowering *l, mval x, int at, dim start, dim end, int64_t 
         first = start_beyond < 0 ? lowest : highest;
     if (end_beyond)
         last = end_beyond < 0 ? lowest : highest;
-    /* only the bound on the side that the step leaves from matters for the start: beyond the other nothing is
-       left */
+    /* the start needs only the bound on the side where the step begins: past the other one nothing is left */
     first = bounded(l, first, step > 0 ? lowest : highest, step > 0);
     last = bounded(l, last, step > 0 ? highest : lowest, step < 0);
     dim span = step > 0 ? d_sub(l, last, first) : d_sub(l, first, last);
@@ -181,14 +181,14 @@ static mval slice_axis(lowering *l, mval x, int at, dim start, dim end, int64_t 
         count = dim_fresh(l->graph->dims);
     int64_t items;
     if (l_ok(l) && number_of(l, count, &items) &&
-        items <= 1) { /* a step that leads nowhere must not overflow */
+        items <= 1) { /* a large step without a second item must not overflow */
         step = 1;
         first = items ? first : zero;
     }
     return m_slice(l, x, at, first, count, step);
 }
 
-/* What is known while starts and ends are not: the dims of the other axes. */
+/* Declares the dims of the axes that are not sliced, while starts and ends are not known. */
 static void declare_slice(lowering *l, mval x, const node *n)
 {
     dim dims[SIB_MAX_RANK];
@@ -208,7 +208,8 @@ static void declare_slice(lowering *l, mval x, const node *n)
     l_declare(l, 0, m_dtype(l, x), rank, dims);
 }
 
-/* x[starts[i]:ends[i]:steps[i]] along axes[i]. Attributes in opset 1, inputs from 10 on. ONNX Slice-13. */
+/* x[starts[i]:ends[i]:steps[i]] along axes[i]. Attributes in opset 1, inputs from opset 10 on. ONNX
+   Slice-13. */
 void lower_ONNX_Slice(lowering *l, const node *n)
 {
     slice_spec spec = spec_slice(n);
@@ -239,9 +240,8 @@ void lower_ONNX_Slice(lowering *l, const node *n)
 
 /* ---- Pad ------------------------------------------------------------------------------------- */
 
-/* An axis continued beyond its ends: out[i] = x[f(i - before)], with f the nearest index (edge), the index
-   modulo n (wrap), or the one that a ball between two walls has (reflect: period 2 (n - 1), the ends not
-   repeated). */
+/* An axis extended at both ends: out[i] = x[f(i - before)], f being the nearest index (edge), the index
+   modulo n (wrap), or the index reflected at both ends (reflect: period 2 (n - 1), the ends not repeated). */
 static mval continue_axis(lowering *l, mval x, int at, dim before, dim after, pad_mode mode)
 {
     dim n = m_dim(l, x, at), one = d_const(l, 1);
@@ -263,7 +263,7 @@ static mval continue_axis(lowering *l, mval x, int at, dim before, dim after, pa
     return m_gather(l, x, i, at);
 }
 
-/* Drops what negative pads take away and leaves 0 in their place. */
+/* Crops by the negative pads and replaces them by 0. */
 static mval crop(lowering *l, mval x, int at, dim *before, dim *after)
 {
     dim n = m_dim(l, x, at), zero = d_const(l, 0), start = zero, count = n;
@@ -283,8 +283,8 @@ static mval crop(lowering *l, mval x, int at, dim *before, dim *after)
     return dim_same(count, n) ? x : m_slice(l, x, at, start, count, 1);
 }
 
-/* x with each axis continued before its begin and after its end; negative pads take away, before anything is
-   put on. The pads are an attribute before opset 11 ("paddings" in 1). ONNX Pad-25. */
+/* x with each axis extended before its start and after its end; negative pads crop, before anything is added.
+   The pads are an attribute before opset 11 ("paddings" in opset 1). ONNX Pad-25. */
 void lower_ONNX_Pad(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), filling = MVAL_NONE;
@@ -327,8 +327,8 @@ void lower_ONNX_Pad(lowering *l, const node *n)
     l_out(l, 0, x);
 }
 
-/* Each listed axis cut or padded with 0 to a size, around its middle; an odd element more goes at the end.
-   ONNX CenterCropPad-18. */
+/* Each listed axis cropped or padded with 0 to a size, around its middle; of an odd number of elements one
+   more goes at the end. ONNX CenterCropPad-18. */
 void lower_ONNX_CenterCropPad(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -362,7 +362,7 @@ void lower_ONNX_CenterCropPad(lowering *l, const node *n)
 
 /* ---- Choices --------------------------------------------------------------------------------- */
 
-/* Of the last two axes the part where column - row >= k (upper) or <= k, 0 elsewhere. ONNX Trilu-14. */
+/* The last two axes where column - row >= k (upper) or <= k, 0 elsewhere. ONNX Trilu-14. */
 void lower_ONNX_Trilu(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), k = l_has(l, 1) ? given_scalar(l, l_in(l, 1)) : m_scalar_int(l, SIB_I64, 0);
@@ -398,8 +398,8 @@ void lower_ONNX_ReverseSequence(lowering *l, const node *n)
     l_out(l, 0, m_swap(l, x, 0, batch));
 }
 
-/* Slices of x along an axis, or elements of all of x, where the condition is true; it may be shorter than the
-   axis. ONNX Compress-11. */
+/* Slices of x along an axis, or elements of the flattened x, where the condition is true; it may be shorter
+   than the axis. ONNX Compress-11. */
 void lower_ONNX_Compress(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), condition = l_in(l, 1), where;

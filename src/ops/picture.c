@@ -8,9 +8,8 @@
 
 /* ---- MaxUnpool ------------------------------------------------------------------------------- */
 
-/* 0 but for out[indices[i...]] = x[i...], indices being places in the tensor, row-major, that was pooled: of
-   size (d - 1) * stride - pads + kernel. Where another output shape is given, that tensor stands at its
-   beginning. ONNX MaxUnpool-22. */
+/* out[indices[i...]] = x[i...], else 0. indices are row-major in the tensor that was pooled, of size (d - 1)
+   * stride - pads + kernel. A given output shape has that tensor at its start. ONNX MaxUnpool-22. */
 void lower_ONNX_MaxUnpool(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), indices = l_in(l, 1);
@@ -51,7 +50,7 @@ void lower_ONNX_MaxUnpool(lowering *l, const node *n)
             if (dim_is_const(l->graph->dims, dims[i], &have) &&
                 dim_is_const(l->graph->dims, wanted[i], &want) && want < have) {
                 y = m_slice(l, y, i, zero, d_const(l, want > 0 ? want : 0), 1);
-                wanted[i] = dims[i]; /* nothing to put on */
+                wanted[i] = dims[i]; /* nothing to pad */
             }
             before[i] = zero;
             after[i] = d_sub(l, wanted[i], dims[i]);
@@ -67,7 +66,8 @@ void lower_ONNX_MaxUnpool(lowering *l, const node *n)
 typedef struct fold_spec {
     int r;
     int64_t image[SIB_MAX_RANK], block[SIB_MAX_RANK], stride[SIB_MAX_RANK], dilation[SIB_MAX_RANK];
-    int64_t pad[2 * SIB_MAX_RANK], padded[SIB_MAX_RANK], columns[SIB_MAX_RANK]; /* made of the others */
+    int64_t pad[2 * SIB_MAX_RANK], padded[SIB_MAX_RANK], columns[SIB_MAX_RANK]; /* computed from the fields
+                                                                                   above */
     int64_t taps, places, pixels; /* products of block, columns and padded */
 } fold_spec;
 
@@ -88,7 +88,8 @@ static void measure(lowering *l, fold_spec *f)
     }
 }
 
-/* int64 [taps * places, 1]: the pixel of the padded image under each tap of each block, row-major. */
+/* int64 [taps * places, 1]: the index, in the padded image, of the pixel under each tap of each block,
+   row-major. */
 static mval pixels_of(lowering *l, const fold_spec *f)
 {
     sib_tensor *t = NULL;
@@ -113,8 +114,7 @@ static mval pixels_of(lowering *l, const fold_spec *f)
     return m_constant(l, t);
 }
 
-/* Blocks laid back over an image and added where they overlap: x [N, C * taps, places] to [N, C, image...].
-   ONNX Col2Im-18. */
+/* Blocks x [N, C * taps, places] added into an image [N, C, image...] at their places. ONNX Col2Im-18. */
 void lower_ONNX_Col2Im(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -168,8 +168,8 @@ void lower_ONNX_Col2Im(lowering *l, const node *n)
 
 /* ---- ImageDecoder ---------------------------------------------------------------------------- */
 
-/* The pixels of an image file: uint8 [height, width, channels], an empty tensor where it cannot be
-   decoded. ONNX ImageDecoder-20. */
+/* The pixels of an image file: uint8 [height, width, channels], empty where it cannot be decoded. ONNX
+   ImageDecoder-20. */
 void lower_ONNX_ImageDecoder(lowering *l, const node *n)
 {
     mval bytes = l_in(l, 0), out;

@@ -1,4 +1,4 @@
-/* Pools: a maximum, mean or norm over windows. */
+/* Pools: max, mean or norm over windows. */
 #include "ops/nn.h"
 
 #define POOL_DTYPES (ELEM_FLOATS | ELEM(SIB_I8) | ELEM(SIB_U8))
@@ -13,7 +13,7 @@ static mval lowest(lowering *l, mval x)
                                     : m_scalar_int(l, dtype, 0);
 }
 
-/* windows [N, C, kernel..., P...] over the kernel axes: [N, C, out...]. */
+/* Reduces windows [N, C, kernel..., P...] over the kernel axes: [N, C, out...]. */
 static mval over_kernel(lowering *l, milli_kind kind, mval windows, const spatial *s)
 {
     int64_t axes[SIB_MAX_RANK];
@@ -22,7 +22,7 @@ static mval over_kernel(lowering *l, milli_kind kind, mval windows, const spatia
     return m_reduce(l, kind, windows, (size_t)s->n, axes, DROP_DIMS);
 }
 
-/* y under the dims that spatial_place found: the same numbers, but shorter expressions. */
+/* y with the dims that spatial_place found: the same sizes, but shorter expressions. */
 static mval placed(lowering *l, mval y, mval x, const spatial *s)
 {
     dim dims[SIB_MAX_RANK] = {m_dim(l, x, 0), m_dim(l, x, 1)};
@@ -31,10 +31,10 @@ static mval placed(lowering *l, mval y, mval x, const spatial *s)
     return l->symbolic ? m_reshape(l, y, (size_t)s->n + 2, dims) : y;
 }
 
-/* Row-major index of the spatial axes turned to column-major: index = c + i, i over dims → c + j. */
+/* A row-major index of the spatial axes as column-major: index = c + i, i over dims → c + j. */
 static mval column_major(lowering *l, mval index, const spatial *s)
 {
-    /* digits of the row-major index from the last axis on; the first axis is the fastest one */
+    /* digits of the row-major index from the last axis on; in column-major the first axis is the fastest */
     mval rest = index, spread = MVAL_NONE;
     mval zero = m_scalar_int(l, SIB_I64, 0);
     spread = zero;
@@ -48,7 +48,7 @@ static mval column_major(lowering *l, mval index, const spatial *s)
     return m_add(l, m_mul(l, rest, plane), spread);
 }
 
-/* Where in x, as one row-major index, each window has its maximum; the first of equals. */
+/* The row-major index in x of the maximum of each window, on ties the first. */
 static mval max_indices(lowering *l, bool columns_first, mval x, mval windows, const spatial *s)
 {
     dim dims[SIB_MAX_RANK], wide[SIB_MAX_RANK];
@@ -68,9 +68,9 @@ static mval max_indices(lowering *l, bool columns_first, mval x, mval windows, c
     return columns_first ? column_major(l, index, s) : index;
 }
 
-/* Y[n, c, p] = max over k of X[n, c, p * stride + k * dilation - before], over what exists; Indices: where
-   in X, as an index into all of it, the spatial axes counted from the last (storage_order 0) or from the
-   first. ONNX MaxPool-1, 8, 10, 11, 12, 22. */
+/* Y[n, c, p] = max over k of X[n, c, p * stride + k * dilation - before], padding excluded. Indices: where in
+   X, as an index into all of it, the spatial axes row-major (storage_order 0) or column-major. ONNX
+   MaxPool-1, 8, 10, 11, 12, 22. */
 void lower_ONNX_MaxPool(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -87,8 +87,8 @@ void lower_ONNX_MaxPool(lowering *l, const node *n)
         l_out(l, 1, placed(l, max_indices(l, spec.storage_order, x, windows, &s), x, &s));
 }
 
-/* How many elements each window averages over, float64 [out...]: those of X, and with count_include_pad
-   those of the padding too, but not what ceil_mode adds behind it. */
+/* How many elements each window averages over, float64 [out...]: those of X; if with_padding those of the
+   padding too, but not the ones that ceil_mode adds after it. */
 static mval window_counts(lowering *l, const spatial *s, bool with_padding)
 {
     spatial counted = *s;
@@ -121,8 +121,8 @@ mval nn_average_pool(lowering *l, const pool_spec *spec, mval x)
     return placed(l, m_div(l, sums, counts), x, &s);
 }
 
-/* Y[n, c, p] = mean over k of X[n, c, p * stride + k * dilation - before], over what exists, or with
-   count_include_pad over zeros in the padding too. ONNX AveragePool-1, 7, 10, 11, 19, 22. */
+/* Y[n, c, p] = mean over k of X[n, c, p * stride + k * dilation - before], padding excluded, or with
+   count_include_pad counted as zeros. ONNX AveragePool-1, 7, 10, 11, 19, 22. */
 void lower_ONNX_AveragePool(lowering *l, const node *n)
 {
     pool_spec spec = spec_pool(n);
@@ -132,7 +132,7 @@ void lower_ONNX_AveragePool(lowering *l, const node *n)
     elem_out(l, nn_average_pool(l, &spec, elem_wide(l, x)), x);
 }
 
-/* |x|^p, and its inverse of sums. */
+/* |x|^p, and x^(1/p). */
 static mval power_of(lowering *l, mval x, double p)
 {
     return p == 2 ? m_square(l, x) : p == 1 ? m_abs(l, x) : m_pow(l, m_abs(l, x), elem_number(l, p));
@@ -159,9 +159,10 @@ void lower_ONNX_LpPool(lowering *l, const node *n)
     elem_out(l, placed(l, root_of(l, over_kernel(l, MILLI_reduce_sum, windows, &s), p), x, &s), x);
 }
 
-/* ---- Over whole planes --------------------------------------------------------------------------------- */
+/* ---- Over entire planes
+   ---------------------------------------------------------------------------------- */
 
-/* The axes of x [N, C, D...] from 2 on. Returns how many; fails where x has not the first two. */
+/* The axes of x [N, C, D...] from 2 on. Returns how many; fails where x has no N and C. */
 static size_t plane_axes(lowering *l, mval x, int64_t axes[SIB_MAX_RANK])
 {
     int rank = m_rank(l, x);
@@ -211,9 +212,9 @@ void lower_ONNX_GlobalLpPool(lowering *l, const node *n)
 
 /* ---- Smoothing ----------------------------------------------------------------------------------------- */
 
-/* The mean over the 3 x 3 neighbourhood in the last two axes (band, frame). Attribute mode: "same" keeps
-   the dims and averages at the edges over what exists; "valid" takes whole neighbourhoods only and loses
-   two rows and columns; "none" leaves X as it is. ai.sibyl AveragePool3x3-1. */
+/* The mean over the 3 x 3 neighbourhood in the last two axes (band, frame). Attribute mode: "same" keeps the
+   dims and averages at the edges over what exists; "valid" uses full neighbourhoods only and loses two rows
+   and columns; "none" leaves X unchanged. ai.sibyl AveragePool3x3-1. */
 void lower_SIBYL_AveragePool3x3(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);

@@ -1,5 +1,5 @@
-/* Operators of quantized tensors between float operators: their inputs dequantized, the result quantized,
-   in float64 between. Scales and zero points are scalars; a zero point that is omitted is 0. */
+/* Float operators on quantized tensors: the inputs are dequantized, the result is quantized, in float64
+   between. Scales and zero points are scalars; an omitted zero point is 0. */
 #include "ops/nn.h"
 #include "ops/quant.h"
 
@@ -13,7 +13,7 @@ static mval real_in(lowering *l, size_t i)
     return quant_from(l, q, elem_scalar(l, l_in(l, i + 1), "a scale"), l_in_or_none(l, i + 2));
 }
 
-/* Output 0 is x, float64, quantized by inputs i and i + 1 to the dtype of input 0. */
+/* Quantizes x, float64, by inputs i and i + 1 to the dtype of input 0, as output 0. */
 static void quantized_out(lowering *l, mval x, size_t i)
 {
     mval scale = elem_scalar(l, l_in(l, i), "the scale of the output");
@@ -50,8 +50,8 @@ void lower_MS_QLinearLeakyRelu(lowering *l, const node *n)
     quantized_out(l, m_where(l, m_less(l, x, elem_number(l, 0)), scaled, x), 3);
 }
 
-/* Y = the inputs from 2 on, three each (tensor, scale, zero point), dequantized, one after the other along
-   the axis, quantized by inputs 0 and 1. com.microsoft QLinearConcat-1. */
+/* Y = the inputs from 2 on, three each (tensor, scale, zero point), dequantized, concatenated along the axis,
+   quantized by inputs 0 and 1. com.microsoft QLinearConcat-1. */
 void lower_MS_QLinearConcat(lowering *l, const node *n)
 {
     size_t count = (n->inputs.n - 2) / 3;
@@ -110,8 +110,8 @@ void lower_MS_QLinearWhere(lowering *l, const node *n)
     l_out(l, 0, quant_to(l, z, elem_scalar(l, l_in(l, 7), "z_scale"), zero, m_dtype(l, zero)));
 }
 
-/* Y = quantized(softmax(X)), X dequantized, along the axis; with attribute opset below 13 over all axes
-   from it on. com.microsoft QLinearSoftmax-1. */
+/* Y = quantized(softmax(X)), X dequantized, along the axis; with attribute opset below 13 over all axes from
+   it on. com.microsoft QLinearSoftmax-1. */
 void lower_MS_QLinearSoftmax(lowering *l, const node *n)
 {
     softmax_spec spec = spec_softmax(n);
@@ -135,8 +135,8 @@ void lower_MS_QLinearReduceMean(lowering *l, const node *n)
     quantized_out(l, m_reduce_mean(l, real_in(l, 0), axes.n, axes.n ? axes.v : NULL, keep), 3);
 }
 
-/* Y = quantized(alpha * a_scale * b_scale * ((A - a_zero_point) (B - b_zero_point) + C)), A and B turned
-   as transA and transB say; float32 without y_scale. The parameters of B one for all or a column.
+/* Y = quantized(alpha * a_scale * b_scale * ((A - a_zero_point) (B - b_zero_point) + C)), A and B transposed
+   by transA and transB; float32 without y_scale. Scale and zero point of B: one element, or one per column.
    com.microsoft QGemm-1. */
 void lower_MS_QGemm(lowering *l, const node *n)
 {

@@ -1,4 +1,4 @@
-/* Quantizing, and products of quantized matrices. */
+/* Quantization, and products of quantized matrices. */
 #include "ops/quant.h"
 
 /* ---- Scale and zero point ----------------------------------------------------------------------------- */
@@ -10,7 +10,7 @@ static bool quant_is_single(lowering *l, mval v)
     return rank == 0 || (rank == 1 && dim_same(m_dim(l, v, 0), d_const(l, 1)));
 }
 
-/* A parameter of one element as a scalar, others as they are; MVAL_NONE stays. */
+/* A parameter of one element as a scalar, others unchanged; MVAL_NONE stays. */
 static mval parameter(lowering *l, mval v)
 {
     if (v.id == NO_VALUE || !quant_is_single(l, v))
@@ -26,7 +26,7 @@ mval quant_from(lowering *l, mval q, mval scale, mval zero)
     return m_mul(l, x, elem_wide(l, parameter(l, scale)));
 }
 
-/* saturate(x + zero) as dtype; x, float64, is whole where dtype is of integers. */
+/* saturate(x + zero) as dtype. x: float64, integral where dtype is of integers. */
 static mval saturated(lowering *l, mval x, mval zero, sib_dtype dtype, bool saturate)
 {
     if (zero.id != NO_VALUE)
@@ -42,8 +42,7 @@ mval quant_to(lowering *l, mval x, mval scale, mval zero, sib_dtype dtype)
     return saturated(l, ratio, parameter(l, zero), dtype, true);
 }
 
-/* How the parameters of QuantizeLinear lie beside its input: dims of x, the axis where there is one, the
-   size of a block or 0. */
+/* How the parameters of QuantizeLinear map to its input: dims of x, the axis if any, the block size or 0. */
 typedef struct grain {
     int rank, axis;
     dim dims[SIB_MAX_RANK];
@@ -64,7 +63,7 @@ static grain read_grain(lowering *l, const node *n, mval x, mval scale)
     return g;
 }
 
-/* A parameter for each block along the axis: each repeated over its block, cut to the dim of x. */
+/* Repeats a parameter per block to one per element of the axis, cropped to the dim of x. */
 static mval repeat_blocks(lowering *l, mval v, const grain *g, const char *what)
 {
     dim dims[SIB_MAX_RANK + 1], block = d_const(l, g->block);
@@ -87,7 +86,7 @@ static mval repeat_blocks(lowering *l, mval v, const grain *g, const char *what)
     return m_slice(l, v, g->axis, d_const(l, 0), g->dims[g->axis], 1);
 }
 
-/* A parameter so that it broadcasts with x: for all elements, along the axis, or in blocks. */
+/* Makes a parameter broadcast with x: one element, one per entry of the axis, or one per block. */
 static mval beside(lowering *l, mval v, const grain *g, const char *what)
 {
     dim dims[SIB_MAX_RANK];
@@ -113,7 +112,7 @@ static mval beside(lowering *l, mval v, const grain *g, const char *what)
 
 /* ---- QuantizeLinear ----------------------------------------------------------------------------------- */
 
-/* The dtype that the zero point or attribute output_dtype gives; uint8 where neither is there. */
+/* The dtype given by the zero point or attribute output_dtype; uint8 where both are absent. */
 static sib_dtype quantized_dtype(lowering *l, const node *n, mval zero)
 {
     sib_dtype asked = spec_quantize(n).output_dtype, dtype = asked ? asked : SIB_U8;
@@ -128,8 +127,8 @@ static sib_dtype quantized_dtype(lowering *l, const node *n, mval zero)
     return dtype;
 }
 
-/* The dtype in which x is divided by the scale: attribute precision, else that of the scale where it is a
-   float that can divide. */
+/* The dtype in which x is divided by the scale: attribute precision, else that of the scale if it is a float
+   that division supports. */
 static sib_dtype quotient_dtype(lowering *l, const node *n, mval scale)
 {
     sib_dtype dtype = spec_quantize(n).precision;
@@ -141,9 +140,9 @@ static sib_dtype quotient_dtype(lowering *l, const node *n, mval scale)
     return elem_in(ELEM_FLOATS, m_dtype(l, scale)) ? m_dtype(l, scale) : SIB_F64;
 }
 
-/* y = saturate(round(x / y_scale) + y_zero_point), the quotient rounded to the dtype of the scale or
-   `precision` first; without round() for floats of 8 and 4 bits. One scale for all, one along the axis, or
-   one a block. */
+/* y = saturate(round(x / y_scale) + y_zero_point), the quotient first rounded to the dtype of the scale or
+   `precision`; without round() for floats of 8 and 4 bits. y_scale: one element, one per entry of the axis,
+   or one per block. */
 static void quantize_linear(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), scale = l_in(l, 1), zero = l_in_or_none(l, 2);
@@ -215,8 +214,8 @@ void lower_MS_DequantizeLinear(lowering *l, const node *n)
 
 /* ---- DynamicQuantizeLinear ---------------------------------------------------------------------------- */
 
-/* scale = (max(X, 0) - min(X, 0)) / 255 and zero = round(clamp(-min / scale, 0, 255)), each step in the
-   dtype of X; then as QuantizeLinear. */
+/* scale = (max(X, 0) - min(X, 0)) / 255 and zero = round(clamp(-min / scale, 0, 255)), each step in the dtype
+   of X; then as QuantizeLinear. */
 static mval quant_dynamic(lowering *l, mval x, mval *scale, mval *zero)
 {
     mval none = m_scalar_like(l, x, 0), most = m_scalar_like(l, x, 255);
@@ -229,7 +228,7 @@ static mval quant_dynamic(lowering *l, mval x, mval *scale, mval *zero)
     return saturated(l, elem_wide(l, ratio), *zero, SIB_U8, true);
 }
 
-/* y, y_scale, y_zero_point of x over its range. ONNX DynamicQuantizeLinear-11. */
+/* Quantizes x over its range of values: y, y_scale, y_zero_point. ONNX DynamicQuantizeLinear-11. */
 void lower_ONNX_DynamicQuantizeLinear(lowering *l, const node *n)
 {
     dim scalar[1] = {DIM_NONE};
@@ -247,8 +246,8 @@ void lower_ONNX_DynamicQuantizeLinear(lowering *l, const node *n)
 
 /* ---- Products of matrices ----------------------------------------------------------------------------- */
 
-/* As numpy.matmul: operands of rank 1 are a row on the left, a column on the right, and that axis goes
-   again. */
+/* As numpy.matmul: an operand of rank 1 counts as a row on the left, a column on the right; that axis is then
+   removed. */
 static mval product(lowering *l, mval a, mval b)
 {
     bool row = m_rank(l, a) == 1, column = m_rank(l, b) == 1;
@@ -262,7 +261,7 @@ static mval product(lowering *l, mval a, mval b)
     return row ? m_squeeze(l, y, column ? -1 : -2) : y;
 }
 
-/* A parameter of the left operand: one for all, one a row [M], or as it stands [D..., M, 1]. */
+/* A parameter of the left operand: one element, one per row [M], or already [D..., M, 1]. */
 static mval by_row(lowering *l, mval v)
 {
     if (v.id == NO_VALUE || quant_is_single(l, v))
@@ -270,7 +269,7 @@ static mval by_row(lowering *l, mval v)
     return m_rank(l, v) == 1 ? m_unsqueeze(l, v, 1) : v;
 }
 
-/* The operand less its zero point: int32, or float64 for floats. */
+/* The operand minus its zero point: int32, or float64 for floats. */
 static mval centred(lowering *l, mval q, mval zero)
 {
     sib_dtype wide = m_is(l, q, SIB_KIND_FLOAT) ? SIB_F64 : SIB_I32;
@@ -278,8 +277,8 @@ static mval centred(lowering *l, mval q, mval zero)
     return zero.id == NO_VALUE ? q : m_sub(l, q, m_cast(l, zero, wide));
 }
 
-/* Y = (A - a_zero_point) (B - b_zero_point) in int32; the zero points one for all, a row of A [M] or a
-   column of B [N]. ONNX MatMulInteger-10. */
+/* Y = (A - a_zero_point) (B - b_zero_point) in int32. Zero points: one element, one per row of A [M], or one
+   per column of B [N]. ONNX MatMulInteger-10. */
 void lower_ONNX_MatMulInteger(lowering *l, const node *n)
 {
     (void)n;
@@ -292,9 +291,9 @@ void lower_ONNX_MatMulInteger(lowering *l, const node *n)
     l_out(l, 0, product(l, a, b));
 }
 
-/* y = saturate(round((a - a_zero_point) (b - b_zero_point) * a_scale * b_scale / y_scale) + y_zero_point);
-   scales and zero points one for all, a row of a and y, or a column of b. ONNX QLinearMatMul-10, 21
-   (floats). */
+/* y = saturate(round((a - a_zero_point) (b - b_zero_point) * a_scale * b_scale / y_scale) + y_zero_point).
+   Scales and zero points: one element, one per row of a and y, or one per column of b. ONNX QLinearMatMul-10,
+   21 (floats). */
 void lower_ONNX_QLinearMatMul(lowering *l, const node *n)
 {
     (void)n;
@@ -316,14 +315,14 @@ void lower_ONNX_QLinearMatMul(lowering *l, const node *n)
     l_out(l, 0, quant_to(l, y, by_row(l, l_in(l, 6)), by_row(l, y_zero), m_dtype(l, y_zero)));
 }
 
-/* x + bias where input i is there; x float64. */
+/* x + bias if input i is present; x float64. */
 static mval biased(lowering *l, mval x, size_t i)
 {
     return l_has(l, i) ? m_add(l, x, elem_wide(l, l_in(l, i))) : x;
 }
 
 /* Y = dequantized(quantized(A)) ((B - b_zero_point) * b_scale) + bias, A quantized as by
-   DynamicQuantizeLinear; the parameters of B one for all or a column. com.microsoft
+   DynamicQuantizeLinear. Parameters of B: one element, or one per column. com.microsoft
    DynamicQuantizeMatMul-1. */
 void lower_MS_DynamicQuantizeMatMul(lowering *l, const node *n)
 {
@@ -338,8 +337,8 @@ void lower_MS_DynamicQuantizeMatMul(lowering *l, const node *n)
     elem_out(l, biased(l, y, 4), a);
 }
 
-/* Y = ((A - a_zero_point) * a_scale) ((B - b_zero_point) * b_scale) + bias; parameters one for all or a
-   column. com.microsoft MatMulIntegerToFloat-1. */
+/* Y = ((A - a_zero_point) * a_scale) ((B - b_zero_point) * b_scale) + bias. Parameters: one element, or one
+   per column. com.microsoft MatMulIntegerToFloat-1. */
 void lower_MS_MatMulIntegerToFloat(lowering *l, const node *n)
 {
     (void)n;

@@ -1,11 +1,11 @@
-/* Random numbers. A seed given by the node draws as numpy.random.RandomState of that seed does; else the
-   session's seed does, mixed with the place of the node, so that nodes draw apart and runs repeat. */
+/* Random numbers. A seed given by the node draws what numpy.random.RandomState of that seed draws. Otherwise
+   the session's seed is mixed with the index of the node, so that nodes draw differently and runs repeat. */
 #include "ops/elem.h"
 
-/* The seed of the node, of 32 bits as MT19937 takes them. */
+/* The seed of the node: 32 bits, as MT19937 takes them. */
 static int64_t seed_of(const lowering *l, const random_spec *spec)
 {
-    if (spec->seed > -9e18 && spec->seed < 9e18) /* NaN: none is given */
+    if (spec->seed > -9e18 && spec->seed < 9e18) /* NaN: absent */
         return (int64_t)(uint32_t)(int64_t)spec->seed;
     /* splitmix64: Steele, Lea & Flood 2014 */
     uint64_t z = l->seed + (l->node_index + 1 + ((uint64_t)l->depth << 32)) * UINT64_C(0x9E3779B97F4A7C15);
@@ -14,7 +14,8 @@ static int64_t seed_of(const lowering *l, const random_spec *spec)
     return (int64_t)((z ^ z >> 31) >> 32);
 }
 
-/* first + second * draw, as dtype: draw of float64 in the dims. */
+/* Output 0 in these dims: mean + scale * N(0, 1) or low + (high - low) * U[0, 1), drawn in float64, rounded
+   to dtype. */
 static void lower_random(lowering *l, const random_spec *spec, milli_kind kind, sib_dtype dtype, int rank,
                          const dim *dims)
 {
@@ -123,7 +124,7 @@ void lower_ONNX_Multinomial(lowering *l, const node *n)
 
 /* ---- Dropout ------------------------------------------------------------------------------------------ */
 
-/* Outputs 0 and 1 where nothing is dropped. */
+/* Sets outputs 0 and 1 where nothing is dropped. */
 static void keep_all(lowering *l, mval x, sib_dtype mask)
 {
     dim dims[SIB_MAX_RANK];
@@ -134,7 +135,7 @@ static void keep_all(lowering *l, mval x, sib_dtype mask)
     }
 }
 
-/* output = data * mask / (1 - ratio) where training, mask = u >= ratio; data and a mask of true elsewhere.
+/* In training output = data * mask / (1 - ratio) with mask = u >= ratio; else data, with a mask of true.
    ratio: float64 scalar; training: bool scalar. */
 static void drop(lowering *l, const random_spec *spec, mval x, mval ratio, mval training, sib_dtype mask)
 {
@@ -150,8 +151,8 @@ static void drop(lowering *l, const random_spec *spec, mval x, mval ratio, mval 
         l_out(l, 1, m_cast(l, kept, mask));
 }
 
-/* Dropout before opset 12, where only 1 and 6 can train: is_test 0. Their mask and that of opset 7 have
-   the dtype of data. */
+/* Dropout before opset 12, of which only versions 1 and 6 can train: is_test 0. Their mask and that of
+   version 7 have the dtype of data. */
 static void legacy_dropout(lowering *l, const random_spec *spec, int64_t version, mval x)
 {
     sib_dtype mask = version < 10 ? m_dtype(l, x) : SIB_BOOL;

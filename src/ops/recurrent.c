@@ -1,26 +1,25 @@
-/* RNN, GRU and LSTM, unrolled over the length of the sequences. */
+/* RNN, GRU and LSTM, unrolled over the sequence length. */
 #include "base/alloc.h"
 #include "ops/recurrent_cell.h"
 
-/* The shapes below: T steps, B sequences, I inputs, H hidden neurons, G gates, D directions. */
+/* Shapes: T steps, B sequences, I inputs, H hidden units, G gates, D directions. */
 
-/* The inputs of a recurrent operator by name; X as [T, B, I] and states as [D, B, H] whatever the layout
-   is. */
+/* The inputs of a recurrent operator; X as [T, B, I] and states as [D, B, H] in either layout. */
 typedef struct recurrent {
     recurrent_spec spec;
     int gates, directions;
     bool batch_first; /* layout 1 */
     mval x, w, r, b;  /* [T, B, I], [D, G*H, I], [D, G*H, H], [D, 2*G*H] or MVAL_NONE */
-    mval valid;       /* [T, B, 1] bool: within sequence_lens; MVAL_NONE: all are */
-    mval h, c;        /* [D, B, H] first states; c MVAL_NONE but for LSTM */
+    mval valid;       /* [T, B, 1] bool: t is within sequence_lens; MVAL_NONE: all are */
+    mval h, c;        /* [D, B, H] initial states; c MVAL_NONE but for LSTM */
     mval p;           /* [D, 3*H] peepholes or MVAL_NONE */
     dim steps, batch, hidden;
-    sib_dtype dtype, wide;     /* of X; and what is computed in, rounded once at the end */
-    recurrent_activation f[6]; /* (directions * activations of a cell) */
-    int activations;           /* of a cell */
+    sib_dtype dtype, wide;     /* of X; and of the computation, rounded once at the end */
+    recurrent_activation f[6]; /* (directions * activations per cell) */
+    int activations;           /* per cell */
 } recurrent;
 
-/* Input i in the dtype of computing, or MVAL_NONE. */
+/* Input i in the dtype of the computation, or MVAL_NONE. */
 static mval wide_input(lowering *l, const recurrent *o, size_t input)
 {
     mval v = l_in_or_none(l, input);
@@ -30,7 +29,7 @@ static mval wide_input(lowering *l, const recurrent *o, size_t input)
     return v.id == NO_VALUE ? v : m_cast(l, v, o->wide);
 }
 
-/* A state [D, B, H] from an input, zeros where it is omitted. */
+/* An initial state [D, B, H] from an input, zeros where it is omitted. */
 static mval first_state(lowering *l, const recurrent *o, size_t input)
 {
     dim dims[3] = {d_const(l, o->directions), o->batch, o->hidden};
@@ -60,7 +59,7 @@ static void declare_outputs(lowering *l, const recurrent *o)
     l_declare(l, 2, o->dtype, 3, last[o->batch_first]);
 }
 
-/* Reads what the three operators have in common. state_c, peepholes: inputs, 0 for none. */
+/* Reads what the three operators have in common. state_c, peepholes: indices of inputs, 0 for none. */
 static void read_recurrent(lowering *l, const node *n, int gates, int activations,
                            const char *const *defaults, size_t state_c, size_t peepholes, recurrent *o)
 {
@@ -92,7 +91,7 @@ static void read_recurrent(lowering *l, const node *n, int gates, int activation
     o->p = peepholes ? wide_input(l, o, peepholes) : MVAL_NONE;
 }
 
-/* Beyond this inference does not unroll. */
+/* max steps that shape inference unrolls */
 #define INFERRED_STEPS 256
 
 int64_t recurrent_steps(lowering *l, dim steps, dim each)
@@ -111,7 +110,7 @@ static mval of_direction(lowering *l, mval v, int direction)
     return v.id == NO_VALUE ? MVAL_NONE : m_squeeze(l, m_slice_numbers(l, v, 0, direction, 1), 0);
 }
 
-/* count parts of H from part `first` on along an axis. */
+/* `count` blocks of H elements along an axis, from block `first` on. */
 static mval gate_part(lowering *l, mval v, int axis, dim hidden, int first, int count)
 {
     return m_slice(l, v, axis, d_mul(l, hidden, d_const(l, first)), d_mul(l, hidden, d_const(l, count)), 1);
@@ -141,8 +140,8 @@ static recurrent_cell cell_of(lowering *l, const recurrent *o, int direction)
     return cell;
 }
 
-/* Runs the steps of one direction over x [T, B, G*H]. *h, *c: [1, B, H] first states, then the last ones.
-   Gives [T, B, H]. Steps beyond the length of a sequence leave its state alone and give 0. */
+/* Runs the steps of one direction over x [T, B, G*H]; returns [T, B, H]. *h, *c: [1, B, H] the initial
+   states, replaced by the final ones. Steps beyond the length of a sequence keep its state and give 0. */
 static mval run_direction(lowering *l, const recurrent *o, const recurrent_cell *cell, recurrent_step *step,
                           mval x, bool backward, mval *h, mval *c)
 {
@@ -168,7 +167,7 @@ static mval run_direction(lowering *l, const recurrent *o, const recurrent_cell 
     return o->valid.id == NO_VALUE ? y : m_where(l, o->valid, y, m_scalar_like(l, y, 0));
 }
 
-/* Joins the directions and gives the outputs. y: [T, B, H] each; h, c: [1, B, H] each. */
+/* Joins the directions and sets the outputs. y: [T, B, H] per direction; h, c: [1, B, H] per direction. */
 static void give_outputs(lowering *l, const recurrent *o, const mval *y, const mval *h, const mval *c)
 {
     static const int64_t batch_first[] = {2, 0, 1, 3};
@@ -186,7 +185,7 @@ static void give_outputs(lowering *l, const recurrent *o, const mval *y, const m
     l_out(l, 2, last_c.id == NO_VALUE ? MVAL_NONE : m_cast(l, last_c, o->dtype));
 }
 
-/* Prepares the weights of a cell and gives the bias [G*H] that the projection adds, or MVAL_NONE. */
+/* Prepares the weights of a cell; returns the bias [G*H] that the projection adds, or MVAL_NONE. */
 typedef mval prepare_cell(lowering *l, const recurrent *o, int direction, recurrent_cell *cell);
 
 static void run_recurrent(lowering *l, const recurrent *o, prepare_cell *prepare, recurrent_step *step)
@@ -211,7 +210,7 @@ static mval joined_bias(lowering *l, const recurrent *o, mval b, int first, int 
                  gate_part(l, b, 0, o->hidden, o->gates + first, count));
 }
 
-/* RNN and LSTM: all gates are alike. */
+/* For RNN and LSTM, whose gates are all computed alike. */
 static mval prepare_plain(lowering *l, const recurrent *o, int direction, recurrent_cell *cell)
 {
     mval b = of_direction(l, o->b, direction);
@@ -220,8 +219,8 @@ static mval prepare_plain(lowering *l, const recurrent *o, int direction, recurr
     return b.id == NO_VALUE ? MVAL_NONE : joined_bias(l, o, b, 0, o->gates);
 }
 
-/* GRU: with linear_before_reset the recurrence bias of the hidden gate is scaled by the reset gate, so it
-   stays out. */
+/* For GRU: with linear_before_reset the reset gate scales the recurrence bias of the hidden gate, so that
+   bias is kept separate. */
 static mval prepare_gru(lowering *l, const recurrent *o, int direction, recurrent_cell *cell)
 {
     mval r = m_swap(l, of_direction(l, o->r, direction), 0, 1); /* [H, 3*H]: update, reset, hidden */
@@ -240,7 +239,6 @@ static mval prepare_gru(lowering *l, const recurrent *o, int direction, recurren
 
 /* ---- RNN --------------------------------------------------------------------------------------------- */
 
-/* H' = f(X W^T + H R^T + Wb + Rb) */
 static void rnn_step(lowering *l, const recurrent_cell *cell, mval x, mval *h, mval *c)
 {
     (void)c;
@@ -289,7 +287,7 @@ void lower_ONNX_GRU(lowering *l, const node *n)
 
 /* ---- LSTM -------------------------------------------------------------------------------------------- */
 
-/* gate + P * C where there are peepholes */
+/* gate + P * C; gate without peepholes */
 static mval peeped(lowering *l, const recurrent_cell *cell, int which, mval gate, mval c)
 {
     return cell->peep[which].id == NO_VALUE ? gate : m_add(l, gate, m_mul(l, cell->peep[which], c));

@@ -10,7 +10,7 @@ struct activation_row {
     const char *name;
     activation_function *function;
     bool takes_alpha, takes_beta;
-    double alpha, beta; /* defaults; NaN: there is none */
+    double alpha, beta; /* defaults; NaN: none */
 };
 
 static mval act_relu(lowering *l, mval x, double alpha, double beta)
@@ -97,7 +97,7 @@ static const struct activation_row activation_table[] = {
     {"Softplus", act_softplus, false, false, 0, 0},
 };
 
-/* Row by name, letters of either case: old files write "tanh". NULL for none. */
+/* Row by name, case-insensitive since old files write "tanh"; or NULL. */
 static const struct activation_row *activation_named(sib_str name)
 {
     for (size_t i = 0; i < sizeof activation_table / sizeof *activation_table; i++) {
@@ -108,7 +108,7 @@ static const struct activation_row *activation_named(sib_str name)
     return NULL;
 }
 
-/* The next of a list for one that takes it, else the default. */
+/* The next item of a list if the activation takes it and there is one, else the default. */
 static double parameter(spec_floats list, size_t *next, bool takes, double fallback)
 {
     return takes && *next < list.n ? (double)list.v[(*next)++] : fallback;
@@ -119,7 +119,7 @@ void recurrent_activations(lowering *l, const recurrent_spec *spec, int directio
 {
     size_t next_alpha = 0, next_beta = 0, wanted = (size_t)(directions * per_cell);
     spec_strings names = spec->activations;
-    /* RNN's default list has two names also where there is one direction */
+    /* RNN's default list has two names even for one direction */
     if (names.n && names.n < wanted)
         l_fail(l, SIB_ERR_ARGUMENT, "%zu activations where %zu are wanted", names.n, wanted);
     for (size_t i = 0; i < wanted && l_ok(l); i++) {

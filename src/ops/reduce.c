@@ -1,19 +1,19 @@
-/* Reductions, softmax and what is made of it. */
+/* Reductions, softmax, and losses. */
 #include "ops/nn.h"
 
 #define REDUCE_DTYPES  (ELEM_FLOATS | ELEM(SIB_U32) | ELEM(SIB_U64) | ELEM(SIB_I32) | ELEM(SIB_I64))
 #define EXTREME_DTYPES (ELEM_NUMBERS | ELEM(SIB_BOOL))
 
-/* Over which axes a node reduces. */
+/* The axes that a node reduces. */
 typedef struct reduction {
     mval x;
     size_t n;
     int64_t axes[SIB_MAX_RANK]; /* (n) */
-    bool every;                 /* all axes, whatever their number */
+    bool every;                 /* all axes, whatever the rank */
     keep_dims keep;
 } reduction;
 
-/* Reads data, axes, keepdims and noop_with_empty_axes. False where the lowering stopped. */
+/* Reads data, axes, keepdims and noop_with_empty_axes. Returns false where the lowering stopped. */
 static bool read_reduction(lowering *l, const node *n, elem_set dtypes, reduction *r)
 {
     reduce_spec spec = spec_reduce(n);
@@ -36,7 +36,7 @@ static bool read_reduction(lowering *l, const node *n, elem_set dtypes, reductio
     return l_ok(l);
 }
 
-/* One milli-op over the axes; v itself where there are none. */
+/* Applies one milli-op over the axes; v unchanged where there are none. */
 static mval over_axes(lowering *l, milli_kind kind, mval v, const reduction *r)
 {
     if (!r->every && !r->n)
@@ -64,19 +64,19 @@ void lower_ONNX_ReduceProd(lowering *l, const node *n)
     plain_reduction(l, n, REDUCE_DTYPES, MILLI_reduce_prod);
 }
 
-/* Largest; of bool: or. ONNX ReduceMax-1, 11, 12, 13, 18, 20. */
+/* Max; of bool: or. ONNX ReduceMax-1, 11, 12, 13, 18, 20. */
 void lower_ONNX_ReduceMax(lowering *l, const node *n)
 {
     plain_reduction(l, n, EXTREME_DTYPES, MILLI_reduce_max);
 }
 
-/* Smallest; of bool: and. ONNX ReduceMin-1, 11, 12, 13, 18, 20. */
+/* Min; of bool: and. ONNX ReduceMin-1, 11, 12, 13, 18, 20. */
 void lower_ONNX_ReduceMin(lowering *l, const node *n)
 {
     plain_reduction(l, n, EXTREME_DTYPES, MILLI_reduce_min);
 }
 
-/* Sum / count; of integers toward zero, the sum in 64 bit. ONNX ReduceMean-1, 11, 13, 18. */
+/* Sum / count; integers are summed in 64 bits and truncated. ONNX ReduceMean-1, 11, 13, 18. */
 void lower_ONNX_ReduceMean(lowering *l, const node *n)
 {
     reduction r;
@@ -125,7 +125,7 @@ void lower_ONNX_ReduceLogSum(lowering *l, const node *n)
         elem_out(l, m_log(l, over_axes(l, MILLI_reduce_sum, elem_wide(l, r.x), &r)), r.x);
 }
 
-/* log of the sum of e^x, as max + log of the sum of e^(x - max); an infinite max is left out of both.
+/* log of the sum of e^x, computed as max + log of the sum of e^(x - max); an infinite max is not subtracted.
    ONNX ReduceLogSumExp-1, 11, 13, 18. */
 void lower_ONNX_ReduceLogSumExp(lowering *l, const node *n)
 {
@@ -138,7 +138,7 @@ void lower_ONNX_ReduceLogSumExp(lowering *l, const node *n)
     mval top = over_axes(l, MILLI_reduce_max, x, &kept);
     mval shift = m_where(l, m_is_inf(l, top), zero, top);
     mval sum = over_axes(l, MILLI_reduce_sum, m_exp(l, m_sub(l, x, shift)), &r);
-    /* the shift under the dims of the sum: a maximum of one element each */
+    /* the shift in the dims of the sum: each maximum is over one element */
     mval back = r.keep == KEEP_DIMS ? shift : over_axes(l, MILLI_reduce_max, shift, &r);
     elem_out(l, m_add(l, m_log(l, sum), back), r.x);
 }
@@ -184,9 +184,9 @@ void lower_ONNX_LogSoftmax(lowering *l, const node *n)
 
 /* ---- Losses -------------------------------------------------------------------------------------------- */
 
-/* The loss of log-probabilities logp [N, C, D...] (float64) at the classes target [N, D...]: -logp[n,
-   target[n, d], d] * weight[target[n, d]], 0 where the target is ignore_index; summed, or divided by the
-   sum of the weights, or as it is. */
+/* The loss of log-probabilities logp [N, C, D...] (float64) for the classes target [N, D...]: -logp[n,
+   target[n, d], d] * weight[target[n, d]], 0 where the target is ignore_index. Summed, averaged by the sum of
+   the weights, or not reduced. */
 static mval nll(lowering *l, const node *n, mval logp, mval target, mval weight)
 {
     loss_spec spec = spec_loss(n);
@@ -221,8 +221,8 @@ void lower_ONNX_NegativeLogLikelihoodLoss(lowering *l, const node *n)
     elem_out(l, nll(l, n, elem_wide(l, x), l_in(l, 1), l_in_or_none(l, 2)), x);
 }
 
-/* The loss of the log-softmax of scores over axis 1, which is the second output.
-   ONNX SoftmaxCrossEntropyLoss-12, 13. */
+/* The loss of the log-softmax of scores over axis 1; the log-softmax is the second output. ONNX
+   SoftmaxCrossEntropyLoss-12, 13. */
 void lower_ONNX_SoftmaxCrossEntropyLoss(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);

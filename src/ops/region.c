@@ -15,16 +15,17 @@ static mval column_of(lowering *l, mval boxes, int k)
 
 /* ---- RoiAlign -------------------------------------------------------------------------------- */
 
-/* Samples along one axis of every region: bins [R] wide, `count` samples a bin at their middles. */
+/* Samples along one axis of each region: bins [R] wide, `count` samples per bin at the centres of its equal
+   parts. */
 typedef struct bins {
     mval at;      /* float64 [R, out * most]: positions */
-    mval counts;  /* float64 [R]: samples of a bin */
-    mval counted; /* bool [R, out * most]: whether a sample is one of them */
+    mval counts;  /* float64 [R]: samples per bin */
+    mval counted; /* bool [R, out * most]: true for the first counts[r] of each bin */
     int64_t out, most;
 } bins;
 
 /* start + (bin + (sample + 1/2) / count) * size / out. start, end: [R] in the dtype of the boxes, in which
-   they are scaled too, since the adaptive count jumps where a size is whole. */
+   they are scaled as well, since the adaptive count jumps at integral sizes. */
 static bins align_axis(lowering *l, const node *n, mval start, mval end, int64_t out)
 {
     roi_spec spec = spec_roi(n);
@@ -39,7 +40,7 @@ static bins align_axis(lowering *l, const node *n, mval start, mval end, int64_t
         end = m_add_number(l, end, -0.5);
     }
     mval size = m_sub(l, end, start), one = sample_number(l, 1);
-    if (!half_pixel) /* boxes turned inside out become one pixel */
+    if (!half_pixel) /* inverted boxes become one pixel */
         size = m_max(l, size, m_scalar_like(l, size, 1));
     if (ratio > 0)
         b.counts = m_add(l, m_mul(l, m_cast(l, size, SIB_F64), sample_number(l, 0)),
@@ -72,7 +73,7 @@ static bins align_axis(lowering *l, const node *n, mval start, mval end, int64_t
     return b;
 }
 
-/* [R, P] along one of the two axes of a plane, as [R, Ph * Pw] for every point of it. */
+/* Expands [R, P] along one of the two axes of a plane to [R, Ph * Pw], for every point of it. */
 static mval across(lowering *l, mval v, int axis, int64_t other)
 {
     dim wide[3] = {m_dim(l, v, 0), m_dim(l, v, 1), m_dim(l, v, 1)};
@@ -81,7 +82,7 @@ static mval across(lowering *l, mval v, int axis, int64_t other)
     return m_flatten(l, v, 1, 3);
 }
 
-/* Whether a position is near enough to the image to count: [-1, size]. */
+/* True for a position near enough to the image to count: in [-1, size]. */
 static mval near(lowering *l, mval p, int64_t size)
 {
     return m_and(l, m_less_equal(l, sample_number(l, -1), p),
@@ -93,10 +94,10 @@ static mval within(lowering *l, mval p, int64_t size)
     return m_clamp(l, p, sample_number(l, 0), sample_number(l, (double)size - 1));
 }
 
-/* Each region is cut into bins; a bin is the mean of sampling_ratio^2 samples at the middles of its parts (of
-   as many as it has pixels where the ratio is 0), linear between pixels, 0 beyond one pixel outside. In mode
-   max it is the largest of the samples' four weighted pixels, which is what the official cases take it for.
-   From opset 16 on regions are shifted by half a pixel. ONNX RoiAlign-22; He et al. 2017. */
+/* Each region is divided into bins; a bin is the mean of sampling_ratio^2 samples (or as many as it has
+   pixels where the ratio is 0) at the centres of its equal parts, interpolated linearly, 0 more than a pixel
+   out of the image. In mode max a bin is the max over its samples' four weighted pixels, as the official test
+   cases define it. From opset 16 on regions are shifted by half a pixel. ONNX RoiAlign-22; He et al. 2017. */
 void lower_ONNX_RoiAlign(lowering *l, const node *n)
 {
     roi_spec spec = spec_roi(n);
@@ -145,13 +146,13 @@ void lower_ONNX_RoiAlign(lowering *l, const node *n)
 
 /* ---- MaxRoiPool ------------------------------------------------------------------------------ */
 
-/* The nearest integer, halves away from 0. */
+/* Rounds to the nearest integer, halves away from 0. */
 static mval round_away(lowering *l, mval x)
 {
     return m_mul(l, m_sign(l, x), m_floor(l, m_add_number(l, m_abs(l, x), 0.5)));
 }
 
-/* bool [R, out, size]: the pixels of an axis that belong to each bin of each region. */
+/* bool [R, out, size]: true for the pixels of an axis that belong to each bin of each region. */
 static mval members(lowering *l, mval first, mval last, double scale, int64_t out, dim size)
 {
     mval start = round_away(l, m_mul_number(l, first, scale)),
@@ -166,9 +167,9 @@ static mval members(lowering *l, mval first, mval last, double scale, int64_t ou
     return m_and(l, m_less_equal(l, m_unsqueeze(l, from, -1), i), m_less(l, i, m_unsqueeze(l, to, -1)));
 }
 
-/* The largest pixel of each bin of a region, whose corners are rounded to pixels first: rows floor(b h / H)
-   to ceil((b + 1) h / H) of a region of h rows in H bins, columns likewise; 0 where that is nothing. A region
-   is its image and two corners. ONNX MaxRoiPool-22; Girshick 2015. */
+/* The max pixel of each bin of a region, whose corners are first rounded to pixels: bin b of H covers rows
+   floor(b h / H) to ceil((b + 1) h / H) of a region of h rows, columns likewise; an empty bin gives 0. A
+   region is the index of its image and two corners. ONNX MaxRoiPool-22; Girshick 2015. */
 void lower_ONNX_MaxRoiPool(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), regions = l_in(l, 1);
@@ -201,8 +202,8 @@ void lower_ONNX_MaxRoiPool(lowering *l, const node *n)
 
 /* ---- NonMaxSuppression ----------------------------------------------------------------------- */
 
-/* Per image and class: boxes above the score threshold in order of score, each dropped that overlaps one kept
-   before by more than the IoU threshold, at most so many; as [n, 3] of image, class, box. ONNX
+/* Per image and class: takes boxes above the score threshold in order of score, dropping each whose IoU with
+   one already taken exceeds the threshold, up to a max number; [n, 3] of image, class, box. ONNX
    NonMaxSuppression-11. */
 void lower_ONNX_NonMaxSuppression(lowering *l, const node *n)
 {

@@ -1,4 +1,4 @@
-/* Resize and Upsample: one axis after the other is resampled by a table of indices and weights; the tensor
+/* Resize and Upsample. Axes are resampled one after the other by a table of indices and weights: the tensor
    is gathered by the indices, weighted and summed. */
 #include "ops/given.h"
 
@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Longest table, and the longest that inference makes, which knows the types without it. */
+/* Max size of a table, and of one made in shape inference, which knows the types without it. */
 #define TABLE_MAX      ((int64_t)1 << 28)
 #define TABLE_SYMBOLIC ((int64_t)1 << 16)
 
@@ -24,7 +24,7 @@ static sib_tensor *table(lowering *l, sib_dtype dtype, size_t rank, const int64_
     return t;
 }
 
-/* False where a table of so many rows is not made; the lowering has stopped then. */
+/* Returns false where a table of this size is not made; the lowering has stopped then. */
 static bool table_fits(lowering *l, int64_t rows, int64_t columns)
 {
     int64_t size = 0;
@@ -65,7 +65,7 @@ static mval resample_axis(lowering *l, const resize_rule *r, const resize_axis *
     return m_reduce_axis(l, MILLI_reduce_sum, m_mul(l, x, m_cast_like(l, w, x)), at + 1, DROP_DIMS);
 }
 
-/* bool [out]: positions of an axis that are out of range of the input; MVAL_NONE where none is. */
+/* bool [out]: true where the source position is out of range; MVAL_NONE where none is. */
 static mval outside_of(lowering *l, const resize_rule *r, const resize_axis *axis)
 {
     bool any = false;
@@ -82,8 +82,8 @@ static mval outside_of(lowering *l, const resize_rule *r, const resize_axis *axi
     return MVAL_NONE;
 }
 
-/* x (rank) resampled along every axis; beyond: the value out of range. Averages are taken in double and
-   rounded once at the end. */
+/* x (rank) resampled along every axis; beyond: the value for positions out of range. Averages are computed in
+   double and rounded once at the end. */
 static mval resample(lowering *l, const resize_rule *r, double beyond, const resize_axis *axes, mval x)
 {
     sib_dtype dtype = m_dtype(l, x);
@@ -114,9 +114,10 @@ static mval resample(lowering *l, const resize_rule *r, double beyond, const res
     return average ? given_narrow(l, x, dtype) : x;
 }
 
-/* ---- What the node says ---------------------------------------------------------------------- */
+/* ---- Attributes and inputs
+   ------------------------------------------------------------------------------- */
 
-/* Numbers of a float tensor: (max) in out; returns how many. */
+/* Reads a float tensor: (max) in out; returns how many elements there are. */
 static size_t floats_of(lowering *l, mval v, double *out, size_t max)
 {
     const sib_tensor *t = m_content(l, v);
@@ -130,8 +131,8 @@ static size_t floats_of(lowering *l, mval v, double *out, size_t max)
     return n;
 }
 
-/* floor(d * scale); the product rounded to float32, as everybody computes it. A symbol is scaled by the
-   fraction that the scale is; DIM_NONE where it is none. */
+/* floor(d * scale), the product rounded to float32 as other runtimes do. A symbol is scaled where the scale
+   is a fraction; otherwise DIM_NONE. */
 static dim scaled(lowering *l, dim d, double scale)
 {
     int64_t n;
@@ -149,14 +150,14 @@ static dim scaled(lowering *l, dim d, double scale)
 }
 
 typedef struct resize_target {
-    int n, axes[SIB_MAX_RANK]; /* the axes that lists speak of */
+    int n, axes[SIB_MAX_RANK]; /* the axes that the lists are for */
     bool by_size;
     double scales[SIB_MAX_RANK]; /* (n) */
     dim sizes[SIB_MAX_RANK];     /* (n) */
 } resize_target;
 
-/* Sizes under a policy that keeps the aspect ratio: one scale for all axes, the smallest (not larger) or
-   largest ratio asked for; halves round up. Exact, since the ratio is one of integers. */
+/* Sizes under a policy that keeps the aspect ratio: one scale for all axes, the min (not larger) or max of
+   the ratios asked for; halves round up. Exact, since it is a ratio of integers. */
 static void keep_aspect(lowering *l, bool larger, const resize_target *t, resize_axis *axes)
 {
     double up = 0, down = 1;
@@ -180,7 +181,7 @@ static void keep_aspect(lowering *l, bool larger, const resize_target *t, resize
     }
 }
 
-/* Declares the output as far as it follows from the target. */
+/* Declares the output as far as the target determines it. */
 static void declare_target(lowering *l, mval x, const resize_target *t, bool stretch)
 {
     dim dims[SIB_MAX_RANK];
@@ -193,7 +194,7 @@ static void declare_target(lowering *l, mval x, const resize_target *t, bool str
         given_declare_like(l, x, dims);
 }
 
-/* Resamples x as the target says, whose axes are set. roi: (2 n) starts and ends, or NULL. */
+/* Resamples x as the target describes, whose axes are set. roi: (2 n) starts and ends, or NULL. */
 static void resize_to(lowering *l, const resize_spec *s, mval x, const resize_target *t, const double *roi)
 {
     resize_axis axes[SIB_MAX_RANK];
@@ -231,8 +232,8 @@ static void resize_to(lowering *l, const resize_spec *s, mval x, const resize_ta
         l_out(l, 0, resample(l, &rule, s->extrapolation_value, axes, x));
 }
 
-/* True where input i is there and not a list of 0 elements, which stood for an omitted one in opset 11. Where
-   `other` is there too the length decides, and must be known. */
+/* True where input i is present and not an empty list, which in opset 11 means omitted. Where `other` is
+   present too, the length must be known. */
 static bool has_list(lowering *l, size_t i, size_t other)
 {
     if (!l_has(l, i))
@@ -243,7 +244,7 @@ static bool has_list(lowering *l, size_t i, size_t other)
     return given_length(l, list) != 0;
 }
 
-/* Every axis of a target, in order. */
+/* Sets the axes of a target to all axes, in order. */
 static void all_axes(resize_target *t, int rank)
 {
     t->n = rank;
@@ -268,9 +269,9 @@ static void declare_rank(lowering *l, mval x)
         given_declare_like(l, x, dims);
 }
 
-/* Each axis of length n becomes floor(n * scale) (or a given size) long; output position i takes the elements
-   around its source position, weighted by the nearest, linear or cubic kernel, beyond the ends those at the
-   ends. ONNX Resize-19; before opset 11 as Upsample. */
+/* Each axis of n elements becomes floor(n * scale) (or a given size) long; each output element is the
+   weighted sum of the elements around its source position, by the nearest, linear or cubic kernel; the end
+   elements extend the axis. ONNX Resize-19; before opset 11 as Upsample. */
 void lower_ONNX_Resize(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -301,8 +302,8 @@ void lower_ONNX_Resize(lowering *l, const node *n)
         resize_to(l, &s, x, &t, region ? roi : NULL);
 }
 
-/* out[i...] = the pixel below, or the linear mean around, x[i / scale...]. Scales of height and width in
-   opset 1, a list of them as attribute in 7, as input in 9. ONNX Upsample-9. */
+/* out[i...] = the pixel at, or the linear interpolation around, x[i / scale...], rounded down. Scales are
+   those of height and width in opset 1, a list as attribute in 7, as input in 9. ONNX Upsample-9. */
 void lower_ONNX_Upsample(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);

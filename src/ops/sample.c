@@ -1,4 +1,4 @@
-/* Images sampled along grids: AffineGrid, GridSample, DeformConv. */
+/* Images sampled at the positions of a grid: AffineGrid, GridSample, DeformConv. */
 #include "ops/sampling.h"
 
 #include "ops/given.h"
@@ -9,8 +9,8 @@
 
 /* ---- AffineGrid ------------------------------------------------------------------------------ */
 
-/* Positions along an axis of size d in [-1, 1]: the ends are the centres of the outer pixels (align_corners;
-   0 where there is but one), or their outer edges. */
+/* Positions in [-1, 1] along an axis of size d. The ends are the centres of the outermost pixels
+   (align_corners; 0 if there is only one), or their outer edges. */
 static mval normalized_axis(lowering *l, dim d, bool align_corners)
 {
     dim one = d_const(l, 1);
@@ -75,9 +75,8 @@ static sampling sampling_of(lowering *l, const node *n, mval x)
                       .n = m_rank(l, x) - 2};
 }
 
-/* out[n, c, p...] = x[n, c] at the position grid[n, p..., :], which gives the innermost axis first, -1 and
-   1 being the ends: the centres of the outer pixels (align_corners) or their outer edges. ONNX
-   GridSample-22. */
+/* out[n, c, p...] = x[n, c] at position grid[n, p..., :], given innermost axis first; -1 and 1 are the
+   centres of the outermost pixels (align_corners) or their outer edges. ONNX GridSample-22. */
 void lower_ONNX_GridSample(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), grid = l_in(l, 1), at[SIB_MAX_RANK];
@@ -108,7 +107,7 @@ void lower_ONNX_GridSample(lowering *l, const node *n)
     bool empty = false;
     for (int i = 0; i < s.n; i++)
         empty = empty || s.size[i] == 0;
-    if (l_ok(l) && empty && dtype != SIB_STRING) { /* nothing but padding */
+    if (l_ok(l) && empty && dtype != SIB_STRING) { /* all is padding */
         if (s.border == SAMPLE_ZEROS)
             l_out(l, 0, m_filled(l, m_scalar(l, dtype, 0), (size_t)rank, out));
         else
@@ -131,7 +130,7 @@ typedef struct deform {
     int64_t pad[2 * SIB_MAX_RANK], out[SIB_MAX_RANK]; /* out: set when the dims are numbers */
 } deform;
 
-/* Where tap k of the kernel falls for output p along one axis, without offset: float64 [kernel..., out...]
+/* Position of tap k of the kernel for output p along one axis, without offset: float64 [kernel..., out...]
    flattened to [K * P]. */
 static mval rigid_positions(lowering *l, const deform *d, int axis)
 {
@@ -184,9 +183,9 @@ static bool read_deform(lowering *l, const node *n, mval x, mval w, deform *d)
     return l_ok(l);
 }
 
-/* Convolution whose taps are moved: out[n, o, p] = b[o] + sum over channels c of the group and taps k of w[o,
-   c, k] * mask[n, g, k, p] * x[n, c] at p * stride - pad + k * dilation + offset[n, g, k, :, p], linear
-   between pixels, 0 outside; g is the offset group of c. ONNX DeformConv-22; Zhu et al. 2019. */
+/* Convolution whose taps have offsets: out[n, o, p] = b[o] + sum over channels c of the group and taps k of
+   w[o, c, k] * mask[n, g, k, p] * x[n, c] at p * stride - pad + k * dilation + offset[n, g, k, :, p],
+   interpolated linearly, 0 out of range; g is the offset group of c. ONNX DeformConv-22; Zhu et al. 2019. */
 void lower_ONNX_DeformConv(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), w = l_in(l, 1), offset = l_in(l, 2), at[SIB_MAX_RANK];

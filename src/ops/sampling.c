@@ -1,5 +1,5 @@
-/* Values of images at fractional positions. Positions are float64; only what lies inside is turned into an
-   index. */
+/* Values of images at fractional positions. Positions are float64; they are clamped before they become
+   indices. */
 #include "ops/sampling.h"
 
 #include "ops/given.h"
@@ -21,7 +21,7 @@ mval sample_table(lowering *l, mval x, int64_t groups)
     return m_reshape(l, x, 2, (dim[]){d_mul(l, rows, pixels), channels});
 }
 
-/* A position mirrored at the walls low and high until it lies between them. */
+/* A position reflected at low and high until it is between them. */
 static mval reflected(lowering *l, mval p, double low, double high)
 {
     double span = high - low;
@@ -37,14 +37,14 @@ static mval inside(lowering *l, mval p, double low, double high)
     return m_and(l, m_less_equal(l, sample_number(l, low), p), m_less_equal(l, p, sample_number(l, high)));
 }
 
-/* The borders of an axis as walls. */
+/* The positions at which an axis reflects or ends. */
 static void walls(const sampling *s, int axis, double *low, double *high)
 {
     *low = s->align_corners ? 0 : -0.5;
     *high = (double)s->size[axis] - 1 - *low;
 }
 
-/* A position brought near the image before its neighbours are looked up. */
+/* Brings a position near the image, by the border mode, before its neighbours are looked up. */
 static mval approached(lowering *l, const sampling *s, int axis, mval p)
 {
     double low, high;
@@ -58,8 +58,8 @@ static mval approached(lowering *l, const sampling *s, int axis, mval p)
     return p;
 }
 
-/* The index of a whole position, brought inside; *valid: whether it lay there, MVAL_NONE where that does not
-   matter. */
+/* The index of an integral position, clamped to the image. *valid: true where it was in range; MVAL_NONE
+   where that does not matter. */
 static mval pixel_of(lowering *l, const sampling *s, int axis, mval p, mval *valid)
 {
     double low, high, last = (double)s->size[axis] - 1;
@@ -86,7 +86,7 @@ static mval weight_of(lowering *l, sample_filter filter, mval d)
     return m_where(l, m_less_equal(l, d, one), near, far);
 }
 
-/* [..., k] and [..., j] as [..., k * j], by kind. */
+/* Combines [..., k] and [..., j] to [..., k * j] by a binary milli-op. */
 static mval crossed(lowering *l, milli_kind kind, mval a, mval b)
 {
     mval out = m_binary(l, kind, m_unsqueeze(l, a, -1), m_unsqueeze(l, b, -2));
@@ -122,7 +122,7 @@ mval sample_taps(lowering *l, const sampling *s, mval table, mval image, const m
     return m_mul(l, values, m_cast_like(l, m_unsqueeze(l, weight, -1), table));
 }
 
-/* The pixel nearest to each position, halves to even. */
+/* The pixel nearest to each position, halves rounded to even. */
 static mval nearest(lowering *l, const sampling *s, mval table, mval image, const mval *at)
 {
     mval index = image, valid = MVAL_NONE;

@@ -1,5 +1,4 @@
-/* Sequences and optionals: values around tensors. Their items are shared, so nothing here moves an
-   element. */
+/* Sequences and optionals. Items are shared tensors, so nothing here copies an element. */
 #include "base/alloc.h"
 #include "ops/lower.h"
 #include "ops/types.h"
@@ -10,7 +9,7 @@ static value_type input_type(lowering *l, size_t i)
     return *m_type(l, l_in(l, i));
 }
 
-/* The type of input 0, which must be a sequence or not be known. */
+/* The type of input 0, which must be a sequence or unknown. */
 static value_type sequence_type(lowering *l)
 {
     value_type t = input_type(l, 0);
@@ -21,7 +20,7 @@ static value_type sequence_type(lowering *l)
     return t;
 }
 
-/* The type of an item: a dim of the sequence's type that is no number may be another one in every item. */
+/* The type of an item. Symbolic dims of the sequence's type may differ from item to item. */
 static value_type item_type(lowering *l, const value_type *sequence)
 {
     value_type t = type_inner(sequence);
@@ -76,7 +75,7 @@ void lower_ONNX_SequenceAt(lowering *l, const node *n)
     l_out(l, 0, types_emit(l, MILLI_sequence_at, 2, (mval[]){l_in(l, 0), position(l, 1)}, 0, NULL, item));
 }
 
-/* S with X put before `position`, at the end without one. ONNX SequenceInsert-11. */
+/* S with X inserted before `position`; at the end if omitted. ONNX SequenceInsert-11. */
 void lower_ONNX_SequenceInsert(lowering *l, const node *n)
 {
     (void)n;
@@ -90,7 +89,7 @@ void lower_ONNX_SequenceInsert(lowering *l, const node *n)
     l_out(l, 0, types_emit(l, MILLI_sequence_insert, 3, (mval[]){s, l_in(l, 1), at}, 0, NULL, type));
 }
 
-/* S without the item at `position`, the last without one. ONNX SequenceErase-11. */
+/* S without the item at `position`; the last one if omitted. ONNX SequenceErase-11. */
 void lower_ONNX_SequenceErase(lowering *l, const node *n)
 {
     (void)n;
@@ -109,8 +108,9 @@ void lower_ONNX_SequenceLength(lowering *l, const node *n)
     l_out(l, 0, types_emit(l, MILLI_sequence_length, 1, &s, 0, NULL, m_tensor_type(l, SIB_I64, 0, NULL)));
 }
 
-/* S = X cut along `axis`: into pieces of `split` (the last may be smaller), into pieces of the sizes in
-   `split`, or one by one, then without the axis where keepdims is 0. ONNX SplitToSequence-11, -24. */
+/* S = X split along `axis`: into pieces of `split` elements (the last may be smaller), into pieces of the
+   sizes in `split`, or into single slices, whose axis is removed if keepdims is 0. ONNX SplitToSequence-11,
+   -24. */
 void lower_ONNX_SplitToSequence(lowering *l, const node *n)
 {
     split_spec spec = spec_split(n);
@@ -137,7 +137,7 @@ void lower_ONNX_SplitToSequence(lowering *l, const node *n)
     l_out(l, 0, types_emit(l, MILLI_sequence_split, 2, (mval[]){x, split}, 2, attributes, type));
 }
 
-/* X = the items one after the other along `axis`, or stacked along a new axis. ONNX ConcatFromSequence-11. */
+/* X = the items concatenated along `axis`, or stacked along a new axis. ONNX ConcatFromSequence-11. */
 void lower_ONNX_ConcatFromSequence(lowering *l, const node *n)
 {
     sequence_spec spec = spec_sequence(n);
@@ -158,7 +158,7 @@ void lower_ONNX_ConcatFromSequence(lowering *l, const node *n)
     l_out(l, 0, types_emit(l, MILLI_sequence_concat, 1, &s, 2, attributes, item));
 }
 
-/* An optional that holds X, or nothing of the type in attribute `type`. ONNX Optional-15. */
+/* An optional that holds X, or an empty one of the type in attribute `type`. ONNX Optional-15. */
 void lower_ONNX_Optional(lowering *l, const node *n)
 {
     if (l_has(l, 0)) {
@@ -180,8 +180,8 @@ void lower_ONNX_Optional(lowering *l, const node *n)
     l_out(l, 0, types_emit(l, MILLI_optional_make, 1, &nothing, 1, &empty, type));
 }
 
-/* B = whether there is an element: of an optional the data tell, a tensor or sequence is one, no input is
-   none. ONNX OptionalHasElement-15, -18. */
+/* B = whether there is a value: an optional is checked at run time, a tensor or sequence counts as one, an
+   omitted input as none. ONNX OptionalHasElement-15, -18. */
 void lower_ONNX_OptionalHasElement(lowering *l, const node *n)
 {
     (void)n;
@@ -197,7 +197,7 @@ void lower_ONNX_OptionalHasElement(lowering *l, const node *n)
         l_out(l, 0, types_emit(l, MILLI_optional_has, 1, &x, 0, NULL, m_tensor_type(l, SIB_BOOL, 0, NULL)));
 }
 
-/* What the optional holds; a tensor or sequence as it is. ONNX OptionalGetElement-15, -18. */
+/* What the optional holds; a tensor or sequence itself. ONNX OptionalGetElement-15, -18. */
 void lower_ONNX_OptionalGetElement(lowering *l, const node *n)
 {
     (void)n;

@@ -1,18 +1,18 @@
-/* The same elements under other dims or in another order: Reshape and its kin, Transpose, Expand, Tile,
-   Concat. */
+/* The same elements with other dims or in another order: Reshape and related operators, Transpose, Expand,
+   Tile, Concat. */
 #include "ops/given.h"
 
 #include "base/alloc.h"
 
 #include <string.h>
 
-/* True and the value where a dim is a constant. */
+/* Returns true and the value where a dim is a constant. */
 static bool number_of(const lowering *l, dim d, int64_t *out)
 {
     return dim_is_const(l->graph->dims, d, out);
 }
 
-/* Says that output 0 has the dtype of x and a rank, before its dims may have to be asked for. */
+/* Declares the dtype of x and a rank for output 0, before its dims may have to be asked for. */
 static void declare_rank(lowering *l, mval x, int rank)
 {
     dim unknown[SIB_MAX_RANK];
@@ -27,9 +27,8 @@ static void declare_rank(lowering *l, mval x, int rank)
 
 /* ---- Reshape --------------------------------------------------------------------------------- */
 
-/* What is left for the -1: the elements of x over the product of the other target dims. Dims that stand on
-   both sides are crossed out first, so the batch of a symbol, or one of size 0 that is copied, leaves no
-   division. */
+/* The dim that replaces -1: the elements of x over the product of the other target dims. Dims on both sides
+   are cancelled first, so that a symbolic batch, or a copied dim of 0, leaves no division. */
 static dim rest_of(lowering *l, int rank, const dim *old, size_t n, const dim *target, size_t open,
                    const bool *copied)
 {
@@ -64,8 +63,8 @@ static dim rest_of(lowering *l, int rank, const dim *old, size_t n, const dim *t
     return d_floor_div(l, rest, by);
 }
 
-/* The elements of data in row-major order under the target dims; -1 is what is left for it, 0 copies the dim
-   unless allowzero. The target is an attribute in opset 1. ONNX Reshape-25. */
+/* The elements of data in row-major order with the target dims; -1 is inferred, 0 copies the dim unless
+   allowzero. The target is an attribute in opset 1. ONNX Reshape-25. */
 void lower_ONNX_Reshape(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -121,8 +120,8 @@ void lower_ONNX_Flatten(lowering *l, const node *n)
     l_out(l, 0, m_reshape(l, x, 2, out));
 }
 
-/* Without the listed axes, which have size 1; without a list, without every axis of size 1. The list is an
-   attribute before opset 13. ONNX Squeeze-25. */
+/* x without the listed axes, which must have size 1; without a list, without all axes of size 1. The list is
+   an attribute before opset 13. ONNX Squeeze-25. */
 void lower_ONNX_Squeeze(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -143,7 +142,7 @@ void lower_ONNX_Squeeze(lowering *l, const node *n)
     l_out(l, 0, x);
 }
 
-/* Dims of 1 put in so that they stand at the listed axes of the result. The list is an attribute before opset
+/* x with axes of size 1 inserted at the listed positions of the result. The list is an attribute before opset
    13. ONNX Unsqueeze-25. */
 void lower_ONNX_Unsqueeze(lowering *l, const node *n)
 {
@@ -172,7 +171,7 @@ void lower_ONNX_Unsqueeze(lowering *l, const node *n)
 
 /* ---- Order ----------------------------------------------------------------------------------- */
 
-/* Axes in the order of perm, reversed without one. ONNX Transpose-25. */
+/* Axes in the order of perm; without it reversed. ONNX Transpose-25. */
 void lower_ONNX_Transpose(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);
@@ -188,8 +187,8 @@ void lower_ONNX_Transpose(lowering *l, const node *n)
     l_out(l, 0, m_transpose(l, x, perm.v ? perm.v : reversed));
 }
 
-/* Blocks of b * b channels spread over the plane: out[n, c, h * b + i, w * b + j] = x[n, k, h, w] with k = (i
-   * b + j) * C + c in mode DCR and c * b * b + i * b + j in mode CRD. ONNX DepthToSpace-13. */
+/* Blocks of b * b channels moved to the plane: out[n, c, h * b + i, w * b + j] = x[n, k, h, w] with k = (i *
+   b + j) * C + c in mode DCR and c * b * b + i * b + j in mode CRD. ONNX DepthToSpace-13. */
 void lower_ONNX_DepthToSpace(lowering *l, const node *n)
 {
     static const int64_t dcr[6] = {0, 3, 4, 1, 5, 2}, crd[6] = {0, 1, 4, 2, 5, 3};
@@ -214,8 +213,8 @@ void lower_ONNX_DepthToSpace(lowering *l, const node *n)
     l_out(l, 0, m_reshape(l, x, 4, flat));
 }
 
-/* Blocks of the plane stacked into channels: out[n, (i * b + j) * C + c, h, w] = x[n, c, h * b + i, w * b +
-   j]. ONNX SpaceToDepth-13. */
+/* Blocks of the plane moved to channels: out[n, (i * b + j) * C + c, h, w] = x[n, c, h * b + i, w * b + j].
+   ONNX SpaceToDepth-13. */
 void lower_ONNX_SpaceToDepth(lowering *l, const node *n)
 {
     static const int64_t perm[6] = {0, 3, 5, 1, 2, 4};
@@ -243,7 +242,7 @@ void lower_ONNX_SpaceToDepth(lowering *l, const node *n)
 
 /* ---- Repetition ------------------------------------------------------------------------------ */
 
-/* A dim of x against the one asked for: 1 gives way on either side. */
+/* Broadcasts a dim of x with the one asked for, in both directions. */
 static dim expanded(lowering *l, dim have, dim want, int at)
 {
     int64_t x = -1, y = -1;
@@ -278,7 +277,7 @@ void lower_ONNX_Expand(lowering *l, const node *n)
         l_out(l, 0, m_expand(l, x, (size_t)wide, out));
 }
 
-/* Tile-1: one axis repeated; both numbers are scalars of the data's dtype or integers. */
+/* Tile-1: repeats one axis; both inputs are scalars, of the data's dtype or integers. */
 static void tile_one_axis(lowering *l, mval x)
 {
     dim repeats[SIB_MAX_RANK];
@@ -317,7 +316,7 @@ void lower_ONNX_Tile(lowering *l, const node *n)
         l_out(l, 0, m_tile(l, x, repeats.n, repeats.items));
 }
 
-/* The inputs one after the other along an axis, 1 where opset 1 gives none. ONNX Concat-13. */
+/* The inputs concatenated along an axis, default 1 in opset 1. ONNX Concat-13. */
 void lower_ONNX_Concat(lowering *l, const node *n)
 {
     mval few[16], *items = n->inputs.n <= 16 ? few : mem_alloc(n->inputs.n, sizeof *items);

@@ -1,4 +1,4 @@
-/* Fourier transforms, and features of sound. */
+/* Fourier transforms, and audio features. */
 #include "ops/nn.h"
 
 #include "tensor/tensor.h"
@@ -9,7 +9,7 @@
 
 /* ---- The transform ------------------------------------------------------------------------------------- */
 
-/* A complex signal [..., n]; im is MVAL_NONE where it is real. */
+/* A complex signal [..., n]; im is MVAL_NONE for a real one. */
 typedef struct complex_mval {
     mval re, im;
 } complex_mval;
@@ -48,7 +48,8 @@ static complex_mval multiplied(lowering *l, complex_mval a, complex_mval w)
     return (complex_mval){m_slice(l, both, -1, zero, count, 1), m_slice(l, both, -1, count, count, 1)};
 }
 
-/* A change of layout for both parts. */
+/* Reshapes both parts to dims (rank) where rank is not 0, transposes both by the permutation where it is not
+   NULL. */
 static complex_mval laid_out(lowering *l, complex_mval a, size_t rank, const dim *dims, const int64_t *perm)
 {
     mval parts[2] = {a.re, a.im};
@@ -60,7 +61,7 @@ static complex_mval laid_out(lowering *l, complex_mval a, size_t rank, const dim
     return (complex_mval){parts[0], parts[1]};
 }
 
-/* The factor that a transform of length n is split by next: 4, 2, then odd primes. */
+/* The next factor that a transform of length n is split by: 4, 2, then odd primes. */
 static int64_t next_factor(int64_t n)
 {
     if (n % 4 == 0)
@@ -89,8 +90,8 @@ static complex_mval split(lowering *l, complex_mval x, int64_t p, int64_t m, dou
     return laid_out(l, x, 3, joined, k_first);
 }
 
-/* X[..., k] = sum over n of x[..., n] e^(sign 2 pi i n k / N) for k < N, by its definition where N has no
-   factors or is a symbol, else step by step, in the dtype of x. N is the last dim of x. */
+/* X[..., k] = sum over n of x[..., n] e^(sign 2 pi i n k / N) for k < N, in the dtype of x. N is the last dim
+   of x: factor by factor, or by the definition where N is prime or a symbol. */
 static complex_mval complex_transform(lowering *l, complex_mval x, double sign)
 {
     dim dims[SIB_MAX_RANK], length = m_dim(l, x.re, -1);
@@ -115,9 +116,9 @@ static complex_mval complex_transform(lowering *l, complex_mval x, double sign)
     return laid_out(l, x, (size_t)rank, dims, NULL);
 }
 
-/* The whole spectrum [..., N] of a real signal of which only the first floor(N / 2) + 1 are given: those
-   behind are the mirrored ones, conjugated; the imaginary parts of the first, and for even N of the middle
-   one, are not read. */
+/* The full spectrum [..., N] of a real signal of which the first floor(N / 2) + 1 bins are given. The
+   remaining bins are their mirrored conjugates; the imaginary parts of bin 0, and for even N of bin N / 2,
+   are not read. */
 static complex_mval mirrored_spectrum(lowering *l, complex_mval half, dim length)
 {
     dim bins = m_dim(l, half.re, -1), one = d_const(l, 1), behind = d_sub(l, length, bins);
@@ -133,8 +134,8 @@ static complex_mval mirrored_spectrum(lowering *l, complex_mval half, dim length
     return whole;
 }
 
-/* The same. The spectrum of a real signal is its own mirror image: its second half is taken from the
-   first, and what is its own image is real. */
+/* The same, using that the spectrum of a real signal is conjugate-symmetric: its second half is taken from
+   the first, and bins that are their own mirror image are real. */
 static complex_mval transform(lowering *l, complex_mval x, double sign)
 {
     dim length = m_dim(l, x.re, -1), zero = d_const(l, 0);
@@ -147,14 +148,14 @@ static complex_mval transform(lowering *l, complex_mval x, double sign)
     return mirrored_spectrum(l, y, length);
 }
 
-/* Divided by N, the last dim: what the inverse adds. */
+/* x / N, N its last dim: the scaling of the inverse. */
 static complex_mval divided(lowering *l, complex_mval x, dim length)
 {
     mval n = m_cast_like(l, m_dim_scalar(l, length), x.re);
     return (complex_mval){m_div(l, x.re, n), m_div(l, x.im, n)};
 }
 
-/* The first `length` elements of the last axis, zeros behind a shorter one. */
+/* The first `length` elements of the last axis, padded with zeros. */
 static mval fitted(lowering *l, mval v, dim length)
 {
     if (v.id == NO_VALUE || !l_ok(l))
@@ -163,7 +164,7 @@ static mval fitted(lowering *l, mval v, dim length)
     return m_pad_axis(l, m_slice(l, v, -1, zero, kept, 1), -1, zero, d_sub(l, length, kept), MVAL_NONE);
 }
 
-/* x [..., 1 or 2] as a complex signal without the last axis, in float32 where x is narrower. */
+/* x [..., 1 or 2] as a complex signal without the last axis, in float32 where the dtype of x is narrower. */
 static complex_mval parts_of(lowering *l, mval x)
 {
     int64_t parts = m_size(l, x, -1);
@@ -186,7 +187,7 @@ static mval joined_parts(lowering *l, complex_mval x)
     return m_stack(l, 2, (mval[]){x.re, x.im}, -1);
 }
 
-/* One integer of an input as a dim, or DIM_NONE where the lowering stopped. */
+/* An integer input of one element as a dim, or DIM_NONE where the lowering stopped. */
 static dim length_of(lowering *l, mval v)
 {
     dim d = DIM_NONE;
@@ -195,10 +196,10 @@ static dim length_of(lowering *l, mval v)
     return l_ok(l) ? d : DIM_NONE;
 }
 
-/* X[k] = sum over n < N of x[n] e^(-2 pi i n k / N) along an axis, or the inverse, divided by N. x is cut
-   or filled with zeros to N = dft_length. onesided: only k <= N / 2 are given, or for the inverse read,
-   which then gives real numbers. The axis is an attribute, 1 by default, and from 20 on an input, -2 by
-   default. ONNX DFT-17, 20. */
+/* X[k] = sum over n < N of x[n] e^(-2 pi i n k / N) along an axis, or the inverse, divided by N. x is cropped
+   or zero-padded to N = dft_length. onesided: only the bins k <= N / 2 are computed; the inverse reads only
+   these and gives real numbers. The axis is an attribute, default 1, and from opset 20 on an input, default
+   -2. ONNX DFT-17, 20. */
 void lower_ONNX_DFT(lowering *l, const node *n)
 {
     dft_spec spec = spec_dft(n);
@@ -239,7 +240,7 @@ void lower_ONNX_DFT(lowering *l, const node *n)
     elem_out(l, m_move(l, y, rank - 2, axis), x);
 }
 
-/* Frames of v [..., n]: [..., frames, length], which begin `step` apart and lie wholly inside. */
+/* Frames of v [..., n]: [..., frames, length], `step` apart and entirely within v. */
 static mval frames_of(lowering *l, mval v, int64_t length, int64_t step)
 {
     window_spec w = {.n = 1, .kernel = {length}, .stride = {step}, .dilation = {1}};
@@ -247,8 +248,8 @@ static mval frames_of(lowering *l, mval v, int64_t length, int64_t step)
     return v.id == NO_VALUE ? v : m_swap(l, m_windows(l, v, &w, MVAL_NONE), -2, -1);
 }
 
-/* The transform of each frame of signal [B, n, 1 or 2], times the window: [B, frames, bins, 2] with
-   frames = floor((n - frame_length) / frame_step) + 1. A shorter window has zeros behind it. ONNX STFT-17. */
+/* The transform of each frame of signal [B, n, 1 or 2], multiplied by the window: [B, frames, bins, 2] with
+   frames = floor((n - frame_length) / frame_step) + 1. A shorter window is zero-padded. ONNX STFT-17. */
 void lower_ONNX_STFT(lowering *l, const node *n)
 {
     mval x = l_in(l, 0), window = l_in_or_none(l, 2);
@@ -297,8 +298,8 @@ static double hz_of(double mel)
     return mel < 15 ? mel * 200 / 3 : 1000 * exp((mel - 15) * log(6.4) / 27);
 }
 
-/* Weights of the bands, float64 [n_mels, n_fft / 2 + 1]: triangles, straight in Hz, between n_mels + 2
-   points that are equal steps of the scale apart up to half the rate, each with the area of 1 Hz. */
+/* Weights of the bands, float64 [n_mels, n_fft / 2 + 1]: triangles, linear in Hz, between n_mels + 2 points
+   equally spaced in mel from 0 to half the sample rate, each triangle with area 1 Hz. */
 static mval mel_bank(lowering *l, const mel_spec *m)
 {
     int64_t dims[2] = {m->n_mels, m->n_fft / 2 + 1};
@@ -322,7 +323,7 @@ static mval mel_bank(lowering *l, const mel_spec *m)
     return m_constant(l, bank);
 }
 
-/* x [..., n] with `margin` samples before and after it, mirrored at its ends without repeating them. */
+/* x [..., n] with `margin` samples added on both sides, reflected at the ends without repeating them. */
 static mval mirrored(lowering *l, mval x, int64_t margin)
 {
     int64_t size;
@@ -336,7 +337,7 @@ static mval mirrored(lowering *l, mval x, int64_t margin)
 }
 
 /* Whisper's log-mel spectrogram of samples x [..., n]: [..., n_mels, floor(n / hop_length)]. Frame t is
-   centred on sample t * hop_length, the ends mirrored; window 0.5 - 0.5 cos(2 pi i / n_fft); e = bank *
+   centred on sample t * hop_length, the ends reflected; window 0.5 - 0.5 cos(2 pi i / n_fft); e = bank *
    |DFT|^2; y = log10(max(e, 1e-10)); y = (max(y, max over y - 8) + 4) / 4. All in double, rounded once.
    ai.sibyl LogMelSpectrogram-1; Radford et al. 2022. */
 void lower_SIBYL_LogMelSpectrogram(lowering *l, const node *n)
@@ -352,7 +353,7 @@ void lower_SIBYL_LogMelSpectrogram(lowering *l, const node *n)
     mval turn = m_mul_number(l, m_iota(l, SIB_F64, n_fft), 2 * PI / (double)m.n_fft);
     mval window = m_sub(l, elem_number(l, 0.5), m_mul_number(l, m_cos(l, turn), 0.5));
     mval frames = frames_of(l, mirrored(l, elem_wide(l, x), m.n_fft / 2), m.n_fft, m.hop_length);
-    dim count = d_floor_div(l, m_dim(l, x, -1), d_const(l, m.hop_length)); /* the last frame is left out */
+    dim count = d_floor_div(l, m_dim(l, x, -1), d_const(l, m.hop_length)); /* the last frame is dropped */
     frames = m_mul(l, m_slice(l, frames, -2, d_const(l, 0), count, 1), window);
     mval spectrum = joined_parts(l, transform(l, (complex_mval){frames, MVAL_NONE}, -1));
     spectrum = m_slice_numbers(l, spectrum, -2, 0, m.n_fft / 2 + 1);

@@ -1,10 +1,10 @@
-/* Sliding windows over spatial axes: Conv's and the pools' geometry. */
+/* Sliding windows over spatial axes: the geometry of Conv and the pools. */
 #include "ops/given.h"
 #include "ops/nn.h"
 
 #include <string.h>
 
-/* The kernel from its attribute, and from the weights [M, C, kernel...] where there are any. */
+/* Reads the kernel sizes from the attribute, else from the weights [M, C, kernel...]. */
 static void read_kernel(lowering *l, spec_ints given, mval w, spatial *s)
 {
     given_numbers(l, given, "kernel_shape", (size_t)s->n, 0, s->kernel);
@@ -53,7 +53,7 @@ bool spatial_read(lowering *l, const spatial_spec *spec, mval x, mval w, spatial
 
 static void place_same(lowering *l, spatial *s, int i, dim stride)
 {
-    /* (out - 1) * stride + extent elements are covered; what the input lacks is put around it */
+    /* the windows cover (out - 1) * stride + extent elements; padding supplies what the input lacks */
     dim zero = d_const(l, 0);
     s->out[i] = d_ceil_div(l, s->in[i], stride);
     dim covered = d_add(l, d_mul(l, d_sub(l, s->out[i], d_const(l, 1)), stride), s->extent[i]);
@@ -70,7 +70,7 @@ static void place_explicit(lowering *l, spatial *s, int i, dim stride, bool ceil
     bool padded = s->padding == PAD_EXPLICIT;
     s->before[i] = padded ? d_const(l, s->pads[i]) : zero;
     s->after[i] = padded ? d_const(l, s->pads[s->n + i]) : zero;
-    dim begun = d_add(l, s->before[i], s->in[i]); /* windows begin before here */
+    dim begun = d_add(l, s->before[i], s->in[i]); /* windows start before this position */
     dim room = d_sub(l, d_add(l, begun, s->after[i]), s->extent[i]);
     if (!ceil_mode || !padded) {
         s->out[i] = d_add(l, d_floor_div(l, room, stride), one);

@@ -1,4 +1,4 @@
-/* Strings: joining, splitting, normalising, matching, counting. */
+/* Strings: joining, splitting, normalising, matching, counting n-grams. */
 #include "ops/lower.h"
 #include "ops/types.h"
 
@@ -13,14 +13,14 @@ static mval strings_in(lowering *l, size_t i)
     return x;
 }
 
-/* Z = X followed by Y, broadcast. ONNX StringConcat-20. */
+/* Z = X and Y concatenated, broadcast. ONNX StringConcat-20. */
 void lower_ONNX_StringConcat(lowering *l, const node *n)
 {
     (void)n;
     l_out(l, 0, m_add(l, strings_in(l, 0), strings_in(l, 1)));
 }
 
-/* Y[i..., :] = the parts of X[i...], padded with ""; Z[i...] = how many there are. ONNX StringSplit-20. */
+/* Y[i..., :] = the parts of X[i...], padded with ""; Z[i...] = their number. ONNX StringSplit-20. */
 void lower_ONNX_StringSplit(lowering *l, const node *n)
 {
     string_split_spec spec = spec_string_split(n);
@@ -49,7 +49,7 @@ static mval in_case(lowering *l, mval x, bool upper)
     return types_emit(l, MILLI_string_case, 1, &x, 1, &a, *m_type(l, x));
 }
 
-/* Indices of the elements of x [n] where keep is true, and of an "" behind them where none is: [1 or
+/* Indices of the elements of x [n] where keep is true; if none is, the index n of an "" appended to x: [1 or
    more]. */
 static mval kept_or_one(lowering *l, mval keep)
 {
@@ -63,7 +63,7 @@ static mval kept_or_one(lowering *l, mval keep)
     return m_squeeze(l, found, 0);
 }
 
-/* The casing of a few languages differs from Unicode's general rules, which are what is built. */
+/* Some locales change case differently from Unicode's general rules, the only ones implemented. */
 static void check_locale(lowering *l, sib_str locale)
 {
     static const char *const special[] = {"tr", "az", "lt"};
@@ -74,8 +74,8 @@ static void check_locale(lowering *l, sib_str locale)
                    (int)locale.length, locale.data);
 }
 
-/* X without its stop words, in another case where wanted; [""] where nothing is left. X is [C] or [1, C].
-   ONNX StringNormalizer-10. */
+/* X without its stop words, and in upper or lower case if asked for; [""] where nothing is left. X is [C] or
+   [1, C]. ONNX StringNormalizer-10. */
 void lower_ONNX_StringNormalizer(lowering *l, const node *n)
 {
     string_normalizer_spec spec = spec_string_normalizer(n);
@@ -104,7 +104,7 @@ void lower_ONNX_StringNormalizer(lowering *l, const node *n)
     l_out(l, 0, rank == 2 ? m_unsqueeze(l, y, 0) : y);
 }
 
-/* Y = whether all of X matches `pattern`. ONNX RegexFullMatch-20. */
+/* Y = whether `pattern` matches all of X. ONNX RegexFullMatch-20. */
 void lower_ONNX_RegexFullMatch(lowering *l, const node *n)
 {
     mval x = strings_in(l, 0);
@@ -115,8 +115,8 @@ void lower_ONNX_RegexFullMatch(lowering *l, const node *n)
     l_out(l, 0, types_emit(l, MILLI_regex_match, 1, &x, 1, &pattern, type));
 }
 
-/* Y[..., ngram_indexes[i]] += how often the i-th n-gram of the pool occurs in X, with up to max_skip_count
-   tokens left out between its tokens; IDF and TFIDF weigh it. ONNX TfIdfVectorizer-9. */
+/* Y[..., ngram_indexes[i]] += count in X of the i-th n-gram of the pool, with up to max_skip_count tokens
+   skipped between its tokens; multiplied by weights in modes IDF and TFIDF. ONNX TfIdfVectorizer-9. */
 void lower_ONNX_TfIdfVectorizer(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);

@@ -1,16 +1,15 @@
 /* The optimizers of ai.onnx.preview.training: one step for any number of tensors. */
 #include "ops/lower.h"
 
-/* Inputs are R, T, then each list of n tensors in turn: X, G and the states; outputs are X, then the
-   states. */
+/* Inputs are R, T, then lists of n tensors each: X, G and the states. Outputs are X, then the states. */
 
-/* Tensor i of list `which`, of n each. */
+/* Tensor i of list number `which`, lists having n tensors each. */
 static mval of_list(lowering *l, size_t which, size_t i, size_t n)
 {
     return l_in(l, 2 + which * n + i);
 }
 
-/* How many tensors are optimized by inputs with `lists` lists. */
+/* The number of tensors optimized, given `lists` lists of inputs. */
 static size_t tensors(lowering *l, const node *n, size_t lists)
 {
     size_t given = n->inputs.n - 2;
@@ -25,7 +24,7 @@ static mval rate(lowering *l, mval x)
     return m_cast_like(l, l_in(l, 0), x);
 }
 
-/* norm_coefficient X + G: the gradient with that of norm_coefficient / 2 |X|^2. */
+/* norm_coefficient X + G: the gradient, with that of the regularization norm_coefficient / 2 |X|^2. */
 static mval regularized(lowering *l, const node *n, mval x, mval g)
 {
     return m_add(l, m_mul_number(l, x, spec_optimizer(n).norm_coefficient), g);
@@ -68,7 +67,7 @@ void lower_TRAINING_Adam(lowering *l, const node *n)
         mval v = m_add(l, m_mul_number(l, of_list(l, 2, i, count), alpha), m_mul_number(l, g, 1 - alpha));
         mval h = m_add(l, m_mul_number(l, of_list(l, 3, i, count), beta),
                        m_mul_number(l, m_square(l, g), 1 - beta));
-        /* in double: 1 - beta^T is close to 0 at first */
+        /* in double, since 1 - beta^T is close to 0 at first */
         mval t = m_cast(l, l_in(l, 1), SIB_F64), one = m_scalar(l, SIB_F64, 1),
              r = m_cast(l, l_in(l, 0), SIB_F64);
         mval second = m_sub(l, one, m_pow(l, m_scalar(l, SIB_F64, beta), t));

@@ -1,4 +1,4 @@
-/* Operators of one input, element by element. */
+/* Elementwise operators of one input. */
 #include "ops/elem.h"
 
 static void lower_one(lowering *l, milli_kind kind, elem_set takes)
@@ -72,7 +72,7 @@ void lower_ONNX_IsNaN(lowering *l, const node *n)
         l_out(l, 0, m_is_nan(l, elem_wide(l, x)));
 }
 
-/* Y = X is an infinity of a sign that is asked for. ONNX IsInf-10/20. */
+/* Y = X is an infinity of a sign that detect_positive or detect_negative selects. ONNX IsInf-10/20. */
 void lower_ONNX_IsInf(lowering *l, const node *n)
 {
     is_inf_spec spec = spec_is_inf(n);
@@ -90,7 +90,7 @@ void lower_ONNX_IsInf(lowering *l, const node *n)
     l_out(l, 0, y);
 }
 
-/* Y = X, whatever it is. ONNX Identity-1/13/14/16/19/21/23/24/25. */
+/* Y = X, of any type. ONNX Identity-1/13/14/16/19/21/23/24/25. */
 void lower_ONNX_Identity(lowering *l, const node *n)
 {
     (void)n;
