@@ -1,4 +1,4 @@
-/* What kernels are given, and how they answer. */
+/* Inputs, outputs and errors of kernels. */
 #include "backend/ref/kernel.h"
 #include "tensor/shape.h"
 
@@ -19,7 +19,7 @@ const sib_tensor *ref_in(const ref_call *c, size_t i)
     return v ? sib_value_tensor(v) : NULL;
 }
 
-/* True where somebody wants output i. */
+/* Whether output i is used. */
 static bool ref_wants(const ref_call *c, size_t i)
 {
     return i < c->view->n_out && c->out[i];
@@ -30,7 +30,7 @@ sib_tensor *ref_out(const ref_call *c, size_t i)
     sib_value *v = ref_wants(c, i) ? c->out[i]->value : NULL;
     sib_tensor *t = v && v->kind == SIB_VALUE_TENSOR ? v->tensor : NULL;
     size_t bytes;
-    /* so that the bits behind the last packed element are always the same */
+    /* keeps the bits after the last packed element 0 */
     if (t && t->count > 0 && dtype_is_packed(t->dtype) && dtype_bytes(t->dtype, t->count, &bytes))
         t->data[bytes - 1] = 0;
     return t;
@@ -63,7 +63,7 @@ sib_code ref_make(const ref_call *c, size_t i, sib_dtype dtype, size_t rank, con
     return code;
 }
 
-/* A tensor's elements into the memory that the plan has for them. */
+/* Copies a tensor's elements into the memory that the plan reserved. */
 static sib_code fill_planned(const ref_call *c, size_t i, const sib_value *v)
 {
     const sib_tensor *from = sib_value_tensor(v);
@@ -104,7 +104,7 @@ sib_code ref_give_shared(const ref_call *c, size_t i, const sib_value *v)
     return ref_give(c, i, value_share(v));
 }
 
-/* ---- Failing ------------------------------------------------------------------------------------------ */
+/* ---- Errors ------------------------------------------------------------------------------------------- */
 
 sib_code ref_fail(const ref_call *c, sib_code code, const char *format, ...)
 {

@@ -1,12 +1,12 @@
-/* Changes of element type. */
+/* Conversions between dtypes. */
 #include "backend/ref/kernel.h"
 #include "tensor/convert.h"
 #include "tensor/text.h"
 
 #include <string.h>
 
-/* ONNX Cast. With `saturate` the narrow floats take their largest value instead of NaN or infinity, and integers are
-   clamped; without it integers wrap. */
+/* ONNX Cast. With `saturate` narrow floats take their largest value instead of NaN or infinity, and
+   integers are clamped; without it integers wrap. */
 sib_code ref_cast(const ref_call *c)
 {
     const sib_tensor *a = ref_in(c, 0);

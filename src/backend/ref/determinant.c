@@ -13,7 +13,7 @@ static void swap_rows(double *a, double *b, size_t n)
     }
 }
 
-/* Of m (n, n), which is overwritten: Gaussian elimination, the largest element of each column as its pivot. */
+/* Determinant of m (n, n), which is overwritten, by Gaussian elimination with partial pivoting. */
 static sib_code determinant(const ref_call *c, double *m, size_t n, double *out)
 {
     double product = 1;

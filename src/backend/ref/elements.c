@@ -37,7 +37,7 @@ void ref_load_doubles(sib_dtype dtype, const void *src, uint64_t first, size_t n
     }
     for (size_t done = 0; done < n;) {
         size_t part = size_min(n - done, REF_BLOCK);
-        float exact[REF_BLOCK]; /* float16 and bfloat16 are float32 without loss */
+        float exact[REF_BLOCK]; /* float16 and bfloat16 convert to float32 exactly */
         if (half) {
             half(bytes_at(dtype, src, first + done), exact, part);
             convert_fast_of(SIB_F32, SIB_F64)(exact, out + done, part);
@@ -48,7 +48,7 @@ void ref_load_doubles(sib_dtype dtype, const void *src, uint64_t first, size_t n
     }
 }
 
-/* One loop for every width and sign: the callers give `bytes` and `is_signed` as constants. */
+/* One loop for every width and sign: callers pass `bytes` and `is_signed` as constants. */
 static inline __attribute__((always_inline)) void widen(size_t bytes, bool is_signed, const char *src,
                                                         size_t n, int64_t *out)
 {
@@ -95,7 +95,7 @@ void ref_load_ints(sib_dtype dtype, const void *src, uint64_t first, size_t n, i
     }
 }
 
-/* Cuts integers to the width of a byte-wide integer or bool; false for other types. */
+/* Truncates integers to a byte-wide integer or bool; returns false for other types. */
 static bool store_ints(const uint64_t *in, sib_dtype dtype, char *dst, size_t n)
 {
     switch (dtype) {
@@ -189,7 +189,7 @@ void ref_walk_begin(ref_walk *w, const sib_tensor *t, size_t rank, const int64_t
     }
 }
 
-/* To the place behind the end of the last axis: the next index of those before it. */
+/* Past the end of the last axis: advances the index of the axes before it. */
 static void carry(ref_walk *w)
 {
     for (size_t axis = w->rank - 1; axis > 0 && w->index[axis] == w->dims[axis]; axis--) {

@@ -1,4 +1,4 @@
-/* Elementwise milli-ops: blocks of operands, broadcast to the result's dims, through a formula. */
+/* Elementwise milli-ops: applies a formula to blocks of operands, broadcast to the result's dims. */
 #include "backend/ref/formulas.h"
 #include "backend/ref/kernel.h"
 #include "backend/ref/plane.h"
@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* ---- Strings ----------------------------------------------------------------------------------------------- */
+/* ---- Strings ------------------------------------------------------------------------------------------- */
 
 static sib_code join(const ref_call *c, sib_str a, sib_str b, sib_str *out)
 {
@@ -50,7 +50,7 @@ static sib_code run_strings(const ref_call *c, const sib_tensor *a, const sib_te
     return code;
 }
 
-/* ---- Numbers ------------------------------------------------------------------------------------------------ */
+/* ---- Numbers ------------------------------------------------------------------------------------------- */
 
 static sib_code check_divisors(const ref_call *c, ref_path path, const ref_block *b, size_t n, uint64_t first)
 {
@@ -108,9 +108,9 @@ sib_code ref_elementwise(const ref_call *c)
     return run_numbers(c, &ref_formulas[c->node->milli->kind], in, in[1] ? 2 : 1, out);
 }
 
-/* ---- Choice -------------------------------------------------------------------------------------------------- */
+/* ---- where --------------------------------------------------------------------------------------------- */
 
-/* c ? a : b, the items of a and b whatever they are. planes: of condition, a, b and the result. */
+/* c ? a : b on items of any dtype. planes: of the condition, a, b and the result. */
 static void choose(const sib_tensor *const *in, const ref_plane *planes, const sib_tensor *out)
 {
     ref_walk walks[3];

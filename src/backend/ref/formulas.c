@@ -2,8 +2,8 @@
 
 #include <math.h>
 
-/* A formula over one block: `path` is the member of the operands, `result` that of the results, x and y the operands'
-   elements. */
+/* Defines a function that applies a formula to one block. path: member of the operands; result: member of
+   the results; x and y: elements of the operands. */
 #define FORMULA(name, path, result, formula)                                                                 \
     static void name(const ref_block *a, const ref_block *b, ref_block *restrict out, size_t n)              \
     {                                                                                                        \
@@ -14,10 +14,10 @@
         }                                                                                                    \
     }
 
-/* ---- Floats ---------------------------------------------------------------------------------------------- */
+/* ---- Floats -------------------------------------------------------------------------------------------- */
 
-/* a - floor(a / b) * b without the rounding of the quotient: fmod is exact. An infinite b with the sign of a leaves
-   a. */
+/* a - floor(a / b) * b without rounding the quotient: fmod is exact. If b is infinite with the sign of a,
+   the result is a. */
 static double floor_mod(double x, double y)
 {
     double rest = fmod(x, y);
@@ -65,7 +65,7 @@ FORMULA(equal_f, f, u, x == y)
 FORMULA(less_f, f, u, x < y)
 FORMULA(less_equal_f, f, u, x <= y)
 
-/* ---- Integers: computed modulo 2^64, and cut to the width of the dtype when stored. ------------------------ */
+/* ---- Integers: computed modulo 2^64 and truncated to the dtype when stored ----------------------------- */
 
 static uint64_t power_u64(uint64_t x, uint64_t y)
 {
@@ -76,7 +76,7 @@ static uint64_t power_u64(uint64_t x, uint64_t y)
     return product;
 }
 
-/* With a negative exponent the truncated power: 1 or -1 to any power, else 0. */
+/* For a negative exponent the truncated power: 1 or -1 for a base of 1 or -1, else 0. */
 static uint64_t power_i64(int64_t x, int64_t y)
 {
     if (y >= 0)
@@ -86,7 +86,7 @@ static uint64_t power_i64(int64_t x, int64_t y)
     return 0;
 }
 
-/* The lowest number divided by -1 wraps. y != 0. */
+/* The lowest number divided by -1 wraps. Requires y != 0. */
 static uint64_t divide_i64(int64_t x, int64_t y)
 {
     return y == -1 ? 0 - (uint64_t)x : (uint64_t)(x / y);
@@ -134,11 +134,11 @@ FORMULA(less_u, u, u, x < y)
 FORMULA(less_equal_i, i, u, x <= y)
 FORMULA(less_equal_u, u, u, x <= y)
 
-/* ---- Bool ------------------------------------------------------------------------------------------------- */
+/* ---- Bool ---------------------------------------------------------------------------------------------- */
 
 FORMULA(not_b, u, u, !x)
 
-/* ---- Complex numbers: [0] the real part, [1] the imaginary one. --------------------------------------------- */
+/* ---- Complex numbers: [0] is the real part, [1] the imaginary part ------------------------------------- */
 
 typedef struct complex_pair {
     double re, im;
@@ -165,7 +165,7 @@ static complex_pair product(const double x[2], const double y[2])
     return (complex_pair){x[0] * y[0] - x[1] * y[1], x[0] * y[1] + x[1] * y[0]};
 }
 
-/* Scaled by the larger part of y, so that nothing overflows on the way (Smith 1962, "Algorithm 116"). */
+/* Scales by the larger part of y to avoid overflow (Smith 1962, "Algorithm 116"). */
 static complex_pair quotient(const double x[2], const double y[2])
 {
     if (fabs(y[0]) >= fabs(y[1])) {
@@ -215,7 +215,7 @@ static void equal_c(const ref_block *a, const ref_block *b, ref_block *restrict 
         out->u[k] = a->c[k][0] == b->c[k][0] && a->c[k][1] == b->c[k][1];
 }
 
-/* ---- The table ------------------------------------------------------------------------------------------------ */
+/* ---- The table ----------------------------------------------------------------------------------------- */
 
 const ref_formula_row ref_formulas[MILLI_COUNT] = {
     /* double, int, uint, bool, complex */

@@ -1,4 +1,4 @@
-/* Elements by index, and by coordinates. */
+/* Gathers and scatters elements by index and by coordinates. */
 #include "backend/ref/elements.h"
 #include "backend/ref/formulas.h"
 #include "backend/ref/plane.h"
@@ -45,7 +45,7 @@ sib_code ref_gather(const ref_call *c)
     return code;
 }
 
-/* ---- Coordinates ---------------------------------------------------------------------------------------- */
+/* ---- Coordinates --------------------------------------------------------------------------------------- */
 
 /* Coordinates b [places..., depth] into axes [first, first + depth) of a. */
 typedef struct nd_index {
@@ -53,7 +53,7 @@ typedef struct nd_index {
     size_t first, depth;
     uint64_t places;
     const int64_t *coordinates; /* (places, depth) */
-    uint64_t run;               /* elements behind one place: of the axes after these */
+    uint64_t run;               /* elements per place: of the axes after the indexed ones */
 } nd_index;
 
 static nd_index nd_of(const sib_tensor *a, const sib_tensor *b, size_t batch)
@@ -67,7 +67,7 @@ static nd_index nd_of(const sib_tensor *a, const sib_tensor *b, size_t batch)
                       (uint64_t)product(a->dims + batch + depth, a->rank - batch - depth)};
 }
 
-/* *element: the first of the run at place k, within a batch. */
+/* *element: the first element of place k, within a batch. */
 static sib_code nd_place(const ref_call *c, const nd_index *x, uint64_t k, uint64_t *element)
 {
     const int64_t *at = x->coordinates + k * x->depth;
@@ -92,7 +92,7 @@ sib_code ref_gather_nd(const ref_call *c)
     uint64_t batches = (uint64_t)product(a->dims, batch), each = batches ? x.places / batches : 0;
     uint64_t inside = (uint64_t)product(a->dims + batch, a->rank - batch); /* elements of one batch */
     ref_plane from = {0}, to = {0};
-    if (!out || (out->count == 0 && x.depth == 0)) /* any number of places may have nothing each */
+    if (!out || (out->count == 0 && x.depth == 0)) /* with no coordinates any number of places is legal */
         return SIB_OK;
     sib_code code = ref_plane_read(c, a, &from);
     if (code == SIB_OK)
@@ -111,9 +111,10 @@ sib_code ref_gather_nd(const ref_call *c)
     return code;
 }
 
-/* ---- scatter_nd ------------------------------------------------------------------------------------------- */
+/* ---- scatter_nd ---------------------------------------------------------------------------------------- */
 
-/* How an update meets what is there: formulas of milli-ops of the same name, or NULL for none. */
+/* How an update combines with the present element: the formula of the milli-op of that name, or NULL to
+   replace. */
 static sib_code reduction_of(const ref_call *c, ref_path path, ref_formula *formula)
 {
     static const milli_kind kinds[] = {[SCATTER_ADD] = MILLI_add,

@@ -1,4 +1,4 @@
-/* ONNX ImageDecoder-20: a file's bytes to [height, width, channels]. */
+/* ONNX ImageDecoder-20: decodes a file's bytes to [height, width, channels]. */
 #include "backend/ref/image.h"
 #include "backend/ref/kernel.h"
 #include "base/error.h"
@@ -8,7 +8,7 @@
 
 typedef struct image_format {
     const char *magic;
-    size_t at, n; /* where and how long it is */
+    size_t at, n; /* offset and length */
     sib_code (*read)(image_file from, image *to, sib_error *err);
 } image_format;
 
@@ -59,7 +59,8 @@ sib_code ref_decode_image(const ref_call *c)
              : err_set(&err, SIB_ERR_FORMAT,
                        "%zu bytes are no BMP, JPEG, JPEG 2000, TIFF, PNG, WebP, PBM, PGM or PPM file",
                        file.size);
-    /* The libraries call a picture damaged, or give less of it, where memory fails; errno tells. */
+    /* Where memory fails, the libraries report a damaged image or return less of it; errno shows the
+       cause. */
     if (errno == ENOMEM && code != SIB_ERR_MEMORY) {
         err = (sib_error)SIB_ERROR_INIT;
         code = err_memory(&err, file.size, "reading an image");

@@ -11,7 +11,7 @@ typedef struct bmp {
     image_file file;
     uint32_t pixels, width, height, bits, compression, colours;
     bool from_top;
-    size_t palette, entry; /* where it stands, bytes of an entry */
+    size_t palette, entry; /* offset; bytes of an entry */
     uint32_t masks[3];     /* of red, green, blue */
 } bmp;
 
@@ -28,7 +28,7 @@ static sib_code damaged(sib_error *err, const char *what)
     return err_set(err, SIB_ERR_FORMAT, "BMP: %s", what);
 }
 
-/* ---- Header ------------------------------------------------------------------------------------------------- */
+/* ---- Header -------------------------------------------------------------------------------------------- */
 
 static sib_code read_masks(bmp *b, size_t header)
 {
@@ -70,11 +70,11 @@ static sib_code read_header(bmp *b, sib_error *err)
     return read_masks(b, header);
 }
 
-/* ---- Pixels --------------------------------------------------------------------------------------------------- */
+/* ---- Pixels -------------------------------------------------------------------------------------------- */
 
 static void put_index(const bmp *b, uint32_t index, uint8_t *out)
 {
-    if (index >= b->colours) /* beyond the palette: black */
+    if (index >= b->colours) /* beyond the palette: stays black */
         return;
     uint32_t v = number(b, b->palette + index * b->entry, 3);
     out[0] = (uint8_t)(v >> 16);
@@ -82,7 +82,7 @@ static void put_index(const bmp *b, uint32_t index, uint8_t *out)
     out[2] = (uint8_t)v;
 }
 
-/* What a mask selects as 0 to 255, rounded. */
+/* The bits under a mask, scaled to 0 .. 255 and rounded. */
 static uint8_t masked(uint32_t v, uint32_t mask)
 {
     if (!mask)
@@ -125,9 +125,9 @@ static sib_code read_plain(const bmp *b, image *to, sib_error *err)
     return SIB_OK;
 }
 
-/* ---- Runs --------------------------------------------------------------------------------------------------------- */
+/* ---- Runs ---------------------------------------------------------------------------------------------- */
 
-/* Where the next pixel goes. */
+/* Position of the next pixel. */
 typedef struct cursor {
     size_t at, x, y;
 } cursor;
@@ -139,7 +139,7 @@ static void put_run_pixel(const bmp *b, image *to, cursor *c, uint32_t index)
     c->x++;
 }
 
-/* Pixels that stand one by one, padded to 16 bits. */
+/* Reads literal pixels, padded to 16 bits. */
 static bool literal_run(const bmp *b, image *to, cursor *c, uint32_t n)
 {
     size_t bytes = b->bits == 8 ? n : (n + 1) / 2;
@@ -184,7 +184,7 @@ sib_code image_read_bmp(image_file from, image *to, sib_error *err)
     bmp b = {.file = from};
     sib_code code = read_header(&b, err);
     bool runs = b.compression == RLE8 || b.compression == RLE4;
-    /* runs are short at best: a pixel takes more than 1/128 of a byte, or a jump of two bytes skips 255 rows */
+    /* run-length coding takes over 1/128 byte per pixel, but a 2-byte jump skips 255 rows: no size check */
     bool sane = b.width <= IMAGE_MAX_PIXELS && b.height <= IMAGE_MAX_PIXELS;
     if (code == SIB_OK && !runs && sane && (uint64_t)b.width * b.height / 8 * b.bits > from.size)
         code = damaged(err, "the file is too small for its pixels");

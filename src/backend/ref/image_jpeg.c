@@ -1,4 +1,4 @@
-/* JPEG through libjpeg-turbo as it stands: accurate integer transform, smooth upsampling. */
+/* JPEG through libjpeg-turbo with its defaults: accurate integer transform, smooth upsampling. */
 #include "backend/ref/image.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -11,12 +11,12 @@
 #include <jerror.h>
 
 typedef struct jpeg_source {
-    struct jpeg_error_mgr handlers; /* first: the library gives a pointer to it */
+    struct jpeg_error_mgr handlers; /* first, since the library returns a pointer to it */
     jmp_buf back;
     char words[JMSG_LENGTH_MAX];
-    bool cut; /* the file ends too early */
+    bool cut; /* the file ends early */
     struct jpeg_decompress_struct jpeg;
-    uint8_t *row; /* of CMYK */
+    uint8_t *row; /* of CMYK pixels */
 } jpeg_source;
 
 static void on_error(j_common_ptr jpeg)
@@ -26,7 +26,7 @@ static void on_error(j_common_ptr jpeg)
     longjmp(s->back, 1);
 }
 
-/* Warnings are passed over, but for data that are missing. */
+/* Ignores warnings, except for missing data. */
 static void on_message(j_common_ptr jpeg, int level)
 {
     jpeg_source *s = (jpeg_source *)jpeg->err;
@@ -40,7 +40,7 @@ static void no_output(j_common_ptr jpeg)
     (void)jpeg;
 }
 
-/* Inverted CMYK, as Adobe's programs write it. */
+/* Converts CMYK; inverted: as Adobe's programs write it. */
 static void from_cmyk(const uint8_t *row, size_t n, bool inverted, uint8_t *out)
 {
     for (size_t i = 0; i < n; i++)
@@ -68,7 +68,7 @@ static sib_code read_rows(jpeg_source *s, image *to, sib_error *err)
     return SIB_OK;
 }
 
-/* All that the library may leave by longjmp: nothing here owns memory that is not in *s or *to. */
+/* Everything that the library may leave by longjmp: owns no memory outside *s and *to. */
 static sib_code read_all(jpeg_source *s, image_file from, image *to, sib_error *err)
 {
     if (setjmp(s->back))

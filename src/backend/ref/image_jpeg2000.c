@@ -1,4 +1,4 @@
-/* JPEG 2000 through OpenJPEG: code streams and JP2 files. */
+/* JPEG 2000 through OpenJPEG: codestreams and JP2 files. */
 #include "backend/ref/image.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -10,7 +10,7 @@
 typedef struct j2k_source {
     image_file file;
     size_t at;
-    char words[160]; /* the first that OpenJPEG says is wrong */
+    char words[160]; /* the first error message of OpenJPEG */
 } j2k_source;
 
 static OPJ_SIZE_T on_read(void *out, OPJ_SIZE_T n, void *user)
@@ -56,9 +56,9 @@ static void on_other(const char *words, void *user)
     (void)user;
 }
 
-/* ---- Samples ------------------------------------------------------------------------------------------------ */
+/* ---- Samples ------------------------------------------------------------------------------------------- */
 
-/* Sample of a component at a place of the picture's grid, in 8 bits. */
+/* The sample of a component at a point of the image's grid, in 8 bits. */
 static int sample(const opj_image_comp_t *c, size_t x, size_t y)
 {
     size_t column = x / c->dx, row = y / c->dy;
@@ -67,7 +67,7 @@ static int sample(const opj_image_comp_t *c, size_t x, size_t y)
     int64_t v = c->data[row * c->w + column];
     if (c->sgnd)
         v += INT64_C(1) << (c->prec - 1);
-    if (c->prec > 8) /* rounded to the nearest */
+    if (c->prec > 8) /* rounds to nearest */
         v = (v + (INT64_C(1) << (c->prec - 9))) >> (c->prec - 8);
     else
         v <<= 8 - c->prec;
@@ -110,7 +110,7 @@ static sib_code put_pixels(const opj_image_t *picture, image *to, sib_error *err
     return SIB_OK;
 }
 
-/* ---- Files ------------------------------------------------------------------------------------------------------ */
+/* ---- Files --------------------------------------------------------------------------------------------- */
 
 static sib_code decode(opj_codec_t *codec, opj_stream_t *stream, const j2k_source *s, image *to,
                        sib_error *err)

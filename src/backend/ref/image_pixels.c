@@ -1,4 +1,4 @@
-/* Memory for the pixels of an image, and its pixels as ImageDecoder gives them. */
+/* Allocates the pixels of an image and converts them for ImageDecoder. */
 #include "backend/ref/image.h"
 #include "backend/ref/kernel.h"
 

@@ -1,4 +1,4 @@
-/* PNG through libpng. 16 bits lose the lower 8, what is transparent its transparency. */
+/* PNG through libpng. Of 16 bits the low 8 are dropped; so is alpha. */
 #include "backend/ref/image.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -12,7 +12,7 @@
 typedef struct png_source {
     image_file file;
     size_t at;
-    char words[160]; /* what libpng says is wrong */
+    char words[160]; /* libpng's error message */
     png_structp png;
     png_infop info;
 } png_source;
@@ -53,7 +53,7 @@ static void prepare(png_source *s)
     png_read_update_info(s->png, s->info);
 }
 
-/* All that libpng may leave by longjmp: nothing here owns memory that is not in *s or *to. */
+/* Everything that libpng may leave by longjmp: owns no memory outside *s and *to. */
 static sib_code read_all(png_source *s, image *to, sib_error *err)
 {
     if (setjmp(png_jmpbuf(s->png)))

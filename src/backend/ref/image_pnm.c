@@ -5,7 +5,7 @@
 typedef struct pnm {
     image_file file;
     size_t at;
-    int kind; /* 1 to 6 */
+    int kind; /* 1 .. 6 */
     unsigned most;
 } pnm;
 
@@ -19,7 +19,7 @@ static bool is_space(int c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-/* The next byte that is no space; comments go from # to the end of the line. */
+/* The next byte that is not white space; comments run from # to the end of the line. */
 static int next_sign(pnm *p)
 {
     int c = next_byte(p);
@@ -33,7 +33,7 @@ static int next_sign(pnm *p)
     return c;
 }
 
-/* A number of at most 9 digits; false where there is none. The byte behind it is taken too. */
+/* Reads a number of at most 9 digits and the byte after it. Returns false where there is none. */
 static bool next_number(pnm *p, unsigned *out)
 {
     int c = next_sign(p), digits = 0;
@@ -45,7 +45,7 @@ static bool next_number(pnm *p, unsigned *out)
     return digits > 0 && digits < 10 && (c < 0 || is_space(c) || c == '#');
 }
 
-/* A sample as 0 to 255, rounded. */
+/* A sample scaled to 0 .. 255 and rounded. */
 static uint8_t scaled(const pnm *p, unsigned v)
 {
     if (p->most == 255)
@@ -54,12 +54,12 @@ static uint8_t scaled(const pnm *p, unsigned v)
     return (uint8_t)((2 * 255 * (uint64_t)v + p->most) / (2 * (uint64_t)p->most));
 }
 
-/* The next sample of plain files; false where there is none. */
+/* Reads the next sample of a plain file. Returns false where there is none. */
 static bool plain_sample(pnm *p, unsigned *v)
 {
     if (p->kind != 1)
         return next_number(p, v);
-    int c = next_sign(p); /* bits may stand side by side */
+    int c = next_sign(p); /* bits need no space between them */
     *v = c == '0';        /* 1 is black */
     return c == '0' || c == '1';
 }
@@ -98,7 +98,7 @@ sib_code image_read_pnm(image_file from, image *to, sib_error *err)
     if (!next_number(&p, &width) || !next_number(&p, &height) ||
         (p.kind % 3 != 1 && (!next_number(&p, &p.most) || p.most < 1 || p.most > 65535)))
         return err_set(err, SIB_ERR_FORMAT, "PNM: the header is damaged");
-    /* every sample takes a bit at least: nothing is made for pixels that cannot be there */
+    /* every sample takes at least a bit: allocates nothing for pixels that the file cannot hold */
     if ((uint64_t)width * height / 8 > from.size)
         return err_set(err, SIB_ERR_FORMAT, "PNM: %u x %u pixels in a file of %zu bytes", width, height,
                        from.size);

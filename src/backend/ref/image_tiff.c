@@ -1,4 +1,4 @@
-/* TIFF through libtiff: the first picture of a file. */
+/* TIFF through libtiff: the first image of a file. */
 #include "backend/ref/image.h"
 #include "base/alloc.h"
 #include "base/error.h"
@@ -11,7 +11,7 @@
 typedef struct tiff_source {
     image_file file;
     uint64_t at;
-    char words[160]; /* the first that libtiff says is wrong */
+    char words[160]; /* the first error message of libtiff */
 } tiff_source;
 
 static tmsize_t on_read(thandle_t handle, void *out, tmsize_t n)

@@ -1,8 +1,8 @@
-/* The kernels of the reference backend: one function a milli-op, in a table by milli_kind (table.c).
+/* The kernels of the reference backend: one function per milli-op, in a table by milli_kind (table.c).
 
-   A kernel computes what milli.def says of its row. Its inputs are there and are dense; unless the row of the table says
-   REF_ANY they are tensors. Dtypes and dims are those that the milli-op's builder inferred, so a kernel checks only what
-   depends on the data, and refuses what it has no meaning for with ref_fail. */
+   A kernel computes what milli.def defines for its row. Its inputs are present and dense; unless its row
+   in the table has REF_ANY they are tensors. Dtypes and dims are those that the milli-op's builder
+   inferred, so a kernel checks only what depends on the data, and rejects what is undefined with ref_fail. */
 #ifndef REF_KERNEL_H
 #define REF_KERNEL_H
 
@@ -15,7 +15,7 @@
 #include "tensor/tensor.h"
 #include "tensor/value.h"
 
-/* One milli-op about to run. */
+/* The call of one milli-op. */
 typedef struct ref_call {
     const node_view *view;
     const node *node;                /* view->node: attributes by spec_concat(c->node).axis and the like */
@@ -30,53 +30,53 @@ typedef sib_code (*ref_kernel)(const ref_call *c);
 
 typedef enum ref_inputs {
     REF_TENSORS = 0, /* every input is a tensor */
-    REF_ANY          /* any kind of value; the kernel looks itself */
+    REF_ANY          /* any kind of value; the kernel checks */
 } ref_inputs;
 
 typedef struct ref_row {
-    ref_kernel run; /* NULL: not built, refused by name */
+    ref_kernel run; /* NULL: not implemented, rejected by name */
     ref_inputs inputs;
 } ref_row;
 
 extern const ref_row ref_table[MILLI_COUNT];
 
-/* ---- What a kernel is given ------------------------------------------------------------------------- */
+/* ---- Inputs and outputs ------------------------------------------------------------------------------- */
 
-/* Input i as a value; NULL outside. */
+/* Input i as a value; NULL where there is none. */
 const sib_value *ref_value(const ref_call *c, size_t i);
-/* Input i as a tensor; NULL where it is none. */
+/* Input i as a tensor; NULL where it is not a tensor. */
 const sib_tensor *ref_in(const ref_call *c, size_t i);
-/* The tensor of output i that is there to be filled: dense, of known dims; asked for once, before filling it. NULL where
-   nobody wants it. */
+/* The planned tensor of output i, dense, of known dims; to be called once, before filling it. NULL where
+   the output is unused or not planned. */
 sib_tensor *ref_out(const ref_call *c, size_t i);
 
-/* ---- Outputs whose dims or kind the data decide ------------------------------------------------------- */
+/* ---- Outputs whose dims or kind depend on the data ---------------------------------------------------- */
 
-/* *out: the tensor of output i, for the kernel to fill, with these dims: made where there is none yet; of zeros and
-   empty strings. It belongs to the output. Where nobody wants the output *out is NULL and that is no failure.
-   Errors: SIB_ERR_VALUE (the plan knew other dims), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+/* Sets *out to the tensor of output i, for the kernel to fill, with these dims. Creates it where none is
+   planned, with zeros or empty strings. The output owns it. *out is NULL, without an error, where the
+   output is unused. Errors: SIB_ERR_VALUE (the plan has other dims), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
 sib_code ref_make(const ref_call *c, size_t i, sib_dtype dtype, size_t rank, const int64_t *dims,
                   sib_tensor **out);
-/* Output i is v, which is taken over, also where this fails or nobody wants it. */
+/* Sets output i to v, which it takes over, even on failure or where the output is unused. */
 sib_code ref_give(const ref_call *c, size_t i, sib_value *v);
-/* Output i is what v is: shared, no element copied. */
+/* Sets output i to v by reference; copies no element. */
 sib_code ref_give_shared(const ref_call *c, size_t i, const sib_value *v);
 
-/* ---- Failing -------------------------------------------------------------------------------------------- */
+/* ---- Errors -------------------------------------------------------------------------------------------- */
 
-/* Sets the error with "gather: " (the milli-op) before the words; returns code. */
+/* Sets the error with the milli-op's name as prefix ("gather: "); returns code. */
 sib_code ref_fail(const ref_call *c, sib_code code, const char *format, ...) ERR_PRINTF(3, 4);
-/* The same for memory: bytes for what. */
+/* ref_fail for a failed allocation of `bytes`. */
 sib_code ref_no_memory(const ref_call *c, size_t bytes);
 
-/* SIB_OK, or SIB_ERR_CANCELLED once the run is to end: for kernels whose work is out of proportion to what they are
-   given, every few million operations. */
+/* Returns SIB_OK, or SIB_ERR_CANCELLED once the run is cancelled. Kernels whose work is out of proportion
+   to their inputs call it every few million operations. */
 sib_code ref_cancelled(const ref_call *c);
 
-/* ---- Kernels ---------------------------------------------------------------------------------------------- */
+/* ---- Kernels ------------------------------------------------------------------------------------------- */
 
 #define REF_KERNEL(name) sib_code name(const ref_call *c)
-REF_KERNEL(ref_elementwise); /* every elementwise row of milli.def; node->milli->kind says which */
+REF_KERNEL(ref_elementwise); /* every elementwise row of milli.def, by node->milli->kind */
 REF_KERNEL(ref_where);
 REF_KERNEL(ref_cast);
 REF_KERNEL(ref_bitcast);

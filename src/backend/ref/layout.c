@@ -1,10 +1,10 @@
-/* Layout milli-ops: elements move as items of bytes, whatever they are. */
+/* Layout milli-ops: move elements as byte items of any dtype. */
 #include "backend/ref/elements.h"
 #include "backend/ref/plane.h"
 
 #include <string.h>
 
-/* Where each step along an axis of the result leads in the input. */
+/* Where each axis of the result leads in the input. */
 typedef struct layout_map {
     int64_t offset;                /* of the first element, in bytes */
     int64_t strides[SIB_MAX_RANK]; /* (rank of the result), in bytes */
@@ -14,7 +14,7 @@ typedef struct layout_map {
 typedef sib_code (*layout_rule)(const ref_call *c, const sib_tensor *a, const sib_tensor *out,
                                 const int64_t *own, layout_map *map);
 
-/* The result as a strided picture of the input. */
+/* Writes the result as a strided view of the input. */
 static sib_code run_map(const ref_call *c, layout_rule rule)
 {
     const sib_tensor *a = ref_in(c, 0);
@@ -112,7 +112,7 @@ sib_code ref_slice(const ref_call *c)
     return run_map(c, slice_rule);
 }
 
-/* ---- Joined and framed -------------------------------------------------------------------------------- */
+/* ---- concat and pad ----------------------------------------------------------------------------------- */
 
 sib_code ref_concat(const ref_call *c)
 {
@@ -141,7 +141,7 @@ sib_code ref_concat(const ref_call *c)
     return ref_plane_done(c, &to, code);
 }
 
-/* `count` items of a plane, each the first one of `item`. */
+/* Fills `count` items of a plane with the first of `item`. */
 static void fill(const ref_plane *to, uint64_t count, const ref_plane *item)
 {
     ref_copy_run(to->data, (int64_t)to->item, item->data, 0, (size_t)count, to->item);
@@ -180,7 +180,7 @@ sib_code ref_pad(const ref_call *c)
     return code;
 }
 
-/* ---- Without inputs -------------------------------------------------------------------------------------- */
+/* ---- Without inputs ------------------------------------------------------------------------------------ */
 
 sib_code ref_iota(const ref_call *c)
 {

@@ -1,4 +1,4 @@
-/* Maps: made of rows, and taken apart again. */
+/* Maps: makes them of rows and splits them again. */
 #include "backend/ref/kernel.h"
 #include "base/str.h"
 
@@ -14,13 +14,13 @@ static sib_code map_in(const ref_call *c, const sib_tensor **keys, const sib_ten
     return *keys && *values ? SIB_OK : ref_fail(c, SIB_ERR_VALUE, "input 0 is no map");
 }
 
-/* Dense copies of what may be strided. Freed by the caller. */
+/* A dense copy. Freed by the caller. */
 static sib_code dense_of(const sib_tensor *t, sib_tensor **out, sib_error *err)
 {
     return t->dense ? tensor_view(t, out, err) : sib_tensor_copy(t, out, err);
 }
 
-/* Element `from` of one tensor of a dtype to `to` of another. */
+/* Copies element `from` of a tensor to element `to` of another of the same dtype. */
 static sib_code move_one(sib_tensor *out, size_t to, const sib_tensor *in, size_t from, sib_error *err)
 {
     size_t width = dtype_stride(in->dtype);
@@ -30,9 +30,9 @@ static sib_code move_one(sib_tensor *out, size_t to, const sib_tensor *in, size_
     return SIB_OK;
 }
 
-/* ---- Made --------------------------------------------------------------------------------------------- */
+/* ---- Making maps -------------------------------------------------------------------------------------- */
 
-/* Row r of b [n, k] as the values of a map. */
+/* Makes a map of row r of b [n, k]. */
 static sib_code row_map(const sib_tensor *keys, const sib_tensor *b, int64_t r, sib_value **out,
                         sib_error *err)
 {
@@ -70,7 +70,7 @@ sib_code ref_map_make(const ref_call *c)
     return code;
 }
 
-/* ---- Taken apart --------------------------------------------------------------------------------------- */
+/* ---- Splitting maps ----------------------------------------------------------------------------------- */
 
 static bool same_key(const sib_tensor *a, size_t i, const sib_tensor *b, size_t k)
 {
@@ -80,7 +80,7 @@ static bool same_key(const sib_tensor *a, size_t i, const sib_tensor *b, size_t 
     return str_same(x, y);
 }
 
-/* keys of any integer type become int64. */
+/* Converts keys of any integer type to int64. */
 static sib_code keys_of(const sib_tensor *keys, sib_tensor **out, sib_error *err)
 {
     if (keys->dtype == SIB_STRING || keys->dtype == SIB_I64)
@@ -117,7 +117,7 @@ sib_code ref_map_get(const ref_call *c)
     return code;
 }
 
-/* A key and where it stands. */
+/* A key and its position. */
 typedef struct placed_key {
     int64_t key;
     size_t at;

@@ -1,22 +1,22 @@
-/* Products of matrices, in blocks that stay in the cache: the order of every sum is ascending all the same, so how the
-   work is cut changes no bit. */
+/* Matrix products, in blocks that fit the cache. Every sum is in ascending order, so blocking does not
+   change the result. */
 #include "backend/ref/elements.h"
 #include "backend/ref/kernel.h"
 #include "base/pool.h"
 
 #include <string.h>
 
-/* Rows of a, columns of b and terms of the sums that one block has. */
+/* Rows of a, columns of b and terms of the sums in one block. */
 #define BLOCK_ROWS    64
 #define BLOCK_COLUMNS 256
 #define BLOCK_TERMS   128
 
-/* Products below this many multiplications are not worth waking threads for. */
+/* Multiplications below which waking threads does not pay. */
 #define WORTH_THREADS 2000000
 
 typedef union matmul_number {
     double f;
-    uint64_t u; /* signed ones too: the low bits are the same */
+    uint64_t u; /* signed ones too: the low bits are equal */
 } matmul_number;
 
 typedef struct matmul_scratch {
@@ -34,8 +34,8 @@ typedef struct matmul {
     const struct sib_cancel *cancel;
 } matmul;
 
-/* sums[i][j] += sum over k of a[i][k] * b[k][j], ascending. a: (rows, BLOCK_TERMS), b: (terms, columns), sums: (rows,
-   columns). Four terms at a time, so that a sum is fetched and stored once for them. */
+/* sums[i][j] += sum over k of a[i][k] * b[k][j], ascending. a: (rows, BLOCK_TERMS), b: (terms, columns),
+   sums: (rows, columns). Four terms at a time, so that a sum is loaded and stored once for them. */
 #define MATMUL_BLOCK(name, type, member)                                                                     \
     static void name(size_t rows, size_t terms, size_t columns, const matmul_number *a,                      \
                      const matmul_number *b, matmul_number *restrict sums)                                   \
@@ -62,7 +62,7 @@ typedef struct matmul {
 MATMUL_BLOCK(block_doubles, double, f)
 MATMUL_BLOCK(block_ints, uint64_t, u)
 
-/* Element at which product `batch` of the result finds its matrix in t, whose leading dims broadcast. */
+/* The first element in t of the matrix for product `batch` of the result; t's leading dims broadcast. */
 static uint64_t matrix_at(const sib_tensor *t, const sib_tensor *out, uint64_t batch)
 {
     uint64_t stride = (uint64_t)t->dims[t->rank - 2] * (uint64_t)t->dims[t->rank - 1], at = 0;
@@ -84,7 +84,7 @@ static void load(ref_path path, const sib_tensor *t, uint64_t first, size_t n, m
         ref_load_ints(t->dtype, t->data, first, n, (int64_t *)(void *)to);
 }
 
-/* rows lines of n elements, `pitch` apart in t and `stride` in `to`. */
+/* Loads `rows` lines of n elements, `pitch` apart in t and `stride` in `to`. */
 static void load_lines(ref_path path, const sib_tensor *t, uint64_t first, uint64_t pitch, size_t rows,
                        size_t n, matmul_number *to, size_t stride)
 {
@@ -126,7 +126,7 @@ static void run_blocks(void *context, size_t begin, size_t count, unsigned worke
 static sib_code run_numbers(const ref_call *c, matmul *m, uint64_t batches)
 {
     double work = (double)m->out->count * (double)m->terms;
-    /* blocks of packed results share bytes, which two threads must not write at once */
+    /* blocks of packed results share bytes, which two threads must not write concurrently */
     sib_pool *pool = work >= WORTH_THREADS && !dtype_is_packed(m->out->dtype) ? c->pool : NULL;
     unsigned threads = sib_pool_threads(pool);
     m->row_blocks = size_ceil_div(m->rows, BLOCK_ROWS);

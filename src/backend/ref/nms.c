@@ -1,4 +1,4 @@
-/* Boxes that do not overlap too much: ONNX NonMaxSuppression-11. */
+/* ONNX NonMaxSuppression-11. */
 #include "backend/ref/elements.h"
 #include "backend/ref/kernel.h"
 
@@ -16,7 +16,7 @@ typedef struct candidate {
     int64_t at;
 } candidate;
 
-/* Highest score first, of equals the first. */
+/* Highest score first; equal scores in order of index. */
 static int compare_candidates(const void *a, const void *b)
 {
     const candidate *x = a, *y = b;
@@ -29,7 +29,7 @@ typedef struct nms {
     size_t batches, classes, boxes;
     int64_t most;
     double overlap, least;
-    bool center, narrow; /* narrow: shares are rounded to float32 before they are compared */
+    bool center, narrow; /* narrow: overlaps are rounded to float32 before they are compared */
     box *corners;        /* (boxes) of one batch */
     double *scores;      /* (boxes) of one class */
     candidate *list;     /* (boxes) */
@@ -44,7 +44,7 @@ static box corners_of(const double v[4], bool center)
     return (box){fmin(v[0], v[2]), fmin(v[1], v[3]), fmax(v[0], v[2]), fmax(v[1], v[3])};
 }
 
-/* True where two boxes share more of what they cover together than is allowed. */
+/* Whether the intersection over union of two boxes exceeds the limit. */
 static bool overlaps(const nms *s, const box *a, const box *b)
 {
     double height = fmin(a->y2, b->y2) - fmax(a->y1, b->y1), width = fmin(a->x2, b->x2) - fmax(a->x1, b->x1);
@@ -67,7 +67,7 @@ static sib_code add_found(const ref_call *c, nms *s, size_t batch, size_t class_
     return SIB_OK;
 }
 
-/* Keeps boxes of one class of one batch; those kept come to stand first in the list. */
+/* Keeps boxes of one class of one batch; moves them to the front of the list. */
 static sib_code keep_boxes(const ref_call *c, nms *s, size_t batch, size_t class_)
 {
     size_t n = 0, kept = 0;
@@ -108,7 +108,7 @@ static sib_code run_nms(const ref_call *c, nms *s, const sib_tensor *boxes, cons
     return code;
 }
 
-/* Element 0 of input i, `missing` where there is none. */
+/* Element 0 of input i, `missing` where it is omitted or empty. */
 static double number_in(const ref_call *c, size_t i, double missing)
 {
     const sib_tensor *t = ref_in(c, i);

@@ -68,7 +68,7 @@ int ref_codes_compare(const ref_codes *x, uint64_t i, const ref_codes *y, uint64
     return 0;
 }
 
-/* Two neighbouring ordered runs from[0..middle), from[middle..n) into `to`. */
+/* Merges sorted runs from[0..middle) and from[middle..n) into `to`. */
 static void merge_runs(const int64_t *from, size_t middle, size_t n, int64_t *to, ref_compare compare,
                        const void *context)
 {

@@ -116,8 +116,7 @@ void ref_strides(size_t rank, const int64_t *dims, size_t item, int64_t *strides
     int64_t stride = (int64_t)item;
     for (size_t i = rank; i-- > 0;) {
         strides[i] = stride;
-        stride =
-            (int64_t)((uint64_t)stride * (uint64_t)dims[i]); /* an empty box may be too large to address */
+        stride = (int64_t)((uint64_t)stride * (uint64_t)dims[i]); /* empty boxes may overflow */
     }
 }
 
@@ -126,7 +125,7 @@ typedef struct box {
     int64_t dims[SIB_MAX_RANK], dst[SIB_MAX_RANK], src[SIB_MAX_RANK]; /* strides in bytes */
 } box;
 
-/* Axes of size 1 left out, those that continue one another on both sides merged. */
+/* Drops axes of size 1 and merges axes that are contiguous on both sides. */
 static box merge(size_t rank, const int64_t *dims, const int64_t *dst_strides, const int64_t *src_strides)
 {
     box b = {0};
@@ -147,11 +146,11 @@ static box merge(size_t rank, const int64_t *dims, const int64_t *dst_strides, c
     return b;
 }
 
-/* Lines of so many items stay in the cache while a plane is turned. */
+/* Lines of so many items stay in the cache while a plane is transposed. */
 #define TILE 16
 
-/* Puts the axis along which the source has neighbours beside the last one, where the last one has none: the two are
-   then copied in tiles. */
+/* If the source is contiguous along an axis other than the last, moves that axis next to the last, so that
+   the two are copied in tiles. Returns whether it did. */
 static bool turns(box *b, size_t item)
 {
     size_t last = b->rank - 1, beside = last;
@@ -169,7 +168,7 @@ static bool turns(box *b, size_t item)
     return true;
 }
 
-/* The plane of the last two axes. */
+/* Copies the plane of the last two axes. */
 static void copy_tiles(const box *b, char *dst, const char *src, size_t item)
 {
     size_t x = b->rank - 1, y = x - 1;

@@ -1,7 +1,8 @@
 /* Random numbers as numpy.random.RandomState draws them.
-   Sources: Matsumoto & Nishimura 1998, "Mersenne Twister: A 623-dimensionally equidistributed uniform pseudo-random
-   number generator" with the initialisation of 2002; Marsaglia & Bray 1964, "A convenient method for generating normal
-   variables" (polar method). */
+
+   Sources: Matsumoto & Nishimura 1998, "Mersenne Twister: A 623-dimensionally equidistributed uniform
+   pseudo-random number generator" with the initialisation of 2002; Marsaglia & Bray 1964, "A convenient
+   method for generating normal variables" (polar method). */
 #include "backend/ref/elements.h"
 #include "backend/ref/kernel.h"
 
@@ -17,7 +18,7 @@ typedef struct twister {
     bool has_spare;
 } twister;
 
-/* As init_genrand. */
+/* Seeds as init_genrand does. */
 static void seed_word(twister *t, uint32_t seed)
 {
     t->state[0] = seed;
@@ -27,7 +28,7 @@ static void seed_word(twister *t, uint32_t seed)
     t->has_spare = false;
 }
 
-/* As init_by_array, with the two halves of a seed, the lower one first. */
+/* Seeds as init_by_array does, with the two halves of a seed, the low one first. */
 static void seed_words(twister *t, const uint32_t words[2])
 {
     uint32_t i = 1, *s = t->state;
@@ -70,7 +71,7 @@ static uint32_t draw_word(twister *t)
     return y ^ y >> 18;
 }
 
-/* 53 bits in [0, 1). */
+/* Uniform in [0, 1), 53 bits. */
 static double draw_uniform(twister *t)
 {
     double high = draw_word(t) >> 5, low = draw_word(t) >> 6;
@@ -95,7 +96,7 @@ static double draw_normal(twister *t)
     return scale * y;
 }
 
-/* Seeds of 32 bits as RandomState(seed), others as RandomState([low, high]) of their two halves. */
+/* Seeds of 32 bits as RandomState(seed), others as RandomState([low, high]) of their halves. */
 sib_code ref_random(const ref_call *c)
 {
     sib_tensor *out = ref_out(c, 0);

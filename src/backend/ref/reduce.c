@@ -1,11 +1,11 @@
-/* Reductions over axes, indices of extremes, and running values along an axis. */
+/* Reductions over axes, arg_min and arg_max, and cumulative operations along an axis. */
 #include "backend/ref/elements.h"
 #include "backend/ref/order.h"
 
 #include <math.h>
 #include <string.h>
 
-/* ---- Accumulating ------------------------------------------------------------------------------------------- */
+/* ---- Accumulating -------------------------------------------------------------------------------------- */
 
 typedef union reduce_number {
     double f;
@@ -14,7 +14,7 @@ typedef union reduce_number {
     double c[2];
 } reduce_number;
 
-/* sums[k * stride] meets element k of x, for n elements: stride 0 gathers all in one. */
+/* Accumulates element k of x into sums[k * stride], for n elements; stride 0 accumulates all into one. */
 typedef void (*reduce_rule)(reduce_number *sums, size_t stride, const ref_block *x, size_t n);
 
 #define REDUCE(name, member, formula)                                                                        \
@@ -61,7 +61,7 @@ static void prod_c(reduce_number *sums, size_t stride, const ref_block *x, size_
     }
 }
 
-/* double, int, uint, bool (any for a sum and the largest, all for the others), complex */
+/* double, int, uint, bool (sum and max: any; others: all), complex */
 static const struct {
     milli_kind kind;
     reduce_rule paths[REF_PATH_STRING];
@@ -85,7 +85,7 @@ static sib_code rule_of(const ref_call *c, milli_kind kind, sib_dtype dtype, red
                  : ref_fail(c, SIB_ERR_UNSUPPORTED, "it is not defined for %s", sib_dtype_name(dtype));
 }
 
-/* What an empty reduction gives: the value that changes nothing. */
+/* The result of an empty reduction: the neutral element. */
 static reduce_number neutral(milli_kind kind, sib_dtype dtype)
 {
     ref_path path = ref_path_of(dtype);
@@ -109,7 +109,7 @@ static reduce_number neutral(milli_kind kind, sib_dtype dtype)
     return n;
 }
 
-/* Numbers one after the other into a block of their path. */
+/* Copies numbers into a block. */
 static void to_block(ref_path path, const reduce_number *from, size_t n, ref_block *block)
 {
     for (size_t i = 0; i < n; i++) {
@@ -131,15 +131,16 @@ static void store_numbers(ref_path path, const reduce_number *from, uint64_t n, 
     }
 }
 
-/* ---- Over axes ------------------------------------------------------------------------------------------------- */
+/* ---- Over axes ----------------------------------------------------------------------------------------- */
 
-/* The axes behind the leading ones that are kept, in row-major order: neighbours of one kind merged. */
+/* The axes after the leading ones that are kept, in row-major order; adjacent axes of the same kind are
+   merged. */
 typedef struct reduce_plan {
     uint64_t slabs;   /* product of the leading axes that are kept */
-    uint64_t inside;  /* elements of a slab */
-    uint64_t results; /* of a slab */
+    uint64_t inside;  /* elements per slab */
+    uint64_t results; /* results per slab */
     size_t rank;
-    int64_t dims[SIB_MAX_RANK], strides[SIB_MAX_RANK]; /* (rank) strides in results, 0 for axes that go */
+    int64_t dims[SIB_MAX_RANK], strides[SIB_MAX_RANK]; /* (rank) strides in results, 0 for reduced axes */
 } reduce_plan;
 
 static reduce_plan plan_of(const sib_tensor *a, const bool *goes)
@@ -162,12 +163,12 @@ static reduce_plan plan_of(const sib_tensor *a, const bool *goes)
             p.strides[i] = (int64_t)p.results;
             p.results *= (uint64_t)p.dims[i];
         }
-    if (p.rank == 0) /* nothing goes: every element is a slab */
+    if (p.rank == 0) /* no axis is reduced: every element is a slab */
         p.dims[p.rank++] = 1;
     return p;
 }
 
-/* Elements of one slab in ascending order into its results. */
+/* Accumulates the elements of one slab, in ascending order, into its results. */
 static void reduce_slab(const reduce_plan *p, const sib_tensor *a, uint64_t first, reduce_rule rule,
                         reduce_number *results)
 {
@@ -225,7 +226,7 @@ sib_code ref_reduce(const ref_call *c)
     return SIB_OK;
 }
 
-/* ---- Along one axis ----------------------------------------------------------------------------------------------- */
+/* ---- Along one axis ------------------------------------------------------------------------------------ */
 
 sib_code ref_cumulative(const ref_call *c)
 {
@@ -240,7 +241,7 @@ sib_code ref_cumulative(const ref_call *c)
     ref_lines l = ref_lines_of(a, (size_t)spec_arg(c->node).axis);
     ref_path path = ref_path_of(a->dtype);
     reduce_number start = neutral(c->node->milli->kind, a->dtype);
-    /* a few columns at a time, down the axis */
+    /* a block of columns at a time, down the axis */
     for (uint64_t o = 0; o < l.outer; o++)
         for (uint64_t column = 0; column < l.inner; column += REF_BLOCK) {
             reduce_number running[REF_BLOCK];
@@ -258,7 +259,7 @@ sib_code ref_cumulative(const ref_call *c)
     return SIB_OK;
 }
 
-/* True where candidate y takes the place of x. */
+/* Whether candidate y replaces x. */
 typedef bool (*arg_rule)(const ref_block *x, const ref_block *y, size_t k, bool last);
 
 static bool lower_f(const ref_block *x, const ref_block *y, size_t k, bool last)

@@ -1,5 +1,4 @@
-/* The reference backend: every milli-op by its definition in milli.def, scalar and plain. It claims no whole
-   operator. */
+/* The reference backend: every milli-op as milli.def defines it, scalar and plain. It claims no operator. */
 #include "backend/ref/kernel.h"
 
 typedef struct ref_self {
@@ -25,7 +24,7 @@ static void ref_close(void **self)
 static bool ref_claims(const void *self, const node_view *n)
 {
     (void)self;
-    return n->node->milli && n->node->milli->kind != MILLI_fused; /* what plans fuse is for others */
+    return n->node->milli && n->node->milli->kind != MILLI_fused; /* fusion is for other backends */
 }
 
 static sib_code check_inputs(const ref_call *c)
@@ -41,7 +40,7 @@ static sib_code check_inputs(const ref_call *c)
     return SIB_OK;
 }
 
-/* Folding runs steps without opening the backend: self is NULL then. */
+/* Constant folding runs steps without opening the backend: self is NULL then. */
 static sib_code ref_run(const step *s, const buffer *const *in, buffer *const *out,
                         const struct sib_cancel *cancel, sib_error *err)
 {

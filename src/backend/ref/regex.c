@@ -1,9 +1,10 @@
-/* Regular expressions of RE2's syntax, matched by PCRE2.
+/* Regular expressions in RE2's syntax, matched by PCRE2.
 
-   The two differ, so a pattern is translated first: what only PCRE2 knows (references back, looking around, possessive
-   repeats, verbs and the like) is refused as RE2 refuses it; \v and \s mean in RE2 one character and five; octal escapes
-   are written out; a brace that is no repeat stands for itself. Not built: \C, a single byte. Matching is PCRE2's
-   second algorithm, which follows all alternatives side by side: its time does not explode as backtracking's can. */
+   The two differ, so a pattern is translated first. What only PCRE2 supports (backreferences, lookaround,
+   possessive repeats, verbs and the like) is rejected, as RE2 rejects it; \v and \s have RE2's meaning,
+   one character and five; octal escapes are expanded; a brace that is no repeat is literal. Not supported:
+   \C, a single byte. Matching uses PCRE2's DFA algorithm, which follows all alternatives in parallel: its
+   time cannot explode as that of backtracking can. */
 #include "backend/ref/kernel.h"
 #include "tensor/utf8.h"
 
@@ -13,22 +14,22 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-/* Most bytes that one byte of a pattern becomes. */
+/* Max bytes that one byte of a pattern becomes. */
 #define GROWTH 12
 
-/* Ints that the matcher works in, doubled up to the second number where they do not suffice. */
+/* Ints of the matcher's workspace, doubled up to WORK_MOST where they do not suffice. */
 #define WORK_FIRST 4096
 #define WORK_MOST  (1 << 22)
 
-/* Deepest group within group. */
+/* Max nesting of groups. */
 #define NEST_MAX 250
 
 typedef struct translation {
     sib_str in;
     size_t at, n;
     char *out;                /* (GROWTH * in.length + 1) */
-    const char *why;          /* what is wrong, or NULL */
-    bool lines[NEST_MAX + 1]; /* (depth + 1) of each group around: $ ends lines, not the text alone */
+    const char *why;          /* the error, or NULL */
+    bool lines[NEST_MAX + 1]; /* (depth + 1) of each enclosing group: $ also matches at line ends */
     size_t depth;
 } translation;
 
@@ -44,7 +45,7 @@ static void emit(translation *t, const char *text)
     t->n += n;
 }
 
-/* The next n bytes as they are. */
+/* Copies the next n bytes. */
 static void keep(translation *t, size_t n)
 {
     memcpy(t->out + t->n, t->in.data + t->at, n);
@@ -67,9 +68,9 @@ static bool is_hex(int c)
     return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* ---- Escapes ------------------------------------------------------------------------------------------------ */
+/* ---- Escapes ------------------------------------------------------------------------------------------- */
 
-/* \0 to \377, at the backslash; \1 to \9 alone would refer back. */
+/* \0 to \377, at the backslash; \1 to \9 alone would be backreferences. */
 static void octal(translation *t)
 {
     unsigned code = 0;
@@ -117,7 +118,7 @@ static void property(translation *t)
         keep(t, n + 1);
 }
 
-/* \Q up to \E or the end: characters that stand for themselves. */
+/* \Q up to \E or the end: literal characters. */
 static void quotation(translation *t)
 {
     t->at += 2;
@@ -156,14 +157,14 @@ static void escape(translation *t, bool in_class)
     else if (strchr("aftnrdDwW", c) || (!in_class && strchr("bBAz", c)))
         keep(t, 2);
     else if (c < 0x80 && c > 0x20 && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z'))
-        keep(t, 2); /* punctuation stands for itself */
+        keep(t, 2); /* escaped punctuation is literal */
     else
         t->why = "an escape that is not in RE2's syntax";
 }
 
-/* ---- Classes, groups, repeats ---------------------------------------------------------------------------------- */
+/* ---- Classes, groups, repeats -------------------------------------------------------------------------- */
 
-/* Bytes of [:name:] at the place, or 0. */
+/* Length of [:name:] at the current position, or 0. */
 static size_t named_class(const translation *t)
 {
     size_t n = 2;
@@ -179,7 +180,7 @@ static size_t named_class(const translation *t)
 static void character_class(translation *t)
 {
     keep(t, peek(t, 1) == '^' ? 2 : 1);
-    if (peek(t, 0) == ']') { /* the first is a character of the class */
+    if (peek(t, 0) == ']') { /* a leading ] is a character of the class */
         emit(t, "\\]");
         t->at++;
     }
@@ -209,7 +210,7 @@ static void enter(translation *t, bool lines)
         t->lines[++t->depth] = lines;
 }
 
-/* The flags of (?flags) or (?flags:, from byte n on. */
+/* Translates the flags of (?flags) or (?flags:, from byte n on. */
 static void flags(translation *t, size_t n)
 {
     bool on = true, lines = t->lines[t->depth];
@@ -227,7 +228,7 @@ static void flags(translation *t, size_t n)
         keep(t, n + 1);
 }
 
-/* An opening parenthesis with what belongs to it. */
+/* Translates an opening parenthesis and its prefix. */
 static void group(translation *t)
 {
     bool named = peek(t, 1) == '?' && ((peek(t, 2) == 'P' && peek(t, 3) == '<') ||
@@ -242,7 +243,7 @@ static void group(translation *t)
     }
 }
 
-/* Bytes of {n}, {n,} or {n,m} at the place, or 0. */
+/* Length of {n}, {n,} or {n,m} at the current position, or 0. */
 static size_t counted_repeat(const translation *t)
 {
     size_t n = 1;
@@ -263,7 +264,8 @@ static bool at_repeat(const translation *t)
     return c == '*' || c == '+' || c == '?' || (c == '{' && counted_repeat(t));
 }
 
-/* *, +, ? or a counted repeat, lazy or not; another one behind it would be possessive, or nothing that RE2 knows. */
+/* Translates *, +, ? or a counted repeat, lazy or not. Another one after it would be possessive, or is
+   invalid in RE2. */
 static void repeat(translation *t)
 {
     keep(t, peek(t, 0) == '{' ? counted_repeat(t) : 1);
@@ -285,7 +287,7 @@ static void translate(translation *t)
             group(t);
         else if (at_repeat(t))
             repeat(t);
-        else if (c == '$' && !t->lines[t->depth]) { /* PCRE2's matches before a line feed at the end too */
+        else if (c == '$' && !t->lines[t->depth]) { /* PCRE2's $ also matches before a final line feed */
             emit(t, "\\z");
             t->at++;
         } else {
@@ -298,7 +300,7 @@ static void translate(translation *t)
     }
 }
 
-/* ---- Matching ------------------------------------------------------------------------------------------------------ */
+/* ---- Matching ------------------------------------------------------------------------------------------ */
 
 typedef struct matcher {
     pcre2_code *code;

@@ -1,9 +1,10 @@
-/* Sequences and optionals: values that hold values. Items are shared; only cutting and joining move elements. */
+/* Sequences and optionals: values that hold values. Items are shared; only splitting and joining copy
+   elements. */
 #include "backend/ref/kernel.h"
 
 #include <string.h>
 
-/* ---- What is given ------------------------------------------------------------------------------------ */
+/* ---- Inputs ------------------------------------------------------------------------------------------- */
 
 /* Input i as a sequence. */
 static sib_code sequence_in(const ref_call *c, size_t i, const sib_value **out)
@@ -14,7 +15,7 @@ static sib_code sequence_in(const ref_call *c, size_t i, const sib_value **out)
     return ref_fail(c, SIB_ERR_VALUE, "input %zu is no sequence", i);
 }
 
-/* The one int64 of input i, counted from the end where negative, in [0, n + extra). */
+/* The int64 of input i, counted from the end where negative, in [0, n + extra). */
 static sib_code position_in(const ref_call *c, size_t i, size_t n, size_t extra, size_t *out)
 {
     const sib_tensor *t = ref_in(c, i);
@@ -28,10 +29,10 @@ static sib_code position_in(const ref_call *c, size_t i, size_t n, size_t extra,
     return SIB_OK;
 }
 
-/* ---- Made and changed ----------------------------------------------------------------------------------- */
+/* ---- Making and changing ------------------------------------------------------------------------------ */
 
-/* What comes to stand in a sequence: the value itself, or a copy where its memory is lent, as that of a plan is, which
-   the next run writes to. */
+/* An item for a sequence: the value itself, or a copy where it does not own its memory, such as that of a
+   plan, which the next run overwrites. */
 static sib_code kept(const ref_call *c, const sib_value *v, sib_value **out)
 {
     const sib_tensor *t = sib_value_tensor(v);
@@ -44,7 +45,7 @@ static sib_code kept(const ref_call *c, const sib_value *v, sib_value **out)
     return code == SIB_OK ? value_take_tensor(own, out, c->err) : code;
 }
 
-/* Item i of `made` becomes v. */
+/* Sets item i of `made` to v. */
 static sib_code put_item(const ref_call *c, sib_value *made, size_t i, const sib_value *v)
 {
     sib_value *item = NULL;
@@ -57,7 +58,7 @@ static sib_code put_item(const ref_call *c, sib_value *made, size_t i, const sib
     return code;
 }
 
-/* Gives what was made, or frees it after a failure. */
+/* Sets output 0 to `made`, or frees it after a failure. */
 static sib_code give_or_free(const ref_call *c, sib_code code, sib_value *made)
 {
     if (code == SIB_OK)
@@ -146,9 +147,9 @@ sib_code ref_sequence_length(const ref_call *c)
     return code;
 }
 
-/* ---- Joined --------------------------------------------------------------------------------------------- */
+/* ---- Joining ------------------------------------------------------------------------------------------- */
 
-/* Items seen as [before, own size, after] around the axis along which they are joined. */
+/* Items seen as [before, own size, after] around the joined axis. */
 typedef struct join {
     bool stack;
     size_t axis, rank; /* of the result */
@@ -202,7 +203,7 @@ static sib_code join_plan(const ref_call *c, join *j, const sib_value *s)
     for (size_t i = 0; i < n && code == SIB_OK; i++)
         code = join_item(c, j, sib_value_tensor(s->items[i]), i);
     for (size_t k = 0; k < j->rank && code == SIB_OK; k++)
-        if (k != j->axis) /* products of dims of tensors that are there: they fit */
+        if (k != j->axis) /* cannot overflow: the tensors exist */
             *(k < j->axis ? &j->before : &j->after) *= (size_t)j->dims[k];
     return code;
 }
@@ -221,7 +222,7 @@ static sib_code move_elements(sib_tensor *to, size_t to_first, const sib_tensor 
     return code;
 }
 
-/* Puts t where `at` (sizes of the items before it along the axis) says. */
+/* Copies t into `out`; at: the sizes of the items before it along the axis. */
 static sib_code join_move(const ref_call *c, const join *j, sib_tensor *out, const sib_tensor *t, size_t at)
 {
     sib_tensor *dense = NULL;
@@ -257,9 +258,9 @@ sib_code ref_sequence_concat(const ref_call *c)
     return code;
 }
 
-/* ---- Cut ------------------------------------------------------------------------------------------------- */
+/* ---- Splitting ----------------------------------------------------------------------------------------- */
 
-/* Piece of t from `begin` on; without the axis where keep is false, which then has size 1. */
+/* Cuts a piece from `begin` on; without keep its axis, of size 1, is removed. */
 static sib_code cut_piece(const sib_tensor *t, size_t axis, int64_t begin, int64_t size, bool keep,
                           sib_value **out, sib_error *err)
 {
@@ -282,7 +283,7 @@ static sib_code cut_piece(const sib_tensor *t, size_t axis, int64_t begin, int64
     return code;
 }
 
-/* How many pieces there are, and the size of each: one for all in sizes[0] where `alike`. */
+/* The number of pieces. alike: sizes[0] is the size of every piece, else each has its own. */
 static sib_code cut_sizes(const ref_call *c, const sib_tensor *sizes, int64_t whole, bool *alike, size_t *n)
 {
     const int64_t *list = (const int64_t *)sizes->data;
@@ -333,7 +334,7 @@ sib_code ref_sequence_split(const ref_call *c)
     return give_or_free(c, code, made);
 }
 
-/* ---- Optionals -------------------------------------------------------------------------------------------- */
+/* ---- Optionals ----------------------------------------------------------------------------------------- */
 
 sib_code ref_optional_make(const ref_call *c)
 {

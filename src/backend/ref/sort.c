@@ -1,4 +1,4 @@
-/* Order and search: sort, unique, lookup, nonzero. */
+/* Sorting and search: sort, lookup, nonzero. */
 #include "backend/ref/elements.h"
 #include "backend/ref/order.h"
 #include "backend/ref/plane.h"
@@ -9,7 +9,7 @@
 
 typedef struct sort_line {
     const ref_codes *codes;
-    uint64_t first, inner; /* element of item 0, and from one item to the next */
+    uint64_t first, inner; /* element of item 0; stride between items */
     bool descending;
 } sort_line;
 
@@ -21,7 +21,7 @@ static int compare_on_line(const void *context, int64_t i, int64_t k)
     return l->descending ? -order : order;
 }
 
-/* Every line along the axis. values: items to be written, NULL data where nobody wants them. */
+/* Sorts every line along the axis. values: items to write, NULL data where the output is unused. */
 static sib_code sort_lines(const ref_call *c, ref_lines l, sort_line line, const ref_plane *from,
                            const ref_plane *values, int64_t *indices, int64_t *items)
 {
@@ -71,7 +71,7 @@ sib_code ref_sort(const ref_call *c)
     return code;
 }
 
-/* ---- lookup ---------------------------------------------------------------------------------------------- */
+/* ---- lookup -------------------------------------------------------------------------------------------- */
 
 static int compare_in_list(const void *context, int64_t i, int64_t k)
 {
@@ -79,10 +79,11 @@ static int compare_in_list(const void *context, int64_t i, int64_t k)
     return ref_codes_compare(list, (uint64_t)i, list, (uint64_t)k);
 }
 
-/* The first item of the ordered list that equals element i of x, or -1. items: (n) in order, equal ones ascending. */
+/* The first item in the sorted list that equals element i of x, or -1. items: (n) in sorted order, equal
+   ones by ascending index. */
 static int64_t find(const ref_codes *x, uint64_t i, const ref_codes *list, const int64_t *items, size_t n)
 {
-    size_t low = 0, high = n; /* those before low are smaller, those from high on are not */
+    size_t low = 0, high = n; /* items before low are smaller, those from high on are not */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (ref_codes_compare(list, (uint64_t)items[middle], x, i) < 0)
@@ -118,9 +119,9 @@ sib_code ref_lookup(const ref_call *c)
     return code;
 }
 
-/* ---- nonzero ------------------------------------------------------------------------------------------------ */
+/* ---- nonzero ------------------------------------------------------------------------------------------- */
 
-/* Flags 1 where elements first and on, n of them, are not zero. */
+/* Sets flags to 1 where elements first .. first + n - 1 are not zero. */
 static void flag_nonzero(const sib_tensor *a, uint64_t first, size_t n, unsigned char *flags)
 {
     if (a->dtype == SIB_STRING)

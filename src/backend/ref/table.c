@@ -1,4 +1,4 @@
-/* Which kernel runs which milli-op: one row each. A milli-op without a row is refused by name. */
+/* The kernel of each milli-op. A milli-op without a row is rejected by name. */
 #include "backend/ref/kernel.h"
 
 #define ELEMENTWISE                                                                                          \

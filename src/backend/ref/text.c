@@ -1,11 +1,11 @@
-/* Strings split and put in another case. */
+/* Splits strings and changes their case. */
 #include "backend/ref/kernel.h"
 #include "backend/ref/text_case.h"
 #include "tensor/utf8.h"
 
 #include <string.h>
 
-/* ---- Letter case ---------------------------------------------------------------------------------------- */
+/* ---- Letter case --------------------------------------------------------------------------------------- */
 
 static sib_code case_one(const ref_call *c, sib_str from, bool upper, sib_str *to)
 {
@@ -31,17 +31,17 @@ sib_code ref_string_case(const ref_call *c)
     return code;
 }
 
-/* ---- Parts ------------------------------------------------------------------------------------------------ */
+/* ---- Splitting ----------------------------------------------------------------------------------------- */
 
-/* A string being cut. */
+/* State of splitting a string. */
 typedef struct splitter {
     sib_str rest, delimiter;
-    bool spaces;  /* at runs of white space instead of the delimiter */
-    int64_t left; /* cuts that may still be made, -1 for any number */
+    bool spaces;  /* split at runs of white space instead of the delimiter */
+    int64_t left; /* cuts that may still be made, -1: no limit */
     bool done;
 } splitter;
 
-/* Unicode's White_Space, and the four separators of ASCII that Python counts too. */
+/* Unicode's White_Space, and the four ASCII separators that Python counts too. */
 static bool is_space(uint32_t c)
 {
     return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 ||
@@ -49,7 +49,7 @@ static bool is_space(uint32_t c)
            c == 0x3000;
 }
 
-/* Bytes of the character at the start of s, and whether it is white space; bytes that are no UTF-8 are not. */
+/* Length of the character at `at`, and whether it is white space; invalid UTF-8 is not. */
 static size_t step_over(sib_str s, size_t at, bool *space)
 {
     uint32_t c;
@@ -78,7 +78,7 @@ static sib_str trimmed(sib_str s, bool at_end)
     return at_end ? (sib_str){s.data, kept} : without_start(s, s.length);
 }
 
-/* The next part; false where there is none. */
+/* Returns false after the last part. */
 static bool next_part(splitter *p, sib_str *part)
 {
     size_t at = 0, n = 0;
@@ -104,7 +104,7 @@ static bool next_part(splitter *p, sib_str *part)
     *part = (sib_str){p->rest.data, at};
     if (!cut) {
         p->done = true;
-        if (p->spaces) /* behind the last cut allowed there can be white space at the end */
+        if (p->spaces) /* after the last allowed cut white space may remain at the end */
             *part = trimmed(*part, true);
         return true;
     }

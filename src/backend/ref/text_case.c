@@ -1,5 +1,5 @@
-/* Source: The Unicode Standard, section 3.13 (default case conversion), SpecialCasing.txt for characters whose upper
-   case is several. */
+/* Source: The Unicode Standard, section 3.13 (default case conversion); SpecialCasing.txt for characters
+   with several in upper case. */
 #include "backend/ref/text_case.h"
 #include "tensor/utf8.h"
 
@@ -9,7 +9,7 @@
 
 /* Characters that become several in upper case. */
 typedef struct special {
-    uint16_t from, to[3]; /* 0 behind the last */
+    uint16_t from, to[3]; /* 0 after the last */
 } special;
 
 /* clang-format off */
@@ -148,7 +148,7 @@ static size_t put_upper(char *out, uint32_t character)
     return n;
 }
 
-/* ---- The last sigma of a word ----------------------------------------------------------------------------- */
+/* ---- Final sigma --------------------------------------------------------------------------------------- */
 
 static bool is_cased(uint32_t c)
 {
@@ -156,7 +156,7 @@ static bool is_cased(uint32_t c)
     return k == UTF8PROC_CATEGORY_LU || k == UTF8PROC_CATEGORY_LL || k == UTF8PROC_CATEGORY_LT;
 }
 
-/* Characters that stand inside words without being letters with a case: marks, formats, modifiers, apostrophes. */
+/* Case-ignorable characters: marks, formats, modifiers, apostrophes. */
 static bool is_ignored(uint32_t c)
 {
     switch (utf8proc_category((utf8proc_int32_t)c)) {
@@ -172,7 +172,7 @@ static bool is_ignored(uint32_t c)
     }
 }
 
-/* True where a cased letter stands behind s[at], but for what is ignored. */
+/* Whether a cased letter follows s[at], skipping ignorable characters. */
 static bool cased_follows(sib_str s, size_t at)
 {
     uint32_t c;
@@ -185,7 +185,7 @@ static bool cased_follows(sib_str s, size_t at)
 size_t text_case(sib_str s, bool upper, char *out)
 {
     size_t n = 0;
-    bool after_cased = false; /* a cased letter stands before, but for what is ignored */
+    bool after_cased = false; /* a cased letter precedes, skipping ignorable characters */
     for (size_t at = 0, width; at < s.length; at += width) {
         uint32_t c;
         width = utf8_read(s.data + at, s.length - at, &c);

@@ -1,12 +1,12 @@
-/* Counts of n-grams: ONNX TfIdfVectorizer-9. */
+/* ONNX TfIdfVectorizer-9: counts of n-grams. */
 #include "backend/ref/kernel.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* n tokens, of which one list is there. */
+/* n tokens; exactly one of the lists is set. */
 typedef struct gram {
-    size_t n, number; /* of the pool */
+    size_t n, number; /* number: index in the pool */
     const int64_t *ints;
     const sib_str *strings;
 } gram;
@@ -32,7 +32,7 @@ static int compare_grams(const void *a, const void *b)
 
 typedef struct vectorizer {
     int64_t shortest, longest, skips;
-    bool weigh, once; /* mode IDF or TFIDF; IDF */
+    bool weigh, once; /* weigh: mode IDF or TFIDF; once: IDF */
     size_t n_grams;
     gram *pool;             /* (n_grams), sorted */
     const int64_t *columns; /* (n_grams) by number */
@@ -50,7 +50,7 @@ static void vectorizer_free(vectorizer *v)
     mem_free(v->strings);
 }
 
-/* Parts the pool into its n-grams. */
+/* Splits the pool into its n-grams. */
 static sib_code read_pool(const ref_call *c, const tfidf_spec *spec, vectorizer *v)
 {
     size_t n_ints = spec->pool_int64s.n, n_strings = spec->pool_strings.n, n_starts = spec->ngram_counts.n,

@@ -1,10 +1,10 @@
-/* Decision trees, and probabilities of classes from those of pairs. */
+/* Decision trees, and class probabilities from pairwise ones. */
 #include "backend/ref/kernel.h"
 
 #include <math.h>
 #include <string.h>
 
-/* The attributes of the milli-op trees, checked: every index is in range and every walk ends. */
+/* The attributes of milli-op trees, checked: every index is in range and every walk ends. */
 typedef struct forest {
     const int64_t *roots, *features, *modes, *missing, *yes, *no, *leaf_starts, *targets, *member_starts;
     size_t n_roots, n_nodes, n_leaves, n_weights, n_members;
@@ -21,7 +21,7 @@ static sib_code check_lists(const ref_call *c, forest *f)
         const char *name;
         spec_ints list;
         const int64_t **out;
-        size_t want; /* more than there are nodes */
+        size_t want; /* expected beyond n_nodes */
     } nodes[] = {{"modes", spec.modes, &f->modes, 0},
                  {"missing", spec.missing, &f->missing, 0},
                  {"yes", spec.yes, &f->yes, 0},
@@ -48,7 +48,7 @@ static sib_code check_lists(const ref_call *c, forest *f)
     return SIB_OK;
 }
 
-/* True where starts, n + 1 of them, climb from 0 to all. */
+/* Whether `starts` (n + 1) ascends from 0 to `all`. */
 static bool starts_fit(const int64_t *starts, size_t n, size_t all)
 {
     if (starts[0] != 0 || starts[n] < 0 || (uint64_t)starts[n] != all)
@@ -119,7 +119,7 @@ static bool takes_yes(const forest *f, size_t at, double x)
     }
 }
 
-/* The leaf that a row reaches, or SIZE_MAX where branches go in a circle. */
+/* The leaf that a row reaches, or SIZE_MAX where branches form a cycle. */
 static size_t walk_tree(const forest *f, int64_t place, const double *row)
 {
     for (size_t steps = 0; place >= 0; steps++) {
@@ -131,7 +131,7 @@ static size_t walk_tree(const forest *f, int64_t place, const double *row)
     return (size_t)(-1 - place);
 }
 
-/* Adds what a leaf gives to sums; reached: which targets have something. */
+/* Adds the weights of a leaf to sums; reached: targets that got a weight. */
 static void add_leaf(const forest *f, size_t leaf, double *sums, bool *reached)
 {
     for (int64_t i = f->leaf_starts[leaf]; i < f->leaf_starts[leaf + 1]; i++) {
@@ -195,10 +195,10 @@ sib_code ref_trees(const ref_call *c)
     return code == SIB_OK ? run_rows(c, &f, x, out) : code;
 }
 
-/* ---- Pairs ---------------------------------------------------------------------------------------------- */
+/* ---- Pairwise coupling --------------------------------------------------------------------------------- */
 
-/* p minimises the sum over i of (sum over j != i of r[j, i] p[i] - r[i, j] p[j])^2 with sum p = 1; q (k, k) is scratch
-   for the matrix of that form, qp (k) for its product with p. */
+/* p minimises the sum over i of (sum over j != i of r[j, i] p[i] - r[i, j] p[j])^2 with sum p = 1; q (k,
+   k) is scratch for the matrix of that form, qp (k) for its product with p. */
 static void couple(size_t k, const double *r, double *q, double *qp, double *p)
 {
     double eps = 0.005 / (double)k;

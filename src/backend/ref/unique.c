@@ -1,4 +1,4 @@
-/* ONNX Unique: elements, or slices along an axis, each once. */
+/* ONNX Unique on elements, or on slices along an axis. */
 #include "backend/ref/order.h"
 #include "backend/ref/plane.h"
 
@@ -8,8 +8,8 @@ typedef struct unique_work {
     const sib_tensor *a;
     ref_lines lines; /* item i is a[:, i, :] */
     ref_codes codes;
-    int64_t *items;   /* (size) in order of value, equal ones ascending */
-    int64_t *first;   /* (n) the first item of each group of equal ones */
+    int64_t *items;   /* (size) sorted by value, equal ones in ascending order */
+    int64_t *first;   /* (n) the first item of each group of equal items */
     int64_t *group;   /* (size) the group of each item */
     int64_t *counts;  /* (n) */
     int64_t *scratch; /* (size) */
@@ -37,7 +37,7 @@ static int compare_first(const void *context, int64_t i, int64_t k)
     return (w->first[i] > w->first[k]) - (w->first[i] < w->first[k]);
 }
 
-/* Numbers the groups in order of value, or of their first items. */
+/* Numbers the groups by value, or by their first items. */
 static sib_code make_groups(const ref_call *c, unique_work *w, bool sorted)
 {
     size_t size = (size_t)w->lines.size;
@@ -57,12 +57,12 @@ static sib_code make_groups(const ref_call *c, unique_work *w, bool sorted)
     if (sorted)
         return SIB_OK;
     for (size_t i = 0; i < w->n; i++)
-        w->items[i] = (int64_t)i; /* from here on groups */
+        w->items[i] = (int64_t)i; /* now groups, not items */
     code = ref_sort_items(c, w->n, w->items, w->scratch, compare_first, w);
     if (code != SIB_OK)
         return code;
     for (size_t i = 0; i < w->n; i++)
-        w->scratch[w->items[i]] = (int64_t)i; /* new number of each group */
+        w->scratch[w->items[i]] = (int64_t)i; /* the new number of each group */
     for (size_t i = 0; i < size; i++)
         w->group[i] = w->scratch[w->group[i]];
     for (size_t i = 0; i < w->n; i++)

@@ -1,4 +1,4 @@
-/* Sliding windows laid open: out[lead..., k..., p...] = a[lead..., p * stride + k * dilation - before]. */
+/* Unfolds sliding windows: out[lead..., k..., p...] = a[lead..., p * stride + k * dilation - before]. */
 #include "backend/ref/plane.h"
 
 #include <string.h>
@@ -16,20 +16,20 @@ static int64_t ceil_div(int64_t a, int64_t b)
     return a > 0 ? (a - 1) / b + 1 : -(-a / b);
 }
 
-/* One line of places along the last axis at offset k in the window; line: the input's, or NULL where it lies outside
-   along another axis. */
+/* Writes one line along the last axis at offset k in the window. line: of the input, NULL where another
+   axis is out of range. */
 static void fill_line(const window_axes *w, int64_t k, const char *line, const ref_plane *outside, char *to,
                       size_t item)
 {
     size_t last = w->n - 1;
-    int64_t n = w->places[last], shift = k * w->dilation[last] - w->before[last]; /* input place of p = 0 */
+    int64_t n = w->places[last], shift = k * w->dilation[last] - w->before[last]; /* input index of p = 0 */
     int64_t begin = ceil_div(-shift, w->stride[last]), end = ceil_div(w->size[last] - shift, w->stride[last]);
     begin = begin < 0 ? 0 : begin > n ? n : begin;
     end = !line || end < begin ? begin : end > n ? n : end;
     if (!line)
         begin = end = n;
     ref_copy_run(to, (int64_t)item, outside->data, 0, (size_t)begin, item);
-    /* a stride beyond the line may be any number: it is not taken */
+    /* with one item the stride is unused and may be any number */
     int64_t apart = end - begin > 1 ? w->stride[last] * (int64_t)item : 0;
     if (end > begin)
         ref_copy_run(to + (size_t)begin * item, (int64_t)item,
@@ -38,7 +38,7 @@ static void fill_line(const window_axes *w, int64_t k, const char *line, const r
     ref_copy_run(to + (size_t)end * item, (int64_t)item, outside->data, 0, (size_t)(n - end), item);
 }
 
-/* Counts index up to limits (n); false after the last. */
+/* Increments index, limited by limits (n); returns false after the last. */
 static bool next_index(size_t n, int64_t *index, const int64_t *limits)
 {
     for (size_t i = n; i-- > 0;) {
@@ -49,7 +49,7 @@ static bool next_index(size_t n, int64_t *index, const int64_t *limits)
     return false;
 }
 
-/* The line of the input that place p and offset k of the axes before the last lie on, or NULL outside. */
+/* The input line at place p and offset k of the axes before the last; NULL where out of range. */
 static const char *line_at(const window_axes *w, const char *from, const int64_t *k, const int64_t *p)
 {
     for (size_t i = 0; i + 1 < w->n; i++) {

@@ -35,7 +35,7 @@ typedef struct quant_weight {
     value_id value;
     const sib_tensor *was; /* owned by the graph */
     bool turned, usable;
-    bool axis0;     /* weights of Conv or a table: one scale per row */
+    bool axis0;     /* weights of Conv or a table: scales along axis 0 */
     bool whole;     /* read only by products, so that they may be quantized in blocks */
     uint32_t reads; /* number of layers */
     node_id first;  /* the first layer that reads them */
