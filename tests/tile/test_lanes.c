@@ -50,7 +50,7 @@ static void fill(int16_t *x, int kind)
             x[i] = i % 2 ? INT16_MAX : INT16_MIN;
             break;
         default: /* a tone that grows from nothing, over little noise */
-            x[i] = (int16_t)(i * 3 * sin(i * 0.7) + any / 30000);
+            x[i] = (int16_t)(i * 2.9 * sin(i * 0.7) + any / 30000);
             break;
         }
     }
