@@ -95,7 +95,7 @@ static void look_wav(audio_cut *out, file *f)
     }
 }
 
-/* ---- Chunks one after the other: AVI, ASF, W64, CAF, FLV, MP4 --------------------------------------------- */
+/* ---- Chunks one after the other: AVI, ASF, W64, CAF, FLV, MP4 ------------------------------------------ */
 
 typedef struct {
     uint32_t id;  /* four characters, big-endian */

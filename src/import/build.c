@@ -15,7 +15,7 @@
 /* Most metadata that recipes say. */
 #define PAIRS_MAX 64
 
-/* ---- Begin and end ---------------------------------------------------------------------------------------- */
+/* ---- Begin and end ------------------------------------------------------------------------------------- */
 
 sib_code build_begin(build *b, const checkpoint *c, sib_import_report *report, import_work *work,
                      sib_error *err)
@@ -154,7 +154,7 @@ bool build_told_bool(const build *b, const char *key, bool otherwise)
     return f && f->kind == FACT_BOOL && !f->list ? f->bools[0] : otherwise;
 }
 
-/* ---- What the checkpoint has ------------------------------------------------------------------------------ */
+/* ---- What the checkpoint has --------------------------------------------------------------------------- */
 
 /* The checkpoint's name for a recipe's. False where it does not fit. */
 static bool translate(const build *b, const char *name, char *out, size_t size)
@@ -285,7 +285,7 @@ static const weight *take(build *b, const char *name, size_t rank, const int64_t
     return NULL;
 }
 
-/* ---- Values ----------------------------------------------------------------------------------------------- */
+/* ---- Values -------------------------------------------------------------------------------------------- */
 
 /* One word: numbers and symbols with "+" between. */
 static dim dim_of(dim_table *t, char *word)
@@ -415,7 +415,7 @@ value_id build_float(build *b, double number)
     return constant_of(b, fresh_name(b, "float"), SIB_F32, 0, NULL, &(float){(float)number});
 }
 
-/* ---- Weights ---------------------------------------------------------------------------------------------- */
+/* ---- Weights ------------------------------------------------------------------------------------------- */
 
 static sib_code add_source(build *b, const source *s)
 {
@@ -536,7 +536,7 @@ build_table build_rows_table(build *b, const char *name, int64_t n, int64_t d)
     return t;
 }
 
-/* ---- Nodes ------------------------------------------------------------------------------------------------ */
+/* ---- Nodes --------------------------------------------------------------------------------------------- */
 
 build_attributes build_no_attributes(void)
 {

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* ---- Before opset 23 -------------------------------------------------------------------------------------- */
+/* ---- Before opset 23 ----------------------------------------------------------------------------------- */
 
 /* x [B, N, heads * size] -> [B, heads, N, size]; as it is where heads is 0. */
 static value_id to_heads(build *b, value_id x, int64_t heads, int64_t size)
@@ -62,7 +62,7 @@ static value_id attend_apart(build *b, build_attention *at)
     return build_reshape(b, y, 3, (const int64_t[]){0, 0, at->heads * at->size});
 }
 
-/* ---- The operator ----------------------------------------------------------------------------------------- */
+/* ---- The operator -------------------------------------------------------------------------------------- */
 
 value_id build_attend(build *b, build_attention *at)
 {

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* ---- Products --------------------------------------------------------------------------------------------- */
+/* ---- Products ------------------------------------------------------------------------------------------ */
 
 value_id build_linear(build *b, value_id x, const char *name, int64_t in, int64_t out, build_bias bias)
 {
@@ -26,7 +26,7 @@ value_id build_conv3(build *b, value_id x, const char *name, int64_t from, int64
     return out;
 }
 
-/* ---- Tokens ----------------------------------------------------------------------------------------------- */
+/* ---- Tokens -------------------------------------------------------------------------------------------- */
 
 value_id build_pick(build *b, const build_table *t, value_id tokens)
 {
@@ -50,7 +50,7 @@ value_id build_scores(build *b, value_id x, const build_table *t, value_id at)
     return build_2(b, "Reshape", product, build_concat(b, 0, 3, dims));
 }
 
-/* ---- Norms and activations -------------------------------------------------------------------------------- */
+/* ---- Norms and activations ----------------------------------------------------------------------------- */
 
 static value_id norm(build *b, const char *type, value_id x, value_id scale, value_id bias, double epsilon)
 {

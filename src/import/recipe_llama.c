@@ -59,7 +59,7 @@ bool recipe_is_llama(const checkpoint *c)
                           checkpoint_find(c, "model.layers.0.mlp.gate_proj.weight"));
 }
 
-/* ---- Numbers ---------------------------------------------------------------------------------------------- */
+/* ---- Numbers ------------------------------------------------------------------------------------------- */
 
 /* What config.json calls `key`, and GGUF "<architecture>.<theirs>". */
 typedef struct told {
@@ -174,7 +174,7 @@ static llama read_dims(build *b)
     return m;
 }
 
-/* ---- The graph -------------------------------------------------------------------------------------------- */
+/* ---- The graph ----------------------------------------------------------------------------------------- */
 
 /* x [B, N, d] -> [B, N, heads * size]; permuted: as build_matrix takes heads. */
 static value_id projection(build *b, value_id x, const char *name, int64_t in, int64_t out, bool biased,

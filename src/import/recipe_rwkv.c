@@ -34,7 +34,7 @@ bool recipe_is_rwkv(const checkpoint *c)
            checkpoint_find(c, "blocks.0.att.receptance.weight");
 }
 
-/* ---- Numbers ---------------------------------------------------------------------------------------------- */
+/* ---- Numbers ------------------------------------------------------------------------------------------- */
 
 static rwkv read_dims(build *b)
 {
@@ -68,7 +68,7 @@ static rwkv read_dims(build *b)
     return r;
 }
 
-/* ---- What all versions share ------------------------------------------------------------------------------ */
+/* ---- What all versions share --------------------------------------------------------------------------- */
 
 /* [N, in] -> [N, out] */
 static value_id product(build *b, value_id x, int64_t i, const char *what, int64_t in, int64_t out)
@@ -128,7 +128,7 @@ static value_id squared_relu(build *b, value_id x)
     return build_mul(b, y, y);
 }
 
-/* ---- Scans ------------------------------------------------------------------------------------------------ */
+/* ---- Scans --------------------------------------------------------------------------------------------- */
 
 /* A Scan over the tokens: `states` go from one to the next, `rows` [N, ...] are read, and `gives` [N, ...] comes out. */
 typedef struct scan {
@@ -170,7 +170,7 @@ static void scan_end(build *b, scan *s, const char *state_dims, const char *row_
     s->out = out[s->n_states];
 }
 
-/* ---- Version 4 -------------------------------------------------------------------------------------------- */
+/* ---- Version 4 ----------------------------------------------------------------------------------------- */
 
 /* exp(a - b) */
 static value_id exp_of_difference(build *b, value_id x, value_id y)
@@ -228,7 +228,7 @@ static value_id time_mix_4(build *b, value_id x, int64_t i, const rwkv *r)
     return product(b, y, i, "att.output", r->d, r->d);
 }
 
-/* ---- Versions 5 and 6 ------------------------------------------------------------------------------------- */
+/* ---- Versions 5 and 6 ---------------------------------------------------------------------------------- */
 
 /* [N, d] -> [N, heads, size] */
 static value_id heads_of(build *b, value_id x, const rwkv *r)
@@ -363,7 +363,7 @@ static value_id time_mix_6(build *b, value_id x, int64_t i, const rwkv *r)
     return gated_output(b, outer_products(b, q, k, v, decay, true, i, r), build_silu(b, g), i, r);
 }
 
-/* ---- Version 7 -------------------------------------------------------------------------------------------- */
+/* ---- Version 7 ----------------------------------------------------------------------------------------- */
 
 /* w0 + f(x w1) w2, [N, d]; f: a node's type, or NULL; w0: NULL for none. */
 static value_id lora_7(build *b, value_id x, int64_t i, char letter, const char *f, bool biased,
@@ -464,7 +464,7 @@ static value_id time_mix_7(build *b, value_id x, int64_t i, rwkv *r)
     return product(b, build_mul(b, y, gate), i, "att.output", r->d, r->d);
 }
 
-/* ---- The rest --------------------------------------------------------------------------------------------- */
+/* ---- The rest ------------------------------------------------------------------------------------------ */
 
 static value_id channel_mix(build *b, value_id x, int64_t i, const rwkv *r)
 {

@@ -113,7 +113,7 @@ static void say_dims(build *b, const whisper *w)
     whisper_say_heads(b, w->n_text_layer, w->text_heads, w->n_vocab);
 }
 
-/* ---- What both sides share -------------------------------------------------------------------------------- */
+/* ---- What both sides share ----------------------------------------------------------------------------- */
 
 static value_id linear(build *b, value_id x, const char *where, const char *what, int64_t d, build_bias bias)
 {
@@ -145,7 +145,7 @@ static value_id to_heads(build *b, value_id x, int64_t heads, int64_t size)
     return build_transpose(b, apart, 4, (const int64_t[]){0, 2, 1, 3});
 }
 
-/* ---- The encoder ------------------------------------------------------------------------------------------ */
+/* ---- The encoder --------------------------------------------------------------------------------------- */
 
 /* Keys and values of decoder layer i, which every step of the decoder reads. */
 static void cross_keys(build *b, value_id audio, const whisper *w, int64_t i)
@@ -190,7 +190,7 @@ static void encoder(build *b, const whisper *w)
     build_output(b, audio, "audio", SIB_F32, "B %lld %lld", (long long)w->n_audio_ctx, (long long)w->d);
 }
 
-/* ---- The decoder ------------------------------------------------------------------------------------------ */
+/* ---- The decoder --------------------------------------------------------------------------------------- */
 
 /* The scores of words' times: q [1, heads, B * N, size] with k [1, heads, n_audio_ctx, size]. Whoever does not ask for
    them takes a part of the model without. */

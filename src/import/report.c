@@ -16,7 +16,7 @@
 /* Problems that a refusal names. */
 #define NAMED_MAX 3
 
-/* ---- Making ----------------------------------------------------------------------------------------------- */
+/* ---- Making -------------------------------------------------------------------------------------------- */
 
 static sib_code add_weight(sib_import_report *r, const weight *w, sib_import_weight *out, sib_error *err)
 {
@@ -85,7 +85,7 @@ sib_code report_add(sib_import_report *r, sib_import_fault fault, const char *na
     return SIB_OK;
 }
 
-/* ---- Refusing --------------------------------------------------------------------------------------------- */
+/* ---- Refusing ------------------------------------------------------------------------------------------ */
 
 sib_code report_refuse(const sib_import_report *r, const char *path, sib_error *err)
 {
@@ -119,7 +119,7 @@ sib_code report_refuse(const sib_import_report *r, const char *path, sib_error *
                   : SIB_OK;
 }
 
-/* ---- Checking --------------------------------------------------------------------------------------------- */
+/* ---- Checking ------------------------------------------------------------------------------------------ */
 
 /* Statistics as they are summed up: a first walk for the mean, a second one for the deviation. */
 static void first_look(sib_stats *s, const double *x, size_t n, double *sum)
@@ -201,7 +201,7 @@ sib_code report_check(sib_import_report *r, const checkpoint *c, import_work *wo
     return code;
 }
 
-/* ---- Reading ---------------------------------------------------------------------------------------------- */
+/* ---- Reading ------------------------------------------------------------------------------------------- */
 
 void sib_import_report_totals(const sib_import_report *r, sib_import_totals *out)
 {

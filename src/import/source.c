@@ -36,7 +36,7 @@ static sib_code read_floats(const source *s, int64_t r, int64_t c, size_t n, flo
     return weight_read(s->from, (uint64_t)(row_of(s, r) * s->columns + c), n, SIB_F32, out, err);
 }
 
-/* ---- Scales ----------------------------------------------------------------------------------------------- */
+/* ---- Scales -------------------------------------------------------------------------------------------- */
 
 static sib_code largest(const source *s, import_work *work, float *piece, size_t room, float *out,
                         sib_error *err)
@@ -73,7 +73,7 @@ sib_code source_scales(const source *s, import_work *work, float *out, sib_error
     return code;
 }
 
-/* ---- Elements --------------------------------------------------------------------------------------------- */
+/* ---- Elements ------------------------------------------------------------------------------------------ */
 
 /* n floats, of which the first stands in row r (of the file's order) and column c, to the model's dtype. step_r, step_c:
    whether the next one is in the next row or column. */

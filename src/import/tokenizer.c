@@ -34,7 +34,7 @@ static sib_code begin_file(import_tokenizer *t, const char *out, sib_error *err)
     return code;
 }
 
-/* ---- A file as it is --------------------------------------------------------------------------------------- */
+/* ---- A file as it is ----------------------------------------------------------------------------------- */
 
 static sib_code copy_bytes(import_tokenizer *t, const char *from, sib_error *err)
 {
@@ -70,7 +70,7 @@ static sib_code take_file(import_tokenizer *t, const build *b, const char *from,
     return code == SIB_OK && out ? copy_bytes(t, from, err) : code;
 }
 
-/* ---- Out of the checkpoint --------------------------------------------------------------------------------- */
+/* ---- Out of the checkpoint ----------------------------------------------------------------------------- */
 
 static sib_code write_base64(FILE *f, sib_str s)
 {
@@ -194,7 +194,7 @@ static sib_code write_pieces(import_tokenizer *t, const checkpoint *c, const fac
     return done ? SIB_OK : err_set(err, SIB_ERR_IO, "%s: cannot be written", t->file.path);
 }
 
-/* ---- Finding ----------------------------------------------------------------------------------------------- */
+/* ---- Finding ------------------------------------------------------------------------------------------- */
 
 /* "[1, 2]" of a fact with one id or several, into text (size). False where there is none. */
 static bool ids_text(const checkpoint *c, const char *key, char *text, size_t size)

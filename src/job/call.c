@@ -26,8 +26,7 @@ struct call_plan {
     const char **names; /* (outputs, state, held) names of the session's outputs */
 };
 
-/* ---- Patterns
-   ---------------------------------------------------------------------------------------------- */
+/* ---- Patterns ------------------------------------------------------------------------------------------ */
 
 /* The part of `name` for which * stands, where `name` fits `pattern`; a pattern has one * or none. */
 static bool star_of(const char *pattern, const char *name, sib_str *star)
@@ -124,8 +123,7 @@ static bool has_value(const port_list *l, const char *value)
     return false;
 }
 
-/* ---- Plans
-   ------------------------------------------------------------------------------------------------- */
+/* ---- Plans --------------------------------------------------------------------------------------------- */
 
 /* Keeps one port of those with the same value. */
 static void drop_repeated(port_list *l)
@@ -342,8 +340,7 @@ const char *call_plan_metadata(const call_plan *p, const char *key)
     return NULL;
 }
 
-/* ---- Live calls
-   -------------------------------------------------------------------------------------------- */
+/* ---- Live calls ---------------------------------------------------------------------------------------- */
 
 struct job_call {
     const call_plan *plan;
@@ -418,8 +415,7 @@ const call_plan *job_call_plan(const job_call *c)
     return c->plan;
 }
 
-/* ---- Feeding
-   ----------------------------------------------------------------------------------------------- */
+/* ---- Feeding ------------------------------------------------------------------------------------------- */
 
 static sib_code refused(const job_call *c, const char *port, const char *why, sib_error *err)
 {
@@ -562,8 +558,7 @@ static sib_code feed(job_call *c, job_value *const *in, size_t *n, sib_error *er
     return code;
 }
 
-/* ---- Running
-   ----------------------------------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------------------- */
 
 /* Taps of values inside the model, by the path of the call. */
 static sib_code tap_inside(void *context, const sib_tap_event *event, sib_error *err)

@@ -54,8 +54,7 @@ sib_code doc_fault(const job_doc *d, sib_error *err, sib_code code, const char *
     return err_set(err, code, "job '%s': %s: %s", d->name, path, words);
 }
 
-/* ---- Structure
-   --------------------------------------------------------------------------------------------- */
+/* ---- Structure ----------------------------------------------------------------------------------------- */
 
 sib_code doc_object(const job_doc *d, const json_t *around, const char *path, const char *name, json_t **out,
                     size_t *n, sib_error *err)
@@ -104,8 +103,7 @@ sib_code doc_name(const job_doc *d, const char *path, const char *name, sib_erro
                            name);
 }
 
-/* ---- Literals
-   ---------------------------------------------------------------------------------------------- */
+/* ---- Literals ------------------------------------------------------------------------------------------ */
 
 static sib_code literal_texts(const json_t *j, job_value **out, sib_error *err)
 {
@@ -185,8 +183,7 @@ sib_code doc_literal(const job_doc *d, const json_t *j, sib_port_type type, cons
     return *out ? SIB_OK : err_memory(err, sizeof **out, "a job's literal");
 }
 
-/* ---- Reading
-   ----------------------------------------------------------------------------------------------- */
+/* ---- Reading ------------------------------------------------------------------------------------------- */
 
 /* Sections that a document may have. */
 static const char *const sections[] = {"sibyl_job",  "kind",  "name",   "doc",   "sample_rate", "models",

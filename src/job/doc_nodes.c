@@ -99,8 +99,7 @@ static sib_code read_source(nodes_reader *r, const char *path, const json_t *j, 
     return SIB_OK;
 }
 
-/* ---- Inputs
-   ------------------------------------------------------------------------------------------------ */
+/* ---- Inputs -------------------------------------------------------------------------------------------- */
 
 static sib_code read_input(nodes_reader *r, const char *name, const json_t *j, job_input *in)
 {
@@ -150,8 +149,7 @@ static sib_code read_inputs(nodes_reader *r)
     return SIB_OK;
 }
 
-/* ---- Nodes
-   ------------------------------------------------------------------------------------------------- */
+/* ---- Nodes --------------------------------------------------------------------------------------------- */
 
 static size_t named_in(const char *name, size_t n, const char *(*at)(const job_doc *d, size_t i),
                        const job_doc *d)
@@ -283,8 +281,7 @@ static sib_code give_outputs(nodes_reader *r, const char *path, job_node *n)
     return SIB_OK;
 }
 
-/* ---- Loops
-   ------------------------------------------------------------------------------------------------- */
+/* ---- Loops --------------------------------------------------------------------------------------------- */
 
 /* "state": {"tokens": {"initial": "$prompt", "next": "$choose.token"}}: what is needed before the body. */
 static sib_code begin_states(nodes_reader *r, const char *path, const json_t *j, job_loop *loop)
@@ -510,8 +507,7 @@ static sib_code read_block(nodes_reader *r, const char *path, const json_t *list
     return SIB_OK;
 }
 
-/* ---- Outputs
-   ----------------------------------------------------------------------------------------------- */
+/* ---- Outputs ------------------------------------------------------------------------------------------- */
 
 /* "outputs": {"text": "$words.text", "span": {"from": "$spans", "doc": "..."}} */
 static sib_code read_outputs(nodes_reader *r)

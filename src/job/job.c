@@ -20,8 +20,7 @@ struct sib_job {
 
 #define MAX_DOCUMENT ((size_t)16 << 20)
 
-/* ---- Files
-   ------------------------------------------------------------------------------------------------- */
+/* ---- Files --------------------------------------------------------------------------------------------- */
 
 /* Reads the bytes of a document and appends a NUL. */
 static sib_code read_file(const char *path, char **text, size_t *size, sib_error *err)
@@ -52,8 +51,7 @@ static bool ends_with(const char *s, const char *end)
     return n >= k && !strcmp(s + n - k, end);
 }
 
-/* ---- Opening
-   ----------------------------------------------------------------------------------------------- */
+/* ---- Opening ------------------------------------------------------------------------------------------- */
 
 /* The path of a file named in the document. */
 static sib_code find_file(const char *folder, const char *name, const sib_job_options *o, char **path,
@@ -290,8 +288,7 @@ const sib_tokenizer *sib_job_tokenizer(const sib_job *j, size_t i)
     return i < j->doc->n_tokenizers ? j->parts.tokenizers[i] : NULL;
 }
 
-/* ---- Description
-   ------------------------------------------------------------------------------------------- */
+/* ---- Description --------------------------------------------------------------------------------------- */
 
 void sib_job_get_info(const sib_job *j, sib_job_info *out)
 {
@@ -327,8 +324,7 @@ const char *sib_port_type_name(sib_port_type type)
     return job_type_name(type);
 }
 
-/* ---- Running
-   ----------------------------------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------------------- */
 
 struct sib_job_result {
     size_t n;

@@ -22,8 +22,7 @@ static sib_code give_floats(job_step *s, size_t i, size_t rank, const int64_t *d
     return code == SIB_OK ? step_give(s, i, job_value_tensor(v, SIB_PORT_TENSOR), err) : code;
 }
 
-/* ---- features
-   ---------------------------------------------------------------------------------------------- */
+/* ---- features ------------------------------------------------------------------------------------------ */
 
 enum { FEATURES_AUDIO, FEATURES_PRESET, FEATURES_BANDS, FEATURES_PADDING };
 static const job_port features_inputs[] = {
@@ -69,8 +68,7 @@ const job_op job_op_features = {.name = "features",
                                 .n_outputs = 1,
                                 .run = features_run};
 
-/* ---- windows
-   ----------------------------------------------------------------------------------------------- */
+/* ---- windows ------------------------------------------------------------------------------------------- */
 
 enum { WINDOWS_AUDIO, WINDOWS_SIZE, WINDOWS_CONTEXT };
 static const job_port windows_inputs[] = {

@@ -7,8 +7,7 @@
 
 #include <string.h>
 
-/* ---- tokenize
-   ---------------------------------------------------------------------------------------------- */
+/* ---- tokenize ------------------------------------------------------------------------------------------ */
 
 enum { TOKENIZE_TEXT, TOKENIZE_TOKENS, TOKENIZE_BEGIN, TOKENIZE_SPECIAL };
 static const job_port tokenize_inputs[] = {
@@ -53,8 +52,7 @@ const job_op job_op_tokenize = {.name = "tokenize",
                                 .tokenizer = true,
                                 .run = tokenize_run};
 
-/* ---- detokenize
-   -------------------------------------------------------------------------------------------- */
+/* ---- detokenize ---------------------------------------------------------------------------------------- */
 
 enum { DETOKENIZE_TOKENS, DETOKENIZE_STOP, DETOKENIZE_SPECIAL, DETOKENIZE_LAST };
 static const job_port detokenize_inputs[] = {

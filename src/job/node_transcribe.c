@@ -84,8 +84,7 @@ static const job_port transcribe_outputs[] = {
 enum { CALL_ENCODER, CALL_DECODER, CALL_ALIGNER };
 static const char *const transcribe_calls[] = {"encoder", "decoder", "aligner"};
 
-/* ---- The model
-   --------------------------------------------------------------------------------------------- */
+/* ---- The model ----------------------------------------------------------------------------------------- */
 
 /* Ports of the calls, and memory for their values. */
 typedef struct called_model {
@@ -329,8 +328,7 @@ static sib_code make_model(const job_step *s, called_model *c, sib_error *err)
     return SIB_OK;
 }
 
-/* ---- Options
-   ----------------------------------------------------------------------------------------------- */
+/* ---- Options ------------------------------------------------------------------------------------------- */
 
 static sib_code read_options(const job_step *s, whisper_options *o, sib_error *err)
 {
@@ -391,8 +389,7 @@ static sib_code read_options(const job_step *s, whisper_options *o, sib_error *e
     return SIB_OK;
 }
 
-/* ---- The node
-   ---------------------------------------------------------------------------------------------- */
+/* ---- The node ------------------------------------------------------------------------------------------ */
 
 static void drop_transcript(void *owner)
 {

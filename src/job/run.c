@@ -23,8 +23,7 @@ typedef struct job_run_state {
     char path[256]; /* of the enclosing loops: "loop/step[3]/" */
 } job_run_state;
 
-/* ---- Needed nodes
-   ------------------------------------------------------------------------------------------ */
+/* ---- Needed nodes -------------------------------------------------------------------------------------- */
 
 static void want(job_run_state *r, uint32_t slot)
 {
@@ -70,8 +69,7 @@ static bool is_wanted(const job_run_state *r, const job_node *n)
     return false;
 }
 
-/* ---- Nodes
-   ------------------------------------------------------------------------------------------------- */
+/* ---- Nodes --------------------------------------------------------------------------------------------- */
 
 static job_value *read_slot(const job_run_state *r, uint32_t slot)
 {
@@ -198,8 +196,7 @@ static sib_code run_all(job_run_state *r, const job_block *b, sib_error *err)
     return code;
 }
 
-/* ---- Loops
-   ------------------------------------------------------------------------------------------------- */
+/* ---- Loops --------------------------------------------------------------------------------------------- */
 
 static void forget(job_run_state *r, size_t number)
 {
@@ -355,8 +352,7 @@ static sib_code run_loop(job_run_state *r, const job_node *n, sib_error *err)
     return code;
 }
 
-/* ---- The run
-   ----------------------------------------------------------------------------------------------- */
+/* ---- The run ------------------------------------------------------------------------------------------- */
 
 static void end_run(job_run_state *r)
 {

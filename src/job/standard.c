@@ -91,8 +91,7 @@ static sib_code put_list(const maker *k, const char *place, const char *key, con
     return need(k, put(k->doc, place, list));
 }
 
-/* ---- Tokenizers
-   -------------------------------------------------------------------------------------------- */
+/* ---- Tokenizers ---------------------------------------------------------------------------------------- */
 
 /* The tokenizer's path in the document: relative to the model's folder, or as given. */
 static sib_code put_tokenizer(const maker *k, const char *kind)
@@ -134,8 +133,7 @@ static sib_code put_tokenizer(const maker *k, const char *kind)
     return need(k, done);
 }
 
-/* ---- Kinds
-   ------------------------------------------------------------------------------------------------- */
+/* ---- Kinds --------------------------------------------------------------------------------------------- */
 
 static sib_code make_speech_to_text(const maker *k)
 {

@@ -43,8 +43,7 @@ bool job_type_takes(sib_port_type want, sib_port_type have)
     return want == have || (also & bit(have));
 }
 
-/* ---- Making
-   ------------------------------------------------------------------------------------------------ */
+/* ---- Making -------------------------------------------------------------------------------------------- */
 
 static job_value *value_make(sib_port_value v, sib_value *tensor, void *owner, void (*drop)(void *))
 {
@@ -206,8 +205,7 @@ job_value *job_value_as(job_value *v, sib_port_type type)
     return job_value_keep(v);
 }
 
-/* ---- Counting
-   ---------------------------------------------------------------------------------------------- */
+/* ---- Counting ------------------------------------------------------------------------------------------ */
 
 job_value *job_value_keep(job_value *v)
 {

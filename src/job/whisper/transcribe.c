@@ -167,8 +167,7 @@ static sib_code decode(transcription *t, const whisper_window *at, whisper_decod
     return code;
 }
 
-/* ---- Results
-   -------------------------------------------------------------------------------------------- */
+/* ---- Results ------------------------------------------------------------------------------------------- */
 
 /* Passes on text in complete characters; at the end all that is left. */
 static sib_code tell_text(transcription *t, bool at_end, sib_error *err)
@@ -213,8 +212,7 @@ static sib_code keep(transcription *t, whisper_segments *window, sib_error *err)
     return code == SIB_OK ? tell_text(t, false, err) : code;
 }
 
-/* ---- Windows
-   --------------------------------------------------------------------------------------------- */
+/* ---- Windows ------------------------------------------------------------------------------------------- */
 
 /* Times the words of a window's segments, and sets the next window by them. *kept: false where the window is
    to be decoded again from another place. */
@@ -316,8 +314,7 @@ static sib_code do_clip(transcription *t, size_t from, size_t to, sib_error *err
     return SIB_OK;
 }
 
-/* ---- The recording
-   ---------------------------------------------------------------------------------------- */
+/* ---- The recording ------------------------------------------------------------------------------------- */
 
 static sib_code do_clips(transcription *t, sib_error *err)
 {
