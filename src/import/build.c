@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define NAME_MAX_BYTES 512
-/* Most metadata that recipes say. */
+/* Max number of metadata entries of a recipe. */
 #define PAIRS_MAX 64
 
 /* ---- Begin and end ------------------------------------------------------------------------------------- */
@@ -40,7 +40,10 @@ sib_code build_begin(build *b, const checkpoint *c, sib_import_report *report, i
     }
     onnx_model *m = b->m;
     b->g = m->graph;
-    m->ir_version = b->opset >= 23 ? 11 : b->opset >= 21 ? 10 : 9; /* that came with the opset */
+    m->ir_version = b->opset >= 23   ? 11
+                    : b->opset >= 21 ? 10
+                                     : 9; /* the IR version that was released with
+                                                                      the opset */
     m->producer_name = str_of("sibyl");
     m->producer_version = m->domain = m->doc = str_of("");
     m->opsets = arena_alloc(m->arena, 1, sizeof *m->opsets);
@@ -154,9 +157,9 @@ bool build_told_bool(const build *b, const char *key, bool otherwise)
     return f && f->kind == FACT_BOOL && !f->list ? f->bools[0] : otherwise;
 }
 
-/* ---- What the checkpoint has --------------------------------------------------------------------------- */
+/* ---- The checkpoint ------------------------------------------------------------------------------------ */
 
-/* The checkpoint's name for a recipe's. False where it does not fit. */
+/* The checkpoint's name for a recipe's name. Returns false where it does not fit. */
 static bool translate(const build *b, const char *name, char *out, size_t size)
 {
     size_t used = (size_t)snprintf(out, size, "%s", b->prefix);
@@ -199,7 +202,7 @@ static void report_missing(build *b, const char *name)
     char theirs[NAME_MAX_BYTES];
     if (!translate(b, name, theirs, sizeof theirs))
         snprintf(theirs, sizeof theirs, "%s", name);
-    for (size_t i = 0; i < b->report->n_problems; i++) /* once is enough */
+    for (size_t i = 0; i < b->report->n_problems; i++) /* reported once */
         if (b->report->problems[i].fault == SIB_IMPORT_MISSING &&
             !strcmp(b->report->problems[i].name, theirs))
             return;
@@ -223,7 +226,7 @@ int64_t build_other_dim(build *b, const char *name, int64_t n)
     if (!w || w->rank < 2)
         return 0;
     int64_t rows = w->dims[w->rank - 2], columns = w->dims[w->rank - 1];
-    return rows == n ? columns : rows; /* whoever takes it says so where it is neither */
+    return rows == n ? columns : rows; /* build_weight reports it where neither dim is n */
 }
 
 int64_t build_count(const build *b, const char *before, const char *behind)
@@ -236,7 +239,7 @@ int64_t build_count(const build *b, const char *before, const char *behind)
     }
 }
 
-/* True where the dims are the same but for ones. */
+/* True where the dims are the same apart from dims of 1. */
 static bool same_dims(const weight *w, size_t rank, const int64_t *dims)
 {
     size_t i = 0, k = 0;
@@ -264,7 +267,7 @@ static const char *dims_words(size_t rank, const int64_t *dims, char *text, size
     return text;
 }
 
-/* The weight, taken; NULL, with the report's word, where it is not there or not of these dims. */
+/* Marks the weight as used; NULL, with a problem in the report, where it is missing or of other dims. */
 static const weight *take(build *b, const char *name, size_t rank, const int64_t *dims)
 {
     char theirs[NAME_MAX_BYTES], have[200], want[200];
@@ -287,7 +290,7 @@ static const weight *take(build *b, const char *name, size_t rank, const int64_t
 
 /* ---- Values -------------------------------------------------------------------------------------------- */
 
-/* One word: numbers and symbols with "+" between. */
+/* A dim from one word: numbers and symbols joined by "+". */
 static dim dim_of(dim_table *t, char *word)
 {
     char *state = NULL;
@@ -351,7 +354,7 @@ void build_output(build *b, value_id x, const char *name, sib_dtype dtype, const
     b->code = ok ? graph_add_output(b->g, x, b->err) : err_memory(b->err, strlen(name), "a name");
 }
 
-/* "<scope>/what_7", like no other. */
+/* A unique name "<scope>/what_7". */
 static const char *fresh_name(build *b, const char *what)
 {
     return build_text(b, "%s%s%s_%u", b->scope, *b->scope ? "/" : "", what, b->n_names++);
@@ -423,7 +426,8 @@ static sib_code add_source(build *b, const source *s)
     return ARRAY_PUSH(l->items, l->n, l->capacity, "a list of weights", b->err, *s);
 }
 
-/* The value that s is in the model: its elements now where they stand in the .onnx, and later where beside it. */
+/* The value of s in the model: its elements at once where they are in the .onnx, or later where next to
+   it. */
 static value_id source_value(build *b, const char *name, source *s, size_t rank, const int64_t *dims)
 {
     sib_tensor *t = NULL;
@@ -470,7 +474,7 @@ value_id build_vector_of_heads(build *b, const char *name, int64_t n, int64_t he
     return source_value(b, build_text(b, "%s", name), &s, 1, &n);
 }
 
-/* The scales of s as a constant [n]; s then has them too. */
+/* The scales of s as a constant [n], which are also set in s. */
 static value_id scales_of(build *b, const char *name, source *s)
 {
     int64_t n = s->scaled_columns ? s->columns : s->rows;
@@ -488,7 +492,7 @@ static value_id scales_of(build *b, const char *name, source *s)
     return constant_of(b, build_text(b, "%s.scale", name), SIB_F32, 1, &n, scales);
 }
 
-/* float32 of what is stored narrow. axis: of the scales. */
+/* Converts narrow weights to float32. axis: of the scales. */
 static value_id widen(build *b, value_id stored, value_id scale, int64_t axis)
 {
     value_id out;
@@ -594,7 +598,7 @@ void build_node(build *b, const char *type, const build_attributes *a, size_t n_
     if (b->code == SIB_OK)
         b->code = graph_add_node(b->g, &n, &id, b->err);
     for (size_t i = 0; a && b->code != SIB_OK && i < a->n; i++)
-        if (a->items[i].kind == ATTR_GRAPH) { /* nobody else has it */
+        if (a->items[i].kind == ATTR_GRAPH) { /* owned by nobody else */
             graph *inside = a->items[i].graph;
             graph_free(&inside);
         }
@@ -647,7 +651,7 @@ value_id build_3(build *b, const char *type, value_id x, value_id y, value_id z)
     return out;
 }
 
-/* Of one output. */
+/* A node of one output. */
 static value_id with(build *b, const char *type, const build_attributes *a, size_t n_in, const value_id *in)
 {
     value_id out;

@@ -1,11 +1,11 @@
-/* Attention: the operator, or what it does in smaller ones. */
+/* Attention: the operator, or the same in smaller operators. */
 #include "import/build.h"
 
 #include <math.h>
 
 /* ---- Before opset 23 ----------------------------------------------------------------------------------- */
 
-/* x [B, N, heads * size] -> [B, heads, N, size]; as it is where heads is 0. */
+/* x [B, N, heads * size] -> [B, heads, N, size]; unchanged where heads is 0. */
 static value_id to_heads(build *b, value_id x, int64_t heads, int64_t size)
 {
     if (!heads)
@@ -14,7 +14,7 @@ static value_id to_heads(build *b, value_id x, int64_t heads, int64_t size)
     return build_transpose(b, x, 4, (const int64_t[]){0, 2, 1, 3});
 }
 
-/* [B, kv_heads, T, size] -> [B, heads, T, size]: each as often as queries share it. */
+/* [B, kv_heads, T, size] -> [B, heads, T, size]: each repeated for the queries that share it. */
 static value_id repeated(build *b, value_id x, const build_attention *at)
 {
     if (at->heads == at->kv_heads)
@@ -25,8 +25,8 @@ static value_id repeated(build *b, value_id x, const build_attention *at)
     return build_reshape(b, x, 4, (const int64_t[]){0, at->heads, -1, at->size});
 }
 
-/* What is added to scores: 0, and -inf for keys behind their query or outside the mask: [N, P+N]. Made once, since all
-   layers have the same tokens. */
+/* What is added to scores [N, P+N]: 0, or -inf for keys after their query or out of the mask. Made once,
+   since all layers have the same tokens. */
 static value_id hidden(build *b, const build_attention *at)
 {
     if (b->seen != NO_VALUE && b->seen_mask == at->mask)

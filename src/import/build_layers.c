@@ -1,4 +1,4 @@
-/* The layers of networks, in ONNX's operators. */
+/* Layers of networks, as ONNX operators. */
 #include "import/build.h"
 
 #include <math.h>
@@ -79,7 +79,7 @@ value_id build_plain_norm(build *b, value_id x, int64_t d, double epsilon)
     return norm(b, "LayerNormalization", x, build_floats(b, (size_t)d, ones), NO_VALUE, epsilon);
 }
 
-/* x / sqrt(mean(x^2) + epsilon) * scale, before there was an operator for it. */
+/* x / sqrt(mean(x^2) + epsilon) * scale, for opsets without the operator. */
 static value_id rms_norm_apart(build *b, value_id x, value_id scale, double epsilon)
 {
     value_id in[] = {build_mul(b, x, x), build_int(b, -1)}, mean;

@@ -1,4 +1,4 @@
-/* Positions: rows of a table, rotary turns, and windows of keys. */
+/* Positions: rows of a table, rotary embedding, and windows of keys. */
 #include "import/build.h"
 
 #include <math.h>
@@ -11,7 +11,7 @@ value_id build_positions(build *b, const char *name, int64_t n, int64_t d, value
     return build_slice(b, table, begin, end, 0);
 }
 
-/* [] of [1] */
+/* [1] to [] */
 static value_id scalar(build *b, value_id one)
 {
     return build_2(b, "Reshape", one, build_ints(b, 0, NULL));
@@ -38,7 +38,7 @@ build_rotary build_turns(build *b, value_id tokens, value_id past, const float *
     return (build_rotary){build_1(b, "Cos", angles), build_1(b, "Sin", angles), (int64_t)half};
 }
 
-/* The same before there was an operator for it. */
+/* The same for opsets without the operator. */
 static value_id turn_apart(build *b, value_id x, int64_t heads, const build_rotary *r)
 {
     value_id parts[2], axis = build_int(b, 2), cos = build_2(b, "Unsqueeze", r->cos, axis),
@@ -70,7 +70,7 @@ value_id build_window(build *b, value_id tokens, value_id past, int64_t window)
     return build_2(b, "Less", behind, build_whole(b, window));
 }
 
-/* Llama 3: long waves are stretched by `factor`, short ones stay, and those between go over. */
+/* Llama 3: low frequencies are divided by `factor`, high ones kept, those between interpolated. */
 static void scale_llama3(build *b, const char *at, float *turns, size_t half)
 {
     double factor = checkpoint_float(b->c, build_text(b, "%s.factor", at), 8),

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Which reader takes a file: the first that recognises it. */
+/* Readers in the order of choice: the first that recognises a file reads it. */
 static const checkpoint_format *const formats[] = {
     &format_json, &format_safetensors, &format_pytorch, &format_gguf, &format_whisper, &format_rwkv,
 };

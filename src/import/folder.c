@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A row a format, the one that is taken first above: the file that holds all weights, and how others end. */
+/* One row per format, in order of preference: the file that holds all weights, and endings of others. */
 static const struct {
     const char *whole, *endings[3];
 } rows[] = {
@@ -44,7 +44,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Sorted, so that shards come in their order; each once. */
+/* Sorts, so that shards are in order, and removes duplicates. */
 static void sort(folder_files *names)
 {
     if (names->n)
@@ -81,7 +81,7 @@ static bool has_name(const folder_files *names, const char *name)
     return false;
 }
 
-/* What trainers put beside weights in PyTorch's format. */
+/* Files that trainers store next to weights in PyTorch's format. */
 static bool is_training_state(const char *name)
 {
     static const char *const others[] = {"training_args", "optimizer", "scheduler", "rng_state", "scaler"};
@@ -117,7 +117,7 @@ static sib_code add_indexed(ckpt_file *s, const json_t *root, folder_files *name
             return ckpt_fail(s, SIB_ERR_FORMAT, SIB_NO_OFFSET,
                              "weight '%.100s' stands in '%.100s', which is no file beside it", name,
                              text ? text : "no text");
-        /* Weights come file by file. */
+        /* Weights of one file are mostly consecutive. */
         if (names->n && strcmp(names->paths[names->n - 1], text) == 0)
             continue;
         sib_code code = add(names, "", "", text, s->err);
@@ -144,7 +144,7 @@ static sib_code read_index(const char *path, folder_files *names, sib_error *err
     return code;
 }
 
-/* ---- All of it ------------------------------------------------------------------------------------ */
+/* ---- Lists ---------------------------------------------------------------------------------------- */
 
 /* The names of files with weights of row k. */
 static sib_code choose(const char *folder, const folder_files *names, size_t k, folder_files *chosen,

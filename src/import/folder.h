@@ -1,4 +1,4 @@
-/* Which files of a folder are a checkpoint, as Hugging Face lays folders out. */
+/* Selects the checkpoint files of a folder in Hugging Face's layout. */
 #ifndef IMPORT_FOLDER_H
 #define IMPORT_FOLDER_H
 
@@ -9,11 +9,11 @@ typedef struct folder_files {
     size_t n, capacity;
 } folder_files;
 
-/* config.json and generation_config.json where they are, then the weights: the first of model.safetensors, the files that
-   model.safetensors.index.json names, all *.safetensors; else all *.gguf; else in the same way pytorch_model.bin, and all
-   *.bin, *.pt and *.pth but for what trainers keep. None is no failure.
-   out: all zero before; folder_clear(out), also where it fails. Errors: SIB_ERR_IO, SIB_ERR_FORMAT (an index),
-   SIB_ERR_MEMORY. */
+/* Lists config.json and generation_config.json if present, then the weights: the first that exists of
+   model.safetensors, the files named by model.safetensors.index.json, all *.safetensors; otherwise all
+   *.gguf; otherwise in the same way pytorch_model.bin, or all *.bin, *.pt and *.pth except the state of
+   trainers. An empty result is no failure. out: all zero before; folder_clear(out), also where it fails.
+   Errors: SIB_ERR_IO, SIB_ERR_FORMAT (an index), SIB_ERR_MEMORY. */
 sib_code folder_list(const char *folder, folder_files *out, sib_error *err);
 void folder_clear(folder_files *f);
 

@@ -1,13 +1,13 @@
-/* The files of whisper.cpp and rwkv.cpp: numbers of the model, and then tensors to the end of the file, each as int32
-   n_dims, name length, type, dims (innermost first), the name, the elements. Nothing in them is aligned. */
+/* The files of whisper.cpp and rwkv.cpp: numbers of the model, then tensors up to the end of the file, each
+   as int32 n_dims, name length, type, dims (innermost first), the name, the elements. Nothing is aligned. */
 #include "import/reader.h"
 
-/* As ggml has them. */
+/* ggml's limit. */
 #define MOST_DIMS 4
 
 typedef struct tensor_rules {
     const weight_format *(*format)(uint32_t number, const char **name);
-    bool blocks; /* whether elements in blocks are what their names say today */
+    bool blocks; /* whether blocks have their present layout */
 } tensor_rules;
 
 /* dims: (rank), outermost first. */
@@ -73,7 +73,7 @@ static sib_code read_tensors(ckpt_file *s, const tensor_rules *rules, uint64_t a
     return code;
 }
 
-/* n numbers as facts. values: (n) */
+/* Adds n numbers as facts. values: (n) */
 static sib_code read_numbers(ckpt_file *s, const char *const *names, size_t n, uint64_t *at, int32_t *values)
 {
     sib_code code = SIB_OK;
@@ -158,7 +158,7 @@ static sib_code read_whisper(ckpt_file *s)
         code = read_filters(s, &at);
     if (code == SIB_OK)
         code = read_vocabulary(s, &at);
-    /* Thousands of ftype count the changes of what blocks hold; 2 since May 2023. */
+    /* The thousands of ftype are the version of block layouts; 2 since May 2023. */
     tensor_rules rules = {weight_format_of_ggml, code == SIB_OK && values[N - 1] / 1000 == 2};
     return code == SIB_OK ? read_tensors(s, &rules, at) : code;
 }

@@ -1,17 +1,17 @@
-/* GGUF, versions 2 and 3: "GGUF", version, number of tensors and of keys; keys with typed values; for each tensor its name,
-   dims (innermost first), type and offset; and, aligned, the elements. */
+/* GGUF, versions 2 and 3: "GGUF", version, number of tensors and of keys; keys with typed values; for each
+   tensor its name, dims (innermost first), type and offset; and, aligned, the elements. */
 #include "import/reader.h"
 
-/* As ggml has them. */
+/* ggml's limit. */
 #define MOST_DIMS 4
 
 /* Types of values by number. */
 typedef enum value_type { VALUE_STRING = 8, VALUE_ARRAY = 9 } value_type;
 typedef struct value_row {
     const char *name;
-    unsigned bytes; /* 0 for what has a length of its own */
+    unsigned bytes; /* 0 for types of variable length */
     fact_kind kind;
-    sib_dtype dtype; /* of numbers, as they stand */
+    sib_dtype dtype; /* of numbers, in the file */
 } value_row;
 
 static const value_row values[] = {
@@ -29,7 +29,7 @@ static bool recognises(byte_span b)
     return b.size >= 4 && memcmp(b.data, "GGUF", 4) == 0;
 }
 
-/* A length of 8 bytes and so many bytes. */
+/* A length of 8 bytes, followed by that many bytes. */
 static sib_code read_string(ckpt_file *s, uint64_t *at, const char *what, sib_str *out)
 {
     uint64_t length = 0;
@@ -41,7 +41,8 @@ static sib_code read_string(ckpt_file *s, uint64_t *at, const char *what, sib_st
     return code;
 }
 
-/* n strings, which stay where they are. Each takes 8 bytes or more, so that the list is no longer than the file. */
+/* Reads n strings, which stay in the file. Each takes 8 bytes or more, so the list cannot be longer than the
+   file. */
 static sib_code read_strings(ckpt_file *s, sib_str key, bool list, uint64_t n, uint64_t *at)
 {
     void *items = NULL;
@@ -55,7 +56,7 @@ static sib_code read_strings(ckpt_file *s, sib_str key, bool list, uint64_t n, u
     return code;
 }
 
-/* alignment: set where the key is that of it. */
+/* alignment: set where the key is general.alignment. */
 static sib_code read_numbers(ckpt_file *s, sib_str key, const value_row *row, bool list, uint64_t n,
                              uint64_t *at, int64_t *alignment)
 {
@@ -124,7 +125,7 @@ typedef struct tensor_info {
     size_t rank;
     int64_t dims[MOST_DIMS]; /* outermost first */
     uint32_t type;
-    uint64_t offset, at; /* from where elements begin; of this information */
+    uint64_t offset, at; /* from the beginning of the elements; of this description in the file */
 } tensor_info;
 
 static sib_code read_info(ckpt_file *s, uint64_t *at, tensor_info *t)
@@ -148,7 +149,7 @@ static sib_code read_info(ckpt_file *s, uint64_t *at, tensor_info *t)
     return code == SIB_OK ? ckpt_u64(s, at, "a tensor's offset", &t->offset) : code;
 }
 
-/* begin: where elements begin. */
+/* begin: offset of the elements. */
 static sib_code add_weight(ckpt_file *s, const tensor_info *t, uint64_t begin, uint64_t alignment)
 {
     const char *name;

@@ -1,4 +1,4 @@
-/* sib_import: a checkpoint is opened, a recipe builds a graph of it, and the graph is written with its weights. */
+/* sib_import: opens a checkpoint, builds a graph by a recipe, and writes it with its weights. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "import/recipe.h"
@@ -25,7 +25,7 @@ static sib_code check_arguments(const char *const *paths, size_t n, const sib_im
     return SIB_OK;
 }
 
-/* "model.onnx.data" of "folder/model.onnx". Released with mem_free. */
+/* "model.onnx.data" for "folder/model.onnx". Release with mem_free. */
 static char *external_name(const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -48,7 +48,7 @@ static sib_code write_model(build *b, const char *path, sib_error *err)
     return code;
 }
 
-/* Everything once the recipe is known. b is ended by the caller. */
+/* Builds and writes the model with a known recipe. The caller ends b. */
 static sib_code make(build *b, const recipe *r, const char *out, const sib_import_options *options,
                      sib_error *err)
 {

@@ -18,7 +18,7 @@ sib_code json_parse(ckpt_file *s, byte_span bytes, uint64_t at, json_t **out)
     return ckpt_fail(s, SIB_ERR_FORMAT, at, "its JSON is no object");
 }
 
-/* The kind of an item; false for what is no item of a list. */
+/* The kind of an item; returns false where it cannot be an item of a list. */
 static bool kind_of(const json_t *v, fact_kind *kind)
 {
     switch (json_typeof(v)) {
@@ -40,7 +40,7 @@ static bool kind_of(const json_t *v, fact_kind *kind)
     }
 }
 
-/* The kind of all items; whole numbers among others are numbers. */
+/* The common kind of all items; integers among floats are floats. */
 static bool kind_of_all(const json_t *list, fact_kind *kind)
 {
     *kind = FACT_INT;
@@ -52,7 +52,7 @@ static bool kind_of_all(const json_t *list, fact_kind *kind)
     return true;
 }
 
-/* One item as the kind's member of a fact. */
+/* Stores one item in the fact's member for the kind. */
 static sib_code put_item(ckpt_file *s, const json_t *v, fact_kind kind, void *items, size_t i)
 {
     if (kind == FACT_INT)
@@ -66,7 +66,7 @@ static sib_code put_item(ckpt_file *s, const json_t *v, fact_kind kind, void *it
     return SIB_OK;
 }
 
-/* The value below key.name. */
+/* Adds the value below key.name. */
 static sib_code child(ckpt_file *s, const json_t *value, key_path *key, sib_str name)
 {
     size_t before = key_enter(key, name);
@@ -119,7 +119,7 @@ sib_code json_facts(ckpt_file *s, const json_t *value, key_path *key)
     return code;
 }
 
-/* An object, and no bytes that text does not have where a safetensors header's length would have them. */
+/* True for an object; a zero in the first 8 bytes means a safetensors header, which begins with its length. */
 static bool recognises(byte_span b)
 {
     size_t i = 0;

@@ -1,4 +1,4 @@
-/* JSON beside weights. */
+/* JSON files next to weights. */
 #ifndef IMPORT_JSON_H
 #define IMPORT_JSON_H
 
@@ -9,8 +9,8 @@
 /* Parses an object whose bytes begin at byte `at` of the file. *out: json_decref. */
 sib_code json_parse(ckpt_file *s, byte_span bytes, uint64_t at, json_t **out);
 
-/* Adds what stands in a value as facts below `key`: nested objects with dots, lists of one kind (whole numbers and others
-   are numbers) as they are, other lists by index. Nulls are left out. */
+/* Adds a JSON value as facts below `key`: nested objects with dots, lists of one kind (integers among floats
+   are floats) as lists, other lists by index. Nulls are left out. */
 sib_code json_facts(ckpt_file *s, const json_t *value, key_path *key);
 
 #endif

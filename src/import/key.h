@@ -1,4 +1,4 @@
-/* Keys of nested objects, put together with dots. */
+/* Keys of nested objects, joined by dots. */
 #ifndef IMPORT_KEY_H
 #define IMPORT_KEY_H
 
@@ -12,7 +12,7 @@ typedef struct key_path {
     char text[READER_MOST_NAME];
 } key_path;
 
-/* The length to come back to with key_leave, or SIZE_MAX where the key grows too long or too deep. */
+/* The length to restore with key_leave, or SIZE_MAX where the key becomes too long or too deep. */
 static inline size_t key_enter(key_path *k, sib_str name)
 {
     size_t before = k->length, dot = before != 0;
@@ -38,7 +38,7 @@ static inline sib_str key_str(const key_path *k)
     return (sib_str){k->text, k->length};
 }
 
-/* The failure of key_enter. */
+/* The error after key_enter failed. */
 static inline sib_code key_fail(ckpt_file *s, const key_path *k, uint64_t at)
 {
     return ckpt_fail(s, SIB_ERR_FORMAT, at,
@@ -46,8 +46,8 @@ static inline sib_code key_fail(ckpt_file *s, const key_path *k, uint64_t at)
                      READER_STR(key_str(k)), READER_MOST_NESTED, READER_MOST_NAME);
 }
 
-/* The kind of a list whose items so far (n) are `all`, with one more: whole numbers among others are numbers. False where
-   there is none. */
+/* The kind of a list of n items of kind `all` with one more item; integers among floats are floats. Returns
+   false where the kinds do not agree. */
 static inline bool key_join_kinds(size_t n, fact_kind *all, fact_kind one)
 {
     bool numbers = (one == FACT_INT || one == FACT_FLOAT) && (*all == FACT_INT || *all == FACT_FLOAT);

@@ -90,7 +90,7 @@ static sib_code take(pickle *p, uint64_t n, byte_span *out)
     return SIB_OK;
 }
 
-/* A number of n <= 8 bytes without sign. */
+/* An unsigned number of n <= 8 bytes. */
 static sib_code take_number(pickle *p, unsigned n, uint64_t *out)
 {
     byte_span b = {0};
@@ -101,7 +101,7 @@ static sib_code take_number(pickle *p, unsigned n, uint64_t *out)
     return code;
 }
 
-/* The top of the stack, above the last mark. */
+/* Pops the top of the stack, above the last mark. */
 static sib_code pop(pickle *p, uint64_t at, uint32_t *out)
 {
     size_t floor = p->n_marks ? p->marks[p->n_marks - 1] : 0;
@@ -111,7 +111,7 @@ static sib_code pop(pickle *p, uint64_t at, uint32_t *out)
     return SIB_OK;
 }
 
-/* Removes the last mark: the *n values above it begin at stack[*first] and stay there until something is pushed. */
+/* Removes the last mark: the *n values above it begin at stack[*first] and remain until the next push. */
 static sib_code pop_marked(pickle *p, uint64_t at, size_t *first, size_t *n)
 {
     if (!p->n_marks)
@@ -124,7 +124,7 @@ static sib_code pop_marked(pickle *p, uint64_t at, size_t *first, size_t *n)
 
 /* ---- Opcodes -------------------------------------------------------------------------------------- */
 
-/* what: the opcode's byte; at: where it stands. */
+/* what: the opcode's byte; at: its offset. */
 typedef sib_code (*opcode_run)(pickle *p, unsigned what, uint64_t at);
 
 static sib_code op_proto(pickle *p, unsigned what, uint64_t at)
@@ -138,7 +138,7 @@ static sib_code op_proto(pickle *p, unsigned what, uint64_t at)
     return code;
 }
 
-/* The length of a frame serves readers that read ahead. */
+/* The frame's length only serves readers that read ahead. */
 static sib_code op_frame(pickle *p, unsigned what, uint64_t at)
 {
     (void)what;
@@ -174,7 +174,7 @@ static sib_code op_constant(pickle *p, unsigned what, uint64_t at)
     return pickle_push(p, v);
 }
 
-/* BININT has a sign, BININT1 and BININT2 have none. */
+/* BININT is signed, BININT1 and BININT2 are unsigned. */
 static sib_code op_int(pickle *p, unsigned what, uint64_t at)
 {
     uint64_t n = 0;
@@ -202,7 +202,7 @@ static sib_code op_long(pickle *p, unsigned what, uint64_t at)
     return pickle_push(p, (pickle_value){.kind = PICKLE_INT, .at = at, .number = (int64_t)bits});
 }
 
-/* Eight bytes, the highest first. */
+/* Eight bytes, big-endian. */
 static sib_code op_float(pickle *p, unsigned what, uint64_t at)
 {
     (void)what;
@@ -216,7 +216,7 @@ static sib_code op_float(pickle *p, unsigned what, uint64_t at)
     return code == SIB_OK ? pickle_push(p, v) : code;
 }
 
-/* Text and bytes: a length of 1, 4 or 8 bytes, and that many bytes. */
+/* Text and bytes: a length of 1, 4 or 8 bytes, followed by that many bytes. */
 static sib_code op_text(pickle *p, unsigned what, uint64_t at)
 {
     unsigned width = what == 0x8C || what == 'C' || what == 'U' ? 1 : what == 0x8D || what == 0x8E ? 8 : 4;
@@ -271,7 +271,7 @@ static sib_code op_tuple_of(pickle *p, unsigned what, uint64_t at)
     return make_tuple(p, at, p->n_stack - n);
 }
 
-/* The container below the values that are put into it. */
+/* The container below the values to be put into it. */
 static sib_code find_container(pickle *p, uint64_t at, size_t first, pickle_kind kind, uint32_t *out)
 {
     size_t floor = p->n_marks ? p->marks[p->n_marks - 1] : 0;
@@ -313,7 +313,7 @@ static sib_code put_memo(pickle *p, uint64_t at, uint64_t index)
     size_t floor = p->n_marks ? p->marks[p->n_marks - 1] : 0;
     if (p->n_stack <= floor)
         return pickle_fail(p, SIB_ERR_FORMAT, at, "a value is kept, but there is none");
-    /* Writers count up, so a number far above those seen can only waste memory. */
+    /* Writers count up, so a number far above those seen would only waste memory. */
     if (index > p->n_memo + 16)
         return pickle_fail(p, SIB_ERR_FORMAT, at, "a value is kept under number %llu, but there are only %zu",
                            (unsigned long long)index, p->n_memo);
@@ -352,7 +352,7 @@ static sib_code op_memo_get(pickle *p, unsigned what, uint64_t at)
     return push_index(p, p->memo[index] - 1);
 }
 
-/* Bytes up to the next line's beginning. */
+/* Reads bytes up to the end of the line. */
 static sib_code take_line(pickle *p, sib_str *out)
 {
     const uint8_t *from = p->s->bytes.data + p->at, *end = memchr(from, '\n', (size_t)(p->end - p->at));
@@ -398,7 +398,7 @@ static sib_code op_reduce(pickle *p, unsigned what, uint64_t at)
     return code == SIB_OK ? pickle_call(p, at, function, arguments) : code;
 }
 
-/* BUILD sets attributes of an object. State dicts have some (versions of modules), which are left out. */
+/* BUILD sets attributes of an object. Those of state dicts (versions of modules) are ignored. */
 static sib_code op_build(pickle *p, unsigned what, uint64_t at)
 {
     (void)what;
@@ -423,7 +423,7 @@ static sib_code op_persistent(pickle *p, unsigned what, uint64_t at)
     return code == SIB_OK ? pickle_push_persistent(p, at, id) : code;
 }
 
-/* Every opcode of protocols 0 to 5, so that those that are refused have a name. */
+/* Every opcode of protocols 0 to 5, so that refused ones have a name. */
 static const struct {
     const char *name;
     opcode_run run; /* NULL: refused */

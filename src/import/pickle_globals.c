@@ -1,4 +1,4 @@
-/* What a pickle may name: all that state dicts contain, and nothing that does anything. */
+/* The globals that a pickle may name: all that state dicts contain, none with side effects. */
 #include "import/pickle.h"
 
 #include "base/array.h"
@@ -8,7 +8,7 @@ typedef enum global_kind {
     GLOBAL_REBUILD_TENSOR,    /* (storage, offset, size, stride, ...) */
     GLOBAL_REBUILD_TENSOR_V3, /* (storage, offset, size, stride, requires_grad, hooks, dtype, ...) */
     GLOBAL_REBUILD_PARAMETER, /* (tensor, requires_grad, hooks) */
-    GLOBAL_STORAGE,           /* of a type of elements */
+    GLOBAL_STORAGE,           /* of one element type */
     GLOBAL_UNTYPED,           /* a storage of bytes */
     GLOBAL_DTYPE,
     GLOBAL_DEVICE, /* (name, ...) */
@@ -88,7 +88,7 @@ sib_code pickle_push_global(pickle *p, uint64_t at, sib_str module, sib_str name
 
 /* ---- Calls ---------------------------------------------------------------------------------------- */
 
-/* Argument i, which must be of a kind. */
+/* Argument i, which must be of a certain kind. */
 static sib_code argument(pickle *p, uint64_t at, uint32_t arguments, uint32_t i, pickle_kind kind,
                          uint32_t *out)
 {
@@ -160,7 +160,7 @@ static sib_code ordered_dict(pickle *p, uint64_t at, uint32_t arguments)
     return code;
 }
 
-/* The argument itself. */
+/* Pushes the argument itself. */
 static sib_code push_argument(pickle *p, uint64_t at, uint32_t arguments, pickle_kind kind)
 {
     uint32_t v = 0;

@@ -1,6 +1,6 @@
-/* PyTorch's files. Since 1.6 a zip archive: NAME/data.pkl, NAME/data/KEY for each storage, NAME/byteorder. Before that, and
-   on demand, the legacy form: pickles of a magic number, a version, the system, the object and the list of storages' keys,
-   then each storage, its number of elements (8 bytes) in front. */
+/* PyTorch's files. Since 1.6 a zip archive: NAME/data.pkl, NAME/data/KEY for each storage, NAME/byteorder.
+   Before that, and on request, the legacy form: pickles of a magic number, a version, the system, the object
+   and the list of storages' keys, then each storage, preceded by its number of elements (8 bytes). */
 #include "import/torch_state.h"
 
 #include "base/alloc.h"
@@ -50,7 +50,7 @@ static sib_code find_in_zip(void *context, const pickle_value *storage, uint64_t
     return SIB_OK;
 }
 
-/* The one entry FOLDER/data.pkl. */
+/* Finds the one entry FOLDER/data.pkl. */
 static sib_code find_pickle(zip_form *z, const zip_entry **out)
 {
     static const char name[] = "data.pkl";
@@ -119,18 +119,18 @@ static sib_code read_zip(ckpt_file *s)
 static const uint8_t magic[] = {0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19};
 
 typedef struct legacy_storage {
-    const pickle_value *value; /* how the object names it */
-    uint64_t offset;           /* of its elements; 0 before it is found */
+    const pickle_value *value; /* its description in the object */
+    uint64_t offset;           /* of its elements; 0 until found */
 } legacy_storage;
 
 typedef struct legacy_form {
     ckpt_file *s;
     legacy_storage *storages;
     size_t n, capacity;
-    name_map keys; /* to indices */
+    name_map keys; /* key to index */
 } legacy_form;
 
-/* A pickle whose first value is the number, or near it: from protocol 4 on a frame may stand before. */
+/* True for a pickle that begins with the number; from protocol 4 on a frame may precede it. */
 static bool recognises_legacy(byte_span b)
 {
     for (size_t at = 2; b.size > 32 && b.data[0] == 0x80 && at < 16; at++)
@@ -140,7 +140,7 @@ static bool recognises_legacy(byte_span b)
     return false;
 }
 
-/* One pickle in front of the object: a number, or a dict whose `key` is true. */
+/* Reads one pickle in front of the object: a number, or a dict whose `key` is true. */
 static sib_code read_small(ckpt_file *s, uint64_t *at, pickle_kind kind, const char *what, int64_t number)
 {
     pickle p = {0};
@@ -161,7 +161,7 @@ static sib_code read_small(ckpt_file *s, uint64_t *at, pickle_kind kind, const c
     return code;
 }
 
-/* Every storage that the object names. */
+/* Lists the storages that the object names. */
 static sib_code list_storages(legacy_form *l, const pickle *p)
 {
     for (size_t i = 0; i < p->n_values; i++) {
@@ -183,7 +183,7 @@ static sib_code list_storages(legacy_form *l, const pickle *p)
     return SIB_OK;
 }
 
-/* The elements of one storage at *at. */
+/* Reads one storage at *at. */
 static sib_code read_storage(legacy_form *l, const pickle_value *key, uint64_t *at)
 {
     uint32_t i = 0;
@@ -258,7 +258,7 @@ static sib_code read_legacy(ckpt_file *s)
     return code;
 }
 
-/* ---- Both ----------------------------------------------------------------------------------------- */
+/* ---- Both forms ----------------------------------------------------------------------------------- */
 
 static bool recognises(byte_span b)
 {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Names in files may be any bytes: what is no UTF-8, or would do something to a terminal, becomes '?'. */
+/* Names in files may be any bytes: invalid UTF-8 and terminal control characters become '?'. */
 static void clean_text(char *text)
 {
     size_t n = strlen(text), size;
@@ -114,7 +114,7 @@ static sib_code check_name(ckpt_file *s, sib_str name, const char *what, uint64_
 
 /* ---- Weights -------------------------------------------------------------------------------------- */
 
-/* The bytes that strided elements reach over. */
+/* Bytes from the first to the last strided element. */
 static bool strided_bytes(const weight *w, uint64_t count, uint64_t *bytes)
 {
     int64_t last = 0, reach;
@@ -254,7 +254,7 @@ sib_code ckpt_fact(ckpt_file *s, sib_str key, fact_kind kind, bool list, size_t 
     if (!*items)
         return err_memory(s->err, n * fact_bytes[kind], "a fact of a checkpoint");
     if (name_map_find(&c->fact_names, key, &other)) {
-        if (other < s->first_fact) /* an earlier file's stays */
+        if (other < s->first_fact) /* an earlier file's fact is kept */
             return SIB_OK;
         return ckpt_fail(s, SIB_ERR_FORMAT, at, "the key '%.*s' is there twice", READER_STR(key));
     }

@@ -1,5 +1,5 @@
-/* Recipes: what graph a checkpoint's weights ask for. A recipe is a function that says the graph in order with the words
-   of build.h. */
+/* Recipes: the graph for a checkpoint's weights. A recipe is a function that writes the graph in order with
+   the functions of build.h. */
 #ifndef IMPORT_RECIPE_H
 #define IMPORT_RECIPE_H
 
@@ -8,12 +8,13 @@
 typedef struct recipe {
     const char *name, *meaning;
     bool (*recognise)(const checkpoint *c);
-    /* Builds inputs, nodes and outputs; what goes wrong stays in b. */
+    /* Builds inputs, nodes and outputs; errors stay in b. */
     void (*make)(build *b);
 } recipe;
 
-/* The recipe called name, or the first that recognises c where name is NULL. Errors: SIB_ERR_ARGUMENT (no such name, with
-   those there are), SIB_ERR_UNSUPPORTED (nothing recognises c, with the names of some weights). */
+/* Finds the recipe called name, or the first that recognises c where name is NULL. Errors: SIB_ERR_ARGUMENT
+   (unknown name, with the known ones), SIB_ERR_UNSUPPORTED (no recipe recognises c, with the names of some
+   weights). */
 sib_code recipe_find(const checkpoint *c, const char *name, const recipe **out, sib_error *err);
 
 bool recipe_is_whisper(const checkpoint *c);

@@ -1,6 +1,6 @@
-/* GPT-2: tokens [B, N], at [M], past_k.i, past_v.i [B, heads, P, size] -> logits [B, M, n_vocab], present_k.i,
-   present_v.i [B, heads, P+N, size]. After Radford et al. 2019, with Hugging Face's names; weights of its products stand
-   [in, out]. */
+/* GPT-2: tokens [B, N], at [M], past_k.i, past_v.i [B, heads, P, size] -> logits [B, M, n_vocab],
+   present_k.i, present_v.i [B, heads, P+N, size]. After Radford et al. 2019, with Hugging Face's names;
+   weights of its products are [in, out]. */
 #include "import/recipe.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@ typedef struct gpt2 {
     bool by_tanh;
 } gpt2;
 
-/* Masks that older files keep, and the output layer, which is the embedding. */
+/* Masks in older files, and the output layer, which equals the embedding. */
 static const char *const ignored[] = {"*.attn.bias", "*.attn.masked_bias", "lm_head.weight", NULL};
 
 static const char *prefix_of(const checkpoint *c)

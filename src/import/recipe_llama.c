@@ -1,9 +1,8 @@
-/* Decoders of Llama's family: RMS norms, rotary positions, grouped heads, SwiGLU. Llama and Mistral (Touvron et al. 2023,
-   Jiang et al. 2023), Qwen2 (biases on queries, keys and values), Qwen3 (norms on queries and keys), with Hugging Face's
-   names or GGUF's.
-
-   tokens [B, N], at [M], past_k.i, past_v.i [B, kv_heads, P, size] -> logits [B, M, n_vocab], present_k.i, present_v.i
-   [B, kv_heads, P+N, size]. Cached keys are turned already. */
+/* Decoders of Llama's family: RMS norms, rotary positions, grouped heads, SwiGLU. Llama and Mistral (Touvron
+   et al. 2023, Jiang et al. 2023), Qwen2 (biases on queries, keys and values), Qwen3 (norms on queries and
+   keys), with Hugging Face's names or GGUF's. tokens [B, N], at [M], past_k.i, past_v.i [B, kv_heads, P,
+   size] -> logits [B, M, n_vocab], present_k.i, present_v.i [B, kv_heads, P+N, size]. Cached keys are already
+   rotated. */
 #include "import/recipe.h"
 
 #include <math.h>
@@ -15,8 +14,8 @@ typedef struct llama {
     int64_t window; /* keys that a query sees; 0: all */
     double epsilon, theta;
     bool qkv_bias, o_bias, norms, tied;
-    int64_t q_permuted, k_permuted; /* heads whose halves stand interleaved in the file, or 0 */
-    const float *inverse;           /* (size / 2) turns of a position */
+    int64_t q_permuted, k_permuted; /* heads whose halves are interleaved in the file, or 0 */
+    const float *inverse;           /* (size / 2) angles per position */
 } llama;
 
 static const build_rename gguf[] = {
@@ -40,7 +39,7 @@ static const build_rename gguf[] = {
 
 static const char *const ignored[] = {"*.rotary_emb.inv_freq", "rope_freqs.weight", NULL};
 
-/* Kinds of model whose graph is this one, as config.json's model_type and GGUF's general.architecture have them. */
+/* Kinds of models with this graph, by config.json's model_type and GGUF's general.architecture. */
 static const struct {
     const char *name;
     bool permuted; /* in GGUF: rows of queries and keys */
@@ -59,9 +58,9 @@ bool recipe_is_llama(const checkpoint *c)
                           checkpoint_find(c, "model.layers.0.mlp.gate_proj.weight"));
 }
 
-/* ---- Numbers ------------------------------------------------------------------------------------------- */
+/* ---- Dimensions ---------------------------------------------------------------------------------------- */
 
-/* What config.json calls `key`, and GGUF "<architecture>.<theirs>". */
+/* A number that config.json stores under `key`, and GGUF under "<architecture>.<theirs>". */
 typedef struct told {
     const build *b;
     bool gguf;
@@ -88,7 +87,7 @@ static double told_float(const told *t, const char *key, const char *theirs, dou
     return checkpoint_float(t->b->c, key_of(t, key, theirs, text, sizeof text), otherwise);
 }
 
-/* Turns of a position by pair of numbers, theta^(-2 i / size), as rope_scaling stretches them. */
+/* Angles per position by pair of elements, theta^(-2 i / size), scaled by rope_scaling. */
 static float *turns(build *b, const llama *m, const told *t)
 {
     size_t half = (size_t)m->size / 2;
@@ -99,7 +98,7 @@ static float *turns(build *b, const llama *m, const told *t)
         out[i] = 1 / powf((float)m->theta, (float)(2 * i) / (float)m->size);
     if (out && !t->gguf)
         build_rope_scaling(b, out, half);
-    /* GGUF has what Llama 3's scaling divides by */
+    /* GGUF stores the divisors of Llama 3's scaling */
     const weight *w = out && t->gguf ? checkpoint_find(b->c, "rope_freqs.weight") : NULL;
     uint64_t n;
     if (!w)
@@ -176,7 +175,7 @@ static llama read_dims(build *b)
 
 /* ---- The graph ----------------------------------------------------------------------------------------- */
 
-/* x [B, N, d] -> [B, N, heads * size]; permuted: as build_matrix takes heads. */
+/* x [B, N, d] -> [B, N, heads * size]; permuted: `heads` of build_matrix. */
 static value_id projection(build *b, value_id x, const char *name, int64_t in, int64_t out, bool biased,
                            int64_t permuted)
 {
@@ -186,7 +185,8 @@ static value_id projection(build *b, value_id x, const char *name, int64_t in, i
                   : y;
 }
 
-/* Queries or keys [B, N, heads * size], normed by head where the model does, turned by their positions. */
+/* Queries or keys [B, N, heads * size], normalised per head where the model does, rotated by their
+   positions. */
 static value_id turned(build *b, value_id x, const char *norm, int64_t heads, const llama *m,
                        const build_rotary *r)
 {

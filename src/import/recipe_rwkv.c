@@ -1,10 +1,9 @@
-/* RWKV 4, 5.2, 6 and 7: tokens [1, N], at [M], state.i.WHAT -> logits [1, M, n_vocab], next.i.WHAT. A state of zeros is
-   the beginning. After Peng et al. 2023 to 2025, with BlinkDL's names, from .pth and from rwkv.cpp's files, which hold
-   decays as they are used and some matrices turned.
-
-   Everything but the recurrence itself is done for all N tokens at once; the recurrence is a Scan over them. States of
-   layer i: att_x, ffn_x [1, d], the last token's; version 4 att_a, att_b, att_p [1, d], the sums and their exponent; from 5
-   on att_kv [1, heads, size, size]. */
+/* RWKV 4, 5.2, 6 and 7: tokens [1, N], at [M], state.i.WHAT -> logits [1, M, n_vocab], next.i.WHAT. The
+   initial state is zero. After Peng et al. 2023 to 2025, with BlinkDL's names, from .pth and from rwkv.cpp's
+   files, which hold decays ready for use and some matrices transposed. Everything but the recurrence is
+   computed for all N tokens at once; the recurrence is a Scan over them. States of layer i: att_x, ffn_x [1,
+   d], the last token's; version 4 att_a, att_b, att_p [1, d], the sums and their exponent; from 5 on att_kv
+   [1, heads, size, size]. */
 #include "import/recipe.h"
 
 #include <math.h>
@@ -16,7 +15,7 @@ typedef enum version { RWKV_4 = 4, RWKV_5 = 5, RWKV_6 = 6, RWKV_7 = 7 } version;
 typedef struct rwkv {
     version version;
     int64_t n_vocab, d, layers, heads, size; /* heads: from 5 on */
-    bool ready;                              /* decays stand as they are used */
+    bool ready;                              /* the decays in the file are ready for use */
     double group_epsilon;
     value_id v_first; /* version 7: values of layer 0 */
 } rwkv;
@@ -34,7 +33,7 @@ bool recipe_is_rwkv(const checkpoint *c)
            checkpoint_find(c, "blocks.0.att.receptance.weight");
 }
 
-/* ---- Numbers ------------------------------------------------------------------------------------------- */
+/* ---- Dimensions ---------------------------------------------------------------------------------------- */
 
 static rwkv read_dims(build *b)
 {
@@ -58,7 +57,7 @@ static rwkv read_dims(build *b)
                    checkpoint_file(b->c, 0));
     if (r.version == RWKV_5 && r.ready)
         r.group_epsilon =
-            1e-5; /* as rwkv.cpp runs its files; from version 6 on it too takes the larger one */
+            1e-5; /* as in rwkv.cpp for its files; from version 6 on it also uses the larger value */
     if (r.version > RWKV_4)
         r.heads = build_dim(b, heads, 0);
     if (b->code == SIB_OK && (r.d <= 0 || (r.version > RWKV_4 && (r.heads <= 0 || r.d % r.heads))))
@@ -68,7 +67,7 @@ static rwkv read_dims(build *b)
     return r;
 }
 
-/* ---- What all versions share --------------------------------------------------------------------------- */
+/* ---- Shared by all versions ---------------------------------------------------------------------------- */
 
 /* [N, in] -> [N, out] */
 static value_id product(build *b, value_id x, int64_t i, const char *what, int64_t in, int64_t out)
@@ -81,7 +80,8 @@ static value_id vector(build *b, int64_t i, const char *what, int64_t n)
     return build_vector(b, name_in(b, i, what), n);
 }
 
-/* A matrix [in, out], which rwkv.cpp's files turn: told by its shape, and by the format where it is square. */
+/* A matrix [in, out], which rwkv.cpp's files have transposed: recognised by shape, or by the format where it
+   is square. */
 static value_id low_rank(build *b, const rwkv *r, value_id x, int64_t i, const char *what, int64_t in,
                          int64_t out)
 {
@@ -98,7 +98,7 @@ static value_id norm(build *b, value_id x, int64_t i, const char *what, const rw
     return build_layer_norm(b, x, name_in(b, i, what), r->d, EPSILON);
 }
 
-/* The token before each [N, d]: the state, then all but the last, which is the next state. */
+/* The token before each [N, d]: the state, then all tokens but the last, which is the next state. */
 static value_id before(build *b, value_id x, int64_t i, const char *what, const rwkv *r)
 {
     value_id state = build_input(b, build_text(b, "state.%lld.%s", (long long)i, what), SIB_F32, "1 %lld",
@@ -116,7 +116,7 @@ static value_id toward(build *b, value_id x, value_id step, value_id mix)
     return build_add(b, x, build_mul(b, step, mix));
 }
 
-/* Versions 4 and 5 say how much of x itself is taken: prev + (x - prev) * mix. */
+/* Versions 4 and 5 store the weight of x itself: prev + (x - prev) * mix. */
 static value_id mixed(build *b, value_id x, value_id prev, int64_t i, const char *what, const rwkv *r)
 {
     return toward(b, prev, build_sub(b, x, prev), vector(b, i, what, r->d));
@@ -130,14 +130,14 @@ static value_id squared_relu(build *b, value_id x)
 
 /* ---- Scans --------------------------------------------------------------------------------------------- */
 
-/* A Scan over the tokens: `states` go from one to the next, `rows` [N, ...] are read, and `gives` [N, ...] comes out. */
+/* A Scan over the tokens: carries `states`, reads `rows` [N, ...], and outputs `gives` [N, ...]. */
 typedef struct scan {
     graph *body;
     size_t n_states, n_rows;
-    value_id states[3], rows[6];   /* outside */
-    value_id state[3], row[6];     /* inside */
-    value_id next_state[3], gives; /* inside, to be set */
-    value_id out_states[3], out;   /* outside */
+    value_id states[3], rows[6];   /* in the outer graph */
+    value_id state[3], row[6];     /* in the body */
+    value_id next_state[3], gives; /* in the body, to be set */
+    value_id out_states[3], out;   /* in the outer graph */
 } scan;
 
 static void scan_begin(build *b, scan *s, const char *state_dims, const char *row_dims)
@@ -178,7 +178,8 @@ static value_id exp_of_difference(build *b, value_id x, value_id y)
     return build_1(b, "Exp", build_sub(b, x, y));
 }
 
-/* The weighted mean of values, kept as two sums under exponent p, so that nothing overflows. k, v: [N, d]. */
+/* The weighted mean of values, kept as two sums with a common exponent p, so that nothing overflows. k, v:
+   [N, d]. */
 static value_id mean_of_values(build *b, value_id k, value_id v, int64_t i, const rwkv *r)
 {
     char row[40];
@@ -192,7 +193,7 @@ static value_id mean_of_values(build *b, value_id k, value_id v, int64_t i, cons
                                   "1 %lld", (long long)r->d);
         s.states[n] = build_reshape(b, s.states[n], 1, &r->d);
     }
-    /* before the first token there is nothing, whatever its exponent */
+    /* before the first token the sums are empty, whatever the exponent */
     value_id nothing = build_2(b, "Equal", s.states[1], build_float(b, 0));
     s.states[2] = build_3(b, "Where", nothing, build_float(b, -1e38), s.states[2]);
     snprintf(row, sizeof row, "%lld", (long long)r->d);
@@ -236,7 +237,7 @@ static value_id heads_of(build *b, value_id x, const rwkv *r)
     return build_reshape(b, x, 3, (const int64_t[]){-1, r->heads, r->size});
 }
 
-/* The matrix of every head as the scan's state. */
+/* Adds the matrix of every head to the scan's state. */
 static void matrix_state(build *b, scan *s, int64_t i, const rwkv *r)
 {
     value_id state =
@@ -264,8 +265,8 @@ static value_id line(build *b, value_id x, const rwkv *r)
     return build_reshape(b, x, 3, (const int64_t[]){r->heads, 1, r->size});
 }
 
-/* Each head: out = q (first k v + S), S = k v + decay S. q, k, v [N, d]; decay [N, d], or one for all tokens [heads,
-   size, 1]. Gives [N, heads, size]. */
+/* Each head: out = q (first k v + S), S = k v + decay S. q, k, v [N, d]; decay [N, d], or one for all tokens
+   [heads, size, 1]. Returns [N, heads, size]. */
 static value_id outer_products(build *b, value_id q, value_id k, value_id v, value_id decay, bool by_token,
                                int64_t i, const rwkv *r)
 {
@@ -292,7 +293,7 @@ static value_id outer_products(build *b, value_id q, value_id k, value_id v, val
     return s.out;
 }
 
-/* [N, heads, size] normed by head, then scaled -> [N, d] */
+/* [N, heads, size] normalised per head, then scaled -> [N, d] */
 static value_id group_norm(build *b, value_id x, int64_t i, const rwkv *r)
 {
     value_id y = build_plain_norm(b, x, r->size, r->group_epsilon);
@@ -301,7 +302,7 @@ static value_id group_norm(build *b, value_id x, int64_t i, const rwkv *r)
     return build_add(b, y, vector(b, i, "att.ln_x.bias", r->d));
 }
 
-/* x [N, heads, size] under gate [N, d] -> [N, d] */
+/* x [N, heads, size] times the gate [N, d] -> [N, d] */
 static value_id gated_output(build *b, value_id x, value_id gate, int64_t i, const rwkv *r)
 {
     return product(b, build_mul(b, group_norm(b, x, i, r), gate), i, "att.output", r->d, r->d);
@@ -321,7 +322,8 @@ static value_id time_mix_5(build *b, value_id x, int64_t i, const rwkv *r)
     return gated_output(b, outer_products(b, q, k, v, decay, false, i, r), build_silu(b, g), i, r);
 }
 
-/* How far x goes toward the token before, for w, k, v, r and g: by low rank from x itself. Gives [5] of [N, d]. */
+/* The weights by which x moves toward the previous token, for w, k, v, r and g: low-rank functions of x. out:
+   [5] of [N, d]. */
 static void mixes_6(build *b, value_id x, value_id step, int64_t i, const rwkv *r, value_id out[5])
 {
     static const char *const names[] = {"att.time_maa_w", "att.time_maa_k", "att.time_maa_v",
@@ -376,7 +378,7 @@ static value_id lora_7(build *b, value_id x, int64_t i, char letter, const char 
     return biased ? build_add(b, y, vector(b, i, build_text(b, "att.%c0", letter), r->d)) : y;
 }
 
-/* Keys normed by head, [N, heads, size]. */
+/* Keys normalised per head, [N, heads, size]. */
 static value_id unit_keys(build *b, value_id k, const rwkv *r)
 {
     build_attributes a = build_no_attributes();
@@ -411,7 +413,7 @@ static value_id delta_rule(build *b, const value_id rows[6], int64_t i, const rw
     return s.out;
 }
 
-/* x toward the token before for r, w, k, v, a, g: six vectors, or rwkv.cpp's one table of them. */
+/* x moved toward the previous token for r, w, k, v, a, g: six vectors, or rwkv.cpp's one table of them. */
 static void mixes_7(build *b, value_id x, int64_t i, const rwkv *r, value_id out[6])
 {
     static const char letters[] = "rwkvag";
@@ -427,7 +429,7 @@ static void mixes_7(build *b, value_id x, int64_t i, const rwkv *r, value_id out
     }
 }
 
-/* Values go toward those of the first layer. */
+/* Moves values toward those of the first layer. */
 static value_id values_7(build *b, value_id x, int64_t i, rwkv *r)
 {
     value_id v = product(b, x, i, "att.value", r->d, r->d);
@@ -454,7 +456,7 @@ static value_id time_mix_7(build *b, value_id x, int64_t i, rwkv *r)
         heads_of(b, q, r),   heads_of(b, w, r), heads_of(b, k, r), heads_of(b, v, r), unit,
         heads_of(b, rate, r)};
     value_id y = group_norm(b, delta_rule(b, rows, i, r), i, r);
-    /* the token's own value, by how far q and k agree */
+    /* the token's own value, weighted by the product of q and k */
     value_id own = build_weight(b, name_in(b, i, "att.r_k"), 2, (const int64_t[]){r->heads, r->size});
     build_attributes a = build_no_attributes();
     build_set_int(&a, "keepdims", 1);
@@ -464,7 +466,7 @@ static value_id time_mix_7(build *b, value_id x, int64_t i, rwkv *r)
     return product(b, build_mul(b, y, gate), i, "att.output", r->d, r->d);
 }
 
-/* ---- The rest ------------------------------------------------------------------------------------------ */
+/* ---- Layers and model ---------------------------------------------------------------------------------- */
 
 static value_id channel_mix(build *b, value_id x, int64_t i, const rwkv *r)
 {
@@ -502,7 +504,7 @@ static value_id time_mix(build *b, value_id x, int64_t i, rwkv *r)
 
 void recipe_rwkv(build *b)
 {
-    /* of layer 0, whose values are the first: trained along and never read */
+    /* of layer 0, whose values are the first: stored by training and never read */
     static const char *const ignored[] = {"blocks.0.att.v0", "blocks.0.att.v1", "blocks.0.att.v2", NULL};
     rwkv r = read_dims(b);
     if (b->code != SIB_OK)

@@ -1,13 +1,12 @@
-/* Whisper: an encoder of audio and a decoder of tokens, in one graph without an edge between them: what decodes gives the
-   encoder's keys and values to the decoder, as often as it likes. After Radford et al. 2022, with the names of
-   openai/whisper; those of Hugging Face are other names for the same weights. whisper.cpp's are openai's.
-
-   encoder   mel [B, n_mels, 2 n_audio_ctx] -> audio [B, n_audio_ctx, d], and of decoder layer i
+/* Whisper: an encoder of audio and a decoder of tokens, in one graph without an edge between them: the caller
+   passes the encoder's keys and values to the decoder, any number of times. After Radford et al. 2022, with
+   the names of openai/whisper; those of Hugging Face are other names for the same weights. whisper.cpp's are
+   openai's. encoder mel [B, n_mels, 2 n_audio_ctx] -> audio [B, n_audio_ctx, d], and of decoder layer i
              audio_k.i, audio_v.i [B, heads, n_audio_ctx, size]
-   decoder   tokens [B, N], at [M] (which of the N are asked for), past_k.i, past_v.i [B, heads, P, size],
-             cross_k.i, cross_v.i [1, heads, n_audio_ctx, size] (one audio for all of B) -> logits [B, M, n_vocab],
-             present_k.i, present_v.i [B, heads, P+N, size], and for words' times
-             cross_weights.i [B, heads, N, n_audio_ctx]: the scores of the cross attention before their softmax */
+   decoder   tokens [B, N], at [M] (which of the N are wanted), past_k.i, past_v.i [B, heads, P, size],
+             cross_k.i, cross_v.i [1, heads, n_audio_ctx, size] (one audio for all of B) -> logits [B, M,
+             n_vocab], present_k.i, present_v.i [B, heads, P+N, size], and for word times cross_weights.i [B,
+             heads, N, n_audio_ctx]: the scores of the cross attention before their softmax */
 #include "import/recipe.h"
 #include "import/whisper_heads.h"
 
@@ -19,7 +18,7 @@
 
 typedef struct whisper {
     int64_t n_mels, n_audio_ctx, n_text_ctx, n_vocab, n_audio_layer, n_text_layer;
-    int64_t d, audio_heads, text_heads; /* d: numbers of a token, the same on both sides */
+    int64_t d, audio_heads, text_heads; /* d: width of a token, the same in encoder and decoder */
 } whisper;
 
 static const build_rename hugging_face[] = {
@@ -46,13 +45,13 @@ static const build_rename hugging_face[] = {
     {NULL, NULL},
 };
 
-/* Said twice (the output layer is the embedding), or what training needs. */
+/* Duplicates (the output layer equals the embedding), and weights that only training needs. */
 static const char *const ignored[] = {"proj_out.weight", "*alignment_heads", NULL};
 
 static const char *const prefixes[] = {"", "model_state_dict.", "model."};
 #define N_PREFIXES (sizeof prefixes / sizeof *prefixes)
 
-/* What stands before the names of c; NULL where it is no Whisper. */
+/* The prefix of c's names; NULL where c is not a Whisper model. */
 static const char *prefix_of(const checkpoint *c)
 {
     for (size_t i = 0; i < N_PREFIXES; i++) {
@@ -71,7 +70,7 @@ bool recipe_is_whisper(const checkpoint *c)
     return prefix_of(c) != NULL;
 }
 
-/* The first of these numbers that the checkpoint tells. */
+/* The first of these numbers that the checkpoint has. */
 static int64_t told(const build *b, const char *openai, const char *hugging, int64_t otherwise)
 {
     char dims[64];
@@ -79,7 +78,7 @@ static int64_t told(const build *b, const char *openai, const char *hugging, int
     return checkpoint_int(b->c, openai, checkpoint_int(b->c, dims, checkpoint_int(b->c, hugging, otherwise)));
 }
 
-/* Shapes tell everything but the number of heads, which is d / 64 in every published model. */
+/* The shapes give everything but the number of heads, which is d / 64 in every published model. */
 static whisper read_dims(build *b)
 {
     whisper w = {.n_mels = build_dim(b, "encoder.conv1.weight", 1),
@@ -113,7 +112,7 @@ static void say_dims(build *b, const whisper *w)
     whisper_say_heads(b, w->n_text_layer, w->text_heads, w->n_vocab);
 }
 
-/* ---- What both sides share ----------------------------------------------------------------------------- */
+/* ---- Shared by encoder and decoder --------------------------------------------------------------------- */
 
 static value_id linear(build *b, value_id x, const char *where, const char *what, int64_t d, build_bias bias)
 {
@@ -147,7 +146,7 @@ static value_id to_heads(build *b, value_id x, int64_t heads, int64_t size)
 
 /* ---- The encoder --------------------------------------------------------------------------------------- */
 
-/* Keys and values of decoder layer i, which every step of the decoder reads. */
+/* Keys and values of decoder layer i, read by every step of the decoder. */
 static void cross_keys(build *b, value_id audio, const whisper *w, int64_t i)
 {
     int64_t size = w->d / w->text_heads;
@@ -192,8 +191,8 @@ static void encoder(build *b, const whisper *w)
 
 /* ---- The decoder --------------------------------------------------------------------------------------- */
 
-/* The scores of words' times: q [1, heads, B * N, size] with k [1, heads, n_audio_ctx, size]. Whoever does not ask for
-   them takes a part of the model without. */
+/* The scores for word times: q [1, heads, B * N, size] with k [1, heads, n_audio_ctx, size]. Callers that do
+   not need them run the part of the model without. */
 static void cross_scores(build *b, value_id q, value_id k, value_id tokens, const whisper *w, int64_t i)
 {
     int64_t size = w->d / w->text_heads;
@@ -208,7 +207,8 @@ static void cross_scores(build *b, value_id q, value_id k, value_id tokens, cons
                  (long long)w->text_heads, (long long)w->n_audio_ctx);
 }
 
-/* Of x [B, N, d] on one audio: all rows are queries of one batch, since nothing hides keys from them. */
+/* Cross attention of x [B, N, d] to one audio: all rows are queries of one batch, since no key is hidden from
+   any. */
 static value_id cross_attention(build *b, value_id x, const char *where, value_id tokens, const whisper *w,
                                 int64_t i)
 {

@@ -13,7 +13,7 @@
 
 /* Elements that statistics read at once. */
 #define PIECE ((size_t)1 << 16)
-/* Problems that a refusal names. */
+/* Max problems that a refusal names. */
 #define NAMED_MAX 3
 
 /* ---- Making -------------------------------------------------------------------------------------------- */
@@ -121,7 +121,7 @@ sib_code report_refuse(const sib_import_report *r, const char *path, sib_error *
 
 /* ---- Checking ------------------------------------------------------------------------------------------ */
 
-/* Statistics as they are summed up: a first walk for the mean, a second one for the deviation. */
+/* Statistics in two passes: the first for the mean, the second for the deviation. */
 static void first_look(sib_stats *s, const double *x, size_t n, double *sum)
 {
     for (size_t i = 0; i < n; i++) {

@@ -1,9 +1,9 @@
-/* safetensors: a length of 8 bytes, a header in JSON, and the elements one tensor behind the other without gaps.
-   The header: {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [BEGIN, END]}, ..., "__metadata__": {...}},
-   offsets counted from the header's end. */
+/* safetensors: a length of 8 bytes, a header in JSON, and the elements of one tensor after another without
+   gaps. The header: {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [BEGIN, END]}, ...,
+   "__metadata__": {...}}, offsets counted from the header's end. */
 #include "import/json.h"
 
-/* As the format has it. */
+/* The format's limit. */
 #define MOST_HEADER (100u * 1000 * 1000)
 
 static const struct {
@@ -50,7 +50,7 @@ static sib_code read_dtype(ckpt_file *s, const char *name, const json_t *entry, 
                      name, text);
 }
 
-/* Whole numbers, none negative. */
+/* Integers, none negative. */
 static bool whole_numbers(const json_t *list, size_t n, int64_t *out)
 {
     for (size_t i = 0; i < n; i++) {
@@ -62,7 +62,7 @@ static bool whole_numbers(const json_t *list, size_t n, int64_t *out)
     return true;
 }
 
-/* data: where the elements begin. */
+/* data: offset of the elements. */
 static sib_code read_entry(ckpt_file *s, const char *name, const json_t *entry, uint64_t data)
 {
     const weight_format *format = NULL;

@@ -9,9 +9,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Elements that are worked on at once. */
+/* Elements that are converted at once. */
 #define PIECE ((size_t)1 << 20)
-/* Rows that are turned together, so that whole cache lines are written. */
+/* Rows that are transposed together, so that entire cache lines are written. */
 #define TURN_ROWS 16
 
 sib_code source_tensor(sib_dtype dtype, size_t rank, const int64_t *dims, sib_tensor **out, sib_error *err)
@@ -21,7 +21,7 @@ sib_code source_tensor(sib_dtype dtype, size_t rank, const int64_t *dims, sib_te
     return sib_tensor_wrap(dtype, rank, dims, still, (void *)zero, NULL, NULL, out, err);
 }
 
-/* The row of the file that row r of the model is: halves of a head that stand interleaved come one behind the other. */
+/* The file's row for row r of the model: interleaved halves of a head become consecutive. */
 static int64_t row_of(const source *s, int64_t r)
 {
     if (s->heads <= 0)
@@ -30,7 +30,7 @@ static int64_t row_of(const source *s, int64_t r)
     return head * size + (i < half ? 2 * i : 2 * (i - half) + 1);
 }
 
-/* n numbers of row r from column c on; they must not go beyond the row where rows are moved. */
+/* Reads n numbers of row r from column c on; where rows are permuted they must not go beyond the row. */
 static sib_code read_floats(const source *s, int64_t r, int64_t c, size_t n, float *out, sib_error *err)
 {
     return weight_read(s->from, (uint64_t)(row_of(s, r) * s->columns + c), n, SIB_F32, out, err);
@@ -75,8 +75,8 @@ sib_code source_scales(const source *s, import_work *work, float *out, sib_error
 
 /* ---- Elements ------------------------------------------------------------------------------------------ */
 
-/* n floats, of which the first stands in row r (of the file's order) and column c, to the model's dtype. step_r, step_c:
-   whether the next one is in the next row or column. */
+/* Converts n floats, the first at row r (in the file's order) and column c, to the model's dtype. down: the
+   next one is in the next row rather than the next column. */
 static sib_code narrow(const source *s, const float *x, size_t n, size_t r, size_t c, bool down, void *out,
                        sib_error *err)
 {
@@ -91,9 +91,9 @@ static sib_code narrow(const source *s, const float *x, size_t n, size_t r, size
     return SIB_OK;
 }
 
-/* Gives pieces in the model's order: into a file, or memory. */
+/* Receives pieces in the model's order, for a file or memory. */
 typedef struct sink {
-    FILE *stream; /* or */
+    FILE *stream; /* or memory */
     char *memory;
     import_work *work; /* may be NULL */
 } sink;
@@ -108,7 +108,7 @@ static sib_code give(sink *k, const source *s, const void *bytes, size_t n, sib_
     return k->work ? work_did(k->work, n, s->name, err) : SIB_OK;
 }
 
-/* Pieces of rows as they stand. wide, narrow_: (PIECE) */
+/* Writes pieces of rows in the file's order. wide, narrow_: (PIECE) */
 static sib_code give_rows(const source *s, sink *k, float *wide, void *small, sib_error *err)
 {
     sib_code code = SIB_OK;
@@ -125,7 +125,7 @@ static sib_code give_rows(const source *s, sink *k, float *wide, void *small, si
     return code;
 }
 
-/* All of it in its order, where neither rows nor scales matter. */
+/* Writes everything in order, where neither rows nor scales matter. */
 static sib_code give_flat(const source *s, sink *k, void *piece, sib_error *err)
 {
     sib_code code = SIB_OK;
@@ -139,7 +139,7 @@ static sib_code give_flat(const source *s, sink *k, void *piece, sib_error *err)
     return code;
 }
 
-/* `across` columns of the file from c on become rows: turned (across, rows). strip: (TURN_ROWS, across) */
+/* Transposes `across` columns of the file from c on to turned (across, rows). strip: (TURN_ROWS, across) */
 static sib_code turn(const source *s, int64_t c, size_t across, float *strip, float *turned, sib_error *err)
 {
     size_t rows = (size_t)s->rows;

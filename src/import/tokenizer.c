@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What stands behind the model's name in that of a kind's file. */
+/* Suffix of the file name per kind, appended to the model's name. */
 static const struct {
     const char *kind, *ending;
 } endings[] = {{"whisper", ".tiktoken"},
@@ -34,7 +34,7 @@ static sib_code begin_file(import_tokenizer *t, const char *out, sib_error *err)
     return code;
 }
 
-/* ---- A file as it is ----------------------------------------------------------------------------------- */
+/* ---- Copies -------------------------------------------------------------------------------------------- */
 
 static sib_code copy_bytes(import_tokenizer *t, const char *from, sib_error *err)
 {
@@ -48,7 +48,7 @@ static sib_code copy_bytes(import_tokenizer *t, const char *from, sib_error *err
     return code;
 }
 
-/* The kind is what the file's bytes say; *t->kind points to the table. */
+/* Recognises the kind by the file's bytes; *t->kind points to the table. */
 static sib_code take_file(import_tokenizer *t, const build *b, const char *from, const char *out,
                           sib_error *err)
 {
@@ -70,7 +70,7 @@ static sib_code take_file(import_tokenizer *t, const build *b, const char *from,
     return code == SIB_OK && out ? copy_bytes(t, from, err) : code;
 }
 
-/* ---- Out of the checkpoint ----------------------------------------------------------------------------- */
+/* ---- From the checkpoint ------------------------------------------------------------------------------- */
 
 static sib_code write_base64(FILE *f, sib_str s)
 {
@@ -86,7 +86,7 @@ static sib_code write_base64(FILE *f, sib_str s)
     return ferror(f) ? SIB_ERR_IO : SIB_OK;
 }
 
-/* whisper.cpp's words, by their ranks: lines "base64 rank", as tiktoken has them. */
+/* Writes whisper.cpp's vocabulary by rank, in lines "base64 rank" as in tiktoken's files. */
 static sib_code write_ranks(import_tokenizer *t, const fact *words, sib_error *err)
 {
     sib_code code = SIB_OK;
@@ -105,7 +105,7 @@ static json_t *strings_json(const fact *f)
         json_t *s = json_stringn(f->strings[i].data, f->strings[i].length);
         if (!s || json_array_append_new(list, s)) {
             json_decref(list);
-            return NULL; /* no UTF-8, or no memory */
+            return NULL; /* invalid UTF-8, or no memory */
         }
     }
     return list;
@@ -119,7 +119,7 @@ static json_t *numbers_json(const fact *f)
     return list;
 }
 
-/* A fact of a kind and a number of items; 0: any. */
+/* A fact of a certain kind and number of items; 0: any number. */
 static const fact *list_fact(const checkpoint *c, const char *key, fact_kind kind, size_t n)
 {
     const fact *f = checkpoint_fact(c, key);
@@ -142,7 +142,7 @@ static bool flag_fact(const checkpoint *c, const char *key, bool otherwise)
     return f && !f->list && f->kind == FACT_BOOL ? f->bools[0] : otherwise;
 }
 
-/* GGUF's model of a tokenizer, and that of "pieces". */
+/* The name in "pieces" for GGUF's tokenizer model. */
 static const char *model_of_pieces(const checkpoint *c)
 {
     static const char *const models[][2] = {{"llama", "bpe"}, {"t5", "unigram"}, {"gpt2", "gpt2"}};
@@ -196,7 +196,7 @@ static sib_code write_pieces(import_tokenizer *t, const checkpoint *c, const fac
 
 /* ---- Finding ------------------------------------------------------------------------------------------- */
 
-/* "[1, 2]" of a fact with one id or several, into text (size). False where there is none. */
+/* Writes "[1, 2]" for a fact of one id or several into text (size). Returns false where there is none. */
 static bool ids_text(const checkpoint *c, const char *key, char *text, size_t size)
 {
     const fact *f = checkpoint_fact(c, key);
@@ -209,7 +209,8 @@ static bool ids_text(const checkpoint *c, const char *key, char *text, size_t si
     return true;
 }
 
-/* Tokens that begin a text and end one. With a tokenizer.json its own template begins. */
+/* Adds the tokens that begin and end a text to the metadata. A tokenizer.json begins texts by its
+   template. */
 static void say_ends(build *b, const char *kind)
 {
     static const char *const stops[] = {"tokenizer.ggml.eos_token_id", "eos_token_id"};
@@ -226,7 +227,8 @@ static void say_ends(build *b, const char *kind)
         build_say(b, "begin_tokens", "%s", text);
 }
 
-/* "folder/tokenizer.json" of the checkpoint's first file, where it is. Released with mem_free. */
+/* "folder/tokenizer.json" for the folder of the checkpoint's first file, if present. Release with
+   mem_free. */
 static char *json_beside(const checkpoint *c)
 {
     char *folder = path_folder(checkpoint_file(c, 0));

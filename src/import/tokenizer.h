@@ -1,24 +1,25 @@
-/* The tokenizer of a model: a file beside it, named after it, and what the model's metadata say of it. */
+/* The tokenizer of a model: a file next to it, named after it, and entries in the model's metadata. */
 #ifndef IMPORT_TOKENIZER_H
 #define IMPORT_TOKENIZER_H
 
 #include "base/outfile.h"
 #include "import/build.h"
 
-/* On its way to disk; nothing to write where `kind` is NULL or needs no file. */
+/* A tokenizer before it is stored; nothing is written where `kind` is NULL or needs no file. */
 typedef struct import_tokenizer {
     const char *kind; /* as in sib_tokenizer_options */
     outfile file;
     bool begun;
 } import_tokenizer;
 
-/* Finds the tokenizer: the file `given` (NULL: none), the checkpoint's own (GGUF's pieces, whisper.cpp's words), a
-   tokenizer.json beside the checkpoint, or single bytes where the vocabulary is 256 words without one. Says "tokenizer", and
-   "begin_tokens" and "stop_tokens" where the checkpoint has them, in the model's metadata, and writes the file aside that will stand
-   beside `out` (NULL: none will). A checkpoint without a tokenizer is no failure. t: tokenizer_commit or tokenizer_abort.
+/* Finds the tokenizer: the file `given` (NULL: none), the checkpoint's own (GGUF's pieces, whisper.cpp's
+   vocabulary), a tokenizer.json next to the checkpoint, or single bytes where the vocabulary has 256 entries
+   and no tokenizer. Adds "tokenizer" to the model's metadata, and "begin_tokens" and "stop_tokens" where the
+   checkpoint has them, and writes a temporary file for the one next to `out` (NULL: no file). A checkpoint
+   without a tokenizer is no failure. t: tokenizer_commit or tokenizer_abort.
    Errors: SIB_ERR_IO, and those of sib_tokenizer_open. */
 sib_code tokenizer_begin(import_tokenizer *t, build *b, const char *given, const char *out, sib_error *err);
-/* The file appears. Ends t either way. */
+/* Renames the file into place. Ends t also where it fails. */
 sib_code tokenizer_commit(import_tokenizer *t, sib_error *err);
 void tokenizer_abort(import_tokenizer *t);
 

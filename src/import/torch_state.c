@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-/* Elements that are repeated in place (strides of 0) beyond what their storage holds: a small file could ask for any
-   amount of memory. */
+/* Max elements that are repeated (by strides of 0) beyond what their storage holds: without it a small file
+   could need any amount of memory. */
 #define MOST_REPEATED (1 << 24)
 
 typedef struct state_walk {
@@ -15,8 +15,8 @@ typedef struct state_walk {
     ckpt_file *s;
     const torch_storages *storages;
     key_path key;
-    uint64_t
-        budget; /* values that may still be visited: what refers to one thing again and again ends somewhere */
+    /* values that may still be visited, so that repeated references to one value end */
+    uint64_t budget;
 } state_walk;
 
 bool torch_storage_bytes(const pickle_value *storage, uint64_t *bytes)
@@ -29,7 +29,7 @@ bool torch_storage_bytes(const pickle_value *storage, uint64_t *bytes)
 
 /* ---- Tensors -------------------------------------------------------------------------------------- */
 
-/* A tuple of whole numbers, none negative. */
+/* A tuple of integers, none negative. */
 static sib_code read_sizes(state_walk *w, const pickle_value *t, const pickle_value *tuple, int64_t *out)
 {
     for (uint32_t i = 0; i < tuple->n; i++) {
@@ -43,7 +43,7 @@ static sib_code read_sizes(state_walk *w, const pickle_value *t, const pickle_va
     return SIB_OK;
 }
 
-/* Elements from the first to behind the last; false where that overflows. *count: how many there are. */
+/* Elements from the first to the last; returns false where the number overflows. *count: how many exist. */
 static bool reach_of(size_t rank, const int64_t *dims, const int64_t *strides, int64_t *count, int64_t *reach)
 {
     int64_t step;
@@ -97,7 +97,7 @@ static sib_code add_tensor(state_walk *w, const pickle_value *t)
 
 /* ---- Facts ---------------------------------------------------------------------------------------- */
 
-/* The kind of a value; false for what is no item of a list. */
+/* The kind of a value; returns false where it cannot be an item of a list. */
 static bool kind_of(const pickle_value *v, fact_kind *kind)
 {
     static const struct {
@@ -135,7 +135,7 @@ static sib_code add_fact(state_walk *w, const pickle_value *v, fact_kind kind)
     return code == SIB_OK ? put_item(w, v, kind, items, 0) : code;
 }
 
-/* Items of one kind become one fact. *done: whether they were. */
+/* Items of one kind become one fact. *done: whether they did. */
 static sib_code add_list(state_walk *w, const pickle_value *list, bool *done)
 {
     fact_kind kind = FACT_INT, one;
@@ -169,7 +169,7 @@ static sib_code visit_below(state_walk *w, uint32_t value, sib_str name, uint64_
     return code;
 }
 
-/* Text as it is, whole numbers in decimal. number: room for those. */
+/* Text unchanged, integers in decimal. number: memory for those. */
 static sib_code key_text(state_walk *w, const pickle_value *key, char number[24], sib_str *out)
 {
     if (key->kind != PICKLE_STRING && key->kind != PICKLE_INT)
@@ -182,7 +182,7 @@ static sib_code key_text(state_walk *w, const pickle_value *key, char number[24]
     return SIB_OK;
 }
 
-/* Items of a dict, list or tuple. skip: an item of a dict that is left out. */
+/* Items of a dict, list or tuple. skip: an item of a dict to leave out. */
 static sib_code visit_items(state_walk *w, const pickle_value *v, uint32_t skip)
 {
     sib_code code = SIB_OK;
@@ -220,12 +220,13 @@ static sib_code visit(state_walk *w, uint32_t value)
     }
     case PICKLE_DICT:
         return visit_items(w, v, UINT32_MAX);
-    default: /* None, numbers beyond 64 bits, dtypes and the like say nothing of weights */
+    default: /* None, numbers beyond 64 bits, dtypes and the like carry no information on weights */
         return SIB_OK;
     }
 }
 
-/* The item of root under whose key the one state dict stands, or UINT32_MAX: none where there are tensors beside it. */
+/* The item of root whose value is the single state dict, or UINT32_MAX: none where there are tensors next to
+   it. */
 static uint32_t find_wrapped(const pickle *p, const pickle_value *root)
 {
     static const char *const names[] = {"model_state_dict", "state_dict", "model"};

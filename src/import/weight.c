@@ -1,4 +1,4 @@
-/* Elements of weights: counted, converted, seen in place. */
+/* Elements of weights: counted, converted, viewed in place. */
 #include "import/reader.h"
 
 #include "base/size.h"
@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* Elements that are decoded or gathered at once: a block of every format. */
+/* Elements that are decoded or gathered at once: a block of every format fits. */
 #define PIECE 1024
 
 bool weight_count(const weight *w, uint64_t *out)
@@ -17,7 +17,7 @@ bool weight_count(const weight *w, uint64_t *out)
     return shape_count(w->rank, w->dims, out, NULL) == SIB_OK;
 }
 
-/* Elements [first, first + n) of blocks. */
+/* Decodes elements [first, first + n) of blocks. */
 static void decode_piece(const weight *w, uint64_t first, size_t n, float *out)
 {
     const weight_format *f = w->format;
@@ -26,7 +26,7 @@ static void decode_piece(const weight *w, uint64_t first, size_t n, float *out)
         uint64_t index = first / f->block;
         size_t skip = (size_t)(first % f->block), m = size_min(n, f->block - skip);
         const uint8_t *at = w->data + index * f->bytes;
-        if (m == f->block) { /* whole ones go straight to their place */
+        if (m == f->block) { /* complete blocks are decoded in place */
             size_t blocks = n / f->block;
             m = blocks * f->block;
             f->decode(at, blocks, out);
@@ -40,7 +40,7 @@ static void decode_piece(const weight *w, uint64_t first, size_t n, float *out)
     }
 }
 
-/* The same of elements that stand apart, as they are: n * bytes of an element. */
+/* Gathers elements [first, first + n) by their strides, without conversion. */
 static void gather_piece(const weight *w, uint64_t first, size_t n, uint8_t *out)
 {
     int64_t index[SIB_MAX_RANK] = {0}, at = 0;
@@ -61,14 +61,14 @@ static void gather_piece(const weight *w, uint64_t first, size_t n, uint8_t *out
     }
 }
 
-/* Bytes of bool other than 0 and 1 are no bool of C. */
+/* Bytes other than 0 and 1 are not valid as C's bool. */
 static void clean_bools(uint8_t *bytes, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         bytes[i] = bytes[i] != 0;
 }
 
-/* n elements as they are in the file, or decoded, into those of another type. */
+/* Converts n elements, as in the file or decoded, to another type. */
 static sib_code convert(sib_dtype from, const void *elements, sib_dtype to, void *out, size_t n,
                         sib_error *err)
 {

@@ -1,5 +1,5 @@
-/* Element types of checkpoints, a row each, and how blocks are decoded. Layouts of blocks as ggml defines them:
-   scales are float16 and stand in front, except in q6_k. */
+/* Element types of checkpoints, one row each, and the decoding of blocks. Layouts of blocks as ggml defines
+   them: scales are float16 and come first, except in q6_k. */
 #include "import/reader.h"
 
 #include "base/size.h"
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* float16 at p, which may stand anywhere. Exact: a float holds every one. */
+/* float16 at p, which may be unaligned. Exact: float holds every value. */
 static float half_at(const uint8_t *p)
 {
     uint32_t h = (uint32_t)p[0] | (uint32_t)p[1] << 8, bits = (h & 0x7FFF) << 13;
@@ -27,7 +27,7 @@ static uint32_t u32_at(const uint8_t *p)
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-/* x = d * (q - 8); d, then 16 bytes: elements 0 to 15 in the low halves, 16 to 31 in the high ones. */
+/* x = d * (q - 8); d, then 16 bytes: elements 0 to 15 in the low nibbles, 16 to 31 in the high ones. */
 static void decode_q4_0(const uint8_t *p, size_t n, float *out)
 {
     for (; n--; p += 18, out += 32) {
@@ -51,7 +51,7 @@ static void decode_q4_1(const uint8_t *p, size_t n, float *out)
     }
 }
 
-/* x = d * (q - 16); d, a word with the fifth bits, then as q4_0. */
+/* x = d * (q - 16); d, 32 bits with the fifth bits, then as q4_0. */
 static void decode_q5_0(const uint8_t *p, size_t n, float *out)
 {
     for (; n--; p += 22, out += 32) {
@@ -99,8 +99,9 @@ static void k_scale(const uint8_t *p, int j, float *scale, float *minimum)
     }
 }
 
-/* x = d * scale * q - dmin * minimum, 8 parts of 32 elements; d, dmin, scales (12), with `fifth` the fifth bits (32: bit j
-   of byte i for element i of part j), quants (128): two parts share 32 bytes, the first in the low halves. */
+/* x = d * scale * q - dmin * minimum, 8 parts of 32 elements; d, dmin, scales (12), with `fifth` the fifth
+   bits (32: bit j of byte i for element i of part j), quants (128): two parts share 32 bytes, the first in
+   the low nibbles. */
 static void decode_k(const uint8_t *p, bool fifth, float *out)
 {
     float d = half_at(p), dmin = half_at(p + 2);
@@ -131,9 +132,9 @@ static void decode_q5_k(const uint8_t *p, size_t n, float *out)
         decode_k(p, true, out);
 }
 
-/* x = d * scale * (q - 32), 16 parts of 16 elements; low halves (128), high two bits (64), scales (16, signed), d. Each
-   half of the block has 64 bytes of low halves, whose 32 first and last serve elements 0 to 31 and 32 to 63 with their low
-   four bits, 64 to 95 and 96 to 127 with their high ones. */
+/* x = d * scale * (q - 32), 16 parts of 16 elements; low nibbles (128 bytes), high two bits (64), scales (16,
+   signed), d. Each half of the block has 64 of those 128 bytes: the low nibbles of the first and last 32 are
+   for elements 0 to 31 and 32 to 63, the high nibbles for 64 to 95 and 96 to 127. */
 static void decode_q6_k(const uint8_t *p, size_t n, float *out)
 {
     for (; n--; p += 210, out += 256) {
@@ -191,7 +192,7 @@ static const weight_format formats[] = {
 
 #define N_FORMATS (sizeof formats / sizeof *formats)
 
-/* ggml's numbers; without a name of ours those whose blocks Sibyl does not decode. */
+/* ggml's numbers; those without a name of ours have blocks that Sibyl does not decode. */
 static const struct {
     uint32_t number;
     const char *name, *format;

@@ -1,6 +1,6 @@
-/* Cross-attention heads that follow the words in the models that OpenAI has published, found by OpenAI on data with known
-   times (openai-whisper 20250625). large-v1 and large-v2 have the same shape and other heads, so they are not told
-   apart: their folders' generation_config.json says. */
+/* Cross-attention heads that follow the words in the models published by OpenAI, found by OpenAI on data with
+   known times (openai-whisper 20250625). large-v1 and large-v2 have one shape but different heads, so only
+   the generation_config.json in their folders gives them. */
 #include "import/whisper_heads.h"
 
 #include <stdio.h>
@@ -33,8 +33,8 @@ static const struct {
                  {4, 20, 51866, /* large-v3-turbo */
                   "[2, 4, 2, 11, 3, 3, 3, 6, 3, 11, 3, 14]"}};
 
-/* Those that the checkpoint tells (generation_config.json, "alignment_heads": [[2, 2], [3, 0], ...]) as text; false where it
-   tells none. */
+/* The heads in the checkpoint (generation_config.json, "alignment_heads": [[2, 2], [3, 0], ...]) as text;
+   returns false where it has none. */
 static bool told_heads(const checkpoint *c, char *text, size_t size)
 {
     size_t used = 0;

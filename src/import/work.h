@@ -1,4 +1,4 @@
-/* How far importing is, and whether it is to go on. */
+/* Progress and cancellation of an import. */
 #ifndef IMPORT_WORK_H
 #define IMPORT_WORK_H
 
@@ -6,10 +6,10 @@
 
 typedef struct import_work {
     const sib_import_options *options;
-    uint64_t done, total; /* bytes of weights, read for checks and scales and written */
+    uint64_t done, total; /* bytes of weights, read for checks and scales, and written */
 } import_work;
 
-/* Counts `bytes` of `what` as done and tells. Errors: SIB_ERR_CANCELLED. */
+/* Adds `bytes` to the work done on `what` and reports it. Errors: SIB_ERR_CANCELLED. */
 sib_code work_did(import_work *w, uint64_t bytes, const char *what, sib_error *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* The directory of a zip archive as PKWARE's APPNOTE 6.3 has it, with the extensions for 64-bit sizes. */
+/* The directory of a zip archive as in PKWARE's APPNOTE 6.3, with the extensions for 64-bit sizes. */
 #include "import/zip.h"
 
 #include "base/alloc.h"
@@ -12,7 +12,7 @@
 #define MOST_COMMENT  65535
 
 #define FLAG_ENCRYPTED  0x0001
-#define FLAG_DESCRIPTOR 0x0008 /* sizes follow the bytes; in front of them may stand zeros */
+#define FLAG_DESCRIPTOR 0x0008 /* sizes follow the bytes, and may be zero before them */
 
 static uint32_t u16(const uint8_t *p)
 {
@@ -35,12 +35,12 @@ static bool has_signature(const ckpt_file *s, uint64_t at, uint64_t bytes, const
            memcmp(s->bytes.data + at, signature, 4) == 0;
 }
 
-/* Where the directory stands. */
+/* The range of the directory, and its number of entries. */
 typedef struct span64 {
     uint64_t begin, end, n;
 } span64;
 
-/* The record at the very end, behind which only its comment stands. */
+/* Finds the record at the end, which only its comment follows. */
 static sib_code find_end(ckpt_file *s, uint64_t *out)
 {
     uint64_t size = s->bytes.size;
@@ -89,8 +89,8 @@ static sib_code find_directory(ckpt_file *s, span64 *d)
     return SIB_OK;
 }
 
-/* Sizes and offset that do not fit in 32 bits stand in an extra field, those that do not fit one after the other.
-   false where the field is missing or too short. */
+/* Values that do not fit in 32 bits are in an extra field, one after another. Returns false where the field
+   is missing or too short. */
 static bool read_wide(const uint8_t *extra, size_t n, uint64_t *const values[3])
 {
     const uint8_t *at = NULL;
@@ -113,7 +113,7 @@ static bool read_wide(const uint8_t *extra, size_t n, uint64_t *const values[3])
     return true;
 }
 
-/* What stands in front of the bytes must say what the directory says. */
+/* The local header must agree with the directory. */
 static sib_code read_local(ckpt_file *s, zip_entry *e, uint64_t directory)
 {
     if (!has_signature(s, e->header, LOCAL_BYTES, "PK\3\4"))
@@ -143,7 +143,7 @@ static sib_code read_local(ckpt_file *s, zip_entry *e, uint64_t directory)
     return SIB_OK;
 }
 
-/* The directory's entry at *at, which moves on. */
+/* Reads the directory's entry at *at, and advances *at. */
 static sib_code read_entry(ckpt_file *s, const span64 *d, uint64_t *at, zip_entry *e)
 {
     uint64_t left = d->end - *at, packed;

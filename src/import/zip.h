@@ -1,7 +1,6 @@
-/* Archives whose entries are stored as they are: where each one's bytes stand in the file.
-
-   Entries that are compressed or encrypted are refused, so nothing is ever unpacked; so are those that overlap, leave the
-   file, or say one thing in the directory and another in front of their bytes. */
+/* Archives with uncompressed entries: finds the bytes of each in the file. Compressed and encrypted entries
+   are refused, so nothing is ever unpacked; so are entries that overlap, leave the file, or differ between
+   the directory and their local header. */
 #ifndef IMPORT_ZIP_H
 #define IMPORT_ZIP_H
 
@@ -10,13 +9,13 @@
 typedef struct zip_entry {
     sib_str name; /* in the file */
     uint64_t offset, size;
-    uint64_t header; /* where what stands in front of it begins */
+    uint64_t header; /* offset of its local header */
 } zip_entry;
 
 typedef struct zip_directory {
     zip_entry *entries; /* (n) in the order of the directory */
     size_t n;
-    name_map names; /* to indices */
+    name_map names; /* name to index */
 } zip_directory;
 
 /* out: zip_close_directory(out), also where it fails. */
