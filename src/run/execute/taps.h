@@ -11,7 +11,7 @@ sib_code tap_step(const frame *f, const segment *s, const instance *in, size_t i
                   sib_error *err);
 /* Shows the outputs of node `origin` of the source graph, all of whose steps have run. */
 sib_code tap_outputs(const frame *f, const segment *s, const instance *in, node_id origin, sib_error *err);
-/* Shows the outputs of a node that ran in a segment of its own: control flow, or steps in chunks. */
+/* Shows the outputs of a node that ran in a separate segment: control flow, or steps in chunks. */
 sib_code tap_control(const frame *f, const node *n, sib_error *err);
 
 #endif

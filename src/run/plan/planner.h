@@ -64,7 +64,7 @@ typedef enum verdict {
     PLANNED_LAST, /* its outputs must be computed before the next node is planned */
     AGAIN,        /* the content that it needed is known now: add it again */
     WAITS,        /* needs a value that this segment computes */
-    RUNS_ALONE    /* in chunks of steps, in a segment of its own */
+    RUNS_ALONE    /* in chunks of steps, in a separate segment */
 } verdict;
 
 /* Adds node `index` of the source to the plan. outs, declared: room for its outputs. */
