@@ -29,7 +29,7 @@ sib_code spares_take(spares *s, unsigned most, sib_dtype dtype, size_t rank, con
 /* Keeps a reference to v as one of at most `most`. */
 void spares_add(spares *s, unsigned most, const sib_value *v);
 /* Whether others hold more than `keep` spares, or some were dropped for lack of room, so that the rest
-   serves nobody. */
+   is not reused. */
 bool spares_are_many(const spares *s, unsigned keep);
 /* Drops spares that others hold beyond `keep`; where some were dropped for lack of room, all but one. */
 void spares_trim(spares *s, unsigned keep);

@@ -82,8 +82,8 @@ static sib_code fuse(planner *p, const bool *node_needed, const bool *leaves, si
     sib_code code = patch_create(g, &edits, err);
     if (code == SIB_OK)
         code = fuse_elementwise(g, node_needed, leaves, p->options, &run, edits, &made, err);
-    /* A fused node takes the place of its group's last member, possibly after unneeded nodes that read a member's
-       result: those are dropped. */
+    /* A fused node takes the place of its group's last member, possibly after unneeded nodes that read a
+       member's result: those are dropped. */
     for (node_id i = 0; i < n_before && code == SIB_OK && made.n; i++)
         if (!node_needed[i])
             code = patch_drop(edits, i, err);
