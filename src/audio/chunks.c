@@ -15,7 +15,7 @@ void sib_audio_pad_or_trim(const float *samples, size_t n_samples, float *out, s
         memset(out + kept, 0, (length - kept) * sizeof *out);
 }
 
-/* seconds at sample_rate, as the nearest number of samples; false where that doesn't fit. */
+/* seconds at sample_rate, rounded to the nearest number of samples; returns false where that does not fit. */
 static bool to_samples(double seconds, int32_t sample_rate, size_t *out)
 {
     double samples = round(seconds * sample_rate);

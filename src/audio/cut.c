@@ -7,19 +7,19 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Elements looked at before giving up: ten hours of 20 ms blocks. */
+/* Max elements to examine: ten hours of 20 ms blocks. */
 #define CUT_MAX_STEPS 2000000
 
-/* A file read through one small window. */
+/* A file read through a small window. */
 typedef struct {
     int fd;
     uint64_t size;
-    uint64_t start; /* of the window */
+    uint64_t start; /* offset of the window */
     size_t filled;
     uint8_t window[4096];
 } file;
 
-/* `bytes` at `at`, or NULL where they aren't all there. Valid until the next call. */
+/* `bytes` at `at`, or NULL where the file lacks some of them. Valid until the next call. */
 static const uint8_t *peek(file *f, uint64_t at, size_t bytes)
 {
     if (at > f->size || bytes > f->size - at || bytes > sizeof f->window)
@@ -60,7 +60,7 @@ static void set_cut(audio_cut *out, const char *part, uint64_t declared, uint64_
 
 /* ---- WAV ----------------------------------------------------------------------------------------- */
 
-/* Lengths that programs write when they stream and cannot come back to fill in the true one. */
+/* Lengths that programs write when they stream and cannot return to fill in the true one. */
 static bool is_streamed_length(uint64_t bytes)
 {
     return bytes == 0 || bytes >= 0xFFFFFF00 || (bytes >= 0x7FFFF000 && bytes <= 0x80000000);
@@ -95,11 +95,11 @@ static void look_wav(audio_cut *out, file *f)
     }
 }
 
-/* ---- Chunks one after the other: AVI, ASF, W64, CAF, FLV, MP4 ------------------------------------------ */
+/* ---- Consecutive chunks: AVI, ASF, W64, CAF, FLV, MP4 -------------------------------------------------- */
 
 typedef struct {
     uint32_t id;  /* four characters, big-endian */
-    uint64_t end; /* position after it; UINT64_MAX where its length isn't known */
+    uint64_t end; /* position after it; UINT64_MAX where its length is unknown */
 } chunk;
 
 static uint64_t end_at(uint64_t at, uint64_t bytes)
@@ -158,12 +158,12 @@ static bool read_flv(file *f, uint64_t at, chunk *out)
     const uint8_t *p = peek(f, at, 11);
     if (!p)
         return false;
-    if (at == 0) { /* "FLV", version, flags, its own length; then a zero of 4 bytes */
+    if (at == 0) { /* "FLV", version, flags, length of the header; then four zero bytes */
         *out = (chunk){0, big(p + 5, 4) + 4};
         return true;
     }
     uint64_t end = at + 11 + big(p + 1, 3);
-    /* The tag's length stands after it once more; the last tag may lack it. */
+    /* The tag's length is repeated after it; the last tag may lack it. */
     *out = (chunk){p[0], end <= f->size && end + 4 > f->size ? f->size : end + 4};
     return true;
 }
@@ -185,8 +185,8 @@ static bool read_box(file *f, uint64_t at, chunk *out)
     return true;
 }
 
-/* Walks chunks from the beginning; cut where one of `ids` (zero-ended) ends beyond the file. True where a
-   chunk `mark` was met. */
+/* Walks chunks from the beginning; the file is cut where one of `ids` (ends with 0) ends beyond the file.
+   Returns true where a chunk `mark` was found. */
 static bool look_chunks(audio_cut *out, file *f, bool (*read_chunk)(file *, uint64_t, chunk *),
                         const uint32_t *ids, uint32_t mark)
 {
@@ -212,13 +212,13 @@ static bool look_chunks(audio_cut *out, file *f, bool (*read_chunk)(file *, uint
 static void look_avi(audio_cut *out, file *f)
 {
     static const uint32_t ids[] = {0x52494646 /* RIFF */, 0};
-    out->no_length = true; /* libavformat scales it by what is there */
+    out->no_length = true; /* libavformat scales the duration by the bytes that exist */
     look_chunks(out, f, read_riff, ids, 0);
 }
 
 static void look_asf(audio_cut *out, file *f)
 {
-    static const uint32_t ids[] = {0x3626B275 /* the data object's GUID as it stands in the file */, 0};
+    static const uint32_t ids[] = {0x3626B275 /* the data object's GUID in the file's byte order */, 0};
     look_chunks(out, f, read_guid, ids, 0);
 }
 
@@ -251,8 +251,8 @@ static void look_mp4(audio_cut *out, file *f)
 #define MATROSKA_SEGMENT 0x18538067
 #define MATROSKA_CLUSTER 0x1F43B675
 
-/* Reads an id (its length marker kept) or a size (marker dropped) of 1 to 8 bytes; 0 where it isn't there or
-   isn't one, else its bytes. An unknown size gives UINT64_MAX. */
+/* Reads an id (with its length marker) or a size (without it) of 1 to 8 bytes. Returns its length in bytes; 0
+   where it is missing or invalid. An unknown size gives UINT64_MAX. */
 static int read_vint(file *f, uint64_t at, bool is_id, uint64_t *out)
 {
     const uint8_t *p = peek(f, at, 1);
@@ -293,7 +293,7 @@ static void look_matroska(audio_cut *out, file *f)
 #define OGG_HEAD     27
 #define OGG_MAX_PAGE 65307
 
-/* The page's bytes where a page begins at `at`, else 0. */
+/* Length of the page that begins at `at`, 0 where none does. */
 static uint64_t ogg_page(file *f, uint64_t at)
 {
     const uint8_t *p = peek(f, at, OGG_HEAD);
@@ -302,14 +302,14 @@ static uint64_t ogg_page(file *f, uint64_t at)
     size_t segments = p[26];
     uint64_t bytes = OGG_HEAD + segments;
     if (!(p = peek(f, at + OGG_HEAD, segments)))
-        return bytes; /* more than is there: the head itself is cut */
+        return bytes; /* more than the file has: the page's header is cut */
     for (size_t i = 0; i < segments; i++)
         bytes += p[i];
     return bytes;
 }
 
-/* A page found near the end counts once another follows it, or the file ends, where it says; from there on
-   pages are followed to the last one. */
+/* A page found near the end counts if another page, or the end of the file, follows where its length says;
+   from there pages are followed to the last one. */
 static void look_ogg(audio_cut *out, file *f)
 {
     uint64_t at = f->size > 3 * OGG_MAX_PAGE ? f->size - 3 * OGG_MAX_PAGE : 0, bytes = 0;

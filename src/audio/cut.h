@@ -1,4 +1,4 @@
-/* Whether a file ends before its own structure says: what a broken copy looks like from outside. */
+/* Finds out whether a file ends before its structure does, as an incomplete copy. */
 #ifndef AUDIO_CUT_H
 #define AUDIO_CUT_H
 
@@ -8,17 +8,17 @@
 
 typedef struct audio_cut {
     bool is_cut;
-    char what[96];    /* "its data chunk declares 100 bytes, 40 are there"; empty where it isn't cut */
-    uint64_t payload; /* bytes of sound that a WAV's header declares, 0 where it doesn't */
-    bool no_length;   /* libavformat's duration comes from what is there, not from a header */
+    char what[96];    /* "its data chunk declares 100 bytes, 40 are there"; empty where the file is not cut */
+    uint64_t payload; /* bytes of sound that a WAV's header declares, 0 where it declares none */
+    bool no_length;   /* libavformat's duration comes from the bytes that exist, not from a header */
 } audio_cut;
 
-/* Looks at a file of `size` bytes (0: unknown, nothing is looked at) that is in libavformat's `format`. Reads
-   with pread, so the descriptor's position stays. Formats that it doesn't know, damaged structure and headers
-   of files that were streamed (no length in them) count as not cut. */
+/* Examines a file of `size` bytes (0: unknown, nothing is examined) in libavformat's `format`. Reads with
+   pread, so the descriptor's position does not change. Unknown formats, damaged structure and headers of
+   streamed files (which have no length) count as not cut. */
 void audio_cut_look(audio_cut *out, int fd, uint64_t size, const char *format);
 
-/* Looks further at the packets that the stream's index lists, where the format has one up front. */
+/* Also examines the packets listed in the stream's index, where the format has one at the beginning. */
 void audio_cut_look_at_index(audio_cut *out, AVStream *stream, uint64_t size, const char *format);
 
 #endif

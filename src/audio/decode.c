@@ -8,23 +8,24 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Waits for a reader that has nothing yet: 10 ms each. */
+/* Max waits of 10 ms for a reader that has no data yet. */
 #define DECODE_MAX_WAITS 500
 /* Failures in a row after which a draining decoder counts as empty. */
 #define DECODE_MAX_DRAIN_FAILURES 100
-/* Rates that recordings have, Hz. Below, a small file becomes a large one at the rate asked for; the resampler's tables
-   grow with the rate. */
+/* Rates of recordings, Hz. Below, a small file becomes a large one at the requested rate; the resampler's
+   tables grow with the rate. */
 #define DECODE_MIN_RATE 4000
 #define DECODE_MAX_RATE 768000
-/* Seconds that any file may hold, and bytes that each second beyond takes at least: FLAC's silence at 8 kHz has 27, Opus'
-   30. Codecs that need less, as a synthesizer's program of a day in 62 bytes, are no recordings. */
+/* Seconds that any file may hold, and min bytes per second beyond that: FLAC's silence at 8 kHz takes 27,
+   Opus' takes 30. Codecs that take less, such as a synthesizer's program of a day in 62 bytes, are not
+   recordings. */
 #define DECODE_FREE_SECONDS   600
 #define DECODE_BYTES_A_SECOND 16
 
 /* ---- Opening ------------------------------------------------------------------------------------- */
 
-/* Lossless formats carry checksums; a frame that fails its own is damaged. Elsewhere such strictness would
-   refuse what every player plays. */
+/* Lossless formats have checksums; a frame that fails its checksum is damaged. In other formats this
+   strictness would refuse files that every player plays. */
 static bool has_checksums(enum AVCodecID id)
 {
     return id == AV_CODEC_ID_FLAC || id == AV_CODEC_ID_TTA || id == AV_CODEC_ID_WAVPACK;
@@ -39,7 +40,7 @@ static sib_code set_up(audio_decoder *d, const AVCodec *codec, sib_error *err)
         return err_memory(err, sizeof *c, "a decoder");
     if (c->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC && c->ch_layout.nb_channels > 0)
         av_channel_layout_default(&c->ch_layout,
-                                  c->ch_layout.nb_channels); /* as the ffmpeg command guesses */
+                                  c->ch_layout.nb_channels); /* the layout that the ffmpeg command guesses */
     c->pkt_timebase = d->in->stream->time_base; /* lets the decoder drop encoder delay and padding */
     c->thread_count = 1;
     if (!d->lenient && has_checksums(codec->id))
@@ -91,7 +92,7 @@ static sib_code fail_damaged(const audio_decoder *d, const char *how, sib_error 
 }
 
 /* A packet that may fail without harm: a tag between the frames of joined MP3 files, or PCM that ends inside
-   a sample (its whole samples decode first). */
+   a sample (its complete samples decode first). */
 static bool is_harmless(const audio_decoder *d)
 {
     static const char *const tags[] = {"ID3", "TAG", "APETAGEX", "LYRICSBEGIN"};
@@ -107,8 +108,8 @@ static bool is_harmless(const audio_decoder *d)
     return sample_bits > 0 && p->size * 8 % sample_bits != 0;
 }
 
-/* How much less than its header gives a stream may hold and still be whole, in seconds; negative where that
-   figure isn't to be trusted, or the file's structure says it better. */
+/* How much shorter than its header's duration a complete stream may be, in seconds; negative where that
+   duration is unreliable, or the file's structure is more reliable. */
 static double allowed_shortfall(const audio_decoder *d)
 {
     static const char *const structured[] = {"mov", "matroska", "ogg", "avi", "asf", "wav", "w64", "flv"};
@@ -126,7 +127,7 @@ static double allowed_shortfall(const audio_decoder *d)
     return 0.25;
 }
 
-/* Bits a second: exact for PCM, else as the header says it. */
+/* Bits per second: exact for PCM, otherwise as the header declares. */
 static double bit_rate(const AVCodecParameters *par)
 {
     double bits = (double)av_get_bits_per_sample(par->codec_id) * par->ch_layout.nb_channels;
@@ -137,10 +138,10 @@ double audio_decoder_declared(const audio_decoder *d)
 {
     const audio_cut *cut = &d->in->cut;
     double rate = bit_rate(d->in->stream->codecpar);
-    if (cut->is_cut && cut->payload > 0 && rate > 0) /* libavformat takes the file's size then */
+    if (cut->is_cut && cut->payload > 0 && rate > 0) /* libavformat then uses the file's size */
         return (double)cut->payload * 8 / rate;
     if (av_match_name("ogg", d->in->format->iformat->name) || (cut->is_cut && cut->no_length))
-        return -1; /* known from what is there only */
+        return -1; /* known only from the bytes that exist */
     if (d->in->declared > 0)
         return d->in->declared;
     bool estimated = d->in->format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE;
@@ -173,7 +174,8 @@ static sib_code judge_end(const audio_decoder *d, sib_error *err)
 
 /* ---- Decoding ------------------------------------------------------------------------------------ */
 
-/* Remembers the first failure. It is told once a later frame decodes: until then the file may just be cut. */
+/* Records the first failure. It is reported once a later frame decodes: until then the file may just be
+   cut. */
 static void note_bad(audio_decoder *d, int av_code)
 {
     if (d->first_bad)
@@ -182,7 +184,7 @@ static void note_bad(audio_decoder *d, int av_code)
     d->bad_at = d->seconds;
 }
 
-/* Gives the decoder the stream's next packet, or the sign of the end. */
+/* Feeds the decoder the stream's next packet, or the end of the stream. */
 static sib_code feed(audio_decoder *d, sib_error *err)
 {
     int av_code, waits = 0;
@@ -199,7 +201,7 @@ static sib_code feed(audio_decoder *d, sib_error *err)
     }
     if (av_code == AVERROR(ENOMEM) || errno == ENOMEM)
         return audio_input_fail(d->in, SIB_ERR_MEMORY, AVERROR(ENOMEM), "reading", err);
-    if (av_code < 0) { /* the ffmpeg command takes any failure here for the end */
+    if (av_code < 0) { /* the ffmpeg command treats any failure here as the end */
         d->ends_inside = av_code == AVERROR(EIO);
         if (av_code != AVERROR_EOF)
             note_bad(d, av_code);
@@ -220,7 +222,7 @@ static sib_code feed(audio_decoder *d, sib_error *err)
     return SIB_OK;
 }
 
-/* Limits of what a file may become. */
+/* Checks the limits on a recording's length. */
 static sib_code check_length(const audio_decoder *d, sib_error *err)
 {
     const audio_input *in = d->in;

@@ -1,4 +1,4 @@
-/* Packets to frames, as the ffmpeg command does it, and the judgement whether the file was whole. */
+/* Decodes packets to frames as the ffmpeg command does, and judges whether the file was complete. */
 #ifndef AUDIO_DECODE_H
 #define AUDIO_DECODE_H
 
@@ -11,14 +11,14 @@ typedef struct audio_decoder {
     AVCodecContext *codec;
     AVPacket *packet;
     AVFrame *frame;
-    bool lenient;          /* packets that don't decode are passed over, as the ffmpeg command does */
-    bool at_end;           /* all packets were read, the decoder drains */
+    bool lenient;          /* packets that fail to decode are skipped, as the ffmpeg command does */
+    bool at_end;           /* all packets were read; the decoder is draining */
     bool ends_inside;      /* the file ends inside a packet */
-    bool harmless;         /* the packet just fed may fail */
-    int drain_failures;    /* while draining; a few are enough */
+    bool harmless;         /* the packet fed last may fail */
+    int drain_failures;    /* while draining; a few end it */
     int first_bad;         /* libav's code for the first packet that failed, 0 for none */
-    double max_seconds;    /* more are refused */
-    double bad_at;         /* seconds decoded before it */
+    double max_seconds;    /* a longer recording is refused */
+    double bad_at;         /* seconds decoded before the first failure */
     double seconds;        /* decoded so far */
     double packet_seconds; /* of the packets read so far */
 } audio_decoder;
@@ -30,7 +30,7 @@ sib_code audio_decoder_open(audio_decoder *d, audio_input *in, const sib_audio_o
 
 void audio_decoder_close(audio_decoder *d);
 
-/* Seconds that the whole file should hold by its header, negative where nothing says it. */
+/* Seconds that the complete file should hold by its header, negative where unknown. */
 double audio_decoder_declared(const audio_decoder *d);
 
 /* *frame: the next frame, valid until the next call, or NULL at the end. Errors: SIB_ERR_FORMAT (damaged; at

@@ -9,12 +9,12 @@
 /* libavformat's names of demuxers; where one has several ("mov,mp4,m4a,3gp,3g2,mj2"), one of them. */
 static const char formats[] =
     "wav,w64,aiff,au,caf,voc,ircam,nistsphere,sox,avr," /* PCM with a header */
-    "flac,wv,tta,ape,tak,shn,mpc,mpc8,dsf,iff,"         /* music, lossless and not */
+    "flac,wv,tta,ape,tak,shn,mpc,mpc8,dsf,iff,"         /* music, lossless and lossy */
     "mp3,aac,loas,ogg,asf,ac3,eac3,dts,dtshd,truehd,mlp,"
-    "mov,matroska,avi,flv,live_flv,mpeg,mpegts,nut,mxf,gxf,dv,rm,wtv,obu," /* containers, video among them */
+    "mov,matroska,avi,flv,live_flv,mpeg,mpegts,nut,mxf,gxf,dv,rm,wtv,obu," /* containers, also of video */
     "amr,amrnb,amrwb,gsm,g722,g726,g726le,g729,g723_1,ilbc,codec2,sln,sbc,qcp,dss,act,aea,oma";
 
-/* PCM of all kinds (up to AV_CODEC_ID_ADPCM_IMA_QT) stands outside. */
+/* PCM of all kinds (up to AV_CODEC_ID_ADPCM_IMA_QT) is allowed besides these. */
 static const enum AVCodecID codecs[] = {
     AV_CODEC_ID_ADPCM_IMA_QT,
     AV_CODEC_ID_ADPCM_IMA_WAV,
@@ -108,7 +108,7 @@ bool audio_codec_is_known(enum AVCodecID id)
     return false;
 }
 
-/* The names of all decoders of those codecs: "mp3float" and "mp3" are two of one. */
+/* The names of all decoders of those codecs: "mp3float" and "mp3" are two for one codec. */
 static void make_codec_list(void)
 {
     AVBPrint text;

@@ -1,8 +1,7 @@
-/* Opening a file. libavformat gets a reader over our descriptor and no other way to the outside: a play list
-   can open neither files nor the network, and "http:x" is a file of that name.
-
-   libav's log level is one setting of the whole process. It is silenced here once, at the first file, because
-   the library doesn't print; what libav says comes back in the error's message. */
+/* Opens a file. libavformat gets a reader over our descriptor and no other access: a playlist can open
+   neither files nor the network, and "http:x" is a file of that name.
+   libav's log level is one setting of the process. It is silenced here once, at the first file, because the
+   library does not print; the error's message carries what libav reports. */
 #include "audio/input.h"
 
 #include "audio/formats.h"
@@ -17,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The block that libavformat's own file reader takes: the same block, the same probing. */
+/* The block size of libavformat's own file reader, for the same probing. */
 #define INPUT_BLOCK 32768
 
 static pthread_once_t silenced = PTHREAD_ONCE_INIT;
@@ -64,7 +63,7 @@ static int io_read(void *opaque, uint8_t *out, int bytes)
 {
     audio_input *in = opaque;
     ssize_t got;
-    if (errno == ENOMEM) /* since the caller's call began: some formats would ask for ever */
+    if (errno == ENOMEM) /* since the caller's call began: some formats would retry for ever */
         return AVERROR(ENOMEM);
     do
         got = read(in->fd, out, (size_t)bytes);
@@ -86,7 +85,7 @@ static int64_t io_seek(void *opaque, int64_t offset, int whence)
     return at < 0 ? AVERROR(errno) : at;
 }
 
-/* Called where a format wants to open something else: it may not. */
+/* Refuses a format's request to open another file. */
 static int refuse_open(AVFormatContext *format, AVIOContext **io, const char *url, int flags,
                        AVDictionary **options)
 {
@@ -145,7 +144,7 @@ static bool refers_elsewhere(const AVInputFormat *format)
     return false;
 }
 
-/* Learns the format from the first bytes; libavformat's reader is at the beginning again afterwards. */
+/* Determines the format by the first bytes; libavformat's reader is then at the beginning again. */
 static sib_code probe(audio_input *in, const char *path, const AVInputFormat **out, sib_error *err)
 {
     *out = NULL;
@@ -183,8 +182,8 @@ static sib_code open_failure(const audio_input *in, const AVInputFormat *probed,
 
 /* ---- The stream ---------------------------------------------------------------------------------- */
 
-/* The audio stream that the ffmpeg command takes where none is named: packets seen while probing weigh most,
-   then the default disposition, then the number of channels; the first of equals. */
+/* The audio stream that the ffmpeg command chooses where none is named: by packets seen while probing, then
+   by the default disposition, then by the number of channels; the first among equals. */
 static AVStream *choose_stream(const AVFormatContext *format)
 {
     AVStream *best = NULL;
@@ -218,8 +217,8 @@ static sib_code no_stream(const audio_input *in, sib_error *err)
                    others[0] ? others : "nothing");
 }
 
-/* Seconds that the stream's own header gives. To be asked before packets are read: libavformat later fills
-   in estimates. */
+/* Seconds in the stream's own header. To be called before packets are read, since libavformat later fills in
+   estimates. */
 static double header_seconds(const AVStream *s)
 {
     return s->duration != AV_NOPTS_VALUE && s->duration > 0 ? (double)s->duration * av_q2d(s->time_base) : -1;

@@ -1,4 +1,4 @@
-/* A file opened for libavformat: our own descriptor under its reader, one audio stream chosen. */
+/* A file opened for libavformat: its reader uses our descriptor, and one audio stream is chosen. */
 #ifndef AUDIO_INPUT_H
 #define AUDIO_INPUT_H
 
@@ -9,11 +9,11 @@
 
 typedef struct audio_input {
     int fd;
-    uint64_t size; /* bytes; 0 where it isn't a regular file */
+    uint64_t size; /* bytes; 0 where it is not a regular file */
     uint64_t bytes_read;
     int read_errno;         /* errno of the first read that failed, 0 for none */
-    bool refused_reference; /* the file names others, which were not opened */
-    char name[176];         /* the path for messages, its end where it is long */
+    bool refused_reference; /* the file refers to others, which were not opened */
+    char name[176];         /* the path for messages, or its end where it is long */
     AVIOContext *io;
     AVFormatContext *format;
     AVStream *stream; /* the audio stream to decode; others are discarded */
@@ -27,16 +27,16 @@ sib_code audio_input_open(audio_input *in, const char *path, sib_error *err);
 
 void audio_input_close(audio_input *in);
 
-/* Fails with what libav said: SIB_ERR_MEMORY, SIB_ERR_IO where reading failed, else `code`. "NAME: WHAT:
+/* Fails with libav's message: SIB_ERR_MEMORY, SIB_ERR_IO where reading failed, otherwise `code`. "NAME: WHAT:
    REASON". */
 sib_code audio_input_fail(const audio_input *in, sib_code code, int av_code, const char *what,
                           sib_error *err);
 
-/* libav takes much for the end of a file or for damage where memory fails, and goes on with what it has. errno tells: set to
-   0 before calls of libav, it is ENOMEM behind them only where malloc failed. Errors: SIB_ERR_MEMORY. */
+/* Where memory fails, libav often assumes the end of the file or damage, and continues. errno shows it: set
+   to 0 before calls of libav, it is ENOMEM after them only where malloc failed. Errors: SIB_ERR_MEMORY. */
 sib_code audio_input_check_memory(const audio_input *in, sib_error *err);
 
-/* A path as messages show it: whole, or "..." and its end where it is long. */
+/* A path for messages: complete, or "..." and its end where it is long. */
 void audio_short_name(const char *path, char *out, size_t bytes);
 
 #endif

@@ -1,4 +1,4 @@
-/* Level: what a recording is like, and bringing it to a level. */
+/* Level: properties of a recording, and scaling to a level. */
 #include "base/error.h"
 
 #include <float.h>
@@ -7,14 +7,14 @@
 #include <sibyl/audio.h>
 #include <string.h>
 
-/* One step of 16 bit: what counts as silence. */
+/* One step of 16 bits: samples up to it are silent. */
 #define LEVEL_SILENCE (1.0 / 32768)
-/* The largest value that 16 bit can hold: what counts as clipped. */
+/* The largest 16-bit value: samples from it on are clipped. */
 #define LEVEL_CLIP (32767.0 / 32768)
-/* A mean beyond this is a DC offset. */
+/* A larger mean is a DC offset. */
 #define LEVEL_DC 0.01
 
-/* Samples that look clipped: runs of two or more equal ones at full scale. */
+/* Counts samples that appear clipped: runs of two or more equal ones at full scale. */
 static uint64_t count_clipped(const float *samples, size_t n_samples)
 {
     uint64_t clipped = 0;

@@ -8,7 +8,7 @@
 #include <libavutil/error.h>
 #include <string.h>
 
-/* Channels that libswresample takes at most. */
+/* Max channels of libswresample. */
 #define MONO_MAX_CHANNELS 64
 
 void audio_mono_init(audio_mono *m, int rate, bool keep_float)
@@ -39,13 +39,13 @@ static bool made_for(const audio_mono *m, const AVFrame *f)
            av_channel_layout_compare(&m->in_layout, &f->ch_layout) == 0;
 }
 
-/* A new context for this frame's parameters. What an earlier one still held is dropped: the ffmpeg command
-   does that too where a stream changes in the middle. */
+/* Makes a new context for this frame's parameters. Samples in an earlier one are dropped, as the ffmpeg
+   command does where a stream changes in the middle. */
 static sib_code configure(audio_mono *m, const AVFrame *f, const char *name, sib_error *err)
 {
     AVChannelLayout mono = AV_CHANNEL_LAYOUT_MONO;
     swr_free(&m->swr);
-    errno = 0; /* swr_init says nothing of memory that it lacks */
+    errno = 0; /* swr_init does not report failed allocations */
     int av_code = av_channel_layout_copy(&m->in_layout, &f->ch_layout);
     if (av_code >= 0)
         av_code = swr_alloc_set_opts2(&m->swr, &mono, m->format, m->rate, &m->in_layout,
@@ -63,8 +63,8 @@ static sib_code configure(audio_mono *m, const AVFrame *f, const char *name, sib
     return SIB_OK;
 }
 
-/* Fills the block: from `in` (n samples a channel), from what the context holds (in is the block, n = 0), or
-   from its end (in is NULL). */
+/* Fills the block: from `in` (n samples per channel), from the samples in the context (in is the block, n =
+   0), or from its end (in is NULL). */
 static sib_code convert(audio_mono *m, const uint8_t **in, int n, const char *name, sib_error *err)
 {
     uint8_t *out[1] = {(uint8_t *)&m->block};
@@ -90,7 +90,7 @@ sib_code audio_mono_put(audio_mono *m, const AVFrame *frame, const char *name, s
 
 sib_code audio_mono_flush(audio_mono *m, const char *name, sib_error *err)
 {
-    if (!m->swr) /* not one frame came */
+    if (!m->swr) /* there was no frame */
         return SIB_OK;
     m->flushing = true;
     return convert(m, NULL, 0, name, err);
@@ -101,7 +101,7 @@ sib_code audio_mono_take(audio_mono *m, float *samples, size_t max_samples, size
 {
     *got = 0;
     if (m->count == 0 && m->more) {
-        /* Nothing is read through these; swresample only wants a pointer for each channel. */
+        /* Nothing is read through these; swresample needs a pointer per channel. */
         const uint8_t *held[MONO_MAX_CHANNELS];
         for (size_t i = 0; i < MONO_MAX_CHANNELS; i++)
             held[i] = (const uint8_t *)&m->block;

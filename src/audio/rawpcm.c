@@ -8,13 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Bytes of one sample. */
 size_t audio_rawpcm_sample_bytes(sib_pcm pcm)
 {
     return pcm == SIB_PCM_F32LE ? 4 : 2;
 }
 
-/* Beginnings of files that are no raw samples. "...." stands for any four bytes. */
+/* Beginnings of files that are not raw samples. "...." stands for any four bytes. */
 static const struct {
     const char *bytes, *name;
 } containers[] = {{"RIFF....WAVE", "a WAV file"},   {"RF64....WAVE", "a WAV file"},
@@ -25,7 +24,7 @@ static const struct {
                   {"#!AMR", "an AMR file"}};
 #define CONTAINER_BYTES 12 /* of the longest */
 
-/* What the first bytes (n) are the beginning of, or NULL. */
+/* The container that begins with the bytes b (n), or NULL. */
 static const char *container_of(const uint8_t *b, size_t n)
 {
     for (size_t i = 0; i < sizeof containers / sizeof *containers; i++) {
@@ -40,7 +39,7 @@ static const char *container_of(const uint8_t *b, size_t n)
     return NULL;
 }
 
-/* Reads until a sample is there or the input ends; at first, until a container can be told. */
+/* Reads until there is a sample or the input ends; at first, until a container can be recognised. */
 static sib_code fill(audio_rawpcm *p, sib_error *err)
 {
     size_t left = p->filled - p->begin;

@@ -8,15 +8,14 @@ typedef struct audio_rawpcm {
     sib_pcm pcm;
     uint64_t bytes; /* read so far */
     bool at_end;
-    size_t begin, filled; /* bytes of the buffer not yet taken: begin .. filled */
+    size_t begin, filled; /* bytes of the buffer not yet returned: begin .. filled */
     uint8_t buffer[16384];
 } audio_rawpcm;
 
-/* Bytes of one sample. */
 size_t audio_rawpcm_sample_bytes(sib_pcm pcm);
 
-/* Takes up to max_samples from standard input; *got is 0 at the end only. Errors: SIB_ERR_IO,
-   SIB_ERR_FORMAT (the input ends inside a sample, unless `lenient`). */
+/* Reads up to max_samples from standard input; *got is 0 only at the end. Errors: SIB_ERR_IO, SIB_ERR_FORMAT
+   (the input ends inside a sample, unless `lenient`). */
 sib_code audio_rawpcm_take(audio_rawpcm *p, bool lenient, float *samples, size_t max_samples, size_t *got,
                            sib_error *err);
 

@@ -1,5 +1,5 @@
-/* The public face of decoding: a path becomes mono float samples, block by block or whole.
-   Invariants: a failure is kept and told again by every later read; memory does not grow with the length. */
+/* The public calls of decoding: a path becomes mono float samples, in blocks or at once.
+   Invariants: a failure is kept and returned by every later read; memory does not grow with the length. */
 #include "audio/decode.h"
 #include "audio/input.h"
 #include "audio/mono.h"
@@ -22,9 +22,9 @@
 struct sib_audio_reader {
     sib_audio_options options;
     sib_audio_info info;
-    sib_error failure; /* told again by later reads */
+    sib_error failure; /* returned again by later reads */
     bool is_raw;       /* standard input: raw; otherwise input, decoder, mono */
-    bool flushed;      /* the decoder has ended and the resampler was told */
+    bool flushed;      /* the decoder has ended and the resampler was flushed */
     audio_rawpcm raw;
     audio_input input;
     audio_decoder decoder;
@@ -77,7 +77,7 @@ static void describe_file(sib_audio_reader *r)
     bool estimated = format->duration_estimation_method == AVFMT_DURATION_FROM_BITRATE;
     if (declared >= 0)
         r->info.duration = declared;
-    else if (!estimated && stream->duration > 0) /* libavformat asked the last page or packet */
+    else if (!estimated && stream->duration > 0) /* libavformat read the last page or packet */
         r->info.duration = (double)stream->duration * av_q2d(stream->time_base);
 }
 
@@ -138,7 +138,7 @@ const sib_audio_info *sib_audio_get_info(const sib_audio_reader *reader)
 
 /* ---- Reading ------------------------------------------------------------------------------------- */
 
-/* Gives the resampler the next frame, or the sign that none follows. */
+/* Passes the next frame to the resampler, or the end. */
 static sib_code put_next(sib_audio_reader *r, sib_error *err)
 {
     const AVFrame *frame;
@@ -151,7 +151,7 @@ static sib_code put_next(sib_audio_reader *r, sib_error *err)
     return audio_mono_flush(&r->mono, r->input.name, err);
 }
 
-/* At least one sample, unless the recording has ended. */
+/* Returns at least one sample, unless the recording has ended. */
 static sib_code take(sib_audio_reader *r, float *samples, size_t max_samples, size_t *got, sib_error *err)
 {
     if (r->is_raw && (double)r->raw.bytes > r->options.max_seconds * r->options.sample_rate *
@@ -181,12 +181,12 @@ sib_code sib_audio_read(sib_audio_reader *reader, float *samples, size_t max_sam
             break;
         *got += more;
     }
-    if (!reader->failure.code || *got > 0) /* what came before a failure is given out first */
+    if (!reader->failure.code || *got > 0) /* samples before a failure are returned first */
         return SIB_OK;
     return err_set_at(err, reader->failure.code, reader->failure.offset, "%s", reader->failure.message);
 }
 
-/* ---- Whole files --------------------------------------------------------------------------------- */
+/* ---- Entire files -------------------------------------------------------------------------------- */
 
 static sib_code read_all(sib_audio_reader *r, float **samples, size_t *n_samples, sib_error *err)
 {

@@ -119,7 +119,7 @@ sib_code json_facts(ckpt_file *s, const json_t *value, key_path *key)
     return code;
 }
 
-/* True for an object; a zero in the first 8 bytes means a safetensors header, which begins with its length. */
+/* True for an object; a zero byte among the first 8 means a safetensors file, which begins with a length. */
 static bool recognises(byte_span b)
 {
     size_t i = 0;
