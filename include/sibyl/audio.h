@@ -22,8 +22,7 @@ typedef struct sib_audio_options {
     sib_pcm pcm;     /* format of raw PCM when the path is "-": mono, already at sample_rate */
     bool allow_truncated; /* take what a truncated or damaged file still holds, as the ffmpeg command does,
                              instead of refusing it */
-    /* a longer recording is refused (SIB_ERR_SIZE) once this much is decoded; 0: 86,400 (a day); INFINITY: no
-       limit */
+    /* a longer recording is refused (SIB_ERR_SIZE) at this point; 0: 86,400 (a day); INFINITY: no limit */
     double max_seconds;
 } sib_audio_options;
 

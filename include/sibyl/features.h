@@ -104,8 +104,7 @@ SIB_API sib_code sib_mel_spec_preset(const char *name, int32_t n_mels, sib_mel_s
 
 /* ---- Computing ---------------------------------------------------------------------------------- */
 
-/* Tables made from a description: window, transform plan, bands. Immutable, so several threads may share
-   one. */
+/* Tables made from a description: window, transform plan, bands. Immutable: threads may share one. */
 typedef struct sib_mel sib_mel;
 
 typedef struct sib_mel_options {

@@ -1,5 +1,5 @@
-/* Import of checkpoints: weights of other programs become an ONNX model, whose graph follows from their
-   names. */
+/* Imports checkpoints: weights of other programs become an ONNX model with the graph that their names
+   imply. */
 #ifndef SIBYL_IMPORT_H
 #define SIBYL_IMPORT_H
 

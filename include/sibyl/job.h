@@ -39,7 +39,7 @@ typedef struct sib_span {
 
 /* Types of ports: the inputs and outputs of jobs and their nodes. */
 #define SIB_PORT_TYPES(X)                                                                                    \
-    X(SIB_PORT_AUDIO, "audio") /* tensor float32 [n]: mono samples at the rate that the job says */          \
+    X(SIB_PORT_AUDIO, "audio") /* tensor float32 [n]: mono samples at the job's sample rate */               \
     X(SIB_PORT_TENSOR, "tensor")                                                                             \
     X(SIB_PORT_TOKENS, "tokens")                                                                             \
     X(SIB_PORT_TEXT, "text")                                                                                 \
@@ -114,8 +114,7 @@ typedef struct sib_job_options {
    SIB_ERR_UNSUPPORTED (a kind of node, or a model without a job, by name), SIB_ERR_MEMORY. */
 SIB_API sib_code sib_job_open(const char *path, const sib_job_options *options, sib_job **out,
                               sib_error *err);
-/* The same from a document in memory. folder: where models and tokenizers are looked up; NULL: the current
-   one. */
+/* The same from a document in memory. folder: that of models and tokenizers; NULL: the current one. */
 SIB_API sib_code sib_job_open_text(const char *text, size_t size, const char *folder,
                                    const sib_job_options *options, sib_job **out, sib_error *err);
 SIB_API void sib_job_free(sib_job **j);

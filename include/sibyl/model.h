@@ -86,8 +86,7 @@ typedef struct sib_value_info {
     size_t rank;
     int64_t dims[SIB_MAX_RANK];          /* -1 for a dim that is not a number */
     const char *dim_names[SIB_MAX_RANK]; /* its expression: "T", "2*T+1"; NULL for numbers */
-    const sib_tensor *constant;          /* an initializer or folded value, otherwise NULL; owned by the
-                                            model */
+    const sib_tensor *constant;          /* initializer or folded value, owned by the model; otherwise NULL */
     bool optional_input;                 /* an input with a default value */
 } sib_value_info;
 /* Inputs and outputs in order. Return false where i is out of range. */

@@ -26,9 +26,8 @@ typedef struct sib_recording_options {
 } sib_recording_options;
 
 typedef struct sib_recording {
-    sib_tensor
-        *features; /* float32 (bands, frames), the chunks one after another; those of fixed point divided by
-                     `one` */
+    /* float32 (bands, frames), the chunks one after another; those of fixed point divided by `one` */
+    sib_tensor *features;
     sib_tensor *fixed; /* int16 or int8 of the same dims; NULL in floating point */
     double one;        /* what 1.0 is in elements of `fixed`: 16384 or 64; 1 in floating point */
     size_t chunks, frames_per_chunk;

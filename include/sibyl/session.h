@@ -11,8 +11,7 @@ extern "C" {
 typedef struct sib_session sib_session;
 
 typedef struct sib_session_options {
-    const char *backends;  /* names in order of preference, "cpu,ref"; NULL: all in this build, fastest
-                              first */
+    const char *backends;  /* in order of preference, "cpu,ref"; NULL: all in this build, fastest first */
     unsigned threads;      /* 0: one per processor that this process may use */
     sib_pool *pool;        /* threads to share between sessions: borrowed, must outlive the session; NULL: the
                               session's own */
@@ -45,8 +44,8 @@ SIB_API const char *sib_session_diagnostic(const sib_session *s, size_t i);
 /* Number of edits that passes made to the model's graph for this session, without those of plans (fused
    groups). */
 SIB_API uint64_t sib_session_edits(const sib_session *s);
-/* Name of pass i in the order in which they run, NULL where i is out of range; *meaning (meaning may be
-   NULL): what it does. */
+/* Name of pass i in the order in which they run, and in *meaning (may be NULL) what it does. NULL where i is
+   out of range. */
 SIB_API const char *sib_pass_name(size_t i, const char **meaning);
 
 /* ---- Running --------------------------------------------------------------------------------------- */
@@ -102,8 +101,7 @@ SIB_API sib_code sib_session_run(sib_session *s, size_t n_inputs, const sib_name
 SIB_API sib_code sib_profile_create(sib_profile **out, sib_error *err);
 SIB_API void sib_profile_free(sib_profile **p);
 typedef struct sib_profile_row {
-    const char *node, *op_type, *backend; /* node "" in rows by operator; "node12" for a node without a
-                                             name */
+    const char *node, *op_type, *backend; /* node "" in rows by operator; "node12" for an unnamed node */
     uint64_t calls;
     double seconds;
 } sib_profile_row;

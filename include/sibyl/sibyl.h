@@ -1,7 +1,7 @@
-/* The whole public interface of Sibyl. A call that can fail returns a sib_code and takes a last `sib_error
-   *err`, which may be NULL. Nothing in the library aborts, exits or prints. Each prototype states who owns
-   what; sib_x_free(sib_x **) clears the pointer. Functions are thread-safe on different objects unless stated
-   otherwise. */
+/* The entire public interface of Sibyl.
+   A call that can fail returns a sib_code and takes a last `sib_error *err`, which may be NULL. Nothing in
+   the library aborts, exits or prints. Each prototype states who owns what; sib_x_free(sib_x **) clears the
+   pointer. Functions are thread-safe on different objects unless stated otherwise. */
 #ifndef SIBYL_SIBYL_H
 #define SIBYL_SIBYL_H
 

@@ -70,11 +70,10 @@ typedef struct sib_tile_plan {
 
     /* The recording. */
     uint64_t calls;
-    uint64_t transfers;           /* by shim channels, in and out */
-    uint64_t bytes_in, bytes_out; /* moved by these transfers, padding included */
-    uint64_t bytes_host;          /* of the samples in host memory: frames overlap there, and strides fetch
-                                     them */
-    double seconds;               /* by the cost model */
+    uint64_t transfers;                              /* by shim channels, in and out */
+    uint64_t bytes_in, bytes_out;                    /* moved by these transfers, padding included */
+    uint64_t bytes_host;                             /* of the samples on the host, where frames overlap */
+    double seconds;                                  /* by the cost model */
     double seconds_in, seconds_compute, seconds_out; /* of one call */
 } sib_tile_plan;
 
@@ -155,8 +154,7 @@ typedef struct sib_tile_report {
     uint64_t calls, transfers, bytes_in, bytes_out; /* as counted by the DMA engines */
     uint64_t stalls_input, stalls_output;           /* times that a core waited for samples, and for room to
                                                        write to */
-    uint64_t stalls_dma;                            /* times that an engine waited for a tile or for another
-                                                       engine */
+    uint64_t stalls_dma;                            /* waits of an engine for a tile or another engine */
     double stall_seconds;                           /* of all cores together */
     double predicted_seconds;                       /* by the plan */
     double measured_seconds;                        /* of the entire simulation on this machine */

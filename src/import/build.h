@@ -39,10 +39,8 @@ typedef struct build {
     const char *scope;   /* prefix of the names of nodes and values */
     bool *taken;         /* (weights of c) true for those that the recipe used */
     uint32_t n_names;
-    value_id seen,
-        seen_mask; /* before opset 23: what is added to scores to hide keys from queries, and the mask in
-                      it */
-    sib_code code; /* of the first failure */
+    value_id seen, seen_mask; /* before opset 23: what hides keys from queries, added to scores; its mask */
+    sib_code code;            /* of the first failure */
     sib_error *err;
 } build;
 

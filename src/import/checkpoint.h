@@ -29,13 +29,12 @@ typedef struct weight {
     size_t file;                   /* index of the file in the checkpoint */
 } weight;
 
-/* Metadata beside the weights: hyperparameters, tables of a tokenizer. A list has n items of one kind. Other
-   lists become one fact per index ("alignment_heads.0"), nulls are left out, and where two files have a key
-   the first one's fact is kept. */
+/* Metadata in the files: hyperparameters, tables of a tokenizer. A list has n items of one kind. Other lists
+   become one fact per index ("alignment_heads.0"), nulls are left out, and where two files have a key the
+   first one's fact is kept. */
 typedef enum fact_kind { FACT_INT, FACT_FLOAT, FACT_BOOL, FACT_STRING } fact_kind;
 typedef struct fact {
-    sib_str key; /* "n_head", "general.architecture", "rope_scaling.factor": keys of nested objects joined by
-                    dots */
+    sib_str key; /* "n_head", "rope_scaling.factor": nested keys are joined by dots */
     fact_kind kind;
     bool list;
     size_t n;

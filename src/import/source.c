@@ -108,7 +108,7 @@ static sib_code give(sink *k, const source *s, const void *bytes, size_t n, sib_
     return k->work ? work_did(k->work, n, s->name, err) : SIB_OK;
 }
 
-/* Writes pieces of rows in the file's order. wide, narrow_: (PIECE) */
+/* Writes pieces of rows in the file's order. wide, small: (PIECE) */
 static sib_code give_rows(const source *s, sink *k, float *wide, void *small, sib_error *err)
 {
     sib_code code = SIB_OK;

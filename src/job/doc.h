@@ -142,8 +142,7 @@ void job_doc_free(job_doc **d);
 
 /* n * size zeroed bytes that live as long as the document. */
 void *doc_take(job_doc *d, size_t n, size_t size, sib_error *err);
-uint32_t doc_slot(job_doc *d, sib_port_type type, sib_error *err); /* NO_SLOT where memory cannot be
-                                                                      allocated */
+uint32_t doc_slot(job_doc *d, sib_port_type type, sib_error *err); /* NO_SLOT where memory fails */
 /* A failure at a path: "job 'x': /nodes/2: ...". */
 sib_code doc_fault(const job_doc *d, sib_error *err, sib_code code, const char *path, const char *format, ...)
     __attribute__((format(printf, 5, 6)));

@@ -19,15 +19,14 @@ typedef struct job_step {
     const job_node *node;
     job_value *const *in;           /* (node->n_inputs) NULL for an omitted input */
     job_value **out;                /* (node->n_outputs) filled by the op */
-    const bool *wanted;             /* (node->n_outputs) false where nobody reads the output: it may stay
+    const bool *wanted;             /* (node->n_outputs) false where nobody reads the output, which may stay
                                        NULL */
     job_call **calls;               /* (op->n_calls) NULL for a call that the node lacks */
     const sib_tokenizer *tokenizer; /* or NULL */
     sib_pool *pool;
     const job_watch *watch;
     uint64_t max_steps; /* max iterations of a loop */
-    void **memory;      /* kept between the node's executions in one run, starts as NULL; op->forget frees
-                           it */
+    void **memory;      /* kept between executions in one run, starts as NULL; op->forget frees it */
 } job_step;
 
 typedef struct job_op {

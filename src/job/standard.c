@@ -20,7 +20,7 @@ sib_code standard_features_job(char **text, sib_error *err)
     return *text ? SIB_OK : err_memory(err, sizeof standard_features, "a job's document");
 }
 
-/* Input of making a document. */
+/* Inputs for making a document. */
 typedef struct maker {
     const sib_model *m;
     const char *path, *tokenizer, *recipe; /* recipe: from the model's metadata, or "" */

@@ -10,8 +10,7 @@ typedef struct whisper_rules {
     token_ids suppressed; /* never sampled */
     token_ids blank;      /* not sampled at the beginning; empty: no such rule */
     bool timestamps;      /* the rules for timestamps apply */
-    size_t max_initial;   /* how far the first timestamp may be after <|0.00|>, in timestamps; SIZE_MAX:
-                             any */
+    size_t max_initial;   /* max timestamps from <|0.00|> to the first one; SIZE_MAX: any */
 } whisper_rules;
 
 /* The rules that the options request. After a failure nothing needs to be freed. Errors: those of

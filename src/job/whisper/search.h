@@ -21,8 +21,7 @@ typedef struct whisper_search {
     whisper_hypothesis *live; /* (n_live), all of the same length */
     size_t n_live;
     whisper_hypothesis *next;  /* (width) those of the next step */
-    whisper_hypothesis *ended; /* (n_ended of room_ended) beams: in the order in which they ended; samples: by
-                                  row */
+    whisper_hypothesis *ended; /* (n_ended of room_ended) beams: in order of ending; samples: by row */
     size_t n_ended, room_ended, max_ended;
     struct whisper_candidate *candidates; /* (width * (width + 1)) of beams */
     int32_t *block;                       /* memory for the tokens of live and next */
