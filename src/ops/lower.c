@@ -84,7 +84,7 @@ void lower_node(lowering *l, const graph *source, node_id index, mval *outs, val
 
 /* ---- Subgraphs in place ---------------------------------------------------------------------------- */
 
-/* While nodes of a subgraph are lowered in place, their values stand here. */
+/* Values of a subgraph whose nodes are being lowered in place. */
 typedef struct inlined {
     const graph *subgraph;
     mval *values; /* (subgraph->n_values) */

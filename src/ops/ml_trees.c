@@ -82,8 +82,7 @@ static mval doubles_of(lowering *l, const sib_tensor *t, spec_floats floats, siz
     return ml_doubles(l, floats.n, floats.v);
 }
 
-/* ---- Versions 1 and 3: nodes identified by ids, leaves among them
-   ---------------------------------------- */
+/* ---- Versions 1 and 3: nodes identified by ids, leaves among them ---------------------------------- */
 
 typedef struct node_key {
     int64_t tree, id, at;
@@ -363,8 +362,7 @@ void lower_ML_TreeEnsembleClassifier(lowering *l, const node *n)
     l_out(l, 0, m_gather(l, labels, best, 0));
 }
 
-/* ---- Version 5: nodes and leaves in separate lists
-   ------------------------------------------------------- */
+/* ---- Version 5: nodes and leaves in separate lists ------------------------------------------------- */
 
 /* The value sets of the BRANCH_MEMBER nodes, which NaN separates: the values without the NaN, and the index
    of the first value of each node. */

@@ -66,8 +66,7 @@ void lower_ONNX_MaxUnpool(lowering *l, const node *n)
 typedef struct fold_spec {
     int r;
     int64_t image[SIB_MAX_RANK], block[SIB_MAX_RANK], stride[SIB_MAX_RANK], dilation[SIB_MAX_RANK];
-    int64_t pad[2 * SIB_MAX_RANK], padded[SIB_MAX_RANK], columns[SIB_MAX_RANK]; /* computed from the fields
-                                                                                   above */
+    int64_t pad[2 * SIB_MAX_RANK], padded[SIB_MAX_RANK], columns[SIB_MAX_RANK]; /* derived */
     int64_t taps, places, pixels; /* products of block, columns and padded */
 } fold_spec;
 

@@ -159,8 +159,7 @@ void lower_ONNX_LpPool(lowering *l, const node *n)
     elem_out(l, placed(l, root_of(l, over_kernel(l, MILLI_reduce_sum, windows, &s), p), x, &s), x);
 }
 
-/* ---- Over entire planes
-   ---------------------------------------------------------------------------------- */
+/* ---- Over entire planes ---------------------------------------------------------------------------- */
 
 /* The axes of x [N, C, D...] from 2 on. Returns how many; fails where x has no N and C. */
 static size_t plane_axes(lowering *l, mval x, int64_t axes[SIB_MAX_RANK])

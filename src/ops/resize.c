@@ -114,8 +114,7 @@ static mval resample(lowering *l, const resize_rule *r, double beyond, const res
     return average ? given_narrow(l, x, dtype) : x;
 }
 
-/* ---- Attributes and inputs
-   ------------------------------------------------------------------------------- */
+/* ---- Attributes and inputs ------------------------------------------------------------------------- */
 
 /* Reads a float tensor: (max) in out; returns how many elements there are. */
 static size_t floats_of(lowering *l, mval v, double *out, size_t max)
@@ -302,8 +301,8 @@ void lower_ONNX_Resize(lowering *l, const node *n)
         resize_to(l, &s, x, &t, region ? roi : NULL);
 }
 
-/* out[i...] = the pixel at, or the linear interpolation around, x[i / scale...], rounded down. Scales are
-   those of height and width in opset 1, a list as attribute in 7, as input in 9. ONNX Upsample-9. */
+/* out[i...] = x at i / scale..., rounded down or interpolated linearly. Scales are those of height and width
+   in opset 1, a list as attribute in 7, as input in 9. ONNX Upsample-9. */
 void lower_ONNX_Upsample(lowering *l, const node *n)
 {
     mval x = l_in(l, 0);

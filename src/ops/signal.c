@@ -48,8 +48,7 @@ static complex_mval multiplied(lowering *l, complex_mval a, complex_mval w)
     return (complex_mval){m_slice(l, both, -1, zero, count, 1), m_slice(l, both, -1, count, count, 1)};
 }
 
-/* Reshapes both parts to dims (rank) where rank is not 0, transposes both by the permutation where it is not
-   NULL. */
+/* Both parts transposed by perm, then reshaped to dims (rank); perm and dims may be NULL. */
 static complex_mval laid_out(lowering *l, complex_mval a, size_t rank, const dim *dims, const int64_t *perm)
 {
     mval parts[2] = {a.re, a.im};

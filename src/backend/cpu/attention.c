@@ -5,7 +5,7 @@
 
 enum { IN_Q, IN_K, IN_V, IN_MASK, IN_PAST_KEY, IN_PAST_VALUE, IN_NONPAD };
 
-/* Q, K, V and the pasts, and all dims. */
+/* Reads Q, K, V, the pasts and all dims. */
 static bool read_heads(const node_view *n, attention_state *a)
 {
     attention_spec spec = spec_attention(n->node);
@@ -36,7 +36,7 @@ static bool read_heads(const node_view *n, attention_state *a)
                           a->past_v.n == a->past_k.n);
 }
 
-/* What hides keys from queries. */
+/* Reads everything that hides keys from queries. */
 static bool read_masks(const node_view *n, attention_state *a)
 {
     attention_spec spec = spec_attention(n->node);

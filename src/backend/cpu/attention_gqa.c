@@ -22,12 +22,12 @@ enum {
 
 typedef struct gqa_state {
     attention_state a;
-    attention_source from[2]; /* queries and keys before they are turned */
-    size_t half, rows;        /* of the caches; half 0: nothing is turned */
+    attention_source from[2]; /* queries and keys before rotation */
+    size_t half, rows;        /* of the caches; half 0: no rotation */
     bool interleaved;
 } gqa_state;
 
-/* One or several int32. */
+/* True for an int32 input of `count` elements. */
 static bool read_numbers(const node_view *n, size_t input, size_t count)
 {
     int64_t dims[SIB_MAX_RANK], product = 1;
@@ -40,7 +40,7 @@ static bool read_numbers(const node_view *n, size_t input, size_t count)
     return (size_t)product == count;
 }
 
-/* Q, K and V [B, S, heads D], or all in Q. */
+/* Reads Q, K and V [B, S, heads D], or all three in Q. */
 static bool read_parts(const node_view *n, attention_state *a)
 {
     gqa_spec spec = spec_gqa(n->node);
@@ -77,7 +77,7 @@ static bool read_parts(const node_view *n, attention_state *a)
     return true;
 }
 
-/* The buffers of the past, and how many rows the presents have. */
+/* Reads the past buffers, and the number of rows of the presents. */
 static bool read_room(const node_view *n, attention_state *a)
 {
     attention_call *c = &a->call;
@@ -103,7 +103,7 @@ static bool read_room(const node_view *n, attention_state *a)
     return a->room >= c->queries;
 }
 
-/* What is turned comes from `made`. */
+/* Lets rotated operands come from `made`. */
 static bool read_rotation(const node_view *n, gqa_state *s)
 {
     gqa_spec spec = spec_gqa(n->node);
@@ -154,7 +154,7 @@ static bool read_scores(const node_view *n, attention_state *a)
     size_t rank, room = c->keys;
     if (!attention_floats(n, IN_BIAS, &rank, dims) || rank != 4 || dims[3] > (int64_t)room)
         return false;
-    c->keys = (size_t)dims[3]; /* of the longest sequence; keys beyond are out of reach */
+    c->keys = (size_t)dims[3]; /* of the longest sequence; keys beyond it are out of reach */
     bool fine = attention_bias_of(n, IN_BIAS, false, a) && dims[3] > 1;
     a->bias.loose = true;
     c->keys = room;
@@ -181,7 +181,7 @@ static bool read_gqa(const node_view *n, gqa_state *s)
     return true;
 }
 
-/* Queries and keys turned by their positions. */
+/* Rotates queries and keys by their positions. */
 static sib_code turn(const cpu_call *c, const attention_state *a, float *made, float *scratch)
 {
     const gqa_state *s = (const gqa_state *)a;

@@ -7,9 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- What they share ----------------------------------------------------------------------------------- */
+/* ---- Shared parts ---------------------------------------------------------------------------------- */
 
-/* The mask of `input`, int32, into a->filter. False where it is not as the lowering has it. */
+/* Reads the mask in `input`, int32, into a->filter. Returns false where it has none of the forms that the
+   lowering accepts. */
 static bool read_filter(const node_view *n, size_t input, attention_state *a)
 {
     const attention_call *c = &a->call;
@@ -33,7 +34,7 @@ static bool read_filter(const node_view *n, size_t input, attention_state *a)
     return dims[rank - 1] == t && (rank == 2 || dims[1] == s);
 }
 
-/* The numbers of the attributes, and the two masks. */
+/* Reads scale and mask_filter_value, and the two masks. */
 static bool read_scores(const node_view *n, size_t mask, size_t bias, attention_state *a)
 {
     attention_ms_spec spec = spec_attention_ms(n->node);
@@ -51,7 +52,7 @@ static bool read_scores(const node_view *n, size_t mask, size_t bias, attention_
     return cpu_dtype(n->in[bias]) == SIB_F32 && attention_bias_of(n, bias, false, a);
 }
 
-/* The past is a buffer of which `used`, one int32, says how much counts. */
+/* Treats the past as a buffer, of which `used`, one int32, is the number of valid rows. */
 static bool read_used(const node_view *n, size_t used, attention_state *a)
 {
     int64_t dims[SIB_MAX_RANK], count = 1;
@@ -68,7 +69,7 @@ static bool read_used(const node_view *n, size_t used, attention_state *a)
 
 /* ---- MultiHeadAttention -------------------------------------------------------------------------------- */
 
-/* Which input is which: the two operators number them differently. */
+/* Indices of the inputs, which the two operators number differently. */
 typedef struct mha_inputs {
     size_t bias, mask, attention_bias, past_key, past_value, past_length, cache;
 } mha_inputs;
@@ -77,12 +78,12 @@ static const mha_inputs plain_inputs = {3, 4, 5, 6, 7, 8, 9}, decoder_inputs = {
 
 typedef struct mha_state {
     attention_state a;
-    attention_source from[3]; /* Q, K, V where a bias is added to them */
-    size_t bias;              /* input of it; ATTENTION_NONE for none */
+    attention_source from[3]; /* Q, K, V before a bias is added */
+    size_t bias;              /* input of the bias, or ATTENTION_NONE */
 } mha_state;
 
-/* A part of an input whose heads stand in `parts` parts side by side: [B, S, N, parts, D], or with `whole`
-   parts as wide as all heads together: [B, S, parts, N, D]. */
+/* Part i of an input in which `parts` parts alternate: [B, S, N, parts, D], or with `whole` [B, S, parts, N,
+   D]. */
 static attention_source part_of(size_t input, size_t i, size_t parts, bool whole, size_t rows, size_t heads,
                                 size_t d)
 {
@@ -93,7 +94,7 @@ static attention_source part_of(size_t input, size_t i, size_t parts, bool whole
     return s;
 }
 
-/* Q, K and V in whatever form they come. */
+/* Reads Q, K and V in any of their forms. */
 static bool read_parts(const node_view *n, int64_t heads, attention_state *a)
 {
     attention_call *c = &a->call;
@@ -105,7 +106,7 @@ static bool read_parts(const node_view *n, int64_t heads, attention_state *a)
     c->batch = (size_t)q[0];
     c->queries = (size_t)q[1];
     c->heads = c->kv_heads = h;
-    if (rank == 5 || (rank == 3 && !attention_has(n, 1))) { /* all in one */
+    if (rank == 5 || (rank == 3 && !attention_has(n, 1))) { /* Q, K and V in one input */
         if (attention_has(n, 1) || (rank == 5 ? q[2] != heads || q[3] != 3 : q[2] % (3 * heads) != 0))
             return false;
         c->d = c->dv = rank == 5 ? (size_t)q[4] : (size_t)q[2] / 3 / h;
@@ -116,7 +117,7 @@ static bool read_parts(const node_view *n, int64_t heads, attention_state *a)
     if (rank != 3 || !attention_source_of(n, 0, heads, &batch, &count, &c->d, &a->q) ||
         !attention_floats(n, 1, &k_rank, k) || k[0] != q[0])
         return false;
-    if (k_rank == 5) { /* keys and values in one */
+    if (k_rank == 5) { /* keys and values in one input */
         c->dv = c->d;
         a->k = part_of(1, 0, 2, false, (size_t)k[1], h, c->d);
         a->v = part_of(1, 1, 2, false, (size_t)k[1], h, c->d);
@@ -128,7 +129,8 @@ static bool read_parts(const node_view *n, int64_t heads, attention_state *a)
     return batch == c->batch && count == h && a->v.n == a->k.n;
 }
 
-/* The bias [H D + H D + H Dv] of what is of rank 3, which is then copied with it. */
+/* Reads the bias [H D + H D + H Dv] for those operands that have rank 3; make copies these with the bias
+   added. */
 static bool read_bias(const node_view *n, size_t input, mha_state *s)
 {
     attention_call *c = &s->a.call;
@@ -157,7 +159,7 @@ static bool read_bias(const node_view *n, size_t input, mha_state *s)
     return true;
 }
 
-/* Copies rows of all heads with their part of the bias. */
+/* Copies rows of all heads, adding their slice of the bias. */
 static sib_code add_bias(const cpu_call *c, const attention_state *a, float *made, float *scratch)
 {
     const mha_state *s = (const mha_state *)a;
@@ -183,7 +185,7 @@ static sib_code add_bias(const cpu_call *c, const attention_state *a, float *mad
     return SIB_OK;
 }
 
-/* Past keys and values [B, N, P, D], both or none. */
+/* Reads past keys and values [B, N, P, D]: both or neither. */
 static bool read_past(const node_view *n, size_t key_at, size_t value_at, attention_state *a)
 {
     attention_call *c = &a->call;
@@ -215,7 +217,7 @@ static bool read_mha(const node_view *n, const mha_inputs *in, mha_state *s)
     a->present_v.output = 2;
     attention_set_output(&a->call, true);
     if (a->used != ATTENTION_NONE && (attention_has(n, in->mask) || attention_has(n, in->attention_bias)))
-        return false; /* their widths are those of the run */
+        return false; /* their widths are known only at run time */
     if (!read_bias(n, in->bias, s) || !read_scores(n, in->mask, in->attention_bias, a))
         return false;
     a->make = s->bias == ATTENTION_NONE ? NULL : add_bias;
@@ -271,14 +273,14 @@ static sib_code run(const cpu_call *c)
 
 enum { IN_X, IN_W, IN_BIAS, IN_MASK, IN_PAST, IN_SCORE_BIAS, IN_PAST_LENGTH };
 
-/* X W + bias for all three at once. */
+/* X W + bias for Q, K and V at once. */
 typedef struct projected_state {
     attention_state a;
-    gemm g;      /* addresses of the inputs when it is run */
-    void *owned; /* the packed W, where it is not the model's */
+    gemm g;      /* run sets the addresses of the inputs */
+    void *owned; /* packed W, unless the model owns it */
 } projected_state;
 
-/* Q, K and V in what the product makes: [B, S, q + k + v]. */
+/* Q, K and V as parts of the product: [B, S, q + k + v]. */
 static bool read_projected(const node_view *n, projected_state *s)
 {
     attention_call *c = &s->a.call;

@@ -1,4 +1,4 @@
-/* What the attention operators read of their nodes. */
+/* What the attention operators read from their nodes. */
 #include "backend/cpu/attention.h"
 
 #include <string.h>

@@ -1,5 +1,4 @@
-/* How the attention operators are run: what is past and new is joined, biases are written out, and the
-   kernels go over it. */
+/* The run of the attention operators: joins past and new rows, writes biases, and calls the kernels. */
 #include "backend/cpu/attention.h"
 #include "backend/cpu/scratch.h"
 
@@ -32,13 +31,13 @@ sib_code attention_keep(const attention_state *a, void **state, sib_error *err)
 
 /* ---- A run --------------------------------------------------------------------------------------------- */
 
-/* One run: the blocks that it takes from its scratch. */
+/* State of one run: the blocks taken from its scratch. */
 typedef struct going {
     const cpu_call *c;
     const attention_state *a;
     attention_call o;
     float *scratch, *made, *keys, *values, *bias;
-    int64_t *places; /* (3, B): rows of the past, where the first query stands, keys that count */
+    int64_t *places; /* (3, B): past rows, position of the first query, valid keys */
 } going;
 
 static const int32_t *numbers(const cpu_call *c, size_t input)
@@ -61,7 +60,7 @@ static attention_rows rows_of(const going *g, const attention_source *s)
     return (attention_rows){.at = data + s->first, .batch = s->batch, .head = s->head, .row = s->row};
 }
 
-/* Where the sequences stand. Errors: SIB_ERR_VALUE where a past is longer than its buffer. */
+/* Sets g->places. Errors: SIB_ERR_VALUE where a past exceeds its buffer. */
 static sib_code set_places(going *g)
 {
     const attention_state *a = g->a;
@@ -87,7 +86,7 @@ static sib_code set_places(going *g)
             lengths[b] = lengths[b] < 0 ? 0 : lengths[b] > INT32_MAX ? INT32_MAX : lengths[b];
             first[b] = lengths[b] - (int64_t)o->queries;
         }
-        int64_t keys = (int64_t)o->keys; /* the numbers are the caller's: none may reach beyond the keys */
+        int64_t keys = (int64_t)o->keys; /* lengths come from the caller and must not exceed the keys */
         lengths[b] = lengths[b] < 0 ? 0 : lengths[b] > keys ? keys : lengths[b];
     }
     o->offset = first;
@@ -106,7 +105,7 @@ static void copy_rows(const attention_rows *from, size_t b, size_t h, size_t beg
             memcpy(to + i * d, at + i * from->row, d * sizeof *to);
 }
 
-/* to: [B, Hkv, room, d]: of the past the rows that count, what is new, and what else the buffer has, or 0. */
+/* to: [B, Hkv, room, d]: the valid rows of the past, the new rows, then the rest of the buffer, or 0. */
 static attention_rows join(const going *g, const attention_source *past, const attention_source *fresh,
                            size_t d, float *to)
 {
@@ -132,7 +131,7 @@ static attention_rows join(const going *g, const attention_source *past, const a
 
 /* ---- Biases -------------------------------------------------------------------------------------------- */
 
-/* True where the input is not the bias as it is wanted. */
+/* True where the kernels cannot use the input as the bias directly. */
 static bool writes_bias(const attention_state *a)
 {
     const attention_bias *b = &a->bias;
@@ -141,7 +140,7 @@ static bool writes_bias(const attention_state *a)
     return b->input != ATTENTION_NONE && (!b->floats || (b->padded && !b->loose && b->width != a->call.keys));
 }
 
-/* Dims of the bias that is written: those along which any part of it varies, then T. */
+/* Dims of the bias to be written: those along which any part of it varies; T follows. */
 static void bias_dims(const attention_state *a, size_t dims[3])
 {
     bool bias = a->bias.input != ATTENTION_NONE, filter = a->filter.input != ATTENTION_NONE;
@@ -150,7 +149,7 @@ static void bias_dims(const attention_state *a, size_t dims[3])
     dims[2] = (filter && a->filter.rank > 2) || (bias && a->bias.row) ? a->call.queries : 1;
 }
 
-/* to: (keys) from the row of the bias. */
+/* Writes one row of the bias to `to` (keys). */
 static void bias_row(const going *g, size_t b, size_t h, size_t i, float *to)
 {
     const attention_bias *from = &g->a->bias;
@@ -170,7 +169,7 @@ static void bias_row(const going *g, size_t b, size_t h, size_t i, float *to)
         to[j] = -INFINITY;
 }
 
-/* Adds the filter where the mask of com.microsoft hides. */
+/* Adds the filter where the com.microsoft mask hides. */
 static void filter_row(const going *g, size_t b, size_t i, float *to)
 {
     const attention_filter *f = &g->a->filter;
@@ -225,9 +224,9 @@ static void set_bias(going *g)
     g->o.bias_step = b->width == 1 ? 0 : 1;
 }
 
-/* ---- All of it ----------------------------------------------------------------------------------------- */
+/* ---- Entry ----------------------------------------------------------------------------------------- */
 
-/* Where the joined rows go: the output, scratch where only the past makes them needed, or nowhere. */
+/* Where the joined rows go: to the output; to scratch if only the past requires joining; or nowhere. */
 static bool joins(const going *g, const attention_target *t, float **to, size_t *scratch, size_t d)
 {
     bool out = t->output != ATTENTION_NONE && cpu_wants(g->c, t->output);
@@ -238,7 +237,7 @@ static bool joins(const going *g, const attention_target *t, float **to, size_t 
     return out || *scratch;
 }
 
-/* Takes the scratch and cuts it up. */
+/* Takes the scratch and divides it. */
 static sib_code take_scratch(going *g)
 {
     const attention_state *a = g->a;

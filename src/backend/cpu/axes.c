@@ -43,7 +43,7 @@ typedef struct axes_job {
     const void *context;
 } axes_job;
 
-/* All plain reductions below index `first` of the outermost group (rank > 0). */
+/* Runs all innermost reductions below index `first` of the outermost group (rank > 0). */
 static void run_below(const axes_job *j, size_t first)
 {
     const axes_plan *p = j->p;

@@ -1,12 +1,12 @@
-/* The operator Pad in modes edge, reflect and wrap, where its pads are constant and none is negative. Mode
-   constant is the milli-op pad already. */
+/* Pad in modes edge, reflect and wrap with constant, non-negative pads. Mode constant is the milli-op pad. */
 #include "backend/cpu/layout.h"
 #include "kernel/layout/layout.h"
 
-/* Elements of one border: each takes a number of the plan, which is made before the run's memory is counted. */
+/* Max elements of one border. The plan holds a number for each, and is made before the run's memory is
+   counted. */
 #define BORDER_MAX (1 << 20)
 
-/* int64s of a constant input. */
+/* The int64 elements of a constant input. */
 static bool numbers_of(const node_view *n, size_t i, size_t max, size_t *count, const int64_t **out)
 {
     const sib_tensor *t = i < n->n_in ? cpu_constant(n->in[i]) : NULL;

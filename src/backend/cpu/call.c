@@ -1,4 +1,4 @@
-/* What kernels are given, and how they answer. */
+/* Access to a kernel's constants, inputs and outputs, and its error reports. */
 #include "backend/cpu/cpu.h"
 
 #include <stdarg.h>
@@ -35,7 +35,7 @@ const sib_tensor *cpu_constant(const value *v)
 typedef struct pack_call {
     const sib_tensor *constant;
     cpu_fill fill;
-    const cpu_rows *rows; /* where not NULL, in the place of fill */
+    const cpu_rows *rows; /* used instead of fill if not NULL */
     void *context;
     void *out;
     size_t bytes;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Which input is what; NO_INPUT where an operator has none. */
+/* Indices of the inputs; NO_INPUT where an operator lacks one. */
 #define NO_INPUT SIZE_MAX
 typedef struct conv_inputs {
     size_t x, w, bias, x_zero, w_zero, x_scale, w_scale, y_scale, y_zero;
@@ -18,7 +18,7 @@ static const conv_inputs of_floats = {0, 1, 2, NO_INPUT, NO_INPUT, NO_INPUT, NO_
 static const conv_inputs of_integers = {0, 1, NO_INPUT, 2, 3, NO_INPUT, NO_INPUT, NO_INPUT, NO_INPUT};
 static const conv_inputs of_quantized = {0, 3, 8, 2, 5, 1, 4, 6, 7};
 
-/* What FusedConv does with its sums, in place, n from z on being added first where z is not NULL. */
+/* What FusedConv does with its sums, in place; z, if not NULL, is added first. */
 typedef struct conv_activation {
     fused_activation kind;
     float a, b;
@@ -26,18 +26,18 @@ typedef struct conv_activation {
 
 typedef struct conv_state {
     conv2d_plan plan;
-    conv2d_int bytes;           /* instead of the plan's floats, where its tiles are set */
-    conv2d_winograd transforms; /* likewise, where its form is */
-    conv2d_halves halves;       /* likewise, where they are used */
+    conv2d_int bytes;           /* used instead of the plan's floats if its tiles are set */
+    conv2d_winograd transforms; /* likewise, if its form is set */
+    conv2d_halves halves;       /* likewise, if in use */
     const conv_inputs *inputs;
     sib_dtype w_dtype;
-    const float *w; /* packed, or NULL where the weights are no constants */
+    const float *w; /* packed; NULL where the weights are not constant */
     void *owned;
     conv_activation activation;
-    bool fused;      /* an activation, or a sum with input 3 */
+    bool fused;      /* an activation, or a sum with input 3, follows */
     size_t features; /* of y */
     unsigned workers;
-    size_t packed_floats, scratch_floats; /* that a run takes: for weights; for threads */
+    size_t packed_floats, scratch_floats; /* per run: for weights; for threads */
 } conv_state;
 
 /* ---- Claiming ------------------------------------------------------------------------------------------ */
@@ -47,7 +47,7 @@ static const value *input(const node_view *n, size_t i)
     return i < n->n_in ? n->in[i] : NULL;
 }
 
-/* True where an input is not there, is one number, or is a list of one or, where `each`, of `features`. */
+/* True where an input is absent, or has one element, or, if `each`, `features` elements. */
 static bool is_parameter(const node_view *n, size_t i, bool each, int64_t features)
 {
     int64_t dims[SIB_MAX_RANK];
@@ -59,7 +59,7 @@ static bool is_parameter(const node_view *n, size_t i, bool each, int64_t featur
            (!rank || (rank == 1 && (dims[0] == 1 || (each && dims[0] == features))));
 }
 
-/* The convolution that a node is; false where it is not one that is run here. */
+/* Reads the convolution of a node; false where this kernel does not run it. */
 static bool read_conv(const node_view *n, const conv_inputs *inputs, conv2d_shape *out)
 {
     conv_spec spec = spec_conv(n->node);
@@ -111,7 +111,7 @@ static bool conv_claims(const cpu_self *self, const node_view *n)
            cpu_dtype(n->in[1]) == shape.x && is_or_none(n, 2, shape.x);
 }
 
-/* The activation that FusedConv names; false where it is not one that is run here. */
+/* Reads the activation of FusedConv; false where this kernel does not run it. */
 static bool read_activation(const node *n, conv_activation *out)
 {
     conv_spec spec = spec_conv(n);
@@ -120,7 +120,7 @@ static bool read_activation(const node *n, conv_activation *out)
     return out->kind != FUSED_TANH && out->kind != FUSED_SIGMOID;
 }
 
-/* Z has the dims of Y. */
+/* Claims FusedConv; Z must have the dims of Y. */
 static bool fused_claims(const cpu_self *self, const node_view *n)
 {
     conv_activation activation;
@@ -133,7 +133,7 @@ static bool fused_claims(const cpu_self *self, const node_view *n)
             cpu_dims(n, n->in[3], &z_rank, z) && rank == z_rank && !memcmp(y, z, rank * sizeof *y));
 }
 
-/* x and w of bytes, with zero points of their dtype. */
+/* True where x and w are 8-bit integers with zero points of their dtype. */
 static bool of_bytes(const node_view *n, const conv_inputs *inputs, const conv2d_shape *s)
 {
     sib_dtype w = cpu_dtype(n->in[inputs->w]);
@@ -162,8 +162,7 @@ static bool quantized_claims(const cpu_self *self, const node_view *n)
 
 /* ---- Preparing ----------------------------------------------------------------------------------------- */
 
-/* Zero points as numbers (most n); *each: there is one a feature. Returns zeros, or NULL where there are
-   none. */
+/* Reads zero points (max n); *each: one per output channel. Returns zeros, or NULL where there are none. */
 static const int32_t *read_zeros(const sib_tensor *t, int32_t *zeros, bool *each)
 {
     *each = t && t->count > 1;
@@ -209,7 +208,7 @@ static void conv_release(void *state)
     mem_free(s);
 }
 
-/* Packs weights that are constant, where their zero points are too. */
+/* Packs weights if they and their zero points are constant. */
 static sib_code prepare_weights(const cpu_self *self, const node_view *n, conv_state *s, sib_error *err)
 {
     const value *v = n->in[s->inputs->w], *zero_of = input(n, s->inputs->w_zero);
@@ -224,7 +223,7 @@ static sib_code prepare_weights(const cpu_self *self, const node_view *n, conv_s
         return err_memory(err, s->features * sizeof *zeros, "zero points");
     p.w = (conv2d_weights){.dtype = s->w_dtype};
     p.w.zero = read_zeros(zero, zeros, &p.w.zero_each);
-    /* one packing for each of the zero points that weights may be used with */
+    /* one packing per tensor of zero points that the weights are used with */
     const char *form = s->plan.features ? " features" : "";
     snprintf(how, sizeof how, "conv2d%s %zu of %zu, %zu, zero %p", form, s->plan.panels, s->plan.s.groups,
              s->plan.few_width, (const void *)zero);
@@ -354,7 +353,7 @@ static void activate(const conv_activation *f, const float *z, float *y, size_t 
         for (size_t i = 0; i < n; i++)
             y[i] = clamped(y[i] * f->a + f->b, 0, 1);
         return;
-    default: /* none */
+    default: /* no activation */
         return;
     }
 }
@@ -399,7 +398,7 @@ static void read_scales(const cpu_call *c, const conv_inputs *in, conv2d_call *c
     call->scale_each = w->count > 1;
 }
 
-/* Bias, zero points and scales; numbers: (3 * features) doubles. */
+/* Reads bias, zero points and scales; numbers: (3 * features) doubles. */
 static void read_parameters(const cpu_call *c, const conv_state *s, conv2d_call *call, double *numbers)
 {
     const conv_inputs *in = s->inputs;
@@ -420,15 +419,15 @@ static void read_parameters(const cpu_call *c, const conv_state *s, conv2d_call 
     }
 }
 
-/* Weights that are no constants. */
+/* Packs weights that are not constant. */
 static void pack_now(const cpu_call *c, const conv_state *s, int32_t *zeros, float *dst)
 {
     conv2d_weights w = {.dtype = s->w_dtype, .elements = cpu_in(c, s->inputs->w)->data};
     w.zero = read_zeros(tensor_in(c, s->inputs->w_zero), zeros, &w.zero_each);
-    pack_into(s, &w, dst, NULL); /* what may fail is for constants alone */
+    pack_into(s, &w, dst, NULL); /* only packing of constants can fail */
 }
 
-/* Scratch up to this many floats stands on the stack. */
+/* max floats of scratch on the stack */
 #define STACK_FLOATS 2048
 
 static sib_code conv_run(const cpu_call *c)
@@ -473,7 +472,7 @@ static sib_code conv_run(const cpu_call *c)
     return cancel_is_set(c->cancel) ? cpu_fail(c, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
 }
 
-/* Packed weights are not looked at again. */
+/* The elements of packed weights are not read again. */
 static bool conv_reads(const void *state, size_t i)
 {
     const conv_state *s = state;

@@ -9,14 +9,14 @@
 
 typedef struct transposed_state {
     conv_transposed plan;
-    const float *w; /* packed, or NULL where the weights are no constants */
+    const float *w; /* packed; NULL where the weights are not constant */
     void *owned;
 } transposed_state;
 
 /* ---- Claiming ------------------------------------------------------------------------------------------ */
 
-/* Elements of the whole result that are cut off before each axis, as the operator's definition has it:
-   pads, or what follows from the size that is wanted. False where they are none. */
+/* Sets the number of elements cropped before each axis as the operator's definition does: pads, or what
+   follows from the wanted size. Returns false where output_padding is out of range. */
 static bool read_cut(const conv_spec *spec, cpu_windows *g)
 {
     bool upper = spec->spatial.auto_pad == PAD_SAME_UPPER, lower = spec->spatial.auto_pad == PAD_SAME_LOWER;
@@ -102,7 +102,7 @@ static sib_code transposed_prepare(const cpu_self *self, const node_view *n, voi
             return code;
         }
         s->w = packed;
-        s->plan.odd_weights = s->w[floats] != 0; /* packing says so behind the weights */
+        s->plan.odd_weights = s->w[floats] != 0; /* set by packing, after the weights */
     }
     *state = s;
     return SIB_OK;
@@ -143,7 +143,7 @@ static sib_code transposed_run(const cpu_call *c)
     return cancel_is_set(c->cancel) ? cpu_fail(c, SIB_ERR_CANCELLED, "the run was cancelled") : SIB_OK;
 }
 
-/* Packed weights are not looked at again. */
+/* The elements of packed weights are not read again. */
 static bool transposed_reads(const void *state, size_t i)
 {
     return i != 1 || !((const transposed_state *)state)->w;

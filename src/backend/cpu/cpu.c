@@ -1,4 +1,4 @@
-/* The fast backend's symbol: nodes are looked up in the table and handed to their kernels. */
+/* The fast backend's symbol: looks nodes up in the table and calls their kernels. */
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/scratch.h"
 
@@ -44,7 +44,7 @@ static const cpu_kernel *kernel_for(const cpu_self *self, const node_view *n)
 
 /* ---- The backend ------------------------------------------------------------------------------------- */
 
-/* A step of the plan: the kernel and what it made ready. */
+/* A step of the plan: the kernel and what it prepared. */
 typedef struct cpu_step {
     const cpu_kernel *kernel;
     void *state;

@@ -1,4 +1,4 @@
-/* Elementwise milli-ops, alone and as bodies of plans, behind a head or not. */
+/* Elementwise milli-ops, alone and as bodies of fused groups, with or without a head. */
 #include "backend/cpu/elementwise.h"
 
 #include "backend/cpu/scratch.h"
@@ -6,35 +6,35 @@
 
 #include <stdatomic.h>
 
-#define STACK_BYTES 16384 /* of scratch that runs keep on the stack */
-#define OPERANDS    64    /* most operands of a chain */
+#define STACK_BYTES 16384 /* max scratch of a run on the stack */
+#define OPERANDS    64    /* max operands of a chain */
 #define RESULTS     8
-#define THREAD_NS   50000.0 /* of work for each thread that is woken */
+#define THREAD_NS   50000.0 /* work per thread that justifies waking it */
 #define PIECE_MOST  (1 << 20)
 
-/* A node before the chain, whose result the chain works on. */
+/* The head of a fused group, whose result the chain works on. */
 typedef struct head_step {
     const cpu_kernel *kernel;
     void *state;
     node_view view;
-    size_t *inputs;     /* (view.n_in) places among the fused node's inputs, SIZE_MAX for an omitted one */
-    const value **list; /* memory of view's lists */
+    size_t *inputs;     /* (view.n_in) indices into the fused node's inputs, SIZE_MAX for omitted ones */
+    const value **list; /* memory for view's lists */
 } head_step;
 
 typedef struct chain_state {
     elementwise_chain chain;
-    size_t results, scratch; /* bytes of a run of PIECE_MOST */
-    size_t grain;            /* elements of a thread's piece; 0: no threads */
-    head_step *head;         /* or NULL */
+    size_t results, scratch; /* bytes per run of PIECE_MOST */
+    size_t grain;            /* elements of a thread's piece; 0: one thread */
+    head_step *head;         /* may be NULL */
 } chain_state;
 
-/* A run. */
+/* State of one run. */
 typedef struct chain_call {
     const cpu_call *c;
     const chain_state *state;
     const void *operands[OPERANDS];
     void *results[RESULTS];
-    atomic_size_t failed; /* first element found that is divided by 0, else SIZE_MAX */
+    atomic_size_t failed; /* first element found that is divided by 0, or SIZE_MAX */
     atomic_bool no_memory;
 } chain_call;
 
@@ -46,7 +46,7 @@ static bool node_claims(const cpu_self *self, const node_view *n)
     return elementwise_takes(n->graph, n->node);
 }
 
-/* The view of a body's first node; list has room for its values. */
+/* A view of a body's first node; list has room for its values. */
 static node_view head_view(const graph *body, const value **list)
 {
     const node *n = &body->nodes[0];
@@ -70,7 +70,7 @@ static bool same_tensor(const node_view *a, const value *x, const node_view *b, 
     return true;
 }
 
-/* May the chain work in place on what the head makes? */
+/* True where the chain can work in place on the head's result. */
 static bool takes_head(const cpu_self *self, const node_view *n, const graph *body)
 {
     const value *list[2 * ELEMENTWISE_NODES];
@@ -200,7 +200,7 @@ static sib_code fused_prepare(const cpu_self *self, const node_view *n, void **s
     return SIB_OK;
 }
 
-/* Inputs of the chain are read; of the head's, those that its kernel reads. */
+/* The chain reads all its inputs; of the head's inputs those count that its kernel reads. */
 static bool reads(const void *state, size_t i)
 {
     const chain_state *s = state;

@@ -1,20 +1,19 @@
-/* Graphs of elementwise milli-ops as chains.
+/* Builds chains from graphs of elementwise milli-ops.
 
-   Lowerings compute in float64 between casts from and to narrower floats, so that the definition rounds
-   once. Here what one operator so widens is computed in float32: its float64 values, where all of them
-   come from casts, constants and values of the same operator, and go to casts and comparisons of it. Casts
-   that a model itself has stay what they are. */
+   Lowerings compute in float64 between casts from and to narrower floats, so that the definition rounds once.
+   A chain computes such float64 values in float32 if all of them come from casts, constants and values of the
+   same operator and go only to casts and comparisons of it. Casts of the model itself keep their dtype. */
 #include "backend/cpu/elementwise.h"
 #include "tensor/convert.h"
 
 #include <math.h>
 
-/* Constants of at most so many elements are looked at while a plan is made. */
+/* Larger constants are not inspected when a plan is made. */
 #define CONSTANT_MOST 4096
 
-/* ---- What is taken ------------------------------------------------------------------------------------- */
+/* ---- Supported milli-ops --------------------------------------------------------------------------- */
 
-/* The chain's function of a milli-op, + 1; 0 where there is none of that name. */
+/* The chain's function for a milli-op, + 1; 0 where it has none. */
 static const unsigned char ops[MILLI_COUNT] = {
     [MILLI_neg] = CHAIN_neg + 1,
     [MILLI_abs] = CHAIN_abs + 1,
@@ -96,7 +95,7 @@ static bool takes_dtypes(const graph *g, const node *n)
     }
 }
 
-/* The dims of a tensor where they are numbers. */
+/* The dims of a tensor, if all are numbers. */
 static bool dims_of(const graph *g, value_id v, size_t *rank, int64_t dims[SIB_MAX_RANK])
 {
     node_view view = {.graph = g};
@@ -128,7 +127,7 @@ bool elementwise_takes(const graph *g, const node *n)
 
 /* ---- Building ------------------------------------------------------------------------------------------ */
 
-/* A value of the graph, and the chain's for it. */
+/* A value of the graph and its value in the chain. */
 typedef struct known {
     value_id value;
     bool narrow; /* read as float32 instead of float64 */
@@ -136,11 +135,11 @@ typedef struct known {
 } known;
 
 typedef struct builder {
-    const graph *g; /* of the values */
+    const graph *g; /* the graph of the values */
     const node *nodes;
     size_t first, n_nodes;          /* nodes [first, n_nodes) become the chain */
-    id_list inputs, outputs;        /* of the nodes together */
-    const node_view *outer;         /* the node that has them as its body; NULL for one alone */
+    id_list inputs, outputs;        /* of these nodes together */
+    const node_view *outer;         /* the node whose body they are; NULL for a single node */
     bool narrow[ELEMENTWISE_NODES]; /* the node is computed in float32 instead of float64 */
     known *known;                   /* (n_known) */
     size_t n_known;
@@ -172,9 +171,10 @@ static size_t count_of(const graph *g, value_id v)
     return count;
 }
 
-/* True where the float64 value v, which node n reads, is one that the operator of n widened: in the body,
-   a constant, or one that is made before for many elements each (a mean, a scale). What it makes before
-   for each element, sums of a product above all, keeps its precision until it is rounded. */
+/* True where the float64 value v, read by node n, was widened by the same operator: it is in the body, a
+   constant, or computed before the body with at most half as many elements as the result (a mean, a scale).
+   What the operator computes before the body for each element, such as sums of a product, keeps its precision
+   until it is rounded. */
 static bool comes_from_same(const builder *b, const node *n, value_id v)
 {
     const value *x = &b->g->values[v];
@@ -205,8 +205,8 @@ static bool whole_constant(const value *x)
     return true;
 }
 
-/* True where v holds integers (or nothing) that float32 has, too: what quantizing rounds, and adds zero
-   points to. */
+/* True where v holds integers that float32 represents exactly, or nothing: what quantization rounds, and its
+   zero points. */
 static bool is_whole(const builder *b, value_id v, int depth)
 {
     const value *x = &b->g->values[v];
@@ -226,7 +226,7 @@ static bool is_whole(const builder *b, value_id v, int depth)
     return keeps;
 }
 
-/* May node n, which reads float64 value v, read it as float32? */
+/* True where node n may read the float64 value v as float32. */
 static bool reads_narrow(const builder *b, const node *n, value_id v)
 {
     sib_dtype to = dtype_of(b->g, n->outputs.ids[0]);
@@ -253,7 +253,7 @@ static bool goes_to_same(const builder *b, const node *n)
     return true;
 }
 
-/* Steps and waves: functions that make much of a little. */
+/* Functions that amplify small differences: steps, and periodic functions. */
 static bool is_sharp(milli_kind kind)
 {
     return kind == MILLI_floor || kind == MILLI_ceil || kind == MILLI_round || kind == MILLI_mod ||
@@ -285,7 +285,7 @@ static bool touches_wide(const graph *g, const node *n)
     return wide;
 }
 
-/* All that an operator widens is computed in float32, or nothing of it. */
+/* Finds the nodes to compute in float32: for each operator all that it widens, or nothing. */
 static void find_narrow(builder *b)
 {
     for (size_t i = b->first; i < b->n_nodes; i++)
@@ -328,8 +328,7 @@ static size_t remember(builder *b, value_id v, bool narrow, size_t made)
     return made;
 }
 
-/* The chain's value for one that node i reads. What a node makes is remembered as not narrow, whatever it
-   is. */
+/* The chain's value for one that node i reads. A node's own result is never remembered as narrow. */
 static size_t read_value(builder *b, size_t i, value_id v)
 {
     bool narrow = b->narrow[i] && is_wide(b->g, v);
@@ -363,7 +362,7 @@ static void add_node(builder *b, size_t i)
 static bool add_all(builder *b)
 {
     elementwise_chain *e = b->out;
-    if (b->first) { /* what the head makes stands where the result goes */
+    if (b->first) { /* the head's result is already in the memory of the output */
         value_id v = b->nodes[0].outputs.ids[0];
         e->head = e->n_operands;
         chain_in_place(e->c, remember(b, v, false, add_operand(b, v, false)));

@@ -1,5 +1,4 @@
-/* Borders, and windows laid open, which are a view of what stands within its border; and numbers counted
-   up. */
+/* Padding (pad), windows as a strided view of the padded input (windows), and counting (iota). */
 #include "backend/cpu/layout.h"
 #include "backend/cpu/scratch.h"
 #include "kernel/layout/layout.h"
@@ -8,7 +7,7 @@
 
 /* ---- pad --------------------------------------------------------------------------------------------- */
 
-/* Input 0 within a border of the scalar input 1. before, after: (rank); bytes: of the result. */
+/* Plans input 0 with a border of the scalar input 1. before, after: (rank); bytes: of the result. */
 static bool frame_plan(const node_view *n, const cpu_box *a, const int64_t *before, const int64_t *after,
                        layout_frame *f, size_t *bytes)
 {
@@ -67,8 +66,8 @@ const cpu_kernel cpu_pad_milli = {.claims = pad_claims, .prepare = pad_prepare, 
 /* ---- windows ----------------------------------------------------------------------------------------- */
 
 typedef struct windows_state {
-    bool framed;        /* the border is put on first */
-    layout_frame frame; /* of `bytes` bytes */
+    bool framed;        /* padding comes first */
+    layout_frame frame; /* `bytes` bytes */
     size_t bytes;
     layout_box box;
 } windows_state;
@@ -118,7 +117,7 @@ static bool windows_plan(const node_view *n, windows_state *s)
             return false;
         strides[lead + i] = w.kernel[i] > 1 ? w.dilation[i] * own[lead + i] : 0;
         strides[a.rank + i] =
-            places > 1 ? w.stride[i] * own[lead + i] : 0; /* an only one may be any number */
+            places > 1 ? w.stride[i] * own[lead + i] : 0; /* an axis of size 1 may have any stride */
     }
     layout_box_plan(&s->box, out.rank, out.dims, dense, strides, a.item);
     return true;

@@ -6,7 +6,7 @@
 
 /* ---- Plans ------------------------------------------------------------------------------------------- */
 
-/* Data and indices; the milli-ops take int64 that does not count from the end. */
+/* Reads data and indices. The milli-ops take int64 indices that do not count from the end. */
 static bool operands(const node_view *n, cpu_box *data, cpu_box *indices, gather_plan *p)
 {
     sib_dtype dtype = n->n_in > 1 ? cpu_dtype(n->in[1]) : SIB_DTYPE_UNKNOWN;
@@ -111,7 +111,7 @@ static bool plan_gather_nd(const node_view *n, gather_plan *p)
     return cpu_gather_coordinates(n, spec_gather(n->node).batch_dims, p);
 }
 
-/* True where the output has as many elements as there are places and runs for. */
+/* True where the number of output elements matches the plan's places and runs. */
 static bool fits(const node_view *n, const gather_plan *p)
 {
     cpu_box out;
@@ -121,9 +121,8 @@ static bool fits(const node_view *n, const gather_plan *p)
 
 typedef struct gather_state {
     gather_plan plan;
-    gather_moves *moves; /* of indices that are constant; may be NULL */
-    /* Data that are constant are read where they stand, aligned or not, as few of their rows are wanted;
-       NULL: input 0 */
+    gather_moves *moves; /* for constant indices; may be NULL */
+    /* Constant data, read in place, aligned or not, since only few rows are needed; NULL: input 0. */
     const sib_tensor *table;
 } gather_state;
 

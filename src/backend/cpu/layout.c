@@ -1,4 +1,4 @@
-/* Layout milli-ops: each is a list of boxes that are copied from an input to a place in the output. */
+/* Layout milli-ops: each copies a list of boxes from an input to its place in the output. */
 #include "backend/cpu/layout.h"
 
 #include <string.h>
@@ -27,12 +27,12 @@ bool cpu_box_of(const node_view *n, const value *v, cpu_box *out)
     return true;
 }
 
-/* ---- Boxes to be copied ------------------------------------------------------------------------------ */
+/* ---- Boxes to be copied ---------------------------------------------------------------------------- */
 
 typedef struct layout_piece {
     layout_box box;
     size_t input;
-    int64_t dst, src; /* bytes from the first element */
+    int64_t dst, src; /* offsets in bytes */
 } layout_piece;
 
 typedef struct layout_state {
@@ -64,10 +64,10 @@ static sib_code run_pieces(const cpu_call *c)
     return SIB_OK;
 }
 
-/* ---- One input, seen with other strides -------------------------------------------------------------- */
+/* ---- One input with other strides ------------------------------------------------------------------ */
 
-/* Where each step along an axis of the result leads in the input, in bytes; own: strides of the input.
-   False where the attributes do not fit: ref says what is wrong. */
+/* Sets the input stride in bytes for each axis of the result; own: strides of the input. Returns false where
+   the attributes do not fit, so that ref reports the error. */
 typedef bool (*layout_rule)(const node_view *n, const cpu_box *a, const cpu_box *out, const int64_t *own,
                             int64_t *strides, int64_t *offset);
 
@@ -116,7 +116,7 @@ static bool cut(const node_view *n, const cpu_box *a, const cpu_box *out, const 
             start[i] >= a->dims[i] || last < 0 || last >= a->dims[i])
             return false;
         *offset += start[i] * own[i];
-        strides[i] = out->dims[i] > 1 ? every[i] * own[i] : 0; /* an only step may be any number */
+        strides[i] = out->dims[i] > 1 ? every[i] * own[i] : 0; /* an axis of size 1 may have any stride */
     }
     return true;
 }
@@ -127,7 +127,7 @@ static const struct {
 } rules[] = {
     {MILLI_reshape, same_count}, {MILLI_transpose, turned}, {MILLI_expand, repeated}, {MILLI_slice, cut}};
 
-/* The plan of a view, or false. */
+/* Plans a view; returns false where it cannot be one. */
 static bool view_plan(const node_view *n, layout_piece *p)
 {
     cpu_box a, out;
@@ -164,7 +164,7 @@ static sib_code view_prepare(const cpu_self *self, const node_view *n, void **st
 
 const cpu_kernel cpu_view = {.claims = view_claims, .prepare = view_prepare, .run = run_pieces};
 
-/* ---- Joined ------------------------------------------------------------------------------------------ */
+/* ---- Concat ---------------------------------------------------------------------------------------- */
 
 static bool concat_claims(const cpu_self *self, const node_view *n)
 {

@@ -1,4 +1,4 @@
-/* The milli-op map_make: rows of numbers become maps that share one copy of all rows. */
+/* The milli-op map_make: the rows of a tensor become maps that share one copy of the tensor. */
 #include "backend/cpu/cpu.h"
 
 static bool map_claims(const cpu_self *self, const node_view *n)
@@ -8,7 +8,7 @@ static bool map_claims(const cpu_self *self, const node_view *n)
            (cpu_dtype(n->in[0]) == SIB_I64 || cpu_dtype(n->in[0]) == SIB_STRING);
 }
 
-/* Row r of rows [n, k] as [k], over the same memory. */
+/* Row r of rows [n, k] as [k], a view of the same memory. */
 static sib_code row_of(const sib_tensor *rows, int64_t r, sib_tensor **out, sib_error *err)
 {
     sib_code code = tensor_view(rows, out, err);

@@ -1,13 +1,13 @@
-/* MatMul, Gemm, FusedMatMul and the milli-op, of floats. */
+/* MatMul, Gemm, FusedMatMul and the milli-op for floats. */
 #include "backend/cpu/matmul.h"
 
 #include <stdio.h>
 
-/* What kind of product a node is. */
+/* The kind of product that a node is. */
 typedef struct matmul_node {
     bool trans_a, trans_b;
     float alpha, beta;
-    const value *addend; /* NULL: nothing is added */
+    const value *addend; /* NULL: none */
 } matmul_node;
 
 static matmul_node node_of(const node_view *n)
@@ -40,7 +40,7 @@ static bool claims_matmul(const cpu_self *self, const node_view *n)
            cpu_matmul_shape_of(n, n->in[0], n->in[1], m.trans_a, m.trans_b, &shape);
 }
 
-/* Strides at which an addend broadcasts to (m, n). */
+/* Strides with which an addend broadcasts to (m, n). */
 static bool addend_strides(const node_view *view, const value *v, size_t m, size_t n, size_t *row,
                            size_t *column)
 {
@@ -73,7 +73,7 @@ static bool claims_gemm(const cpu_self *self, const node_view *n)
 typedef struct pack_context {
     const cpu_matmul_shape *shape;
     sib_dtype dtype;
-    bool turned; /* B stands as (n, k) */
+    bool turned; /* B is (n, k) */
 } pack_context;
 
 static sib_code begin_pack(void *context, void *out, sib_error *err)

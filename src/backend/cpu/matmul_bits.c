@@ -1,9 +1,8 @@
-/* com.microsoft MatMulNBits: weights of 2, 4 or 8 bits in blocks with a scale and a zero point each. */
+/* com.microsoft MatMulNBits: weights of 2, 4 or 8 bits in blocks, each with a scale and a zero point. */
 #include "backend/cpu/matmul.h"
 
 #include <stdio.h>
 
-/* The operator's inputs. */
 enum { IN_A, IN_Q, IN_SCALE, IN_ZERO, IN_GROUP, IN_BIAS };
 
 typedef struct bits_node {
@@ -15,7 +14,7 @@ static bool has(const node_view *n, size_t i)
     return i < n->n_in && n->in[i];
 }
 
-/* A dense constant with so many elements. */
+/* True for a dense constant of `count` elements. */
 static bool constant_of(const node_view *n, size_t i, uint64_t count)
 {
     size_t rank;
@@ -77,7 +76,7 @@ typedef struct pack_context {
     const sib_tensor *scale, *zero; /* zero: NULL for half the range */
 } pack_context;
 
-/* Zero points: (n, blocks) */
+/* Reads zero points: (n, blocks). */
 static sib_code zeros_of(const pack_context *p, float *zero, sib_error *err)
 {
     const bits_node *b = p->b;

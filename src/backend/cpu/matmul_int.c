@@ -1,4 +1,4 @@
-/* Products of bytes: MatMulInteger, QLinearMatMul, com.microsoft MatMulIntegerToFloat and
+/* Products of 8-bit integers: MatMulInteger, QLinearMatMul, com.microsoft MatMulIntegerToFloat and
    DynamicQuantizeMatMul. */
 #include "backend/cpu/matmul_int.h"
 #include "backend/cpu/scratch.h"
@@ -24,7 +24,7 @@ static const int_operator *cpu_int_operator(const node *n)
     return NULL;
 }
 
-/* Input i, NULL where the operator has none or it is omitted. */
+/* Input i, or NULL where it is omitted or the operator lacks it. */
 static const value *in(const node_view *n, uint8_t i)
 {
     return i != NONE && i < n->n_in ? n->in[i] : NULL;
@@ -35,7 +35,7 @@ static bool is_byte(sib_dtype dtype)
     return dtype == SIB_U8 || dtype == SIB_I8;
 }
 
-/* How a parameter lies: one element, or so many along one axis. False for anything else, or another dtype. */
+/* True for a parameter of this dtype with one element, or `along` elements along one axis. */
 static bool parameter(const node_view *n, uint8_t i, sib_dtype dtype, size_t along, bool *each)
 {
     size_t rank;
@@ -50,7 +50,7 @@ static bool parameter(const node_view *n, uint8_t i, sib_dtype dtype, size_t alo
     return !*each || (along && (size_t)dims[0] == along);
 }
 
-/* All that is decided before the run; false where the node is not for this kernel. */
+/* Decides all that does not depend on the run. Returns false where the node is not for this kernel. */
 static bool read_node(const node_view *n, int_state *s, cpu_matmul_shape *shape)
 {
     const int_operator *o = cpu_int_operator(n->node);
@@ -66,7 +66,7 @@ static bool read_node(const node_view *n, int_state *s, cpu_matmul_shape *shape)
         !cpu_matmul_shape_of(n, n->in[o->a], n->in[o->b], false, false, shape) ||
         !cpu_dims(n, n->in[o->a], &rank, dims))
         return false;
-    /* a zero point for each row: of one matrix only */
+    /* one zero point per row is possible for a single matrix only */
     if (!parameter(n, o->a_zero, a, rank == 2 ? shape->m : 0, &s->g.a_zero_each) ||
         !parameter(n, o->b_zero, b, shape->n, &s->g.b_zero_each) ||
         !parameter(n, o->a_scale, SIB_F32, 0, &each) ||
@@ -135,7 +135,7 @@ static void release(void *state)
     mem_free(s);
 }
 
-/* Bytes, in whole cache lines. */
+/* Rounds up to full cache lines. */
 static size_t lines(size_t bytes)
 {
     return (bytes + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
@@ -182,7 +182,7 @@ static sib_code prepare(const cpu_self *self, const node_view *n, void **state, 
     s->factor_bytes = s->op->b_scale != NONE ? lines(s->g.n * sizeof(double)) : 0;
     s->c_bytes = s->out == SIB_I32 ? 0 : lines(s->count * s->g.m * s->g.n * sizeof(int32_t));
     s->q_bytes =
-        s->dynamic ? lines(s->count * s->g.m * s->g.k) : 0; /* at least what A has: it may broadcast */
+        s->dynamic ? lines(s->count * s->g.m * s->g.k) : 0; /* at least the size of A, which may broadcast */
     *state = s;
     return SIB_OK;
 }

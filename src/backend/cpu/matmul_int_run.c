@@ -1,5 +1,5 @@
-/* The run of a product of bytes: zero points and scales read, A quantized where it is not yet, the
-   product, and each row scaled to what the operator gives. */
+/* The run of an 8-bit integer product: reads zero points and scales, quantizes A if it is float32,
+   multiplies, and scales each row to the operator's output. */
 #include "backend/cpu/matmul_int.h"
 #include "backend/cpu/scratch.h"
 
@@ -10,7 +10,7 @@ typedef struct running {
     const int32_t *c; /* the products: the output, or scratch */
     double a_scale, y_scale;
     const float *b_scale, *bias; /* NULL where there is none */
-    float *factors;              /* (n) scales of A and of a column together */
+    float *factors;              /* (n) scale of A times scale of each column */
     int32_t y_zero;
 } running;
 
@@ -20,11 +20,12 @@ static const void *data_of(const cpu_call *c, uint8_t i)
     return t ? t->data : NULL;
 }
 
-/* ---- Rows on the way out ------------------------------------------------------------------------------- */
+/* ---- Output rows ----------------------------------------------------------------------------------- */
 
-#define ROUND_MAGIC 6755399441055744.0 /* 1.5 * 2^52: what is added to it is rounded to an integer */
+#define ROUND_MAGIC 6755399441055744.0 /* 1.5 * 2^52: adding it rounds to an integer */
 
-/* y = saturate(round(x * a_scale * b_scale / y_scale) + y_zero), in double as the operator is defined. */
+/* y = saturate(round(x * a_scale * b_scale / y_scale) + y_zero), in double as in the operator's
+   definition. */
 static void requantize(const running *r, size_t column, const int32_t *x, size_t n, bool is_signed,
                        uint8_t *y)
 {
@@ -34,7 +35,7 @@ static void requantize(const running *r, size_t column, const int32_t *x, size_t
     size_t apart = s->b_scale_each ? 1 : 0;
     for (size_t j = 0; j < n; j++) {
         double v = (double)x[j] * r->a_scale * (double)scale[j * apart] / r->y_scale;
-        v = v > -1e9 ? v : v <= -1e9 ? -1e9 : 0.0; /* NaN is 0 */
+        v = v > -1e9 ? v : v <= -1e9 ? -1e9 : 0.0; /* NaN becomes 0 */
         v = v < 1e9 ? v : 1e9;
         v = (v + ROUND_MAGIC) - ROUND_MAGIC + zero;
         v = v > low ? v : low;
@@ -54,7 +55,7 @@ static void to_floats(const running *r, size_t column, const int32_t *x, size_t 
             y[j] = (float)x[j] * factor[j];
 }
 
-/* n products from element `begin` on, of one row from `column` on. */
+/* Outputs n products from element `begin` on, of one row, from column `column` on. */
 static void row_out(const running *r, size_t begin, size_t column, size_t n)
 {
     const int_state *s = r->call->state;
@@ -81,7 +82,8 @@ static void done(void *context, int32_t *at, size_t rows, size_t columns)
 
 /* ---- Parameters ---------------------------------------------------------------------------------------- */
 
-/* Zero points as int32: one to *one, or all to `many`. NULL where there is none. */
+/* Zero points as int32: a single one to *one, else to `many`, which is returned. NULL where there are
+   none. */
 static const int32_t *zeros_of(const cpu_call *c, uint8_t i, bool is_signed, size_t count, bool each,
                                int32_t *one, void *many)
 {
@@ -108,7 +110,7 @@ static void read_scales(const cpu_call *c, running *r, void *factors)
         r->factors[j] = (float)(r->a_scale * (double)r->b_scale[s->b_scale_each ? j : 0]);
 }
 
-/* A over its range as bytes, as DynamicQuantizeLinear does. Returns the scale. */
+/* Quantizes A over its range of values as DynamicQuantizeLinear does. Returns the scale. */
 static float quantize(const float *x, size_t n, uint8_t *q, int32_t *zero)
 {
     float low = 0.0f, high = 0.0f, strange = 0.0f;
@@ -118,13 +120,13 @@ static float quantize(const float *x, size_t n, uint8_t *q, int32_t *zero)
         strange += x[i] * 0.0f; /* NaN where x is not finite */
     }
     float scale = (high - low) / 255.0f, at = (0.0f - low) / scale;
-    at = at >= 0.0f ? at : 0.0f; /* NaN, from no range at all, is 0 */
+    at = at >= 0.0f ? at : 0.0f; /* NaN, from an empty range, becomes 0 */
     *zero = (int32_t)nearbyintf(at < 255.0f ? at : 255.0f);
     if (!(strange == 0.0f) || !(scale > 0.0f)) {
         for (size_t i = 0; i < n; i++)
             q[i] = 0;
         *zero = 0;
-        return strange == 0.0f ? 0.0f : NAN; /* infinity times the zeros it makes of all, too */
+        return strange == 0.0f ? 0.0f : NAN; /* NaN, as infinity times a quantized 0 is */
     }
     const float magic = 12582912.0f, offset = (float)*zero; /* 1.5 * 2^23, as above */
     for (size_t i = 0; i < n; i++) {

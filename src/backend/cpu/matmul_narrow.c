@@ -1,13 +1,12 @@
-/* ai.sibyl NarrowMatMul: float32 times constant weights of 16, 8 or 4 bits, widened inside the product. */
+/* ai.sibyl NarrowMatMul: float32 times constant weights of 16, 8 or 4 bits, widened within the product. */
 #include "backend/cpu/matmul.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* The operator's inputs. */
 enum { IN_A, IN_B, IN_SCALE, IN_ZERO };
 
-/* How integers of a dtype are stored: unsigned, of so many bits, more by `offset`. */
+/* Storage of integers of a dtype: unsigned, of `bits` bits, `offset` added. */
 typedef struct whole {
     sib_dtype dtype;
     unsigned bits;
@@ -28,7 +27,7 @@ typedef struct narrow_node {
     cpu_matmul_shape shape;
     sib_dtype dtype;
     bool turned;
-    size_t block, blocks; /* of a column; one where there is no block_size */
+    size_t block, blocks; /* per column; one without block_size */
 } narrow_node;
 
 static const value *input(const node_view *n, size_t i)
@@ -36,7 +35,8 @@ static const value *input(const node_view *n, size_t i)
     return i < n->n_in ? n->in[i] : NULL;
 }
 
-/* None, or a dense constant of one number, one a column, or one for each block of each. */
+/* True where v is omitted, or a dense constant of one element, one per column, or one per block of each
+   column. */
 static bool is_parameter(const value *v, const narrow_node *w)
 {
     const sib_tensor *t = v ? v->constant : NULL;
@@ -81,10 +81,10 @@ static bool claims(const cpu_self *self, const node_view *n)
 
 typedef struct pack_context {
     const narrow_node *w;
-    const sib_tensor *scale, *zero; /* NULL: none */
+    const sib_tensor *scale, *zero; /* NULL: omitted */
 } pack_context;
 
-/* Parameters as (n, blocks) floats, plus `offset`; `none` where there are none. */
+/* Parameters as floats (n, blocks), `offset` added; `none` where t is NULL. */
 static sib_code spread(const narrow_node *w, const sib_tensor *t, float none, float offset, float *out,
                        sib_error *err)
 {
@@ -106,13 +106,13 @@ static sib_code spread(const narrow_node *w, const sib_tensor *t, float none, fl
     return code;
 }
 
-/* Whole numbers as gemm_bits wants them: (n, blocks * block) of `bits` each, never negative. */
+/* Integers as gemm_bits reads them: (n, blocks * block) of `bits` bits each, non-negative. */
 static sib_code arrange(const narrow_node *w, const whole *kind, const void *elements, uint8_t *q,
                         sib_error *err)
 {
     size_t k = w->shape.k, n = w->shape.n, row = w->blocks * w->block * kind->bits / 8;
     int8_t *bytes = NULL;
-    if (kind->bits == 4) { /* unpacked */
+    if (kind->bits == 4) { /* unpack them */
         bytes = mem_alloc(k * n, 1);
         if (!bytes)
             return err_memory(err, k * n, "weights to be packed");
@@ -143,7 +143,7 @@ static gemm_bits bits_of(const narrow_node *w)
     return (gemm_bits){.k = w->shape.k, .n = w->shape.n, .block = w->block, .bits = whole_of(w->dtype)->bits};
 }
 
-/* Scales and zero points, in one block of memory, to be freed also after a failure. */
+/* Scales and zero points, in one block of memory, which the caller frees even after a failure. */
 static sib_code spread_both(const pack_context *p, const whole *kind, float **memory, gemm_bits *given,
                             sib_error *err)
 {
@@ -179,7 +179,7 @@ static sib_code fill_whole(void *context, const void *elements, void *out, sib_e
     return code;
 }
 
-/* Row by row: 16-bit floats, and bytes. */
+/* Packs row by row: 16-bit floats, and 8-bit integers. */
 static sib_code begin_rows(void *context, void *out, sib_error *err)
 {
     const pack_context *p = context;
@@ -212,7 +212,7 @@ static sib_code pack_b(const cpu_self *self, const node_view *n, const narrow_no
 {
     const value *scale = input(n, IN_SCALE), *zero = input(n, IN_ZERO);
     pack_context context = {w, cpu_constant(scale), cpu_constant(zero)};
-    value b = *n->in[IN_B]; /* what is packed lives as long as all of it does */
+    value b = *n->in[IN_B]; /* packed weights live as long as all the constants they are made of */
     char how[64];
     const void *packed;
     size_t bytes;

@@ -1,15 +1,15 @@
-/* The run of a product of matrices of floats. */
+/* The run of a product of float matrices. */
 #include "backend/cpu/matmul.h"
 #include "backend/cpu/scratch.h"
 
-/* ---- Made ready ---------------------------------------------------------------------------------------- */
+/* ---- State ----------------------------------------------------------------------------------------- */
 
 bool cpu_matmul_takes(sib_dtype dtype)
 {
     return dtype == SIB_F32 || dtype == SIB_F16 || dtype == SIB_BF16;
 }
 
-/* Whole cache lines. */
+/* Rounds up to full cache lines. */
 static size_t lines(size_t floats)
 {
     return (floats + 15) / 16 * 16;
@@ -56,8 +56,7 @@ typedef struct running {
     const float *c; /* as floats: the output, or scratch */
 } running;
 
-/* Rows x columns elements of C are complete: to the output where they are elsewhere, then to who comes
-   after. */
+/* Called when rows x columns elements of C are complete: narrows them to the output, calls finish. */
 static void done(void *context, float *at, size_t rows, size_t columns)
 {
     const running *r = context;
@@ -76,7 +75,7 @@ static void done(void *context, float *at, size_t rows, size_t columns)
     }
 }
 
-/* Input i as floats; *scratch goes on behind those that were widened. */
+/* Input i as floats; *scratch advances past those that were widened. */
 static const float *operand(const cpu_call *c, size_t i, size_t floats, float **scratch)
 {
     const matmul_state *s = c->state;
@@ -89,7 +88,6 @@ static const float *operand(const cpu_call *c, size_t i, size_t floats, float **
     return to;
 }
 
-/* C = beta * addend, broadcast */
 static void fill(const matmul_state *s, const float *from, float *c)
 {
     for (size_t i = 0; i < s->g.m; i++, from += s->add_row, c += s->g.n)

@@ -1,6 +1,6 @@
 #include "backend/cpu/matmul_shape.h"
 
-/* An operand with at least two axes. */
+/* An operand of at least two axes. */
 typedef struct operand {
     size_t rank;
     int64_t dims[SIB_MAX_RANK + 1];
@@ -19,13 +19,13 @@ static bool operand_of(const node_view *n, const value *v, bool left, operand *o
     return true;
 }
 
-/* Leading dim i of an operand, counted from the last one before the matrix; 1 beyond. */
+/* Leading dim i of an operand, counted backwards from the matrix; 1 where it has no such dim. */
 static size_t leading(const operand *o, size_t i)
 {
     return i + 2 < o->rank ? (size_t)o->dims[o->rank - 3 - i] : 1;
 }
 
-/* Steps of the leading dims, and how many matrices there are. */
+/* Sets the strides of the leading dims; returns the number of matrices. */
 static size_t steps_of(const operand *o, size_t matrix, size_t rank, size_t *steps)
 {
     size_t stride = matrix, matrices = 1;
@@ -67,7 +67,7 @@ bool cpu_matmul_shape_of(const node_view *n, const value *a, const value *b, boo
     size_t a_matrices = steps_of(&left, a_rows * a_columns, out->rank, out->a_step);
     out->b_matrices = steps_of(&right, b_rows * b_columns, out->rank, out->b_step);
     out->b_shared = out->b_matrices == 1;
-    if (out->b_shared && !trans_a && a_matrices == out->count) { /* one tall matrix */
+    if (out->b_shared && !trans_a && a_matrices == out->count) { /* treat A as one tall matrix */
         out->m *= out->count;
         out->count = 1;
         out->rank = 0;

@@ -1,11 +1,11 @@
-/* MatMul and the milli-op of doubles and of integers of 32 and 64 bits. */
+/* MatMul and the milli-op for doubles and for integers of 32 and 64 bits. */
 #include "backend/cpu/matmul_shape.h"
 #include "backend/cpu/scratch.h"
 
-#define WORTH_THREADS 2e6 /* multiplications */
+#define WORTH_THREADS 2e6 /* in multiplications */
 
 typedef struct wide_state {
-    gemm_wide g; /* but for addresses */
+    gemm_wide g; /* without addresses */
     size_t count, element, panels, scratch;
     gemm_place *places; /* (count) */
     gemm_wide_panel panel;
@@ -106,7 +106,7 @@ static sib_code run(const cpu_call *c)
 
 const cpu_kernel cpu_matmul_wide = {.claims = claims, .prepare = prepare, .release = release, .run = run};
 
-/* ---- The milli-op, which is one or the other ----------------------------------------------------------- */
+/* ---- The milli-op, run by either kernel ------------------------------------------------------------ */
 
 typedef struct either_state {
     const cpu_kernel *kernel;

@@ -4,12 +4,12 @@
 #include "base/cancel.h"
 
 typedef struct norm_state {
-    cpu_lines lines; /* inner is 1 */
+    cpu_lines lines; /* with inner 1 */
     double epsilon;
     bool centred;
 } norm_state;
 
-/* True where v is float32 and has the dims of the last axes, from `first` on. */
+/* True where v is float32 with the dims of x from axis `first` on. */
 static bool is_tail(const node_view *n, const value *v, size_t rank, const int64_t *dims, size_t first)
 {
     size_t own;
@@ -24,7 +24,7 @@ static bool is_tail(const node_view *n, const value *v, size_t rank, const int64
     return true;
 }
 
-/* Inputs X, scale and perhaps bias, normalized over [axis, rank). */
+/* Claims inputs X, scale and maybe bias, normalized over [axis, rank). */
 static bool tail_claims(const cpu_self *self, const node_view *n)
 {
     norm_spec spec = spec_norm(n->node);
@@ -91,7 +91,7 @@ static void norm_rows(void *context, size_t begin, size_t count, unsigned worker
         j->c->finish(j->c, from, count * j->norm.n);
 }
 
-#define NORM_WORK 2 /* steps an element */
+#define NORM_WORK 2 /* work per element */
 
 static sib_code tail_run(const cpu_call *c)
 {

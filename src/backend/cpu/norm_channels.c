@@ -1,11 +1,11 @@
-/* Normalizations by channel: of a batch with given statistics, of instances, of groups. */
+/* Normalizations per channel: of batches with given statistics, of instances, of groups. */
 #include "backend/cpu/rows.h"
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"
 
 #include <math.h>
 
-/* X [N, C, D...] float32 with elements, as Y is. */
+/* True where X [N, C, D...] and Y are float32 and not empty. */
 static bool image_of(const node_view *n, size_t *rank, int64_t *dims)
 {
     return n->n_in && n->n_out && n->out[0] && cpu_dtype(n->in[0]) == SIB_F32 &&
@@ -18,8 +18,8 @@ static bool image_of(const node_view *n, size_t *rank, int64_t *dims)
 typedef struct batch_state {
     size_t n, channels, plane; /* X is [n, channels, plane] */
     double epsilon;
-    bool constant; /* statistics, scale and bias are; else they come at run time */
-    float pack[];  /* centre, factor, offset: (3, channels), where they are constant */
+    bool constant; /* statistics, scale and bias are constant */
+    float pack[];  /* centre, factor, offset: (3, channels), if constant */
 } batch_state;
 
 static bool batch_claims(const cpu_self *self, const node_view *n)
@@ -82,7 +82,7 @@ typedef struct batch_job {
     float *y;
 } batch_job;
 
-/* Items are planes; with planes of one element they are rows of channels. */
+/* Items are planes, or rows of channels where planes have one element. */
 static void batch_task(void *context, size_t begin, size_t count, unsigned worker)
 {
     const batch_job *j = context;
@@ -136,15 +136,15 @@ const cpu_kernel cpu_batch_norm = {
 /* ---- Instances and groups ------------------------------------------------------------------------------ */
 
 typedef struct group_state {
-    size_t items;    /* groups of the whole batch */
-    size_t groups;   /* of one image */
-    size_t channels; /* of one group */
-    size_t plane;    /* elements of a channel */
-    bool each;       /* scale and bias are of channels, else of groups */
+    size_t items;    /* groups in the batch */
+    size_t groups;   /* per image */
+    size_t channels; /* per group */
+    size_t plane;    /* elements per channel */
+    bool each;       /* scale and bias are per channel, not per group */
     double epsilon;
 } group_state;
 
-/* Groups of an image; 0 where it is not taken. each: scale and bias are of channels. */
+/* Groups per image, or 0 where the node is not supported. each: scale and bias are per channel. */
 static int64_t groups_of(const node *n, const int64_t *dims, bool *each)
 {
     *each = true;
@@ -191,7 +191,7 @@ typedef struct group_job {
     float *y;
 } group_job;
 
-/* One group; in double where its squares leave the range of a float. */
+/* Normalizes one group, in double where its squares are out of range of float. */
 static void group_one(const group_job *j, const group_state *s, size_t item)
 {
     const rows_kernels *k = &j->c->self->kernels->rows;

@@ -1,4 +1,4 @@
-/* Operators that normalize sums over the last axis: of an input and what skips a block (and a bias), of
+/* Operators that normalize sums over the last axis: of an input, a skip connection and a bias; of
    embeddings. */
 #include "backend/cpu/rows.h"
 #include "backend/cpu/scratch.h"
@@ -15,8 +15,8 @@ static const value *given(const node_view *n, size_t i)
 
 typedef struct skip_state {
     size_t rows, n;
-    size_t skip_rows;  /* that repeat over the rows */
-    size_t beta, bias; /* their places among the inputs; the bias's is behind all where there is none */
+    size_t skip_rows;  /* repeated over the rows of x */
+    size_t beta, bias; /* indices of the inputs; bias is past the last one where omitted */
     double epsilon;
     bool centred;
 } skip_state;
@@ -26,8 +26,8 @@ static bool is_centred(const node *n)
     return str_is(n->type, "SkipLayerNormalization");
 }
 
-/* Rows of `skip` that repeat over those of x (rank, dims): its dims are the last ones of x behind ones. 0
-   otherwise. */
+/* Number of rows of `skip`, repeated over those of x (rank, dims): its dims are the last ones of x, with ones
+   before them. Returns 0 where they are not. */
 static size_t repeated_rows(const node_view *n, const value *skip, size_t rank, const int64_t *dims)
 {
     size_t own, at = 0, rows = 1;
@@ -141,11 +141,11 @@ const cpu_kernel cpu_skip_norm = {
 
 enum { IDS, SEGMENT_IDS, WORDS, POSITIONS, SEGMENTS, GAMMA, BETA, MASK, POSITION_IDS };
 
-/* A table whose rows are added. */
+/* A table of which one row is added per position. */
 typedef struct embed_table {
     int64_t rows;
-    size_t ids;    /* input that holds the indices, SIZE_MAX: they count along the time axis */
-    size_t values; /* input that holds the rows */
+    size_t ids;    /* input with the indices; SIZE_MAX: positions along the time axis */
+    size_t values; /* input with the rows */
 } embed_table;
 
 typedef struct embed_state {
@@ -162,7 +162,7 @@ static bool is_ids(const node_view *n, const value *v, const int64_t *dims)
            own[1] == dims[1];
 }
 
-/* A table [rows, size], *size -1 where any will do. */
+/* True for a table [rows, size]; *size -1 accepts any size and is set. */
 static bool is_table(const node_view *n, const value *v, int64_t *size, int64_t *rows)
 {
     size_t rank;
@@ -217,8 +217,8 @@ static sib_code embed_prepare(const cpu_self *self, const node_view *n, void **s
     return SIB_OK;
 }
 
-/* The row of a table that stands at row `at` of the output; NULL, and the error is set, where there is
-   none. */
+/* The row of a table for row `at` of the output; sets the error and returns NULL where the index is out of
+   range. */
 static const float *row_at(const cpu_call *c, const embed_table *t, size_t at)
 {
     const embed_state *s = c->state;
@@ -234,7 +234,7 @@ static const float *row_at(const cpu_call *c, const embed_table *t, size_t at)
     return cpu_floats_in(c, t->values) + (size_t)row * s->n;
 }
 
-/* How many ones each row of the mask has. */
+/* Counts the ones in each row of the mask. */
 static void count_mask(const cpu_call *c, const embed_state *s, int32_t *counts)
 {
     const sib_tensor *mask = cpu_in(c, MASK);
@@ -243,7 +243,7 @@ static void count_mask(const cpu_call *c, const embed_state *s, int32_t *counts)
         counts[i / s->time] += ((const int32_t *)(const void *)mask->data)[i] == 1;
 }
 
-/* Every row of the sum and of its normalization. */
+/* Computes every row of the sum and of its normalization. */
 static sib_code embed_rows(const cpu_call *c, float *y)
 {
     const embed_state *s = c->state;

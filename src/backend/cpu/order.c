@@ -1,11 +1,11 @@
-/* Along an axis: places of extremes, running sums and products. */
+/* Indices of extremes along an axis (ArgMax, ArgMin), running sums and products. */
 #include "backend/cpu/rows.h"
 #include "base/cancel.h"
 
 typedef struct line_state {
     cpu_lines lines;
     const rows_typed *typed;
-    size_t item; /* bytes of an element */
+    size_t item; /* bytes per element */
     bool is_f32, highest, last, product;
 } line_state;
 
@@ -50,16 +50,16 @@ typedef struct line_job {
     char *y;
 } line_job;
 
-/* Lines begin .. begin + count - 1 of one neighbour each, or planes of `inner` lines. */
+/* Walks `count` contiguous lines, or a plane of `inner` interleaved lines. */
 static rows_walk walk_of(const cpu_lines *l, size_t count)
 {
     return l->inner == 1 ? (rows_walk){l->size, 1, count, l->size}
                          : (rows_walk){l->size, l->inner, l->inner, 1};
 }
 
-#define BLOCK 64 /* elements that are compared before one asks whether any was equal */
+#define BLOCK 64 /* elements compared between two checks for a match */
 
-/* The place of the first (or last) of n floats that is best, or of a NaN where best is one; there is one. */
+/* The index of the first (or last) of n floats that equals best, or is NaN where best is. There is one. */
 static int64_t place_of(const float *x, size_t n, float best, bool last)
 {
     size_t first = 0, end = n;
@@ -83,7 +83,7 @@ static int64_t place_of(const float *x, size_t n, float best, bool last)
     return 0;
 }
 
-/* Rows of float32: the extreme, which is gathered fast, then its place. */
+/* Rows of float32: finds the extreme with the fast reduction, then its index. */
 static void arg_rows(const line_state *s, const rows_kernels *k, const float *x, size_t rows, int64_t *y)
 {
     for (size_t r = 0; r < rows; r++, x += s->lines.size) {

@@ -1,4 +1,4 @@
-/* Operators whose lowering is longer than what they do: Tile, Trilu, ReverseSequence, OneHot. */
+/* Operators whose lowerings are longer than their kernels: Tile, Trilu, ReverseSequence, OneHot. */
 #include "backend/cpu/layout.h"
 
 #include <inttypes.h>
@@ -13,7 +13,7 @@ static sib_code keep(const void *made, size_t bytes, void **state, sib_error *er
     return SIB_OK;
 }
 
-/* ---- Tile: each axis seen as [repeats, dim], the repeats without a stride ------------------------------ */
+/* ---- Tile: each axis as [repeats, dim], with stride 0 for the repeats ------------------------------ */
 
 static bool tile_plan(const node_view *n, layout_box *box)
 {
@@ -70,7 +70,7 @@ const cpu_kernel cpu_tile = {.claims = tile_claims, .prepare = tile_prepare, .ru
 /* ---- Trilu --------------------------------------------------------------------------------------------- */
 
 typedef struct trilu_state {
-    bool upper, given; /* the diagonal is input 1 */
+    bool upper, given; /* given: the diagonal is input 1 */
     size_t matrices, item;
     int64_t rows, columns;
 } trilu_state;

@@ -1,4 +1,4 @@
-/* Pools: the largest or the mean of windows, and of whole planes. */
+/* Pools: max or mean over windows, and over entire planes. */
 #include "backend/cpu/conv.h"
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"
@@ -6,10 +6,10 @@
 typedef struct pool_state {
     conv2d_plan plan;
     unsigned workers;
-    bool whole; /* of planes: */
+    bool whole; /* over entire planes */
     rows_kind kind;
     sib_dtype dtype;
-    size_t planes, n; /* elements of one */
+    size_t planes, n; /* n: elements per plane */
 } pool_state;
 
 /* ---- Claiming ------------------------------------------------------------------------------------------ */
@@ -52,7 +52,7 @@ static bool pool_claims(const cpu_self *self, const node_view *n)
     return (is_float(n) || is_bytes(n)) && read_pool(n, &shape);
 }
 
-/* Planes of x [N, C, in...] and the elements of one. */
+/* Reads the planes of x [N, C, in...] and their size. */
 static bool read_planes(const node_view *n, size_t *planes, size_t *elements)
 {
     int64_t dims[SIB_MAX_RANK];
@@ -92,7 +92,7 @@ static pool_state *new_state(sib_error *err)
     return s;
 }
 
-/* True where the one window of a channel is all of it. */
+/* True where each channel has one window that covers it. */
 static bool is_whole(const conv2d_shape *s)
 {
     for (int i = 0; i < CONV2D_AXES; i++) {
@@ -147,13 +147,13 @@ static void finish_part(const void *context, size_t begin, size_t count)
     c->finish(c, begin, count);
 }
 
-/* Planes that a thread takes at once have at least so many elements, and are finished together. */
+/* Min elements that a thread takes at once (entire planes); they are finished together. */
 #define PLANES_FLOATS (16 * 1024)
 
-/* Halves are made float in pieces on the stack. */
+/* 16-bit floats are widened on the stack in pieces of this size. */
 #define PIECE 1024
 
-/* What is gathered of one plane of halves. */
+/* Reduces one plane of 16-bit floats. */
 static float gather_halves(const cpu_call *c, const pool_state *s, const char *x)
 {
     const kernel_table *t = c->self->kernels;

@@ -6,21 +6,21 @@
 
 #include <math.h>
 
-/* ---- Given scales -------------------------------------------------------------------------------------- */
+/* ---- With given scales ----------------------------------------------------------------------------- */
 
 typedef struct linear_state {
-    cpu_lines lines; /* around the axis of the scales; of one scale for all: [1, 1, count] */
-    quantize_to to;  /* NULL: from */
+    cpu_lines lines; /* around the axis of the scales; [1, 1, count] for a single scale */
+    quantize_to to;  /* NULL: dequantizes */
     quantize_from from;
     sib_dtype dtype;    /* of the integers */
-    size_t item;        /* their bytes */
+    size_t item;        /* bytes of one */
     size_t n_scale;     /* 1 or lines.size */
     size_t n_zero;      /* 1 or lines.size, 0 without zero points */
-    bool constant;      /* scales and zero points are */
-    float parameters[]; /* scale, zero: (2, lines.size), where they are constant */
+    bool constant;      /* scales and zero points are constant */
+    float parameters[]; /* scale, zero: (2, lines.size), if constant */
 } linear_state;
 
-/* Elements of a parameter: 1, or `size` along the axis; 0 where it is not taken. */
+/* Elements of a parameter: 1, or `size` along the axis; 0 where it is not supported. */
 static size_t parameter_count(const node_view *n, const value *v, sib_dtype dtype, size_t size)
 {
     size_t rank;
@@ -31,7 +31,7 @@ static size_t parameter_count(const node_view *n, const value *v, sib_dtype dtyp
     return count == 1 || count == size ? count : 0;
 }
 
-/* Everything of the state but the parameters; false where the node is not taken. */
+/* Reads everything but the parameters; returns false where the node is not supported. */
 static bool read_linear(const cpu_self *self, const node_view *n, linear_state *s)
 {
     quantize_spec spec = spec_quantize(n->node);
@@ -124,8 +124,8 @@ static void convert_run(const linear_job *j, size_t first, size_t count, quantiz
         j->c->finish(j->c, first, count);
 }
 
-/* Items: elements with one scale, rows of channels where those are the last axis, planes of a channel
-   else. */
+/* Items are elements for a single scale, rows of channels where channels are the last axis, else planes of a
+   channel. */
 static void linear_task(void *context, size_t begin, size_t count, unsigned worker)
 {
     const linear_job *j = context;
@@ -180,7 +180,7 @@ const cpu_kernel cpu_quantize_linear = {
     .takes_finish = true,
 };
 
-/* ---- The scale of the data itself ---------------------------------------------------------------------- */
+/* ---- With a scale from the data -------------------------------------------------------------------- */
 
 static bool dynamic_claims(const cpu_self *self, const node_view *n)
 {
@@ -215,7 +215,7 @@ static sib_code dynamic_run(const cpu_call *c)
     dynamic_job job = {.c = c, .x = (const float *)(const void *)x->data};
     c->self->kernels->quantize.range(job.x, x->count, &low, &high);
     job.scale = (high - low) / 255.0f;
-    float at = 0.0f - low / job.scale; /* NaN where all is 0, or something is not finite */
+    float at = 0.0f - low / job.scale; /* NaN if all is 0 or something is not finite */
     job.zero = at > 255.0f ? 255.0f : at > 0.0f ? nearbyintf(at) : 0.0f;
     if (scale)
         *scale = job.scale;

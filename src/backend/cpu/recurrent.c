@@ -1,6 +1,6 @@
-/* ONNX LSTM, GRU and RNN of float32 with their usual activations.
+/* ONNX LSTM, GRU and RNN for float32 with the common activations.
 
-   T steps, B sequences, I inputs, H hidden neurons, G gates, D directions. */
+   T steps, B sequences, I inputs, H hidden units, G gates, D directions. */
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/scratch.h"
 
@@ -11,17 +11,17 @@
 
 enum { IN_X, IN_W, IN_R, IN_B, IN_LENGTHS, IN_H, IN_C, IN_P, N_IN };
 
-/* Work of both directions from which they are worth a thread each, in multiplications. */
+/* Min multiplications of both directions together for a thread each. */
 #define WORTH_THREADS 1000000.0
 
 typedef struct recurrent_state {
-    recurrent_call calls[2]; /* by direction; addresses of inputs and outputs when it is run */
+    recurrent_call calls[2]; /* by direction; run sets addresses of inputs and outputs */
     size_t directions;
-    size_t y_at, h_at; /* elements from a direction to the next in the outputs and states */
-    bool ready;        /* the weights are constants, packed in prepare */
-    void *owned[3];    /* of w, r, and the small things; NULL for what the model's packs own */
-    size_t scratch;    /* floats of a direction */
-    bool apart;        /* directions in threads of their own */
+    size_t y_at, h_at; /* strides between directions in Y and in the states */
+    bool ready;        /* the weights are constant, packed by prepare */
+    void *owned[3];    /* of w, r and `wide`; NULL where the model's packs own them */
+    size_t scratch;    /* floats per direction */
+    bool apart;        /* each direction in a thread of its own */
 } recurrent_state;
 
 static bool has(const node_view *n, size_t i)
@@ -52,7 +52,7 @@ static bool function_named(sib_str name, recurrent_function *out)
     return false;
 }
 
-/* The activations of all directions. False for those that are not in the table. */
+/* Reads the activations of all directions. Returns false where one is not in the table. */
 static bool read_functions(const recurrent_spec *spec, recurrent_kind kind, recurrent_state *s)
 {
     static const size_t counts[] = {[RECURRENT_RNN] = 1, [RECURRENT_GRU] = 2, [RECURRENT_LSTM] = 3};
@@ -77,7 +77,7 @@ static bool read_functions(const recurrent_spec *spec, recurrent_kind kind, recu
     return true;
 }
 
-/* Is input i omitted, or a float32 tensor of these dims? */
+/* True where input i is omitted, or a tensor of this dtype and these dims. */
 static bool fits(const node_view *n, size_t i, sib_dtype dtype, size_t rank, const int64_t *want)
 {
     int64_t dims[SIB_MAX_RANK];
@@ -88,7 +88,7 @@ static bool fits(const node_view *n, size_t i, sib_dtype dtype, size_t rank, con
            !memcmp(dims, want, rank * sizeof *dims);
 }
 
-/* The dims of the node, which must agree, into the first call. */
+/* Reads the dims of the node, which must agree, into the first call. */
 static bool read_dims(const node_view *n, recurrent_kind kind, const recurrent_spec *spec, recurrent_state *s)
 {
     recurrent_call *c = &s->calls[0];
@@ -117,7 +117,7 @@ static bool read_dims(const node_view *n, recurrent_kind kind, const recurrent_s
             (fits(n, IN_C, SIB_F32, 3, state) && fits(n, IN_P, SIB_F32, 2, p_dims)));
 }
 
-/* Where things stand in X, Y and the states. */
+/* Sets the strides of X, Y and the states. */
 static void set_strides(recurrent_state *s, bool batch_first)
 {
     recurrent_call *c = &s->calls[0];
@@ -152,9 +152,9 @@ static bool read_node(const node_view *n, recurrent_kind kind, recurrent_state *
 
 /* ---- Weights ------------------------------------------------------------------------------------------- */
 
-/* Floats of one direction. */
+/* Floats per direction. */
 typedef struct weight_sizes {
-    size_t w, r, bias, wide; /* the small things: bias, hidden bias, three peepholes, the latter of Hp each */
+    size_t w, r, bias, wide; /* wide: bias, hidden bias and three peepholes (Hp each) */
 } weight_sizes;
 
 static bool sizes_of(const recurrent_call *c, weight_sizes *z)
@@ -174,10 +174,10 @@ static size_t small_size(const weight_sizes *z)
     return z->bias + 4 * z->wide;
 }
 
-/* Weights on their way into panels. */
+/* Weights to be packed into panels. */
 typedef struct packing {
     const recurrent_state *s;
-    const float *w, *r, *b, *p; /* as the inputs have them; b and p may be NULL */
+    const float *w, *r, *b, *p; /* the inputs; b and p may be NULL */
     weight_sizes z;
 } packing;
 
@@ -189,7 +189,7 @@ static void pack_w(const packing *k, float *to)
         recurrent_pack(k->w + d * g * h * c->inputs, h, c->inputs, 0, g, to + d * k->z.w);
 }
 
-/* The hidden gate of a GRU whose reset gate comes first stands apart. */
+/* The hidden gate of a GRU is packed separately where the reset gate is applied before the product. */
 static void pack_r(const packing *k, float *to)
 {
     const recurrent_call *c = &k->s->calls[0];
@@ -202,8 +202,8 @@ static void pack_r(const packing *k, float *to)
     }
 }
 
-/* Wb + Rb as the projection adds them; a GRU whose reset gate comes after the product keeps Rb of its
-   hidden gate. */
+/* Packs Wb + Rb for the projection. Where a GRU's reset gate is applied after the product, Rb of the hidden
+   gate stays separate. */
 static void pack_small(const packing *k, float *to)
 {
     const recurrent_call *c = &k->s->calls[0];
@@ -226,7 +226,7 @@ static void pack_small(const packing *k, float *to)
     }
 }
 
-/* Points the cells to what the three above made. */
+/* Points the cells to the memory that the three functions above filled. */
 static void use_weights(recurrent_call *calls, size_t directions, const packing *k, const float *w,
                         const float *r, const float *little)
 {
@@ -262,7 +262,7 @@ static sib_code fill_r(void *context, const void *elements, void *out, sib_error
     return SIB_OK;
 }
 
-/* ---- Once a plan --------------------------------------------------------------------------------------- */
+/* ---- Prepare --------------------------------------------------------------------------------------- */
 
 static const float *constant_floats(const node_view *n, size_t i, bool *all)
 {
@@ -347,7 +347,7 @@ static float *output_floats(const cpu_call *c, size_t i)
     return t ? (float *)t->data : NULL;
 }
 
-/* NULL stays NULL. */
+/* p + n; NULL stays NULL. */
 static float *after(const float *p, size_t n)
 {
     return p ? (float *)p + n : NULL;
@@ -368,7 +368,7 @@ static void run_directions(void *context, size_t begin, size_t count, unsigned w
         recurrent_run(&o->calls[d], o->scratch + d * o->each, o->cancel);
 }
 
-/* Weights that are no constants: packed behind the scratch of the directions. */
+/* Packs weights that are not constant, after the scratch of the directions. */
 static void pack_now(const cpu_call *c, const recurrent_state *s, packing *k, recurrent_call *calls,
                      float *to)
 {
@@ -421,7 +421,7 @@ static sib_code run(const cpu_call *c)
     return SIB_OK;
 }
 
-/* Weights that are packed are not looked at again. */
+/* The elements of packed weights are not read again. */
 static bool reads(const void *state, size_t i)
 {
     const recurrent_state *s = state;

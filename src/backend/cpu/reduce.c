@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* What is done with each result. */
+/* What is applied to each result. */
 typedef enum reduce_end { END_NONE, END_MEAN, END_ROOT, END_LOG } reduce_end;
 
 typedef struct reduce_row {
@@ -39,7 +39,7 @@ static const reduce_row *row_of(const node *n)
     return NULL;
 }
 
-/* Which axes of a tensor of `rank` go; false where that is not known now. */
+/* The axes of a tensor of `rank` that are reduced; returns false where they are not known yet. */
 static bool axes_of(const node_view *n, size_t rank, bool *goes)
 {
     reduce_spec spec = spec_reduce(n->node);
@@ -76,7 +76,7 @@ static bool plan_of(const node_view *n, axes_plan *p)
     return true;
 }
 
-/* The dtype that a reduction of another is computed in; SIB_DTYPE_UNKNOWN where it is not. */
+/* The dtype in which a reduction of `dtype` is computed; SIB_DTYPE_UNKNOWN where it is not supported. */
 static sib_dtype computed_in(sib_dtype dtype)
 {
     switch (dtype) {
@@ -109,7 +109,7 @@ typedef struct reduce_state {
     axes_plan plan;
     rows_kind kind;
     reduce_end end;
-    sib_dtype dtype, inside; /* of the tensors, and what they are computed in */
+    sib_dtype dtype, inside; /* of the tensors, and of the computation */
 } reduce_state;
 
 static sib_code reduce_prepare(const cpu_self *self, const node_view *n, void **state, sib_error *err)
@@ -125,7 +125,7 @@ static sib_code reduce_prepare(const cpu_self *self, const node_view *n, void **
     s->end = row->end;
     s->dtype = cpu_dtype(n->in[0]);
     s->inside = computed_in(s->dtype);
-    if (s->dtype == SIB_BOOL) /* a sum is any, a product is all */
+    if (s->dtype == SIB_BOOL) /* for bool, sum is any and product is all */
         s->kind = row->kind == ROWS_SUM ? ROWS_MAX : row->kind == ROWS_PRODUCT ? ROWS_MIN : row->kind;
     return SIB_OK;
 }
@@ -159,7 +159,7 @@ static void step_typed(const void *context, const axes_plan *p, size_t in, size_
     j->typed->reduce[j->kind](j->x + in * j->x_item, w, j->y + out * j->y_item, more);
 }
 
-/* Results in double become those of the operator. */
+/* The operator's result from a result in double. */
 static double end_of(const reduce_state *s, double v)
 {
     return s->end == END_MEAN   ? v / (double)s->plan.joined
@@ -168,7 +168,7 @@ static double end_of(const reduce_state *s, double v)
                                 : v;
 }
 
-/* The sums of float32 again, in double: those that left the range on the way. */
+/* Repeats sums of float32 in double where they overflowed. */
 static sib_code reduce_wide(const cpu_call *c, const float *x, float *y)
 {
     const reduce_state *s = c->state;
@@ -189,7 +189,7 @@ static bool all_finite(const float *y, size_t n)
 {
     float all = 0;
     for (size_t i = 0; i < n; i++)
-        all += y[i] - y[i]; /* NaN where it is not finite */
+        all += y[i] - y[i]; /* NaN where one is not finite */
     return all == 0;
 }
 
@@ -208,7 +208,7 @@ static sib_code reduce_f32(const cpu_call *c, const float *x, float *y)
     return SIB_OK;
 }
 
-/* 16-bit floats: the whole input as float32, results rounded once. */
+/* 16-bit floats: widens the entire input, rounds the results once. */
 static sib_code reduce_half(const cpu_call *c, const sib_tensor *x, sib_tensor *y)
 {
     const reduce_state *s = c->state;
@@ -234,7 +234,7 @@ static sib_code reduce_typed(const cpu_call *c, const sib_tensor *x, sib_tensor 
     sib_code code = axes_run(c, &s->plan, step_typed, &job);
     double *results = (double *)(void *)y->data;
     for (size_t i = 0; i < s->plan.results && s->end != END_NONE && code == SIB_OK; i++)
-        results[i] = end_of(s, results[i]); /* float64: others have no end */
+        results[i] = end_of(s, results[i]); /* float64; for other dtypes end_of does nothing */
     return code;
 }
 

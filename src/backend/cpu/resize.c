@@ -1,5 +1,4 @@
-/* The operators Resize and Upsample: nearest for any dtype, linear and cubic for float32. Rare cases are
-   lowered. */
+/* Resize and Upsample: nearest for any dtype, linear and cubic for float32. Rare cases are lowered. */
 #include "kernel/resize/resize.h"
 #include "backend/cpu/layout.h"
 #include "backend/cpu/scratch.h"
@@ -7,12 +6,12 @@
 #include <math.h>
 #include <string.h>
 
-/* Longest table of an axis. */
+/* Max size of a table of an axis. */
 #define TABLE_MAX ((int64_t)1 << 24)
 
 /* ---- Attributes -------------------------------------------------------------------------------------- */
 
-/* The axes that lists speak of, in order; all without a list. */
+/* The axes that attribute axes lists, in order; all without a list. */
 static bool read_axes(spec_ints list, size_t rank, size_t *count, size_t *axes)
 {
     bool seen[SIB_MAX_RANK] = {false};
@@ -25,7 +24,7 @@ static bool read_axes(spec_ints list, size_t rank, size_t *count, size_t *axes)
     return true;
 }
 
-/* True for an input that is there and has elements, or whose number is not known. */
+/* True where an input is present and not known to be empty. */
 static bool has_list(const node_view *n, size_t i)
 {
     size_t rank;
@@ -35,7 +34,7 @@ static bool has_list(const node_view *n, size_t i)
     return !cpu_dims(n, n->in[i], &rank, dims) || rank != 1 || dims[0] != 0;
 }
 
-/* Scales of an attribute or of a constant input. */
+/* Reads scales from an attribute or a constant input. */
 static bool read_scales(const node_view *n, spec_floats list, bool upsample, size_t count, double *scales)
 {
     if (upsample && n->node->version < 9) {
@@ -52,7 +51,7 @@ static bool read_scales(const node_view *n, spec_floats list, bool upsample, siz
     return true;
 }
 
-/* What the node asks for, for input and output a and out of the same rank. */
+/* Reads the node, whose input a and output have the same rank. */
 static bool read_node(const node_view *n, const cpu_box *a, const cpu_box *out, resize_rule *r,
                       resize_axis *axes)
 {
@@ -82,7 +81,7 @@ static bool read_node(const node_view *n, const cpu_box *a, const cpu_box *out, 
     return true;
 }
 
-/* True where a kernel takes it. */
+/* Plans the kernel; returns false where there is none. */
 static bool plan(const node_view *n, cpu_box *a, resize_rule *r, resize_axis *axes)
 {
     cpu_box out;

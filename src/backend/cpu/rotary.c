@@ -24,13 +24,12 @@ typedef struct rotary_state {
     attention_source x;
     size_t batch, heads, d, half;
     bool interleaved;
-    size_t cosine, sine,
-        positions; /* inputs; positions: ATTENTION_NONE where cosine is [B, S, half] itself */
-    bool counted;  /* positions is one number from which they count */
-    size_t rows;   /* of cosine */
+    size_t cosine, sine, positions; /* inputs; positions: ATTENTION_NONE where cosine is [B, S, half] */
+    bool counted;                   /* positions is the position of the first row */
+    size_t rows;                    /* of cosine */
 } rotary_state;
 
-/* cos and sin of (rows, half), or [B, S, half] without positions. */
+/* Reads cos and sin as (rows, half), or [B, S, half] without positions. */
 static bool read_caches(const node_view *n, rotary_state *s)
 {
     int64_t a[SIB_MAX_RANK], b[SIB_MAX_RANK];

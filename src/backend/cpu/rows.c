@@ -2,8 +2,8 @@
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"
 
-#define PIECE ((size_t)1 << 17) /* steps of one piece: some 30 microseconds */
-#define WORTH ((size_t)1 << 19) /* steps that are worth a second thread */
+#define PIECE ((size_t)1 << 17) /* work per piece: about 30 microseconds */
+#define WORTH ((size_t)1 << 19) /* work that justifies a second thread */
 
 size_t cpu_count(size_t rank, const int64_t *dims)
 {

@@ -1,4 +1,4 @@
-/* The operators GridSample and RoiAlign, for images of float32. */
+/* GridSample and RoiAlign for float32 images. */
 #include "backend/cpu/layout.h"
 #include "backend/cpu/scratch.h"
 #include "kernel/resize/resize.h"
@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Dims of a float32 tensor of rank 4 whose planes have pixels, few enough for their indices. */
+/* Dims of a float32 tensor of rank 4 whose planes are not empty and small enough for their indices. */
 static bool image_of(const node_view *n, const value *v, cpu_box *x)
 {
     return cpu_dtype(v) == SIB_F32 && cpu_box_of(n, v, x) && x->rank == 4 && x->dims[2] > 0 &&

@@ -1,4 +1,4 @@
-/* A copy of the data with updates put in by coordinates, or along an axis. */
+/* A copy of the data with updates written by coordinates, or along an axis. */
 #include "backend/cpu/gather.h"
 #include "kernel/layout/layout.h"
 
@@ -9,7 +9,7 @@ typedef struct scatter_state {
     layout_box whole; /* the data */
     scatter_combine combine;
     size_t item;
-    gather_moves *moves; /* of indices that are constant; may be NULL */
+    gather_moves *moves; /* for constant indices; may be NULL */
 } scatter_state;
 
 static bool type_of(sib_dtype dtype, scatter_type *type)
@@ -23,7 +23,7 @@ static bool type_of(sib_dtype dtype, scatter_type *type)
     return false;
 }
 
-/* How updates are combined with what is there, or false for what is lowered. */
+/* How updates are combined with the data; returns false for reductions that are lowered. */
 static bool combine_of(const node_view *n, scatter_combine *combine)
 {
     scatter_type type;
@@ -49,7 +49,7 @@ static bool plan(const node_view *n, bool coordinates, scatter_state *s)
     s->item = data.item;
     if (cpu_dtype(n->in[2]) != cpu_dtype(n->in[0]) || out.count != data.count)
         return false;
-    /* updates have the indices' dims (but the last), then those that are left of the data */
+    /* updates have the dims of indices without the last, then the remaining ones of the data */
     size_t lead = coordinates ? indices.rank - 1 : indices.rank,
            rest = coordinates ? s->plan.depth : data.rank;
     if (updates.rank != lead + data.rank - rest)

@@ -1,12 +1,12 @@
-/* Blocks that wait for the next kernel that needs one. */
+/* A list of free blocks that kernels reuse. */
 #include "backend/cpu/scratch.h"
 
 #include <pthread.h>
 
-/* Most blocks that wait; runs that are in flight at once have as many more as they need. */
+/* Max free blocks kept; concurrent runs may hold any number besides these. */
 #define WAITING_MAX 16
 
-/* Stands before the block. */
+/* Precedes the block in memory. */
 typedef struct block_head {
     _Alignas(MEM_ALIGN) size_t bytes;
 } block_head;
@@ -37,8 +37,9 @@ void cpu_scratch_free(cpu_scratch *s)
     mem_free(s);
 }
 
-/* The smallest block that holds so much leaves the list; where none does, the largest one leaves to be
-   freed, so that blocks grow to what is asked for and not in number. The lock is held. */
+/* Removes and returns the smallest block of at least `bytes`; if none is large enough, the largest block,
+   to be freed, so that blocks grow in size rather than in number. NULL if the list is empty. The lock is
+   held. */
 static block_head *best_of(cpu_scratch *s, size_t bytes)
 {
     size_t best = s->n;
@@ -86,7 +87,7 @@ void cpu_scratch_give(const cpu_call *c, void *block)
     pthread_mutex_lock(&s->lock);
     if (s->n < WAITING_MAX) {
         s->waiting[s->n++] = head;
-    } else { /* the smallest goes */
+    } else { /* free the smallest */
         over = head;
         for (size_t i = 0; i < s->n; i++)
             if (s->waiting[i]->bytes < over->bytes) {

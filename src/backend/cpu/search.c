@@ -1,4 +1,4 @@
-/* Search: the milli-ops lookup in a constant list, and nonzero. */
+/* The milli-ops lookup, in a constant list, and nonzero. */
 #include "backend/cpu/rows.h"
 #include "base/cancel.h"
 #include "base/hash.h"
@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* Bits of an element of `item` bytes. */
+/* The bits of an element of `item` bytes. */
 static inline uint64_t bits_at(const void *data, size_t item, size_t i)
 {
     switch (item) {
@@ -21,7 +21,7 @@ static inline uint64_t bits_at(const void *data, size_t item, size_t i)
     }
 }
 
-/* Numbers of 8, 16, 32 or 64 bits. */
+/* True for numbers of 8, 16, 32 or 64 bits. */
 static bool is_plain(sib_dtype dtype)
 {
     sib_dtype_kind kind = sib_dtype_get_kind(dtype);
@@ -31,7 +31,7 @@ static bool is_plain(sib_dtype dtype)
 
 /* ---- lookup -------------------------------------------------------------------------------------------- */
 
-/* A table of places in the list, each at the hash of its element or the next free place behind. */
+/* An open-addressing hash table of indices into the list, with linear probing. */
 typedef struct lookup_state {
     const void *list; /* the constant's elements */
     sib_dtype dtype;
@@ -52,7 +52,7 @@ static bool lookup_claims(const cpu_self *self, const node_view *n)
            list->dtype == SIB_F32;
 }
 
-/* What equal elements share: NaN is one, zeros are one. */
+/* The same code for elements that count as equal: all NaN are equal, and so are 0 and -0. */
 static inline uint64_t code_of(const lookup_state *s, const void *data, size_t i)
 {
     uint64_t bits = bits_at(data, s->item, i);
@@ -70,7 +70,7 @@ static inline uint64_t hash_of(const lookup_state *s, const void *data, size_t i
     return hash ^ hash >> 32;
 }
 
-/* The place where element i of data is in the table, or the free one where it would be. */
+/* The table position of element i of data, or the free one where it would go. */
 static inline size_t find(const lookup_state *s, const void *data, size_t i)
 {
     size_t at = (size_t)hash_of(s, data, i) & s->mask;
@@ -102,7 +102,7 @@ static sib_code lookup_prepare(const cpu_self *self, const node_view *n, void **
     memset(s->places, 0xFF, room * sizeof *s->places);
     for (size_t i = 0; i < list->count; i++) {
         size_t at = find(s, s->list, i);
-        if (s->places[at] < 0) /* the first of equals stays */
+        if (s->places[at] < 0) /* of equal elements the first counts */
             s->places[at] = (int32_t)i;
     }
     return SIB_OK;
@@ -132,7 +132,7 @@ static bool nonzero_claims(const cpu_self *self, const node_view *n)
            is_plain(cpu_dtype(n->in[0]));
 }
 
-/* The bits that tell an element from zero: all but the sign of floats. */
+/* The bits of which any is set in a nonzero element: all but the sign of floats. */
 static uint64_t bits_that_count(sib_dtype dtype)
 {
     unsigned bits = sib_dtype_bits(dtype);
@@ -149,7 +149,7 @@ static inline __attribute__((always_inline)) size_t count_nonzero(const void *x,
     return found;
 }
 
-/* Places along the last axis of those in n elements into y, which has room for `room` more; returns how
+/* Writes the indices of the nonzero ones among n elements to y, which has room for `room`; returns how
    many. */
 static inline __attribute__((always_inline)) size_t
 list_nonzero(const void *x, size_t item, uint64_t bits, size_t first, size_t n, int64_t *y, size_t room)
@@ -185,7 +185,7 @@ OF_BYTES(8)
 static const count_rule count_rules[9] = {[1] = count_1, [2] = count_2, [4] = count_4, [8] = count_8};
 static const list_rule list_rules[9] = {[1] = list_1, [2] = list_2, [4] = list_4, [8] = list_8};
 
-/* y: (rank, n). Line by line of the last axis, whose index all found in it share but for the last. */
+/* y: (rank, n). Works line by line of the last axis, since the elements of a line share all other indices. */
 static void list_all(const sib_tensor *x, size_t n, int64_t *y)
 {
     size_t rank = x->rank, item = dtype_stride(x->dtype), line = (size_t)x->dims[rank - 1], found = 0;

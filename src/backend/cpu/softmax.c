@@ -7,7 +7,7 @@ typedef struct softmax_state {
     bool logarithm;
 } softmax_state;
 
-/* How the input lies around the axes that are one line. */
+/* The layout of the input around the axes that form one line. */
 static bool lines_of(const node_view *n, cpu_lines *out)
 {
     size_t rank, begin, end;
@@ -74,7 +74,7 @@ static void softmax_columns(void *context, size_t begin, size_t count, unsigned 
     }
 }
 
-#define SOFTMAX_WORK 4 /* steps an element */
+#define SOFTMAX_WORK 4 /* work per element */
 
 static sib_code softmax_run(const cpu_call *c)
 {

@@ -1,4 +1,4 @@
-/* Lines in order: the milli-op sort, and TopK whole. */
+/* Sorting along an axis: the milli-op sort, and TopK as one kernel. */
 #include "kernel/sort/sort.h"
 #include "backend/cpu/rows.h"
 #include "backend/cpu/scratch.h"
@@ -10,7 +10,7 @@ typedef struct sort_state {
     size_t item;     /* bytes of an element */
 } sort_state;
 
-/* What of the state can be said; false where the node is not taken. */
+/* Reads the state; returns false where the node is not supported. */
 static bool read_sort(const node_view *n, sort_state *s)
 {
     size_t rank, axis, out_rank;
@@ -59,7 +59,7 @@ typedef struct sort_job {
     atomic_bool no_memory;
 } sort_job;
 
-/* Items are lines: of all columns of a plane, then of the next. */
+/* Items are lines: all columns of a plane, then those of the next. */
 static void sort_task(void *context, size_t begin, size_t count, unsigned worker)
 {
     sort_job *j = context;
@@ -82,7 +82,7 @@ static void sort_task(void *context, size_t begin, size_t count, unsigned worker
     cpu_scratch_give(j->c, scratch);
 }
 
-#define SORT_WORK 32 /* steps an element */
+#define SORT_WORK 32 /* work per element */
 
 static sib_code sort_run(const cpu_call *c)
 {

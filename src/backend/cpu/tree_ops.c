@@ -1,6 +1,6 @@
-/* The operators TreeEnsembleClassifier and TreeEnsembleRegressor, where nodes are numbered as every
-   exporter does: tree by tree, from 0 on, each before those it branches to. Sums are in double from the
-   first tree to the last, as the definition has them. */
+/* TreeEnsembleClassifier and TreeEnsembleRegressor, for nodes numbered as every exporter does: tree by tree,
+   from 0 on, each before its children. Sums are in double from the first tree to the last, as in the
+   definition. */
 #include "backend/cpu/rows.h"
 #include "backend/cpu/scratch.h"
 #include "backend/cpu/trees.h"
@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-/* ---- What the attributes say --------------------------------------------------------------------------- */
+/* ---- Attributes ------------------------------------------------------------------------------------ */
 
 typedef struct tree_attributes {
     bool classifies;
@@ -18,7 +18,7 @@ typedef struct tree_attributes {
     const float *splits;                                             /* (n) */
     const int64_t *leaf_trees, *leaf_ids, *leaf_targets;             /* (n_weights) */
     const float *weights, *base;                                     /* (n_weights), (n_base) */
-    const int64_t *labels;                                           /* (n_targets) of a classifier */
+    const int64_t *labels;                                           /* (n_targets), for a classifier */
     int64_t aggregate;
     post_transform transform;
 } tree_attributes;
@@ -34,7 +34,7 @@ static int mode_of(sib_str word)
     return mode;
 }
 
-/* The lists; false where one is short of elements, as when a tensor stands for it. */
+/* Reads the lists. Returns false where one is too short, as when a tensor replaces it. */
 static bool read_attributes(const node_view *v, tree_attributes *a)
 {
     tree_nodes_spec spec = spec_tree_nodes(v->node);
@@ -74,7 +74,7 @@ static bool read_attributes(const node_view *v, tree_attributes *a)
     return a->transform <= TRANSFORM_LOGISTIC && a->n_targets > (c ? 1 : 0);
 }
 
-/* Nodes in order, branches to the same tree and behind, comparisons by order alone. */
+/* True where nodes are in order, children follow in the same tree, and all comparisons are <, <=, > or >=. */
 static bool nodes_fit(const tree_attributes *a)
 {
     for (size_t i = 0, start = 0; i < a->n; i++) {
@@ -122,13 +122,13 @@ typedef struct ensemble_state {
     size_t rows, features, n_targets, n_base;
     bool classifies;
     post_transform transform;
-    int side;              /* of two classes the one that all weights are of, -1: of both */
-    double threshold;      /* of that one's score */
+    int side;              /* the only one of two classes that has weights; -1: both have */
+    double threshold;      /* for the score of that class */
     const float *base;     /* (n_base), the node's */
     const int64_t *labels; /* (n_targets), the node's */
 } ensemble_state;
 
-/* The first node of a tree that is there. */
+/* Index of the first node of an existing tree. */
 static size_t tree_start(const tree_attributes *a, int64_t tree)
 {
     size_t low = 0, high = a->n;
@@ -142,7 +142,7 @@ static size_t tree_start(const tree_attributes *a, int64_t tree)
     return low;
 }
 
-/* Lists of the milli-op in `room`, (9 n + 3 n_weights + 8) numbers and (n + n_weights) doubles behind. */
+/* Builds the milli-op's lists in `room`: (9 n + 3 n_weights + 8) int64, then (n + n_weights) doubles. */
 static void fill_lists(const tree_attributes *a, int64_t *room, trees_lists *l)
 {
     size_t n = a->n, w = a->n_weights;
@@ -168,7 +168,7 @@ static void fill_lists(const tree_attributes *a, int64_t *room, trees_lists *l)
     }
     for (size_t i = 0; i <= l->n_leaves; i++)
         starts[i] = 0;
-    for (int pass = 0; pass < 2; pass++) { /* how many each leaf has, then where they stand */
+    for (int pass = 0; pass < 2; pass++) { /* count the weights per leaf, then place them */
         for (size_t i = 0; i < w; i++) {
             size_t leaf = (size_t)(-1 - places[tree_start(a, a->leaf_trees[i]) + (size_t)a->leaf_ids[i]]);
             int64_t at = pass ? next[leaf]++ : starts[leaf + 1]++;
@@ -192,7 +192,7 @@ static void fill_lists(const tree_attributes *a, int64_t *room, trees_lists *l)
     l->weights = weights;
 }
 
-/* The one class that all weights are of, with whether none is negative; -1 where there is no such. */
+/* The only class that has weights, or -1; *positive: no weight is negative. */
 static int only_class(const tree_attributes *a, bool *positive)
 {
     *positive = true;
@@ -258,7 +258,7 @@ static void transform_scores(post_transform transform, double *z, size_t n)
         z[i] /= sum;
 }
 
-/* The place of the highest score; of those that a leaf added to where there are no base values. */
+/* Index of the highest score; without base values only among those that a leaf added to. */
 static size_t best_of(const ensemble_state *s, const double *sums, const bool *reached)
 {
     size_t best = 0;
@@ -273,7 +273,7 @@ static size_t best_of(const ensemble_state *s, const double *sums, const bool *r
     return best;
 }
 
-/* Scores of two classes out of the one that the weights are of; returns the label's place. */
+/* Scores of two classes from that of the class that has weights; returns the index of the label. */
 static size_t two_of_one(const ensemble_state *s, double *sums)
 {
     double score = sums[s->side];
@@ -285,8 +285,8 @@ static size_t two_of_one(const ensemble_state *s, double *sums)
     return score > s->threshold;
 }
 
-/* One row. x: (features) float, wide: (features), sums and reached: (n_targets); scores and label may be
-   NULL. */
+/* Evaluates one row. x: (features) float, wide: (features), sums and reached: (n_targets); scores and label
+   may be NULL. */
 static void ensemble_row(const ensemble_state *s, const float *x, double *wide, double *sums, bool *reached,
                          float *scores, int64_t *label)
 {
@@ -310,7 +310,7 @@ static void ensemble_row(const ensemble_state *s, const float *x, double *wide, 
         scores[i] = (float)sums[i];
 }
 
-#define ROOM_HERE 256 /* numbers of a row that stand on the stack */
+#define ROOM_HERE 256 /* max numbers of a row on the stack */
 
 static sib_code ensemble_run(const cpu_call *c)
 {
@@ -320,7 +320,7 @@ static sib_code ensemble_run(const cpu_call *c)
     sib_tensor *named = s->classifies ? cpu_out(c, 0) : NULL;
     int64_t *labels = named ? (int64_t *)(void *)named->data : NULL;
     double here[ROOM_HERE], *room = here, *made = NULL;
-    size_t numbers = s->features + 2 * s->n_targets; /* the flags take less than a number each */
+    size_t numbers = s->features + 2 * s->n_targets; /* a flag takes less room than a number */
     if (numbers > ROOM_HERE && !(room = made = cpu_scratch_take(c, numbers * sizeof *room)))
         return cpu_no_memory(c, numbers * sizeof *room);
     double *sums = room + s->features;

@@ -8,19 +8,20 @@
 
 enum { MODE_LEQ, MODE_LT, MODE_GTE, MODE_GT };
 
-/* ---- Making -------------------------------------------------------------------------------------------- */
+/* ---- Building -------------------------------------------------------------------------------------- */
 
 static uint32_t place_of(const trees_lists *l, int64_t place)
 {
     return (uint32_t)(place >= 0 ? (uint64_t)place : l->n_nodes + (uint64_t)(-1 - place));
 }
 
-/* Every comparison as <=: the others by the neighbour of the split and by exchanging the ways. */
+/* Expresses every comparison as <=: the others by the neighbouring float of the split, and by exchanging the
+   branches. */
 static trees_node node_of(const trees_lists *l, size_t i)
 {
     int64_t mode = l->modes[i];
     bool exchanged = mode == MODE_GTE || mode == MODE_GT, missing = l->missing[i] != 0;
-    bool below = mode == MODE_LT || mode == MODE_GTE; /* x >= s is not x < s */
+    bool below = mode == MODE_LT || mode == MODE_GTE; /* x >= s is not (x < s) */
     trees_node n = {.split = below ? trees_split_below(l->splits[i]) : l->splits[i],
                     .feature = (uint32_t)l->features[i] | (missing != exchanged ? TREES_MISSING : 0)};
     n.next[exchanged] = place_of(l, l->yes[i]);
@@ -95,7 +96,8 @@ static bool place_fits(const trees_lists *l, int64_t place)
     return place >= 0 ? (uint64_t)place < l->n_nodes : (uint64_t)(-1 - place) < l->n_leaves;
 }
 
-/* Every index in range, no node before the one it comes from, comparisons by order alone. */
+/* True where all indices are in range, each node comes after its parent, and all comparisons are <, <=, > or
+   >=. */
 static bool lists_fit(const trees_lists *l, uint64_t features)
 {
     if (l->n_nodes + l->n_leaves > INT32_MAX || l->n_weights > INT32_MAX || features > INT32_MAX)
@@ -146,7 +148,7 @@ static sib_code trees_prepare(const cpu_self *self, const node_view *n, void **s
 
 /* ---- Running ------------------------------------------------------------------------------------------- */
 
-#define REACHED_HERE 256 /* targets whose flags stand on the stack */
+#define REACHED_HERE 256 /* max targets whose flags are on the stack */
 
 static sib_code trees_run(const cpu_call *c)
 {

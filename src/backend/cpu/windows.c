@@ -1,6 +1,6 @@
 #include "backend/cpu/conv.h"
 
-/* Elements around axis i of `axes`. y has its size from the operator's definition already. */
+/* Padding around axis i of `axes`. y already has the size that the operator's definition gives. */
 static void padding(const spatial_spec *spec, size_t i, size_t axes, const conv2d_axis *a, int64_t *before,
                     int64_t *after)
 {
