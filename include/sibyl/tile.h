@@ -152,8 +152,7 @@ typedef struct sib_tile_simulation {
 
 typedef struct sib_tile_report {
     uint64_t calls, transfers, bytes_in, bytes_out; /* as counted by the DMA engines */
-    uint64_t stalls_input, stalls_output;           /* times that a core waited for samples, and for room to
-                                                       write to */
+    uint64_t stalls_input, stalls_output;           /* waits of a core for samples, and for room */
     uint64_t stalls_dma;                            /* waits of an engine for a tile or another engine */
     double stall_seconds;                           /* of all cores together */
     double predicted_seconds;                       /* by the plan */

@@ -302,7 +302,7 @@ static value_id group_norm(build *b, value_id x, int64_t i, const rwkv *r)
     return build_add(b, y, vector(b, i, "att.ln_x.bias", r->d));
 }
 
-/* x [N, heads, size] times the gate [N, d] -> [N, d] */
+/* The output product of x [N, heads, size], group-normalised, times gate [N, d]: [N, d]. */
 static value_id gated_output(build *b, value_id x, value_id gate, int64_t i, const rwkv *r)
 {
     return product(b, build_mul(b, group_norm(b, x, i, r), gate), i, "att.output", r->d, r->d);

@@ -34,10 +34,10 @@ typedef struct whisper_decoded {
 } whisper_decoded;
 void whisper_decoded_free(whisper_decoded *r);
 
-/* Decodes the encoded window; no tokens may have been fed yet. previous: (n_previous) earlier tokens, for the
-   prompt, which holds at most n_text_ctx / 2 - 1 of the hotwords and the last of these. *out: all zero after
-   a failure. Errors: SIB_ERR_CANCELLED, SIB_ERR_VALUE (logits that are NaN), SIB_ERR_MEMORY, those of the
-   model. */
+/* Decodes the encoded window; no tokens may have been fed yet. previous: (n_previous) earlier tokens. The
+   prompt has at most n_text_ctx / 2 - 1 tokens of context: the hotwords, then the last of `previous`. *out:
+   all zero after a failure. Errors: SIB_ERR_CANCELLED, SIB_ERR_VALUE (logits that are NaN), SIB_ERR_MEMORY,
+   those of the model. */
 sib_code whisper_decode(whisper_decoder *d, const int32_t *previous, size_t n_previous, double temperature,
                         whisper_decoded *out, sib_error *err);
 

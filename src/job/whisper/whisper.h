@@ -32,8 +32,8 @@ typedef struct whisper_model {
     sib_code (*rewind)(void *self, sib_error *err);
     /* Cross-attention scores (q k / sqrt(size), before the softmax) of n tokens fed together from the
        beginning, and their logits. heads: (n_heads) layer and head. scores: (n_heads, n, n_audio_ctx),
-       logits: (n, n_vocab), both filled. Leaves the caches empty. Called only for word timestamps; NULL where
-       the model has none. */
+       logits: (n, n_vocab), both filled. Leaves the caches empty. Called only for word timestamps, otherwise
+       may be NULL. */
     sib_code (*align)(void *self, size_t n, const int32_t *tokens, size_t n_heads, const int32_t (*heads)[2],
                       float *scores, float *logits, sib_error *err);
 } whisper_model;
