@@ -3,8 +3,7 @@
 
 #include <math.h>
 
-/* The input of an activation in float64; fails the lowering and returns MVAL_NONE where its dtype is not in
-   `takes`. */
+/* The input of an activation in float64. Fails and returns MVAL_NONE where its dtype is not in `takes`. */
 static mval wide_in(lowering *l, elem_set takes)
 {
     mval x = l_in(l, 0);
@@ -231,8 +230,7 @@ void lower_ONNX_Shrink(lowering *l, const node *n)
     l_out(l, 0, m_where(l, m_less(l, wide, elem_number(l, -lambd)), shifted(l, x, bias), y));
 }
 
-/* Clip before opset 11, with attributes as bounds. In float64, since bounds may be out of range of the dtype
-   of x. */
+/* Clip before opset 11: bounds are attributes. In float64, since they may be out of range of x's dtype. */
 static void legacy_clip(lowering *l, const node *n, mval x)
 {
     clip_spec spec = spec_clip(n);

@@ -5,8 +5,7 @@
 
 #include "ops/lower.h"
 
-/* The dtype that attention computes in, rounding once at the end: float32 for float16 and bfloat16, else
-   dtype. */
+/* The dtype that attention computes in, rounding once at the end: float32 for 16-bit floats, else dtype. */
 sib_dtype attention_wide(sib_dtype dtype);
 
 /* [B, S, H*D] as [B, H, S, D]. Fails where heads < 1. */
@@ -14,8 +13,7 @@ mval attention_split_heads(lowering *l, mval x, int64_t heads);
 /* [B, H, S, D] as [B, S, H*D]. */
 mval attention_merge_heads(lowering *l, mval x);
 
-/* a [B, Hq, S, X] times b [B, Hkv, X, Y], each head of b shared by Hq / Hkv consecutive heads of a: [B, Hq,
-   S, Y]. */
+/* a [B, Hq, S, X] times b [B, Hkv, X, Y]: [B, Hq, S, Y]. Hq / Hkv consecutive heads of a share one of b. */
 mval attention_matmul(lowering *l, mval a, mval b);
 
 /* The sum of two biases, either of which may be MVAL_NONE. */

@@ -66,8 +66,7 @@ static mval normed(lowering *l, const node *n, mval x, size_t weight)
     return m_cast_like(l, m_mul(l, y, m_cast(l, l_in(l, weight), wide)), x);
 }
 
-/* Positions of the queries: [B, S] int64. If position_ids has one column, it holds the position of the first
-   query. */
+/* Positions of the queries: [B, S] int64. A position_ids of one column gives the first query's position. */
 static mval query_positions(lowering *l, const gqa *o)
 {
     if (l_has(l, GQA_POSITIONS)) {

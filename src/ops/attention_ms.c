@@ -222,8 +222,7 @@ typedef struct mha_inputs {
     size_t bias, mask, attention_bias, past_key, past_value, past_length, cache;
 } mha_inputs;
 
-/* x [B, S, width] plus its slice of the bias from `start` on, as heads. Keys and values of rank 4 are heads
-   already. */
+/* x [B, S, width] plus its slice of the bias from `start` on, as heads; an x of rank 4 is heads already. */
 static mval biased_heads(lowering *l, mval x, mval bias, dim start, int64_t heads)
 {
     if (m_rank(l, x) == 4)

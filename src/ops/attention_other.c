@@ -1,5 +1,4 @@
-/* Attention other than softmax(Q K^T) V: linear attention with a recurrent state, and attention with
-   subgraphs. */
+/* Other attention than softmax(Q K^T) V: linear attention with a recurrent state, and FlexAttention. */
 #include "base/alloc.h"
 #include "ops/attention.h"
 #include "ops/recurrent_cell.h"

@@ -146,7 +146,7 @@ static mval eliminate(lowering *l, mval m, mval row, int64_t k)
     return m_where(l, m_equal(l, row, m_scalar_int(l, SIB_I64, k)), pivot, rest);
 }
 
-/* max N that shape inference eliminates */
+/* Max N that shape inference eliminates */
 #define INFERRED_SIZE 32
 
 /* X^-1 of the last two axes, by Gauss-Jordan elimination with row exchange, in double. com.microsoft

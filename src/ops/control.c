@@ -5,13 +5,12 @@
 
 #include <string.h>
 
-/* max inferences of a loop's body until its types are stable */
+/* Max inferences of a loop's body until its types are stable */
 #define LOOP_PASSES 8
 
 /* ---- Bodies ------------------------------------------------------------------------------------------ */
 
-/* g, the attribute `which`, if it has n_in inputs and at least n_out outputs; otherwise fails and returns
-   NULL. */
+/* g, the attribute `which`. Fails and returns NULL without n_in inputs and at least n_out outputs. */
 static graph *body_of(lowering *l, graph *g, const char *which, size_t n_in, size_t n_out)
 {
     if (!l_ok(l))
@@ -70,7 +69,7 @@ static value_type *types_room(lowering *l, size_t n)
     return t;
 }
 
-/* ---- Types that become others -------------------------------------------------------------------------- */
+/* ---- Merging types ------------------------------------------------------------------------------------ */
 
 /* True where both have the same kind and the same tensor dtype. */
 static bool same_kind(const value_type *a, const value_type *b)

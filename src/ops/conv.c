@@ -73,8 +73,7 @@ static transposed_axis transposed_place(lowering *l, const spatial *s, int i, in
     return a;
 }
 
-/* x with stride - 1 zeros between its elements along an axis: [..., d, ...] → [..., (d - 1) * stride + 1,
-   ...]. */
+/* Puts stride - 1 zeros between elements along an axis: [..., d, ...] → [..., (d - 1) * stride + 1, ...]. */
 static mval spread(lowering *l, mval x, int axis, int64_t stride)
 {
     dim dims[SIB_MAX_RANK];
@@ -91,8 +90,7 @@ static mval spread(lowering *l, mval x, int axis, int64_t stride)
     return m_slice(l, joined, axis, d_const(l, 0), d_sub(l, dims[axis], d_const(l, stride - 1)), 1);
 }
 
-/* W [C, M/G, k...] as the kernel of the equivalent plain convolution: [M, C/G, k...], flipped along each
-   k. */
+/* W [C, M/G, k...] as the kernel of the equivalent convolution: [M, C/G, k...], flipped along each k. */
 static mval turned(lowering *l, mval w, int64_t group)
 {
     dim dims[SIB_MAX_RANK], apart[SIB_MAX_RANK + 1], joined[SIB_MAX_RANK];
@@ -113,8 +111,7 @@ static mval turned(lowering *l, mval w, int64_t group)
     return m_reshape(l, grouped, (size_t)rank, joined);
 }
 
-/* The sizes of the spatial axes by attribute output_shape, which may include N and C; NULL where it is
-   absent. */
+/* The spatial part of attribute output_shape, which may start with N and C; NULL where it is absent. */
 static const int64_t *wanted_shape(lowering *l, spec_ints wanted, int axes)
 {
     if (!wanted.n)

@@ -7,8 +7,7 @@
 
 /* ---- Einsum ---------------------------------------------------------------------------------- */
 
-/* Labels are the letters of the equation, followed by one per axis of an ellipsis, numbered from the last
-   axis. */
+/* Labels: the letters of the equation, then one per axis of an ellipsis, numbered from the last axis. */
 #define LETTERS  52
 #define ELLIPSIS LETTERS
 #define LABELS   (LETTERS + SIB_MAX_RANK)

@@ -64,8 +64,7 @@ dim elem_count(lowering *l, mval v, const char *what)
     return l_ok(l) ? count : DIM_NONE;
 }
 
-/* Broadcasts b to a with the first dim of b at `axis` of a: dims of 1 are appended to b up to the rank of
-   a. */
+/* Broadcasts b to a, with b's first dim at `axis` of a: appends dims of 1 to b up to the rank of a. */
 static mval legacy_align(lowering *l, const node *n, mval a, mval b)
 {
     dim a_dims[SIB_MAX_RANK], b_dims[SIB_MAX_RANK], dims[SIB_MAX_RANK];

@@ -4,7 +4,7 @@
 
 #include "ops/lower.h"
 
-/* max length: two numbers per axis */
+/* Max length: two numbers per axis. */
 #define GIVEN_MAX (2 * SIB_MAX_RANK)
 
 typedef struct given_list {
@@ -20,8 +20,7 @@ typedef struct given_list {
    LOWER_NEEDS_CONTENT where the input's elements are not known yet. */
 given_list given_dims(lowering *l, spec_ints attr, size_t i);
 
-/* The number of elements of a list, which need not be known themselves; -1 where the number is not known
-   either. */
+/* The length of a list whose elements need not be known; -1 where the length is not known either. */
 int given_length(const lowering *l, mval list);
 
 /* The axes in such a list, for a tensor of this rank, normalized to [0, rank); fails where one is given twice.

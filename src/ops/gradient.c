@@ -130,8 +130,7 @@ static mval fresh_copy(lowering *l, mval x)
     return copy;
 }
 
-/* Lowers the stretch for inputs in (n_in, the first n_xs being differentiated by) and sets dy/dx for each of
-   those. */
+/* Lowers the stretch for inputs in (n_in) and sets dy/dx for the first n_xs of them. */
 static void differentiate(lowering *l, stretch *s, size_t n_in, size_t n_xs, mval *in)
 {
     mval y;

@@ -20,8 +20,7 @@ void lower_ONNX_GatherElements(lowering *l, const node *n)
     l_out(l, 0, m_gather_elements(l, x, m_wrap_index(l, indices, m_dim(l, x, at)), at));
 }
 
-/* Coordinates [..., depth] into the axes of x from `first` on; negative ones are made to count from the
-   start. */
+/* Makes negative coordinates [..., depth] into the axes of x from `first` on count from the start. */
 static mval wrap_coordinates(lowering *l, mval indices, mval x, int first)
 {
     dim dims[SIB_MAX_RANK];
@@ -59,8 +58,7 @@ void lower_ONNX_GatherND(lowering *l, const node *n)
 /* The names that the milli-op has for the reductions. */
 static const char *const reduction_words[] = {"none", "add", "mul", "max", "min"};
 
-/* Full coordinates [i..., j, k..., rank] of elements whose coordinates differ from their own only along axis
-   `at`. */
+/* Full coordinates [i..., j, k..., rank] for indices that replace the coordinate of axis `at`. */
 static mval coordinates(lowering *l, mval indices, int at)
 {
     dim dims[SIB_MAX_RANK], column[SIB_MAX_RANK];

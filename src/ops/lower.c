@@ -119,7 +119,7 @@ static mval import_inlined(lowering *l, const graph *source, value_id v)
     return in->values[v];
 }
 
-/* Lowers each node of in->subgraph in turn. */
+/* Lowers the nodes of in->subgraph. */
 static void lower_inside(lowering *l, inlined *in)
 {
     const graph *g = in->subgraph;

@@ -22,8 +22,7 @@ void l_out(lowering *l, size_t i, mval v);
 void l_declare(lowering *l, size_t i, sib_dtype dtype, int rank, const dim *dims);
 /* The same for types other than tensors. */
 void l_declare_type(lowering *l, size_t i, value_type type);
-/* Lowers the nodes of a subgraph in place. in: (n_in) values of its inputs; out: (n_out), receives its
-   outputs. */
+/* Lowers the nodes of a subgraph in place. in: (n_in) its inputs; out: (n_out) receives its outputs. */
 void l_inline(lowering *l, graph *subgraph, size_t n_in, const mval *in, size_t n_out, mval *out);
 
 /* ---- Every lowering ------------------------------------------------------------------------------------ */

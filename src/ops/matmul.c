@@ -3,8 +3,7 @@
 
 #define MATMUL_DTYPES (ELEM_FLOATS | ELEM(SIB_U32) | ELEM(SIB_U64) | ELEM(SIB_I32) | ELEM(SIB_I64))
 
-/* NumPy's matmul: an operand of rank 1 counts as a row on the left and a column on the right; that axis is
-   then removed. */
+/* NumPy's matmul: rank 1 counts as a row on the left, a column on the right; that axis is then removed. */
 static mval matmul_any_rank(lowering *l, mval a, mval b)
 {
     int left = m_rank(l, a), right = m_rank(l, b);

@@ -24,8 +24,7 @@ mval ml_doubles(lowering *l, size_t n, const float *values)
     return m_cast(l, m_floats(l, n, values), SIB_F64);
 }
 
-/* Softmax over the elements of magnitude above 1e-7; the others, times e^-max, are divided by the same
-   sum. */
+/* Softmax over elements of magnitude above 1e-7; the others, times e^-max, are divided by the same sum. */
 static mval softmax_zero(lowering *l, mval x)
 {
     mval top = m_reduce_axis(l, MILLI_reduce_max, x, 1, KEEP_DIMS);

@@ -299,8 +299,7 @@ static mval sum_of(lowering *l, mval x, mval skip, mval bias)
     return bias.id == NO_VALUE ? sum : m_add(l, sum, elem_wide(l, bias));
 }
 
-/* Sets the outputs: the last axis of `sum` standardized, * gamma + beta; the statistics in float32; the sum
-   itself. */
+/* Sets the outputs: `sum` standardized over its last axis, * gamma + beta; statistics in float32; the sum. */
 static void skip_normalization(lowering *l, const node *n, mval sum, mval gamma, mval beta, bool is_centred,
                                mval like)
 {

@@ -1,5 +1,4 @@
-/* Slices, and tensors with cropped or padded axes: Split, Slice, Pad, CenterCropPad, Trilu, ReverseSequence,
-   Compress. */
+/* Slicing, cropping and padding: Split, Slice, Pad, CenterCropPad, Trilu, ReverseSequence, Compress. */
 #include "ops/given.h"
 
 #include <string.h>
@@ -25,8 +24,7 @@ static dim not_negative(lowering *l, dim d)
 
 /* ---- Split ----------------------------------------------------------------------------------- */
 
-/* Sizes of n equal parts of d. Before opset 18 they must be equal, from then on the last one may be
-   smaller. */
+/* Sizes of n equal parts of d. Before opset 18 all must be equal, from then on the last may be smaller. */
 static void equal_parts(lowering *l, dim d, size_t n, bool uneven, dim *sizes)
 {
     int64_t total;
@@ -42,8 +40,7 @@ static void equal_parts(lowering *l, dim d, size_t n, bool uneven, dim *sizes)
     dim size = d_floor_div(l, d, parts), larger = uneven ? d_ceil_div(l, d, parts) : size;
     bool equal = dim_same(size, larger);
     for (size_t i = 0; i < n && l_ok(l); i++) {
-        /* the last parts get what is left, perhaps nothing; with two parts the last is the half rounded
-           down */
+        /* the last parts get what is left, perhaps nothing; of two the last is the half rounded down */
         if (equal || !i)
             sizes[i] = larger;
         else

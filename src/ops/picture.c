@@ -87,8 +87,7 @@ static void measure(lowering *l, fold_spec *f)
     }
 }
 
-/* int64 [taps * places, 1]: the index, in the padded image, of the pixel under each tap of each block,
-   row-major. */
+/* int64 [taps * places, 1]: the row-major index in the padded image of each tap of each block. */
 static mval pixels_of(lowering *l, const fold_spec *f)
 {
     sib_tensor *t = NULL;

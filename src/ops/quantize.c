@@ -246,8 +246,7 @@ void lower_ONNX_DynamicQuantizeLinear(lowering *l, const node *n)
 
 /* ---- Products of matrices ----------------------------------------------------------------------------- */
 
-/* As numpy.matmul: an operand of rank 1 counts as a row on the left, a column on the right; that axis is then
-   removed. */
+/* NumPy's matmul: rank 1 counts as a row on the left, a column on the right; that axis is then removed. */
 static mval product(lowering *l, mval a, mval b)
 {
     bool row = m_rank(l, a) == 1, column = m_rank(l, b) == 1;

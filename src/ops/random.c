@@ -14,8 +14,7 @@ static int64_t seed_of(const lowering *l, const random_spec *spec)
     return (int64_t)((z ^ z >> 31) >> 32);
 }
 
-/* Output 0 in these dims: mean + scale * N(0, 1) or low + (high - low) * U[0, 1), drawn in float64, rounded
-   to dtype. */
+/* Output 0: mean + scale * N(0, 1) or low + (high - low) * U[0, 1), drawn in float64, rounded to dtype. */
 static void lower_random(lowering *l, const random_spec *spec, milli_kind kind, sib_dtype dtype, int rank,
                          const dim *dims)
 {

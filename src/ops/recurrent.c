@@ -91,7 +91,7 @@ static void read_recurrent(lowering *l, const node *n, int gates, int activation
     o->p = peepholes ? wide_input(l, o, peepholes) : MVAL_NONE;
 }
 
-/* max steps that shape inference unrolls */
+/* Max steps that shape inference unrolls */
 #define INFERRED_STEPS 256
 
 int64_t recurrent_steps(lowering *l, dim steps, dim each)

@@ -35,8 +35,7 @@ mval recurrent_activate(lowering *l, const recurrent_cell *cell, int which, mval
    inference stops where there are many; the declared types must suffice there. */
 int64_t recurrent_steps(lowering *l, dim steps, dim each);
 
-/* One step. x: [1, B, G*H], the projected input with biases; *h, *c: [1, B, H], the states, replaced by the
-   new ones. */
+/* One step. x: [1, B, G*H], the projected input with biases; *h, *c: [1, B, H], states, updated. */
 typedef void recurrent_step(lowering *l, const recurrent_cell *cell, mval x, mval *h, mval *c);
 
 #endif

@@ -15,8 +15,7 @@ static mval column_of(lowering *l, mval boxes, int k)
 
 /* ---- RoiAlign -------------------------------------------------------------------------------- */
 
-/* Samples along one axis of each region: bins [R] wide, `count` samples per bin at the centres of its equal
-   parts. */
+/* Samples along one axis of each region: per bin `counts` samples, at the centres of its equal parts. */
 typedef struct bins {
     mval at;      /* float64 [R, out * most]: positions */
     mval counts;  /* float64 [R]: samples per bin */

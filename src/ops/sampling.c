@@ -1,5 +1,4 @@
-/* Values of images at fractional positions. Positions are float64; they are clamped before they become
-   indices. */
+/* Values of images at fractional positions. Positions are float64, clamped before they become indices. */
 #include "ops/sampling.h"
 
 #include "ops/given.h"

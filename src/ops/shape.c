@@ -1,5 +1,4 @@
-/* The same elements with other dims or in another order: Reshape and related operators, Transpose, Expand,
-   Tile, Concat. */
+/* Changes of dims and order: Reshape and related operators, Transpose, Expand, Tile, Concat. */
 #include "ops/given.h"
 
 #include "base/alloc.h"

@@ -33,8 +33,7 @@ static complex_mval turned_by(lowering *l, complex_mval a, complex_mval w)
                           m_add(l, m_mul(l, a.re, w.im), m_mul(l, a.im, w.re))};
 }
 
-/* The product of a [..., n] with the matrix w [n, k], each sum rounded once: [re im] times [[re im], [-im
-   re]]. */
+/* The product of a [..., n] and the matrix w [n, k], each sum rounded once: [re im] [[re im], [-im re]]. */
 static complex_mval multiplied(lowering *l, complex_mval a, complex_mval w)
 {
     dim count = m_dim(l, w.re, -1), zero = d_const(l, 0);

@@ -49,8 +49,7 @@ static mval in_case(lowering *l, mval x, bool upper)
     return types_emit(l, MILLI_string_case, 1, &x, 1, &a, *m_type(l, x));
 }
 
-/* Indices of the elements of x [n] where keep is true; if none is, the index n of an "" appended to x: [1 or
-   more]. */
+/* Indices of the elements of x [n] where keep is true; if none is, n, the index of an appended "". */
 static mval kept_or_one(lowering *l, mval keep)
 {
     dim dims[2] = {d_const(l, 1), DIM_NONE};

@@ -11,8 +11,7 @@ bool spec_axis(int64_t axis, size_t rank, size_t *out)
 
 bool spec_softmax_axes(const softmax_spec *s, size_t rank, size_t *begin, size_t *end)
 {
-    bool behind = s->to_end && s->axis == (int64_t)rank; /* an empty range: each element is a softmax of its
-                                                            own */
+    bool behind = s->to_end && s->axis == (int64_t)rank; /* empty: a softmax per element */
     if (behind)
         *begin = rank;
     else if (!spec_axis(s->axis, rank, begin))

@@ -120,8 +120,7 @@ static inline int64_t spec_item(spec_ints list, size_t i, int64_t fallback)
 /* Normalizes an axis in [-rank, rank) to [0, rank). Returns false where it is out of range. */
 bool spec_axis(int64_t axis, size_t rank, size_t *out);
 
-/* The axes [*begin, *end) over which a softmax is taken as if they were one. Returns false where its axis is
-   out of range. */
+/* The axes [*begin, *end), taken as one, of a softmax. Returns false where its axis is out of range. */
 bool spec_softmax_axes(const softmax_spec *s, size_t rank, size_t *begin, size_t *end);
 
 /* How elements are resampled along each axis. */

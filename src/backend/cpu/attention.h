@@ -50,8 +50,7 @@ struct attention_state {
        ATTENTION_NONE: all rows count, and the presents are past and new rows. */
     size_t used;
     size_t lengths; /* input [B] int64: keys that count; ATTENTION_NONE: all */
-    /* GroupQueryAttention: input [B] int32, the lengths of past and new together, less 1; or
-       ATTENTION_NONE. */
+    /* GroupQueryAttention: input [B] int32: length of past and new rows, less 1; or ATTENTION_NONE. */
     size_t ends;
     size_t total; /* with ends: input of one int32, the max length */
     attention_bias bias;

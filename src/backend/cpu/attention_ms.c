@@ -9,8 +9,7 @@
 
 /* ---- Shared parts ---------------------------------------------------------------------------------- */
 
-/* Reads the mask in `input`, int32, into a->filter. Returns false where it has none of the forms that the
-   lowering accepts. */
+/* Reads the mask in `input`, int32, into a->filter. Returns false for forms that the lowering rejects. */
 static bool read_filter(const node_view *n, size_t input, attention_state *a)
 {
     const attention_call *c = &a->call;
@@ -82,8 +81,7 @@ typedef struct mha_state {
     size_t bias;              /* input of the bias, or ATTENTION_NONE */
 } mha_state;
 
-/* Part i of an input in which `parts` parts alternate: [B, S, N, parts, D], or with `whole` [B, S, parts, N,
-   D]. */
+/* Part i of an input that consists of `parts`: [B, S, N, parts, D]; if `whole`, [B, S, parts, N, D]. */
 static attention_source part_of(size_t input, size_t i, size_t parts, bool whole, size_t rows, size_t heads,
                                 size_t d)
 {
@@ -129,8 +127,7 @@ static bool read_parts(const node_view *n, int64_t heads, attention_state *a)
     return batch == c->batch && count == h && a->v.n == a->k.n;
 }
 
-/* Reads the bias [H D + H D + H Dv] for those operands that have rank 3; make copies these with the bias
-   added. */
+/* Reads the bias [H D + H D + H Dv] of the operands of rank 3; make copies these with the bias added. */
 static bool read_bias(const node_view *n, size_t input, mha_state *s)
 {
     attention_call *c = &s->a.call;

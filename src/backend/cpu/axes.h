@@ -26,8 +26,8 @@ axes_plan axes_plan_of(size_t rank, const int64_t *dims, const bool *goes);
 typedef void (*axes_step)(const void *context, const axes_plan *p, size_t in, size_t out, size_t many,
                           bool more);
 
-/* Calls `call` for every innermost reduction, in order, with parallel_for where that is safe and worth it.
-   Errors: SIB_ERR_CANCELLED. */
+/* Calls `call` for every innermost reduction, in parallel where that is safe and worth it. Reductions into
+   the same outputs run in order. Errors: SIB_ERR_CANCELLED. */
 sib_code axes_run(const cpu_call *c, const axes_plan *p, axes_step call, const void *context);
 
 #endif

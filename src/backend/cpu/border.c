@@ -2,8 +2,7 @@
 #include "backend/cpu/layout.h"
 #include "kernel/layout/layout.h"
 
-/* Max elements of one border. The plan holds a number for each, and is made before the run's memory is
-   counted. */
+/* Max elements of one border: the plan, made before the run's memory is counted, holds a number for each. */
 #define BORDER_MAX (1 << 20)
 
 /* The int64 elements of a constant input. */

@@ -427,7 +427,7 @@ static void pack_now(const cpu_call *c, const conv_state *s, int32_t *zeros, flo
     pack_into(s, &w, dst, NULL); /* only packing of constants can fail */
 }
 
-/* max floats of scratch on the stack */
+/* Max floats of scratch on the stack. */
 #define STACK_FLOATS 2048
 
 static sib_code conv_run(const cpu_call *c)

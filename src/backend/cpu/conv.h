@@ -5,8 +5,7 @@
 #include "backend/cpu/cpu.h"
 #include "kernel/conv/conv.h"
 
-/* Windows over the spatial axes of x [N, C, in...]: the last n of `axis` are used, those before them are
-   neutral. */
+/* Windows over the spatial axes of x [N, C, in...]: the last n of `axis`; those before them are neutral. */
 typedef struct cpu_windows {
     size_t batch, channels; /* of x */
     size_t n;

@@ -26,8 +26,7 @@ typedef struct elementwise_chain {
 
 /* The chain of one node. On errors too the caller clears it. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE. */
 sib_code elementwise_of_node(const node_view *n, elementwise_chain *out, sib_error *err);
-/* The chain of a fused group's body, without node 0 if that is its head. outer: the node that has the
-   body. */
+/* The chain of a fused group's body, without node 0 if `head`. outer: the node that has the body. */
 sib_code elementwise_of_body(const node_view *outer, const graph *body, bool head, elementwise_chain *out,
                              sib_error *err);
 void elementwise_clear(elementwise_chain *e);

@@ -205,8 +205,7 @@ static bool whole_constant(const value *x)
     return true;
 }
 
-/* True where v holds integers that float32 represents exactly, or nothing: what quantization rounds, and its
-   zero points. */
+/* True where v is empty or holds integers exact in float32: what quantization rounds, its zero points. */
 static bool is_whole(const builder *b, value_id v, int depth)
 {
     const value *x = &b->g->values[v];

@@ -1,5 +1,4 @@
-/* Products of float matrices: the state prepared once and the run, for all operators that compute such
-   products. */
+/* Products of float matrices: the state prepared once and the run, for all operators that compute one. */
 #ifndef CPU_MATMUL_H
 #define CPU_MATMUL_H
 

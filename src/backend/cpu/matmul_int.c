@@ -1,4 +1,4 @@
-/* Products of 8-bit integers: MatMulInteger, QLinearMatMul, com.microsoft MatMulIntegerToFloat and
+/* Products of 8-bit integers: MatMulInteger and QLinearMatMul; com.microsoft MatMulIntegerToFloat and
    DynamicQuantizeMatMul. */
 #include "backend/cpu/matmul_int.h"
 #include "backend/cpu/scratch.h"

@@ -24,8 +24,7 @@ static const void *data_of(const cpu_call *c, uint8_t i)
 
 #define ROUND_MAGIC 6755399441055744.0 /* 1.5 * 2^52: adding it rounds to an integer */
 
-/* y = saturate(round(x * a_scale * b_scale / y_scale) + y_zero), in double as in the operator's
-   definition. */
+/* y = saturate(round(x * a_scale * b_scale / y_scale) + y_zero), in double as the operator is defined. */
 static void requantize(const running *r, size_t column, const int32_t *x, size_t n, bool is_signed,
                        uint8_t *y)
 {
@@ -82,8 +81,7 @@ static void done(void *context, int32_t *at, size_t rows, size_t columns)
 
 /* ---- Parameters ---------------------------------------------------------------------------------------- */
 
-/* Zero points as int32: a single one to *one, else to `many`, which is returned. NULL where there are
-   none. */
+/* Zero points as int32: a single one to *one, else all to `many`. Returns NULL where there are none. */
 static const int32_t *zeros_of(const cpu_call *c, uint8_t i, bool is_signed, size_t count, bool each,
                                int32_t *one, void *many)
 {

@@ -35,8 +35,7 @@ static const value *input(const node_view *n, size_t i)
     return i < n->n_in ? n->in[i] : NULL;
 }
 
-/* True where v is omitted, or a dense constant of one element, one per column, or one per block of each
-   column. */
+/* True where v is omitted, or a dense constant: one element, one per column, or one per block of each. */
 static bool is_parameter(const value *v, const narrow_node *w)
 {
     const sib_tensor *t = v ? v->constant : NULL;

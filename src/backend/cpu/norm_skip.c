@@ -1,5 +1,4 @@
-/* Operators that normalize sums over the last axis: of an input, a skip connection and a bias; of
-   embeddings. */
+/* Operators that normalize a sum over the last axis: of input, skip connection and bias; of embeddings. */
 #include "backend/cpu/rows.h"
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"
@@ -217,8 +216,7 @@ static sib_code embed_prepare(const cpu_self *self, const node_view *n, void **s
     return SIB_OK;
 }
 
-/* The row of a table for row `at` of the output; sets the error and returns NULL where the index is out of
-   range. */
+/* The row of a table for output row `at`. Sets the error and returns NULL for an index out of range. */
 static const float *row_at(const cpu_call *c, const embed_table *t, size_t at)
 {
     const embed_state *s = c->state;

@@ -1,5 +1,4 @@
-/* QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear between float32 and integers of 8 and 16
-   bits. */
+/* QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear: float32 from and to 8- and 16-bit integers. */
 #include "backend/cpu/rows.h"
 #include "backend/cpu/scratch.h"
 #include "base/cancel.h"
@@ -124,8 +123,7 @@ static void convert_run(const linear_job *j, size_t first, size_t count, quantiz
         j->c->finish(j->c, first, count);
 }
 
-/* Items are elements for a single scale, rows of channels where channels are the last axis, else planes of a
-   channel. */
+/* Items are elements (a single scale), rows of channels (the last axis) or planes of one channel. */
 static void linear_task(void *context, size_t begin, size_t count, unsigned worker)
 {
     const linear_job *j = context;

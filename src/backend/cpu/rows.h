@@ -1,5 +1,4 @@
-/* What kernels that work along axes share: the layout of a tensor around an axis, merged axes, parallel_for
-   over rows. */
+/* What kernels that work along axes share: a tensor's layout around an axis, parallel_for over rows. */
 #ifndef CPU_ROWS_H
 #define CPU_ROWS_H
 
@@ -12,8 +11,7 @@ typedef struct cpu_lines {
 
 /* dims: (rank), all known; first <= last <= rank. */
 cpu_lines cpu_lines_of(size_t rank, const int64_t *dims, size_t first, size_t last);
-/* Number of elements of dims (rank). The dims of planned values are checked, so the product does not
-   overflow. */
+/* Number of elements of dims (rank). Dims of planned values are checked: the product does not overflow. */
 size_t cpu_count(size_t rank, const int64_t *dims);
 
 /* The elements of input i and output i, which are float32; NULL where it is omitted or not wanted. */

@@ -149,8 +149,7 @@ static inline __attribute__((always_inline)) size_t count_nonzero(const void *x,
     return found;
 }
 
-/* Writes the indices of the nonzero ones among n elements to y, which has room for `room`; returns how
-   many. */
+/* Writes the indices of the nonzero ones among n elements to y (room for `room`); returns how many. */
 static inline __attribute__((always_inline)) size_t
 list_nonzero(const void *x, size_t item, uint64_t bits, size_t first, size_t n, int64_t *y, size_t room)
 {

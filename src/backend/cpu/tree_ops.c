@@ -74,7 +74,8 @@ static bool read_attributes(const node_view *v, tree_attributes *a)
     return a->transform <= TRANSFORM_LOGISTIC && a->n_targets > (c ? 1 : 0);
 }
 
-/* True where nodes are in order, children follow in the same tree, and all comparisons are <, <=, > or >=. */
+/* True where nodes are in order, children after parents, and comparisons <, <=, > or >=. The lowering,
+   which comes before any claim, has checked that the nodes named exist. */
 static bool nodes_fit(const tree_attributes *a)
 {
     for (size_t i = 0, start = 0; i < a->n; i++) {
@@ -285,8 +286,7 @@ static size_t two_of_one(const ensemble_state *s, double *sums)
     return score > s->threshold;
 }
 
-/* Evaluates one row. x: (features) float, wide: (features), sums and reached: (n_targets); scores and label
-   may be NULL. */
+/* Evaluates one row. x, wide: (features); sums, reached: (n_targets); scores, label: may be NULL. */
 static void ensemble_row(const ensemble_state *s, const float *x, double *wide, double *sums, bool *reached,
                          float *scores, int64_t *label)
 {

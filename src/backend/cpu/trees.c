@@ -15,8 +15,7 @@ static uint32_t place_of(const trees_lists *l, int64_t place)
     return (uint32_t)(place >= 0 ? (uint64_t)place : l->n_nodes + (uint64_t)(-1 - place));
 }
 
-/* Expresses every comparison as <=: the others by the neighbouring float of the split, and by exchanging the
-   branches. */
+/* Expresses every comparison as <=, using the neighbouring double of the split and exchanged branches. */
 static trees_node node_of(const trees_lists *l, size_t i)
 {
     int64_t mode = l->modes[i];
@@ -96,8 +95,7 @@ static bool place_fits(const trees_lists *l, int64_t place)
     return place >= 0 ? (uint64_t)place < l->n_nodes : (uint64_t)(-1 - place) < l->n_leaves;
 }
 
-/* True where all indices are in range, each node comes after its parent, and all comparisons are <, <=, > or
-   >=. */
+/* True where indices are in range, nodes come after their parents, and comparisons are <, <=, > or >=. */
 static bool lists_fit(const trees_lists *l, uint64_t features)
 {
     if (l->n_nodes + l->n_leaves > INT32_MAX || l->n_weights > INT32_MAX || features > INT32_MAX)
