@@ -134,7 +134,7 @@ static mval bias_in_room(lowering *l, const gqa *o, sib_dtype dtype)
     return m_pad_axis(l, bias, -1, d_const(l, 0), d_sub(l, o->room, m_dim(l, bias, -1)), MVAL_NONE);
 }
 
-/* A term added to the softmax denominator of each row: head_sink [N] as [1, N, 1, 1], or 0. */
+/* The sink of attention_softmax: head_sink [N] as [1, N, 1, 1]; 0 with smooth_softmax; else MVAL_NONE. */
 static mval sink_of(lowering *l, const node *n, sib_dtype dtype)
 {
     if (l_has(l, GQA_SINK)) {

@@ -41,7 +41,7 @@ static mval dequantized(lowering *l, const block_table *t, mval data, mval scale
     sib_dtype dtype = m_dtype(l, scale);
     mval x = m_cast(l, unpack_bytes(l, t, data), SIB_F32);
     zero = unpack_bytes(l, t, zero);
-    if (zero.id != NO_VALUE && t->in_bytes && t->bits < 8) /* drop bits that fill up a byte */
+    if (zero.id != NO_VALUE && t->in_bytes && t->bits < 8) /* drop the padding of the last byte */
         zero = m_slice(l, zero, -1, d_const(l, 0), m_dim(l, scale, -1), 1);
     dim n = m_dim(l, x, t->quantize_axis);
     if (zero.id != NO_VALUE)

@@ -56,8 +56,8 @@ typedef struct cpu_kernel {
     /* True if it runs this node with these dtypes and dims. Has no side effects, allocates nothing. Dims may
        be symbolic: cpu_dims. */
     bool (*claims)(const cpu_self *self, const node_view *n);
-    /* Called once per plan: chooses a kernel, packs weights, sizes scratch; *state goes to release; or
-       NULL. */
+    /* Called once per plan: chooses a kernel, packs weights, sizes scratch. *state goes to release.
+       May be NULL. */
     sib_code (*prepare)(const cpu_self *self, const node_view *n, void **state, sib_error *err);
     void (*release)(void *state); /* NULL: mem_free */
     sib_code (*run)(const cpu_call *c);

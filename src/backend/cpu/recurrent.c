@@ -19,7 +19,7 @@ typedef struct recurrent_state {
     size_t directions;
     size_t y_at, h_at; /* strides between directions in Y and in the states */
     bool ready;        /* the weights are constant, packed by prepare */
-    void *owned[3];    /* of w, r and `wide`; NULL where the model's packs own them */
+    void *owned[3];    /* of w, r, and biases with peepholes; NULL where the model's packs own them */
     size_t scratch;    /* floats per direction */
     bool apart;        /* each direction in a thread of its own */
 } recurrent_state;
@@ -154,7 +154,7 @@ static bool read_node(const node_view *n, recurrent_kind kind, recurrent_state *
 
 /* Floats per direction. */
 typedef struct weight_sizes {
-    size_t w, r, bias, wide; /* wide: bias, hidden bias and three peepholes (Hp each) */
+    size_t w, r, bias, wide; /* wide: hidden bias, and each of three peepholes */
 } weight_sizes;
 
 static bool sizes_of(const recurrent_call *c, weight_sizes *z)
