@@ -29,12 +29,20 @@ static bool is_dynamic(const dim_table *t, const value_type *type)
     return type->depth || type->leaf != TYPE_TENSOR || !dim_shape_const(t, &type->shape, dims);
 }
 
+/* Inputs and outputs, each, of a node that is offered entirely. */
+enum { WHOLE_MAX = 64 };
+
+static bool may_be_whole(const node *n)
+{
+    return n->inputs.n <= WHOLE_MAX && n->outputs.n <= WHOLE_MAX;
+}
+
 /* Offers the entire node to the backends. Returns the index of the one that claims it, or -1. */
 static int offer_whole(planner *p, const node *n, const mval *ins, const mval *outs)
 {
     const graph *g = p->s->graph;
-    const value *in[64], *out[64];
-    if (n->inputs.n > 64 || n->outputs.n > 64)
+    const value *in[WHOLE_MAX], *out[WHOLE_MAX];
+    if (!may_be_whole(n))
         return -1;
     for (uint32_t i = 0; i < n->inputs.n; i++)
         in[i] = ins[i].id == NO_VALUE ? NULL : &g->values[ins[i].id];
@@ -62,7 +70,7 @@ static sib_code add_whole(planner *p, node_id index, int backend, const mval *fr
 {
     const node *n = &p->g->nodes[index];
     graph *g = p->s->graph;
-    value_id ins[64], made[64];
+    value_id ins[WHOLE_MAX], made[WHOLE_MAX];
     sib_code code = SIB_OK;
     for (uint32_t i = 0; i < n->inputs.n; i++)
         ins[i] = from[i].id;
@@ -98,8 +106,8 @@ static sib_code put_whole(planner *p, lowering *l, node_id index, uint32_t n_val
 {
     const node *n = &p->g->nodes[index];
     const graph *g = p->s->graph;
-    value_type types[64];
-    mval ins[64];
+    value_type types[WHOLE_MAX];
+    mval ins[WHOLE_MAX];
     for (uint32_t i = 0; i < n->outputs.n; i++)
         types[i] = outs[i].id == NO_VALUE ? (value_type){0} : g->values[outs[i].id].type;
     truncate_plan(p, n_values, n_nodes);
@@ -112,8 +120,8 @@ static sib_code put_whole(planner *p, lowering *l, node_id index, uint32_t n_val
 static sib_code add_known(planner *p, lowering *l, node_id index, mval *outs, int *backend, sib_error *err)
 {
     const node *n = &p->g->nodes[index];
-    value_type types[64];
-    mval ins[64];
+    value_type types[WHOLE_MAX];
+    mval ins[WHOLE_MAX];
     *backend = -1;
     if (p->s->view == PLAN_INSIDE || !planner_knows(p, index))
         return SIB_OK;
@@ -173,10 +181,12 @@ static sib_code offer_declared(planner *p, lowering *l, node_id index, mval *out
     graph *g = p->s->graph;
     const node *n = &p->g->nodes[index];
     uint32_t n_values = g->n_values, n_nodes = g->n_nodes;
-    mval ins[64];
+    mval ins[WHOLE_MAX];
     *backend = -1;
+    if (!may_be_whole(n))
+        return SIB_OK;
     for (uint32_t i = 0; i < n->outputs.n; i++)
-        if (n->inputs.n > 64 || (n->outputs.ids[i] != NO_VALUE && is_dynamic(p->s->dims, &declared[i])))
+        if (n->outputs.ids[i] != NO_VALUE && is_dynamic(p->s->dims, &declared[i]))
             return SIB_OK;
     import_inputs(p, l, n, ins);
     sib_code code = l_ok(l) ? SIB_OK : err_set(err, l->error.code, "%s", l->error.message);
@@ -292,14 +302,14 @@ sib_code planner_add_node(planner *p, lowering *l, node_id index, mval *outs, va
     if (l->status == LOWER_NEEDS_DIMS)
         return err_set(err, SIB_ERR_UNSUPPORTED,
                        "a dim that depends on data is needed before the data is there");
-    mval ins[64];
-    for (uint32_t i = 0; i < n->inputs.n && i < 64; i++)
+    mval ins[WHOLE_MAX];
+    for (uint32_t i = 0; i < n->inputs.n && i < WHOLE_MAX; i++)
         ins[i] = n->inputs.ids[i] == NO_VALUE ? MVAL_NONE : (mval){p->map[n->inputs.ids[i]]};
     /* outputs that lowering computed need no backend */
     bool known = true;
     for (uint32_t i = 0; i < n->outputs.n; i++)
         known &= outs[i].id == NO_VALUE || g->values[outs[i].id].constant;
-    backend = n->inputs.n <= 64 && !known ? offer_whole(p, n, ins, outs) : -1;
+    backend = !known ? offer_whole(p, n, ins, outs) : -1;
     if (backend >= 0)
         code = put_whole(p, l, index, n_values, n_nodes, backend, outs, err);
     for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++)
