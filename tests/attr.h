@@ -1,4 +1,5 @@
-/* Attributes of a node by name and kind, for tests that look at graphs; what a node lacks is the fallback, or NULL. */
+/* Attributes of a node by name and kind, for tests that look at graphs. A missing attribute gives the
+   fallback, or NULL. */
 #ifndef TESTS_ATTR_H
 #define TESTS_ATTR_H
 

@@ -1,4 +1,4 @@
-/* What every test starts from: cmocka, and a few words of our own. */
+/* Included by every test: cmocka and common helpers. */
 #ifndef TESTS_CHECK_H
 #define TESTS_CHECK_H
 
@@ -14,14 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A call that must succeed; shows the message where it does not. */
+/* A call that must succeed; prints its message if it fails. */
 #define CHECK_OK(call, err)                                                                                  \
     do {                                                                                                     \
         if ((call) != SIB_OK)                                                                                \
             fail_msg("%s: %s", #call, (err).message);                                                        \
     } while (0)
 
-/* A call that must fail with `expected` and a message that contains `words`; clears err for the next call. */
+/* A call that must fail with `expected` and a message that contains `words`. Clears err for the next call. */
 #define CHECK_FAILS(call, expected, err, words)                                                              \
     do {                                                                                                     \
         sib_code check_code = (call);                                                                        \
@@ -31,7 +31,7 @@
         memset(&(err), 0, sizeof(err));                                                                      \
     } while (0)
 
-/* Bytes that the library has allocated and not freed. */
+/* Bytes that the library has allocated and not freed yet. */
 static inline uint64_t check_held(void)
 {
     sib_alloc_counters counters;
@@ -39,7 +39,7 @@ static inline uint64_t check_held(void)
     return counters.bytes_current;
 }
 
-/* Folder with the shared data sets: $SIBYL_DATA, else ../shared/data beside the sources, else NULL. */
+/* Folder of the shared data sets: $SIBYL_DATA, else ../shared/data next to the sources, else NULL. */
 static inline const char *check_data_folder(void)
 {
     static char path[4096];
@@ -58,7 +58,7 @@ static inline const char *check_data_folder(void)
     return f ? path : NULL;
 }
 
-/* Skips a test, saying for want of what. */
+/* Skips a test and prints what is missing. */
 #define CHECK_SKIP(want)                                                                                     \
     do {                                                                                                     \
         print_message("skipped for want of %s\n", want);                                                     \

@@ -1,4 +1,4 @@
-/* Shows that SIB_ASSERT stops the process where an invariant is broken. */
+/* Checks that SIB_ASSERT aborts the process where an invariant is broken. */
 #ifndef TESTS_CHECK_ASSERT_H
 #define TESTS_CHECK_ASSERT_H
 
@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Runs breaks(context) in a child, which must abort and name `condition` on stderr. Skips the test in builds without
-   assertions. */
+/* Runs breaks(context) in a child process, which must abort and name `condition` on stderr. Skips the test in
+   builds without assertions. */
 static inline void check_asserts(void (*breaks)(void *context), void *context, const char *condition)
 {
 #if !defined(SIBYL_ASSERTIONS)

@@ -1,4 +1,5 @@
-/* A folder of its own for the files of a test program: make_folder before its tests, drop_folder after them. */
+/* A temporary folder for the files of a test program: make_folder before its tests, drop_folder after
+   them. */
 #ifndef TESTS_FOLDER_H
 #define TESTS_FOLDER_H
 

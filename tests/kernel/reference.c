@@ -81,8 +81,8 @@ void case_run(conv_case *c, sib_pool *pool, bool with_bias)
         assert_int_equal(((unsigned char *)c->y)[c->n_y * c->element + i], 0xA5);
 }
 
-/* row[t] += weight * x[t stride + offset], zeros outside: they meet the weight as well. Returns the sum of
-   the squares of what was added. */
+/* row[t] += weight * x[t stride + offset], where x is zero out of range: NaN and infinite weights meet those
+   zeros too. Returns the sum of the squares of the terms. */
 static double add_tap(const sib_conv1d_spec *s, double *row, int64_t n, const double *x, double weight,
                       int64_t offset)
 {
@@ -96,13 +96,13 @@ static double add_tap(const sib_conv1d_spec *s, double *row, int64_t n, const do
     return squares;
 }
 
-/* 1 + erf(z) is erfc(-z), which keeps its digits below zero; infinity times 0 is meant. */
+/* 1 + erf(z) is erfc(-z), which is accurate below zero; infinity times 0 is intended. */
 static double gelu(double v)
 {
     return v * erfc(-v / sqrt(2.0)) / 2.0;
 }
 
-/* Row `co` of batch b. */
+/* Row `co` of batch element b. */
 static double reference_row(const conv_case *c, bool with_bias, int64_t b, int64_t co, double *row)
 {
     const sib_conv1d_spec *s = &c->spec;

@@ -1,4 +1,4 @@
-/* conv1d as its header defines it, in double, and the numbers that the tests feed it. */
+/* Reference of conv1d in double, as its header defines it, and the cases that the tests run. */
 #ifndef TESTS_KERNEL_REFERENCE_H
 #define TESTS_KERNEL_REFERENCE_H
 
@@ -7,13 +7,13 @@
 
 #include <sibyl/conv1d.h>
 
-/* One convolution with its arrays in dtype, and the values that those hold as double. */
+/* One convolution: its arrays in dtype, and their values as double. */
 typedef struct conv_case {
     sib_conv1d_spec spec;
     sib_dtype dtype;
     size_t element, n_x, n_w, n_bias, n_y;
     int64_t out_length;
-    int64_t every; /* output channels from one that is checked to the next (and the last is): 1 */
+    int64_t every; /* step between the output channels that are checked (the last always is); 1 by default */
     kernel_table portable;
     void *x, *w, *bias, *y; /* y is followed by CASE_GUARD bytes of 0xA5 */
     double *x_double, *w_double, *bias_double;
@@ -25,23 +25,23 @@ typedef struct conv_case {
 void case_make(conv_case *c, sib_conv1d_spec spec, sib_dtype dtype, uint64_t seed);
 void case_free(conv_case *c);
 
-/* Sets one value of an array of the case, as double and in dtype. */
+/* Sets one value of an array of the case, both as double and in dtype. */
 void case_set(const conv_case *c, void *array, double *as_double, size_t index, double value);
 
 /* y (n_y) as float. */
 float *case_result(const conv_case *c);
 
-/* Runs sib_conv1d into y, checks that it succeeds and leaves the guard alone. */
+/* Runs sib_conv1d into y; checks that it succeeds and leaves the guard bytes unchanged. */
 void case_run(conv_case *c, sib_pool *pool, bool with_bias);
 
-/* Y in double: (n_y), owned by the caller (free). terms: (rows of y), or NULL: the sum of the squares of all
+/* y in double: (n_y), owned by the caller (free). terms: (rows of y) or NULL: the sum of the squares of all
    products and biases of a row. */
 double *case_reference(const conv_case *c, bool with_bias, double *terms);
 
 typedef enum case_norm {
     CASE_ROW_NORM,  /* the norm of the row */
-    CASE_TERM_NORM, /* that of its terms: what the row's norm is unless they happen to cancel, as in rows of a
-                       few numbers they may */
+    CASE_TERM_NORM, /* the norm of its terms: close to the row's norm unless the terms cancel, as they may in
+                       rows of a few numbers */
 } case_norm;
 
 /* Fails where an element of a row of y is further from the reference than tolerance * the norm. */

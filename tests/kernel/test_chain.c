@@ -1,4 +1,5 @@
-/* Chains of elementwise functions: operands broadcast in every way, results, ranges, places, and what is joined. */
+/* Chains of elementwise functions: operands broadcast in every way, results, ranges, results in place, and
+   functions that are joined into one. */
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "check.h"
@@ -12,7 +13,7 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define MOST         1203
 
-/* ---- Chains ------------------------------------------------------------------------------------------------ */
+/* ---- Chains -------------------------------------------------------------------------------------------- */
 
 typedef struct box {
     size_t rank;
@@ -27,7 +28,8 @@ static size_t count_of(const box *b)
     return n;
 }
 
-/* Which element of an operand stands at a place of the result, by the definition of broadcasting. */
+/* Index in an operand of the element that belongs to `place` of the result, by the definition of
+   broadcasting. */
 static size_t place_of(const box *in, const box *out, size_t place)
 {
     size_t at = 0, stride = 1;
@@ -63,7 +65,8 @@ static const box results[] = {
     {2, {0, 4}},
 };
 
-/* Dims that broadcast to out, by the bits of `form`: axes that become 1, and leading ones left out. */
+/* Dims that broadcast to `out`, chosen by the bits of `form`: some axes become 1, and leading ones are left
+   out. */
 static box operand_of(const box *out, unsigned form)
 {
     box in = {0, {0}};
@@ -103,7 +106,8 @@ static void clear_trial(trial *w)
     }
 }
 
-/* results: (a + b) - c, and a < c ? b : a; whole numbers, exact in every dtype. In ranges of an odd length. */
+/* Results: (a + b) - c, and a < c ? b : a, on integers that every dtype holds exactly, computed in ranges of
+   an odd length. */
 static void check_trial(trial *w, size_t step)
 {
     size_t n = count_of(&w->out), bytes = sib_dtype_bits(w->dtype) / 8, v[3];
@@ -157,7 +161,7 @@ static void broadcasting(void **state)
         }
 }
 
-/* A chain whose result stands where its operand does, which is read again after the result is made. */
+/* A chain whose result overwrites its operand, which is read again after the result is computed. */
 static void in_place(void **state)
 {
     (void)state;
@@ -178,13 +182,13 @@ static void in_place(void **state)
     chain_free(c);
 }
 
-/* Which chains are told to be bounds, and what the bounds are. */
+/* Which chains are recognised as clamps, and with which bounds. */
 static void clamps(void **state)
 {
     (void)state;
     static const struct {
         chain_op op[3];
-        float number[3]; /* on the right, but in step 1 */
+        float number[3]; /* the right operand, except in step 1 */
         size_t n;
         bool is;
         float low, high;
@@ -221,7 +225,7 @@ static void clamps(void **state)
         assert_true(chain_finish(c));
         chain_free(c);
     }
-    /* a list of bounds is none; nor is a number that comes with runs, nor two results */
+    /* an array of bounds is no clamp, nor is a number given only at run time, nor a chain with two results */
     float many[10] = {0};
     for (int i = 0; i < 3; i++) {
         float low, high;
@@ -237,7 +241,7 @@ static void clamps(void **state)
     }
 }
 
-/* The place of the integer 0 that divides. */
+/* The index of the integer 0 that is a divisor is found. */
 static void divisors(void **state)
 {
     (void)state;
@@ -262,7 +266,8 @@ static void divisors(void **state)
     }
 }
 
-/* ---- What is joined ---------------------------------------------------------------------------------------- */
+/* ---- Joined functions
+   -------------------------------------------------------------------------------------- */
 
 static size_t number(chain *c, float x)
 {
@@ -325,7 +330,8 @@ static const struct form_row {
     {"gelu, other", gelu_other, CHAIN_gelu},     {"gelu_tanh", gelu_tanh_form, CHAIN_gelu_tanh},
 };
 
-/* What a form gives has the bits of the one function, so it was joined; of an operand, and of the product of three. */
+/* A form gives the same bits as the single function, so it was joined: of an operand, and of the product of
+   three. */
 static void joined(void **state)
 {
     (void)state;
@@ -353,7 +359,7 @@ static void joined(void **state)
     }
 }
 
-/* Every allocation fails once; nothing is lost or left. */
+/* Fails every allocation once: nothing leaks. */
 static void without_memory(void **state)
 {
     (void)state;

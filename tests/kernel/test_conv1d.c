@@ -5,7 +5,7 @@
 
 static const struct {
     sib_dtype dtype;
-    double tolerance; /* of the row's norm */
+    double tolerance; /* relative to the row's norm */
 } dtypes[] = {{SIB_F32, 1e-5}, {SIB_F16, 1e-3}, {SIB_BF16, 8e-3}};
 #define N_DTYPES 3
 
@@ -27,7 +27,8 @@ static void named_shapes(void **state)
             conv_case c;
             case_make(&c, (sib_conv1d_spec){v[0], v[1], v[2], v[3], v[4], v[5], v[6], 1, 1, extras},
                       dtypes[d].dtype, i);
-            c.every = c.n_w > 20000 ? 7 : 1; /* of the long ones: the reference is slow under sanitizers */
+            c.every = c.n_w > 20000 ? 7 : 1; /* only some channels of the long ones: the reference is slow
+                                                under sanitizers */
             case_run(&c, NULL, extras);
             case_check(&c, extras, dtypes[d].tolerance, CASE_ROW_NORM);
             case_free(&c);
@@ -67,27 +68,27 @@ static void random_shapes(void **state)
     }
 }
 
-/* Shapes at the edges of how the work is cut up. */
+/* Shapes at the edges of the splitting of the work. */
 static void odd_shapes(void **state)
 {
     (void)state;
     static const sib_conv1d_spec shapes[] = {
         {1, 1, 1, 1, 1, 1, 0, 1, 1, false},
         {1, 1, 1, 1, 1, 1, 40, 1, 1, true},                /* almost all padding */
-        {1, 1, 1, 2, 7, 9, 33, 11, 1, false},              /* one sample inside a wide reach */
+        {1, 1, 1, 2, 7, 9, 33, 11, 1, false},              /* one sample within a wide window */
         {1, 2, 90000, 3, 2, 44000, 0, 1, 1, false},        /* stride beyond a segment */
         {1, 2, 90000, 3, 3, 1, 5, 42000, 1, false},        /* dilation beyond a segment */
-        {1, 1, 50, 1, 50, 1, 0, 1, 1, false},              /* the kernel is the input */
+        {1, 1, 50, 1, 50, 1, 0, 1, 1, false},              /* the kernel is as long as the input */
         {1, 1, 3000, 1, 2500, 1, 7, 1, 1, false},          /* many taps */
         {3, 40, 400, 40, 3, 1, 1, 1, 40, true},            /* depthwise */
         {1, 24, 77, 48, 5, 2, 2, 1, 24, false},            /* depthwise with multiplier */
-        {1, 700, 1, 1700, 1, 1, 0, 1, 1, false},           /* a matrix and a vector */
+        {1, 700, 1, 1700, 1, 1, 0, 1, 1, false},           /* a matrix times a vector */
         {1, 3, 9000, 1, 1, 1, 0, 1, 1, false},             /* one row */
         {INT64_C(1) << 12, 1, 2, 1, 1, 1, 0, 1, 1, false}, /* many batches */
-        {1, 1, 9, 1, 1, INT64_C(1) << 62, 0, 1, 1, false}, /* one column, whatever the stride */
+        {1, 1, 9, 1, 1, INT64_C(1) << 62, 0, 1, 1, false}, /* one output column, whatever the stride */
         {1, 1, 9, 1, 1, 1, 0, INT64_C(1) << 62, 1, false}, /* one tap, whatever the dilation */
         {1, 1, 9, 2, 1, INT64_C(1) << 60, INT64_C(1) << 61, 1, 1,
-         false}, /* four columns of padding, one in */
+         false}, /* four output columns of padding, one of input */
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (size_t d = 0; d < N_DTYPES; d++) {
@@ -99,7 +100,7 @@ static void odd_shapes(void **state)
         }
 }
 
-/* Sums of many equal terms round the same way each time: what a plain float sum gets wrong. */
+/* Sums of many equal terms, which round the same way each time: a plain float sum gets them wrong. */
 static void long_sums(void **state)
 {
     (void)state;
@@ -130,7 +131,7 @@ static void same_class(const conv_case *c, const double *expected, bool *any_nan
     free(got);
 }
 
-/* NaN and infinity go exactly where the definition sends them: zero weights and padding included. */
+/* NaN and infinity appear exactly where the definition puts them, zero weights and padding included. */
 static void hostile_values(void **state)
 {
     (void)state;
@@ -151,7 +152,7 @@ static void hostile_values(void **state)
             case_run(&c, NULL, true);
             double *expected = case_reference(&c, true, NULL);
             same_class(&c, expected, &any_nan);
-            if (round / 6 % 3 != 1) /* a weight that is not finite meets the padding */
+            if (round / 6 % 3 != 1) /* a weight that is not finite makes NaN of the padding */
                 assert_true(any_nan);
             free(expected);
             case_free(&c);
@@ -172,7 +173,7 @@ static void overflow_of_dtype(void **state)
     case_set(&c, c.w, c.w_double, 1, 1.0);
     case_run(&c, NULL, false);
     float *y = case_result(&c);
-    assert_true(isinf(y[0]) && y[0] > 0); /* 131008 does not fit */
+    assert_true(isinf(y[0]) && y[0] > 0); /* 131008 is out of range of float16 */
     assert_true(y[1] == 2.0f);
     free(y);
     case_free(&c);

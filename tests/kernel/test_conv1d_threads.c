@@ -1,4 +1,4 @@
-/* Threads change nothing but the time. */
+/* The number of threads does not change the result. */
 #include "reference.h"
 
 static void same_bits(void **state)
@@ -6,7 +6,7 @@ static void same_bits(void **state)
     (void)state;
     static const sib_conv1d_spec shapes[] = {
         {1, 96, 700, 100, 3, 2, 1, 1, 1, true}, {2, 12, 64, 12, 3, 2, 1, 1, 3, false},
-        {1, 5000, 40, 7, 3, 1, 1, 1, 1, false}, /* sums in more than one flush */
+        {1, 5000, 40, 7, 3, 1, 1, 1, 1, false}, /* sums that take more than one flush */
         {1, 30, 5, 900, 2, 1, 0, 1, 1, true},   {1, 64, 1000, 64, 5, 1, 2, 2, 64, true},
         {3, 7, 333, 13, 4, 3, 2, 3, 1, true},   {1, 1, 1, 1, 1, 1, 0, 1, 1, true},
     };

@@ -1,5 +1,6 @@
-/* Convolutions of whole numbers, which floats sum exactly, against their definition, at every CPU level that runs here:
-   random shapes over one to three axes, with and without threads; then fractions, infinities and NaN. */
+/* Convolutions of integers, which floats sum exactly, against their definition, at every CPU level that runs
+   here: random shapes over one to three axes, with and without threads; then fractions, infinities and
+   NaN. */
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "check.h"
@@ -9,9 +10,9 @@
 
 typedef struct {
     conv2d_shape s;
-    size_t in, out, taps; /* of a channel */
+    size_t in, out, taps; /* sizes of one channel */
     float *x, *w, *bias, *y, *packed, *scratch;
-    double *expected, *size; /* what y should be; the sum of magnitudes behind it */
+    double *expected, *size; /* expected y; sum of the magnitudes of its terms */
     unsigned char *finished;
     bool clamped;
     float low, high;
@@ -32,7 +33,7 @@ static size_t pick(check_random *r, size_t least, size_t most)
     return least + check_u64(r) % (most - least + 1);
 }
 
-/* An axis of `in` elements under some windows that fit. */
+/* An axis of `in` elements with a random window that fits. */
 static conv2d_axis make_axis(check_random *r, size_t in, size_t kernel)
 {
     conv2d_axis a = {in, kernel, 1, 1, 0, 1, 0};
@@ -43,7 +44,7 @@ static conv2d_axis make_axis(check_random *r, size_t in, size_t kernel)
     a.before = check_u64(r) % 2 ? pick(r, 0, kernel) : 0;
     size_t after = check_u64(r) % 2 ? pick(r, 0, kernel) : 0, extent = (kernel - 1) * a.dilation + 1;
     if (a.before + in + after < extent)
-        a.before = extent; /* windows on zeros alone */
+        a.before = extent; /* windows over padding alone */
     a.out = (a.before + in + after - extent) / a.stride + 1;
     return a;
 }
@@ -92,7 +93,7 @@ static void reference(problem *p)
                                             sum = term;
                                         size += isinf(term) ? 0 : fabs(term);
                                     }
-                        bool padded = p->s.kind == CONV2D_AVERAGE_PADDED; /* all of whose taps are counted */
+                        bool padded = p->s.kind == CONV2D_AVERAGE_PADDED; /* averages count all taps */
                         if (p->s.kind == CONV2D_AVERAGE || padded)
                             sum /= padded ? (double)p->taps : counted;
                         p->expected[at] = sum;
@@ -156,7 +157,7 @@ static void note_finished(const void *context, size_t begin, size_t count)
         p->finished[i]++;
 }
 
-/* Runs p at a level and compares: |y - expected| <= tolerance * size, NaN where expected. */
+/* Runs p at a level and checks |y - expected| <= tolerance * size, and NaN where expected. */
 static void check(problem *p, const kernel_table *t, sib_pool *pool, double tolerance)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -239,7 +240,7 @@ static conv2d_shape random_shape(check_random *r)
             s.axis[i] = make_axis(r, in, kernel);
         s.axis[i].after = 1000000; /* an average that counts padding counts all of it */
     }
-    if (axes == 2 && s.c * s.m == 1 && check_u64(r) % 4) { /* those that have kernels of planes */
+    if (axes == 2 && s.c * s.m == 1 && check_u64(r) % 4) { /* shapes that have plane kernels */
         size_t kernel = pick(r, 2, 5), stride = pick(r, 1, 2), before = pick(r, 0, 2);
         for (int i = 1; i < CONV2D_AXES; i++) {
             size_t in = pick(r, kernel, 45);
@@ -263,7 +264,7 @@ static void test_random(void **state)
     }
 }
 
-/* Large enough for bands and threads. */
+/* Large enough for several bands and threads. */
 #define NOTHING                                                                                              \
     {                                                                                                        \
         1, 1, 1, 1, 0, 1, 0                                                                                  \
@@ -308,7 +309,8 @@ static void test_large(void **state)
     sib_pool_free(&pool);
 }
 
-/* Many channels and features over short rows: features stand in the lanes, in panels that are no multiples of them. */
+/* Many channels and features over short rows: features are in the lanes, in panels that are not multiples of
+   them. */
 static conv2d_shape deep_shape(check_random *r)
 {
     conv2d_shape s = {.x = SIB_F32, .y = SIB_F32, .batch = pick(r, 1, 2), .groups = pick(r, 1, 2)};

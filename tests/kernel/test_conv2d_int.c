@@ -1,5 +1,5 @@
-/* Convolutions of bytes against their definition in whole numbers, at every CPU level that runs here and with every kind
-   of instruction: random shapes, zero points, dtypes, bands and threads. */
+/* Convolutions of bytes against their definition in integers, at every CPU level that runs here and with
+   every kind of instruction: random shapes, zero points, dtypes, bands and threads. */
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "check.h"
@@ -13,7 +13,7 @@ static size_t pick(check_random *r, size_t least, size_t most)
     return least + check_u64(r) % (most - least + 1);
 }
 
-/* ---- Tables -------------------------------------------------------------------------------------------------- */
+/* ---- Tables -------------------------------------------------------------------------------------------- */
 
 typedef struct kinds {
     size_t n;
@@ -29,7 +29,7 @@ static void add(kinds *k, cpu_level level, const char *name, void (*fill)(bytes_
     k->names[k->n++] = name;
 }
 
-/* Of the machine's levels, and what they may choose elsewhere. */
+/* The levels of this machine, and what they may choose on other machines. */
 static kinds all_kinds(void)
 {
     kinds k = {0};
@@ -45,13 +45,13 @@ static kinds all_kinds(void)
     return k;
 }
 
-/* ---- Problems ------------------------------------------------------------------------------------------------ */
+/* ---- Problems ------------------------------------------------------------------------------------------ */
 
 typedef struct problem {
     conv2d_shape s;
     sib_dtype w_dtype;
     size_t nx, nw, ny, in, out, features;
-    uint8_t *x, *w, *y; /* of exact sizes, so that sanitizers see what is beyond */
+    uint8_t *x, *w, *y; /* of exact sizes, so that sanitizers see reads and writes past the end */
     int32_t x_zero, y_zero, *w_zeros, *bias;
     double *scales;
     int32_t *expected;
@@ -108,7 +108,7 @@ static int32_t sum_at(const problem *p, size_t n, size_t m, const size_t out[CON
     return (int32_t)sum;
 }
 
-/* round(sum * scale) + zero within low .. high */
+/* round(sum * scale) + zero, clamped to low .. high */
 static int32_t byte_of(int32_t sum, double scale, int32_t zero, int32_t low, int32_t high)
 {
     double v = rint((double)sum * scale) + zero;
@@ -207,7 +207,7 @@ static void compare(const problem *p, const char *name)
     }
 }
 
-/* Runs p; false where the kernels leave the shape to floats. */
+/* Runs p; returns false if the kernels leave the shape to floats. */
 static bool check(problem *p, const kernel_table *t, const char *name, sib_pool *pool)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -248,7 +248,7 @@ static bool check(problem *p, const kernel_table *t, const char *name, sib_pool 
     return taken;
 }
 
-/* ---- Shapes -------------------------------------------------------------------------------------------------- */
+/* ---- Shapes -------------------------------------------------------------------------------------------- */
 
 static conv2d_axis make_axis(check_random *r, size_t in, size_t kernel)
 {
@@ -283,7 +283,7 @@ static conv2d_shape random_shape(check_random *r)
         if (used && check_u64(r) % 4)
             s.axis[i] = make_axis(r, in, pick(r, 1, axes == 1 ? 20 : 6));
     }
-    if (axes == 2 && check_u64(r) % 3 == 0) { /* planes */
+    if (axes == 2 && check_u64(r) % 3 == 0) { /* shapes for plane kernels */
         size_t kernel = check_u64(r) % 2 ? 3 : 5, stride = pick(r, 1, 2), before = pick(r, 0, 4);
         s.c = s.m = 1;
         for (int i = 1; i < CONV2D_AXES; i++) {

@@ -1,6 +1,6 @@
-/* Convolutions by transforms against their definition in double, at every CPU level that runs here, both forms of tile:
-   within the bound of conv2d_winograd_plan.h element by element; how far rounding goes on data as networks have it;
-   numbers of very different sizes, infinities and NaN. */
+/* Winograd convolutions against their definition in double, at every CPU level that runs here and for both
+   tile sizes: each element within the bound of conv2d_winograd_plan.h; the rounding error on data like that
+   of networks; numbers of very different sizes, infinities and NaN. */
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "check.h"
@@ -9,14 +9,14 @@
 #include <float.h>
 #include <math.h>
 
-#define UNIT 0x1p-24 /* of rounding to float */
+#define UNIT 0x1p-24 /* relative error of rounding to float */
 
 typedef struct problem {
     conv2d_shape s;
     size_t in[2], out[2], nx, nw, ny;
     float *x, *w, *bias, *y; /* (batch, c, in), (m, c, 3, 3), (m) or NULL, (batch, m, out) */
-    double *expected;        /* what y should be */
-    double *size, *seen;     /* sums of |x| |w| and of |x| over its window */
+    double *expected;        /* expected y */
+    double *size, *seen;     /* sums of |x| |w| and of |x| over the window */
     unsigned char *finished;
     bool clamped;
     float low, high;
@@ -107,7 +107,7 @@ static void note_finished(const void *context, size_t begin, size_t count)
         p->finished[i]++;
 }
 
-/* y by tiles of m x m at a level. */
+/* Computes y by tiles of m x m at a level. */
 static void run(problem *p, const kernel_table *t, sib_pool *pool, size_t m)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -145,7 +145,7 @@ static void run(problem *p, const kernel_table *t, sib_pool *pool, size_t m)
     conv2d_plan_free(&plan);
 }
 
-/* Calls `check` for both forms at every level. */
+/* Calls `check` for both tile sizes at every level. */
 static void at_levels(problem *p, sib_pool *pool, void (*check)(problem *p, const char *level, size_t m))
 {
     for (int level = 0; level < CPU_LEVELS; level++) {
@@ -160,14 +160,14 @@ static void at_levels(problem *p, sib_pool *pool, void (*check)(problem *p, cons
     }
 }
 
-/* ---- The bound --------------------------------------------------------------------------------------------- */
+/* ---- The bound ----------------------------------------------------------------------------------------- */
 
 /* Magnitudes of B^T (n, n) and A^T (m, n). */
 typedef struct matrices {
     double in[6][6], out[4][6];
 } matrices;
 
-/* Of Toom and Cook for the points; n of them and infinity. */
+/* The Toom-Cook matrices of the n points and infinity. */
 static matrices matrices_of(size_t m)
 {
     static const double of_2[] = {0, 1, -1}, of_4[] = {0, 0.75, -0.75, 1.5, -1.5};
@@ -175,7 +175,7 @@ static matrices matrices_of(size_t m)
     size_t n = m + 2;
     matrices a = {0};
     for (size_t i = 0; i < n; i++) {
-        double poly[7] = {1}; /* the product of x - point for all points but the i-th */
+        double poly[7] = {1}; /* the product of (x - point) over all points except the i-th */
         size_t degree = 0;
         for (size_t j = 0; j + 1 < n; j++) {
             if (j == i)
@@ -192,7 +192,7 @@ static matrices matrices_of(size_t m)
     return a;
 }
 
-/* |G w G^T| of one kernel. Not from |G|: what counts is the rounded result. */
+/* |G w G^T| of one kernel. Not |G| |w| |G^T|: the size of the rounded result is what counts. */
 static void weight_magnitudes(const problem *p, size_t m, size_t kernel, double to[36])
 {
     static const double points_2[] = {0, 1, -1}, points_4[] = {0, 0.75, -0.75, 1.5, -1.5};
@@ -216,7 +216,7 @@ static void weight_magnitudes(const problem *p, size_t m, size_t kernel, double 
         }
 }
 
-/* Magnitudes of one channel of a tile, |B^T| |x| |B|; row, column: its first pixel in the padded image. */
+/* Magnitudes of one channel of a tile, |B^T| |x| |B|. row, column: its first pixel in the padded image. */
 static void image_magnitudes(const problem *p, const matrices *a, size_t n, size_t batch, size_t c,
                              size_t row, size_t column, double to[36])
 {
@@ -233,7 +233,7 @@ static void image_magnitudes(const problem *p, const matrices *a, size_t n, size
         }
 }
 
-/* |y - expected| within the bound for the pixels of a tile. sums: (n, n) over channels */
+/* Checks that |y - expected| is within the bound for the pixels of a tile. sums: (n, n), over channels. */
 static void check_tile(const problem *p, const matrices *a, const char *level, size_t m, size_t image,
                        size_t h, size_t v, const double *sums)
 {
@@ -301,7 +301,7 @@ static void test_random(void **state)
     }
 }
 
-/* Blocks of tiles over rows and columns, deep sums, several groups of features, threads. */
+/* Several blocks of tiles over rows and columns, deep sums, several groups of features, threads. */
 static void test_large(void **state)
 {
     (void)state;
@@ -317,7 +317,8 @@ static void test_large(void **state)
     sib_pool *pool;
     CHECK_OK(sib_pool_create(3, &pool, &err), err);
     size_t n =
-        getenv("SIBYL_QUICK") ? 3 : sizeof cases / sizeof *cases; /* emulated, the long sums take minutes */
+        getenv("SIBYL_QUICK") ? 3 : sizeof cases / sizeof *cases; /* under an emulator the long sums take
+                                                                     minutes */
     for (size_t i = 0; i < n; i++) {
         problem p;
         const size_t pads[2] = {cases[i].pad, cases[i].pad};
@@ -330,9 +331,10 @@ static void test_large(void **state)
     sib_pool_free(&pool);
 }
 
-/* ---- How far rounding goes ----------------------------------------------------------------------------------- */
+/* ---- Rounding error
+   ------------------------------------------------------------------------------------------- */
 
-/* From sums of |x| |w| in units of rounding: the root of the mean square, and the largest. */
+/* Error relative to the sums of |x| |w|, in rounding units: its root mean square and its maximum. */
 static void check_rounding(problem *p, const char *level, size_t m)
 {
     double squares = 0, largest = 0;
@@ -347,7 +349,7 @@ static void check_rounding(problem *p, const char *level, size_t m)
         fail_msg("%s, m %zu, %zu channels: off by %g units, at most %g", level, m, p->s.c, mean, largest);
 }
 
-/* Inputs as behind a ReLU: half of them 0. */
+/* Inputs as after a ReLU: half of them 0. */
 static void test_rounding(void **state)
 {
     (void)state;
@@ -364,15 +366,16 @@ static void test_rounding(void **state)
     }
 }
 
-/* ---- Numbers of different sizes ------------------------------------------------------------------------------ */
+/* ---- Numbers of different sizes ------------------------------------------------------------------------ */
 
-static double largest_weight; /* that is finite, of the problem at hand */
+static double largest_weight; /* largest finite weight of the current problem */
 
-/* Units that one pixel alone, of a tile that is 0 else, moves its neighbours by: some 30 were seen. */
+/* Rounding units by which a single nonzero pixel of a tile changes its neighbours; about 30 were seen. */
 #define ALONE_UNITS 64
 
-/* NaN and infinities where they belong; all else as exact as what its window sees lets it be, a tile's |x| being at most
-   CONV2D_WINOGRAD_RATIO times that. Sums that may overflow on the way are let alone. */
+/* NaN and infinities are where they belong. All else is as exact as the values in its window allow, if the
+   |x| of a tile are at most CONV2D_WINOGRAD_RATIO times those. Sums that may overflow on the way are
+   skipped. */
 static void check_hostile(problem *p, const char *level, size_t m)
 {
     for (size_t i = 0; i < p->ny; i++) {
@@ -416,7 +419,7 @@ static void test_hostile(void **state)
     }
 }
 
-/* What is 0 all over its window is exactly the bias. */
+/* Where the window is all 0, the result is exactly the bias. */
 static void check_zeros(problem *p, const char *level, size_t m)
 {
     size_t plane = p->out[0] * p->out[1];
@@ -444,7 +447,7 @@ static void test_zeros(void **state)
     }
 }
 
-/* Which shapes it is chosen for. */
+/* Which shapes Winograd is chosen for. */
 static void test_chosen(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Products of matrices by the level that this machine takes, against sums in double: strides, addends, blocks, packed and
-   narrow weights, many products and threads. With --time: GFLOP/s of some sizes. */
+/* Matrix products at this machine's level against sums in double: strides, addends, blocks, packed and narrow
+   weights, batches of products and threads. With --time: GFLOP/s of some sizes. */
 #include "base/alloc.h"
 #include "base/pool.h"
 #include "base/size.h"
@@ -19,7 +19,7 @@ static const float hostile[] = {NAN, INFINITY, -INFINITY, -0.0f, 1e-42f, -1e-42f
 
 static float *numbers(check_random *r, size_t n, unsigned strange)
 {
-    float *x = malloc((n + !n) * sizeof *x); /* exact, so that the sanitizer sees a read beyond */
+    float *x = malloc((n + !n) * sizeof *x); /* the exact size, so that the sanitizer sees a read beyond */
     assert_non_null(x);
     for (size_t i = 0; i < n; i++)
         x[i] = (float)check_uniform(r);
@@ -28,7 +28,7 @@ static float *numbers(check_random *r, size_t n, unsigned strange)
     return x;
 }
 
-/* Whether got is alpha * sum a[p] b[p] + from, within what sums of floats in any order lose. */
+/* Checks that got is alpha * sum a[p] b[p] + from, within the rounding error of float sums in any order. */
 static void check_element(const char *what, float got, const float *a, size_t a_step, const float *b,
                           size_t b_step, size_t k, double alpha, double from)
 {
@@ -50,7 +50,7 @@ static void check_element(const char *what, float got, const float *a, size_t a_
 typedef struct seen {
     const float *c;
     size_t row;
-    unsigned char *times; /* of each element */
+    unsigned char *times; /* how often each element is visited */
 } seen;
 
 static void mark(void *context, float *c, size_t rows, size_t columns)
@@ -67,7 +67,7 @@ typedef struct example {
     int from; /* 0: nothing, 1: a row, 2: all of C */
 } example;
 
-/* Some elements of every product of an example: sums in double take long. */
+/* Checks some elements of every product of an example: sums in double are slow. */
 static void check_products(const example *e, const gemm *g, const float *a, const float *b, const float *c,
                            const float *before, const float *bias, check_random *r)
 {
@@ -91,16 +91,16 @@ static void *room(size_t bytes)
     return block;
 }
 
-/* Rows of matrices (k, n), or (n, k) where `turned`, as they are packed piece by piece. */
+/* Matrices (k, n), or (n, k) if `turned`, as they are packed, a few rows at a time. */
 typedef struct rows_at {
     const void *b;
     size_t item, k, n;
     bool turned;
-    size_t first, rows; /* the piece at hand, which begins at `from` */
+    size_t first, rows; /* the current rows, which begin at `from` */
     const void *from;
 } rows_at;
 
-/* The next piece: as long as it happens. False at the end. */
+/* Moves to the next rows, a random number of them. Returns false at the end. */
 static bool next_rows(rows_at *at, size_t count, check_random *r)
 {
     size_t block = at->turned ? at->n : at->k, row = at->turned ? at->k : at->n;
@@ -178,9 +178,9 @@ static void products(void **state)
         for (unsigned form = 0; form < 48; form++) {
             example e = {sizes[i][0], sizes[i][1], sizes[i][2], form >= 24 ? 3 : 1,
                          form & 1,    form & 2,    form & 4,    (int)(form / 8 % 3)};
-            e.from = e.count > 1 && e.from == 2 ? 0 : e.from; /* many have one `from` */
+            e.from = e.count > 1 && e.from == 2 ? 0 : e.from; /* products of a batch share one `from` */
             if (i % 2)
-                pool_hold(pool); /* threads that are awake take less work, too */
+                pool_hold(pool); /* threads that are awake also take smaller work */
             check_example(&e, form % 5 ? pool : NULL, &r);
             if (i % 2)
                 pool_release(pool);
@@ -188,9 +188,9 @@ static void products(void **state)
     sib_pool_free(&pool);
 }
 
-/* ---- Narrow weights -------------------------------------------------------------------------------------- */
+/* ---- Narrow weights ------------------------------------------------------------------------------------ */
 
-/* A (m, k) times what `packed` holds, against the same weights as floats, b: (k, n). */
+/* A (m, k) times `packed`, against the same weights as floats b: (k, n). */
 static void check_narrow(const gemm_packed *packed, const float *b, size_t m, size_t k, size_t n,
                          sib_pool *pool, const char *what, check_random *r)
 {
@@ -284,7 +284,7 @@ static void few_bits(void **state)
         }
 }
 
-/* Bytes as they stand, in rows. */
+/* Unpacked bytes, in rows. */
 static void bytes_by_rows(void **state)
 {
     (void)state;
@@ -321,9 +321,9 @@ static void bytes_by_rows(void **state)
         }
 }
 
-/* ---- Times ------------------------------------------------------------------------------------------------ */
+/* ---- Times --------------------------------------------------------------------------------------------- */
 
-/* Of this thread where it works alone, so that others on the machine disturb less. */
+/* CPU time of this thread if it works alone, so that other processes disturb less. */
 static double seconds_now(const sib_pool *pool)
 {
     struct timespec now;
@@ -383,7 +383,7 @@ static void time_size(size_t m, size_t k, size_t n, sib_pool *pool)
     free(a), free(b), free(c);
 }
 
-/* The same weights in the forms that are narrow in memory. */
+/* Times the same weights in the narrow forms. */
 static void time_narrow(size_t m, size_t k, size_t n)
 {
     static const char *const names[] = {"f16", "bf16", "int8", "int8/32", "int4/32", "int4"};

@@ -1,4 +1,5 @@
-/* Products of bytes, exact: signs, zero points, transposes, many products and threads. With --time: operations a second. */
+/* Products of bytes, exact: signs, zero points, transposes, batches and threads. With --time: operations per
+   second. */
 #include "base/alloc.h"
 #include "base/size.h"
 #include "check.h"
@@ -118,7 +119,7 @@ static void products(void **state)
     sib_pool_free(&pool);
 }
 
-/* ---- Times ------------------------------------------------------------------------------------------------ */
+/* ---- Times --------------------------------------------------------------------------------------------- */
 
 static int time_all(void)
 {

@@ -1,4 +1,4 @@
-/* Boxes moved, against item by item as the definition says. */
+/* Moved boxes against an item-by-item definition. */
 #include "base/cpu.h"
 #include "check.h"
 #include "kernel/kernel.h"
@@ -27,8 +27,8 @@ static void naive_box(size_t rank, const int64_t *dims, char *dst, const int64_t
         naive_box(rank - 1, dims + 1, dst + i * to[0], to + 1, src + i * from[0], from + 1, item);
 }
 
-/* Random dims, of which some are 1 and 0; a source in any order of axes, cut, repeated or backwards; a result with or
-   without room between its rows. */
+/* Random dims, some of them 1 and 0; a source with its axes permuted, sliced, repeated or reversed; a result
+   with or without gaps between its rows. */
 static void check_box(check_random *r, size_t most, sib_pool *pool)
 {
     size_t rank = (size_t)(check_u64(r) >> 20) % 6, item = (size_t)1 << (check_u64(r) >> 20) % 5;

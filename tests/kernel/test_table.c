@@ -1,5 +1,5 @@
-/* Takes every entry of the kernel table at every CPU level that runs here; trial.h says how. --bench [WORDS] prints what
-   each entry takes instead, or those whose names contain WORDS. */
+/* Tests every entry of the kernel table at every CPU level that runs here; see trial.h. --bench [WORDS]
+   instead prints the time of each entry, or of those whose names contain WORDS. */
 #include "kernel/conv/bytes_fill.h"
 #include "kernel/gemm/gemm_int_fill.h"
 #include "trial.h"
@@ -31,7 +31,7 @@ static void make_tables(void)
     for (int level = CPU_C; level < CPU_LEVELS; level++)
         if (cpu_level_runs((cpu_level)level))
             add_table((cpu_level)level, cpu_level_name((cpu_level)level));
-#if defined(SIBYL_X86) /* what these levels have on machines without products of four bytes */
+#if defined(SIBYL_X86) /* the kernels of these levels for machines without 4-byte dot products */
     if (cpu_level_runs(CPU_AVX2)) {
         kernel_table *t = add_table(CPU_AVX2, "avx2 without byte products");
         bytes_fill_avx2(&t->bytes);
@@ -59,7 +59,8 @@ static const char *slot_at(const kernel_table *k, const trial_row *row, size_t s
     return (const char *)k + row->offset + slot * sizeof(any_function);
 }
 
-/* True where table `at` has a function in this slot that no table before it has: others were tried already. */
+/* True if table `at` has a function in this slot that no earlier table has; earlier ones were tested
+   already. */
 static bool is_new(size_t at, const trial_row *row, size_t slot)
 {
     static const any_function none;
@@ -81,7 +82,7 @@ static void start(trial *t, const trial_row *row, size_t table, size_t slot, siz
     t->n_blocks = 0;
 }
 
-static trial the_trial; /* its blocks serve all rows */
+static trial the_trial; /* its blocks are shared by all rows */
 
 static void run_row(void **state)
 {
@@ -96,7 +97,7 @@ static void run_row(void **state)
                 }
 }
 
-/* Every word of the table is an entry with a generator or a size that belongs to some. */
+/* Every pointer-sized slot of the table is an entry with a generator, or a size that belongs to one. */
 static void every_entry_has_a_row(void **state)
 {
     static const char *by[sizeof(kernel_table)];
@@ -122,7 +123,7 @@ static void table_of_this_machine(void **state)
     assert_int_equal(t->level, cpu_level_chosen());
 }
 
-/* ---- Times ---------------------------------------------------------------------------------------------- */
+/* ---- Times --------------------------------------------------------------------------------------------- */
 
 static void bench_row(const trial_family *family, const trial_row *row)
 {

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define REGION ((size_t)1 << 22) /* of a block */
+#define REGION ((size_t)1 << 22) /* bytes of a block */
 #define GUARD  64                /* bytes on either side of an output */
 
 static void fail_trial(const trial *t, const char *what)
@@ -18,7 +18,7 @@ static void fail_trial(const trial *t, const char *what)
 
 /* ---- Memory ------------------------------------------------------------------------------------------- */
 
-/* A block whose last item ends `behind` bytes before a page that cannot be touched. */
+/* A block whose last item ends `behind` bytes before an inaccessible page. */
 static trial_block *add_block(trial *t, size_t item, size_t bytes, size_t behind)
 {
     assert_true(t->n_blocks < TRIAL_BLOCKS);
@@ -117,7 +117,7 @@ float *trial_floats(trial *t, size_t n, trial_fill how)
 
 /* ---- Calls -------------------------------------------------------------------------------------------- */
 
-/* What is watched of a block: from its guard on to the end of its memory. */
+/* First byte of a block that is watched for changes: its guard, from which on all its memory is watched. */
 static char *first_byte(const trial_block *b)
 {
     return b->data - GUARD;
@@ -141,7 +141,7 @@ void trial_begin(trial *t, size_t elements)
     t->start = sib_time_ns();
 }
 
-/* In a bench: batches that take 100 us or more, the best of 8. */
+/* In a bench: batches of 100 us or more, the best of 8. */
 bool trial_again(trial *t)
 {
     if (!t->bench)
@@ -186,7 +186,7 @@ static bool near_enough(const trial_block *b, const char *got, const char *want)
            fabs((double)x - (double)y) <= b->near * fabs((double)y) + 1e-37 * (b->near > 0);
 }
 
-/* Keeps what the portable level gave; compares what another does. */
+/* Saves the results of the portable level; compares those of other levels with them. */
 static void compare_levels(const trial *t, trial_block *b)
 {
     size_t bytes = b->rows * b->columns * b->item;

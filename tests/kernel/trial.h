@@ -1,13 +1,14 @@
-/* One harness for every entry of the kernel table (test_table.c): each entry is a row with a function that makes one
-   problem, calls the entry once and says what must have come out. The harness calls that function round after round for the
-   table of every CPU level that runs here, with the same numbers for each, and
+/* One harness for every entry of the kernel table (test_table.c). Each entry is a row with a function that
+   makes one problem, calls the entry once and checks the result. The harness calls that function for many
+   rounds with the table of every CPU level that runs here, with the same numbers for each, and
 
-   - puts arrays at the end of their pages, so that a read beyond one faults, at every alignment of their elements;
-   - sees that inputs, the bytes around outputs and the gaps between their rows stay as they were;
-   - compares what a level gives with what the portable one gives;
-   - times entries instead (--bench).
+   - places arrays at the end of their pages, at every alignment of their elements, so that a read past the
+     end faults;
+   - checks that inputs, the bytes around outputs and the gaps between their rows are unchanged;
+   - compares the results of each level with those of the portable one;
+   - measures times instead (--bench).
 
-   An entry of the table, or a family in families.def, that no row names fails the test. */
+   The test fails if an entry of the table or a family in families.def has no row. */
 #ifndef TESTS_KERNEL_TRIAL_H
 #define TESTS_KERNEL_TRIAL_H
 
@@ -17,34 +18,34 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 #define TRIAL_ROUNDS 120
-#define TRIAL_SHORT  70 /* rounds from the first on whose lengths are 0, 1, 2, ... */
+#define TRIAL_SHORT  70 /* the first rounds, whose lengths are 0, 1, 2, ... */
 #define TRIAL_BENCH  1536
 #define TRIAL_BLOCKS 16
 
 typedef struct trial_block {
-    char *region, *saved;               /* memory, and what stood there before the call */
+    char *region, *saved;               /* memory, and its content before the call */
     char *data;                         /* within region */
-    size_t item, rows, columns, stride; /* what may change: rows * columns items; none of an input */
-    size_t bytes;                       /* from the first row's begin to the last one's end */
+    size_t item, rows, columns, stride; /* the writable part: rows * columns items; none of an input */
+    size_t bytes;                       /* from the start of the first row to the end of the last one */
     double near;                        /* of an output */
-    char *portable;                     /* what the portable level gave, or NULL */
+    char *portable;                     /* result of the portable level, or NULL */
 } trial_block;
 
 typedef struct trial {
-    const kernel_table *k; /* of the level at hand */
+    const kernel_table *k; /* of the current level */
     const char *level;
     const struct trial_row *row;
-    size_t slot, round; /* slot: of an entry that is an array of functions */
+    size_t slot, round; /* slot: index in an entry that is an array of functions */
     bool bench;
     check_random r; /* gives the same numbers at every level */
     size_t n_blocks;
     trial_block blocks[TRIAL_BLOCKS];
     size_t calls, left, batch, batches, elements; /* of a bench */
     uint64_t start;
-    double best; /* nanoseconds of a call */
+    double best; /* nanoseconds per call */
 } trial;
 
-/* An entry, an array of entries of one kind, or (run NULL) sizes that belong to others. */
+/* An entry, an array of entries of one kind, or (run NULL) sizes that belong to other entries. */
 typedef struct trial_row {
     const char *name;
     size_t offset, bytes; /* in kernel_table */
@@ -70,7 +71,7 @@ typedef struct trial_family {
 #define SIB_KERNELS(name) extern const trial_family family_##name;
 #include "kernel/families.def"
 #undef SIB_KERNELS
-extern const trial_family family_table; /* entries of kernel.h itself */
+extern const trial_family family_table; /* the entries of kernel.h itself */
 
 /* ---- Inputs ------------------------------------------------------------------------------------------ */
 
@@ -81,21 +82,22 @@ typedef enum trial_fill {
     FILL_TINY,    /* squares underflow */
     FILL_DENORMAL,
     FILL_ZERO,
-    FILL_NAN, /* one among uniform numbers, as below */
+    FILL_NAN, /* one NaN among uniform numbers; likewise below */
     FILL_INF,
     FILL_MINUS_INF,
-    FILL_HOSTILE, /* several of all those among uniform numbers */
+    FILL_HOSTILE, /* several of all of the above among uniform numbers */
     FILLS
 } trial_fill;
 
 size_t trial_pick(trial *t, size_t min, size_t max);
-/* A length: each of 0 .. TRIAL_SHORT - 1 once, then up to 3000, and 20,011 in some; the same for all when times are taken. */
+/* A length: each of 0 .. TRIAL_SHORT - 1 once, then up to 3000, and 20,011 in some rounds; constant in
+   benches. */
 size_t trial_length(trial *t);
-/* Uniform in most rounds and in benches. */
+/* FILL_UNIFORM in most rounds and in benches. */
 trial_fill trial_fill_of(trial *t);
 void trial_fill_floats(trial *t, float *x, size_t n, trial_fill how);
 
-/* n items that a call reads alone. Not yet filled; random bytes; floats. */
+/* n items that the call only reads: not yet filled; random bytes; floats. */
 void *trial_in(trial *t, size_t n, size_t item);
 void *trial_bytes(trial *t, size_t n, size_t item);
 float *trial_floats(trial *t, size_t n, trial_fill how);
@@ -103,21 +105,21 @@ float *trial_floats(trial *t, size_t n, trial_fill how);
 /* ---- Outputs ----------------------------------------------------------------------------------------- */
 
 #define TRIAL_ALONE                                                                                          \
-    (-1.0) /* other levels lay it out in another way, or are as good by the definition alone */
-#define TRIAL_VALUES (-2.0) /* floats: the same bits, or NaN and NaN */
+    (-1.0) /* not compared: other levels use another layout, or differ within the definition */
+#define TRIAL_VALUES (-2.0) /* floats: the same bits, or NaN for NaN */
 
-/* rows * columns items, `stride` from row to row, of 0x5A bytes or what the caller puts there before the call. near: 0: the
-   bits of the portable level; > 0: floats within near * |y|; or one of the above. */
+/* rows * columns items, `stride` apart from row to row, filled with 0x5A or by the caller before the call.
+   near: 0: the same bits as the portable level; > 0: floats within near * |y|; or one of the above. */
 void *trial_out(trial *t, size_t item, size_t rows, size_t columns, size_t stride, double near);
-/* What stood at an element of any block before the call. */
+/* The content of an element of any block before the call. */
 const void *trial_before(const trial *t, const void *at);
 
 /* ---- Calls ------------------------------------------------------------------------------------------- */
 
-/* CALL(t, elements, rows.softmax(x, 1, n, y)): the entry of the level at hand. When times are taken nothing behind it is
-   done; elements: what a call counts for then. */
+/* CALL(t, elements, rows.softmax(x, 1, n, y)) calls the entry of the current level. In a bench, returns from
+   the caller after it. elements: the number of elements that one call counts for in a bench. */
 #define CALL(t, elements, ...) TIMED(t, elements, (t)->k->__VA_ARGS__)
-/* The same, and what the entry returns. */
+/* The same; assigns what the entry returns to `to`. */
 #define CALL_TO(t, elements, to, ...) TIMED(t, elements, to = (t)->k->__VA_ARGS__)
 #define TIMED(t, elements, ...)                                                                              \
     do {                                                                                                     \
@@ -134,9 +136,9 @@ void trial_begin(trial *t, size_t elements);
 bool trial_again(trial *t);
 void trial_end(trial *t);
 
-/* |got - want| <= tolerance; NaN and infinities only where wanted. */
+/* Checks |got - want| <= tolerance; NaN and infinities only where wanted. */
 void trial_expect(const trial *t, size_t at, double got, double want, double tolerance);
-/* n items with the same bits. */
+/* Checks that n items have the same bits. */
 void trial_expect_bits(const trial *t, const char *what, const void *got, const void *want, size_t n,
                        size_t item);
 

@@ -1,4 +1,4 @@
-/* The pieces of attention against softmax and products in double. */
+/* The parts of attention against softmax and products in double. */
 #include "base/size.h"
 #include "trial.h"
 
@@ -16,7 +16,7 @@ static void near_to(const trial *t, size_t at, double got, double want, double s
     trial_expect(t, at, got, want, 2e-6 * size);
 }
 
-/* ---- Packing ---------------------------------------------------------------------------------------------- */
+/* ---- Packing ------------------------------------------------------------------------------------------- */
 
 static void all_finite(trial *t)
 {
@@ -63,7 +63,8 @@ static void pack_values(trial *t)
             trial_expect(t, c * n + j, dst[(c / mr * n + j) * mr + c % mr], c < d ? x[j * stride + c] : 0, 0);
 }
 
-/* Rows of d floats that may stand anywhere; n of them for a panel, and the others the first again. */
+/* Pointers to n rows of d floats in any order for a panel; the remaining pointers repeat the first row of
+   x. */
 static void rows_of(trial *t, const float **rows, size_t n, size_t d)
 {
     const float *x = trial_floats(t, n * d, FILL_UNIFORM);
@@ -84,9 +85,9 @@ static void pack_queries(trial *t)
             trial_expect(t, p * wide + i, dst[p * nr + i], i < n ? rows[i][p] * 0.25f : 0, 0);
 }
 
-/* ---- A block of keys -------------------------------------------------------------------------------------- */
+/* ---- A block of keys ----------------------------------------------------------------------------------- */
 
-/* n keys and the vectors of a panel that hold queries. */
+/* n keys, and the vectors of a panel that hold queries. */
 typedef struct block {
     size_t n, vectors, lanes, wide, nr;
 } block;
@@ -147,7 +148,7 @@ static attention_mask mask_of(trial *t, size_t n, size_t lanes)
     return m;
 }
 
-/* A score of lane i for key j behind softcap, bias and limits. */
+/* Score of lane i for key j after softcap, bias and limits. */
 static double masked(const attention_mask *m, double s, size_t i, size_t j)
 {
     if (m->softcap != 0)
@@ -246,7 +247,7 @@ static void give(trial *t)
         }
 }
 
-/* ---- Few queries ------------------------------------------------------------------------------------------ */
+/* ---- Few queries --------------------------------------------------------------------------------------- */
 
 /* Score of query i for key j. */
 static double score(const float *q, const float *k, size_t d, double scale)
@@ -257,7 +258,7 @@ static double score(const float *q, const float *k, size_t d, double scale)
     return e;
 }
 
-/* One query and the same keys twice, as two blocks. */
+/* One query; the same keys twice, as two blocks. */
 static void row(trial *t)
 {
     size_t n = t->bench ? 64 : 1 + trial_length(t) % ATTENTION_KEYS, d = t->bench ? 64 : trial_pick(t, 1, 70),
@@ -293,7 +294,8 @@ static void row(trial *t)
     }
 }
 
-/* Some queries and all keys at once, with NaN and infinities among keys, values and biases in some rounds. */
+/* A few queries and all keys at once, with NaN and infinities among keys, values and biases in some
+   rounds. */
 static void small(trial *t)
 {
     size_t lanes = t->k->attention.lanes, keys = t->bench ? 16 : 1 + t->round % 40,
@@ -318,7 +320,7 @@ static void small(trial *t)
     float *k = trial_floats(t, (keys - 1) * a.k_row + d, FILL_UNIFORM),
           *v = trial_floats(t, (keys - 1) * a.v_row + dv, FILL_UNIFORM);
     if (strange) {
-        v[0] = NAN; /* 0 times it is NaN too */
+        v[0] = NAN; /* times 0 it is NaN too */
         k[(keys - 1) * a.k_row] = INFINITY;
     }
     a.k = k;

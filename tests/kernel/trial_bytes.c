@@ -1,4 +1,4 @@
-/* Products and windows of bytes, exact in int32: tiles of both families, lines joined, planes. */
+/* Products and windows of bytes, exact in int32: tiles of both families, joined lines, planes. */
 #include "base/size.h"
 #include "trial.h"
 
@@ -26,7 +26,7 @@ static size_t groups_of(trial *t)
     return t->bench ? 64 : trial_pick(t, 0, 40);
 }
 
-/* ---- Matrices --------------------------------------------------------------------------------------------- */
+/* ---- Matrices ------------------------------------------------------------------------------------------ */
 
 static void product(trial *t)
 {
@@ -55,7 +55,7 @@ static const trial_row product_rows[] = {
 };
 const trial_family family_gemm_int = {"gemm_int", product_rows, COUNT(product_rows)};
 
-/* ---- Images ------------------------------------------------------------------------------------------------ */
+/* ---- Images -------------------------------------------------------------------------------------------- */
 
 static void windows(trial *t)
 {
@@ -106,7 +106,7 @@ static void join(trial *t)
         for (size_t c = 0; c < columns; c++)
             for (size_t q = 0; q < group; q++) {
                 size_t at = i * j.apart + c;
-                /* a row's slack may stand in the next one's columns until that is written */
+                /* the slack of a row may lie in the columns of the next one until that is written */
                 trial_expect(t, at, j.dst[at * group + q],
                              j.image[(size_t)from[q] + i * j.pitch + c] ^ j.flip, 0);
             }

@@ -1,5 +1,6 @@
-/* Elementwise functions of every number type against their definitions in double and in 128 bits; those of floats that have
-   no correctly rounded result in units of the last place, over a stride through all bit patterns. */
+/* Elementwise functions of every number type against their definitions in double and in 128 bits. Float
+   functions without a correctly rounded result are judged in units of the last place, over a stride through
+   all bit patterns. */
 #include "tensor/convert.h"
 #include "trial.h"
 
@@ -28,7 +29,7 @@ static const struct type_row {
     {"U32", SIB_U32, 4}, {"U64", SIB_U64, 8}, {"BOOL", SIB_BOOL, 1},
 };
 
-/* ---- Inputs --------------------------------------------------------------------------------------------- */
+/* ---- Inputs -------------------------------------------------------------------------------------------- */
 
 static const double edges[] = {0.0,      -0.0,      1.0,     -1.0,     0.5,         -0.5,    2.5,     -2.5,
                                INFINITY, -INFINITY, NAN,     1e-45,    1e-310,      FLT_MAX, DBL_MAX, 88.8,
@@ -40,7 +41,8 @@ static bool is_real(chain_type type)
     return type == CHAIN_F32 || type == CHAIN_F64;
 }
 
-/* n elements of a type: edges, small and large numbers; no 0 where `divisor` and the type is of integers. */
+/* n elements of a type: edge cases, small and large numbers; no 0 if `divisor` and the type is an integer
+   type. */
 static void draw(trial *t, chain_type type, bool divisor, char *out, size_t n)
 {
     size_t bytes = types[type].bytes;
@@ -72,7 +74,7 @@ static char *elements(trial *t, chain_type type, bool divisor, size_t n)
     return x;
 }
 
-/* ---- Definitions ----------------------------------------------------------------------------------------- */
+/* ---- Definitions --------------------------------------------------------------------------------------- */
 
 static double floor_mod_of(double x, double y)
 {
@@ -125,8 +127,8 @@ static double gelu_tanh(double x)
     return x / (1 + exp(-1.5957691216057308 * (x + 0.044715 * x * x * x)));
 }
 
-/* ulp: how many units of the last place may be lost, + of_square x^2 of them where rounding x^2 alone loses that, + absolute
-   below; 0: the definition's tolerance. */
+/* ulp: allowed error in units of the last place, plus of_square * x^2 where rounding x^2 alone loses that,
+   plus `absolute`; 0: the tolerance of the definition. */
 static const struct unary_row {
     double (*exact)(double x);
     double ulp, of_square, absolute;
@@ -208,7 +210,7 @@ static uint64_t power_of(uint64_t x, uint64_t n)
     return product;
 }
 
-/* Of whole numbers, cut to the type by the caller. bits: of the type. */
+/* Integer functions, to be truncated to the type by the caller. bits: of the type. */
 static wide whole_of(chain_op op, wide x, wide y, unsigned bits, bool boolean)
 {
     switch (op) {
@@ -294,7 +296,7 @@ static bool divides(chain_op op)
     return op == CHAIN_div || op == CHAIN_mod || op == CHAIN_fmod;
 }
 
-/* The unit of the last place of a float next to `exact`. */
+/* The unit in the last place of the float nearest to `exact`. */
 static double unit_of(double exact)
 {
     int exponent;
@@ -317,7 +319,7 @@ static void expect_real(const trial *t, chain_op op, chain_type type, double x, 
 {
     double want = real_of(op, x, y), tolerance = tolerance_of(op, type, x, want);
     bool overflows = type == CHAIN_F32 && !compares(op) && fabs(want) > 3.4028234e38;
-    if (overflows && (double)(float)want == got) /* as float it is infinite */
+    if (overflows && (double)(float)want == got) /* it is infinite as a float */
         return;
     if (overflows && isinf(got) && unaries[op].ulp > 0 && (got > 0) == (want > 0))
         return;
@@ -341,10 +343,10 @@ static void expect_element(const trial *t, chain_op op, chain_type type, const v
     trial_expect_bits(t, "result", (const char *)out + i * bytes, &want, 1, bytes);
 }
 
-/* ---- Entries --------------------------------------------------------------------------------------------- */
+/* ---- Entries ------------------------------------------------------------------------------------------- */
 
-#define SWEEP  34000 /* floats of a long round */
-#define STRIDE 2503  /* of bit patterns from one to the next */
+#define SWEEP  34000 /* floats in a long round */
+#define STRIDE 2503  /* step between the bit patterns tried */
 
 static chain_op op_of(const trial *t)
 {
@@ -362,7 +364,8 @@ static char *operand(trial *t, chain_type type, size_t n)
     return (char *)bits;
 }
 
-/* A function of elements, its result in place of either operand in some rounds; the value at i depends on neither i nor n. */
+/* A function of elements, with its result in place of either operand in some rounds. The value at i depends
+   on neither i nor n. */
 static void function(trial *t)
 {
     chain_op op = op_of(t);
@@ -386,7 +389,7 @@ static void function(trial *t)
         expect_element(t, op, type, a, b, y, i);
 }
 
-/* One operand for all: the bits of the function whose operand is repeated. */
+/* One scalar operand for all elements: the same bits as the function with that operand repeated. */
 static void scalar(trial *t)
 {
     size_t side = t->slot / CHAIN_OP_COUNT, n = trial_length(t);

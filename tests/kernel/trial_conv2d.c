@@ -1,11 +1,11 @@
-/* The inner loops of convolution, of integers small enough that floats sum them exactly in any order, and what turns sums into
-   bytes. */
+/* The inner loops of convolution, on integers small enough that floats sum them exactly in any order, and the
+   conversion of sums to bytes. */
 #include "base/size.h"
 #include "trial.h"
 
 #include <math.h>
 
-/* Integers of -8 .. 8. */
+/* Integers in -8 .. 8. */
 static float *small_integers(trial *t, size_t n)
 {
     float *x = trial_in(t, n, sizeof *x);
@@ -14,13 +14,13 @@ static float *small_integers(trial *t, size_t n)
     return x;
 }
 
-/* Where k rows of n floats begin in an image of *all floats, none beyond its end. */
+/* Offsets of k rows of n floats in an image of *all floats; none extends past its end. */
 static int32_t *offsets(trial *t, size_t k, size_t n, size_t *all)
 {
     int32_t *at = trial_in(t, k, sizeof *at);
     *all = n + 100;
     for (size_t p = 0; p < k; p++)
-        at[p] = (int32_t)(p == 0 ? 100 : trial_pick(t, 0, 100)); /* one reaches the end */
+        at[p] = (int32_t)(p == 0 ? 100 : trial_pick(t, 0, 100)); /* one ends at the end of the image */
     return at;
 }
 
@@ -98,7 +98,7 @@ static void store_features(trial *t)
         }
 }
 
-/* ---- Windows of one channel ------------------------------------------------------------------------------ */
+/* ---- Windows of one channel ---------------------------------------------------------------------------- */
 
 static double larger(double a, double b)
 {
@@ -170,7 +170,7 @@ static void every(trial *t)
         trial_expect_bits(t, "element", y + i, x + i * step, 1, sizeof *y);
 }
 
-/* Some rows of some planes under every window that has a kernel of its own. */
+/* Some rows of some planes, for every window that has its own kernel. */
 static void planes(trial *t)
 {
     const conv2d_plane_row *row = &t->k->conv2d.planes[t->round % t->k->conv2d.n_planes];
@@ -208,7 +208,7 @@ static void planes(trial *t)
     }
 }
 
-/* ---- Bytes ------------------------------------------------------------------------------------------------ */
+/* ---- Bytes --------------------------------------------------------------------------------------------- */
 
 static int32_t zero_point(trial *t, bool is_signed)
 {
@@ -253,7 +253,7 @@ static void add_integers(trial *t)
         trial_expect(t, i, y[i], (add ? before[i] : 0) + (double)x[i], 0);
 }
 
-/* A sum whose product with the scale is near a half, or any. */
+/* A sum whose product with the scale is near a half, or a random one. */
 static int32_t hostile_sum(trial *t, double scale)
 {
     double near = ((double)trial_pick(t, 0, 600) - 300.5) / scale;
@@ -285,7 +285,7 @@ static to_bytes sums_of(trial *t, bool is_signed)
     return b;
 }
 
-/* Their bytes, with `less` taken off where `off`. */
+/* Checks the bytes of the sums; `less` is subtracted first if `off`. */
 static void expect_bytes(const trial *t, const to_bytes *b, bool off, const void *y, bool is_signed)
 {
     for (size_t i = 0; i < b->n; i++) {

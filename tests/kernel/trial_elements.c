@@ -1,4 +1,4 @@
-/* The entries of kernel.h itself: conversion of halves, and what measures the machine. */
+/* The entries of kernel.h itself: conversion of 16-bit floats, and what measures the machine. */
 #include "trial.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@ static float from_bits(uint32_t bits)
     return x;
 }
 
-/* Rounds with long arrays, which together hold every input that matters. */
+/* Length of the long rounds, which together hold every input that matters. */
 #define LONG 8192
 
 static size_t long_length(const trial *t)
@@ -33,7 +33,7 @@ typedef struct half_kind {
 
 static const half_kind f16 = {5, 10}, bf16 = {8, 7};
 
-/* Value of a 16-bit float; NaN and infinity as they are. */
+/* Value of a 16-bit float, NaN and infinity included. */
 static double half_value(unsigned h, half_kind k)
 {
     int exponent = (int)(h >> k.mantissa_bits) & ((1 << k.exponent_bits) - 1);
@@ -45,20 +45,20 @@ static double half_value(unsigned h, half_kind k)
                     : sign * ldexp(mantissa, 1 - bias - k.mantissa_bits);
 }
 
-/* Of all 65,536 patterns in the long rounds. */
+/* The long rounds cover all 65,536 patterns. */
 static void widen(trial *t, half_kind k, size_t entry)
 {
     size_t n = long_length(t), first = t->round * LONG;
     uint16_t *x = trial_in(t, n, sizeof *x);
     for (size_t i = 0; i < n; i++)
-        x[i] = (uint16_t)((first + i) * 40503); /* odd: every pattern, mixed */
+        x[i] = (uint16_t)((first + i) * 40503); /* odd: all patterns, shuffled */
     float *y = trial_out(t, sizeof *y, 1, n, n, 0);
     kernel_widen call = entry ? t->k->widen_bf16 : t->k->widen_f16;
     TIMED(t, n, call(x, y, n));
     for (size_t i = 0; i < n; i++) {
         trial_expect(t, i, y[i], half_value(x[i], k), 0);
         trial_expect(t, i, bits_of(y[i]) >> 31, x[i] >> 15, 0);
-        if (isnan(y[i])) /* quieted, its payload kept */
+        if (isnan(y[i])) /* quiet, with the payload kept */
             trial_expect(t, i, bits_of(y[i]) >> (23 - k.mantissa_bits) & 0x7fff,
                          (x[i] & 0x7fff) | 1u << (k.mantissa_bits - 1), 0);
     }
@@ -74,7 +74,8 @@ static void widen_bf16(trial *t)
     widen(t, bf16, 1);
 }
 
-/* Edges, every value and midpoint of the 16-bit types with its neighbours; else random bits, and numbers up to 6. */
+/* Edge cases, and every value and midpoint of the 16-bit types with its neighbours; else random bits, and
+   numbers up to 6. */
 static float input_at(trial *t, size_t i, half_kind k)
 {
     static const uint32_t edges[] = {
@@ -96,7 +97,7 @@ static float input_at(trial *t, size_t i, half_kind k)
         return value;
     case 1:
     case 2:
-    case 3: /* around the midpoint to the next larger one */
+    case 3: /* around the midpoint to the next larger value */
         return from_bits((bits_of(value) | 1u << (22 - k.mantissa_bits)) + (uint32_t)(at / 65536) - 2);
     case 4:
         return (float)(check_uniform(&t->r) * 6.0);
@@ -113,7 +114,7 @@ static float *long_floats(trial *t, size_t n, half_kind k)
     return x;
 }
 
-/* The nearest half, ties to the even one. */
+/* Checks that h is the nearest 16-bit float, ties to even. */
 static void expect_half(const trial *t, size_t i, float x, uint16_t h, half_kind k)
 {
     trial_expect(t, i, h >> 15, bits_of(x) >> 31, 0);
@@ -121,7 +122,8 @@ static void expect_half(const trial *t, size_t i, float x, uint16_t h, half_kind
         trial_expect(t, i, half_value(h, k), NAN, 0);
         return;
     }
-    /* One above the largest finite value stands where the next would, so that infinity has its midpoint. */
+    /* Infinity is treated as the value one step above the largest finite one, so that it too has a
+       midpoint. */
     unsigned size = h & 0x7FFF, infinity = ((1u << k.exponent_bits) - 1) << k.mantissa_bits;
     double largest = half_value(infinity - 1, k), beyond = largest * 2 - half_value(infinity - 2, k);
     double value = size == infinity ? beyond : half_value(size, k);
@@ -158,14 +160,14 @@ static void narrow_bf16(trial *t)
     narrow(t, bf16, 1);
 }
 
-/* ---- What the machine can do ---------------------------------------------------------------------------- */
+/* ---- What the machine can do --------------------------------------------------------------------------- */
 
 static void fma_rounds(trial *t)
 {
     float *y = trial_out(t, sizeof *y, 1, 1, 1, TRIAL_ALONE);
     size_t rounds = t->bench ? 100 : t->round;
     CALL_TO(t, rounds * t->k->fma_flops, *y, fma_rounds(rounds, 1.0f, 1.0f));
-    /* factor 1, term 1: each chain grows by the rounds it takes, so no step can be missing */
+    /* factor 1, term 1: each chain adds up its rounds, so no step can be missing */
     float none = t->k->fma_rounds(0, 1.0f, 1.0f);
     trial_expect(t, 0, (double)(*y - none) * 2.0, (double)rounds * (double)t->k->fma_flops, 0);
 }
@@ -175,7 +177,7 @@ static void read_f32(trial *t)
     size_t n = trial_length(t);
     float *x = trial_in(t, n, sizeof *x), *y = trial_out(t, sizeof *y, 1, 1, 1, 0), want = 0;
     for (size_t i = 0; i < n; i++)
-        want += x[i] = (float)trial_pick(t, 0, 96); /* whole numbers: exact in any order */
+        want += x[i] = (float)trial_pick(t, 0, 96); /* integers: exact in any order */
     CALL_TO(t, n, *y, read_f32(x, n));
     trial_expect(t, 0, *y, want, 0);
 }

@@ -1,10 +1,10 @@
-/* Tiles of products of floats, of narrow weights, and of doubles and wide integers, against sums in double. */
+/* Tiles of products of floats, of narrow weights, of doubles and of wide integers, against sums in double. */
 #include "base/size.h"
 #include "trial.h"
 
 #include <math.h>
 
-/* alpha * sum of a[p] b[p] + from, within what sums of floats in any order lose. */
+/* Checks alpha * sum of a[p] b[p] + from within the rounding error of float sums in any order. */
 static void expect_product(const trial *t, size_t at, float got, const float *a, size_t a_step,
                            const float *b, size_t b_step, size_t k, double alpha, double from)
 {
@@ -23,7 +23,7 @@ static trial_fill product_fill(trial *t)
     return t->bench || trial_pick(t, 0, 3) ? FILL_UNIFORM : FILL_NAN + trial_pick(t, 0, 2);
 }
 
-/* A (m, k), C (m, n) and what is added: nothing, a row, or C itself. */
+/* A (m, k), C (m, n) and the addend: none, a row, or C itself. */
 static gemm_tile tile_of(trial *t, size_t m, size_t n, size_t k)
 {
     gemm_tile tile = {.k = k, .lda = k + trial_pick(t, 0, 3), .ldc = n + trial_pick(t, 0, 7)};
@@ -59,7 +59,7 @@ static size_t depth(trial *t)
     return t->bench ? 256 : t->round < 40 ? t->round : trial_pick(t, 40, 400);
 }
 
-/* tile[m] of every m at each level: n goes through all widths. */
+/* Each tile[m] of a level; n takes all widths. */
 static void tile(trial *t)
 {
     size_t m = t->slot, n = t->bench ? t->k->gemm.nr : 1 + t->round % t->k->gemm.nr, k = depth(t);
@@ -92,7 +92,7 @@ static void pack(trial *t)
         trial_expect(t, i, dst[i], i % width < n ? b[i / width * row + i % width * column] : 0, 0);
 }
 
-/* ---- Narrow weights -------------------------------------------------------------------------------------- */
+/* ---- Narrow weights ------------------------------------------------------------------------------------ */
 
 enum { FORM_F16, FORM_BF16, FORM_8, FORM_4 };
 
@@ -104,7 +104,7 @@ static float *scales_of(trial *t, size_t n, bool zeros)
     return x;
 }
 
-/* Weights of few bits (k, width), and as floats in b. */
+/* Weights of few bits (k, width), and the same as floats in b. */
 static int8_t *few_bits(trial *t, int form, size_t k, size_t width, size_t block, const float *scale,
                         const float *zero, float *b)
 {
@@ -211,11 +211,11 @@ static const trial_row rows[] = {
 };
 const trial_family family_gemm = {"gemm", rows, COUNT(rows)};
 
-/* ---- Doubles and wide integers ---------------------------------------------------------------------------- */
+/* ---- Doubles and wide integers ------------------------------------------------------------------------- */
 
 typedef enum wide_kind { WIDE_F64, WIDE_U64, WIDE_U32 } wide_kind;
 
-/* One panel of a product of small integers, which are exact in every type. */
+/* One panel of a product of small integers, exact in every type. */
 static void wide(trial *t, wide_kind kind, gemm_wide_panel call)
 {
     size_t bytes = kind == WIDE_U32 ? 4 : 8, width = t->k->gemm_wide.bytes / bytes;
@@ -231,7 +231,7 @@ static void wide(trial *t, wide_kind kind, gemm_wide_panel call)
         memcpy(i < m * k ? x[0] + i * bytes : x[1] + (i - m * k) * bytes,
                kind == WIDE_F64 ? (void *)&real : (void *)&number, bytes);
     }
-    /* C is one array whose other columns stay: rows n apart from the panel's first */
+    /* C is one array whose other columns must not change: rows are n apart from the start of the panel */
     char *c = trial_out(t, bytes, m, columns, n, TRIAL_ALONE);
     char *scratch = trial_out(t, t->k->gemm_wide.bytes, 1, k, k, TRIAL_ALONE);
     gemm_wide g = {m, n, k, x[0], k, 1, x[1], turned ? 1 : n, turned ? k : 1, c - first * bytes};

@@ -1,7 +1,7 @@
-/* Elements moved, item by item as the definition says. */
+/* Layout kernels against item-by-item definitions. */
 #include "trial.h"
 
-/* A plane within wider rows, upside down in some rounds. */
+/* A plane within wider rows, flipped vertically in some rounds. */
 static void transpose(trial *t)
 {
     size_t item = (size_t)1 << t->slot, rows = t->bench ? 64 : trial_pick(t, 1, 131);

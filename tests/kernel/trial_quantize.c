@@ -1,10 +1,10 @@
-/* Floats to small integers and back, and rows of images resampled. */
+/* Floats to small integers and back, and resampled rows of images. */
 #include "base/size.h"
 #include "trial.h"
 
 #include <math.h>
 
-/* ---- Quantization ----------------------------------------------------------------------------------------- */
+/* ---- Quantization -------------------------------------------------------------------------------------- */
 
 static void limits_of(sib_dtype dtype, double *low, double *high)
 {
@@ -42,7 +42,7 @@ static void quantize(trial *t)
     size_t n = trial_length(t), bytes = sib_dtype_bits(dtype) / 8;
     quantize_by by = scales(t, dtype, n);
     float *x = trial_floats(t, n, trial_fill_of(t));
-    for (size_t i = 0; i < n && t->round % 2; i++) /* ties, and what leaves the range */
+    for (size_t i = 0; i < n && t->round % 2; i++) /* ties, and values out of range */
         x[i] = ((float)trial_pick(t, 0, 600) - 300) * 0.5f * by.scale[i * by.step];
     void *q = trial_out(t, bytes, 1, n, n, 0);
     CALL(t, n, quantize.to[t->slot](x, n, by, q));
@@ -94,7 +94,7 @@ static const trial_row rows[] = {
 };
 const trial_family family_quantize = {"quantize", rows, COUNT(rows)};
 
-/* ---- Resampling ------------------------------------------------------------------------------------------- */
+/* ---- Resampling ---------------------------------------------------------------------------------------- */
 
 static void blend(trial *t)
 {
@@ -114,7 +114,7 @@ static void blend(trial *t)
     }
 }
 
-/* Elements of the source for each of the result; near: those of a block within one vector. */
+/* Source elements for each element of the result; near: those of a block lie within one vector. */
 static resize_line line_of(trial *t, size_t taps)
 {
     size_t lanes = t->k->resize.lanes;

@@ -1,4 +1,4 @@
-/* One step of the cells of LSTM, GRU and RNN, and their projections, against their definitions in double. */
+/* One step of the cells of LSTM, GRU and RNN, and their projections, against definitions in double. */
 #include "base/size.h"
 #include "trial.h"
 
@@ -6,7 +6,7 @@
 
 #define MAX_HIDDEN 40
 
-/* Weights (gates, hidden, k) and the same packed for the level's lanes, gates first .. first + nv - 1. */
+/* Weights (gates, hidden, k), packed for the level's lanes: gates first .. first + nv - 1. */
 static const float *pack(trial *t, const float *w, size_t hidden, size_t k, size_t first, size_t nv)
 {
     size_t lanes = t->k->recurrent.lanes, panels = size_ceil_div(hidden, lanes);
@@ -27,7 +27,7 @@ static double dot(const float *w, const double *a, size_t k)
     return sum;
 }
 
-/* Place of gate g of neuron i in a row of a projection. */
+/* Index of gate g of neuron i in a row of a projection. */
 static size_t place_of(const trial *t, size_t nv, size_t g, size_t i)
 {
     size_t lanes = t->k->recurrent.lanes;
@@ -63,11 +63,11 @@ static void project(trial *t)
             }
 }
 
-/* ---- Cells ------------------------------------------------------------------------------------------------ */
+/* ---- Cells --------------------------------------------------------------------------------------------- */
 
-/* A step: nv gates, states before. */
+/* One step with nv gates and the states before it. */
 typedef struct step {
-    size_t n, wide, nv; /* neurons, places for them */
+    size_t n, wide, nv; /* wide: neurons rounded up to full vectors */
     recurrent_cell cell;
     recurrent_rows at;
     const float *w; /* (nv, n, n) */
@@ -107,7 +107,7 @@ static double from_x(const trial *t, const step *s, size_t row, size_t g, size_t
     return (double)s->at.x[row * s->at.ldx + place_of(t, s->nv, g, i)];
 }
 
-/* Gate g of neuron i from the states `h` (n). */
+/* Gate g of neuron i, from the states `h` (n). */
 static double gate(const trial *t, const step *s, size_t row, size_t g, size_t i, const double *h)
 {
     return from_x(t, s, row, g, i) + dot(s->w + (g * s->n + i) * s->n, h, s->n);
@@ -152,7 +152,7 @@ static void lstm(trial *t)
 static void gru(trial *t)
 {
     step s = step_of(t, 3);
-    bool before = trial_pick(t, 0, 1); /* the reset gate comes before the product */
+    bool before = trial_pick(t, 0, 1); /* the reset gate is applied before the product */
     size_t spare = 2 * s.at.rows * s.wide;
     s.cell.r = pack(t, s.w, s.n, s.n, 0, before ? 2 : 3);
     s.cell.r_hidden = before ? pack(t, s.w, s.n, s.n, 2, 1) : NULL;

@@ -1,10 +1,10 @@
-/* Sums, extremes, softmax and normalization of rows and columns, against their definitions in double. */
+/* Sums, extremes, softmax and normalization of rows and columns, against definitions in double. */
 #include "trial.h"
 
 #include <float.h>
 #include <math.h>
 
-/* ---- What is gathered ---------------------------------------------------------------------------------- */
+/* ---- Reductions ---------------------------------------------------------------------------------------- */
 
 static double joined(rows_kind kind, double sum, double v)
 {
@@ -25,7 +25,7 @@ static double nothing_of(rows_kind kind)
     return kind == ROWS_PRODUCT ? 1 : kind == ROWS_MIN ? INFINITY : kind == ROWS_MAX ? -INFINITY : 0;
 }
 
-/* Holds got against what n floats `step` apart and, where given, `before` come to. */
+/* Checks got against the reduction of n floats `step` apart and, if given, of `before`. */
 static void expect_gathered(const trial *t, size_t at, float got, const float *x, size_t n, size_t step,
                             const float *before)
 {
@@ -45,11 +45,11 @@ static void expect_gathered(const trial *t, size_t at, float got, const float *x
         size = fabs(v) * sqrt((double)n + 1) * 4;
     if (kind == ROWS_MIN || kind == ROWS_MAX)
         size = 0;
-    /* partial results leave the range where the result nearly does */
+    /* partial results overflow where the result nearly does */
     trial_expect(t, at, got, (float)v, size > FLT_MAX ? INFINITY : 2e-6 * size + 1e-37);
 }
 
-/* Floats of which no partial sum or product leaves the range in one order and not in another. */
+/* Floats of which no partial sum or product overflows in one order but not in another. */
 static trial_fill gathered_fill(trial *t)
 {
     trial_fill how = trial_fill_of(t);
@@ -101,7 +101,7 @@ static void expect_softmax(const trial *t, const float *x, const float *y, size_
     for (size_t i = 0; i < n; i++) {
         double below = (double)x[i * step] - top,
                want = logarithm ? (double)(float)(below - log(sum)) : exp(below) / sum;
-        /* what the subtraction rounds away becomes relative */
+        /* the rounding error of the subtraction becomes a relative one */
         trial_expect(t, i, y[i * step], want,
                      logarithm ? 4e-7 * (1 + fabs(want)) : (1e-6 + 1e-7 * fabs(log(want))) * want + 1e-37);
     }
@@ -111,7 +111,7 @@ static void softmax_rows(trial *t, bool logarithm)
 {
     size_t n = trial_length(t), rows = n < 400 ? trial_pick(t, 1, 3) : 1;
     float *y = trial_out(t, sizeof *y, 1, rows * n, rows * n, TRIAL_ALONE), *x = y;
-    if (t->round % 3) /* else in place */
+    if (t->round % 3) /* in place otherwise */
         x = trial_in(t, rows * n, sizeof *x);
     trial_fill_floats(t, x, rows * n, trial_fill_of(t));
     for (size_t i = 0; i < rows * n && t->round % 2; i += 3)
@@ -179,7 +179,7 @@ static void expect_norm(const trial *t, const rows_norm *p, const float *x, cons
     double factor = 1 / sqrt(squares / (double)p->n + p->epsilon);
     if (inverse)
         trial_expect(t, 0, *inverse, factor, 2e-6 * factor);
-    if (mean && p->centred) /* half a unit of the mean's two parts */
+    if (mean && p->centred) /* half a unit of either part of the mean */
         trial_expect(t, 1, *mean, middle, 4e-7 * most + 2e-45);
     for (size_t i = 0; i < p->n; i++) {
         double scale = p->scale ? (double)p->scale[i] : 1, v = ((double)x[i] - middle) * factor * scale;
@@ -266,7 +266,7 @@ static void add(trial *t)
     }
 }
 
-/* ---- Of every number type ------------------------------------------------------------------------------ */
+/* ---- All number types ---------------------------------------------------------------------------------- */
 
 static const rows_typed *typed(const trial *t)
 {
@@ -287,7 +287,7 @@ static int64_t whole_at(sib_dtype dtype, const void *x, size_t i)
     return is_signed ? (int64_t)(v << (64 - bits)) >> (64 - bits) : (int64_t)v;
 }
 
-/* Lines with few values, so that equal ones meet. */
+/* Lines with few distinct values, so that some are equal. */
 static void *line_elements(trial *t, sib_dtype dtype, size_t n)
 {
     size_t bytes = sib_dtype_bits(dtype) / 8;
@@ -348,7 +348,7 @@ static int64_t joined_whole(sib_dtype dtype, rows_kind kind, int64_t a, int64_t 
     }
 }
 
-/* The reductions, places of extremes and running sums of one dtype, one after another. */
+/* The reductions, argmin and argmax, and running sums of one dtype in turn. */
 static void reduce_typed(trial *t, rows_kind kind)
 {
     sib_dtype dtype = (sib_dtype)t->slot, to = dtype == SIB_F32 ? SIB_F64 : dtype;
@@ -373,7 +373,7 @@ static void reduce_typed(trial *t, rows_kind kind)
             }
         }
         if (is_real(dtype))
-            trial_expect(t, j, real_at(to, y, j), real, 0); /* small whole numbers: exact */
+            trial_expect(t, j, real_at(to, y, j), real, 0); /* small integers: exact */
         else if (cut(dtype, whole_at(dtype, y, j)) != cut(dtype, whole))
             trial_expect(t, j, (double)whole_at(dtype, y, j), (double)whole, -1);
     }

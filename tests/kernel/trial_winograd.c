@@ -1,4 +1,5 @@
-/* The transforms of 3 x 3 convolution against Toom and Cook's matrices for their points, and pixels to lanes and back. */
+/* The transforms of 3 x 3 convolution against the Toom-Cook matrices of their points, and pixels to lanes and
+   back. */
 #include "trial.h"
 
 #include <math.h>
@@ -14,7 +15,7 @@ static matrices matrices_of(size_t m)
     size_t n = m + 2;
     matrices a = {0};
     for (size_t i = 0; i < n; i++) {
-        double poly[7] = {1}; /* the product of x - point for all points but the i-th */
+        double poly[7] = {1}; /* the product of (x - point) over all points except the i-th */
         size_t degree = 0;
         for (size_t j = 0; j + 1 < n; j++) {
             if (j == i)
@@ -24,14 +25,14 @@ static matrices matrices_of(size_t m)
             poly[0] *= -points[j];
         }
         for (size_t k = 0; k < n; k++)
-            a.in[i][k] = m == 2 && i == 0 ? -poly[k] : poly[k]; /* as the weights have it */
+            a.in[i][k] = m == 2 && i == 0 ? -poly[k] : poly[k]; /* the sign that the weights use */
         for (size_t k = 0; k < m; k++)
             a.out[k][i] = i + 1 < n ? pow(points[i], (double)k) : k == m - 1;
     }
     return a;
 }
 
-/* (rows, n) X (n, n) (n, rows) of one lane. size: the same of magnitudes. */
+/* The product (rows, n) X (n, n) (n, rows) for one lane. size: the same of magnitudes. */
 static double both_ways(const double *left, const double *right, const float *x, size_t n, size_t row,
                         size_t step, double *size)
 {
