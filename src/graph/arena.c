@@ -19,7 +19,7 @@ typedef struct arena_block {
 } arena_block;
 
 struct graph_arena {
-    arena_block *blocks; /* the newest first */
+    arena_block *blocks; /* newest first */
     sib_tensor **kept;   /* (n_kept) */
     size_t n_kept, capacity;
     arena_budget *budget;
@@ -81,7 +81,8 @@ void *arena_alloc(graph_arena *a, size_t n, size_t size)
     bytes -= bytes % ARENA_ALIGN;
     arena_block *b = a->blocks;
     if (!b || b->size - b->used < bytes) {
-        /* blocks grow, so that many small things cost few of them; a large thing gets one of its own */
+        /* Blocks double in size, so that small requests need few of them; a large request gets its own
+           block. */
         size_t grown = b ? size_min(2 * b->size, ARENA_MOST) : ARENA_FIRST;
         grown = size_max(grown, bytes);
         if (!size_add(grown, sizeof *b, &total) || !arena_charge(a, total) || !(b = mem_alloc(total, 1)))

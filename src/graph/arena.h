@@ -6,28 +6,30 @@
 
 typedef struct graph_arena graph_arena;
 
-/* What several arenas may take together, on one thread. It outlives them. */
+/* Limits what several arenas on one thread may allocate together. Outlives them. */
 typedef struct arena_budget {
     uint64_t limit, used; /* bytes */
-    bool spent;           /* something was refused */
+    bool spent;           /* a request was refused */
 } arena_budget;
 
 sib_code arena_create(graph_arena **out, sib_error *err);
-/* Charges all that the arena will take to a budget; arena_free gives it back. */
+/* Charges everything that the arena allocates to a budget; arena_free returns it. */
 void arena_set_budget(graph_arena *a, arena_budget *budget);
-/* NULL where nothing is charged. */
+/* Returns NULL where nothing is charged. */
 arena_budget *arena_get_budget(const graph_arena *a);
 void arena_free(graph_arena **a);
 
-/* n * size bytes aligned to 16, cleared. NULL where memory cannot be had, the budget is spent or the product overflows. */
+/* Returns n * size zeroed bytes aligned to 16; NULL where memory fails, the budget is spent or the product
+   overflows. */
 void *arena_alloc(graph_arena *a, size_t n, size_t size);
-/* A copy; {NULL, 0} and *ok = false where memory fails. NUL-terminated behind its length. */
+/* Returns a copy, NUL-terminated past its length; {NULL, 0} and *ok = false where memory fails. */
 sib_str arena_string(graph_arena *a, sib_str s, bool *ok);
 
-/* Counts bytes that stand elsewhere and live as long as the arena. False where the budget is spent. */
+/* Counts bytes that are allocated elsewhere and live as long as the arena. Returns false where the budget
+   is spent. */
 bool arena_charge(graph_arena *a, uint64_t bytes);
 
-/* Keeps a tensor alive until the arena goes; takes it over also where it fails (then it is freed). */
+/* Keeps a tensor alive until the arena is freed. Takes ownership also on failure, and frees it then. */
 sib_code arena_keep(graph_arena *a, sib_tensor *t, sib_error *err);
 
 #endif

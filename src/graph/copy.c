@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Deepest subgraph within subgraph. */
+/* Max nesting of subgraphs. */
 #define DEPTH_MAX 64
 
 typedef struct copying {
@@ -14,7 +14,7 @@ typedef struct copying {
     sib_error *err;
 } copying;
 
-/* A copy of n items with room for `room`. NULL where memory fails. */
+/* Returns a copy of n items with capacity `room`; NULL where memory fails. */
 static void *copy_items(const void *items, size_t n, size_t room, size_t size)
 {
     void *copy = mem_alloc(room ? room : 1, size);
@@ -25,14 +25,14 @@ static void *copy_items(const void *items, size_t n, size_t room, size_t size)
 
 static bool copy_ends(const id_list *from, id_list *to)
 {
-    size_t room = 1; /* as graph_add_output keeps it */
+    size_t room = 1; /* powers of two, as graph_add_output assumes */
     while (room < from->n)
         room *= 2;
     *to = (id_list){from->n, copy_items(from->ids, from->n, room, sizeof *from->ids)};
     return to->ids != NULL;
 }
 
-/* Arrays of the copy; attributes still name the graphs inside g. */
+/* Copies the arrays of g; attributes still point to subgraphs of g. */
 static sib_code copy_arrays(const copying *c, const graph *g, graph *to)
 {
     *to = *g;
@@ -54,7 +54,7 @@ static sib_code copy_arrays(const copying *c, const graph *g, graph *to)
 
 static sib_code copy_graph(const copying *c, const graph *g, unsigned depth, graph **out);
 
-/* The copy of a graph inside g, for a node of g's copy. One that belongs to another graph stays what it is. */
+/* Copies a subgraph of g for a node of the copy. A graph that another graph owns is shared. */
 static sib_code copy_inside(const copying *c, const graph *g, graph *copy, graph **inside, unsigned depth)
 {
     graph *made = NULL;
@@ -68,7 +68,7 @@ static sib_code copy_inside(const copying *c, const graph *g, graph *copy, graph
     return code;
 }
 
-/* Gives node `to`, whose attributes are those of g's node, attributes of its own if they name graphs. */
+/* Gives node `to`, which shares the attributes of g's node, its own attributes if they hold graphs. */
 static sib_code copy_attributes(const copying *c, const graph *g, graph *copy, node *to, unsigned depth)
 {
     const attribute *from = to->attributes;
@@ -81,7 +81,8 @@ static sib_code copy_attributes(const copying *c, const graph *g, graph *copy, n
     if (!own)
         return err_memory(c->err, to->n_attributes * sizeof *own, "a copy of a graph");
     memcpy(own, from, to->n_attributes * sizeof *own);
-    for (size_t k = 0; k < to->n_attributes; k++) { /* none named twice where it fails half way */
+    for (size_t k = 0; k < to->n_attributes;
+         k++) { /* so that none is freed twice where copying fails halfway */
         graph **graphs = own[k].kind == ATTR_GRAPHS ? arena_alloc(c->arena, own[k].n, sizeof *graphs) : NULL;
         if (own[k].kind == ATTR_GRAPHS && !graphs)
             return err_memory(c->err, own[k].n * sizeof *graphs, "a copy of a graph");
@@ -101,7 +102,7 @@ static sib_code copy_attributes(const copying *c, const graph *g, graph *copy, n
     return code;
 }
 
-/* On failure *out is NULL and everything made is freed: graph_free leaves graphs alone whose outer is another. */
+/* On failure *out is NULL and everything is freed; graph_free leaves alone graphs whose outer is another. */
 static sib_code copy_graph(const copying *c, const graph *g, unsigned depth, graph **out)
 {
     graph *copy = depth <= DEPTH_MAX ? mem_calloc(1, sizeof *copy) : NULL;

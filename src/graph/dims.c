@@ -1,5 +1,6 @@
-/* Everything in a table is a string of bytes that is kept once (interned): symbols, atoms of two operands, products
-   and sums. So equal things have equal ids, from the leaves up. Sums and products are here; atoms in dims_atom.c. */
+/* Every entry of a table is an interned string of bytes: symbols, atoms of two operands, products and
+   sums. So equal expressions have equal ids, from the leaves up. Sums and products are here, atoms in
+   dims_atom.c. */
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/assert.h"
@@ -60,7 +61,7 @@ static bounds bounds_of_product(const dim_table *t, const factor *factors, size_
     return b;
 }
 
-/* Quotients and remainders by what is >= 0 (and not 0, or there is no value). */
+/* Quotients and remainders by a divisor >= 0 (0 has no value). */
 static bounds bounds_of_quotient(const entry *a, const entry *b, bool mod)
 {
     bounds out = {INT64_MIN, INT64_MAX};
@@ -74,7 +75,7 @@ static bounds bounds_of_quotient(const entry *a, const entry *b, bool mod)
     }
     int64_t least = b->low ? b->low : 1, most = b->high ? b->high : 1;
     out.low = dims_floor(a->low, a->low < 0 ? least : most);
-    /* a ceiling is at most one more, and INT64_MAX stands for no bound */
+    /* a ceiling is at most one more; INT64_MAX means unbounded */
     out.high = dims_floor(a->high, a->high < 0 ? most : least);
     out.high += out.high < INT64_MAX;
     if (a->high == INT64_MAX)
@@ -85,7 +86,8 @@ static bounds bounds_of_quotient(const entry *a, const entry *b, bool mod)
 static bounds bounds_of_atom(entry_kind kind, const entry *a, const entry *b)
 {
     int64_t lows[2] = {a->low, b->low}, highs[2] = {a->high, b->high};
-    int low = a->low > b->low, high = a->high < b->high; /* where the smaller low and the larger high are */
+    /* operands with the smaller low and the larger high */
+    int low = a->low > b->low, high = a->high < b->high;
     switch (kind) {
     case ENTRY_MIN:
         return (bounds){lows[low], highs[!high]};
@@ -132,7 +134,7 @@ static void take_weight(entry *e, const entry *part)
     e->weight += part->weight; /* at most DIM_MAX_TERMS times DIMS_WEIGHT_MAX */
 }
 
-/* Fills what follows from the parts of an entry. */
+/* Derives bounds, depth and weight of an entry from its parts. */
 static void describe(const dim_table *t, entry *e)
 {
     bounds b = {0, INT64_MAX};
@@ -398,7 +400,7 @@ dim dim_fresh(dim_table *t)
         uint32_t before = t->n;
         int n = snprintf(name, sizeof name, "?%u", ++t->n_fresh);
         uint32_t atom = dims_intern(t, ENTRY_SYMBOL, name, (size_t)n);
-        if (!atom || t->n > before) /* a file may use the name too */
+        if (!atom || t->n > before) /* a file may use this name too */
             return dims_from_atom(t, atom);
     }
 }
@@ -457,7 +459,7 @@ dim dim_mul(dim_table *t, dim a, dim b)
     return dims_sum_end(t, &s);
 }
 
-/* ---- What is known ------------------------------------------------------------------------------------ */
+/* ---- Queries ------------------------------------------------------------------------------------------- */
 
 bool dim_known(const dim_table *t, dim d)
 {

@@ -1,5 +1,5 @@
-/* Division, remainder, min, max and broadcasting: what is not a sum of products stands as an atom of two operands, made
-   as small as it can be first. */
+/* Division, remainder, min, max and broadcasting: what is not a sum of products becomes an atom of two
+   operands, simplified first. */
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -47,22 +47,22 @@ static uint64_t common_divisor(uint64_t a, uint64_t b)
     return a;
 }
 
-/* That an expression grew too large on a way that was tried is no failure. */
+/* Clears the failure of an attempt whose expression grew too large: the caller has another way. */
 static void forgive(dim_table *t, sib_code before)
 {
     if (t->failed == SIB_ERR_SIZE)
         t->failed = before;
 }
 
-/* True where 0 <= a < low of b for all symbols. */
+/* True where 0 <= a < lower bound of b for all symbols. */
 static bool is_below(const dim_table *t, dim a, dim b)
 {
     return a.id && b.id && t->entries[a.id].low >= 0 && t->entries[a.id].high < t->entries[b.id].low;
 }
 
-/* ---- By a number -------------------------------------------------------------------------------------- */
+/* ---- Division by a number ----------------------------------------------------------------------------- */
 
-/* a = number * quotient + rest with coefficients of the rest in [0, number). */
+/* Splits a = number * quotient + rest, the coefficients of rest in [0, number). */
 static bool split_number(dim_table *t, dim a, int64_t number, sum *quotient, sum *rest)
 {
     size_t n;
@@ -78,8 +78,8 @@ static bool split_number(dim_table *t, dim a, int64_t number, sum *quotient, sum
     return true;
 }
 
-/* Divides number and the coefficients but the constant by what they share; the constant is floored and its remainder
-   kept. Returns the divisor. floor((g*x + k) / (g*c)) = floor((x + floor(k / g)) / c) */
+/* Divides number and all coefficients but the constant by their common divisor, which it returns; floors
+   the constant and gives its remainder. floor((g*x + k) / (g*c)) = floor((x + floor(k / g)) / c) */
 static int64_t reduce(const dim_table *t, sum *rest, int64_t *number, int64_t *remainder)
 {
     uint64_t g = (uint64_t)*number;
@@ -128,7 +128,7 @@ static dim unnest(dim_table *t, const sum *rest, int64_t *number)
     return dim_add(t, (dim){o.a}, dim_const(t, shift));
 }
 
-/* number > 0. */
+/* Requires number > 0. */
 static dim floor_by_number(dim_table *t, dim a, int64_t number)
 {
     dim total = dim_const(t, 0);
@@ -152,7 +152,7 @@ static dim floor_by_number(dim_table *t, dim a, int64_t number)
     return DIM_NONE;
 }
 
-/* number > 0. (g*x + k) mod (g*c) = g * ((x + floor(k / g)) mod c) + k mod g */
+/* Requires number > 0. (g*x + k) mod (g*c) = g * ((x + floor(k / g)) mod c) + k mod g */
 static dim mod_by_number(dim_table *t, dim a, int64_t number)
 {
     sum quotient, rest;
@@ -168,9 +168,9 @@ static dim mod_by_number(dim_table *t, dim a, int64_t number)
     return dim_add(t, dim_mul(t, left, dim_const(t, g)), dim_const(t, remainder));
 }
 
-/* ---- By symbols --------------------------------------------------------------------------------------- */
+/* ---- Division by symbols ------------------------------------------------------------------------------ */
 
-/* Which of two products comes first in lexical order of powers; an order that multiplying keeps. */
+/* Compares two products in lexical order of powers, which multiplication preserves. */
 static int product_order(const dim_table *t, uint64_t a, uint64_t b)
 {
     size_t na, nb, i = 0;
@@ -193,7 +193,7 @@ static term leading(const dim_table *t, const term *terms, size_t n)
     return lead;
 }
 
-/* a / b as polynomials where that leaves no rest; DIM_NONE where it does or cannot be told. */
+/* a / b as polynomials where it leaves no remainder; DIM_NONE where it does or that cannot be decided. */
 static dim exact_quotient(dim_table *t, dim a, dim b)
 {
     size_t n;
@@ -221,7 +221,7 @@ static dim exact_quotient(dim_table *t, dim a, dim b)
     return rest.n ? DIM_NONE : dims_sum_end(t, &quotient);
 }
 
-/* Divides a and b by the number and the symbols that all their terms share. */
+/* Divides a and b by the number and the symbols common to all their terms. */
 static bool cancel(dim_table *t, dim *a, dim *b)
 {
     uint64_t g = 0;
@@ -255,7 +255,7 @@ static bool cancel(dim_table *t, dim *a, dim *b)
     return true;
 }
 
-/* Splits a into quotient * b + rest by entire terms, b being one term. */
+/* Splits a into quotient * by + rest by entire terms. */
 static bool split_term(dim_table *t, dim a, term by, sum *quotient, sum *rest)
 {
     size_t n;
@@ -272,7 +272,7 @@ static bool split_term(dim_table *t, dim a, term by, sum *quotient, sum *rest)
     return true;
 }
 
-/* a = multiple * b + left, as far as terms tell. */
+/* Splits a = multiple * b + left as far as terms show. */
 static bool split(dim_table *t, dim a, dim b, dim *multiple, dim *left)
 {
     size_t n;
@@ -329,7 +329,7 @@ static dim quotient(dim_table *t, entry_kind kind, dim a, dim b)
     }
     if (kind == ENTRY_FLOOR)
         return floor_by_number(t, a, by);
-    /* over a number a ceiling is a floor, so that both ways of writing it are one */
+    /* a ceiling by a number becomes a floor, so that both spellings share an id */
     return floor_by_number(t, dim_add(t, a, dim_const(t, by - 1)), by);
 }
 
@@ -365,14 +365,14 @@ dim dim_mod(dim_table *t, dim a, dim b)
     return by > 0 ? mod_by_number(t, a, by) : negative(t, mod_by_number(t, negative(t, a), -by));
 }
 
-/* ---- Of several --------------------------------------------------------------------------------------- */
+/* ---- Min, max, broadcast ------------------------------------------------------------------------------ */
 
-/* Most operands that are put in order; beyond, they stand as they came. */
+/* Max operands that are sorted; with more, they keep their order. */
 #define LEAVES_MAX 16
 
 typedef struct leaves {
     size_t n;
-    dim items[LEAVES_MAX]; /* (n) by id, each once */
+    dim items[LEAVES_MAX]; /* (n) by id, without duplicates */
 } leaves;
 
 static bool leaf_add(leaves *l, dim d)
@@ -389,7 +389,7 @@ static bool leaf_add(leaves *l, dim d)
     return true;
 }
 
-/* The operands of d if it is an atom of the kind, and of their first operands in turn; else d itself. */
+/* Adds the operands of d if it is an atom of the kind, recursively for its first operand; else d itself. */
 static bool leaves_add(const dim_table *t, entry_kind kind, dim d, leaves *out)
 {
     for (;;) {
@@ -421,11 +421,11 @@ static bool gives_way(dim_table *t, dim a, dim b)
     int64_t n, other;
     if (dim_is_const(t, b, &n) && n == 1)
         return true;
-    /* beside a number that is not 1 there is that number or 1 */
+    /* a dim broadcast with a number other than 1 is that number or 1 */
     return dim_is_const(t, a, &n) && n != 1 && !dim_is_const(t, b, &other);
 }
 
-/* True where b can go beside a. */
+/* True where a makes b redundant. */
 static bool (*const dominated[])(dim_table *t, dim a, dim b) = {
     [ENTRY_MIN] = never_less, [ENTRY_MAX] = never_more, [ENTRY_BROADCAST] = gives_way};
 

@@ -1,4 +1,4 @@
-/* Dims and shapes as text, and what a shape is made of. */
+/* Text of dims and shapes, and queries of shapes. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -9,7 +9,7 @@
 
 /* ---- Text ---------------------------------------------------------------------------------------------- */
 
-/* Text being written; what does not fit is left out. */
+/* Output text; what does not fit is dropped. */
 typedef struct writer {
     char *text;
     size_t size, used;
@@ -37,7 +37,7 @@ static void put_number(writer *w, uint64_t n)
     put_text(w, digits);
 }
 
-/* What needs brackets where a sum stands: nothing, sums of several terms, or products too. */
+/* What needs brackets around it: nothing, sums of several terms, or also products. */
 typedef enum brackets_for { AROUND_NOTHING, AROUND_SUMS, AROUND_PRODUCTS } brackets_for;
 
 static void put_sum(const dim_table *t, writer *w, const term *terms, size_t n, brackets_for around);
@@ -52,7 +52,7 @@ static void put_call(const dim_table *t, writer *w, const char *name, dim a, con
     put_text(w, ")");
 }
 
-/* A floor over n of a constant n - 1 and more is the ceiling of the rest. */
+/* Writes floor((x + n - 1) / n) as the ceiling of x / n. */
 static bool put_ceiling(const dim_table *t, writer *w, const operands *o)
 {
     int64_t by;
@@ -108,7 +108,7 @@ static void put_atom(const dim_table *t, writer *w, uint32_t atom)
     }
 }
 
-/* True for what has a number or several atoms multiplied, or an atom that is written as a remainder. */
+/* True for a term with a coefficient or several atoms, or whose atom prints as a remainder. */
 static bool is_product(const dim_table *t, const term *x)
 {
     size_t n;

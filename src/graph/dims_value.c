@@ -1,4 +1,4 @@
-/* Dims with values: bindings, evaluation, substitution. */
+/* Values of dims: bindings, evaluation, substitution. */
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/assert.h"
@@ -76,7 +76,7 @@ static bool symbol_value(const dim_table *t, uint32_t atom, const dim_binding *b
     return false;
 }
 
-/* The value of an atom of two operands with values. */
+/* Evaluates an atom of two operands from their values. */
 static sib_code combine(entry_kind kind, int64_t x, int64_t y, int64_t *out, sib_error *err)
 {
     switch (kind) {
@@ -103,7 +103,7 @@ static sib_code combine(entry_kind kind, int64_t x, int64_t y, int64_t *out, sib
     return SIB_OK;
 }
 
-/* No deeper than DIMS_DEPTH_MAX. */
+/* Recursion is bounded by DIMS_DEPTH_MAX. */
 static sib_code eval_atom(const dim_table *t, uint32_t atom, const dim_binding *b, int64_t *out,
                           sib_error *err)
 {
@@ -120,7 +120,7 @@ static sib_code eval_atom(const dim_table *t, uint32_t atom, const dim_binding *
     return code == SIB_OK ? combine(e->kind, x, y, out, err) : code;
 }
 
-/* A term; one of its factors being 0 makes it 0 whatever the others are. */
+/* A factor of 0 makes the term 0 even where others overflow. */
 static sib_code eval_term(const dim_table *t, const term *x, const dim_binding *b, int64_t *out,
                           sib_error *err)
 {
@@ -145,7 +145,7 @@ static sib_code eval_term(const dim_table *t, const term *x, const dim_binding *
 sib_code dim_eval(const dim_table *t, dim d, const dim_binding *b, int64_t *out, sib_error *err)
 {
     size_t n;
-    __int128 total = 0; /* of at most DIM_MAX_TERMS terms of 64 bits */
+    __int128 total = 0; /* at most DIM_MAX_TERMS terms of 64 bits */
     if (!d.id)
         return err_set(err, SIB_ERR_ARGUMENT, "a dim is missing");
     const term *terms = dims_terms(t, d, &n);

@@ -19,7 +19,7 @@ const char *node_text(const graph *g, const node *n, char *text, size_t size)
     return text;
 }
 
-/* ---- Making ------------------------------------------------------------------------------------------ */
+/* ---- Construction ------------------------------------------------------------------------------------- */
 
 sib_code graph_create(graph_arena *arena, dim_table *dims, graph **out, sib_error *err)
 {
@@ -42,7 +42,8 @@ static void free_arrays(graph *g)
     mem_free(g);
 }
 
-/* Puts a graph that is inside g before the others that are to go. A plan's graph names graphs that are not its own. */
+/* Puts a subgraph that g owns at the front of the list of graphs to free. The graph of a plan may refer to
+   subgraphs of its model. */
 static void put_off(const graph *g, graph *inside, graph **pending)
 {
     if (!inside || inside->outer != g)
@@ -54,7 +55,7 @@ static void put_off(const graph *g, graph *inside, graph **pending)
 
 void graph_free(graph **gp)
 {
-    graph *pending = *gp; /* a list by way of `outer`, so that nothing here goes as deep as the file does */
+    graph *pending = *gp; /* a list linked by `outer`, which avoids recursion as deep as the file nests */
     if (pending)
         pending->outer = NULL;
     while (pending) {
@@ -73,7 +74,7 @@ void graph_free(graph **gp)
     *gp = NULL;
 }
 
-/* Makes room for one more item of an array. */
+/* Makes room for one more item in an array. */
 static sib_code grow(void *items, uint32_t n, size_t *capacity, size_t size, const char *what, sib_error *err)
 {
     if (n < *capacity)
@@ -122,7 +123,8 @@ static bool copy_list(graph_arena *arena, const void **list, size_t n, size_t si
     return copy != NULL;
 }
 
-/* Copies what an attribute lists. Names of milli-ops are static, those of files stand in the arena already. */
+/* Copies the lists of an attribute. Names of milli-ops are static; those from files are in the arena
+   already. */
 static bool copy_attribute(graph_arena *arena, attribute *a)
 {
     switch (a->kind) {
@@ -187,7 +189,7 @@ sib_code graph_add_node(graph *g, const node *n, node_id *out, sib_error *err)
     if (code != SIB_OK)
         return code;
     SIB_ASSERT(g->n_nodes < g->node_capacity && g->n_nodes < NO_NODE);
-    SIB_ASSERT(!copy.op || !copy.milli); /* an operator or a milli-op */
+    SIB_ASSERT(!copy.op || !copy.milli); /* never both */
     g->nodes[g->n_nodes] = copy;
     for (uint32_t i = 0; i < n->outputs.n; i++)
         if (n->outputs.ids[i] != NO_VALUE)
@@ -198,7 +200,7 @@ sib_code graph_add_node(graph *g, const node *n, node_id *out, sib_error *err)
 
 static sib_code append(id_list *list, value_id v, sib_error *err)
 {
-    if ((list->n & (list->n - 1)) == 0) { /* 0 or a power of two: all room is taken */
+    if ((list->n & (list->n - 1)) == 0) { /* 0 or a power of two: the capacity is used up */
         size_t taken = 0;
         sib_code code = ARRAY_RESERVE(list->ids, taken, list->n ? 2 * (size_t)list->n : 1,
                                       "the inputs and outputs of a graph", err);
@@ -239,7 +241,7 @@ sib_code graph_capture(graph *g, value_id outer, value_id *inner, sib_error *err
     return code;
 }
 
-/* What is known of a value where it stands: its constant, or what a Constant node holds. */
+/* The constant of a value of this graph, or the one that a Constant node holds. */
 static const sib_tensor *constant_at(const graph *g, value_id v)
 {
     SIB_ASSERT(v < g->n_values);

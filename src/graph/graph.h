@@ -1,13 +1,14 @@
-/* The graph: values and nodes under integer ids. One structure for what a file says (nodes of operators) and for
-   what is run (nodes of milli-ops and whole operators with concrete dims).
+/* The graph: values and nodes under integer ids. One structure for the graph of a file (nodes are operators)
+   and for the graph that runs (nodes are milli-ops and entire operators with concrete dims).
 
    Invariants, checked by graph_verify:
-   - ids index their arrays; every name, list, attribute and node lives in the graph's arena or in the model's;
-   - a value has one producer (a node, whose outputs list it) or none: then it is an input, a capture or a constant, one
-     that nobody reads (what edits leave behind), or has no name: what a plan is given from outside;
-   - nodes stand in an order in which every value is produced before it is used;
-   - a subgraph's captures name values of the graph around it, which exist and are made before the node that holds the
-     subgraph; each has a value of its own inside, which no node makes. */
+   - ids index their arrays; every name, list, attribute and node lives in the graph's arena or in the
+     model's;
+   - a value has at most one producer, a node whose outputs list it. A value without one is an input, a
+     capture, a constant, unused (left behind by edits), or nameless: given to a plan from outside;
+   - nodes are in topological order: every value is produced before it is used;
+   - a subgraph's captures name values of the outer graph that exist and are produced before the node that
+     holds the subgraph; each has its own inner value, which no node produces. */
 #ifndef GRAPH_GRAPH_H
 #define GRAPH_GRAPH_H
 
@@ -21,7 +22,7 @@ typedef uint32_t value_id, node_id;
 #define NO_VALUE UINT32_MAX
 #define NO_NODE  UINT32_MAX
 
-/* Ids in an arena. */
+/* Ids, stored in an arena. */
 typedef struct id_list {
     uint32_t n;
     uint32_t *ids; /* (n) */
@@ -40,15 +41,15 @@ typedef enum attribute_kind { /* the numbers of AttributeProto.AttributeType */
                               ATTR_STRINGS = 8,
                               ATTR_TENSORS = 9,
                               ATTR_GRAPHS = 10,
-                              ATTR_SPARSE =
-                                  11, /* kept as its three tensors in `tensors`: values, indices, dims */
+                              /* kept in `tensors` as its three tensors: values, indices, dims */
+                              ATTR_SPARSE = 11,
                               ATTR_TYPE = 13
 } attribute_kind;
 
 typedef struct attribute {
     sib_str name;
     attribute_kind kind;
-    size_t n; /* items of a list kind */
+    size_t n; /* number of items of a list kind */
     union {
         float f;
         int64_t i;
@@ -67,45 +68,43 @@ typedef struct attribute {
 /* ---- Values and nodes ----------------------------------------------------------------------------- */
 
 typedef struct value {
-    sib_str name; /* as in the file; unique within its graph, may be empty in lowered graphs */
+    sib_str name; /* as in the file; unique within its graph; may be empty in lowered graphs */
     sib_str doc;
     value_type type;            /* what is known: dtype, dims */
-    value_type declared;        /* what the file says; kind TYPE_UNKNOWN where it says nothing */
+    value_type declared;        /* as declared in the file; kind TYPE_UNKNOWN where it is not */
     node_id producer;           /* NO_NODE for inputs, captures and constants */
     const sib_tensor *constant; /* initial or folded, else NULL; borrowed from the keeper */
-    const dim
-        *elements; /* (n_elements) where the elements of an integer tensor are known as dims, else NULL */
+    const dim *elements; /* (n_elements) elements of an integer tensor where known as dims, else NULL */
     uint32_t n_elements;
-    bool
-        from_file; /* the constant is an initializer of the file, not folded; in a plan too, where it is also lasting */
-    bool
-        assured; /* the type follows from the graph's inputs: nothing of it is what the file declares beyond that */
-    bool lasting; /* in a plan: the constant stays as long as the model, so what is made of it may too */
+    /* the constant is an initializer of the file, not folded; in a plan, it is then also lasting */
+    bool from_file;
+    bool assured; /* the type follows from the graph's inputs, without other declarations of the file */
+    bool lasting; /* in a plan: the constant lives as long as the model, so what derives from it may too */
 } value;
 
 typedef struct node {
     sib_str domain, type; /* "" is ai.onnx; "LayerNormalization" */
     sib_str name, doc;
-    const struct op_def *op;       /* row of ops.def, NULL where unknown or a milli-op */
+    const struct op_def *op;       /* row of ops.def; NULL where unknown or a milli-op */
     const struct milli_def *milli; /* row of milli.def, NULL for operators */
-    const char *fault;             /* why the node cannot be run, as ops_resolve found; NULL for none */
-    int64_t version;               /* of the domain, as the file imports it */
+    const char *fault;             /* why ops_resolve found that the node cannot run; NULL where it can */
+    int64_t version;               /* of the domain, as imported by the file */
     id_list inputs, outputs;       /* value ids; NO_VALUE for an omitted optional one */
     size_t n_attributes;
     attribute *attributes; /* (n_attributes) */
-    dim flops;             /* operations, as inference found; DIM_NONE where not known */
-    node_id origin;        /* in a lowered graph: the source graph's node that this one was lowered from */
+    dim flops;             /* operations, from inference; DIM_NONE where unknown */
+    node_id origin;        /* in a lowered graph: the node of the source graph that was lowered to this */
 } node;
 
 typedef struct capture {
-    value_id outer, inner; /* the value around, and the one that stands for it here */
+    value_id outer, inner; /* the value of the outer graph, and its counterpart here */
 } capture;
 
 typedef struct string_pair {
     sib_str key, value;
 } string_pair;
 
-/* What ONNX says about a quantized value; kept for writing back. */
+/* ONNX's annotation of a quantized value, kept for writing back. */
 typedef struct quant_annotation {
     sib_str tensor;
     size_t n;
@@ -114,17 +113,17 @@ typedef struct quant_annotation {
 
 typedef struct graph {
     sib_str name, doc;
-    graph_arena *arena;  /* names, lists, attributes; shared with the graphs inside */
-    dim_table *dims;     /* borrowed, one for a whole model */
+    graph_arena *arena;  /* names, lists, attributes; shared with subgraphs */
+    dim_table *dims;     /* borrowed; one per model */
     struct graph *outer; /* the graph around a subgraph, or NULL */
     value *values;       /* (n_values) */
     uint32_t n_values;
     size_t value_capacity;
-    node *nodes; /* (n_nodes), in order of use */
+    node *nodes; /* (n_nodes), in topological order */
     uint32_t n_nodes;
     size_t node_capacity;
     id_list inputs,
-        outputs; /* value ids, with room for the next power of 2; inputs with a constant have a default */
+        outputs; /* value ids; allocated sizes are powers of 2; inputs with a constant have a default */
     uint32_t n_captures;
     size_t capture_capacity;
     capture *captures;
@@ -133,36 +132,37 @@ typedef struct graph {
     string_pair *metadata;   /* (n_metadata) */
 } graph;
 
-/* A graph over an arena and a table of dims that outlive it. */
+/* Creates a graph over an arena and a table of dims, which must outlive it. */
 sib_code graph_create(graph_arena *arena, dim_table *dims, graph **out, sib_error *err);
-/* Frees the graph's arrays and its subgraphs' (attributes of kind graph); arena, dims and tensors stay. */
+/* Frees the arrays of the graph and its subgraphs; arena, dims and tensors stay. */
 void graph_free(graph **g);
 
-/* A new value without producer; name is copied. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE (2^32 values). */
+/* Adds a value without a producer; copies name. Errors: SIB_ERR_MEMORY, SIB_ERR_SIZE (2^32 values). */
 sib_code graph_add_value(graph *g, sib_str name, const value_type *type, value_id *out, sib_error *err);
-/* A new node at the end, copied from *n: its lists and attributes are copied into the arena (not what attributes
-   point to). Sets the producer of its outputs. Errors: SIB_ERR_MEMORY, SIB_ERR_FORMAT (an output that has a producer
-   already, with the names). */
+/* Appends a node copied from *n; its lists and attributes are copied into the arena, but not what
+   attributes point to. Sets the producer of its outputs. Errors: SIB_ERR_MEMORY, SIB_ERR_FORMAT (an output
+   already has a producer, with the names). */
 sib_code graph_add_node(graph *g, const node *n, node_id *out, sib_error *err);
-/* A copy of *n whose lists and attributes stand in the arena (not what attributes point to). Errors: SIB_ERR_MEMORY. */
+/* Copies *n, its lists and attributes into the arena, but not what attributes point to. Errors:
+   SIB_ERR_MEMORY. */
 sib_code node_copy(graph_arena *arena, const node *n, node *out, sib_error *err);
-/* Appends to inputs or outputs. */
+/* Append to inputs or outputs. */
 sib_code graph_add_input(graph *g, value_id v, sib_error *err);
 sib_code graph_add_output(graph *g, value_id v, sib_error *err);
-/* The inner value that stands for `outer` of g->outer, made where there is none yet. */
+/* Gets the inner value of a capture of `outer`, a value of g->outer; adds the capture where there is none. */
 sib_code graph_capture(graph *g, value_id outer, value_id *inner, sib_error *err);
 
-/* The constant of a value, by way of the graphs around where it is captured; NULL where there is none, or where a caller
-   may give the graph another. */
+/* Returns the constant of a value, following captures outward; NULL where there is none, or where a caller
+   may override it. */
 const sib_tensor *graph_constant_behind(const graph *g, value_id v);
 
-/* Attribute by name, or NULL. What it means to an operator is for src/spec to say. */
+/* Returns the attribute of this name, or NULL. src/spec defines what it means to an operator. */
 const attribute *node_attribute(const node *n, const char *name);
 
 /* "'encoder/conv1' (Conv)", or "node 12 (Conv)" without a name. Returns text. */
 const char *node_text(const graph *g, const node *n, char *text, size_t size);
 
-/* Checks the invariants above, subgraphs included. Errors: SIB_ERR_FORMAT naming the value or node. */
+/* Checks the invariants above, subgraphs included. Errors: SIB_ERR_FORMAT, naming the value or node. */
 sib_code graph_verify(const graph *g, sib_error *err);
 
 #endif

@@ -6,8 +6,8 @@
 #include "graph/pass.h"
 
 typedef struct parting {
-    graph *g;         /* the copy, which shrinks */
-    bool *used;       /* (n_values) that the outputs need */
+    graph *g;         /* the copy, reduced in place */
+    bool *used;       /* (n_values) what the outputs depend on */
     bool *needed;     /* (n_nodes) */
     value_id *values; /* (n_values) new ids */
     node_id *nodes;   /* (n_nodes) new ids */
@@ -15,7 +15,7 @@ typedef struct parting {
     sib_error *err;
 } parting;
 
-/* From the last node to the first: what a node reads is made before it. */
+/* Visits nodes from last to first: a node's inputs are produced before it. */
 static void mark(parting *p)
 {
     const graph *g = p->g;
@@ -28,14 +28,14 @@ static void mark(parting *p)
         for (uint32_t k = 0; k < n->inputs.n; k++)
             if (n->inputs.ids[k] != NO_VALUE)
                 p->used[n->inputs.ids[k]] = true;
-        for (uint32_t k = 0; k < n->outputs.n; k++) /* also those that nobody reads: the node makes them */
+        for (uint32_t k = 0; k < n->outputs.n; k++) /* also unused outputs: the node produces them */
             if (n->outputs.ids[k] != NO_VALUE)
                 p->used[n->outputs.ids[k]] = true;
         pass_mark_captures(g, n, p->used);
     }
 }
 
-/* The list with new ids, in the arena: the old one may be another graph's too. */
+/* Renumbers the list into the arena: another graph may share the old one. */
 static sib_code renumber(const parting *p, id_list *list)
 {
     uint32_t *ids = arena_alloc(p->arena, list->n ? list->n : 1, sizeof *ids);
@@ -60,7 +60,7 @@ static void move_captures(const parting *p, const node *n)
     }
 }
 
-/* Frees the graphs inside a node that goes. */
+/* Frees the subgraphs of a node that is removed. */
 static void drop_inside(const parting *p, const node *n)
 {
     for (size_t k = 0; k < n->n_attributes; k++) {
@@ -118,7 +118,7 @@ static void shrink_values(const parting *p)
     g->inputs.n = inputs;
 }
 
-/* Quantization annotations, by name, of the values that stay. */
+/* Keeps the quantization annotations, by name, of the values that stay. */
 static sib_code shrink_quant(const parting *p)
 {
     graph *g = p->g;
@@ -137,7 +137,7 @@ static sib_code shrink_quant(const parting *p)
     return SIB_OK;
 }
 
-/* The copy with its outputs alone; on failure it is still a graph that can be freed. */
+/* Reduces the copy to `outputs`; on failure it is still a graph that can be freed. */
 static sib_code shrink(parting *p, const value_id *outputs, size_t n)
 {
     graph *g = p->g;

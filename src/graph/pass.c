@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Deepest subgraph within subgraph. */
+/* Max nesting of subgraphs. */
 #define DEPTH_MAX 64
 
 bool pass_admit(pass_run *r)
@@ -17,7 +17,7 @@ bool pass_admit(pass_run *r)
     return true;
 }
 
-/* ---- Which run ---------------------------------------------------------------------------------------- */
+/* ---- Choice of passes --------------------------------------------------------------------------------- */
 
 static sib_code unknown_pass(sib_str word, const pass *table, size_t n, sib_error *err)
 {
@@ -36,7 +36,7 @@ static sib_code unknown_pass(sib_str word, const pass *table, size_t n, sib_erro
                    names);
 }
 
-/* Sets off: (n) from the words. */
+/* Sets off (n) from the words. */
 static sib_code choose(const char *words, const pass *table, size_t n, bool *off, sib_error *err)
 {
     while (words && *words) {
@@ -151,7 +151,7 @@ void pass_mark_captures(const graph *g, const node *n, bool *marks)
     }
 }
 
-/* From the last node to the first, so that what only dead nodes use goes too. */
+/* Visits nodes from last to first, so that what only dead nodes use is dropped too. */
 sib_code pass_dead(const graph *g, pass_run *r, patch *p, sib_error *err)
 {
     bool *used = mem_calloc((size_t)g->n_values + 1, sizeof *used);
@@ -177,7 +177,7 @@ sib_code pass_dead(const graph *g, pass_run *r, patch *p, sib_error *err)
     return code;
 }
 
-/* One whose output the graph gives stays. */
+/* An Identity whose output is an output of the graph stays. */
 sib_code pass_identity(const graph *g, pass_run *r, patch *p, sib_error *err)
 {
     bool *given = mem_calloc((size_t)g->n_values + 1, sizeof *given);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 typedef struct added_node {
-    node node; /* lists and attributes in the graph's arena */
+    node node; /* lists and attributes are in the graph's arena */
     node_id before;
 } added_node;
 
@@ -28,7 +28,7 @@ typedef struct list {
     size_t capacity;
 } list;
 
-/* A capture that changed, for putting it back. */
+/* A changed capture, for undoing. */
 typedef struct changed_capture {
     capture *at;
     value_id before;
@@ -36,7 +36,7 @@ typedef struct changed_capture {
 
 struct patch {
     const graph *g;
-    uint32_t base_values, base_nodes; /* of g when the patch began */
+    uint32_t base_values, base_nodes; /* of g when the patch was created */
     list values;                      /* of value */
     list nodes;                       /* of added_node */
     list rewirings, dropped, outputs; /* of rewiring, node_id, new_output */
@@ -57,7 +57,7 @@ static sib_code push(list *l, const void *item, size_t size, sib_error *err)
     return SIB_OK;
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------------ */
+/* ---- Recording edits ---------------------------------------------------------------------------------- */
 
 sib_code patch_create(const graph *g, patch **out, sib_error *err)
 {
@@ -97,7 +97,7 @@ static uint32_t n_values(const patch *p)
 static const value *value_at(const patch *p, value_id v)
 {
     SIB_ASSERT(v < n_values(p));
-    SIB_ASSERT(p->g->n_values >= p->base_values); /* the graph stays as it was */
+    SIB_ASSERT(p->g->n_values >= p->base_values); /* nobody else changed the graph */
     return v < p->base_values ? &p->g->values[v] : (const value *)p->values.items + (v - p->base_values);
 }
 
@@ -179,14 +179,14 @@ sib_code patch_output(patch *p, uint32_t index, value_id v, sib_error *err)
     return code == SIB_OK ? push(&p->outputs, &o, sizeof o, err) : code;
 }
 
-/* ---- Applying: what is used instead ------------------------------------------------------------------- */
+/* ---- Applying: substitution -------------------------------------------------------------------------- */
 
-/* The graph as it will be, beside the one that is. */
+/* The edited graph, built next to the present one. */
 typedef struct draft {
     patch *p;
-    value_id *instead; /* (values) what stands for a value, itself where nothing does */
+    value_id *instead; /* (values) the substitute of each value, itself where there is none */
     uint8_t *dropped;  /* (base_nodes) */
-    graph after;       /* nodes, values and outputs are new, the rest is as it was */
+    graph after;       /* nodes, values and outputs are new; the rest is shared */
     sib_error *err;
 } draft;
 
@@ -220,7 +220,8 @@ static sib_code follow_rewirings(draft *d)
         for (uint32_t steps = 0; d->instead[to] != to; to = d->instead[to])
             if (steps++ > n)
                 return err_set(d->err, SIB_ERR_ARGUMENT, "value %u is rewired in a circle", r[i].from);
-        for (value_id at = r[i].from; at != to; at = next) { /* whoever comes after has one step */
+        for (value_id at = r[i].from; at != to;
+             at = next) { /* path compression: later lookups take one step */
             next = d->instead[at];
             d->instead[at] = to;
         }
@@ -231,7 +232,8 @@ static sib_code follow_rewirings(draft *d)
     return SIB_OK;
 }
 
-/* The ids with what stands instead: the same list where nothing does. False where memory fails. */
+/* Substitutes the ids of a list, which stays shared where nothing changes. Returns false where memory
+   fails. */
 static bool rewire_list(const draft *d, id_list *l)
 {
     bool changes = false;
@@ -248,8 +250,8 @@ static bool rewire_list(const draft *d, id_list *l)
 
 /* ---- Applying: nodes, values, outputs ----------------------------------------------------------------- */
 
-/* Puts the nodes that come before node `at` (base_nodes: the end) into the draft. next: (base_nodes + 1) heads of lists
-   through links: (nodes). */
+/* Puts the new nodes that precede node `at` (base_nodes: the end) into the draft. next: (base_nodes + 1)
+   heads of lists linked through links: (nodes). */
 static void place(draft *d, uint32_t at, const uint32_t *next, const uint32_t *links)
 {
     const added_node *added = d->p->nodes.items;
@@ -272,7 +274,8 @@ static sib_code draft_nodes(draft *d)
     d->after.node_capacity = (uint32_t)most;
     if (ok)
         memset(next, 0xff, ((size_t)p->base_nodes + 1) * sizeof *next);
-    for (uint32_t i = p->nodes.n; ok && i-- > 0;) { /* from the last, so that lists begin with the first */
+    for (uint32_t i = p->nodes.n;
+         ok && i-- > 0;) { /* from last to first, so that each list begins with its first */
         uint32_t at = added[i].before == NO_NODE ? p->base_nodes : added[i].before;
         links[i] = next[at];
         next[at] = i;
@@ -329,7 +332,7 @@ static sib_code draft_outputs(draft *d)
     const new_output *o = d->p->outputs.items;
     uint32_t n = d->p->g->outputs.n;
     sib_code code = SIB_OK;
-    size_t room = 1; /* as graph_add_output keeps it */
+    size_t room = 1; /* powers of two, as graph_add_output assumes */
     while (room < n)
         room *= 2;
     d->after.outputs.ids = mem_alloc(room, sizeof *d->after.outputs.ids);
@@ -344,9 +347,9 @@ static sib_code draft_outputs(draft *d)
     return code;
 }
 
-/* ---- Applying: graphs inside -------------------------------------------------------------------------- */
+/* ---- Applying: subgraphs ----------------------------------------------------------------------------- */
 
-/* Calls what for each graph that stands inside a node of g; stops and returns false where that does. */
+/* Calls `what` for each subgraph of node n; stops and returns false where the call does. */
 static bool each_inside(const graph *g, const node *n, bool (*what)(void *context, graph *inside),
                         void *context)
 {
@@ -362,7 +365,7 @@ static bool each_inside(const graph *g, const node *n, bool (*what)(void *contex
     return true;
 }
 
-/* Makes the captures of a graph inside use what stands instead, and notes what they were. */
+/* Substitutes the captures of a subgraph, and records the old ones. */
 static bool rewire_captures(void *context, graph *inside)
 {
     draft *d = context;
@@ -394,7 +397,7 @@ static bool is_another(void *context, graph *inside)
     return inside != ((const inside_search *)context)->wanted;
 }
 
-/* True where a new node holds the graph. */
+/* True where a new node holds the subgraph. */
 static bool is_held(const draft *d, const graph *inside)
 {
     const added_node *added = d->p->nodes.items;
@@ -412,7 +415,7 @@ static bool free_unheld(void *context, graph *inside)
     return true;
 }
 
-/* Frees what the graph had and has no more; g is the draft by now, `before` what it was. */
+/* Frees what the edits made unreachable; g is already the draft, `before` the old graph. */
 static void free_replaced(draft *d, const graph *before)
 {
     for (node_id n = 0; n < d->p->base_nodes; n++)
@@ -445,7 +448,7 @@ static sib_code make_draft(draft *d)
     return code == SIB_OK ? draft_outputs(d) : code;
 }
 
-/* g becomes the draft if that can be verified. */
+/* Replaces g by the draft if that passes verification. */
 static sib_code install(graph *g, draft *d)
 {
     graph before = *g;

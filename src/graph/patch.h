@@ -1,5 +1,5 @@
-/* Edits of a graph, made whole or not at all. A pass reads the graph and writes what is to change; applying checks the
-   seams, keeps the order of nodes and verifies the result. */
+/* Edits of a graph, applied all at once or not at all. A pass reads the graph and records its edits;
+   applying them checks types, keeps the order of nodes and verifies the result. */
 #ifndef GRAPH_PATCH_H
 #define GRAPH_PATCH_H
 
@@ -7,34 +7,36 @@
 
 typedef struct patch patch;
 
-/* An empty patch of g, which must stay as it is until the patch is applied. */
+/* Creates an empty patch of g, which must not change until the patch is applied. */
 sib_code patch_create(const graph *g, patch **out, sib_error *err);
 void patch_free(patch **p);
-/* True where nothing is to change. */
+/* True where the patch has no edits. */
 bool patch_is_empty(const patch *p);
 
-/* A new value; its id holds once the patch is applied, and in the patch before. type: may be NULL. name is copied.
-   Errors of all of these: SIB_ERR_MEMORY, SIB_ERR_ARGUMENT (an id that does not exist), SIB_ERR_SIZE. */
+/* Adds a value. Its id is valid at once within the patch, and in the graph once the patch is applied.
+   type: may be NULL. name is copied. Errors of all edits: SIB_ERR_MEMORY, SIB_ERR_ARGUMENT (an id that
+   does not exist), SIB_ERR_SIZE. */
 sib_code patch_value(patch *p, sib_str name, const value_type *type, value_id *out, sib_error *err);
-/* The same with elements, borrowed from the graph's keeper. */
+/* Adds a value with a constant, borrowed from the graph's keeper. */
 sib_code patch_constant(patch *p, sib_str name, const sib_tensor *constant, value_id *out, sib_error *err);
-/* A new node before a node of the graph, or NO_NODE: at the end; several before one stand in the order in which they
-   were given. Copied as graph_add_node does. Its outputs are new values, or those of nodes that are dropped; its inputs
-   are read as they stand: rewiring does not change them. */
+/* Adds a node before a node of the graph, or at the end (NO_NODE); several before the same node keep their
+   order. Copied as by graph_add_node. Its outputs are new values, or outputs of dropped nodes; its inputs
+   are not changed by rewiring. */
 sib_code patch_node(patch *p, node_id before, const node *n, sib_error *err);
-/* All of the graph's nodes, and the captures of graphs inside it, use `to` instead of `from`. The graph's outputs stay.
-   Where `to` is itself rewired, that is followed. */
+/* Makes all nodes of the graph, and the captures of its subgraphs, use `to` instead of `from`; the graph's
+   outputs stay. If `to` is itself rewired, that is followed. */
 sib_code patch_rewire(patch *p, value_id from, value_id to, sib_error *err);
-/* The node goes, with the graphs inside it; its values stay, made by nobody or by a new node. */
+/* Drops a node with its subgraphs; its values stay, without a producer or with a new node's. */
 sib_code patch_drop(patch *p, node_id n, sib_error *err);
-/* Output `index` of the graph is v. */
+/* Makes v output `index` of the graph. */
 sib_code patch_output(patch *p, uint32_t index, value_id v, sib_error *err);
 
-/* Applies p to g, its graph, and verifies; after a failure g is as it was. Ids of values stay; nodes are numbered anew.
-   Errors: SIB_ERR_ARGUMENT (another graph, or one that changed; a value rewired twice or in a circle; types that do not
-   agree, with both), SIB_ERR_FORMAT (a value made twice, or what graph_verify finds), SIB_ERR_MEMORY. */
+/* Applies p to its graph g and verifies; after a failure g is unchanged. Value ids stay; nodes are
+   renumbered. Errors: SIB_ERR_ARGUMENT (another graph, or one that changed; a value rewired twice or in a
+   cycle; types that do not agree, with both), SIB_ERR_FORMAT (a value produced twice, or what graph_verify
+   finds), SIB_ERR_MEMORY. */
 sib_code patch_apply(graph *g, patch *p, sib_error *err);
-/* Where a node stands after patch_apply; NO_NODE for a dropped one. */
+/* Returns the id of a node after patch_apply; NO_NODE for a dropped one. */
 node_id patch_moved(const patch *p, node_id n);
 
 #endif

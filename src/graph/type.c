@@ -48,7 +48,7 @@ static bool dtypes_agree(sib_dtype a, sib_dtype b)
     return a == b || a == SIB_DTYPE_UNKNOWN || b == SIB_DTYPE_UNKNOWN;
 }
 
-/* Dims differ for certain where their difference is never 0. */
+/* Dims certainly differ where their difference cannot be 0. */
 static bool dims_agree(dim_table *dims, dim a, dim b)
 {
     if (dim_same(a, b) || !a.id || !b.id)

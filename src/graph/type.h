@@ -1,4 +1,4 @@
-/* What a value can be: a tensor, or sequences, optionals and maps around one. */
+/* Types of values: a tensor, or sequences, optionals and maps around one. */
 #ifndef GRAPH_TYPE_H
 #define GRAPH_TYPE_H
 
@@ -7,7 +7,7 @@
 typedef enum type_kind {
     TYPE_UNKNOWN = 0,
     TYPE_TENSOR,
-    TYPE_SPARSE, /* a sparse tensor; its dense dims in shape */
+    TYPE_SPARSE, /* a sparse tensor; shape has its dense dims */
     TYPE_SEQUENCE,
     TYPE_OPTIONAL,
     TYPE_MAP
@@ -15,11 +15,11 @@ typedef enum type_kind {
 
 #define TYPE_MAX_DEPTH 4
 
-/* wrap lists what stands around the tensor, outermost first: optional(seq(tensor)) is { OPTIONAL, SEQUENCE }. A map
-   wraps the type of its values and has the dtype of its keys in key. Where only the outer part is known, dtype is
-   SIB_DTYPE_UNKNOWN. */
+/* wrap lists what surrounds the tensor, outermost first: optional(seq(tensor)) is { OPTIONAL, SEQUENCE }.
+   A map wraps the type of its values; key is the dtype of its keys. Where only the outer part is known,
+   dtype is SIB_DTYPE_UNKNOWN. */
 typedef struct value_type {
-    uint8_t depth;                /* entries of wrap */
+    uint8_t depth;                /* number of entries of wrap */
     uint8_t wrap[TYPE_MAX_DEPTH]; /* type_kind: SEQUENCE, OPTIONAL, MAP */
     type_kind leaf;               /* TYPE_TENSOR, TYPE_SPARSE or TYPE_UNKNOWN */
     sib_dtype dtype, key;
@@ -32,15 +32,16 @@ static inline type_kind type_outer(const value_type *t)
     return t->depth ? (type_kind)t->wrap[0] : t->leaf;
 }
 
-/* A tensor of dtype, unranked. */
+/* An unranked tensor. */
 value_type type_tensor(sib_dtype dtype);
-/* A tensor of dtype and concrete dims (rank). */
+/* A tensor with concrete dims (rank). */
 value_type type_of_dims(dim_table *t, sib_dtype dtype, size_t rank, const int64_t *dims);
-/* kind around t. Gives an unknown type where it nests too deep. */
+/* Wraps t in kind. Returns an unknown type where that nests too deep. */
 value_type type_wrap(type_kind kind, value_type t);
-/* What is inside the outermost wrap; an unknown type for a tensor. */
+/* The type inside the outermost wrap; an unknown type for a tensor. */
 value_type type_inner(const value_type *t);
-/* True where a value of type b may be used for one of type a: kinds, dtypes, ranks and dims are not known to differ. */
+/* True where a value of type b may be used as one of type a: no kind, dtype, rank or dim is known to
+   differ. */
 bool type_agrees(dim_table *dims, const value_type *a, const value_type *b);
 /* "float32 [T, 80]", "seq(int64 [?1])", "map(string, float32 [])", "unknown". */
 const char *type_text(const dim_table *dims, const value_type *t, char *text, size_t size);

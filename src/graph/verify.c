@@ -1,4 +1,4 @@
-/* The invariants of graph.h, checked. */
+/* Checks the invariants of graph.h. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/names.h"
@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Deepest subgraph within subgraph. */
+/* Max nesting of subgraphs. */
 #define DEPTH_MAX 64
 
-/* What is known of a value besides what it says. */
+/* Roles of a value. */
 typedef enum mark { MARK_INPUT = 1, MARK_CAPTURE = 2, MARK_OUTPUT = 4 } mark;
 
-/* One graph being looked at. */
+/* State of checking one graph. */
 typedef struct check {
     const graph *g;
     uint8_t *marks; /* (n_values) */
@@ -70,7 +70,8 @@ static sib_code verify_type(const check *c, value_id v, const value_type *t)
     return SIB_OK;
 }
 
-/* A producer lists what it makes; a constant of the file is made by nobody; types hold together. */
+/* A producer lists the value among its outputs, a constant of the file has no producer, and types are
+   consistent. */
 static sib_code verify_value(const check *c, value_id v)
 {
     const graph *g = c->g;
@@ -93,9 +94,10 @@ static sib_code verify_value(const check *c, value_id v)
     return SIB_OK;
 }
 
-/* ---- Ends --------------------------------------------------------------------------------------------- */
+/* ---- Inputs, captures, outputs
+   -------------------------------------------------------------------------- */
 
-/* A value that the graph is given: an input or a capture. */
+/* Marks a value that the graph is given: an input or a capture. */
 static sib_code enter(const check *c, value_id v, mark as, const char *what)
 {
     if (!exists(c, v))
@@ -125,8 +127,8 @@ static sib_code verify_captures(const check *c)
     return code;
 }
 
-/* True where v has elements when the graph runs. Values without a name are put in from outside by whoever made the
-   graph: a plan. */
+/* True where v has elements when the graph runs. Nameless values are given from outside by the owner of
+   the graph, a plan. */
 static bool is_there(const check *c, value_id v)
 {
     const value *x = &c->g->values[v];
@@ -195,13 +197,13 @@ static sib_code verify_outputs(const check *c, node_id id)
 
 static sib_code verify_at(const graph *g, unsigned depth, sib_error *err);
 
-/* What a graph inside a node captures is made before the node. */
+/* What a subgraph captures is produced before the node that holds it. */
 static sib_code verify_inside(const check *c, node_id id, const graph *inside, unsigned depth)
 {
     const node *n = &c->g->nodes[id];
     if (!inside)
         return SIB_OK;
-    if (inside->outer != c->g) /* a plan's nodes name graphs of their model, which are looked at there */
+    if (inside->outer != c->g) /* a plan's nodes refer to subgraphs of their model, which are checked there */
         return SIB_OK;
     for (uint32_t i = 0; i < inside->n_captures; i++) {
         value_id v = inside->captures[i].outer;
