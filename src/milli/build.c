@@ -1,4 +1,4 @@
-/* The builder's core: failing, what is known of a value, appending a milli-op. */
+/* The builder's core: failure, queries of values, appending milli-ops. */
 #include "milli/build_internal.h"
 
 #include "base/size.h"
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- Failing --------------------------------------------------------------------------------------- */
+/* ---- Failure --------------------------------------------------------------------------------------- */
 
 mval l_fail(lowering *l, sib_code code, const char *format, ...)
 {
@@ -27,12 +27,13 @@ mval l_fail(lowering *l, sib_code code, const char *format, ...)
     return MVAL_NONE;
 }
 
-/* After a maker of dims or an allocation gave nothing. */
+/* Fails after an allocation or a function of dims returned nothing. */
 static void fail_dims(lowering *l)
 {
     sib_code code = dim_table_failed(l->graph->dims);
+    /* the expression is too long to track; with concrete dims it is a number */
     if (code == SIB_ERR_SIZE && l->symbolic && l->status == LOWER_OK)
-        l->status = LOWER_NEEDS_DIMS; /* an expression too long to follow; with numbers it is one */
+        l->status = LOWER_NEEDS_DIMS;
     else if (code != SIB_OK)
         l_fail(l, code, "%s",
                code == SIB_ERR_MEMORY ? "no memory for a dim" : "a dim overflows or is divided by 0");
@@ -43,7 +44,7 @@ static void fail_error(lowering *l, const sib_error *err)
     l_fail(l, err->code, "%s", err->message);
 }
 
-/* ---- What is known --------------------------------------------------------------------------------- */
+/* ---- Queries --------------------------------------------------------------------------------------- */
 
 static bool given(const lowering *l, mval v)
 {
@@ -81,10 +82,10 @@ static void needs_dims(lowering *l)
         l_fail(l, SIB_ERR_UNSUPPORTED, "a dim that depends on data is needed before the data is there");
 }
 
-/* Most elements of an output that is computed because a lowering asks for it: nobody can cancel that. */
+/* Max elements of an output that is folded because a lowering asks for it, since that cannot be cancelled. */
 #define FORCE_LIMIT (INT64_C(1) << 24)
 
-/* Elements of a tensor of known dims; -1 where they are not known or too many to count. */
+/* Number of elements; -1 where dims are unknown or the count overflows. */
 static int64_t count_of(const graph *g, value_id v)
 {
     const value_type *t = &g->values[v].type;
@@ -97,7 +98,7 @@ static int64_t count_of(const graph *g, value_id v)
     return count;
 }
 
-/* Computes a milli-op that a lowering asks for. */
+/* Folds a milli-op on which the lowering depends. */
 static void force_one(lowering *l, node_id id)
 {
     const graph *g = l->graph;
@@ -117,8 +118,8 @@ static void force_one(lowering *l, node_id id)
         fail_error(l, &err);
 }
 
-/* Folds what leads to value `wanted` within the lowered node, up to FORCE_LIMIT. Stops with LOWER_NEEDS_CONTENT at the
-   first imported value that is no constant. */
+/* Folds what value `wanted` depends on within the lowered node, up to FORCE_LIMIT elements. Stops with
+   LOWER_NEEDS_CONTENT at the first imported value that is not a constant. */
 static void force(lowering *l, value_id wanted)
 {
     graph *g = l->graph;
@@ -156,7 +157,7 @@ static void force(lowering *l, value_id wanted)
     mem_free(needed);
 }
 
-/* A tensor that is used: its rank must be known. */
+/* True where v is a tensor of known rank, else stops the lowering. */
 static bool ranked(lowering *l, mval v)
 {
     if (!given(l, v))
@@ -165,7 +166,7 @@ static bool ranked(lowering *l, mval v)
     int64_t ignored[SIB_MAX_RANK];
     if (!l->symbolic && !t->depth && t->leaf == TYPE_TENSOR &&
         !dim_shape_const(l->graph->dims, &t->shape, ignored)) {
-        /* dims that depend on data: what leads to them must be known, and then they are */
+        /* dims that depend on data: folding what produces them makes them known */
         force(l, v.id);
         if (!l_ok(l))
             return false;
@@ -271,7 +272,7 @@ size_t m_elements(lowering *l, mval v, dim *out, size_t max)
         return n;
     if (m_content(l, v) && elements_of(l, v, out, max, &n))
         return n;
-    fail_dims(l); /* where memory was wanting */
+    fail_dims(l); /* where memory failed */
     if (l_ok(l))
         l_fail(l, SIB_ERR_ARGUMENT, "a list of at most %zu whole numbers is wanted", max);
     return 0;
@@ -281,7 +282,7 @@ size_t m_ints(lowering *l, mval v, int64_t *out, size_t max)
 {
     dim dims[ELEMENTS_MAX];
     if (given(l, v) && build_value(l, v)->constant) {
-        /* constants may be longer than what is followed as dims */
+        /* a constant may have more elements than are tracked as dims */
         const sib_tensor *t = build_value(l, v)->constant;
         uint64_t n = sib_tensor_count(t);
         sib_tensor *whole = NULL;
@@ -302,7 +303,7 @@ size_t m_ints(lowering *l, mval v, int64_t *out, size_t max)
     }
     size_t n = m_elements(l, v, dims, size_min(max, ELEMENTS_MAX));
     if (given(l, v) && build_value(l, v)->constant)
-        return m_ints(l, v, out, max); /* it was folded just now */
+        return m_ints(l, v, out, max); /* force folded it */
     for (size_t i = 0; i < n; i++)
         out[i] = m_number(l, dims[i]);
     return l_ok(l) ? n : 0;
@@ -331,7 +332,7 @@ double m_float(lowering *l, mval v)
     return number;
 }
 
-/* ---- Dims in formulas ------------------------------------------------------------------------------ */
+/* ---- Arithmetic of dims ---------------------------------------------------------------------------- */
 
 dim d_const(lowering *l, int64_t number)
 {
@@ -414,11 +415,12 @@ mval build_leaf(lowering *l, const value_type *type, const sib_tensor *constant)
     return (mval){id};
 }
 
-/* A milli-op is computed on the spot where that is no more work than this: small results of large constants, over and
-   over, would make planning as long as a run. */
+/* Max work of a milli-op that is folded at once: without it, reducing large constants over and over would
+   make planning as long as a run. */
 #define FOLD_WORK (1 << 18)
 
-/* Elements that a milli-op with constants as inputs reads, writes and multiplies; UINT64_MAX for far too many. */
+/* Elements that a milli-op with constant inputs reads, writes and multiplies; UINT64_MAX where they are
+   too many to count. */
 static uint64_t work_of(const graph *g, const node *n)
 {
     uint64_t work = 0, largest = 0;
@@ -430,14 +432,14 @@ static uint64_t work_of(const graph *g, const node *n)
         work += count;
         largest = i == 0 ? last : largest;
     }
-    /* sums of `largest` terms for each element */
+    /* each element is a sum of up to `largest` terms */
     uint64_t times = n->milli->kind == MILLI_matmul || n->milli->kind == MILLI_determinant ? largest : 1;
     for (uint32_t i = 0; i < n->outputs.n; i++)
         work += (uint64_t)count_of(g, n->outputs.ids[i]);
     return __builtin_mul_overflow(work, times, &work) ? UINT64_MAX : work;
 }
 
-/* True where the milli-op may be computed on the spot: every input is known, and all of it is small. */
+/* True where the milli-op may be folded at once: every input is known and everything is small. */
 static bool foldable(const lowering *l, const node *n)
 {
     const graph *g = l->graph;
@@ -459,7 +461,7 @@ static bool foldable(const lowering *l, const node *n)
     return true;
 }
 
-/* Lowerings may be loops over whatever a file says: here they end. */
+/* Ends lowerings that loop as often as a file says, once the budget is spent or the run is cancelled. */
 static bool may_go_on(lowering *l)
 {
     if (cancel_is_set(l->cancel))
@@ -500,7 +502,7 @@ void m_emit(lowering *l, milli_kind kind, size_t n_in, const mval *in, size_t n_
         code = graph_add_node(l->graph, &n, &id, &err);
     if (code == SIB_OK && foldable(l, &l->graph->nodes[id])) {
         code = l->fold(l, id, &err);
-        if (code == SIB_OK) { /* its outputs are constants now; it was the last node */
+        if (code == SIB_OK) { /* its outputs are constants now, and it was the last node */
             for (size_t i = 0; i < n_out; i++)
                 l->graph->values[outs[i]].producer = NO_NODE;
             l->graph->n_nodes--;

@@ -1,13 +1,15 @@
-/* Writing milli-ops: the words in which src/ops/ says what an operator is.
+/* Builder of milli-ops: the functions by which src/ops/ defines operators.
 
-   Every m_ function appends one or a few milli-ops to l->graph and gives a handle on the value, whose dtype and dims
-   are inferred on the spot. Failures stick: after the first one all functions return MVAL_NONE at once, and an
-   operand MVAL_NONE gives MVAL_NONE, so a lowering is written straight on and l->status is looked at once, at the end.
+   Every m_ function appends one or a few milli-ops to l->graph and returns a handle of the resulting value,
+   whose dtype and dims are inferred at once. Failures are sticky: after the first, all functions return
+   MVAL_NONE immediately, and an operand MVAL_NONE gives MVAL_NONE. So a lowering needs no error checks;
+   l->status is checked once, at the end.
 
-   The same lowering runs in two ways. To run a graph, all dims are constants. To infer types (l->symbolic), dims are
-   expressions and the milli-ops are thrown away; a lowering that needs a number where there is a symbol then stops
-   with LOWER_NEEDS_DIMS, and one that needs the elements of an input (the target of Reshape) stops with
-   LOWER_NEEDS_CONTENT. What l_declare and l_out said until then is what inference keeps. */
+   The same lowering runs in two modes. To run a graph, all dims are constants. To infer types
+   (l->symbolic), dims are expressions and the milli-ops are discarded; a lowering that needs the number of
+   a symbolic dim then stops with LOWER_NEEDS_DIMS, and one that needs the elements of an input (the target
+   of Reshape) stops with LOWER_NEEDS_CONTENT. Inference keeps what l_declare and l_out were given until
+   then. */
 #ifndef MILLI_BUILD_H
 #define MILLI_BUILD_H
 
@@ -24,94 +26,96 @@ typedef enum lower_status {
     LOWER_OK,
     LOWER_NEEDS_DIMS,    /* symbolic only: a dim must be a number first */
     LOWER_NEEDS_CONTENT, /* the elements of an imported value, l->needs, must be known first */
-    LOWER_FAILED         /* l->error says why: wrong input, unsupported, memory */
+    LOWER_FAILED         /* see l->error: wrong input, unsupported, memory */
 } lower_status;
 
 typedef struct lowering lowering;
 
-/* What lowering all nodes of an inference or a plan may still cost, counted down: what a file asks for may be endless.
-   Where ops is used up inference stops (LOWER_NEEDS_DIMS) and planning fails; where work is, nothing more is folded
-   that no lowering asks for. */
+/* What is left for lowering all nodes of an inference or a plan; a file could ask for endless work. At ops
+   0 inference stops (LOWER_NEEDS_DIMS) and planning fails; at work 0 only what a lowering asks for is
+   still folded. */
 typedef struct lower_budget {
     uint64_t ops;  /* milli-ops */
-    uint64_t work; /* elements read and multiplied by folding */
+    uint64_t work; /* elements that folding reads and multiplies */
 } lower_budget;
 
 struct lowering {
-    graph *graph;                    /* where milli-ops go */
+    graph *graph;                    /* receives the milli-ops */
     bool symbolic;                   /* inference: dims may be expressions */
-    bool oracle;                     /* float16, bfloat16 and float32 become float64 everywhere */
-    uint64_t seed;                   /* of the session, for random operators without one of their own */
-    int64_t fold_limit;              /* most elements that are folded on the spot */
-    const struct sib_cancel *cancel; /* ends lowering with SIB_ERR_CANCELLED; NULL: none */
+    bool oracle;                     /* float16, bfloat16 and float32 are computed as float64 */
+    uint64_t seed;                   /* of the session, for random operators that have no seed */
+    int64_t fold_limit;              /* max elements of a milli-op that is folded at once */
+    const struct sib_cancel *cancel; /* stops lowering with SIB_ERR_CANCELLED; may be NULL */
     lower_budget *budget;            /* NULL: no limit */
     lower_status status;
-    value_id needs;  /* with LOWER_NEEDS_CONTENT: a value of `graph` that was imported */
+    value_id needs;  /* with LOWER_NEEDS_CONTENT: an imported value of `graph` */
     sib_error error; /* with LOWER_FAILED */
 
     /* The node being lowered and its source graph; set by lower_node. */
     const struct graph *source;
     const node *node;
     node_id node_index;
-    mval *outs;           /* (node->outputs.n) what l_out gave */
-    value_type *declared; /* (node->outputs.n) what l_declare said, else unknown */
-    unsigned depth;       /* of subgraphs being inlined */
+    mval *outs;           /* (node->outputs.n) as given to l_out */
+    value_type *declared; /* (node->outputs.n) as given to l_declare, else unknown */
+    unsigned depth;       /* nesting of the subgraphs being inlined */
 
-    /* Of whoever drives the lowering: `driver` is for import and changes inside subgraphs that are lowered in place,
-       `owner` is for the others and stays. */
+    /* Contexts of whoever drives the lowering: `driver` is that of import and changes within subgraphs
+       that are lowered in place; `owner` is that of the other callbacks and stays. */
     void *driver, *owner;
-    /* The value of l->graph that stands for a value of `source`. */
+    /* Returns the value of l->graph that represents a value of `source`. */
     mval (*import)(lowering *l, const struct graph *source, value_id v);
-    /* Computes a milli-op whose inputs are all constants; fills outputs' constants (kept by the graph's arena).
-       NULL: nothing is folded. */
+    /* Computes a milli-op whose inputs are all constants; sets its outputs' constants, which the graph's
+       arena keeps. NULL: nothing is folded. */
     sib_code (*fold)(lowering *l, node_id milli, sib_error *err);
-    /* Infers a subgraph, in symbolic mode (for If, Loop, Scan); NULL elsewhere. */
+    /* Infers a subgraph of If, Loop or Scan in symbolic mode; NULL otherwise. */
     sib_code (*infer_subgraph)(lowering *l, graph *subgraph, sib_error *err);
 };
 
-/* ---- Failing --------------------------------------------------------------------------------------- */
+/* ---- Failure ---------------------------------------------------------------------------------------- */
 
-/* Sets status LOWER_FAILED with "'name' (Type): " before the words. Returns MVAL_NONE. */
+/* Sets status LOWER_FAILED with the message prefixed by "'name' (Type): ". Returns MVAL_NONE. */
 mval l_fail(lowering *l, sib_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* False once anything has gone wrong or is wanting. */
+/* False after a failure, or once dims or content are needed. */
 static inline bool l_ok(const lowering *l)
 {
     return l->status == LOWER_OK;
 }
 
-/* ---- What is known of a value ---------------------------------------------------------------------- */
+/* ---- Queries ---------------------------------------------------------------------------------------- */
 
-const value_type *m_type(const lowering *l, mval v); /* lives until the next m_ call; never NULL */
+const value_type *m_type(const lowering *l, mval v); /* valid until the next m_ call; never NULL */
 sib_dtype m_dtype(const lowering *l, mval v);
 bool m_is(const lowering *l, mval v, sib_dtype_kind kind);
-/* Rank; where the value is not ranked: stops with LOWER_NEEDS_DIMS and gives 0. */
+/* Returns the rank; for an unranked value stops with LOWER_NEEDS_DIMS and returns 0. */
 int m_rank(lowering *l, mval v);
-/* Dim of an axis, which may be negative; DIM_NONE after a failure. */
+/* Returns the dim of an axis, which may be negative; DIM_NONE after a failure. */
 dim m_dim(lowering *l, mval v, int axis);
-/* Dims, at most SIB_MAX_RANK; returns the rank. */
+/* Gets the dims; returns the rank. */
 int m_dims(lowering *l, mval v, dim out[SIB_MAX_RANK]);
-/* The number of a dim; stops with LOWER_NEEDS_DIMS (and gives 1) where it is none. */
+/* Returns the value of a constant dim; for a symbolic one stops with LOWER_NEEDS_DIMS and returns 1. */
 int64_t m_number(lowering *l, dim d);
 /* m_number(m_dim()). */
 int64_t m_size(lowering *l, mval v, int axis);
-/* axis in [-rank, rank) as [0, rank); fails where it is outside. what: "axis". */
+/* Maps axis from [-rank, rank) to [0, rank); fails where it is out of range. what: its name in the
+   message, "axis". */
 int m_axis(lowering *l, int64_t axis, int rank, const char *what);
 
-/* True where the elements are known without asking: a constant. */
+/* True for a constant: the elements are known without folding. */
 bool m_is_known(const lowering *l, mval v);
-/* The tensor of a value whose elements are needed; stops with LOWER_NEEDS_CONTENT (and gives NULL) where they are
-   not known yet. Lives as long as the graph's arena. */
+/* Returns the tensor of a value, folding what it depends on; where that is unknown, stops with
+   LOWER_NEEDS_CONTENT and returns NULL. It lives as long as the graph's arena. */
 const sib_tensor *m_content(lowering *l, mval v);
-/* The elements of an integer tensor of rank 0 or 1 as dims: from a constant, or symbolic from Shape and arithmetic.
-   Returns the count, at most max (else it fails); stops with LOWER_NEEDS_CONTENT where they are not known. */
+/* Gets the elements of an integer tensor of rank 0 or 1 as dims: from a constant, or symbolic from Shape
+   and arithmetic. Returns the count; fails where it exceeds max, and stops with LOWER_NEEDS_CONTENT where
+   the elements are unknown. */
 size_t m_elements(lowering *l, mval v, dim *out, size_t max);
-/* The same as numbers. */
+/* The same as integers. */
 size_t m_ints(lowering *l, mval v, int64_t *out, size_t max);
-/* A scalar, or tensor of one element, as a number. */
+/* The value of a scalar or of a tensor with one element. */
 int64_t m_int(lowering *l, mval v);
 double m_float(lowering *l, mval v);
 
-/* ---- Dims in formulas ------------------------------------------------------------------------------ */
+/* ---- Arithmetic of dims ----------------------------------------------------------------------------- */
 
 dim d_const(lowering *l, int64_t number);
 dim d_add(lowering *l, dim a, dim b);
@@ -121,28 +125,28 @@ dim d_floor_div(lowering *l, dim a, dim b);
 dim d_ceil_div(lowering *l, dim a, dim b);
 dim d_min(lowering *l, dim a, dim b);
 dim d_max(lowering *l, dim a, dim b);
-dim d_broadcast(lowering *l, dim a, dim b);            /* the other where one is 1 */
+dim d_broadcast(lowering *l, dim a, dim b);            /* where one is 1, the other */
 dim d_product(lowering *l, size_t n, const dim *dims); /* 1 for none */
 
 /* ---- Constants ------------------------------------------------------------------------------------- */
 
-mval m_constant(lowering *l, sib_tensor *t);                    /* takes t over, also where it fails */
-mval m_constant_ref(lowering *l, const sib_tensor *t);          /* t outlives the graph (an attribute) */
+mval m_constant(lowering *l, sib_tensor *t);                    /* takes ownership of t, also on failure */
+mval m_constant_ref(lowering *l, const sib_tensor *t);          /* t must outlive the graph (an attribute) */
 mval m_scalar(lowering *l, sib_dtype dtype, double value);      /* rounded or truncated to dtype */
 mval m_scalar_int(lowering *l, sib_dtype dtype, int64_t value); /* exact; wraps */
 mval m_scalar_like(lowering *l, mval x, double value);          /* of the dtype of x */
 mval m_int64s(lowering *l, size_t n, const int64_t *values);    /* [n] */
 mval m_floats(lowering *l, size_t n, const float *values);      /* float32 [n] */
 mval m_strings(lowering *l, size_t n, const sib_str *values);   /* [n] */
-mval m_dim_vector(lowering *l, size_t n, const dim *dims); /* int64 [n] whose elements are known as dims */
-mval m_dim_scalar(lowering *l, dim d);                     /* int64 scalar */
+mval m_dim_vector(lowering *l, size_t n, const dim *dims);      /* int64 [n], its elements known as dims */
+mval m_dim_scalar(lowering *l, dim d);                          /* int64 scalar */
 mval m_filled(lowering *l, mval scalar, size_t rank, const dim *dims); /* the scalar expanded */
 mval m_iota(lowering *l, sib_dtype dtype, dim n);                      /* 0, 1, ... n - 1 */
 
 /* ---- Elementwise ------------------------------------------------------------------------------------ */
 
 mval m_unary(lowering *l, milli_kind kind, mval a);
-mval m_binary(lowering *l, milli_kind kind, mval a, mval b); /* fails where dtypes differ, with both */
+mval m_binary(lowering *l, milli_kind kind, mval a, mval b); /* fails where dtypes differ, naming both */
 #define M_UNARY(name)                                                                                        \
     static inline mval m_##name(lowering *l, mval a)                                                         \
     {                                                                                                        \
@@ -188,22 +192,21 @@ M_BINARY(less_equal)
 #undef M_UNARY
 #undef M_BINARY
 mval m_where(lowering *l, mval condition, mval a, mval b);
-mval m_cast(lowering *l, mval a,
-            sib_dtype to); /* a itself where it has the dtype; does not saturate integers */
-mval m_cast_saturating(lowering *l, mval a, sib_dtype to); /* 8-bit floats saturate, integers clamp */
+mval m_cast(lowering *l, mval a, sib_dtype to); /* returns a itself where it has the dtype; integers wrap */
+mval m_cast_saturating(lowering *l, mval a, sib_dtype to); /* 8-bit floats saturate, integers are clamped */
 mval m_cast_like(lowering *l, mval a, mval like);
 mval m_bitcast(lowering *l, mval a, sib_dtype to);
-/* With a number on the right, of the dtype of a. */
+/* The second operand is a number, converted to the dtype of a. */
 mval m_add_number(lowering *l, mval a, double b);
 mval m_mul_number(lowering *l, mval a, double b);
 mval m_reciprocal(lowering *l, mval a);
 mval m_square(lowering *l, mval a);
-mval m_clamp(lowering *l, mval a, mval low,
-             mval high);             /* min(max(a, low), high); MVAL_NONE bounds are left out */
+/* min(max(a, low), high); a bound MVAL_NONE is left out. */
+mval m_clamp(lowering *l, mval a, mval low, mval high);
 mval m_sigmoid(lowering *l, mval a); /* 1 / (1 + e^-a), in double, rounded once */
 mval m_relu(lowering *l, mval a);
 
-/* ---- Reductions. axes: (n), may be negative; n 0 with axes NULL is every axis. ------------------------- */
+/* ---- Reductions. axes: (n), may be negative; n = 0 with axes NULL reduces all. ---------------------- */
 
 typedef enum { DROP_DIMS = 0, KEEP_DIMS = 1 } keep_dims;
 mval m_reduce(lowering *l, milli_kind kind, mval a, size_t n, const int64_t *axes, keep_dims keep);
@@ -216,29 +219,29 @@ mval m_log_softmax(lowering *l, mval a, int64_t axis);
 
 /* ---- Layout ------------------------------------------------------------------------------------------ */
 
-mval m_reshape(lowering *l, mval a, size_t rank, const dim *dims); /* the counts must agree */
+mval m_reshape(lowering *l, mval a, size_t rank, const dim *dims); /* the element counts must agree */
 mval m_reshape_numbers(lowering *l, mval a, size_t rank, const int64_t *dims);
-mval m_flatten(lowering *l, mval a, int begin,
-               int end);                         /* axes [begin, end) become one; an empty range a 1 */
-mval m_unsqueeze(lowering *l, mval a, int axis); /* a dim of 1 before axis of the result; may be negative */
+/* Merges axes [begin, end) into one; an empty range inserts a 1. */
+mval m_flatten(lowering *l, mval a, int begin, int end);
+/* Inserts a dim of 1 at axis of the result, which may be negative. */
+mval m_unsqueeze(lowering *l, mval a, int axis);
 mval m_squeeze(lowering *l, mval a, int axis);
-mval m_transpose(lowering *l, mval a, const int64_t *perm); /* (rank) */
-mval m_swap(lowering *l, mval a, int axis, int other);      /* two axes exchanged; may be negative */
-mval m_move(lowering *l, mval a, int from, int to);         /* axis `from` comes to stand at `to` */
-mval m_expand(lowering *l, mval a, size_t rank,
-              const dim *dims); /* dims as they come out, after broadcasting */
+mval m_transpose(lowering *l, mval a, const int64_t *perm);       /* (rank) */
+mval m_swap(lowering *l, mval a, int axis, int other);            /* exchanges two axes; may be negative */
+mval m_move(lowering *l, mval a, int from, int to);               /* moves axis `from` to position `to` */
+mval m_expand(lowering *l, mval a, size_t rank, const dim *dims); /* dims of the result, after broadcasting */
 mval m_broadcast_like(lowering *l, mval a, mval like);
-/* count elements from start on along one axis; must lie inside. */
+/* count elements along one axis from start; they must be in range. */
 mval m_slice(lowering *l, mval a, int axis, dim start, dim count, int64_t step);
 mval m_slice_numbers(lowering *l, mval a, int axis, int64_t start, int64_t count);
 mval m_reverse(lowering *l, mval a, int axis);
 mval m_concat(lowering *l, size_t n, const mval *items, int axis);
 mval m_stack(lowering *l, size_t n, const mval *items, int axis); /* along a new axis */
-/* before, after: (rank) numbers >= 0. value: scalar of the same dtype, MVAL_NONE for 0. */
+/* before, after: (rank) values >= 0. value: scalar of the same dtype, MVAL_NONE for 0. */
 mval m_pad(lowering *l, mval a, const dim *before, const dim *after, mval value);
 mval m_pad_axis(lowering *l, mval a, int axis, dim before, dim after, mval value);
-mval m_gather(lowering *l, mval a, mval indices, int axis); /* indices of any integer dtype, in [0, n) */
-mval m_wrap_index(lowering *l, mval indices, dim n);        /* negative ones count from the end; int64 */
+mval m_gather(lowering *l, mval a, mval indices, int axis); /* indices: any integer dtype, in [0, n) */
+mval m_wrap_index(lowering *l, mval indices, dim n);        /* negative indices count from the end; int64 */
 mval m_gather_nd(lowering *l, mval a, mval indices, int batch);
 mval m_gather_elements(lowering *l, mval a, mval indices,
                        int axis); /* out[i..] = a[i.. with axis: indices[i..]] */
@@ -246,7 +249,8 @@ mval m_scatter_nd(lowering *l, mval a, mval indices, mval updates,
                   const char *reduction); /* "none", "add", ... */
 mval m_tile(lowering *l, mval a, size_t rank, const dim *repeats);
 
-/* Sliding windows over the last n axes; see milli.def. before, after: dims; pad value: scalar or MVAL_NONE for 0. */
+/* Sliding windows over the last n axes; see milli.def. before, after: dims; pad value: scalar, or
+   MVAL_NONE for 0. */
 typedef struct window_spec {
     int n;
     int64_t kernel[SIB_MAX_RANK], stride[SIB_MAX_RANK], dilation[SIB_MAX_RANK]; /* (n) */
@@ -263,14 +267,14 @@ mval m_random(lowering *l, milli_kind kind, sib_dtype dtype, int64_t seed, size_
 
 /* ---- Any milli-op -------------------------------------------------------------------------------------- */
 
-/* Appends a milli-op with attributes; its outputs' types are given: (n_out). out: (n_out). For the rows that have no
-   function of their own above. Attributes are copied. Where a type is dynamic its unknown dims are dim_fresh. */
+/* Appends a milli-op with attributes, for the rows that have no function above. types: (n_out) of its
+   outputs; out: (n_out). Attributes are copied. Unknown dims of a dynamic output are dim_fresh. */
 void m_emit(lowering *l, milli_kind kind, size_t n_in, const mval *in, size_t n_attributes,
             const attribute *attributes, size_t n_out, const value_type *types, mval *out);
 attribute attribute_int(const char *name, int64_t number);
 attribute attribute_ints(const char *name, size_t n, const int64_t *values); /* borrowed until m_emit */
 attribute attribute_str(const char *name, sib_str s);
-/* A tensor type for m_emit. dims: (rank), DIM_NONE gives a fresh one. */
+/* A tensor type for m_emit. dims: (rank), DIM_NONE is replaced by a fresh one. */
 value_type m_tensor_type(lowering *l, sib_dtype dtype, size_t rank, const dim *dims);
 
 #endif

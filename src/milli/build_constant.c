@@ -11,7 +11,7 @@ static mval fail_with(lowering *l, const sib_error *err)
     return l_fail(l, err->code, "%s", err->message);
 }
 
-/* In oracle mode the wide floats are one: float64. */
+/* In oracle mode the wide floats become float64. */
 static sib_dtype widened(const lowering *l, sib_dtype dtype)
 {
     return l->oracle && (dtype == SIB_F32 || dtype == SIB_F16 || dtype == SIB_BF16) ? SIB_F64 : dtype;
@@ -55,7 +55,7 @@ mval m_constant_ref(lowering *l, const sib_tensor *t)
     return build_leaf(l, &type, t);
 }
 
-/* A new tensor to be filled, or NULL after a failure. */
+/* Creates a tensor to be filled; NULL after a failure. */
 static sib_tensor *fresh(lowering *l, sib_dtype dtype, size_t rank, const int64_t *dims)
 {
     sib_tensor *t = NULL;
@@ -65,7 +65,7 @@ static sib_tensor *fresh(lowering *l, sib_dtype dtype, size_t rank, const int64_
     return t;
 }
 
-/* One element of `from` (float64 or int64) as a constant of another dtype. */
+/* Converts one element of dtype `from` (float64 or int64) to a constant of dtype `to`. */
 static mval converted(lowering *l, sib_dtype from, const void *element, sib_dtype to)
 {
     sib_tensor *wide = fresh(l, from, 0, NULL), *t = NULL;
@@ -93,7 +93,7 @@ mval m_scalar_like(lowering *l, mval x, double number)
     return m_scalar(l, m_dtype(l, x), number);
 }
 
-/* A list [n] of numbers. */
+/* A constant [n]. */
 static mval listed(lowering *l, sib_dtype dtype, size_t n, const void *values)
 {
     int64_t count = (int64_t)n;
@@ -128,7 +128,7 @@ mval m_strings(lowering *l, size_t n, const sib_str *values)
     return t ? m_constant(l, t) : MVAL_NONE;
 }
 
-/* int64 of rank 0 or 1 from dims: a constant where all are numbers. */
+/* int64 of rank 0 or 1 from dims: a constant where all are constants. */
 static mval from_dims(lowering *l, size_t rank, size_t n, const dim *dims)
 {
     int64_t count = (int64_t)n;

@@ -5,7 +5,7 @@
 
 /* ---- Elementwise ----------------------------------------------------------------------------------- */
 
-/* The dim of two operands together, as NumPy broadcasts. */
+/* Broadcasts two dims as NumPy does. */
 static dim broadcast_dim(lowering *l, dim a, dim b)
 {
     int64_t x, y;
@@ -17,7 +17,7 @@ static dim broadcast_dim(lowering *l, dim a, dim b)
     return d_broadcast(l, a, b);
 }
 
-/* Broadcasts dims `b` of rank into `out`, which has *rank dims already. */
+/* Broadcasts dims b (b_rank) into out (*rank). */
 static void broadcast_into(lowering *l, dim *out, int *rank, const dim *b, int b_rank)
 {
     dim one = d_const(l, 1), joined[SIB_MAX_RANK];
@@ -26,13 +26,13 @@ static void broadcast_into(lowering *l, dim *out, int *rank, const dim *b, int b
         int from_a = i - (n - *rank), from_b = i - (n - b_rank);
         joined[i] = broadcast_dim(l, from_a < 0 ? one : out[from_a], from_b < 0 ? one : b[from_b]);
     }
-    if (!l_ok(l)) /* not all of joined is there */
+    if (!l_ok(l)) /* `joined` is incomplete */
         return;
     memcpy(out, joined, sizeof *out * (size_t)n);
     *rank = n;
 }
 
-/* The tensor types of two broadcast together: dims in out, returns the rank; fails where they do not fit. */
+/* Broadcasts the dims of two tensors into out and returns the rank; fails where they do not broadcast. */
 static int m_broadcast_dims(lowering *l, mval a, mval b, dim out[SIB_MAX_RANK])
 {
     dim other[SIB_MAX_RANK];
@@ -160,7 +160,8 @@ mval m_clamp(lowering *l, mval a, mval low, mval high)
 
 mval m_sigmoid(lowering *l, mval a)
 {
-    /* in double, since e^-a leaves float16 soon; where it overflows even there, 1 / inf is the right 0 */
+    /* In double, since e^-a soon overflows float16; where it overflows double, 1 / inf gives the correct
+       0. */
     mval e = m_exp(l, m_neg(l, m_cast(l, a, SIB_F64)));
     return m_cast_like(l, m_reciprocal(l, m_add_number(l, e, 1)), a);
 }
@@ -172,7 +173,7 @@ mval m_relu(lowering *l, mval a)
 
 /* ---- Reductions ------------------------------------------------------------------------------------ */
 
-/* Marks the axes of a reduction; all of them for none given. */
+/* Marks the axes of a reduction; all axes where none are given. */
 static void mark_axes(lowering *l, bool *marked, int rank, size_t n, const int64_t *axes)
 {
     for (int i = 0; i < rank; i++)
@@ -184,7 +185,7 @@ static void mark_axes(lowering *l, bool *marked, int rank, size_t n, const int64
     }
 }
 
-/* a without the marked axes, which have size 1. */
+/* Removes the marked axes of a, which have size 1. */
 static mval drop_axes(lowering *l, mval a, const bool *marked)
 {
     dim dims[SIB_MAX_RANK], left[SIB_MAX_RANK];

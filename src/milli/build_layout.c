@@ -8,7 +8,7 @@ static bool stopped(const lowering *l, mval v)
     return !l_ok(l) || v.id == NO_VALUE;
 }
 
-/* The number of a dim, or 0 in symbolic mode where it is none: the milli-op is thrown away there. */
+/* The value of a dim; 0 for a symbolic one in symbolic mode, where milli-ops are discarded. */
 static int64_t number_or_zero(lowering *l, dim d)
 {
     int64_t n = 0;
@@ -17,7 +17,7 @@ static int64_t number_or_zero(lowering *l, dim d)
     return n;
 }
 
-/* ---- The same elements under other dims --------------------------------------------------------------- */
+/* ---- Same elements, other dims ------------------------------------------------------------------------ */
 
 mval m_reshape(lowering *l, mval a, size_t rank, const dim *dims)
 {
@@ -88,12 +88,13 @@ mval m_squeeze(lowering *l, mval a, int axis)
         return l_fail(l, SIB_ERR_ARGUMENT, "axis %d of size %lld cannot be squeezed, it needs size 1", at,
                       (long long)size);
     memmove(dims + at, dims + at + 1, sizeof *dims * (size_t)(rank - at - 1));
-    /* a symbol is taken to be 1, since the model cannot run otherwise; the count can then not be compared */
+    /* A symbolic dim is assumed to be 1, since the model cannot run otherwise; counts can then not be
+       compared. */
     value_type type = m_tensor_type(l, m_dtype(l, a), (size_t)rank - 1, dims);
     return build_one(l, MILLI_reshape, 1, &a, 0, NULL, &type);
 }
 
-/* True where axes of more than one element stay in line: then the elements do. */
+/* True where axes of size > 1 keep their order, hence elements keep theirs. */
 static bool stay_in_line(const lowering *l, int rank, const dim *dims, const int64_t *perm)
 {
     int64_t size, last = -1;
@@ -148,7 +149,7 @@ mval m_move(lowering *l, mval a, int from, int to)
     if (stopped(l, a))
         return MVAL_NONE;
     for (int i = 0; i < rank; i++) {
-        n += n == x; /* the next axis that stays in line */
+        n += n == x; /* the next axis in order */
         perm[i] = i == y ? x : n++;
     }
     return m_transpose(l, a, perm);
@@ -211,7 +212,7 @@ mval m_tile(lowering *l, mval a, size_t n, const dim *repeats)
     return a;
 }
 
-/* ---- Parts ---------------------------------------------------------------------------------------------- */
+/* ---- Slice, concat, pad, tile -------------------------------------------------------------------------- */
 
 mval m_slice(lowering *l, mval a, int axis, dim start, dim count, int64_t step)
 {
@@ -293,7 +294,7 @@ mval m_stack(lowering *l, size_t n, const mval *items, int axis)
     mval few[16], *apart = n <= 16 ? few : mem_alloc(n, sizeof *apart), out;
     if (!apart)
         return l_fail(l, SIB_ERR_MEMORY, "no memory for %zu parts", n);
-    apart[0] = MVAL_NONE; /* of nothing, m_concat refuses */
+    apart[0] = MVAL_NONE; /* m_concat rejects an empty list */
     for (size_t i = 0; i < n; i++)
         apart[i] = m_unsqueeze(l, items[i], axis);
     out = m_concat(l, n, apart, axis);
@@ -383,7 +384,7 @@ mval m_windows(lowering *l, mval a, const window_spec *w, mval outside)
     return build_one(l, MILLI_windows, 2, (mval[]){a, outside}, 5, attributes, &type);
 }
 
-/* ---- Gathers -------------------------------------------------------------------------------------------- */
+/* ---- Gathers ------------------------------------------------------------------------------------------ */
 
 mval m_gather(lowering *l, mval a, mval indices, int axis)
 {
@@ -435,7 +436,8 @@ mval m_gather_nd(lowering *l, mval a, mval indices, int batch)
 
 mval m_gather_elements(lowering *l, mval a, mval indices, int axis)
 {
-    /* indices [i..., j, k...] become full coordinates [i..., j, k..., rank]: an iota on every other axis */
+    /* Indices [i..., j, k...] become full coordinates [i..., j, k..., rank], with an iota on every other
+       axis. */
     dim dims[SIB_MAX_RANK];
     mval parts[SIB_MAX_RANK];
     int rank = m_dims(l, indices, dims), at = m_axis(l, axis, rank, "axis");

@@ -1,5 +1,5 @@
-/* The elements of small integer tensors as dims: what Shape gives and arithmetic makes of it, so that a Reshape to
-   [N, -1, T / 2] has dims that say so. Only in symbolic mode: with numbers, folding does the same. */
+/* Tracks the elements of small integer tensors as dims, from Shape through arithmetic, so that a Reshape
+   to [N, -1, T / 2] has these dims. Only in symbolic mode: with concrete dims, folding does the same. */
 #include "milli/build_internal.h"
 
 #include "base/size.h"
@@ -22,7 +22,7 @@ void elements_set(lowering *l, mval v, size_t n, const dim *dims)
     build_value(l, v)->n_elements = (uint32_t)n;
 }
 
-/* Elements of a small integer constant. */
+/* Gets the elements of a small integer constant. */
 static bool from_constant(const lowering *l, const sib_tensor *t, dim *out, size_t max, size_t *n)
 {
     sib_dtype_kind kind = sib_dtype_get_kind(sib_tensor_dtype(t));
@@ -53,7 +53,7 @@ bool elements_of(const lowering *l, mval v, dim *out, size_t max, size_t *n)
     return true;
 }
 
-/* ---- One rule a group of milli-ops -------------------------------------------------------------------- */
+/* ---- One rule per group of milli-ops ------------------------------------------------------------------ */
 
 typedef struct follow {
     lowering *l;
@@ -79,7 +79,7 @@ static bool binary(follow *f, dim_maker make)
     return true;
 }
 
-/* Division of integers goes toward zero, which is the floor where nothing is negative. */
+/* Integer division truncates, which is the floor where nothing is negative. */
 static dim divide(dim_table *t, dim a, dim b)
 {
     return dim_at_least(t, a, 0) && dim_at_least(t, b, 1) ? dim_floor_div(t, a, b) : DIM_NONE;
@@ -172,7 +172,7 @@ static bool reduce(follow *f, dim_maker make, int64_t start)
     return true;
 }
 
-/* Of a condition that is known, and of branches that are. */
+/* where: a known condition selects among known elements. */
 static bool choose(follow *f)
 {
     const sib_tensor *c = f->l->graph->values[f->n->inputs.ids[0]].constant;
@@ -253,5 +253,5 @@ void elements_follow(lowering *l, const node *n)
     if (known)
         elements_set(l, (mval){n->outputs.ids[0]}, f.n_out, f.out);
     else
-        dim_table_failed(l->graph->dims); /* what could not be followed is no failure */
+        dim_table_failed(l->graph->dims); /* what could not be tracked is not a failure */
 }

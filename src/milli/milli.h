@@ -1,4 +1,4 @@
-/* The milli-ops as a table made of milli.def, where each one's meaning stands. */
+/* The milli-ops as a table; milli.def defines them. */
 #ifndef MILLI_MILLI_H
 #define MILLI_MILLI_H
 
@@ -14,11 +14,11 @@ typedef enum milli_kind {
 typedef struct milli_def {
     milli_kind kind;
     const char *name;
-    int inputs, outputs; /* -1: any number from 1 on */
+    int inputs, outputs; /* -1: any number >= 1 */
     const char *meaning;
 } milli_def;
 
-/* Row of a kind, which is in range. */
+/* Returns the row of a kind, which must be in range. */
 const milli_def *milli_row(milli_kind kind);
 
 #endif
