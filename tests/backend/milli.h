@@ -1,4 +1,5 @@
-/* Runs one milli-op on the reference backend, as a plan would: a graph of one node, inputs, room for outputs. */
+/* Runs one milli-op on the reference backend, as a plan would: a graph of one node, its inputs, and memory
+   for its outputs. */
 #ifndef TESTS_BACKEND_MILLI_H
 #define TESTS_BACKEND_MILLI_H
 
@@ -9,7 +10,7 @@
 #define CASE_MAX_IN  8
 #define CASE_MAX_OUT 4
 
-/* What an output is declared as; rank -1: the kernel makes it. */
+/* Declared dtype and dims of an output; rank -1: the kernel allocates it. */
 typedef struct out_spec {
     sib_dtype dtype;
     int rank;
@@ -26,7 +27,7 @@ typedef struct milli_case {
     buffer buffers[CASE_MAX_IN + CASE_MAX_OUT];
     const buffer *in[CASE_MAX_IN];
     buffer *out[CASE_MAX_OUT];
-    bool unwanted[CASE_MAX_OUT]; /* set before running: nobody reads this output */
+    bool unwanted[CASE_MAX_OUT]; /* to be set before the run: nobody reads this output */
     sib_pool *pool;
     struct sib_backend_options options;
     void *self;
@@ -41,7 +42,8 @@ static inline value_id case_value(milli_case *c, const char *name, const value_t
     return id;
 }
 
-/* The environment's SIBYL_TEST_BACKEND runs the milli-ops that it claims, ref the others: the same tests hold for both. */
+/* The backend named by the environment variable SIBYL_TEST_BACKEND runs the milli-ops that it claims, ref the
+   others: the same tests hold for both. */
 static inline void case_choose_backend(milli_case *c)
 {
     const char *name = getenv("SIBYL_TEST_BACKEND");
@@ -130,7 +132,7 @@ static inline void case_clear_outputs(milli_case *c)
         sib_value_free(&c->buffers[c->n_in + i].value);
 }
 
-/* Runs with outputs made anew: filled with ones, so that what a kernel leaves alone shows. */
+/* Runs with new outputs filled with 0xFF, so that elements the kernel does not write show. */
 static inline sib_code case_run(milli_case *c, sib_error *err)
 {
     sib_code code = SIB_OK;
@@ -174,7 +176,8 @@ static inline void case_free(milli_case *c)
     arena_free(&c->arena);
 }
 
-/* ---- One line a run: the result is owned by the caller. ------------------------------------------------- */
+/* ---- One line per run: the result is owned by the caller
+   ------------------------------------------------ */
 
 static inline sib_tensor *run_milli(milli_kind kind, size_t n_in, const sib_tensor *const *in,
                                     size_t n_attributes, const attribute *attributes, out_spec spec)
@@ -190,7 +193,7 @@ static inline sib_tensor *run_milli(milli_kind kind, size_t n_in, const sib_tens
     return out;
 }
 
-/* The run must fail with `expected` and a message that contains words. */
+/* Checks that the run fails with `expected` and a message that contains words. */
 static inline void fail_milli(milli_kind kind, size_t n_in, const sib_tensor *const *in, size_t n_attributes,
                               const attribute *attributes, out_spec spec, sib_code expected,
                               const char *words)
@@ -202,9 +205,9 @@ static inline void fail_milli(milli_kind kind, size_t n_in, const sib_tensor *co
     case_free(&c);
 }
 
-/* ---- Tensors -------------------------------------------------------------------------------------------- */
+/* ---- Tensors ------------------------------------------------------------------------------------------- */
 
-/* Numbers converted from doubles; rank and dims: as given. */
+/* A tensor of numbers converted from doubles. */
 static inline sib_tensor *numbers(sib_dtype dtype, size_t rank, const int64_t *dims, const double *v)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -219,7 +222,7 @@ static inline sib_tensor *numbers(sib_dtype dtype, size_t rank, const int64_t *d
 
 #define DIMS(...)              ((const int64_t[]){__VA_ARGS__})
 #define SPEC(dtype, rank, ...) ((out_spec){dtype, rank, {__VA_ARGS__}})
-/* VECTOR(SIB_F32, 1, 2, 3): a vector. */
+/* VECTOR(SIB_F32, 1, 2, 3): a tensor of rank 1. */
 #define VECTOR(dtype, ...)                                                                                   \
     numbers(dtype, 1, DIMS((int64_t)(sizeof((double[]){__VA_ARGS__}) / sizeof(double))),                     \
             (double[]){__VA_ARGS__})
@@ -244,7 +247,7 @@ static inline sib_tensor *strings(size_t rank, const int64_t *dims, const char *
     return t;
 }
 
-/* index of flat position i in row-major order. */
+/* index of the flat position i in row-major order. */
 static inline void unravel(const sib_tensor *t, uint64_t i, int64_t *index)
 {
     for (size_t a = sib_tensor_rank(t); a-- > 0; i /= (uint64_t)sib_tensor_dims(t)[a])
@@ -266,7 +269,7 @@ static inline double number(const sib_tensor *t, uint64_t i)
     return number_at(t, index);
 }
 
-/* Row-major place of an index. */
+/* Row-major position of an index. */
 static inline uint64_t ravel(const sib_tensor *t, const int64_t *index)
 {
     uint64_t at = 0;
@@ -275,7 +278,8 @@ static inline uint64_t ravel(const sib_tensor *t, const int64_t *index)
     return at;
 }
 
-/* Element i of `out` and element k of `from` are the same bits or the same string; both dense. */
+/* Whether element i of `out` and element k of `from` have the same bits or the same string; both are
+   dense. */
 static inline bool same_element(const sib_tensor *out, uint64_t i, const sib_tensor *from, uint64_t k)
 {
     sib_dtype dtype = sib_tensor_dtype(out);
@@ -292,7 +296,7 @@ static inline bool same_element(const sib_tensor *out, uint64_t i, const sib_ten
            get_code(dtype, sib_tensor_data(from), (size_t)k);
 }
 
-/* Dtype, dims and elements; NaN equals NaN, zeros by their sign. */
+/* Checks dtype, dims and elements; NaN equals NaN, and zeros must have the same sign. */
 static inline void expect_numbers(const sib_tensor *t, sib_dtype dtype, size_t rank, const int64_t *dims,
                                   const double *v)
 {

@@ -1,5 +1,5 @@
-/* How the reference backend answers: refusals by name, outputs nobody wants, dims that were planned otherwise, and memory
-   that cannot be had at any point. */
+/* Calls of the reference backend: errors that name what is wrong, unwanted outputs, dims other than planned,
+   and allocations that fail at any point. */
 #include "milli.h"
 
 static void test_registry(void **state)
@@ -86,7 +86,7 @@ static void test_planned_otherwise(void **state)
     free_all(2, (sib_tensor *[]){a, out});
 }
 
-/* ---- Memory ------------------------------------------------------------------------------------------------ */
+/* ---- Memory -------------------------------------------------------------------------------------------- */
 
 static void check_memory(milli_kind kind, size_t n_in, const sib_tensor *const *in, size_t n_attributes,
                          const attribute *attributes, size_t n_out, const out_spec *specs)
@@ -98,7 +98,7 @@ static void check_memory(milli_kind kind, size_t n_in, const sib_tensor *const *
     case_free(&c);
 }
 
-/* Every kernel that allocates, on packed types and strings, which take more. */
+/* Every kernel that allocates, on packed types and strings, which allocate more. */
 static void test_memory(void **state)
 {
     (void)state;

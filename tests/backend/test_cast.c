@@ -1,4 +1,4 @@
-/* Casts from and to every dtype against sib_tensor_convert, which has its own tests, and the choices that are Cast's. */
+/* Casts from and to every dtype against sib_tensor_convert, which has its own tests, and Cast's options. */
 #include "milli.h"
 
 static sib_tensor *cast(const sib_tensor *a, sib_dtype to, bool saturate)
@@ -18,7 +18,7 @@ static void test_pairs(void **state)
         for (size_t to = 0; to < N_DTYPES; to++)
             for (int saturate = 0; saturate < 2; saturate++) {
                 sib_tensor *a = random_tensor(all_dtypes[from], 2, DIMS(3, 401), &r), *want, *text;
-                if (all_dtypes[from] == SIB_STRING) { /* of numbers */
+                if (all_dtypes[from] == SIB_STRING) { /* strings that spell numbers */
                     sib_tensor_free(&a);
                     text = random_tensor(SIB_F32, 2, DIMS(3, 401), &r);
                     CHECK_OK(sib_tensor_convert(text, SIB_STRING, SIB_OVERFLOW_IEEE, &a, &err), err);

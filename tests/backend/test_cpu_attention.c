@@ -1,15 +1,15 @@
 /* Attention on cpu against its lowering on ref, over layouts, shapes and masks. */
 #include "backend/whole.h"
 
-/* One case of ONNX Attention; 0 where there is none. */
+/* One case of ONNX Attention; members that are 0 are absent. */
 typedef struct onnx_row {
     const char *what;
     int64_t b, hq, hkv, s, t, d, dv, past;
     bool packed; /* [B, S, H * D] */
     int mask; /* 1: float [S, T], 2: bool [S, T], 3: float [B, Hq, S, T], 4: bool [B, 1, 1, T], 5: float [S, M < T],
                      6: float [B, 1, S, 1] where T is 1 */
-    bool causal, presents, lengths, empty; /* empty: a past of no rows */
-    int64_t left, right;                   /* + 1; 0: none */
+    bool causal, presents, lengths, empty; /* empty: a past of 0 rows */
+    int64_t left, right;                   /* plus 1; 0: none */
     double scale, softcap;
     int64_t version;
     unsigned threads;
@@ -144,7 +144,8 @@ static const onnx_row onnx_rows[] = {
     {"version 23", .b = 1, .hq = 2, .hkv = 2, .s = 9, .t = 40, .d = 16, .dv = 16, .mask = 1, .version = 23},
 };
 
-/* Rows that the mask hides as a whole, or holds no number for, over values that are not all numbers. */
+/* Rows that the mask hides entirely, or for which it holds only NaN and -inf, over values that include
+   infinities and NaN. */
 static void check_hidden_rows(int64_t s, int64_t t, int64_t d)
 {
     whole_case w = {
@@ -174,9 +175,9 @@ static void check_hidden_rows(int64_t s, int64_t t, int64_t d)
 static void test_hidden_rows(void **state)
 {
     (void)state;
-    check_hidden_rows(5, 40, 32);  /* few queries */
-    check_hidden_rows(9, 9, 8);    /* a small call */
-    check_hidden_rows(30, 300, 8); /* panels */
+    check_hidden_rows(5, 40, 32);  /* kernels for few queries */
+    check_hidden_rows(9, 9, 8);    /* kernels for small calls */
+    check_hidden_rows(30, 300, 8); /* kernels for panels */
 }
 
 static void test_onnx(void **state)
@@ -186,7 +187,7 @@ static void test_onnx(void **state)
         check_onnx(&onnx_rows[i]);
 }
 
-/* Infinities, NaN and rows without any key come out as on ref. */
+/* Infinities, NaN and rows without any key give the same as on ref. */
 static void test_hostile(void **state)
 {
     (void)state;
@@ -231,7 +232,7 @@ static void test_hostile(void **state)
     whole_check(&w, "a row of the lowest floats");
 }
 
-/* ---- com.microsoft ----------------------------------------------------------------------------------------- */
+/* ---- com.microsoft ------------------------------------------------------------------------------------- */
 
 typedef enum mha_form {
     APART,       /* [B, S, N D] each */
@@ -241,13 +242,13 @@ typedef enum mha_form {
     ALL_WIDE,    /* [B, S, 3 N D] */
 } mha_form;
 
-/* One case of MultiHeadAttention, or of Attention where `weights` is set. */
+/* One case of MultiHeadAttention, or of Attention if `weights` is set. */
 typedef struct ms_row {
     const char *what;
     int64_t b, n, s, l, d, dv, past;
     mha_form form;
     bool bias, presents, causal, weights, constant, buffer;
-    int mask;       /* rank; 5: [2 B], 6: [3 B + 2] */
+    int mask;       /* its rank; 5: [2 B], 6: [3 B + 2] */
     int score_bias; /* 1: [1, 1, S, T], 2: [B, N, S, T] */
     double scale, filter;
 } ms_row;
@@ -276,7 +277,7 @@ static void set_qkv(const ms_row *r, whole_case *w)
     }
 }
 
-/* values: room for the numbers of the mask. */
+/* values: memory for the elements of the mask. */
 static whole_input ms_mask(const ms_row *r, int64_t t, double *values)
 {
     int64_t m = t + 2, b = r->b;
@@ -392,7 +393,7 @@ static void test_ms(void **state)
         check_ms(&ms_rows[i]);
 }
 
-/* One case of GroupQueryAttention. total: the longest sequence; lengths fall by 2 from one to the next. */
+/* One case of GroupQueryAttention. total: the longest sequence; each next one is shorter by 2. */
 typedef struct gqa_row {
     const char *what;
     int64_t b, n, kv, s, d, past, total;
@@ -461,7 +462,7 @@ static void test_gqa(void **state)
         check_gqa(&gqa_rows[i]);
 }
 
-/* One case of RotaryEmbedding. positions: 0 none, 1 [B, S], 2 one number. */
+/* One case of RotaryEmbedding. positions: 0 none, 1 [B, S], 2 a single number. */
 typedef struct rotary_row {
     const char *what;
     bool ms, interleaved;

@@ -1,4 +1,4 @@
-/* Conv and its kin on the fast backend against the reference: models of one node, random geometry, every attribute. */
+/* Conv and related operators on cpu against ref: models of one node, random geometry, every attribute. */
 #include "graph/graph.h"
 #include "run/tiny.h"
 #include "tensor/tensor.h"
@@ -10,7 +10,7 @@ static int64_t pick(int64_t least, int64_t most)
     return least + (int64_t)(check_u64(&dice) % (uint64_t)(most - least + 1));
 }
 
-/* How many of n cases are drawn: quick runs, which sanitizers slow down, take a quarter. */
+/* The number of cases to draw, of n: quick runs, for slow sanitizers, take a quarter. */
 static int draws(int n)
 {
     return getenv("SIBYL_QUICK") ? n / 4 : n;
@@ -23,10 +23,10 @@ typedef struct {
     size_t n_in, n_out, n_attributes;
     value_id in[10], out[2];
     attribute attributes[12];
-    int64_t lists[12][8]; /* behind the attributes */
+    int64_t lists[12][8]; /* memory of the attributes */
     const char *names[10];
     sib_value *given[10]; /* NULL for a constant */
-    const char *then;     /* the operator that works on output 0, or NULL: Relu, or Clip */
+    const char *then;     /* the operator applied to output 0, Relu or Clip, or NULL */
 } one_node;
 
 static void begin(one_node *o, const char *domain, const char *type)
@@ -43,7 +43,7 @@ static double *numbers(size_t n, double scale, bool whole)
     return v;
 }
 
-/* One more input with random elements. */
+/* Adds an input with random elements. */
 static void input(one_node *o, sib_dtype dtype, size_t rank, const int64_t *dims, double scale, bool constant)
 {
     static const char *const names[] = {"i0", "i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "i9"};
@@ -107,7 +107,7 @@ static sib_code run_on(sib_model *m, one_node *o, const char *backends, unsigned
     return code;
 }
 
-/* y: what the other operator makes of x. */
+/* y: the result of the other operator on x. */
 static void add_then(one_node *o, value_id x, value_id y, sib_dtype dtype)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -123,7 +123,7 @@ static void add_then(one_node *o, value_id x, value_id y, sib_dtype dtype)
     CHECK_OK(graph_add_node(o->t.g, &n, &id, &err), err);
 }
 
-/* Runs the node with both backends. Both must fail, or agree. */
+/* Runs the node on both backends: both must fail, or agree. */
 static void compare(one_node *o, size_t n_out, sib_tolerance tolerance)
 {
     sib_error err = SIB_ERROR_INIT, other = SIB_ERROR_INIT;
@@ -173,7 +173,7 @@ static void compare(one_node *o, size_t n_out, sib_tolerance tolerance)
 
 static const char *const paddings[] = {"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"};
 
-/* Random windows over n axes; kernel (n) is set. */
+/* Random windows over n axes; kernel (n) is set by the caller. */
 static void windows(one_node *o, size_t n, const int64_t *kernel, bool dilations)
 {
     int64_t list[8];
@@ -264,7 +264,7 @@ static void test_fused(void **state)
     }
 }
 
-/* Halves likewise, from the same cases and without what FusedConv does. */
+/* The same cases in float16, without the extras of FusedConv. */
 static void test_transforms_of_halves(void **state)
 {
     (void)state;
@@ -294,8 +294,9 @@ static void test_transforms_of_halves(void **state)
     }
 }
 
-/* Convolutions large enough for transforms: x [N, C, H, W], w [M, C, 3, 3], with what FusedConv adds and does at the end.
-   Sums of |x| |w| are near 9 C / 4; tests/kernel/test_conv2d_winograd.c tells how many units of these sums may be off. */
+/* Convolutions large enough for Winograd transforms: x [N, C, H, W], w [M, C, 3, 3], with the addends and
+   activations of FusedConv. Sums of |x| |w| are near 9 C / 4; tests/kernel/test_conv2d_winograd.c bounds the
+   error in units of these sums. */
 static void test_transforms(void **state)
 {
     (void)state;
@@ -379,7 +380,7 @@ static void test_bytes(void **state)
         one_byte_conv(i % 2);
 }
 
-/* Convolutions of bytes that are large enough for bands and threads: x [N, C, H, W], w [M, C / G, size, size]. */
+/* Convolutions of bytes large enough for bands and threads: x [N, C, H, W], w [M, C / G, size, size]. */
 static void test_large_bytes(void **state)
 {
     (void)state;

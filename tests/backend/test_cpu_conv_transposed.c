@@ -1,4 +1,4 @@
-/* ConvTranspose on the fast backend against the reference: models of one node, random geometry, every attribute. */
+/* ConvTranspose on cpu against ref: models of one node, random geometry, every attribute. */
 #include "whole.h"
 
 static check_random dice = {77};
@@ -8,7 +8,7 @@ static int64_t pick(int64_t least, int64_t most)
     return least + (int64_t)(check_u64(&dice) % (uint64_t)(most - least + 1));
 }
 
-/* How many of n cases are drawn: quick runs, which sanitizers slow down, take a quarter. */
+/* The number of cases to draw, of n: quick runs, for slow sanitizers, take a quarter. */
 static int draws(int n)
 {
     return getenv("SIBYL_QUICK") ? n / 4 : n;
@@ -21,16 +21,16 @@ static attribute list(const char *name, size_t n, const int64_t *values)
 
 typedef struct geometry {
     size_t axes;
-    int64_t batch, group, c, m; /* channels of a group */
+    int64_t batch, group, c, m; /* c, m: channels of a group */
     int64_t in[3], kernel[3], strides[3], dilations[3], pads[6], more[3], wanted[3];
     const char *auto_pad; /* or NULL */
-    bool asks;            /* for the dims wanted */
+    bool asks;            /* sets output_shape */
     bool bias, constant;
     unsigned threads;
     const double *weights; /* or NULL */
 } geometry;
 
-/* False where an axis of the result is empty. */
+/* Returns false if an axis of the result is empty. */
 static bool has_elements(const geometry *g)
 {
     for (size_t i = 0; i < g->axes; i++) {
@@ -138,7 +138,7 @@ static void large(void **state)
     }
 }
 
-/* The zeros between and around elements make NaN of weights that are infinite, as the definition has it. */
+/* The zeros between and around elements times infinite weights make NaN, as in the definition. */
 static void weights_that_are_no_numbers(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Elementwise operators on cpu against ref: every dtype, broadcasting, constants, casts, several together in one step,
-   behind a product, over threads. What cpu is given must not be left to ref. */
+/* Elementwise operators on cpu against ref: every dtype, broadcasting, constants, casts, several in one step,
+   after a product, over threads. cpu must run what it is given and not leave it to ref. */
 #include "run/tiny.h"
 
 #include <math.h>
@@ -12,18 +12,18 @@ typedef struct given_input {
     const char *dims; /* "2 3" */
     bool constant;
     double size; /* elements are drawn from [-size, size) */
-    bool whole;  /* whole numbers, not 0 */
+    bool whole;  /* nonzero integers */
 } given_input;
 
 typedef struct model_case {
     size_t n_in;
     given_input in[INPUTS_MOST];
-    /* Makes nodes of inputs in, and outputs. */
+    /* Adds nodes that read `in`, and the outputs. */
     void (*make)(tiny *t, const value_id *in, const void *context);
     const void *context;
     double abs, rel;
     unsigned threads;
-    bool any_backend; /* a part may be left to ref */
+    bool any_backend; /* some nodes may be left to ref */
 } model_case;
 
 static const char *const names[INPUTS_MOST] = {"i0", "i1", "i2", "i3", "i4"};
@@ -37,7 +37,7 @@ static size_t read_dims(const char *text, int64_t *dims)
     return rank;
 }
 
-/* Elements drawn with `seed`. Owned by the caller (free). */
+/* Elements drawn from `seed`. Owned by the caller (free). */
 static double *draw(const given_input *in, uint64_t seed)
 {
     int64_t dims[SIB_MAX_RANK];
@@ -120,14 +120,14 @@ static void check(const model_case *m, const char *what)
     }
 }
 
-/* ---- One operator ----------------------------------------------------------------------------------------- */
+/* ---- One operator -------------------------------------------------------------------------------------- */
 
 typedef struct op_row {
     const char *type;
     size_t n_in;
     const char *dtypes; /* f floats, i signed, u unsigned, b bool */
     double size;
-    int64_t fmod; /* an attribute, where not 0 */
+    int64_t fmod; /* value of the attribute fmod, if not 0 */
 } op_row;
 
 static void make_op(tiny *t, const value_id *in, const void *context)
@@ -233,7 +233,8 @@ static void operators(void **state)
         }
 }
 
-/* ---- Casts and choices ------------------------------------------------------------------------------------- */
+/* ---- Casts and where
+   ---------------------------------------------------------------------------------------- */
 
 static void make_cast(tiny *t, const value_id *in, const void *context)
 {
@@ -259,7 +260,7 @@ static void casts(void **state)
                             .in = {{types[from], "3 211", false, 300, false}},
                             .make = make_cast,
                             .context = context};
-            if (from == to) /* nothing is left of it */
+            if (from == to) /* the cast is removed */
                 continue;
             snprintf(what, sizeof what, "%s to %s", sib_dtype_name(types[from]), sib_dtype_name(types[to]));
             check(&m, what);
@@ -287,9 +288,10 @@ static void choices(void **state)
     }
 }
 
-/* ---- Several in one step ------------------------------------------------------------------------------------ */
+/* ---- Several operators in one step
+   ------------------------------------------------------------------------ */
 
-/* gate = sigmoid(x + b); y = gate z - x; gate is read from outside as well where context says so. */
+/* gate = sigmoid(x + b); y = gate z - x; gate is an output too if context says so. */
 static void make_gate(tiny *t, const value_id *in, const void *context)
 {
     value_id sum = tiny_op(t, "Add", in[0], in[1], "sum"),
@@ -369,7 +371,7 @@ static void behind_products(void **state)
     check(&m, "convolution");
 }
 
-/* ---- Errors -------------------------------------------------------------------------------------------------- */
+/* ---- Errors -------------------------------------------------------------------------------------------- */
 
 static void division_by_zero(void **state)
 {
@@ -377,7 +379,7 @@ static void division_by_zero(void **state)
     static const op_row divides[] = {{"Div", 2, "i", 50, 0}, {"Mod", 2, "i", 50, 0}};
     for (size_t i = 0; i < COUNT(divides); i++)
         for (unsigned backend = 0; backend < 2; backend++) {
-            model_case m = {.n_in = 2, /* size 0.5: zeros */
+            model_case m = {.n_in = 2, /* size 0.5: all zeros */
                             .in = {{SIB_I32, "40 100", false, 50, true}, {SIB_I32, "100", false, 0.5, false}},
                             .make = make_op,
                             .context = &divides[i]};

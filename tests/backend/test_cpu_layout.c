@@ -1,4 +1,5 @@
-/* Operators that move and resample elements, whole on cpu against their lowering on ref. */
+/* Operators that move and resample elements: cpu, which takes the operator entirely, against its lowering on
+   ref. */
 #include "backend/whole.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -13,7 +14,7 @@ static whole_input tensor(sib_dtype dtype, size_t rank, const int64_t *dims)
     return in;
 }
 
-/* A list of numbers; values outlive the case. */
+/* A tensor of rank 1; values must outlive the case. */
 static whole_input list(sib_dtype dtype, size_t n, const double *values, bool constant)
 {
     return (whole_input){
@@ -63,7 +64,7 @@ static void check_resize(const resize_row *row, sib_dtype dtype, const char *mod
                     .version = 19,
                     .n_in = 3,
                     .n_out = 1,
-                    .abs = 4e-4, /* of numbers up to 100, negative weights among them */
+                    .abs = 4e-4, /* for values up to 100, with negative weights */
                     .rel = 1e-6,
                     .threads = threads,
                     .n_attributes = 5};
@@ -94,7 +95,7 @@ static void test_resize_nearest(void **state)
             for (size_t r = 0; r < COUNT(roundings); r++)
                 check_resize(&resizes[i], dtypes[(i + m + r) % COUNT(dtypes)], "nearest", mappings[m],
                              roundings[r], false, false, 1 + (unsigned)(r % 2));
-    for (size_t d = 0; d < COUNT(dtypes); d++) /* whole factors, of every size of item */
+    for (size_t d = 0; d < COUNT(dtypes); d++) /* integer factors, for items of every size */
         for (size_t i = 0; i < COUNT(resizes); i++)
             check_resize(&resizes[i], dtypes[d], "nearest", "asymmetric", "floor", false, false, 1);
 }
@@ -276,7 +277,7 @@ static void test_one_hot(void **state)
 
 /* ---- Gathers and scatters ------------------------------------------------------------------------------ */
 
-/* n indices in [-size, size), or [0, size). */
+/* n indices in [-size, size), or in [0, size) unless negative. */
 static double *draw_indices(size_t n, int64_t size, bool negative, check_random *r)
 {
     double *v = calloc(n + 1, sizeof *v);
@@ -363,7 +364,7 @@ static void test_nd(void **state)
             }
 }
 
-/* Indices that count up, as exporters write copies. */
+/* Consecutive indices, as exporters write copies. */
 static void test_moves(void **state)
 {
     double v[60 * 2];
@@ -424,7 +425,7 @@ static void test_reductions(void **state)
 
 /* ---- GridSample, RoiAlign ------------------------------------------------------------------------------ */
 
-/* A grid that reaches beyond the picture, with pixels hit exactly, the ends, and places far off. */
+/* A grid that reaches past the borders of the image: exact pixels, the borders, and positions far away. */
 static void test_grid_sample(void **state)
 {
     static const char *const modes[] = {"bilinear", "nearest", "bicubic"};
@@ -460,7 +461,7 @@ static void test_grid_sample(void **state)
     free(at);
 }
 
-/* An infinity counts where its weight is not 0 and nowhere else. */
+/* An infinite pixel affects exactly the results in which its weight is not 0. */
 static void test_infinite_pixels(void **state)
 {
     static const double x[] = {1, INFINITY, 3, 4, 5, -INFINITY, 7, 8, 9},

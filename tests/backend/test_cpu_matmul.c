@@ -1,9 +1,9 @@
-/* Products of matrices on cpu against ref: shapes, broadcasting, constants, attributes, dtypes. */
+/* Matrix products on cpu against ref: shapes, broadcasting, constants, attributes, dtypes. */
 #include "backend/whole.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* "2 3 4" */
+/* An input with dims as in "2 3 4". */
 static whole_input input(sib_dtype dtype, const char *dims, bool constant)
 {
     whole_input in = {.dtype = dtype, .constant = constant};
@@ -158,7 +158,7 @@ static void bits(void **state)
             whole_case w = {
                 .domain = "com.microsoft", .type = "MatMulNBits", .version = 1, .n_in = 3, .n_out = 1};
             w.rel = dtype == SIB_F16 ? 2e-3 : 3e-5;
-            w.abs = w.rel * (1 << number); /* how large the weights are */
+            w.abs = w.rel * (1 << number); /* the magnitude of the weights */
             w.in[0] = (whole_input){.dtype = dtype, .rank = 3, .dims = {1, m, k}};
             w.in[1] = (whole_input){
                 .dtype = SIB_U8, .rank = 3, .dims = {columns, blocks, block / 8 * number}, .constant = true};
@@ -209,7 +209,7 @@ static void fused_matmul(void **state)
     }
 }
 
-/* What is not a number, or has none left, comes out as ref has it. */
+/* Infinities, NaN and empty operands give the same as on ref. */
 static void strange_numbers(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* Products of bytes on cpu against ref: signs, zero points and scales for all or each, constants, shapes. */
+/* Products of bytes on cpu against ref: signs, zero points and scales per tensor or per row or column,
+   constants, shapes. */
 #include "backend/whole.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -14,7 +15,7 @@ static whole_input input(sib_dtype dtype, const char *dims)
     return in;
 }
 
-/* One element, or n. */
+/* A scale or zero point: n elements, or a scalar if n is 0. */
 static whole_input parameter(sib_dtype dtype, int64_t n)
 {
     whole_input in = input(dtype, "");
@@ -39,7 +40,7 @@ static whole_input scale(int64_t n)
 
 static const struct {
     const char *a, *b;
-    int64_t m, n; /* m 0: not one matrix */
+    int64_t m, n; /* 0: not a single matrix */
 } shapes[] = {{"3 4", "4 5", 3, 5},      {"30 100", "100 70", 30, 70}, {"2 3 40", "40 33", 0, 33},
               {"4", "4 7", 0, 7},        {"2 3 4", "2 4 5", 0, 5},     {"5 6", "6", 5, 0},
               {"0 4", "4 5", 0, 5},      {"3 0", "0 5", 3, 5},         {"2 1 9 8", "3 8 8", 0, 8},

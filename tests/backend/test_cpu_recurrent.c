@@ -4,8 +4,9 @@
 typedef struct recurrent_row {
     const char *what, *type;
     int64_t t, b, i, h;
-    const char *direction;                                        /* NULL: none said */
-    bool bias, lengths, states, peepholes, batch_first, changing; /* changing: weights are no constants */
+    const char *direction;                                        /* NULL: attribute omitted */
+    bool bias, lengths, states, peepholes, batch_first, changing; /* changing: the weights are inputs, not
+                                                                     constants */
     bool coupled, reset_after;
     double clip;
     const char *activations[6];
@@ -114,7 +115,7 @@ static void test_recurrent(void **state)
         check_row(&rows[i]);
 }
 
-/* Infinities and NaN come out as on ref. */
+/* Infinities and NaN give the same as on ref. */
 static void test_hostile(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* What works along axes on the fast backend against the reference: softmax, norms, reductions, order, quantizing. */
+/* Operators that work along axes, on cpu against ref: softmax, norms, reductions, sorting, quantization. */
 #include "whole.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -35,7 +35,7 @@ static const char *text_of(const whole_case *w)
     return text;
 }
 
-/* ---- Softmax -------------------------------------------------------------------------------------------- */
+/* ---- Softmax ------------------------------------------------------------------------------------------- */
 
 static void test_softmax(void **state)
 {
@@ -84,7 +84,7 @@ static void test_softmax_odd(void **state)
         }
 }
 
-/* ---- Norms ---------------------------------------------------------------------------------------------- */
+/* ---- Norms --------------------------------------------------------------------------------------------- */
 
 static void test_tail_norms(void **state)
 {
@@ -121,7 +121,7 @@ static void test_tail_norms(void **state)
     }
 }
 
-/* A scale that is not of the last axes is left to the definition. */
+/* A scale over axes other than the last ones is left to the lowering. */
 static void test_odd_scale(void **state)
 {
     (void)state;
@@ -236,7 +236,7 @@ static void test_channel_norms(void **state)
     }
 }
 
-/* Squares that leave the range of a float. */
+/* Squares that overflow a float. */
 static void test_range(void **state)
 {
     (void)state;
@@ -260,7 +260,8 @@ static void test_range(void **state)
         }
 }
 
-/* ---- Reductions ------------------------------------------------------------------------------------------ */
+/* ---- Reductions
+   ------------------------------------------------------------------------------------------ */
 
 static const char *const reductions[] = {"ReduceSum", "ReduceMean",   "ReduceMax",
                                          "ReduceMin", "ReduceProd",   "ReduceL1",
@@ -278,7 +279,7 @@ static void reduce_once(const char *type, sib_dtype dtype, bool as_input)
     w.abs = whole ? 0 : w.rel * 20;
     w.in[0] = (whole_input){.dtype = dtype, .size = whole ? 5 : 2};
     draw_dims(&w.in[0], (size_t)pick(1, 5), pick(0, 3) ? 6 : 20);
-    if (!strcmp(type, "ReduceProd")) /* few factors */
+    if (!strcmp(type, "ReduceProd")) /* few factors, so that products stay finite */
         for (size_t i = 0; i < w.in[0].rank; i++)
             w.in[0].dims[i] = pick(1, 2);
     for (size_t i = 0; i < w.in[0].rank; i++)
@@ -292,7 +293,7 @@ static void reduce_once(const char *type, sib_dtype dtype, bool as_input)
     else if (n)
         w.attributes[w.n_attributes++] =
             (attribute){.name = str_of("axes"), .kind = ATTR_INTS, .n = n, .ints = axes};
-    if (!strcmp(type, "ReduceLogSum")) { /* of what is positive */
+    if (!strcmp(type, "ReduceLogSum")) { /* positive numbers only */
         double *values = malloc(4000000 * sizeof *values);
         assert_non_null(values);
         for (size_t i = 0; i < 4000000; i++)
@@ -328,7 +329,7 @@ static void test_reduce_whole(void **state)
             reduce_once(reductions[k], small[d], true);
 }
 
-/* The whole of a large tensor over threads, and NaN among the elements. */
+/* A large tensor reduced to one element over threads, and NaN among the elements. */
 static void test_reduce_large(void **state)
 {
     (void)state;
@@ -358,12 +359,12 @@ static void test_reduce_large(void **state)
         }
 }
 
-/* ---- Order ------------------------------------------------------------------------------------------------ */
+/* ---- Order --------------------------------------------------------------------------------------------- */
 
 static const sib_dtype ordered[] = {SIB_F32, SIB_F64, SIB_F16, SIB_BF16, SIB_I8,  SIB_U8,
                                     SIB_I16, SIB_U16, SIB_I32, SIB_U32,  SIB_I64, SIB_U64};
 
-/* Values with many equals, and NaN, infinities and zeros of both signs among floats. */
+/* Values with many duplicates, and for floats NaN, infinities and zeros of both signs. */
 static double *order_values(sib_dtype dtype, size_t n)
 {
     bool is_float = sib_dtype_get_kind(dtype) == SIB_KIND_FLOAT;
@@ -424,7 +425,8 @@ static void test_order(void **state)
         }
 }
 
-/* ---- Quantizing --------------------------------------------------------------------------------------------- */
+/* ---- Quantization
+   ------------------------------------------------------------------------------------------- */
 
 static void test_quantize(void **state)
 {
@@ -454,7 +456,7 @@ static void test_quantize(void **state)
         for (size_t i = 0; i < n; i++)
             values[i] = back         ? (double)pick(signs ? -128 : 0, signs ? 127 : 255)
                         : pick(0, 9) ? (double)(float)(check_uniform(&dice) * 200)
-                        : pick(0, 2) ? (double)pick(-9, 9) * scales[0] * 0.5 /* in the middle */
+                        : pick(0, 2) ? (double)pick(-9, 9) * scales[0] * 0.5 /* halfway between two results */
                                      : (pick(0, 1) ? NAN : -INFINITY);
         w.in[0].values = values;
         w.in[1] = list(SIB_F32, w.in[0].dims[axis], pick(0, 1));

@@ -1,5 +1,6 @@
-/* Random forests on the fast backend against the reference: every comparison, missing values, classifiers of one and of
-   both sides, regressors with every aggregate; equal sums give equal labels, so they must be exact. */
+/* Random forests on cpu against ref: every comparison, missing values, classifiers with one-sided and
+   two-sided weights, regressors with every aggregate. Labels depend on whether sums are equal, so the sums
+   must be exact. */
 #include "whole.h"
 
 #define NODES   400
@@ -22,7 +23,8 @@ typedef struct forest {
     float weights[NODES * CLASSES];
 } forest;
 
-/* A tree of up to `room` nodes, depth first; returns how many. side: the one target, or -1. */
+/* Grows a tree of up to `room` nodes, depth first; returns the number of nodes. side: the one target, or
+   -1. */
 static size_t grow(forest *f, int64_t tree, size_t start, size_t room, int64_t classes, int64_t side,
                    bool signs)
 {

@@ -1,4 +1,5 @@
-/* Elementwise milli-ops against their formulas written here once more, one element at a time, on every dtype. */
+/* Elementwise milli-ops against formulas written independently here, one element at a time, on every
+   dtype. */
 #include "milli.h"
 
 static const sib_dtype floats[] = {SIB_F32,        SIB_F64,    SIB_F16,        SIB_BF16,   SIB_F8E4M3FN,
@@ -9,7 +10,7 @@ static const sib_dtype integers[] = {SIB_I8,  SIB_I16, SIB_I32, SIB_I64, SIB_U8,
 
 typedef __int128 wide;
 
-/* ---- Floats --------------------------------------------------------------------------------------------- */
+/* ---- Floats -------------------------------------------------------------------------------------------- */
 
 static double one_neg(double x)
 {
@@ -92,7 +93,7 @@ static const struct {
     {MILLI_pow, pow, false},        {MILLI_min, two_min, false},  {MILLI_max, two_max, false},
     {MILLI_equal, two_equal, true}, {MILLI_less, two_less, true}, {MILLI_less_equal, two_less_equal, true}};
 
-/* Numbers of every size, with NaN, infinities, zeros and halves among them. */
+/* Numbers of every magnitude, with NaN, infinities, zeros and halves among them. */
 static double hostile(check_random *r)
 {
     static const double odd[] = {0,   -0.0, INFINITY, -INFINITY, NAN,  0.5,   -0.5,  1.5,
@@ -117,7 +118,7 @@ static sib_tensor *hostile_tensor(sib_dtype dtype, size_t rank, const int64_t *d
     return t;
 }
 
-/* Element i of out is x rounded once to its dtype; min and max may give either zero. */
+/* Checks that element i of out is x rounded once to its dtype; min and max may give either zero. */
 static void expect_rounded(const sib_tensor *out, uint64_t i, double x, milli_kind kind)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -148,7 +149,7 @@ static void test_unary_floats(void **state)
         }
 }
 
-/* Index into an operand that broadcasts: its last axes, those of size 1 at 0. */
+/* Element of an operand that broadcasts: its axes are the last of `index`, with 0 for those of size 1. */
 static double broadcast_at(const sib_tensor *t, size_t rank, const int64_t *index)
 {
     int64_t own[SIB_MAX_RANK];
@@ -211,7 +212,7 @@ static void test_float_tests(void **state)
     free_all(3, (sib_tensor *[]){a, nan, inf});
 }
 
-/* Overflow follows IEEE 754: to infinity where there is one, to NaN in float8e4m3fn. */
+/* Overflow follows IEEE 754: to infinity if the dtype has one, to NaN in float8e4m3fn. */
 static void test_narrow_overflow(void **state)
 {
     (void)state;
@@ -223,14 +224,14 @@ static void test_narrow_overflow(void **state)
     free_all(4, (sib_tensor *[]){a, b, x, y});
 }
 
-/* ---- Integers ---------------------------------------------------------------------------------------------- */
+/* ---- Integers ------------------------------------------------------------------------------------------ */
 
 static bool has_sign(sib_dtype d)
 {
     return sib_dtype_get_kind(d) == SIB_KIND_INT;
 }
 
-/* Element i as a number. */
+/* Element i as an integer. */
 static wide whole(const sib_tensor *t, uint64_t i)
 {
     sib_dtype d = sib_tensor_dtype(t);
@@ -245,7 +246,7 @@ static wide floor_div(wide x, wide y)
     return x % y != 0 && (x < 0) != (y < 0) ? q - 1 : q;
 }
 
-/* y at most 127. A negative power of 0 is infinite, which is no integer and gives 0. */
+/* y is at most 127. A negative power of 0 is infinite, which is not an integer and gives 0. */
 static wide power(wide x, wide y)
 {
     wide p = 1;
@@ -316,7 +317,7 @@ static bool divides(milli_kind k)
     return k == MILLI_div || k == MILLI_mod || k == MILLI_fmod;
 }
 
-/* Random bits, small numbers and limits; no zeros where they would divide. */
+/* Random bits, small numbers and limits; no zeros in divisors. */
 static sib_tensor *whole_tensor(sib_dtype d, int64_t n, milli_kind kind, bool divisor, check_random *r)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -330,9 +331,9 @@ static sib_tensor *whole_tensor(sib_dtype d, int64_t n, milli_kind kind, bool di
             code = limits[code / 3 % COUNT(limits)];
         else if (code % 3 == 1)
             code = code >> 40 & 15;
-        if (kind == MILLI_pow && divisor && i % 2) /* exponents: small as well */
+        if (kind == MILLI_pow && divisor && i % 2) /* exponents: some small ones */
             code &= 7;
-        if (kind == MILLI_pow && divisor) /* the test's own power takes up to 127 */
+        if (kind == MILLI_pow && divisor) /* power() of this file takes up to 127 */
             code = (code & mask) >= 128 && !(has_sign(d) && code & low) ? code & 127 : code;
         if (divisor && divides(kind) && (code & mask) == 0)
             code = 1;
@@ -396,14 +397,14 @@ static void test_division_by_zero(void **state)
         }
 }
 
-/* ---- Bool, strings, complex numbers ---------------------------------------------------------------------------- */
+/* ---- Bool, strings, complex numbers -------------------------------------------------------------------- */
 
 static void test_bools(void **state)
 {
     (void)state;
     static const struct {
         milli_kind kind;
-        double results[4]; /* of 00 01 10 11 */
+        double results[4]; /* for the operands 00 01 10 11 */
     } rows[] = {{MILLI_add, {0, 1, 1, 1}},  {MILLI_mul, {0, 0, 0, 1}},        {MILLI_and, {0, 0, 0, 1}},
                 {MILLI_or, {0, 1, 1, 1}},   {MILLI_xor, {0, 1, 1, 0}},        {MILLI_equal, {1, 0, 0, 1}},
                 {MILLI_less, {0, 1, 0, 0}}, {MILLI_less_equal, {1, 1, 0, 1}}, {MILLI_min, {0, 0, 0, 1}},
@@ -503,7 +504,7 @@ static void test_complex(void **state)
     }
 }
 
-/* ---- where ------------------------------------------------------------------------------------------------------ */
+/* ---- where --------------------------------------------------------------------------------------------- */
 
 static void test_where(void **state)
 {

@@ -1,4 +1,4 @@
-/* decode_image: files made here by hand, the official cases' files, and all of these damaged. */
+/* decode_image: files written by hand here, the files of the official cases, and damaged copies of both. */
 #include "check.h"
 
 #include "backend/milli.h"
@@ -49,7 +49,7 @@ static void expect_failure(const void *data, size_t n, sib_code code, const char
     sib_tensor_free(&file);
 }
 
-/* ---- PNM ------------------------------------------------------------------------------------------------- */
+/* ---- PNM ----------------------------------------------------------------------------------------------- */
 
 #define PNM(text, height, width, ...)                                                                        \
     expect_pixels(text, sizeof text - 1, "RGB", height, width, 3, (const uint8_t[]){__VA_ARGS__})
@@ -73,7 +73,7 @@ static void test_pnm(void **state)
     expect_failure("", 0, SIB_ERR_FORMAT, "no BMP");
 }
 
-/* ---- BMP -------------------------------------------------------------------------------------------------- */
+/* ---- BMP ----------------------------------------------------------------------------------------------- */
 
 typedef struct bmp_file {
     uint8_t bytes[256];
@@ -86,7 +86,7 @@ static void put(bmp_file *f, uint32_t v, int bytes)
         f->bytes[f->n++] = (uint8_t)(v >> 8 * i);
 }
 
-/* Headers of a picture whose palette and pixels follow. */
+/* Headers of an image; the palette and pixels are appended by the caller. */
 static bmp_file bmp(int32_t width, int32_t height, unsigned bits, unsigned compression, unsigned palette)
 {
     bmp_file f = {.n = 0};
@@ -109,16 +109,16 @@ static void test_bmp(void **state)
 {
     (void)state;
     const uint8_t two[] = {1, 2, 3, 4, 5, 6};
-    bmp_file f = bmp(1, 2, 24, 0, 0); /* rows from the bottom, padded to 4 bytes */
+    bmp_file f = bmp(1, 2, 24, 0, 0); /* rows bottom to top, padded to 4 bytes */
     put(&f, 0x00040506, 4);
     put(&f, 0x00010203, 4);
     expect_pixels(f.bytes, f.n, "RGB", 2, 1, 3, two);
     expect_failure(f.bytes, f.n - 4, SIB_ERR_FORMAT, "BMP");
-    f = bmp(1, -2, 32, 0, 0); /* from the top */
+    f = bmp(1, -2, 32, 0, 0); /* rows top to bottom */
     put(&f, 0xFF010203, 4);
     put(&f, 0xFF040506, 4);
     expect_pixels(f.bytes, f.n, "RGB", 2, 1, 3, two);
-    f = bmp(2, 1, 16, 3, 12); /* 5, 6 and 5 bits */
+    f = bmp(2, 1, 16, 3, 12); /* 5, 6 and 5 bits per channel */
     put(&f, 0xF800, 4);
     put(&f, 0x07E0, 4);
     put(&f, 0x001F, 4);
@@ -148,16 +148,17 @@ static void test_bmp_runs(void **state)
     bmp_file f = bmp(4, 2, 4, 2, 64);
     uint8_t file[160] = {0};
     memcpy(file, f.bytes, f.n);
-    for (uint8_t i = 0; i < 16; i++) /* blue, green, red of entry i: i */
+    for (uint8_t i = 0; i < 16; i++) /* blue, green and red of entry i are i */
         memset(file + 54 + 4 * i, i, 3);
-    const uint8_t runs[] = {3, 0x12, 0, 0, 0, 3, 0x34, 0x50, 0, 1}; /* 1 2 1, next row, 3 4 5, end */
+    const uint8_t runs[] = {3, 0x12, 0, 0, 0, 3, 0x34, 0x50, 0, 1}; /* pixels 1 2 1, next row, 3 4 5, end */
     memcpy(file + 118, runs, sizeof runs);
     const uint8_t grey[] = {3, 4, 5, 0, 1, 2, 1, 0};
     expect_pixels(file, 118 + sizeof runs, "Grayscale", 2, 4, 1, grey);
     expect_failure(file, 118 + 6, SIB_ERR_FORMAT, "BMP");
 }
 
-/* ---- Formats of libraries ------------------------------------------------------------------------------- */
+/* ---- Formats decoded by libraries
+   -------------------------------------------------------------------------- */
 
 static void test_written(void **state)
 {
@@ -175,13 +176,13 @@ static void test_written(void **state)
     WebPFree(webp);
 }
 
-/* A TIFF of 2 x 2 pixels: the header, the pixels, the bits of each channel, the directory. */
+/* A TIFF of 2 x 2 pixels: the header, the pixels, the bits per channel, the directory. */
 static void test_tiff(void **state)
 {
     (void)state;
     static const uint8_t pixels[] = {1, 2, 3, 250, 0, 9, 77, 78, 79, 200, 100, 50};
     static const uint32_t fields[][4] = {
-        /* tag, type (3: uint16, 4: uint32), number of values, value or its place */
+        /* tag, type (3: uint16, 4: uint32), number of values, value or its offset */
         {256, 3, 1, 2}, {257, 3, 1, 2}, {258, 3, 3, 20}, {259, 3, 1, 1}, {262, 3, 1, 2},
         {273, 4, 1, 8}, {277, 3, 1, 3}, {278, 3, 1, 2},  {279, 4, 1, 12}};
     enum { N = sizeof fields / sizeof *fields };
@@ -203,9 +204,9 @@ static void test_tiff(void **state)
     expect_failure(file, sizeof file - 30, SIB_ERR_FORMAT, "TIFF");
 }
 
-/* ---- Damaged files ---------------------------------------------------------------------------------------- */
+/* ---- Damaged files ------------------------------------------------------------------------------------- */
 
-/* Decodes a damaged copy; whatever comes out, an error has words. */
+/* Decodes a damaged copy; if that fails, the error has a message. */
 static void survive(const uint8_t *data, size_t n)
 {
     sib_error err = SIB_ERROR_INIT;

@@ -1,8 +1,8 @@
-/* Layout, gathers and windows on every dtype: each element of a result is looked up where the definition says it comes
-   from. */
+/* Layout, gathers and windows on every dtype: each element of a result is looked up where the definition
+   takes it from. */
 #include "milli.h"
 
-/* ---- Reshape, transpose, expand, slice ------------------------------------------------------------------- */
+/* ---- Reshape, transpose, expand, slice ----------------------------------------------------------------- */
 
 static void test_reshape(void **state)
 {
@@ -49,7 +49,8 @@ static void test_transpose(void **state)
         check_transpose(all_dtypes[d], 4, DIMS(2, 3, 4, 5), DIMS(0, 3, 1, 2), &r);
         check_transpose(all_dtypes[d], 4, DIMS(2, 3, 4, 5), DIMS(3, 2, 1, 0), &r);
         check_transpose(all_dtypes[d], 3, DIMS(3, 1, 7), DIMS(1, 0, 2), &r);
-        check_transpose(all_dtypes[d], 3, DIMS(2, 37, 50), DIMS(0, 2, 1), &r); /* more than a tile each way */
+        check_transpose(all_dtypes[d], 3, DIMS(2, 37, 50), DIMS(0, 2, 1), &r); /* more than one tile along
+                                                                                  both axes */
         check_transpose(all_dtypes[d], 5, DIMS(3, 2, 5, 2, 18), DIMS(4, 1, 3, 0, 2), &r);
         check_transpose(all_dtypes[d], 2, DIMS(0, 3), DIMS(1, 0), &r);
         check_transpose(all_dtypes[d], 0, DIMS(0), DIMS(0), &r);
@@ -114,7 +115,8 @@ static void test_slice(void **state)
     sib_tensor_free(&a);
 }
 
-/* ---- Joined and framed ------------------------------------------------------------------------------------- */
+/* ---- Concatenation and padding
+   --------------------------------------------------------------------------- */
 
 static void test_concat(void **state)
 {
@@ -173,7 +175,7 @@ static void test_pad(void **state)
         }
 }
 
-/* ---- Gathers ------------------------------------------------------------------------------------------------- */
+/* ---- Gathers ------------------------------------------------------------------------------------------- */
 
 static void test_gather(void **state)
 {
@@ -271,7 +273,7 @@ static void test_scatter_items(void **state)
                       ATTRIBUTES(attribute_str("reduction", str_of("none"))), SPEC(all_dtypes[d], 2, 4, 5));
         for (uint64_t i = 0; i < 20; i++) {
             uint64_t row = i / 5, column = i % 5;
-            if (row == 0 || row == 2) /* the last of two writers stays */
+            if (row == 0 || row == 2) /* the last of two updates of one element remains */
                 assert_true(same_element(out, i, updates, (row == 0 ? 1 : 2) * 5 + column));
             else
                 assert_true(same_element(out, i, a, i));
@@ -303,7 +305,7 @@ static void test_scatter_reductions(void **state)
         check_scatter(types[d], "max", (double[]){1, 2, 3, 1});
     }
     check_scatter(SIB_U4, "add", (double[]){2, 2, 8, 2});
-    check_scatter(SIB_I2, "add", (double[]){-2, -2, 0, -2}); /* 3 is -1 there and 2 is -2: they wrap */
+    check_scatter(SIB_I2, "add", (double[]){-2, -2, 0, -2}); /* in int2, 3 is -1 and 2 is -2: sums wrap */
     sib_tensor *a = VECTOR(SIB_F32, 1, 2), *b = numbers(SIB_I64, 2, DIMS(1, 1), (double[]){-1}),
                *c = VECTOR(SIB_F32, 5);
     fail_milli(MILLI_scatter_nd, 3, IN(a, b, c), 1, ATTRIBUTES(attribute_str("reduction", str_of("none"))),
@@ -315,7 +317,7 @@ static void test_scatter_reductions(void **state)
     free_all(6, (sib_tensor *[]){a, b, c, e, f, at});
 }
 
-/* ---- Windows --------------------------------------------------------------------------------------------------- */
+/* ---- Windows ------------------------------------------------------------------------------------------- */
 
 typedef struct window_case {
     size_t rank, n;
@@ -373,7 +375,7 @@ static void test_windows(void **state)
             check_windows(&window_cases[k], all_dtypes[d], &r);
 }
 
-/* ---- Without inputs ---------------------------------------------------------------------------------------------- */
+/* ---- Without inputs ------------------------------------------------------------------------------------ */
 
 static void test_iota(void **state)
 {
@@ -410,7 +412,8 @@ static void test_constant(void **state)
     free_all(2, held);
 }
 
-/* Nothing in it, but dims that would not fit in memory otherwise: over at once, without a look at every place. */
+/* A tensor without elements whose other dims would not fit in memory: the kernel returns at once, without a
+   loop over indices. */
 static void test_huge_and_empty(void **state)
 {
     (void)state;
@@ -446,7 +449,7 @@ static void test_huge_and_empty(void **state)
     free_all(6, (sib_tensor *[]){a, b, places, one, many, updates});
 }
 
-/* The bits behind the last packed element are 0, whatever was in memory. */
+/* The bits after the last packed element are 0, whatever was in memory. */
 static void test_padding_bits(void **state)
 {
     (void)state;

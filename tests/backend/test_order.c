@@ -1,11 +1,11 @@
-/* Sort, unique, lookup and nonzero against searches written plainly. */
+/* Sort, unique, lookup and nonzero against plain searches. */
 #include "milli.h"
 
 static const sib_dtype kinds[] = {SIB_F32, SIB_F64, SIB_F16, SIB_BF16, SIB_F8E5M2, SIB_I8, SIB_I32,   SIB_I64,
                                   SIB_U8,  SIB_U16, SIB_U64, SIB_BOOL, SIB_I4,     SIB_U2, SIB_STRING};
 #define N_KINDS (sizeof kinds / sizeof *kinds)
 
-/* Few values, so that there are equal ones; NaN, infinities and both zeros among floats. */
+/* Few distinct values, so that some are equal; NaN, infinities and both zeros among floats. */
 static sib_tensor *few(sib_dtype d, size_t rank, const int64_t *dims, check_random *r)
 {
     static const double odd[] = {NAN, INFINITY, -INFINITY, -0.0, 0, 1, -1, 2};
@@ -25,7 +25,8 @@ static sib_tensor *few(sib_dtype d, size_t rank, const int64_t *dims, check_rand
     return d == SIB_STRING ? strings(rank, dims, text) : numbers(d, rank, dims, v);
 }
 
-/* Whether element i of a stands before, with or behind element k of b: NaN last and equal to itself. */
+/* Whether element i of a sorts before (-1), equal to (0) or after (1) element k of b: NaN is last and equal
+   to itself. */
 static int order_of(const sib_tensor *a, uint64_t i, const sib_tensor *b, uint64_t k)
 {
     if (sib_tensor_dtype(a) == SIB_STRING) {
@@ -42,9 +43,9 @@ static int order_of(const sib_tensor *a, uint64_t i, const sib_tensor *b, uint64
     return x < y ? -1 : x > y;
 }
 
-/* ---- sort ----------------------------------------------------------------------------------------------- */
+/* ---- sort ---------------------------------------------------------------------------------------------- */
 
-/* Place of element `at` on its line: those before it, and equal ones that came earlier. */
+/* The position of element `at` on its line: the number of elements that are less, or equal and earlier. */
 static void check_sort(const sib_tensor *a, int64_t axis, bool descending)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -89,7 +90,7 @@ static void test_sort(void **state)
     sib_tensor *line = few(SIB_F32, 1, DIMS(251), &r), *wide;
     check_sort(line, 0, false);
     check_sort(line, 0, true);
-    sib_error err = SIB_ERROR_INIT; /* beyond what doubles tell apart */
+    sib_error err = SIB_ERROR_INIT; /* not distinguishable as doubles */
     CHECK_OK(sib_tensor_create(SIB_U64, 1, DIMS(3), &wide, &err), err);
     memcpy(sib_tensor_data(wide), (uint64_t[]){UINT64_MAX, UINT64_MAX - 1, 1}, 24);
     sib_tensor *out =
@@ -99,7 +100,7 @@ static void test_sort(void **state)
     free_all(3, (sib_tensor *[]){line, wide, out});
 }
 
-/* ---- unique --------------------------------------------------------------------------------------------------- */
+/* ---- unique -------------------------------------------------------------------------------------------- */
 
 typedef struct slices {
     const sib_tensor *a;
@@ -111,7 +112,7 @@ static int64_t n_slices(const slices *s)
     return s->axis < 0 ? (int64_t)sib_tensor_count(s->a) : sib_tensor_dims(s->a)[s->axis];
 }
 
-/* The flat place of element e of slice i, or UINT64_MAX behind the last. */
+/* The flat position of element e of slice i, or UINT64_MAX past the last one. */
 static uint64_t slice_place(const slices *s, int64_t i, uint64_t e)
 {
     if (s->axis < 0)
@@ -156,7 +157,7 @@ static void check_unique(const sib_tensor *a, int64_t axis, bool sorted)
                 earliest = k < earliest ? k : earliest;
                 count++;
             }
-        for (int64_t k = 0; k < n; k++) { /* groups whose first slice stands before this one's group */
+        for (int64_t k = 0; k < n; k++) { /* groups whose first slice comes before that of this one's group */
             bool leads = true;
             for (int64_t j = 0; j < k; j++)
                 leads = leads && slice_order(&s, j, k) != 0;
@@ -197,7 +198,7 @@ static void test_unique(void **state)
             }
 }
 
-/* ---- lookup ------------------------------------------------------------------------------------------------------ */
+/* ---- lookup -------------------------------------------------------------------------------------------- */
 
 static void test_lookup(void **state)
 {
@@ -218,7 +219,7 @@ static void test_lookup(void **state)
         }
 }
 
-/* ---- nonzero ------------------------------------------------------------------------------------------------------- */
+/* ---- nonzero ------------------------------------------------------------------------------------------- */
 
 static void test_nonzero(void **state)
 {

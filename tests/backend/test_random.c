@@ -45,7 +45,7 @@ static void test_uniform(void **state)
 static void test_normal(void **state)
 {
     (void)state;
-    /* element 1000 last: an odd count, so that one of a pair is left over */
+    /* element 1000 last: an odd count, so that one number of a pair is left over */
     expect_drawn(MILLI_random_normal, 0,
                  (double[]){0x1.c398ef3e5cfa5p+0, 0x1.99c2cfacc8953p-2, 0x1.f51d25222c9abp-1}, 3, 1000,
                  0x1.1ca723ee4cda9p-1);

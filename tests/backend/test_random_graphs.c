@@ -1,10 +1,12 @@
-/* Random graphs on ref and on other backends: test_backend_random_graphs [--seed N] [--count N] [--save FOLDER]
+/* Random graphs on ref and on other backends: test_backend_random_graphs [--seed N] [--count N] [--save
+   FOLDER]
    [--every N] [CASES...]
 
-   Without files it makes `count` graphs (default: $SIBYL_RANDOM_GRAPHS, 1000, or 100 with $SIBYL_QUICK), of numbers from
-   `seed` ($SIBYL_RANDOM_SEED, 1) upward; a graph depends on its number alone. With files of operator cases it changes
-   every N-th case by chance instead. What differs is made smaller and printed, one node as a line of cases; with --save
-   ($SIBYL_RANDOM_SAVE) it is also written as a case for `sibyl conform FOLDER --backend cpu,ref`. */
+   Without files it makes `count` graphs (default: $SIBYL_RANDOM_GRAPHS, 1000, or 100 with $SIBYL_QUICK),
+   numbered from `seed` ($SIBYL_RANDOM_SEED, 1) upward; a graph depends on its number alone. With files of
+   operator cases it mutates every N-th case instead. A graph whose results differ is shrunk and printed, one
+   node as a line of cases; with --save ($SIBYL_RANDOM_SAVE) it is also written as a case for `sibyl conform
+   FOLDER --backend cpu,ref`. */
 #include "random/graph.h"
 
 #include <signal.h>
@@ -19,7 +21,7 @@ typedef struct campaign {
     uint64_t done, failed, nodes, at;
 } campaign;
 
-/* What is running, for the case that it does not come back. */
+/* Label of the current graph, printed if the process crashes. */
 static char running[300];
 
 static void fell(int sig)
@@ -60,7 +62,7 @@ static void check_graph(campaign *c, rg_graph *g, uint64_t seed)
         tell_failure(c, g, seed, &f);
 }
 
-/* ---- Graphs --------------------------------------------------------------------------------------------------- */
+/* ---- Graphs -------------------------------------------------------------------------------------------- */
 
 static void run_graph(campaign *c, uint64_t seed)
 {
@@ -80,7 +82,7 @@ static void run_graph(campaign *c, uint64_t seed)
     rg_clear(&g);
 }
 
-/* ---- Cases ---------------------------------------------------------------------------------------------------- */
+/* ---- Cases --------------------------------------------------------------------------------------------- */
 
 static bool visit(void *context, const op_case *oc)
 {
@@ -110,7 +112,7 @@ static bool malformed(void *context, const char *file, unsigned line, const char
     return true;
 }
 
-/* ---- Main ----------------------------------------------------------------------------------------------------- */
+/* ---- Main ---------------------------------------------------------------------------------------------- */
 
 static uint64_t number_of(const char *name, uint64_t fallback)
 {

@@ -1,4 +1,5 @@
-/* Reductions, extremes, running values, products of matrices and determinants against sums written out. */
+/* Reductions, argmin and argmax, cumulative operations, matrix products and determinants against plain
+   sums. */
 #include "milli.h"
 
 static const sib_dtype kinds[] = {SIB_F32, SIB_F64, SIB_F16, SIB_BF16,    SIB_I8,  SIB_I16,
@@ -6,7 +7,7 @@ static const sib_dtype kinds[] = {SIB_F32, SIB_F64, SIB_F16, SIB_BF16,    SIB_I8
                                   SIB_I4,  SIB_U4,  SIB_I2,  SIB_F8E4M3FN};
 #define N_KINDS (sizeof kinds / sizeof *kinds)
 
-/* Small whole numbers: sums and products of them are exact in double. */
+/* Small integers: their sums and products are exact in double. */
 static sib_tensor *small(sib_dtype d, size_t rank, const int64_t *dims, check_random *r)
 {
     size_t n = 1;
@@ -20,7 +21,7 @@ static sib_tensor *small(sib_dtype d, size_t rank, const int64_t *dims, check_ra
     return t;
 }
 
-/* Element i of out is x as its dtype holds it. */
+/* Checks that element i of out is x converted to its dtype. */
 static void expect_rounded(const sib_tensor *out, uint64_t i, double x, const char *what)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -32,7 +33,7 @@ static void expect_rounded(const sib_tensor *out, uint64_t i, double x, const ch
                  number(out, i), x);
 }
 
-/* ---- Reductions ------------------------------------------------------------------------------------------ */
+/* ---- Reductions ---------------------------------------------------------------------------------------- */
 
 static double combine(milli_kind kind, double sum, double x)
 {
@@ -58,7 +59,8 @@ static double start_of(milli_kind kind)
                                                                       : 0;
 }
 
-/* Every element in row-major order meets the result whose index it has, 0 on the axes that go. */
+/* Adds each element, in row-major order, to the result whose index it shares; the index is 0 on reduced
+   axes. */
 static void check_reduce(milli_kind kind, const sib_tensor *a, unsigned axes)
 {
     int64_t dims[SIB_MAX_RANK], list[SIB_MAX_RANK];
@@ -111,7 +113,7 @@ static void test_reduce(void **state)
                                 ATTRIBUTES(attribute_ints("axes", 0, NULL)), SPEC(SIB_F32, 0, 0));
     assert_true(number(out, 0) == 5);
     free_all(2, (sib_tensor *[]){scalar, out});
-    /* lines longer than a block, reduced and kept */
+    /* lines longer than a block, as a reduced and as a kept axis */
     sib_tensor *long_lines = small(SIB_F32, 2, DIMS(3, 1500), &r);
     for (unsigned axes = 0; axes < 4; axes++)
         check_reduce(MILLI_reduce_sum, long_lines, axes);
@@ -154,7 +156,7 @@ static void test_reduce_nothing(void **state)
     }
 }
 
-/* Sums are in double and integers wrap, at the limits of 64 bits as well. */
+/* Sums are in double, and integers wrap, at the limits of 64 bits as well. */
 static void test_reduce_exact(void **state)
 {
     (void)state;
@@ -203,7 +205,7 @@ static void test_reduce_complex(void **state)
     free_all(3, (sib_tensor *[]){a, sum, prod});
 }
 
-/* ---- Extremes ---------------------------------------------------------------------------------------------- */
+/* ---- Extremes ------------------------------------------------------------------------------------------ */
 
 static void check_arg(const sib_tensor *a, int64_t axis, bool highest, bool last)
 {
@@ -254,7 +256,7 @@ static void test_arg(void **state)
     free_all(2, (sib_tensor *[]){nans, none});
 }
 
-/* ---- Running values -------------------------------------------------------------------------------------------- */
+/* ---- Running values ------------------------------------------------------------------------------------ */
 
 static void test_cumulative(void **state)
 {
@@ -282,7 +284,7 @@ static void test_cumulative(void **state)
             }
 }
 
-/* ---- Products ------------------------------------------------------------------------------------------------------ */
+/* ---- Products ------------------------------------------------------------------------------------------ */
 
 typedef struct matmul_case {
     size_t rank_a, rank_b, rank;
@@ -298,10 +300,10 @@ static const matmul_case products[] = {
     {2, 2, 2, {3, 0}, {0, 5}, {3, 5}},
     {2, 2, 2, {0, 4}, {4, 5}, {0, 5}},
     {3, 3, 3, {0, 2, 4}, {0, 4, 5}, {0, 2, 5}},
-    {2, 2, 2, {70, 133}, {133, 300}, {70, 300}}, /* more than one block each way */
+    {2, 2, 2, {70, 133}, {133, 300}, {70, 300}}, /* more than one block along both axes */
 };
 
-/* Index of an operand whose leading dims broadcast. */
+/* Element of an operand whose leading dims broadcast. */
 static double matrix_at(const sib_tensor *t, size_t rank, const int64_t *index, int64_t row, int64_t column)
 {
     int64_t own[SIB_MAX_RANK];
@@ -339,7 +341,8 @@ static void test_matmul(void **state)
                 check_matmul(&products[k], kinds[d], &r);
 }
 
-/* One rounding of a sum in double, in ascending order; 64-bit integers wrap; infinities and NaN as IEEE 754 has them. */
+/* The sum is in double, in ascending order, and rounded once; 64-bit integers wrap; infinities and NaN follow
+   IEEE 754. */
 static void test_matmul_exact(void **state)
 {
     (void)state;
@@ -364,7 +367,7 @@ static void test_matmul_exact(void **state)
     free_all(9, (sib_tensor *[]){a, b, dot, big, four, wrapped, odd, zero, ieee});
 }
 
-/* The same bits on one thread and on four. */
+/* One thread and four give the same bits. */
 static void test_matmul_threads(void **state)
 {
     (void)state;
@@ -406,14 +409,14 @@ static void test_matmul_complex(void **state)
     free_all(3, (sib_tensor *[]){a, b, out});
 }
 
-/* ---- Determinants -------------------------------------------------------------------------------------------------- */
+/* ---- Determinants -------------------------------------------------------------------------------------- */
 
 static double expansion(const double *m, size_t n)
 {
     double sum = 0, rest[16];
     if (n == 0)
         return 1;
-    for (size_t k = 0; k < n; k++) { /* along the first row */
+    for (size_t k = 0; k < n; k++) { /* expand along the first row */
         size_t at = 0;
         for (size_t i = 1; i < n; i++)
             for (size_t j = 0; j < n; j++)

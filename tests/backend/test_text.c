@@ -1,4 +1,4 @@
-/* string_case, string_split and regex_match: bytes that are no UTF-8, patterns at random. */
+/* string_case, string_split and regex_match: bytes that are not UTF-8, and random patterns. */
 #include "check.h"
 
 #include "backend/milli.h"
@@ -47,7 +47,7 @@ static void test_split_without_the_counts(void **state)
     sib_tensor_free(&x);
 }
 
-/* Patterns out of signs that mean something: matched or refused with words, in no time. */
+/* Random patterns of characters with a meaning: each is matched or rejected with a message, quickly. */
 static void test_random_patterns(void **state)
 {
     (void)state;

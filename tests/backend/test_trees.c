@@ -1,9 +1,9 @@
-/* trees: lists that do not fit are refused, whatever they hold; couple_pairs; non_max_suppression. */
+/* trees: inconsistent lists are rejected, whatever they hold; couple_pairs; non_max_suppression. */
 #include "check.h"
 
 #include "backend/milli.h"
 
-/* Two trees over three nodes, four leaves of five weights for two targets. */
+/* Two trees over three nodes, four leaves with five weights for two targets. */
 static void test_damaged_lists(void **state)
 {
     (void)state;
@@ -48,7 +48,7 @@ static void test_damaged_lists(void **state)
 static void test_pairs(void **state)
 {
     (void)state;
-    /* every pair undecided: equal shares; one class sure of all others: nearly all of it */
+    /* all pairs undecided: equal shares; one class certain against all others: nearly all of it */
     double even[9], sure[] = {0, 0.999, 0.999, 0.001, 0, 0.5, 0.001, 0.5, 0};
     for (int i = 0; i < 9; i++)
         even[i] = 0.5;
@@ -66,7 +66,7 @@ static void test_pairs(void **state)
     sib_tensor_free(&r);
 }
 
-/* Boxes whose share is the threshold itself stay, and so does a score that is the threshold itself. */
+/* A box whose overlap equals the threshold is kept, and so is a score equal to its threshold. */
 static void test_thresholds(void **state)
 {
     (void)state;

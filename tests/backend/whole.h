@@ -1,4 +1,4 @@
-/* Runs a model of one operator on cpu and on ref, and compares. */
+/* Runs a model of one operator on cpu and on ref, and compares the outputs. */
 #ifndef TESTS_BACKEND_WHOLE_H
 #define TESTS_BACKEND_WHOLE_H
 
@@ -27,8 +27,8 @@ typedef struct whole_case {
     size_t n_attributes;
     attribute attributes[WHOLE_MAX];
     double abs, rel;    /* tolerance against ref */
-    bool left_to_lower; /* cpu is to leave this node alone */
-    unsigned threads;   /* of cpu; 0: 1 */
+    bool left_to_lower; /* cpu must not claim this node */
+    unsigned threads;   /* of cpu; 0 means 1 */
 } whole_case;
 
 static inline attribute whole_int(const char *name, int64_t i)
@@ -124,7 +124,8 @@ static inline void whole_run(const whole_case *w, const char *backends, sib_valu
     sib_session_free(&s);
 }
 
-/* Fails where cpu does not take the operator whole (or does, left_to_lower), or gives something else than ref. */
+/* Fails if cpu does not claim the operator entirely (or does, with left_to_lower), or its result differs from
+   ref's. */
 static inline void whole_check(const whole_case *w, const char *what)
 {
     sib_value *a[WHOLE_MAX] = {0}, *b[WHOLE_MAX] = {0};

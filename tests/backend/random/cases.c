@@ -1,9 +1,9 @@
 #include "graph.h"
 
 #define TRIES 6
-#define MOST  40000 /* elements of a value */
+#define MOST  40000 /* max elements of a value */
 
-/* Operators that draw, whose result nothing repeats, or that run graphs. */
+/* Operators with random or unrepeatable results, or that run graphs. */
 static const char *const left_out[] = {"RandomNormal",
                                        "RandomUniform",
                                        "RandomNormalLike",
@@ -36,7 +36,7 @@ static bool fit(const op_case *c)
     return true;
 }
 
-/* Elements that are data: floats, or where there are none what has the dtype of the first input. */
+/* Whether t is data: a float or, if there are none, of the dtype of the first input. */
 static bool is_data(const op_case *c, const sib_tensor *t)
 {
     bool floats = false;
@@ -50,10 +50,10 @@ static bool is_data(const op_case *c, const sib_tensor *t)
     return floats ? rg_is_float(t) : sib_tensor_dtype(t) == first && first != SIB_STRING;
 }
 
-/* Two sizes that stand in dims of data, and what they become. */
+/* Two sizes among the dims of data, and their replacements. */
 typedef struct change {
     int64_t from[2], to[2];
-    bool values; /* elements are drawn anew */
+    bool values; /* draw new elements */
     rg_profile profile;
 } change;
 
@@ -124,7 +124,7 @@ static bool try_change(rg_graph *g, const op_case *c, rg_random *r, const change
     return true;
 }
 
-/* The largest numbers only where nothing is summed. */
+/* Uses the largest numbers only where nothing is summed. */
 static rg_profile profile_of(const op_case *c, rg_random *r)
 {
     static const char *const files[] = {"unary.cases", "binary.cases", "activation.cases", "index.cases",

@@ -2,7 +2,7 @@
 
 #include <pthread.h>
 
-/* Rounds that tell how far results may stand, and how many more where they stand farther. */
+/* Rounds that measure how far results may differ, and additional ones if they differ by more. */
 #define ROUNDS      4
 #define MORE_ROUNDS 28
 
@@ -13,7 +13,8 @@ const rg_config rg_configs[] = {{"cpu without passes", "cpu,ref", "-all", 1},
                                 {"ref with passes", "ref", "all", 1}};
 const size_t rg_n_configs = sizeof rg_configs / sizeof *rg_configs;
 
-/* Outputs of the graph in the order of its model: that in which nodes make them. Returns how many. */
+/* Outputs of the graph in the order of its model, which is that of the nodes that make them. Returns their
+   number. */
 static int outputs_of(const rg_graph *g, int *outputs)
 {
     int n = 0;
@@ -53,7 +54,7 @@ static sib_session *open_session(const rg_graph *g, const rg_config *c, sib_erro
     return s;
 }
 
-/* True where the bits of all outputs of two runs are the same. */
+/* Returns true if all outputs of two runs have the same bits. */
 static bool same_bits(const sib_value *const *a, const sib_value *const *b, int n)
 {
     for (int i = 0; i < n; i++) {
@@ -73,7 +74,8 @@ typedef struct outcome {
     sib_value *first[RG_VALUES];
 } outcome;
 
-/* ---- Runs at once ----------------------------------------------------------------------------------------- */
+/* ---- Concurrent runs
+   ------------------------------------------------------------------------------------- */
 
 #define AT_ONCE 2
 
@@ -94,7 +96,7 @@ static void *run_at_once(void *context)
     return NULL;
 }
 
-/* False where runs of the session from several threads at once give other bits than it gave alone. */
+/* Returns false if concurrent runs of the session give other bits than a run alone. */
 static bool several_agree(sib_session *s, size_t n_given, const sib_named_value *given, const outcome *o)
 {
     static at_once runs[AT_ONCE];
@@ -115,10 +117,10 @@ static bool several_agree(sib_session *s, size_t n_given, const sib_named_value 
     return ok;
 }
 
-/* ---- Configurations --------------------------------------------------------------------------------------- */
+/* ---- Configurations ------------------------------------------------------------------------------------ */
 
-/* Runs the graph twice in a configuration, and where it has threads from several at once. False with words where it
-   fails, or a later run gives other bits. */
+/* Runs the graph twice in a configuration and, if that has threads, concurrently. Returns false with a
+   message if a run fails, or a later one gives other bits. */
 static bool run_config(const rg_graph *g, const rg_config *c, outcome *o, rg_failure *f)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -153,7 +155,7 @@ static void drop(outcome *o)
         sib_value_free(&o->first[i]);
 }
 
-/* Compares what came out with what ref has. */
+/* Compares the results with those of ref. */
 static bool agrees(const rg_graph *g, const outcome *o, const rg_spread *spreads, rg_failure *f)
 {
     for (int i = 0; i < o->n; i++) {
@@ -183,7 +185,7 @@ bool rg_check(rg_graph *g, uint64_t seed, int only, rg_failure *out)
         ok = run_config(g, &rg_configs[i], &o, out);
         bool ran = ok;
         ok = ok && agrees(g, &o, spreads, out);
-        if (ran && !ok && !more) { /* it may be chance that the spread is so small */
+        if (ran && !ok && !more) { /* the spread may be underestimated by these few rounds */
             rg_spread_clear(spreads);
             more = rg_spread_find(g, &r, ROUNDS + MORE_ROUNDS, spreads);
             ok = more && agrees(g, &o, spreads, out);

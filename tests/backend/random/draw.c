@@ -25,7 +25,7 @@ int64_t rg_size(rg_random *r, int64_t most)
     return n;
 }
 
-/* most: leaves out larger ones, but infinities. */
+/* most: largest magnitude, infinities excepted. */
 static double special(rg_random *r, double most)
 {
     static const double values[] = {0.0,   -0.0,   1.0,      -1.0, 3.4e38,       -3.4e38,  1.2e-38,
@@ -59,7 +59,7 @@ static double real(rg_random *r, rg_profile profile)
     }
 }
 
-/* An integer for a dtype of so many bits, as its two's complement. */
+/* An integer for a dtype, in two's complement. */
 static uint64_t whole(rg_random *r, sib_dtype dtype, rg_profile profile)
 {
     bool is_signed = sib_dtype_get_kind(dtype) == SIB_KIND_INT;
@@ -78,10 +78,10 @@ static void fill_whole(rg_random *r, sib_tensor *t, rg_profile profile)
 {
     sib_dtype dtype = sib_tensor_dtype(t);
     size_t n = sib_tensor_count(t), bytes = sib_dtype_bits(dtype) / 8;
-    uint8_t *at = sib_tensor_data(t); /* (n) of bytes each */
+    uint8_t *at = sib_tensor_data(t); /* (n) items of `bytes` each */
     for (size_t i = 0; i < n; i++) {
         uint64_t x = dtype == SIB_BOOL ? check_u64(r) >> 63 : whole(r, dtype, profile);
-        memcpy(at + i * bytes, &x, bytes); /* little-endian, as every machine that this runs on */
+        memcpy(at + i * bytes, &x, bytes); /* little-endian, as every machine this runs on */
     }
 }
 

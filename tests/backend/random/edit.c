@@ -1,4 +1,4 @@
-/* Graphs copied, and what no output needs dropped. */
+/* Copies graphs, and drops what no output needs. */
 #include "graph.h"
 
 bool rg_copy(rg_graph *to, const rg_graph *from)

@@ -6,7 +6,7 @@
 
 #define IR_VERSION 10
 
-/* ---- Building --------------------------------------------------------------------------------------------- */
+/* ---- Building ------------------------------------------------------------------------------------------ */
 
 bool rg_begin(rg_graph *g)
 {
@@ -39,7 +39,7 @@ int rg_leaf(rg_graph *g, sib_tensor *t, bool constant)
     return g->n_values++;
 }
 
-/* Attributes of text, and the operator's domain and name. */
+/* Reads the attributes from text, and the operator's domain and name. */
 static bool read_words(rg_graph *g, const char *type, const char *attributes, rg_node *n)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -101,7 +101,7 @@ bool rg_add(rg_graph *g, const char *type, const char *attributes, int n_in, con
     return read_words(g, type, attributes, &n) && rg_add_node(g, &n, most);
 }
 
-/* ---- Models ----------------------------------------------------------------------------------------------- */
+/* ---- Models -------------------------------------------------------------------------------------------- */
 
 static sib_code begin_model(const rg_graph *g, onnx_model **out, sib_error *err)
 {
@@ -140,7 +140,7 @@ typedef struct building {
     const rg_graph *g;
     onnx_model *m;
     value_id ids[RG_VALUES]; /* NO_VALUE until it is made */
-    bool all_inputs;         /* constants too */
+    bool all_inputs;         /* constants become inputs too */
 } building;
 
 static sib_code add_leaf(building *b, int v, sib_error *err)
@@ -175,7 +175,7 @@ static sib_code add_leaf(building *b, int v, sib_error *err)
     return code;
 }
 
-/* The node's attributes; those that are graphs are made anew of their text. */
+/* Adds the node's attributes; subgraphs are built anew from their text. */
 static sib_code add_attributes(building *b, const rg_node *from, node *n, sib_error *err)
 {
     const op_case *c = b->g->from;
@@ -250,7 +250,7 @@ sib_code rg_model(const rg_graph *g, int which, sib_model **out, sib_error *err)
     return code;
 }
 
-/* ---- Nodes on ref ----------------------------------------------------------------------------------------- */
+/* ---- Nodes on ref -------------------------------------------------------------------------------------- */
 
 static sib_session *session_of(rg_graph *g, int which)
 {

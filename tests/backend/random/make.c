@@ -1,9 +1,10 @@
-/* Random graphs out of tables of makers. */
+/* Random graphs, drawn from tables of makers. */
 #include "graph.h"
 
 #include <math.h>
 
-/* ---- What fits -------------------------------------------------------------------------------------------- */
+/* ---- Conditions
+   -------------------------------------------------------------------------------------------- */
 
 bool rg_is_float(const sib_tensor *t)
 {
@@ -36,7 +37,7 @@ bool rg_is_tame(const sib_tensor *t)
     return tame;
 }
 
-/* ---- Choosing --------------------------------------------------------------------------------------------- */
+/* ---- Choosing ------------------------------------------------------------------------------------------ */
 
 const sib_tensor *rg_of(const rg_maker *m, int v)
 {
@@ -85,7 +86,7 @@ int rg_pick(const rg_maker *m, const rg_want *want)
         if (!m->g->values[v].constant && fits(m, v, want))
             found[n++] = v;
     if (n && rg_chance(m->r, 65))
-        return found[n - 1]; /* chains, as networks have them */
+        return found[n - 1]; /* chains of nodes, as in networks */
     if (n && rg_chance(m->r, 75))
         return found[rg_below(m->r, n)];
     int v = fresh(m, want);
@@ -132,7 +133,7 @@ const char *rg_list(char *text, size_t size, size_t n, const int64_t *values)
     return text;
 }
 
-/* ---- Graphs ----------------------------------------------------------------------------------------------- */
+/* ---- Graphs -------------------------------------------------------------------------------------------- */
 
 static const struct {
     int weight;
@@ -165,7 +166,7 @@ static sib_dtype main_dtype(rg_random *r)
                     : SIB_I64;
 }
 
-/* What nobody reads is an output, and a few others are. */
+/* Values that nobody reads become outputs, and a few others do. */
 static void mark_outputs(rg_graph *g, rg_random *r)
 {
     bool read[RG_VALUES] = {false};

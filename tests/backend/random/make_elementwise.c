@@ -3,7 +3,8 @@
 static const rg_want any_float = {rg_is_float, 0, 6}, any_bool = {rg_is_bool, 0, 6},
                      any_integer = {rg_is_integer, 0, 6}, anything = {NULL, 0, 6};
 
-/* ---- Of one value ------------------------------------------------------------------------------------------- */
+/* ---- One operand
+   -------------------------------------------------------------------------------------------- */
 
 static const char *const unary[][2] = {{"Abs", ""},
                                        {"Neg", ""},
@@ -78,9 +79,10 @@ static bool make_not(const rg_maker *m)
     return x != RG_NONE && rg_put(m, "Not", "", 1, &x, 1);
 }
 
-/* ---- Of two ------------------------------------------------------------------------------------------------- */
+/* ---- Two operands
+   ------------------------------------------------------------------------------------------- */
 
-/* A value of x's dtype that broadcasts with x: one that is there, x itself, or a new one. */
+/* A value of x's dtype that broadcasts with x: an existing one, x itself, or a new one. */
 static int partner(const rg_maker *m, int x)
 {
     const sib_tensor *t = rg_of(m, x);
@@ -163,7 +165,8 @@ static bool make_prelu(const rg_maker *m)
     return in[1] != RG_NONE && rg_put(m, "PRelu", "", 2, in, 1);
 }
 
-/* ---- Of more ------------------------------------------------------------------------------------------------ */
+/* ---- More operands
+   ------------------------------------------------------------------------------------------ */
 
 static bool make_where(const rg_maker *m)
 {
@@ -206,11 +209,11 @@ static bool make_cast(const rg_maker *m)
     int x = rg_pick(m, &anything);
     snprintf(text, sizeof text, "to=dtype:%s", to[rg_below(m->r, sizeof to / sizeof *to)]);
     if (x != RG_NONE && rg_is_float(rg_of(m, x)) && !rg_is_tame(rg_of(m, x)) && !strchr(text, 'f'))
-        return false; /* what no integer holds is left open */
+        return false; /* the standard leaves the cast of values out of range undefined */
     return x != RG_NONE && rg_put(m, "Cast", text, 1, &x, 1);
 }
 
-/* x * sigmoid(x), and others that passes look for. */
+/* x * sigmoid(x) and other patterns that passes look for. */
 static bool make_pattern(const rg_maker *m)
 {
     int x = rg_pick(m, &any_float);

@@ -12,7 +12,7 @@ static int rank_of(const rg_maker *m, int x)
     return (int)sib_tensor_rank(rg_of(m, x));
 }
 
-/* An axis of x, sometimes counted from the end. */
+/* An axis of x, sometimes negative. */
 static int axis_of(const rg_maker *m, int x)
 {
     int rank = rank_of(m, x), axis = rg_below(m->r, rank);
@@ -238,7 +238,7 @@ static bool make_gather_elements(const rg_maker *m)
     if (rg_chance(m->r, 60))
         return rg_put(m, "GatherElements", text, 2, in, 1);
     in[2] = rg_new(m, sib_tensor_dtype(rg_of(m, x)), (size_t)rank, dims, RG_GENTLE);
-    /* with no reduction an index that stands there twice leaves the result open */
+    /* without a reduction, duplicate indices leave the result undefined */
     snprintf(text, sizeof text, "axis=%d reduction=\"%s\"", axis, rg_chance(m->r, 60) ? "add" : "max");
     return in[2] != RG_NONE && rg_is_tame(rg_of(m, x)) && rg_put(m, "ScatterElements", text, 3, in, 1);
 }
@@ -286,7 +286,7 @@ static bool make_shape(const rg_maker *m)
     return x != RG_NONE && rg_put(m, rg_chance(m->r, 70) ? "Shape" : "Size", "", 1, &x, 1);
 }
 
-/* As multi-head attention does: heads to the front. */
+/* Splits heads and moves them to the front, as in multi-head attention. */
 static bool make_heads(const rg_maker *m)
 {
     static const rg_want rows = {NULL, 3, 3};

@@ -1,4 +1,4 @@
-/* Matrix products, and what stands around them. */
+/* Matrix products, and the nodes around them. */
 #include "graph.h"
 
 static const rg_want tame_rows = {rg_is_tame, 1, 5}, tame_matrix = {rg_is_tame, 2, 2},
@@ -15,7 +15,7 @@ static int64_t last_of(const rg_maker *m, int x, int from_end)
     return sib_tensor_dims(t)[sib_tensor_rank(t) - 1 - (size_t)from_end];
 }
 
-/* Products of more than this many multiplications are left alone: ref takes its time. */
+/* Products of more than this many multiplications are skipped: ref is slow. */
 static bool affordable(const rg_maker *m, int x, int64_t by)
 {
     return (double)sib_tensor_count(rg_of(m, x)) * (double)by <= (double)m->most * 60;
@@ -35,7 +35,7 @@ static bool make_weight(const rg_maker *m)
     m->g->values[in[1]].constant = rg_chance(m->r, 80);
     if (!rg_put(m, "MatMul", "", 2, in, 1))
         return false;
-    if (rg_chance(m->r, 50)) /* bias, as linear layers have it */
+    if (rg_chance(m->r, 50)) /* bias, as in linear layers */
         return true;
     int add[] = {m->g->n_values - 1, rg_new(m, dtype_of(m, x), 1, dims + 1, RG_UNIT)};
     if (rg_chance(m->r, 50)) {
@@ -66,7 +66,7 @@ static bool make_batched(const rg_maker *m)
     return in[1] != RG_NONE && rg_put(m, "MatMul", "", 2, in, 1);
 }
 
-/* x times its transpose: attention's scores. */
+/* x times its transpose, like the scores of attention. */
 static bool make_scores(const rg_maker *m)
 {
     int x = rg_pick(m, &batches);

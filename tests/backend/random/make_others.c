@@ -1,4 +1,4 @@
-/* Attention, recurrent layers, and what else is a graph of its own. */
+/* Attention, recurrent layers, and other operators that are large graphs by themselves. */
 #include "graph.h"
 
 static sib_dtype dtype_of(const rg_maker *m, int x)
@@ -6,7 +6,7 @@ static sib_dtype dtype_of(const rg_maker *m, int x)
     return sib_tensor_dtype(rg_of(m, x));
 }
 
-/* Queries that are there or new; keys and values new, sometimes with fewer heads. */
+/* Queries may be an existing value; keys and values are new, sometimes with fewer heads. */
 static bool make_attention(const rg_maker *m)
 {
     static const rg_want heads = {rg_is_tame, 4, 4};

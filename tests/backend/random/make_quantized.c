@@ -23,7 +23,7 @@ static int constant_of(const rg_maker *m, sib_dtype dtype, size_t rank, const in
     return v;
 }
 
-/* A small scale, so that sums stay where the next numbers can be. */
+/* A small scale, so that sums stay in the range of the nodes that follow. */
 static int scale_of(const rg_maker *m, sib_dtype dtype, size_t rank, const int64_t *dims, double size)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -39,7 +39,8 @@ static int scale_of(const rg_maker *m, sib_dtype dtype, size_t rank, const int64
     return v;
 }
 
-/* MatMul whose weights are widened right before: of half floats, or of 8 or 4 bits with scales a column or a block. */
+/* MatMul with weights that are widened just before it: from float16, or from 8 or 4 bits with scales per
+   column or block. */
 static bool make_narrow(const rg_maker *m)
 {
     char text[96];
@@ -127,7 +128,7 @@ static bool make_whole_conv(const rg_maker *m)
     return rg_put(m, "QLinearConv", text, in[8] == RG_NONE ? 8 : 9, in, 1);
 }
 
-/* Quantized and back around an activation's input, as quantizers leave it. */
+/* An activation's input, quantized and dequantized, as quantizers leave it. */
 static bool make_there_and_back(const rg_maker *m)
 {
     int x = rg_pick(m, &tame_rows);

@@ -1,4 +1,4 @@
-/* Reductions, norms, softmax and what else works on rows. */
+/* Reductions, norms, softmax and other operators on rows. */
 #include "graph.h"
 
 static const rg_want tame = {rg_is_tame, 0, 6}, rows = {rg_is_tame, 1, 5}, any_rows = {rg_is_float, 1, 5},
@@ -39,7 +39,7 @@ static bool make_reduce(const rg_maker *m)
     int in[] = {x, n ? rg_ints(m, (size_t)n, axes) : RG_NONE};
     const char *name = names[rg_below(m->r, sizeof names / sizeof *names)];
     if (!strcmp(name, "ReduceProd") && sib_tensor_count(rg_of(m, x)) > 60)
-        name = "ReduceSum"; /* long products pass through numbers that float32 does not hold */
+        name = "ReduceSum"; /* long products pass through numbers out of range of float32 */
     return rg_put(m, name, text, n ? 2 : 1, in, 1);
 }
 
@@ -172,7 +172,7 @@ static bool make_topk(const rg_maker *m)
     return in[1] != RG_NONE && rg_put(m, "TopK", text, 2, in, 2);
 }
 
-/* x + y, then LayerNormalization: what passes join. */
+/* x + y, then LayerNormalization, which passes join. */
 static bool make_skip_norm(const rg_maker *m)
 {
     int x = rg_pick(m, &rows);

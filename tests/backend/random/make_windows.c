@@ -4,7 +4,7 @@
 static const rg_want images = {rg_is_tame, 3, 5}, any_images = {rg_is_float, 3, 5};
 
 typedef struct window {
-    int n; /* spatial axes */
+    int n; /* number of spatial axes */
     int64_t kernel[3], strides[3], dilations[3], pads[6];
 } window;
 
@@ -134,7 +134,7 @@ static bool make_global_pool(const rg_maker *m)
     return x != RG_NONE && rg_put(m, names[rg_below(m->r, 4)], "", 1, &x, 1);
 }
 
-/* As mobile networks have it: a convolution, its normalization, an activation. */
+/* A block of mobile networks: a convolution, its normalization, an activation. */
 static bool make_block(const rg_maker *m)
 {
     static const rg_want maps = {rg_is_tame, 4, 4};

@@ -1,4 +1,4 @@
-/* A graph that fails made smaller: fewer nodes, then smaller dims, then plainer elements. */
+/* Shrinks a graph that fails: fewer nodes, then smaller dims, then simpler elements. */
 #include "graph.h"
 
 #include <math.h>
@@ -7,10 +7,10 @@ typedef struct shrinking {
     rg_graph *g;
     uint64_t seed;
     rg_failure *failure;
-    int tries; /* left */
+    int tries; /* tries left */
 } shrinking;
 
-/* Puts `to` in the place of the graph where it still fails. Clears it otherwise. */
+/* Replaces the graph by `to` if that still fails. Clears `to` otherwise. */
 static bool adopt(shrinking *s, rg_graph *to, bool evaluate)
 {
     rg_failure f;
@@ -48,7 +48,7 @@ static bool without_output(shrinking *s, int v)
     return adopt(s, &to, false);
 }
 
-/* Value v becomes an input: what makes it is not needed any more. */
+/* Makes value v an input, so that the nodes before it can go. */
 static bool cut(shrinking *s, int v)
 {
     rg_graph to;
@@ -90,9 +90,9 @@ static void fewer_nodes(shrinking *s)
     }
 }
 
-/* ---- Dims --------------------------------------------------------------------------------------------------- */
+/* ---- Dims ---------------------------------------------------------------------------------------------- */
 
-/* A copy of the leading part of t where dims of size `from` become `to`. */
+/* A copy of the leading part of t, with dims of size `from` cut to `to`. */
 static sib_tensor *cropped(const sib_tensor *t, int64_t from, int64_t to)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -115,7 +115,8 @@ static sib_tensor *cropped(const sib_tensor *t, int64_t from, int64_t to)
     return out;
 }
 
-/* Inputs and constants with that size lose all but `to` of it; whole (RG_NONE: all of them) is the only one otherwise. */
+/* Cuts axes of size `from` of inputs and constants to `to_size`: of all of them, or of `alone` if it is not
+   RG_NONE. */
 static bool crop(shrinking *s, int64_t from, int64_t to_size, int alone)
 {
     rg_graph to;
@@ -161,7 +162,7 @@ static void smaller_dims(shrinking *s)
     }
 }
 
-/* ---- Elements ----------------------------------------------------------------------------------------------- */
+/* ---- Elements ------------------------------------------------------------------------------------------ */
 
 static double plain(int how, double x)
 {
@@ -171,7 +172,7 @@ static double plain(int how, double x)
                       : (isfinite(x) ? round(8 * x) / 8 : x);
 }
 
-/* Elements begin .. begin + n - 1 of a value made plain. */
+/* Simplifies elements begin .. begin + n - 1 of a value. */
 static bool plainer(shrinking *s, int v, size_t begin, size_t n, int how)
 {
     rg_graph to;

@@ -1,16 +1,16 @@
-/* What rounding can do to each value: the graph run on ref again, node by node, with every rounding done a little
-   otherwise. Where a value then jumps, such as a whole number of what was nearly half way, it is not compared. */
+/* Effect of rounding on each value: ref runs the graph again, node by node, with every rounding perturbed a
+   little. A value that jumps under this, such as the rounding of a number near a half, is not compared. */
 #include "graph.h"
 
 #include <float.h>
 #include <math.h>
 
-/* Inputs and outputs of inexact nodes are moved by so many halves of a unit in the last place at most. */
+/* Inputs and outputs of inexact nodes are moved by at most this many half units in the last place. */
 #define HALF_UNITS 3
-/* Spreads are found of few runs; results may stand so much farther. */
+/* Spreads come from a few runs; results may differ by this many times as much. */
 #define MARGIN      32
-#define MARGIN_HALF 10 /* of half floats, whose roundings are seen in few runs */
-/* Units in the last place that every rounded value is allowed. */
+#define MARGIN_HALF 10 /* for 16-bit floats, whose few roundings are seen in few runs */
+/* Units in the last place allowed for every rounded value. */
 #define UNITS 4
 
 static double unit_of(sib_dtype dtype)
@@ -29,14 +29,14 @@ static double unit_of(sib_dtype dtype)
     }
 }
 
-/* What numbers near 0 may be off by: single floats below the normal ones may become 0 where something is rounded. */
+/* Allowed error of numbers near 0: denormals of float32 may become 0 where something is rounded. */
 static double least_of(sib_dtype dtype)
 {
     return dtype == SIB_F16 ? ldexp(1, -24) : dtype == SIB_F64 ? ldexp(1, -1020) : ldexp(1, -125);
 }
 
-/* Operators whose result is a difference of numbers of this size, and no more exact than these: 1 - gate, x - log sum;
-   1 + erf, which ref takes in double. */
+/* Operators whose result is a difference of numbers of this size, with an error relative to these: 1 - gate,
+   x - log sum; 1 + erf, which ref computes in double. */
 static double floor_of(const rg_node *n)
 {
     static const struct {
@@ -64,7 +64,8 @@ static double *doubles(const sib_tensor *t)
     return x;
 }
 
-/* A copy with each element moved, as if it were of this size at least; a plain copy of what is no float. */
+/* A copy with each element moved as if its magnitude were at least `floor`; a plain copy if t is not a
+   float. */
 static sib_tensor *moved(rg_random *r, const sib_tensor *t, double floor)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -117,7 +118,7 @@ static void widen(rg_spread *s, const sib_tensor *is, const sib_tensor *other)
     free(b);
 }
 
-/* Runs node i with its inputs moved; where that is refused or changes dims, with them as they are. */
+/* Runs node i with its inputs moved; with the original inputs if that fails or changes dims. */
 static bool run_moved(rg_graph *g, rg_random *r, int i, sib_tensor **values, sib_tensor **out)
 {
     const rg_node *n = &g->nodes[i];
@@ -143,14 +144,14 @@ static double margin_of(sib_dtype dtype)
     return dtype == SIB_F16 || dtype == SIB_BF16 ? MARGIN_HALF : MARGIN;
 }
 
-/* How far operators jump that give something else at the next number. is: the result; y: (n) the same of moved inputs,
-   which is made to jump as it may; by: the spread seen until now. */
+/* Operators that are not continuous. is: the result; y: (n) the result from moved inputs, to which possible
+   jumps are applied; by: the spread so far. */
 static void jump_power(rg_random *r, const double *is, const double *by, double margin, double *y, size_t n)
 {
     (void)r;
     (void)by;
     (void)margin;
-    for (size_t i = 0; i < n; i++) /* of a negative base: a number where the exponent is whole */
+    for (size_t i = 0; i < n; i++) /* of a negative base: finite where the exponent is an integer */
         if (isnan(is[i]))
             y[i] = 1;
 }
@@ -159,7 +160,7 @@ static void jump_remainder(rg_random *r, const double *is, const double *by, dou
                            size_t n)
 {
     (void)r;
-    for (size_t i = 0; i < n; i++) /* near 0 the quotient is nearly whole, or the divisor 0 */
+    for (size_t i = 0; i < n; i++) /* near 0 the quotient is nearly an integer, or the divisor 0 */
         if (fabs(is[i]) <= margin * by[i])
             y[i] = NAN;
 }
@@ -171,7 +172,7 @@ static void jump_choice(rg_random *r, const double *is, const double *by, double
     bool other = false;
     for (size_t i = 0; i < n; i++)
         other |= is[i] != y[i];
-    for (size_t i = 0; i < n && other; i++) /* any of those nearly as large may be the one */
+    for (size_t i = 0; i < n && other; i++) /* any element nearly as large may be chosen */
         y[i] = rg_chance(r, 50);
 }
 
@@ -180,7 +181,7 @@ static const struct {
     void (*jump)(rg_random *r, const double *is, const double *by, double margin, double *y, size_t n);
 } jumps[] = {{"Pow", jump_power}, {"Mod", jump_remainder}, {"Hardmax", jump_choice}};
 
-/* t: what node i gave of moved inputs, from where it goes on; is: its result. */
+/* t: result of node i from moved inputs, with which the round continues; is: its result. */
 static void jump(const rg_graph *g, rg_random *r, int i, const rg_spread *spreads, const rg_spread *s,
                  const sib_tensor *is, sib_tensor *t)
 {
@@ -242,7 +243,7 @@ static bool one_round(rg_graph *g, rg_random *r, rg_spread *spreads)
     return ok;
 }
 
-/* Whether anything was rounded on the way to each value. */
+/* Marks the values that a rounding affects. */
 static void mark_rounded(const rg_graph *g, rg_spread *spreads)
 {
     for (int i = 0; i < g->n_nodes; i++) {
@@ -282,15 +283,16 @@ void rg_spread_clear(rg_spread *spreads)
     }
 }
 
-/* ---- Comparing --------------------------------------------------------------------------------------------- */
+/* ---- Comparing ----------------------------------------------------------------------------------------- */
 
-/* The largest number of a dtype: what rounds beyond it is infinite. */
+/* The largest number of a dtype: results that round beyond it are infinite. */
 static double most_of(sib_dtype dtype)
 {
     return dtype == SIB_F16 ? 65504 : dtype == SIB_F64 ? DBL_MAX : FLT_MAX;
 }
 
-/* most: what is within a quarter of it may be infinite on the other side, where anything is allowed at all. */
+/* most: where any difference is allowed, a result within a quarter of it may be infinite on the other
+   side. */
 static bool close_to(double got, double want, double allowed, double most)
 {
     if (allowed > 0 && isinf(got) != isinf(want) && fabs(got) > most / 4 && fabs(want) > most / 4)
@@ -314,7 +316,7 @@ bool rg_spread_allows(const rg_spread *s, const sib_tensor *got, const sib_tenso
         return false;
     }
     if (dtype == SIB_STRING || sib_dtype_get_kind(dtype) == SIB_KIND_COMPLEX)
-        return true; /* cases have those */
+        return true; /* cases cover those dtypes */
     double *a = doubles(got), *b = doubles(want), unit = unit_of(dtype);
     double margin = margin_of(dtype);
     for (size_t i = 0; a && b && i < n; i++) {

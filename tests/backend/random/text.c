@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
-#define SHOWN 400 /* elements of a value */
+#define SHOWN 400 /* max elements shown of a value */
 
 static void print_list(const attribute *a, FILE *out)
 {
@@ -83,7 +83,7 @@ static void print_head(const rg_node *n, FILE *out)
     }
 }
 
-/* One node: a line as the files of cases have them, with what ref gives. */
+/* Prints one node as a line of a cases file, with ref's results. */
 static void print_case(const rg_graph *g, const rg_node *n, FILE *out)
 {
     print_head(n, out);
@@ -144,7 +144,7 @@ void rg_print(const rg_graph *g, FILE *out)
         print_graph(g, out);
 }
 
-/* ---- Files -------------------------------------------------------------------------------------------------- */
+/* ---- Files --------------------------------------------------------------------------------------------- */
 
 static bool save_value(const char *folder, const char *kind, size_t i, const char *name, const sib_tensor *t)
 {
