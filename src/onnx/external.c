@@ -1,4 +1,4 @@
-/* External data: files beside the model, each mapped once. */
+/* External data: files in the model's folder, each mapped once. */
 #include "onnx/reader.h"
 
 #include "base/alloc.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A decimal number; "" is fallback. False for anything else. */
+/* Parses a decimal number; "" gives fallback. Returns false for anything else. */
 static bool read_number(sib_str s, uint64_t fallback, uint64_t *out)
 {
     *out = s.length ? 0 : fallback;
@@ -43,10 +43,10 @@ static sib_code open_file(reader *r, const tensor_proto *p, mapping **out)
                : reader_fail(r, code, p->bytes.data, "tensor '%.*s': %s", STR_ARGS(p->name), why.message);
 }
 
-/* The file of a location, from those that are open or newly opened. */
+/* Gets the file of a location, open already or opened now. */
 static sib_code find_file(reader *r, const tensor_proto *p, mapping **out)
 {
-    for (size_t i = r->n_externals; i-- > 0;) /* mostly the one before */
+    for (size_t i = r->n_externals; i-- > 0;) /* usually the same as last time */
         if (str_same(r->externals[i].location, p->location)) {
             *out = r->externals[i].file;
             return SIB_OK;
@@ -57,7 +57,7 @@ static sib_code find_file(reader *r, const tensor_proto *p, mapping **out)
     sib_code code = open_file(r, p, &file);
     if (code != SIB_OK)
         return code;
-    for (size_t i = 0; i < r->n_externals; i++) { /* another name of a file that is open */
+    for (size_t i = 0; i < r->n_externals; i++) { /* another name of an open file */
         mapping *other = r->externals[i].file;
         if (other->device == file->device && other->inode == file->inode) {
             mapping_release(file);

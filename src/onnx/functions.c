@@ -1,4 +1,4 @@
-/* Model-local functions: each call is replaced by the function's nodes, their names behind the call's. */
+/* Model-local functions: each call is replaced by the function's nodes, prefixed with the call's name. */
 #include "onnx/reader.h"
 
 #include "base/alloc.h"
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "domain\0name\0overload" in the scratch arena. */
+/* "domain\0name\0overload", in the scratch arena. */
 static sib_code function_key(reader *r, sib_str domain, sib_str name, sib_str overload, sib_str *out)
 {
     const sib_str parts[] = {domain, name, overload};
@@ -73,8 +73,8 @@ const binding *call_binding(const call *c, sib_str name)
     return NULL;
 }
 
-/* What the call gives, then defaults for what it does not. A call inside a function may hand on attributes of that
-   function's own call. */
+/* Binds the call's attributes, then defaults for those it omits. A call inside a function may pass on
+   attributes of that function's call. */
 static void bind(call *c, const scope *caller, const scope *inside, const raw_node *n)
 {
     for (uint32_t i = 0; i < n->n_attributes; i++) {
@@ -135,7 +135,7 @@ static sib_code make_prefix(reader *r, const scope *s, const raw_node *n, const 
     return SIB_OK;
 }
 
-/* Puts the call's inputs under the names that the function has for them; makes the values of its outputs. */
+/* Binds the function's input names to the call's inputs, and adds the values of the call's outputs. */
 static sib_code bind_values(reader *r, scope *s, scope *in, const raw_node *n, const raw_function *f,
                             value_id *results)
 {
@@ -166,7 +166,7 @@ static sib_code bind_values(reader *r, scope *s, scope *in, const raw_node *n, c
     return SIB_OK;
 }
 
-/* An output that is an input of the function, or named twice, is made by Identity. */
+/* An output that is also an input of the function, or listed twice, needs an Identity. */
 static sib_code tie_result(reader *r, scope *s, scope *in, const raw_node *n, sib_str name, value_id result)
 {
     value_id v = NO_VALUE;
@@ -192,7 +192,7 @@ static sib_code tie_result(reader *r, scope *s, scope *in, const raw_node *n, si
     return graph_add_node(s->g, &identity, &id, r->err);
 }
 
-/* Opsets of a function that the model's list does not have. */
+/* Adds the opsets of a function that the model does not import. */
 static sib_code add_opsets(reader *r, const raw_function *f)
 {
     onnx_model *m = r->model;

@@ -19,7 +19,7 @@ static bool has_parent_step(const char *path)
     return false;
 }
 
-/* True where the file at `path`, links followed, stands below `folder`, links followed; `real` receives it. */
+/* True where `path` is inside `folder`, links followed in both; `real` receives the resolved path. */
 static sib_code check_inside(const char *folder, const char *path, const char *location, char *real,
                              sib_error *err)
 {

@@ -1,11 +1,11 @@
-/* The order of nodes in which every value is made before it is used, and the names that a graph takes from outside. */
+/* Topological order of nodes, and the free names of a graph. */
 #include "onnx/reader.h"
 
 #include "base/alloc.h"
 
 #include <string.h>
 
-/* Names that a node uses: its inputs, then what the graphs inside it take from outside. */
+/* Iterates over the names that a node uses: its inputs, then the free names of its subgraphs. */
 typedef struct use_walk {
     const raw_node *node;
     size_t input, attribute, graph, free;
@@ -88,12 +88,12 @@ sib_code raw_find_free(reader *r, raw_graph *g)
 
 enum { NODE_NEW, NODE_WAITS, NODE_DONE };
 
-/* Nodes in the order of the file, each behind the nodes that make what it uses: those are fetched just before it. */
+/* Keeps the order of the file, but emits the producers of a node's inputs before it where needed. */
 typedef struct sorter {
     const raw_body *body;
-    name_map makers; /* name to the node that makes it */
+    name_map makers; /* from a name to the node that produces it */
     uint8_t *state;  /* (n) */
-    use_walk *stack; /* (n) nodes that wait for the one after them */
+    use_walk *stack; /* (n) nodes that wait for the one above them */
     size_t n_stack;
 } sorter;
 
@@ -102,7 +102,7 @@ static bool maker_of(const sorter *s, sib_str name, uint32_t *maker)
     return name.length && name_map_find(&s->makers, name, maker);
 }
 
-/* True where no node uses what a later one makes. */
+/* True where no node uses a value that a later one produces. */
 static bool in_order(const sorter *s)
 {
     for (size_t i = 0; i < s->body->n; i++) {
@@ -122,7 +122,7 @@ static void push(sorter *s, size_t i)
     s->stack[s->n_stack++] = (use_walk){.node = &s->body->nodes[i]};
 }
 
-/* The next maker that the node on top waits for; false where there is none left. */
+/* Gets the next missing producer for the top node; false where there is none. */
 static bool next_unmet(sorter *s, uint32_t *maker)
 {
     sib_str name;
@@ -132,7 +132,7 @@ static bool next_unmet(sorter *s, uint32_t *maker)
     return false;
 }
 
-/* Puts node i behind all that it needs. */
+/* Emits node i after everything that it needs. */
 static sib_code emit(reader *r, sorter *s, size_t i, uint32_t *order, size_t *done)
 {
     uint32_t maker;
@@ -169,7 +169,7 @@ static sib_code sort(reader *r, sorter *s, uint32_t *order)
     return code;
 }
 
-/* Tools that patch a constant add it anew at the end: where several Constants have one name, the last counts. */
+/* Tools that patch a constant append a new one: of several Constants with one name, the last counts. */
 static bool is_constant(const raw_node *n)
 {
     return n->domain.length == 0 && str_is(n->type, "Constant") && n->n_inputs == 0 && n->n_outputs == 1;

@@ -1,11 +1,11 @@
-/* The messages of ONNX as a table: each field's name here, its number and how it stands on the wire.
-   Source: onnx.proto and onnx-data.proto of ONNX IR 13. */
+/* The messages of ONNX as a table: each field's name here, its number and its wire types. Source:
+   onnx.proto and onnx-data.proto of ONNX IR 13. */
 #ifndef ONNX_PROTO_H
 #define ONNX_PROTO_H
 
 #include <stdint.h>
 
-/* How a field's payload may stand. Repeated numbers may be packed into bytes or stand one by one. */
+/* How a field's payload may be encoded. Repeated numbers may be packed into bytes or be separate fields. */
 typedef enum proto_wire {
     PROTO_VARINT = 1 << 0,
     PROTO_FIXED64 = 1 << 1,
@@ -13,8 +13,9 @@ typedef enum proto_wire {
     PROTO_FIXED32 = 1 << 5,
     PROTO_VARINTS = PROTO_VARINT | PROTO_BYTES,
     PROTO_FLOATS = PROTO_FIXED32 | PROTO_BYTES,
+    /* each value is 1 << the number of the wire type */
     PROTO_DOUBLES = PROTO_FIXED64 | PROTO_BYTES
-} proto_wire; /* the bit is the number of the wire type */
+} proto_wire;
 
 #define PROTO_MODEL(F)                                                                                       \
     F(MODEL_IR_VERSION, 1, VARINT)                                                                           \
@@ -164,7 +165,7 @@ typedef enum proto_wire {
     F(SEQUENCE_MAPS, 6, BYTES)                                                                               \
     F(SEQUENCE_OPTIONALS, 7, BYTES)
 
-/* The numbers of OptionalProto's fields are those of SequenceProto. */
+/* OptionalProto numbers its fields as SequenceProto does. */
 #define PROTO_OPTIONAL(F)                                                                                    \
     F(OPTIONAL_NAME, 1, BYTES)                                                                               \
     F(OPTIONAL_ELEM, 2, VARINT)                                                                              \
@@ -181,7 +182,7 @@ typedef enum proto_wire {
     F(MAP_STRING_KEYS, 4, BYTES)                                                                             \
     F(MAP_VALUES, 5, BYTES)
 
-/* Every message: constant, its name in messages of errors, its fields. */
+/* All messages: constant, name in error messages, fields. */
 #define PROTO_MESSAGES(M)                                                                                    \
     M(proto_model, "ModelProto", PROTO_MODEL)                                                                \
     M(proto_opset, "OperatorSetIdProto", PROTO_OPSET)                                                        \
@@ -208,7 +209,7 @@ typedef enum proto_wire {
 
 typedef struct proto_message {
     const char *name;
-    uint8_t wires[PROTO_MAX_FIELD + 1]; /* proto_wire by field number, 0: no such field */
+    uint8_t wires[PROTO_MAX_FIELD + 1]; /* proto_wire by field number; 0: no such field */
 } proto_message;
 
 #define PROTO_FIELD_ENUM(field, number, wire) field = number,
@@ -219,13 +220,13 @@ PROTO_MESSAGES(PROTO_DECLARE)
 #undef PROTO_DECLARE
 #undef PROTO_FIELD_ENUM
 
-/* AttributeProto.AttributeType: the kinds that the graph has no room for. */
+/* AttributeProto.AttributeType: the kinds that the graph cannot hold. */
 enum { PROTO_SPARSE_TENSORS = 12, PROTO_TYPE_PROTOS = 14 };
 
-/* SequenceProto.DataType and OptionalProto.DataType; field numbers are one above these plus one. */
+/* SequenceProto.DataType and OptionalProto.DataType; the number of the field with the payload is 2 higher. */
 enum { PROTO_ELEM_TENSOR = 1, PROTO_ELEM_SPARSE, PROTO_ELEM_SEQUENCE, PROTO_ELEM_MAP, PROTO_ELEM_OPTIONAL };
 
-/* The newest ModelProto.ir_version whose fields are all known; newer ones open with a notice. */
+/* The newest ModelProto.ir_version of which all fields are known; newer files open with a remark. */
 #define PROTO_MAX_IR 13
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* How many fields of each number a message has. */
+/* Number of occurrences of each field in a message. */
 typedef struct field_counts {
     uint32_t n[PROTO_MAX_FIELD + 1];
 } field_counts;
@@ -22,7 +22,7 @@ static sib_code count_fields(reader *r, wire_span bytes, const proto_message *me
     return reader_end(r, &w);
 }
 
-/* An array of n items in the scratch arena; NULL where n is 0. Clears *ok where memory cannot be had. */
+/* Allocates n items in the scratch arena; NULL where n is 0. Clears *ok where memory fails. */
 static void *list_of(reader *r, size_t n, size_t size, bool *ok)
 {
     if (n == 0)
@@ -84,7 +84,7 @@ sib_code raw_read_name(reader *r, wire_span bytes, const proto_message *message,
 
 /* ---- Attributes ------------------------------------------------------------------------------------- */
 
-/* The kind that the field in use shows, for files without `type`. */
+/* Infers the kind from the field in use, for files without `type`. */
 static uint32_t kind_of_field(uint32_t number)
 {
     static const uint8_t kinds[PROTO_MAX_FIELD + 1] = {
@@ -99,7 +99,7 @@ static uint32_t kind_of_field(uint32_t number)
     return kinds[number];
 }
 
-/* Graphs inside an attribute. */
+/* Reads the subgraphs of an attribute. */
 static sib_code read_graphs(reader *r, raw_attribute *a, const field_counts *counts)
 {
     uint32_t number = a->kind == ATTR_GRAPH ? ATTRIBUTE_G : ATTRIBUTE_GRAPHS;
@@ -149,7 +149,7 @@ static sib_code read_attribute(reader *r, wire_span bytes, raw_attribute *out)
 
 /* ---- Nodes ------------------------------------------------------------------------------------------ */
 
-/* A version that our own writer noted, "1" to "999999999"; 0 for anything else. */
+/* The version noted by our writer, "1" to "999999999"; 0 for any other text. */
 static int64_t noted_version(sib_str s)
 {
     int64_t version = 0;
@@ -250,7 +250,7 @@ static sib_code read_named(reader *r, const wire_field *f, const proto_message *
     return raw_read_name(r, f->bytes, message, number, &out->name);
 }
 
-/* A sparse tensor's name is that of its values. */
+/* A sparse tensor has the name of its values. */
 static sib_code read_sparse_named(reader *r, const wire_field *f, raw_named *out)
 {
     sib_str values;

@@ -5,13 +5,13 @@
 
 typedef struct attribute_reader {
     reader *r;
-    scope *s;           /* where the node stands */
-    const scope *names; /* where the attribute was written */
+    scope *s;           /* of the node */
+    const scope *names; /* of the text that has the attribute */
     const raw_attribute *raw;
     attribute *out;
 } attribute_reader;
 
-/* Field that holds the payload of each kind, by AttributeProto.AttributeType. */
+/* Field with the payload of each kind, by AttributeProto.AttributeType. */
 static const uint8_t payload_fields[] = {
     [ATTR_FLOAT] = ATTRIBUTE_F,       [ATTR_INT] = ATTRIBUTE_I,           [ATTR_STRING] = ATTRIBUTE_S,
     [ATTR_TENSOR] = ATTRIBUTE_T,      [ATTR_GRAPH] = ATTRIBUTE_G,         [ATTR_FLOATS] = ATTRIBUTE_FLOATS,
@@ -33,7 +33,7 @@ static sib_code keep_tensor(attribute_reader *a, sib_tensor *t, const sib_tensor
     return code;
 }
 
-/* Items of a list kind: fields, or numbers packed in them. */
+/* Counts the items of a list kind: fields, or numbers packed in them. */
 static sib_code count_items(attribute_reader *a, uint32_t number, bool numbers, size_t *count)
 {
     wire_reader w;
@@ -89,7 +89,7 @@ static sib_code read_numbers(attribute_reader *a, uint32_t number)
     return SIB_OK;
 }
 
-/* One string or tensor of a list. */
+/* Reads one string or tensor of a list. */
 static sib_code read_item(attribute_reader *a, wire_span bytes, void *items, size_t i)
 {
     if (a->out->kind == ATTR_STRINGS)
@@ -187,7 +187,7 @@ static sib_code read_type(attribute_reader *a, wire_span bytes)
     return type_read(a->r, bytes, type);
 }
 
-/* A payload of which the last in the file counts. */
+/* Reads a payload of which the last one in the file counts. */
 static sib_code read_single(attribute_reader *a, uint32_t number)
 {
     wire_reader w;

@@ -58,11 +58,11 @@ static sib_code inputs_read(reader *r, scope *s, const raw_graph *raw)
 
 /* ---- Initializers ----------------------------------------------------------------------------------- */
 
-/* The value that an initializer gives a default or a content to. */
+/* Gets the value that an initializer defines or gives a default. */
 static sib_code initializer_value(reader *r, scope *s, const raw_named *raw, value_id *v)
 {
     if (name_map_find(&s->names, raw->name, v)) {
-        /* So far only inputs are named. */
+        /* Only inputs have names so far. */
         if (s->g->values[*v].constant)
             return reader_fail(r, SIB_ERR_FORMAT, raw->bytes.data, "two initializers are named '%.*s'",
                                STR_ARGS(raw->name));
@@ -126,7 +126,7 @@ static sib_code initializers_read(reader *r, scope *s, const raw_graph *raw)
 
 /* ---- Nodes ------------------------------------------------------------------------------------------ */
 
-/* Name, type and doc of a node; those of functions begin with the name of the call. */
+/* Reads name, type and doc of a node; in a function, names are prefixed by the call's. */
 static sib_code node_texts(reader *r, const scope *s, const raw_node *raw, node *out)
 {
     sib_str name = raw->name;
@@ -248,7 +248,7 @@ sib_code body_read(reader *r, scope *s, const raw_body *body)
     return code;
 }
 
-/* ---- The rest --------------------------------------------------------------------------------------- */
+/* ---- Outputs and the graph itself ------------------------------------------------------------------- */
 
 static sib_code outputs_read(reader *r, scope *s, const raw_graph *raw)
 {
@@ -308,7 +308,7 @@ static sib_code annotations_read(reader *r, graph *g, const raw_graph *raw)
     return code;
 }
 
-/* Names that the file gives stay with the values of the file. */
+/* Reserves the names of the file for its own values. */
 static sib_code reserve_names(reader *r, const scope *s, const raw_graph *raw)
 {
     bool ok = true;

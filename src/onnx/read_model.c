@@ -1,4 +1,4 @@
-/* ModelProto: what stands around the graph. */
+/* ModelProto: everything around the graph. */
 #include "onnx/reader.h"
 
 #include "base/alloc.h"
@@ -9,7 +9,7 @@
 
 static const sib_str no_text = {"", 0};
 
-/* What the first walk over the model finds. */
+/* What the first pass over the message finds. */
 typedef struct model_proto {
     wire_span graph;
     size_t n_graphs, n_opsets, n_metadata, n_functions, n_training, n_configurations;
@@ -144,7 +144,7 @@ static sib_code read_all(reader *r)
     return code;
 }
 
-/* r->file is there. Ends r. */
+/* Reads r->file and clears r. */
 static sib_code read_model(reader *r, onnx_model **out)
 {
     onnx_model *m = mem_calloc(1, sizeof *m);

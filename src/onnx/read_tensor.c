@@ -1,4 +1,4 @@
-/* TensorProto to sib_tensor: in place where the bytes stand as they are in memory, else copied. */
+/* TensorProto to sib_tensor: in place where the file has the layout of memory, else copied. */
 #include "onnx/reader.h"
 
 #include "base/error.h"
@@ -11,8 +11,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* The field that holds elements of a type outside raw_data, and the bytes of one item there. Items of int32_data are
-   elements, or bytes full of packed ones; a complex element is two items. */
+/* The field with the elements of a dtype where raw_data is not used, and the bytes of one item there.
+   Items of int32_data are elements, or bytes of packed ones; a complex element takes two items. */
 typedef struct typed_field {
     uint8_t number, item;
 } typed_field;
@@ -33,7 +33,7 @@ static const typed_field typed_fields[] = {
     [SIB_I2] = {TENSOR_INT32_DATA, 1},         [SIB_STRING] = {TENSOR_STRING_DATA, 0},
 };
 
-/* ---- The head -------------------------------------------------------------------------------------- */
+/* ---- Dtype, dims and name ----------------------------------------------------------------------------- */
 
 static sib_code read_dims(reader *r, const wire_field *f, tensor_proto *p)
 {
@@ -104,7 +104,7 @@ static sib_code read_head(reader *r, wire_span bytes, tensor_proto *p)
     wire_field f;
     sib_code code = SIB_OK;
     *p = (tensor_proto){.bytes = bytes};
-    code = raw_read_name(r, bytes, &proto_tensor, TENSOR_NAME, &p->name); /* first, for messages */
+    code = raw_read_name(r, bytes, &proto_tensor, TENSOR_NAME, &p->name); /* first, since messages use it */
     wire_open(&w, bytes, &proto_tensor);
     while (code == SIB_OK && wire_next(&w, &f))
         code = read_head_field(r, &f, p);
@@ -128,7 +128,7 @@ static sib_code read_head(reader *r, wire_span bytes, tensor_proto *p)
 
 /* ---- Elements --------------------------------------------------------------------------------------- */
 
-/* Bytes of bool other than 0 and 1 are no bool of C. */
+/* A byte other than 0 and 1 is not a valid C bool. */
 static bool bools_are_clean(const uint8_t *data, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -143,7 +143,7 @@ static sib_code create(reader *r, const tensor_proto *p, sib_tensor **out)
     return code != SIB_OK ? code : tensor_create_raw(p->dtype, p->rank, p->dims, out, r->err);
 }
 
-/* The tensor over `bytes` of file, which are its elements as they are in memory. */
+/* Makes a tensor over `bytes` of file, which have the layout of memory. */
 static sib_code stand_in(reader *r, const tensor_proto *p, mapping *file, wire_span bytes, sib_tensor **out)
 {
     bool aligned = (uintptr_t)bytes.data % dtype_align(p->dtype) == 0;
@@ -203,7 +203,7 @@ static sib_code read_strings(reader *r, const tensor_proto *p, sib_tensor **out)
     return code;
 }
 
-/* Items in a typed field; *single receives the field where all stand in one, packed. */
+/* Counts the items of a typed field; *single receives the field where one packed field holds all. */
 static sib_code count_items(reader *r, const tensor_proto *p, uint32_t number, uint64_t *total,
                             wire_span *single)
 {
@@ -243,7 +243,7 @@ static void store_items(const tensor_proto *p, typed_field t, uint8_t *to)
         while (wire_numbers_next(&n, &bits)) {
             if (p->dtype == SIB_BOOL)
                 bits = bits != 0;
-            memcpy(to, &bits, t.item); /* the low bytes: the machine is little-endian */
+            memcpy(to, &bits, t.item); /* the low bytes, on a little-endian machine */
             to += t.item;
         }
     }
@@ -285,7 +285,7 @@ static sib_code read_elements(reader *r, const tensor_proto *p, sib_tensor **out
     if (code != SIB_OK)
         return code;
     if (bytes.size != p->n_bytes) {
-        /* Writers that always set raw_data leave it empty where they use a typed field. */
+        /* Some writers set an empty raw_data where they use a typed field. */
         if (!p->external && bytes.size == 0)
             return read_typed(r, p, out);
         return wrong_count(r, p, p->external ? "external data" : "raw_data", bytes.size, p->n_bytes);

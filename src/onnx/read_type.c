@@ -28,7 +28,7 @@ static dim named_dim(reader *r, sib_str name)
     return dim_symbol(r->dims, (sib_str){joined, r->dim_prefix.length + name.length});
 }
 
-/* A dim without value or name is one like no other, and so are names that begin with '?'. */
+/* A dim without a value or name gets a fresh symbol, and so does a name that begins with '?'. */
 static sib_code read_dimension(reader *r, wire_span bytes, dim *out)
 {
     wire_reader w;
@@ -85,7 +85,7 @@ static sib_code read_tensor_type(reader *r, wire_span bytes, value_type *out)
     return code == SIB_OK ? reader_end(r, &w) : code;
 }
 
-/* What is inside a sequence, optional or map; empty where the file does not give it. */
+/* Finds the type inside a sequence, optional or map; empty where the file omits it. */
 static sib_code read_wrap(reader *r, const wire_field *outer, value_type *out, wire_span *inner)
 {
     wire_reader w;
@@ -125,7 +125,7 @@ sib_code type_read(reader *r, wire_span bytes, value_type *out)
         wire_open(&w, bytes, &proto_type);
         while (wire_next(&w, &f))
             if (f.number != TYPE_PROTO_DENOTATION)
-                last = f; /* the last of several counts */
+                last = f; /* the last one counts */
         sib_code code = reader_end(r, &w);
         if (code != SIB_OK || !last.number)
             return code;

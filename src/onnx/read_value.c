@@ -1,4 +1,4 @@
-/* Values in files of their own: TensorProto, SequenceProto, OptionalProto, MapProto. */
+/* Values as files: TensorProto, SequenceProto, OptionalProto, MapProto. */
 #include "onnx/reader.h"
 
 #include "base/alloc.h"
@@ -8,14 +8,14 @@
 
 #include <string.h>
 
-/* Sequences and optionals inside one another. */
+/* Max nesting of sequences and optionals. */
 #define VALUE_MAX_DEPTH 16
 
 static sib_code read_sequence(reader *r, wire_span bytes, sib_value **out);
 static sib_code read_optional(reader *r, wire_span bytes, sib_value **out);
 static sib_code read_map(reader *r, wire_span bytes, sib_value **out);
 
-/* A tensor's value; t is given up. */
+/* Wraps a tensor in a value; takes ownership of t. */
 static sib_code wrap_tensor(reader *r, sib_code code, sib_tensor *t, sib_value **out)
 {
     if (code == SIB_OK)
@@ -40,7 +40,7 @@ static sib_code read_sparse_value(reader *r, wire_span bytes, sib_value **out)
 
 typedef sib_code (*value_read)(reader *r, wire_span bytes, sib_value **out);
 
-/* Readers by SequenceProto.DataType, which is the number of the field less 2, there and in OptionalProto. */
+/* Readers by SequenceProto.DataType, which is the field number minus 2, in OptionalProto too. */
 static const value_read readers[] = {
     [PROTO_ELEM_TENSOR] = read_tensor_value, [PROTO_ELEM_SPARSE] = read_sparse_value,
     [PROTO_ELEM_SEQUENCE] = read_sequence,   [PROTO_ELEM_MAP] = read_map,
@@ -69,7 +69,7 @@ static void free_items(sib_value **items, size_t n)
     mem_free(items);
 }
 
-/* The items of a sequence; *items is the caller's: free_items. */
+/* Reads the items of a sequence; the caller releases *items with free_items. */
 static sib_code read_items(reader *r, wire_span bytes, sib_value ***items, size_t *n)
 {
     wire_reader w;
@@ -174,7 +174,7 @@ static sib_code read_keys(reader *r, wire_span bytes, sib_dtype dtype, sib_tenso
     return code;
 }
 
-/* Joins one-element tensors of a sequence to a tensor [n]. */
+/* Joins the one-element tensors of a sequence into a tensor [n]. */
 static sib_code join_items(reader *r, sib_value **items, size_t n, sib_tensor **out)
 {
     const sib_tensor *first = n ? sib_value_tensor(items[0]) : NULL;
@@ -241,10 +241,10 @@ static sib_code read_map(reader *r, wire_span bytes, sib_value **out)
 
 /* ---- Files ------------------------------------------------------------------------------------------ */
 
-/* What the type says that the bytes are: the kind as an element type, the message, the field of its name. */
+/* Maps a type to its DataType, message and the field with its name. */
 static uint32_t elem_of(const value_type *type, const proto_message **message, uint32_t *name_field)
 {
-    *name_field = SEQUENCE_NAME; /* 1, in OptionalProto and MapProto too */
+    *name_field = SEQUENCE_NAME; /* 1, as in OptionalProto and MapProto */
     switch (type ? type_outer(type) : TYPE_UNKNOWN) {
     case TYPE_SEQUENCE:
         *message = &proto_sequence;

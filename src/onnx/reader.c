@@ -95,7 +95,7 @@ void reader_notice(reader *r, const char *format, ...)
         m->diagnostics[m->n_diagnostics++] = s;
 }
 
-/* Bytes of the file and of all external data so far. */
+/* Bytes of the file and of all external data opened so far. */
 static uint64_t reader_bytes(const reader *r)
 {
     uint64_t bytes = r->file ? r->file->bytes.size : 0;

@@ -1,10 +1,10 @@
-/* Names and what they stand for, from graph to graph. */
+/* Names and their values, across nested graphs. */
 #include "onnx/reader.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* The value that stands in graph `to` for v of graph `from`, which is `to` or around it. */
+/* Gets the value of graph `to` for v of graph `from`, which is `to` or encloses it, by captures. */
 static sib_code bring(reader *r, const graph *from, value_id v, graph *to, value_id *out)
 {
     value_id outer = v;
@@ -39,10 +39,11 @@ sib_code scope_find(reader *r, scope *s, sib_str name, bool *found, value_id *ou
     return SIB_OK;
 }
 
-/* A name of this model that no value has yet: prefix, name, and a number where that is taken. In scratch memory. */
+/* Makes a name that no value of the model has: prefix, name, and a number where that is taken. In scratch
+   memory. */
 static sib_code scope_name(reader *r, const scope *s, sib_str name, sib_str *out)
 {
-    size_t room = s->prefix.length + name.length + 16; /* with "_4294967295" */
+    size_t room = s->prefix.length + name.length + 16; /* for "_4294967295" */
     char *text = arena_alloc(r->scratch, room, 1);
     if (!text)
         return reader_memory(r, room, "a name");
@@ -111,7 +112,7 @@ sib_code scope_define(reader *r, scope *s, sib_str name, const uint8_t *at, bool
     return code;
 }
 
-/* Highest version that a list imports of a domain, or 0. */
+/* The highest version of a domain that a list imports, or 0. */
 static int64_t imported(const opset_import *list, size_t n, sib_str domain)
 {
     int64_t version = 0;

@@ -71,7 +71,7 @@ static sib_code put_element(reader *r, sib_dtype dtype, const void *src, size_t 
     return SIB_OK;
 }
 
-/* Row-major place of value i; false where an index is out of range. */
+/* Row-major index of value i; false where an index is out of range. */
 static bool place_of(const sparse_parts *s, const int64_t *indices, bool linear, size_t i, uint64_t count,
                      uint64_t *out)
 {

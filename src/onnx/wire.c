@@ -3,12 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of the longest varint: 64 bits in groups of 7. */
+/* Max bytes of a varint: 64 bits in groups of 7. */
 #define VARINT_MAX 10
 
 /* ---- Numbers ---------------------------------------------------------------------------------------- */
 
-/* Every payload pointer comes from here: the data of an empty message may be NULL, to which nothing is added. */
+/* All pointer arithmetic on payloads is here: the data of an empty message may be NULL, to which nothing
+   may be added. */
 static void skip(wire_span *s, size_t n)
 {
     if (n)
@@ -16,7 +17,8 @@ static void skip(wire_span *s, size_t n)
     s->size -= n;
 }
 
-/* False where the bytes end, or after 10 that go on; bits beyond the 64th are dropped, as protobuf does. */
+/* Returns false where the bytes end, or where 10 bytes do not end the varint. Bits beyond the 64th are
+   dropped, as in protobuf. */
 static bool take_varint(wire_span *s, uint64_t *out)
 {
     *out = 0;
@@ -30,7 +32,7 @@ static bool take_varint(wire_span *s, uint64_t *out)
     return false;
 }
 
-/* A little-endian number of n bytes. */
+/* Reads a little-endian number of n bytes. */
 static bool take_fixed(wire_span *s, size_t n, uint64_t *out)
 {
     *out = 0;
@@ -59,7 +61,7 @@ static bool fail(wire_reader *w, const uint8_t *at, uint32_t number, const char 
     return false;
 }
 
-/* Payload of a field whose tag has been read. */
+/* Reads the payload of a field after its tag. */
 static bool read_payload(wire_reader *w, wire_field *f)
 {
     uint64_t length;
@@ -82,7 +84,7 @@ static bool read_payload(wire_reader *w, wire_field *f)
     }
 }
 
-/* The tag of a field: its number and its wire type, a 32-bit varint. */
+/* Reads the tag of a field, its number and wire type: a 32-bit varint. */
 static bool read_tag(wire_reader *w, wire_field *f)
 {
     uint64_t tag;
@@ -132,7 +134,7 @@ size_t wire_numbers_count(const wire_numbers *n)
         size_t bytes = n->item == PROTO_FIXED32 ? 4 : 8;
         return n->rest.size % bytes == 0 ? n->rest.size / bytes : SIZE_MAX;
     }
-    /* a varint ends with its first byte below 128 */
+    /* the last byte of a varint is below 128 */
     for (size_t i = 0; i < n->rest.size; i++) {
         if (++run > VARINT_MAX)
             return SIZE_MAX;

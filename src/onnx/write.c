@@ -1,4 +1,4 @@
-/* Models and values to files. */
+/* Writes models and values to files. */
 #include "onnx/writer.h"
 
 #include "base/alloc.h"
@@ -10,13 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Places in the external file: a page each where that is little beside the tensor, as readers like to map them. */
+/* Alignment in the external file: to pages where that wastes little compared to the tensor, since readers
+   map them. */
 #define PAGE        4096
 #define SMALL_ALIGN 64
 
 /* ---- The external file ------------------------------------------------------------------------------ */
 
-/* Calls visit for every initializer of a graph and the graphs inside it, in order. */
+/* Calls visit for every initializer of a graph and its subgraphs, in order. */
 typedef void (*initializer_visit)(writer *w, const sib_tensor *t);
 static void visit_initializers(writer *w, const graph *g, initializer_visit visit)
 {
@@ -46,7 +47,7 @@ static void count_place(writer *w, const sib_tensor *t)
     w->n_places += goes_out(t, &bytes);
 }
 
-/* places[n_places] is the next one while the list is being filled. */
+/* places[n_places] is the next entry while the list is being filled. */
 static void add_place(writer *w, const sib_tensor *t)
 {
     size_t bytes;
@@ -94,7 +95,7 @@ static sib_code write_place(writer *w, FILE *stream, const external_place *p, ui
     return ok ? SIB_OK : writer_fail(w, SIB_ERR_IO, "external data cannot be written: %s", strerror(errno));
 }
 
-/* The path of the external file beside the model's. */
+/* Path of the external file in the model's folder. */
 static char *external_path(const char *path, const char *name)
 {
     const char *slash = strrchr(path, '/');
@@ -132,7 +133,7 @@ static void put_opset(writer *w, const void *what)
     put_int(w, OPSET_VERSION, o->version);
 }
 
-/* One version a domain: nodes of another say so themselves. */
+/* One version per domain; nodes with another version note it in their metadata. */
 static void put_opsets(writer *w, const onnx_model *m)
 {
     for (size_t i = 0; i < m->n_opsets; i++) {
@@ -168,7 +169,7 @@ static int props_order(const void *a, const void *b)
         return x->of < y->of ? -1 : 1;
     if (x->id != y->id)
         return x->id < y->id ? -1 : 1;
-    return x < y ? -1 : x > y; /* as they were read */
+    return x < y ? -1 : x > y; /* in the order read */
 }
 
 static sib_code index_props(writer *w)
@@ -184,7 +185,7 @@ static sib_code index_props(writer *w)
     return SIB_OK;
 }
 
-/* Writes a message as a file of its own, after the external file where there is one. */
+/* Writes a message to a file, after the external file if there is one. */
 static sib_code write_file(writer *w, writer_body body, const void *what)
 {
     outfile model = {0}, external = {0};
@@ -255,7 +256,7 @@ static uint32_t elem_of(const sib_value *v)
     }
 }
 
-/* Items of a sequence or optional: SequenceProto and OptionalProto number their fields alike. */
+/* Writes the items of a sequence or optional: SequenceProto and OptionalProto number their fields alike. */
 static void put_items(writer *w, const value_out *o)
 {
     size_t n = sib_value_count(o->v);
@@ -268,7 +269,7 @@ static void put_items(writer *w, const value_out *o)
     }
 }
 
-/* Values of a map as a sequence of scalars. */
+/* Writes the values of a map as a sequence of scalars. */
 static void put_map_values(writer *w, const void *what)
 {
     const sib_tensor *values = what;

@@ -1,4 +1,4 @@
-/* A graph to messages: types, attributes, nodes. */
+/* Encodes a graph: types, attributes, nodes. */
 #include "onnx/writer.h"
 
 #include "onnx/reader.h"
@@ -10,7 +10,7 @@
 
 /* ---- Types ------------------------------------------------------------------------------------------ */
 
-/* A number or a name; expressions and dims without a name of the file's are left unsaid. */
+/* A constant or a name; expressions, and dims that had no name in the file, are left unspecified. */
 static void put_dimension(writer *w, const void *what)
 {
     dim d = *(const dim *)what;
@@ -141,7 +141,7 @@ static int compare_props(const onnx_props *a, const graph *g, onnx_props_of of, 
     return a->id == id ? 0 : a->id < id ? -1 : 1;
 }
 
-/* Number of the first entry of a node or value, n_props where there is none. */
+/* Index of the first entry of a node or value; n_props where there is none. */
 static size_t find_props(const writer *w, const graph *g, onnx_props_of of, uint32_t id)
 {
     size_t n = w->m ? w->m->n_props : 0, low = 0, high = n;
@@ -174,7 +174,7 @@ static sib_str name_of(const graph *g, value_id v)
     return v == NO_VALUE ? (sib_str){"", 0} : g->values[v].name;
 }
 
-/* The version that readers would take for a domain. */
+/* The version that readers will assume for a domain. */
 static int64_t written_version(const onnx_model *m, sib_str domain)
 {
     for (size_t i = 0; i < m->n_opsets; i++)
@@ -210,7 +210,7 @@ static void put_node(writer *w, const void *what)
 typedef struct info_out {
     const graph *g;
     value_id v;
-    bool end; /* an input or output: its inferred type will do where the file declares none */
+    bool end; /* an input or output: its inferred type is used where the file declares none */
 } info_out;
 
 static void put_info(writer *w, const void *what)
@@ -233,7 +233,7 @@ static void put_annotation(writer *w, const void *what)
     put_pairs(w, ANNOTATION_PARAMETER, a->n, a->parameters);
 }
 
-/* True for values that have a type, doc or metadata beside their name. */
+/* True for values that have a type, doc or metadata. */
 static bool has_info(const writer *w, const graph *g, value_id v)
 {
     const value *at = &g->values[v];
@@ -241,7 +241,7 @@ static bool has_info(const writer *w, const graph *g, value_id v)
            find_props(w, g, ONNX_PROPS_VALUE, v) < w->m->n_props;
 }
 
-/* Value infos of what is neither input nor output. */
+/* Writes value infos of values that are neither inputs nor outputs. */
 static void put_infos(writer *w, const graph *g)
 {
     bool *ends = mem_calloc(g->n_values, sizeof *ends);

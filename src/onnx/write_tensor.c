@@ -1,4 +1,4 @@
-/* sib_tensor to TensorProto: raw_data, string_data, or a place in the external file. */
+/* Encodes a sib_tensor as TensorProto: raw_data, string_data, or a position in the external file. */
 #include "onnx/writer.h"
 
 #include "base/size.h"
@@ -28,7 +28,7 @@ static void put_elements(writer *w, const sib_tensor *t)
     sib_tensor *copy = NULL;
     size_t bytes = 0;
     bool strings = sib_tensor_dtype(t) == SIB_STRING;
-    /* Counting bytes needs no elements, but those of strings. */
+    /* Counting bytes needs no elements, except strings. */
     bool dense = sib_tensor_is_dense(t) || (w->counts && !strings);
     if (!dense && sib_tensor_copy(t, &copy, w->err) != SIB_OK) {
         w->code = SIB_ERR_MEMORY;

@@ -19,7 +19,7 @@ sib_code writer_fail(writer *w, sib_code code, const char *format, ...)
     return err_set(w->err, code, "%s: %s", w->path, text);
 }
 
-/* Counts n bytes, and writes them where the writer does not only count. */
+/* Counts n bytes, and writes them unless w->counts. */
 static void put_bytes(writer *w, const void *data, size_t n)
 {
     if (w->code != SIB_OK)
@@ -39,7 +39,7 @@ static void put_varint(writer *w, uint64_t number)
     put_bytes(w, bytes, n);
 }
 
-/* A field's number and its wire type, which is the number of the one bit in `wire`. */
+/* Writes a field's number and its wire type, the index of the bit set in `wire`. */
 static void put_tag(writer *w, uint32_t field, proto_wire wire)
 {
     put_varint(w, (uint64_t)field << 3 | (unsigned)__builtin_ctz(wire));
