@@ -1,8 +1,8 @@
-/* The kernels of this machine, behind one table. kernel_c.c fills every entry with plain C, which says what
-   the entry means; a CPU level then overwrites what it has faster. tests/kernel/trial.h takes every
-   entry of every level that runs and holds it against its definition and the portable one.
+/* The kernels of this machine, behind one table. kernel_c.c fills every entry with plain C, which defines the
+   entry; a CPU level then replaces those for which it has a faster function. tests/kernel/trial.h compares
+   every entry of every level that runs here with its definition and with the portable one.
 
-   Pointers need the alignment of their element only. Arrays of one call do not overlap, except that x and y
+   Pointers need only the alignment of their element. Arrays of one call do not overlap, except that x and y
    of an elementwise entry may be the same array. No entry allocates or fails; n = 0 does nothing. */
 #ifndef KERNEL_KERNEL_H
 #define KERNEL_KERNEL_H
@@ -16,7 +16,8 @@
 
 /* dst[i] = src[i] as float, exactly (NaN: quieted, sign and payload kept). src: (n) 16-bit values. */
 typedef void (*kernel_widen)(const void *src, float *dst, size_t n);
-/* dst[i] = src[i] to nearest, ties to even; overflow to infinity; NaN quieted, sign and high payload kept. */
+/* dst[i] = src[i] rounded to nearest, ties to even; overflow gives infinity; NaN is quieted, sign and high
+   payload kept. */
 typedef void (*kernel_narrow)(const float *src, void *dst, size_t n);
 
 typedef struct kernel_table {
@@ -27,11 +28,11 @@ typedef struct kernel_table {
 
     /* ---- What the machine can do ---------------------------------------------------------------------- */
 
-    /* `rounds` rounds of fma_flops operations (an FMA counts two) in independent chains, none of which can
-       be left out or folded where the caller uses what comes back. */
+    /* Runs `rounds` rounds of fma_flops operations (an FMA counts as two) in independent chains; the compiler
+       cannot remove or fold them where the caller uses the result. */
     float (*fma_rounds)(size_t rounds, float factor, float term);
     size_t fma_flops;
-    /* Reads n floats once, in order; what comes back depends on each of them. */
+    /* Reads n floats once, in order; the result depends on each of them. */
     float (*read_f32)(const float *x, size_t n);
 
     /* ---- The families --------------------------------------------------------------------------------- */
@@ -41,14 +42,14 @@ typedef struct kernel_table {
 #undef SIB_KERNELS
 } kernel_table;
 
-/* Fills *t for `level`, which must run here. */
+/* Fills *t for `level`, which this machine must support. */
 void kernel_table_init(kernel_table *t, cpu_level level);
 
 /* The table of cpu_level_chosen(), filled at the first call. Thread-safe. */
 const kernel_table *kernel_table_get(void);
 
-/* What fills the entries of a family for a level, one per unit: <family>_init_<level>; kernel_init for
-   those of no family. */
+/* Each family has one function per level that fills its entries: <family>_init_<level>; entries of no family:
+   kernel_init. */
 #define KERNEL_INIT(name, constant, level) void name##_init_##level(name##_kernels *k);
 typedef kernel_table kernel_kernels;
 KERNEL_INIT(kernel, C, c)

@@ -1,5 +1,5 @@
-/* The entries of kernel.h that belong to no family, over the words of simd/f32_*.h and PEAK_CHAINS of
-   kernel/levels: independent chains that fit the registers beside two constants.
+/* The entries of kernel.h that belong to no family, over the vector operations of simd/f32_*.h and
+   PEAK_CHAINS of kernel/levels: independent chains that fit the registers beside two constants.
 
    What comes short of a vector goes through a vector on the stack, so that each element meets the same
    instructions wherever it stands. */

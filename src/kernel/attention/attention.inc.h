@@ -1,4 +1,4 @@
-/* The attention kernels over the words of simd/f32_*.h and these of kernel/levels:
+/* The attention kernels over the vector operations of simd/f32_*.h and these of kernel/levels:
 
        ATTENTION_MR, ATTENTION_NV       rows of a strip, vectors in a panel */
 #include "base/error.h" /* refuses -ffast-math */
@@ -104,7 +104,7 @@ INLINE void transpose_keys(const float *k, size_t stride, size_t d, float *dst)
             dst[i / MR * MR * d + p * MR + i % MR] = k[i * stride + p];
 }
 
-/* As many keys at once as a vector has lanes, where they are whole strips. */
+/* As many keys at once as a vector has lanes, where they are full strips. */
 static void vector_pack_keys(const float *k, size_t stride, size_t n, size_t d, float *dst)
 {
     size_t left = n;

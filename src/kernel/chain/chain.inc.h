@@ -1,5 +1,5 @@
-/* The elementwise functions over the words of simd/f32_*.h. What those have no words for is plain C that
-   the compiler makes vectors of; operands and result may be the same array, element by element, which
+/* The elementwise functions over the vector operations of simd/f32_*.h. What those have no words for is plain
+   C that compilers vectorize; operands and result may be the same array, element by element, which
    "ivdep" states. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "kernel/kernel.h"

@@ -12,8 +12,8 @@ typedef enum chain_op {
     CHAIN_OP_COUNT
 } chain_op;
 
-/* What elements are computed in: constant, C type. 16-bit floats are computed as CHAIN_F32; a bool is a
-   byte of 0 or 1. */
+/* The types that elements are computed in: constant, C type. 16-bit floats are computed as CHAIN_F32; a bool
+   is a byte of 0 or 1. */
 #define CHAIN_TYPE_ROWS(X)                                                                                   \
     X(F32, float)                                                                                            \
     X(F64, double)                                                                                           \
@@ -34,15 +34,14 @@ typedef enum chain_type {
         CHAIN_TYPE_COUNT
 } chain_type;
 
-/* out[i] = function(a[i], b[i], c[i]) for i < n; operands that the function does not have may be NULL. out
-   may be an operand whose elements have its size. The value at i does not depend on i or n. Integer
-   divisors are not 0. */
+/* out[i] = function(a[i], b[i], c[i]) for i < n; unused operands may be NULL. out may be an operand whose
+   elements have the same size. The result for given elements does not depend on i or n. Integer divisors must
+   not be 0. */
 typedef void (*chain_function)(const void *a, const void *b, const void *c, void *out, size_t n);
 
 typedef struct chain_kernels {
-    chain_function op[CHAIN_OP_COUNT]
-                     [CHAIN_TYPE_COUNT]; /* by type of the operands; NULL where there is none */
-    /* Of floats: [0] with one a for all, [1] with one b for all; NULL where there is none. */
+    chain_function op[CHAIN_OP_COUNT][CHAIN_TYPE_COUNT]; /* by type of the operands; NULL where unsupported */
+    /* For floats: [0] with a single a, [1] with a single b; NULL where unsupported. */
     chain_function scalar[2][CHAIN_OP_COUNT];
     chain_function where[4]; /* a ? b : c, bool a; b and c of 1, 2, 4 and 8 bytes */
     chain_function cast[CHAIN_TYPE_COUNT][CHAIN_TYPE_COUNT]; /* [from][to]; integers wrap */

@@ -1,6 +1,6 @@
-/* Elementwise functions of one type of integer in plain C, which the compiler makes vectors of where it
-   can. Included with INT, the type, WIDE, the unsigned type that it is computed in, and NAME(op), the name
-   of its function. What is computed in WIDE and cut to INT wraps. */
+/* Elementwise functions of one type of integer in plain C, which compilers vectorize where they can.
+   Included with INT, the type, WIDE, the unsigned type that it is computed in, and NAME(op), the name of its
+   function. What is computed in WIDE and cut to INT wraps. */
 
 #define INT_LOOP(op, result, formula)                                                                        \
     static void NAME(op)(const void *a, const void *b, const void *c, void *out, size_t n)                   \

@@ -1,4 +1,4 @@
-/* What the files of chains share. */
+/* Shared by the files of chains. */
 #ifndef KERNEL_CHAIN_INTERNAL_H
 #define KERNEL_CHAIN_INTERNAL_H
 
@@ -6,23 +6,23 @@
 #include "kernel/chain/chain.h"
 #include "kernel/kernel.h"
 
-#define CHAIN_ROW_BYTES 24576 /* that rows take of the first cache */
+#define CHAIN_ROW_BYTES 24576 /* of the L1 cache for rows */
 #define CHAIN_BLOCK_MIN 128
 #define CHAIN_BLOCK_MAX 2048 /* elements; blocks are a multiple of 64 */
 
-/* Where the elements of an operand stand, as a function of the place in the result. */
+/* The memory layout of an operand, as a function of the place in the result. */
 typedef enum chain_place {
-    CHAIN_FLAT,     /* side by side as in the result */
-    CHAIN_SCALAR,   /* one */
-    CHAIN_PERIODIC, /* `period` side by side, again and again */
-    CHAIN_REPEATED, /* each `period` times */
+    CHAIN_FLAT,     /* contiguous, as in the result */
+    CHAIN_SCALAR,   /* one element */
+    CHAIN_PERIODIC, /* `period` contiguous elements, repeated */
+    CHAIN_REPEATED, /* each element `period` times */
     CHAIN_GENERAL   /* by dims and strides */
 } chain_place;
 
 typedef struct chain_layout {
     chain_place place;
     size_t period;
-    size_t rank; /* axes of size 1 left out, those that continue one another merged */
+    size_t rank;                                       /* without axes of size 1; contiguous axes merged */
     int64_t dims[SIB_MAX_RANK], strides[SIB_MAX_RANK]; /* (rank), strides in elements */
 } chain_layout;
 
@@ -41,28 +41,28 @@ typedef struct chain_value {
     sib_dtype dtype;
     bool saturate;
     size_t in[3];   /* values; CHAIN_NONE where there is none */
-    size_t operand; /* number of an operand */
+    size_t operand; /* index of an operand */
     bool used;
 } chain_value;
 
 typedef struct chain_memory {
     sib_dtype dtype;
     size_t value, bytes; /* of an element in memory */
-    size_t number;       /* among the operands that come with runs */
+    size_t number;       /* among the operands that are given to runs */
     chain_layout layout;
-    const void *elements; /* NULL: comes with each run */
-    void *ready;          /* the row, where it is the same in every run */
+    const void *elements; /* NULL: given to each run */
+    void *ready;          /* the row, where it is constant over runs */
     size_t row;           /* its row of scratch, or CHAIN_NONE */
-    bool tiled;           /* the row holds a block and a period more */
-    bool within;          /* no block goes beyond a run of neighbours or equals */
-    bool filled;          /* somebody reads a whole row of what is one element for a block */
+    bool tiled;           /* the row holds a block and one period more */
+    bool within;          /* no block crosses the end of a run of neighbours or equals */
+    bool filled;          /* a function reads an entire row of an operand that is one element per block */
 } chain_memory;
 
-/* A value being made, once memory is given out. */
+/* A value to be computed, once rows are assigned. */
 typedef struct chain_step {
     chain_function run; /* NULL: conversion */
     size_t value, in[3];
-    size_t bytes;  /* of an element made */
+    size_t bytes;  /* of a computed element */
     size_t row;    /* of scratch, or CHAIN_NONE: in the result's memory */
     size_t result; /* where row is CHAIN_NONE */
     bool divides;
@@ -73,7 +73,7 @@ typedef struct chain_step {
 
 typedef struct chain_output {
     size_t value;
-    bool direct; /* its step writes it where it belongs */
+    bool direct; /* its step writes directly to the result's memory */
 } chain_output;
 
 struct chain {
@@ -81,54 +81,55 @@ struct chain {
     size_t rank;
     int64_t dims[SIB_MAX_RANK]; /* (rank) of the results */
     size_t n_values, n_operands, n_steps, n_outputs;
-    size_t n_given; /* operands that come with runs */
+    size_t n_given; /* operands that are given to runs */
     size_t value_capacity, operand_capacity, output_capacity;
     chain_value *values;    /* (n_values) */
     chain_memory *operands; /* (n_operands) */
     chain_step *steps;      /* (n_steps) */
     chain_output *outputs;  /* (n_outputs) */
-    size_t in_place;        /* value, or CHAIN_NONE */
+    size_t in_place;        /* operand whose memory is result 0's, or CHAIN_NONE */
     size_t block, rows;     /* elements of a block, rows of scratch */
-    size_t stop;            /* where not 0, no block goes beyond a multiple of it */
+    size_t stop;            /* where not 0, no block crosses a multiple of it */
     size_t widest, period;  /* bytes of the widest element, elements of the longest tile */
     double cost;
     bool flat;   /* one function of flat operands: blocks of any size */
-    bool failed; /* no memory */
+    bool failed; /* memory ran out */
 };
 
-/* Bytes of a value's elements in a row. */
+/* Bytes of one of the value's elements in a row. */
 size_t chain_bytes(sib_dtype dtype);
 static inline bool chain_is_half(sib_dtype dtype)
 {
     return dtype == SIB_F16 || dtype == SIB_BF16;
 }
 
-/* The layout of an operand of such dims in a result of others; false where it does not broadcast. */
+/* The layout of an operand of these dims in a result of out_dims; returns false where it does not
+   broadcast. */
 bool chain_layout_of(size_t rank, const int64_t *dims, size_t out_rank, const int64_t *out_dims,
                      chain_layout *out);
-/* Elements [begin, begin + n) of an operand at `memory`, in a row's type: in place where they can be, else
-   in row. */
+/* Returns elements [begin, begin + n) of an operand at `memory`, in a row's type: in place where possible,
+   else copied to row. */
 const void *chain_fetch(const chain *c, const chain_memory *m, const void *memory, void *row, size_t begin,
                         size_t n);
-/* How long the runs of neighbours or equals of an operand are. */
+/* Length of an operand's runs of neighbours or equals. */
 size_t chain_run_length(const chain_layout *l);
 static inline bool chain_is_equal_run(const chain_layout *l)
 {
     return l->place == CHAIN_SCALAR || (l->place != CHAIN_FLAT && l->strides[l->rank - 1] == 0);
 }
-/* True where an operand is one element for each block. */
+/* Whether an operand is one element for each block. */
 static inline bool chain_is_single(const chain_memory *m)
 {
     return m->layout.place == CHAIN_SCALAR || (m->within && chain_is_equal_run(&m->layout));
 }
-/* The row of an operand whose layout is CHAIN_SCALAR (n elements) or tiled (n and a period). */
+/* Fills the row of an operand whose layout is CHAIN_SCALAR (n elements) or tiled (n and a period). */
 void chain_fill(const chain *c, const chain_memory *m, const void *memory, void *row, size_t n);
 
-/* Gives values their rows, blocks their size, and steps their functions. False where there is no memory. */
+/* Assigns rows to values, a size to blocks, and functions to steps. Returns false where memory runs out. */
 bool chain_give_rows(chain *c);
-/* Replaces groups of functions by one. */
+/* Replaces known groups of functions by one function. */
 void chain_join(chain *c);
-/* The number that a value is everywhere; false where it is not one, or not known. */
+/* Stores the number that a value is everywhere; returns false where it is not constant, or not known. */
 bool chain_number(const chain *c, size_t value, double *out);
 
 #endif

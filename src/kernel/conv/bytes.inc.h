@@ -1,4 +1,4 @@
-/* The kernels of bytes.h over these words of simd/int_*.h:
+/* The kernels of bytes.h over these vector operations of simd/int_*.h:
 
        vi, VI_LANES            a vector of int32 and how many it holds
        VI_GROUP, VI_ELEMENT    terms that a dot product adds up, bytes of a weight
@@ -8,12 +8,13 @@
        vi_dot_plain(sum, l, b) sum + the products of a lane's terms, exactly
        vi_store(p, v)
        vi_join(rows, l, flip, dst)  bytes l .. l + VI_JOIN - 1 of VI_GROUP rows beside each other, ^ flip
-       vi_windows(p, flip)     p[i], p[i + 1], ... (VI_GROUP) for lane i, ^ flip; where VI_WINDOW says how many bytes
-                               behind p are read for the last lanes, and nothing where it is not defined
+       vi_windows(p, flip)     p[i], p[i + 1], ... (VI_GROUP) for lane i, ^ flip; where VI_WINDOW says how
+                               many bytes behind p are read for the last lanes, and nothing where it is not
+                               defined
 
-   where VI_ROW is defined also those of bytes_plane.inc.h; and of kernel/levels BYTES_MR, the largest
-   number of features, and BYTES_TILES(T), which is T(m, nv) for every number m of features with the
-   vectors that go with it, a power of 2. */
+   where VI_ROW is defined also those of bytes_plane.inc.h; and of kernel/levels BYTES_MR, the largest number
+   of features, and BYTES_TILES(T), which is T(m, nv) for every number m of features with the vectors that go
+   with it, a power of 2. */
 #include "base/size.h"
 #include "kernel/conv/bytes_fill.h"
 #include "kernel/kernel.h"
@@ -75,7 +76,7 @@ static void join_last(const uint8_t *const *row, const uint8_t *end, int32_t fli
     UNROLL for (size_t l = 0; l < BYTES_SLACK; l += VI_JOIN) vi_join(from, l, flip, dst + l * VI_GROUP);
 }
 
-/* Rows whose bytes from `at` on are there for whole steps: their first `columns`, a multiple of
+/* Rows whose bytes from `at` on are there for full steps: their first `columns`, a multiple of
    BYTES_SLACK. */
 INLINE void join_row(const uint8_t *at, const int32_t *from, size_t columns, int32_t flip, uint8_t *dst)
 {

@@ -1,4 +1,4 @@
-/* Convolutions, for who calls them: of floats (conv2d_plan.h), by transforms (conv2d_winograd_plan.h), of
+/* Convolutions, for callers: of floats (conv2d_plan.h), by Winograd transforms (conv2d_winograd_plan.h), of
    16-bit floats (conv2d_halves.h), of bytes (conv2d_int.h), and transposed (conv_transposed.h). */
 #ifndef KERNEL_CONV_H
 #define KERNEL_CONV_H

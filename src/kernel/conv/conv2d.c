@@ -50,11 +50,11 @@ static void simplify(conv2d_shape *s)
 
 /* ---- Bands ------------------------------------------------------------------------------------------- */
 
-/* Floats of the image that an item reads, and of the output that it writes, at most: both stay in the
-   second cache. */
+/* Floats of the image that an item reads, and of the output that it writes, at most: both stay in the L2
+   cache. */
 #define IMAGE_FLOATS  (96 * 1024)
 #define OUTPUT_FLOATS (64 * 1024)
-/* Floats of the image that all panels take at once, from the first cache. */
+/* Floats of the image that all panels take at once, from the L1 cache. */
 #define CHUNK_FLOATS (6 * 1024)
 /* Packed weights beyond this many floats are read once a band rather than once a chunk. */
 #define WEIGHT_FLOATS (128 * 1024)

@@ -1,8 +1,10 @@
-/* The loops of conv2d_entries.h over the words of simd/f32_*.h and these of kernel/levels:
+/* The loops of conv2d_entries.h over the vector operations of simd/f32_*.h and these of kernel/levels:
 
        CONV2D_MR                max rows of a panel
-       CONV2D_TILES(T)          T(m, vectors) for m = 1 .. CONV2D_MR: how many vectors of pixels go with m rows
-       CONV2D_SPOTS(T)          T(n) for n = 1, 2, ...: pixels that features in the lanes are summed for at once
+       CONV2D_TILES(T)          T(m, vectors) for m = 1 .. CONV2D_MR: how many vectors of pixels go with m
+                                rows
+       CONV2D_SPOTS(T)          T(n) for n = 1, 2, ...: pixels that features in the lanes are summed for at
+                                once
        SPOT_VECTORS             1 .. 3: vectors of features at once */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"

@@ -1,5 +1,5 @@
-/* Whole numbers at the edges of a convolution whose sums are floats, for conv2d.inc.h: loops that
-   compilers vectorise. */
+/* Integers at the edges of a convolution whose sums are floats, for conv2d.inc.h: loops that compilers
+   vectorise. */
 
 static void conv2d_from_u8(const uint8_t *src, int32_t zero, size_t n, float *dst)
 {
@@ -112,7 +112,7 @@ INLINE void bytes_small(const bytes_scale *by, const int32_t *sums, const uint32
 }
 #endif
 
-/* What is left over of whole pieces is done again with those before it; n >= count * VF_LANES. */
+/* What is left over of full pieces is done again with those before it; n >= count * VF_LANES. */
 INLINE void bytes_pieces(const bytes_scale *by, const int32_t *sums, const uint32_t *less, size_t n,
                          int count, uint8_t *y)
 {

@@ -1,9 +1,8 @@
 /* Sums over windows of an image: the inner loops of convolution.
 
-   A convolution is the product of its weights (M, K) with columns of the image (K, pixels). The columns
-   are not made: row p of them is the image itself from offset[p] on, where the image stands with its
-   padding and, for a stride, split into phases, so that neighbouring pixels of the output read
-   neighbouring floats. */
+   A convolution is the product of its weights (M, K) with columns of the image (K, pixels). The columns are
+   not materialized: row p of them is the image itself from offset[p] on, where the image is padded and, for a
+   stride, split into phases, so that neighbouring pixels of the output read neighbouring floats. */
 #ifndef KERNEL_CONV2D_ENTRIES_H
 #define KERNEL_CONV2D_ENTRIES_H
 
@@ -11,18 +10,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A plane and the windows over it, both ways. */
+/* A plane and the windows over it, on both axes. */
 typedef struct conv2d_plane {
     size_t in[2], out[2], before[2];
 } conv2d_plane;
 
-/* Rows row0 .. row0 + rows - 1 of y: sums of x times w beginning with `first`, x being 0 outside, or the
-   largest of x, NaN where one is; then min(high, max(low, y)), NaN staying NaN. */
+/* Rows row0 .. row0 + rows - 1 of y: sums of x times w beginning with `first`, x being 0 out of range, or the
+   max of x, NaN where any is; then min(high, max(low, y)), NaN staying NaN. */
 typedef struct conv2d_planes {
     const conv2d_plane *g;
     size_t n;
     const float *x;     /* (n, in) */
-    const float *w;     /* (n, size, size); NULL for ones; not looked at for the largest */
+    const float *w;     /* (n, size, size); NULL for ones; ignored for the max */
     const float *first; /* (n); NULL for zeros */
     float *y;           /* (n, out) */
     size_t row0, rows;
@@ -31,13 +30,13 @@ typedef struct conv2d_planes {
 typedef void (*conv2d_plane_run)(const conv2d_planes *p);
 
 typedef struct conv2d_plane_row {
-    size_t size, stride; /* of windows, both ways; no dilation */
+    size_t size, stride; /* of windows, on both axes; no dilation */
     bool largest;
     conv2d_plane_run run;
 } conv2d_plane_row;
 
 /* y[f * ldy + i] = min(high, max(low, sums[i * width + f] + bias[f])) for f < m, i < n, NaN staying NaN;
-   reads sums of whole vectors of pixels and of features. */
+   reads full vectors of sums, of pixels and of features. */
 typedef struct conv2d_feature_sums {
     const float *sums; /* (n, width) */
     size_t width;
@@ -51,24 +50,25 @@ typedef struct conv2d_kernels {
     size_t mr;             /* max rows of a panel of weights */
     size_t nr;             /* pixels that a panel of mr rows is multiplied with at once */
     size_t lanes;          /* floats of a vector */
-    const size_t *vectors; /* (mr): of pixels that go with 1, 2, ... rows at once */
+    const size_t *vectors; /* (mr): vectors of pixels for 1, 2, ... rows at once */
 
     /* y[i * ldy + j] = bias[i] + sum over p of a[p * m + i] * x[offset[p] + j] for i < m <= mr, j < n; the
-       sum in one float per element, p upward from bias[i] (0 where bias is NULL); where `more` the sum
-       begins with 0 and is added to what y holds. a: (k, m) and 16 floats more that can be read; reads no more of x than is used. */
+       sum in one float per element, p upward from bias[i] (0 where bias is NULL); where `more` the sum begins
+       with 0 and is added to what y holds. a: (k, m) and 16 floats more that can be read; reads no more of x
+       than is used. */
     void (*panel)(size_t m, size_t n, size_t k, const float *a, const float *x, const int32_t *offset,
                   const float *bias, bool more, float *y, size_t ldy);
 
-    /* The other way round: features in the lanes, and a few pixels that may stand anywhere. */
-    size_t spots, spot_vectors; /* pixels and vectors of features at once, at most */
-    /* sums[i * nv * lanes + f] = (more ? itself : 0) + sum over p of x[i][offset[p]] * w[p * nv * lanes +
+    /* The other way round: features in the lanes, and a few pixels at arbitrary addresses. */
+    size_t spots, spot_vectors; /* max pixels and vectors of features at once */
+    /* sums[i * nv * lanes + f] = (more ? sums[...] : 0) + sum over p of x[i][offset[p]] * w[p * nv * lanes +
        f] for i < n <= spots, f < nv * lanes, nv <= spot_vectors; in one float, p upward */
     void (*spot)(size_t n, size_t nv, size_t k, const float *w, const float *const *x, const int32_t *offset,
                  bool more, float *sums);
     void (*store_features)(const conv2d_feature_sums *t, size_t n, size_t m);
 
-    /* Over windows of one channel: y[j] = the largest of x[offset[p] + j], p < k, NaN where one is, or
-       their sum. */
+    /* Over windows of one channel: y[j] = the max of x[offset[p] + j], p < k, NaN where any is, or their
+       sum. */
     void (*largest)(size_t n, size_t k, const float *x, const int32_t *offset, float *y);
     void (*total)(size_t n, size_t k, const float *x, const int32_t *offset, float *y);
     /* y[j] = min(high, max(low, y[j])) for j < n; NaN stays NaN */
@@ -76,12 +76,13 @@ typedef struct conv2d_kernels {
     /* y[j] /= by[j] * factor for j < n */
     void (*divide)(const float *by, float factor, size_t n, float *y);
 
-    /* Edges of convolutions of bytes: dst[i] = src[i] - zero; */
+    /* Conversions of byte convolutions: dst[i] = src[i] - zero; */
     void (*from_u8)(const uint8_t *src, int32_t zero, size_t n, float *dst);
     void (*from_s8)(const int8_t *src, int32_t zero, size_t n, float *dst);
     /* y[i] = (add ? y[i] : 0) + sums[i], integers; */
     void (*add_integers)(const float *sums, size_t n, int32_t *y, bool add);
-    /* y[i] = (sums[i] + bias) * scale in double, to the nearest, ties to even, + zero, within the dtype. */
+    /* y[i] = (sums[i] + bias) * scale in double, rounded to nearest, ties to even, + zero, saturated to the
+       dtype. */
     void (*to_u8)(const int32_t *sums, int32_t bias, double scale, int32_t zero, size_t n, uint8_t *y);
     void (*to_s8)(const int32_t *sums, int32_t bias, double scale, int32_t zero, size_t n, int8_t *y);
     /* The same of sums[i] - less[i], and y[i] = sums[i] - less[i] + bias, all mod 2^32. */
@@ -94,7 +95,7 @@ typedef struct conv2d_kernels {
     const conv2d_plane_row *planes; /* (n_planes) */
     size_t n_planes;
 
-    /* dst[i] = src[i * step] for i < n; step >= 1. Reads nothing of src beyond the last. */
+    /* dst[i] = src[i * step] for i < n; step >= 1. Reads nothing of src after the last of these. */
     void (*every)(const float *src, size_t step, size_t n, float *dst);
 } conv2d_kernels;
 

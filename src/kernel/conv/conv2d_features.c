@@ -6,7 +6,7 @@
 #include "kernel/conv/conv2d_plan.h"
 
 /* Pixels whose sums wait until all terms are there, and floats of weights of a panel that they take before
-   the next: sums, these weights and what is read of the image share the second cache. */
+   the next: sums, these weights and what is read of the image share the L2 cache. */
 #define PIXELS       224
 #define PANEL_FLOATS (56 * 1024)
 /* Sums of a tile: pixels times floats of features, at any level. */
@@ -61,7 +61,7 @@ static void add_part(const float *part, size_t n, float *sums)
 }
 
 /* All terms of the m features of a panel for n pixels. x: (n) the first elements of their windows; w: (k,
-   whole vectors); sums: (n, whole vectors). */
+   full vectors); sums: (n, full vectors). */
 static void sum_panel(const conv2d_plan *p, size_t m, size_t n, const float *const *x, const float *w,
                       float *sums)
 {

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* Terms of a block of features that all panels take before the next: its weights stay in the first cache. */
+/* Terms of a block of features that all panels take before the next: its weights stay in the L1 cache. */
 #define TERMS 128
 /* Pixels are cut into panels of at most mr. */
 #define MAX_PANELS 8
@@ -17,7 +17,7 @@ bool conv2d_few_pays(const conv2d_plan *p)
     if (p->s.kind != CONV2D_PRODUCT || p->s.x != SIB_F32 || p->s.y != SIB_F32 || p->plane_run || p->block ||
         n > MAX_PANELS * p->kernels->mr)
         return false;
-    /* half cycles a term: products either way, weights from the second cache, elements gathered one by one */
+    /* half cycles a term: products either way, weights from the L2 cache, elements gathered one by one */
     size_t features = size_ceil_div(p->s.m, lanes);
     size_t few = features * size_max(n, 2) + 3 * n;
     return few < p->s.m * size_ceil_div(n, lanes);

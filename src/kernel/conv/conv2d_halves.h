@@ -1,5 +1,5 @@
-/* Convolutions of 16-bit floats by transforms (conv2d_winograd_plan.h): an image at a time is made float,
-   and results are rounded once, as soon as they are complete. */
+/* Convolutions of 16-bit floats by transforms (conv2d_winograd_plan.h): one image at a time is widened to
+   float, and results are rounded once, as soon as they are complete. */
 #ifndef KERNEL_CONV2D_HALVES_H
 #define KERNEL_CONV2D_HALVES_H
 
@@ -8,8 +8,8 @@
 typedef struct conv2d_halves {
     conv2d_plan plan; /* of one image, float */
     conv2d_winograd transforms;
-    bool used;       /* else there is nothing in here */
-    size_t x_floats; /* of scratch: the image; then its results; then that of the workers */
+    bool used;       /* else the other members are unset */
+    size_t x_floats; /* of scratch: the image, followed by its results and the workers' scratch */
     size_t y_floats;
     size_t scratch_floats; /* all of it */
 } conv2d_halves;

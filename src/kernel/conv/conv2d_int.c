@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define BAND_BYTES  32768 /* of lines and sums: they stay in the first cache */
+#define BAND_BYTES  32768 /* of lines and sums: they stay in the L1 cache */
 #define MIN_COLUMNS 64    /* pixels of a band */
 #define MIN_PIXELS  16    /* of a plane; below, floats run along the features */
 #define JOIN_COST   8     /* of a vector of a line, in products of one */
@@ -18,7 +18,7 @@ static size_t whole_lines(size_t bytes)
     return size_ceil_div(bytes, LINE_BYTES) * LINE_BYTES;
 }
 
-/* An odd number of cache lines: rows so far apart do not fall on each other in the first cache. */
+/* An odd number of cache lines: rows so far apart do not fall on each other in the L1 cache. */
 static size_t odd_lines(size_t bytes)
 {
     return (size_ceil_div(bytes, LINE_BYTES) | 1) * LINE_BYTES;

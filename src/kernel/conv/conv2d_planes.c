@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-/* Elements of the output that planes are taken together for: what follows finds them in the first cache. */
+/* Elements of the output that planes are taken together for: what follows finds them in the L1 cache. */
 #define OUTPUT_MAX 4096
 
 bool conv2d_planes_pay(const conv2d_plan *p)

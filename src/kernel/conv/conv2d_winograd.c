@@ -11,7 +11,7 @@
 #define TILES            48 /* of an item: as many rows share what is read of the weights */
 #define THREADS_MIN      2  /* times CONV2D_ALONE_WORK */
 #define ITEMS_PER_THREAD 4
-#define IN_BYTES         (512 * 1024) /* of transformed pixels, up to which they stay in the second cache */
+#define IN_BYTES         (512 * 1024) /* of transformed pixels, up to which they stay in the L2 cache */
 #define FAR_PANELS       4            /* that share what is read of transformed pixels beyond that */
 
 /* ---- Choosing ------------------------------------------------------------------------------------------ */

@@ -1,4 +1,4 @@
-/* The transforms of conv2d_winograd_entries.h over the words of simd/f32_*.h. */
+/* The transforms of conv2d_winograd_entries.h over the vector operations of simd/f32_*.h. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/conv/conv2d_winograd_entries.h"

@@ -1,22 +1,22 @@
-/* Convolution of windows of 3 x 3 by transforms: what each CPU level has; the formulas are in
+/* Convolution of windows of 3 x 3 by transforms: the entries of each CPU level; the formulas are in
    conv2d_winograd_plan.h.
 
-   Pixels stand as vectors of `lanes` channels or features. Strides are in floats; `row` is that from row
-   to row of pixels, `apart` that from place to place of a transformed tile, (n, n) places. */
+   Pixels are vectors of `lanes` channels or features. Strides are in floats: `row` from row to row of pixels,
+   `apart` from position to position of a transformed tile, which has (n, n) positions. */
 #ifndef KERNEL_CONV2D_WINOGRAD_ENTRIES_H
 #define KERNEL_CONV2D_WINOGRAD_ENTRIES_H
 
 #include <stddef.h>
 
-/* Largest n of any form. */
+/* Max n of any form. */
 #define CONV2D_WINOGRAD_N 6
 
 /* Tiles of m x m pixels of the output, made of n x n of the image, n = m + 2. */
 typedef struct conv2d_winograd_form {
     size_t m;
-    /* to = B^T from B. from: (n, n, lanes) pixels; to: (n * n places, lanes) */
+    /* to = B^T from B. from: (n, n, lanes) pixels; to: (n * n positions, lanes) */
     void (*in)(const float *from, size_t row, float *to, size_t apart);
-    /* to = A^T from A + bias. from: (n * n places, lanes); bias: (lanes); to: (m, m, lanes) pixels */
+    /* to = A^T from A + bias. from: (n * n positions, lanes); bias: (lanes); to: (m, m, lanes) pixels */
     void (*out)(const float *from, size_t apart, const float *bias, float *to, size_t row);
 } conv2d_winograd_form;
 

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Products of a block of channels with a slab stay in the second cache up to this many floats. */
+/* Products of a block of channels with a slab stay in the L2 cache up to this many floats. */
 #define PRODUCT_FLOATS ((size_t)96 * 1024)
 /* Rows of the product that a block has at least, so that the tiles are full. */
 #define PRODUCT_ROWS 48

@@ -1,7 +1,7 @@
 /* The driver of products: blocks that stay in the caches, in this order:
 
-       a block of columns of B and of terms, which stays in the second cache (packed here where it is not yet)
-         mr rows of A, which stay in the first cache
+       a block of columns of B and of terms, which stays in the L2 cache (packed here where it is not yet)
+         mr rows of A, which stay in the L1 cache
            the panels of the block: one tile each
 
    so that rows of C are complete one after another. */
@@ -13,9 +13,9 @@
 #include "kernel/gemm/gemm_plan.h"
 
 #define WIDEN_TERMS     128
-#define DIRECT_FLOATS   8192  /* of B, which then stays in the first cache as it is */
-#define CLASHING_FLOATS 512   /* 2 KB, after two of which the first cache has its places again */
-#define STREAM_FLOATS   65536 /* of A, which the second cache holds beside B going by */
+#define DIRECT_FLOATS   8192  /* of B, which then stays in the L1 cache as it is */
+#define CLASHING_FLOATS 512   /* 2 KB, after two of which the L1 cache has its places again */
+#define STREAM_FLOATS   65536 /* of A, which the L2 cache holds beside B going by */
 #define DOT_ROWS        8     /* so few rows of A do without B transposed */
 #define THIN_ROWS       8     /* so few rows of A do without B widened first */
 #define DONE_MIN        1024  /* elements that `done` is called for at once, where there are so many */
@@ -55,7 +55,7 @@ static gemm_blocks blocks_of(const gemm_kernels *t, const gemm *g, gemm_way way)
     gemm_blocks b = {.kc = g->k, .nc = g->n};
     if (g->m <= t->mr && g->m * g->k <= STREAM_FLOATS && way != WAY_PACK)
         return b;                                      /* B is read once, from memory perhaps: in one go */
-    if (g->m <= t->mr && g->packed && way == WAY_PACK) /* widened on the way through the first cache */
+    if (g->m <= t->mr && g->packed && way == WAY_PACK) /* widened on the way through the L1 cache */
         return (gemm_blocks){size_min(g->k, WIDEN_TERMS), size_min(g->n, t->nr)};
     if (b.kc > t->kc)
         b.kc = size_ceil_div(size_ceil_div(g->k, size_ceil_div(g->k, t->kc)), 2) * 2;
@@ -66,8 +66,8 @@ static gemm_blocks blocks_of(const gemm_kernels *t, const gemm *g, gemm_way way)
 }
 
 /* Whether tiles read a copy of A's rows: where those do not run, and where they are long and so far apart
-   that the first cache has few places for them all. (Where sums are cut into blocks of terms, a copy takes
-   more than it gives.) */
+   that the L1 cache has few places for them all. (Where sums are cut into blocks of terms, a copy takes more
+   than it gives.) */
 static bool copies_rows(const gemm_kernels *t, const gemm *g)
 {
     if (g->a_column != 1)
@@ -394,7 +394,7 @@ static void run_parts(void *context, size_t begin, size_t count, unsigned worker
     }
 }
 
-/* Cuts products into parts so that every thread has several, of whole tiles. */
+/* Cuts products into parts so that every thread has several, of full tiles. */
 static void cut(gemm_job *job)
 {
     const gemm *g = job->g;

@@ -1,7 +1,6 @@
-/* Products of matrices of floats: the tiles that each CPU level has, and the driver that cuts a product
-   into them.
+/* Products of float matrices: the tiles of each CPU level, and the driver that cuts a product into tiles.
 
-   Strides are in elements. What is read and what is written do not overlap, except where it is said. */
+   Strides are in elements. Operands and results do not overlap unless stated. */
 #ifndef KERNEL_GEMM_H
 #define KERNEL_GEMM_H
 
@@ -15,11 +14,11 @@
 
 /* ---- What a level has --------------------------------------------------------------------------------- */
 
-/* Largest tile of any level. */
+/* Max tile of any level. */
 #define GEMM_MAX_MR 16
 #define GEMM_MAX_NR 64
 
-/* Rows of A that a tile fetches ahead. */
+/* Rows of A that a tile prefetches. */
 #define GEMM_AHEAD 2
 
 /* c[i][j] = alpha * (sum over p < k of a[i][p] * b[p][j]) + from[i][j] */
@@ -29,32 +28,31 @@ typedef struct gemm_tile {
     size_t lda;
     const float *b; /* (k, n), rows ldb apart */
     size_t ldb;
-    const float *from; /* (m, n), rows ldfrom apart, 0: one row for all; may be c; NULL: nothing is added */
+    const float *from; /* (m, n), rows ldfrom apart (0: one row for all); may equal c; NULL: none */
     size_t ldfrom;
     float *c; /* (m, n), rows ldc apart */
     size_t ldc;
     float alpha;
-    const float *ahead[GEMM_AHEAD]; /* (k) each: rows of A that are wanted soon, to be fetched; NULL: none */
+    const float *ahead[GEMM_AHEAD]; /* (k) each: rows of A to prefetch for the next tiles; NULL: none */
 } gemm_tile;
 
-/* A panel of weights that are narrow in memory, as many whole vectors wide as hold its columns; terms one
-   after another. */
-#define GEMM_THIN 4 /* rows that are multiplied by one at once, at most */
+/* A panel of weights that are narrow in memory: its columns rounded up to full vectors, one term after
+   another. */
+#define GEMM_THIN 4 /* max rows of A for which these panels are used directly */
 typedef struct gemm_thin {
-    const void *q;             /* (k, width) 16-bit floats or bytes, or two terms in a byte as in widen_4 */
-    size_t block;              /* of bytes: terms that have a scale and a zero point together; even */
+    const void *q;             /* (k, width) 16-bit floats or bytes, or two terms per byte as in widen_4 */
+    size_t block;              /* of bytes: terms that share a scale and a zero point; even */
     const float *scale, *zero; /* (blocks, width); zero may be NULL: all are 0 */
 } gemm_thin;
 typedef void gemm_thin_tile(const gemm_tile *t, const gemm_thin *w, size_t m, size_t n);
 
 typedef struct gemm_kernels {
     size_t mr, nr, lanes; /* rows and columns of a tile, floats in a vector; nr is a multiple of lanes */
-    size_t kc;            /* terms of a sum that are taken at once */
-    size_t block;         /* floats of B that stay in the second cache */
+    size_t kc;            /* terms of a sum per pass */
+    size_t block;         /* floats of B that stay in the L2 cache */
 
     /* tile[m]: a tile of m rows, 1 <= m <= mr, and n columns, 1 <= n <= nr; nothing beyond is read or
-       written. Sums are in one float or a few for each element, the same ones wherever the element stands
-       in n. */
+       written. Each element is summed in one float or a few, which do not depend on the element's column. */
     void (*tile[GEMM_MAX_MR + 1])(const gemm_tile *t, size_t n);
 
     /* The same with B transposed, b: (n, k), rows ldb apart; any m and n. */
@@ -63,24 +61,23 @@ typedef struct gemm_kernels {
     /* dst[p * width + j] = b[p * row + j * column] for p < k, j < n; 0 for n <= j < width. */
     void (*pack)(const float *b, size_t row, size_t column, size_t k, size_t n, size_t width, float *dst);
 
-    /* dst[p * width + j] = (q[p][j] - zero[j]) * scale[j] for p < k, j < width, a multiple of lanes. q:
-       bytes (k, width), or with widen_4 (k / 2 rounded up, width) with q[p] in the low half of the byte
+    /* dst[p * width + j] = (q[p][j] - zero[j]) * scale[j] for p < k, j < width; width is a multiple of lanes.
+       q: bytes (k, width), or with widen_4 (k / 2 rounded up, width) with q[p] in the low half of the byte
        for even p, in the high one for odd p. */
     void (*widen_8)(const int8_t *q, const float *zero, const float *scale, size_t k, size_t width,
                     float *dst);
     void (*widen_4)(const int8_t *q, const float *zero, const float *scale, size_t k, size_t width,
                     float *dst);
 
-    /* tile[m] for m <= GEMM_THIN with a panel of narrow weights instead of b: (q - zero) * scale, or the
-       16-bit floats. NULL: not better here than to widen them first. */
+    /* tile[m] for m <= GEMM_THIN with a panel of narrow weights in place of b: (q - zero) * scale, or 16-bit
+       floats. NULL where widening first is as fast. */
     gemm_thin_tile *thin_f16, *thin_bf16, *thin_s8, *thin_s4;
 } gemm_kernels;
 
 /* ---- B made ready ------------------------------------------------------------------------------------- */
 
-/* One or several B (k, n) in the order in which tiles read them: one block of memory, aligned to
-   MEM_ALIGN. For each form there is a function that gives its bytes (false: more than memory holds) and
-   one that fills it. */
+/* One or several B (k, n) in the order in which tiles read them: one block of memory, aligned to MEM_ALIGN.
+   Each form has a function that gives its size in bytes (false: exceeds memory) and one that fills it. */
 typedef struct gemm_packed gemm_packed;
 
 /* Packs `count` matrices B[i] (k, n) at b + i * apart. */
@@ -88,15 +85,15 @@ bool gemm_packed_bytes(size_t k, size_t n, size_t count, size_t *bytes);
 void gemm_pack(const float *b, size_t row, size_t column, size_t k, size_t n, size_t count, size_t apart,
                void *out);
 
-/* The same from the rows in which the matrices stand in memory, (n, k) where `transposed`, else (k, n):
-   the head first, then all rows once, in any order. first: of the first row, counted over all matrices;
-   none of the others is of the next matrix. first (within its matrix) and rows are multiples of
-   gemm_pack_multiple, but at a matrix's end. */
+/* The same from the rows of the matrices in memory, (n, k) where `transposed`, else (k, n): gemm_pack_begin
+   first, then every row once, in any order. first: index of the first row, counted over all matrices; one
+   call takes rows of one matrix only. first (within its matrix) and rows are multiples of gemm_pack_multiple,
+   except at a matrix's end. */
 size_t gemm_pack_multiple(bool transposed);
 void gemm_pack_begin(size_t k, size_t n, void *out);
 void gemm_pack_rows(const float *b, bool transposed, size_t first, size_t rows, void *out);
 
-/* The same of 16-bit floats, which stay that wide in memory. bf16: bfloat16, else IEEE halves. */
+/* The same for 16-bit floats, which stay 16 bits wide in memory. bf16: bfloat16, else IEEE half. */
 bool gemm_packed_half_bytes(size_t k, size_t n, size_t count, size_t *bytes);
 void gemm_pack_half(bool bf16, const uint16_t *b, size_t row, size_t column, size_t k, size_t n, size_t count,
                     size_t apart, void *out);
@@ -113,7 +110,8 @@ typedef struct gemm_bits {
 } gemm_bits;
 bool gemm_packed_bits_bytes(const gemm_bits *b, size_t *bytes);
 void gemm_pack_bits(const gemm_bits *b, void *out);
-/* The same of 8 bits from rows of bytes; q is not looked at. is_signed: 128 less than what q would hold. */
+/* The same for 8 bits from rows of bytes; q is not read. is_signed: the bytes are 128 less than q would
+   hold. */
 void gemm_pack_bytes_begin(const gemm_bits *b, void *out);
 void gemm_pack_bytes_rows(const uint8_t *q, bool is_signed, bool transposed, size_t first, size_t rows,
                           void *out);
@@ -125,38 +123,37 @@ typedef struct gemm {
     size_t m, n, k;
     const float *a;
     size_t a_row, a_column;
-    const float *b; /* not looked at where packed is set */
+    const float *b; /* ignored where packed is set */
     size_t b_row, b_column;
     const gemm_packed *packed;
-    size_t which;      /* of the matrices packed */
-    const float *from; /* NULL: nothing; c: what is there; rows from_row apart, 0: one row for all (a bias) */
+    size_t which;      /* index among the packed matrices */
+    const float *from; /* NULL: none; c: accumulates; rows from_row apart, 0: one row for all (a bias) */
     size_t from_row;
     float *c;
     size_t c_row;
     float alpha;
     /* Called, where not NULL, for parts of C that are complete and still in the cache: rows x columns
-       elements at c, each element once; by the thread that made them. */
+       elements at c, each element once, on the thread that computed them. */
     void (*done)(void *context, float *c, size_t rows, size_t columns);
     void *context;
-    const struct sib_cancel *cancel; /* may be NULL; what is computed is of no use once it is set */
+    const struct sib_cancel *cancel; /* may be NULL; once it is set the result is unspecified */
 } gemm;
 
 /* Floats that gemm_run needs for a product of these sizes and strides; often 0. */
 size_t gemm_scratch(const gemm *g);
-/* On the calling thread alone, so that it may be a part of another's task. scratch: (gemm_scratch) floats,
+/* Runs on the calling thread alone, so it may be part of another task. scratch: (gemm_scratch) floats,
    aligned as mem_alloc does; may be NULL where that is 0. */
 void gemm_run(const gemm *g, float *scratch);
 
-/* Where matrix i of many stands, in elements from those of the gemm. */
+/* Offsets of matrix i of many, in elements from those of the gemm. */
 typedef struct gemm_place {
     size_t a, b, c; /* b: added to `which` where B is packed */
 } gemm_place;
 
 /* Floats that gemm_run_all needs. */
 size_t gemm_scratch_all(const gemm *g, size_t count, const sib_pool *pool);
-/* `count` products alike but for their places (NULL with count 1: as they stand), over the threads of a
-   pool (may be NULL) where that is worth it. scratch: (gemm_scratch_all) floats, aligned as mem_alloc
-   does. */
+/* `count` products that differ only in their places (NULL with count 1: no offsets), over the threads of a
+   pool (may be NULL) where that pays. scratch: (gemm_scratch_all) floats, aligned as mem_alloc does. */
 void gemm_run_all(const gemm *g, size_t count, const gemm_place *places, sib_pool *pool, float *scratch);
 
 /* ---- Panels, for products within other kernels --------------------------------------------------------- */
@@ -175,7 +172,7 @@ static inline size_t gemm_columns(const gemm_kernels *t, size_t n)
     return n ? last + gemm_width(t, n, last) : 0;
 }
 
-/* Packs panels first .. first + count - 1 of B (k, n), which begin at dst. */
+/* Packs panels first .. first + count - 1 of B (k, n). dst: where the first of them begins. */
 void gemm_pack_panels(const gemm_kernels *t, const float *b, size_t row, size_t column, size_t k, size_t n,
                       size_t first, size_t count, float *dst);
 

@@ -1,10 +1,10 @@
-/* The tiles of gemm.h over the words of simd/f32_*.h and these of kernel/levels:
+/* The tiles of gemm.h over the vector operations of simd/f32_*.h and these of kernel/levels:
 
        GEMM_MR, GEMM_NV       tile rows (6 or 12), vectors in a tile row
        GEMM_KC, GEMM_BLOCK    kc and block of the table
 
-   A tile of few rows has few sums, too few to keep the multipliers busy; it has several sums for each
-   element instead, one for every term p % SPLIT(m). */
+   A tile of few rows has few sums, too few to keep the multipliers busy; it has several sums for each element
+   instead, one for every term p % SPLIT(m). */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/gemm/gemm.h"
@@ -75,8 +75,8 @@ INLINE void tile_term(vf sum[GEMM_MR][GEMM_NV], const tile_rows *rows, int s, co
     }
 }
 
-/* Where a tile is long, the memory that it will write is asked for at its beginning, and what the next
-   tiles read while it works: B from the second cache, A from memory, for the second cache. */
+/* Where a tile is long, the memory that it will write is asked for at its beginning, and what the next tiles
+   read while it works: B from the L2 cache, A from memory, for the L2 cache. */
 #define LINE_FLOATS 16
 #define LONG_TILE   64
 

@@ -1,4 +1,4 @@
-/* The tiles of gemm_int.h over these words of simd/int_*.h:
+/* The tiles of gemm_int.h over these vector operations of simd/int_*.h:
 
        vi, VI_LANES            a vector of int32 and how many it holds
        VI_GROUP, VI_ELEMENT    terms that vi_dot adds up, bytes of an element of A

@@ -1,5 +1,5 @@
-/* Products of matrices of doubles and of integers of 32 and 64 bits, which wrap: for operands that are
-   rarer than floats, so B is always packed on the way. */
+/* Products of matrices of doubles and of integers of 32 and 64 bits, which wrap. These operands are rare, so
+   B is always packed during the call. */
 #ifndef KERNEL_GEMM_WIDE_H
 #define KERNEL_GEMM_WIDE_H
 
@@ -16,11 +16,11 @@ typedef struct gemm_wide {
     void *c;
 } gemm_wide;
 
-/* Columns panel * width .. of C for all rows; scratch: (k, width) elements. */
+/* Computes columns from panel * width on of C for all rows; scratch: (k, width) elements. */
 typedef void (*gemm_wide_panel)(const gemm_wide *g, size_t panel, void *scratch);
 
 typedef struct gemm_wide_kernels {
-    size_t bytes; /* of a row of a panel: width is that many elements */
+    size_t bytes; /* of a row of a panel: width elements */
     gemm_wide_panel f64, u64, u32;
 } gemm_wide_kernels;
 

@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* Below this many bytes the calling thread does it alone. */
+/* Below this many bytes the calling thread works alone. */
 #define THREADS_FROM ((size_t)256 << 10)
 
 /* ---- Offsets ----------------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
-/* Elements moved, for who calls it: boxes copied and transposed (layout_box.h), borders (layout_border.h),
-   frames of a signal (layout_frame.h), elements taken and put by index (gather.h, scatter.h). */
+/* Moving elements, for callers: boxes copied and transposed (layout_box.h), borders (layout_border.h),
+   constant borders (layout_frame.h), elements gathered and scattered by index (gather.h, scatter.h). */
 #ifndef KERNEL_LAYOUT_H
 #define KERNEL_LAYOUT_H
 

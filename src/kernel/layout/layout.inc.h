@@ -1,16 +1,18 @@
-/* Planes transposed with vectors, over these words of simd/int_*.h:
+/* Planes transposed with vectors, over these vector operations of simd/int_*.h:
 
        vb, VB_PIECES                 a vector of bytes, of so many pieces of 16
        vb_rows(p, apart)             the pieces at p, p + apart ... (bytes)
        vb_store(p, v)
-       vb_halves(p)                  8 bytes of p after 8 in the lower half of each piece; the upper halves are anything
-       vb_lo_S(a, b) vb_hi_S(a, b)   in each piece items of S bytes of a and b alternately, from its lower or upper half
+       vb_halves(p)                  8 bytes of p after 8 in the lower half of each piece; the upper halves
+                                     are anything
+       vb_lo_S(a, b) vb_hi_S(a, b)   in each piece items of S bytes of a and b alternately, from its lower or
+                                     upper half
 
    and LAYOUT_SMALLER of kernel/levels, the table for planes narrower than a vector.
 
-   A piece holds `side` items. `side` vectors, the pieces of each `side` rows apart, are transposed piece
-   by piece and become `side` rows of the result, a vector long. What is left at an edge is transposed
-   together with some of what stands before it. */
+   A piece holds `side` items. `side` vectors, the pieces of each `side` rows apart, are transposed piece by
+   piece and become `side` rows of the result, a vector long. What is left at an edge is transposed together
+   with some of what stands before it. */
 #include "kernel/kernel.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Below this many bytes the calling thread does it alone. */
+/* Below this many bytes the calling thread works alone. */
 #define THREADS_FROM ((size_t)256 << 10)
 
 /* The element of n that stands for position i, which may be below 0 or beyond the end. */

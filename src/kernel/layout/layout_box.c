@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-/* Below this many bytes the calling thread does it alone: waking others takes as long. */
+/* Below this many bytes the calling thread works alone: waking others takes as long. */
 #define THREADS_FROM ((size_t)256 << 10)
-/* Bytes of a part, and rows and columns of one that is transposed: both sides stay in the second cache. */
+/* Bytes of a part, and rows and columns of one that is transposed: both sides stay in the L2 cache. */
 #define PART_BYTES     ((size_t)64 << 10)
 #define PART_TRANSPOSE 128
 

@@ -1,4 +1,4 @@
-/* Moving elements: their bits stay, their places change. Elements are items of 1, 2, 4, 8 or 16 bytes. */
+/* Moving elements without change of their bits. Elements are items of 1, 2, 4, 8 or 16 bytes. */
 #ifndef KERNEL_LAYOUT_ENTRIES_H
 #define KERNEL_LAYOUT_ENTRIES_H
 
@@ -9,8 +9,8 @@
 #define LAYOUT_SIZES 5
 
 /* A plane transposed: dst item (j, i) = src item (i, j) for i < rows, j < columns. Rows are src_row and
-   dst_row bytes apart, which may be negative; items of a row stand side by side on either side. src:
-   (rows, columns); dst: (columns, rows). */
+   dst_row bytes apart, which may be negative; items of a row are contiguous. src: (rows, columns); dst:
+   (columns, rows). */
 typedef void (*layout_transpose)(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row,
                                  size_t rows, size_t columns);
 
@@ -23,7 +23,7 @@ typedef struct layout_kernels {
     layout_repeat repeat[LAYOUT_REPEATS];
 } layout_kernels;
 
-/* What a wider level falls back to where a plane is narrower than its vectors. */
+/* Used by wider levels for planes narrower than their vectors. */
 extern const layout_transpose layout_transpose_c[LAYOUT_SIZES];
 extern const layout_transpose layout_transpose_avx2[LAYOUT_SIZES];
 

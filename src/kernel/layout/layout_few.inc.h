@@ -1,5 +1,5 @@
-/* Few rows dealt out or joined item by item, and items repeated: loops that compilers make vectors of, in
-   each level's file for its vectors. The file that includes this one has included kernel.h. */
+/* Few rows dealt out or joined item by item, and items repeated: loops that compilers vectorize, in each
+   level's file for its vectors. The file that includes this one has included kernel.h. */
 
 typedef uint8_t __attribute__((may_alias)) item_1;
 typedef uint16_t __attribute__((may_alias, aligned(1))) item_2;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* Below this many bytes the calling thread does it alone. */
+/* Below this many bytes the calling thread works alone. */
 #define THREADS_FROM ((size_t)256 << 10)
 
 void layout_frame_plan(layout_frame *f, size_t rank, const int64_t *dims, const int64_t *before,

@@ -1,4 +1,4 @@
-/* A box of items within a border of one item: what Pad is made of. */
+/* A box of items within a border of one item: Pad in mode constant. */
 #ifndef KERNEL_LAYOUT_FRAME_H
 #define KERNEL_LAYOUT_FRAME_H
 
@@ -6,10 +6,10 @@
 
 typedef struct layout_frame {
     unsigned size; /* items of 2^size bytes */
-    size_t n;      /* axes, 1 or more */
-    size_t bytes;  /* of the result; 0: nothing is done */
+    size_t n;      /* axes, >= 1 */
+    size_t bytes;  /* of the result; 0: nothing is copied */
     int64_t dims[LAYOUT_MAX_RANK], before[LAYOUT_MAX_RANK], after[LAYOUT_MAX_RANK]; /* (n) in items */
-    size_t inner[LAYOUT_MAX_RANK];  /* (n) items of the result at one step along the axis */
+    size_t inner[LAYOUT_MAX_RANK];  /* (n) items of the result per step along the axis */
     size_t source[LAYOUT_MAX_RANK]; /* (n) of the source */
 } layout_frame;
 

@@ -1,5 +1,5 @@
-/* The sizes of kernels for AVX2, which has 16 registers of 8 floats, as measured; what each is stands in
-   the .inc.h that reads it. */
+/* Sizes of the kernels for AVX2 (16 registers of 8 floats), as measured. The .inc.h that reads a size
+   explains it. */
 #ifndef KERNEL_LEVELS_AVX2_H
 #define KERNEL_LEVELS_AVX2_H
 
@@ -16,9 +16,9 @@
 #define GEMM_INT_BLOCK 196608
 #define BYTES_MR       6
 #define BYTES_TILES(T) T(1, 4) T(2, 4) T(3, 2) T(4, 2) T(5, 2) T(6, 2)
-#define BYTES_BY_CPU   /* which instructions there are for bytes is found at run time: x86_bytes.c */
+#define BYTES_BY_CPU   /* the instructions for bytes are chosen at run time: x86_bytes.c */
 
-/* up to 12 sums beside the vectors of the image and one weight */
+/* up to 12 sums besides the vectors of the image and one weight */
 #define CONV2D_MR       4
 #define CONV2D_TILES(T) T(1, 8) T(2, 5) T(3, 3) T(4, 3)
 #define CONV2D_SPOTS(T) T(1) T(2) T(3) T(4) T(5) T(6)

@@ -1,5 +1,5 @@
-/* The sizes of kernels for AVX-512, which has 32 registers of 16 floats, as measured; what each is stands
-   in the .inc.h that reads it. */
+/* Sizes of the kernels for AVX-512 (32 registers of 16 floats), as measured. The .inc.h that reads a size
+   explains it. */
 #ifndef KERNEL_LEVELS_AVX512_H
 #define KERNEL_LEVELS_AVX512_H
 
@@ -17,9 +17,9 @@
 #define BYTES_MR       12
 #define BYTES_TILES(T)                                                                                       \
     T(1, 8) T(2, 8) T(3, 4) T(4, 4) T(5, 4) T(6, 4) T(7, 2) T(8, 2) T(9, 2) T(10, 2) T(11, 2) T(12, 2)
-#define BYTES_BY_CPU /* which instructions there are for bytes is found at run time: x86_bytes.c */
+#define BYTES_BY_CPU /* the instructions for bytes are chosen at run time: x86_bytes.c */
 
-/* up to 24 sums beside the vectors of the image and one weight */
+/* up to 24 sums besides the vectors of the image and one weight */
 #define CONV2D_MR       8
 #define CONV2D_TILES(T) T(1, 8) T(2, 8) T(3, 6) T(4, 6) T(5, 4) T(6, 4) T(7, 3) T(8, 3)
 #define CONV2D_SPOTS(T) T(1) T(2) T(3) T(4) T(5) T(6) T(7) T(8)

@@ -1,10 +1,10 @@
-/* The sizes of kernels in plain C, small enough for any machine, as measured; what each is stands in the
-   .inc.h that reads it. */
+/* Sizes of the kernels in plain C, as measured, small enough for any machine. The .inc.h that reads a size
+   explains it. */
 #ifndef KERNEL_LEVELS_C_H
 #define KERNEL_LEVELS_C_H
 
 #define GEMM_MR    4
-#define GEMM_NV    8 /* eight floats side by side, which compilers make vectors of */
+#define GEMM_NV    8 /* eight adjacent floats, which compilers vectorize */
 #define GEMM_KC    256
 #define GEMM_BLOCK 32768
 #define WIDE_BYTES 16

@@ -13,15 +13,15 @@ typedef struct quantize_by {
     size_t step;               /* 0 or 1 */
 } quantize_by;
 
-/* To nearest, ties to even, of the quotient in float; NaN gives 0. x, q: (n) */
+/* The quotient in float is rounded to nearest, ties to even; NaN gives 0. x, q: (n) */
 typedef void (*quantize_to)(const float *x, size_t n, quantize_by by, void *q);
 typedef void (*quantize_from)(const void *q, size_t n, quantize_by by, float *x);
 
 typedef struct quantize_kernels {
-    /* By sib_dtype: the integers of 8 and 16 bits; NULL for others. */
+    /* Indexed by sib_dtype: integers of 8 and 16 bits; NULL for others. */
     quantize_to to[SIB_I16 + 1];
     quantize_from from[SIB_I16 + 1];
-    /* low and high of n floats: the smallest and largest of them and 0; NaN where one is. */
+    /* low = min(0, x...), high = max(0, x...) of n floats; NaN where any is. */
     void (*range)(const float *x, size_t n, float *low, float *high);
 } quantize_kernels;
 

@@ -1,4 +1,4 @@
-/* The kernels of quantizing over the words of simd/f32_*.h.
+/* The kernels of quantizing over the vector operations of simd/f32_*.h.
 
    Of 16 bits: floats go through a short piece on the stack; what makes them integers is a plain loop that
    compilers make vector code of. */
@@ -16,7 +16,7 @@ INLINE quantize_by further(quantize_by by, size_t n)
     return (quantize_by){by.scale + n * by.step, by.zero + n * by.step, by.step};
 }
 
-/* whole[i] = round(x[i] / scale) + zero within low .. high; n <= PIECE, both with room for whole vectors. */
+/* whole[i] = round(x[i] / scale) + zero within low .. high; n <= PIECE, both with room for full vectors. */
 INLINE void round_piece(const float *x, size_t n, quantize_by by, float low, float high, float *whole)
 {
     vf min = vf_set1(low), max = vf_set1(high), none = vf_zero();

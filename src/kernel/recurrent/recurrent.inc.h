@@ -1,5 +1,5 @@
-/* The recurrent kernels over the words of simd/f32_*.h and RECURRENT_ROWS of kernel/levels: rows of a tile
-   with 4 vectors each that the registers hold. */
+/* The recurrent kernels over the vector operations of simd/f32_*.h and RECURRENT_ROWS of kernel/levels: rows
+   of a tile with 4 vectors each that the registers hold. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "kernel/kernel.h"
 #include "simd/f32_math.h"

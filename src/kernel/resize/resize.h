@@ -1,4 +1,4 @@
-/* Images resampled, for who calls it: to another size (resize_plan.h), or at given places (sample.h). */
+/* Image resampling, for callers: to another size (resize_plan.h), or at given positions (sample.h). */
 #ifndef KERNEL_RESIZE_H
 #define KERNEL_RESIZE_H
 

@@ -1,4 +1,4 @@
-/* Rows resampled, over the words of simd/f32_*.h. */
+/* Rows resampled, over the vector operations of simd/f32_*.h. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "kernel/kernel.h"
 

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* Below this many bytes of the result the calling thread does it alone. */
+/* Below this many bytes of the result the calling thread works alone. */
 #define THREADS_FROM ((size_t)128 << 10)
 
 /* ---- Tables ------------------------------------------------------------------------------------------ */

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Below this many weighted elements the calling thread does it alone. */
+/* Below this many weighted elements the calling thread works alone. */
 #define THREADS_FROM ((size_t)64 << 10)
 
 /* ---- Tables ------------------------------------------------------------------------------------------ */

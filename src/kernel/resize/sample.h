@@ -1,5 +1,5 @@
-/* Pictures looked up at fractional positions: GridSample and RoiAlign as tables of taps, which are worked
-   out once a point and used for every channel. */
+/* Images sampled at fractional positions: GridSample and RoiAlign as tables of taps, which are computed once
+   per point and used for every channel. */
 #ifndef KERNEL_SAMPLE_H
 #define KERNEL_SAMPLE_H
 
@@ -10,34 +10,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* x [images, channels, size...] at the positions of a grid [images, points, 2], whose last axis has the
-   column first, -1 and 1 being the middles of the outer pixels (align_corners) or their outer edges; y
+/* Samples x [images, channels, size...] at the positions of a grid [images, points, 2], whose last axis is
+   (column, row); -1 and 1 are the centres of the border pixels (align_corners) or their outer edges. y:
    [images, channels, points]. */
 typedef struct sample_grid {
     sample_filter filter;
     sample_border border;
     bool align_corners;
-    size_t images, channels, points, size[2]; /* rows, columns: each 1 or more, together below 2^31 */
+    size_t images, channels, points, size[2]; /* rows, columns: each >= 1, product below 2^31 */
 } sample_grid;
 
-/* Bytes of scratch memory that a run with so many threads needs. */
+/* Bytes of scratch that a run with this many threads needs. */
 size_t sample_grid_scratch(const sample_grid *g, size_t threads);
 /* pool may be NULL. */
 void sample_grid_run(const sample_grid *g, const float *x, const float *grid, float *y, void *scratch,
                      sib_pool *pool);
 
-/* The means of ratio^2 samples (of as many as a bin has pixels where ratio is 0) in each of out[0] x
-   out[1] bins of regions of x [images, channels, size...]: y [regions, channels, out...]. */
+/* The means of ratio^2 samples (ratio 0: one per pixel of the bin) in each of out[0] x out[1] bins of regions
+   of x [images, channels, size...]. y: [regions, channels, out...]. */
 typedef struct sample_regions {
-    bool half_pixel; /* regions are shifted by half a pixel, and may be smaller than one */
+    bool half_pixel; /* regions are shifted by half a pixel, and may be smaller than one pixel */
     float scale;
     int64_t ratio;
     size_t regions, channels, size[2], out[2];
 } sample_regions;
 
-/* boxes: (regions, 4) column and row of two corners. 0 where samples are more than can be. */
+/* boxes: (regions, 4) column and row of two corners. Returns 0 where there are too many samples. */
 size_t sample_regions_scratch(const sample_regions *s, const float *boxes, size_t threads);
-/* images: (regions), each within those of x. scratch: as many bytes as were asked for. */
+/* images: (regions), each a valid image of x. scratch: sample_regions_scratch bytes. */
 void sample_regions_run(const sample_regions *s, const float *x, const float *boxes, const int64_t *images,
                         float *y, void *scratch, size_t bytes, sib_pool *pool);
 

@@ -1,5 +1,5 @@
-/* The kernels of rows over the words of simd/f32_*.h; ROWS_TYPES of kernel/levels: what gives those for
-   every element type, where it is not the level's own. */
+/* The kernels of rows over the vector operations of simd/f32_*.h; ROWS_TYPES of kernel/levels: what gives
+   those for every element type, where it is not the level's own. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/kernel.h"
@@ -307,8 +307,8 @@ INLINE void scale(float *y, size_t n, float by)
         vf_store_n(y, vf_mul(vf_load_n(y, n), k), n);
 }
 
-/* Rows that take each step together, so that one's does not wait for the other's sum; they stay in the
-   first cache. */
+/* Rows that take each step together, so that one's does not wait for the other's sum; they stay in the L1
+   cache. */
 #define TOGETHER 8
 #define CACHED   4096 /* floats */
 
