@@ -1,4 +1,4 @@
-/* What the tests of this room build graphs with. */
+/* Helpers that build graphs for the tests of graph/. */
 #ifndef TESTS_GRAPH_MAKE_H
 #define TESTS_GRAPH_MAKE_H
 
@@ -33,7 +33,7 @@ static inline value_type floats(world *w, int64_t n)
     return type_of_dims(w->dims, SIB_F32, 1, &n);
 }
 
-/* A value of g, float32 [3] unless type says more. */
+/* A value of g, float32 [3] by default. */
 static inline value_id make_value(world *w, graph *g, const char *name, const value_type *type)
 {
     value_type three = floats(w, 3);
@@ -76,7 +76,7 @@ static inline value_id add_op(world *w, graph *g, const char *type, id_list inpu
     return y;
 }
 
-/* A graph inside w->g that captures `outer` and gives Neg of it; not yet held by a node. */
+/* A subgraph of w->g that captures `outer` and returns Neg of it; no node holds it yet. */
 static inline graph *make_inside(world *w, value_id outer)
 {
     graph *inside = NULL;
@@ -89,7 +89,7 @@ static inline graph *make_inside(world *w, value_id outer)
     return inside;
 }
 
-/* A node of w->g that holds a graph; returns its output. */
+/* A node of w->g that holds a subgraph; returns its output. */
 static inline value_id add_holder(world *w, graph *inside, const char *out)
 {
     attribute body = {.name = str_of("body"), .kind = ATTR_GRAPH, .graph = inside};

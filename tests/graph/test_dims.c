@@ -78,7 +78,7 @@ static void test_divisions(void **state)
     SAME(dim_mod(t, number(t, -7), number(t, 3)), number(t, 2));
     SAME(dim_mod(t, number(t, 7), number(t, -3)), number(t, -2));
     SAME(dim_mod(t, number(t, INT64_MIN), three), number(t, 1));
-    /* by symbols */
+    /* division by symbols */
     SAME(dim_floor_div(t, dim_mul(t, T, number(t, 80)), T), number(t, 80));
     dim rows = dim_mul(t, dim_add(t, T, one), dim_add(t, U, two));
     SAME(dim_floor_div(t, rows, dim_add(t, T, one)), dim_add(t, U, two));
@@ -212,7 +212,7 @@ static void test_limits(void **state)
     assert_int_equal(dim_table_failed(t), SIB_ERR_SIZE);
     assert_false(dim_add(t, DIM_NONE, T).id || dim_max(t, T, DIM_NONE).id || dim_mod(t, DIM_NONE, T).id);
     assert_int_equal(dim_table_failed(t), SIB_OK);
-    for (int i = 0; i < 200 && d.id; i++) /* as deep as it goes */
+    for (int i = 0; i < 200 && d.id; i++) /* up to the depth limit */
         d = dim_mod(t, dim_mul(t, d, d), dim_add(t, d, number(t, 1)));
     assert_int_equal(dim_table_failed(t), SIB_ERR_SIZE);
     d = T;
@@ -242,7 +242,7 @@ static int draw(check_random *r, int n)
     return (int)(check_u64(r) >> 33) % n;
 }
 
-/* Nodes in an order in which operands come first; the last is the whole. */
+/* Draws nodes, operands before their users; the last is the root. */
 static void draw_expression(check_random *r, expression *e, int n)
 {
     for (int i = 0; i < n; i++) {
@@ -253,7 +253,7 @@ static void draw_expression(check_random *r, expression *e, int n)
     }
 }
 
-/* swap: operands that may change places do. */
+/* swap: exchanges the operands of commutative operations. */
 static dim build(dim_table *t, const expression *e, int n, const dim *symbols, bool swap)
 {
     static dim (*const makers[])(dim_table * t, dim a, dim b) = {
@@ -280,7 +280,7 @@ static int64_t floored(int64_t a, int64_t b)
     return q * b > a || q * b < a ? q - ((a < 0) != (b < 0)) : q;
 }
 
-/* False where there is no value, or one too large to be sure of. */
+/* Returns false if there is no value, or one too large to be exact. */
 static bool evaluate(const expression *e, int n, const int64_t *symbols, int64_t *out)
 {
     int64_t v[N_NODES] = {0};

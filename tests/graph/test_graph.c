@@ -1,4 +1,4 @@
-/* Graphs made and verified, every invariant broken once, memory that fails, arenas, types, attributes. */
+/* Graphs built and verified, every invariant broken once, failing allocations, arenas, types, attributes. */
 #include "make.h"
 
 static void test_making(void **state)
@@ -39,7 +39,7 @@ static void test_captures(void **state)
     assert_true(again != inner && inside->n_captures == 2 && str_is(inside->values[again].name, "x"));
     graph_add_output(w.g, add_holder(&w, inside, "y"), &w.err);
     CHECK_OK(graph_verify(w.g, &w.err), w.err);
-    world_end(&w); /* frees what is inside */
+    world_end(&w); /* frees the subgraphs */
 }
 
 static void test_many(void **state)
@@ -121,7 +121,7 @@ static void producer_missing(sample *s)
 {
     s->w.g->values[s->z].producer = 9;
 }
-/* The first number that no node has. */
+/* The first id that no node has. */
 static void producer_behind(sample *s)
 {
     s->w.g->values[s->z].producer = s->w.g->n_nodes;
@@ -270,7 +270,7 @@ static void test_depth(void **state)
 
 /* ---- Memory ------------------------------------------------------------------------------------------- */
 
-/* A small graph, made with whatever memory there is. */
+/* Builds a small graph; any allocation may fail. */
 static sib_code make_all(sib_error *err)
 {
     graph_arena *arena = NULL;

@@ -1,4 +1,4 @@
-/* Patches: what they change, what they refuse, and that a refused one leaves nothing behind; passes. */
+/* Patches: what they change, what they reject, and that a rejected one changes nothing; passes. */
 #include "graph/pass.h"
 #include "make.h"
 
@@ -116,7 +116,7 @@ static void test_chains(void **state)
     sample_end(&s);
 }
 
-/* A node that holds a graph is replaced by one that holds it too, then dropped with it. */
+/* A node that holds a graph is replaced by one that holds it too, and is then dropped with it. */
 static void test_inside(void **state)
 {
     (void)state;
@@ -319,7 +319,7 @@ static void test_passes(void **state)
     sample_end(&s);
 }
 
-/* An Identity that gives an output stays; a chain of dead nodes goes at once; graphs inside are looked at. */
+/* An Identity that makes an output stays; a chain of dead nodes goes at once; subgraphs are rewritten too. */
 static void test_pass_details(void **state)
 {
     (void)state;
@@ -375,14 +375,14 @@ static void test_long_graph(void **state)
     CHECK_OK(graph_add_output(w.g, v, &w.err), w.err);
     uint64_t edits;
     CHECK_OK(pass_run_all(w.g, passes, N_PASSES, NULL, &edits, &w.err), w.err);
-    assert_int_equal(edits, 24999); /* the last gives the output */
+    assert_int_equal(edits, 24999); /* the last makes the output */
     assert_int_equal(w.g->n_nodes, 25001);
     world_end(&w);
 }
 
 /* ---- Memory ------------------------------------------------------------------------------------------- */
 
-/* Patches s with whatever memory there is. */
+/* Patches s; any allocation may fail. */
 static sib_code edit(sample *s, sib_error *err)
 {
     patch *p = NULL;

@@ -1,4 +1,4 @@
-/* Files of cases into cases: lines, parts, and the dtypes and versions each line repeats with. */
+/* Parses files of cases: lines, their parts, and the dtypes and versions for which a line is repeated. */
 #include "case.h"
 
 #include "base/error.h"
@@ -15,7 +15,7 @@
 #define ATTRS_MAX    64
 #define FILE_MAXIMUM (16 << 20)
 
-/* One list to choose from: the dtypes of a `for`. */
+/* The dtypes of one `for`. */
 typedef struct choice {
     sib_str name;
     size_t n;
@@ -25,7 +25,7 @@ typedef struct choice {
 typedef struct case_line {
     const char *file;
     unsigned line;
-    size_t n_before, n_after; /* parts before and after "->" that are no trailers */
+    size_t n_before, n_after; /* parts before and after "->", without trailers */
     sib_str before[PARTS_MAX], after[PARTS_MAX];
     size_t n_choices, n_versions;
     choice choices[CASE_MAX_VARIABLES];
@@ -44,7 +44,7 @@ static sib_str trimmed(const char *begin, const char *end)
     return (sib_str){begin, (size_t)(end - begin)};
 }
 
-/* The end of the part that begins at `at`: ';', "->" or the end of the line, quotes apart. */
+/* The end of the part that begins at `at`: ';', "->" or the end of the line, outside of quotes. */
 static const char *part_end(const char *at, const char *end)
 {
     bool quoted = false;
@@ -112,7 +112,7 @@ static const struct {
     bool (*read)(cursor *c, case_line *l);
 } trailers[] = {{"for", read_for}, {"version", read_versions}, {"tol", read_tolerance}};
 
-/* Cuts a line; reads its trailers. */
+/* Splits a line and reads its trailers. */
 static bool cut_line(cursor *c, case_line *l)
 {
     bool after = false;
@@ -252,7 +252,7 @@ static void write_label(op_case *c, const cursor *at)
                      at->variables[i].name.data, case_dtype_name(at->variables[i].dtype));
 }
 
-/* Visits the case of one choice. Returns false to stop; *sound tells whether the line could be read. */
+/* Visits the case of one choice. Returns false to stop; *sound is set to whether the line could be read. */
 static bool visit_choice(const case_line *l, size_t choice_number, const case_visitor *visitor, bool *sound)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -319,7 +319,7 @@ static sib_code read_file(const char *path, graph_arena *arena, sib_str *out, si
     return code;
 }
 
-/* Takes a line with those it goes on in: backslash and line feed become blanks. */
+/* Takes a line and its continuations: backslash and line feed become blanks. */
 static sib_str take_line(sib_str *rest, unsigned *lines)
 {
     char *begin = (char *)(uintptr_t)rest->data, *end = begin + rest->length, *at = begin;

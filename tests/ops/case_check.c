@@ -1,4 +1,4 @@
-/* A case inferred, run and compared. */
+/* Infers, runs and compares a case. */
 #include "case.h"
 
 #include "base/error.h"
@@ -13,7 +13,7 @@
 
 #define OUTPUTS_MAX 128
 
-/* What is wrong, cut where it does not fit. */
+/* Formats the reason of a failure, truncated to size. */
 static void __attribute__((format(printf, 3, 4))) says(char *words, size_t size, const char *format, ...)
 {
     va_list args;
@@ -24,7 +24,7 @@ static void __attribute__((format(printf, 3, 4))) says(char *words, size_t size,
 
 /* ---- Comparing ---------------------------------------------------------------------------------------- */
 
-/* Relative tolerance of a dtype where the case names none, and an absolute one far below it. */
+/* Relative tolerance of a dtype for cases without their own, and an absolute one far below it. */
 static sib_tolerance default_tolerance(sib_dtype dtype)
 {
     switch (dtype) {
@@ -59,8 +59,8 @@ static double magnitude(const sib_tensor *t, double least)
     return least;
 }
 
-/* What a backend other than ref may differ by: it adds in another order and in the precision of the dtype, so that an
-   error is one of the largest numbers that go in or come out. */
+/* How far a backend other than ref may differ: it adds in another order and in the precision of the dtype, so
+   errors are relative to the largest inputs and outputs. */
 static sib_tolerance fast_tolerance(sib_dtype dtype, double scale)
 {
     double unit = dtype == SIB_F16    ? ldexp(1, -10)
@@ -103,14 +103,14 @@ static bool same_dims(const sib_tensor *a, const sib_tensor *b)
            (!rank || !memcmp(sib_tensor_dims(a), sib_tensor_dims(b), rank * sizeof(int64_t)));
 }
 
-/* How closely values are compared. */
+/* How values are compared. */
 typedef struct closeness {
-    bool any;         /* dtype and dims alone */
-    double tolerance; /* of the case, negative: that of the dtype */
+    bool any;         /* dtype and dims only */
+    double tolerance; /* of the case; negative: the default of the dtype */
     double scale;     /* of the inputs, for backends other than ref; 0 for ref */
 } closeness;
 
-/* want: what the case says. */
+/* want: the value in the case. */
 static bool compare_tensors(const sib_tensor *got, const sib_tensor *want, const closeness *how, char *words,
                             size_t size)
 {
@@ -150,7 +150,7 @@ static const char *kind_name(sib_value_kind kind)
     return (unsigned)kind < sizeof names / sizeof *names ? names[kind] : "?";
 }
 
-/* Values inside one another, as deep as the syntax allows. */
+/* Compares nested values, as deep as the syntax allows. */
 static bool compare_values(const sib_value *got, const sib_value *want, const closeness *how, char *words,
                            size_t size)
 {
@@ -178,9 +178,9 @@ static bool compare_values(const sib_value *got, const sib_value *want, const cl
     return true;
 }
 
-/* ---- What inference says ------------------------------------------------------------------------------ */
+/* ---- Inferred types ----------------------------------------------------------------------------------- */
 
-/* The symbols of the inputs with the sizes that the case has. */
+/* Binds the symbols of the inputs to the sizes in the case. */
 static bool bind_inputs(const op_case *c, onnx_model *m, dim_binding *b, sib_error *err)
 {
     for (uint32_t i = 0; i < m->graph->inputs.n; i++) {
@@ -195,7 +195,7 @@ static bool bind_inputs(const op_case *c, onnx_model *m, dim_binding *b, sib_err
     return true;
 }
 
-/* False where d is known under b and is not `is`. */
+/* Returns false if d is known under b and is not `is`. */
 static bool agrees(const onnx_model *m, const dim_binding *b, dim d, int64_t is, char *text, size_t size)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -267,7 +267,7 @@ static bool inferred_value(const onnx_model *m, const dim_binding *b, const valu
 
 /* ---- Running ------------------------------------------------------------------------------------------ */
 
-/* profile: filled, the graph run as it is written; or NULL. */
+/* profile: filled, with the graph run as written; or NULL. */
 static sib_code run(const op_case *c, sib_model *m, const char *backends, sib_profile *profile,
                     sib_value **out, sib_error *err)
 {
@@ -287,7 +287,7 @@ static sib_code run(const op_case *c, sib_model *m, const char *backends, sib_pr
     return code;
 }
 
-/* Compares what came out with the case and with what inference says. */
+/* Compares the outputs with the case and with the inferred types. */
 static bool check_outputs(const op_case *c, sib_model *m, sib_value *const *got, double scale, char *words,
                           size_t size)
 {
@@ -312,7 +312,7 @@ static bool check_outputs(const op_case *c, sib_model *m, sib_value *const *got,
     return ok;
 }
 
-/* The largest number that goes in, at least 1. */
+/* The largest magnitude of the inputs, at least 1. */
 static double scale_of(const op_case *c)
 {
     double scale = 1;
@@ -375,7 +375,7 @@ bool case_is_open(const op_case *c, case_mode mode, char *words, size_t size)
     return open;
 }
 
-/* What the rows of a profile say of who ran the node. */
+/* Reads from a profile which backend ran the node. */
 static case_claim claim_of(const sib_profile *p, const op_case *c)
 {
     sib_profile_row row;

@@ -4,7 +4,7 @@
 #define NAMES_MAX   16
 #define NESTING_MAX 4
 
-/* The value of a name in g, or a capture of one around it; NO_VALUE where there is none. */
+/* The value named in g, or a capture of one of an outer graph; NO_VALUE if there is none. */
 static value_id seek(graph *g, sib_str name, sib_error *err)
 {
     value_id inner;
@@ -38,7 +38,7 @@ static bool read_inputs(cursor *c, graph *g)
     return true;
 }
 
-/* "(a, _, b)" of values that are there; ids: (NAMES_MAX). */
+/* Reads "(a, _, b)", names of existing values; ids: (NAMES_MAX). */
 static bool read_uses(cursor *c, graph *g, id_list *out)
 {
     if (!cursor_expects(c, "("))

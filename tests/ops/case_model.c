@@ -15,7 +15,7 @@ const char *case_mode_name(case_mode mode)
     return names[mode];
 }
 
-/* Opset of ai.onnx beside another domain's. */
+/* Opset of ai.onnx in models of other domains. */
 #define OPSET_BESIDE 21
 #define IR_VERSION   10
 
@@ -86,7 +86,7 @@ static sib_code add_input(onnx_model *m, const op_case *c, size_t i, bool symbol
     return code;
 }
 
-/* The attributes of the case, their graphs made for this model. */
+/* Adds the attributes of the case, with graphs built for this model. */
 static sib_code add_attributes(onnx_model *m, const op_case *c, node *n, sib_error *err)
 {
     attribute *own = arena_alloc(m->arena, c->n_attributes + 1, sizeof *own);

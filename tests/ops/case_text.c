@@ -167,7 +167,7 @@ bool cursor_dtype(cursor *c, sib_dtype *out)
     return cursor_fails(c, "a dtype expected");
 }
 
-/* A whole number in all of s, in the range of int64 or, where it fits there alone, of uint64. */
+/* An integer that takes all of s, in the range of int64 or else of uint64. */
 static bool whole(sib_str s, bool *negative, uint64_t *magnitude)
 {
     char text[32], *end;
@@ -236,7 +236,7 @@ static bool add_range(cursor *c, elements *e, sib_str token, const char *dots)
     return true;
 }
 
-/* The number, with words for booleans, and integers checked for range. */
+/* A number or boolean word; integers are checked for range. */
 static bool number_token(cursor *c, sib_dtype dtype, sib_str *token)
 {
     sib_dtype_kind kind = sib_dtype_get_kind(dtype);
@@ -381,7 +381,7 @@ bool cursor_tensor(cursor *c, bool braced, sib_tensor **out, bool *any)
 
 static bool read_value(cursor *c, unsigned depth, case_value *out);
 
-/* seq:, opt: and dtype: what an empty value would hold. */
+/* seq:, opt: or a dtype: the type that an empty value would hold. */
 bool cursor_type(cursor *c, value_type *out)
 {
     type_kind wraps[NESTING_MAX];
@@ -416,7 +416,7 @@ static bool read_tensor_value(cursor *c, case_value *out)
     return ok;
 }
 
-/* The values up to '}'; at most (max). */
+/* Reads values up to '}', at most (max). */
 static bool read_items(cursor *c, unsigned depth, size_t max, case_value *items, size_t *n)
 {
     for (*n = 0; !cursor_takes(c, "}"); ++*n) {
@@ -516,7 +516,7 @@ bool cursor_value(cursor *c, case_value *out)
 
 #define LIST_MAX 4096
 
-/* A number as an attribute has it: whole ones are ints, others floats. */
+/* The number of an attribute: integers are ints, others floats. */
 static bool read_number(cursor *c, bool *is_int, int64_t *i, float *f)
 {
     char text[48], *end;

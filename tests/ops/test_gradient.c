@@ -8,8 +8,8 @@
 #include <math.h>
 #include <sibyl/session.h>
 
-/* A graph in words: inputs "x:2,3 w:3", then nodes "Type[attribute=1,2] input input -> output;". An input "#2,3" is an
-   int64 list, "%1.5" a float64 scalar. Values are float64; y is what is differentiated. */
+/* A graph as text: inputs "x:2,3 w:3", then nodes "Type[attribute=1,2] input input -> output;". An input
+   "#2,3" is an int64 list, "%1.5" a float64 scalar. Values are float64; y is differentiated. */
 typedef struct sample {
     const char *inputs, *nodes;
 } sample;
@@ -31,7 +31,7 @@ static const char *skip_blanks(const char *s)
     return s;
 }
 
-/* The next word, up to a blank or ';', into word: (64). */
+/* Copies the next word, up to a blank or ';', into word: (64). */
 static const char *read_word(const char *s, char *word)
 {
     size_t n = 0;
@@ -42,7 +42,8 @@ static const char *read_word(const char *s, char *word)
     return s;
 }
 
-/* Numbers "1,2,-3"; returns how many. A ',' behind the last counts in *several, if that is asked for. */
+/* Reads numbers "1,2,-3"; returns their count. *several, unless NULL, tells whether there is a ',', a
+   trailing one included. */
 static size_t read_numbers(const char *s, int64_t *out, bool *several)
 {
     size_t n = 0;
@@ -90,7 +91,8 @@ static value_id constant(build *b, const char *word)
     return id;
 }
 
-/* Attributes of "Type[a=1;b=2,3]": one number is an int, several are ints, a trailing ',' makes a list of one. */
+/* Attributes of "Type[a=1;b=2,3]": one number is an int, several are ints, a trailing ',' makes a list of
+   one. */
 static size_t read_attributes(build *b, char *word, attribute *out)
 {
     char *open = strchr(word, '['), *s = open;
@@ -214,7 +216,7 @@ static void begin(build *b, const sample *s, bool as_constants)
     CHECK_OK(graph_add_output(b->m->graph, named(b, "y"), &b->err), b->err);
 }
 
-/* Gradient(xs, zs, y) of the values named, at those values; its outputs are d_<x> unless they are named. */
+/* Gradient(xs, zs, y) of the named values, at those values; its outputs are called d_<x> by default. */
 static void add_gradient(build *b, size_t n_xs, const char *const *xs, size_t n_zs, const char *const *zs,
                          const char *y, const char *const *outs)
 {
@@ -234,13 +236,13 @@ static void add_gradient(build *b, size_t n_xs, const char *const *xs, size_t n_
     attributes[2] = attribute_str("y", arena_string(b->m->arena, str_of(y), &ok));
     add_node(b, "ai.onnx.preview.training", 1, "Gradient", n_zs ? 3 : 2, attributes, (uint32_t)(n_xs + n_zs),
              in, (uint32_t)n_xs, out);
-    if (!n_zs) { /* attributes are copied: without zs, y stands second */
+    if (!n_zs) { /* add_node copied the attributes: without zs, y is the second */
         node *n = &b->m->graph->nodes[b->m->graph->n_nodes - 1];
         n->attributes[1] = attributes[2];
     }
 }
 
-/* Runs with the values of b, n outputs. */
+/* Runs with the values of b; n outputs. */
 static sib_code run(build *b, sib_session *s, size_t n, sib_value **out)
 {
     static const char *const names[] = {"x", "w", "v"};
@@ -424,7 +426,7 @@ static void test_rules(void **state)
         check_sample(&SAMPLES[i]);
 }
 
-/* dx of a graph with Gradient nodes already in it, run once. */
+/* dx of a graph that already has Gradient nodes, run once. */
 static void expect_output(build *b, const char *name, const double *expected, size_t n)
 {
     sib_model *m = NULL;
@@ -443,7 +445,7 @@ static void expect_output(build *b, const char *name, const double *expected, si
     close_all(b, &s, &m);
 }
 
-/* zs are held; what y does not depend on has gradient 0. */
+/* zs are held constant; where y does not depend on an input, its gradient is 0. */
 static void test_held_and_absent(void **state)
 {
     (void)state;
@@ -456,10 +458,10 @@ static void test_held_and_absent(void **state)
     expect_output(&b, "dx", expected, 2);
     begin(&b, &s, false);
     add_gradient(&b, 2, (const char *const[]){"x", "v"}, 1, (const char *const[]){"w"}, "y", D_NAMES);
-    expect_output(&b, "dw", (double[]){0, 0}, 2); /* the second output: of v */
+    expect_output(&b, "dw", (double[]){0, 0}, 2); /* the second output: dv */
 }
 
-/* The derivative by a value in the middle, at that value. */
+/* The derivative with respect to an intermediate value, at that value. */
 static void test_intermediate(void **state)
 {
     (void)state;
@@ -471,7 +473,7 @@ static void test_intermediate(void **state)
     expect_output(&b, "dx", (double[]){2 * sin(x[0]), 2 * sin(x[1])}, 2);
 }
 
-/* Initializers have gradients too, though all could be computed beforehand. */
+/* Initializers have gradients too, although all could be computed before the run. */
 static void test_constants(void **state)
 {
     (void)state;
@@ -496,7 +498,7 @@ static void test_second_order(void **state)
     expect_output(&b, "ddx", (double[]){6 * x[0], 6 * x[1]}, 2);
 }
 
-/* What cannot be differentiated is refused by name. */
+/* Operators that cannot be differentiated are rejected by name. */
 static void test_refused(void **state)
 {
     (void)state;

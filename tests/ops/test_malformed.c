@@ -1,9 +1,10 @@
-/* Nodes that no exporter writes: every case of a .cases file with inputs dropped, omitted, added, exchanged or of
-   other types and ranks, attributes of other kinds, empty, too long or extreme, other numbers of outputs and other
-   opsets; inferred, rewritten by all passes, planned and run on "ref" and on "cpu,ref". Each ends with outputs or with a
-   sentence, in time, and gives all memory back.
+/* Nodes that no exporter writes: every case of a .cases file with inputs dropped, omitted, added, swapped or
+   of other types and ranks; attributes of other kinds, empty, too long or extreme; other numbers of outputs
+   and other opsets. Each is inferred, rewritten by all passes, planned and run on "ref" and on "cpu,ref"; it
+   must end with outputs or an error, in time, and free all memory.
 
-   test_malformed FILE...: SIBYL_MUTATIONS says how many mutations of each case, SIBYL_MUTATION_SEED which. */
+   test_malformed FILE...: SIBYL_MUTATIONS is the number of mutations per case, SIBYL_MUTATION_SEED the
+   seed. */
 #include "case.h"
 #include "run/watch.h"
 
@@ -22,7 +23,7 @@ typedef struct mutant {
     attribute attributes[ATTRIBUTES_MAX];
     sib_value *made[INPUTS_MAX]; /* (n_made) owned */
     size_t n_made;
-    int64_t ints[ATTRIBUTES_MAX][LIST_MAX]; /* the lists of attributes that were made */
+    int64_t ints[ATTRIBUTES_MAX][LIST_MAX]; /* the lists of generated attributes */
     float floats[ATTRIBUTES_MAX][LIST_MAX];
     sib_str strings[ATTRIBUTES_MAX][LIST_MAX];
     const sib_tensor *tensors[ATTRIBUTES_MAX][LIST_MAX];
@@ -63,7 +64,7 @@ static sib_str random_string(check_random *r)
     return str_of(words[below(r, sizeof words / sizeof *words)]);
 }
 
-/* A small tensor of any dtype. Memory is there. */
+/* A small tensor of any dtype. Memory must be available. */
 static sib_value *random_value(check_random *r)
 {
     static const sib_dtype dtypes[] = {SIB_F32,  SIB_F32, SIB_I64, SIB_I64,    SIB_U8,
@@ -98,7 +99,7 @@ static case_value random_input(mutant *m, check_random *r)
     return (case_value){.value = v, .type = type_tensor(sib_tensor_dtype(sib_value_tensor(v)))};
 }
 
-/* Gives attribute k a payload of a kind. */
+/* Sets attribute k to a random payload of a kind. */
 static void random_payload(mutant *m, check_random *r, size_t k, attribute_kind kind)
 {
     attribute *a = &m->attributes[k];
@@ -142,7 +143,7 @@ static void random_payload(mutant *m, check_random *r, size_t k, attribute_kind 
     case ATTR_TENSORS:
         a->tensors = m->tensors[k];
         break;
-    case ATTR_SPARSE: /* values, indices, dims: the reader gives all three */
+    case ATTR_SPARSE: /* values, indices, dims: the reader requires all three */
         a->n = 3;
         a->tensors = m->tensors[k];
         break;
@@ -321,7 +322,7 @@ static void mutant_begin(mutant *m, const op_case *c)
     m->c.attributes = m->attributes;
 }
 
-/* ---- The whole way ------------------------------------------------------------------------------------ */
+/* ---- End to end --------------------------------------------------------------------------------------- */
 
 static void check_code(sib_code code, const sib_error *err)
 {

@@ -1,17 +1,18 @@
-/* Runs files of operator cases: test_ops_cases [--list | --verdicts | --open] [--line N] [--backend LIST] FILE...
+/* Runs files of operator cases: test_ops_cases [--list | --verdicts | --open] [--line N] [--backend LIST]
+   FILE...
 
-   --list prints a line for each case and runs none: domain, name, opset, dtypes of the inputs, dtypes of the outputs (or
-   "error") and file:line, with tabs between. --verdicts runs them and prints such lines with "pass" or "fail" before, and
-   what of the node the backend cpu runs: "none", "part" of its milli-ops, all of them ("milli"), or the node "whole".
-   --open: cases whose inputs are known by symbols alone, or with the other inputs constant, where inference leaves ranks
-   or dims of outputs open. */
+   --list prints a line for each case and runs none: domain, name, opset, dtypes of the inputs, dtypes of the
+   outputs (or "error") and file:line, separated by tabs. --verdicts runs them and prints such lines after
+   "pass" or "fail" and what cpu runs of the node: "none", "part" of its milli-ops, all of them ("milli"), or
+   the node "whole". --open: cases in which inference leaves ranks or dims of outputs unknown, if inputs are
+   known by symbols only, or with the other inputs constant. */
 #include "case.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Failures shown; the count tells of the others. */
+/* Max failures printed; the count includes the others. */
 #define SHOWN_MAX 400
 
 typedef struct tally {
@@ -41,7 +42,7 @@ static void show_open(const op_case *c)
             printf("%s:%u: %s, %s: %s\n", c->file, c->line, c->label, case_mode_name(modes[i]), words);
 }
 
-/* The ways in which cases also run on what the fast backend claims. */
+/* The modes in which cases also run on cpu. */
 static const case_mode fast_modes[] = {CASE_CONCRETE, CASE_CONSTANTS};
 
 static bool check(tally *t, const op_case *c, case_mode mode, const char *backends)

@@ -1,4 +1,4 @@
-/* The reader of operator cases: what it takes, what it refuses, and that wrong results are seen. */
+/* The reader of operator cases: what it accepts, what it rejects, and that wrong results are detected. */
 #include "case.h"
 #include "check.h"
 
@@ -6,7 +6,7 @@
 
 typedef struct seen {
     unsigned cases, passed, malformed;
-    char words[620], label[400]; /* the first failure; labels one after the other */
+    char words[620], label[400]; /* the first failure; all labels, concatenated */
 } seen;
 
 static bool visit(void *context, const op_case *c)

@@ -1,4 +1,4 @@
-/* The assertions of run/ fire where a plan, its memory or its counts are not what they must be. */
+/* The assertions of run/ fire where a plan, its memory or its counts break an invariant. */
 #include "check_assert.h"
 
 #include "base/alloc.h"
@@ -14,7 +14,7 @@ static void frees_a_plan_in_use(void *context)
     segment_free(&s);
 }
 
-/* One node whose output stands on values out of order: step 1 before step 0. */
+/* One node whose output is packed for steps out of order: step 1 before step 0. */
 static void packs_steps_out_of_order(void *context)
 {
     sib_error err = SIB_ERROR_INIT;

@@ -1,5 +1,5 @@
-/* If, Loop and Scan where the official cases do not go: no turns at all, captures through two graphs, dims that change
-   from turn to turn, several rows of Scan 8. */
+/* If, Loop and Scan in cases that the official ones do not cover: no iterations, captures through two graphs,
+   dims that change between iterations, several rows of Scan 8. */
 #include "tiny.h"
 
 #define DIMS(...)                                                                                            \
@@ -16,7 +16,8 @@ static attribute of_graph(const char *name, graph *g)
     return (attribute){.name = str_of(name), .kind = ATTR_GRAPH, .graph = g};
 }
 
-/* A Loop over [v] that appends x, captured from around it, and gathers the length before each turn. */
+/* A Loop over [v] that appends x, captured from the outer graph, and collects the length before each
+   iteration. */
 static tiny growing(void)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -65,7 +66,7 @@ static void loops_change_dims(void **state)
     sib_session_free(&s);
 }
 
-/* If inside If: the inner branch reads x through both. */
+/* If inside If: the inner branch captures x through both graphs. */
 static void captures_go_through_two_graphs(void **state)
 {
     (void)state;
@@ -112,7 +113,7 @@ static void captures_go_through_two_graphs(void **state)
     sib_session_free(&s);
 }
 
-/* Running sum: state + part, gathered. */
+/* Running sum: state + part, collected. */
 static graph *summing(tiny *t)
 {
     graph *body = tiny_enter(t);
@@ -147,7 +148,7 @@ static void scans_go_backward_along_other_axes(void **state)
     sib_named_value named[] = {{"zero", z}, {"x", xv}};
     CHECK_OK(sib_session_run(s, 2, named, 0, NULL, out, NULL, &err), err);
     tiny_expect(out[0], SIB_F32, DIMS(2), OF(6, 60));
-    /* steps take columns 2, 1, 0 and give 3, 5, 6; written backward along axis 1 */
+    /* steps take columns 2, 1, 0 and give 3, 5, 6; the output is written in reverse along axis 1 */
     tiny_expect(out[1], SIB_F32, DIMS(2, 3), OF(6, 5, 3, 60, 50, 30));
     sib_value *all[] = {z, xv, out[0], out[1]};
     for (size_t i = 0; i < 4; i++)
@@ -155,7 +156,8 @@ static void scans_go_backward_along_other_axes(void **state)
     sib_session_free(&s);
 }
 
-/* Scan of opset 8: row 0 ends after two of three steps, row 1 before the first; what lies beyond is 0. */
+/* Scan of opset 8: row 0 ends after two of three steps, row 1 before the first; the elements past the end are
+   0. */
 static void rows_of_scan_8_have_lengths(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Files made to harm: none may crash the process, and what one costs is bound by its size. */
+/* Hostile files: none may crash the process, and the cost of one is bounded by its size. */
 #include "check.h"
 #include "onnx/bytes.h"
 
@@ -8,12 +8,13 @@
 #include <unistd.h>
 
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-#define SECONDS_MAX 20.0 /* of the processor, for one file: instrumented code takes up to 20 times as long */
+#define SECONDS_MAX 20.0 /* CPU time for one file: instrumented code takes up to 20 times as long */
 #else
-#define SECONDS_MAX 1.0 /* of the processor, for one file */
+#define SECONDS_MAX 1.0 /* CPU time for one file */
 #endif
-#define BYTES_MAX (UINT64_C(200) << 20) /* at once, to open it and make a session */
-/* To run it: a plan of the fast backend takes up to 12 KB a step, and a file of 1 MB may have 32,000. */
+#define BYTES_MAX (UINT64_C(200) << 20) /* peak memory to open it and make a session */
+/* Peak memory to run it: a plan of the cpu backend takes up to 12 KB per step, and a file of 1 MB may have
+   32,000. */
 #define RUN_BYTES_MAX (UINT64_C(512) << 20)
 
 static double seconds(void)
@@ -25,7 +26,8 @@ static double seconds(void)
 
 static const char *const backends[] = {"ref", "cpu,ref"};
 
-/* Opens the bytes and makes a session; the first failure is in *err, with SIB_OK a session. Frees m. */
+/* Opens the bytes and makes a session. *err has the first failure, or SIB_OK and there is a session. Frees
+   m. */
 static sib_code open_session(bytes m, const sib_open_options *options, const char *names, sib_session **out,
                              sib_error *err)
 {
@@ -95,8 +97,8 @@ static void test_malformed_nodes(void **state)
                   "operator Unheard is not known");
 }
 
-/* Many inputs, no output, and a lowering so long that the node is offered by its declared types: no array of inputs may
-   overflow. Passes, which remove the node, are off. */
+/* Many inputs, no output, and a lowering so long that the node is offered by its declared types: no array of
+   inputs may overflow. Passes, which remove the node, are off. */
 static void test_inputs_without_output(void **state)
 {
     (void)state;
@@ -128,7 +130,8 @@ static void test_inputs_without_output(void **state)
     b_free(&m);
 }
 
-/* A tree ensemble without a list, and one whose last list is missing: lists are held against one another. */
+/* A tree ensemble without one list, and one whose last list is missing: the lengths of the lists are checked
+   against each other. */
 static void test_tree_without_lists(void **state)
 {
     (void)state;
@@ -170,7 +173,7 @@ static bytes call_of(const char *type, const char *name, const char *in, const c
     return n;
 }
 
-/* F0 calls F1 twice and so on; name_length: of the names of calls. */
+/* F0 calls F1 twice and so on; name_length: of the names of the calls. */
 static bytes doubling(int depth, size_t name_length)
 {
     char *long_name = calloc(name_length + 1, 1);
@@ -255,7 +258,7 @@ static void test_budgets(void **state)
     sib_session_free(&s);
 }
 
-/* Strings that double node by node are stopped by the limit of the run. */
+/* Strings that double from node to node are stopped by the run's memory limit. */
 static void test_strings_count(void **state)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -315,7 +318,7 @@ static sib_value *small_input(const sib_value_info *info)
     return v;
 }
 
-/* Opens one file and makes a session, and runs it: it may be refused. */
+/* Opens one file, makes a session and may run it; errors are allowed. */
 static void go(const char *path, const char *names, bool runs)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -344,7 +347,7 @@ static void go(const char *path, const char *names, bool runs)
     sib_model_free(&m);
 }
 
-/* Opens every shared file, or runs it too, each in SECONDS_MAX and bytes_max. */
+/* Opens every shared file, and may run it, each within SECONDS_MAX and bytes_max. */
 static void go_through(const char *folder, bool runs, uint64_t bytes_max)
 {
     char path[4600];
@@ -380,7 +383,7 @@ static void test_shared_files(void **state)
     go_through(folder, true, RUN_BYTES_MAX);
 }
 
-/* ---- Files as they are found -------------------------------------------------------------------------- */
+/* ---- Files found in use -------------------------------------------------------------------------------- */
 
 static void test_newer_versions(void **state)
 {
@@ -403,7 +406,7 @@ static void test_newer_versions(void **state)
     sib_session_free(&s);
 }
 
-/* A body that declares its iteration number as [1] is given [1]: its ReduceSum over axis 0 works. */
+/* A body that declares its iteration number as [1] gets it as [1]: its ReduceSum over axis 0 works. */
 static void test_loop_iteration_of_rank_1(void **state)
 {
     (void)state;
@@ -450,7 +453,7 @@ static sib_value *ramp(size_t n)
     return v;
 }
 
-/* Inputs that share a symbol with different sizes: noticed once, and each keeps its own. */
+/* Inputs that share a symbol but differ in size: one warning, and each keeps its size. */
 static void test_shared_symbol(void **state)
 {
     (void)state;
@@ -468,7 +471,7 @@ static void test_shared_symbol(void **state)
         b_message(&g, GRAPH_OUTPUT, b_info("y", (bytes){0}));
         CHECK_OK(open_session(b_model(10, g), NULL, backends[k], &s, &err), err);
         for (int times = 0; times < 3; times++) {
-            size_t n = times == 1 ? 4 : 1; /* equal sizes in between */
+            size_t n = times == 1 ? 4 : 1; /* equal sizes in the second run */
             sib_value *out = NULL, *a = ramp(n), *b = ramp(4);
             sib_named_value given[] = {{"a", a}, {"b", b}};
             CHECK_OK(sib_session_run(s, 2, given, 0, NULL, &out, NULL, &err), err);

@@ -1,4 +1,4 @@
-/* What a model keeps in memory beside what its runs read. */
+/* Memory that a model holds in addition to what its runs read. */
 #include "tiny.h"
 
 #include "tensor/tensor.h"
@@ -6,15 +6,16 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* ---- Weights that stand in a file ---------------------------------------------------------------------------- */
+/* ---- Weights in a file
+   ------------------------------------------------------------------------------------- */
 
 #define ROWS    700
 #define COLUMNS 96
 
-/* (ROWS, COLUMNS) floats, one byte behind where they would be aligned, as files have them. */
+/* (ROWS, COLUMNS) floats, one byte past an aligned address, as in files. */
 typedef struct table {
     char *source;
-    float *place; /* where they are brought */
+    float *place; /* where they are copied to */
 } table;
 
 static void bring(void *context)
@@ -64,9 +65,9 @@ static sib_value *run_one(sib_session *s, const sib_value *x)
     return out;
 }
 
-#define LOOKED_UP 64 /* so many that planning does not compute what constant indices give */
+#define LOOKED_UP 64 /* so many that planning does not evaluate constant indices */
 
-/* Rows are looked up where they stand, by constant indices too. */
+/* Rows are looked up in the mapped file, by constant indices too. */
 static void a_table_is_read_in_place(void **state)
 {
     (void)state;
@@ -97,7 +98,7 @@ static void a_table_is_read_in_place(void **state)
     free_table(&w);
 }
 
-/* y = x W, W as it stands or turned: packed from where it stands. */
+/* y = x W, W plain or transposed: packed directly from the mapped file. */
 static void weights_are_packed_in_place(void **state)
 {
     (void)state;
@@ -133,7 +134,7 @@ static void weights_are_packed_in_place(void **state)
 
 #define WIDE 600
 
-/* Halves that a product takes as they are become floats nowhere. */
+/* Halves that a product reads directly are not converted to floats. */
 static void what_nobody_reads_is_not_computed(void **state)
 {
     (void)state;
@@ -156,13 +157,13 @@ static void what_nobody_reads_is_not_computed(void **state)
     sib_model_free(&m);
 }
 
-/* ---- Plans for many lengths -------------------------------------------------------------------------------------- */
+/* ---- Plans for many lengths ---------------------------------------------------------------------------- */
 
 #define WIDTH   16
 #define LENGTHS 60
 
-/* y = Gelu(LayerNormalization(x) W) with rows from `from` on left out where x: (1, N, WIDTH), as operators that the fast backend
-   takes whole, with a shape that is decided by elements. */
+/* y = Gelu(LayerNormalization(x) W) without the rows before `from`, for x: (1, N, WIDTH): operators that cpu
+   claims entirely, and a shape that elements decide. */
 static sib_session *growing_session(const char *backends)
 {
     double numbers[WIDTH * WIDTH];
@@ -202,7 +203,7 @@ static sib_value *run_length(sib_session *s, int64_t n, int64_t first)
     return out;
 }
 
-/* What was planned for other lengths, and for other elements, changes nothing of what comes. */
+/* Plans made for other lengths and other elements do not change the results. */
 static void each_length_gives_what_it_should(void **state)
 {
     (void)state;
@@ -224,7 +225,7 @@ static void each_length_gives_what_it_should(void **state)
     sib_session_free(&ref);
 }
 
-/* Plans are few, however many lengths were seen. */
+/* The number of plans is bounded, however many lengths were seen. */
 static void many_lengths_take_no_more_memory(void **state)
 {
     (void)state;
@@ -251,7 +252,7 @@ static void many_lengths_take_no_more_memory(void **state)
     sib_session_free(&s);
 }
 
-/* Without memory anywhere on the way a run of a new length fails, or works. */
+/* If any allocation fails, a run of a new length fails with an error, or works. */
 static void a_new_length_fails_well(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Models as they are described: types inferred with symbolic dims, conflicts told, costs as expressions. */
+/* Descriptions of models: types inferred with symbolic dims, conflicts reported, costs as expressions. */
 #include "tiny.h"
 
 #define DIMS(...)                                                                                            \
@@ -63,7 +63,7 @@ static void conflicts_are_told_with_both(void **state)
     assert_non_null(strstr(note, "float32 [N, 4]"));
     assert_non_null(strstr(note, "float32 [N, 3]"));
     assert_null(sib_model_diagnostic(m, 1));
-    /* it runs all the same, by what the operators say */
+    /* it runs nevertheless, with the types that the operators give */
     sib_session *s = NULL;
     sib_value *given = tiny_given(SIB_F32, DIMS(1, 3), OF(1, 2, 3)), *out = NULL;
     sib_named_value named = {"x", given};

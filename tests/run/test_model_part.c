@@ -118,7 +118,7 @@ static void any_value_can_be_an_output(void **state)
 
 #define WIDE 48
 
-/* p = x * w with weights of the file, left = -p, right = |p|. */
+/* p = x * w with weights in the file, left = -p, right = |p|. */
 static sib_model *two_readers(void)
 {
     double weights[WIDE * WIDE];
@@ -157,7 +157,7 @@ static void parts_share_packed_weights(void **state)
     assert_int_equal(packs_bytes(left->packs), 0);
     assert_int_equal(packs_bytes(right->packs), 0);
     sib_model_free(&m);
-    sib_model_free(&left); /* what it had packed stays */
+    sib_model_free(&left); /* its packed weights remain */
     run_part(right, 1, &in, (const int64_t[]){1, WIDE}, 2, absolute);
     sib_model_free(&right);
     sib_value_free(&x);

@@ -1,8 +1,9 @@
-/* Official models, changed by chance, the whole way: opened with inference, looked through, planned and run on the inputs
-   of their case, which are changed too now and then. Whatever they hold, this ends with outputs or with a sentence and
-   gives all memory back. A run that a model makes long (a Loop of a billion turns) is cancelled after MOST_SECONDS / 2
-   and must end soon then; nothing else may take long. SIBYL_MUTATIONS says how many files, SIBYL_MUTATION_SEED which,
-   SIBYL_MUTATION_FIRST with which of them to begin: file k of a seed is the same whatever came before it. */
+/* Mutated official models, end to end: opened with inference, inspected, planned and run on the inputs of
+   their case, which are sometimes mutated too. Each must end with outputs or an error, and free all memory. A
+   run that a mutation makes long (a Loop of a billion iterations) is cancelled after MOST_SECONDS / 2 and
+   must end soon after; nothing else may take long. SIBYL_MUTATIONS is the number of files,
+   SIBYL_MUTATION_SEED the seed, SIBYL_MUTATION_FIRST the first file: file k of a seed does not depend on
+   those before it. */
 #include "onnx/cases.h"
 #include "onnx/mutate.h"
 #include "watch.h"
@@ -12,7 +13,7 @@
 
 #define MOST_BYTES    (8 << 20)
 #define MOST_INPUTS   64
-#define MOST_ELEMENTS (1 << 16) /* of an input made here */
+#define MOST_ELEMENTS (1 << 16) /* of an input generated here */
 #define MEMORY_LIMIT  (64u << 20)
 
 typedef struct file {
@@ -27,11 +28,11 @@ typedef struct inputs {
     sib_value *values[MOST_INPUTS];     /* (n) owned */
 } inputs;
 
-/* What stands beside a model. */
+/* What comes with a model. */
 typedef struct source {
     char folder[4300];
     bool change_inputs;
-    uint64_t baked; /* a bit for each input that is an initializer now */
+    uint64_t baked; /* bit i: input i is an initializer now */
 } source;
 
 static void input_path(const char *folder, size_t i, char path[4400])
@@ -75,7 +76,7 @@ static void check_code(sib_code code, const sib_error *err)
 
 /* ---- Inputs ------------------------------------------------------------------------------------------- */
 
-/* Reads a value whose bytes may be changed first, by way of a file of its own. */
+/* Reads a value from a copy of its file, which may be mutated. */
 static sib_value *read_value(check_random *r, const char *path, const sib_value_info *like, bool change)
 {
     static const char pattern[] = "/tmp/sibyl_mutated_XXXXXX";
@@ -115,7 +116,8 @@ static bool fits(const sib_value_info *info, const sib_value *v)
     return same;
 }
 
-/* A small tensor of the declared type: numbers from -3 to 3. NULL where it would be large, or no tensor. */
+/* A small tensor of the declared type with numbers from -3 to 3. Returns NULL if it is large or not a
+   tensor. */
 static sib_value *make_value(check_random *r, const sib_value_info *info)
 {
     sib_tensor *t = NULL, *typed = NULL;
@@ -142,8 +144,8 @@ static sib_value *make_value(check_random *r, const sib_value_info *info)
     return v;
 }
 
-/* Inputs by position, but for those that are initializers now (a bit each in `baked`): those of the case where they fit,
-   others made. */
+/* Inputs by position, except those that are initializers now (bits of `baked`): those of the case if they
+   fit, else generated ones. */
 static void find_inputs(check_random *r, const sib_model *m, const source *from, inputs *in)
 {
     sib_value_info info;
@@ -156,7 +158,7 @@ static void find_inputs(check_random *r, const sib_model *m, const source *from,
         bool there = access(path, R_OK) == 0;
         if (info.optional_input && !there)
             continue;
-        bool insist = check_u64(r) % 16 == 0; /* what does not fit must be refused */
+        bool insist = check_u64(r) % 16 == 0; /* inputs that do not fit must be rejected */
         sib_value *v = there ? read_value(r, path, &info, from->change_inputs && check_u64(r) % 2) : NULL;
         if (v && !insist && !fits(&info, v))
             sib_value_free(&v);
@@ -169,9 +171,9 @@ static void find_inputs(check_random *r, const sib_model *m, const source *from,
     }
 }
 
-/* ---- The whole way -------------------------------------------------------------------------------------- */
+/* ---- End to end ---------------------------------------------------------------------------------------- */
 
-/* Everything that can be asked of a model. */
+/* Queries everything about a model. */
 static void look_through(const sib_model *m)
 {
     sib_model_info info;
@@ -245,7 +247,7 @@ static void go_all_the_way(check_random *r, const uint8_t *data, size_t n, const
     open.any_input_dims = check_u64(r) % 8 == 0;
     sib_session_options options = {.backends = "ref", .threads = 1, .memory_limit = MEMORY_LIMIT};
     options.oracle = check_u64(r) % 8 == 0;
-    options.passes = check_u64(r) % 2 ? "all" : NULL; /* on ref alone none run that are not asked for */
+    options.passes = check_u64(r) % 2 ? "all" : NULL; /* on ref alone passes run only if asked for */
     sib_model *m = NULL;
     sib_session *s = NULL;
     uint64_t before = held();
@@ -273,7 +275,8 @@ static uint64_t number_from(const char *name, uint64_t otherwise)
     return text ? strtoull(text, NULL, 10) : otherwise;
 }
 
-/* Half of the files are changed so that most can be read; the others in any way. Returns the bytes there are then. */
+/* Half of the files are mutated so that most stay readable, the others in any way. Returns the new number of
+   bytes. */
 static size_t change_file(check_random *r, file *f, const char *donor_path, char *what, size_t size)
 {
     if (check_u64(r) % 2)
@@ -286,7 +289,7 @@ static size_t change_file(check_random *r, file *f, const char *donor_path, char
     return n;
 }
 
-/* Inputs become initializers, so that much is computed before the run. Their files are small. */
+/* Turns inputs into initializers, so that much is computed before the run. Their files are small. */
 static void bake(check_random *r, file *f, source *from)
 {
     char path[4400];
@@ -328,7 +331,7 @@ static double go_one(uint64_t seed, uint64_t k, const case_list *cases, tally *s
         bake(&r, &f, &from);
     if (change_model)
         f.n = change_file(&r, &f, cases->paths[check_u64(&r) % cases->n], what, sizeof what);
-    /* Its own block, so that a byte too far is seen. */
+    /* A block of the exact size, so that a read past the end is detected. */
     uint8_t *exact = malloc(f.n ? f.n : 1);
     assert_non_null(exact);
     memcpy(exact, f.data, f.n);
@@ -372,7 +375,8 @@ static void test_mutations(void **state)
 
 int main(void)
 {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* which map more than they use */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* sanitizers map more memory than they
+                                                                       use */
     const struct rlimit memory = {(rlim_t)4 << 30, (rlim_t)4 << 30};
     setrlimit(RLIMIT_AS, &memory);
 #endif

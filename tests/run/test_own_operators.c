@@ -1,4 +1,5 @@
-/* The operators of ai.sibyl against the room that computes the same: features from raw samples, and their smoothing. */
+/* The operators of ai.sibyl against the library's functions for the same: features from raw samples, and
+   their smoothing. */
 #include "tiny.h"
 
 #include <math.h>
@@ -7,7 +8,7 @@
 #define N_SAMPLES 24000
 #define N_FRAMES  (N_SAMPLES / 160)
 
-/* Speech-like: tones under an envelope, noise, and a silence in the middle. */
+/* Samples like speech: tones under an envelope, noise, and a silence in the middle. */
 static void make_samples(float *x)
 {
     check_random r = {11};
@@ -36,7 +37,7 @@ static void expect_features(int n_mels, sib_smooth smooth, const char *mode)
     static float samples[N_SAMPLES], expected[128 * N_FRAMES];
     sib_error err = SIB_ERROR_INIT;
     make_samples(samples);
-    /* the features room */
+    /* with the functions of src/features */
     sib_mel_spec spec;
     sib_mel_options precise = {.precise = true};
     sib_mel *mel = NULL;
@@ -46,7 +47,7 @@ static void expect_features(int n_mels, sib_smooth smooth, const char *mode)
     bool valid = smooth == SIB_SMOOTH_VALID;
     size_t rows = (size_t)n_mels - (valid ? 2 : 0), frames = N_FRAMES - (valid ? 2 : 0);
     CHECK_OK(sib_mel_compute(mel, NULL, samples, N_SAMPLES, 0, expected, frames, &err), err);
-    /* the graph */
+    /* with the operators */
     tiny t = tiny_begin();
     attribute bands = {.name = str_of("n_mels"), .kind = ATTR_INT, .i = n_mels};
     attribute how = {.name = str_of("mode"), .kind = ATTR_STRING, .s = str_of(mode)};

@@ -1,4 +1,4 @@
-/* Models whose weights became narrow: the files, their results, and what the report says of them. */
+/* Models with quantized weights: their files, their results, and the report. */
 #include "run/passes/check_passes.h"
 
 #include <sibyl/quantize.h>
@@ -9,7 +9,7 @@
 #define N    48
 #define SETS 3
 
-/* A matrix [K, N] multiplied, then one turned [80, N] with a bias. */
+/* A matrix [K, N] multiplied, then a transposed one [80, N] with a bias. */
 static sib_model *products(int64_t opset, double extreme)
 {
     tiny t = tiny_begin();
@@ -31,7 +31,7 @@ static sib_model *products(int64_t opset, double extreme)
     return tiny_model(&t);
 }
 
-/* Inputs whose channels differ in size by much. */
+/* Inputs whose channels differ greatly in magnitude. */
 static sib_value *skewed(uint64_t seed)
 {
     double x[M * K];
@@ -74,7 +74,7 @@ static sib_value *run(sib_model *m, const char *backends, const char *name, cons
     return out;
 }
 
-/* Adds to sums: of squares of differences, of squares. */
+/* Adds to sums: the squares of the differences, the squares. */
 static void add_up(const sib_value *was, const sib_value *is, double sums[2])
 {
     const float *a = sib_tensor_data(sib_value_tensor(was)), *b = sib_tensor_data(sib_value_tensor(is));
@@ -84,7 +84,7 @@ static void add_up(const sib_value *was, const sib_value *is, double sums[2])
     }
 }
 
-/* Error of the model's output on the sets, beside the original's. */
+/* Error of the model's output on the sets, relative to the original's. */
 static double output_error(sib_model *was, sib_model *is, const char *backends, const sets *s)
 {
     double sums[2] = {0, 0};
@@ -127,7 +127,7 @@ typedef struct example {
     sib_quantize_options options;
     int64_t opset;
     const char *nodes;
-    double most; /* error of the output */
+    double most; /* max error of the output */
 } example;
 
 static const example examples[] = {
@@ -204,7 +204,7 @@ static void every_kind(void **state)
     sets_free(&s);
 }
 
-/* The error of weights, from the file's own numbers. */
+/* The reported error of weights, against the one computed from the file. */
 static void errors_of_weights(void **state)
 {
     (void)state;
@@ -232,7 +232,7 @@ static void errors_of_weights(void **state)
     sib_model_free(&was);
 }
 
-/* Scales chosen by what the layer reads give smaller errors than those chosen by the weights alone. */
+/* Scales calibrated on the layer's inputs give smaller errors than scales from the weights alone. */
 static void calibration_helps(void **state)
 {
     (void)state;
@@ -254,7 +254,7 @@ static void calibration_helps(void **state)
     sib_model_free(&measured);
 }
 
-/* Rows of a table looked up, and a convolution over them. */
+/* A lookup of rows in a table, and a convolution over them. */
 static sib_model *table(void)
 {
     tiny t = tiny_begin();
@@ -306,7 +306,7 @@ static void tables_and_convolutions(void **state)
     sib_value_free(&x);
 }
 
-/* Weights that two layers read become narrow once; those that something else reads stay. */
+/* Weights that two layers read are quantized once; weights that another operator reads stay. */
 static void shared_weights(void **state)
 {
     (void)state;
@@ -334,7 +334,7 @@ static void shared_weights(void **state)
     }
 }
 
-/* Files before IR 4 have every initializer as an input: weights that changed are none any more. */
+/* Before IR 4, every initializer is an input too: quantized weights no longer are. */
 static void initializers_as_inputs(void **state)
 {
     (void)state;
@@ -353,13 +353,13 @@ static void initializers_as_inputs(void **state)
         CHECK_OK(sib_model_quantize(m, NULL, NULL, &err), err);
         m = reopened(&m);
         sib_model_get_info(m, &info);
-        assert_int_equal(info.n_inputs, 2); /* x, and what stayed */
+        assert_int_equal(info.n_inputs, 2); /* x, and the weights that stay */
         assert_int_equal(info.n_nodes, all ? 3 : 2);
         sib_model_free(&m);
     }
 }
 
-/* Memory that fails anywhere: told, and nothing is lost. */
+/* Any allocation may fail: an error is returned, and nothing leaks. */
 static void memory_fails(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Recurrent nodes of many steps: chunks give what unrolled steps give, to the bit; and planning of what is unrolled all the
-   same keeps no other run waiting, ends when cancelled, and keeps to the limit of memory. */
+/* Recurrent nodes of many steps: runs in chunks and unrolled runs give the same bits. Planning of unrolled
+   steps does not block other runs, ends when cancelled, and obeys the memory limit. */
 #include "tiny.h"
 
 #include "run/session.h"
@@ -43,7 +43,7 @@ static sib_value *drawn(sib_dtype dtype, size_t rank, const int64_t *dims)
     return v;
 }
 
-/* A model of one node, all of whose inputs are the model's. */
+/* A model of one node, all of whose inputs are inputs of the model. */
 static sib_session *session_of(const recurrent_case *c, const sib_session_options *options)
 {
     static const char *const names[MAX_IN] = {"x", "w", "r", "b", "lengths", "h", "c", "p"};
@@ -67,7 +67,7 @@ static sib_session *session_of(const recurrent_case *c, const sib_session_option
     return tiny_session(&t, options);
 }
 
-/* Inputs for so many steps. Returns how many; the caller frees the values. */
+/* Inputs for this many steps. Returns their number; the caller frees the values. */
 static size_t inputs_of(const recurrent_case *c, int64_t steps, sib_named_value *in)
 {
     const int64_t d = strcmp(c->direction, "bidirectional") ? 1 : 2, g = gates_of(c) * HIDDEN;
@@ -113,7 +113,7 @@ static sib_code count(void *context, const sib_tap_event *event, sib_error *err)
     return SIB_OK;
 }
 
-/* With values inside operators shown, steps are unrolled however many there are. */
+/* When values inside operators are tapped, steps are unrolled, however many there are. */
 static const char *const no_names[] = {"none"};
 static const sib_run_options unrolled = {
     .tap = nothing, .tap_inside = true, .tap_names = no_names, .n_taps = 1};
@@ -182,7 +182,7 @@ static void taps_see_outputs_once(void **state)
     sib_session_free(&s);
 }
 
-/* What is kept of many steps is the plan of a chunk. */
+/* Only the plan of a chunk is kept of many steps. */
 static void plans_of_many_steps_stay_small(void **state)
 {
     (void)state;
@@ -240,7 +240,7 @@ static void planning_keeps_nobody_waiting(void **state)
     assert_int_equal(pthread_create(&thread, NULL, plan_long, &l), 0);
     while (!atomic_load(&l.began))
         usleep(1000);
-    usleep(50000); /* into its planning */
+    usleep(50000); /* planning is under way then */
     size_t n = inputs_of(&plain, 3, in);
     for (int i = 0; i < 3; i++) {
         CHECK_OK(sib_session_run(l.s, n, in, 0, NULL, out, NULL, &err), err);
@@ -269,7 +269,7 @@ static void planning_keeps_to_the_limit(void **state)
     CHECK_FAILS(sib_session_run(s, n, in, 0, NULL, out, &unrolled, &err), SIB_ERR_MEMORY, err,
                 "planning takes more than");
     free_inputs(n, in);
-    for (int64_t steps = 100; steps < 108; steps++) { /* each a plan of some megabytes */
+    for (int64_t steps = 100; steps < 108; steps++) { /* each with a plan of some megabytes */
         n = inputs_of(&plain, steps, in);
         CHECK_OK(sib_session_run(s, n, in, 0, NULL, out, NULL, &err), err);
         assert_true(s->shared.plan_bytes <= o.memory_limit);
@@ -281,7 +281,7 @@ static void planning_keeps_to_the_limit(void **state)
     sib_session_free(&s);
 }
 
-/* Every allocation of a run in chunks fails in turn. */
+/* Every allocation of a run in chunks fails once. */
 static void memory_that_fails(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* Sessions: inputs checked, plans kept by dims, dims that depend on data, taps, profile, cancel, memory, threads. */
+/* Sessions: input checks, plans by dims, dims that depend on data, taps, profiles, cancellation, memory,
+   threads. */
 #include "tiny.h"
 
 #include "run/session.h"
@@ -66,7 +67,7 @@ static void sessions_may_share_threads(void **state)
         sib_value_free(&out[0]);
         sib_value_free(&out[1]);
         if (i == 2)
-            sib_session_free(&s[0]); /* the pool stays */
+            sib_session_free(&s[0]); /* the pool remains */
     }
     sib_session_free(&s[1]);
     assert_int_equal(sib_pool_threads(pool), 2);
@@ -74,7 +75,7 @@ static void sessions_may_share_threads(void **state)
     sib_value_free(&x);
 }
 
-/* y = x * w for x [T, 2], which the file says is [2, 3] always, and z = -y: with plans for other T. */
+/* y = x * w for x [T, 2], which the file declares as [2, 3] always, and z = -y: with plans for other T. */
 static void outputs_may_be_declared_wrong(void **state)
 {
     (void)state;
@@ -137,7 +138,7 @@ static void checks_inputs_before_it_runs(void **state)
                     cases[i].words);
         assert_null(out);
     }
-    /* one symbol, two sizes: noticed, and run where they broadcast */
+    /* one symbol, two sizes: a warning, and the run works if they broadcast */
     sib_named_value differ[] = {{"a", good}, {"b", longer}};
     assert_null(sib_session_diagnostic(s, 0));
     CHECK_OK(sib_session_run(s, 2, differ, 0, NULL, &out, NULL, &err), err);
@@ -258,7 +259,7 @@ static void plans_are_kept_by_dims(void **state)
     sib_session_free(&s);
 }
 
-/* y = x reshaped to the shape given as data; w = the places where y is not 0. */
+/* y = x reshaped to the shape given as data; w = the indices where y is not 0. */
 static tiny depends_on_data(void)
 {
     tiny t = tiny_begin();
@@ -336,7 +337,7 @@ static void values_share_memory_only_when_dead(void **state)
     sib_session_free(&s);
 }
 
-/* ---- Watching ---------------------------------------------------------------------------------------- */
+/* ---- Taps, profiles, cancellation ---------------------------------------------------------------------- */
 
 typedef struct seen {
     char names[400];
@@ -401,7 +402,7 @@ static void taps_see_values_in_order(void **state)
     sib_session_free(&s);
 }
 
-/* A value's name longer than any buffer, in a graph inside whose path is long too. */
+/* A name longer than any buffer, of a value in a subgraph whose path is long too. */
 static void taps_match_long_names(void **state)
 {
     (void)state;
@@ -439,7 +440,8 @@ static void taps_match_long_names(void **state)
     sib_session_free(&s);
 }
 
-/* A milli-op of one node that is fused into a step of the next, which has steps of its own behind it: each node counts once. */
+/* A milli-op of one node that is fused into a step of the next node, which has other steps after it: each
+   node counts once. */
 static void profiles_count_fused_nodes(void **state)
 {
     (void)state;
@@ -508,7 +510,7 @@ static void profiles_count_calls(void **state)
     sib_session_free(&s);
 }
 
-/* A loop without end: x is doubled for ever. */
+/* An infinite loop: x doubles in each iteration. */
 static tiny endless(void)
 {
     tiny t = tiny_begin();
@@ -586,7 +588,7 @@ static void memory_is_not_taken_beyond_the_limit(void **state)
     sib_session_free(&s);
 }
 
-/* One milli-op that takes seconds ends in the middle. */
+/* One milli-op that takes seconds stops midway. */
 static void kernels_can_be_cancelled(void **state)
 {
     (void)state;
@@ -652,7 +654,8 @@ static void several_threads_run_one_session(void **state)
     sib_session_free(&s);
 }
 
-/* Every allocation fails in turn, in making the session and in running it: an error each time, and nothing is lost. */
+/* Every allocation fails once, in making the session and in running it: each time an error, and nothing
+   leaks. */
 static void memory_that_fails(void **state)
 {
     (void)state;

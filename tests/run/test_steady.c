@@ -1,9 +1,9 @@
-/* A run like the one before it: what it costs, and what fusing changes (nothing that can be seen). */
+/* A run like the one before it: its cost, and what fusing changes (nothing visible). */
 #include "tiny.h"
 
 #define T 5
 
-/* y = Tanh(x + b) * x - s with s a scalar, r the same in other dims; x: (T, 3). */
+/* y = Tanh(x + b) * x - s with a scalar s, r = y in other dims; x: (T, 3). */
 static sib_session *chain_session(const char *backends)
 {
     static const double b[3] = {0.5, -1, 2}, s[1] = {0.25};
@@ -78,7 +78,7 @@ static void outputs_that_are_kept_stay_as_they_are(void **state)
     sib_comparison c;
     run(s, x, first, NULL);
     CHECK_OK(sib_tensor_copy(sib_value_tensor(first[1]), &before, &err), err);
-    sib_value_free(&first[0]); /* r, which shares its memory, is still there */
+    sib_value_free(&first[0]); /* r, which shares its memory, is still valid */
     run(s, other, second, NULL);
     CHECK_OK(sib_tensor_compare(sib_value_tensor(first[1]), before, &(sib_tolerance){0, 0, 0}, &c, &err),
              err);
@@ -102,7 +102,7 @@ static sib_code count_tap(void *context, const sib_tap_event *event, sib_error *
     return SIB_OK;
 }
 
-/* What is one step without a tap shows every value with one, and gives the same. */
+/* Nodes that are one step without a tap show every value with one, and give the same results. */
 static void fused_steps_are_open_to_taps(void **state)
 {
     (void)state;
@@ -130,7 +130,7 @@ static void fused_steps_are_open_to_taps(void **state)
     sib_session_free(&ref);
 }
 
-/* How many steps of the milli-op `name` a run has. */
+/* Number of steps of the milli-op `name` in a run. */
 static uint64_t steps_of(sib_session *s, const sib_value *x, const char *name)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -201,7 +201,7 @@ static void fusing_is_a_pass_with_a_name_and_a_limit(void **state)
     }
 }
 
-/* A chain is one step also where a node that nothing needs (its dims are known) reads what is made within the chain. */
+/* A chain is one step even if an unneeded node (its dims are known) reads a value made within the chain. */
 static void a_chain_outlasts_nodes_without_use(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Steady runs of operators that run graphs: what they allocate, give, and keep. */
+/* Repeated runs of operators with subgraphs: what they allocate, return and hold. */
 #include "ops/case.h"
 #include "tiny.h"
 
@@ -17,7 +17,7 @@ static uint64_t allocations(void)
     return now.allocations;
 }
 
-/* ---- Cases ------------------------------------------------------------------------------------------------- */
+/* ---- Cases --------------------------------------------------------------------------------------------- */
 
 #define ENDS_MAX 8
 static const char *const names_of_inputs[ENDS_MAX] = {"x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7"};
@@ -34,7 +34,7 @@ static bool gives(const op_case *c, sib_value *const *out)
     return same;
 }
 
-/* A session of a case's model, and its inputs; *n: how many are given. */
+/* A session of a case's model, and its inputs; *n: their number. */
 static sib_session *session_of(const op_case *c, const char *names, sib_named_value in[ENDS_MAX], size_t *n)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -59,7 +59,8 @@ static void free_outputs(const op_case *c, sib_value **out)
         sib_value_free(&out[i]);
 }
 
-/* Runs a case several times. False, and a line about it, where a run gives something else, or a late one allocates. */
+/* Runs a case several times. Returns false, and prints why, if the results of a run differ or a late run
+   allocates. */
 static bool is_steady(const op_case *c, const char *names)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -83,7 +84,8 @@ static bool is_steady(const op_case *c, const char *names)
     return right && !made;
 }
 
-/* Outputs that the caller keeps stay as they are while it runs on, and no more of them is kept in the end than of few. */
+/* Outputs that the caller keeps do not change in later runs, and memory in use after many runs is that after
+   few. */
 static bool keeps_outputs(const op_case *c, const char *names)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -102,7 +104,7 @@ static bool keeps_outputs(const op_case *c, const char *names)
         }
         sib_alloc_counters_get(times == 2 ? &few : &many);
     }
-    right &= many.bytes_current <= few.bytes_current + 512; /* a value of some bytes takes as many */
+    right &= many.bytes_current <= few.bytes_current + 512; /* a value of a few bytes may take that much */
     sib_session_free(&s);
     if (!right)
         fprintf(stderr,
@@ -112,7 +114,7 @@ static bool keeps_outputs(const op_case *c, const char *names)
     return right;
 }
 
-/* A first run, and one after it, with memory that fails at every place in turn; then one that must be right. */
+/* A first run and a later one, with each allocation failing once; then one whose results must be right. */
 static bool fails_well(const op_case *c, const char *names)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -193,7 +195,8 @@ static void runs_without_memory_fail_well(void **state)
     check_all(fails_well);
 }
 
-/* ---- A model whose inputs change ---------------------------------------------------------------------------- */
+/* ---- A model whose inputs change
+   ----------------------------------------------------------------------------- */
 
 #define WIDTH 4
 
@@ -202,7 +205,8 @@ static attribute of_graph(const char *name, graph *g)
     return (attribute){.name = str_of(name), .kind = ATTR_GRAPH, .graph = g};
 }
 
-/* z = up ? |x| : x as it is, as a column; then a Loop of n turns: y' = y + x from y = 0, parts: x as a column, and y'. */
+/* z = up ? |x| : x, as a column; then a Loop of n iterations: y' = y + x from y = 0, collecting x as a
+   column, and y'. */
 static sib_session *turning_session(const char *names)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -245,7 +249,7 @@ static sib_session *turning_session(const char *names)
     return tiny_session(&t, &(sib_session_options){.backends = names, .threads = 1});
 }
 
-/* Runs with x, (WIDTH), and says whether all is right. */
+/* Runs with x, (WIDTH), and returns whether all results are right. */
 static bool turns_right(sib_session *s, int turns, bool up, const sib_value *x)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -275,7 +279,7 @@ static bool turns_right(sib_session *s, int turns, bool up, const sib_value *x)
 
 static const double some_x[WIDTH] = {1, -2, 3, -4};
 
-/* Conditions and numbers of turns that come again cost nothing beyond their values, whatever came between. */
+/* Conditions and numbers of iterations that recur cost no more than their values, whatever ran between. */
 static void turns_and_conditions_change(void **state)
 {
     (void)state;
@@ -285,7 +289,7 @@ static void turns_and_conditions_change(void **state)
         for (int k = 0; k < 60; k++)
             assert_true(turns_right(s, k * 7 % 20, k % 3 == 0, x));
         uint64_t first = 0;
-        for (int k = 0; k < 12; k++) { /* what making the inputs takes is the same each time */
+        for (int k = 0; k < 12; k++) { /* making the inputs allocates the same each time */
             uint64_t before = allocations();
             assert_true(turns_right(s, 15, k % 2, x));
             first = k == 5 ? allocations() - before : first;
@@ -307,7 +311,7 @@ static void count_release(void *context)
     ++*(int *)context;
 }
 
-/* What views inside showed of the caller's memory goes with the run. */
+/* Views of the caller's memory inside subgraphs end with the run. */
 static void memory_of_inputs_is_let_go(void **state)
 {
     (void)state;
@@ -335,7 +339,7 @@ static void memory_of_inputs_is_let_go(void **state)
 
 #define LONG 1000
 
-/* A Loop that collects x + i, (LONG), in a sequence, which is put together behind it. */
+/* A Loop that collects x + i, (LONG), in a sequence, which is concatenated after it. */
 static sib_session *collecting_session(void)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -364,7 +368,7 @@ static sib_session *collecting_session(void)
     return tiny_session(&t, &(sib_session_options){.backends = "cpu,ref", .threads = 1});
 }
 
-/* What a loop collects does not stay when it is over. */
+/* The values that a loop collects are freed after it. */
 static void what_is_collected_goes(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Small models made in memory for tests of the session. A test fails at once where one cannot be made. */
+/* Small models built in memory for tests of sessions. A test fails at once if one cannot be built. */
 #ifndef TESTS_RUN_TINY_H
 #define TESTS_RUN_TINY_H
 
@@ -10,7 +10,7 @@
 
 typedef struct tiny {
     onnx_model *m;
-    graph *g; /* where values and nodes go: the main graph, or a subgraph being made */
+    graph *g; /* where values and nodes are added: the main graph, or the current subgraph */
 } tiny;
 
 static inline tiny tiny_begin(void)
@@ -54,7 +54,7 @@ static inline value_id tiny_input(tiny *t, const char *name, sib_dtype dtype, co
     return v;
 }
 
-/* A value that a node will make. */
+/* A value that a node will produce. */
 static inline value_id tiny_made(tiny *t, const char *name)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -94,7 +94,7 @@ static inline value_id tiny_constant(tiny *t, const char *name, sib_dtype dtype,
     return v;
 }
 
-/* A node of two inputs (NO_VALUE for none) and one output, of the newest opset that Sibyl knows. */
+/* A node of two inputs (NO_VALUE for none) and one output, of the latest opset that Sibyl supports. */
 static inline node_id tiny_node(tiny *t, const char *type, const char *name, size_t n_in, const value_id *in,
                                 size_t n_out, const value_id *out, size_t n_attributes, attribute *attributes)
 {
@@ -124,7 +124,7 @@ static inline value_id tiny_op(tiny *t, const char *type, value_id a, value_id b
     return made;
 }
 
-/* A graph inside the current one; t->g is it until tiny_leave. */
+/* Starts a subgraph of the current graph; t->g is it until tiny_leave. */
 static inline graph *tiny_enter(tiny *t)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -172,7 +172,7 @@ static inline sib_value *tiny_given(sib_dtype dtype, size_t rank, const int64_t 
     return v;
 }
 
-/* Fails where v is not of this dtype, these dims and these elements. */
+/* Fails if v has another dtype, other dims or other elements. */
 static inline void tiny_expect(const sib_value *v, sib_dtype dtype, size_t rank, const int64_t *dims,
                                const double *values)
 {

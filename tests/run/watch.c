@@ -19,7 +19,7 @@ static double now(clockid_t clock)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Called where nothing but write is safe. */
+/* Signal-safe: calls nothing but write. */
 static void say(const char *why)
 {
     if (write(2, why, strlen(why)) < 0 || write(2, doing, strlen(doing)) < 0 || write(2, "\n", 1) < 0)
@@ -34,8 +34,8 @@ static void on_signal(int number)
 }
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-/* Read by the sanitizers before main. They report and then abort, so that the file is named. An allocation that they
-   refuse is a failure like others; one that they give must not take the machine's memory. */
+/* Read by the sanitizers before main. They report and then abort, so that the file is named. An allocation
+   that they refuse is an ordinary failure; one that they grant must not use up the machine's memory. */
 #define VISIBLE __attribute__((visibility("default")))
 VISIBLE const char *__asan_default_options(void);
 VISIBLE const char *__asan_default_options(void)
@@ -47,7 +47,7 @@ VISIBLE const char *__ubsan_default_options(void)
 {
     return "abort_on_error=1:print_stacktrace=1";
 }
-static const int deaths[] = {SIGABRT}; /* the others are theirs */
+static const int deaths[] = {SIGABRT}; /* the sanitizers handle the other signals */
 #else
 static const int deaths[] = {SIGSEGV, SIGABRT, SIGFPE, SIGBUS, SIGILL};
 #endif
@@ -67,7 +67,7 @@ static void *watch(void *unused)
             sib_cancel_set(running);
         if (active && spent > WATCH_SECONDS) {
             say(running ? "takes too long, though cancelled: " : "takes too long: ");
-            /* With the place where it is. */
+            /* Aborts with a stack trace. */
             signal(SIGABRT, SIG_DFL);
             abort();
         }

@@ -30,7 +30,7 @@ static inline int files_in_folder(void)
 static inline const char *write_file(const char *name, const void *bytes, size_t n)
 {
     const char *path = file_in_folder(name);
-    unlink(path); /* some file systems write through where a file is cut and filled again */
+    unlink(path); /* some file systems flush a file to disk when it is truncated and rewritten */
     FILE *f = fopen(path, "wb");
     assert_non_null(f);
     assert_int_equal(fwrite(bytes, 1, n, f), n);
@@ -38,7 +38,7 @@ static inline const char *write_file(const char *name, const void *bytes, size_t
     return path;
 }
 
-/* The whole file; free with free(). */
+/* The content of an entire file; free with free(). */
 static inline unsigned char *read_whole(const char *path, size_t *n)
 {
     FILE *f = fopen(path, "rb");

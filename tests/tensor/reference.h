@@ -1,4 +1,4 @@
-/* The definition of every element type of at most 16 bits, written apart from the library: values by ldexp,
+/* The definition of every element type of at most 16 bits, independent of the library: values by ldexp,
    rounding by search in the sorted list of all values. */
 #ifndef TESTS_TENSOR_REFERENCE_H
 #define TESTS_TENSOR_REFERENCE_H
@@ -21,7 +21,7 @@ static inline size_t ref_codes(sib_dtype d)
     return d == SIB_BOOL ? 2 : (size_t)1 << sib_dtype_bits(d);
 }
 
-/* Sign, exponent and mantissa read as numbers. */
+/* A value from its sign, exponent and mantissa bits. */
 static inline double ref_fields(unsigned code, unsigned exponent_bits, unsigned mantissa_bits, int bias)
 {
     unsigned mantissa = code & ((1u << mantissa_bits) - 1);
@@ -32,7 +32,7 @@ static inline double ref_fields(unsigned code, unsigned exponent_bits, unsigned 
     return sign * ldexp(1 + ldexp(mantissa, -(int)mantissa_bits), (int)exponent - bias);
 }
 
-/* What a code of a small type means. */
+/* The value of a code of a small type. */
 static inline double ref_value(sib_dtype d, unsigned code)
 {
     double infinity = code >> (sib_dtype_bits(d) - 1) ? -(double)INFINITY : (double)INFINITY;
@@ -73,8 +73,8 @@ static inline double ref_value(sib_dtype d, unsigned code)
     }
 }
 
-/* The positive finite values of a float in order, with one more that would follow: (n + 1), n returned.
-   Codes of positive values are in order, so value i has code i. */
+/* The nonnegative finite values of a float in order, and the one that would follow: (n + 1), returns n. Codes
+   of these are in order, so value i has code i. */
 static inline size_t ref_ladder(sib_dtype d, double *values)
 {
     size_t n = 0, half = ref_codes(d) / 2;
@@ -96,7 +96,7 @@ static inline void ref_float_init(ref_float *r, sib_dtype d)
     r->n = d == SIB_F8E8M0 ? 0 : ref_ladder(d, r->ladder);
 }
 
-/* float8e8m0 of x: the smallest power of two that is not below. */
+/* float8e8m0 of x: the smallest power of two that is not less. */
 static inline unsigned ref_encode_e8m0(double x, sib_overflow overflow)
 {
     bool clamp = overflow == SIB_OVERFLOW_SATURATE;
@@ -110,7 +110,7 @@ static inline unsigned ref_encode_e8m0(double x, sib_overflow overflow)
     return clamp ? 0xFE : 0xFF;
 }
 
-/* Code without sign for a magnitude that is too large. */
+/* Code without sign for a magnitude out of range. */
 static inline unsigned ref_overflow(sib_dtype d, sib_overflow overflow)
 {
     bool clamp = overflow == SIB_OVERFLOW_SATURATE;
@@ -130,7 +130,7 @@ static inline unsigned ref_overflow(sib_dtype d, sib_overflow overflow)
     }
 }
 
-/* Code that x must become; for NaN and types that have one, any NaN is right: see ref_matches. */
+/* Expected code of x; any NaN is right for a type that has several, see ref_matches. */
 static inline unsigned ref_encode_float(const ref_float *r, double x, sib_overflow overflow)
 {
     if (r->dtype == SIB_F8E8M0)
@@ -139,7 +139,7 @@ static inline unsigned ref_encode_float(const ref_float *r, double x, sib_overfl
     bool unsigned_zero = r->dtype == SIB_F8E4M3FNUZ || r->dtype == SIB_F8E5M2FNUZ;
     double a = fabs(x);
     if (isnan(x))
-        return sign_bit; /* NaN of fnuz, and -0 of float4e2m1; not looked at for others */
+        return sign_bit; /* NaN of fnuz, and -0 of float4e2m1; ignored for others */
     if (a >= r->ladder[r->n]) {
         code = ref_overflow(r->dtype, overflow);
     } else {
@@ -161,7 +161,7 @@ static inline unsigned ref_encode_float(const ref_float *r, double x, sib_overfl
     return code | (signbit(x) ? sign_bit : 0);
 }
 
-/* Integer of `bits` from x. */
+/* x as an integer of few bits. */
 static inline unsigned ref_encode_int(sib_dtype d, double x, sib_overflow overflow)
 {
     bool has_sign = sib_dtype_get_kind(d) == SIB_KIND_INT;
@@ -176,7 +176,7 @@ static inline unsigned ref_encode_int(sib_dtype d, double x, sib_overflow overfl
     return (unsigned)(whole < 0 ? whole + ldexp(1, bits) : whole) & ((1u << bits) - 1);
 }
 
-/* True where `code` of a small type is what x must become. */
+/* Returns true if `code` of a small type is right for x. */
 static inline bool ref_matches(const ref_float *r, sib_dtype d, double x, sib_overflow overflow,
                                unsigned code)
 {

@@ -1,4 +1,4 @@
-/* What the tests of this room share: failing allocations, and arrays of codes. */
+/* Shared by the tests of tensors: failing allocations, and arrays of codes. */
 #ifndef TESTS_TENSOR_SUPPORT_H
 #define TESTS_TENSOR_SUPPORT_H
 
@@ -9,9 +9,8 @@
 #include <math.h>
 #include <sibyl/tensor.h>
 
-/* Lets each allocation of `call` fail in turn, until none is left to fail: it must tell SIB_ERR_MEMORY and
-   leak nothing. `call` uses &err, which the caller has; `cleanup` releases what the call that succeeded has
-   made. */
+/* Fails each allocation of `call` in turn, until none is left: it must return SIB_ERR_MEMORY and leak
+   nothing. `call` uses &err of the caller; `cleanup` frees the result of the call that succeeds. */
 #define CHECK_EVERY_ALLOCATION(call, cleanup)                                                                \
     do {                                                                                                     \
         sib_code check_made = SIB_ERR_MEMORY;                                                                \
@@ -41,7 +40,7 @@ static const sib_dtype all_dtypes[] = {
 };
 #define N_DTYPES (sizeof all_dtypes / sizeof *all_dtypes)
 
-/* Puts a code into element i of a dense array, and reads one. */
+/* Writes and reads the code of element i of a dense array. */
 static inline void put_code(sib_dtype dtype, void *data, size_t i, uint64_t code)
 {
     unsigned bits = sib_dtype_bits(dtype);
@@ -93,7 +92,7 @@ static inline sib_tensor *random_tensor(sib_dtype dtype, size_t rank, const int6
     return t;
 }
 
-/* True where a and b are of one dtype and shape and of equal bits, whatever their strides. */
+/* Returns true if a and b have the same dtype, shape and bits, whatever their strides. */
 static inline bool same_bits(const sib_tensor *a, const sib_tensor *b)
 {
     sib_error err = SIB_ERROR_INIT;

@@ -38,7 +38,7 @@ static void identical_and_nearly(void **state)
     assert_true(compare(SIB_F32, a, b, 0, exact).equal);
 }
 
-/* rtol to within 0.01% of its value, beside atol and alone; the second tensor is the reference. */
+/* rtol to within 0.01% of its value, with atol and without; the second tensor is the reference. */
 static void relative_tolerance_is_exact(void **state)
 {
     (void)state;
@@ -85,7 +85,8 @@ static void the_worst_is_one_that_differs(void **state)
     const float b[] = {1000, 1, 2, 3}, a[] = {1000.5f, 1, 2.25f, 3.125f};
     const sib_tolerance t = {.rtol = 1e-3};
     sib_comparison c = compare(SIB_F32, a, b, 4, t);
-    assert_true(c.n_different == 2 && c.max_abs == 0.5); /* of the first, within tolerance */
+    assert_true(c.n_different == 2 && c.max_abs == 0.5); /* the max of the first element, which is within
+                                                            tolerance */
     assert_true(c.first == 2 && c.first_a == 2.25 && c.first_b == 2);
     assert_true(c.worst == 2 && c.worst_a == 2.25 && c.worst_b == 2);
     c = compare(SIB_F32, a, b, 2, t);
@@ -155,7 +156,7 @@ static void integers_are_exact(void **state)
     c = compare(SIB_U64, x, y, 3, exact);
     assert_true(c.worst == 0 && c.n_different == 3 && c.worst_a == 0x1p64 && c.worst_b == 0);
     const uint64_t near_a[] = {UINT64_MAX - 1, UINT64_MAX}, near_b[] = {0, 0};
-    assert_true(compare(SIB_U64, near_a, near_b, 2, exact).worst == 1); /* the doubles are the same */
+    assert_true(compare(SIB_U64, near_a, near_b, 2, exact).worst == 1); /* equal as doubles */
     const uint8_t packed_a[] = {0x87}, packed_b[] = {0x77};
     c = compare(SIB_I4, packed_a, packed_b, 2, exact);
     assert_true(c.n_different == 1 && c.worst == 1 && c.max_abs == 15 && c.worst_a == -8 && c.worst_b == 7);

@@ -64,7 +64,7 @@ static __int128 int_of_code(sib_dtype d, uint64_t code)
     return is_signed(d) && v > int_high(d) ? v - ((__int128)1 << sib_dtype_bits(d)) : v;
 }
 
-/* Code that v becomes. */
+/* The expected code of v. */
 static uint64_t int_code(sib_dtype d, __int128 v, sib_overflow overflow)
 {
     if (overflow == SIB_OVERFLOW_SATURATE)
@@ -72,7 +72,7 @@ static uint64_t int_code(sib_dtype d, __int128 v, sib_overflow overflow)
     return (uint64_t)v & (sib_dtype_bits(d) == 64 ? UINT64_MAX : (UINT64_C(1) << sib_dtype_bits(d)) - 1);
 }
 
-/* Values around every power of two, and random ones of every length, as codes of d. */
+/* Codes of d around every power of two, and random ones of every length. */
 static size_t int_samples(sib_dtype d, uint64_t *codes)
 {
     check_random random = {7};
@@ -120,7 +120,8 @@ static __int128 magnitude_of(__int128 v)
     return v < 0 ? -v : v;
 }
 
-/* True where `got`, an integer, is v rounded once: no neighbour is nearer, and of two as near it is the even. */
+/* Returns true if `got`, an integer, is v rounded once: no neighbour is nearer, and ties go to the even
+   one. */
 static bool is_nearest(__int128 v, double got, double below, double above, bool even)
 {
     __int128 distance = magnitude_of((__int128)got - v);
@@ -165,7 +166,7 @@ static void integers_round_once_to_wide_floats(void **state)
     }
 }
 
-/* Halfway between two values of a narrow float, and one to either side: a double cannot tell them apart. */
+/* Halfway between two values of a narrow float, and one to either side: as doubles they are equal. */
 static void integers_round_once_to_narrow_floats(void **state)
 {
     (void)state;

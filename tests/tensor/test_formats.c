@@ -1,4 +1,4 @@
-/* Every code of every float of at most 16 bits, and everything that can be rounded to one. */
+/* Every code of every float of at most 16 bits, and all distinct cases of rounding to one. */
 #include "reference.h"
 
 static void every_code_has_its_value(void **state)
@@ -40,8 +40,8 @@ static void add_sample(samples *s, double x)
     s->x[s->n++] = -x;
 }
 
-/* Each value, each midpoint to the next one and the doubles and floats around both, and what has no
- * neighbours. */
+/* Each value, each midpoint to the next one, the doubles and floats next to both, and values without
+   neighbours. */
 static samples gather_samples(const ref_float *r)
 {
     samples s = {malloc((r->n + 600) * 20 * sizeof(double)), 0};
@@ -120,7 +120,7 @@ static void every_rounding(void **state)
     }
 }
 
-/* Codes of the tables that ONNX gives for Cast, and of its official cases. */
+/* Codes from the ONNX tables for Cast, and from its official cases. */
 static void tables_of_onnx(void **state)
 {
     (void)state;

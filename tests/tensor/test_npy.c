@@ -1,6 +1,6 @@
 #include "folder.h"
 
-/* ---- There and back ------------------------------------------------------------------------------- */
+/* ---- Round trips --------------------------------------------------------------------------------- */
 
 static void check_round_trip(const sib_tensor *t)
 {
@@ -101,9 +101,9 @@ static void packed_elements_take_a_byte(void **state)
     sib_tensor_free(&t);
 }
 
-/* ---- Files of others ------------------------------------------------------------------------------ */
+/* ---- Files of other programs --------------------------------------------------------------------- */
 
-/* Puts a header of format 1.0 and data together. Returns the bytes. */
+/* Concatenates a header of format 1.0 and data. Returns the number of bytes. */
 static size_t make_npy(unsigned char *out, const char *text, const void *data, size_t data_bytes)
 {
     size_t length = strlen(text);
@@ -124,7 +124,7 @@ static sib_code load_text(const char *text, const void *data, size_t data_bytes,
     return sib_npy_load(write_file("in.npy", bytes, n), out, err);
 }
 
-/* Loads and compares with dense numbers of `dtype` and one axis or two. */
+/* Loads and compares with dense elements of `dtype`, over one axis or two. */
 static void check_loads(const char *text, const void *data, size_t data_bytes, sib_dtype dtype, int64_t rows,
                         int64_t columns, const void *want)
 {
@@ -179,7 +179,7 @@ static void orders_of_bytes_and_axes(void **state)
     /* packed, in Fortran order */
     check_loads("{'descr': '|V1', 'fortran_order': True, 'shape': (2, 2)} # uint4", "\1\2\3\4", 4, SIB_U4, 2,
                 2, "\x31\x42");
-    /* what follows the array is left */
+    /* bytes after the array are not read */
     check_loads("{'descr': '|u1', 'fortran_order': False, 'shape': (1,)}", "\5more", 5, SIB_U8, 1, 0, "\5");
 }
 
@@ -199,7 +199,7 @@ static void later_formats(void **state)
         assert_int_equal(sib_tensor_rank(t), 0);
         assert_int_equal(*(uint8_t *)sib_tensor_data(t), 42);
         sib_tensor_free(&t);
-        bytes[11] = 0x7F; /* 2 GiB of header */
+        bytes[11] = 0x7F; /* a header of 2 GiB */
         CHECK_FAILS(sib_npy_load(write_file("in.npy", bytes, 12 + sizeof text), &t, &err), SIB_ERR_FORMAT,
                     err, "header");
     }
@@ -239,7 +239,7 @@ static void strings_of_both_kinds(void **state)
                 SIB_ERR_FORMAT, err, "character");
     CHECK_FAILS(load_text("{'descr': '<U0', 'fortran_order': False, 'shape': (9,)}", "", 0, &t, &err),
                 SIB_ERR_FORMAT, err, "no bytes");
-    /* columns follow each other */
+    /* column after column */
     CHECK_OK(load_text("{'descr': '|S1', 'fortran_order': True, 'shape': (2, 2)}", "acbd", 4, &t, &err), err);
     for (int64_t i = 0; i < 4; i++) {
         sib_str s;
@@ -336,7 +336,7 @@ static void hostile_headers(void **state)
     }
 }
 
-/* Every prefix of a good file, and every byte of its header changed. */
+/* Every prefix of a valid file, and every byte of its header changed. */
 static void cut_and_damaged_files(void **state)
 {
     (void)state;

@@ -77,12 +77,12 @@ static void views_and_sizes(void **state)
     unsigned char *second = read_whole(path, &n);
     assert_int_equal(n, deflated);
     assert_memory_equal(first, second, n);
-    assert_memory_equal(first + 10, "\0\0\x21\0", 4); /* at whatever time they are written */
+    assert_memory_equal(first + 10, "\0\0\x21\0", 4); /* whenever they are written */
     free(first), free(second);
     sib_tensor_free(&t), sib_tensor_free(&view);
 }
 
-/* numpy.savez(f, a=numpy.arange(3, dtype="u1")), and a member that is no array. */
+/* numpy.savez(f, a=numpy.arange(3, dtype="u1")), and a member that is not an array. */
 static void put16(unsigned char **at, unsigned value)
 {
     *(*at)++ = (unsigned char)(value & 0xFF);
@@ -106,7 +106,7 @@ static uint32_t crc_of(const unsigned char *data, size_t n)
     return ~crc;
 }
 
-/* An archive of stored members, written by hand. method and claimed: what its directory says. */
+/* An archive of stored members, built by hand. method and claimed: values in its directory. */
 static size_t make_zip(unsigned char *out, const char *const *names, const unsigned char *const *data,
                        const size_t *bytes, size_t n, unsigned method, size_t claimed)
 {
@@ -170,25 +170,26 @@ static void archives_of_others(void **state)
     assert_string_equal(entries[1].name, "sub/b");
     assert_memory_equal(sib_tensor_data(entries[1].tensor), "\1\2\3", 3);
     sib_npz_free(&entries, n);
-    /* damaged data: the check sum tells */
+    /* damaged data: the checksum differs */
     zip[30 + 7 + 5 + 30 + 5 + n_member - 1] ^= 1;
     CHECK_FAILS(sib_npz_load(write_file("b.npz", zip, size), &entries, &n, &err), SIB_ERR_FORMAT, err,
                 "array 'a'");
     assert_true(entries == NULL && n == 0);
-    size = make_zip(zip, names + 1, data + 1, bytes + 1, 1, 93, 0); /* a method that is not built in */
+    size = make_zip(zip, names + 1, data + 1, bytes + 1, 1, 93, 0); /* an unsupported method */
     sib_code code = sib_npz_load(write_file("b.npz", zip, size), &entries, &n, &err);
     assert_true(code == SIB_ERR_UNSUPPORTED || code == SIB_ERR_FORMAT);
     memset(&err, 0, sizeof err);
     size =
-        make_zip(zip, names + 1, data + 1, bytes + 1, 1, 8, 1u << 30); /* garbage for deflate, huge it says */
+        make_zip(zip, names + 1, data + 1, bytes + 1, 1, 8, 1u << 30); /* invalid deflate data that claims to
+                                                                          be huge */
     CHECK_FAILS(sib_npz_load(write_file("b.npz", zip, size), &entries, &n, &err), SIB_ERR_FORMAT, err,
                 "array 'a'");
-    size = make_zip(zip, names + 1, data + 1, (size_t[]){20}, 1, 0, 0); /* a member that ends early */
+    size = make_zip(zip, names + 1, data + 1, (size_t[]){20}, 1, 0, 0); /* a truncated member */
     CHECK_FAILS(sib_npz_load(write_file("b.npz", zip, size), &entries, &n, &err), SIB_ERR_FORMAT, err,
                 "array 'a'");
 }
 
-/* Whatever is done to an archive, reading it fails in words or succeeds; nothing is lost or overrun. */
+/* Reading a damaged archive fails with a message or succeeds; nothing leaks or is overrun. */
 static void cut_and_damaged_archives(void **state)
 {
     (void)state;

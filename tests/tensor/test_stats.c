@@ -106,7 +106,7 @@ static void histograms(void **state)
     check_bins(h, (uint64_t[]){2, 1, 1, 2}, 4);
     stats_of(SIB_F64, x, 11, h, 1, 0, 1);
     check_bins(h, (uint64_t[]){6}, 1);
-    stats_of(SIB_F64, x, 5, h, 4, 0, 0); /* the range of the values */
+    stats_of(SIB_F64, x, 5, h, 4, 0, 0); /* the range is that of the values */
     check_bins(h, (uint64_t[]){1, 1, 1, 2}, 4);
     stats_of(SIB_F64, x, 5, h, 4, 3, -3);
     check_bins(h, (uint64_t[]){1, 1, 1, 2}, 4);
@@ -123,11 +123,11 @@ static void histograms(void **state)
     const double tenths[] = {0.1, 0.3, 0.6, 0.7, 0.9, 1};
     uint64_t ten[10];
     stats_of(SIB_F64, tenths, 6, ten, 10, 0,
-             1); /* 0.3, 0.6 and 0.7 are below the decimal they are written as */
+             1); /* 0.3, 0.6 and 0.7 are less than the decimals they are written as */
     check_bins(ten, (uint64_t[]){0, 1, 1, 0, 0, 1, 1, 0, 0, 2}, 10);
 }
 
-/* Each bin counts what lies between its edges. */
+/* Each bin counts the values between its edges. */
 static void random_histograms(void **state)
 {
     (void)state;

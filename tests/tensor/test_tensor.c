@@ -272,7 +272,7 @@ static void strings_are_copied(void **state)
     CHECK_OK(sib_tensor_get_string(t, (int64_t[]){1, 0}, &s, &err), err);
     assert_int_equal(s.length, 7);
     assert_memory_equal(s.data, "one\0two", 7);
-    CHECK_OK(sib_tensor_set_string(t, (int64_t[]){1, 0}, s, &err), err); /* its own text */
+    CHECK_OK(sib_tensor_set_string(t, (int64_t[]){1, 0}, s, &err), err); /* copied by the tensor */
     CHECK_OK(sib_tensor_copy(t, &copy, &err), err);
     CHECK_OK(sib_tensor_transpose(t, (int64_t[]){1, 0}, &view, &err), err);
     sib_tensor_free(&t);
@@ -306,7 +306,7 @@ static void strings_are_copied(void **state)
     sib_tensor_free(&t);
 }
 
-#define MANY 65536 /* floats: whole pages among them */
+#define MANY 65536 /* floats: several entire pages */
 
 typedef struct waiting {
     const float *source; /* (MANY) */
@@ -319,7 +319,7 @@ static void bring(void *context)
     memcpy(w->place, w->source, MANY * sizeof *w->place);
 }
 
-/* Elements that were brought stay, when pages of where they came from may go. */
+/* Elements that were fetched stay valid when the pages of their source are dropped. */
 static void brought_elements_stay(void **state)
 {
     (void)state;
@@ -368,11 +368,11 @@ static void check_rows(void *context, const void *elements, size_t first, size_t
     r->next += n;
 }
 
-/* Rows come once and in order, aligned, and do not bring the elements. */
+/* Rows are read once, in order and aligned, and do not fetch the elements. */
 static void rows_are_read_where_they_stand(void **state)
 {
     (void)state;
-    /* of a row, of a block, at once; elements of the tensor */
+    /* elements of a row, rows of a block, multiple of rows read at once; elements of the tensor */
     static const size_t forms[][4] = {{96, 100, 7, 960000},   {96, 10000, 1, 960000}, {1, 960000, 32, 960000},
                                       {960000, 1, 1, 960000}, {3, 7, 2, 21},          {0, 4, 1, 0}};
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
@@ -390,7 +390,7 @@ static void rows_are_read_where_they_stand(void **state)
             assert_int_equal(fflush(file), 0);
             char *mapped = mmap(NULL, n * sizeof *wanted + 4, PROT_READ, MAP_PRIVATE, fileno(file), 0);
             assert_true(mapped != MAP_FAILED);
-            waiting w = {NULL, NULL}; /* not to be brought */
+            waiting w = {NULL, NULL}; /* must not be fetched */
             CHECK_OK(
                 tensor_wrap_waiting(SIB_F32, 1, (int64_t[]){(int64_t)n}, wanted, bring, NULL, &w, &t, &err),
                 err);

@@ -1,4 +1,4 @@
-/* Numbers as strings. */
+/* Conversion between numbers and strings. */
 #include "reference.h"
 
 #include <locale.h>
@@ -168,7 +168,7 @@ static void what_is_no_number(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const char *pair[] = {"1", bad[i]};
         sib_tensor *s = strings_of(pair, 2), *out = NULL;
-        if (strcmp(bad[i], "0x") != 0) /* strtod reads a zero before an x that is left */
+        if (strcmp(bad[i], "0x") != 0) /* strtod reads the zero before an x that follows */
             CHECK_FAILS(sib_tensor_convert(s, SIB_F32, SIB_OVERFLOW_IEEE, &out, &err), SIB_ERR_VALUE, err,
                         "element 1");
         CHECK_FAILS(sib_tensor_convert(s, SIB_I64, SIB_OVERFLOW_IEEE, &out, &err), SIB_ERR_VALUE, err,
@@ -213,7 +213,7 @@ static void complex_texts(void **state)
     sib_tensor_free(&s);
 }
 
-/* A process may have a comma for a decimal point. */
+/* A process may run in a locale with a decimal comma. */
 static void any_locale(void **state)
 {
     (void)state;

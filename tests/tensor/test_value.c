@@ -1,4 +1,4 @@
-/* Values: what they hold, that they share it, how they compare, and that memory may fail anywhere. */
+/* Values: what they hold, sharing, comparison, and failing allocations. */
 #include "support.h"
 
 #include "tensor/value.h"
@@ -138,7 +138,8 @@ static void test_memory(void **state)
     sib_tensor_free(&keys);
 }
 
-/* ---- Comparison --------------------------------------------------------------------------------------------- */
+/* ---- Comparison
+   --------------------------------------------------------------------------------------------- */
 
 static const sib_tolerance exact = {0};
 
@@ -231,7 +232,7 @@ static void test_sole(void **state)
     float memory[2] = {1, 2};
     sib_value *v, *copy, *over;
     CHECK_OK(sib_value_from_tensor(t, &v, &err), err);
-    assert_false(sib_value_is_sole(v)); /* t sees it too */
+    assert_false(sib_value_is_sole(v)); /* t shares the memory */
     sib_tensor_free(&t);
     assert_true(sib_value_is_sole(v));
     CHECK_OK(sib_value_copy(v, &copy, &err), err);
@@ -241,7 +242,7 @@ static void test_sole(void **state)
     CHECK_OK(sib_tensor_wrap(SIB_F32, 1, (int64_t[]){2}, NULL, memory, NULL, NULL, &lent, &err), err);
     CHECK_OK(sib_value_from_tensor(lent, &over, &err), err);
     sib_tensor_free(&lent);
-    assert_false(sib_value_is_sole(over)); /* somebody else's memory */
+    assert_false(sib_value_is_sole(over)); /* memory of another owner */
     sib_value_free(&v);
     sib_value_free(&over);
 }

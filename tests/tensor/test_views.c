@@ -1,9 +1,10 @@
-/* Views against index arithmetic: a map from each index of the view to an element of the first tensor. */
+/* Views against index arithmetic: a map from each index of the view to an element of the original tensor. */
 #include "support.h"
 
 #include <pthread.h>
 
-/* What a view should be: its dims, and for each of its elements in order the element of the root. */
+/* The expected view: its dims, and for each of its elements in order the index of the element in the original
+   tensor. */
 typedef struct model {
     size_t rank;
     int64_t dims[SIB_MAX_RANK];
@@ -72,7 +73,7 @@ static void source_of_broadcast(const int64_t *index, int64_t *from, const int64
 
 static void replace(sib_tensor **t, sib_tensor *view)
 {
-    sib_tensor_free(t); /* the view lives on */
+    sib_tensor_free(t); /* the view remains valid */
     *t = view;
 }
 
@@ -153,7 +154,7 @@ static void random_reshape(sib_tensor **t, model *m, check_random *r)
     memcpy(m->dims, dims + 1, rank * sizeof *dims);
 }
 
-/* Element i of the root is the number i. */
+/* Element i of the original tensor is the number i. */
 static void check_model(const sib_tensor *t, const model *m, int step)
 {
     sib_error err = SIB_ERROR_INIT;

@@ -1,4 +1,5 @@
-/* What tests of passes share: a model rewritten, the nodes that are left, and results beside those of the file's graph. */
+/* Shared by tests of passes: rewrites a model, lists the nodes that are left, and compares the results with
+   those of the file's graph. */
 #ifndef TESTS_RUN_PASSES_CHECK_PASSES_H
 #define TESTS_RUN_PASSES_CHECK_PASSES_H
 
@@ -47,7 +48,7 @@ static inline value_id passes_weight(tiny *t, const char *name, size_t rank, con
     return tiny_constant(t, name, SIB_F32, rank, dims, values);
 }
 
-/* The operators of a graph in order, "Conv Relu". */
+/* The operators of a graph in order, as in "Conv Relu". */
 static inline const char *passes_nodes(const graph *g, char *text, size_t size)
 {
     size_t used = 0;
@@ -71,12 +72,12 @@ static inline void passes_compare(const sib_value *a, const sib_value *b, double
 
 typedef struct passes_case {
     const char *passes; /* as sib_session_options.passes */
-    const char *nodes;  /* that are left */
-    double atol, rtol;  /* both 0: equal bits are wanted */
+    const char *nodes;  /* expected after the passes */
+    double atol, rtol;  /* both 0: equal bits */
 } passes_case;
 
-/* Runs the model on the reference backend with the passes and without, and looks at the graph that is left. Returns
-   the session with passes, which the caller frees. */
+/* Runs the model on the reference backend with and without the passes, and checks the rewritten graph.
+   Returns the session with passes, which the caller frees. */
 static inline sib_session *passes_check(tiny *t, const passes_case *c, size_t n_inputs,
                                         const sib_named_value *inputs)
 {
@@ -103,7 +104,7 @@ static inline sib_session *passes_check(tiny *t, const passes_case *c, size_t n_
     return b;
 }
 
-/* The same for one input. Takes x over. */
+/* The same for one input. Takes ownership of x. */
 static inline void passes_check_one(tiny *t, const passes_case *c, const char *name, sib_value *x)
 {
     sib_named_value in = {name, x};

@@ -60,25 +60,26 @@ static value_id softmax(tiny *t, value_id x, int64_t axis)
     return made;
 }
 
-/* ---- Heads in line: [B, S, H * D] ------------------------------------------------------------------------- */
+/* ---- Heads in one axis: [B, S, H * D]
+   --------------------------------------------------------------------- */
 
 typedef enum line_change {
     BERT,        /* the scores divided, a mask added */
-    SDPA,        /* queries and keys scaled by a root each */
-    CHOSEN,      /* scores chosen by a mask, else -1e9 */
-    HIDDEN,      /* by a mask that says which not */
+    SDPA,        /* queries and keys scaled by a square root each */
+    CHOSEN,      /* scores selected by a mask, else -1e9 */
+    HIDDEN,      /* by a mask of hidden places */
     BARE,        /* no mask, no scale */
-    STAYS_APART, /* nobody puts heads side by side */
-    ASKED,       /* dims of the scores are asked for */
-    /* what is no Attention */
+    STAYS_APART, /* heads are not merged afterwards */
+    ASKED,       /* Shape reads the dims of the scores */
+    /* the following are no Attention */
     WEAK,        /* -1 where the mask hides */
-    MASK_SCALED, /* scaled behind the mask */
+    MASK_SCALED, /* scaled after the mask */
     OTHER_AXIS,
     READ_TWICE, /* the probabilities are an output */
-    NEGATIVE,   /* scaled by less than 0 */
-    ANY_FLOATS, /* a mask that is an input: -inf throughout gives NaN */
-    CHOSEN_INF, /* scores chosen by a mask, else -inf */
-    MASK_INF,   /* what hides is -inf, and 0 times that is NaN */
+    NEGATIVE,   /* a negative scale */
+    ANY_FLOATS, /* the mask is an input: -inf in an entire row gives NaN */
+    CHOSEN_INF, /* scores selected by a mask, else -inf */
+    MASK_INF,   /* hidden places are -inf, and 0 times that is NaN */
     N_LINE
 } line_change;
 
@@ -95,7 +96,7 @@ static tiny in_line(line_change c)
                                : c == ANY_FLOATS ? SIB_F32
                                                  : SIB_I32,
                                "B 1 1 T");
-    if (!boolean && c != ANY_FLOATS) /* as exporters make it: (1 - mask) times the lowest float */
+    if (!boolean && c != ANY_FLOATS) /* as exporters write it: (1 - mask) times the lowest float */
         mask = tiny_op(&t, "Mul", tiny_op(&t, "Sub", number(&t, "one", 1), as_floats(&t, mask), "hides"),
                        number(&t, "lowest", c == MASK_INF ? -INFINITY : -FLT_MAX), "added");
     q = turned(&t, q, "0213", "qt");
@@ -160,7 +161,7 @@ static void heads_in_line(void **state)
             added[i] = c == ANY_FLOATS ? (i < 5 ? -INFINITY : i) : i % 4 != 0;
         }
         for (int i = 5; (c == CHOSEN || c == CHOSEN_INF) && i < 10; i++)
-            seen[i] = 0; /* a batch that sees nothing at all */
+            seen[i] = 0; /* a batch element in which everything is hidden */
         sib_value *x[] = {passes_random(SIB_F32, DIMS(2, 3, 8), 2, 1),
                           passes_random(SIB_F32, DIMS(2, 5, 8), 2, 2),
                           passes_random(SIB_F32, DIMS(2, 5, 8), 2, 3),
@@ -170,7 +171,8 @@ static void heads_in_line(void **state)
                                      DIMS(2, 1, 1, 5), boolean ? seen : added)};
         sib_named_value in[] = {{"q", x[0]}, {"k", x[1]}, {"v", x[2]}, {"mask", x[3]}};
         char nodes[300];
-        const char *made = boolean || c == ANY_FLOATS ? "" : "Cast Sub Mul "; /* the mask */
+        const char *made = boolean || c == ANY_FLOATS ? "" : "Cast Sub Mul "; /* the nodes that make the
+                                                                                 mask */
         if (*left[c] == '*')
             snprintf(nodes, sizeof nodes, "Reshape Reshape Reshape %sTranspose Transpose Transpose %s", made,
                      left[c] + 1);
@@ -185,7 +187,8 @@ static void heads_in_line(void **state)
     }
 }
 
-/* ---- One head each: [N, S, D] ----------------------------------------------------------------------------- */
+/* ---- One head per batch element: [N, S, D]
+   ----------------------------------------------------------------- */
 
 static void heads_apart(void **state)
 {
@@ -212,9 +215,11 @@ static void heads_apart(void **state)
     }
 }
 
-/* ---- Behind what was there before, as GPT-2 has it ---------------------------------------------------------- */
+/* ---- After a past, as in GPT-2
+   ------------------------------------------------------------------------------ */
 
-/* Keys stand turned in the past; scores where a triangle says so, else -10000. holes: the triangle hides a row whole. */
+/* Keys are transposed in the past; scores are selected by a triangle, else -10000. holes: the triangle hides
+   entire rows. */
 static void keys_behind_a_past(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Products of weights that are widened: rewritten where they are large, and equal to what the file's graph gives. */
+/* Products of widened weights: rewritten where they are large, with the results of the file's graph. */
 #include "check_passes.h"
 
 #define M 3
@@ -7,10 +7,10 @@ typedef struct example {
     const char *what;
     sib_dtype weights;
     int64_t k, n;
-    bool gemm;         /* with B turned, and a bias */
-    int64_t block;     /* of the scale, 0: none */
+    bool gemm;         /* with B transposed, and a bias */
+    int64_t block;     /* size of the blocks of scales, 0: none */
     bool single, zero; /* one scale for all; zero points */
-    const char *nodes; /* that are left */
+    const char *nodes; /* expected after the passes */
 } example;
 
 static const example examples[] = {
@@ -107,7 +107,7 @@ static sib_value *run(sib_model *m, const char *backends, const char *passes, co
     return out;
 }
 
-/* Of sums of k products of numbers up to 1 in float32. */
+/* Within the rounding error of float32 sums of k products of numbers up to 1. */
 static void compare(const example *e, const sib_value *got, const sib_value *wanted)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -137,7 +137,7 @@ static void large_weights_stay_narrow(void **state)
         assert_string_equal(passes_nodes(o->graph, text, sizeof text), e->nodes);
         sib_value *plain = run(m, "ref", "-all", given), *fast = run(m, "cpu,ref", NULL, given);
         compare(e, fast, plain);
-        /* the operator's definition says the same */
+        /* the operator's definition gives the same */
         sib_value *defined = run(m, "ref,cpu", NULL, given);
         compare(e, defined, plain);
         sib_value_free(&plain);

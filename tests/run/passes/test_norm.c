@@ -1,4 +1,4 @@
-/* Passes that find one operator in arithmetic: LayerNormalization, RMSNormalization and Gelu. */
+/* Passes that replace arithmetic by one operator: LayerNormalization, RMSNormalization and Gelu. */
 #include "check_passes.h"
 
 #include <string.h>
@@ -26,20 +26,20 @@ static value_id mean(tiny *t, value_id x, int64_t axis, int64_t keep, const char
     return made;
 }
 
-/* ---- LayerNormalization ---------------------------------------------------------------------------------- */
+/* ---- LayerNormalization -------------------------------------------------------------------------------- */
 
 typedef enum layer_change {
     AS_IT_IS,
     BY_PRODUCT,    /* d * d */
     BY_RECIPROCAL, /* d * (1 / s) */
     UNSCALED,
-    ASKED,       /* the variance's dims are asked for */
-    ROW_SCALE,   /* scale and bias stand under [1, 1, C] */
-    OTHER_AXIS,  /* the two means are of different axes */
+    ASKED,       /* Shape reads the variance */
+    ROW_SCALE,   /* scale and bias have dims [1, 1, C] */
+    OTHER_AXIS,  /* the two means are over different axes */
     OTHER_MEAN,  /* the mean is of another value */
     OTHER_POWER, /* d ^ 3 */
-    READ_INSIDE, /* the difference is an output too */
-    WIDE_SCALE,  /* a scale for each row */
+    READ_INSIDE, /* the difference is also an output */
+    WIDE_SCALE,  /* one scale per row */
     N_CHANGES
 } layer_change;
 
@@ -94,12 +94,12 @@ static void layer_normalization(void **state)
     }
 }
 
-/* ---- RMSNormalization ---------------------------------------------------------------------------------------- */
+/* ---- RMSNormalization ---------------------------------------------------------------------------------- */
 
 static void rms_normalization(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 4; kind++) { /* divided, by a reciprocal, unscaled, with an offset behind */
+    for (int kind = 0; kind < 4; kind++) { /* divided, by a reciprocal, unscaled, with an offset afterwards */
         tiny t = tiny_begin();
         value_id x = tiny_input(&t, "x", SIB_F32, "T 8");
         value_id ms = mean(&t, tiny_op(&t, "Pow", x, number(&t, "two", 2), "sq"), -1, 1, "ms");
@@ -117,7 +117,7 @@ static void rms_normalization(void **state)
     }
 }
 
-/* A deviation without its mean taken off, over an axis that is not the last, stays arithmetic. */
+/* A root mean square over an axis other than the last is not replaced. */
 static void other_roots_stay(void **state)
 {
     (void)state;
@@ -130,7 +130,7 @@ static void other_roots_stay(void **state)
     passes_check_one(&t, &want, "x", passes_random(SIB_F32, DIMS(4, 8), 2, 1));
 }
 
-/* ---- Gelu ------------------------------------------------------------------------------------------------------ */
+/* ---- Gelu ---------------------------------------------------------------------------------------------- */
 
 static void exact_gelu(void **state)
 {
@@ -158,7 +158,8 @@ static void exact_gelu(void **state)
 static void gelu_by_tanh(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 4; kind++) { /* x^3 by Pow, by products, x * (1 + c x x), another factor */
+    for (int kind = 0; kind < 4; kind++) { /* x^3 by Pow, by products, as x * (1 + c x x), with another
+                                              factor */
         tiny t = tiny_begin();
         value_id x = tiny_op(&t, "Sub", tiny_input(&t, "x", SIB_F32, "3 5"),
                              passes_weight(&t, "w", DIMS(5), 1, 0), "x1");
@@ -181,7 +182,7 @@ static void gelu_by_tanh(void **state)
     }
 }
 
-/* What the function's parts are used for elsewhere stays. */
+/* Parts of the function that other nodes read stay. */
 static void shared_parts_stay(void **state)
 {
     (void)state;

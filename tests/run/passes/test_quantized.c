@@ -1,4 +1,4 @@
-/* The pass that takes floats out between bytes. */
+/* The pass that removes floats between quantized values. */
 #include "check_passes.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
         __VA_ARGS__                                                                                          \
     }
 
-/* Parameters of a value: a scale, and a zero point of a dtype. */
+/* Quantization of a value: a scale, and a zero point of a dtype. */
 typedef struct spacing {
     value_id scale, zero;
 } spacing;
@@ -43,7 +43,7 @@ static value_id to_floats(tiny *t, value_id q, spacing s, const char *out)
     return node_of(t, "DequantizeLinear", 3, (value_id[]){q, s.scale, s.zero}, out, 0, NULL);
 }
 
-/* Bytes as weights, with a scale for each index of an axis. */
+/* Constant bytes, with a scale per index of an axis. */
 static value_id weights(tiny *t, const char *name, size_t rank, const int64_t *dims, int64_t axis)
 {
     double values[400], scales[16];
@@ -104,7 +104,7 @@ static void products(void **state)
 {
     (void)state;
     for (int kind = 0; kind < 3;
-         kind++) { /* weights by column; by row, which no operator takes; two activations */
+         kind++) { /* weights by column; by row, which no operator accepts; two activations */
         tiny t = tiny_begin();
         spacing sx = steps(&t, "x", SIB_U8, 0.02, 100), sy = steps(&t, "y", SIB_U8, 0.05, 120);
         value_id x = to_floats(&t, to_bytes(&t, tiny_input(&t, "x", SIB_F32, "4 4"), sx, "xq"), sx, "xf");
@@ -118,11 +118,11 @@ static void products(void **state)
     }
 }
 
-/* The same bytes come out, so nothing differs. */
+/* Only moves bytes, so the results are equal. */
 static void moves(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 3; kind++) { /* moved; moved and quantized otherwise; quantized at once */
+    for (int kind = 0; kind < 3; kind++) { /* moved; moved and requantized; requantized at once */
         tiny t = tiny_begin();
         spacing sx = steps(&t, "x", SIB_I8, 0.02, 10), sy = steps(&t, "y", SIB_I8, 0.03, 10);
         value_id x = to_floats(&t, to_bytes(&t, tiny_input(&t, "x", SIB_F32, "4 3"), sx, "xq"), sx, "xf");

@@ -1,4 +1,4 @@
-/* Passes in sessions: which graph a run takes, what taps see, the limit, and what the model keeps. */
+/* Passes in sessions: which graph a run uses, what taps see, the memory limit, and what the model retains. */
 #include "check_passes.h"
 
 #include "attr.h"
@@ -12,7 +12,7 @@
         __VA_ARGS__                                                                                          \
     }
 
-/* y = -|x| by way of two Identity nodes, and a dead Exp. */
+/* y = -|x| through two Identity nodes, and a dead Exp. */
 static tiny chain(void)
 {
     tiny t = tiny_begin();

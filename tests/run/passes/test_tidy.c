@@ -1,5 +1,5 @@
-/* Passes that make less of a graph: constants, nodes that do nothing, nodes that are there twice, weights that take in
-   what stands behind them. */
+/* Passes that simplify a graph: constants, nodes without effect, duplicate nodes, weights that absorb the
+   operators after them. */
 #include "check_passes.h"
 
 #include <string.h>
@@ -41,7 +41,7 @@ static attribute ints_of(const char *name, size_t n, const int64_t *x)
 typedef struct noop_case {
     const char *type;
     size_t n_in;
-    double in[3][6]; /* constant inputs behind x [2, 3] */
+    double in[3][6]; /* constant inputs after x [2, 3] */
     size_t counts[3];
     const char *name; /* an attribute, or NULL */
     int64_t attribute;
@@ -122,7 +122,8 @@ static void numbers_that_change_nothing_go(void **state)
     }
 }
 
-/* A number that broadcasts x to more dims, and a node whose output the graph gives, stay. */
+/* A constant that broadcasts x to more dims stays, and so does a node whose output is an output of the
+   graph. */
 static void what_widens_or_is_an_output_stays(void **state)
 {
     (void)state;
@@ -135,7 +136,7 @@ static void what_widens_or_is_an_output_stays(void **state)
     passes_check_one(&t, &want, "x", passes_random(SIB_F32, DIMS(2), 1, 1));
 }
 
-/* ---- constants ------------------------------------------------------------------------------------------ */
+/* ---- constants ----------------------------------------------------------------------------------------- */
 
 static void what_does_not_depend_on_inputs_is_computed(void **state)
 {
@@ -157,7 +158,7 @@ static void what_does_not_depend_on_inputs_is_computed(void **state)
     passes_check_one(&t, &want, "x", tiny_given(SIB_F32, 2, dims, values));
 }
 
-/* Random numbers, values much larger than what they are made of, and the graph's outputs stay. */
+/* Random numbers, values much larger than their inputs, and outputs of the graph stay nodes. */
 static void some_constants_stay(void **state)
 {
     (void)state;
@@ -177,7 +178,7 @@ static void some_constants_stay(void **state)
     passes_check_one(&t, &want, "x", passes_random(SIB_F32, DIMS(2), 1, 1));
 }
 
-/* Weights that a ConstantOfShape makes are made once, but not beyond a gigabyte. */
+/* Weights that a ConstantOfShape makes are computed once, unless they exceed a gigabyte. */
 static void filled_weights(void **state)
 {
     (void)state;
@@ -206,7 +207,7 @@ static void filled_weights(void **state)
     }
 }
 
-/* A node that cannot run is left for the run, which may never reach it. */
+/* A node that cannot run stays for the run, which may never reach it. */
 static void what_cannot_run_is_left(void **state)
 {
     (void)state;
@@ -224,7 +225,7 @@ static void what_cannot_run_is_left(void **state)
     sib_session_free(&s);
 }
 
-/* An input with a default is a constant for passes; a run that gives it takes the file's graph. */
+/* An input with a default is a constant for passes; a run that sets it uses the file's graph. */
 static void defaults_may_be_replaced(void **state)
 {
     (void)state;
@@ -249,7 +250,7 @@ static void defaults_may_be_replaced(void **state)
     sib_session_free(&s);
 }
 
-/* What the file says of a value that a node makes may be wrong: passes do not believe it. */
+/* The declared type of a node's output may be wrong: passes do not rely on it. */
 static void declared_dims_are_not_believed(void **state)
 {
     (void)state;
@@ -263,7 +264,7 @@ static void declared_dims_are_not_believed(void **state)
     passes_check_one(&t, &want, "x", passes_random(SIB_F32, DIMS(3, 2), 1, 1));
 }
 
-/* ---- same ------------------------------------------------------------------------------------------------ */
+/* ---- same ---------------------------------------------------------------------------------------------- */
 
 static void equal_nodes_are_one(void **state)
 {
@@ -288,7 +289,7 @@ static void equal_nodes_are_one(void **state)
     passes_check_one(&t, &want, "x", passes_random(SIB_F32, DIMS(2, 3), 1, 1));
 }
 
-/* Nodes of one operator that read different values are as many as there are, wherever the table puts them. */
+/* Nodes of one operator that read different values all stay, whatever their hashes. */
 static void chains_stay(void **state)
 {
     (void)state;
@@ -306,7 +307,7 @@ static void chains_stay(void **state)
     passes_check_one(&t, &want, "x", passes_random(SIB_F32, DIMS(2, 3), 1, 1));
 }
 
-/* Two draws are two; an output of the graph keeps its node. */
+/* Two random draws stay two; an output of the graph keeps its node. */
 static void some_equal_nodes_stay(void **state)
 {
     (void)state;
@@ -321,7 +322,7 @@ static void some_equal_nodes_stay(void **state)
     passes_check_one(&t, &want, "x", passes_random(SIB_F32, DIMS(2, 3), 1, 1));
 }
 
-/* ---- affine ---------------------------------------------------------------------------------------------- */
+/* ---- affine -------------------------------------------------------------------------------------------- */
 
 static value_id normalized(tiny *t, value_id x, int64_t c, const char *out)
 {
@@ -371,7 +372,7 @@ static void products_take_in_what_follows(void **state)
     }
 }
 
-/* With every allocation failing in turn: an error, or the same graph; a pass that fails is not one that doesn't match. */
+/* Each allocation fails once: an error, or the same graph. A failing pass is not one without a match. */
 static void affine_without_memory_is_an_error(void **state)
 {
     (void)state;
@@ -401,8 +402,8 @@ static void affine_without_memory_is_an_error(void **state)
     }
 }
 
-/* Another reader of the convolution, numbers along another axis or for each row, more dims, the layer as the subtrahend, a
-   transposed convolution of groups, whose channels no axis of the weights has. */
+/* Not absorbed: a convolution with another reader, factors along another axis or per row, more dims, the
+   layer as the subtrahend, a grouped transposed convolution, whose channels are no axis of the weights. */
 static void other_factors_stay(void **state)
 {
     (void)state;
@@ -436,7 +437,7 @@ static void other_factors_stay(void **state)
     }
 }
 
-/* ---- dequantized ------------------------------------------------------------------------------------------ */
+/* ---- dequantized --------------------------------------------------------------------------------------- */
 
 static void weights_of_few_bits_become_floats(void **state)
 {

@@ -1,4 +1,4 @@
-/* The pass that takes transpositions together, into products, and back. */
+/* The pass that combines transposes, moves them into products, and cancels them. */
 #include "check_passes.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
         __VA_ARGS__                                                                                          \
     }
 
-/* perm: "021"; "" for none given. */
+/* perm: "021"; "" to omit the attribute. */
 static value_id turned(tiny *t, value_id x, const char *perm, const char *out)
 {
     int64_t axes[8];
@@ -46,7 +46,7 @@ static void one_after_another(void **state)
     }
 }
 
-/* The first is read by others too; what comes out is an output of the graph. */
+/* The first has another reader; the result is an output of the graph. */
 static void shared_and_given(void **state)
 {
     (void)state;
@@ -89,7 +89,7 @@ static void into_gemm(void **state)
     check(&t, "Gemm", passes_random(SIB_F32, DIMS(4, 3), 1, 1));
 }
 
-/* Cancelled before a product that turns another operand: both edits of one pass. */
+/* A pair cancelled before a product that has another transposed operand: both edits in one pass. */
 static void several_edits_at_once(void **state)
 {
     (void)state;
@@ -104,7 +104,7 @@ static void taken_back(void **state)
 {
     (void)state;
     for (int kind = 0; kind < 4;
-         kind++) { /* as it is; another reader; not taken back; a sum of two turned alike */
+         kind++) { /* plain; another reader; not undone; a sum of two transposed alike */
         tiny t = tiny_begin();
         value_id x = tiny_input(&t, "x", SIB_F32, "1 4 5 6"), a = turned(&t, x, "0231", "a");
         value_id v = tiny_op(&t, "Add", a, passes_weight(&t, "bias", DIMS(4), 1, 0), "v");
