@@ -15,14 +15,14 @@ typedef unsigned __int128 compare_u128;
 typedef struct compare_state {
     sib_tolerance tolerance;
     sib_comparison *out;
-    bool worst_fails; /* the worst so far differs; before one does, the worst is one within tolerance */
-    double worst;     /* largest difference so far; infinite for a mismatch */
-    compare_u128 worst_exact; /* the same of integers */
+    bool worst_fails; /* the worst pair exceeds the tolerance; such a pair is worse than any within it */
+    double worst;     /* max difference so far; infinite for a mismatch */
+    compare_u128 worst_exact; /* the same for integers */
 } compare_state;
 
-/* What was found out about one pair that is not identical. */
+/* Result for one pair that is not identical. */
 typedef struct compare_pair {
-    double a, b;        /* as they are shown */
+    double a, b;        /* as shown in reports */
     double difference;  /* |a - b| */
     double reference;   /* |b| */
     compare_u128 exact; /* |a - b| of integers, else 0 */
@@ -53,7 +53,7 @@ static void note_worst(compare_state *s, uint64_t index, const compare_pair *p)
     s->out->worst_b = p->b;
 }
 
-/* A pair where NaN or an infinity does not meet its like: worse than any finite difference. */
+/* Records a pair where NaN or infinity meets anything else: worse than any finite difference. */
 static void note_mismatch(compare_state *s, uint64_t index, double a, double b, bool a_nan, bool b_nan)
 {
     s->out->n_nan_mismatch += a_nan != b_nan;
@@ -74,7 +74,7 @@ static void note_finite(compare_state *s, uint64_t index, const compare_pair *p)
     note_worst(s, index, p);
 }
 
-/* An infinite rtol of 0 is 0. */
+/* Takes rtol 0 times infinity as 0. */
 static double limit_of(const sib_tolerance *t, double reference)
 {
     return reference > 0 ? t->atol + t->rtol * reference : t->atol;
@@ -85,7 +85,7 @@ static bool within(const sib_tolerance *t, double difference, double reference)
     return difference <= limit_of(t, reference);
 }
 
-/* ---- One block of each kind: n elements, the first of which has `index` ---------------------------- */
+/* ---- One block of each kind: n elements, the first has `index` ----------------------------------------- */
 
 static void compare_floats(compare_state *s, sib_dtype dtype, const void *a, const void *b, uint64_t index,
                            size_t n)

@@ -1,7 +1,8 @@
 /* Every conversion goes through one of four exact pivots: double for floats, int64_t and uint64_t for
-   integers, pairs of doubles for complex numbers. From an integer pivot to a float narrower than double goes
-   a double rounded to odd, which keeps enough for the second rounding to be the only one (Boldo & Melquiond
-   2008, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding to odd"). */
+   integers, pairs of doubles for complex numbers. From an integer pivot to a float narrower than double,
+   the intermediate double is rounded to odd, which keeps enough bits that only the second rounding counts
+   (Boldo & Melquiond 2008, "Emulation of FMA and correctly rounded sums: proved algorithms using rounding
+   to odd"). */
 #include "tensor/convert.h"
 
 #include "base/error.h"
@@ -48,7 +49,7 @@ static void store_packed(unsigned bits, unsigned char *dst, size_t first, size_t
     }
 }
 
-/* One loop each for every width: the callers give `bytes` as a constant. */
+/* The callers pass `bytes` as a constant, so that each width gets its own loop. */
 static inline __attribute__((always_inline)) void load_bytes(size_t bytes, const unsigned char *src, size_t n,
                                                              uint64_t *out)
 {
@@ -109,7 +110,7 @@ static void store_codes(sib_dtype to, void *dst, size_t first, size_t n, const u
     }
 }
 
-/* ---- To the pivot --------------------------------------------------------------------------------- */
+/* ---- To a pivot ------------------------------------------------------------------------------------ */
 
 static double double_of_f32(uint64_t code)
 {
@@ -145,7 +146,7 @@ static void load_complex(sib_dtype from, const void *src, size_t first, size_t n
 static void load_floats(sib_dtype from, size_t n, pivot *p)
 {
     const float_format *format = format_of(from);
-    if (from == SIB_F64) /* codes of doubles are doubles */
+    if (from == SIB_F64) /* a double is its own code */
         return;
     for (size_t i = 0; i < n; i++)
         p->v.f[i] = from == SIB_F32 ? double_of_f32(p->v.u[i]) : format_decode(format, p->v.u[i]);
@@ -172,9 +173,9 @@ static void load_pivot(sib_dtype from, const void *src, size_t first, size_t n, 
             p->v.i[i] = (int64_t)(p->v.u[i] << unused) >> unused;
 }
 
-/* ---- From the pivot ------------------------------------------------------------------------------- */
+/* ---- From a pivot ---------------------------------------------------------------------------------- */
 
-/* The double next to u towards zero, with its last bit set where that is not u itself. */
+/* Rounds u to odd: truncates, and sets the last bit where that was inexact. */
 static double odd_from_u64(uint64_t u)
 {
     if (u >> 53 == 0)
@@ -191,7 +192,8 @@ static double odd_from_i64(int64_t i)
     return i < 0 ? -odd_from_u64(0 - (uint64_t)i) : odd_from_u64((uint64_t)i);
 }
 
-/* Real parts as doubles. exact: the target is double, so integers round to nearest; else they round to odd. */
+/* Gets the real parts as doubles. exact: the target is double, so integers round to nearest; else they
+   round to odd. */
 static void pivot_to_doubles(const pivot *p, size_t n, bool exact, double *out)
 {
     for (size_t i = 0; i < n; i++) {
@@ -254,12 +256,12 @@ static int_range range_of(sib_dtype dtype)
     return r;
 }
 
-/* The integer part of x modulo 2^64; 0 for NaN and infinities. */
+/* Returns the integer part of x modulo 2^64; 0 for NaN and infinities. */
 static uint64_t wrap_double(double x)
 {
     uint64_t bits = format_bits_of(x), mantissa = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1) << 52;
     int exponent = (int)(bits >> 52 & 2047) - 1023; /* |x| = mantissa * 2^(exponent - 52) */
-    if (exponent < 0 || exponent >= 52 + 64)        /* infinities and NaN have 1024 */
+    if (exponent < 0 || exponent >= 52 + 64)        /* the exponent of infinities and NaN is 1024 */
         return 0;
     uint64_t magnitude = exponent < 52 ? mantissa >> (52 - exponent) : mantissa << (exponent - 52);
     return bits >> 63 ? 0 - magnitude : magnitude;
@@ -283,7 +285,7 @@ static uint64_t clamp_i64(int64_t x, const int_range *r)
     return x > 0 && (uint64_t)x > r->high ? r->high : (uint64_t)x;
 }
 
-/* Codes of integers; bits above the type's width are dropped when they are stored. */
+/* Computes codes of integers; storing them drops bits above the type's width. */
 static void pivot_to_ints(const pivot *p, sib_dtype to, size_t n, sib_overflow overflow, uint64_t *codes)
 {
     int_range r = range_of(to);
@@ -340,7 +342,7 @@ void convert_block(sib_dtype from, const void *src, size_t from_first, sib_dtype
     store_codes(to, dst, to_first, n, codes);
 }
 
-/* Bits of the last byte beyond element n. */
+/* Clears the bits of the last byte beyond element n. */
 static void clear_padding(sib_dtype dtype, unsigned char *data, size_t n)
 {
     unsigned bits = dtype_info(dtype)->bits;
@@ -407,7 +409,7 @@ sib_code sib_convert(sib_dtype from, const void *src, sib_dtype to, void *dst, s
     return SIB_OK;
 }
 
-/* Numbers of t, which is not dense, into dst in row-major order. */
+/* Converts the elements of t, which is not dense, to dst in row-major order. */
 static void convert_walk(const sib_tensor *t, sib_dtype to, void *dst, sib_overflow overflow)
 {
     char scratch[WALK_SCRATCH];
@@ -415,7 +417,7 @@ static void convert_walk(const sib_tensor *t, sib_dtype to, void *dst, sib_overf
     size_t n, done = 0, stride = dtype_stride(to);
     walk_begin(&walk, t);
     for (const void *next = walk_next(&walk, scratch, &n); n > 0; next = walk_next(&walk, scratch, &n)) {
-        /* Blocks begin a byte also of a packed type: they are of a multiple of 8 elements but for the last. */
+        /* Packed blocks begin at a byte, since all but the last have a multiple of 8 elements. */
         size_t at = stride ? done * stride : done / (8 / dtype_info(to)->bits);
         convert_dense(t->dtype, next, to, (char *)dst + at, n, overflow);
         done += n;

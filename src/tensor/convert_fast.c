@@ -16,11 +16,11 @@ static inline uint32_t bits_of_f32(float x)
     return bits;
 }
 
-/* Both ways around the exponent: float32 has 112 more below the point than float16. */
+/* The difference of the exponent biases of float32 and float16, in float32's exponent field. */
 #define F16_REBIAS (UINT32_C(112) << 23)
 
-/* All cases are computed and one is chosen, so that there is no branch. Subnormal results are rounded by the
-   addition of 0.5, whose last place is 2^-24, the smallest float16. */
+/* Computes all cases and selects one, without branches. Adding 0.5, whose last bit is 2^-24, the smallest
+   float16, rounds subnormal results. */
 static inline uint16_t f16_of_f32(uint32_t bits)
 {
     uint32_t magnitude = bits & 0x7FFFFFFF, sign = bits >> 16 & 0x8000;

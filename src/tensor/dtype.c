@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Elements are kept in the machine's order, which the files (.npy, ONNX) have as little-endian. */
+/* Elements are in native byte order, which must be that of the files (.npy, ONNX): little-endian. */
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "big-endian machines need byte swaps in npy.c");
 _Static_assert(sizeof(sib_str) * 8 == 128, "a string element is a pointer and a length of 64 bits each");
 

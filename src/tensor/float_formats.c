@@ -2,15 +2,15 @@
 
 #include "base/size.h"
 
-/* Of a double. */
+/* Of double. */
 #define MANTISSA_BITS    52
 #define EXPONENT_BIAS    1023
 #define EXPONENT_SPECIAL 2047 /* of infinity and NaN */
 #define MANTISSA_MASK    ((UINT64_C(1) << MANTISSA_BITS) - 1)
 
-/* float4e2m1 has no NaN; a NaN becomes -0 there, as in the official cases of ONNX Cast. */
+/* float4e2m1 has no NaN; NaN becomes -0, as in the official test cases of ONNX Cast. */
 static const float_format formats[] = {
-    /* dtype, exponent and mantissa bits, bias, largest, infinity, NaN, mask, sign, -0, clamps */
+    /* dtype, exponent and mantissa bits, bias, max finite, infinity, NaN, mask, sign, -0, clamps */
     {SIB_F64, 11, 52, 1023, 0x7FEFFFFFFFFFFFFF, 0x7FF0000000000000, 0x7FF8000000000000, 0, true, true, false},
     {SIB_F32, 8, 23, 127, 0x7F7FFFFF, 0x7F800000, 0x7FC00000, 0, true, true, false},
     {SIB_F16, 5, 10, 15, 0x7BFF, 0x7C00, 0x7E00, 0, true, true, false},
@@ -31,7 +31,7 @@ const float_format *format_of(sib_dtype dtype)
     return NULL;
 }
 
-/* 2^e for an e that a normal double holds. */
+/* 2^e, for e in the range of normal doubles. */
 static double power_of_two(int e)
 {
     return format_double_of((uint64_t)(e + EXPONENT_BIAS) << MANTISSA_BITS);
@@ -46,7 +46,7 @@ double format_decode(const float_format *f, uint64_t code)
     uint64_t mantissa = magnitude & ((UINT64_C(1) << m) - 1);
     if (f->nan_mask && (code & f->nan_mask) == f->nan)
         return format_double_of(sign | format_bits_of((double)NAN));
-    if (f->infinity && magnitude >= f->infinity) /* the payload of a NaN stays in its high bits */
+    if (f->infinity && magnitude >= f->infinity) /* a NaN keeps the high bits of its payload */
         return format_double_of(sign | (uint64_t)EXPONENT_SPECIAL << MANTISSA_BITS |
                                 mantissa << (MANTISSA_BITS - m));
     if (m == 52)
@@ -59,7 +59,7 @@ double format_decode(const float_format *f, uint64_t code)
     return sign ? -value : value;
 }
 
-/* x beyond the largest value, or infinite. Without sign. */
+/* Code, without sign, for an infinite x or one above the max finite value. */
 static uint64_t too_large(const float_format *f, sib_overflow overflow)
 {
     if (f->infinity && !(f->clamps && overflow == SIB_OVERFLOW_SATURATE))
@@ -68,8 +68,8 @@ static uint64_t too_large(const float_format *f, sib_overflow overflow)
     return overflow == SIB_OVERFLOW_SATURATE || !has_nan ? f->max_finite : f->nan;
 }
 
-/* The exponent of a positive x, rounded up, where only powers of two are representable. Zero and negative
-   numbers lie below the smallest one. */
+/* Encodes x in a format of powers of two: its exponent, rounded up. Zero and negative numbers are below
+   the smallest value. */
 static uint64_t encode_exponent(const float_format *f, double x, sib_overflow overflow)
 {
     double smallest = power_of_two(-f->bias), largest = power_of_two((int)f->max_finite - f->bias);
@@ -98,8 +98,8 @@ uint64_t format_encode(const float_format *f, double x, sib_overflow overflow)
     }
     if (m == MANTISSA_BITS)
         return bits;
-    /* |x| = significand * 2^(exponent - 52); a unit in the last place of the result is 2^(unit). Subnormal
-       doubles are below half the smallest unit of every format here, and round to 0 with their exponent. */
+    /* |x| = significand * 2^(exponent - 52); the last bit of the result means 2^unit. Subnormal doubles
+       are below half the smallest unit of every format here, so with exponent field 0 they round to 0. */
     int exponent = field - EXPONENT_BIAS;
     uint64_t significand = mantissa | (field ? UINT64_C(1) << MANTISSA_BITS : 0);
     int floor_exponent = exponent < 1 - f->bias ? 1 - f->bias : exponent;
@@ -110,7 +110,7 @@ uint64_t format_encode(const float_format *f, double x, sib_overflow overflow)
         kept = significand >> drop;
         kept += rest > half || (rest == half && (kept & 1));
     }
-    /* A carry out of the mantissa lands in the exponent, as it should. */
+    /* A carry out of the mantissa correctly increments the exponent. */
     uint64_t code = ((uint64_t)(floor_exponent + f->bias - 1) << m) + kept;
     if (code > f->max_finite)
         code = too_large(f, overflow);

@@ -11,7 +11,7 @@
 typedef struct shifted {
     pthread_mutex_t lock;
     bool filled;
-    void *memory; /* mapped; not to be touched before it is filled, so that reading it too early shows */
+    void *memory; /* mapped without access until filled, so that reading it too early crashes */
     mapping *file;
     byte_span bytes;
 } shifted;

@@ -17,7 +17,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Type of the same width whose numbers are the codes of a packed type. */
+/* Returns the unsigned type of the same width as a packed type: its numbers are the codes. */
 static sib_dtype codes_of(sib_dtype packed)
 {
     return sib_dtype_bits(packed) == 4 ? SIB_U4 : SIB_U2;
@@ -25,7 +25,7 @@ static sib_dtype codes_of(sib_dtype packed)
 
 /* ---- Reading -------------------------------------------------------------------------------------- */
 
-/* Reads exactly n bytes of `what`. */
+/* Reads exactly n bytes; `what` names them in messages. */
 static sib_code read_exactly(npy_input *in, void *dst, size_t n, const char *what, sib_error *err)
 {
     size_t got = 0;
@@ -42,7 +42,7 @@ static uint64_t bytes_left(const npy_input *in)
     return in->size == UINT64_MAX ? UINT64_MAX : in->size > in->offset ? in->size - in->offset : 0;
 }
 
-/* Magic, version and length of the text. */
+/* Reads magic, version and length of the text. */
 static sib_code read_prefix(npy_input *in, size_t *text_bytes, sib_error *err)
 {
     unsigned char prefix[NPY_PREFIX_MAX];
@@ -88,7 +88,7 @@ static sib_code read_header(npy_input *in, npy_header *out, sib_error *err)
     return code;
 }
 
-/* Elements and bytes of the data, which must be there. */
+/* Computes elements and bytes of the data, which must be present. */
 static sib_code measure(const npy_input *in, const npy_header *h, uint64_t *count, size_t *bytes,
                         sib_error *err)
 {
@@ -117,7 +117,7 @@ static void swap_bytes(unsigned char *data, size_t bytes, size_t width)
         }
 }
 
-/* Reads numbers; packed types as a tensor of a byte each. */
+/* Reads numbers; packed types as a tensor of one byte per element. */
 static sib_code read_numbers(npy_input *in, const npy_header *h, const int64_t *dims, size_t bytes,
                              sib_tensor **out, sib_error *err)
 {
@@ -134,7 +134,8 @@ static sib_code read_numbers(npy_input *in, const npy_header *h, const int64_t *
     return SIB_OK;
 }
 
-/* One '<U' element into UTF-8 at out: (4 bytes a character). Returns the bytes, SIZE_MAX for no character. */
+/* Converts one '<U' element to UTF-8 in out (4 bytes per character). Returns the bytes; SIZE_MAX for an
+   invalid character. */
 static size_t decode_utf32(const unsigned char *src, size_t n, char *out)
 {
     size_t length = 0;
@@ -149,7 +150,7 @@ static size_t decode_utf32(const unsigned char *src, size_t n, char *out)
     return length;
 }
 
-/* Elements of the file, raw: (count, item), into the strings of t, which are in the same order. */
+/* Converts elements as in the file, raw: (count, item), to the strings of t in the same order. */
 static sib_code decode_strings(const npy_input *in, const npy_header *h, const unsigned char *raw, char *utf8,
                                sib_tensor *t, sib_error *err)
 {
@@ -192,7 +193,7 @@ static sib_code read_strings(npy_input *in, const npy_header *h, const int64_t *
     return code;
 }
 
-/* Transposes t, whose dims are those of the file in reverse, to C order. */
+/* Transposes t, whose dims are those of the file reversed, to C order. */
 static sib_code reorder(sib_tensor **t, sib_error *err)
 {
     int64_t backwards[SIB_MAX_RANK];
@@ -228,7 +229,7 @@ sib_code npy_read(npy_input *in, sib_tensor **out, sib_error *err)
     npy_header h;
     uint64_t count = 0;
     size_t bytes = 0;
-    int64_t dims[SIB_MAX_RANK]; /* as they follow each other in the file */
+    int64_t dims[SIB_MAX_RANK]; /* in the order of memory */
     sib_tensor *t = NULL;
     *out = NULL;
     sib_code code = read_header(in, &h, err);
@@ -279,7 +280,8 @@ sib_code sib_npy_load(const char *path, sib_tensor **out, sib_error *err)
 
 /* ---- Writing -------------------------------------------------------------------------------------- */
 
-/* Characters of a string; SIZE_MAX where it is not UTF-8. With out: (as many) writes them. */
+/* Returns the number of characters of a string; SIZE_MAX where it is not UTF-8. out: NULL, or receives the
+   characters. */
 static size_t utf32_of(sib_str s, unsigned char *out)
 {
     size_t n = 0;
@@ -295,7 +297,7 @@ static size_t utf32_of(sib_str s, unsigned char *out)
     return n;
 }
 
-/* The length of the longest string in characters, at least 1 as in NumPy. */
+/* Gets the max length of the strings in characters, at least 1 as in NumPy. */
 static sib_code longest_string(const sib_tensor *t, const char *name, size_t *out, sib_error *err)
 {
     tensor_walk walk;
@@ -334,7 +336,7 @@ static sib_code image_of_strings(const sib_tensor *t, const char *name, npy_imag
     return SIB_OK;
 }
 
-/* The numbers of t in C order, packed ones a byte each. */
+/* Makes the numbers of t in C order, packed ones a byte each. */
 static sib_code image_of_numbers(const sib_tensor *t, npy_image *out, sib_error *err)
 {
     bool packed = dtype_is_packed(t->dtype);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Letter and bytes of a descriptor such as '<f4'. The first row of a type is the one that is written. */
+/* Letter and bytes of a descriptor such as '<f4'. A type is written as its first row. */
 static const struct {
     char letter;
     unsigned bytes;
@@ -30,7 +30,7 @@ static const struct {
 typedef struct cursor {
     const char *text;
     size_t n, at;
-    uint64_t offset; /* of text in the file */
+    uint64_t offset; /* of text, in the file */
     const char *name;
     sib_error *err;
 } cursor;
@@ -69,7 +69,7 @@ static bool take_word(cursor *c, const char *word)
     return found;
 }
 
-/* A quoted string without escapes into out: (size). */
+/* Reads a quoted string without escapes into out (size). */
 static sib_code read_quoted(cursor *c, char *out, size_t size, const char *expected)
 {
     skip(c);
@@ -88,7 +88,7 @@ static sib_code read_quoted(cursor *c, char *out, size_t size, const char *expec
     return SIB_OK;
 }
 
-/* Decimal digits as a number up to INT64_MAX. */
+/* Reads decimal digits as a number up to INT64_MAX. */
 static bool read_digits(cursor *c, int64_t *out)
 {
     size_t start = c->at;
@@ -113,7 +113,7 @@ static sib_code read_shape(cursor *c, npy_header *out)
         skip(c);
         if (!read_digits(c, &dim))
             return bad(c, "a dim from 0 to 2^63 - 1");
-        c->at += peek(c) == 'L'; /* as Python 2 wrote it */
+        c->at += peek(c) == 'L'; /* Python 2 wrote an L */
         out->dims[out->rank] = dim;
         comma = take(c, ',');
     }
@@ -126,7 +126,7 @@ static sib_code unsupported(const cursor *c, const char *descr)
                       c->name, descr);
 }
 
-/* Reads '<f4' and its like: byte order, letter, bytes (of 'U': characters). */
+/* Reads a descriptor such as '<f4': byte order, letter, bytes (for 'U': characters). */
 static sib_code read_descr(cursor *c, npy_header *out)
 {
     char descr[32];
@@ -161,7 +161,7 @@ static sib_code read_descr(cursor *c, npy_header *out)
     for (size_t i = 0; i < N_DESCRIPTORS; i++) {
         if (descriptors[i].letter != letter || descriptors[i].bytes != bytes)
             continue;
-        /* A comment may name the type that one opaque byte holds. */
+        /* A comment may name the type of a one-byte 'V'. */
         out->opaque = letter == 'V';
         out->dtype = out->opaque && bytes == 1 ? SIB_U8 : descriptors[i].dtype;
         out->item = (size_t)bytes;
@@ -170,7 +170,7 @@ static sib_code read_descr(cursor *c, npy_header *out)
     return strchr("fiucbV", letter) ? unsupported(c, descr) : bad(c, "a known type");
 }
 
-/* What npy_format leaves behind the dictionary for types that NumPy has no name for. */
+/* Reads the comment that npy_format writes after the dictionary for types that NumPy does not know. */
 static void read_comment(cursor *c, npy_header *out)
 {
     char name[32];
@@ -188,7 +188,7 @@ static void read_comment(cursor *c, npy_header *out)
         c->at++;
 }
 
-/* One "key: value". seen: a bit for each key found. */
+/* Reads one "key: value". seen: one bit per key found. */
 static sib_code read_item(cursor *c, unsigned *seen, npy_header *out)
 {
     static const char *const keys[] = {"descr", "fortran_order", "shape"};

@@ -1,4 +1,5 @@
-/* .npz: a zip archive with one .npy file for each array. libzip reads and writes it; its memory is its own. */
+/* .npz: a zip archive with one .npy file per array. libzip reads and writes it, and allocates its own
+   memory. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/outfile.h"
@@ -14,13 +15,13 @@
 #define SUFFIX       ".npy"
 #define SUFFIX_BYTES 4
 
-/* What an archive without members is: the end of a directory of none. */
+/* An empty archive: the end record of an empty directory. */
 static const char empty_archive[22] = "PK\x05\x06";
 
-/* Members carry the first moment that zip can tell, so that equal arrays make equal archives. */
+/* Members carry the earliest date of the zip format, so that equal arrays give identical archives. */
 #define ZIP_DATE_1980 0x21
 
-/* Our code for one of libzip's, where it is about the contents of an archive. */
+/* Maps libzip's code to ours where it concerns the contents of an archive. */
 static sib_code code_of(int zip_code)
 {
     switch (zip_code) {
@@ -66,7 +67,7 @@ static zip_int64_t stream_seek(archive_stream *s, void *data, zip_uint64_t lengt
     return fseeko(s->file, (off_t)args->offset, args->whence) == 0 ? 0 : stream_failed(s, ZIP_ER_SEEK);
 }
 
-/* The file under a new archive, as libzip wants it: a stream that is only written. */
+/* Callback for the file of a new archive, which libzip only writes. */
 static zip_int64_t stream_call(void *user, void *data, zip_uint64_t length, zip_source_cmd_t command)
 {
     archive_stream *s = user;
@@ -93,12 +94,12 @@ static zip_int64_t stream_call(void *user, void *data, zip_uint64_t length, zip_
         return stream_seek(s, data, length);
     case ZIP_SOURCE_TELL_WRITE:
         return ftello(s->file);
-    default: /* nothing to read, nothing to do */
+    default: /* nothing is read, and the other commands need no action */
         return 0;
     }
 }
 
-/* The failure of libzip while it wrote `path`. */
+/* Reports a failure of libzip while it wrote `path`. */
 static sib_code write_failed(const char *path, const char *array, zip_error_t *error, sib_error *err)
 {
     int code = zip_error_code_zip(error);
@@ -110,7 +111,7 @@ static sib_code write_failed(const char *path, const char *array, zip_error_t *e
     return err_set(err, SIB_ERR_IO, "%s: cannot be written: %s", path, zip_error_strerror(error));
 }
 
-/* Adds one array, whose image must live until the archive is closed. */
+/* Adds one array; its image must live until the archive is closed. */
 static sib_code add_member(zip_t *zip, const char *path, const sib_npz_entry *entry, const npy_image *image,
                            bool compress, sib_error *err)
 {
@@ -142,7 +143,7 @@ static sib_code add_member(zip_t *zip, const char *path, const sib_npz_entry *en
     return code;
 }
 
-/* Writes all members to an open file. images: (n), zeroed; the caller frees what is made in them. */
+/* Writes all members to an open file. images: (n), zeroed; the caller frees them. */
 static sib_code write_members(FILE *file, const char *path, const sib_npz_entry *entries, npy_image *images,
                               size_t n, bool compress, sib_error *err)
 {
@@ -230,7 +231,7 @@ static sib_code read_member(npy_input *in, void *dst, size_t n, size_t *got, sib
     return SIB_OK;
 }
 
-/* Reads on to the end, where libzip compares the check sum. */
+/* Reads to the end, where libzip verifies the checksum. */
 static sib_code check_end(npy_input *in, sib_error *err)
 {
     char rest[4096];
@@ -242,7 +243,7 @@ static sib_code check_end(npy_input *in, sib_error *err)
     return code;
 }
 
-/* Reads member i into *out where it is an array; else leaves that alone. */
+/* Reads member i into *out if it is an array, else leaves *out unchanged. */
 static sib_code load_member(zip_t *zip, const char *path, zip_uint64_t i, sib_npz_entry *out, sib_error *err)
 {
     zip_stat_t st;
@@ -284,7 +285,7 @@ static sib_code open_archive(const char *path, zip_t **out, sib_error *err)
         return err_set(err, SIB_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return err_set(err, SIB_ERR_IO, "%s: is a folder or a device, expected a file", path);
-    /* libzip takes an empty file for an archive without members. */
+    /* libzip treats an empty file as an archive without members. */
     if (st.st_size < (off_t)sizeof empty_archive)
         return err_set_at(err, SIB_ERR_FORMAT, 0, "%s: is not an .npz archive, expected at least %zu bytes",
                           path, sizeof empty_archive);
@@ -312,7 +313,8 @@ sib_code sib_npz_load(const char *path, sib_npz_entry **entries, size_t *n, sib_
     if (code != SIB_OK)
         return code;
     size_t members = (size_t)zip_get_num_entries(zip, 0), loaded = 0;
-    sib_npz_entry *list = mem_calloc(members, sizeof *list); /* (members), the first `loaded` in use */
+    /* (members), of which the first `loaded` are used */
+    sib_npz_entry *list = mem_calloc(members, sizeof *list);
     if (!list)
         code = err_memory(err, members * sizeof *list, "an archive");
     for (size_t i = 0; i < members && code == SIB_OK; i++) {

@@ -1,4 +1,5 @@
-/* Weights that are read once, to be packed: they come from the file piece by piece, and leave no pages behind. */
+/* Reads weights that are needed once, to be packed, from their file piece by piece, without keeping the
+   pages. */
 #include "base/alloc.h"
 #include "base/size.h"
 #include "tensor/dtype.h"
@@ -9,13 +10,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Below this a system call costs more than it saves. */
+/* Below this size a system call costs more than it saves. */
 #define PAGES_LEAST (64 * 1024)
 
-/* What is read at once: it stays in the second cache until it has been packed. */
+/* Bytes read at once: they stay in the L2 cache until they are packed. */
 #define PIECE_BYTES (512 * 1024)
 
-/* Hints about the pages of [begin, end). */
+/* Gives the kernel advice on the pages of [begin, end). */
 static void advise(uintptr_t begin, uintptr_t end, int advice)
 {
     if (begin < end)
@@ -27,7 +28,7 @@ static uintptr_t page_bytes(void)
     return (uintptr_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Brings the pages of a file that hold these bytes, in one go. */
+/* Reads the pages of a file that hold these bytes in one system call. */
 static void want_pages(const void *data, size_t bytes)
 {
 #if defined(MADV_POPULATE_READ)
@@ -39,7 +40,7 @@ static void want_pages(const void *data, size_t bytes)
 #endif
 }
 
-/* Lets pages go that hold nothing but these bytes or, where `before`, also bytes before them. */
+/* Drops the pages that hold only these bytes or, where `before`, also preceding ones. */
 static void leave_pages(const void *data, size_t bytes, bool before)
 {
     uintptr_t page = page_bytes(), begin = (uintptr_t)data + (before ? 0 : page - 1);
@@ -78,8 +79,8 @@ void tensor_leave_pages(const sib_tensor *t)
 {
     const tensor_storage *s = t->storage;
     bool waits = atomic_load_explicit(&s->waits, memory_order_acquire);
-    /* pages of a file mapped read-only lose nothing; those of other memory would, such as what elements with a source are
-       copied to when they are first wanted */
+    /* Pages of a file mapped read-only can be dropped without loss. Other memory would lose its contents,
+       such as the copy that elements with a source were loaded to. */
     const void *pages = s->source ? s->source : waits ? NULL : t->data;
     size_t bytes = bytes_of(t);
     if (s->file_pages && pages && bytes >= PAGES_LEAST)
@@ -88,7 +89,7 @@ void tensor_leave_pages(const sib_tensor *t)
 
 void tensor_copy_pages(void *to, const void *from, size_t bytes)
 {
-    for (size_t at = 0, n; at < bytes; at += n) { /* so much that system calls do not count */
+    for (size_t at = 0, n; at < bytes; at += n) { /* large enough to make system calls negligible */
         n = size_min(bytes - at, PIECE_BYTES);
         want_pages((const char *)from + at, n);
         memcpy((char *)to + at, (const char *)from + at, n);
@@ -96,7 +97,7 @@ void tensor_copy_pages(void *to, const void *from, size_t bytes)
     }
 }
 
-/* Rows of `bytes` that are read at once: of a block of so many, a multiple. */
+/* Number of rows of `bytes` to read at once: a multiple of `multiple`, at most a block. */
 static size_t rows_at_once(size_t bytes, size_t block, size_t multiple)
 {
     size_t rows = bytes ? PIECE_BYTES / bytes / multiple * multiple : block;
@@ -115,7 +116,7 @@ bool tensor_read_rows(const sib_tensor *t, size_t row, size_t block, size_t mult
     bool aligned = (uintptr_t)at % dtype_align(t->dtype) == 0, file = t->storage->file_pages;
     if (!aligned && all && !(copy = mem_alloc(max_rows, bytes)))
         return false;
-    /* what has come to stand in memory of its own is no page of the file any more */
+    /* elements that were loaded to other memory are not pages of the file */
     file = file && (!t->storage->source || at == t->storage->source) && bytes_of(t) >= PAGES_LEAST;
     for (size_t i = 0, n; i < all; i += n, at += n * bytes) {
         n = size_min(max_rows, block - i % block);

@@ -5,14 +5,14 @@
 
 #include <math.h>
 
-/* What passes over the elements share. Sums are of x * scale, where scale is the power of two that brings the
-   largest finite magnitude near 1, so that neither sums nor squares overflow or vanish. */
+/* State shared by the passes over the elements. Sums are of x * scale, where scale is the power of two
+   that brings the largest finite magnitude near 1, so that neither sums nor squares overflow or underflow. */
 typedef struct stats_state {
     sib_stats *out;
     uint64_t n_finite;
     double finite_min, finite_max;
     double scale, mean;  /* mean of x * scale */
-    double sum, lost;    /* a sum, and what rounding took from it */
+    double sum, lost;    /* a sum, and its rounding errors */
     double squares;      /* of deviations from the mean */
     uint64_t *histogram; /* (bins) */
     size_t bins;
@@ -43,7 +43,7 @@ static void count_pass(stats_state *s, const double *x, size_t n)
             continue;
         }
         out->n_zero += x[i] == 0;
-        out->min = !(x[i] >= out->min) ? x[i] : out->min; /* the first one replaces NaN */
+        out->min = !(x[i] >= out->min) ? x[i] : out->min; /* the first value replaces NaN */
         out->max = !(x[i] <= out->max) ? x[i] : out->max;
         if (isinf(x[i])) {
             out->n_inf++;
@@ -80,7 +80,7 @@ static void square_pass(stats_state *s, const double *x, size_t n)
     s->squares += squares;
 }
 
-/* Lower edge of a bin. */
+/* Returns the lower edge of a bin. */
 static double edge(const stats_state *s, size_t bin)
 {
     return bin == s->bins ? s->hi : s->lo + (double)bin * s->width;
@@ -93,9 +93,9 @@ static void histogram_pass(stats_state *s, const double *x, size_t n)
         if (!(x[i] >= s->lo && x[i] <= s->hi) || isinf(x[i]))
             continue;
         double place = wide ? x[i] / s->width - s->lo / s->width : (x[i] - s->lo) / s->width;
-        /* NaN, where all values are equal, goes to the last bin. */
+        /* NaN, which arises where all values are equal, goes to the last bin. */
         size_t bin = place < (double)s->bins ? (size_t)fmax(place, 0) : s->bins - 1;
-        /* The quotient is rounded; the edges decide. */
+        /* The quotient is rounded, so the edges decide. */
         while (bin > 0 && x[i] < edge(s, bin))
             bin--;
         while (bin + 1 < s->bins && x[i] >= edge(s, bin + 1))

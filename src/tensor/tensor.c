@@ -15,14 +15,14 @@
 
 static const char no_characters[] = "";
 
-/* ---- Life --------------------------------------------------------------------------------------- */
+/* ---- Creation and release -------------------------------------------------------------------------- */
 
 static void storage_release(tensor_storage *s)
 {
     SIB_ASSERT(atomic_load_explicit(&s->references, memory_order_relaxed) > 0);
     if (atomic_fetch_sub_explicit(&s->references, 1, memory_order_acq_rel) != 1)
         return;
-    SIB_ASSERT(!s->owned || !s->release); /* one of them frees the elements */
+    SIB_ASSERT(!s->owned || !s->release); /* at most one of them frees the elements */
     sib_str *strings = s->owned;
     for (size_t i = 0; i < s->n_strings; i++)
         if (strings[i].data != no_characters)
@@ -33,7 +33,7 @@ static void storage_release(tensor_storage *s)
     mem_free(s);
 }
 
-/* A tensor with a storage of its own and neither data nor strides yet. dims: (rank), checked. */
+/* Creates a tensor with a new storage, without data or strides. dims: (rank), checked. */
 static sib_code tensor_new(sib_dtype dtype, size_t rank, const int64_t *dims, uint64_t count,
                            sib_tensor **out, sib_error *err)
 {
@@ -233,7 +233,7 @@ sib_code tensor_check(const sib_tensor *t, sib_tensor **out, sib_error *err)
     return SIB_OK;
 }
 
-/* ---- What it is ----------------------------------------------------------------------------------- */
+/* ---- Queries ---------------------------------------------------------------------------------------- */
 
 sib_dtype sib_tensor_dtype(const sib_tensor *t)
 {
@@ -289,8 +289,8 @@ static sib_code find_element(const sib_tensor *t, const int64_t *index, int64_t 
     return SIB_OK;
 }
 
-/* Memory and position that the room's dense calls take for the element at `offset`: only packed types, which
-   are dense, have a position. */
+/* Memory and position of the element at `offset`, as functions on dense memory take them: only packed
+   types, which are dense, have a position. */
 static char *element_at(const sib_tensor *t, int64_t offset, size_t *position)
 {
     bool packed = dtype_is_packed(t->dtype);

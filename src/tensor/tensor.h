@@ -1,4 +1,4 @@
-/* The tensor itself, for the files of this room. */
+/* The structure of a tensor, for modules that access elements directly. */
 #ifndef TENSOR_TENSOR_H
 #define TENSOR_TENSOR_H
 
@@ -7,22 +7,22 @@
 #include <sibyl/tensor.h>
 #include <stdatomic.h>
 
-/* Memory under one or several tensors; goes with its last reference. */
+/* Memory that one or several tensors share; freed with the last reference. */
 typedef struct tensor_storage {
     atomic_size_t references;
-    void *owned; /* from mem_alloc, or NULL where the memory is somebody else's */
-    size_t
-        n_strings; /* elements of an owned string tensor: each data is from mem_alloc, or static and empty */
+    void *owned; /* from mem_alloc; NULL where the memory belongs to somebody else */
+    /* elements of an owned string tensor; the data of each is from mem_alloc, or static and empty */
+    size_t n_strings;
     sib_release release; /* called for memory that is not owned; may be NULL */
     void *context;
-    void (*fill)(void *context); /* brings elements that wait; see tensor_wrap_waiting */
+    void (*fill)(void *context); /* loads elements on first use; see tensor_wrap_waiting */
     atomic_bool waits;
-    const void *source; /* where elements that wait are, at any address; NULL: in no one place */
-    bool file_pages;    /* the elements, or their source, stand in a file mapped read-only */
+    const void *source; /* where unloaded elements are, at any alignment; NULL: in several places */
+    bool file_pages;    /* the elements, or their source, are in a file mapped read-only */
 } tensor_storage;
 
-/* Invariants: dims are >= 0 and strides reach only elements of the storage; packed types are dense and begin
-   a byte; count is the product of dims. */
+/* Invariants: dims are >= 0, and strides reach only elements of the storage; packed types are dense and
+   begin at a byte; count is the product of dims. */
 struct sib_tensor {
     tensor_storage *storage;
     sib_dtype dtype;
@@ -34,18 +34,19 @@ struct sib_tensor {
     char *data; /* element (0, ..., 0) */
 };
 
-/* sib_tensor_create without clearing numbers: the caller fills every byte. Strings are empty all the same. */
+/* sib_tensor_create without clearing numbers: the caller must fill every byte. Strings are still empty. */
 sib_code tensor_create_raw(sib_dtype dtype, size_t rank, const int64_t *dims, sib_tensor **out,
                            sib_error *err);
 
-/* sib_tensor_wrap, dense, of memory whose elements come when they are first wanted: fill is called with context then,
-   perhaps from several threads at once, and returns when they are there. Whoever reads t->data of a tensor that may be
-   a weight calls tensor_ready before; sib_tensor_data, values and all calls of tensor.h do. */
+/* sib_tensor_wrap of dense memory whose elements are loaded on first use: fill is called with context
+   then, perhaps from several threads at once, and returns once they are loaded. Call tensor_ready before
+   reading t->data of a tensor that may be a weight; sib_tensor_data, values and all functions of tensor.h
+   do. */
 sib_code tensor_wrap_waiting(sib_dtype dtype, size_t rank, const int64_t *dims, void *data,
                              void (*fill)(void *context), sib_release release, void *context,
                              sib_tensor **out, sib_error *err);
 
-/* Brings elements that wait. */
+/* Loads the elements if that is still to be done. */
 static inline void tensor_ready(const sib_tensor *t)
 {
     tensor_storage *s = t->storage;
@@ -56,44 +57,46 @@ static inline void tensor_ready(const sib_tensor *t)
     }
 }
 
-/* Where the elements of a dense t stand, at any address, without bringing what waits where that has a source. */
+/* Returns where the elements of a dense t are, at any alignment. Loads unloaded elements only if they have
+   no source. */
 const void *tensor_stands(const sib_tensor *t);
 
-/* The elements of a dense t for reading once, without bringing what waits: a copy where they do not stand aligned.
-   *temporary: NULL, or the copy, to be freed with mem_free. NULL where there is no memory for it. */
+/* Returns the elements of a dense t for reading once, aligned, without loading them if they have a source:
+   a copy where that is unaligned. *temporary: the copy, to be freed with mem_free, or NULL. Returns NULL
+   where memory fails. */
 const void *tensor_peek(const sib_tensor *t, void **temporary);
 
-/* n rows of elements, aligned, from row `first` on. */
+/* Receives n rows of elements, aligned, starting at row `first`. */
 typedef void (*tensor_rows)(void *context, const void *elements, size_t first, size_t n);
-/* Hands out the rows of a dense t, each of `row` elements that fill their bytes, once and in order, without bringing what waits:
-   `multiple` or several times as many at once, fewer at the end of a block. Rows come in blocks of so many; none are handed
-   out together with those of the next. Pages of a file are not kept. False where there is no memory. */
+/* Passes the rows of a dense t, of `row` elements that fill their bytes, to `rows` once and in order,
+   without loading them if they have a source. Each call gets a multiple of `multiple` rows, or fewer at
+   the end of a block of `block` rows; no call crosses blocks. Pages of a file are not kept. Returns false
+   where memory fails. */
 bool tensor_read_rows(const sib_tensor *t, size_t row, size_t block, size_t multiple, tensor_rows rows,
                       void *context);
 
-/* Copies bytes of a file mapped read-only and keeps no pages of it. */
+/* Copies bytes of a file mapped read-only without keeping its pages in memory. */
 void tensor_copy_pages(void *to, const void *from, size_t bytes);
 
-/* Says that t's elements will hardly be read again: memory that holds pages of its file may go. They come again from the
-   file where they are. */
+/* Hints that t's elements will hardly be read again, so that pages of its file may be dropped; they are
+   read from the file again if needed. */
 void tensor_leave_pages(const sib_tensor *t);
 
-/* A new tensor over the storage of t, with dims and strides still to be set by the caller, who ends with
-   tensor_finish. Errors: SIB_ERR_MEMORY. */
+/* Creates a tensor over the storage of t. The caller sets dims and strides, then calls tensor_finish.
+   Errors: SIB_ERR_MEMORY. */
 sib_code tensor_view(const sib_tensor *t, sib_tensor **out, sib_error *err);
 
-/* Sets a view over the first elements of another tensor's memory, or of none (NULL): then it must not be used until it is
-   moved again. view belongs to the caller alone. */
+/* Moves a view to the first elements of another tensor's memory, or of none (NULL): it must then not be
+   used until moved again. Nobody else may use view. */
 void tensor_move_view(sib_tensor *view, const sib_tensor *onto);
 
-/* Sets dense from dims and strides. */
+/* Derives `dense` from dims and strides. */
 void tensor_finish(sib_tensor *t);
 
-/* Replaces a string element of an owned tensor by a copy of value; where is its place for a message.
-   Errors: SIB_ERR_MEMORY. */
+/* Replaces a string element of an owned tensor by a copy of value. Errors: SIB_ERR_MEMORY. */
 sib_code tensor_put_string(sib_str *element, sib_str value, sib_error *err);
 
-/* SIB_OK where t and out may be used, else SIB_ERR_ARGUMENT; *out becomes NULL. */
+/* Sets *out to NULL. Returns SIB_OK where t and out are valid, else SIB_ERR_ARGUMENT. */
 sib_code tensor_check(const sib_tensor *t, sib_tensor **out, sib_error *err);
 
 #endif

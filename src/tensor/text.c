@@ -19,8 +19,8 @@
 
 /* ---- Reading -------------------------------------------------------------------------------------- */
 
-/* A number that was read: as the nearest double, and rounded to odd, so that rounding it once more to a
-   narrower type gives what the text itself would round to. */
+/* A number as the nearest double, and rounded to odd, so that rounding the latter again to a narrower type
+   gives the correctly rounded value of the text. */
 typedef struct text_number {
     double nearest[2], odd[2]; /* real and imaginary part */
     bool is_integer, negative;
@@ -36,7 +36,7 @@ static double strtod_rounding(const char *s, int direction)
     return x;
 }
 
-/* Returns false where s does not begin with a number. */
+/* Reads a number. Returns false where s does not begin with one. */
 static bool read_real(const char *s, char **end, double *nearest, double *odd)
 {
     *nearest = strtod(s, end);
@@ -54,14 +54,14 @@ static const char *skip_space(const char *s)
     return s;
 }
 
-/* float8e8m0 rounds up, so a decimal a hair above a power of two, as most powers have it, would read as the
-   next one: its texts are those of the double. */
+/* float8e8m0 rounds up, so a decimal slightly above a power of two, as most shortest decimals are, would
+   read as the next one; its texts are those of the double instead. */
 static bool reads_as_double(sib_dtype dtype)
 {
     return dtype == SIB_F64 || dtype == SIB_F8E8M0;
 }
 
-/* All of s as a decimal or hexadecimal integer whose magnitude fits in 64 bits. */
+/* Reads all of s as a decimal or hexadecimal integer whose magnitude fits in 64 bits. */
 static bool read_integer(const char *s, text_number *out)
 {
     out->negative = *s == '-';
@@ -76,7 +76,7 @@ static bool read_integer(const char *s, text_number *out)
     return errno == 0 && *skip_space(end) == '\0';
 }
 
-/* All of s as a number: "re", and where complex is true also "re+imj" and "imj". */
+/* Reads all of s as a number: "re", and where complex is true also "re+imj" and "imj". */
 static bool read_number(const char *s, bool complex, text_number *out)
 {
     char *end;
@@ -98,7 +98,7 @@ static bool read_number(const char *s, bool complex, text_number *out)
     return *skip_space(end) == '\0';
 }
 
-/* Puts an exact integer into element i of an integer tensor. */
+/* Stores an exact integer as element i of an integer tensor. */
 static void store_integer(const text_number *x, sib_tensor *to, size_t i, sib_overflow overflow)
 {
     uint64_t wrapped = x->negative ? 0 - x->magnitude : x->magnitude;
@@ -123,7 +123,7 @@ static void store_number(const text_number *x, sib_tensor *to, size_t i, sib_ove
                       overflow);
 }
 
-/* Maximum number of bytes of a string in a message. */
+/* Max bytes of a string in a message. */
 #define TEXT_SHOWN 40
 
 static sib_code no_number(sib_str s, uint64_t i, sib_error *err)
@@ -137,7 +137,7 @@ static sib_code no_number(sib_str s, uint64_t i, sib_error *err)
                    n < s.length ? "..." : "");
 }
 
-/* One string into element i. */
+/* Converts one string to element i. */
 static sib_code read_element(sib_str s, sib_tensor *to, uint64_t i, sib_overflow overflow, sib_error *err)
 {
     char small[256], *text = small;
@@ -158,10 +158,10 @@ static sib_code read_element(sib_str s, sib_tensor *to, uint64_t i, sib_overflow
 
 /* ---- Writing -------------------------------------------------------------------------------------- */
 
-/* Significant decimal digits that tell any two doubles apart. */
+/* Significant decimal digits that distinguish any two doubles. */
 #define DIGITS_MAX 17
 
-/* True where text, read as a dtype, is x. */
+/* True where text, read as dtype, gives x. */
 static bool reads_back(const char *text, sib_dtype dtype, double x)
 {
     char *end;
@@ -175,8 +175,9 @@ static bool reads_back(const char *text, sib_dtype dtype, double x)
     return read == x;
 }
 
-/* Fewest digits of a positive finite x as "d.dddde+XX". The nearest decimal of each length is tried, and the
-   one above: next to a power of two, where the spacing halves below, only that may read back. */
+/* Finds the fewest digits of a positive finite x as "d.dddde+XX". For each length it tries the nearest
+   decimal and the one above: next to a power of two, where the spacing below is half as large, only that
+   may read back. */
 static void shortest(double x, sib_dtype dtype, char text[TEXT_MAX])
 {
     static const int directions[] = {FE_TONEAREST, FE_UPWARD};
@@ -192,7 +193,7 @@ static void shortest(double x, sib_dtype dtype, char text[TEXT_MAX])
     }
 }
 
-/* Rewrites "d.dddde+XX" without an exponent from 0.0001 up to 16 digits. Returns the length. */
+/* Rewrites "d.dddde+XX" without an exponent, from 0.0001 up to 16 digits. Returns the length. */
 static size_t plain(const char *scientific, char out[TEXT_MAX])
 {
     char digits[DIGITS_MAX + 1];
@@ -231,7 +232,7 @@ static size_t write_real(double x, sib_dtype dtype, char out[TEXT_MAX])
     return at + plain(scientific, out + at);
 }
 
-/* Text of element i. */
+/* Formats element i. */
 static size_t write_number(sib_dtype dtype, const void *data, size_t i, char out[TEXT_MAX])
 {
     const dtype_row *row = dtype_info(dtype);
@@ -292,7 +293,7 @@ static sib_code read_all(const sib_tensor *t, sib_tensor *to, sib_overflow overf
     tensor_walk walk;
     size_t bytes = 0;
     dtype_bytes(to->dtype, to->count, &bytes);
-    memset(to->data, 0, bytes); /* packed elements leave the padding of the last byte alone */
+    memset(to->data, 0, bytes); /* packed elements do not write the padding of the last byte */
     walk_begin(&walk, t);
     for (uint64_t i = 0; i < t->count; i++) {
         sib_str s;

@@ -2,7 +2,7 @@
 
 #include <stdbool.h>
 
-/* By number of bytes: smallest character, marks of the first byte and which of its bits are marks. */
+/* By number of bytes: smallest character, marker bits of the first byte, and the mask of these. */
 static const struct {
     uint32_t smallest;
     unsigned char lead, mask;

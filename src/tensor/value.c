@@ -8,7 +8,7 @@
 
 #include <inttypes.h>
 
-/* ---- Life --------------------------------------------------------------------------------------- */
+/* ---- Creation and references ----------------------------------------------------------------------- */
 
 static sib_code value_new(sib_value_kind kind, sib_value **out, sib_error *err)
 {
@@ -24,7 +24,7 @@ static sib_code value_new(sib_value_kind kind, sib_value **out, sib_error *err)
 
 sib_value *value_share(const sib_value *v)
 {
-    sib_value *shared = (sib_value *)v; /* only the count changes */
+    sib_value *shared = (sib_value *)v; /* only the reference count changes */
     SIB_ASSERT(atomic_load_explicit(&v->references, memory_order_relaxed) > 0);
     atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
     return shared;
@@ -40,8 +40,9 @@ void sib_value_free(sib_value **v)
     SIB_ASSERT(gone->depth <= VALUE_MAX_DEPTH);
     if (atomic_fetch_sub_explicit(&gone->references, 1, memory_order_acq_rel) != 1)
         return;
+    /* recursion is bounded by VALUE_MAX_DEPTH */
     for (size_t i = 0; i < gone->n; i++)
-        sib_value_free(&gone->items[i]); /* at most VALUE_MAX_DEPTH deep */
+        sib_value_free(&gone->items[i]);
     mem_free(gone->items);
     sib_tensor_free(&gone->tensor);
     sib_tensor_free(&gone->values);
@@ -74,7 +75,7 @@ sib_code value_room(sib_value_kind kind, size_t n, sib_value **out, sib_error *e
     return SIB_OK;
 }
 
-/* ---- Made from what there is ---------------------------------------------------------------------- */
+/* ---- Construction from tensors and values ----------------------------------------------------------- */
 
 static sib_code check_out(sib_value **out, sib_error *err)
 {
@@ -91,13 +92,13 @@ sib_code sib_value_from_tensor(const sib_tensor *tensor, sib_value **out, sib_er
     if (code == SIB_OK && !tensor)
         code = err_set(err, SIB_ERR_ARGUMENT, "the tensor is NULL");
     if (code == SIB_OK) {
-        tensor_ready(tensor); /* who has a value reads its elements */
+        tensor_ready(tensor); /* users of a value read its elements */
         code = tensor_view(tensor, &view, err);
     }
     return code == SIB_OK ? value_take_tensor(view, out, err) : code;
 }
 
-/* A sequence or optional of references to items (n). */
+/* Makes a sequence or optional that references items (n). */
 static sib_code value_around(sib_value_kind kind, size_t n, const sib_value *const *items, sib_value **out,
                              sib_error *err)
 {
@@ -194,7 +195,7 @@ static sib_code clone_map(const sib_value *v, sib_value **out, sib_error *err)
     return code;
 }
 
-/* Nests as values do, at most VALUE_MAX_DEPTH deep. */
+/* Recursion is bounded by VALUE_MAX_DEPTH. */
 static sib_code clone_value(const sib_value *v, sib_value **out, sib_error *err)
 {
     if (v->kind == SIB_VALUE_TENSOR)
@@ -238,7 +239,7 @@ bool sib_value_is_sole(const sib_value *v)
     return sole;
 }
 
-/* ---- What it is ----------------------------------------------------------------------------------- */
+/* ---- Queries ---------------------------------------------------------------------------------------- */
 
 sib_value_kind sib_value_get_kind(const sib_value *v)
 {

@@ -1,4 +1,4 @@
-/* Values from inside: for the backends, which make many and fill their tensors. */
+/* The structure of values, for backends, which create many and fill their tensors. */
 #ifndef TENSOR_VALUE_H
 #define TENSOR_VALUE_H
 
@@ -7,27 +7,27 @@
 #include <sibyl/value.h>
 #include <stdatomic.h>
 
-/* Sequences and optionals inside one another, so that freeing them cannot exhaust the stack. */
+/* Max nesting of sequences and optionals, so that freeing them cannot exhaust the stack. */
 #define VALUE_MAX_DEPTH 64
 
-/* Invariants: a tensor's value has `tensor` alone; a map has `tensor` (keys) and `values`, equal in count; a sequence
-   or optional has items (n), each with a reference of its own. References are counted, so sharing a value copies
-   nothing. */
+/* Invariants: a tensor has only `tensor`; a map has `tensor` (keys) and `values`, equal in count; a
+   sequence or optional has items (n) and holds a reference to each. References are counted, so sharing a
+   value copies nothing. */
 struct sib_value {
     atomic_size_t references;
     sib_value_kind kind;
-    unsigned depth; /* 1, or one more than the deepest item's */
+    unsigned depth; /* 1, or one more than the max of the items */
     sib_tensor *tensor, *values;
     size_t n;
     sib_value **items; /* (n) */
 };
 
-/* A value around t, which is taken over, also where this fails (then it is freed). */
+/* Makes a value of t. Takes ownership of t also on failure, and frees it then. */
 sib_code value_take_tensor(sib_tensor *t, sib_value **out, sib_error *err);
-/* Room for a sequence or optional of n items, all NULL: whoever asks fills every one with value_put before anybody else
-   sees it. Errors: SIB_ERR_MEMORY. */
+/* Makes a sequence or optional of n items, all NULL: the caller must set each with value_put before
+   anybody else sees it. Errors: SIB_ERR_MEMORY. */
 sib_code value_room(sib_value_kind kind, size_t n, sib_value **out, sib_error *err);
-/* Item i, which was NULL, is `item` from now on: its reference is taken over. */
+/* Sets item i, which must be NULL; takes over the reference to `item`. */
 static inline void value_put(sib_value *v, size_t i, sib_value *item)
 {
     SIB_ASSERT(i < v->n && !v->items[i]);
@@ -36,7 +36,7 @@ static inline void value_put(sib_value *v, size_t i, sib_value *item)
     if (v->depth <= item->depth)
         v->depth = item->depth + 1;
 }
-/* The same value once more: one reference, given back with sib_value_free. Never fails. */
+/* Adds a reference, to be released with sib_value_free. Never fails. */
 sib_value *value_share(const sib_value *v);
 
 #endif

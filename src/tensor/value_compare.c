@@ -1,4 +1,4 @@
-/* Values side by side: the tensors in them, one after the other. */
+/* Compares two values: the tensors in them, one after the other. */
 #include "base/error.h"
 #include "tensor/value.h"
 
@@ -11,11 +11,11 @@ static const char *kind_name(sib_value_kind kind)
     return names[kind];
 }
 
-/* b's figures into a's; count elements of a stand before b's. */
+/* Merges the result b into a; b's indices follow a's `count` elements. */
 static void add_comparison(sib_comparison *a, const sib_comparison *b)
 {
     double worst_a = fabs(a->worst_a - a->worst_b), worst_b = fabs(b->worst_a - b->worst_b);
-    /* a pair that differs is worse than one that does not, one with NaN or infinity worse than any other */
+    /* a failing pair is worse than a passing one, and one with NaN or infinity worse than any other */
     bool larger = a->worst == UINT64_MAX || (isfinite(worst_a) && !(worst_b <= worst_a));
     bool worse = b->worst != UINT64_MAX && (a->equal == b->equal ? larger : a->equal);
     if (worse) {
@@ -47,7 +47,7 @@ static sib_code compare_tensors(const sib_tensor *a, const sib_tensor *b, const 
     return code;
 }
 
-/* At most VALUE_MAX_DEPTH deep. */
+/* Recursion is bounded by VALUE_MAX_DEPTH. */
 static sib_code compare_values(const sib_value *a, const sib_value *b, const sib_tolerance *tolerance,
                                sib_comparison *sum, sib_error *err)
 {

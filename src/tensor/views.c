@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Ends a view: packed types must still be dense, or it is dropped. */
+/* Finishes a view; rejects a packed one that is no longer dense. */
 static sib_code end_view(sib_tensor *view, const char *what, sib_tensor **out, sib_error *err)
 {
     tensor_finish(view);
@@ -23,7 +23,7 @@ static sib_code end_view(sib_tensor *view, const char *what, sib_tensor **out, s
     return SIB_OK;
 }
 
-/* True where begin, begin + step, ... (count of them) are all within 0 to dim - 1. */
+/* True where begin, begin + step, ... (count of them) are all in [0, dim - 1]. */
 static bool slice_fits(int64_t dim, int64_t begin, int64_t count, int64_t step)
 {
     int64_t last;
@@ -57,7 +57,7 @@ sib_code sib_tensor_slice(const sib_tensor *t, int64_t axis, int64_t begin, int6
         return code;
     view->dims[a] = count;
     code = shape_count(view->rank, view->dims, &view->count, err);
-    if (code != SIB_OK) { /* a step of 0 repeats an element more often than 64 bits count */
+    if (code != SIB_OK) { /* a step of 0 repeats an element more often than 64 bits can count */
         sib_tensor_free(&view);
         return code;
     }

@@ -31,7 +31,7 @@ void walk_begin(tensor_walk *w, const sib_tensor *t)
     }
 }
 
-/* One loop for every size of element: the callers give `item` as a constant. */
+/* The callers pass `item` as a constant, so that each size of element gets its own loop. */
 static inline __attribute__((always_inline)) void gather(char *dst, const char *src, int64_t step, size_t n,
                                                          size_t item)
 {
@@ -63,7 +63,7 @@ static void copy_run(char *dst, const char *src, int64_t step, size_t n, size_t 
     }
 }
 
-/* Moves on by n elements that stay within the run. */
+/* Advances by n elements, which must stay within the run. */
 static void advance(tensor_walk *w, size_t n)
 {
     SIB_ASSERT(w->rank > 0);
