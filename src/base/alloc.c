@@ -1,8 +1,8 @@
-/* Invariants: each block is preceded by a header of at most MEM_ALIGN bytes that holds its payload size, so
-   that frees can be counted, and what malloc gave. Alignment is made here, not by posix_memalign: glibc's
-   splits a chunk in pieces that keep the hole from being used for the same size again, so that the heap
-   grows with each pair of calls and every call pays for new pages. The counters are atomic, and with the test
-   hook the library's only mutable globals. */
+/* Invariants: each block is preceded by a header of at most MEM_ALIGN bytes with its payload size, so that
+   frees can be counted, and with the pointer from malloc. Blocks are aligned here rather than by
+   posix_memalign: glibc's splits a chunk in pieces that prevent the hole from being reused for the same
+   size, so that the heap grows with each pair of calls and every call pays for new pages. The counters are
+   atomic, and are with the test hook the library's only mutable globals. */
 #include "base/alloc.h"
 
 #include "base/assert.h"
@@ -62,7 +62,8 @@ void *mem_alloc(size_t n, size_t size)
         return NULL;
     if (!may_allocate() || !(base = malloc(total)))
         return NULL;
-    /* At least a header's room before the payload, as malloc aligns to 16 and that divides MEM_ALIGN. */
+    /* Leaves at least a header's room before the payload, since malloc aligns to 16, which divides
+       MEM_ALIGN. */
     char *block = base + 2 * MEM_ALIGN - (uintptr_t)base % MEM_ALIGN;
     SIB_ASSERT((uintptr_t)block % MEM_ALIGN == 0);
     SIB_ASSERT(block - base >= MEM_ALIGN && block + bytes <= base + total);
@@ -95,7 +96,7 @@ void mem_free(void *block)
     if (!block)
         return;
     SIB_ASSERT((uintptr_t)block % MEM_ALIGN == 0);
-    /* a block of mem_alloc: the header before it says where malloc's begins */
+    /* a block of mem_alloc: its header points to malloc's block */
     SIB_ASSERT((uintptr_t)header_of(block)->base + MEM_ALIGN <= (uintptr_t)block);
     SIB_ASSERT((uintptr_t)block <= (uintptr_t)header_of(block)->base + 2 * MEM_ALIGN);
     count_free(header_of(block)->bytes);

@@ -14,7 +14,7 @@ sib_code array_grow(void *items, size_t *capacity, size_t wanted, size_t size, c
     if (wanted <= *capacity)
         return SIB_OK;
     size_t more = size_max(wanted, size_max(*capacity + *capacity / 2, MIN_CAPACITY)), bytes;
-    void *block; /* copied as bytes: a pointer to items of any type is not a void * to the compiler */
+    void *block; /* copied as bytes, since to the compiler a pointer to items of any type is not a void * */
     memcpy(&block, items, sizeof block);
     block = mem_realloc(block, more, size);
     if (!block)

@@ -1,7 +1,8 @@
-/* SIB_ASSERT(condition): states what only a bug in the library can break. Where SIBYL_ASSERTIONS is set (the presets
-   debug, asan and tsan) a false condition is printed to stderr with its file and line, and the process aborts: the one
-   place where the library may do either. Elsewhere the condition is compiled and not evaluated, so it must have no side
-   effects. What a caller, a file or the network may get wrong is an error with a sib_code, never an assertion. */
+/* SIB_ASSERT(condition): states what only a bug in the library can violate. Where SIBYL_ASSERTIONS is set
+   (the presets debug, asan and tsan), a false condition is printed to stderr with its file and line, and
+   the process aborts; nothing else in the library does either. Otherwise the condition is compiled but not
+   evaluated, so it must have no side effects. Mistakes of a caller, a file or the network are errors with
+   a sib_code, never assertions. */
 #ifndef BASE_ASSERT_H
 #define BASE_ASSERT_H
 
@@ -15,7 +16,7 @@
 #define SIB_ASSERT(condition) ((void)(0 && (condition)))
 #endif
 
-/* For conditions: bytes of alignment, a power of 2; two ranges of bytes that share none. */
+/* For conditions: alignment in bytes, a power of 2; ranges of bytes that do not overlap. */
 static inline bool mem_is_aligned(const void *p, size_t bytes)
 {
     return (uintptr_t)p % bytes == 0;

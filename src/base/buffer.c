@@ -19,7 +19,7 @@ void buf_reserve(byte_buffer *b, size_t more, sib_error *err)
         b->code = err_set(err, SIB_ERR_SIZE, "a text or block of data is too long");
     else
         b->code = array_grow(&b->data, &b->capacity, wanted, 1, "a text or block of data", err);
-    if (b->max && b->capacity > b->max) /* so that buf_add, which looks at the capacity alone, asks here */
+    if (b->max && b->capacity > b->max) /* so that buf_add, which only checks the capacity, calls here */
         b->capacity = b->max + 1;
 }
 

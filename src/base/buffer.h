@@ -1,4 +1,4 @@
-/* Bytes that grow: texts and files as they are written. */
+/* A growing buffer of bytes, for texts and files under construction. */
 #ifndef BASE_BUFFER_H
 #define BASE_BUFFER_H
 
@@ -7,11 +7,12 @@
 #include <sibyl/tensor.h>
 #include <string.h>
 
-/* All zero is an empty one. Calls after a failure, which `code` keeps, do nothing: a sequence of calls needs one check. */
+/* All zero is an empty buffer. After a failure, which `code` keeps, calls do nothing, so a sequence of
+   calls needs one check. */
 typedef struct byte_buffer {
-    char *data; /* (n), and a NUL behind them; NULL before the first call that adds (0 bytes too) */
+    char *data; /* (n), followed by a NUL; NULL before the first append (of 0 bytes too) */
     size_t n, capacity;
-    size_t max; /* bytes that it may hold; 0: no limit */
+    size_t max; /* max bytes; 0: unlimited */
     sib_code code;
 } byte_buffer;
 
@@ -44,17 +45,17 @@ static inline sib_code buf_add_text(byte_buffer *b, const char *text, sib_error 
 
 sib_code buf_printf(byte_buffer *b, sib_error *err, const char *format, ...) ERR_PRINTF(3, 4);
 
-/* What it holds; valid until the next call that adds. */
+/* Returns the contents; valid until the next append. */
 static inline sib_str buf_str(const byte_buffer *b)
 {
     return (sib_str){b->data ? b->data : "", b->n};
 }
 
-/* Gives the bytes, with their NUL, to the caller, who releases them with mem_free; b is empty then. NULL where nothing was added or
-   something failed (b is freed then). */
+/* Transfers the bytes and their NUL to the caller, who releases them with mem_free, and empties b. Returns
+   NULL where nothing was appended, or after a failure; b is then freed. */
 char *buf_take(byte_buffer *b, size_t *n);
 
-/* Frees what it holds; b is empty then. */
+/* Frees the contents and empties b. */
 void buf_free(byte_buffer *b);
 
 #endif

@@ -1,4 +1,4 @@
-/* The flag behind sib_cancel, for whoever works long. */
+/* The flag of sib_cancel, for long computations. */
 #ifndef BASE_CANCEL_H
 #define BASE_CANCEL_H
 

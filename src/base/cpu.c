@@ -25,7 +25,7 @@ int cpu_level_runs(cpu_level level)
                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512vl");
 #elif defined(SIBYL_ARM)
-    case CPU_NEON: /* part of every arm64 */
+    case CPU_NEON: /* every arm64 has it */
         return 1;
 #endif
     default:
@@ -33,7 +33,7 @@ int cpu_level_runs(cpu_level level)
     }
 }
 
-/* Highest level that this build holds and this machine runs. */
+/* Returns the highest level that this build has and this machine runs. */
 static cpu_level cpu_level_max(void)
 {
     cpu_level best = CPU_C;

@@ -1,8 +1,8 @@
-/* Which kernels may run here. */
+/* Levels of CPU instructions, by which kernels are chosen. */
 #ifndef BASE_CPU_H
 #define BASE_CPU_H
 
-/* Each level holds all of the one before it on its architecture. */
+/* On each architecture, a level includes those before it. */
 typedef enum cpu_level {
     CPU_C = 0,      /* portable C */
     CPU_AVX2 = 1,   /* x86: AVX2, FMA, F16C */
@@ -11,7 +11,7 @@ typedef enum cpu_level {
     CPU_LEVELS
 } cpu_level;
 
-/* The levels above portable C that this build holds, lowest first: X(with, constant, name) for each. */
+/* The levels above portable C in this build, lowest first: X(with, constant, name) for each. */
 #if defined(SIBYL_X86)
 #define CPU_SIMD_LEVELS(X, with) X(with, AVX2, avx2) X(with, AVX512, avx512)
 #elif defined(SIBYL_ARM)
@@ -23,11 +23,11 @@ typedef enum cpu_level {
 /* "c", "avx2", "avx512", "neon". */
 const char *cpu_level_name(cpu_level level);
 
-/* True where `level` can run here: CPU_C always. */
+/* True where `level` can run on this machine; always for CPU_C. */
 int cpu_level_runs(cpu_level level);
 
-/* Level to use: cpu_level_max(), lowered by the environment variable SIBYL_CPU where that names a level that
-   runs here. */
+/* Returns the level to use: cpu_level_max(), lowered by the environment variable SIBYL_CPU if that names a
+   level that can run here. */
 cpu_level cpu_level_chosen(void);
 
 #endif

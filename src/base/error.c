@@ -42,7 +42,7 @@ const char *sib_version(void)
     return SIBYL_VERSION;
 }
 
-/* Cuts a character that the end of the buffer split: a lead byte whose continuation bytes are not all there. */
+/* Removes a character that the end of the buffer split: a lead byte without all of its continuation bytes. */
 static void trim_utf8(char *s)
 {
     size_t n = strlen(s), tail = 0;

@@ -1,4 +1,4 @@
-/* How the library fails: one sentence that names the thing. */
+/* Errors of the library: one sentence that names what failed. */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H
 
@@ -15,10 +15,10 @@
    Messages that do not fit are cut at a UTF-8 boundary. */
 sib_code err_set(sib_error *err, sib_code code, const char *format, ...) ERR_PRINTF(3, 4);
 
-/* The same with the byte offset in the file being read. */
+/* The same, with the byte offset in the file being read. */
 sib_code err_set_at(sib_error *err, sib_code code, uint64_t offset, const char *format, ...) ERR_PRINTF(4, 5);
 
-/* The failure of an allocation of `bytes` for `what`. */
+/* Reports a failed allocation of `bytes` for `what`. */
 sib_code err_memory(sib_error *err, size_t bytes, const char *what);
 
 #endif

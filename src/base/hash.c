@@ -12,7 +12,7 @@ static void draw_key(void)
 {
     if (getrandom(key, sizeof key, GRND_NONBLOCK) == (ssize_t)sizeof key)
         return;
-    /* no entropy yet: the clock and where the stack stands are harder to know than nothing */
+    /* without entropy yet, the clock and the stack address are better than a constant */
     struct timespec now = {0};
     clock_gettime(CLOCK_MONOTONIC, &now);
     key[0] = (uint64_t)now.tv_nsec ^ (uint64_t)now.tv_sec << 32;
@@ -37,7 +37,7 @@ static inline void sip_round(uint64_t v[4])
     v[2] = rotate(v[2], 32);
 }
 
-/* Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012; one round a word, three at the end. */
+/* Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012; one round per word, three at the end. */
 uint64_t hash_bytes(const void *data, size_t n)
 {
     pthread_once(&key_drawn, draw_key);

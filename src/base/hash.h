@@ -1,5 +1,5 @@
-/* Hashes for tables whose keys come from files: SipHash-1-3 under a key that each process draws anew, so that no file can
-   be made whose keys collide. Nothing but the places in a table may depend on them. */
+/* Hashes for tables whose keys come from files: SipHash-1-3 under a random key per process, so that no
+   file can be crafted to collide. Only positions in a table may depend on these hashes. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 

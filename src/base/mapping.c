@@ -21,11 +21,11 @@ static mapping *mapping_new(void)
     return m;
 }
 
-/* A mapped file that somebody truncates ends the process by SIGBUS when its bytes are read, so files up to this size are
-   copied. Larger ones are mapped, for a copy of a model's weights would take their memory twice. */
+/* Reading a mapped file after it was truncated ends the process by SIGBUS, so files up to this size are
+   copied. Larger ones are mapped, since copying would double the memory of a model's weights. */
 #define COPY_BYTES ((size_t)1 << 20)
 
-/* Reads n bytes of an open file into memory of the mapping's own. */
+/* Reads n bytes of an open file into memory that the mapping owns. */
 static sib_code copy_descriptor(int fd, const char *path, size_t n, mapping *m, sib_error *err)
 {
     uint8_t *copy = m->owned = mem_alloc(n, 1);
@@ -43,7 +43,7 @@ static sib_code copy_descriptor(int fd, const char *path, size_t n, mapping *m, 
     return SIB_OK;
 }
 
-/* Maps or copies an open file. An empty one has nothing to map. */
+/* Maps or copies an open file. An empty one is not mapped. */
 static sib_code map_descriptor(int fd, const char *path, mapping *m, sib_error *err)
 {
     struct stat st;
@@ -69,8 +69,8 @@ static sib_code map_descriptor(int fd, const char *path, mapping *m, sib_error *
     return SIB_OK;
 }
 
-/* True where an open file stands below folder. Linux tells the path of an open file; without /proc it must be the one that
-   `path` names now, no link. */
+/* True where an open file is inside folder. Linux reports the path of an open file; without /proc, it must
+   be the file that `path` names now, not a link. */
 static bool stands_inside(int fd, const char *path, const char *folder)
 {
     char link[40], at[PATH_MAX];
@@ -91,7 +91,7 @@ static sib_code open_mapped(const char *path, const char *folder, mapping **out,
     mapping *m = mapping_new();
     if (!m)
         return err_memory(err, sizeof *m, "a mapped file");
-    /* Without O_NONBLOCK a pipe would wait for a writer. */
+    /* Without O_NONBLOCK, opening a pipe would wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     sib_code code = SIB_OK;
     if (fd < 0)

@@ -1,4 +1,4 @@
-/* The bytes of files: mapped, or copied from memory. */
+/* Bytes of files: mapped, or copied to memory. */
 #ifndef BASE_MAPPING_H
 #define BASE_MAPPING_H
 
@@ -10,7 +10,7 @@ typedef struct byte_span {
     size_t size;
 } byte_span;
 
-/* Counted: tensors that stand in it keep it. */
+/* Reference-counted: tensors that point into a mapping hold a reference. */
 typedef struct mapping {
     atomic_size_t references;
     byte_span bytes;
@@ -19,16 +19,18 @@ typedef struct mapping {
     uint64_t device, inode; /* of the file */
 } mapping;
 
-/* Maps a file for reading; one of up to 1 MiB is copied, so that truncating it later does no harm. A larger one must not be
-   truncated while it is mapped: reading it would end the process by SIGBUS. Errors: SIB_ERR_IO (also for what is no regular file), SIB_ERR_MEMORY. */
+/* Maps a file for reading; up to 1 MiB is copied, so that truncating the file later is harmless. A larger
+   file must not be truncated while it is mapped: reading it would end the process by SIGBUS. Errors:
+   SIB_ERR_IO (also where it is not a regular file), SIB_ERR_MEMORY. */
 sib_code mapping_open(const char *path, mapping **out, sib_error *err);
-/* The same for a file that must stand below `folder`, both without links (realpath): the file that was opened is looked
-   at, so that a link put in the path meanwhile leads nowhere. Errors: SIB_ERR_FORMAT (it stands elsewhere) too. */
+/* The same for a file that must be inside `folder`, both without links (realpath). The check is made on
+   the opened file, so a link that is meanwhile put into the path has no effect. Errors: also
+   SIB_ERR_FORMAT (it is not inside). */
 sib_code mapping_open_inside(const char *path, const char *folder, mapping **out, sib_error *err);
-/* A copy of bytes. */
+/* Copies bytes. */
 sib_code mapping_copy(byte_span bytes, mapping **out, sib_error *err);
 void mapping_keep(mapping *m);
-/* One reference less. Fits sib_release. */
+/* Drops a reference. Usable as sib_release. */
 void mapping_release(void *m);
 
 #endif

@@ -1,5 +1,5 @@
-/* Memory of the process, from /proc where there is one. getrusage is the fallback for the peak, since its
-   figure outlives exec: a small program started by a large one would show the large one's peak. */
+/* Memory of the process, from /proc where available. getrusage is the fallback for the peak, since its
+   figure survives exec: a small program started by a large one would report the large one's peak. */
 #include <sibyl/timing.h>
 
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* First bytes of a small text file, NUL-terminated; false where it cannot be read. */
+/* Reads the first bytes of a text file, NUL-terminated. Returns false where it cannot be read. */
 static bool read_text(const char *path, char *text, size_t bytes)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -20,7 +20,7 @@ static bool read_text(const char *path, char *text, size_t bytes)
     return got > 0;
 }
 
-/* Second number of /proc/self/statm: resident pages. */
+/* Returns the second number of /proc/self/statm: resident pages. */
 static uint64_t resident_now(void)
 {
     char text[256], *rest;
@@ -44,7 +44,7 @@ void sib_memory_usage(sib_memory *out)
 {
     out->resident = resident_now();
     out->resident_peak = resident_most();
-    /* The kernel counts the two apart and a little late. */
+    /* The kernel updates the two separately and with delay. */
     if (out->resident_peak < out->resident)
         out->resident_peak = out->resident;
 }

@@ -1,5 +1,5 @@
-/* Invariants: readings hold the processor time used since the start, so the share between any two that are
-   kept is a difference, and dropping some falsifies nothing. They are full only after the last one.
+/* Invariants: readings hold the processor time used since the start, so the share between any two is a
+   difference, and dropping some leaves the others valid. The array is full only after the last reading.
    Everything but `joined` is guarded by the lock. */
 #include <sibyl/timing.h>
 
@@ -13,7 +13,7 @@
 #include <time.h>
 
 #define MONITOR_MIN_INTERVAL 0.001
-/* Longer intervals are taken as this one, so that deadlines stay within 64 bits of nanoseconds. */
+/* Longer intervals are reduced to this, so that deadlines fit 64 bits of nanoseconds. */
 #define MONITOR_MAX_INTERVAL 1e9
 
 typedef struct {
@@ -69,7 +69,7 @@ static struct timespec time_after(uint64_t start_ns, double seconds)
 static void *watch(void *context)
 {
     sib_monitor *m = context;
-    double due = 0; /* seconds since the start at which the last reading was due */
+    double due = 0; /* when the last reading was due, in seconds since the start */
     pthread_mutex_lock(&m->lock);
     while (!m->stop) {
         struct timespec deadline = time_after(m->start_ns, due + m->interval);
@@ -82,10 +82,10 @@ static void *watch(void *context)
         take_reading(m);
         if (m->n == m->capacity) {
             if (m->n % 2)
-                due -= m->interval; /* the newest goes too */
+                due -= m->interval; /* the newest reading is dropped too */
             halve(m);
         }
-        /* A process that was asleep takes up the grid again instead of catching up. */
+        /* A process that was suspended continues on the grid instead of catching up. */
         double now = (double)(sib_time_ns() - m->start_ns) * 1e-9;
         if (now > due + m->interval)
             due += floor((now - due) / m->interval) * m->interval;
@@ -94,7 +94,7 @@ static void *watch(void *context)
     return NULL;
 }
 
-/* Signals of the process are none of the monitor's business. */
+/* The monitor's thread handles no signals of the process. */
 static int start_thread(sib_monitor *m)
 {
     sigset_t all, before;

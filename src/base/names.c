@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* The slot that holds the name, or the free one where it would stand. */
+/* Returns the slot of the name, or the free slot where it belongs. */
 static size_t find_slot(const name_map *m, sib_str name, uint64_t hash)
 {
     size_t mask = m->n_slots - 1, slot = (size_t)hash & mask;
@@ -30,7 +30,7 @@ bool name_map_find(const name_map *m, sib_str name, uint32_t *number)
     return true;
 }
 
-/* Room for one entry more. */
+/* Makes room for one more entry. */
 static bool grow(name_map *m)
 {
     if (m->n >= UINT32_MAX - 1)

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Attempts at a free name beside the final one. */
+/* Attempts at finding a free temporary name. */
 #define OUTFILE_TRIES 100
 
 static void outfile_end(outfile *f)
@@ -20,9 +20,8 @@ static void outfile_end(outfile *f)
     memset(f, 0, sizeof *f);
 }
 
-/* A device or pipe has no folder to rename in: it is written to directly. So is all below /dev and /proc,
-   where
-   "/dev/stdout" may lead to a plain file, and renaming would replace the system's own link. */
+/* A device or pipe has no folder to rename in, so it is written directly. So is everything below /dev and
+   /proc, where "/dev/stdout" may lead to a plain file, and renaming would replace the system's link. */
 static bool is_special(const char *path)
 {
     struct stat st;
@@ -76,7 +75,8 @@ sib_code outfile_begin(outfile *f, const char *path, sib_error *err)
     return SIB_OK;
 }
 
-/* A stream that failed earlier does not tell why any more; one more byte into what is lost anyway does. */
+/* A stream that failed earlier has lost the cause; writing one more byte to it, which is discarded anyway,
+   fails with the cause. */
 static int cause_of_failure(FILE *stream)
 {
     return write(fileno(stream), "", 1) < 0 ? errno : EIO;

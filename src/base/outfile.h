@@ -1,4 +1,5 @@
-/* Files that appear complete or not at all: written aside in the same folder, then renamed. */
+/* Files that appear complete or not at all: written under a temporary name in the same folder, then
+   renamed. */
 #ifndef BASE_OUTFILE_H
 #define BASE_OUTFILE_H
 
@@ -8,16 +9,17 @@
 typedef struct outfile {
     FILE *stream; /* write here */
     char *path;   /* final name */
-    char *aside;  /* where it is being written */
+    char *aside;  /* temporary name */
 } outfile;
 
-/* Begins a file that will be called `path`. Errors: SIB_ERR_IO names the path, SIB_ERR_MEMORY. */
+/* Begins a file with the final name `path`. Errors: SIB_ERR_IO naming the path, SIB_ERR_MEMORY. */
 sib_code outfile_begin(outfile *f, const char *path, sib_error *err);
 
-/* Flushes, closes and renames; on failure (a full disk shows here) nothing is left behind. Ends f either way. */
+/* Flushes, closes and renames; on failure, such as a full disk, nothing is left behind. Ends f in both
+   cases. */
 sib_code outfile_commit(outfile *f, sib_error *err);
 
-/* Drops what was written. Ends f. An f that is ended or all zero is allowed. */
+/* Discards the file and ends f, which may already be ended or all zero. */
 void outfile_abort(outfile *f);
 
 #endif

@@ -19,7 +19,7 @@ typedef struct pack {
     void *made;
 } pack;
 
-/* Memory for many things, taken from its beginning on. */
+/* A block of memory from which packs are allocated in sequence. */
 typedef struct stretch {
     struct stretch *next;
     size_t bytes, used;
@@ -33,9 +33,9 @@ typedef struct stretch {
 #define BUCKETS 256
 
 struct packs {
-    pthread_mutex_t lock; /* held while something is made, too */
+    pthread_mutex_t lock; /* also held while a pack is made */
     pack *buckets[BUCKETS];
-    stretch *stretches; /* the one that has room first */
+    stretch *stretches; /* the one with free space comes first */
     size_t bytes;
 };
 
@@ -71,8 +71,8 @@ void packs_free(packs **pp)
 
 /* ---- Memory ------------------------------------------------------------------------------------------ */
 
-/* Pages of 4 KB cost more time when they are first touched than packing does. A hint: where it is not taken, nothing is
-   lost. */
+/* The first access to 4 KB pages takes longer than packing. Only a hint: nothing is lost where it is
+   ignored. */
 static void want_large_pages(char *memory, size_t bytes)
 {
 #if defined(MADV_HUGEPAGE)
@@ -86,7 +86,7 @@ static void want_large_pages(char *memory, size_t bytes)
 #endif
 }
 
-/* Stretches grow with what there is, so that small models take little. */
+/* Blocks grow with the total so far, so that small models use little memory. */
 static stretch *new_stretch(packs *p, size_t wanted)
 {
     size_t bytes = size_max(wanted, size_min(size_max(p->bytes, MIN_STRETCH), MAX_STRETCH));
@@ -103,7 +103,7 @@ static stretch *new_stretch(packs *p, size_t wanted)
     return s;
 }
 
-/* NULL where there is no memory. */
+/* Returns NULL where memory fails. */
 static void *take(packs *p, size_t bytes)
 {
     size_t aligned;

@@ -1,5 +1,5 @@
-/* Threads by pthreadpool. Workers sleep after each job, so that nothing spins between calls, except between pool_hold and
-   pool_release. */
+/* Threads of pthreadpool. Workers sleep after each job, so that none spins between calls, except between
+   pool_hold and pool_release. */
 #include "base/pool.h"
 
 #include "base/alloc.h"
@@ -12,8 +12,8 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-/* pthreadpool is not built with the thread sanitizer, which so cannot see that it orders memory; these say
- * it. */
+/* pthreadpool is not built with the thread sanitizer, which cannot see that it orders memory accesses;
+   these annotations declare it. */
 #if defined(__SANITIZE_THREAD__)
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
@@ -29,8 +29,8 @@ void __tsan_release(void *address);
 struct sib_pool {
     pthreadpool_t workers; /* NULL with one thread */
     unsigned threads;
-    atomic_uint holds; /* calls of pool_hold that pool_release has not ended */
-    atomic_bool awake; /* the workers did not go to sleep after the last job */
+    atomic_uint holds; /* calls of pool_hold without a pool_release yet */
+    atomic_bool awake; /* the workers stayed awake after the last job */
 };
 
 typedef struct {
@@ -38,7 +38,7 @@ typedef struct {
     void *context;
     size_t items, grain, pieces;
     unsigned threads;
-    atomic_size_t next; /* the first piece that no thread has taken */
+    atomic_size_t next; /* the next piece to be taken */
 } job;
 
 static unsigned usable_processors(void)
@@ -71,7 +71,7 @@ void sib_pool_free(sib_pool **pool)
 {
     if (!pool || !*pool)
         return;
-    SIB_ASSERT(atomic_load(&(*pool)->holds) == 0); /* nobody works with it */
+    SIB_ASSERT(atomic_load(&(*pool)->holds) == 0); /* it is not in use */
     if ((*pool)->workers)
         pthreadpool_destroy((*pool)->workers);
     mem_free(*pool);
@@ -83,7 +83,7 @@ unsigned sib_pool_threads(const sib_pool *pool)
     return pool ? pool->threads : 1;
 }
 
-/* Takes pieces until none is left. Each worker number is run once per job, by one thread. */
+/* Takes pieces until none are left. Each worker number is used once per job, by one thread. */
 static void work(void *context, size_t worker)
 {
     job *j = context;

@@ -1,5 +1,5 @@
-/* Statistics of a measured series. Sums and differences are long double, which no series of finite doubles
-   overflows. */
+/* Statistics of a measured series. Sums and differences are long double, so that no series of finite
+   doubles overflows. */
 #include <sibyl/timing.h>
 
 #include "base/alloc.h"
@@ -15,7 +15,7 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Hyndman & Fan 1996, type 7: linear between the order statistics at either side of q (n - 1). */
+/* Hyndman & Fan 1996, type 7: linear between the order statistics on either side of q (n - 1). */
 static double quantile(const double *sorted, size_t n, double q)
 {
     long double position = (long double)q * (long double)(n - 1);
@@ -44,7 +44,7 @@ static double deviation(const double *values, size_t n, long double mean)
     return (double)sqrtl(sum / (long double)(n - 1));
 }
 
-/* Tukey 1977: beyond 1.5 interquartile ranges from the quartiles. */
+/* Tukey 1977: more than 1.5 interquartile ranges from the quartiles. */
 static size_t mark_outliers(const double *values, const double *sorted, size_t n, bool *outliers)
 {
     long double q1 = quantile(sorted, n, 0.25), q3 = quantile(sorted, n, 0.75), reach = 1.5L * (q3 - q1);

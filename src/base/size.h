@@ -1,4 +1,4 @@
-/* Checked arithmetic on sizes from files, the network or the caller: each returns false where the result does not fit. */
+/* Checked arithmetic on sizes from files, the network or the caller: returns false on overflow. */
 #ifndef BASE_SIZE_H
 #define BASE_SIZE_H
 
@@ -38,7 +38,7 @@ static inline size_t size_max(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* ceil(a / b), b > 0. */
+/* ceil(a / b). Requires b > 0. */
 static inline size_t size_ceil_div(size_t a, size_t b)
 {
     SIB_ASSERT(b > 0);

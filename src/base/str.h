@@ -1,4 +1,4 @@
-/* Text with a length, borrowed (sib_str): a part of a file, a name in a graph. */
+/* Borrowed text with a length (sib_str): part of a file, a name in a graph. */
 #ifndef BASE_STR_H
 #define BASE_STR_H
 
@@ -26,7 +26,7 @@ static inline bool str_starts(sib_str s, const char *text)
     return s.length >= n && (n == 0 || memcmp(s.data, text, n) == 0);
 }
 
-/* The byte order of memcmp, a beginning before what it begins: below, equal to or above 0. */
+/* Compares as memcmp does, a prefix before longer texts: < 0, 0 or > 0. */
 static inline int str_compare(sib_str a, sib_str b)
 {
     size_t n = a.length < b.length ? a.length : b.length;
@@ -34,7 +34,7 @@ static inline int str_compare(sib_str a, sib_str b)
     return order ? order : (a.length > b.length) - (a.length < b.length);
 }
 
-/* s without its first n bytes, n <= s.length. */
+/* s without its first n bytes. Requires n <= s.length. */
 static inline sib_str str_from(sib_str s, size_t n)
 {
     return (sib_str){n ? s.data + n : s.data, s.length - n};
