@@ -106,6 +106,7 @@ check: need-check all
 	tools/check-includes.py
 	tools/check-links.py build/$(PRESET)
 	tools/check-headers.sh
+	tools/analyse.sh
 
 format: need-check
 	clang-format -i $$(tools/sources.sh)

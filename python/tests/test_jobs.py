@@ -183,7 +183,7 @@ ECHO = {  # what comes in goes out
 
 
 def test_confined_documents(tmp_path):
-    document = {"sibyl_job": 1, "kind": "x", "tokenizers": {"t": {"file": "../ranks", "kind": "gpt2"}}, "outputs": {}}
+    document = ECHO | {"tokenizers": {"t": {"file": "../ranks", "kind": "gpt2"}}}
     with pytest.raises(sibyl.SibylError, match="no name of a file inside the folder"):
         sibyl.Job(document, folder=tmp_path, confine=True)
     with pytest.raises(OSError, match="ranks"):

@@ -27,12 +27,12 @@ typedef struct scoring {
 /* ln of the softmax of row (n) at id. */
 static double logprob(const float *row, size_t n, int32_t id)
 {
-    double most = row[0], sum = 0;
+    double max = row[0], sum = 0;
     for (size_t i = 1; i < n; i++)
-        most = row[i] > most ? row[i] : most;
+        max = row[i] > max ? row[i] : max;
     for (size_t i = 0; i < n; i++)
-        sum += exp(row[i] - most);
-    return row[id] - most - log(sum);
+        sum += exp(row[i] - max);
+    return row[id] - max - log(sum); // cppcheck-suppress invalidFunctionArg ; exp(max - max) is 1
 }
 
 /* Adds the logits [1, n, n_vocab] that follow tokens [done, done + n). */

@@ -49,7 +49,7 @@ bool elements_of(const lowering *l, mval v, dim *out, size_t max, size_t *n)
     if (!x->elements || x->n_elements > max)
         return false;
     *n = x->n_elements;
-    memcpy(out, x->elements, sizeof *out * *n);
+    memcpy(out, x->elements, *n * sizeof(dim));
     return true;
 }
 

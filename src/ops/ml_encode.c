@@ -25,6 +25,7 @@ void lower_ML_Binarizer(lowering *l, const node *n)
     sib_dtype dtype = m_dtype(l, x);
     if (m_is(l, x, SIB_KIND_FLOAT))
         above = m_less(l, m_scalar(l, dtype, threshold), x);
+    // cppcheck-suppress incorrectLogicOperator ; it does not read hexadecimal floats
     else if (threshold >= 0x1p63 || threshold < -0x1p63 || isnan(threshold)) /* beyond all integers */
         above = m_less(l, x, m_scalar(l, dtype, 0)),
         above = threshold < 0 ? m_or(l, above, m_not(l, above)) : m_and(l, above, m_not(l, above));

@@ -121,7 +121,7 @@ typedef struct list {
 
 static list fifo_list(const writer *w, const tile_channel *c, const char *kind)
 {
-    list l;
+    list l = {0};
     int n = 0;
     for (uint32_t i = 0; i < c->n_tiles; i++)
         n += snprintf(l.text + n, sizeof l.text - (size_t)n, "%s@%s_%u_%u", i ? ", " : "", kind,
@@ -131,7 +131,7 @@ static list fifo_list(const writer *w, const tile_channel *c, const char *kind)
 
 static list offset_list(const tile_channel *c, uint64_t step)
 {
-    list l;
+    list l = {0};
     int n = 0;
     for (uint32_t i = 0; i < c->n_tiles; i++)
         n += snprintf(l.text + n, sizeof l.text - (size_t)n, "%s%llu", i ? ", " : "",

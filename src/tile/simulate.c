@@ -175,7 +175,7 @@ static void clamp(const tile_machine *m)
 {
     const size_t n = (size_t)m->frames * m->program.bands;
     tile_state state;
-    int32_t maximum = INT32_MIN;
+    int32_t maximum = INT16_MIN;
     int8_t *bytes = (int8_t *)m->out;
     int16_t *words = (int16_t *)(void *)m->out;
     if (m->program.out_size == 1) {

@@ -3,8 +3,8 @@
 
 axes_plan axes_plan_of(size_t rank, const int64_t *dims, const bool *goes)
 {
-    size_t groups[SIB_MAX_RANK], n = 0;
-    bool reduced[SIB_MAX_RANK];
+    size_t groups[SIB_MAX_RANK] = {0}, n = 0;
+    bool reduced[SIB_MAX_RANK] = {false};
     axes_plan p = {.results = 1, .joined = 1, .n = 1, .many = 1};
     for (size_t i = 0; i < rank; i++) {
         *(goes[i] ? &p.joined : &p.results) *= (size_t)dims[i];

@@ -102,7 +102,7 @@ static sib_code pack_b(const cpu_self *self, const value *b, const cpu_matmul_sh
     const sib_tensor *t = b->constant;
     char how[64];
     const void *packed;
-    size_t bytes;
+    size_t bytes = 0;
     if (!t || !t->dense || !shape->b_matrices)
         return SIB_OK;
     pack_context context = {shape, t->dtype, turned};

@@ -147,9 +147,10 @@ sib_code cpu_matmul_int_run(const cpu_call *c)
         return SIB_OK;
     size_t bytes =
         s->product_bytes + s->a_zero_bytes + s->b_zero_bytes + s->factor_bytes + s->c_bytes + s->q_bytes;
-    char *scratch = cpu_scratch_take(c, bytes), *at = scratch + s->product_bytes;
+    char *scratch = cpu_scratch_take(c, bytes);
     if (!scratch)
         return cpu_no_memory(c, bytes);
+    char *at = scratch + s->product_bytes;
     g.a = data_of(c, s->op->a);
     g.b = g.packed ? NULL : data_of(c, s->op->b);
     g.a_zero = zeros_of(c, s->op->a_zero, g.a_signed, g.m, g.a_zero_each, &a_zero, at);

@@ -67,7 +67,7 @@ static bool plain_sample(pnm *p, unsigned *v)
 static bool raw_sample(pnm *p, unsigned *v)
 {
     int high = p->most > 255 ? next_byte(p) : 0, low = next_byte(p);
-    *v = (unsigned)(high << 8 | low);
+    *v = (unsigned)high << 8 | (unsigned)low;
     return high >= 0 && low >= 0;
 }
 

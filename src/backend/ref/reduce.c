@@ -90,8 +90,8 @@ static reduce_number neutral(milli_kind kind, sib_dtype dtype)
 {
     ref_path path = ref_path_of(dtype);
     unsigned bits = sib_dtype_bits(dtype);
-    uint64_t top =
-        path == REF_PATH_BOOL ? 1 : UINT64_MAX >> (64 - (bits < 64 ? bits : 64) + (path == REF_PATH_INT));
+    unsigned unused = bits < 64 ? 64 - bits : 0; /* of the 64 bits that hold an element */
+    uint64_t top = path == REF_PATH_BOOL ? 1 : UINT64_MAX >> unused >> (path == REF_PATH_INT);
     reduce_number n = {0};
     bool lowest = kind == MILLI_reduce_max, largest = kind == MILLI_reduce_min;
     if (kind == MILLI_reduce_prod || kind == MILLI_cumulative_prod) {

@@ -63,7 +63,7 @@ void whisper_medians(const double *x, size_t n, double *out)
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        double sorted[MEDIAN_WIDTH];
+        double sorted[MEDIAN_WIDTH] = {0};
         for (size_t k = 0; k < MEDIAN_WIDTH; k++) {
             size_t at = i + k; /* index in the mirrored row, of which half a window is in front */
             at = at < half ? half - at : at - half;

@@ -28,7 +28,7 @@ static bool bound(const chain *c, size_t value, float *out)
 
 bool chain_clamp(const chain *c, float *low, float *high)
 {
-    chain_op ops[STEPS_MAX];
+    chain_op ops[STEPS_MAX] = {0};
     float bounds[STEPS_MAX];
     size_t n = 0, value = c->n_outputs == 1 ? c->outputs[0].value : CHAIN_NONE;
     while (value != CHAIN_NONE && value != c->in_place) {

@@ -362,7 +362,7 @@ static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch
 static void run_items(void *context, size_t begin, size_t count, unsigned worker)
 {
     const conv2d_call *c = context;
-    float none; /* nothing is added to NULL where no scratch is needed */
+    float none = 0; /* nothing is added to NULL where no scratch is needed */
     float *scratch = c->scratch ? c->scratch + worker * c->plan->scratch_floats : &none;
     finished f = {c, 0, 0};
     for (size_t i = begin; i < begin + count && !cancel_is_set(c->cancel); i++) {

@@ -449,7 +449,7 @@ void gemm_run_all(const gemm *g, size_t count, const gemm_place *places, sib_poo
     SIB_ASSERT(places || count == 1);
     plan(&job, g, count, pool);
     SIB_ASSERT(!gemm_scratch_all(g, count, pool) || (scratch && mem_is_aligned(scratch, MEM_ALIGN)));
-    float none; /* nothing is added to NULL where no scratch is needed */
+    float none = 0; /* nothing is added to NULL where no scratch is needed */
     job.places = places;
     job.shared = scratch ? scratch : &none;
     job.scratch = job.shared + job.shared_floats * count;

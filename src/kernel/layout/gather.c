@@ -20,8 +20,8 @@ static inline int64_t index_at(const void *indices, bool wide, size_t i)
    number without sign. */
 static inline uint64_t wrapped(int64_t index, int64_t size, bool wraps)
 {
-    uint64_t whole = wraps ? (uint64_t)size : 0;
-    return (uint64_t)index + (whole & (uint64_t)(index >> 63));
+    uint64_t back = wraps ? (uint64_t)size : 0;
+    return (uint64_t)index + (back & (0 - (uint64_t)(index < 0)));
 }
 
 /* wide: a constant where this is inlined. Indices i .. i + n at so many bytes apart from `base` on. */

@@ -290,7 +290,7 @@ static sib_code join_along(const merges *m, const int32_t *ids, size_t n, part *
         if (size > FEW &&
             (code = ARRAY_RESERVE(many, capacity, size, "the symbols of a text", err)) != SIB_OK)
             break;
-        part *parts = size > FEW ? many : few;
+        part *parts = size > FEW ? many : few; // cppcheck-suppress legacyUninitvar ; join_stretch writes them
         code = join_stretch(m, ids + done - back, size, parts, &joined, err);
         bool stays = first == 0 || (parts[0].id == out[first].id && parts[0].n == out[first].n);
         if (code == SIB_OK && stays) {
