@@ -7,7 +7,7 @@ typedef struct onnx_row {
     int64_t b, hq, hkv, s, t, d, dv, past;
     bool packed; /* [B, S, H * D] */
     int mask;    /* 1: float [S, T], 2: bool [S, T], 3: float [B, Hq, S, T], 4: bool [B, 1, 1, T],
-                 5: float [S, M < T], 6: float [B, 1, S, 1] where T is 1 */
+                    5: float [S, M < T], 6: float [B, 1, S, 1] where T is 1 */
     bool causal, presents, lengths, empty; /* empty: a past of 0 rows */
     int64_t left, right;                   /* plus 1; 0: none */
     double scale, softcap;

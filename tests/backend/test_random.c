@@ -1,5 +1,5 @@
 /* Random numbers against those of NumPy 2.4.6, printed as
-   python3 -c 'import numpy as np; r = np.random.RandomState(SEED); print([float(x).hex() for x in r.random_sample(N)])'
+   python3 -c 'import numpy as np; print([x.hex() for x in np.random.RandomState(SEED).random_sample(N)])'
    and the same with standard_normal. */
 #include "milli.h"
 

@@ -1,5 +1,6 @@
-/* dump_checkpoint OUT.npz PATH...: the weights of a checkpoint as arrays, its facts as lines of JSON, so that other programs
-   can compare them with what they wrote. Types that NumPy does not have, and blocks, come as float32. */
+/* dump_checkpoint OUT.npz PATH...: writes the weights of a checkpoint as arrays, and its facts as lines of
+   JSON, so that other programs can compare them with what they wrote. Types unknown to NumPy, and blocks,
+   become float32. */
 #include "import/checkpoint.h"
 
 #include <stdio.h>

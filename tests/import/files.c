@@ -27,7 +27,7 @@ const char *file_save(const char *folder, const char *name, bytes b)
 
 sib_code file_open(bytes b, checkpoint **out, sib_error *err)
 {
-    /* Their own block, so that a byte too far is seen. */
+    /* A block of the exact size, so that a read past the end is detected. */
     uint8_t *exact = malloc(b.n ? b.n : 1);
     assert_non_null(exact);
     if (b.n)

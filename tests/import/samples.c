@@ -88,7 +88,7 @@ void file_pad(bytes *b, size_t alignment)
     f_zeros(b, (alignment - b->n % alignment) % alignment);
 }
 
-/* ---- One of each ---------------------------------------------------------------------------------- */
+/* ---- One of each format -------------------------------------------------------------------------- */
 
 static const float six[] = {1, -2, 3.5f, 4, 5, 6};
 

@@ -1,4 +1,4 @@
-/* Checkpoints as a whole: files, folders, facts, and elements of weights read and seen in place. */
+/* Checkpoints in general: files, folders, facts, and elements of weights, copied or viewed. */
 #include "../folder.h"
 #include "base/alloc.h"
 #include "files.h"
@@ -118,7 +118,7 @@ static void test_folder(void **state)
     file_save(sub, "generation_config.json", text("{\"n\": 5, \"more\": 3}"));
     file_save(sub, "tokenizer.json", text("not read"));
     file_save(sub, "training_args.bin", text("not read"));
-    file_save(sub, "model.bin", one_weight("alone")); /* its bytes say what it is */
+    file_save(sub, "model.bin", one_weight("alone")); /* its content tells its format */
     CHECK_OK(checkpoint_open(paths, 1, &c, &err), err);
     assert_non_null(checkpoint_find(c, "alone"));
     checkpoint_free(&c);
@@ -149,7 +149,7 @@ static void test_folder(void **state)
     CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err, "no file beside it");
     file_save(sub, index, text("{}"));
     CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err, "no 'weight_map'");
-    file_save(sub, "model.safetensors", one_weight("whole")); /* and then nobody asks the index */
+    file_save(sub, "model.safetensors", one_weight("whole")); /* this file takes precedence over the index */
     CHECK_OK(checkpoint_open(paths, 1, &c, &err), err);
     assert_int_equal(checkpoint_weights(c), 1);
     assert_non_null(checkpoint_find(c, "whole"));
@@ -183,7 +183,7 @@ static void test_json_refused(void **state)
     CHECK_FAILS(file_open(b, &c, &err), SIB_ERR_FORMAT, err, "nested deeper than 32");
 }
 
-/* A weight over `data` that stands apart. */
+/* A weight over strided `data`. */
 static weight apart(const void *data, size_t rank, const int64_t *dims, const int64_t *strides)
 {
     weight w = {
@@ -206,7 +206,7 @@ static void test_read_strided(void **state)
     CHECK_OK(weight_read(&w, 0, N, SIB_F32, out, &err), err);
     for (int i = 0; i < N; i++)
         assert_true(out[i] == (float)(i / 2000 + i / 40 % 50 * 3 + i % 40 * 150));
-    for (int first = 0; first < N; first += 97) { /* any part of it is the same */
+    for (int first = 0; first < N; first += 97) { /* every part of it is the same */
         float part[1500];
         size_t n = first + 1500 < N ? 1500 : (size_t)(N - first);
         CHECK_OK(weight_read(&w, (uint64_t)first, n, SIB_F32, part, &err), err);
@@ -224,7 +224,7 @@ static void test_read_strided(void **state)
     free(data);
 }
 
-/* Rounded to nearest even, infinity beyond. */
+/* Rounded to nearest even; infinity beyond the range. */
 static void test_conversion(void **state)
 {
     (void)state;
@@ -241,7 +241,8 @@ static void test_conversion(void **state)
     checkpoint_free(&c);
 }
 
-/* Seen in place, whether the header leaves the elements aligned or not; the tensor outlives the checkpoint. */
+/* Viewed in place, whether the header leaves the elements aligned or not; the tensor outlives the
+   checkpoint. */
 static void test_view(void **state)
 {
     (void)state;

@@ -55,7 +55,7 @@ static void test_rwkv(void **state)
     checkpoint_free(&c);
 }
 
-/* Each type under its number in both files. */
+/* Each type, by its number in both kinds of file. */
 static void test_types(void **state)
 {
     (void)state;
@@ -145,7 +145,7 @@ static void test_refused(void **state)
     }
 }
 
-/* Every length shorter than the file is refused, but those that end with a whole tensor. */
+/* Every truncation of the file is rejected, except at the end of a tensor. */
 static void test_cut(void **state)
 {
     (void)state;
@@ -161,7 +161,7 @@ static void test_memory(void **state)
     file_check_memory(file_sample(3, &name));
 }
 
-/* The models that were really trained: every byte is some weight's, every number finite. */
+/* Trained models: every byte belongs to a weight, and every number is finite. */
 static void test_trained(void **state)
 {
     (void)state;

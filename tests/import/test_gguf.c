@@ -1,4 +1,4 @@
-/* GGUF: every kind of value, every rule broken. */
+/* GGUF: every type of value, and every rule broken. */
 #include "files.h"
 
 static void test_values(void **state)

@@ -1,4 +1,5 @@
-/* Checkpoints made models: names, shapes, element types, refusals, and files that appear whole or not at all. */
+/* Checkpoints imported as models: names, shapes, element types, errors, and output files that are written
+   completely or not at all. */
 #include "base/alloc.h"
 #include "files.h"
 
@@ -8,17 +9,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A Whisper as small as can be. */
+/* The smallest possible Whisper. */
 enum { MELS = 4, AUDIO = 6, STATE = 64, TEXT = 16, WORDS = 20, LAYERS = 2 };
 
-/* ---- A checkpoint ------------------------------------------------------------------------------------------- */
+/* ---- A checkpoint -------------------------------------------------------------------------------------- */
 
 typedef struct made {
     bytes header, data;
     uint64_t noise;
     const char *without, *bent; /* weights to leave out, and to give another shape */
     bool hugging;               /* with Hugging Face's names */
-    float plant;                /* in the middle of decoder.ln.weight, unless 0 */
+    float plant;                /* a value in the middle of decoder.ln.weight, unless 0 */
     size_t n;
 } made;
 
@@ -35,7 +36,8 @@ static void put(made *m, const char *name, size_t rank, const int64_t *dims, dou
     bool gone = m->without && !strcmp(m->without, name), bent = m->bent && !strcmp(m->bent, name);
     for (size_t i = 0; i < rank; i++)
         count *= (size_t)dims[i];
-    for (size_t i = 0; i < count; i++) { /* drawn also where it is left out: the others are what they were */
+    for (size_t i = 0; i < count; i++) { /* also drawn when left out, so that the other weights do not
+                                            change */
         float x = (float)(draw(m) * scale + offset);
         if (m->plant != 0 && i == count / 2 && !strcmp(name, "decoder.ln.weight"))
             x = m->plant;
@@ -105,7 +107,7 @@ static void block(made *m, const char *side, int i, bool cross)
     norm(m, where, m->hugging ? "final_layer_norm" : "mlp_ln");
 }
 
-/* The file's path. */
+/* Saves the checkpoint; returns its path. */
 static const char *save_whisper(made m, const char *folder, const char *name)
 {
     const int64_t d = STATE;
@@ -134,7 +136,8 @@ static const char *save_whisper(made m, const char *folder, const char *name)
     return file_save(folder, name, b);
 }
 
-/* ---- A folder of one's own ------------------------------------------------------------------------------------ */
+/* ---- Temporary folders
+   --------------------------------------------------------------------------------------------- */
 
 static const char *folder(void)
 {
@@ -144,7 +147,7 @@ static const char *folder(void)
     return path;
 }
 
-/* Files in it whose names begin so. */
+/* Number of files in it whose names begin so. */
 static int count_files(const char *path, const char *begin)
 {
     DIR *d = opendir(path);
@@ -178,7 +181,8 @@ static const char *beside(const char *path, const char *name)
     return s;
 }
 
-/* ---- Running it ----------------------------------------------------------------------------------------------- */
+/* ---- Running it
+   ----------------------------------------------------------------------------------------------- */
 
 static sib_value *of_floats(size_t rank, const int64_t *dims, const float *x)
 {
@@ -205,7 +209,7 @@ static sib_value *of_ints(size_t rank, const int64_t *dims, const int64_t *x)
     return v;
 }
 
-/* A part of the model, ready to run. */
+/* A session of a part of the model. */
 static sib_session *part(const char *path, size_t n, const char *const *outputs)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -227,7 +231,7 @@ static const char *const decoder_outputs[] = {"logits",      "present_k.0", "pre
 static const char *const past_names[] = {"past_k.0", "past_v.0", "past_k.1", "past_v.1"};
 static const char *const cross_names[] = {"cross_k.0", "cross_v.0", "cross_k.1", "cross_v.1"};
 
-/* Decodes 5 tokens, `step` at a time, and gives the logits of all: (5, WORDS). */
+/* Decodes 5 tokens, `step` per run, and gives the logits of all: (5, WORDS). */
 static void decode(const char *path, int step, float *logits)
 {
     static const int64_t tokens[5] = {3, 19, 0, 7, 3};
@@ -291,7 +295,7 @@ static void import_to(const char *in, const char *out, sib_dtype dtype)
     CHECK_OK(sib_import(&in, 1, out, &(sib_import_options){.dtype = dtype}, NULL, &err), err);
 }
 
-/* ---- Tests ---------------------------------------------------------------------------------------------------- */
+/* ---- Tests --------------------------------------------------------------------------------------------- */
 
 static void steps_give_what_all_at_once_gives(void **state)
 {
@@ -302,7 +306,7 @@ static void steps_give_what_all_at_once_gives(void **state)
     decode(out, 5, all);
     decode(out, 1, steps);
     assert_true(distance(all, steps, 5 * WORDS) < 1e-5);
-    assert_true(distance(all, all + WORDS, WORDS) > 0.01); /* they say something */
+    assert_true(distance(all, all + WORDS, WORDS) > 0.01); /* they depend on the tokens */
     remove_folder(f);
 }
 
@@ -364,7 +368,7 @@ static void narrow_weights_are_near(void **state)
     static const struct {
         sib_dtype dtype;
         double most;
-        int share; /* of the bytes */
+        int share; /* the file has about 1 / share of the bytes */
     } rows[] = {{SIB_F16, 0.02, 2}, {SIB_BF16, 0.1, 2}, {SIB_I8, 0.2, 3}};
     const char *f = folder(), *in = save_whisper((made){0}, f, "w.safetensors"), *out = beside(f, "w.onnx");
     float exact[5 * WORDS], near[5 * WORDS];
@@ -480,7 +484,7 @@ static void check_tells_and_refuses(void **state)
     remove_folder(f);
 }
 
-/* A GPT-2 of zeros, whose table is large and takes no room on the disk. */
+/* A GPT-2 of zeros with a large embedding table, which takes no space on disk. */
 static const char *save_sparse(const char *f, int64_t words)
 {
     static const struct {
@@ -526,7 +530,7 @@ static const char *save_sparse(const char *f, int64_t words)
     return path;
 }
 
-/* Beside the mapped file, 1.2 times the largest weight at most. */
+/* In addition to the mapped file, at most 1.2 times the largest weight. */
 static void memory_is_bounded(void **state)
 {
     (void)state;
@@ -543,7 +547,7 @@ static void memory_is_bounded(void **state)
     remove_folder(f);
 }
 
-/* Sets the flag once the work is half done. */
+/* Sets the flag when half of the work is done. */
 static void stop_half_way(void *cancel, double done, const char *what)
 {
     assert_true(done >= 0 && done <= 1 && what);

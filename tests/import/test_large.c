@@ -1,4 +1,5 @@
-/* Files beyond 4 GiB, which are holes on disk: opened without reading them, and read beyond 32 bits. */
+/* Files beyond 4 GiB, mostly holes on disk: opened without reading them, and read at offsets beyond 32
+   bits. */
 #include "../folder.h"
 #include "torch_files.h"
 
@@ -7,7 +8,7 @@
 
 #define HOLE (UINT64_C(5) << 30)
 
-/* A file of `first` bytes, a hole, and the rest. False where the disk takes no such file. */
+/* A file of `first` bytes, a hole, and the rest. Returns false if the file system does not support it. */
 static bool save(const char *path, bytes b, size_t first)
 {
     FILE *f = fopen(path, "wb");
@@ -20,7 +21,7 @@ static bool save(const char *path, bytes b, size_t first)
     return ok;
 }
 
-/* Weight "end" holds 1 to 6, and "hole" nothing but zeros. */
+/* Checks that weight "end" holds 1 to 6, and "hole" zeros. */
 static void check(const char *path)
 {
     sib_error err = SIB_ERROR_INIT;

@@ -1,8 +1,8 @@
-/* Checkpoints changed by chance, a target a reader: whatever they hold, opening them and reading their weights ends soon,
-   with weights or with a sentence, stays within the file, and gives all memory back. SIBYL_MUTATIONS says how many of each,
-   or SIBYL_MUTATION_SECONDS how long in processor time (`make mutate-checkpoints`, with sanitizers), SIBYL_MUTATION_SEED
-   which, SIBYL_MUTATION_TARGET of which reader alone. What fails is written to the file that SIBYL_MUTATION_SAVE names;
-   files given as arguments are read before any is changed. */
+/* Mutated checkpoints, one target per reader: opening one and reading its weights ends soon, with weights or
+   an error, stays within the file, and frees all memory. SIBYL_MUTATIONS is the number for each target, or
+   SIBYL_MUTATION_SECONDS the CPU time (`make mutate-checkpoints`, with sanitizers), SIBYL_MUTATION_SEED the
+   seed, SIBYL_MUTATION_TARGET a single target. A file that fails is saved to SIBYL_MUTATION_SAVE; files given
+   as arguments are read before any mutation. */
 #include "base/alloc.h"
 #include "torch_files.h"
 
@@ -12,14 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Of one file, as the clock on the wall has it. */
+/* Wall time for one file. */
 #define MOST_SECONDS 5
 #define MOST_SIZE    (64 << 10)
 #define MOST_PEAK    (16 << 20)
 
 static char doing[400];
 
-/* The file that is read now. Where SIBYL_MUTATION_SAVE is set it is mapped from there, so that it stays whatever happens. */
+/* The current file. If SIBYL_MUTATION_SAVE is set, it is mapped from there, so that it survives a crash. */
 typedef struct file_now {
     uint64_t n;
     uint8_t data[MOST_SIZE];
@@ -38,7 +38,7 @@ static void map_now(void)
     close(fd);
 }
 
-/* Says which file it was; the program ends here. */
+/* Prints the current file and ends the program. */
 static void too_long(int signal_number)
 {
     (void)signal_number;
@@ -48,7 +48,7 @@ static void too_long(int signal_number)
     _exit(3);
 }
 
-/* No file of some kilobytes asks for much memory. */
+/* No file of a few kilobytes takes much memory. */
 static void check_peak(void)
 {
     sib_alloc_counters c;
@@ -57,7 +57,7 @@ static void check_peak(void)
         fail_msg("%s: %llu bytes were held", doing, (unsigned long long)c.bytes_peak);
 }
 
-/* Every weight at its beginning, its end and in a view. */
+/* Reads every weight at its start, at its end and in a view. */
 static void read_weights(const checkpoint *c)
 {
     for (size_t i = 0; i < checkpoint_weights(c); i++) {
@@ -81,7 +81,7 @@ static void read_weights(const checkpoint *c)
         assert_ptr_equal(checkpoint_fact(c, checkpoint_fact_at(c, i)->key.data), checkpoint_fact_at(c, i));
 }
 
-/* True where it can be read. */
+/* Returns true if it can be read. */
 static bool read_it(const uint8_t *data, size_t n)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -98,14 +98,14 @@ static bool read_it(const uint8_t *data, size_t n)
     return code == SIB_OK;
 }
 
-/* ---- Changes -------------------------------------------------------------------------------------- */
+/* ---- Mutations ------------------------------------------------------------------------------------ */
 
 static size_t below(check_random *r, size_t n)
 {
     return n ? (size_t)(check_u64(r) % n) : 0;
 }
 
-/* Numbers that sizes, counts and offsets are made wrong with. */
+/* Wrong sizes, counts and offsets. */
 static uint64_t extreme(check_random *r, size_t n)
 {
     const uint64_t numbers[] = {0,
@@ -137,7 +137,7 @@ static uint64_t extreme(check_random *r, size_t n)
     return numbers[below(r, sizeof numbers / sizeof *numbers)];
 }
 
-/* One change; the bytes that there are then. Room for MOST_SIZE. */
+/* Makes one change; returns the new number of bytes. Room: MOST_SIZE. */
 static size_t change(check_random *r, uint8_t *data, size_t n)
 {
     size_t at = below(r, n), length = 1 + below(r, 1 + below(r, 64)), to;
@@ -166,21 +166,21 @@ static size_t change(check_random *r, uint8_t *data, size_t n)
         memcpy(data + at, &v, width);
         return n;
     }
-    case 4: /* the end cut off */
+    case 4: /* the end truncated */
         return below(r, 4) ? n : at;
     case 5: /* bytes removed */
         memmove(data + at, data + at + length, n - at - length);
         return n - length;
-    case 6: /* bytes twice */
+    case 6: /* bytes repeated */
         if (n + length > MOST_SIZE)
             return n;
         memmove(data + at + length, data + at, n - at);
         return n + length;
-    case 7: /* bytes of another place */
+    case 7: /* bytes from elsewhere in the file */
         to = below(r, n - length + 1);
         memmove(data + to, data + at, length);
         return n;
-    default: { /* a digit: the numbers of JSON */
+    default: { /* a digit, as in the numbers of JSON */
         for (size_t i = 0; i < n; i++) {
             size_t k = (at + i) % n;
             if (data[k] >= '0' && data[k] <= '9') {
@@ -195,7 +195,7 @@ static size_t change(check_random *r, uint8_t *data, size_t n)
 
 typedef struct limits {
     size_t mutations;
-    double seconds; /* 0: as many as `mutations` */
+    double seconds; /* 0: `mutations` of each instead */
     uint64_t seed;
 } limits;
 
@@ -207,7 +207,7 @@ static limits read_limits(void)
                     seed ? (uint64_t)atoll(seed) : 20};
 }
 
-/* Of the processor, so that as much is tried beside other work. */
+/* CPU time, so that other work on the machine does not reduce the number of tries. */
 static double now(void)
 {
     struct timespec t;
@@ -219,7 +219,7 @@ static double now(void)
 
 static const float elements[6] = {1, -2, 3.5f, 4, 5, 6};
 
-/* A safetensors file around a header, whose length stays right. */
+/* A safetensors file with a header, whose length is right. */
 static bytes around_header(bytes header)
 {
     bytes b = {0};
@@ -230,7 +230,7 @@ static bytes around_header(bytes header)
     return b;
 }
 
-/* A legacy file around an object. */
+/* A legacy PyTorch file with an object. */
 static bytes around_object(bytes object)
 {
     return torch_legacy(object);
@@ -238,9 +238,9 @@ static bytes around_object(bytes object)
 
 typedef struct target {
     const char *name;
-    size_t sample;                 /* of file_sample */
-    bytes (*inside)(void);         /* or a part of a file, around which `around` puts the rest */
-    bytes (*around)(bytes inside); /* takes it over */
+    size_t sample;                 /* index for file_sample */
+    bytes (*inside)(void);         /* or a part of a file, which `around` completes */
+    bytes (*around)(bytes inside); /* takes ownership of it */
 } target;
 
 static bytes header_of_sample(void)
@@ -279,7 +279,7 @@ static const target targets[] = {
 
 #define N_TARGETS (sizeof targets / sizeof *targets)
 
-/* The seed, changed one to four times, in `current`. */
+/* The seed, mutated one to four times, in `current`. */
 static void make(const target *t, check_random *r, bytes seed)
 {
     now_read->n = seed.n;
@@ -311,7 +311,7 @@ static void test_target(void **state)
         make(t, &r, seed);
         snprintf(doing, sizeof doing, "mutation %zu of %s, seed %llu", k, t->name,
                  (unsigned long long)l.seed);
-        /* Its own block, so that a byte too far is seen. */
+        /* A block of the exact size, so that a read past the end is detected. */
         uint8_t *exact = malloc(now_read->n ? now_read->n : 1);
         assert_non_null(exact);
         memcpy(exact, now_read->data, now_read->n);
@@ -324,7 +324,7 @@ static void test_target(void **state)
     print_message("%s: %zu mutated files, %zu read, the others refused\n", t->name, k, n_read);
 }
 
-/* Files that once failed. */
+/* Reads files that failed in the past. */
 static int read_files(int n, char **paths)
 {
     for (int i = 0; i < n; i++) {
@@ -334,7 +334,7 @@ static int read_files(int n, char **paths)
             return 1;
         }
         size_t got = fread(now_read, 1, sizeof *now_read, f);
-        if (got < sizeof *now_read) { /* a file as it is, not as it was saved here */
+        if (got < sizeof *now_read) { /* a plain file, not one saved by this program */
             rewind(f);
             now_read->n = fread(now_read->data, 1, MOST_SIZE, f);
         }

@@ -1,4 +1,4 @@
-/* PyTorch's files: what state dicts contain, and nothing else. */
+/* PyTorch's files: state dicts are read, and anything else is rejected. */
 #include "torch_files.h"
 
 static const int64_t two_three[] = {2, 3}, three_one[] = {3, 1}, six_dim[] = {6}, ones[] = {1, 1};
@@ -68,7 +68,7 @@ static void test_protocol_5(void **state)
     checkpoint_free(&c);
 }
 
-/* A pickle of one object that the caller appends. */
+/* The start of a pickle of one object, which the caller appends. */
 static bytes begin(void)
 {
     bytes b = {0};
@@ -76,7 +76,7 @@ static bytes begin(void)
     return b;
 }
 
-/* One dict with a state dict under `name`, numbers beside it, and perhaps more. */
+/* A dict with a state dict under `name`, numbers next to it, and optionally a second one. */
 static bytes wrapped(const char *name, const char *second)
 {
     bytes b = begin();
@@ -147,7 +147,7 @@ static bytes replaced(bytes b, const char *from, size_t n_from, const char *to)
     return b;
 }
 
-/* The text is opcodes. */
+/* The text consists of opcodes. */
 static void pickle_refused(const char *opcodes, size_t n, sib_code code, const char *words)
 {
     bytes b = begin();
@@ -157,7 +157,7 @@ static void pickle_refused(const char *opcodes, size_t n, sib_code code, const c
 
 #define REFUSED(opcodes, code, words) pickle_refused(opcodes, sizeof(opcodes) - 1, code, words)
 
-/* Programs in pickles: each is refused by the name of what it wants. */
+/* Programs in pickles: each is rejected, and the error names the function it wants. */
 static void test_hostile(void **state)
 {
     (void)state;
@@ -192,7 +192,7 @@ static void test_hostile(void **state)
     REFUSED("ctorch\nFloatStorage\n}b.", SIB_ERR_UNSUPPORTED, "opcode BUILD gives a global");
 }
 
-/* Bytes that are no pickle. */
+/* Bytes that are not a pickle. */
 static void test_malformed(void **state)
 {
     (void)state;
@@ -254,7 +254,7 @@ static void test_malformed(void **state)
     refused(torch_archive(b), SIB_ERR_FORMAT, "a pickle of protocol 2 to 5 is expected");
 }
 
-/* Dicts in dicts without end, and the same one again and again. */
+/* Dicts nested without end, and one that is repeated again and again. */
 static void test_bounds(void **state)
 {
     (void)state;
@@ -276,7 +276,7 @@ static void test_bounds(void **state)
     f_u8(&b, 0);
     f_text(&b, "s.");
     refused(torch_archive(b), SIB_ERR_FORMAT, "nested deeper than 32");
-    b = begin(); /* each dict holds the one before twice: 2^25 numbers */
+    b = begin(); /* each dict holds the previous one twice: 2^25 numbers */
     k_int(&b, 1);
     for (int i = 0; i < 25; i++) {
         f_u8(&b, 'q');
@@ -315,7 +315,7 @@ static void test_bounds(void **state)
     refused(torch_archive(b), SIB_ERR_FORMAT, "again and again");
 }
 
-/* One list of N pairs, and a dict made of it again and again, in two bytes each: N * N items. */
+/* A list of N pairs, and a dict made of it repeatedly, in two bytes each: N * N items. */
 static void test_copies(void **state)
 {
     (void)state;
@@ -404,7 +404,7 @@ static void test_tensors_refused(void **state)
             "no type of storage");
 }
 
-/* A row repeated in place, and none at all. */
+/* A row repeated by a stride of 0, and an empty tensor. */
 static void test_strides(void **state)
 {
     (void)state;
@@ -423,7 +423,7 @@ static void test_strides(void **state)
     CHECK_OK(file_open(one_tensor((torch_tensor){"FloatStorage", "0", 6, 3, 2, one, (const int64_t[]){77, 1},
                                                  false}),
                        &c, &err),
-             err); /* the stride of a dim of 1 says nothing */
+             err); /* the stride of a dim of 1 does not matter */
     assert_false(checkpoint_find(c, "w")->strided);
     file_check_weight(c, "w", 2, one, (const double[]){4, 5, 6});
     checkpoint_free(&c);
@@ -469,7 +469,7 @@ static void test_legacy_refused(void **state)
             SIB_ERR_FORMAT, "put into a dict");
     refused(replaced(torch_legacy(torch_sample_pickle(true)), "\x80\x02}(X", 5, "\x80\x02N.X"),
             SIB_ERR_FORMAT, "the system is None, expected a dict");
-    b = begin(); /* nothing names the storages that follow */
+    b = begin(); /* the storages that follow are not named */
     f_text(&b, "}.");
     refused(torch_legacy(b), SIB_ERR_FORMAT, "nothing names");
     b = begin();
@@ -483,7 +483,7 @@ static void test_legacy_refused(void **state)
     refused(torch_legacy(b), SIB_ERR_FORMAT, "two types");
 }
 
-/* Every length shorter than the file is refused. */
+/* Every truncation of the file is rejected. */
 static void test_cut(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* RWKV models that were really trained, from rwkv.cpp's files: logits after the bytes `"in` from a zero state. */
+/* Trained RWKV models, from files of rwkv.cpp: logits after the bytes `"in` from a zero state. */
 #include "base/alloc.h"
 #include "check.h"
 
@@ -39,7 +39,8 @@ static sib_value *ints(size_t rank, const int64_t *dims, const int64_t *x)
     return value_of(t);
 }
 
-/* Runs the three bytes, `step` at a time, and gives how far the last logits are from what is expected. */
+/* Runs the three bytes, `step` per run, and returns the distance of the last logits from the expected
+   ones. */
 static double run(sib_model *m, int64_t step)
 {
     static const int64_t bytes[3] = {'"', 'i', 'n'};

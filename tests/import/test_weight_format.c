@@ -1,9 +1,9 @@
-/* Blocks decoded, against their definitions computed element by element in double. */
+/* Decoded blocks against their definitions, computed element by element in double. */
 #include "files.h"
 
 #include <math.h>
 
-/* float16 of two bytes, by its definition. */
+/* The float16 in two bytes, by its definition. */
 static double half(const uint8_t *p)
 {
     unsigned h = p[0] | (unsigned)p[1] << 8, e = h >> 10 & 31, m = h & 1023;
@@ -13,7 +13,7 @@ static double half(const uint8_t *p)
     return e ? sign * ldexp(1024 + m, (int)e - 25) : sign * ldexp(m, -24);
 }
 
-/* `width` bits from bit `at` on, the first bit the lowest. */
+/* `width` bits from bit `at` on, least significant first. */
 static unsigned bits(const uint8_t *p, size_t at, unsigned width)
 {
     unsigned v = 0;
@@ -53,8 +53,9 @@ static double q8_0(const uint8_t *p, size_t i)
     return half(p) * (p[2 + i] < 128 ? p[2 + i] : p[2 + i] - 256);
 }
 
-/* Scale or minimum (which 1) of 32 elements: 6 bits; of the first four in the low 6 bits of bytes 0 to 3 (4 to 7); of the
-   others the low 4 bits in bytes 8 to 11 and the high 2 on top of the bytes of the first four. */
+/* Scale (which 0) or minimum (1) of 32 elements, of 6 bits: of the first four, the low 6 bits of bytes 0 to 3
+   (4 to 7); of the others, the low 4 bits from bytes 8 to 11 and the high 2 from the top of the bytes of the
+   first four. */
 static unsigned six_bits(const uint8_t *p, size_t j, int which)
 {
     if (j < 4)
@@ -106,7 +107,7 @@ static bool same(float got, double expected)
     return isnan(e) ? isnan(got) : got == e;
 }
 
-/* Random bytes: every element is the definition's value rounded once. */
+/* Random bytes: every element is the value of the definition, rounded once. */
 static void test_definitions(void **state)
 {
     (void)state;
@@ -136,7 +137,7 @@ static void test_definitions(void **state)
     }
 }
 
-/* A block whose values can be told without arithmetic. */
+/* A block whose values are known without arithmetic. */
 static void test_known(void **state)
 {
     (void)state;
@@ -150,7 +151,7 @@ static void test_known(void **state)
     assert_true(out[0] == -208 && out[1] == -32 && out[2] == 0);
 }
 
-/* Parts of a weight are what the whole is, in any type. */
+/* Parts of a weight equal those of the entire weight, in any type. */
 static void test_parts(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Archives: every promise of the directory broken. */
+/* Zip archives whose directory is wrong in every possible way. */
 #include "torch_files.h"
 
 static bytes pickle_of_one(void)
@@ -15,7 +15,7 @@ static bytes pickle_of_one(void)
 
 static const float six_floats[] = {1, 2, 3, 4, 5, 6};
 
-/* An archive whose storage is told of as `lie` says. */
+/* An archive whose directory describes its storage as `lie` says. */
 static bytes archive(const zip_lie *lie, bool wide_end)
 {
     zip_writer z = {0};
@@ -50,7 +50,7 @@ static void test_accepted(void **state)
     accepted(archive(NULL, true));
     accepted(archive(&(zip_lie){.wide = true}, true));
     accepted(archive(&(zip_lie){.wide = true}, false));
-    accepted(archive(&(zip_lie){.flags = 8}, false)); /* sizes behind the bytes */
+    accepted(archive(&(zip_lie){.flags = 8}, false)); /* sizes after the data */
     bytes b = archive(NULL, false);                   /* a comment at the end */
     b.data[b.n - 2] = 3;
     f_text(&b, "abc");
@@ -81,7 +81,7 @@ static void test_entries_refused(void **state)
     refused(archive(&(zip_lie){.header = UINT64_MAX - 3, .wide = true}, true), SIB_ERR_FORMAT, "not where");
 }
 
-/* Two entries over the same bytes: the header of the second stands within the first. */
+/* Two entries over the same bytes: the header of the second is inside the first. */
 static void test_overlap(void **state)
 {
     (void)state;
@@ -94,7 +94,7 @@ static void test_overlap(void **state)
     zip_writer again = z;
     size_t n = again.out.n;
     zip_add(&again, "m/data/0", six_floats, sizeof six_floats, &(zip_lie){.header = header});
-    again.out.n = n; /* only the directory has it */
+    again.out.n = n; /* only the directory has the second entry */
     b_free(&inner.out);
     b_free(&inner.directory);
     b_free(&p);
@@ -123,7 +123,7 @@ static void test_names(void **state)
     b_free(&p);
 }
 
-/* The record at the end. what: bytes from its signature on. */
+/* An archive with its last record changed. what: bytes from its signature on. */
 static bytes with_end(size_t at, const char *what, size_t n)
 {
     bytes b = archive(NULL, false);
@@ -142,7 +142,7 @@ static void test_end(void **state)
     refused(with_end(16, "\xFF\xFF\xFF\x7F", 4), SIB_ERR_FORMAT, "leaves the file");
     refused(with_end(16, "\0\0\0\0", 4), SIB_ERR_FORMAT, "directory is damaged");
     bytes b = archive(NULL, true);
-    b.data[b.n - 22 - 20 + 8]++; /* where the locator points */
+    b.data[b.n - 22 - 20 + 8]++; /* the offset in the locator */
     refused(b, SIB_ERR_FORMAT, "64-bit end is not where it says");
     b = archive(NULL, true);
     memset(b.data + b.n - 22 - 20 - 56 + 32, 0xFF, 8); /* its number of entries */

@@ -43,7 +43,7 @@ void k_tensor(bytes *b, const torch_tensor *t)
 
 /* ---- Archives ------------------------------------------------------------------------------------- */
 
-/* The sizes, and the offset in the directory. */
+/* The sizes, and in the directory the offset. */
 static void put_sizes(bytes *b, uint64_t packed, uint64_t size, bool wide)
 {
     f_u32(b, wide ? UINT32_MAX : (uint32_t)packed);
@@ -63,7 +63,7 @@ void zip_add(zip_writer *z, const char *name, const void *data, size_t n, const 
     f_zeros(&z->out, 8); /* time, date, checksum */
     put_sizes(&z->out, lie->flags & 8 ? 0 : local_size, lie->flags & 8 ? 0 : local_size, lie->wide);
     f_u16(&z->out, (unsigned)strlen(local));
-    f_u16(&z->out, lie->wide ? 26 : 6); /* another field in front of it, as PyTorch pads with one */
+    f_u16(&z->out, lie->wide ? 26 : 6); /* another field before it, such as PyTorch's padding */
     f_text(&z->out, local);
     f_text(&z->out, "FB");
     f_u16(&z->out, 2);

@@ -12,7 +12,7 @@ static size_t varint_size(uint64_t v)
     return n;
 }
 
-/* An initializer but for its content: `pad` bytes of doc string put that where it is to be. */
+/* An initializer without its content; a doc string of `pad` bytes shifts the content to its place. */
 static bytes tensor_head(unsigned i, uint64_t count, size_t pad)
 {
     char name[16];
@@ -28,7 +28,7 @@ static bytes tensor_head(unsigned i, uint64_t count, size_t pad)
     return t;
 }
 
-/* The tag and length of the initializer, and its head, for a file that stands at `offset`. */
+/* The tag, length and head of the initializer, in a file at `offset`. */
 static bytes initializer(unsigned i, uint64_t count, uint64_t offset, unsigned shift)
 {
     bytes out = {0};
@@ -66,8 +66,8 @@ static bytes rest_of_graph(unsigned n, uint64_t count)
     return g;
 }
 
-/* Heads of all initializers for a graph that begins at `begin`; *end: where the graph's last weight ends. With a file,
-   they are written. */
+/* Heads of all initializers of a graph that begins at `begin`; *end: where the graph's last weight ends. If
+   there is a file, they are written to it. */
 static int lay_out(FILE *f, unsigned n, uint64_t count, uint64_t begin, unsigned shift, uint64_t *end)
 {
     uint64_t at = begin;
@@ -95,7 +95,7 @@ int big_model_write(const char *path, uint64_t size, unsigned n, unsigned shift)
     b_int(&front, MODEL_IR_VERSION, 8);
     b_message(&front, MODEL_OPSET, b_opset("", 17));
     b_varint(&front, MODEL_GRAPH << 3 | 2);
-    uint64_t begin = front.n + 5; /* the graph's length takes five bytes, with zeros where it needs fewer */
+    uint64_t begin = front.n + 5; /* the graph's length takes five bytes, padded with zeros */
     lay_out(NULL, n, count, begin, shift, &end);
     uint64_t length = end - begin + rest.n;
     for (int i = 0; i < 5; i++) {

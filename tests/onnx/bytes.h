@@ -1,4 +1,5 @@
-/* Protobuf by hand: fields appended one by one, so that tests hold what a file holds. Field numbers as in onnx.proto. */
+/* Protobuf by hand: fields appended one by one, so that tests show the content of a file. Field numbers as in
+   onnx.proto. */
 #ifndef TESTS_ONNX_BYTES_H
 #define TESTS_ONNX_BYTES_H
 
@@ -67,7 +68,7 @@ static inline void b_free(bytes *b)
     memset(b, 0, sizeof *b);
 }
 
-/* Appends a message and ends it. */
+/* Appends a message and frees it. */
 static inline void b_message(bytes *b, unsigned field, bytes inside)
 {
     b_raw(b, field, inside.data, inside.n);
@@ -82,7 +83,8 @@ static inline bytes b_pair(const char *key, const char *text)
     return b;
 }
 
-/* A name without type, or a tensor's: dims as "2 N ?" of numbers, names and unknown ones; NULL for no shape. */
+/* A name without a type, or with a tensor's: dims as "2 N ?" of numbers, symbols and unknown dims; NULL for
+   no shape. */
 static inline bytes b_type(int dtype, const char *dims)
 {
     bytes shape = {0}, tensor = {0}, type = {0};
@@ -125,7 +127,7 @@ static inline void b_words(bytes *b, unsigned field, const char *words)
     }
 }
 
-/* A node: inputs and outputs as words, "_" for an omitted one. */
+/* A node: inputs and outputs separated by blanks, "_" for an omitted one. */
 static inline bytes b_node(const char *type, const char *name, const char *inputs, const char *outputs)
 {
     bytes b = {0};
@@ -178,7 +180,7 @@ static inline bytes b_opset(const char *domain, int64_t version)
     return b;
 }
 
-/* A model around a graph: functions and the like may be appended. */
+/* A model with a graph; functions and other fields may be appended. */
 static inline bytes b_model(int64_t ir, bytes inside)
 {
     bytes b = {0};

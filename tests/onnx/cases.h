@@ -1,4 +1,4 @@
-/* The official models on this machine: $SIBYL_DATA's, else those of Debian's libonnx-testdata. */
+/* The official models on this machine: those in $SIBYL_DATA, else those of Debian's libonnx-testdata. */
 #ifndef TESTS_ONNX_CASES_H
 #define TESTS_ONNX_CASES_H
 
@@ -9,7 +9,7 @@
 typedef struct case_list {
     glob_t found;
     size_t n;
-    char **paths; /* (n) of files named model.onnx */
+    char **paths; /* (n), of files named model.onnx */
 } case_list;
 
 static inline case_list cases_find(void)

@@ -1,5 +1,5 @@
-/* make_big PATH [BYTES [TENSORS [SHIFT]]]: a model with 1 GiB of weights, or as much as asked for; SHIFT 1 to 63 puts them
-   where they cannot be read in place. */
+/* make_big PATH [BYTES [TENSORS [SHIFT]]]: writes a model with 1 GiB of weights, or BYTES; SHIFT 1 to 63 puts
+   them where they cannot be read in place. */
 #include "big.h"
 
 #include <stdio.h>

@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-/* A field of the file: where its tag, its payload (behind a length, where it has one) and its end are. */
+/* A field of the file: offsets of its tag, of its payload (after its length, if it has one) and of its
+   end. */
 typedef struct field {
     size_t tag, payload, end, parent;
     unsigned wire;
@@ -10,7 +11,7 @@ typedef struct field {
 
 #define MOST_FIELDS 20000
 #define MOST_DEPTH  12
-/* A repeated field, and longer lengths around it. */
+/* A repeated field, and longer lengths of the fields around it. */
 #define MOST_GROWTH (4096 + 10 * MOST_DEPTH)
 #define NO_PARENT   SIZE_MAX
 
@@ -33,7 +34,7 @@ static bool get_varint(const uint8_t *data, size_t end, size_t *at, uint64_t *v)
     return false;
 }
 
-/* One field at *at; false where there is none that is right. */
+/* Reads a field at *at; returns false if there is no valid one. */
 static bool get_field(const walk *w, size_t end, size_t *at, field *f)
 {
     uint64_t tag, v;
@@ -61,7 +62,7 @@ static bool get_field(const walk *w, size_t end, size_t *at, field *f)
     return true;
 }
 
-/* True where the bytes are fields from one end to the other. */
+/* Returns true if the bytes are a sequence of fields. */
 static bool is_message(const walk *w, size_t begin, size_t end)
 {
     field f;
@@ -72,7 +73,7 @@ static bool is_message(const walk *w, size_t begin, size_t end)
     return end > begin;
 }
 
-/* Lists the fields of a message and of what looks like messages in it. */
+/* Lists the fields of a message and of whatever looks like a message in it. */
 static void list_fields(walk *w, size_t begin, size_t end, size_t parent, int depth)
 {
     size_t at = begin;
@@ -120,14 +121,14 @@ static size_t length_at(const field *f, const uint8_t *data)
     return at + 1;
 }
 
-/* The same inside field `parent`; the lengths of the fields around are put right. */
+/* The same inside field `parent`; the lengths of the enclosing fields are corrected. */
 static size_t splice_right(const walk *w, size_t parent, uint8_t *data, size_t n, size_t begin, size_t end,
                            const uint8_t *with, size_t n_with)
 {
     int64_t more = (int64_t)n_with - (int64_t)(end - begin);
     n = replace(data, n, begin, end, with, n_with);
     for (; parent != NO_PARENT; parent = w->fields[parent].parent) {
-        /* What stands in front of the change has not moved. */
+        /* Bytes before the change have not moved. */
         const field *f = &w->fields[parent];
         uint8_t length[10];
         size_t at = length_at(f, data),
@@ -138,7 +139,7 @@ static size_t splice_right(const walk *w, size_t parent, uint8_t *data, size_t n
     return n;
 }
 
-/* The same, but one time in three the lengths around stay wrong. */
+/* The same, but one time in three the enclosing lengths stay wrong. */
 static size_t splice(check_random *r, const walk *w, size_t parent, uint8_t *data, size_t n, size_t begin,
                      size_t end, const uint8_t *with, size_t n_with)
 {
@@ -147,7 +148,7 @@ static size_t splice(check_random *r, const walk *w, size_t parent, uint8_t *dat
     return splice_right(w, parent, data, n, begin, end, with, n_with);
 }
 
-/* Exchanges the payloads of two fields of one message with their tags, so that all lengths stay right. */
+/* Swaps the payloads of two fields of one message with their tags, so that all lengths stay right. */
 static size_t exchange(check_random *r, walk *w, uint8_t *data, size_t n)
 {
     size_t a = below(r, w->n_fields), b = a;
@@ -162,7 +163,7 @@ static size_t exchange(check_random *r, walk *w, uint8_t *data, size_t n)
     memcpy(copy, data + y->tag, ny);
     memcpy(copy + ny, data + x->end, y->tag - x->end);
     memcpy(copy + total - nx, data + x->tag, nx);
-    /* Their numbers may change places too: what was a name is then a type. */
+    /* Their numbers may be swapped too: what was a name is then a type. */
     if (check_u64(r) % 2) {
         uint8_t tag = copy[0];
         copy[0] = copy[total - nx];
@@ -212,7 +213,7 @@ static size_t extreme(check_random *r, walk *w, uint8_t *data, size_t n, bool le
     return splice(r, w, f->parent, data, n, begin, end, with, put_varint(with, v));
 }
 
-/* Takes a field away, or has it twice. */
+/* Removes a field, or repeats it. */
 static size_t remove_or_repeat(check_random *r, walk *w, uint8_t *data, size_t n, bool repeat)
 {
     const field *f = &w->fields[below(r, w->n_fields)];
@@ -230,7 +231,7 @@ static size_t remove_or_repeat(check_random *r, walk *w, uint8_t *data, size_t n
 static size_t flip(check_random *r, walk *w, uint8_t *data, size_t n)
 {
     size_t at = below(r, n);
-    /* Mostly where the structure is. */
+    /* Mostly within the structure of the message. */
     if (w->n_fields && check_u64(r) % 4) {
         const field *f = &w->fields[below(r, w->n_fields)];
         at = f->tag + below(r, f->end - f->tag < 24 ? f->end - f->tag : 24);
@@ -246,7 +247,7 @@ static size_t mutate_once(check_random *r, walk *w, uint8_t *data, size_t n, siz
                                         "a field repeated"};
     unsigned kind = (unsigned)(check_u64(r) % 8);
     if (kind == 1 && check_u64(r) % 3)
-        kind = 2; /* a file that is cut off is found out at once */
+        kind = 2; /* a truncated file is detected at once */
     if (kind == 7)
         kind = 4;
     if (w->n_fields == 0 || n + MOST_GROWTH > room)
@@ -291,7 +292,8 @@ size_t mutate(check_random *r, uint8_t *data, size_t n, char *what, size_t size)
     return n;
 }
 
-/* ---- Meaning ------------------------------------------------------------------------------------------------ */
+/* ---- Mutations that keep a file readable
+   ------------------------------------------------------------------------ */
 
 static walk *walk_of(const uint8_t *data, size_t n)
 {
@@ -311,7 +313,7 @@ static int64_t any_int(check_random *r)
                             : extremes[below(r, sizeof extremes / sizeof *extremes)];
 }
 
-/* One element: a number of its own, or one of several in bytes. */
+/* One element: a field with one number, or one of several packed into bytes. */
 static size_t change_element(check_random *r, const walk *w, uint8_t *data, size_t n)
 {
     static const float floats[] = {0, -1, 1e30f, -1e30f, 1e-30f, 0.5f, 2, 1e6f, (float)INFINITY, (float)NAN};

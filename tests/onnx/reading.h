@@ -1,11 +1,11 @@
-/* Files that must be read, and files that must be refused. */
+/* Helpers for files that must be read, and files that must be rejected. */
 #ifndef TESTS_ONNX_READING_H
 #define TESTS_ONNX_READING_H
 
 #include "bytes.h"
 #include "onnx/onnx.h"
 
-/* Reads and verifies; frees the file. */
+/* Reads and verifies a model; frees the file. */
 static inline onnx_model *read_model(bytes file, const sib_open_options *options)
 {
     sib_error err = SIB_ERROR_INIT;

@@ -58,7 +58,7 @@ static bool same_tensor(both *s, const char *what, const sib_tensor *a, const si
     return n == 0 || memcmp(x, y, n) == 0 || differ(s, "%s: other elements", what);
 }
 
-/* Texts are the same where the types are; symbols like no other have other numbers. */
+/* Types are compared as text; unique symbols differ in their numbers. */
 static bool same_type(both *s, const char *what, const value_type *a, const value_type *b)
 {
     bool same = a->depth == b->depth && memcmp(a->wrap, b->wrap, a->depth) == 0 && a->leaf == b->leaf &&
@@ -215,7 +215,7 @@ static bool same_graph(both *s, const graph *a, const graph *b)
         if (!same_node(s, a, i, b))
             return false;
     for (value_id v = 0, u; v < a->n_values; v++) {
-        /* Mostly at the same place: values of functions are made earlier than in a flat graph. */
+        /* Mostly at the same index: values of functions are made earlier than in a flat graph. */
         for (u = v; u < b->n_values && !str_same(a->values[v].name, b->values[u].name); u++)
             ;
         for (u = u < b->n_values ? u : 0; u < b->n_values && !str_same(a->values[v].name, b->values[u].name);

@@ -13,7 +13,7 @@ static bytes tensor_of(int dtype, unsigned field, const char *name)
     return b;
 }
 
-/* If: both branches use `x` of the graph around, the second two levels deep. */
+/* A branch of If: both use `x` of the outer graph, the second one two levels deep. */
 static bytes branch(const char *name, bool deep)
 {
     bytes g = {0};
@@ -49,7 +49,7 @@ static bytes attributed(void)
     b_message(&n, NODE_ATTRIBUTE, a);
     a = b_attribute("fs", 6);
     b_float(&a, ATTRIBUTE_FLOATS, 1);
-    b_raw(&a, ATTRIBUTE_FLOATS, (float[]){2, 3}, 8); /* packed is taken too */
+    b_raw(&a, ATTRIBUTE_FLOATS, (float[]){2, 3}, 8); /* packed is accepted too */
     b_message(&n, NODE_ATTRIBUTE, a);
     a = b_attribute("is", 7);
     b_int(&a, ATTRIBUTE_INTS, -1);
@@ -146,7 +146,7 @@ bytes sample_model(void)
     b_message(&g, GRAPH_INITIALIZER, b_floats("w", 4, (float[]){1, 2, 3, 4}));
     b_message(&g, GRAPH_INITIALIZER, tensor_of(6, TENSOR_INT32_DATA, "k"));
     b_message(&g, GRAPH_SPARSE, sparse_initializer());
-    b_message(&g, GRAPH_NODE, b_node("Add", "late", "sum w", "y")); /* before what makes sum */
+    b_message(&g, GRAPH_NODE, b_node("Add", "late", "sum w", "y")); /* before the node that makes sum */
     b_message(&g, GRAPH_NODE, b_node("Add", "early", "x w", "sum"));
     n = b_node("If", "choose", "c", "chosen");
     b_message(&n, NODE_ATTRIBUTE, b_graph_attribute("then_branch", branch("then", false)));

@@ -1,4 +1,4 @@
-/* A small model in which a bit of everything stands. */
+/* A small model with something of every kind. */
 #ifndef TESTS_ONNX_SAMPLE_H
 #define TESTS_ONNX_SAMPLE_H
 

@@ -1,4 +1,4 @@
-/* A model with 1 GiB of weights is open before anybody has read them. */
+/* A model with 1 GiB of weights opens without reading them. */
 #include "big.h"
 #include "check.h"
 #include "onnx/onnx.h"
@@ -8,7 +8,7 @@
 
 #define MOST_RESIDENT (UINT64_C(50) << 20)
 
-/* Opens a model whose weights stand `shift` bytes behind where they could be read in place. */
+/* Opens a model whose weights begin `shift` bytes after where they could be read in place. */
 static void check_big(unsigned shift)
 {
     char path[] = "/tmp/sibyl-big-XXXXXX";

@@ -1,10 +1,10 @@
-/* A small model cut off and changed at every byte, and without memory at every call: a sentence or a model, never a
-   crash, and all memory given back. */
+/* A small model truncated and changed at every byte, and with each allocation failing: an error or a model,
+   never a crash, and all memory freed. */
 #include "base/alloc.h"
 #include "onnx/onnx.h"
 #include "sample.h"
 
-/* True where it could be read. */
+/* Returns true if it could be read. */
 static bool try_it(const uint8_t *data, size_t n)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -34,13 +34,13 @@ static void test_truncated(void **state)
     size_t read = 0;
     assert_true(try_it(m.data, m.n));
     for (size_t n = 0; n < m.n; n++) {
-        /* Behind its last byte nothing can be read by mistake. */
+        /* A block of the exact size, so that a read past the end is detected. */
         uint8_t *copy = malloc(n ? n : 1);
         memcpy(copy, m.data, n);
         read += try_it(copy, n);
         free(copy);
     }
-    assert_true(read < 20); /* only between fields of the model itself */
+    assert_true(read < 20); /* only truncations between fields of the model itself */
     b_free(&m);
 }
 
@@ -85,7 +85,7 @@ static void test_out_of_memory(void **state)
     b_free(&file);
 }
 
-/* Writing without memory, and onto what cannot be written. */
+/* Writing with failing allocations, and to unwritable paths. */
 static void test_writing_fails(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Weights in files beside the model: read in place, and refused where they stand elsewhere. */
+/* Weights in files next to the model: read in place, and rejected if they are elsewhere. */
 #include "../folder.h"
 #include "base/mapping.h"
 #include "bytes.h"
@@ -100,7 +100,7 @@ static void test_reads(void **state)
     check_reads(tensor("w", "w.bin", NULL, NULL), &(sib_open_options){.folder = path_of("model/sub")}, 1);
 }
 
-/* Both tensors stand in one mapping, which lives as long as they do. */
+/* Both tensors share one mapping, which lives as long as they do. */
 static void test_one_mapping(void **state)
 {
     (void)state;
@@ -145,7 +145,7 @@ static void test_refusals(void **state)
     check_refused(tensor("w", "missing.bin", NULL, NULL), &anywhere, SIB_ERR_IO, "missing.bin");
 }
 
-/* A link that is put in the place of a file after its path was checked leads nowhere. */
+/* A link that replaces a file after its path was checked is not followed. */
 static void test_opened_file_stands_inside(void **state)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -171,7 +171,7 @@ static void test_anywhere(void **state)
     check_reads(tensor("w", "link.bin", "12", NULL), &anywhere, 4);
 }
 
-/* From memory there is a folder only where one is given. */
+/* A model in memory has a folder only if one is given. */
 static void test_from_memory(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Model-local functions are inlined: values, attributes, names, limits. */
+/* Inlining of model-local functions: values, attributes, names, limits. */
 #include "attr.h"
 #include "bytes.h"
 #include "onnx/onnx.h"
@@ -6,7 +6,7 @@
 
 #define DOMAIN "f"
 
-/* A function of one input `a`, one output `b`. */
+/* A function with one input `a` and one output `b`. */
 static bytes function(const char *name)
 {
     bytes f = {0};
@@ -64,13 +64,13 @@ static void test_names(void **state)
     assert_string_equal(in_name(g, 0, 0), "x");
     assert_string_equal(out_name(g, 0), "call/t");
     assert_string_equal(out_name(g, 1), "y");
-    /* N of the function is not N of the model. */
+    /* The symbol N of the function is not that of the model. */
     const value *t = &g->values[g->nodes[0].outputs.ids[0]];
     assert_string_equal(type_text(model->dims, &t->declared, text, sizeof text), "float32 [call/N, 3]");
     onnx_free(&model);
 }
 
-/* Two calls of one name, and a value of the file that looks like one of a call. */
+/* Two calls of one name, and a value in the file with a name like that of a call. */
 static void test_names_stay_unique(void **state)
 {
     (void)state;
@@ -95,7 +95,8 @@ static void test_names_stay_unique(void **state)
     onnx_free(&model);
 }
 
-/* Outer hands its own `k` on to Inner as `n`; what it does not give is the default, or nothing. */
+/* Outer passes its own `k` to Inner as `n`; an attribute that it does not pass has its default, or is
+   absent. */
 static void test_attributes(void **state)
 {
     (void)state;
@@ -135,7 +136,7 @@ static void test_attributes(void **state)
     }
 }
 
-/* A graph given as an attribute sees the names of where it was written, from wherever it is used. */
+/* A graph passed as an attribute sees the names in the scope where it was written, wherever it is used. */
 static void test_graph_attribute(void **state)
 {
     (void)state;
@@ -144,7 +145,7 @@ static void test_graph_attribute(void **state)
     n = b_node("If", "if", "a", "t");
     b_str(&ref, ATTRIBUTE_REF, "then");
     b_message(&n, NODE_ATTRIBUTE, ref);
-    b_message(&inside, GRAPH_NODE, n); /* inside a graph of the function's own */
+    b_message(&inside, GRAPH_NODE, n); /* in a subgraph of the function itself */
     b_message(&inside, GRAPH_OUTPUT, b_info("t", (bytes){0}));
     n = b_node("If", "outer_if", "a", "b");
     b_message(&n, NODE_ATTRIBUTE, b_graph_attribute("then_branch", inside));
@@ -164,7 +165,7 @@ static void test_graph_attribute(void **state)
     onnx_free(&model);
 }
 
-/* Omitted inputs and outputs stay omitted inside; an output that is an input is made by Identity. */
+/* Omitted inputs and outputs stay omitted in the body; an output that is an input is made by Identity. */
 static void test_ends(void **state)
 {
     (void)state;
@@ -210,7 +211,8 @@ static void test_overloads(void **state)
     onnx_model *model = read_model(m, NULL);
     assert_string_equal(model->graph->nodes[0].type.data, "Neg");
     assert_string_equal(model->graph->nodes[1].type.data, "Abs");
-    assert_string_equal(model->graph->nodes[2].type.data, "F"); /* nobody's overload: a node as it stands */
+    assert_string_equal(model->graph->nodes[2].type.data, "F"); /* no function has this overload: the node
+                                                                   stays */
     onnx_free(&model);
 }
 
@@ -251,7 +253,7 @@ static void test_refusals(void **state)
     check_refused(m, NULL, SIB_ERR_FORMAT, "makes its output 'b'");
     f = function("F");
     m = around(call_of("F", "call", "x", "y"));
-    b_message(&f, FUNCTION_NODE, b_node("Add", "add", "a x", "b")); /* x is not the function's */
+    b_message(&f, FUNCTION_NODE, b_node("Add", "add", "a x", "b")); /* x is not a value of the function */
     b_message(&m, MODEL_FUNCTION, f);
     check_refused(m, NULL, SIB_ERR_FORMAT, "nothing makes its input 'x'");
     bytes n = b_node("Odd", "odd", "x", "y"), ref = b_attribute("k", 2);

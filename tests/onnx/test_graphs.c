@@ -1,4 +1,4 @@
-/* Graphs: names, types, captures, order, and what is refused. */
+/* Graphs: names, types, captures, order, and what is rejected. */
 #include "attr.h"
 #include "onnx/onnx.h"
 #include "reading.h"
@@ -49,7 +49,7 @@ static void test_all_that_it_says(void **state)
     assert_string_equal(m->metadata[0].value.data, "of the model");
     assert_string_equal(g->metadata[0].key.data, "graph");
     assert_string_equal(g->quant[0].parameters[0].key.data, "SCALE_TENSOR");
-    assert_int_equal(m->n_opsets, 3); /* that of the function too */
+    assert_int_equal(m->n_opsets, 3); /* with that of the function */
     assert_int_equal(m->parameters, 4 + 4 + 6);
     check_type(m, "x", "float32 [N, 4]");
     check_type(m, "map", "map(string, float32 ?)");
@@ -61,7 +61,7 @@ static void test_all_that_it_says(void **state)
     assert_int_equal(g->inputs.n, 5);
     /* Metadata of x and of the node. */
     assert_int_equal(m->n_props, 2);
-    /* The file has them the other way round. */
+    /* The order is reversed in the file. */
     assert_string_equal(g->nodes[0].name.data, "early");
     assert_string_equal(g->nodes[1].name.data, "late");
     assert_int_equal(g->nodes[0].version, 17);
@@ -95,7 +95,7 @@ static void test_attributes(void **state)
     onnx_free(&m);
 }
 
-/* The same payloads without `type`, as the oldest files have them. */
+/* The same payloads without `type`, as in the oldest files. */
 static void test_attributes_without_type(void **state)
 {
     (void)state;
@@ -110,7 +110,7 @@ static void test_attributes_without_type(void **state)
     b_message(&n, NODE_ATTRIBUTE, a);
     b_message(&n, NODE_ATTRIBUTE, b_attribute("nothing", 0));
     b_message(&n, NODE_ATTRIBUTE, b_attribute("odd kind", 12));
-    b_message(&n, NODE_ATTRIBUTE, b_attribute("zero", 2)); /* what is not written is 0 */
+    b_message(&n, NODE_ATTRIBUTE, b_attribute("zero", 2)); /* a missing number is 0 */
     b_message(&g, GRAPH_NODE, n);
     onnx_model *m = read_model(b_model(1, g), NULL);
     const node *odd = find_node(m->graph, "odd");
@@ -135,14 +135,14 @@ static void test_captures(void **state)
     assert_int_equal(inner->n_captures, 1);
     assert_string_equal(inner->values[inner->captures[0].inner].name.data, "x");
     assert_string_equal(g->values[inner->captures[0].outer].name.data, "x");
-    /* The graph between hands on x, and c that it uses itself. */
+    /* The graph in between passes on x, and c, which it also uses itself. */
     assert_int_equal(g->n_captures, 2);
     for (uint32_t i = 0; i < 2; i++)
         assert_true(str_same(outer->values[g->captures[i].outer].name, g->values[g->captures[i].inner].name));
     onnx_free(&m);
 }
 
-/* y3 = f(y2), y2 = f(y1), y1 = f(x) and the like in every order. */
+/* y3 = f(y2), y2 = f(y1), y1 = f(x) and similar chains in every order. */
 static void test_order(void **state)
 {
     (void)state;
@@ -159,7 +159,7 @@ static void test_order(void **state)
             assert_string_equal(m->graph->nodes[i].name.data, outs[i]);
         onnx_free(&m);
     }
-    /* A graph inside uses what a later node makes. */
+    /* A subgraph uses a value of a later node. */
     bytes g = {0}, inside = {0}, n = b_node("If", "if", "c", "o");
     b_message(&inside, GRAPH_NODE, b_node("Neg", "", "late", "t"));
     b_message(&inside, GRAPH_OUTPUT, b_info("t", (bytes){0}));
@@ -209,7 +209,7 @@ static void test_refusals(void **state)
     check_refused(no_graph, NULL, SIB_ERR_FORMAT, "0 graphs");
 }
 
-/* A name of the graph around may be hidden by an input of the graph inside, and by nothing else. */
+/* A name of the outer graph may be hidden by an input of the subgraph, and by nothing else. */
 static void test_hidden_names(void **state)
 {
     (void)state;
@@ -264,7 +264,7 @@ static void test_old_initializers(void **state)
     }
 }
 
-/* Tools that patch a constant add it anew at the end. */
+/* Tools that patch a constant add it again at the end. */
 static void test_constants_of_one_name(void **state)
 {
     (void)state;

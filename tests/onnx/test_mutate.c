@@ -1,6 +1,6 @@
-/* Official models, changed by chance: whatever they hold, reading them ends soon, with a graph that is right or with a
-   sentence, and gives all memory back. SIBYL_MUTATIONS says how many (`make mutate`:
-   10,000 with sanitizers), SIBYL_MUTATION_SEED which. */
+/* Mutated official models: reading one ends soon, with a valid graph or an error, and frees all memory.
+   SIBYL_MUTATIONS is the number of mutations (`make mutate`: 10,000 with sanitizers), SIBYL_MUTATION_SEED the
+   seed. */
 #include "base/alloc.h"
 #include "cases.h"
 #include "mutate.h"
@@ -10,13 +10,13 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* Of one file, as the clock on the wall has it. */
+/* Wall time for one file. */
 #define MOST_SECONDS 2
 #define MOST_BYTES   (8 << 20)
 
 static char doing[600];
 
-/* Says which file it was; the program ends here. */
+/* Prints the current file and ends the program. */
 static void too_long(int signal_number)
 {
     (void)signal_number;
@@ -67,7 +67,7 @@ static void test_mutations(void **state)
     case_list cases = cases_find();
     signal(SIGALRM, too_long);
     for (size_t k = 0; k < n; k++) {
-        size_t index = cases.n ? (size_t)(check_u64(&r) % (cases.n + 5)) : 0; /* now and then our own */
+        size_t index = cases.n ? (size_t)(check_u64(&r) % (cases.n + 5)) : 0; /* sometimes our own model */
         bytes b = load(&cases, index);
         char what[200];
         b.data = realloc(b.data, mutate_room(b.n));
@@ -75,7 +75,7 @@ static void test_mutations(void **state)
         size_t bytes_now = mutate(&r, b.data, b.n, what, sizeof what);
         snprintf(doing, sizeof doing, "mutation %zu of %s (%s)", k,
                  index < cases.n ? cases.paths[index] : "the sample", what);
-        /* Its own block, so that a byte too far is seen. */
+        /* A block of the exact size, so that a read past the end is detected. */
         uint8_t *exact = malloc(bytes_now ? bytes_now : 1);
         assert_non_null(exact);
         memcpy(exact, b.data, bytes_now);

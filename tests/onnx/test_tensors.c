@@ -1,10 +1,10 @@
-/* Initializers of every element type in every way that a file may hold them. */
+/* Initializers of every element type in every encoding that a file may use. */
 #include "bytes.h"
 #include "onnx/onnx.h"
 #include "tensor/dtype.h"
 
-/* Field of the elements outside raw_data, items of it that 6 elements take, and the bytes of these elements with items
-   1, 2, 3, ... */
+/* The typed field of the elements, the items of it that 6 elements take, and the bytes of these elements for
+   items 1, 2, 3, ... */
 typedef struct row {
     sib_dtype dtype;
     unsigned field;
@@ -51,7 +51,7 @@ static void put_item(bytes *b, const row *r, int i, bool tagged)
         b_varint(b, (uint64_t)n);
 }
 
-/* The same as they are in memory. */
+/* The same as in memory. */
 static void put_memory(bytes *b, const row *r, int i)
 {
     int64_t n = r->field == TENSOR_INT32_DATA && r->item_bytes > 1 ? -i : i * 3;
@@ -64,7 +64,7 @@ static void put_memory(bytes *b, const row *r, int i)
 static bytes head(int dtype, const char *name)
 {
     bytes b = {0};
-    b_raw(&b, TENSOR_DIMS, "\x02\x03", 2); /* packed dims are taken too */
+    b_raw(&b, TENSOR_DIMS, "\x02\x03", 2); /* packed dims are accepted too */
     b_int(&b, TENSOR_DATA_TYPE, dtype);
     b_str(&b, TENSOR_NAME, name);
     return b;
@@ -138,7 +138,7 @@ static void test_every_type(void **state)
     }
 }
 
-/* raw_data at each place of a file: in place or copied, the elements are the same. */
+/* raw_data at each alignment in a file: in place or copied, the elements are the same. */
 static void test_alignment(void **state)
 {
     (void)state;
@@ -200,7 +200,7 @@ static void test_scalars_and_empty(void **state)
     m = read_one(empty);
     assert_int_equal(sib_tensor_count(m->graph->values[0].constant), 0);
     onnx_free(&m);
-    /* Writers that always set raw_data leave it empty beside a typed field. */
+    /* Writers that always set raw_data leave it empty next to a typed field. */
     bytes both = head(SIB_F32, "b");
     b_raw(&both, TENSOR_RAW_DATA, "", 0);
     b_raw(&both, TENSOR_FLOAT_DATA, (float[]){1, 2, 3, 4, 5, 6}, 24);

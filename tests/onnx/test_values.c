@@ -1,4 +1,4 @@
-/* Values in files of their own: written, read back, and read as the official data has them. */
+/* Values in separate files: written, read back, and read from the official data. */
 #include "bytes.h"
 #include "onnx/onnx.h"
 
@@ -67,7 +67,7 @@ static void check_same(const sib_value *a, const sib_value *b)
         check_same(sib_value_item(a, i), sib_value_item(b, i));
 }
 
-/* Writes v, reads it as type, and ends v. */
+/* Writes v, reads it as type, and frees v. */
 static void check_round(sib_value *v, const value_type *type)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -90,7 +90,7 @@ static void test_tensors(void **state)
             check_round(tensor_value((sib_dtype)dtype, n, 0), NULL);
 }
 
-/* A view whose elements do not follow one another. */
+/* A view whose elements are not contiguous. */
 static void test_strided(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Protobuf's wire format by itself: numbers at their longest, and what is cut off or too long. */
+/* Protobuf's wire format alone: numbers of the maximal length, and truncated or too long ones. */
 #include "check.h"
 #include "onnx/wire.h"
 
@@ -7,7 +7,7 @@ static wire_span span(const void *bytes, size_t n)
     return (wire_span){bytes, n};
 }
 
-/* Reads the first field of a NodeProto, AttributeProto, ...; gives the failure, or NULL. */
+/* Reads the first field of a NodeProto, AttributeProto, ...; returns the failure, or NULL. */
 static const char *first(const proto_message *m, const void *bytes, size_t n, wire_field *f)
 {
     static wire_reader w;
@@ -30,7 +30,7 @@ static void test_varints(void **state)
         FIRST(proto_attribute, &f, 0x18, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01),
         "field 3: a number is cut off or too long"));
     assert_non_null(strstr(FIRST(proto_attribute, &f, 0x18, 0x80), "cut off"));
-    /* the same as a length, and as a tag; a tag of more than 32 bits */
+    /* the same for a length and for a tag; a tag of more than 32 bits */
     assert_non_null(strstr(
         FIRST(proto_attribute, &f, 0x0A, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00),
         "its length goes beyond"));
@@ -52,7 +52,7 @@ static void test_lengths(void **state)
     assert_true(f.bytes.size == 2 && f.bytes.data[1] == 'b');
     assert_non_null(strstr(FIRST(proto_attribute, &f, 0x0A, 0x03, 'a', 'b'), "its length goes beyond"));
     assert_non_null(strstr(FIRST(proto_attribute, &f, 0x15, 1, 2, 3), "4 bytes expected"));
-    /* messages of no bytes, at no place too */
+    /* empty messages, also at NULL */
     wire_open(&w, span(NULL, 0), &proto_node);
     assert_false(wire_next(&w, &f));
     assert_null(w.failed_at);
@@ -62,7 +62,7 @@ static void test_lengths(void **state)
     assert_null(w.failed_at);
 }
 
-/* The count of a packed list, SIZE_MAX where it is malformed; what is counted can be read. */
+/* The count of a packed list, SIZE_MAX if it is malformed; all counted items can be read. */
 static size_t count_of(const proto_message *m, uint32_t number, const void *bytes, size_t n)
 {
     wire_field f = {.number = number, .wire = PROTO_BYTES, .bytes = span(bytes, n)};
@@ -84,7 +84,7 @@ static void test_packed_numbers(void **state)
     memset(bytes, 0x80, sizeof bytes);
     bytes[9] = 0x01;
     assert_true(count_of(&proto_attribute, ATTRIBUTE_INTS, bytes, 10) == 1);
-    assert_true(count_of(&proto_attribute, ATTRIBUTE_INTS, bytes, 9) == SIZE_MAX); /* cut off */
+    assert_true(count_of(&proto_attribute, ATTRIBUTE_INTS, bytes, 9) == SIZE_MAX); /* truncated */
     bytes[9] = 0x80;
     bytes[10] = 0x01; /* 11 bytes */
     assert_true(count_of(&proto_attribute, ATTRIBUTE_INTS, bytes, 11) == SIZE_MAX);

@@ -1,4 +1,4 @@
-/* What is written reads back as the same graph: a model of our own, and the official ones. */
+/* A written model reads back as the same graph: our sample, and the official models. */
 #include "../folder.h"
 #include "cases.h"
 #include "onnx/onnx.h"
@@ -68,7 +68,7 @@ static void test_external_file(void **state)
     check_round(m, "weights.bin");
     assert_int_equal(size_of("weights.bin"), 1216 + 1196);
     assert_true(size_of("m.onnx") < 1500);
-    /* Over the very files that it stands in. */
+    /* Overwrites the file that it is mapped from. */
     CHECK_OK(onnx_read_file(path, NULL, &again, &err), err);
     check_round(again, "weights.bin");
     onnx_free(&again);
@@ -77,7 +77,8 @@ static void test_external_file(void **state)
     b_free(&file);
 }
 
-/* Two versions of one domain, from a function: the model imports one, nodes of the other say so. */
+/* Two versions of one domain, because of a function: the model imports one, and nodes of the other carry
+   their version. */
 static void test_versions_of_functions(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* A small map of characters as a tokenizer.json has it: A to a, e with an acute accent behind it to one letter, the ligature fi to
-   "fi", a soft hyphen to nothing. */
+/* A small character map in the form of tokenizer.json: A to a, e and a following acute accent to one letter,
+   the ligature fi to "fi", a soft hyphen to nothing. */
 #ifndef TESTS_TEXT_CHARSMAP_TEXT_H
 #define TESTS_TEXT_CHARSMAP_TEXT_H
 
@@ -7,7 +7,8 @@
 
 static const char charsmap_texts[] = "a\0\xC3\xA9\0fi\0";
 
-/* From which node by which byte to which; text: where in charsmap_texts stands what the string becomes that ends there, or -1. */
+/* A transition from one node by one byte to another; text: offset in charsmap_texts of the replacement of the
+   string that ends there, or -1. */
 static const struct charsmap_step {
     uint32_t from, to;
     uint8_t byte;
@@ -15,7 +16,7 @@ static const struct charsmap_step {
 } charsmap_steps[] = {{0, 1, 'A', 0},   {0, 2, 'e', -1}, {2, 3, 0xCC, -1}, {3, 4, 0x81, 2}, {0, 5, 0xEF, -1},
                       {5, 6, 0xAC, -1}, {6, 7, 0x81, 5}, {0, 8, 0xC2, -1}, {8, 9, 0xAD, 8}};
 
-/* Each node has 256 places of its own, so that no two of them meet. */
+/* Each node has 256 separate units, so that no two overlap. */
 #define CHARSMAP_UNITS (256 * 10)
 #define CHARSMAP_BYTES (4 + 4 * CHARSMAP_UNITS + sizeof charsmap_texts)
 
@@ -41,7 +42,8 @@ static inline void charsmap_fill(uint8_t *bytes)
     memcpy(bytes + 4 + 4 * CHARSMAP_UNITS, charsmap_texts, sizeof charsmap_texts);
 }
 
-/* A tokenizer of characters behind the map of these bytes, ids 0 to 9: ? a e b f i, the accent, the letter with it, the ligature, A. */
+/* A tokenizer of characters with the map of these bytes; ids 0 to 9: ? a e b f i, the accent, the letter with
+   it, the ligature, A. */
 static inline byte_buffer charsmap_json(const uint8_t *bytes, size_t size)
 {
     static const char before[] = "{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"",

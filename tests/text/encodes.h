@@ -1,4 +1,4 @@
-/* What tests of tokenizers ask: the ids of a text, the text of ids. */
+/* Helpers for tests of tokenizers: the ids of a text, the text of ids. */
 #ifndef TESTS_TEXT_ENCODES_H
 #define TESTS_TEXT_ENCODES_H
 
@@ -8,7 +8,7 @@
 
 #include <sibyl/text.h>
 
-/* The ids of a text are these, which end with -1. */
+/* Checks the ids of a text; the expected ones end with -1. */
 static inline void check_ids_as(const sib_tokenizer *t, const char *text, sib_special specials,
                                 const int32_t *expected)
 {
@@ -42,8 +42,8 @@ static inline void check_text_of(const sib_tokenizer *t, const int32_t *ids, boo
 #define CHECK_TOKENS(t, text, ...) check_ids_as(t, text, SIB_SPECIAL_AS_TOKENS, IDS(__VA_ARGS__))
 #define CHECK_TEXT(t, text, ...)   check_text_of(t, IDS(__VA_ARGS__), false, text)
 
-/* Opens, encodes and decodes with every allocation failing in turn: a sentence each time, and no memory is kept. specials are
-   tokens. */
+/* Opens, encodes and decodes with every allocation failing once: each time an error, and nothing leaks.
+   specials are tokens. */
 static inline void check_memory(const void *data, size_t size, const sib_tokenizer_options *options,
                                 const char *text)
 {

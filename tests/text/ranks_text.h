@@ -1,4 +1,4 @@
-/* Small files of ranks for tests: the 256 bytes, and what a test adds. */
+/* Small files of ranks for tests: the 256 bytes, and tokens that a test adds. */
 #ifndef TESTS_TEXT_RANKS_TEXT_H
 #define TESTS_TEXT_RANKS_TEXT_H
 

@@ -1,4 +1,4 @@
-/* Tokenizers as small as can be, one of each kind; tests follow them by hand and change them by chance. */
+/* The smallest possible tokenizers, one of each kind; tests check them by hand and mutate them. */
 #ifndef TESTS_TEXT_SEEDS_H
 #define TESTS_TEXT_SEEDS_H
 

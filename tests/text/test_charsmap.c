@@ -1,4 +1,4 @@
-/* The normalizer Precompiled: maps as files have them, and maps that lead out of themselves. */
+/* The normalizer Precompiled: maps as in real files, and maps that refer to places out of range. */
 #include "charsmap_text.h"
 #include "encodes.h"
 
@@ -30,7 +30,7 @@ static void test_clusters(void **state)
               "A\xCC\x81\xCC\x81"
               "b",
               1, 3);                                       /* five */
-    CHECK_IDS(t, "A\xCC\x81\xCC\x81\xCC\x81", 1, 6, 6, 6); /* seven: by characters */
+    CHECK_IDS(t, "A\xCC\x81\xCC\x81\xCC\x81", 1, 6, 6, 6); /* seven: mapped character by character */
     CHECK_IDS(t, "\xEF\xAC\x81", 4, 5);
     CHECK_IDS(t,
               "b\xC2\xAD"
@@ -39,7 +39,7 @@ static void test_clusters(void **state)
     CHECK_IDS(t,
               "\xEF\xAC"
               "A",
-              0, 0, 1); /* no character: it stays */
+              0, 0, 1); /* not a character: it stays */
     CHECK_IDS(t, "b\xCC", 3, 0);
     sib_tokenizer_free(&t);
 }
@@ -62,7 +62,7 @@ static void test_faults(void **state)
         charsmap_fill(bytes);
         expect_fault(n, size);
     }
-    expect_fault(4 * CHARSMAP_UNITS, size); /* the trie is cut off */
+    expect_fault(4 * CHARSMAP_UNITS, size); /* the trie is truncated */
     static const uint8_t sizes[][4] = {{0, 0, 0, 0}, {3, 0, 0, 0}, {5, 0, 0, 0}, {0, 0, 0, 0xF0}};
     for (size_t i = 0; i < 4; i++) {
         charsmap_fill(bytes);
@@ -93,7 +93,7 @@ static void test_faults(void **state)
     }
 }
 
-/* Nodes that lead out of the map, or in circles, end a search. */
+/* Nodes out of range or in cycles end a search. */
 static void test_lost_nodes(void **state)
 {
     (void)state;
@@ -103,7 +103,7 @@ static void test_lost_nodes(void **state)
         sib_error err = SIB_ERROR_INIT;
         charsmap_fill(bytes);
         charsmap_unit(bytes, 'e', offsets[i] << 10 | (i & 1 ? 1u << 9 : 0) | 'e');
-        charsmap_unit(bytes, 256, 1u << 31 | sizeof charsmap_texts); /* the end of the texts: nothing */
+        charsmap_unit(bytes, 256, 1u << 31 | sizeof charsmap_texts); /* the end of the texts: empty */
         CHECK_OK(open_map(CHARSMAP_BYTES, &t, &err), err);
         CHECK_IDS(t, "beeA", 3, 2, 2);
         sib_tokenizer_free(&t);

@@ -1,4 +1,5 @@
-/* Joins of byte-pair encoding beside their definition: the pair of lowest rank, and of those the leftmost, again and again. */
+/* Merges of byte-pair encoding against their definition: repeatedly the pair of lowest rank, the leftmost of
+   equal ones. */
 #include "check.h"
 
 #include "base/alloc.h"
@@ -6,7 +7,7 @@
 
 #define MOST 3000
 
-/* Joins by the definition; returns how many are left. */
+/* Merges by the definition; returns the number of ids left. */
 static size_t join_plainly(const merges *m, int32_t *ids, size_t n)
 {
     for (;;) {
@@ -40,7 +41,7 @@ static void check_as_defined(const merges *m, const int32_t *ids, size_t n, cons
         fail_msg("%s: %zu symbols become %zu tokens, expected %zu", what, n, left, expected);
 }
 
-/* Pairs by chance of few symbols and of what they became, with ranks by chance, some of them equal. */
+/* Random pairs of few symbols and of their results, with random ranks, some of them equal. */
 static void test_tables_by_chance(void **state)
 {
     (void)state;
@@ -53,7 +54,7 @@ static void test_tables_by_chance(void **state)
         for (size_t i = 0; i < pairs; i++) {
             int32_t a = (int32_t)(check_u64(&r) % (uint64_t)known),
                     b = (int32_t)(check_u64(&r) % (uint64_t)known);
-            bool old = check_u64(&r) % 4 == 0; /* more than one pair becomes it */
+            bool old = check_u64(&r) % 4 == 0; /* several pairs may have the same result */
             int32_t id = old ? (int32_t)(check_u64(&r) % (uint64_t)known) : known;
             uint32_t rank = (uint32_t)(check_u64(&r) % (table % 2 ? 50 : 100000));
             sib_error err = SIB_ERROR_INIT;
@@ -70,7 +71,8 @@ static void test_tables_by_chance(void **state)
     }
 }
 
-/* Symbols in a row of which each pair goes before the one to its left: what the first becomes hangs on how many there are. */
+/* A row of symbols in which each pair merges before the one to its left: the result for the first symbol
+   depends on the length of the row. */
 static void test_a_long_reach(void **state)
 {
     (void)state;
@@ -90,7 +92,7 @@ static void test_a_long_reach(void **state)
     merges_free(&m);
 }
 
-/* One symbol again and again, joined to twice as many each time. */
+/* A repeated symbol, merged to twice the length each time. */
 static void test_doubling(void **state)
 {
     (void)state;

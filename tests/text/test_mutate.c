@@ -1,6 +1,7 @@
-/* Tokenizers changed by chance: whatever a file holds, opening it ends soon, with a tokenizer or with a sentence; what it
-   makes of any bytes are ids that it knows, and all memory comes back. SIBYL_MUTATIONS says how many of each kind, or
-   SIBYL_MUTATION_SECONDS how long (`make mutate-tokenizers`, with sanitizers), SIBYL_MUTATION_SEED which. */
+/* Mutated tokenizers: opening a file ends soon, with a tokenizer or an error; the tokenizer encodes any bytes
+   to ids that it knows, and all memory is freed. SIBYL_MUTATIONS is the number for each kind, or
+   SIBYL_MUTATION_SECONDS the CPU time (`make mutate-tokenizers`, with sanitizers), SIBYL_MUTATION_SEED the
+   seed. */
 #include "charsmap_text.h"
 #include "encodes.h"
 #include "seeds.h"
@@ -9,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Of one file, as the clock on the wall has it. */
+/* Wall time for one file. */
 #define MOST_SECONDS 5
 #define MOST_SIZE    16384
 #define MOST_PEAK    (192u << 20)
@@ -46,7 +47,7 @@ static byte_buffer make_charsmap(void)
 
 static const struct seed {
     const char *name, *text;
-    byte_buffer (*make)(void); /* where text is NULL */
+    byte_buffer (*make)(void); /* used if text is NULL */
 } seeds[] = {{"ranks", NULL, make_ranks},      {"byte-level", byte_bpe, NULL},
              {"byte_fallback", llama, NULL},   {"Unigram", unigram_model, NULL},
              {"WordPiece", bert, NULL},        {"steps", steps, NULL},
@@ -57,7 +58,7 @@ static const struct seed {
 #define N_SEEDS (sizeof seeds / sizeof *seeds)
 
 static char doing[200];
-static char now_read[MOST_SIZE]; /* where a debugger finds it */
+static char now_read[MOST_SIZE]; /* for a debugger */
 
 static void too_long(int signal_number)
 {
@@ -73,7 +74,7 @@ static size_t below(check_random *r, size_t n)
     return n ? (size_t)(check_u64(r) % n) : 0;
 }
 
-/* What seldom stands in a file by chance. */
+/* Strings that random changes seldom produce. */
 static const char *const words[] = {"0",
                                     "-1",
                                     "4294967295",
@@ -102,7 +103,7 @@ static const char *const words[] = {"0",
                                     "Isolated",
                                     "always"};
 
-/* One change of data: (n of MOST_SIZE). Returns the bytes that there are then. */
+/* Makes one change of data: (n of MOST_SIZE). Returns the new number of bytes. */
 static size_t change(check_random *r, char *data, size_t n)
 {
     size_t at = below(r, n + 1), size = below(r, 2 + below(r, 40));
@@ -112,10 +113,10 @@ static size_t change(check_random *r, char *data, size_t n)
         if (at < n)
             data[at] ^= (char)(1 << below(r, 8));
         return n;
-    case 1: /* a part goes */
+    case 1: /* a part removed */
         memmove(data + at, data + at + size, n - at - size);
         return n - size;
-    case 2: { /* a part comes again, from elsewhere */
+    case 2: { /* a part copied from elsewhere */
         char part[64];
         if (n + size > MOST_SIZE)
             return n;
@@ -125,7 +126,7 @@ static size_t change(check_random *r, char *data, size_t n)
         memcpy(data + to, part, size);
         return n + size;
     }
-    case 3: { /* a word, in place of a number or a string or between */
+    case 3: { /* a word inserted, or put in place of a number or string */
         const char *word = words[below(r, sizeof words / sizeof *words)];
         size_t length = strlen(word), end = at;
         while (end < n && strchr("0123456789.-\"", data[end]) && data[end])
@@ -136,7 +137,7 @@ static size_t change(check_random *r, char *data, size_t n)
         memcpy(data + at, word, length);
         return n + length - (end - at);
     }
-    default: /* the end goes, now and then */
+    default: /* the end truncated, sometimes */
         return below(r, 4) ? n : at;
     }
 }
@@ -199,7 +200,8 @@ static void mutate_seed(const struct seed *seed, check_random *r, uint64_t count
         for (size_t i = 1 + below(r, 1 + below(r, 4)); i > 0; i--)
             n = change(r, now_read, n);
         snprintf(doing, sizeof doing, "change %llu of %s", (unsigned long long)k, seed->name);
-        char *exact = malloc(n ? n : 1); /* its own block, so that a byte too far is seen */
+        char *exact = malloc(n ? n : 1); /* a block of the exact size, so that a read past the end is
+                                            detected */
         assert_non_null(exact);
         memcpy(exact, now_read, n);
         alarm(MOST_SECONDS);

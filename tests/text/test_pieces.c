@@ -1,4 +1,5 @@
-/* Pieces with scores, byte-level lists with merges, and the trie of RWKV World, small enough to follow by hand. */
+/* Pieces with scores, byte-level lists with merges, and the trie of RWKV World, small enough to check by
+   hand. */
 #include "encodes.h"
 #include "seeds.h"
 
@@ -20,13 +21,13 @@ static void test_scores(void **state)
     (void)state;
     sib_tokenizer *t = open_text(scored, "pieces");
     CHECK_IDS(t, "ab", 11);
-    CHECK_IDS(t, "aba", 11, 5); /* of equal scores the left pair first */
+    CHECK_IDS(t, "aba", 11, 5); /* of equal scores, the left pair first */
     CHECK_IDS(t, "bab a", 4, 9, 6, 8);
     CHECK_IDS(t, "a<u>a", 8, 10, 5);
     CHECK_IDS(t, "\xC3\xA9zza", 4, 2, 3, 0, 5);
     CHECK_IDS(t, "\xC3", 4, 2);
     CHECK_TOKENS(t, "a<s>a", 8, 1, 8);
-    CHECK_IDS(t, "<s", 4, 0); /* unknown ones together */
+    CHECK_IDS(t, "<s", 4, 0); /* unknown ones are one id */
     CHECK_TEXT(t, "ab a", 11, 8);
     CHECK_TEXT(t, "\xC3\xA9", 4, 2, 3);
     check_text_of(t, IDS(1, 8, 1, 8), true, "a a");
@@ -77,7 +78,7 @@ static void test_lists(void **state)
     CHECK_FAILS(tokenizer_of_pieces(&s, 0, &t, &err), SIB_ERR_FORMAT, err, "piece 0, '<unk>', has no score");
 }
 
-/* ---- RWKV World ------------------------------------------------------------------------------------------------------- */
+/* ---- RWKV World ---------------------------------------------------------------------------------------- */
 
 static void test_world(void **state)
 {
@@ -98,7 +99,7 @@ static void test_world(void **state)
     sib_tokenizer_free(&t);
 }
 
-/* ---- Bad files ---------------------------------------------------------------------------------------------------------- */
+/* ---- Bad files ----------------------------------------------------------------------------------------- */
 
 #define PIECES(parts) "{\"kind\":\"pieces\"," parts "}"
 

@@ -1,4 +1,4 @@
-/* tiktoken ranks: GPT-2 and Whisper, with vocabularies made here and the two real ones. */
+/* Ranks of tiktoken: GPT-2 and Whisper, with vocabularies made here and the two real ones. */
 #include "encodes.h"
 #include "ranks_text.h"
 #include "text/bpe/merge.h"
@@ -18,19 +18,20 @@ static sib_tokenizer *open_text(const char *const *more, const char *kind, size_
     return t;
 }
 
-/* ---- Own vocabularies ----------------------------------------------------------------------------------- */
+/* ---- Small vocabularies
+   --------------------------------------------------------------------------------- */
 
 static void test_lowest_rank_first(void **state)
 {
     (void)state;
     sib_tokenizer *t = open_text(merges_of_hello, "gpt2", 0);
-    CHECK_IDS(t, "xyz", 265); /* whole, though no merges lead to it */
+    CHECK_IDS(t, "xyz", 265); /* an entire pre-token is looked up, although no merges lead to it */
     CHECK_IDS(t, "xyza", 'x', 'y', 'z', 'a');
     CHECK_IDS(t, "hellos", 261, 's');
     CHECK_IDS(t, "ello", 'e', 258);
     CHECK_IDS(t, "lllo", 257, 259); /* the left pair of two */
     CHECK_IDS(t, " hello", ' ', 261);
-    CHECK_IDS(t, "he he", 256, ' ', 256); /* " h" comes later than "he" */
+    CHECK_IDS(t, "he he", 256, ' ', 256); /* " h" has a higher rank than "he" */
     CHECK_IDS(t, "12345", 263, '4', '5');
     CHECK_IDS(t, "\xC3\xA9\xC3", 264, 0xC3);
     CHECK_IDS(t, "l\xFF\xFElo", 'l', 0xFF, 0xFE, 259);
@@ -63,7 +64,7 @@ static void test_specials(void **state)
     sib_tokenizer_free(&t);
 }
 
-/* As many ids as a model of ours has: one language. */
+/* The number of ids of our own model: one language. */
 static void test_small_whisper(void **state)
 {
     (void)state;
@@ -91,11 +92,12 @@ static void test_small_whisper(void **state)
     sib_tokenizer_free(&t);
 }
 
-/* ---- Pieces ----------------------------------------------------------------------------------------------- */
+/* ---- Pre-tokens
+   ------------------------------------------------------------------------------------------ */
 
 typedef struct pieces_case {
     scan_pretoken *scan;
-    const char *text; /* pieces, with '/' between them */
+    const char *text; /* pre-tokens, with '/' between them */
 } pieces_case;
 
 static const pieces_case pieces_cases[] = {
@@ -132,7 +134,8 @@ static void test_pieces(void **state)
     }
 }
 
-/* ---- Merging: a heap and a search give the same ----------------------------------------------------------- */
+/* ---- Merging: the heap and the search agree
+   --------------------------------------------------------------- */
 
 static size_t merge_plainly(const merges *m, int32_t *ids, size_t n)
 {
@@ -161,7 +164,7 @@ static void test_merges_by_chance(void **state)
     for (int round = 0; round < 200; round++) {
         merges m = {0};
         sib_error err = SIB_ERROR_INIT;
-        for (int i = 0; i < 40; i++) { /* also pairs of equal rank, as scores have them */
+        for (int i = 0; i < 40; i++) { /* including pairs of equal rank, as with scores */
             int32_t left = (int32_t)(check_u64(&r) % (4 + (unsigned)i)),
                     right = (int32_t)(check_u64(&r) % (4 + (unsigned)i));
             CHECK_OK(merges_add(&m, left, right, (uint32_t)(check_u64(&r) % 20), 4 + i, NULL, &err), err);
@@ -198,7 +201,7 @@ static void test_long_piece(void **state)
     sib_tokenizer_free(&t);
 }
 
-/* ---- Bad files --------------------------------------------------------------------------------------------- */
+/* ---- Bad files ----------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *text, *words;
@@ -260,7 +263,8 @@ static void test_memory(void **state)
     buf_free(&b);
 }
 
-/* ---- The real ones ------------------------------------------------------------------------------------------ */
+/* ---- The real vocabularies
+   -------------------------------------------------------------------------------- */
 
 static sib_tokenizer *open_real(const char *file, size_t n_vocab)
 {
@@ -301,7 +305,7 @@ static void test_real_files(void **state)
     sib_tokenizer_free(&t);
 }
 
-/* Bytes of all kinds come back as they were. */
+/* Random bytes survive a round trip. */
 static void test_bytes_by_chance(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Tokens that come one after the other: behind each of them the text is that of all so far. */
+/* Streaming decoders: after each token, the text is that of all tokens so far. */
 #include "encodes.h"
 #include "ranks_text.h"
 #include "seeds.h"
@@ -7,7 +7,7 @@
 
 #define MOST_IDS 400
 
-/* One decoder behind a vocabulary with spaces, marks, bytes and a suffix. */
+/* One decoder, with a vocabulary of spaces, marks, bytes and a suffix. */
 #define WITH(decoder)                                                                                        \
     "{\"decoder\":" decoder ",\"added_tokens\":[{\"id\":0,\"content\":\"<s>\",\"special\":true}],"           \
     "\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"<s>\",\"vocab\":{\"<s>\":0,\"a\":1,\"b</w>\":2,\""    \
@@ -24,7 +24,7 @@
 
 static const struct stream_case {
     const char *name, *text; /* text NULL: ranks */
-    size_t most_kept;        /* ids that may be decoded again; MOST_IDS: all of them */
+    size_t most_kept;        /* max ids that may be decoded again; MOST_IDS: all */
 } cases[] = {
     {"ranks", NULL, 0},
     {"bytes", "", 0},
@@ -83,13 +83,13 @@ static int32_t some_id(const sib_tokenizer *t, check_random *r)
     }
 }
 
-/* One text, its ids in random portions, its front forgotten now and then. */
+/* One text, with its ids in random portions; its settled front is dropped sometimes. */
 static void follow(const struct stream_case *c, const sib_tokenizer *t, check_random *r, size_t n, bool skip)
 {
     int32_t ids[MOST_IDS];
     text_stream s;
     sib_error err = SIB_ERROR_INIT;
-    size_t few = 1 + check_u64(r) % 20; /* different ids, so that runs of one come too */
+    size_t few = 1 + check_u64(r) % 20; /* few distinct ids, so that some repeat in a row */
     for (size_t i = 0; i < n; i++)
         ids[i] = i < few ? some_id(t, r) : ids[check_u64(r) % few];
     text_stream_begin(&s, t);
@@ -123,7 +123,7 @@ static void test_as_the_whole(void **state)
     }
 }
 
-/* What was settled and is not asked for any more does not stay. */
+/* Settled ids that are no longer needed are freed. */
 static void test_forgets(void **state)
 {
     (void)state;

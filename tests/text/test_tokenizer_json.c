@@ -1,4 +1,5 @@
-/* tokenizer.json: small documents with one part of each kind. `make compare` holds the parts against the original. */
+/* tokenizer.json: small documents with one component of each kind. `make compare` checks the components
+   against the original. */
 #include "base/buffer.h"
 #include "encodes.h"
 
@@ -16,14 +17,14 @@ static sib_tokenizer *open_json(const char *document)
     return t;
 }
 
-/* ---- BPE ---------------------------------------------------------------------------------------------------------- */
+/* ---- BPE ----------------------------------------------------------------------------------------------- */
 
 static void test_byte_level(void **state)
 {
     (void)state;
     sib_tokenizer *t = open_json(byte_bpe);
     CHECK_IDS(t, "aba ab", 7, 3, 1);
-    CHECK_IDS(t, "\xE9", 5); /* a byte that is not UTF-8, as the character it is written as */
+    CHECK_IDS(t, "\xE9", 5); /* a byte that is not UTF-8 is read as the character that stands for it */
     CHECK_TEXT(t, "\xE9 a", 5, 3);
     CHECK_TOKENS(t, "a<s>b", 9, 0, 9, 1);
     CHECK_IDS(t, "tab  b tabb", 10, 1, 2, 6, 4, 1);
@@ -49,14 +50,14 @@ static void test_byte_fallback(void **state)
     sib_tokenizer_free(&t);
 }
 
-/* ---- The other models ------------------------------------------------------------------------------------------------ */
+/* ---- The other models ---------------------------------------------------------------------------------- */
 
 static void test_unigram(void **state)
 {
     (void)state;
     sib_tokenizer *t = open_json(unigram_model);
     CHECK_IDS(t, "ab aba", 5, 5, 2);
-    CHECK_IDS(t, "baXYa", 1, 6, 0, 2); /* of equal scores the first found stays */
+    CHECK_IDS(t, "baXYa", 1, 6, 0, 2); /* of equal scores the first one found is kept */
     CHECK_TEXT(t, "ab a", 5, 1, 2);
     sib_tokenizer_free(&t);
 }
@@ -71,7 +72,7 @@ static void test_wordpiece(void **state)
     sib_tokenizer_free(&t);
 }
 
-/* ---- Steps ------------------------------------------------------------------------------------------------------------- */
+/* ---- Steps --------------------------------------------------------------------------------------------- */
 
 #define LETTERS                                                                                              \
     "\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"a\":1,\"b\":2,\"ab\":3,"     \
@@ -137,7 +138,7 @@ static void test_steps(void **state)
     }
 }
 
-/* Marks in no order, as many as they are: soon, and broken bytes among them stay. */
+/* Many combining marks in random order: fast, and broken bytes among them stay. */
 static void test_many_marks(void **state)
 {
     (void)state;
@@ -159,7 +160,7 @@ static void test_many_marks(void **state)
     sib_tokenizer_free(&t);
 }
 
-/* ---- Bad documents ------------------------------------------------------------------------------------------------------- */
+/* ---- Bad documents ------------------------------------------------------------------------------------- */
 
 #define BPE(vocab, merges) "{\"model\":{\"type\":\"BPE\",\"vocab\":{" vocab "},\"merges\":[" merges "]}}"
 #define WITH(part)         "{" part "," LETTERS
@@ -181,7 +182,8 @@ static const struct {
     {BPE("\"a\":0,\"ab\":1", "\"a b\""), SIB_ERR_FORMAT, "merges[0]: 'a' with 'b' are not both"},
     {BPE("\"a\":0,\"b\":1", "\"a b\""), SIB_ERR_FORMAT, "gives no token"},
     {BPE("\"a\":0,\"b\":1,\"ab\":2", "\"a b\",[\"a\",\"b\"]"), SIB_ERR_FORMAT, "occurs twice"},
-    {BPE("\"a\":0,\"\":1", "[\"\",\"a\"]"), SIB_ERR_FORMAT, "empty side"}, /* would give itself for ever */
+    {BPE("\"a\":0,\"\":1", "[\"\",\"a\"]"), SIB_ERR_FORMAT, "empty side"}, /* would replace the empty string
+                                                                              forever */
     {BPE("\"a\":0", "\"aa\""), SIB_ERR_FORMAT, "merges[0]: is not a pair"},
     {BPE("\"a\":0", "7"), SIB_ERR_FORMAT, "is not a pair"},
     {"{\"model\":{\"type\":\"BPE\",\"dropout\":0.1,\"vocab\":{\"a\":0},\"merges\":[]}}", SIB_ERR_UNSUPPORTED,
@@ -232,7 +234,7 @@ static void test_bad(void **state)
     }
 }
 
-/* Lists in lists, and sequences in sequences. */
+/* Nested lists, and nested sequences. */
 static void test_deep(void **state)
 {
     (void)state;
@@ -256,7 +258,8 @@ static void test_deep(void **state)
     }
 }
 
-/* A regular expression whose steps grow with the cube of the text. PCRE2's own limit holds for each place of the text only. */
+/* A regular expression whose steps grow with the cube of the text length. PCRE2's own limit is per start
+   position. */
 static void test_backtracking(void **state)
 {
     (void)state;
@@ -275,9 +278,9 @@ static void test_backtracking(void **state)
     sib_timer timer = sib_timer_start();
     CHECK_FAILS(sib_tokenizer_encode(t, text, N, SIB_SPECIAL_AS_TEXT, &ids, &n, &err), SIB_ERR_UNSUPPORTED,
                 err, "takes too long or too much memory on a text of 4000 bytes");
-    assert_true(sib_timer_seconds(&timer) < 30); /* some 0.1 s; a minute with PCRE2's limit alone */
+    assert_true(sib_timer_seconds(&timer) < 30); /* about 0.1 s; a minute with PCRE2's limit alone */
     CHECK_OK(sib_tokenizer_encode(t, text, 100, SIB_SPECIAL_AS_TEXT, &ids, &n, &err),
-             err); /* 5,000 steps at the first place */
+             err); /* 5,000 steps at the first position */
     assert_true(n > 0);
     sib_free(ids);
     sib_tokenizer_free(&t);
