@@ -4,8 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Trees that are walked side by side: each step waits for memory, and where a tree ends cannot be
-   foreseen. */
+/* Trees that are walked together: each step waits for memory, and branch prediction cannot help. */
 #define ABREAST 8
 
 double trees_split_below(double below)
@@ -21,7 +20,7 @@ static inline uint32_t step(const trees_node *nodes, uint32_t at, const double *
     return n->next[!yes];
 }
 
-/* The leaves that `count` <= ABREAST trees lead to. */
+/* The leaves at which `count` <= ABREAST trees end. */
 static void walk_abreast(const trees_forest *f, const uint32_t *roots, size_t count, const double *x,
                          uint32_t *leaves)
 {
