@@ -1,4 +1,4 @@
-/* Each element becomes an item: an integer that orders as the element does, then its index. */
+/* Each element becomes an item: an integer that orders as the element does, followed by its index. */
 #include "kernel/sort/sort.h"
 #include "base/size.h"
 #include "tensor/dtype.h"
@@ -8,9 +8,9 @@
 #define SIGN32 UINT32_C(0x80000000)
 #define SIGN64 (UINT64_C(1) << 63)
 
-#define FEW 24 /* wanted items that are kept in order one by one */
+#define FEW 24 /* max k for which items are inserted into a sorted list */
 
-/* Types up to 32 bits: the code above, the place below. */
+/* Types of up to 32 bits: the code in the high half, the index in the low half. */
 #define ITEM        uint64_t
 #define LESS(a, b)  ((a) < (b))
 #define DIGIT(a, i) ((a) >> (32 + 8 * (i)) & 255)
@@ -38,7 +38,7 @@ static inline uint32_t code_f32(uint32_t bits)
     return size > 0x7F800000 ? UINT32_MAX : size == 0 ? SIGN32 : code;
 }
 
-/* 16 bits with infinity at `top`. */
+/* 16-bit floats; infinity is at `top`. */
 static inline uint32_t code_half(uint32_t bits, uint32_t top)
 {
     uint32_t size = bits & 0x7FFF, code = bits & 0x8000 ? ~bits & 0xFFFF : bits | 0x8000;
@@ -154,7 +154,7 @@ static void copy_item(void *to, const void *from, size_t i, size_t k, size_t ite
     }
 }
 
-/* The first few of float32: most elements are seen to be none of them by one comparison. items: (k) */
+/* The first k of a float32 line: one comparison rules out most elements. items: (k) */
 static inline void few_of_f32(const sort_lines *s, const float *x, uint64_t *items, bool descending)
 {
     sort_lines start = *s;
@@ -170,7 +170,7 @@ static inline void few_of_f32(const sort_lines *s, const float *x, uint64_t *ite
         memcpy(&bits, &v, sizeof bits);
         uint64_t item = (uint64_t)(code_f32(bits) ^ (descending ? UINT32_MAX : 0)) << 32 | i;
         size_t at = s->k - 1;
-        if (item >= items[at]) /* of NaN */
+        if (item >= items[at]) /* only for NaN */
             continue;
         for (; at > 0 && item < items[at - 1]; at--)
             items[at] = items[at - 1];

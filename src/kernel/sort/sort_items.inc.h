@@ -1,8 +1,8 @@
-/* Items that are numbers in the order wanted; no two are equal. Before it:
+/* Sorting of items: distinct numbers in the wanted order. Included with:
 
        ITEM       the type
-       LESS(a, b) a stands before b
-       DIGIT(a, i) the i-th digit of 8 bits that radix sorting looks at, DIGITS of them from the lowest on
+       LESS(a, b) a comes before b
+       DIGIT(a, i) the i-th digit of 8 bits for radix sort, DIGITS of them from the lowest on
        NAMED(x)   x with the type's name */
 
 static void NAMED(insert_all)(ITEM *items, size_t n)
@@ -40,8 +40,8 @@ static void NAMED(merge_sort)(ITEM *items, size_t n, ITEM *scratch)
         memcpy(items, from, n * sizeof *items);
 }
 
-/* The same digit by digit from the lowest on; digits that all items share are passed over. Items stand in
-   the order of what is below the digits already. */
+/* Radix sort from the lowest digit; digits that all items share are skipped. Items must already be ordered by
+   the bits below the digits. */
 static void NAMED(radix_sort)(ITEM *items, size_t n, ITEM *scratch)
 {
     ITEM *from = items, *to = scratch;
@@ -74,7 +74,7 @@ static void NAMED(sort)(ITEM *items, size_t n, ITEM *scratch)
         NAMED(radix_sort)(items, n, scratch);
 }
 
-/* A heap whose top is the last in order. */
+/* A heap with the last item in order on top. */
 static void NAMED(sink)(ITEM *heap, size_t n, size_t at)
 {
     ITEM v = heap[at];
@@ -88,7 +88,7 @@ static void NAMED(sink)(ITEM *heap, size_t n, size_t at)
     heap[at] = v;
 }
 
-/* The first k of the n items, in order, at their beginning. */
+/* Moves the first k of the n items, in order, to the front. */
 static void NAMED(first)(ITEM *items, size_t n, size_t k, ITEM *scratch)
 {
     if (k > n / 4) {
