@@ -1,5 +1,5 @@
-/* The kernels of rows over the vector operations of simd/f32_*.h; ROWS_TYPES of kernel/levels: what gives
-   those for every element type, where it is not the level's own. */
+/* The kernels of rows over the vector operations of simd/f32_*.h. ROWS_TYPES of kernel/levels: the function
+   that gives those for every element type, where it is not the level's own. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/kernel.h"
@@ -12,7 +12,7 @@
 
 #define CHAINS 4
 #define WIDE   (CHAINS * VF_LANES)
-#define BLOCK  (32 * WIDE) /* floats whose sum is taken by itself */
+#define BLOCK  (32 * WIDE) /* floats that are summed separately */
 
 /* ---- Words of this file -------------------------------------------------------------------------- */
 
@@ -22,14 +22,13 @@ INLINE vf load_or(const float *p, size_t n, vf rest)
     return vf_load_lanes(p, vf_lanes(0, (ptrdiff_t)n), rest);
 }
 
-/* e^x for x <= 0; NaN stays. */
+/* e^x for x <= 0; NaN is kept. */
 INLINE vf exp_below(vf x)
 {
 #if VF_LANES == 1
     return expf(x);
 #else
-    /* scaling goes on to 0 where it is one instruction; elsewhere what has no exponent of its own becomes
-       0 */
+    /* scaling reaches 0 where it is one instruction; elsewhere subnormal results become 0 */
     const float min = VF_LANES == 16 ? -105.0f : -87.0f;
     vf held = vf_max(vf_set1(min), x);
     vf shifted = vf_fma(held, vf_set1(EXP_LOG2E), vf_set1(EXP_MAGIC)),
@@ -83,7 +82,7 @@ INLINE vf join_product(vf sum, vf v)
     return vf_mul(sum, v);
 }
 
-/* The words give NaN where v is one; what is NaN already stays. */
+/* The operations give NaN where v is NaN; NaN in sum is kept here. */
 INLINE vf join_min(vf sum, vf v)
 {
     return vf_select_nan(sum, sum, vf_min(sum, v));
@@ -94,7 +93,7 @@ INLINE vf join_max(vf sum, vf v)
     return vf_select_nan(sum, sum, vf_max(sum, v));
 }
 
-/* NaN is left out, for the softmax, whose sum meets it anyway. */
+/* Ignores NaN, for the softmax, whose sum propagates it anyway. */
 INLINE vf join_largest(vf sum, vf v)
 {
     return vf_max(v, sum);
@@ -125,8 +124,8 @@ INLINE float join_two(float a, float b, lane_join join)
     return lanes[0];
 }
 
-/* A total of blocks: of sums what rounding takes is kept beside, so that their error does not grow with
-   the number of blocks. */
+/* The total over blocks. For sums the rounding error is kept too (compensated summation), so that the error
+   does not grow with the number of blocks. */
 typedef struct block_total {
     vf all, lost;
 } block_total;
@@ -143,7 +142,7 @@ INLINE void join_block(block_total *t, vf v, lane_join join)
     t->all = sum;
 }
 
-/* What is lost of an infinite sum is NaN. */
+/* The compensation of an infinite sum is NaN, so it is left out. */
 INLINE vf total_of(const block_total *t, lane_join join)
 {
     return join == join_sum ? vf_select_nan(t->lost, t->all, vf_add(t->all, t->lost)) : t->all;
@@ -151,7 +150,7 @@ INLINE vf total_of(const block_total *t, lane_join join)
 
 /* ---- Along a row --------------------------------------------------------------------------------- */
 
-/* What is gathered of n floats, by lane. rest stands for what is not there: it changes nothing. */
+/* Reduces n floats, by lane. rest: the neutral value for missing lanes. */
 INLINE vf gather(const float *x, size_t n, lane_of of, lane_join join, float nothing, vf k, vf rest)
 {
     block_total blocks = {vf_set1(nothing), vf_zero()};
@@ -190,9 +189,9 @@ INLINE void across(const float *x, size_t rows, size_t n, float *y, bool more, l
 
 /* ---- Down columns ---------------------------------------------------------------------------------- */
 
-#define DOWN_BLOCK 64 /* rows whose sum is taken by itself */
+#define DOWN_BLOCK 64 /* rows that are summed separately */
 
-/* `count` <= VF_LANES columns of each of `vectors` vectors; what a lane beyond holds does not matter. */
+/* `count` <= VF_LANES columns of each of `vectors` vectors; lanes beyond hold unspecified values. */
 INLINE void down_tile(const float *x, size_t n, size_t stride, int vectors, size_t count, float *y, bool more,
                       lane_of of, lane_join join, float nothing)
 {
@@ -307,8 +306,7 @@ INLINE void scale(float *y, size_t n, float by)
         vf_store_n(y, vf_mul(vf_load_n(y, n), k), n);
 }
 
-/* Rows that take each step together, so that one's does not wait for the other's sum; they stay in the L1
-   cache. */
+/* Rows that take each step together, so that none waits for another's sum; they stay in the L1 cache. */
 #define TOGETHER 8
 #define CACHED   4096 /* floats */
 
@@ -351,7 +349,7 @@ static void rows_log_softmax(const float *x, size_t rows, size_t n, float *y)
     }
 }
 
-/* `count` columns, at most a vector's. */
+/* `count` columns, at most a vector. */
 INLINE void softmax_tile(const float *x, size_t n, size_t stride, size_t count, float *y, bool logarithm)
 {
 #define LOAD(p) (count < VF_LANES ? vf_load_n(p, count) : vf_load(p))
@@ -443,7 +441,7 @@ INLINE float first_mean(const float *x, size_t n)
     return vf_sum(gather(x, n, of_itself, join_sum, 0.0f, vf_zero(), vf_zero())) / (float)n;
 }
 
-/* What the first mean missed is found in the second pass. */
+/* The second pass corrects the error of the first mean. */
 INLINE float second_moment(const float *x, size_t n, float mean[2])
 {
     float rest, squares;
@@ -490,7 +488,7 @@ INLINE void standardize(const float *x, size_t n, const float centre[2], float f
     }
 }
 
-/* One row with its moments known. */
+/* One row whose moments are known. */
 INLINE void norm_row(const rows_norm *p, const float *x, float *y, const float centre[2], float factor,
                      bool centred)
 {
@@ -502,7 +500,7 @@ INLINE void norm_row(const rows_norm *p, const float *x, float *y, const float c
         standardize(x, p->n, centre, factor, NULL, NULL, y, centred);
 }
 
-/* A few rows step by step. */
+/* A few rows, step by step. */
 INLINE void norm_some(const rows_norm *p, const float *x, size_t rows, float *y, float *mean, float *inverse,
                       bool centred)
 {

@@ -1,13 +1,13 @@
 /* The kernels of rows for one element type, in plain loops that compilers turn into vector code; included
-   once per type by rows_typed_all.inc.h. Before it:
+   once per type. Defined by the includer:
 
        T        the elements
-       SUM      what sums and products run in: unsigned of the same width for integers, which wrap
+       SUM      type of sums and products: unsigned of the same width for integers, which wrap
        KIND     KIND_FLOAT, KIND_INT or KIND_UINT
-       RESULT   what is stored
+       RESULT   type of results
        NAMED(x) x with the type's name */
 
-#define PART (64 / sizeof(T)) /* chains of a row */
+#define PART (64 / sizeof(T)) /* independent chains of a row */
 #define SPAN 64               /* columns at a time */
 
 INLINE bool NAMED(is_nan)(T v)
@@ -81,7 +81,7 @@ INLINE void NAMED(sums)(const T *x, rows_walk w, RESULT *y, bool more, rows_kind
     }
 }
 
-/* s where neither is NaN and it is at least as extreme, or where it is NaN. */
+/* Returns s where it is NaN, or where neither is NaN and s is at least as extreme; else v. */
 INLINE T NAMED(extreme)(T s, T v, bool highest)
 {
     return (highest ? s >= v : s <= v) || NAMED(is_nan)(s) ? s : v;
@@ -141,15 +141,14 @@ static void NAMED(max)(const void *x, rows_walk w, void *y, bool more)
 
 /* ---- Places of extremes -------------------------------------------------------------------------------- */
 
-/* True where v takes the place of best: it is more extreme, NaN most of all; an equal one where the last
-   is wanted. */
+/* Whether v replaces best: it is more extreme, where NaN is most extreme, or equal and the last is wanted. */
 INLINE bool NAMED(takes)(T best, T v, bool highest, bool last)
 {
     bool beats = highest ? v > best : v < best;
     return beats | (last & (v == best)) | (NAMED(is_nan)(v) & (!NAMED(is_nan)(best) | last));
 }
 
-/* The extreme first, then the place of the first that is it. */
+/* Finds the extreme first, then the index of the first element that equals it. */
 INLINE int64_t NAMED(place)(const T *x, size_t n, bool highest, bool last)
 {
     T best = x[0];

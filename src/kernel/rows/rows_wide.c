@@ -1,4 +1,4 @@
-/* What rows compute in double at every level. */
+/* Row functions in double, for every level. */
 #include "kernel/kernel.h"
 
 #include <math.h>
