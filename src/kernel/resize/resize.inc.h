@@ -1,10 +1,10 @@
-/* Rows resampled, over the vector operations of simd/f32_*.h. */
+/* Resampling of rows, over the vector operations of simd/f32_*.h. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "kernel/kernel.h"
 
 typedef vf (*resize_fetch)(const float *p, const int32_t *index);
 
-/* taps: a constant where this is inlined for few. */
+/* taps: a constant where this is inlined for small numbers. */
 static inline __attribute__((always_inline)) void blend_rows(float *y, const float *const *rows,
                                                              const float *weight, size_t taps, size_t n)
 {

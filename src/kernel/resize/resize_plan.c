@@ -17,7 +17,7 @@ static int32_t clamp_low(int32_t x)
     return x < 0 ? 0 : x;
 }
 
-/* Where the vector begins that holds all that block b needs; false where none does. */
+/* Finds the first lane of a vector that holds all that block b reads; returns false where there is none. */
 static bool block_base(const resize_pass *p, size_t first, size_t count, size_t lanes, int32_t *base)
 {
     int32_t low = INT32_MAX, high = 0;
@@ -30,7 +30,7 @@ static bool block_base(const resize_pass *p, size_t first, size_t count, size_t 
     return (size_t)(high - *base) < lanes;
 }
 
-/* The tables of a pass as blocks of lanes. */
+/* Makes the tables of a pass, in blocks of one vector. */
 static bool make_line(resize_pass *p)
 {
     size_t lanes = kernel_table_get()->resize.lanes, blocks = size_ceil_div(p->out, lanes);
@@ -129,7 +129,7 @@ typedef struct resize_work {
     const char *src;
 } resize_work;
 
-/* dst [inner] = the rows of src [in, inner] that row o of the result is made of. */
+/* Blends row o of the result: dst [inner] from rows of src [in, inner]. */
 static void blend(const resize_work *w, const resize_pass *p, const float *src, size_t o, float *dst)
 {
     const float *rows[RESIZE_MAX_TAPS], *weight = p->weight + o * p->taps;
@@ -138,7 +138,7 @@ static void blend(const resize_work *w, const resize_pass *p, const float *src, 
     w->kernels->resize.blend(dst, rows, weight, p->taps, p->inner);
 }
 
-/* One line of the pass `across`: dst [out, inner] of src [in, inner]. */
+/* One line of the pass `across`: dst [out, inner] from src [in, inner]. */
 static void run_line(const resize_work *w, char *dst, const char *src)
 {
     const resize_pass *p = w->across;
@@ -156,7 +156,7 @@ static void run_line(const resize_work *w, char *dst, const char *src)
             blend(w, p, (const float *)src, o, (float *)dst + o * p->inner);
 }
 
-/* So many lines. */
+/* The pass `across` for this many lines. */
 static void run_across(const resize_work *w, char *dst, const char *src, size_t lines)
 {
     const resize_pass *a = w->across;
@@ -164,14 +164,14 @@ static void run_across(const resize_work *w, char *dst, const char *src, size_t 
         run_line(w, dst + i * a->out * a->inner * w->item, src + i * a->in * a->inner * w->item);
 }
 
-/* Rows of the result, as long as one of the last pass but one, or as the last pass makes of it. */
+/* Computes rows of the result; they have the length of the second to last pass's rows, or of the last's. */
 static void run_rows(void *context, size_t begin, size_t count, unsigned worker)
 {
     const resize_work *w = context;
     const resize_pass *p = w->down, *a = w->across;
     size_t line = p->inner * w->item, lines = a ? p->inner / (a->in * a->inner) : 0;
     size_t made = a ? lines * a->out * a->inner * w->item : line;
-    bool simple = !a || a->repeat; /* as soon done again as copied */
+    bool simple = !a || a->repeat; /* recomputing a row is as fast as copying it */
     size_t o = begin % p->out;
     const char *from = w->src + begin / p->out * p->in * line;
     char *to = w->dst + begin * made;
@@ -227,7 +227,7 @@ void resize_run(const resize_plan *p, char *dst, const char *src, char *scratch,
     resize_work w = {.kernels = kernel_table_get(), .nearest = p->nearest, .item = p->item};
     SIB_ASSERT(p->n >= 1 && p->item > 0);
     SIB_ASSERT(scratch || !resize_scratch(p, sib_pool_threads(pool)));
-    char none; /* nothing is added to NULL where no scratch is needed */
+    char none; /* avoids arithmetic on NULL where no scratch is needed */
     if (!scratch)
         scratch = &none;
     char *halves[2] = {scratch, scratch + p->between * p->item};
@@ -239,7 +239,8 @@ void resize_run(const resize_plan *p, char *dst, const char *src, char *scratch,
         w.src = w.dst;
     }
     const resize_pass *last = &p->passes[p->n - 1];
-    bool rows = p->n == 1 && last->inner > 1; /* an only axis with more behind it: rows blended and no more */
+    bool rows = p->n == 1 && last->inner > 1; /* a single axis that is not the innermost: rows are only
+                                                 blended */
     w.rows = scratch + 2 * p->between * p->item;
     w.down = p->n > 1 ? last - 1 : rows ? last : NULL;
     w.across = rows ? NULL : last;

@@ -12,17 +12,17 @@
 
 /* ---- Tables ------------------------------------------------------------------------------------------ */
 
-/* Points whose taps are worked out at a time. */
+/* Points whose taps are computed at a time. */
 #define POINTS 256
 
-/* Points of one image as a line of the resampling kernels; what belongs to points stands behind it. */
+/* Points of one image as a line of the resampling kernels, followed by data per point. */
 typedef struct taps {
     resize_line line;
     size_t lanes;
     int32_t *base, *index;
     float *weight;
-    size_t n_fixed;  /* points that have a value whatever the image holds */
-    uint32_t *fixed; /* (n_fixed) which */
+    size_t n_fixed;  /* points whose value does not depend on the image */
+    uint32_t *fixed; /* (n_fixed) their indices */
     float *fixed_value;
 } taps;
 
@@ -31,7 +31,7 @@ static size_t round_up(size_t n, size_t step)
     return (n + step - 1) / step * step;
 }
 
-/* Bytes of a table, or 0 where they are too many. */
+/* Bytes of a table, or 0 where they exceed memory. */
 static size_t taps_bytes(size_t points, size_t n)
 {
     size_t entries, lanes = kernel_table_get()->resize.lanes, all = round_up(points, lanes);
@@ -40,7 +40,7 @@ static size_t taps_bytes(size_t points, size_t n)
     return round_up(entries * (sizeof(int32_t) + sizeof(float)) + all * 3 * sizeof(int32_t), 64);
 }
 
-/* A table of n taps a point in `memory`. */
+/* Begins a table of n taps per point in `memory`. */
 static taps taps_begin(void *memory, size_t points, size_t n)
 {
     size_t lanes = kernel_table_get()->resize.lanes, all = round_up(points, lanes);
@@ -54,15 +54,15 @@ static taps taps_begin(void *memory, size_t points, size_t n)
     t.line.index = t.index;
     t.line.weight = t.weight;
     memset(t.base, 0, t.line.blocks * sizeof *t.base);
-    if (points < all) { /* lanes beyond the last point */
+    if (points < all) { /* lanes after the last point */
         memset(t.index + (t.line.blocks - 1) * n * lanes, 0, n * lanes * sizeof *t.index);
         memset(t.weight + (t.line.blocks - 1) * n * lanes, 0, n * lanes * sizeof *t.weight);
     }
     return t;
 }
 
-/* Point i is the sum of `used` weighted pixels. What is left of its taps shares the first one and its
-   weight, so that a pixel that does not count leaves no NaN. */
+/* Point i is the sum of `used` weighted pixels. The remaining taps share the first one and its weight, so
+   that no unused pixel gives NaN. */
 static void taps_put(taps *t, size_t i, size_t used, const int32_t *index, const double *weight)
 {
     size_t lanes = t->lanes, n = t->line.taps;
@@ -89,7 +89,7 @@ static void taps_apply(const taps *t, const float *x, float *y, bool nearest)
 
 /* ---- Positions --------------------------------------------------------------------------------------- */
 
-/* The pixels of one axis around a position. */
+/* The pixels along one axis around a position. */
 typedef struct near_pixels {
     size_t n;
     int32_t pixel[4];
@@ -101,7 +101,7 @@ static double clamped(double p, double low, double high)
     return p < low ? low : p > high ? high : p;
 }
 
-/* Mirrored at the walls low and high until it lies between them. */
+/* Reflects p at low and high until it lies between them. */
 static double reflected(double p, double low, double high)
 {
     double span = high - low;
@@ -124,12 +124,12 @@ static double weight_at(sample_filter filter, double d)
     return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a;
 }
 
-/* False where the position is no number. */
+/* Returns false where the position is NaN or infinite. */
 static bool find_pixels(const sample_grid *g, int axis, double p, near_pixels *out)
 {
     double low = g->align_corners ? 0 : -0.5, last = (double)g->size[axis] - 1, high = last - low;
     bool nearest = g->filter == SAMPLE_NEAREST;
-    if (g->filter == SAMPLE_LINEAR && p >= 0 && p < last) { /* the usual case without calls */
+    if (g->filter == SAMPLE_LINEAR && p >= 0 && p < last) { /* the common case without calls */
         int32_t first = (int32_t)p;
         double d = p - first;
         *out = (near_pixels){.n = 2, .pixel = {first, first + 1}, .weight = {1 - d, d}};
@@ -202,7 +202,7 @@ static void put_position(const sample_grid *g, taps *t, size_t i, const float *a
         t->fixed_value[t->n_fixed - 1] = NAN;
 }
 
-/* Blocks of points, image by image. */
+/* Processes blocks of points, image by image. */
 static void run_grid(void *context, size_t begin, size_t count, unsigned worker)
 {
     const grid_work *w = context;
@@ -237,12 +237,12 @@ void sample_grid_run(const sample_grid *g, const float *x, const float *grid, fl
 
 /* ---- RoiAlign ------------------------------------------------------------------------------------------ */
 
-/* A region along one axis: `count` samples a bin. */
+/* A region along one axis: `count` samples per bin. */
 typedef struct span {
     double start, size, count;
 } span;
 
-/* Scaled in float, since the adaptive count jumps where a size is whole. */
+/* Scaled in float, since the adaptive count jumps where a size is an integer. */
 static span span_of(const sample_regions *s, float start, float end, size_t out)
 {
     start *= s->scale;
@@ -253,7 +253,7 @@ static span span_of(const sample_regions *s, float start, float end, size_t out)
     }
     float size = end - start;
     if (!s->half_pixel)
-        size = size >= 1.0f || size != size ? size : 1.0f; /* boxes turned inside out become one pixel */
+        size = size >= 1.0f || size != size ? size : 1.0f; /* inverted boxes become one pixel */
     double count = s->ratio > 0 ? (double)s->ratio : (double)ceilf(size / (float)out);
     return (span){(double)start, (double)size, count > 0 ? count : 0};
 }
@@ -263,7 +263,7 @@ static span span_at(const sample_regions *s, const float *box, int axis)
     return span_of(s, box[1 - axis], box[3 - axis], s->out[axis]);
 }
 
-/* Taps of a bin of a region: 4 for each sample. 0 where they are too many. */
+/* Taps of a bin of a region, 4 per sample; 0 where they are too many. */
 static size_t region_taps(const sample_regions *s, const float *box)
 {
     double all = 4 * span_at(s, box, 0).count * span_at(s, box, 1).count;
@@ -279,14 +279,14 @@ size_t sample_regions_scratch(const sample_regions *s, const float *boxes, size_
             return 0;
         max = size_max(max, n);
     }
-    /* a table, then indices and weights of a bin */
+    /* the table, then indices and weights of a bin */
     bytes = taps_bytes(s->out[0] * s->out[1], max);
     if (bytes == 0 || !size_add(bytes, round_up(max * 12, 64), &bytes) || !size_mul(bytes, threads, &bytes))
         return 0;
     return bytes;
 }
 
-/* The two pixels of an axis around a sample that lies at most one pixel outside; false beyond. */
+/* The two pixels of an axis around a sample at most one pixel out of the image; returns false further out. */
 static bool sample_pixels(size_t size, double p, int32_t pixel[2], double weight[2])
 {
     double last = (double)size - 1;
@@ -344,7 +344,7 @@ typedef struct region_work {
     const int64_t *images;
     float *y;
     char *scratch;
-    size_t each; /* bytes of a thread */
+    size_t each; /* bytes per thread */
 } region_work;
 
 static void run_regions(void *context, size_t begin, size_t count, unsigned worker)
