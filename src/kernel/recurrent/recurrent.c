@@ -1,5 +1,5 @@
 /* The driver of the recurrent kernels: steps are projected in runs that stay in the cache, then the cell
-   walks over them. */
+   iterates over them. */
 #include "base/assert.h"
 #include "base/cancel.h"
 #include "base/size.h"
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* Floats of projections that are made ahead. */
+/* Floats of projections that are computed ahead. */
 #define AHEAD 65536
 
 size_t recurrent_gates(recurrent_kind kind)
@@ -38,15 +38,16 @@ void recurrent_pack(const float *w, size_t hidden, size_t k, size_t first, size_
 
 /* ---- Running ------------------------------------------------------------------------------------------- */
 
-/* A direction at work. */
+/* State of one direction. */
 typedef struct walk {
     const recurrent_call *c;
     const recurrent_kernels *k;
-    size_t wide, ldx;     /* Hp, floats of a projection */
+    size_t wide, ldx;     /* Hp, and floats of a projection */
     size_t ahead;         /* steps that are projected at once */
-    float *x;             /* projections (ahead, B, ldx), or (B, ahead, ldx) where sequences lie in line */
-    size_t x_step, x_row; /* in x */
-    float *h[2], *c_[2];  /* states (B, Hp): now, and next */
+    float *x;             /* projections (ahead, B, ldx), or (B, ahead, ldx) where each sequence is
+                             contiguous */
+    size_t x_step, x_row; /* strides in x */
+    float *h[2], *c_[2];  /* states (B, Hp): current, and next */
     float *spare;
 } walk;
 
@@ -58,7 +59,7 @@ static size_t take(float **at, size_t n)
     return n;
 }
 
-/* Lays the buffers out from `at` on, where that is not NULL; returns how many floats they take. */
+/* Assigns the buffers from `at` on, unless that is NULL; returns their size in floats. */
 static size_t lay_out(const recurrent_call *c, walk *w, float *at)
 {
     size_t states = 0, all = 0;
@@ -86,7 +87,7 @@ size_t recurrent_scratch(const recurrent_call *c)
     return lay_out(c, &w, NULL);
 }
 
-/* Projects steps begin .. begin + n - 1. Rows that lie in line are one product. */
+/* Projects steps begin .. begin + n - 1. Contiguous rows are one product. */
 static void project(walk *w, size_t begin, size_t n)
 {
     const recurrent_call *c = w->c;
@@ -100,7 +101,7 @@ static void project(walk *w, size_t begin, size_t n)
                       c->cell.panels, recurrent_gates(c->kind), c->bias, w->x + b * n * w->ldx);
 }
 
-/* States and outputs of sequences that are over: as they were, and 0. */
+/* Sequences that have ended: states stay, outputs are 0. */
 static void keep_ended(walk *w, size_t step, float *y)
 {
     const recurrent_call *c = w->c;
@@ -121,7 +122,7 @@ static void swap(float *pair[2])
     pair[1] = first;
 }
 
-/* One step, whose projections stand at x. */
+/* One step; its projections are at x. */
 static void take_step(walk *w, const float *x, size_t step)
 {
     const recurrent_call *c = w->c;

@@ -1,5 +1,5 @@
-/* The recurrent kernels over the vector operations of simd/f32_*.h and RECURRENT_ROWS of kernel/levels: rows
-   of a tile with 4 vectors each that the registers hold. */
+/* The recurrent kernels over the vector operations of simd/f32_*.h and RECURRENT_ROWS of kernel/levels: how
+   many rows of 4 vectors a tile in registers has. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "kernel/kernel.h"
 #include "simd/f32_math.h"
@@ -12,8 +12,8 @@
 
 /* ---- Products ------------------------------------------------------------------------------------------ */
 
-/* sum[r][v] += sum over p < k of a[r * lda + p] w[p * nv + v]. One row alone has two sums for each vector:
-   a chain of additions waits for itself. */
+/* sum[r][v] += sum over p < k of a[r * lda + p] w[p * nv + v]. A single row has two sums for each vector,
+   since a chain of additions is bound by latency. */
 INLINE void one_row(const float *a, size_t k, const float *w, int nv, vf sum[MAX_NV])
 {
     vf more[MAX_NV];
@@ -61,7 +61,7 @@ INLINE void load_rows(const float *x, size_t ldx, int rows, int nv, vf sum[ROWS]
         vf_load(x + (size_t)r * ldx + v * VF_LANES);
 }
 
-/* Calls work(rows, ...) with a constant for `left` rows: as many as the registers hold, then one by one. */
+/* Calls work(rows, ...) with a constant for `left` rows: as many as fit in registers, then one by one. */
 #define BY_ROWS(left, work)                                                                                  \
     do {                                                                                                     \
         size_t first = 0, all = (left);                                                                      \
