@@ -1,7 +1,7 @@
 /* The kernels of quantizing over the vector operations of simd/f32_*.h.
 
-   Of 16 bits: floats go through a short piece on the stack; what makes them integers is a plain loop that
-   compilers make vector code of. */
+   For 16 bits, floats go through a short buffer on the stack, and a plain loop that compilers vectorize
+   converts them to integers. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/kernel.h"
@@ -51,7 +51,7 @@ INLINE void spread_piece(const float *whole, size_t n, quantize_by by, float *x)
     }
 }
 
-/* Bytes need no piece between: `count` elements, at most a vector's. */
+/* Bytes need no buffer: `count` elements, at most a vector. */
 INLINE void some_to(const float *x, size_t count, quantize_by by, float low, float high, uint8_t *q)
 {
     bool whole = count == VF_LANES;
