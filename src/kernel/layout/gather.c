@@ -16,15 +16,16 @@ static inline int64_t index_at(const void *indices, bool wide, size_t i)
     return wide ? ((const int64_t *)indices)[i] : ((const int32_t *)indices)[i];
 }
 
-/* Counted from the end where it is negative, without a branch; what is outside stays outside, seen as a
-   number without sign. */
+/* Negative indices count from the end, without a branch; an index out of range stays out of range, as an
+   unsigned number. */
 static inline uint64_t wrapped(int64_t index, int64_t size, bool wraps)
 {
     uint64_t back = wraps ? (uint64_t)size : 0;
     return (uint64_t)index + (back & (0 - (uint64_t)(index < 0)));
 }
 
-/* wide: a constant where this is inlined. Indices i .. i + n at so many bytes apart from `base` on. */
+/* Offsets of indices i .. i + n - 1: base + index * stride + k * step. wide: a constant where this is
+   inlined. */
 static inline __attribute__((always_inline)) size_t line_offsets(const gather_plan *p, const void *indices,
                                                                  size_t i, size_t n, size_t base, size_t step,
                                                                  size_t *offsets, bool wide)
@@ -96,7 +97,7 @@ static size_t coordinate_offsets(const gather_plan *p, const void *indices, size
     }
 }
 
-/* Line by line of the last axis. */
+/* Offsets line by line of the last axis. */
 static size_t element_offsets(const gather_plan *p, const void *indices, size_t begin, size_t n,
                               size_t *offsets)
 {
@@ -174,7 +175,7 @@ void gather_fetch(char *dst, const char *src, const size_t *offsets, size_t n, s
     }
 }
 
-/* Most places that are worked out beforehand, and how many of them one move is worth. */
+/* Max places whose offsets are computed beforehand, and how many of them one move must replace. */
 #define MOVES_MAX  ((size_t)1 << 18)
 #define MOVES_GAIN 2
 
@@ -212,11 +213,11 @@ typedef struct gather_work {
     char *dst;
     const char *src;
     const void *indices;
-    atomic_size_t bad; /* a place with an index outside, or as many as there are */
+    atomic_size_t bad; /* a place whose index is out of range, or the number of places */
 } gather_work;
 
-/* Indices i .. i + n of items, straight from where they lead: base + index * apart + k * step. Constants
-   where this is inlined: wide, item. False where an index is outside. */
+/* Copies the items of indices i .. i + n directly from base + index * apart + k * step. Constants where this
+   is inlined: wide, item. Returns false where an index is out of range. */
 static inline __attribute__((always_inline)) bool fetch_line(const gather_plan *p, char *dst,
                                                              const char *base, const void *indices, size_t i,
                                                              size_t n, size_t step, bool wide, size_t item)
@@ -242,8 +243,8 @@ static bool fetch_items(const gather_plan *p, char *dst, const char *base, const
                    : fetch_line(p, dst, base, indices, i, n, step, false, 8);
 }
 
-/* Lines of single items of the commonest sizes. False where an index is outside: which one, the slow way
-   finds. */
+/* Lines of single items of the most frequent sizes. Returns false where an index is out of range; the slow
+   path finds which. */
 static bool gather_lines(gather_work *w, size_t begin, size_t count)
 {
     const gather_plan *p = w->plan;
@@ -282,7 +283,7 @@ static inline __attribute__((always_inline)) void fetch_apart(char *dst, const c
         memcpy(dst + k * run, src + k * apart, run);
 }
 
-/* A single index for each step before the axis. False where it is outside. */
+/* Copies for a single index per step before the axis. Returns false where it is out of range. */
 static bool gather_one(const gather_work *w, size_t begin, size_t count)
 {
     const gather_plan *p = w->plan;

@@ -1,18 +1,18 @@
 /* Planes transposed with vectors, over these vector operations of simd/int_*.h:
 
-       vb, VB_PIECES                 a vector of bytes, of so many pieces of 16
+       vb, VB_PIECES                 a vector of bytes, in that many pieces of 16
        vb_rows(p, apart)             the pieces at p, p + apart ... (bytes)
        vb_store(p, v)
-       vb_halves(p)                  8 bytes of p after 8 in the lower half of each piece; the upper halves
-                                     are anything
-       vb_lo_S(a, b) vb_hi_S(a, b)   in each piece items of S bytes of a and b alternately, from its lower or
+       vb_halves(p)                  successive 8 bytes of p in the lower half of each piece; the upper halves
+                                     are unspecified
+       vb_lo_S(a, b) vb_hi_S(a, b)   in each piece items of S bytes of a and b alternating, from its lower or
                                      upper half
 
    and LAYOUT_SMALLER of kernel/levels, the table for planes narrower than a vector.
 
    A piece holds `side` items. `side` vectors, the pieces of each `side` rows apart, are transposed piece by
-   piece and become `side` rows of the result, a vector long. What is left at an edge is transposed together
-   with some of what stands before it. */
+   piece and become `side` rows of the result, a vector long. The remainder at an edge is transposed together
+   with some of what precedes it. */
 #include "kernel/kernel.h"
 
 #include <string.h>
@@ -42,7 +42,7 @@ static inline __attribute__((always_inline)) void transpose_block(const char *sr
     UNROLL for (int i = 0; i < side; i++) vb_store(dst + i * dst_row, a[i]);
 }
 
-/* Columns a cache line at a time, so that each line of the source is read once. */
+/* Columns one cache line at a time, so that each line of the source is read once. */
 static inline __attribute__((always_inline)) void transpose(const char *src, ptrdiff_t src_row, char *dst,
                                                             ptrdiff_t dst_row, size_t rows, size_t columns,
                                                             int side, vb_mix lo, vb_mix hi)
@@ -59,7 +59,7 @@ static inline __attribute__((always_inline)) void transpose(const char *src, ptr
     }
 }
 
-/* True where it has been done: few rows or columns that stand side by side with nothing between. */
+/* Returns true where it has handled the case: few contiguous rows or columns. */
 #define FEW_TRANSPOSED(item)                                                                                 \
     static bool few_transposed_##item(const char *src, ptrdiff_t src_row, char *dst, ptrdiff_t dst_row,      \
                                       size_t rows, size_t columns)                                           \

@@ -8,7 +8,7 @@
 /* Below this many bytes the calling thread works alone. */
 #define THREADS_FROM ((size_t)256 << 10)
 
-/* The element of n that stands for position i, which may be below 0 or beyond the end. */
+/* The index in 0 .. n - 1 for position i, which may be negative or beyond the end. */
 static int64_t beyond_at(layout_beyond beyond, int64_t i, int64_t n)
 {
     int64_t period = beyond == LAYOUT_WRAP ? n : n > 1 ? 2 * n - 2 : 1;
@@ -72,7 +72,7 @@ static void put_items(const layout_border *b, char *dst, const char *src, const 
         memcpy(dst, src + map[i], b->item);
 }
 
-/* The same with a constant item where it is the usual one. */
+/* The same with a constant item size in the usual cases. */
 static void put_few(const layout_border *b, char *dst, const char *src, const size_t *map, size_t n)
 {
     if (b->item != 4) {
@@ -83,8 +83,7 @@ static void put_few(const layout_border *b, char *dst, const char *src, const si
         memcpy(dst + 4 * i, src + map[i], 4);
 }
 
-/* The axes from `axis` on, of which there are at most LAYOUT_MAX_RANK: positions [begin, end) of the
-   result. */
+/* The axes from `axis` on, at most LAYOUT_MAX_RANK: positions [begin, end) of the result. */
 static void put_axis(const layout_border *b, size_t axis, char *dst, const char *src, size_t begin,
                      size_t end)
 {

@@ -7,7 +7,7 @@
 
 /* Below this many bytes the calling thread works alone: waking others takes as long. */
 #define THREADS_FROM ((size_t)256 << 10)
-/* Bytes of a part, and rows and columns of one that is transposed: both sides stay in the L2 cache. */
+/* Bytes of a part; rows and columns of a part that is transposed: both sides stay in the L2 cache. */
 #define PART_BYTES     ((size_t)64 << 10)
 #define PART_TRANSPOSE 128
 
@@ -30,7 +30,7 @@ void layout_strides(size_t rank, const int64_t *dims, size_t item, int64_t *stri
 
 /* ---- Planning ---------------------------------------------------------------------------------------- */
 
-/* Axes of size 1 left out, those that continue one another on both sides merged. */
+/* Drops axes of size 1 and merges axes that are contiguous on both sides. */
 static void merge(layout_box *b, size_t rank, const int64_t *dims, const int64_t *dst, const int64_t *src)
 {
     b->n = 0;
@@ -55,7 +55,7 @@ static void drop_axis(layout_box *b, size_t axis)
     b->n--;
 }
 
-/* Items that always move together become one of a larger size. */
+/* Joins items that always move together to one of a larger size. */
 static size_t widen(layout_box *b, size_t item)
 {
     while (b->n > 1) {
@@ -69,7 +69,7 @@ static size_t widen(layout_box *b, size_t item)
     return item;
 }
 
-/* Takes the axis `at` out of those around the planes. */
+/* Removes the axis `at` from those outside the planes. */
 static void take_axis(layout_box *b, size_t at, size_t *count, int64_t *dst, int64_t *src)
 {
     *count = (size_t)b->dims[at];
@@ -78,7 +78,7 @@ static void take_axis(layout_box *b, size_t at, size_t *count, int64_t *dst, int
     drop_axis(b, at);
 }
 
-/* The axis along which the source has neighbours, or n. */
+/* The axis along which the source is contiguous, or n. */
 static size_t neighbours(const layout_box *b, size_t item)
 {
     for (size_t i = b->n; i-- > 0;)
@@ -110,7 +110,7 @@ static void choose_way(layout_box *b, size_t item)
         b->way = dense && b->src_column == 0 ? LAYOUT_FILL : LAYOUT_STRIDED;
 }
 
-/* n in equal parts of at most `most`. */
+/* Splits n into equal parts of at most `max`. */
 static size_t share(size_t n, size_t max, size_t *parts)
 {
     *parts = size_max(1, size_ceil_div(n, size_max(1, max)));
@@ -148,7 +148,7 @@ void layout_box_plan(layout_box *b, size_t rank, const int64_t *dims, const int6
 
 /* ---- Moving ------------------------------------------------------------------------------------------ */
 
-/* Two moves of `half` bytes that may share some in the middle. */
+/* Two moves of `half` bytes that may overlap in the middle. */
 static inline __attribute__((always_inline)) void move_ends(char *dst, const char *src, size_t bytes,
                                                             size_t half)
 {
@@ -240,8 +240,8 @@ static void copy_strided(const layout_box *b, char *dst, const char *src, size_t
         }
 }
 
-/* Rows a large power of two apart share few places of the caches: planes with such rows are transposed
-   into a block of their own first, from which whole lines go to their place. */
+/* Rows a large power of two apart share few sets of the caches: planes with such rows are transposed into a
+   block on the stack first, from which full cache lines are copied. */
 #define ASIDE_EVERY 1024
 #define ASIDE_RUN   256
 #define ASIDE_ROW   (ASIDE_RUN + 64)
@@ -297,7 +297,7 @@ static void copy_part(const layout_box *b, char *dst, const char *src, size_t do
     }
 }
 
-/* Where plane `at` stands. */
+/* Position of plane `at`. */
 typedef struct place {
     int64_t index[LAYOUT_MAX_RANK]; /* (n) */
     char *dst;
@@ -332,7 +332,7 @@ typedef struct box_work {
     const char *src;
 } box_work;
 
-/* Parts are counted plane by plane, within one those across first. */
+/* Parts are numbered plane by plane, within a plane across first. */
 static void copy_parts(void *context, size_t begin, size_t count, unsigned worker)
 {
     const box_work *w = context;

@@ -1,4 +1,4 @@
-/* Planes transposed in plain C: what the entries mean. */
+/* Planes transposed in plain C, which defines the entries. */
 #include "kernel/kernel.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@ static inline __attribute__((always_inline)) void transpose(const char *src, ptr
                                                             ptrdiff_t dst_row, size_t rows, size_t columns,
                                                             size_t item)
 {
-    if (columns > rows) { /* the longer loop inside */
+    if (columns > rows) { /* the longer loop is the inner one */
         for (size_t i = 0; i < rows; i++)
             for (size_t j = 0; j < columns; j++)
                 memcpy(dst + (ptrdiff_t)j * dst_row + i * item, src + (ptrdiff_t)i * src_row + j * item,

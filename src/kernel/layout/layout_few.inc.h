@@ -1,13 +1,13 @@
-/* Few rows dealt out or joined item by item, and items repeated: loops that compilers vectorize, in each
-   level's file for its vectors. The file that includes this one has included kernel.h. */
+/* Few rows deinterleaved or interleaved item by item, and items repeated: loops that compilers vectorize,
+   included in each level's file. The including file has included kernel.h. */
 
 typedef uint8_t __attribute__((may_alias)) item_1;
 typedef uint16_t __attribute__((may_alias, aligned(1))) item_2;
 typedef uint32_t __attribute__((may_alias, aligned(1))) item_4;
 typedef uint64_t __attribute__((may_alias, aligned(1))) item_8;
 
-/* For each type: deal_S dst[j][i] = src[i * few + j], join_S dst[i * few + j] = src[j][i] and repeat_S
-   dst[i * few + j] = src[i] for i < n, j < few; few is 2 to 4, rows of the many are `apart` bytes apart. */
+/* For each type: deal_S dst[j][i] = src[i * few + j], join_S dst[i * few + j] = src[j][i] and repeat_S dst[i
+   * few + j] = src[i] for i < n, j < few; few is 2 to 4; the `few` rows are `apart` bytes apart. */
 #define FEW(size)                                                                                            \
     static inline __attribute__((always_inline)) void deal_##size##_of(                                      \
         const item_##size *restrict src, char *restrict dst, ptrdiff_t apart, size_t n, size_t few)          \

@@ -14,7 +14,7 @@ void layout_frame_plan(layout_frame *f, size_t rank, const int64_t *dims, const 
     for (size_t i = 0; i < rank; i++) {
         size_t last = f->n - 1;
         f->bytes *= (size_t)(before[i] + dims[i] + after[i]);
-        if (f->n > 0 && !before[i] && !after[i]) { /* moves with the axis before it */
+        if (f->n > 0 && !before[i] && !after[i]) { /* merged with the axis before it */
             f->dims[last] *= dims[i];
             f->before[last] *= dims[i];
             f->after[last] *= dims[i];
@@ -47,8 +47,7 @@ static char *put_border(const frame_work *w, char *dst, size_t items)
     return dst + (items << w->frame->size);
 }
 
-/* The axes from `axis` on, of which there are at most LAYOUT_MAX_RANK. Returns the end of what was
-   written. */
+/* The axes from `axis` on, at most LAYOUT_MAX_RANK. Returns the end of the written range. */
 static char *put_axis(const frame_work *w, size_t axis, char *dst, const char *src)
 {
     const layout_frame *f = w->frame;

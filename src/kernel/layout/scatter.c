@@ -7,7 +7,7 @@
 
 /* ---- Putting together -------------------------------------------------------------------------------- */
 
-/* A loop over elements whose formula sees x, what is there, and y, the update. */
+/* A loop over elements whose formula reads x, the present value, and y, the update. */
 #define COMBINE(name, type, formula)                                                                         \
     static void name(char *data, const char *updates, const size_t *offsets, size_t places, size_t n)        \
     {                                                                                                        \
