@@ -1,4 +1,4 @@
-/* The driver of products: blocks that stay in the caches, in this order:
+/* The driver of products. Blocks stay in the caches, nested in this order:
 
        a block of columns of B and of terms, which stays in the L2 cache (packed here where it is not yet)
          mr rows of A, which stay in the L1 cache
@@ -13,21 +13,21 @@
 #include "kernel/gemm/gemm_plan.h"
 
 #define WIDEN_TERMS     128
-#define DIRECT_FLOATS   8192  /* of B, which then stays in the L1 cache as it is */
-#define CLASHING_FLOATS 512   /* 2 KB, after two of which the L1 cache has its places again */
-#define STREAM_FLOATS   65536 /* of A, which the L2 cache holds beside B going by */
-#define DOT_ROWS        8     /* so few rows of A do without B transposed */
-#define THIN_ROWS       8     /* so few rows of A do without B widened first */
-#define DONE_MIN        1024  /* elements that `done` is called for at once, where there are so many */
-#define ROW_BLOCK       16    /* tiles below each other that are worked on before the next terms */
+#define DIRECT_FLOATS   8192  /* of B, which then stays in the L1 cache unpacked */
+#define CLASHING_FLOATS 512   /* 2 KB; addresses 4 KB apart share a set of the L1 cache */
+#define STREAM_FLOATS   65536 /* of A, which fit in the L2 cache while B streams through */
+#define DOT_ROWS        8     /* max rows of A for which B is not transposed */
+#define THIN_ROWS       8     /* max rows of A for which B is not widened first */
+#define DONE_MIN        1024  /* min elements per call of `done`, where there are that many */
+#define ROW_BLOCK       16    /* vertical tiles that are computed before the next terms */
 
 /* ---- How ----------------------------------------------------------------------------------------------- */
 
 typedef enum gemm_way {
     WAY_PANELS, /* B is packed */
-    WAY_DIRECT, /* B is read as it stands, its columns one after another */
-    WAY_DOT,    /* B is transposed, and read as it stands */
-    WAY_THIN,   /* B is narrow, and stays so */
+    WAY_DIRECT, /* B is read in place, its columns contiguous */
+    WAY_DOT,    /* B is transposed, and read in place */
+    WAY_THIN,   /* B is narrow, and is not widened in memory */
     WAY_PACK    /* B is packed, or widened, block by block */
 } gemm_way;
 
@@ -49,13 +49,13 @@ static gemm_way way_of(const gemm_kernels *t, const gemm *g)
     return WAY_PACK;
 }
 
-/* Of equal size. */
+/* Blocks of equal size. */
 static gemm_blocks blocks_of(const gemm_kernels *t, const gemm *g, gemm_way way)
 {
     gemm_blocks b = {.kc = g->k, .nc = g->n};
     if (g->m <= t->mr && g->m * g->k <= STREAM_FLOATS && way != WAY_PACK)
-        return b;                                      /* B is read once, from memory perhaps: in one go */
-    if (g->m <= t->mr && g->packed && way == WAY_PACK) /* widened on the way through the L1 cache */
+        return b;                                      /* B is read only once, maybe from memory: no blocks */
+    if (g->m <= t->mr && g->packed && way == WAY_PACK) /* widened block by block in the L1 cache */
         return (gemm_blocks){size_min(g->k, WIDEN_TERMS), size_min(g->n, t->nr)};
     if (b.kc > t->kc)
         b.kc = size_ceil_div(size_ceil_div(g->k, size_ceil_div(g->k, t->kc)), 2) * 2;
@@ -65,9 +65,9 @@ static gemm_blocks blocks_of(const gemm_kernels *t, const gemm *g, gemm_way way)
     return b;
 }
 
-/* Whether tiles read a copy of A's rows: where those do not run, and where they are long and so far apart
-   that the L1 cache has few places for them all. (Where sums are cut into blocks of terms, a copy takes more
-   than it gives.) */
+/* Whether tiles read a copy of A's rows: where those are not contiguous, or are long and so far apart that
+   they compete for few sets of the L1 cache. (Where sums are cut into blocks of terms, a copy costs more than
+   it saves.) */
 static bool copies_rows(const gemm_kernels *t, const gemm *g)
 {
     if (g->a_column != 1)
@@ -100,7 +100,7 @@ size_t gemm_scratch(const gemm *g)
 
 /* ---- Blocks -------------------------------------------------------------------------------------------- */
 
-/* A product as it is worked on. */
+/* State of one GEMM call. */
 typedef struct gemm_work {
     const gemm_kernels *t;
     const gemm *g;
@@ -108,11 +108,11 @@ typedef struct gemm_work {
     float *left; /* (mr, copy_row(kc)) where copies_rows, else NULL */
 } gemm_work;
 
-/* Rows of A that come after those from i on in a block of terms, to be fetched while these are worked on. */
+/* The rows of A that follow in a block of terms, to be prefetched during the current ones. */
 typedef struct gemm_coming {
     const float *at; /* of row 0 */
     size_t row, rows;
-    size_t each; /* for a tile */
+    size_t each; /* per tile */
 } gemm_coming;
 
 static gemm_coming coming_of(const gemm_work *w, const gemm_part *p, size_t i, size_t m, size_t k0, size_t kc)
@@ -142,7 +142,7 @@ static const float *take_coming(gemm_coming *c)
     return row;
 }
 
-/* m rows of C from row i on, the columns of a part, terms k0 .. k0 + kc - 1. */
+/* Computes m rows of C from row i on, the columns of a part, over terms k0 .. k0 + kc - 1. */
 static void run_rows(const gemm_work *w, const gemm_part *p, const gemm_panels *b, size_t i, size_t m,
                      size_t k0, size_t kc)
 {
@@ -171,7 +171,7 @@ static void run_rows(const gemm_work *w, const gemm_part *p, const gemm_panels *
     }
 }
 
-/* Terms k0 .. k0 + kc - 1 of a part of C. */
+/* Computes a part of C over terms k0 .. k0 + kc - 1. */
 static void run_block(const gemm_work *w, const gemm_part *p, const gemm_panels *b, size_t k0, size_t kc)
 {
     const gemm *g = w->g;
@@ -208,7 +208,7 @@ static void run_panels(const gemm_work *w, const gemm_part *part, const gemm_pan
         }
 }
 
-/* A part of C, B packed or widened block by block into `right`. */
+/* A part of C; B is packed or widened block by block into `right`. */
 static void run_packing(const gemm_work *w, const gemm_part *part, float *right)
 {
     const gemm *g = w->g;
@@ -251,7 +251,7 @@ static void run_dot(const gemm_kernels *t, const gemm *g, const gemm_part *p, fl
         g->done(g->context, tile.c, p->rows, p->columns);
 }
 
-/* A part of C from weights that are narrow. */
+/* A part of C from narrow weights. */
 static void run_thin(const gemm_kernels *t, const gemm *g, const gemm_part *p)
 {
     gemm_thin_tile *tile_of = gemm_thin_of(t, g->packed);
@@ -275,7 +275,7 @@ static void run_thin(const gemm_kernels *t, const gemm *g, const gemm_part *p)
     }
 }
 
-/* B that is packed, or read as it stands. */
+/* Panels of a B that is packed, or read in place. */
 static gemm_panels panels_of(const gemm_kernels *t, const gemm *g)
 {
     if (g->packed && gemm_is_wide(g->packed))
@@ -307,7 +307,7 @@ static void run_part(const gemm_kernels *t, const gemm *g, gemm_way way, const g
     run_panels(&w, p, &b);
 }
 
-/* What gemm.h asks of a product. */
+/* Asserts the preconditions of gemm.h. */
 static void check_call(const gemm *g)
 {
     size_t c_floats = g->m && g->n ? (g->m - 1) * g->c_row + g->n : 0;
@@ -332,8 +332,8 @@ void gemm_run(const gemm *g, float *scratch)
 
 /* ---- Many, over threads -------------------------------------------------------------------------------- */
 
-/* Below so many multiplications, or floats of B that are read once, threads are not worth waking; nor,
-   where they are awake, to be given work below the last. */
+/* Threads are not worth waking below this many multiplications, or floats of B that are read once; below the
+   last limit they get no work even where they are awake. */
 #define WORTH_THREADS 6e6
 #define WORTH_READING 5e5
 #define WORTH_GIVING  1.2e5
@@ -345,9 +345,9 @@ typedef struct gemm_job {
     const gemm_place *places; /* (count) or NULL */
     unsigned threads;
     gemm_way way;
-    size_t row_blocks, column_blocks, rows, columns; /* of each product, and of a part */
-    size_t shared_floats;                            /* of one B packed for all threads, else 0 */
-    size_t scratch_floats;                           /* of a thread */
+    size_t row_blocks, column_blocks, rows, columns; /* per product, and of a part */
+    size_t shared_floats;                            /* per B that is packed for all threads, else 0 */
+    size_t scratch_floats;                           /* per thread */
     float *shared, *scratch;                         /* (count, shared_floats), (threads, scratch_floats) */
 } gemm_job;
 
@@ -394,7 +394,7 @@ static void run_parts(void *context, size_t begin, size_t count, unsigned worker
     }
 }
 
-/* Cuts products into parts so that every thread has several, of full tiles. */
+/* Cuts products into parts of full tiles so that every thread has several. */
 static void cut(gemm_job *job)
 {
     const gemm *g = job->g;
@@ -422,7 +422,7 @@ static void plan(gemm_job *job, const gemm *g, size_t count, const sib_pool *poo
     job->row_blocks = job->column_blocks = 1;
     job->rows = g->m;
     job->columns = g->n;
-    if (pool && worth_threads(g, count, true)) /* scratch does not depend on who is awake */
+    if (pool && worth_threads(g, count, true)) /* scratch must not depend on which threads are awake */
         job->threads = sib_pool_threads(pool);
     if (job->threads > 1 && job->way == WAY_PACK && !g->packed && count < 4 * (size_t)job->threads) {
         job->way = WAY_PANELS;
@@ -449,7 +449,7 @@ void gemm_run_all(const gemm *g, size_t count, const gemm_place *places, sib_poo
     SIB_ASSERT(places || count == 1);
     plan(&job, g, count, pool);
     SIB_ASSERT(!gemm_scratch_all(g, count, pool) || (scratch && mem_is_aligned(scratch, MEM_ALIGN)));
-    float none = 0; /* nothing is added to NULL where no scratch is needed */
+    float none = 0; /* avoids arithmetic on NULL where no scratch is needed */
     job.places = places;
     job.shared = scratch ? scratch : &none;
     job.scratch = job.shared + job.shared_floats * count;

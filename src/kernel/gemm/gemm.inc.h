@@ -1,4 +1,4 @@
-/* The tiles of gemm.h over the vector operations of simd/f32_*.h and these of kernel/levels:
+/* The tiles of gemm.h over the vector operations of simd/f32_*.h and these sizes of kernel/levels:
 
        GEMM_MR, GEMM_NV       tile rows (6 or 12), vectors in a tile row
        GEMM_KC, GEMM_BLOCK    kc and block of the table
@@ -29,7 +29,7 @@ INLINE vf tile_load(const float *at, const bool part, size_t last)
     return part ? vf_load_n(at, last) : vf_load(at);
 }
 
-/* alpha and `from` on the way to memory. */
+/* Applies alpha and `from`, and stores. */
 INLINE void tile_out(const gemm_tile *t, const int m, const int nv, const bool edge, size_t last,
                      vf sum[GEMM_MR][GEMM_NV])
 {
@@ -56,13 +56,13 @@ INLINE void tile_out(const gemm_tile *t, const int m, const int nv, const bool e
     }
 }
 
-/* Rows of A in groups of three, so that each has an address of one register and a multiple of another. */
+/* Rows of A in groups of three, so that each is addressed by one register plus a multiple of another. */
 typedef struct tile_rows {
     const float *group[(GEMM_MR + 2) / 3];
     size_t lda;
 } tile_rows;
 
-/* One term of every sum. b: the term's row; s: which column after those that `rows` point to. */
+/* One term of every sum. b: the term's row; s: the column relative to the pointers of `rows`. */
 INLINE void tile_term(vf sum[GEMM_MR][GEMM_NV], const tile_rows *rows, int s, const float *b, const int m,
                       const int nv, const bool edge, size_t last)
 {
@@ -75,8 +75,8 @@ INLINE void tile_term(vf sum[GEMM_MR][GEMM_NV], const tile_rows *rows, int s, co
     }
 }
 
-/* Where a tile is long, the memory that it will write is asked for at its beginning, and what the next tiles
-   read while it works: B from the L2 cache, A from memory, for the L2 cache. */
+/* Long tiles begin with prefetches of the memory that they write, and of what the next tiles read: B from the
+   L2 cache, A from memory into the L2 cache. */
 #define LINE_FLOATS 16
 #define LONG_TILE   64
 
@@ -99,7 +99,8 @@ INLINE void tile_of(const gemm_tile *t, const int m, const int nv, const bool ed
     const float *b = t->b;
     const size_t ldb = t->ldb;
     size_t k = t->k;
-    uintptr_t ahead[GEMM_AHEAD]; /* bytes behind the first row of A, so that nothing more is counted on */
+    uintptr_t ahead[GEMM_AHEAD]; /* bytes relative to the first row of A, so that no further pointers need
+                                    incrementing */
     UNROLL for (int i = 0; i < GEMM_AHEAD; i++) ahead[i] =
         t->ahead[i] ? (uintptr_t)t->ahead[i] - (uintptr_t)t->a : 0;
     if (whole && k >= LONG_TILE)
@@ -177,7 +178,7 @@ TILE(12)
 
 /* ---- B transposed -------------------------------------------------------------------------------------- */
 
-/* rows x columns sums of products along k, both operands contiguous along it. */
+/* rows x columns sums of products along k; both operands are contiguous along it. */
 INLINE void dot_of(const gemm_tile *t, size_t i0, size_t j0, const int rows, const int columns)
 {
     const float *a = t->a + i0 * t->lda, *b = t->b + j0 * t->ldb;
@@ -238,7 +239,7 @@ static void pack_row(const float *b, size_t n, size_t width, float *dst)
         dst[j] = 0.0f;
 }
 
-/* In squares of 16, whose lines stay in the cache while they are transposed. */
+/* Transposes squares of 16, whose cache lines stay in the cache meanwhile. */
 static void pack_transposed(const float *b, size_t row, size_t column, size_t k, size_t n, size_t width,
                             float *dst)
 {

@@ -1,5 +1,5 @@
-/* The driver of products of bytes. B is packed whole (once, where it is constant); A is made ready tile by
-   tile. */
+/* The driver of products of bytes. All of B is packed first (once, where it is constant); A is converted tile
+   by tile. */
 #include "kernel/gemm/gemm_int.h"
 
 #include "base/alloc.h"
@@ -10,8 +10,8 @@
 
 #include <string.h>
 
-#define DONE_MIN      1024 /* elements that `done` is called for at once, where there are so many */
-#define WORTH_THREADS 2e7  /* below so many multiplications threads are not worth waking */
+#define DONE_MIN      1024 /* min elements per call of `done`, where there are that many */
+#define WORTH_THREADS 2e7  /* multiplications below which threads are not worth waking */
 
 struct gemm_int_packed {
     size_t k, n, stride; /* stride: bytes of one matrix with its sums */
@@ -19,10 +19,10 @@ struct gemm_int_packed {
     _Alignas(64) char data[];
 };
 
-/* B of one product as it is worked on. */
+/* B of one product. */
 typedef struct int_right {
     const int8_t *panels; /* (n / nr rounded up, groups, nr, group) */
-    const int32_t *sums;  /* (n) of the columns */
+    const int32_t *sums;  /* (n) sums of the columns */
 } int_right;
 
 /* ---- B made ready ------------------------------------------------------------------------------------- */
@@ -32,13 +32,13 @@ static size_t groups_of(const gemm_int_kernels *t, size_t k)
     return size_ceil_div(k, t->group);
 }
 
-/* Bytes of panels; the sums stand behind them. */
+/* Bytes of panels; the sums follow them. */
 static size_t panel_bytes(const gemm_int_kernels *t, size_t k, size_t n)
 {
     return groups_of(t, k) * t->group * size_ceil_div(n, t->nr) * t->nr;
 }
 
-/* Bytes of the rows of A that a tile takes. */
+/* Bytes of a tile's rows of A. */
 static size_t rows_bytes(const gemm_int_kernels *t, size_t k)
 {
     return (t->mr * groups_of(t, k) * t->group * t->element + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
@@ -54,7 +54,8 @@ static int_right right_at(const gemm_int_kernels *t, const char *data, size_t k,
     return (int_right){(const int8_t *)data, (const int32_t *)(const void *)(data + panel_bytes(t, k, n))};
 }
 
-/* Panel i of B, less 128 where B has no signs, and its sums. flip: 0x80 turns 0 .. 255 into -128 .. 127. */
+/* Packs panel i of B, less 128 where B is unsigned, and its sums. flip: 0x80 turns 0 .. 255 into -128 ..
+   127. */
 static void pack_panel(const gemm_int_kernels *t, const uint8_t *b, uint8_t flip, size_t row, size_t column,
                        size_t k, size_t n, size_t i, char *data)
 {
@@ -97,7 +98,7 @@ void gemm_int_pack(const void *b, bool is_signed, size_t row, size_t column, siz
 
 /* ---- A made ready ------------------------------------------------------------------------------------- */
 
-/* n bytes of a row, 128 more where they have signs, and their sum, where that is wanted. */
+/* Converts n bytes of a row, plus 128 where they are signed; returns their sum, where that is wanted. */
 static int32_t left_bytes(const uint8_t *a, size_t step, uint8_t flip, size_t n, bool wants_sum, uint8_t *dst)
 {
     uint32_t sum = 0;
@@ -124,19 +125,19 @@ static int32_t left_words(const uint8_t *a, size_t step, uint8_t flip, size_t n,
     return (int32_t)sum;
 }
 
-/* What b's zero point is beside B as tiles take it. */
+/* b's zero point relative to B as tiles take it. */
 static uint32_t less_of(const gemm_int *g)
 {
     return (g->packed ? g->packed->is_signed : g->b_signed) ? 0 : 128;
 }
 
-/* Whether sums of A's rows count for anything. */
+/* Whether sums of A's rows are needed. */
 static bool wants_sums(const gemm_int *g)
 {
     return g->b_zero && g->b_zero_each ? true : (uint32_t)(g->b_zero ? *g->b_zero : 0) != less_of(g);
 }
 
-/* m rows from row i on to `left`, rows lda elements apart; their sums. */
+/* Converts m rows from row i on to `left`, rows lda elements apart, with their sums. */
 static void make_left(const gemm_int_kernels *t, const gemm_int *g, size_t i, size_t m, char *left,
                       size_t lda, int32_t *sums)
 {
@@ -162,8 +163,8 @@ static uint32_t a_zero_of(const gemm_int *g, size_t i)
     return (uint32_t)(g->a_zero ? g->a_zero[g->a_zero_each ? i : 0] : 0) + (g->a_signed ? 128 : 0);
 }
 
-/* c -= zb * (sum of a's row - k * za) + za * (sums of b's columns), mod 2^32. column: the second term
-   where it is the same for every row, else NULL. */
+/* c -= zb * (sum of a's row - k * za) + za * (sums of b's columns), mod 2^32. column: the second term where
+   all rows share it, else NULL. */
 static void take_zeros(const gemm_int *g, const int_right *b, size_t i, int32_t sum, size_t j0, size_t n,
                        const uint32_t *column, int32_t *c)
 {
@@ -184,7 +185,7 @@ static void take_zeros(const gemm_int *g, const int_right *b, size_t i, int32_t 
         c[j] = (int32_t)((uint32_t)c[j] - same);
 }
 
-/* m rows from row i on. scratch: (mr, lda) elements. */
+/* Computes m rows from row i on. scratch: (mr, lda) elements. */
 static void run_tiles(const gemm_int_kernels *t, const gemm_int *g, const int_right *b, const int_part *p,
                       size_t i, size_t m, const uint32_t *column, char *left)
 {
@@ -235,7 +236,7 @@ typedef struct int_job {
     const gemm_int_place *places;
     unsigned threads;
     size_t row_blocks, column_blocks, rows, columns;
-    size_t shared_bytes, left_bytes; /* of one packed B, 0 where it is packed already; of a thread */
+    size_t shared_bytes, left_bytes; /* of one packed B, 0 where it is packed already; per thread */
     char *shared, *left;
 } int_job;
 

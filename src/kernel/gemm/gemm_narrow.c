@@ -1,5 +1,5 @@
-/* Weights that stay narrow in memory: they become floats block by block, in the cache, while the product
-   is worked on. */
+/* Weights that stay narrow in memory: they are widened to floats block by block, in the cache, during the
+   product. */
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "kernel/gemm/gemm_plan.h"
@@ -8,7 +8,7 @@
 
 /* ---- 16-bit floats ------------------------------------------------------------------------------------- */
 
-/* A rectangle of B, whose first element b is. */
+/* Packs a rectangle of B that begins at b. */
 static void pack_half_part(const gemm_packed *p, const uint16_t *b, size_t row, size_t column,
                            const gemm_pack_part *part, uint16_t *matrix)
 {
@@ -66,7 +66,7 @@ void gemm_pack_half(bool bf16, const uint16_t *b, size_t row, size_t column, siz
 
 /* ---- Few bits ------------------------------------------------------------------------------------------ */
 
-/* Numbers are kept less the one in the middle, which most weights have as their zero point. */
+/* Numbers are stored relative to the middle of their range, which most weights have as their zero point. */
 static unsigned middle_of(const gemm_bits *b)
 {
     return 1u << (b->bits - 1);
@@ -81,7 +81,7 @@ static unsigned bits_at(const gemm_bits *b, size_t row_bytes, size_t column, siz
 static void pack_bits_panel(const gemm_bits *b, size_t j, size_t columns, size_t width, uint8_t *q)
 {
     size_t row_bytes = size_ceil_div(b->k, b->block) * (b->block * b->bits / 8);
-    size_t each = b->bits == 8 ? 1 : 2; /* terms in a byte */
+    size_t each = b->bits == 8 ? 1 : 2; /* terms per byte */
     for (size_t p = 0; p < b->k; p += each, q += width)
         for (size_t i = 0; i < width; i++) {
             unsigned low = i < columns ? bits_at(b, row_bytes, j + i, p) : 0;
@@ -120,7 +120,7 @@ bool gemm_packed_bits_bytes(const gemm_bits *b, size_t *bytes)
            size_add(floats, MEM_ALIGN, &floats) && gemm_packed_room(rows, columns, 1, 1, floats, bytes);
 }
 
-/* All but the numbers themselves. */
+/* Packs all but the numbers themselves. */
 static void pack_bits_begin(const gemm_bits *b, gemm_packed *p)
 {
     const gemm_kernels *t = &kernel_table_get()->gemm;

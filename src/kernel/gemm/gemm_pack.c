@@ -1,4 +1,4 @@
-/* B in the order in which the tiles read it. */
+/* Packs B in the order in which the tiles read it. */
 #include "kernel/gemm/gemm_plan.h"
 
 void gemm_pack_panels(const gemm_kernels *t, const float *b, size_t row, size_t column, size_t k, size_t n,
@@ -18,7 +18,7 @@ bool gemm_packed_room(size_t k, size_t columns, size_t count, size_t element, si
            size_add(all, sizeof(gemm_packed), bytes);
 }
 
-/* Columns that a packed matrix of floats has in memory. */
+/* Columns of a packed matrix of floats in memory. */
 static size_t float_columns(const gemm_kernels *t, size_t n)
 {
     return gemm_is_narrow(t, n) ? n : gemm_columns(t, n);
@@ -44,7 +44,7 @@ void gemm_pack_begin(size_t k, size_t n, void *out)
                        .form = gemm_is_narrow(t, n) ? GEMM_COLUMNS : GEMM_PANELS};
 }
 
-/* A rectangle of B, whose first element b is, to where its matrix is packed. */
+/* Packs a rectangle of B that begins at b. */
 static void pack_part(const gemm_packed *p, const float *b, size_t row, size_t column,
                       const gemm_pack_part *part, float *matrix)
 {

@@ -1,18 +1,18 @@
 /* Few rows times weights that are narrow in memory (gemm_thin of gemm.h): each weight becomes a float in a
-   register just before it is multiplied, so that the time is that of reading the weights. Part of
+   register just before it is multiplied, so that the time is bound by reading the weights. Part of
    gemm.inc.h.
 
-   A zero point is taken from the weights before they are multiplied, not from the sums: a weight of 0
-   times infinity stays NaN, any other infinity. */
+   Zero points are subtracted from the weights before the product, not from the sums, so infinity times a
+   weight of 0 is NaN and times any other weight infinite. */
 
 enum { THIN_F16, THIN_BF16, THIN_S8, THIN_S4 };
 
-#define THIN_AHEAD 4096 /* bytes that weights are asked for ahead */
+#define THIN_AHEAD 4096 /* bytes that weights are prefetched ahead */
 
-/* As SPLIT, and with 32 registers more of it. */
+/* As SPLIT, but larger with 32 registers. */
 #define THIN_SPLIT(m) ((m) == 4 && VF_LANES == 16 ? 2 : SPLIT(m))
 
-/* What stands in a row of q: a term, or two of S4. */
+/* Loads a row of q: one term, or two of S4. */
 INLINE void thin_load(const int form, const int8_t *q, const int nv, const vf *zero, vf right[2][GEMM_NV])
 {
     const uint16_t *half = (const uint16_t *)(const void *)q;
@@ -33,8 +33,7 @@ INLINE void thin_load(const int form, const int8_t *q, const int nv, const vf *z
     }
 }
 
-/* sum[i][j] = the products of k terms; a: (m, k), rows lda apart; q: their weights, of nv vectors in a
-   row. */
+/* sum[i][j] = the products of k terms. a: (m, k), rows lda apart; q: the weights, nv vectors per row. */
 INLINE void thin_sum(const int form, const int m, const int nv, const float *a, size_t lda, const int8_t *q,
                      size_t k, const vf *zero, vf out[GEMM_THIN][GEMM_NV])
 {

@@ -1,6 +1,6 @@
 /* The panels of gemm_wide.h; WIDE_BYTES of kernel/levels: the bytes of a vector.
 
-   Vectors here are the compiler's: a product and a sum of doubles are two roundings. */
+   Uses the compiler's vector types; a product and a sum of doubles are rounded separately. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
 #include "kernel/gemm/gemm_wide.h"
@@ -8,9 +8,9 @@
 
 #include <string.h>
 
-#define WIDE_ROWS 4 /* of a tile, of two vectors each */
+#define WIDE_ROWS 4 /* rows of a tile, of two vectors each */
 
-/* name: (m rows) of panel, for elements of `type`. */
+/* Defines NAME: the columns of a panel for elements of `type`. */
 #define WIDE_PANEL(name, type)                                                                               \
     typedef type name##_vector __attribute__((vector_size(WIDE_BYTES), aligned(sizeof(type)), may_alias));   \
     static inline __attribute__((always_inline)) void name##_rows(const gemm_wide *g, size_t row, int m,     \
