@@ -4,17 +4,16 @@
        VI_GROUP, VI_ELEMENT    terms that a dot product adds up, bytes of a weight
        vi_zero()
        vi_left(a)              VI_GROUP weights at a in every lane
-       vi_plain(b)             VI_GROUP bytes without signs for each lane: (VI_LANES, VI_GROUP)
+       vi_plain(b)             VI_GROUP unsigned bytes for each lane: (VI_LANES, VI_GROUP)
        vi_dot_plain(sum, l, b) sum + the products of a lane's terms, exactly
        vi_store(p, v)
-       vi_join(rows, l, flip, dst)  bytes l .. l + VI_JOIN - 1 of VI_GROUP rows beside each other, ^ flip
-       vi_windows(p, flip)     p[i], p[i + 1], ... (VI_GROUP) for lane i, ^ flip; where VI_WINDOW says how
-                               many bytes behind p are read for the last lanes, and nothing where it is not
-                               defined
+       vi_join(rows, l, flip, dst)  bytes l .. l + VI_JOIN - 1 of VI_GROUP rows interleaved, ^ flip
+       vi_windows(p, flip)     p[i], p[i + 1], ... (VI_GROUP) for lane i, ^ flip; reads VI_WINDOW bytes from p
+                               on; only where VI_WINDOW is defined
 
-   where VI_ROW is defined also those of bytes_plane.inc.h; and of kernel/levels BYTES_MR, the largest number
-   of features, and BYTES_TILES(T), which is T(m, nv) for every number m of features with the vectors that go
-   with it, a power of 2. */
+   where VI_ROW is defined also over those of bytes_plane.inc.h; and over BYTES_MR of kernel/levels, the max
+   number of features, and BYTES_TILES(T): T(m, nv) for every number m of features with its number of vectors,
+   a power of 2. */
 #include "base/size.h"
 #include "kernel/conv/bytes_fill.h"
 #include "kernel/kernel.h"
@@ -63,7 +62,7 @@ INLINE void tile_all(const bytes_tile *t, size_t n, const int m, const int max)
 BYTES_TILES(TILE)
 #undef TILE
 
-/* Rows of which some may end before, BYTES_SLACK bytes. */
+/* Interleaves BYTES_SLACK bytes of rows, some of which may end earlier. */
 static void join_last(const uint8_t *const *row, const uint8_t *end, int32_t flip, uint8_t *dst)
 {
     uint8_t bytes[VI_GROUP][BYTES_SLACK] = {{0}};
@@ -76,7 +75,7 @@ static void join_last(const uint8_t *const *row, const uint8_t *end, int32_t fli
     UNROLL for (size_t l = 0; l < BYTES_SLACK; l += VI_JOIN) vi_join(from, l, flip, dst + l * VI_GROUP);
 }
 
-/* Rows whose bytes from `at` on are there for full steps: their first `columns`, a multiple of
+/* Interleaves rows that are readable for full steps: their first `columns` bytes from `at` on, a multiple of
    BYTES_SLACK. */
 INLINE void join_row(const uint8_t *at, const int32_t *from, size_t columns, int32_t flip, uint8_t *dst)
 {
@@ -86,8 +85,8 @@ INLINE void join_row(const uint8_t *at, const int32_t *from, size_t columns, int
         vi_join(row, j, flip, dst + j * VI_GROUP);
 }
 
-/* The same where windows are neighbouring bytes: from[q] = from[0] + q. Reads VI_WINDOW bytes of the last
-   step. */
+/* The same where the rows are shifted by one byte each: from[q] = from[0] + q. Reads VI_WINDOW bytes of the
+   last step. */
 INLINE void join_windows(const uint8_t *at, size_t columns, int32_t flip, uint8_t *dst)
 {
 #ifdef VI_WINDOW

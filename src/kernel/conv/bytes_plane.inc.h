@@ -1,33 +1,34 @@
-/* Windows of a fixed size over single planes of bytes, for bytes.inc.h, where a level has, besides its
-   words,
+/* Windows of a fixed size over single planes of bytes, for bytes.inc.h, where a level has, besides the
+   operations there,
 
-       vi_span vi_within(low, high, stride)  the bytes from low up to below high of what vi_row reads
-       vi_row(p, stride, span, zero)       bytes 4 l stride ... 4 l stride + 15 from p on in 16-byte lane l, zero where
-                                           they are not in the span; reads those within alone
-       vi_xor(a, b) vi_bytes(b)            bit by bit; the byte b everywhere
-       vi_taps(row, pattern)               of every 16-byte lane the bytes that pattern (16) names, 0 for 128
+       vi_span vi_within(low, high, stride)  bytes low .. high - 1 of what vi_row reads
+       vi_row(p, stride, span, zero)       bytes 4 l stride ... 4 l stride + 15 from p on in 16-byte lane l,
+                                           `zero` for those out of the span, which are not read
+       vi_xor(a, b) vi_bytes(b)            bitwise; the byte b in all places
+       vi_taps(row, pattern)               of every 16-byte lane the bytes that pattern (16) selects; 0 where
+                                           it is 128
 
-   Each column of vectors goes down the rows, PLANE_ROWS of the output at once: a row of the image is
-   loaded once for all rows that it is part of. */
+   Each column of vectors proceeds down the rows, PLANE_ROWS of the output at once: a row of the image is
+   loaded once for all output rows that read it. */
 
 #define PLANE_ROWS 4
 
 /* Constants where blocks are inlined. */
 typedef struct plane_form {
-    int size, stride; /* of windows, both ways */
-    int groups;       /* of a row's taps */
+    int size, stride; /* of windows, on both axes */
+    int groups;       /* groups of a row's taps */
 } plane_form;
 
 typedef struct plane_args {
     const bytes_plane *g;
-    vi zero, flip; /* zero: what is outside */
-    vi taps[3];    /* the patterns of groups of taps */
+    vi zero, flip; /* zero: padding */
+    vi taps[3];    /* the patterns of the groups of taps */
     vi a[5 * 3];   /* (size, groups) weights */
-    size_t ox;     /* the vector of columns */
+    size_t ox;     /* first column of the vector */
     vi_span span;
 } plane_args;
 
-/* Byte of a row of the image that column ox of the output begins with; may be outside. */
+/* The first byte that column ox of the output reads in a row of the image; may be out of range. */
 INLINE ptrdiff_t plane_first(const bytes_plane *g, plane_form f, size_t ox)
 {
     return (ptrdiff_t)(ox * (size_t)f.stride) - (ptrdiff_t)g->before[1];
@@ -62,8 +63,8 @@ INLINE void plane_block(const plane_args *t, plane_form f, size_t oy, const int 
     UNROLL for (int r = 0; r < rows; r++, to += g->out[1]) vi_store(to, sum[r]);
 }
 
-/* What is left over of rows or columns is done again with those before; fewer columns than a vector has
-   are not taken. */
+/* The remaining rows or columns are computed together with some that were done before; outputs with fewer
+   columns than a vector are not supported. */
 INLINE void plane_run(const bytes_plane *g, plane_form f)
 {
     plane_args t = {.g = g, .zero = vi_bytes(g->zero), .flip = vi_bytes(g->flip)};

@@ -1,4 +1,4 @@
-/* The public conv1d: checks, and a convolution of one axis (conv2d_plan.h). */
+/* The public conv1d: checks, then a convolution over one axis (conv2d_plan.h). */
 #include <sibyl/conv1d.h>
 
 #include "base/alloc.h"
@@ -61,7 +61,7 @@ sib_code sib_conv1d_out_length(const sib_conv1d_spec *spec, int64_t *out, sib_er
     return SIB_OK;
 }
 
-/* The product of three sizes and the element must be a size that an array can have. */
+/* The product of the three dims and the element size must fit an array's size. */
 static sib_code check_array(const char *name, int64_t a, int64_t b, int64_t c, size_t element, sib_error *err)
 {
     int64_t elements, bytes;
@@ -111,12 +111,13 @@ static sib_code check_arrays(const sib_conv1d_spec *s, int64_t out_length, size_
 
 /* ---- Run ------------------------------------------------------------------------------------------- */
 
-/* Sums are made of parts of at most BLOCK_TERMS, which round less than one long sum. Those of more than LONG_SUM terms are
-   added up in double: equal terms round the same way each time, so 960,000 of them in one float come out 4e-3 off. */
+/* Sums are made of parts of at most BLOCK_TERMS, which round less than one long sum. Those of more than
+   LONG_SUM terms are added up in double: equal terms round the same way each time, so 960,000 of them in one
+   float are off by 4e-3. */
 #define LONG_SUM    8192
 #define BLOCK_TERMS 320
 
-/* One call's memory. Of float32, sums and bias are the caller's y and bias. */
+/* One call's memory. For float32, sums and bias are the caller's y and bias. */
 typedef struct conv1d {
     const kernel_table *kernels;
     sib_dtype dtype;
@@ -126,13 +127,13 @@ typedef struct conv1d {
     float *sums;       /* (batch, out_channels, out_length) */
     const float *bias; /* (out_channels) or NULL */
     float *widened;    /* the bias where it is not float32 */
-    float *packed;     /* weights */
-    float *scratch;    /* of the workers */
+    float *packed;     /* packed weights */
+    float *scratch;    /* scratch of the workers */
     void *y;
 } conv1d;
 
-/* Adds each channel's bias to the sums begin .. begin + count - 1. The bias comes last: a sum that begins with a bias
-   much larger than its terms rounds every one of them to the bias's last digit. */
+/* Adds each channel's bias to the sums begin .. begin + count - 1. The bias is added last: a sum that begins
+   with a bias much larger than its terms rounds each of them to the bias's last digit. */
 static void add_bias(const conv1d *c, size_t begin, size_t count)
 {
     size_t length = c->plan.out_plane;
@@ -144,7 +145,7 @@ static void add_bias(const conv1d *c, size_t begin, size_t count)
     }
 }
 
-/* A conv2d_call's finish. */
+/* The conv2d_call.finish of a conv1d. */
 static void finish(const void *context, size_t begin, size_t count)
 {
     const conv1d *c = context;

@@ -1,4 +1,4 @@
-/* The plan of a convolution; conv2d_plan.h says what is computed. */
+/* The plan of a convolution; conv2d_plan.h defines what is computed. */
 #include "base/alloc.h"
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
@@ -13,7 +13,7 @@ static bool does_nothing(const conv2d_axis *a)
 }
 
 /* Joins the outer axis with the inner one where windows of the inner one are single elements: the inner
-   elements are then pixels `inner.in` times as close as those of the outer one. */
+   elements are then pixels, at 1 / inner.in of the outer axis's distance. */
 static bool join(conv2d_axis *outer, const conv2d_axis *inner)
 {
     if (!does_nothing(inner) || (outer->stride != 1 && inner->in != 1))
@@ -26,7 +26,7 @@ static bool join(conv2d_axis *outer, const conv2d_axis *inner)
     return true;
 }
 
-/* Axes that do nothing are joined with the one before them; the rest stands last. */
+/* Trivial axes are joined with the one before them; the others move to the end. */
 static void simplify(conv2d_shape *s)
 {
     conv2d_axis *a = s->axis;
@@ -50,20 +50,19 @@ static void simplify(conv2d_shape *s)
 
 /* ---- Bands ------------------------------------------------------------------------------------------- */
 
-/* Floats of the image that an item reads, and of the output that it writes, at most: both stay in the L2
-   cache. */
+/* Max floats of the image that an item reads, and of the output that it writes: both stay in the L2 cache. */
 #define IMAGE_FLOATS  (96 * 1024)
 #define OUTPUT_FLOATS (64 * 1024)
-/* Floats of the image that all panels take at once, from the L1 cache. */
+/* Floats of the image that all panels process at once, from the L1 cache. */
 #define CHUNK_FLOATS (6 * 1024)
-/* Packed weights beyond this many floats are read once a band rather than once a chunk. */
+/* Packed weights beyond this many floats are read once per band rather than once per chunk. */
 #define WEIGHT_FLOATS (128 * 1024)
-/* Fewest columns of a band of a long row. */
+/* Min columns of a band of a long row. */
 #define MIN_COLUMNS 240
-/* Items that each thread should find, so that they end together. */
+/* Min items per thread, so that threads end together. */
 #define ITEMS_PER_THREAD 4
 
-/* Rows of a phase (axis 1) that a band of `out` rows reads, likewise columns. */
+/* Rows of a phase (axis 1), or columns (axis 2), that a band of `out` of them reads. */
 static size_t reach(const conv2d_plan *p, int axis, size_t out)
 {
     const conv2d_axis *a = &p->s.axis[axis];
@@ -75,14 +74,15 @@ static size_t phases_of(const conv2d_axis *a, size_t step)
     return a->dilation == 1 ? size_min(step, a->kernel) : step;
 }
 
-/* Floats of a channel as phases, for a band. */
+/* Floats of a channel's phases for a band. */
 static size_t channel_floats(const conv2d_plan *p, size_t rows, size_t columns)
 {
     const conv2d_axis *a = p->s.axis;
     return a[0].kernel * p->phases[1] * p->phases[2] * reach(p, 1, rows) * reach(p, 2, columns);
 }
 
-/* The image is read as it stands where no window leaves it and neighbours are where they are looked for. */
+/* Whether the image is read in place: no window leaves it, and neighbours are where the kernels expect
+   them. */
 static bool is_direct(const conv2d_plan *p)
 {
     const conv2d_shape *s = &p->s;
@@ -100,7 +100,7 @@ static size_t vectors(const conv2d_plan *p, size_t n)
     return size_ceil_div(n, p->kernels->lanes);
 }
 
-/* Rows one by one waste the rest of their last vectors; as one run they waste the gaps, and are copied
+/* Separate rows waste lanes of their last vectors; a band as one run computes the gaps too, and is copied
    once more. */
 static bool is_flat(const conv2d_plan *p, size_t pitch)
 {
@@ -115,7 +115,7 @@ static bool is_flat(const conv2d_plan *p, size_t pitch)
     return one < apart;
 }
 
-/* Neither x nor y goes through scratch for its dtype. */
+/* Whether neither x nor y goes through scratch for its dtype. */
 static bool plain(const conv2d_plan *p)
 {
     return p->s.x == SIB_F32 && p->s.y == SIB_F32 && !p->block;
@@ -178,7 +178,7 @@ static sib_code too_large(sib_error *err)
     return err_set(err, SIB_ERR_SIZE, "the convolution's image is larger than offsets can reach");
 }
 
-/* Where the taps of channel 0 begin, and the distance of channels. */
+/* Sets the offsets of the taps of channel 0, and the distance between channels. */
 static sib_code place_taps(conv2d_plan *p, sib_error *err)
 {
     const conv2d_axis *a = p->s.axis;
@@ -205,7 +205,7 @@ static sib_code place_taps(conv2d_plan *p, sib_error *err)
     return SIB_OK;
 }
 
-/* Finds the kernel of single planes for the shape, if there is one. */
+/* Finds the kernel of single planes for the shape, if any. */
 static void choose_plane(conv2d_plan *p)
 {
     const conv2d_axis *a = p->s.axis, *h = &a[1], *w = &a[2];
@@ -251,7 +251,7 @@ static void choose_layout(conv2d_plan *p)
     p->scratch_floats = p->image_floats + p->tile_floats + sums * p->sum_floats;
 }
 
-/* How many elements the windows of an average count, by axis. */
+/* Counts the elements that the windows of an average cover, by axis. */
 static sib_code count_elements(conv2d_plan *p, sib_error *err)
 {
     bool padded = p->s.kind == CONV2D_AVERAGE_PADDED;
@@ -346,7 +346,7 @@ size_t conv2d_packed_floats(const conv2d_plan *p)
     return p->s.groups * (p->few_width ? conv2d_few_floats(p) : width * p->k) + 16;
 }
 
-/* Rows of weights transposed at once: lines of the panel are written as a unit. */
+/* Rows of weights transposed at once, so that the panel is written in full cache lines. */
 #define PACK_ROWS  16
 #define PACK_TERMS 64
 

@@ -1,10 +1,8 @@
-/* The loops of conv2d_entries.h over the vector operations of simd/f32_*.h and these of kernel/levels:
+/* The loops of conv2d_entries.h over the vector operations of simd/f32_*.h and these sizes of kernel/levels:
 
        CONV2D_MR                max rows of a panel
-       CONV2D_TILES(T)          T(m, vectors) for m = 1 .. CONV2D_MR: how many vectors of pixels go with m
-                                rows
-       CONV2D_SPOTS(T)          T(n) for n = 1, 2, ...: pixels that features in the lanes are summed for at
-                                once
+       CONV2D_TILES(T)          T(m, vectors) for m = 1 .. CONV2D_MR: vectors of pixels for m rows
+       CONV2D_SPOTS(T)          T(n) for n = 1, 2, ...: pixels at once with features in the lanes
        SPOT_VECTORS             1 .. 3: vectors of features at once */
 #include "base/error.h" /* refuses -ffast-math */
 #include "base/size.h"
@@ -17,20 +15,20 @@
 #define UNROLL _Pragma("GCC unroll 32")
 #define MAX_NV 8
 
-/* What a tile is made of. */
+/* Operands of a tile. */
 typedef struct tile_args {
     size_t k;
     const float *a;        /* (k, m) */
     const float *x;        /* the image at the tile's first pixel */
     const int32_t *offset; /* (k) */
     const float *bias;     /* (m) or NULL */
-    bool more;             /* sums are added to what y holds */
+    bool more;             /* sums are added to the previous y */
     float *y;
     size_t ldy;
     size_t last; /* floats of the last vector */
 } tile_args;
 
-/* m rows by nv vectors, the last of which has t->last floats where it is `cut`. All three are constants. */
+/* m rows by nv vectors, the last of which has t->last floats where `cut`. All three are constants. */
 static inline __attribute__((always_inline)) void tile(const tile_args *t, int m, int nv, bool cut)
 {
     vf sum[CONV2D_MR][MAX_NV];
@@ -134,7 +132,7 @@ static inline vf sum_of(vf so_far, vf next)
     return vf_add(so_far, next);
 }
 
-/* nv vectors of pixels, the last of which has `last` floats where it is `cut`. */
+/* nv vectors of pixels, the last of which has `last` floats where `cut`. */
 static inline __attribute__((always_inline)) void gather_tile(size_t k, const float *x, const int32_t *offset,
                                                               float *y, int nv, bool cut, size_t last,
                                                               vf first, gather with)

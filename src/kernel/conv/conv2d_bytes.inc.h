@@ -1,5 +1,5 @@
-/* Integers at the edges of a convolution whose sums are floats, for conv2d.inc.h: loops that compilers
-   vectorise. */
+/* Conversions to and from bytes for a convolution whose sums are floats, for conv2d.inc.h: loops that
+   compilers vectorise. */
 
 static void conv2d_from_u8(const uint8_t *src, int32_t zero, size_t n, float *dst)
 {
@@ -31,18 +31,18 @@ static void conv2d_add_integers(const float *sums, size_t n, int32_t *y, bool ad
    it rounds alike. A piece with a product nearer to one is done again in double. */
 
 #define INLINE        static inline __attribute__((always_inline))
-#define BYTES_VECTORS 4 /* of sums at once */
+#define BYTES_VECTORS 4 /* vectors of sums at once */
 #define BYTES_OFF     0x1p-13f
 
-/* How sums become bytes. */
+/* How sums are converted to bytes. */
 typedef struct bytes_scale {
     int32_t bias;
     double scale;
     int32_t zero, low, high; /* the bytes' zero point and bounds */
 } bytes_scale;
 
-/* rint() and whole comparisons as loops vectorise them: adding 1.5 * 2^52 leaves a double whose last bits
-   are the product, rounded to even. |sum * scale| is below 2^51. */
+/* Forms of rint() and of comparisons of integers that vectorise: adding 1.5 * 2^52 leaves a double whose low
+   bits are the product, rounded to even. |sum * scale| is below 2^51. */
 static inline uint8_t bytes_exactly(const bytes_scale *by, int32_t sum, uint32_t less)
 {
     const double shift = 0x1.8p52;
@@ -56,7 +56,7 @@ static inline uint8_t bytes_exactly(const bytes_scale *by, int32_t sum, uint32_t
     return (uint8_t)(bits < by->high ? bits : by->high);
 }
 
-/* Sums again in double where floats leave a doubt. */
+/* Repeats a piece in double where float is ambiguous. */
 INLINE void bytes_again(const bytes_scale *by, const int32_t *sums, const uint32_t *less, size_t n,
                         uint8_t *y)
 {
@@ -87,8 +87,8 @@ INLINE void bytes_piece(const bytes_scale *by, const int32_t *sums, const uint32
 }
 
 #ifdef VF_BYTES_OF_SUMS
-/* How far a product in float may be off: not at all where the scale is a power of 2, under which it lies
-   between two bytes often, and sums that give bytes are floats. */
+/* Max error of a product in float: 0 where the scale is a power of 2, since then the product is exact (and
+   often halfway between two bytes), and sums that give bytes are exact in float. */
 static inline float bytes_off(double scale)
 {
     int exponent;
@@ -112,7 +112,7 @@ INLINE void bytes_small(const bytes_scale *by, const int32_t *sums, const uint32
 }
 #endif
 
-/* What is left over of full pieces is done again with those before it; n >= count * VF_LANES. */
+/* The remaining sums are computed in a full piece together with some before them; n >= count * VF_LANES. */
 INLINE void bytes_pieces(const bytes_scale *by, const int32_t *sums, const uint32_t *less, size_t n,
                          int count, uint8_t *y)
 {
@@ -147,8 +147,8 @@ INLINE void bytes_all(bytes_scale by, const int32_t *sums, const uint32_t *less,
     }
 }
 
-/* A scale so large that every sum but 0 leaves the range of bytes, and what is no number, are as good as
-   this. */
+/* Replaces a scale that is so large that every sum but 0 leaves the range of bytes, and NaN, by an equivalent
+   one. */
 static double tame(double scale)
 {
     return scale < -0x1p19 ? -0x1p19 : scale < 0x1p19 ? scale : 0x1p19;

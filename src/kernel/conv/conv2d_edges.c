@@ -1,5 +1,4 @@
-/* Conversion of the elements of other dtypes to float for a convolution, and of its sums to the output
-   dtype. */
+/* Converts elements of other dtypes to float for a convolution, and its sums to the output dtype. */
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
 
@@ -73,7 +72,7 @@ void conv2d_give(const conv2d_call *c, const float *sums, const int32_t *whole, 
     case SIB_F32:
         memcpy(y, sums, n * sizeof *sums);
         return;
-    default: /* integer sums are written by the caller */
+    default: /* the caller writes integer sums */
         return;
     }
 }

@@ -1,28 +1,29 @@
 /* Convolutions with the features in the lanes: neighbouring pixels need not be neighbours in memory, so
-   neither a stride nor the ends of short rows cost anything; sums are transposed to rows of pixels at the
-   end. */
+   strides and the ends of short rows cost nothing; sums are transposed to rows of pixels at the end. */
 #include "base/assert.h"
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
 
-/* Pixels whose sums wait until all terms are there, and floats of weights of a panel that they take before
-   the next: sums, these weights and what is read of the image share the L2 cache. */
+/* Pixels whose sums are kept until all terms are added, and max floats of a panel's weights that they are
+   multiplied with before the next: sums, these weights and the part of the image that is read share the L2
+   cache. */
 #define PIXELS       224
 #define PANEL_FLOATS (56 * 1024)
-/* Sums of a tile: pixels times floats of features, at any level. */
+/* Max sums of a tile at any level: pixels times floats of features. */
 #define MAX_TILE_FLOATS 1024
 
-/* Pixels below which a panel has too few sums to keep the multipliers busy. */
+/* With fewer pixels a panel has too few sums to keep the multipliers busy. */
 #define MIN_PIXELS 4
 
-/* What a vector of sums takes beside its terms, in terms, as measured: transposed, or as it stands. */
+/* Cost of a vector of sums in addition to its terms, in terms, as measured: transposed, or stored as it
+   is. */
 #define TRANSPOSED 16
 #define STRAIGHT   5
-/* How much longer products take with pixels in the lanes: where the image was copied, as rows cross lines
-   of the cache; where a row is one vector, as there are hardly enough sums at once. */
+/* Relative time of products with pixels in the lanes: where the image was copied, since rows cross cache
+   lines; and where a row is one vector, since there are hardly enough independent sums. */
 #define COPIED 1.06
 #define NARROW 1.4
-/* The same with features in the lanes, where there is one vector of them. */
+/* The same with features in the lanes, where there is a single vector of them. */
 #define SINGLE 1.2
 
 bool conv2d_features_pay(const conv2d_plan *p)
@@ -53,15 +54,15 @@ size_t conv2d_features_floats(const conv2d_plan *p)
     return size_ceil_div(max_pixels(p), lanes) * lanes * p->kernels->spot_vectors * lanes;
 }
 
-/* Adds the part of a sum that a block of terms makes from zero: n floats of a tile. */
+/* Adds a partial sum, n floats of a tile. */
 static void add_part(const float *part, size_t n, float *sums)
 {
     for (size_t i = 0; i < n; i++)
         sums[i] += part[i];
 }
 
-/* All terms of the m features of a panel for n pixels. x: (n) the first elements of their windows; w: (k,
-   full vectors); sums: (n, full vectors). */
+/* All terms of the m features of a panel for n pixels. x: (n) pointers to the first elements of their
+   windows; w: (k, full vectors); sums: (n, full vectors). */
 static void sum_panel(const conv2d_plan *p, size_t m, size_t n, const float *const *x, const float *w,
                       float *sums)
 {

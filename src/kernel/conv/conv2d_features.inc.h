@@ -1,6 +1,5 @@
-/* Features in the lanes, for conv2d.inc.h: a few pixels, each of which may stand anywhere, times vectors
-   of weights of as many features. Weights are loaded in order, an element of a pixel's window goes to all
-   lanes. */
+/* Features in the lanes, for conv2d.inc.h: a few pixels at arbitrary addresses times vectors of weights, one
+   feature per lane. Weights are loaded in order; an element of a pixel's window is broadcast to all lanes. */
 
 #define COUNT(n) +1
 enum { SPOTS = CONV2D_SPOTS(COUNT) };

@@ -1,14 +1,14 @@
-/* Convolutions with a few pixels and many features: vectors run along the features, and the weights are
-   read once, in order. Pixels take the place of rows of weights, weights that of the image. */
+/* Convolutions with a few pixels and many features: vectors run along the features, and the weights are read
+   once, in order. The kernels take pixels as rows of weights, and weights as the image. */
 #include "base/alloc.h"
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
 
 #include <string.h>
 
-/* Terms of a block of features that all panels take before the next: its weights stay in the L1 cache. */
+/* Terms of a block of features that all panels process before the next: its weights stay in the L1 cache. */
 #define TERMS 128
-/* Pixels are cut into panels of at most mr. */
+/* Max panels; a panel has at most mr pixels. */
 #define MAX_PANELS 8
 
 bool conv2d_few_pays(const conv2d_plan *p)
@@ -17,13 +17,14 @@ bool conv2d_few_pays(const conv2d_plan *p)
     if (p->s.kind != CONV2D_PRODUCT || p->s.x != SIB_F32 || p->s.y != SIB_F32 || p->plane_run || p->block ||
         n > MAX_PANELS * p->kernels->mr)
         return false;
-    /* half cycles a term: products either way, weights from the L2 cache, elements gathered one by one */
+    /* in half cycles per term: products either way, weights from the L2 cache, elements gathered one by
+       one */
     size_t features = size_ceil_div(p->s.m, lanes);
     size_t few = features * size_max(n, 2) + 3 * n;
     return few < p->s.m * size_ceil_div(n, lanes);
 }
 
-/* Where element `tap` of the window of pixel `pixel` stands in a channel of x, or -1. */
+/* Offset of element `tap` of the window of pixel `pixel` in a channel of x, or -1. */
 static int32_t source_of(const conv2d_plan *p, size_t tap, size_t pixel)
 {
     size_t at = 0, scale = 1;
@@ -48,7 +49,7 @@ sib_code conv2d_few_make(conv2d_plan *p, unsigned threads, sib_error *err)
     if (!size_mul(n, p->taps, &count) || p->in_plane > INT32_MAX || !size_mul(p->k, p->few_width, &reach) ||
         reach > INT32_MAX)
         return err_set(err, SIB_ERR_SIZE, "a convolution's image is larger than offsets can reach");
-    /* each block of features gathers the pixels anew */
+    /* each block of features gathers the pixels again */
     size_t items = p->s.batch * p->s.groups, widths = size_ceil_div(p->s.m, p->few_width);
     size_t wanted = p->work > CONV2D_ALONE_WORK ? threads : 1;
     p->m_blocks = items < wanted ? size_min(widths, size_ceil_div(wanted, items)) : 1;

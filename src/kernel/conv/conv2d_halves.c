@@ -4,8 +4,7 @@
 #include "base/cancel.h"
 #include "base/size.h"
 
-/* Floats of an image and its results beyond which they would not stay in the cache from one use to the
-   next. */
+/* Larger images with their results would not stay in the cache between uses (floats). */
 #define FLOATS_MAX (1024 * 1024)
 
 static size_t whole_lines(size_t floats)
@@ -57,12 +56,12 @@ sib_code conv2d_halves_pack(const conv2d_halves *h, const conv2d_weights *w, flo
     return SIB_OK;
 }
 
-/* The run of an image. */
+/* State of the run of one image. */
 typedef struct halves_run {
-    const conv2d_call *call; /* of halves */
+    const conv2d_call *call; /* call with 16-bit floats */
     const char *from;        /* the image */
-    float *x, *y;            /* the same and its results, as floats */
-    size_t first;            /* element of all results that its first is */
+    float *x, *y;            /* the image and its results as floats */
+    size_t first;            /* index of its first result among all results */
 } halves_run;
 
 static void widen_channels(void *context, size_t begin, size_t count, unsigned worker)

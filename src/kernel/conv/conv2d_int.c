@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#define BAND_BYTES  32768 /* of lines and sums: they stay in the L1 cache */
+#define BAND_BYTES  32768 /* of lines and sums, which then stay in the L1 cache */
 #define MIN_COLUMNS 64    /* pixels of a band */
-#define MIN_PIXELS  16    /* of a plane; below, floats run along the features */
-#define JOIN_COST   8     /* of a vector of a line, in products of one */
+#define MIN_PIXELS  16    /* of a plane; with fewer, floats with features in the lanes are used */
+#define JOIN_COST   8     /* of a vector of a line, in products of a vector */
 #define LINE_BYTES  64    /* of the cache */
 #define THREADS_MIN 4     /* times CONV2D_ALONE_WORK */
 
@@ -18,7 +18,8 @@ static size_t whole_lines(size_t bytes)
     return size_ceil_div(bytes, LINE_BYTES) * LINE_BYTES;
 }
 
-/* An odd number of cache lines: rows so far apart do not fall on each other in the L1 cache. */
+/* Rounds up to an odd number of cache lines: rows at such a distance do not map to the same sets of the L1
+   cache. */
 static size_t odd_lines(size_t bytes)
 {
     return (size_ceil_div(bytes, LINE_BYTES) | 1) * LINE_BYTES;
@@ -26,13 +27,13 @@ static size_t odd_lines(size_t bytes)
 
 /* ---- Shapes -------------------------------------------------------------------------------------------- */
 
-/* Rows of a phase that `out` rows of windows read, likewise columns. */
+/* Rows, or columns, of a phase that `out` rows of windows read. */
 static size_t reach(const conv2d_axis *a, size_t out)
 {
     return out + (a->kernel - 1) * a->dilation / a->stride;
 }
 
-/* Whether windows read the image alone, and neighbours are neighbours. */
+/* Whether windows read only the image, and neighbours are adjacent. */
 static bool is_direct(const conv2d_shape *s)
 {
     for (int i = 0; i < CONV2D_AXES; i++) {
@@ -49,7 +50,7 @@ static bool pays(const conv2d_plan *p)
            p->out_plane >= MIN_PIXELS && p->k < INT32_MAX / 4096;
 }
 
-/* Finds the kernel of single planes for the shape, if there is one. */
+/* Finds the kernel of single planes for the shape, if any. */
 static void choose_plane(conv2d_int *i, const conv2d_plan *p)
 {
     const conv2d_axis *a = p->s.axis, *h = &a[1], *w = &a[2];
@@ -62,7 +63,7 @@ static void choose_plane(conv2d_int *i, const conv2d_plan *p)
             i->plane = t->planes[at].run;
 }
 
-/* Lines by terms, or by taps of a row of the kernel. */
+/* Chooses between lines by terms and by taps of a row of the kernel. */
 static void choose_lines(conv2d_int *i, const conv2d_plan *p)
 {
     const conv2d_axis *a = p->s.axis, *h = &a[1];
@@ -104,7 +105,7 @@ static void choose_bands(conv2d_int *i, const conv2d_plan *p, bool shared, unsig
     i->items = images * i->row_bands * i->column_bands;
 }
 
-/* False where it is larger than offsets reach. */
+/* Returns false where the image is too large for 32-bit offsets. */
 static bool choose_layout(conv2d_int *i, const conv2d_plan *p)
 {
     const conv2d_axis *a = p->s.axis;
@@ -131,8 +132,8 @@ static bool choose_layout(conv2d_int *i, const conv2d_plan *p)
 
 /* ---- Offsets ------------------------------------------------------------------------------------------- */
 
-/* Where the first pixel of an item meets a tap, whose slice, row and column of the image are given, in a
-   channel. */
+/* The offset in a channel at which the first pixel of an item meets a tap, whose slice, row and column of the
+   image are given. */
 static size_t place(const conv2d_int *i, const conv2d_plan *p, size_t slice, size_t row, size_t column)
 {
     const conv2d_axis *a = p->s.axis;
@@ -142,7 +143,7 @@ static size_t place(const conv2d_int *i, const conv2d_plan *p, size_t slice, siz
     return phase * i->phase_bytes + row / a[1].stride * i->pitch + column / a[2].stride;
 }
 
-/* Groups of terms, each with its line. */
+/* Groups of terms, each with its own line. */
 static void place_terms(conv2d_int *i, const conv2d_plan *p)
 {
     const conv2d_axis *a = p->s.axis;
@@ -167,7 +168,7 @@ static void place_rows(conv2d_int *i, const conv2d_plan *p)
     for (size_t line = 0; line < i->lines; line++)
         for (size_t q = 0; q < group; q++) {
             size_t tap = line % taps * group + q, slice = line / taps / phases;
-            if (a[2].stride > 1 || a[2].dilation > 1) /* else neighbours, whatever they are */
+            if (a[2].stride > 1 || a[2].dilation > 1) /* else any neighbours */
                 tap = size_min(tap, a[2].kernel - 1);
             i->from[line * group + q] =
                 (int32_t)(slice / a[0].kernel * i->channel_bytes +
@@ -229,8 +230,8 @@ conv2d_int_weights conv2d_int_packed(const conv2d_int *i, const conv2d_plan *p, 
     return (conv2d_int_weights){a, a + features * row, zeros, zeros + features};
 }
 
-/* The weights of a feature as they are kept, and its zero point, *zero, with them: without the zero point
-   where the weights' type holds that. from: (k). Returns what is to be taken from every byte. */
+/* Returns what is subtracted from every weight byte of a feature: its zero point, where the results fit the
+   packed type, else the middle of the dtype. *zero becomes the rest of the zero point. from: (k). */
 static int32_t taken_off(const conv2d_int *i, const conv2d_plan *p, sib_dtype dtype, const uint8_t *from,
                          int32_t *zero)
 {
@@ -254,8 +255,8 @@ static void put(const conv2d_int *i, char *dst, size_t at, int32_t value)
         ((int16_t *)(void *)dst)[at] = (int16_t)value;
 }
 
-/* Feature `row` of the `rows` of a panel; less: what is taken from every weight. from: (k), or NULL for
-   ones. Returns the sum of what is kept. */
+/* Packs feature `row` of the `rows` of a panel. less: subtracted from every weight; from: (k), or NULL for
+   ones. Returns the sum of the packed weights. */
 static int32_t pack_feature(const conv2d_int *i, const conv2d_plan *p, const uint8_t *from, bool is_signed,
                             int32_t less, size_t row, size_t rows, char *dst)
 {

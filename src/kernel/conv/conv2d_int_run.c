@@ -7,11 +7,11 @@
 #include <string.h>
 
 #define STEP  BYTES_SLACK
-#define SHORT 256 /* bytes of a row that are copied step by step */
+#define SHORT 256 /* max bytes of a row that are copied step by step */
 
-/* Where an item stands. */
+/* Coordinates of an item. */
 typedef struct int_item {
-    size_t image, group, place; /* batch and group; along the first axis */
+    size_t image, group, place; /* of batch and group; along the first axis */
     size_t row0, rows, column0, columns;
 } int_item;
 
@@ -31,7 +31,7 @@ static int_item item_at(const conv2d_int *i, const conv2d_plan *p, size_t index)
     return at;
 }
 
-/* Of all x. */
+/* Bytes of all x. */
 static size_t image_bytes(const conv2d_plan *p)
 {
     return p->s.batch * p->s.groups * p->s.c * p->in_plane;
@@ -39,10 +39,10 @@ static size_t image_bytes(const conv2d_plan *p)
 
 /* ---- The image ----------------------------------------------------------------------------------------- */
 
-/* A phase of columns: what lies outside before, every stride-th byte, what lies outside behind. */
+/* A row of one phase of columns: padding, every stride-th byte, padding. */
 typedef struct phase_columns {
     size_t begin, end, n; /* those within the image are begin .. end - 1 of n */
-    size_t first;         /* byte of a row of the image that `begin` takes */
+    size_t first;         /* offset in a row of the image of the byte for `begin` */
     size_t stride;
 } phase_columns;
 
@@ -57,7 +57,7 @@ static phase_columns columns_of(const conv2d_axis *a, size_t first, size_t n)
     return c;
 }
 
-/* n bytes, and up to STEP behind them that are written later. */
+/* Writes n bytes, and up to STEP after them that are overwritten later. */
 static inline void pad(uint8_t *dst, size_t n, uint8_t zero)
 {
     if (n > STEP)
@@ -66,7 +66,7 @@ static inline void pad(uint8_t *dst, size_t n, uint8_t zero)
         memset(dst, zero, STEP);
 }
 
-/* end: of what can be read. Writes up to STEP bytes behind the row. */
+/* end: of readable memory. Writes up to STEP bytes after the row. */
 static void copy_row(const phase_columns *c, const uint8_t *restrict row, const uint8_t *end, uint8_t zero,
                      uint8_t *restrict dst)
 {
@@ -80,7 +80,7 @@ static void copy_row(const phase_columns *c, const uint8_t *restrict row, const 
             memcpy(to + j, row + j, STEP);
     else if (c->stride == 1)
         memcpy(to, row, n);
-    else if (c->stride == 2) /* a number that compilers know */
+    else if (c->stride == 2) /* a constant stride */
         for (size_t j = 0; j < n; j++)
             to[j] = row[2 * j];
     else
@@ -107,7 +107,7 @@ static void fill_phase(const conv2d_int *i, const conv2d_call *c, const int_item
     }
 }
 
-/* The channels of the item's group as phases in dst. x: of the batch and group. */
+/* Copies the channels of the item's group to dst as phases. x: of the batch and group. */
 static void fill(const conv2d_int *i, const conv2d_call *c, const int_item *at, const uint8_t *x,
                  uint8_t *dst)
 {
@@ -126,7 +126,7 @@ static void fill(const conv2d_int *i, const conv2d_call *c, const int_item *at, 
         }
 }
 
-/* Lines of the item. image: the first pixel of the item. */
+/* Makes the lines of the item. image: its first pixel. */
 static void make_lines(const conv2d_int *i, const conv2d_call *c, const int_item *at, const uint8_t *image,
                        const uint8_t *end, uint8_t *lines)
 {
@@ -147,7 +147,7 @@ static void make_lines(const conv2d_int *i, const conv2d_call *c, const int_item
 
 /* ---- Products ------------------------------------------------------------------------------------------ */
 
-/* Feature f's sums of n pixels, less what zero points make, to y, (n) of its dtype. */
+/* Converts feature f's sums of n pixels, minus the zero points' part, to y, (n) of its dtype. */
 static void give(const conv2d_call *c, const conv2d_int_weights *w, size_t f, const uint32_t *less, size_t n,
                  const int32_t *sums, void *y)
 {
@@ -179,7 +179,7 @@ static void finish_rows(const conv2d_call *c, size_t begin, size_t rows, size_t 
         c->finish(c->context, begin + r * plane, n);
 }
 
-/* Sums of one plane's windows. */
+/* Sums over the windows of one plane. */
 static void run_plane(const conv2d_int *i, const conv2d_call *c, const int_item *at, const void *a,
                       int32_t *sums)
 {
@@ -197,7 +197,7 @@ static void run_plane(const conv2d_int *i, const conv2d_call *c, const int_item 
     i->plane(&plane);
 }
 
-/* What zero points of weights are multiplied with: sums of the pixels' bytes, made when first asked for. */
+/* The factors of the weights' zero points: sums of the pixels' bytes, computed at first use. */
 typedef struct columns {
     int32_t *sums;  /* (sum_row) */
     uint32_t *less; /* (sum_row) zero * sums */
@@ -226,7 +226,7 @@ static void take_zero(const conv2d_int *i, const conv2d_call *call, const int_it
     c->zero = zero;
 }
 
-/* All features of the item over its lines. sums: (mr + 2, sum_row) */
+/* Multiplies all features with the item's lines. sums: (mr + 2, sum_row) */
 static void multiply(const conv2d_int *i, const conv2d_call *c, const int_item *at, const uint8_t *lines,
                      int32_t *sums)
 {

@@ -1,33 +1,33 @@
-/* Windows of a fixed size over single planes, for conv2d.inc.h: each column of vectors goes down the rows,
-   a few of the output at once, so that a row of the image is loaded once for all rows that it is part of.
-   What lies outside is never read: lanes beyond the borders are filled in. */
+/* Windows of a fixed size over single planes, for conv2d.inc.h: each column of vectors proceeds down the
+   rows, a few of the output at once, so that a row of the image is loaded once for all output rows that read
+   it. Nothing out of range is read: lanes beyond the borders are filled. */
 
 #include "kernel/conv/conv2d_plane_3.inc.h"
 
-#define PLANE_ROWS 4 /* of the output at once */
+#define PLANE_ROWS 4 /* rows of the output at once */
 
 typedef struct plane_args {
     const conv2d_plane *g;
     const float *x;    /* (in[0], in[1]) */
     float w[5 * 5];    /* (size, size) */
-    vf first, outside; /* what sums begin with; the image outside itself */
-    vf low, high;      /* of y */
+    vf first, outside; /* initial value of sums; value out of range */
+    vf low, high;      /* bounds of y */
     float *y;          /* (out[0], out[1]) */
 } plane_args;
 
-/* How a window is gathered. Constants where blocks are inlined. */
+/* How a window is reduced. Constants where blocks are inlined. */
 typedef struct plane_form {
-    int size, stride; /* of windows, both ways */
-    bool largest;     /* else a sum of products with w */
+    int size, stride; /* of windows, on both axes */
+    bool largest;     /* max, else sum of products with w */
 } plane_form;
 
-/* Where a column of vectors stands. */
+/* Position of a column of vectors. */
 typedef struct plane_place {
-    size_t ox;           /* of the output */
-    ptrdiff_t ix;        /* of the image; may be outside */
-    bool cut;            /* some lanes may lie outside */
+    size_t ox;           /* first column of the output */
+    ptrdiff_t ix;        /* first column of the image; may be out of range */
+    bool cut;            /* some lanes may be out of range */
     size_t n;            /* lanes that are stored */
-    vf_mask lanes[5][2]; /* (size, stride): those inside where it is cut */
+    vf_mask lanes[5][2]; /* (size, stride): those in range where `cut` */
 } plane_place;
 
 /* Lanes at p, p + stride, ... for tap j of a row. */
@@ -80,7 +80,7 @@ plane_block(const plane_args *t, plane_form f, const plane_place *at, bool cut, 
     }
 }
 
-/* All rows of one vector of columns. What is left over of the rows is done again with those before it. */
+/* All rows of one vector of columns. The remaining rows are computed together with some before them. */
 static inline __attribute__((always_inline)) void
 plane_column(const plane_args *t, plane_form f, const plane_place *at, bool cut, size_t row0, size_t rows)
 {
@@ -93,7 +93,7 @@ plane_column(const plane_args *t, plane_form f, const plane_place *at, bool cut,
             plane_block(t, f, at, cut, size_min(oy, end - PLANE_ROWS), PLANE_ROWS);
 }
 
-/* Where the column of vectors that begins at column ox stands, but for the last, which ends with the row. */
+/* Position of the column of vectors that begins at column ox; the last one ends with the row. */
 static inline __attribute__((always_inline)) void plane_find(const conv2d_plane *g, size_t ox, plane_form f,
                                                              plane_place *at)
 {
@@ -110,7 +110,7 @@ static inline __attribute__((always_inline)) void plane_find(const conv2d_plane 
         }
 }
 
-/* The columns of a few vectors of all planes. */
+/* A few columns of vectors, for all planes. */
 static inline __attribute__((always_inline)) void
 plane_columns(const conv2d_planes *p, plane_args t, plane_form f, const plane_place *places, size_t n)
 {
@@ -134,7 +134,7 @@ plane_columns(const conv2d_planes *p, plane_args t, plane_form f, const plane_pl
     }
 }
 
-#define PLACES 8 /* columns of vectors that planes are gone through for */
+#define PLACES 8 /* max columns of vectors per pass over the planes */
 
 static inline __attribute__((always_inline)) void plane_run(const conv2d_planes *p, plane_form f)
 {

@@ -1,18 +1,18 @@
-/* Sums over windows of 3 x 3 at stride 1 over single planes, for conv2d.inc.h: a few vectors side by side
-   go down the rows. Of each row of the image every element is loaded once; taps on the left and right are
-   made of neighbouring vectors, as loads that begin anywhere would cross lines of the cache, and take
-   turns with the sums. */
+/* Sums over windows of 3 x 3 at stride 1 over single planes, for conv2d.inc.h: a few adjacent vectors proceed
+   down the rows. Every element of a row of the image is loaded once; taps on the left and right are made of
+   neighbouring vectors, since unaligned loads would cross cache lines and compete with the sums. */
 
-#define SPAN_ROWS    4 /* of the output at once */
-#define SPAN_VECTORS 3 /* side by side, at most */
+#define SPAN_ROWS    4 /* rows of the output at once */
+#define SPAN_VECTORS 3 /* max adjacent vectors */
 
 /* Neighbouring vectors of columns. */
 typedef struct span {
-    size_t ox, n;                /* of the output: the first; how many of the last vector are stored */
-    ptrdiff_t ix;                /* of the image, for the middle tap; may be outside */
-    bool cut;                    /* some lanes lie outside, or are not stored */
-    bool left, right;            /* there are elements of the image beside the span */
-    vf_mask lanes[SPAN_VECTORS]; /* those inside, where it is cut */
+    size_t ox, n;                /* of the output: the first column; lanes of the last vector that are
+                                    stored */
+    ptrdiff_t ix;                /* of the image, for the middle tap; may be out of range */
+    bool cut;                    /* some lanes are out of range, or not stored */
+    bool left, right;            /* the image continues on that side of the span */
+    vf_mask lanes[SPAN_VECTORS]; /* those in range, where `cut` */
 } span;
 
 typedef struct span_args {
@@ -25,7 +25,8 @@ typedef struct span_args {
 
 static const float span_outside;
 
-/* Row `row` of the image as taps[j][i]: what vector i of columns meets at column j of the window. */
+/* Loads row `row` of the image as taps[j][i]: the operand of vector i of columns at column j of the
+   window. */
 static inline __attribute__((always_inline)) void span_load(const float *row, const span *at, int nv,
                                                             bool cut, vf taps[3][SPAN_VECTORS])
 {
@@ -75,7 +76,7 @@ static inline __attribute__((always_inline)) void span_block(const span_args *t,
     }
 }
 
-/* All rows of a span. What is left over of them is done again with those before it. */
+/* All rows of a span. The remaining rows are computed together with some before them. */
 static inline __attribute__((always_inline)) void span_run(const span_args *t, const span *at, size_t row0,
                                                            size_t rows, int nv, bool cut)
 {

@@ -1,11 +1,10 @@
-/* Windows over single planes by their own kernels: several neighbouring planes at a time where they are
-   small. */
+/* Windows over single planes with their own kernels: several planes at a time where they are small. */
 #include "base/size.h"
 #include "kernel/conv/conv2d_plan.h"
 
 #include <math.h>
 
-/* Elements of the output that planes are taken together for: what follows finds them in the L1 cache. */
+/* Max outputs of planes that are processed together, so that the next step finds them in the L1 cache. */
 #define OUTPUT_MAX 4096
 
 bool conv2d_planes_pay(const conv2d_plan *p)
@@ -30,7 +29,7 @@ conv2d_planes_item conv2d_planes_at(const conv2d_plan *p, size_t index)
     return at;
 }
 
-/* Sums of windows become averages. */
+/* Divides sums of windows to get averages. */
 static void divide(const conv2d_plan *p, const conv2d_planes_item *at, float *y)
 {
     size_t columns = p->s.axis[2].out;
@@ -50,7 +49,7 @@ void conv2d_planes_run(const conv2d_call *call, const conv2d_planes_item *at, fl
         x = scratch;
         y = sums;
     }
-    for (size_t done = 0, n; done < at->n; done += n) { /* weights are those of each batch */
+    for (size_t done = 0, n; done < at->n; done += n) { /* each batch uses the same weights */
         size_t group = (at->first + done) % p->s.groups;
         n = size_min(at->n - done, p->s.groups - group);
         conv2d_planes some = {.g = &p->plane,

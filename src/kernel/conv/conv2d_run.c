@@ -1,4 +1,4 @@
-/* The run of a convolution; conv2d_plan.h says what is computed. */
+/* The run of a convolution; conv2d_plan.h defines what is computed. */
 #include "base/assert.h"
 #include "base/cancel.h"
 #include "base/size.h"
@@ -9,7 +9,7 @@
 
 /* ---- The image as phases ------------------------------------------------------------------------------ */
 
-/* What the image is outside itself. */
+/* Fills with the value of the image out of range. */
 static void fill_outside(const conv2d_plan *p, float *dst, size_t n)
 {
     if (p->s.kind != CONV2D_LARGEST)
@@ -19,8 +19,8 @@ static void fill_outside(const conv2d_plan *p, float *dst, size_t n)
             dst[i] = p->integer ? -256.0f : -INFINITY;
 }
 
-/* Columns of one phase of a row of the image: what is before, every step-th element, what is behind. row:
-   NULL for a row outside; first: column of the padded image that the phase begins with. */
+/* Columns of one phase of a row of the image: padding, every step-th element, padding. row: NULL for a row
+   out of range; first: column of the padded image at which the phase begins. */
 static void fill_row(const conv2d_call *call, const char *row, size_t first, float *dst)
 {
     const conv2d_plan *p = call->plan;
@@ -57,7 +57,7 @@ static void fill_plane(const conv2d_call *call, const conv2d_item *at, const cha
         }
 }
 
-/* The channels of the item's group as phases in dst. x: of the batch and group. */
+/* Copies the channels of the item's group to dst as phases. x: of the batch and group. */
 static void conv2d_fill(const conv2d_call *call, const conv2d_item *at, const char *x, float *dst)
 {
     const conv2d_plan *p = call->plan;
@@ -75,7 +75,7 @@ static void conv2d_fill(const conv2d_call *call, const conv2d_item *at, const ch
 
 /* ---- Products ------------------------------------------------------------------------------------------ */
 
-/* What the loops of an item share. */
+/* State shared by the loops of an item. */
 typedef struct product {
     const conv2d_call *call;
     const conv2d_plan *p;
@@ -83,11 +83,11 @@ typedef struct product {
     const float *image;    /* the first pixel of the item */
     const float *w;        /* packed, of the group */
     const float *bias;     /* of the group, or NULL */
-    float *y;              /* where sums go: the first pixel of the item */
-    size_t y_plane, y_row; /* floats from channel to channel and row to row of it */
+    float *y;              /* where sums are written: the first pixel of the item */
+    size_t y_plane, y_row; /* distances between channels and between rows there */
     float *tile;
     const float *x; /* of the batch and group: single planes */
-    size_t k0, k;   /* the terms that are summed */
+    size_t k0, k;   /* the terms of this sum */
 } product;
 
 static void panel_of(const product *o, size_t panel, size_t n, const float *x, float *y, size_t ldy)
@@ -109,7 +109,7 @@ static void panel_of(const product *o, size_t panel, size_t n, const float *x, f
         p->kernels->total(n, p->k, x, p->offset, y);
 }
 
-/* Pixels begin .. begin + n - 1 of a run, for all panels: y takes them as they stand. */
+/* Pixels begin .. begin + n - 1 of a run, for all panels, stored without change of layout. */
 static void chunk_straight(const product *o, const float *x, size_t n, float *y)
 {
     const conv2d_plan *p = o->p;
@@ -117,8 +117,7 @@ static void chunk_straight(const product *o, const float *x, size_t n, float *y)
         panel_of(o, panel, n, x, y + conv2d_panel_row(p, panel) * o->y_plane, o->y_plane);
 }
 
-/* Copies the pixels of a run that are pixels of the output: those at columns below `columns` of rows
-   `pitch` apart. */
+/* Copies the pixels of a run that belong to the output: columns below `columns` of rows `pitch` apart. */
 static void drop_gaps(const product *o, const float *run, size_t begin, size_t n, float *y)
 {
     size_t pitch = o->p->row_step, columns = o->at->columns;
@@ -194,7 +193,7 @@ static void multiply(const product *o)
                            o->y + row * o->y_row + begin);
 }
 
-/* Sums of windows become averages. */
+/* Divides sums of windows to get averages. */
 static void divide(const product *o)
 {
     const conv2d_plan *p = o->p;
@@ -226,7 +225,7 @@ static conv2d_item item_at(const conv2d_plan *p, size_t index)
     return at;
 }
 
-/* Ranges of y that wait to be finished, joined while they follow each other. */
+/* Ranges of y to be finished, merged while they are adjacent. */
 typedef struct finished {
     const conv2d_call *call;
     size_t begin, end;
@@ -256,8 +255,8 @@ static void add_up(const float *sums, size_t n, double *totals, bool more)
         totals[i] = (more ? totals[i] : 0.0) + (double)sums[i];
 }
 
-/* Sums that are not what y holds: rounded, or made of blocks, which floats hold exactly where the numbers
-   are integers. y: the first pixel of the item. */
+/* Converts sums to y where their types differ: rounds them, or takes totals of blocks, which are exact for
+   integers. y: the first pixel of the item. */
 static void convert(product *o, char *y)
 {
     const conv2d_plan *p = o->p;
@@ -287,7 +286,7 @@ static void convert(product *o, char *y)
         if (clamp)
             p->kernels->clamp(c->low, c->high, count, sums);
     }
-    /* whole rows follow each other in y as well */
+    /* entire rows are adjacent in y as well */
     bool joined = o->at->columns == p->s.axis[2].out;
     size_t rows = joined ? 1 : o->at->rows, n = joined ? pixels : o->at->columns;
     for (size_t m = m0; m < m1; m++)
@@ -301,7 +300,7 @@ static void convert(product *o, char *y)
         }
 }
 
-/* Makes the image ready. x: of the batch and group. */
+/* Prepares the image. x: of the batch and group. */
 static void place_image(product *o, const char *x, float *scratch)
 {
     const conv2d_plan *p = o->p;
@@ -362,7 +361,7 @@ static void run_item(const conv2d_call *c, const conv2d_item *at, float *scratch
 static void run_items(void *context, size_t begin, size_t count, unsigned worker)
 {
     const conv2d_call *c = context;
-    float none = 0; /* nothing is added to NULL where no scratch is needed */
+    float none = 0; /* avoids arithmetic on NULL where no scratch is needed */
     float *scratch = c->scratch ? c->scratch + worker * c->plan->scratch_floats : &none;
     finished f = {c, 0, 0};
     for (size_t i = begin; i < begin + count && !cancel_is_set(c->cancel); i++) {

@@ -1,4 +1,4 @@
-/* What is decided once of a convolution by transforms, and its weights; see conv2d_winograd_plan.h. */
+/* The plan of a convolution by transforms, and its weights; see conv2d_winograd_plan.h. */
 #include "base/size.h"
 #include "kernel/conv/conv2d_winograd_plan.h"
 #include "kernel/gemm/gemm.h"
@@ -7,12 +7,12 @@
 #include <math.h>
 #include <string.h>
 
-#define MIN_CHANNELS     16 /* and features, below which transforms take what fewer products save */
-#define TILES            48 /* of an item: as many rows share what is read of the weights */
+#define MIN_CHANNELS     16 /* and features; with fewer, transforms cost what fewer products save */
+#define TILES            48 /* of an item: that many rows share each read of the weights */
 #define THREADS_MIN      2  /* times CONV2D_ALONE_WORK */
 #define ITEMS_PER_THREAD 4
-#define IN_BYTES         (512 * 1024) /* of transformed pixels, up to which they stay in the L2 cache */
-#define FAR_PANELS       4            /* that share what is read of transformed pixels beyond that */
+#define IN_BYTES         (512 * 1024) /* of transformed pixels, which then stay in the L2 cache */
+#define FAR_PANELS       4            /* panels that share a read of transformed pixels above that */
 
 /* ---- Choosing ------------------------------------------------------------------------------------------ */
 
@@ -33,12 +33,11 @@ static bool fits(const conv2d_plan *p)
     return true;
 }
 
-/* Nanoseconds, roughly, on a machine of today: what is multiplied, what is read of weights, what is
-   transformed. */
-#define NS_PRODUCT 0.008  /* a multiply-add in products of matrices */
-#define NS_DIRECT  0.0125 /* the same in the direct sum */
-#define NS_WEIGHT  0.12   /* a float of the weights */
-#define NS_PLACE   0.06   /* a float of a transformed tile */
+/* Approximate nanoseconds on current machines, for products, reads of weights and transforms. */
+#define NS_PRODUCT 0.008  /* per multiply-add in matrix products */
+#define NS_DIRECT  0.0125 /* per multiply-add in the direct sum */
+#define NS_WEIGHT  0.12   /* per float of the weights */
+#define NS_PLACE   0.06   /* per float of a transformed tile */
 
 static double cost_of(const conv2d_plan *p, size_t m)
 {
@@ -70,7 +69,7 @@ static const conv2d_winograd_form *choose(const conv2d_plan *p, size_t m)
     return best;
 }
 
-/* Cuts a plane into blocks of about TILES tiles, whole rows of tiles where those are short. */
+/* Cuts a plane into blocks of about TILES tiles, entire rows of tiles where those are short. */
 static void choose_blocks(const conv2d_plan *p, unsigned threads, conv2d_winograd *i)
 {
     const gemm_kernels *t = &p->table->gemm;
@@ -109,7 +108,7 @@ void conv2d_winograd_make(const conv2d_plan *p, unsigned threads, size_t m, conv
     i->n = i->m + 2;
     i->places = i->n * i->n;
     i->columns = gemm_columns(&p->table->gemm, p->s.m);
-    /* all else is smaller than what the weights and the image take in memory already */
+    /* all other sizes are below what the weights and the image already take */
     if (!size_mul(p->s.c, i->columns, &floats) || !size_mul(floats, (i->places + 9) * sizeof(float), &floats))
         return;
     for (int axis = 0; axis < 2; axis++)
@@ -152,8 +151,8 @@ static void make_g(size_t m, matrix_g g)
     g[5][2] = 1;
 }
 
-/* One channel of up to GEMM_MAX_NR features: w, theirs, `apart` floats apart; to: (places, width), `place`
-   floats apart. */
+/* Transforms one channel of up to GEMM_MAX_NR features. w: theirs, `apart` floats apart; to: (places, width),
+   `place` floats apart. */
 static void transform(const matrix_g g, size_t n, const float *w, size_t apart, size_t features, size_t width,
                       float *to, size_t place)
 {
@@ -175,9 +174,9 @@ static void transform(const matrix_g g, size_t n, const float *w, size_t apart, 
         }
 }
 
-/* The largest |x| that weights of these sizes may meet, see WINOGRAD_HEAD. A row of B^T has a sum of
-   magnitudes below 6, one of A^T below 9, one of G of 1.5 at most; so a number on the way is at most 36
-   |x|, and 81 * 36 * 2.25 |x| |w|. */
+/* The max |x| that these weights allow, see WINOGRAD_HEAD. A row of B^T has a sum of magnitudes below 6, one
+   of A^T below 9, one of G at most 1.5; so an intermediate number is at most 36 |x|, and 81 * 36 * 2.25 |x|
+   |w|. */
 static float largest_sum(const conv2d_plan *p, const float *w)
 {
     float largest = 0;

@@ -115,7 +115,7 @@ FORM(4, 6)
 
 /* ---- Channels and lanes -------------------------------------------------------------------------------- */
 
-/* n <= VF_LANES pixels of `channels` planes, both the number of lanes where `whole`. */
+/* n <= VF_LANES pixels of `channels` planes; both equal the number of lanes where `whole`. */
 INLINE void spread_square(const float *x, size_t plane, size_t channels, size_t n, float *to, float *sizes,
                           const bool whole)
 {

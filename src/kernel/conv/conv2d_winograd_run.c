@@ -9,19 +9,19 @@
 
 #define MAX_LANES 16
 
-/* A block of tiles of one plane, and the scratch that it is worked on with. */
+/* A block of tiles of one plane, with its scratch. */
 typedef struct block {
     const conv2d_winograd *i;
     const conv2d_call *c;
     const conv2d_plan *p;
     size_t batch;
-    size_t tile0[2], tiles[2], count; /* the first tile; how many, rows and columns; in all */
-    size_t pixel0[2], pixels[2];      /* of y: the first; how many there are */
-    size_t width, row;                /* pixels of a row of `image`; floats of one of `in` */
+    size_t tile0[2], tiles[2], count; /* the first tile; rows and columns of tiles; their product */
+    size_t pixel0[2], pixels[2];      /* of y: the first; rows and columns */
+    size_t width, row;                /* pixels of a row of `image`; floats of a row of `in` */
     size_t n_direct;
     float *image;          /* (tiles[0] * m + 2, width, lanes) */
     float *sizes;          /* (tiles[0] * m + 2, width) */
-    unsigned char *direct; /* (count): tiles that are summed directly */
+    unsigned char *direct; /* (count): tiles that are computed directly */
     float *in;             /* (places, count, row) */
     float *sums;           /* (places, count, columns of a group) */
     float *windows;        /* (m * m, 9 c) of one tile */
@@ -30,13 +30,13 @@ typedef struct block {
 
 /* ---- The image ----------------------------------------------------------------------------------------- */
 
-/* Where row or column `at` of the block's image stands in x along axis k; x.in or more: outside. */
+/* Position in x along axis k of row or column `at` of the block's image; x.in or more: out of range. */
 static size_t place_of(const block *b, int k, size_t at)
 {
     return b->pixel0[k] + at - b->p->s.axis[1 + k].before;
 }
 
-/* Channels c .. c + channels - 1 of what the block reads; padding is there already. */
+/* Copies channels c .. c + channels - 1 of what the block reads; padding is already set. */
 static void fill_image(const block *b, size_t c, size_t channels)
 {
     const conv2d_plan *p = b->p;
@@ -53,8 +53,8 @@ static void fill_image(const block *b, size_t c, size_t channels)
     }
 }
 
-/* Whether transforms do for a tile: see conv2d_winograd_plan.h. sizes: its first pixel's. rows, columns:
-   of y */
+/* Whether transforms are accurate for a tile: see conv2d_winograd_plan.h. sizes: at its first pixel; rows,
+   columns: of y */
 static bool is_even(const block *b, const float *sizes, size_t rows, size_t columns)
 {
     float across[CONV2D_WINOGRAD_N][CONV2D_WINOGRAD_N], total = 0, min = __FLT_MAX__;
@@ -79,7 +79,7 @@ static size_t tile_pixels(const block *b, int k, size_t tile)
     return size_min(b->i->m, b->pixels[k] - tile * b->i->m);
 }
 
-/* The image as transformed tiles. */
+/* Transforms the image, tile by tile. */
 static void transform(block *b)
 {
     const conv2d_plan *p = b->p;
@@ -115,7 +115,7 @@ static void multiply(const gemm_kernels *t, gemm_tile tile, size_t m, size_t n, 
         size_t k0 = k * depth / depths;
         tile.k = k * (depth + 1) / depths - k0;
         tile.b = b + k0 * tile.ldb;
-        for (size_t part = 0; part < parts; part++) { /* of even size: tiles of few rows are slow */
+        for (size_t part = 0; part < parts; part++) { /* of equal size: tiles of few rows are slow */
             size_t row = m * part / parts;
             tile.a = a + row * tile.lda + k0;
             tile.c = c + row * tile.ldc;
@@ -146,7 +146,7 @@ static void products(const block *b, const float *w, size_t begin, size_t end)
         }
 }
 
-/* What the windows of a tile see. */
+/* Copies the windows of a tile. */
 static void take_windows(const block *b, size_t row, size_t column)
 {
     const conv2d_plan *p = b->p;
@@ -169,8 +169,7 @@ static void take_windows(const block *b, size_t row, size_t column)
         }
 }
 
-/* The pixels of tiles that are summed directly, in the first m * m places of their sums. w: all weights as
-   they are */
+/* Computes the pixels of direct tiles, into the first m * m places of their sums. w: the original weights */
 static void direct_sums(const block *b, const float *w, size_t begin, size_t end)
 {
     const gemm_kernels *t = &b->p->table->gemm;
@@ -194,7 +193,7 @@ static void direct_sums(const block *b, const float *w, size_t begin, size_t end
 
 /* ---- The output ---------------------------------------------------------------------------------------- */
 
-/* Pixels of a tile that are there, but for their bias. */
+/* Copies the pixels of a tile that exist in y, without bias. */
 static void copy_out(const block *b, const float *from, size_t apart, const float *bias, float *to,
                      size_t row)
 {
@@ -204,7 +203,7 @@ static void copy_out(const block *b, const float *from, size_t apart, const floa
             to[at / m * row + at % m * lanes + f] = from[at * apart + f] + bias[f];
 }
 
-/* `features` features from f on, whose sums are at `from`, to y. */
+/* Writes `features` features from f on, whose sums are at `from`, to y. */
 static void give(const block *b, const float *from, size_t columns, size_t f, size_t features)
 {
     const conv2d_plan *p = b->p;

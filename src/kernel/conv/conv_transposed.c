@@ -7,11 +7,11 @@
 #include <math.h>
 #include <string.h>
 
-/* Products of a block of channels with a slab stay in the L2 cache up to this many floats. */
+/* Max floats of the products of a block of channels with a slab, which stay in the L2 cache. */
 #define PRODUCT_FLOATS ((size_t)96 * 1024)
-/* Rows of the product that a block has at least, so that the tiles are full. */
+/* Min rows of the product of a block, so that tiles are full. */
 #define PRODUCT_ROWS 48
-/* Bands read what lies around them twice; they are so many times as large at least. */
+/* A band is at least this many times as large as its overlap with neighbours, which is read twice. */
 #define BAND_OVERLAPS 8
 
 /* ---- Making -------------------------------------------------------------------------------------------- */
@@ -21,8 +21,8 @@ static size_t rounded(size_t n, size_t by)
     return (n + by - 1) / by * by;
 }
 
-/* Places of the image along the band axis that outputs from .. until - 1 take: p * stride + reach -
-   before, reach in 0 .. (kernel - 1) dilation. */
+/* Places of the image along the band axis that outputs from .. until - 1 read: p * stride + reach - before,
+   reach in 0 .. (kernel - 1) dilation. */
 static size_t taken_by(const conv2d_axis *a, size_t from, size_t until, size_t *first)
 {
     size_t reach = (a->kernel - 1) * a->dilation, low = from + a->before;
@@ -39,8 +39,7 @@ static size_t inner(const conv_transposed *t, size_t axis, bool of_output)
     return n;
 }
 
-/* How many outputs along the band axis a band has: as few as keep the products of few channels in the
-   cache. */
+/* Outputs of a band along the band axis: few enough to keep the products of few channels in the cache. */
 static size_t choose_band(const conv_transposed *t)
 {
     const conv2d_axis *a = &t->axis[t->band_axis];
@@ -52,8 +51,7 @@ static size_t choose_band(const conv_transposed *t)
     return t->band_axis == CONV2D_AXES - 1 ? a->out : size_min(a->out, rows * a->stride);
 }
 
-/* The product of a block's taps, of `rows` rows, with n elements of the image; its places are for whoever
-   runs it. */
+/* The product of a block's taps, `rows` rows, with n elements of the image; the caller sets its pointers. */
 static gemm product_of(const conv_transposed *t, size_t rows, size_t n)
 {
     return (gemm){.m = rows,
@@ -67,7 +65,7 @@ static gemm product_of(const conv_transposed *t, size_t rows, size_t n)
                   .alpha = 1};
 }
 
-/* Elements of the image of the band that takes most. */
+/* Max elements of the image that a band reads. */
 static size_t largest_slab(const conv_transposed *t)
 {
     const conv2d_axis *a = &t->axis[t->band_axis];
@@ -77,7 +75,7 @@ static size_t largest_slab(const conv_transposed *t)
     return max * t->inner_in;
 }
 
-/* Floats for any product of a run: a smaller one may take more. */
+/* Floats of scratch for any product of a run: a smaller one may need more. */
 static size_t product_scratch(const conv_transposed *t)
 {
     const conv2d_axis *a = &t->axis[t->band_axis];
@@ -111,7 +109,7 @@ bool conv_transposed_make(conv_transposed *t, unsigned threads)
     t->band = choose_band(t);
     t->bands = size_ceil_div(t->axis[t->band_axis].out, t->band);
     t->slab = largest_slab(t);
-    /* enough channels for full tiles, no more than the cache holds or than leaves work for every thread */
+    /* enough channels for full tiles, at most what the cache holds and what leaves work for every thread */
     size_t max = PRODUCT_FLOATS / (t->taps * t->slab), few = size_ceil_div(PRODUCT_ROWS, t->taps);
     double work = (double)t->batch * (double)t->groups * (double)t->c * (double)t->m * (double)t->taps *
                   (double)t->in_plane;
@@ -157,12 +155,12 @@ typedef struct part {
     const kernel_table *kernels;
     size_t n, g, first, count; /* channels of the group */
     size_t from, until;        /* outputs along the band axis */
-    size_t slab_from, slab_n;  /* elements of a channel of the image, from the beginning of that channel on */
+    size_t slab_from, slab_n;  /* elements of a channel of the image, relative to the channel */
     const float *products;     /* (count, taps, slab_n) */
     float *phases;             /* (stride, phase_floats) */
 } part;
 
-/* Where tap k of an axis takes output q from; false where nothing is there. */
+/* The element that tap k of an axis reads for output q; returns false where there is none. */
 static bool taken_from(const conv2d_axis *a, size_t k, size_t q, size_t *p)
 {
     size_t at = q + a->before, reach = k * a->dilation;
@@ -172,17 +170,17 @@ static bool taken_from(const conv2d_axis *a, size_t k, size_t q, size_t *p)
     return *p < a->in;
 }
 
-/* Adds what a row of the image gives by the taps of the last axis. products: (kernel, slab_n), from that
-   row on. */
+/* Adds the contributions of a row of the image through the taps of the last axis. products: (kernel, slab_n),
+   from that row on. */
 static void add_row(const part *w, const float *products)
 {
     const conv2d_axis *a = &w->t->axis[CONV2D_AXES - 1];
     chain_function add = w->kernels->chain.op[CHAIN_add][CHAIN_F32];
     for (size_t k = 0; k < a->kernel; k++) {
-        /* element p goes to output p * stride + at - before, so to place p + shift of phase */
+        /* element p goes to output p * stride + at - before, so to position p + shift of phase */
         size_t at = k * a->dilation, back = a->before > at ? a->before - at : 0;
-        size_t skip = (back + a->stride - 1) / a->stride; /* elements that fall before the first output */
-        size_t first = skip * a->stride + at - a->before; /* the output of the first that does not */
+        size_t skip = (back + a->stride - 1) / a->stride; /* elements that map before the first output */
+        size_t first = skip * a->stride + at - a->before; /* output of the first element after those */
         if (first >= a->out || skip >= a->in)
             continue;
         size_t n = size_min(a->in - skip, (a->out - first - 1) / a->stride + 1);
@@ -191,7 +189,7 @@ static void add_row(const part *w, const float *products)
     }
 }
 
-/* One row of the output: y: (out of the last axis). at: places along the axes before. */
+/* Computes one row of the output. y: (out of the last axis); at: position along the axes before. */
 static void make_row(const part *w, size_t channel, const size_t *at, float *y)
 {
     const conv_transposed *t = w->t;
@@ -220,8 +218,8 @@ static void make_row(const part *w, size_t channel, const size_t *at, float *y)
         y[whole * row->stride + f] = w->phases[f * t->phase_floats + whole];
 }
 
-/* Odd weights make NaN where they meet a zero that stands between or around the elements. y: rows
-   from..until of one channel. packed: (taps, c) of that channel. */
+/* Odd weights give NaN where they meet a zero between or around the elements. y: rows from..until of one
+   channel. packed: (taps, c) of that channel. */
 static void meet_zeros(const part *w, const size_t *at, const float *packed, float *y)
 {
     const conv_transposed *t = w->t;
