@@ -1,6 +1,6 @@
-/* The elementwise functions over the vector operations of simd/f32_*.h. What those have no words for is plain
-   C that compilers vectorize; operands and result may be the same array, element by element, which
-   "ivdep" states. */
+/* The elementwise functions over the vector operations of simd/f32_*.h. Other functions are plain C that
+   compilers vectorize; operands and result may be the same array, element by element, which "ivdep"
+   states. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "kernel/kernel.h"
 #include "simd/f32_math.h"
@@ -9,8 +9,8 @@
 
 /* ---- Floats in vectors ------------------------------------------------------------------------------- */
 
-/* What comes short of a vector is a vector whose other lanes are 0, so that each element meets the same
-   instructions wherever it stands. */
+/* A partial vector is computed as a full one whose other lanes are 0, so that each element passes through the
+   same instructions at any position. */
 #define CHAIN_VECTOR(name, inputs, formula)                                                                  \
     static void f32_##name(const void *a, const void *b, const void *c, void *out, size_t n)                 \
     {                                                                                                        \
@@ -53,7 +53,7 @@
     CHAIN_SCALAR_SIDE(name, formula, left, 1, 0)                                                             \
     CHAIN_SCALAR_SIDE(name, formula, right, 0, 1)
 
-/* Of equals the first, NaN where either is. */
+/* The first of equal ones; NaN where either is. */
 static inline vf chain_smaller(vf x, vf y)
 {
     return vf_select_nan(y, y, vf_min(y, x));
@@ -146,8 +146,8 @@ static void f32_vectors_init(chain_kernels *k)
 
 /* ---- Other types ------------------------------------------------------------------------------------- */
 
-/* a - floor(a / b) b without the rounding of the quotient: fmod is exact. An infinite b with the sign of a
-   leaves a. */
+/* a - floor(a / b) b without the rounding of the quotient: fmod is exact. For infinite b with the sign of a
+   the result is a. */
 static inline double chain_floor_mod(double x, double y)
 {
     double rest = fmod(x, y);
@@ -156,7 +156,7 @@ static inline double chain_floor_mod(double x, double y)
     return (rest < 0) != (y < 0) ? rest + y : rest;
 }
 
-/* The integer part of x modulo 2^64; 0 of NaN and infinities. */
+/* The integer part of x modulo 2^64; 0 for NaN and infinities. */
 static inline uint64_t chain_wrap(double x)
 {
     double size = fabs(x);

@@ -1,4 +1,4 @@
-/* Chains while they are built. */
+/* Building of chains. */
 #include "base/alloc.h"
 #include "base/array.h"
 #include "base/assert.h"
@@ -159,7 +159,7 @@ static sib_dtype chain_dtype(const chain *c, size_t value)
     return value == CHAIN_NONE ? SIB_DTYPE_UNKNOWN : c->values[value].dtype;
 }
 
-/* a^2 or a^3 as products; CHAIN_NONE for others. */
+/* a^2 or a^3 as products; CHAIN_NONE for other exponents. */
 static size_t small_power(chain *c, size_t a, size_t b)
 {
     double exponent;
@@ -214,13 +214,13 @@ size_t chain_converted(chain *c, sib_dtype dtype, size_t rank, const int64_t *di
     return v;
 }
 
-/* An operand of one element, which is x. */
+/* Adds an operand of one element, x. */
 static size_t add_number(chain *c, sib_dtype dtype, double x)
 {
     return chain_converted(c, SIB_F64, 0, NULL, &x, dtype);
 }
 
-/* What narrow integers saturate at is exact in floats: bounds, then a cast. */
+/* The bounds of narrow integers are exact in floats, so values are clamped, then cast. */
 static size_t saturating(chain *c, size_t a, sib_dtype to)
 {
     unsigned bits = sib_dtype_bits(to);

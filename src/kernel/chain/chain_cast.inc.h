@@ -1,5 +1,5 @@
-/* Casts from one type. Included with FROM, the type, FROM_REAL, 1 where it is a float, and NAME(to), the
-   name of the cast to `to`. */
+/* Casts from one type. Included with FROM, the type; FROM_REAL, 1 where it is a float; and NAME(to), the name
+   of the cast to `to`. */
 
 #define CAST_LOOP(to, result, formula)                                                                       \
     static void NAME(to)(const void *a, const void *b, const void *c, void *out, size_t n)                   \
@@ -14,7 +14,7 @@
         }                                                                                                    \
     }
 
-/* Where every number of a stretch is below the limit, the machine's conversion to `middle` serves. */
+/* Where all numbers of a stretch are below the limit, the machine's conversion to `middle` is used. */
 #define CAST_TRUNCATED(to, result, middle, limit)                                                            \
     static void NAME(to)(const void *a, const void *b, const void *c, void *out, size_t n)                   \
     {                                                                                                        \

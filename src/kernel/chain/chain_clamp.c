@@ -1,10 +1,11 @@
-/* Chains that only keep their operand between two numbers, which kernels do before they store. */
+/* Chains that only clamp their operand between two numbers, which kernels do before they store. */
 #include "kernel/chain/chain_internal.h"
 
 #include <math.h>
 #include <string.h>
 
-/* The number that a value of 16 or 32 bits is everywhere; false where it is not one, or NaN. */
+/* Stores the number that a value of 16 or 32 bits is everywhere; returns false where it is not constant, or
+   NaN. */
 static bool bound(const chain *c, size_t value, float *out)
 {
     const chain_value *v = &c->values[value];

@@ -1,6 +1,6 @@
-/* Elementwise functions of one type of integer in plain C, which compilers vectorize where they can.
-   Included with INT, the type, WIDE, the unsigned type that it is computed in, and NAME(op), the name of its
-   function. What is computed in WIDE and cut to INT wraps. */
+/* Elementwise functions of one type of integer in plain C, which compilers vectorize where they can. Included
+   with INT, the type; WIDE, the unsigned type in which it is computed; and NAME(op), the name of its
+   function. Results computed in WIDE and truncated to INT wrap. */
 
 #define INT_LOOP(op, result, formula)                                                                        \
     static void NAME(op)(const void *a, const void *b, const void *c, void *out, size_t n)                   \
@@ -19,21 +19,21 @@
 #define INT_SIGNED   ((INT)-1 < (INT)1)
 #define INT_BITS     (8 * sizeof(INT))
 #define INT_MINUS(v) ((INT)(0 - (WIDE)(v)))
-#define INT_BY_MINUS (INT_SIGNED && y == (INT)-1) /* the lowest number has no quotient by -1 */
+#define INT_BY_MINUS (INT_SIGNED && y == (INT)-1) /* the lowest number divided by -1 overflows */
 
 static inline INT NAME(rest)(INT x, INT y)
 {
     return INT_BY_MINUS ? 0 : (INT)(x % y);
 }
 
-/* What a division toward minus infinity leaves. */
+/* The remainder of a division that rounds toward minus infinity. */
 static inline INT NAME(floor_rest)(INT x, INT y)
 {
     INT rest = NAME(rest)(x, y);
     return rest != 0 && (rest < (INT)1) != (y < (INT)1) ? (INT)(rest + y) : rest;
 }
 
-/* Of a negative exponent the truncated power: 1 or -1 to any power, else 0. */
+/* For negative exponents the truncated power: 1 or -1 where x is 1 or -1, else 0. */
 static inline INT NAME(power)(INT x, INT y)
 {
     WIDE product = 1, factor = (WIDE)x;

@@ -1,8 +1,8 @@
-/* Groups of functions that are one: sigmoid, GELU and the like as exporters and lowerings write them. All
-   of float32; what is joined is rounded less often. A function that others read too stays for them.
+/* Replaces groups of functions by one: sigmoid, GELU and the like as exporters and lowerings write them. Only
+   float32; joined functions are rounded less often. A function that others read too is kept for them.
 
-   Products that are added to stay two functions: rounded once they are better numbers, but models of few
-   bits were made with others, and one step of a quantized value is more than that. */
+   Multiply and add stay two functions. Rounding once would be more accurate, but quantized models were
+   calibrated with two roundings, and a difference can shift a value by a quantization step. */
 #include "kernel/chain/chain_internal.h"
 
 #include <math.h>
@@ -39,7 +39,7 @@ static const chain_value *made_by(const chain *c, size_t value, chain_op op)
     return v && v->kind == CHAIN_IS_OP && v->op == op && v->dtype == SIB_F32 ? v : NULL;
 }
 
-/* The operand of v, which has two, beside one near x; CHAIN_NONE where none is. */
+/* If one operand of v is a number near x, returns the other; else CHAIN_NONE. */
 static size_t beside(const chain *c, const chain_value *v, double x)
 {
     if (!v)
@@ -57,8 +57,8 @@ typedef struct product {
     bool too_many;
 } product;
 
-/* The operand of the product or quotient v that is no number. *by: what it is multiplied by. CHAIN_NONE: v
-   is none. */
+/* The operand of the product or quotient v that is not a constant; *by: the constant factor. CHAIN_NONE:
+   there is no such operand. */
 static size_t scaled_by_number(const chain *c, size_t value, double *by)
 {
     const chain_value *v = made_by(c, value, CHAIN_mul), *q = made_by(c, value, CHAIN_div);
@@ -94,7 +94,7 @@ static void collect(const chain *c, size_t value, size_t whole, product *p, int 
     }
 }
 
-/* The factors of value, of which `whole` is one even where it is a product itself. */
+/* The factors of value; `whole` counts as one factor even where it is a product itself. */
 static product product_of(const chain *c, size_t value, size_t whole)
 {
     product p = {.number = 1};
@@ -103,7 +103,7 @@ static product product_of(const chain *c, size_t value, size_t whole)
     return p;
 }
 
-/* True where value is x^n times a number near k. */
+/* Whether value is x^n times a number near k. */
 static bool is_scaled(const chain *c, size_t value, size_t x, size_t n, double k)
 {
     product p = product_of(c, value, x);
@@ -115,7 +115,7 @@ static bool is_scaled(const chain *c, size_t value, size_t x, size_t n, double k
 
 /* ---- The groups ---------------------------------------------------------------------------------------- */
 
-/* 1 / (1 + exp(-x)): x, or CHAIN_NONE. */
+/* Returns x where v is 1 / (1 + exp(-x)), else CHAIN_NONE. */
 static size_t find_sigmoid(const chain *c, const chain_value *v)
 {
     const chain_value *e, *minus;
@@ -127,7 +127,7 @@ static size_t find_sigmoid(const chain *c, const chain_value *v)
     return minus->in[0];
 }
 
-/* max(x, 0) + log1p(exp(-|x|)) */
+/* Returns x where v is max(x, 0) + log1p(exp(-|x|)). */
 static size_t find_softplus(const chain *c, const chain_value *v)
 {
     for (size_t k = 0; k < 2 && v->op == CHAIN_add; k++) {
@@ -142,7 +142,7 @@ static size_t find_softplus(const chain *c, const chain_value *v)
     return CHAIN_NONE;
 }
 
-/* What x is where value is x / sqrt 2. */
+/* Returns x where value is x / sqrt 2. */
 static size_t find_erf_input(const chain *c, size_t value)
 {
     double by;
@@ -152,7 +152,7 @@ static size_t find_erf_input(const chain *c, size_t value)
     return CHAIN_NONE;
 }
 
-/* What x is where value is sqrt(2 / pi) (x + 0.044715 x^3). */
+/* Returns x where value is sqrt(2 / pi) (x + 0.044715 x^3). */
 static size_t find_tanh_input(const chain *c, size_t value)
 {
     double by;
@@ -167,8 +167,8 @@ static size_t find_tanh_input(const chain *c, size_t value)
     return CHAIN_NONE;
 }
 
-/* x (1 + erf(x / sqrt 2)) / 2, or x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2: *op and x. at: a
-   factor of value, where the sum is looked for. */
+/* Returns x, and sets *op, where value is x (1 + erf(x / sqrt 2)) / 2 or x (1 + tanh(sqrt(2 / pi) (x +
+   0.044715 x^3))) / 2. at: a factor of value that may be the sum. */
 static size_t find_gelu(const chain *c, size_t value, size_t at, int depth, chain_op *op)
 {
     size_t bend = beside(c, made_by(c, at, CHAIN_add), 1), x = CHAIN_NONE;
@@ -188,7 +188,7 @@ static size_t find_gelu(const chain *c, size_t value, size_t at, int depth, chai
     return x;
 }
 
-/* x sigmoid(x) */
+/* Returns x where v is x sigmoid(x). */
 static size_t find_silu(const chain *c, const chain_value *v)
 {
     for (size_t k = 0; k < 2 && v->op == CHAIN_mul; k++) {

@@ -1,4 +1,4 @@
-/* Where the elements of operands stand, and how they come into rows. */
+/* Layouts of operands, and reading them into rows. */
 #include "kernel/chain/chain_internal.h"
 #include "tensor/dtype.h"
 
@@ -6,8 +6,7 @@
 
 /* ---- Layouts ------------------------------------------------------------------------------------------ */
 
-/* Axes from the last to the first into l, outermost first in the end: those of size 1 left out, those that
-   continue one another merged. */
+/* Writes the axes to l, outermost first: axes of size 1 are dropped, contiguous ones merged. */
 static void merge_axes(size_t n, const int64_t *dims, const int64_t *strides, chain_layout *l)
 {
     l->rank = 0;
@@ -91,7 +90,7 @@ static void repeat(const void *element, size_t bytes, void *to, size_t n)
     }
 }
 
-/* n elements, `step` apart, side by side. */
+/* Copies n elements that are `step` apart to contiguous memory. */
 static void gather(const char *from, size_t bytes, ptrdiff_t step, char *to, size_t n)
 {
     if (step == 1) {
@@ -158,7 +157,7 @@ size_t chain_run_length(const chain_layout *l)
     return l->rank ? (size_t)l->dims[l->rank - 1] : 1;
 }
 
-/* Which element of memory stands at a place of the result. */
+/* The index in memory of the element for a place of the result. */
 static size_t offset_of(const chain_layout *l, size_t place)
 {
     size_t at = 0;
@@ -196,7 +195,7 @@ const void *chain_fetch(const chain *c, const chain_memory *m, const void *memor
             repeat(half ? row : from, chain_bytes(m->dtype), row, n);
         return half || (single && m->filled) ? row : from;
     }
-    /* 16-bit floats go to the second half of the row's bytes, and from there to the whole */
+    /* 16-bit floats are read into the second half of the row's bytes and widened into the entire row */
     char *raw = (char *)row + (half ? n * m->bytes : 0);
     gather_any(l, m->bytes, memory, raw, begin, n);
     if (half)

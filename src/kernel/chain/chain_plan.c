@@ -1,4 +1,4 @@
-/* The end of building: what is needed, in which order, in which rows. */
+/* The end of building: which values are needed, in which order, in which rows. */
 #include "base/alloc.h"
 #include "kernel/chain/chain_internal.h"
 
@@ -6,7 +6,7 @@
 
 /* ---- Needed values ------------------------------------------------------------------------------------- */
 
-/* Sets `used` of the values that results need. */
+/* Sets `used` for the values that results need. */
 static void chain_mark_used(chain *c)
 {
     for (size_t v = 0; v < c->n_values; v++)
@@ -85,12 +85,12 @@ static bool make_steps(chain *c)
 
 /* ---- Rows that stay ------------------------------------------------------------------------------------ */
 
-/* Rows that are the same in every run. */
+/* Fills rows that are constant over runs. */
 static bool fill_ready(chain *c)
 {
     for (size_t i = 0; i < c->n_operands; i++) {
         chain_memory *m = &c->operands[i];
-        if (!m->ready) /* others come with each run, too */
+        if (!m->ready) /* other operands are given to each run */
             m->elements = m->tiled || m->layout.place == CHAIN_SCALAR ? m->elements : NULL;
         if (!c->values[m->value].used || !m->elements || (!m->tiled && m->layout.place != CHAIN_SCALAR))
             continue;
@@ -128,7 +128,7 @@ double chain_cost(const chain *c)
     return c->cost;
 }
 
-/* One function from memory to memory needs no rows, and so no blocks. */
+/* One function from memory to memory needs neither rows nor blocks. */
 static bool is_flat(const chain *c)
 {
     bool flat = c->n_steps == 1 && c->steps[0].row == CHAIN_NONE;

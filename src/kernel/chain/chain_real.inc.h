@@ -1,5 +1,5 @@
 /* Elementwise functions of one type of float in plain C, which compilers vectorize where they can. Included
-   with REAL, the type, and NAME(op), the name of its function. */
+   with REAL, the type; and NAME(op), the name of its function. */
 
 #define REAL_LOOP(op, result, formula)                                                                       \
     static void NAME(op)(const void *a, const void *b, const void *c, void *out, size_t n)                   \

@@ -1,15 +1,15 @@
-/* Which values of a chain stand in which rows of scratch, and how large blocks are. */
+/* Assigns values of a chain to rows of scratch, and chooses the size of blocks. */
 #include "base/alloc.h"
 #include "kernel/chain/chain_internal.h"
 
-#define TILE_MAX 512 /* most elements that an operand is repeated in to fill a row */
-#define STOP_MIN 512 /* least elements of a run that blocks stop for */
+#define TILE_MAX 512 /* max elements of an operand that is repeated to fill a row */
+#define STOP_MIN 512 /* min elements of a run for blocks to end with it */
 
 typedef struct planner {
     chain *c;
-    size_t *last; /* (n_values) step after which the value is not read; n_steps where it is a result */
-    size_t *rows; /* (n_values) of values with a row, else CHAIN_NONE */
-    size_t *free; /* (n_free) rows for use again */
+    size_t *last; /* (n_values) last step that reads the value; n_steps for results */
+    size_t *rows; /* (n_values) row of each value, or CHAIN_NONE */
+    size_t *free; /* (n_free) rows that can be reused */
     size_t n_free, widest;
     size_t period; /* longest tile */
 } planner;
@@ -39,7 +39,7 @@ static size_t common_divisor(size_t a, size_t b)
     return a;
 }
 
-/* Blocks stop where the runs of all operands that have some end, unless runs are short. */
+/* Blocks end where the runs of all operands that have runs end, unless runs are short. */
 static void choose_stop(chain *c)
 {
     size_t stop = 0;
@@ -57,7 +57,7 @@ static void choose_stop(chain *c)
     }
 }
 
-/* The operand that value v is, where it is one element for each block; else NULL. */
+/* The operand of value v, where it is one element for each block; else NULL. */
 static chain_memory *single(const chain *c, size_t v)
 {
     if (v == CHAIN_NONE || c->values[v].kind != CHAIN_IS_OPERAND)
@@ -66,7 +66,7 @@ static chain_memory *single(const chain *c, size_t v)
     return chain_is_single(m) ? m : NULL;
 }
 
-/* Steps that take one element for all are given that; what others read must be filled. */
+/* Steps that accept a single element get it directly; other steps need a filled row. */
 static void choose_scalars(chain *c)
 {
     for (size_t s = 0; s < c->n_steps; s++) {
@@ -118,13 +118,13 @@ static void give_operand_rows(planner *p)
 
 /* ---- Steps --------------------------------------------------------------------------------------------- */
 
-/* True where a later step than s reads what a write to result 0 overwrites. */
+/* Whether a step after s reads what a write to result 0 overwrites. */
 static bool read_later(const planner *p, size_t s)
 {
     return p->c->in_place != CHAIN_NONE && p->last[p->c->in_place] > s;
 }
 
-/* A result that may be written where it belongs by step s, or CHAIN_NONE. */
+/* The result to whose memory step s may write directly, or CHAIN_NONE. */
 static size_t direct_result(planner *p, size_t s)
 {
     chain *c = p->c;
@@ -164,12 +164,12 @@ static void give_step_rows(planner *p)
         if (at->result == CHAIN_NONE)
             at->row = p->rows[at->value] = p->n_free ? p->free[--p->n_free] : c->rows++;
         free_inputs(p, s, bytes, false);
-        if (p->last[at->value] == s && at->row != CHAIN_NONE) /* nobody reads it */
+        if (p->last[at->value] == s && at->row != CHAIN_NONE) /* no later step reads it */
             p->free[p->n_free++] = at->row;
     }
 }
 
-/* True where a step reads the value. */
+/* Whether any step reads the value. */
 static bool is_read(const chain *c, size_t value)
 {
     bool read = false;
@@ -214,7 +214,7 @@ bool chain_give_rows(chain *c)
         choose_block(&p);
     }
     for (size_t s = 0; s < c->n_steps && ok; s++)
-        if (!is_read(c, c->steps[s].value)) /* rounded as it leaves */
+        if (!is_read(c, c->steps[s].value)) /* rounded when it is stored */
             c->steps[s].narrow = NULL;
     mem_free(p.last);
     mem_free(p.rows);

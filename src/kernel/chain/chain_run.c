@@ -1,4 +1,4 @@
-/* Chains at work. */
+/* Runs of chains. */
 #include "kernel/chain/chain_internal.h"
 
 #include "base/assert.h"
@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define ROW_GAP 64 /* between rows, so that they do not meet in the same lines of the cache */
+#define ROW_GAP 64 /* between rows, so that they do not map to the same cache sets */
 
 typedef struct runner {
     const chain *c;
@@ -14,7 +14,7 @@ typedef struct runner {
     void *const *results;
     char *scratch;
     size_t row_bytes;
-    const void **at; /* (n_values) of this block */
+    const void **at; /* (n_values) memory of each value in this block */
 } runner;
 
 static size_t row_bytes(const chain *c, size_t count)
@@ -39,7 +39,7 @@ static const void *memory_of(const runner *r, size_t operand)
     return m->elements ? m->elements : r->operands[m->number];
 }
 
-/* Rows that serve all blocks of a run, of n elements. */
+/* Fills rows of n elements that serve all blocks of a run. */
 static void begin(const runner *r, size_t n)
 {
     const chain *c = r->c;
@@ -67,7 +67,7 @@ static void fetch(const runner *r, size_t first, size_t n)
     }
 }
 
-/* The first of n elements that is 0, or n. */
+/* The index of the first 0 among n elements, or n. */
 static size_t find_zero(const void *elements, size_t bytes, size_t n)
 {
     static const unsigned char zero[8] = {0};
@@ -77,7 +77,7 @@ static size_t find_zero(const void *elements, size_t bytes, size_t n)
     return n;
 }
 
-/* What a row's elements are to those who convert them. */
+/* The dtype of a row's elements for conversions. */
 static sib_dtype row_dtype(sib_dtype dtype)
 {
     return chain_is_half(dtype) ? SIB_F32 : dtype;
@@ -111,7 +111,7 @@ static void round_row(const chain_step *s, float *row, size_t n)
     }
 }
 
-/* Results that no step wrote where they belong. */
+/* Stores results that no step wrote directly. */
 static void store(const runner *r, size_t first, size_t n)
 {
     const chain *c = r->c;
