@@ -1,4 +1,5 @@
-/* The driver of the attention kernels: heads are packed, panels of queries walk over blocks of keys. */
+/* The driver of the attention kernels: heads are packed, and panels of queries iterate over blocks of
+   keys. */
 #include "base/assert.h"
 #include "base/cancel.h"
 #include "base/pool.h"
@@ -11,22 +12,20 @@
 
 #define KEYS ATTENTION_KEYS
 
-/* Operations, or elements of keys and values, below which one thread is faster: some 100 microseconds; and
-   elements where the others are awake. */
+/* Operations, or elements of keys and values, below which one thread is faster than waking others (some 100
+   microseconds); and elements below which it is faster even where the others are awake. */
 #define WORTH_THREADS 1e7
 #define WORTH_READING 5e5
 #define WORTH_GIVING  1.2e5
 
-/* Panels that a piece of work takes where that leaves work for all threads: a head is packed anew for each
-   piece. */
+/* Max panels of a work item where that leaves work for all threads: each item packs its head anew. */
 #define PANELS_A_PIECE 8
 
-/* Up to so many queries of a key head meet keys and values where they stand. */
+/* With at most this many queries, a key head's keys and values are read unpacked. */
 #define FEW 12
 
-/* What small calls take of the stack, in floats, how many products they may have for each key head, and
-   how many queries must share it so that lanes are not wasted: half as many where vectors of numbers of a
-   head would be wasted too. */
+/* Limits of small calls: floats on the stack, products per key head, and the queries that must share a key
+   head so that lanes are not wasted: half as many where vectors along a head would be wasted too. */
 #define SMALL_WORK     3072
 #define SMALL_PRODUCTS 200000
 #define SMALL_ROWS     8
@@ -37,20 +36,20 @@ typedef struct job {
     const struct sib_cancel *cancel;
     size_t group;  /* query heads of a key head */
     size_t rows;   /* group * S: queries of a key head, head after head */
-    size_t pieces; /* of a key head */
-    size_t panels; /* of a piece */
+    size_t pieces; /* work items per key head */
+    size_t panels; /* per work item */
     float *scratch;
-    size_t each; /* scratch of a thread */
+    size_t each; /* scratch per thread */
 } job;
 
-/* One key head at work in one thread. */
+/* State of one key head in one thread. */
 typedef struct head {
     const job *o;
     size_t b, h; /* batch and key head */
-    size_t keys; /* that count */
-    bool finite; /* keys and values: what is hidden may be left out */
+    size_t keys; /* valid ones */
+    bool finite; /* keys and values are finite, so hidden ones may be skipped */
     float *k, *v;
-    float *s, *q, *y; /* (KEYS, nr), (d, nr), (dv up to strips, nr) */
+    float *s, *q, *y; /* (KEYS, nr), (d, nr), (dv rounded up to strips, nr) */
 } head;
 
 /* A panel of n queries. */
@@ -104,14 +103,14 @@ static void pack_head(head *w)
 
 /* ---- A panel ------------------------------------------------------------------------------------------- */
 
-/* Asks for n floats of memory before they are needed. */
+/* Prefetches n floats. */
 static void fetch_row(const float *at, size_t n)
 {
     for (size_t i = 0; i < n; i += 16)
         __builtin_prefetch(at + i);
 }
 
-/* The queries of the panel behind p, and where the results of p go, while p walks over its keys. */
+/* While p iterates over its keys, prefetches the queries of the panel after p, and p's results. */
 static void fetch_rows(const head *w, const panel *p)
 {
     const attention_call *c = w->o->c;
@@ -139,7 +138,7 @@ static void begin_panel(const head *w, panel *p)
     w->o->k->pack_queries(rows, p->n, c->d, c->scale, w->q);
 }
 
-/* The keys that any query of the panel reaches: [*begin, *end). */
+/* The union of the keys that the panel's queries reach: [*begin, *end). */
 static void reach(const head *w, const panel *p, size_t *begin, size_t *end)
 {
     int64_t low = INT64_MAX, high = -1, last = (int64_t)w->keys - 1;
@@ -156,7 +155,7 @@ static float near_zero(int64_t x)
     return (float)(x < -KEYS ? -KEYS : x > 2 * KEYS ? 2 * KEYS : x);
 }
 
-/* What stands in the way of the query `row`, which reaches keys low to high, in the block from `key` on. */
+/* Bias and limits of the query `row`, which reaches keys low to high, for the block that begins at `key`. */
 static void set_lane(const head *w, attention_mask *m, size_t lane, size_t row, int64_t low, int64_t high,
                      size_t key)
 {
@@ -177,7 +176,7 @@ static void set_all(const head *w, attention_mask *m)
     m->bias_shared = !c->bias.head && !c->bias.row;
 }
 
-/* Sets the mask for the block of n keys from `key` on; false where it hides and adds nothing. */
+/* Sets the mask for the block of n keys from `key` on; returns false where it hides and adds nothing. */
 static bool set_mask(const head *w, panel *p, size_t key, size_t n)
 {
     const attention_call *c = w->o->c;
@@ -221,7 +220,7 @@ static void walk(const head *w, panel *p, size_t begin, size_t end)
     }
 }
 
-/* Is a key of this query open, whatever its score is? */
+/* Whether any key of this query is open, whatever its score. */
 static bool any_open(const head *w, size_t row)
 {
     const attention_call *c = w->o->c;
@@ -235,7 +234,7 @@ static bool any_open(const head *w, size_t row)
     return false;
 }
 
-/* A row without any open key: weights of 0, which values that are no numbers survive. */
+/* A row without any open key has weights of 0; NaN and infinite values still give NaN. */
 static void empty_row(const head *w, size_t row, float *y)
 {
     const attention_call *c = w->o->c;
@@ -269,7 +268,7 @@ typedef struct few {
     attention_mask mask;
 } few;
 
-/* All rows of a key head, block by block, so that keys and values come from memory once. */
+/* Processes all rows of a key head block by block, so that keys and values are read from memory once. */
 static void walk_few(const head *w, few *f)
 {
     const attention_call *c = w->o->c;
@@ -322,8 +321,8 @@ static void run_few(const head *w)
 
 /* ---- Many queries -------------------------------------------------------------------------------------- */
 
-/* Keys out of reach are left out where they would come out with a weight of 0: they and their values are
-   finite, and each query has a score that is not as low as what hides. */
+/* Skips keys out of reach where their weight would be 0: they and their values are finite, and each query has
+   a score above the hidden score. */
 static void run_panel(const head *w, panel *p)
 {
     size_t begin, end;
@@ -345,7 +344,7 @@ static void run_panel(const head *w, panel *p)
 
 /* ---- Little of everything ------------------------------------------------------------------------------ */
 
-/* What stands in the way of the n queries from row `first` on; false where nothing does. */
+/* Bias and limits of the n queries from row `first` on; returns false where there are none. */
 static bool set_small_mask(const head *w, attention_mask *m, size_t first, size_t n)
 {
     const attention_call *c = w->o->c;
@@ -403,7 +402,7 @@ static size_t take(float **at, size_t n)
     return up_to(n, 16);
 }
 
-/* Lays the buffers of a head out from `at` on, where that is not NULL; returns how many floats they take. */
+/* Assigns a head's buffers from `at` on, unless that is NULL; returns their size in floats. */
 static size_t lay_out(const attention_call *c, const attention_kernels *k, head *w, float *at)
 {
     size_t rows = up_to(c->keys, KEYS), wide = up_to(c->dv, k->mr), lanes = size_max(k->nr, FEW), all = 0;

@@ -1,4 +1,4 @@
-/* The attention kernels over the vector operations of simd/f32_*.h and these of kernel/levels:
+/* The attention kernels over the vector operations of simd/f32_*.h and these sizes of kernel/levels:
 
        ATTENTION_MR, ATTENTION_NV       rows of a strip, vectors in a panel */
 #include "base/error.h" /* refuses -ffast-math */
@@ -18,22 +18,22 @@
 
 _Static_assert(NV *VF_LANES <= ATTENTION_MAX_NR && ATTENTION_KEYS % MR == 0, "panels fit what callers hold");
 
-/* 2^f = 1 + f E(f) for |f| <= 1/2: fit error 9.2e-8, our own (Lawson's reweighted least squares). */
+/* 2^f = 1 + f E(f) for |f| <= 1/2: fit error 9.2e-8; our own fit (Lawson's reweighted least squares). */
 #define EXP2_COUNT 5
 #define LOG2E      1.44269504f
-#define MAGIC      12582912.0f /* added: leaves the nearest integer in the low bits */
+#define MAGIC      12582912.0f /* its addition leaves the nearest integer in the low bits */
 
 static const float exp2_fit[EXP2_COUNT] = {
     6.931470037e-01f, 2.402224243e-01f, 5.550733581e-02f, 9.671512991e-03f, 1.326472731e-03f,
 };
 
-/* x[v] = e^(x[v] - largest[v]) for x <= largest; 0 below e^-88, NaN where x is. Step by step for all of
-   them, since one alone would wait for itself. */
+/* x[v] = e^(x[v] - largest[v]) for x <= largest; 0 below e^-88, NaN where x is. The vectors advance together
+   step by step, since a single one would be bound by latency. */
 INLINE void exp_below(vf *x, const vf *largest, int nv)
 {
     vf shifted[NV], sum[NV];
     UNROLL for (int v = 0; v < nv; v++) x[v] = vf_mul(vf_sub(x[v], largest[v]), vf_set1(LOG2E));
-    UNROLL for (int v = 0; v < nv; v++) x[v] = vf_max(vf_set1(-127.0f), x[v]); /* 2^-127 is made as 0 */
+    UNROLL for (int v = 0; v < nv; v++) x[v] = vf_max(vf_set1(-127.0f), x[v]); /* 2^-127 gives 0 */
     UNROLL for (int v = 0; v < nv; v++) shifted[v] = vf_add(x[v], vf_set1(MAGIC));
     UNROLL for (int v = 0; v < nv; v++) x[v] = vf_sub(x[v], vf_sub(shifted[v], vf_set1(MAGIC)));
     UNROLL for (int v = 0; v < nv; v++) sum[v] = vf_set1(exp2_fit[EXP2_COUNT - 1]);
@@ -51,7 +51,7 @@ INLINE vf exp_one(vf x, vf largest)
 
 /* ---- Packing ------------------------------------------------------------------------------------------- */
 
-/* x times 0 is NaN for NaN and infinities alone; the sums tell of any. */
+/* x times 0 is NaN only for NaN and infinities; the sums detect any. */
 static bool vector_finite(const float *x, size_t stride, size_t n, size_t d)
 {
     vf sum[2] = {vf_zero(), vf_zero()};
@@ -68,8 +68,8 @@ static bool vector_finite(const float *x, size_t stride, size_t n, size_t d)
     return rest + vf_sum(vf_add(sum[0], sum[1])) == 0.0f;
 }
 
-/* Rows are far apart in memory, and come late: so many rows before they are packed they are asked for.
-   Beyond the last row that is asked for what nobody needs, which does no harm. */
+/* Rows are far apart in memory, so they are prefetched this many rows before they are packed. Prefetching
+   past the last row does no harm. */
 #define ROWS_AHEAD 16
 
 INLINE void fetch_ahead(const float *x, size_t stride, size_t d)
@@ -104,7 +104,7 @@ INLINE void transpose_keys(const float *k, size_t stride, size_t d, float *dst)
             dst[i / MR * MR * d + p * MR + i % MR] = k[i * stride + p];
 }
 
-/* As many keys at once as a vector has lanes, where they are full strips. */
+/* Packs as many keys at once as a vector has lanes, where they are full strips. */
 static void vector_pack_keys(const float *k, size_t stride, size_t n, size_t d, float *dst)
 {
     size_t left = n;
@@ -278,8 +278,8 @@ static void vector_exponentials(float *s, size_t n, size_t vectors, const float 
 
 /* ---- Masks --------------------------------------------------------------------------------------------- */
 
-/* The biases of n keys from `key` on, at most VF_LANES, for VF_LANES lanes from `lane` on: bias[j] of key
-   + j. */
+/* The biases of n keys from `key` on, at most VF_LANES, for VF_LANES lanes from `lane` on: bias[j] is that of
+   key + j. */
 INLINE void bias_of(const attention_mask *m, size_t key, size_t n, size_t lane, vf bias[VF_LANES])
 {
     if (m->bias_shared) {
@@ -300,15 +300,15 @@ INLINE void bias_of(const attention_mask *m, size_t key, size_t n, size_t lane, 
     vf_transpose(bias);
 }
 
-/* A score of one key with what stands in its way. */
+/* The score of one key with softcap, bias and limits applied. */
 INLINE vf hindered(const attention_mask *m, vf x, float key, vf first, vf last)
 {
     vf hidden = vf_set1(m->hidden), place = vf_set1(key), shut = vf_max(hidden, vf_add(x, hidden));
     return vf_select_less(place, first, shut, vf_select_less(last, place, shut, x));
 }
 
-/* The scores of n keys, `step` apart, for the VF_LANES lanes from `lane` on; returns the largest, no less
-   than most. */
+/* The scores of n keys, `step` apart, for the VF_LANES lanes from `lane` on; returns the largest of them and
+   max. */
 INLINE vf mask_lanes(float *s, size_t step, size_t n, size_t lane, const attention_mask *m, vf max)
 {
     vf first = vf_zero(), last = vf_zero();
@@ -369,7 +369,7 @@ static void vector_give(const float *y, const float *sum, size_t n, size_t d, fl
 
 /* ---- One query ----------------------------------------------------------------------------------------- */
 
-/* Products of q with VF_LANES keys; those from n on are the last one again. */
+/* Products of q with VF_LANES keys; those from n on repeat the last one. */
 INLINE vf dots(const float *q, const float *k, size_t stride, size_t n, size_t d)
 {
     const float *rows[VF_LANES];
@@ -395,7 +395,7 @@ INLINE vf dots(const float *q, const float *k, size_t stride, size_t n, size_t d
     return sum[0];
 }
 
-/* Scores of VF_LANES keys from `key` on with what the mask of lane 0 says; those from n on are hidden. */
+/* Applies the mask of lane 0 to the scores of VF_LANES keys from `key` on; those from n on are hidden. */
 INLINE vf masked(const attention_mask *m, vf x, size_t key, size_t n)
 {
     vf hidden = vf_set1(m->hidden);
@@ -414,7 +414,7 @@ INLINE vf masked(const attention_mask *m, vf x, size_t key, size_t n)
     return x;
 }
 
-/* y[c] = y[c] factor + sum over j < n of e[j] v[j][c] for nv vectors of columns; two sums each. */
+/* y[c] = y[c] factor + sum over j < n of e[j] v[j][c] for nv vectors of columns; each in two sums. */
 INLINE void add_values(const float *v, size_t stride, const float *e, size_t n, int nv, float factor,
                        float *y)
 {
@@ -448,7 +448,7 @@ static void vector_row(const attention_row *r)
         if (r->mask)
             x = masked(r->mask, x, j, n);
         vf_store(e + j, x);
-        for (size_t i = n; i < VF_LANES; i++) /* beyond the last */
+        for (size_t i = n; i < VF_LANES; i++) /* after the last key */
             e[j + i] = -INFINITY;
         max = vf_max(max, vf_load(e + j));
     }
@@ -481,7 +481,7 @@ static void vector_row(const attention_row *r)
 
 /* ---- A few queries and keys ---------------------------------------------------------------------------- */
 
-/* dst[p * VF_LANES + i] = scale rows[i][p]; the rows from n on are the last one again. */
+/* dst[p * VF_LANES + i] = scale rows[i][p]; rows from n on repeat the last one. */
 INLINE void transpose_queries(const float *const *rows, size_t n, size_t d, float scale, float *dst)
 {
     for (size_t p = 0; p < d; p += VF_LANES) {
