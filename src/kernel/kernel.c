@@ -2,7 +2,7 @@
 
 #include <pthread.h>
 
-/* What fills each family, by level. */
+/* The functions that fill each family, by level. */
 #define BY_LEVEL(name, constant, level) [CPU_##constant] = name##_init_##level,
 #define SIB_KERNELS(name)                                                                                    \
     static void (*const name##_by_level[CPU_LEVELS])(name##_kernels * k) = {                                 \

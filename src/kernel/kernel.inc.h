@@ -1,8 +1,8 @@
 /* The entries of kernel.h that belong to no family, over the vector operations of simd/f32_*.h and
-   PEAK_CHAINS of kernel/levels: independent chains that fit the registers beside two constants.
+   PEAK_CHAINS of kernel/levels: independent chains that fit in registers besides two constants.
 
-   What comes short of a vector goes through a vector on the stack, so that each element meets the same
-   instructions wherever it stands. */
+   A partial vector goes through a vector on the stack, so that each element passes through the same
+   instructions at any position. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "kernel/kernel.h"
 

@@ -1,4 +1,4 @@
-/* The portable kernels: what each entry of the table means. Plain loops that a compiler may vectorise. */
+/* The portable kernels, which define each entry of the table: plain loops that a compiler may vectorise. */
 #include "base/error.h" /* refuses -ffast-math */
 #include "kernel/kernel.h"
 
@@ -35,9 +35,9 @@ static uint16_t narrow_one_f16(float x)
     uint32_t bits = bits_of(x), sign = bits >> 16 & 0x8000, size = bits & 0x7FFFFFFF;
     if (size > 0x7F800000)
         return (uint16_t)(sign | 0x7E00 | (size >> 13 & 0x3FF));
-    if (size >= 0x477FF000) /* 65520, which rounds past the largest finite value */
+    if (size >= 0x477FF000) /* 65520, which rounds beyond the largest finite value */
         return (uint16_t)(sign | 0x7C00);
-    if (size < 0x38800000) /* below 2^-14: one unit of 0.5f is 2^-24, so the addition rounds to that */
+    if (size < 0x38800000) /* below 2^-14: an ulp of 0.5f is 2^-24, so the addition rounds to that */
         return (uint16_t)(sign | (bits_of(from_bits(size) + 0.5f) - bits_of(0.5f)));
     size += 0xFFF + (size >> 13 & 1);
     return (uint16_t)(sign | ((size >> 13) - (112 << 10)));
@@ -65,7 +65,7 @@ static void c_narrow_f16(const float *src, void *dst, size_t n)
         h[i] = narrow_one_f16(src[i]);
 }
 
-/* The quiet bit is set in integers: a signalling NaN would pass through the shift as it is. */
+/* The quiet bit is set in integers: a signalling NaN would pass through the shift unchanged. */
 static void c_widen_bf16(const void *src, float *dst, size_t n)
 {
     const uint16_t *h = src;

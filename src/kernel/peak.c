@@ -1,4 +1,4 @@
-/* What the machine can do at best: the yardstick that kernels are held against. */
+/* Peak throughput of the machine, with which kernels are compared. */
 #include <sibyl/timing.h>
 
 #include "base/alloc.h"
@@ -7,18 +7,20 @@
 #include "base/size.h"
 #include "kernel/kernel.h"
 
-/* A burst is long beside the wake-up of a thread and short beside what disturbs a shared machine. */
+/* A burst is long compared with waking a thread and short compared with disturbances on a shared machine. */
 #define BURST_SECONDS      0.001
 #define BURST_SECONDS_POOL 0.004
-#define READ_BYTES         ((size_t)128 << 20) /* far beyond the last cache that one core fills */
-#define READ_PIECE         ((size_t)128 << 10) /* floats that a thread reads at once */
+#define READ_BYTES                                                                                           \
+    ((size_t)128 << 20)                /* far larger than the part of the last-level cache that one
+                                                  core fills */
+#define READ_PIECE ((size_t)128 << 10) /* floats per read_f32 call of a thread */
 
 typedef struct {
     const kernel_table *kernels;
     size_t rounds;
     const float *buffer; /* (floats) */
     size_t floats;
-    float *kept; /* (workers, 16): what the kernels give back, so that none of their work is dead */
+    float *kept; /* (workers, 16): the kernels' results, so that none of their work is dead code */
 } peak;
 
 static void fma_piece(void *context, size_t begin, size_t count, unsigned worker)
@@ -83,7 +85,7 @@ sib_code sib_measure_peak(sib_pool *pool, double seconds, sib_peak *out, sib_err
     if (!buffer || !p.kept) {
         code = err_memory(err, p.floats * sizeof *buffer, "the buffer that is read");
     } else {
-        for (size_t i = 0; i < p.floats; i++) /* written, so that every page is there */
+        for (size_t i = 0; i < p.floats; i++) /* written, so that every page is mapped */
             buffer[i] = 1.0f;
         p.buffer = buffer;
         out->flops = best_flops(&p, pool, threads, seconds / 2);

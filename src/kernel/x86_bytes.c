@@ -1,4 +1,4 @@
-/* Which instructions this machine has for products of bytes. */
+/* Chooses the instructions for products of bytes that this machine has. */
 #include "kernel/conv/bytes_fill.h"
 #include "kernel/gemm/gemm_int_fill.h"
 #include "kernel/kernel.h"
