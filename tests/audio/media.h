@@ -1,4 +1,4 @@
-/* Recordings for tests: made by the ffmpeg command in a folder of the test's own, the same on every run. */
+/* Recordings for tests: made by the ffmpeg command in a temporary folder, the same in every run. */
 #ifndef TESTS_AUDIO_MEDIA_H
 #define TESTS_AUDIO_MEDIA_H
 
@@ -12,7 +12,7 @@
 static char media_folder[] = "/tmp/sibyl-audio-XXXXXX";
 static bool media_has_ffmpeg;
 
-/* Runs a shell command in the folder, quietly; true where it succeeds. */
+/* Runs a shell command in the folder, without output; returns true if it succeeds. */
 __attribute__((format(printf, 1, 2))) static inline bool media_run(const char *format, ...)
 {
     char command[4096], line[4400];
@@ -59,7 +59,7 @@ static inline int media_end(void **state)
     return 0;
 }
 
-/* A whole file; free() it. */
+/* The content of an entire file; free() it. */
 static inline uint8_t *media_read(const char *path, size_t *bytes)
 {
     FILE *f = fopen(path, "rb");

@@ -1,4 +1,4 @@
-/* A small file does not cost much: formats, codecs, rates and lengths that no recording has are refused. */
+/* A small file has a small cost: formats, codecs, rates and durations that no recording has are rejected. */
 #include "media.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@ static sib_code load(const char *path, double max_seconds, size_t *n, sib_error 
     return code;
 }
 
-/* A WAV of n bytes of silence, 8 bits, whose header says this rate. */
+/* A WAV of n bytes of silence, 8 bits, with this rate in its header. */
 static const char *wav(uint32_t rate, uint32_t n)
 {
     const char *path = media_path("rate.wav");
@@ -67,7 +67,7 @@ static void durations(void **state)
     CHECK_FAILS(load(wav(8000, 16000), (double)NAN, &n, &err), SIB_ERR_ARGUMENT, err, "max_seconds is");
 }
 
-/* Digital silence: blocks of FLAC of 4,608 and of 65,535 samples in some 14 bytes. */
+/* Digital silence: FLAC blocks of 4,608 and of 65,535 samples in about 14 bytes. */
 static void seconds_by_bytes(void **state)
 {
     (void)state;

@@ -20,7 +20,7 @@ static void pads_and_trims(void **state)
     assert_true(same[0] == 1 && same[2] == 3 && same[3] == 0 && same[4] == 0 && same[5] == 7);
 }
 
-/* Every sample is in a chunk, chunks begin where they should, and none adds nothing. */
+/* Every sample is in a chunk, chunks begin where they should, and each adds samples. */
 static void check_cover(size_t n, size_t length, size_t overlap)
 {
     sib_chunks c;

@@ -1,5 +1,5 @@
-/* What cannot be decoded is refused in one sentence that names the file; what is whole is not refused (see
-   test_decode.c, where every kind of whole file passes). */
+/* Files that cannot be decoded are rejected with one sentence that names the file; for intact files see
+   test_decode.c, where every kind passes. */
 #include "media.h"
 
 #include "base/alloc.h"
@@ -30,7 +30,7 @@ static void expect(const char *path, sib_code code, const char *words)
                  sib_code_name(code), words);
 }
 
-/* Copies the first `percent` of a file (its last byte left out where 100), named cut.EXTENSION. */
+/* Copies the first `percent` of a file (at 100, all but its last byte) to cut.EXTENSION. */
 static const char *cut(const char *name, double percent)
 {
     size_t bytes, kept;
@@ -83,7 +83,7 @@ static void not_audio(void **state)
     expect(media_path("video.mp4"), SIB_ERR_FORMAT, "no audio stream");
 }
 
-/* Neither a path nor what a file says opens anything else. */
+/* Neither a path nor the content of a file makes the decoder open anything else. */
 static void nothing_else_is_opened(void **state)
 {
     (void)state;
@@ -135,11 +135,11 @@ static void no_samples(void **state)
 
 typedef struct {
     const char *name, *options;
-    bool tells_declared; /* the message gives the seconds declared and found */
-    double last;         /* last percentage at which it can be told; 100 is all but a byte */
+    bool tells_declared; /* the message has the declared and the found seconds */
+    double last;         /* largest percentage at which it can be detected; 100 is all but a byte */
 } cut_row;
 
-/* Every kind that says how long it is, cut in several places. */
+/* Every format that declares its duration, truncated in several places. */
 static void truncated(void **state)
 {
     (void)state;
@@ -194,7 +194,7 @@ static void truncated(void **state)
     }
 }
 
-/* Samples before the cut come out; the failure comes after them, and again. */
+/* Samples before the cut are returned; then the read fails, and so does the next one. */
 static void a_reader_tells_at_the_end(void **state)
 {
     (void)state;
@@ -238,7 +238,7 @@ static void damaged(void **state)
     }
 }
 
-/* Long names keep their end in the message, and the reason after it. */
+/* Long names keep their end in the message, and so does the reason after it. */
 static void long_names(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* What comes out of a file is, sample for sample, what the ffmpeg command writes for it. */
+/* Decoded samples equal those that the ffmpeg command writes for the same file. */
 #include "media.h"
 
 #include "base/alloc.h"
@@ -9,7 +9,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* Compares one file; fails naming it and the first sample that differs. */
+/* Compares one file; a failure names it and the first sample that differs. */
 static void compare(const char *path, int rate, bool keep_float)
 {
     char command[2048];
@@ -39,10 +39,10 @@ static void compare(const char *path, int rate, bool keep_float)
 }
 
 typedef struct {
-    const char *name, *options; /* of the ffmpeg command that makes it */
+    const char *name, *options; /* options of the ffmpeg command that makes the file */
 } row;
 
-/* Makes a file where it isn't made yet and compares it; false where this ffmpeg cannot make it. */
+/* Makes a file if it does not exist yet and compares it; returns false if this ffmpeg cannot make it. */
 static bool make_and_compare(const row *r)
 {
     const char *path = media_path(r->name);
@@ -54,7 +54,7 @@ static bool make_and_compare(const row *r)
 
 #define SOURCE "-i src.wav"
 
-/* Makes the files that come of src.wav alone by one command, which is quicker; all or none of them. */
+/* Makes the files that need only src.wav by one command, which is faster; all or none of them. */
 static void make_together(const row *rows, size_t count)
 {
     static char command[3800];
@@ -83,7 +83,7 @@ static void compare_rows(const row *rows, size_t count, size_t at_least)
         fail_msg("only %zu of %zu files could be made", compared, count);
 }
 
-/* Every PCM format twice, every rate, mono and stereo; made by one command, for there are many. */
+/* Every PCM format twice, every rate, mono and stereo; made by one command, since there are many. */
 static void wav_of_every_kind(void **state)
 {
     (void)state;
@@ -205,7 +205,7 @@ static void video_and_several_streams(void **state)
         {"cover.m4a",
          "-i src.wav " TEST_VIDEO "-frames:v 1 -c:v png -disposition:v attached_pic -map 0 -map 1"},
         {"late.mp4", "-itsoffset 0.7 -i src.wav " TEST_VIDEO "-c:v mpeg4 -c:a aac -map 1 -map 0"},
-        /* More channels win; the default disposition wins over channels. */
+        /* More channels win; the default disposition takes precedence over channels. */
         {"two.mkv", "-i src.wav -i six.wav -map 0 -map 1 -disposition 0"},
         {"default.mkv", "-i src.wav -i six.wav -map 0 -map 1 -disposition:a:0 default -disposition:a:1 0"},
         {"two.mp4", "-i src.wav -i six.wav -map 0 -map 1 -c:a aac"},
@@ -213,7 +213,7 @@ static void video_and_several_streams(void **state)
     compare_rows(rows, COUNT(rows), 12);
 }
 
-/* Joined files: tags between frames, and rate and channels that change in the middle. */
+/* Concatenated files: tags between frames, and rate and channels that change midway. */
 static void parameters_that_change(void **state)
 {
     (void)state;
@@ -231,7 +231,7 @@ static void parameters_that_change(void **state)
     }
 }
 
-/* Lengths that nobody could fill in afterwards. */
+/* Files with lengths that could not be filled in afterwards. */
 static void streamed_files(void **state)
 {
     (void)state;
@@ -284,7 +284,7 @@ static void shared_recordings(void **state)
     }
 }
 
-/* The recording that the project ships is whole, 16 kHz and mono. */
+/* The recording shipped with the project is complete, 16 kHz and mono. */
 static void shipped_recording(void **state)
 {
     (void)state;
@@ -351,7 +351,7 @@ static void says_what_it_is(void **state)
     sib_audio_close(&r);
 }
 
-/* Blocks of any size give what the whole gives. */
+/* Blocks of any size give the same samples as the entire file. */
 static void blocks_join_to_the_whole(void **state)
 {
     (void)state;
@@ -424,7 +424,7 @@ static size_t read_through(const char *path)
     return total;
 }
 
-/* Two hours take no more memory than two seconds. (Sanitizers keep freed memory, so their peak says less.) */
+/* Two hours take no more memory than two seconds. (Not checked with sanitizers, which keep freed memory.) */
 static void memory_does_not_grow(void **state)
 {
     (void)state;

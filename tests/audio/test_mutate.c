@@ -1,10 +1,10 @@
-/* Small files of every container, with bytes changed, runs overwritten and ends cut off: whatever they hold,
-   reading them ends, with samples or with a sentence, and gives all memory back. */
+/* Small files of every container, with bytes changed, runs overwritten and ends truncated: reading each ends,
+   with samples or an error, and frees all memory. */
 #include "media.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define ROUNDS       24
-/* A changed rate can make a second last hours: enough is enough. */
+/* A changed rate can stretch a second to hours: a limit. */
 #define MOST_SAMPLES 400000
 
 static const struct {
@@ -32,7 +32,7 @@ static const struct {
     {"m.tta", ""},
 };
 
-/* Most changes fall on the head, where the structure is. */
+/* Most changes are in the head, where the structure is. */
 static size_t place(check_random *r, size_t bytes)
 {
     size_t most = check_u64(r) % 3 ? (bytes < 600 ? bytes : 600) : bytes;

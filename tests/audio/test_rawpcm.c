@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <math.h>
 
-/* Loads "-" with `bytes` of `data` on standard input; through a pipe (at most 64 KiB) where `piped`. */
+/* Loads "-" with `bytes` of `data` on standard input; through a pipe (at most 64 KiB) if `piped`. */
 static sib_code load(const void *data, size_t bytes, bool piped, const sib_audio_options *options,
                      float **samples, size_t *n, sib_audio_info *info, sib_error *err)
 {

@@ -1,4 +1,4 @@
-/* The front end by its definition, in double, one sum after another: what every kernel is compared with. */
+/* The front end by its definition, in double, as plain sums: every kernel is compared with it. */
 #ifndef TESTS_FEATURES_REFERENCE_H
 #define TESTS_FEATURES_REFERENCE_H
 
@@ -33,8 +33,8 @@ static inline double ref_mel(const sib_mel_spec *s, double hz)
     return hz < 1000 ? 3 * hz / 200 : 15 + 27 * log2(hz / 1000) / log2(6.4);
 }
 
-/* Weight of bin k in band m, whose triangle begins, peaks and ends at three of n_mels + 2 equal steps of the
- * scale. */
+/* Weight of bin k in band m, whose triangle begins, peaks and ends at three of n_mels + 2 equidistant points
+   of the scale. */
 static inline double ref_weight(const sib_mel_spec *s, int m, int k)
 {
     const double top = s->f_max > 0 ? s->f_max : s->sample_rate / 2.0;
@@ -61,7 +61,7 @@ static inline double ref_weight(const sib_mel_spec *s, int m, int k)
            (at <= edge[1] ? (at - edge[0]) / (edge[1] - edge[0]) : (edge[2] - at) / (edge[2] - edge[1]));
 }
 
-/* Sample i of the recording with its ends as the framing says. */
+/* Sample i of the recording, extended past its ends by the rule of the framing. */
 static inline double ref_sample(const sib_mel_spec *s, const float *x, int64_t n, int64_t total, int64_t i)
 {
     if (s->framing == SIB_FRAMING_CENTER_REFLECT) {
@@ -80,8 +80,8 @@ static inline int64_t ref_frames(const sib_mel_spec *s, int64_t total)
     return s->drop_last_frame ? n - 1 : n;
 }
 
-/* One frame's energies (n_mels). root: (n_fft, 2) cos and sin of 2 pi i / n_fft; weights (n_mels, n_fft / 2 +
- * 1). */
+/* Energies of one frame (n_mels). root: (n_fft, 2) cos and sin of 2 pi i / n_fft; weights (n_mels, n_fft / 2
+   + 1). */
 static inline void ref_frame(const sib_mel_spec *s, const double *frame, const double *root,
                              const double *weights, double *energy)
 {
@@ -100,8 +100,8 @@ static inline void ref_frame(const sib_mel_spec *s, const double *frame, const d
     }
 }
 
-/* Features (n_mels, frames) in double, before smoothing; the caller frees them. *frames receives their
- * number. */
+/* Features (n_mels, frames) in double, before smoothing; the caller frees them. *frames is set to their
+   number. */
 static inline double *ref_features(const sib_mel_spec *s, const float *x, int64_t n, int64_t padding,
                                    int64_t *frames)
 {
@@ -154,8 +154,8 @@ static inline double *ref_features(const sib_mel_spec *s, const float *x, int64_
     return y;
 }
 
-/* Something like speech: harmonics that glide and pulse over a little noise, rounded to 16 bit; full scale
- * is 1. */
+/* Samples like speech: harmonics that glide and pulse over a little noise, rounded to 16 bits; full scale is
+   1. */
 static inline void ref_speechlike(float *x, size_t n, double level, uint64_t seed)
 {
     check_random r = {seed * 2 + 1};

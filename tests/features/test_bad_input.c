@@ -1,4 +1,4 @@
-/* What a front end refuses, and how it says so. */
+/* Arguments that a front end rejects, and the messages. */
 #include "base/alloc.h"
 #include "reference.h"
 
@@ -134,7 +134,7 @@ static void bad_samples(void **state)
                     CHECK_FAILS(sib_mel_compute(mel, NULL, x, N, 0, y, 200, &err), SIB_ERR_VALUE, err, words);
                 }
             ref_speechlike(x, N, 0.5, 6);
-            if (p == 0 && !precise) { /* energies beyond float */
+            if (p == 0 && !precise) { /* energies out of range of float */
                 x[7777] = 1e30F;
                 CHECK_FAILS(sib_mel_compute(mel, NULL, x, N, 0, y, 200, &err), SIB_ERR_VALUE, err,
                             "so large");
@@ -151,7 +151,7 @@ static void frames_apart_hide_nothing(void **state)
     sib_mel_spec spec = whisper();
     sib_mel *mel;
     sib_error err = SIB_ERROR_INIT;
-    spec.hop_length = 1500; /* samples 200 .. 1299 lie in no frame */
+    spec.hop_length = 1500; /* samples 200 .. 1299 are in no frame */
     CHECK_OK(sib_mel_create(&spec, NULL, &mel, &err), err);
     ref_speechlike(x, N, 0.5, 7);
     x[700] = NAN;
@@ -159,7 +159,7 @@ static void frames_apart_hide_nothing(void **state)
     sib_mel_free(&mel);
 }
 
-/* Every allocation fails in turn; nothing is lost and the last round succeeds. */
+/* Every allocation fails once; nothing leaks, and the last round succeeds. */
 static void allocation_failures(void **state)
 {
     (void)state;

@@ -4,7 +4,7 @@
 #include "reference.h"
 
 /* Runs `spec` over x and compares each value with the definition: at most tolerance + relative * |reference|
- * off. */
+   off. */
 static double compare(const sib_mel_spec *spec, bool precise, const float *x, size_t n, size_t padding,
                       double tolerance, double relative)
 {
@@ -18,7 +18,7 @@ static double compare(const sib_mel_spec *spec, bool precise, const float *x, si
     double *expected = ref_features(spec, x, (int64_t)n, (int64_t)padding, &count);
     assert_int_equal(bands, spec->n_mels);
     assert_int_equal(frames, count);
-    const size_t stride = frames + 3; /* more than needed: the gap must stay as it is */
+    const size_t stride = frames + 3; /* wider than the rows: the gap must not change */
     float *y = malloc(bands * stride * sizeof *y);
     for (size_t i = 0; i < bands * stride; i++)
         y[i] = -777;
@@ -62,8 +62,8 @@ static sib_mel_spec preset(const char *name, int32_t n_mels)
     return spec;
 }
 
-/* What a float32 transform reaches on speech; how near to torch's each recording comes is measured where
- * torch is. */
+/* The accuracy of a float32 transform on speech; the distance from torch's results is measured where torch is
+   available. */
 #define SPEECH_TOLERANCE 4e-5
 
 static void check_whisper(void)
@@ -117,7 +117,7 @@ static void check_lengths(void)
     static float x[6000];
     ref_speechlike(x, 6000, 0.8, 2);
     const sib_mel_spec spec = preset("whisper", 0);
-    /* around the reflection, the hop, and each number of frames in a vector */
+    /* lengths around the reflection, the hop, and each number of frames in a vector */
     const size_t lengths[] = {201, 202, 319,  320,  321,  399,  400,  401,  480,
                               639, 640, 1279, 1280, 1281, 1439, 2559, 2561, 5999};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -181,7 +181,7 @@ static void check_any_description(void)
         spec.dynamic_range = check_u64(&r) % 2 ? 3 : 0;
         compare(&spec, false, x, 1500 + check_u64(&r) % 2000, check_u64(&r) % 100, 3e-7, 3e-7);
     }
-    /* the hand-made kernel with everything behind the transform changed */
+    /* the specialized kernel with every step after the transform varied */
     for (int i = 0; i < 16; i++) {
         sib_mel_spec spec = preset("whisper", 1 + (int32_t)(check_u64(&r) % 200));
         spec.log = (sib_log)(i % 4);

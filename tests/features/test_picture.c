@@ -1,4 +1,4 @@
-/* Pictures are read back with libpng's simplified interface and looked at pixel by pixel. */
+/* Images of features, read back with libpng's simplified interface and checked pixel by pixel. */
 #include "base/alloc.h"
 #include "check.h"
 #include "features/font.h"
@@ -74,7 +74,7 @@ static size_t count_in(const shot *s, size_t x0, size_t y0, size_t x1, size_t y1
     return n;
 }
 
-/* The plot is the largest box that holds no white: found by walking from a pixel inside it. */
+/* The plot is the largest box without white pixels: found by walking from a pixel inside it. */
 static void find_plot(const shot *s, palette_rgb white, palette_rgb black, size_t x, size_t y, size_t box[4])
 {
     size_t left = x, right = x, top = y, bottom = y;
@@ -91,7 +91,7 @@ static void find_plot(const shot *s, palette_rgb white, palette_rgb black, size_
     box[0] = left, box[1] = top, box[2] = right, box[3] = bottom;
 }
 
-/* A ramp over frames in the lower half, one bright cell above: colours, places and labels. */
+/* A ramp over frames in the lower half and one bright cell above it: colours, positions and labels. */
 static void values_become_colours_in_place(void **state)
 {
     (void)state;
@@ -126,18 +126,18 @@ static void values_become_colours_in_place(void **state)
             if (!is_colour(&s, AT(b, t), colours[step]))
                 fail_msg("band %d, frame %d: not colour %d of value %g", b, t, step, (double)v);
         }
-    /* ink left of the plot, below it, right of the colour bar, and above it */
+    /* black pixels left of the plot, below it, right of the colour bar, and above it */
     assert_true(count_in(&s, 0, box[1], box[0], box[3], black) > 200);
     assert_true(count_in(&s, box[0], box[3], box[2], s.height, black) > 200);
     assert_true(count_in(&s, box[2] + 50, box[1], s.width, box[3], black) > 100);
     assert_true(count_in(&s, 0, 0, s.width, box[1], black) > 100);
-    /* the colour bar runs from the darkest below to the lightest above */
+    /* the colour bar goes from the darkest at the bottom to the lightest at the top */
     assert_true(count_in(&s, box[2] + 10, box[3] - 1, s.width, box[3], colours[0]) >= 10);
     assert_true(count_in(&s, box[2] + 10, box[1], s.width, box[1] + 1, colours[PALETTE_STEPS - 1]) >= 10);
     free(s.rgb);
 }
 
-/* Groups of frames show their maximum, so a click in a long recording is not lost. */
+/* Groups of frames show their maximum, so a click in a long recording stays visible. */
 static void long_recordings_are_reduced(void **state)
 {
     (void)state;
@@ -216,7 +216,7 @@ static void out_of_memory(void **state)
     assert_int_equal(code, SIB_OK);
 }
 
-/* Luminance grows from step to step, and no two neighbours are far apart. */
+/* Luminance increases with each step, and neighbours are close. */
 static void the_scale_is_even(void **state)
 {
     (void)state;
@@ -234,7 +234,7 @@ static void the_scale_is_even(void **state)
     assert_true(c[0].r + c[0].g + c[0].b < 120 && before > 0.8);
 }
 
-/* Every printable character has a shape of its own. */
+/* Every printable character has a distinct glyph. */
 static void glyphs_differ(void **state)
 {
     (void)state;

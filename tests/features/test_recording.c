@@ -1,4 +1,4 @@
-/* A recording's features against what its chunks give one by one. */
+/* Features of a recording against those of its chunks, one by one. */
 #include "base/alloc.h"
 #include "check.h"
 
@@ -58,7 +58,8 @@ static sib_code count(void *context, size_t done, size_t chunks, sib_error *err)
     return SIB_OK;
 }
 
-/* Three chunks, the last with zeros; each scaled with the recording and clamped to its own maximum. */
+/* Three chunks, the last padded with zeros; scaled by the recording's peak and clamped to its own maximum
+   each. */
 static void in_chunks(void **state)
 {
     (void)state;
@@ -92,7 +93,8 @@ static void in_chunks(void **state)
     sib_mel_free(&mel);
 }
 
-/* The integers are those of the fixed-point kernel on samples rounded to 16 bits; the floats are these divided. */
+/* The integers equal those of the fixed-point kernel on samples rounded to 16 bits; the floats are the same
+   divided. */
 static void fixed_point(void **state)
 {
     (void)state;

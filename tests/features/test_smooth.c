@@ -1,6 +1,6 @@
 #include "reference.h"
 
-/* Average over the neighbours that exist, in double; valid counts from the first full neighbourhood. */
+/* Average over the neighbours that exist, in double; valid starts at the first complete neighbourhood. */
 static double expected(const float *in, size_t rows, size_t columns, size_t stride, size_t r, size_t c)
 {
     double sum = 0;
@@ -63,7 +63,7 @@ static void nan_and_refusals(void **state)
     CHECK_FAILS(sib_smooth3x3((sib_smooth)9, in, 5, 5, 5, out, 5, &err), SIB_ERR_ARGUMENT, err, "9");
 }
 
-/* The smoothing inside a front end is that of its finished features. */
+/* Smoothing within a front end equals smoothing of its finished features. */
 static void fused_equals_apart(void **state)
 {
     (void)state;

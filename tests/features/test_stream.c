@@ -1,10 +1,10 @@
-/* Streaming gives the bits of the whole, whatever the pieces. */
+/* Streaming gives the same bits as the entire recording, whatever the pieces. */
 #include "reference.h"
 
 #include <float.h>
 #include <sibyl/timing.h>
 
-/* Pushes x in random pieces, pulls in random pieces, into y (n_mels, frames). Returns the frames pulled. */
+/* Pushes x and pulls into y (n_mels, frames), both in random pieces. Returns the number of frames pulled. */
 static size_t run_stream(const sib_mel *mel, const float *x, size_t n, float *y, size_t frames,
                          check_random *r, float *maximum)
 {
@@ -54,7 +54,7 @@ static void equal_bits(void **state)
         sib_error err = SIB_ERROR_INIT;
         sib_mel *mel;
         CHECK_OK(sib_mel_spec_preset(names[p], 0, &spec, &err), err);
-        if (p == 3) { /* hops beyond the window: samples between frames are dropped */
+        if (p == 3) { /* hops longer than the window: samples between frames are dropped */
             spec.hop_length = 1777;
             spec.framing = SIB_FRAMING_CENTER_ZERO;
         }
@@ -103,7 +103,7 @@ static void refusals(void **state)
     sib_mel_free(&mel);
 }
 
-/* Ten hours, never more than 64 MiB held, nor 64 MiB more resident than before. */
+/* Ten hours, with at most 64 MiB held, and at most 64 MiB more resident than before. */
 static void ten_hours(void **state)
 {
     (void)state;

@@ -26,7 +26,7 @@ static sib_code fed_encode(void *self, const float *mel, sib_error *err)
     for (size_t i = 0; i < window; i++)
         m->size += mel[window + i] == 1;
     for (size_t i = m->size; i < window && mel[window] == 1; i++)
-        assert_true(mel[i] == 0 && mel[window + i] == 0); /* no sound behind what there is */
+        assert_true(mel[i] == 0 && mel[window + i] == 0); /* silence after the content */
     forget(m);
     return called(m, &m->n_encodes, err);
 }

@@ -4,7 +4,7 @@
 
 /* ---- Hashes ------------------------------------------------------------------------------------------ */
 
-/* The finalizer of MurmurHash3: every bit of x reaches every bit. */
+/* The finalizer of MurmurHash3: every bit of x affects every bit of the result. */
 static uint32_t mixed(uint32_t x)
 {
     x ^= x >> 16;
@@ -26,7 +26,7 @@ static uint32_t draw(uint32_t h, uint32_t k)
     return mixed(h + (k + 1) * 0x9E3779B9u);
 }
 
-/* Draw k of a hash up to `most`, in 1/1024. */
+/* Draw k of a hash, in 0 .. most, in units of 1/1024. */
 static float height(uint32_t h, uint32_t k, uint32_t most)
 {
     return (float)(draw(h, k) % (most + 1)) / 1024;
@@ -39,7 +39,7 @@ static uint32_t window_hash(const hashed_model *m)
 
 /* ---- Logits ------------------------------------------------------------------------------------------ */
 
-/* Logits behind tokens (n): (n_vocab). */
+/* Logits after tokens (n): (n_vocab). */
 static void fill(const hashed_model *m, const int32_t *tokens, size_t n, float *logits)
 {
     const hashed_script *s = &m->script;
@@ -94,7 +94,7 @@ static float hashed_attend(fed_model *fed, const int32_t head[2], size_t i, size
     hashed_model *m = fed->script;
     const uint32_t window = window_hash(m), f = (uint32_t)position;
     const uint32_t h = fold(fold(window, (uint32_t)head[0]), (uint32_t)head[1]);
-    if (position == 0) /* positions are asked for in turn, and tokens */
+    if (position == 0) /* positions, and then tokens, are queried in order */
         m->middle = (i > 0 ? m->middle : 0) + draw(window, 1000 + (uint32_t)i) % (m->script.spread + 1);
     uint32_t off = f > m->middle ? f - m->middle : m->middle - f;
     float noise = (float)(draw(h, (uint32_t)(i * fed->model.n_audio_ctx) + f) & 0xFFFF) / 65536;

@@ -1,4 +1,5 @@
-/* Jobs for tests: models made and saved in a folder of the program's own, documents in text, values in short words. */
+/* Helpers for tests of jobs: models saved in a temporary folder, documents as text, and short constructors of
+   values. */
 #ifndef TESTS_JOB_JOBS_H
 #define TESTS_JOB_JOBS_H
 
@@ -53,7 +54,7 @@ static inline void save_text(const char *name, const char *text)
     fclose(f);
 }
 
-/* y = x + s and next.s = s + 1, of [N]; and of nothing else, slow = x - s. */
+/* y = x + s and next.s = s + 1, of [N]; slow = x - s, which nothing else depends on. */
 static inline tiny counting(void)
 {
     tiny t = tiny_begin();
@@ -84,7 +85,7 @@ static inline void job_fails(const char *text, sib_code code, const char *words)
     assert_null(j);
 }
 
-/* ---- Values ------------------------------------------------------------------------------------------------ */
+/* ---- Values -------------------------------------------------------------------------------------------- */
 
 static inline sib_job_value a_number(const char *name, double x)
 {

@@ -1,4 +1,5 @@
-/* Calls of models: ports by name and pattern, state, context, what is fixed, and how values are brought to a model. */
+/* Calls of models: ports by name and pattern, state, context, fixed inputs, and conversion of values to a
+   model's types. */
 #include "job/call.h"
 #include "jobs.h"
 
@@ -20,7 +21,7 @@ static job_doc *doc_of(const char *calls)
     return d;
 }
 
-/* A document's calls, live. */
+/* The calls of a document, opened. */
 typedef struct calls {
     job_doc *d;
     sib_model *m;
@@ -73,7 +74,7 @@ static job_value *floats(size_t rank, const int64_t *dims, const double *data)
     return job_value_tensor(v, SIB_PORT_TENSOR);
 }
 
-/* Calls with one input (released here; NULL: none) and gives output 0. */
+/* Runs a call with one input (released here; NULL: none) and returns output 0. */
 static sib_value *called(job_call *c, job_value *in)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -163,7 +164,8 @@ static void context_comes_from_another_call(void **state)
     assert_null(out[0]);
     job_value_release(in);
     expect(called(c.live[0], floats(DIMS(2), OF(10, 20))), SIB_F32, DIMS(2), OF(-10, -20));
-    for (int i = 0; i < 2; i++) /* tokens + audio * 2 + audio + 2 + the caches, each 2 more each time */
+    for (int i = 0; i < 2; i++) /* tokens + audio * 2 + audio + 2 + the caches, each of which grows by 2 per
+                                   call */
         expect(called(c.live[1], floats(DIMS(1, 2), OF(1, 2))), SIB_F32, DIMS(1, 2),
                OF(33 + 4 * i, 64 + 4 * i));
     expect(called(c.live[0], floats(DIMS(2), OF(0, 0))), SIB_F32, DIMS(2), OF(0, 0));
@@ -178,8 +180,9 @@ static void states_are_reordered_by_rows(void **state)
     tiny t = two_parts();
     calls c = calls_of(&t, encoder_decoder);
     sib_value_free(&(sib_value *){called(c.live[0], floats(DIMS(2), OF(0, -2)))});
-    CHECK_OK(job_call_reorder(c.live[1], 3, (const size_t[]){0, 0, 0}, &err), err); /* nothing is kept yet */
-    /* a cache grown from one row to three, whose rows differ from then on by what is fed... to themselves */
+    CHECK_OK(job_call_reorder(c.live[1], 3, (const size_t[]){0, 0, 0}, &err), err); /* there is no state
+                                                                                       yet */
+    /* a cache grown from one row to three, which then differ by what is fed to each */
     expect(called(c.live[1], floats(DIMS(1, 2), OF(1, 2))), SIB_F32, DIMS(1, 2), OF(3, -2));
     CHECK_OK(job_call_reorder(c.live[1], 3, (const size_t[]){0, 0, 0}, &err), err);
     expect(called(c.live[1], floats(DIMS(3, 2), OF(0, 0, 10, 10, 20, 20))), SIB_F32, DIMS(3, 2),
@@ -212,13 +215,13 @@ static void values_are_brought_to_the_model(void **state)
     snprintf(words, sizeof words, text, "\"x\"");
     tiny t = adapting();
     calls c = calls_of(&t, words);
-    /* rank and type; what is fixed */
+    /* rank and type; fixed inputs */
     expect(called(c.live[0], floats(DIMS(2, 3), OF(1, 2, 3, 4, 5, 6))), SIB_F16, DIMS(1, 2, 3),
            OF(-1, -2, -3, -4, -5, -6));
     expect(called(c.live[0], job_value_numbers(OF(1, 2, 0.5), 3)), SIB_F16, DIMS(1, 1, 3), OF(-1, -2, -0.5));
     expect(called(c.live[0], job_value_tokens((const int32_t[]){3, 4, 5}, 3)), SIB_F16, DIMS(1, 1, 3),
            OF(-3, -4, -5));
-    /* what is fixed may be given */
+    /* a fixed input may be given */
     job_value *in[] = {floats(DIMS(1, 1, 3), OF(1, 2, 3)), job_value_numbers(OF(5, 6), 2)};
     sib_value *out[2];
     CHECK_OK(job_call_run(c.live[0], in, out, &err), err);
@@ -232,7 +235,7 @@ static void values_are_brought_to_the_model(void **state)
     sib_value_free(&out[0]);
     sib_value_free(&out[1]);
     job_value_release(in[0]);
-    /* what cannot be brought */
+    /* values that cannot be converted */
     in[0] = NULL;
     CHECK_FAILS(job_call_run(c.live[0], in, out, &err), SIB_ERR_ARGUMENT, err,
                 "call 'c', port 'x': nothing is given to it");

@@ -1,4 +1,4 @@
-/* Documents of strangers: which files they may name. */
+/* Untrusted documents: which files they may name. */
 #include "jobs.h"
 
 #include "base/alloc.h"

@@ -1,4 +1,4 @@
-/* Documents of jobs: what a right one comes to, and each fault with the path to it. */
+/* Documents of jobs: the result of parsing a valid one, and each error with its path. */
 #include "base/alloc.h"
 #include "check.h"
 #include "job/op.h"
@@ -41,7 +41,7 @@ static const char base[] = //
     "it\"},\n"
     "  \"end\": \"$loop.at\", \"how\": \"$loop.logprobs\"}}";
 
-/* The base with the one place where `old` stands replaced; released with free. */
+/* The base with the only occurrence of `old` replaced; release with free. */
 static char *changed(const char *old, const char *new)
 {
     const char *at = strstr(base, old);
@@ -121,7 +121,7 @@ static void a_right_document_is_read(void **state)
     assert_int_equal(loop->loop->max_steps, d->inputs[3].slot);
     const job_node *model = &loop->loop->body.nodes[0];
     assert_int_equal(model->calls[0], 1);
-    assert_true(model->inputs[0].required && !model->inputs[1].required); /* the second is fixed */
+    assert_true(model->inputs[0].required && !model->inputs[1].required); /* the second has a fixed value */
     assert_int_equal(d->n_outputs, 4);
     assert_int_equal(d->outputs[1].slot, mel->out);
     assert_string_equal(d->outputs[1].doc, "of it");
@@ -132,7 +132,7 @@ static void a_right_document_is_read(void **state)
 }
 
 typedef struct fault {
-    const char *old, *new; /* of the base */
+    const char *old, *new; /* text to replace in the base */
     sib_code code;
     const char *path, *words;
 } fault;
@@ -291,7 +291,7 @@ static void every_fault_is_told_with_its_path(void **state)
     print_message("%zu faults\n", sizeof faults / sizeof *faults);
 }
 
-/* Documents that are no change of the base. */
+/* Invalid documents that are not variants of the base. */
 static void what_is_no_document_is_refused(void **state)
 {
     (void)state;
@@ -301,7 +301,7 @@ static void what_is_no_document_is_refused(void **state)
         {"", "line 1"},
         {"{", "line 1"},
         {"[]", "expected an object"},
-        {"3", "line 1"}, /* a value alone is no JSON document to this reader */
+        {"3", "line 1"}, /* this reader does not accept a single value as a document */
         {"{\"sibyl_job\": 1, \"sibyl_job\": 1}", "duplicate object key"},
         {"{\"sibyl_job\": 1, \"kind\": \"\xFF\"}", "unable to decode byte"},
         {"{\"sibyl_job\": 1, \"kind\": \"a\\u0000b\"}", "\\u0000"},
@@ -331,7 +331,7 @@ static void what_is_no_document_is_refused(void **state)
     }
 }
 
-/* Loops `depth` deep around a tokenizer's node, the innermost ended by max_steps, if `ends`. */
+/* `depth` nested loops around a node that tokenizes; the innermost ends by max_steps, if `ends`. */
 static char *nested(size_t depth, bool ends)
 {
     size_t room = 400 + 100 * depth, n = 0;

@@ -1,5 +1,5 @@
-/* docs/jobs.md and docs/job.schema.json say what the tables of kinds of nodes and of types say. `--print` prints the part
-   of the manual that comes from them. */
+/* docs/jobs.md and docs/job.schema.json agree with the tables of node kinds and of types. `--print` prints
+   the part of the manual that is generated from them. */
 #include "check.h"
 #include "job/op.h"
 
@@ -31,7 +31,7 @@ static void add_ports(char *out, size_t room, const char *title, const job_port 
     assert_true(used < room);
 }
 
-/* The section of a kind of node. */
+/* The manual's section on a kind of node. */
 static void section(const job_op *op, char *out, size_t room)
 {
     size_t used = (size_t)snprintf(out, room, "### %s\n\n%s.", op->name, op->meaning);
@@ -57,7 +57,7 @@ static void the_manual_has_every_kind_of_node(void **state)
     }
     for (const char *at = text; (at = strstr(at, "\n### ")); at++)
         headings++;
-    assert_int_equal(headings, n); /* and no other */
+    assert_int_equal(headings, n); /* and no others */
     free(text);
 }
 

@@ -1,6 +1,6 @@
-/* Documents of jobs changed by chance: whatever they hold, they are read or refused with a sentence, those that are read run to
-   an end, and all memory is given back. SIBYL_MUTATIONS says how many (`make mutate`: 10,000 with sanitizers),
-   SIBYL_MUTATION_SEED which. */
+/* Mutated documents of jobs: each is accepted or rejected with an error, accepted ones run to an end, and all
+   memory is freed. SIBYL_MUTATIONS is the number of mutations (`make mutate`: 10,000 with sanitizers),
+   SIBYL_MUTATION_SEED the seed. */
 #include "job/doc.h"
 #include "jobs.h"
 
@@ -18,7 +18,7 @@ static int make_folder(void **state)
     return 0;
 }
 
-/* A document that runs: sound to windows, a model with state, tokens, text, loops in one another. */
+/* A document that runs: audio to windows, a model with state, tokens, text, nested loops. */
 static const char runs[] =
     "{\"sibyl_job\": 1, \"kind\": \"test\", \"name\": \"own\", \"sample_rate\": 16000,"
     " \"models\": {\"m\": \"count.onnx\"}, \"tokenizers\": {\"t\": {\"kind\": \"bytes\"}},"
@@ -65,7 +65,7 @@ static const char runs[] =
 static const char *const standards[] = {"features", "speech-to-text", "text-generation", "voice-activity"};
 enum { N_STANDARDS = sizeof standards / sizeof *standards };
 
-/* Document `which`, NUL behind; released with free. */
+/* Document `which`, terminated by NUL; release with free. */
 static char *load(size_t which)
 {
     char *text = calloc(MOST_BYTES, 1), path[4096];
@@ -83,14 +83,15 @@ static char *load(size_t which)
     return text;
 }
 
-/* ---- Changes ----------------------------------------------------------------------------------------------- */
+/* ---- Mutations
+   ------------------------------------------------------------------------------------------------- */
 
 static size_t below(check_random *r, size_t n)
 {
     return n ? (size_t)(check_u64(r) % n) : 0;
 }
 
-/* The end of the word of JSON that begins at `at`: a text with its quotes, a number, a sign. */
+/* The end of the JSON token that begins at `at`: a string with its quotes, a number, a punctuation mark. */
 static size_t word_end(const char *text, size_t at)
 {
     if (text[at] == '"') {
@@ -101,7 +102,7 @@ static size_t word_end(const char *text, size_t at)
     return at + (n ? n : 1);
 }
 
-/* A word by chance; first: only such as begin with it (0: any). False where there is none. */
+/* Finds a random token; first: its first character (0: any). Returns false if there is none. */
 static bool find_word(check_random *r, const char *text, char first, size_t *begin, size_t *end)
 {
     size_t n = 0;
@@ -136,17 +137,17 @@ static void change(check_random *r, char *text)
     size_t begin, end, other, behind;
     char copy[4096];
     unsigned kind = (unsigned)(check_u64(r) % 16);
-    /* mostly a text for a text, so that it can still be read */
+    /* mostly a string for a string, so that it stays readable */
     if (!find_word(r, text, kind < 10 ? '"' : 0, &begin, &end) ||
         !find_word(r, text, text[begin], &other, &behind))
         return;
     switch (kind < 3 ? 0 : kind < 10 ? 1 : kind - 8) {
-    case 0: { /* a word for a word of these */
+    case 0: { /* a token replaced by one of these words */
         const char *word = words[below(r, sizeof words / sizeof *words)];
         replace(text, begin, end, word, strlen(word));
         break;
     }
-    case 1: /* a word for another of the document */
+    case 1: /* a token replaced by another of the document */
     case 2:
     case 3:
         if (behind - other < sizeof copy) {
@@ -154,7 +155,7 @@ static void change(check_random *r, char *text)
             replace(text, begin, end, copy, behind - other);
         }
         break;
-    case 4: /* a stretch away, or twice */
+    case 4: /* a stretch removed or repeated */
         end = begin + below(r, 60);
         if (end > strlen(text))
             end = strlen(text);
@@ -164,11 +165,11 @@ static void change(check_random *r, char *text)
         else
             replace(text, end, end, copy, end - begin);
         break;
-    case 5: /* a bit */
+    case 5: /* a bit flipped */
         if (*text)
             text[below(r, strlen(text))] ^= (char)(1 << check_u64(r) % 7);
         break;
-    default: /* a word in front */
+    default: /* a word inserted */
         if (behind - other < sizeof copy) {
             memcpy(copy, text + other, behind - other);
             replace(text, begin, begin, copy, behind - other);
@@ -176,7 +177,7 @@ static void change(check_random *r, char *text)
     }
 }
 
-/* ---- The test ---------------------------------------------------------------------------------------------- */
+/* ---- The test ------------------------------------------------------------------------------------------ */
 
 static void must_say(sib_code code, const sib_error *err, const void *out)
 {
@@ -186,7 +187,7 @@ static void must_say(sib_code code, const sib_error *err, const void *out)
         fail_msg("%s: code %d and %p: %s", watch_doing(), (int)code, out, err->message);
 }
 
-/* Reads, opens and runs what can be. */
+/* Reads the document; if valid, opens and runs it. */
 static void try_it(const char *text, const sib_tensor *sound, size_t *n_read, size_t *n_run)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -196,7 +197,7 @@ static void try_it(const char *text, const sib_tensor *sound, size_t *n_read, si
     sib_job *j = NULL;
     sib_job_result *out = NULL;
     uint64_t before = check_held();
-    char *exact = strdup(text); /* so that a byte too far is seen */
+    char *exact = strdup(text); /* of the exact size, so that a read past the end is detected */
     sib_code code = job_doc_read("file", exact, strlen(exact), &d, &err);
     must_say(code, &err, d);
     *n_read += d != NULL;
@@ -230,11 +231,11 @@ static void changed_documents_do_no_harm(void **state)
     char *own = load(N_STANDARDS);
     size_t reads = 0, ran = 0;
     try_it(own, sound, &reads, &ran);
-    assert_int_equal(ran, 1); /* as it stands */
+    assert_int_equal(ran, 1); /* unchanged */
     free(own);
     watch_start();
     for (size_t k = 0; k < n; k++) {
-        size_t which = below(&r, 2 * N_STANDARDS); /* half of the time our own */
+        size_t which = below(&r, 2 * N_STANDARDS); /* half of the time the document `runs` */
         char *text = load(which);
         for (int times = 1 + (int)(check_u64(&r) % 3); times > 0; times--)
             change(&r, text);

@@ -1,4 +1,5 @@
-/* Nodes of jobs one by one: features, windows, spans, tokens and text, the choice of a token, the score of a text. */
+/* Nodes of jobs, one by one: features, windows, spans, tokens and text, sampling of a token, the score of a
+   text. */
 #include "jobs.h"
 
 #include <math.h>
@@ -6,7 +7,7 @@
 
 static const int64_t vocabulary = 5;
 
-/* Logits of token i: (i + 1) * sin(i + 3 k) for k, and the places asked for. */
+/* Logits of token i: (i + 1) * sin(i + 3 k) for k, and the requested ones. */
 static double logit(int i, int k)
 {
     return (i + 1) * sin(i + 3.0 * k);
@@ -31,7 +32,7 @@ static int make_folder(void **state)
     return 0;
 }
 
-/* A job of one node `it`, whose ports are the job's inputs by the same names. */
+/* A job of one node `it`, whose ports are inputs of the job by the same names. */
 static sib_job *node_job(const char *op, const char *more, const char *inputs, const char *ports,
                          const char *outputs)
 {
@@ -48,7 +49,8 @@ static sib_job *node_job(const char *op, const char *more, const char *inputs, c
     return job_of(text);
 }
 
-/* ---- Sound ------------------------------------------------------------------------------------------------- */
+/* ---- Audio
+   ------------------------------------------------------------------------------------------------- */
 
 static sib_tensor *sound(size_t n)
 {
@@ -150,7 +152,7 @@ static void windows_hold_what_comes_before(void **state)
     sib_job_free(&j);
 }
 
-/* ---- Spans ------------------------------------------------------------------------------------------------- */
+/* ---- Spans --------------------------------------------------------------------------------------------- */
 
 #define RULE(name) "\"" name "\": {\"type\": \"number\", \"default\": null}"
 #define PORT(name) "\"" name "\": \"$" name "\""
@@ -179,7 +181,8 @@ static sib_job *spans_job(void)
         "\"spans\": \"$it\"");
 }
 
-/* At 1000 samples a second with windows of 10, so that a window is 10 ms; '9' is a probability of 0.9. */
+/* At 1000 samples per second with windows of 10, so a window lasts 10 ms; the digit 9 is a probability of
+   0.9. */
 typedef struct spans_case {
     const char *p;
     double min_speech, min_silence, longest, pad; /* ms, ms, s (0: none), ms */
@@ -193,22 +196,22 @@ static void spans_follow_the_rules(void **state)
         {"0000000000", 20, 20, 0, 0, ""},
         {"9999999999", 20, 20, 0, 0, "0-100"},
         {"0009999000", 20, 20, 0, 0, "30-70"},
-        /* 0.4 is no begin, but no end either: the end is below 0.35 */
+        /* 0.4 starts no speech, but does not end it either: it ends below 0.35 */
         {"044994443330", 20, 20, 0, 0, "30-80"},
-        /* silence of 20 ms, seen when it has lasted so long, ends speech; a shorter one does not */
+        /* silence of 20 ms ends speech, once it has lasted that long; a shorter one does not */
         {"9999099990", 20, 20, 0, 0, "0-100"},
         {"9999009999000", 20, 20, 0, 0, "0-100"},
         {"9999000999900", 20, 20, 0, 0, "0-40 70-130"},
-        /* speech has to be longer than min_speech */
+        /* speech must be longer than min_speech */
         {"0990009990000", 20, 20, 0, 0, "60-90"},
         {"0990009990000", 30, 20, 0, 0, ""},
-        /* widened on both sides, not beyond the recording, half of the silence each where it is short */
+        /* widened on both sides, within the recording, by half of the silence between if that is short */
         {"0009999000", 20, 20, 0, 15, "15-85"},
         {"9999000999", 20, 20, 0, 40, "0-55 55-100"},
         {"9999000999", 20, 20, 0, 10, "0-50 60-100"},
-        /* no longer than 50 ms, a window and two paddings less: cut where it is, and again */
+        /* at most 50 ms less a window and two paddings: cut there, and again */
         {"9999999999", 0, 20, 0.05, 0, "0-50 60-100"},
-        /* cut at its longest silence: 100 ms are needed for that, as min_silence_at_max_speech says */
+        /* cut at its longest silence, which must last 100 ms, the value of min_silence_at_max_speech */
         {"99999000000000009999999999", 0, 300, 0.2, 0, "0-50 160-260"},
         {"99999000000099999999999999", 0, 300, 0.2, 0, "0-200 210-260"},
     };
@@ -258,7 +261,7 @@ static void spans_follow_the_rules(void **state)
     sib_job_free(&j);
 }
 
-/* ---- Text -------------------------------------------------------------------------------------------------- */
+/* ---- Text ---------------------------------------------------------------------------------------------- */
 
 static void text_becomes_tokens(void **state)
 {
@@ -273,7 +276,7 @@ static void text_becomes_tokens(void **state)
     sib_job_result *r = run_with(j, 1, in, NULL);
     expect_tokens(sib_job_result_find(r, "ids"), 4, (int32_t[]){255, 'a', 0, 255});
     sib_job_result_free(&r);
-    r = run_with(j, 2, in, NULL); /* tokens as they are */
+    r = run_with(j, 2, in, NULL); /* token values are used directly */
     expect_tokens(sib_job_result_find(r, "ids"), 2, (int32_t[]){9, 8});
     sib_job_result_free(&r);
     in[0] = a_text("text", "");
@@ -284,7 +287,7 @@ static void text_becomes_tokens(void **state)
     sib_job_free(&j);
 }
 
-/* Parts given one turn each; a turn goes over the bytes of a tensor, so that each is a token. */
+/* Text in parts, one per iteration; a loop over the bytes of a tensor, so that each byte is a token. */
 typedef struct parts {
     char text[300];
     size_t used;
@@ -298,8 +301,8 @@ static sib_code on_text(void *context, const char *text, size_t size, sib_error 
     return SIB_OK;
 }
 
-/* The bytes of a text as tokens one by one: logits of one row each, the byte's by far the largest. The last turn is told
-   that it is the last: its token is a stop token of the sampler's, or max_tokens is reached. */
+/* The bytes of a text as tokens, one by one: logits of one row each, the byte's by far the largest. The last
+   iteration knows that it is the last: its token is a stop token of the sampler, or max_tokens is reached. */
 static void text_is_given_as_far_as_it_is_certain(void **state)
 {
     (void)state;
@@ -310,13 +313,13 @@ static void text_is_given_as_far_as_it_is_certain(void **state)
         {"abc", "[]", "a|b|c|", false},
         {"a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80.", "[]", "a|\xC3\xA4|\xE2\x82\xAC|\xF0\x9F\x98\x80|.|",
          false},
-        /* a character that is cut off at the end, and bytes that are none: given as they are */
+        /* a truncated character at the end, and invalid bytes: passed on unchanged */
         {"a\xE2\x82", "[]", "a|\xE2\x82|", false},
         {"\x80\x80\x80\x80z", "[]", "\x80|\x80|\x80|\x80|z|", false},
-        /* the beginning of a stop text is held back until it is none */
+        /* the start of a stop text is held back until it turns out not to be one */
         {"one stop it", "[\"stop\"]", "o|n|e| |", true},
         {"one stow it", "[\"stop\"]", "o|n|e| |stow| |i|t|", false},
-        {"one sto", "[\"stop\"]", "o|n|e| |sto|", false}, /* and given where nothing comes behind */
+        {"one sto", "[\"stop\"]", "o|n|e| |sto|", false}, /* and is returned if nothing follows */
         {"sstop", "[\"stop\"]", "s|", true},
         {"aab", "[\"aac\", \"ab\"]", "a|", true},
         {"xyz", "[\"\", \"z\"]", "x|y|", true}, /* an empty one stops nothing */
@@ -367,7 +370,8 @@ static void text_is_given_as_far_as_it_is_certain(void **state)
     }
 }
 
-/* ---- The choice of a token --------------------------------------------------------------------------------- */
+/* ---- Sampling
+   ---------------------------------------------------------------------------------------------- */
 
 #define SAMPLE_INPUTS                                                                                        \
     "\"logits\": \"tensor\", \"tokens\": {\"type\": \"tokens\", \"default\": null}, \"stop_tokens\": "       \
@@ -402,7 +406,7 @@ static void draws_have_the_distribution_that_is_asked_for(void **state)
     sib_job *j = sample_job();
     sib_tensor *t = tiny_tensor(SIB_F32, DIMS(1, 1, N), logits);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        /* by definition, over ids in descending order */
+        /* by the definition, over ids in descending order of logits */
         size_t order[N] = {1, 3, 5, 0, 4, 2}, n = N, kept = 0;
         double p[N], sum = 0, held = 0, chi = 0;
         if (cases[i].top_k >= 1 && cases[i].top_k < N)
@@ -435,7 +439,7 @@ static void draws_have_the_distribution_that_is_asked_for(void **state)
             held += (double)counts[order[k]];
         }
         assert_true(held == DRAWS);
-        /* beyond 25.7 once in 10,000 with five degrees of freedom, the most there are */
+        /* the quantile 0.9999 for five degrees of freedom, the max here */
         if (chi > 25.7)
             fail_msg("case %zu: chi square is %g over %zu tokens", i, chi, kept);
         sib_job_result_free(&r);
@@ -448,26 +452,28 @@ static void the_choice_is_made_by_its_rules(void **state)
 {
     (void)state;
     sib_job *j = sample_job();
-    sib_tensor *t = tiny_tensor(SIB_F16, DIMS(2, 4), OF(9, 9, 9, 9, 1, 3, 3, -2)); /* the last row counts */
+    sib_tensor *t = tiny_tensor(SIB_F16, DIMS(2, 4), OF(9, 9, 9, 9, 1, 3, 3, -2)); /* the last row is used */
     sib_job_value in[6] = {a_tensor("logits", t), a_number("draws", 4), a_number("temperature", 0)};
     sib_job_result *r = run_with(j, 3, in, NULL);
-    expect_tokens(sib_job_result_find(r, "ids"), 4, (int32_t[]){1, 1, 1, 1}); /* of equals the first */
+    expect_tokens(sib_job_result_find(r, "ids"), 4, (int32_t[]){1, 1, 1, 1}); /* the first of equal ones */
     double sum = exp(1) + 2 * exp(3) + exp(-2);
     assert_float_equal(sib_job_result_find(r, "p")->numbers.data[0], 3 - log(sum), 1e-12);
     sib_job_result_free(&r);
-    /* the penalty divides what is above 0 and multiplies what is below, of all tokens seen: 3/2 < 3, then 1.5 and 1.5 */
+    /* the penalty divides positive logits and multiplies negative ones, of all tokens seen: 3/2 < 3, then 1.5
+       and 1.5 */
     in[3] = a_number("repetition_penalty", 2);
     r = run_with(j, 4, in, NULL);
     expect_tokens(sib_job_result_find(r, "ids"), 4, (int32_t[]){1, 2, 1, 1});
     assert_float_equal(sib_job_result_find(r, "p")->numbers.data[3], 3 - log(sum),
-                       1e-12); /* of the model's own */
+                       1e-12); /* from the logits without the penalty */
     sib_job_result_free(&r);
-    in[4] = tokens("tokens", 3, (int32_t[]){1, 2, 77}); /* seen before; one is outside of the vocabulary */
+    in[4] = tokens("tokens", 3, (int32_t[]){1, 2, 77}); /* seen before; one is out of range of the
+                                                           vocabulary */
     in[3] = a_number("repetition_penalty", 10);
     r = run_with(j, 5, in, NULL);
     expect_tokens(sib_job_result_find(r, "ids"), 4, (int32_t[]){0, 1, 1, 1});
     sib_job_result_free(&r);
-    /* a stop token ends, and is not shown */
+    /* a stop token ends the text and is not part of it */
     in[3] = tokens("stop_tokens", 2, (int32_t[]){3, 1});
     r = run_with(j, 4, in, NULL);
     expect_tokens(sib_job_result_find(r, "ids"), 1, (int32_t[]){1});
@@ -477,7 +483,7 @@ static void the_choice_is_made_by_its_rules(void **state)
     r = run_with(j, 4, in, NULL);
     expect_tokens(sib_job_result_find(r, "shown"), 2, (int32_t[]){1, 1});
     sib_job_result_free(&r);
-    /* a temperature that would make logits infinite still means the likeliest */
+    /* a temperature that would make logits infinite still selects the likeliest */
     in[2] = a_number("temperature", 5e-324);
     r = run_with(j, 3, in, NULL);
     for (size_t i = 0; i < 4; i++)
@@ -540,7 +546,7 @@ static void what_cannot_be_chosen_from_is_refused(void **state)
     }
     sib_job_value one[] = {a_number("logits", 4), a_number("draws", 1)};
     run_fails(j, 2, one, NULL, SIB_ERR_ARGUMENT,
-              "there are no logits"); /* a number is a tensor without axes */
+              "there are no logits"); /* a number becomes a tensor of rank 0 */
     sib_tensor *t = tiny_tensor(SIB_F32, DIMS(3), (const double[]){-INFINITY, 0, -INFINITY});
     sib_job_value in[] = {a_tensor("logits", t), a_number("draws", 100)};
     sib_job_result *r = run_with(j, 2, in, NULL);
@@ -551,7 +557,7 @@ static void what_cannot_be_chosen_from_is_refused(void **state)
     sib_job_free(&j);
 }
 
-/* ---- The score of a text ----------------------------------------------------------------------------------- */
+/* ---- The score of a text ------------------------------------------------------------------------------- */
 
 static void a_score_is_what_its_definition_says(void **state)
 {
@@ -571,7 +577,7 @@ static void a_score_is_what_its_definition_says(void **state)
             total += exp((float)logit(ids[i], k));
         sum += each[i] = (float)logit(ids[i], ids[i + 1]) - log(total);
     }
-    for (int chunk = 1; chunk <= 10; chunk++) { /* however many are fed at once */
+    for (int chunk = 1; chunk <= 10; chunk++) { /* whatever the chunk size */
         sib_job_value in[] = {tokens("tokens", N, ids), a_number("chunk", chunk)};
         sib_job_result *r = run_with(j, 2, in, NULL);
         const sib_port_value *p = sib_job_result_find(r, "logprobs"), *l = sib_job_result_find(r, "logits");
@@ -591,7 +597,8 @@ static void a_score_is_what_its_definition_says(void **state)
     run_fails(j, 1, in, NULL, SIB_ERR_ARGUMENT, "it: a perplexity needs two tokens, there are 1");
     sib_job_result *r = NULL;
     const char *wanted[] = {"logits"};
-    CHECK_OK(sib_job_run(j, 1, in, 1, wanted, NULL, &r, &err), err); /* not asked for, not missed */
+    CHECK_OK(sib_job_run(j, 1, in, 1, wanted, NULL, &r, &err), err); /* a part that no output needs may be
+                                                                        missing */
     assert_int_equal(sib_tensor_dims(sib_job_result_find(r, "logits")->tensor)[0], 1);
     sib_job_result_free(&r);
     in[0] = tokens("tokens", 0, NULL);

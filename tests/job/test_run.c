@@ -1,4 +1,4 @@
-/* Runs of jobs: loops, what is needed, inputs, taps, callbacks, cancelling, threads, memory. */
+/* Runs of jobs: loops, unneeded nodes, inputs, taps, callbacks, cancellation, threads, memory. */
 #include "jobs.h"
 
 #include <pthread.h>
@@ -19,7 +19,7 @@ static int make_folder(void **state)
     "\"models\": {\"m\": \"count.onnx\"}, \"calls\": {\"count\": {\"model\": \"m\", \"inputs\": {\"x\": "    \
     "\"x\"}, \"outputs\": {\"y\": \"y\"}, \"state\": {\"s\": \"next.s\"}}}, "
 
-/* Over the rows of x: y of each, and the last of them as a state. */
+/* Loops over the rows of x: collects y of each, and keeps the last as a state. */
 static const char over_rows[] =
     HEAD COUNT "\"inputs\": {\"x\": \"tensor\", \"first\": {\"type\": \"tensor\", \"default\": -1}},"
                "\"nodes\": [{\"name\": \"loop\", \"op\": \"loop\", \"over\": {\"row\": \"$x\"},"
@@ -47,7 +47,7 @@ static void a_loop_goes_over_rows_with_state(void **state)
     sib_job *j = job_of(over_rows);
     sib_tensor *x = rows(3);
     sib_job_value in = a_tensor("x", x);
-    for (int again = 0; again < 2; again++) { /* a run begins anew */
+    for (int again = 0; again < 2; again++) { /* each run starts anew */
         sib_job_result *r = run_with(j, 1, &in, NULL);
         expect_tensor(sib_job_result_find(r, "all"), SIB_F32, DIMS(3, 2), OF(0, 10, 21, 31, 42, 52));
         expect_tensor(sib_job_result_find(r, "last"), SIB_F32, DIMS(2), OF(42, 52));
@@ -63,7 +63,7 @@ static void a_loop_goes_over_rows_with_state(void **state)
     in = a_tensor("x", none);
     sib_job_result *r = run_with(j, 1, &in, NULL);
     expect_tensor(sib_job_result_find(r, "all"), SIB_F32, DIMS(0), OF(0));
-    expect_tensor(sib_job_result_find(r, "last"), SIB_F64, 0, NULL, OF(-1)); /* as it began */
+    expect_tensor(sib_job_result_find(r, "last"), SIB_F64, 0, NULL, OF(-1)); /* the initial value */
     sib_job_result_free(&r);
     sib_tensor_free(&none);
     sib_job_free(&j);
@@ -98,7 +98,7 @@ static void values_become_what_ports_hold(void **state)
     given[0] = a_number("x", 4);
     run_fails(j, 1, given, NULL, SIB_ERR_ARGUMENT, "needs a tensor with an axis");
     sib_job_free(&j);
-    /* a text for texts, a number for numbers, given straight out */
+    /* a text becomes texts, a number becomes numbers, and inputs may be outputs */
     j = job_of(HEAD TOKENIZE
                "\"inputs\": {\"a\": \"texts\", \"b\": \"numbers\", \"c\": \"audio\"}, \"nodes\": [{\"name\": "
                "\"n\", \"op\": \"tokenize\", \"tokenizer\": \"t\"}], \"outputs\": {\"a\": \"$a\", \"b\": "
@@ -112,7 +112,7 @@ static void values_become_what_ports_hold(void **state)
     sib_job_free(&j);
 }
 
-/* What x (tokens) fed into a loop gives that ends after n turns, or where `stop` comes. */
+/* The tokens sampled from x in a loop that ends after n iterations, or at a token in `stop`. */
 static const char chosen[] = HEAD TOKENIZE
     "\"inputs\": {\"logits\": \"tensor\", \"turns\": {\"type\": \"number\", \"default\": null}, \"stop\": "
     "{\"type\": "
@@ -132,7 +132,7 @@ static const char chosen[] = HEAD TOKENIZE
     "\"text\": "
     "\"$loop.text\", \"rows\": \"$loop.rows\"}}";
 
-/* 256 logits, likeliest 'c', then 'b', then 'a': each once, as what was chosen is penalised away. */
+/* 256 logits, likeliest 'c', then 'b', then 'a': each once, as tokens already chosen are penalized. */
 static sib_tensor *abc(void)
 {
     int64_t dims = 256;
@@ -172,11 +172,11 @@ static void a_loop_ends_where_it_should(void **state)
     int32_t b = 'b';
     sib_job_value in[] = {a_tensor("logits", logits), tokens("stop", 1, &b), a_number("turns", 50)};
     sib_job_run_options o = {.max_steps = 5};
-    sib_job_result *r = run_with(j, 3, in, &o); /* until, before the limits */
+    sib_job_result *r = run_with(j, 3, in, &o); /* ends by `until`, before the limits */
     expect_tokens(sib_job_result_find(r, "shown"), 1, (int32_t[]){'c'});
     sib_job_result_free(&r);
     in[1] = a_number("turns", 5);
-    r = run_with(j, 2, in, &o); /* as many as may be */
+    r = run_with(j, 2, in, &o); /* as many as allowed */
     assert_int_equal(sib_job_result_find(r, "shown")->tokens.n, 5);
     sib_job_result_free(&r);
     in[1] = a_number("turns", 6);
@@ -196,7 +196,7 @@ static void a_loop_ends_where_it_should(void **state)
     sib_job_free(&j);
 }
 
-/* A call's state begins anew with the loop around it, and what a body's nodes keep too. */
+/* The state of a call restarts with the loop around it, and so does that of the body's nodes. */
 static const char nested[] =
     HEAD COUNT "\"inputs\": {\"x\": \"tensor\"},"
                "\"nodes\": [{\"name\": \"outer\", \"op\": \"loop\", \"over\": {\"block\": \"$x\"},"
@@ -267,7 +267,7 @@ static void loops_stand_in_one_another_and_are_tapped(void **state)
         sib_job_result *r = run_with(j, 1, &in, &o);
         expect_tensor(sib_job_result_find(r, "all"), SIB_F32, DIMS(2, 2, 1), OF(10, 21, 30, 41));
         sib_job_result_free(&r);
-        if (i == 5) { /* in another order: only that they come */
+        if (i == 5) { /* in another order: checks only that they come */
             assert_true(h.n >= cases[i].n);
             for (size_t k = 0; k < 3; k++) {
                 bool found = false;
@@ -291,7 +291,7 @@ static void only_what_is_needed_runs(void **state)
 {
     (void)state;
     sib_error err = SIB_ERROR_INIT;
-    /* `bad` fails whenever it runs: nothing is given to it */
+    /* `bad` would fail if it ran: it has no input */
     sib_job *j = job_of(HEAD TOKENIZE
                         "\"inputs\": {\"words\": {\"type\": \"text\", \"default\": \"ab\"}}, \"nodes\": ["
                         "{\"name\": \"bad\", \"op\": \"tokenize\", \"tokenizer\": \"t\"},"
@@ -307,7 +307,7 @@ static void only_what_is_needed_runs(void **state)
     assert_true(sib_job_result_get(r, 1, &v));
     expect_tokens(&v.value, 2, (int32_t[]){'a', 'b'});
     sib_job_result_free(&r);
-    CHECK_OK(sib_job_run(j, 0, NULL, 0, good, NULL, &r, &err), err); /* none of them */
+    CHECK_OK(sib_job_run(j, 0, NULL, 0, good, NULL, &r, &err), err); /* no outputs wanted */
     assert_false(sib_job_result_get(r, 0, &v));
     sib_job_result_free(&r);
     CHECK_FAILS(sib_job_run(j, 0, NULL, 1, worse, NULL, &r, &err), SIB_ERR_ARGUMENT, err,
@@ -372,7 +372,7 @@ static void a_run_is_cancelled(void **state)
                              .n_taps = 1,
                              .cancel = h.cancel};
     run_fails(j, 1, &in, &o, SIB_ERR_CANCELLED, "cancelled");
-    assert_int_equal(h.n, 1); /* the turn in which it was cancelled */
+    assert_int_equal(h.n, 1); /* from the iteration that was cancelled */
     run_fails(j, 1, &in, &o, SIB_ERR_CANCELLED, "cancelled");
     assert_int_equal(h.n, 1);
     sib_cancel_free(&h.cancel);

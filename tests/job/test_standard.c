@@ -1,4 +1,4 @@
-/* Documents that Sibyl has for models: which it knows, what it puts in, and what it refuses. */
+/* Generated documents for models: which models are recognised, what is filled in, and what is rejected. */
 #include "jobs.h"
 
 #include <jansson.h>
@@ -23,7 +23,7 @@ static void metadata(tiny *t, size_t n, const char *const (*pairs)[2])
     t->m->n_metadata = before + n;
 }
 
-/* Logits that follow from the tokens and a state. */
+/* Logits that depend on the tokens and a state. */
 static tiny recurrent(void)
 {
     tiny t = tiny_begin();
@@ -45,7 +45,7 @@ static json_t *described(const char *name, const sib_job_options *o)
     return j;
 }
 
-/* What stands at a place of a document, "calls/decoder/state". */
+/* The value at a path in a document, such as "calls/decoder/state". */
 static const json_t *at(const json_t *j, const char *place)
 {
     char copy[200], *state = NULL;
@@ -87,7 +87,7 @@ static void models_that_generate_text(void **state)
     expect_json(j, "inputs/stop_tokens/default", "[0, 3]");
     expect_json(j, "inputs/begin_tokens/default", "[1]");
     json_decref(j);
-    /* a cache instead; a tokenizer that has to be found */
+    /* a cache instead; a tokenizer that must be found */
     t = recurrent();
     metadata(&t, 1, (const char *const[][2]){{"sibyl.recipe", "gpt2"}});
     save_model(&t, "other.onnx");
@@ -100,7 +100,7 @@ static void models_that_generate_text(void **state)
     CHECK_FAILS(sib_job_describe(in_folder("other.onnx"), &o, &text, &err), SIB_ERR_IO, err,
                 "no such tokenizer");
     static const char *const files[] = {"tokenizer.json", "other.tiktoken", "other.tokenizer.json"};
-    for (size_t i = 0; i < 3; i++) { /* each goes before those before */
+    for (size_t i = 0; i < 3; i++) { /* each takes precedence over those before */
         char place[60];
         save_text(files[i], "{}");
         j = described("other.onnx", NULL);
@@ -155,7 +155,7 @@ static void models_of_whisper(void **state)
                 "'alignment_heads' of its metadata is no JSON list");
 }
 
-/* Silero's border. */
+/* The inputs and outputs of Silero. */
 static tiny silero_like(bool rate)
 {
     tiny t = tiny_begin();
@@ -232,7 +232,7 @@ static void a_document_is_found_where_it_stands(void **state)
     sib_job_options o = {.kind = "voice-activity"};
     CHECK_FAILS(sib_job_open(in_folder("job.json"), &o, &j, &err), SIB_ERR_ARGUMENT, err,
                 "a job of kind features, not voice-activity");
-    tiny t = counting(); /* beside a model that has none */
+    tiny t = counting(); /* for a model without one */
     save_model(&t, "m.onnx");
     save_text("m.job.json", text);
     CHECK_OK(sib_job_open(in_folder("m.onnx"), NULL, &j, &err), err);
@@ -242,7 +242,7 @@ static void a_document_is_found_where_it_stands(void **state)
     save_text("m.job.json", "{\"sibyl_job\": 1, \"name\": \"own\", \"kind\": 5}");
     CHECK_FAILS(sib_job_open(in_folder("m.onnx"), NULL, &j, &err), SIB_ERR_FORMAT, err,
                 "m.job.json: job 'own': /kind");
-    save_text("m.job.json", text); /* also where a kind is asked for */
+    save_text("m.job.json", text); /* also if a kind is requested */
     CHECK_FAILS(sib_job_open(in_folder("m.onnx"), &o, &j, &err), SIB_ERR_ARGUMENT, err,
                 "m.job.json: a job of kind features, not voice-activity");
     CHECK_FAILS(sib_job_open(NULL, NULL, &j, &err), SIB_ERR_ARGUMENT, err, "NULL");
@@ -269,7 +269,7 @@ static void a_document_is_stored(void **state)
     sib_job_free(&j);
     sib_free(again);
     sib_free(path);
-    t = counting(); /* one that there is no job for */
+    t = counting(); /* a model for which there is no job */
     save_model(&t, "none.onnx");
     CHECK_FAILS(sib_job_store(in_folder("none.onnx"), NULL, &path, &err), SIB_ERR_UNSUPPORTED, err, "no job");
     assert_null(path);
@@ -277,7 +277,7 @@ static void a_document_is_stored(void **state)
     CHECK_FAILS(sib_job_store(NULL, NULL, NULL, &err), SIB_ERR_ARGUMENT, err, "NULL");
     uint64_t before = check_held();
     sib_code code = SIB_ERR_MEMORY;
-    for (uint64_t k = 0; code != SIB_OK; k++) { /* the old one stays where memory fails */
+    for (uint64_t k = 0; code != SIB_OK; k++) { /* the old one stays if memory runs out */
         sib_error why = SIB_ERROR_INIT;
         save_text("kept.job.json", "an old one");
         mem_fail_after(k);
@@ -294,7 +294,7 @@ static void a_document_is_stored(void **state)
     }
 }
 
-/* Numbers of the metadata have a point in every locale. */
+/* Numbers of the metadata have a decimal point in every locale. */
 static void numbers_in_another_locale(void **state)
 {
     (void)state;

@@ -7,21 +7,21 @@
 
 #include <math.h>
 
-/* ---- A model with a tree of logits ---------------------------------------------------------------------- */
+/* ---- A model with a tree of logits --------------------------------------------------------------------- */
 
-/* Logits behind what was sampled so far, for tokens that matter; all others have -40. */
+/* Logits after the tokens sampled so far, for the tokens that matter; all others have -40. */
 typedef struct branch {
-    int32_t sampled[8]; /* up to a 0 */
-    int32_t tokens[6];  /* up to a 0 */
+    int32_t sampled[8]; /* ends with 0 */
+    int32_t tokens[6];  /* ends with 0 */
     float logits[6];
 } branch;
 
 typedef struct tree {
     fed_model fed;
     const branch *branches;
-    size_t n_branches, n_start; /* tokens of the start */
-    size_t broken_at;           /* tokens sampled, behind which logits are NaN; 0: never */
-    int32_t prompt[64];         /* (n_prompt) what was fed first */
+    size_t n_branches, n_start; /* n_start: tokens of the prompt */
+    size_t broken_at;           /* number of sampled tokens after which logits are NaN; 0: never */
+    int32_t prompt[64];         /* (n_prompt) tokens fed first */
     size_t n_prompt;
 } tree;
 
@@ -45,7 +45,7 @@ static void tree_fill(fed_model *m, const int32_t *tokens, size_t n, float *logi
     const size_t n_sampled = n - start - t->n_start;
     if (t->broken_at > 0 && n_sampled == t->broken_at)
         logits[7] = NAN;
-    logits[EOT] = 0; /* what no branch tells of ends */
+    logits[EOT] = 0; /* without a branch, the text ends */
     for (size_t b = 0; b < t->n_branches; b++) {
         size_t length = 0;
         while (t->branches[b].sampled[length])
@@ -124,7 +124,7 @@ static double log_sum(size_t n, const double *x)
     return log(sum + (double)(N_TINY - n) * exp(-40));
 }
 
-/* ---- Prompts --------------------------------------------------------------------------------------------- */
+/* ---- Prompts ------------------------------------------------------------------------------------------- */
 
 static void check_prompt(const set *s, size_t n, const int32_t *expected)
 {
@@ -169,8 +169,7 @@ static void test_hotwords_stand_in_front_and_the_past_gives_way(void **state)
     assert_int_equal(s.tree.prompt[3], 'y');
     assert_memory_equal(s.tree.prompt + 4, previous + 12, 28 * sizeof *previous);
     set_close(&s);
-    o.hotwords =
-        "0123456789012345678901234567890123456789"; /* more than there is room for: the first of them */
+    o.hotwords = "0123456789012345678901234567890123456789"; /* more than fits: the first part of them */
     set_open(&s, &o, NULL, 0);
     decode(&s, previous, 40, 0);
     assert_int_equal(s.tree.n_prompt, 1 + 31 + 4);
@@ -184,7 +183,7 @@ static void test_prefixes_are_cut_as_openai_whisper_cuts_them(void **state)
     (void)state;
     static const struct {
         size_t sample_len, first,
-            n; /* characters of "0123456789" that are left; the blank in front is number 0 */
+            n; /* characters of "0123456789" that remain; the blank before them is number 0 */
     } rows[] = {{0, 0, 11}, {32, 0, 11}, {30, 9, 2}, {10, 0, 11}, {34, 2, 9}, {60, 11, 0}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         set s;
@@ -211,7 +210,7 @@ static void test_prefixes_that_leave_no_room_are_refused(void **state)
     set_close(&s);
 }
 
-/* ---- Greedy ---------------------------------------------------------------------------------------------- */
+/* ---- Greedy -------------------------------------------------------------------------------------------- */
 
 static const branch chain[] = {{{0}, {A, B, 0}, {2, 1}},
                                {{A, 0}, {C, EOT, 0}, {3, 1}},
@@ -248,7 +247,7 @@ static void test_of_equal_tokens_the_first_is_taken(void **state)
     set_close(&s);
 }
 
-/* Says A for ever. */
+/* Repeats A forever. */
 static void endless_fill(fed_model *m, const int32_t *tokens, size_t n, float *logits)
 {
     (void)m;
@@ -281,7 +280,7 @@ static void test_the_context_ends_a_window(void **state)
     set_open(&s, &o, NULL, 0);
     s.tree.fed.fill = endless_fill;
     decode(&s, NULL, 0, 0);
-    assert_int_equal(s.result.tokens.n, 64 - 4 + 1); /* the last is not fed any more */
+    assert_int_equal(s.result.tokens.n, 64 - 4 + 1); /* the last one is not fed */
     set_close(&s);
 }
 
@@ -297,7 +296,7 @@ static void test_repetition_compresses(void **state)
     assert_true(s.result.compression_ratio > 4); /* 79 bytes of "a a a" */
     set_close(&s);
     set_open(&s, &o, NULL, 0);
-    decode(&s, NULL, 0, 0); /* nothing is said */
+    decode(&s, NULL, 0, 0); /* an empty text */
     assert_int_equal(s.result.tokens.n, 0);
     assert_true(s.result.compression_ratio == 0);
     set_close(&s);
@@ -319,7 +318,7 @@ static void test_broken_logits_are_refused(void **state)
     }
 }
 
-/* ---- Samples --------------------------------------------------------------------------------------------- */
+/* ---- Samples ------------------------------------------------------------------------------------------- */
 
 static void test_samples_follow_the_probabilities(void **state)
 {
@@ -369,7 +368,7 @@ static void test_the_best_of_samples_wins(void **state)
     whisper_options o = plain();
     static const branch two[] = {
         {{0}, {A, B, 0}, {1, 1}},
-        {{A, 0}, {C, 'x', 'y', 'z', 0}, {0, 0, 0, 0}}, /* improbable whatever comes */
+        {{A, 0}, {C, 'x', 'y', 'z', 0}, {0, 0, 0, 0}}, /* improbable whatever follows */
         {{B, 0}, {C, 0}, {5}}};
     o.best_of = 16;
     set_open(&s, &o, two, 3);
@@ -379,7 +378,7 @@ static void test_the_best_of_samples_wins(void **state)
         b_won += s.result.tokens.ids[0] == B;
         assert_true(s.result.temperature == 1);
     }
-    assert_int_equal(b_won, 10); /* one of 16 samples begins with it but for one time in 65,536 */
+    assert_int_equal(b_won, 10); /* fails once in 65,536: one of 16 samples begins with B */
     assert_true(s.tree.fed.n_reorders >= 10);
     set_close(&s);
 }
@@ -408,9 +407,9 @@ static void test_a_seed_gives_the_same_again(void **state)
     assert_true(unlike > 3);
 }
 
-/* ---- Beams ----------------------------------------------------------------------------------------------- */
+/* ---- Beams --------------------------------------------------------------------------------------------- */
 
-/* Greedy goes to A, whose ends are all improbable; through B the whole is better. */
+/* Greedy search takes A, whose continuations are all improbable; through B the total is better. */
 static const branch garden[] = {{{0}, {A, B, 0}, {2, 1.5F}},
                                 {{A, 0}, {'p', 'q', 'r', 's', 0}, {0, 0, 0, 0}},
                                 {{B, 0}, {C, 0}, {6}},
@@ -436,7 +435,7 @@ static void test_beams_find_what_greed_misses(void **state)
     set_close(&s);
 }
 
-/* "a" ends soon; "b" "c" ends later, and is better by the token. */
+/* "a" ends soon; "b" "c" ends later, with a better score per token. */
 static const branch late[] = {{{0}, {A, B, 0}, {1, 0.9F}},  {{A, 0}, {EOT, 'x', 0}, {2, 1}},
                               {{A, 'x', 0}, {EOT, 0}, {0}}, {{B, 0}, {C, 0}, {6}},
                               {{B, C, 0}, {'d', 0}, {6}},   {{B, C, 'd', 0}, {EOT, 0}, {6}}};
@@ -448,7 +447,7 @@ static void test_patience_waits_for_more(void **state)
         double patience;
         size_t steps, n;
         int32_t tokens[3];
-    } rows[] = {{0.5, 2, 2, {B, C}},       /* one end is enough; the better beam that is left makes two */
+    } rows[] = {{0.5, 2, 2, {B, C}},       /* one end is enough; the better remaining beam is the second */
                 {NAN, 3, 1, {A}},          /* two ends: "a", "ax" */
                 {1.5, 4, 3, {B, C, 'd'}}}; /* and a third */
     for (size_t i = 0; i < 3; i++) {
@@ -467,7 +466,7 @@ static void test_patience_waits_for_more(void **state)
 static void test_length_penalty_ranks(void **state)
 {
     (void)state;
-    /* two ends: one token of -1, or three of -1.3 together */
+    /* two ends: one token of -1, or three with a sum of -1.3 */
     static const branch ends[] = {
         {{0}, {A, B, 0}, {0, 0}},         {{A, 0}, {EOT, 0}, {9}},
         {{B, 0}, {C, 'x', 0}, {1.2F, 0}}, {{B, C, 0}, {'d', 0}, {9}},
@@ -501,7 +500,8 @@ static void test_beams_that_never_end_are_ended(void **state)
     set_close(&s);
 }
 
-/* ---- Trouble ----------------------------------------------------------------------------------------------- */
+/* ---- Errors
+   ------------------------------------------------------------------------------------------------ */
 
 static void test_a_model_that_fails_is_heard(void **state)
 {

@@ -28,7 +28,7 @@ static void set_close(set *s)
     sib_tokenizer_free(&s->tokenizer);
 }
 
-/* No rule but that of timestamps. */
+/* No rule except that of timestamps. */
 static whisper_options timestamps_only(void)
 {
     whisper_options o;
@@ -39,7 +39,8 @@ static whisper_options timestamps_only(void)
     return o;
 }
 
-/* Applies the rules to logits of 0, but for `high` tokens of 20, so that no sum over timestamps is above one. */
+/* Applies the rules to logits of 0, and of 20 for token `high`, so that no sum over timestamps exceeds
+   that. */
 static void apply(set *s, const int32_t *sampled, size_t n, int32_t high)
 {
     memset(s->logits, 0, sizeof s->logits);
@@ -59,7 +60,7 @@ static void test_text_may_follow_a_pair_and_no_timestamp(void **state)
     set s;
     whisper_options o = timestamps_only();
     set_open(&s, &o);
-    apply(&s, (int32_t[]){TS}, 1, A); /* the first counts as a pair */
+    apply(&s, (int32_t[]){TS}, 1, A); /* the first one counts as a pair */
     assert_true(may(&s, A) && may(&s, EOT) && !may(&s, TS) && !may(&s, TS + 1500) && !may(&s, NO_TIMESTAMPS));
     apply(&s, (int32_t[]){TS, A, TS + 5, TS + 5}, 4, A);
     assert_true(may(&s, A) && may(&s, EOT) && !may(&s, TS + 6));
@@ -85,7 +86,7 @@ static void test_timestamps_never_go_back_and_segments_last(void **state)
     set_open(&s, &o);
     apply(&s, (int32_t[]){TS + 7, A}, 2, A);
     assert_true(may(&s, A) && !may(&s, TS + 6) && !may(&s, TS + 7) && may(&s, TS + 8) && may(&s, TS + 1500));
-    apply(&s, (int32_t[]){TS + 1500, A}, 2, A); /* none is left */
+    apply(&s, (int32_t[]){TS + 1500, A}, 2, A); /* no timestamp is left */
     assert_true(may(&s, A) && !may(&s, TS + 1500));
     set_close(&s);
 }
@@ -100,12 +101,12 @@ static void test_the_first_token_is_an_early_timestamp(void **state)
     apply(&s, NULL, 0, A);
     assert_true(!may(&s, A) && !may(&s, EOT) && may(&s, TS) && may(&s, TS + 50) && !may(&s, TS + 51));
     set_close(&s);
-    o.max_initial_timestamp = 0; /* none */
+    o.max_initial_timestamp = 0; /* no limit */
     set_open(&s, &o);
     apply(&s, NULL, 0, A);
     assert_true(!may(&s, A) && may(&s, TS) && may(&s, TS + 1500));
     set_close(&s);
-    o.max_initial_timestamp = 0.03; /* 1.5 positions are the even number of them */
+    o.max_initial_timestamp = 0.03; /* 1.5 positions round to the even number */
     set_open(&s, &o);
     apply(&s, NULL, 0, A);
     assert_true(may(&s, TS + 2) && !may(&s, TS + 3));
@@ -123,7 +124,7 @@ static void test_timestamps_together_outweigh_the_most_probable_text(void **stat
     set s;
     whisper_options o = timestamps_only();
     set_open(&s, &o);
-    const double all = log(1501 - 8); /* timestamps that are left behind <|0.14|>, with logits of 0 */
+    const double all = log(1501 - 8); /* timestamps after <|0.14|> that are allowed, with logits of 0 */
     for (int above = 0; above < 2; above++) {
         memset(s.logits, 0, sizeof s.logits);
         s.logits[B] = (float)(all + (above ? 0.001 : -0.001));
@@ -177,7 +178,7 @@ static void test_suppressed_tokens_by_name_and_by_kind(void **state)
     for (const char *c = "-'.,!?aZ0 "; *c;
          c++) /* " -" and " '" are two tokens here: their first is a blank */
         assert_int_equal(may(&s, *c), *c != ' ');
-    assert_false(may(&s, NOTE)); /* which begins signs of music */
+    assert_false(may(&s, NOTE)); /* the first bytes of musical notes */
     assert_false(may(&s, OPEN));
     assert_true(may(&s, 0xE2) && may(&s, A) && may(&s, EN) && may(&s, EOT) && may(&s, NO_TIMESTAMPS));
     assert_false(may(&s, B));
@@ -259,7 +260,7 @@ static void test_sums_of_logarithms(void **state)
     assert_true(whisper_log_sum(none, 2) == -INFINITY);
     assert_true(whisper_log_sum(x, 0) == -INFINITY);
     assert_true(isnan(whisper_log_sum(broken, 2)));
-    assert_int_equal(whisper_argmax(x, 4), 2); /* the first of two */
+    assert_int_equal(whisper_argmax(x, 4), 2); /* the first of two equal ones */
 }
 
 static void test_the_first_of_the_greatest(void **state)

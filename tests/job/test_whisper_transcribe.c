@@ -1,4 +1,5 @@
-/* Recordings, window by window: where the next begins, what is tried again, skipped, conditioned on and told. */
+/* Recordings, window by window: where the next one begins, and what is retried, skipped, conditioned on and
+   reported. */
 #include "whisper_tiny.h"
 
 #include "base/alloc.h"
@@ -57,7 +58,7 @@ static void check_segment(const set *s, size_t i, double start, double end, cons
         fail_msg("segment %zu from %g to %g, expected %g to %g", i, g->start, g->end, start, end);
 }
 
-/* ---- How windows end ---------------------------------------------------------------------------------------- */
+/* ---- How windows end ----------------------------------------------------------------------------------- */
 
 static void test_segments_between_pairs_and_the_rest_heard_again(void **state)
 {
@@ -72,8 +73,8 @@ static void test_segments_between_pairs_and_the_rest_heard_again(void **state)
     check_segment(&s, 0, 0, 2, " a");
     check_segment(&s, 1, 2, 10, " b");
     check_segment(&s, 2, 10, 14,
-                  " c"); /* a single timestamp ends it: nothing behind, all of the window is done */
-    check_segment(&s, 3, 40, 41, " a"); /* no end is told: the window's */
+                  " c"); /* a single timestamp ends it: nothing follows in the window, which is done */
+    check_segment(&s, 3, 40, 41, " a"); /* without a timestamp, it ends with the window */
     assert_int_equal(s.out.segments[2].seek, 1000);
     assert_string_equal(s.out.text, " a b c a");
     assert_string_equal(s.out.language, "en");
@@ -93,7 +94,7 @@ static void test_pairs_with_a_single_timestamp_at_the_end(void **state)
     assert_int_equal(s.out.n_segments, 3);
     check_segment(&s, 0, 0, 2, " a");
     check_segment(&s, 1, 2.2, 10, " b");
-    check_segment(&s, 2, 30, 30.06, " c"); /* the last timestamp of all is its end, the first though it is */
+    check_segment(&s, 2, 30, 30.06, " c"); /* the last timestamp is its end, although it is also the first */
     assert_int_equal(s.out.segments[1].n_tokens, 3);
     assert_int_equal(s.out.segments[1].tokens[0], TS + 110);
     set_close(&s);
@@ -115,7 +116,7 @@ static void test_segments_of_no_length_or_text_are_emptied(void **state)
     check_segment(&s, 1, 2, 10, " b");
     assert_string_equal(s.out.text, " b c");
     set_close(&s);
-    /* a text of no length, as models without the rules may say it */
+    /* a text of no duration, possible in models without the rules */
     static const tiny_line odd[] = {{0, 0, {TS + 5, C, TS + 5, TS + 5, B, TS + 100, TS + 100, 0}, 20, 0},
                                     {200, 0, {A, 0}, 20, 0}};
     set_open(&s, odd, 2);
@@ -158,7 +159,7 @@ static void test_windows_that_lead_nowhere_are_stepped_over(void **state)
 static void test_steps_are_taken_from_the_farthest(void **state)
 {
     (void)state;
-    /* the second window leads nowhere */
+    /* the second window does not advance */
     static const tiny_line lines[] = {
         {0, 0, {A, TS + 100, TS + 100, 0}, 20, 0}, {200, 0, {B, TS, TS, 0}, 20, 0}, {3200, 0, {C, 0}, 20, 0}};
     set s;
@@ -171,9 +172,9 @@ static void test_steps_are_taken_from_the_farthest(void **state)
     set_close(&s);
 }
 
-/* ---- Fallback and silence ------------------------------------------------------------------------------------- */
+/* ---- Fallback and silence ------------------------------------------------------------------------------ */
 
-/* Logits that make every token sure (40), or as good as any other (0.5). */
+/* Logits that make every token certain (40), or about as good as any other (0.5). */
 #define SURE   40
 #define UNSURE 0.5F
 
@@ -194,7 +195,7 @@ static void test_improbable_text_is_tried_again(void **state)
     assert_true(s.out.segments[0].avg_logprob > -0.1);
     assert_int_equal(s.tiny.fed.n_encodes, 1);
     assert_int_equal(s.tiny.fed.n_rewinds, 2);
-    s.o.logprob_threshold = NAN; /* any will do */
+    s.o.logprob_threshold = NAN; /* any probability will do */
     s.tiny.fed.n_encodes = 0;
     CHECK_OK(transcribe(&s, 500), s.err);
     assert_true(s.out.segments[0].temperature == 0);
@@ -223,7 +224,7 @@ static void test_repetitive_text_is_tried_again(void **state)
     CHECK_OK(transcribe(&s, 500), s.err);
     assert_true(s.out.segments[0].temperature == 0 && s.out.segments[0].compression_ratio > 2.4);
     s.o.compression_ratio_threshold = 2.4;
-    s.tiny.n_lines = 1; /* no temperature does: the last one's is taken */
+    s.tiny.n_lines = 1; /* all temperatures fail: the result of the last one is used */
     CHECK_OK(transcribe(&s, 500), s.err);
     assert_true(s.out.segments[0].temperature == 0.4);
     set_close(&s);
@@ -240,14 +241,14 @@ static void test_silence_is_skipped_and_not_tried_again(void **state)
     assert_int_equal(s.out.n_segments, 1);
     check_segment(&s, 0, 30, 32, " b");
     assert_int_equal(s.tiny.fed.n_rewinds, 0);
-    /* a text that is sure is no silence, whatever the token of silence says */
+    /* a text of high probability is not silence, whatever the token of silence gives */
     static const tiny_line sure[] = {{0, 0, {TS, A, TS + 100, 0}, SURE, SURE}};
     s.tiny.lines = sure;
     s.tiny.n_lines = 1;
     CHECK_OK(transcribe(&s, 500), s.err);
     assert_int_equal(s.out.n_segments, 1);
     assert_true(s.out.segments[0].no_speech_prob > 0.99);
-    s.o.logprob_threshold = NAN; /* but where that is not asked for, it is */
+    s.o.logprob_threshold = NAN; /* without that threshold, it is silence */
     CHECK_OK(transcribe(&s, 500), s.err);
     assert_int_equal(s.out.n_segments, 0);
     s.o.no_speech_threshold = NAN;
@@ -256,7 +257,7 @@ static void test_silence_is_skipped_and_not_tried_again(void **state)
     set_close(&s);
 }
 
-/* ---- What a window is conditioned on --------------------------------------------------------------------------- */
+/* ---- What a window is conditioned on ------------------------------------------------------------------- */
 
 static void check_prompt(const set *s, size_t i, size_t n, const int32_t *expected)
 {
@@ -312,7 +313,7 @@ static void test_an_initial_prompt_is_given_once_or_carried(void **state)
     check_prompt(&s, 0, 5, (int32_t[]){SOT_PREV, ' ', 'x', 'y', SOT});
     check_prompt(&s, 1, 8, (int32_t[]){SOT_PREV, ' ', 'x', 'y', TS, A, TS + 100, SOT});
     assert_string_equal(s.out.text, " a b c");
-    s.o.condition_on_previous_text = false; /* it is gone with the first window */
+    s.o.condition_on_previous_text = false; /* it is dropped after the first window */
     CHECK_OK(transcribe(&s, 7000), s.err);
     check_prompt(&s, 1, 1, (int32_t[]){SOT});
     s.o.carry_initial_prompt = true;
@@ -321,7 +322,7 @@ static void test_an_initial_prompt_is_given_once_or_carried(void **state)
     s.o.condition_on_previous_text = true;
     CHECK_OK(transcribe(&s, 7000), s.err);
     check_prompt(&s, 2, 11, (int32_t[]){SOT_PREV, ' ', 'x', 'y', TS, A, TS + 100, TS, B, TS + 100, SOT});
-    s.o.initial_prompt = "0123456789012345678901234567"; /* 29 of 31 tokens: two of what was said fit */
+    s.o.initial_prompt = "0123456789012345678901234567"; /* 29 of 31 tokens: two of the previous text fit */
     CHECK_OK(transcribe(&s, 7000), s.err);
     assert_int_equal(s.tiny.prompt_lengths[2], 1 + 31 + 1);
     assert_int_equal(s.tiny.prompts[2][1], ' ');
@@ -330,7 +331,7 @@ static void test_an_initial_prompt_is_given_once_or_carried(void **state)
     set_close(&s);
 }
 
-/* ---- Clips, languages, models ----------------------------------------------------------------------------------- */
+/* ---- Clips, languages, models -------------------------------------------------------------------------- */
 
 static void test_clips_are_all_that_is_heard(void **state)
 {
@@ -349,14 +350,14 @@ static void test_clips_are_all_that_is_heard(void **state)
     check_segment(&s, 0, 5, 7, " a");
     check_segment(&s, 1, 20, 21, " b");
     check_segment(&s, 2, 21, 23, " c");
-    check_segment(&s, 3, 1, 1.2, " b"); /* clips need not be in order, nor lie in the recording */
+    check_segment(&s, 3, 1, 1.2, " b"); /* clips need not be in order, nor within the recording */
     assert_int_equal(s.tiny.fed.size, 100);
-    s.o.clip_timestamps = clips + 8; /* to the end */
+    s.o.clip_timestamps = clips + 8; /* until the end of the recording */
     s.o.n_clips = 1;
     CHECK_OK(transcribe(&s, 2150), s.err);
     assert_int_equal(s.out.n_segments, 2);
     assert_int_equal(s.tiny.fed.size, 50);
-    s.o.clip_timestamps = (double[]){20, 4000}; /* behind the end */
+    s.o.clip_timestamps = (double[]){20, 4000}; /* past the end */
     s.o.n_clips = 2;
     CHECK_OK(transcribe(&s, 2150), s.err);
     assert_int_equal(s.out.n_segments, 2);
@@ -373,11 +374,11 @@ static void test_languages_are_detected_or_given(void **state)
     CHECK_OK(transcribe(&s, 3000), s.err);
     assert_string_equal(s.out.language, "de");
     assert_true(fabs(s.out.language_probability - exp(5) / (exp(5) + 2)) < 1e-9);
-    assert_int_equal(s.tiny.fed.n_encodes, 1); /* the first window is the same */
+    assert_int_equal(s.tiny.fed.n_encodes, 1); /* the detected window is also the first one */
     s.tiny.fed.n_encodes = 0;
     CHECK_OK(transcribe(&s, 2000), s.err);
     assert_int_equal(s.tiny.fed.n_encodes,
-                     2); /* behind the end are zeros in a window, in what was detected from silence */
+                     2); /* past the end, a window has zeros, and language detection has silence */
     s.o.language = "Chinese";
     CHECK_OK(transcribe(&s, 100), s.err);
     assert_string_equal(s.out.language, "zh");
@@ -445,11 +446,12 @@ static void test_samples_become_windows(void **state)
     set_close(&s);
 }
 
-/* ---- What is told ---------------------------------------------------------------------------------------------- */
+/* ---- Callbacks
+   -------------------------------------------------------------------------------------------------- */
 
 typedef struct told {
     size_t segments, texts, progresses;
-    size_t fails_at; /* of all calls; 0: none */
+    size_t fails_at; /* number of the failing call, over all kinds; 0: none */
     char text[64];
     double done, total;
 } told;
@@ -488,7 +490,8 @@ static sib_code on_progress(void *context, double done, double total, sib_error 
     return told_one(t);
 }
 
-/* A character's bytes on both sides of a window's end, one that is never finished, and a segment of no text. */
+/* A character's bytes on both sides of the end of a window, one that is never completed, and a segment
+   without text. */
 static const tiny_line broken[] = {{0, 0, {TS, 'x', 0xE8, 0xAA, TS + 100, 0}, SURE, 0},
                                    {3000, 0, {TS, 0x9E, 'y', TS + 100, 0}, SURE, 0},
                                    {6000, 0, {TS, '\t', TS + 50, TS + 50, 0xE8, TS + 60, 0}, SURE, 0}};
@@ -505,7 +508,8 @@ static void test_text_is_told_in_whole_characters(void **state)
     assert_int_equal(t.segments, 3);
     assert_string_equal(s.out.text, "x\xE8\xAA\x9Ey\xEF\xBF\xBD");
     assert_string_equal(t.text, s.out.text);
-    assert_int_equal(t.texts, 3); /* "x", then what the second window finishes, then what nobody does */
+    assert_int_equal(t.texts, 3); /* "x", then the character that the second window completes, then the
+                                     incomplete one */
     assert_string_equal(s.out.segments[0].text, "x\xEF\xBF\xBD");
     assert_int_equal(t.progresses, 3);
     assert_true(t.done == 70 && t.total == 70);
@@ -562,9 +566,9 @@ static void test_a_transcription_can_be_cancelled(void **state)
     set_close(&s);
 }
 
-/* ---- Words ------------------------------------------------------------------------------------------------------ */
+/* ---- Words --------------------------------------------------------------------------------------------- */
 
-/* Token i of those fed is heard at position 5 i. */
+/* Token i of those fed is attended to at position 5 i. */
 static float hear_in_turn(fed_model *m, const int32_t head[2], size_t i, size_t position)
 {
     (void)m;
@@ -576,7 +580,8 @@ static float hear_in_turn(fed_model *m, const int32_t head[2], size_t i, size_t 
 static void test_words_say_where_to_go_on(void **state)
 {
     (void)state;
-    /* the row behind <|notimestamps|>, the fourth, answers for " a", which lasts until the fifth: position 17.5 or so */
+    /* the row after <|notimestamps|>, the fourth, is that of " a", which lasts until the fifth: about
+       position 17.5 */
     static const tiny_line lines[] = {{0, 0, {TS, A, TS + 50, TS + 50, 0}, SURE, 0},
                                       {36, 0, {TS, B, TS + 20, 0}, SURE, 0}};
     set s;
@@ -630,7 +635,7 @@ static void test_words_need_a_model_and_room_for_them(void **state)
     set_close(&s);
 }
 
-/* ---- Options ---------------------------------------------------------------------------------------------------- */
+/* ---- Options ------------------------------------------------------------------------------------------- */
 
 static void test_options_out_of_range_are_named(void **state)
 {
@@ -681,7 +686,7 @@ static void test_options_out_of_range_are_named(void **state)
     set_close(&s);
 }
 
-/* ---- Memory ------------------------------------------------------------------------------------------------------ */
+/* ---- Memory -------------------------------------------------------------------------------------------- */
 
 static void test_every_allocation_may_fail(void **state)
 {
@@ -716,7 +721,7 @@ static void test_every_allocation_may_fail(void **state)
     s.o.hallucination_silence_threshold = 0.1;
     s.o.sample_len = 12;
     uint64_t allowed = 0;
-    for (bool failed = true; failed; allowed += 1 + allowed / 64) { /* each at first, then one in so many */
+    for (bool failed = true; failed; allowed += 1 + allowed / 64) { /* each at first, then fewer and fewer */
         whisper_transcript_free(&s.out);
         mem_fail_after(allowed);
         sib_code code =

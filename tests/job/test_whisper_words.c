@@ -1,4 +1,4 @@
-/* Letters, words, their times, and what tells made-up ones. */
+/* Characters, words, their times, and signs of hallucination. */
 #include "whisper_tiny.h"
 
 #include "job/whisper/align.h"
@@ -13,7 +13,8 @@ static sib_str str(const char *s)
     return (sib_str){s, strlen(s)};
 }
 
-/* ---- Letters ----------------------------------------------------------------------------------------------- */
+/* ---- Characters
+   -------------------------------------------------------------------------------------------- */
 
 static void check_trim(const char *text, const char *expected)
 {
@@ -34,7 +35,7 @@ static void test_blanks_of_every_kind_are_trimmed(void **state)
     check_trim("\xE2\x80\x8B"
                "a",
                "\xE2\x80\x8B"
-               "a"); /* a space of no width is none */
+               "a"); /* a zero-width space is no blank */
     check_trim(" \xE8\xAA\x9E ", "\xE8\xAA\x9E");
 }
 
@@ -47,13 +48,13 @@ static void test_broken_characters_are_replaced_as_unicode_says(void **state)
                 {"a\xFF"
                  "b",
                  "a?b"},
-                {"\xE2\x82", "?"}, /* begun, not finished: one */
+                {"\xE2\x82", "?"}, /* incomplete: one replacement */
                 {"\xE2\x82\x28", "?("},
                 {"\xE2\x28\xA1", "?(?"},
                 {"\xF0\x9F\x8E", "?"},
-                {"\xED\xA0\x80", "???"},      /* a surrogate's bytes begin nothing */
+                {"\xED\xA0\x80", "???"},      /* the bytes of a surrogate begin no character */
                 {"\xC0\xAF", "??"},           /* overlong */
-                {"\xF4\x90\x80\x80", "????"}, /* above all characters */
+                {"\xF4\x90\x80\x80", "????"}, /* beyond the last character */
                 {"\xF0\x9F\xF0\x9F\x8E\xB5", "?\xF0\x9F\x8E\xB5"},
                 {"\xE8\xAA\x9E\xEF\xBF\xBD", "\xE8\xAA\x9E?"}};
     sib_error err = SIB_ERROR_INIT;
@@ -98,7 +99,7 @@ static void test_letters_are_counted_and_found(void **state)
     assert_true(whisper_within(str("!?"), str(".!?")) && !whisper_within(str("?!"), str(".!?")));
 }
 
-/* ---- Words --------------------------------------------------------------------------------------------------- */
+/* ---- Words --------------------------------------------------------------------------------------------- */
 
 typedef struct words {
     sib_tokenizer *tokenizer;
@@ -167,7 +168,8 @@ static void test_bytes_that_stay_broken_are_characters_too(void **state)
     assert_int_equal(w.list.n, 3);
     check_word(&w, 0, "\xEF\xBF\xBD", 1);
     words_close(&w);
-    /* two bytes become one unknown character, so the second never meets its own: what follows is left out */
+    /* two bytes become one unknown character, so the second has no character: the tokens after it are left
+       out */
     words_open(&w, "zh", (int32_t[]){'a', 0xF0, 0x9F, 'b', EOT}, 5);
     assert_int_equal(w.list.n, 2);
     check_word(&w, 1, "\xEF\xBF\xBD", 1);
@@ -192,9 +194,9 @@ static void test_marks_join_their_words(void **state)
     words_close(&w);
 }
 
-/* ---- Paths -------------------------------------------------------------------------------------------------- */
+/* ---- Paths --------------------------------------------------------------------------------------------- */
 
-/* The cheapest path's cost, by trying all. */
+/* Cost of the cheapest path, by trying all. */
 static double cheapest(const double *cost, size_t rows, size_t columns, size_t i, size_t j)
 {
     double here = cost[i * columns + j], best = INFINITY;
@@ -219,12 +221,13 @@ static void test_paths_are_the_cheapest(void **state)
         int64_t first[5];
         for (size_t i = 0; i < rows * columns; i++)
             cost[i] =
-                check_uniform(&r) + 1; /* of one sign: a path is then told by where it enters rows, nearly */
+                check_uniform(&r) + 1; /* of one sign: a path is then nearly determined by where it enters
+                                          rows */
         CHECK_OK(whisper_warp(cost, rows, columns, first, &err), err);
         assert_int_equal(first[0], 0);
         double best = INFINITY;
         for (size_t exits = 0; exits < (1u << (rows - 1)); exits++, best = fmin(best, sum)) {
-            sum = 0; /* rows are left straight down or askew */
+            sum = 0; /* rows are left vertically or diagonally */
             for (size_t i = 0; i < rows; i++) {
                 int64_t last = (int64_t)columns - 1;
                 if (i + 1 < rows)
@@ -239,7 +242,8 @@ static void test_paths_are_the_cheapest(void **state)
     }
     int64_t first[3];
     CHECK_OK(whisper_warp((const double[]){0, 0, 1, 0}, 2, 2, first, &err), err);
-    assert_int_equal(first[1], 0); /* as cheap from above as askew: neither, but along the row */
+    assert_int_equal(first[1], 0); /* vertical and diagonal steps cost the same: neither is taken, but a
+                                      horizontal one */
     CHECK_OK(whisper_warp(NULL, 3, 0, first, &err), err); /* no audio */
     assert_true(first[0] == -1 && first[2] == -1);
 }
@@ -249,28 +253,28 @@ static void test_medians_are_mirrored_at_the_ends(void **state)
     (void)state;
     double x[9] = {5, 1, 4, 9, 2, 8, 3, 7, 6}, out[9];
     whisper_medians(x, 9, out);
-    assert_true(out[0] == 4); /* of 9 4 1 5 1 4 9 */
-    assert_true(out[1] == 4); /* of 4 1 5 1 4 9 2 */
-    assert_true(out[4] == 4); /* of 1 4 9 2 8 3 7 */
-    assert_true(out[8] == 7); /* of 8 3 7 6 7 3 8 */
+    assert_true(out[0] == 4); /* median of 9 4 1 5 1 4 9 */
+    assert_true(out[1] == 4); /* median of 4 1 5 1 4 9 2 */
+    assert_true(out[4] == 4); /* median of 1 4 9 2 8 3 7 */
+    assert_true(out[8] == 7); /* median of 8 3 7 6 7 3 8 */
     whisper_medians(x, 3, out);
     assert_memory_equal(x, out, 3 * sizeof *x);
     whisper_medians(x, 4, out);
-    assert_true(out[0] == 4); /* of 9 4 1 5 1 4 9 */
+    assert_true(out[0] == 4); /* median of 9 4 1 5 1 4 9 */
     double broken[7] = {NAN, 1, NAN, 2, NAN, 3, NAN};
     whisper_medians(broken, 7, out);
-    assert_true(isnan(out[3])); /* four of seven: NaN is above all numbers */
+    assert_true(isnan(out[3])); /* four of seven are NaN, which sorts after all numbers */
     broken[0] = 4;
     whisper_medians(broken, 7, out);
     assert_true(out[3] == 4);
 }
 
-/* ---- Times -------------------------------------------------------------------------------------------------- */
+/* ---- Times --------------------------------------------------------------------------------------------- */
 
-/* Words of a window are heard one after the other: word i from bounds[i] to bounds[i + 1], the end behind the last. */
+/* Words of a window in sequence: word i from bounds[i] to bounds[i + 1]; the end token after the last. */
 typedef struct hearing {
     tiny_model tiny;
-    double bounds[8]; /* seconds; the first is 0, and behind the last one comes 30 */
+    double bounds[8]; /* seconds; the first is 0, and 30 comes after the last one */
     double offset;    /* seconds at which the window begins */
 } hearing;
 
@@ -279,13 +283,14 @@ static float hear_at(fed_model *m, const int32_t head[2], size_t i, size_t posit
     const hearing *h = (const hearing *)m->script;
     assert_int_equal(head[0], 1); /* the upper half of two layers */
     if (i < 3 ||
-        i > 9) /* what stands in front: start, language, task; the row of the token before answers for a word */
+        i > 9) /* before the words: start, language, task; a word is aligned by the row of the token before
+                  it */
         return 0;
     const double second = (double)position * 0.02 + 0.01;
     return second > h->bounds[i - 3] && (h->bounds[i - 2] == 0 || second < h->bounds[i - 2]) ? 8 : 0;
 }
 
-/* Words of the segments of a window that says tokens (n). */
+/* Words of the segments of a window with tokens (n). */
 static void time_words(hearing *h, const int32_t *tokens, size_t n, whisper_options *o,
                        whisper_segments *segments)
 {
@@ -363,7 +368,7 @@ static void test_words_behind_a_pause_are_cut(void **state)
     check_times(&s.data[0], 1, " b", 10, 10.5);
     assert_true(s.data[0].start == s.data[0].words[0].start && s.data[0].end == s.data[0].words[2].end);
     whisper_segments_cut(&s, 0);
-    /* the second word is long as well; no median is above 0.7 s */
+    /* the second word is long too; no median is above 0.7 s */
     place((double[8]){0, 10, 12, 14}, (int32_t[]){TS + 450, A, B, C, TS + 560}, 5, &s);
     check_times(&s.data[0], 0, " a", 9.2, 10.6);
     check_times(&s.data[0], 1, " b", 10.6, 12);
@@ -379,7 +384,7 @@ static void test_segments_cut_words_that_are_too_long(void **state)
     assert_true(s.data[0].end == 2);
     whisper_segments_cut(&s, 0);
     place((double[8]){0, 1.6, 2.1, 2.6}, (int32_t[]){TS + 60, A, B, C, TS + 130, TS + 130}, 6, &s);
-    check_times(&s.data[0], 0, " a", 1.1, 1.6); /* it would begin 1.2 s before its segment */
+    check_times(&s.data[0], 0, " a", 1.1, 1.6); /* otherwise it would begin 1.2 s before its segment */
     assert_true(s.data[0].start == 1.2);
     whisper_segments_cut(&s, 0);
 }
@@ -430,7 +435,7 @@ static void test_a_text_without_words_keeps_its_times(void **state)
     assert_false(whisper_last_end(&s, &end));
 }
 
-/* ---- Hallucinations ------------------------------------------------------------------------------------------- */
+/* ---- Hallucinations ------------------------------------------------------------------------------------ */
 
 typedef struct scene {
     sib_word words[3][4];
@@ -439,7 +444,8 @@ typedef struct scene {
     whisper_hearing h;
 } scene;
 
-/* Segments of two words each that begin at `starts`; those of `odd` are hardly said. A window from 30 s. */
+/* Segments of two words each that begin at `starts`; those marked `odd` are short and improbable. The window
+   starts at 30 s. */
 static whisper_segments make_scene(scene *s, size_t n, const double *starts, const bool *odd)
 {
     *s = (scene){.at = {.seek = 3000, .size = 3000, .offset = 30, .duration = 30, .end = 60}};
@@ -452,7 +458,7 @@ static whisper_segments make_scene(scene *s, size_t n, const double *starts, con
         s->segments[i] = (sib_segment){
             .start = starts[i], .end = starts[i] + 2 * length, .words = s->words[i], .n_words = 2};
     }
-    return (whisper_segments){s->segments, n, n}; /* nothing of it may be cut: see own() */
+    return (whisper_segments){s->segments, n, n}; /* not on the heap, so nothing may be cut: see own() */
 }
 
 static void test_anomalies_are_short_long_or_improbable(void **state)
@@ -460,13 +466,13 @@ static void test_anomalies_are_short_long_or_improbable(void **state)
     (void)state;
     sib_word w[3] = {{" a", 0, 0.5, 0.9}, {" b", 0.5, 1, 0.9}, {".", 1, 1.01, 0.01}};
     sib_segment s = {.words = w, .n_words = 3};
-    assert_false(whisper_is_anomaly(&s)); /* marks do not count */
+    assert_false(whisper_is_anomaly(&s)); /* punctuation does not count */
     w[0].probability = w[1].probability = 0.1;
     assert_true(whisper_is_anomaly(&s));
     w[0].probability = w[1].probability = 0.9;
     w[0].end = 5.1; /* 3.1 s too long */
     assert_true(whisper_is_anomaly(&s));
-    w[0].end = 0.05; /* 1.245 for a word */
+    w[0].end = 0.05; /* a score of 1.245 for one word */
     assert_false(whisper_is_anomaly(&s));
     w[1].end = 0.55;
     assert_true(whisper_is_anomaly(&s));
@@ -474,9 +480,9 @@ static void test_anomalies_are_short_long_or_improbable(void **state)
     assert_false(whisper_is_anomaly(&s));
     sib_word only[1] = {{"?!", 0, 1, 1}};
     s = (sib_segment){.words = only, .n_words = 1};
-    assert_false(whisper_is_anomaly(&s)); /* "?!" is no part of the marks in their order */
+    assert_false(whisper_is_anomaly(&s)); /* "?!" is not a substring of the list of punctuation */
     only[0].text = "!";
-    assert_true(whisper_is_anomaly(&s)); /* nothing is left, which is as odd as can be */
+    assert_true(whisper_is_anomaly(&s)); /* no words are left, which counts as an anomaly */
 }
 
 static void test_eight_words_tell_and_three_odd_ones_are_enough(void **state)
@@ -486,7 +492,7 @@ static void test_eight_words_tell_and_three_odd_ones_are_enough(void **state)
     sib_segment s = {.words = w, .n_words = 12};
     for (size_t i = 0; i < 12; i++)
         w[i] = (sib_word){" a", 0.5 * (double)i, 0.5 * (double)i + 0.5, i < 2 || i > 7 ? 0.1 : 0.9};
-    assert_false(whisper_is_anomaly(&s)); /* two of eight, whatever comes behind */
+    assert_false(whisper_is_anomaly(&s)); /* two of the first eight, whatever follows */
     w[5].probability = 0.1;
     assert_true(whisper_is_anomaly(&s));
 }
@@ -514,14 +520,14 @@ static void test_unfinished_windows_go_on_by_what_is_left(void **state)
     whisper_segments list = make_scene(&s, 1, (double[]){30.2}, (bool[]){false});
     s.h.complete = false;
     assert_true(whisper_skip_silence(&s.h, &list, &seek));
-    assert_int_equal(seek, 3120); /* much is left behind the last word */
+    assert_int_equal(seek, 3120); /* a long silence follows the last word */
     list = make_scene(&s, 1, (double[]){58.5}, (bool[]){false});
     s.h.complete = false;
     assert_true(whisper_skip_silence(&s.h, &list, &seek));
     assert_int_equal(seek, 6000);
 }
 
-/* A segment of the heap, as lists hold them. */
+/* Moves a segment to the heap, as lists hold them. */
 static void own(whisper_segments *list)
 {
     whisper_segments copy = {0};
@@ -549,11 +555,11 @@ static void test_anomalies_between_silences_are_cut(void **state)
         bool odd[3];
         size_t content, n, seek;
     } rows[] = {{{30.5, 40, 50}, {false, true, false}, 100000, 1, 4000},
-                {{30.5, 40, 50}, {false, true, false}, 4050, 1, 4050},       /* the recording is over */
+                {{30.5, 40, 50}, {false, true, false}, 4050, 1, 4050},       /* the recording ends */
                 {{30.5, 31.8, 31.9}, {false, true, false}, 100000, 3, 6000}, /* speech follows at once */
-                {{30.5, 40, 40.1}, {false, true, true}, 100000, 1, 4000},    /* more of its kind behind */
+                {{30.5, 40, 40.1}, {false, true, true}, 100000, 1, 4000},    /* another one follows */
                 {{30.5, 59, 59.1}, {false, true, false}, 100000, 1, 5900},   /* the window ends soon */
-                {{36, 37, 45}, {false, true, false}, 100000, 3, 6000},       /* speech right in front */
+                {{36, 37, 45}, {false, true, false}, 100000, 3, 6000},       /* speech just before it */
                 {{36, 37, 37.1}, {false, true, false}, 100000, 3, 6000}};    /* speech on both sides */
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         scene s;

@@ -1,5 +1,6 @@
-/* Transcriptions by a hashed model, for whisper_peer.py: reads a case a line (JSON) and prints a result a line.
-     whisper_script RANKS N_VOCAB < CASES
+/* Transcriptions by a hashed model, for whisper_peer.py: reads one case (JSON) per line and prints one result
+   per line.
+   whisper_script RANKS N_VOCAB < CASES
    A case: {"script": {...}, "frames": n, "heads": [[layer, head]...] or null, "options": {...}}. */
 #include "check.h"
 #include "hashed_model.h"

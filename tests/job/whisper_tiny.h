@@ -1,4 +1,4 @@
-/* A small tokenizer of Whisper's kind, and a model that says lines which a test gives. */
+/* A small tokenizer like Whisper's, and a model that outputs lines given by a test. */
 #ifndef TESTS_JOB_WHISPER_TINY_H
 #define TESTS_JOB_WHISPER_TINY_H
 
@@ -7,12 +7,12 @@
 #include "../text/ranks_text.h"
 #include "fed_model.h"
 
-/* Ids: bytes are their own, then these. */
+/* Ids: 0 to 255 are the bytes, then these. */
 enum tiny_token {
     A = 256, /* " a" */
     B,       /* " b" */
     C,       /* " c" */
-    NOTE,    /* the first two bytes of a sign of music */
+    NOTE,    /* the first two bytes of a musical note */
     OPEN,    /* " (" */
     EOT,
     SOT,
@@ -53,29 +53,30 @@ static inline whisper_model tiny_shape(void)
                            .multilingual = true};
 }
 
-/* What is said in the window at a frame, at its first decoding, its second... */
+/* The tokens for the window at a frame, at a given decoding attempt. */
 typedef struct tiny_line {
     uint32_t seek;
-    size_t attempt;     /* from 0; the last line of a window serves all that follow */
-    int32_t tokens[48]; /* up to a 0; the end is said behind them */
-    float height;       /* logit of each; all others have 0 */
+    size_t attempt;     /* from 0; the last line of a window is used for all further attempts */
+    int32_t tokens[48]; /* ends with 0; the end token follows */
+    float height;       /* logit of each token; all others have 0 */
     float no_speech;    /* logit of silence */
 } tiny_line;
 
-/* A model with lines, and what it was fed. */
+/* A model with lines, and the prompts it received. */
 typedef struct tiny_model {
-    fed_model fed; /* whose script this is */
+    fed_model fed; /* the model of which this is the script */
     const tiny_line *lines;
     size_t n_lines, seen_encodes, first_rewind;
-    int32_t language;        /* that is heard */
-    int32_t prompts[32][64]; /* (n_prompts) what stood in front of <|startoftranscript|> and it, up to a 0 */
-    size_t prompt_lengths[32], n_prompts; /* of prompts */
+    int32_t language;                     /* detected */
+    int32_t prompts[32][64];              /* (n_prompts) tokens up to <|startoftranscript|>, ending with 0 */
+    size_t prompt_lengths[32], n_prompts; /* lengths of the prompts */
 } tiny_model;
 
 static inline const tiny_line *tiny_find(tiny_model *t)
 {
     const tiny_line *found = NULL;
-    if (t->seen_encodes != t->fed.n_encodes) { /* a window's decodings are rewound but the first */
+    if (t->seen_encodes != t->fed.n_encodes) { /* each decoding of a window but the first is preceded by a
+                                                  rewind */
         t->seen_encodes = t->fed.n_encodes;
         t->first_rewind = t->fed.n_rewinds;
     }
@@ -96,9 +97,9 @@ static inline void tiny_fill(fed_model *m, const int32_t *tokens, size_t n, floa
     const tiny_line *line = tiny_find(t);
     if (n == start + 1 && line)
         logits[NO_SPEECH] = line->no_speech;
-    if (n == 1) { /* which language? */
+    if (n == 1) { /* language detection */
         logits[t->language] = 5;
-        logits[A] = 9; /* which is none */
+        logits[A] = 9; /* not a language */
         return;
     }
     assert_non_null(line);
