@@ -1,6 +1,6 @@
 #include "text/base64.h"
 
-/* The value of a base64 digit, -1 for none (RFC 4648, section 4). */
+/* Returns the value of a base64 digit, or -1 (RFC 4648, section 4). */
 static int digit(char c)
 {
     if (c >= 'A' && c <= 'Z')

@@ -2,8 +2,8 @@
 
 #include "text/utf8.h"
 
-/* GPT-2's table: '!' to '~', U+00A1 to U+00AC and U+00AE to U+00FF stand for themselves, the 68 other bytes in their order
-   for U+0100 on. -1 for a character of no byte. */
+/* GPT-2's table: '!' to '~', U+00A1 to U+00AC and U+00AE to U+00FF represent themselves; characters from
+   U+0100 on represent the 68 other bytes in order. Returns -1 for a character that represents no byte. */
 static int byte_of(uint32_t c)
 {
     if ((c >= 0x21 && c <= 0x7E) || (c >= 0xA1 && c <= 0xAC) || (c >= 0xAE && c <= 0xFF))

@@ -30,9 +30,9 @@ bool char_is_word(uint32_t c)
     text_class class = (text_class)classes_table()[c];
     if (class == CLASS_LETTER)
         return true;
+    /* circled and squared letters are alphabetic */
     if (c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
-        (c >= 0x1F150 && c <= 0x1F169) ||
-        (c >= 0x1F170 && c <= 0x1F189)) /* letters in circles and squares are alphabetic */
+        (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189))
         return true;
     utf8proc_category_t k = category(c);
     return char_is_mark(c) || k == UTF8PROC_CATEGORY_ND || k == UTF8PROC_CATEGORY_NL ||
@@ -72,7 +72,7 @@ bool char_is_chinese(uint32_t c)
 
 size_t char_lower(uint32_t c, uint32_t out[3])
 {
-    if (c == 0x130) { /* the one whose lower case is two characters (SpecialCasing.txt) */
+    if (c == 0x130) { /* the only one whose lowercase has two characters (SpecialCasing.txt) */
         out[0] = 'i';
         out[1] = 0x307;
         return 2;

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <string.h>
 
-/* White_Space (PropList.txt), as \s of regular expressions has it. */
+/* White_Space (PropList.txt), which is \s in regular expressions. */
 static const uint32_t SPACES[][2] = {{0x9, 0xD},       {0x20, 0x20},     {0x85, 0x85},     {0xA0, 0xA0},
                                      {0x1680, 0x1680}, {0x2000, 0x200A}, {0x2028, 0x2029}, {0x202F, 0x202F},
                                      {0x205F, 0x205F}, {0x3000, 0x3000}};

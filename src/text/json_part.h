@@ -1,4 +1,4 @@
-/* Parts of a tokenizer's JSON, each with its path for messages. */
+/* Parts of a tokenizer's JSON, with their paths for messages. */
 #ifndef TEXT_JSON_PART_H
 #define TEXT_JSON_PART_H
 
@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-/* Nested deeper than this, sequences of steps are refused. */
+/* Max nesting of sequences of steps. */
 #define JSON_MAX_DEPTH 8
 
 typedef struct json_part {
@@ -16,24 +16,25 @@ typedef struct json_part {
     int depth;
 } json_part;
 
-/* Parses a document, an object. Release with json_decref. Errors: SIB_ERR_FORMAT with the offset. */
+/* Parses a document, which must be an object. Release with json_decref. Errors: SIB_ERR_FORMAT with the
+   offset. */
 sib_code json_part_parse(const char *file, sib_str text, json_t **out, json_part *part, sib_error *err);
 
-/* The part under a key, and item i of a list; its value is NULL where there is none (null counts as none). */
+/* Return the part under a key, and item i of a list; the value is NULL where there is none or it is null. */
 json_part json_part_at(const json_part *p, const char *key);
 json_part json_part_item(const json_part *p, size_t i);
 
-/* "FILE: PATH: words". */
+/* Reports "FILE: PATH: words". */
 sib_code json_part_bad(const json_part *p, sib_code code, sib_error *err, const char *words);
-/* The same of something that is not known: "FILE: PATH: WHAT 'name' is not known here". */
+/* Reports an unknown name: "FILE: PATH: WHAT 'name' is not known here". */
 sib_code json_part_unknown(const json_part *p, const char *what, const char *name, sib_error *err);
 
-/* The string, number or truth under a key; *out stays as it is where there is none. Errors: SIB_ERR_FORMAT for another
-   type. Strings are borrowed. */
+/* Get the string, boolean or integer under a key; *out is unchanged where there is none. Errors:
+   SIB_ERR_FORMAT for another type. Strings are borrowed. */
 sib_code json_part_string(const json_part *p, const char *key, sib_str *out, sib_error *err);
 sib_code json_part_bool(const json_part *p, const char *key, bool *out, sib_error *err);
 sib_code json_part_integer(const json_part *p, const char *key, int64_t *out, sib_error *err);
-/* The "type" of a part, "" where it has none. */
+/* Returns the "type" of a part, "" where it has none. */
 const char *json_part_type(const json_part *p);
 
 #endif

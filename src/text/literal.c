@@ -10,7 +10,7 @@ static int hex_digit(char c)
                                   : -1;
 }
 
-/* n hexadecimal digits at `at`. False where there are fewer. */
+/* Reads n hexadecimal digits at `at`. Returns false where there are fewer. */
 static bool read_hex(sib_str text, size_t at, size_t n, uint32_t *value)
 {
     *value = 0;
@@ -23,7 +23,7 @@ static bool read_hex(sib_str text, size_t at, size_t n, uint32_t *value)
     return true;
 }
 
-/* The escape whose backslash stands in front of `at`: its value and its length, 0 where it is none. */
+/* Decodes the escape whose backslash precedes `at`. Returns its length, 0 where it is invalid. */
 static size_t read_escape(sib_str text, size_t at, bool bytes, uint32_t *value)
 {
     static const char from[] = "\\'\"abfnrtv", to[] = "\\'\"\a\b\f\n\r\t\v";

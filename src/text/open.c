@@ -12,7 +12,7 @@
 
 #define MAX_FILE_BYTES (1u << 30)
 
-/* The kind that the options name, else the first whose format the bytes have. */
+/* Finds the kind that the options name, else the first that recognises the bytes. */
 static sib_code find_kind(const text_source *source, const tokenizer_kind **out, sib_error *err)
 {
     const char *wanted = source->options->kind;
@@ -68,7 +68,7 @@ sib_code sib_tokenizer_open(const char *path, const sib_tokenizer_options *optio
         return options && options->kind
                    ? sib_tokenizer_open_bytes(options->kind, NULL, 0, options, out, err)
                    : err_set(err, SIB_ERR_ARGUMENT, "neither a file nor a kind of tokenizer is given");
-    /* Without O_NONBLOCK a pipe would wait for a writer. */
+    /* Without O_NONBLOCK, opening a pipe would wait for a writer. */
     char *data = NULL;
     size_t size = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);

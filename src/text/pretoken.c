@@ -19,7 +19,7 @@ void pretoken_text(pretoken_run *run, sib_str text)
     run->round++;
 }
 
-/* True where the slot holds the ids of this word of this text. */
+/* True where the slot has the ids of this word in this text. */
 static bool slot_holds(const pretoken_run *run, const pretoken_slot *s, sib_str word, uint32_t hash)
 {
     return s->n && s->round == run->round && s->hash == hash && s->size == word.length &&
@@ -39,7 +39,7 @@ sib_code pretoken_add(pretoken_run *run, size_t at, size_t end, sib_error *err)
     pretoken_slot *s = &run->slots[hash % SLOTS];
     size_t begin = out->n;
     if (slot_holds(run, s, word, hash)) {
-        sib_code code = ids_reserve(out, s->n, err); /* first, since it may move the ids that are copied */
+        sib_code code = ids_reserve(out, s->n, err); /* first, since it may move the ids to be copied */
         return code == SIB_OK ? ids_append(out, out->ids + s->ids_at, s->n, err) : code;
     }
     sib_code code = run->model->encode(run->model, word, out, err);
@@ -63,7 +63,7 @@ sib_code pretoken_mark_direct(const pretoken_model *m, vocab *v, sib_error *err)
         if (!t || (t->flags & TOKEN_HIDDEN) || !t->size)
             continue;
         ids.n = 0;
-        sib_error ignored = SIB_ERROR_INIT; /* the model may not be able to make the token */
+        sib_error ignored = SIB_ERROR_INIT; /* the model may not be able to produce the token */
         sib_code merged = m->encode(m, vocab_bytes(v, t), &ids, &ignored);
         if (merged == SIB_ERR_MEMORY)
             code = err_set(err, merged, "%s", ignored.message);

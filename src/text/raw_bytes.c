@@ -1,4 +1,4 @@
-/* Bytes as tokens: id i is the byte i. */
+/* Bytes as tokens: id i is byte i. */
 #include "text/tokenizer.h"
 
 #include "base/error.h"

@@ -1,5 +1,5 @@
-/* RWKV World: a line a token, its id, a Python literal of its bytes, and how many they are. A text becomes the longest tokens
-   from its start on. Id 0, which the file leaves out, is <|endoftext|>. */
+/* RWKV World: one line per token with its id, a Python literal of its bytes, and their number. A text
+   becomes the longest tokens, greedily from its start. Id 0, which the file omits, is <|endoftext|>. */
 #include "text/literal.h"
 #include "text/tokenizer.h"
 
@@ -9,7 +9,8 @@
 
 #define END_OF_TEXT "<|endoftext|>"
 
-/* A decimal number that the text begins with, up to 9 digits: its digits, 0 for none. */
+/* Reads a decimal number of up to 9 digits at the start of the text. Returns the number of digits, 0 for
+   none. */
 static size_t read_number(sib_str text, uint32_t *out)
 {
     size_t n = 0;
@@ -18,7 +19,7 @@ static size_t read_number(sib_str text, uint32_t *out)
     return n;
 }
 
-/* Takes a line apart into `bytes`, which it clears. */
+/* Parses a line; its bytes replace the contents of `bytes`. */
 static bool read_line(sib_str line, uint32_t *id, byte_buffer *bytes, uint32_t *size, sib_error *err)
 {
     size_t at = read_number(line, id), length;

@@ -1,6 +1,6 @@
 #include "text/scan.h"
 
-/* The end of the characters of class c from `at` on. */
+/* Returns the end of the run of characters of class c from `at`. */
 static inline size_t run_of(const uint8_t *table, const char *text, size_t n, size_t at, text_class c)
 {
     size_t length;
@@ -9,7 +9,8 @@ static inline size_t run_of(const uint8_t *table, const char *text, size_t n, si
     return at;
 }
 
-/* \s+(?!\S)|\s+ at a white space: all of them at the end of the text, else all but the last, but at least one. */
+/* \s+(?!\S)|\s+ at a white space: the entire run at the end of the text, else all but its last character,
+   but at least one. */
 static size_t spaces(const uint8_t *table, const char *text, size_t n, size_t at)
 {
     size_t end = run_of(table, text, n, at, CLASS_SPACE);
@@ -19,8 +20,8 @@ static size_t spaces(const uint8_t *table, const char *text, size_t n, size_t at
     return last > at ? last : end;
 }
 
-/* 's 't 'm 'd 're 've 'll after the apostrophe at `at`: the bytes of both, 0 where there is none. any_case: as under (?i),
-   where U+017F is an s too. */
+/* Matches 's 't 'm 'd 're 've 'll at the apostrophe at `at`. Returns its bytes, 0 for none. any_case: as
+   under (?i), where U+017F is an s too. */
 static size_t contraction(const char *text, size_t n, size_t at, bool any_case)
 {
     if (text[at] != '\'' || n - at < 2)

@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "base/size.h"
 
-/* Fewer bytes than these are not worth being moved. */
+/* Fewer bytes are not worth moving the rest. */
 #define MIN_FORGOTTEN 4096
 
 void text_stream_begin(text_stream *s, const sib_tokenizer *t)
@@ -18,7 +18,7 @@ void text_stream_free(text_stream *s)
     *s = (text_stream){0};
 }
 
-/* Adds the text of the first n ids that wait, and settles it where nothing to come can change it. */
+/* Appends the text of the first n unsettled ids, and settles it unless later ids can change it. */
 static sib_code settle(text_stream *s, size_t n, const decode_look *look, sib_error *err)
 {
     decode_place place = s->place;

@@ -1,4 +1,4 @@
-/* A list of token ids that grows. */
+/* A growing list of token ids. */
 #ifndef TEXT_TOKEN_IDS_H
 #define TEXT_TOKEN_IDS_H
 
@@ -23,7 +23,7 @@ static inline sib_code ids_add(token_ids *l, int32_t id, sib_error *err)
     return ARRAY_PUSH(l->ids, l->n, l->capacity, "token ids", err, id);
 }
 
-/* Appends ids (n). Error: SIB_ERR_MEMORY, the list as it was. */
+/* Appends ids (n). Error: SIB_ERR_MEMORY, the list unchanged. */
 static inline sib_code ids_append(token_ids *l, const int32_t *ids, size_t n, sib_error *err)
 {
     sib_code code = ids_reserve(l, n, err);

@@ -3,7 +3,8 @@
 #include "base/alloc.h"
 #include "base/error.h"
 
-/* Fills t->specials with the special tokens of the vocabulary. Errors: SIB_ERR_FORMAT (two of one name), SIB_ERR_MEMORY. */
+/* Fills t->specials with the special tokens of the vocabulary. Errors: SIB_ERR_FORMAT (two with the same
+   name), SIB_ERR_MEMORY. */
 static sib_code tokenizer_index_specials(sib_tokenizer *t, sib_error *err)
 {
     size_t n = 0;
@@ -78,7 +79,7 @@ int32_t tokenizer_next_special(const sib_tokenizer *t, sib_str text, size_t at, 
     return -1;
 }
 
-/* ---- Both ways ------------------------------------------------------------------------------------------ */
+/* ---- Encoding and decoding ----------------------------------------------------------------------------- */
 
 sib_code sib_tokenizer_encode(const sib_tokenizer *t, const char *text, size_t size, sib_special specials,
                               int32_t **ids, size_t *n, sib_error *err)
@@ -145,7 +146,7 @@ sib_code sib_tokenizer_decode(const sib_tokenizer *t, const int32_t *ids, size_t
     sib_code code = tokenizer_choose(t, ids, n, 0, skip_special, &chosen, err);
     if (code == SIB_OK)
         code = tokenizer_decode_ids(t, chosen.ids, chosen.n, &place, &out, err);
-    buf_add(&out, NULL, 0, err); /* so that no text at all is an empty string */
+    buf_add(&out, NULL, 0, err); /* an empty result is an empty string, not NULL */
     if (code == SIB_OK)
         code = out.code;
     mem_free(chosen.ids);

@@ -1,4 +1,4 @@
-/* What all kinds of tokenizers have in common. A kind is a row in kinds.c. */
+/* Common part of all kinds of tokenizers. A kind is a row in kinds.c. */
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
 
@@ -22,11 +22,11 @@ typedef struct decode_place {
     bool more;     /* more ids follow */
 } decode_place;
 
-/* What a decoder must see besides the ids that it is given. All zero: nothing, any part of a text can be decoded alone. */
+/* What decoding a part of a text depends on besides the part's ids. All zero: nothing. */
 typedef struct decode_look {
     bool all;      /* the entire text */
-    size_t front;  /* the first bytes of text: until there are so many, more ids may change them */
-    size_t behind; /* the ids that follow: 1 where it matters whether there is one, else 0 */
+    size_t front;  /* the first bytes of text: until that many exist, further ids may change them */
+    size_t behind; /* the following ids: 1 where it matters whether there is one, else 0 */
 } decode_look;
 
 typedef struct tokenizer_kind {
@@ -39,43 +39,45 @@ typedef struct tokenizer_kind {
     /* Appends the ids of a text. */
     sib_code (*encode)(const sib_tokenizer *t, sib_str text, sib_special specials, token_ids *out,
                        sib_error *err);
-    /* Adds the bytes of ids, which stand for something each and are not to be left out; *place: where they stand, of which it
-       may change `begun`. NULL: their tokens' one after the other. */
+    /* Appends the bytes of ids, all of which are known and to be decoded. *place: their position; only
+       `begun` may be changed. NULL: concatenates the bytes of the tokens. */
     sib_code (*decode)(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
                        byte_buffer *out, sib_error *err);
-    decode_look (*look)(const sib_tokenizer *t); /* NULL: nothing */
+    decode_look (*look)(const sib_tokenizer *t); /* NULL: depends on nothing else */
 } tokenizer_kind;
 
 struct sib_tokenizer {
     const tokenizer_kind *kind;
     vocab vocab;
     trie specials; /* names of special tokens */
-    void *state;   /* the kind's */
+    void *state;   /* of the kind */
 };
 
 extern const tokenizer_kind tokenizer_gpt2, tokenizer_whisper, tokenizer_json, tokenizer_pieces,
     tokenizer_rwkv, tokenizer_bytes;
 
-/* Kind i, in the order in which they are asked whether a file is theirs; NULL after the last. */
+/* Returns kind i, in the order in which they are asked to recognise a file; NULL after the last. */
 const tokenizer_kind *tokenizer_kind_at(size_t i);
 
-/* Fills t->vocab and t->state from `source`, as tokenizer_kind.open. */
+/* Fills t->vocab and t->state from `source`, as tokenizer_kind.open does. */
 typedef sib_code tokenizer_fill(sib_tokenizer *t, const void *source, sib_error *err);
 
-/* Makes a tokenizer of a kind, filled from `source`. name: for messages; n_vocab: as in sib_tokenizer_options. out: owned by
-   the caller. Errors: those of fill, SIB_ERR_VALUE (more ids than n_vocab), SIB_ERR_MEMORY. */
+/* Creates a tokenizer of a kind, filled from `source`. name: for messages; n_vocab: as in
+   sib_tokenizer_options. The caller owns *out. Errors: those of fill, SIB_ERR_VALUE (more ids than
+   n_vocab), SIB_ERR_MEMORY. */
 sib_code tokenizer_create(const tokenizer_kind *kind, const char *name, size_t n_vocab, tokenizer_fill *fill,
                           const void *source, sib_tokenizer **out, sib_error *err);
 
-/* The first special token that begins at byte `at` or later: its id and its bytes *begin .. *end - 1; -1 for none. */
+/* Finds the first special token that begins at byte `at` or later: returns its id and its range *begin ..
+   *end - 1; -1 for none. */
 int32_t tokenizer_next_special(const sib_tokenizer *t, sib_str text, size_t at, size_t *begin, size_t *end);
 
-/* Appends the ids that are to be decoded: all, or those that are not special tokens. at: index of the first among all ids, for
+/* Appends the ids to be decoded: all, or all but special tokens. at: index of the first among all ids, for
    messages. Errors: SIB_ERR_VALUE (an id that is not in the vocabulary), SIB_ERR_MEMORY. */
 sib_code tokenizer_choose(const sib_tokenizer *t, const int32_t *ids, size_t n, size_t at, bool skip_special,
                           token_ids *out, sib_error *err);
 
-/* Appends the bytes of chosen ids (n), which stand at *place; *place then is the position after them. */
+/* Appends the bytes of ids (n) from tokenizer_choose, which are at *place; advances *place past them. */
 sib_code tokenizer_decode_ids(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
                               byte_buffer *out, sib_error *err);
 decode_look tokenizer_decode_look(const sib_tokenizer *t);

@@ -17,12 +17,12 @@ static int by_bytes(const void *a, const void *b)
     return compare(((const trie_key *)a)->bytes, ((const trie_key *)b)->bytes);
 }
 
-/* Keys first .. last share their first `depth` bytes: those of one node. */
+/* Keys first .. last share their first `depth` bytes and belong to one node. */
 typedef struct range {
     uint32_t first, last, depth;
 } range;
 
-/* Nodes of the trie of sorted keys, the root included. False where they are more than can be counted. */
+/* Counts the nodes of the trie of sorted keys, the root included. Returns false on overflow. */
 static bool count_nodes(const trie_key *keys, size_t n, size_t *out)
 {
     *out = 1;
@@ -38,7 +38,7 @@ static bool count_nodes(const trie_key *keys, size_t n, size_t *out)
     return *out < UINT32_MAX - 1;
 }
 
-/* Fills the nodes, the ranges of nodes being a queue beside them. */
+/* Fills the nodes in breadth-first order; ranges is a queue with one entry per node. */
 static void fill(trie *t, const trie_key *keys, size_t n, range *ranges)
 {
     size_t made = 1;
@@ -47,7 +47,7 @@ static void fill(trie *t, const trie_key *keys, size_t n, range *ranges)
     for (size_t i = 0; i < made; i++) {
         range r = ranges[i];
         t->nodes[i].first = (uint32_t)made;
-        if (r.first < r.last && keys[r.first].bytes.length == r.depth) /* the shortest stands first */
+        if (r.first < r.last && keys[r.first].bytes.length == r.depth) /* the shortest key comes first */
             t->nodes[i].id = keys[r.first++].id;
         while (r.first < r.last) {
             char byte = keys[r.first].bytes.data[r.depth];

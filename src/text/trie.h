@@ -1,4 +1,4 @@
-/* A trie over byte strings: the strings that a text begins with. */
+/* A trie over byte strings, which finds those that a text begins with. */
 #ifndef TEXT_TRIE_H
 #define TEXT_TRIE_H
 
@@ -6,28 +6,29 @@
 
 typedef struct trie_key {
     sib_str bytes; /* not empty */
-    int32_t id;    /* not below 0 */
+    int32_t id;    /* >= 0 */
 } trie_key;
 
-/* Nodes stand breadth first, so the children of node i are nodes[i].first .. nodes[i + 1].first, by byte. */
+/* Nodes are in breadth-first order, so the children of node i are those from nodes[i].first to before
+   nodes[i + 1].first, sorted by byte. */
 typedef struct trie_node {
     uint32_t first;
-    int32_t id; /* of the key that ends here, -1 for none */
+    int32_t id; /* of the key that ends here, or -1 */
     uint8_t byte;
 } trie_node;
 
 typedef struct trie {
-    trie_node *nodes; /* (n + 1): the root, and one more whose `first` ends the last */
+    trie_node *nodes; /* (n + 1): the root first; the last one only bounds the children of its predecessor */
     size_t n;
-    uint32_t roots[256]; /* the root's child for a byte, 0 for none */
+    uint32_t roots[256]; /* the root's child for each byte, or 0 */
 } trie;
 
-/* Builds a trie. keys: (n), sorted in place; two equal ones are refused. Errors: SIB_ERR_FORMAT, SIB_ERR_SIZE,
+/* Builds a trie. keys: (n), sorted in place. Errors: SIB_ERR_FORMAT (two equal keys), SIB_ERR_SIZE,
    SIB_ERR_MEMORY. */
 sib_code trie_build(trie *t, trie_key *keys, size_t n, sib_error *err);
 void trie_free(trie *t);
 
-/* The child of `node` for a byte, 0 for none. Node 0 is the root. */
+/* Returns the child of `node` for a byte, or 0. Node 0 is the root. */
 static inline uint32_t trie_child(const trie *t, uint32_t node, uint8_t byte)
 {
     if (node == 0)
@@ -45,7 +46,8 @@ static inline uint32_t trie_child(const trie *t, uint32_t node, uint8_t byte)
     return 0;
 }
 
-/* The longest key that the text begins with: its id, *length its bytes; -1 where there is none. */
+/* Finds the longest key that the text begins with: returns its id and sets *length to its bytes; -1 where
+   there is none. */
 int32_t trie_longest(const trie *t, const char *text, size_t n, size_t *length);
 
 #endif

@@ -1,4 +1,4 @@
-/* UTF-8 as tokenizers read it: a byte that begins no character counts as one of its own. */
+/* UTF-8 as tokenizers read it: an invalid byte counts as one character. */
 #ifndef TEXT_UTF8_H
 #define TEXT_UTF8_H
 
@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What a byte that begins no character reads as: no character at all. */
+/* Returned for an invalid byte; not a character. */
 #define UTF8_BROKEN 0x110000u
 
 static inline bool utf8_follows(uint8_t byte)
@@ -14,8 +14,8 @@ static inline bool utf8_follows(uint8_t byte)
     return (byte & 0xC0) == 0x80;
 }
 
-/* The character at the start of s: (n bytes, n > 0), *length its bytes; UTF8_BROKEN with length 1 where there is none. No
-   overlong forms, no surrogates, nothing above U+10FFFF (Unicode 15, table 3-7). */
+/* Decodes the first character of s (n bytes, n > 0), its bytes in *length; UTF8_BROKEN with length 1 where
+   it is invalid. No overlong forms, no surrogates, nothing above U+10FFFF (Unicode 15, table 3-7). */
 static inline uint32_t utf8_next(const char *text, size_t n, size_t *length)
 {
     const uint8_t *s = (const uint8_t *)text;
@@ -49,7 +49,7 @@ static inline uint32_t utf8_next(const char *text, size_t n, size_t *length)
     return c;
 }
 
-/* Where the character in front of `at` begins: at > 0. */
+/* Returns the start of the character before `at` > 0. */
 static inline size_t utf8_before(const char *text, size_t at)
 {
     for (size_t back = 1; back <= 4 && back <= at; back++) {
@@ -60,7 +60,7 @@ static inline size_t utf8_before(const char *text, size_t at)
     return at - 1;
 }
 
-/* Writes a character up to U+10FFFF. Returns its bytes. */
+/* Encodes a character up to U+10FFFF. Returns its bytes. */
 static inline size_t utf8_put(uint32_t c, char out[4])
 {
     if (c < 0x80) {

@@ -26,7 +26,8 @@ static inline uint64_t load_8(const char *data)
 #endif
 }
 
-/* Words of eight bytes, each multiplied in; the end overlaps what came before where there is as much. */
+/* Multiplies in one 8-byte word after the other; the last word overlaps the one before unless there are
+   fewer than 8 bytes. */
 uint32_t text_hash(const char *data, size_t size)
 {
     uint64_t h = size * UINT64_C(0x9E3779B97F4A7C15);
@@ -74,7 +75,7 @@ static void put_slot(vocab_slot *slots, uint32_t mask, vocab_slot slot)
     slots[i] = slot;
 }
 
-/* Room for one more: at most half of the slots are taken. */
+/* Makes room for one more, keeping at most half of the slots used. */
 static sib_code grow_slots(vocab *v, sib_error *err)
 {
     uint32_t n = v->slots ? v->mask + 1 : FIRST_SLOTS;

@@ -1,25 +1,25 @@
-/* A vocabulary: the bytes of every id, and the id of bytes. */
+/* A vocabulary: maps ids to bytes, and bytes to ids. */
 #ifndef TEXT_VOCAB_H
 #define TEXT_VOCAB_H
 
 #include "base/buffer.h"
 
-/* More ids, or more bytes of all tokens, are refused: models have some hundred thousand ids. */
+/* Max ids, and max bytes of all tokens: models have some hundred thousand ids. */
 #define VOCAB_MAX_IDS   (1u << 21)
 #define VOCAB_MAX_BYTES (1u << 30)
-/* And so are longer tokens: time may grow with a token's square. */
+/* Max bytes of a token, since time may grow with its square. */
 #define VOCAB_MAX_TOKEN 2048u
 
 enum {
     TOKEN_KNOWN = 1,   /* the id has bytes */
-    TOKEN_SPECIAL = 2, /* no text: "<|endoftext|>" */
-    TOKEN_HIDDEN = 4,  /* vocab_find does not find it: no text is encoded as this id */
+    TOKEN_SPECIAL = 2, /* not text: "<|endoftext|>" */
+    TOKEN_HIDDEN = 4,  /* vocab_find skips it: no text is encoded as this id */
     TOKEN_ADDED = 16,  /* listed under added_tokens */
-    TOKEN_DIRECT = 8   /* a pre-token of these bytes is this id, so no merges are needed */
+    TOKEN_DIRECT = 8   /* a pre-token of these bytes becomes this id without merging */
 };
 
 typedef struct token {
-    uint32_t at, size; /* in the vocabulary's bytes */
+    uint32_t at, size; /* in vocab.bytes */
     uint8_t flags;
 } token;
 
@@ -34,12 +34,13 @@ typedef struct vocab {
     byte_buffer bytes;
     vocab_slot *slots; /* (mask + 1) */
     uint32_t mask;
-    size_t n_found; /* slots that are taken */
+    size_t n_found; /* used slots */
     size_t longest; /* bytes of the longest token */
 } vocab;
 
-/* Gives `id` its bytes. Ids may come in any order; an id that is left out has no bytes. Errors: SIB_ERR_FORMAT (a second
-   time the same id, or, unless flags say TOKEN_HIDDEN, bytes that another id has), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+/* Sets the bytes of `id`. Ids may come in any order; an omitted id has no bytes. Errors: SIB_ERR_FORMAT
+   (an id twice, or, unless flags have TOKEN_HIDDEN, the bytes of another id), SIB_ERR_SIZE,
+   SIB_ERR_MEMORY. */
 sib_code vocab_add(vocab *v, int32_t id, sib_str bytes, uint8_t flags, sib_error *err);
 
 /* Makes room for ids below n. Errors: SIB_ERR_SIZE, SIB_ERR_MEMORY. */
@@ -47,10 +48,10 @@ sib_code vocab_widen(vocab *v, size_t n, sib_error *err);
 
 void vocab_free(vocab *v);
 
-/* A hash of any bytes, the same on every machine. */
+/* Hashes bytes, with the same result on every machine. */
 uint32_t text_hash(const char *data, size_t size);
 
-/* The id of these bytes, -1 for none. hash: text_hash of them. */
+/* Return the id of these bytes, or -1. hash: their text_hash. */
 int32_t vocab_find_hashed(const vocab *v, const char *data, size_t size, uint32_t hash);
 int32_t vocab_find(const vocab *v, const char *data, size_t size);
 

@@ -7,10 +7,10 @@
 
 #include <stdio.h>
 
-/* Longest symbol with its marks. */
+/* Max bytes of a symbol with its marks. */
 #define MOST_MARKED 256
 
-/* The symbols of a piece as they come. */
+/* State of turning a piece into symbols. */
 typedef struct symbol_run {
     const bpe *b;
     token_ids *out;
@@ -25,7 +25,7 @@ static sib_code write_waiting(symbol_run *r)
     return code;
 }
 
-/* The id of a symbol with its marks. */
+/* Returns the id of a symbol with its marks. */
 static int32_t find_symbol(const bpe *b, sib_str s, bool first, bool last)
 {
     sib_str before = {b->not_first.data, first ? 0 : b->not_first.n},
@@ -70,7 +70,7 @@ static sib_code add_symbol(symbol_run *r, sib_str s, bool first, bool last)
     return code;
 }
 
-/* Most pieces: bytes without marks. */
+/* Fast path of most pieces: bytes without marks. */
 static sib_code add_bytes(const bpe *b, sib_str piece, token_ids *out, sib_error *err)
 {
     sib_code code = ids_reserve(out, piece.length, err);
@@ -137,7 +137,7 @@ void bpe_find_fallback(const vocab *v, int32_t byte_ids[256])
     }
 }
 
-/* ---- Cuts ---------------------------------------------------------------------------------------------------- */
+/* ---- Cuts ------------------------------------------------------------------------------------------ */
 
 #define SPACE      "\xE2\x96\x81"
 #define SPACE_SIZE 3
@@ -147,7 +147,7 @@ static bool is_space_at(sib_str text, size_t at)
     return text.length - at >= SPACE_SIZE && memcmp(text.data + at, SPACE, SPACE_SIZE) == 0;
 }
 
-/* The next mark of a space behind another character, from `at` + 1 on; the end where there is none. */
+/* Returns the next mark of a space after another character, from `at` + 1 on; the end where there is none. */
 static size_t next_space(sib_str text, size_t at)
 {
     while (is_space_at(text, at))

@@ -10,10 +10,10 @@
 #define NO_RANK     UINT64_MAX
 #define NONE        UINT32_MAX
 
-/* Up to this many symbols the lowest pair is looked for among all, which is faster than a heap then. */
+/* Up to this many symbols a linear search for the lowest pair is faster than a heap. */
 #define FEW 32
 
-/* Of a long text, how many of the last tokens are joined anew with so many new symbols. */
+/* In a long text, how many of the last tokens are joined again with how many new symbols. */
 #define KEPT 3
 #define NEW  20
 
@@ -113,25 +113,25 @@ void merges_free(merges *m)
     *m = (merges){0};
 }
 
-/* rank << 32 | id of a pair, NO_RANK for none. */
+/* Returns rank << 32 | id of a pair; NO_RANK for none. */
 static inline uint64_t rank_of_pair(const merges *m, int32_t left, int32_t right)
 {
     const merge_slot *s = merges_find(m, left, right);
     return s ? (uint64_t)s->rank << 32 | (uint32_t)s->id : NO_RANK;
 }
 
-/* A token, and of how many symbols it was joined. */
+/* A token, and the number of symbols that it covers. */
 typedef struct part {
     int32_t id;
     uint32_t n;
 } part;
 
-/* ---- Few symbols: the lowest among all, again and again ------------------------------------------------ */
+/* ---- Few symbols: linear search for the lowest pair ---------------------------------------------------- */
 
-/* Joins parts[0 .. n), n up to FEW, in place; returns how many are left. */
+/* Joins parts[0 .. n), n <= FEW, in place; returns how many remain. */
 static size_t join_few(const merges *m, part *parts, size_t n)
 {
-    uint64_t ranks[FEW]; /* of parts[i] with parts[i + 1] */
+    uint64_t ranks[FEW]; /* of the pair parts[i], parts[i + 1] */
     for (size_t i = 0; i + 1 < n; i++)
         ranks[i] = rank_of_pair(m, parts[i].id, parts[i + 1].id);
     while (n > 1) {
@@ -158,14 +158,14 @@ static size_t join_few(const merges *m, part *parts, size_t n)
 /* ---- Many symbols: a linked list, and a heap of pairs -------------------------------------------------- */
 
 typedef struct symbol {
-    uint64_t rank; /* of this one with the next, NO_RANK for none or where this one is gone */
+    uint64_t rank; /* of the pair with the next symbol; NO_RANK for none, or where this symbol is removed */
     int32_t id;
     uint32_t before, next; /* NONE at the ends */
 } symbol;
 
-/* Entries are rank << 32 | place. One that is older than its place's rank is skipped when it comes up. */
+/* Entries are rank << 32 | index. Stale entries, which differ from the symbol's present rank, are skipped. */
 typedef struct heap {
-    uint64_t *entries; /* (n) of room for one a symbol at the start and two a join */
+    uint64_t *entries; /* (n) with capacity for one per symbol at the start and two per join */
     size_t n;
 } heap;
 
@@ -196,7 +196,7 @@ static uint64_t heap_take(heap *h)
     return lowest;
 }
 
-/* Ranks place i with its next. */
+/* Updates the rank of symbol i and its next, and pushes it. */
 static void rank_again(const merges *m, symbol *s, uint32_t i, heap *h)
 {
     s[i].rank = s[i].next == NONE ? NO_RANK : rank_of_pair(m, s[i].id, s[s[i].next].id);
@@ -254,15 +254,17 @@ static sib_code join_many(const merges *m, part *parts, size_t *n, sib_error *er
     return SIB_OK;
 }
 
-/* ---- Long texts: from their start, a few symbols at a time --------------------------------------------- */
+/* ---- Long texts: from the start, a few symbols at a time
+   ------------------------------------------------ */
 
-/* Tokens are those of a text if and only if each of them and each two neighbours are what their own symbols alone become:
-   inside of them the joins come in the same order, whatever stands around, and the first join across a border of theirs would be
-   one of two neighbours alone. So the last few tokens of what is done are joined anew with some symbols that follow: where the
-   first of them comes out as it was, it is still a neighbour of those before, and all of them are the tokens of the longer
-   text. Where it does not, more of both are taken, so that the time grows as n log n at worst. */
+/* Tokens are the encoding of a text if and only if each token and each two adjacent tokens are the
+   encoding of their own symbols: inside them, joins come in the same order whatever surrounds them, and
+   the first join across a border would be one of two adjacent tokens alone. So the last few finished
+   tokens are joined again with some of the following symbols. Where the first of them comes out unchanged,
+   it still fits the tokens before, and all are tokens of the longer text. Otherwise more of both are
+   taken, so that time grows as n log n at worst. */
 
-/* Joins a stretch of single symbols; room for n parts. */
+/* Joins a stretch of single symbols; parts has room for n. */
 static sib_code join_stretch(const merges *m, const int32_t *ids, size_t n, part *parts, size_t *left,
                              sib_error *err)
 {
@@ -275,7 +277,7 @@ static sib_code join_stretch(const merges *m, const int32_t *ids, size_t n, part
     return SIB_OK;
 }
 
-/* Parts of ids: (n), into out: (n); *left of them. */
+/* Joins ids (n) into parts out (n); *left receives their number. */
 static sib_code join_along(const merges *m, const int32_t *ids, size_t n, part *out, size_t *left,
                            sib_error *err)
 {

@@ -1,8 +1,9 @@
-/* Ranks as tiktoken keeps them: a line a token, its bytes in base64 and its rank, which is its id. Behind the ranks stand
-   the special tokens: GPT-2's one, or Whisper's.
+/* Ranks as tiktoken stores them: one line per token with its bytes in base64 and its rank, which is its id.
+   After the ranks come the special tokens: GPT-2's one, or Whisper's.
 
-   Bytes that are not UTF-8 are characters of their own to the pre-tokenizer, neither letters, numbers nor spaces, so pieces
-   end where they would with U+FFFD in the bytes' place; but the tokens are those of the bytes, and come back as them. */
+   To the pre-tokenizer, a byte that is not UTF-8 is a character that is neither letter, number nor space,
+   so pieces end where they would with U+FFFD in its place; but the tokens encode, and decode to, the bytes
+   themselves. */
 #include "text/base64.h"
 #include "text/bpe/bpe.h"
 #include "text/scan.h"
@@ -14,14 +15,15 @@
 
 #include <stdio.h>
 
-/* Whisper's special tokens but the languages: <|endoftext|>, <|startoftranscript|>, six tasks, and the timestamps. */
+/* Whisper's special tokens except languages: <|endoftext|>, <|startoftranscript|>, six tasks, and the
+   timestamps. */
 #define N_TIMESTAMPS      1501
 #define N_WHISPER_OTHERS  (1 + 1 + 6 + N_TIMESTAMPS)
-#define WHISPER_LANGUAGES 99 /* of versions 1 and 2 */
+#define WHISPER_LANGUAGES 99 /* in versions 1 and 2 */
 
-/* ---- The file ------------------------------------------------------------------------------------------- */
+/* ---- The file -------------------------------------------------------------------------------------- */
 
-/* A line, without its end, and where the next begins. */
+/* Returns a line without its end; *at becomes the start of the next. */
 static sib_str next_line(sib_str file, size_t *at)
 {
     const char *begin = file.data + *at, *end = memchr(begin, '\n', file.length - *at);
@@ -31,7 +33,7 @@ static sib_str next_line(sib_str file, size_t *at)
     return (sib_str){begin, size};
 }
 
-/* "base64 rank" apart. False where it is not such a line. */
+/* Splits "base64 rank". Returns false for any other line. */
 static bool split_line(sib_str line, sib_str *base64, uint32_t *rank)
 {
     const char *space = memchr(line.data, ' ', line.length);
@@ -91,7 +93,7 @@ static sib_code read_ranks(vocab *v, const text_source *source, sib_error *err)
     return code;
 }
 
-/* What a first line of ranks looks like is what such a file looks like. */
+/* A file is recognised by its first line. */
 static bool recognises_ranks(const text_source *source)
 {
     size_t at = 0, size;
@@ -112,14 +114,14 @@ static bool recognises_whisper(const text_source *source)
     return source->options->n_vocab > n + N_WHISPER_OTHERS;
 }
 
-/* ---- Special tokens -------------------------------------------------------------------------------------- */
+/* ---- Special tokens -------------------------------------------------------------------------------- */
 
 static sib_code add_special(vocab *v, const char *name, sib_error *err)
 {
     return vocab_add(v, (int32_t)v->n, (sib_str){name, strlen(name)}, TOKEN_SPECIAL | TOKEN_HIDDEN, err);
 }
 
-/* How many languages: what n_vocab leaves. */
+/* Computes the number of languages: what n_vocab leaves room for. */
 static sib_code count_languages(const vocab *v, const text_source *source, size_t *out, sib_error *err)
 {
     size_t n_vocab = source->options->n_vocab, n_languages = 0;
@@ -161,7 +163,7 @@ static sib_code add_whisper_specials(vocab *v, size_t languages, sib_error *err)
     return code;
 }
 
-/* ---- The kinds -------------------------------------------------------------------------------------------- */
+/* ---- The kinds ------------------------------------------------------------------------------------- */
 
 static uint32_t rank_of_id(const void *context, int32_t id)
 {

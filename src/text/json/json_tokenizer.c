@@ -1,17 +1,18 @@
-/* tokenizer.json of Hugging Face's `tokenizers`: added tokens are found, what is between them is normalized, cut into words,
-   and each word goes to the model. "truncation" and "padding" are the caller's affair and left alone.
+/* tokenizer.json of Hugging Face's `tokenizers`: added tokens are found, the text between them is normalized
+   and split into words, and the model encodes each word. "truncation" and "padding" are left to the caller
+   and ignored.
 
-   Bytes that are not UTF-8, which the original never sees, pass normalizers as they are and count as a character that is
-   neither letter, number nor space; so byte-level vocabularies give every byte back, and others as far as they have tokens
-   for bytes. A character that has neither a token nor an unknown token is refused, where the original leaves it out.
-   An added token that is new to a byte-level vocabulary stands for its characters; the original's decoder takes some, such
-   as U+00E9, for bytes. */
+   Bytes that are not UTF-8, which the original never sees, pass normalizers unchanged and count as a
+   character that is neither letter, number nor space. So byte-level vocabularies reproduce every byte, and
+   others do where they have tokens for bytes. A character with neither a token nor an unknown token is an
+   error, where the original omits it. An added token that is not part of a byte-level vocabulary
+   represents its characters; the original's decoder takes some, such as U+00E9, for bytes. */
 #include "text/json/json_tokenizer.h"
 
 #include "base/alloc.h"
 #include "base/error.h"
 
-/* ---- Opening ----------------------------------------------------------------------------------------------------- */
+/* ---- Opening --------------------------------------------------------------------------------------- */
 
 static sib_code read_parts(sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err)
 {
@@ -79,18 +80,19 @@ static bool recognises_json(const text_source *source)
     return at < source->bytes.length && source->bytes.data[at] == '{';
 }
 
-/* ---- Both ways ---------------------------------------------------------------------------------------------------- */
+/* ---- Encoding and decoding
+   ----------------------------------------------------------------------------------- */
 
-/* A text on its way to ids. */
+/* State of encoding a text. */
 typedef struct encoding {
     const json_tokenizer *j;
-    bool specials; /* are tokens */
+    bool specials; /* special tokens are recognised */
     pretoken_run run;
     token_ids *out;
     sib_error *err;
 } encoding;
 
-/* The word from `at` to the end of the text. */
+/* Encodes the text from `at` as one word. */
 static sib_code add_word(encoding *e, sib_str text, size_t at)
 {
     sib_code code = SIB_OK;
@@ -101,7 +103,7 @@ static sib_code add_word(encoding *e, sib_str text, size_t at)
     return code;
 }
 
-/* Normalized text between added tokens. */
+/* Encodes normalized text between added tokens. */
 static sib_code add_words(encoding *e, sib_str text, bool from_start)
 {
     word_list l = {.text = text, .from_start = from_start};
@@ -115,7 +117,7 @@ static sib_code add_words(encoding *e, sib_str text, bool from_start)
     return code;
 }
 
-/* A text, normalized or not yet, cut at the added tokens of its stage. */
+/* Encodes a text, normalized or not yet, split at the added tokens of that stage. */
 static sib_code add_stretch(encoding *e, sib_str text, bool normalized, bool from_start);
 
 static sib_code add_text(encoding *e, sib_str text, bool from_start)
@@ -172,8 +174,8 @@ static sib_code decode_json(const sib_tokenizer *t, const int32_t *ids, size_t n
     for (size_t i = 0; i < n && code == SIB_OK; i++) {
         const token *known = &t->vocab.tokens[ids[i]];
         const added_token *a = known->flags & TOKEN_ADDED ? added_of_id(&j->added, ids[i]) : NULL;
-        sib_str bytes =
-            a && a->normalized ? a->content : vocab_bytes(&t->vocab, known); /* as the original has it */
+        /* as in the original */
+        sib_str bytes = a && a->normalized ? a->content : vocab_bytes(&t->vocab, known);
         buf_add(&l.bytes, bytes.data, bytes.length, err);
         code = strings_end(&l, err);
     }

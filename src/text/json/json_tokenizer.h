@@ -15,18 +15,18 @@ typedef struct json_tokenizer {
     normalizer *normalizer;
     splitter *splitter;
     decoder *decoder;
-    bool byte_level;       /* the vocabulary is kept as bytes */
-    pretoken_model *model; /* one of these */
+    bool byte_level;       /* the vocabulary holds bytes */
+    pretoken_model *model; /* points to one of these */
     bpe bpe;
     unigram unigram;
     wordpiece wordpiece;
     added_list added;
-    token_ids before, behind; /* ids that the post-processor puts around a text */
+    token_ids before, behind; /* ids that the post-processor adds around a text */
 } json_tokenizer;
 
-/* Reads "model" into the vocabulary and j->model. Errors: as of opening. */
+/* Reads "model" into the vocabulary and j->model. Errors: those of opening. */
 sib_code json_model_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err);
-/* Reads "added_tokens", the vocabulary being there. */
+/* Reads "added_tokens". The vocabulary must be filled. */
 sib_code json_added_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err);
 /* Reads "post_processor". */
 sib_code json_post_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err);

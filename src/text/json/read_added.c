@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/size.h"
 
-/* True where an id of the vocabulary stands for `content`, as it is or with bytes written as characters. */
+/* Sets whether `content` is the token of an id of the vocabulary, as given or in byte-level characters. */
 static sib_code same_token(const vocab *v, int32_t id, sib_str content, bool byte_level, bool *same,
                            sib_error *err)
 {
@@ -34,7 +34,7 @@ static sib_code place_token(sib_tokenizer *t, const json_part *p, const added_to
     bool taken = vocab_find(&t->vocab, content.data, content.length) >= 0, ascii = true;
     for (size_t i = 0; i < content.length; i++)
         ascii &= (unsigned char)content.data[i] < 0x80;
-    /* A byte-level vocabulary writes other characters another way, so such a token may be there a second time. */
+    /* A byte-level vocabulary writes other characters differently, so such a token may occur twice. */
     if (taken && (ascii || !byte_level))
         return json_part_bad(p, SIB_ERR_FORMAT, err, "its content has another id");
     uint8_t flags =
@@ -66,7 +66,7 @@ static sib_code read_token(const json_part *p, added_token *a, sib_str *content,
     return code == SIB_OK ? json_part_bool(p, "rstrip", &a->right, err) : code;
 }
 
-/* Adds the content as it is looked for; a->content.data is set when all are there. */
+/* Adds the content to search for; a->content.data is set when all are read. */
 static sib_code keep_content(json_tokenizer *j, added_token *a, sib_str content, sib_error *err)
 {
     byte_buffer scratch = {0};

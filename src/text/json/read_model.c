@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-/* One model on its way in. */
+/* State of reading a model. */
 typedef struct model_reader {
     sib_tokenizer *t;
     json_tokenizer *j;
@@ -16,7 +16,7 @@ typedef struct model_reader {
     sib_error *err;
 } model_reader;
 
-/* The bytes that a token of the file stands for; *hidden where it has characters that no byte is written as. */
+/* Decodes the bytes of a token of the file; *hidden is set where it has characters that encode no byte. */
 static sib_code token_bytes(model_reader *r, sib_str s, sib_str *out, bool *hidden)
 {
     *out = s;
@@ -76,7 +76,7 @@ static sib_code read_vocab(model_reader *r)
     return code;
 }
 
-/* The id of the token named under `key`, -1 where none is named. */
+/* Gets the id of the token named under `key`; -1 without a name. */
 static sib_code read_named(model_reader *r, const char *key, int32_t *id)
 {
     sib_str name = {0};
@@ -102,7 +102,7 @@ static sib_code read_mark(model_reader *r, const char *key, const char *otherwis
     return code != SIB_OK ? code : out->code;
 }
 
-/* ---- BPE ------------------------------------------------------------------------------------------------------ */
+/* ---- BPE ------------------------------------------------------------------------------------------- */
 
 /* "left right", or ["left", "right"]. */
 static bool merge_sides(const json_t *item, sib_str *left, sib_str *right)
@@ -218,7 +218,7 @@ static sib_code read_bpe(model_reader *r)
     }
     r->j->model = &b->model;
     if (!ignore_merges)
-        bpe_find_cuts(b); /* a word that is a token whatever the merges are is one word */
+        bpe_find_cuts(b); /* a word that is a token regardless of merges stays one word */
     if (!ignore_merges)
         return pretoken_mark_direct(&b->model, v, r->err);
     for (size_t i = 0; i < v->n; i++)
@@ -226,7 +226,7 @@ static sib_code read_bpe(model_reader *r)
     return SIB_OK;
 }
 
-/* ---- Unigram ---------------------------------------------------------------------------------------------------- */
+/* ---- Unigram --------------------------------------------------------------------------------------- */
 
 /* [["piece", score], ...] */
 static sib_code read_scores(model_reader *r)
@@ -275,7 +275,7 @@ static sib_code read_unigram(model_reader *r)
     return unigram_index(u, NULL, NULL, r->err);
 }
 
-/* ---- WordPiece, WordLevel ------------------------------------------------------------------------------------------ */
+/* ---- WordPiece, WordLevel -------------------------------------------------------------------------- */
 
 static sib_code read_wordpiece(model_reader *r)
 {
@@ -320,7 +320,7 @@ sib_code json_model_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p
     const char *type = json_part_type(p);
     if (!p->value)
         return json_part_bad(p, SIB_ERR_FORMAT, err, "is missing");
-    if (!*type) /* as older files have it */
+    if (!*type) /* as in older files */
         type = json_object_get(p->value, "merges")                      ? "BPE"
                : json_is_array(json_object_get(p->value, "vocab"))      ? "Unigram"
                : json_object_get(p->value, "continuing_subword_prefix") ? "WordPiece"

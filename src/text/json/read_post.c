@@ -1,4 +1,4 @@
-/* The post-processor of a tokenizer.json: the ids that it puts around a text. */
+/* The post-processor of a tokenizer.json: the ids that it adds around a text. */
 #include "text/json/json_tokenizer.h"
 
 #include "base/error.h"
@@ -20,7 +20,7 @@ static sib_code read_pair(const sib_tokenizer *t, const json_part *p, const char
     return add_known(t, &at, json_array_get(at.value, 1), out, err);
 }
 
-/* The ids of a special token of a template. */
+/* Gets the ids of a special token of a template. */
 static sib_code read_template_token(const sib_tokenizer *t, const json_part *p, const char *name,
                                     token_ids *out, sib_error *err)
 {
@@ -60,7 +60,7 @@ sib_code json_post_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p,
 {
     const char *type = json_part_type(p);
     sib_code code = SIB_OK;
-    if (!p->value || strcmp(type, "ByteLevel") == 0) /* which moves offsets only */
+    if (!p->value || strcmp(type, "ByteLevel") == 0) /* it only changes offsets */
         return SIB_OK;
     if (p->depth > JSON_MAX_DEPTH)
         return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "more steps than are taken");

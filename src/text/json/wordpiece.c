@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/size.h"
 
-/* Bytes of the longest part that is looked for. */
+/* Max bytes of a part that is looked up. */
 #define MOST_BYTES 1024
 
 static sib_code add_unknown(const wordpiece *w, sib_str word, token_ids *out, sib_error *err)
@@ -38,8 +38,9 @@ static sib_code encode(const pretoken_model *m, sib_str word, token_ids *out, si
     for (size_t at = 0, end; at < word.length; at = end) {
         int32_t id = -1;
         end = at + size_min(word.length - at, w->model.vocab->longest);
+        /* not inside a character */
         while (end < word.length && ((unsigned char)word.data[end] & 0xC0) == 0x80)
-            end++; /* not within a character */
+            end++;
         while (end > at && id < 0) {
             id = find_part(w, (sib_str){word.data + at, end - at}, at == 0);
             if (id < 0)

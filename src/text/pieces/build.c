@@ -104,7 +104,7 @@ static sib_code index_user(reader *r)
     return code;
 }
 
-/* Ranks of scores: the highest first, equal ones together. */
+/* Ranks by score: highest first, equal scores share a rank. */
 typedef struct ranked {
     double score;
     uint32_t id;
@@ -153,7 +153,7 @@ static sib_code open_bpe(reader *r)
         return code;
     b->fuse_unknown = true;
     b->unknown = r->p->unknown;
-    b->byte_fallback = true; /* where there are such tokens */
+    b->byte_fallback = true; /* where such tokens exist */
     for (size_t i = 0; i < r->source->n; i++)
         if (r->p->types[i] == PIECE_BYTE)
             b->byte_ids[r->p->bytes[i]] = (int32_t)i;
@@ -190,7 +190,7 @@ static sib_code open_unigram(reader *r)
     for (size_t i = 0; i < r->source->n; i++) {
         if (r->p->types[i] == PIECE_NORMAL)
             lowest = fminf(lowest, (float)u->scores[i]);
-        if (r->p->types[i] == PIECE_USER) /* better than any cut of it, as SentencePiece has it */
+        if (r->p->types[i] == PIECE_USER) /* preferred over any segmentation of it, as in SentencePiece */
             u->scores[i] = (double)(float)(0.1 * ((double)r->source->pieces[i].length - 1));
     }
     sib_code code = unigram_index(u, takes_normal, r->p->types, r->err);
@@ -231,7 +231,7 @@ static sib_code add_merge(reader *r, size_t i, byte_buffer *scratch)
                                    : code;
 }
 
-/* Pre-tokenizers as GGUF names them, and whether a piece that is a token is taken without its merges. */
+/* Pre-tokenizers by GGUF's name, and whether a piece that is a token skips the merges. */
 static const struct {
     const char *name;
     scan_pretoken *scan;
@@ -294,7 +294,7 @@ sib_code pieces_open(sib_tokenizer *t, const pieces_source *source, sib_error *e
         return err_set(err, SIB_ERR_UNSUPPORTED, "%s: the model '%.64s' of a tokenizer is not supported",
                        source->name, source->model);
     if (models[row].open == open_merges)
-        p->scan = scan_gpt2; /* so that pieces are read as bytes */
+        p->scan = scan_gpt2; /* so that pieces are decoded as bytes */
     reader r = {t, p, source, err};
     sib_code code = add_pieces(&r);
     if (code == SIB_OK)

@@ -1,11 +1,11 @@
-/* Pieces in a document of their own, which begins with its kind:
+/* Pieces in a JSON document, which begins with its kind:
 
        {"kind": "pieces", "model": "bpe", "pieces": ["<unk>", "<s>", ...], "scores": [0, 0, -1.5, ...],
         "types": [2, 3, 1, ...], "merges": [], "pre": "gpt-2", "add_space_prefix": true,
         "remove_extra_whitespaces": false}
 
-   "types", "merges", "pre" and the two last may be left out; types are 1 normal, 2 unknown, 3 control, 4 user-defined,
-   5 unused, 6 byte. */
+   "types", "merges", "pre" and the last two may be omitted. Types are 1 normal, 2 unknown, 3 control,
+   4 user-defined, 5 unused, 6 byte. */
 #include "text/json_part.h"
 #include "text/pieces/build.h"
 
@@ -34,7 +34,7 @@ static sib_code read_strings(const json_part *p, sib_str **out, size_t *n, sib_e
     return SIB_OK;
 }
 
-/* A list of as many numbers as there are pieces; NULL where it is left out. */
+/* Checks a list of as many numbers as there are pieces, which may be omitted. */
 static sib_code check_numbers(const json_part *p, size_t n, bool integers, sib_error *err)
 {
     if (json_array_size(p->value) != n)

@@ -1,7 +1,8 @@
-/* SentencePiece, and byte-level vocabularies of GGUF. Of SentencePiece this is the identity normalizer: spaces become U+2581,
-   one more stands in front of the text, extra ones may go. With special tokens in the text, each stretch between them is a
-   text of its own. Bytes that are not UTF-8 become the tokens of bytes, where there are such.
-   Scores of unigram are summed in single precision, as in the original (0.2.3). */
+/* SentencePiece, and byte-level vocabularies of GGUF. SentencePiece is implemented with the identity
+   normalizer: spaces become U+2581, one is prepended to the text, and extra ones may be removed. Each
+   stretch between special tokens in the text is encoded as a separate text. Bytes that are not UTF-8
+   become the tokens of bytes, where those exist. Scores of unigram are summed in single precision, as in
+   the original (0.2.3). */
 #include "text/pieces/build.h"
 
 #include "base/alloc.h"
@@ -9,7 +10,7 @@
 
 #define SPACE           "\xE2\x96\x81"
 #define SPACE_SIZE      3
-#define UNKNOWN_SURFACE " \xE2\x81\x87 " /* what SentencePiece writes for an unknown token */
+#define UNKNOWN_SURFACE " \xE2\x81\x87 " /* SentencePiece's text for an unknown token */
 
 static void close_pieces(sib_tokenizer *t)
 {
@@ -24,9 +25,9 @@ static void close_pieces(sib_tokenizer *t)
     mem_free(p);
 }
 
-/* ---- Encoding --------------------------------------------------------------------------------------------------------- */
+/* ---- Encoding -------------------------------------------------------------------------------------- */
 
-/* The text with marks for spaces, one more in front where the model wants it. */
+/* Replaces spaces by marks, and prepends one where the model wants it. */
 static sib_code mark_spaces(const pieces *p, sib_str text, byte_buffer *out, sib_error *err)
 {
     size_t at = 0, end = text.length;
@@ -47,12 +48,13 @@ static sib_code mark_spaces(const pieces *p, sib_str text, byte_buffer *out, sib
             at += space != NULL;
         while (space && p->trim && at < end && text.data[at] == ' ');
     }
+    /* marks of the text itself */
     while (p->trim && out->n >= SPACE_SIZE && memcmp(out->data + out->n - SPACE_SIZE, SPACE, SPACE_SIZE) == 0)
-        out->n -= SPACE_SIZE; /* marks that the text had */
+        out->n -= SPACE_SIZE;
     return out->code;
 }
 
-/* A stretch of the run's text without user-defined pieces. */
+/* Encodes a stretch of the run's text without user-defined pieces. */
 static sib_code add_plain(const pieces *p, pretoken_run *run, size_t at, size_t end, sib_error *err)
 {
     sib_code code = SIB_OK;
@@ -115,7 +117,7 @@ static sib_code encode_pieces(const sib_tokenizer *t, sib_str text, sib_special 
     return code;
 }
 
-/* ---- Decoding --------------------------------------------------------------------------------------------------------- */
+/* ---- Decoding -------------------------------------------------------------------------------------- */
 
 static void add_spaced(sib_str s, byte_buffer *out, sib_error *err)
 {
@@ -130,7 +132,7 @@ static void add_spaced(sib_str s, byte_buffer *out, sib_error *err)
     }
 }
 
-/* The space in front of a text goes again, of trimmed ones all in front. */
+/* Removes the space that encoding prepended; where extra spaces are removed, all leading ones. */
 static sib_code decode_pieces(const sib_tokenizer *t, const int32_t *ids, size_t n, decode_place *place,
                               byte_buffer *out, sib_error *err)
 {
@@ -145,7 +147,7 @@ static sib_code decode_pieces(const sib_tokenizer *t, const int32_t *ids, size_t
             buf_add(out, UNKNOWN_SURFACE, strlen(UNKNOWN_SURFACE), err);
         } else if (type == PIECE_CONTROL || p->scan) {
             buf_add(out, s.data, s.length, err);
-            continue; /* a text may begin behind it */
+            continue; /* the text may begin after it */
         } else {
             bool space = at_start && s.length >= SPACE_SIZE && memcmp(s.data, SPACE, SPACE_SIZE) == 0;
             if (space)
@@ -160,7 +162,7 @@ static sib_code decode_pieces(const sib_tokenizer *t, const int32_t *ids, size_t
     return out->code;
 }
 
-/* ---- Lists from a file -------------------------------------------------------------------------------------------------- */
+/* ---- Lists from a file ----------------------------------------------------------------------------- */
 
 static bool recognises_document(const text_source *source)
 {

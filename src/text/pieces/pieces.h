@@ -1,4 +1,5 @@
-/* Vocabularies that come as lists, as GGUF has them: pieces with scores (SentencePiece), or byte-level tokens with merges. */
+/* Tokenizers given as lists, as GGUF has them: pieces with scores (SentencePiece), or byte-level tokens
+   with merges. */
 #ifndef TEXT_PIECES_PIECES_H
 #define TEXT_PIECES_PIECES_H
 
@@ -6,27 +7,26 @@
 
 #include <sibyl/text.h>
 
-/* Types of pieces, SentencePiece's. */
+/* Types of pieces, numbered as in SentencePiece. */
 enum { PIECE_NORMAL = 1, PIECE_UNKNOWN, PIECE_CONTROL, PIECE_USER, PIECE_UNUSED, PIECE_BYTE };
 
 typedef struct pieces_source {
     const char *name;      /* for messages */
     const char *model;     /* "bpe" (GGUF's "llama"), "unigram" ("t5"), "gpt2" (byte-level, with merges) */
-    size_t n;              /* pieces; a piece's place is its id */
+    size_t n;              /* pieces; a piece's index is its id */
     const sib_str *pieces; /* (n) */
-    const double *scores;  /* (n), of "bpe" and "unigram" */
+    const double *scores;  /* (n), for "bpe" and "unigram" */
     const int32_t *types;  /* (n), or NULL: all normal */
     size_t n_merges;
-    const sib_str *merges; /* (n_merges) "left right", of "gpt2" */
-    const char
-        *pre; /* the pre-tokenizer of "gpt2", as GGUF names it: "gpt-2", "llama-bpe", "qwen2"; NULL: gpt-2 */
-    bool add_space_prefix; /* a text gets a space in front */
+    const sib_str *merges; /* (n_merges) "left right", for "gpt2" */
+    const char *pre; /* pre-tokenizer of "gpt2" by GGUF's name: "gpt-2", "llama-bpe", "qwen2"; NULL: gpt-2 */
+    bool add_space_prefix; /* prepend a space to each text */
     bool remove_extra_whitespaces;
 } pieces_source;
 
-/* A tokenizer of kind "pieces"; the lists need not outlive the call. n_vocab: as in sib_tokenizer_options. out: owned by the
-   caller. Errors: SIB_ERR_FORMAT (naming the piece), SIB_ERR_UNSUPPORTED (a model or pre-tokenizer that is not known, by name),
-   SIB_ERR_SIZE, SIB_ERR_MEMORY. */
+/* Creates a tokenizer of kind "pieces"; the lists need not outlive the call. n_vocab: as in
+   sib_tokenizer_options. The caller owns *out. Errors: SIB_ERR_FORMAT (naming the piece),
+   SIB_ERR_UNSUPPORTED (an unknown model or pre-tokenizer, by name), SIB_ERR_SIZE, SIB_ERR_MEMORY. */
 sib_code tokenizer_of_pieces(const pieces_source *source, size_t n_vocab, sib_tokenizer **out,
                              sib_error *err);
 

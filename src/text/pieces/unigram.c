@@ -9,19 +9,20 @@
 
 #include <math.h>
 
-/* What a character that is not a piece costs below the least likely piece (SentencePiece's). */
+/* Cost of a character that is not a piece, below the least likely piece (as in SentencePiece). */
 #define UNKNOWN_PENALTY 10.0
 
-/* The best way to where the node stands. */
+/* The best segmentation that ends at the node. */
 typedef struct node {
     double score;
     uint32_t length; /* of the last piece; 0: not reached */
     int32_t id;
 } node;
 
-#define FEW 256 /* bytes of a piece whose nodes stand on the stack */
+#define FEW 256 /* pieces up to this many bytes have their nodes on the stack */
 
-/* In single precision sums begin anew beyond this, so that they stay exact to some thousandths (SentencePiece's). */
+/* Above this, single-precision sums are rebased, so that they stay accurate to some thousandths (as in
+   SentencePiece). */
 #define MOST_SUM 100000.0
 
 static inline double add_score(const unigram *u, double a, double b)
@@ -35,7 +36,7 @@ static inline void offer(node *to, double score, uint32_t length, int32_t id)
         *to = (node){score, length, id};
 }
 
-/* All that was reached from `at` up to `end` counts from the score of `at` on. */
+/* Rebases the scores of all reached nodes from `at` to `end` on the score of `at`. */
 static void begin_anew(node *nodes, size_t at, size_t end)
 {
     float sum = (float)nodes[at].score;
@@ -44,10 +45,10 @@ static void begin_anew(node *nodes, size_t at, size_t end)
             nodes[i].score = (double)((float)nodes[i].score - sum);
 }
 
-/* Fills nodes: (text.size + 1), all zero. */
+/* Fills nodes (text.size + 1), which must be zero. */
 static void search(const unigram *u, sib_str text, node *nodes)
 {
-    size_t farthest = 0; /* that was reached */
+    size_t farthest = 0; /* reached so far */
     for (size_t at = 0, length; at < text.length; at += length) {
         if (u->single && fabs(nodes[at].score) > MOST_SUM)
             begin_anew(nodes, at, farthest);
@@ -88,7 +89,7 @@ static sib_code add_unknown(const unigram *u, sib_str text, token_ids *out, sib_
     return code;
 }
 
-/* The best way, from its start: lengths are turned round to point ahead first. Unknown pieces side by side are one. */
+/* Appends the best segmentation, after reversing its links. Consecutive unknown pieces become one. */
 static sib_code follow(const unigram *u, sib_str text, node *nodes, token_ids *out, sib_error *err)
 {
     uint32_t ahead = 0;

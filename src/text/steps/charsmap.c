@@ -8,14 +8,13 @@
 
 #include <utf8proc.h>
 
-/* Longer clusters are taken character by character. */
+/* Max bytes of a cluster that is looked up; longer ones are taken character by character. */
 #define MOST_CLUSTER 5
 
-/* ---- Units --------------------------------------------------------------------------------------------------- */
+/* ---- Units ----------------------------------------------------------------------------------------- */
 
-#define UNIT_LEAF                                                                                            \
-    (UINT32_C(1) << 8) /* a string ends here; its value stands at the place that byte 0 leads to */
-#define UNIT_VALUE (UINT32_C(1) << 31) /* the unit is a value, no node */
+#define UNIT_LEAF  (UINT32_C(1) << 8)  /* a string ends here; its value is at the child for byte 0 */
+#define UNIT_VALUE (UINT32_C(1) << 31) /* the unit is a value, not a node */
 
 static inline uint32_t unit_offset(uint32_t unit)
 {
@@ -32,7 +31,7 @@ static inline uint32_t unit_value(uint32_t unit)
     return unit & ~UNIT_VALUE;
 }
 
-/* Where the text of the shortest string that s begins with stands; -1 for none. */
+/* Returns the offset of the text for the shortest prefix of s in the map, or -1. */
 static int64_t find(const charsmap *m, sib_str s)
 {
     uint32_t place = unit_offset(m->units[0]);
@@ -43,15 +42,15 @@ static int64_t find(const charsmap *m, sib_str s)
             return -1;
         uint32_t unit = m->units[place];
         place ^= unit_offset(unit);
-        if (unit & UNIT_LEAF) /* charsmap_open has seen that it is there */
+        if (unit & UNIT_LEAF) /* charsmap_open has checked that it is there */
             return unit_value(m->units[place]);
     }
     return -1;
 }
 
-/* ---- Opening ------------------------------------------------------------------------------------------------- */
+/* ---- Opening --------------------------------------------------------------------------------------- */
 
-/* NULL, or what is wrong with the units. */
+/* Returns what is wrong with the units, or NULL. */
 static const char *check_units(const charsmap *m)
 {
     for (size_t i = 0; i < m->n_units; i++) {
@@ -76,7 +75,7 @@ static const char *check_texts(const charsmap *m)
     return NULL;
 }
 
-/* Units and texts of the map's bytes. *words: NULL, or what is wrong with them. */
+/* Copies units and texts from the map's bytes. *words: what is wrong with them, or NULL. */
 static sib_code take_bytes(charsmap *m, const uint8_t *bytes, size_t size, const char **words, sib_error *err)
 {
     *words = NULL;
@@ -98,7 +97,7 @@ static sib_code take_bytes(charsmap *m, const uint8_t *bytes, size_t size, const
         m->units[i] = b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
     }
     memcpy(m->texts, bytes + 4 + trie, m->n_texts);
-    m->texts[m->n_texts] = '\0'; /* so that the last one ends as well */
+    m->texts[m->n_texts] = '\0'; /* terminates the last text too */
     *words = check_texts(m);
     if (!*words)
         *words = check_units(m);
@@ -134,9 +133,9 @@ void charsmap_free(charsmap *m)
     *m = (charsmap){0};
 }
 
-/* ---- Running ------------------------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------------- */
 
-/* The end of the grapheme cluster that begins at `at`. */
+/* Returns the end of the grapheme cluster that begins at `at`. */
 static size_t cluster_end(sib_str text, size_t at)
 {
     utf8proc_int32_t state = 0;
@@ -152,7 +151,7 @@ static size_t cluster_end(sib_str text, size_t at)
     return at;
 }
 
-/* True where the map has the shortest beginning of s; what it becomes is added. */
+/* Appends the replacement of the shortest prefix of s. Returns false where the map has none. */
 static bool put(const charsmap *m, sib_str s, byte_buffer *out, sib_error *err)
 {
     int64_t at = find(m, s);

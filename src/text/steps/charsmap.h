@@ -1,6 +1,7 @@
-/* The map of characters of SentencePiece, as a tokenizer.json's normalizer Precompiled has it: byte strings and what each becomes.
-   In bytes: the size of a trie, the trie, and texts that end with a zero byte each. The trie is a double array (Yata's
-   darts-clone): units of 32 bits, of which one stands where another one's place xor its offset xor the next byte says. */
+/* SentencePiece's map of characters, from the normalizer Precompiled of a tokenizer.json: byte strings and
+   their replacements. Its bytes are the size of a trie, the trie, and NUL-terminated texts. The trie is a
+   double array (Yata's darts-clone) of 32-bit units; the child of a unit for a byte is at index (unit's
+   index xor its offset xor byte). */
 #ifndef TEXT_STEPS_CHARSMAP_H
 #define TEXT_STEPS_CHARSMAP_H
 
@@ -13,13 +14,15 @@ typedef struct charsmap {
     size_t n_texts;
 } charsmap;
 
-/* Reads the base64 under `key`. Every place that a text can lead to is checked. Errors: SIB_ERR_FORMAT, SIB_ERR_MEMORY. */
+/* Reads the base64 under `key`. Checks every index that a text can lead to. Errors: SIB_ERR_FORMAT,
+   SIB_ERR_MEMORY. */
 sib_code charsmap_open(charsmap *m, const json_part *p, const char *key, sib_error *err);
 void charsmap_free(charsmap *m);
 
-/* Adds what a text becomes. Each grapheme cluster (UAX 29) of less than six bytes becomes what its shortest beginning in the map
-   does, the rest of it being dropped, as Hugging Face's `tokenizers` has it; in longer ones, and where nothing is found, each
-   character does so. Bytes that are not UTF-8 stay, and end a cluster. */
+/* Appends the replacement of a text. Each grapheme cluster (UAX 29) of less than six bytes is replaced by
+   that of its shortest prefix in the map, and the rest of it is dropped, as Hugging Face's `tokenizers`
+   does. In longer clusters, and where no prefix is found, each character is replaced in this way. Bytes
+   that are not UTF-8 stay, and end a cluster. */
 sib_code charsmap_run(const charsmap *m, sib_str text, byte_buffer *out, sib_error *err);
 
 #endif

@@ -11,7 +11,7 @@ typedef struct step {
     const struct step_kind *kind;
     text_pattern pattern; /* Replace */
     byte_buffer content;  /* Replace, Strip, Metaspace, WordPiece's prefix, BPEDecoder's suffix */
-    bool prefix;          /* Metaspace: the first string loses its spaces */
+    bool prefix;          /* Metaspace: remove the spaces of the first string */
     bool cleanup;         /* WordPiece */
     int64_t start, stop;  /* Strip */
 } step;
@@ -23,19 +23,19 @@ struct decoder {
     size_t n;
 };
 
-/* A string among the others, on its way through a step. */
+/* A string and its position among the others, for a step. */
 typedef struct place {
     sib_str text;
     size_t i, n;
-    bool bytes; /* tokens stand there as bytes already */
+    bool bytes; /* the strings are bytes already */
 } place;
 
 typedef struct step_kind {
     const char *type;
     sib_code (*read)(step *s, const json_part *p, sib_error *err); /* NULL: nothing to read */
-    /* Adds what a string becomes to out->bytes; NULL: itself. */
+    /* Appends what the string becomes to out->bytes; NULL: the string itself. */
     sib_code (*run)(const step *s, const place *p, string_list *out, sib_error *err);
-    bool fuse; /* all strings are one behind it */
+    bool fuse; /* all strings become one */
 } step_kind;
 
 sib_code strings_end(string_list *l, sib_error *err)
@@ -52,7 +52,7 @@ void strings_free(string_list *l)
     *l = (string_list){0};
 }
 
-/* ---- Steps ---------------------------------------------------------------------------------------------------- */
+/* ---- Steps ----------------------------------------------------------------------------------------- */
 
 static sib_code run_byte_level(const step *s, const place *p, string_list *out, sib_error *err)
 {
@@ -70,7 +70,7 @@ static int hex(char c)
                                   : -1;
 }
 
-/* "<0x0A>" to its byte. Bytes that make no character stay as they are, where others put U+FFFD. */
+/* "<0x0A>" becomes its byte. Bytes that are not UTF-8 stay, where others put U+FFFD. */
 static sib_code run_byte_fallback(const step *s, const place *p, string_list *out, sib_error *err)
 {
     (void)s;
@@ -115,7 +115,7 @@ static sib_code read_metaspace(step *s, const json_part *p, sib_error *err)
     return code;
 }
 
-/* Every `what` in the text becomes `with`. */
+/* Appends the text with every `what` replaced by `with`. */
 static void put_replaced(sib_str text, const byte_buffer *what, sib_str with, byte_buffer *out,
                          sib_error *err)
 {
@@ -194,7 +194,7 @@ static const char *const english[][2] = {
     {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
     {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
 
-/* Spaces of English that tokens of words leave behind are taken out. */
+/* Removes the spaces that tokens of English words leave before punctuation and contractions. */
 static void clean_up(sib_str text, byte_buffer *out, sib_error *err)
 {
     byte_buffer now = {0}, next = {0};
@@ -317,7 +317,7 @@ bool decoder_byte_level(const decoder *d)
     return false;
 }
 
-/* Strings among those of a text: `before` in front of the first, `more` behind the last. */
+/* Runs a step on a part of a text: `before` strings precede it, and `more` follow. */
 static sib_code run_step(const step *s, bool bytes, size_t before, bool more, string_list *l, sib_error *err)
 {
     string_list out = {.bytes.max = 64 * (l->bytes.n + l->n) + ((size_t)1 << 20)};
@@ -379,7 +379,7 @@ sib_code decoder_run(const decoder *d, bool bytes, const decode_place *at, strin
         const step *s = &d->steps[i];
         if (!fused)
             code = run_step(s, bytes, at->before, at->more, l, err);
-        else if (!at->before || s->kind->run != run_strip) /* the front is stripped already */
+        else if (!at->before || s->kind->run != run_strip) /* the front was stripped in an earlier part */
             code = run_step(s, bytes, 0, false, l, err);
         fused |= s->kind->fuse;
     }

@@ -1,4 +1,4 @@
-/* Decoders of a tokenizer.json: how the strings of tokens become a text. */
+/* Decoders of a tokenizer.json: turn the strings of tokens into a text. */
 #ifndef TEXT_STEPS_DECODE_H
 #define TEXT_STEPS_DECODE_H
 
@@ -7,32 +7,33 @@
 
 typedef struct decoder decoder;
 
-/* Strings one after the other. */
+/* Concatenated strings. */
 typedef struct string_list {
     byte_buffer bytes;
-    size_t *ends; /* (n) where each ends in bytes */
+    size_t *ends; /* (n) end of each string in bytes */
     size_t n, capacity;
 } string_list;
 
-/* Ends a string with the bytes that have come. */
+/* Ends a string with the bytes appended so far. */
 sib_code strings_end(string_list *l, sib_error *err);
 void strings_free(string_list *l);
 
-/* Builds the steps of a part; NULL value: none. Errors: SIB_ERR_FORMAT, SIB_ERR_UNSUPPORTED (a step that is not known, by
-   name), SIB_ERR_MEMORY. */
+/* Builds the steps of a part; none for a NULL value. Errors: SIB_ERR_FORMAT, SIB_ERR_UNSUPPORTED (an
+   unknown step, by name), SIB_ERR_MEMORY. */
 sib_code decoder_open(const json_part *p, decoder **out, sib_error *err);
 void decoder_free(decoder **d);
 
 /* True where one of the steps is ByteLevel. */
 bool decoder_byte_level(const decoder *d);
 
-/* Turns the strings of tokens into those whose bytes are the text. bytes: tokens stand there as bytes already. d may be NULL: a
-   space between all. at: where the first string stands; a part of a text that is not its front begins behind the bytes that
-   decoder_look tells. Errors: SIB_ERR_UNSUPPORTED (as pattern_next), SIB_ERR_MEMORY. */
+/* Turns the strings of tokens into those whose concatenation is the text. bytes: the strings are bytes
+   already. d may be NULL: joins them by spaces. at: position of the first string; a part that is not the
+   start of a text begins after the bytes that decoder_look gives. Errors: SIB_ERR_UNSUPPORTED (as
+   pattern_next), SIB_ERR_MEMORY. */
 sib_code decoder_run(const decoder *d, bool bytes, const decode_place *at, string_list *l, sib_error *err);
 
-/* What the steps look at. Before strings are fused a step sees one of them at a time; behind that Fuse, Strip of the front
-   (once), and ByteLevel where tokens are bytes already, still do with parts, and all others see the whole text. */
+/* Returns what the steps depend on. Before Fuse, a step sees one string at a time. After it, Fuse, one
+   Strip of the front, and ByteLevel on bytes still work on parts; all other steps need the entire text. */
 decode_look decoder_look(const decoder *d, bool bytes);
 
 #endif

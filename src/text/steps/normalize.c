@@ -18,7 +18,7 @@ typedef struct step {
 
 #define MOST_STEPS_IN_ALL 64
 
-/* A text may become so many times as long, and so many bytes longer; U+FDFA becomes eleven times as long. */
+/* Max growth of a text: a factor, plus a number of bytes. U+FDFA becomes eleven times as long. */
 #define GROWTH        32
 #define GROWTH_ANYWAY ((size_t)1 << 20)
 
@@ -30,11 +30,11 @@ struct normalizer {
 typedef struct step_kind {
     const char *type;
     sib_code (*read)(step *s, const json_part *p, sib_error *err); /* NULL: nothing to read */
-    /* Adds what `text` becomes to out. */
+    /* Appends the normalized `text` to out. */
     sib_code (*run)(const step *s, sib_str text, byte_buffer *out, sib_error *err);
 } step_kind;
 
-/* ---- Steps ----------------------------------------------------------------------------------------------- */
+/* ---- Steps ----------------------------------------------------------------------------------------- */
 
 static sib_code run_nfc(const step *s, sib_str text, byte_buffer *out, sib_error *err)
 {
@@ -171,11 +171,11 @@ static sib_code read_bert(step *s, const json_part *p, sib_error *err)
         code = json_part_bool(p, "handle_chinese_chars", &s->chinese, err);
     if (code == SIB_OK)
         code = json_part_bool(p, "lowercase", &s->lower, err);
-    s->accents = s->lower; /* where it is not said */
+    s->accents = s->lower; /* where the file omits it */
     return code == SIB_OK ? json_part_bool(p, "strip_accents", &s->accents, err) : code;
 }
 
-/* Without control characters, every space a plain one, ideographs between spaces. */
+/* Removes control characters, replaces white space by plain spaces, and surrounds ideographs with spaces. */
 static sib_code bert_clean(const step *s, sib_str text, byte_buffer *out, sib_error *err)
 {
     for (size_t at = 0, length; at < text.length && out->code == SIB_OK; at += length) {
@@ -300,7 +300,7 @@ sib_code normalizer_run(const normalizer *n, sib_str text, byte_buffer *scratch,
         other.max =
             text.length < (SIZE_MAX - GROWTH_ANYWAY) / GROWTH ? GROWTH * text.length + GROWTH_ANYWAY : 0;
         buf_add(&other, "", 0, err);
-        buf_reserve(&other, 1, err); /* so that an empty text is one as well */
+        buf_reserve(&other, 1, err); /* so that data is not NULL for an empty text */
         code = other.code == SIB_OK ? n->steps[i].kind->run(&n->steps[i], *out, &other, err) : other.code;
         byte_buffer swap = *scratch;
         *scratch = other;

@@ -7,19 +7,20 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-/* PCRE2 counts the steps of a match anew at each place where it may begin, so its limit alone lets a text of n bytes take n
-   times as many; and a step may look at all of the text. A search first takes FEW_STEPS at each place. Where they do not
-   suffice, places are tried one by one with more and more steps, which are taken from what the text has: MAX_WORK bytes
-   looked at in the worst case. */
+/* PCRE2 restarts its count of steps at each position where a match may begin, so its limit alone would let
+   a text of n bytes take n times as many; and each step may look at the entire text. A search first takes
+   FEW_STEPS at each position. Where they do not suffice, positions are tried one by one with more and more
+   steps, which count against the text's total: at worst MAX_WORK bytes are looked at. */
 #define FEW_STEPS 10000u
 #define MORE      4u
 #define MAX_WORK  10000000000u
-/* Nesting of what is tried in the interpreter, KiB of its heap, and bytes of the stack of compiled expressions. */
+/* Limits of matching: nesting in the interpreter, KiB of its heap, and bytes of stack of compiled
+   expressions. */
 #define MAX_DEPTH  10000u
 #define HEAP_KIB   65536u
 #define STACK_SIZE ((size_t)1 << 20)
 
-/* Stands for a byte that is not UTF-8: neither letter, number nor space, and as long. */
+/* Replaces a byte that is not UTF-8: neither letter, number nor space, and of the same length. */
 #define FOR_BROKEN '\x1A'
 
 static const char *foreign_words(sib_str regex)
@@ -52,7 +53,7 @@ static sib_code compile(text_pattern *t, const json_part *p, sib_str regex, sib_
     pcre2_compile_context_free(context);
     t->regex = compiled;
     if (compiled) {
-        pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE); /* without it, it runs all the same */
+        pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE); /* on failure the interpreter is used */
         return SIB_OK;
     }
     if (code == PCRE2_ERROR_HEAP_FAILED)
@@ -88,7 +89,7 @@ void pattern_free(text_pattern *t)
     t->regex = NULL;
 }
 
-/* A copy without broken bytes where there are any. */
+/* Makes a copy with invalid bytes replaced, where there are any. */
 static sib_code make_clean(pattern_search *s, sib_error *err)
 {
     size_t length;
@@ -156,7 +157,7 @@ static bool next_literal(pattern_search *s, size_t *begin, size_t *end)
     return true;
 }
 
-/* What pcre2_match returns for a match that begins at byte `from` or, unless PCRE2_ANCHORED is in the options, behind it. */
+/* Runs pcre2_match for a match that begins at byte `from` or, unless options have PCRE2_ANCHORED, later. */
 static int match(pattern_search *s, size_t from, uint32_t options, uint32_t steps)
 {
     const char *text = s->use_clean ? s->clean.data : s->text.data;
@@ -165,7 +166,7 @@ static int match(pattern_search *s, size_t from, uint32_t options, uint32_t step
                        options | PCRE2_NO_UTF_CHECK, s->match, s->context);
 }
 
-/* The same place by place, for what takes more than FEW_STEPS somewhere. */
+/* Searches position by position, where one of them needs more than FEW_STEPS. */
 static int match_slowly(pattern_search *s)
 {
     int n = PCRE2_ERROR_NOMATCH;
@@ -183,7 +184,7 @@ static int match_slowly(pattern_search *s)
     return n;
 }
 
-/* One try from s->at on. */
+/* Searches once, from s->at on. */
 static bool search(pattern_search *s, size_t *begin, size_t *end, sib_code *code, sib_error *err)
 {
     int n = match(s, s->at, 0, FEW_STEPS);

@@ -15,13 +15,14 @@ static const char *const behavior_names[] = {"Removed", "Isolated", "Contiguous"
 typedef struct step {
     const struct step_kind *kind;
     text_pattern pattern; /* Split */
-    scan_pretoken *scan;  /* Split and ByteLevel: every piece is a word */
+    scan_pretoken *scan;  /* Split and ByteLevel: every piece becomes a word */
     behavior behavior;
     bool invert;
-    bool prefix, prefix_first; /* ByteLevel, Metaspace: put one in front, the latter of the first word only */
-    bool split;                /* Metaspace */
-    bool individual;           /* Digits */
-    char mark[4];              /* Metaspace: what stands for a space; CharDelimiterSplit */
+    /* ByteLevel, Metaspace: prepend a space or mark; prefix_first: only to the first word */
+    bool prefix, prefix_first;
+    bool split;      /* Metaspace */
+    bool individual; /* Digits */
+    char mark[4];    /* Metaspace: the mark for spaces; CharDelimiterSplit: the delimiter */
     size_t mark_size;
 } step;
 
@@ -35,20 +36,21 @@ struct splitter {
 typedef struct step_kind {
     const char *type;
     sib_code (*read)(step *s, const json_part *p, sib_error *err);
-    /* Adds the words that a word of `in` becomes to `out`, which has the same text, or one of its own that grows. */
+    /* Splits word w of `in` and appends the words to `out`, which has the same text or builds its own. */
     sib_code (*run)(const step *s, const word_list *in, word w, word_list *out, sib_error *err);
-    bool rewrites; /* words stand in out->own */
+    bool rewrites; /* words are in out->own */
 } step_kind;
 
-/* ---- Matches and what lies between them ------------------------------------------------------------------- */
+/* ---- Splitting at matches
+   -------------------------------------------------------------------------------- */
 
-/* Splits a word at matches as `behavior` says; called with the matches in order. */
+/* Splits a word at matches according to `behavior`; the matches must come in order. */
 typedef struct cutter {
     const step *s;
     word_list *out;
-    size_t begin;     /* of the word that is open */
-    size_t done;      /* where the last match ended */
-    bool open, match; /* there is one, and whether the last stretch was a match */
+    size_t begin;     /* start of the open word */
+    size_t done;      /* end of the last match */
+    bool open, match; /* whether a word is open; whether the last stretch was a match */
 } cutter;
 
 static sib_code close_word(cutter *c, size_t at, sib_error *err)
@@ -58,7 +60,7 @@ static sib_code close_word(cutter *c, size_t at, sib_error *err)
     return code;
 }
 
-/* Another stretch: a match or what is between two. */
+/* Processes the next stretch: a match, or the text between two. */
 static sib_code take_stretch(cutter *c, size_t begin, size_t end, bool match, sib_error *err)
 {
     sib_code code = SIB_OK;
@@ -88,7 +90,7 @@ static sib_code finish(cutter *c, size_t end, sib_error *err)
     return code == SIB_OK ? close_word(c, end, err) : code;
 }
 
-/* Cuts at every character of which `is` is true. */
+/* Splits at every character for which `is` is true. */
 static sib_code cut_at(const step *s, bool (*is)(const step *s, uint32_t c), const word_list *in, word w,
                        word_list *out, sib_error *err)
 {
@@ -101,7 +103,7 @@ static sib_code cut_at(const step *s, bool (*is)(const step *s, uint32_t c), con
     return code == SIB_OK ? finish(&c, end, err) : code;
 }
 
-/* ---- Steps --------------------------------------------------------------------------------------------------- */
+/* ---- Steps ----------------------------------------------------------------------------------------- */
 
 static sib_code read_behavior(step *s, const json_part *p, sib_error *err)
 {
@@ -120,7 +122,7 @@ static sib_code read_behavior(step *s, const json_part *p, sib_error *err)
 #define MODERN_HEAD "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|"
 #define MODERN_TAIL "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
-/* Expressions that are scanned by hand. */
+/* Expressions that have a hand-written scanner. */
 static const struct {
     const char *regex;
     scan_pretoken *scan;
@@ -212,7 +214,7 @@ static sib_code read_metaspace(step *s, const json_part *p, sib_error *err)
     if (code == SIB_OK)
         code = json_part_bool(p, "split", &s->split, err);
     if (code == SIB_OK)
-        code = json_part_bool(p, "add_prefix_space", &prefix, err); /* as older files say it */
+        code = json_part_bool(p, "add_prefix_space", &prefix, err); /* as in older files */
     if (code == SIB_OK)
         code = json_part_string(p, "prepend_scheme", &scheme, err);
     if (code != SIB_OK)
@@ -229,7 +231,7 @@ static sib_code read_metaspace(step *s, const json_part *p, sib_error *err)
     return SIB_OK;
 }
 
-/* The word with marks for spaces, in out->own; returns its size. */
+/* Appends the word with marks for spaces to out->own; returns its size. */
 static size_t mark_spaces(const step *s, sib_str text, bool first, word_list *out, sib_error *err)
 {
     size_t at = out->own.n;
@@ -267,7 +269,7 @@ static sib_code run_metaspace(const step *s, const word_list *in, word w, word_l
     return code == SIB_OK ? finish(&c, begin + size, err) : code;
 }
 
-/* Runs of word characters and runs of others, without the spaces. */
+/* Splits into runs of word characters and runs of others, without the spaces. */
 static sib_code run_whitespace(const step *s, const word_list *in, word w, word_list *out, sib_error *err)
 {
     (void)s;
@@ -296,7 +298,7 @@ static bool is_space(const step *s, uint32_t c)
 static sib_code run_whitespace_split(const step *s, const word_list *in, word w, word_list *out,
                                      sib_error *err)
 {
-    return cut_at(s, is_space, in, w, out, err); /* behavior: removed, as it is 0 */
+    return cut_at(s, is_space, in, w, out, err); /* its behavior is 0: removed */
 }
 
 static sib_code read_digits(step *s, const json_part *p, sib_error *err)
@@ -334,7 +336,7 @@ static sib_code run_punctuation(const step *s, const word_list *in, word w, word
     return cut_at(s, is_punctuation, in, w, out, err);
 }
 
-/* Cut at spaces, which go, and at punctuation, which stays. */
+/* Splits at spaces, which are removed, and at punctuation, which is kept. */
 static sib_code run_bert(const step *s, const word_list *in, word w, word_list *out, sib_error *err)
 {
     (void)s;
@@ -452,7 +454,7 @@ sib_code splitter_run(const splitter *s, word_list *l, sib_error *err)
         code = pattern_begin(&search, &at->pattern, err);
         for (size_t k = 0; k < l->n && code == SIB_OK; k++)
             code = at->kind->run(at, l, l->words[k], &next, err);
-        if (!rewrites) { /* the text that it stands in goes on */
+        if (!rewrites) { /* the word list keeps its text */
             next.text = l->text;
             next.own = l->own;
             l->own = (byte_buffer){0};

@@ -1,5 +1,5 @@
-/* Unicode normalization forms (UAX 15). Characters are decomposed and composed by utf8proc; marks are put in order here, in
-   n log n, so that no run of marks takes long. */
+/* Unicode normalization forms (UAX 15). utf8proc decomposes and composes characters; marks are sorted here
+   in n log n, so that a long run of marks does not take long. */
 #include "text/steps/normalize.h"
 #include "text/utf8.h"
 
@@ -52,7 +52,7 @@ static int by_class(const void *a, const void *b)
     return (x->place > y->place) - (x->place < y->place);
 }
 
-/* Marks items[0 .. n) by class, those of one class in the order they have. */
+/* Sorts the marks items (n) by class, stably. */
 static sib_code order_marks(utf8proc_int32_t *items, size_t n, sib_error *err)
 {
     bool ordered = true;
@@ -87,7 +87,7 @@ static sib_code order(characters *c, sib_error *err)
     return code;
 }
 
-/* The form of characters that nothing outside them touches. */
+/* Appends the form of characters that do not interact with others. */
 static sib_code flush(characters *c, int options, byte_buffer *out, sib_error *err)
 {
     sib_code code = order(c, err);
@@ -106,7 +106,8 @@ static sib_code flush(characters *c, int options, byte_buffer *out, sib_error *e
     return out->code;
 }
 
-/* The end of ASCII from `at` on, but for its last character where others follow: a mark may change that. */
+/* Returns the end of the ASCII text from `at`, excluding its last character where others follow: a mark
+   may change that one. */
 static size_t plain_until(sib_str text, size_t at)
 {
     size_t end = at;

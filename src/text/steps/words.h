@@ -10,10 +10,10 @@ typedef struct word {
 
 typedef struct word_list {
     sib_str text;    /* that the words are ranges of */
-    byte_buffer own; /* holds the text once a step has rewritten it */
+    byte_buffer own; /* owns the text once a step has rewritten it */
     word *words;     /* (n) */
     size_t n, capacity;
-    struct pattern_search *search; /* of the step that makes them */
+    struct pattern_search *search; /* of the step that is running */
     bool from_start;               /* the first word begins at the start of the entire text */
 } word_list;
 
