@@ -35,7 +35,8 @@ static inline const char *media_path(const char *name)
     return path[next];
 }
 
-/* A tone in the left channel, pink noise in the right: src.wav (stereo, 44.1 kHz, 1.3 s) and six.wav (5.1). */
+/* Makes src.wav (stereo, 44.1 kHz, 1.3 s: a tone in the left channel, pink noise in the right) and six.wav
+   (5.1). */
 static inline int media_begin(void **state)
 {
     (void)state;

@@ -1,5 +1,6 @@
-/* rewrite SOURCE TARGET: the cases below SOURCE again below TARGET, each model read and written back (every other one with
-   its weights in a second file), the data linked. `sibyl conform TARGET` then shows that what was written runs alike. */
+/* rewrite SOURCE TARGET: copies the cases below SOURCE to TARGET, with each model read and written again
+   (every other one with its weights in a second file) and the data linked. `sibyl conform TARGET` then shows
+   that written models run alike. */
 #include <sibyl/sibyl.h>
 
 #include <dirent.h>

@@ -120,7 +120,8 @@ static void state_goes_from_call_to_call(void **state)
     calls_end(&c);
 }
 
-/* Two components: audio to k.0 and k.1; tokens with c.0 and c.1, and caches p.0 and p.1 [B, 1] that become q.*. */
+/* Two components: audio to k.0 and k.1; tokens with c.0 and c.1, and caches p.0 and p.1 [B, 1], which become
+   q.*. */
 static tiny two_parts(void)
 {
     tiny t = tiny_begin();

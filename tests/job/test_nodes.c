@@ -7,7 +7,7 @@
 
 static const int64_t vocabulary = 5;
 
-/* Logits of token i: (i + 1) * sin(i + 3 k) for k, and the requested ones. */
+/* The logit of token i after token k. */
 static double logit(int i, int k)
 {
     return (i + 1) * sin(i + 3.0 * k);

@@ -1,10 +1,10 @@
-/* What tests of plans ask for. */
+/* Options for tests of plans. */
 #ifndef TESTS_TILE_ASKED_H
 #define TESTS_TILE_ASKED_H
 
 #include <sibyl/tile.h>
 
-/* The defaults but for these. */
+/* The defaults, except for these. */
 static inline sib_tile_options asked(uint32_t batch, uint32_t depth, uint32_t tiles)
 {
     sib_tile_options o;

@@ -1,5 +1,5 @@
-/* The kernel's output as a few numbers, alike on every processor: of frames made by chance, and of the recording
- * audio.pcm (raw 16-bit samples) where the current folder has one. platform.h says how to print and read. */
+/* Checksums of the kernel's output, equal on every processor: of random frames, and of the recording
+   audio.pcm (raw 16-bit samples) if the current folder has one. platform.h declares how to print and read. */
 #include "platform.h"
 #include "tile/tile_kernel.h"
 
@@ -16,7 +16,7 @@ static void add_bytes(checksum *c, const void *data, size_t n)
         c->hash = (c->hash ^ p[i]) * UINT32_C(16777619);
 }
 
-/* 16-bit values byte by byte, so that the order of bytes in memory does not count. */
+/* Hashes 16-bit values by arithmetic, so that the byte order of memory does not matter. */
 static void add_frame(checksum *c, const int16_t *pcm)
 {
     static int16_t wide[TILE_MAX_BANDS];
@@ -64,7 +64,7 @@ static void tell(const char *name, const checksum *c)
     platform_print(line);
 }
 
-/* Levels from the least to full scale, and extremes. */
+/* Levels from the lowest to full scale, and extremes. */
 static void by_chance(void)
 {
     static int16_t pcm[TILE_FRAME_SAMPLES];

@@ -1,4 +1,4 @@
-/* What checksum.c needs of where it runs: standard C, or a debugger's services on a bare processor. */
+/* What checksum.c needs from its platform: standard C, or a debugger's services on a bare processor. */
 #ifndef TESTS_TILE_PLATFORM_H
 #define TESTS_TILE_PLATFORM_H
 
@@ -7,13 +7,13 @@
 
 void platform_print(const char *line);
 
-/* Opens a file to read; 0 where there is none. One at a time. */
+/* Opens a file for reading; returns 0 if there is none. One at a time. */
 int platform_open(const char *name);
 
-/* Reads up to n bytes and says how many it read. */
+/* Reads up to n bytes and returns the number read. */
 size_t platform_read(unsigned char *bytes, size_t n);
 
-/* Around what is measured; platform_finish tells, where it can, instructions a frame. */
+/* Called before and after the measured code; platform_finish prints instructions per frame, if it can. */
 void platform_measure(int begin);
 void platform_finish(void);
 

@@ -1,8 +1,10 @@
-/* Fixed-point features against Whisper's in double, of the same 16-bit samples: speech, noise, tones at every level, and
- * what no microphone gives. Bars: correlation 0.9995, mean absolute error 0.004 for int16 and 0.008 for int8.
- *
- * In 8 bits, steady noise has so little variance that rounding alone costs more correlation than the bar: rounding the
- * exact features themselves gives 0.9988. There the bar is what that rounding gives, less 1e-4. */
+/* Fixed-point features against Whisper's in double, from the same 16-bit samples: speech, noise, tones at
+   every level, and samples that no microphone gives. Limits: correlation 0.9995, mean absolute error 0.004
+   for int16 and 0.008 for int8.
+
+   In 8 bits, steady noise has so little variance that rounding alone costs more correlation than that:
+   rounding the exact features themselves gives 0.9988. There the limit is the result of that rounding, less
+   1e-4. */
 #include "check.h"
 #include "features/reference.h"
 
@@ -31,12 +33,12 @@ static accuracy compare(const double *got, const double *want, size_t n)
         a.mean += error / (double)n;
         a.largest = fmax(a.largest, error);
     }
-    if (ww > 1e-12 * (double)n) /* what does not vary has no correlation */
+    if (ww > 1e-12 * (double)n) /* constant features have no correlation */
         a.correlation = gw / sqrt(gg * ww);
     return a;
 }
 
-/* The worst of all recordings so far. */
+/* The worst results of all recordings so far. */
 static struct {
     accuracy wide, narrow;
 } worst = {{1, 0, 0}, {1, 0, 0}};
@@ -203,7 +205,7 @@ static void test_speech(void **state)
     }
 }
 
-/* Of the spoken digits, those of the held-out takes 45 to 49. */
+/* Of the spoken digits, the held-out takes 45 to 49. */
 static void test_digits(void **state)
 {
     (void)state;
@@ -229,7 +231,7 @@ static void test_digits(void **state)
     assert_true(found >= 50);
 }
 
-/* Half the samples' level: every value above the clamp log10(4) / 4 less. */
+/* At half the level, every value above the clamp is less by log10(4) / 4. */
 static void test_level_shifts(void **state)
 {
     (void)state;

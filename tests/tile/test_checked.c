@@ -1,7 +1,7 @@
-/* The kernel with checked arithmetic: no result is cut, no shift is too long, whatever the samples. It is built into this
- * program in place of the library's. */
+/* The kernel with checked arithmetic: no result overflows and no shift is too long, whatever the samples. It
+   is compiled into this program instead of the library's. */
 #define TILE_CHECKED 1
-/* first, so that the kernel's headers see it */
+/* first, so that the kernel's headers see the macro */
 #include "check.h"
 #include "tile/tile_kernel.c"
 
@@ -32,7 +32,7 @@ static void check_frame(const char *name, int number, const int16_t *pcm)
         fail_msg("%s %d: does not fit in '%s'", name, number, fault);
 }
 
-/* The check itself: each operation tells of what it cannot hold. */
+/* The checks themselves: each operation reports results out of range. */
 static void test_faults_are_seen(void **state)
 {
     (void)state;
@@ -55,7 +55,8 @@ static void test_faults_are_seen(void **state)
     fault = NULL;
 }
 
-/* For each bin and a few phases, the signs of a wave at full scale: no other frame has more in that bin. */
+/* For each bin and a few phases, the signs of a full-scale wave: no other frame has more energy in that
+   bin. */
 static void test_waves_of_each_bin(void **state)
 {
     (void)state;
@@ -69,8 +70,8 @@ static void test_waves_of_each_bin(void **state)
         }
 }
 
-/* Frames whose sums and differences of columns have the signs of one row of the second transform, which makes those sums
- * as large as they can be; other rows silent. */
+/* Frames whose sums and differences of columns have the signs of one row of the second transform, which makes
+   the sums of that row as large as possible; other rows are silent. */
 static void test_signs_of_rows(void **state)
 {
     (void)state;
@@ -106,7 +107,7 @@ static void test_random(void **state)
     }
 }
 
-/* Single samples, constants, steps, and a recording's ends in silence. */
+/* Single samples, constants, steps, and recordings with silent ends. */
 static void test_edges(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Designs written and read back: their figures are the planner's; what is changed in them is seen. */
+/* Designs written and read back: their figures are the planner's, and changes in them are detected. */
 #include "asked.h"
 #include "base/alloc.h"
 #include "check.h"
@@ -28,7 +28,7 @@ static byte_buffer written(const sib_tile_plan *p, tile_form form)
     return text;
 }
 
-/* Every number of tiles, both depths, every kind of output, batches that divide and that do not. */
+/* Every number of tiles, both depths, every kind of output, batches that divide the frames and others. */
 static void equal_to_the_plan(void **state)
 {
     (void)state;
@@ -107,7 +107,7 @@ static void what_is_changed_is_seen(void **state)
     }
 }
 
-/* Another plan than the one that was written. */
+/* A plan other than the one that was written. */
 static void another_plan(void **state)
 {
     (void)state;
@@ -130,7 +130,7 @@ static void another_plan(void **state)
     buf_free(&text);
 }
 
-/* Texts cut short or with a byte changed: an error or the same figures, never more. */
+/* Texts truncated or with a byte changed: an error or the same figures, nothing else. */
 static void changed_by_chance(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Fixed-point features of whole recordings: by the definition in terms of the kernel, whatever the threads, the clamp and
- * the padding; what is refused; failing allocations. */
+/* Fixed-point features of entire recordings: equal to the definition in terms of the kernel, for any threads,
+   clamp and padding; rejected arguments; failing allocations. */
 #include "base/alloc.h"
 #include "check.h"
 #include "tile/tile_kernel.h"
@@ -25,7 +25,7 @@ static int16_t sample_at(int64_t i, int64_t n, int64_t total)
     return i < n ? samples[i] : 0;
 }
 
-/* Each frame by itself, in order, with the clamp after it or after all. */
+/* Each frame by itself, in order, with the clamp after it or after all frames. */
 static void expected(size_t n, size_t total, sib_fixed_clamp clamp, int16_t *out /* (FRAMES, BANDS) */)
 {
     tile_state s;

@@ -5,7 +5,7 @@
 static const tile_bank *const banks[] = {&tile_bank_80, &tile_bank_128};
 #define N_BANKS (sizeof banks / sizeof *banks)
 
-/* A bank tells of 201 bins at most, of weights whose sums keep E below 2^53. */
+/* A bank covers at most 201 bins, with weights whose sums keep E below 2^53. */
 static void test_banks(void **state)
 {
     (void)state;
@@ -38,7 +38,7 @@ static void test_silence_is_the_floor(void **state)
     }
 }
 
-/* The batch is the frames one by one, at either step; int8 is int16 rounded; the state holds the maximum. */
+/* A batch equals its frames one by one, at both steps; int8 is int16 rounded; the state holds the maximum. */
 static void test_batch(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* The kernels of every CPU level against the portable one, bit for bit: samples of every level, extremes, silence, and
- * numbers of frames that leave lanes empty. */
+/* The kernels of every CPU level against the portable one, bit by bit: samples of every level, extremes,
+   silence, and numbers of frames that leave lanes empty. */
 #include "base/alloc.h"
 #include "check.h"
 #include "tile/tile_lanes.h"
@@ -49,7 +49,7 @@ static void fill(int16_t *x, int kind)
         case 5:
             x[i] = i % 2 ? INT16_MAX : INT16_MIN;
             break;
-        default: /* a tone that grows from nothing, over little noise */
+        default: /* a tone that grows from zero, over weak noise */
             x[i] = (int16_t)(i * 2.9 * sin(i * 0.7) + any / 30000);
             break;
         }

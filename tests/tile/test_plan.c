@@ -21,7 +21,7 @@ static uint64_t kernel_bytes(uint32_t bands, sib_tile_out out)
     return (uint64_t)f->stack + f->constants + f->state;
 }
 
-/* The figures as they were published, in bytes: KB of 1,000. */
+/* The published figures, in bytes; a KB is 1,000 bytes. */
 static void published(void **state)
 {
     (void)state;
@@ -41,7 +41,7 @@ static void published(void **state)
         assert_int_equal(row.fifo_out, rows[i].out);
         assert_int_equal(row.total, rows[i].total);
         assert_int_equal(row.calls, rows[i].calls);
-        /* The planner's own buffers and calls are the same. */
+        /* The planner's own buffers and calls are equal. */
         const sib_tile_options o = asked(rows[i].batch, 2, 1);
         const sib_tile_plan p = planned(&o, SIB_TILE_PUBLISHED_FRAMES);
         assert_int_equal(p.fifo_in, rows[i].in);
@@ -60,7 +60,7 @@ static void single_frames_take_what_was_measured(void **state)
     assert_true(fabs(p.seconds - 134) < 0.5);
 }
 
-/* Over batches, depths, tiles, bands and types: every sum anew. */
+/* Over batches, depths, tiles, bands and types: every sum recomputed. */
 static void sums(void **state)
 {
     (void)state;
@@ -88,7 +88,8 @@ static void sums(void **state)
                 }
 }
 
-/* Every frame of a call is moved by one channel and computed by one tile; no column has more channels than its shim. */
+/* Every frame of a call is moved by one channel and computed by one tile; no column has more channels than
+   its shim. */
 static void programs(void **state)
 {
     (void)state;
@@ -137,7 +138,7 @@ static bool has(const sib_tile_advice *advice, size_t n, sib_tile_change change,
     return false;
 }
 
-/* 100 frames: not on one tile, over two with depth 1 alone, over four with depth 2. */
+/* 100 frames do not fit on one tile; they fit on two with depth 1 only, and on four with depth 2. */
 static void a_hundred_frames(void **state)
 {
     (void)state;
@@ -147,7 +148,7 @@ static void a_hundred_frames(void **state)
     sib_tile_plan p = planned(&o, 1000);
     assert_false(p.fits);
     sib_tile_advise(&p, advice, &n);
-    assert_true(has(advice, n, SIB_TILE_MORE_TILES, 2, 3)); /* of 34 frames, two of them filling */
+    assert_true(has(advice, n, SIB_TILE_MORE_TILES, 2, 3)); /* 34 frames each, two of them padding */
     assert_true(has(advice, n, SIB_TILE_EVEN_TILES, 2, 4));
     assert_true(has(advice, n, SIB_TILE_MORE_TILES_1, 1, 2));
     assert_true(has(advice, n, SIB_TILE_SMALLER_BATCH, 2, 1));
@@ -164,7 +165,7 @@ static void a_hundred_frames(void **state)
     assert_true(p.fits);
     sib_tile_advise(&p, advice, &n);
     assert_int_equal(n, 0);
-    /* 30 frames on one tile, double-buffered. */
+    /* 30 frames fit on one tile, double-buffered. */
     o = asked(30, 2, 1);
     assert_true(planned(&o, 1000).fits);
 }
@@ -191,7 +192,7 @@ static void the_largest_batch(void **state)
         }
 }
 
-/* Steps one after another, or overlapped, written out for one plan. */
+/* Sequential and overlapped steps, written out for one plan. */
 static void costs(void **state)
 {
     (void)state;
@@ -209,7 +210,7 @@ static void costs(void **state)
     assert_true(fabs(p.seconds - (10 * 4 * in + 4 * out)) < 1e-12);
 }
 
-/* The best plan, against every plan there is. */
+/* The best plan, against all possible plans. */
 static void best(void **state)
 {
     (void)state;

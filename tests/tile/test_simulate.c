@@ -1,4 +1,5 @@
-/* The simulated machine: its bits are those of the kernel on the whole recording; what breaks is told. */
+/* The simulated machine: its bits equal those of the kernel on the entire recording; failures are
+   reported. */
 #include "asked.h"
 #include "base/alloc.h"
 #include "check.h"
@@ -20,7 +21,7 @@ static void make_recording(int16_t *samples, size_t n, uint64_t seed)
     }
 }
 
-/* The kernel over the recording as it lies, and the clamp: nothing of the machine. out: (frames, bands). */
+/* The kernel on the recording, and the clamp, without the machine. out: (frames, bands). */
 static void plain(const int16_t *samples, size_t n, const sib_tile_options *o, void *out)
 {
     const size_t edge = SIB_TILE_WINDOW / 2, frames = n / SIB_TILE_HOP;
@@ -43,7 +44,7 @@ static void plain(const int16_t *samples, size_t n, const sib_tile_options *o, v
     free(mirrored);
 }
 
-/* Runs a plan of n samples and compares with the plain kernel; false where it does not fit. */
+/* Runs a plan of n samples and compares with the plain kernel; returns false if it does not fit. */
 static bool compare(const sib_tile_options *o, const int16_t *samples, size_t n, sib_tile_report *report)
 {
     sib_error err = SIB_ERROR_INIT;
@@ -72,7 +73,8 @@ static bool compare(const sib_tile_options *o, const int16_t *samples, size_t n,
     return true;
 }
 
-/* Every batch up to 40 and some beyond, every depth, every number of tiles; frames that no batch divides. */
+/* Every batch up to 40 and some larger ones, every depth, every number of tiles; frame counts that no batch
+   divides. */
 static void every_plan(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* checksum.c on a bare Cortex-M: start-up, and printing and files by semihosting (Arm's document of that name), as
- * qemu-system-arm serves it. Under -icount shift=0 an instruction takes a nanosecond, so the system timer, which counts
- * at the board's CLOCK_HZ, tells how many instructions ran. */
+/* checksum.c on a bare Cortex-M: start-up, and printing and files by semihosting (Arm's document of that
+   name), as qemu-system-arm provides it. Under -icount shift=0 an instruction takes a nanosecond, so the
+   system timer, which counts at the board's CLOCK_HZ, measures the number of instructions. */
 #include "platform.h"
 
 enum { SYS_OPEN = 1, SYS_WRITE0 = 4, SYS_READ = 6, SYS_EXIT = 0x18 };
@@ -40,7 +40,7 @@ int platform_open(const char *name)
 size_t platform_read(unsigned char *bytes, size_t n)
 {
     const uint32_t block[3] = {handle, (uint32_t)bytes, n};
-    return n - ask(SYS_READ, block); /* which tells how many are missing */
+    return n - ask(SYS_READ, block); /* it returns the number of missing bytes */
 }
 
 void platform_measure(int begin)
@@ -59,7 +59,7 @@ void platform_finish(void)
     static char line[] = "instructions a frame 0000000\n";
     const uint64_t all = ticks * (UINT64_C(1000000000) / CLOCK_HZ);
     uint32_t each = 0;
-    for (uint64_t left = all; left >= frames; left -= frames) /* the library's division is left out */
+    for (uint64_t left = all; left >= frames; left -= frames) /* division without the library's function */
         each++;
     for (int at = 27; at > 20; at--) {
         line[at] = (char)('0' + each % 10);
@@ -80,7 +80,7 @@ void start(void)
         *to++ = 0;
     SYST_RVR = TICKS;
     SYST_CVR = 0;
-    SYST_CSR = 5; /* on, the processor's clock */
+    SYST_CSR = 5; /* enabled, with the processor's clock */
     main();
     ask(SYS_EXIT, (const void *)EXIT_GOOD);
 }
