@@ -60,7 +60,7 @@ static inline vf vf_fma(vf a, vf b, vf c)
     return _mm256_fmadd_ps(a, b, c);
 }
 
-/* The instruction gives its second operand where either is NaN. */
+/* The instruction returns its second operand where either is NaN. */
 static inline vf vf_min(vf limit, vf v)
 {
     return _mm256_min_ps(limit, v);
@@ -87,7 +87,7 @@ static inline vf vf_power_of_2(vf v)
     return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
 }
 
-/* The second load begins an element early, so that p[2 * 8 - 2] is the last that is read. */
+/* The second load begins one element early, so that p[2 * 8 - 2] is the last that is read. */
 static inline vf vf_load_even(const float *p)
 {
     vf low = _mm256_loadu_ps(p), high = _mm256_loadu_ps(p + 7);
@@ -105,7 +105,7 @@ static inline void vf_store_f16(uint16_t *p, vf v)
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 
-/* The bit that quiets where v is NaN, 0 elsewhere. */
+/* The bit that quiets NaN where v is NaN, 0 elsewhere. */
 static inline __m256i quiet_bit(vf v, int bit)
 {
     __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
@@ -131,7 +131,7 @@ static inline void vf_store_bf16(uint16_t *p, vf v)
     _mm_storeu_si128((__m128i *)p, _mm256_castsi256_si128(packed));
 }
 
-/* The instruction gives its second operand where either is NaN. */
+/* The instruction returns its second operand where either is NaN. */
 static inline vf vf_max(vf limit, vf v)
 {
     return _mm256_max_ps(limit, v);
@@ -222,7 +222,7 @@ static inline vf vf_even(vf a, vf b)
     return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), _MM_SHUFFLE(3, 1, 2, 0)));
 }
 
-/* Both through the high half of a with the low half of b. */
+/* Both use a vector of the high half of a and the low half of b. */
 static inline vf vf_after(vf a, vf b)
 {
     __m256i between = _mm256_castps_si256(_mm256_permute2f128_ps(a, b, 0x21));
@@ -253,8 +253,8 @@ static inline vf vf_of_sums(const int32_t *sums, const uint32_t *less, uint32_t 
 }
 
 #define VF_BYTES_OF_SUMS
-/* y[i] = (sums[i] - less[i] + plus) * scale, rounded, + zero, within the bytes of 4 vectors of sums;
-   |scale| < 1. True where some of them may round another way when they are off by `off`. */
+/* y[i] = (sums[i] - less[i] + plus) * scale, rounded, + zero, saturated to bytes, for 4 vectors of sums;
+   |scale| < 1. Returns whether an error of `off` could change the rounding of any of them. */
 static inline bool vf_bytes_of_sums(const int32_t *sums, const uint32_t *less, uint32_t plus, float scale,
                                     float off, int32_t zero, bool is_signed, uint8_t *y)
 {
@@ -281,7 +281,7 @@ static inline vf vf_load_s4(const int8_t *p, vf *high)
     return _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(both, 28), 28));
 }
 
-/* In two halves, the first of which stays normal: what underflows is rounded once. */
+/* Scales in two steps, the first of which stays normal, so underflow rounds once. */
 static inline vf vf_scale(vf v, vf n)
 {
     __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1), bias = _mm256_set1_epi32(127);
@@ -295,7 +295,7 @@ static inline vf vf_split(vf v, vf *n)
     const vf infinity = _mm256_set1_ps(__builtin_inff());
     vf tiny = _mm256_cmp_ps(v, _mm256_set1_ps(0x1p-126f), _CMP_LT_OQ);
     vf lifted = _mm256_blendv_ps(v, _mm256_mul_ps(v, _mm256_set1_ps(0x1p23f)), tiny);
-    __m256i bits = _mm256_castps_si256(lifted), root = _mm256_set1_epi32(0x3F3504F3); /* of 1/2 */
+    __m256i bits = _mm256_castps_si256(lifted), root = _mm256_set1_epi32(0x3F3504F3); /* bits of sqrt(1/2) */
     __m256i exponent = _mm256_srai_epi32(_mm256_sub_epi32(bits, root), 23);
     vf m = _mm256_castsi256_ps(_mm256_sub_epi32(bits, _mm256_slli_epi32(exponent, 23)));
     vf count = _mm256_sub_ps(_mm256_cvtepi32_ps(exponent), _mm256_and_ps(tiny, _mm256_set1_ps(23.0f)));
@@ -330,7 +330,7 @@ static inline void vf_transpose(vf v[VF_LANES])
     }
 }
 
-/* The low byte of each lane: all low bytes of a half of the register together, then both halves. */
+/* The low byte of each lane: first the low bytes within each half of the register, then both halves. */
 static inline void vf_store_s8(int8_t *p, vf v)
 {
     const __m256i low = _mm256_set1_epi64x(0x0C080400);

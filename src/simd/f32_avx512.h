@@ -60,7 +60,7 @@ static inline vf vf_fma(vf a, vf b, vf c)
     return _mm512_fmadd_ps(a, b, c);
 }
 
-/* The instruction gives its second operand where either is NaN. */
+/* The instruction returns its second operand where either is NaN. */
 static inline vf vf_min(vf limit, vf v)
 {
     return _mm512_min_ps(limit, v);
@@ -87,7 +87,7 @@ static inline vf vf_power_of_2(vf v)
     return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
 }
 
-/* The second load begins an element early, so that p[2 * 16 - 2] is the last that is read: element 2 i of p
+/* The second load begins one element early, so that p[2 * 16 - 2] is the last that is read: element 2 i of p
    is element 2 i - 15 of that load, numbered from 16 on. */
 static inline vf vf_load_even(const float *p)
 {
@@ -124,7 +124,7 @@ static inline void vf_store_bf16(uint16_t *p, vf v)
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(all));
 }
 
-/* The instruction gives its second operand where either is NaN. */
+/* The instruction returns its second operand where either is NaN. */
 static inline vf vf_max(vf limit, vf v)
 {
     return _mm512_max_ps(limit, v);
@@ -236,8 +236,8 @@ static inline vf vf_of_sums(const int32_t *sums, const uint32_t *less, uint32_t 
 }
 
 #define VF_BYTES_OF_SUMS
-/* y[i] = (sums[i] - less[i] + plus) * scale, rounded, + zero, within the bytes of 4 vectors of sums;
-   |scale| < 1. True where some of them may round another way when they are off by `off`. */
+/* y[i] = (sums[i] - less[i] + plus) * scale, rounded, + zero, saturated to bytes, for 4 vectors of sums;
+   |scale| < 1. Returns whether an error of `off` could change the rounding of any of them. */
 static inline bool vf_bytes_of_sums(const int32_t *sums, const uint32_t *less, uint32_t plus, float scale,
                                     float off, int32_t zero, bool is_signed, uint8_t *y)
 {
@@ -257,7 +257,7 @@ static inline bool vf_bytes_of_sums(const int32_t *sums, const uint32_t *less, u
     return _mm512_test_epi32_mask(doubt, doubt) != 0;
 }
 
-/* From a table, of which the permutation looks at four bits. */
+/* From a table; the permutation uses the low four bits of each index. */
 static inline vf vf_load_s4(const int8_t *p, vf *high)
 {
     const __m512 table = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1);
@@ -274,7 +274,7 @@ static inline vf vf_scale(vf v, vf n)
 static inline vf vf_split(vf v, vf *n)
 {
     vf exponent = _mm512_getexp_ps(v), one = _mm512_set1_ps(1.0f);
-    vf m = _mm512_getmant_ps(v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan); /* NaN below 0; 1 of 0 and inf */
+    vf m = _mm512_getmant_ps(v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan); /* NaN below 0; 1 for 0 and inf */
     __mmask16 above = _mm512_cmp_ps_mask(m, _mm512_set1_ps(1.41421354f), _CMP_GT_OQ);
     *n = _mm512_mask_add_ps(exponent, above, exponent, one);
     return _mm512_mask_mul_ps(m, above, m, _mm512_set1_ps(0.5f));

@@ -1,40 +1,41 @@
-/* The primitives of a vector of floats in plain C, with one lane: what each kernel/<family>/<name>.inc.h
-   is compiled with on any machine. There is no fused multiply-add that is fast everywhere: vf_fma rounds
-   twice here.
+/* Operations on a vector of floats in plain C, with one lane: each kernel/<family>/<name>.inc.h is compiled
+   with them on any machine. No fused multiply-add is fast everywhere, so vf_fma rounds twice here.
 
-   Every level's header (f32_avx2.h, f32_avx512.h, f32_neon.h) has the same words:
+   Every level's header (f32_avx2.h, f32_avx512.h, f32_neon.h) has the same operations:
 
-       vf, VF_LANES                     a vector of floats and how many it holds
+       vf, VF_LANES                     a vector of floats and its number of lanes
        vf_zero() vf_set1(x) vf_load(p) vf_store(p, v)
-       vf_load_n(p, n) vf_store_n(p, v, n)     the first n < VF_LANES lanes; the others are read as 0, not written
+       vf_load_n(p, n) vf_store_n(p, v, n)     the first n < VF_LANES lanes; the others are 0, and not stored
        vf_add(a, b) vf_sub(a, b) vf_mul(a, b) vf_div(a, b) vf_sqrt(v)
        vf_fma(a, b, c)                  a * b + c
        vf_broadcast(a, i)                  a[i] in every lane; a holds a multiple of VF_LANES floats
-       vf_min(limit, v) vf_max(limit, v)       NaN where v is
+       vf_min(limit, v) vf_max(limit, v)       NaN where v is NaN
        vf_round(v) vf_floor(v) vf_ceil(v) vf_trunc(v)
        vf_abs(v) vf_copysign(size, sign)
        vf_select_less(a, b, yes, no)    a < b ? yes : no by lane
        vf_select_nan(a, yes, no)        a is NaN ? yes : no
-       vf_power_of_2(v)                 the float with the low bits of v as its exponent, counted from 0
+       vf_power_of_2(v)                 the float whose biased exponent is the low bits of v
        vf_scale(v, n)                   v * 2^n for an integer n in -300 .. 300, rounded once
-       vf_split(v, &n)                  m from sqrt(1/2) to sqrt(2) and an integer n with m * 2^n = v > 0; for other v the
-                                        finite m and the n (inf, -inf of 0, NaN) with log(m) + n = log(v); or m is NaN
+       vf_split(v, &n)                  m from sqrt(1/2) to sqrt(2) and an integer n with m * 2^n = v > 0; for
+                                        other v a finite m and n = inf, -inf (v = 0) or NaN such that log(m) +
+                                        n = log(v); or m is NaN
        vf_any_less(a, b)                a < b in some lane
-       vf_sum(v) vf_max_lane(v)          over the lanes, in an order that each level chooses; vf_max_lane takes no NaN
+       vf_sum(v) vf_max_lane(v)          over the lanes, in a level-specific order; vf_max_lane: no NaN
        vf_transpose(v)                       transposes VF_LANES vectors: v[i][j] and v[j][i] are exchanged
        vf_load_even(p)                  p[0], p[2] ... p[2 VF_LANES - 2], reading nothing beyond the last
-       vf_mask vf_lanes(begin, end)     the lanes i with begin <= i < end, which may be any numbers
-       vf_load_lanes(p, lanes, other)   p[i] in the lanes, else other; p[i] is not read there
+       vf_mask vf_lanes(begin, end)     the lanes i with begin <= i < end, for any begin and end
+       vf_load_lanes(p, lanes, other)   p[i] in those lanes, else other; p[i] is not read there
        vf_even(a, b)                    the lanes 0, 2, ... of a, then those of b
-       vf_after(a, b) vf_before(a, b)   b moved up a lane, behind the last of a; a moved down, before the first of b
+       vf_after(a, b) vf_before(a, b)   b shifted up a lane, lane 0 the last of a; a shifted down, the last
+                                        lane the first of b
        vf_load_f16(p) vf_load_bf16(p) vf_store_f16(p, v) vf_store_bf16(p, v)      p: uint16_t
        vf_load_s8(p) vf_load_u8(p)      p: VF_LANES bytes
-       vf_load_s4(p, &high)             the low halves of VF_LANES bytes, and the high ones: numbers from -8 to 7
+       vf_load_s4(p, &high)             the low and high halves of VF_LANES bytes: numbers from -8 to 7
        vf_of_sums(p, less, plus)        p[i] - less[i] + plus, mod 2^32, of int32; less may be NULL
        vf_store_s8(p, v) vf_store_u8(p, v)     integers within the range of the type
        vf_pick(p, index) vf_take(p, index)     p[index[i]] by lane; vf_pick: index within the vector at p
 
-   The vector levels have these too, which lanes_c.inc.h defines for any number of lanes:
+   The vector levels also have these, which lanes_c.inc.h defines for any number of lanes:
 
        vf_fms(a, b, c) vf_fnma(a, b, c)        a * b - c, c - a * b
        vf_exponent(x, &m)               e with x = 2^e m and sqrt(1/2) <= m < sqrt(2), of positive normal x

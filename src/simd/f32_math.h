@@ -1,16 +1,16 @@
-/* Functions of vectors of floats, over the words of any f32_*.h header, which the file includes before
-   this one.
+/* Functions of vectors of floats, over the operations of any f32_*.h header, which must be included first.
 
-       vf_exp vf_exp2 vf_expm1 vf_log vf_log1p vf_tanh vf_erf vf_sin vf_cos        within 2 ULP everywhere (tanh: 2.5)
+       vf_exp vf_exp2 vf_expm1 vf_log vf_log1p vf_tanh vf_erf vf_sin vf_cos
+                         within 2 ULP everywhere (tanh: 2.5)
        vf_sigmoid(v)     1 / (1 + e^-v)
        vf_silu(v)        v sigmoid(v)
        vf_softplus(v)    log(1 + e^v)
        vf_gelu(v)        v (1 + erf(v / sqrt 2)) / 2
        vf_gelu_tanh(v)   v (1 + tanh(sqrt(2 / pi) (v + 0.044715 v^3))) / 2
 
-   The whole range: infinity where they overflow, denormals and 0 where they underflow, NaN of NaN. Zeros
-   keep their sign where the function does. vf_gelu and vf_gelu_tanh keep their relative precision far on
-   the negative side, where the formulas lose it. With one lane (f32_c.h) all are of libm. */
+   They cover the entire range: infinity on overflow, denormals and 0 on underflow, NaN for NaN. Zeros keep
+   their sign where the function does. vf_gelu and vf_gelu_tanh keep their relative precision for large
+   negative v, where the formulas lose it. With one lane (f32_c.h) all use libm. */
 #ifndef SIMD_F32_MATH_H
 #define SIMD_F32_MATH_H
 
@@ -54,7 +54,7 @@ static inline vf vf_gelu(vf v)
 
 #else
 
-/* Even and odd powers apart, so that one does not wait for the other. count >= 3 */
+/* Even and odd powers are summed separately, so that neither chain waits for the other. count >= 3 */
 static inline __attribute__((always_inline)) vf vf_polynomial(const float *coefficients, int count, vf x)
 {
     vf z = vf_mul(x, x), last = vf_set1(coefficients[count - 1]), before = vf_set1(coefficients[count - 2]);
@@ -64,7 +64,7 @@ static inline __attribute__((always_inline)) vf vf_polynomial(const float *coeff
         last = before;
         before = next;
     }
-    return vf_fma(last, x, before); /* last: the odd ones, x^1 and up; before: the even ones */
+    return vf_fma(last, x, before); /* last: the odd powers, x^1 and up; before: the even ones */
 }
 
 /* e^f - 1 for |f| <= ln(2) / 2 */
@@ -73,7 +73,7 @@ static inline vf vf_exp_rest(vf f)
     return vf_fma(vf_mul(f, f), vf_polynomial(exp_fit, EXP_COUNT, f), f);
 }
 
-/* v = n ln 2 + f with a whole n: gives f. Adding EXP_MAGIC leaves n in the low bits of *shifted. */
+/* v = n ln 2 + f with an integer n; returns f. Adding EXP_MAGIC leaves n in the low bits of *shifted. */
 static inline vf vf_exp_reduce(vf v, vf *shifted)
 {
     *shifted = vf_fma(v, vf_set1(EXP_LOG2E), vf_set1(EXP_MAGIC));
@@ -109,7 +109,7 @@ static inline vf vf_exp2(vf v)
     return vf_scale(vf_add(vf_set1(1.0f), vf_exp_rest(f)), n);
 }
 
-/* e^v - 1 for v in -80 .. 80, but for the sign of 0 */
+/* e^v - 1 for v in -80 .. 80, except the sign of 0 */
 static inline vf vf_expm1_middle(vf v)
 {
     vf shifted, f = vf_exp_reduce(v, &shifted), power = vf_power_of_2(shifted);
@@ -130,7 +130,7 @@ static inline vf vf_log(vf v)
     return vf_fma(n, vf_set1(LN2_HIGH), vf_add(f, rest));
 }
 
-/* log of the rounded 1 + v, and what rounding took, over that. */
+/* log of the rounded 1 + v, plus the rounding error divided by that. */
 static inline vf vf_log1p(vf v)
 {
     vf one = vf_set1(1.0f), u = vf_add(one, v);
@@ -140,14 +140,14 @@ static inline vf vf_log1p(vf v)
     return vf_copysign(vf_abs(vf_add(vf_log(u), more)), v);
 }
 
-/* With e = e^(2|v|) - 1: e / (e + 2). */
+/* e / (e + 2) with e = e^(2|v|) - 1. */
 static inline vf vf_tanh(vf v)
 {
     vf size = vf_min(vf_set1(10.0f), vf_abs(v)), e = vf_expm1_middle(vf_add(size, size));
     return vf_copysign(vf_div(e, vf_add(e, vf_set1(2.0f))), v);
 }
 
-/* Of t = e^-|v|: t / (1 + t) or 1 / (1 + t). */
+/* t / (1 + t) or 1 / (1 + t) with t = e^-|v|. */
 static inline vf vf_sigmoid(vf v)
 {
     const vf one = vf_set1(1.0f), t = vf_exp_of_minus(vf_abs(v));
@@ -178,7 +178,7 @@ static inline vf vf_gelu(vf v)
     return vf_mul(v, vf_select_less(v, vf_zero(), tail, vf_sub(one, tail)));
 }
 
-/* v as |r| <= pi / 4 and a multiple of pi / 2, the number modulo 4: 0 .. 3. |v| < SIN_LIMIT. */
+/* v = r + k pi / 2 with |r| <= pi / 4; returns k modulo 4: 0 .. 3. |v| < SIN_LIMIT. */
 static inline vf vf_quarter_turns(vf v, vf *r)
 {
     vf n = vf_round(vf_mul(v, vf_set1(TWO_OVER_PI)));
@@ -187,7 +187,7 @@ static inline vf vf_quarter_turns(vf v, vf *r)
     return vf_fma(vf_floor(vf_mul(n, vf_set1(0.25f))), vf_set1(-4.0f), n);
 }
 
-/* `value` with function(v) in the lanes whose angle is too large. */
+/* `value`, replaced by function(v) in the lanes whose angle is too large. */
 static __attribute__((noinline, unused)) vf vf_large_angles(vf v, vf value, float (*function)(float x))
 {
     float angles[VF_LANES], lanes[VF_LANES];

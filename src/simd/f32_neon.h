@@ -20,8 +20,8 @@ static inline vf vf_set1(float x)
     return vdupq_n_f32(x);
 }
 
-/* Four values are loaded together (once: the compiler sees that the loads are equal) and multiplied by lane,
-   so that the tile's sums leave room for all of A. */
+/* Four values are loaded together (once: the compiler merges the equal loads) and multiplied by lane, so that
+   the tile's sums leave registers for all of A. */
 static inline vf vf_broadcast(const float *a, int i)
 {
     return vdupq_n_f32(vld1q_f32(a + i / 4 * 4)[i % 4]);
@@ -62,7 +62,7 @@ static inline vf vf_fma(vf a, vf b, vf c)
     return vfmaq_f32(c, a, b);
 }
 
-/* The instruction gives NaN where either is. */
+/* The instruction returns NaN where either is. */
 static inline vf vf_min(vf limit, vf v)
 {
     return vminq_f32(limit, v);
@@ -220,7 +220,7 @@ static inline vf vf_before(vf a, vf b)
     return vextq_f32(a, b, 1);
 }
 
-/* Four bytes. */
+/* Loads four bytes. */
 static inline uint8x8_t vf_bytes(const void *p)
 {
     uint32_t four;
@@ -256,7 +256,7 @@ static inline vf vf_load_s4(const int8_t *p, vf *high)
     return vcvtq_f32_s32(vshrq_n_s32(vshlq_n_s32(both, 28), 28));
 }
 
-/* In two halves, the first of which stays normal: what underflows is rounded once. */
+/* Scales in two steps, the first of which stays normal, so underflow rounds once. */
 static inline vf vf_scale(vf v, vf n)
 {
     int32x4_t whole = vcvtq_s32_f32(n), half = vshrq_n_s32(whole, 1), bias = vdupq_n_s32(127);
@@ -271,7 +271,7 @@ static inline vf vf_split(vf v, vf *n)
     uint32x4_t tiny = vcltq_f32(v, vdupq_n_f32(0x1p-126f));
     vf lifted = vbslq_f32(tiny, vmulq_f32(v, vdupq_n_f32(0x1p23f)), v);
     int32x4_t bits = vreinterpretq_s32_f32(lifted);
-    int32x4_t exponent = vshrq_n_s32(vsubq_s32(bits, vdupq_n_s32(0x3F3504F3)), 23); /* root of 1/2 */
+    int32x4_t exponent = vshrq_n_s32(vsubq_s32(bits, vdupq_n_s32(0x3F3504F3)), 23); /* bits of sqrt(1/2) */
     vf m = vreinterpretq_f32_s32(vsubq_s32(bits, vshlq_n_s32(exponent, 23)));
     vf count = vsubq_f32(vcvtq_f32_s32(exponent), vbslq_f32(tiny, vdupq_n_f32(23.0f), vdupq_n_f32(0.0f)));
     vf other = vaddq_f32(v, infinity); /* inf; NaN where v is */

@@ -82,8 +82,8 @@ static inline vd vd_exponent(vd x, vd *m)
     __m256i mantissa =
         _mm256_add_epi64(_mm256_and_si256(above, _mm256_set1_epi64x(0xfffffffffffff)), sqrt_half);
     *m = _mm256_castsi256_pd(mantissa);
-    /* AVX2 has no 64-bit integer to double: put exponent + 1023 into the low bits of 2^52, then take 2^52
-     * away. */
+    /* AVX2 has no conversion from 64-bit integer to double: exponent + 1023 is put into the low bits of 2^52,
+       then 2^52 is subtracted. */
     const __m256d magic = _mm256_set1_pd(4503599627370496.0);
     __m256i biased = _mm256_srli_epi64(_mm256_add_epi64(above, one), 52);
     __m256d e = _mm256_castsi256_pd(_mm256_or_si256(biased, _mm256_castpd_si256(magic)));

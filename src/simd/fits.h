@@ -1,5 +1,5 @@
-/* Constants of the functions that are fitted, shared by the portable and the vector kernels. The fits are our
-   own: Lawson's reweighted least squares over Chebyshev nodes. Coefficients ascend. */
+/* Coefficients of fitted functions, shared by the portable and the vector kernels. The fits are our own:
+   Lawson's reweighted least squares over Chebyshev nodes. Coefficients ascend. */
 #ifndef SIMD_FITS_H
 #define SIMD_FITS_H
 
@@ -23,9 +23,9 @@ static const float erf_large[ERF_LARGE_COUNT] = {
     -6.148296961e-05f, -2.109753768e-05f, 9.055213923e-06f,
 };
 
-/* The upper tail of the normal distribution, (1 - erf(a / sqrt 2)) / 2 = exp(-a^2 / 2) t R(t) with
-   t = 1 / (1 + 0.34 a), a in 0 .. 13: fit error 2.6e-8, relative. GELU made of it keeps its precision where
-   1 + erf loses all: far on the negative side. */
+/* The upper tail of the normal distribution, (1 - erf(a / sqrt 2)) / 2 = exp(-a^2 / 2) t R(t) with t = 1 / (1
+   + 0.34 a), a in 0 .. 13: fit error 2.6e-8, relative. GELU computed from it keeps its precision for large
+   negative arguments, where 1 + erf loses all. */
 #define TAIL_COUNT 9
 #define TAIL_BEND  0.34f
 #define TAIL_LIMIT 13.0f
@@ -36,7 +36,7 @@ static const float tail_fit[TAIL_COUNT] = {
 };
 
 /* exp f = 1 + f + f^2 E(f) for |f| <= ln(2) / 2: fit error 3.1e-9. ln 2 is the sum of its two parts, the
-   first short enough for its multiples to be exact. Adding EXP_MAGIC leaves the nearest integer in the low
+   first so short that its multiples are exact. Adding EXP_MAGIC leaves the nearest integer in the low
    bits. */
 #define EXP_COUNT    5
 #define EXP_MAGIC    12582912.0f
@@ -59,7 +59,7 @@ static const float log_fit[LOG_COUNT] = {
 };
 
 /* sin r = r + r^3 S(r^2) and cos r = 1 - r^2 / 2 + r^4 C(r^2) for |r| <= pi / 4: fit errors 1.7e-10 and
-   1.2e-10, relative. pi / 2 is the sum of its three parts, which serve while multiples of it are below
+   1.2e-10, relative. pi / 2 is the sum of its three parts, which suffice for multiples of pi / 2 below
    2^17. */
 #define SIN_COUNT      4
 #define COS_COUNT      3

@@ -41,7 +41,7 @@ static inline vi vi_dot(vi sum, vi left, vi right)
     return _mm256_dpbusd_avx_epi32(sum, left, right);
 }
 
-/* Bytes without signs, for vi_dot_plain, whose left has signs. */
+/* Unsigned bytes, for vi_dot_plain, whose left operand is signed. */
 static inline vi vi_plain(const uint8_t *b)
 {
     return _mm256_loadu_si256((const __m256i *)b);
@@ -61,7 +61,7 @@ static inline vi vi_windows(const uint8_t *p, int32_t flip)
     return _mm256_xor_si256(_mm256_shuffle_epi8(bytes, each), _mm256_set1_epi32(flip));
 }
 
-/* 8 bytes as the lowest of int32. */
+/* Widens 8 bytes to int32. */
 static inline vi vi_widened(const uint8_t *p)
 {
     return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
@@ -97,7 +97,7 @@ static inline vi vi_dot(vi sum, vi left, vi right)
     return _mm256_add_epi32(sum, _mm256_madd_epi16(left, right));
 }
 
-/* Bytes without signs, for vi_dot_plain. */
+/* Unsigned bytes, for vi_dot_plain. */
 static inline vi vi_plain(const uint8_t *b)
 {
     return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)b));

@@ -41,7 +41,7 @@ static inline vi vi_dot(vi sum, vi left, vi right)
     return _mm512_dpbusd_epi32(sum, left, right);
 }
 
-/* Bytes without signs, for vi_dot_plain, whose left has signs. */
+/* Unsigned bytes, for vi_dot_plain, whose left operand is signed. */
 static inline vi vi_plain(const uint8_t *b)
 {
     return _mm512_loadu_si512(b);
@@ -52,7 +52,7 @@ static inline vi vi_dot_plain(vi sum, vi left, vi plain)
     return _mm512_dpbusd_epi32(sum, plain, left);
 }
 
-/* 16 bytes as the lowest of int32. */
+/* Widens 16 bytes to int32. */
 static inline vi vi_widened(const uint8_t *p)
 {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
@@ -88,7 +88,7 @@ static inline vi vi_dot(vi sum, vi left, vi right)
     return _mm512_add_epi32(sum, _mm512_madd_epi16(left, right));
 }
 
-/* Bytes without signs, for vi_dot_plain. */
+/* Unsigned bytes, for vi_dot_plain. */
 static inline vi vi_plain(const uint8_t *b)
 {
     return _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)b));
@@ -131,7 +131,7 @@ static inline vi vi_taps(vi row, vi pattern)
     return _mm512_shuffle_epi8(row, pattern);
 }
 
-typedef uint64_t vi_span; /* a bit a byte */
+typedef uint64_t vi_span; /* one bit per byte */
 static inline vi_span vi_within(ptrdiff_t low, ptrdiff_t high, int stride)
 {
     (void)stride;
@@ -293,7 +293,7 @@ static inline __m512i vb_piece(const char *p)
     return _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p));
 }
 
-/* A broadcast load with a blend uses no shuffle port. */
+/* A broadcast load with a blend needs no shuffle port. */
 static inline vb vb_rows(const char *p, ptrdiff_t apart)
 {
     vb v = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i *)p));

@@ -1,4 +1,4 @@
-/* Products of four bytes in plain C; the words are defined in gemm_int.inc.h and bytes.inc.h. */
+/* Products of four bytes in plain C; gemm_int.inc.h and bytes.inc.h define the operations. */
 #ifndef SIMD_INT_C_H
 #define SIMD_INT_C_H
 
@@ -15,7 +15,7 @@ static inline vi vi_zero(void)
     return 0;
 }
 
-/* Four bytes in one. */
+/* Four bytes in one word. */
 static inline vi vi_left(const char *a)
 {
     vi v;
@@ -44,7 +44,7 @@ static inline vi vi_dot_plain(vi sum, vi left, vi plain)
     return (vi)((uint32_t)sum + (uint32_t)(l[0] * b[0] + l[1] * b[1] + l[2] * b[2] + l[3] * b[3]));
 }
 
-/* left: bytes of A without signs; right: with signs. */
+/* left: unsigned bytes of A; right: signed bytes. */
 static inline vi vi_dot(vi sum, vi left, vi right)
 {
     return vi_dot_plain(sum, right, left);

@@ -1,6 +1,6 @@
-/* Vectors as plain C structs of LANES numbers, in the words that features/real_*.h give the levels'
-   vectors: what each means. The including file defines REAL, BITS (unsigned, as wide), SIGNED_BITS, LANES,
-   MANTISSA_BITS, SQRT_HALF_BITS. */
+/* Vectors as plain C structs of LANES numbers, with the operations that features/real_*.h map to the levels'
+   vectors; they define those. The including file defines REAL, BITS (unsigned, same width), SIGNED_BITS,
+   LANES, MANTISSA_BITS, SQRT_HALF_BITS. */
 typedef struct {
     REAL v[LANES];
 } vec;
@@ -96,7 +96,7 @@ static inline vec v_exponent(vec x, vec *m)
     {
         BITS bits;
         memcpy(&bits, &x.v[lane], sizeof bits);
-        BITS above = bits - SQRT_HALF_BITS; /* may wrap: its top bits are the exponent, signed */
+        BITS above = bits - SQRT_HALF_BITS; /* may wrap: its top bits are the signed exponent */
         BITS mantissa = (above & (((BITS)1 << MANTISSA_BITS) - 1)) + SQRT_HALF_BITS;
         e.v[lane] = (REAL)((SIGNED_BITS)above >> MANTISSA_BITS);
         memcpy(&m->v[lane], &mantissa, sizeof mantissa);

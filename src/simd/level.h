@@ -1,5 +1,5 @@
-/* Names of what is compiled once per CPU level: SIMD_NAME(rows_init) is rows_init_avx2 in the unit for
-   SIMD_LEVEL avx2. */
+/* Names of symbols that are compiled once per CPU level: SIMD_NAME(rows_init) is rows_init_avx2 in the unit
+   for SIMD_LEVEL avx2. */
 #ifndef SIMD_LEVEL_H
 #define SIMD_LEVEL_H
 
