@@ -75,8 +75,8 @@ sib_code outfile_begin(outfile *f, const char *path, sib_error *err)
     return SIB_OK;
 }
 
-/* A stream that failed earlier has lost the cause; writing one more byte to it, which is discarded anyway,
-   fails with the cause. */
+/* A stream that failed earlier no longer has the cause. Writing one more byte, to a file that is lost
+   anyway, fails for the same cause. */
 static int cause_of_failure(FILE *stream)
 {
     return write(fileno(stream), "", 1) < 0 ? errno : EIO;

@@ -66,7 +66,7 @@ sib_code path_confined(const char *folder, const char *name, char **out, sib_err
     if (code == SIB_OK)
         code = resolve(joined, name, &real, err);
     size_t n = root ? strlen(root) : 0;
-    n -= n == 1; /* "/" */
+    n -= n == 1; /* root is "/" */
     if (code == SIB_OK && (strncmp(real, root, n) != 0 || real[n] != '/'))
         code = err_set(err, SIB_ERR_ARGUMENT, "'%s' leads out of the folder of what names it", name);
     if (code == SIB_OK && !(*out = mem_strdup(real)))

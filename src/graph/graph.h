@@ -78,7 +78,8 @@ typedef struct value {
     uint32_t n_elements;
     /* the constant is an initializer of the file, not folded; in a plan, it is then also lasting */
     bool from_file;
-    bool assured; /* the type follows from the graph's inputs, without other declarations of the file */
+    /* the type follows from the graph's inputs alone, not from other declarations of the file */
+    bool assured;
     bool lasting; /* in a plan: the constant lives as long as the model, so what derives from it may too */
 } value;
 
@@ -146,7 +147,6 @@ sib_code graph_add_node(graph *g, const node *n, node_id *out, sib_error *err);
 /* Copies *n, its lists and attributes into the arena, but not what attributes point to. Errors:
    SIB_ERR_MEMORY. */
 sib_code node_copy(graph_arena *arena, const node *n, node *out, sib_error *err);
-/* Append to inputs or outputs. */
 sib_code graph_add_input(graph *g, value_id v, sib_error *err);
 sib_code graph_add_output(graph *g, value_id v, sib_error *err);
 /* Gets the inner value of a capture of `outer`, a value of g->outer; adds the capture where there is none. */

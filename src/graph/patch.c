@@ -21,7 +21,6 @@ typedef struct new_output {
     value_id value;
 } new_output;
 
-/* A growing array. */
 typedef struct list {
     void *items;
     uint32_t n;

@@ -26,7 +26,6 @@ typedef struct value_type {
     dim_shape shape;
 } value_type;
 
-/* The outermost kind. */
 static inline type_kind type_outer(const value_type *t)
 {
     return t->depth ? (type_kind)t->wrap[0] : t->leaf;
