@@ -176,8 +176,7 @@ static inline void case_free(milli_case *c)
     arena_free(&c->arena);
 }
 
-/* ---- One line per run: the result is owned by the caller
-   ------------------------------------------------ */
+/* ---- One line per run: the result is owned by the caller ----------------------------------------------- */
 
 static inline sib_tensor *run_milli(milli_kind kind, size_t n_in, const sib_tensor *const *in,
                                     size_t n_attributes, const attribute *attributes, out_spec spec)

@@ -233,8 +233,7 @@ static void operators(void **state)
         }
 }
 
-/* ---- Casts and where
-   ---------------------------------------------------------------------------------------- */
+/* ---- Casts and where ----------------------------------------------------------------------------------- */
 
 static void make_cast(tiny *t, const value_id *in, const void *context)
 {
@@ -288,8 +287,7 @@ static void choices(void **state)
     }
 }
 
-/* ---- Several operators in one step
-   ------------------------------------------------------------------------ */
+/* ---- Several operators in one step --------------------------------------------------------------------- */
 
 /* gate = sigmoid(x + b); y = gate z - x; gate is an output too if context says so. */
 static void make_gate(tiny *t, const value_id *in, const void *context)

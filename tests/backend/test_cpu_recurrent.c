@@ -5,8 +5,7 @@ typedef struct recurrent_row {
     const char *what, *type;
     int64_t t, b, i, h;
     const char *direction;                                        /* NULL: attribute omitted */
-    bool bias, lengths, states, peepholes, batch_first, changing; /* changing: the weights are inputs, not
-                                                                     constants */
+    bool bias, lengths, states, peepholes, batch_first, changing; /* changing: weights are inputs */
     bool coupled, reset_after;
     double clip;
     const char *activations[6];

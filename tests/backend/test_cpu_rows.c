@@ -260,8 +260,7 @@ static void test_range(void **state)
         }
 }
 
-/* ---- Reductions
-   ------------------------------------------------------------------------------------------ */
+/* ---- Reductions ---------------------------------------------------------------------------------------- */
 
 static const char *const reductions[] = {"ReduceSum", "ReduceMean",   "ReduceMax",
                                          "ReduceMin", "ReduceProd",   "ReduceL1",
@@ -425,8 +424,7 @@ static void test_order(void **state)
         }
 }
 
-/* ---- Quantization
-   ------------------------------------------------------------------------------------------- */
+/* ---- Quantization -------------------------------------------------------------------------------------- */
 
 static void test_quantize(void **state)
 {

@@ -157,8 +157,7 @@ static void test_bmp_runs(void **state)
     expect_failure(file, 118 + 6, SIB_ERR_FORMAT, "BMP");
 }
 
-/* ---- Formats decoded by libraries
-   -------------------------------------------------------------------------- */
+/* ---- Formats decoded by libraries ---------------------------------------------------------------------- */
 
 static void test_written(void **state)
 {

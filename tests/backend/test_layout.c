@@ -49,8 +49,8 @@ static void test_transpose(void **state)
         check_transpose(all_dtypes[d], 4, DIMS(2, 3, 4, 5), DIMS(0, 3, 1, 2), &r);
         check_transpose(all_dtypes[d], 4, DIMS(2, 3, 4, 5), DIMS(3, 2, 1, 0), &r);
         check_transpose(all_dtypes[d], 3, DIMS(3, 1, 7), DIMS(1, 0, 2), &r);
-        check_transpose(all_dtypes[d], 3, DIMS(2, 37, 50), DIMS(0, 2, 1), &r); /* more than one tile along
-                                                                                  both axes */
+        /* more than one tile along both axes */
+        check_transpose(all_dtypes[d], 3, DIMS(2, 37, 50), DIMS(0, 2, 1), &r);
         check_transpose(all_dtypes[d], 5, DIMS(3, 2, 5, 2, 18), DIMS(4, 1, 3, 0, 2), &r);
         check_transpose(all_dtypes[d], 2, DIMS(0, 3), DIMS(1, 0), &r);
         check_transpose(all_dtypes[d], 0, DIMS(0), DIMS(0), &r);
@@ -115,8 +115,7 @@ static void test_slice(void **state)
     sib_tensor_free(&a);
 }
 
-/* ---- Concatenation and padding
-   --------------------------------------------------------------------------- */
+/* ---- Concatenation and padding ------------------------------------------------------------------------- */
 
 static void test_concat(void **state)
 {

@@ -36,8 +36,8 @@ static void put(made *m, const char *name, size_t rank, const int64_t *dims, dou
     bool gone = m->without && !strcmp(m->without, name), bent = m->bent && !strcmp(m->bent, name);
     for (size_t i = 0; i < rank; i++)
         count *= (size_t)dims[i];
-    for (size_t i = 0; i < count; i++) { /* also drawn when left out, so that the other weights do not
-                                            change */
+    /* also drawn when left out, so that the other weights do not change */
+    for (size_t i = 0; i < count; i++) {
         float x = (float)(draw(m) * scale + offset);
         if (m->plant != 0 && i == count / 2 && !strcmp(name, "decoder.ln.weight"))
             x = m->plant;
@@ -136,8 +136,7 @@ static const char *save_whisper(made m, const char *folder, const char *name)
     return file_save(folder, name, b);
 }
 
-/* ---- Temporary folders
-   --------------------------------------------------------------------------------------------- */
+/* ---- Temporary folders --------------------------------------------------------------------------------- */
 
 static const char *folder(void)
 {
@@ -181,8 +180,7 @@ static const char *beside(const char *path, const char *name)
     return s;
 }
 
-/* ---- Running it
-   ----------------------------------------------------------------------------------------------- */
+/* ---- Running it ---------------------------------------------------------------------------------------- */
 
 static sib_value *of_floats(size_t rank, const int64_t *dims, const float *x)
 {

@@ -165,8 +165,7 @@ static void context_comes_from_another_call(void **state)
     assert_null(out[0]);
     job_value_release(in);
     expect(called(c.live[0], floats(DIMS(2), OF(10, 20))), SIB_F32, DIMS(2), OF(-10, -20));
-    for (int i = 0; i < 2; i++) /* tokens + audio * 2 + audio + 2 + the caches, each of which grows by 2 per
-                                   call */
+    for (int i = 0; i < 2; i++) /* tokens + audio * 2 + audio + 2 + the caches, which grow by 2 each */
         expect(called(c.live[1], floats(DIMS(1, 2), OF(1, 2))), SIB_F32, DIMS(1, 2),
                OF(33 + 4 * i, 64 + 4 * i));
     expect(called(c.live[0], floats(DIMS(2), OF(0, 0))), SIB_F32, DIMS(2), OF(0, 0));
@@ -181,8 +180,8 @@ static void states_are_reordered_by_rows(void **state)
     tiny t = two_parts();
     calls c = calls_of(&t, encoder_decoder);
     sib_value_free(&(sib_value *){called(c.live[0], floats(DIMS(2), OF(0, -2)))});
-    CHECK_OK(job_call_reorder(c.live[1], 3, (const size_t[]){0, 0, 0}, &err), err); /* there is no state
-                                                                                       yet */
+    /* there is no state yet */
+    CHECK_OK(job_call_reorder(c.live[1], 3, (const size_t[]){0, 0, 0}, &err), err);
     /* a cache grown from one row to three, which then differ by what is fed to each */
     expect(called(c.live[1], floats(DIMS(1, 2), OF(1, 2))), SIB_F32, DIMS(1, 2), OF(3, -2));
     CHECK_OK(job_call_reorder(c.live[1], 3, (const size_t[]){0, 0, 0}, &err), err);

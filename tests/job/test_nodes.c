@@ -49,8 +49,7 @@ static sib_job *node_job(const char *op, const char *more, const char *inputs, c
     return job_of(text);
 }
 
-/* ---- Audio
-   ------------------------------------------------------------------------------------------------- */
+/* ---- Audio --------------------------------------------------------------------------------------------- */
 
 static sib_tensor *sound(size_t n)
 {
@@ -370,8 +369,7 @@ static void text_is_given_as_far_as_it_is_certain(void **state)
     }
 }
 
-/* ---- Sampling
-   ---------------------------------------------------------------------------------------------- */
+/* ---- Sampling ------------------------------------------------------------------------------------------ */
 
 #define SAMPLE_INPUTS                                                                                        \
     "\"logits\": \"tensor\", \"tokens\": {\"type\": \"tokens\", \"default\": null}, \"stop_tokens\": "       \
@@ -467,8 +465,8 @@ static void the_choice_is_made_by_its_rules(void **state)
     assert_float_equal(sib_job_result_find(r, "p")->numbers.data[3], 3 - log(sum),
                        1e-12); /* from the logits without the penalty */
     sib_job_result_free(&r);
-    in[4] = tokens("tokens", 3, (int32_t[]){1, 2, 77}); /* seen before; one is out of range of the
-                                                           vocabulary */
+    /* seen before; one is out of range of the vocabulary */
+    in[4] = tokens("tokens", 3, (int32_t[]){1, 2, 77});
     in[3] = a_number("repetition_penalty", 10);
     r = run_with(j, 5, in, NULL);
     expect_tokens(sib_job_result_find(r, "ids"), 4, (int32_t[]){0, 1, 1, 1});
@@ -597,8 +595,8 @@ static void a_score_is_what_its_definition_says(void **state)
     run_fails(j, 1, in, NULL, SIB_ERR_ARGUMENT, "it: a perplexity needs two tokens, there are 1");
     sib_job_result *r = NULL;
     const char *wanted[] = {"logits"};
-    CHECK_OK(sib_job_run(j, 1, in, 1, wanted, NULL, &r, &err), err); /* a part that no output needs may be
-                                                                        missing */
+    /* a part that no output needs may be missing */
+    CHECK_OK(sib_job_run(j, 1, in, 1, wanted, NULL, &r, &err), err);
     assert_int_equal(sib_tensor_dims(sib_job_result_find(r, "logits")->tensor)[0], 1);
     sib_job_result_free(&r);
     in[0] = tokens("tokens", 0, NULL);

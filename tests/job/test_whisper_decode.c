@@ -500,8 +500,7 @@ static void test_beams_that_never_end_are_ended(void **state)
     set_close(&s);
 }
 
-/* ---- Errors
-   ------------------------------------------------------------------------------------------------ */
+/* ---- Errors -------------------------------------------------------------------------------------------- */
 
 static void test_a_model_that_fails_is_heard(void **state)
 {

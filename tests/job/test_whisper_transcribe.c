@@ -446,8 +446,7 @@ static void test_samples_become_windows(void **state)
     set_close(&s);
 }
 
-/* ---- Callbacks
-   -------------------------------------------------------------------------------------------------- */
+/* ---- Callbacks ----------------------------------------------------------------------------------------- */
 
 typedef struct told {
     size_t segments, texts, progresses;
@@ -508,8 +507,8 @@ static void test_text_is_told_in_whole_characters(void **state)
     assert_int_equal(t.segments, 3);
     assert_string_equal(s.out.text, "x\xE8\xAA\x9Ey\xEF\xBF\xBD");
     assert_string_equal(t.text, s.out.text);
-    assert_int_equal(t.texts, 3); /* "x", then the character that the second window completes, then the
-                                     incomplete one */
+    assert_int_equal(t.texts,
+                     3); /* "x", the character that the second window completes, the incomplete one */
     assert_string_equal(s.out.segments[0].text, "x\xEF\xBF\xBD");
     assert_int_equal(t.progresses, 3);
     assert_true(t.done == 70 && t.total == 70);

@@ -13,8 +13,7 @@ static sib_str str(const char *s)
     return (sib_str){s, strlen(s)};
 }
 
-/* ---- Characters
-   -------------------------------------------------------------------------------------------- */
+/* ---- Characters ---------------------------------------------------------------------------------------- */
 
 static void check_trim(const char *text, const char *expected)
 {
@@ -221,8 +220,8 @@ static void test_paths_are_the_cheapest(void **state)
         int64_t first[5];
         for (size_t i = 0; i < rows * columns; i++)
             cost[i] =
-                check_uniform(&r) + 1; /* of one sign: a path is then nearly determined by where it enters
-                                          rows */
+                /* of one sign: a path is then nearly determined by where it enters rows */
+                check_uniform(&r) + 1;
         CHECK_OK(whisper_warp(cost, rows, columns, first, &err), err);
         assert_int_equal(first[0], 0);
         double best = INFINITY;
@@ -242,8 +241,8 @@ static void test_paths_are_the_cheapest(void **state)
     }
     int64_t first[3];
     CHECK_OK(whisper_warp((const double[]){0, 0, 1, 0}, 2, 2, first, &err), err);
-    assert_int_equal(first[1], 0); /* vertical and diagonal steps cost the same: neither is taken, but a
-                                      horizontal one */
+    /* vertical and diagonal steps cost the same: neither is taken, but a horizontal one */
+    assert_int_equal(first[1], 0);
     CHECK_OK(whisper_warp(NULL, 3, 0, first, &err), err); /* no audio */
     assert_true(first[0] == -1 && first[2] == -1);
 }
@@ -282,9 +281,7 @@ static float hear_at(fed_model *m, const int32_t head[2], size_t i, size_t posit
 {
     const hearing *h = (const hearing *)m->script;
     assert_int_equal(head[0], 1); /* the upper half of two layers */
-    if (i < 3 ||
-        i > 9) /* before the words: start, language, task; a word is aligned by the row of the token before
-                  it */
+    if (i < 3 || i > 9) /* start, language and task; a word is aligned by the row of the token before it */
         return 0;
     const double second = (double)position * 0.02 + 0.01;
     return second > h->bounds[i - 3] && (h->bounds[i - 2] == 0 || second < h->bounds[i - 2]) ? 8 : 0;

@@ -75,8 +75,8 @@ typedef struct tiny_model {
 static inline const tiny_line *tiny_find(tiny_model *t)
 {
     const tiny_line *found = NULL;
-    if (t->seen_encodes != t->fed.n_encodes) { /* each decoding of a window but the first is preceded by a
-                                                  rewind */
+    /* each decoding of a window but the first is preceded by a rewind */
+    if (t->seen_encodes != t->fed.n_encodes) {
         t->seen_encodes = t->fed.n_encodes;
         t->first_rewind = t->fed.n_rewinds;
     }

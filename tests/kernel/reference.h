@@ -40,8 +40,7 @@ double *case_reference(const conv_case *c, bool with_bias, double *terms);
 
 typedef enum case_norm {
     CASE_ROW_NORM,  /* the norm of the row */
-    CASE_TERM_NORM, /* the norm of its terms: close to the row's norm unless the terms cancel, as they may in
-                       rows of a few numbers */
+    CASE_TERM_NORM, /* that of its terms: close to the row's unless they cancel, as in rows of few numbers */
 } case_norm;
 
 /* Fails where an element of a row of y is further from the reference than tolerance * the norm. */

@@ -27,8 +27,8 @@ static void named_shapes(void **state)
             conv_case c;
             case_make(&c, (sib_conv1d_spec){v[0], v[1], v[2], v[3], v[4], v[5], v[6], 1, 1, extras},
                       dtypes[d].dtype, i);
-            c.every = c.n_w > 20000 ? 7 : 1; /* only some channels of the long ones: the reference is slow
-                                                under sanitizers */
+            /* only some channels of the long ones: the reference is slow under sanitizers */
+            c.every = c.n_w > 20000 ? 7 : 1;
             case_run(&c, NULL, extras);
             case_check(&c, extras, dtypes[d].tolerance, CASE_ROW_NORM);
             case_free(&c);

@@ -317,8 +317,8 @@ static void test_large(void **state)
     sib_pool *pool;
     CHECK_OK(sib_pool_create(3, &pool, &err), err);
     size_t n =
-        getenv("SIBYL_QUICK") ? 3 : sizeof cases / sizeof *cases; /* under an emulator the long sums take
-                                                                     minutes */
+        /* under an emulator the long sums take minutes */
+        getenv("SIBYL_QUICK") ? 3 : sizeof cases / sizeof *cases;
     for (size_t i = 0; i < n; i++) {
         problem p;
         const size_t pads[2] = {cases[i].pad, cases[i].pad};
@@ -331,8 +331,7 @@ static void test_large(void **state)
     sib_pool_free(&pool);
 }
 
-/* ---- Rounding error
-   ------------------------------------------------------------------------------------------- */
+/* ---- Rounding error ------------------------------------------------------------------------------------ */
 
 /* Error relative to the sums of |x| |w|, in rounding units: its root mean square and its maximum. */
 static void check_rounding(problem *p, const char *level, size_t m)

@@ -15,8 +15,8 @@ static void plausible_figures(void **state)
         sib_peak peak = {0};
         CHECK_OK(sib_measure_peak(pool, 0.05, &peak, &err), err);
         assert_int_equal(peak.threads, threads ? threads : 1);
-        assert_true(peak.flops > 1e7 && peak.flops < 1e15); /* wide limits: they hold under sanitizers and
-                                                               emulators too */
+        /* wide limits: they hold under sanitizers and emulators too */
+        assert_true(peak.flops > 1e7 && peak.flops < 1e15);
         assert_true(peak.read_bytes > 1e6 && peak.read_bytes < 1e14);
         sib_pool_free(&pool);
     }

@@ -292,8 +292,7 @@ size_t mutate(check_random *r, uint8_t *data, size_t n, char *what, size_t size)
     return n;
 }
 
-/* ---- Mutations that keep a file readable
-   ------------------------------------------------------------------------ */
+/* ---- Mutations that keep a file readable --------------------------------------------------------------- */
 
 static walk *walk_of(const uint8_t *data, size_t n)
 {

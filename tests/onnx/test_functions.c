@@ -211,8 +211,8 @@ static void test_overloads(void **state)
     onnx_model *model = read_model(m, NULL);
     assert_string_equal(model->graph->nodes[0].type.data, "Neg");
     assert_string_equal(model->graph->nodes[1].type.data, "Abs");
-    assert_string_equal(model->graph->nodes[2].type.data, "F"); /* no function has this overload: the node
-                                                                   stays */
+    /* no function has this overload: the node stays */
+    assert_string_equal(model->graph->nodes[2].type.data, "F");
     onnx_free(&model);
 }
 

@@ -48,8 +48,7 @@ typedef struct op_case {
     sib_str error;         /* words of the expected message; data is NULL if the case must succeed */
     size_t n_variables;
     case_variable variables[CASE_MAX_VARIABLES]; /* for graphs in attributes */
-    double tolerance;                            /* absolute and relative; negative: the default of the
-                                                    dtype */
+    double tolerance;                            /* absolute and relative; negative: the dtype's */
 } op_case;
 
 /* Callbacks. Both return false to stop. */

@@ -195,8 +195,7 @@ static void runs_without_memory_fail_well(void **state)
     check_all(fails_well);
 }
 
-/* ---- A model whose inputs change
-   ----------------------------------------------------------------------------- */
+/* ---- A model whose inputs change ----------------------------------------------------------------------- */
 
 #define WIDTH 4
 

@@ -67,7 +67,7 @@ static void *watch(void *unused)
             sib_cancel_set(running);
         if (active && spent > WATCH_SECONDS) {
             say(running ? "takes too long, though cancelled: " : "takes too long: ");
-            /* Aborts with a stack trace. */
+            /* A core dump shows where it is. */
             signal(SIGABRT, SIG_DFL);
             abort();
         }

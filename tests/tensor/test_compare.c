@@ -85,8 +85,8 @@ static void the_worst_is_one_that_differs(void **state)
     const float b[] = {1000, 1, 2, 3}, a[] = {1000.5f, 1, 2.25f, 3.125f};
     const sib_tolerance t = {.rtol = 1e-3};
     sib_comparison c = compare(SIB_F32, a, b, 4, t);
-    assert_true(c.n_different == 2 && c.max_abs == 0.5); /* the max of the first element, which is within
-                                                            tolerance */
+    /* the max of the first element, which is within tolerance */
+    assert_true(c.n_different == 2 && c.max_abs == 0.5);
     assert_true(c.first == 2 && c.first_a == 2.25 && c.first_b == 2);
     assert_true(c.worst == 2 && c.worst_a == 2.25 && c.worst_b == 2);
     c = compare(SIB_F32, a, b, 2, t);

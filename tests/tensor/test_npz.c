@@ -180,8 +180,8 @@ static void archives_of_others(void **state)
     assert_true(code == SIB_ERR_UNSUPPORTED || code == SIB_ERR_FORMAT);
     memset(&err, 0, sizeof err);
     size =
-        make_zip(zip, names + 1, data + 1, bytes + 1, 1, 8, 1u << 30); /* invalid deflate data that claims to
-                                                                          be huge */
+        /* invalid deflate data that claims to be huge */
+        make_zip(zip, names + 1, data + 1, bytes + 1, 1, 8, 1u << 30);
     CHECK_FAILS(sib_npz_load(write_file("b.npz", zip, size), &entries, &n, &err), SIB_ERR_FORMAT, err,
                 "array 'a'");
     size = make_zip(zip, names + 1, data + 1, (size_t[]){20}, 1, 0, 0); /* a truncated member */

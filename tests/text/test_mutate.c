@@ -200,8 +200,8 @@ static void mutate_seed(const struct seed *seed, check_random *r, uint64_t count
         for (size_t i = 1 + below(r, 1 + below(r, 4)); i > 0; i--)
             n = change(r, now_read, n);
         snprintf(doing, sizeof doing, "change %llu of %s", (unsigned long long)k, seed->name);
-        char *exact = malloc(n ? n : 1); /* a block of the exact size, so that a read past the end is
-                                            detected */
+        /* a block of the exact size, so that a read past the end is detected */
+        char *exact = malloc(n ? n : 1);
         assert_non_null(exact);
         memcpy(exact, now_read, n);
         alarm(MOST_SECONDS);

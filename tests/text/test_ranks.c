@@ -18,8 +18,7 @@ static sib_tokenizer *open_text(const char *const *more, const char *kind, size_
     return t;
 }
 
-/* ---- Small vocabularies
-   --------------------------------------------------------------------------------- */
+/* ---- Small vocabularies -------------------------------------------------------------------------------- */
 
 static void test_lowest_rank_first(void **state)
 {
@@ -92,8 +91,7 @@ static void test_small_whisper(void **state)
     sib_tokenizer_free(&t);
 }
 
-/* ---- Pre-tokens
-   ------------------------------------------------------------------------------------------ */
+/* ---- Pre-tokens ---------------------------------------------------------------------------------------- */
 
 typedef struct pieces_case {
     scan_pretoken *scan;
@@ -134,8 +132,7 @@ static void test_pieces(void **state)
     }
 }
 
-/* ---- Merging: the heap and the search agree
-   --------------------------------------------------------------- */
+/* ---- Merging: the heap and the search agree ------------------------------------------------------------ */
 
 static size_t merge_plainly(const merges *m, int32_t *ids, size_t n)
 {
@@ -263,8 +260,7 @@ static void test_memory(void **state)
     buf_free(&b);
 }
 
-/* ---- The real vocabularies
-   -------------------------------------------------------------------------------- */
+/* ---- The real vocabularies ----------------------------------------------------------------------------- */
 
 static sib_tokenizer *open_real(const char *file, size_t n_vocab)
 {

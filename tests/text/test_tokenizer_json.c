@@ -182,8 +182,7 @@ static const struct {
     {BPE("\"a\":0,\"ab\":1", "\"a b\""), SIB_ERR_FORMAT, "merges[0]: 'a' with 'b' are not both"},
     {BPE("\"a\":0,\"b\":1", "\"a b\""), SIB_ERR_FORMAT, "gives no token"},
     {BPE("\"a\":0,\"b\":1,\"ab\":2", "\"a b\",[\"a\",\"b\"]"), SIB_ERR_FORMAT, "occurs twice"},
-    {BPE("\"a\":0,\"\":1", "[\"\",\"a\"]"), SIB_ERR_FORMAT, "empty side"}, /* would replace the empty string
-                                                                              forever */
+    {BPE("\"a\":0,\"\":1", "[\"\",\"a\"]"), SIB_ERR_FORMAT, "empty side"}, /* would repeat forever */
     {BPE("\"a\":0", "\"aa\""), SIB_ERR_FORMAT, "merges[0]: is not a pair"},
     {BPE("\"a\":0", "7"), SIB_ERR_FORMAT, "is not a pair"},
     {"{\"model\":{\"type\":\"BPE\",\"dropout\":0.1,\"vocab\":{\"a\":0},\"merges\":[]}}", SIB_ERR_UNSUPPORTED,

@@ -155,8 +155,7 @@ typedef struct rg_row {
 extern const rg_row rg_elementwise[], rg_layout[], rg_rows[], rg_matrix[], rg_windows[], rg_others[],
     rg_quantized[];
 
-/* ---- Mutated cases (cases.c)
-   --------------------------------------------------------------------------------- */
+/* ---- Mutated cases (cases.c) --------------------------------------------------------------------------- */
 
 /* A graph of the one node of a case, with dims and elements changed such that ref still accepts it. Returns
    false if the case is not suitable. */
@@ -197,8 +196,7 @@ bool rg_check(rg_graph *g, uint64_t seed, int only, rg_failure *out);
 /* Shrinks g while it fails in the same configuration. */
 void rg_shrink(rg_graph *g, uint64_t seed, rg_failure *failure);
 
-/* ---- Output (text.c)
-   ------------------------------------------------------------------------------------------ */
+/* ---- Output (text.c) ----------------------------------------------------------------------------------- */
 
 void rg_print(const rg_graph *g, FILE *out);
 /* Saves model.onnx and test_data_set_0 into a folder, for `sibyl conform`. */

@@ -3,8 +3,7 @@
 static const rg_want any_float = {rg_is_float, 0, 6}, any_bool = {rg_is_bool, 0, 6},
                      any_integer = {rg_is_integer, 0, 6}, anything = {NULL, 0, 6};
 
-/* ---- One operand
-   -------------------------------------------------------------------------------------------- */
+/* ---- One operand --------------------------------------------------------------------------------------- */
 
 static const char *const unary[][2] = {{"Abs", ""},
                                        {"Neg", ""},
@@ -79,8 +78,7 @@ static bool make_not(const rg_maker *m)
     return x != RG_NONE && rg_put(m, "Not", "", 1, &x, 1);
 }
 
-/* ---- Two operands
-   ------------------------------------------------------------------------------------------- */
+/* ---- Two operands -------------------------------------------------------------------------------------- */
 
 /* A value of x's dtype that broadcasts with x: an existing one, x itself, or a new one. */
 static int partner(const rg_maker *m, int x)
@@ -165,8 +163,7 @@ static bool make_prelu(const rg_maker *m)
     return in[1] != RG_NONE && rg_put(m, "PRelu", "", 2, in, 1);
 }
 
-/* ---- More operands
-   ------------------------------------------------------------------------------------------ */
+/* ---- More operands ------------------------------------------------------------------------------------- */
 
 static bool make_where(const rg_maker *m)
 {

@@ -60,8 +60,7 @@ static value_id softmax(tiny *t, value_id x, int64_t axis)
     return made;
 }
 
-/* ---- Heads in one axis: [B, S, H * D]
-   --------------------------------------------------------------------- */
+/* ---- Heads in one axis: [B, S, H * D] ------------------------------------------------------------------ */
 
 typedef enum line_change {
     BERT,        /* the scores divided, a mask added */
@@ -171,8 +170,8 @@ static void heads_in_line(void **state)
                                      DIMS(2, 1, 1, 5), boolean ? seen : added)};
         sib_named_value in[] = {{"q", x[0]}, {"k", x[1]}, {"v", x[2]}, {"mask", x[3]}};
         char nodes[300];
-        const char *made = boolean || c == ANY_FLOATS ? "" : "Cast Sub Mul "; /* the nodes that make the
-                                                                                 mask */
+        /* the nodes that make the mask */
+        const char *made = boolean || c == ANY_FLOATS ? "" : "Cast Sub Mul ";
         if (*left[c] == '*')
             snprintf(nodes, sizeof nodes, "Reshape Reshape Reshape %sTranspose Transpose Transpose %s", made,
                      left[c] + 1);
@@ -187,8 +186,7 @@ static void heads_in_line(void **state)
     }
 }
 
-/* ---- One head per batch element: [N, S, D]
-   ----------------------------------------------------------------- */
+/* ---- One head per batch element: [N, S, D] ------------------------------------------------------------- */
 
 static void heads_apart(void **state)
 {
@@ -215,8 +213,7 @@ static void heads_apart(void **state)
     }
 }
 
-/* ---- After a past, as in GPT-2
-   ------------------------------------------------------------------------------ */
+/* ---- After a past, as in GPT-2 ------------------------------------------------------------------------- */
 
 /* Keys are transposed in the past; scores are selected by a triangle, else -10000. holes: the triangle hides
    entire rows. */

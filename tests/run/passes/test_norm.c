@@ -158,8 +158,7 @@ static void exact_gelu(void **state)
 static void gelu_by_tanh(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 4; kind++) { /* x^3 by Pow, by products, as x * (1 + c x x), with another
-                                              factor */
+    for (int kind = 0; kind < 4; kind++) { /* x^3 by Pow, by products, x * (1 + c x x), another factor */
         tiny t = tiny_begin();
         value_id x = tiny_op(&t, "Sub", tiny_input(&t, "x", SIB_F32, "3 5"),
                              passes_weight(&t, "w", DIMS(5), 1, 0), "x1");
