@@ -1,5 +1,5 @@
-/* Features of a whole recording: frames in blocks over threads, then the clamp to the maximum and the
- * smoothing. */
+/* Features of an entire recording: frames in blocks over threads, then the clamp to the maximum and the
+   smoothing. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/pool.h"
@@ -19,14 +19,14 @@ typedef struct {
     char *workspace; /* (threads, workspace_bytes) */
     size_t workspace_bytes, scratch_bytes;
     mel_tally *tallies; /* (threads) */
-    float *limits;      /* (frames), or NULL where nothing is computed again */
+    float *limits;      /* (frames), or NULL where no values are recomputed */
     float min;          /* maximum - dynamic_range, once the maximum is known */
     float *features;
     size_t row_stride;
 } compute_job;
 
-/* Raises every value of x (rows, columns), row stride `stride`, to at least `least`. Rows that need
-   nothing are only read: writing them back takes memory bandwidth, which is what threads share. */
+/* Raises every value of x (rows, columns), row stride `stride`, to at least `min`. Rows that need no change
+   are only read: writing them back takes memory bandwidth, which threads share. */
 static void raise_to(float min, float *x, size_t rows, size_t columns, size_t stride)
 {
     for (size_t r = 0; min > -FLT_MAX && r < rows; r++) {
@@ -50,7 +50,7 @@ static int64_t frame_start(const sib_mel *mel, size_t t)
     return (int64_t)t * mel->spec.hop_length - (int64_t)mel->lead;
 }
 
-/* Frames begin .. end - 1 of z, by way of the worker's buffer where they reach beyond the samples. */
+/* Computes frames begin .. end - 1 of z, through the worker's buffer where they extend beyond the samples. */
 static void compute_frames(const compute_job *j, size_t begin, size_t end, unsigned worker)
 {
     if (begin >= end)
@@ -64,14 +64,15 @@ static void compute_frames(const compute_job *j, size_t begin, size_t end, unsig
                       j->limits ? j->limits + begin : NULL, &j->tallies[worker], scratch);
 }
 
-/* Frames begin .. begin + count - 1 of z: those that lie inside the samples are read where they are. */
+/* Computes frames begin .. begin + count - 1 of z: those within the samples are read in place. */
 static void compute_block(void *context, size_t begin, size_t count, unsigned worker)
 {
     const compute_job *j = context;
     const size_t hop = (size_t)j->mel->spec.hop_length, win = (size_t)j->mel->spec.win_length,
                  lead = j->mel->lead;
     const size_t end = begin + count, n = j->signal.n;
-    const size_t whole = n + lead >= win ? (n + lead - win) / hop + 1 : 0; /* frames that end inside */
+    const size_t whole = n + lead >= win ? (n + lead - win) / hop + 1 : 0; /* frames that end within the
+                                                                              samples */
     const size_t inside = size_min(size_max(begin, size_ceil_div(lead, hop)), end);
     const size_t beyond = size_min(size_max(inside, whole), end);
     compute_frames(j, begin, inside, worker);
@@ -79,8 +80,8 @@ static void compute_block(void *context, size_t begin, size_t count, unsigned wo
     compute_frames(j, beyond, end, worker);
 }
 
-/* Frames begin .. begin + count - 1 of z, once the maximum is known: doubtful values again, and the clamp
-   where no smoothing follows. */
+/* For frames begin .. begin + count - 1 of z, once the maximum is known: recomputes doubtful values, and
+   clamps where no smoothing follows. */
 static void finish_block(void *context, size_t begin, size_t count, unsigned worker)
 {
     const compute_job *j = context;
@@ -102,8 +103,8 @@ static void smooth_rows(void *context, size_t begin, size_t count, unsigned work
                    j->features + r * j->row_stride);
 }
 
-/* NaN and infinite samples show in the energies of the frames that hold them; samples in no frame are looked
- * at here. */
+/* NaN and infinite samples are detected by the energies of the frames that contain them; samples in no frame
+   are checked here. */
 static sib_code check_samples(const compute_job *j, bool overflow, sib_error *err)
 {
     const sib_mel_spec *spec = &j->mel->spec;
@@ -122,7 +123,7 @@ static sib_code check_samples(const compute_job *j, bool overflow, sib_error *er
     return SIB_OK;
 }
 
-/* Memory for every worker, and for z where smoothing needs it apart from the result. */
+/* Allocates memory for every worker, and for z where smoothing needs it apart from the result. */
 static sib_code job_make(compute_job *j, unsigned threads, sib_error *err)
 {
     const sib_mel *mel = j->mel;
@@ -148,7 +149,7 @@ static sib_code job_make(compute_job *j, unsigned threads, sib_error *err)
     return SIB_OK;
 }
 
-/* Lowest value that is left by the clamp to `maximum`, -FLT_MAX where the description has no clamp. */
+/* The lowest value after the clamp to `maximum`; -FLT_MAX where the description has no clamp. */
 static float mel_least(const sib_mel *mel, float maximum)
 {
     if (mel->spec.dynamic_range == 0)

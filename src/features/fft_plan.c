@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Radix 4 first: it has the fewest operations a point; then primes, whatever they are. */
+/* Radix 4 first, which has the fewest operations per point; then any primes. */
 static int32_t next_radix(int32_t n)
 {
     if (n % 4 == 0)
@@ -17,7 +17,7 @@ static int32_t next_radix(int32_t n)
     return n;
 }
 
-/* exp(-2 pi i k / n) as cos and -sin; the angle is reduced first, so large k lose nothing. */
+/* exp(-2 pi i k / n) as cos and -sin; the angle is reduced first, so large k lose no precision. */
 static double *put_root(double *at, int64_t k, int64_t n)
 {
     const double pi = 3.14159265358979323846;

@@ -6,17 +6,18 @@
 
 #define FFT_MAX_PASSES 24
 
-/* One pass turns in (ido, radix, l1) into out (ido, l1, radix), first index fastest (the layout of
+/* One pass transforms in (ido, radix, l1) to out (ido, l1, radix), first index fastest (the layout of
    Swarztrauber's FFTPACK):
-       out[i, k, j] = w^(i j) sum over q of in[i, q, k] exp(-2 pi i q j / radix),   w = exp(-2 pi i / (ido radix))
- */
+       out[i, k, j] = w^(i j) sum over q of in[i, q, k] exp(-2 pi i q j / radix)
+   with w = exp(-2 pi i / (ido radix)). */
 typedef struct fft_pass {
     int32_t radix, ido, l1;
     const double *twiddles; /* (radix - 1, ido, 2): cos and -sin of w^(i j), j from 1 */
     const double *roots;    /* (radix, 2): cos and -sin of 2 pi q / radix */
 } fft_pass;
 
-/* n real values are taken as n / 2 complex ones where n is even (even and odd samples), else as n complex. */
+/* n real values are treated as n / 2 complex ones where n is even (even and odd samples), else as n
+   complex. */
 typedef struct fft_plan {
     int32_t n, n_complex, n_passes;
     fft_pass passes[FFT_MAX_PASSES];
@@ -24,7 +25,7 @@ typedef struct fft_plan {
     double *numbers;     /* all of the above in one block, owned */
 } fft_plan;
 
-/* n: 2 or more. Errors: SIB_ERR_MEMORY. */
+/* n >= 2. Errors: SIB_ERR_MEMORY. */
 sib_code fft_plan_make(fft_plan *plan, int32_t n, sib_error *err);
 void fft_plan_free(fft_plan *plan);
 

@@ -5,7 +5,7 @@
 #define LAST_GLYPH     0x7E
 
 /* clang-format off */
-/* Sixteen glyphs side by side, FONT_ADVANCE columns apart, in rows of FONT_HEIGHT; the last one of all is the
+/* Sixteen adjacent glyphs, FONT_ADVANCE columns apart, in rows of FONT_HEIGHT; the very last one is the
    box. */
 static const char *const drawing[] = {
     /* 0x20 .. */

@@ -7,10 +7,10 @@
 #define FONT_WIDTH   5 /* of a glyph */
 #define FONT_ADVANCE 6 /* from one glyph to the next */
 #define FONT_CAPITAL 7 /* height of capitals and digits */
-#define FONT_HEIGHT  9 /* with what hangs below the line */
+#define FONT_HEIGHT  9 /* including descenders */
 
-/* True where pixel (x, y) of the glyph of c is ink, 0 <= x < FONT_WIDTH, 0 <= y < FONT_HEIGHT. What is not
-   printable ASCII is an empty box. */
+/* Whether pixel (x, y) of the glyph of c is ink, 0 <= x < FONT_WIDTH, 0 <= y < FONT_HEIGHT. Characters that
+   are not printable ASCII are drawn as an empty box. */
 bool font_ink(char c, int x, int y);
 
 #endif

@@ -1,4 +1,4 @@
-/* Making the tables of a front end, and the shape of what it computes. */
+/* Makes the tables of a front end, and computes the shape of its results. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -8,11 +8,11 @@
 #include <math.h>
 #include <string.h>
 
-/* Samples of one piece of work: they and the features made of them fit a second-level cache of 512 KB. */
+/* Samples of one work item: they and their features fit an L2 cache of 512 KB. */
 #define BLOCK_SAMPLES 40960
 #define BLOCK_FRAMES  256
 
-/* n doubles as floats; NULL where memory runs out. */
+/* n doubles converted to floats; NULL where memory runs out. */
 static float *narrowed(const double *x, size_t n)
 {
     float *y = mem_alloc(n, sizeof *y);
@@ -21,7 +21,7 @@ static float *narrowed(const double *x, size_t n)
     return y;
 }
 
-/* The numbers in double; true unless memory runs out. */
+/* Makes the numbers in double; returns false where memory runs out. */
 static bool make_doubles(sib_mel *mel, size_t *n_weights)
 {
     const sib_mel_spec *spec = &mel->spec;
@@ -51,7 +51,7 @@ static bool make_doubles(sib_mel *mel, size_t *n_weights)
     return true;
 }
 
-/* The same in float; true unless memory runs out. */
+/* The same in float. */
 static bool make_singles(sib_mel *mel, size_t n_weights)
 {
     const mel_numbers *d = &mel->doubles;
@@ -84,7 +84,7 @@ static void use_numbers(mel_tables *t, const mel_numbers *n)
     t->band_levels = n->band_levels;
 }
 
-/* Everything that takes memory; true unless it runs out. */
+/* Makes everything that takes memory; returns false where it runs out. */
 static bool make_numbers(sib_mel *mel)
 {
     size_t n_weights = 0;
@@ -227,7 +227,7 @@ sib_code sib_mel_shape(const sib_mel *mel, uint64_t n_samples, uint64_t *bands, 
 
 size_t mel_first_bad(const float *samples, size_t n)
 {
-    /* x - x is 0 for finite x, NaN for the rest; whole stretches first, so that it vectorises. */
+    /* x - x is 0 for finite x, else NaN; checks full stretches first, so that it vectorises. */
     enum { STRETCH = 4096 };
     for (size_t begin = 0; begin < n; begin += STRETCH) {
         size_t end = begin + size_min(STRETCH, n - begin);
@@ -235,7 +235,7 @@ size_t mel_first_bad(const float *samples, size_t n)
         for (size_t i = begin; i + 8 <= end; i += 8)
             for (size_t j = 0; j < 8; j++)
                 sum[j] += samples[i + j] - samples[i + j];
-        bool bad = end - begin < STRETCH; /* short stretches are looked at one by one */
+        bool bad = end - begin < STRETCH; /* short stretches are searched one by one */
         for (size_t j = 0; j < 8; j++)
             bad |= sum[j] != 0;
         for (size_t i = begin; bad && i < end; i++)

@@ -1,5 +1,5 @@
-/* The end of every front end, LANES frames at a time: bands, logarithm, tally, store.
-   Included after real_f32.h or real_f64.h, which define vec, REAL, LANES and the v_ primitives. */
+/* The last steps of every front end, LANES frames at a time: bands, logarithm, tally, store. Included after
+   real_f32.h or real_f64.h, which define vec, REAL, LANES and the v_ primitives. */
 #ifndef FEATURES_MEL_BANDS_INC
 #define FEATURES_MEL_BANDS_INC
 
@@ -8,7 +8,7 @@
 #include <float.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
-/* Instrumented and unrolled, the transforms would take a compiler minutes. */
+/* With instrumentation, unrolled transforms would take a compiler minutes. */
 #define INLINE static
 #define UNROLL(n)
 #else
@@ -19,7 +19,7 @@
 
 #define LOG_TERMS (REAL_IS_FLOAT ? LOG_TERMS_F32 : LOG_TERMS_F64)
 
-/* Coefficients of the logarithm, each in all lanes. */
+/* Coefficients of the logarithm, each broadcast to all lanes. */
 typedef struct {
     vec scale_high, scale_low, shift, z_floor, poly[LOG_TERMS_F64];
 } log_vectors;
@@ -36,7 +36,8 @@ static inline log_vectors load_log(const REAL *coefs)
     return c;
 }
 
-/* z of energies x: see LOG_* in mel_internal.h. Zeros and denormals come out below z_floor and so at it. */
+/* z of energies x: see LOG_* in mel_internal.h. Zeros and denormals give a result below z_floor, so
+   z_floor. */
 static inline vec log_affine(vec x, const log_vectors *c)
 {
     vec m, e = v_exponent(x, &m);
@@ -50,7 +51,7 @@ static inline vec log_affine(vec x, const log_vectors *c)
     return v_max(v_add(whole, part), c->z_floor);
 }
 
-/* What the bins of a segment add to the band that falls over it and to the one that rises. */
+/* Adds the bins of a segment to the band that falls over it and to the one that rises. */
 static inline void segment_sums(const mel_tables *t, int32_t s, const REAL *bins, vec *falling, vec *rising)
 {
     const mel_segment *segment = &t->segments[s];
@@ -65,7 +66,7 @@ static inline void segment_sums(const mel_tables *t, int32_t s, const REAL *bins
     *rising = up;
 }
 
-/* Sums over the bands of a group, and what they leave in the tally. */
+/* Sums over the bands of a group, for the tally. */
 typedef struct {
     vec highest; /* z */
     vec lowest;  /* z - level */
@@ -96,8 +97,7 @@ static inline void add_to_tally(const group_sums *g, size_t count, mel_tally *ta
     }
 }
 
-/* Energies of the bands (n_mels, LANES). Apart from the logarithms, so that these run without a branch
- * between them. */
+/* Energies of the bands (n_mels, LANES), separate from the logarithms, so that these run without branches. */
 static inline void sum_bands(const mel_tables *t, const REAL *bins, REAL *energies)
 {
     vec falling, rising, next;

@@ -1,19 +1,22 @@
-/* Whisper's front end, LANES frames at a time: one vector holds the same number of LANES frames.
+/* Whisper's front end, LANES frames at a time: one vector holds one number for each of LANES frames.
 
-   The 400-point transform of real samples is split by the prime-factor algorithm (Good 1958), since 400 = 16 * 25
-   with no common factor: with n = 25 a + 16 b (mod 400), k mod 16 = p and k mod 25 = q,
+   The 400-point transform of real samples is split by the prime-factor algorithm (Good 1958), since
+   400 = 16 * 25 with no common factor: with n = 25 a + 16 b (mod 400), k mod 16 = p and k mod 25 = q,
+
        X[k] = sum over b of W25^(b q)  sum over a of W16^(a p) x[n],        W_N = exp(-2 pi i / N)
-   so no twiddles stand between 25 real transforms of 16 points (p = 0 .. 8 suffice, the rest are conjugates) and
-   25-point transforms: two of real values (p = 0, 8), seven of complex ones. 25 = 5 * 5 with twiddles.
 
-   docs/performance.md has the count of operations beside what is measured.
+   so there are no twiddles between 25 real transforms of 16 points (p = 0 .. 8 suffice, the rest are
+   conjugates) and 25-point transforms: two of real values (p = 0, 8), seven of complex ones. 25 = 5 * 5 with
+   twiddles.
 
-   Samples lie in polyphase order: row r holds samples r, r + 160, r + 320, ... so that the LANES frames of
-   a group, 160 samples apart, are neighbours, and sample n of all of them is one load at row n % 160,
+   docs/performance.md has the count of operations and measurements.
+
+   Samples are in polyphase order: row r holds samples r, r + 160, r + 320, ... so that the LANES frames of a
+   group, 160 samples apart, are neighbours, and sample n of all of them is one load at row n % 160,
    column n / 160. */
 #include "features/mel_bands.inc.h"
 
-#define ROW (2 * LANES) /* columns of this group, then of the next */
+#define ROW (2 * LANES) /* columns of this group and of the next */
 
 #define K_SQRT_HALF ((REAL)0.70710678118654752440)
 #define K_COS_PI8   ((REAL)0.92387953251128675613)
@@ -47,8 +50,8 @@ typedef struct {
     vec re, im;
 } cvec;
 
-/* Where sample n = 25 a + 16 b of the group's frames stands: in polyphase rows, and in gathered ones (400,
-   LANES), of frames anywhere. [b][a] */
+/* Offset of sample n = 25 a + 16 b of the group's frames: in polyphase rows, and in gathered ones (400,
+   LANES), of frames at any addresses. [b][a] */
 #define N_OF(a, b)        ((25 * (a) + 16 * (b)) % FFT400_SIZE)
 #define IN_ROWS(a, b)     (N_OF(a, b) % FFT400_HOP * ROW + N_OF(a, b) / FFT400_HOP)
 #define IN_GATHERED(a, b) (N_OF(a, b) * LANES)
@@ -65,11 +68,11 @@ typedef struct {
     }
 static const uint16_t in_rows[25][16] = COLUMNS(IN_ROWS), in_gathered[25][16] = COLUMNS(IN_GATHERED);
 
-/* Window and 16-point real transform of the samples n = 25 a + 16 b, a = 0 .. 15, at rows + at[a].
-   Samples a and a + 8 are 200 apart, where the Hann window is w and 1 - w, so with x and y the two:
+/* Window and 16-point real transform of the samples n = 25 a + 16 b, a = 0 .. 15, at rows + at[a]. Samples a
+   and a + 8 are 200 apart, where the Hann window is w and 1 - w, so with x and y the two:
        x w + y (1 - w) = y + w (x - y),   x w - y (1 - w) = w (x + y) - y
    w: (8) for a = 0 .. 7. Slots of y (16, 25, LANES): X[0], X[8], then real part and negated imaginary part of
-   X[1] .. X[7]; the negation turns q into -q in the next stage (BIN knows). */
+   X[1] .. X[7]; the negation changes q to -q in the next stage (see BIN). */
 INLINE void column16(const REAL *rows, const uint16_t at[16], const REAL *w, REAL *y)
 {
     vec s[8], d[8];
@@ -112,8 +115,8 @@ INLINE void column16(const REAL *rows, const uint16_t at[16], const REAL *w, REA
 
 /* The cosine half of a 5-point transform, from the sums t1 = x[1] + x[4] and t2 = x[2] + x[3]: X[0], and
        x[0] + cos 72 t1 + cos 144 t2 = x[0] - (t1 + t2) / 4 + sqrt 5 / 4 (t1 - t2),
-   the other with - sqrt 5 / 4. So equal values cancel exactly: what a strong component leaves in other bins is
-   rounding of its own, not of constants. */
+   the other with - sqrt 5 / 4. So equal values cancel exactly: a strong component leaks into other bins by
+   its own rounding only, not by that of constants. */
 INLINE void cosines5(vec x0, vec t1, vec t2, vec *zero, vec *one, vec *two)
 {
     const vec quarter = v_set1((REAL)0.25), h = v_set1(K_SQRT5_4);
@@ -142,7 +145,7 @@ INLINE void dft5(const cvec x[5], cvec out[5])
     out[3] = (cvec){v_sub(a2.re, b2.im), v_add(a2.im, b2.re)};
 }
 
-/* The same of real values; X[3] and X[4] are the conjugates of X[2] and X[1]. X[0] is real. */
+/* The same for real values; X[3] and X[4] are the conjugates of X[2] and X[1]. X[0] is real. */
 INLINE void dft5_real(const vec x[5], cvec out[3])
 {
     const vec s1 = v_set1(K_SIN_72), s2 = v_set1(K_SIN_144);
@@ -177,7 +180,7 @@ INLINE vec power(cvec x)
         BINS5(p, 0), BINS5(p, 5), BINS5(p, 10), BINS5(p, 15), BINS5(p, 20)                                   \
     }
 
-/* Where in bins (201, LANES) each result of a 25-point transform belongs. */
+/* Destination in bins (201, LANES) of each result of a 25-point transform. */
 static const uint16_t bins_of[9][25] = {BINS25(0), BINS25(1), BINS25(2), BINS25(3), BINS25(4),
                                         BINS25(5), BINS25(6), BINS25(7), BINS25(8)};
 
@@ -207,7 +210,7 @@ static void dft25(const REAL *re, const REAL *im, const uint16_t bin[25], REAL *
     }
 }
 
-/* The same of real values x (25, LANES): 13 of the 25 results, the others being their conjugates. */
+/* The same for real values x (25, LANES): 13 of the 25 results, the others being their conjugates. */
 static void dft25_real(const REAL *x, const uint16_t bin[25], REAL *bins)
 {
     cvec z[5][3];
@@ -240,7 +243,7 @@ static void dft25_real(const REAL *x, const uint16_t bin[25], REAL *bins)
 }
 
 /* Moves the right half of the polyphase rows (160, ROW) to the left, then puts columns `first` .. first +
-   LANES - 1 into the right half; samples from `have` on count as zero. pad: (LANES, 160). */
+   LANES - 1 into the right half; samples from `have` on are taken as zero. pad: (LANES, 160). */
 static void advance_rows(REAL *rows, const float *x, size_t have, size_t first, float *pad)
 {
     const float *source[LANES];
@@ -262,7 +265,7 @@ static void advance_rows(REAL *rows, const float *x, size_t have, size_t first, 
     }
 }
 
-/* Transform and power of a group, from its rows into bins (201, LANES), by way of y (16, 25, LANES). */
+/* Transform and power of a group, from its rows into bins (201, LANES), using y (16, 25, LANES). */
 static void group_power(const REAL *rows, const uint16_t at[25][16], const REAL *window, REAL *y, REAL *bins)
 {
     for (int b = 0; b < 25; b++)

@@ -1,5 +1,5 @@
 /* Any front end, LANES frames at a time in double: frame, remove_dc, preemphasis, window, mixed-radix
-   transform, |X|^power, bands. One vector holds the same number of LANES frames. */
+   transform, |X|^power, bands. One vector holds one number for each of LANES frames. */
 #include "features/mel_bands.inc.h"
 
 /* Complex values are (n, 2, LANES): real part, then imaginary part. */
@@ -44,7 +44,7 @@ static inline cvec c_accumulate(cvec a, cvec b, const double *w)
     return (cvec){v_fnma(b.im, s, v_fma(b.re, c, a.re)), v_fma(b.re, s, v_fma(b.im, c, a.im))};
 }
 
-/* Where pass element (i, q, k) is read and (i, k, j) written. */
+/* Addresses of pass elements: (i, q, k) of the input and (i, k, j) of the output. */
 static inline const REAL *pass_in(const fft_pass *p, const REAL *in, int32_t i, int32_t q, int32_t k)
 {
     return in + ((size_t)i + (size_t)p->ido * ((size_t)q + (size_t)p->radix * (size_t)k)) * CPX;
@@ -181,7 +181,7 @@ static size_t general_scratch_bytes(const mel_tables *t)
     return general_scratch_reals(t) * sizeof(REAL);
 }
 
-/* An odd size is transformed as complex values with imaginary part 0: widens v (n, LANES) to (n, 2,
+/* An odd size is transformed as complex values with imaginary part 0: expands v (n, LANES) to (n, 2,
    LANES). */
 static void make_complex(REAL *v, size_t n)
 {

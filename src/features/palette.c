@@ -1,6 +1,6 @@
 /* The scale is a path through Oklab (Ottosson 2020, "A perceptual color space for image processing"):
-   lightness grows linearly, hue turns from violet over red to yellow, chroma is as much as sRGB can show
-   along the way. */
+   lightness grows linearly, hue goes from violet over red to yellow, and chroma is the largest that sRGB can
+   show along the way. */
 #include "features/palette.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@
 #define HUE_TURN  175.0 /* to yellow */
 #define CHROMA    0.17
 
-/* Linear sRGB of Oklab (l, a, b). */
+/* Oklab (l, a, b) converted to linear sRGB. */
 static void linear_rgb(double l, double a, double b, double rgb[3])
 {
     double x = l + 0.3963377774 * a + 0.2158037573 * b;

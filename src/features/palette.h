@@ -6,11 +6,11 @@
 
 #define PALETTE_STEPS 240 /* colours of the scale, from dark to light */
 
-/* Colours beside the scale. */
+/* Colours besides the scale. */
 enum {
     PALETTE_WHITE = PALETTE_STEPS,
     PALETTE_BLACK,
-    PALETTE_NAN, /* a value that is not a number */
+    PALETTE_NAN, /* a NaN value */
     PALETTE_COLOURS
 };
 
@@ -18,7 +18,7 @@ typedef struct palette_rgb {
     uint8_t r, g, b;
 } palette_rgb;
 
-/* Fills a table of PALETTE_COLOURS: equal steps of the scale look equally far apart. */
+/* Fills a table of PALETTE_COLOURS; steps of the scale are perceptually equal. */
 void palette_make(palette_rgb colours[PALETTE_COLOURS]);
 
 #endif

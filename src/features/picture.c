@@ -1,5 +1,5 @@
-/* A labelled image of features: title, plot, time axis below, frequency axis at the left, colour scale at
-   the right. Everything is drawn on a canvas of palette indices, which then goes to libpng row by row. */
+/* A labelled image of features: title, plot, time axis below, frequency axis at the left, colour scale at the
+   right. Everything is drawn on a canvas of palette indices, which is then written with libpng row by row. */
 #include <sibyl/features.h>
 
 #include "base/alloc.h"
@@ -18,7 +18,7 @@
 #include <string.h>
 
 #define MAX_COLUMNS 4000
-/* Few frames or bands are drawn larger, up to about so many pixels. */
+/* A plot of few frames or bands is enlarged, up to about this many pixels. */
 #define WANTED_WIDTH  800
 #define WANTED_HEIGHT 400
 
@@ -34,7 +34,7 @@
 #define BAR_WIDTH    20
 #define RIGHT        (BAR_GAP + BAR_WIDTH + TICK + 9 * LETTER_WIDTH)
 #define MAX_LABEL    24
-#define TIME_SPACING 110 /* pixels from one label to the next, at least */
+#define TIME_SPACING 110 /* min pixels from one label to the next */
 #define BAND_SPACING 44
 #define BAR_SPACING  56
 
@@ -43,7 +43,7 @@ typedef struct {
     size_t width, height;
 } canvas;
 
-/* What is drawn: features reduced to columns, and where. */
+/* The plot: features reduced to columns, and their positions. */
 typedef struct {
     const sib_mel_spec *spec;
     const float *features; /* (bands, frames) */
@@ -78,7 +78,7 @@ static size_t text_width(const char *words)
     return strlen(words) * LETTER_WIDTH;
 }
 
-/* Text that ends at x, or has its middle there; never left of the canvas. */
+/* Draws text that ends at x, or is centred there, but never begins left of the canvas. */
 static void text_ending(canvas *c, size_t x, size_t y, const char *words)
 {
     size_t width = text_width(words);
@@ -92,7 +92,7 @@ static void text_centred(canvas *c, size_t x, size_t y, const char *words)
 
 /* ---- Ticks ---- */
 
-/* The smallest 1, 2 or 5 times a power of ten that is at least `least`, which is positive and finite. */
+/* The smallest 1, 2 or 5 times a power of ten that is at least `min`, which is positive and finite. */
 static double round_step(double min)
 {
     double power = pow(10, floor(log10(min)));
@@ -122,7 +122,7 @@ static void time_axis(canvas *c, const picture *p)
     size_t y = TOP + p->height;
     fill(c, LEFT, y, p->width, 1, PALETTE_BLACK);
     for (double k = ceil(start / step);; k++) {
-        /* the middle of a column stands for its first frame's time */
+        /* the time of a column is that of its first frame, shown at the column's middle */
         double at = (k * step - start) / per_pixel + (double)p->x_scale / 2;
         if (!(at < (double)p->width))
             break;
@@ -174,7 +174,7 @@ static void colour_bar(canvas *c, const picture *p)
     text(c, x, TOP - LINE_HEIGHT - GAP, value_name(p->spec));
 }
 
-/* A title that is too long ends in dots. */
+/* A title that is too long ends with dots. */
 static void heading(canvas *c, const char *title)
 {
     char shown[512];
@@ -189,7 +189,7 @@ static void heading(canvas *c, const char *title)
 
 /* ---- Values ---- */
 
-/* Largest value of a group of frames; NaN where all are. */
+/* Largest value of a group of frames; NaN where all are NaN. */
 static float cell(const picture *p, size_t band, size_t column)
 {
     const float *row = p->features + band * p->row_stride;
@@ -215,7 +215,7 @@ static void find_range(picture *p)
     if (low > high)
         low = 0, high = 1;
     double min = fmax(fabs(low), fabs(high)) * 1e-6;
-    if (!(high - low > min)) { /* one value everywhere: it stands in the middle of the scale */
+    if (!(high - low > min)) { /* a constant is shown in the middle of the scale */
         double margin = fmax(0.5, 1e-3 * fabs(low));
         low -= margin;
         high += margin;
@@ -242,12 +242,12 @@ static void plot(canvas *c, const picture *p)
 
 /* ---- The file ---- */
 
-/* Between libpng and the file. On a failure libpng must be left by longjmp. */
+/* Connects libpng with the file. On failure libpng must be left by longjmp. */
 typedef struct {
     outfile *file;
     sib_error *err;
     sib_code code;  /* of the failure */
-    size_t lacking; /* bytes that could not be had, else 0 */
+    size_t lacking; /* bytes that could not be allocated, else 0 */
     jmp_buf leave;
     png_structp png;
     png_infop info;
@@ -294,7 +294,7 @@ static void png_give(png_structp png, png_voidp block)
     mem_free(block);
 }
 
-/* The part that libpng may leave by longjmp: it holds nothing in locals that change after setjmp. */
+/* The part that libpng may leave by longjmp: no local changes after setjmp. */
 static sib_code write_rows(writer *w, const canvas *c, const palette_rgb *colours)
 {
     if (setjmp(w->leave))
@@ -372,7 +372,7 @@ sib_code sib_mel_write_png(const sib_mel *mel, const float *features, size_t ban
             "%s: features of %zu bands and %zu frames with rows %zu apart, expected at most %d bands "
             "and rows at least %zu apart",
             path, bands, frames, row_stride, (int)spec->n_mels, frames);
-    /* A valid 3 x 3 average takes one band and one frame from each side. */
+    /* A VALID 3 x 3 average drops one band and one frame at each side. */
     double lost = (double)((size_t)spec->n_mels - bands) / 2;
     picture p = {.spec = spec,
                  .features = features,

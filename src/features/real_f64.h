@@ -1,5 +1,5 @@
-/* The words that mel_*.inc.h are written in, for double: those of the level's vectors, where it has some,
-   or of a few numbers side by side in plain C. */
+/* The operations used by mel_*.inc.h, for double: those of the level's vectors, where it has some, or of
+   arrays of a few numbers in plain C. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>

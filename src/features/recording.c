@@ -1,4 +1,4 @@
-/* A recording cut into chunks, each computed into its columns of one array. */
+/* Computes a recording in chunks, each into its columns of one array. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -9,14 +9,14 @@
 
 #define FIXED_RATE 16000
 
-/* One call of sib_recording_compute. */
+/* State of one call of sib_recording_compute. */
 typedef struct recording {
     const sib_mel *mel;
     sib_pool *pool;
     const sib_recording_options *options;
     sib_recording *out;
     size_t bands, frames; /* of the array */
-    float *padded;        /* (chunk length) the last chunk with its zeros */
+    float *padded;        /* (chunk length) the last chunk, zero-padded */
     int16_t *pcm;         /* (chunk length) in fixed point, else NULL */
 } recording;
 
@@ -58,7 +58,7 @@ static void to_pcm(const float *x, int16_t *pcm, size_t n)
     }
 }
 
-/* x (n) as fixed-point features from column `at` of both arrays. */
+/* Computes fixed-point features of x (n), from column `at` of both arrays. */
 static sib_code fixed_chunk(recording *r, const float *x, size_t n, size_t at, sib_error *err)
 {
     float *features = sib_tensor_data(r->out->features);
@@ -95,7 +95,7 @@ static sib_code one_chunk(recording *r, const float *samples, const sib_chunks *
                            (float *)sib_tensor_data(r->out->features) + at, r->frames, err);
 }
 
-/* Arrays and buffers for these chunks. */
+/* Allocates arrays and buffers for these chunks. */
 static sib_code make_arrays(recording *r, const sib_chunks *chunks, sib_error *err)
 {
     uint64_t bands, per_chunk;

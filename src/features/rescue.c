@@ -3,15 +3,15 @@
 #include <float.h>
 #include <math.h>
 
-/* Mean energy per bin of a doubtful band, times the number of bins that the errors average over, relative to
-   the mean bin of its frame, and to the geometric mean over the bands. The first bounds the error where a
-   spectrum falls steeply, as in speech; the second finds single gaps in flat ones. Chosen so that the largest
-   error falls well below that of a float transform while few frames of speech are computed again;
-   docs/performance.md has the figures. */
+/* Thresholds for a doubtful band: its mean energy per bin, times the number of bins that the errors average
+   over, relative to the mean bin of its frame, and to the geometric mean over the bands. The first bounds the
+   error where a spectrum falls steeply, as in speech; the second finds single gaps in flat ones. Chosen so
+   that the largest error falls well below that of a float transform while few frames of speech are
+   recomputed; docs/performance.md has the figures. */
 #define BELOW_TOTAL 6e-5
 #define BELOW_MEAN  3e-4
 
-/* More than any error of a value that the clamp leaves, in octaves of energy. */
+/* More than the error of any value that the clamp keeps, in octaves of energy. */
 #define RESCUE_MARGIN 0.02
 
 static double per_octave(const sib_mel *mel)
@@ -31,16 +31,16 @@ bool rescue_wanted(const sib_mel *mel)
     return mel->kernel.single && mel->tables.logarithm;
 }
 
-/* scratch: the double kernel's, then samples of a block, then pointers to its doubtful frames, their values
-   (n_mels, RESCUE_BATCH) and a flag for each frame of the block. */
+/* scratch: the double kernel's; samples of a block; pointers to its doubtful frames; their values (n_mels,
+   RESCUE_BATCH); and a flag for each frame of the block. */
 #define RESCUE_BATCH 16
 
 typedef struct {
     void *kernel;
     float *samples;               /* (RESCUE_BATCH, 400) for frames that reach beyond the ends */
     float *again;                 /* (n_mels, RESCUE_BATCH) */
-    const float *x[RESCUE_BATCH]; /* doubtful frames waiting to be computed again */
-    size_t frame[RESCUE_BATCH];   /* their numbers */
+    const float *x[RESCUE_BATCH]; /* doubtful frames waiting to be recomputed */
+    size_t frame[RESCUE_BATCH];   /* their indices */
     size_t waiting;
 } batch;
 
@@ -57,13 +57,13 @@ size_t rescue_scratch_bytes(const sib_mel *mel)
     return kernel_bytes(mel) + floats * sizeof(float) + mel_block_frames(mel) * sizeof(int32_t);
 }
 
-/* Whether the limit of a frame makes value z of a band doubtful, and the clamp leaves it. */
+/* Whether the limit of a frame makes value z of a band doubtful, and the clamp keeps it. */
 static inline int32_t doubtful(float z, float level, float limit, float min)
 {
     return (z - level < limit) & (z > min);
 }
 
-/* Computes the waiting frames again and takes what was doubtful. */
+/* Recomputes the waiting frames and replaces their doubtful values. */
 static void run_batch(const sib_mel *mel, batch *b, float *z, size_t stride, const float *limits, float min)
 {
     const float *levels = mel->singles.band_levels; /* (n_mels) */
@@ -77,8 +77,8 @@ static void run_batch(const sib_mel *mel, batch *b, float *z, size_t stride, con
     b->waiting = 0;
 }
 
-/* hits[t] = 1 where frame t has a doubtful value; false if none has. A block that has many frames with limits
-   is looked at row by row, which vectorises; few are looked at one by one. */
+/* Sets hits[t] = 1 where frame t has a doubtful value; returns false if none has. A block with many limits is
+   searched row by row, which vectorises; otherwise its frames are searched one by one. */
 static bool find_doubt(const sib_mel *mel, const float *z, size_t n_frames, size_t stride,
                        const float *limits, float min, int32_t *hits)
 {

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Sample i, for any i that one reflection brings inside. */
+/* Sample i, for any i that one reflection maps into the samples. */
 static float signal_at(const mel_signal *s, int64_t i)
 {
     const int64_t last = (int64_t)s->total - 1;
@@ -16,7 +16,7 @@ const float *signal_view(const mel_signal *s, int64_t begin, size_t count, float
     const int64_t end = begin + (int64_t)count, n = (int64_t)s->n;
     if (begin >= 0 && end <= n)
         return s->samples + begin;
-    /* inside: what the samples hold, copied whole */
+    /* the part within the samples is copied at once */
     int64_t inside = begin < 0 ? 0 : begin, beyond = end < n ? end : n;
     if (beyond < inside)
         inside = beyond = end;

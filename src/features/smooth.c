@@ -6,10 +6,11 @@
 #include <math.h>
 #include <string.h>
 
-/* Columns summed at once; a tile and its two neighbours stay in the first cache. */
+/* Columns summed at once; a tile and its two neighbours stay in the L1 cache. */
 #define TILE 1024
 
-/* sums[t] = sum over rows begin .. end - 1 of column first + t, each at least `least`; NaN stays NaN. */
+/* sums[t] = sum over rows begin .. end - 1 of column first + t, each value raised to at least `min`; NaN
+   stays NaN. */
 static void column_sums(const float *in, size_t in_stride, size_t begin, size_t end, size_t first,
                         size_t count, float min, float *sums)
 {
@@ -24,7 +25,8 @@ static void column_sums(const float *in, size_t in_stride, size_t begin, size_t 
 void smooth_row(sib_smooth mode, const float *in, size_t rows, size_t columns, size_t in_stride, float min,
                 size_t r, float *out)
 {
-    /* Result column c is the average over input columns c - before .. c + after that exist; likewise rows. */
+    /* Result column c is the average over those of the input columns c - before .. c + after that exist;
+       likewise rows. */
     const size_t before = mode == SIB_SMOOTH_SAME, after = mode == SIB_SMOOTH_SAME ? 1 : 2;
     const size_t out_columns = mode == SIB_SMOOTH_SAME ? columns : columns - 2;
     const size_t top = r >= before ? r - before : 0, bottom = size_min(r + after + 1, rows);

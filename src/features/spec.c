@@ -1,4 +1,4 @@
-/* Descriptions: presets and their checks. */
+/* Front end descriptions: presets and checks. */
 #include "base/error.h"
 #include "features/mel_internal.h"
 
@@ -91,7 +91,7 @@ sib_code sib_mel_spec_preset(const char *name, int32_t n_mels, sib_mel_spec *out
                    name);
 }
 
-/* One field with the range it may have. */
+/* A field and its valid range. */
 typedef struct {
     const char *name;
     double value, low, high;

@@ -1,8 +1,8 @@
 /* Streaming: samples in, frames out.
 
-   Invariants: `buffer` holds the samples of the recording, with what stands before its beginning, from
-   position `position` on (position 0 is the first sample of frame 0, so the recording's sample i is at lead +
-   i). Nothing before frame `next`, except what the reflection at the end needs, is kept. */
+   Invariants: `buffer` holds the samples of the recording and its extension before the beginning, from
+   position `position` on (position 0 is the first sample of frame 0, so sample i of the recording is at lead
+   + i). Samples before frame `next` are dropped, except those that the reflection at the end needs. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/size.h"
@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Samples that may wait for frames to be pulled. */
+/* Max samples that wait for frames to be pulled. */
 #define STREAM_SAMPLES ((size_t)1 << 20)
 
 struct sib_mel_stream {
@@ -22,13 +22,14 @@ struct sib_mel_stream {
     size_t capacity, held;
     uint64_t position; /* of buffer[0] */
     uint64_t n_samples, next;
-    bool begun, ended; /* what stands before the beginning is in the buffer; no more samples come */
+    bool begun, ended; /* begun: the extension before the beginning is in the buffer; ended: no more samples
+                          follow */
     float maximum;
     char *scratch;
     float *limits; /* (block frames) */
 };
 
-/* Samples of the recording that reflection at either end looks at. */
+/* Samples of the recording that the reflection at either end reads. */
 static size_t reach(const sib_mel *mel)
 {
     return mel->spec.framing == SIB_FRAMING_CENTER_REFLECT ? (size_t)mel->spec.n_fft / 2 + 1 : 0;
@@ -66,7 +67,7 @@ void sib_mel_stream_free(sib_mel_stream **stream)
     *stream = NULL;
 }
 
-/* Once enough samples are there, puts before them what stands before the beginning. */
+/* Once there are enough samples, inserts the extension before the beginning. */
 static void begin_if_ready(sib_mel_stream *s)
 {
     const size_t lead = s->mel->lead;
@@ -86,8 +87,8 @@ static uint64_t frame_start(const sib_mel_stream *s, uint64_t t)
     return t * (uint64_t)s->mel->spec.hop_length;
 }
 
-/* Drops samples that no frame to come and no reflection needs; called when room is needed, since it moves the
- * rest. */
+/* Drops samples that neither later frames nor the reflection need; called when room is needed, since it moves
+   the others. */
 static void drop_done(sib_mel_stream *s)
 {
     if (!s->begun)
@@ -97,7 +98,7 @@ static void drop_done(sib_mel_stream *s)
     if (!s->ended && end - size_min(s->held, reach(s->mel)) < keep)
         keep = end - size_min(s->held, reach(s->mel));
     if (keep > end)
-        keep = end; /* a hop beyond what is here: the rest is dropped as it comes */
+        keep = end; /* the hop exceeds the buffered samples: the rest is dropped on arrival */
     if (keep <= s->position)
         return;
     const size_t gone = (size_t)(keep - s->position);
@@ -106,7 +107,7 @@ static void drop_done(sib_mel_stream *s)
     s->position = keep;
 }
 
-/* Samples that the buffer can take, leaving space for what stands before the beginning and after the end. */
+/* Samples that the buffer can take, apart from the extensions before the beginning and after the end. */
 static size_t room(const sib_mel_stream *s)
 {
     const size_t used = s->held + 2 * (size_t)s->mel->spec.n_fft;
@@ -159,7 +160,7 @@ sib_code sib_mel_stream_end(sib_mel_stream *s, sib_error *err)
     return SIB_OK;
 }
 
-/* Frames from `next` on that the buffer holds whole and that the recording has. */
+/* Number of frames from `next` on that are entirely in the buffer and belong to the recording. */
 static uint64_t frames_ready(const sib_mel_stream *s)
 {
     const uint64_t win = (uint64_t)s->mel->spec.win_length, end = s->position + s->held;
@@ -191,7 +192,7 @@ sib_code sib_mel_stream_pull(sib_mel_stream *s, float *frames, size_t max_frames
             return err_set(err, SIB_ERR_VALUE,
                            "samples are so large that energies overflow, expected about -1 to 1");
         if (rescue) {
-            /* the whole's maximum, and so its clamp, is not known: every doubtful value is computed again */
+            /* the recording's maximum, and so the clamp, is not known: every doubtful value is recomputed */
             const size_t length = (n - 1) * FFT400_HOP + FFT400_SIZE;
             const mel_signal block = {x, length, length, SIB_FRAMING_WHOLE};
             rescue_frames(s->mel, &block, 0, n, frames + *got, row_stride, s->limits, -FLT_MAX, s->scratch);

@@ -1,4 +1,4 @@
-/* Window, bands and logarithm as numbers, all made in double. */
+/* Window, bands and logarithm as numbers, all computed in double. */
 #include "features/mel_internal.h"
 
 #include <math.h>
@@ -62,7 +62,7 @@ static double hz_from_mel(sib_mel_scale scale, double mel)
     return SLANEY_KNEE_HZ * exp((mel - SLANEY_KNEE_MEL) * log(6.4) / 27);
 }
 
-/* Band m rises from *low + m step mels, has its centre one step on and ends two steps on. */
+/* Band m rises from *low + m step mels, peaks one step later and ends two steps later. */
 static double band_step(const sib_mel_spec *spec, double *low)
 {
     const double top = spec->f_max != 0 ? spec->f_max : spec->sample_rate / 2.0;
@@ -81,7 +81,7 @@ double mel_band_hz(const sib_mel_spec *spec, double band)
 typedef struct {
     const sib_mel_spec *spec;
     double low, step; /* mel */
-    int32_t used;     /* bins that may have weights */
+    int32_t used;     /* bins that may have nonzero weights */
 } band_edges;
 
 static band_edges edges_of(const sib_mel_spec *spec)
@@ -89,7 +89,7 @@ static band_edges edges_of(const sib_mel_spec *spec)
     const double top = spec->f_max != 0 ? spec->f_max : spec->sample_rate / 2.0;
     const double low = mel_from_hz(spec->scale, spec->f_min), high = mel_from_hz(spec->scale, top);
     const int32_t n_bins = spec->n_fft / 2 + 1;
-    /* Kaldi's banks end before the bin at half the rate. */
+    /* Kaldi's banks end before the Nyquist bin. */
     const bool whole = spec->slope == SIB_MEL_SLOPE_HZ || spec->n_fft % 2;
     return (band_edges){spec, low, (high - low) / (spec->n_mels + 1), whole ? n_bins : n_bins - 1};
 }
@@ -99,7 +99,7 @@ static double edge_hz(const band_edges *e, int32_t i)
     return hz_from_mel(e->spec->scale, e->low + e->step * i);
 }
 
-/* Edge i and bin k on the axis where triangles are straight. */
+/* Edge i and bin k on the axis on which triangles are linear. */
 static double edge_at(const band_edges *e, int32_t i)
 {
     return e->spec->slope == SIB_MEL_SLOPE_MEL ? e->low + e->step * i : edge_hz(e, i);
@@ -153,8 +153,8 @@ size_t mel_pack_segments(const sib_mel_spec *spec, const double *dense_weights, 
     return n;
 }
 
-/* log2(1 + f) = f q(f) for sqrt(1/2) <= 1 + f < sqrt(2): least maximum error, found by iteratively reweighted
-   least squares in double. Error 4.9e-8 with 8 terms, 7.0e-13 with 14. */
+/* log2(1 + f) = f q(f) for sqrt(1/2) <= 1 + f < sqrt(2): minimax error, found by iteratively reweighted least
+   squares in double. Error 4.9e-8 with 8 terms, 7.0e-13 with 14. */
 static const double log2_terms8[LOG_TERMS_F32] = {
     1.4426947724294659,  -0.7213571489451946, 0.48093944457026133, -0.3600872147599001,
     0.28670746177429884, -0.250069060470234,  0.2368903362562179,  -0.14574436407375954,
