@@ -12,9 +12,8 @@ struct fed_model {
     void (*fill)(fed_model *m, const int32_t *tokens, size_t n, float *logits);
     /* The attention score of token i of a text at a position. NULL: 0. */
     float (*attend)(fed_model *m, const int32_t head[2], size_t i, size_t position);
-    uint32_t seek,
-        /* of the encoded window: its first band holds frame numbers, the second 1 where there is sound */
-        size;
+    /* Of the encoded window: its first band holds frame numbers, the second 1 where there is sound. */
+    uint32_t seek, size;
     size_t n_encodes, n_rewinds, n_steps, n_reorders, n_aligns; /* calls so far */
     size_t fails_at; /* number of the call that fails, counted from 1 over all kinds; 0: none */
     int32_t *fed;    /* (beams, n_text_ctx), n_fed of each */

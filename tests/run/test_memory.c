@@ -161,8 +161,8 @@ static void what_nobody_reads_is_not_computed(void **state)
 #define WIDTH   16
 #define LENGTHS 60
 
-/* y = Gelu(LayerNormalization(x) W) without the rows before `from`, for x: (1, N, WIDTH): operators that cpu
-   claims entirely, and a shape that elements decide. */
+/* y = scale Softmax(Gelu(LayerNormalization(x) W)), rows from `from` on, for x: (1, N, WIDTH): operators that
+   cpu claims entirely, and a shape that elements decide. */
 static sib_session *growing_session(const char *backends)
 {
     double numbers[WIDTH * WIDTH];
