@@ -1,11 +1,12 @@
-/* A compute tile's core: an element in, an element out, the kernel frame by frame, for ever. */
+/* A compute tile's core: an endless loop that takes an input element, runs the kernel on each frame, and
+   gives an output element. */
 #include "base/size.h"
 #include "tile/machine.h"
 #include "tile/tile_kernel.h"
 
 #include <sibyl/timing.h>
 
-/* Waits for a lock; false where the machine stops. */
+/* Waits for a lock; returns false where the machine stops. */
 static bool acquire(tile_core *c, tile_lock *lock, uint64_t *stalls)
 {
     tile_machine *m = c->machine;
@@ -13,7 +14,7 @@ static bool acquire(tile_core *c, tile_lock *lock, uint64_t *stalls)
         const sib_timer timer = sib_timer_start();
         (*stalls)++;
         c->waits = lock;
-        pthread_cond_signal(&m->wake); /* who may see that now nobody goes on */
+        pthread_cond_signal(&m->wake); /* the host may find that nothing can proceed */
         while (!m->stop && lock->value == 0)
             pthread_cond_wait(&c->wake, &m->mutex);
         c->waits = NULL;
@@ -22,7 +23,7 @@ static bool acquire(tile_core *c, tile_lock *lock, uint64_t *stalls)
     return !m->stop && tile_lock_take(lock);
 }
 
-/* What a lock promises: all samples of this call. */
+/* Checks what a lock promises: all samples of this call. */
 static bool check_samples(tile_core *c, const tile_element *e)
 {
     char name[32];
@@ -74,7 +75,7 @@ static void compute(tile_core *c, const tile_element *in, tile_element *out)
         out->bytes[c->out.size] ^= 1;
 }
 
-/* One call. The mutex is held, but not while the kernel runs. */
+/* One call. The mutex is held, except while the kernel runs. */
 static bool step(tile_core *c)
 {
     tile_machine *m = c->machine;

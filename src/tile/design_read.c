@@ -1,4 +1,4 @@
-/* A design read back: a line is a statement, as MLIR's own printer has them. */
+/* Reads a design: one statement per line, as MLIR's own printer writes them. */
 #include "base/error.h"
 #include "tile/design.h"
 
@@ -19,14 +19,14 @@ typedef struct fifo {
     char name[NAME];
     uint32_t from_column, from_row, to_column, to_row, depth;
     shape element;
-    uint64_t linked; /* elements of linked parts that it holds */
-    uint32_t moves;  /* of the host, a call */
-    bool part;       /* is itself a part of a linked one */
+    uint64_t linked; /* elements of linked parts in it */
+    uint32_t moves;  /* by the host, per call */
+    bool part;       /* is part of a linked FIFO */
 } fifo;
 
 typedef struct core {
     uint32_t column, row, stack;
-    uint64_t rows; /* that its loop counts */
+    uint64_t rows; /* rows that its loop counts */
     uint32_t acquires, releases, calls;
 } core;
 
@@ -59,7 +59,7 @@ static uint64_t shape_bytes(const shape *s)
     return shape_elements(s) * s->bits / 8;
 }
 
-/* Reads "memref<...>" and gives what follows, or NULL. Figures are bounded, so products of two fit. */
+/* Reads "memref<...>"; returns the rest, or NULL. Numbers are bounded, so products of two fit. */
 static const char *read_shape(const char *s, shape *out)
 {
     int end = 0;
@@ -124,7 +124,7 @@ static bool read_fifo(reader *r, const char *s)
     return true;
 }
 
-/* "[@a, @b]": up to `most` FIFOs. Gives what follows, or NULL. */
+/* Reads "[@a, @b]", up to `max` FIFOs; returns the rest, or NULL. */
 static const char *read_names(reader *r, const char *s, fifo **out, uint32_t max, uint32_t *n)
 {
     if (*s != '[')
@@ -139,7 +139,7 @@ static const char *read_names(reader *r, const char *s, fifo **out, uint32_t max
     return *s == ']' && *n ? s + 1 : NULL;
 }
 
-/* "[0, 4000]" */
+/* Reads "[0, 4000]". */
 static const char *read_offsets(const char *s, uint64_t *out, uint32_t max, uint32_t *n)
 {
     if (*s != '[')
@@ -152,7 +152,7 @@ static const char *read_offsets(const char *s, uint64_t *out, uint32_t max, uint
     return *s == ']' ? s + 1 : NULL;
 }
 
-/* One FIFO on one side, its parts on the other, one behind another. */
+/* Checks a link: one FIFO on one side, its contiguous parts on the other. */
 static bool check_link(reader *r, fifo *whole, fifo **parts, uint32_t n, const uint64_t *offsets,
                        uint32_t n_offsets)
 {
@@ -218,7 +218,7 @@ static bool read_rows(reader *r, const char *s)
     return true;
 }
 
-/* Acquires and releases are of the core's own FIFOs. */
+/* Checks that acquires and releases are of the core's own FIFOs. */
 static bool read_use(reader *r, const char *s)
 {
     const char *at = strchr(s, '@');
@@ -363,7 +363,8 @@ static bool read_line(reader *r, const char *s)
 
 /* ---- The whole ---- */
 
-/* Each FIFO that ends at a shim is moved once a call; each that ends at a memory tile is linked. */
+/* Checks that each FIFO that ends at a shim is moved once per call, and that each that ends at a memory tile
+   is linked. */
 static bool check_fifos(reader *r)
 {
     uint32_t outputs = 0;
@@ -391,7 +392,7 @@ static uint64_t tile_bytes(const reader *r, const core *c, bool in)
     return bytes;
 }
 
-/* Parts share the memory of what they are parts of. */
+/* Parts share the memory of their linked FIFO. */
 static uint64_t memory_tile_bytes(const reader *r, uint32_t column)
 {
     uint64_t bytes = 0;

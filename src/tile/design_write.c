@@ -1,10 +1,10 @@
-/* A program as MLIR-AIE, each statement in both forms. */
+/* Writes a program as MLIR-AIE, each statement in both forms. */
 #include "tile/design.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Bytes of a sentence or of a type. */
+/* Bytes of a statement or a type. */
 #define NAME 96
 
 #define KERNEL "sibyl_tile_frame"
@@ -14,7 +14,7 @@ typedef struct writer {
     const sib_tile_plan *plan;
     tile_form form;
     byte_buffer *text;
-    int depth; /* of indentation */
+    int depth; /* levels of indentation */
 } writer;
 
 static void line(writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -40,7 +40,7 @@ typedef struct type {
     char text[NAME];
 } type;
 
-/* Of an element of `rows` frames. */
+/* The type of an element of `rows` frames. */
 static type in_type(uint32_t rows)
 {
     type t;
@@ -56,7 +56,7 @@ static type out_type(const writer *w, uint32_t rows)
     return t;
 }
 
-/* Of the arrays that a call gets. */
+/* The types of a call's arrays. */
 static type host_in_type(const writer *w)
 {
     type t;
@@ -102,7 +102,7 @@ static void write_tiles(writer *w)
 static void write_fifo(writer *w, const char *name, uint32_t column, uint32_t from, uint32_t to, type element)
 {
     const unsigned depth = w->p->depth;
-    if (generic(w)) /* layouts are left out: those of data as it lies, which MLIR 14 has no way to read */
+    if (generic(w)) /* layouts of contiguous data are omitted, since MLIR 14 cannot read them */
         line(w,
              "\"aie.objectfifo\"(%%tile_%u_%u, %%tile_%u_%u) {disable_synchronization = false, elemNumber = "
              "%u : i32, "
@@ -114,7 +114,7 @@ static void write_fifo(writer *w, const char *name, uint32_t column, uint32_t fr
              (unsigned)column, (unsigned)from, (unsigned)column, (unsigned)to, depth, element.text);
 }
 
-/* "@in_0_2, @in_0_3": FIFOs of a channel's tiles. "0, 4000": where their parts begin, in elements. */
+/* "@in_0_2, @in_0_3": FIFOs of a channel's tiles. "0, 4000": offsets of their parts, in elements. */
 typedef struct list {
     char text[4 * 32];
 } list;
@@ -151,7 +151,7 @@ static void write_link(writer *w, const char *ins, const char *outs, const char 
         line(w, "aie.objectfifo.link [%s] -> [%s]([%s] [%s])", ins, outs, sources, targets);
 }
 
-/* What a channel is called where the host moves it: the FIFO that ends at the shim. */
+/* The name of a channel for the host: that of the FIFO that ends at the shim. */
 static void channel_name(const writer *w, const tile_channel *c, const char *kind, char out[NAME])
 {
     if (c->linked)
@@ -216,7 +216,7 @@ static void close_loop(writer *w)
     line(w, generic(w) ? "}) : (index, index, index) -> ()" : "}");
 }
 
-/* Takes one element of @kind_C_R: %<name> is its memory. */
+/* Acquires one element of @kind_C_R; %<name> is its memory. */
 static void write_acquire(writer *w, const tile_place *t, const char *kind, const char *name, type element)
 {
     const bool in = kind[0] == 'i';
@@ -252,8 +252,8 @@ static void write_release(writer *w, const tile_place *t, const char *kind)
              in ? "Consume" : "Produce");
 }
 
-/* The kernel gets the whole element and the frame's number: its C code finds the row, and no offset has to
-   survive a cast. */
+/* The kernel gets the entire element and the frame's number: its C code finds the row, so no offset is lost
+   in a cast. */
 static void write_call(writer *w, type in, type out)
 {
     if (generic(w)) {
@@ -331,7 +331,7 @@ static void write_wait(writer *w, const tile_channel *c)
          name);
 }
 
-/* One call: outputs first, so that they are awaited before the first of them can come. */
+/* One call: outputs are issued first, so that they are awaited before the first can arrive. */
 static void write_sequence(writer *w)
 {
     const tile_program *p = w->p;
@@ -387,7 +387,7 @@ void tile_design_write(const tile_program *p, const sib_tile_plan *plan, tile_fo
         write_core(&w, &p->tiles[t]);
     write_sequence(&w);
     w.depth--;
-    line(&w, generic(&w) ? "}) {device = 4 : i32} : () -> ()" : "}"); /* 4 is npu1 */
+    line(&w, generic(&w) ? "}) {device = 4 : i32} : () -> ()" : "}"); /* device 4 is npu1 */
     w.depth--;
     line(&w, generic(&w) ? "}) : () -> ()" : "}");
 }

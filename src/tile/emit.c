@@ -1,4 +1,4 @@
-/* The files of a program for the chip. */
+/* Writes the files of a program for the chip. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/outfile.h"
@@ -62,7 +62,7 @@ static void write_generic(const job *j, byte_buffer *out)
     tile_design_write(&j->program, j->plan, TILE_GENERIC, out);
 }
 
-/* Sources one behind another, without their includes of one another. */
+/* Concatenates sources without their includes of each other. */
 static void add_source(byte_buffer *out, const char *source)
 {
     static const char include[] = "#include \"";
@@ -180,7 +180,7 @@ static sib_code write_aside(const job *j, size_t i, const char *folder, outfile 
     return code;
 }
 
-/* Files that have appeared are taken away again where a later one cannot. */
+/* Files already written are removed where a later one fails. */
 static sib_code write_all(const job *j, const char *folder, sib_error *err)
 {
     outfile aside[FILES] = {{0}};

@@ -1,4 +1,4 @@
-/* DMA engines: what moves between host memory, memory tiles and compute tiles. */
+/* DMA engines, which move data between host memory, memory tiles and compute tiles. */
 #include "tile/machine.h"
 
 #include <string.h>
@@ -45,7 +45,7 @@ static uint64_t walk_elements(const tile_walk *w)
     return (uint64_t)w->sizes[0] * w->sizes[1] * w->sizes[2] * w->sizes[3];
 }
 
-/* One more than the last element that the walk touches. */
+/* One more than the last element of the walk. */
 static uint64_t walk_end(const tile_walk *w)
 {
     uint64_t last = w->offset;
@@ -54,15 +54,15 @@ static uint64_t walk_end(const tile_walk *w)
     return last + 1;
 }
 
-/* Where the bytes of a channel lie behind one another: `at` in the stream, in its FIFOs' current elements. */
+/* The address of offset `at` in the stream of a channel, the concatenation of its FIFOs' current elements. */
 static unsigned char *stream_at(const tile_engine *e, size_t slot, size_t at)
 {
     const size_t size = e->ends[0]->size;
     return e->ends[at / size]->elements[slot].bytes + at % size;
 }
 
-/* Moves what a walk visits, runs of its innermost dimension, between host memory and the FIFOs.
-   host: where the call's part begins; unit: bytes of an element. */
+/* Moves the elements of a walk, in runs of its innermost dimension, between host memory and the FIFOs. host:
+   the beginning of the call's part; unit: bytes per element. */
 static void walk_move(const tile_engine *e, const tile_walk *w, unsigned char *host, size_t unit, size_t slot)
 {
     const size_t run = w->sizes[3] * unit;
@@ -81,7 +81,7 @@ static void walk_move(const tile_engine *e, const tile_walk *w, unsigned char *h
 
 /* ---- Steps ---- */
 
-/* A transfer must end where the elements that it fills or empties end. */
+/* Checks that a transfer ends with the elements that it fills or empties. */
 static bool check_length(tile_machine *m, const tile_engine *e, const tile_walk *w, size_t unit)
 {
     const uint64_t bytes = walk_elements(w) * unit, wanted = (uint64_t)e->n_ends * e->ends[0]->size;
@@ -117,7 +117,7 @@ static bool take_all(tile_engine *e, bool full)
     return true;
 }
 
-/* Tells what the elements hold now, and hands them on. */
+/* Records what the elements hold now, and releases them. */
 static void hand_on(tile_machine *m, tile_engine *e, size_t slot, bool raise)
 {
     for (uint32_t i = 0; i < e->n_ends; i++) {
@@ -141,7 +141,7 @@ static bool step_in(tile_machine *m, tile_engine *e)
     if (!check_length(m, e, w, sizeof(int16_t)) || !check_bounds(m, e, begin + walk_end(w), m->n_samples))
         return false;
     pthread_mutex_unlock(&m->mutex);
-    /* the walk writes to FIFOs only */
+    /* the walk only writes to FIFOs */
     walk_move(e, w, (unsigned char *)(uintptr_t)(m->samples + begin), sizeof(int16_t), slot);
     pthread_mutex_lock(&m->mutex);
     hand_on(m, e, slot, true);
@@ -191,7 +191,7 @@ static bool step_link(tile_machine *m, tile_engine *e)
     return true;
 }
 
-/* The fault: the tile's lock is raised at once, what it stands for would come later. */
+/* The fault: the tile's lock is raised at once, before the data arrives. */
 static bool step_late(tile_machine *m, tile_engine *e, tile_fifo *to)
 {
     if ((e->kind == TILE_ENGINE_IN && e->call >= m->issued) || !tile_lock_take(&to->empty))
@@ -201,7 +201,7 @@ static bool step_late(tile_machine *m, tile_engine *e, tile_fifo *to)
     return true;
 }
 
-/* The FIFO of the tile itself that this engine fills, where the fault befalls it; else NULL. */
+/* The FIFO of the faulty tile, where this engine fills it; else NULL. */
 static tile_fifo *late_end(const tile_machine *m, const tile_engine *e)
 {
     const sib_tile_simulation *f = &m->fault;

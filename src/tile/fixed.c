@@ -1,5 +1,5 @@
-/* Fixed-point features of a whole recording: frames with their ends reflected, in blocks over threads,
-   then the clamp. */
+/* Fixed-point features of an entire recording: frames with reflected ends, in blocks over threads, then the
+   clamp. */
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/pool.h"
@@ -10,18 +10,18 @@
 #include <string.h>
 
 #define LEAD         (TILE_FRAME_SAMPLES / 2) /* samples of frame 0 before the first one */
-#define BLOCK_FRAMES 256 /* a piece of work; samples and features stay in the second cache */
+#define BLOCK_FRAMES 256                      /* a work item; its samples and features stay in the L2 cache */
 
 typedef struct {
     const tile_bank *bank;
     const tile_lanes *lanes;
     sib_fixed_clamp clamp;
-    const int16_t *samples; /* (n), then zeros up to total */
+    const int16_t *samples; /* (n), zero-padded to total */
     size_t n, total, frames;
     int16_t *wide;  /* (n_bands, frames) features, or NULL */
     int8_t *narrow; /* the same, where wide is NULL */
     size_t stride;
-    int16_t *maxima; /* (frames) largest value of each frame, then of all frames up to it */
+    int16_t *maxima; /* (frames) max of each frame, then running max over the frames */
     int maximum;     /* of the recording */
     char *workspace; /* (threads, workspace_bytes): scratch, samples, features of a block */
     size_t workspace_bytes, samples_at, features_at;
@@ -50,7 +50,7 @@ sib_code sib_fixed_shape(int32_t n_mels, uint64_t n_samples, uint64_t *frames, s
     return SIB_OK;
 }
 
-/* Sample i of the recording, whose ends are mirrored without repeating the last one. */
+/* Sample i of the recording, whose ends are mirrored without repeating the end sample. */
 static int16_t sample_at(const fixed_job *j, int64_t i)
 {
     if (i < 0)
@@ -60,7 +60,7 @@ static int16_t sample_at(const fixed_job *j, int64_t i)
     return i < (int64_t)j->n ? j->samples[i] : 0;
 }
 
-/* Frames begin .. end - 1 to out (n_bands, end - begin); `inside` where all their samples are there. */
+/* Computes frames begin .. end - 1 to out (n_bands, end - begin); `inside`: all their samples exist. */
 static void compute_frames(const fixed_job *j, size_t begin, size_t end, bool inside, char *workspace,
                            int16_t *out, size_t stride)
 {
@@ -78,7 +78,7 @@ static void compute_frames(const fixed_job *j, size_t begin, size_t end, bool in
     j->lanes->block(j->bank, x, end - begin, out, stride, j->maxima + begin, workspace);
 }
 
-/* Raises a row to one number. Rows that need nothing are only read. */
+/* Raises a row to at least `min`. Rows that need no change are only read. */
 static void raise_int16(int16_t *row, int16_t min, size_t n)
 {
     int below = 0;
@@ -97,7 +97,7 @@ static void raise_int8(int8_t *row, int8_t min, size_t n)
         row[t] = row[t] < min ? min : row[t];
 }
 
-/* Features of 16 bits as 8-bit ones. */
+/* Converts 16-bit features to 8-bit ones. */
 static void narrow_row(const int16_t *from, int8_t *to, size_t n)
 {
     for (size_t t = 0; t < n; t++)
@@ -110,7 +110,7 @@ static void compute_block(void *context, size_t begin, size_t count, unsigned wo
     char *workspace = j->workspace + worker * j->workspace_bytes;
     int16_t *out = j->wide ? j->wide + begin : (int16_t *)(workspace + j->features_at);
     const size_t stride = j->wide ? j->stride : BLOCK_FRAMES, end = begin + count;
-    /* frame t lies inside from LEAD <= 160 t to 160 t + LEAD <= n */
+    /* frame t is within the samples from LEAD <= 160 t to 160 t + LEAD <= n */
     const size_t first = size_ceil_div(LEAD, TILE_HOP_SAMPLES);
     const size_t whole = j->n >= LEAD ? (j->n - LEAD) / TILE_HOP_SAMPLES + 1 : 0;
     const size_t inside = size_min(size_max(begin, first), end),
@@ -122,7 +122,7 @@ static void compute_block(void *context, size_t begin, size_t count, unsigned wo
         narrow_row(out + m * stride, j->narrow + m * j->stride + begin, count);
 }
 
-/* What values are raised to where the maximum is `maximum`, in the result's format. */
+/* The clamp's lower bound for the maximum `maximum`, in the result's format. */
 static int min_of(const fixed_job *j, int maximum)
 {
     const int shift = j->narrow ? TILE_Q_INT16 - TILE_Q_INT8 : 0, half = (1 << shift) >> 1;
@@ -131,7 +131,7 @@ static int min_of(const fixed_job *j, int maximum)
     return min > bottom ? min : bottom;
 }
 
-/* Raises frames begin .. begin + count - 1 to what the recording's maximum, or each frame's own, says. */
+/* Clamps frames begin .. begin + count - 1 by the recording's maximum, or by each frame's own. */
 static void clamp_block(void *context, size_t begin, size_t count, unsigned worker)
 {
     (void)worker;
@@ -147,7 +147,7 @@ static void clamp_block(void *context, size_t begin, size_t count, unsigned work
     }
 }
 
-/* Each frame's maximum becomes that of all up to it. True where the clamp can change a value: none is
+/* Replaces each frame's maximum by the running maximum. Returns whether the clamp can change a value: none is
    below the floor. */
 static bool find_maximum(fixed_job *j)
 {

@@ -1,4 +1,4 @@
-/* The frames of a recording by the portable kernel, and the choice of what does it faster. */
+/* The frames of a recording by the portable kernel, and the choice of a faster one. */
 #include "tile/tile_lanes.h"
 
 static void block_c(const tile_bank *bank, const int16_t *x, size_t n_frames, int16_t *out, size_t stride,
@@ -16,7 +16,7 @@ const tile_lanes tile_lanes_c = {block_c, TILE_MAX_BANDS * sizeof(int16_t), 1};
 
 #define ROW(with, constant, level) [CPU_##constant] = &tile_lanes_##level,
 
-/* What each level has; NULL where that is portable C. */
+/* The functions of each level; NULL where that is portable C. */
 static const tile_lanes *const by_level[CPU_LEVELS] = {CPU_SIMD_LEVELS(ROW, )};
 
 const tile_lanes *tile_lanes_for(cpu_level level)

@@ -1,13 +1,16 @@
-/* The fixed-point kernel for LANES frames at once, one frame per lane: the operations of tile_kernel.c in the same order on the
- * same numbers, so each lane has the same bits. Written over the vector words of simd/int_*.h:
- *   vi       LANES int32: vi_load, vi_store, vi_set1, vi_add, vi_sub, vi_max, vi_abs, vi_mul (low 32 bits), vi_shl, vi_shr (by a
- *            constant), vi_shlv, vi_shrv (each lane by its own count), vi_madd (per lane two products of int16, added),
- *            vi_pair (the low halves of two vectors, one pair per lane), vi_mul_q31 and vi_dot_q31 (as those of tile_math.h), vi_lookup (of 16 numbers),
- *            vi_store16, vi_transpose_rows (LANES numbers of LANES rows)
- *   vd       half as many doubles: vd_load, vd_store, vd_set1, vd_mul, vd_fma, vd_low, vd_high (halves of a vi as doubles),
- *            vi_tops (the upper 32 bits of each double of two vd)
- * Powers and sums of bands are integers below 2^53, so doubles hold them exactly; and the exponent and first bits of
- * such a double are those that tile_kernel.c finds by shifting. */
+/* The fixed-point kernel for LANES frames at once, one frame per lane: the operations of tile_kernel.c in the
+   same order on the same numbers, so each lane has the same bits. Uses the vector operations of simd/int_*.h:
+
+       vi       LANES int32: vi_load, vi_store, vi_set1, vi_add, vi_sub, vi_max, vi_abs, vi_mul (low 32 bits),
+                vi_shl, vi_shr (by a constant), vi_shlv, vi_shrv (each lane by its own count), vi_madd (per
+                lane two products of int16, added), vi_pair (the low halves of two vectors, one pair per
+                lane), vi_mul_q31 and vi_dot_q31 (as those of tile_math.h), vi_lookup (of 16 numbers),
+                vi_store16, vi_transpose_rows (LANES numbers of LANES rows)
+       vd       half as many doubles: vd_load, vd_store, vd_set1, vd_mul, vd_fma, vd_low, vd_high (halves of a
+                vi as doubles), vi_tops (the upper 32 bits of each double of two vd)
+
+   Powers and sums of bands are integers below 2^53, so doubles hold them exactly; the exponent and first bits
+   of such a double are those that tile_kernel.c finds by shifting. */
 #include "tile/tile_lanes.h"
 #include "tile/tile_tables.h"
 
@@ -17,7 +20,7 @@
 #define LANES   VI_LANES
 #define COLUMNS 25
 #define ROWS    16
-#define PAIRS   6 /* of terms of a 25-point sum */
+#define PAIRS   6 /* pairs of terms of a 25-point sum */
 #define HALVES  9
 #define RE(k)   (2 * (k) - ((k) > 0))
 #define IM(k)   (2 * (k))
@@ -142,7 +145,7 @@ static inline vi exponents_for(vi max)
     return vi_max(vi_sub(bits, vi_set1(15)), vi_set1(0));
 }
 
-/* Half of 2^exponent is added before shifting, so that shifting rounds. */
+/* Half of 2^exponent is added before the shift, for rounding. */
 static inline void round_row(lanes_scratch *s, int row, vi exponents)
 {
     const vi half = vi_shr(vi_shlv(vi_set1(1), exponents), 1);
@@ -164,8 +167,8 @@ static inline void round_row(lanes_scratch *s, int row, vi exponents)
 /* The terms of a frequency k1: rows of its real and, where there are two, its imaginary part. */
 typedef int32_t row_terms[PAIRS][LANES];
 
-/* Products of the terms with the factors of two frequencies k2: three sums of four, quartered and added to
- * sums[row][k2]. Two by two, so that each number loaded serves twice. */
+/* Products of the terms with the factors of two frequencies k2: three sums of four, each divided by four and
+   added to sums[row][k2]. Two at a time, so that each loaded number is used twice. */
 static inline void add_products(row_terms *const terms[2], int rows, int32_t factors[2][PAIRS], vi sums[2][2])
 {
     for (int p = 0; p < PAIRS; p += 2) {
@@ -199,8 +202,7 @@ static inline vi sum_of_row(const lanes_scratch *s, int row)
     return vi_shl(sum, 12);
 }
 
-/* `bits`: what the numbers of this k1 are shifted by; sums begin with half of 2^bits, so that shifting
-   rounds. */
+/* `bits`: the shift of this k1's numbers; sums begin with half of 2^bits, for rounding. */
 static inline void power_of_rows(lanes_scratch *s, int k1, bool real, vi bits)
 {
     const vi half = vi_shlv(vi_set1(1), vi_sub(bits, vi_set1(1))), none = vi_set1(0);
@@ -227,7 +229,7 @@ static inline void power_of_rows(lanes_scratch *s, int k1, bool real, vi bits)
     }
 }
 
-/* From z to the power of each bin; gives the frames' exponents. */
+/* From z to the power of each bin; returns the frames' exponents. */
 static vi transform_rows(lanes_scratch *s)
 {
     vi exponents[HALVES], exponent = vi_set1(0);
@@ -250,7 +252,8 @@ static vi transform_rows(lanes_scratch *s)
     return exponent;
 }
 
-/* feature_of of tile_kernel.c; no energy has an exponent so low that it ends at the floor too. */
+/* feature_of of tile_kernel.c; an energy of 0 has so low an exponent that it, too, is clamped to the
+   floor. */
 static inline vi features_of(const lanes_scratch *s, vd low, vd high, vi offset)
 {
     const vi top = vi_tops(low, high);

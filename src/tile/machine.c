@@ -19,7 +19,7 @@ static size_t rounded(size_t bytes)
     return (bytes + ALIGN - 1) / ALIGN * ALIGN;
 }
 
-/* Guards follow an element byte by byte, so that one byte too far is seen; elements are aligned. */
+/* Guards follow an element directly, so that one byte too far is detected; elements are aligned. */
 size_t tile_memory_bytes(const size_t sizes[TILE_REGIONS])
 {
     size_t bytes = 0;

@@ -1,4 +1,4 @@
-/* What fits a tile, and what a recording costs. */
+/* Computes what fits in a tile, and what a recording costs. */
 #include "base/error.h"
 #include "base/size.h"
 #include "tile/facts.h"
@@ -7,8 +7,8 @@
 #include <math.h>
 
 #define DEFAULT_MEMORY  65536
-#define MAX_MEMORY      (1 << 24) /* far above any such tile's; bounds the search for the best plan */
-#define PUBLISHED_CALL  213e-6    /* seconds of a call of one frame: 134 s for 628,163 of them */
+#define MAX_MEMORY      (1 << 24) /* far above any real tile's; bounds the search for the best plan */
+#define PUBLISHED_CALL  213e-6    /* seconds per call of one frame: 134 s for 628,163 of them */
 #define PUBLISHED_BANDS 80
 #define PUBLISHED_DEPTH 2
 
@@ -104,7 +104,7 @@ static void plan_memory(sib_tile_plan *p, const tile_facts *facts)
     p->fits = p->total <= o->memory && p->memory_tile <= TILE_MEMORY_TILE;
 }
 
-/* Of one call: the busiest channel and the busiest tile. */
+/* The time of one call: that of the busiest channel and the busiest tile. */
 static void plan_call_seconds(sib_tile_plan *p)
 {
     const sib_tile_cost *cost = &p->options.cost;
@@ -160,7 +160,7 @@ sib_code sib_tile_plan_make(const sib_tile_options *options, uint64_t frames, si
 
 /* ---- Advice ---- */
 
-/* Most rows of a tile's element, at `depth`. */
+/* Max rows of a tile's element at `depth`. */
 static uint64_t max_rows(const sib_tile_options *o, uint32_t depth)
 {
     const tile_facts *facts = tile_facts_of(o->bands, o->out);
@@ -177,8 +177,8 @@ static void add_advice(const sib_tile_plan *plan, const sib_tile_options *o, sib
         advice[(*n)++] = (sib_tile_advice){change, p};
 }
 
-/* The fewest tiles above plan's own with which its batch fits at `depth`, without filling if `evenly`; 0
-   where none do. */
+/* The fewest tiles, more than the plan's, with which its batch fits at `depth`, without padding if `evenly`;
+   0 where there are none. */
 static uint32_t fewest_tiles(const sib_tile_plan *plan, uint32_t depth, bool evenly)
 {
     sib_tile_options o = plan->options;
@@ -234,7 +234,7 @@ static bool is_better(const sib_tile_plan *a, const sib_tile_plan *b)
     return a->total < b->total;
 }
 
-/* Nothing is gained by more rows than give one call. */
+/* More rows than give a single call gain nothing. */
 static uint64_t rows_to_try(const sib_tile_options *o, uint64_t frames)
 {
     const uint64_t max = max_rows(o, o->depth), all = frames / o->tiles + 1;
@@ -250,7 +250,7 @@ sib_code sib_tile_plan_best(const sib_tile_options *options, uint64_t frames, si
     sib_tile_plan p;
     bool found = false;
     o.batch = o.depth = 1;
-    sib_code code = sib_tile_plan_make(&o, frames, &p, err); /* everything else of the options is checked */
+    sib_code code = sib_tile_plan_make(&o, frames, &p, err); /* checks all other options */
     if (code != SIB_OK)
         return code;
     if (!frames)

@@ -10,7 +10,7 @@
 
 /* ---- The recording as it lies in host memory ---- */
 
-/* Samples with the 200 that are mirrored at each end, and zeros as far as the last call reads. */
+/* Prepares the samples: 200 mirrored at each end, then zeros as far as the last call reads. */
 static sib_code lay_samples(tile_machine *m, const int16_t *samples, size_t n, int16_t **out, sib_error *err)
 {
     const size_t edge = SIB_TILE_WINDOW / 2;
@@ -71,8 +71,8 @@ static sib_code lay_core(tile_machine *m, uint32_t t, sib_error *err)
 
 /* ---- The run ---- */
 
-/* Gives outputs of the oldest call to the caller, the filling left out. The mutex is held, but not while
-   bytes move. */
+/* Copies outputs of the oldest call to the caller, without padding. The mutex is held, except while bytes
+   move. */
 static bool collect(tile_machine *m)
 {
     const tile_program *p = &m->program;
@@ -94,8 +94,7 @@ static bool is_stuck(const tile_core *c)
     return c->ended || (c->waits && c->waits->value == 0);
 }
 
-/* A core raises both locks once an element that it has finished. Names the first that was raised less
-   often. */
+/* A core raises both locks after each finished element. Names the lock that was raised less often. */
 static bool find_lost(tile_machine *m)
 {
     char name[32];
@@ -129,7 +128,7 @@ static void fail_deadlock(tile_machine *m)
     tile_machine_fail(m, "call %llu: deadlock: nobody can go on", (unsigned long long)m->collected);
 }
 
-/* Host and engines take turns on this thread. The mutex is held. */
+/* Host and engines alternate on this thread. The mutex is held. */
 static void run_host(tile_machine *m)
 {
     while (!m->stop && m->collected < m->calls) {
@@ -170,7 +169,7 @@ static void run_machine(tile_machine *m)
 
 /* ---- The end ---- */
 
-/* The second pass: all values raised to the recording's maximum - 2. */
+/* The second pass: clamps all values to at least the recording's maximum - 2. */
 static void clamp(const tile_machine *m)
 {
     const size_t n = (size_t)m->frames * m->program.bands;

@@ -1,4 +1,4 @@
-/* Many frames of a recording at once on the host: bit for bit what tile_kernel.h computes frame by frame. */
+/* Many frames of a recording at once on the host, bit-identical to those of tile_kernel.h, frame by frame. */
 #ifndef TILE_TILE_LANES_H
 #define TILE_TILE_LANES_H
 
@@ -19,7 +19,7 @@ typedef struct tile_lanes {
     size_t lanes; /* frames computed at once */
 } tile_lanes;
 
-/* What `level` has; portable C where it has nothing better. */
+/* The functions of `level`; portable C where it has none that are faster. */
 const tile_lanes *tile_lanes_for(cpu_level level);
 
 extern const tile_lanes tile_lanes_c;
