@@ -4,9 +4,9 @@
 #include "interrupt.h"
 #include "job_model.h"
 #include "job_values.h"
-#include "model_inputs.h"
+#include "model/model_inputs.h"
+#include "model/value_words.h"
 #include "shared_options.h"
-#include "value_words.h"
 
 #include <stdlib.h>
 #include <string.h>

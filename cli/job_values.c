@@ -1,7 +1,7 @@
 #include "job_values.h"
 
 #include "files.h"
-#include "value_words.h"
+#include "model/value_words.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,0 +1,371 @@
+/* sibyl conform: cases of the ONNX backend tests, run and compared. */
+#include "command.h"
+#include "files.h"
+#include "model/case_files.h"
+#include "model/conform_case.h"
+#include "options.h"
+#include "shared_options.h"
+#include "words.h"
+
+#include <fnmatch.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct settings {
+    const char *backend, *filter, *json, *junit, *manifest;
+    pass_settings passes;
+    long jobs;
+    double rtol, atol;
+    bool verbose;
+} settings;
+
+static const cli_option options[] = {
+    OPT_BACKEND,
+    OPT_PASSES,
+    OPT_TEXT("filter", filter, "GLOB", "run only cases with such names, as 'test_add*'"),
+    OPT_INTEGER("jobs", jobs, "N", 0, 1024, "cases at once; 0: one per processor (default: 0)",
+                .letter = 'j'),
+    OPT_RTOL,
+    OPT_ATOL("1e-7"),
+    OPT_FILE("json", json, "FILE", "write every verdict as JSON"),
+    OPT_FILE("junit", junit, "FILE", "write every verdict as JUnit XML"),
+    OPT_FILE("manifest", manifest, "FILE",
+             "cases whose reference is off, one on each line: CASE RTOL ATOL REASON",
+             .more = "They are compared within those tolerances, and the summary names them."),
+    OPT_FLAG("verbose", verbose, "print a line for each case, with its time", .letter = 'v'),
+    OPT_END};
+
+static const char more[] =
+    "A case is a folder with model.onnx and test_data_set_0, test_data_set_1, and so on, as the ONNX "
+    "backend tests have them; folders that hold cases are searched. A case passes only if every output "
+    "was compared: dtype, dims, and each element within atol + rtol * |expected|. Where a model draws "
+    "random numbers without a seed, dtype, dims and distribution are compared; where the reference of a "
+    "model of half floats kept more precision than the model declares, which a run in double shows, the "
+    "outputs may differ by what rounding explains. The summary names such cases. Exit code 1 where a "
+    "case fails.";
+
+/* ---- Finding cases ------------------------------------------------------------------------------------- */
+
+typedef struct case_list {
+    conform_case *items; /* (n) */
+    size_t n, capacity;
+    const char *filter; /* for names, or NULL */
+} case_list;
+
+static void add_case(void *context, const char *path)
+{
+    case_list *list = context;
+    char *name = file_name(path);
+    if (list->filter && fnmatch(list->filter, name, 0) != 0) {
+        free(name);
+        return;
+    }
+    if (list->n == list->capacity) {
+        size_t more_room = list->capacity ? 2 * list->capacity : 256;
+        conform_case *grown = cli_take(more_room, sizeof *grown);
+        if (list->n)
+            memcpy(grown, list->items, list->n * sizeof *grown);
+        free(list->items);
+        list->items = grown;
+        list->capacity = more_room;
+    }
+    list->items[list->n++] = (conform_case){.path = cli_format("%s", path), .name = name};
+}
+
+/* ---- Cases whose reference is off
+   ------------------------------------------------------------------------ */
+
+typedef struct exceptions {
+    case_exception *items; /* (n) */
+    size_t n;
+} exceptions;
+
+/* Reads lines of CASE RTOL ATOL [any-input-dims] REASON; '#' begins a comment. */
+static bool read_manifest(const char *path, exceptions *out)
+{
+    FILE *f = fopen(path, "r");
+    char *line = NULL;
+    size_t room = 0, at = 0;
+    bool ok = true;
+    if (!f) {
+        cli_fail("%s: the manifest cannot be read", path);
+        return false;
+    }
+    while (ok && getline(&line, &room, f) >= 0) {
+        char name[200];
+        int used = 0;
+        case_exception e = {0};
+        at++;
+        line[strcspn(line, "\r\n")] = '\0';
+        if (!line[strspn(line, " \t")] || line[0] == '#')
+            continue;
+        ok = sscanf(line, "%199s %lf %lf %n", name, &e.tolerance.rtol, &e.tolerance.atol, &used) == 3 &&
+             line[used] && e.tolerance.rtol >= 0 && e.tolerance.atol >= 0;
+        if (!ok) {
+            cli_fail("%s: line %zu is not CASE RTOL ATOL REASON", path, at);
+            break;
+        }
+        e.name = cli_format("%s", name);
+        static const char word[] = "any-input-dims ";
+        e.any_input_dims = !strncmp(line + used, word, sizeof word - 1);
+        e.reason = cli_format("%s", line + used + (e.any_input_dims ? sizeof word - 1 : 0));
+        case_exception *more_items = cli_take(out->n + 1, sizeof *more_items);
+        if (out->n)
+            memcpy(more_items, out->items, out->n * sizeof *more_items);
+        free(out->items);
+        out->items = more_items;
+        out->items[out->n++] = e;
+    }
+    free(line);
+    fclose(f);
+    return ok;
+}
+
+static void exceptions_free(exceptions *e)
+{
+    for (size_t i = 0; i < e->n; i++) {
+        free(e->items[i].name);
+        free(e->items[i].reason);
+    }
+    free(e->items);
+}
+
+/* ---- Running them
+   ---------------------------------------------------------------------------------------- */
+
+typedef struct queue {
+    case_list *cases;
+    const conform_settings *shared;
+    const struct settings *words;
+    size_t *order; /* (cases->n) the heaviest first */
+    size_t next;
+    pthread_mutex_t lock;
+} queue;
+
+static const char *const verdicts[] = {"FAIL", "pass", "skip"};
+
+static void *work(void *context)
+{
+    queue *q = context;
+    for (;;) {
+        pthread_mutex_lock(&q->lock);
+        size_t i = q->next++;
+        pthread_mutex_unlock(&q->lock);
+        if (i >= q->cases->n)
+            return NULL;
+        conform_case *c = &q->cases->items[q->order[i]];
+        conform_case_run(c, q->shared);
+        pthread_mutex_lock(&q->lock);
+        if (c->verdict != CASE_PASSED)
+            printf("%s %s: %s\n", verdicts[c->verdict], c->name, c->reason);
+        else if (q->words->verbose)
+            printf("pass %s %.3f s\n", c->name, c->seconds);
+        fflush(stdout);
+        pthread_mutex_unlock(&q->lock);
+    }
+}
+
+/* Whole networks first, so that none of them is left for the end. */
+static size_t *by_weight(const case_list *cases)
+{
+    size_t *order = cli_take(cases->n + 1, sizeof *order), n = 0;
+    for (int light = 0; light < 2; light++)
+        for (size_t i = 0; i < cases->n; i++)
+            if ((strstr(cases->items[i].path, "/light/") == NULL) == light)
+                order[n++] = i;
+    return order;
+}
+
+static void run_cases(case_list *cases, const settings *s, const exceptions *known)
+{
+    conform_settings shared = {.backend = s->backend,
+                               .passes = s->passes,
+                               .tolerance = {.atol = s->atol, .rtol = s->rtol},
+                               .exceptions = known->items,
+                               .n_exceptions = known->n};
+    queue q = {.cases = cases, .shared = &shared, .words = s, .order = by_weight(cases)};
+    long jobs = s->jobs ? s->jobs : sysconf(_SC_NPROCESSORS_ONLN);
+    pthread_t *threads = cli_take((size_t)jobs, sizeof *threads);
+    long started = 0;
+    pthread_mutex_init(&q.lock, NULL);
+    while (started + 1 < jobs && pthread_create(&threads[started], NULL, work, &q) == 0)
+        started++;
+    work(&q);
+    for (long i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    pthread_mutex_destroy(&q.lock);
+    free(threads);
+    free(q.order);
+}
+
+/* ---- Reports
+   --------------------------------------------------------------------------------------------- */
+
+static int write_json(const case_list *cases, const size_t counts[3], double seconds, const char *path)
+{
+    static const char *const words[] = {"failed", "passed", "skipped"};
+    json_t *list = json_array();
+    for (size_t i = 0; i < cases->n; i++) {
+        const conform_case *c = &cases->items[i];
+        json_t *j = json_pack("{s:o, s:o, s:s, s:I, s:o}", "case", cli_json_text(c->name), "path",
+                              cli_json_text(c->path), "verdict", words[c->verdict], "outputs",
+                              (json_int_t)c->outputs, "seconds", cli_json_number(c->seconds));
+        if (c->verdict != CASE_PASSED)
+            json_object_set_new(j, "reason", cli_json_text(c->reason));
+        if (c->by_distribution || c->by_double)
+            json_object_set_new(j, "compared", json_string(c->by_double ? "run in double" : "distribution"));
+        if (c->exception)
+            json_object_set_new(j, "exception", cli_json_text(c->exception->reason));
+        json_array_append_new(list, j);
+    }
+    json_t *report =
+        json_pack("{s:o, s:I, s:I, s:I, s:o}", "cases", list, "passed", (json_int_t)counts[CASE_PASSED],
+                  "failed", (json_int_t)counts[CASE_FAILED], "skipped", (json_int_t)counts[CASE_SKIPPED],
+                  "seconds", cli_json_number(seconds));
+    int code =
+        json_dump_file(report, path, JSON_INDENT(2)) == 0 ? CLI_DONE : cli_fail("%s cannot be written", path);
+    json_decref(report);
+    return code;
+}
+
+static void put_xml(FILE *f, const char *text)
+{
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (strchr("<>&\"'", c) || c < 32)
+            fprintf(f, "&#%u;", c < 32 ? 32u : c);
+        else
+            fputc(c, f);
+    }
+}
+
+static int write_junit(const case_list *cases, const size_t counts[3], double seconds, const char *path)
+{
+    FILE *f = fopen(path, "w");
+    if (!f)
+        return cli_fail("%s cannot be written", path);
+    fprintf(f,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"conform\" tests=\"%zu\" "
+            "failures=\"%zu\" "
+            "skipped=\"%zu\" time=\"%.3f\">\n",
+            cases->n, counts[CASE_FAILED], counts[CASE_SKIPPED], seconds);
+    for (size_t i = 0; i < cases->n; i++) {
+        const conform_case *c = &cases->items[i];
+        fputs("  <testcase name=\"", f);
+        put_xml(f, c->name);
+        fprintf(f, "\" time=\"%.3f\"", c->seconds);
+        if (c->verdict == CASE_PASSED) {
+            fputs("/>\n", f);
+            continue;
+        }
+        fprintf(f, "><%s message=\"", c->verdict == CASE_FAILED ? "failure" : "skipped");
+        put_xml(f, c->reason);
+        fputs("\"/></testcase>\n", f);
+    }
+    fputs("</testsuite>\n", f);
+    bool ok = !ferror(f);
+    return fclose(f) == 0 && ok ? CLI_DONE : cli_fail("%s cannot be written", path);
+}
+
+static bool was_drawn(const conform_case *c)
+{
+    return c->by_distribution;
+}
+
+static bool was_wider(const conform_case *c)
+{
+    return c->by_double;
+}
+
+static bool was_recast(const conform_case *c)
+{
+    return c->recast;
+}
+
+/* Names the cases that something special holds for. */
+static void show_special(const case_list *cases, const char *words, bool (*holds)(const conform_case *))
+{
+    size_t n = 0;
+    for (size_t i = 0; i < cases->n; i++)
+        n += holds(&cases->items[i]);
+    if (!n)
+        return;
+    printf("%zu %s:", n, words);
+    for (size_t i = 0; i < cases->n; i++)
+        if (holds(&cases->items[i]))
+            printf(" %s", cases->items[i].name);
+    printf("\n");
+}
+
+static int report(const case_list *cases, const settings *s, double seconds)
+{
+    size_t counts[3] = {0};
+    int code = CLI_DONE;
+    for (size_t i = 0; i < cases->n; i++)
+        counts[cases->items[i].verdict]++;
+    if (s->json)
+        code = write_json(cases, counts, seconds, s->json);
+    if (s->junit && code == CLI_DONE)
+        code = write_junit(cases, counts, seconds, s->junit);
+    show_special(cases,
+                 "compared by dtype, dims and distribution, since their random numbers cannot be drawn again",
+                 was_drawn);
+    show_special(
+        cases,
+        "whose reference kept more precision than the half floats of the model, as a run in double shows",
+        was_wider);
+    show_special(cases, "whose files hold bfloat16 as uint16", was_recast);
+    for (size_t i = 0; i < cases->n; i++)
+        if (cases->items[i].exception)
+            printf("%s at rtol %g, atol %g: %s\n", cases->items[i].name,
+                   cases->items[i].exception->tolerance.rtol, cases->items[i].exception->tolerance.atol,
+                   cases->items[i].exception->reason);
+    printf("%.1f s\n%zu passed, %zu failed, %zu skipped\n", seconds, counts[CASE_PASSED], counts[CASE_FAILED],
+           counts[CASE_SKIPPED]);
+    return counts[CASE_FAILED] ? CLI_FAILED : code;
+}
+
+/* ---- The command
+   ------------------------------------------------------------------------------------------ */
+
+static int conform(const cli_command *self, int argc, char **argv)
+{
+    settings s = {.rtol = 1e-3, .atol = 1e-7};
+    int n_folders, code;
+    if (!cli_begin(self, argc, argv, &s, &n_folders, &code))
+        return code;
+    if (n_folders == 0)
+        return cli_usage(self, "no folder: name one that holds cases");
+    case_list cases = {.filter = s.filter};
+    exceptions known = {0};
+    if (s.manifest && !read_manifest(s.manifest, &known)) {
+        exceptions_free(&known);
+        return CLI_FAILED;
+    }
+    for (int i = 0; i < n_folders; i++)
+        case_find(argv[i], add_case, &cases);
+    sib_timer timer = sib_timer_start();
+    if (cases.n) {
+        run_cases(&cases, &s, &known);
+        code = report(&cases, &s, sib_timer_seconds(&timer));
+    } else
+        code = cli_fail("no case was found in %s%s%s", argv[0], s.filter ? " for " : "",
+                        s.filter ? s.filter : "");
+    for (size_t i = 0; i < cases.n; i++) {
+        free(cases.items[i].path);
+        free(cases.items[i].name);
+    }
+    free(cases.items);
+    exceptions_free(&known);
+    return code;
+}
+
+const cli_command command_conform = {.name = "conform",
+                                     .summary = "run ONNX backend tests and compare their outputs",
+                                     .operands = "DIR... [options]",
+                                     .options = options,
+                                     .takes = CLI_FOLDERS,
+                                     .more = more,
+                                     .run = conform};
