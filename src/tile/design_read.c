@@ -361,7 +361,7 @@ static bool read_line(reader *r, const char *s)
     return wrong(r, "is no statement of a tile's design");
 }
 
-/* ---- The whole ---- */
+/* ---- The design ---- */
 
 /* Checks that each FIFO that ends at a shim is moved once per call, and that each that ends at a memory tile
    is linked. */

@@ -352,7 +352,7 @@ static void write_sequence(writer *w)
     line(w, generic(w) ? "}) : () -> ()" : "}");
 }
 
-/* ---- The whole ---- */
+/* ---- The design ---- */
 
 static void write_kernel_name(writer *w)
 {

@@ -72,7 +72,7 @@ static sib_code check_options(const sib_tile_options *o, const tile_facts *facts
     return SIB_OK;
 }
 
-/* ---- A plan ---- */
+/* ---- Plans ---- */
 
 static uint32_t out_bytes(const sib_tile_options *o)
 {
@@ -223,7 +223,7 @@ void sib_tile_advise(const sib_tile_plan *plan, sib_tile_advice advice[SIB_TILE_
     }
 }
 
-/* ---- The fastest ---- */
+/* ---- The fastest plan ---- */
 
 static bool is_better(const sib_tile_plan *a, const sib_tile_plan *b)
 {
@@ -234,7 +234,7 @@ static bool is_better(const sib_tile_plan *a, const sib_tile_plan *b)
     return a->total < b->total;
 }
 
-/* More rows than give a single call gain nothing. */
+/* More rows than fit all frames in one call gain nothing. */
 static uint64_t rows_to_try(const sib_tile_options *o, uint64_t frames)
 {
     const uint64_t max = max_rows(o, o->depth), all = frames / o->tiles + 1;
@@ -276,7 +276,7 @@ sib_code sib_tile_plan_best(const sib_tile_options *options, uint64_t frames, si
     return SIB_OK;
 }
 
-/* ---- What was published ---- */
+/* ---- Published figures ---- */
 
 bool sib_tile_published_row(size_t i, sib_tile_published *out)
 {

@@ -8,7 +8,7 @@
 #include <sibyl/timing.h>
 #include <string.h>
 
-/* ---- The recording as it lies in host memory ---- */
+/* ---- The recording in host memory ---- */
 
 /* Prepares the samples: 200 mirrored at each end, then zeros as far as the last call reads. */
 static sib_code lay_samples(tile_machine *m, const int16_t *samples, size_t n, int16_t **out, sib_error *err)
