@@ -13,7 +13,7 @@
 typedef __m256i vi;
 #define VI_LANES 8
 
-/* ---- Products of bytes: the words are defined in gemm_int.inc.h and bytes.inc.h ---- */
+/* ---- Products of bytes: gemm_int.inc.h and bytes.inc.h define the operations ---- */
 
 static inline vi vi_zero(void)
 {
@@ -170,7 +170,7 @@ static inline void vi_store(int32_t *p, vi v)
     _mm256_storeu_si256((__m256i *)p, v);
 }
 
-/* ---- int32, and their halves as doubles: the words are defined in tile/lanes.inc.h ---- */
+/* ---- int32, and their halves as doubles: tile/lanes.inc.h defines the operations ---- */
 
 #define vi_shl(a, n) _mm256_slli_epi32(a, n)
 #define vi_shr(a, n) _mm256_srai_epi32(a, n)
@@ -304,7 +304,7 @@ static inline void vi_transpose_rows(const int16_t *const rows[VI_LANES], size_t
     }
 }
 
-/* ---- Bytes as items in pieces of 16: the words are defined in kernel/layout/layout.inc.h ---- */
+/* ---- Bytes as items in pieces of 16: kernel/layout/layout.inc.h defines the operations ---- */
 
 typedef __m256i vb;
 #define VB_PIECES 2

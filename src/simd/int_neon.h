@@ -14,7 +14,7 @@ typedef int32x4_t vi;
 #define VI_GROUP   2
 #define VI_ELEMENT 2
 
-/* ---- Products of bytes: the words are defined in gemm_int.inc.h and bytes.inc.h ---- */
+/* ---- Products of bytes: gemm_int.inc.h and bytes.inc.h define the operations ---- */
 
 static inline vi vi_zero(void)
 {
@@ -65,7 +65,7 @@ static inline void vi_join(const uint8_t *const *rows, size_t l, int32_t flip, u
     vst2_u8(dst, both);
 }
 
-/* ---- int32, and their halves as doubles: the words are defined in tile/lanes.inc.h ---- */
+/* ---- int32, and their halves as doubles: tile/lanes.inc.h defines the operations ---- */
 
 #define vi_shl(a, n) vshlq_n_s32(a, n)
 #define vi_shr(a, n) vshrq_n_s32(a, n)
@@ -186,7 +186,7 @@ static inline void vi_transpose_rows(const int16_t *const rows[VI_LANES], size_t
     vi_store(to + 3 * VI_LANES, vcombine_s32(vget_high_s32(low.val[1]), vget_high_s32(high.val[1])));
 }
 
-/* ---- Bytes as items in pieces of 16: the words are defined in kernel/layout/layout.inc.h ---- */
+/* ---- Bytes as items in pieces of 16: kernel/layout/layout.inc.h defines the operations ---- */
 
 typedef uint8x16_t vb;
 #define VB_PIECES 1
