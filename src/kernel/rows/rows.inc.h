@@ -14,7 +14,7 @@
 #define WIDE   (CHAINS * VF_LANES)
 #define BLOCK  (32 * WIDE) /* floats that are summed separately */
 
-/* ---- Words of this file -------------------------------------------------------------------------- */
+/* ---- Vector operations of this file -------------------------------------------------------------- */
 
 /* The first n < VF_LANES of p, and `rest` in the other lanes. */
 INLINE vf load_or(const float *p, size_t n, vf rest)
@@ -43,7 +43,7 @@ INLINE vf exp_below(vf x)
 #endif
 }
 
-/* ---- What an element counts as, and how two are joined --------------------------------------------- */
+/* ---- Maps and joins of reductions ------------------------------------------------------------------ */
 
 typedef vf (*lane_of)(vf v, vf k);
 typedef vf (*lane_join)(vf sum, vf v);
@@ -148,7 +148,7 @@ INLINE vf total_of(const block_total *t, lane_join join)
     return join == join_sum ? vf_select_nan(t->lost, t->all, vf_add(t->all, t->lost)) : t->all;
 }
 
-/* ---- Along a row --------------------------------------------------------------------------------- */
+/* ---- Reductions along a row ---------------------------------------------------------------------- */
 
 /* Reduces n floats, by lane. rest: the neutral value for missing lanes. */
 INLINE vf gather(const float *x, size_t n, lane_of of, lane_join join, float nothing, vf k, vf rest)
@@ -187,7 +187,7 @@ INLINE void across(const float *x, size_t rows, size_t n, float *y, bool more, l
     }
 }
 
-/* ---- Down columns ---------------------------------------------------------------------------------- */
+/* ---- Reductions down columns ----------------------------------------------------------------------- */
 
 #define DOWN_BLOCK 64 /* rows that are summed separately */
 
@@ -234,7 +234,7 @@ INLINE void down(const float *x, size_t n, size_t stride, size_t columns, float 
         down_tile(x, n, stride, 1, columns, y, more, of, join, nothing);
 }
 
-/* ---- The entries of both ----------------------------------------------------------------------------- */
+/* ---- Entries of reductions --------------------------------------------------------------------------- */
 
 /* clang-format off */
 #define GATHERED(name, of, join, nothing)                                                                    \

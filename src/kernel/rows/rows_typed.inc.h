@@ -139,7 +139,7 @@ static void NAMED(max)(const void *x, rows_walk w, void *y, bool more)
     NAMED(extremes)(x, w, y, more, true);
 }
 
-/* ---- Places of extremes -------------------------------------------------------------------------------- */
+/* ---- Indices of extremes ------------------------------------------------------------------------------- */
 
 /* Whether v replaces best: it is more extreme, where NaN is most extreme, or equal and the last is wanted. */
 INLINE bool NAMED(takes)(T best, T v, bool highest, bool last)
