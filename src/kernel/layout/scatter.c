@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* ---- Putting together -------------------------------------------------------------------------------- */
+/* ---- Combining --------------------------------------------------------------------------------------- */
 
 /* A loop over elements whose formula reads x, the present value, and y, the update. */
 #define COMBINE(name, type, formula)                                                                         \
@@ -45,7 +45,7 @@ const scatter_combine scatter_combines[SCATTER_REDUCTIONS][SCATTER_TYPES] = {
     [SCATTER_MAX] = {max_f32, max_f64, max_i32, max_i64},
 };
 
-/* ---- Putting ----------------------------------------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------------------------------------- */
 
 /* Inlined with a constant run where there is one. */
 static inline __attribute__((always_inline)) void put(char *data, const char *updates, const size_t *offsets,

@@ -1,4 +1,4 @@
-/* Runs written where indices tell, in order: of several for one place the last remains, or all of them are
+/* Runs written at indexed places, in order: the last of several for one place remains, or all of them are
    combined. */
 #ifndef KERNEL_SCATTER_H
 #define KERNEL_SCATTER_H
