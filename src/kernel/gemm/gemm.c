@@ -21,7 +21,7 @@
 #define DONE_MIN        1024  /* min elements per call of `done`, where there are that many */
 #define ROW_BLOCK       16    /* vertical tiles that are computed before the next terms */
 
-/* ---- How ----------------------------------------------------------------------------------------------- */
+/* ---- Methods ------------------------------------------------------------------------------------------- */
 
 typedef enum gemm_way {
     WAY_PANELS, /* B is packed */
@@ -330,7 +330,7 @@ void gemm_run(const gemm *g, float *scratch)
         run_part(t, g, way_of(t, g), &all, panels_of(t, g), scratch);
 }
 
-/* ---- Many, over threads -------------------------------------------------------------------------------- */
+/* ---- Many products, over threads ----------------------------------------------------------------------- */
 
 /* Threads are not worth waking below this many multiplications, or floats of B that are read once; below the
    last limit they get no work even where they are awake. */

@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- What a level has --------------------------------------------------------------------------------- */
+/* ---- Entries of a level ------------------------------------------------------------------------------- */
 
 /* Max tile of any level. */
 #define GEMM_MAX_MR 16
@@ -38,7 +38,7 @@ typedef struct gemm_tile {
 
 /* A panel of weights that are narrow in memory: its columns rounded up to full vectors, one term after
    another. */
-#define GEMM_THIN 4 /* max rows of A for which these panels are used directly */
+#define GEMM_THIN 4 /* max rows of A that one such tile multiplies */
 typedef struct gemm_thin {
     const void *q;             /* (k, width) 16-bit floats or bytes, or two terms per byte as in widen_4 */
     size_t block;              /* of bytes: terms that share a scale and a zero point; even */
@@ -74,7 +74,7 @@ typedef struct gemm_kernels {
     gemm_thin_tile *thin_f16, *thin_bf16, *thin_s8, *thin_s4;
 } gemm_kernels;
 
-/* ---- B made ready ------------------------------------------------------------------------------------- */
+/* ---- Packing of B ------------------------------------------------------------------------------------- */
 
 /* One or several B (k, n) in the order in which tiles read them: one block of memory, aligned to MEM_ALIGN.
    Each form has a function that gives its size in bytes (false: exceeds memory) and one that fills it. */
@@ -116,7 +116,7 @@ void gemm_pack_bytes_begin(const gemm_bits *b, void *out);
 void gemm_pack_bytes_rows(const uint8_t *q, bool is_signed, bool transposed, size_t first, size_t rows,
                           void *out);
 
-/* ---- The product -------------------------------------------------------------------------------------- */
+/* ---- Products ----------------------------------------------------------------------------------------- */
 
 /* C (m, n) = alpha * A (m, k) B (k, n) + from */
 typedef struct gemm {

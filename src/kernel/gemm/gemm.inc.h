@@ -21,8 +21,8 @@ _Static_assert(GEMM_MR <= 12 && GEMM_NR <= GEMM_MAX_NR, "the tile is within what
 
 /* ---- Tiles --------------------------------------------------------------------------------------------
 
-   m rows, nv vectors; the last vector is whole unless `edge`, then it has `last` lanes. m, nv and edge are
-   constants wherever these are inlined. */
+   m rows, nv vectors; the last vector is full, or has `last` lanes where `edge`. m, nv and edge are constants
+   where these are inlined. */
 
 INLINE vf tile_load(const float *at, const bool part, size_t last)
 {

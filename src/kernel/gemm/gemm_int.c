@@ -25,7 +25,7 @@ typedef struct int_right {
     const int32_t *sums;  /* (n) sums of the columns */
 } int_right;
 
-/* ---- B made ready ------------------------------------------------------------------------------------- */
+/* ---- Packing of B ------------------------------------------------------------------------------------- */
 
 static size_t groups_of(const gemm_int_kernels *t, size_t k)
 {
@@ -96,7 +96,7 @@ void gemm_int_pack(const void *b, bool is_signed, size_t row, size_t column, siz
                        p->data + i * p->stride);
 }
 
-/* ---- A made ready ------------------------------------------------------------------------------------- */
+/* ---- Conversion of A ---------------------------------------------------------------------------------- */
 
 /* Converts n bytes of a row, plus 128 where they are signed; returns their sum, where that is wanted. */
 static int32_t left_bytes(const uint8_t *a, size_t step, uint8_t flip, size_t n, bool wants_sum, uint8_t *dst)
@@ -152,7 +152,7 @@ static void make_left(const gemm_int_kernels *t, const gemm_int *g, size_t i, si
     }
 }
 
-/* ---- The product -------------------------------------------------------------------------------------- */
+/* ---- Products ----------------------------------------------------------------------------------------- */
 
 typedef struct int_part {
     size_t row, rows, column, columns; /* column: a multiple of nr */
@@ -228,7 +228,7 @@ static void run_part(const gemm_int_kernels *t, const gemm_int *g, const int_rig
     }
 }
 
-/* ---- Many, over threads -------------------------------------------------------------------------------- */
+/* ---- Many products, over threads ----------------------------------------------------------------------- */
 
 typedef struct int_job {
     const gemm_int_kernels *t;

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- What a level has --------------------------------------------------------------------------------- */
+/* ---- Entries of a level ------------------------------------------------------------------------------- */
 
 #define GEMM_INT_MAX_MR 12
 #define GEMM_INT_MAX_NR 32
@@ -39,7 +39,7 @@ typedef struct gemm_int_kernels {
     void (*tile[GEMM_INT_MAX_MR + 1])(const gemm_int_tile *t, size_t n);
 } gemm_int_kernels;
 
-/* ---- The product -------------------------------------------------------------------------------------- */
+/* ---- Products ----------------------------------------------------------------------------------------- */
 
 /* One or several B (k, n) in the order in which tiles read them, with the sums of the columns: one block
    of memory, aligned to MEM_ALIGN. */

@@ -206,7 +206,7 @@ void gemm_widen_panels(const kernel_table *t, const gemm_packed *p, size_t which
     }
 }
 
-/* ---- As they are --------------------------------------------------------------------------------------- */
+/* ---- Access -------------------------------------------------------------------------------------------- */
 
 gemm_thin_tile *gemm_thin_of(const gemm_kernels *t, const gemm_packed *p)
 {
