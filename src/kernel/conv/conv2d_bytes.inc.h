@@ -23,12 +23,11 @@ static void conv2d_add_integers(const float *sums, size_t n, int32_t *y, bool ad
             y[i] = (int32_t)sums[i];
 }
 
-/* ---- Sums to bytes
-   ----------------------------------------------------------------------------------------------
+/* ---- Sums to bytes ------------------------------------------------------------------------------------
 
-   A byte is (sum + bias) * scale in double, rounded to even. In float the product is off by less than 3
-   units in its last place, 2^-14 within what bytes hold; so where it lies further than that from a half,
-   it rounds alike. A piece with a product nearer to one is done again in double. */
+   A byte is (sum + bias) * scale in double, rounded to even. In float the product is off by less than 3 ULP,
+   2^-14 within the range of bytes; so where it is further than that from a half, it rounds the same way.
+   A piece with a product nearer to a half is computed again in double. */
 
 #define INLINE        static inline __attribute__((always_inline))
 #define BYTES_VECTORS 4 /* vectors of sums at once */

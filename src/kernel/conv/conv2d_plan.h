@@ -135,7 +135,7 @@ unsigned conv2d_workers(const conv2d_plan *p, unsigned threads);
 /* A cancelled run is left unfinished. */
 void conv2d_run(const conv2d_call *c, sib_pool *pool);
 
-/* ---- Between the files ------------------------------------------------------------------------------- */
+/* ---- Shared by the files of conv2d ------------------------------------------------------------------- */
 
 /* Max multiply-adds for which waking threads costs more than it saves. */
 #define CONV2D_ALONE_WORK 3e6

@@ -14,7 +14,7 @@
 #define IN_BYTES         (512 * 1024) /* of transformed pixels, which then stay in the L2 cache */
 #define FAR_PANELS       4            /* panels that share a read of transformed pixels above that */
 
-/* ---- Choosing ------------------------------------------------------------------------------------------ */
+/* ---- Choice -------------------------------------------------------------------------------------------- */
 
 static size_t whole_lines(size_t floats)
 {

@@ -58,7 +58,7 @@ INLINE void out_4(const vf *v, vf *y)
 #undef A
 #undef B
 
-/* ---- Both ways ----------------------------------------------------------------------------------------- */
+/* ---- Transforms in two dimensions ---------------------------------------------------------------------- */
 
 typedef void line(const vf *from, vf *to);
 

@@ -57,7 +57,7 @@ void conv2d_winograd_pack(const conv2d_winograd *i, const conv2d_plan *p, const 
 /* As conv2d_run, with c->w as conv2d_winograd_pack left it and scratch (workers, scratch_floats). */
 void conv2d_winograd_run(const conv2d_winograd *i, const conv2d_call *c, sib_pool *pool);
 
-/* ---- Between the files ------------------------------------------------------------------------------- */
+/* ---- Shared by the files of conv2d_winograd ---------------------------------------------------------- */
 
 /* Packed weights: WINOGRAD_HEAD floats, the first of which is the largest sum of |x| over a tile for which
    nothing overflows (negative: none), then transformed weights: groups of features, positions, panels of the

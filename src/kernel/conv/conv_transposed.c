@@ -14,7 +14,7 @@
 /* A band is at least this many times as large as its overlap with neighbours, which is read twice. */
 #define BAND_OVERLAPS 8
 
-/* ---- Making -------------------------------------------------------------------------------------------- */
+/* ---- Planning ------------------------------------------------------------------------------------------ */
 
 static size_t rounded(size_t n, size_t by)
 {
@@ -146,7 +146,7 @@ void conv_transposed_pack(const conv_transposed *t, const float *w, float *packe
             (char *)(packed + g * t->c * rows), (ptrdiff_t)(t->c * sizeof(float)), t->c, rows);
 }
 
-/* ---- Adding up ----------------------------------------------------------------------------------------- */
+/* ---- Sums ---------------------------------------------------------------------------------------------- */
 
 /* One item of the work. */
 typedef struct part {
