@@ -83,7 +83,7 @@ static bool make_steps(chain *c)
     return true;
 }
 
-/* ---- Rows that stay ------------------------------------------------------------------------------------ */
+/* ---- Constant rows ------------------------------------------------------------------------------------- */
 
 /* Fills rows that are constant over runs. */
 static bool fill_ready(chain *c)
