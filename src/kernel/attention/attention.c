@@ -66,7 +66,7 @@ static size_t up_to(size_t n, size_t unit)
     return size_ceil_div(n, unit) * unit;
 }
 
-/* ---- Where things stand -------------------------------------------------------------------------------- */
+/* ---- Offsets ------------------------------------------------------------------------------------------- */
 
 static size_t head_of(const head *w, size_t row)
 {
@@ -101,7 +101,7 @@ static void pack_head(head *w)
     }
 }
 
-/* ---- A panel ------------------------------------------------------------------------------------------- */
+/* ---- Panels -------------------------------------------------------------------------------------------- */
 
 /* Prefetches n floats. */
 static void fetch_row(const float *at, size_t n)
@@ -342,7 +342,7 @@ static void run_panel(const head *w, panel *p)
     finish_panel(w, p);
 }
 
-/* ---- Little of everything ------------------------------------------------------------------------------ */
+/* ---- Small calls --------------------------------------------------------------------------------------- */
 
 /* Bias and limits of the n queries from row `first` on; returns false where there are none. */
 static bool set_small_mask(const head *w, attention_mask *m, size_t first, size_t n)
@@ -393,7 +393,7 @@ static void run_small(const head *w)
     }
 }
 
-/* ---- All of it ----------------------------------------------------------------------------------------- */
+/* ---- The call ------------------------------------------------------------------------------------------ */
 
 static size_t take(float **at, size_t n)
 {

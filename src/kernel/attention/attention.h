@@ -22,7 +22,7 @@ typedef struct attention_mask {
     const float *bias[ATTENTION_MAX_NR]; /* by lane: (n keys) added to the scores; NULL in [0]: none */
     size_t bias_step;                    /* floats from one key's bias to the next key's: 0 or 1 */
     bool bias_shared;                    /* bias[0] applies to all lanes */
-    bool limited;                        /* keys outside first .. last of a lane are hidden */
+    bool limited;                        /* keys not in first .. last of a lane are hidden */
     float first[ATTENTION_MAX_NR], last[ATTENTION_MAX_NR]; /* counted from the first key of the block */
     float hidden;  /* replaces the score of a hidden key, or, where it is -inf, is added to that score */
     float softcap; /* scores become cap tanh(score / cap) before bias and limits; 0: no cap */
