@@ -26,7 +26,7 @@ typedef struct kernel_table {
     kernel_widen widen_f16, widen_bf16;
     kernel_narrow narrow_f16, narrow_bf16;
 
-    /* ---- What the machine can do ---------------------------------------------------------------------- */
+    /* ---- Peak throughput ------------------------------------------------------------------------------ */
 
     /* Runs `rounds` rounds of fma_flops operations (an FMA counts as two) in independent chains; the compiler
        cannot remove or fold them where the caller uses the result. */

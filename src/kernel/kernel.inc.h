@@ -63,7 +63,7 @@ static void vector_narrow_bf16(const float *src, void *dst, size_t n)
     narrow(src, dst, n, vf_store_bf16);
 }
 
-/* ---- What the machine can do --------------------------------------------------------------------- */
+/* ---- Peak throughput ----------------------------------------------------------------------------- */
 
 static float sum_lanes(vf v)
 {

@@ -80,7 +80,7 @@ static void c_narrow_bf16(const float *src, void *dst, size_t n)
         h[i] = narrow_one_bf16(src[i]);
 }
 
-/* ---- What the machine can do --------------------------------------------------------------------- */
+/* ---- Peak throughput ----------------------------------------------------------------------------- */
 
 #define C_CHAINS 48
 
