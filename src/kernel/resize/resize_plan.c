@@ -239,8 +239,7 @@ void resize_run(const resize_plan *p, char *dst, const char *src, char *scratch,
         w.src = w.dst;
     }
     const resize_pass *last = &p->passes[p->n - 1];
-    bool rows = p->n == 1 && last->inner > 1; /* a single axis that is not the innermost: rows are only
-                                                 blended */
+    bool rows = p->n == 1 && last->inner > 1; /* a single, not innermost axis: rows are only blended */
     w.rows = scratch + 2 * p->between * p->item;
     w.down = p->n > 1 ? last - 1 : rows ? last : NULL;
     w.across = rows ? NULL : last;

@@ -26,9 +26,9 @@ typedef struct resize_plan {
     bool nearest; /* bits are copied, items of any size; else items are floats */
     size_t item, n;
     resize_pass passes[LAYOUT_MAX_RANK]; /* (n), 1 or more */
-    size_t
-        between; /* max elements between two passes, 0 where there is one pass; two such buffers are needed */
-    size_t row;  /* elements of a thread's row between the last two passes */
+    /* max elements between two passes, 0 where there is one pass; two such buffers are needed */
+    size_t between;
+    size_t row; /* elements of a thread's row between the last two passes */
 } resize_plan;
 
 /* axes: (rank); those that do not change are skipped. At least one changes, and none is empty. item: bytes of
