@@ -44,8 +44,7 @@ typedef struct walk {
     const recurrent_kernels *k;
     size_t wide, ldx;     /* Hp, and floats of a projection */
     size_t ahead;         /* steps that are projected at once */
-    float *x;             /* projections (ahead, B, ldx), or (B, ahead, ldx) where each sequence is
-                             contiguous */
+    float *x;             /* projections (ahead, B, ldx); (B, ahead, ldx) where sequences are contiguous */
     size_t x_step, x_row; /* strides in x */
     float *h[2], *c_[2];  /* states (B, Hp): current, and next */
     float *spare;

@@ -29,13 +29,13 @@ typedef struct recurrent_gate {
 /* A cell of one direction. */
 typedef struct recurrent_cell {
     size_t hidden, panels; /* H; ceil(H / lanes) */
-    const float
-        *r; /* packed (panels, H, nv, lanes): LSTM 4 gates: input, output, forget, cell; GRU 3: update,
-                               reset, hidden, or 2 where r_hidden is set; RNN 1 */
-    const float
-        *r_hidden; /* GRU with the reset gate before the product: hidden gate (panels, H, lanes); or NULL */
-    const float *
-        b_hidden; /* GRU whose reset gate comes after the product: (Hp) its hidden recurrence bias, or NULL */
+    /* packed (panels, H, nv, lanes): LSTM 4 gates: input, output, forget, cell; GRU 3: update, reset, hidden,
+       or 2 where r_hidden is set; RNN 1 */
+    const float *r;
+    /* GRU with the reset gate before the product: hidden gate (panels, H, lanes); or NULL */
+    const float *r_hidden;
+    /* GRU with the reset gate after the product: recurrence bias (Hp) of the hidden gate; or NULL */
+    const float *b_hidden;
     const float *peep[3]; /* LSTM: (Hp) each of input, output, forget gate; NULL: none */
     recurrent_gate f[3];  /* activations of gates, new state and (LSTM) the cell for the output */
     float clip;           /* gates are clipped to -clip .. clip; infinity: no clipping */
