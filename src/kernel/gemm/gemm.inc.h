@@ -99,8 +99,7 @@ INLINE void tile_of(const gemm_tile *t, const int m, const int nv, const bool ed
     const float *b = t->b;
     const size_t ldb = t->ldb;
     size_t k = t->k;
-    uintptr_t ahead[GEMM_AHEAD]; /* bytes relative to the first row of A, so that no further pointers need
-                                    incrementing */
+    uintptr_t ahead[GEMM_AHEAD]; /* bytes from the first row of A, which alone is incremented */
     UNROLL for (int i = 0; i < GEMM_AHEAD; i++) ahead[i] =
         t->ahead[i] ? (uintptr_t)t->ahead[i] - (uintptr_t)t->a : 0;
     if (whole && k >= LONG_TILE)
