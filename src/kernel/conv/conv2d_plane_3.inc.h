@@ -7,8 +7,7 @@
 
 /* Neighbouring vectors of columns. */
 typedef struct span {
-    size_t ox, n;                /* of the output: the first column; lanes of the last vector that are
-                                    stored */
+    size_t ox, n;                /* first column of the output; lanes stored of the last vector */
     ptrdiff_t ix;                /* of the image, for the middle tap; may be out of range */
     bool cut;                    /* some lanes are out of range, or not stored */
     bool left, right;            /* the image continues on that side of the span */
