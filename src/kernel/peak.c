@@ -10,9 +10,8 @@
 /* A burst is long compared with waking a thread and short compared with disturbances on a shared machine. */
 #define BURST_SECONDS      0.001
 #define BURST_SECONDS_POOL 0.004
-#define READ_BYTES                                                                                           \
-    ((size_t)128 << 20)                /* far larger than the part of the last-level cache that one
-                                                  core fills */
+/* Far larger than the part of the last-level cache that one core fills. */
+#define READ_BYTES ((size_t)128 << 20)
 #define READ_PIECE ((size_t)128 << 10) /* floats per read_f32 call of a thread */
 
 typedef struct {
