@@ -71,8 +71,7 @@ static void compute_block(void *context, size_t begin, size_t count, unsigned wo
     const size_t hop = (size_t)j->mel->spec.hop_length, win = (size_t)j->mel->spec.win_length,
                  lead = j->mel->lead;
     const size_t end = begin + count, n = j->signal.n;
-    const size_t whole = n + lead >= win ? (n + lead - win) / hop + 1 : 0; /* frames that end within the
-                                                                              samples */
+    const size_t whole = n + lead >= win ? (n + lead - win) / hop + 1 : 0; /* frames that end in range */
     const size_t inside = size_min(size_max(begin, size_ceil_div(lead, hop)), end);
     const size_t beyond = size_min(size_max(inside, whole), end);
     compute_frames(j, begin, inside, worker);

@@ -22,8 +22,7 @@ struct sib_mel_stream {
     size_t capacity, held;
     uint64_t position; /* of buffer[0] */
     uint64_t n_samples, next;
-    bool begun, ended; /* begun: the extension before the beginning is in the buffer; ended: no more samples
-                          follow */
+    bool begun, ended; /* begun: the buffer has the extension before the beginning; ended: no more samples */
     float maximum;
     char *scratch;
     float *limits; /* (block frames) */
