@@ -10,9 +10,9 @@
 #include "kernel/layout/layout_box.h"
 
 typedef enum gather_kind {
-    GATHER_AXIS, /* one index for all that follows an axis, the same for all before it */
-    GATHER_COORDINATES /* `depth` indices per place */,
-    GATHER_ELEMENTS /* one index per element along an axis; the other coordinates stay */
+    GATHER_AXIS,        /* one index for all that follows an axis, the same for all before it */
+    GATHER_COORDINATES, /* `depth` indices per place */
+    GATHER_ELEMENTS     /* one index per element along an axis; the other coordinates stay */
 } gather_kind;
 
 typedef struct gather_plan {
@@ -22,7 +22,7 @@ typedef struct gather_plan {
     size_t run;    /* bytes per place */
     size_t places; /* in all */
     size_t axis;   /* dimension of the data that the first index addresses */
-    size_t each;   /* places until the data advances: all indices; GATHER_COORDINATES: those of a batch */
+    size_t each;   /* places until the data advances: all indices; GATHER_COORDINATES: a batch's */
     size_t apart;  /* bytes by which it then advances */
     size_t depth;  /* indices per place */
     int64_t size[LAYOUT_MAX_RANK];   /* (depth) of the axes that indices address */
