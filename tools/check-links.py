@@ -51,8 +51,9 @@ def objects(build: pathlib.Path) -> dict[str, str]:
         output = build / re.search(r" -o (\S+)", entry["command"])[1]
         source = pathlib.Path(entry["file"])
         if "sibyl_objects.dir" in output.parts and output.exists():
-            generated = not source.is_relative_to(ROOT / "src")
-            found[str(output)] = str(source.relative_to(build if generated else ROOT / "src"))
+            # units that CMake generates stand in the build folder as their room does in src/
+            room = ROOT / "src" if source.is_relative_to(ROOT / "src") else build / "src"
+            found[str(output)] = str(source.relative_to(room))
     return found
 
 
