@@ -6,6 +6,6 @@
 #   missingIncludeSystem      headers of the system are not read
 cd "$(dirname "$0")/.." || exit 1
 cppcheck --enable=warning,performance,portability --inline-suppr --quiet --std=c11 --error-exitcode=1 \
-    -Iinclude -Isrc -DSIBYL_X86=1 --max-configs=1 -j "$(nproc 2>/dev/null || echo 2)" \
+    -Iinclude -Isrc -Icli -DSIBYL_X86=1 --max-configs=1 -j "$(nproc 2>/dev/null || echo 2)" \
     --suppress=invalidPointerCast --suppress=internalAstError --suppress=missingIncludeSystem \
     --template='{file}:{line}: {severity} {id}: {message}' src cli && echo "static analysis: nothing found"
