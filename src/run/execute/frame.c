@@ -87,12 +87,6 @@ void frame_set(frame *f, value_id v, sib_value *made)
     f->live[v] = made;
 }
 
-void frame_drop(frame *f, value_id v)
-{
-    if (f->live[v])
-        frame_set(f, v, NULL);
-}
-
 executor *executor_of_chunks(const executor_set *set, const node *n)
 {
     for (size_t i = 0; i < set->n; i++)

@@ -76,7 +76,11 @@ sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_erro
 /* Sets value v to `made`, which it takes over. */
 void frame_set(frame *f, value_id v, sib_value *made);
 /* Frees value v if it is live. */
-void frame_drop(frame *f, value_id v);
+static inline void frame_drop(frame *f, value_id v)
+{
+    if (f->live[v])
+        frame_set(f, v, NULL);
+}
 
 /* Bytes of a value's bookkeeping, which counts where there are many. */
 #define RUN_ITEM_BYTES 128
