@@ -87,8 +87,8 @@ unsigned sib_pool_threads(const sib_pool *pool)
 static void work(void *context, size_t worker)
 {
     job *j = context;
-    SIB_ASSERT(worker < j->threads);
     ACQUIRE(j);
+    SIB_ASSERT(worker < j->threads);
     for (size_t piece; (piece = atomic_fetch_add(&j->next, 1)) < j->pieces;) {
         size_t begin = piece * j->grain;
         SIB_ASSERT(begin < j->items);
