@@ -1,11 +1,11 @@
-/* Outputs that belong together: written into a folder aside, beside where they will be, and renamed at the end. */
+/* Outputs that belong together: written into a temporary folder inside their own, and renamed at the end. */
 #ifndef CLI_ASIDE_H
 #define CLI_ASIDE_H
 
 #include <dirent.h>
 #include <stdbool.h>
 
-/* Nothing is allocated between cli_aside_begin and cli_aside_end, so that want of memory leaves nothing behind. */
+/* Nothing is allocated between cli_aside_begin and cli_aside_end, so that failing memory leaves no file behind. */
 typedef struct cli_aside {
     char *folder; /* where the outputs go */
     char *aside;  /* where they are written */
@@ -14,13 +14,14 @@ typedef struct cli_aside {
     DIR *files;   /* of aside; NULL: it was not made */
 } cli_aside;
 
-/* Makes the folder for `out` and what stands beside it. False where that fails, with a line on stderr. a: cli_aside_end(a). */
+/* Makes the temporary folder for `out` and the files written with it. Returns false where that fails, with a line on
+   stderr. The caller calls cli_aside_end(a). */
 bool cli_aside_begin(cli_aside *a, const char *out);
-/* Renames all files into the folder. False where that fails; those renamed before are there, errno says why. */
+/* Renames all files into the folder. Returns false where that fails, with errno set; those renamed before stay. */
 bool cli_aside_commit(cli_aside *a);
-/* Takes the folder aside out of a path or message, in place. */
+/* Removes the temporary folder's name from a path or message, in place. */
 void cli_aside_clean(const cli_aside *a, char *text);
-/* Removes the folder aside and what is still in it. */
+/* Removes the temporary folder and the files still in it. */
 void cli_aside_end(cli_aside *a);
 
 #endif

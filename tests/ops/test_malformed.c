@@ -33,7 +33,6 @@ typedef struct mutant {
 typedef struct tally {
     check_random random;
     uint64_t times;
-    const char *backends; /* for one kind of failure only */
     size_t built, ran;
 } tally;
 

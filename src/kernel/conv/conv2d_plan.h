@@ -81,7 +81,7 @@ typedef struct conv2d_plan {
     size_t row_step;   /* floats from the first pixel of a row of the output to that of the next */
     bool integer;      /* x and w are bytes */
     size_t block;      /* terms that are summed at once, where that is not all; else 0 */
-    size_t part_terms; /* features in the lanes: max terms of the parts of a sum; 0: one part */
+    size_t part_terms; /* sums of floats are made of parts of at most so many terms; 0: one part */
     size_t sum_floats; /* sums of a band before conversion to y, and their totals; 0 where y is float */
     size_t image_floats, tile_floats, scratch_floats; /* of one worker */
     float *counts[CONV2D_AXES]; /* averages: (out) elements that windows cover along an axis, else NULL */
