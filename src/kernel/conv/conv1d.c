@@ -117,46 +117,48 @@ static sib_code check_arrays(const sib_conv1d_spec *s, int64_t out_length, size_
 #define LONG_SUM    8192
 #define BLOCK_TERMS 320
 
-/* One call's memory. For float32, sums and bias are the caller's y and bias. */
+/* One call's state. */
 typedef struct conv1d {
     const kernel_table *kernels;
-    sib_dtype dtype;
     bool gelu;
     conv2d_plan plan;
     size_t out_channels;
-    float *sums;       /* (batch, out_channels, out_length) */
-    const float *bias; /* (out_channels) or NULL */
+    const float *bias; /* (out_channels) or NULL: the caller's, or widened */
     float *widened;    /* the bias where it is not float32 */
     float *packed;     /* packed weights */
     float *scratch;    /* scratch of the workers */
-    void *y;
+    float *y;          /* the caller's; for float32 */
 } conv1d;
 
-/* Adds each channel's bias to the sums begin .. begin + count - 1. The bias is added last: a sum that begins
-   with a bias much larger than its terms rounds each of them to the bias's last digit. */
-static void add_bias(const conv1d *c, size_t begin, size_t count)
+/* Adds each channel's bias to the sums of y's elements begin .. begin + n - 1. The bias is added last: a sum that
+   begins with a bias much larger than its terms rounds each of them to the bias's last digit. */
+static void add_bias(const conv1d *c, size_t begin, size_t n, float *sums)
 {
     size_t length = c->plan.out_plane;
-    for (size_t at = begin, end; at < begin + count; at = end) {
-        float bias = c->bias[at / length % c->out_channels];
-        end = size_min((at / length + 1) * length, begin + count);
-        for (size_t i = at; i < end; i++)
-            c->sums[i] += bias;
+    for (size_t i = 0, end; i < n; i = end) {
+        size_t row = (begin + i) / length;
+        float bias = c->bias[row % c->out_channels];
+        end = size_min((row + 1) * length - begin, n);
+        for (; i < end; i++)
+            sums[i] += bias;
     }
 }
 
-/* The conv2d_call.finish of a conv1d. */
-static void finish(const void *context, size_t begin, size_t count)
+/* The conv2d_call.adjust of a conv1d. */
+static void adjust(const void *context, size_t begin, size_t n, float *sums)
 {
     const conv1d *c = context;
-    float *sums = c->sums + begin;
     if (c->bias)
-        add_bias(c, begin, count);
+        add_bias(c, begin, n, sums);
     if (c->gelu)
-        c->kernels->chain.op[CHAIN_gelu][CHAIN_F32](sums, NULL, NULL, sums, count);
-    if (c->dtype != SIB_F32)
-        (c->dtype == SIB_F16 ? c->kernels->narrow_f16
-                             : c->kernels->narrow_bf16)(sums, (uint16_t *)c->y + begin, count);
+        c->kernels->chain.op[CHAIN_gelu][CHAIN_F32](sums, NULL, NULL, sums, n);
+}
+
+/* The conv2d_call.finish of a conv1d of float32. */
+static void finish(const void *context, size_t begin, size_t n)
+{
+    const conv1d *c = context;
+    adjust(c, begin, n, c->y + begin);
 }
 
 static conv2d_shape shape_of(const sib_conv1d_spec *s, sib_dtype dtype, int64_t out_length)
@@ -171,7 +173,7 @@ static conv2d_shape shape_of(const sib_conv1d_spec *s, sib_dtype dtype, int64_t 
     size_t channels = (size_t)(s->in_channels / s->groups);
     return (conv2d_shape){.kind = CONV2D_PRODUCT,
                           .x = dtype,
-                          .y = SIB_F32,
+                          .y = dtype,
                           .batch = (size_t)s->batch,
                           .groups = (size_t)s->groups,
                           .c = channels,
@@ -179,13 +181,10 @@ static conv2d_shape shape_of(const sib_conv1d_spec *s, sib_dtype dtype, int64_t 
                           .axis = {one, one, axis}};
 }
 
-static sib_code allocate(conv1d *c, const sib_conv1d_spec *s, unsigned workers, const void *bias,
-                         sib_error *err)
+static sib_code allocate(conv1d *c, sib_dtype dtype, unsigned workers, const void *bias, sib_error *err)
 {
     size_t packed = conv2d_packed_floats(&c->plan), scratch;
-    size_t sums = (size_t)s->batch * (size_t)s->out_channels * c->plan.out_plane;
-    if (!size_mul(c->plan.scratch_floats, workers, &scratch) || scratch > PTRDIFF_MAX / sizeof(float) ||
-        sums > PTRDIFF_MAX / sizeof(float))
+    if (!size_mul(c->plan.scratch_floats, workers, &scratch) || scratch > PTRDIFF_MAX / sizeof(float))
         return err_set(err, SIB_ERR_SIZE, "conv1d: its scratch is larger than memory can be");
     c->packed = mem_alloc(packed, sizeof(float));
     if (!c->packed)
@@ -193,18 +192,13 @@ static sib_code allocate(conv1d *c, const sib_conv1d_spec *s, unsigned workers, 
     c->scratch = mem_alloc(scratch, sizeof(float));
     if (!c->scratch)
         return err_memory(err, scratch * sizeof(float), "the scratch of conv1d");
-    if (c->dtype == SIB_F32)
+    c->bias = bias;
+    if (!bias || dtype == SIB_F32)
         return SIB_OK;
-    c->sums = mem_alloc(sums, sizeof(float));
-    if (!c->sums)
-        return err_memory(err, sums * sizeof(float), "the sums of conv1d");
-    if (!bias)
-        return SIB_OK;
-    c->widened = mem_alloc(c->out_channels, sizeof(float));
+    c->bias = c->widened = mem_alloc(c->out_channels, sizeof(float));
     if (!c->widened)
         return err_memory(err, c->out_channels * sizeof(float), "the bias of conv1d");
-    conv2d_widen(&c->plan, c->dtype, bias, 0, c->out_channels, c->widened);
-    c->bias = c->widened;
+    conv2d_widen(&c->plan, dtype, bias, 0, c->out_channels, c->widened);
     return SIB_OK;
 }
 
@@ -224,7 +218,6 @@ sib_code sib_conv1d(const sib_conv1d_spec *spec, sib_dtype dtype, sib_pool *pool
     conv2d_shape shape = shape_of(spec, dtype, out_length);
     size_t block = shape.c * shape.axis[2].kernel > LONG_SUM ? BLOCK_TERMS : 0;
     conv1d c = {.kernels = kernel_table_get(),
-                .dtype = dtype,
                 .gelu = spec->gelu,
                 .out_channels = (size_t)spec->out_channels,
                 .y = y};
@@ -234,28 +227,23 @@ sib_code sib_conv1d(const sib_conv1d_spec *spec, sib_dtype dtype, sib_pool *pool
     if (code != SIB_OK)
         return err_set(err, code, "conv1d: %s", why.message);
     c.plan.part_terms = BLOCK_TERMS;
-    code = allocate(&c, spec, conv2d_workers(&c.plan, threads), bias, err);
-    bool narrow = dtype != SIB_F32;
+    code = allocate(&c, dtype, conv2d_workers(&c.plan, threads), bias, err);
     if (code == SIB_OK) {
+        bool adjusts = bias || spec->gelu;
         conv2d_call call = {.plan = &c.plan,
                             .x = x,
                             .w = c.packed,
-                            .y = narrow ? c.sums : y,
+                            .y = y,
                             .scratch = c.scratch,
-                            .finish = narrow || c.gelu || bias ? finish : NULL,
+                            .finish = adjusts && dtype == SIB_F32 ? finish : NULL,
+                            .adjust = adjusts && dtype != SIB_F32 ? adjust : NULL,
                             .context = &c};
-        if (!narrow) {
-            c.sums = y;
-            c.bias = bias;
-        }
         conv2d_pack(&c.plan, &(conv2d_weights){.dtype = dtype, .elements = w}, c.packed);
         conv2d_run(&call, pool);
     }
     mem_free(c.packed);
     mem_free(c.scratch);
     mem_free(c.widened);
-    if (narrow)
-        mem_free(c.sums);
     conv2d_plan_free(&c.plan);
     return code;
 }

@@ -50,12 +50,13 @@ void conv2d_take(const conv2d_plan *p, const char *src, int32_t zero, size_t ste
     }
 }
 
-void conv2d_give(const conv2d_call *c, const float *sums, const int32_t *whole, size_t channel, size_t n,
-                 char *y)
+void conv2d_give(const conv2d_call *c, float *sums, const int32_t *whole, size_t channel, size_t n, char *y)
 {
     const conv2d_plan *p = c->plan;
     int32_t bias = c->int_bias ? c->int_bias[channel] : 0;
     double scale = c->scale ? c->scale[c->scale_each ? channel : 0] : 1;
+    if (c->adjust)
+        c->adjust(c->context, (size_t)(y - (char *)c->y) / conv2d_element(p->s.y), n, sums);
     switch (p->s.y) {
     case SIB_F16:
         p->table->narrow_f16(sums, y, n);

@@ -126,7 +126,10 @@ typedef struct conv2d_call {
     float *scratch;  /* (workers, plan->scratch_floats) */
     void (*finish)(const void *context, size_t begin,
                    size_t count); /* ranges of y that are complete; may be NULL */
-    const void *context;
+    /* where y is of 16-bit floats: changes the sums of y's elements begin .. begin + n - 1 in place before they
+       are rounded; may be NULL */
+    void (*adjust)(const void *context, size_t begin, size_t n, float *sums);
+    const void *context; /* of finish and adjust */
     const struct sib_cancel *cancel;
 } conv2d_call;
 
@@ -231,8 +234,7 @@ size_t conv2d_element(sib_dtype dtype);
 void conv2d_widen(const conv2d_plan *p, sib_dtype dtype, const void *src, int32_t zero, size_t n, float *dst);
 /* dst[i] = src[i * step] of the plan's x. */
 void conv2d_take(const conv2d_plan *p, const char *src, int32_t zero, size_t step, size_t n, float *dst);
-/* Writes n sums of an output channel to y: floats, or integers. */
-void conv2d_give(const conv2d_call *c, const float *sums, const int32_t *whole, size_t channel, size_t n,
-                 char *y);
+/* Writes n sums of an output channel to y: floats (after c->adjust), or integers. */
+void conv2d_give(const conv2d_call *c, float *sums, const int32_t *whole, size_t channel, size_t n, char *y);
 
 #endif
