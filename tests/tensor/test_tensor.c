@@ -1,10 +1,12 @@
 /* Element types, tensors, elements. */
 #include "support.h"
 
+#include "tensor/mapped.h"
 #include "tensor/shape.h"
 #include "tensor/tensor.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 static void types_are_as_listed(void **state)
 {
@@ -368,6 +370,35 @@ static void check_rows(void *context, const void *elements, size_t first, size_t
     r->next += n;
 }
 
+/* Unaligned elements of a file are loaded on first use, even if the process may map no more memory then. */
+static void loading_needs_no_new_memory(void **state)
+{
+    (void)state;
+#if defined(SIBYL_ASSERTIONS)
+    CHECK_SKIP("a build without assertions, which protect the memory until it is filled");
+#endif
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *t = NULL;
+    mapping *file = NULL;
+    float wanted[64];
+    uint8_t shifted[sizeof wanted + 1] = {0};
+    for (size_t i = 0; i < 64; i++)
+        wanted[i] = (float)i + 1;
+    memcpy(shifted + 1, wanted, sizeof wanted);
+    CHECK_OK(mapping_copy((byte_span){shifted, sizeof shifted}, &file, &err), err);
+    byte_span elements = {file->bytes.data + 1, sizeof wanted};
+    CHECK_OK(tensor_wrap_shifted(SIB_F32, 1, (int64_t[]){64}, file, elements, &t, &err), err);
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_DATA, &before), 0);
+    /* 1: Linux takes a limit of 0 for none */
+    assert_int_equal(setrlimit(RLIMIT_DATA, &(struct rlimit){1, before.rlim_max}), 0);
+    const float *loaded = sib_tensor_data(t);
+    assert_int_equal(setrlimit(RLIMIT_DATA, &before), 0);
+    assert_memory_equal(loaded, wanted, sizeof wanted);
+    sib_tensor_free(&t);
+    mapping_release(file);
+}
+
 /* Rows are read once, in order and aligned, and do not fetch the elements. */
 static void rows_are_read_where_they_stand(void **state)
 {
@@ -423,6 +454,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types_are_as_listed),
         cmocka_unit_test(brought_elements_stay),
+        cmocka_unit_test(loading_needs_no_new_memory),
         cmocka_unit_test(rows_are_read_where_they_stand),
         cmocka_unit_test(created_tensors_are_dense_zeros),
         cmocka_unit_test(refusals),
