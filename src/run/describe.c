@@ -1,5 +1,6 @@
 /* Descriptions of a model as text and structs. */
 #include "base/alloc.h"
+#include "base/c_locale.h"
 #include "run/cost.h"
 #include "run/model.h"
 #include "tensor/shape.h"
@@ -238,9 +239,13 @@ static void one_item(const graph *g, const attribute *a, size_t i, char *text, s
     }
 }
 
+/* The value in full up to SHOWN_MAX items; "" where memory fails. */
 static const char *attribute_value(const sib_model *m, const attribute *a)
 {
     char text[2000], item[400];
+    c_locale locale;
+    if (c_locale_enter(&locale, NULL) != SIB_OK)
+        return "";
     bool list = a->kind == ATTR_INTS || a->kind == ATTR_FLOATS || a->kind == ATTR_STRINGS ||
                 a->kind == ATTR_TENSORS || a->kind == ATTR_GRAPHS || a->kind == ATTR_SPARSE;
     size_t n = list ? a->n : 1, used = 0;
@@ -257,6 +262,7 @@ static const char *attribute_value(const sib_model *m, const attribute *a)
     }
     if (list && used + 1 < sizeof text)
         snprintf(text + used, sizeof text - used, n ? "]" : "[]");
+    c_locale_leave(&locale);
     return kept_text(m, text);
 }
 

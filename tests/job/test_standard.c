@@ -1,8 +1,8 @@
 /* Generated documents for models: which models are recognised, what is filled in, and what is rejected. */
+#include "../comma_locale.h"
 #include "jobs.h"
 
 #include <jansson.h>
-#include <locale.h>
 
 static int make_folder(void **state)
 {
@@ -300,15 +300,7 @@ static void numbers_in_another_locale(void **state)
     (void)state;
     static const char *const pairs[][2] = {
         {"sibyl.recipe", "rwkv"}, {"tokenizer", "bytes"}, {"initial.state.0", "-2.5"}};
-    char command[200], folder[] = "/tmp/sibyl-locale-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >/dev/null 2>&1", folder);
-    setenv("LOCPATH", folder, 1);
-    bool there = system(command) == 0 && setlocale(LC_NUMERIC, "de_DE.UTF-8");
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
-    if (!there)
-        CHECK_SKIP("localedef and the sources of the locale de_DE");
+    comma_locale_enter();
     tiny t = recurrent();
     metadata(&t, 3, pairs);
     save_model(&t, "comma.onnx");

@@ -1,4 +1,5 @@
 /* Descriptions of models: types inferred with symbolic dims, conflicts reported, costs as expressions. */
+#include "../comma_locale.h"
 #include "tiny.h"
 
 #define DIMS(...)                                                                                            \
@@ -132,6 +133,10 @@ static void attributes_are_text(void **state)
     assert_true(sib_model_attribute(m, 0, 2, &name, &text));
     assert_false(sib_model_attribute(m, 0, 3, &name, &text));
     assert_string_equal(value_named(m, "y").type, "float32 [3, 2]");
+    comma_locale_enter(); /* numbers have a decimal point in every locale */
+    text = sib_model_attribute_text(m, 0, "alpha");
+    setlocale(LC_ALL, "C");
+    assert_string_equal(text, "0.5");
     sib_model_free(&m);
 }
 
