@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,8 +82,7 @@ static bool stands_inside(int fd, const char *path, const char *folder)
         return fstat(fd, &opened) == 0 && lstat(path, &named) == 0 && opened.st_dev == named.st_dev &&
                opened.st_ino == named.st_ino;
     at[n] = '\0';
-    size_t length = strlen(folder);
-    return !strcmp(folder, "/") || (!strncmp(at, folder, length) && at[length] == '/');
+    return path_is_inside(at, folder);
 }
 
 static sib_code open_mapped(const char *path, const char *folder, mapping **out, sib_error *err)

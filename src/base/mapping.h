@@ -23,7 +23,7 @@ typedef struct mapping {
    file must not be truncated while it is mapped: reading it would end the process by SIGBUS. Errors:
    SIB_ERR_IO (also where it is not a regular file), SIB_ERR_MEMORY. */
 sib_code mapping_open(const char *path, mapping **out, sib_error *err);
-/* The same for a file that must be inside `folder`, both without links (realpath). The check is made on
+/* The same for a file that must be inside `folder`, both resolved (path_resolve). The check is made on
    the opened file, so a link that is meanwhile put into the path has no effect. Errors: also
    SIB_ERR_FORMAT (it is not inside). */
 sib_code mapping_open_inside(const char *path, const char *folder, mapping **out, sib_error *err);

@@ -4,7 +4,6 @@
 #include "base/error.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,35 +43,41 @@ static bool climbs(const char *name)
     }
 }
 
-static sib_code resolve(const char *path, const char *name, char **out, sib_error *err)
+bool path_is_inside(const char *path, const char *folder)
 {
-    *out = path ? realpath(path, NULL) : NULL;
+    size_t n = strlen(folder);
+    n -= n == 1; /* "/" */
+    return strncmp(path, folder, n) == 0 && path[n] == '/';
+}
+
+sib_code path_resolve(const char *path, char **out, sib_error *err)
+{
+    char *real = realpath(path, NULL);
+    *out = real ? mem_strdup(real) : NULL;
+    bool memory = real ? !*out : errno == ENOMEM;
+    free(real);
     if (*out)
         return SIB_OK;
-    return !path || errno == ENOMEM ? err_memory(err, strlen(name), "a path")
-                                    : err_set(err, SIB_ERR_IO, "%s: %s", path, strerror(errno));
+    return memory ? err_memory(err, strlen(path), "a path")
+                  : err_set(err, SIB_ERR_IO, "%s: %s", path, strerror(errno));
 }
 
 sib_code path_confined(const char *folder, const char *name, char **out, sib_error *err)
 {
-    char *joined = path_join(folder ? folder : ".", name), *root = NULL, *real = NULL;
     *out = NULL;
-    sib_code code = SIB_OK;
     if (name[0] == '/' || climbs(name))
-        code = err_set(err, SIB_ERR_ARGUMENT, "'%s' is no name of a file inside the folder of what names it",
-                       name);
+        return err_set(err, SIB_ERR_ARGUMENT, "'%s' %s, expected a path in the folder '%s'", name,
+                       name[0] == '/' ? "is an absolute path" : "goes up with '..'", folder);
+    char *joined = path_join(folder, name), *root = NULL;
+    sib_code code = joined ? path_resolve(folder, &root, err) : err_memory(err, strlen(name), "a path");
     if (code == SIB_OK)
-        code = resolve(folder ? folder : ".", name, &root, err);
-    if (code == SIB_OK)
-        code = resolve(joined, name, &real, err);
-    size_t n = root ? strlen(root) : 0;
-    n -= n == 1; /* root is "/" */
-    if (code == SIB_OK && (strncmp(real, root, n) != 0 || real[n] != '/'))
-        code = err_set(err, SIB_ERR_ARGUMENT, "'%s' leads out of the folder of what names it", name);
-    if (code == SIB_OK && !(*out = mem_strdup(real)))
-        code = err_memory(err, strlen(real), "a path");
-    free(real);
-    free(root);
+        code = path_resolve(joined, out, err);
+    if (code == SIB_OK && !path_is_inside(*out, root)) {
+        code = err_set(err, SIB_ERR_ARGUMENT, "'%s' leads out of the folder '%s' by a link", name, folder);
+        mem_free(*out);
+        *out = NULL;
+    }
+    mem_free(root);
     mem_free(joined);
     return code;
 }

@@ -58,7 +58,7 @@ static sib_code find_file(const char *folder, const char *name, const sib_job_op
                           sib_error *err)
 {
     if (o->confine)
-        return path_confined(folder, name, path, err);
+        return path_confined(folder ? folder : ".", name, path, err);
     *path = path_join(folder, name);
     return *path ? SIB_OK : err_memory(err, strlen(name), "a path");
 }

@@ -3,10 +3,10 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "base/path.h"
 #include "base/size.h"
 
-#include <errno.h>
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
 
 /* Parses a decimal number; "" gives fallback. Returns false for anything else. */
@@ -21,22 +21,38 @@ static bool read_number(sib_str s, uint64_t fallback, uint64_t *out)
     return true;
 }
 
+/* The path of the file `location`, which must be in the model's folder unless external_anywhere is set. */
+static sib_code find_path(const reader *r, sib_str location, char **path, sib_error *err)
+{
+    char name[PATH_MAX];
+    if (location.length == 0 || location.length >= sizeof name || memchr(location.data, 0, location.length))
+        return err_set(err, SIB_ERR_FORMAT,
+                       "the location of external data has %zu bytes or a zero byte, expected a path",
+                       location.length);
+    memcpy(name, location.data, location.length);
+    name[location.length] = '\0';
+    if (r->external_anywhere) {
+        *path = path_join(r->folder, name);
+        return *path ? SIB_OK : err_memory(err, location.length, "a path");
+    }
+    sib_code code = path_confined(r->folder, name, path, err);
+    return code == SIB_ERR_ARGUMENT ? SIB_ERR_FORMAT : code;
+}
+
 static sib_code open_file(reader *r, const tensor_proto *p, mapping **out)
 {
     sib_error why = SIB_ERROR_INIT;
-    char *path = NULL;
+    char *path = NULL, *folder = NULL;
     if (!r->folder && !r->external_anywhere)
         return reader_fail(r, SIB_ERR_FORMAT, p->bytes.data,
                            "tensor '%.*s' stands in the file '%.*s', and no folder was given to look in",
                            STR_ARGS(p->name), STR_ARGS(p->location));
-    sib_code code =
-        locate_external(r->folder ? r->folder : ".", p->location, r->external_anywhere, &path, &why);
-    char *folder = code == SIB_OK && !r->external_anywhere ? realpath(r->folder, NULL) : NULL;
-    if (code == SIB_OK && (folder || r->external_anywhere))
+    sib_code code = find_path(r, p->location, &path, &why);
+    if (code == SIB_OK && !r->external_anywhere)
+        code = path_resolve(r->folder, &folder, &why);
+    if (code == SIB_OK)
         code = folder ? mapping_open_inside(path, folder, out, &why) : mapping_open(path, out, &why);
-    else if (code == SIB_OK)
-        code = err_set(&why, SIB_ERR_IO, "the folder '%s' of external data: %s", r->folder, strerror(errno));
-    free(folder);
+    mem_free(folder);
     mem_free(path);
     return code == SIB_OK
                ? SIB_OK

@@ -3,7 +3,6 @@
 #define ONNX_READER_H
 
 #include "base/names.h"
-#include "onnx/locate.h"
 #include "onnx/onnx.h"
 #include "onnx/raw.h"
 

@@ -17,7 +17,6 @@ static const char *const left_out[] = {"RandomNormal",
                                        "Scan",
                                        "SequenceMap",
                                        "Dropout",
-                                       "Resize_",
                                        "Gradient"};
 
 static bool fit(const op_case *c)
