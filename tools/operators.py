@@ -333,7 +333,7 @@ def check_rows():
 def check_comments():
     breaches = []
     for o in read_operators():
-        path = ROOT / f"src/ops/{o.file}.c"
+        path = next((ROOT / "src/ops").glob(f"*/{o.file}.c"))
         comment = comment_over(path.read_text(), o.domain, o.name)
         if comment is None:
             breaches.append(f"{path.relative_to(ROOT)}: no lower_{o.domain}_{o.name} under a comment")

@@ -1,6 +1,6 @@
 #include "ops/ops.h"
 
-#include "ops/lower.h"
+#include "ops/lower/lower.h"
 
 #define DOMAIN_ONNX     ""
 #define DOMAIN_ML       "ai.onnx.ml"

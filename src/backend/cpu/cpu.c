@@ -1,6 +1,6 @@
 /* The fast backend's symbol: looks nodes up in the table and calls their kernels. */
 #include "backend/cpu/cpu.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/scratch.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Scaled dot product attention: the parts that all attention operators share, and ONNX Attention. */
-#include "ops/attention.h"
-#include "ops/elem.h"
+#include "ops/attention/attention.h"
+#include "ops/lower/elem.h"
 
 #include <math.h>
 

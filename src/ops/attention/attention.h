@@ -3,7 +3,7 @@
 #ifndef OPS_ATTENTION_H
 #define OPS_ATTENTION_H
 
-#include "ops/lower.h"
+#include "ops/lower/lower.h"
 
 /* The dtype that attention computes in, rounding once at the end: float32 for 16-bit floats, else dtype. */
 sib_dtype attention_wide(sib_dtype dtype);

@@ -1,5 +1,5 @@
 /* com.microsoft GroupQueryAttention: batches of sequences whose pasts have different lengths. */
-#include "ops/attention_ms.h"
+#include "ops/attention/attention_ms.h"
 
 #include <math.h>
 

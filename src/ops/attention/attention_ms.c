@@ -1,7 +1,7 @@
 /* com.microsoft Attention, MultiHeadAttention and DecoderMaskedMultiHeadAttention, with the masks that
    onnxruntime's CPU kernels apply. */
-#include "ops/attention_ms.h"
-#include "ops/quant.h"
+#include "ops/attention/attention_ms.h"
+#include "ops/quantize/quant.h"
 
 #include <math.h>
 

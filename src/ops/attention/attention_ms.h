@@ -2,7 +2,7 @@
 #ifndef OPS_ATTENTION_MS_H
 #define OPS_ATTENTION_MS_H
 
-#include "ops/attention.h"
+#include "ops/attention/attention.h"
 
 /* How an operator computes its scores. */
 typedef struct ms_scores {

@@ -1,7 +1,7 @@
 /* Other attention than softmax(Q K^T) V: linear attention with a recurrent state, and FlexAttention. */
 #include "base/alloc.h"
-#include "ops/attention.h"
-#include "ops/recurrent_cell.h"
+#include "ops/attention/attention.h"
+#include "ops/recurrent/recurrent_cell.h"
 
 #include <math.h>
 

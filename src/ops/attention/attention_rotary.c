@@ -1,5 +1,5 @@
 /* Rotary position embeddings: Su et al. 2021. */
-#include "ops/attention.h"
+#include "ops/attention/attention.h"
 
 /* attention_rotate in the dtype of its operands. */
 static mval rotate(lowering *l, mval x, mval cosine, mval sine, dim rotary, bool interleaved)

@@ -1,5 +1,5 @@
 /* Small operators of com.microsoft, and its causal convolution. */
-#include "ops/attention_ms.h"
+#include "ops/attention/attention_ms.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 /* Operators of com.microsoft that are older or narrower forms of ai.onnx ones. */
-#include "ops/elem.h"
-#include "ops/lower.h"
+#include "ops/lower/elem.h"
+#include "ops/lower/lower.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* com.microsoft: relative position biases, and attention on packed tokens (batches without padding). */
-#include "ops/attention_ms.h"
+#include "ops/attention/attention_ms.h"
 
 #include <math.h>
 

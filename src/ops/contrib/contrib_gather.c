@@ -1,5 +1,5 @@
 /* com.microsoft GatherBlockQuantized: rows of a table that is quantized in blocks. */
-#include "ops/lower.h"
+#include "ops/lower/lower.h"
 
 /* data and zero_points hold `bits` bits per element, several to a byte where the dtype is uint8. */
 typedef struct block_table {

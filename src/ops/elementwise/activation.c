@@ -1,5 +1,5 @@
 /* Elementwise activations, computed in float64 and rounded once. */
-#include "ops/elem.h"
+#include "ops/lower/elem.h"
 
 #include <math.h>
 

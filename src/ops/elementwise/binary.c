@@ -1,5 +1,5 @@
 /* Elementwise operators of two or more inputs, broadcast together. */
-#include "ops/elem.h"
+#include "ops/lower/elem.h"
 
 /* Inputs 0 and 1, MVAL_NONE after a failure; declares what is known of the output. Before opset 7 input 1
    broadcasts only by attribute broadcast, and the output has the dims of input 0. */

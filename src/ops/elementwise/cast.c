@@ -1,5 +1,5 @@
 /* Conversions of dtype: by value (Cast) and by bits (BitCast). */
-#include "ops/elem.h"
+#include "ops/lower/elem.h"
 
 /* x rounded to a power of two for float8e8m0, for modes other than up, which is the cast's own: "down" rounds
    to the smaller power, "nearest" to the nearer one, up at the midpoint. Works on the fraction bits of a

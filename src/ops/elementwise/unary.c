@@ -1,5 +1,5 @@
 /* Elementwise operators of one input. */
-#include "ops/elem.h"
+#include "ops/lower/elem.h"
 
 static void lower_one(lowering *l, milli_kind kind, elem_set takes)
 {

@@ -1,5 +1,5 @@
 /* MaxUnpool, Col2Im and ImageDecoder. */
-#include "ops/given.h"
+#include "ops/lower/given.h"
 
 #include "base/error.h"
 #include "base/size.h"

@@ -1,7 +1,7 @@
 /* Regions of interest: RoiAlign, MaxRoiPool, NonMaxSuppression. */
-#include "ops/sampling.h"
+#include "ops/image/sampling.h"
 
-#include "ops/given.h"
+#include "ops/lower/given.h"
 
 #include "base/size.h"
 

@@ -1,6 +1,6 @@
 /* Resize and Upsample. Axes are resampled one after the other by a table of indices and weights: the tensor
    is gathered by the indices, weighted and summed. */
-#include "ops/given.h"
+#include "ops/lower/given.h"
 
 #include "base/error.h"
 #include "base/size.h"

@@ -1,7 +1,7 @@
 /* Images sampled at the positions of a grid: AffineGrid, GridSample, DeformConv. */
-#include "ops/sampling.h"
+#include "ops/image/sampling.h"
 
-#include "ops/given.h"
+#include "ops/lower/given.h"
 
 #include "base/error.h"
 

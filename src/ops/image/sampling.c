@@ -1,7 +1,7 @@
 /* Values of images at fractional positions. Positions are float64, clamped before they become indices. */
-#include "ops/sampling.h"
+#include "ops/image/sampling.h"
 
-#include "ops/given.h"
+#include "ops/lower/given.h"
 
 mval sample_number(lowering *l, double number)
 {

@@ -2,7 +2,7 @@
 #ifndef OPS_SAMPLING_H
 #define OPS_SAMPLING_H
 
-#include "ops/lower.h"
+#include "ops/lower/lower.h"
 
 typedef struct sampling {
     sample_filter filter;

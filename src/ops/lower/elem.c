@@ -1,4 +1,4 @@
-#include "ops/elem.h"
+#include "ops/lower/elem.h"
 
 bool elem_takes(lowering *l, mval v, const char *what, elem_set set)
 {

@@ -2,7 +2,7 @@
 #ifndef OPS_ELEM_H
 #define OPS_ELEM_H
 
-#include "ops/lower.h"
+#include "ops/lower/lower.h"
 
 /* A set of dtypes: bit d is sib_dtype d. */
 typedef uint32_t elem_set;

@@ -1,4 +1,4 @@
-#include "ops/given.h"
+#include "ops/lower/given.h"
 
 /* Dims that opset 1 gives in the dtype of the data. */
 static void from_floats(lowering *l, mval v, given_list *list)

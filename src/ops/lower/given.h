@@ -2,7 +2,7 @@
 #ifndef OPS_GIVEN_H
 #define OPS_GIVEN_H
 
-#include "ops/lower.h"
+#include "ops/lower/lower.h"
 
 /* Max length: two numbers per axis. */
 #define GIVEN_MAX (2 * SIB_MAX_RANK)

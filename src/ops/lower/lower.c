@@ -1,5 +1,5 @@
 /* Lowering of one node: access to its inputs and outputs, and subgraphs lowered in place. */
-#include "ops/lower.h"
+#include "ops/lower/lower.h"
 
 #include "base/error.h"
 

@@ -1,4 +1,4 @@
-#include "ops/types.h"
+#include "ops/lower/types.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Einsum and Det. */
-#include "ops/lower.h"
+#include "ops/lower/lower.h"
 
 #include "base/alloc.h"
 

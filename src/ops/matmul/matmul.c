@@ -1,5 +1,5 @@
 /* Products of matrices. */
-#include "ops/nn.h"
+#include "ops/nn/nn.h"
 
 #define MATMUL_DTYPES (ELEM_FLOATS | ELEM(SIB_U32) | ELEM(SIB_U64) | ELEM(SIB_I32) | ELEM(SIB_I64))
 

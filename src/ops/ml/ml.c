@@ -2,7 +2,7 @@
 
    Where the specification says nothing, this computes what onnxruntime does, except for results of
    onnxruntime that depend on uninitialized memory. */
-#include "ops/ml.h"
+#include "ops/ml/ml.h"
 
 #include "base/alloc.h"
 

@@ -2,7 +2,7 @@
 #ifndef OPS_ML_H
 #define OPS_ML_H
 
-#include "ops/lower.h"
+#include "ops/lower/lower.h"
 
 /* Input 0 as float64 [N, F]; [F] is taken as one row. */
 mval ml_rows(lowering *l);

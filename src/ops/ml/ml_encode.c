@@ -1,6 +1,6 @@
 /* ai.onnx.ml: encoders, scalers and maps. */
-#include "ops/ml.h"
-#include "ops/types.h"
+#include "ops/lower/types.h"
+#include "ops/ml/ml.h"
 
 #include <math.h>
 

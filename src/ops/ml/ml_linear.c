@@ -1,7 +1,7 @@
 /* ai.onnx.ml: linear models and support vector machines. Computed in float64; scores are rounded to float32
    before classes are chosen by them, as the caller sees them rounded. */
-#include "ops/ml.h"
-#include "ops/types.h"
+#include "ops/lower/types.h"
+#include "ops/ml/ml.h"
 
 /* Scores rounded to float32, as the caller sees them; back in float64. */
 static mval rounded(lowering *l, mval scores)

@@ -1,6 +1,6 @@
 /* ai.onnx.ml: ensembles of decision trees, all lowered to the milli-op trees. */
-#include "ops/ml.h"
-#include "ops/types.h"
+#include "ops/lower/types.h"
+#include "ops/ml/ml.h"
 
 #include "base/alloc.h"
 #include "base/size.h"

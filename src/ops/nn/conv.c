@@ -1,6 +1,6 @@
 /* Convolutions: windows reshaped to columns, multiplied by the weights. */
-#include "ops/given.h"
-#include "ops/nn.h"
+#include "ops/lower/given.h"
+#include "ops/nn/nn.h"
 
 /* y + b, b [M] broadcast along axis 1. */
 static mval add_bias(lowering *l, mval y, mval b)

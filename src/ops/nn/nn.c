@@ -1,4 +1,4 @@
-#include "ops/nn.h"
+#include "ops/nn/nn.h"
 
 mval nn_single(lowering *l, mval v)
 {

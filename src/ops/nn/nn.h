@@ -2,7 +2,7 @@
 #ifndef OPS_NN_H
 #define OPS_NN_H
 
-#include "ops/elem.h"
+#include "ops/lower/elem.h"
 
 /* ---- Windows over the axes from 2 on ------------------------------------------------------------------ */
 

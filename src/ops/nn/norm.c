@@ -1,5 +1,5 @@
 /* Normalizations over batches, instances, groups and channels. */
-#include "ops/nn.h"
+#include "ops/nn/nn.h"
 
 /* v reshaped to broadcast with x [N, C, D...]: [C, 1...], or [C, D...] with attribute spatial 0. */
 static mval beside(lowering *l, mval v, mval x, bool by_channel)

@@ -1,5 +1,5 @@
 /* Pools: max, mean or norm over windows. */
-#include "ops/nn.h"
+#include "ops/nn/nn.h"
 
 #define POOL_DTYPES (ELEM_FLOATS | ELEM(SIB_I8) | ELEM(SIB_U8))
 

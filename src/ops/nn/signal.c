@@ -1,5 +1,5 @@
 /* Fourier transforms, and audio features. */
-#include "ops/nn.h"
+#include "ops/nn/nn.h"
 
 #include "tensor/tensor.h"
 

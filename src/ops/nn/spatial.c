@@ -1,6 +1,6 @@
 /* Sliding windows over spatial axes: the geometry of Conv and the pools. */
-#include "ops/given.h"
-#include "ops/nn.h"
+#include "ops/lower/given.h"
+#include "ops/nn/nn.h"
 
 #include <string.h>
 

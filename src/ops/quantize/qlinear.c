@@ -1,7 +1,7 @@
 /* Float operators on quantized tensors: the inputs are dequantized, the result is quantized, in float64
    between. Scales and zero points are scalars; an omitted zero point is 0. */
-#include "ops/nn.h"
-#include "ops/quant.h"
+#include "ops/nn/nn.h"
+#include "ops/quantize/quant.h"
 
 /* Inputs i, i + 1 and i + 2: (q - zero) * scale in float64. */
 static mval real_in(lowering *l, size_t i)

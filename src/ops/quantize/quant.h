@@ -2,7 +2,7 @@
 #ifndef OPS_QUANT_H
 #define OPS_QUANT_H
 
-#include "ops/elem.h"
+#include "ops/lower/elem.h"
 
 /* Dtypes of quantized values: integers of 8 and 16 bits, smaller ones, floats of 8 and 4 bits. */
 #define QUANT_BYTES  (ELEM(SIB_U8) | ELEM(SIB_I8))

@@ -1,5 +1,5 @@
 /* Quantization, and products of quantized matrices. */
-#include "ops/quant.h"
+#include "ops/quantize/quant.h"
 
 /* ---- Scale and zero point ----------------------------------------------------------------------------- */
 

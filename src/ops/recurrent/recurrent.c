@@ -1,6 +1,6 @@
 /* RNN, GRU and LSTM, unrolled over the sequence length. */
 #include "base/alloc.h"
-#include "ops/recurrent_cell.h"
+#include "ops/recurrent/recurrent_cell.h"
 
 /* Shapes: T steps, B sequences, I inputs, H hidden units, G gates, D directions. */
 

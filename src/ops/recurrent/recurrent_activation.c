@@ -1,5 +1,5 @@
 /* The activations of RNN, GRU and LSTM: ONNX RNN-7, "Activation functions". */
-#include "ops/recurrent_cell.h"
+#include "ops/recurrent/recurrent_cell.h"
 
 #include <math.h>
 #include <strings.h>

@@ -2,7 +2,7 @@
 #ifndef OPS_RECURRENT_CELL_H
 #define OPS_RECURRENT_CELL_H
 
-#include "ops/lower.h"
+#include "ops/lower/lower.h"
 
 typedef struct recurrent_activation {
     const struct activation_row *row;

@@ -1,5 +1,5 @@
 /* Order and running values: Unique, TopK, ArgMax, ArgMin, Hardmax, CumSum, CumProd. */
-#include "ops/given.h"
+#include "ops/lower/given.h"
 
 /* The distinct elements, or slices along an axis; the index where each first appears; for each element its
    index among them; and their counts. Ascending, or in order of appearance. ONNX Unique-11. */

@@ -1,5 +1,5 @@
 /* Reductions, softmax, and losses. */
-#include "ops/nn.h"
+#include "ops/nn/nn.h"
 
 #define REDUCE_DTYPES  (ELEM_FLOATS | ELEM(SIB_U32) | ELEM(SIB_U64) | ELEM(SIB_I32) | ELEM(SIB_I64))
 #define EXTREME_DTYPES (ELEM_NUMBERS | ELEM(SIB_BOOL))

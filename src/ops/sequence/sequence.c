@@ -1,7 +1,7 @@
 /* Sequences and optionals. Items are shared tensors, so nothing here copies an element. */
 #include "base/alloc.h"
-#include "ops/lower.h"
-#include "ops/types.h"
+#include "ops/lower/lower.h"
+#include "ops/lower/types.h"
 
 /* The type of input i. */
 static value_type input_type(lowering *l, size_t i)

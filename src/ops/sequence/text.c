@@ -1,6 +1,6 @@
 /* Strings: joining, splitting, normalising, matching, counting n-grams. */
-#include "ops/lower.h"
-#include "ops/types.h"
+#include "ops/lower/lower.h"
+#include "ops/lower/types.h"
 
 #include <strings.h>
 

@@ -1,5 +1,5 @@
 /* Tensors from attributes, dims and scalars: constants, ranges, windows, and dims as values. */
-#include "ops/elem.h"
+#include "ops/lower/elem.h"
 
 #include <math.h>
 

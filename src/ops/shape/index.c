@@ -1,6 +1,6 @@
 /* Elements by index: Gather, Scatter and related operators, OneHot, NonZero. Negative indices count from the
    end; one that is out of range is an error at run time. */
-#include "ops/given.h"
+#include "ops/lower/given.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Slicing, cropping and padding: Split, Slice, Pad, CenterCropPad, Trilu, ReverseSequence, Compress. */
-#include "ops/given.h"
+#include "ops/lower/given.h"
 
 #include <string.h>
 

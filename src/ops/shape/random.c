@@ -1,6 +1,6 @@
 /* Random numbers. A seed given by the node draws what numpy.random.RandomState of that seed draws. Otherwise
    the session's seed is mixed with the index of the node, so that nodes draw differently and runs repeat. */
-#include "ops/elem.h"
+#include "ops/lower/elem.h"
 
 /* The seed of the node: 32 bits, as MT19937 takes them. */
 static int64_t seed_of(const lowering *l, const random_spec *spec)

@@ -1,5 +1,5 @@
 /* Changes of dims and order: Reshape and related operators, Transpose, Expand, Tile, Concat. */
-#include "ops/given.h"
+#include "ops/lower/given.h"
 
 #include "base/alloc.h"
 

@@ -1,5 +1,5 @@
 /* Gradient: lowers the nodes between xs and y once more, and differentiates the result backwards. */
-#include "ops/gradient.h"
+#include "ops/training/gradient.h"
 
 #include "base/alloc.h"
 

@@ -2,7 +2,7 @@
 #ifndef OPS_GRADIENT_H
 #define OPS_GRADIENT_H
 
-#include "ops/lower.h"
+#include "ops/lower/lower.h"
 
 /* State of one backward pass over milli-ops. */
 typedef struct gradient_pass {

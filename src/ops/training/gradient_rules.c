@@ -1,5 +1,5 @@
 /* The rules of differentiation, one per milli-op. */
-#include "ops/gradient.h"
+#include "ops/training/gradient.h"
 
 #include <math.h>
 

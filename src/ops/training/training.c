@@ -1,5 +1,5 @@
 /* The optimizers of ai.onnx.preview.training: one step for any number of tensors. */
-#include "ops/lower.h"
+#include "ops/lower/lower.h"
 
 /* Inputs are R, T, then lists of n tensors each: X, G and the states. Outputs are X, then the states. */
 

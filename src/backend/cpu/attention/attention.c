@@ -1,5 +1,5 @@
 /* ONNX Attention. */
-#include "backend/cpu/attention.h"
+#include "backend/cpu/attention/attention.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 /* com.microsoft GroupQueryAttention. */
-#include "backend/cpu/attention.h"
-#include "backend/cpu/rotary.h"
+#include "backend/cpu/attention/attention.h"
+#include "backend/cpu/attention/rotary.h"
 
 #include <math.h>
 

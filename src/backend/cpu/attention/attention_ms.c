@@ -1,5 +1,5 @@
 /* com.microsoft MultiHeadAttention, DecoderMaskedMultiHeadAttention and Attention. */
-#include "backend/cpu/attention.h"
+#include "backend/cpu/attention/attention.h"
 #include "kernel/gemm/gemm.h"
 
 #include <float.h>

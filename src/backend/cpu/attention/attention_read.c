@@ -1,5 +1,5 @@
 /* What the attention operators read from their nodes. */
-#include "backend/cpu/attention.h"
+#include "backend/cpu/attention/attention.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* The run of the attention operators: joins past and new rows, writes biases, and calls the kernels. */
-#include "backend/cpu/attention.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/attention/attention.h"
+#include "backend/cpu/call/scratch.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* RotaryEmbedding of ONNX and of com.microsoft. */
-#include "backend/cpu/rotary.h"
-#include "backend/cpu/attention.h"
+#include "backend/cpu/attention/rotary.h"
+#include "backend/cpu/attention/attention.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
-#include "backend/cpu/rows.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/rows.h"
+#include "backend/cpu/call/scratch.h"
 #include "base/cancel.h"
 
 #define PIECE ((size_t)1 << 17) /* work per piece: about 30 microseconds */

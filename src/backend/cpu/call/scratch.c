@@ -1,5 +1,5 @@
 /* A list of free blocks that kernels reuse. */
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/scratch.h"
 
 #include <pthread.h>
 

@@ -1,7 +1,7 @@
 /* Convolutions: ONNX Conv, ConvInteger and QLinearConv, com.microsoft FusedConv. */
-#include "backend/cpu/conv.h"
+#include "backend/cpu/conv/conv.h"
 
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/scratch.h"
 #include "base/cancel.h"
 #include "kernel/conv/conv.h"
 

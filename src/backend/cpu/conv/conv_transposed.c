@@ -1,6 +1,6 @@
 /* The operator ConvTranspose. */
-#include "backend/cpu/conv.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/scratch.h"
+#include "backend/cpu/conv/conv.h"
 #include "base/cancel.h"
 #include "kernel/conv/conv.h"
 

@@ -1,6 +1,6 @@
 /* Pools: max or mean over windows, and over entire planes. */
-#include "backend/cpu/conv.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/scratch.h"
+#include "backend/cpu/conv/conv.h"
 #include "base/cancel.h"
 
 typedef struct pool_state {

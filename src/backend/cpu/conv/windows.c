@@ -1,4 +1,4 @@
-#include "backend/cpu/conv.h"
+#include "backend/cpu/conv/conv.h"
 
 /* Padding around axis i of `axes`. y already has the size that the operator's definition gives. */
 static void padding(const spatial_spec *spec, size_t i, size_t axes, const conv2d_axis *a, int64_t *before,

@@ -1,7 +1,7 @@
 /* Elementwise milli-ops, alone and as bodies of fused groups, with or without a head. */
-#include "backend/cpu/elementwise.h"
+#include "backend/cpu/elementwise/elementwise.h"
 
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/scratch.h"
 #include "base/cancel.h"
 
 #include <stdatomic.h>

@@ -3,7 +3,7 @@
    Lowerings compute in float64 between casts from and to narrower floats, so that the definition rounds once.
    A chain computes such float64 values in float32 if all of them come from casts, constants and values of the
    same operator and go only to casts and comparisons of it. Casts of the model itself keep their dtype. */
-#include "backend/cpu/elementwise.h"
+#include "backend/cpu/elementwise/elementwise.h"
 #include "tensor/convert.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* Pad in modes edge, reflect and wrap with constant, non-negative pads. Mode constant is the milli-op pad. */
-#include "backend/cpu/layout.h"
+#include "backend/cpu/layout/layout.h"
 #include "kernel/layout/layout.h"
 
 /* Max elements of one border: the plan, made before the run's memory is counted, holds a number for each. */

@@ -1,6 +1,6 @@
 /* Padding (pad), windows as a strided view of the padded input (windows), and counting (iota). */
-#include "backend/cpu/layout.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/scratch.h"
+#include "backend/cpu/layout/layout.h"
 #include "kernel/layout/layout.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Elements by index and by coordinates. */
-#include "backend/cpu/gather.h"
+#include "backend/cpu/layout/gather.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef CPU_GATHER_H
 #define CPU_GATHER_H
 
-#include "backend/cpu/layout.h"
+#include "backend/cpu/layout/layout.h"
 #include "kernel/layout/layout.h"
 
 /* Each returns false where the node is not of its kind, or where ref has to report the error. data, indices:

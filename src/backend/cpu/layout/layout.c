@@ -1,5 +1,5 @@
 /* Layout milli-ops: each copies a list of boxes from an input to its place in the output. */
-#include "backend/cpu/layout.h"
+#include "backend/cpu/layout/layout.h"
 
 #include <string.h>
 

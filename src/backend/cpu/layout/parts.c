@@ -1,5 +1,5 @@
 /* Operators whose lowerings are longer than their kernels: Tile, Trilu, ReverseSequence, OneHot. */
-#include "backend/cpu/layout.h"
+#include "backend/cpu/layout/layout.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* A copy of the data with updates written by coordinates, or along an axis. */
-#include "backend/cpu/gather.h"
+#include "backend/cpu/layout/gather.h"
 #include "kernel/layout/layout.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The milli-ops lookup, in a constant list, and nonzero. */
-#include "backend/cpu/rows.h"
+#include "backend/cpu/call/rows.h"
 #include "base/cancel.h"
 #include "base/hash.h"
 #include "base/str.h"

@@ -1,5 +1,5 @@
 /* MatMul, Gemm, FusedMatMul and the milli-op for floats. */
-#include "backend/cpu/matmul.h"
+#include "backend/cpu/matmul/matmul.h"
 
 #include <stdio.h>
 

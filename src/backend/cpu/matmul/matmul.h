@@ -2,7 +2,7 @@
 #ifndef CPU_MATMUL_H
 #define CPU_MATMUL_H
 
-#include "backend/cpu/matmul_shape.h"
+#include "backend/cpu/matmul/matmul_shape.h"
 
 /* What is added to the product. */
 typedef enum matmul_addend {

@@ -1,5 +1,5 @@
 /* com.microsoft MatMulNBits: weights of 2, 4 or 8 bits in blocks, each with a scale and a zero point. */
-#include "backend/cpu/matmul.h"
+#include "backend/cpu/matmul/matmul.h"
 
 #include <stdio.h>
 

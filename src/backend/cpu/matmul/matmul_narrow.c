@@ -1,5 +1,5 @@
 /* ai.sibyl NarrowMatMul: float32 times constant weights of 16, 8 or 4 bits, widened within the product. */
-#include "backend/cpu/matmul.h"
+#include "backend/cpu/matmul/matmul.h"
 
 #include <stdio.h>
 #include <string.h>

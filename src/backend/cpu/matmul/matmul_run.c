@@ -1,6 +1,6 @@
 /* The run of a product of float matrices. */
-#include "backend/cpu/matmul.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/scratch.h"
+#include "backend/cpu/matmul/matmul.h"
 
 /* ---- State ----------------------------------------------------------------------------------------- */
 

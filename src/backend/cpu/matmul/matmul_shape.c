@@ -1,4 +1,4 @@
-#include "backend/cpu/matmul_shape.h"
+#include "backend/cpu/matmul/matmul_shape.h"
 
 /* An operand of at least two axes. */
 typedef struct operand {

@@ -1,6 +1,6 @@
 /* MatMul and the milli-op for doubles and for integers of 32 and 64 bits. */
-#include "backend/cpu/matmul_shape.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/scratch.h"
+#include "backend/cpu/matmul/matmul_shape.h"
 
 #define WORTH_THREADS 2e6 /* in multiplications */
 

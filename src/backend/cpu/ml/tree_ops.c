@@ -1,9 +1,9 @@
 /* TreeEnsembleClassifier and TreeEnsembleRegressor, for nodes numbered as every exporter does: tree by tree,
    from 0 on, each before its children. Sums are in double from the first tree to the last, as in the
    definition. */
-#include "backend/cpu/rows.h"
-#include "backend/cpu/scratch.h"
-#include "backend/cpu/trees.h"
+#include "backend/cpu/call/rows.h"
+#include "backend/cpu/call/scratch.h"
+#include "backend/cpu/ml/trees.h"
 #include "base/cancel.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* The milli-op trees. */
-#include "backend/cpu/trees.h"
-#include "backend/cpu/rows.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/ml/trees.h"
+#include "backend/cpu/call/rows.h"
+#include "backend/cpu/call/scratch.h"
 #include "base/cancel.h"
 
 #include <math.h>

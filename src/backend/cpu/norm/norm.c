@@ -1,6 +1,6 @@
 /* Operators that normalize over the last axes. */
-#include "backend/cpu/rows.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/rows.h"
+#include "backend/cpu/call/scratch.h"
 #include "base/cancel.h"
 
 typedef struct norm_state {

@@ -1,6 +1,6 @@
 /* Normalizations per channel: of batches with given statistics, of instances, of groups. */
-#include "backend/cpu/rows.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/rows.h"
+#include "backend/cpu/call/scratch.h"
 #include "base/cancel.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Operators that normalize a sum over the last axis: of input, skip connection and bias; of embeddings. */
-#include "backend/cpu/rows.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/rows.h"
+#include "backend/cpu/call/scratch.h"
 #include "base/cancel.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The operators Softmax and LogSoftmax. */
-#include "backend/cpu/rows.h"
+#include "backend/cpu/call/rows.h"
 #include "base/cancel.h"
 
 typedef struct softmax_state {

@@ -1,7 +1,7 @@
 /* Products of 8-bit integers: MatMulInteger and QLinearMatMul; com.microsoft MatMulIntegerToFloat and
    DynamicQuantizeMatMul. */
-#include "backend/cpu/matmul_int.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/quantize/matmul_int.h"
+#include "backend/cpu/call/scratch.h"
 #include "kernel/gemm/gemm.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef CPU_MATMUL_INT_H
 #define CPU_MATMUL_INT_H
 
-#include "backend/cpu/matmul_shape.h"
+#include "backend/cpu/matmul/matmul_shape.h"
 #include "kernel/gemm/gemm.h"
 
 #define NONE 255

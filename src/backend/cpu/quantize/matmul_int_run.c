@@ -1,7 +1,7 @@
 /* The run of an 8-bit integer product: reads zero points and scales, quantizes A if it is float32,
    multiplies, and scales each row to the operator's output. */
-#include "backend/cpu/matmul_int.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/scratch.h"
+#include "backend/cpu/quantize/matmul_int.h"
 
 #include <math.h>
 

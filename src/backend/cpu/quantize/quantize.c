@@ -1,6 +1,6 @@
 /* QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear: float32 from and to 8- and 16-bit integers. */
-#include "backend/cpu/rows.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/rows.h"
+#include "backend/cpu/call/scratch.h"
 #include "base/cancel.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
 /* ONNX LSTM, GRU and RNN for float32 with the common activations.
 
    T steps, B sequences, I inputs, H hidden units, G gates, D directions. */
+#include "backend/cpu/call/scratch.h"
 #include "backend/cpu/cpu.h"
-#include "backend/cpu/scratch.h"
 
 #include <math.h>
 #include <stdio.h>

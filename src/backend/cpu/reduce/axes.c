@@ -1,4 +1,4 @@
-#include "backend/cpu/axes.h"
+#include "backend/cpu/reduce/axes.h"
 #include "base/cancel.h"
 
 axes_plan axes_plan_of(size_t rank, const int64_t *dims, const bool *goes)

@@ -2,7 +2,7 @@
 #ifndef CPU_AXES_H
 #define CPU_AXES_H
 
-#include "backend/cpu/rows.h"
+#include "backend/cpu/call/rows.h"
 
 /* The innermost reduction is contiguous: `many` rows of n neighbouring elements, or `many` columns of n
    elements that are `many` apart. Loops over the outer groups, alternately kept and reduced, surround it. */

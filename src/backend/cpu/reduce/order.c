@@ -1,5 +1,5 @@
 /* Indices of extremes along an axis (ArgMax, ArgMin), running sums and products. */
-#include "backend/cpu/rows.h"
+#include "backend/cpu/call/rows.h"
 #include "base/cancel.h"
 
 typedef struct line_state {

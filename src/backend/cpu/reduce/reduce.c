@@ -1,6 +1,6 @@
 /* Reductions over axes: the milli-ops, and the operators made of them. */
-#include "backend/cpu/axes.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/scratch.h"
+#include "backend/cpu/reduce/axes.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Sorting along an axis: the milli-op sort, and TopK as one kernel. */
 #include "kernel/sort/sort.h"
-#include "backend/cpu/rows.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/rows.h"
+#include "backend/cpu/call/scratch.h"
 #include "base/cancel.h"
 
 typedef struct sort_state {

@@ -1,7 +1,7 @@
 /* Resize and Upsample: nearest for any dtype, linear and cubic for float32. Rare cases are lowered. */
 #include "kernel/resize/resize.h"
-#include "backend/cpu/layout.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/scratch.h"
+#include "backend/cpu/layout/layout.h"
 
 #include <math.h>
 #include <string.h>

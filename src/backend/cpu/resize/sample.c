@@ -1,6 +1,6 @@
 /* GridSample and RoiAlign for float32 images. */
-#include "backend/cpu/layout.h"
-#include "backend/cpu/scratch.h"
+#include "backend/cpu/call/scratch.h"
+#include "backend/cpu/layout/layout.h"
 #include "kernel/resize/resize.h"
 
 #include <inttypes.h>
