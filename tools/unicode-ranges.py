@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes src/text/classes.inc.h: where letters and numbers stand in Unicode, as tiktoken's regular expressions see them.
+"""Writes src/text/chars/classes.inc.h: where letters and numbers stand in Unicode, as tiktoken's regular expressions see them.
 
 Needs tiktoken (tools/requirements-peers.txt). The Unicode version is that of the tiktoken that is installed.
 """
@@ -8,7 +8,7 @@ import pathlib
 import tiktoken
 
 BYTES = {bytes([i]): i for i in range(256)}
-OUT = pathlib.Path(__file__).resolve().parent.parent / "src/text/classes.inc.h"
+OUT = pathlib.Path(__file__).resolve().parent.parent / "src/text/chars/classes.inc.h"
 
 
 def members(pattern):

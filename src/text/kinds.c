@@ -1,5 +1,5 @@
 /* The kinds of tokenizers. */
-#include "text/tokenizer.h"
+#include "text/vocab/tokenizer.h"
 
 static const tokenizer_kind *const kinds[] = {&tokenizer_whisper, &tokenizer_gpt2, &tokenizer_pieces,
                                               &tokenizer_json,    &tokenizer_rwkv, &tokenizer_bytes};

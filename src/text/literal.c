@@ -1,6 +1,6 @@
 #include "text/literal.h"
 
-#include "text/utf8.h"
+#include "text/chars/utf8.h"
 
 static int hex_digit(char c)
 {

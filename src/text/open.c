@@ -1,5 +1,5 @@
 /* Opening tokenizers: from a file, or from bytes. */
-#include "text/tokenizer.h"
+#include "text/vocab/tokenizer.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

@@ -1,5 +1,5 @@
 /* Bytes as tokens: id i is byte i. */
-#include "text/tokenizer.h"
+#include "text/vocab/tokenizer.h"
 
 #include "base/error.h"
 

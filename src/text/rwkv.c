@@ -1,7 +1,7 @@
 /* RWKV World: one line per token with its id, a Python literal of its bytes, and their number. A text
    becomes the longest tokens, greedily from its start. Id 0, which the file omits, is <|endoftext|>. */
 #include "text/literal.h"
-#include "text/tokenizer.h"
+#include "text/vocab/tokenizer.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

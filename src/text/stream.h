@@ -4,7 +4,7 @@
 #ifndef TEXT_STREAM_H
 #define TEXT_STREAM_H
 
-#include "text/tokenizer.h"
+#include "text/vocab/tokenizer.h"
 
 typedef struct text_stream {
     const sib_tokenizer *tokenizer;

@@ -2,7 +2,7 @@
 #include "encodes.h"
 #include "ranks_text.h"
 #include "text/bpe/merge.h"
-#include "text/scan.h"
+#include "text/chars/scan.h"
 
 static const char *const merges_of_hello[] = {"he", "ll",  "llo",      "lo",  " h", "hello",
                                               "12", "123", "\xC3\xA9", "xyz", NULL};

@@ -2,7 +2,7 @@
 #ifndef JOB_WHISPER_LETTERS_H
 #define JOB_WHISPER_LETTERS_H
 
-#include "text/token_ids.h"
+#include "text/vocab/token_ids.h"
 
 #include "base/buffer.h"
 

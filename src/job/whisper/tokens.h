@@ -3,7 +3,7 @@
 #define JOB_WHISPER_TOKENS_H
 
 #include "job/whisper/languages.h"
-#include "text/token_ids.h"
+#include "text/vocab/token_ids.h"
 
 #include "base/buffer.h"
 #include "job/whisper/whisper.h"

@@ -1,6 +1,6 @@
 #include "text/bpe/bpe.h"
 
-#include "text/utf8.h"
+#include "text/chars/utf8.h"
 
 #include "base/error.h"
 #include "base/size.h"

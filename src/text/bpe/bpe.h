@@ -3,7 +3,7 @@
 #define TEXT_BPE_BPE_H
 
 #include "text/bpe/merge.h"
-#include "text/pretoken.h"
+#include "text/vocab/pretoken.h"
 
 /* A pre-token starts as its bytes, or as its characters with marks for not being the first or for being
    the last. */

@@ -4,7 +4,7 @@
 #ifndef TEXT_BPE_MERGE_H
 #define TEXT_BPE_MERGE_H
 
-#include "text/vocab.h"
+#include "text/vocab/vocab.h"
 
 typedef struct merge_slot {
     uint64_t pair; /* left << 32 | right; UINT64_MAX: free */

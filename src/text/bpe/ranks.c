@@ -4,10 +4,10 @@
    To the pre-tokenizer, a byte that is not UTF-8 is a character that is neither letter, number nor space,
    so pieces end where they would with U+FFFD in its place; but the tokens encode, and decode to, the bytes
    themselves. */
-#include "text/base64.h"
 #include "text/bpe/bpe.h"
-#include "text/scan.h"
-#include "text/tokenizer.h"
+#include "text/chars/base64.h"
+#include "text/chars/scan.h"
+#include "text/vocab/tokenizer.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

@@ -1,4 +1,4 @@
-#include "text/base64.h"
+#include "text/chars/base64.h"
 
 /* Returns the value of a base64 digit, or -1 (RFC 4648, section 4). */
 static int digit(char c)

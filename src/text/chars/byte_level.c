@@ -1,6 +1,6 @@
-#include "text/byte_level.h"
+#include "text/chars/byte_level.h"
 
-#include "text/utf8.h"
+#include "text/chars/utf8.h"
 
 /* GPT-2's table: '!' to '~', U+00A1 to U+00AC and U+00AE to U+00FF represent themselves; characters from
    U+0100 on represent the 68 other bytes in order. Returns -1 for a character that represents no byte. */

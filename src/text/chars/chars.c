@@ -1,4 +1,4 @@
-#include "text/chars.h"
+#include "text/chars/chars.h"
 
 #include <utf8proc.h>
 

@@ -2,7 +2,7 @@
 #ifndef TEXT_CHARS_H
 #define TEXT_CHARS_H
 
-#include "text/classes.h"
+#include "text/chars/classes.h"
 
 bool char_is_space(uint32_t c);       /* White_Space */
 bool char_is_number(uint32_t c);      /* N* */

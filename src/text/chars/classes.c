@@ -1,6 +1,6 @@
-#include "text/classes.h"
+#include "text/chars/classes.h"
 
-#include "text/classes.inc.h"
+#include "text/chars/classes.inc.h"
 
 #include <pthread.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef TEXT_CLASSES_H
 #define TEXT_CLASSES_H
 
-#include "text/utf8.h"
+#include "text/chars/utf8.h"
 
 typedef enum text_class { CLASS_OTHER, CLASS_LETTER, CLASS_NUMBER, CLASS_SPACE } text_class;
 

@@ -1,4 +1,4 @@
-#include "text/scan.h"
+#include "text/chars/scan.h"
 
 /* Returns the end of the run of characters of class c from `at`. */
 static inline size_t run_of(const uint8_t *table, const char *text, size_t n, size_t at, text_class c)

@@ -3,7 +3,7 @@
 #ifndef TEXT_SCAN_H
 #define TEXT_SCAN_H
 
-#include "text/classes.h"
+#include "text/chars/classes.h"
 
 /* Returns the end of the piece that begins at `at` < n. Every byte belongs to a piece; a byte that is not
    UTF-8 counts as a character that is neither letter, number nor space, as U+FFFD would. table:

@@ -1,6 +1,6 @@
 #include "text/json/added.h"
 
-#include "text/chars.h"
+#include "text/chars/chars.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

@@ -3,7 +3,7 @@
 #ifndef TEXT_JSON_ADDED_H
 #define TEXT_JSON_ADDED_H
 
-#include "text/trie.h"
+#include "text/vocab/trie.h"
 
 #include "base/buffer.h"
 

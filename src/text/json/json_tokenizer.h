@@ -9,7 +9,7 @@
 #include "text/steps/decode.h"
 #include "text/steps/normalize.h"
 #include "text/steps/split.h"
-#include "text/tokenizer.h"
+#include "text/vocab/tokenizer.h"
 
 typedef struct json_tokenizer {
     normalizer *normalizer;

@@ -1,5 +1,5 @@
 /* The added tokens of a tokenizer.json. */
-#include "text/byte_level.h"
+#include "text/chars/byte_level.h"
 #include "text/json/json_tokenizer.h"
 
 #include "base/alloc.h"

@@ -1,5 +1,5 @@
 /* Models of a tokenizer.json: BPE, Unigram, WordPiece, WordLevel. */
-#include "text/byte_level.h"
+#include "text/chars/byte_level.h"
 #include "text/json/json_tokenizer.h"
 
 #include "base/alloc.h"

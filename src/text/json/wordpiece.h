@@ -3,7 +3,7 @@
 #ifndef TEXT_JSON_WORDPIECE_H
 #define TEXT_JSON_WORDPIECE_H
 
-#include "text/pretoken.h"
+#include "text/vocab/pretoken.h"
 
 typedef struct wordpiece {
     pretoken_model model;  /* first, so that a pointer to it is a pointer to the struct */

@@ -1,6 +1,6 @@
 #include "text/pieces/build.h"
 
-#include "text/byte_level.h"
+#include "text/chars/byte_level.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

@@ -3,10 +3,10 @@
 #define TEXT_PIECES_BUILD_H
 
 #include "text/bpe/bpe.h"
+#include "text/chars/scan.h"
 #include "text/pieces/pieces.h"
 #include "text/pieces/unigram.h"
-#include "text/scan.h"
-#include "text/tokenizer.h"
+#include "text/vocab/tokenizer.h"
 
 /* The state of the kind (sib_tokenizer.state). */
 typedef struct pieces {

@@ -6,8 +6,8 @@
 
    "types", "merges", "pre" and the last two may be omitted. Types are 1 normal, 2 unknown, 3 control,
    4 user-defined, 5 unused, 6 byte. */
-#include "text/json_part.h"
 #include "text/pieces/build.h"
+#include "text/steps/json_part.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

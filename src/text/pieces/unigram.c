@@ -1,7 +1,7 @@
 #include "text/pieces/unigram.h"
 
 #include "text/bpe/bpe.h"
-#include "text/utf8.h"
+#include "text/chars/utf8.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

@@ -3,8 +3,8 @@
 #ifndef TEXT_PIECES_UNIGRAM_H
 #define TEXT_PIECES_UNIGRAM_H
 
-#include "text/pretoken.h"
-#include "text/trie.h"
+#include "text/vocab/pretoken.h"
+#include "text/vocab/trie.h"
 
 typedef struct unigram {
     pretoken_model model; /* first, so that a pointer to it is a pointer to the struct */

@@ -1,7 +1,7 @@
 #include "text/steps/charsmap.h"
 
-#include "text/base64.h"
-#include "text/utf8.h"
+#include "text/chars/base64.h"
+#include "text/chars/utf8.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

@@ -5,7 +5,7 @@
 #ifndef TEXT_STEPS_CHARSMAP_H
 #define TEXT_STEPS_CHARSMAP_H
 
-#include "text/json_part.h"
+#include "text/steps/json_part.h"
 
 typedef struct charsmap {
     uint32_t *units; /* (n_units) */

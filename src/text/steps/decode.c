@@ -1,7 +1,7 @@
 #include "text/steps/decode.h"
 
-#include "text/byte_level.h"
-#include "text/utf8.h"
+#include "text/chars/byte_level.h"
+#include "text/chars/utf8.h"
 
 #include "base/alloc.h"
 #include "base/array.h"

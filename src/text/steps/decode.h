@@ -3,7 +3,7 @@
 #define TEXT_STEPS_DECODE_H
 
 #include "text/steps/pattern.h"
-#include "text/tokenizer.h"
+#include "text/vocab/tokenizer.h"
 
 typedef struct decoder decoder;
 

@@ -1,4 +1,4 @@
-#include "text/json_part.h"
+#include "text/steps/json_part.h"
 
 #include "base/error.h"
 

@@ -1,6 +1,6 @@
 #include "text/steps/normalize.h"
 
-#include "text/chars.h"
+#include "text/chars/chars.h"
 #include "text/steps/charsmap.h"
 
 #include "base/alloc.h"

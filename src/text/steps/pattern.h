@@ -3,7 +3,7 @@
 #ifndef TEXT_STEPS_PATTERN_H
 #define TEXT_STEPS_PATTERN_H
 
-#include "text/json_part.h"
+#include "text/steps/json_part.h"
 
 typedef struct text_pattern {
     byte_buffer literal; /* where regex is NULL */

@@ -1,7 +1,7 @@
 #include "text/steps/split.h"
 
-#include "text/chars.h"
-#include "text/scan.h"
+#include "text/chars/chars.h"
+#include "text/chars/scan.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

@@ -1,7 +1,7 @@
 /* Unicode normalization forms (UAX 15). utf8proc decomposes and composes characters; marks are sorted here
    in n log n, so that a long run of marks does not take long. */
+#include "text/chars/utf8.h"
 #include "text/steps/normalize.h"
-#include "text/utf8.h"
 
 #include "base/alloc.h"
 #include "base/array.h"

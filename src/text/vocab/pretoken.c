@@ -1,4 +1,4 @@
-#include "text/pretoken.h"
+#include "text/vocab/pretoken.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

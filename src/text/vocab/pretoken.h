@@ -4,8 +4,8 @@
 #ifndef TEXT_PRETOKEN_H
 #define TEXT_PRETOKEN_H
 
-#include "text/token_ids.h"
-#include "text/vocab.h"
+#include "text/vocab/token_ids.h"
+#include "text/vocab/vocab.h"
 
 struct pretoken_model;
 

@@ -1,4 +1,4 @@
-#include "text/tokenizer.h"
+#include "text/vocab/tokenizer.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

@@ -2,9 +2,9 @@
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
 
-#include "text/token_ids.h"
-#include "text/trie.h"
-#include "text/vocab.h"
+#include "text/vocab/token_ids.h"
+#include "text/vocab/trie.h"
+#include "text/vocab/vocab.h"
 
 #include <sibyl/text.h>
 

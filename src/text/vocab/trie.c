@@ -1,4 +1,4 @@
-#include "text/trie.h"
+#include "text/vocab/trie.h"
 
 #include "base/alloc.h"
 #include "base/error.h"

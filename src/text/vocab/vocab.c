@@ -1,4 +1,4 @@
-#include "text/vocab.h"
+#include "text/vocab/vocab.h"
 
 #include "base/alloc.h"
 #include "base/array.h"
