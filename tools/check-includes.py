@@ -100,7 +100,8 @@ def breaches():
                     yield path, f"includes <{target}>, which is for {', '.join(rooms)}"
     for room, entry in sorted(unused):
         yield ROOT / "src" / room, f"may include {entry} and doesn't"
-    for cycle in cycles(folders - {None}):
+    # a room's own headers describe the table above its folders and what these share: check-links.py tells calls apart
+    for cycle in cycles({e for e in folders - {None} if not any(end.endswith("/.") for end in e)}):
         yield ROOT / "src" / cycle[0], f"includes in a cycle: {' '.join(cycle)}"
     for folder in PUBLIC_ONLY:
         for path in sorted((ROOT / folder).rglob("*.[ch]")):

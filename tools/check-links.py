@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """Looks for cycles of calls, as the linker sees them: between the folders of src/, and between files of one folder.
 
+A room's own files count as a folder beside those of the room: they are the table above these (text/kinds.c) or what
+these share (kernel/kernel.c), not both.
+
 Reads the symbols of the library's objects with nm: an object depends on those that define what it leaves undefined.
 Errors are a cycle between rooms or between the folders of a room; one of files in several folders; one of files in one
 folder that KNOWN doesn't list with its reason; and a row of KNOWN that is no cycle any more.

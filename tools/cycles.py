@@ -1,5 +1,6 @@
 """Cycles of a directed graph, for tools that look for them."""
 import collections
+import itertools
 import pathlib
 
 
@@ -38,8 +39,7 @@ def cycles(edges) -> list[list[str]]:
 
 def folder_edge(a: str, b: str) -> tuple[str, str] | None:
     """The folders that an edge between two files, by their paths below src/, leads from and to: their rooms, or in one
-    room its folders. None within a folder, and from or to the room's own files: below its folders stands what these
-    share, above them the table that lists them."""
+    room its folders, of which ROOM/. stands for the room's own files. None within a folder."""
     x, y = pathlib.PurePath(a).parts[:-1], pathlib.PurePath(b).parts[:-1]
-    depth = next((i for i, (k, m) in enumerate(zip(x, y)) if k != m), None)
-    return None if depth is None else ("/".join(x[:depth + 1]), "/".join(y[:depth + 1]))
+    depth = next((i for i, (k, m) in enumerate(itertools.zip_longest(x, y)) if k != m), None)
+    return None if depth is None else ("/".join((*x, ".")[:depth + 1]), "/".join((*y, ".")[:depth + 1]))
