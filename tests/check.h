@@ -14,6 +14,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* TEST(name) { ... } defines a test of a program. main of tests/main.c runs those of all its sources, in the
+   order of their definitions. */
+#define TEST(name)                                                                                           \
+    static void name(void **state);                                                                          \
+    __attribute__((constructor)) static void check_add_##name(void)                                          \
+    {                                                                                                        \
+        check_add_test(#name, name);                                                                         \
+    }                                                                                                        \
+    static void name(__attribute__((unused)) void **state)
+
+/* Functions to call before the first test and after the last one, or NULL; not 0 is a failure. */
+#define TEST_FIXTURE(set_up, tear_down)                                                                      \
+    __attribute__((constructor)) static void check_add_fixture(void)                                         \
+    {                                                                                                        \
+        check_set_fixture(set_up, tear_down);                                                                \
+    }
+
+void check_add_test(const char *name, CMUnitTestFunction run);
+void check_set_fixture(int (*set_up)(void), int (*tear_down)(void));
+
 /* A call that must succeed; prints its message if it fails. */
 #define CHECK_OK(call, err)                                                                                  \
     do {                                                                                                     \

@@ -7,15 +7,13 @@
 
 static char folder[] = "/tmp/sibyl-test-XXXXXX";
 
-static inline int make_folder(void **state)
+static inline int make_folder(void)
 {
-    (void)state;
     return mkdtemp(folder) ? 0 : -1;
 }
 
-static inline int drop_folder(void **state)
+static inline int drop_folder(void)
 {
-    (void)state;
     char command[100];
     snprintf(command, sizeof command, "rm -rf %s", folder);
     return system(command);

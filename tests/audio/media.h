@@ -37,9 +37,8 @@ static inline const char *media_path(const char *name)
 
 /* Makes src.wav (stereo, 44.1 kHz, 1.3 s: a tone in the left channel, pink noise in the right) and six.wav
    (5.1). */
-static inline int media_begin(void **state)
+static inline int media_begin(void)
 {
-    (void)state;
     if (!mkdtemp(media_folder))
         return -1;
     media_has_ffmpeg =
@@ -53,9 +52,8 @@ static inline int media_begin(void **state)
     return 0;
 }
 
-static inline int media_end(void **state)
+static inline int media_end(void)
 {
-    (void)state;
     media_run("cd / && rm -r %s", media_folder);
     return 0;
 }

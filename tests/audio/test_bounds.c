@@ -27,9 +27,8 @@ static const char *wav(uint32_t rate, uint32_t n)
     return path;
 }
 
-static void rates(void **state)
+TEST(rates)
 {
-    (void)state;
     static const uint32_t bad[] = {1, 100, 3999, 768001, 3000000}, good[] = {4000, 8000, 192000, 768000};
     sib_error err = SIB_ERROR_INIT;
     size_t n;
@@ -40,9 +39,8 @@ static void rates(void **state)
         CHECK_OK(load(wav(good[i], 100000), 0, &n, &err), err);
 }
 
-static void formats(void **state)
+TEST(formats)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     size_t n;
     static const char day[] = "#! sbagen\nall: 300+10/90 200/20\noff: -\n00:00 all\n23:59:00 off\n";
@@ -55,9 +53,8 @@ static void formats(void **state)
                 "'sonic' is none that recordings come in");
 }
 
-static void durations(void **state)
+TEST(durations)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     size_t n;
     CHECK_OK(load(wav(8000, 16000), 2, &n, &err), err);
@@ -68,9 +65,8 @@ static void durations(void **state)
 }
 
 /* Digital silence: FLAC blocks of 4,608 and of 65,535 samples in about 14 bytes. */
-static void seconds_by_bytes(void **state)
+TEST(seconds_by_bytes)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     sib_error err = SIB_ERROR_INIT;
     size_t n;
@@ -82,9 +78,8 @@ static void seconds_by_bytes(void **state)
     CHECK_FAILS(load(media_path("dense.flac"), 0, &n, &err), SIB_ERR_SIZE, err, "which no recording does");
 }
 
-static void shared_files(void **state)
+TEST(shared_files)
 {
-    (void)state;
     const char *data = check_data_folder();
     char path[4200];
     sib_error err = SIB_ERROR_INIT;
@@ -97,10 +92,4 @@ static void shared_files(void **state)
     CHECK_FAILS(load(path, 0, &n, &err), SIB_ERR_FORMAT, err, "'sbg'");
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(rates), cmocka_unit_test(formats),
-                                       cmocka_unit_test(durations), cmocka_unit_test(seconds_by_bytes),
-                                       cmocka_unit_test(shared_files)};
-    return cmocka_run_group_tests(tests, media_begin, media_end);
-}
+TEST_FIXTURE(media_begin, media_end)

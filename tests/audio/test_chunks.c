@@ -3,9 +3,8 @@
 #include <math.h>
 #include <sibyl/audio.h>
 
-static void pads_and_trims(void **state)
+TEST(pads_and_trims)
 {
-    (void)state;
     float in[5] = {1, 2, 3, 4, 5}, out[8];
     for (size_t n = 0; n <= 5; n++)
         for (size_t length = 0; length <= 7; length++) {
@@ -39,9 +38,8 @@ static void check_cover(size_t n, size_t length, size_t overlap)
     assert_int_equal(covered, n);
 }
 
-static void chunks_cover(void **state)
+TEST(chunks_cover)
 {
-    (void)state;
     for (size_t n = 0; n < 40; n++)
         for (size_t length = 1; length < 12; length++)
             for (size_t overlap = 0; overlap < length; overlap++)
@@ -54,9 +52,8 @@ static void chunks_cover(void **state)
     assert_int_equal(c.length, 4410);
 }
 
-static void bad_requests(void **state)
+TEST(bad_requests)
 {
-    (void)state;
     sib_chunks c;
     sib_error err = SIB_ERROR_INIT;
     CHECK_FAILS(sib_chunks_make(9, 0, 1, 0, &c, &err), SIB_ERR_ARGUMENT, err, "0 Hz");
@@ -71,14 +68,4 @@ static void bad_requests(void **state)
     CHECK_FAILS(sib_chunks_make(9, 16000, 1e300, 0, &c, &err), SIB_ERR_SIZE, err, "1e+300");
     CHECK_FAILS(sib_chunks_make(9, 16000, INFINITY, 0, &c, &err), SIB_ERR_SIZE, err, "inf");
     assert_int_equal(c.count, 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pads_and_trims),
-        cmocka_unit_test(chunks_cover),
-        cmocka_unit_test(bad_requests),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,9 +43,8 @@ static const char *cut(const char *name, double percent)
     return media_path(copy);
 }
 
-static void not_there_or_not_readable(void **state)
+TEST(not_there_or_not_readable)
 {
-    (void)state;
     expect("/nonexistent/a.wav", SIB_ERR_IO, "No such file");
     expect(media_folder, SIB_ERR_IO, "folder");
     media_write(media_path("empty.wav"), "", 0);
@@ -56,9 +55,8 @@ static void not_there_or_not_readable(void **state)
         expect(media_path("closed.wav"), SIB_ERR_IO, "Permission denied");
 }
 
-static void not_audio(void **state)
+TEST(not_audio)
 {
-    (void)state;
     static const char text[] =
         "This is a text of some length, and no sound can be made of it, however one tries.\n";
     static const char *const names[] = {"a.txt", "a.wav", "a.mp3",  "a.flac",
@@ -84,9 +82,8 @@ static void not_audio(void **state)
 }
 
 /* Neither a path nor the content of a file makes the decoder open anything else. */
-static void nothing_else_is_opened(void **state)
+TEST(nothing_else_is_opened)
 {
-    (void)state;
     expect("http://127.0.0.1:9/a.wav", SIB_ERR_IO, "No such file");
     expect("concat:a.wav|b.wav", SIB_ERR_IO, "No such file");
     expect("file:///etc/passwd", SIB_ERR_IO, "No such file");
@@ -111,9 +108,8 @@ static void nothing_else_is_opened(void **state)
     assert_int_equal(chdir("/"), 0);
 }
 
-static void no_decoder(void **state)
+TEST(no_decoder)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     size_t bytes;
     uint8_t *data = media_read(media_path("src.wav"), &bytes);
@@ -123,9 +119,8 @@ static void no_decoder(void **state)
     expect(media_path("odd.wav"), SIB_ERR_UNSUPPORTED, "no decoder");
 }
 
-static void no_samples(void **state)
+TEST(no_samples)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     assert_true(
         media_run(MEDIA_FFMPEG "-i src.wav -t 0 none.flac && " MEDIA_FFMPEG "-i src.wav -t 0 none.wav"));
@@ -140,9 +135,8 @@ typedef struct {
 } cut_row;
 
 /* Every format that declares its duration, truncated in several places. */
-static void truncated(void **state)
+TEST(truncated)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     static const cut_row rows[] = {
         {"t.wav", "-i src.wav", true, 100},
@@ -195,9 +189,8 @@ static void truncated(void **state)
 }
 
 /* Samples before the cut are returned; then the read fails, and so does the next one. */
-static void a_reader_tells_at_the_end(void **state)
+TEST(a_reader_tells_at_the_end)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     sib_error err = SIB_ERROR_INIT;
     sib_audio_reader *r;
@@ -216,9 +209,8 @@ static void a_reader_tells_at_the_end(void **state)
     sib_audio_close(&r);
 }
 
-static void damaged(void **state)
+TEST(damaged)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     static const cut_row rows[] = {
         {"d.flac", "-i src.wav", 0, 0}, {"d.aac", "-i src.wav", 0, 0}, {"d.mp3", "-i src.wav", 0, 0}};
@@ -239,9 +231,8 @@ static void damaged(void **state)
 }
 
 /* Long names keep their end in the message, and so does the reason after it. */
-static void long_names(void **state)
+TEST(long_names)
 {
-    (void)state;
     char path[3000] = "/nonexistent";
     for (size_t i = strlen(path); i + 12 < sizeof path; i += 10)
         memcpy(path + i,
@@ -255,9 +246,8 @@ static void long_names(void **state)
     assert_non_null(strstr(err.message, "/end: cannot be opened"));
 }
 
-static void every_allocation_may_fail(void **state)
+TEST(every_allocation_may_fail)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     sib_alloc_counters before, after;
     sib_alloc_counters_get(&before);
@@ -275,19 +265,4 @@ static void every_allocation_may_fail(void **state)
     }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(not_there_or_not_readable),
-        cmocka_unit_test(not_audio),
-        cmocka_unit_test(nothing_else_is_opened),
-        cmocka_unit_test(no_decoder),
-        cmocka_unit_test(no_samples),
-        cmocka_unit_test(truncated),
-        cmocka_unit_test(a_reader_tells_at_the_end),
-        cmocka_unit_test(damaged),
-        cmocka_unit_test(long_names),
-        cmocka_unit_test(every_allocation_may_fail),
-    };
-    return cmocka_run_group_tests(tests, media_begin, media_end);
-}
+TEST_FIXTURE(media_begin, media_end)

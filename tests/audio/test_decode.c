@@ -84,9 +84,8 @@ static void compare_rows(const row *rows, size_t count, size_t at_least)
 }
 
 /* Every PCM format twice, every rate, mono and stereo; made by one command, since there are many. */
-static void wav_of_every_kind(void **state)
+TEST(wav_of_every_kind)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     static const char *const codecs[] = {"u8", "s16le", "s24le", "s32le", "f32le", "f64le", "alaw", "mulaw"};
     static const int rates[] = {8000, 11025, 16000, 22050, 44100, 48000, 96000};
@@ -101,9 +100,8 @@ static void wav_of_every_kind(void **state)
     }
 }
 
-static void channels_and_containers(void **state)
+TEST(channels_and_containers)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     static const row rows[] = {
         {"mono16.wav", "-i src.wav -ac 1 -ar 16000 -c:a pcm_s16le"},
@@ -149,9 +147,8 @@ static void channels_and_containers(void **state)
     compare_rows(rows, COUNT(rows), 30);
 }
 
-static void lossy_codecs_and_their_delays(void **state)
+TEST(lossy_codecs_and_their_delays)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     static const row rows[] = {
         {"a.mp3", "-i src.wav -c:a libmp3lame -b:a 128k"},
@@ -185,9 +182,8 @@ static void lossy_codecs_and_their_delays(void **state)
 
 #define TEST_VIDEO "-f lavfi -i testsrc=duration=2:size=64x48:rate=10 "
 
-static void video_and_several_streams(void **state)
+TEST(video_and_several_streams)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     static const row rows[] = {
         {"v.mp4", TEST_VIDEO "-i src.wav -c:v mpeg4 -c:a aac"},
@@ -214,9 +210,8 @@ static void video_and_several_streams(void **state)
 }
 
 /* Concatenated files: tags between frames, and rate and channels that change midway. */
-static void parameters_that_change(void **state)
+TEST(parameters_that_change)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     static const char *const kinds[] = {"mp3", "aac", "ogg"};
     for (size_t i = 0; i < COUNT(kinds); i++) {
@@ -232,9 +227,8 @@ static void parameters_that_change(void **state)
 }
 
 /* Files with lengths that could not be filled in afterwards. */
-static void streamed_files(void **state)
+TEST(streamed_files)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     static const char *const kinds[] = {"wav", "matroska", "webm", "au",  "flac",
                                         "mp3", "ogg",      "avi",  "asf", "caf"};
@@ -251,9 +245,8 @@ static void streamed_files(void **state)
     assert_true(compared >= 7);
 }
 
-static void other_rates_and_float(void **state)
+TEST(other_rates_and_float)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     static const char *const files[] = {"src.wav", "s24.wav", "f64.wav", "m16.wav", "six.wav", "a.mp3"};
     static const int rates[] = {8000, 22050, 44100, 48000};
@@ -267,9 +260,8 @@ static void other_rates_and_float(void **state)
     }
 }
 
-static void shared_recordings(void **state)
+TEST(shared_recordings)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     if (!check_data_folder())
         CHECK_SKIP("the shared data (SIBYL_DATA)");
@@ -285,9 +277,8 @@ static void shared_recordings(void **state)
 }
 
 /* The recording shipped with the project is complete, 16 kHz and mono. */
-static void shipped_recording(void **state)
+TEST(shipped_recording)
 {
-    (void)state;
     char path[4400];
     const char *source = getenv("SIBYL_SOURCE");
     snprintf(path, sizeof path, "%s/assets/hello.flac", source ? source : ".");
@@ -315,9 +306,8 @@ static void *load_often(void *failures)
     return NULL;
 }
 
-static void several_threads(void **state)
+TEST(several_threads)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     pthread_t threads[4];
     static atomic_int failures;
@@ -328,9 +318,8 @@ static void several_threads(void **state)
     assert_int_equal(atomic_load(&failures), 0);
 }
 
-static void says_what_it_is(void **state)
+TEST(says_what_it_is)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     sib_error err = SIB_ERROR_INIT;
     sib_audio_reader *r;
@@ -352,9 +341,8 @@ static void says_what_it_is(void **state)
 }
 
 /* Blocks of any size give the same samples as the entire file. */
-static void blocks_join_to_the_whole(void **state)
+TEST(blocks_join_to_the_whole)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     float *whole, block[9000];
     size_t n, got, at;
@@ -425,9 +413,8 @@ static size_t read_through(const char *path)
 }
 
 /* Two hours take no more memory than two seconds. (Not checked with sanitizers, which keep freed memory.) */
-static void memory_does_not_grow(void **state)
+TEST(memory_does_not_grow)
 {
-    (void)state;
     make_long_wav(media_path("short.wav"), 16000, 64000);
     make_long_wav(media_path("long.wav"), 16000, 7200 * 32000);
     assert_int_equal(read_through(media_path("short.wav")), 32000);
@@ -445,22 +432,4 @@ static void memory_does_not_grow(void **state)
 #endif
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_does_not_grow),
-        cmocka_unit_test(wav_of_every_kind),
-        cmocka_unit_test(channels_and_containers),
-        cmocka_unit_test(lossy_codecs_and_their_delays),
-        cmocka_unit_test(video_and_several_streams),
-        cmocka_unit_test(parameters_that_change),
-        cmocka_unit_test(streamed_files),
-        cmocka_unit_test(other_rates_and_float),
-        cmocka_unit_test(shared_recordings),
-        cmocka_unit_test(shipped_recording),
-        cmocka_unit_test(several_threads),
-        cmocka_unit_test(says_what_it_is),
-        cmocka_unit_test(blocks_join_to_the_whole),
-    };
-    return cmocka_run_group_tests(tests, media_begin, media_end);
-}
+TEST_FIXTURE(media_begin, media_end)

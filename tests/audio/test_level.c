@@ -5,9 +5,8 @@
 
 #define N 1000
 
-static void counts_and_sums(void **state)
+TEST(counts_and_sums)
 {
-    (void)state;
     float x[N];
     check_random r = {7};
     double sum = 0, squares = 0, peak = 0;
@@ -27,9 +26,8 @@ static void counts_and_sums(void **state)
     assert_true(report.first_bad == UINT64_MAX && report.n_nan == 0 && report.n_infinite == 0);
 }
 
-static void bad_samples_are_left_out_of_the_sums(void **state)
+TEST(bad_samples_are_left_out_of_the_sums)
 {
-    (void)state;
     float x[] = {0.5f, NAN, -0.5f, INFINITY, -INFINITY, NAN, 0.5f, -0.5f};
     sib_audio_report report;
     sib_audio_inspect(x, 8, &report);
@@ -41,9 +39,8 @@ static void bad_samples_are_left_out_of_the_sums(void **state)
     assert_true(report.rms == 0 && report.peak == 0 && report.first_bad == 0);
 }
 
-static void clipping_is_runs_at_full_scale(void **state)
+TEST(clipping_is_runs_at_full_scale)
 {
-    (void)state;
     const float top = 32767.0f / 32768;
     struct {
         float x[6];
@@ -61,9 +58,8 @@ static void clipping_is_runs_at_full_scale(void **state)
     }
 }
 
-static void silence_is_counted_in_runs(void **state)
+TEST(silence_is_counted_in_runs)
 {
-    (void)state;
     const float step = 1.0f / 32768;
     float x[] = {0, step, -step, 0.5f, 0, 0, 2 * step, 0};
     sib_audio_report report;
@@ -77,9 +73,8 @@ static void silence_is_counted_in_runs(void **state)
     assert_true(report.first_bad == UINT64_MAX);
 }
 
-static void normalize_reaches_the_target(void **state)
+TEST(normalize_reaches_the_target)
 {
-    (void)state;
     float x[N];
     sib_error err = SIB_ERROR_INIT;
     for (int level = SIB_LEVEL_PEAK; level <= SIB_LEVEL_RMS; level++)
@@ -99,9 +94,8 @@ static void normalize_reaches_the_target(void **state)
     assert_true(tiny[0] == 0.5f && tiny[1] == -0.5f);
 }
 
-static void normalize_refuses_and_changes_nothing(void **state)
+TEST(normalize_refuses_and_changes_nothing)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     float silent[3] = {0, -0.0f, 0}, bad[4] = {1, 2, NAN, INFINITY}, loud[2] = {1e-30f, 2};
     CHECK_OK(sib_audio_normalize(silent, 3, SIB_LEVEL_RMS, 1, &err), err);
@@ -115,17 +109,4 @@ static void normalize_refuses_and_changes_nothing(void **state)
     CHECK_FAILS(sib_audio_normalize(bad, 4, (sib_level)9, 1, &err), SIB_ERR_ARGUMENT, err, "9");
     CHECK_FAILS(sib_audio_normalize(loud, 2, SIB_LEVEL_RMS, 3e38, &err), SIB_ERR_ARGUMENT, err, "3e+38");
     assert_true(bad[0] == 1 && bad[1] == 2 && loud[1] == 2);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_and_sums),
-        cmocka_unit_test(bad_samples_are_left_out_of_the_sums),
-        cmocka_unit_test(clipping_is_runs_at_full_scale),
-        cmocka_unit_test(silence_is_counted_in_runs),
-        cmocka_unit_test(normalize_reaches_the_target),
-        cmocka_unit_test(normalize_refuses_and_changes_nothing),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

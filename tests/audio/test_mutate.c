@@ -82,9 +82,8 @@ static void read_it(const char *path, const char *what, bool allow_truncated)
         fail_msg("%s: %s, '%s'", what, sib_code_name(code), err.message);
 }
 
-static void mutated_files(void **state)
+TEST(mutated_files)
 {
-    (void)state;
     MEDIA_NEEDS_FFMPEG();
     sib_alloc_counters before, after;
     sib_alloc_counters_get(&before);
@@ -113,8 +112,4 @@ static void mutated_files(void **state)
     assert_int_equal(after.bytes_current, before.bytes_current);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(mutated_files)};
-    return cmocka_run_group_tests(tests, media_begin, media_end);
-}
+TEST_FIXTURE(media_begin, media_end)

@@ -25,9 +25,8 @@ static sib_code load(const void *data, size_t bytes, bool piped, const sib_audio
     return code;
 }
 
-static void sixteen_bit(void **state)
+TEST(sixteen_bit)
 {
-    (void)state;
     static uint8_t data[2 * 65536];
     for (size_t i = 0; i < 65536; i++) {
         data[2 * i] = (uint8_t)i;
@@ -51,9 +50,8 @@ static void sixteen_bit(void **state)
     }
 }
 
-static void floats_as_they_are(void **state)
+TEST(floats_as_they_are)
 {
-    (void)state;
     float data[] = {0, -0.0f, 1.5f, -1e30f, NAN, INFINITY, 1e-45f}, *samples;
     size_t n;
     sib_audio_info info;
@@ -67,9 +65,8 @@ static void floats_as_they_are(void **state)
     sib_free(samples);
 }
 
-static void incomplete_input(void **state)
+TEST(incomplete_input)
 {
-    (void)state;
     float *samples;
     size_t n;
     sib_error err = SIB_ERROR_INIT;
@@ -84,9 +81,8 @@ static void incomplete_input(void **state)
     sib_free(samples);
 }
 
-static void closed_input(void **state)
+TEST(closed_input)
 {
-    (void)state;
     int kept = dup(STDIN_FILENO);
     close(STDIN_FILENO);
     float *samples;
@@ -99,9 +95,8 @@ static void closed_input(void **state)
     assert_non_null(strstr(err.message, "standard input"));
 }
 
-static void bad_options(void **state)
+TEST(bad_options)
 {
-    (void)state;
     sib_audio_reader *r;
     sib_error err = SIB_ERROR_INIT;
     sib_audio_options negative = {.sample_rate = -5}, huge = {.sample_rate = 2000000000},
@@ -112,12 +107,4 @@ static void bad_options(void **state)
     assert_null(r);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sixteen_bit),      cmocka_unit_test(floats_as_they_are),
-        cmocka_unit_test(incomplete_input), cmocka_unit_test(closed_input),
-        cmocka_unit_test(bad_options),
-    };
-    return cmocka_run_group_tests(tests, media_begin, media_end);
-}
+TEST_FIXTURE(media_begin, media_end)

@@ -2,9 +2,8 @@
    and allocations that fail at any point. */
 #include "milli.h"
 
-static void test_registry(void **state)
+TEST(test_registry)
 {
-    (void)state;
     size_t n;
     const sib_backend *const *all = backend_list(&n);
     assert_true(n > 0 && strcmp(all[0]->name, "ref") == 0);
@@ -13,9 +12,8 @@ static void test_registry(void **state)
 }
 
 /* It claims every milli-op and no operator. */
-static void test_claims(void **state)
+TEST(test_claims)
 {
-    (void)state;
     const sib_backend *ref = backend_named("ref");
     node n = {.milli = milli_row(MILLI_add)};
     node_view view = {.node = &n};
@@ -24,9 +22,8 @@ static void test_claims(void **state)
     assert_false(ref->claims(NULL, &view));
 }
 
-static void test_inputs(void **state)
+TEST(test_inputs)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     milli_case c;
     sib_value *sequence;
@@ -42,9 +39,8 @@ static void test_inputs(void **state)
     free_all(2, (sib_tensor *[]){a, strided});
 }
 
-static void test_unwanted(void **state)
+TEST(test_unwanted)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     milli_case c;
     sib_tensor *a = VECTOR(SIB_F32, 3, 1, 2);
@@ -75,9 +71,8 @@ static void test_unwanted(void **state)
     sib_tensor_free(&a);
 }
 
-static void test_planned_otherwise(void **state)
+TEST(test_planned_otherwise)
 {
-    (void)state;
     sib_tensor *a = VECTOR(SIB_F32, 3, 0, 2);
     fail_milli(MILLI_nonzero, 1, IN(a), 0, NULL, SPEC(SIB_I64, 2, 1, 3), SIB_ERR_VALUE,
                "output 0 came out as int64 (1, 2), where int64 (1, 3) was planned");
@@ -99,9 +94,8 @@ static void check_memory(milli_kind kind, size_t n_in, const sib_tensor *const *
 }
 
 /* Every kernel that allocates, on packed types and strings, which allocate more. */
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     check_random r = {1};
     static const sib_dtype types[] = {SIB_F32, SIB_I4, SIB_STRING};
     sib_tensor *index = VECTOR(SIB_I64, 0, 1), *places = numbers(SIB_I64, 2, DIMS(1, 1), (double[]){1});
@@ -152,17 +146,4 @@ static void test_memory(void **state)
     check_memory(MILLI_matmul, 2, IN(turned, turned), 0, NULL, 1, &(out_spec){SIB_C64, 2, {2, 2}});
     check_memory(MILLI_determinant, 1, IN(square), 0, NULL, 1, &(out_spec){SIB_F32, 0, {0}});
     free_all(5, (sib_tensor *[]){index, places, choice, square, turned});
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_registry),
-        cmocka_unit_test(test_claims),
-        cmocka_unit_test(test_inputs),
-        cmocka_unit_test(test_unwanted),
-        cmocka_unit_test(test_planned_otherwise),
-        cmocka_unit_test(test_memory),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,9 +9,8 @@ static sib_tensor *cast(const sib_tensor *a, sib_dtype to, bool saturate)
                      ATTRIBUTES(attribute_int("to", to), attribute_int("saturate", saturate)), s);
 }
 
-static void test_pairs(void **state)
+TEST(test_pairs)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     check_random r = {1};
     for (size_t from = 0; from < N_DTYPES; from++)
@@ -34,9 +33,8 @@ static void test_pairs(void **state)
             }
 }
 
-static void test_choices(void **state)
+TEST(test_choices)
 {
-    (void)state;
     sib_tensor *ints = VECTOR(SIB_I32, 300, -1, 128), *floats = VECTOR(SIB_F32, 1000, -1000, 1.9, -1.9, NAN);
     sib_tensor *wraps = cast(ints, SIB_U8, false), *clamps = cast(ints, SIB_U8, true);
     sib_tensor *loose = cast(floats, SIB_F8E4M3FN, false), *tight = cast(floats, SIB_F8E4M3FN, true);
@@ -55,9 +53,8 @@ static void test_choices(void **state)
     sib_tensor_free(&text);
 }
 
-static void test_bitcast(void **state)
+TEST(test_bitcast)
 {
-    (void)state;
     check_random r = {2};
     for (size_t from = 0; from < N_DTYPES; from++)
         for (size_t to = 0; to < N_DTYPES; to++) {
@@ -75,11 +72,4 @@ static void test_bitcast(void **state)
             }
             sib_tensor_free(&a);
         }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pairs), cmocka_unit_test(test_choices),
-                                       cmocka_unit_test(test_bitcast)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

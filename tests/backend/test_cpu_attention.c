@@ -172,25 +172,22 @@ static void check_hidden_rows(int64_t s, int64_t t, int64_t d)
     free(v);
 }
 
-static void test_hidden_rows(void **state)
+TEST(test_hidden_rows)
 {
-    (void)state;
     check_hidden_rows(5, 40, 32);  /* kernels for few queries */
     check_hidden_rows(9, 9, 8);    /* kernels for small calls */
     check_hidden_rows(30, 300, 8); /* kernels for panels */
 }
 
-static void test_onnx(void **state)
+TEST(test_onnx)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof onnx_rows / sizeof *onnx_rows; i++)
         check_onnx(&onnx_rows[i]);
 }
 
 /* Infinities, NaN and rows without any key give the same as on ref. */
-static void test_hostile(void **state)
+TEST(test_hostile)
 {
-    (void)state;
     static const double bad[] = {INFINITY, -INFINITY, NAN, 3e38, -3e38, 1e-40, -0.0};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         for (size_t input = 0; input < 4; input++)
@@ -386,9 +383,8 @@ static const ms_row ms_rows[] = {
      .constant = true, .presents = true, .mask = 4},
 };
 
-static void test_ms(void **state)
+TEST(test_ms)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof ms_rows / sizeof *ms_rows; i++)
         check_ms(&ms_rows[i]);
 }
@@ -455,9 +451,8 @@ static const gqa_row gqa_rows[] = {
     {"not causal", .b = 2, .n = 4, .kv = 2, .s = 20, .d = 8, .total = 20, .free = true},
 };
 
-static void test_gqa(void **state)
+TEST(test_gqa)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof gqa_rows / sizeof *gqa_rows; i++)
         check_gqa(&gqa_rows[i]);
 }
@@ -508,17 +503,8 @@ static const rotary_row rotary_rows[] = {
     {"ms, part", .ms = true, .rank = 3, .positions = 2, .turned = 8},
 };
 
-static void test_rotary(void **state)
+TEST(test_rotary)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof rotary_rows / sizeof *rotary_rows; i++)
         check_rotary(&rotary_rows[i]);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_onnx),    cmocka_unit_test(test_hidden_rows),
-                                       cmocka_unit_test(test_hostile), cmocka_unit_test(test_ms),
-                                       cmocka_unit_test(test_gqa),     cmocka_unit_test(test_rotary)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -222,16 +222,14 @@ static void one_conv(const char *type, sib_dtype dtype, sib_tolerance tolerance)
     compare(&o, 1, tolerance);
 }
 
-static void test_conv(void **state)
+TEST(test_conv)
 {
-    (void)state;
     for (int i = 0; i < draws(400); i++)
         one_conv("Conv", SIB_F32, (sib_tolerance){1e-5, 2e-5, 0});
 }
 
-static void test_halves(void **state)
+TEST(test_halves)
 {
-    (void)state;
     for (int i = 0; i < draws(200); i++) {
         one_conv("Conv", SIB_F16, (sib_tolerance){1e-3, 2e-3, 0});
         one_conv("Conv", SIB_BF16, (sib_tolerance){1e-2, 1e-2, 0});
@@ -239,9 +237,8 @@ static void test_halves(void **state)
 }
 
 /* FusedConv of x [1, 3, 9, 11], with and without Z. */
-static void test_fused(void **state)
+TEST(test_fused)
 {
-    (void)state;
     static const char *const names[] = {"", "Relu", "LeakyRelu", "Clip", "HardSigmoid", "Tanh", "Sigmoid"};
     static const float params[2] = {0.25f, 0.5f};
     for (int i = 0; i < 70; i++) {
@@ -265,9 +262,8 @@ static void test_fused(void **state)
 }
 
 /* The same cases in float16, without the extras of FusedConv. */
-static void test_transforms_of_halves(void **state)
+TEST(test_transforms_of_halves)
 {
-    (void)state;
     static const struct {
         int64_t x[4], m, pads[4];
     } cases[] = {
@@ -297,9 +293,8 @@ static void test_transforms_of_halves(void **state)
 /* Convolutions large enough for Winograd transforms: x [N, C, H, W], w [M, C, 3, 3], with the addends and
    activations of FusedConv. Sums of |x| |w| are near 9 C / 4; tests/kernel/test_conv2d_winograd.c bounds the
    error in units of these sums. */
-static void test_transforms(void **state)
+TEST(test_transforms)
 {
-    (void)state;
     static const struct {
         int64_t x[4], m, pads[4];
     } cases[] = {
@@ -373,17 +368,15 @@ static void one_byte_conv(bool quantized)
     compare(&o, 1, (sib_tolerance){0, 0, 0});
 }
 
-static void test_bytes(void **state)
+TEST(test_bytes)
 {
-    (void)state;
     for (int i = 0; i < draws(500); i++)
         one_byte_conv(i % 2);
 }
 
 /* Convolutions of bytes large enough for bands and threads: x [N, C, H, W], w [M, C / G, size, size]. */
-static void test_large_bytes(void **state)
+TEST(test_large_bytes)
 {
-    (void)state;
     static const struct {
         int64_t x[4], m, group, size[2], stride, dilation, pad;
     } cases[] = {
@@ -448,9 +441,8 @@ static void one_pool(const char *type, sib_dtype dtype, sib_tolerance tolerance)
     compare(&o, 1, tolerance);
 }
 
-static void test_pools(void **state)
+TEST(test_pools)
 {
-    (void)state;
     for (int i = 0; i < draws(200); i++) {
         one_pool("MaxPool", SIB_F32, (sib_tolerance){0, 0, 0});
         one_pool("AveragePool", SIB_F32, (sib_tolerance){1e-6, 1e-6, 0});
@@ -465,15 +457,4 @@ static void test_pools(void **state)
         one_pool("GlobalMaxPool", SIB_F32, (sib_tolerance){0, 0, 0});
         one_pool("GlobalAveragePool", SIB_F32, (sib_tolerance){1e-6, 1e-6, 0});
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conv),        cmocka_unit_test(test_transforms),
-        cmocka_unit_test(test_halves),      cmocka_unit_test(test_transforms_of_halves),
-        cmocka_unit_test(test_fused),       cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_large_bytes), cmocka_unit_test(test_pools),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

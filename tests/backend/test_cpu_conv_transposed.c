@@ -101,9 +101,8 @@ static geometry drawn(size_t axes)
     return g;
 }
 
-static void random_geometry(void **state)
+TEST(random_geometry)
 {
-    (void)state;
     for (int i = 0; i < draws(600);) {
         geometry g = drawn((size_t)pick(1, 3));
         char what[40];
@@ -116,9 +115,8 @@ static void random_geometry(void **state)
 }
 
 /* Large enough for several bands of the image, blocks of channels, and threads. */
-static void large(void **state)
+TEST(large)
 {
-    (void)state;
     static const geometry cases[] = {
         {2, 1, 1, 64, 32, {56, 56}, {4, 4}, {2, 2}, {1, 1}, {1, 1, 1, 1}, .bias = true},
         {2, 1, 1, 128, 64, {28, 28}, {2, 2}, {2, 2}, {1, 1}, .bias = false},
@@ -139,9 +137,8 @@ static void large(void **state)
 }
 
 /* The zeros between and around elements times infinite weights make NaN, as in the definition. */
-static void weights_that_are_no_numbers(void **state)
+TEST(weights_that_are_no_numbers)
 {
-    (void)state;
     for (int i = 0; i < draws(60); i++) {
         geometry g = drawn((size_t)pick(1, 3));
         size_t n = (size_t)(g.c * g.group * g.m);
@@ -156,11 +153,4 @@ static void weights_that_are_no_numbers(void **state)
             check(&g, "odd weights");
         free(w);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_geometry), cmocka_unit_test(large),
-                                       cmocka_unit_test(weights_that_are_no_numbers)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -207,9 +207,8 @@ static const char *const shapes[][2] = {
     {"3 5", "3 5"},   {"4 7 33", "33"}, {"2 3 70", "3 1"}, {"5", ""},      {"2 1 40", "3 1"},
     {"3 600", "600"}, {"700 3", "1 3"}, {"1 1", "4 1"},    {"0 3", "1 3"}, {"2 5 600", "5 1"}};
 
-static void operators(void **state)
+TEST(operators)
 {
-    (void)state;
     char what[200];
     for (size_t i = 0; i < COUNT(ops); i++)
         for (size_t d = 0; d < COUNT(dtypes); d++) {
@@ -245,9 +244,8 @@ static void make_cast(tiny *t, const value_id *in, const void *context)
     tiny_output(t, out);
 }
 
-static void casts(void **state)
+TEST(casts)
 {
-    (void)state;
     static const sib_dtype types[] = {SIB_F32, SIB_F64, SIB_F16,  SIB_BF16,     SIB_I8,
                                       SIB_I16, SIB_I32, SIB_I64,  SIB_U8,       SIB_U16,
                                       SIB_U32, SIB_U64, SIB_BOOL, SIB_F8E4M3FN, SIB_F8E5M2};
@@ -274,9 +272,8 @@ static void make_where(tiny *t, const value_id *in, const void *context)
     tiny_output(t, out);
 }
 
-static void choices(void **state)
+TEST(choices)
 {
-    (void)state;
     for (size_t d = 0; d < COUNT(dtypes); d++) {
         model_case m = {.n_in = 3,
                         .in = {{SIB_BOOL, "4 1 70", false, 1, false},
@@ -317,9 +314,8 @@ static void make_convolution(tiny *t, const value_id *in, const void *context)
     tiny_output(t, tiny_op(t, "HardSwish", scaled, NO_VALUE, "y"));
 }
 
-static void together(void **state)
+TEST(together)
 {
-    (void)state;
     static const char *const sizes[][3] = {
         {"3 5", "5", "3 1"}, {"2 40 600", "600", "40 1"}, {"100 3000", "3000", "100 3000"}, {"7", "", "1"}};
     char what[100];
@@ -342,9 +338,8 @@ static void together(void **state)
             }
 }
 
-static void behind_products(void **state)
+TEST(behind_products)
 {
-    (void)state;
     static const char *const sizes[] = {"1 70", "33 70", "3 40 70", "700 70"};
     for (size_t s = 0; s < COUNT(sizes); s++)
         for (int form = 0; form < 2; form++) {
@@ -371,9 +366,8 @@ static void behind_products(void **state)
 
 /* ---- Errors -------------------------------------------------------------------------------------------- */
 
-static void division_by_zero(void **state)
+TEST(division_by_zero)
 {
-    (void)state;
     static const op_row divides[] = {{"Div", 2, "i", 50, 0}, {"Mod", 2, "i", 50, 0}};
     for (size_t i = 0; i < COUNT(divides); i++)
         for (unsigned backend = 0; backend < 2; backend++) {
@@ -386,13 +380,4 @@ static void division_by_zero(void **state)
             CHECK_FAILS(run(&m, backend ? "ref" : "cpu,ref", out, &err), SIB_ERR_VALUE, err,
                         "element 0 is divided by the integer 0");
         }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(operators), cmocka_unit_test(casts),           cmocka_unit_test(choices),
-        cmocka_unit_test(together),  cmocka_unit_test(behind_products), cmocka_unit_test(division_by_zero),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -86,10 +86,9 @@ static void check_resize(const resize_row *row, sib_dtype dtype, const char *mod
 static const char *const mappings[] = {"half_pixel",    "half_pixel_symmetric", "pytorch_half_pixel",
                                        "align_corners", "asymmetric",           "tf_half_pixel_for_nn"};
 
-static void test_resize_nearest(void **state)
+TEST(test_resize_nearest)
 {
     static const char *const roundings[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
-    (void)state;
     for (size_t i = 0; i < COUNT(resizes); i++)
         for (size_t m = 0; m < COUNT(mappings); m++)
             for (size_t r = 0; r < COUNT(roundings); r++)
@@ -100,9 +99,8 @@ static void test_resize_nearest(void **state)
             check_resize(&resizes[i], dtypes[d], "nearest", "asymmetric", "floor", false, false, 1);
 }
 
-static void test_resize_averages(void **state)
+TEST(test_resize_averages)
 {
-    (void)state;
     for (size_t i = 0; i < COUNT(resizes); i++)
         for (size_t m = 0; m < COUNT(mappings); m++)
             for (int k = 0; k < 4; k++) {
@@ -111,11 +109,10 @@ static void test_resize_averages(void **state)
             }
 }
 
-static void test_resize_to_sizes(void **state)
+TEST(test_resize_to_sizes)
 {
     static const double sizes[] = {2, 50, 9}, uneven[] = {50, 9};
     static const int64_t axes[] = {-2, 2};
-    (void)state;
     for (int constant = 0; constant < 2; constant++) {
         whole_case w = {
             .domain = "", .type = "Resize", .version = 18, .n_in = 4, .n_out = 1, .abs = 1e-4, .rel = 1e-6};
@@ -129,14 +126,13 @@ static void test_resize_to_sizes(void **state)
     }
 }
 
-static void test_resize_early(void **state)
+TEST(test_resize_early)
 {
     static const double scales[] = {1, 1, 2, 1.6};
     static const struct {
         const char *type;
         int64_t version;
     } ops[] = {{"Upsample", 9}, {"Resize", 10}};
-    (void)state;
     for (int i = 0; i < 4; i++) {
         whole_case w = {.domain = "",
                         .type = ops[i / 2].type,
@@ -151,12 +147,11 @@ static void test_resize_early(void **state)
     }
 }
 
-static void test_resize_left(void **state)
+TEST(test_resize_left)
 {
     static const double scales[] = {2, 3};
     whole_case w = {
         .domain = "", .type = "Resize", .version = 19, .n_in = 3, .n_out = 1, .left_to_lower = true};
-    (void)state;
     w.in[0] = tensor(SIB_U8, 2, (int64_t[]){4, 5});
     w.in[2] = list(SIB_F32, 2, scales, true);
     w.attributes[w.n_attributes++] = whole_text("mode", "linear");
@@ -165,7 +160,7 @@ static void test_resize_left(void **state)
 
 /* ---- Pad, Tile ----------------------------------------------------------------------------------------- */
 
-static void test_pad(void **state)
+TEST(test_pad)
 {
     static const char *const modes[] = {"edge", "reflect", "wrap"};
     static const struct {
@@ -179,7 +174,6 @@ static void test_pad(void **state)
                 {3, {2, 3, 1}, {1, 1, 1, 2, 2, 2}},
                 {4, {2, 3, 40, 50}, {0, 0, 1, 1, 0, 0, 1, 1}},
                 {4, {9, 30, 60, 8}, {2, 1, 0, 0, 1, 0, 0, 0}}};
-    (void)state;
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (size_t i = 0; i < COUNT(rows); i++)
             for (size_t m = 0; m < COUNT(modes); m++) {
@@ -207,10 +201,9 @@ static void test_pad(void **state)
     whole_check(&w, "negative pads");
 }
 
-static void test_tile(void **state)
+TEST(test_tile)
 {
     static const double times[][4] = {{1, 1, 1, 1}, {2, 3, 1, 2}, {1, 1, 5, 1}, {0, 1, 1, 1}, {1, 2, 2, 3}};
-    (void)state;
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (size_t i = 0; i < COUNT(times); i++) {
             whole_case w = {.domain = "", .type = "Tile", .version = 13, .n_in = 2, .n_out = 1};
@@ -222,10 +215,9 @@ static void test_tile(void **state)
 
 /* ---- Trilu, ReverseSequence, OneHot -------------------------------------------------------------------- */
 
-static void test_trilu(void **state)
+TEST(test_trilu)
 {
     static const double diagonals[] = {0, 1, -1, 3, -4, 100, -100, 9e18, -9e18};
-    (void)state;
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (size_t i = 0; i < COUNT(diagonals); i++)
             for (int upper = 0; upper < 2; upper++) {
@@ -238,10 +230,9 @@ static void test_trilu(void **state)
             }
 }
 
-static void test_reverse_sequence(void **state)
+TEST(test_reverse_sequence)
 {
     static const double lengths[] = {3, 0, 5, 1};
-    (void)state;
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (int batch = 0; batch < 2; batch++) {
             whole_case w = {.domain = "",
@@ -258,10 +249,9 @@ static void test_reverse_sequence(void **state)
         }
 }
 
-static void test_one_hot(void **state)
+TEST(test_one_hot)
 {
     static const double indices[] = {0, 4, -1, 5, -6, 2}, depth = 5, values[] = {3, 7};
-    (void)state;
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (int axis = -1; axis < 3; axis++) {
             whole_case w = {
@@ -287,10 +277,9 @@ static double *draw_indices(size_t n, int64_t size, bool negative, check_random 
     return v;
 }
 
-static void test_gather(void **state)
+TEST(test_gather)
 {
     check_random r = {11};
-    (void)state;
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (int64_t axis = -3; axis < 3; axis++)
             for (int k = 0; k < 4; k++) {
@@ -311,11 +300,10 @@ static void test_gather(void **state)
             }
 }
 
-static void test_elements(void **state)
+TEST(test_elements)
 {
     static const char *const types[] = {"GatherElements", "ScatterElements"};
     check_random r = {12};
-    (void)state;
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (int64_t axis = 0; axis < 3; axis++)
             for (int k = 0; k < 4; k++) {
@@ -336,10 +324,9 @@ static void test_elements(void **state)
             }
 }
 
-static void test_nd(void **state)
+TEST(test_nd)
 {
     check_random r = {13};
-    (void)state;
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (int64_t depth = 1; depth <= 3; depth++)
             for (int k = 0; k < 4; k++) {
@@ -365,10 +352,9 @@ static void test_nd(void **state)
 }
 
 /* Consecutive indices, as exporters write copies. */
-static void test_moves(void **state)
+TEST(test_moves)
 {
     double v[60 * 2];
-    (void)state;
     for (int i = 0; i < 60; i++) {
         v[2 * i] = i / 10;
         v[2 * i + 1] = i % 10;
@@ -386,13 +372,12 @@ static void test_moves(void **state)
     }
 }
 
-static void test_reductions(void **state)
+TEST(test_reductions)
 {
     static const char *const words[] = {"add", "mul", "min", "max"};
     static const sib_dtype types[] = {SIB_F32, SIB_F64, SIB_I32, SIB_I64};
     static const double places[] = {3, 1, 3, 3, -1, 0, 2, 2},
                         updates[] = {NAN, 1, -0.0, 0.0, INFINITY, -INFINITY, 3, 2};
-    (void)state;
     for (size_t d = 0; d < COUNT(types); d++)
         for (size_t i = 0; i < COUNT(words); i++)
             for (int k = 0; k < 2; k++) {
@@ -426,7 +411,7 @@ static void test_reductions(void **state)
 /* ---- GridSample, RoiAlign ------------------------------------------------------------------------------ */
 
 /* A grid that reaches past the borders of the image: exact pixels, the borders, and positions far away. */
-static void test_grid_sample(void **state)
+TEST(test_grid_sample)
 {
     static const char *const modes[] = {"bilinear", "nearest", "bicubic"};
     static const char *const borders[] = {"zeros", "border", "reflection"};
@@ -434,7 +419,6 @@ static void test_grid_sample(void **state)
     double *at = calloc(2 * 2 * POINTS, sizeof *at);
     check_random r = {14};
     assert_non_null(at);
-    (void)state;
     for (size_t i = 0; i < (size_t)2 * 2 * POINTS; i++)
         at[i] = i % 50 == 0   ? 1
                 : i % 50 == 1 ? -1
@@ -462,11 +446,10 @@ static void test_grid_sample(void **state)
 }
 
 /* An infinite pixel affects exactly the results in which its weight is not 0. */
-static void test_infinite_pixels(void **state)
+TEST(test_infinite_pixels)
 {
     static const double x[] = {1, INFINITY, 3, 4, 5, -INFINITY, 7, 8, 9},
                         at[] = {-1, -1, 0.5, 0.4, 3, 3, -1.4, -1.3}, scales[] = {1, 1, 2, 2};
-    (void)state;
     whole_case w = {.domain = "", .type = "GridSample", .version = 16, .n_in = 2, .n_out = 1, .abs = 1e-5};
     w.in[0] = (whole_input){.dtype = SIB_F32, .rank = 4, .dims = {1, 1, 3, 3}, .values = x};
     w.in[1] = (whole_input){.dtype = SIB_F32, .rank = 4, .dims = {1, 1, 4, 2}, .values = at};
@@ -482,12 +465,11 @@ static void test_infinite_pixels(void **state)
     }
 }
 
-static void test_roi_align(void **state)
+TEST(test_roi_align)
 {
     static const double boxes[] = {2,  3,  30, 41, -9, -9, 12, 20, 5, 5, 5.2, 5.1,
                                    60, 50, 90, 99, 0,  0,  47, 55, 9, 9, 3,   4};
     static const double images[] = {0, 1, 1, 0, 0, 1};
-    (void)state;
     for (int i = 0; i < 12; i++) {
         whole_case w = {.domain = "",
                         .type = "RoiAlign",
@@ -511,27 +493,4 @@ static void test_roi_align(void **state)
         }
         whole_check(&w, "RoiAlign");
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_resize_nearest),
-                                       cmocka_unit_test(test_resize_averages),
-                                       cmocka_unit_test(test_resize_to_sizes),
-                                       cmocka_unit_test(test_resize_early),
-                                       cmocka_unit_test(test_resize_left),
-                                       cmocka_unit_test(test_pad),
-                                       cmocka_unit_test(test_tile),
-                                       cmocka_unit_test(test_trilu),
-                                       cmocka_unit_test(test_reverse_sequence),
-                                       cmocka_unit_test(test_one_hot),
-                                       cmocka_unit_test(test_gather),
-                                       cmocka_unit_test(test_elements),
-                                       cmocka_unit_test(test_nd),
-                                       cmocka_unit_test(test_moves),
-                                       cmocka_unit_test(test_grid_sample),
-                                       cmocka_unit_test(test_infinite_pixels),
-                                       cmocka_unit_test(test_roi_align),
-                                       cmocka_unit_test(test_reductions)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,9 +74,8 @@ static void matmul_of(sib_dtype dtype, double rel)
     }
 }
 
-static void matmul_f32(void **state)
+TEST(matmul_f32)
 {
-    (void)state;
     matmul_of(SIB_F32, 2e-6);
 }
 
@@ -109,29 +108,25 @@ static void gemm_of(sib_dtype dtype, double rel)
             }
 }
 
-static void gemm_f32(void **state)
+TEST(gemm_f32)
 {
-    (void)state;
     gemm_of(SIB_F32, 2e-6);
 }
 
-static void matmul_f16(void **state)
+TEST(matmul_f16)
 {
-    (void)state;
     matmul_of(SIB_F16, 1e-3);
     gemm_of(SIB_F16, 1e-3);
 }
 
-static void matmul_bf16(void **state)
+TEST(matmul_bf16)
 {
-    (void)state;
     matmul_of(SIB_BF16, 8e-3);
     gemm_of(SIB_BF16, 8e-3);
 }
 
-static void matmul_wide(void **state)
+TEST(matmul_wide)
 {
-    (void)state;
     static const sib_dtype whole[] = {SIB_I32, SIB_U32, SIB_I64, SIB_U64};
     matmul_of(SIB_F64, 1e-14);
     for (size_t d = 0; d < COUNT(whole); d++)
@@ -145,9 +140,8 @@ static void matmul_wide(void **state)
         }
 }
 
-static void bits(void **state)
+TEST(bits)
 {
-    (void)state;
     char words[100];
     for (int number = 2; number <= 8; number *= 2)
         for (unsigned form = 0; form < 12; form++) {
@@ -188,9 +182,8 @@ static void bits(void **state)
         }
 }
 
-static void fused_matmul(void **state)
+TEST(fused_matmul)
 {
-    (void)state;
     for (unsigned trans = 0; trans < 4; trans++) {
         whole_case w = {.domain = "com.microsoft",
                         .type = "FusedMatMul",
@@ -210,9 +203,8 @@ static void fused_matmul(void **state)
 }
 
 /* Infinities, NaN and empty operands give the same as on ref. */
-static void strange_numbers(void **state)
+TEST(strange_numbers)
 {
-    (void)state;
     const double a[] = {INFINITY, 1, -1, NAN, 0, 2, 1, 1, 1e30, 1e30, -0.0, 0},
                  b[] = {1, 0, -1, 2, INFINITY, 1e30};
     whole_case w = {
@@ -222,14 +214,4 @@ static void strange_numbers(void **state)
     w.in[1] = input(SIB_F32, "3 2", false);
     w.in[1].values = b;
     check(&w, "strange");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matmul_f32),   cmocka_unit_test(gemm_f32),        cmocka_unit_test(matmul_f16),
-        cmocka_unit_test(matmul_bf16),  cmocka_unit_test(matmul_wide),     cmocka_unit_test(bits),
-        cmocka_unit_test(fused_matmul), cmocka_unit_test(strange_numbers),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

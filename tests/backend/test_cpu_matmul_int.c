@@ -80,9 +80,8 @@ static void integer(whole_case *w, size_t shape, sib_dtype a, sib_dtype b, unsig
     w->in[3] = parameter(b, form >= 2 ? shapes[shape].n : form);
 }
 
-static void matmul_integer(void **state)
+TEST(matmul_integer)
 {
-    (void)state;
     each_case(integer, 1);
 }
 
@@ -102,9 +101,8 @@ static void qlinear(whole_case *w, size_t shape, sib_dtype a, sib_dtype b, unsig
     w->in[7] = parameter(y, 0);
 }
 
-static void qlinear_matmul(void **state)
+TEST(qlinear_matmul)
 {
-    (void)state;
     each_case(qlinear, 3);
 }
 
@@ -126,9 +124,8 @@ static void to_float(whole_case *w, size_t shape, sib_dtype a, sib_dtype b, unsi
     w->rel = 1e-6;
 }
 
-static void matmul_to_float(void **state)
+TEST(matmul_to_float)
 {
-    (void)state;
     each_case(to_float, 1);
 }
 
@@ -149,19 +146,7 @@ static void dynamic(whole_case *w, size_t shape, sib_dtype a, sib_dtype b, unsig
     w->rel = 1e-6;
 }
 
-static void dynamic_quantize(void **state)
+TEST(dynamic_quantize)
 {
-    (void)state;
     each_case(dynamic, 1);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matmul_integer),
-        cmocka_unit_test(qlinear_matmul),
-        cmocka_unit_test(matmul_to_float),
-        cmocka_unit_test(dynamic_quantize),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

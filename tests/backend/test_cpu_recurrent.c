@@ -107,17 +107,15 @@ static const recurrent_row rows[] = {
     {"relu", "RNN", 7, 13, 5, 70, .bias = true, .states = true, .activations = {"Relu"}, .clip = 0.5},
 };
 
-static void test_recurrent(void **state)
+TEST(test_recurrent)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         check_row(&rows[i]);
 }
 
 /* Infinities and NaN give the same as on ref. */
-static void test_hostile(void **state)
+TEST(test_hostile)
 {
-    (void)state;
     static const char *const types[] = {"LSTM", "GRU", "RNN"};
     static const double bad[] = {INFINITY, -INFINITY, NAN, 3e38, -3e38, 1e-40};
     for (size_t k = 0; k < 3; k++)
@@ -142,10 +140,4 @@ static void test_hostile(void **state)
             w.attributes[w.n_attributes++] = whole_int("hidden_size", 5);
             whole_check(&w, "hostile");
         }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_recurrent), cmocka_unit_test(test_hostile)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

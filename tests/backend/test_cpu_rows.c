@@ -37,9 +37,8 @@ static const char *text_of(const whole_case *w)
 
 /* ---- Softmax ------------------------------------------------------------------------------------------- */
 
-static void test_softmax(void **state)
+TEST(test_softmax)
 {
-    (void)state;
     static const int64_t versions[] = {1, 11, 13};
     for (int round = 0; round < 60; round++) {
         whole_case w = {.domain = "",
@@ -60,9 +59,8 @@ static void test_softmax(void **state)
 }
 
 /* Rows of -inf, with +inf, with NaN, and masked ones. */
-static void test_softmax_odd(void **state)
+TEST(test_softmax_odd)
 {
-    (void)state;
     static const double odd[] = {-INFINITY, -INFINITY, -INFINITY, 1,   INFINITY,  2,    NAN,
                                  1,         2,         -INFINITY, 3,   -INFINITY, 1e30, -1e30,
                                  0,         -1e-40,    -0.0,      0.0, 88.9,      0,    -103};
@@ -86,9 +84,8 @@ static void test_softmax_odd(void **state)
 
 /* ---- Norms --------------------------------------------------------------------------------------------- */
 
-static void test_tail_norms(void **state)
+TEST(test_tail_norms)
 {
-    (void)state;
     static const struct {
         const char *domain, *type;
         int64_t version;
@@ -122,9 +119,8 @@ static void test_tail_norms(void **state)
 }
 
 /* A scale over axes other than the last ones is left to the lowering. */
-static void test_odd_scale(void **state)
+TEST(test_odd_scale)
 {
-    (void)state;
     whole_case w = {.domain = "",
                     .type = "LayerNormalization",
                     .version = 17,
@@ -138,9 +134,8 @@ static void test_odd_scale(void **state)
     whole_check(&w, "scale [3, 1]");
 }
 
-static void test_skip_norms(void **state)
+TEST(test_skip_norms)
 {
-    (void)state;
     for (int round = 0; round < 48; round++) {
         bool centred = round % 2;
         whole_case w = {.domain = "com.microsoft",
@@ -175,9 +170,8 @@ static whole_input ids_of(const double *values)
     return (whole_input){.dtype = SIB_I32, .rank = 2, .dims = {3, 4}, .values = values};
 }
 
-static void test_embeddings(void **state)
+TEST(test_embeddings)
 {
-    (void)state;
     for (int round = 0; round < 12; round++) {
         bool segments = round % 2, mask = round % 3;
         double ids[12], ones[12], places[12];
@@ -209,9 +203,8 @@ static void test_embeddings(void **state)
     }
 }
 
-static void test_channel_norms(void **state)
+TEST(test_channel_norms)
 {
-    (void)state;
     static const char *const types[] = {"BatchNormalization", "InstanceNormalization", "GroupNormalization"};
     for (int round = 0; round < 60; round++) {
         const char *type = types[round % 3];
@@ -237,9 +230,8 @@ static void test_channel_norms(void **state)
 }
 
 /* Squares that overflow a float. */
-static void test_range(void **state)
+TEST(test_range)
 {
-    (void)state;
     static const double sizes[] = {1e25, 1e-25};
     static const char *const types[] = {"LayerNormalization", "InstanceNormalization", "ReduceL2",
                                         "ReduceMean"};
@@ -303,9 +295,8 @@ static void reduce_once(const char *type, sib_dtype dtype, bool as_input)
     free((double *)(uintptr_t)(w.in[0].values));
 }
 
-static void test_reduce(void **state)
+TEST(test_reduce)
 {
-    (void)state;
     static const sib_dtype floats[] = {SIB_F32, SIB_F64, SIB_F16, SIB_BF16};
     for (size_t k = 0; k < COUNT(reductions); k++)
         for (int round = 0; round < 24; round++)
@@ -313,9 +304,8 @@ static void test_reduce(void **state)
                 reduce_once(reductions[k], floats[round % 4], round % 2);
 }
 
-static void test_reduce_whole(void **state)
+TEST(test_reduce_whole)
 {
-    (void)state;
     static const sib_dtype dtypes[] = {SIB_I32, SIB_I64, SIB_U32, SIB_U64};
     static const char *const types[] = {"ReduceSum",  "ReduceMax", "ReduceMin",
                                         "ReduceProd", "ReduceL1",  "ReduceSumSquare"};
@@ -329,9 +319,8 @@ static void test_reduce_whole(void **state)
 }
 
 /* A large tensor reduced to one element over threads, and NaN among the elements. */
-static void test_reduce_large(void **state)
+TEST(test_reduce_large)
 {
-    (void)state;
     for (size_t k = 0; k < 4; k++)
         for (int64_t axis = 0; axis < 3; axis++) {
             whole_case w = {.domain = "",
@@ -411,9 +400,8 @@ static void order_once(const char *type, int64_t version, sib_dtype dtype, const
     free(values);
 }
 
-static void test_order(void **state)
+TEST(test_order)
 {
-    (void)state;
     for (int round = 0; round < 12; round++)
         for (size_t d = 0; d < COUNT(ordered); d++) {
             order_once("TopK", 11, ordered[d], "largest", true);
@@ -426,9 +414,8 @@ static void test_order(void **state)
 
 /* ---- Quantization -------------------------------------------------------------------------------------- */
 
-static void test_quantize(void **state)
+TEST(test_quantize)
 {
-    (void)state;
     static const sib_dtype dtypes[] = {SIB_U8, SIB_I8, SIB_U16, SIB_I16};
     for (int round = 0; round < 120; round++) {
         sib_dtype dtype = dtypes[round % 4];
@@ -468,9 +455,8 @@ static void test_quantize(void **state)
     }
 }
 
-static void test_quantize_dynamic(void **state)
+TEST(test_quantize_dynamic)
 {
-    (void)state;
     static const double zeros[40] = {0}, odd[40] = {1, NAN, 3}, far[40] = {1, INFINITY, -3};
     const double *values[] = {NULL, NULL, NULL, zeros, odd, far};
     for (size_t k = 0; k < COUNT(values); k++)
@@ -481,18 +467,4 @@ static void test_quantize_dynamic(void **state)
                 .dtype = SIB_F32, .rank = 2, .dims = {n, 1}, .values = values[k], .size = k == 1 ? 1e30 : 3};
             whole_check(&w, "dynamic");
         }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_softmax),       cmocka_unit_test(test_softmax_odd),
-        cmocka_unit_test(test_tail_norms),    cmocka_unit_test(test_odd_scale),
-        cmocka_unit_test(test_skip_norms),    cmocka_unit_test(test_embeddings),
-        cmocka_unit_test(test_channel_norms), cmocka_unit_test(test_range),
-        cmocka_unit_test(test_reduce),        cmocka_unit_test(test_reduce_whole),
-        cmocka_unit_test(test_reduce_large),  cmocka_unit_test(test_order),
-        cmocka_unit_test(test_quantize),      cmocka_unit_test(test_quantize_dynamic),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

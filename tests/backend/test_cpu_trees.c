@@ -116,9 +116,8 @@ static void check_forest(bool classifies, int64_t classes, int64_t side, int rou
         whole_check(&w, w.type);
 }
 
-static void test_classifiers(void **state)
+TEST(test_classifiers)
 {
-    (void)state;
     for (int round = 0; round < 60; round++) {
         check_forest(true, pick(3, CLASSES), -1, round);
         check_forest(true, 2, -1, round);
@@ -126,15 +125,8 @@ static void test_classifiers(void **state)
     }
 }
 
-static void test_regressors(void **state)
+TEST(test_regressors)
 {
-    (void)state;
     for (int round = 0; round < 60; round++)
         check_forest(false, pick(2, CLASSES), -1, round);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_classifiers), cmocka_unit_test(test_regressors)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

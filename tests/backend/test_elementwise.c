@@ -135,9 +135,8 @@ static void expect_rounded(const sib_tensor *out, uint64_t i, double x, milli_ki
                  sib_dtype_name(dtype), (int)i, got, rounded);
 }
 
-static void test_unary_floats(void **state)
+TEST(test_unary_floats)
 {
-    (void)state;
     check_random r = {1};
     for (size_t k = 0; k < COUNT(unary); k++)
         for (size_t d = 0; d < COUNT(floats); d++) {
@@ -179,9 +178,8 @@ static const broadcast_case broadcasts[] = {
     {4, 4, 4, {2, 1, 3, 1}, {1, 2, 1, 3}, {2, 2, 3, 3}},
 };
 
-static void test_binary_floats(void **state)
+TEST(test_binary_floats)
 {
-    (void)state;
     check_random r = {2};
     for (size_t k = 0; k < COUNT(binary); k++)
         for (size_t d = 0; d < COUNT(floats); d++)
@@ -201,9 +199,8 @@ static void test_binary_floats(void **state)
             }
 }
 
-static void test_float_tests(void **state)
+TEST(test_float_tests)
 {
-    (void)state;
     sib_tensor *a = VECTOR(SIB_F32, 0, NAN, INFINITY, -INFINITY, 3e38, -0.0);
     sib_tensor *nan = RUN(MILLI_is_nan, SPEC(SIB_BOOL, 1, 6), 1, a),
                *inf = RUN(MILLI_is_inf, SPEC(SIB_BOOL, 1, 6), 1, a);
@@ -213,9 +210,8 @@ static void test_float_tests(void **state)
 }
 
 /* Overflow follows IEEE 754: to infinity if the dtype has one, to NaN in float8e4m3fn. */
-static void test_narrow_overflow(void **state)
+TEST(test_narrow_overflow)
 {
-    (void)state;
     sib_tensor *a = VECTOR(SIB_F8E4M3FN, 448, -448, 300, 1), *b = VECTOR(SIB_F8E5M2, 57344, -57344, 1, 2);
     sib_tensor *x = RUN(MILLI_add, SPEC(SIB_F8E4M3FN, 1, 4), 2, a, a),
                *y = RUN(MILLI_add, SPEC(SIB_F8E5M2, 1, 4), 2, b, b);
@@ -362,7 +358,7 @@ static void check_integers(milli_kind kind, sib_dtype d, size_t n_in, check_rand
     free_all(3, (sib_tensor *[]){a, b, out});
 }
 
-static void test_integers(void **state)
+TEST(test_integers)
 {
     static const milli_kind ones[] = {MILLI_neg,  MILLI_abs,   MILLI_sign, MILLI_floor,
                                       MILLI_ceil, MILLI_round, MILLI_not};
@@ -371,7 +367,6 @@ static void test_integers(void **state)
         MILLI_pow,        MILLI_min,         MILLI_max,   MILLI_and,  MILLI_or,        MILLI_xor,
         MILLI_shift_left, MILLI_shift_right, MILLI_equal, MILLI_less, MILLI_less_equal};
     check_random r = {3};
-    (void)state;
     for (size_t d = 0; d < COUNT(integers); d++) {
         for (size_t k = 0; k < COUNT(ones); k++)
             check_integers(ones[k], integers[d], 1, &r);
@@ -381,9 +376,8 @@ static void test_integers(void **state)
     }
 }
 
-static void test_division_by_zero(void **state)
+TEST(test_division_by_zero)
 {
-    (void)state;
     static const milli_kind kinds[] = {MILLI_div, MILLI_mod, MILLI_fmod};
     for (size_t d = 0; d < COUNT(integers); d++)
         for (size_t k = 0; k < COUNT(kinds); k++) {
@@ -399,9 +393,8 @@ static void test_division_by_zero(void **state)
 
 /* ---- Bool, strings, complex numbers -------------------------------------------------------------------- */
 
-static void test_bools(void **state)
+TEST(test_bools)
 {
-    (void)state;
     static const struct {
         milli_kind kind;
         double results[4]; /* for the operands 00 01 10 11 */
@@ -420,9 +413,8 @@ static void test_bools(void **state)
     free_all(3, (sib_tensor *[]){a, b, not });
 }
 
-static void test_strings(void **state)
+TEST(test_strings)
 {
-    (void)state;
     static const char *const left[] = {"a", "", "gr\xC3\xBC\xC3\x9F", "x"}, *const right[] = {"a", "b"};
     static const char *const joined[] = {"aa",
                                          "ab",
@@ -470,9 +462,8 @@ static void expect_pairs(const sib_tensor *t, const double *v)
     }
 }
 
-static void test_complex(void **state)
+TEST(test_complex)
 {
-    (void)state;
     static const double x[] = {3, 4, -1, 0.5, 0, -2}, y[] = {1, 2, 0, -2, 0, -2};
     static const struct {
         milli_kind kind;
@@ -506,9 +497,8 @@ static void test_complex(void **state)
 
 /* ---- where --------------------------------------------------------------------------------------------- */
 
-static void test_where(void **state)
+TEST(test_where)
 {
-    (void)state;
     check_random r = {5};
     sib_tensor *choice = numbers(SIB_BOOL, 2, DIMS(3, 1), (double[]){1, 0, 1});
     for (size_t d = 0; d < N_DTYPES; d++) {
@@ -522,9 +512,8 @@ static void test_where(void **state)
     sib_tensor_free(&choice);
 }
 
-static void test_refusals(void **state)
+TEST(test_refusals)
 {
-    (void)state;
     sib_tensor *a = VECTOR(SIB_I32, 1), *b = VECTOR(SIB_F32, 1);
     fail_milli(MILLI_sqrt, 1, (const sib_tensor *const[]){a}, 0, NULL, SPEC(SIB_I32, 1, 1),
                SIB_ERR_UNSUPPORTED, "sqrt: it is not defined for int32");
@@ -533,17 +522,4 @@ static void test_refusals(void **state)
     fail_milli(MILLI_add, 2, (const sib_tensor *const[]){a, b}, 0, NULL, SPEC(SIB_I32, 1, 1),
                SIB_ERR_ARGUMENT, "operands are of int32 and float32");
     free_all(2, (sib_tensor *[]){a, b});
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unary_floats), cmocka_unit_test(test_binary_floats),
-        cmocka_unit_test(test_float_tests),  cmocka_unit_test(test_narrow_overflow),
-        cmocka_unit_test(test_integers),     cmocka_unit_test(test_division_by_zero),
-        cmocka_unit_test(test_bools),        cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_complex),      cmocka_unit_test(test_where),
-        cmocka_unit_test(test_refusals),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,9 +54,8 @@ static void expect_failure(const void *data, size_t n, sib_code code, const char
 #define PNM(text, height, width, ...)                                                                        \
     expect_pixels(text, sizeof text - 1, "RGB", height, width, 3, (const uint8_t[]){__VA_ARGS__})
 
-static void test_pnm(void **state)
+TEST(test_pnm)
 {
-    (void)state;
     PNM("P1 # bits\n3 1\n01 0", 1, 3, 255, 255, 255, 0, 0, 0, 255, 255, 255);
     PNM("P4 9 1\n\x80\x80", 1, 9, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
         255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0);
@@ -105,9 +104,8 @@ static bmp_file bmp(int32_t width, int32_t height, unsigned bits, unsigned compr
     return f;
 }
 
-static void test_bmp(void **state)
+TEST(test_bmp)
 {
-    (void)state;
     const uint8_t two[] = {1, 2, 3, 4, 5, 6};
     bmp_file f = bmp(1, 2, 24, 0, 0); /* rows bottom to top, padded to 4 bytes */
     put(&f, 0x00040506, 4);
@@ -142,9 +140,8 @@ static void test_bmp(void **state)
     expect_failure("BM", 2, SIB_ERR_FORMAT, "BMP");
 }
 
-static void test_bmp_runs(void **state)
+TEST(test_bmp_runs)
 {
-    (void)state;
     bmp_file f = bmp(4, 2, 4, 2, 64);
     uint8_t file[160] = {0};
     memcpy(file, f.bytes, f.n);
@@ -159,9 +156,8 @@ static void test_bmp_runs(void **state)
 
 /* ---- Formats decoded by libraries ---------------------------------------------------------------------- */
 
-static void test_written(void **state)
+TEST(test_written)
 {
-    (void)state;
     const uint8_t pixels[] = {1, 2, 3, 250, 0, 9, 77, 78, 79, 200, 100, 50};
     uint8_t file[1000], *webp = NULL;
     png_alloc_size_t n = sizeof file;
@@ -176,9 +172,8 @@ static void test_written(void **state)
 }
 
 /* A TIFF of 2 x 2 pixels: the header, the pixels, the bits per channel, the directory. */
-static void test_tiff(void **state)
+TEST(test_tiff)
 {
-    (void)state;
     static const uint8_t pixels[] = {1, 2, 3, 250, 0, 9, 77, 78, 79, 200, 100, 50};
     static const uint32_t fields[][4] = {
         /* tag, type (3: uint16, 4: uint32), number of values, value or its offset */
@@ -240,9 +235,8 @@ static void damage(const uint8_t *data, size_t n, int rounds)
     free(copy);
 }
 
-static void test_damaged(void **state)
+TEST(test_damaged)
 {
-    (void)state;
     const char plain[] = "P3 4 2 255 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24";
     damage((const uint8_t *)plain, sizeof plain - 1, 500);
     bmp_file f = bmp(3, 2, 24, 0, 0);
@@ -251,9 +245,8 @@ static void test_damaged(void **state)
     damage(f.bytes, f.n, 500);
 }
 
-static void test_official_damaged(void **state)
+TEST(test_official_damaged)
 {
-    (void)state;
     static const char *const names[] = {"jpeg2k_rgb", "jpeg_bgr", "png_rgb",
                                         "pnm_rgb",    "tiff_rgb", "webp_rgb"};
     const char *folder = check_data_folder();
@@ -271,18 +264,4 @@ static void test_official_damaged(void **state)
         damage(sib_tensor_data(t), (size_t)sib_tensor_count(t), 300);
         sib_value_free(&v);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pnm),
-        cmocka_unit_test(test_bmp),
-        cmocka_unit_test(test_bmp_runs),
-        cmocka_unit_test(test_written),
-        cmocka_unit_test(test_tiff),
-        cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_official_damaged),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

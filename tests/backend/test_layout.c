@@ -4,9 +4,8 @@
 
 /* ---- Reshape, transpose, expand, slice ----------------------------------------------------------------- */
 
-static void test_reshape(void **state)
+TEST(test_reshape)
 {
-    (void)state;
     check_random r = {1};
     for (size_t d = 0; d < N_DTYPES; d++) {
         sib_tensor *a = random_tensor(all_dtypes[d], 3, DIMS(3, 5, 7), &r);
@@ -41,9 +40,8 @@ static void check_transpose(sib_dtype d, size_t rank, const int64_t *dims, const
     free_all(2, (sib_tensor *[]){a, out});
 }
 
-static void test_transpose(void **state)
+TEST(test_transpose)
 {
-    (void)state;
     check_random r = {2};
     for (size_t d = 0; d < N_DTYPES; d++) {
         check_transpose(all_dtypes[d], 4, DIMS(2, 3, 4, 5), DIMS(0, 3, 1, 2), &r);
@@ -57,9 +55,8 @@ static void test_transpose(void **state)
     }
 }
 
-static void test_expand(void **state)
+TEST(test_expand)
 {
-    (void)state;
     static const struct {
         size_t from, to;
         int64_t a[3], out[4];
@@ -81,9 +78,8 @@ static void test_expand(void **state)
         }
 }
 
-static void test_slice(void **state)
+TEST(test_slice)
 {
-    (void)state;
     static const struct {
         int64_t start[3], step[3], out[3];
     } cases[] = {{{1, 2, 0}, {1, 1, 1}, {2, 3, 9}}, {{0, 4, 8}, {1, -1, -2}, {3, 5, 5}},
@@ -117,9 +113,8 @@ static void test_slice(void **state)
 
 /* ---- Concatenation and padding ------------------------------------------------------------------------- */
 
-static void test_concat(void **state)
+TEST(test_concat)
 {
-    (void)state;
     check_random r = {5};
     for (size_t d = 0; d < N_DTYPES; d++)
         for (int64_t axis = 0; axis < 3; axis++) {
@@ -146,9 +141,8 @@ static void test_concat(void **state)
         }
 }
 
-static void test_pad(void **state)
+TEST(test_pad)
 {
-    (void)state;
     static const int64_t before[] = {1, 0, 3}, after[] = {0, 2, 1}, dims[] = {2, 3, 4}, wide[] = {3, 5, 8},
                          none[] = {0, 3, 4}, framed[] = {1, 5, 8};
     check_random r = {6};
@@ -176,9 +170,8 @@ static void test_pad(void **state)
 
 /* ---- Gathers ------------------------------------------------------------------------------------------- */
 
-static void test_gather(void **state)
+TEST(test_gather)
 {
-    (void)state;
     check_random r = {7};
     static const double where[] = {4, 0, 0, 3, 1, 4};
     sib_tensor *indices = numbers(SIB_I64, 2, DIMS(2, 3), where);
@@ -217,9 +210,8 @@ static void test_gather(void **state)
     free_all(5, (sib_tensor *[]){a, low, none, out, indices});
 }
 
-static void test_gather_nd(void **state)
+TEST(test_gather_nd)
 {
-    (void)state;
     check_random r = {8};
     for (size_t d = 0; d < N_DTYPES; d++)
         for (int64_t batch = 0; batch < 2; batch++)
@@ -258,9 +250,8 @@ static void test_gather_nd(void **state)
     free_all(2, (sib_tensor *[]){a, bad});
 }
 
-static void test_scatter_items(void **state)
+TEST(test_scatter_items)
 {
-    (void)state;
     check_random r = {9};
     static const double v[] = {2, 0, 2};
     sib_tensor *indices = numbers(SIB_I64, 2, DIMS(3, 1), v);
@@ -292,9 +283,8 @@ static void check_scatter(sib_dtype d, const char *reduction, const double *want
     free_all(4, (sib_tensor *[]){a, b, c, out});
 }
 
-static void test_scatter_reductions(void **state)
+TEST(test_scatter_reductions)
 {
-    (void)state;
     static const sib_dtype types[] = {SIB_F32, SIB_F64, SIB_F16, SIB_BF16, SIB_I8,
                                       SIB_I32, SIB_I64, SIB_U8,  SIB_U64};
     for (size_t d = 0; d < sizeof types / sizeof *types; d++) {
@@ -365,9 +355,8 @@ static void check_windows(const window_case *w, sib_dtype d, check_random *r)
     free_all(3, (sib_tensor *[]){a, outside, out});
 }
 
-static void test_windows(void **state)
+TEST(test_windows)
 {
-    (void)state;
     check_random r = {10};
     for (size_t d = 0; d < N_DTYPES; d++)
         for (size_t k = 0; k < sizeof window_cases / sizeof *window_cases; k++)
@@ -376,9 +365,8 @@ static void test_windows(void **state)
 
 /* ---- Without inputs ------------------------------------------------------------------------------------ */
 
-static void test_iota(void **state)
+TEST(test_iota)
 {
-    (void)state;
     for (size_t d = 0; d < N_DTYPES; d++) {
         sib_dtype_kind kind = sib_dtype_get_kind(all_dtypes[d]);
         if (kind != SIB_KIND_FLOAT && kind != SIB_KIND_INT && kind != SIB_KIND_UINT)
@@ -395,9 +383,8 @@ static void test_iota(void **state)
                "iota: it is not defined for string");
 }
 
-static void test_constant(void **state)
+TEST(test_constant)
 {
-    (void)state;
     static const char *const words[] = {"x", "longer"};
     sib_tensor *held[] = {VECTOR(SIB_I4, 1, -2, 3), strings(1, DIMS(2), words)};
     for (int i = 0; i < 2; i++) {
@@ -413,9 +400,8 @@ static void test_constant(void **state)
 
 /* A tensor without elements whose other dims would not fit in memory: the kernel returns at once, without a
    loop over indices. */
-static void test_huge_and_empty(void **state)
+TEST(test_huge_and_empty)
 {
-    (void)state;
     const int64_t far = INT64_C(1) << 61;
     sib_tensor *a = numbers(SIB_F64, 2, DIMS(0, far), NULL), *b = numbers(SIB_F64, 2, DIMS(3, 0), NULL);
     sib_tensor *places = numbers(SIB_I64, 2, DIMS(far, 0), NULL),
@@ -449,9 +435,8 @@ static void test_huge_and_empty(void **state)
 }
 
 /* The bits after the last packed element are 0, whatever was in memory. */
-static void test_padding_bits(void **state)
+TEST(test_padding_bits)
 {
-    (void)state;
     check_random r = {11};
     static const sib_dtype packed[] = {SIB_I4, SIB_U4, SIB_I2, SIB_U2, SIB_F4E2M1};
     for (size_t d = 0; d < sizeof packed / sizeof *packed; d++) {
@@ -466,19 +451,4 @@ static void test_padding_bits(void **state)
         free_all(3, out);
         sib_tensor_free(&a);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reshape),       cmocka_unit_test(test_transpose),
-        cmocka_unit_test(test_expand),        cmocka_unit_test(test_slice),
-        cmocka_unit_test(test_concat),        cmocka_unit_test(test_pad),
-        cmocka_unit_test(test_gather),        cmocka_unit_test(test_gather_nd),
-        cmocka_unit_test(test_scatter_items), cmocka_unit_test(test_scatter_reductions),
-        cmocka_unit_test(test_windows),       cmocka_unit_test(test_iota),
-        cmocka_unit_test(test_constant),      cmocka_unit_test(test_huge_and_empty),
-        cmocka_unit_test(test_padding_bits),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,9 +74,8 @@ static void check_sort(const sib_tensor *a, int64_t axis, bool descending)
     case_free(&c);
 }
 
-static void test_sort(void **state)
+TEST(test_sort)
 {
-    (void)state;
     check_random r = {1};
     for (size_t d = 0; d < N_KINDS; d++)
         for (int64_t axis = 0; axis < 3; axis++)
@@ -179,9 +178,8 @@ static void check_unique(const sib_tensor *a, int64_t axis, bool sorted)
     case_free(&c);
 }
 
-static void test_unique(void **state)
+TEST(test_unique)
 {
-    (void)state;
     check_random r = {2};
     for (size_t d = 0; d < N_KINDS; d++)
         for (int64_t axis = -1; axis < 3; axis++)
@@ -200,9 +198,8 @@ static void test_unique(void **state)
 
 /* ---- lookup -------------------------------------------------------------------------------------------- */
 
-static void test_lookup(void **state)
+TEST(test_lookup)
 {
-    (void)state;
     check_random r = {3};
     for (size_t d = 0; d < N_KINDS; d++)
         for (int64_t n = 0; n < 12; n += 5) {
@@ -221,9 +218,8 @@ static void test_lookup(void **state)
 
 /* ---- nonzero ------------------------------------------------------------------------------------------- */
 
-static void test_nonzero(void **state)
+TEST(test_nonzero)
 {
-    (void)state;
     check_random r = {4};
     for (size_t d = 0; d < N_KINDS; d++)
         for (int64_t n = 0; n < 2; n++) {
@@ -248,11 +244,4 @@ static void test_nonzero(void **state)
                *out = RUN(MILLI_nonzero, SPEC(SIB_I64, -1, 0), 1, scalar);
     assert_true(sib_tensor_dims(out)[0] == 0 && sib_tensor_dims(out)[1] == 1);
     free_all(2, (sib_tensor *[]){scalar, out});
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sort), cmocka_unit_test(test_unique),
-                                       cmocka_unit_test(test_lookup), cmocka_unit_test(test_nonzero)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,9 +19,8 @@ static void expect_drawn(milli_kind kind, int64_t seed, const double *first, siz
     sib_tensor_free(&t);
 }
 
-static void test_uniform(void **state)
+TEST(test_uniform)
 {
-    (void)state;
     /* RandomState(0), (42), (4294967295), element 999 last */
     expect_drawn(
         MILLI_random_uniform, 0,
@@ -42,9 +41,8 @@ static void test_uniform(void **state)
                  0x1.b21c0274c09a4p-3);
 }
 
-static void test_normal(void **state)
+TEST(test_normal)
 {
-    (void)state;
     /* element 1000 last: an odd count, so that one number of a pair is left over */
     expect_drawn(MILLI_random_normal, 0,
                  (double[]){0x1.c398ef3e5cfa5p+0, 0x1.99c2cfacc8953p-2, 0x1.f51d25222c9abp-1}, 3, 1000,
@@ -58,9 +56,8 @@ static void test_normal(void **state)
 }
 
 /* Rounded once to the dtype: r.random_sample(3).astype(np.float32), and float16. */
-static void test_rounding(void **state)
+TEST(test_rounding)
 {
-    (void)state;
     sib_tensor *single = draw(MILLI_random_uniform, 42, SIB_F32, 3),
                *half = draw(MILLI_random_uniform, 42, SIB_F16, 3);
     assert_true(number(single, 0) == (double)0.37454012f && number(single, 1) == (double)0.9507143f &&
@@ -73,11 +70,4 @@ static void test_rounding(void **state)
     fail_milli(MILLI_random_normal, 0, NULL, 1, &a, SPEC(SIB_I32, 1, 2), SIB_ERR_UNSUPPORTED,
                "random_normal: it is not defined for int32");
     sib_tensor_free(&none);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_uniform), cmocka_unit_test(test_normal),
-                                       cmocka_unit_test(test_rounding)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,9 +90,8 @@ static void check_reduce(milli_kind kind, const sib_tensor *a, unsigned axes)
     sib_tensor_free(&out);
 }
 
-static void test_reduce(void **state)
+TEST(test_reduce)
 {
-    (void)state;
     static const milli_kind ops[] = {MILLI_reduce_sum, MILLI_reduce_prod, MILLI_reduce_min, MILLI_reduce_max};
     check_random r = {1};
     for (size_t d = 0; d < N_KINDS; d++)
@@ -120,9 +119,8 @@ static void test_reduce(void **state)
     sib_tensor_free(&long_lines);
 }
 
-static void test_reduce_nothing(void **state)
+TEST(test_reduce_nothing)
 {
-    (void)state;
     static const struct {
         milli_kind kind;
         sib_dtype dtype;
@@ -157,9 +155,8 @@ static void test_reduce_nothing(void **state)
 }
 
 /* Sums are in double, and integers wrap, at the limits of 64 bits as well. */
-static void test_reduce_exact(void **state)
+TEST(test_reduce_exact)
 {
-    (void)state;
     sib_tensor *a = VECTOR(SIB_F32, 16777216, 1, 1, -16777216), *b = VECTOR(SIB_I8, 100, 100, 100);
     sib_tensor *sum = run_milli(MILLI_reduce_sum, 1, IN(a), 1, ATTRIBUTES(attribute_ints("axes", 1, DIMS(0))),
                                 SPEC(SIB_F32, 1, 1));
@@ -188,9 +185,8 @@ static void test_reduce_exact(void **state)
     sib_tensor_free(&s);
 }
 
-static void test_reduce_complex(void **state)
+TEST(test_reduce_complex)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *a;
     CHECK_OK(sib_tensor_create(SIB_C64, 1, DIMS(3), &a, &err), err);
@@ -235,9 +231,8 @@ static void check_arg(const sib_tensor *a, int64_t axis, bool highest, bool last
     sib_tensor_free(&out);
 }
 
-static void test_arg(void **state)
+TEST(test_arg)
 {
-    (void)state;
     check_random r = {2};
     for (size_t d = 0; d <= N_KINDS; d++)
         for (int64_t axis = 0; axis < 3; axis++)
@@ -258,9 +253,8 @@ static void test_arg(void **state)
 
 /* ---- Running values ------------------------------------------------------------------------------------ */
 
-static void test_cumulative(void **state)
+TEST(test_cumulative)
 {
-    (void)state;
     check_random r = {3};
     for (size_t d = 0; d < N_KINDS; d++)
         for (int64_t axis = 0; axis < 3; axis++)
@@ -331,9 +325,8 @@ static void check_matmul(const matmul_case *m, sib_dtype d, check_random *r)
     free_all(3, (sib_tensor *[]){a, b, out});
 }
 
-static void test_matmul(void **state)
+TEST(test_matmul)
 {
-    (void)state;
     check_random r = {4};
     for (size_t d = 0; d < N_KINDS; d++)
         for (size_t k = 0; k < sizeof products / sizeof *products; k++)
@@ -343,9 +336,8 @@ static void test_matmul(void **state)
 
 /* The sum is in double, in ascending order, and rounded once; 64-bit integers wrap; infinities and NaN follow
    IEEE 754. */
-static void test_matmul_exact(void **state)
+TEST(test_matmul_exact)
 {
-    (void)state;
     check_random r = {5};
     double x[600], y[600], sum = 0;
     for (int i = 0; i < 600; i++) {
@@ -368,9 +360,8 @@ static void test_matmul_exact(void **state)
 }
 
 /* One thread and four give the same bits. */
-static void test_matmul_threads(void **state)
+TEST(test_matmul_threads)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     check_random r = {6};
     milli_case c;
@@ -393,9 +384,8 @@ static void test_matmul_threads(void **state)
     free(v);
 }
 
-static void test_matmul_complex(void **state)
+TEST(test_matmul_complex)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *a, *b;
     CHECK_OK(sib_tensor_create(SIB_C64, 3, DIMS(2, 1, 2), &a, &err), err);
@@ -427,9 +417,8 @@ static double expansion(const double *m, size_t n)
     return sum;
 }
 
-static void test_determinant(void **state)
+TEST(test_determinant)
 {
-    (void)state;
     check_random r = {7};
     for (int64_t n = 0; n <= 4; n++) {
         sib_tensor *a = small(SIB_F64, 3, DIMS(20, n, n), &r),
@@ -440,22 +429,4 @@ static void test_determinant(void **state)
         }
         free_all(2, (sib_tensor *[]){a, out});
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reduce),
-        cmocka_unit_test(test_reduce_nothing),
-        cmocka_unit_test(test_reduce_exact),
-        cmocka_unit_test(test_reduce_complex),
-        cmocka_unit_test(test_arg),
-        cmocka_unit_test(test_cumulative),
-        cmocka_unit_test(test_matmul),
-        cmocka_unit_test(test_matmul_exact),
-        cmocka_unit_test(test_matmul_threads),
-        cmocka_unit_test(test_matmul_complex),
-        cmocka_unit_test(test_determinant),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

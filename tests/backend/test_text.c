@@ -3,9 +3,8 @@
 
 #include "backend/milli.h"
 
-static void test_bytes_that_are_no_text(void **state)
+TEST(test_bytes_that_are_no_text)
 {
-    (void)state;
     const char *const given[] = {"\xff"
                                  "A\xc3",
                                  "\xe2\x80"
@@ -30,9 +29,8 @@ static void test_bytes_that_are_no_text(void **state)
     sib_tensor_free(&x);
 }
 
-static void test_split_without_the_counts(void **state)
+TEST(test_split_without_the_counts)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     milli_case c;
     sib_tensor *x = strings(1, (int64_t[]){1}, (const char *const[]){"\xff \xc3 a"});
@@ -48,9 +46,8 @@ static void test_split_without_the_counts(void **state)
 }
 
 /* Random patterns of characters with a meaning: each is matched or rejected with a message, quickly. */
-static void test_random_patterns(void **state)
+TEST(test_random_patterns)
 {
-    (void)state;
     static const char signs[] = "aab()[]{}*+?|\\^$.,-:=!<>P01 9,xpQEsSvdDwWbBzAimU\n\xc3\xa9\xff#";
     check_random r = {77};
     sib_tensor *x =
@@ -78,14 +75,4 @@ static void test_random_patterns(void **state)
     }
     assert_true(matched > 1000 && refused > 1000);
     sib_tensor_free(&x);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bytes_that_are_no_text),
-        cmocka_unit_test(test_split_without_the_counts),
-        cmocka_unit_test(test_random_patterns),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,9 +4,8 @@
 #include "backend/milli.h"
 
 /* Two trees over three nodes, four leaves with five weights for two targets. */
-static void test_damaged_lists(void **state)
+TEST(test_damaged_lists)
 {
-    (void)state;
     static const int64_t whole[9][8] = {{0, 2, 2},       {0, 1, 1},       {0, 1, 6},
                                         {0, 1, 0},       {1, -2, -3},     {-1, -2, -4},
                                         {0, 1, 2, 3, 5}, {0, 0, 1, 0, 1}, {0, 0, 0, 2}};
@@ -45,9 +44,8 @@ static void test_damaged_lists(void **state)
     free_all(4, all);
 }
 
-static void test_pairs(void **state)
+TEST(test_pairs)
 {
-    (void)state;
     /* all pairs undecided: equal shares; one class certain against all others: nearly all of it */
     double even[9], sure[] = {0, 0.999, 0.999, 0.001, 0, 0.5, 0.001, 0.5, 0};
     for (int i = 0; i < 9; i++)
@@ -67,9 +65,8 @@ static void test_pairs(void **state)
 }
 
 /* A box whose overlap equals the threshold is kept, and so is a score equal to its threshold. */
-static void test_thresholds(void **state)
+TEST(test_thresholds)
 {
-    (void)state;
     sib_tensor *boxes =
         numbers(SIB_F32, 3, (int64_t[]){1, 3, 4}, (const double[]){0, 0, 1, 2, 0, 0, 1, 1, 1, 2, 0, 0});
     sib_tensor *scores = numbers(SIB_F32, 3, (int64_t[]){1, 1, 3}, (const double[]){0.5, 0.75, NAN});
@@ -83,14 +80,4 @@ static void test_thresholds(void **state)
     expect_numbers(out, SIB_I64, 2, (int64_t[]){2, 3}, (const double[]){0, 0, 1, 0, 0, 0});
     sib_tensor_free(&out);
     free_all(5, all);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_damaged_lists),
-        cmocka_unit_test(test_pairs),
-        cmocka_unit_test(test_thresholds),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

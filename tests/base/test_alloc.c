@@ -2,9 +2,8 @@
 #include "base/size.h"
 #include "check.h"
 
-static void blocks_are_aligned_and_counted(void **state)
+TEST(blocks_are_aligned_and_counted)
 {
-    (void)state;
     sib_alloc_counters before, during, after;
     sib_alloc_counters_get(&before);
     void *a = mem_alloc(3, 100), *b = mem_calloc(7, 1), *none = mem_alloc(0, 8);
@@ -25,9 +24,8 @@ static void blocks_are_aligned_and_counted(void **state)
 }
 
 /* What does not fit is not copied: beyond the smaller block it would overwrite others. */
-static void blocks_shrink(void **state)
+TEST(blocks_shrink)
 {
-    (void)state;
     unsigned char *a = mem_alloc(1 << 20, 1), *others[64];
     memset(a, 7, 1 << 20);
     for (int i = 0; i < 64; i++)
@@ -45,9 +43,8 @@ static void blocks_shrink(void **state)
     mem_free(a);
 }
 
-static void overflow_and_injected_failure(void **state)
+TEST(overflow_and_injected_failure)
 {
-    (void)state;
     assert_null(mem_alloc(SIZE_MAX / 2, 3));
     assert_null(mem_alloc(SIZE_MAX, 1));
     mem_fail_after(1);
@@ -59,9 +56,8 @@ static void overflow_and_injected_failure(void **state)
     mem_free(a);
 }
 
-static void checked_sizes(void **state)
+TEST(checked_sizes)
 {
-    (void)state;
     size_t s;
     int64_t i;
     assert_true(size_mul(3, 4, &s) && s == 12);
@@ -71,15 +67,4 @@ static void checked_sizes(void **state)
     assert_false(i64_add(INT64_MIN, -1, &i));
     assert_int_equal(size_ceil_div(7, 3), 3);
     assert_int_equal(size_ceil_div(SIZE_MAX, 2), SIZE_MAX / 2 + 1);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(blocks_are_aligned_and_counted),
-        cmocka_unit_test(blocks_shrink),
-        cmocka_unit_test(overflow_and_injected_failure),
-        cmocka_unit_test(checked_sizes),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,9 +8,8 @@ typedef struct pair {
     int a, b;
 } pair;
 
-static void test_push(void **state)
+TEST(test_push)
 {
-    (void)state;
     pair *items = NULL;
     size_t n = 0, capacity = 0;
     sib_alloc_counters before, after;
@@ -25,9 +24,8 @@ static void test_push(void **state)
     mem_free(items);
 }
 
-static void test_array_errors(void **state)
+TEST(test_array_errors)
 {
-    (void)state;
     int *items = NULL;
     uint32_t n = 0;
     size_t capacity = 0;
@@ -44,9 +42,8 @@ static void test_array_errors(void **state)
     mem_free(items);
 }
 
-static void test_buffer(void **state)
+TEST(test_buffer)
 {
-    (void)state;
     byte_buffer b = {0};
     size_t n;
     assert_true(str_is(buf_str(&b), ""));
@@ -63,9 +60,8 @@ static void test_buffer(void **state)
     mem_free(taken);
 }
 
-static void test_buffer_errors(void **state)
+TEST(test_buffer_errors)
 {
-    (void)state;
     byte_buffer b = {.max = 5};
     sib_error err = SIB_ERROR_INIT;
     size_t n;
@@ -90,9 +86,8 @@ static void test_buffer_errors(void **state)
     buf_free(&b);
 }
 
-static void test_str(void **state)
+TEST(test_str)
 {
-    (void)state;
     sib_str none = {NULL, 0}, ab = str_of("ab");
     assert_true(str_is(none, "") && str_same(none, str_of("")) && str_is(ab, "ab"));
     assert_false(str_is(ab, "a") || str_is(ab, "abc") || str_is(none, "a"));
@@ -102,12 +97,4 @@ static void test_str(void **state)
     assert_true(str_compare(ab, str_of("abc")) < 0 && str_compare(ab, str_of("aa")) > 0);
     assert_true(str_compare(str_of("\x7f"), str_of("\x80")) < 0); /* bytes are unsigned */
     assert_true(str_is(str_from(ab, 1), "b") && str_is(str_from(none, 0), ""));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_push), cmocka_unit_test(test_array_errors),
-                                       cmocka_unit_test(test_buffer), cmocka_unit_test(test_buffer_errors),
-                                       cmocka_unit_test(test_str)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,9 +21,8 @@ static bool counts(void)
 }
 
 /* A true condition goes on; without assertions nothing is evaluated. */
-static void test_true(void **state)
+TEST(test_true)
 {
-    (void)state;
     SIB_ASSERT(counts());
 #if defined(SIBYL_ASSERTIONS)
     assert_int_equal(evaluations, 1);
@@ -37,9 +36,8 @@ static void breaks_plainly(void *context)
     SIB_ASSERT(context != NULL);
 }
 
-static void test_message(void **state)
+TEST(test_message)
 {
-    (void)state;
     char expected[200];
     snprintf(expected, sizeof expected, "test_assert.c:%d: broken invariant: context != ", __LINE__ - 7);
     check_asserts(breaks_plainly, NULL, expected);
@@ -100,9 +98,8 @@ static void packs_nothing(void *context)
     packs_get(p, NULL, "way", 8, NULL, NULL, &out, &err);
 }
 
-static void test_base(void **state)
+TEST(test_base)
 {
-    (void)state;
     check_asserts(frees_inside_a_block, NULL, "header_of(block)->base");
     check_asserts(divides_by_zero, NULL, "b > 0");
     check_asserts(fails_with_success, NULL, "code != SIB_OK");
@@ -176,24 +173,12 @@ static void shares_what_is_freed(void *context)
     value_share(v);
 }
 
-static void test_tensor(void **state)
+TEST(test_tensor)
 {
-    (void)state;
     check_asserts(views_what_is_freed, NULL, "references");
     check_asserts(frees_what_is_freed, NULL, "references");
     check_asserts(miscounts, NULL, "count_is_product");
     check_asserts(walks_too_far, NULL, "n <= w->left");
     check_asserts(puts_twice, NULL, "!v->items[i]");
     check_asserts(shares_what_is_freed, NULL, "references");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_true),
-        cmocka_unit_test(test_message),
-        cmocka_unit_test(test_base),
-        cmocka_unit_test(test_tensor),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,8 @@
 #include "base/error.h"
 #include "check.h"
 
-static void first_failure_stays(void **state)
+TEST(first_failure_stays)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     assert_int_equal(err_set_at(&err, SIB_ERR_FORMAT, 17, "a.npy: byte %d", 17), SIB_ERR_FORMAT);
     assert_int_equal(err_set(&err, SIB_ERR_IO, "later"), SIB_ERR_IO);
@@ -13,9 +12,8 @@ static void first_failure_stays(void **state)
     assert_int_equal(err_set(NULL, SIB_ERR_IO, "nowhere"), SIB_ERR_IO);
 }
 
-static void long_messages_end_at_a_character(void **state)
+TEST(long_messages_end_at_a_character)
 {
-    (void)state;
     char text[400];
     for (size_t shift = 0; shift < 3; shift++) {
         memset(text, 'x', shift);
@@ -29,21 +27,10 @@ static void long_messages_end_at_a_character(void **state)
     }
 }
 
-static void codes_have_names(void **state)
+TEST(codes_have_names)
 {
-    (void)state;
     assert_string_equal(sib_code_name(SIB_ERR_CANCELLED), "cancelled");
     assert_string_equal(sib_code_text(SIB_OK), "no error");
     assert_string_equal(sib_code_name((sib_code)99), "unknown");
     assert_non_null(strchr(sib_version(), '.'));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(first_failure_stays),
-        cmocka_unit_test(long_messages_end_at_a_character),
-        cmocka_unit_test(codes_have_names),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,9 +23,8 @@ static mapping *open_of_size(size_t n)
     return m;
 }
 
-static void small_files_outlive_their_truncation(void **state)
+TEST(small_files_outlive_their_truncation)
 {
-    (void)state;
     static const size_t sizes[] = {1, 1000, 1 << 20};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         mapping *m = open_of_size(sizes[i]);
@@ -38,20 +37,21 @@ static void small_files_outlive_their_truncation(void **state)
     mapping_release(open_of_size(0));
 }
 
-static void large_files_are_mapped(void **state)
+TEST(large_files_are_mapped)
 {
-    (void)state;
     mapping *m = open_of_size((1 << 20) + 1);
     assert_non_null(m->mapped);
     mapping_release(m);
 }
 
-int main(void)
+static int make_file(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(small_files_outlive_their_truncation),
-                                       cmocka_unit_test(large_files_are_mapped)};
-    close(mkstemp(path));
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    unlink(path);
-    return failed;
+    return close(mkstemp(path));
 }
+
+static int drop_file(void)
+{
+    return unlink(path);
+}
+
+TEST_FIXTURE(make_file, drop_file)

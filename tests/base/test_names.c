@@ -3,13 +3,12 @@
 #include "base/names.h"
 #include "check.h"
 
-static void test_put_find_replace(void **state)
+TEST(test_put_find_replace)
 {
     enum { N = 5000 };
     static char text[N][16];
     name_map m = {0};
     uint32_t number = 7;
-    (void)state;
     assert_false(name_map_find(&m, (sib_str){"a", 1}, &number));
     for (uint32_t i = 0; i < N; i++) {
         sib_str name = {text[i], (size_t)snprintf(text[i], sizeof text[i], "n%u", i)};
@@ -29,10 +28,9 @@ static void test_put_find_replace(void **state)
 }
 
 /* Every byte and the length count; equal bytes hash alike wherever they stand. */
-static void test_hash(void **state)
+TEST(test_hash)
 {
     char a[64] = {0}, b[65] = {0};
-    (void)state;
     for (size_t n = 0; n < sizeof a; n++) {
         assert_true(hash_bytes(a, n) == hash_bytes(b + 1, n));
         assert_true(hash_bytes(a, n) != hash_bytes(a, n + 1 <= sizeof a ? n + 1 : 0));
@@ -43,10 +41,4 @@ static void test_hash(void **state)
         }
     }
     assert_true(hash_bytes(NULL, 0) == hash_bytes(a, 0));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_put_find_replace), cmocka_unit_test(test_hash)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

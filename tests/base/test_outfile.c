@@ -8,15 +8,13 @@
 
 static char folder[] = "/tmp/sibyl-outfile-XXXXXX";
 
-static int make_folder(void **state)
+static int make_folder(void)
 {
-    (void)state;
     return mkdtemp(folder) ? 0 : -1;
 }
 
-static int drop_folder(void **state)
+static int drop_folder(void)
 {
-    (void)state;
     char path[128];
     snprintf(path, sizeof path, "%s/a", folder);
     unlink(path);
@@ -33,9 +31,8 @@ static int files_in_folder(void)
     return n - 2;
 }
 
-static void whole_or_not_at_all(void **state)
+TEST(whole_or_not_at_all)
 {
-    (void)state;
     char path[128], text[8] = "";
     snprintf(path, sizeof path, "%s/a", folder);
     sib_error err = SIB_ERROR_INIT;
@@ -55,9 +52,8 @@ static void whole_or_not_at_all(void **state)
     assert_string_equal(text, "old");
 }
 
-static void failures_name_the_path(void **state)
+TEST(failures_name_the_path)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     outfile f;
     CHECK_FAILS(outfile_begin(&f, "/nonexistent/x", &err), SIB_ERR_IO, err, "/nonexistent/x");
@@ -76,9 +72,8 @@ static void failures_name_the_path(void **state)
 }
 
 /* "/dev/stdout" that leads to a plain file is written through, not replaced. */
-static void links_of_the_system_stay(void **state)
+TEST(links_of_the_system_stay)
 {
-    (void)state;
     char path[128], link[64], text[8] = "";
     snprintf(path, sizeof path, "%s/a", folder);
     FILE *through = fopen(path, "w+");
@@ -94,12 +89,4 @@ static void links_of_the_system_stay(void **state)
     CHECK_FAILS(outfile_begin(&f, "/dev/no-such-device", &err), SIB_ERR_IO, err, "/dev/no-such-device");
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_or_not_at_all),
-        cmocka_unit_test(failures_name_the_path),
-        cmocka_unit_test(links_of_the_system_stay),
-    };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
-}
+TEST_FIXTURE(make_folder, drop_folder)

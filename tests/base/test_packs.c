@@ -29,9 +29,8 @@ static const int *get(packs *p, const void *of, const char *how, numbers *x)
     return out;
 }
 
-static void made_once_for_each_way(void **state)
+TEST(made_once_for_each_way)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     packs *p;
     int a, b;
@@ -59,9 +58,8 @@ static void made_once_for_each_way(void **state)
     assert_null(p);
 }
 
-static void failures_leave_nothing(void **state)
+TEST(failures_leave_nothing)
 {
-    (void)state;
     int a;
     for (uint64_t successes = 0;; successes++) {
         sib_error err = SIB_ERROR_INIT;
@@ -82,9 +80,8 @@ static void failures_leave_nothing(void **state)
     }
 }
 
-static void too_long_a_name_is_refused(void **state)
+TEST(too_long_a_name_is_refused)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     packs *p;
     numbers x = {.n = 1};
@@ -113,9 +110,8 @@ static void *ask(void *context)
     return NULL;
 }
 
-static void threads_share(void **state)
+TEST(threads_share)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     packs *p;
     numbers x = {.first = 5, .n = 100000};
@@ -132,15 +128,4 @@ static void threads_share(void **state)
         assert_ptr_equal(askers[i].got, askers[0].got);
     assert_int_equal(x.made, 1);
     packs_free(&p);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(made_once_for_each_way),
-        cmocka_unit_test(failures_leave_nothing),
-        cmocka_unit_test(too_long_a_name_is_refused),
-        cmocka_unit_test(threads_share),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,9 +10,8 @@ static void expect(char *made, const char *expected)
     mem_free(made);
 }
 
-static void test_names(void **state)
+TEST(test_names)
 {
-    (void)state;
     expect(path_folder("m.onnx"), ".");
     expect(path_folder("a/b/m.onnx"), "a/b");
     expect(path_folder("/m.onnx"), "/");
@@ -25,17 +24,10 @@ static void test_names(void **state)
     expect(path_beside("m.2.onnx", ""), "m.2");
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     mem_fail_after(0);
     char *a = path_folder("a/b"), *b = path_join("a", "b"), *c = path_beside("a", "b"), *d = path_folder("a");
     mem_fail_never();
     assert_true(!a && !b && !c && !d);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_memory)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,9 +22,8 @@ static void mark(void *context, size_t begin, size_t count, unsigned worker)
         r->seen[i]++;
 }
 
-static void every_item_once(void **state)
+TEST(every_item_once)
 {
-    (void)state;
     for (unsigned threads = 0; threads <= 4; threads++) {
         sib_pool *pool = NULL;
         sib_error err = SIB_ERROR_INIT;
@@ -64,9 +63,8 @@ static void *stay_and_run(void *context)
     return NULL;
 }
 
-static void workers_stay(void **state)
+TEST(workers_stay)
 {
-    (void)state;
     for (unsigned threads = 1; threads <= 3; threads++) {
         sib_pool *pool = NULL;
         sib_error err = SIB_ERROR_INIT;
@@ -87,9 +85,8 @@ static void workers_stay(void **state)
     pool_release(NULL);
 }
 
-static void bad_requests(void **state)
+TEST(bad_requests)
 {
-    (void)state;
     sib_pool *pool;
     sib_error err = SIB_ERROR_INIT;
     CHECK_FAILS(sib_pool_create(5000, &pool, &err), SIB_ERR_ARGUMENT, err, "5000");
@@ -100,14 +97,4 @@ static void bad_requests(void **state)
     assert_null(pool);
     sib_pool_free(NULL);
     assert_int_equal(sib_pool_threads(NULL), 1);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_item_once),
-        cmocka_unit_test(workers_stay),
-        cmocka_unit_test(bad_requests),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

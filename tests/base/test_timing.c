@@ -17,9 +17,8 @@ static void assert_near(double got, double want, double tolerance)
         fail_msg("got %.17g, expected %.17g within %g", got, want, tolerance);
 }
 
-static void the_clock_runs_forward(void **state)
+TEST(the_clock_runs_forward)
 {
-    (void)state;
     uint64_t before = sib_time_ns();
     sib_timer timer = sib_timer_start();
     assert_true(timer.start_ns >= before);
@@ -29,9 +28,8 @@ static void the_clock_runs_forward(void **state)
 }
 
 /* Expected values by hand from the definitions; the percentiles are numpy.percentile's. */
-static void statistics_by_definition(void **state)
+TEST(statistics_by_definition)
 {
-    (void)state;
     const double values[] = {4, 1, 3, 2, 100};
     bool outliers[5];
     sib_series s;
@@ -56,9 +54,8 @@ static void statistics_by_definition(void **state)
 }
 
 /* The bounds of Tukey's fence belong to the inside. */
-static void outliers_lie_beyond_the_fence(void **state)
+TEST(outliers_lie_beyond_the_fence)
 {
-    (void)state;
     double values[] = {0, 1, 2, 3, 4, 7, -3};
     bool outliers[7];
     sib_series s;
@@ -76,9 +73,8 @@ static void outliers_lie_beyond_the_fence(void **state)
     assert_true(outliers[5] && outliers[6] && !outliers[0]);
 }
 
-static void huge_values_do_not_overflow(void **state)
+TEST(huge_values_do_not_overflow)
 {
-    (void)state;
     const double values[] = {1.7e308, -1.7e308, 1.7e308, -1.7e308};
     sib_series s;
     sib_error err = SIB_ERROR_INIT;
@@ -89,9 +85,8 @@ static void huge_values_do_not_overflow(void **state)
     assert_true(s.p95 == 1.7e308);
 }
 
-static void bad_series(void **state)
+TEST(bad_series)
 {
-    (void)state;
     double values[] = {1, 2, NAN};
     sib_series s;
     sib_error err = SIB_ERROR_INIT;
@@ -106,9 +101,8 @@ static void bad_series(void **state)
     assert_int_equal(sib_series_stats(values, 0, &s, NULL, NULL), SIB_ERR_ARGUMENT);
 }
 
-static void memory_is_seen(void **state)
+TEST(memory_is_seen)
 {
-    (void)state;
     const size_t bytes = (size_t)48 << 20;
     sib_memory before, during, after;
     sib_memory_usage(&before);
@@ -131,9 +125,8 @@ static void toil(double seconds)
         ;
 }
 
-static void the_monitor_reads(void **state)
+TEST(the_monitor_reads)
 {
-    (void)state;
     sib_monitor *monitor;
     sib_monitor_sample samples[64];
     sib_error err = SIB_ERROR_INIT;
@@ -164,9 +157,8 @@ static void the_monitor_reads(void **state)
 }
 
 /* However long it runs, the readings cover it all evenly. */
-static void the_monitor_thins_its_readings(void **state)
+TEST(the_monitor_thins_its_readings)
 {
-    (void)state;
     for (size_t capacity = 2; capacity <= 9; capacity += 7) {
         sib_monitor *monitor;
         sib_monitor_sample samples[9];
@@ -189,9 +181,8 @@ static void the_monitor_thins_its_readings(void **state)
     }
 }
 
-static void bad_monitors(void **state)
+TEST(bad_monitors)
 {
-    (void)state;
     sib_monitor *monitor;
     sib_error err = SIB_ERROR_INIT;
     CHECK_FAILS(sib_monitor_start(0, 8, &monitor, &err), SIB_ERR_ARGUMENT, err, "interval");
@@ -209,20 +200,4 @@ static void bad_monitors(void **state)
     memset(&err, 0, sizeof err);
     CHECK_OK(sib_monitor_start(1e300, 2, &monitor, &err), err); /* never due, and stops at once */
     sib_monitor_free(&monitor);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_clock_runs_forward),
-        cmocka_unit_test(statistics_by_definition),
-        cmocka_unit_test(outliers_lie_beyond_the_fence),
-        cmocka_unit_test(huge_values_do_not_overflow),
-        cmocka_unit_test(bad_series),
-        cmocka_unit_test(memory_is_seen),
-        cmocka_unit_test(the_monitor_reads),
-        cmocka_unit_test(the_monitor_thins_its_readings),
-        cmocka_unit_test(bad_monitors),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,9 +11,8 @@ static sib_mel_spec whisper(void)
     return spec;
 }
 
-static void presets(void **state)
+TEST(presets)
 {
-    (void)state;
     sib_mel_spec spec;
     sib_error err = SIB_ERROR_INIT;
     CHECK_FAILS(sib_mel_spec_preset("wisper", 0, &spec, &err), SIB_ERR_ARGUMENT, err, "wisper");
@@ -49,9 +48,8 @@ SPOIL(lowest, s->f_min = 8000)
 SPOIL(enumeration, s->scale = (sib_mel_scale)7)
 SPOIL(range, s->dynamic_range = -1)
 
-static void every_field(void **state)
+TEST(every_field)
 {
-    (void)state;
     const spoiler spoilers[] = {
         {"n_mels is 0", spoil_bands},
         {"hop_length is 0", spoil_hop},
@@ -79,9 +77,8 @@ static void every_field(void **state)
     }
 }
 
-static void short_recordings(void **state)
+TEST(short_recordings)
 {
-    (void)state;
     const sib_mel_spec spec = whisper();
     sib_mel *mel;
     sib_error err = SIB_ERROR_INIT;
@@ -109,9 +106,8 @@ static void short_recordings(void **state)
     sib_mel_free(&mel);
 }
 
-static void bad_samples(void **state)
+TEST(bad_samples)
 {
-    (void)state;
     enum { N = 16000 };
     static float x[N], y[128 * 200];
     const char *names[] = {"whisper", "librosa", "kaldi"};
@@ -143,9 +139,8 @@ static void bad_samples(void **state)
         }
 }
 
-static void frames_apart_hide_nothing(void **state)
+TEST(frames_apart_hide_nothing)
 {
-    (void)state;
     enum { N = 4000 };
     static float x[N], y[80 * 10];
     sib_mel_spec spec = whisper();
@@ -160,9 +155,8 @@ static void frames_apart_hide_nothing(void **state)
 }
 
 /* Every allocation fails once; nothing leaks, and the last round succeeds. */
-static void allocation_failures(void **state)
+TEST(allocation_failures)
 {
-    (void)state;
     enum { N = 4000 };
     static float x[N], y[80 * 30];
     ref_speechlike(x, N, 0.5, 8);
@@ -193,17 +187,4 @@ static void allocation_failures(void **state)
                 assert_int_equal(after.bytes_current, before.bytes_current);
             }
         }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(presets),
-        cmocka_unit_test(every_field),
-        cmocka_unit_test(short_recordings),
-        cmocka_unit_test(bad_samples),
-        cmocka_unit_test(frames_apart_hide_nothing),
-        cmocka_unit_test(allocation_failures),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -88,9 +88,8 @@ static void check_whisper(void)
     }
 }
 
-static void whisper_is_exact(void **state)
+TEST(whisper_is_exact)
 {
-    (void)state;
     at_every_level(check_whisper);
 }
 
@@ -106,9 +105,8 @@ static void check_silence(void)
     compare(&spec, false, x, 16000, 0, 3e-6, 0);
 }
 
-static void silence_is_exactly_the_floor(void **state)
+TEST(silence_is_exactly_the_floor)
 {
-    (void)state;
     at_every_level(check_silence);
 }
 
@@ -128,9 +126,8 @@ static void check_lengths(void)
     compare(&spec, true, x, 300, 10000, 1e-7, 0);
 }
 
-static void any_length(void **state)
+TEST(any_length)
 {
-    (void)state;
     at_every_level(check_lengths);
 }
 
@@ -147,9 +144,8 @@ static void check_other_presets(void)
     compare(&spec, false, x, 400, 0, 1e-6, 1e-6);
 }
 
-static void librosa_and_kaldi_by_definition(void **state)
+TEST(librosa_and_kaldi_by_definition)
 {
-    (void)state;
     at_every_level(check_other_presets);
 }
 
@@ -194,15 +190,13 @@ static void check_any_description(void)
     }
 }
 
-static void any_description_by_definition(void **state)
+TEST(any_description_by_definition)
 {
-    (void)state;
     at_every_level(check_any_description);
 }
 
-static void bits_do_not_depend_on_threads(void **state)
+TEST(bits_do_not_depend_on_threads)
 {
-    (void)state;
     enum { N = 16000 * 5 };
     static float x[N];
     ref_speechlike(x, N, 0.9, 5);
@@ -230,9 +224,8 @@ static void bits_do_not_depend_on_threads(void **state)
     }
 }
 
-static void weights_are_the_definition(void **state)
+TEST(weights_are_the_definition)
 {
-    (void)state;
     const char *names[] = {"whisper", "librosa", "kaldi"};
     for (size_t i = 0; i < 3; i++) {
         const sib_mel_spec spec = preset(names[i], i == 0 ? 128 : 0);
@@ -252,18 +245,4 @@ static void weights_are_the_definition(void **state)
         free(w);
         sib_mel_free(&mel);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whisper_is_exact),
-        cmocka_unit_test(silence_is_exactly_the_floor),
-        cmocka_unit_test(any_length),
-        cmocka_unit_test(librosa_and_kaldi_by_definition),
-        cmocka_unit_test(any_description_by_definition),
-        cmocka_unit_test(bits_do_not_depend_on_threads),
-        cmocka_unit_test(weights_are_the_definition),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,9 +19,8 @@ typedef struct {
     size_t width, height;
 } shot;
 
-static int set_up(void **state)
+static int set_up(void)
 {
-    (void)state;
     sib_mel_spec spec;
     if (!mkdtemp(folder) || sib_mel_spec_preset("whisper", 80, &spec, NULL) != SIB_OK)
         return -1;
@@ -29,9 +28,8 @@ static int set_up(void **state)
     return sib_mel_create(&spec, NULL, &mel, NULL) == SIB_OK ? 0 : -1;
 }
 
-static int tear_down(void **state)
+static int tear_down(void)
 {
-    (void)state;
     sib_mel_free(&mel);
     unlink(path);
     return rmdir(folder);
@@ -92,9 +90,8 @@ static void find_plot(const shot *s, palette_rgb white, palette_rgb black, size_
 }
 
 /* A ramp over frames in the lower half and one bright cell above it: colours, positions and labels. */
-static void values_become_colours_in_place(void **state)
+TEST(values_become_colours_in_place)
 {
-    (void)state;
     enum { BANDS = 80, FRAMES = 100, STRIDE = 103 };
     static float features[BANDS * STRIDE];
     palette_rgb colours[PALETTE_COLOURS];
@@ -138,9 +135,8 @@ static void values_become_colours_in_place(void **state)
 }
 
 /* Groups of frames show their maximum, so a click in a long recording stays visible. */
-static void long_recordings_are_reduced(void **state)
+TEST(long_recordings_are_reduced)
 {
-    (void)state;
     enum { BANDS = 3, FRAMES = 9001, CLICK = 5000 };
     float *features = calloc(BANDS * FRAMES, sizeof *features);
     palette_rgb colours[PALETTE_COLOURS];
@@ -158,9 +154,8 @@ static void long_recordings_are_reduced(void **state)
     free(features);
 }
 
-static void small_and_flat_features_are_drawn(void **state)
+TEST(small_and_flat_features_are_drawn)
 {
-    (void)state;
     const float values[][2] = {{0, 0}, {-1e30f, -1e30f}, {NAN, NAN}, {1e-30f, 2e-30f}, {-3e38f, 3e38f}};
     sib_error err = SIB_ERROR_INIT;
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
@@ -177,9 +172,8 @@ static void small_and_flat_features_are_drawn(void **state)
     CHECK_OK(sib_mel_write_png(mel, values[0], 1, 1, 1, "\xC3\xA4\n\x7f", path, &err), err);
 }
 
-static void bad_pictures(void **state)
+TEST(bad_pictures)
 {
-    (void)state;
     static float features[81];
     sib_error err = SIB_ERROR_INIT;
     unlink(path);
@@ -196,9 +190,8 @@ static void bad_pictures(void **state)
     assert_int_equal(files_in_folder(), 0);
 }
 
-static void out_of_memory(void **state)
+TEST(out_of_memory)
 {
-    (void)state;
     const float value = 1;
     sib_alloc_counters before, after;
     sib_alloc_counters_get(&before);
@@ -217,9 +210,8 @@ static void out_of_memory(void **state)
 }
 
 /* Luminance increases with each step, and neighbours are close. */
-static void the_scale_is_even(void **state)
+TEST(the_scale_is_even)
 {
-    (void)state;
     palette_rgb c[PALETTE_COLOURS];
     palette_make(c);
     double before = -1;
@@ -235,9 +227,8 @@ static void the_scale_is_even(void **state)
 }
 
 /* Every printable character has a distinct glyph. */
-static void glyphs_differ(void **state)
+TEST(glyphs_differ)
 {
-    (void)state;
     for (int a = ' '; a <= '~' + 1; a++)
         for (int b = a + 1; b <= '~' + 1; b++) {
             int differing = 0;
@@ -250,16 +241,4 @@ static void glyphs_differ(void **state)
     assert_true(font_ink('\n', 0, 0) && font_ink((char)0xC3, 0, 0));
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values_become_colours_in_place),
-        cmocka_unit_test(long_recordings_are_reduced),
-        cmocka_unit_test(small_and_flat_features_are_drawn),
-        cmocka_unit_test(bad_pictures),
-        cmocka_unit_test(out_of_memory),
-        cmocka_unit_test(the_scale_is_even),
-        cmocka_unit_test(glyphs_differ),
-    };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
-}
+TEST_FIXTURE(set_up, tear_down)

@@ -30,9 +30,8 @@ static float *noise(size_t n)
     return x;
 }
 
-static void one_piece(void **state)
+TEST(one_piece)
 {
-    (void)state;
     sib_mel *mel = front_end("whisper", SIB_SMOOTH_SAME);
     float *x = noise(N), *want = malloc(80 * (N / 160) * sizeof *want);
     sib_error err = SIB_ERROR_INIT;
@@ -60,9 +59,8 @@ static sib_code count(void *context, size_t done, size_t chunks, sib_error *err)
 
 /* Three chunks, the last padded with zeros; scaled by the recording's peak and clamped to its own maximum
    each. */
-static void in_chunks(void **state)
+TEST(in_chunks)
 {
-    (void)state;
     sib_mel *mel = front_end("whisper", SIB_SMOOTH_NONE);
     float *x = noise(N), *copy = calloc(3 * CHUNK, sizeof *copy), want[80][FRAMES];
     size_t calls = 0;
@@ -95,9 +93,8 @@ static void in_chunks(void **state)
 
 /* The integers equal those of the fixed-point kernel on samples rounded to 16 bits; the floats are the same
    divided. */
-static void fixed_point(void **state)
+TEST(fixed_point)
 {
-    (void)state;
     sib_mel *mel = front_end("whisper", SIB_SMOOTH_NONE);
     float *x = noise(N);
     int16_t *pcm = calloc(3 * CHUNK, sizeof *pcm), wide[80][FRAMES];
@@ -141,9 +138,8 @@ static sib_code stop(void *context, size_t done, size_t chunks, sib_error *err)
     return done == 1 ? SIB_ERR_CANCELLED : SIB_OK;
 }
 
-static void refused(void **state)
+TEST(refused)
 {
-    (void)state;
     sib_mel *whisper = front_end("whisper", SIB_SMOOTH_NONE), *kaldi = front_end("kaldi", SIB_SMOOTH_NONE),
             *smooth = front_end("whisper", SIB_SMOOTH_SAME);
     float *x = noise(N);
@@ -173,9 +169,8 @@ static void refused(void **state)
     sib_mel_free(&smooth);
 }
 
-static void every_allocation_fails(void **state)
+TEST(every_allocation_fails)
 {
-    (void)state;
     sib_mel *mel = front_end("whisper", SIB_SMOOTH_NONE);
     float *x = noise(N);
     const sib_recording_options o = {.chunk_seconds = 0.5, .fixed = SIB_I8};
@@ -196,12 +191,4 @@ static void every_allocation_fails(void **state)
     }
     free(x);
     sib_mel_free(&mel);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(one_piece), cmocka_unit_test(in_chunks),
-                                       cmocka_unit_test(fixed_point), cmocka_unit_test(refused),
-                                       cmocka_unit_test(every_allocation_fails)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,9 +16,8 @@ static double expected(const float *in, size_t rows, size_t columns, size_t stri
     return sum / n;
 }
 
-static void by_definition(void **state)
+TEST(by_definition)
 {
-    (void)state;
     const size_t shapes[][2] = {{1, 1},    {1, 5},    {5, 1},    {2, 2},    {3, 3},    {3, 4},
                                 {80, 100}, {5, 1023}, {5, 1024}, {4, 1025}, {4, 2050}, {7, 3000}};
     check_random r = {3};
@@ -50,9 +49,8 @@ static void by_definition(void **state)
     }
 }
 
-static void nan_and_refusals(void **state)
+TEST(nan_and_refusals)
 {
-    (void)state;
     float in[25] = {0}, out[25];
     sib_error err = SIB_ERROR_INIT;
     in[12] = NAN;
@@ -64,9 +62,8 @@ static void nan_and_refusals(void **state)
 }
 
 /* Smoothing within a front end equals smoothing of its finished features. */
-static void fused_equals_apart(void **state)
+TEST(fused_equals_apart)
 {
-    (void)state;
     enum { N = 30000 };
     static float x[N];
     ref_speechlike(x, N, 0.5, 21);
@@ -91,14 +88,4 @@ static void fused_equals_apart(void **state)
     }
     free(y), free(apart), free(fused);
     sib_mel_free(&plain);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_definition),
-        cmocka_unit_test(nan_and_refusals),
-        cmocka_unit_test(fused_equals_apart),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

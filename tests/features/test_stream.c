@@ -41,9 +41,8 @@ static size_t run_stream(const sib_mel *mel, const float *x, size_t n, float *y,
     return done;
 }
 
-static void equal_bits(void **state)
+TEST(equal_bits)
 {
-    (void)state;
     enum { N = 50000 };
     static float x[N];
     ref_speechlike(x, N, 0.7, 11);
@@ -75,9 +74,8 @@ static void equal_bits(void **state)
     }
 }
 
-static void refusals(void **state)
+TEST(refusals)
 {
-    (void)state;
     sib_mel_spec spec;
     sib_error err = SIB_ERROR_INIT;
     sib_mel *mel;
@@ -104,9 +102,8 @@ static void refusals(void **state)
 }
 
 /* Ten hours, with at most 64 MiB held, and at most 64 MiB more resident than before. */
-static void ten_hours(void **state)
+TEST(ten_hours)
 {
-    (void)state;
     enum { PIECE = 160000 };
     static float x[PIECE], y[80 * 2000];
     const size_t seconds = getenv("SIBYL_QUICK") ? 600 : 36000;
@@ -143,9 +140,8 @@ static void ten_hours(void **state)
     sib_mel_free(&mel);
 }
 
-static void a_full_buffer_takes_no_more(void **state)
+TEST(a_full_buffer_takes_no_more)
 {
-    (void)state;
     enum { N = 3 << 20 };
     float *x = calloc(N, sizeof *x), *y = malloc(80 * 30000 * sizeof *y);
     sib_mel_spec spec;
@@ -172,15 +168,4 @@ static void a_full_buffer_takes_no_more(void **state)
     sib_mel_stream_free(&stream);
     sib_mel_free(&mel);
     free(x), free(y);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_bits),
-        cmocka_unit_test(refusals),
-        cmocka_unit_test(ten_hours),
-        cmocka_unit_test(a_full_buffer_takes_no_more),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

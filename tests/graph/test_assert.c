@@ -57,24 +57,16 @@ static void sums_out_of_order(void *context)
     dims_sum_end(g->dims, &s);
 }
 
-static void test_ids(void **state)
+TEST(test_ids)
 {
-    (void)state;
     check_asserts(reads_an_unknown_value, NULL, "v < g->n_values");
     check_asserts(captures_from_nowhere, NULL, "g->outer");
     check_asserts(asks_for_an_unknown_constant, NULL, "v < g->n_values");
 }
 
-static void test_dims(void **state)
+TEST(test_dims)
 {
-    (void)state;
     check_asserts(adds_a_dim_of_another_table, NULL, "d.id < t->n");
     check_asserts(takes_a_product_for_a_dim, NULL, "ENTRY_SUM");
     check_asserts(sums_out_of_order, NULL, "s->terms[i - 1].product < s->terms[i].product");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ids), cmocka_unit_test(test_dims)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

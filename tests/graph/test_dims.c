@@ -30,9 +30,8 @@ static void check_text(const dim_table *t, dim d, const char *expected)
 #define SAME(a, b)      assert_true(dim_same(a, b) && (a).id)
 #define DIFFERENT(a, b) assert_true(!dim_same(a, b) && (a).id && (b).id)
 
-static void test_sums_and_products(void **state)
+TEST(test_sums_and_products)
 {
-    (void)state;
     dim_table *t = table();
     dim T = symbol(t, "T"), U = symbol(t, "U"), one = number(t, 1), two = number(t, 2);
     int64_t n;
@@ -55,9 +54,8 @@ static void test_sums_and_products(void **state)
     dim_table_free(&t);
 }
 
-static void test_divisions(void **state)
+TEST(test_divisions)
 {
-    (void)state;
     dim_table *t = table();
     dim T = symbol(t, "T"), U = symbol(t, "U"), V = symbol(t, "V"), one = number(t, 1), two = number(t, 2);
     dim three = number(t, 3), half = dim_floor_div(t, T, two);
@@ -98,9 +96,8 @@ static void test_divisions(void **state)
     dim_table_free(&t);
 }
 
-static void test_extremes(void **state)
+TEST(test_extremes)
 {
-    (void)state;
     dim_table *t = table();
     dim T = symbol(t, "T"), U = symbol(t, "U"), V = symbol(t, "V"), one = number(t, 1), zero = number(t, 0);
     dim T1 = dim_add(t, T, one);
@@ -128,9 +125,8 @@ static void test_extremes(void **state)
     dim_table_free(&t);
 }
 
-static void test_texts(void **state)
+TEST(test_texts)
 {
-    (void)state;
     dim_table *t = table();
     dim T = symbol(t, "T"), U = symbol(t, "U"), two = number(t, 2), one = number(t, 1);
     char text[8];
@@ -166,9 +162,8 @@ static void test_texts(void **state)
     dim_table_free(&t);
 }
 
-static void test_values(void **state)
+TEST(test_values)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     dim_table *t = table();
     dim T = symbol(t, "T"), U = symbol(t, "U"), V = symbol(t, "V");
@@ -199,9 +194,8 @@ static void test_values(void **state)
     dim_table_free(&t);
 }
 
-static void test_limits(void **state)
+TEST(test_limits)
 {
-    (void)state;
     dim_table *t = table();
     dim T = symbol(t, "T"), d = T, most = number(t, INT64_MAX);
     assert_false(dim_mul(t, most, dim_mul(t, T, number(t, 2))).id);
@@ -327,9 +321,8 @@ static bool evaluate(const expression *e, int n, const int64_t *symbols, int64_t
     return ok[n - 1];
 }
 
-static void test_random(void **state)
+TEST(test_random)
 {
-    (void)state;
     check_random r = {20251};
     sib_error err = SIB_ERROR_INIT;
     unsigned compared = 0, symbolic = 0;
@@ -377,9 +370,8 @@ static void test_random(void **state)
     assert_true(compared > 50000 && symbolic > 20000);
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     uint64_t before = check_held();
     bool whole = false;
     for (uint64_t k = 0; !whole; k++) {
@@ -407,19 +399,4 @@ static void test_memory(void **state)
         dim_table_free(&t);
         assert_int_equal(check_held(), before);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sums_and_products),
-        cmocka_unit_test(test_divisions),
-        cmocka_unit_test(test_extremes),
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_memory),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

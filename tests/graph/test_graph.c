@@ -1,9 +1,8 @@
 /* Graphs built and verified, every invariant broken once, failing allocations, arenas, types, attributes. */
 #include "make.h"
 
-static void test_making(void **state)
+TEST(test_making)
 {
-    (void)state;
     world w;
     world_begin(&w);
     value_id x = make_input(&w, "x"), y = add_op(&w, w.g, "Relu", IDS(x, NO_VALUE), "y");
@@ -26,9 +25,8 @@ static void test_making(void **state)
     world_end(&w);
 }
 
-static void test_captures(void **state)
+TEST(test_captures)
 {
-    (void)state;
     world w;
     world_begin(&w);
     value_id x = make_input(&w, "x"), h = add_op(&w, w.g, "Abs", IDS(x), "h"), inner, again;
@@ -42,9 +40,8 @@ static void test_captures(void **state)
     world_end(&w); /* frees the subgraphs */
 }
 
-static void test_many(void **state)
+TEST(test_many)
 {
-    (void)state;
     world w;
     world_begin(&w);
     value_id v = make_input(&w, "x");
@@ -206,9 +203,8 @@ static void inside_broken(sample *s)
     s->inside->nodes[0].inputs.ids[0] = 77;
 }
 
-static void test_broken(void **state)
+TEST(test_broken)
 {
-    (void)state;
     static const struct {
         void (*how)(sample *s);
         const char *words;
@@ -249,9 +245,8 @@ static void test_broken(void **state)
     }
 }
 
-static void test_depth(void **state)
+TEST(test_depth)
 {
-    (void)state;
     world w;
     world_begin(&w);
     graph *at = w.g;
@@ -309,9 +304,8 @@ static sib_code make_all(sib_error *err)
     return code;
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     uint64_t before = check_held();
     sib_code code = SIB_ERR_MEMORY;
     for (uint64_t k = 0; code != SIB_OK; k++) {
@@ -324,9 +318,8 @@ static void test_memory(void **state)
     }
 }
 
-static void test_arena(void **state)
+TEST(test_arena)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     graph_arena *a = NULL;
     check_random r = {5};
@@ -360,9 +353,8 @@ static void test_arena(void **state)
 
 /* ---- Types and attributes ----------------------------------------------------------------------------- */
 
-static void test_types(void **state)
+TEST(test_types)
 {
-    (void)state;
     world w;
     world_begin(&w);
     char text[100];
@@ -398,23 +390,12 @@ static void test_types(void **state)
     world_end(&w);
 }
 
-static void test_attributes(void **state)
+TEST(test_attributes)
 {
-    (void)state;
     attribute all[] = {{.name = str_of("i"), .kind = ATTR_INT, .i = 7},
                        {.name = str_of("f"), .kind = ATTR_FLOAT, .f = 0.25f}};
     node n = make_node("Any", "", (id_list){0, NULL}, (id_list){0, NULL}, 2, all);
     assert_ptr_equal(node_attribute(&n, "f"), &n.attributes[1]);
     assert_null(node_attribute(&n, "none"));
     assert_null(node_attribute(&n, "ff"));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_making), cmocka_unit_test(test_captures), cmocka_unit_test(test_many),
-        cmocka_unit_test(test_broken), cmocka_unit_test(test_depth),    cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_arena),  cmocka_unit_test(test_types),    cmocka_unit_test(test_attributes),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,9 +56,8 @@ static void check_order(const graph *g, const char *expected)
     assert_string_equal(order_of(g, text, sizeof text), expected);
 }
 
-static void test_edits(void **state)
+TEST(test_edits)
 {
-    (void)state;
     sample s;
     sample_begin(&s);
     patch *p = begin(&s);
@@ -97,9 +96,8 @@ static void test_edits(void **state)
     sib_tensor_free(&t);
 }
 
-static void test_chains(void **state)
+TEST(test_chains)
 {
-    (void)state;
     sample s;
     sample_begin(&s);
     patch *p = begin(&s);
@@ -117,9 +115,8 @@ static void test_chains(void **state)
 }
 
 /* A node that holds a graph is replaced by one that holds it too, and is then dropped with it. */
-static void test_inside(void **state)
+TEST(test_inside)
 {
-    (void)state;
     sample s;
     sample_begin(&s);
     patch *p = begin(&s);
@@ -227,9 +224,8 @@ static const struct {
     {nobody_makes, SIB_ERR_FORMAT, "('ghost') is read and made by nobody"},
 };
 
-static void test_refusals(void **state)
+TEST(test_refusals)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
         sample s;
         sample_begin(&s);
@@ -247,9 +243,8 @@ static void test_refusals(void **state)
     }
 }
 
-static void test_ids(void **state)
+TEST(test_ids)
 {
-    (void)state;
     sample s, other;
     sample_begin(&s);
     sample_begin(&other);
@@ -286,9 +281,8 @@ static void run(sample *s, const pass_options *o, uint64_t expected, const char 
     check_order(s->g, order);
 }
 
-static void test_passes(void **state)
+TEST(test_passes)
 {
-    (void)state;
     static const struct {
         pass_options options;
         uint64_t edits;
@@ -320,9 +314,8 @@ static void test_passes(void **state)
 }
 
 /* An Identity that makes an output stays; a chain of dead nodes goes at once; subgraphs are rewritten too. */
-static void test_pass_details(void **state)
+TEST(test_pass_details)
 {
-    (void)state;
     world w;
     world_begin(&w);
     value_id x = make_input(&w, "x"), i = add_op(&w, w.g, "Identity", IDS(x), "i");
@@ -349,9 +342,8 @@ static sib_code broken_pass(const graph *g, pass_run *r, patch *p, sib_error *er
     return pass_admit(r) ? patch_drop(p, ABS, err) : SIB_OK;
 }
 
-static void test_broken_pass(void **state)
+TEST(test_broken_pass)
 {
-    (void)state;
     sample s;
     sample_begin(&s);
     const pass table[] = {{"harm", "drops what is used", broken_pass}};
@@ -364,9 +356,8 @@ static void test_broken_pass(void **state)
     sample_end(&s);
 }
 
-static void test_long_graph(void **state)
+TEST(test_long_graph)
 {
-    (void)state;
     world w;
     world_begin(&w);
     value_id v = make_input(&w, "x");
@@ -406,9 +397,8 @@ static sib_code edit(sample *s, sib_error *err)
     return code;
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     sib_code code = SIB_ERR_MEMORY;
     for (uint64_t k = 0; code != SIB_OK; k++) {
         sib_error err = SIB_ERROR_INIT;
@@ -425,16 +415,4 @@ static void test_memory(void **state)
         CHECK_OK(graph_verify(s.g, &err), err);
         sample_end(&s);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_edits),        cmocka_unit_test(test_chains),
-        cmocka_unit_test(test_inside),       cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_ids),          cmocka_unit_test(test_passes),
-        cmocka_unit_test(test_pass_details), cmocka_unit_test(test_broken_pass),
-        cmocka_unit_test(test_long_graph),   cmocka_unit_test(test_memory),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,9 +66,8 @@ static void check_facts(const checkpoint *c)
     assert_null(checkpoint_fact_at(c, 1000));
 }
 
-static void test_files(void **state)
+TEST(test_files)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     checkpoint *c = NULL;
     const char *paths[] = {file_save(folder, "c.json", text(config)),
@@ -104,9 +103,8 @@ static void test_files(void **state)
     CHECK_FAILS(file_open(text(""), &c, &err), SIB_ERR_FORMAT, err, "is empty");
 }
 
-static void test_folder(void **state)
+TEST(test_folder)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     checkpoint *c = NULL;
     char sub[300];
@@ -158,9 +156,8 @@ static void test_folder(void **state)
     CHECK_FAILS(checkpoint_open(paths, 1, &c, &err), SIB_ERR_FORMAT, err, "config.json");
 }
 
-static void test_json_refused(void **state)
+TEST(test_json_refused)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     checkpoint *c = NULL;
     CHECK_FAILS(file_open(text("{\"a\": 1, \"a\": 2}"), &c, &err), SIB_ERR_FORMAT, err, "duplicate");
@@ -193,9 +190,8 @@ static weight apart(const void *data, size_t rank, const int64_t *dims, const in
     return w;
 }
 
-static void test_read_strided(void **state)
+TEST(test_read_strided)
 {
-    (void)state;
     enum { N = 40 * 50 * 3 };
     sib_error err = SIB_ERROR_INIT;
     float *data = malloc(N * sizeof *data), out[N];
@@ -225,9 +221,8 @@ static void test_read_strided(void **state)
 }
 
 /* Rounded to nearest even; infinity beyond the range. */
-static void test_conversion(void **state)
+TEST(test_conversion)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     checkpoint *c = NULL;
     const float values[] = {1, 2049, 2051, 65519, 65520, -1e30f, NAN};
@@ -243,9 +238,8 @@ static void test_conversion(void **state)
 
 /* Viewed in place, whether the header leaves the elements aligned or not; the tensor outlives the
    checkpoint. */
-static void test_view(void **state)
+TEST(test_view)
 {
-    (void)state;
     for (int shift = 0; shift < 4; shift++) {
         sib_error err = SIB_ERROR_INIT;
         checkpoint *c = NULL;
@@ -278,9 +272,8 @@ static void test_view(void **state)
     }
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     const char *paths[] = {file_save(folder, "m.json", text(config)),
                            file_save(folder, "m.st", one_weight("a"))};
@@ -312,13 +305,4 @@ static void test_memory(void **state)
     }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files),        cmocka_unit_test(test_folder),
-        cmocka_unit_test(test_json_refused), cmocka_unit_test(test_read_strided),
-        cmocka_unit_test(test_conversion),   cmocka_unit_test(test_view),
-        cmocka_unit_test(test_memory),
-    };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
-}
+TEST_FIXTURE(make_folder, drop_folder)

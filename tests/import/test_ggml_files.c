@@ -6,9 +6,8 @@
 static const float six[] = {1, 2, 3, 4, 5, 6};
 static const int64_t two_three[] = {2, 3};
 
-static void test_whisper(void **state)
+TEST(test_whisper)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     checkpoint *c = NULL;
     bytes b = file_whisper(1);
@@ -35,9 +34,8 @@ static void test_whisper(void **state)
     checkpoint_free(&c);
 }
 
-static void test_rwkv(void **state)
+TEST(test_rwkv)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     checkpoint *c = NULL;
     bytes b = file_rwkv(101);
@@ -56,9 +54,8 @@ static void test_rwkv(void **state)
 }
 
 /* Each type, by its number in both kinds of file. */
-static void test_types(void **state)
+TEST(test_types)
 {
-    (void)state;
     static const struct {
         const char *name;
         uint32_t whisper, rwkv;
@@ -99,9 +96,8 @@ static bytes with_tensor(bytes b, const char *name, uint32_t type, size_t rank, 
     return b;
 }
 
-static void test_refused(void **state)
+TEST(test_refused)
 {
-    (void)state;
     const int64_t ones[] = {1, 1, 1, 1, 1}, blocks[] = {1, 32}, odd[] = {32, 33};
     const int64_t huge[] = {INT32_MAX, INT32_MAX, INT32_MAX}, negative[] = {-1, 4};
     refused(file_rwkv(99), SIB_ERR_UNSUPPORTED, "version 99");
@@ -146,25 +142,22 @@ static void test_refused(void **state)
 }
 
 /* Every truncation of the file is rejected, except at the end of a tensor. */
-static void test_cut(void **state)
+TEST(test_cut)
 {
-    (void)state;
     for (size_t k = 2; k < 4; k++)
         file_check_cut(k, 4, true);
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     const char *name;
     file_check_memory(file_sample(2, &name));
     file_check_memory(file_sample(3, &name));
 }
 
 /* Trained models: every byte belongs to a weight, and every number is finite. */
-static void test_trained(void **state)
+TEST(test_trained)
 {
-    (void)state;
     static const struct {
         const char *file;
         int64_t layers, width;
@@ -203,14 +196,4 @@ static void test_trained(void **state)
         print_message("%s: %zu weights\n", rows[i].file, checkpoint_weights(c));
         checkpoint_free(&c);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whisper), cmocka_unit_test(test_rwkv), cmocka_unit_test(test_types),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_cut),  cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_trained),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,8 @@
 /* GGUF: every type of value, and every rule broken. */
 #include "files.h"
 
-static void test_values(void **state)
+TEST(test_values)
 {
-    (void)state;
     for (uint32_t version = 2; version <= 3; version++) {
         sib_error err = SIB_ERROR_INIT;
         checkpoint *c = NULL;
@@ -83,9 +82,8 @@ static void test_values(void **state)
     }
 }
 
-static void test_weights(void **state)
+TEST(test_weights)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     checkpoint *c = NULL;
     const char *name;
@@ -106,9 +104,8 @@ static void refused(bytes b, sib_code code, const char *words)
     assert_null(c);
 }
 
-static void test_keys_refused(void **state)
+TEST(test_keys_refused)
 {
-    (void)state;
     refused(file_gguf(1, 0, 0), SIB_ERR_UNSUPPORTED, "version 1");
     refused(file_gguf(4, 0, 0), SIB_ERR_UNSUPPORTED, "version 4");
     refused(file_gguf(0x03000000, 0, 0), SIB_ERR_UNSUPPORTED, "big-endian");
@@ -171,9 +168,8 @@ static bytes tensors(uint32_t type, size_t rank, const int64_t *dims, uint64_t o
     return b;
 }
 
-static void test_tensors_refused(void **state)
+TEST(test_tensors_refused)
 {
-    (void)state;
     const int64_t four[] = {4}, nine[] = {9}, ones[] = {1, 1, 1, 1, 1}, huge[] = {INT64_MAX, 2},
                   block[] = {33}, minus[] = {-4};
     refused(tensors(0, 1, four, 16, NULL), SIB_ERR_FORMAT, "not aligned to 32");
@@ -191,25 +187,13 @@ static void test_tensors_refused(void **state)
     refused(tensors(4, 1, four, 0, NULL), SIB_ERR_UNSUPPORTED, "a type without name");
 }
 
-static void test_cut(void **state)
+TEST(test_cut)
 {
-    (void)state;
     file_check_cut(5, 4, false);
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     const char *name;
     file_check_memory(file_sample(5, &name));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),       cmocka_unit_test(test_weights),
-        cmocka_unit_test(test_keys_refused), cmocka_unit_test(test_tensors_refused),
-        cmocka_unit_test(test_cut),          cmocka_unit_test(test_memory),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -295,9 +295,8 @@ static void import_to(const char *in, const char *out, sib_dtype dtype)
 
 /* ---- Tests --------------------------------------------------------------------------------------------- */
 
-static void steps_give_what_all_at_once_gives(void **state)
+TEST(steps_give_what_all_at_once_gives)
 {
-    (void)state;
     const char *f = folder(), *in = save_whisper((made){0}, f, "w.safetensors"), *out = beside(f, "w.onnx");
     float all[5 * WORDS], steps[5 * WORDS];
     import_to(in, out, SIB_F32);
@@ -308,9 +307,8 @@ static void steps_give_what_all_at_once_gives(void **state)
     remove_folder(f);
 }
 
-static void matrices_stand_turned(void **state)
+TEST(matrices_stand_turned)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     const char *f = folder(), *in = save_whisper((made){0}, f, "w.safetensors"), *out = beside(f, "w.onnx");
     checkpoint *c = NULL;
@@ -347,9 +345,8 @@ static void matrices_stand_turned(void **state)
     remove_folder(f);
 }
 
-static void names_of_hugging_face_are_the_same_model(void **state)
+TEST(names_of_hugging_face_are_the_same_model)
 {
-    (void)state;
     const char *f = folder(), *a = beside(f, "a.onnx"), *b = beside(f, "b.onnx");
     float one[5 * WORDS], two[5 * WORDS];
     import_to(save_whisper((made){0}, f, "a.safetensors"), a, SIB_F32);
@@ -360,9 +357,8 @@ static void names_of_hugging_face_are_the_same_model(void **state)
     remove_folder(f);
 }
 
-static void narrow_weights_are_near(void **state)
+TEST(narrow_weights_are_near)
 {
-    (void)state;
     static const struct {
         sib_dtype dtype;
         double most;
@@ -386,9 +382,8 @@ static void narrow_weights_are_near(void **state)
     remove_folder(f);
 }
 
-static void earlier_opsets_give_the_same(void **state)
+TEST(earlier_opsets_give_the_same)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     const char *f = folder(), *in = save_whisper((made){0}, f, "w.safetensors"), *out = beside(f, "w.onnx");
     float now[5 * WORDS], then[5 * WORDS];
@@ -406,9 +401,8 @@ static void earlier_opsets_give_the_same(void **state)
     remove_folder(f);
 }
 
-static void all_that_is_wrong_is_listed(void **state)
+TEST(all_that_is_wrong_is_listed)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_import_report *r = NULL;
     sib_import_problem p;
@@ -432,9 +426,8 @@ static void all_that_is_wrong_is_listed(void **state)
     remove_folder(f);
 }
 
-static void wrong_shapes_are_told_with_both(void **state)
+TEST(wrong_shapes_are_told_with_both)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     const char *f = folder(),
                *in = save_whisper((made){.bent = "decoder.blocks.0.mlp.2.weight"}, f, "w.safetensors");
@@ -444,9 +437,8 @@ static void wrong_shapes_are_told_with_both(void **state)
     remove_folder(f);
 }
 
-static void check_tells_and_refuses(void **state)
+TEST(check_tells_and_refuses)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_import_report *r = NULL;
     sib_import_weight w;
@@ -529,9 +521,8 @@ static const char *save_sparse(const char *f, int64_t words)
 }
 
 /* In addition to the mapped file, at most 1.2 times the largest weight. */
-static void memory_is_bounded(void **state)
+TEST(memory_is_bounded)
 {
-    (void)state;
     static const sib_dtype dtypes[] = {SIB_F32, SIB_F16, SIB_I8};
     enum { LARGE = 300000 };
     const char *f = folder(), *in = save_sparse(f, LARGE);
@@ -553,9 +544,8 @@ static void stop_half_way(void *cancel, double done, const char *what)
         sib_cancel_set(cancel);
 }
 
-static void cancelled_imports_leave_nothing(void **state)
+TEST(cancelled_imports_leave_nothing)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_cancel *cancel = NULL;
     CHECK_OK(sib_cancel_create(&cancel, &err), err);
@@ -567,9 +557,8 @@ static void cancelled_imports_leave_nothing(void **state)
     remove_folder(f);
 }
 
-static void what_is_no_model_is_named(void **state)
+TEST(what_is_no_model_is_named)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     static const float x[2] = {1, 2};
     const char *f = folder();
@@ -588,9 +577,8 @@ static void what_is_no_model_is_named(void **state)
     remove_folder(f);
 }
 
-static void every_failed_allocation_is_clean(void **state)
+TEST(every_failed_allocation_is_clean)
 {
-    (void)state;
     const char *f = folder(), *in = save_whisper((made){0}, f, "w.safetensors"), *out = beside(f, "w.onnx");
     uint64_t before = check_held();
     bool done = false;
@@ -608,23 +596,4 @@ static void every_failed_allocation_is_clean(void **state)
         assert_true(k < 100000);
     }
     remove_folder(f);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(steps_give_what_all_at_once_gives),
-        cmocka_unit_test(matrices_stand_turned),
-        cmocka_unit_test(names_of_hugging_face_are_the_same_model),
-        cmocka_unit_test(narrow_weights_are_near),
-        cmocka_unit_test(earlier_opsets_give_the_same),
-        cmocka_unit_test(all_that_is_wrong_is_listed),
-        cmocka_unit_test(wrong_shapes_are_told_with_both),
-        cmocka_unit_test(check_tells_and_refuses),
-        cmocka_unit_test(memory_is_bounded),
-        cmocka_unit_test(cancelled_imports_leave_nothing),
-        cmocka_unit_test(what_is_no_model_is_named),
-        cmocka_unit_test(every_failed_allocation_is_clean),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

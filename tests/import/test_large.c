@@ -46,9 +46,8 @@ static void check(const char *path)
 
 static const float six[] = {1, 2, 3, 4, 5, 6};
 
-static void test_safetensors(void **state)
+TEST(test_safetensors)
 {
-    (void)state;
     char path[100], header[400];
     snprintf(path, sizeof path, "%s/large.safetensors", folder);
     snprintf(header, sizeof header,
@@ -61,9 +60,8 @@ static void test_safetensors(void **state)
     check(path);
 }
 
-static void test_pytorch(void **state)
+TEST(test_pytorch)
 {
-    (void)state;
     static const int64_t one[] = {1}, n_six[] = {6}, n_hole[] = {(int64_t)(HOLE / 4)};
     char path[100];
     bytes p = {0};
@@ -87,9 +85,8 @@ static void test_pytorch(void **state)
     check(path);
 }
 
-static void test_gguf(void **state)
+TEST(test_gguf)
 {
-    (void)state;
     static const int64_t n_six[] = {6}, n_hole[] = {(int64_t)(HOLE / 4)};
     char path[100];
     bytes b = file_gguf(3, 2, 0);
@@ -104,9 +101,4 @@ static void test_gguf(void **state)
     check(path);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_safetensors), cmocka_unit_test(test_pytorch),
-                                       cmocka_unit_test(test_gguf)};
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
-}
+TEST_FIXTURE(make_folder, drop_folder)

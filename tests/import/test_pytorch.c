@@ -27,16 +27,14 @@ static void check_sample(bytes b)
     checkpoint_free(&c);
 }
 
-static void test_sample(void **state)
+TEST(test_sample)
 {
-    (void)state;
     check_sample(torch_archive(torch_sample_pickle(false)));
     check_sample(torch_legacy(torch_sample_pickle(true)));
 }
 
-static void test_protocol_4(void **state)
+TEST(test_protocol_4)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     checkpoint *c = NULL;
     CHECK_OK(file_open(torch_archive(torch_sample_pickle_4()), &c, &err), err);
@@ -55,9 +53,8 @@ static void test_protocol_4(void **state)
 }
 
 /* Protocol 5 adds opcodes for buffers, which state dicts do not use. */
-static void test_protocol_5(void **state)
+TEST(test_protocol_5)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     checkpoint *c = NULL;
     bytes pickle = torch_sample_pickle_4();
@@ -106,9 +103,8 @@ static bytes wrapped(const char *name, const char *second)
     return torch_archive(b);
 }
 
-static void test_wrapped(void **state)
+TEST(test_wrapped)
 {
-    (void)state;
     static const struct {
         const char *name, *second, *weight, *other;
     } rows[] = {{"model_state_dict", NULL, "w", NULL},
@@ -158,9 +154,8 @@ static void pickle_refused(const char *opcodes, size_t n, sib_code code, const c
 #define REFUSED(opcodes, code, words) pickle_refused(opcodes, sizeof(opcodes) - 1, code, words)
 
 /* Programs in pickles: each is rejected, and the error names the function it wants. */
-static void test_hostile(void **state)
+TEST(test_hostile)
 {
-    (void)state;
     REFUSED("cposix\nsystem\n(X\x02\0\0\0lstR.", SIB_ERR_UNSUPPORTED, "'posix.system'");
     REFUSED("cos\nsystem\n.", SIB_ERR_UNSUPPORTED, "'os.system'");
     REFUSED("cbuiltins\neval\n.", SIB_ERR_UNSUPPORTED, "'builtins.eval'");
@@ -193,9 +188,8 @@ static void test_hostile(void **state)
 }
 
 /* Bytes that are not a pickle. */
-static void test_malformed(void **state)
+TEST(test_malformed)
 {
-    (void)state;
     REFUSED("", SIB_ERR_FORMAT, "ends within");
     REFUSED(".", SIB_ERR_FORMAT, "ends with 0 values");
     REFUSED("}}.", SIB_ERR_FORMAT, "ends with 2 values");
@@ -255,9 +249,8 @@ static void test_malformed(void **state)
 }
 
 /* Dicts nested without end, and one that is repeated again and again. */
-static void test_bounds(void **state)
+TEST(test_bounds)
 {
-    (void)state;
     bytes b = begin();
     for (int i = 0; i < 100; i++) {
         f_u8(&b, '}');
@@ -316,9 +309,8 @@ static void test_bounds(void **state)
 }
 
 /* A list of N pairs, and a dict made of it repeatedly, in two bytes each: N * N items. */
-static void test_copies(void **state)
+TEST(test_copies)
 {
-    (void)state;
     enum { N = 20000 };
     sib_alloc_counters counters;
     bytes b = begin();
@@ -337,9 +329,8 @@ static void test_copies(void **state)
     assert_true(counters.bytes_peak < 64 << 20);
 }
 
-static void test_large_pickle(void **state)
+TEST(test_large_pickle)
 {
-    (void)state;
     enum { N = (32 << 20) + 5 };
     bytes b = begin();
     char *text = malloc(N);
@@ -362,9 +353,8 @@ static bytes one_tensor(torch_tensor t)
     return torch_archive(b);
 }
 
-static void test_tensors_refused(void **state)
+TEST(test_tensors_refused)
 {
-    (void)state;
     const int64_t minus[] = {-1, 3}, huge[] = {INT64_MAX, 2}, wide[] = {INT64_C(1) << 40, 1},
                   zeros[] = {0, 0}, four[] = {4, 1};
     const int64_t many[17] = {1};
@@ -405,9 +395,8 @@ static void test_tensors_refused(void **state)
 }
 
 /* A row repeated by a stride of 0, and an empty tensor. */
-static void test_strides(void **state)
+TEST(test_strides)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     checkpoint *c = NULL;
     const int64_t repeat[] = {0, 1}, none[] = {0, 5}, odd[] = {7, 9}, one[] = {1, 3}, rows[] = {4, 3};
@@ -429,9 +418,8 @@ static void test_strides(void **state)
     checkpoint_free(&c);
 }
 
-static void test_legacy_refused(void **state)
+TEST(test_legacy_refused)
 {
-    (void)state;
     refused(replaced(torch_legacy(torch_sample_pickle(true)), "M\xE9\x03", 3, "M\xEA\x03"),
             SIB_ERR_UNSUPPORTED, "1002");
     refused(replaced(torch_legacy(torch_sample_pickle(true)), "endian\x88", 7, "endian\x89"),
@@ -484,32 +472,16 @@ static void test_legacy_refused(void **state)
 }
 
 /* Every truncation of the file is rejected. */
-static void test_cut(void **state)
+TEST(test_cut)
 {
-    (void)state;
     for (size_t k = 6; k < 8; k++)
         file_check_cut(k, 40, false);
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     file_check_memory(torch_archive(torch_sample_pickle(false)));
     file_check_memory(torch_legacy(torch_sample_pickle(true)));
     file_check_memory(wrapped("model", "optimizer"));
     file_check_memory(torch_archive(torch_sample_pickle_4()));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sample),       cmocka_unit_test(test_protocol_4),
-        cmocka_unit_test(test_wrapped),      cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_malformed),    cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_copies),       cmocka_unit_test(test_protocol_5),
-        cmocka_unit_test(test_large_pickle), cmocka_unit_test(test_tensors_refused),
-        cmocka_unit_test(test_strides),      cmocka_unit_test(test_legacy_refused),
-        cmocka_unit_test(test_cut),          cmocka_unit_test(test_memory),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

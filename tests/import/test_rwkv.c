@@ -95,9 +95,8 @@ static double run(sib_model *m, int64_t step)
     return most;
 }
 
-static void logits_are_as_expected(void **state)
+TEST(logits_are_as_expected)
 {
-    (void)state;
     static const struct {
         const char *file, *logits;
         sib_dtype dtype;
@@ -141,9 +140,8 @@ static void logits_are_as_expected(void **state)
     rmdir(made);
 }
 
-static void every_failed_allocation_is_clean(void **state)
+TEST(every_failed_allocation_is_clean)
 {
-    (void)state;
     const char *folder = check_data_folder();
     if (!folder) {
         print_message("skipped for want of the shared data ($SIBYL_DATA)\n");
@@ -165,11 +163,4 @@ static void every_failed_allocation_is_clean(void **state)
         assert_int_equal(check_held(), before);
         assert_true(k < 100000);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(logits_are_as_expected),
-                                       cmocka_unit_test(every_failed_allocation_is_clean)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

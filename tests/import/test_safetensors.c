@@ -1,9 +1,8 @@
 /* safetensors: every element type, and every rule of the header broken. */
 #include "files.h"
 
-static void test_dtypes(void **state)
+TEST(test_dtypes)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     checkpoint *c = NULL;
     bytes data = {0};
@@ -75,9 +74,8 @@ static void refused(const char *header, sib_code code, const char *words)
 #define ENTRY(name, dtype, shape, offsets)                                                                   \
     "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
-static void test_refused(void **state)
+TEST(test_refused)
 {
-    (void)state;
     refused("{" ENTRY("a", "F32", "[3]", "[0,12]") "," ENTRY("b", "F32", "[2]", "[8,16]") "}", SIB_ERR_FORMAT,
             "'b' overlap those of 'a'");
     refused("{" ENTRY("a", "F32", "[4]", "[0,16]") "," ENTRY("b", "F32", "[4]", "[0,16]") "}", SIB_ERR_FORMAT,
@@ -117,9 +115,8 @@ static void test_refused(void **state)
     refused("{}x", SIB_ERR_FORMAT, "no JSON");
 }
 
-static void test_header_length(void **state)
+TEST(test_header_length)
 {
-    (void)state;
     static const uint64_t lengths[] = {3, 100, 100000001, UINT64_MAX, UINT64_MAX - 7, UINT64_C(1) << 63};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         sib_error err = SIB_ERROR_INIT;
@@ -132,18 +129,10 @@ static void test_header_length(void **state)
     }
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     file_check_memory(
         file_safetensors("{\"__metadata__\":{\"a\":\"b\"}," ENTRY("a", "F32", "[2]", "[0,8]") "," ENTRY(
                              "b", "F16", "[2,2]", "[8,16]") "}",
                          "0123456789abcdef", 16));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_dtypes), cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_header_length), cmocka_unit_test(test_memory)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,9 +108,8 @@ static bool same(float got, double expected)
 }
 
 /* Random bytes: every element is the value of the definition, rounded once. */
-static void test_definitions(void **state)
+TEST(test_definitions)
 {
-    (void)state;
     enum { BLOCKS = 300 };
     check_random r = {7};
     for (size_t f = 0; f < sizeof rows / sizeof *rows; f++) {
@@ -138,9 +137,8 @@ static void test_definitions(void **state)
 }
 
 /* A block whose values are known without arithmetic. */
-static void test_known(void **state)
+TEST(test_known)
 {
-    (void)state;
     uint8_t p[34] = {0x00, 0x40, 0x98, 0xF0}; /* d = 2 */
     float out[32];
     weight_format_named("q4_0")->decode(p, 1, out);
@@ -152,9 +150,8 @@ static void test_known(void **state)
 }
 
 /* Parts of a weight equal those of the entire weight, in any type. */
-static void test_parts(void **state)
+TEST(test_parts)
 {
-    (void)state;
     check_random r = {9};
     for (size_t f = 0; f < sizeof rows / sizeof *rows; f++) {
         enum { N = 256 * 9 };
@@ -185,9 +182,8 @@ static void test_parts(void **state)
     }
 }
 
-static void test_sizes(void **state)
+TEST(test_sizes)
 {
-    (void)state;
     uint64_t size;
     const weight_format *q = weight_format_named("q4_k"), *f = weight_format_of(SIB_F32);
     assert_false(weight_format_bytes(q, 2, (const int64_t[]){256, 255}, &size));
@@ -205,11 +201,4 @@ static void test_sizes(void **state)
     assert_string_equal(name, "Q2_K");
     assert_null(weight_format_of_ggml(4711, &name));
     assert_ptr_equal(weight_format_of_ggml(30, &name), weight_format_of(SIB_BF16));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_definitions), cmocka_unit_test(test_known),
-                                       cmocka_unit_test(test_parts), cmocka_unit_test(test_sizes)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

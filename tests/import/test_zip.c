@@ -43,9 +43,8 @@ static void accepted(bytes b)
     checkpoint_free(&c);
 }
 
-static void test_accepted(void **state)
+TEST(test_accepted)
 {
-    (void)state;
     accepted(archive(NULL, false));
     accepted(archive(NULL, true));
     accepted(archive(&(zip_lie){.wide = true}, true));
@@ -57,9 +56,8 @@ static void test_accepted(void **state)
     accepted(b);
 }
 
-static void test_entries_refused(void **state)
+TEST(test_entries_refused)
 {
-    (void)state;
     refused(archive(&(zip_lie){.method = 8}, false), SIB_ERR_UNSUPPORTED,
             "'m/data/0' is compressed (method 8)");
     refused(archive(&(zip_lie){.method = 8, .size = 0xFFFFFFF0u, .packed = 24}, false), SIB_ERR_UNSUPPORTED,
@@ -82,9 +80,8 @@ static void test_entries_refused(void **state)
 }
 
 /* Two entries over the same bytes: the header of the second is inside the first. */
-static void test_overlap(void **state)
+TEST(test_overlap)
 {
-    (void)state;
     zip_writer inner = {0}, z = {0};
     bytes p = pickle_of_one();
     zip_add(&inner, "m/data/0", six_floats, sizeof six_floats, NULL);
@@ -101,9 +98,8 @@ static void test_overlap(void **state)
     refused(zip_end(&again, false), SIB_ERR_FORMAT, "'m/data/0' overlaps entry 'm/data/1'");
 }
 
-static void test_names(void **state)
+TEST(test_names)
 {
-    (void)state;
     zip_writer z = {0};
     bytes p = pickle_of_one();
     zip_add(&z, "m/data.pkl", p.data, p.n, NULL);
@@ -131,9 +127,8 @@ static bytes with_end(size_t at, const char *what, size_t n)
     return b;
 }
 
-static void test_end(void **state)
+TEST(test_end)
 {
-    (void)state;
     refused(with_end(0, "XX", 2), SIB_ERR_FORMAT, "no directory at its end");
     refused(with_end(20, "\1", 1), SIB_ERR_FORMAT, "no directory at its end");
     refused(with_end(4, "\1", 1), SIB_ERR_UNSUPPORTED, "more than one disk");
@@ -147,12 +142,4 @@ static void test_end(void **state)
     b = archive(NULL, true);
     memset(b.data + b.n - 22 - 20 - 56 + 32, 0xFF, 8); /* its number of entries */
     refused(b, SIB_ERR_FORMAT, "has room for 2 entries");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_accepted),
-                                       cmocka_unit_test(test_entries_refused), cmocka_unit_test(test_overlap),
-                                       cmocka_unit_test(test_names), cmocka_unit_test(test_end)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,9 +27,8 @@ static inline const char *in_folder(const char *name)
     return out;
 }
 
-static inline int drop_folder(void **state)
+static inline int drop_folder(void)
 {
-    (void)state;
     DIR *d = opendir(jobs_folder);
     for (struct dirent *e = readdir(d); e; e = readdir(d))
         if (e->d_name[0] != '.')

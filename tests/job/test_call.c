@@ -93,9 +93,8 @@ static void expect(sib_value *v, sib_dtype dtype, size_t rank, const int64_t *di
     sib_value_free(&v);
 }
 
-static void state_goes_from_call_to_call(void **state)
+TEST(state_goes_from_call_to_call)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = counting();
     calls c =
@@ -152,9 +151,8 @@ static const char encoder_decoder[] =
     "\"d\": {\"model\": \"m\", \"inputs\": {\"tokens\": \"tokens\"}, \"outputs\": {\"logits\": \"logits\"},"
     " \"state\": {\"p.*\": \"q.*\"}, \"of\": \"e\", \"context\": {\"c.*\": \"k.*\"}}";
 
-static void context_comes_from_another_call(void **state)
+TEST(context_comes_from_another_call)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = two_parts();
     calls c = calls_of(&t, encoder_decoder);
@@ -173,9 +171,8 @@ static void context_comes_from_another_call(void **state)
     calls_end(&c);
 }
 
-static void states_are_reordered_by_rows(void **state)
+TEST(states_are_reordered_by_rows)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = two_parts();
     calls c = calls_of(&t, encoder_decoder);
@@ -204,9 +201,8 @@ static tiny adapting(void)
     return t;
 }
 
-static void values_are_brought_to_the_model(void **state)
+TEST(values_are_brought_to_the_model)
 {
-    (void)state;
     static const char text[] =
         "\"c\": {\"model\": \"m\", \"inputs\": {\"x\": %s, \"k\": \"k\"}, \"outputs\": {\"y\": "
         "\"y\", \"j\": \"j\"}, \"fixed\": {\"k\": [7, -1]}}";
@@ -260,9 +256,8 @@ static void values_are_brought_to_the_model(void **state)
     calls_end(&c);
 }
 
-static void ports_are_found_by_pattern(void **state)
+TEST(ports_are_found_by_pattern)
 {
-    (void)state;
     tiny t = two_parts();
     calls c = calls_of(&t, "\"e\": {\"model\": \"m\", \"inputs\": {\"mel*\": \"audi*\"}, \"outputs\": "
                            "{\"key.*.x\": \"k.*\", \"as *\": \"he*rd\"}}");
@@ -279,9 +274,8 @@ static void ports_are_found_by_pattern(void **state)
     calls_end(&c);
 }
 
-static void what_a_model_lacks_is_named(void **state)
+TEST(what_a_model_lacks_is_named)
 {
-    (void)state;
     static const struct {
         const char *call, *words;
         sib_code code;
@@ -313,9 +307,8 @@ static void what_a_model_lacks_is_named(void **state)
     }
 }
 
-static void a_state_that_cannot_begin_is_named(void **state)
+TEST(a_state_that_cannot_begin_is_named)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     static const struct {
         const char *dims, *words;
@@ -343,9 +336,8 @@ static void a_state_that_cannot_begin_is_named(void **state)
     }
 }
 
-static void memory_may_fail_anywhere(void **state)
+TEST(memory_may_fail_anywhere)
 {
-    (void)state;
     tiny t = two_parts();
     job_doc *d = doc_of(encoder_decoder);
     sib_model *m = tiny_model(&t);
@@ -378,19 +370,4 @@ static void memory_may_fail_anywhere(void **state)
     }
     sib_model_free(&m);
     job_doc_free(&d);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(state_goes_from_call_to_call),
-        cmocka_unit_test(context_comes_from_another_call),
-        cmocka_unit_test(states_are_reordered_by_rows),
-        cmocka_unit_test(values_are_brought_to_the_model),
-        cmocka_unit_test(ports_are_found_by_pattern),
-        cmocka_unit_test(what_a_model_lacks_is_named),
-        cmocka_unit_test(a_state_that_cannot_begin_is_named),
-        cmocka_unit_test(memory_may_fail_anywhere),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,9 +6,8 @@
 
 #include <sys/stat.h>
 
-static int make_folder(void **state)
+static int make_folder(void)
 {
-    (void)state;
     return mkdtemp(jobs_folder) ? 0 : -1;
 }
 
@@ -43,9 +42,8 @@ static const char *ranks(void)
     return text;
 }
 
-static void files_of_its_folder_alone(void **state)
+TEST(files_of_its_folder_alone)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     char outside[] = "/tmp/sibyl-outside-XXXXXX", up[400];
     int fd = mkstemp(outside);
@@ -67,9 +65,8 @@ static void files_of_its_folder_alone(void **state)
     unlink(outside);
 }
 
-static void memory_may_fail_anywhere(void **state)
+TEST(memory_may_fail_anywhere)
 {
-    (void)state;
     save_text("ranks", ranks());
     sib_code code = SIB_ERR_MEMORY;
     for (uint64_t allowed = 0; code != SIB_OK; allowed++) {
@@ -83,9 +80,4 @@ static void memory_may_fail_anywhere(void **state)
     }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(files_of_its_folder_alone),
-                                       cmocka_unit_test(memory_may_fail_anywhere)};
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
-}
+TEST_FIXTURE(make_folder, drop_folder)

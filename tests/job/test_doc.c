@@ -61,9 +61,8 @@ static job_doc *read_base(void)
     return d;
 }
 
-static void a_right_document_is_read(void **state)
+TEST(a_right_document_is_read)
 {
-    (void)state;
     job_doc *d = read_base();
     assert_string_equal(d->kind, "test");
     assert_string_equal(d->text, "words");
@@ -270,9 +269,8 @@ static const fault faults[] = {
     {"\"how\"", "\"../how\"", BAD, "/outputs/../how", "is no name"},
 };
 
-static void every_fault_is_told_with_its_path(void **state)
+TEST(every_fault_is_told_with_its_path)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
         const fault *f = &faults[i];
         char *text = changed(f->old, f->new), place[200];
@@ -292,9 +290,8 @@ static void every_fault_is_told_with_its_path(void **state)
 }
 
 /* Invalid documents that are not variants of the base. */
-static void what_is_no_document_is_refused(void **state)
+TEST(what_is_no_document_is_refused)
 {
-    (void)state;
     static const struct {
         const char *text, *words;
     } cases[] = {
@@ -352,9 +349,8 @@ static char *nested(size_t depth, bool ends)
     return text;
 }
 
-static void loops_end_and_are_not_too_deep(void **state)
+TEST(loops_end_and_are_not_too_deep)
 {
-    (void)state;
     const struct {
         size_t depth;
         bool ends;
@@ -378,9 +374,8 @@ static void loops_end_and_are_not_too_deep(void **state)
     }
 }
 
-static void a_place_in_bad_json_is_a_byte(void **state)
+TEST(a_place_in_bad_json_is_a_byte)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     job_doc *d = NULL;
     static const char text[] = "{\"sibyl_job\": 1,\n \"kind\" 3}";
@@ -389,9 +384,8 @@ static void a_place_in_bad_json_is_a_byte(void **state)
     assert_non_null(strstr(err.message, "line 2"));
 }
 
-static void memory_may_fail_anywhere(void **state)
+TEST(memory_may_fail_anywhere)
 {
-    (void)state;
     sib_code code = SIB_ERR_MEMORY;
     uint64_t allowed = 0;
     for (; code != SIB_OK; allowed++) {
@@ -404,14 +398,4 @@ static void memory_may_fail_anywhere(void **state)
         job_doc_free(&d);
     }
     assert_true(allowed > 20);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_right_document_is_read),       cmocka_unit_test(every_fault_is_told_with_its_path),
-        cmocka_unit_test(what_is_no_document_is_refused), cmocka_unit_test(loops_end_and_are_not_too_deep),
-        cmocka_unit_test(a_place_in_bad_json_is_a_byte),  cmocka_unit_test(memory_may_fail_anywhere),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,9 +8,8 @@
 
 #define MOST_BYTES (64 << 10)
 
-static int make_folder(void **state)
+static int make_folder(void)
 {
-    (void)state;
     if (!mkdtemp(jobs_folder))
         return -1;
     tiny t = counting();
@@ -219,9 +218,8 @@ static void try_it(const char *text, const sib_tensor *sound, size_t *n_read, si
     assert_int_equal(check_held(), before);
 }
 
-static void changed_documents_do_no_harm(void **state)
+TEST(changed_documents_do_no_harm)
 {
-    (void)state;
     const char *number = getenv("SIBYL_MUTATIONS"), *seed = getenv("SIBYL_MUTATION_SEED");
     size_t n = number ? (size_t)atoll(number) : 600, n_read = 0, n_run = 0;
     check_random r = {seed ? (uint64_t)atoll(seed) : 31};
@@ -249,8 +247,4 @@ static void changed_documents_do_no_harm(void **state)
     assert_true(n < 300 || (n_read > n / 20 && n_run > 0));
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(changed_documents_do_no_harm)};
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
-}
+TEST_FIXTURE(make_folder, drop_folder)

@@ -13,9 +13,8 @@ static double logit(int i, int k)
     return (i + 1) * sin(i + 3.0 * k);
 }
 
-static int make_folder(void **state)
+static int make_folder(void)
 {
-    (void)state;
     if (!mkdtemp(jobs_folder))
         return -1;
     tiny t = tiny_begin();
@@ -63,9 +62,8 @@ static sib_tensor *sound(size_t n)
     return t;
 }
 
-static void features_are_those_of_sib_mel_compute(void **state)
+TEST(features_are_those_of_sib_mel_compute)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_job *j = node_job(
         "features", "",
@@ -118,9 +116,8 @@ static void features_are_those_of_sib_mel_compute(void **state)
     sib_job_free(&j);
 }
 
-static void windows_hold_what_comes_before(void **state)
+TEST(windows_hold_what_comes_before)
 {
-    (void)state;
     sib_job *j = node_job(
         "windows", "",
         "\"audio\": \"audio\", \"size\": \"number\", \"context\": {\"type\": \"number\", \"default\": "
@@ -188,9 +185,8 @@ typedef struct spans_case {
     const char *spans;                            /* "begin-end ..." in ms */
 } spans_case;
 
-static void spans_follow_the_rules(void **state)
+TEST(spans_follow_the_rules)
 {
-    (void)state;
     static const spans_case cases[] = {
         {"0000000000", 20, 20, 0, 0, ""},
         {"9999999999", 20, 20, 0, 0, "0-100"},
@@ -262,9 +258,8 @@ static void spans_follow_the_rules(void **state)
 
 /* ---- Text ---------------------------------------------------------------------------------------------- */
 
-static void text_becomes_tokens(void **state)
+TEST(text_becomes_tokens)
 {
-    (void)state;
     sib_job *j =
         node_job("tokenize", "\"tokenizer\": \"t\",",
                  "\"text\": {\"type\": \"text\", \"default\": null}, \"tokens\": {\"type\": \"tokens\", "
@@ -302,9 +297,8 @@ static sib_code on_text(void *context, const char *text, size_t size, sib_error 
 
 /* The bytes of a text as tokens, one by one: logits of one row each, the byte's by far the largest. The last
    iteration knows that it is the last: its token is a stop token of the sampler, or max_tokens is reached. */
-static void text_is_given_as_far_as_it_is_certain(void **state)
+TEST(text_is_given_as_far_as_it_is_certain)
 {
-    (void)state;
     static const struct {
         const char *text, *stops, *parts;
         bool end; /* a stop text was found */
@@ -391,9 +385,8 @@ static sib_job *sample_job(void)
         "\"$it.logprob\"}}], \"outputs\": {\"ids\": \"$l.ids\", \"shown\": \"$l.shown\", \"p\": \"$l.p\"}}");
 }
 
-static void draws_have_the_distribution_that_is_asked_for(void **state)
+TEST(draws_have_the_distribution_that_is_asked_for)
 {
-    (void)state;
     enum { N = 6, DRAWS = 20000 };
     static const double logits[N] = {1, 2.5, -0.5, 2, 0.2, 1.4};
     static const struct {
@@ -446,9 +439,8 @@ static void draws_have_the_distribution_that_is_asked_for(void **state)
     sib_job_free(&j);
 }
 
-static void the_choice_is_made_by_its_rules(void **state)
+TEST(the_choice_is_made_by_its_rules)
 {
-    (void)state;
     sib_job *j = sample_job();
     sib_tensor *t = tiny_tensor(SIB_F16, DIMS(2, 4), OF(9, 9, 9, 9, 1, 3, 3, -2)); /* the last row is used */
     sib_job_value in[6] = {a_tensor("logits", t), a_number("draws", 4), a_number("temperature", 0)};
@@ -492,9 +484,8 @@ static void the_choice_is_made_by_its_rules(void **state)
     sib_job_free(&j);
 }
 
-static void the_same_seed_chooses_the_same(void **state)
+TEST(the_same_seed_chooses_the_same)
 {
-    (void)state;
     sib_job *j = sample_job();
     double even[50] = {0};
     sib_tensor *t = tiny_tensor(SIB_F32, DIMS(50), even);
@@ -511,9 +502,8 @@ static void the_same_seed_chooses_the_same(void **state)
     sib_job_free(&j);
 }
 
-static void what_cannot_be_chosen_from_is_refused(void **state)
+TEST(what_cannot_be_chosen_from_is_refused)
 {
-    (void)state;
     sib_job *j = sample_job();
     static const struct {
         double logits[3];
@@ -557,9 +547,8 @@ static void what_cannot_be_chosen_from_is_refused(void **state)
 
 /* ---- The score of a text ------------------------------------------------------------------------------- */
 
-static void a_score_is_what_its_definition_says(void **state)
+TEST(a_score_is_what_its_definition_says)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_job *j = node_job("score", "\"calls\": {\"model\": \"c\"},",
                           "\"tokens\": \"tokens\", \"chunk\": {\"type\": \"number\", \"default\": null}",
@@ -607,19 +596,4 @@ static void a_score_is_what_its_definition_says(void **state)
     sib_job_free(&j);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(features_are_those_of_sib_mel_compute),
-        cmocka_unit_test(windows_hold_what_comes_before),
-        cmocka_unit_test(spans_follow_the_rules),
-        cmocka_unit_test(text_becomes_tokens),
-        cmocka_unit_test(text_is_given_as_far_as_it_is_certain),
-        cmocka_unit_test(draws_have_the_distribution_that_is_asked_for),
-        cmocka_unit_test(the_choice_is_made_by_its_rules),
-        cmocka_unit_test(the_same_seed_chooses_the_same),
-        cmocka_unit_test(what_cannot_be_chosen_from_is_refused),
-        cmocka_unit_test(a_score_is_what_its_definition_says),
-    };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
-}
+TEST_FIXTURE(make_folder, drop_folder)

@@ -3,9 +3,8 @@
 
 #include <pthread.h>
 
-static int make_folder(void **state)
+static int make_folder(void)
 {
-    (void)state;
     if (!mkdtemp(jobs_folder))
         return -1;
     tiny t = counting();
@@ -41,9 +40,8 @@ static sib_tensor *rows(size_t n)
     return tiny_tensor(SIB_F32, 2, dims, values);
 }
 
-static void a_loop_goes_over_rows_with_state(void **state)
+TEST(a_loop_goes_over_rows_with_state)
 {
-    (void)state;
     sib_job *j = job_of(over_rows);
     sib_tensor *x = rows(3);
     sib_job_value in = a_tensor("x", x);
@@ -69,9 +67,8 @@ static void a_loop_goes_over_rows_with_state(void **state)
     sib_job_free(&j);
 }
 
-static void outputs_outlive_what_was_given(void **state)
+TEST(outputs_outlive_what_was_given)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_job *j = job_of(over_rows);
     float memory[] = {1, 2, 3, 4};
@@ -86,9 +83,8 @@ static void outputs_outlive_what_was_given(void **state)
     sib_job_result_free(&r);
 }
 
-static void values_become_what_ports_hold(void **state)
+TEST(values_become_what_ports_hold)
 {
-    (void)state;
     sib_job *j = job_of(over_rows);
     sib_job_result *r;
     sib_job_value given[] = {numbers("x", 2, OF(5, 6)), a_number("first", 3)};
@@ -143,9 +139,8 @@ static sib_tensor *abc(void)
     return tiny_tensor(SIB_F32, 1, &dims, values);
 }
 
-static void a_loop_collects_every_type(void **state)
+TEST(a_loop_collects_every_type)
 {
-    (void)state;
     sib_job *j = job_of(chosen);
     sib_tensor *logits = abc();
     sib_job_value in[] = {a_tensor("logits", logits), a_number("turns", 3)};
@@ -164,9 +159,8 @@ static void a_loop_collects_every_type(void **state)
     sib_job_free(&j);
 }
 
-static void a_loop_ends_where_it_should(void **state)
+TEST(a_loop_ends_where_it_should)
 {
-    (void)state;
     sib_job *j = job_of(chosen);
     sib_tensor *logits = abc();
     int32_t b = 'b';
@@ -232,9 +226,8 @@ static sib_code hear(void *context, const char *path, const sib_tensor *t, sib_e
     return h->n == h->fails_at ? SIB_ERR_VALUE : SIB_OK;
 }
 
-static void loops_stand_in_one_another_and_are_tapped(void **state)
+TEST(loops_stand_in_one_another_and_are_tapped)
 {
-    (void)state;
     sib_job *j = job_of(nested);
     sib_tensor *x = tiny_tensor(SIB_F32, DIMS(2, 2, 1), OF(10, 20, 30, 40));
     sib_job_value in = a_tensor("x", x);
@@ -287,9 +280,8 @@ static void loops_stand_in_one_another_and_are_tapped(void **state)
     sib_job_free(&j);
 }
 
-static void only_what_is_needed_runs(void **state)
+TEST(only_what_is_needed_runs)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     /* `bad` would fail if it ran: it has no input */
     sib_job *j = job_of(HEAD TOKENIZE
@@ -318,9 +310,8 @@ static void only_what_is_needed_runs(void **state)
     sib_job_free(&j);
 }
 
-static void inputs_are_told_by_name(void **state)
+TEST(inputs_are_told_by_name)
 {
-    (void)state;
     sib_job *j = job_of(over_rows);
     sib_tensor *x = rows(1);
     static const double none = 0;
@@ -357,9 +348,8 @@ static void inputs_are_told_by_name(void **state)
     sib_job_free(&j);
 }
 
-static void a_run_is_cancelled(void **state)
+TEST(a_run_is_cancelled)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_job *j = job_of(nested);
     sib_tensor *x = tiny_tensor(SIB_F32, DIMS(2, 2, 1), OF(10, 20, 30, 40));
@@ -392,9 +382,8 @@ static sib_code on_text(void *context, const char *text, size_t size, sib_error 
     return SIB_OK;
 }
 
-static void what_callbacks_say_ends_the_run(void **state)
+TEST(what_callbacks_say_ends_the_run)
 {
-    (void)state;
     sib_job *j = job_of(nested);
     sib_tensor *x = tiny_tensor(SIB_F32, DIMS(2, 2, 1), OF(10, 20, 30, 40));
     sib_job_value in = a_tensor("x", x);
@@ -454,9 +443,8 @@ static void *run_often(void *context)
     return NULL;
 }
 
-static void threads_share_a_job(void **state)
+TEST(threads_share_a_job)
 {
-    (void)state;
     sib_job *j = job_of(over_rows);
     runner all[3];
     pthread_t threads[3];
@@ -471,9 +459,8 @@ static void threads_share_a_job(void **state)
     sib_job_free(&j);
 }
 
-static void memory_may_fail_anywhere(void **state)
+TEST(memory_may_fail_anywhere)
 {
-    (void)state;
     sib_code code = SIB_ERR_MEMORY;
     sib_job_options options = {.threads = 1};
     uint64_t allowed = 0;
@@ -527,21 +514,4 @@ static void memory_may_fail_anywhere(void **state)
     assert_int_equal(after.bytes_current, before.bytes_current);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_loop_goes_over_rows_with_state),
-        cmocka_unit_test(outputs_outlive_what_was_given),
-        cmocka_unit_test(values_become_what_ports_hold),
-        cmocka_unit_test(a_loop_collects_every_type),
-        cmocka_unit_test(a_loop_ends_where_it_should),
-        cmocka_unit_test(loops_stand_in_one_another_and_are_tapped),
-        cmocka_unit_test(only_what_is_needed_runs),
-        cmocka_unit_test(inputs_are_told_by_name),
-        cmocka_unit_test(a_run_is_cancelled),
-        cmocka_unit_test(what_callbacks_say_ends_the_run),
-        cmocka_unit_test(threads_share_a_job),
-        cmocka_unit_test(memory_may_fail_anywhere),
-    };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
-}
+TEST_FIXTURE(make_folder, drop_folder)

@@ -4,9 +4,8 @@
 
 #include <jansson.h>
 
-static int make_folder(void **state)
+static int make_folder(void)
 {
-    (void)state;
     return mkdtemp(jobs_folder) ? 0 : -1;
 }
 
@@ -67,9 +66,8 @@ static void expect_json(const json_t *j, const char *place, const char *text)
     json_decref(expected);
 }
 
-static void models_that_generate_text(void **state)
+TEST(models_that_generate_text)
 {
-    (void)state;
     static const char *const pairs[][2] = {{"sibyl.recipe", "rwkv"},
                                            {"tokenizer", "bytes"},
                                            {"stop_tokens", "[0, 3]"},
@@ -121,9 +119,8 @@ static tiny whisper_like(void)
     return t;
 }
 
-static void models_of_whisper(void **state)
+TEST(models_of_whisper)
 {
-    (void)state;
     static const char *const pairs[][2] = {{"sibyl.recipe", "whisper"},
                                            {"n_text_ctx", "99"},
                                            {"n_vocab", "51864"},
@@ -167,9 +164,8 @@ static tiny silero_like(bool rate)
     return t;
 }
 
-static void models_of_silero(void **state)
+TEST(models_of_silero)
 {
-    (void)state;
     for (int rate = 0; rate < 2; rate++) {
         tiny t = silero_like(rate);
         save_model(&t, "vad.onnx");
@@ -180,9 +176,8 @@ static void models_of_silero(void **state)
     }
 }
 
-static void other_models_are_refused(void **state)
+TEST(other_models_are_refused)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     char *text = NULL;
     sib_job *j = NULL;
@@ -202,9 +197,8 @@ static void other_models_are_refused(void **state)
     assert_null(text);
 }
 
-static void a_document_is_found_where_it_stands(void **state)
+TEST(a_document_is_found_where_it_stands)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_job *j = NULL;
     char *text = NULL;
@@ -250,9 +244,8 @@ static void a_document_is_found_where_it_stands(void **state)
     sib_free(text);
 }
 
-static void a_document_is_stored(void **state)
+TEST(a_document_is_stored)
 {
-    (void)state;
     static const char *const pairs[][2] = {{"sibyl.recipe", "rwkv"}, {"tokenizer", "bytes"}};
     sib_error err = SIB_ERROR_INIT;
     sib_job *j;
@@ -295,9 +288,8 @@ static void a_document_is_stored(void **state)
 }
 
 /* Numbers of the metadata have a decimal point in every locale. */
-static void numbers_in_another_locale(void **state)
+TEST(numbers_in_another_locale)
 {
-    (void)state;
     static const char *const pairs[][2] = {
         {"sibyl.recipe", "rwkv"}, {"tokenizer", "bytes"}, {"initial.state.0", "-2.5"}};
     comma_locale_enter();
@@ -310,13 +302,4 @@ static void numbers_in_another_locale(void **state)
     json_decref(j);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(models_that_generate_text), cmocka_unit_test(numbers_in_another_locale),
-        cmocka_unit_test(models_of_whisper),         cmocka_unit_test(models_of_silero),
-        cmocka_unit_test(other_models_are_refused),  cmocka_unit_test(a_document_is_found_where_it_stands),
-        cmocka_unit_test(a_document_is_stored),
-    };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
-}
+TEST_FIXTURE(make_folder, drop_folder)

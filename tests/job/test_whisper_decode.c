@@ -132,9 +132,8 @@ static void check_prompt(const set *s, size_t n, const int32_t *expected)
     assert_memory_equal(s->tree.prompt, expected, n * sizeof *expected);
 }
 
-static void test_prompts_are_cut_to_half_the_context(void **state)
+TEST(test_prompts_are_cut_to_half_the_context)
 {
-    (void)state;
     set s;
     whisper_options o = plain();
     int32_t previous[40];
@@ -152,9 +151,8 @@ static void test_prompts_are_cut_to_half_the_context(void **state)
     set_close(&s);
 }
 
-static void test_hotwords_stand_in_front_and_the_past_gives_way(void **state)
+TEST(test_hotwords_stand_in_front_and_the_past_gives_way)
 {
-    (void)state;
     set s;
     whisper_options o = plain();
     o.hotwords = "  xy ";
@@ -178,9 +176,8 @@ static void test_hotwords_stand_in_front_and_the_past_gives_way(void **state)
     set_close(&s);
 }
 
-static void test_prefixes_are_cut_as_openai_whisper_cuts_them(void **state)
+TEST(test_prefixes_are_cut_as_openai_whisper_cuts_them)
 {
-    (void)state;
     static const struct {
         size_t sample_len, first,
             n; /* characters of "0123456789" that remain; the blank before them is number 0 */
@@ -199,9 +196,8 @@ static void test_prefixes_are_cut_as_openai_whisper_cuts_them(void **state)
     }
 }
 
-static void test_prefixes_that_leave_no_room_are_refused(void **state)
+TEST(test_prefixes_that_leave_no_room_are_refused)
 {
-    (void)state;
     set s;
     whisper_options o = plain();
     o.prefix = "0123456789012345678901234567890123456789012345678901234567890123456789";
@@ -217,9 +213,8 @@ static const branch chain[] = {{{0}, {A, B, 0}, {2, 1}},
                                {{A, C, 0}, {EOT, B, 0}, {4, 3}},
                                {{B, 0}, {EOT, 0}, {9}}};
 
-static void test_greedy_takes_the_most_probable(void **state)
+TEST(test_greedy_takes_the_most_probable)
 {
-    (void)state;
     set s;
     whisper_options o = plain();
     set_open(&s, &o, chain, 4);
@@ -235,9 +230,8 @@ static void test_greedy_takes_the_most_probable(void **state)
     set_close(&s);
 }
 
-static void test_of_equal_tokens_the_first_is_taken(void **state)
+TEST(test_of_equal_tokens_the_first_is_taken)
 {
-    (void)state;
     set s;
     whisper_options o = plain();
     static const branch equal[] = {{{0}, {C, A, B, 0}, {1, 1, 1}}};
@@ -257,9 +251,8 @@ static void endless_fill(fed_model *m, const int32_t *tokens, size_t n, float *l
     logits[A] = 10;
 }
 
-static void test_sample_len_ends_a_window(void **state)
+TEST(test_sample_len_ends_a_window)
 {
-    (void)state;
     set s;
     whisper_options o = plain();
     o.sample_len = 5;
@@ -271,9 +264,8 @@ static void test_sample_len_ends_a_window(void **state)
     set_close(&s);
 }
 
-static void test_the_context_ends_a_window(void **state)
+TEST(test_the_context_ends_a_window)
 {
-    (void)state;
     set s;
     whisper_options o = plain();
     o.sample_len = 1000;
@@ -284,9 +276,8 @@ static void test_the_context_ends_a_window(void **state)
     set_close(&s);
 }
 
-static void test_repetition_compresses(void **state)
+TEST(test_repetition_compresses)
 {
-    (void)state;
     set s;
     whisper_options o = plain();
     o.sample_len = 40;
@@ -302,9 +293,8 @@ static void test_repetition_compresses(void **state)
     set_close(&s);
 }
 
-static void test_broken_logits_are_refused(void **state)
+TEST(test_broken_logits_are_refused)
 {
-    (void)state;
     for (size_t beams = 0; beams < 3; beams += 2) {
         set s;
         whisper_options o = plain();
@@ -320,9 +310,8 @@ static void test_broken_logits_are_refused(void **state)
 
 /* ---- Samples ------------------------------------------------------------------------------------------- */
 
-static void test_samples_follow_the_probabilities(void **state)
+TEST(test_samples_follow_the_probabilities)
 {
-    (void)state;
     set s;
     whisper_options o = plain();
     static const branch die[] = {{{0}, {A, B, C, 0}, {1, 2, 3}}};
@@ -343,9 +332,8 @@ static void test_samples_follow_the_probabilities(void **state)
     set_close(&s);
 }
 
-static void test_draws_are_even_and_unlike(void **state)
+TEST(test_draws_are_even_and_unlike)
 {
-    (void)state;
     double sum = 0, products = 0, last = 0.5;
     enum { N = 100000 };
     for (uint64_t i = 0; i < N; i++) {
@@ -361,9 +349,8 @@ static void test_draws_are_even_and_unlike(void **state)
     assert_true(whisper_draw(1, 2, 3) != whisper_draw(1, 3, 2));
 }
 
-static void test_the_best_of_samples_wins(void **state)
+TEST(test_the_best_of_samples_wins)
 {
-    (void)state;
     set s;
     whisper_options o = plain();
     static const branch two[] = {
@@ -383,9 +370,8 @@ static void test_the_best_of_samples_wins(void **state)
     set_close(&s);
 }
 
-static void test_a_seed_gives_the_same_again(void **state)
+TEST(test_a_seed_gives_the_same_again)
 {
-    (void)state;
     static const branch wide[] = {{{0}, {A, B, C, 'x', 'y', 0}, {1, 1, 1, 1, 1}}};
     int32_t first[3];
     size_t unlike = 0;
@@ -415,9 +401,8 @@ static const branch garden[] = {{{0}, {A, B, 0}, {2, 1.5F}},
                                 {{B, 0}, {C, 0}, {6}},
                                 {{B, C, 0}, {EOT, 0}, {6}}};
 
-static void test_beams_find_what_greed_misses(void **state)
+TEST(test_beams_find_what_greed_misses)
 {
-    (void)state;
     set s;
     whisper_options o = plain();
     set_open(&s, &o, garden, 4);
@@ -440,9 +425,8 @@ static const branch late[] = {{{0}, {A, B, 0}, {1, 0.9F}},  {{A, 0}, {EOT, 'x', 
                               {{A, 'x', 0}, {EOT, 0}, {0}}, {{B, 0}, {C, 0}, {6}},
                               {{B, C, 0}, {'d', 0}, {6}},   {{B, C, 'd', 0}, {EOT, 0}, {6}}};
 
-static void test_patience_waits_for_more(void **state)
+TEST(test_patience_waits_for_more)
 {
-    (void)state;
     static const struct {
         double patience;
         size_t steps, n;
@@ -463,9 +447,8 @@ static void test_patience_waits_for_more(void **state)
     }
 }
 
-static void test_length_penalty_ranks(void **state)
+TEST(test_length_penalty_ranks)
 {
-    (void)state;
     /* two ends: one token of -1, or three with a sum of -1.3 */
     static const branch ends[] = {
         {{0}, {A, B, 0}, {0, 0}},         {{A, 0}, {EOT, 0}, {9}},
@@ -486,9 +469,8 @@ static void test_length_penalty_ranks(void **state)
     }
 }
 
-static void test_beams_that_never_end_are_ended(void **state)
+TEST(test_beams_that_never_end_are_ended)
 {
-    (void)state;
     set s;
     whisper_options o = plain();
     o.beam_size = 3;
@@ -502,9 +484,8 @@ static void test_beams_that_never_end_are_ended(void **state)
 
 /* ---- Errors -------------------------------------------------------------------------------------------- */
 
-static void test_a_model_that_fails_is_heard(void **state)
+TEST(test_a_model_that_fails_is_heard)
 {
-    (void)state;
     for (size_t call = 1; call <= 6; call++) {
         set s;
         whisper_options o = plain();
@@ -522,9 +503,8 @@ static void test_a_model_that_fails_is_heard(void **state)
     }
 }
 
-static void test_a_search_can_be_cancelled(void **state)
+TEST(test_a_search_can_be_cancelled)
 {
-    (void)state;
     struct sib_cancel cancel = {true};
     job_watch watch = {.cancel = &cancel};
     set s;
@@ -536,9 +516,8 @@ static void test_a_search_can_be_cancelled(void **state)
     set_close(&s);
 }
 
-static void test_every_allocation_may_fail(void **state)
+TEST(test_every_allocation_may_fail)
 {
-    (void)state;
     for (size_t beams = 0; beams < 4; beams += 3) {
         uint64_t allowed = 0;
         for (bool failed = true; failed; allowed++) {
@@ -558,32 +537,4 @@ static void test_every_allocation_may_fail(void **state)
         }
         assert_true(allowed > 8);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_prompts_are_cut_to_half_the_context),
-        cmocka_unit_test(test_hotwords_stand_in_front_and_the_past_gives_way),
-        cmocka_unit_test(test_prefixes_are_cut_as_openai_whisper_cuts_them),
-        cmocka_unit_test(test_prefixes_that_leave_no_room_are_refused),
-        cmocka_unit_test(test_greedy_takes_the_most_probable),
-        cmocka_unit_test(test_of_equal_tokens_the_first_is_taken),
-        cmocka_unit_test(test_sample_len_ends_a_window),
-        cmocka_unit_test(test_the_context_ends_a_window),
-        cmocka_unit_test(test_repetition_compresses),
-        cmocka_unit_test(test_broken_logits_are_refused),
-        cmocka_unit_test(test_samples_follow_the_probabilities),
-        cmocka_unit_test(test_draws_are_even_and_unlike),
-        cmocka_unit_test(test_the_best_of_samples_wins),
-        cmocka_unit_test(test_a_seed_gives_the_same_again),
-        cmocka_unit_test(test_beams_find_what_greed_misses),
-        cmocka_unit_test(test_patience_waits_for_more),
-        cmocka_unit_test(test_length_penalty_ranks),
-        cmocka_unit_test(test_beams_that_never_end_are_ended),
-        cmocka_unit_test(test_a_model_that_fails_is_heard),
-        cmocka_unit_test(test_a_search_can_be_cancelled),
-        cmocka_unit_test(test_every_allocation_may_fail),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,9 +54,8 @@ static bool may(const set *s, int32_t token)
     return s->logits[token] > -INFINITY;
 }
 
-static void test_text_may_follow_a_pair_and_no_timestamp(void **state)
+TEST(test_text_may_follow_a_pair_and_no_timestamp)
 {
-    (void)state;
     set s;
     whisper_options o = timestamps_only();
     set_open(&s, &o);
@@ -67,9 +66,8 @@ static void test_text_may_follow_a_pair_and_no_timestamp(void **state)
     set_close(&s);
 }
 
-static void test_a_timestamp_behind_text_is_followed_by_another_or_the_end(void **state)
+TEST(test_a_timestamp_behind_text_is_followed_by_another_or_the_end)
 {
-    (void)state;
     set s;
     whisper_options o = timestamps_only();
     set_open(&s, &o);
@@ -78,9 +76,8 @@ static void test_a_timestamp_behind_text_is_followed_by_another_or_the_end(void 
     set_close(&s);
 }
 
-static void test_timestamps_never_go_back_and_segments_last(void **state)
+TEST(test_timestamps_never_go_back_and_segments_last)
 {
-    (void)state;
     set s;
     whisper_options o = timestamps_only();
     set_open(&s, &o);
@@ -91,9 +88,8 @@ static void test_timestamps_never_go_back_and_segments_last(void **state)
     set_close(&s);
 }
 
-static void test_the_first_token_is_an_early_timestamp(void **state)
+TEST(test_the_first_token_is_an_early_timestamp)
 {
-    (void)state;
     set s;
     whisper_options o = timestamps_only();
     o.max_initial_timestamp = 1;
@@ -118,9 +114,8 @@ static void test_the_first_token_is_an_early_timestamp(void **state)
     set_close(&s);
 }
 
-static void test_timestamps_together_outweigh_the_most_probable_text(void **state)
+TEST(test_timestamps_together_outweigh_the_most_probable_text)
 {
-    (void)state;
     set s;
     whisper_options o = timestamps_only();
     set_open(&s, &o);
@@ -136,9 +131,8 @@ static void test_timestamps_together_outweigh_the_most_probable_text(void **stat
     set_close(&s);
 }
 
-static void test_without_timestamps_none_of_it_holds(void **state)
+TEST(test_without_timestamps_none_of_it_holds)
 {
-    (void)state;
     set s;
     whisper_options o = timestamps_only();
     o.without_timestamps = true;
@@ -149,9 +143,8 @@ static void test_without_timestamps_none_of_it_holds(void **state)
     set_close(&s);
 }
 
-static void test_a_text_begins_with_no_blank_and_no_end(void **state)
+TEST(test_a_text_begins_with_no_blank_and_no_end)
 {
-    (void)state;
     set s;
     whisper_options o = timestamps_only();
     o.without_timestamps = true;
@@ -164,9 +157,8 @@ static void test_a_text_begins_with_no_blank_and_no_end(void **state)
     set_close(&s);
 }
 
-static void test_suppressed_tokens_by_name_and_by_kind(void **state)
+TEST(test_suppressed_tokens_by_name_and_by_kind)
 {
-    (void)state;
     set s;
     whisper_options o = timestamps_only();
     o.without_timestamps = true;
@@ -199,9 +191,8 @@ static void test_suppressed_tokens_by_name_and_by_kind(void **state)
     set_close(&s);
 }
 
-static void test_bad_lists_of_tokens_are_refused(void **state)
+TEST(test_bad_lists_of_tokens_are_refused)
 {
-    (void)state;
     set s;
     whisper_options o = timestamps_only();
     set_open(&s, &o);
@@ -217,9 +208,8 @@ static void test_bad_lists_of_tokens_are_refused(void **state)
     set_close(&s);
 }
 
-static void test_tokens_that_are_not_there_are_named(void **state)
+TEST(test_tokens_that_are_not_there_are_named)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tokenizer *bytes = NULL, *tiny = tiny_tokenizer();
     sib_tokenizer_options options = {"bytes", 0};
@@ -239,9 +229,8 @@ static void test_tokens_that_are_not_there_are_named(void **state)
     sib_tokenizer_free(&tiny);
 }
 
-static void test_languages_by_any_name(void **state)
+TEST(test_languages_by_any_name)
 {
-    (void)state;
     assert_string_equal(whisper_language_code("en"), "en");
     assert_string_equal(whisper_language_code("German"), "de");
     assert_string_equal(whisper_language_code("HAITIAN CREOLE"), "ht");
@@ -252,9 +241,8 @@ static void test_languages_by_any_name(void **state)
     assert_true(whisper_language_unspaced("yue") && !whisper_language_unspaced("ko"));
 }
 
-static void test_sums_of_logarithms(void **state)
+TEST(test_sums_of_logarithms)
 {
-    (void)state;
     const float x[] = {1, -INFINITY, 3, 3}, none[] = {-INFINITY, -INFINITY}, broken[] = {0, NAN};
     assert_true(fabs(whisper_log_sum(x, 4) - log(exp(1) + 2 * exp(3))) < 1e-14);
     assert_true(whisper_log_sum(none, 2) == -INFINITY);
@@ -263,9 +251,8 @@ static void test_sums_of_logarithms(void **state)
     assert_int_equal(whisper_argmax(x, 4), 2); /* the first of two equal ones */
 }
 
-static void test_the_first_of_the_greatest(void **state)
+TEST(test_the_first_of_the_greatest)
 {
-    (void)state;
     float x[70];
     for (size_t n = 1; n <= 70; n++)
         for (size_t k = 0; k < 4 * n; k++) {
@@ -283,24 +270,4 @@ static void test_the_first_of_the_greatest(void **state)
         }
     x[0] = NAN;
     assert_int_equal(whisper_argmax(x, 70), 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_first_of_the_greatest),
-        cmocka_unit_test(test_text_may_follow_a_pair_and_no_timestamp),
-        cmocka_unit_test(test_a_timestamp_behind_text_is_followed_by_another_or_the_end),
-        cmocka_unit_test(test_timestamps_never_go_back_and_segments_last),
-        cmocka_unit_test(test_the_first_token_is_an_early_timestamp),
-        cmocka_unit_test(test_timestamps_together_outweigh_the_most_probable_text),
-        cmocka_unit_test(test_without_timestamps_none_of_it_holds),
-        cmocka_unit_test(test_a_text_begins_with_no_blank_and_no_end),
-        cmocka_unit_test(test_suppressed_tokens_by_name_and_by_kind),
-        cmocka_unit_test(test_bad_lists_of_tokens_are_refused),
-        cmocka_unit_test(test_tokens_that_are_not_there_are_named),
-        cmocka_unit_test(test_languages_by_any_name),
-        cmocka_unit_test(test_sums_of_logarithms),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

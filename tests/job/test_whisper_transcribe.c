@@ -60,9 +60,8 @@ static void check_segment(const set *s, size_t i, double start, double end, cons
 
 /* ---- How windows end ----------------------------------------------------------------------------------- */
 
-static void test_segments_between_pairs_and_the_rest_heard_again(void **state)
+TEST(test_segments_between_pairs_and_the_rest_heard_again)
 {
-    (void)state;
     static const tiny_line lines[] = {{0, 0, {TS, A, TS + 100, TS + 100, B, TS + 500, TS + 500, C, 0}, 20, 0},
                                       {1000, 0, {TS + 10, C, TS + 200, 0}, 20, 0},
                                       {4000, 0, {TS, A, 0}, 20, 0}};
@@ -83,9 +82,8 @@ static void test_segments_between_pairs_and_the_rest_heard_again(void **state)
     set_close(&s);
 }
 
-static void test_pairs_with_a_single_timestamp_at_the_end(void **state)
+TEST(test_pairs_with_a_single_timestamp_at_the_end)
 {
-    (void)state;
     static const tiny_line lines[] = {{0, 0, {TS, A, TS + 100, TS + 110, B, TS + 500, 0}, 20, 0},
                                       {3000, 0, {TS + 3, C, 0}, 20, 0}};
     set s;
@@ -100,9 +98,8 @@ static void test_pairs_with_a_single_timestamp_at_the_end(void **state)
     set_close(&s);
 }
 
-static void test_segments_of_no_length_or_text_are_emptied(void **state)
+TEST(test_segments_of_no_length_or_text_are_emptied)
 {
-    (void)state;
     static const tiny_line lines[] = {
         {0, 0, {TS, ' ', '\t', TS + 100, TS + 100, B, TS + 500, TS + 500, 0}, 20, 0},
         {1000, 0, {TS, C, TS + 100, 0}, 20, 0}};
@@ -129,9 +126,8 @@ static void test_segments_of_no_length_or_text_are_emptied(void **state)
     set_close(&s);
 }
 
-static void test_a_recording_of_nothing(void **state)
+TEST(test_a_recording_of_nothing)
 {
-    (void)state;
     set s;
     set_open(&s, NULL, 0);
     s.o.language = NULL;
@@ -142,9 +138,8 @@ static void test_a_recording_of_nothing(void **state)
     set_close(&s);
 }
 
-static void test_windows_that_lead_nowhere_are_stepped_over(void **state)
+TEST(test_windows_that_lead_nowhere_are_stepped_over)
 {
-    (void)state;
     static const tiny_line lines[] = {{0, 0, {A, TS, TS, 0}, 20, 0}, {3000, 0, {B, 0}, 20, 0}};
     set s;
     set_open(&s, lines, 2);
@@ -156,9 +151,8 @@ static void test_windows_that_lead_nowhere_are_stepped_over(void **state)
     set_close(&s);
 }
 
-static void test_steps_are_taken_from_the_farthest(void **state)
+TEST(test_steps_are_taken_from_the_farthest)
 {
-    (void)state;
     /* the second window does not advance */
     static const tiny_line lines[] = {
         {0, 0, {A, TS + 100, TS + 100, 0}, 20, 0}, {200, 0, {B, TS, TS, 0}, 20, 0}, {3200, 0, {C, 0}, 20, 0}};
@@ -178,9 +172,8 @@ static void test_steps_are_taken_from_the_farthest(void **state)
 #define SURE   40
 #define UNSURE 0.5F
 
-static void test_improbable_text_is_tried_again(void **state)
+TEST(test_improbable_text_is_tried_again)
 {
-    (void)state;
     static const tiny_line lines[] = {{0, 0, {TS, A, B, TS + 100, 0}, UNSURE, 0},
                                       {0, 2, {TS, C, TS + 90, 0}, SURE, 0}};
     static const double temperatures[] = {0, 0.3, 0.9};
@@ -202,9 +195,8 @@ static void test_improbable_text_is_tried_again(void **state)
     set_close(&s);
 }
 
-static void test_repetitive_text_is_tried_again(void **state)
+TEST(test_repetitive_text_is_tried_again)
 {
-    (void)state;
     static const tiny_line lines[] = {
         {0,
          0,
@@ -230,9 +222,8 @@ static void test_repetitive_text_is_tried_again(void **state)
     set_close(&s);
 }
 
-static void test_silence_is_skipped_and_not_tried_again(void **state)
+TEST(test_silence_is_skipped_and_not_tried_again)
 {
-    (void)state;
     static const tiny_line lines[] = {{0, 0, {TS, A, TS + 100, TS + 100, 0}, UNSURE, SURE},
                                       {3000, 0, {TS, B, TS + 100, 0}, SURE, 0}};
     set s;
@@ -270,9 +261,8 @@ static const tiny_line three[] = {{0, 0, {TS, A, TS + 100, 0}, SURE, 0},
                                   {3000, 0, {TS, B, TS + 100, 0}, SURE, 0},
                                   {6000, 0, {TS, C, TS + 100, 0}, SURE, 0}};
 
-static void test_windows_are_conditioned_on_what_was_said(void **state)
+TEST(test_windows_are_conditioned_on_what_was_said)
 {
-    (void)state;
     set s;
     set_open(&s, three, 3);
     CHECK_OK(transcribe(&s, 7000), s.err);
@@ -286,9 +276,8 @@ static void test_windows_are_conditioned_on_what_was_said(void **state)
     set_close(&s);
 }
 
-static void test_high_temperatures_end_the_condition(void **state)
+TEST(test_high_temperatures_end_the_condition)
 {
-    (void)state;
     static const double hot[] = {0.51}, warm[] = {0.5};
     set s;
     set_open(&s, three, 3);
@@ -303,9 +292,8 @@ static void test_high_temperatures_end_the_condition(void **state)
     set_close(&s);
 }
 
-static void test_an_initial_prompt_is_given_once_or_carried(void **state)
+TEST(test_an_initial_prompt_is_given_once_or_carried)
 {
-    (void)state;
     set s;
     set_open(&s, three, 3);
     s.o.initial_prompt = " xy  ";
@@ -333,9 +321,8 @@ static void test_an_initial_prompt_is_given_once_or_carried(void **state)
 
 /* ---- Clips, languages, models -------------------------------------------------------------------------- */
 
-static void test_clips_are_all_that_is_heard(void **state)
+TEST(test_clips_are_all_that_is_heard)
 {
-    (void)state;
     static const tiny_line lines[] = {{500, 0, {TS, A, TS + 100, 0}, SURE, 0},
                                       {2000, 0, {TS, B, TS + 50, TS + 50, 0}, SURE, 0},
                                       {2100, 0, {TS, C, TS + 100, 0}, SURE, 0},
@@ -364,9 +351,8 @@ static void test_clips_are_all_that_is_heard(void **state)
     set_close(&s);
 }
 
-static void test_languages_are_detected_or_given(void **state)
+TEST(test_languages_are_detected_or_given)
 {
-    (void)state;
     static const tiny_line lines[] = {{0, 0, {TS, A, TS + 100, 0}, SURE, 0}};
     set s;
     set_open(&s, lines, 1);
@@ -390,9 +376,8 @@ static void test_languages_are_detected_or_given(void **state)
     set_close(&s);
 }
 
-static void test_english_models_have_no_language(void **state)
+TEST(test_english_models_have_no_language)
 {
-    (void)state;
     static const tiny_line lines[] = {{0, 0, {TS, A, TS + 100, 0}, SURE, 0}};
     set s;
     set_open(&s, lines, 1);
@@ -404,9 +389,8 @@ static void test_english_models_have_no_language(void **state)
     set_close(&s);
 }
 
-static void test_smaller_windows_work_alike(void **state)
+TEST(test_smaller_windows_work_alike)
 {
-    (void)state;
     static const tiny_line lines[] = {{0, 0, {TS, A, TS + 20, TS + 20, 0}, SURE, 0},
                                       {40, 0, {TS, B, TS + 40, 0}, SURE, 0},
                                       {140, 0, {TS, C, 0}, SURE, 0}};
@@ -421,9 +405,8 @@ static void test_smaller_windows_work_alike(void **state)
     set_close(&s);
 }
 
-static void test_samples_become_windows(void **state)
+TEST(test_samples_become_windows)
 {
-    (void)state;
     static const tiny_line lines[] = {{0, 0, {TS, A, TS + 20, 0}, SURE, 0}};
     set s;
     set_open(&s, lines, 1);
@@ -495,9 +478,8 @@ static const tiny_line broken[] = {{0, 0, {TS, 'x', 0xE8, 0xAA, TS + 100, 0}, SU
                                    {3000, 0, {TS, 0x9E, 'y', TS + 100, 0}, SURE, 0},
                                    {6000, 0, {TS, '\t', TS + 50, TS + 50, 0xE8, TS + 60, 0}, SURE, 0}};
 
-static void test_text_is_told_in_whole_characters(void **state)
+TEST(test_text_is_told_in_whole_characters)
 {
-    (void)state;
     told t = {0};
     set s;
     set_open(&s, broken, 3);
@@ -515,9 +497,8 @@ static void test_text_is_told_in_whole_characters(void **state)
     set_close(&s);
 }
 
-static void test_callbacks_and_models_may_end_it(void **state)
+TEST(test_callbacks_and_models_may_end_it)
 {
-    (void)state;
     for (size_t call = 1; call <= 9; call++) {
         told t = {.fails_at = call};
         set s;
@@ -552,9 +533,8 @@ static sib_code cancel_then(void *context, const sib_segment *segment, sib_error
     return SIB_OK;
 }
 
-static void test_a_transcription_can_be_cancelled(void **state)
+TEST(test_a_transcription_can_be_cancelled)
 {
-    (void)state;
     struct sib_cancel cancel = {false};
     set s;
     set_open(&s, three, 3);
@@ -576,9 +556,8 @@ static float hear_in_turn(fed_model *m, const int32_t head[2], size_t i, size_t 
     return (float)(-off * off / 8);
 }
 
-static void test_words_say_where_to_go_on(void **state)
+TEST(test_words_say_where_to_go_on)
 {
-    (void)state;
     /* the row after <|notimestamps|>, the fourth, is that of " a", which lasts until the fifth: about
        position 17.5 */
     static const tiny_line lines[] = {{0, 0, {TS, A, TS + 50, TS + 50, 0}, SURE, 0},
@@ -599,9 +578,8 @@ static void test_words_say_where_to_go_on(void **state)
     set_close(&s);
 }
 
-static void test_words_need_a_model_and_room_for_them(void **state)
+TEST(test_words_need_a_model_and_room_for_them)
 {
-    (void)state;
     static const tiny_line lines[] = {{0, 0, {TS, A, TS + 20, 0}, SURE, 0}};
     set s;
     set_open(&s, lines, 1);
@@ -636,9 +614,8 @@ static void test_words_need_a_model_and_room_for_them(void **state)
 
 /* ---- Options ------------------------------------------------------------------------------------------- */
 
-static void test_options_out_of_range_are_named(void **state)
+TEST(test_options_out_of_range_are_named)
 {
-    (void)state;
     static const tiny_line lines[] = {{0, 0, {TS, A, 0}, SURE, 0}};
     static const double bad[] = {0, -1}, infinite[] = {INFINITY}, broken_time[] = {0, NAN}, before[] = {-0.5};
     set s;
@@ -687,9 +664,8 @@ static void test_options_out_of_range_are_named(void **state)
 
 /* ---- Memory -------------------------------------------------------------------------------------------- */
 
-static void test_every_allocation_may_fail(void **state)
+TEST(test_every_allocation_may_fail)
 {
-    (void)state;
     set s;
     set_open(&s, NULL, 0);
     hashed_model h;
@@ -738,35 +714,4 @@ static void test_every_allocation_may_fail(void **state)
     free(mel);
     hashed_close(&h);
     set_close(&s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_segments_between_pairs_and_the_rest_heard_again),
-        cmocka_unit_test(test_pairs_with_a_single_timestamp_at_the_end),
-        cmocka_unit_test(test_segments_of_no_length_or_text_are_emptied),
-        cmocka_unit_test(test_a_recording_of_nothing),
-        cmocka_unit_test(test_windows_that_lead_nowhere_are_stepped_over),
-        cmocka_unit_test(test_steps_are_taken_from_the_farthest),
-        cmocka_unit_test(test_improbable_text_is_tried_again),
-        cmocka_unit_test(test_repetitive_text_is_tried_again),
-        cmocka_unit_test(test_silence_is_skipped_and_not_tried_again),
-        cmocka_unit_test(test_windows_are_conditioned_on_what_was_said),
-        cmocka_unit_test(test_high_temperatures_end_the_condition),
-        cmocka_unit_test(test_an_initial_prompt_is_given_once_or_carried),
-        cmocka_unit_test(test_clips_are_all_that_is_heard),
-        cmocka_unit_test(test_languages_are_detected_or_given),
-        cmocka_unit_test(test_english_models_have_no_language),
-        cmocka_unit_test(test_smaller_windows_work_alike),
-        cmocka_unit_test(test_samples_become_windows),
-        cmocka_unit_test(test_text_is_told_in_whole_characters),
-        cmocka_unit_test(test_callbacks_and_models_may_end_it),
-        cmocka_unit_test(test_a_transcription_can_be_cancelled),
-        cmocka_unit_test(test_words_say_where_to_go_on),
-        cmocka_unit_test(test_words_need_a_model_and_room_for_them),
-        cmocka_unit_test(test_options_out_of_range_are_named),
-        cmocka_unit_test(test_every_allocation_may_fail),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,9 +22,8 @@ static void check_trim(const char *text, const char *expected)
     assert_memory_equal(s.data, expected, s.length);
 }
 
-static void test_blanks_of_every_kind_are_trimmed(void **state)
+TEST(test_blanks_of_every_kind_are_trimmed)
 {
-    (void)state;
     check_trim("", "");
     check_trim(" \t\r\n\v\f\x1c\x1f", "");
     check_trim("  a b ", "a b");
@@ -38,9 +37,8 @@ static void test_blanks_of_every_kind_are_trimmed(void **state)
     check_trim(" \xE8\xAA\x9E ", "\xE8\xAA\x9E");
 }
 
-static void test_broken_characters_are_replaced_as_unicode_says(void **state)
+TEST(test_broken_characters_are_replaced_as_unicode_says)
 {
-    (void)state;
     static const struct {
         const char *bytes, *text;
     } rows[] = {{"", ""},
@@ -70,9 +68,8 @@ static void test_broken_characters_are_replaced_as_unicode_says(void **state)
     }
 }
 
-static void test_characters_wait_for_their_last_byte(void **state)
+TEST(test_characters_wait_for_their_last_byte)
 {
-    (void)state;
     byte_buffer out = {0};
     size_t taken;
     sib_error err = SIB_ERROR_INIT;
@@ -85,9 +82,8 @@ static void test_characters_wait_for_their_last_byte(void **state)
     buf_free(&out);
 }
 
-static void test_letters_are_counted_and_found(void **state)
+TEST(test_letters_are_counted_and_found)
 {
-    (void)state;
     sib_str s = str("a\xE8\xAA\x9E"
                     "b");
     assert_int_equal(whisper_letters(s), 3);
@@ -129,9 +125,8 @@ static void check_word(const words *w, size_t i, const char *text, size_t n_toke
     assert_int_equal(w->list.data[i].n_tokens, n_tokens);
 }
 
-static void test_words_begin_at_blanks_marks_and_special_tokens(void **state)
+TEST(test_words_begin_at_blanks_marks_and_special_tokens)
 {
-    (void)state;
     words w;
     words_open(&w, "en", (int32_t[]){'x', 'y', A, 'b', '.', 'c', ' ', 'd', EOT}, 9);
     assert_int_equal(w.list.n, 5);
@@ -143,9 +138,8 @@ static void test_words_begin_at_blanks_marks_and_special_tokens(void **state)
     words_close(&w);
 }
 
-static void test_some_languages_are_split_at_every_character(void **state)
+TEST(test_some_languages_are_split_at_every_character)
 {
-    (void)state;
     words w;
     words_open(&w, "zh", (int32_t[]){'x', 0xE8, 0xAA, 0x9E, 'y', EOT}, 6);
     assert_int_equal(w.list.n, 4);
@@ -159,9 +153,8 @@ static void test_some_languages_are_split_at_every_character(void **state)
     words_close(&w);
 }
 
-static void test_bytes_that_stay_broken_are_characters_too(void **state)
+TEST(test_bytes_that_stay_broken_are_characters_too)
 {
-    (void)state;
     words w;
     words_open(&w, "zh", (int32_t[]){0xFF, 'a', EOT}, 3);
     assert_int_equal(w.list.n, 3);
@@ -175,9 +168,8 @@ static void test_bytes_that_stay_broken_are_characters_too(void **state)
     words_close(&w);
 }
 
-static void test_marks_join_their_words(void **state)
+TEST(test_marks_join_their_words)
 {
-    (void)state;
     words w;
     words_open(&w, "en", (int32_t[]){A, '!', '?', OPEN, B, ')', '(', C, EOT}, 9);
     assert_int_equal(w.list.n, 9);
@@ -209,9 +201,8 @@ static double cheapest(const double *cost, size_t rows, size_t columns, size_t i
     return here + best;
 }
 
-static void test_paths_are_the_cheapest(void **state)
+TEST(test_paths_are_the_cheapest)
 {
-    (void)state;
     check_random r = {77};
     sib_error err = SIB_ERROR_INIT;
     for (size_t round = 0; round < 300; round++) {
@@ -247,9 +238,8 @@ static void test_paths_are_the_cheapest(void **state)
     assert_true(first[0] == -1 && first[2] == -1);
 }
 
-static void test_medians_are_mirrored_at_the_ends(void **state)
+TEST(test_medians_are_mirrored_at_the_ends)
 {
-    (void)state;
     double x[9] = {5, 1, 4, 9, 2, 8, 3, 7, 6}, out[9];
     whisper_medians(x, 9, out);
     assert_true(out[0] == 4); /* median of 9 4 1 5 1 4 9 */
@@ -326,9 +316,8 @@ static void check_times(const sib_segment *s, size_t i, const char *text, double
                  s->words[i].end, start, end);
 }
 
-static void test_words_lie_where_they_are_attended_to(void **state)
+TEST(test_words_lie_where_they_are_attended_to)
 {
-    (void)state;
     hearing h = {.bounds = {0, 1.24, 1.74, 2.24}};
     whisper_options o;
     whisper_options_default(&o);
@@ -356,9 +345,8 @@ static void place(const double bounds[8], const int32_t *tokens, size_t n, whisp
     time_words(&h, tokens, n, &o, segments);
 }
 
-static void test_words_behind_a_pause_are_cut(void **state)
+TEST(test_words_behind_a_pause_are_cut)
 {
-    (void)state;
     whisper_segments s = {0};
     place((double[8]){0, 10, 10.5, 11}, (int32_t[]){TS + 450, A, B, C, TS + 560}, 5, &s);
     check_times(&s.data[0], 0, " a", 9, 10); /* twice the median of 0.5 s */
@@ -372,9 +360,8 @@ static void test_words_behind_a_pause_are_cut(void **state)
     whisper_segments_cut(&s, 0);
 }
 
-static void test_segments_cut_words_that_are_too_long(void **state)
+TEST(test_segments_cut_words_that_are_too_long)
 {
-    (void)state;
     whisper_segments s = {0};
     place((double[8]){0, 0.5, 1, 10}, (int32_t[]){TS, A, B, C, TS + 100}, 5, &s);
     check_times(&s.data[0], 2, " c", 1, 2);
@@ -386,9 +373,8 @@ static void test_segments_cut_words_that_are_too_long(void **state)
     whisper_segments_cut(&s, 0);
 }
 
-static void test_words_behind_a_sentence_are_cut(void **state)
+TEST(test_words_behind_a_sentence_are_cut)
 {
-    (void)state;
     whisper_segments s = {0};
     place((double[8]){0, 0.5, 1, 8, 8.5}, (int32_t[]){TS, A, '.', B, C, TS + 430}, 6, &s);
     assert_int_equal(s.data[0].n_words, 3);
@@ -397,9 +383,8 @@ static void test_words_behind_a_sentence_are_cut(void **state)
     whisper_segments_cut(&s, 0);
 }
 
-static void test_times_are_hundredths(void **state)
+TEST(test_times_are_hundredths)
 {
-    (void)state;
     hearing h = {.bounds = {0, 0.2, 0.4, 0.6}, .offset = 0.1};
     whisper_options o;
     whisper_options_default(&o);
@@ -416,9 +401,8 @@ static void test_times_are_hundredths(void **state)
     whisper_segments_cut(&s, 0);
 }
 
-static void test_a_text_without_words_keeps_its_times(void **state)
+TEST(test_a_text_without_words_keeps_its_times)
 {
-    (void)state;
     hearing h;
     memset(&h, 0, sizeof h);
     whisper_options o;
@@ -458,9 +442,8 @@ static whisper_segments make_scene(scene *s, size_t n, const double *starts, con
     return (whisper_segments){s->segments, n, n}; /* not on the heap, so nothing may be cut: see own() */
 }
 
-static void test_anomalies_are_short_long_or_improbable(void **state)
+TEST(test_anomalies_are_short_long_or_improbable)
 {
-    (void)state;
     sib_word w[3] = {{" a", 0, 0.5, 0.9}, {" b", 0.5, 1, 0.9}, {".", 1, 1.01, 0.01}};
     sib_segment s = {.words = w, .n_words = 3};
     assert_false(whisper_is_anomaly(&s)); /* punctuation does not count */
@@ -482,9 +465,8 @@ static void test_anomalies_are_short_long_or_improbable(void **state)
     assert_true(whisper_is_anomaly(&s)); /* no words are left, which counts as an anomaly */
 }
 
-static void test_eight_words_tell_and_three_odd_ones_are_enough(void **state)
+TEST(test_eight_words_tell_and_three_odd_ones_are_enough)
 {
-    (void)state;
     sib_word w[12];
     sib_segment s = {.words = w, .n_words = 12};
     for (size_t i = 0; i < 12; i++)
@@ -494,9 +476,8 @@ static void test_eight_words_tell_and_three_odd_ones_are_enough(void **state)
     assert_true(whisper_is_anomaly(&s));
 }
 
-static void test_silence_in_front_of_an_anomaly_is_skipped(void **state)
+TEST(test_silence_in_front_of_an_anomaly_is_skipped)
 {
-    (void)state;
     scene s;
     size_t seek = 6000;
     whisper_segments list = make_scene(&s, 1, (double[]){34.5}, (bool[]){true});
@@ -509,9 +490,8 @@ static void test_silence_in_front_of_an_anomaly_is_skipped(void **state)
     assert_int_equal(list.n, 1);
 }
 
-static void test_unfinished_windows_go_on_by_what_is_left(void **state)
+TEST(test_unfinished_windows_go_on_by_what_is_left)
 {
-    (void)state;
     scene s;
     size_t seek = 0;
     whisper_segments list = make_scene(&s, 1, (double[]){30.2}, (bool[]){false});
@@ -544,9 +524,8 @@ static void own(whisper_segments *list)
     *list = copy;
 }
 
-static void test_anomalies_between_silences_are_cut(void **state)
+TEST(test_anomalies_between_silences_are_cut)
 {
-    (void)state;
     static const struct {
         double starts[3];
         bool odd[3];
@@ -569,32 +548,4 @@ static void test_anomalies_between_silences_are_cut(void **state)
         assert_int_equal(seek, rows[i].seek);
         whisper_segments_cut(&list, 0);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_blanks_of_every_kind_are_trimmed),
-        cmocka_unit_test(test_broken_characters_are_replaced_as_unicode_says),
-        cmocka_unit_test(test_characters_wait_for_their_last_byte),
-        cmocka_unit_test(test_letters_are_counted_and_found),
-        cmocka_unit_test(test_words_begin_at_blanks_marks_and_special_tokens),
-        cmocka_unit_test(test_some_languages_are_split_at_every_character),
-        cmocka_unit_test(test_bytes_that_stay_broken_are_characters_too),
-        cmocka_unit_test(test_marks_join_their_words),
-        cmocka_unit_test(test_paths_are_the_cheapest),
-        cmocka_unit_test(test_medians_are_mirrored_at_the_ends),
-        cmocka_unit_test(test_words_lie_where_they_are_attended_to),
-        cmocka_unit_test(test_words_behind_a_pause_are_cut),
-        cmocka_unit_test(test_segments_cut_words_that_are_too_long),
-        cmocka_unit_test(test_words_behind_a_sentence_are_cut),
-        cmocka_unit_test(test_times_are_hundredths),
-        cmocka_unit_test(test_a_text_without_words_keeps_its_times),
-        cmocka_unit_test(test_anomalies_are_short_long_or_improbable),
-        cmocka_unit_test(test_eight_words_tell_and_three_odd_ones_are_enough),
-        cmocka_unit_test(test_silence_in_front_of_an_anomaly_is_skipped),
-        cmocka_unit_test(test_unfinished_windows_go_on_by_what_is_left),
-        cmocka_unit_test(test_anomalies_between_silences_are_cut),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,19 +60,12 @@ static void chains_an_unknown_value(void *context)
     chain_apply(c, CHAIN_neg, 5, CHAIN_NONE);
 }
 
-static void test_contracts(void **state)
+TEST(test_contracts)
 {
-    (void)state;
     check_asserts(multiplies_into_its_operand, NULL, "mem_are_apart");
     check_asserts(multiplies_by_nothing, NULL, "g->packed || g->b");
     check_asserts(packs_odd_blocks, NULL, "b->block % 2 == 0");
     check_asserts(has_more_products_than_places, NULL, "places || count == 1");
     check_asserts(attends_with_uneven_heads, NULL, "c->heads % c->kv_heads == 0");
     check_asserts(chains_an_unknown_value, NULL, "a < c->n_values");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_contracts)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,9 +143,8 @@ static void check_trial(trial *w, size_t step)
     chain_free(c);
 }
 
-static void broadcasting(void **state)
+TEST(broadcasting)
 {
-    (void)state;
     static const sib_dtype dtypes[] = {SIB_F32, SIB_F16, SIB_F64, SIB_I32, SIB_BF16, SIB_I64, SIB_I16};
     check_random r = {11};
     for (size_t i = 0; i < COUNT(results); i++)
@@ -162,9 +161,8 @@ static void broadcasting(void **state)
 }
 
 /* A chain whose result overwrites its operand, which is read again after the result is computed. */
-static void in_place(void **state)
+TEST(in_place)
 {
-    (void)state;
     int64_t dims[] = {5000};
     float *x = mem_alloc(5000, sizeof *x), *other = mem_alloc(5000, sizeof *other);
     chain *c = chain_create(1, dims);
@@ -183,9 +181,8 @@ static void in_place(void **state)
 }
 
 /* Which chains are recognised as clamps, and with which bounds. */
-static void clamps(void **state)
+TEST(clamps)
 {
-    (void)state;
     static const struct {
         chain_op op[3];
         float number[3]; /* the right operand, except in step 1 */
@@ -242,9 +239,8 @@ static void clamps(void **state)
 }
 
 /* The index of the integer 0 that is a divisor is found. */
-static void divisors(void **state)
+TEST(divisors)
 {
-    (void)state;
     static const chain_op ops[] = {CHAIN_div, CHAIN_mod, CHAIN_fmod};
     int64_t dims[] = {3000};
     int32_t a[3000], b[3000], out[3000];
@@ -331,9 +327,8 @@ static const struct form_row {
 
 /* A form gives the same bits as the single function, so it was joined: of an operand, and of the product of
    three. */
-static void joined(void **state)
+TEST(joined)
 {
-    (void)state;
     int64_t dims[] = {MOST};
     static float x[MOST], cube[MOST], y[MOST], want[MOST];
     check_random r = {3};
@@ -359,9 +354,8 @@ static void joined(void **state)
 }
 
 /* Fails every allocation once: nothing leaks. */
-static void without_memory(void **state)
+TEST(without_memory)
 {
-    (void)state;
     int64_t dims[] = {4, 300};
     float x[300] = {0};
     for (uint64_t after = 0; after < 60; after++) {
@@ -378,13 +372,4 @@ static void without_memory(void **state)
         mem_fail_never();
         chain_free(c);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(broadcasting), cmocka_unit_test(in_place), cmocka_unit_test(divisors),
-        cmocka_unit_test(joined),       cmocka_unit_test(clamps),   cmocka_unit_test(without_memory),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,9 +11,8 @@ static const struct {
 
 static const sib_conv1d_spec one = {1, 1, 1, 1, 1, 1, 0, 1, 1, false};
 
-static void named_shapes(void **state)
+TEST(named_shapes)
 {
-    (void)state;
     static const int64_t shapes[][7] = {/* B, Ci, L, Co, k, s, p */
                                         {1, 8, 50, 16, 3, 1, 1},
                                         {2, 12, 64, 12, 3, 2, 1},
@@ -40,9 +39,8 @@ static int64_t pick(check_random *r, int64_t least, int64_t most)
     return least + (int64_t)(check_u64(r) % (uint64_t)(most - least + 1));
 }
 
-static void random_shapes(void **state)
+TEST(random_shapes)
 {
-    (void)state;
     check_random r = {20};
     for (int round = 0; round < 300;) {
         int64_t groups = pick(&r, 1, 4);
@@ -69,9 +67,8 @@ static void random_shapes(void **state)
 }
 
 /* Shapes at the edges of the splitting of the work. */
-static void odd_shapes(void **state)
+TEST(odd_shapes)
 {
-    (void)state;
     static const sib_conv1d_spec shapes[] = {
         {1, 1, 1, 1, 1, 1, 0, 1, 1, false},
         {1, 1, 1, 1, 1, 1, 40, 1, 1, true},                /* almost all padding */
@@ -101,9 +98,8 @@ static void odd_shapes(void **state)
 }
 
 /* Sums of many equal terms, which round the same way each time: a plain float sum gets them wrong. */
-static void long_sums(void **state)
+TEST(long_sums)
 {
-    (void)state;
     for (int64_t channels = 20000; channels <= 320000; channels *= 4) {
         conv_case c;
         case_make(&c, (sib_conv1d_spec){1, channels, 4, 2, 3, 1, 0, 1, 1, false}, SIB_F32, 1);
@@ -132,9 +128,8 @@ static void same_class(const conv_case *c, const double *expected, bool *any_nan
 }
 
 /* NaN and infinity appear exactly where the definition puts them, zero weights and padding included. */
-static void hostile_values(void **state)
+TEST(hostile_values)
 {
-    (void)state;
     static const double values[] = {NAN, INFINITY, -INFINITY};
     for (size_t d = 0; d < N_DTYPES; d++)
         for (int round = 0; round < 36; round++) {
@@ -159,9 +154,8 @@ static void hostile_values(void **state)
         }
 }
 
-static void overflow_of_dtype(void **state)
+TEST(overflow_of_dtype)
 {
-    (void)state;
     conv_case c;
     case_make(&c, (sib_conv1d_spec){1, 2, 3, 1, 1, 1, 0, 1, 1, false}, SIB_F16, 1);
     for (size_t i = 0; i < c.n_x; i++)
@@ -179,9 +173,8 @@ static void overflow_of_dtype(void **state)
     case_free(&c);
 }
 
-static void out_length(void **state)
+TEST(out_length)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     check_random r = {3};
     for (int round = 0; round < 2000; round++) {
@@ -201,9 +194,8 @@ static void out_length(void **state)
     }
 }
 
-static void bad_fields(void **state)
+TEST(bad_fields)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     static const char *const names[] = {"batch",  "in_channels", "in_length", "out_channels", "kernel",
                                         "stride", "padding",     "dilation",  "groups"};
@@ -229,9 +221,8 @@ static void bad_fields(void **state)
     CHECK_FAILS(sib_conv1d(&s, SIB_F32, NULL, x, x, NULL, y, &err), SIB_ERR_ARGUMENT, err, "not positive");
 }
 
-static void bad_pointers_and_dtypes(void **state)
+TEST(bad_pointers_and_dtypes)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     float x[4] = {0}, y[4] = {0};
     int64_t out;
@@ -249,9 +240,8 @@ static void bad_pointers_and_dtypes(void **state)
     assert_int_equal(sib_conv1d(&one, SIB_F64, NULL, x, x, x, y, NULL), SIB_ERR_ARGUMENT);
 }
 
-static void sizes_that_overflow(void **state)
+TEST(sizes_that_overflow)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     float x[4] = {0}, y[4] = {0};
     const int64_t huge = INT64_MAX / 2;
@@ -276,9 +266,8 @@ static void sizes_that_overflow(void **state)
     CHECK_FAILS(sib_conv1d_out_length(&rows[2].spec, &out, &err), SIB_ERR_SIZE, err, "dilation");
 }
 
-static void failing_allocations(void **state)
+TEST(failing_allocations)
 {
-    (void)state;
     conv_case c;
     case_make(&c, (sib_conv1d_spec){2, 6, 40, 10, 3, 2, 2, 1, 2, true}, SIB_F16, 7);
     sib_alloc_counters before, after;
@@ -298,22 +287,4 @@ static void failing_allocations(void **state)
     assert_true(failures >= 1);
     case_check(&c, true, 1e-3, CASE_ROW_NORM);
     case_free(&c);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(named_shapes),
-        cmocka_unit_test(random_shapes),
-        cmocka_unit_test(odd_shapes),
-        cmocka_unit_test(long_sums),
-        cmocka_unit_test(hostile_values),
-        cmocka_unit_test(overflow_of_dtype),
-        cmocka_unit_test(out_length),
-        cmocka_unit_test(bad_fields),
-        cmocka_unit_test(bad_pointers_and_dtypes),
-        cmocka_unit_test(sizes_that_overflow),
-        cmocka_unit_test(failing_allocations),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

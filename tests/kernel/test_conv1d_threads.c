@@ -1,9 +1,8 @@
 /* The number of threads does not change the result. */
 #include "reference.h"
 
-static void same_bits(void **state)
+TEST(same_bits)
 {
-    (void)state;
     static const sib_conv1d_spec shapes[] = {
         {1, 96, 700, 100, 3, 2, 1, 1, 1, true}, {2, 12, 64, 12, 3, 2, 1, 1, 3, false},
         {1, 5000, 40, 7, 3, 1, 1, 1, 1, false}, /* sums that take more than one flush */
@@ -34,10 +33,4 @@ static void same_bits(void **state)
             free(alone);
             case_free(&c);
         }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(same_bits)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

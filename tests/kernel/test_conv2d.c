@@ -251,9 +251,8 @@ static conv2d_shape random_shape(check_random *r)
     return s;
 }
 
-static void test_random(void **state)
+TEST(test_random)
 {
-    (void)state;
     check_random r = {20};
     for (int i = 0; i < 2000; i++) {
         conv2d_shape s = random_shape(&r);
@@ -293,9 +292,8 @@ static const conv2d_shape large[] = {
      {{9, 3, 1, 1, 1, 9, 0}, {30, 3, 1, 1, 1, 30, 0}, {33, 3, 2, 1, 1, 17, 0}}},
 };
 
-static void test_large(void **state)
+TEST(test_large)
 {
-    (void)state;
     check_random r = {21};
     sib_error err = SIB_ERROR_INIT;
     sib_pool *pool;
@@ -323,9 +321,8 @@ static conv2d_shape deep_shape(check_random *r)
     return s;
 }
 
-static void test_deep(void **state)
+TEST(test_deep)
 {
-    (void)state;
     check_random r = {24};
     size_t turned = 0, count = 60;
     for (size_t i = 0; i < count; i++) {
@@ -344,9 +341,8 @@ static void test_deep(void **state)
         assert_in_range(turned, count / 3, count);
 }
 
-static void test_fractions(void **state)
+TEST(test_fractions)
 {
-    (void)state;
     check_random r = {22};
     for (int i = 0; i < 60; i++) {
         conv2d_shape s = random_shape(&r);
@@ -357,9 +353,8 @@ static void test_fractions(void **state)
     }
 }
 
-static void test_hostile(void **state)
+TEST(test_hostile)
 {
-    (void)state;
     static const float values[] = {INFINITY, -INFINITY, NAN, 0.0f, -0.0f, 1e-42f};
     check_random r = {23};
     for (int i = 0; i < 200; i++) {
@@ -374,13 +369,4 @@ static void test_hostile(void **state)
         check_levels(&p, NULL, 1e-6);
         drop(&p);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),    cmocka_unit_test(test_large),   cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_fractions), cmocka_unit_test(test_hostile),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -295,9 +295,8 @@ static conv2d_shape random_shape(check_random *r)
     return s;
 }
 
-static void test_random(void **state)
+TEST(test_random)
 {
-    (void)state;
     kinds k = all_kinds();
     check_random r = {51};
     size_t taken = 0;
@@ -326,9 +325,8 @@ static const conv2d_shape large[] = {
     {0, 0, 0, 1, 1, 8, 12, {{9, 3, 1, 1, 1, 9, 0}, {30, 3, 1, 1, 1, 30, 0}, {33, 3, 2, 1, 1, 17, 0}}},
 };
 
-static void test_large(void **state)
+TEST(test_large)
 {
-    (void)state;
     kinds k = all_kinds();
     check_random r = {52};
     sib_error err = SIB_ERROR_INIT;
@@ -343,13 +341,4 @@ static void test_large(void **state)
         drop(&p);
     }
     sib_pool_free(&pool);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),
-        cmocka_unit_test(test_large),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,9 +279,8 @@ static void check_bound(problem *p, const char *level, size_t m)
     mem_free(x);
 }
 
-static void test_random(void **state)
+TEST(test_random)
 {
-    (void)state;
     check_random r = {51};
     for (int i = 0; i < 150; i++) {
         problem p;
@@ -302,9 +301,8 @@ static void test_random(void **state)
 }
 
 /* Several blocks of tiles over rows and columns, deep sums, several groups of features, threads. */
-static void test_large(void **state)
+TEST(test_large)
 {
-    (void)state;
     static const struct {
         size_t batch, c, m, in[2], pad;
     } cases[] = {
@@ -349,9 +347,8 @@ static void check_rounding(problem *p, const char *level, size_t m)
 }
 
 /* Inputs as after a ReLU: half of them 0. */
-static void test_rounding(void **state)
+TEST(test_rounding)
 {
-    (void)state;
     static const size_t channels[] = {16, 64, 256, 512}, in[2] = {16, 16}, pads[2] = {1, 1};
     check_random r = {53};
     for (size_t i = 0; i < 2 * sizeof channels / sizeof *channels; i++) {
@@ -390,9 +387,8 @@ static void check_hostile(problem *p, const char *level, size_t m)
     }
 }
 
-static void test_hostile(void **state)
+TEST(test_hostile)
 {
-    (void)state;
     static const float values[] = {INFINITY, -INFINITY, NAN,   FLT_MAX, -FLT_MAX, 3e37f, 1e30f,
                                    -1e20f,   1e6f,      300.f, 1e-42f,  -0.0f,    1e12f};
     check_random r = {54};
@@ -429,9 +425,8 @@ static void check_zeros(problem *p, const char *level, size_t m)
     }
 }
 
-static void test_zeros(void **state)
+TEST(test_zeros)
 {
-    (void)state;
     static const size_t in[2] = {22, 25}, pads[2] = {1, 1};
     check_random r = {55};
     for (size_t edge = 0; edge < 12; edge++) {
@@ -447,9 +442,8 @@ static void test_zeros(void **state)
 }
 
 /* Which shapes Winograd is chosen for. */
-static void test_chosen(void **state)
+TEST(test_chosen)
 {
-    (void)state;
     const conv2d_axis nothing = {1, 1, 1, 1, 0, 1, 0}, plain = {56, 3, 1, 1, 1, 56, 0};
     const conv2d_shape good = {0, SIB_F32, SIB_F32, 1, 1, 64, 64, {nothing, plain, plain}};
     sib_error err = SIB_ERROR_INIT;
@@ -476,13 +470,4 @@ static void test_chosen(void **state)
         assert_int_equal(w.form != NULL, i == 0);
         conv2d_plan_free(&plan);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random),  cmocka_unit_test(test_large), cmocka_unit_test(test_rounding),
-        cmocka_unit_test(test_hostile), cmocka_unit_test(test_zeros), cmocka_unit_test(test_chosen),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

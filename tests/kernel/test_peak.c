@@ -4,9 +4,8 @@
 #include <math.h>
 #include <sibyl/timing.h>
 
-static void plausible_figures(void **state)
+TEST(plausible_figures)
 {
-    (void)state;
     for (unsigned threads = 0; threads <= 2; threads += 2) {
         sib_pool *pool = NULL;
         sib_error err = SIB_ERROR_INIT;
@@ -22,9 +21,8 @@ static void plausible_figures(void **state)
     }
 }
 
-static void bad_requests(void **state)
+TEST(bad_requests)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_peak peak;
     static const double seconds[] = {0.0, -1.0, 0.009, 61.0, NAN, INFINITY};
@@ -33,9 +31,8 @@ static void bad_requests(void **state)
     CHECK_FAILS(sib_measure_peak(NULL, 0.1, NULL, &err), SIB_ERR_ARGUMENT, err, "out is NULL");
 }
 
-static void failing_allocations(void **state)
+TEST(failing_allocations)
 {
-    (void)state;
     sib_alloc_counters before, after;
     sib_code code;
     uint64_t failures = 0;
@@ -51,14 +48,4 @@ static void failing_allocations(void **state)
         assert_true(code == SIB_OK || code == SIB_ERR_MEMORY);
     } while (code != SIB_OK);
     assert_true(failures >= 2);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plausible_figures),
-        cmocka_unit_test(bad_requests),
-        cmocka_unit_test(failing_allocations),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

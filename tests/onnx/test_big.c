@@ -40,20 +40,12 @@ static void check_big(unsigned shift)
     onnx_free(&m);
 }
 
-static void test_in_place(void **state)
+TEST(test_in_place)
 {
-    (void)state;
     check_big(0);
 }
 
-static void test_shifted(void **state)
+TEST(test_shifted)
 {
-    (void)state;
     check_big(1);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_in_place), cmocka_unit_test(test_shifted)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,9 +27,8 @@ static bool try_it(const uint8_t *data, size_t n)
     return code == SIB_OK;
 }
 
-static void test_truncated(void **state)
+TEST(test_truncated)
 {
-    (void)state;
     bytes m = sample_model();
     size_t read = 0;
     assert_true(try_it(m.data, m.n));
@@ -44,9 +43,8 @@ static void test_truncated(void **state)
     b_free(&m);
 }
 
-static void test_changed(void **state)
+TEST(test_changed)
 {
-    (void)state;
     bytes m = sample_model();
     for (size_t i = 0; i < m.n; i++) {
         uint8_t original = m.data[i];
@@ -64,9 +62,8 @@ static void test_changed(void **state)
     b_free(&m);
 }
 
-static void test_out_of_memory(void **state)
+TEST(test_out_of_memory)
 {
-    (void)state;
     bytes file = sample_model();
     for (uint64_t successes = 0;; successes++) {
         sib_error err = SIB_ERROR_INIT;
@@ -86,9 +83,8 @@ static void test_out_of_memory(void **state)
 }
 
 /* Writing with failing allocations, and to unwritable paths. */
-static void test_writing_fails(void **state)
+TEST(test_writing_fails)
 {
-    (void)state;
     bytes file = sample_model();
     sib_error err = SIB_ERROR_INIT;
     onnx_model *m;
@@ -114,15 +110,4 @@ static void test_writing_fails(void **state)
                 "would be the model");
     onnx_free(&m);
     b_free(&file);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_changed),
-        cmocka_unit_test(test_out_of_memory),
-        cmocka_unit_test(test_writing_fails),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

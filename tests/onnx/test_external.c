@@ -26,9 +26,9 @@ static void write_bytes(const char *name, const void *data, size_t n)
     fclose(f);
 }
 
-static int set_up(void **state)
+static int set_up(void)
 {
-    assert_int_equal(make_folder(state), 0);
+    assert_int_equal(make_folder(), 0);
     assert_int_equal(mkdir(path_of("model"), 0700), 0);
     assert_int_equal(mkdir(path_of("model/sub"), 0700), 0);
     write_bytes("model/w.bin", numbers, sizeof numbers);
@@ -89,9 +89,8 @@ static void check_refused(bytes first, const sib_open_options *options, sib_code
     assert_null(m);
 }
 
-static void test_reads(void **state)
+TEST(test_reads)
 {
-    (void)state;
     check_reads(tensor("w", "w.bin", NULL, "16"), NULL, 1);
     check_reads(tensor("w", "w.bin", "16", "16"), NULL, 5);
     check_reads(tensor("w", "w.bin", "4", NULL), NULL, 2);
@@ -101,9 +100,8 @@ static void test_reads(void **state)
 }
 
 /* Both tensors share one mapping, which lives as long as they do. */
-static void test_one_mapping(void **state)
+TEST(test_one_mapping)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     onnx_model *m;
     sib_tensor *kept;
@@ -118,9 +116,8 @@ static void test_one_mapping(void **state)
     sib_tensor_free(&kept);
 }
 
-static void test_refusals(void **state)
+TEST(test_refusals)
 {
-    (void)state;
     sib_open_options anywhere = {.external_anywhere = true};
     check_refused(tensor("w", "w.bin", "20", "16"), NULL, SIB_ERR_FORMAT,
                   "bytes 20 to 36 of 'w.bin', which has 32");
@@ -146,12 +143,11 @@ static void test_refusals(void **state)
 }
 
 /* A link that replaces a file after its path was checked is not followed. */
-static void test_opened_file_stands_inside(void **state)
+TEST(test_opened_file_stands_inside)
 {
     sib_error err = SIB_ERROR_INIT;
     mapping *m = NULL;
     char *inside = realpath(path_of("model"), NULL);
-    (void)state;
     assert_non_null(inside);
     CHECK_OK(mapping_open_inside(path_of("model/w.bin"), inside, &m, &err), err);
     mapping_release(m);
@@ -162,9 +158,8 @@ static void test_opened_file_stands_inside(void **state)
     free(inside);
 }
 
-static void test_anywhere(void **state)
+TEST(test_anywhere)
 {
-    (void)state;
     sib_open_options anywhere = {.external_anywhere = true};
     check_reads(tensor("w", "../outside.bin", "4", NULL), &anywhere, 2);
     check_reads(tensor("w", path_of("outside.bin"), "8", NULL), &anywhere, 3);
@@ -172,9 +167,8 @@ static void test_anywhere(void **state)
 }
 
 /* A model in memory has a folder only if one is given. */
-static void test_from_memory(void **state)
+TEST(test_from_memory)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     onnx_model *m;
     bytes g = {0};
@@ -187,9 +181,8 @@ static void test_from_memory(void **state)
     b_free(&file);
 }
 
-static void test_model_files(void **state)
+TEST(test_model_files)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     onnx_model *m;
     CHECK_FAILS(onnx_read_file(path_of("none.onnx"), NULL, &m, &err), SIB_ERR_IO, err, "none.onnx");
@@ -199,16 +192,4 @@ static void test_model_files(void **state)
                 "no ONNX model");
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reads),
-        cmocka_unit_test(test_one_mapping),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_anywhere),
-        cmocka_unit_test(test_from_memory),
-        cmocka_unit_test(test_model_files),
-        cmocka_unit_test(test_opened_file_stands_inside),
-    };
-    return cmocka_run_group_tests(tests, set_up, drop_folder);
-}
+TEST_FIXTURE(set_up, drop_folder)

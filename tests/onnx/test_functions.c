@@ -48,9 +48,8 @@ static const char *out_name(const graph *g, node_id n)
     return g->values[g->nodes[n].outputs.ids[0]].name.data;
 }
 
-static void test_names(void **state)
+TEST(test_names)
 {
-    (void)state;
     bytes f = function("Twice"), m = around(call_of("Twice", "call", "x", "y"));
     b_message(&f, FUNCTION_NODE, b_node("Neg", "second", "t", "b")); /* out of order */
     b_message(&f, FUNCTION_NODE, b_node("Neg", "first", "a", "t"));
@@ -71,9 +70,8 @@ static void test_names(void **state)
 }
 
 /* Two calls of one name, and a value in the file with a name like that of a call. */
-static void test_names_stay_unique(void **state)
+TEST(test_names_stay_unique)
 {
-    (void)state;
     bytes f = function("F"), g = {0};
     b_message(&f, FUNCTION_NODE, b_node("Neg", "", "a", "t"));
     b_message(&f, FUNCTION_NODE, b_node("Neg", "", "t", "b"));
@@ -97,9 +95,8 @@ static void test_names_stay_unique(void **state)
 
 /* Outer passes its own `k` to Inner as `n`; an attribute that it does not pass has its default, or is
    absent. */
-static void test_attributes(void **state)
+TEST(test_attributes)
 {
-    (void)state;
     for (int given = 0; given < 2; given++) {
         bytes inner = function("Inner"), outer = function("Outer"), n, ref;
         b_str(&inner, FUNCTION_ATTRIBUTE, "n");
@@ -137,9 +134,8 @@ static void test_attributes(void **state)
 }
 
 /* A graph passed as an attribute sees the names in the scope where it was written, wherever it is used. */
-static void test_graph_attribute(void **state)
+TEST(test_graph_attribute)
 {
-    (void)state;
     bytes f = function("Choose"), n, ref = b_attribute("then_branch", 5), inside = {0}, body = {0};
     b_str(&f, FUNCTION_ATTRIBUTE, "then");
     n = b_node("If", "if", "a", "t");
@@ -166,9 +162,8 @@ static void test_graph_attribute(void **state)
 }
 
 /* Omitted inputs and outputs stay omitted in the body; an output that is an input is made by Identity. */
-static void test_ends(void **state)
+TEST(test_ends)
 {
-    (void)state;
     bytes f = {0}, m = around(call_of("F", "call", "x", "y _ z"));
     b_str(&f, FUNCTION_NAME, "F");
     b_str(&f, FUNCTION_DOMAIN, DOMAIN);
@@ -190,9 +185,8 @@ static void test_ends(void **state)
     onnx_free(&model);
 }
 
-static void test_overloads(void **state)
+TEST(test_overloads)
 {
-    (void)state;
     bytes g = {0};
     b_message(&g, GRAPH_INPUT, b_info("x", b_type(1, "N")));
     for (int i = 0; i < 2; i++) {
@@ -234,9 +228,8 @@ static bytes doubling(int depth)
     return m;
 }
 
-static void test_refusals(void **state)
+TEST(test_refusals)
 {
-    (void)state;
     bytes f = function("F"), m = around(call_of("F", "call", "x", "y"));
     b_message(&f, FUNCTION_NODE, call_of("F", "again", "a", "b"));
     b_message(&m, MODEL_FUNCTION, f);
@@ -266,15 +259,4 @@ static void test_refusals(void **state)
     onnx_model *model = read_model(doubling(5), NULL);
     assert_int_equal(model->graph->n_nodes, 32);
     onnx_free(&model);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),      cmocka_unit_test(test_names_stay_unique),
-        cmocka_unit_test(test_attributes), cmocka_unit_test(test_graph_attribute),
-        cmocka_unit_test(test_ends),       cmocka_unit_test(test_overloads),
-        cmocka_unit_test(test_refusals),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,9 +36,8 @@ static bool noticed(const onnx_model *m, const char *words)
     return false;
 }
 
-static void test_all_that_it_says(void **state)
+TEST(test_all_that_it_says)
 {
-    (void)state;
     onnx_model *m = read_model(sample_model(), NULL);
     const graph *g = m->graph;
     assert_string_equal(g->name.data, "sample");
@@ -69,9 +68,8 @@ static void test_all_that_it_says(void **state)
     onnx_free(&m);
 }
 
-static void test_attributes(void **state)
+TEST(test_attributes)
 {
-    (void)state;
     onnx_model *m = read_model(sample_model(), NULL);
     const node *n = find_node(m->graph, "odd");
     size_t count;
@@ -96,9 +94,8 @@ static void test_attributes(void **state)
 }
 
 /* The same payloads without `type`, as in the oldest files. */
-static void test_attributes_without_type(void **state)
+TEST(test_attributes_without_type)
 {
-    (void)state;
     bytes g = {0}, n = b_node("Odd", "odd", "", "o"), a = b_attribute("f", 0);
     b_float(&a, ATTRIBUTE_F, 2);
     b_message(&n, NODE_ATTRIBUTE, a);
@@ -126,9 +123,8 @@ static void test_attributes_without_type(void **state)
     onnx_free(&m);
 }
 
-static void test_captures(void **state)
+TEST(test_captures)
 {
-    (void)state;
     onnx_model *m = read_model(sample_model(), NULL);
     const graph *outer = m->graph, *g = attr_graph(find_node(outer, "choose"), "else_branch");
     const graph *inner = attr_graph(find_node(g, "inner"), "then_branch");
@@ -143,9 +139,8 @@ static void test_captures(void **state)
 }
 
 /* y3 = f(y2), y2 = f(y1), y1 = f(x) and similar chains in every order. */
-static void test_order(void **state)
+TEST(test_order)
 {
-    (void)state;
     static const int orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
     static const char *const ins[] = {"x", "y1", "y2"}, *const outs[] = {"y1", "y2", "y3"};
     for (size_t k = 0; k < 6; k++) {
@@ -184,9 +179,8 @@ static bytes of_nodes(const char *first, const char *second)
     return b_model(8, g);
 }
 
-static void test_refusals(void **state)
+TEST(test_refusals)
 {
-    (void)state;
     check_refused(of_nodes("x b>a", "x a>b"), NULL, SIB_ERR_FORMAT, "from its own");
     check_refused(of_nodes("x a>a", "x x>b"), NULL, SIB_ERR_FORMAT, "'first' (Add)");
     check_refused(of_nodes("x x>a", "x x>a"), NULL, SIB_ERR_FORMAT, "two values are named 'a'");
@@ -210,9 +204,8 @@ static void test_refusals(void **state)
 }
 
 /* A name of the outer graph may be hidden by an input of the subgraph, and by nothing else. */
-static void test_hidden_names(void **state)
+TEST(test_hidden_names)
 {
-    (void)state;
     for (int kind = 0; kind < 3; kind++) {
         bytes g = {0}, inside = {0}, n = b_node("If", "if", "x", "o");
         b_message(&inside, GRAPH_NODE, b_node("Neg", "", "x", kind == 0 ? "x" : "t"));
@@ -235,9 +228,8 @@ static void test_hidden_names(void **state)
     }
 }
 
-static void test_opsets(void **state)
+TEST(test_opsets)
 {
-    (void)state;
     bytes g = {0}, n = b_node("Odd", "odd", "", "o");
     b_str(&n, NODE_DOMAIN, "nobody.imports");
     b_message(&g, GRAPH_NODE, n);
@@ -252,9 +244,8 @@ static void test_opsets(void **state)
     onnx_free(&m);
 }
 
-static void test_old_initializers(void **state)
+TEST(test_old_initializers)
 {
-    (void)state;
     for (int ir = 3; ir <= 4; ir++) {
         bytes g = {0};
         b_message(&g, GRAPH_INITIALIZER, b_floats("w", 1, (float[]){1}));
@@ -265,9 +256,8 @@ static void test_old_initializers(void **state)
 }
 
 /* Tools that patch a constant add it again at the end. */
-static void test_constants_of_one_name(void **state)
+TEST(test_constants_of_one_name)
 {
-    (void)state;
     bytes g = {0};
     for (int i = 1; i <= 2; i++) {
         bytes n = b_node("Constant", i == 1 ? "old" : "new", "", "c");
@@ -294,9 +284,8 @@ static bytes nested(int depth)
     return g;
 }
 
-static void test_limits(void **state)
+TEST(test_limits)
 {
-    (void)state;
     sib_open_options options = {.max_depth = 3};
     onnx_model *m = read_model(b_model(8, nested(3)), &options);
     onnx_free(&m);
@@ -325,31 +314,11 @@ static void test_limits(void **state)
     }
 }
 
-static void test_training_is_noticed(void **state)
+TEST(test_training_is_noticed)
 {
-    (void)state;
     bytes file = b_model(8, (bytes){0});
     b_message(&file, MODEL_TRAINING, (bytes){0});
     onnx_model *m = read_model(file, NULL);
     assert_true(noticed(m, "training information (1)"));
     onnx_free(&m);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_that_it_says),
-        cmocka_unit_test(test_attributes),
-        cmocka_unit_test(test_attributes_without_type),
-        cmocka_unit_test(test_captures),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_hidden_names),
-        cmocka_unit_test(test_opsets),
-        cmocka_unit_test(test_old_initializers),
-        cmocka_unit_test(test_constants_of_one_name),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_training_is_noticed),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

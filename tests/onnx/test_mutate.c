@@ -58,9 +58,8 @@ static bool read_it(const uint8_t *data, size_t n)
     return code == SIB_OK;
 }
 
-static void test_mutations(void **state)
+TEST(test_mutations)
 {
-    (void)state;
     const char *number = getenv("SIBYL_MUTATIONS"), *seed = getenv("SIBYL_MUTATION_SEED");
     size_t n = number ? (size_t)atoll(number) : 500, n_read = 0;
     check_random r = {seed ? (uint64_t)atoll(seed) : 20};
@@ -87,10 +86,4 @@ static void test_mutations(void **state)
     }
     print_message("%zu mutated files of %zu models: %zu read, the others refused\n", n, cases.n, n_read);
     cases_free(&cases);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mutations)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

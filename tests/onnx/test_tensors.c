@@ -113,9 +113,8 @@ static void check_elements(bytes tensor, const row *r)
     onnx_free(&m);
 }
 
-static void test_every_type(void **state)
+TEST(test_every_type)
 {
-    (void)state;
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
         const row *r = &rows[k];
         bytes packed = head(r->dtype, "w"), inside = {0}, single = head(r->dtype, "w"),
@@ -139,9 +138,8 @@ static void test_every_type(void **state)
 }
 
 /* raw_data at each alignment in a file: in place or copied, the elements are the same. */
-static void test_alignment(void **state)
+TEST(test_alignment)
 {
-    (void)state;
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
         for (int pad = 0; pad < 17; pad++) {
             bytes b = head(rows[k].dtype, "w"), memory = {0};
@@ -153,9 +151,8 @@ static void test_alignment(void **state)
         }
 }
 
-static void test_bools(void **state)
+TEST(test_bools)
 {
-    (void)state;
     bytes raw = head(SIB_BOOL, "w"), typed = head(SIB_BOOL, "w");
     b_raw(&raw, TENSOR_RAW_DATA, "\0\1\2\xFF\0\1", 6);
     b_raw(&typed, TENSOR_INT32_DATA, "\0\1\2\x7F\0\1", 6);
@@ -167,9 +164,8 @@ static void test_bools(void **state)
     }
 }
 
-static void test_strings(void **state)
+TEST(test_strings)
 {
-    (void)state;
     bytes b = head(SIB_STRING, "w");
     for (int i = 0; i < 6; i++)
         b_raw(&b, TENSOR_STRING_DATA, "abcdef\0h", (size_t)i + 2);
@@ -182,9 +178,8 @@ static void test_strings(void **state)
     onnx_free(&m);
 }
 
-static void test_scalars_and_empty(void **state)
+TEST(test_scalars_and_empty)
 {
-    (void)state;
     bytes scalar = {0}, empty = {0};
     b_int(&scalar, TENSOR_DATA_TYPE, SIB_I64);
     b_str(&scalar, TENSOR_NAME, "s");
@@ -209,9 +204,8 @@ static void test_scalars_and_empty(void **state)
     onnx_free(&m);
 }
 
-static void test_refusals(void **state)
+TEST(test_refusals)
 {
-    (void)state;
     bytes b = head(SIB_F32, "w");
     b_raw(&b, TENSOR_RAW_DATA, "12345678", 8);
     check_refused(b, SIB_ERR_FORMAT, "raw_data has 8, expected 24");
@@ -284,9 +278,8 @@ static void read_sparse(bytes b, sib_code expected, const char *words)
     b_free(&file);
 }
 
-static void test_sparse(void **state)
+TEST(test_sparse)
 {
-    (void)state;
     read_sparse(sparse(1, (int64_t[]){1, 3, 5}, 3), SIB_OK, NULL);
     read_sparse(sparse(2, (int64_t[]){0, 1, 1, 0, 1, 2}, 3), SIB_OK, NULL);
     read_sparse(sparse(1, (int64_t[]){1, 3, 6}, 3), SIB_ERR_FORMAT, "out of range");
@@ -295,15 +288,4 @@ static void test_sparse(void **state)
     bytes huge = sparse(1, (int64_t[]){1, 3, 5}, 3);
     b_int(&huge, SPARSE_DIMS, INT64_C(1) << 40);
     read_sparse(huge, SIB_ERR_SIZE, "limit");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_type), cmocka_unit_test(test_alignment),
-        cmocka_unit_test(test_bools),      cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_scalars_and_empty),
-        cmocka_unit_test(test_sparse),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

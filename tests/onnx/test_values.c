@@ -6,18 +6,16 @@
 
 static char path[] = "/tmp/sibyl-value-XXXXXX";
 
-static int set_up(void **state)
+static int set_up(void)
 {
-    (void)state;
     int fd = mkstemp(path);
     assert_true(fd >= 0);
     close(fd);
     return 0;
 }
 
-static int tear_down(void **state)
+static int tear_down(void)
 {
-    (void)state;
     return remove(path);
 }
 
@@ -82,18 +80,16 @@ static void check_round(sib_value *v, const value_type *type)
     sib_value_free(&again);
 }
 
-static void test_tensors(void **state)
+TEST(test_tensors)
 {
-    (void)state;
     for (int dtype = SIB_F32; dtype <= SIB_I2; dtype++)
         for (int64_t n = 0; n < 6; n++)
             check_round(tensor_value((sib_dtype)dtype, n, 0), NULL);
 }
 
 /* A view whose elements are not contiguous. */
-static void test_strided(void **state)
+TEST(test_strided)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     for (int strings = 0; strings < 2; strings++) {
         sib_value *whole = tensor_value(strings ? SIB_STRING : SIB_F64, 9, 1), *v;
@@ -118,9 +114,8 @@ static sib_value *sequence(int n, sib_dtype dtype)
     return v;
 }
 
-static void test_sequences_and_optionals(void **state)
+TEST(test_sequences_and_optionals)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     value_type of_sequence = wrap(TYPE_SEQUENCE), of_optional = wrap(TYPE_OPTIONAL);
     sib_value *v, *inner[2];
@@ -138,9 +133,8 @@ static void test_sequences_and_optionals(void **state)
     sib_value_free(&inner[1]);
 }
 
-static void test_maps(void **state)
+TEST(test_maps)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     value_type type = wrap(TYPE_MAP);
     static const sib_dtype keys[] = {SIB_I64, SIB_STRING, SIB_I8, SIB_U32},
@@ -174,9 +168,8 @@ static bytes nested(int depth)
     return b;
 }
 
-static void test_refusals(void **state)
+TEST(test_refusals)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_value *v;
     value_type type = wrap(TYPE_MAP), optional = wrap(TYPE_OPTIONAL), of_sequence = wrap(TYPE_SEQUENCE);
@@ -201,14 +194,4 @@ static void test_refusals(void **state)
     CHECK_FAILS(onnx_read_value("/none", NULL, &v, NULL, &err), SIB_ERR_IO, err, "/none");
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tensors),
-        cmocka_unit_test(test_strided),
-        cmocka_unit_test(test_sequences_and_optionals),
-        cmocka_unit_test(test_maps),
-        cmocka_unit_test(test_refusals),
-    };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
-}
+TEST_FIXTURE(set_up, tear_down)

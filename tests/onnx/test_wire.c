@@ -17,10 +17,9 @@ static const char *first(const proto_message *m, const void *bytes, size_t n, wi
 
 #define FIRST(m, f, ...) first(&(m), (const uint8_t[]){__VA_ARGS__}, sizeof(const uint8_t[]){__VA_ARGS__}, f)
 
-static void test_varints(void **state)
+TEST(test_varints)
 {
     wire_field f;
-    (void)state;
     assert_null(FIRST(proto_attribute, &f, 0x18, 0x96, 0x01));
     assert_true(f.number == ATTRIBUTE_I && f.bits == 150);
     assert_null(FIRST(proto_attribute, &f, 0x18, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01));
@@ -43,11 +42,10 @@ static void test_varints(void **state)
     assert_non_null(strstr(FIRST(proto_attribute, &f, 0x1B, 0x01), "wire type"));
 }
 
-static void test_lengths(void **state)
+TEST(test_lengths)
 {
     wire_field f;
     wire_reader w;
-    (void)state;
     assert_null(FIRST(proto_attribute, &f, 0x0A, 0x02, 'a', 'b'));
     assert_true(f.bytes.size == 2 && f.bytes.data[1] == 'b');
     assert_non_null(strstr(FIRST(proto_attribute, &f, 0x0A, 0x03, 'a', 'b'), "its length goes beyond"));
@@ -76,10 +74,9 @@ static size_t count_of(const proto_message *m, uint32_t number, const void *byte
     return count;
 }
 
-static void test_packed_numbers(void **state)
+TEST(test_packed_numbers)
 {
     uint8_t bytes[24];
-    (void)state;
     assert_true(count_of(&proto_attribute, ATTRIBUTE_INTS, NULL, 0) == 0);
     memset(bytes, 0x80, sizeof bytes);
     bytes[9] = 0x01;
@@ -92,11 +89,4 @@ static void test_packed_numbers(void **state)
     assert_true(count_of(&proto_attribute, ATTRIBUTE_FLOATS, bytes, 11) == SIZE_MAX);
     assert_true(count_of(&proto_tensor, TENSOR_DOUBLE_DATA, bytes, 16) == 2);
     assert_true(count_of(&proto_tensor, TENSOR_DOUBLE_DATA, bytes, 12) == SIZE_MAX);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_varints), cmocka_unit_test(test_lengths),
-                                       cmocka_unit_test(test_packed_numbers)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

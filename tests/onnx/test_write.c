@@ -10,9 +10,9 @@
 
 static char path[64];
 
-static int set_up(void **state)
+static int set_up(void)
 {
-    assert_int_equal(make_folder(state), 0);
+    assert_int_equal(make_folder(), 0);
     snprintf(path, sizeof path, "%s/m.onnx", folder);
     return 0;
 }
@@ -30,9 +30,8 @@ static void check_round(const onnx_model *m, const char *external)
     onnx_free(&again);
 }
 
-static void test_sample(void **state)
+TEST(test_sample)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     onnx_model *m;
     bytes file = sample_model();
@@ -51,9 +50,8 @@ static off_t size_of(const char *name)
     return stat(full, &st) == 0 ? st.st_size : -1;
 }
 
-static void test_external_file(void **state)
+TEST(test_external_file)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     onnx_model *m, *again;
     bytes g = {0};
@@ -79,9 +77,8 @@ static void test_external_file(void **state)
 
 /* Two versions of one domain, because of a function: the model imports one, and nodes of the other carry
    their version. */
-static void test_versions_of_functions(void **state)
+TEST(test_versions_of_functions)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     onnx_model *m, *again;
     bytes file = sample_model();
@@ -96,9 +93,8 @@ static void test_versions_of_functions(void **state)
     b_free(&file);
 }
 
-static void test_official(void **state)
+TEST(test_official)
 {
-    (void)state;
     case_list cases = cases_find();
     if (cases.n == 0)
         CHECK_SKIP("$SIBYL_DATA and libonnx-testdata");
@@ -115,13 +111,4 @@ static void test_official(void **state)
     cases_free(&cases);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sample),
-        cmocka_unit_test(test_external_file),
-        cmocka_unit_test(test_versions_of_functions),
-        cmocka_unit_test(test_official),
-    };
-    return cmocka_run_group_tests(tests, set_up, drop_folder);
-}
+TEST_FIXTURE(set_up, drop_folder)

@@ -419,9 +419,8 @@ static const sample SAMPLES[] = {
     {"x:2,1,2 w:1,6,2 v:1,6,2", "GRU[hidden_size=2] x w v -> y"},
 };
 
-static void test_rules(void **state)
+TEST(test_rules)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof SAMPLES / sizeof *SAMPLES; i++)
         check_sample(&SAMPLES[i]);
 }
@@ -446,9 +445,8 @@ static void expect_output(build *b, const char *name, const double *expected, si
 }
 
 /* zs are held constant; where y does not depend on an input, its gradient is 0. */
-static void test_held_and_absent(void **state)
+TEST(test_held_and_absent)
 {
-    (void)state;
     static const sample s = {"x:2 w:2 v:2", "Mul x w -> y"};
     build b;
     begin(&b, &s, false);
@@ -462,9 +460,8 @@ static void test_held_and_absent(void **state)
 }
 
 /* The derivative with respect to an intermediate value, at that value. */
-static void test_intermediate(void **state)
+TEST(test_intermediate)
 {
-    (void)state;
     static const sample s = {"x:2", "Sin x -> h; Mul h h -> y"};
     build b;
     begin(&b, &s, false);
@@ -474,9 +471,8 @@ static void test_intermediate(void **state)
 }
 
 /* Initializers have gradients too, although all could be computed before the run. */
-static void test_constants(void **state)
+TEST(test_constants)
 {
-    (void)state;
     static const sample s = {"x:2", "Mul x x -> a; Mul a x -> y"};
     build b;
     begin(&b, &s, true);
@@ -486,9 +482,8 @@ static void test_constants(void **state)
 }
 
 /* A Gradient of a Gradient. */
-static void test_second_order(void **state)
+TEST(test_second_order)
 {
-    (void)state;
     static const sample s = {"x:2", "Mul x x -> a; Mul a x -> y"};
     build b;
     begin(&b, &s, false);
@@ -499,9 +494,8 @@ static void test_second_order(void **state)
 }
 
 /* Operators that cannot be differentiated are rejected by name. */
-static void test_refused(void **state)
+TEST(test_refused)
 {
-    (void)state;
     static const sample s = {"x:2,2", "Det x -> y"};
     build b;
     sib_model *m = NULL;
@@ -512,14 +506,4 @@ static void test_refused(void **state)
     sib_session *session = open_session(&b, &m);
     CHECK_FAILS(run(&b, session, 2, outs), SIB_ERR_UNSUPPORTED, b.err, "determinant");
     close_all(&b, &session, &m);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),        cmocka_unit_test(test_held_and_absent),
-        cmocka_unit_test(test_intermediate), cmocka_unit_test(test_constants),
-        cmocka_unit_test(test_second_order), cmocka_unit_test(test_refused),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

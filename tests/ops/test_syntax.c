@@ -51,9 +51,8 @@ static seen look(const char *lines)
     return s;
 }
 
-static void test_takes(void **state)
+TEST(test_takes)
 {
-    (void)state;
     static const struct {
         const char *lines, *labels;
     } good[] = {
@@ -97,9 +96,8 @@ static void test_takes(void **state)
     }
 }
 
-static void test_refuses(void **state)
+TEST(test_refuses)
 {
-    (void)state;
     static const struct {
         const char *lines, *words;
     } bad[] = {
@@ -138,9 +136,8 @@ static void test_refuses(void **state)
     }
 }
 
-static void test_sees(void **state)
+TEST(test_sees)
 {
-    (void)state;
     static const struct {
         const char *lines, *words;
     } wrong[] = {
@@ -166,14 +163,4 @@ static void test_sees(void **state)
         if (s.malformed || s.cases != 1 || s.passed || !strstr(s.words, wrong[i].words))
             fail_msg("%s\nsays '%s', expected '%s'", wrong[i].lines, s.words, wrong[i].words);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_takes),
-        cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_sees),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,23 +58,15 @@ static void gives_back_more_than_it_took(void *context)
     stack_drop(&s);
 }
 
-static void test_plans(void **state)
+TEST(test_plans)
 {
-    (void)state;
     check_asserts(frees_a_plan_in_use, NULL, "s->users == 0");
     check_asserts(packs_steps_out_of_order, NULL, "s->step_nodes[i - 1] < s->step_nodes[i]");
     check_asserts(packs_an_alias_of_an_alias, NULL, "kind != SLOT_ALIAS");
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     check_asserts(keeps_too_many_spares, NULL, "most <= SPARES_MOST");
     check_asserts(gives_back_more_than_it_took, NULL, "s->run->memory >= s->charged");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plans), cmocka_unit_test(test_memory)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

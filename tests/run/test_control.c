@@ -46,9 +46,8 @@ static tiny growing(void)
     return t;
 }
 
-static void loops_change_dims(void **state)
+TEST(loops_change_dims)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = growing();
     sib_session *s = tiny_session(&t, &on_ref);
@@ -67,9 +66,8 @@ static void loops_change_dims(void **state)
 }
 
 /* If inside If: the inner branch captures x through both graphs. */
-static void captures_go_through_two_graphs(void **state)
+TEST(captures_go_through_two_graphs)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
     value_id c = tiny_input(&t, "c", SIB_BOOL, ""), x = tiny_input(&t, "x", SIB_F32, "N"),
@@ -125,9 +123,8 @@ static graph *summing(tiny *t)
     return body;
 }
 
-static void scans_go_backward_along_other_axes(void **state)
+TEST(scans_go_backward_along_other_axes)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
     value_id zero = tiny_input(&t, "zero", SIB_F32, "2"), x = tiny_input(&t, "x", SIB_F32, "2 3");
@@ -158,9 +155,8 @@ static void scans_go_backward_along_other_axes(void **state)
 
 /* Scan of opset 8: row 0 ends after two of three steps, row 1 before the first; the elements past the end are
    0. */
-static void rows_of_scan_8_have_lengths(void **state)
+TEST(rows_of_scan_8_have_lengths)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
     value_id lengths = tiny_input(&t, "lengths", SIB_I64, "2"),
@@ -190,9 +186,8 @@ static void rows_of_scan_8_have_lengths(void **state)
     sib_session_free(&s);
 }
 
-static void a_body_that_is_wrong_is_named(void **state)
+TEST(a_body_that_is_wrong_is_named)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
     value_id zero = tiny_input(&t, "zero", SIB_F32, "2"), x = tiny_input(&t, "x", SIB_F32, "2 3");
@@ -210,16 +205,4 @@ static void a_body_that_is_wrong_is_named(void **state)
     sib_value_free(&z);
     sib_value_free(&xv);
     sib_session_free(&s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(loops_change_dims),
-        cmocka_unit_test(captures_go_through_two_graphs),
-        cmocka_unit_test(scans_go_backward_along_other_axes),
-        cmocka_unit_test(rows_of_scan_8_have_lengths),
-        cmocka_unit_test(a_body_that_is_wrong_is_named),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

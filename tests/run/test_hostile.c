@@ -78,9 +78,8 @@ static bytes with_attribute(bytes node, bytes attribute)
 
 /* ---- Nodes ------------------------------------------------------------------------------------------- */
 
-static void test_malformed_nodes(void **state)
+TEST(test_malformed_nodes)
 {
-    (void)state;
     check_refused(with_node(b_node("Tanh", "t", "", "y")), NULL, SIB_ERR_ARGUMENT,
                   "node 't' (Tanh): has 0 inputs, expected 1");
     check_refused(with_node(b_node("Where", "w", "_ x x", "y")), NULL, SIB_ERR_ARGUMENT,
@@ -99,9 +98,8 @@ static void test_malformed_nodes(void **state)
 
 /* Many inputs, no output, and a lowering so long that the node is offered by its declared types: no array of
    inputs may overflow. Passes, which remove the node, are off. */
-static void test_inputs_without_output(void **state)
+TEST(test_inputs_without_output)
 {
-    (void)state;
     char inputs[2 * 400 + 1] = "";
     for (int i = 0; i < 400; i++)
         strcat(inputs, i ? " x" : "x");
@@ -132,9 +130,8 @@ static void test_inputs_without_output(void **state)
 
 /* A tree ensemble without one list, and one whose last list is missing: the lengths of the lists are checked
    against each other. */
-static void test_tree_without_lists(void **state)
+TEST(test_tree_without_lists)
 {
-    (void)state;
     for (int i = 0; i < 2; i++) {
         sib_error err = SIB_ERROR_INIT;
         sib_session *s = NULL;
@@ -231,12 +228,11 @@ static uint64_t held(void)
     return c.bytes_current;
 }
 
-static void test_budgets(void **state)
+TEST(test_budgets)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_session *s = NULL;
     uint64_t before = held();
-    (void)state;
     check_refused(doubling(14, 6000), NULL, SIB_ERR_SIZE, "(raised by max_graph_bytes");
     check_refused(doubling(17, 1), NULL, SIB_ERR_SIZE, "(raised by max_nodes");
     check_refused(sparse(INT64_C(1) << 30), NULL, SIB_ERR_SIZE, "(raised by max_bytes");
@@ -259,7 +255,7 @@ static void test_budgets(void **state)
 }
 
 /* Strings that double from node to node are stopped by the run's memory limit. */
-static void test_strings_count(void **state)
+TEST(test_strings_count)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_model *m = NULL;
@@ -268,7 +264,6 @@ static void test_strings_count(void **state)
     sib_value *v = NULL, *out = NULL;
     uint64_t before = held();
     bytes g = {0};
-    (void)state;
     for (int i = 0; i < 40; i++) {
         char from[32], to[16];
         snprintf(from, sizeof from, "x%d x%d", i, i);
@@ -371,11 +366,10 @@ static void go_through(const char *folder, bool runs, uint64_t bytes_max)
     closedir(files);
 }
 
-static void test_shared_files(void **state)
+TEST(test_shared_files)
 {
     char folder[4200];
     const char *data = check_data_folder();
-    (void)state;
     snprintf(folder, sizeof folder, "%s/hostile", data ? data : "");
     if (!data || access(folder, R_OK))
         CHECK_SKIP("the shared data's hostile files");
@@ -385,12 +379,11 @@ static void test_shared_files(void **state)
 
 /* ---- Files found in use -------------------------------------------------------------------------------- */
 
-static void test_newer_versions(void **state)
+TEST(test_newer_versions)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_model *m = NULL;
     bytes g = {0}, file = {0};
-    (void)state;
     b_message(&g, GRAPH_NODE, b_node("Relu", "r", "x", "y"));
     b_message(&g, GRAPH_INPUT, b_info("x", b_type(SIB_F32, "2 2")));
     b_message(&g, GRAPH_OUTPUT, b_info("y", (bytes){0}));
@@ -407,9 +400,8 @@ static void test_newer_versions(void **state)
 }
 
 /* A body that declares its iteration number as [1] gets it as [1]: its ReduceSum over axis 0 works. */
-static void test_loop_iteration_of_rank_1(void **state)
+TEST(test_loop_iteration_of_rank_1)
 {
-    (void)state;
     for (int k = 0; k < 2; k++) {
         sib_error err = SIB_ERROR_INIT;
         sib_session *s = NULL;
@@ -454,9 +446,8 @@ static sib_value *ramp(size_t n)
 }
 
 /* Inputs that share a symbol but differ in size: one warning, and each keeps its size. */
-static void test_shared_symbol(void **state)
+TEST(test_shared_symbol)
 {
-    (void)state;
     for (int k = 0; k < 2; k++) {
         sib_error err = SIB_ERROR_INIT;
         sib_session *s = NULL;
@@ -486,16 +477,4 @@ static void test_shared_symbol(void **state)
         assert_null(sib_session_diagnostic(s, 1));
         sib_session_free(&s);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_malformed_nodes),    cmocka_unit_test(test_inputs_without_output),
-        cmocka_unit_test(test_tree_without_lists), cmocka_unit_test(test_budgets),
-        cmocka_unit_test(test_strings_count),      cmocka_unit_test(test_shared_files),
-        cmocka_unit_test(test_newer_versions),     cmocka_unit_test(test_loop_iteration_of_rank_1),
-        cmocka_unit_test(test_shared_symbol),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

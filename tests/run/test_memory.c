@@ -67,9 +67,8 @@ static sib_value *run_one(sib_session *s, const sib_value *x)
 #define LOOKED_UP 64 /* so many that planning does not evaluate constant indices */
 
 /* Rows are looked up in the mapped file, by constant indices too. */
-static void a_table_is_read_in_place(void **state)
+TEST(a_table_is_read_in_place)
 {
-    (void)state;
     double rows[LOOKED_UP];
     for (int i = 0; i < LOOKED_UP; i++)
         rows[i] = i % 3 ? i * 10 : -1 - i;
@@ -98,9 +97,8 @@ static void a_table_is_read_in_place(void **state)
 }
 
 /* y = x W, W plain or transposed: packed directly from the mapped file. */
-static void weights_are_packed_in_place(void **state)
+TEST(weights_are_packed_in_place)
 {
-    (void)state;
     for (int turned = 0; turned < 2; turned++) {
         size_t k = turned ? COLUMNS : ROWS, n = turned ? ROWS : COLUMNS;
         double x[ROWS];
@@ -134,9 +132,8 @@ static void weights_are_packed_in_place(void **state)
 #define WIDE 600
 
 /* Halves that a product reads directly are not converted to floats. */
-static void what_nobody_reads_is_not_computed(void **state)
+TEST(what_nobody_reads_is_not_computed)
 {
-    (void)state;
     const int64_t dims[] = {WIDE, WIDE};
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
@@ -203,9 +200,8 @@ static sib_value *run_length(sib_session *s, int64_t n, int64_t first)
 }
 
 /* Plans made for other lengths and other elements do not change the results. */
-static void each_length_gives_what_it_should(void **state)
+TEST(each_length_gives_what_it_should)
 {
-    (void)state;
     sib_session *fast = growing_session("cpu,ref"), *ref = growing_session("ref");
     for (int64_t k = 0; k < 6 * LENGTHS;
          k++) { /* each length twice: all nodes but one are known the second time */
@@ -225,9 +221,8 @@ static void each_length_gives_what_it_should(void **state)
 }
 
 /* The number of plans is bounded, however many lengths were seen. */
-static void many_lengths_take_no_more_memory(void **state)
+TEST(many_lengths_take_no_more_memory)
 {
-    (void)state;
     sib_session *s = growing_session("cpu,ref");
     uint64_t after[3] = {0};
     for (int turn = 0; turn < 3; turn++) {
@@ -252,9 +247,8 @@ static void many_lengths_take_no_more_memory(void **state)
 }
 
 /* If any allocation fails, a run of a new length fails with an error, or works. */
-static void a_new_length_fails_well(void **state)
+TEST(a_new_length_fails_well)
 {
-    (void)state;
     sib_session *s = growing_session("cpu,ref");
     sib_value *out = run_length(s, 3, 0);
     sib_value_free(&out);
@@ -276,17 +270,4 @@ static void a_new_length_fails_well(void **state)
         sib_value_free(&given[1]);
     }
     sib_session_free(&s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_table_is_read_in_place),
-        cmocka_unit_test(weights_are_packed_in_place),
-        cmocka_unit_test(what_nobody_reads_is_not_computed),
-        cmocka_unit_test(each_length_gives_what_it_should),
-        cmocka_unit_test(many_lengths_take_no_more_memory),
-        cmocka_unit_test(a_new_length_fails_well),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

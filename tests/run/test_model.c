@@ -20,9 +20,8 @@ static sib_value_info value_named(const sib_model *m, const char *name)
 }
 
 /* Shape → Gather → Mul → Concat → Reshape: what exporters write for x.reshape(b, t // 2 * ...). */
-static void shapes_follow_arithmetic(void **state)
+TEST(shapes_follow_arithmetic)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "B T 64");
     value_id shape = tiny_op(&t, "Shape", x, NO_VALUE, "shape");
@@ -48,9 +47,8 @@ static void shapes_follow_arithmetic(void **state)
     sib_model_free(&m);
 }
 
-static void conflicts_are_told_with_both(void **state)
+TEST(conflicts_are_told_with_both)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "N 3"), y = tiny_value(&t, "y", SIB_F32, "N 4");
@@ -77,9 +75,8 @@ static void conflicts_are_told_with_both(void **state)
     sib_model_free(&m);
 }
 
-static void what_a_node_refuses_is_a_note(void **state)
+TEST(what_a_node_refuses_is_a_note)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "2 3"), w = tiny_input(&t, "w", SIB_F32, "4 5");
     tiny_output(&t, tiny_op(&t, "MatMul", x, w, "y"));
@@ -89,9 +86,8 @@ static void what_a_node_refuses_is_a_note(void **state)
     sib_model_free(&m);
 }
 
-static void costs_are_expressions(void **state)
+TEST(costs_are_expressions)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "T 64");
     double zeros[64 * 32] = {0};
@@ -113,9 +109,8 @@ static void costs_are_expressions(void **state)
     sib_model_free(&m);
 }
 
-static void attributes_are_text(void **state)
+TEST(attributes_are_text)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "2 3"), y = tiny_made(&t, "y");
     int64_t perm[] = {1, 0};
@@ -140,9 +135,8 @@ static void attributes_are_text(void **state)
     sib_model_free(&m);
 }
 
-static void unknown_operators_are_kept(void **state)
+TEST(unknown_operators_are_kept)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "2");
     tiny_output(&t, tiny_op(&t, "Frobnicate", x, NO_VALUE, "y"));
@@ -153,14 +147,4 @@ static void unknown_operators_are_kept(void **state)
     assert_string_equal(n.type, "Frobnicate");
     assert_null(sib_model_diagnostic(m, 0));
     sib_model_free(&m);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shapes_follow_arithmetic),      cmocka_unit_test(conflicts_are_told_with_both),
-        cmocka_unit_test(what_a_node_refuses_is_a_note), cmocka_unit_test(costs_are_expressions),
-        cmocka_unit_test(attributes_are_text),           cmocka_unit_test(unknown_operators_are_kept),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,9 +56,8 @@ static void run_part(sib_model *part, size_t n, const sib_named_value *in, const
     sib_session_free(&s);
 }
 
-static void a_part_has_its_own_inputs_alone(void **state)
+TEST(a_part_has_its_own_inputs_alone)
 {
-    (void)state;
     sib_model *m = two_components(), *left = part_of(m, "left"), *right = part_of(m, "right");
     sib_value_info v;
     sib_model_info info;
@@ -93,9 +92,8 @@ static void a_part_has_its_own_inputs_alone(void **state)
     sib_model_free(&right);
 }
 
-static void any_value_can_be_an_output(void **state)
+TEST(any_value_can_be_an_output)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     const char *const names[] = {"z", "h"};
     sib_model *m = two_components(), *part = NULL;
@@ -133,9 +131,8 @@ static sib_model *two_readers(void)
     return tiny_model(&t);
 }
 
-static void parts_share_packed_weights(void **state)
+TEST(parts_share_packed_weights)
 {
-    (void)state;
     sib_model *m = two_readers();
     double ones[WIDE], negative[WIDE], absolute[WIDE];
     for (int c = 0; c < WIDE; c++) {
@@ -163,9 +160,8 @@ static void parts_share_packed_weights(void **state)
     sib_value_free(&x);
 }
 
-static void what_cannot_be_is_named(void **state)
+TEST(what_cannot_be_is_named)
 {
-    (void)state;
     sib_model *m = two_components(), *part = NULL;
     sib_error err = SIB_ERROR_INIT;
     assert_int_equal(sib_model_part(m, (const char *const[]){"nothing"}, 1, &part, &err), SIB_ERR_ARGUMENT);
@@ -179,9 +175,8 @@ static void what_cannot_be_is_named(void **state)
     sib_model_free(&m);
 }
 
-static void every_failed_allocation_is_clean(void **state)
+TEST(every_failed_allocation_is_clean)
 {
-    (void)state;
     sib_model *m = two_components();
     sib_alloc_counters before, after;
     sib_alloc_counters_get(&before);
@@ -201,14 +196,4 @@ static void every_failed_allocation_is_clean(void **state)
         assert_true(k < 10000);
     }
     sib_model_free(&m);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_part_has_its_own_inputs_alone),  cmocka_unit_test(any_value_can_be_an_output),
-        cmocka_unit_test(parts_share_packed_weights),       cmocka_unit_test(what_cannot_be_is_named),
-        cmocka_unit_test(every_failed_allocation_is_clean),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

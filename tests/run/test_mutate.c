@@ -345,9 +345,8 @@ static double go_one(uint64_t seed, uint64_t k, const case_list *cases, tally *s
     return seconds;
 }
 
-static void test_mutations(void **state)
+TEST(test_mutations)
 {
-    (void)state;
     uint64_t seed = number_from("SIBYL_MUTATION_SEED", 30), first = number_from("SIBYL_MUTATION_FIRST", 0),
              n = number_from("SIBYL_MUTATIONS", 500);
     tally sums = {0};
@@ -373,12 +372,12 @@ static void test_mutations(void **state)
     cases_free(&cases);
 }
 
-int main(void)
-{
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they map more memory than they use */
+static int limit_memory(void)
+{
     const struct rlimit memory = {(rlim_t)4 << 30, (rlim_t)4 << 30};
-    setrlimit(RLIMIT_AS, &memory);
-#endif
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_mutations)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return setrlimit(RLIMIT_AS, &memory);
 }
+
+TEST_FIXTURE(limit_memory, NULL)
+#endif

@@ -84,25 +84,14 @@ static void expect_features(int n_mels, sib_smooth smooth, const char *mode)
     sib_mel_free(&mel);
 }
 
-static void features_are_whispers(void **state)
+TEST(features_are_whispers)
 {
-    (void)state;
     expect_features(80, SIB_SMOOTH_NONE, "none");
     expect_features(128, SIB_SMOOTH_NONE, "none");
 }
 
-static void smoothing_is_the_same(void **state)
+TEST(smoothing_is_the_same)
 {
-    (void)state;
     expect_features(80, SIB_SMOOTH_SAME, "same");
     expect_features(80, SIB_SMOOTH_VALID, "valid");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(features_are_whispers),
-        cmocka_unit_test(smoothing_is_the_same),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

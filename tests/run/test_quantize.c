@@ -170,9 +170,8 @@ static void check_rows(const example *e, const sib_quantize_report *r)
     assert_false(sib_quantize_report_row(r, 2, &row));
 }
 
-static void every_kind(void **state)
+TEST(every_kind)
 {
-    (void)state;
     sets s;
     sets_make(&s);
     for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
@@ -205,9 +204,8 @@ static void every_kind(void **state)
 }
 
 /* The reported error of weights, against the one computed from the file. */
-static void errors_of_weights(void **state)
+TEST(errors_of_weights)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_quantize_report *r = NULL;
     sib_quantize_row row;
@@ -233,9 +231,8 @@ static void errors_of_weights(void **state)
 }
 
 /* Scales calibrated on the layer's inputs give smaller errors than scales from the weights alone. */
-static void calibration_helps(void **state)
+TEST(calibration_helps)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sets s;
     sets_make(&s);
@@ -271,9 +268,8 @@ static sib_model *table(void)
     return tiny_model(&t);
 }
 
-static void tables_and_convolutions(void **state)
+TEST(tables_and_convolutions)
 {
-    (void)state;
     static const struct {
         sib_weights weights;
         const char *nodes;
@@ -307,9 +303,8 @@ static void tables_and_convolutions(void **state)
 }
 
 /* Weights that two layers read are quantized once; weights that another operator reads stay. */
-static void shared_weights(void **state)
+TEST(shared_weights)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     char text[200];
     for (int other = 0; other < 2; other++) {
@@ -335,9 +330,8 @@ static void shared_weights(void **state)
 }
 
 /* Before IR 4, every initializer is an input too: quantized weights no longer are. */
-static void initializers_as_inputs(void **state)
+TEST(initializers_as_inputs)
 {
-    (void)state;
     for (int all = 0; all < 2; all++) {
         sib_error err = SIB_ERROR_INIT;
         sib_model_info info;
@@ -360,9 +354,8 @@ static void initializers_as_inputs(void **state)
 }
 
 /* Any allocation may fail: an error is returned, and nothing leaks. */
-static void memory_fails(void **state)
+TEST(memory_fails)
 {
-    (void)state;
     static const sib_quantize_options kinds[] = {{.weights = SIB_WEIGHTS_INT8, .least = 1000},
                                                  {.weights = SIB_WEIGHTS_INT4, .least = 1000},
                                                  {.dynamic = true, .least = 1000},
@@ -384,9 +377,8 @@ static void memory_fails(void **state)
     }
 }
 
-static void refusals(void **state)
+TEST(refusals)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_quantize_report *r = NULL;
     char text[200];
@@ -425,14 +417,4 @@ static void refusals(void **state)
     CHECK_FAILS(sib_model_quantize(m, NULL, &r, &err), SIB_ERR_ARGUMENT, err, "a session holds the model");
     sib_session_free(&s);
     sib_model_free(&m);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_kind),        cmocka_unit_test(initializers_as_inputs),
-        cmocka_unit_test(memory_fails),      cmocka_unit_test(errors_of_weights),
-        cmocka_unit_test(calibration_helps), cmocka_unit_test(shared_weights),
-        cmocka_unit_test(refusals),          cmocka_unit_test(tables_and_convolutions)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,9 +118,8 @@ static const char *const no_names[] = {"none"};
 static const sib_run_options unrolled = {
     .tap = nothing, .tap_inside = true, .tap_names = no_names, .n_taps = 1};
 
-static void chunks_give_what_unrolled_steps_give(void **state)
+TEST(chunks_give_what_unrolled_steps_give)
 {
-    (void)state;
     static const recurrent_case cases[] = {
         {"LSTM", "forward", false, false, false, false, SIB_F32},
         {"LSTM", "reverse", false, true, true, false, SIB_F32},
@@ -165,9 +164,8 @@ static void chunks_give_what_unrolled_steps_give(void **state)
 static const recurrent_case plain = {"LSTM", "forward", false, false, false, false, SIB_F64};
 static const sib_session_options on_ref = {.backends = "ref", .threads = 1};
 
-static void taps_see_outputs_once(void **state)
+TEST(taps_see_outputs_once)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_session *s = session_of(&plain, &on_ref);
     sib_named_value in[MAX_IN];
@@ -183,9 +181,8 @@ static void taps_see_outputs_once(void **state)
 }
 
 /* Only the plan of a chunk is kept of many steps. */
-static void plans_of_many_steps_stay_small(void **state)
+TEST(plans_of_many_steps_stay_small)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_session *s = session_of(&plain, &on_ref);
     sib_named_value in[MAX_IN];
@@ -228,9 +225,8 @@ static void *plan_long(void *context)
     return NULL;
 }
 
-static void planning_keeps_nobody_waiting(void **state)
+TEST(planning_keeps_nobody_waiting)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     long_run l = {.s = session_of(&plain, &on_ref)};
     sib_named_value in[MAX_IN];
@@ -256,9 +252,8 @@ static void planning_keeps_nobody_waiting(void **state)
     sib_session_free(&l.s);
 }
 
-static void planning_keeps_to_the_limit(void **state)
+TEST(planning_keeps_to_the_limit)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_session_options o = on_ref;
     o.memory_limit = UINT64_C(32) << 20;
@@ -282,9 +277,8 @@ static void planning_keeps_to_the_limit(void **state)
 }
 
 /* Every allocation of a run in chunks fails once. */
-static void memory_that_fails(void **state)
+TEST(memory_that_fails)
 {
-    (void)state;
     const recurrent_case c = {"GRU", "bidirectional", true, true, false, false, SIB_F16};
     sib_named_value in[MAX_IN];
     size_t n = inputs_of(&c, RECURRENT_UNROLLED + 1, in);
@@ -304,17 +298,4 @@ static void memory_that_fails(void **state)
     }
     free_inputs(n, in);
     sib_session_free(&s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(chunks_give_what_unrolled_steps_give),
-        cmocka_unit_test(taps_see_outputs_once),
-        cmocka_unit_test(plans_of_many_steps_stay_small),
-        cmocka_unit_test(planning_keeps_nobody_waiting),
-        cmocka_unit_test(planning_keeps_to_the_limit),
-        cmocka_unit_test(memory_that_fails),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,9 +27,8 @@ static tiny squares(void)
     return t;
 }
 
-static void runs_and_gives_outputs(void **state)
+TEST(runs_and_gives_outputs)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = squares();
     sib_session *s = tiny_session(&t, &on_ref);
@@ -48,9 +47,8 @@ static void runs_and_gives_outputs(void **state)
     sib_session_free(&s);
 }
 
-static void sessions_may_share_threads(void **state)
+TEST(sessions_may_share_threads)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_pool *pool = NULL;
     sib_session *s[2];
@@ -76,9 +74,8 @@ static void sessions_may_share_threads(void **state)
 }
 
 /* y = x * w for x [T, 2], which the file declares as [2, 3] always, and z = -y: with plans for other T. */
-static void outputs_may_be_declared_wrong(void **state)
+TEST(outputs_may_be_declared_wrong)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "T 2"),
@@ -109,9 +106,8 @@ static void outputs_may_be_declared_wrong(void **state)
     sib_session_free(&s);
 }
 
-static void checks_inputs_before_it_runs(void **state)
+TEST(checks_inputs_before_it_runs)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
     value_id a = tiny_input(&t, "a", SIB_F32, "T 2"), b = tiny_input(&t, "b", SIB_F32, "T 2");
@@ -158,9 +154,8 @@ static void checks_inputs_before_it_runs(void **state)
     sib_session_free(&s);
 }
 
-static void refuses_by_name(void **state)
+TEST(refuses_by_name)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
     tiny_output(&t, tiny_op(&t, "Frobnicate", tiny_input(&t, "x", SIB_F32, "2"), NO_VALUE, "y"));
@@ -177,9 +172,8 @@ static void refuses_by_name(void **state)
     sib_model_free(&m);
 }
 
-static void an_output_that_is_an_input_is_a_copy(void **state)
+TEST(an_output_that_is_an_input_is_a_copy)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
     tiny_output(&t, tiny_op(&t, "Identity", tiny_input(&t, "x", SIB_F32, "2"), NO_VALUE, "y"));
@@ -199,9 +193,8 @@ static void an_output_that_is_an_input_is_a_copy(void **state)
     sib_session_free(&s);
 }
 
-static void strided_inputs_are_read_as_they_stand(void **state)
+TEST(strided_inputs_are_read_as_they_stand)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = squares();
     sib_session *s = tiny_session(&t, &on_ref);
@@ -241,9 +234,8 @@ static void run_squares(sib_session *s, int64_t rows)
     sib_value_free(&out[1]);
 }
 
-static void plans_are_kept_by_dims(void **state)
+TEST(plans_are_kept_by_dims)
 {
-    (void)state;
     tiny t = squares();
     sib_session *s = tiny_session(&t, &on_ref);
     for (int i = 0; i < 5; i++)
@@ -271,9 +263,8 @@ static tiny depends_on_data(void)
     return t;
 }
 
-static void dims_that_depend_on_data(void **state)
+TEST(dims_that_depend_on_data)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = depends_on_data();
     sib_session *s = tiny_session(&t, &on_ref);
@@ -300,9 +291,8 @@ static void dims_that_depend_on_data(void **state)
 }
 
 /* A chain with a side branch that is used at its end: values die at different times. */
-static void values_share_memory_only_when_dead(void **state)
+TEST(values_share_memory_only_when_dead)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     check_random r = {7};
     tiny t = tiny_begin();
@@ -365,9 +355,8 @@ static sib_code count_taps(void *context, const sib_tap_event *event, sib_error 
     return SIB_OK;
 }
 
-static void taps_see_values_in_order(void **state)
+TEST(taps_see_values_in_order)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = squares();
     sib_session *s = tiny_session(&t, &on_ref);
@@ -403,9 +392,8 @@ static void taps_see_values_in_order(void **state)
 }
 
 /* A name longer than any buffer, of a value in a subgraph whose path is long too. */
-static void taps_match_long_names(void **state)
+TEST(taps_match_long_names)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     char name[1500];
     memset(name, 'n', sizeof name);
@@ -442,9 +430,8 @@ static void taps_match_long_names(void **state)
 
 /* A milli-op of one node that is fused into a step of the next node, which has other steps after it: each
    node counts once. */
-static void profiles_count_fused_nodes(void **state)
+TEST(profiles_count_fused_nodes)
 {
-    (void)state;
     static const char *const types[] = {"ReduceL2", "ReduceLogSumExp", "LogSoftmax", "LpNormalization",
                                         "MeanVarianceNormalization"};
     const sib_session_options on_cpu = {.backends = "cpu,ref", .threads = 1};
@@ -472,9 +459,8 @@ static void profiles_count_fused_nodes(void **state)
     }
 }
 
-static void profiles_count_calls(void **state)
+TEST(profiles_count_calls)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = squares();
     sib_session *s = tiny_session(&t, &on_ref);
@@ -535,9 +521,8 @@ static void *cancel_soon(void *c)
     return NULL;
 }
 
-static void runs_are_cancelled(void **state)
+TEST(runs_are_cancelled)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = endless();
     sib_session *s = tiny_session(&t, &on_ref);
@@ -556,9 +541,8 @@ static void runs_are_cancelled(void **state)
     sib_session_free(&s);
 }
 
-static void memory_has_a_limit(void **state)
+TEST(memory_has_a_limit)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = squares();
     sib_session_options o = on_ref;
@@ -573,9 +557,8 @@ static void memory_has_a_limit(void **state)
     sib_session_free(&s);
 }
 
-static void memory_is_not_taken_beyond_the_limit(void **state)
+TEST(memory_is_not_taken_beyond_the_limit)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
     value_id dims = tiny_constant(&t, "dims", SIB_I64, DIMS(2), OF(1e6, 1e6));
@@ -589,9 +572,8 @@ static void memory_is_not_taken_beyond_the_limit(void **state)
 }
 
 /* One milli-op that takes seconds stops midway. */
-static void kernels_can_be_cancelled(void **state)
+TEST(kernels_can_be_cancelled)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "N N");
@@ -613,9 +595,8 @@ static void kernels_can_be_cancelled(void **state)
 
 /* ---- Oracle, threads, memory failures ------------------------------------------------------------------ */
 
-static void oracle_mode_is_double(void **state)
+TEST(oracle_mode_is_double)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "1");
@@ -640,9 +621,8 @@ static void *many_runs(void *session)
     return NULL;
 }
 
-static void several_threads_run_one_session(void **state)
+TEST(several_threads_run_one_session)
 {
-    (void)state;
     tiny t = squares();
     sib_session *s = tiny_session(&t, &on_ref);
     pthread_t threads[4];
@@ -656,9 +636,8 @@ static void several_threads_run_one_session(void **state)
 
 /* Every allocation fails once, in making the session and in running it: each time an error, and nothing
    leaks. */
-static void memory_that_fails(void **state)
+TEST(memory_that_fails)
 {
-    (void)state;
     tiny t = depends_on_data();
     sib_model *m = tiny_model(&t);
     sib_value *x = tiny_given(SIB_F32, DIMS(6), OF(0, 1, 0, 0, 5, 0)),
@@ -691,32 +670,4 @@ static void memory_that_fails(void **state)
     sib_value_free(&x);
     sib_value_free(&shape);
     sib_model_free(&m);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(runs_and_gives_outputs),
-        cmocka_unit_test(sessions_may_share_threads),
-        cmocka_unit_test(outputs_may_be_declared_wrong),
-        cmocka_unit_test(checks_inputs_before_it_runs),
-        cmocka_unit_test(refuses_by_name),
-        cmocka_unit_test(an_output_that_is_an_input_is_a_copy),
-        cmocka_unit_test(strided_inputs_are_read_as_they_stand),
-        cmocka_unit_test(plans_are_kept_by_dims),
-        cmocka_unit_test(dims_that_depend_on_data),
-        cmocka_unit_test(values_share_memory_only_when_dead),
-        cmocka_unit_test(taps_see_values_in_order),
-        cmocka_unit_test(taps_match_long_names),
-        cmocka_unit_test(profiles_count_fused_nodes),
-        cmocka_unit_test(profiles_count_calls),
-        cmocka_unit_test(runs_are_cancelled),
-        cmocka_unit_test(memory_has_a_limit),
-        cmocka_unit_test(memory_is_not_taken_beyond_the_limit),
-        cmocka_unit_test(kernels_can_be_cancelled),
-        cmocka_unit_test(oracle_mode_is_double),
-        cmocka_unit_test(several_threads_run_one_session),
-        cmocka_unit_test(memory_that_fails),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,9 +42,8 @@ static void free_two(sib_value *v[2])
     sib_value_free(&v[1]);
 }
 
-static void a_steady_run_allocates_nothing(void **state)
+TEST(a_steady_run_allocates_nothing)
 {
-    (void)state;
     static const char *const backends[] = {"ref", "cpu,ref"};
     for (int b = 0; b < 2; b++) {
         sib_session *s = chain_session(backends[b]);
@@ -66,9 +65,8 @@ static void a_steady_run_allocates_nothing(void **state)
     }
 }
 
-static void outputs_that_are_kept_stay_as_they_are(void **state)
+TEST(outputs_that_are_kept_stay_as_they_are)
 {
-    (void)state;
     sib_session *s = chain_session(NULL);
     sib_value *x = given(), *first[2], *second[2];
     double zeros[T * 3] = {0};
@@ -103,9 +101,8 @@ static sib_code count_tap(void *context, const sib_tap_event *event, sib_error *
 }
 
 /* Nodes that are one step without a tap show every value with one, and give the same results. */
-static void fused_steps_are_open_to_taps(void **state)
+TEST(fused_steps_are_open_to_taps)
 {
-    (void)state;
     sib_session *fast = chain_session("cpu,ref"), *ref = chain_session("ref");
     sib_value *x = given(), *plain[2], *watched[2], *expected[2];
     sib_error err = SIB_ERROR_INIT;
@@ -147,9 +144,8 @@ static uint64_t steps_of(sib_session *s, const sib_value *x, const char *name)
     return calls;
 }
 
-static void a_chain_is_one_step(void **state)
+TEST(a_chain_is_one_step)
 {
-    (void)state;
     sib_session *fast = chain_session("cpu,ref"), *ref = chain_session("ref");
     sib_value *x = given();
     assert_int_equal(steps_of(fast, x, "fused"), 1);
@@ -177,9 +173,8 @@ static sib_session *groups_session(sib_session_options *o)
     return tiny_session(&t, o);
 }
 
-static void fusing_is_a_pass_with_a_name_and_a_limit(void **state)
+TEST(fusing_is_a_pass_with_a_name_and_a_limit)
 {
-    (void)state;
     static const struct {
         sib_session_options options;
         uint64_t groups;
@@ -202,9 +197,8 @@ static void fusing_is_a_pass_with_a_name_and_a_limit(void **state)
 }
 
 /* A chain is one step even if an unneeded node (its dims are known) reads a value made within the chain. */
-static void a_chain_outlasts_nodes_without_use(void **state)
+TEST(a_chain_outlasts_nodes_without_use)
 {
-    (void)state;
     static const double b[3] = {0.5, -1, 2};
     static const char *const passes[] = {NULL, "-all,elementwise"};
     for (int i = 0; i < 2; i++) {
@@ -231,17 +225,4 @@ static void a_chain_outlasts_nodes_without_use(void **state)
         sib_value_free(&in);
         sib_session_free(&s);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_steady_run_allocates_nothing),
-        cmocka_unit_test(outputs_that_are_kept_stay_as_they_are),
-        cmocka_unit_test(fused_steps_are_open_to_taps),
-        cmocka_unit_test(a_chain_is_one_step),
-        cmocka_unit_test(fusing_is_a_pass_with_a_name_and_a_limit),
-        cmocka_unit_test(a_chain_outlasts_nodes_without_use),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -177,21 +177,18 @@ static void check_all(bool (*check)(const op_case *c, const char *names))
     assert_int_equal(t.failed, 0);
 }
 
-static void steady_runs_allocate_nothing(void **state)
+TEST(steady_runs_allocate_nothing)
 {
-    (void)state;
     check_all(is_steady);
 }
 
-static void outputs_that_are_kept_stay(void **state)
+TEST(outputs_that_are_kept_stay)
 {
-    (void)state;
     check_all(keeps_outputs);
 }
 
-static void runs_without_memory_fail_well(void **state)
+TEST(runs_without_memory_fail_well)
 {
-    (void)state;
     check_all(fails_well);
 }
 
@@ -279,9 +276,8 @@ static bool turns_right(sib_session *s, int turns, bool up, const sib_value *x)
 static const double some_x[WIDTH] = {1, -2, 3, -4};
 
 /* Conditions and numbers of iterations that recur cost no more than their values, whatever ran between. */
-static void turns_and_conditions_change(void **state)
+TEST(turns_and_conditions_change)
 {
-    (void)state;
     for (int b = 0; b < 2; b++) {
         sib_session *s = turning_session(backends[b]);
         sib_value *x = tiny_given(SIB_F32, 1, (int64_t[]){WIDTH}, some_x);
@@ -311,9 +307,8 @@ static void count_release(void *context)
 }
 
 /* Views of the caller's memory inside subgraphs end with the run. */
-static void memory_of_inputs_is_let_go(void **state)
+TEST(memory_of_inputs_is_let_go)
 {
-    (void)state;
     for (int up = 0; up < 2; up++) {
         sib_error err = SIB_ERROR_INIT;
         sib_session *s = turning_session("cpu,ref");
@@ -368,9 +363,8 @@ static sib_session *collecting_session(void)
 }
 
 /* The values that a loop collects are freed after it. */
-static void what_is_collected_goes(void **state)
+TEST(what_is_collected_goes)
 {
-    (void)state;
     static double zeros[LONG];
     sib_error err = SIB_ERROR_INIT;
     sib_session *s = collecting_session();
@@ -415,9 +409,8 @@ static void *run_often(void *context)
     return NULL;
 }
 
-static void threads_share_a_session(void **state)
+TEST(threads_share_a_session)
 {
-    (void)state;
     runner runners[4];
     pthread_t threads[4];
     sib_session *s = turning_session("cpu,ref");
@@ -430,15 +423,4 @@ static void threads_share_a_session(void **state)
     for (int i = 0; i < 4; i++)
         assert_true(runners[i].right);
     sib_session_free(&s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(steady_runs_allocate_nothing),  cmocka_unit_test(outputs_that_are_kept_stay),
-        cmocka_unit_test(runs_without_memory_fail_well), cmocka_unit_test(turns_and_conditions_change),
-        cmocka_unit_test(memory_of_inputs_is_let_go),    cmocka_unit_test(what_is_collected_goes),
-        cmocka_unit_test(threads_share_a_session),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

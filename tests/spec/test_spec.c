@@ -38,9 +38,8 @@ static attribute some_ints(const char *name, size_t n, const int64_t *ints)
     return (attribute){.name = str_of(name), .kind = ATTR_INTS, .n = n, .ints = ints};
 }
 
-static void test_opsets(void **state)
+TEST(test_opsets)
 {
-    (void)state;
     node n = node_of("Softmax", 11, 0, NULL);
     size_t begin, end;
     softmax_spec s = spec_softmax(&n);
@@ -84,9 +83,8 @@ static void test_opsets(void **state)
     assert_true(r.antialias && !spec_resize_rule(&r).antialias); /* which mode nearest leaves out */
 }
 
-static void test_defaults(void **state)
+TEST(test_defaults)
 {
-    (void)state;
     node n = node_of("LeakyRelu", 16, 0, NULL);
     assert_true(spec_activation(&n).alpha == (double)0.01f);
     n.type = STR("Elu");
@@ -113,9 +111,8 @@ static void test_defaults(void **state)
     assert_true(spec_axes(&n).axes.v && spec_axes(&n).axes.n == 0);
 }
 
-static void test_words(void **state)
+TEST(test_words)
 {
-    (void)state;
     node n = NODE("GRU", 1, a_word("direction", "foward"));
     assert_int_equal(spec_recurrent(&n).direction, DIRECTION_FORWARD);
     n = NODE("GRU", 7, a_word("direction", "bidirectional"));
@@ -130,9 +127,8 @@ static void test_words(void **state)
     assert_int_equal(spec_scatter(&n).reduction, SCATTER_MAX);
 }
 
-static void test_axes(void **state)
+TEST(test_axes)
 {
-    (void)state;
     size_t at;
     assert_true(spec_axis(-1, 3, &at) && at == 2);
     assert_true(spec_axis(0, 1, &at) && at == 0);
@@ -140,9 +136,8 @@ static void test_axes(void **state)
     assert_false(spec_axis(INT64_MIN, 3, &at) || spec_axis(INT64_MAX, 3, &at));
 }
 
-static void test_bad_attributes(void **state)
+TEST(test_bad_attributes)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     static const int64_t none[] = {2, 0}, many[33] = {0};
     node n = NODE("Elu", 6, an_int("alpha", 1));
@@ -179,9 +174,8 @@ static void test_bad_attributes(void **state)
 }
 
 /* Every operator has a table, and each row of it a name or a fact; words have the default that they say. */
-static void test_tables(void **state)
+TEST(test_tables)
 {
-    (void)state;
     static const char *const with[] = {"Softmax", "Conv", "Resize", "LSTM", "If"};
     for (size_t i = 0; i < sizeof with / sizeof *with; i++) {
         const op_def *op = ops_find(STR(""), str_of(with[i]));
@@ -194,13 +188,4 @@ static void test_tables(void **state)
         }
     }
     assert_int_equal(ops_find(STR(""), STR("Relu"))->attributes->n, 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_opsets), cmocka_unit_test(test_defaults),       cmocka_unit_test(test_words),
-        cmocka_unit_test(test_axes),   cmocka_unit_test(test_bad_attributes), cmocka_unit_test(test_tables),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,9 +17,8 @@ static sib_comparison compare(sib_dtype d, const void *a, const void *b, int64_t
 
 static const sib_tolerance exact = {0, 0, 0};
 
-static void identical_and_nearly(void **state)
+TEST(identical_and_nearly)
 {
-    (void)state;
     const float a[] = {1, -2, 0.0f, NAN, INFINITY, 3}, b[] = {1, -2, -0.0f, NAN, INFINITY, 3.5f};
     sib_comparison c = compare(SIB_F32, a, a, 6, exact);
     assert_true(c.equal && c.worst == UINT64_MAX && c.max_abs == 0 && c.max_rel == 0 && c.max_ulp == 0);
@@ -39,9 +38,8 @@ static void identical_and_nearly(void **state)
 }
 
 /* rtol to within 0.01% of its value, with atol and without; the second tensor is the reference. */
-static void relative_tolerance_is_exact(void **state)
+TEST(relative_tolerance_is_exact)
 {
-    (void)state;
     for (int i = 0; i < 8; i++) {
         const double rtol = (double[]){1e-2, 1e-3, 1e-5, 0.5}[i / 2], atol = i % 2 ? 0.25 : 0,
                      reference = -300;
@@ -52,9 +50,8 @@ static void relative_tolerance_is_exact(void **state)
     }
 }
 
-static void nan_and_infinity_meet_only_themselves(void **state)
+TEST(nan_and_infinity_meet_only_themselves)
 {
-    (void)state;
     const double special[] = {NAN, INFINITY, -INFINITY, 0, 1.7976931348623157e308};
     const sib_tolerance loose = {INFINITY, INFINITY, UINT64_MAX};
     static const sib_dtype floats[] = {SIB_F64, SIB_F32, SIB_F16, SIB_BF16, SIB_F8E5M2, SIB_C64, SIB_C128};
@@ -79,9 +76,8 @@ static void nan_and_infinity_meet_only_themselves(void **state)
     }
 }
 
-static void the_worst_is_one_that_differs(void **state)
+TEST(the_worst_is_one_that_differs)
 {
-    (void)state;
     const float b[] = {1000, 1, 2, 3}, a[] = {1000.5f, 1, 2.25f, 3.125f};
     const sib_tolerance t = {.rtol = 1e-3};
     sib_comparison c = compare(SIB_F32, a, b, 4, t);
@@ -93,9 +89,8 @@ static void the_worst_is_one_that_differs(void **state)
     assert_true(c.equal && c.worst == 0 && c.worst_a == 1000.5 && c.first == UINT64_MAX && c.first_a == 0);
 }
 
-static void mismatches_are_worst(void **state)
+TEST(mismatches_are_worst)
 {
-    (void)state;
     const double a[] = {0, 1e308, 5, INFINITY, NAN}, b[] = {1, -1e308, 5, 1, 2};
     sib_comparison c = compare(SIB_F64, a, b, 5, exact);
     assert_true(c.n_different == 4 && c.first == 0 && c.worst == 3 && c.n_nan_mismatch == 1);
@@ -108,9 +103,8 @@ static void mismatches_are_worst(void **state)
 }
 
 /* Distances between codes of every float of at most 16 bits, counted along the sorted values. */
-static void distances_in_representable_values(void **state)
+TEST(distances_in_representable_values)
 {
-    (void)state;
     check_random random = {17};
     for (size_t k = 0; k < N_SMALL_FLOATS; k++) {
         sib_dtype d = small_floats[k];
@@ -141,9 +135,8 @@ static void distances_in_representable_values(void **state)
     assert_true(compare(SIB_F64, low, high, 1, exact).max_ulp == 2 * UINT64_C(0x7FEFFFFFFFFFFFFF));
 }
 
-static void integers_are_exact(void **state)
+TEST(integers_are_exact)
 {
-    (void)state;
     const int64_t a[] = {INT64_MAX, INT64_MIN, 9007199254740993, 0},
                   b[] = {INT64_MIN, INT64_MAX, 9007199254740992, 0};
     sib_comparison c = compare(SIB_I64, a, b, 4, exact);
@@ -164,9 +157,8 @@ static void integers_are_exact(void **state)
     assert_true(compare(SIB_BOOL, truth, other, 2, exact).equal);
 }
 
-static void complex_and_strings(void **state)
+TEST(complex_and_strings)
 {
-    (void)state;
     const float a[] = {3, 4, 1, 1}, b[] = {0, 0, 1, 1};
     sib_comparison c = compare(SIB_C64, a, b, 2, (sib_tolerance){5, 0, 0});
     assert_true(c.equal && c.max_abs == 5 && c.worst == 0 && c.worst_a == 5 && c.max_ulp == 0);
@@ -180,9 +172,8 @@ static void complex_and_strings(void **state)
                 c.max_abs == 0);
 }
 
-static void strided_and_long(void **state)
+TEST(strided_and_long)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     check_random random = {9};
     sib_tensor *t = random_tensor(SIB_F16, 2, (int64_t[]){70, 90}, &random), *turned, *copy;
@@ -199,9 +190,8 @@ static void strided_and_long(void **state)
     sib_tensor_free(&t), sib_tensor_free(&turned), sib_tensor_free(&copy);
 }
 
-static void refusals(void **state)
+TEST(refusals)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *a, *b, *c;
     sib_comparison out;
@@ -217,21 +207,4 @@ static void refusals(void **state)
                 "nan");
     CHECK_FAILS(sib_tensor_compare(a, NULL, &exact, &out, &err), SIB_ERR_ARGUMENT, err, "NULL");
     sib_tensor_free(&a), sib_tensor_free(&b), sib_tensor_free(&c);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(relative_tolerance_is_exact),
-        cmocka_unit_test(identical_and_nearly),
-        cmocka_unit_test(nan_and_infinity_meet_only_themselves),
-        cmocka_unit_test(the_worst_is_one_that_differs),
-        cmocka_unit_test(mismatches_are_worst),
-        cmocka_unit_test(distances_in_representable_values),
-        cmocka_unit_test(integers_are_exact),
-        cmocka_unit_test(complex_and_strings),
-        cmocka_unit_test(strided_and_long),
-        cmocka_unit_test(refusals),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,9 +2,8 @@
 
 /* ---- Types of at most 16 bits --------------------------------------------------------------------- */
 
-static void every_code_of_every_pair(void **state)
+TEST(every_code_of_every_pair)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     static ref_float r;
     unsigned char *src = malloc(2 << 16), *dst = malloc((2 << 16) + 1);
@@ -89,9 +88,8 @@ static size_t int_samples(sib_dtype d, uint64_t *codes)
     return n;
 }
 
-static void integers_wrap_and_clamp(void **state)
+TEST(integers_wrap_and_clamp)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     static uint64_t codes[64 * 50], src[64 * 50], dst[64 * 50];
     for (size_t f = 0; f < N_INTS; f++) {
@@ -131,9 +129,8 @@ static bool is_nearest(__int128 v, double got, double below, double above, bool 
     return (distance != to_below && distance != to_above) || even;
 }
 
-static void integers_round_once_to_wide_floats(void **state)
+TEST(integers_round_once_to_wide_floats)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     static uint64_t codes[64 * 50], src[64 * 50];
     static float narrow[64 * 50];
@@ -167,9 +164,8 @@ static void integers_round_once_to_wide_floats(void **state)
 }
 
 /* Halfway between two values of a narrow float, and one to either side: as doubles they are equal. */
-static void integers_round_once_to_narrow_floats(void **state)
+TEST(integers_round_once_to_narrow_floats)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     const uint64_t tie = (UINT64_C(1) << 62) + (UINT64_C(1) << 54); /* bfloat16 has 8 bits */
     const uint64_t src[] = {tie - 1, tie, tie + 1, tie + (UINT64_C(1) << 55)};
@@ -186,9 +182,8 @@ static void integers_round_once_to_narrow_floats(void **state)
     assert_memory_equal(e8m0, up, sizeof up);
 }
 
-static void doubles_to_integers(void **state)
+TEST(doubles_to_integers)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     static const double x[] = {NAN,    INFINITY, -INFINITY,    1.9,     -1.9,          -0.5,
                                9.2e18, -9.3e18,  1.9e19,       1e300,   0x1p63,        0x1p64,
@@ -215,9 +210,8 @@ static void doubles_to_integers(void **state)
 
 /* ---- Other kinds ---------------------------------------------------------------------------------- */
 
-static void wide_floats_complex_and_bool(void **state)
+TEST(wide_floats_complex_and_bool)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     const double x[] = {1e300,        -1e300,   0x1.000001p0, 0x1.0000011p0,
                         0x1.000003p0, 0x1p-149, 0x1p-150,     0x1.8p-150};
@@ -244,9 +238,8 @@ static void wide_floats_complex_and_bool(void **state)
     assert_true(one[0] == 0 && one[1] == 1 && one[2] == 1 && one[3] == 1);
 }
 
-static void misaligned_and_odd_counts(void **state)
+TEST(misaligned_and_odd_counts)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     check_random random = {3};
     for (size_t n = 0; n < 40; n++) {
@@ -272,9 +265,8 @@ static void misaligned_and_odd_counts(void **state)
     }
 }
 
-static void strided_tensors_convert_as_their_copies(void **state)
+TEST(strided_tensors_convert_as_their_copies)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     check_random random = {11};
     const int64_t dims[] = {7, 13, 9}, permutation[] = {2, 0, 1};
@@ -298,9 +290,8 @@ static void strided_tensors_convert_as_their_copies(void **state)
     }
 }
 
-static void refusals_and_allocations(void **state)
+TEST(refusals_and_allocations)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     char x[16] = {0}, y[16];
     CHECK_FAILS(sib_convert(SIB_STRING, x, SIB_F32, y, 1, SIB_OVERFLOW_IEEE, &err), SIB_ERR_ARGUMENT, err,
@@ -323,20 +314,4 @@ static void refusals_and_allocations(void **state)
     CHECK_EVERY_ALLOCATION(sib_tensor_convert(t, SIB_STRING, SIB_OVERFLOW_IEEE, &out, &err),
                            sib_tensor_free(&out));
     sib_tensor_free(&t);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_code_of_every_pair),
-        cmocka_unit_test(integers_wrap_and_clamp),
-        cmocka_unit_test(integers_round_once_to_wide_floats),
-        cmocka_unit_test(integers_round_once_to_narrow_floats),
-        cmocka_unit_test(doubles_to_integers),
-        cmocka_unit_test(wide_floats_complex_and_bool),
-        cmocka_unit_test(misaligned_and_odd_counts),
-        cmocka_unit_test(strided_tensors_convert_as_their_copies),
-        cmocka_unit_test(refusals_and_allocations),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,8 @@
 /* Every code of every float of at most 16 bits, and all distinct cases of rounding to one. */
 #include "reference.h"
 
-static void every_code_has_its_value(void **state)
+TEST(every_code_has_its_value)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     for (size_t k = 0; k < N_SMALL_FLOATS; k++) {
         sib_dtype d = small_floats[k];
@@ -101,9 +100,8 @@ static void check_codes(const ref_float *r, sib_dtype from, const void *src, con
     free(codes);
 }
 
-static void every_rounding(void **state)
+TEST(every_rounding)
 {
-    (void)state;
     static ref_float r;
     for (size_t k = 0; k < N_SMALL_FLOATS; k++) {
         ref_float_init(&r, small_floats[k]);
@@ -121,9 +119,8 @@ static void every_rounding(void **state)
 }
 
 /* Codes from the ONNX tables for Cast, and from its official cases. */
-static void tables_of_onnx(void **state)
+TEST(tables_of_onnx)
 {
-    (void)state;
     static const double x[] = {0, -0.0, INFINITY, -INFINITY, 1e6, -1e6, 1e-7, -1e-7};
     enum { N = sizeof x / sizeof *x };
     static const struct {
@@ -160,9 +157,8 @@ static void tables_of_onnx(void **state)
     assert_memory_equal(packed, want, 7);
 }
 
-static void nan_keeps_its_sign_and_payload(void **state)
+TEST(nan_keeps_its_sign_and_payload)
 {
-    (void)state;
     static const uint32_t nans[] = {0x7FC00000, 0xFFC00000, 0x7F800001, 0x7FE00000, 0xFFFFFFFF};
     static const uint16_t half[] = {0x7E00, 0xFE00, 0x7E00, 0x7F00, 0xFFFF};
     static const uint16_t brain[] = {0x7FC0, 0xFFC0, 0x7FC0, 0x7FE0, 0xFFFF};
@@ -176,15 +172,4 @@ static void nan_keeps_its_sign_and_payload(void **state)
     assert_memory_equal(out, brain, sizeof brain);
     CHECK_OK(sib_convert(SIB_F32, nans, SIB_F8E4M3FN, small, 5, SIB_OVERFLOW_IEEE, &err), err);
     assert_memory_equal(small, e4m3, sizeof e4m3);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_code_has_its_value),
-        cmocka_unit_test(every_rounding),
-        cmocka_unit_test(tables_of_onnx),
-        cmocka_unit_test(nan_keeps_its_sign_and_payload),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

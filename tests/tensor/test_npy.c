@@ -16,9 +16,8 @@ static void check_round_trip(const sib_tensor *t)
     assert_int_equal(files_in_folder(), 1);
 }
 
-static void every_type_comes_back(void **state)
+TEST(every_type_comes_back)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     check_random random = {31};
     static const int64_t shapes[][4] = {{0}, {1, 7}, {3, 2, 3, 5}, {2, 0, 4}, {2, 33, 20}};
@@ -60,9 +59,8 @@ static void check_header(sib_dtype d, size_t rank, const int64_t *dims, const ch
     sib_tensor_free(&t);
 }
 
-static void headers_as_numpy_writes_them(void **state)
+TEST(headers_as_numpy_writes_them)
 {
-    (void)state;
     const int64_t dims[] = {2, 3};
     check_header(SIB_F32, 2, dims, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }");
     check_header(SIB_F64, 1, dims, "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }");
@@ -84,9 +82,8 @@ static void headers_as_numpy_writes_them(void **state)
                  "1, 1, 1, 1, 1), }");
 }
 
-static void packed_elements_take_a_byte(void **state)
+TEST(packed_elements_take_a_byte)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t;
     size_t n;
@@ -142,9 +139,8 @@ static void check_loads(const char *text, const void *data, size_t data_bytes, s
     sib_tensor_free(&t);
 }
 
-static void orders_of_bytes_and_axes(void **state)
+TEST(orders_of_bytes_and_axes)
 {
-    (void)state;
     const uint8_t big[] = {0, 0, 1, 2, 0xFF, 0xFF, 0xFF, 0xFE};
     check_loads("{'descr': '>i4', 'fortran_order': False, 'shape': (2,), }\n", big, 8, SIB_I32, 2, 0,
                 (int32_t[]){258, -2});
@@ -183,9 +179,8 @@ static void orders_of_bytes_and_axes(void **state)
     check_loads("{'descr': '|u1', 'fortran_order': False, 'shape': (1,)}", "\5more", 5, SIB_U8, 1, 0, "\5");
 }
 
-static void later_formats(void **state)
+TEST(later_formats)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     const char text[] = "{'descr': '|u1', 'fortran_order': False, 'shape': (), }\n";
     for (unsigned char version = 2; version <= 3; version++) {
@@ -221,9 +216,8 @@ static void check_strings(const char *text, const void *data, size_t n, const ch
     sib_tensor_free(&t);
 }
 
-static void strings_of_both_kinds(void **state)
+TEST(strings_of_both_kinds)
 {
-    (void)state;
     const uint32_t points[] = {'a', 0xE9, 0x20AC, 0x1F600, 0, 0};
     check_strings("{'descr': '<U3', 'fortran_order': False, 'shape': (2,)}", points, 24,
                   "a\xC3\xA9\xE2\x82\xAC", "\xF0\x9F\x98\x80");
@@ -249,9 +243,8 @@ static void strings_of_both_kinds(void **state)
     sib_tensor_free(&t);
 }
 
-static void strings_that_are_not_utf8(void **state)
+TEST(strings_that_are_not_utf8)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     static const sib_str bad[] = {{"\xFF", 1},         {"\xC3", 1},         {"\xC0\x80", 2},
                                   {"\xED\xA0\x80", 3}, {"\xE0\x80\xAF", 3}, {"\xF4\x90\x80\x80", 4},
@@ -271,9 +264,8 @@ static void strings_that_are_not_utf8(void **state)
 #define SHAPE(text) "{'descr': '<f4', 'fortran_order': False, 'shape': " text "}"
 #define DESCR(text) "{'descr': " text ", 'fortran_order': False, 'shape': (1,)}"
 
-static void hostile_headers(void **state)
+TEST(hostile_headers)
 {
-    (void)state;
     static const struct {
         const char *text;
         sib_code code;
@@ -337,9 +329,8 @@ static void hostile_headers(void **state)
 }
 
 /* Every prefix of a valid file, and every byte of its header changed. */
-static void cut_and_damaged_files(void **state)
+TEST(cut_and_damaged_files)
 {
-    (void)state;
     unsigned char good[256], bytes[256];
     static const char *const texts[] = {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }     \n",
                                         "{'descr': '<U6', 'fortran_order': True, 'shape': (1, 1), }\n"};
@@ -373,9 +364,8 @@ static void cut_and_damaged_files(void **state)
     CHECK_FAILS(sib_npy_load(write_file("in.npy", bytes, 10), &t, &err), SIB_ERR_FORMAT, err, "4.0");
 }
 
-static void paths_that_do_not_work(void **state)
+TEST(paths_that_do_not_work)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t, *in = NULL;
     CHECK_OK(sib_tensor_create(SIB_F32, 1, (int64_t[]){100000}, &t, &err), err);
@@ -394,9 +384,8 @@ static void paths_that_do_not_work(void **state)
     sib_tensor_free(&t);
 }
 
-static void allocations(void **state)
+TEST(allocations)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     check_random random = {6};
     static const sib_dtype kinds[] = {SIB_F32, SIB_I4, SIB_STRING};
@@ -415,20 +404,4 @@ static void allocations(void **state)
     CHECK_EVERY_ALLOCATION(sib_npy_load(path, &back, &err), sib_tensor_free(&back));
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_type_comes_back),
-        cmocka_unit_test(headers_as_numpy_writes_them),
-        cmocka_unit_test(packed_elements_take_a_byte),
-        cmocka_unit_test(orders_of_bytes_and_axes),
-        cmocka_unit_test(later_formats),
-        cmocka_unit_test(strings_of_both_kinds),
-        cmocka_unit_test(strings_that_are_not_utf8),
-        cmocka_unit_test(hostile_headers),
-        cmocka_unit_test(cut_and_damaged_files),
-        cmocka_unit_test(paths_that_do_not_work),
-        cmocka_unit_test(allocations),
-    };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
-}
+TEST_FIXTURE(make_folder, drop_folder)

@@ -27,9 +27,8 @@ static void check_same(const sib_npz_entry *a, size_t n_a, const sib_npz_entry *
     }
 }
 
-static void archives_come_back(void **state)
+TEST(archives_come_back)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     check_random random = {8};
     const char *path = file_in_folder("a.npz");
@@ -51,9 +50,8 @@ static void archives_come_back(void **state)
     drop_entries(entries, 30);
 }
 
-static void views_and_sizes(void **state)
+TEST(views_and_sizes)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     const char *path = file_in_folder("a.npz");
     sib_tensor *t, *view;
@@ -154,9 +152,8 @@ static size_t array_bytes(unsigned char *out)
     return 10 + sizeof text - 1 + 3;
 }
 
-static void archives_of_others(void **state)
+TEST(archives_of_others)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     unsigned char member[128], zip[1024];
     const char *const names[] = {"read.me", "a.npy", "sub/", "sub/b.npy"};
@@ -190,9 +187,8 @@ static void archives_of_others(void **state)
 }
 
 /* Reading a damaged archive fails with a message or succeeds; nothing leaks or is overrun. */
-static void cut_and_damaged_archives(void **state)
+TEST(cut_and_damaged_archives)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     unsigned char member[128], zip[1024], bytes[1024];
     const char *const names[] = {"a.npy", "b.npy"};
@@ -229,9 +225,8 @@ static void cut_and_damaged_archives(void **state)
     }
 }
 
-static void refusals(void **state)
+TEST(refusals)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     check_random random = {2};
     int files = files_in_folder();
@@ -269,9 +264,8 @@ static void refusals(void **state)
     drop_entries(entries, 3);
 }
 
-static void allocations(void **state)
+TEST(allocations)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     check_random random = {6};
     const char *path = file_in_folder("e.npz");
@@ -282,12 +276,4 @@ static void allocations(void **state)
     drop_entries(entries, 26);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(archives_come_back), cmocka_unit_test(views_and_sizes),
-        cmocka_unit_test(archives_of_others), cmocka_unit_test(cut_and_damaged_archives),
-        cmocka_unit_test(refusals),           cmocka_unit_test(allocations),
-    };
-    return cmocka_run_group_tests(tests, make_folder, drop_folder);
-}
+TEST_FIXTURE(make_folder, drop_folder)

@@ -20,9 +20,8 @@ static sib_stats stats_of(sib_dtype d, const void *data, int64_t n, uint64_t *hi
             fail_msg("%s is %.17g, expected %.17g", #got, check_got, check_want);                            \
     } while (0)
 
-static void counts_and_moments(void **state)
+TEST(counts_and_moments)
 {
-    (void)state;
     const float x[] = {1, 2, 3, 4, NAN, INFINITY, -INFINITY, 0, -0.0f, NAN};
     sib_stats s = stats_of(SIB_F32, x, 10, NULL, 0, 0, 0);
     assert_true(s.n_nan == 2 && s.n_inf == 2 && s.n_zero == 2 && isinf(s.min) && s.min < 0 && isinf(s.max) &&
@@ -42,9 +41,8 @@ static void counts_and_moments(void **state)
     assert_true(s.mean == 1 && s.std == 0 && s.min == 1 && s.max == 1);
 }
 
-static void extremes_do_not_overflow_or_vanish(void **state)
+TEST(extremes_do_not_overflow_or_vanish)
 {
-    (void)state;
     const double huge[] = {1.7e308, 1.7e308, -1.7e308, 1.7e308}, tiny[] = {1e-310, 3e-310},
                  far[] = {1e16, 1e16 + 2};
     sib_stats s = stats_of(SIB_F64, huge, 4, NULL, 0, 0, 0);
@@ -73,9 +71,8 @@ static void extremes_do_not_overflow_or_vanish(void **state)
     free(many);
 }
 
-static void other_types(void **state)
+TEST(other_types)
 {
-    (void)state;
     const uint8_t bits[] = {0x1B}; /* 3, 2, 1, 0 */
     sib_stats s = stats_of(SIB_U2, bits, 4, NULL, 0, 0, 0);
     assert_true(s.min == 0 && s.max == 3 && s.mean == 1.5 && s.n_zero == 1);
@@ -97,9 +94,8 @@ static void check_bins(const uint64_t *got, const uint64_t *want, size_t bins)
             fail_msg("bin %zu holds %d, expected %d", i, (int)got[i], (int)want[i]);
 }
 
-static void histograms(void **state)
+TEST(histograms)
 {
-    (void)state;
     const double x[] = {0, 0.25, 0.5, 0.75, 1, 1.0000001, -0.0000001, NAN, INFINITY, -INFINITY, 0.2499999};
     uint64_t h[8];
     stats_of(SIB_F64, x, 11, h, 4, 0, 1);
@@ -128,9 +124,8 @@ static void histograms(void **state)
 }
 
 /* Each bin counts the values between its edges. */
-static void random_histograms(void **state)
+TEST(random_histograms)
 {
-    (void)state;
     check_random random = {4};
     static double x[2000];
     static uint64_t h[SIB_HISTOGRAM_MAX];
@@ -154,9 +149,8 @@ static void random_histograms(void **state)
     }
 }
 
-static void strided_and_refused(void **state)
+TEST(strided_and_refused)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t, *view, *strings;
     sib_stats s;
@@ -175,14 +169,4 @@ static void strided_and_refused(void **state)
     CHECK_OK(sib_tensor_create(SIB_STRING, 0, NULL, &strings, &err), err);
     CHECK_FAILS(sib_tensor_stats(strings, &s, NULL, 0, 0, 0, &err), SIB_ERR_ARGUMENT, err, "strings");
     sib_tensor_free(&t), sib_tensor_free(&view), sib_tensor_free(&strings);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_and_moments), cmocka_unit_test(extremes_do_not_overflow_or_vanish),
-        cmocka_unit_test(other_types),        cmocka_unit_test(histograms),
-        cmocka_unit_test(random_histograms),  cmocka_unit_test(strided_and_refused),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

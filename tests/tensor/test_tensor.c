@@ -8,9 +8,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-static void types_are_as_listed(void **state)
+TEST(types_are_as_listed)
 {
-    (void)state;
     static const struct {
         sib_dtype dtype;
         int number;
@@ -43,9 +42,8 @@ static void types_are_as_listed(void **state)
     assert_int_equal(sib_dtype_from_name(NULL), SIB_DTYPE_UNKNOWN);
 }
 
-static void created_tensors_are_dense_zeros(void **state)
+TEST(created_tensors_are_dense_zeros)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     const int64_t dims[] = {2, 3, 5};
     for (size_t k = 0; k < N_DTYPES; k++) {
@@ -83,9 +81,8 @@ static void created_tensors_are_dense_zeros(void **state)
     sib_tensor_free(NULL);
 }
 
-static void refusals(void **state)
+TEST(refusals)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t = NULL;
     const int64_t many[17] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
@@ -114,9 +111,8 @@ static void refusals(void **state)
                                sib_tensor_free(&t));
 }
 
-static void shapes_as_text(void **state)
+TEST(shapes_as_text)
 {
-    (void)state;
     char text[SHAPE_TEXT];
     assert_string_equal(shape_text(0, NULL, text), "()");
     assert_string_equal(shape_text(1, (int64_t[]){3}, text), "(3,)");
@@ -136,9 +132,8 @@ static void release(void *context)
     *(int *)context += 1;
 }
 
-static void wrapped_memory_lives_as_long_as_its_views(void **state)
+TEST(wrapped_memory_lives_as_long_as_its_views)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     float data[12];
     for (int i = 0; i < 12; i++)
@@ -160,9 +155,8 @@ static void wrapped_memory_lives_as_long_as_its_views(void **state)
     assert_int_equal(released, 1);
 }
 
-static void wrapped_strides(void **state)
+TEST(wrapped_strides)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     int16_t data[10] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
     sib_tensor *t;
@@ -207,9 +201,8 @@ static void wrapped_strides(void **state)
 
 /* ---- Elements ------------------------------------------------------------------------------------- */
 
-static void elements_of_every_type(void **state)
+TEST(elements_of_every_type)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     for (size_t k = 0; k < N_DTYPES; k++) {
         sib_dtype d = all_dtypes[k];
@@ -231,9 +224,8 @@ static void elements_of_every_type(void **state)
     }
 }
 
-static void elements_round_and_saturate(void **state)
+TEST(elements_round_and_saturate)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t;
     double x;
@@ -261,9 +253,8 @@ static void elements_round_and_saturate(void **state)
     sib_tensor_free(&t);
 }
 
-static void strings_are_copied(void **state)
+TEST(strings_are_copied)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t, *view, *copy, *numbers;
     char text[] = "one\0two";
@@ -322,9 +313,8 @@ static void bring(void *context)
 }
 
 /* Elements that were fetched stay valid when the pages of their source are dropped. */
-static void brought_elements_stay(void **state)
+TEST(brought_elements_stay)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t = NULL;
     float *source = malloc(MANY * sizeof *source),
@@ -371,9 +361,8 @@ static void check_rows(void *context, const void *elements, size_t first, size_t
 }
 
 /* Unaligned elements of a file are loaded on first use, even if the process may map no more memory then. */
-static void loading_needs_no_new_memory(void **state)
+TEST(loading_needs_no_new_memory)
 {
-    (void)state;
 #if defined(SIBYL_ASSERTIONS)
     CHECK_SKIP("a build without assertions, which protect the memory until it is filled");
 #endif
@@ -400,9 +389,8 @@ static void loading_needs_no_new_memory(void **state)
 }
 
 /* Rows are read once, in order and aligned, and do not fetch the elements. */
-static void rows_are_read_where_they_stand(void **state)
+TEST(rows_are_read_where_they_stand)
 {
-    (void)state;
     /* elements of a row, rows of a block, multiple of rows read at once; elements of the tensor */
     static const size_t forms[][4] = {{96, 100, 7, 960000},   {96, 10000, 1, 960000}, {1, 960000, 32, 960000},
                                       {960000, 1, 1, 960000}, {3, 7, 2, 21},          {0, 4, 1, 0}};
@@ -447,23 +435,4 @@ static void rows_are_read_where_they_stand(void **state)
             fclose(file);
             free(wanted), free(copy);
         }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(types_are_as_listed),
-        cmocka_unit_test(brought_elements_stay),
-        cmocka_unit_test(loading_needs_no_new_memory),
-        cmocka_unit_test(rows_are_read_where_they_stand),
-        cmocka_unit_test(created_tensors_are_dense_zeros),
-        cmocka_unit_test(refusals),
-        cmocka_unit_test(shapes_as_text),
-        cmocka_unit_test(wrapped_memory_lives_as_long_as_its_views),
-        cmocka_unit_test(wrapped_strides),
-        cmocka_unit_test(elements_of_every_type),
-        cmocka_unit_test(elements_round_and_saturate),
-        cmocka_unit_test(strings_are_copied),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,9 +31,8 @@ static void check_written(sib_dtype dtype, const void *data, const char *const *
     sib_tensor_free(&t), sib_tensor_free(&s), sib_tensor_free(&back);
 }
 
-static void shortest_decimals(void **state)
+TEST(shortest_decimals)
 {
-    (void)state;
     const double doubles[] = {0.1,     1.0 / 3,
                               5e-324,  1.7976931348623157e308,
                               1e22,    9007199254740993.0,
@@ -85,9 +84,8 @@ static void shortest_decimals(void **state)
     check_written(SIB_C64, complex, complex_texts, 3);
 }
 
-static void every_small_value_reads_back(void **state)
+TEST(every_small_value_reads_back)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     for (size_t k = 0; k < N_SMALL_DTYPES; k++) {
         sib_dtype d = small_dtypes[k];
@@ -121,9 +119,8 @@ static void check_read(const char *text, sib_dtype dtype, sib_overflow overflow,
     sib_tensor_free(&s), sib_tensor_free(&t);
 }
 
-static void texts_round_once(void **state)
+TEST(texts_round_once)
 {
-    (void)state;
     const sib_overflow clamp = SIB_OVERFLOW_SATURATE, ieee = SIB_OVERFLOW_IEEE;
     check_read("1.00048828125", SIB_F16, ieee, 0x3C00);
     check_read("1.00048828125000000000000000000001", SIB_F16, ieee, 0x3C01);
@@ -159,9 +156,8 @@ static void texts_round_once(void **state)
     check_read("7", SIB_I4, clamp, 7);
 }
 
-static void what_is_no_number(void **state)
+TEST(what_is_no_number)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     static const char *const bad[] = {"", " ", "abc", "1x", "1 2", "--1", "1+2j", "0x", "e5", "1,5", "."};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -195,9 +191,8 @@ static void what_is_no_number(void **state)
     sib_tensor_free(&s);
 }
 
-static void complex_texts(void **state)
+TEST(complex_texts)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     const char *const texts[] = {"1.5-2j", "3", "-4j", "nan+infj"};
     sib_tensor *s = strings_of(texts, 4), *t;
@@ -213,9 +208,8 @@ static void complex_texts(void **state)
 }
 
 /* A process may run in a locale with a decimal comma. */
-static void any_locale(void **state)
+TEST(any_locale)
 {
-    (void)state;
     comma_locale_enter();
     const double x[] = {1.5};
     const char *const want[] = {"1.5"};
@@ -223,9 +217,8 @@ static void any_locale(void **state)
     setlocale(LC_ALL, "C");
 }
 
-static void strings_to_strings(void **state)
+TEST(strings_to_strings)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     const char *const texts[] = {"a", "", "bc"};
     sib_tensor *s = strings_of(texts, 3), *t;
@@ -240,15 +233,4 @@ static void strings_to_strings(void **state)
     assert_int_equal(text.length, 4);
     assert_memory_equal(text.data, "0.25", 4);
     sib_tensor_free(&s);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shortest_decimals),  cmocka_unit_test(every_small_value_reads_back),
-        cmocka_unit_test(texts_round_once),   cmocka_unit_test(what_is_no_number),
-        cmocka_unit_test(complex_texts),      cmocka_unit_test(any_locale),
-        cmocka_unit_test(strings_to_strings),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,9 +25,8 @@ static sib_value *tensor_value(sib_dtype d, int64_t n, const double *v)
     return out;
 }
 
-static void test_tensors(void **state)
+TEST(test_tensors)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t = vector(SIB_F32, 2, (double[]){1, 2});
     sib_value *v, *copy;
@@ -49,9 +48,8 @@ static void test_tensors(void **state)
     sib_value_free(NULL);
 }
 
-static void test_sequences(void **state)
+TEST(test_sequences)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_value *a = tensor_value(SIB_F32, 1, (double[]){1}), *b = tensor_value(SIB_F32, 0, NULL), *s, *none,
               *empty, *full;
@@ -78,9 +76,8 @@ static void test_sequences(void **state)
     sib_value_free(&full);
 }
 
-static void test_maps(void **state)
+TEST(test_maps)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *keys = vector(SIB_I64, 2, (double[]){5, 7}), *values = vector(SIB_F32, 2, (double[]){1, 2}),
                *fewer = vector(SIB_F32, 1, (double[]){1}), *square;
@@ -103,9 +100,8 @@ static void test_maps(void **state)
     sib_tensor_free(&square);
 }
 
-static void test_refusals(void **state)
+TEST(test_refusals)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_value *v = tensor_value(SIB_F32, 1, (double[]){1}), *out;
     CHECK_FAILS(sib_value_from_tensor(NULL, &out, &err), SIB_ERR_ARGUMENT, err, "tensor is NULL");
@@ -123,9 +119,8 @@ static void test_refusals(void **state)
     sib_value_free(&v);
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *keys = vector(SIB_I64, 1, (double[]){5});
     sib_value *v = tensor_value(SIB_F32, 1, (double[]){1}), *out;
@@ -142,9 +137,8 @@ static void test_memory(void **state)
 
 static const sib_tolerance exact = {0};
 
-static void test_compare(void **state)
+TEST(test_compare)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_comparison c;
     sib_value *a = tensor_value(SIB_F32, 2, (double[]){1, 2}),
@@ -170,9 +164,8 @@ static void test_compare(void **state)
         sib_value_free(&all[i]);
 }
 
-static void test_compare_maps(void **state)
+TEST(test_compare_maps)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_comparison c;
     sib_tensor *k = vector(SIB_I64, 2, (double[]){1, 2}), *v = vector(SIB_F32, 2, (double[]){1, 2}),
@@ -196,9 +189,8 @@ static void test_compare_maps(void **state)
     sib_tensor_free(&w);
 }
 
-static void test_clones(void **state)
+TEST(test_clones)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_comparison c;
     sib_tensor *k = vector(SIB_I64, 2, (double[]){1, 2}), *w = vector(SIB_F32, 2, (double[]){1, 3});
@@ -223,9 +215,8 @@ static void test_clones(void **state)
     sib_tensor_free(&w);
 }
 
-static void test_sole(void **state)
+TEST(test_sole)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t = vector(SIB_F32, 2, (double[]){1, 2}), *lent = NULL;
     float memory[2] = {1, 2};
@@ -244,14 +235,4 @@ static void test_sole(void **state)
     assert_false(sib_value_is_sole(over)); /* memory of another owner */
     sib_value_free(&v);
     sib_value_free(&over);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tensors),      cmocka_unit_test(test_sequences), cmocka_unit_test(test_maps),
-        cmocka_unit_test(test_refusals),     cmocka_unit_test(test_memory),    cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_compare_maps), cmocka_unit_test(test_clones),    cmocka_unit_test(test_sole),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

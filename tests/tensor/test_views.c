@@ -176,9 +176,8 @@ static void check_model(const sib_tensor *t, const model *m, int step)
     sib_tensor_free(&copy);
 }
 
-static void random_chains_of_views(void **state)
+TEST(random_chains_of_views)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     check_random random = {2024};
     void (*const steps[])(sib_tensor **, model *, check_random *) = {
@@ -204,9 +203,8 @@ static void random_chains_of_views(void **state)
     }
 }
 
-static void copies_of_every_width(void **state)
+TEST(copies_of_every_width)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     check_random random = {5};
     for (size_t k = 0; k < N_DTYPES; k++) {
@@ -236,9 +234,8 @@ static void copies_of_every_width(void **state)
     }
 }
 
-static void what_does_not_fit(void **state)
+TEST(what_does_not_fit)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t, *v = NULL, *scalar;
     CHECK_OK(sib_tensor_create(SIB_F32, 2, (int64_t[]){4, 1}, &t, &err), err);
@@ -278,9 +275,8 @@ static void what_does_not_fit(void **state)
     sib_tensor_free(&scalar);
 }
 
-static void allocations_of_views(void **state)
+TEST(allocations_of_views)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tensor *t, *v;
     CHECK_OK(sib_tensor_create(SIB_F32, 2, (int64_t[]){4, 1}, &t, &err), err);
@@ -315,9 +311,8 @@ static void *make_and_free_views(void *root)
     return NULL;
 }
 
-static void views_on_several_threads(void **state)
+TEST(views_on_several_threads)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     static float data[16];
     pthread_t threads[4];
@@ -335,14 +330,4 @@ static void views_on_several_threads(void **state)
         assert_null(failed);
     }
     assert_int_equal(last_released, 1);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_chains_of_views),   cmocka_unit_test(copies_of_every_width),
-        cmocka_unit_test(what_does_not_fit),        cmocka_unit_test(allocations_of_views),
-        cmocka_unit_test(views_on_several_threads),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

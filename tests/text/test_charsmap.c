@@ -12,9 +12,8 @@ static sib_code open_map(size_t size, sib_tokenizer **t, sib_error *err)
     return code;
 }
 
-static void test_clusters(void **state)
+TEST(test_clusters)
 {
-    (void)state;
     sib_tokenizer *t;
     sib_error err = SIB_ERROR_INIT;
     charsmap_fill(bytes);
@@ -54,9 +53,8 @@ static void expect_fault(size_t size, const char *words)
     assert_null(t);
 }
 
-static void test_faults(void **state)
+TEST(test_faults)
 {
-    (void)state;
     static const char size[] = "the size of the map's trie";
     for (size_t n = 0; n < 4; n++) {
         charsmap_fill(bytes);
@@ -94,9 +92,8 @@ static void test_faults(void **state)
 }
 
 /* Nodes out of range or in cycles end a search. */
-static void test_lost_nodes(void **state)
+TEST(test_lost_nodes)
 {
-    (void)state;
     static const uint32_t offsets[] = {CHARSMAP_UNITS, 0x3FFFFF, 'e', 'e' ^ 'A'};
     for (size_t i = 0; i < 4; i++) {
         sib_tokenizer *t;
@@ -110,18 +107,10 @@ static void test_lost_nodes(void **state)
     }
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     charsmap_fill(bytes);
     byte_buffer json = charsmap_json(bytes, CHARSMAP_BYTES);
     check_memory(json.data, json.n, NULL, "Abe\xCC\x81");
     buf_free(&json);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_clusters), cmocka_unit_test(test_faults),
-                                       cmocka_unit_test(test_lost_nodes), cmocka_unit_test(test_memory)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,9 +42,8 @@ static void check_as_defined(const merges *m, const int32_t *ids, size_t n, cons
 }
 
 /* Random pairs of few symbols and of their results, with random ranks, some of them equal. */
-static void test_tables_by_chance(void **state)
+TEST(test_tables_by_chance)
 {
-    (void)state;
     check_random r = {3};
     static int32_t ids[MOST];
     for (int table = 0; table < 300; table++) {
@@ -73,9 +72,8 @@ static void test_tables_by_chance(void **state)
 
 /* A row of symbols in which each pair merges before the one to its left: the result for the first symbol
    depends on the length of the row. */
-static void test_a_long_reach(void **state)
+TEST(test_a_long_reach)
 {
-    (void)state;
     merges m = {0};
     static int32_t ids[MOST];
     sib_error err = SIB_ERROR_INIT;
@@ -93,9 +91,8 @@ static void test_a_long_reach(void **state)
 }
 
 /* A repeated symbol, merged to twice the length each time. */
-static void test_doubling(void **state)
+TEST(test_doubling)
 {
-    (void)state;
     merges m = {0};
     static int32_t ids[MOST];
     sib_error err = SIB_ERROR_INIT;
@@ -108,9 +105,8 @@ static void test_doubling(void **state)
     merges_free(&m);
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     merges m = {0};
     static int32_t ids[MOST];
     sib_error err = SIB_ERROR_INIT;
@@ -130,12 +126,4 @@ static void test_memory(void **state)
         assert_int_equal(check_held(), before);
     }
     merges_free(&m);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tables_by_chance),
-                                       cmocka_unit_test(test_a_long_reach), cmocka_unit_test(test_doubling),
-                                       cmocka_unit_test(test_memory)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -214,9 +214,8 @@ static void mutate_seed(const struct seed *seed, check_random *r, uint64_t count
                   (unsigned long long)n_read);
 }
 
-static void test_changed_files(void **state)
+TEST(test_changed_files)
 {
-    (void)state;
     const char *number = getenv("SIBYL_MUTATIONS"), *seconds = getenv("SIBYL_MUTATION_SECONDS"),
                *seed = getenv("SIBYL_MUTATION_SEED");
     check_random r = {seed ? (uint64_t)atoll(seed) : 5};
@@ -224,10 +223,4 @@ static void test_changed_files(void **state)
     for (size_t i = 0; i < N_SEEDS; i++)
         mutate_seed(&seeds[i], &r, number ? (uint64_t)atoll(number) : 300,
                     seconds ? atof(seconds) / N_SEEDS : 0);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_changed_files)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

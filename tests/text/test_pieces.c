@@ -16,9 +16,8 @@ static sib_tokenizer *open_text(const char *document, const char *kind)
     return t;
 }
 
-static void test_scores(void **state)
+TEST(test_scores)
 {
-    (void)state;
     sib_tokenizer *t = open_text(scored, "pieces");
     CHECK_IDS(t, "ab", 11);
     CHECK_IDS(t, "aba", 11, 5); /* of equal scores, the left pair first */
@@ -35,9 +34,8 @@ static void test_scores(void **state)
     sib_tokenizer_free(&t);
 }
 
-static void test_unigram(void **state)
+TEST(test_unigram)
 {
-    (void)state;
     sib_tokenizer *t = open_text(trimmed, "pieces");
     CHECK_IDS(t, "  ab   aab ", 4, 1, 2, 2, 3);
     CHECK_IDS(t, "abxyb", 4, 0, 3);
@@ -46,9 +44,8 @@ static void test_unigram(void **state)
     sib_tokenizer_free(&t);
 }
 
-static void test_merges(void **state)
+TEST(test_merges)
 {
-    (void)state;
     sib_tokenizer *t = open_text(merged, "pieces");
     CHECK_IDS(t, "ab ab ba", 3, 4, 2, 1, 0);
     CHECK_IDS(t, "11", 6, 6); /* every digit is a piece */
@@ -57,9 +54,8 @@ static void test_merges(void **state)
     sib_tokenizer_free(&t);
 }
 
-static void test_lists(void **state)
+TEST(test_lists)
 {
-    (void)state;
     static const sib_str pieces[] = {{"<unk>", 5}, {"a", 1}, {"aa", 2}, {"\0", 1}};
     static const double scores[] = {0, -1, -0.5, -3};
     static const int32_t types[] = {PIECE_UNKNOWN, PIECE_NORMAL, PIECE_NORMAL, PIECE_NORMAL};
@@ -80,9 +76,8 @@ static void test_lists(void **state)
 
 /* ---- RWKV World ---------------------------------------------------------------------------------------- */
 
-static void test_world(void **state)
+TEST(test_world)
 {
-    (void)state;
     sib_tokenizer *t = open_text(world, "rwkv-world");
     CHECK_IDS(t, "aab'ab\n", 1, 3, 10, 6);
     CHECK_IDS(t, "\xFF\xFE\xC3\xA9\xE4\xB8\xAD\\", 5, 7, 8, 9);
@@ -138,9 +133,8 @@ static const struct {
     {"999999999 'a' 1\n", SIB_ERR_SIZE, "id 999999999"},
 };
 
-static void test_bad(void **state)
+TEST(test_bad)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         sib_tokenizer *t;
         sib_error err = SIB_ERROR_INIT;
@@ -150,21 +144,10 @@ static void test_bad(void **state)
     }
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     check_memory(scored, sizeof scored - 1, NULL, "bab a<s>\xC3\xA9zz");
     check_memory(trimmed, sizeof trimmed - 1, NULL, " ab x aab");
     check_memory(merged, sizeof merged - 1, NULL, "ab ab<|e|>11");
     check_memory(world, sizeof world - 1, NULL, "ab'<|endoftext|>a");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scores), cmocka_unit_test(test_unigram), cmocka_unit_test(test_merges),
-        cmocka_unit_test(test_lists),  cmocka_unit_test(test_world),   cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_memory),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

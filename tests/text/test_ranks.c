@@ -20,9 +20,8 @@ static sib_tokenizer *open_text(const char *const *more, const char *kind, size_
 
 /* ---- Small vocabularies -------------------------------------------------------------------------------- */
 
-static void test_lowest_rank_first(void **state)
+TEST(test_lowest_rank_first)
 {
-    (void)state;
     sib_tokenizer *t = open_text(merges_of_hello, "gpt2", 0);
     CHECK_IDS(t, "xyz", 265); /* an entire pre-token is looked up, although no merges lead to it */
     CHECK_IDS(t, "xyza", 'x', 'y', 'z', 'a');
@@ -37,9 +36,8 @@ static void test_lowest_rank_first(void **state)
     sib_tokenizer_free(&t);
 }
 
-static void test_specials(void **state)
+TEST(test_specials)
 {
-    (void)state;
     sib_tokenizer *t = open_text(merges_of_hello, NULL, 0);
     sib_tokenizer_info info;
     sib_tokenizer_get_info(t, &info);
@@ -64,9 +62,8 @@ static void test_specials(void **state)
 }
 
 /* The number of ids of our own model: one language. */
-static void test_small_whisper(void **state)
+TEST(test_small_whisper)
 {
-    (void)state;
     sib_tokenizer *t = open_text(merges_of_hello, NULL, 266 + 1509 + 1);
     sib_tokenizer_info info;
     const char *bytes;
@@ -109,9 +106,8 @@ static const pieces_case pieces_cases[] = {
     {scan_qwen2, "1/2/3/ /4"},
 };
 
-static void test_pieces(void **state)
+TEST(test_pieces)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof pieces_cases / sizeof *pieces_cases; i++) {
         const pieces_case *c = &pieces_cases[i];
         char text[200], got[400];
@@ -154,9 +150,8 @@ static size_t merge_plainly(const merges *m, int32_t *ids, size_t n)
     }
 }
 
-static void test_merges_by_chance(void **state)
+TEST(test_merges_by_chance)
 {
-    (void)state;
     check_random r = {11};
     for (int round = 0; round < 200; round++) {
         merges m = {0};
@@ -178,9 +173,8 @@ static void test_merges_by_chance(void **state)
     }
 }
 
-static void test_long_piece(void **state)
+TEST(test_long_piece)
 {
-    (void)state;
     static const char *const more[] = {"aa", "aaaa", NULL};
     sib_tokenizer *t = open_text(more, "gpt2", 0);
     size_t size = 1 << 20, n;
@@ -219,9 +213,8 @@ static const struct {
     {"QQ== 0\n", "the byte 0x00 has no rank", SIB_NO_OFFSET},
 };
 
-static void test_bad_files(void **state)
+TEST(test_bad_files)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof bad_files / sizeof *bad_files; i++) {
         sib_tokenizer *t;
         sib_error err = SIB_ERROR_INIT;
@@ -251,9 +244,8 @@ static void test_bad_files(void **state)
     buf_free(&b);
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     byte_buffer b = ranks_text(merges_of_hello);
     check_memory(b.data, b.n, NULL,
                  "hello 123 l\xFFlo<|endoftext|>aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
@@ -275,9 +267,8 @@ static sib_tokenizer *open_real(const char *file, size_t n_vocab)
     return t;
 }
 
-static void test_real_files(void **state)
+TEST(test_real_files)
 {
-    (void)state;
     static const struct {
         const char *file;
         size_t n_vocab;
@@ -302,9 +293,8 @@ static void test_real_files(void **state)
 }
 
 /* Random bytes survive a round trip. */
-static void test_bytes_by_chance(void **state)
+TEST(test_bytes_by_chance)
 {
-    (void)state;
     sib_tokenizer *t = open_real("multilingual.tiktoken", 0);
     check_random r = {3};
     for (int round = 0; round < 2000; round++) {
@@ -324,25 +314,11 @@ static void test_bytes_by_chance(void **state)
     sib_tokenizer_free(&t);
 }
 
-static void test_bytes_kind(void **state)
+TEST(test_bytes_kind)
 {
-    (void)state;
     sib_tokenizer *t;
     sib_error err = SIB_ERROR_INIT;
     CHECK_OK(sib_tokenizer_open(NULL, &(sib_tokenizer_options){.kind = "bytes"}, &t, &err), err);
     CHECK_IDS(t, "a\xFF\x01", 'a', 0xFF, 1);
     sib_tokenizer_free(&t);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lowest_rank_first), cmocka_unit_test(test_specials),
-        cmocka_unit_test(test_small_whisper),     cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_merges_by_chance),  cmocka_unit_test(test_long_piece),
-        cmocka_unit_test(test_bad_files),         cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_real_files),        cmocka_unit_test(test_bytes_by_chance),
-        cmocka_unit_test(test_bytes_kind),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,9 +111,8 @@ static void follow(const struct stream_case *c, const sib_tokenizer *t, check_ra
     text_stream_free(&s);
 }
 
-static void test_as_the_whole(void **state)
+TEST(test_as_the_whole)
 {
-    (void)state;
     check_random r = {11};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sib_tokenizer *t = open_case(&cases[i]);
@@ -124,9 +123,8 @@ static void test_as_the_whole(void **state)
 }
 
 /* Settled ids that are no longer needed are freed. */
-static void test_forgets(void **state)
+TEST(test_forgets)
 {
-    (void)state;
     sib_tokenizer *t = open_case(&cases[1]);
     text_stream s;
     sib_error err = SIB_ERROR_INIT;
@@ -143,9 +141,8 @@ static void test_forgets(void **state)
     sib_tokenizer_free(&t);
 }
 
-static void test_unknown_id(void **state)
+TEST(test_unknown_id)
 {
-    (void)state;
     sib_tokenizer *t = open_case(&cases[1]);
     text_stream s;
     sib_error err = SIB_ERROR_INIT;
@@ -157,9 +154,8 @@ static void test_unknown_id(void **state)
     sib_tokenizer_free(&t);
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sib_tokenizer *t = open_case(&cases[i]);
         check_random r = {5};
@@ -185,11 +181,4 @@ static void test_memory(void **state)
         }
         sib_tokenizer_free(&t);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_as_the_whole), cmocka_unit_test(test_forgets),
-                                       cmocka_unit_test(test_unknown_id), cmocka_unit_test(test_memory)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,9 +19,8 @@ static sib_tokenizer *open_json(const char *document)
 
 /* ---- BPE ----------------------------------------------------------------------------------------------- */
 
-static void test_byte_level(void **state)
+TEST(test_byte_level)
 {
-    (void)state;
     sib_tokenizer *t = open_json(byte_bpe);
     CHECK_IDS(t, "aba ab", 7, 3, 1);
     CHECK_IDS(t, "\xE9", 5); /* a byte that is not UTF-8 is read as the character that stands for it */
@@ -40,9 +39,8 @@ static void test_byte_level(void **state)
     sib_tokenizer_free(&t);
 }
 
-static void test_byte_fallback(void **state)
+TEST(test_byte_fallback)
 {
-    (void)state;
     sib_tokenizer *t = open_json(llama);
     CHECK_IDS(t, "hi h", 5, 6, 5);
     CHECK_IDS(t, "h\xC3\xA9zzi\xC3", 5, 1, 2, 0, 6, 1);
@@ -52,9 +50,8 @@ static void test_byte_fallback(void **state)
 
 /* ---- The other models ---------------------------------------------------------------------------------- */
 
-static void test_unigram(void **state)
+TEST(test_unigram)
 {
-    (void)state;
     sib_tokenizer *t = open_json(unigram_model);
     CHECK_IDS(t, "ab aba", 5, 5, 2);
     CHECK_IDS(t, "baXYa", 1, 6, 0, 2); /* of equal scores the first one found is kept */
@@ -62,9 +59,8 @@ static void test_unigram(void **state)
     sib_tokenizer_free(&t);
 }
 
-static void test_wordpiece(void **state)
+TEST(test_wordpiece)
 {
-    (void)state;
     sib_tokenizer *t = open_json(bert);
     CHECK_TOKENS(t, "UNable!", 1, 3, 4, 6, 2);
     CHECK_IDS(t, "una unx unableable caf\xC3\xA9\xE4\xB8\xAD", 3, 5, 0, 0, 8, 7);
@@ -126,9 +122,8 @@ static const struct {
     {"\"normalizer\":{\"type\":\"Prepend\",\"prepend\":\"a\"},", "b", {3, -1}},
 };
 
-static void test_steps(void **state)
+TEST(test_steps)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         char document[4096];
         snprintf(document, sizeof document, "{%s" LETTERS, steps[i].parts);
@@ -139,9 +134,8 @@ static void test_steps(void **state)
 }
 
 /* Many combining marks in random order: fast, and broken bytes among them stay. */
-static void test_many_marks(void **state)
+TEST(test_many_marks)
 {
-    (void)state;
     char document[4096];
     snprintf(document, sizeof document, "{\"normalizer\":{\"type\":\"NFC\"}," LETTERS);
     sib_tokenizer *t = open_json(document);
@@ -221,9 +215,8 @@ static const struct {
      SIB_ERR_FORMAT, "same bytes 'q'"},
 };
 
-static void test_bad(void **state)
+TEST(test_bad)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         sib_tokenizer *t;
         sib_error err = SIB_ERROR_INIT;
@@ -234,9 +227,8 @@ static void test_bad(void **state)
 }
 
 /* Nested lists, and nested sequences. */
-static void test_deep(void **state)
+TEST(test_deep)
 {
-    (void)state;
     static const char open[] = "{\"type\":\"Sequence\",\"normalizers\":[";
     for (size_t depth = 20; depth <= 200000; depth *= 100) {
         byte_buffer b = {0};
@@ -259,9 +251,8 @@ static void test_deep(void **state)
 
 /* A regular expression whose steps grow with the cube of the text length. PCRE2's own limit is per start
    position. */
-static void test_backtracking(void **state)
+TEST(test_backtracking)
 {
-    (void)state;
     static const char json[] =
         WITH("\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?:a|b)*(?:a|c)*[bc]\"},"
              "\"behavior\":\"Isolated\"}");
@@ -286,9 +277,8 @@ static void test_backtracking(void **state)
     free(text);
 }
 
-static void test_memory(void **state)
+TEST(test_memory)
 {
-    (void)state;
     static const char regex[] = WITH(
         "\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a|b\"},\"behavior\":\"Isolated\"}");
     check_memory(byte_bpe, sizeof byte_bpe - 1, NULL, "aba a<s>tab  a\xE9");
@@ -296,16 +286,4 @@ static void test_memory(void **state)
     check_memory(unigram_model, sizeof unigram_model - 1, NULL, "ab abaX");
     check_memory(bert, sizeof bert - 1, NULL, "unable! caf\xC3\xA9 unx");
     check_memory(regex, sizeof regex - 1, NULL, "ab\xFF");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_byte_level), cmocka_unit_test(test_byte_fallback),
-        cmocka_unit_test(test_unigram),    cmocka_unit_test(test_wordpiece),
-        cmocka_unit_test(test_steps),      cmocka_unit_test(test_many_marks),
-        cmocka_unit_test(test_bad),        cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_memory),     cmocka_unit_test(test_backtracking),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

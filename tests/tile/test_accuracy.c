@@ -110,9 +110,8 @@ static int16_t to_pcm(double x)
     return (int16_t)fmax(-32768, fmin(32767, nearbyint(x)));
 }
 
-static void test_tones(void **state)
+TEST(test_tones)
 {
-    (void)state;
     static const double hz[] = {50,   60,   100,  205,  440,  1000, 1234.5, 2000,
                                 3000, 4321, 5000, 6000, 7000, 7500, 7777,   7900};
     static int16_t x[SECOND];
@@ -128,9 +127,8 @@ static void test_tones(void **state)
         }
 }
 
-static void test_noise(void **state)
+TEST(test_noise)
 {
-    (void)state;
     static int16_t x[SECOND];
     char name[64];
     for (int db = 0; db >= -60; db -= 10) {
@@ -143,9 +141,8 @@ static void test_noise(void **state)
     }
 }
 
-static void test_no_sound(void **state)
+TEST(test_no_sound)
 {
-    (void)state;
     static int16_t x[SECOND];
     check_kind("silence", x, SECOND, 80, false);
     for (int i = 0; i < SECOND; i++)
@@ -182,9 +179,8 @@ static int16_t *load(const char *path, size_t *n)
 }
 
 /* Speech at levels down to -60 dB. */
-static void test_speech(void **state)
+TEST(test_speech)
 {
-    (void)state;
     const char *data = check_data_folder(), *files[] = {"whisper/jfk.flac", "vad/test.wav"};
     if (!data)
         CHECK_SKIP("the shared data");
@@ -206,9 +202,8 @@ static void test_speech(void **state)
 }
 
 /* Of the spoken digits, the held-out takes 45 to 49. */
-static void test_digits(void **state)
+TEST(test_digits)
 {
-    (void)state;
     const char *data = check_data_folder();
     char path[4400], file[4800];
     snprintf(path, sizeof path, "%s/fsdd", data ? data : "");
@@ -232,9 +227,8 @@ static void test_digits(void **state)
 }
 
 /* At half the level, every value above the clamp is less by log10(4) / 4. */
-static void test_level_shifts(void **state)
+TEST(test_level_shifts)
 {
-    (void)state;
     enum { FRAMES = SECOND / 160 };
     static int16_t x[SECOND], y[SECOND], a[80 * FRAMES], b[80 * FRAMES];
     sib_error err = SIB_ERROR_INIT;
@@ -257,20 +251,12 @@ static void test_level_shifts(void **state)
     }
 }
 
-static int tell(void **state)
+static int tell(void)
 {
-    (void)state;
     print_message("worst: int16 correlation %.6f, mean error %.5f, largest %.4f; int8 %.6f, %.5f, %.4f\n",
                   worst.wide.correlation, worst.wide.mean, worst.wide.largest, worst.narrow.correlation,
                   worst.narrow.mean, worst.narrow.largest);
     return 0;
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tones),  cmocka_unit_test(test_noise),  cmocka_unit_test(test_no_sound),
-        cmocka_unit_test(test_speech), cmocka_unit_test(test_digits), cmocka_unit_test(test_level_shifts),
-    };
-    return cmocka_run_group_tests(tests, NULL, tell);
-}
+TEST_FIXTURE(NULL, tell)

@@ -33,9 +33,8 @@ static void check_frame(const char *name, int number, const int16_t *pcm)
 }
 
 /* The checks themselves: each operation reports results out of range. */
-static void test_faults_are_seen(void **state)
+TEST(test_faults_are_seen)
 {
-    (void)state;
     volatile int32_t most = INT32_MAX, least = INT32_MIN, zero = 0;
 #define SEEN(operation)                                                                                      \
     do {                                                                                                     \
@@ -57,9 +56,8 @@ static void test_faults_are_seen(void **state)
 
 /* For each bin and a few phases, the signs of a full-scale wave: no other frame has more energy in that
    bin. */
-static void test_waves_of_each_bin(void **state)
+TEST(test_waves_of_each_bin)
 {
-    (void)state;
     int16_t pcm[TILE_FRAME_SAMPLES];
     for (int k = 0; k < TILE_BINS; k++)
         for (int phase = 0; phase < 8; phase++) {
@@ -72,9 +70,8 @@ static void test_waves_of_each_bin(void **state)
 
 /* Frames whose sums and differences of columns have the signs of one row of the second transform, which makes
    the sums of that row as large as possible; other rows are silent. */
-static void test_signs_of_rows(void **state)
+TEST(test_signs_of_rows)
 {
-    (void)state;
     int16_t pcm[TILE_FRAME_SAMPLES];
     for (int k1 = 0; k1 <= 8; k1++)
         for (int k2 = 0; k2 < 25; k2++)
@@ -91,9 +88,8 @@ static void test_signs_of_rows(void **state)
             }
 }
 
-static void test_random(void **state)
+TEST(test_random)
 {
-    (void)state;
     check_random r = {21};
     int16_t pcm[TILE_FRAME_SAMPLES];
     const int frames = getenv("SIBYL_QUICK") ? 500 : 5000;
@@ -108,9 +104,8 @@ static void test_random(void **state)
 }
 
 /* Single samples, constants, steps, and recordings with silent ends. */
-static void test_edges(void **state)
+TEST(test_edges)
 {
-    (void)state;
     static const int16_t levels[] = {INT16_MIN, -32767, -2, -1, 1, 2, 32766, INT16_MAX};
     int16_t pcm[TILE_FRAME_SAMPLES];
     for (size_t l = 0; l < sizeof levels / sizeof *levels; l++)
@@ -125,14 +120,4 @@ static void test_edges(void **state)
                 pcm[n] = levels[sizeof levels / sizeof *levels - 1 - l];
             check_frame("two levels", at, pcm);
         }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_faults_are_seen), cmocka_unit_test(test_waves_of_each_bin),
-        cmocka_unit_test(test_signs_of_rows),   cmocka_unit_test(test_random),
-        cmocka_unit_test(test_edges),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,9 +29,8 @@ static byte_buffer written(const sib_tile_plan *p, tile_form form)
 }
 
 /* Every number of tiles, both depths, every kind of output, batches that divide the frames and others. */
-static void equal_to_the_plan(void **state)
+TEST(equal_to_the_plan)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     size_t checked = 0;
     for (uint32_t tiles = 1; tiles <= SIB_TILE_MAX; tiles++)
@@ -60,9 +59,8 @@ static char *changed(const char *text, const char *from, const char *to, int n)
     return out;
 }
 
-static void what_is_changed_is_seen(void **state)
+TEST(what_is_changed_is_seen)
 {
-    (void)state;
     static const struct {
         uint32_t tiles;
         const char *from, *to, *words;
@@ -108,9 +106,8 @@ static void what_is_changed_is_seen(void **state)
 }
 
 /* A plan other than the one that was written. */
-static void another_plan(void **state)
+TEST(another_plan)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     const sib_tile_plan p = planned(30, 2, 5, 0);
     byte_buffer text = written(&p, TILE_PRETTY);
@@ -131,9 +128,8 @@ static void another_plan(void **state)
 }
 
 /* Texts truncated or with a byte changed: an error or the same figures, nothing else. */
-static void changed_by_chance(void **state)
+TEST(changed_by_chance)
 {
-    (void)state;
     check_random r = {99};
     const sib_tile_plan p = planned(22, 2, 11, 0);
     byte_buffer text = written(&p, TILE_PRETTY);
@@ -154,9 +150,8 @@ static void changed_by_chance(void **state)
     buf_free(&text);
 }
 
-static void whole_or_not_at_all(void **state)
+TEST(whole_or_not_at_all)
 {
-    (void)state;
     char folder[] = "/tmp/sibyl-tile-XXXXXX", inside[64];
     assert_non_null(mkdtemp(folder));
     snprintf(inside, sizeof inside, "%s/design", folder);
@@ -179,14 +174,4 @@ static void whole_or_not_at_all(void **state)
     assert_int_equal(system(inside), 0);
     snprintf(inside, sizeof inside, "%s/none/design", folder);
     CHECK_FAILS(sib_tile_emit(&p, inside, &err), SIB_ERR_IO, err, "none/design");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_to_the_plan),   cmocka_unit_test(what_is_changed_is_seen),
-        cmocka_unit_test(another_plan),        cmocka_unit_test(changed_by_chance),
-        cmocka_unit_test(whole_or_not_at_all),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,9 +9,8 @@
 enum { N = 16000 + 77, BANDS = 80, FRAMES = N / TILE_HOP_SAMPLES, STRIDE = FRAMES + 3 };
 static int16_t samples[N];
 
-static int make_samples(void **state)
+static int make_samples(void)
 {
-    (void)state;
     check_random r = {3};
     for (size_t i = 0; i < N; i++)
         samples[i] = (int16_t)((int16_t)(check_u64(&r) >> 48) >> (i / 2000));
@@ -62,9 +61,8 @@ static void check_recording(size_t n, size_t total, sib_fixed_clamp clamp, sib_p
         }
 }
 
-static void test_recordings(void **state)
+TEST(test_recordings)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_pool *pool = NULL;
     CHECK_OK(sib_pool_create(3, &pool, &err), err);
@@ -78,9 +76,8 @@ static void test_recordings(void **state)
     sib_pool_free(&pool);
 }
 
-static void test_refused(void **state)
+TEST(test_refused)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     int16_t out[BANDS];
     uint64_t frames;
@@ -96,9 +93,8 @@ static void test_refused(void **state)
                 "padding");
 }
 
-static void test_memory_fails(void **state)
+TEST(test_memory_fails)
 {
-    (void)state;
     static int16_t out[BANDS * STRIDE];
     sib_error err = SIB_ERROR_INIT;
     sib_code code = SIB_ERR_MEMORY;
@@ -112,12 +108,4 @@ static void test_memory_fails(void **state)
     }
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_recordings),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_memory_fails),
-    };
-    return cmocka_run_group_tests(tests, make_samples, NULL);
-}
+TEST_FIXTURE(make_samples, NULL)

@@ -6,9 +6,8 @@ static const tile_bank *const banks[] = {&tile_bank_80, &tile_bank_128};
 #define N_BANKS (sizeof banks / sizeof *banks)
 
 /* A bank covers at most 201 bins, with weights whose sums keep E below 2^53. */
-static void test_banks(void **state)
+TEST(test_banks)
 {
-    (void)state;
     for (size_t b = 0; b < N_BANKS; b++) {
         const tile_bank *bank = banks[b];
         size_t bins = bank->first_bin, at = 0;
@@ -27,9 +26,8 @@ static void test_banks(void **state)
     }
 }
 
-static void test_silence_is_the_floor(void **state)
+TEST(test_silence_is_the_floor)
 {
-    (void)state;
     int16_t pcm[TILE_FRAME_SAMPLES] = {0}, out[TILE_MAX_BANDS];
     for (size_t b = 0; b < N_BANKS; b++) {
         assert_int_equal(tile_frame(banks[b], pcm, out), TILE_FLOOR);
@@ -39,9 +37,8 @@ static void test_silence_is_the_floor(void **state)
 }
 
 /* A batch equals its frames one by one, at both steps; int8 is int16 rounded; the state holds the maximum. */
-static void test_batch(void **state)
+TEST(test_batch)
 {
-    (void)state;
     enum { N = 7, BANDS = 80 };
     int16_t pcm[N * TILE_FRAME_SAMPLES], each[BANDS], all[N * BANDS];
     int8_t narrow[N * BANDS];
@@ -67,9 +64,8 @@ static void test_batch(void **state)
 }
 
 /* Values below the maximum - 2.0 are raised to it; the two widths agree. */
-static void test_clamp(void **state)
+TEST(test_clamp)
 {
-    (void)state;
     const tile_state s = {12345};
     const int32_t least = 12345 - TILE_RANGE;
     for (int32_t x = TILE_FLOOR; x <= 12345; x++) {
@@ -80,15 +76,4 @@ static void test_clamp(void **state)
         assert_int_equal(wide, x > least ? x : least);
         assert_int_equal(narrow, (wide + 128) >> 8);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_banks),
-        cmocka_unit_test(test_silence_is_the_floor),
-        cmocka_unit_test(test_batch),
-        cmocka_unit_test(test_clamp),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,9 +56,8 @@ static void fill(int16_t *x, int kind)
     }
 }
 
-static void test_levels(void **state)
+TEST(test_levels)
 {
-    (void)state;
     static int16_t x[SAMPLES];
     for (int level = CPU_C + 1; level < CPU_LEVELS; level++) {
         const tile_lanes *lanes = tile_lanes_for((cpu_level)level);
@@ -77,10 +76,4 @@ static void test_levels(void **state)
         for (size_t frames = 1; frames <= 40; frames++)
             check_block(lanes, &tile_bank_80, x, frames);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_levels)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,9 +22,8 @@ static uint64_t kernel_bytes(uint32_t bands, sib_tile_out out)
 }
 
 /* The published figures, in bytes; a KB is 1,000 bytes. */
-static void published(void **state)
+TEST(published)
 {
-    (void)state;
     static const struct {
         uint32_t batch;
         uint64_t in, out, total, calls;
@@ -52,18 +51,16 @@ static void published(void **state)
     assert_false(sib_tile_published_row(5, &row));
 }
 
-static void single_frames_take_what_was_measured(void **state)
+TEST(single_frames_take_what_was_measured)
 {
-    (void)state;
     const sib_tile_options o = asked(1, 2, 1);
     const sib_tile_plan p = planned(&o, SIB_TILE_PUBLISHED_FRAMES);
     assert_true(fabs(p.seconds - 134) < 0.5);
 }
 
 /* Over batches, depths, tiles, bands and types: every sum recomputed. */
-static void sums(void **state)
+TEST(sums)
 {
-    (void)state;
     static const uint32_t batches[] = {1, 2, 7, 10, 31, 100, 999};
     for (size_t b = 0; b < 7; b++)
         for (uint32_t depth = 1; depth <= 2; depth++)
@@ -90,9 +87,8 @@ static void sums(void **state)
 
 /* Every frame of a call is moved by one channel and computed by one tile; no column has more channels than
    its shim. */
-static void programs(void **state)
+TEST(programs)
 {
-    (void)state;
     for (uint32_t tiles = 1; tiles <= SIB_TILE_MAX; tiles++)
         for (uint32_t batch = 1; batch <= 70; batch++) {
             const sib_tile_options o = asked(batch, 2, tiles);
@@ -139,9 +135,8 @@ static bool has(const sib_tile_advice *advice, size_t n, sib_tile_change change,
 }
 
 /* 100 frames do not fit on one tile; they fit on two with depth 1 only, and on four with depth 2. */
-static void a_hundred_frames(void **state)
+TEST(a_hundred_frames)
 {
-    (void)state;
     sib_tile_advice advice[SIB_TILE_CHANGES];
     size_t n;
     sib_tile_options o = asked(100, 2, 1);
@@ -171,9 +166,8 @@ static void a_hundred_frames(void **state)
 }
 
 /* One frame more than the largest batch does not fit. */
-static void the_largest_batch(void **state)
+TEST(the_largest_batch)
 {
-    (void)state;
     for (uint32_t depth = 1; depth <= 2; depth++)
         for (uint32_t tiles = 1; tiles <= SIB_TILE_MAX; tiles++) {
             sib_tile_advice advice[SIB_TILE_CHANGES];
@@ -193,9 +187,8 @@ static void the_largest_batch(void **state)
 }
 
 /* Sequential and overlapped steps, written out for one plan. */
-static void costs(void **state)
+TEST(costs)
 {
-    (void)state;
     sib_tile_options o = asked(40, 1, 4);
     o.cost = (sib_tile_cost){1e-3, 1e-8, 1e-4};
     sib_tile_plan p = planned(&o, 400);
@@ -211,9 +204,8 @@ static void costs(void **state)
 }
 
 /* The best plan, against all possible plans. */
-static void best(void **state)
+TEST(best)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     static const sib_tile_cost models[] = {
         {213e-6, 0, 0}, {114e-6, 1e-9, 98e-6}, {0, 1e-8, 1e-9}, {1e-4, 1e-7, 0}};
@@ -236,9 +228,8 @@ static void best(void **state)
         }
 }
 
-static void refused(void **state)
+TEST(refused)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     sib_tile_plan p;
     sib_tile_options o = asked(0, 2, 1);
@@ -278,9 +269,8 @@ static void refused(void **state)
     assert_false(planned(&o, 1).fits);
 }
 
-static void frames(void **state)
+TEST(frames)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     uint64_t n;
     CHECK_OK(sib_tile_frames(201, &n, &err), err);
@@ -288,21 +278,4 @@ static void frames(void **state)
     CHECK_OK(sib_tile_frames(16000, &n, &err), err);
     assert_int_equal(n, 100);
     CHECK_FAILS(sib_tile_frames(200, &n, &err), SIB_ERR_VALUE, err, "200 samples");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(published),
-        cmocka_unit_test(single_frames_take_what_was_measured),
-        cmocka_unit_test(sums),
-        cmocka_unit_test(programs),
-        cmocka_unit_test(a_hundred_frames),
-        cmocka_unit_test(the_largest_batch),
-        cmocka_unit_test(costs),
-        cmocka_unit_test(best),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(frames),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -75,9 +75,8 @@ static bool compare(const sib_tile_options *o, const int16_t *samples, size_t n,
 
 /* Every batch up to 40 and some larger ones, every depth, every number of tiles; frame counts that no batch
    divides. */
-static void every_plan(void **state)
+TEST(every_plan)
 {
-    (void)state;
     static int16_t samples[MOST_SAMPLES];
     const bool quick = getenv("SIBYL_QUICK") != NULL;
     const size_t n = quick ? 9000 : 17123;
@@ -93,9 +92,8 @@ static void every_plan(void **state)
     assert_true(ran > (quick ? 500 : 1200));
 }
 
-static void every_output(void **state)
+TEST(every_output)
 {
-    (void)state;
     static int16_t samples[MOST_SAMPLES];
     make_recording(samples, MOST_SAMPLES, 11);
     for (int kind = 0; kind < 4; kind++)
@@ -109,9 +107,8 @@ static void every_output(void **state)
 }
 
 /* One frame, or fewer frames than tiles; lengths around a hop. */
-static void short_recordings(void **state)
+TEST(short_recordings)
 {
-    (void)state;
     static int16_t samples[MOST_SAMPLES];
     sib_error err = SIB_ERROR_INIT;
     make_recording(samples, 2000, 3);
@@ -130,9 +127,8 @@ static void short_recordings(void **state)
                 "200 samples");
 }
 
-static void faults(void **state)
+TEST(faults)
 {
-    (void)state;
     static int16_t samples[MOST_SAMPLES];
     static int8_t out[MOST_SAMPLES / 160 * 80];
     static const struct {
@@ -168,9 +164,8 @@ static void faults(void **state)
                 }
 }
 
-static void refused(void **state)
+TEST(refused)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     static int16_t samples[1600];
     int8_t out[800];
@@ -185,9 +180,8 @@ static void refused(void **state)
                 "11 frames");
 }
 
-static void failing_allocations(void **state)
+TEST(failing_allocations)
 {
-    (void)state;
     static int16_t samples[4000];
     static int8_t out[25 * 80];
     const sib_tile_options o = asked(12, 2, 12);
@@ -205,13 +199,4 @@ static void failing_allocations(void **state)
     }
     assert_int_equal(code, SIB_OK);
     assert_true(allowed > 12);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_plan), cmocka_unit_test(every_output), cmocka_unit_test(short_recordings),
-        cmocka_unit_test(faults),     cmocka_unit_test(refused),      cmocka_unit_test(failing_allocations),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,9 +132,8 @@ static tiny in_line(line_change c)
     return t;
 }
 
-static void heads_in_line(void **state)
+TEST(heads_in_line)
 {
-    (void)state;
     static const char *const left[N_LINE] = {
         [BERT] = "%sAttention Reshape Reshape Neg",
         [SDPA] = "%sAttention Reshape Reshape Neg",
@@ -188,9 +187,8 @@ static void heads_in_line(void **state)
 
 /* ---- One head per batch element: [N, S, D] ------------------------------------------------------------- */
 
-static void heads_apart(void **state)
+TEST(heads_apart)
 {
-    (void)state;
     for (int masked = 0; masked < 2; masked++) {
         tiny t = tiny_begin();
         value_id q = tiny_input(&t, "q", SIB_F32, "6 S 4"), k = tiny_input(&t, "k", SIB_F32, "6 T 4");
@@ -217,9 +215,8 @@ static void heads_apart(void **state)
 
 /* Keys are transposed in the past; scores are selected by a triangle, else -10000. holes: the triangle hides
    entire rows. */
-static void keys_behind_a_past(void **state)
+TEST(keys_behind_a_past)
 {
-    (void)state;
     for (int holes = 0; holes < 2; holes++) {
         tiny t = tiny_begin();
         value_id q = tiny_input(&t, "q", SIB_F32, "1 2 3 4"), k = tiny_input(&t, "k", SIB_F32, "1 2 3 4");
@@ -265,14 +262,4 @@ static void keys_behind_a_past(void **state)
         for (int i = 0; i < 4; i++)
             sib_value_free(&x[i]);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(heads_in_line),
-        cmocka_unit_test(heads_apart),
-        cmocka_unit_test(keys_behind_a_past),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

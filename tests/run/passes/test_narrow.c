@@ -118,9 +118,8 @@ static void compare(const example *e, const sib_value *got, const sib_value *wan
                  c.worst_b);
 }
 
-static void large_weights_stay_narrow(void **state)
+TEST(large_weights_stay_narrow)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
         const example *e = &examples[i];
         sib_error err = SIB_ERROR_INIT;
@@ -146,10 +145,4 @@ static void large_weights_stay_narrow(void **state)
         sib_value_free(&given);
         sib_model_free(&m);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(large_weights_stay_narrow)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

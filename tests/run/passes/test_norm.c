@@ -71,9 +71,8 @@ static tiny layer(layer_change c)
     return t;
 }
 
-static void layer_normalization(void **state)
+TEST(layer_normalization)
 {
-    (void)state;
     static const char *const left[N_CHANGES] = {
         [AS_IT_IS] = "LayerNormalization Neg",
         [BY_PRODUCT] = "LayerNormalization Neg",
@@ -96,9 +95,8 @@ static void layer_normalization(void **state)
 
 /* ---- RMSNormalization ---------------------------------------------------------------------------------- */
 
-static void rms_normalization(void **state)
+TEST(rms_normalization)
 {
-    (void)state;
     for (int kind = 0; kind < 4; kind++) { /* divided, by a reciprocal, unscaled, with an offset afterwards */
         tiny t = tiny_begin();
         value_id x = tiny_input(&t, "x", SIB_F32, "T 8");
@@ -118,9 +116,8 @@ static void rms_normalization(void **state)
 }
 
 /* A root mean square over an axis other than the last is not replaced. */
-static void other_roots_stay(void **state)
+TEST(other_roots_stay)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "4 8");
     value_id ms = mean(&t, tiny_op(&t, "Mul", x, x, "sq"), 0, 1, "ms");
@@ -132,9 +129,8 @@ static void other_roots_stay(void **state)
 
 /* ---- Gelu ---------------------------------------------------------------------------------------------- */
 
-static void exact_gelu(void **state)
+TEST(exact_gelu)
 {
-    (void)state;
     for (int kind = 0; kind < 6; kind++) {
         tiny t = tiny_begin();
         value_id x0 = tiny_input(&t, "x", SIB_F32, "3 5");
@@ -155,9 +151,8 @@ static void exact_gelu(void **state)
     }
 }
 
-static void gelu_by_tanh(void **state)
+TEST(gelu_by_tanh)
 {
-    (void)state;
     for (int kind = 0; kind < 4; kind++) { /* x^3 by Pow, by products, x * (1 + c x x), another factor */
         tiny t = tiny_begin();
         value_id x = tiny_op(&t, "Sub", tiny_input(&t, "x", SIB_F32, "3 5"),
@@ -182,9 +177,8 @@ static void gelu_by_tanh(void **state)
 }
 
 /* Parts of the function that other nodes read stay. */
-static void shared_parts_stay(void **state)
+TEST(shared_parts_stay)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "3 5");
     value_id e = tiny_op(&t, "Erf", tiny_op(&t, "Div", x, number(&t, "r", 1.41421356), "u"), NO_VALUE, "e");
@@ -193,14 +187,4 @@ static void shared_parts_stay(void **state)
     tiny_output(&t, tiny_op(&t, "Neg", a, NO_VALUE, "z"));
     passes_case want = {"-all,gelu", "Div Erf Add Mul Mul Neg", 0, 0};
     passes_check_one(&t, &want, "x", passes_random(SIB_F32, DIMS(3, 5), 4, 1));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layer_normalization), cmocka_unit_test(rms_normalization),
-        cmocka_unit_test(other_roots_stay),    cmocka_unit_test(exact_gelu),
-        cmocka_unit_test(gelu_by_tanh),        cmocka_unit_test(shared_parts_stay),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

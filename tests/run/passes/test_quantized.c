@@ -72,9 +72,8 @@ static void check(tiny *t, const char *nodes, sib_value *x, double atol)
 
 enum { PLAIN, WITH_BIAS, WITH_RELU, COARSE_BIAS, OTHER_RELU, READ_TWICE, N_CONV };
 
-static void convolutions(void **state)
+TEST(convolutions)
 {
-    (void)state;
     static const char *const left[N_CONV] = {
         "QuantizeLinear QLinearConv DequantizeLinear",
         "QuantizeLinear QLinearConv DequantizeLinear",
@@ -100,9 +99,8 @@ static void convolutions(void **state)
     }
 }
 
-static void products(void **state)
+TEST(products)
 {
-    (void)state;
     for (int kind = 0; kind < 3;
          kind++) { /* weights by column; by row, which no operator accepts; two activations */
         tiny t = tiny_begin();
@@ -119,9 +117,8 @@ static void products(void **state)
 }
 
 /* Only moves bytes, so the results are equal. */
-static void moves(void **state)
+TEST(moves)
 {
-    (void)state;
     for (int kind = 0; kind < 3; kind++) { /* moved; moved and requantized; requantized at once */
         tiny t = tiny_begin();
         spacing sx = steps(&t, "x", SIB_I8, 0.02, 10), sy = steps(&t, "y", SIB_I8, 0.03, 10);
@@ -135,14 +132,4 @@ static void moves(void **state)
             "QuantizeLinear DequantizeLinear"};
         check(&t, left[kind], passes_random(SIB_F32, DIMS(4, 3), 3, (uint64_t)kind), 0);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions),
-        cmocka_unit_test(products),
-        cmocka_unit_test(moves),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,9 +24,8 @@ static tiny chain(void)
     return t;
 }
 
-static void names_choose_passes(void **state)
+TEST(names_choose_passes)
 {
-    (void)state;
     static const struct {
         const char *passes, *nodes;
     } cases[] = {{"all", "Abs Neg"},
@@ -48,9 +47,8 @@ static void names_choose_passes(void **state)
     sib_model_free(&m);
 }
 
-static void edits_are_counted_and_limited(void **state)
+TEST(edits_are_counted_and_limited)
 {
-    (void)state;
     static const char *const nodes[] = {"Abs Identity Identity Exp Neg", "Abs Identity Exp Neg",
                                         "Abs Exp Neg", "Abs Neg", "Abs Neg"};
     sib_error err = SIB_ERROR_INIT;
@@ -82,9 +80,8 @@ static sib_code note(void *context, const sib_tap_event *e, sib_error *err)
     return SIB_OK;
 }
 
-static void taps_see_the_graph_of_the_file(void **state)
+TEST(taps_see_the_graph_of_the_file)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = chain();
     sib_session_options o = {.backends = "ref", .passes = "all"};
@@ -108,9 +105,8 @@ static void taps_see_the_graph_of_the_file(void **state)
     sib_session_free(&s);
 }
 
-static void sessions_of_a_model_share_graphs(void **state)
+TEST(sessions_of_a_model_share_graphs)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = chain();
     sib_model *m = tiny_model(&t);
@@ -157,9 +153,8 @@ static tiny branches(void)
     return t;
 }
 
-static void graphs_inside_are_rewritten_too(void **state)
+TEST(graphs_inside_are_rewritten_too)
 {
-    (void)state;
     tiny t = branches();
     sib_value *x = passes_random(SIB_F32, DIMS(2), 1, 5), *yes = tiny_given(SIB_BOOL, 0, NULL, (double[]){1});
     sib_named_value in[] = {{"x", x}, {"c", yes}};
@@ -180,9 +175,8 @@ static void graphs_inside_are_rewritten_too(void **state)
 }
 
 /* Every allocation of a copy and of a session with passes may fail. */
-static void memory_may_fail(void **state)
+TEST(memory_may_fail)
 {
-    (void)state;
     tiny t = branches();
     sib_model *m = tiny_model(&t);
     sib_session_options o = {.backends = "ref", .threads = 1, .passes = "all"};
@@ -200,17 +194,4 @@ static void memory_may_fail(void **state)
     }
     assert_true(done);
     sib_model_free(&m);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_choose_passes),
-        cmocka_unit_test(edits_are_counted_and_limited),
-        cmocka_unit_test(taps_see_the_graph_of_the_file),
-        cmocka_unit_test(sessions_of_a_model_share_graphs),
-        cmocka_unit_test(graphs_inside_are_rewritten_too),
-        cmocka_unit_test(memory_may_fail),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,9 +48,8 @@ typedef struct noop_case {
     bool goes;
 } noop_case;
 
-static void nodes_that_do_nothing_go(void **state)
+TEST(nodes_that_do_nothing_go)
 {
-    (void)state;
     static const noop_case cases[] = {
         {"Cast", 0, {{0}}, {0}, "to", SIB_F32, true},
         {"Cast", 0, {{0}}, {0}, "to", SIB_F64, false},
@@ -86,9 +85,8 @@ static void nodes_that_do_nothing_go(void **state)
     }
 }
 
-static void steps_backwards_stay(void **state)
+TEST(steps_backwards_stay)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id in[] = {tiny_input(&t, "x", SIB_F32, "2 3"), ints(&t, "b", 1, (double[]){-1}),
                      ints(&t, "e", 1, (double[]){-100}), ints(&t, "a", 1, (double[]){1}),
@@ -98,9 +96,8 @@ static void steps_backwards_stay(void **state)
     passes_check_one(&t, &want, "x", passes_random(SIB_F32, DIMS(2, 3), 1, 1));
 }
 
-static void numbers_that_change_nothing_go(void **state)
+TEST(numbers_that_change_nothing_go)
 {
-    (void)state;
     static const struct {
         const char *type;
         double number;
@@ -124,9 +121,8 @@ static void numbers_that_change_nothing_go(void **state)
 
 /* A constant that broadcasts x to more dims stays, and so does a node whose output is an output of the
    graph. */
-static void what_widens_or_is_an_output_stays(void **state)
+TEST(what_widens_or_is_an_output_stays)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "2");
     value_id zeros = tiny_constant(&t, "c", SIB_F32, DIMS(3, 2), NULL);
@@ -138,9 +134,8 @@ static void what_widens_or_is_an_output_stays(void **state)
 
 /* ---- constants ----------------------------------------------------------------------------------------- */
 
-static void what_does_not_depend_on_inputs_is_computed(void **state)
+TEST(what_does_not_depend_on_inputs_is_computed)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "100 60"), w = passes_weight(&t, "w", DIMS(60, 60), 1, 0);
     int64_t perm[] = {1, 0};
@@ -159,9 +154,8 @@ static void what_does_not_depend_on_inputs_is_computed(void **state)
 }
 
 /* Random numbers, values much larger than their inputs, and outputs of the graph stay nodes. */
-static void some_constants_stay(void **state)
+TEST(some_constants_stay)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "2");
     int64_t two[] = {2};
@@ -179,9 +173,8 @@ static void some_constants_stay(void **state)
 }
 
 /* Weights that a ConstantOfShape makes are computed once, unless they exceed a gigabyte. */
-static void filled_weights(void **state)
+TEST(filled_weights)
 {
-    (void)state;
     for (int huge = 0; huge < 2; huge++) {
         tiny t = tiny_begin();
         value_id x = tiny_input(&t, "x", SIB_F32, "2");
@@ -208,9 +201,8 @@ static void filled_weights(void **state)
 }
 
 /* A node that cannot run stays for the run, which may never reach it. */
-static void what_cannot_run_is_left(void **state)
+TEST(what_cannot_run_is_left)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "2");
@@ -226,9 +218,8 @@ static void what_cannot_run_is_left(void **state)
 }
 
 /* An input with a default is a constant for passes; a run that sets it uses the file's graph. */
-static void defaults_may_be_replaced(void **state)
+TEST(defaults_may_be_replaced)
 {
-    (void)state;
     sib_error err = SIB_ERROR_INIT;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "2"), w = passes_weight(&t, "w", DIMS(2), 1, 0);
@@ -251,9 +242,8 @@ static void defaults_may_be_replaced(void **state)
 }
 
 /* The declared type of a node's output may be wrong: passes do not rely on it. */
-static void declared_dims_are_not_believed(void **state)
+TEST(declared_dims_are_not_believed)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "T 2");
     value_id y = tiny_op(&t, "Neg", x, NO_VALUE, "y");
@@ -266,9 +256,8 @@ static void declared_dims_are_not_believed(void **state)
 
 /* ---- same ---------------------------------------------------------------------------------------------- */
 
-static void equal_nodes_are_one(void **state)
+TEST(equal_nodes_are_one)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "2 3");
     value_id a = passes_weight(&t, "a", DIMS(3), 1, 0);
@@ -290,9 +279,8 @@ static void equal_nodes_are_one(void **state)
 }
 
 /* Nodes of one operator that read different values all stay, whatever their hashes. */
-static void chains_stay(void **state)
+TEST(chains_stay)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "2 3");
     char left[600] = "";
@@ -308,9 +296,8 @@ static void chains_stay(void **state)
 }
 
 /* Two random draws stay two; an output of the graph keeps its node. */
-static void some_equal_nodes_stay(void **state)
+TEST(some_equal_nodes_stay)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "2 3");
     value_id a = tiny_op(&t, "RandomNormalLike", x, NO_VALUE, "a");
@@ -332,9 +319,8 @@ static value_id normalized(tiny *t, value_id x, int64_t c, const char *out)
     return node_of(t, "BatchNormalization", 5, in, out, 0, NULL);
 }
 
-static void convolutions_take_in_what_follows(void **state)
+TEST(convolutions_take_in_what_follows)
 {
-    (void)state;
     for (int kind = 0; kind < 4; kind++) { /* Conv, with groups, ConvTranspose, without a bias */
         tiny t = tiny_begin();
         value_id x = tiny_input(&t, "x", SIB_F32, "1 4 6 6");
@@ -355,9 +341,8 @@ static void convolutions_take_in_what_follows(void **state)
     }
 }
 
-static void products_take_in_what_follows(void **state)
+TEST(products_take_in_what_follows)
 {
-    (void)state;
     for (int64_t trans = 0; trans < 2; trans++) {
         tiny t = tiny_begin();
         int64_t dims[] = {trans ? 6 : 4, trans ? 4 : 6};
@@ -373,9 +358,8 @@ static void products_take_in_what_follows(void **state)
 }
 
 /* Each allocation fails once: an error, or the same graph. A failing pass is not one without a match. */
-static void affine_without_memory_is_an_error(void **state)
+TEST(affine_without_memory_is_an_error)
 {
-    (void)state;
     bool done = false;
     for (uint64_t k = 0; !done; k++) {
         tiny t = tiny_begin();
@@ -404,9 +388,8 @@ static void affine_without_memory_is_an_error(void **state)
 
 /* Not absorbed: a convolution with another reader, factors along another axis or per row, more dims, the
    layer as the subtrahend, a grouped transposed convolution, whose channels are no axis of the weights. */
-static void other_factors_stay(void **state)
+TEST(other_factors_stay)
 {
-    (void)state;
     static const char *const left[] = {"Conv Mul Add", "Conv Mul Relu", "Conv Mul Relu", "Conv Sub Relu",
                                        "ConvTranspose Mul Relu"};
     for (int kind = 0; kind < 5; kind++) {
@@ -439,9 +422,8 @@ static void other_factors_stay(void **state)
 
 /* ---- dequantized --------------------------------------------------------------------------------------- */
 
-static void weights_of_few_bits_become_floats(void **state)
+TEST(weights_of_few_bits_become_floats)
 {
-    (void)state;
     tiny t = tiny_begin();
     double values[12], scale = 0.25, zero = 3;
     for (int i = 0; i < 12; i++)
@@ -453,29 +435,4 @@ static void weights_of_few_bits_become_floats(void **state)
     tiny_output(&t, tiny_op(&t, "MatMul", tiny_input(&t, "x", SIB_F32, "2 4"), w, "y"));
     passes_case want = {"-all,dequantized,dead", "MatMul", 0, 0};
     passes_check_one(&t, &want, "x", passes_random(SIB_F32, DIMS(2, 4), 1, 1));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nodes_that_do_nothing_go),
-        cmocka_unit_test(steps_backwards_stay),
-        cmocka_unit_test(numbers_that_change_nothing_go),
-        cmocka_unit_test(what_widens_or_is_an_output_stays),
-        cmocka_unit_test(what_does_not_depend_on_inputs_is_computed),
-        cmocka_unit_test(some_constants_stay),
-        cmocka_unit_test(filled_weights),
-        cmocka_unit_test(what_cannot_run_is_left),
-        cmocka_unit_test(defaults_may_be_replaced),
-        cmocka_unit_test(declared_dims_are_not_believed),
-        cmocka_unit_test(equal_nodes_are_one),
-        cmocka_unit_test(chains_stay),
-        cmocka_unit_test(some_equal_nodes_stay),
-        cmocka_unit_test(convolutions_take_in_what_follows),
-        cmocka_unit_test(products_take_in_what_follows),
-        cmocka_unit_test(affine_without_memory_is_an_error),
-        cmocka_unit_test(other_factors_stay),
-        cmocka_unit_test(weights_of_few_bits_become_floats),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

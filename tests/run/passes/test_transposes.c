@@ -28,9 +28,8 @@ static void check(tiny *t, const char *nodes, sib_value *x)
     passes_check_one(t, &want, "x", x);
 }
 
-static void one_after_another(void **state)
+TEST(one_after_another)
 {
-    (void)state;
     static const struct {
         const char *first, *second, *nodes;
     } cases[] = {{"120", "201", "Neg"},
@@ -47,9 +46,8 @@ static void one_after_another(void **state)
 }
 
 /* The first has another reader; the result is an output of the graph. */
-static void shared_and_given(void **state)
+TEST(shared_and_given)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id a = turned(&t, tiny_input(&t, "x", SIB_F32, "2 T 4"), "120", "a");
     tiny_output(&t, turned(&t, a, "201", "b"));
@@ -57,9 +55,8 @@ static void shared_and_given(void **state)
     check(&t, "Transpose Identity Neg", passes_random(SIB_F32, DIMS(2, 3, 4), 1, 1));
 }
 
-static void into_products(void **state)
+TEST(into_products)
 {
-    (void)state;
     static const struct {
         const char *left, *right, *nodes;
     } cases[] = {{"021", "021", "Abs FusedMatMul"},
@@ -75,9 +72,8 @@ static void into_products(void **state)
     }
 }
 
-static void into_gemm(void **state)
+TEST(into_gemm)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "4 T"), y = tiny_made(&t, "y");
     value_id in[] = {turned(&t, x, "10", "l"), passes_weight(&t, "w", DIMS(5, 4), 1, 0),
@@ -90,9 +86,8 @@ static void into_gemm(void **state)
 }
 
 /* A pair cancelled before a product that has another transposed operand: both edits in one pass. */
-static void several_edits_at_once(void **state)
+TEST(several_edits_at_once)
 {
-    (void)state;
     tiny t = tiny_begin();
     value_id x = tiny_input(&t, "x", SIB_F32, "3 3");
     value_id a = turned(&t, turned(&t, x, "10", "a"), "10", "b"), b = turned(&t, x, "10", "c");
@@ -100,9 +95,8 @@ static void several_edits_at_once(void **state)
     check(&t, "FusedMatMul", passes_random(SIB_F32, DIMS(3, 3), 1, 1));
 }
 
-static void taken_back(void **state)
+TEST(taken_back)
 {
-    (void)state;
     for (int kind = 0; kind < 4;
          kind++) { /* plain; another reader; not undone; a sum of two transposed alike */
         tiny t = tiny_begin();
@@ -122,14 +116,4 @@ static void taken_back(void **state)
                                            "Abs Add Mul Relu Sub Neg"};
         check(&t, left[kind], passes_random(SIB_F32, DIMS(1, 4, 5, 6), 1, (uint64_t)kind));
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_after_another),     cmocka_unit_test(shared_and_given),
-        cmocka_unit_test(into_products),         cmocka_unit_test(into_gemm),
-        cmocka_unit_test(several_edits_at_once), cmocka_unit_test(taken_back),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }
