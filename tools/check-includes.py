@@ -92,6 +92,8 @@ def breaches():
         for kind, target in INCLUDE.findall(path.read_text()):
             if kind == '"' and not allowed(room, target):
                 yield path, f'includes "{target}", which {room} may not'
+            if kind == '"' and private_of_family(path, target):
+                yield path, f'includes "{target}", which is for the files beside it'
             if kind == '"' and (ROOT / "src" / target).exists():
                 folders.add(folder_edge(str(path.relative_to(ROOT / "src")), target))
                 unused -= {(room, entry) for entry in MAY_INCLUDE[room] if (target + "/").startswith(entry + "/")}

@@ -24,24 +24,12 @@ from cycles import cycles, folder_edge
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Files of one folder that call each other, and why.
 KNOWN = {
-    frozenset(("features/mel.c", "features/rescue.c")):
-        "rescue.c computes blocks of frames as mel.c does, which asks it for the limits of doubt",
-    frozenset(("import/pickle.c", "import/pickle_globals.c")):
-        "a call of a global pushes on the stack of the machine that calls it",
-    frozenset(("job/doc.c", "job/doc_calls.c", "job/doc_nodes.c")):
-        "doc.c opens a document and holds what its sections are read with",
-    frozenset(("job/whisper/decode.c", "job/whisper/search.c")):
-        "decode.c draws tokens, for beams too, and runs the search",
-    frozenset(("kernel/chain/chain_build.c", "kernel/chain/chain_operand.c")):
-        "operands are laid out by the program's block, which is sized by its operands",
     frozenset(("milli/build.c", "milli/elements.c")):
         "the builder follows elements of each node that it adds; they fail as the builder does",
     frozenset(("milli/build_constant.c", "milli/build_element.c", "milli/build_layout.c")):
         "milli-ops built of milli-ops",
     frozenset(("onnx/functions.c", "onnx/read_attribute.c", "onnx/read_graph.c")):
         "graphs hold attributes and calls, both of which hold graphs",
-    frozenset(("onnx/write_graph.c", "onnx/write_tensor.c")):
-        "tensors hold properties as graphs do",
     frozenset(("tensor/convert.c", "tensor/tensor.c", "tensor/text.c", "tensor/views.c")):
         "numbers convert to text and back, and a conversion makes a tensor",
 }

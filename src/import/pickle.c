@@ -1,80 +1,6 @@
+/* The opcodes. */
 #include "import/pickle.h"
-
-#include "base/alloc.h"
 #include "base/array.h"
-
-#include <stdio.h>
-
-const char *pickle_kind_name(pickle_kind kind)
-{
-    static const char *const names[] = {"None",    "a bool",   "a number",  "a large number",
-                                        "a float", "text",     "a tuple",   "a list",
-                                        "a dict",  "a global", "a storage", "a tensor"};
-    return names[kind];
-}
-
-/* ---- Values --------------------------------------------------------------------------------------- */
-
-static sib_code no_memory(pickle *p)
-{
-    return err_memory(p->s->err, sizeof(pickle_value), "values of a pickle");
-}
-
-static sib_code push_index(pickle *p, uint32_t value)
-{
-    if (ARRAY_RESERVE(p->stack, p->stack_capacity, p->n_stack + 1, "a checkpoint", NULL) != SIB_OK)
-        return no_memory(p);
-    p->stack[p->n_stack++] = value;
-    return SIB_OK;
-}
-
-sib_code pickle_push(pickle *p, pickle_value v)
-{
-    if (ARRAY_RESERVE(p->values, p->values_capacity, p->n_values + 1, "a checkpoint", NULL) != SIB_OK)
-        return no_memory(p);
-    p->values[p->n_values] = v;
-    return push_index(p, (uint32_t)p->n_values++);
-}
-
-sib_code pickle_append(pickle *p, uint32_t container, uint32_t item)
-{
-    pickle_value *v = &p->values[container];
-    if (v->n == v->capacity) {
-        size_t capacity = v->capacity ? 2 * v->capacity : 4;
-        uint32_t *more = arena_alloc(p->arena, capacity, sizeof *more);
-        if (!more)
-            return no_memory(p);
-        if (v->n)
-            memcpy(more, v->items, v->n * sizeof *more);
-        v->items = more;
-        v->capacity = capacity;
-    }
-    v->items[v->n++] = item;
-    return SIB_OK;
-}
-
-void pickle_clear(pickle *p)
-{
-    arena_free(&p->arena);
-    mem_free(p->values);
-    mem_free(p->stack);
-    mem_free(p->marks);
-    mem_free(p->memo);
-    *p = (pickle){0};
-}
-
-bool pickle_find(const pickle *p, uint32_t dict, const char *key, uint32_t *out)
-{
-    const pickle_value *d = pickle_at(p, dict);
-    for (uint32_t i = 0; d->kind == PICKLE_DICT && i + 1 < d->n; i += 2) {
-        const pickle_value *k = pickle_at(p, d->items[i]);
-        if (k->kind == PICKLE_STRING && str_is(k->text, key)) {
-            *out = d->items[i + 1];
-            return true;
-        }
-    }
-    return false;
-}
 
 /* ---- Reading -------------------------------------------------------------------------------------- */
 
@@ -162,7 +88,7 @@ static sib_code op_mark(pickle *p, unsigned what, uint64_t at)
     (void)what;
     (void)at;
     if (ARRAY_RESERVE(p->marks, p->marks_capacity, p->n_marks + 1, "a checkpoint", NULL) != SIB_OK)
-        return no_memory(p);
+        return pickle_no_memory(p);
     p->marks[p->n_marks++] = (uint32_t)p->n_stack;
     return SIB_OK;
 }
@@ -245,7 +171,7 @@ static sib_code make_tuple(pickle *p, uint64_t at, size_t first)
     pickle_value v = {.kind = PICKLE_TUPLE, .at = at};
     v.items = n ? arena_alloc(p->arena, n, sizeof *v.items) : NULL;
     if (n && !v.items)
-        return no_memory(p);
+        return pickle_no_memory(p);
     if (n)
         memcpy(v.items, p->stack + first, n * sizeof *v.items);
     v.n = (uint32_t)n;
@@ -319,7 +245,7 @@ static sib_code put_memo(pickle *p, uint64_t at, uint64_t index)
                            (unsigned long long)index, p->n_memo);
     while (p->n_memo <= index) {
         if (ARRAY_RESERVE(p->memo, p->memo_capacity, p->n_memo + 1, "a checkpoint", NULL) != SIB_OK)
-            return no_memory(p);
+            return pickle_no_memory(p);
         p->memo[p->n_memo++] = 0;
     }
     p->memo[index] = p->stack[p->n_stack - 1] + 1;
@@ -349,7 +275,7 @@ static sib_code op_memo_get(pickle *p, unsigned what, uint64_t at)
         return pickle_fail(p, SIB_ERR_FORMAT, at,
                            "value number %llu is asked for, but none was kept under it",
                            (unsigned long long)index);
-    return push_index(p, p->memo[index] - 1);
+    return pickle_push_index(p, p->memo[index] - 1);
 }
 
 /* Reads bytes up to the end of the line. */
@@ -412,7 +338,7 @@ static sib_code op_build(pickle *p, unsigned what, uint64_t at)
         return pickle_fail(p, SIB_ERR_UNSUPPORTED, at,
                            "opcode BUILD gives %s a state of %s, which only dicts have here",
                            pickle_kind_name(p->values[object].kind), pickle_kind_name(p->values[state].kind));
-    return push_index(p, object);
+    return pickle_push_index(p, object);
 }
 
 static sib_code op_persistent(pickle *p, unsigned what, uint64_t at)

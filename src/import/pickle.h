@@ -86,13 +86,17 @@ bool pickle_find(const pickle *p, uint32_t dict, const char *key, uint32_t *out)
 /* "a dict", for messages. */
 const char *pickle_kind_name(pickle_kind kind);
 
-/* ---- For pickle.c and pickle_globals.c -------------------------------------------------------------- */
+/* ---- For pickle.c, pickle_values.c and pickle_globals.c --------------------------------------------- */
 
 /* A failure at the opcode that begins at `at`. */
 #define pickle_fail(p, code, at, ...) ckpt_fail((p)->s, code, at, __VA_ARGS__)
 
 /* Pushes a new value. */
 sib_code pickle_push(pickle *p, pickle_value v);
+/* Pushes value `index` once more. */
+sib_code pickle_push_index(pickle *p, uint32_t index);
+/* Reports that there is no memory for values. */
+sib_code pickle_no_memory(pickle *p);
 /* Appends to a list, tuple or dict. */
 sib_code pickle_append(pickle *p, uint32_t container, uint32_t item);
 /* Pushes the global of this name, or refuses it. */

@@ -165,12 +165,7 @@ static sib_code push_argument(pickle *p, uint64_t at, uint32_t arguments, pickle
 {
     uint32_t v = 0;
     sib_code code = argument(p, at, arguments, 0, kind, &v);
-    if (code != SIB_OK)
-        return code;
-    if (ARRAY_RESERVE(p->stack, p->stack_capacity, p->n_stack + 1, "a checkpoint", NULL) != SIB_OK)
-        return err_memory(p->s->err, sizeof *p->stack, "values of a pickle");
-    p->stack[p->n_stack++] = v;
-    return SIB_OK;
+    return code == SIB_OK ? pickle_push_index(p, v) : code;
 }
 
 sib_code pickle_call(pickle *p, uint64_t at, uint32_t function, uint32_t arguments)

@@ -132,38 +132,6 @@ void put_attribute(writer *w, const void *what)
 
 /* ---- Nodes ------------------------------------------------------------------------------------------ */
 
-static int compare_props(const onnx_props *a, const graph *g, onnx_props_of of, uint32_t id)
-{
-    if (a->graph != g)
-        return (uintptr_t)a->graph < (uintptr_t)g ? -1 : 1;
-    if (a->of != of)
-        return a->of < of ? -1 : 1;
-    return a->id == id ? 0 : a->id < id ? -1 : 1;
-}
-
-/* Index of the first entry of a node or value; n_props where there is none. */
-static size_t find_props(const writer *w, const graph *g, onnx_props_of of, uint32_t id)
-{
-    size_t n = w->m ? w->m->n_props : 0, low = 0, high = n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (compare_props(w->props[middle], g, of, id) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < n && compare_props(w->props[low], g, of, id) == 0 ? low : n;
-}
-
-void put_props(writer *w, uint32_t field, onnx_props_of of, const graph *g, uint32_t id)
-{
-    for (size_t i = find_props(w, g, of, id); w->m && i < w->m->n_props; i++) {
-        if (compare_props(w->props[i], g, of, id) != 0)
-            break;
-        put_pairs(w, field, w->props[i]->n, w->props[i]->pairs);
-    }
-}
-
 typedef struct node_out {
     const graph *g;
     node_id id;
@@ -238,7 +206,7 @@ static bool has_info(const writer *w, const graph *g, value_id v)
 {
     const value *at = &g->values[v];
     return type_outer(&at->declared) != TYPE_UNKNOWN || (at->doc.length && !at->from_file) ||
-           find_props(w, g, ONNX_PROPS_VALUE, v) < w->m->n_props;
+           writer_find_props(w, g, ONNX_PROPS_VALUE, v) < w->m->n_props;
 }
 
 /* Writes value infos of values that are neither inputs nor outputs. */

@@ -65,6 +65,8 @@ void put_attribute(writer *w, const void *attribute_);
 void put_graph(writer *w, const void *graph_);
 /* Writes a SparseTensorProto of values, indices and dims. */
 void put_sparse(writer *w, const void *tensors);
+/* Index in w->props of the first entry of a node or value; n_props where there is none. */
+size_t writer_find_props(const writer *w, const graph *g, onnx_props_of of, uint32_t id);
 /* Writes the metadata of a node or value. */
 void put_props(writer *w, uint32_t field, onnx_props_of of, const graph *g, uint32_t id);
 /* True where a tensor's elements go to the external file, with their position in *place. */

@@ -3,7 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/cancel.h"
-#include "job/whisper/decode.h"
+#include "job/whisper/search.h"
 
 #include <math.h>
 

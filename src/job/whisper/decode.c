@@ -105,24 +105,6 @@ static sib_code make_prompt(const whisper_decoder *d, const int32_t *previous, s
     return code;
 }
 
-static uint64_t mixed(uint64_t x)
-{
-    x ^= x >> 30;
-    x *= UINT64_C(0xBF58476D1CE4E5B9);
-    x ^= x >> 27;
-    x *= UINT64_C(0x94D049BB133111EB);
-    return x ^ x >> 31;
-}
-
-double whisper_draw(uint64_t seed, uint64_t step, uint64_t row)
-{
-    const uint64_t golden = UINT64_C(0x9E3779B97F4A7C15);
-    uint64_t x = mixed(seed + golden);
-    x = mixed(x + golden * (step + 1));
-    x = mixed(x + golden * (row + 1));
-    return (double)(x >> 11) * 0x1p-53;
-}
-
 /* Feeds the prompt; the first row of d->logits then predicts the next token. */
 static sib_code feed_prompt(whisper_decoder *d, const token_ids *prompt, size_t start, double *no_speech_prob,
                             sib_error *err)

@@ -41,10 +41,6 @@ void whisper_decoded_free(whisper_decoded *r);
 sib_code whisper_decode(whisper_decoder *d, const int32_t *previous, size_t n_previous, double temperature,
                         whisper_decoded *out, sib_error *err);
 
-/* A number in [0, 1) by seed, step and row: SplitMix64's mixing function (Steele, Lea & Flood 2014) over the
-   three, one after another; the upper 53 bits. */
-double whisper_draw(uint64_t seed, uint64_t step, uint64_t row);
-
 /* Makes d->logits hold at least `rows` rows, for positions that are fed together from the beginning. */
 sib_code whisper_logits_room(whisper_decoder *d, size_t rows, sib_error *err);
 

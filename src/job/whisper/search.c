@@ -113,6 +113,24 @@ static double log_probability(const float *logits, int32_t token, double normali
 
 /* ---- Samples --------------------------------------------------------------------------------------- */
 
+static uint64_t mixed(uint64_t x)
+{
+    x ^= x >> 30;
+    x *= UINT64_C(0xBF58476D1CE4E5B9);
+    x ^= x >> 27;
+    x *= UINT64_C(0x94D049BB133111EB);
+    return x ^ x >> 31;
+}
+
+double whisper_draw(uint64_t seed, uint64_t step, uint64_t row)
+{
+    const uint64_t golden = UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t x = mixed(seed + golden);
+    x = mixed(x + golden * (step + 1));
+    x = mixed(x + golden * (row + 1));
+    return (double)(x >> 11) * 0x1p-53;
+}
+
 /* Samples a token by the probabilities of the logits at a temperature above 0: the first at which the running
    sum exceeds the random number. */
 static int32_t sample(const whisper_search *s, const float *logits, size_t row)

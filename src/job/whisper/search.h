@@ -40,4 +40,8 @@ sib_code whisper_search_step(whisper_search *s, const float *logits, bool *done,
    penalty of Wu et al. 2016 (((5 + n) / 6)^alpha). */
 sib_code whisper_search_best(whisper_search *s, const whisper_hypothesis **out, sib_error *err);
 
+/* A number in [0, 1) by seed, step and row: SplitMix64's mixing function (Steele, Lea & Flood 2014) over the
+   three, one after another; the upper 53 bits. */
+double whisper_draw(uint64_t seed, uint64_t step, uint64_t row);
+
 #endif

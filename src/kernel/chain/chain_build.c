@@ -73,11 +73,6 @@ bool chain_takes_where(sib_dtype dtype)
     return is_number(dtype) || is_narrow_float(dtype);
 }
 
-size_t chain_bytes(sib_dtype dtype)
-{
-    return chain_is_half(dtype) ? sizeof(float) : sib_dtype_bits(dtype) / 8;
-}
-
 /* ---- Building ------------------------------------------------------------------------------------------ */
 
 chain *chain_create(size_t rank, const int64_t *dims)

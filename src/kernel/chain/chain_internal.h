@@ -96,11 +96,14 @@ struct chain {
     bool failed; /* memory ran out */
 };
 
-/* Bytes of one of the value's elements in a row. */
-size_t chain_bytes(sib_dtype dtype);
 static inline bool chain_is_half(sib_dtype dtype)
 {
     return dtype == SIB_F16 || dtype == SIB_BF16;
+}
+/* Bytes of an element of this dtype in a row. */
+static inline size_t chain_bytes(sib_dtype dtype)
+{
+    return chain_is_half(dtype) ? sizeof(float) : sib_dtype_bits(dtype) / 8;
 }
 
 /* The layout of an operand of these dims in a result of out_dims; returns false where it does not
