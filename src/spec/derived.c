@@ -9,6 +9,22 @@ bool spec_axis(int64_t axis, size_t rank, size_t *out)
     return axis >= 0 && axis < (int64_t)rank;
 }
 
+int64_t spec_pads_excess(int64_t windows, int64_t stride, int64_t extent, int64_t size)
+{
+    int64_t covered = (windows - 1) * stride + extent;
+    return covered > size ? covered - size : 0;
+}
+
+int64_t spec_pads_before(auto_pad padding, int64_t excess)
+{
+    return (excess + (padding != PAD_SAME_UPPER)) / 2;
+}
+
+int64_t spec_pads_given(const spatial_spec *s, size_t i)
+{
+    return s->auto_pad == PAD_EXPLICIT ? spec_item(s->pads, i, 0) : 0;
+}
+
 bool spec_softmax_axes(const softmax_spec *s, size_t rank, size_t *begin, size_t *end)
 {
     bool behind = s->to_end && s->axis == (int64_t)rank; /* empty: a softmax per element */

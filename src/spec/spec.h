@@ -117,6 +117,19 @@ static inline int64_t spec_item(spec_ints list, size_t i, int64_t fallback)
     return i < list.n ? list.v[i] : fallback;
 }
 
+/* Padding of windows by auto_pad. `windows` windows of `extent` elements, `stride` apart, cover more than an
+   axis of `size` elements by the excess (0 where they do not); SAME_UPPER and SAME_LOWER pad by that.
+   ConvTranspose crops by it: there the axis is the output, on which each element of the input has a window. */
+static inline bool spec_pads_same(auto_pad padding)
+{
+    return padding == PAD_SAME_UPPER || padding == PAD_SAME_LOWER;
+}
+int64_t spec_pads_excess(int64_t windows, int64_t stride, int64_t extent, int64_t size);
+/* The part of the excess before the axis: half; an odd element goes after it for SAME_UPPER, else before. */
+int64_t spec_pads_before(auto_pad padding, int64_t excess);
+/* Item i of pads, which count without auto_pad only. */
+int64_t spec_pads_given(const spatial_spec *s, size_t i);
+
 /* Normalizes an axis in [-rank, rank) to [0, rank). Returns false where it is out of range. */
 bool spec_axis(int64_t axis, size_t rank, size_t *out);
 

@@ -173,6 +173,23 @@ TEST(test_bad_attributes)
     assert_true(spec_pool(&n).p == 3);
 }
 
+TEST(test_pads)
+{
+    /* 3 windows of 4 elements, 2 apart, cover 8 */
+    assert_int_equal(spec_pads_excess(3, 2, 4, 5), 3);
+    assert_int_equal(spec_pads_excess(3, 2, 4, 9), 0);
+    assert_int_equal(spec_pads_before(PAD_SAME_UPPER, 3), 1);
+    assert_int_equal(spec_pads_before(PAD_SAME_LOWER, 3), 2);
+    assert_int_equal(spec_pads_before(PAD_EXPLICIT, 3), 2); /* ConvTranspose with output_shape */
+    static const int64_t pads[] = {1, 2};
+    node n = NODE("Conv", 11, some_ints("pads", 2, pads));
+    spatial_spec s = spec_spatial(&n);
+    assert_true(spec_pads_given(&s, 1) == 2 && spec_pads_given(&s, 2) == 0);
+    n = NODE("Conv", 11, some_ints("pads", 2, pads), a_word("auto_pad", "VALID"));
+    s = spec_spatial(&n);
+    assert_true(!spec_pads_same(s.auto_pad) && spec_pads_given(&s, 1) == 0);
+}
+
 /* Every operator has a table, and each row of it a name or a fact; words have the default that they say. */
 TEST(test_tables)
 {

@@ -56,20 +56,15 @@ typedef struct transposed_axis {
 static transposed_axis transposed_place(lowering *l, const spatial *s, int i, int64_t more,
                                         const int64_t *wanted)
 {
-    transposed_axis a = {.before = s->padding == PAD_EXPLICIT ? s->pads[i] : 0};
+    transposed_axis a = {.before = s->pads[i]};
     dim stride = d_const(l, s->stride[i]), one = d_const(l, 1);
     dim full = d_add(l, d_add(l, d_mul(l, stride, d_sub(l, s->in[i], one)), d_const(l, more)), s->extent[i]);
-    bool same = s->padding == PAD_SAME_UPPER || s->padding == PAD_SAME_LOWER;
-    if (!wanted && !same) {
-        int64_t cut = s->padding == PAD_EXPLICIT ? s->pads[i] + s->pads[s->n + i] : 0;
-        a.out = d_sub(l, full, d_const(l, cut));
+    if (!wanted && !spec_pads_same(s->padding)) {
+        a.out = d_sub(l, full, d_const(l, s->pads[i] + s->pads[s->n + i]));
         return a;
     }
     a.out = wanted ? d_const(l, wanted[i]) : d_mul(l, s->in[i], stride);
-    int64_t total = m_number(l, d_sub(l, full, a.out));
-    if (total < 0)
-        total = 0;
-    a.before = s->padding == PAD_SAME_UPPER ? total / 2 : total - total / 2;
+    a.before = spec_pads_before(s->padding, m_number(l, d_max(l, d_sub(l, full, a.out), d_const(l, 0))));
     return a;
 }
 

@@ -13,7 +13,7 @@
 typedef struct spatial {
     int n;
     int64_t kernel[SIB_MAX_RANK], stride[SIB_MAX_RANK], dilation[SIB_MAX_RANK]; /* (n) */
-    int64_t pads[2 * SIB_MAX_RANK]; /* (2 n) all befores, then all afters */
+    int64_t pads[2 * SIB_MAX_RANK]; /* (2 n) all befores, then all afters; 0 with auto_pad */
     auto_pad padding;
     dim in[SIB_MAX_RANK], extent[SIB_MAX_RANK];                       /* (n) */
     dim before[SIB_MAX_RANK], after[SIB_MAX_RANK], out[SIB_MAX_RANK]; /* (n) set by spatial_place */
@@ -26,7 +26,7 @@ bool spatial_read(lowering *l, const spatial_spec *spec, mval x, mval w, spatial
 
 /* Sets before, after and out as Conv and the pools define them. Explicit pads: out = floor((in + pads -
    extent) / stride) + 1, or the ceiling with ceil_mode, without windows that begin after the input ends.
-   SAME: out = ceil(in / stride), the padding halved, an odd element going after (UPPER) or before (LOWER). */
+   SAME: out = ceil(in / stride), padding by spec_pads_before. */
 bool spatial_place(lowering *l, spatial *s, bool ceil_mode);
 
 /* The windows of x [lead..., in...] as [lead..., kernel..., out...]. Padding has the value `outside`;

@@ -43,6 +43,8 @@ bool spatial_read(lowering *l, const spatial_spec *spec, mval x, mval w, spatial
     given_numbers(l, spec->strides, "strides", count, 1, s->stride);
     given_numbers(l, spec->dilations, "dilations", count, 1, s->dilation);
     given_numbers(l, spec->pads, "pads", 2 * count, 0, s->pads);
+    for (size_t i = 0; i < 2 * count; i++)
+        s->pads[i] = spec_pads_given(spec, i);
     for (int i = 0; i < s->n && l_ok(l); i++) {
         s->in[i] = dims[i + 2];
         s->extent[i] =
@@ -53,32 +55,31 @@ bool spatial_read(lowering *l, const spatial_spec *spec, mval x, mval w, spatial
 
 static void place_same(lowering *l, spatial *s, int i, dim stride)
 {
-    /* the windows cover (out - 1) * stride + extent elements; padding supplies what the input lacks */
-    dim zero = d_const(l, 0);
+    dim none = d_const(l, 0);
     s->out[i] = d_ceil_div(l, s->in[i], stride);
     dim covered = d_add(l, d_mul(l, d_sub(l, s->out[i], d_const(l, 1)), stride), s->extent[i]);
-    dim total = d_max(l, d_sub(l, covered, s->in[i]), zero), half = d_floor_div(l, total, d_const(l, 2));
-    dim rest = d_sub(l, total, half);
-    bool upper = s->padding == PAD_SAME_UPPER;
-    s->before[i] = upper ? half : rest;
-    s->after[i] = upper ? rest : half;
+    dim excess = d_max(l, d_sub(l, covered, s->in[i]), none);
+    int64_t number;
+    /* while sizes are symbols nothing is computed, and dims depend on the sum of both sides only */
+    bool known = l_ok(l) && dim_is_const(l->graph->dims, excess, &number);
+    s->before[i] = known ? d_const(l, spec_pads_before(s->padding, number)) : none;
+    s->after[i] = d_sub(l, excess, s->before[i]);
 }
 
 static void place_explicit(lowering *l, spatial *s, int i, dim stride, bool ceil_mode)
 {
-    dim zero = d_const(l, 0), one = d_const(l, 1);
-    bool padded = s->padding == PAD_EXPLICIT;
-    s->before[i] = padded ? d_const(l, s->pads[i]) : zero;
-    s->after[i] = padded ? d_const(l, s->pads[s->n + i]) : zero;
+    dim one = d_const(l, 1);
+    s->before[i] = d_const(l, s->pads[i]);
+    s->after[i] = d_const(l, s->pads[s->n + i]);
     dim begun = d_add(l, s->before[i], s->in[i]); /* windows start before this position */
     dim room = d_sub(l, d_add(l, begun, s->after[i]), s->extent[i]);
-    if (!ceil_mode || !padded) {
+    if (!ceil_mode || s->padding != PAD_EXPLICIT) {
         s->out[i] = d_add(l, d_floor_div(l, room, stride), one);
         return;
     }
     s->out[i] = d_min(l, d_add(l, d_ceil_div(l, room, stride), one), d_ceil_div(l, begun, stride));
     dim covered = d_add(l, d_mul(l, d_sub(l, s->out[i], one), stride), s->extent[i]);
-    s->after[i] = d_max(l, d_sub(l, covered, begun), zero);
+    s->after[i] = d_max(l, d_sub(l, covered, begun), d_const(l, 0));
 }
 
 bool spatial_place(lowering *l, spatial *s, bool ceil_mode)
@@ -86,7 +87,7 @@ bool spatial_place(lowering *l, spatial *s, bool ceil_mode)
     for (int i = 0; i < s->n && l_ok(l); i++) {
         int64_t out, in = 1;
         dim stride = d_const(l, s->stride[i]);
-        if (s->padding == PAD_SAME_UPPER || s->padding == PAD_SAME_LOWER)
+        if (spec_pads_same(s->padding))
             place_same(l, s, i, stride);
         else
             place_explicit(l, s, i, stride, ceil_mode);

@@ -15,22 +15,17 @@ typedef struct transposed_state {
 
 /* ---- Claiming ------------------------------------------------------------------------------------------ */
 
-/* Sets the number of elements cropped before each axis as the operator's definition does: pads, or what
-   follows from the wanted size. Returns false where output_padding is out of range. */
-static bool read_cut(const conv_spec *spec, cpu_windows *g)
+/* Sets the number of elements cropped before each axis where it follows from the wanted size, not from pads. */
+static void read_cut(const conv_spec *spec, cpu_windows *g)
 {
-    bool upper = spec->spatial.auto_pad == PAD_SAME_UPPER, lower = spec->spatial.auto_pad == PAD_SAME_LOWER;
-    for (size_t i = 0; i < g->n && (spec->output_shape.n || upper || lower); i++) {
+    auto_pad padding = spec->spatial.auto_pad;
+    for (size_t i = 0; i < g->n && (spec->output_shape.n || spec_pads_same(padding)); i++) {
         conv2d_axis *a = &g->axis[CONV2D_AXES - g->n + i];
         int64_t behind = spec_item(spec->output_padding, i, 0);
-        int64_t full = (int64_t)(a->stride * (a->in - 1) + (a->kernel - 1) * a->dilation + 1);
-        int64_t total = full + behind - (int64_t)a->out;
-        total = total > 0 ? total : 0;
-        a->before = (size_t)(upper ? total / 2 : total - total / 2);
-        if (behind < 0 || behind > INT32_MAX)
-            return false;
+        int64_t extent = (int64_t)((a->kernel - 1) * a->dilation + 1) + behind;
+        int64_t excess = spec_pads_excess((int64_t)a->in, (int64_t)a->stride, extent, (int64_t)a->out);
+        a->before = (size_t)spec_pads_before(padding, excess);
     }
-    return true;
 }
 
 static bool read_node(const node_view *n, conv_transposed *out)
@@ -42,9 +37,9 @@ static bool read_node(const node_view *n, conv_transposed *out)
     if (n->n_in < 2 || n->n_out != 1 || !n->in[0] || !n->in[1] || !n->out[0] ||
         cpu_dtype(n->in[0]) != SIB_F32 || cpu_dtype(n->in[1]) != SIB_F32 ||
         !cpu_dims(n, n->in[1], &rank, w) || rank < 3 ||
-        !cpu_windows_read(n, &spec.spatial, n->in[0], n->out[0], w + 2, &g) || rank != g.n + 2 ||
-        !read_cut(&spec, &g))
+        !cpu_windows_read(n, &spec.spatial, n->in[0], n->out[0], w + 2, &g) || rank != g.n + 2)
         return false;
+    read_cut(&spec, &g);
     if (group < 1 || w[1] < 1 || w[0] != (int64_t)g.channels || w[0] % group)
         return false;
     if (n->n_in > 2 && n->in[2] &&

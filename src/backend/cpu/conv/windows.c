@@ -1,22 +1,5 @@
 #include "backend/cpu/conv/conv.h"
 
-/* Padding around axis i of `axes`. y already has the size that the operator's definition gives. */
-static void padding(const spatial_spec *spec, size_t i, size_t axes, const conv2d_axis *a, int64_t *before,
-                    int64_t *after)
-{
-    bool upper = spec->auto_pad == PAD_SAME_UPPER;
-    if (upper || spec->auto_pad == PAD_SAME_LOWER) {
-        int64_t covered = (int64_t)((a->out - 1) * a->stride + (a->kernel - 1) * a->dilation + 1);
-        int64_t total = covered > (int64_t)a->in ? covered - (int64_t)a->in : 0;
-        *before = upper ? total / 2 : total - total / 2;
-        *after = total - *before;
-        return;
-    }
-    bool none = spec->auto_pad == PAD_VALID;
-    *before = none ? 0 : spec_item(spec->pads, i, 0);
-    *after = none ? 0 : spec_item(spec->pads, axes + i, 0);
-}
-
 static bool within(int64_t size)
 {
     return size >= 1 && size <= INT32_MAX;
@@ -45,8 +28,13 @@ bool cpu_windows_read(const node_view *n, const spatial_spec *spec, const value 
                            .stride = (size_t)stride,
                            .dilation = (size_t)dilation,
                            .out = (size_t)made[2 + i]};
-        int64_t before, after;
-        padding(spec, i, out->n, a, &before, &after);
+        int64_t before = spec_pads_given(spec, i), after = spec_pads_given(spec, out->n + i);
+        if (spec_pads_same(spec->auto_pad)) { /* y has the size that the operator's definition gives */
+            int64_t extent = (size - 1) * dilation + 1;
+            int64_t excess = spec_pads_excess(made[2 + i], stride, extent, in[2 + i]);
+            before = spec_pads_before(spec->auto_pad, excess);
+            after = excess - before;
+        }
         if ((before && !within(before)) || (after && !within(after)))
             return false;
         a->before = (size_t)before;
