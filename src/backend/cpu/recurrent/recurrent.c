@@ -1,33 +1,17 @@
 /* ONNX LSTM, GRU and RNN for float32 with the common activations.
 
    T steps, B sequences, I inputs, H hidden units, G gates, D directions. */
+#include "backend/cpu/recurrent/recurrent.h"
+
+#include "backend/cpu/call/rows.h"
 #include "backend/cpu/call/scratch.h"
-#include "backend/cpu/cpu.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-enum { IN_X, IN_W, IN_R, IN_B, IN_LENGTHS, IN_H, IN_C, IN_P, N_IN };
-
 /* Min multiplications of both directions together for a thread each. */
 #define WORTH_THREADS 1000000.0
-
-typedef struct recurrent_state {
-    recurrent_call calls[2]; /* by direction; run sets addresses of inputs and outputs */
-    size_t directions;
-    size_t y_at, h_at; /* strides between directions in Y and in the states */
-    bool ready;        /* the weights are constant, packed by prepare */
-    void *owned[3];    /* of w, r, and biases with peepholes; NULL where the model's packs own them */
-    size_t scratch;    /* floats per direction */
-    bool apart;        /* each direction in a thread of its own */
-} recurrent_state;
-
-static bool has(const node_view *n, size_t i)
-{
-    return i < n->n_in && n->in[i];
-}
 
 /* ---- Reading the node ---------------------------------------------------------------------------------- */
 
@@ -82,7 +66,7 @@ static bool fits(const node_view *n, size_t i, sib_dtype dtype, size_t rank, con
 {
     int64_t dims[SIB_MAX_RANK];
     size_t have;
-    if (!has(n, i))
+    if (!recurrent_has(n, i))
         return true;
     return cpu_dtype(n->in[i]) == dtype && cpu_dims(n, n->in[i], &have, dims) && have == rank &&
            !memcmp(dims, want, rank * sizeof *dims);
@@ -94,9 +78,9 @@ static bool read_dims(const node_view *n, recurrent_kind kind, const recurrent_s
     recurrent_call *c = &s->calls[0];
     int64_t x[SIB_MAX_RANK], r[SIB_MAX_RANK], d = (int64_t)s->directions, g = (int64_t)recurrent_gates(kind);
     size_t rank, r_rank;
-    if (!has(n, IN_X) || !has(n, IN_W) || !has(n, IN_R) || cpu_dtype(n->in[IN_X]) != SIB_F32 ||
-        !cpu_dims(n, n->in[IN_X], &rank, x) || !cpu_dims(n, n->in[IN_R], &r_rank, r) || rank != 3 ||
-        r_rank != 3)
+    if (!recurrent_has(n, IN_X) || !recurrent_has(n, IN_W) || !recurrent_has(n, IN_R) ||
+        cpu_dtype(n->in[IN_X]) != SIB_F32 || !cpu_dims(n, n->in[IN_X], &rank, x) ||
+        !cpu_dims(n, n->in[IN_R], &r_rank, r) || rank != 3 || r_rank != 3)
         return false;
     bool batch_first = spec->layout;
     int64_t t = x[batch_first], b = x[!batch_first], i = x[2], h = r[2];
@@ -150,127 +134,7 @@ static bool read_node(const node_view *n, recurrent_kind kind, recurrent_state *
     return read_functions(&spec, kind, s);
 }
 
-/* ---- Weights ------------------------------------------------------------------------------------------- */
-
-/* Floats per direction. */
-typedef struct weight_sizes {
-    size_t w, r, bias, wide; /* wide: hidden bias, and each of three peepholes */
-} weight_sizes;
-
-static bool sizes_of(const recurrent_call *c, weight_sizes *z)
-{
-    size_t g = recurrent_gates(c->kind), most = size_max(c->inputs, c->cell.hidden), all;
-    if (!size_mul(c->cell.panels * 64 * g, most, &all) || !size_mul(all, 8, &all))
-        return false;
-    z->w = recurrent_packed(c->cell.hidden, g, c->inputs);
-    z->r = recurrent_packed(c->cell.hidden, g, c->cell.hidden);
-    z->bias = recurrent_packed(c->cell.hidden, g, 1);
-    z->wide = recurrent_packed(c->cell.hidden, 1, 1);
-    return true;
-}
-
-static size_t small_size(const weight_sizes *z)
-{
-    return z->bias + 4 * z->wide;
-}
-
-/* Weights to be packed into panels. */
-typedef struct packing {
-    const recurrent_state *s;
-    const float *w, *r, *b, *p; /* the inputs; b and p may be NULL */
-    weight_sizes z;
-} packing;
-
-static void pack_w(const packing *k, float *to)
-{
-    const recurrent_call *c = &k->s->calls[0];
-    size_t g = recurrent_gates(c->kind), h = c->cell.hidden;
-    for (size_t d = 0; d < k->s->directions; d++)
-        recurrent_pack(k->w + d * g * h * c->inputs, h, c->inputs, 0, g, to + d * k->z.w);
-}
-
-/* The hidden gate of a GRU is packed separately where the reset gate is applied before the product. */
-static void pack_r(const packing *k, float *to)
-{
-    const recurrent_call *c = &k->s->calls[0];
-    size_t g = recurrent_gates(c->kind), h = c->cell.hidden, joined = c->cell.r_hidden ? 2 : g;
-    for (size_t d = 0; d < k->s->directions; d++, to += k->z.r) {
-        const float *r = k->r + d * g * h * h;
-        recurrent_pack(r, h, h, 0, joined, to);
-        if (joined < g)
-            recurrent_pack(r, h, h, joined, 1, to + recurrent_packed(h, joined, h));
-    }
-}
-
-/* Packs Wb + Rb for the projection. Where a GRU's reset gate is applied after the product, Rb of the hidden
-   gate stays separate. */
-static void pack_small(const packing *k, float *to)
-{
-    const recurrent_call *c = &k->s->calls[0];
-    size_t g = recurrent_gates(c->kind), h = c->cell.hidden;
-    size_t lanes = kernel_table_get()->recurrent.lanes;
-    bool apart = c->kind == RECURRENT_GRU && !c->cell.r_hidden;
-    memset(to, 0, k->s->directions * small_size(&k->z) * sizeof *to);
-    for (size_t d = 0; d < k->s->directions; d++, to += small_size(&k->z)) {
-        const float *b = k->b ? k->b + d * 2 * g * h : NULL, *p = k->p ? k->p + d * 3 * h : NULL;
-        for (size_t gate = 0; b && gate < g; gate++)
-            for (size_t i = 0; i < h; i++) {
-                bool second = !(apart && gate == 2);
-                to[(i / lanes * g + gate) * lanes + i % lanes] =
-                    second ? b[gate * h + i] + b[(g + gate) * h + i] : b[gate * h + i];
-            }
-        if (b && apart)
-            memcpy(to + k->z.bias, b + 5 * h, h * sizeof *to);
-        for (size_t i = 0; p && i < 3; i++)
-            memcpy(to + k->z.bias + (1 + i) * k->z.wide, p + i * h, h * sizeof *to);
-    }
-}
-
-/* Points the cells to the memory that the three functions above filled. */
-static void use_weights(recurrent_call *calls, size_t directions, const packing *k, const float *w,
-                        const float *r, const float *little)
-{
-    for (size_t d = 0; d < directions; d++, little += small_size(&k->z)) {
-        recurrent_call *c = &calls[d];
-        size_t h = c->cell.hidden;
-        c->w = w + d * k->z.w;
-        c->cell.r = r + d * k->z.r;
-        if (c->cell.r_hidden)
-            c->cell.r_hidden = c->cell.r + recurrent_packed(h, 2, h);
-        c->bias = little;
-        c->cell.b_hidden = k->b ? little + k->z.bias : NULL;
-        for (size_t i = 0; i < 3; i++)
-            c->cell.peep[i] = k->p ? little + k->z.bias + (1 + i) * k->z.wide : NULL;
-    }
-}
-
-static sib_code fill_w(void *context, const void *elements, void *out, sib_error *err)
-{
-    packing k = *(const packing *)context;
-    (void)err;
-    k.w = elements;
-    pack_w(&k, out);
-    return SIB_OK;
-}
-
-static sib_code fill_r(void *context, const void *elements, void *out, sib_error *err)
-{
-    packing k = *(const packing *)context;
-    (void)err;
-    k.r = elements;
-    pack_r(&k, out);
-    return SIB_OK;
-}
-
 /* ---- Prepare --------------------------------------------------------------------------------------- */
-
-static const float *constant_floats(const node_view *n, size_t i, bool *all)
-{
-    const sib_tensor *t = has(n, i) ? cpu_constant(n->in[i]) : NULL;
-    if (has(n, i) && !t)
-        *all = false;
-    return t ? (const float *)t->data : NULL;
-}
 
 static void release(void *state)
 {
@@ -280,34 +144,11 @@ static void release(void *state)
     mem_free(s);
 }
 
-static sib_code pack_constants(const cpu_self *self, const node_view *n, recurrent_state *s, packing *k,
-                               sib_error *err)
-{
-    char how[40];
-    const void *w, *r;
-    recurrent_kind kind = s->calls[0].kind;
-    size_t each = s->directions * sizeof(float), small = each * small_size(&k->z);
-    snprintf(how, sizeof how, "recurrent w %d", (int)kind);
-    sib_code code = cpu_pack(self, n->in[IN_W], how, each * k->z.w, fill_w, k, &w, &s->owned[0], err);
-    if (code != SIB_OK)
-        return code;
-    snprintf(how, sizeof how, "recurrent r %d %d", (int)kind, s->calls[0].cell.r_hidden != NULL);
-    code = cpu_pack(self, n->in[IN_R], how, each * k->z.r, fill_r, k, &r, &s->owned[1], err);
-    if (code != SIB_OK)
-        return code;
-    s->owned[2] = mem_alloc(small, 1);
-    if (!s->owned[2])
-        return err_memory(err, small, "biases");
-    pack_small(k, s->owned[2]);
-    use_weights(s->calls, s->directions, k, w, r, s->owned[2]);
-    return SIB_OK;
-}
-
 static sib_code prepare(const cpu_self *self, const node_view *n, recurrent_kind kind, void **state,
                         sib_error *err)
 {
     recurrent_state *s = mem_calloc(1, sizeof *s);
-    packing k = {.s = s};
+    recurrent_weights k = {.s = s};
     sib_code code = SIB_OK;
     if (!s)
         return err_memory(err, sizeof *s, "a step");
@@ -315,13 +156,13 @@ static sib_code prepare(const cpu_self *self, const node_view *n, recurrent_kind
     const recurrent_call *c = &s->calls[0];
     s->scratch = recurrent_scratch(c);
     s->ready = n->in[IN_W]->constant && n->in[IN_R]->constant;
-    k.b = constant_floats(n, IN_B, &s->ready);
-    k.p = kind == RECURRENT_LSTM ? constant_floats(n, IN_P, &s->ready) : NULL;
-    if (!s->scratch || !sizes_of(c, &k.z))
+    k.b = recurrent_constant(n, IN_B, &s->ready);
+    k.p = kind == RECURRENT_LSTM ? recurrent_constant(n, IN_P, &s->ready) : NULL;
+    if (!s->scratch || !recurrent_sizes(c, &k.z))
         code =
             err_set(err, SIB_ERR_SIZE, "%zu sequences of %zu neurons are too many", c->batch, c->cell.hidden);
     else if (s->ready)
-        code = pack_constants(self, n, s, &k, err);
+        code = recurrent_pack_constants(self, n, s, &k, err);
     double work = (double)c->steps * (double)c->batch * (double)c->cell.hidden *
                   (double)recurrent_gates(kind) * (double)(c->inputs + c->cell.hidden);
     s->apart = s->directions == 2 && work > WORTH_THREADS;
@@ -334,18 +175,6 @@ static sib_code prepare(const cpu_self *self, const node_view *n, recurrent_kind
 }
 
 /* ---- Running ------------------------------------------------------------------------------------------- */
-
-static const float *input_floats(const cpu_call *c, size_t i)
-{
-    const sib_tensor *t = cpu_in(c, i);
-    return t ? (const float *)t->data : NULL;
-}
-
-static float *output_floats(const cpu_call *c, size_t i)
-{
-    sib_tensor *t = cpu_out(c, i);
-    return t ? (float *)t->data : NULL;
-}
 
 /* p + n; NULL stays NULL. */
 static float *after(const float *p, size_t n)
@@ -368,40 +197,25 @@ static void run_directions(void *context, size_t begin, size_t count, unsigned w
         recurrent_run(&o->calls[d], o->scratch + d * o->each, o->cancel);
 }
 
-/* Packs weights that are not constant, after the scratch of the directions. */
-static void pack_now(const cpu_call *c, const recurrent_state *s, packing *k, recurrent_call *calls,
-                     float *to)
-{
-    float *r = to + s->directions * k->z.w, *little = r + s->directions * k->z.r;
-    k->w = input_floats(c, IN_W);
-    k->r = input_floats(c, IN_R);
-    k->b = input_floats(c, IN_B);
-    k->p = calls[0].kind == RECURRENT_LSTM ? input_floats(c, IN_P) : NULL;
-    pack_w(k, to);
-    pack_r(k, r);
-    pack_small(k, little);
-    use_weights(calls, s->directions, k, to, r, little);
-}
-
 static sib_code run(const cpu_call *c)
 {
     const recurrent_state *s = c->state;
     recurrent_call calls[2];
-    packing k = {.s = s};
+    recurrent_weights k = {.s = s};
     size_t floats = s->scratch * s->directions;
     if (!s->ready) {
-        sizes_of(&s->calls[0], &k.z);
-        floats += s->directions * (k.z.w + k.z.r + small_size(&k.z));
+        recurrent_sizes(&s->calls[0], &k.z);
+        floats += s->directions * (k.z.w + k.z.r + recurrent_small(&k.z));
     }
     float *scratch = cpu_scratch_take(c, floats * sizeof *scratch);
     if (!scratch)
         return cpu_no_memory(c, floats * sizeof *scratch);
-    const float *x = input_floats(c, IN_X), *h = input_floats(c, IN_H), *state = NULL;
+    const float *x = cpu_floats_in(c, IN_X), *h = cpu_floats_in(c, IN_H), *state = NULL;
     const sib_tensor *lengths = cpu_in(c, IN_LENGTHS);
-    float *y = output_floats(c, 0), *last_h = output_floats(c, 1), *last_c = NULL;
+    float *y = cpu_floats_out(c, 0), *last_h = cpu_floats_out(c, 1), *last_c = NULL;
     if (s->calls[0].kind == RECURRENT_LSTM) {
-        state = input_floats(c, IN_C);
-        last_c = output_floats(c, 2);
+        state = cpu_floats_in(c, IN_C);
+        last_c = cpu_floats_out(c, 2);
     }
     for (size_t d = 0; d < s->directions; d++) {
         calls[d] = s->calls[d];
@@ -414,7 +228,7 @@ static sib_code run(const cpu_call *c)
         calls[d].last_c = after(last_c, d * s->h_at);
     }
     if (!s->ready)
-        pack_now(c, s, &k, calls, scratch + s->scratch * s->directions);
+        recurrent_pack_now(c, s, &k, calls, scratch + s->scratch * s->directions);
     both_directions o = {calls, scratch, s->scratch, c->cancel};
     pool_run(s->apart ? c->self->pool : NULL, s->directions, s->apart ? 1 : 2, run_directions, &o);
     cpu_scratch_give(c, scratch);
