@@ -30,8 +30,6 @@ KNOWN = {
         "milli-ops built of milli-ops",
     frozenset(("onnx/functions.c", "onnx/read_attribute.c", "onnx/read_graph.c")):
         "graphs hold attributes and calls, both of which hold graphs",
-    frozenset(("tensor/convert.c", "tensor/tensor.c", "tensor/text.c", "tensor/views.c")):
-        "numbers convert to text and back, and a conversion makes a tensor",
 }
 
 
