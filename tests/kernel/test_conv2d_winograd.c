@@ -2,269 +2,136 @@
    tile sizes: each element within the bound of conv2d_winograd_plan.h; the rounding error on data like that
    of networks; numbers of very different sizes, infinities and NaN. */
 #include "base/alloc.h"
-#include "base/cpu.h"
-#include "check.h"
+#include "conv_problem.h"
 #include "kernel/conv/conv2d_winograd_plan.h"
+#include "tables.h"
+#include "winograd_matrices.h"
 
 #include <float.h>
-#include <math.h>
 
 #define UNIT 0x1p-24 /* relative error of rounding to float */
 
-typedef struct problem {
-    conv2d_shape s;
-    size_t in[2], out[2], nx, nw, ny;
-    float *x, *w, *bias, *y; /* (batch, c, in), (m, c, 3, 3), (m) or NULL, (batch, m, out) */
-    double *expected;        /* expected y */
-    double *size, *seen;     /* sums of |x| |w| and of |x| over the window */
-    unsigned char *finished;
-    bool clamped;
-    float low, high;
-} problem;
-
-static size_t pick(check_random *r, size_t least, size_t most)
+static conv2d_shape shape_of(size_t batch, size_t c, size_t m, const size_t in[2], const size_t before[2],
+                             const size_t after[2])
 {
-    return least + check_u64(r) % (most - least + 1);
+    conv2d_shape s = {0, SIB_F32, SIB_F32, batch, 1, c, m, {CONV_NO_AXIS}};
+    for (int k = 0; k < 2; k++)
+        s.axis[1 + k] = (conv2d_axis){in[k], 3, 1, 1, before[k], in[k] + before[k] + after[k] - 2, 0};
+    return s;
 }
 
-static void *room(size_t n, size_t size)
+static void make(conv_problem *p, check_random *r, size_t batch, size_t c, size_t m, const size_t in[2],
+                 const size_t pads[2])
 {
-    void *p = mem_calloc(n + 1, size);
-    assert_non_null(p);
-    return p;
-}
-
-/* x at a row and column of the padded image. */
-static double image_at(const problem *p, size_t batch, size_t c, size_t row, size_t column)
-{
-    size_t h = row - p->s.axis[1].before, w = column - p->s.axis[2].before;
-    return h < p->in[0] && w < p->in[1] ? (double)p->x[((batch * p->s.c + c) * p->in[0] + h) * p->in[1] + w]
-                                        : 0;
-}
-
-static void reference(problem *p)
-{
-    for (size_t at = 0; at < p->ny; at++) {
-        size_t v = at % p->out[1], h = at / p->out[1] % p->out[0], plane = at / p->out[1] / p->out[0];
-        size_t m = plane % p->s.m, batch = plane / p->s.m;
-        double sum = p->bias ? (double)p->bias[m] : 0, size = fabs(sum), seen = 0;
-        for (size_t c = 0; c < p->s.c; c++)
-            for (size_t k = 0; k < 9; k++) {
-                double x = image_at(p, batch, c, h + k / 3, v + k % 3);
-                double term = x * (double)p->w[(m * p->s.c + c) * 9 + k];
-                sum += term;
-                size += fabs(term);
-                seen += fabs(x);
-            }
-        p->expected[at] = sum;
-        if (p->clamped && !isnan(sum))
-            p->expected[at] = fmin((double)p->high, fmax((double)p->low, sum));
-        p->size[at] = size;
-        p->seen[at] = seen;
-    }
-}
-
-static void make(problem *p, check_random *r, size_t batch, size_t c, size_t m, const size_t in[2],
-                 const size_t before[2], const size_t after[2])
-{
-    const conv2d_axis nothing = {1, 1, 1, 1, 0, 1, 0};
-    *p = (problem){.s = {0, SIB_F32, SIB_F32, batch, 1, c, m, {nothing, nothing, nothing}}};
-    for (int k = 0; k < 2; k++) {
-        p->in[k] = in[k];
-        p->out[k] = in[k] + before[k] + after[k] - 2;
-        p->s.axis[1 + k] = (conv2d_axis){in[k], 3, 1, 1, before[k], p->out[k], 0};
-    }
-    p->nx = batch * c * in[0] * in[1];
-    p->nw = m * c * 9;
-    p->ny = batch * m * p->out[0] * p->out[1];
-    p->x = room(p->nx, sizeof *p->x);
-    p->w = room(p->nw, sizeof *p->w);
-    p->y = room(p->ny, sizeof *p->y);
-    p->bias = check_u64(r) % 2 ? room(m, sizeof *p->bias) : NULL;
-    p->expected = room(p->ny, sizeof *p->expected);
-    p->size = room(p->ny, sizeof *p->size);
-    p->seen = room(p->ny, sizeof *p->seen);
-    p->finished = room(p->ny, 1);
-    for (size_t i = 0; i < p->nx; i++)
-        p->x[i] = (float)check_uniform(r);
-    for (size_t i = 0; i < p->nw; i++)
-        p->w[i] = (float)check_uniform(r);
-    for (size_t i = 0; p->bias && i < m; i++)
-        p->bias[i] = (float)check_uniform(r);
-}
-
-static void drop(problem *p)
-{
-    void *all[] = {p->x, p->w, p->bias, p->y, p->expected, p->size, p->seen, p->finished};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        mem_free(all[i]);
-}
-
-static void note_finished(const void *context, size_t begin, size_t count)
-{
-    const problem *p = context;
-    for (size_t i = begin; i < begin + count; i++)
-        p->finished[i]++;
+    const conv2d_shape s = shape_of(batch, c, m, in, pads, pads);
+    conv_make(p, &s, r, false);
 }
 
 /* Computes y by tiles of m x m at a level. */
-static void run(problem *p, const kernel_table *t, sib_pool *pool, size_t m)
+static void run(conv_problem *p, const named_table *t, sib_pool *pool, size_t m)
 {
     sib_error err = SIB_ERROR_INIT;
     conv2d_plan plan;
     conv2d_winograd w;
     unsigned threads = pool ? sib_pool_threads(pool) : 1;
-    CHECK_OK(conv2d_plan_make(t, &p->s, threads, &plan, &err), err);
+    CHECK_OK(conv2d_plan_make(&t->table, &p->s, threads, &plan, &err), err);
     conv2d_winograd_make(&plan, threads, m, &w);
     assert_non_null(w.form);
-    float *packed = room(w.packed_floats, sizeof *packed);
-    float *scratch = room(w.scratch_floats * threads, sizeof *scratch);
+    size_t n_scratch = w.scratch_floats * threads;
+    float *packed = conv_room(w.packed_floats, sizeof *packed),
+          *scratch = conv_room(n_scratch, sizeof *scratch);
     conv2d_winograd_pack(&w, &plan, p->w, packed);
-    memset(p->finished, 0, p->ny);
-    for (size_t i = 0; i < p->ny; i++)
-        p->y[i] = 12345.0f;
-    for (size_t i = 0; i < w.scratch_floats * threads; i++)
-        scratch[i] = NAN;
-    conv2d_call call = {.plan = &plan,
-                        .x = p->x,
-                        .w = packed,
-                        .bias = p->bias,
-                        .y = p->y,
-                        .scratch = scratch,
-                        .clamped = p->clamped,
-                        .low = p->low,
-                        .high = p->high,
-                        .finish = note_finished,
-                        .context = p};
+    conv2d_call call = conv_call_of(p, &plan, packed, scratch, n_scratch);
     conv2d_winograd_run(&w, &call, pool);
-    for (size_t i = 0; i < p->ny; i++)
-        if (p->finished[i] != 1)
-            fail_msg("%s: element %zu was finished %d times", cpu_level_name(t->level), i, p->finished[i]);
+    conv_check_finished(&p->s, t->name, p->finished, p->ny);
     mem_free(packed);
     mem_free(scratch);
     conv2d_plan_free(&plan);
 }
 
 /* Calls `check` for both tile sizes at every level. */
-static void at_levels(problem *p, sib_pool *pool, void (*check)(problem *p, const char *level, size_t m))
+static void at_levels(conv_problem *p, sib_pool *pool,
+                      void (*check)(conv_problem *p, const char *level, size_t m))
 {
-    for (int level = 0; level < CPU_LEVELS; level++) {
-        kernel_table t;
-        if (!cpu_level_runs((cpu_level)level))
-            continue;
-        kernel_table_init(&t, (cpu_level)level);
-        for (size_t i = 0; i < t.conv2d_winograd.n_forms; i++) {
-            run(p, &t, pool, t.conv2d_winograd.forms[i].m);
-            check(p, cpu_level_name((cpu_level)level), t.conv2d_winograd.forms[i].m);
+    for (size_t level = 0; level < n_levels; level++) {
+        const conv2d_winograd_kernels *k = &tables[level].table.conv2d_winograd;
+        for (size_t i = 0; i < k->n_forms; i++) {
+            run(p, &tables[level], pool, k->forms[i].m);
+            check(p, tables[level].name, k->forms[i].m);
         }
     }
 }
 
 /* ---- The bound ----------------------------------------------------------------------------------------- */
 
-/* Magnitudes of B^T (n, n) and A^T (m, n). */
-typedef struct matrices {
-    double in[6][6], out[4][6];
-} matrices;
-
-/* The Toom-Cook matrices of the n points and infinity. */
-static matrices matrices_of(size_t m)
+/* x at a row and column of the padded image. */
+static double image_at(const conv_problem *p, size_t batch, size_t c, size_t row, size_t column)
 {
-    static const double of_2[] = {0, 1, -1}, of_4[] = {0, 0.75, -0.75, 1.5, -1.5};
-    const double *points = m == 2 ? of_2 : of_4;
-    size_t n = m + 2;
-    matrices a = {0};
-    for (size_t i = 0; i < n; i++) {
-        double poly[7] = {1}; /* the product of (x - point) over all points except the i-th */
-        size_t degree = 0;
-        for (size_t j = 0; j + 1 < n; j++) {
-            if (j == i)
-                continue;
-            for (size_t k = ++degree; k > 0; k--)
-                poly[k] = poly[k - 1] - points[j] * poly[k];
-            poly[0] *= -points[j];
-        }
-        for (size_t k = 0; k < n; k++)
-            a.in[i][k] = fabs(poly[k]);
-        for (size_t k = 0; k < m; k++)
-            a.out[k][i] = i + 1 < n ? fabs(pow(points[i], (double)k)) : k == m - 1;
-    }
-    return a;
+    const conv2d_axis *a = p->s.axis;
+    size_t h = row - a[1].before, w = column - a[2].before;
+    return h < a[1].in && w < a[2].in ? (double)p->x[(batch * p->s.c + c) * p->in + h * a[2].in + w] : 0;
 }
 
 /* |G w G^T| of one kernel. Not |G| |w| |G^T|: the size of the rounded result is what counts. */
-static void weight_magnitudes(const problem *p, size_t m, size_t kernel, double to[36])
+static void weight_magnitudes(const conv_problem *p, const winograd_matrices *a, size_t n, size_t kernel,
+                              double to[36])
 {
-    static const double points_2[] = {0, 1, -1}, points_4[] = {0, 0.75, -0.75, 1.5, -1.5};
-    const double *points = m == 2 ? points_2 : points_4;
     const float *w = p->w + kernel * 9;
-    size_t n = m + 2;
-    double g[6][3];
-    for (size_t i = 0; i < n; i++) {
-        double f = 1;
-        for (size_t j = 0; j + 1 < n; j++)
-            f *= i + 1 < n && j != i ? points[i] - points[j] : 1;
-        for (int k = 0; k < 3; k++)
-            g[i][k] = i + 1 < n ? (k == 0 ? 1 : k == 1 ? points[i] : points[i] * points[i]) / f : k == 2;
-    }
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++) {
             double sum = 0;
             for (int k = 0; k < 9; k++)
-                sum += g[i][k / 3] * (double)w[k] * g[j][k % 3];
+                sum += a->weights[i][k / 3] * (double)w[k] * a->weights[j][k % 3];
             to[i * n + j] = fabs(sum);
         }
 }
 
 /* Magnitudes of one channel of a tile, |B^T| |x| |B|. row, column: its first pixel in the padded image. */
-static void image_magnitudes(const problem *p, const matrices *a, size_t n, size_t batch, size_t c,
-                             size_t row, size_t column, double to[36])
+static void image_magnitudes(const conv_problem *p, const winograd_matrices *a, size_t n, size_t batch,
+                             size_t c, size_t row, size_t column, double to[36])
 {
     double half[6][6] = {{0}};
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++)
             for (size_t k = 0; k < n; k++)
-                half[i][j] += a->in[i][k] * fabs(image_at(p, batch, c, row + k, column + j));
+                half[i][j] += fabs(a->in[i][k]) * fabs(image_at(p, batch, c, row + k, column + j));
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++) {
             to[i * n + j] = 0;
             for (size_t k = 0; k < n; k++)
-                to[i * n + j] += half[i][k] * a->in[j][k];
+                to[i * n + j] += half[i][k] * fabs(a->in[j][k]);
         }
 }
 
 /* Checks that |y - expected| is within the bound for the pixels of a tile. sums: (n, n), over channels. */
-static void check_tile(const problem *p, const matrices *a, const char *level, size_t m, size_t image,
-                       size_t h, size_t v, const double *sums)
+static void check_tile(const conv_problem *p, const winograd_matrices *a, const char *level, size_t m,
+                       size_t image, size_t h, size_t v, const double *sums)
 {
     size_t n = m + 2;
-    for (size_t i = 0; i < m && h + i < p->out[0]; i++)
-        for (size_t j = 0; j < m && v + j < p->out[1]; j++) {
+    for (size_t i = 0; i < m && h + i < p->s.axis[1].out; i++)
+        for (size_t j = 0; j < m && v + j < p->s.axis[2].out; j++) {
             double bound = 0;
             for (size_t k = 0; k < n * n; k++)
-                bound += a->out[i][k / n] * sums[k] * a->out[j][k % n];
-            size_t at = (image * p->out[0] + h + i) * p->out[1] + v + j;
+                bound += fabs(a->out[i][k / n]) * sums[k] * fabs(a->out[j][k % n]);
+            size_t at = (image * p->s.axis[1].out + h + i) * p->s.axis[2].out + v + j;
             bound = ((double)p->s.c + 30) * UNIT * (bound + p->size[at]);
             double diff = fabs((double)p->y[at] - p->expected[at]);
             if (!(diff <= bound))
-                fail_msg(
-                    "%s, m %zu, (%zu, %zu, %zu, %zu) to %zu, before %zu %zu: element %zu is %g, expected "
-                    "%g, bound %g",
-                    level, m, p->s.batch, p->s.c, p->in[0], p->in[1], p->s.m, p->s.axis[1].before,
-                    p->s.axis[2].before, at, (double)p->y[at], p->expected[at], bound);
+                fail_msg("%s, m %zu, %s: element %zu is %g, expected %g, bound %g", level, m,
+                         conv_text(&p->s), at, (double)p->y[at], p->expected[at], bound);
         }
 }
 
-static void check_bound(problem *p, const char *level, size_t m)
+static void check_bound(conv_problem *p, const char *level, size_t m)
 {
-    const matrices a = matrices_of(m);
+    const winograd_matrices a = winograd_matrices_of(m);
     size_t places = (m + 2) * (m + 2);
-    double(*w)[36] = room(p->s.m * p->s.c, sizeof *w), (*x)[36] = room(p->s.c, sizeof *x);
+    double(*w)[36] = conv_room(p->s.m * p->s.c, sizeof *w), (*x)[36] = conv_room(p->s.c, sizeof *x);
     for (size_t i = 0; i < p->s.m * p->s.c; i++)
-        weight_magnitudes(p, m, i, w[i]);
+        weight_magnitudes(p, &a, m + 2, i, w[i]);
     for (size_t batch = 0; batch < p->s.batch; batch++)
-        for (size_t h = 0; h < p->out[0]; h += m)
-            for (size_t v = 0; v < p->out[1]; v += m) {
+        for (size_t h = 0; h < p->s.axis[1].out; h += m)
+            for (size_t v = 0; v < p->s.axis[2].out; v += m) {
                 for (size_t c = 0; c < p->s.c; c++)
                     image_magnitudes(p, &a, m + 2, batch, c, h, v, x[c]);
                 for (size_t feature = 0; feature < p->s.m; feature++) {
@@ -283,20 +150,22 @@ TEST(test_random)
 {
     check_random r = {51};
     for (int i = 0; i < 150; i++) {
-        problem p;
+        conv_problem p;
         size_t in[2], before[2], after[2];
         for (int k = 0; k < 2; k++) {
-            in[k] = pick(&r, 3, 23);
-            before[k] = pick(&r, 0, 4);
-            after[k] = pick(&r, 0, 4);
+            in[k] = conv_pick(&r, 3, 23);
+            before[k] = conv_pick(&r, 0, 4);
+            after[k] = conv_pick(&r, 0, 4);
         }
-        make(&p, &r, pick(&r, 1, 2), pick(&r, 1, 40), pick(&r, 1, 40), in, before, after);
+        const conv2d_shape s =
+            shape_of(conv_pick(&r, 1, 2), conv_pick(&r, 1, 40), conv_pick(&r, 1, 40), in, before, after);
+        conv_make(&p, &s, &r, false);
         p.clamped = i % 2;
         p.low = i % 3 ? 0 : -INFINITY;
         p.high = i % 5 ? 3 : INFINITY;
-        reference(&p);
+        conv_reference(&p);
         at_levels(&p, NULL, check_bound);
-        drop(&p);
+        conv_drop(&p);
     }
 }
 
@@ -318,13 +187,13 @@ TEST(test_large)
         /* under an emulator the long sums take minutes */
         getenv("SIBYL_QUICK") ? 3 : sizeof cases / sizeof *cases;
     for (size_t i = 0; i < n; i++) {
-        problem p;
+        conv_problem p;
         const size_t pads[2] = {cases[i].pad, cases[i].pad};
-        make(&p, &r, cases[i].batch, cases[i].c, cases[i].m, cases[i].in, pads, pads);
-        reference(&p);
+        make(&p, &r, cases[i].batch, cases[i].c, cases[i].m, cases[i].in, pads);
+        conv_reference(&p);
         at_levels(&p, i % 2 ? NULL : pool, check_bound);
         at_levels(&p, pool, check_bound);
-        drop(&p);
+        conv_drop(&p);
     }
     sib_pool_free(&pool);
 }
@@ -332,7 +201,7 @@ TEST(test_large)
 /* ---- Rounding error ------------------------------------------------------------------------------------ */
 
 /* Error relative to the sums of |x| |w|, in rounding units: its root mean square and its maximum. */
-static void check_rounding(problem *p, const char *level, size_t m)
+static void check_rounding(conv_problem *p, const char *level, size_t m)
 {
     double squares = 0, largest = 0;
     for (size_t i = 0; i < p->ny; i++) {
@@ -352,13 +221,13 @@ TEST(test_rounding)
     static const size_t channels[] = {16, 64, 256, 512}, in[2] = {16, 16}, pads[2] = {1, 1};
     check_random r = {53};
     for (size_t i = 0; i < 2 * sizeof channels / sizeof *channels; i++) {
-        problem p;
-        make(&p, &r, 1, channels[i / 2], 32, in, pads, pads);
+        conv_problem p;
+        make(&p, &r, 1, channels[i / 2], 32, in, pads);
         for (size_t k = 0; k < p.nx && i % 2; k++)
             p.x[k] = p.x[k] < 0 ? 0 : p.x[k];
-        reference(&p);
+        conv_reference(&p);
         at_levels(&p, NULL, check_rounding);
-        drop(&p);
+        conv_drop(&p);
     }
 }
 
@@ -372,7 +241,7 @@ static double largest_weight; /* largest finite weight of the current problem */
 /* NaN and infinities are where they belong. All else is as exact as the values in its window allow, if the
    |x| of a tile are at most CONV2D_WINOGRAD_RATIO times those. Sums that may overflow on the way are
    skipped. */
-static void check_hostile(problem *p, const char *level, size_t m)
+static void check_hostile(conv_problem *p, const char *level, size_t m)
 {
     for (size_t i = 0; i < p->ny; i++) {
         double want = p->expected[i], got = (double)p->y[i];
@@ -393,9 +262,9 @@ TEST(test_hostile)
                                    -1e20f,   1e6f,      300.f, 1e-42f,  -0.0f,    1e12f};
     check_random r = {54};
     for (int i = 0; i < 200; i++) {
-        problem p;
-        const size_t in[2] = {pick(&r, 5, 20), pick(&r, 5, 20)}, pads[2] = {pick(&r, 0, 2), 1};
-        make(&p, &r, pick(&r, 1, 2), pick(&r, 1, 24), pick(&r, 1, 24), in, pads, pads);
+        conv_problem p;
+        const size_t in[2] = {conv_pick(&r, 5, 20), conv_pick(&r, 5, 20)}, pads[2] = {conv_pick(&r, 0, 2), 1};
+        make(&p, &r, conv_pick(&r, 1, 2), conv_pick(&r, 1, 24), conv_pick(&r, 1, 24), in, pads);
         float scale = i % 5 == 0 ? 1e-36f : i % 5 == 1 ? 1e34f : 1;
         for (size_t k = 0; k < p.nx; k++)
             p.x[k] *= i % 7 == 0 ? 0 : scale;
@@ -408,18 +277,17 @@ TEST(test_hostile)
         largest_weight = 0;
         for (size_t k = 0; k < p.nw; k++)
             largest_weight = isfinite(p.w[k]) ? fmax(largest_weight, fabs((double)p.w[k])) : largest_weight;
-        reference(&p);
+        conv_reference(&p);
         at_levels(&p, NULL, check_hostile);
-        drop(&p);
+        conv_drop(&p);
     }
 }
 
 /* Where the window is all 0, the result is exactly the bias. */
-static void check_zeros(problem *p, const char *level, size_t m)
+static void check_zeros(conv_problem *p, const char *level, size_t m)
 {
-    size_t plane = p->out[0] * p->out[1];
     for (size_t i = 0; i < p->ny; i++) {
-        float bias = p->bias ? p->bias[i / plane % p->s.m] : 0;
+        float bias = p->bias ? p->bias[i / p->out % p->s.m] : 0;
         if (p->seen[i] == 0 && p->y[i] != bias)
             fail_msg("%s, m %zu: element %zu is %g, expected %g", level, m, i, (double)p->y[i], (double)bias);
     }
@@ -430,22 +298,22 @@ TEST(test_zeros)
     static const size_t in[2] = {22, 25}, pads[2] = {1, 1};
     check_random r = {55};
     for (size_t edge = 0; edge < 12; edge++) {
-        problem p;
-        make(&p, &r, 1, 20, 20, in, pads, pads);
+        conv_problem p;
+        make(&p, &r, 1, 20, 20, in, pads);
         for (size_t k = 0; k < p.nx; k++)
             p.x[k] = k / in[1] % in[0] < 5 + edge || k % in[1] > edge + 9 ? 0 : p.x[k];
-        reference(&p);
+        conv_reference(&p);
         at_levels(&p, NULL, check_zeros);
         at_levels(&p, NULL, check_bound);
-        drop(&p);
+        conv_drop(&p);
     }
 }
 
 /* Which shapes Winograd is chosen for. */
 TEST(test_chosen)
 {
-    const conv2d_axis nothing = {1, 1, 1, 1, 0, 1, 0}, plain = {56, 3, 1, 1, 1, 56, 0};
-    const conv2d_shape good = {0, SIB_F32, SIB_F32, 1, 1, 64, 64, {nothing, plain, plain}};
+    const conv2d_axis plain = {56, 3, 1, 1, 1, 56, 0};
+    const conv2d_shape good = {0, SIB_F32, SIB_F32, 1, 1, 64, 64, {CONV_NO_AXIS, plain, plain}};
     sib_error err = SIB_ERROR_INIT;
     for (int i = 0; i < 8; i++) {
         conv2d_shape s = good;
@@ -471,3 +339,5 @@ TEST(test_chosen)
         conv2d_plan_free(&plan);
     }
 }
+
+TEST_FIXTURE(make_tables, NULL)

@@ -1,5 +1,5 @@
 /* Matrix products at this machine's level against sums in double: strides, addends, blocks, packed and narrow
-   weights, batches of products and threads. With --time: GFLOP/s of some sizes. */
+   weights, batches of products and threads. */
 #include "base/alloc.h"
 #include "base/pool.h"
 #include "base/size.h"
@@ -8,8 +8,6 @@
 #include "kernel/kernel.h"
 
 #include <math.h>
-#include <sibyl/timing.h>
-#include <time.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -163,9 +161,8 @@ static void check_example(const example *e, sib_pool *pool, check_random *r)
     free(a), free(b), free(c), free(before), free(bias), free(places), free(times), free(at);
 }
 
-static void products(void **state)
+TEST(products)
 {
-    (void)state;
     static const size_t sizes[][3] = {{1, 1, 1},      {1, 7, 5},      {1, 128, 257},  {2, 512, 128},
                                       {9, 8, 8},      {3, 1, 64},     {5, 3, 40},     {17, 33, 0},
                                       {13, 65, 19},   {40, 40, 40},   {64, 100, 400}, {100, 37, 800},
@@ -214,9 +211,8 @@ static const size_t narrow_sizes[][3] = {
     {1, 1, 1},       {1, 33, 5},    {3, 129, 70}, {12, 300, 33}, {13, 64, 16},  {40, 500, 100}, {2, 4100, 67},
     {100, 700, 500}, {4, 32, 1500}, {5, 31, 40},  {6, 65, 17},   {7, 161, 129}, {8, 97, 2100},  {9, 96, 50}};
 
-static void halves(void **state)
+TEST(halves)
 {
-    (void)state;
     const kernel_table *t = kernel_table_get();
     sib_error err = SIB_ERROR_INIT;
     check_random r = {14};
@@ -250,9 +246,8 @@ static void halves(void **state)
     sib_pool_free(&pool);
 }
 
-static void few_bits(void **state)
+TEST(few_bits)
 {
-    (void)state;
     check_random r = {15};
     for (size_t i = 0; i < COUNT(narrow_sizes); i++)
         for (unsigned form = 0; form < 9; form++) {
@@ -285,9 +280,8 @@ static void few_bits(void **state)
 }
 
 /* Unpacked bytes, in rows. */
-static void bytes_by_rows(void **state)
+TEST(bytes_by_rows)
 {
-    (void)state;
     check_random r = {16};
     for (size_t i = 0; i < COUNT(narrow_sizes); i++)
         for (unsigned form = 0; form < 8; form++) {
@@ -319,138 +313,4 @@ static void bytes_by_rows(void **state)
             mem_free(packed);
             free(scale), free(zero), free(b), free(q);
         }
-}
-
-/* ---- Times --------------------------------------------------------------------------------------------- */
-
-/* CPU time of this thread if it works alone, so that other processes disturb less. */
-static double seconds_now(const sib_pool *pool)
-{
-    struct timespec now;
-    clock_gettime(pool ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-static double best_of(const gemm *g, sib_pool *pool, double seconds)
-{
-    float *scratch = mem_alloc(gemm_scratch_all(g, 1, pool), sizeof *scratch);
-    double best = INFINITY;
-    assert_non_null(scratch);
-    sib_timer all = sib_timer_start();
-    do {
-        double begin = seconds_now(pool);
-        gemm_run_all(g, 1, NULL, pool, scratch);
-        best = fmin(best, seconds_now(pool) - begin);
-    } while (sib_timer_seconds(&all) < seconds);
-    mem_free(scratch);
-    return best;
-}
-
-static void time_size(size_t m, size_t k, size_t n, sib_pool *pool)
-{
-    const kernel_table *t = kernel_table_get();
-    check_random r = {1};
-    float *a = numbers(&r, m * k, 0), *b = numbers(&r, k * n, 0), *c = numbers(&r, m * n, 0);
-    gemm g = {.m = m, .n = n, .k = k, .a = a, .a_row = k, .a_column = 1, .c = c, .c_row = n, .alpha = 1.0f};
-    gemm_packed *packed;
-    size_t bytes;
-    double peak = INFINITY, flops = 2.0 * (double)m * (double)n * (double)k;
-    assert_true(gemm_packed_bytes(k, n, 1, &bytes));
-    gemm_pack(b, n, 1, k, n, 1, 0, packed = room(bytes));
-    for (int i = 0; i < 300; i++) {
-        sib_timer timer = sib_timer_start();
-        volatile float kept = t->fma_rounds(100, 0.999f, 0.001f);
-        peak = fmin(peak, sib_timer_seconds(&timer));
-        (void)kept;
-    }
-    g.packed = packed;
-    double ready = best_of(&g, NULL, 0.15), two = flops > 1e7 ? best_of(&g, pool, 0.15) : ready;
-    g.packed = NULL;
-    g.b = b;
-    g.b_row = n;
-    g.b_column = 1;
-    double plain = best_of(&g, NULL, 0.1);
-    g.b_row = 1;
-    g.b_column = k;
-    double turned = best_of(&g, NULL, 0.1), most = 100.0 * (double)t->fma_flops / peak;
-    printf("%5zu x %4zu x %5zu  packed %9.2f us %6.1f GFLOP/s %5.1f%% of peak %6.1f GB/s, pool %4.2fx, plain "
-           "%5.1f%%, "
-           "turned %5.1f%%\n",
-           m, k, n, ready * 1e6, flops / ready * 1e-9, 100 * flops / ready / most,
-           (double)(k * n) * 4e-9 / ready, ready / two, 100 * flops / plain / most,
-           100 * flops / turned / most);
-    mem_free(packed);
-    free(a), free(b), free(c);
-}
-
-/* Times the same weights in the narrow forms. */
-static void time_narrow(size_t m, size_t k, size_t n)
-{
-    static const char *const names[] = {"f16", "bf16", "int8", "int8/32", "int4/32", "int4"};
-    check_random r = {2};
-    float *a = numbers(&r, m * k, 0), *c = numbers(&r, m * n, 0);
-    size_t most = size_ceil_div(k, 32) * n;
-    float *scale = numbers(&r, most, 0), *zero = numbers(&r, most, 0);
-    uint8_t *q = calloc(most, 64);
-    assert_non_null(q);
-    printf("%5zu x %4zu x %5zu ", m, k, n);
-    for (unsigned form = 0; form < COUNT(names); form++) {
-        for (size_t i = 0; i < most; i++)
-            zero[i] = form < 4 ? 128 : 8;
-        gemm_bits bits = {k,     n,   form == 2 || form == 5 ? (k + 1) / 2 * 2 : 32, form < 4 ? 8 : 4, q,
-                          scale, zero};
-        size_t bytes;
-        assert_true(form < 2 ? gemm_packed_half_bytes(k, n, 1, &bytes)
-                             : gemm_packed_bits_bytes(&bits, &bytes));
-        void *packed = room(bytes);
-        if (form < 2)
-            gemm_pack_half(form == 1, (const uint16_t *)(const void *)q, n, 1, k, n, 1, 0, packed);
-        else
-            gemm_pack_bits(&bits, packed);
-        gemm g = {
-            .m = m, .n = n, .k = k, .a = a, .a_row = k, .a_column = 1, .c = c, .c_row = n, .alpha = 1.0f};
-        g.packed = packed;
-        double best = best_of(&g, NULL, 0.15);
-        printf(" | %s %.1f us %.1f GB/s", names[form], best * 1e6, (double)bytes * 1e-9 / best);
-        mem_free(packed);
-    }
-    printf("\n");
-    free(a), free(c), free(scale), free(zero), free(q);
-}
-
-/* words: m k n of one size, or none. */
-static int time_all(int count, char **words)
-{
-    static const size_t sizes[][3] = {
-        {1500, 384, 384}, {1500, 384, 1536}, {1500, 1536, 384}, {1024, 1024, 1024}, {512, 512, 512},
-        {128, 128, 128},  {100, 64, 1500},   {9, 8, 8},         {1, 257, 128},      {2, 128, 512},
-        {1, 128, 1},      {1, 384, 384},     {1, 384, 51865},   {1, 4096, 4096},    {4, 4096, 4096},
-        {8, 4096, 4096},  {16, 1024, 1024},  {50, 300, 257}};
-    sib_error err = SIB_ERROR_INIT;
-    sib_pool *pool = NULL;
-    CHECK_OK(sib_pool_create(2, &pool, &err), err);
-    for (size_t i = 0; count < 3 && i < COUNT(sizes); i++)
-        time_size(sizes[i][0], sizes[i][1], sizes[i][2], pool);
-    for (size_t i = 0; count < 3 && i < COUNT(sizes); i++)
-        time_narrow(sizes[i][0], sizes[i][1], sizes[i][2]);
-    for (int i = 0; i + 3 <= count; i += 3) {
-        size_t m = strtoul(words[i], NULL, 10), k = strtoul(words[i + 1], NULL, 10);
-        time_size(m, k, strtoul(words[i + 2], NULL, 10), pool);
-        time_narrow(m, k, strtoul(words[i + 2], NULL, 10));
-    }
-    sib_pool_free(&pool);
-    return 0;
-}
-
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--time") == 0)
-        return time_all(argc - 2, argv + 2);
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(products),
-        cmocka_unit_test(halves),
-        cmocka_unit_test(few_bits),
-        cmocka_unit_test(bytes_by_rows),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

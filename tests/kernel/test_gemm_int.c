@@ -1,11 +1,8 @@
-/* Products of bytes, exact: signs, zero points, transposes, batches and threads. With --time: operations per
-   second. */
+/* Products of bytes, exact: signs, zero points, transposes, batches and threads. */
 #include "base/alloc.h"
 #include "base/size.h"
 #include "check.h"
 #include "kernel/kernel.h"
-
-#include <sibyl/timing.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -100,9 +97,8 @@ static void check_example(const example *e, sib_pool *pool, check_random *r)
     free(a), free(b), free(c), free(za), free(zb), free(places), free(at);
 }
 
-static void products(void **state)
+TEST(products)
 {
-    (void)state;
     static const size_t sizes[][3] = {{1, 1, 1},    {1, 5, 7},      {3, 40, 2},     {9, 8, 8},
                                       {13, 33, 19}, {40, 100, 257}, {300, 90, 800}, {2, 600, 3000}};
     check_random r = {22};
@@ -117,50 +113,4 @@ static void products(void **state)
                 check_example(&e, form % 5 ? pool : NULL, &r);
         }
     sib_pool_free(&pool);
-}
-
-/* ---- Times --------------------------------------------------------------------------------------------- */
-
-static int time_all(void)
-{
-    static const size_t sizes[][3] = {{1500, 384, 384}, {1500, 1536, 384}, {1024, 1024, 1024},
-                                      {128, 128, 128},  {1, 384, 384},     {1, 4096, 4096},
-                                      {4, 1024, 1024},  {9, 8, 8}};
-    check_random r = {1};
-    for (size_t s = 0; s < COUNT(sizes); s++) {
-        size_t m = sizes[s][0], k = sizes[s][1], n = sizes[s][2], bytes;
-        uint8_t *a = bytes_of(&r, m * k), *b = bytes_of(&r, k * n);
-        int32_t *c = malloc(m * n * sizeof *c), zero = 3;
-        gemm_int g = {
-            .m = m, .n = n, .k = k, .a = a, .c = c, .c_row = n, .a_row = k, .a_column = 1, .b_signed = true};
-        gemm_int_packed *packed;
-        assert_true(gemm_int_packed_bytes(k, n, 1, &bytes));
-        gemm_int_pack(b, true, n, 1, k, n, 1, 0, packed = room(bytes));
-        g.packed = packed;
-        g.a_zero = &zero;
-        char *scratch = mem_alloc(gemm_int_scratch(&g, 1, NULL), 1);
-        double best = 1e9;
-        sib_timer all = sib_timer_start();
-        do {
-            sib_timer timer = sib_timer_start();
-            gemm_int_run_all(&g, 1, NULL, NULL, scratch);
-            double took = sib_timer_seconds(&timer);
-            best = took < best ? took : best;
-        } while (sib_timer_seconds(&all) < 0.2);
-        printf("%5zu x %4zu x %5zu %9.2f us %7.1f GOP/s %6.1f GB/s\n", m, k, n, best * 1e6,
-               2e-9 * (double)m * (double)n * (double)k / best, 1e-9 * (double)k * (double)n / best);
-        mem_free(scratch), mem_free(packed);
-        free(a), free(b), free(c);
-    }
-    return 0;
-}
-
-int main(int argc, char **argv)
-{
-    if (argc > 1 && strcmp(argv[1], "--time") == 0)
-        return time_all();
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(products),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,6 @@
 #include "check.h"
 #include "kernel/kernel.h"
 #include "kernel/layout/layout_box.h"
-#include <sibyl/timing.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -77,72 +76,15 @@ static void check_box(check_random *r, size_t most, sib_pool *pool)
     free(want);
 }
 
-static void test_boxes(void **state)
+TEST(test_boxes)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_pool *pool = NULL;
     check_random r = {2};
-    (void)state;
     CHECK_OK(sib_pool_create(3, &pool, &err), err);
     for (int i = 0; i < 6000; i++)
         check_box(&r, 20, pool);
     for (int i = 0; i < 60; i++)
         check_box(&r, 700, pool);
     sib_pool_free(&pool);
-}
-
-/* ---- Time -------------------------------------------------------------------------------------------- */
-
-static void time_box(const char *what, size_t rank, const int64_t *dims, const int64_t *perm, size_t item)
-{
-    int64_t own[6], strides[6], turned[6], dense[6];
-    size_t bytes = item;
-    layout_box box;
-    layout_strides(rank, dims, item, own);
-    for (size_t i = 0; i < rank; i++) {
-        turned[i] = dims[perm[i]];
-        strides[i] = own[perm[i]];
-        bytes *= (size_t)dims[i];
-    }
-    layout_strides(rank, turned, item, dense);
-    layout_box_plan(&box, rank, turned, dense, strides, item);
-    check_random r = {3};
-    char *src = random_bytes(bytes, &r), *dst = random_bytes(bytes, &r);
-    uint64_t best = UINT64_MAX, copy = UINT64_MAX;
-    for (int i = 0; i < 200; i++) {
-        uint64_t start = sib_time_ns();
-        layout_box_copy(&box, dst, src, NULL);
-        uint64_t mid = sib_time_ns();
-        memcpy(dst, src, bytes);
-        uint64_t end = sib_time_ns();
-        best = mid - start < best ? mid - start : best;
-        copy = end - mid < copy ? end - mid : copy;
-    }
-    printf("%-28s %zu bytes: %10.1f us %6.1f GB/s, memcpy %6.1f GB/s\n", what, item, (double)best * 1e-3,
-           (double)bytes / (double)best, (double)bytes / (double)copy);
-    free(src);
-    free(dst);
-}
-
-static void time_all(void)
-{
-    for (size_t item = 1; item <= 16; item *= 2) {
-        time_box("1500 x 384 turned", 2, (int64_t[]){1500, 384}, (int64_t[]){1, 0}, item);
-        time_box("1 x 1500 x 6 x 64, 0 2 1 3", 4, (int64_t[]){1, 1500, 6, 64}, (int64_t[]){0, 2, 1, 3}, item);
-        time_box("1024 x 1024 turned", 2, (int64_t[]){1024, 1024}, (int64_t[]){1, 0}, item);
-        time_box("3 x 224 x 224 to last", 2, (int64_t[]){3, 224 * 224}, (int64_t[]){1, 0}, item);
-        time_box("224 x 224 x 3 to first", 2, (int64_t[]){224 * 224, 3}, (int64_t[]){1, 0}, item);
-        time_box("16 x 16 turned", 2, (int64_t[]){16, 16}, (int64_t[]){1, 0}, item);
-        time_box("4 x 8 x 10 x 4, 0 2 1 3", 4, (int64_t[]){4, 8, 10, 4}, (int64_t[]){0, 2, 1, 3}, item);
-    }
-}
-
-int main(int argc, char **argv)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_boxes)};
-    if (argc > 1 && strcmp(argv[1], "--time") == 0) {
-        time_all();
-        return 0;
-    }
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

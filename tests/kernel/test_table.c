@@ -1,7 +1,6 @@
 /* Tests every entry of the kernel table at every CPU level that runs here; see trial.h. --bench [WORDS]
    instead prints the time of each entry, or of those whose names contain WORDS. */
-#include "kernel/conv/bytes_fill.h"
-#include "kernel/gemm/gemm_int_fill.h"
+#include "tables.h"
 #include "trial.h"
 
 static const trial_family *const families[] = {
@@ -10,40 +9,6 @@ static const trial_family *const families[] = {
 #include "kernel/families.def"
 #undef SIB_KERNELS
 };
-
-/* ---- Tables -------------------------------------------------------------------------------------------- */
-
-static struct {
-    const char *name;
-    kernel_table table;
-} tables[CPU_LEVELS + 2]; /* (n_tables), the portable one first */
-static size_t n_tables;
-
-static kernel_table *add_table(cpu_level level, const char *name)
-{
-    tables[n_tables].name = name;
-    kernel_table_init(&tables[n_tables].table, level);
-    return &tables[n_tables++].table;
-}
-
-static void make_tables(void)
-{
-    for (int level = CPU_C; level < CPU_LEVELS; level++)
-        if (cpu_level_runs((cpu_level)level))
-            add_table((cpu_level)level, cpu_level_name((cpu_level)level));
-#if defined(SIBYL_X86) /* the kernels of these levels for machines without 4-byte dot products */
-    if (cpu_level_runs(CPU_AVX2)) {
-        kernel_table *t = add_table(CPU_AVX2, "avx2 without byte products");
-        bytes_fill_avx2(&t->bytes);
-        gemm_int_fill_avx2(&t->gemm_int);
-    }
-    if (cpu_level_runs(CPU_AVX512)) {
-        kernel_table *t = add_table(CPU_AVX512, "avx512 without byte products");
-        bytes_fill_avx512(&t->bytes);
-        gemm_int_fill_avx512(&t->gemm_int);
-    }
-#endif
-}
 
 /* ---- Rows ---------------------------------------------------------------------------------------------- */
 

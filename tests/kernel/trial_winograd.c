@@ -1,36 +1,7 @@
 /* The transforms of 3 x 3 convolution against the Toom-Cook matrices of their points, and pixels to lanes and
    back. */
 #include "trial.h"
-
-#include <math.h>
-
-typedef struct matrices {
-    double in[6][6], out[4][6]; /* B^T, A^T */
-} matrices;
-
-static matrices matrices_of(size_t m)
-{
-    static const double of_2[] = {0, 1, -1}, of_4[] = {0, 0.75, -0.75, 1.5, -1.5};
-    const double *points = m == 2 ? of_2 : of_4;
-    size_t n = m + 2;
-    matrices a = {0};
-    for (size_t i = 0; i < n; i++) {
-        double poly[7] = {1}; /* the product of (x - point) over all points except the i-th */
-        size_t degree = 0;
-        for (size_t j = 0; j + 1 < n; j++) {
-            if (j == i)
-                continue;
-            for (size_t k = ++degree; k > 0; k--)
-                poly[k] = poly[k - 1] - points[j] * poly[k];
-            poly[0] *= -points[j];
-        }
-        for (size_t k = 0; k < n; k++)
-            a.in[i][k] = m == 2 && i == 0 ? -poly[k] : poly[k]; /* the sign that the weights use */
-        for (size_t k = 0; k < m; k++)
-            a.out[k][i] = i + 1 < n ? pow(points[i], (double)k) : k == m - 1;
-    }
-    return a;
-}
+#include "winograd_matrices.h"
 
 /* The product (rows, n) X (n, n) (n, rows) for one lane. size: the same of magnitudes. */
 static double both_ways(const double *left, const double *right, const float *x, size_t n, size_t row,
@@ -54,7 +25,9 @@ static void forms(trial *t)
     const conv2d_winograd_kernels *k = &t->k->conv2d_winograd;
     const conv2d_winograd_form *form = &k->forms[t->round / 2 % k->n_forms];
     size_t m = form->m, n = m + 2, lanes = k->lanes, apart = lanes * trial_pick(t, 1, 3);
-    matrices a = matrices_of(m);
+    winograd_matrices a = winograd_matrices_of(m);
+    for (size_t k = 0; k < n && m == 2; k++)
+        a.in[0][k] = -a.in[0][k]; /* the sign that the weights use */
     if (t->round % 2) {
         size_t row = n * lanes + trial_pick(t, 0, 5);
         const float *x = trial_floats(t, (n - 1) * row + n * lanes, FILL_UNIFORM);
