@@ -65,7 +65,7 @@ asan tsan portable debug: need-test
 # minutes each: cmake --build --preset arm64, ctest --preset arm64-all -R NAME.
 neon: need-arm64
 	@test -f build/arm64/build.ninja || cmake --preset arm64
-	@cmake --build --preset arm64 -j $(JOBS) --target tests_base tests_kernel test_tile_lanes \
+	@cmake --build --preset arm64 -j $(JOBS) --target tests_base tests_kernel \
 		test_backend_cpu_attention test_backend_cpu_recurrent test_backend_random_graphs
 	SIBYL_QUICK=1 ctest --preset arm64 -j $(JOBS) --no-tests=error
 

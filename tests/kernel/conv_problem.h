@@ -1,5 +1,5 @@
-/* Shapes of convolutions, and problems in floats with their results by the definition in double: shared by the
-   tests of the drivers. */
+/* Shapes of convolutions, and problems in floats with their results by the definition in double: shared by
+   the tests of the drivers. */
 #ifndef TESTS_KERNEL_CONV_PROBLEM_H
 #define TESTS_KERNEL_CONV_PROBLEM_H
 
@@ -28,7 +28,8 @@ conv2d_axis conv_padded_axis(size_t in, size_t kernel, size_t stride, size_t pad
 
 const char *conv_text(const conv2d_shape *s);
 
-/* The places in a channel of x that position `at` of y reads, SIZE_MAX for padding: (CONV_VOLUME(s, kernel)). */
+/* The places in a channel of x that position `at` of y reads, SIZE_MAX for padding. sources: one per tap,
+   (CONV_VOLUME(s, kernel)). */
 void conv_sources(const conv2d_shape *s, size_t at, size_t *sources);
 
 /* ---- Problems ------------------------------------------------------------------------------------------ */

@@ -10,6 +10,8 @@ static kernel_table *add_table(cpu_level level, const char *name)
 {
     tables[n_tables].name = name;
     kernel_table_init(&tables[n_tables].table, level);
+    mel_kernel_table_init(&tables[n_tables].mel, level);
+    tables[n_tables].tile = *tile_lanes_for(level);
     return &tables[n_tables++].table;
 }
 

@@ -8,15 +8,20 @@
 #define REGION ((size_t)1 << 22) /* bytes of a block */
 #define GUARD  64                /* bytes on either side of an output */
 
-static void fail_trial(const trial *t, const char *what)
+void trial_fail(const trial *t, const char *what)
 {
     char slot[80] = "";
     if (t->row->name_slot)
         t->row->name_slot(t->slot, slot, sizeof slot);
-    fail_msg("%s%s at %s, round %zu: %s", t->row->name, slot, t->level, t->round, what);
+    fail_msg("%s%s at %s, round %zu: %s", t->row->name, slot, t->tables->name, t->round, what);
 }
 
 /* ---- Memory ------------------------------------------------------------------------------------------- */
+
+static size_t page_size(void)
+{
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
 
 /* A block whose last item ends `behind` bytes before an inaccessible page. */
 static trial_block *add_block(trial *t, size_t item, size_t bytes, size_t behind)
@@ -24,7 +29,7 @@ static trial_block *add_block(trial *t, size_t item, size_t bytes, size_t behind
     assert_true(t->n_blocks < TRIAL_BLOCKS);
     trial_block *b = &t->blocks[t->n_blocks++];
     if (!b->region) {
-        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        size_t page = page_size();
         b->region = mmap(NULL, REGION + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         assert_true(b->region != MAP_FAILED);
         assert_int_equal(mprotect(b->region + REGION, page, PROT_NONE), 0);
@@ -65,6 +70,19 @@ const void *trial_before(const trial *t, const void *at)
     }
     fail_msg("no block of this trial");
     return NULL;
+}
+
+void trial_fail_at(const trial *t, const void *address)
+{
+    char text[120];
+    snprintf(text, sizeof text, "a fault at %p", address);
+    for (size_t i = 0; i < t->n_blocks; i++) {
+        const trial_block *b = &t->blocks[i];
+        ptrdiff_t at = (const char *)address - b->data;
+        if ((const char *)address >= b->region && (const char *)address < b->region + REGION + page_size())
+            snprintf(text, sizeof text, "a fault at byte %td of block %zu, which has %zu", at, i, b->bytes);
+    }
+    trial_fail(t, text);
 }
 
 /* ---- Inputs ------------------------------------------------------------------------------------------- */
@@ -170,7 +188,7 @@ static void check_unchanged(const trial *t, const trial_block *b, const char *fr
         from++, saved++;
     snprintf(text, sizeof text, "block %zu of %zu bytes changed at byte %td", (size_t)(b - t->blocks),
              b->bytes, from - b->data);
-    fail_trial(t, text);
+    trial_fail(t, text);
 }
 
 static bool near_enough(const trial_block *b, const char *got, const char *want)
@@ -206,7 +224,7 @@ static void compare_levels(const trial *t, trial_block *b)
             memcpy(&y, want, b->item < 8 ? b->item : 8);
             snprintf(text, sizeof text, "element %zu of %zu has the bits %llx, portable %llx", i,
                      b->rows * b->columns, (unsigned long long)x, (unsigned long long)y);
-            fail_trial(t, text);
+            trial_fail(t, text);
         }
     }
 }
@@ -234,7 +252,7 @@ void trial_expect(const trial *t, size_t at, double got, double want, double tol
     if (fits)
         return;
     snprintf(text, sizeof text, "element %zu is %.9g, expected %.9g within %g", at, got, want, tolerance);
-    fail_trial(t, text);
+    trial_fail(t, text);
 }
 
 void trial_expect_bits(const trial *t, const char *what, const void *got, const void *want, size_t n,
@@ -245,6 +263,6 @@ void trial_expect_bits(const trial *t, const char *what, const void *got, const 
     for (size_t i = 0; i < n; i++, g += item, w += item)
         if (memcmp(g, w, item) != 0) {
             snprintf(text, sizeof text, "%s: element %zu of %zu has other bits", what, i, n);
-            fail_trial(t, text);
+            trial_fail(t, text);
         }
 }

@@ -1,6 +1,7 @@
-/* One harness for every entry of the kernel table (test_table.c). Each entry is a row with a function that
-   makes one problem, calls the entry once and checks the result. The harness calls that function for many
-   rounds with the table of every CPU level that runs here, with the same numbers for each, and
+/* One harness for every entry of the tables of kernels (tables.h, test_table.c). Each entry is a row with a
+   function that makes one problem, calls the entry once and checks the result. The harness calls that
+   function for many rounds with the tables of every CPU level that runs here, with the same numbers for
+   each, and
 
    - places arrays at the end of their pages, at every alignment of their elements, so that a read past the
      end faults;
@@ -8,12 +9,13 @@
    - compares the results of each level with those of the portable one;
    - measures times instead (--bench).
 
-   The test fails if an entry of the table or a family in families.def has no row. */
+   The test fails if an entry of a table or a family in families.def has no row. A fault names the entry, the
+   level, the round and the block. */
 #ifndef TESTS_KERNEL_TRIAL_H
 #define TESTS_KERNEL_TRIAL_H
 
 #include "check.h"
-#include "kernel/kernel.h"
+#include "tables.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -32,8 +34,8 @@ typedef struct trial_block {
 } trial_block;
 
 typedef struct trial {
-    const kernel_table *k; /* of the current level */
-    const char *level;
+    const named_table *tables; /* of the current level */
+    const kernel_table *k;     /* one of them */
     const struct trial_row *row;
     size_t slot, round; /* slot: index in an entry that is an array of functions */
     bool bench;
@@ -48,19 +50,23 @@ typedef struct trial {
 /* An entry, an array of entries of one kind, or (run NULL) sizes that belong to other entries. */
 typedef struct trial_row {
     const char *name;
-    size_t offset, bytes; /* in kernel_table */
+    size_t offset, bytes; /* in named_table */
     void (*run)(trial *t);
     void (*name_slot)(size_t slot, char *text, size_t size); /* may be NULL */
     size_t rounds;                                           /* 0: TRIAL_ROUNDS */
 } trial_row;
 
-#define OFTEN(rounds, field, run, by)                                                                        \
+#define TRIAL_ROW(rounds, name, field, run, by)                                                              \
     {                                                                                                        \
-#field, offsetof(kernel_table, field), sizeof(((kernel_table *)0)->field), run, by, rounds           \
+        name, offsetof(named_table, field), sizeof(((named_table *)0)->field), run, by, rounds               \
     }
-#define ENTRIES(field, run, by) OFTEN(0, field, run, by)
-#define ENTRY(field, run)       OFTEN(0, field, run, NULL)
-#define DATA(field)             OFTEN(0, field, NULL, NULL)
+/* Entries of the kernel table, and of the other tables. */
+#define OFTEN(rounds, field, run, by)   TRIAL_ROW(rounds, #field, table.field, run, by)
+#define ENTRIES(field, run, by)         OFTEN(0, field, run, by)
+#define ENTRY(field, run)               OFTEN(0, field, run, NULL)
+#define DATA(field)                     OFTEN(0, field, NULL, NULL)
+#define OTHER_ENTRY(rounds, field, run) TRIAL_ROW(rounds, #field, field, run, NULL)
+#define OTHER_DATA(field)               TRIAL_ROW(0, #field, field, NULL, NULL)
 
 typedef struct trial_family {
     const char *name;
@@ -72,6 +78,7 @@ typedef struct trial_family {
 #include "kernel/families.def"
 #undef SIB_KERNELS
 extern const trial_family family_table; /* the entries of kernel.h itself */
+extern const trial_family family_mel, family_tile;
 
 /* ---- Inputs ------------------------------------------------------------------------------------------ */
 
@@ -132,6 +139,10 @@ const void *trial_before(const trial *t, const void *at);
         trial_end(t);                                                                                        \
     } while (0)
 
+/* Fails the test: names the entry, the level and the round. */
+void trial_fail(const trial *t, const char *what);
+/* The same for a fault at an address: names the block that it lies in or behind. */
+void trial_fail_at(const trial *t, const void *address);
 void trial_begin(trial *t, size_t elements);
 bool trial_again(trial *t);
 void trial_end(trial *t);

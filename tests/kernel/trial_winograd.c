@@ -26,8 +26,8 @@ static void forms(trial *t)
     const conv2d_winograd_form *form = &k->forms[t->round / 2 % k->n_forms];
     size_t m = form->m, n = m + 2, lanes = k->lanes, apart = lanes * trial_pick(t, 1, 3);
     winograd_matrices a = winograd_matrices_of(m);
-    for (size_t k = 0; k < n && m == 2; k++)
-        a.in[0][k] = -a.in[0][k]; /* the sign that the weights use */
+    for (size_t i = 0; i < n && m == 2; i++)
+        a.in[0][i] = -a.in[0][i]; /* the sign that the weights use */
     if (t->round % 2) {
         size_t row = n * lanes + trial_pick(t, 0, 5);
         const float *x = trial_floats(t, (n - 1) * row + n * lanes, FILL_UNIFORM);

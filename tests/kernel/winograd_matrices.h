@@ -1,4 +1,4 @@
-/* The Toom-Cook matrices of tiles of m x m pixels, n = m + 2: the points and infinity (conv2d_winograd_plan.h). */
+/* The Toom-Cook matrices of tiles of m x m pixels, n = m + 2, for the points of conv2d_winograd_plan.h. */
 #ifndef TESTS_KERNEL_WINOGRAD_MATRICES_H
 #define TESTS_KERNEL_WINOGRAD_MATRICES_H
 
