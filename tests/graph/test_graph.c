@@ -1,4 +1,5 @@
 /* Graphs built and verified, every invariant broken once, failing allocations, arenas, types, attributes. */
+#include "check_memory.h"
 #include "make.h"
 
 TEST(test_making)
@@ -306,16 +307,8 @@ static sib_code make_all(sib_error *err)
 
 TEST(test_memory)
 {
-    uint64_t before = check_held();
-    sib_code code = SIB_ERR_MEMORY;
-    for (uint64_t k = 0; code != SIB_OK; k++) {
-        sib_error err = SIB_ERROR_INIT;
-        mem_fail_after(k);
-        code = make_all(&err);
-        mem_fail_never();
-        assert_true(code == SIB_OK || (code == SIB_ERR_MEMORY && err.code == SIB_ERR_MEMORY));
-        assert_int_equal(check_held(), before);
-    }
+    sib_error err = SIB_ERROR_INIT;
+    CHECK_EVERY_ALLOCATION(make_all(&err), (void)0);
 }
 
 TEST(test_arena)

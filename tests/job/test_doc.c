@@ -1,6 +1,5 @@
 /* Documents of jobs: the result of parsing a valid one, and each error with its path. */
-#include "base/alloc.h"
-#include "check.h"
+#include "check_memory.h"
 #include "job/op.h"
 
 static const char base[] = //
@@ -386,16 +385,10 @@ TEST(a_place_in_bad_json_is_a_byte)
 
 TEST(memory_may_fail_anywhere)
 {
-    sib_code code = SIB_ERR_MEMORY;
-    uint64_t allowed = 0;
-    for (; code != SIB_OK; allowed++) {
-        job_doc *d = NULL;
-        sib_error err = SIB_ERROR_INIT;
-        mem_fail_after(allowed);
-        code = job_doc_read("file", base, sizeof base - 1, &d, &err);
-        mem_fail_never();
-        assert_true(code == SIB_OK || (code == SIB_ERR_MEMORY && err.code == code && !d));
+    job_doc *d = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    CHECK_SOME_ALLOCATIONS(check_k + 1, job_doc_read("file", base, sizeof base - 1, &d, &err), {
+        assert_true(err.code == SIB_OK ? check_k > 19 : !d);
         job_doc_free(&d);
-    }
-    assert_true(allowed > 20);
+    });
 }

@@ -1,4 +1,5 @@
 /* Runs of jobs: loops, unneeded nodes, inputs, taps, callbacks, cancellation, threads, memory. */
+#include "check_memory.h"
 #include "jobs.h"
 
 #include <pthread.h>
@@ -459,59 +460,41 @@ TEST(threads_share_a_job)
     sib_job_free(&j);
 }
 
+/* Runs a job with each allocation failing; there are more than `least`. */
+static void check_runs(sib_job *j, size_t n, const sib_job_value *in, uint64_t least)
+{
+    sib_job_result *r = NULL;
+    sib_error err = SIB_ERROR_INIT;
+    CHECK_FAILED_ALLOCATIONS(check_k + 1, sib_job_run(j, n, in, 0, NULL, NULL, &r, &err), {
+        assert_true(err.code == SIB_OK ? r && check_k >= least : !r);
+        sib_job_result_free(&r);
+    });
+}
+
 TEST(memory_may_fail_anywhere)
 {
-    sib_code code = SIB_ERR_MEMORY;
     sib_job_options options = {.threads = 1};
-    uint64_t allowed = 0;
-    sib_alloc_counters before, after;
-    sib_alloc_counters_get(&before);
-    for (; code != SIB_OK; allowed++) {
-        sib_job *j = NULL;
-        sib_error err = SIB_ERROR_INIT;
-        mem_fail_after(allowed);
-        code = sib_job_open_text(over_rows, sizeof over_rows - 1, jobs_folder, &options, &j, &err);
-        mem_fail_never();
-        if (code != SIB_OK && code != SIB_ERR_MEMORY)
-            fail_msg("after %llu: %s, %s", (unsigned long long)allowed, sib_code_name(code), err.message);
-        assert_true((code == SIB_OK) == (j != NULL));
-        sib_job_free(&j);
-    }
-    sib_job *j = job_of(over_rows);
+    sib_error err = SIB_ERROR_INIT;
+    sib_job *j = NULL;
+    uint64_t before = check_held();
+    CHECK_SOME_ALLOCATIONS(
+        check_k + 1, sib_job_open_text(over_rows, sizeof over_rows - 1, jobs_folder, &options, &j, &err), {
+            assert_true((err.code == SIB_OK) == (j != NULL));
+            sib_job_free(&j);
+        });
+    j = job_of(over_rows);
     sib_tensor *x = rows(2);
     sib_job_value in[] = {a_tensor("x", x), a_number("first", 3)};
-    code = SIB_ERR_MEMORY;
-    for (allowed = 0; code != SIB_OK; allowed++) {
-        sib_job_result *r = NULL;
-        sib_error err = SIB_ERROR_INIT;
-        mem_fail_after(allowed);
-        code = sib_job_run(j, 2, in, 0, NULL, NULL, &r, &err);
-        mem_fail_never();
-        if (code != SIB_OK && code != SIB_ERR_MEMORY)
-            fail_msg("after %llu: %s, %s", (unsigned long long)allowed, sib_code_name(code), err.message);
-        assert_true((code == SIB_OK) == (r != NULL));
-        sib_job_result_free(&r);
-    }
-    assert_true(allowed > 20);
+    check_runs(j, 2, in, 20);
     sib_tensor_free(&x);
     sib_job_free(&j);
     j = job_of(chosen);
     sib_tensor *logits = abc();
     sib_job_value given[] = {a_tensor("logits", logits), a_number("turns", 2)};
-    code = SIB_ERR_MEMORY;
-    for (allowed = 0; code != SIB_OK; allowed++) {
-        sib_job_result *r = NULL;
-        mem_fail_after(allowed);
-        code = sib_job_run(j, 2, given, 0, NULL, NULL, &r, NULL);
-        mem_fail_never();
-        assert_true(code == SIB_OK || code == SIB_ERR_MEMORY);
-        assert_true((code == SIB_OK) == (r != NULL));
-        sib_job_result_free(&r);
-    }
+    check_runs(j, 2, given, 0);
     sib_tensor_free(&logits);
     sib_job_free(&j);
-    sib_alloc_counters_get(&after);
-    assert_int_equal(after.bytes_current, before.bytes_current);
+    assert_int_equal(check_held(), before);
 }
 
 TEST_FIXTURE(make_folder, drop_folder)

@@ -1,8 +1,8 @@
 /* Recordings, window by window: where the next one begins, and what is retried, skipped, conditioned on and
    reported. */
+#include "check_memory.h"
 #include "whisper_tiny.h"
 
-#include "base/alloc.h"
 #include "base/cancel.h"
 #include "base/error.h"
 #include "hashed_model.h"
@@ -695,22 +695,14 @@ TEST(test_every_allocation_may_fail)
     s.o.word_timestamps = true;
     s.o.hallucination_silence_threshold = 0.1;
     s.o.sample_len = 12;
-    uint64_t allowed = 0;
-    for (bool failed = true; failed; allowed += 1 + allowed / 64) { /* each at first, then fewer and fewer */
-        whisper_transcript_free(&s.out);
-        mem_fail_after(allowed);
-        sib_code code =
-            whisper_transcribe_features(&h.fed.model, s.tokenizer, mel, n_frames, &s.o, NULL, &s.out, &s.err);
-        mem_fail_never();
-        failed = code != SIB_OK;
-        if (failed) {
-            assert_int_equal(code, SIB_ERR_MEMORY);
-            assert_true(!s.out.text && !s.out.segments && !s.out.language);
-            s.err = (sib_error)SIB_ERROR_INIT;
-        }
-    }
-    assert_true(allowed > 300);
-    assert_true(s.out.n_segments > 0);
+    sib_error err = SIB_ERROR_INIT;
+    CHECK_FAILED_ALLOCATIONS(
+        check_k + 1 + check_k / 64, /* each at first, then fewer and fewer */
+        whisper_transcribe_features(&h.fed.model, s.tokenizer, mel, n_frames, &s.o, NULL, &s.out, &err), {
+            assert_true(err.code == SIB_OK ? check_k >= 300 && s.out.n_segments > 0
+                                           : !s.out.text && !s.out.segments && !s.out.language);
+            whisper_transcript_free(&s.out);
+        });
     free(mel);
     hashed_close(&h);
     set_close(&s);

@@ -1,6 +1,6 @@
 /* A small model truncated and changed at every byte, and with each allocation failing: an error or a model,
    never a crash, and all memory freed. */
-#include "base/alloc.h"
+#include "check_memory.h"
 #include "onnx/onnx.h"
 #include "sample.h"
 
@@ -65,20 +65,9 @@ TEST(test_changed)
 TEST(test_out_of_memory)
 {
     bytes file = sample_model();
-    for (uint64_t successes = 0;; successes++) {
-        sib_error err = SIB_ERROR_INIT;
-        onnx_model *m = NULL;
-        uint64_t before = check_held();
-        mem_fail_after(successes);
-        sib_code code = onnx_read_bytes(file.data, file.n, NULL, &m, &err);
-        mem_fail_never();
-        onnx_free(&m);
-        assert_int_equal(check_held(), before);
-        if (code == SIB_OK)
-            break;
-        if (code != SIB_ERR_MEMORY)
-            fail_msg("after %d allocations: %s", (int)successes, err.message);
-    }
+    sib_error err = SIB_ERROR_INIT;
+    onnx_model *m = NULL;
+    CHECK_EVERY_ALLOCATION(onnx_read_bytes(file.data, file.n, NULL, &m, &err), onnx_free(&m));
     b_free(&file);
 }
 
@@ -89,17 +78,7 @@ TEST(test_writing_fails)
     sib_error err = SIB_ERROR_INIT;
     onnx_model *m;
     CHECK_OK(onnx_read_bytes(file.data, file.n, NULL, &m, &err), err);
-    uint64_t before = check_held();
-    for (uint64_t successes = 0;; successes++) {
-        memset(&err, 0, sizeof err);
-        mem_fail_after(successes);
-        sib_code code = onnx_write_file(m, "/tmp/sibyl-damage.onnx", "sibyl-damage.data", &err);
-        mem_fail_never();
-        assert_int_equal(check_held(), before);
-        if (code == SIB_OK)
-            break;
-        assert_int_equal(code, SIB_ERR_MEMORY);
-    }
+    CHECK_EVERY_ALLOCATION(onnx_write_file(m, "/tmp/sibyl-damage.onnx", "sibyl-damage.data", &err), (void)0);
     remove("/tmp/sibyl-damage.onnx");
     remove("/tmp/sibyl-damage.data");
     memset(&err, 0, sizeof err);

@@ -1,5 +1,6 @@
 /* Recurrent nodes of many steps: runs in chunks and unrolled runs give the same bits. Planning of unrolled
    steps does not block other runs, ends when cancelled, and obeys the memory limit. */
+#include "check_memory.h"
 #include "tiny.h"
 
 #include "run/session.h"
@@ -284,18 +285,12 @@ TEST(memory_that_fails)
     size_t n = inputs_of(&c, RECURRENT_UNROLLED + 1, in);
     sib_session *s = session_of(&c, &on_ref);
     sib_value *out[2] = {NULL, NULL};
-    bool done = false;
-    for (uint64_t k = 0; !done; k += 1 + k / 50) {
-        sib_error err = SIB_ERROR_INIT;
-        mem_fail_after(k);
-        sib_code code = sib_session_run(s, n, in, 0, NULL, out, NULL, &err);
-        mem_fail_never();
-        done = code == SIB_OK;
-        if (!done && code != SIB_ERR_MEMORY)
-            fail_msg("allocation %llu: %s: %s", (unsigned long long)k, sib_code_name(code), err.message);
-        sib_value_free(&out[0]);
-        sib_value_free(&out[1]);
-    }
+    sib_error err = SIB_ERROR_INIT;
+    CHECK_FAILED_ALLOCATIONS(check_k + 1 + check_k / 50, sib_session_run(s, n, in, 0, NULL, out, NULL, &err),
+                             {
+                                 sib_value_free(&out[0]);
+                                 sib_value_free(&out[1]);
+                             });
     free_inputs(n, in);
     sib_session_free(&s);
 }

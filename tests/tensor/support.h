@@ -1,37 +1,12 @@
-/* Shared by the tests of tensors: failing allocations, and arrays of codes. */
+/* Shared by the tests of tensors: arrays of codes. */
 #ifndef TESTS_TENSOR_SUPPORT_H
 #define TESTS_TENSOR_SUPPORT_H
 
-#include "base/alloc.h"
-#include "check.h"
+#include "check_memory.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <sibyl/tensor.h>
-
-/* Fails each allocation of `call` in turn, until none is left: it must return SIB_ERR_MEMORY and leak
-   nothing. `call` uses &err of the caller; `cleanup` frees the result of the call that succeeds. */
-#define CHECK_EVERY_ALLOCATION(call, cleanup)                                                                \
-    do {                                                                                                     \
-        sib_code check_made = SIB_ERR_MEMORY;                                                                \
-        for (uint64_t check_k = 0; check_made != SIB_OK; check_k++) {                                        \
-            sib_alloc_counters check_before, check_after;                                                    \
-            memset(&(err), 0, sizeof(err));                                                                  \
-            sib_alloc_counters_get(&check_before);                                                           \
-            mem_fail_after(check_k);                                                                         \
-            check_made = (call);                                                                             \
-            mem_fail_never();                                                                                \
-            if (check_made == SIB_OK) {                                                                      \
-                assert_true(check_k > 0);                                                                    \
-                cleanup;                                                                                     \
-            } else {                                                                                         \
-                assert_int_equal(check_made, SIB_ERR_MEMORY);                                                \
-                assert_int_equal(err.code, SIB_ERR_MEMORY);                                                  \
-            }                                                                                                \
-            sib_alloc_counters_get(&check_after);                                                            \
-            assert_int_equal(check_after.bytes_current, check_before.bytes_current);                         \
-        }                                                                                                    \
-    } while (0)
 
 static const sib_dtype all_dtypes[] = {
 #define SUPPORT_DTYPE(constant, number, name, bits, kind) constant,

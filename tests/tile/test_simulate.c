@@ -1,8 +1,7 @@
 /* The simulated machine: its bits equal those of the kernel on the entire recording; failures are
    reported. */
 #include "asked.h"
-#include "base/alloc.h"
-#include "check.h"
+#include "check_memory.h"
 #include "tile/tile_kernel.h"
 
 #include <sibyl/tile.h>
@@ -187,16 +186,7 @@ TEST(failing_allocations)
     const sib_tile_options o = asked(12, 2, 12);
     sib_error err = SIB_ERROR_INIT;
     sib_tile_plan p;
-    sib_code code = SIB_ERR_MEMORY;
     CHECK_OK(sib_tile_plan_make(&o, 25, &p, &err), err);
-    uint64_t allowed = 0;
-    for (; code == SIB_ERR_MEMORY; allowed++) {
-        err = (sib_error)SIB_ERROR_INIT;
-        mem_fail_after(allowed);
-        code = sib_tile_simulate(&p, samples, 4000, NULL, out, NULL, &err);
-        mem_fail_never();
-        assert_true(code == SIB_OK || (code == SIB_ERR_MEMORY && err.code == SIB_ERR_MEMORY));
-    }
-    assert_int_equal(code, SIB_OK);
-    assert_true(allowed > 12);
+    CHECK_EVERY_ALLOCATION(sib_tile_simulate(&p, samples, 4000, NULL, out, NULL, &err),
+                           assert_true(check_k > 11));
 }

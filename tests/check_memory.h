@@ -1,0 +1,50 @@
+/* Checks that a call survives the failure of each of its allocations. */
+#ifndef TESTS_CHECK_MEMORY_H
+#define TESTS_CHECK_MEMORY_H
+
+#include "base/alloc.h"
+#include "check.h"
+
+static inline void check_failed_allocation(const char *call, uint64_t k, sib_code code, const sib_error *err)
+{
+    if (code == SIB_OK ? k == 0 || err->code != SIB_OK
+                       : k > 100000 || code != SIB_ERR_MEMORY || err->code != code || !err->message[0])
+        fail_msg("%s with allocation %llu failing: %s, message '%s'", call, (unsigned long long)k,
+                 sib_code_name(code), err->message);
+}
+
+/* Repeats `call` with allocation check_k failing, for check_k = 0, next, ..., until it succeeds: before, it
+   must return SIB_ERR_MEMORY with a message in &err, a variable of the caller. `after` follows each call;
+   err.code tells whether it succeeded. */
+#define CHECK_FAILED_ALLOCATIONS(next, call, after)                                                          \
+    do {                                                                                                     \
+        err.code = SIB_ERR_MEMORY;                                                                           \
+        for (uint64_t check_k = 0; err.code != SIB_OK; check_k = (next)) {                                   \
+            memset(&(err), 0, sizeof(err));                                                                  \
+            mem_fail_after(check_k);                                                                         \
+            sib_code check_code = (call);                                                                    \
+            mem_fail_never();                                                                                \
+            check_failed_allocation(#call, check_k, check_code, &(err));                                     \
+            after;                                                                                           \
+        }                                                                                                    \
+    } while (0)
+
+/* The same; once `cleanup` has freed what a call leaves, no more is held than before it. */
+#define CHECK_SOME_ALLOCATIONS(next, call, cleanup)                                                          \
+    do {                                                                                                     \
+        uint64_t check_before = check_held();                                                                \
+        CHECK_FAILED_ALLOCATIONS(next, call, {                                                               \
+            cleanup;                                                                                         \
+            assert_int_equal(check_held(), check_before);                                                    \
+        });                                                                                                  \
+    } while (0)
+
+/* The same for every allocation; only the call that succeeds leaves anything. */
+#define CHECK_EVERY_ALLOCATION(call, cleanup)                                                                \
+    CHECK_SOME_ALLOCATIONS(check_k + 1, call, {                                                              \
+        if (err.code == SIB_OK) {                                                                            \
+            cleanup;                                                                                         \
+        }                                                                                                    \
+    })
+
+#endif
