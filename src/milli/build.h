@@ -39,6 +39,16 @@ typedef struct lower_budget {
     uint64_t work; /* elements that folding reads and multiplies */
 } lower_budget;
 
+/* A scalar constant of a graph; the value may have been removed since. */
+typedef struct made_scalar {
+    uint64_t bits; /* of the number that it was made from */
+    sib_dtype from, to;
+    value_id id;
+    const sib_tensor *constant;
+} made_scalar;
+
+#define SCALARS_KEPT 8
+
 struct lowering {
     graph *graph;                    /* receives the milli-ops */
     bool symbolic;                   /* inference: dims may be expressions */
@@ -58,6 +68,9 @@ struct lowering {
     mval *outs;           /* (node->outputs.n) as given to l_out */
     value_type *declared; /* (node->outputs.n) as given to l_declare, else unknown */
     unsigned depth;       /* nesting of the subgraphs being inlined */
+
+    made_scalar scalars[SCALARS_KEPT]; /* the last, which nodes share */
+    unsigned n_scalars;                /* ever made */
 
     /* Contexts of whoever drives the lowering: `driver` is that of import and changes within subgraphs
        that are lowered in place; `owner` is that of the other callbacks and stays. */

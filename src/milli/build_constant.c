@@ -47,7 +47,7 @@ mval m_constant_ref(lowering *l, const sib_tensor *t)
     if (!l_ok(l) || !t)
         return t ? MVAL_NONE : l_fail(l, SIB_ERR_ARGUMENT, "a tensor attribute is missing");
     if (widened(l, t->dtype) != t->dtype) {
-        if (tensor_view(t, &copy, &err) != SIB_OK)
+        if (tensor_view(t, t->rank, &copy, &err) != SIB_OK)
             return fail_with(l, &err);
         return m_constant(l, copy);
     }
@@ -65,9 +65,26 @@ static sib_tensor *fresh(lowering *l, sib_dtype dtype, size_t rank, const int64_
     return t;
 }
 
+/* The scalar made earlier from the same number, if it is one of the last and still there. */
+static mval find_scalar(const lowering *l, const made_scalar *like)
+{
+    for (size_t i = 0; i < SCALARS_KEPT; i++) {
+        const made_scalar *s = &l->scalars[i];
+        if (s->constant && s->bits == like->bits && s->from == like->from && s->to == like->to &&
+            s->id < l->graph->n_values && l->graph->values[s->id].constant == s->constant)
+            return (mval){s->id};
+    }
+    return MVAL_NONE;
+}
+
 /* Converts one element of dtype `from` (float64 or int64) to a constant of dtype `to`. */
 static mval converted(lowering *l, sib_dtype from, const void *element, sib_dtype to)
 {
+    made_scalar s = {.from = from, .to = to};
+    memcpy(&s.bits, element, sizeof s.bits);
+    mval made = l_ok(l) ? find_scalar(l, &s) : MVAL_NONE;
+    if (made.id != NO_VALUE)
+        return made;
     sib_tensor *wide = fresh(l, from, 0, NULL), *t = NULL;
     sib_error err = SIB_ERROR_INIT;
     if (!wide)
@@ -75,7 +92,15 @@ static mval converted(lowering *l, sib_dtype from, const void *element, sib_dtyp
     memcpy(wide->data, element, dtype_stride(from));
     sib_code code = sib_tensor_convert(wide, to, SIB_OVERFLOW_IEEE, &t, &err);
     sib_tensor_free(&wide);
-    return code == SIB_OK ? m_constant(l, t) : fail_with(l, &err);
+    if (code != SIB_OK)
+        return fail_with(l, &err);
+    made = m_constant(l, t);
+    if (made.id != NO_VALUE) {
+        s.id = made.id;
+        s.constant = l->graph->values[made.id].constant;
+        l->scalars[l->n_scalars++ % SCALARS_KEPT] = s;
+    }
+    return made;
 }
 
 mval m_scalar(lowering *l, sib_dtype dtype, double number)

@@ -154,7 +154,7 @@ static sib_code settle(inference *in, const lowering *l, const node *n, uint32_t
         sib_tensor *kept = NULL;
         if (!arena_charge(g->arena, sib_tensor_count(made->constant) * dtype_stride(made->constant->dtype)))
             return err_memory(err, sib_tensor_count(made->constant), "a constant");
-        sib_code code = tensor_view(made->constant, &kept, err);
+        sib_code code = tensor_view(made->constant, made->constant->rank, &kept, err);
         if (code == SIB_OK)
             code = arena_keep(g->arena, kept, err);
         if (code != SIB_OK)

@@ -30,12 +30,24 @@ static void storage_release(tensor_storage *s)
     mem_free(s);
 }
 
+/* Allocates a tensor, all zero but its rank and the places of dims and strides. */
+static sib_tensor *tensor_of_rank(size_t rank)
+{
+    SIB_ASSERT(rank <= SIB_MAX_RANK);
+    sib_tensor *t = mem_calloc(1, sizeof *t + 2 * rank * sizeof *t->axes);
+    if (t) {
+        t->rank = rank;
+        t->dims = t->axes;
+        t->strides = t->axes + rank;
+    }
+    return t;
+}
+
 /* Creates a tensor with a new storage, without data or strides. dims: (rank), checked. */
 static sib_code tensor_new(sib_dtype dtype, size_t rank, const int64_t *dims, uint64_t count,
                            sib_tensor **out, sib_error *err)
 {
-    SIB_ASSERT(rank <= SIB_MAX_RANK);
-    sib_tensor *t = mem_calloc(1, sizeof *t);
+    sib_tensor *t = tensor_of_rank(rank);
     tensor_storage *s = mem_calloc(1, sizeof *s);
     if (!t || !s) {
         mem_free(t);
@@ -46,7 +58,6 @@ static sib_code tensor_new(sib_dtype dtype, size_t rank, const int64_t *dims, ui
     atomic_init(&s->waits, false);
     t->storage = s;
     t->dtype = dtype;
-    t->rank = rank;
     t->count = count;
     for (size_t i = 0; i < rank; i++)
         t->dims[i] = dims[i];
@@ -193,13 +204,21 @@ void tensor_move_view(sib_tensor *view, const sib_tensor *onto)
         storage_release(before);
 }
 
-sib_code tensor_view(const sib_tensor *t, sib_tensor **out, sib_error *err)
+sib_code tensor_view(const sib_tensor *t, size_t rank, sib_tensor **out, sib_error *err)
 {
-    sib_tensor *view = mem_alloc(1, sizeof *view);
+    sib_tensor *view = tensor_of_rank(rank);
     if (!view)
         return err_memory(err, sizeof *view, "a view");
     SIB_ASSERT(t->storage && atomic_load_explicit(&t->storage->references, memory_order_relaxed) > 0);
-    *view = *t;
+    view->storage = t->storage;
+    view->dtype = t->dtype;
+    view->count = t->count;
+    view->dense = t->dense;
+    view->data = t->data;
+    for (size_t i = 0; i < rank && i < t->rank; i++) {
+        view->dims[i] = t->dims[i];
+        view->strides[i] = t->strides[i];
+    }
     atomic_fetch_add_explicit(&t->storage->references, 1, memory_order_relaxed);
     *out = view;
     return SIB_OK;

@@ -27,11 +27,12 @@ struct sib_tensor {
     tensor_storage *storage;
     sib_dtype dtype;
     size_t rank;
-    int64_t dims[SIB_MAX_RANK];    /* (rank) */
-    int64_t strides[SIB_MAX_RANK]; /* (rank), in elements */
+    int64_t *dims;    /* (rank), in axes */
+    int64_t *strides; /* (rank) in elements, in axes */
     uint64_t count;
     bool dense;
-    char *data; /* element (0, ..., 0) */
+    char *data;     /* element (0, ..., 0) */
+    int64_t axes[]; /* dims and strides */
 };
 
 /* sib_tensor_create without clearing numbers: the caller must fill every byte. Strings are still empty. */
@@ -82,9 +83,9 @@ void tensor_copy_pages(void *to, const void *from, size_t bytes);
    read from the file again if needed. */
 void tensor_leave_pages(const sib_tensor *t);
 
-/* Creates a tensor over the storage of t. The caller sets dims and strides, then calls tensor_finish.
-   Errors: SIB_ERR_MEMORY. */
-sib_code tensor_view(const sib_tensor *t, sib_tensor **out, sib_error *err);
+/* Creates a tensor of this rank over the storage of t, with its dims and strides as far as both have them.
+   The caller sets others and the count, then calls tensor_finish. Errors: SIB_ERR_MEMORY. */
+sib_code tensor_view(const sib_tensor *t, size_t rank, sib_tensor **out, sib_error *err);
 
 /* Moves a view to the first elements of another tensor's memory, or of none (NULL): it must then not be
    used until moved again. Nobody else may use view. */

@@ -93,7 +93,7 @@ sib_code sib_value_from_tensor(const sib_tensor *tensor, sib_value **out, sib_er
         code = err_set(err, SIB_ERR_ARGUMENT, "the tensor is NULL");
     if (code == SIB_OK) {
         tensor_ready(tensor); /* users of a value read its elements */
-        code = tensor_view(tensor, &view, err);
+        code = tensor_view(tensor, tensor->rank, &view, err);
     }
     return code == SIB_OK ? value_take_tensor(view, out, err) : code;
 }
@@ -155,9 +155,9 @@ sib_code sib_value_map(const sib_tensor *keys, const sib_tensor *values, sib_val
     if (code == SIB_OK)
         code = value_new(SIB_VALUE_MAP, &map, err);
     if (code == SIB_OK)
-        code = tensor_view(keys, &map->tensor, err);
+        code = tensor_view(keys, keys->rank, &map->tensor, err);
     if (code == SIB_OK)
-        code = tensor_view(values, &map->values, err);
+        code = tensor_view(values, values->rank, &map->values, err);
     if (code != SIB_OK)
         sib_value_free(&map);
     if (out)

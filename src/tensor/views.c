@@ -52,7 +52,7 @@ sib_code sib_tensor_slice(const sib_tensor *t, int64_t axis, int64_t begin, int6
         return err_set(err, SIB_ERR_UNSUPPORTED, "packed %s cannot be sliced, convert it first",
                        sib_dtype_name(t->dtype));
     sib_tensor *view = NULL;
-    code = tensor_view(t, &view, err);
+    code = tensor_view(t, t->rank, &view, err);
     if (code != SIB_OK)
         return code;
     view->dims[a] = count;
@@ -86,7 +86,7 @@ sib_code sib_tensor_transpose(const sib_tensor *t, const int64_t *permutation, s
         seen[p] = true;
     }
     sib_tensor *view = NULL;
-    code = tensor_view(t, &view, err);
+    code = tensor_view(t, t->rank, &view, err);
     if (code != SIB_OK)
         return code;
     for (size_t i = 0; i < t->rank; i++) {
@@ -114,10 +114,9 @@ sib_code sib_tensor_reshape(const sib_tensor *t, size_t rank, const int64_t *dim
         return err_set(err, SIB_ERR_ARGUMENT, "the tensor %s is not dense, copy it before reshaping",
                        shape_text(t->rank, t->dims, from));
     sib_tensor *view = NULL;
-    code = tensor_view(t, &view, err);
+    code = tensor_view(t, rank, &view, err);
     if (code != SIB_OK)
         return code;
-    view->rank = rank;
     for (size_t i = 0; i < rank; i++)
         view->dims[i] = dims[i];
     shape_dense_strides(rank, dims, view->strides);
@@ -142,10 +141,9 @@ sib_code sib_tensor_broadcast(const sib_tensor *t, size_t rank, const int64_t *d
         return err_set(err, SIB_ERR_ARGUMENT, "shape %s does not broadcast to %s",
                        shape_text(t->rank, t->dims, from), shape_text(rank, dims, to));
     sib_tensor *view = NULL;
-    code = tensor_view(t, &view, err);
+    code = tensor_view(t, rank, &view, err);
     if (code != SIB_OK)
         return code;
-    view->rank = rank;
     view->count = count;
     for (size_t i = 0; i < rank; i++) {
         bool repeated = i < missing || t->dims[i - missing] != dims[i];

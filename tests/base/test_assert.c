@@ -123,7 +123,7 @@ static void views_what_is_freed(void *context)
     sib_tensor *t = made(), *view;
     (void)context;
     atomic_store(&t->storage->references, 0);
-    tensor_view(t, &view, NULL);
+    tensor_view(t, t->rank, &view, NULL);
 }
 
 static void frees_what_is_freed(void *context)

@@ -373,3 +373,18 @@ TEST(without_memory)
         chain_free(c);
     }
 }
+
+/* What a finished chain keeps: a plan may hold tens of thousands of them. */
+TEST(small)
+{
+    sib_alloc_counters before, after;
+    int64_t dims[] = {4096};
+    float zero = 0;
+    sib_alloc_counters_get(&before);
+    chain *c = chain_create(1, dims);
+    size_t x = chain_operand(c, SIB_F32, 1, dims, NULL), low = chain_operand(c, SIB_F32, 0, NULL, &zero);
+    assert_true(chain_result(c, chain_apply(c, CHAIN_max, x, low)) && chain_finish(c));
+    sib_alloc_counters_get(&after);
+    assert_true(after.bytes_current - before.bytes_current < 2048);
+    chain_free(c);
+}

@@ -17,7 +17,7 @@ static sib_code map_in(const ref_call *c, const sib_tensor **keys, const sib_ten
 /* A dense copy. Freed by the caller. */
 static sib_code dense_of(const sib_tensor *t, sib_tensor **out, sib_error *err)
 {
-    return t->dense ? tensor_view(t, out, err) : sib_tensor_copy(t, out, err);
+    return t->dense ? tensor_view(t, t->rank, out, err) : sib_tensor_copy(t, out, err);
 }
 
 /* Copies element `from` of a tensor to element `to` of another of the same dtype. */

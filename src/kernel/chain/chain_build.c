@@ -82,8 +82,11 @@ chain *chain_create(size_t rank, const int64_t *dims)
         return NULL;
     c->kernels = kernel_table_get();
     c->rank = rank;
-    for (size_t i = 0; i < rank; i++)
+    c->count = 1;
+    for (size_t i = 0; i < rank; i++) {
         c->dims[i] = dims[i];
+        c->count *= (size_t)dims[i];
+    }
     c->in_place = CHAIN_NONE;
     return c;
 }
@@ -93,11 +96,14 @@ void chain_free(chain *c)
     if (!c)
         return;
     for (size_t i = 0; i < c->n_operands; i++)
-        mem_free(c->operands[i].ready);
-    mem_free(c->values);
-    mem_free(c->operands);
-    mem_free(c->steps);
-    mem_free(c->outputs);
+        mem_free(c->operands[i].converted);
+    if (!c->memory) {
+        mem_free(c->values);
+        mem_free(c->operands);
+        mem_free(c->steps);
+        mem_free(c->outputs);
+    }
+    mem_free(c->memory);
     mem_free(c);
 }
 
@@ -200,12 +206,12 @@ size_t chain_converted(chain *c, sib_dtype dtype, size_t rank, const int64_t *di
     if (v == CHAIN_NONE || c->failed || !dtype_bytes(to, count, &bytes))
         return CHAIN_NONE;
     chain_memory *m = &c->operands[c->values[v].operand];
-    m->elements = m->ready = mem_alloc(bytes, 1);
-    if (!m->ready) {
+    m->elements = m->converted = mem_alloc(bytes, 1);
+    if (!m->converted) {
         c->failed = true;
         return CHAIN_NONE;
     }
-    convert_dense(dtype, elements, to, m->ready, count, SIB_OVERFLOW_IEEE);
+    convert_dense(dtype, elements, to, m->converted, count, SIB_OVERFLOW_IEEE);
     return v;
 }
 

@@ -51,6 +51,7 @@ typedef struct chain_memory {
     size_t number;       /* among the operands that are given to runs */
     chain_layout layout;
     const void *elements; /* NULL: given to each run */
+    void *converted;      /* owned: memory of `elements` that were converted; NULL otherwise */
     void *ready;          /* the row, where it is constant over runs */
     size_t row;           /* its row of scratch, or CHAIN_NONE */
     bool tiled;           /* the row holds a block and one period more */
@@ -80,6 +81,7 @@ struct chain {
     const kernel_table *kernels;
     size_t rank;
     int64_t dims[SIB_MAX_RANK]; /* (rank) of the results */
+    size_t count;               /* elements of a result */
     size_t n_values, n_operands, n_steps, n_outputs;
     size_t n_given; /* operands that are given to runs */
     size_t value_capacity, operand_capacity, output_capacity;
@@ -87,6 +89,7 @@ struct chain {
     chain_memory *operands; /* (n_operands) */
     chain_step *steps;      /* (n_steps) */
     chain_output *outputs;  /* (n_outputs) */
+    void *memory;           /* of these arrays once the chain is finished, else NULL */
     size_t in_place;        /* operand whose memory is result 0's, or CHAIN_NONE */
     size_t block, rows;     /* elements of a block, rows of scratch */
     size_t stop;            /* where not 0, no block crosses a multiple of it */

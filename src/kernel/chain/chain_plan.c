@@ -83,26 +83,61 @@ static bool make_steps(chain *c)
     return true;
 }
 
-/* ---- Constant rows ------------------------------------------------------------------------------------- */
+/* ---- Memory -------------------------------------------------------------------------------------------- */
 
-/* Fills rows that are constant over runs. */
-static bool fill_ready(chain *c)
+/* Elements of an operand's row that is constant over runs, the period of a tiled one not counted; 0 where it
+   has no such row. Functions that take a single element read no more of it. */
+static size_t ready_count(const chain *c, const chain_memory *m)
 {
+    if (!c->values[m->value].used || !m->elements || (!m->tiled && m->layout.place != CHAIN_SCALAR))
+        return 0;
+    return m->tiled || m->filled ? size_max(size_min(c->block, c->count), 1) : 1;
+}
+
+/* Its bytes, a multiple of MEM_ALIGN. */
+static size_t ready_bytes(const chain *c, const chain_memory *m)
+{
+    size_t n = ready_count(c, m), all = n && m->tiled ? n + m->layout.period : n;
+    return (all * chain_bytes(m->dtype) + MEM_ALIGN - 1) / MEM_ALIGN * MEM_ALIGN;
+}
+
+static void *move(char **to, void *from, size_t bytes)
+{
+    void *moved = *to;
+    if (bytes)
+        memcpy(moved, from, bytes);
+    mem_free(from);
+    *to += bytes;
+    return moved;
+}
+
+/* Moves the chain's arrays, whose sizes are known now, to one block, with the rows that are constant over
+   runs: a plan may hold tens of thousands of chains. */
+static bool settle(chain *c)
+{
+    size_t rows = 0, operands = c->n_operands * sizeof *c->operands, values = c->n_values * sizeof *c->values,
+           steps = c->n_steps * sizeof *c->steps, outputs = c->n_outputs * sizeof *c->outputs;
+    for (size_t i = 0; i < c->n_operands; i++)
+        rows += ready_bytes(c, &c->operands[i]);
+    c->memory = mem_alloc(rows + operands + values + steps + outputs, 1);
+    if (!c->memory)
+        return false;
+    char *row = c->memory, *to = row + rows;
     for (size_t i = 0; i < c->n_operands; i++) {
         chain_memory *m = &c->operands[i];
-        if (!m->ready) /* other operands are given to each run */
-            m->elements = m->tiled || m->layout.place == CHAIN_SCALAR ? m->elements : NULL;
-        if (!c->values[m->value].used || !m->elements || (!m->tiled && m->layout.place != CHAIN_SCALAR))
-            continue;
-        size_t n = c->block + (m->tiled ? m->layout.period : 0);
-        void *row = mem_alloc(n, chain_bytes(m->dtype));
-        if (!row)
-            return false;
-        chain_fill(c, m, m->elements, row, c->block);
-        mem_free(m->ready);
-        m->ready = row;
-        m->elements = row;
+        size_t bytes = ready_bytes(c, m);
+        if (bytes) {
+            chain_fill(c, m, m->elements, row, ready_count(c, m));
+            mem_free(m->converted);
+            m->converted = NULL;
+        }
+        m->elements = m->ready = bytes ? row : m->converted; /* others are given to each run */
+        row += bytes;
     }
+    c->operands = move(&to, c->operands, operands);
+    c->values = move(&to, c->values, values);
+    c->steps = move(&to, c->steps, steps);
+    c->outputs = move(&to, c->outputs, outputs);
     return true;
 }
 
@@ -146,7 +181,7 @@ bool chain_finish(chain *c)
         return false;
     chain_join(c);
     chain_mark_used(c);
-    if (!make_steps(c) || !chain_give_rows(c) || !fill_ready(c))
+    if (!make_steps(c) || !chain_give_rows(c) || !settle(c))
         return false;
     c->cost = cost_of(c);
     c->flat = is_flat(c);

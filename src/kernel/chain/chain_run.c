@@ -161,20 +161,12 @@ static size_t run_block(const runner *r, size_t first, size_t n)
     return CHAIN_NONE;
 }
 
-static size_t count_of_results(const chain *c)
-{
-    size_t n = 1;
-    for (size_t i = 0; i < c->rank; i++)
-        n *= (size_t)c->dims[i];
-    return n;
-}
-
 size_t chain_run(const chain *c, const void *const *operands, void *const *results, size_t first,
                  size_t count, void *scratch)
 {
     const void *at[CHAIN_VALUES_MAX];
     SIB_ASSERT(c->n_values <= CHAIN_VALUES_MAX);
-    SIB_ASSERT(first + count <= count_of_results(c));
+    SIB_ASSERT(first + count <= c->count);
     SIB_ASSERT(!chain_scratch(c, count) || scratch);
     runner r = {c, operands, results, scratch, row_bytes(c, count), at};
     size_t failed = CHAIN_NONE, block = c->flat ? count : c->block;

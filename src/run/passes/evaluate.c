@@ -91,7 +91,8 @@ sib_code evaluate_node(const node *n, const sib_tensor *const *in, sib_tensor **
         if (!t)
             code = err_set(err, SIB_ERR_UNSUPPORTED, "an operator gives no tensor to fold");
         else /* outputs own their memory, or are a constant that outlives the graph */
-            code = sib_tensor_is_dense(t) ? tensor_view(t, &out[i], err) : sib_tensor_copy(t, &out[i], err);
+            code = sib_tensor_is_dense(t) ? tensor_view(t, t->rank, &out[i], err)
+                                          : sib_tensor_copy(t, &out[i], err);
     }
     for (uint32_t i = 0; i < n->outputs.n && code != SIB_OK; i++)
         sib_tensor_free(&out[i]);

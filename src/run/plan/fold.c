@@ -78,7 +78,7 @@ sib_code fold_milli(lowering *l, node_id id, sib_error *err)
         sib_tensor *kept = NULL;
         if (!made)
             code = err_set(err, SIB_ERR_UNSUPPORTED, "%s gives no tensor to fold", n->milli->name);
-        else if ((code = tensor_view(made, &kept, err)) == SIB_OK)
+        else if ((code = tensor_view(made, made->rank, &kept, err)) == SIB_OK)
             code = arena_keep(g->arena, kept, err);
         if (code == SIB_OK) {
             v->constant = kept;

@@ -11,11 +11,10 @@ static bool map_claims(const cpu_self *self, const node_view *n)
 /* Row r of rows [n, k] as [k], a view of the same memory. */
 static sib_code row_of(const sib_tensor *rows, int64_t r, sib_tensor **out, sib_error *err)
 {
-    sib_code code = tensor_view(rows, out, err);
+    sib_code code = tensor_view(rows, 1, out, err);
     if (code != SIB_OK)
         return code;
     sib_tensor *row = *out;
-    row->rank = 1;
     row->dims[0] = rows->dims[1];
     row->strides[0] = 1;
     row->count = (uint64_t)rows->dims[1];
