@@ -40,6 +40,13 @@ typedef struct sib_memory {
 } sib_memory;
 SIB_API void sib_memory_usage(sib_memory *out);
 
+/* Sets how many bytes the library may hold in this process; what needs more fails with SIB_ERR_MEMORY. 0, as
+   at the start: as many megabytes as the environment variable SIBYL_MEMORY says, else seven eighths of the
+   memory that the machine and the process's control groups have for this process, looked up again as it
+   grows. UINT64_MAX: no limit. Files mapped into memory, such as weights of a model, and memory of
+   third-party libraries are not counted. Thread-safe. */
+SIB_API void sib_memory_limit_set(uint64_t bytes);
+
 /* ---- Monitor ------------------------------------------------------------------------------------ */
 
 /* One reading of this process. */

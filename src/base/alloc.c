@@ -1,13 +1,16 @@
-/* Invariants: each block is preceded by a header of at most MEM_ALIGN bytes with its payload size, so that
-   frees can be counted, and with the pointer from malloc. Blocks are aligned here rather than by
+/* Invariants: each block is preceded by a header with its payload size, so that frees can be counted, and
+   with the pointer from malloc. Blocks are aligned here rather than by
    posix_memalign: glibc's splits a chunk in pieces that prevent the hole from being reused for the same
-   size, so that the heap grows with each pair of calls and every call pays for new pages. The counters are
-   atomic, and are with the test hook the library's only mutable globals. */
+   size, so that the heap grows with each pair of calls and every call pays for new pages. The counters and
+   the limit are atomic, and are with the test hook the library's only mutable globals. */
 #include "base/alloc.h"
 
 #include "base/assert.h"
+#include "base/memory.h"
 
+#include <sibyl/timing.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +19,9 @@ typedef struct {
     void *base;
 } header;
 
-_Static_assert(sizeof(header) <= MEM_ALIGN, "the header fits before the payload");
+/* From a multiple of this size, as malloc returns, to the next multiple of MEM_ALIGN there is room for it. */
+_Static_assert(sizeof(header) <= _Alignof(max_align_t), "the header fits before the payload");
+_Static_assert(MEM_ALIGN % sizeof(header) == 0, "the header fits before the payload");
 
 static atomic_uint_fast64_t n_allocations, n_frees, bytes_current, bytes_peak;
 static atomic_uint_fast64_t successes_left = UINT64_MAX; /* UINT64_MAX: never fail */
@@ -33,13 +38,68 @@ static bool may_allocate(void)
     return true;
 }
 
-static void count_alloc(size_t bytes)
+/* ---- The limit --------------------------------------------------------------------------------------- */
+
+/* What the machine has left is looked up again each time that the process holds half as much more. */
+#define FIRST_LOOK (UINT64_C(256) << 20)
+
+static atomic_uint_fast64_t limit_given; /* 0: by the machine */
+static atomic_uint_fast64_t next_look;   /* bytes up to which nothing is looked up */
+static atomic_uint_fast64_t refused_at;  /* the limit that refused an allocation; 0: none since mem_refused */
+
+void sib_memory_limit_set(uint64_t bytes)
 {
-    atomic_fetch_add_explicit(&n_allocations, 1, memory_order_relaxed);
-    uint_fast64_t now = atomic_fetch_add_explicit(&bytes_current, bytes, memory_order_relaxed) + bytes;
+    atomic_store(&limit_given, bytes);
+    atomic_store(&next_look, 0);
+}
+
+/* The variable SIBYL_MEMORY, in megabytes; 0 where it is not set. */
+static uint64_t limit_of_environment(void)
+{
+    const char *text = getenv("SIBYL_MEMORY");
+    uint64_t megabytes = text ? strtoull(text, NULL, 10) : 0;
+    return megabytes < UINT64_MAX / 1000000 ? megabytes * 1000000 : UINT64_MAX;
+}
+
+/* Whether the process may hold so many bytes. */
+static bool may_hold(uint64_t bytes)
+{
+    uint64_t limit = atomic_load_explicit(&limit_given, memory_order_relaxed), look = UINT64_MAX;
+    if (!limit)
+        limit = limit_of_environment();
+    if (!limit) {
+        look = bytes < FIRST_LOOK ? FIRST_LOOK : bytes + bytes / 2;
+        limit = bytes < FIRST_LOOK ? FIRST_LOOK : memory_room("") / 8 * 7;
+    }
+    if (bytes > limit) {
+        atomic_store(&refused_at, limit);
+        return false;
+    }
+    atomic_store_explicit(&next_look, look < limit ? look : limit, memory_order_relaxed);
+    return true;
+}
+
+uint64_t mem_refused(void)
+{
+    return atomic_exchange(&refused_at, 0);
+}
+
+/* ---- Counting ---------------------------------------------------------------------------------------- */
+
+/* Returns false where the limit forbids it. */
+static bool count_alloc(size_t bytes)
+{
+    uint_fast64_t before = atomic_load_explicit(&bytes_current, memory_order_relaxed), now;
+    do {
+        now = before + bytes;
+        if (now > atomic_load_explicit(&next_look, memory_order_relaxed) && !may_hold(now))
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&bytes_current, &before, now, memory_order_relaxed,
+                                                    memory_order_relaxed));
     uint_fast64_t peak = atomic_load_explicit(&bytes_peak, memory_order_relaxed);
     while (now > peak && !atomic_compare_exchange_weak(&bytes_peak, &peak, now))
         ;
+    return true;
 }
 
 static void count_free(size_t bytes)
@@ -49,26 +109,30 @@ static void count_free(size_t bytes)
     atomic_fetch_sub_explicit(&bytes_current, bytes, memory_order_relaxed);
 }
 
+/* ---- Blocks ------------------------------------------------------------------------------------------ */
+
 static header *header_of(void *block)
 {
-    return (header *)((char *)block - MEM_ALIGN);
+    return (header *)block - 1;
 }
 
 void *mem_alloc(size_t n, size_t size)
 {
     size_t bytes, total;
     char *base;
-    if (__builtin_mul_overflow(n, size, &bytes) || __builtin_add_overflow(bytes, 2 * MEM_ALIGN, &total))
+    if (__builtin_mul_overflow(n, size, &bytes) || __builtin_add_overflow(bytes, MEM_ALIGN, &total))
         return NULL;
-    if (!may_allocate() || !(base = malloc(total)))
+    if (!may_allocate() || !count_alloc(bytes))
         return NULL;
-    /* Leaves at least a header's room before the payload, since malloc aligns to 16, which divides
-       MEM_ALIGN. */
-    char *block = base + 2 * MEM_ALIGN - (uintptr_t)base % MEM_ALIGN;
+    if (!(base = malloc(total))) {
+        atomic_fetch_sub_explicit(&bytes_current, bytes, memory_order_relaxed);
+        return NULL;
+    }
+    atomic_fetch_add_explicit(&n_allocations, 1, memory_order_relaxed);
+    char *block = base + MEM_ALIGN - (uintptr_t)base % MEM_ALIGN;
     SIB_ASSERT((uintptr_t)block % MEM_ALIGN == 0);
-    SIB_ASSERT(block - base >= MEM_ALIGN && block + bytes <= base + total);
+    SIB_ASSERT((size_t)(block - base) >= sizeof(header) && block + bytes <= base + total);
     *header_of(block) = (header){.bytes = bytes, .base = base};
-    count_alloc(bytes);
     return block;
 }
 
@@ -97,8 +161,8 @@ void mem_free(void *block)
         return;
     SIB_ASSERT((uintptr_t)block % MEM_ALIGN == 0);
     /* a block of mem_alloc: its header points to malloc's block */
-    SIB_ASSERT((uintptr_t)header_of(block)->base + MEM_ALIGN <= (uintptr_t)block);
-    SIB_ASSERT((uintptr_t)block <= (uintptr_t)header_of(block)->base + 2 * MEM_ALIGN);
+    SIB_ASSERT((uintptr_t)header_of(block)->base < (uintptr_t)block);
+    SIB_ASSERT((uintptr_t)block <= (uintptr_t)header_of(block)->base + MEM_ALIGN);
     count_free(header_of(block)->bytes);
     free(header_of(block)->base);
 }

@@ -1,7 +1,9 @@
 #include "base/error.h"
 
 #include "base/assert.h"
+#include "base/memory.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +58,15 @@ static void trim_utf8(char *s)
         s[n - 1 - tail] = '\0';
 }
 
+/* Adds to the message of length n which limit refused an allocation, if one did. */
+static void add_limit(sib_error *err, size_t n)
+{
+    uint64_t limit = mem_refused();
+    if (limit && n < sizeof err->message)
+        snprintf(err->message + n, sizeof err->message - n,
+                 "; this process may hold %" PRIu64 " bytes, SIBYL_MEMORY sets another limit", limit);
+}
+
 static sib_code set(sib_error *err, sib_code code, uint64_t offset, const char *format, va_list args)
 {
     SIB_ASSERT(code != SIB_OK);
@@ -66,6 +77,8 @@ static sib_code set(sib_error *err, sib_code code, uint64_t offset, const char *
     int length = vsnprintf(err->message, sizeof err->message, format, args);
     if (length >= (int)sizeof err->message)
         trim_utf8(err->message);
+    else if (code == SIB_ERR_MEMORY && length > 0)
+        add_limit(err, (size_t)length);
     return code;
 }
 

@@ -1,6 +1,10 @@
 #include "base/alloc.h"
+#include "base/error.h"
+#include "base/memory.h"
 #include "base/size.h"
 #include "check.h"
+
+#include <sibyl/timing.h>
 
 TEST(blocks_are_aligned_and_counted)
 {
@@ -54,6 +58,41 @@ TEST(overflow_and_injected_failure)
     assert_null(b);
     assert_null(c);
     mem_free(a);
+}
+
+TEST(the_limit_refuses)
+{
+    sib_alloc_counters now;
+    sib_error err = SIB_ERROR_INIT;
+    sib_alloc_counters_get(&now);
+    sib_memory_limit_set(now.bytes_current + 1000);
+    void *a = mem_alloc(900, 1), *b = mem_alloc(200, 1);
+    assert_non_null(a);
+    assert_null(b);
+    assert_int_equal(err_memory(&err, 200, "a test"), SIB_ERR_MEMORY);
+    char words[200];
+    snprintf(words, sizeof words,
+             "out of memory: 200 bytes for a test; this process may hold %llu bytes, SIBYL_MEMORY sets "
+             "another limit",
+             (unsigned long long)now.bytes_current + 1000);
+    assert_string_equal(err.message, words);
+    mem_free(a);
+    b = mem_alloc(200, 1); /* refused memory is not counted */
+    assert_non_null(b);
+    mem_free(b);
+    err = (sib_error)SIB_ERROR_INIT;
+    err_memory(&err, 200, "a test"); /* for another reason */
+    assert_string_equal(err.message, "out of memory: 200 bytes for a test");
+    setenv("SIBYL_MEMORY", "2", 1);
+    sib_memory_limit_set(0);
+    assert_null(mem_alloc(2000001, 1));
+    assert_int_equal(mem_refused(), 2000000);
+    unsetenv("SIBYL_MEMORY");
+    sib_memory_limit_set(0);
+    mem_free(a = mem_alloc(2000000, 1));
+    assert_non_null(a);
+    assert_null(mem_alloc(UINT64_C(1) << 46, 1)); /* more than any machine has */
+    assert_true(mem_refused() > 0);
 }
 
 TEST(checked_sizes)

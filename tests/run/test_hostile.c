@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <sibyl/session.h>
+#include <sibyl/timing.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -12,10 +13,7 @@
 #else
 #define SECONDS_MAX 1.0 /* CPU time for one file */
 #endif
-#define BYTES_MAX (UINT64_C(200) << 20) /* peak memory to open it and make a session */
-/* Peak memory to run it: a plan of the cpu backend takes up to 12 KB per step, and a file of 1 MB may have
-   32,000. */
-#define RUN_BYTES_MAX (UINT64_C(512) << 20)
+#define BYTES_MAX (UINT64_C(200) << 20) /* peak memory to open it, make a session and run it */
 
 static double seconds(void)
 {
@@ -254,8 +252,8 @@ TEST(test_budgets)
     sib_session_free(&s);
 }
 
-/* Strings that double from node to node are stopped by the run's memory limit. */
-TEST(test_strings_count)
+/* Runs strings that double from node to node, up to 2^42 characters. */
+static void check_doubling_fails(uint64_t memory_limit, const char *words)
 {
     sib_error err = SIB_ERROR_INIT;
     sib_model *m = NULL;
@@ -263,6 +261,7 @@ TEST(test_strings_count)
     sib_tensor *t = NULL;
     sib_value *v = NULL, *out = NULL;
     uint64_t before = held();
+    sib_session_options options = {.backends = "ref", .threads = 1, .memory_limit = memory_limit};
     bytes g = {0};
     for (int i = 0; i < 40; i++) {
         char from[32], to[16];
@@ -275,20 +274,33 @@ TEST(test_strings_count)
     bytes file = b_model(10, g);
     CHECK_OK(sib_model_open_bytes(file.data, file.n, NULL, &m, &err), err);
     b_free(&file);
-    CHECK_OK(
-        sib_session_create(
-            m, &(sib_session_options){.backends = "ref", .threads = 1, .memory_limit = 1 << 24}, &s, &err),
-        err);
+    CHECK_OK(sib_session_create(m, &options, &s, &err), err);
     CHECK_OK(sib_tensor_create(SIB_STRING, 1, (int64_t[]){1}, &t, &err), err);
     CHECK_OK(sib_tensor_set_string(t, (int64_t[]){0}, (sib_str){"abcd", 4}, &err), err);
     CHECK_OK(sib_value_from_tensor(t, &v, &err), err);
     CHECK_FAILS(sib_session_run(s, 1, &(sib_named_value){"x0", v}, 0, NULL, &out, NULL, &err), SIB_ERR_MEMORY,
-                err, "above the limit of 16777216");
+                err, words);
     sib_value_free(&v);
     sib_tensor_free(&t);
     sib_session_free(&s);
     sib_model_free(&m);
     assert_true(held() == before);
+}
+
+TEST(test_strings_count)
+{
+    check_doubling_fails(1 << 24, "above the limit of 16777216");
+}
+
+/* A run without a limit of its own ends at the process's limit. */
+TEST(test_process_limit)
+{
+    char words[64];
+    uint64_t limit = held() + (1 << 24);
+    snprintf(words, sizeof words, "this process may hold %llu bytes", (unsigned long long)limit);
+    sib_memory_limit_set(limit);
+    check_doubling_fails(0, words);
+    sib_memory_limit_set(0);
 }
 
 /* ---- The files ---------------------------------------------------------------------------------------- */
@@ -342,8 +354,8 @@ static void go(const char *path, const char *names, bool runs)
     sib_model_free(&m);
 }
 
-/* Opens every shared file, and may run it, each within SECONDS_MAX and bytes_max. */
-static void go_through(const char *folder, bool runs, uint64_t bytes_max)
+/* Opens every shared file, and may run it, each within SECONDS_MAX and BYTES_MAX. */
+static void go_through(const char *folder, bool runs)
 {
     char path[4600];
     DIR *files = opendir(folder);
@@ -358,7 +370,7 @@ static void go_through(const char *folder, bool runs, uint64_t bytes_max)
             double began = seconds();
             go(path, backends[i], runs);
             double took = seconds() - began;
-            if (held() != before || took > SECONDS_MAX || peak_since(0) > bytes_max)
+            if (held() != before || took > SECONDS_MAX || peak_since(0) > BYTES_MAX)
                 fail_msg("%s on %s: %.3f s, %llu bytes at once, %lld not given back", e->d_name, backends[i],
                          took, (unsigned long long)peak_since(0), (long long)(held() - before));
         }
@@ -373,8 +385,8 @@ TEST(test_shared_files)
     snprintf(folder, sizeof folder, "%s/hostile", data ? data : "");
     if (!data || access(folder, R_OK))
         CHECK_SKIP("the shared data's hostile files");
-    go_through(folder, false, BYTES_MAX);
-    go_through(folder, true, RUN_BYTES_MAX);
+    go_through(folder, false);
+    go_through(folder, true);
 }
 
 /* ---- Files found in use -------------------------------------------------------------------------------- */

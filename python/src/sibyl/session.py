@@ -31,7 +31,7 @@ class SessionOptions:
     intra_op_num_threads: int = 0  # 0: one per processor
     seed: int = 0  # of random operators that have none of their own
     oracle: bool = False  # every float value in double; outputs are float64 then
-    memory_limit: int = 0  # bytes that the values of a run may take together; 0: none
+    memory_limit: int = 0  # bytes that the values of a run may take together; 0: what the process may hold
     passes: str | None = None  # over the graph: "all", "-all", "-NAME"; None: all where a backend other than ref runs
     pass_limit: int | None = None  # most edits that passes may make; None: any number
     outputs: Sequence[str] | None = None  # the part of the model that these values need, and its inputs; None: all
