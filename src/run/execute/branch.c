@@ -15,8 +15,7 @@ sib_code run_if(frame *f, const node *n, control *c, sib_error *err)
     if (code != SIB_OK)
         return code;
     body *b = &c->bodies[condition ? 0 : 1];
-    control_spec spec = spec_control(n);
-    code = body_begin(b, f, condition ? spec.then_branch : spec.else_branch,
+    code = body_begin(b, f, condition ? c->spec.then_branch : c->spec.else_branch,
                       condition ? "then_branch" : "else_branch", 0, err);
     if (code == SIB_OK && b->g->outputs.n < n->outputs.n)
         code = err_set(err, SIB_ERR_FORMAT, "its branch has %u outputs where %u are wanted", b->g->outputs.n,
@@ -73,7 +72,7 @@ sib_code run_sequence_map(frame *f, const node *n, control *c, sib_error *err)
     body *b = &c->bodies[0];
     uint64_t charged = 0;
     sib_value **made = mem_calloc((size_t)n->outputs.n + 1, sizeof *made);
-    sib_code code = made ? body_begin(b, f, spec_control(n).body, "body", n->inputs.n, err)
+    sib_code code = made ? body_begin(b, f, c->spec.body, "body", n->inputs.n, err)
                          : err_memory(err, n->outputs.n * sizeof *made, "a sequence");
     for (uint32_t i = 0; i < n->inputs.n && code == SIB_OK; i++)
         code = control_share(f, n, i, &c->carried[i], err);

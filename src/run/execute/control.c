@@ -7,10 +7,11 @@
 sib_code control_make(const node *n, control **out, sib_error *err)
 {
     control *c = mem_calloc(1, sizeof *c);
-    const graph *g = spec_control(n).body; /* of a Loop or Scan; If carries nothing */
     *out = c;
     if (!c)
         return err_memory(err, sizeof *c, "a subgraph");
+    c->spec = spec_control(n);
+    const graph *g = c->spec.body; /* of a Loop or Scan; If carries nothing */
     c->n_inputs = g ? n->inputs.n : 0;
     c->n_outputs = g ? g->outputs.n : 0;
     c->carried = mem_calloc(c->n_inputs + 1, sizeof *c->carried);

@@ -18,6 +18,7 @@ typedef struct body {
 
 /* State of such a node. It is kept with the node's plan from run to run, with no values but spares. */
 typedef struct control {
+    control_spec spec;          /* of the node */
     body bodies[2];             /* of an If: for true and for false; of others only the first is used */
     size_t n_inputs, n_outputs; /* of the node; of its body */
     size_t n_carried;

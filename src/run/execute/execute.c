@@ -248,13 +248,14 @@ sib_code execute_graph(executor *ex, run_state *run, const char *path, const sib
             code = dense_copy(captured[i], &f.live[g->captures[i].inner], err);
     if (code == SIB_OK)
         code = run_nodes(&f, err);
+    bool done = code == SIB_OK;
     for (uint32_t i = 0; i < g->outputs.n && code == SIB_OK; i++) {
         const sib_value *v;
         code = frame_value(&f, g->outputs.ids[i], &v, err);
         if (code == SIB_OK)
             out[i] = value_share(v);
     }
-    frame_close(&f);
+    frame_close(&f, done);
     for (uint32_t i = 0; i < g->outputs.n && code != SIB_OK; i++)
         sib_value_free(&out[i]);
     return code;

@@ -116,11 +116,13 @@ sib_code frame_open(frame *f, sib_error *err)
     return SIB_OK;
 }
 
-void frame_close(frame *f)
+void frame_close(frame *f, bool done)
 {
+    const graph *g = f->ex->g;
+    const graph_uses *uses = &f->ex->uses;
     if (!f->live)
         return;
-    for (uint32_t i = 0; i < f->ex->g->n_values; i++)
-        frame_drop(f, i);
+    for (uint32_t i = done ? uses->dying_at[g->n_nodes] : 0; i < g->n_values; i++)
+        frame_drop(f, uses->dying[i]);
     mem_free(atomic_exchange(&f->ex->spare_frame, (void *)f->live));
 }

@@ -69,8 +69,9 @@ typedef struct frame {
 /* Allocates the tables of f, whose other fields are set, or reuses those of an earlier run. Errors:
    SIB_ERR_MEMORY. */
 sib_code frame_open(frame *f, sib_error *err);
-/* Frees the values and keeps the tables for the next run. */
-void frame_close(frame *f);
+/* Frees the values and keeps the tables for the next run. done: all nodes ran, so that the values that the
+   last of them read are gone. */
+void frame_close(frame *f, bool done);
 /* Value v of the frame's graph, live or constant; borrowed. */
 sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_error *err);
 /* Sets value v to `made`, which it takes over. */

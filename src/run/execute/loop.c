@@ -96,7 +96,7 @@ static sib_code loop_begin(const frame *f, const node *n, control *c, int64_t li
 {
     body *b = &c->bodies[0];
     c->n_carried = n->inputs.n > 2 ? n->inputs.n - 2 : 0;
-    sib_code code = body_begin(b, f, spec_control(n).body, "body", c->n_carried + 2, err);
+    sib_code code = body_begin(b, f, c->spec.body, "body", c->n_carried + 2, err);
     if (code == SIB_OK && b->g->outputs.n < c->n_carried + 1)
         code = err_set(err, SIB_ERR_FORMAT,
                        "its body has %u outputs, fewer than the condition and %zu carried values",

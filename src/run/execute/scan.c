@@ -14,14 +14,13 @@ static sib_code scan_begin(control *c, scan_shape *s, const frame *f, const node
                            sib_error *err)
 {
     body *b = &c->bodies[0];
-    control_spec spec = spec_control(n);
-    int64_t scans = spec.num_scan_inputs;
+    int64_t scans = c->spec.num_scan_inputs;
     size_t given = n->inputs.n > first ? n->inputs.n - first : 0;
     if (scans < 1 || (size_t)scans > given)
         return err_set(err, SIB_ERR_FORMAT, "num_scan_inputs is %lld of %zu inputs", (long long)scans, given);
-    *s = (scan_shape){.n_scan = (size_t)scans, .in_backward = spec.scan_input_directions};
+    *s = (scan_shape){.n_scan = (size_t)scans, .in_backward = c->spec.scan_input_directions};
     c->n_carried = given - s->n_scan;
-    sib_code code = body_begin(b, f, spec.body, "body", given, err);
+    sib_code code = body_begin(b, f, c->spec.body, "body", given, err);
     if (code == SIB_OK && b->g->outputs.n < c->n_carried)
         code = err_set(err, SIB_ERR_FORMAT, "its body has %u outputs for %zu carried values", b->g->outputs.n,
                        c->n_carried);
@@ -97,10 +96,9 @@ static sib_code scan_all(frame *f, const node *n, control *c, sib_error *err)
     sib_code code = scan_begin(c, &s, f, n, 0, err);
     if (code != SIB_OK)
         return code;
-    control_spec spec = spec_control(n);
-    s.in_axes = spec.scan_input_axes;
-    s.out_axes = spec.scan_output_axes;
-    s.out_backward = spec.scan_output_directions;
+    s.in_axes = c->spec.scan_input_axes;
+    s.out_axes = c->spec.scan_output_axes;
+    s.out_backward = c->spec.scan_output_directions;
     for (size_t i = 0; i < c->n_carried && code == SIB_OK; i++)
         code = control_share(f, n, i, &c->carried[i], err);
     for (size_t i = 0; i < s.n_scan && code == SIB_OK; i++) {

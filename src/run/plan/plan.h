@@ -37,7 +37,7 @@ typedef enum plan_view {
 /* How the values of a graph are used; computed once per graph. */
 typedef struct graph_uses {
     node_id *last;      /* (n_values) last node that reads it; n_nodes for outputs, NO_NODE for none */
-    uint32_t *dying;    /* values in order of their last node */
+    uint32_t *dying;    /* (n_values) in order of their last node, then those that no node is the last of */
     uint32_t *dying_at; /* (n_nodes + 1) where those of a node begin in `dying` */
 } graph_uses;
 sib_code graph_uses_make(const graph *g, graph_uses *out, sib_error *err);

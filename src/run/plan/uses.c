@@ -49,9 +49,12 @@ sib_code graph_uses_make(const graph *g, graph_uses *out, sib_error *err)
             out->dying_at[out->last[i] + 1]++;
     for (uint32_t i = 0; i < g->n_nodes; i++)
         out->dying_at[i + 1] += out->dying_at[i];
+    uint32_t rest = out->dying_at[g->n_nodes];
     for (uint32_t i = 0; i < g->n_values; i++)
         if (out->last[i] < g->n_nodes)
             out->dying[out->dying_at[out->last[i]]++] = i;
+        else
+            out->dying[rest++] = i;
     for (uint32_t i = g->n_nodes; i > 0; i--)
         out->dying_at[i] = out->dying_at[i - 1];
     out->dying_at[0] = 0;
