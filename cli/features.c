@@ -206,16 +206,24 @@ static void warning_to_json(void *context, const char *sentence)
     json_array_append_new(context, cli_json_text(sentence));
 }
 
-static json_t *job_times(const feature_job *job, double total)
+/* Seconds of the work on a recording. */
+static double total_seconds(const feature_job *job)
 {
+    return job->decode_seconds + job->summary.compute_seconds + job->summary.write_seconds;
+}
+
+static json_t *job_times(const feature_job *job)
+{
+    const sib_recording_summary *r = &job->summary;
     return json_pack("{s:f, s:f, s:f, s:f}", "decode_seconds", job->decode_seconds, "features_seconds",
-                     job->compute_seconds, "write_seconds", job->write_seconds, "total_seconds", total);
+                     r->compute_seconds, "write_seconds", r->write_seconds, "total_seconds",
+                     total_seconds(job));
 }
 
 static json_t *job_to_json(const feature_job *job, const settings *s, const feature_tools *tools)
 {
     double seconds = (double)job->n_samples / SAMPLE_RATE;
-    double total = job->decode_seconds + job->compute_seconds + job->write_seconds;
+    const sib_recording_summary *r = &job->summary;
     json_t *j = json_object();
     json_object_set_new(j, "input", cli_json_text(job->in));
     if (!job->done) {
@@ -234,30 +242,30 @@ static json_t *job_to_json(const feature_job *job, const settings *s, const feat
     json_object_set_new(j, "channels", json_integer(job->info.channels));
     json_object_set_new(j, "samples", json_integer((json_int_t)job->n_samples));
     json_object_set_new(j, "seconds", json_real(seconds));
-    json_object_set_new(j, "shape", json_pack("[I, I]", (json_int_t)job->bands, (json_int_t)job->frames));
-    json_object_set_new(j, "bands", json_integer((json_int_t)job->bands));
-    json_object_set_new(j, "frames", json_integer((json_int_t)job->frames));
-    json_object_set_new(j, "chunks", json_integer((json_int_t)job->chunks));
-    json_object_set_new(j, "frames_per_chunk", json_integer((json_int_t)job->frames_per_chunk));
+    json_object_set_new(j, "shape", json_pack("[I, I]", (json_int_t)r->bands, (json_int_t)r->frames));
+    json_object_set_new(j, "bands", json_integer((json_int_t)r->bands));
+    json_object_set_new(j, "frames", json_integer((json_int_t)r->frames));
+    json_object_set_new(j, "chunks", json_integer((json_int_t)r->chunks));
+    json_object_set_new(j, "frames_per_chunk", json_integer((json_int_t)r->frames_per_chunk));
     json_object_set_new(j, "preset", json_string(presets[s->preset]));
     json_object_set_new(j, "smooth", json_string(smoothings[s->smooth]));
-    json_object_set_new(j, "dtype", json_string(sib_dtype_name(job->dtype)));
-    json_object_set_new(j, "one", json_real(job->one));
+    json_object_set_new(j, "dtype", json_string(sib_dtype_name(r->dtype)));
+    json_object_set_new(j, "one", json_real(r->one));
     json_object_set_new(j, "precise", json_boolean(s->precise));
     json_object_set_new(j, "threads", json_integer(sib_pool_threads(tools->pool)));
     json_object_set_new(j, "cpu", json_string(sib_cpu_level_name()));
     json_object_set_new(j, "features",
-                        json_pack("{s:o, s:o, s:o}", "min", cli_json_number(job->minimum), "max",
-                                  cli_json_number(job->maximum), "mean", cli_json_number(job->mean)));
+                        json_pack("{s:o, s:o, s:o}", "min", cli_json_number(r->min), "max",
+                                  cli_json_number(r->max), "mean", cli_json_number(r->mean)));
     json_object_set_new(j, "audio",
-                        json_pack("{s:o, s:o, s:o, s:I, s:I}", "peak", cli_json_number(job->report.peak),
-                                  "rms", cli_json_number(job->report.rms), "dc_offset",
-                                  cli_json_number(job->report.dc_offset), "clipped_samples",
-                                  (json_int_t)job->report.n_clipped, "longest_silence_samples",
-                                  (json_int_t)job->report.longest_silence));
+                        json_pack("{s:o, s:o, s:o, s:I, s:I}", "peak", cli_json_number(r->audio.peak), "rms",
+                                  cli_json_number(r->audio.rms), "dc_offset",
+                                  cli_json_number(r->audio.dc_offset), "clipped_samples",
+                                  (json_int_t)r->audio.n_clipped, "longest_silence_samples",
+                                  (json_int_t)r->audio.longest_silence));
     json_object_set_new(j, "warnings", warnings);
-    json_object_set_new(j, "times", job_times(job, total));
-    json_object_set_new(j, "times_real_time", cli_json_number(seconds / total));
+    json_object_set_new(j, "times", job_times(job));
+    json_object_set_new(j, "times_real_time", cli_json_number(seconds / total_seconds(job)));
     return j;
 }
 
@@ -269,23 +277,24 @@ static void warning_to_text(void *context, const char *sentence)
 static void job_to_text(const feature_job *job, const settings *s, const feature_tools *tools, FILE *out)
 {
     double seconds = (double)job->n_samples / SAMPLE_RATE;
-    double total = job->decode_seconds + job->compute_seconds + job->write_seconds;
+    double total = total_seconds(job);
+    const sib_recording_summary *r = &job->summary;
     fprintf(out, "%s\n", job->title);
     fprintf(out, "  audio     %.3f s (%s, %d Hz, %d channel%s)\n", seconds, job->info.codec,
             (int)job->info.source_rate, (int)job->info.channels, job->info.channels == 1 ? "" : "s");
-    fprintf(out, "  features  %llu bands x %llu frames, %s, %s%s", (unsigned long long)job->bands,
-            (unsigned long long)job->frames, sib_dtype_name(job->dtype), presets[s->preset],
+    fprintf(out, "  features  %llu bands x %llu frames, %s, %s%s", (unsigned long long)r->bands,
+            (unsigned long long)r->frames, sib_dtype_name(r->dtype), presets[s->preset],
             s->precise ? ", precise" : "");
     if (s->chunk > 0)
-        fprintf(out, ", %zu chunk%s of %zu frames", job->chunks, job->chunks == 1 ? "" : "s",
-                job->frames_per_chunk);
-    fprintf(out, "\n  values    %.4f to %.4f, mean %.4f\n", job->minimum, job->maximum, job->mean);
+        fprintf(out, ", %zu chunk%s of %zu frames", r->chunks, r->chunks == 1 ? "" : "s",
+                r->frames_per_chunk);
+    fprintf(out, "\n  values    %.4f to %.4f, mean %.4f\n", r->min, r->max, r->mean);
     fprintf(out, "  written   %s\n", job->npy);
     if (job->png)
         fprintf(out, "  picture   %s\n", job->png);
     fprintf(out,
             "  time      %.1f ms: decode %.1f, features %.1f, write %.1f; %.0f x real time, %u thread%s\n",
-            1e3 * total, 1e3 * job->decode_seconds, 1e3 * job->compute_seconds, 1e3 * job->write_seconds,
+            1e3 * total, 1e3 * job->decode_seconds, 1e3 * r->compute_seconds, 1e3 * r->write_seconds,
             seconds / total, sib_pool_threads(tools->pool), sib_pool_threads(tools->pool) == 1 ? "" : "s");
     feature_job_warnings(job, warning_to_text, out);
 }

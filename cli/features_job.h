@@ -22,14 +22,9 @@ typedef struct feature_job {
     bool done;         /* else err says why not */
     sib_error err;
     sib_audio_info info;
-    sib_audio_report report; /* of the samples as decoded */
     size_t n_samples;
-    uint64_t bands, frames;          /* shape of the array */
-    size_t chunks, frames_per_chunk; /* 1 and all frames for a recording in one piece */
-    sib_dtype dtype;                 /* of the array */
-    double one;                      /* what 1.0 is in its elements */
-    double minimum, maximum, mean;   /* of the features */
-    double decode_seconds, compute_seconds, write_seconds;
+    sib_recording_summary summary; /* write_seconds: those of the picture too */
+    double decode_seconds;
 } feature_job;
 
 /* Fills the rest of `job`. On a failure nothing stands under the names of its outputs that was not there

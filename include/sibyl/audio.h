@@ -89,6 +89,16 @@ typedef struct sib_audio_report {
 
 SIB_API void sib_audio_inspect(const float *samples, size_t n_samples, sib_audio_report *out);
 
+/* The same for samples that arrive in parts. All zero at first; the other fields are private. */
+typedef struct sib_audio_meter {
+    sib_audio_report report; /* of the samples added so far */
+    double sum, squares;
+    uint64_t silence, run;
+    float last;
+} sib_audio_meter;
+
+SIB_API void sib_audio_meter_add(sib_audio_meter *meter, const float *samples, size_t n_samples);
+
 typedef enum sib_level {
     SIB_LEVEL_PEAK = 0, /* max |x| becomes `target` */
     SIB_LEVEL_RMS = 1   /* sqrt(mean x^2) becomes `target` */
@@ -99,6 +109,11 @@ typedef enum sib_level {
    SIB_ERR_VALUE names the first sample that is NaN or infinite, and changes nothing. */
 SIB_API sib_code sib_audio_normalize(float *samples, size_t n_samples, sib_level level, double target,
                                      sib_error *err);
+
+/* The factor by which sib_audio_normalize scales a recording of which `report` is the report: sample x becomes
+   (float)(x * *factor). Errors: as above. */
+SIB_API sib_code sib_audio_gain(const sib_audio_report *report, sib_level level, double target,
+                                double *factor, sib_error *err);
 
 /* ---- Padding and chunks -------------------------------------------------------------------------- */
 

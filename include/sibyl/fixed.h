@@ -41,6 +41,15 @@ SIB_API sib_code sib_fixed_int8(int32_t n_mels, sib_fixed_clamp clamp, sib_pool 
                                 size_t n_samples, size_t padding, int8_t *features, size_t row_stride,
                                 sib_error *err);
 
+/* Clamps features made with SIB_FIXED_CLAMP_NONE in place, as SIB_FIXED_CLAMP_WHOLE does: for a recording
+   computed in parts.
+   maximum:  of all int16 features of the recording.
+   features: (n_mels, n_frames), row b begins at features + b * row_stride. */
+SIB_API void sib_fixed_finish_int16(int32_t n_mels, int16_t maximum, int16_t *features, size_t n_frames,
+                                    size_t row_stride);
+SIB_API void sib_fixed_finish_int8(int32_t n_mels, int16_t maximum, int8_t *features, size_t n_frames,
+                                   size_t row_stride);
+
 #ifdef __cplusplus
 }
 #endif

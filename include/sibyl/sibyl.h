@@ -13,6 +13,7 @@
 #include <sibyl/import.h>
 #include <sibyl/job.h>
 #include <sibyl/model.h>
+#include <sibyl/npy_file.h>
 #include <sibyl/quantize.h>
 #include <sibyl/recording.h>
 #include <sibyl/session.h>

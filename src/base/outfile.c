@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,7 +23,7 @@ static void outfile_end(outfile *f)
 
 /* A device or pipe has no folder to rename in, so it is written directly. So is everything below /dev and
    /proc, where "/dev/stdout" may lead to a plain file, and renaming would replace the system's link. */
-static bool is_special(const char *path)
+bool outfile_is_special(const char *path)
 {
     struct stat st;
     if (strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0)
@@ -30,11 +31,11 @@ static bool is_special(const char *path)
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
-static int open_aside(outfile *f, size_t bytes)
+static int open_aside(outfile *f, size_t bytes, int access)
 {
     for (int i = 0; i < OUTFILE_TRIES; i++) {
         snprintf(f->aside, bytes, "%s.%ld.%d.part", f->path, (long)getpid(), i);
-        int fd = open(f->aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        int fd = open(f->aside, access | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd >= 0 || errno != EEXIST)
             return fd;
     }
@@ -57,11 +58,11 @@ sib_code outfile_begin(outfile *f, const char *path, sib_error *err)
         return err_set(err, SIB_ERR_IO, "%s: is a folder, expected a file name", path);
     }
     int fd;
-    if (is_special(path)) {
+    if (outfile_is_special(path)) {
         f->aside[0] = '\0';
         fd = open(path, O_WRONLY | O_CLOEXEC);
     } else {
-        fd = open_aside(f, bytes);
+        fd = open_aside(f, bytes, O_WRONLY);
     }
     if (fd < 0 || !(f->stream = fdopen(fd, "wb"))) {
         int cause = errno;
@@ -117,4 +118,51 @@ void outfile_abort(outfile *f)
     if (f->aside[0])
         unlink(f->aside);
     outfile_end(f);
+}
+
+/* ---- Unnamed files --------------------------------------------------------------------------------------- */
+
+sib_code outfile_unnamed(const char *path, int *fd, sib_error *err)
+{
+    const char *temporary = getenv("TMPDIR");
+    const char *folder = !outfile_is_special(path) ? "" : temporary && temporary[0] ? temporary : "/tmp";
+    const size_t bytes = strlen(folder) + strlen(path) + 64;
+    outfile f = {.path = mem_alloc(bytes, 1), .aside = mem_alloc(bytes, 1)};
+    sib_code code = SIB_OK;
+    *fd = -1;
+    if (!f.path || !f.aside) {
+        code = err_memory(err, bytes, "a file name");
+    } else {
+        snprintf(f.path, bytes, "%s%s", folder, folder[0] ? "/sibyl" : path);
+        *fd = open_aside(&f, bytes, O_RDWR);
+        if (*fd < 0)
+            code = err_set(err, SIB_ERR_IO, "%s: cannot be written: %s", f.path, strerror(errno));
+        else
+            unlink(f.aside);
+    }
+    outfile_end(&f);
+    return code;
+}
+
+sib_code outfile_write_at(int fd, const void *data, size_t n, uint64_t at, const char *path, sib_error *err)
+{
+    for (size_t done = 0; done < n;) {
+        const ssize_t more = pwrite(fd, (const char *)data + done, n - done, (off_t)(at + done));
+        if (more < 0 && errno != EINTR)
+            return err_set(err, SIB_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
+        done += more > 0 ? (size_t)more : 0;
+    }
+    return SIB_OK;
+}
+
+sib_code outfile_read_at(int fd, void *data, size_t n, uint64_t at, const char *path, sib_error *err)
+{
+    for (size_t done = 0; done < n;) {
+        const ssize_t more = pread(fd, (char *)data + done, n - done, (off_t)(at + done));
+        if (more == 0 || (more < 0 && errno != EINTR))
+            return err_set(err, SIB_ERR_IO, "%s: what was written aside cannot be read: %s", path,
+                           more ? strerror(errno) : "it ends early");
+        done += more > 0 ? (size_t)more : 0;
+    }
+    return SIB_OK;
 }

@@ -1,6 +1,6 @@
 /* A labelled image of features: title, plot, time axis below, frequency axis at the left, colour scale at the
    right. Everything is drawn on a canvas of palette indices, which is then written with libpng row by row. */
-#include <sibyl/features.h>
+#include "features/picture.h"
 
 #include "base/alloc.h"
 #include "base/c_locale.h"
@@ -43,12 +43,10 @@ typedef struct {
     size_t width, height;
 } canvas;
 
-/* The plot: features reduced to columns, and their positions. */
+/* The plot: the cells and their positions. */
 typedef struct {
     const sib_mel_spec *spec;
-    const float *features; /* (bands, frames) */
-    size_t bands, frames, row_stride;
-    size_t group, columns;       /* frames per column */
+    const picture_cells *cells;
     size_t x_scale, y_scale;     /* pixels per column and per band */
     size_t width, height;        /* of the plot */
     double low, high;            /* values at the ends of the colour scale */
@@ -116,7 +114,8 @@ static void step_label(char label[MAX_LABEL], double k, double step)
 
 static void time_axis(canvas *c, const picture *p)
 {
-    double rate = p->spec->sample_rate, per_column = (double)p->spec->hop_length * (double)p->group / rate;
+    double rate = p->spec->sample_rate,
+           per_column = (double)p->spec->hop_length * (double)p->cells->group / rate;
     double per_pixel = per_column / (double)p->x_scale, start = p->first_at / rate;
     double step = round_step(TIME_SPACING * per_pixel);
     size_t y = TOP + p->height;
@@ -139,7 +138,7 @@ static void frequency_axis(canvas *c, const picture *p)
 {
     size_t every = size_max(1, size_ceil_div(BAND_SPACING, p->y_scale));
     fill(c, LEFT - 1, TOP, 1, p->height, PALETTE_BLACK);
-    for (size_t row = 0; row < p->bands; row += every) {
+    for (size_t row = 0; row < p->cells->bands; row += every) {
         char label[MAX_LABEL];
         double hz = mel_band_hz(p->spec, p->first_band + (double)row);
         size_t y = TOP + p->height - row * p->y_scale - (p->y_scale + 1) / 2;
@@ -189,28 +188,42 @@ static void heading(canvas *c, const char *title)
 
 /* ---- Values ---- */
 
-/* Largest value of a group of frames; NaN where all are NaN. */
-static float cell(const picture *p, size_t band, size_t column)
+sib_code picture_cells_make(picture_cells *c, size_t bands, size_t frames, sib_error *err)
 {
-    const float *row = p->features + band * p->row_stride;
-    size_t begin = column * p->group, end = size_min(begin + p->group, p->frames);
-    float max = row[begin];
-    for (size_t t = begin + 1; t < end; t++)
-        if (row[t] > max || isnan(max))
-            max = row[t];
-    return max;
+    *c = (picture_cells){.bands = bands, .frames = frames, .group = size_ceil_div(frames, MAX_COLUMNS)};
+    c->columns = size_ceil_div(frames, c->group);
+    c->max = mem_alloc(bands * c->columns, sizeof *c->max);
+    if (!c->max)
+        return err_memory(err, bands * c->columns * sizeof *c->max, "a picture");
+    for (size_t i = 0; i < bands * c->columns; i++)
+        c->max[i] = NAN;
+    return SIB_OK;
+}
+
+void picture_cells_free(picture_cells *c)
+{
+    mem_free(c->max);
+    *c = (picture_cells){0};
+}
+
+void picture_cells_add(picture_cells *c, const float *features, size_t row_stride, size_t first, size_t count)
+{
+    for (size_t b = 0; b < c->bands; b++)
+        for (size_t t = 0; t < count; t++) {
+            float *max = c->max + b * c->columns + (first + t) / c->group;
+            const float x = features[b * row_stride + t];
+            if (x > *max || isnan(*max))
+                *max = x;
+        }
 }
 
 static void find_range(picture *p)
 {
     double low = INFINITY, high = -INFINITY;
-    for (size_t b = 0; b < p->bands; b++)
-        for (size_t column = 0; column < p->columns; column++) {
-            float v = cell(p, b, column);
-            if (isfinite(v)) {
-                low = fmin(low, v);
-                high = fmax(high, v);
-            }
+    for (size_t i = 0; i < p->cells->bands * p->cells->columns; i++)
+        if (isfinite(p->cells->max[i])) {
+            low = fmin(low, p->cells->max[i]);
+            high = fmax(high, p->cells->max[i]);
         }
     if (low > high)
         low = 0, high = 1;
@@ -234,10 +247,10 @@ static uint8_t colour_of(const picture *p, float v)
 
 static void plot(canvas *c, const picture *p)
 {
-    for (size_t b = 0; b < p->bands; b++)
-        for (size_t column = 0; column < p->columns; column++)
+    for (size_t b = 0; b < p->cells->bands; b++)
+        for (size_t column = 0; column < p->cells->columns; column++)
             fill(c, LEFT + column * p->x_scale, TOP + p->height - (b + 1) * p->y_scale, p->x_scale,
-                 p->y_scale, colour_of(p, cell(p, b, column)));
+                 p->y_scale, colour_of(p, p->cells->max[b * p->cells->columns + column]));
 }
 
 /* ---- The file ---- */
@@ -345,40 +358,24 @@ static sib_code write_png(const canvas *c, const char *path, sib_error *err)
 
 static sib_code lay_out(picture *p, canvas *c, sib_error *err)
 {
-    p->group = size_ceil_div(p->frames, MAX_COLUMNS);
-    p->columns = size_ceil_div(p->frames, p->group);
-    p->x_scale = size_max(1, WANTED_WIDTH / p->columns);
-    p->y_scale = size_max(1, WANTED_HEIGHT / p->bands);
-    p->width = p->columns * p->x_scale;
-    p->height = p->bands * p->y_scale;
+    p->x_scale = size_max(1, WANTED_WIDTH / p->cells->columns);
+    p->y_scale = size_max(1, WANTED_HEIGHT / p->cells->bands);
+    p->width = p->cells->columns * p->x_scale;
+    p->height = p->cells->bands * p->y_scale;
     c->width = LEFT + p->width + RIGHT;
     c->height = TOP + p->height + BOTTOM;
     c->pixels = mem_alloc(c->width, c->height);
     return c->pixels ? SIB_OK : err_memory(err, c->width * c->height, "a picture");
 }
 
-sib_code sib_mel_write_png(const sib_mel *mel, const float *features, size_t bands, size_t frames,
-                           size_t row_stride, const char *title, const char *path, sib_error *err)
+sib_code picture_write(const sib_mel *mel, const picture_cells *cells, const char *title, const char *path,
+                       sib_error *err)
 {
     const sib_mel_spec *spec = sib_mel_get_spec(mel);
-    if (bands == 0 || frames == 0)
-        return err_set(
-            err, SIB_ERR_ARGUMENT,
-            "%s: features of %zu bands and %zu frames make no picture, at least 1 of each is needed", path,
-            bands, frames);
-    if (bands > (size_t)spec->n_mels || row_stride < frames)
-        return err_set(
-            err, SIB_ERR_ARGUMENT,
-            "%s: features of %zu bands and %zu frames with rows %zu apart, expected at most %d bands "
-            "and rows at least %zu apart",
-            path, bands, frames, row_stride, (int)spec->n_mels, frames);
     /* A VALID 3 x 3 average drops one band and one frame at each side. */
-    double lost = (double)((size_t)spec->n_mels - bands) / 2;
+    double lost = (double)((size_t)spec->n_mels - cells->bands) / 2;
     picture p = {.spec = spec,
-                 .features = features,
-                 .bands = bands,
-                 .frames = frames,
-                 .row_stride = row_stride,
+                 .cells = cells,
                  .first_band = lost,
                  .first_at = lost * spec->hop_length +
                              (spec->framing == SIB_FRAMING_WHOLE ? spec->win_length / 2.0 : 0)};
@@ -402,5 +399,30 @@ sib_code sib_mel_write_png(const sib_mel *mel, const float *features, size_t ban
     c_locale_leave(&locale);
     code = write_png(&c, path, err);
     mem_free(c.pixels);
+    return code;
+}
+
+sib_code sib_mel_write_png(const sib_mel *mel, const float *features, size_t bands, size_t frames,
+                           size_t row_stride, const char *title, const char *path, sib_error *err)
+{
+    const sib_mel_spec *spec = sib_mel_get_spec(mel);
+    if (bands == 0 || frames == 0)
+        return err_set(
+            err, SIB_ERR_ARGUMENT,
+            "%s: features of %zu bands and %zu frames make no picture, at least 1 of each is needed", path,
+            bands, frames);
+    if (bands > (size_t)spec->n_mels || row_stride < frames)
+        return err_set(
+            err, SIB_ERR_ARGUMENT,
+            "%s: features of %zu bands and %zu frames with rows %zu apart, expected at most %d bands "
+            "and rows at least %zu apart",
+            path, bands, frames, row_stride, (int)spec->n_mels, frames);
+    picture_cells cells;
+    sib_code code = picture_cells_make(&cells, bands, frames, err);
+    if (code != SIB_OK)
+        return code;
+    picture_cells_add(&cells, features, row_stride, 0, frames);
+    code = picture_write(mel, &cells, title, path, err);
+    picture_cells_free(&cells);
     return code;
 }

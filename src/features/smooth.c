@@ -23,25 +23,23 @@ static void column_sums(const float *in, size_t in_stride, size_t begin, size_t 
 }
 
 void smooth_row(sib_smooth mode, const float *in, size_t rows, size_t columns, size_t in_stride, float min,
-                size_t r, float *out)
+                size_t r, size_t first, size_t count, float *out)
 {
     /* Result column c is the average over those of the input columns c - before .. c + after that exist;
        likewise rows. */
     const size_t before = mode == SIB_SMOOTH_SAME, after = mode == SIB_SMOOTH_SAME ? 1 : 2;
-    const size_t out_columns = mode == SIB_SMOOTH_SAME ? columns : columns - 2;
     const size_t top = r >= before ? r - before : 0, bottom = size_min(r + after + 1, rows);
     float sums[TILE + 2];
-    for (size_t first = 0; first < out_columns; first += TILE) {
-        const size_t count = size_min(TILE, out_columns - first);
-        const size_t left = first >= before ? first - before : 0,
-                     right = size_min(first + count + after, columns);
+    for (size_t begin = first; begin < first + count; begin += TILE) {
+        const size_t end = size_min(begin + TILE, first + count);
+        const size_t left = begin >= before ? begin - before : 0, right = size_min(end + after, columns);
         column_sums(in, in_stride, top, bottom, left, right - left, min, sums);
-        for (size_t c = first; c < first + count; c++) {
+        for (size_t c = begin; c < end; c++) {
             const size_t lo = c >= before ? c - before : 0, hi = size_min(c + after + 1, columns);
             float sum = 0;
             for (size_t t = lo; t < hi; t++)
                 sum += sums[t - left];
-            out[c] = sum / (float)((bottom - top) * (hi - lo));
+            out[c - first] = sum / (float)((bottom - top) * (hi - lo));
         }
     }
 }
@@ -62,7 +60,8 @@ sib_code sib_smooth3x3(sib_smooth mode, const float *in, size_t rows, size_t col
         if (mode == SIB_SMOOTH_NONE)
             memcpy(out + r * out_stride, in + r * in_stride, columns * sizeof *out);
         else
-            smooth_row(mode, in, rows, columns, in_stride, -INFINITY, r, out + r * out_stride);
+            smooth_row(mode, in, rows, columns, in_stride, -INFINITY, r, 0, columns - lost,
+                       out + r * out_stride);
     }
     return SIB_OK;
 }

@@ -4,9 +4,10 @@
 
 #include <sibyl/features.h>
 
-/* Row r of the result: out (columns, or columns - 2 for VALID) from in (rows, columns) with row stride
-   in_stride, each value first raised to at least `min`. For VALID, r counts the rows of the result. */
+/* Columns first .. first + count - 1 of row r of the result: out (count) from in (rows, columns) with row
+   stride in_stride, each value first raised to at least `min`. The result of VALID has two rows and columns
+   fewer; r and first count those of the result. */
 void smooth_row(sib_smooth mode, const float *in, size_t rows, size_t columns, size_t in_stride, float min,
-                size_t r, float *out);
+                size_t r, size_t first, size_t count, float *out);
 
 #endif

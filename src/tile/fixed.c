@@ -222,3 +222,20 @@ sib_code sib_fixed_int8(int32_t n_mels, sib_fixed_clamp clamp, sib_pool *pool, c
         .clamp = clamp, .samples = samples, .n = n_samples, .narrow = features, .stride = row_stride};
     return compute(&j, n_mels, pool, padding, err);
 }
+
+void sib_fixed_finish_int16(int32_t n_mels, int16_t maximum, int16_t *features, size_t n_frames,
+                            size_t row_stride)
+{
+    fixed_job j = {.bank = bank_of(n_mels, NULL), .maximum = maximum, .wide = features, .stride = row_stride};
+    if (j.bank)
+        clamp_block(&j, 0, n_frames, 0);
+}
+
+void sib_fixed_finish_int8(int32_t n_mels, int16_t maximum, int8_t *features, size_t n_frames,
+                           size_t row_stride)
+{
+    fixed_job j = {
+        .bank = bank_of(n_mels, NULL), .maximum = maximum, .narrow = features, .stride = row_stride};
+    if (j.bank)
+        clamp_block(&j, 0, n_frames, 0);
+}

@@ -58,6 +58,29 @@ TEST(clipping_is_runs_at_full_scale)
     }
 }
 
+/* Parts that cut runs of silence and of clipped samples give the report of all samples. */
+TEST(parts_add_up)
+{
+    const float values[] = {0, 1, 1, 1, 0, 0, -1, -1, 0.25f, NAN, 1, INFINITY, INFINITY};
+    check_random r = {3};
+    float x[200];
+    for (size_t i = 0; i < 200; i++)
+        x[i] = values[check_u64(&r) % 13];
+    sib_audio_report want;
+    sib_audio_inspect(x, 200, &want);
+    for (size_t part = 1; part < 40; part++) {
+        sib_audio_meter meter = {0};
+        for (size_t at = 0; at < 200; at += part)
+            sib_audio_meter_add(&meter, x + at, 200 - at < part ? 200 - at : part);
+        const sib_audio_report *got = &meter.report;
+        assert_true(got->n_samples == 200 && got->peak == want.peak && got->rms == want.rms &&
+                    got->dc_offset == want.dc_offset && got->n_nan == want.n_nan &&
+                    got->n_infinite == want.n_infinite && got->first_bad == want.first_bad &&
+                    got->n_clipped == want.n_clipped && got->longest_silence == want.longest_silence &&
+                    got->silent == want.silent && got->clipped == want.clipped && got->dc == want.dc);
+    }
+}
+
 TEST(silence_is_counted_in_runs)
 {
     const float step = 1.0f / 32768;

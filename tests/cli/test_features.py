@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import unittest
+import wave
 
 from command import COMMAND, RATE, sibyl, tone, write_wav, read_npy, Case, w
 
@@ -52,6 +53,21 @@ class Features(Case):
     def test_long_recordings(self):
         self.done("features", "a.wav", "--max-seconds", 1)
         self.fails(1, ["a.wav", "longer than 0.5 s"], "features", "a.wav", "--max-seconds", 0.5)
+
+    def test_memory_of_long_recordings_is_bounded(self):
+        """45 minutes, of which samples and features take 259 MB."""
+        with wave.open(str(self.folder / "long.wav"), "wb") as long:
+            long.setparams((1, 2, RATE, 0, "NONE", None))
+            for _ in range(45):
+                long.writeframes(os.urandom(2 * RATE * 60))
+        process = subprocess.Popen([COMMAND, "features", "long.wav", "--threads", "2"], cwd=self.folder, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(process.returncode, 0)
+        self.assertLess(usage.ru_maxrss, 100 * 1024)
+        with open(self.folder / "long.npy", "rb") as f:
+            self.assertIn(b"(80, 270000)", f.read(128))
+        self.assertEqual(self.names(), ["a.wav", "long.npy", "long.wav"])
 
     def test_fixed_point_is_near(self):
         self.done("features", "a.wav", "-o", "f.npy")

@@ -1,5 +1,7 @@
 #include "folder.h"
 
+#include <sibyl/npy_file.h>
+
 /* ---- Round trips --------------------------------------------------------------------------------- */
 
 static void check_round_trip(const sib_tensor *t)
@@ -402,6 +404,86 @@ TEST(allocations)
     const char *path = write_file("in.npy", bytes, n);
     sib_tensor *back;
     CHECK_EVERY_ALLOCATION(sib_npy_load(path, &back, &err), sib_tensor_free(&back));
+}
+
+/* An array of blocks in any order, some of them not dense, equals the array written at once; a pipe gets it too. */
+TEST(blocks)
+{
+    const int64_t dims[3] = {4, 5, 6};
+    const struct {
+        int64_t begin[3], count[3];
+    } parts[] = {{{2, 0, 0}, {2, 5, 6}}, {{0, 3, 0}, {2, 2, 6}}, {{1, 0, 0}, {1, 3, 6}},
+                 {{0, 0, 4}, {1, 3, 2}}, {{0, 0, 0}, {1, 3, 4}}, {{0, 0, 0}, {0, 5, 6}}};
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *t, *loaded;
+    CHECK_OK(sib_tensor_create(SIB_I16, 3, dims, &t, &err), err);
+    for (int16_t i = 0; i < 120; i++)
+        ((int16_t *)sib_tensor_data(t))[i] = (int16_t)(i + 1);
+    for (size_t leave = 0; leave < 7; leave++) {
+        const char *path = file_in_folder("blocks.npy");
+        sib_npy_file *file;
+        CHECK_OK(sib_npy_create(path, SIB_I16, 3, dims, &file, &err), err);
+        for (size_t p = 0; p < 6; p++) {
+            sib_tensor *view[4] = {t};
+            for (int a = 0; a < 3; a++)
+                CHECK_OK(
+                    sib_tensor_slice(view[a], a, parts[p].begin[a], parts[p].count[a], 1, &view[a + 1], &err),
+                    err);
+            if (p != leave)
+                CHECK_OK(sib_npy_put(file, view[3], parts[p].begin, &err), err);
+            for (int a = 1; a < 4; a++)
+                sib_tensor_free(&view[a]);
+        }
+        CHECK_OK(sib_npy_finish(&file, &err), err);
+        assert_null(file);
+        CHECK_OK(sib_npy_load(path, &loaded, &err), err);
+        assert_true(sib_tensor_dtype(loaded) == SIB_I16 && sib_tensor_count(loaded) == 120);
+        for (int64_t i = 0; i < 120; i++) {
+            const int64_t at[3] = {i / 30, i / 6 % 5, i % 6};
+            bool left = leave < 6;
+            for (int a = 0; left && a < 3; a++)
+                left =
+                    at[a] >= parts[leave].begin[a] && at[a] < parts[leave].begin[a] + parts[leave].count[a];
+            assert_int_equal(((const int16_t *)sib_tensor_data(loaded))[i], left ? 0 : i + 1);
+        }
+        sib_tensor_free(&loaded);
+        unlink(path);
+    }
+    sib_tensor_free(&t);
+}
+
+TEST(blocks_that_fail)
+{
+    const int64_t dims[2] = {3, 4}, huge[2] = {INT64_MAX / 4, 2}, row[2] = {1, 4}, start[2] = {2, 0},
+                  beyond[2] = {3, 0}, before[2] = {-1, 0};
+    const char *path = file_in_folder("blocks.npy");
+    const int files = files_in_folder();
+    sib_error err = SIB_ERROR_INIT;
+    sib_tensor *t, *other;
+    sib_npy_file *file;
+    CHECK_OK(sib_tensor_create(SIB_F32, 2, row, &t, &err), err);
+    CHECK_OK(sib_tensor_create(SIB_F64, 2, row, &other, &err), err);
+    CHECK_FAILS(sib_npy_create(path, SIB_STRING, 2, dims, &file, &err), SIB_ERR_UNSUPPORTED, err, "string");
+    CHECK_FAILS(sib_npy_create(path, SIB_I4, 2, dims, &file, &err), SIB_ERR_UNSUPPORTED, err, "int4");
+    CHECK_FAILS(sib_npy_create(path, SIB_F64, 2, huge, &file, &err), SIB_ERR_SIZE, err, "");
+    CHECK_FAILS(sib_npy_create("/nowhere/x.npy", SIB_F32, 2, dims, &file, &err), SIB_ERR_IO, err,
+                "/nowhere/x.npy");
+    assert_null(file);
+    CHECK_OK(sib_npy_create(path, SIB_F32, 2, dims, &file, &err), err);
+    CHECK_FAILS(sib_npy_put(file, other, start, &err), SIB_ERR_ARGUMENT, err, "another type");
+    CHECK_FAILS(sib_npy_put(file, t, beyond, &err), SIB_ERR_ARGUMENT, err, "exceeds");
+    CHECK_FAILS(sib_npy_put(file, t, before, &err), SIB_ERR_ARGUMENT, err, "exceeds");
+    CHECK_OK(sib_npy_put(file, t, start, &err), err);
+    sib_npy_discard(&file);
+    assert_null(file);
+    sib_npy_discard(&file);
+    assert_int_equal(files_in_folder(), files);
+    CHECK_OK(sib_npy_create("/dev/full", SIB_F32, 2, dims, &file, &err), err);
+    CHECK_OK(sib_npy_put(file, t, start, &err), err);
+    CHECK_FAILS(sib_npy_finish(&file, &err), SIB_ERR_IO, err, "/dev/full: cannot be written: No space left");
+    assert_null(file);
+    sib_tensor_free(&t);
+    sib_tensor_free(&other);
 }
 
 TEST_FIXTURE(make_folder, drop_folder)

@@ -75,6 +75,33 @@ TEST(test_recordings)
     sib_pool_free(&pool);
 }
 
+/* The clamp after the fact equals the clamp at once. */
+TEST(test_finish)
+{
+    static int16_t want[BANDS * STRIDE], got[BANDS * STRIDE];
+    static int16_t loud[N]; /* then silent: far below the maximum */
+    static int8_t want_narrow[BANDS * STRIDE], got_narrow[BANDS * STRIDE];
+    const size_t frames = N / TILE_HOP_SAMPLES, first = frames / 3;
+    sib_error err = SIB_ERROR_INIT;
+    for (size_t i = 0; i < N / 2; i++)
+        loud[i] = i / 9 % 2 ? 30000 : -30000;
+    CHECK_OK(sib_fixed_int16(BANDS, SIB_FIXED_CLAMP_WHOLE, NULL, loud, N, 0, want, STRIDE, &err), err);
+    CHECK_OK(sib_fixed_int8(BANDS, SIB_FIXED_CLAMP_WHOLE, NULL, loud, N, 0, want_narrow, STRIDE, &err), err);
+    CHECK_OK(sib_fixed_int16(BANDS, SIB_FIXED_CLAMP_NONE, NULL, loud, N, 0, got, STRIDE, &err), err);
+    CHECK_OK(sib_fixed_int8(BANDS, SIB_FIXED_CLAMP_NONE, NULL, loud, N, 0, got_narrow, STRIDE, &err), err);
+    assert_memory_not_equal(got, want, sizeof want);
+    int16_t maximum = INT16_MIN;
+    for (size_t m = 0; m < BANDS; m++)
+        for (size_t t = 0; t < frames; t++)
+            maximum = got[m * STRIDE + t] > maximum ? got[m * STRIDE + t] : maximum;
+    sib_fixed_finish_int16(BANDS, maximum, got, first, STRIDE);
+    sib_fixed_finish_int16(BANDS, maximum, got + first, frames - first, STRIDE);
+    sib_fixed_finish_int8(BANDS, maximum, got_narrow, first, STRIDE);
+    sib_fixed_finish_int8(BANDS, maximum, got_narrow + first, frames - first, STRIDE);
+    assert_memory_equal(got, want, sizeof want);
+    assert_memory_equal(got_narrow, want_narrow, sizeof want_narrow);
+}
+
 TEST(test_refused)
 {
     sib_error err = SIB_ERROR_INIT;
