@@ -58,7 +58,8 @@ static inline void case_choose_backend(milli_case *c)
     if (b->claims(c->self, &c->step.view)) {
         c->step.backend = b;
         c->step.self = c->self;
-        CHECK_OK(b->prepare(c->self, &c->step.view, &c->step, &err), err);
+        if (b->prepare)
+            CHECK_OK(b->prepare(c->self, &c->step.view, &c->step, &err), err);
     } else {
         b->close(&c->self);
     }
@@ -168,7 +169,8 @@ static inline void case_free(milli_case *c)
     for (size_t i = 0; i < CASE_MAX_IN + CASE_MAX_OUT; i++)
         sib_value_free(&c->buffers[i].value);
     if (c->self) {
-        c->step.backend->release(&c->step);
+        if (c->step.backend->release)
+            c->step.backend->release(&c->step);
         c->step.backend->close(&c->self);
     }
     graph_free(&c->graph);
