@@ -257,8 +257,9 @@ static void multiply(const conv2d_int *i, const conv2d_call *c, const int_item *
     }
 }
 
-static void run_item(const conv2d_int *i, const conv2d_call *c, size_t index, float *scratch)
+static void run_item(const void *plan, const conv2d_call *c, size_t index, float *scratch)
 {
+    const conv2d_int *i = plan;
     const conv2d_plan *p = c->plan;
     const conv2d_axis *a = p->s.axis;
     int_item at = item_at(i, p, index);
@@ -282,28 +283,12 @@ static void run_item(const conv2d_int *i, const conv2d_call *c, size_t index, fl
 
 /* ---- The run ------------------------------------------------------------------------------------------- */
 
-typedef struct int_job {
-    const conv2d_int *i;
-    const conv2d_call *c;
-} int_job;
-
-static void run_items(void *context, size_t begin, size_t count, unsigned worker)
-{
-    const int_job *job = context;
-    float *scratch = job->c->scratch + worker * job->i->scratch_floats;
-    for (size_t item = begin; item < begin + count && !cancel_is_set(job->c->cancel); item++)
-        run_item(job->i, job->c, item, scratch);
-}
-
 void conv2d_int_run(const conv2d_int *i, const conv2d_call *c, sib_pool *pool)
 {
-    int_job job = {i, c};
+    const conv2d_items items = {c, i, run_item, i->items, i->scratch_floats, i->workers};
     SIB_ASSERT(i->tiles && i->workers >= 1);
     SIB_ASSERT(i->workers == 1 || i->workers <= sib_pool_threads(pool));
     SIB_ASSERT(c->w && mem_is_aligned(c->w, sizeof(float)));
     SIB_ASSERT(!i->scratch_floats || c->scratch);
-    if (i->workers == 1)
-        run_items(&job, 0, i->items, 0);
-    else
-        pool_run(pool, i->items, size_max(1, i->items / (4 * i->workers)), run_items, &job);
+    conv2d_run_items(&items, size_max(1, i->items / (4 * i->workers)), pool);
 }

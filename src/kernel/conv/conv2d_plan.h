@@ -143,6 +143,18 @@ void conv2d_run(const conv2d_call *c, sib_pool *pool);
 /* Max multiply-adds for which waking threads costs more than it saves. */
 #define CONV2D_ALONE_WORK 3e6
 
+/* Items of a call by one of its other methods. */
+typedef struct conv2d_items {
+    const conv2d_call *call;
+    const void *plan; /* of the method */
+    void (*run)(const void *plan, const conv2d_call *call, size_t item, float *scratch);
+    size_t n, scratch_floats; /* of one worker */
+    unsigned workers;         /* 1: the calling thread alone */
+} conv2d_items;
+
+/* Runs them in any order, `grain` at a time, until the call is cancelled. */
+void conv2d_run_items(const conv2d_items *items, size_t grain, sib_pool *pool);
+
 /* First of part `index` where n things are cut into `parts` whose sizes differ by at most one. */
 static inline size_t conv2d_cut(size_t n, size_t parts, size_t index)
 {

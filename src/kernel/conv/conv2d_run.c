@@ -411,3 +411,21 @@ void conv2d_run(const conv2d_call *c, sib_pool *pool)
     }
     pool_run(pool, p->items, size_max(1, p->items / (4 * (size_t)threads)), run_items, (void *)c);
 }
+
+/* ---- Other methods ------------------------------------------------------------------------------------- */
+
+static void run_some(void *context, size_t begin, size_t count, unsigned worker)
+{
+    const conv2d_items *items = context;
+    float *scratch = items->call->scratch + worker * items->scratch_floats;
+    for (size_t i = begin; i < begin + count && !cancel_is_set(items->call->cancel); i++)
+        items->run(items->plan, items->call, i, scratch);
+}
+
+void conv2d_run_items(const conv2d_items *items, size_t grain, sib_pool *pool)
+{
+    if (items->workers == 1)
+        run_some((void *)items, 0, items->n, 0);
+    else
+        pool_run(pool, items->n, grain, run_some, (void *)items);
+}

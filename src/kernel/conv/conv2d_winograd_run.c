@@ -260,8 +260,9 @@ static block block_at(const conv2d_winograd *i, const conv2d_call *c, size_t ind
     return b;
 }
 
-static void run_item(const conv2d_winograd *i, const conv2d_call *c, size_t item, float *scratch)
+static void run_item(const void *plan, const conv2d_call *c, size_t item, float *scratch)
 {
+    const conv2d_winograd *i = plan;
     const conv2d_plan *p = c->plan;
     const gemm_kernels *t = &p->table->gemm;
     size_t lanes = p->table->conv2d_winograd.lanes, part = item % i->m_blocks;
@@ -282,27 +283,11 @@ static void run_item(const conv2d_winograd *i, const conv2d_call *c, size_t item
 
 /* ---- The run ------------------------------------------------------------------------------------------- */
 
-typedef struct winograd_job {
-    const conv2d_winograd *i;
-    const conv2d_call *c;
-} winograd_job;
-
-static void run_items(void *context, size_t begin, size_t count, unsigned worker)
-{
-    const winograd_job *job = context;
-    float *scratch = job->c->scratch + worker * job->i->scratch_floats;
-    for (size_t item = begin; item < begin + count && !cancel_is_set(job->c->cancel); item++)
-        run_item(job->i, job->c, item, scratch);
-}
-
 void conv2d_winograd_run(const conv2d_winograd *i, const conv2d_call *c, sib_pool *pool)
 {
-    winograd_job job = {i, c};
+    const conv2d_items items = {c, i, run_item, i->items, i->scratch_floats, i->workers};
     SIB_ASSERT(i->form && i->workers >= 1);
     SIB_ASSERT(i->workers == 1 || i->workers <= sib_pool_threads(pool));
     SIB_ASSERT(c->w && c->scratch);
-    if (i->workers == 1)
-        run_items(&job, 0, i->items, 0);
-    else
-        pool_run(pool, i->items, 1, run_items, &job);
+    conv2d_run_items(&items, 1, pool);
 }
