@@ -6,6 +6,8 @@
 #ifndef KERNEL_ROWS_H
 #define KERNEL_ROWS_H
 
+#include "base/cpu.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -105,8 +107,9 @@ static inline bool rows_in_range(float var, double with_epsilon)
 void rows_norm_wide(const rows_norm *p, const float *x, float *y, float *mean, float *inverse);
 
 /* One per file of typed kernels. */
-void rows_types_c(rows_types *t);
-void rows_types_avx2(rows_types *t);
-void rows_types_avx512(rows_types *t);
+#define ROWS_TYPES_OF(with, constant, level) void rows_types_##level(rows_types *t);
+ROWS_TYPES_OF(, C, c)
+CPU_SIMD_LEVELS(ROWS_TYPES_OF, )
+#undef ROWS_TYPES_OF
 
 #endif
