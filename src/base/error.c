@@ -82,7 +82,7 @@ static sib_code set(sib_error *err, sib_code code, uint64_t offset, const char *
     return code;
 }
 
-sib_code err_set(sib_error *err, sib_code code, const char *format, ...)
+sib_code(err_set)(sib_error *err, sib_code code, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -91,7 +91,7 @@ sib_code err_set(sib_error *err, sib_code code, const char *format, ...)
     return code;
 }
 
-sib_code err_set_at(sib_error *err, sib_code code, uint64_t offset, const char *format, ...)
+sib_code(err_set_at)(sib_error *err, sib_code code, uint64_t offset, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -100,7 +100,7 @@ sib_code err_set_at(sib_error *err, sib_code code, uint64_t offset, const char *
     return code;
 }
 
-sib_code err_memory(sib_error *err, size_t bytes, const char *what)
+sib_code(err_memory)(sib_error *err, size_t bytes, const char *what)
 {
     return err_set(err, SIB_ERR_MEMORY, "out of memory: %zu bytes for %s", bytes, what);
 }
