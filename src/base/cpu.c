@@ -1,5 +1,8 @@
 #include "base/cpu.h"
 
+#if defined(SIBYL_X86)
+#include <cpuid.h>
+#endif
 #include <sibyl/base.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +14,15 @@ const char *cpu_level_name(cpu_level level)
     return level_names[level];
 }
 
+#if defined(SIBYL_X86)
+/* clang 14 has no name for it. */
+static bool has_f16c(void)
+{
+    unsigned a, b, c = 0, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
 int cpu_level_runs(cpu_level level)
 {
     switch (level) {
@@ -18,8 +30,7 @@ int cpu_level_runs(cpu_level level)
         return 1;
 #if defined(SIBYL_X86)
     case CPU_AVX2:
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-               __builtin_cpu_supports("f16c");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
     case CPU_AVX512:
         return cpu_level_runs(CPU_AVX2) && __builtin_cpu_supports("avx512f") &&
                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
