@@ -76,12 +76,12 @@ void bench_report_end(bench_report *report);
 /* The same noise for everybody: xorshift64*, uniform in [-1, 1). */
 double bench_uniform(uint64_t *state);
 
-/* The benchmarks; settings: a bench_settings. */
-int bench_features(const void *settings);
-int bench_conv1d(const void *settings);
-int bench_peak(const void *settings);
-int bench_models(const void *settings);
-int bench_whisper(const void *settings);
-int bench_first(const void *settings);
+/* The benchmarks; of: a bench_settings. */
+int bench_features(const void *of);
+int bench_conv1d(const void *of);
+int bench_peak(const void *of);
+int bench_models(const void *of);
+int bench_whisper(const void *of);
+int bench_first(const void *of);
 
 #endif

@@ -30,7 +30,7 @@ sib_code mapping_open_inside(const char *path, const char *folder, mapping **out
 /* Copies bytes. */
 sib_code mapping_copy(byte_span bytes, mapping **out, sib_error *err);
 void mapping_keep(mapping *m);
-/* Drops a reference. Usable as sib_release. */
-void mapping_release(void *m);
+/* Drops a reference to a mapping. Usable as sib_release. */
+void mapping_release(void *context);
 
 #endif

@@ -93,8 +93,8 @@ const char *pickle_kind_name(pickle_kind kind);
 
 /* Pushes a new value. */
 sib_code pickle_push(pickle *p, pickle_value v);
-/* Pushes value `index` once more. */
-sib_code pickle_push_index(pickle *p, uint32_t index);
+/* Pushes a value once more. value: its index. */
+sib_code pickle_push_index(pickle *p, uint32_t value);
 /* Reports that there is no memory for values. */
 sib_code pickle_no_memory(pickle *p);
 /* Appends to a list, tuple or dict. */

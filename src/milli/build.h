@@ -143,16 +143,16 @@ dim d_product(lowering *l, size_t n, const dim *dims); /* 1 for none */
 
 /* ---- Constants ------------------------------------------------------------------------------------- */
 
-mval m_constant(lowering *l, sib_tensor *t);                    /* takes ownership of t, also on failure */
-mval m_constant_ref(lowering *l, const sib_tensor *t);          /* t must outlive the graph (an attribute) */
-mval m_scalar(lowering *l, sib_dtype dtype, double value);      /* rounded or truncated to dtype */
-mval m_scalar_int(lowering *l, sib_dtype dtype, int64_t value); /* exact; wraps */
-mval m_scalar_like(lowering *l, mval x, double value);          /* of the dtype of x */
-mval m_int64s(lowering *l, size_t n, const int64_t *values);    /* [n] */
-mval m_floats(lowering *l, size_t n, const float *values);      /* float32 [n] */
-mval m_strings(lowering *l, size_t n, const sib_str *values);   /* [n] */
-mval m_dim_vector(lowering *l, size_t n, const dim *dims);      /* int64 [n], its elements known as dims */
-mval m_dim_scalar(lowering *l, dim d);                          /* int64 scalar */
+mval m_constant(lowering *l, sib_tensor *t);                     /* takes ownership of t, also on failure */
+mval m_constant_ref(lowering *l, const sib_tensor *t);           /* t must outlive the graph (an attribute) */
+mval m_scalar(lowering *l, sib_dtype dtype, double number);      /* rounded or truncated to dtype */
+mval m_scalar_int(lowering *l, sib_dtype dtype, int64_t number); /* exact; wraps */
+mval m_scalar_like(lowering *l, mval x, double number);          /* of the dtype of x */
+mval m_int64s(lowering *l, size_t n, const int64_t *values);     /* [n] */
+mval m_floats(lowering *l, size_t n, const float *values);       /* float32 [n] */
+mval m_strings(lowering *l, size_t n, const sib_str *values);    /* [n] */
+mval m_dim_vector(lowering *l, size_t n, const dim *dims);       /* int64 [n], its elements known as dims */
+mval m_dim_scalar(lowering *l, dim d);                           /* int64 scalar */
 mval m_filled(lowering *l, mval scalar, size_t rank, const dim *dims); /* the scalar expanded */
 mval m_iota(lowering *l, sib_dtype dtype, dim n);                      /* 0, 1, ... n - 1 */
 
@@ -250,9 +250,9 @@ mval m_slice_numbers(lowering *l, mval a, int axis, int64_t start, int64_t count
 mval m_reverse(lowering *l, mval a, int axis);
 mval m_concat(lowering *l, size_t n, const mval *items, int axis);
 mval m_stack(lowering *l, size_t n, const mval *items, int axis); /* along a new axis */
-/* before, after: (rank) values >= 0. value: scalar of the same dtype, MVAL_NONE for 0. */
-mval m_pad(lowering *l, mval a, const dim *before, const dim *after, mval value);
-mval m_pad_axis(lowering *l, mval a, int axis, dim before, dim after, mval value);
+/* before, after: (rank) values >= 0. filling: scalar of the same dtype, MVAL_NONE for 0. */
+mval m_pad(lowering *l, mval a, const dim *before, const dim *after, mval filling);
+mval m_pad_axis(lowering *l, mval a, int axis, dim before, dim after, mval filling);
 mval m_gather(lowering *l, mval a, mval indices, int axis); /* indices: any integer dtype, in [0, n) */
 mval m_wrap_index(lowering *l, mval indices, dim n);        /* negative indices count from the end; int64 */
 mval m_gather_nd(lowering *l, mval a, mval indices, int batch);
@@ -260,7 +260,7 @@ mval m_gather_elements(lowering *l, mval a, mval indices,
                        int axis); /* out[i..] = a[i.. with axis: indices[i..]] */
 mval m_scatter_nd(lowering *l, mval a, mval indices, mval updates,
                   const char *reduction); /* "none", "add", ... */
-mval m_tile(lowering *l, mval a, size_t rank, const dim *repeats);
+mval m_tile(lowering *l, mval a, size_t n, const dim *repeats);
 
 /* Sliding windows over the last n axes; see milli.def. before, after: dims; pad value: scalar, or
    MVAL_NONE for 0. */

@@ -59,12 +59,12 @@ typedef struct tensor_out {
     const graph *g; /* with value: whose metadata to write; NULL for none */
     value_id value;
 } tensor_out;
-void put_tensor(writer *w, const void *tensor_out_);
-void put_type(writer *w, const void *value_type_);
-void put_attribute(writer *w, const void *attribute_);
-void put_graph(writer *w, const void *graph_);
-/* Writes a SparseTensorProto of values, indices and dims. */
-void put_sparse(writer *w, const void *tensors);
+void put_tensor(writer *w, const void *what); /* a tensor_out */
+void put_type(writer *w, const void *what);   /* a value_type */
+void put_attribute(writer *w, const void *what);
+void put_graph(writer *w, const void *what);
+/* Writes a SparseTensorProto; what: the tensors of values, indices and dims. */
+void put_sparse(writer *w, const void *what);
 /* Index in w->props of the first entry of a node or value; n_props where there is none. */
 size_t writer_find_props(const writer *w, const graph *g, onnx_props_of of, uint32_t id);
 /* Writes the metadata of a node or value. */

@@ -76,6 +76,7 @@ static int sample(const opj_image_comp_t *c, size_t x, size_t y)
 
 static uint8_t clamped(double x)
 {
+    /* x >= 0 there. NOLINTNEXTLINE(bugprone-incorrect-roundings) */
     return x < 0 ? 0 : x > 255 ? 255 : (uint8_t)(x + 0.5);
 }
 

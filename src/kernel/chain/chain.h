@@ -64,10 +64,10 @@ bool chain_finish(chain *c);
 size_t chain_scratch(const chain *c, size_t count);
 /* Estimated nanoseconds per element. */
 double chain_cost(const chain *c);
-/* Elements [begin, begin + count) of the results, in row-major order. operands: memory of each chain_operand
+/* Elements [first, first + count) of the results, in row-major order. operands: memory of each chain_operand
    in the order they were added; results: the entire memory of each result. scratch: chain_scratch bytes,
    aligned to MEM_ALIGN. Returns SIZE_MAX, or the first element found whose integer divisor is 0. */
-size_t chain_run(const chain *c, const void *const *operands, void *const *results, size_t begin,
+size_t chain_run(const chain *c, const void *const *operands, void *const *results, size_t first,
                  size_t count, void *scratch);
 
 #endif

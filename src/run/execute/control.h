@@ -50,8 +50,8 @@ void body_free(body *b);
 /* Makes b ready to run g, attribute `which` of a node, in this frame. n_in: the required number of inputs,
    SIZE_MAX for any. Errors: SIB_ERR_FORMAT, SIB_ERR_MEMORY. */
 sib_code body_begin(body *b, const frame *f, const graph *g, const char *which, size_t n_in, sib_error *err);
-/* Runs it on b->in. turn: the iteration, for the names that taps see; < 0: no number in them. */
-sib_code body_run(body *b, const frame *f, const node *n, int64_t turn, sib_error *err);
+/* Runs it on b->in. iteration: its number, for the names that taps see; < 0: no number in them. */
+sib_code body_run(body *b, const frame *f, const node *n, int64_t iteration, sib_error *err);
 
 /* Number of spares kept for each value that a node of f makes. */
 unsigned control_most(const frame *f);

@@ -23,7 +23,7 @@ typedef struct instance {
 
 /* Errors: SIB_ERR_MEMORY. */
 sib_code instance_make(const segment *s, instance **out, sib_error *err);
-void instance_free(const segment *s, instance **in);
+void instance_free(const segment *s, instance **ip);
 
 /* Adds the values that existed before (live, by value of the source graph), and memory for those that
    outlive the segment. After a failure instance_clear must still be called. */

@@ -38,6 +38,7 @@ static bool same_attribute(const attribute *a, const attribute *b)
         return false;
     switch (a->kind) {
     case ATTR_FLOAT:
+        /* NaN is the same as itself, 0 not as -0. NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
         return !memcmp(&a->f, &b->f, sizeof a->f);
     case ATTR_INT:
         return a->i == b->i;
