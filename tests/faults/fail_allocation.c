@@ -4,9 +4,15 @@
                        counting begins when main() is near: calls of the dynamic linker are not counted
    SIBYL_FAIL_COUNT=f  the number of calls is written to file f when the process ends
 
+   A process that crashes, or is ended by SIGABRT, prints its call stack to stderr first: the marker "call stack:", then a
+   line per frame, library(function+offset) [address].
+
    glibc only: its __libc_ functions do the work, so that nothing has to be looked up while memory is asked for. */
+#define _GNU_SOURCE /* registers of a signal */
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 void *__libc_malloc(size_t bytes);
@@ -25,8 +32,36 @@ static atomic_ulong calls;
 static unsigned long fail_at; /* 0: none */
 static bool counting;
 
+static void crashed(int number, siginfo_t *info, void *context)
+{
+    static const char marker[] = "call stack:\n";
+    void *frames[64];
+    int n = 0;
+    (void)info, (void)context;
+    counting = false;
+#if defined(__x86_64__)
+    /* a call of a null pointer: its stack cannot be followed, but begins with the address of the caller */
+    const greg_t *registers = ((const ucontext_t *)context)->uc_mcontext.gregs;
+    if (registers[REG_RIP] == 0)
+        memcpy(&frames[n++], (const void *)registers[REG_RSP], sizeof *frames);
+    else
+        frames[n++] = (void *)registers[REG_RIP];
+#endif
+    n += backtrace(frames + n, 63);
+    if (write(STDERR_FILENO, marker, sizeof marker - 1) > 0)
+        backtrace_symbols_fd(frames, n, STDERR_FILENO);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
 __attribute__((constructor)) static void begin(void)
 {
+    const struct sigaction action = {.sa_sigaction = crashed, .sa_flags = SA_SIGINFO};
+    const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    void *frame;
+    backtrace(&frame, 1); /* its first call loads a library */
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        sigaction(signals[i], &action, NULL);
     const char *at = getenv("SIBYL_FAIL_AT");
     fail_at = at ? strtoul(at, NULL, 10) : 0;
     counting = true;

@@ -1,6 +1,7 @@
 """The n-th allocation of the whole process fails, in FFmpeg, PCRE2 or jansson as in Sibyl: a run then ends with an exit
 code that is not 0, a message and no file left behind, or with the output that it has without the fault; it never crashes,
-hangs or gives other output.
+hangs or gives other output. The exceptions are KNOWN: libraries that follow pointers which they did not get, between our
+call and their return.
 
 $SIBYL_FAULT is the library that makes it fail (fail_allocation.c). A run has a few hundred to a hundred thousand
 allocations: SAMPLES of them are tried for each command, at equal distances, all of them with SIBYL_FAULTS=all. Arguments name the
@@ -12,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,16 @@ DIGITS = SOURCE / "assets" / "digits"
 SAMPLES = 60
 SECONDS = 30  # of a run that takes under 1; beyond it hangs
 PIXELS = [(17 * i) % 256 for i in range(4 * 4 * 3)]
+
+# Where runs of a scenario may end inside a library, with its version where all allocations were tried and the calls of ours
+# they were in. The code there is the library's alone: each call of ours has arguments that are checked, and the same calls
+# with memory give the output.
+KNOWN = {
+    "features_mp3": "libavformat",  # FFmpeg 5.1.9, 1 of 537: reads an ID3v2 tag, in avformat_open_input
+    "features_opus": "libavformat",  # 3 of 715: pages of Ogg, in avformat_open_input and avformat_find_stream_info; one hangs
+    "features_m4a": "libavcodec",  # 3 of 435: transforms of AAC that could not be made, in avformat_find_stream_info
+    "image_jp2": "libopenjp2",  # OpenJPEG 2.5.0, 85 of 642: blocks of coefficients, in opj_decode
+}
 
 Outcome = collections.namedtuple("Outcome", "code text files message")
 
@@ -62,14 +74,26 @@ class Allocation(unittest.TestCase):
         environment = os.environ | {"LD_PRELOAD": FAULT, "SIBYL_FAIL_COUNT": str(count)}
         if at:
             environment["SIBYL_FAIL_AT"] = str(at)
+        process = subprocess.Popen([COMMAND, *map(str, arguments)], cwd=out, env=environment, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
-            result = subprocess.run([COMMAND, *map(str, arguments)], cwd=out, env=environment, stdin=subprocess.DEVNULL,
-                                    capture_output=True, timeout=SECONDS)
+            text, message = process.communicate(timeout=SECONDS)
+            code = process.returncode
         except subprocess.TimeoutExpired:
-            return Outcome("hang", b"", {}, b""), 0
-        text = re.sub(rb"\n  time .*| in [0-9.]+ s.*|\n[0-9.]+ ms\n", b"", result.stdout)  # how long it took
+            process.send_signal(signal.SIGABRT)
+            text, message = process.communicate()
+            code = "hang"
+        text = re.sub(rb"\n  time .*| in [0-9.]+ s.*|\n[0-9.]+ ms\n", b"", text)  # how long it took
         n = int(count.read_text()) if count.exists() else 0
-        return Outcome(result.returncode, text, tree(out), result.stderr), n
+        return Outcome(code, text, tree(out), message), n
+
+    @staticmethod
+    def crashed_in(message):
+        """The library, without its version, of the innermost frame of a call stack that is neither ours nor libc's."""
+        frames = re.findall(r"([^/\s(]+)\([^)]*\) ?\[0x", message.decode(errors="replace").partition("call stack:")[2])
+        libraries = [f.split(".so")[0] for f in frames]
+        passed = (Path(FAULT).name.split(".so")[0], "libc")
+        return next((x for x in libraries if x not in passed), "an unknown place")
 
     def sweep(self, name, arguments, may_leave=()):
         """may_leave: files that may be there after a failure, complete."""
@@ -83,7 +107,8 @@ class Allocation(unittest.TestCase):
         for at in range(1, n + 1, step):
             found, _ = self.run_once(arguments, at)
             if found.code == "hang" or found.code < 0:
-                what = "hang" if found.code == "hang" else f"signal {-found.code}"
+                place = self.crashed_in(found.message)
+                what = f"known, in {place}" if KNOWN.get(name) == place else f"crash or hang in {place}"
             elif found.code == 0:
                 what = "same output" if found[1:3] == good[1:3] else "other output"
             elif any(k not in may_leave or data != good.files[k] for k, data in found.files.items()):
@@ -91,7 +116,7 @@ class Allocation(unittest.TestCase):
             else:
                 what = "message" if found.message.startswith(b"sibyl: ") else "no message"
             outcomes[what] += 1
-            if what not in ("same output", "message"):
+            if what not in ("same output", "message") and not what.startswith("known"):
                 wrong.append(f"{name}: allocation {at} of {n}: {what}, exit code {found.code}, {found.message.decode(errors='replace')[:300]!r}")
         print(f"{name}: {sum(outcomes.values())} of {n} allocations: {dict(outcomes)}", flush=True)
         if wrong:
@@ -112,8 +137,14 @@ class Allocation(unittest.TestCase):
     def test_features_of_flac(self):
         self.features_of("flac")
 
-    # mp3, m4a, opus and JPEG 2000 are left out: FFmpeg 5.1 and OpenJPEG 2.5 follow pointers that they did not get at a few
-    # places of their own, before they come back to Sibyl.
+    def test_features_of_mp3(self):
+        self.features_of("mp3")
+
+    def test_features_of_m4a(self):
+        self.features_of("m4a")
+
+    def test_features_of_opus(self):
+        self.features_of("opus")
 
     # ---- import, transcribe, job ----
 
@@ -172,6 +203,9 @@ class Allocation(unittest.TestCase):
 
     def test_bmp(self):
         self.image("bmp")
+
+    def test_jpeg2000(self):
+        self.image("jp2")
 
     def test_pnm(self):
         self.image("ppm")
