@@ -106,7 +106,7 @@ check: need-check all
 	tools/check-includes.py
 	tools/check-links.py build/$(PRESET)
 	tools/check-headers.sh
-	tools/analyse.sh
+	tools/analyse.py build/$(PRESET)
 
 format: need-check
 	clang-format -i $$(tools/sources.sh)

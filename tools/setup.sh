@@ -13,7 +13,7 @@ test="$build ccache libcmocka-dev g++ ffmpeg python3 libonnx-testdata mlir-14-to
 python="$test python3-dev python3-venv"
 peers="$python libfftw3-single3"
 train="python3 python3-venv ffmpeg libespeak-ng1 espeak-ng"
-check="$build g++ clang-format cppcheck python3"
+check="$build g++ clang-format clang-tidy cppcheck python3"
 cortex="gcc libc6-dev clang gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user gcc-arm-none-eabi qemu-system-arm ffmpeg python3"
 arm64="cmake ninja-build pkg-config python3 gcc-aarch64-linux-gnu qemu-user"
 

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""Static analysis of the library and the command by clang-tidy, GCC's analyzer and cppcheck: nothing may be found.
+
+A false finding is suppressed where it stands, with its reason. A check that finds nothing else is left out with its
+reason: clang-tidy's in .clang-tidy, the others' here. A file is read again only when it, a header that it includes,
+its command or the rules changed since it was clean; so the build must be up to date.
+
+usage: analyse.py [BUILD]          default: build/release
+"""
+import argparse
+import collections
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CPPCHECK_LEFT_OUT = {
+    "invalidPointerCast": "kernels see the bytes of tensors, which are aligned, as their elements",
+    "internalAstError": "cppcheck 2.10 cannot parse a compound literal within a conditional",
+    "missingIncludeSystem": "headers of the system are not read",
+    "uninitvar:*.inc.h": "the vector words that store are not known to write",
+}
+
+# GCC's analyzer follows paths too, within one function mostly: it reads the rooms that own what comes from files and users.
+GCC_ROOMS = re.compile(r"/(cli|src/(audio|base|import|job|onnx|tensor|text))/")
+GCC_LEFT_OUT = {
+    "null-argument": "as null-dereference",
+    "null-dereference": "GCC 12 takes for NULL what a call sets that fails in no such way",
+    "use-of-uninitialized-value": "GCC 12 takes what a called function sets through a pointer as not set",
+}
+
+
+def clang_tidy(unit):
+    return ["clang-tidy", "--quiet", unit.source, "--", *unit.flags, "-Wno-unknown-warning-option"]
+
+
+def gcc(unit):
+    return ["gcc", *unit.flags, "-O0", "-S", "-o", "/dev/null", "-fanalyzer", "-fdiagnostics-plain-output",
+            *(f"-Wno-analyzer-{name}" for name in GCC_LEFT_OUT), unit.source]
+
+
+def cppcheck(unit):
+    return ["cppcheck", "--enable=warning,performance,portability", "--inline-suppr", "--quiet", "--std=c11",
+            "--max-configs=1", *(f for f in unit.flags if re.match(r"-[DI](?!/usr/)", f)),
+            *(f"--suppress={name}" for name in CPPCHECK_LEFT_OUT),
+            "--template={file}:{line}:{column}: {severity}: {message} [{id}]", unit.source]
+
+
+TOOLS = {"clang-tidy": clang_tidy, "gcc": gcc, "cppcheck": cppcheck}
+
+Unit = collections.namedtuple("Unit", "source flags output")
+
+
+def units(build: pathlib.Path) -> list[Unit]:
+    """The sources of the library and the command. Of a kernel that is compiled for several CPU levels, the first."""
+    found, seen = [], set()
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        words = shlex.split(entry["command"])
+        output = words[words.index("-o") + 1]
+        if not re.search(r"sibyl_(objects|command)\.dir/", output):
+            continue
+        source = pathlib.Path(entry["file"])
+        kernel = re.sub(r"_[a-z0-9]+$", "", str(source.with_suffix("")))
+        if source.is_relative_to(build):
+            if kernel in seen:
+                continue
+            seen.add(kernel)
+        flags = [w for w in words if re.match("-(D|I|f|m|std=)", w)]
+        for i, word in enumerate(words):
+            if word == "-isystem":
+                flags += words[i:i + 2]
+        # assertions tell the tools what holds
+        found.append(Unit(str(source), (*flags, "-DSIBYL_ASSERTIONS=1"), output))
+    return found
+
+
+def digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
+
+
+def keys(build: pathlib.Path, all_units: list[Unit]) -> dict[Unit, str]:
+    """What the findings of each unit depend on, as a hash: the tools, the rules, the command and the files it reads."""
+    rules = pathlib.Path(__file__).read_bytes()
+    for path in [ROOT / ".clang-tidy", *sorted((ROOT / "src").rglob(".clang-tidy"))]:
+        rules += path.read_bytes()
+    for tool in TOOLS:
+        rules += subprocess.run([tool, "--version"], check=True, capture_output=True).stdout
+    listing = subprocess.run(["ninja", "-C", build, "-t", "deps"], check=True, text=True, capture_output=True).stdout
+    reads, output = collections.defaultdict(list), None
+    for line in listing.splitlines():
+        if line.startswith("    "):
+            reads[output].append(build / line.strip())
+        elif line:
+            output = line.split(": ")[0]
+    digests = {}
+    for path in {path for unit in all_units for path in reads[unit.output]}:
+        digests[path] = digest(path.read_bytes()) if path.exists() else ""
+    return {unit: digest("\n".join([digest(rules), *unit.flags, *(f"{p} {digests[p]}" for p in reads[unit.output])])
+                         .encode()) for unit in all_units if reads[unit.output]}
+
+
+def findings(tool: str, unit: Unit) -> list[str]:
+    """Texts of one or more lines: what was found, then how it comes about."""
+    if tool == "gcc" and not GCC_ROOMS.search(unit.source):
+        return []
+    done = subprocess.run(TOOLS[tool](unit), cwd=ROOT, text=True, capture_output=True)
+    found = []
+    for line in (done.stdout if tool == "clang-tidy" else done.stderr).splitlines():
+        if re.match(r"\S+:\d+:\d+: (fatal error|error|warning|portability|performance)", line):
+            found.append(line.replace(f"{ROOT}/", ""))
+        elif found and tool != "cppcheck":
+            found[-1] += "\n  " + line.replace(f"{ROOT}/", "")
+    if done.returncode and not found:
+        found = [f"{unit.source}: {tool} failed\n{done.stdout}{done.stderr}"]
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build", nargs="?", type=pathlib.Path, default=ROOT / "build/release")
+    build = parser.parse_args().build.resolve()
+    key_of = keys(build, units(build))
+    clean_file = build / "analysed"  # the keys of clean units
+    clean = set(clean_file.read_text().split()) if clean_file.exists() else set()
+    todo = [unit for unit, key in key_of.items() if key not in clean]
+    shown = set()
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool, clean_file.open("a") as file:
+        for unit, found in zip(todo, pool.map(lambda u: [f for tool in TOOLS for f in findings(tool, u)], todo)):
+            if not found:
+                print(key_of[unit], file=file, flush=True)
+            for text in found:
+                if text not in shown:  # in a header, perhaps
+                    print(text, flush=True)
+                shown.add(text)
+    print(f"static analysis: {len(shown) or 'nothing'} found in {len(key_of)} sources, "
+          f"{len(todo)} of them new or changed")
+    return 1 if shown else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
