@@ -113,7 +113,7 @@ static int by_output(const void *a, const void *b)
 /* Two inputs that would write one file. */
 static int check_collisions(const cli_command *self, const feature_job *jobs, size_t n)
 {
-    const feature_job **sorted = cli_take(n, sizeof *sorted);
+    const feature_job **sorted = cli_alloc(n, sizeof *sorted);
     int code = CLI_DONE;
     for (size_t i = 0; i < n; i++)
         sorted[i] = &jobs[i];
@@ -386,7 +386,7 @@ static int features(const cli_command *self, int argc, char **argv)
     size_t n = (size_t)n_inputs;
     if (s.out && strcmp(s.out, "-") == 0)
         s.out = "/dev/stdout";
-    feature_job *jobs = cli_take(n, sizeof *jobs);
+    feature_job *jobs = cli_alloc(n, sizeof *jobs);
     feature_tools tools = {0};
     sib_mel *mel = NULL;
     code = name_outputs(self, &s, argv, jobs, n);

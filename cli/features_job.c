@@ -110,20 +110,20 @@ void feature_job_run(feature_job *job, const feature_tools *tools)
     sib_recording_file_free(&file);
 }
 
-void feature_job_warnings(const feature_job *job, void (*say)(void *context, const char *sentence),
+void feature_job_warnings(const feature_job *job, void (*warn)(void *context, const char *sentence),
                           void *context)
 {
     const sib_audio_report *r = &job->summary.audio;
     char sentence[160];
     if (r->silent)
-        say(context, "silent: no sample is above 1/32768 of full scale");
+        warn(context, "silent: no sample is above 1/32768 of full scale");
     if (r->clipped) {
         snprintf(sentence, sizeof sentence, "clipped: %llu samples stand at full scale in runs",
                  (unsigned long long)r->n_clipped);
-        say(context, sentence);
+        warn(context, sentence);
     }
     if (r->dc) {
         snprintf(sentence, sizeof sentence, "DC offset: the samples' mean is %.4f", r->dc_offset);
-        say(context, sentence);
+        warn(context, sentence);
     }
 }

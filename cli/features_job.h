@@ -32,7 +32,7 @@ typedef struct feature_job {
 void feature_job_run(feature_job *job, const feature_tools *tools);
 
 /* Sentences about what is odd in the recording: calls `say` once for each. */
-void feature_job_warnings(const feature_job *job, void (*say)(void *context, const char *sentence),
+void feature_job_warnings(const feature_job *job, void (*warn)(void *context, const char *sentence),
                           void *context);
 
 #endif

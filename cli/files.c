@@ -89,10 +89,10 @@ bool file_put(const char *path, const char *data, size_t size)
 char *file_read_stream(FILE *f, const char *name, size_t max, size_t *size)
 {
     size_t room = 65536, n = 0, got = 1;
-    char *text = cli_take(room, 1);
+    char *text = cli_alloc(room, 1);
     for (; got > 0 && n <= max; n += got) {
         if (room - n < 2) {
-            char *more = cli_take(2 * room, 1);
+            char *more = cli_alloc(2 * room, 1);
             memcpy(more, text, n);
             free(text);
             text = more;

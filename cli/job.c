@@ -122,7 +122,7 @@ static int run_job(const settings *s, const sib_job *job)
                              .on_tap = tap,
                              .taps = s->taps.items,
                              .n_taps = s->taps.n,
-                             .tap_matched = cli_take(s->taps.n, sizeof(bool)),
+                             .tap_matched = cli_alloc(s->taps.n, sizeof(bool)),
                              .max_steps = (uint64_t)s->max_steps,
                              .cancel = cancel};
     if (cancel) {

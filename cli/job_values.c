@@ -22,7 +22,7 @@ static double *read_numbers(const char *text, size_t *n)
     size_t commas = 0;
     for (const char *c = text; *c; c++)
         commas += *c == ',';
-    double *list = cli_take(commas + 1, sizeof *list);
+    double *list = cli_alloc(commas + 1, sizeof *list);
     *n = 0;
     for (const char *at = text; *at;) {
         char *end;
@@ -49,7 +49,7 @@ static bool read_list(const char *name, const char *text, sib_port_value *v, voi
         v->numbers.n = n;
         return true;
     }
-    int32_t *ids = *owned = cli_take(n + 1, sizeof *ids);
+    int32_t *ids = *owned = cli_alloc(n + 1, sizeof *ids);
     bool integers = true;
     for (size_t i = 0; i < n; i++) {
         integers = integers && list[i] >= 0 && list[i] <= INT32_MAX && list[i] == floor(list[i]);
@@ -107,7 +107,7 @@ static bool read_value(const sib_job *job, const char *name, const char *text, d
         v->text.data = *owned;
         return *owned != NULL;
     case SIB_PORT_TEXTS:
-        one = *owned = cli_take(1, sizeof *one);
+        one = *owned = cli_alloc(1, sizeof *one);
         *one = text;
         v->texts.data = one;
         v->texts.n = 1;
@@ -131,9 +131,9 @@ static void make_room(job_inputs *in)
     if (in->n < in->room)
         return;
     size_t room = in->room ? 2 * in->room : 16;
-    sib_job_value *items = cli_take(room, sizeof *items);
-    void **owned = cli_take(room, sizeof *owned);
-    sib_tensor **tensors = cli_take(room, sizeof *tensors);
+    sib_job_value *items = cli_alloc(room, sizeof *items);
+    void **owned = cli_alloc(room, sizeof *owned);
+    sib_tensor **tensors = cli_alloc(room, sizeof *tensors);
     for (size_t i = 0; i < in->n; i++) {
         items[i] = in->items[i];
         owned[i] = in->owned[i];

@@ -40,7 +40,7 @@ static int dispatch(int argc, char **argv)
 /* jansson leaves out what it has no memory for: half a document would look complete. */
 static void *take_bytes(size_t n)
 {
-    return cli_take(n, 1);
+    return cli_alloc(n, 1);
 }
 
 int main(int argc, char **argv)

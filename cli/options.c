@@ -82,7 +82,7 @@ static bool set_choice(const cli_command *c, const cli_option *o, const char *va
 
 static void add_item(cli_list *list, const char *value)
 {
-    const char **more = cli_take(list->n + 1, sizeof *more);
+    const char **more = cli_alloc(list->n + 1, sizeof *more);
     if (list->n)
         memcpy(more, list->items, list->n * sizeof *more);
     free(list->items);

@@ -57,7 +57,7 @@ static bool measure(picture *p, const float *samples, size_t n)
                 sib_mel_create(&spec, NULL, &mel, &err) == SIB_OK &&
                 sib_mel_shape(mel, n, &bands, &frames, &err) == SIB_OK;
     float *features =
-        done ? cli_take((size_t)(bands * frames), sizeof *features) : NULL; /* (bands, frames) */
+        done ? cli_alloc((size_t)(bands * frames), sizeof *features) : NULL; /* (bands, frames) */
     done = done && sib_mel_compute(mel, NULL, samples, n, 0, features, (size_t)frames, &err) == SIB_OK;
     p->seconds = (double)n / 16000;
     if (done)
@@ -155,7 +155,7 @@ static void show_words(const picture *p, const sib_segment *segments, size_t n_s
     size_t n = 0, lines = 0;
     for (size_t i = 0; i < n_segments; i++)
         n += segments[i].n_words;
-    const sib_word **words = cli_take(n + 1, sizeof *words);
+    const sib_word **words = cli_alloc(n + 1, sizeof *words);
     n = 0;
     for (size_t i = 0; i < n_segments; i++)
         for (size_t k = 0; k < segments[i].n_words; k++)
@@ -169,7 +169,7 @@ bool picture_show(const float *samples, size_t n, const sib_segment *segments, s
                   size_t columns, bool colour, FILE *out)
 {
     picture p = {.rows = colour ? 2 * ROWS : ROWS, .columns = columns};
-    p.levels = cli_take(p.rows * p.columns, sizeof *p.levels);
+    p.levels = cli_alloc(p.rows * p.columns, sizeof *p.levels);
     bool done = measure(&p, samples, n);
     if (done) {
         if (colour)

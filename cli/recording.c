@@ -27,7 +27,7 @@ static void make_room(recording *r)
     if (r->n < r->capacity)
         return;
     size_t more = r->capacity ? 2 * r->capacity : 256;
-    recorded *items = cli_take(more, sizeof *items);
+    recorded *items = cli_alloc(more, sizeof *items);
     if (r->n)
         memcpy(items, r->items, r->n * sizeof *items);
     free(r->items);
@@ -35,7 +35,7 @@ static void make_room(recording *r)
     r->items = items;
     r->capacity = more;
     r->n_slots = 4 * more;
-    r->slots = cli_take(r->n_slots, sizeof *r->slots);
+    r->slots = cli_alloc(r->n_slots, sizeof *r->slots);
     for (size_t i = 0; i < r->n; i++)
         r->slots[slot_of(r, items[i].name)] = i + 1;
 }

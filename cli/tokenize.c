@@ -77,7 +77,7 @@ static void open_source(const settings *s, source *out)
 /* Bytes with everything that does not print as \n or \xFF. */
 static char *shown(const char *bytes, size_t n)
 {
-    char *text = cli_take(4 * n + 1, 1), *at = text;
+    char *text = cli_alloc(4 * n + 1, 1), *at = text;
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)bytes[i];
         if (c == '\n')
@@ -198,7 +198,7 @@ static bool read_ids(const char *text, int32_t *ids, size_t *n)
 static bool decode(const sib_tokenizer *t, const settings *s, const char *text, size_t size)
 {
     sib_error err = SIB_ERROR_INIT;
-    int32_t *ids = cli_take(size + 1, sizeof *ids);
+    int32_t *ids = cli_alloc(size + 1, sizeof *ids);
     size_t n = 0, n_bytes = 0;
     char *bytes = NULL;
     bool done = read_ids(text, ids, &n);

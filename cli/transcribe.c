@@ -130,7 +130,7 @@ static char *speech_clips(listener *l, const sib_port_value *audio)
     }
     const sib_port_value *spans = sib_job_result_find(r, "spans");
     size_t room = 64 * spans->spans.n + 8, used = 0;
-    char *text = cli_take(room, 1);
+    char *text = cli_alloc(room, 1);
     for (size_t i = 0; i < spans->spans.n; i++)
         used += (size_t)snprintf(text + used, room - used, "%s%.3f,%.3f", i ? "," : "",
                                  spans->spans.data[i].start, spans->spans.data[i].end);
@@ -180,7 +180,7 @@ static bool write_all(const settings *s, const char *recording, const transcript
     return done;
 }
 
-static bool hear(listener *l, job_inputs *in, const char *recording)
+static bool transcribe_recording(listener *l, job_inputs *in, const char *recording)
 {
     static const char *const wanted[] = {"text", "segments", "language"};
     sib_error err = SIB_ERROR_INIT;
@@ -223,7 +223,7 @@ static bool transcribe_one(listener *l, const char *recording)
         sib_job_info info;
         sib_job_get_info(l->job, &info);
         l->seconds = (double)sib_tensor_count(in.items[0].value.tensor) / info.sample_rate;
-        done = hear(l, &in, recording);
+        done = transcribe_recording(l, &in, recording);
     }
     l->took = sib_timer_seconds(&timer);
     if (done && !l->s->quiet)

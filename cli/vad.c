@@ -27,8 +27,8 @@ static const cli_option options[] = {
 
 static const char more[] = "Prints a line for each span of speech: its begin and end in seconds.";
 
-static bool listen(const settings *s, const sib_job *job, const char *path, json_t *list,
-                   const sib_cancel *cancel)
+static bool detect_speech(const settings *s, const sib_job *job, const char *path, json_t *list,
+                          const sib_cancel *cancel)
 {
     static const char *const wanted[] = {"spans"};
     sib_error err = SIB_ERROR_INIT;
@@ -61,7 +61,7 @@ static int listen_all(const settings *s, int n, char **paths)
     for (int i = 0; i < n && done; i++) {
         if (n > 1 && !s->json)
             printf("%s\n", paths[i]);
-        done = listen(s, job, paths[i], list, cancel);
+        done = detect_speech(s, job, paths[i], list, cancel);
     }
     if (done && list)
         cli_json_print(json_incref(list));

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void say(const char *format, va_list values, const char *hint)
+static void print_line(const char *format, va_list values, const char *hint)
 {
     char line[4096];
     vsnprintf(line, sizeof line, format, values);
@@ -22,7 +22,7 @@ int cli_fail(const char *format, ...)
 {
     va_list values;
     va_start(values, format);
-    say(format, values, "");
+    print_line(format, values, "");
     va_end(values);
     return CLI_FAILED;
 }
@@ -33,12 +33,12 @@ int cli_usage(const cli_command *command, const char *format, ...)
     va_list values;
     snprintf(hint, sizeof hint, " (see 'sibyl help%s%s')", command ? " " : "", command ? command->name : "");
     va_start(values, format);
-    say(format, values, hint);
+    print_line(format, values, hint);
     va_end(values);
     return CLI_USAGE;
 }
 
-void *cli_take(size_t n, size_t size)
+void *cli_alloc(size_t n, size_t size)
 {
     void *block = calloc(n ? n : 1, size);
     if (!block)
@@ -52,7 +52,7 @@ char *cli_format(const char *format, ...)
     va_start(values, format);
     va_copy(again, values);
     size_t bytes = (size_t)vsnprintf(NULL, 0, format, values) + 1;
-    char *text = cli_take(bytes, 1);
+    char *text = cli_alloc(bytes, 1);
     vsnprintf(text, bytes, format, again);
     va_end(again);
     va_end(values);

@@ -17,9 +17,9 @@ int cli_usage(const struct cli_command *command, const char *format, ...) CLI_PR
 
 /* n * size cleared bytes for small things; ends the program with a line on stderr where there are none.
    Release with free. */
-void *cli_take(size_t n, size_t size);
+void *cli_alloc(size_t n, size_t size);
 
-/* A new string; as cli_take. */
+/* A new string; as cli_alloc. */
 char *cli_format(const char *format, ...) CLI_PRINTF(1, 2);
 
 /* A JSON string: bytes that are not UTF-8 become '?'. A number: null where it is not finite. */

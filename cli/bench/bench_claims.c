@@ -58,13 +58,13 @@ json_t *claims_to_json(const claims *c)
                      "seconds", c->seconds, "ref", cli_json_text(c->rest));
 }
 
-void claims_tell(const claims *c)
+void claims_print(const claims *c)
 {
     if (c->known && claims_share(c) < CLAIMS_BAR)
         printf("  on ref, time of a call: %s\n", c->rest);
 }
 
-void claims_tell_summary(bench_report *report, const models *list)
+void claims_print_summary(bench_report *report, const models *list)
 {
     double lowest = 2, claimed = 0, seconds = 0;
     const char *name = "";

@@ -53,8 +53,8 @@ static double measure_peak(void *context)
 /* n values of `dtype`, uniform in [-scale, scale). */
 static void *make_values(sib_dtype dtype, int64_t n, double scale, uint64_t *state)
 {
-    float *values = cli_take((size_t)n, sizeof *values);
-    void *converted = cli_take((size_t)n, sib_dtype_bits(dtype) / 8);
+    float *values = cli_alloc((size_t)n, sizeof *values);
+    void *converted = cli_alloc((size_t)n, sib_dtype_bits(dtype) / 8);
     for (int64_t i = 0; i < n; i++)
         values[i] = (float)(scale * bench_uniform(state));
     sib_convert(SIB_F32, values, dtype, converted, (size_t)n, SIB_OVERFLOW_IEEE, NULL);
@@ -91,7 +91,7 @@ static int make_case(conv_case *c, const long shape[7], sib_dtype dtype, sib_poo
     return CLI_DONE;
 }
 
-static void tell(bench_report *report, const bench_figure *figures, size_t n, const conv_case *cases)
+static void print_figures(bench_report *report, const bench_figure *figures, size_t n, const conv_case *cases)
 {
     static char names[2 * N_CASES][96];
     bench_ratio ratios[2 * N_CASES];
@@ -118,8 +118,8 @@ static void tell(bench_report *report, const bench_figure *figures, size_t n, co
     bench_report_ratios(report, ratios, k);
 }
 
-static void tell_error(bench_report *report, json_t *list, const char *name, const char *against,
-                       const result_error *e)
+static void print_error(bench_report *report, json_t *list, const char *name, const char *against,
+                        const result_error *e)
 {
     char text[120];
     error_words(e, text, sizeof text);
@@ -131,7 +131,7 @@ static void tell_error(bench_report *report, json_t *list, const char *name, con
 
 /* Each result against the exact one of its own arrays, and the narrow ones against that of the float32
    arrays, of which theirs were rounded. */
-static void tell_errors(bench_report *report, const conv_case *cases)
+static void print_errors(bench_report *report, const conv_case *cases)
 {
     char why[640] = "";
     sib_tensor *wide = NULL;
@@ -146,9 +146,9 @@ static void tell_errors(bench_report *report, const conv_case *cases)
         result_error own = {0}, rounded = {0};
         sib_tensor *exact = conv1d_exact(&cases[i].a, why, sizeof why);
         if (exact && conv1d_error(&cases[i].a, exact, &own, why, sizeof why))
-            tell_error(report, list, cases[i].name, "same numbers", &own);
+            print_error(report, list, cases[i].name, "same numbers", &own);
         if (exact && narrow && conv1d_error(&cases[i].a, wide, &rounded, why, sizeof why))
-            tell_error(report, list, cases[i].name, "float32 numbers", &rounded);
+            print_error(report, list, cases[i].name, "float32 numbers", &rounded);
         if (!narrow) {
             sib_tensor_free(&wide);
             wide = exact;
@@ -202,9 +202,9 @@ static int run(bench_report *report, conv_case *cases, sib_pool *pool)
     }
     int code = bench_run(figures, n, report->settings, "conv1d");
     if (code == CLI_DONE)
-        tell(report, figures, n, cases);
+        print_figures(report, figures, n, cases);
     if (code == CLI_DONE && report->settings->error)
-        tell_errors(report, cases);
+        print_errors(report, cases);
     bench_free(figures, n);
     peer_torch_close(torch);
     return code;

@@ -35,7 +35,7 @@ static bool open_sibyl(engine *e, const engine_settings *s, const char *path, ch
     if (ok) {
         sib_model_get_info(model, &info);
         e->n_outputs = info.n_outputs;
-        e->outputs = cli_take(info.n_outputs, sizeof *e->outputs);
+        e->outputs = cli_alloc(info.n_outputs, sizeof *e->outputs);
     } else
         snprintf(why, bytes, "%s", err.message);
     sib_model_free(&model);
@@ -45,7 +45,7 @@ static bool open_sibyl(engine *e, const engine_settings *s, const char *path, ch
 engine *engine_open(engine_kind kind, const engine_settings *settings, const char *path, char *why,
                     size_t bytes)
 {
-    engine *e = cli_take(1, sizeof *e);
+    engine *e = cli_alloc(1, sizeof *e);
     bool ok = false;
     e->kind = kind;
     switch (kind) {

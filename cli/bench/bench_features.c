@@ -145,7 +145,7 @@ static int by_size(const void *a, const void *b)
 /* Errors against torch's double: largest, 99.9th percentile and mean. */
 static json_t *errors(bench_report *report, const char *name, const float *got, const double *want, size_t n)
 {
-    double *difference = cli_take(n, sizeof *difference), sum = 0;
+    double *difference = cli_alloc(n, sizeof *difference), sum = 0;
     for (size_t i = 0; i < n; i++) {
         difference[i] = fabs(got[i] - want[i]);
         sum += difference[i];
@@ -163,8 +163,8 @@ static json_t *errors(bench_report *report, const char *name, const float *got, 
 static void compare(bench_report *report, peer_torch *torch, own *single, own *precise)
 {
     const size_t n = 80 * N_FRAMES;
-    float *theirs = cli_take(n, sizeof *theirs);
-    double *exact = cli_take(n, sizeof *exact);
+    float *theirs = cli_alloc(n, sizeof *theirs);
+    double *exact = cli_alloc(n, sizeof *exact);
     if (peer_torch_features_result(torch, theirs, exact, n) && measure_own(single) >= 0 &&
         measure_own(precise) >= 0) {
         json_t *all = json_object();
@@ -199,7 +199,7 @@ static size_t add_peers(bench_report *report, const own *ours, peers *p, bench_f
     }
     p->torch = peer_torch_open(why, sizeof why);
     if (p->torch) {
-        double *weights = cli_take(80 * FFTW_BINS, sizeof *weights);
+        double *weights = cli_alloc(80 * FFTW_BINS, sizeof *weights);
         sib_mel_weights(ours->mel, weights);
         bench_report_note(report, "torch %s: OpenAI's formula, 80 bands", peer_torch_version(p->torch));
         if (peer_torch_features(p->torch, ours->samples, N_SAMPLES, weights, 80, FFTW_BINS))
@@ -223,7 +223,7 @@ static void add_ratio(bench_ratio *ratios, size_t *n, const char *name, const be
         ratios[(*n)++] = (bench_ratio){name, over->series.median / under->series.median, bar, at_least};
 }
 
-static void tell(bench_report *report, const bench_figure *figures, size_t n)
+static void print_figures(bench_report *report, const bench_figure *figures, size_t n)
 {
     bench_ratio ratios[16];
     size_t k = 0;
@@ -313,7 +313,7 @@ static int run(bench_report *report, own ways[5], own threaded[2], fixed fixeds[
         figures[i].unit = "us/frame";
     int code = bench_run(figures, n, report->settings, "features");
     if (code == CLI_DONE)
-        tell(report, figures, n);
+        print_figures(report, figures, n);
     if (code == CLI_DONE && p.torch)
         compare(report, p.torch, &ways[0], &ways[2]);
     bench_free(figures, n);
@@ -328,10 +328,10 @@ int bench_features(const void *of)
     bench_report report;
     sib_error err = SIB_ERROR_INIT;
     own ways[5] = {0}, threaded[2] = {0};
-    float *samples = cli_take(LONG_CHUNKS * N_SAMPLES, sizeof *samples);
+    float *samples = cli_alloc(LONG_CHUNKS * N_SAMPLES, sizeof *samples);
     int code = CLI_FAILED;
     make_samples(samples);
-    int16_t *pcm = cli_take(LONG_CHUNKS * N_SAMPLES, sizeof *pcm);
+    int16_t *pcm = cli_alloc(LONG_CHUNKS * N_SAMPLES, sizeof *pcm);
     for (size_t i = N_SAMPLES; i < LONG_CHUNKS * N_SAMPLES; i++)
         samples[i] = samples[i - N_SAMPLES];
     for (size_t i = 0; i < LONG_CHUNKS * N_SAMPLES; i++)
@@ -339,12 +339,12 @@ int bench_features(const void *of)
     fixed fixeds[3] = {{.samples = pcm, .chunks = 1},
                        {.samples = pcm, .chunks = 1},
                        {.samples = pcm, .chunks = LONG_CHUNKS}};
-    fixeds[0].wide = fixeds[2].wide = cli_take(LONG_CHUNKS * N_FRAMES * 80, sizeof(int16_t));
-    fixeds[1].narrow = cli_take(N_FRAMES * 80, 1);
+    fixeds[0].wide = fixeds[2].wide = cli_alloc(LONG_CHUNKS * N_FRAMES * 80, sizeof(int16_t));
+    fixeds[1].narrow = cli_alloc(N_FRAMES * 80, 1);
     for (int i = 0; i < 5; i++) {
         ways[i].samples = samples;
         ways[i].chunks = i < 4 ? 1 : LONG_CHUNKS;
-        ways[i].out = cli_take(MAX_BANDS * N_FRAMES * ways[i].chunks, sizeof(float));
+        ways[i].out = cli_alloc(MAX_BANDS * N_FRAMES * ways[i].chunks, sizeof(float));
     }
     if (make_mel(80, false, &ways[0].mel) && make_mel(128, false, &ways[1].mel) &&
         make_mel(80, true, &ways[2].mel)) {

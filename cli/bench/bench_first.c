@@ -80,7 +80,7 @@ int bench_first(const void *of)
 /* The words that the child gets, ending with NULL; released with free. */
 static char **words_of(engine_kind kind, const model_case *c, const bench_settings *s, char *threads)
 {
-    char **argv = cli_take(14 + 2 * s->dims.n, sizeof *argv);
+    char **argv = cli_alloc(14 + 2 * s->dims.n, sizeof *argv);
     size_t n = 0;
     const char *const fixed[] = {"sibyl", "bench", "first", engine_name(kind), c->path, "--threads", threads};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)

@@ -24,7 +24,7 @@ static const sib_tolerance agreement = {.rtol = 1e-2, .atol = 1e-3};
 
 static void add_model(models *list, char *path, char *name)
 {
-    model_case *more = cli_take(list->n + 1, sizeof *more);
+    model_case *more = cli_alloc(list->n + 1, sizeof *more);
     char *folder = file_folder(path), *data = file_join(folder, "test_data_set_0");
     if (list->n)
         memcpy(more, list->items, list->n * sizeof *more);
@@ -120,7 +120,7 @@ static bool read_inputs(model_case *c, const bench_settings *settings, bench_inp
         snprintf(why, bytes, "%s", reading.why);
         return false;
     }
-    in->own = cli_take(in->values.n, sizeof *in->own);
+    in->own = cli_alloc(in->values.n, sizeof *in->own);
     in->n = case_named_inputs(in->model, &in->values, in->own);
     in->named = in->own;
     return true;
@@ -128,7 +128,7 @@ static bool read_inputs(model_case *c, const bench_settings *settings, bench_inp
 
 bench_inputs *bench_inputs_read(model_case *c, const bench_settings *settings, char *why, size_t bytes)
 {
-    bench_inputs *in = cli_take(1, sizeof *in);
+    bench_inputs *in = cli_alloc(1, sizeof *in);
     if (read_inputs(c, settings, in, why, bytes)) {
         *why = '\0';
         return in;
@@ -192,7 +192,7 @@ static void measure_errors(model_case *c, const char *path, bool own, size_t n_o
                            const bench_inputs *in, sib_value **got[ENGINES_OF_FILES])
 {
     char why[640] = "";
-    sib_value **exact = cli_take(n_outputs, sizeof *exact);
+    sib_value **exact = cli_alloc(n_outputs, sizeof *exact);
     bool ok = error_exact(path, 0, in->n, in->named, exact, why, sizeof why);
     for (size_t k = 0; k < ENGINES_OF_FILES && ok; k++)
         if (got[k])
@@ -210,7 +210,7 @@ static void compare_with_exact(model_case *c, engine *const engines[ENGINE_KINDS
     sib_value **got[ENGINES_OF_FILES] = {NULL};
     for (size_t k = 0; k < ENGINES_OF_FILES; k++)
         if (block[k]) {
-            got[k] = cli_take(in->n_outputs, sizeof *got[k]);
+            got[k] = cli_alloc(in->n_outputs, sizeof *got[k]);
             if (!engine_outputs(engines[k], got[k], c->no_error, sizeof c->no_error))
                 drop_values(got[k], in->n_outputs), got[k] = NULL;
         }
@@ -223,7 +223,7 @@ static void compare_with_exact(model_case *c, engine *const engines[ENGINE_KINDS
 
 static void compare(model_case *c, engine *const engines[ENGINE_KINDS], const bench_inputs *in)
 {
-    sib_value **a = cli_take(in->n_outputs, sizeof *a), **b = cli_take(in->n_outputs, sizeof *b);
+    sib_value **a = cli_alloc(in->n_outputs, sizeof *a), **b = cli_alloc(in->n_outputs, sizeof *b);
     sib_value_info info;
     sib_comparison r;
     sib_error err = SIB_ERROR_INIT;
@@ -344,18 +344,18 @@ bool models_measure(bench_report *report, models *list, const sib_peak *peak)
     cli_progress progress;
     open_peer(report, &es);
     open_torch(report, list, &es);
-    models_tell_head(report, es.threads, peak != NULL);
+    models_report_head(report, es.threads, peak != NULL);
     cli_progress_begin(&progress, list->n);
     for (size_t i = 0; i < list->n; i++) {
         progress.item = i;
         cli_progress_show(&progress, 0, "measuring", list->items[i].name);
         measure_case(&list->items[i], settings, &es);
         cli_progress_clear(&progress);
-        models_tell_case(report, rows, &list->items[i], peak);
+        models_report_case(report, rows, &list->items[i], peak);
         any |= list->items[i].sides[ENGINE_SIBYL].n > 0;
     }
     bench_report_value(report, "models", rows);
-    models_tell_summary(report, list);
+    models_report_summary(report, list);
     peer_ort_close(es.ort);
     peer_torch_close(es.torch);
     return any;

@@ -71,12 +71,12 @@ void first_run_measure(engine_kind kind, const model_case *c, const bench_settin
 void claims_measure(engine *e, claims *out, char *why, size_t bytes);
 double claims_share(const claims *c); /* of the time, 0 to 1 */
 json_t *claims_to_json(const claims *c);
-void claims_tell(const claims *c);
-void claims_tell_summary(bench_report *report, const models *list);
+void claims_print(const claims *c);
+void claims_print_summary(bench_report *report, const models *list);
 
-/* bench_models_tell.c */
-void models_tell_head(const bench_report *report, unsigned threads, bool costs);
-void models_tell_case(bench_report *report, json_t *list, const model_case *c, const sib_peak *peak);
-void models_tell_summary(bench_report *report, const models *list);
+/* bench_models_report.c */
+void models_report_head(const bench_report *report, unsigned threads, bool costs);
+void models_report_case(bench_report *report, json_t *list, const model_case *c, const sib_peak *peak);
+void models_report_summary(bench_report *report, const models *list);
 
 #endif

@@ -225,7 +225,7 @@ void bench_report_value(bench_report *report, const char *name, json_t *value)
 static json_t *readings(sib_monitor *monitor)
 {
     size_t n = sib_monitor_samples(monitor, NULL, 0);
-    sib_monitor_sample *samples = cli_take(n, sizeof *samples);
+    sib_monitor_sample *samples = cli_alloc(n, sizeof *samples);
     json_t *list = json_array();
     n = sib_monitor_samples(monitor, samples, n);
     for (size_t i = 0; i < n; i++)

@@ -148,7 +148,7 @@ static bool make_plans(peer_fftw *p)
 
 static void choose_batch(peer_fftw *p)
 {
-    float *samples = cli_take(TRIAL_FRAMES * FFTW_HOP + FFTW_N_FFT, sizeof *samples);
+    float *samples = cli_alloc(TRIAL_FRAMES * FFTW_HOP + FFTW_N_FFT, sizeof *samples);
     double best = INFINITY;
     for (int run = 0; run < TRIAL_RUNS; run++)
         for (size_t i = 0; i < N_BATCHES; i++) {
@@ -170,7 +170,7 @@ peer_fftw *peer_fftw_open(char *why, size_t bytes)
         snprintf(why, bytes, "%s is not installed", LIBRARY);
         return NULL;
     }
-    peer_fftw *p = cli_take(1, sizeof *p);
+    peer_fftw *p = cli_alloc(1, sizeof *p);
     p->library = library;
     for (int i = 0; i < FFTW_N_FFT; i++)
         p->window[i] = (float)(0.5 - 0.5 * cos(2 * 3.14159265358979323846 * i / FFTW_N_FFT));

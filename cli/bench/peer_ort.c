@@ -135,7 +135,7 @@ static bool fine(const peer_ort *p, ort_status *status, char *why, size_t bytes)
 
 peer_ort *peer_ort_open(char *why, size_t bytes)
 {
-    peer_ort *p = cli_take(1, sizeof *p);
+    peer_ort *p = cli_alloc(1, sizeof *p);
     if (find(p, why, bytes) &&
         fine(p, p->api->create_env(ORT_LOG_FATAL, "sibyl bench", &p->env), why, bytes) &&
         fine(p, p->api->create_cpu_memory_info(ORT_DEVICE_ALLOCATOR, ORT_MEMORY_DEFAULT, &p->memory), why,
@@ -183,8 +183,8 @@ static bool name_outputs(peer_ort_session *s, char *why, size_t bytes)
     peer_ort *p = s->ort;
     if (!fine(p, p->api->session_output_count(s->session, &s->n_outputs), why, bytes))
         return false;
-    s->output_names = cli_take(s->n_outputs, sizeof *s->output_names);
-    s->outputs = cli_take(s->n_outputs, sizeof *s->outputs);
+    s->output_names = cli_alloc(s->n_outputs, sizeof *s->output_names);
+    s->outputs = cli_alloc(s->n_outputs, sizeof *s->outputs);
     for (size_t i = 0; i < s->n_outputs; i++)
         if (!fine(p, p->api->session_output_name(s->session, i, p->allocator, &s->output_names[i]), why,
                   bytes))
@@ -195,7 +195,7 @@ static bool name_outputs(peer_ort_session *s, char *why, size_t bytes)
 peer_ort_session *peer_ort_session_open(peer_ort *p, const char *path, unsigned threads, char *why,
                                         size_t bytes)
 {
-    peer_ort_session *s = cli_take(1, sizeof *s);
+    peer_ort_session *s = cli_alloc(1, sizeof *s);
     s->ort = p;
     if (create(s, path, threads, why, bytes) && name_outputs(s, why, bytes))
         return s;
@@ -241,7 +241,7 @@ static bool bind_strings(peer_ort *p, const sib_tensor *t, ort_value **out, char
 {
     size_t n = sib_tensor_count(t);
     const sib_str *elements = sib_tensor_data((sib_tensor *)t); /* (n) */
-    char **texts = cli_take(n, sizeof *texts);
+    char **texts = cli_alloc(n, sizeof *texts);
     for (size_t i = 0; i < n; i++)
         texts[i] = cli_format("%.*s", (int)elements[i].length, elements[i].data ? elements[i].data : "");
     bool ok =
@@ -275,8 +275,8 @@ static bool bind_one(peer_ort *p, const sib_named_value *in, ort_value **out, ch
 
 bool peer_ort_bind(peer_ort_session *s, size_t n, const sib_named_value *inputs, char *why, size_t bytes)
 {
-    s->input_names = cli_take(n, sizeof *s->input_names);
-    s->inputs = cli_take(n, sizeof *s->inputs);
+    s->input_names = cli_alloc(n, sizeof *s->input_names);
+    s->inputs = cli_alloc(n, sizeof *s->inputs);
     s->n_inputs = n;
     for (size_t i = 0; i < n; i++)
         s->input_names[i] = cli_format("%s", inputs[i].name);

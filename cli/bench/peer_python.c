@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 /* As built and as copied to the top of the build folder. */
-static const char *const beside[PEER_PYTHONS - 1] = {"/../../venv/bin/python", "/venv/bin/python",
-                                                     "/../venv/bin/python"};
+static const char *const relative[PEER_PYTHONS - 1] = {"/../../venv/bin/python", "/venv/bin/python",
+                                                       "/../venv/bin/python"};
 
 size_t peer_pythons(char *paths[PEER_PYTHONS])
 {
@@ -24,8 +24,8 @@ size_t peer_pythons(char *paths[PEER_PYTHONS])
     char *slash = strrchr(self, '/');
     if (slash)
         *slash = '\0';
-    for (size_t i = 0; slash && i < sizeof beside / sizeof *beside; i++) {
-        char *path = cli_format("%s%s", self, beside[i]);
+    for (size_t i = 0; slash && i < sizeof relative / sizeof *relative; i++) {
+        char *path = cli_format("%s%s", self, relative[i]);
         if (access(path, X_OK) == 0)
             paths[n++] = path;
         else

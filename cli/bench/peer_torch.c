@@ -104,7 +104,7 @@ static bool find_python(peer_torch *p, char *why, size_t bytes)
 
 peer_torch *peer_torch_open(char *why, size_t bytes)
 {
-    peer_torch *p = cli_take(1, sizeof *p);
+    peer_torch *p = cli_alloc(1, sizeof *p);
     p->old_pipe = signal(SIGPIPE, SIG_IGN); /* a Python that dies shows as a failed write */
     if (find_python(p, why, bytes))
         return p;

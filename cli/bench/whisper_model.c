@@ -133,7 +133,7 @@ static char *header_of(const drawing *w)
 
 static bool write_weight(FILE *f, const drawn *d, uint64_t *noise)
 {
-    float *x = cli_take(d->count, sizeof *x);
+    float *x = cli_alloc(d->count, sizeof *x);
     for (size_t i = 0; i < d->count; i++)
         x[i] = (float)(d->scale * bench_uniform(noise) + d->offset);
     bool ok = fwrite(x, sizeof *x, d->count, f) == d->count;
@@ -143,7 +143,7 @@ static bool write_weight(FILE *f, const drawn *d, uint64_t *noise)
 
 bool whisper_checkpoint(const char *path, const whisper_dims *d)
 {
-    drawing w = {.items = cli_take(WEIGHTS_MAX, sizeof *w.items), .state = d->state};
+    drawing w = {.items = cli_alloc(WEIGHTS_MAX, sizeof *w.items), .state = d->state};
     uint64_t noise = UINT64_C(0x9E3779B97F4A7C15);
     draw(&w, d);
     char *header = header_of(&w);
@@ -184,7 +184,7 @@ static whisper_cost cost_of(const whisper_dims *d, whisper_part p)
 /* The names of what the part gives; released with free, and each of them. */
 static char **outputs_of(const whisper_dims *d, whisper_part p, size_t *n)
 {
-    char **names = cli_take(1 + 2 * (size_t)d->layers, sizeof *names);
+    char **names = cli_alloc(1 + 2 * (size_t)d->layers, sizeof *names);
     *n = 0;
     names[(*n)++] = cli_format("%s", p.tokens ? "logits" : "audio");
     for (int i = 0; p.tokens && i < (int)d->layers; i++) {

@@ -104,7 +104,7 @@ static size_t *input_places(const sib_model *m, const char *folder, size_t *n)
     sib_model_info info;
     sib_value_info in;
     sib_model_get_info(m, &info);
-    size_t *places = cli_take(info.n_inputs + 1, sizeof *places), needed = 0, files = 0;
+    size_t *places = cli_alloc(info.n_inputs + 1, sizeof *places), needed = 0, files = 0;
     for (size_t i = 0; sib_model_input(m, i, &in); i++)
         if (!in.optional_input)
             places[needed++] = i;
@@ -131,7 +131,7 @@ bool case_load_inputs(const sib_model *m, const char *folder, case_values *out, 
     bool ok = true;
     sib_model_get_info(m, &info);
     out->n = info.n_inputs;
-    out->items = cli_take(out->n + 1, sizeof *out->items);
+    out->items = cli_alloc(out->n + 1, sizeof *out->items);
     for (size_t i = 0; i < n && ok; i++) {
         sib_model_input(m, places[i], &like);
         ok = load_one(reading, folder, "input", i, &like, &out->items[places[i]]);
@@ -147,7 +147,7 @@ bool case_load_outputs(const sib_model *m, const char *folder, case_values *out,
     bool ok = true;
     sib_model_get_info(m, &info);
     out->n = info.n_outputs;
-    out->items = cli_take(out->n + 1, sizeof *out->items);
+    out->items = cli_alloc(out->n + 1, sizeof *out->items);
     for (size_t i = 0; i < out->n && ok; i++) {
         sib_model_output(m, i, &like);
         ok = load_one(reading, folder, "output", i, &like, &out->items[i]);

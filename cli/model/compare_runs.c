@@ -36,7 +36,7 @@ static sib_value *rounded(const sib_value *a, const sib_value *b, int depth)
     sib_tensor_free(&t);
     if (v || !n)
         return v;
-    sib_value **items = cli_take(n, sizeof *items);
+    sib_value **items = cli_alloc(n, sizeof *items);
     for (size_t i = 0; i < n; i++) {
         items[i] = rounded(sib_value_item(a, i), sib_value_item(b, i), depth + 1);
         if (!items[i])
@@ -71,7 +71,7 @@ static void add(comparison *c, const recorded *b, const sib_value *a, const sib_
 void compare_recordings(const recording *a, const recording *b, const sib_tolerance *tolerance,
                         comparison *out)
 {
-    *out = (comparison){.items = cli_take(b->n + 1, sizeof *out->items)};
+    *out = (comparison){.items = cli_alloc(b->n + 1, sizeof *out->items)};
     for (size_t i = 0; i < b->n; i++) {
         const recorded *other = recording_find(a, b->items[i].name);
         if (other)
@@ -82,7 +82,7 @@ void compare_recordings(const recording *a, const recording *b, const sib_tolera
 void compare_with_folder(const char *folder, const recording *b, const sib_tolerance *tolerance,
                          comparison *out)
 {
-    *out = (comparison){.items = cli_take(b->n + 1, sizeof *out->items)};
+    *out = (comparison){.items = cli_alloc(b->n + 1, sizeof *out->items)};
     for (size_t i = 0; i < b->n; i++) {
         char *plain = cli_format("%s/%s.npy", folder, b->items[i].name),
              *stem = value_file_name(b->items[i].name);

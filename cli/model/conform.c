@@ -64,7 +64,7 @@ static void add_case(void *context, const char *path)
     }
     if (list->n == list->capacity) {
         size_t more_room = list->capacity ? 2 * list->capacity : 256;
-        conform_case *grown = cli_take(more_room, sizeof *grown);
+        conform_case *grown = cli_alloc(more_room, sizeof *grown);
         if (list->n)
             memcpy(grown, list->items, list->n * sizeof *grown);
         free(list->items);
@@ -111,7 +111,7 @@ static bool read_manifest(const char *path, exceptions *out)
         static const char word[] = "any-input-dims ";
         e.any_input_dims = !strncmp(line + used, word, sizeof word - 1);
         e.reason = cli_format("%s", line + used + (e.any_input_dims ? sizeof word - 1 : 0));
-        case_exception *more_items = cli_take(out->n + 1, sizeof *more_items);
+        case_exception *more_items = cli_alloc(out->n + 1, sizeof *more_items);
         if (out->n)
             memcpy(more_items, out->items, out->n * sizeof *more_items);
         free(out->items);
@@ -170,7 +170,7 @@ static void *work(void *context)
 /* Whole networks first, so that none of them is left for the end. */
 static size_t *by_weight(const case_list *cases)
 {
-    size_t *order = cli_take(cases->n + 1, sizeof *order), n = 0;
+    size_t *order = cli_alloc(cases->n + 1, sizeof *order), n = 0;
     for (int light = 0; light < 2; light++)
         for (size_t i = 0; i < cases->n; i++)
             if ((strstr(cases->items[i].path, "/light/") == NULL) == light)
@@ -187,7 +187,7 @@ static void run_cases(case_list *cases, const settings *s, const exceptions *kno
                                .n_exceptions = known->n};
     queue q = {.cases = cases, .shared = &shared, .words = s, .order = by_weight(cases)};
     long jobs = s->jobs ? s->jobs : sysconf(_SC_NPROCESSORS_ONLN);
-    pthread_t *threads = cli_take((size_t)jobs, sizeof *threads);
+    pthread_t *threads = cli_alloc((size_t)jobs, sizeof *threads);
     long started = 0;
     pthread_mutex_init(&q.lock, NULL);
     while (started + 1 < jobs && pthread_create(&threads[started], NULL, work, &q) == 0)

@@ -48,8 +48,8 @@ static bool same_distribution(const sib_tensor *a, const sib_tensor *b, char *wh
         snprintf(why, size, "%s", err.message);
         return false;
     }
-    double chance = sqrt((x.std * x.std + y.std * y.std) / (double)x.count), range = y.max - y.min;
-    if (x.n_nan || !(fabs(x.mean - y.mean) <= 5 * chance) || !(x.min >= y.min - range) ||
+    double std_error = sqrt((x.std * x.std + y.std * y.std) / (double)x.count), range = y.max - y.min;
+    if (x.n_nan || !(fabs(x.mean - y.mean) <= 5 * std_error) || !(x.min >= y.min - range) ||
         !(x.max <= y.max + range)) {
         snprintf(why, size, "drawn values of mean %g in [%g, %g] where mean %g in [%g, %g] is expected",
                  x.mean, x.min, x.max, y.mean, y.min, y.max);
@@ -166,7 +166,7 @@ static bool run_set(conform_case *c, sib_session *session, const char *folder, c
     case_values in = {0}, expected = {0}, got = {0};
     case_reading reading = {0};
     bool ok = case_load_inputs(m, folder, &in, &reading) && case_load_outputs(m, folder, &expected, &reading);
-    sib_named_value *given = cli_take(in.n + 1, sizeof *given);
+    sib_named_value *given = cli_alloc(in.n + 1, sizeof *given);
     size_t n = case_named_inputs(m, &in, given);
     c->recast |= reading.recast;
     if (!ok)
@@ -174,7 +174,7 @@ static bool run_set(conform_case *c, sib_session *session, const char *folder, c
     else {
         sib_error err = SIB_ERROR_INIT;
         got.n = expected.n;
-        got.items = cli_take(got.n + 1, sizeof *got.items);
+        got.items = cli_alloc(got.n + 1, sizeof *got.items);
         ok = sib_session_run(session, n, given, 0, NULL, got.items, NULL, &err) == SIB_OK;
         if (!ok)
             fail(c, "", err.message);

@@ -55,7 +55,7 @@ static bool record(sib_model *m, const char *backends, bool oracle, bool inside,
         passes_apply(passes, &o);
     sib_model_info info;
     sib_model_get_info(m, &info);
-    sib_value **outputs = cli_take(info.n_outputs + 1, sizeof *outputs);
+    sib_value **outputs = cli_alloc(info.n_outputs + 1, sizeof *outputs);
     bool ok = sib_session_create(m, &o, &session, &err) == SIB_OK &&
               sib_session_run(session, in->n, in->items, 0, NULL, outputs, &run, &err) == SIB_OK;
     if (!ok)

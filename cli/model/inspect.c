@@ -43,7 +43,7 @@ static op_count *count_operators(const sib_model *m, size_t *n)
     sib_model_info info;
     sib_node_info node;
     sib_model_get_info(m, &info);
-    op_count *ops = cli_take(info.n_nodes + 1, sizeof *ops);
+    op_count *ops = cli_alloc(info.n_nodes + 1, sizeof *ops);
     *n = 0;
     for (size_t i = 0; sib_model_node(m, i, &node); i++) {
         size_t k = 0;

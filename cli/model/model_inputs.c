@@ -307,8 +307,8 @@ bool model_inputs_read(const sib_model *model, const input_settings *s, model_in
     sib_model_get_info(model, &info);
     uint64_t state = s->random ? strtoull(s->random, NULL, 10) * 2 + 0x9E3779B97F4A7C15u : 0;
     *out = (model_inputs){0};
-    out->items = cli_take(info.n_inputs + 1, sizeof *out->items);
-    out->values = cli_take(info.n_inputs + 1, sizeof *out->values);
+    out->items = cli_alloc(info.n_inputs + 1, sizeof *out->items);
+    out->values = cli_alloc(info.n_inputs + 1, sizeof *out->values);
     if (!check_names(model, s))
         return false;
     for (size_t i = 0; i < info.n_inputs; i++) {

@@ -91,7 +91,7 @@ static bool load_npz(const sib_model *m, const char *path, case_values *out)
     sib_value_info in;
     sib_model_get_info(m, &info);
     out->n = info.n_inputs;
-    out->items = cli_take(out->n + 1, sizeof *out->items);
+    out->items = cli_alloc(out->n + 1, sizeof *out->items);
     bool ok = sib_npz_load(path, &entries, &n, &err) == SIB_OK;
     for (size_t i = 0; ok && sib_model_input(m, i, &in); i++)
         for (size_t k = 0; k < n && ok; k++)
@@ -114,7 +114,7 @@ static bool add_set(calibration *c, const sib_model *m, const char *path)
             cli_fail("%s", reading.why);
     } else
         ok = load_npz(m, path, v);
-    c->items[c->n] = cli_take(v->n + 1, sizeof **c->items);
+    c->items[c->n] = cli_alloc(v->n + 1, sizeof **c->items);
     if (ok)
         c->sets[c->n] = (sib_quantize_inputs){case_named_inputs(m, v, c->items[c->n]), c->items[c->n]};
     c->n++;
@@ -133,9 +133,9 @@ static bool read_sets(const sib_model *m, const char *folder, calibration *c)
     struct dirent **entries = NULL;
     int n = scandir(folder, &entries, is_set, alphasort);
     bool ok = n > 0;
-    c->sets = cli_take((size_t)(n > 0 ? n : 0) + 1, sizeof *c->sets);
-    c->items = cli_take((size_t)(n > 0 ? n : 0) + 1, sizeof *c->items);
-    c->values = cli_take((size_t)(n > 0 ? n : 0) + 1, sizeof *c->values);
+    c->sets = cli_alloc((size_t)(n > 0 ? n : 0) + 1, sizeof *c->sets);
+    c->items = cli_alloc((size_t)(n > 0 ? n : 0) + 1, sizeof *c->items);
+    c->values = cli_alloc((size_t)(n > 0 ? n : 0) + 1, sizeof *c->values);
     if (!ok)
         cli_fail("%s: holds no folder test_data_set_N and no .npz file", folder);
     for (int i = 0; i < n; i++) {

@@ -112,8 +112,8 @@ static bool run_once(sib_model *m, const settings *s, bool oracle, const model_i
         run.tap = on_tap;
         run.tap_context = &taps;
     }
-    run.tap_matched = cli_take(s->taps.n + 1, sizeof *run.tap_matched);
-    sib_value **outputs = cli_take(info.n_outputs + 1, sizeof *outputs);
+    run.tap_matched = cli_alloc(s->taps.n + 1, sizeof *run.tap_matched);
+    sib_value **outputs = cli_alloc(info.n_outputs + 1, sizeof *outputs);
     bool ok = sib_session_create(m, &o, &session, &err) == SIB_OK &&
               (!s->profile || sib_profile_create(&profile, &err) == SIB_OK);
     run.profile = into ? NULL : profile;

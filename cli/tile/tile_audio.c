@@ -62,7 +62,7 @@ bool tile_recording_read(const char *path, tile_recording *out)
     *out = (tile_recording){0};
     if (sib_audio_open(path, &options, &reader, &err) != SIB_OK)
         return cli_fail("%s", err.message), false;
-    float *block = cli_take(BLOCK, sizeof *block);
+    float *block = cli_alloc(BLOCK, sizeof *block);
     bool done = takes(name, sib_audio_get_info(reader));
     for (size_t got = 1; done && got > 0;) {
         if (sib_audio_read(reader, block, BLOCK, &got, &err) != SIB_OK) {

@@ -103,7 +103,7 @@ int tile_fails_to_fit(const sib_tile_plan *p)
                     (unsigned)p->state, tile_grouped(p->total, total), tile_grouped(o->memory, memory));
 }
 
-static void say_memory(const sib_tile_plan *p)
+static void print_memory(const sib_tile_plan *p)
 {
     const sib_tile_options *o = &p->options;
     char number[32];
@@ -134,7 +134,7 @@ static void say_memory(const sib_tile_plan *p)
                tile_grouped(p->memory_tile, number), (unsigned)p->linked);
 }
 
-static void say_fit(const sib_tile_plan *p)
+static void print_fit(const sib_tile_plan *p)
 {
     sib_tile_advice advice[SIB_TILE_CHANGES];
     char number[32];
@@ -158,7 +158,7 @@ static void say_fit(const sib_tile_plan *p)
         puts("would fit    nothing: not one frame has room");
 }
 
-static void say_recording(const sib_tile_plan *p)
+static void print_recording(const sib_tile_plan *p)
 {
     char number[32], host[32];
     const double seconds = (double)p->frames / FRAMES_A_SECOND;
@@ -178,7 +178,7 @@ static void say_recording(const sib_tile_plan *p)
            1e6 * cost->frame);
 }
 
-static void say_plan(const sib_tile_plan *p)
+static void print_plan(const sib_tile_plan *p)
 {
     const sib_tile_options *o = &p->options;
     printf("plan         batch %u over %u tile%s, depth %u, %u bands, %s\n", (unsigned)o->batch,
@@ -190,9 +190,9 @@ static void say_plan(const sib_tile_plan *p)
         printf("             %u frames per call are padding: a batch of %u would use them\n",
                (unsigned)(p->rows * p->tiles_used - o->batch), (unsigned)(p->rows * p->tiles_used));
     puts("memory       of a compute tile");
-    say_memory(p);
-    say_fit(p);
-    say_recording(p);
+    print_memory(p);
+    print_fit(p);
+    print_recording(p);
 }
 
 /* ---- The table ---- */
@@ -271,6 +271,6 @@ int tile_plan(const void *settings)
         json_object_set_new(j, "would_fit", advice_json(&p));
         cli_json_print(j);
     } else
-        say_plan(&p);
+        print_plan(&p);
     return p.fits ? CLI_DONE : tile_fails_to_fit(&p);
 }

@@ -43,7 +43,8 @@ static bool save(const char *path, const sib_tile_plan *p, void *features)
     return code == SIB_OK;
 }
 
-static void say(const tile_settings *s, const char *in, const sib_tile_plan *p, const sib_tile_report *r)
+static void print_report(const tile_settings *s, const char *in, const sib_tile_plan *p,
+                         const sib_tile_report *r)
 {
     char number[32], out[32];
     const double frames = (double)p->frames;
@@ -69,7 +70,8 @@ static void say(const tile_settings *s, const char *in, const sib_tile_plan *p, 
     printf("  written    %s\n", s->output);
 }
 
-static void say_json(const tile_settings *s, const char *in, const sib_tile_plan *p, const sib_tile_report *r)
+static void print_json(const tile_settings *s, const char *in, const sib_tile_plan *p,
+                       const sib_tile_report *r)
 {
     json_t *j =
         json_pack("{s:o, s:o, s:[I, I], s:i, s:o}", "input", cli_json_text(in), "output",
@@ -99,16 +101,16 @@ static int simulate(const tile_settings *s, const sib_tile_simulation *fault, co
         return CLI_FAILED;
     if (!p.fits)
         return tile_fails_to_fit(&p);
-    void *features = cli_take((size_t)p.frames * p.options.bands, p.options.out == SIB_TILE_INT8 ? 1 : 2);
+    void *features = cli_alloc((size_t)p.frames * p.options.bands, p.options.out == SIB_TILE_INT8 ? 1 : 2);
     bool done = sib_tile_simulate(&p, recording->samples, recording->n, fault, features, &r, &err) == SIB_OK;
     if (!done)
         cli_fail("%s: %s", in, err.message);
     done = done && save(s->output, &p, features);
     free(features);
     if (done && s->json)
-        say_json(s, in, &p, &r);
+        print_json(s, in, &p, &r);
     else if (done)
-        say(s, in, &p, &r);
+        print_report(s, in, &p, &r);
     return done ? CLI_DONE : CLI_FAILED;
 }
 

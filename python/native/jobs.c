@@ -126,7 +126,7 @@ typedef struct listener {
 } listener;
 
 /* Calls function with args, which are taken over; NULL: making them has raised an exception. */
-static sib_code tell(listener *l, PyObject *function, PyObject *args, sib_error *err)
+static sib_code call_listener(listener *l, PyObject *function, PyObject *args, sib_error *err)
 {
     PyObject *answer = args ? PyObject_CallObject(function, args) : NULL;
     Py_XDECREF(args);
@@ -146,8 +146,8 @@ static sib_code on_text(void *context, const char *text, size_t size, sib_error 
 {
     listener *l = context;
     PyGILState_STATE lock = PyGILState_Ensure();
-    PyObject *told = port_text(text, size);
-    sib_code code = tell(l, l->on_text, told ? Py_BuildValue("(N)", told) : NULL, err);
+    PyObject *argument = port_text(text, size);
+    sib_code code = call_listener(l, l->on_text, argument ? Py_BuildValue("(N)", argument) : NULL, err);
     PyGILState_Release(lock);
     return code;
 }
@@ -156,8 +156,8 @@ static sib_code on_segment(void *context, const sib_segment *segment, sib_error 
 {
     listener *l = context;
     PyGILState_STATE lock = PyGILState_Ensure();
-    PyObject *told = port_segment(segment);
-    sib_code code = tell(l, l->on_segment, told ? Py_BuildValue("(N)", told) : NULL, err);
+    PyObject *argument = port_segment(segment);
+    sib_code code = call_listener(l, l->on_segment, argument ? Py_BuildValue("(N)", argument) : NULL, err);
     PyGILState_Release(lock);
     return code;
 }
@@ -166,7 +166,7 @@ static sib_code on_progress(void *context, double done, double total, sib_error 
 {
     listener *l = context;
     PyGILState_STATE lock = PyGILState_Ensure();
-    sib_code code = tell(l, l->on_progress, Py_BuildValue("(dd)", done, total), err);
+    sib_code code = call_listener(l, l->on_progress, Py_BuildValue("(dd)", done, total), err);
     PyGILState_Release(lock);
     return code;
 }
@@ -187,7 +187,7 @@ static sib_code on_tap(void *context, const char *path, const sib_tensor *t, sib
     PyObject *args = name ? PyTuple_Pack(2, name, value) : NULL;
     Py_XDECREF(name);
     Py_XDECREF(value);
-    code = tell(l, l->on_tap, args, err);
+    code = call_listener(l, l->on_tap, args, err);
     PyGILState_Release(lock);
     return code;
 }

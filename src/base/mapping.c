@@ -72,7 +72,7 @@ static sib_code map_descriptor(int fd, const char *path, mapping *m, sib_error *
 
 /* True where an open file is inside folder. Linux reports the path of an open file; without /proc, it must
    be the file that `path` names now, not a link. */
-static bool stands_inside(int fd, const char *path, const char *folder)
+static bool is_inside(int fd, const char *path, const char *folder)
 {
     char link[40], at[PATH_MAX];
     struct stat opened, named;
@@ -96,7 +96,7 @@ static sib_code open_mapped(const char *path, const char *folder, mapping **out,
     sib_code code = SIB_OK;
     if (fd < 0)
         code = err_set(err, SIB_ERR_IO, "%s: %s", path, strerror(errno));
-    else if (folder && !stands_inside(fd, path, folder))
+    else if (folder && !is_inside(fd, path, folder))
         code = err_set(err, SIB_ERR_FORMAT, "%s: does not stand in the folder '%s' any more", path, folder);
     else
         code = map_descriptor(fd, path, m, err);

@@ -33,7 +33,7 @@ static uint64_t resident_now(void)
     return strtoull(rest, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static uint64_t resident_most(void)
+static uint64_t peak_resident(void)
 {
     char text[4096];
     const char *line = read_text("/proc/self/status", text, sizeof text) ? strstr(text, "\nVmHWM:") : NULL;
@@ -46,7 +46,7 @@ static uint64_t resident_most(void)
 void sib_memory_usage(sib_memory *out)
 {
     out->resident = resident_now();
-    out->resident_peak = resident_most();
+    out->resident_peak = peak_resident();
     /* The kernel updates the two separately and with delay. */
     if (out->resident_peak < out->resident)
         out->resident_peak = out->resident;

@@ -82,13 +82,13 @@ sib_code path_confined(const char *folder, const char *name, char **out, sib_err
     return code;
 }
 
-char *path_beside(const char *path, const char *ending)
+char *path_with_extension(const char *path, const char *ending)
 {
     const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
     size_t stem = dot && dot > (slash ? slash + 1 : path) ? (size_t)(dot - path) : strlen(path);
     size_t size = stem + strlen(ending) + 1;
-    char *beside = mem_alloc(size, 1);
-    if (beside)
-        snprintf(beside, size, "%.*s%s", (int)stem, path, ending);
-    return beside;
+    char *path = mem_alloc(size, 1);
+    if (path)
+        snprintf(path, size, "%.*s%s", (int)stem, path, ending);
+    return path;
 }

@@ -23,6 +23,6 @@ sib_code path_confined(const char *folder, const char *name, char **out, sib_err
 
 /* The path of a file in the same folder, with the extension replaced: "folder/model.job.json" for
    "folder/model.onnx" and ".job.json". A leading dot of the name does not begin an extension. */
-char *path_beside(const char *path, const char *ending);
+char *path_with_extension(const char *path, const char *ending);
 
 #endif

@@ -170,7 +170,7 @@ static void job_free(compute_job *j)
 }
 
 /* The lowest value after the clamp to `maximum`; -FLT_MAX where the description has no clamp. */
-static float mel_least(const sib_mel *mel, float maximum)
+static float mel_floor(const sib_mel *mel, float maximum)
 {
     if (mel->spec.dynamic_range == 0)
         return -FLT_MAX;
@@ -317,5 +317,5 @@ void mel_windows_compute(mel_windows *w, size_t first, size_t count, float *out,
 
 void sib_mel_finish(const sib_mel *mel, float maximum, float *frames, size_t n_frames, size_t row_stride)
 {
-    raise_to(mel_least(mel, maximum), frames, (size_t)mel->spec.n_mels, n_frames, row_stride);
+    raise_to(mel_floor(mel, maximum), frames, (size_t)mel->spec.n_mels, n_frames, row_stride);
 }

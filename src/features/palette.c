@@ -9,7 +9,7 @@
 #define DARKEST   0.14
 #define LIGHTEST  0.97
 #define FIRST_HUE 285.0 /* degrees: violet */
-#define HUE_TURN  175.0 /* to yellow */
+#define HUE_RANGE 175.0 /* to yellow */
 #define CHROMA    0.17
 
 /* Oklab (l, a, b) converted to linear sRGB. */
@@ -43,7 +43,7 @@ static uint8_t encode(double linear)
 static palette_rgb scale_colour(double t)
 {
     const double pi = 3.14159265358979323846;
-    double l = DARKEST + (LIGHTEST - DARKEST) * t, hue = (FIRST_HUE + HUE_TURN * t) * pi / 180;
+    double l = DARKEST + (LIGHTEST - DARKEST) * t, hue = (FIRST_HUE + HUE_RANGE * t) * pi / 180;
     double rgb[3], low = 0, high = CHROMA;
     linear_rgb(l, high * cos(hue), high * sin(hue), rgb);
     if (!displayable(rgb)) {

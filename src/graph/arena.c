@@ -10,7 +10,7 @@
 
 #define ARENA_ALIGN 16
 #define ARENA_FIRST ((size_t)4096)
-#define ARENA_MOST  ((size_t)1 << 20)
+#define ARENA_MAX   ((size_t)1 << 20)
 
 typedef struct arena_block {
     struct arena_block *next;
@@ -83,7 +83,7 @@ void *arena_alloc(graph_arena *a, size_t n, size_t size)
     if (!b || b->size - b->used < bytes) {
         /* Blocks double in size, so that small requests need few of them; a large request gets its own
            block. */
-        size_t grown = b ? size_min(2 * b->size, ARENA_MOST) : ARENA_FIRST;
+        size_t grown = b ? size_min(2 * b->size, ARENA_MAX) : ARENA_FIRST;
         grown = size_max(grown, bytes);
         if (!size_add(grown, sizeof *b, &total) || !arena_charge(a, total) || !(b = mem_alloc(total, 1)))
             return NULL;

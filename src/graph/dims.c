@@ -73,10 +73,10 @@ static bounds bounds_of_quotient(const entry *a, const entry *b, bool mod)
             out.high = a->high;
         return out;
     }
-    int64_t least = b->low ? b->low : 1, most = b->high ? b->high : 1;
-    out.low = dims_floor(a->low, a->low < 0 ? least : most);
+    int64_t min = b->low ? b->low : 1, max = b->high ? b->high : 1;
+    out.low = dims_floor(a->low, a->low < 0 ? min : max);
     /* a ceiling is at most one more; INT64_MAX means unbounded */
-    out.high = dims_floor(a->high, a->high < 0 ? most : least);
+    out.high = dims_floor(a->high, a->high < 0 ? max : min);
     out.high += out.high < INT64_MAX;
     if (a->high == INT64_MAX)
         out.high = INT64_MAX;

@@ -256,7 +256,7 @@ static const sib_tensor *constant_at(const graph *g, value_id v)
     return a && a->kind == ATTR_TENSOR ? a->tensor : NULL;
 }
 
-const sib_tensor *graph_constant_behind(const graph *g, value_id v)
+const sib_tensor *graph_find_constant(const graph *g, value_id v)
 {
     const sib_tensor *found = NULL;
     while (g && !(found = constant_at(g, v))) {

@@ -154,7 +154,7 @@ sib_code graph_capture(graph *g, value_id outer, value_id *inner, sib_error *err
 
 /* Returns the constant of a value, following captures outward; NULL where there is none, or where a caller
    may override it. */
-const sib_tensor *graph_constant_behind(const graph *g, value_id v);
+const sib_tensor *graph_find_constant(const graph *g, value_id v);
 
 /* Returns the attribute of this name, or NULL. src/spec defines what it means to an operator. */
 const attribute *node_attribute(const node *n, const char *name);

@@ -264,13 +264,13 @@ static sib_code draft_nodes(draft *d)
 {
     patch *p = d->p;
     const added_node *added = p->nodes.items;
-    size_t most = (size_t)p->base_nodes + p->nodes.n;
+    size_t max = (size_t)p->base_nodes + p->nodes.n;
     uint32_t *next = mem_alloc((size_t)p->base_nodes + 1, sizeof *next),
              *links = mem_alloc(p->nodes.n, sizeof *links);
-    d->after.nodes = mem_alloc(most, sizeof *d->after.nodes);
-    bool ok = next && links && d->after.nodes && most < UINT32_MAX;
+    d->after.nodes = mem_alloc(max, sizeof *d->after.nodes);
+    bool ok = next && links && d->after.nodes && max < UINT32_MAX;
     d->after.n_nodes = 0;
-    d->after.node_capacity = (uint32_t)most;
+    d->after.node_capacity = (uint32_t)max;
     if (ok)
         memset(next, 0xff, ((size_t)p->base_nodes + 1) * sizeof *next);
     for (uint32_t i = p->nodes.n;
@@ -291,7 +291,7 @@ static sib_code draft_nodes(draft *d)
         place(d, p->base_nodes, next, links);
     mem_free(next);
     mem_free(links);
-    return ok ? SIB_OK : err_memory(d->err, most * sizeof *d->after.nodes, "a patched graph");
+    return ok ? SIB_OK : err_memory(d->err, max * sizeof *d->after.nodes, "a patched graph");
 }
 
 static sib_code draft_values(draft *d)

@@ -120,7 +120,7 @@ void build_scope(build *b, const char *format, ...)
     va_end(args);
 }
 
-void build_say(build *b, const char *key, const char *format, ...)
+void build_add_metadata(build *b, const char *key, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -130,12 +130,12 @@ void build_say(build *b, const char *key, const char *format, ...)
         b->m->metadata[b->m->n_metadata++] = (string_pair){str_of(build_text(b, "%s", key)), text};
 }
 
-void build_say_int(build *b, const char *key, int64_t number)
+void build_add_metadata_int(build *b, const char *key, int64_t number)
 {
-    build_say(b, key, "%lld", (long long)number);
+    build_add_metadata(b, key, "%lld", (long long)number);
 }
 
-int64_t build_said_int(const build *b, const char *key, int64_t otherwise)
+int64_t build_metadata_int(const build *b, const char *key, int64_t otherwise)
 {
     for (size_t i = 0; i < b->m->n_metadata; i++) {
         const string_pair *p = &b->m->metadata[i]; /* texts of build_text end with a NUL */
@@ -145,13 +145,13 @@ int64_t build_said_int(const build *b, const char *key, int64_t otherwise)
     return otherwise;
 }
 
-sib_str build_told_text(const build *b, const char *key, const char *otherwise)
+sib_str build_fact_text(const build *b, const char *key, const char *otherwise)
 {
     const fact *f = checkpoint_fact(b->c, key);
     return f && f->kind == FACT_STRING && !f->list ? f->strings[0] : str_of(otherwise);
 }
 
-bool build_told_bool(const build *b, const char *key, bool otherwise)
+bool build_fact_bool(const build *b, const char *key, bool otherwise)
 {
     const fact *f = checkpoint_fact(b->c, key);
     return f && f->kind == FACT_BOOL && !f->list ? f->bools[0] : otherwise;
@@ -229,11 +229,11 @@ int64_t build_other_dim(build *b, const char *name, int64_t n)
     return rows == n ? columns : rows; /* build_weight reports it where neither dim is n */
 }
 
-int64_t build_count(const build *b, const char *before, const char *behind)
+int64_t build_count(const build *b, const char *before, const char *after)
 {
     int64_t n = 0;
     for (char name[NAME_MAX_BYTES];; n++) {
-        snprintf(name, sizeof name, "%s%lld%s", before, (long long)n, behind);
+        snprintf(name, sizeof name, "%s%lld%s", before, (long long)n, after);
         if (!build_find(b, name))
             return n;
     }
@@ -403,7 +403,7 @@ value_id build_int(build *b, int64_t number)
     return build_ints(b, 1, &number);
 }
 
-value_id build_whole(build *b, int64_t number)
+value_id build_scalar_int(build *b, int64_t number)
 {
     return constant_of(b, fresh_name(b, "int"), SIB_I64, 0, NULL, &number);
 }
@@ -511,17 +511,17 @@ static value_id widen(build *b, value_id stored, value_id scale, int64_t axis)
 
 value_id build_matrix(build *b, const char *name, int64_t in, int64_t out, build_layout layout, int64_t heads)
 {
-    bool turned = layout == BUILD_ROWS_OUT;
-    const int64_t theirs[] = {turned ? out : in, turned ? in : out}, ours[] = {in, out};
+    bool transposed = layout == BUILD_ROWS_OUT;
+    const int64_t theirs[] = {transposed ? out : in, transposed ? in : out}, ours[] = {in, out};
     const char *words = build_text(b, "%s", name);
     value_id scale = NO_VALUE;
     source s = {.from = take(b, name, 2, theirs),
                 .dtype = b->dtype,
                 .rows = theirs[0],
                 .columns = theirs[1],
-                .turned = turned,
+                .transposed = transposed,
                 .heads = heads,
-                .scaled_columns = !turned};
+                .scaled_columns = !transposed};
     if (b->dtype == SIB_I8)
         scale = scales_of(b, words, &s);
     return widen(b, source_value(b, words, &s, 2, ours), scale, 1);

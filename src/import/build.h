@@ -60,23 +60,23 @@ const char *build_text(build *b, const char *format, ...) BUILD_PRINTF(2, 3);
 /* Names the following nodes "<scope>/Type_7". */
 void build_scope(build *b, const char *format, ...) BUILD_PRINTF(2, 3);
 /* Adds an entry to the model's metadata. */
-void build_say(build *b, const char *key, const char *format, ...) BUILD_PRINTF(3, 4);
+void build_add_metadata(build *b, const char *key, const char *format, ...) BUILD_PRINTF(3, 4);
 
-void build_say_int(build *b, const char *key, int64_t number);
+void build_add_metadata_int(build *b, const char *key, int64_t number);
 /* The metadata under a key, as a number; `otherwise` where there is none. */
-int64_t build_said_int(const build *b, const char *key, int64_t otherwise);
+int64_t build_metadata_int(const build *b, const char *key, int64_t otherwise);
 
 /* ---- What the checkpoint has -------------------------------------------------------------------------- */
 
 /* The weight that a recipe calls `name`, or NULL. Only build_weight and the like mark it as used. */
 const weight *build_find(const build *b, const char *name);
 /* A fact as text or bool; `otherwise` where there is none of that kind. */
-sib_str build_told_text(const build *b, const char *key, const char *otherwise);
-bool build_told_bool(const build *b, const char *key, bool otherwise);
+sib_str build_fact_text(const build *b, const char *key, const char *otherwise);
+bool build_fact_bool(const build *b, const char *key, bool otherwise);
 /* Dim i of a weight; 0 for a missing weight, which is reported. */
 int64_t build_dim(build *b, const char *name, size_t i);
-/* The number of weights before + i + behind, i from 0: "encoder.blocks.3.attn.query.weight". */
-int64_t build_count(const build *b, const char *before, const char *behind);
+/* The number of weights named before + i + after, i from 0: "encoder.blocks.3.attn.query.weight". */
+int64_t build_count(const build *b, const char *before, const char *after);
 /* r of a matrix [n, r] or [r, n]; 0, and a problem in the report, for other dims. */
 int64_t build_other_dim(build *b, const char *name, int64_t n);
 
@@ -91,7 +91,7 @@ void build_output(build *b, value_id v, const char *name, sib_dtype dtype, const
 
 value_id build_ints(build *b, size_t n, const int64_t *ints);   /* int64 [n] */
 value_id build_int(build *b, int64_t number);                   /* int64 [1] */
-value_id build_whole(build *b, int64_t number);                 /* int64 [] */
+value_id build_scalar_int(build *b, int64_t number);            /* int64 [] */
 value_id build_floats(build *b, size_t n, const float *floats); /* float32 [n] */
 value_id build_float(build *b, double number);                  /* float32 [] */
 
@@ -199,14 +199,14 @@ typedef struct build_rotary {
     value_id cos, sin;
     int64_t half;
 } build_rotary;
-build_rotary build_turns(build *b, value_id tokens, value_id past, const float *inverse, size_t half);
+build_rotary build_cos_sin(build *b, value_id tokens, value_id past, const float *inverse, size_t half);
 /* x [B, N, heads * size], in which elements i and i + half of each head are rotated together. */
-value_id build_turn(build *b, value_id x, int64_t heads, const build_rotary *r);
-/* Applies rope_scaling of a config.json to the inverse frequencies turns (half). Unknown kinds fail. */
-void build_rope_scaling(build *b, float *turns, size_t half);
+value_id build_rotate(build *b, value_id x, int64_t heads, const build_rotary *r);
+/* Applies rope_scaling of a config.json to the inverse frequencies (half). Unknown kinds fail. */
+void build_rope_scaling(build *b, float *inverse, size_t half);
 /* Positions of the new tokens [N], and of all [P+N] (keys may be NULL); n: int64 [1], the number of new
    tokens. */
-void build_places(build *b, value_id n, value_id past, value_id *queries, value_id *keys);
+void build_position_ids(build *b, value_id n, value_id past, value_id *queries, value_id *keys);
 /* True for keys less than `window` before their query: bool [N, P+N]. */
 value_id build_window(build *b, value_id tokens, value_id past, int64_t window);
 

@@ -32,7 +32,7 @@ static value_id hidden(build *b, const build_attention *at)
     if (b->seen != NO_VALUE && b->seen_mask == at->mask)
         return b->seen;
     value_id queries, keys;
-    build_places(b, build_shape(b, at->q, 1, 1), at->past_k, &queries, &keys);
+    build_position_ids(b, build_shape(b, at->q, 1, 1), at->past_k, &queries, &keys);
     value_id seen = build_2(b, "LessOrEqual", keys, build_reshape(b, queries, 2, (const int64_t[]){-1, 1}));
     if (at->mask != NO_VALUE)
         seen = build_2(b, "And", seen, at->mask);

@@ -17,19 +17,19 @@ static value_id scalar(build *b, value_id one)
     return build_2(b, "Reshape", one, build_ints(b, 0, NULL));
 }
 
-void build_places(build *b, value_id n, value_id past, value_id *queries, value_id *keys)
+void build_position_ids(build *b, value_id n, value_id past, value_id *queries, value_id *keys)
 {
     value_id begin = build_shape(b, past, 2, 1), end = scalar(b, build_add(b, begin, n)),
-             one = build_whole(b, 1);
+             one = build_scalar_int(b, 1);
     *queries = build_3(b, "Range", scalar(b, begin), end, one);
     if (keys)
-        *keys = build_3(b, "Range", build_whole(b, 0), end, one);
+        *keys = build_3(b, "Range", build_scalar_int(b, 0), end, one);
 }
 
-build_rotary build_turns(build *b, value_id tokens, value_id past, const float *inverse, size_t half)
+build_rotary build_cos_sin(build *b, value_id tokens, value_id past, const float *inverse, size_t half)
 {
     value_id places;
-    build_places(b, build_shape(b, tokens, 1, 1), past, &places, NULL);
+    build_position_ids(b, build_shape(b, tokens, 1, 1), past, &places, NULL);
     places = build_cast(b, places, SIB_F32);
     places = build_reshape(b, places, 3, (const int64_t[]){1, -1, 1});
     value_id angles = build_mul(b, places, build_floats(b, half, inverse)); /* [1, N, half] */
@@ -39,21 +39,21 @@ build_rotary build_turns(build *b, value_id tokens, value_id past, const float *
 }
 
 /* The same for opsets without the operator. */
-static value_id turn_apart(build *b, value_id x, int64_t heads, const build_rotary *r)
+static value_id rotate_by_nodes(build *b, value_id x, int64_t heads, const build_rotary *r)
 {
     value_id parts[2], axis = build_int(b, 2), cos = build_2(b, "Unsqueeze", r->cos, axis),
                        sin = build_2(b, "Unsqueeze", r->sin, axis); /* [B, N, 1, half] */
     x = build_reshape(b, x, 4, (const int64_t[]){0, 0, heads, 2 * r->half});
     build_split(b, x, -1, 2, parts);
-    value_id turned[] = {build_sub(b, build_mul(b, parts[0], cos), build_mul(b, parts[1], sin)),
-                         build_add(b, build_mul(b, parts[1], cos), build_mul(b, parts[0], sin))};
-    return build_reshape(b, build_concat(b, -1, 2, turned), 3, (const int64_t[]){0, 0, 2 * heads * r->half});
+    value_id rotated[] = {build_sub(b, build_mul(b, parts[0], cos), build_mul(b, parts[1], sin)),
+                          build_add(b, build_mul(b, parts[1], cos), build_mul(b, parts[0], sin))};
+    return build_reshape(b, build_concat(b, -1, 2, rotated), 3, (const int64_t[]){0, 0, 2 * heads * r->half});
 }
 
-value_id build_turn(build *b, value_id x, int64_t heads, const build_rotary *r)
+value_id build_rotate(build *b, value_id x, int64_t heads, const build_rotary *r)
 {
     if (b->opset < 23)
-        return turn_apart(b, x, heads, r);
+        return rotate_by_nodes(b, x, heads, r);
     value_id in[] = {x, r->cos, r->sin}, out;
     build_attributes a = build_no_attributes();
     build_set_int(&a, "num_heads", heads);
@@ -64,39 +64,39 @@ value_id build_turn(build *b, value_id x, int64_t heads, const build_rotary *r)
 value_id build_window(build *b, value_id tokens, value_id past, int64_t window)
 {
     value_id queries, keys;
-    build_places(b, build_shape(b, tokens, 1, 1), past, &queries, &keys);
-    value_id behind =
+    build_position_ids(b, build_shape(b, tokens, 1, 1), past, &queries, &keys);
+    value_id distance =
         build_sub(b, build_reshape(b, queries, 2, (const int64_t[]){-1, 1}), keys); /* [N, P+N] */
-    return build_2(b, "Less", behind, build_whole(b, window));
+    return build_2(b, "Less", distance, build_scalar_int(b, window));
 }
 
 /* Llama 3: low frequencies are divided by `factor`, high ones kept, those between interpolated. */
-static void scale_llama3(build *b, const char *at, float *turns, size_t half)
+static void scale_llama3(build *b, const char *at, float *inverse, size_t half)
 {
     double factor = checkpoint_float(b->c, build_text(b, "%s.factor", at), 8),
            low = checkpoint_float(b->c, build_text(b, "%s.low_freq_factor", at), 1),
            high = checkpoint_float(b->c, build_text(b, "%s.high_freq_factor", at), 4),
            old = checkpoint_float(b->c, build_text(b, "%s.original_max_position_embeddings", at), 8192);
     for (size_t i = 0; i < half; i++) {
-        double wave = 2 * M_PI / turns[i], part = (old / wave - low) / (high - low);
+        double wave = 2 * M_PI / inverse[i], part = (old / wave - low) / (high - low);
         if (wave > old / low)
-            turns[i] = (float)(turns[i] / factor);
+            inverse[i] = (float)(inverse[i] / factor);
         else if (wave >= old / high)
-            turns[i] = (float)((1 - part) * turns[i] / factor + part * turns[i]);
+            inverse[i] = (float)((1 - part) * inverse[i] / factor + part * inverse[i]);
     }
 }
 
-void build_rope_scaling(build *b, float *turns, size_t half)
+void build_rope_scaling(build *b, float *inverse, size_t half)
 {
     const char *at = checkpoint_fact(b->c, "rope_parameters.rope_type") ? "rope_parameters" : "rope_scaling";
-    sib_str kind = build_told_text(b, build_text(b, "%s.rope_type", at), "");
+    sib_str kind = build_fact_text(b, build_text(b, "%s.rope_type", at), "");
     if (!kind.length)
-        kind = build_told_text(b, build_text(b, "%s.type", at), "default");
+        kind = build_fact_text(b, build_text(b, "%s.type", at), "default");
     if (str_is(kind, "llama3"))
-        scale_llama3(b, at, turns, half);
+        scale_llama3(b, at, inverse, half);
     else if (str_is(kind, "linear"))
         for (size_t i = 0; i < half; i++)
-            turns[i] = (float)(turns[i] / checkpoint_float(b->c, build_text(b, "%s.factor", at), 1));
+            inverse[i] = (float)(inverse[i] / checkpoint_float(b->c, build_text(b, "%s.factor", at), 1));
     else if (!str_is(kind, "default"))
         build_fail(b, SIB_ERR_UNSUPPORTED, "%s: rope_scaling of type '%.*s' is not in the recipe",
                    checkpoint_file(b->c, 0), (int)kind.length, kind.data);

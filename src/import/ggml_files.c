@@ -3,7 +3,7 @@
 #include "import/reader.h"
 
 /* ggml's limit. */
-#define MOST_DIMS 4
+#define MAX_DIMS 4
 
 typedef struct tensor_rules {
     const weight_format *(*format)(uint32_t number, const char **name);
@@ -26,16 +26,16 @@ static sib_code read_tensor(ckpt_file *s, const tensor_rules *rules, uint64_t *a
 {
     uint64_t begin = *at, bytes = 0;
     uint32_t rank = 0, length = 0, type = 0;
-    int64_t dims[MOST_DIMS];
+    int64_t dims[MAX_DIMS];
     byte_span name = {0}, data = {0};
     sib_code code = ckpt_u32(s, at, "a tensor's number of dims", &rank);
     if (code == SIB_OK)
         code = ckpt_u32(s, at, "a name's length", &length);
     if (code == SIB_OK)
         code = ckpt_u32(s, at, "a tensor's type", &type);
-    if (code == SIB_OK && rank > MOST_DIMS)
+    if (code == SIB_OK && rank > MAX_DIMS)
         code = ckpt_fail(s, SIB_ERR_FORMAT, begin, "a tensor has %u dims, at most %d are expected", rank,
-                         MOST_DIMS);
+                         MAX_DIMS);
     if (code == SIB_OK)
         code = read_dims(s, at, rank, dims);
     if (code == SIB_OK)

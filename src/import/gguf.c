@@ -3,7 +3,7 @@
 #include "import/reader.h"
 
 /* ggml's limit. */
-#define MOST_DIMS 4
+#define MAX_DIMS 4
 
 /* Types of values by number. */
 typedef enum value_type { VALUE_STRING = 8, VALUE_ARRAY = 9 } value_type;
@@ -123,7 +123,7 @@ static sib_code read_key(ckpt_file *s, uint64_t *at, int64_t *alignment)
 typedef struct tensor_info {
     sib_str name;
     size_t rank;
-    int64_t dims[MOST_DIMS]; /* outermost first */
+    int64_t dims[MAX_DIMS]; /* outermost first */
     uint32_t type;
     uint64_t offset, at; /* from the beginning of the elements; of this description in the file */
 } tensor_info;
@@ -135,9 +135,9 @@ static sib_code read_info(ckpt_file *s, uint64_t *at, tensor_info *t)
     sib_code code = read_string(s, at, "a tensor's name", &t->name);
     if (code == SIB_OK)
         code = ckpt_u32(s, at, "a tensor's number of dims", &rank);
-    if (code == SIB_OK && rank > MOST_DIMS)
+    if (code == SIB_OK && rank > MAX_DIMS)
         return ckpt_fail(s, SIB_ERR_FORMAT, t->at, "weight '%.*s': %u dims, at most %d are expected",
-                         READER_STR(t->name), rank, MOST_DIMS);
+                         READER_STR(t->name), rank, MAX_DIMS);
     t->rank = rank;
     for (size_t i = rank; i-- > 0 && code == SIB_OK;) {
         uint64_t d = 0;

@@ -54,7 +54,7 @@ static sib_code make(build *b, const recipe *r, const char *out, const sib_impor
 {
     b->report->recipe = r->name;
     b->g->name = str_of(r->name);
-    build_say(b, "sibyl.recipe", "%s", r->name);
+    build_add_metadata(b, "sibyl.recipe", "%s", r->name);
     r->make(b);
     build_finish(b);
     sib_code code = b->code;

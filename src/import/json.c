@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#define MOST_BYTES (256u << 20)
+#define MAX_BYTES (256u << 20)
 
 sib_code json_parse(ckpt_file *s, byte_span bytes, uint64_t at, json_t **out)
 {
@@ -133,9 +133,9 @@ static sib_code read_json(ckpt_file *s)
 {
     json_t *root = NULL;
     key_path key = {0};
-    if (s->bytes.size > MOST_BYTES)
+    if (s->bytes.size > MAX_BYTES)
         return ckpt_fail(s, SIB_ERR_SIZE, SIB_NO_OFFSET, "%zu bytes of JSON, at most %u are taken",
-                         s->bytes.size, MOST_BYTES);
+                         s->bytes.size, MAX_BYTES);
     sib_code code = json_parse(s, s->bytes, 0, &root);
     if (code == SIB_OK)
         code = json_facts(s, root, &key);

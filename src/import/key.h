@@ -9,14 +9,14 @@
 typedef struct key_path {
     size_t length;
     unsigned depth;
-    char text[READER_MOST_NAME];
+    char text[READER_MAX_NAME];
 } key_path;
 
 /* The length to restore with key_leave, or SIZE_MAX where the key becomes too long or too deep. */
 static inline size_t key_enter(key_path *k, sib_str name)
 {
     size_t before = k->length, dot = before != 0;
-    if (k->depth >= READER_MOST_NESTED || name.length > sizeof k->text - before - dot)
+    if (k->depth >= READER_MAX_NESTED || name.length > sizeof k->text - before - dot)
         return SIZE_MAX;
     if (dot)
         k->text[k->length++] = '.';
@@ -43,7 +43,7 @@ static inline sib_code key_fail(ckpt_file *s, const key_path *k, uint64_t at)
 {
     return ckpt_fail(s, SIB_ERR_FORMAT, at,
                      "below '%.*s' objects are nested deeper than %d, or their keys longer than %d",
-                     READER_STR(key_str(k)), READER_MOST_NESTED, READER_MOST_NAME);
+                     READER_STR(key_str(k)), READER_MAX_NESTED, READER_MAX_NAME);
 }
 
 /* The kind of a list of n items of kind `all` with one more item; integers among floats are floats. Returns

@@ -7,7 +7,7 @@
 static sib_code take(pickle *p, uint64_t n, byte_span *out)
 {
     if (n > p->end - p->at && p->capped)
-        return pickle_fail(p, SIB_ERR_SIZE, p->at, "the pickle goes on beyond %u bytes", PICKLE_MOST_BYTES);
+        return pickle_fail(p, SIB_ERR_SIZE, p->at, "the pickle goes on beyond %u bytes", PICKLE_MAX_BYTES);
     if (n > p->end - p->at)
         return pickle_fail(p, SIB_ERR_FORMAT, p->at, "the pickle ends within an opcode that takes %llu bytes",
                            (unsigned long long)n);
@@ -441,9 +441,9 @@ static sib_code step(pickle *p)
 sib_code pickle_read(ckpt_file *s, uint64_t *at, uint64_t end, pickle *p, uint32_t *root)
 {
     *p = (pickle){.s = s, .at = *at, .end = end, .copies_left = end - *at};
-    p->capped = end - *at > PICKLE_MOST_BYTES;
+    p->capped = end - *at > PICKLE_MAX_BYTES;
     if (p->capped)
-        p->end = *at + PICKLE_MOST_BYTES;
+        p->end = *at + PICKLE_MAX_BYTES;
     if (end == *at || s->bytes.data[*at] != 0x80)
         return ckpt_fail(s, SIB_ERR_FORMAT, *at, "a pickle of protocol 2 to 5 is expected here");
     sib_code code = arena_create(&p->arena, s->err);

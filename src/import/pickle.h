@@ -10,7 +10,7 @@
 
 /* Max size of a pickle: 100,000 tensors need less, and values take more memory than the bytes that create
    them. */
-#define PICKLE_MOST_BYTES (32u << 20)
+#define PICKLE_MAX_BYTES (32u << 20)
 
 typedef enum pickle_kind {
     PICKLE_NONE,
@@ -68,7 +68,7 @@ typedef struct pickle {
     size_t n_marks, marks_capacity;
     uint32_t *memo; /* (n_memo) indices of values + 1, or 0 */
     size_t n_memo, memo_capacity;
-    bool stopped, capped; /* stopped: at the end; capped: `end` is set by PICKLE_MOST_BYTES */
+    bool stopped, capped; /* stopped: at the end; capped: `end` is set by PICKLE_MAX_BYTES */
 } pickle;
 
 /* Reads the pickle that begins at byte *at and ends before `end`; *at receives the offset after it. p: all

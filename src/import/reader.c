@@ -100,15 +100,15 @@ static bool is_utf8(sib_str name)
 
 static sib_code check_name(ckpt_file *s, sib_str name, const char *what, uint64_t at)
 {
-    if (name.length == 0 || name.length > READER_MOST_NAME)
+    if (name.length == 0 || name.length > READER_MAX_NAME)
         return ckpt_fail(s, SIB_ERR_FORMAT, at, "a name of a %s has %zu bytes, expected 1 to %d", what,
-                         name.length, READER_MOST_NAME);
+                         name.length, READER_MAX_NAME);
     if (memchr(name.data, 0, name.length) || !is_utf8(name))
         return ckpt_fail(s, SIB_ERR_FORMAT, at, "the name '%.*s' of a %s is no UTF-8 without zero bytes",
                          READER_STR(name), what);
     s->c->name_bytes += name.length;
-    if (s->c->name_bytes > READER_MOST_NAMES)
-        return ckpt_fail(s, SIB_ERR_SIZE, at, "names and keys of more than %u bytes", READER_MOST_NAMES);
+    if (s->c->name_bytes > READER_MAX_NAMES)
+        return ckpt_fail(s, SIB_ERR_SIZE, at, "names and keys of more than %u bytes", READER_MAX_NAMES);
     return SIB_OK;
 }
 

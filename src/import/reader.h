@@ -54,11 +54,11 @@ typedef struct checkpoint_format {
 
 /* Max bytes of a name or key. Valid files have no longer ones, and without a limit a small file with nested
    objects could cost much memory, since their keys are joined. */
-#define READER_MOST_NAME 4096
+#define READER_MAX_NAME 4096
 /* Max nesting of objects. */
-#define READER_MOST_NESTED 32
+#define READER_MAX_NESTED 32
 /* Max bytes of all names and keys of a checkpoint. */
-#define READER_MOST_NAMES (256u << 20)
+#define READER_MAX_NAMES (256u << 20)
 
 #define READER_STR(s) (int)((s).length < 100 ? (s).length : 100), (s).data ? (s).data : ""
 

@@ -38,13 +38,13 @@ static gpt2 read_dims(build *b)
               .layers = build_count(b, "h.", ".attn.c_attn.weight"),
               .epsilon = checkpoint_float(b->c, "layer_norm_epsilon", 1e-5)};
     g.heads = checkpoint_int(b->c, "n_head", checkpoint_int(b->c, "num_attention_heads", g.d / 64));
-    sib_str act = build_told_text(b, "activation_function", "gelu_new");
+    sib_str act = build_fact_text(b, "activation_function", "gelu_new");
     g.by_tanh = !str_is(act, "gelu");
     if (g.by_tanh && !str_is(act, "gelu_new") && !str_is(act, "gelu_pytorch_tanh"))
         build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not in the recipe gpt2",
                    checkpoint_file(b->c, 0), (int)act.length, act.data);
-    if (build_told_bool(b, "scale_attn_by_inverse_layer_idx", false) ||
-        !build_told_bool(b, "scale_attn_weights", true))
+    if (build_fact_bool(b, "scale_attn_by_inverse_layer_idx", false) ||
+        !build_fact_bool(b, "scale_attn_weights", true))
         build_fail(b, SIB_ERR_UNSUPPORTED,
                    "%s: attention is scaled by its layer or not at all, which is not in the recipe gpt2",
                    checkpoint_file(b->c, 0));
@@ -74,15 +74,15 @@ static value_id block(build *b, value_id x, const char *where, const gpt2 *g, bu
     return build_add(b, x, product(b, y, where, "mlp.c_proj", g->hidden, g->d));
 }
 
-static void say(build *b, const gpt2 *g)
+static void add_metadata(build *b, const gpt2 *g)
 {
-    build_say_int(b, "n_vocab", g->n_vocab);
-    build_say_int(b, "n_ctx", g->n_ctx);
-    build_say_int(b, "n_embd", g->d);
-    build_say_int(b, "n_head", g->heads);
-    build_say_int(b, "n_kv_head", g->heads);
-    build_say_int(b, "head_size", g->d / g->heads);
-    build_say_int(b, "n_layer", g->layers);
+    build_add_metadata_int(b, "n_vocab", g->n_vocab);
+    build_add_metadata_int(b, "n_ctx", g->n_ctx);
+    build_add_metadata_int(b, "n_embd", g->d);
+    build_add_metadata_int(b, "n_head", g->heads);
+    build_add_metadata_int(b, "n_kv_head", g->heads);
+    build_add_metadata_int(b, "head_size", g->d / g->heads);
+    build_add_metadata_int(b, "n_layer", g->layers);
 }
 
 void recipe_gpt2(build *b)
@@ -93,7 +93,7 @@ void recipe_gpt2(build *b)
     gpt2 g = read_dims(b);
     if (b->code != SIB_OK)
         return;
-    say(b, &g);
+    add_metadata(b, &g);
     build_scope(b, "gpt2");
     value_id tokens = build_input(b, "tokens", SIB_I64, "B N"), at = build_input(b, "at", SIB_I64, "M"),
              x = NO_VALUE;

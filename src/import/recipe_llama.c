@@ -61,13 +61,13 @@ bool recipe_is_llama(const checkpoint *c)
 /* ---- Dimensions ---------------------------------------------------------------------------------------- */
 
 /* A number that config.json stores under `key`, and GGUF under "<architecture>.<theirs>". */
-typedef struct told {
+typedef struct config {
     const build *b;
     bool gguf;
     sib_str kind;
-} told;
+} config;
 
-static const char *key_of(const told *t, const char *key, const char *theirs, char *text, size_t size)
+static const char *key_of(const config *t, const char *key, const char *theirs, char *text, size_t size)
 {
     if (!t->gguf)
         return key;
@@ -75,20 +75,20 @@ static const char *key_of(const told *t, const char *key, const char *theirs, ch
     return text;
 }
 
-static int64_t told_int(const told *t, const char *key, const char *theirs, int64_t otherwise)
+static int64_t config_int(const config *t, const char *key, const char *theirs, int64_t otherwise)
 {
     char text[120];
     return checkpoint_int(t->b->c, key_of(t, key, theirs, text, sizeof text), otherwise);
 }
 
-static double told_float(const told *t, const char *key, const char *theirs, double otherwise)
+static double config_float(const config *t, const char *key, const char *theirs, double otherwise)
 {
     char text[120];
     return checkpoint_float(t->b->c, key_of(t, key, theirs, text, sizeof text), otherwise);
 }
 
 /* Angles per position by pair of elements, theta^(-2 i / size), scaled by rope_scaling. */
-static float *turns(build *b, const llama *m, const told *t)
+static float *inverse_frequencies(build *b, const llama *m, const config *t)
 {
     size_t half = (size_t)m->size / 2;
     float *out = b->code == SIB_OK ? arena_alloc(b->m->arena, half + 1, sizeof *out) : NULL;
@@ -112,7 +112,7 @@ static float *turns(build *b, const llama *m, const told *t)
     return out;
 }
 
-static void check_kind(build *b, const told *t)
+static void check_kind(build *b, const config *t)
 {
     bool known = !t->kind.length;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -121,24 +121,24 @@ static void check_kind(build *b, const told *t)
         build_fail(b, SIB_ERR_UNSUPPORTED,
                    "%s: a model of kind '%.*s' has names like Llama's, but is not in the recipe llama",
                    checkpoint_file(b->c, 0), (int)t->kind.length, t->kind.data);
-    sib_str act = build_told_text(b, "hidden_act", "silu");
+    sib_str act = build_fact_text(b, "hidden_act", "silu");
     if (!str_is(act, "silu"))
         build_fail(b, SIB_ERR_UNSUPPORTED, "%s: the activation '%.*s' is not in the recipe llama",
                    checkpoint_file(b->c, 0), (int)act.length, act.data);
 }
 
-static int64_t window_of(const build *b, const told *t, int64_t n_ctx)
+static int64_t window_of(const build *b, const config *t, int64_t n_ctx)
 {
-    int64_t window = told_int(t, "sliding_window", "attention.sliding_window", 0);
+    int64_t window = config_int(t, "sliding_window", "attention.sliding_window", 0);
     if (str_is(t->kind, "qwen2") || str_is(t->kind, "qwen3"))
-        window = build_told_bool(b, "use_sliding_window", false) ? window : 0;
+        window = build_fact_bool(b, "use_sliding_window", false) ? window : 0;
     return window > 0 && window < n_ctx ? window : 0;
 }
 
 static llama read_dims(build *b)
 {
-    told t = {.b = b, .gguf = is_gguf(b->c)};
-    t.kind = build_told_text(b, t.gguf ? "general.architecture" : "model_type", "");
+    config t = {.b = b, .gguf = is_gguf(b->c)};
+    t.kind = build_fact_text(b, t.gguf ? "general.architecture" : "model_type", "");
     llama m = {.n_vocab = build_dim(b, "model.embed_tokens.weight", 0),
                .d = build_dim(b, "model.embed_tokens.weight", 1),
                .hidden = build_dim(b, "model.layers.0.mlp.gate_proj.weight", 0),
@@ -146,8 +146,8 @@ static llama read_dims(build *b)
     int64_t rows = build_dim(b, "model.layers.0.self_attn.q_proj.weight", 0),
             kv_rows = build_dim(b, "model.layers.0.self_attn.k_proj.weight", 0);
     check_kind(b, &t);
-    m.heads = told_int(&t, "num_attention_heads", "attention.head_count", 0);
-    m.kv_heads = told_int(&t, "num_key_value_heads", "attention.head_count_kv", m.heads);
+    m.heads = config_int(&t, "num_attention_heads", "attention.head_count", 0);
+    m.kv_heads = config_int(&t, "num_key_value_heads", "attention.head_count_kv", m.heads);
     if (b->code == SIB_OK && (m.heads <= 0 || m.kv_heads <= 0 || rows % m.heads || m.heads % m.kv_heads ||
                               kv_rows != rows / m.heads * m.kv_heads || (rows / m.heads) % 2))
         build_fail(
@@ -156,9 +156,9 @@ static llama read_dims(build *b)
             checkpoint_file(b->c, 0), m.heads ? "wrong" : "not told", (long long)m.heads,
             (long long)m.kv_heads, (long long)rows, (long long)kv_rows);
     m.size = m.heads > 0 ? rows / m.heads : 0;
-    m.n_ctx = told_int(&t, "max_position_embeddings", "context_length", 2048);
-    m.epsilon = told_float(&t, "rms_norm_eps", "attention.layer_norm_rms_epsilon", 1e-6);
-    m.theta = told_float(&t, "rope_theta", "rope.freq_base", 0);
+    m.n_ctx = config_int(&t, "max_position_embeddings", "context_length", 2048);
+    m.epsilon = config_float(&t, "rms_norm_eps", "attention.layer_norm_rms_epsilon", 1e-6);
+    m.theta = config_float(&t, "rope_theta", "rope.freq_base", 0);
     m.theta = m.theta > 0 ? m.theta : checkpoint_float(b->c, "rope_parameters.rope_theta", 10000);
     m.window = window_of(b, &t, m.n_ctx);
     m.qkv_bias = build_find(b, "model.layers.0.self_attn.q_proj.bias") != NULL;
@@ -169,7 +169,7 @@ static llama read_dims(build *b)
         m.q_permuted = m.heads;
         m.k_permuted = m.kv_heads;
     }
-    m.inverse = turns(b, &m, &t);
+    m.inverse = inverse_frequencies(b, &m, &t);
     return m;
 }
 
@@ -187,15 +187,15 @@ static value_id projection(build *b, value_id x, const char *name, int64_t in, i
 
 /* Queries or keys [B, N, heads * size], normalised per head where the model does, rotated by their
    positions. */
-static value_id turned(build *b, value_id x, const char *norm, int64_t heads, const llama *m,
-                       const build_rotary *r)
+static value_id rotated(build *b, value_id x, const char *norm, int64_t heads, const llama *m,
+                        const build_rotary *r)
 {
     if (m->norms) {
         x = build_reshape(b, x, 4, (const int64_t[]){0, 0, heads, m->size});
         x = build_rms_norm(b, x, norm, m->size, m->epsilon);
         x = build_reshape(b, x, 3, (const int64_t[]){0, 0, heads * m->size});
     }
-    return build_turn(b, x, heads, r);
+    return build_rotate(b, x, heads, r);
 }
 
 static value_id block(build *b, value_id x, const char *where, const llama *m, const build_rotary *r,
@@ -208,8 +208,8 @@ static value_id block(build *b, value_id x, const char *where, const llama *m, c
              k = projection(b, y, build_text(b, "%s.k_proj", attn), m->d, kv_rows, m->qkv_bias,
                             m->k_permuted);
     at->v = projection(b, y, build_text(b, "%s.v_proj", attn), m->d, kv_rows, m->qkv_bias, 0);
-    at->q = turned(b, q, build_text(b, "%s.q_norm", attn), m->heads, m, r);
-    at->k = turned(b, k, build_text(b, "%s.k_norm", attn), m->kv_heads, m, r);
+    at->q = rotated(b, q, build_text(b, "%s.q_norm", attn), m->heads, m, r);
+    at->k = rotated(b, k, build_text(b, "%s.k_norm", attn), m->kv_heads, m, r);
     y = projection(b, build_attend(b, at), build_text(b, "%s.o_proj", attn), q_rows, m->d, m->o_bias, 0);
     x = build_add(b, x, y);
     y = build_rms_norm(b, x, build_text(b, "%s.post_attention_layernorm", where), m->d, m->epsilon);
@@ -220,15 +220,15 @@ static value_id block(build *b, value_id x, const char *where, const llama *m, c
                      build_linear(b, y, build_text(b, "%s.down_proj", mlp), m->hidden, m->d, BUILD_NO_BIAS));
 }
 
-static void say(build *b, const llama *m)
+static void add_metadata(build *b, const llama *m)
 {
-    build_say_int(b, "n_vocab", m->n_vocab);
-    build_say_int(b, "n_ctx", m->n_ctx);
-    build_say_int(b, "n_embd", m->d);
-    build_say_int(b, "n_head", m->heads);
-    build_say_int(b, "n_kv_head", m->kv_heads);
-    build_say_int(b, "head_size", m->size);
-    build_say_int(b, "n_layer", m->layers);
+    build_add_metadata_int(b, "n_vocab", m->n_vocab);
+    build_add_metadata_int(b, "n_ctx", m->n_ctx);
+    build_add_metadata_int(b, "n_embd", m->d);
+    build_add_metadata_int(b, "n_head", m->heads);
+    build_add_metadata_int(b, "n_kv_head", m->kv_heads);
+    build_add_metadata_int(b, "head_size", m->size);
+    build_add_metadata_int(b, "n_layer", m->layers);
 }
 
 void recipe_llama(build *b)
@@ -238,7 +238,7 @@ void recipe_llama(build *b)
     llama m = read_dims(b);
     if (b->code != SIB_OK)
         return;
-    say(b, &m);
+    add_metadata(b, &m);
     build_scope(b, "llama");
     value_id tokens = build_input(b, "tokens", SIB_I64, "B N"), at = build_input(b, "at", SIB_I64, "M"),
              mask = NO_VALUE;
@@ -250,7 +250,7 @@ void recipe_llama(build *b)
             .size = m.size, .heads = m.heads, .kv_heads = m.kv_heads, .causal = true, .mask = mask};
         build_cache(b, i, m.kv_heads, m.size, &cache);
         if (i == 0) {
-            r = build_turns(b, tokens, cache.past_k, m.inverse, (size_t)m.size / 2);
+            r = build_cos_sin(b, tokens, cache.past_k, m.inverse, (size_t)m.size / 2);
             mask = cache.mask = m.window ? build_window(b, tokens, cache.past_k, m.window) : NO_VALUE;
         }
         build_scope(b, "model.layers.%lld", (long long)i);

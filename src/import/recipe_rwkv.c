@@ -87,10 +87,10 @@ static value_id low_rank(build *b, const rwkv *r, value_id x, int64_t i, const c
 {
     const char *name = name_in(b, i, what);
     const weight *w = build_find(b, name);
-    bool turned =
+    bool transposed =
         in == out ? r->ready : w && w->rank >= 2 && w->dims[w->rank - 2] == out && w->dims[w->rank - 1] == in;
     return build_2(b, "MatMul", x,
-                   build_matrix(b, name, in, out, turned ? BUILD_ROWS_OUT : BUILD_COLUMNS_OUT, 0));
+                   build_matrix(b, name, in, out, transposed ? BUILD_ROWS_OUT : BUILD_COLUMNS_OUT, 0));
 }
 
 static value_id norm(build *b, value_id x, int64_t i, const char *what, const rwkv *r)
@@ -199,18 +199,18 @@ static value_id mean_of_values(build *b, value_id k, value_id v, int64_t i, cons
     snprintf(row, sizeof row, "%lld", (long long)r->d);
     scan_begin(b, &s, row, row);
     value_id key = s.row[0], given = s.row[1], sum = s.state[0], mass = s.state[1], p = s.state[2];
-    value_id here = build_add(b, build_captured(b, first), key), most = build_2(b, "Max", p, here),
-             old = exp_of_difference(b, p, most), new = exp_of_difference(b, here, most);
+    value_id here = build_add(b, build_captured(b, first), key), max = build_2(b, "Max", p, here),
+             old = exp_of_difference(b, p, max), new = exp_of_difference(b, here, max);
     value_id above = build_add(b, build_mul(b, old, sum), build_mul(b, new, given)),
              below = build_add(b, build_mul(b, old, mass), new);
     s.gives = build_2(b, "Div", above, below);
     value_id left = build_add(b, p, build_captured(b, decay));
-    most = build_2(b, "Max", left, key);
-    old = exp_of_difference(b, left, most);
-    new = exp_of_difference(b, key, most);
+    max = build_2(b, "Max", left, key);
+    old = exp_of_difference(b, left, max);
+    new = exp_of_difference(b, key, max);
     s.next_state[0] = build_add(b, build_mul(b, old, sum), build_mul(b, new, given));
     s.next_state[1] = build_add(b, build_mul(b, old, mass), new);
-    s.next_state[2] = most;
+    s.next_state[2] = max;
     scan_end(b, &s, row, row);
     for (int n = 0; n < 3; n++)
         build_output(b, build_reshape(b, s.out_states[n], 2, (const int64_t[]){1, r->d}),
@@ -331,15 +331,15 @@ static void mixes_6(build *b, value_id x, value_id step, int64_t i, const rwkv *
     const char *second = name_in(b, i, "att.time_maa_w2");
     const weight *w = build_find(b, second); /* [5, rank, d], or [5, d, rank] */
     int64_t middle = w && w->rank == 3 ? w->dims[1] : 0, last = w && w->rank == 3 ? w->dims[2] : 0;
-    bool turned = last != r->d || (middle == r->d && r->ready);
-    int64_t rank = turned ? last : middle;
-    const int64_t dims[] = {5, turned ? r->d : rank, turned ? rank : r->d};
+    bool transposed = last != r->d || (middle == r->d && r->ready);
+    int64_t rank = transposed ? last : middle;
+    const int64_t dims[] = {5, transposed ? r->d : rank, transposed ? rank : r->d};
     value_id lora = low_rank(b, r, toward(b, x, step, vector(b, i, "att.time_maa_x", r->d)), i,
                              "att.time_maa_w1", r->d, 5 * rank);
     lora = build_reshape(b, build_1(b, "Tanh", lora), 3, (const int64_t[]){-1, 5, rank});
     lora = build_transpose(b, lora, 3, (const int64_t[]){1, 0, 2}); /* [5, N, rank] */
     value_id m = build_weight(b, second, 3, dims), parts[5];
-    if (turned)
+    if (transposed)
         m = build_transpose(b, m, 3, (const int64_t[]){0, 2, 1});
     build_split(b, build_2(b, "MatMul", lora, m), 0, 5, parts); /* [1, N, d] each */
     for (int n = 0; n < 5; n++) {
@@ -510,12 +510,12 @@ void recipe_rwkv(build *b)
     if (b->code != SIB_OK)
         return;
     b->ignored = r.version == RWKV_7 ? ignored : NULL;
-    build_say_int(b, "version", r.version);
-    build_say_int(b, "n_vocab", r.n_vocab);
-    build_say_int(b, "n_embd", r.d);
-    build_say_int(b, "n_layer", r.layers);
-    build_say_int(b, "n_head", r.heads);
-    build_say_int(b, "head_size", r.size);
+    build_add_metadata_int(b, "version", r.version);
+    build_add_metadata_int(b, "n_vocab", r.n_vocab);
+    build_add_metadata_int(b, "n_embd", r.d);
+    build_add_metadata_int(b, "n_layer", r.layers);
+    build_add_metadata_int(b, "n_head", r.heads);
+    build_add_metadata_int(b, "head_size", r.size);
     build_scope(b, "rwkv");
     value_id tokens = build_input(b, "tokens", SIB_I64, "1 N"), at = build_input(b, "at", SIB_I64, "M");
     build_table words = build_rows_table(b, "emb.weight", r.n_vocab, r.d);

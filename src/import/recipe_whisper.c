@@ -71,7 +71,7 @@ bool recipe_is_whisper(const checkpoint *c)
 }
 
 /* The first of these numbers that the checkpoint has. */
-static int64_t told(const build *b, const char *openai, const char *hugging, int64_t otherwise)
+static int64_t config_int(const build *b, const char *openai, const char *hugging, int64_t otherwise)
 {
     char dims[64];
     snprintf(dims, sizeof dims, "dims.%s", openai);
@@ -88,8 +88,8 @@ static whisper read_dims(build *b)
                  .n_vocab = build_dim(b, "decoder.token_embedding.weight", 0),
                  .n_audio_layer = build_count(b, "encoder.blocks.", ".attn.query.weight"),
                  .n_text_layer = build_count(b, "decoder.blocks.", ".attn.query.weight")};
-    w.audio_heads = told(b, "n_audio_head", "encoder_attention_heads", w.d / 64);
-    w.text_heads = told(b, "n_text_head", "decoder_attention_heads", w.d / 64);
+    w.audio_heads = config_int(b, "n_audio_head", "encoder_attention_heads", w.d / 64);
+    w.text_heads = config_int(b, "n_text_head", "decoder_attention_heads", w.d / 64);
     if (w.d <= 0 || w.audio_heads <= 0 || w.text_heads <= 0 || w.d % w.audio_heads || w.d % w.text_heads)
         build_fail(b, SIB_ERR_FORMAT, "%s: a state of %lld numbers cannot be %lld and %lld heads",
                    checkpoint_file(b->c, 0), (long long)w.d, (long long)w.audio_heads,
@@ -97,19 +97,19 @@ static whisper read_dims(build *b)
     return w;
 }
 
-static void say_dims(build *b, const whisper *w)
+static void add_metadata(build *b, const whisper *w)
 {
-    build_say_int(b, "n_mels", w->n_mels);
-    build_say_int(b, "n_audio_ctx", w->n_audio_ctx);
-    build_say_int(b, "n_audio_state", w->d);
-    build_say_int(b, "n_audio_head", w->audio_heads);
-    build_say_int(b, "n_audio_layer", w->n_audio_layer);
-    build_say_int(b, "n_vocab", w->n_vocab);
-    build_say_int(b, "n_text_ctx", w->n_text_ctx);
-    build_say_int(b, "n_text_state", w->d);
-    build_say_int(b, "n_text_head", w->text_heads);
-    build_say_int(b, "n_text_layer", w->n_text_layer);
-    whisper_say_heads(b, w->n_text_layer, w->text_heads, w->n_vocab);
+    build_add_metadata_int(b, "n_mels", w->n_mels);
+    build_add_metadata_int(b, "n_audio_ctx", w->n_audio_ctx);
+    build_add_metadata_int(b, "n_audio_state", w->d);
+    build_add_metadata_int(b, "n_audio_head", w->audio_heads);
+    build_add_metadata_int(b, "n_audio_layer", w->n_audio_layer);
+    build_add_metadata_int(b, "n_vocab", w->n_vocab);
+    build_add_metadata_int(b, "n_text_ctx", w->n_text_ctx);
+    build_add_metadata_int(b, "n_text_state", w->d);
+    build_add_metadata_int(b, "n_text_head", w->text_heads);
+    build_add_metadata_int(b, "n_text_layer", w->n_text_layer);
+    whisper_add_heads(b, w->n_text_layer, w->text_heads, w->n_vocab);
 }
 
 /* ---- Shared by encoder and decoder --------------------------------------------------------------------- */
@@ -196,8 +196,8 @@ static void encoder(build *b, const whisper *w)
 static void cross_scores(build *b, value_id q, value_id k, value_id tokens, const whisper *w, int64_t i)
 {
     int64_t size = w->d / w->text_heads;
-    value_id turned = build_transpose(b, k, 4, (const int64_t[]){0, 1, 3, 2});
-    value_id scores = build_mul(b, build_2(b, "MatMul", q, turned),
+    value_id transposed = build_transpose(b, k, 4, (const int64_t[]){0, 1, 3, 2});
+    value_id scores = build_mul(b, build_2(b, "MatMul", q, transposed),
                                 build_float(b, 1 / sqrt((double)size))); /* [1, heads, B N, T] */
     value_id dims[] = {build_int(b, w->text_heads), build_shape(b, tokens, 0, 2),
                        build_int(b, w->n_audio_ctx)};
@@ -273,7 +273,7 @@ void recipe_whisper(build *b)
     whisper w = read_dims(b);
     if (b->code != SIB_OK)
         return;
-    say_dims(b, &w);
+    add_metadata(b, &w);
     encoder(b, &w);
     decoder(b, &w);
 }

@@ -4,7 +4,7 @@
 #include "import/json.h"
 
 /* The format's limit. */
-#define MOST_HEADER (100u * 1000 * 1000)
+#define MAX_HEADER (100u * 1000 * 1000)
 
 static const struct {
     const char *name;
@@ -101,9 +101,9 @@ static sib_code read_safetensors(ckpt_file *s)
     byte_span header = {0};
     json_t *root = NULL;
     sib_code code = ckpt_u64(s, &at, "the header's length", &length);
-    if (code == SIB_OK && length > MOST_HEADER)
+    if (code == SIB_OK && length > MAX_HEADER)
         return ckpt_fail(s, SIB_ERR_FORMAT, 0, "the header takes %llu bytes, at most %u are taken",
-                         (unsigned long long)length, MOST_HEADER);
+                         (unsigned long long)length, MAX_HEADER);
     if (code == SIB_OK)
         code = ckpt_take(s, &at, length, "the header", &header);
     if (code == SIB_OK)

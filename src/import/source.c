@@ -12,7 +12,7 @@
 /* Elements that are converted at once. */
 #define PIECE ((size_t)1 << 20)
 /* Rows that are transposed together, so that entire cache lines are written. */
-#define TURN_ROWS 16
+#define TRANSPOSE_ROWS 16
 
 sib_code source_tensor(sib_dtype dtype, size_t rank, const int64_t *dims, sib_tensor **out, sib_error *err)
 {
@@ -47,12 +47,12 @@ static sib_code largest(const source *s, import_work *work, float *piece, size_t
             size_t n = size_min(room, (size_t)(s->columns - c));
             code = read_floats(s, r, c, n, piece, err);
             for (size_t i = 0; i < n && code == SIB_OK; i++) {
-                float x = fabsf(piece[i]), *most = &out[s->scaled_columns ? c + (int64_t)i : r];
+                float x = fabsf(piece[i]), *max = &out[s->scaled_columns ? c + (int64_t)i : r];
                 if (!(x <= 3.4e38f))
                     return err_set(err, SIB_ERR_VALUE,
                                    "%s: element (%lld, %lld) is %g, which bytes cannot hold", s->name,
                                    (long long)r, (long long)c + (long long)i, (double)piece[i]);
-                *most = x > *most ? x : *most;
+                *max = x > *max ? x : *max;
             }
             if (code == SIB_OK)
                 code = work_did(work, n * sizeof *piece, s->name, err);
@@ -98,7 +98,7 @@ typedef struct sink {
     import_work *work; /* may be NULL */
 } sink;
 
-static sib_code give(sink *k, const source *s, const void *bytes, size_t n, sib_error *err)
+static sib_code write_bytes(sink *k, const source *s, const void *bytes, size_t n, sib_error *err)
 {
     if (!k->stream) {
         memcpy(k->memory, bytes, n);
@@ -109,7 +109,7 @@ static sib_code give(sink *k, const source *s, const void *bytes, size_t n, sib_
 }
 
 /* Writes pieces of rows in the file's order. wide, small: (PIECE) */
-static sib_code give_rows(const source *s, sink *k, float *wide, void *small, sib_error *err)
+static sib_code write_rows(const source *s, sink *k, float *wide, void *small, sib_error *err)
 {
     sib_code code = SIB_OK;
     size_t width = sib_dtype_bits(s->dtype) / 8;
@@ -120,13 +120,13 @@ static sib_code give_rows(const source *s, sink *k, float *wide, void *small, si
             if (code == SIB_OK && s->dtype != SIB_F32)
                 code = narrow(s, wide, n, (size_t)r, (size_t)c, false, small, err);
             if (code == SIB_OK)
-                code = give(k, s, s->dtype == SIB_F32 ? (void *)wide : small, n * width, err);
+                code = write_bytes(k, s, s->dtype == SIB_F32 ? (void *)wide : small, n * width, err);
         }
     return code;
 }
 
 /* Writes everything in order, where neither rows nor scales matter. */
-static sib_code give_flat(const source *s, sink *k, void *piece, sib_error *err)
+static sib_code write_flat(const source *s, sink *k, void *piece, sib_error *err)
 {
     sib_code code = SIB_OK;
     size_t width = sib_dtype_bits(s->dtype) / 8, count = (size_t)(s->rows * s->columns);
@@ -134,61 +134,62 @@ static sib_code give_flat(const source *s, sink *k, void *piece, sib_error *err)
         size_t n = size_min(PIECE, count - i);
         code = weight_read(s->from, i, n, s->dtype, piece, err);
         if (code == SIB_OK)
-            code = give(k, s, piece, n * width, err);
+            code = write_bytes(k, s, piece, n * width, err);
     }
     return code;
 }
 
-/* Transposes `across` columns of the file from c on to turned (across, rows). strip: (TURN_ROWS, across) */
-static sib_code turn(const source *s, int64_t c, size_t across, float *strip, float *turned, sib_error *err)
+/* Transposes `across` columns of the file, from c on, to (across, rows). strip: (TRANSPOSE_ROWS, across) */
+static sib_code transpose(const source *s, int64_t c, size_t across, float *strip, float *transposed,
+                          sib_error *err)
 {
     size_t rows = (size_t)s->rows;
     sib_code code = SIB_OK;
-    for (size_t r = 0; r < rows && code == SIB_OK; r += TURN_ROWS) {
-        size_t deep = size_min(TURN_ROWS, rows - r);
+    for (size_t r = 0; r < rows && code == SIB_OK; r += TRANSPOSE_ROWS) {
+        size_t deep = size_min(TRANSPOSE_ROWS, rows - r);
         for (size_t i = 0; i < deep && code == SIB_OK; i++)
             code = read_floats(s, (int64_t)(r + i), c, across, strip + i * across, err);
         for (size_t j = 0; j < across && code == SIB_OK; j++)
             for (size_t i = 0; i < deep; i++)
-                turned[j * rows + r + i] = strip[i * across + j];
+                transposed[j * rows + r + i] = strip[i * across + j];
     }
     return code;
 }
 
-static sib_code give_turned(const source *s, sink *k, float *strip, float *turned, void *small, size_t across,
-                            sib_error *err)
+static sib_code write_transposed(const source *s, sink *k, float *strip, float *transposed, void *small,
+                                 size_t across, sib_error *err)
 {
     sib_code code = SIB_OK;
     size_t width = sib_dtype_bits(s->dtype) / 8, rows = (size_t)s->rows;
     for (int64_t c = 0; c < s->columns && code == SIB_OK; c += (int64_t)across) {
         size_t n = size_min(across, (size_t)(s->columns - c));
-        code = turn(s, c, n, strip, turned, err);
+        code = transpose(s, c, n, strip, transposed, err);
         for (size_t j = 0; j < n && code == SIB_OK && s->dtype != SIB_F32; j++)
-            code = narrow(s, turned + j * rows, rows, 0, (size_t)c + j, true,
+            code = narrow(s, transposed + j * rows, rows, 0, (size_t)c + j, true,
                           (char *)small + j * rows * width, err);
         if (code == SIB_OK)
-            code = give(k, s, s->dtype == SIB_F32 ? (void *)turned : small, n * rows * width, err);
+            code = write_bytes(k, s, s->dtype == SIB_F32 ? (void *)transposed : small, n * rows * width, err);
     }
     return code;
 }
 
-static sib_code source_give(const source *s, sink *k, sib_error *err)
+static sib_code write_source(const source *s, sink *k, sib_error *err)
 {
     size_t rows = (size_t)s->rows, columns = (size_t)s->columns, width = sib_dtype_bits(s->dtype) / 8;
     size_t across = size_min(columns, size_max(PIECE / size_max(rows, 1), 1));
-    size_t room = s->turned ? across * rows : size_min(PIECE, rows * columns);
-    float *strip = s->turned ? mem_alloc(TURN_ROWS * across, sizeof *strip) : NULL;
+    size_t room = s->transposed ? across * rows : size_min(PIECE, rows * columns);
+    float *strip = s->transposed ? mem_alloc(TRANSPOSE_ROWS * across, sizeof *strip) : NULL;
     float *wide = mem_alloc(room, sizeof *wide);
     void *small = s->dtype != SIB_F32 ? mem_alloc(room, width) : NULL;
     sib_code code = SIB_OK;
-    if (!wide || (s->turned && !strip) || (s->dtype != SIB_F32 && !small))
+    if (!wide || (s->transposed && !strip) || (s->dtype != SIB_F32 && !small))
         code = err_memory(err, room * sizeof *wide, "a piece of a weight");
-    else if (s->turned)
-        code = give_turned(s, k, strip, wide, small, across, err);
+    else if (s->transposed)
+        code = write_transposed(s, k, strip, wide, small, across, err);
     else if (s->heads > 0 || s->dtype == SIB_I8)
-        code = give_rows(s, k, wide, small, err);
+        code = write_rows(s, k, wide, small, err);
     else
-        code = give_flat(s, k, small ? small : wide, err);
+        code = write_flat(s, k, small ? small : wide, err);
     mem_free(strip);
     mem_free(wide);
     mem_free(small);
@@ -198,7 +199,7 @@ static sib_code source_give(const source *s, sink *k, sib_error *err)
 sib_code source_read(const source *s, void *out, sib_error *err)
 {
     sink k = {.memory = out};
-    return source_give(s, &k, err);
+    return write_source(s, &k, err);
 }
 
 sib_code source_write(void *context, const sib_tensor *t, FILE *stream, bool *own, sib_error *err)
@@ -210,7 +211,7 @@ sib_code source_write(void *context, const sib_tensor *t, FILE *stream, bool *ow
             continue;
         l->at += i + 1;
         *own = true;
-        return source_give(s, &(sink){.stream = stream, .work = l->work}, err);
+        return write_source(s, &(sink){.stream = stream, .work = l->work}, err);
     }
     *own = false;
     return SIB_OK;

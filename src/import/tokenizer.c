@@ -25,7 +25,7 @@ static sib_code begin_file(import_tokenizer *t, const char *out, sib_error *err)
     size_t i = 0;
     while (strcmp(endings[i].kind, t->kind))
         i++;
-    char *path = path_beside(out, endings[i].ending);
+    char *path = path_with_extension(out, endings[i].ending);
     if (!path)
         return err_memory(err, strlen(out), "a file name");
     sib_code code = outfile_begin(&t->file, path, err);
@@ -54,7 +54,7 @@ static sib_code take_file(import_tokenizer *t, const build *b, const char *from,
 {
     sib_tokenizer *opened;
     sib_tokenizer_info info;
-    sib_tokenizer_options options = {.n_vocab = (size_t)build_said_int(b, "n_vocab", 0)};
+    sib_tokenizer_options options = {.n_vocab = (size_t)build_metadata_int(b, "n_vocab", 0)};
     sib_code code = sib_tokenizer_open(from, &options, &opened, err);
     if (code != SIB_OK)
         return code;
@@ -211,7 +211,7 @@ static bool ids_text(const checkpoint *c, const char *key, char *text, size_t si
 
 /* Adds the tokens that begin and end a text to the metadata. A tokenizer.json begins texts by its
    template. */
-static void say_ends(build *b, const char *kind)
+static void add_end_tokens(build *b, const char *kind)
 {
     static const char *const stops[] = {"tokenizer.ggml.eos_token_id", "eos_token_id"};
     char text[400];
@@ -219,17 +219,17 @@ static void say_ends(build *b, const char *kind)
                             model_of_pieces(b->c) && !strcmp(model_of_pieces(b->c), "bpe"));
     for (size_t i = 0; i < 2; i++)
         if (ids_text(b->c, stops[i], text, sizeof text)) {
-            build_say(b, "stop_tokens", "%s", text);
+            build_add_metadata(b, "stop_tokens", "%s", text);
             break;
         }
     if (begins && kind && !strcmp(kind, "pieces") &&
         ids_text(b->c, "tokenizer.ggml.bos_token_id", text, sizeof text))
-        build_say(b, "begin_tokens", "%s", text);
+        build_add_metadata(b, "begin_tokens", "%s", text);
 }
 
 /* "folder/tokenizer.json" for the folder of the checkpoint's first file, if present. Release with
    mem_free. */
-static char *json_beside(const checkpoint *c)
+static char *tokenizer_json_path(const checkpoint *c)
 {
     char *folder = path_folder(checkpoint_file(c, 0));
     size_t size = folder ? strlen(folder) + sizeof "/tokenizer.json" : 0;
@@ -257,10 +257,10 @@ static sib_code take_own(import_tokenizer *t, build *b, const char *out, sib_err
             return code;
         return ranks ? write_ranks(t, words, err) : write_pieces(t, b->c, tokens, err);
     }
-    char *path = json_beside(b->c);
+    char *path = tokenizer_json_path(b->c);
     sib_code code = path ? take_file(t, b, path, out, err) : SIB_OK;
     mem_free(path);
-    if (!t->kind && build_said_int(b, "n_vocab", 0) == 256)
+    if (!t->kind && build_metadata_int(b, "n_vocab", 0) == 256)
         t->kind = "bytes";
     return code;
 }
@@ -274,8 +274,8 @@ sib_code tokenizer_begin(import_tokenizer *t, build *b, const char *given, const
         return code;
     }
     if (t->kind)
-        build_say(b, "tokenizer", "%s", t->kind);
-    say_ends(b, t->kind);
+        build_add_metadata(b, "tokenizer", "%s", t->kind);
+    add_end_tokens(b, t->kind);
     if (b->code != SIB_OK)
         tokenizer_abort(t);
     return b->code;

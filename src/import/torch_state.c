@@ -8,7 +8,7 @@
 
 /* Max elements that are repeated (by strides of 0) beyond what their storage holds: without it a small file
    could need any amount of memory. */
-#define MOST_REPEATED (1 << 24)
+#define MAX_REPEATED (1 << 24)
 
 typedef struct state_walk {
     const pickle *p;
@@ -87,10 +87,10 @@ static sib_code add_tensor(state_walk *w, const pickle_value *t)
         return ckpt_fail(w->s, SIB_ERR_FORMAT, t->at,
                          "weight '%.*s': its elements leave storage '%.*s', which has %llu bytes",
                          READER_STR(name), READER_STR(storage->key), (unsigned long long)have);
-    if (count > reach && count > MOST_REPEATED)
+    if (count > reach && count > MAX_REPEATED)
         return ckpt_fail(w->s, SIB_ERR_UNSUPPORTED, t->at,
                          "weight '%.*s': %lld elements repeat %lld in place, at most %d are taken",
-                         READER_STR(name), (long long)count, (long long)reach, MOST_REPEATED);
+                         READER_STR(name), (long long)count, (long long)reach, MAX_REPEATED);
     return ckpt_weight(w->s, name, format, size->n, dims, strides,
                        offset + (uint64_t)t->offset * format->bytes, (uint64_t)reach * format->bytes, t->at);
 }

@@ -35,7 +35,7 @@ static const struct {
 
 /* The heads in the checkpoint (generation_config.json, "alignment_heads": [[2, 2], [3, 0], ...]) as text;
    returns false where it has none. */
-static bool told_heads(const checkpoint *c, char *text, size_t size)
+static bool heads_of_checkpoint(const checkpoint *c, char *text, size_t size)
 {
     size_t used = 0;
     for (size_t i = 0;; i++) {
@@ -52,15 +52,15 @@ static bool told_heads(const checkpoint *c, char *text, size_t size)
     return used > 0;
 }
 
-void whisper_say_heads(build *b, int64_t n_text_layer, int64_t n_text_head, int64_t n_vocab)
+void whisper_add_heads(build *b, int64_t n_text_layer, int64_t n_text_head, int64_t n_vocab)
 {
     char text[1024];
-    if (told_heads(b->c, text, sizeof text)) {
-        build_say(b, "alignment_heads", "%s", text);
+    if (heads_of_checkpoint(b->c, text, sizeof text)) {
+        build_add_metadata(b, "alignment_heads", "%s", text);
         return;
     }
     for (size_t i = 0; i < sizeof published / sizeof *published; i++)
         if (published[i].n_text_layer == n_text_layer && published[i].n_text_head == n_text_head &&
             published[i].n_vocab == n_vocab)
-            build_say(b, "alignment_heads", "%s", published[i].heads);
+            build_add_metadata(b, "alignment_heads", "%s", published[i].heads);
 }

@@ -9,7 +9,7 @@
 #define LOCATOR_BYTES 20
 #define ENTRY_BYTES   46
 #define LOCAL_BYTES   30
-#define MOST_COMMENT  65535
+#define MAX_COMMENT   65535
 
 #define FLAG_ENCRYPTED  0x0001
 #define FLAG_DESCRIPTOR 0x0008 /* sizes follow the bytes, and may be zero before them */
@@ -44,7 +44,7 @@ typedef struct span64 {
 static sib_code find_end(ckpt_file *s, uint64_t *out)
 {
     uint64_t size = s->bytes.size;
-    for (uint64_t back = END_BYTES; back <= size && back <= END_BYTES + MOST_COMMENT; back++) {
+    for (uint64_t back = END_BYTES; back <= size && back <= END_BYTES + MAX_COMMENT; back++) {
         uint64_t at = size - back;
         if (has_signature(s, at, END_BYTES, "PK\5\6") && u16(s->bytes.data + at + 20) == back - END_BYTES) {
             *out = at;

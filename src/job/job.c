@@ -177,7 +177,9 @@ static sib_code find_document(const char *path, char **out, sib_error *err)
 {
     struct stat at;
     bool model = ends_with(path, ".onnx"), folder = !model && !stat(path, &at) && S_ISDIR(at.st_mode);
-    *out = model ? path_beside(path, ".job.json") : folder ? path_join(path, "job.json") : mem_strdup(path);
+    *out = model    ? path_with_extension(path, ".job.json")
+           : folder ? path_join(path, "job.json")
+                    : mem_strdup(path);
     if (!*out)
         return err_memory(err, strlen(path), "a path");
     if (model && stat(*out, &at)) {
@@ -236,7 +238,7 @@ sib_code sib_job_open(const char *path, const sib_job_options *options, sib_job 
 
 sib_code sib_job_store(const char *model, const sib_job_options *options, char **path, sib_error *err)
 {
-    char *text, *beside = NULL;
+    char *text, *json_path = NULL;
     outfile f = {0};
     if (path)
         *path = NULL;
@@ -245,19 +247,19 @@ sib_code sib_job_store(const char *model, const sib_job_options *options, char *
     sib_code code = sib_job_describe(model, options, &text, err);
     if (code != SIB_OK)
         return code;
-    if (!(beside = path_beside(model, ".job.json")))
+    if (!(json_path = path_with_extension(model, ".job.json")))
         code = err_memory(err, strlen(model), "a path");
     if (code == SIB_OK)
-        code = outfile_begin(&f, beside, err);
+        code = outfile_begin(&f, json_path, err);
     if (code == SIB_OK && (fputs(text, f.stream) < 0 || fputc('\n', f.stream) < 0))
-        code = err_set(err, SIB_ERR_IO, "%s: cannot be written", beside);
+        code = err_set(err, SIB_ERR_IO, "%s: cannot be written", json_path);
     if (code == SIB_OK)
         code = outfile_commit(&f, err);
     outfile_abort(&f);
     if (code == SIB_OK && path)
-        *path = beside;
+        *path = json_path;
     else
-        mem_free(beside);
+        mem_free(json_path);
     mem_free(text);
     return code;
 }
@@ -389,25 +391,25 @@ static bool wanted_below(void *context, const char *prefix)
     return false;
 }
 
-static sib_code tell_segment(void *context, const sib_segment *segment, sib_error *err)
+static sib_code report_segment(void *context, const sib_segment *segment, sib_error *err)
 {
     const sib_job_run_options *o = context;
     return o->on_segment(o->context, segment, err);
 }
 
-static sib_code tell_text(void *context, const char *text, size_t size, sib_error *err)
+static sib_code report_text(void *context, const char *text, size_t size, sib_error *err)
 {
     const sib_job_run_options *o = context;
     return o->on_text(o->context, text, size, err);
 }
 
-static sib_code tell_progress(void *context, double done, double total, sib_error *err)
+static sib_code report_progress(void *context, double done, double total, sib_error *err)
 {
     const sib_job_run_options *o = context;
     return o->on_progress(o->context, done, total, err);
 }
 
-static sib_code tell_tap(void *context, const char *path, const sib_tensor *value, sib_error *err)
+static sib_code report_tap(void *context, const char *path, const sib_tensor *value, sib_error *err)
 {
     const sib_job_run_options *o = context;
     return o->on_tap(o->context, path, value, err);
@@ -417,12 +419,12 @@ static job_watch watch_of(const sib_job_run_options *o)
 {
     return (job_watch){.cancel = o->cancel,
                        .context = (void *)o,
-                       .segment = o->on_segment ? tell_segment : NULL,
-                       .text = o->on_text ? tell_text : NULL,
-                       .progress = o->on_progress ? tell_progress : NULL,
+                       .segment = o->on_segment ? report_segment : NULL,
+                       .text = o->on_text ? report_text : NULL,
+                       .progress = o->on_progress ? report_progress : NULL,
                        .wanted = wanted,
                        .wanted_below = wanted_below,
-                       .tap = o->on_tap && o->n_taps ? tell_tap : NULL};
+                       .tap = o->on_tap && o->n_taps ? report_tap : NULL};
 }
 
 static bool points_somewhere(const sib_port_value *v)

@@ -138,19 +138,19 @@ static void see(sample_memory *m, const int32_t *ids, size_t n)
 static sib_code candidates(const job_step *s, const sample_memory *m, const double *row, candidate *c,
                            double *total, sib_error *err)
 {
-    double penalty = step_number(s, SAMPLE_PENALTY, 1), most = -INFINITY, sum = 0;
+    double penalty = step_number(s, SAMPLE_PENALTY, 1), max = -INFINITY, sum = 0;
     for (size_t i = 0; i < m->n_vocab; i++) {
         if (isnan(row[i]))
             return err_set(err, SIB_ERR_VALUE, "%s: the logit of token %zu is NaN", s->node->name, i);
-        most = fmax(most, row[i]);
+        max = fmax(max, row[i]);
         double x = m->seen[i] ? row[i] > 0 ? row[i] / penalty : row[i] * penalty : row[i];
         c[i] = (candidate){x, (int32_t)i};
     }
-    if (isinf(most))
+    if (isinf(max))
         return err_set(err, SIB_ERR_VALUE, "%s: the largest logit is infinite", s->node->name);
     for (size_t i = 0; i < m->n_vocab; i++)
-        sum += exp(row[i] - most);
-    *total = most + log(sum);
+        sum += exp(row[i] - max);
+    *total = max + log(sum);
     return SIB_OK;
 }
 
@@ -176,7 +176,7 @@ static sib_code memory_of(job_step *s, size_t n_vocab, sample_memory **out, sib_
 static sib_code give(job_step *s, sample_memory *m, int32_t id, double logprob, sib_error *err)
 {
     bool stops = false;
-    double most = step_number(s, SAMPLE_MAX, 0);
+    double max = step_number(s, SAMPLE_MAX, 0);
     const sib_port_value *stop = s->in[SAMPLE_STOP] ? &s->in[SAMPLE_STOP]->v : NULL;
     for (size_t i = 0; stop && i < stop->tokens.n; i++)
         stops = stops || stop->tokens.ids[i] == id;
@@ -186,7 +186,7 @@ static sib_code give(job_step *s, sample_memory *m, int32_t id, double logprob, 
     if (code == SIB_OK)
         code = step_give(s, SAMPLE_SHOWN, job_value_tokens(&id, !stops), err);
     if (code == SIB_OK)
-        code = step_give(s, SAMPLE_END, job_value_flag(stops || (most > 0 && (double)m->count >= most)), err);
+        code = step_give(s, SAMPLE_END, job_value_flag(stops || (max > 0 && (double)m->count >= max)), err);
     return code == SIB_OK ? step_give(s, SAMPLE_LOGPROB, job_value_number(logprob), err) : code;
 }
 

@@ -283,8 +283,8 @@ static sib_code read_heads(const job_step *s, called_model *c, sib_error *err)
     if (!(c->heads = mem_alloc(n, sizeof *c->heads)))
         return err_memory(err, n * sizeof *c->heads, "alignment heads");
     for (size_t i = 0; i < n; i++) {
-        double most = (double)(i % 2 ? c->m.n_text_head : c->m.n_text_layer);
-        if (n % 2 || !(list[i] >= 0 && list[i] < most) || list[i] != floor(list[i]))
+        double max = (double)(i % 2 ? c->m.n_text_head : c->m.n_text_layer);
+        if (n % 2 || !(list[i] >= 0 && list[i] < max) || list[i] != floor(list[i]))
             return err_set(err, SIB_ERR_ARGUMENT, "%s: alignment_heads holds no pairs of a layer and a head",
                            s->node->name);
         c->heads[i / 2][i % 2] = (int32_t)list[i];

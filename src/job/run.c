@@ -288,12 +288,12 @@ static bool ends(const job_run_state *r, const job_loop *loop)
     return end;
 }
 
-static sib_code turns(job_run_state *r, const job_node *n, collector *gathered, job_value **next,
-                      size_t around, sib_error *err)
+static sib_code iterate(job_run_state *r, const job_node *n, collector *gathered, job_value **next,
+                        size_t around, sib_error *err)
 {
     const job_loop *loop = n->loop;
-    const job_value *most = read_slot(r, loop->max_steps);
-    double limit = most ? most->v.number : (double)UINT64_MAX;
+    const job_value *max = read_slot(r, loop->max_steps);
+    double limit = max ? max->v.number : (double)UINT64_MAX;
     bool more = true, end = false;
     for (uint64_t step = 0; !end; step++) {
         if ((double)step >= limit)
@@ -334,7 +334,7 @@ static sib_code run_loop(job_run_state *r, const job_node *n, sib_error *err)
                           job_value_keep(read_slot(r, loop->states[i].initial)));
         for (size_t i = 0; i < loop->n_collects; i++)
             gathered[i].type = r->d->types[loop->collects[i].item];
-        code = turns(r, n, gathered, next, around, err);
+        code = iterate(r, n, gathered, next, around, err);
     }
     r->path[around] = 0;
     for (size_t i = 0; i < loop->n_states && code == SIB_OK; i++)

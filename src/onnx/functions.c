@@ -109,9 +109,9 @@ static sib_code check_call(reader *r, const scope *s, const raw_node *n, const r
             r, SIB_ERR_FORMAT, n->at,
             "node '%.*s' has %u inputs and %u outputs, function '%.*s' takes %zu and gives %zu",
             STR_ARGS(n->name), n->n_inputs, n->n_outputs, STR_ARGS(f->name), f->n_inputs, f->n_outputs);
-    if (f->n_defaults > READER_MOST_ATTRIBUTES)
+    if (f->n_defaults > READER_MAX_ATTRIBUTES)
         return reader_fail(r, SIB_ERR_SIZE, f->at, "function '%.*s' has %zu attributes, at most %d are read",
-                           STR_ARGS(f->name), f->n_defaults, READER_MOST_ATTRIBUTES);
+                           STR_ARGS(f->name), f->n_defaults, READER_MAX_ATTRIBUTES);
     return SIB_OK;
 }
 

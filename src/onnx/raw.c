@@ -219,9 +219,9 @@ static sib_code read_node(reader *r, wire_span bytes, raw_node *out)
     sib_code code = count_fields(r, bytes, &proto_node, &counts);
     if (code != SIB_OK)
         return code;
-    if (counts.n[NODE_ATTRIBUTE] > READER_MOST_ATTRIBUTES)
+    if (counts.n[NODE_ATTRIBUTE] > READER_MAX_ATTRIBUTES)
         return reader_fail(r, SIB_ERR_SIZE, bytes.data, "a node has %u attributes, at most %d are read",
-                           counts.n[NODE_ATTRIBUTE], READER_MOST_ATTRIBUTES);
+                           counts.n[NODE_ATTRIBUTE], READER_MAX_ATTRIBUTES);
     out->inputs = list_of(r, counts.n[NODE_INPUT], sizeof *out->inputs, &ok);
     out->outputs = list_of(r, counts.n[NODE_OUTPUT], sizeof *out->outputs, &ok);
     out->attributes = list_of(r, counts.n[NODE_ATTRIBUTE], sizeof *out->attributes, &ok);

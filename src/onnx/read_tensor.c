@@ -144,7 +144,8 @@ static sib_code create(reader *r, const tensor_proto *p, sib_tensor **out)
 }
 
 /* Makes a tensor over `bytes` of file, which have the layout of memory. */
-static sib_code stand_in(reader *r, const tensor_proto *p, mapping *file, wire_span bytes, sib_tensor **out)
+static sib_code placeholder(reader *r, const tensor_proto *p, mapping *file, wire_span bytes,
+                            sib_tensor **out)
 {
     bool aligned = (uintptr_t)bytes.data % dtype_align(p->dtype) == 0;
     bool clean = p->dtype != SIB_BOOL || bools_are_clean(bytes.data, bytes.size);
@@ -261,7 +262,7 @@ static sib_code read_typed(reader *r, const tensor_proto *p, sib_tensor **out)
         return wrong_count(r, p, "its field of numbers", have, want);
     bool floats = t.number == TENSOR_FLOAT_DATA || t.number == TENSOR_DOUBLE_DATA;
     if (floats && single.data)
-        return stand_in(r, p, r->file, single, out);
+        return placeholder(r, p, r->file, single, out);
     code = create(r, p, out);
     if (code == SIB_OK)
         store_items(p, t, sib_tensor_data(*out));
@@ -290,7 +291,7 @@ static sib_code read_elements(reader *r, const tensor_proto *p, sib_tensor **out
             return read_typed(r, p, out);
         return wrong_count(r, p, p->external ? "external data" : "raw_data", bytes.size, p->n_bytes);
     }
-    return stand_in(r, p, file, bytes, out);
+    return placeholder(r, p, file, bytes, out);
 }
 
 sib_code tensor_read(reader *r, wire_span bytes, tensor_proto *head, sib_tensor **out)

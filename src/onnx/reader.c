@@ -15,8 +15,8 @@ void reader_init(reader *r, const sib_open_options *options, sib_error *err)
     memset(r, 0, sizeof *r);
     r->label = "the model";
     r->max_depth = o->max_depth ? o->max_depth : READER_DEFAULT_DEPTH;
-    if (r->max_depth > READER_MOST_DEPTH)
-        r->max_depth = READER_MOST_DEPTH;
+    if (r->max_depth > READER_MAX_DEPTH)
+        r->max_depth = READER_MAX_DEPTH;
     r->max_nodes = o->max_nodes;
     r->max_bytes = o->max_bytes;
     r->max_graph_bytes = o->max_graph_bytes;
@@ -81,7 +81,7 @@ bool reader_room(graph_arena *a, void *items, size_t n, size_t *capacity, size_t
 void reader_notice(reader *r, const char *format, ...)
 {
     onnx_model *m = r->model;
-    if (!m || m->n_diagnostics >= READER_MOST_DIAGNOSTICS)
+    if (!m || m->n_diagnostics >= READER_MAX_DIAGNOSTICS)
         return;
     char text[400];
     va_list args;

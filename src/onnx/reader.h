@@ -7,7 +7,7 @@
 #include "onnx/raw.h"
 
 #define READER_DEFAULT_DEPTH 32
-#define READER_MOST_DEPTH    256 /* what the stack allows, whatever the options say */
+#define READER_MAX_DEPTH     256 /* what the stack allows, whatever the options say */
 /* Defaults of sib_open_options: a constant for any file, plus an amount per node or byte of the file. */
 #define READER_NODES          UINT64_C(65536)
 #define READER_NODES_PER_NODE 16
@@ -20,9 +20,9 @@
 #define READER_COPY_BELOW 65536
 #endif
 /* Per node. */
-#define READER_MOST_ATTRIBUTES 4096
+#define READER_MAX_ATTRIBUTES 4096
 /* Max diagnostics that are kept. */
-#define READER_MOST_DIAGNOSTICS 200
+#define READER_MAX_DIAGNOSTICS 200
 
 /* Our metadata: a node's opset version where it differs from the model's import. */
 #define READER_OPSET_KEY "ai.sibyl.opset"

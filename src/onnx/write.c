@@ -190,7 +190,7 @@ static sib_code write_file(writer *w, writer_body body, const void *what)
 {
     outfile model = {0}, external = {0};
     size_t bytes = writer_size(w, body, what);
-    if (w->code == SIB_OK && bytes > WRITER_MOST_BYTES)
+    if (w->code == SIB_OK && bytes > WRITER_MAX_BYTES)
         writer_fail(w, SIB_ERR_SIZE, "would have %zu bytes, and readers of protobuf take up to 2 GiB%s",
                     bytes, w->external ? "" : ": weights may stand in an external file");
     if (w->code == SIB_OK && w->external)

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 /* Max size of a message that protobuf readers accept. */
-#define WRITER_MOST_BYTES INT32_MAX
+#define WRITER_MAX_BYTES INT32_MAX
 
 /* Position of a tensor in the external file. */
 typedef struct external_place {

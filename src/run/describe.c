@@ -110,7 +110,7 @@ static const char *write_dim(const dim_table *dims, const void *what, char *text
 }
 
 /* The text in full, in the model's arena; "" where memory fails. */
-static const char *kept_whole(const sib_model *m, text_writer write, const void *what)
+static const char *keep_text(const sib_model *m, text_writer write, const void *what)
 {
     const char *kept = NULL;
     for (size_t size = 512; !kept; size *= 4) {
@@ -136,11 +136,11 @@ static void describe(const sib_model *m, value_id id, sib_value_info *out)
                             .ranked = t->shape.ranked,
                             .rank = t->shape.rank,
                             .constant = v->constant};
-    out->type = kept_whole(m, write_type, t);
+    out->type = keep_text(m, write_type, t);
     for (int i = 0; i < t->shape.rank; i++)
         if (!dim_is_const(g->dims, t->shape.dims[i], &out->dims[i])) {
             out->dims[i] = -1;
-            out->dim_names[i] = kept_whole(m, write_dim, &t->shape.dims[i]);
+            out->dim_names[i] = keep_text(m, write_dim, &t->shape.dims[i]);
         }
     for (uint32_t i = 0; v->constant && i < g->inputs.n; i++)
         out->optional_input |= g->inputs.ids[i] == id;
@@ -190,9 +190,9 @@ bool sib_model_node(const sib_model *m, size_t i, sib_node_info *out)
                            .inputs = n->inputs.ids,
                            .outputs = n->outputs.ids};
     if (!dim_same(flops, DIM_NONE))
-        out->flops = kept_whole(m, write_dim, &flops);
+        out->flops = keep_text(m, write_dim, &flops);
     if (!dim_same(bytes, DIM_NONE))
-        out->bytes = kept_whole(m, write_dim, &bytes);
+        out->bytes = keep_text(m, write_dim, &bytes);
     return true;
 }
 

@@ -66,9 +66,10 @@ static bool is_fresh(const dim_table *t, dim d)
 static dim join_dim(const dim_table *t, dim inferred, dim declared, bool *differ)
 {
     int64_t a, b;
-    bool number = dim_is_const(t, inferred, &a), said = dim_is_const(t, declared, &b);
-    *differ |= number && said && a != b;
-    return !number && (said || (is_fresh(t, inferred) && !is_fresh(t, declared))) ? declared : inferred;
+    bool number = dim_is_const(t, inferred, &a), is_declared = dim_is_const(t, declared, &b);
+    *differ |= number && is_declared && a != b;
+    return !number && (is_declared || (is_fresh(t, inferred) && !is_fresh(t, declared))) ? declared
+                                                                                         : inferred;
 }
 
 /* Adds to the inferred type *t what the file declares beyond it. Returns false where they differ; *t is
@@ -133,10 +134,10 @@ static sib_code settle(inference *in, const lowering *l, const node *n, uint32_t
     v->type = made ? made->type : *declared;
     const value_type found = v->type;
     if (!join_types(g->dims, &v->type, &v->declared)) {
-        char inferred[160], said[160], name[120];
+        char inferred[160], is_declared[160], name[120];
         diagnostics_add(in->notes, "node %s: output '%.*s' is declared as %s, inferred as %s",
                         node_text(g, n, name, sizeof name), (int)v->name.length, v->name.data,
-                        type_text(g->dims, &v->declared, said, sizeof said),
+                        type_text(g->dims, &v->declared, is_declared, sizeof is_declared),
                         type_text(g->dims, &v->type, inferred, sizeof inferred));
     }
     v->assured = made && follows_from_inputs(g, n) && same_dims(&found, &v->type);

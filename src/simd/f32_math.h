@@ -179,7 +179,7 @@ static inline vf vf_gelu(vf v)
 }
 
 /* v = r + k pi / 2 with |r| <= pi / 4; returns k modulo 4: 0 .. 3. |v| < SIN_LIMIT. */
-static inline vf vf_quarter_turns(vf v, vf *r)
+static inline vf vf_quadrant(vf v, vf *r)
 {
     vf n = vf_round(vf_mul(v, vf_set1(TWO_OVER_PI)));
     vf x = vf_fma(n, vf_set1(-HALF_PI_MIDDLE), vf_fma(n, vf_set1(-HALF_PI_HIGH), v));
@@ -199,28 +199,29 @@ static __attribute__((noinline, unused)) vf vf_large_angles(vf v, vf value, floa
     return vf_load(lanes);
 }
 
-/* sin (r + turns pi / 2) */
-static inline vf vf_sin_of(vf r, vf turns)
+/* sin(r + quadrant pi / 2) */
+static inline vf vf_sin_of(vf r, vf quadrant)
 {
     const vf one = vf_set1(1.0f), z = vf_mul(r, r);
     vf sine = vf_fma(vf_mul(r, z), vf_polynomial(sin_fit, SIN_COUNT, z), r);
     vf cosine = vf_fma(vf_mul(z, z), vf_polynomial(cos_fit, COS_COUNT, z), vf_fma(z, vf_set1(-0.5f), one));
-    vf odd = vf_sub(turns, vf_mul(vf_set1(2.0f), vf_floor(vf_mul(turns, vf_set1(0.5f)))));
+    vf odd = vf_sub(quadrant, vf_mul(vf_set1(2.0f), vf_floor(vf_mul(quadrant, vf_set1(0.5f)))));
     vf value = vf_select_less(odd, vf_set1(0.5f), sine, cosine);
-    return vf_select_less(turns, vf_set1(1.5f), value, vf_sub(vf_set1(-0.0f), value));
+    return vf_select_less(quadrant, vf_set1(1.5f), value, vf_sub(vf_set1(-0.0f), value));
 }
 
 static inline vf vf_sin(vf v)
 {
-    vf r, turns = vf_quarter_turns(v, &r);
-    vf value = vf_select_less(vf_abs(v), vf_set1(0x1p-13f), v, vf_sin_of(r, turns));
+    vf r, quadrant = vf_quadrant(v, &r);
+    vf value = vf_select_less(vf_abs(v), vf_set1(0x1p-13f), v, vf_sin_of(r, quadrant));
     return vf_any_less(vf_set1(SIN_LIMIT), vf_abs(v)) ? vf_large_angles(v, value, sinf) : value;
 }
 
 static inline vf vf_cos(vf v)
 {
-    vf r, turns = vf_add(vf_quarter_turns(v, &r), vf_set1(1.0f));
-    vf value = vf_sin_of(r, vf_select_less(turns, vf_set1(3.5f), turns, vf_sub(turns, vf_set1(4.0f))));
+    vf r, quadrant = vf_add(vf_quadrant(v, &r), vf_set1(1.0f));
+    vf value =
+        vf_sin_of(r, vf_select_less(quadrant, vf_set1(3.5f), quadrant, vf_sub(quadrant, vf_set1(4.0f))));
     return vf_any_less(vf_set1(SIN_LIMIT), vf_abs(v)) ? vf_large_angles(v, value, cosf) : value;
 }
 

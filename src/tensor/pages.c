@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* Below this size a system call costs more than it saves. */
-#define PAGES_LEAST (64 * 1024)
+#define PAGES_MIN (64 * 1024)
 
 /* Bytes read at once: they stay in the L2 cache until they are packed. */
 #define PIECE_BYTES (512 * 1024)
@@ -53,7 +53,7 @@ static size_t bytes_of(const sib_tensor *t)
     return dtype_bytes(t->dtype, t->count, &bytes) ? bytes : 0;
 }
 
-const void *tensor_stands(const sib_tensor *t)
+const void *tensor_address(const sib_tensor *t)
 {
     const tensor_storage *s = t->storage;
     if (atomic_load_explicit(&s->waits, memory_order_acquire) && s->source)
@@ -65,9 +65,9 @@ const void *tensor_stands(const sib_tensor *t)
 const void *tensor_peek(const sib_tensor *t, void **temporary)
 {
     size_t bytes = bytes_of(t);
-    const void *at = tensor_stands(t);
+    const void *at = tensor_address(t);
     *temporary = NULL;
-    if (t->storage->file_pages && bytes >= PAGES_LEAST)
+    if (t->storage->file_pages && bytes >= PAGES_MIN)
         want_pages(at, bytes);
     if ((uintptr_t)at % dtype_align(t->dtype) == 0)
         return at;
@@ -83,7 +83,7 @@ void tensor_leave_pages(const sib_tensor *t)
        such as the copy that elements with a source were loaded to. */
     const void *pages = s->source ? s->source : waits ? NULL : t->data;
     size_t bytes = bytes_of(t);
-    if (s->file_pages && pages && bytes >= PAGES_LEAST)
+    if (s->file_pages && pages && bytes >= PAGES_MIN)
         leave_pages(pages, bytes, false);
 }
 
@@ -108,7 +108,7 @@ bool tensor_read_rows(const sib_tensor *t, size_t row, size_t block, size_t mult
                       void *context)
 {
     size_t bytes, all = row ? (size_t)(t->count / row) : 0;
-    const char *at = tensor_stands(t);
+    const char *at = tensor_address(t);
     char *copy = NULL;
     if (!dtype_bytes(t->dtype, row, &bytes))
         return false;
@@ -117,7 +117,7 @@ bool tensor_read_rows(const sib_tensor *t, size_t row, size_t block, size_t mult
     if (!aligned && all && !(copy = mem_alloc(max_rows, bytes)))
         return false;
     /* elements that were loaded to other memory are not pages of the file */
-    file = file && (!t->storage->source || at == t->storage->source) && bytes_of(t) >= PAGES_LEAST;
+    file = file && (!t->storage->source || at == t->storage->source) && bytes_of(t) >= PAGES_MIN;
     for (size_t i = 0, n; i < all; i += n, at += n * bytes) {
         n = size_min(max_rows, block - i % block);
         if (file)

@@ -60,7 +60,7 @@ static inline void tensor_ready(const sib_tensor *t)
 
 /* Returns where the elements of a dense t are, at any alignment. Loads unloaded elements only if they have
    no source. */
-const void *tensor_stands(const sib_tensor *t);
+const void *tensor_address(const sib_tensor *t);
 
 /* Returns the elements of a dense t for reading once, aligned, without loading them if they have a source:
    a copy where that is unaligned. *temporary: the copy, to be freed with mem_free, or NULL. Returns NULL

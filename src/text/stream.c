@@ -43,8 +43,8 @@ sib_code text_stream_add(text_stream *s, const int32_t *ids, size_t n, bool skip
     sib_code code = tokenizer_choose(s->tokenizer, ids, n, s->n, skip_special, &s->ids, err);
     s->n += n;
     s->text.n = s->settled;
-    if (code == SIB_OK && !look.all && s->ids.n > look.behind)
-        code = settle(s, s->ids.n - look.behind, &look, err);
+    if (code == SIB_OK && !look.all && s->ids.n > look.lookahead)
+        code = settle(s, s->ids.n - look.lookahead, &look, err);
     decode_place place = s->place;
     place.more = false;
     if (code == SIB_OK && (s->ids.n || !s->place.before))

@@ -50,7 +50,7 @@ static bool check_guards(tile_core *c)
     return false;
 }
 
-static bool befalls(const tile_core *c, sib_tile_fault fault)
+static bool occurs(const tile_core *c, sib_tile_fault fault)
 {
     const sib_tile_simulation *f = &c->machine->fault;
     return f->fault == fault && f->fault_call == c->done && f->fault_tile == c->tile;
@@ -71,7 +71,7 @@ static void compute(tile_core *c, const tile_element *in, tile_element *out)
             tile_frames_int16(state, c->machine->bank, frame, SIB_TILE_WINDOW, 1,
                               (int16_t *)(void *)out->bytes + f * p->bands);
     }
-    if (befalls(c, SIB_TILE_OVERRUN))
+    if (occurs(c, SIB_TILE_OVERRUN))
         out->bytes[c->out.size] ^= 1;
 }
 
@@ -94,7 +94,7 @@ static bool step(tile_core *c)
     out->call = c->done;
     out->filled = c->out.size;
     tile_lock_raise(m, &c->in.empty, c->tile);
-    if (!befalls(c, SIB_TILE_LOST_LOCK))
+    if (!occurs(c, SIB_TILE_LOST_LOCK))
         tile_lock_raise(m, &c->out.full, c->tile);
     c->done++;
     return true;

@@ -35,7 +35,7 @@ static void set_guard(unsigned char *at)
         memcpy(at + i * sizeof word, &word, sizeof word);
 }
 
-static bool guard_stands(const unsigned char *at)
+static bool guard_is_intact(const unsigned char *at)
 {
     uint64_t word, broken = 0;
     for (size_t i = 0; i < GUARD_WORDS; i++) {
@@ -63,7 +63,7 @@ int tile_memory_broken(const tile_memory *m)
 {
     for (int i = 0; i < TILE_REGIONS; i++) {
         const tile_region *r = &m->regions[i];
-        if (r->size && (!guard_stands(r->bytes - GUARD_BYTES) || !guard_stands(r->bytes + r->size)))
+        if (r->size && (!guard_is_intact(r->bytes - GUARD_BYTES) || !guard_is_intact(r->bytes + r->size)))
             return i;
     }
     return TILE_REGIONS;

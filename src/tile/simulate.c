@@ -190,7 +190,7 @@ static void clamp(const tile_machine *m)
     }
 }
 
-static void tell(const tile_machine *m, const sib_tile_plan *plan, double seconds, sib_tile_report *r)
+static void fill_report(const tile_machine *m, const sib_tile_plan *plan, double seconds, sib_tile_report *r)
 {
     *r = (sib_tile_report){.calls = m->collected,
                            .transfers = m->transfers,
@@ -278,7 +278,7 @@ sib_code sib_tile_simulate(const sib_tile_plan *plan, const int16_t *samples, si
     if (code == SIB_OK) {
         clamp(m);
         if (report)
-            tell(m, plan, sib_timer_seconds(&timer), report);
+            fill_report(m, plan, sib_timer_seconds(&timer), report);
     }
     for (uint32_t t = 0; t < m->program.n_tiles; t++) {
         pthread_cond_destroy(&m->cores[t].wake);

@@ -111,15 +111,15 @@ static inline uint32_t larger(uint32_t a, uint32_t b)
 /* Columns b and 25 - b of a row become their sum and difference. Returns the largest magnitude in the row. */
 static uint32_t fold_row(int32_t z[COLUMNS][ROWS], int row)
 {
-    uint32_t most = tile_magnitude(z[0][row]);
+    uint32_t max = tile_magnitude(z[0][row]);
     for (int b = 1; b <= PAIRS; b++) {
         const int32_t sum = tile_add(z[b][row], z[COLUMNS - b][row]);
         const int32_t difference = tile_sub(z[b][row], z[COLUMNS - b][row]);
         z[b][row] = sum;
         z[COLUMNS - b][row] = difference;
-        most = larger(most, larger(tile_magnitude(sum), tile_magnitude(difference)));
+        max = larger(max, larger(tile_magnitude(sum), tile_magnitude(difference)));
     }
-    return most;
+    return max;
 }
 
 static void round_row(int32_t z[COLUMNS][ROWS], int row, int exponent, folded_row *out)
@@ -135,8 +135,8 @@ static void round_row(int32_t z[COLUMNS][ROWS], int row, int exponent, folded_ro
 static int fold_rows(int32_t z[COLUMNS][ROWS], int k1, folded_row rows[ROWS])
 {
     const bool real = k1 == 0 || k1 == 8;
-    const uint32_t most = fold_row(z, RE(k1));
-    const int exponent = exponent_for(real ? most : larger(most, fold_row(z, IM(k1))));
+    const uint32_t max = fold_row(z, RE(k1));
+    const int exponent = exponent_for(real ? max : larger(max, fold_row(z, IM(k1))));
     round_row(z, RE(k1), exponent, &rows[RE(k1)]);
     if (!real)
         round_row(z, IM(k1), exponent, &rows[IM(k1)]);
@@ -303,16 +303,16 @@ void tile_frames_int8(tile_state *state, const tile_bank *bank, const int16_t *p
 
 void tile_clamp_int16(const tile_state *state, int16_t *values, size_t n)
 {
-    const int32_t least = state->maximum - TILE_RANGE;
+    const int32_t min = state->maximum - TILE_RANGE;
     for (size_t i = 0; i < n; i++)
-        if (values[i] < least)
-            values[i] = tile_narrow(least);
+        if (values[i] < min)
+            values[i] = tile_narrow(min);
 }
 
 void tile_clamp_int8(const tile_state *state, int8_t *values, size_t n)
 {
-    const int32_t least = to_int8(state->maximum) - (TILE_RANGE >> (TILE_Q_INT16 - TILE_Q_INT8));
+    const int32_t min = to_int8(state->maximum) - (TILE_RANGE >> (TILE_Q_INT16 - TILE_Q_INT8));
     for (size_t i = 0; i < n; i++)
-        if (values[i] < least)
-            values[i] = (int8_t)least;
+        if (values[i] < min)
+            values[i] = (int8_t)min;
 }

@@ -5,7 +5,7 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define ROUNDS       24
 /* A changed rate can stretch a second to hours: a limit. */
-#define MOST_SAMPLES 400000
+#define MAX_SAMPLES 400000
 
 static const struct {
     const char *name, *options;
@@ -35,8 +35,8 @@ static const struct {
 /* Most changes are in the head, where the structure is. */
 static size_t place(check_random *r, size_t bytes)
 {
-    size_t most = check_u64(r) % 3 ? (bytes < 600 ? bytes : 600) : bytes;
-    return (size_t)(check_u64(r) % most);
+    size_t max = check_u64(r) % 3 ? (bytes < 600 ? bytes : 600) : bytes;
+    return (size_t)(check_u64(r) % max);
 }
 
 static size_t mutate(check_random *r, uint8_t *data, size_t bytes)
@@ -71,7 +71,7 @@ static void read_it(const char *path, const char *what, bool allow_truncated)
     sib_audio_reader *reader;
     sib_code code = sib_audio_open(path, &options, &reader, &err);
     size_t got = 1, total = 0;
-    while (!code && got > 0 && total < MOST_SAMPLES) {
+    while (!code && got > 0 && total < MAX_SAMPLES) {
         code = sib_audio_read(reader, block, COUNT(block), &got, &err);
         total += got;
     }

@@ -3,9 +3,9 @@
 
 static check_random dice = {77};
 
-static int64_t pick(int64_t least, int64_t most)
+static int64_t pick(int64_t least, int64_t max)
 {
-    return least + (int64_t)(check_u64(&dice) % (uint64_t)(most - least + 1));
+    return least + (int64_t)(check_u64(&dice) % (uint64_t)(max - least + 1));
 }
 
 /* The number of cases to draw, of n: quick runs, for slow sanitizers, take a quarter. */

@@ -5,7 +5,7 @@
 #include <math.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-#define INPUTS_MOST  5
+#define INPUTS_MAX   5
 
 typedef struct given_input {
     sib_dtype dtype;
@@ -17,7 +17,7 @@ typedef struct given_input {
 
 typedef struct model_case {
     size_t n_in;
-    given_input in[INPUTS_MOST];
+    given_input in[INPUTS_MAX];
     /* Adds nodes that read `in`, and the outputs. */
     void (*make)(tiny *t, const value_id *in, const void *context);
     const void *context;
@@ -26,7 +26,7 @@ typedef struct model_case {
     bool any_backend; /* some nodes may be left to ref */
 } model_case;
 
-static const char *const names[INPUTS_MOST] = {"i0", "i1", "i2", "i3", "i4"};
+static const char *const names[INPUTS_MAX] = {"i0", "i1", "i2", "i3", "i4"};
 
 static size_t read_dims(const char *text, int64_t *dims)
 {
@@ -69,9 +69,9 @@ static void all_on_cpu(sib_profile *profile)
 static sib_code run(const model_case *m, const char *backends, sib_value **out, sib_error *err)
 {
     tiny t = tiny_begin();
-    value_id in[INPUTS_MOST];
-    sib_named_value given[INPUTS_MOST];
-    sib_value *values[INPUTS_MOST] = {0};
+    value_id in[INPUTS_MAX];
+    sib_named_value given[INPUTS_MAX];
+    sib_value *values[INPUTS_MAX] = {0};
     size_t n = 0;
     for (size_t i = 0; i < m->n_in; i++) {
         int64_t dims[SIB_MAX_RANK];

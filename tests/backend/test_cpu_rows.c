@@ -5,17 +5,17 @@
 
 static check_random dice = {404};
 
-static int64_t pick(int64_t least, int64_t most)
+static int64_t pick(int64_t least, int64_t max)
 {
-    return least + (int64_t)(check_u64(&dice) % (uint64_t)(most - least + 1));
+    return least + (int64_t)(check_u64(&dice) % (uint64_t)(max - least + 1));
 }
 
 /* Random dims without 0. */
-static void draw_dims(whole_input *in, size_t rank, int64_t most)
+static void draw_dims(whole_input *in, size_t rank, int64_t max)
 {
     in->rank = rank;
     for (size_t i = 0; i < rank; i++)
-        in->dims[i] = pick(0, 3) ? pick(1, most) : 1;
+        in->dims[i] = pick(0, 3) ? pick(1, max) : 1;
 }
 
 static whole_input list(sib_dtype dtype, int64_t n, bool constant)

@@ -70,10 +70,10 @@ TEST(test_thresholds)
     sib_tensor *boxes =
         numbers(SIB_F32, 3, (int64_t[]){1, 3, 4}, (const double[]){0, 0, 1, 2, 0, 0, 1, 1, 1, 2, 0, 0});
     sib_tensor *scores = numbers(SIB_F32, 3, (int64_t[]){1, 1, 3}, (const double[]){0.5, 0.75, NAN});
-    sib_tensor *most = numbers(SIB_I64, 0, NULL, (const double[]){10}),
+    sib_tensor *max = numbers(SIB_I64, 0, NULL, (const double[]){10}),
                *share = numbers(SIB_F32, 0, NULL, (const double[]){0.5});
     sib_tensor *least = numbers(SIB_F32, 0, NULL, (const double[]){0.5});
-    sib_tensor *all[] = {boxes, scores, most, share, least};
+    sib_tensor *all[] = {boxes, scores, max, share, least};
     attribute a = attribute_int("center_point", 0);
     sib_tensor *out = run_milli(MILLI_non_max_suppression, 5, (const sib_tensor *const *)all, 1, &a,
                                 (out_spec){SIB_I64, -1, {0}});

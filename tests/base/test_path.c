@@ -18,16 +18,17 @@ TEST(test_names)
     expect(path_join("a", "b"), "a/b");
     expect(path_join("a", "/b"), "/b");
     expect(path_join(NULL, "b"), "b");
-    expect(path_beside("a.b/m.onnx", ".job.json"), "a.b/m.job.json");
-    expect(path_beside("a.b/m", ".x"), "a.b/m.x");
-    expect(path_beside("a/.m", ".x"), "a/.m.x");
-    expect(path_beside("m.2.onnx", ""), "m.2");
+    expect(path_with_extension("a.b/m.onnx", ".job.json"), "a.b/m.job.json");
+    expect(path_with_extension("a.b/m", ".x"), "a.b/m.x");
+    expect(path_with_extension("a/.m", ".x"), "a/.m.x");
+    expect(path_with_extension("m.2.onnx", ""), "m.2");
 }
 
 TEST(test_memory)
 {
     mem_fail_after(0);
-    char *a = path_folder("a/b"), *b = path_join("a", "b"), *c = path_beside("a", "b"), *d = path_folder("a");
+    char *a = path_folder("a/b"), *b = path_join("a", "b"), *c = path_with_extension("a", "b"),
+         *d = path_folder("a");
     mem_fail_never();
     assert_true(!a && !b && !c && !d);
 }

@@ -31,7 +31,7 @@ static void captures_from_nowhere(void *context)
 static void asks_for_an_unknown_constant(void *context)
 {
     (void)context;
-    graph_constant_behind(an_empty_graph(), 7);
+    graph_find_constant(an_empty_graph(), 7);
 }
 
 static void adds_a_dim_of_another_table(void *context)

@@ -197,10 +197,10 @@ TEST(test_values)
 TEST(test_limits)
 {
     dim_table *t = table();
-    dim T = symbol(t, "T"), d = T, most = number(t, INT64_MAX);
-    assert_false(dim_mul(t, most, dim_mul(t, T, number(t, 2))).id);
+    dim T = symbol(t, "T"), d = T, max = number(t, INT64_MAX);
+    assert_false(dim_mul(t, max, dim_mul(t, T, number(t, 2))).id);
     assert_int_equal(dim_table_failed(t), SIB_ERR_SIZE);
-    assert_false(dim_add(t, most, number(t, 1)).id);
+    assert_false(dim_add(t, max, number(t, 1)).id);
     assert_int_equal(dim_table_failed(t), SIB_ERR_SIZE);
     assert_false(dim_floor_div(t, number(t, INT64_MIN), number(t, -1)).id);
     assert_int_equal(dim_table_failed(t), SIB_ERR_SIZE);

@@ -279,12 +279,12 @@ static void decode(const char *path, int step, float *logits)
 
 static double distance(const float *a, const float *b, size_t n)
 {
-    double most = 0;
+    double largest = 0;
     for (size_t i = 0; i < n; i++) {
         double x = fabs((double)a[i] - b[i]);
-        most = x > most || isnan(x) ? x : most;
+        largest = x > largest || isnan(x) ? x : largest;
     }
-    return most;
+    return largest;
 }
 
 static void import_to(const char *in, const char *out, sib_dtype dtype)
@@ -361,7 +361,7 @@ TEST(narrow_weights_are_near)
 {
     static const struct {
         sib_dtype dtype;
-        double most;
+        double largest;
         int share; /* the file has about 1 / share of the bytes */
     } rows[] = {{SIB_F16, 0.02, 2}, {SIB_BF16, 0.1, 2}, {SIB_I8, 0.2, 3}};
     const char *f = folder(), *in = save_whisper((made){0}, f, "w.safetensors"), *out = beside(f, "w.onnx");
@@ -374,7 +374,7 @@ TEST(narrow_weights_are_near)
         import_to(in, out, rows[i].dtype);
         decode(out, 5, near);
         double d = distance(exact, near, 5 * WORDS);
-        if (!(d < rows[i].most) || d == 0)
+        if (!(d < rows[i].largest) || d == 0)
             fail_msg("%s: %g away", sib_dtype_name(rows[i].dtype), d);
         assert_int_equal(stat(beside(f, "w.onnx.data"), &small), 0);
         assert_true(small.st_size * rows[i].share < whole.st_size * 13 / 10);

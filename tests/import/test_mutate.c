@@ -13,16 +13,16 @@
 #include <unistd.h>
 
 /* Wall time for one file. */
-#define MOST_SECONDS 5
-#define MOST_SIZE    (64 << 10)
-#define MOST_PEAK    (16 << 20)
+#define MAX_SECONDS 5
+#define MAX_SIZE    (64 << 10)
+#define MAX_PEAK    (16 << 20)
 
 static char doing[400];
 
 /* The current file. If SIBYL_MUTATION_SAVE is set, it is mapped from there, so that it survives a crash. */
 typedef struct file_now {
     uint64_t n;
-    uint8_t data[MOST_SIZE];
+    uint8_t data[MAX_SIZE];
 } file_now;
 static file_now in_memory, *now_read = &in_memory;
 
@@ -53,7 +53,7 @@ static void check_peak(void)
 {
     sib_alloc_counters c;
     sib_alloc_counters_get(&c);
-    if (c.bytes_peak > MOST_PEAK)
+    if (c.bytes_peak > MAX_PEAK)
         fail_msg("%s: %llu bytes were held", doing, (unsigned long long)c.bytes_peak);
 }
 
@@ -137,7 +137,7 @@ static uint64_t extreme(check_random *r, size_t n)
     return numbers[below(r, sizeof numbers / sizeof *numbers)];
 }
 
-/* Makes one change; returns the new number of bytes. Room: MOST_SIZE. */
+/* Makes one change; returns the new number of bytes. Room: MAX_SIZE. */
 static size_t change(check_random *r, uint8_t *data, size_t n)
 {
     size_t at = below(r, n), length = 1 + below(r, 1 + below(r, 64)), to;
@@ -172,7 +172,7 @@ static size_t change(check_random *r, uint8_t *data, size_t n)
         memmove(data + at, data + at + length, n - at - length);
         return n - length;
     case 6: /* bytes repeated */
-        if (n + length > MOST_SIZE)
+        if (n + length > MAX_SIZE)
             return n;
         memmove(data + at + length, data + at, n - at);
         return n + length;
@@ -291,7 +291,7 @@ static void make(const target *t, check_random *r, bytes seed)
     bytes inside = {0};
     b_append(&inside, now_read->data, now_read->n);
     bytes whole = t->around(inside);
-    assert_true(whole.n <= MOST_SIZE);
+    assert_true(whole.n <= MAX_SIZE);
     now_read->n = whole.n;
     memcpy(now_read->data, whole.data, whole.n);
     b_free(&whole);
@@ -315,7 +315,7 @@ static void test_target(void **state)
         uint8_t *exact = malloc(now_read->n ? now_read->n : 1);
         assert_non_null(exact);
         memcpy(exact, now_read->data, now_read->n);
-        alarm(MOST_SECONDS);
+        alarm(MAX_SECONDS);
         n_read += read_it(exact, now_read->n);
         alarm(0);
         free(exact);
@@ -336,7 +336,7 @@ static int read_files(int n, char **paths)
         size_t got = fread(now_read, 1, sizeof *now_read, f);
         if (got < sizeof *now_read) { /* a plain file, not one saved by this program */
             rewind(f);
-            now_read->n = fread(now_read->data, 1, MOST_SIZE, f);
+            now_read->n = fread(now_read->data, 1, MAX_SIZE, f);
         }
         fclose(f);
         printf("%s: %s\n", paths[i], read_it(now_read->data, now_read->n) ? "read" : "refused");

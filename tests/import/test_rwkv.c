@@ -50,7 +50,7 @@ static double run(sib_model *m, int64_t step)
     sib_value *out[STATES_MAX + 1] = {NULL}, *state[STATES_MAX];
     const char *names[STATES_MAX + 1] = {"logits"};
     size_t n = 0;
-    double most = 0;
+    double max = 0;
     CHECK_OK(sib_session_create(m, NULL, &s, &err), err);
     for (size_t i = 0; sib_model_input(m, i, &v); i++) {
         sib_tensor *zero = NULL;
@@ -75,10 +75,10 @@ static double run(sib_model *m, int64_t step)
             in[2 + i].value = state[i];
         CHECK_OK(sib_session_run(s, n + 2, in, n + 1, names, out, NULL, &err), err);
         const float *logits = sib_tensor_data(sib_value_tensor(out[0]));
-        most = 0;
+        max = 0;
         for (int i = 0; i < LOGITS; i++) {
             double d = fabs((double)logits[i] - expected[i]);
-            most = d > most || isnan(d) ? d : most;
+            max = d > max || isnan(d) ? d : max;
         }
         for (size_t i = 0; i < n; i++) {
             sib_value_free(&state[i]);
@@ -91,7 +91,7 @@ static double run(sib_model *m, int64_t step)
     for (size_t i = 0; i < n; i++)
         sib_value_free(&state[i]);
     sib_session_free(&s);
-    return most;
+    return max;
 }
 
 TEST(logits_are_as_expected)
@@ -99,7 +99,7 @@ TEST(logits_are_as_expected)
     static const struct {
         const char *file, *logits;
         sib_dtype dtype;
-        double most;
+        double max;
     } rows[] = {{"tiny-rwkv-4v0-660K-FP32.bin", "4v0-660K", SIB_F32, 1e-3},
                 {"tiny-rwkv-5v2-730K-FP32.bin", "5v2-730K", SIB_F32, 1e-3},
                 {"tiny-rwkv-7v0-834K-FP32.bin", "7v0-834K", SIB_F32, 1e-3},
@@ -130,8 +130,8 @@ TEST(logits_are_as_expected)
         double whole = run(m, 3), steps = run(m, 1);
         print_message("%s as %s: %.2g, by steps %.2g\n", rows[i].file, sib_dtype_name(rows[i].dtype), whole,
                       steps);
-        if (!(whole < rows[i].most) || !(steps < rows[i].most))
-            fail_msg("%s: %g and %g away, expected less than %g", rows[i].file, whole, steps, rows[i].most);
+        if (!(whole < rows[i].max) || !(steps < rows[i].max))
+            fail_msg("%s: %g and %g away, expected less than %g", rows[i].file, whole, steps, rows[i].max);
         sib_model_free(&m);
     }
     unlink(out);

@@ -26,10 +26,10 @@ static uint32_t draw(uint32_t h, uint32_t k)
     return mixed(h + (k + 1) * 0x9E3779B9u);
 }
 
-/* Draw k of a hash, in 0 .. most, in units of 1/1024. */
-static float height(uint32_t h, uint32_t k, uint32_t most)
+/* Draw k of a hash, in 0 .. max, in units of 1/1024. */
+static float height(uint32_t h, uint32_t k, uint32_t max)
 {
-    return (float)(draw(h, k) % (most + 1)) / 1024;
+    return (float)(draw(h, k) % (max + 1)) / 1024;
 }
 
 static uint32_t window_hash(const hashed_model *m)

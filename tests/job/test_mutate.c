@@ -6,7 +6,7 @@
 
 #include "run/watch.h"
 
-#define MOST_BYTES (64 << 10)
+#define MAX_BYTES (64 << 10)
 
 static int make_folder(void)
 {
@@ -67,7 +67,7 @@ enum { N_STANDARDS = sizeof standards / sizeof *standards };
 /* Document `which`, terminated by NUL; release with free. */
 static char *load(size_t which)
 {
-    char *text = calloc(MOST_BYTES, 1), path[4096];
+    char *text = calloc(MAX_BYTES, 1), path[4096];
     const char *source = getenv("SIBYL_SOURCE");
     assert_non_null(text);
     if (which < N_STANDARDS) {
@@ -75,7 +75,7 @@ static char *load(size_t which)
         snprintf(path, sizeof path, "%s/src/job/standard/%s.json", source, standards[which]);
         FILE *f = fopen(path, "r");
         assert_non_null(f);
-        assert_true(fread(text, 1, MOST_BYTES / 4, f) > 0);
+        assert_true(fread(text, 1, MAX_BYTES / 4, f) > 0);
         fclose(f);
     } else
         strcpy(text, runs);
@@ -115,7 +115,7 @@ static bool find_word(check_random *r, const char *text, char first, size_t *beg
 static void replace(char *text, size_t begin, size_t end, const char *with, size_t n)
 {
     size_t size = strlen(text);
-    if (size + n >= MOST_BYTES)
+    if (size + n >= MAX_BYTES)
         return;
     memmove(text + begin + n, text + end, size - end + 1);
     memcpy(text + begin, with, n);

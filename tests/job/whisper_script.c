@@ -8,7 +8,7 @@
 #include <jansson.h>
 #include <math.h>
 
-#define MOST_NUMBERS 64
+#define MAX_NUMBERS 64
 
 /* ---- Cases -------------------------------------------------------------------------------------------- */
 
@@ -39,7 +39,7 @@ static const char *text_of(const json_t *object, const char *name, const char *o
 static size_t numbers_of(const json_t *object, const char *name, double *out)
 {
     const json_t *list = json_object_get(object, name);
-    size_t n = json_array_size(list) < MOST_NUMBERS ? json_array_size(list) : MOST_NUMBERS;
+    size_t n = json_array_size(list) < MAX_NUMBERS ? json_array_size(list) : MAX_NUMBERS;
     for (size_t i = 0; i < n; i++)
         out[i] = json_number_value(json_array_get(list, i));
     return n;
@@ -56,7 +56,7 @@ static hashed_script read_script(const json_t *s)
                          .looping = (uint32_t)size_of(s, "looping"),
                          .spread = (uint32_t)size_of(s, "spread"),
                          .slope = (uint32_t)size_of(s, "slope")};
-    double palette[MOST_NUMBERS];
+    double palette[MAX_NUMBERS];
     out.n_palette = numbers_of(s, "palette", palette);
     for (size_t i = 0; i < out.n_palette; i++)
         out.palette[i] = (uint32_t)palette[i];
@@ -64,7 +64,7 @@ static hashed_script read_script(const json_t *s)
 }
 
 typedef struct lists {
-    double temperature[MOST_NUMBERS], clips[MOST_NUMBERS];
+    double temperature[MAX_NUMBERS], clips[MAX_NUMBERS];
 } lists;
 
 static void read_options(const json_t *j, lists *l, whisper_options *o)
@@ -142,12 +142,12 @@ static json_t *run_case(const json_t *j, const sib_tokenizer *t, const whisper_m
     hashed_model m;
     lists l;
     whisper_options o;
-    int32_t heads[MOST_NUMBERS][2];
+    int32_t heads[MAX_NUMBERS][2];
     hashed_open(&m, shape, t);
     m.script = read_script(json_object_get(j, "script"));
     read_options(json_object_get(j, "options"), &l, &o);
     const json_t *pairs = json_object_get(j, "heads");
-    for (size_t i = 0; i < json_array_size(pairs) && i < MOST_NUMBERS; i++, m.fed.model.n_alignment_heads++)
+    for (size_t i = 0; i < json_array_size(pairs) && i < MAX_NUMBERS; i++, m.fed.model.n_alignment_heads++)
         for (size_t k = 0; k < 2; k++)
             heads[i][k] = (int32_t)json_integer_value(json_array_get(json_array_get(pairs, i), k));
     m.fed.model.alignment_heads = m.fed.model.n_alignment_heads > 0 ? (const int32_t(*)[2])heads : NULL;

@@ -11,7 +11,7 @@
 #include <math.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-#define MOST         1203
+#define MAX          1203
 
 /* ---- Chains -------------------------------------------------------------------------------------------- */
 
@@ -329,10 +329,10 @@ static const struct form_row {
    three. */
 TEST(joined)
 {
-    int64_t dims[] = {MOST};
-    static float x[MOST], cube[MOST], y[MOST], want[MOST];
+    int64_t dims[] = {MAX};
+    static float x[MAX], cube[MAX], y[MAX], want[MAX];
     check_random r = {3};
-    for (size_t i = 0; i < MOST; i++) {
+    for (size_t i = 0; i < MAX; i++) {
         x[i] = (float)(check_uniform(&r) * 8);
         cube[i] = x[i] * x[i] * x[i];
     }
@@ -343,9 +343,9 @@ TEST(joined)
         if (k % 2)
             a = chain_apply(c, CHAIN_mul, chain_apply(c, CHAIN_mul, a, a), a);
         assert_true(chain_result(c, form->make(c, a)) && chain_finish(c));
-        void *scratch = mem_alloc(chain_scratch(c, MOST) + 1, 1);
-        chain_run(c, (const void *const[]){x}, (void *const[]){y}, 0, MOST, scratch);
-        kernel_table_get()->chain.op[form->op][CHAIN_F32](k % 2 ? cube : x, NULL, NULL, want, MOST);
+        void *scratch = mem_alloc(chain_scratch(c, MAX) + 1, 1);
+        chain_run(c, (const void *const[]){x}, (void *const[]){y}, 0, MAX, scratch);
+        kernel_table_get()->chain.op[form->op][CHAIN_F32](k % 2 ? cube : x, NULL, NULL, want, MAX);
         if (memcmp(y, want, sizeof y) != 0)
             fail_msg("%s of %s is not joined", form->name, k % 2 ? "a product" : "an operand");
         mem_free(scratch);

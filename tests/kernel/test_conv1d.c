@@ -34,9 +34,9 @@ TEST(named_shapes)
         }
 }
 
-static int64_t pick(check_random *r, int64_t least, int64_t most)
+static int64_t pick(check_random *r, int64_t min, int64_t max)
 {
-    return least + (int64_t)(check_u64(r) % (uint64_t)(most - least + 1));
+    return min + (int64_t)(check_u64(r) % (uint64_t)(max - min + 1));
 }
 
 TEST(random_shapes)

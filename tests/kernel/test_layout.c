@@ -28,14 +28,14 @@ static void naive_box(size_t rank, const int64_t *dims, char *dst, const int64_t
 
 /* Random dims, some of them 1 and 0; a source with its axes permuted, sliced, repeated or reversed; a result
    with or without gaps between its rows. */
-static void check_box(check_random *r, size_t most, sib_pool *pool)
+static void check_box(check_random *r, size_t max, sib_pool *pool)
 {
     size_t rank = (size_t)(check_u64(r) >> 20) % 6, item = (size_t)1 << (check_u64(r) >> 20) % 5;
     int64_t dims[6], dense[6], strides[6], step = (int64_t)item, offset = 0, room = (int64_t)item;
     size_t order[6], all = 1;
     for (size_t i = 0; i < rank; i++) {
         uint64_t draw = check_u64(r) >> 16;
-        dims[i] = draw % 29 == 0 ? 0 : draw % 5 == 0 ? 1 : 1 + (int64_t)((draw >> 20) % most);
+        dims[i] = draw % 29 == 0 ? 0 : draw % 5 == 0 ? 1 : 1 + (int64_t)((draw >> 20) % max);
         while (all * (size_t)dims[i] > (size_t)1 << 21)
             dims[i] /= 2;
         all *= (size_t)(dims[i] ? dims[i] : 1);

@@ -113,7 +113,7 @@ static int8_t *few_bits(trial *t, int form, size_t k, size_t width, size_t block
     memset(q, 0, bytes);
     for (size_t i = 0; i < k * width; i++) {
         size_t p = i / width, at = p / block * width + i % width;
-        int most = form == FORM_8 ? 256 : 16, number = (int)trial_pick(t, 0, (size_t)most - 1) - most / 2;
+        int max = form == FORM_8 ? 256 : 16, number = (int)trial_pick(t, 0, (size_t)max - 1) - max / 2;
         int8_t *byte = q + (form == FORM_8 ? i : p / 2 * width + i % width);
         *byte |= (int8_t)(form == FORM_8 ? number : (number & 15) << p % 2 * 4);
         b[i] = ((float)number - (zero ? zero[at] : 0)) * scale[at];

@@ -168,23 +168,23 @@ static void log_softmax_down(trial *t)
 static void expect_norm(const trial *t, const rows_norm *p, const float *x, const float *y, const float *mean,
                         const float *inverse)
 {
-    double sum = 0, squares = 0, most = 0;
+    double sum = 0, squares = 0, max = 0;
     for (size_t i = 0; i < p->n; i++)
         sum += (double)x[i];
     double middle = p->centred ? sum / (double)p->n : 0;
     for (size_t i = 0; i < p->n; i++) {
         squares += ((double)x[i] - middle) * ((double)x[i] - middle);
-        most = fmax(most, fabs((double)x[i]));
+        max = fmax(max, fabs((double)x[i]));
     }
     double factor = 1 / sqrt(squares / (double)p->n + p->epsilon);
     if (inverse)
         trial_expect(t, 0, *inverse, factor, 2e-6 * factor);
     if (mean && p->centred) /* half a unit of either part of the mean */
-        trial_expect(t, 1, *mean, middle, 4e-7 * most + 2e-45);
+        trial_expect(t, 1, *mean, middle, 4e-7 * max + 2e-45);
     for (size_t i = 0; i < p->n; i++) {
         double scale = p->scale ? (double)p->scale[i] : 1, v = ((double)x[i] - middle) * factor * scale;
         double want = v + (p->bias ? (double)p->bias[i] : 0);
-        trial_expect(t, i, y[i], want, 2e-6 * (fabs(v) + fabs(want)) + 1e-7 * factor * most * fabs(scale));
+        trial_expect(t, i, y[i], want, 2e-6 * (fabs(v) + fabs(want)) + 1e-7 * factor * max * fabs(scale));
     }
 }
 

@@ -9,16 +9,16 @@ typedef struct field {
     unsigned wire;
 } field;
 
-#define MOST_FIELDS 20000
-#define MOST_DEPTH  12
+#define MAX_FIELDS 20000
+#define MAX_DEPTH  12
 /* A repeated field, and longer lengths of the fields around it. */
-#define MOST_GROWTH (4096 + 10 * MOST_DEPTH)
-#define NO_PARENT   SIZE_MAX
+#define MAX_GROWTH (4096 + 10 * MAX_DEPTH)
+#define NO_PARENT  SIZE_MAX
 
 typedef struct walk {
     const uint8_t *data;
     size_t n_fields;
-    field fields[MOST_FIELDS];
+    field fields[MAX_FIELDS];
 } walk;
 
 static bool get_varint(const uint8_t *data, size_t end, size_t *at, uint64_t *v)
@@ -77,14 +77,14 @@ static bool is_message(const walk *w, size_t begin, size_t end)
 static void list_fields(walk *w, size_t begin, size_t end, size_t parent, int depth)
 {
     size_t at = begin;
-    while (at < end && w->n_fields < MOST_FIELDS) {
+    while (at < end && w->n_fields < MAX_FIELDS) {
         field f;
         if (!get_field(w, end, &at, &f))
             return;
         f.parent = parent;
         size_t me = w->n_fields++;
         w->fields[me] = f;
-        if (f.wire == 2 && f.end - f.payload < (1 << 20) && depth < MOST_DEPTH &&
+        if (f.wire == 2 && f.end - f.payload < (1 << 20) && depth < MAX_DEPTH &&
             is_message(w, f.payload, f.end))
             list_fields(w, f.payload, f.end, me, depth + 1);
     }
@@ -250,7 +250,7 @@ static size_t mutate_once(check_random *r, walk *w, uint8_t *data, size_t n, siz
         kind = 2; /* a truncated file is detected at once */
     if (kind == 7)
         kind = 4;
-    if (w->n_fields == 0 || n + MOST_GROWTH > room)
+    if (w->n_fields == 0 || n + MAX_GROWTH > room)
         kind = 0;
     *what = words[kind];
     switch (kind) {
@@ -270,7 +270,7 @@ static size_t mutate_once(check_random *r, walk *w, uint8_t *data, size_t n, siz
 
 size_t mutate_room(size_t n)
 {
-    return n + 4 * MOST_GROWTH;
+    return n + 4 * MAX_GROWTH;
 }
 
 size_t mutate(check_random *r, uint8_t *data, size_t n, char *what, size_t size)

@@ -6,7 +6,7 @@
 #include <sibyl/timing.h>
 #include <unistd.h>
 
-#define MOST_RESIDENT (UINT64_C(50) << 20)
+#define MAX_RESIDENT (UINT64_C(50) << 20)
 
 /* Opens a model whose weights begin `shift` bytes after where they could be read in place. */
 static void check_big(unsigned shift)
@@ -29,7 +29,7 @@ static void check_big(unsigned shift)
     print_message("1 GiB, shifted by %u, opened in %.4f s, %.1f MB resident, %.1f MB more than before\n",
                   shift, seconds, (double)after.resident / 1e6,
                   (double)(after.resident - before.resident) / 1e6);
-    assert_true(after.resident - before.resident < MOST_RESIDENT);
+    assert_true(after.resident - before.resident < MAX_RESIDENT);
     assert_int_equal(m->graph->n_nodes, 400);
     assert_true(m->parameters > (UINT64_C(1) << 28) - 400 && m->file_bytes > (UINT64_C(1) << 30) - 2000);
     for (value_id v = 0; v < m->graph->n_values; v++)

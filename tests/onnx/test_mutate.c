@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 /* Wall time for one file. */
-#define MOST_SECONDS 2
-#define MOST_BYTES   (8 << 20)
+#define MAX_SECONDS 2
+#define MAX_BYTES   (8 << 20)
 
 static char doing[600];
 
@@ -34,7 +34,7 @@ static bytes load(const case_list *cases, size_t i)
         return sample_model();
     uint8_t part[65536];
     size_t n;
-    while ((n = fread(part, 1, sizeof part, f)) > 0 && b.n < MOST_BYTES)
+    while ((n = fread(part, 1, sizeof part, f)) > 0 && b.n < MAX_BYTES)
         b_append(&b, part, n);
     fclose(f);
     return b;
@@ -78,7 +78,7 @@ TEST(test_mutations)
         uint8_t *exact = malloc(bytes_now ? bytes_now : 1);
         assert_non_null(exact);
         memcpy(exact, b.data, bytes_now);
-        alarm(MOST_SECONDS);
+        alarm(MAX_SECONDS);
         n_read += read_it(exact, bytes_now);
         alarm(0);
         free(exact);

@@ -47,7 +47,7 @@ static void keeps_too_many_spares(void *context)
 {
     spares s = {0};
     (void)context;
-    spares_add(&s, SPARES_MOST + 1, NULL);
+    spares_add(&s, SPARES_MAX + 1, NULL);
 }
 
 static void gives_back_more_than_it_took(void *context)

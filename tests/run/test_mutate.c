@@ -1,6 +1,6 @@
 /* Mutated official models, end to end: opened with inference, inspected, planned and run on the inputs of
    their case, which are sometimes mutated too. Each must end with outputs or an error, and free all memory. A
-   run that a mutation makes long (a Loop of a billion iterations) is cancelled after MOST_SECONDS / 2 and
+   run that a mutation makes long (a Loop of a billion iterations) is cancelled after MAX_SECONDS / 2 and
    must end soon after; nothing else may take long. SIBYL_MUTATIONS is the number of files,
    SIBYL_MUTATION_SEED the seed, SIBYL_MUTATION_FIRST the first file: file k of a seed does not depend on
    those before it. */
@@ -11,10 +11,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define MOST_BYTES    (8 << 20)
-#define MOST_INPUTS   64
-#define MOST_ELEMENTS (1 << 16) /* of an input generated here */
-#define MEMORY_LIMIT  (64u << 20)
+#define MAX_BYTES    (8 << 20)
+#define MAX_INPUTS   64
+#define MAX_ELEMENTS (1 << 16) /* of an input generated here */
+#define MEMORY_LIMIT (64u << 20)
 
 typedef struct file {
     uint8_t *data; /* from malloc, with room for mutate */
@@ -24,8 +24,8 @@ typedef struct file {
 /* The inputs of one run. */
 typedef struct inputs {
     size_t n;
-    sib_named_value given[MOST_INPUTS]; /* (n) */
-    sib_value *values[MOST_INPUTS];     /* (n) owned */
+    sib_named_value given[MAX_INPUTS]; /* (n) */
+    sib_value *values[MAX_INPUTS];     /* (n) owned */
 } inputs;
 
 /* What comes with a model. */
@@ -53,7 +53,7 @@ static file read_file(const char *path)
     fseek(from, 0, SEEK_END);
     long size = ftell(from);
     rewind(from);
-    f.n = size > MOST_BYTES ? MOST_BYTES : (size_t)(size > 0 ? size : 0);
+    f.n = size > MAX_BYTES ? MAX_BYTES : (size_t)(size > 0 ? size : 0);
     f.data = malloc(mutate_room(f.n));
     assert_non_null(f.data);
     f.n = fread(f.data, 1, f.n, from);
@@ -128,7 +128,7 @@ static sib_value *make_value(check_random *r, const sib_value_info *info)
         return NULL;
     for (size_t i = 0; i < rank; i++) {
         dims[i] = info->ranked && info->dims[i] >= 0 ? info->dims[i] : (int64_t)(check_u64(r) % 5);
-        if (dims[i] > MOST_ELEMENTS || (count *= dims[i]) > MOST_ELEMENTS)
+        if (dims[i] > MAX_ELEMENTS || (count *= dims[i]) > MAX_ELEMENTS)
             return NULL;
     }
     sib_code code = sib_tensor_create(info->dtype == SIB_STRING ? SIB_STRING : SIB_F64, rank, dims, &t, NULL);
@@ -151,7 +151,7 @@ static void find_inputs(check_random *r, const sib_model *m, const source *from,
     sib_value_info info;
     char path[4400];
     in->n = 0;
-    for (size_t i = 0, k = 0; in->n < MOST_INPUTS && sib_model_input(m, i, &info); i++, k++) {
+    for (size_t i = 0, k = 0; in->n < MAX_INPUTS && sib_model_input(m, i, &info); i++, k++) {
         while (from->baked >> k % 64 & 1)
             k++;
         input_path(from->folder, k, path);

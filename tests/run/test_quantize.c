@@ -127,7 +127,7 @@ typedef struct example {
     sib_quantize_options options;
     int64_t opset;
     const char *nodes;
-    double most; /* max error of the output */
+    double max; /* max error of the output */
 } example;
 
 static const example examples[] = {
@@ -163,7 +163,7 @@ static void check_rows(const example *e, const sib_quantize_report *r)
     assert_string_equal(row.weights, "w");
     assert_int_equal(row.k, K);
     assert_int_equal(row.n, N);
-    assert_true(row.weight_error > 0 && row.output_error > 0 && row.output_error < e->most);
+    assert_true(row.weight_error > 0 && row.output_error > 0 && row.output_error < e->max);
     assert_true(sib_quantize_report_row(r, 1, &row));
     assert_int_equal(row.k, N);
     assert_int_equal(row.n, 80);
@@ -194,7 +194,7 @@ TEST(every_kind)
         assert_true(sib_quantize_report_output(r, 0, &told));
         double ref = output_error(was, m, "ref", &s), cpu = output_error(was, m, "cpu,ref", &s);
         if (!(fabs(ref - told.error) <= 0.02 * told.error + 1e-6) ||
-            !(fabs(cpu - ref) <= 0.02 * ref + 1e-6) || !(ref < e->most))
+            !(fabs(cpu - ref) <= 0.02 * ref + 1e-6) || !(ref < e->max))
             fail_msg("%s: the report says %g, ref %g, cpu %g", e->what, told.error, ref, cpu);
         sib_quantize_report_free(&r);
         sib_model_free(&m);
@@ -273,7 +273,7 @@ TEST(tables_and_convolutions)
     static const struct {
         sib_weights weights;
         const char *nodes;
-        double most;
+        double max;
     } kinds[] = {{SIB_WEIGHTS_F16, "Gather Cast Transpose Cast Conv", 0.001},
                  {SIB_WEIGHTS_INT8, "Gather Transpose DequantizeLinear Conv", 0.02},
                  {SIB_WEIGHTS_INT4, "Gather Transpose Conv", 0}};
@@ -292,7 +292,7 @@ TEST(tables_and_convolutions)
             double sums[2] = {0, 0};
             sib_value *b = run(m, k ? "cpu,ref" : "ref", "x", x);
             add_up(a, b, sums);
-            assert_true(sqrt(sums[0] / sums[1]) <= kinds[i].most + k * 1e-6);
+            assert_true(sqrt(sums[0] / sums[1]) <= kinds[i].max + k * 1e-6);
             sib_value_free(&b);
         }
         sib_value_free(&a);

@@ -76,10 +76,10 @@ TEST(headers_as_numpy_writes_them)
     check_header(SIB_F8E5M2, 1, dims,
                  "{'descr': '|V1', 'fortran_order': False, 'shape': (2,), } # float8e5m2");
     check_header(SIB_I4, 1, dims, "{'descr': '|V1', 'fortran_order': False, 'shape': (2,), } # int4");
-    int64_t most[16];
+    int64_t max[16];
     for (size_t i = 0; i < 16; i++)
-        most[i] = i ? 1 : 0;
-    check_header(SIB_F32, 16, most,
+        max[i] = i ? 1 : 0;
+    check_header(SIB_F32, 16, max,
                  "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, "
                  "1, 1, 1, 1, 1), }");
 }

@@ -415,7 +415,7 @@ TEST(rows_are_read_where_they_stand)
                 err);
             t->storage->source = mapped + (shift ? 1 : 4);
             t->storage->file_pages = true;
-            assert_ptr_equal(tensor_stands(t), t->storage->source);
+            assert_ptr_equal(tensor_address(t), t->storage->source);
             reading r = {wanted, forms[i][0], forms[i][1], forms[i][2], 0};
             assert_true(tensor_read_rows(t, r.row, r.block, r.multiple, check_rows, &r));
             assert_int_equal(r.next * r.row, n);

@@ -84,10 +84,10 @@ static void random_slice(sib_tensor **t, model *m, check_random *r)
     int64_t axis = (int64_t)(check_u64(r) % m->rank), n = m->dims[axis],
             step = (int64_t)(check_u64(r) % 7) - 3;
     int64_t begin = n ? (int64_t)(check_u64(r) % (uint64_t)n) : 0;
-    int64_t most = n == 0 ? 0 : step > 0 ? (n - 1 - begin) / step + 1 : step < 0 ? begin / -step + 1 : 3;
-    int64_t count = (int64_t)(check_u64(r) % (uint64_t)(most + 1));
+    int64_t max = n == 0 ? 0 : step > 0 ? (n - 1 - begin) / step + 1 : step < 0 ? begin / -step + 1 : 3;
+    int64_t count = (int64_t)(check_u64(r) % (uint64_t)(max + 1));
     if (count == 0 && check_u64(r) % 8)
-        count = most;
+        count = max;
     int64_t dims[SIB_MAX_RANK], arguments[] = {axis, begin, step};
     memcpy(dims, m->dims, sizeof dims);
     dims[axis] = count;

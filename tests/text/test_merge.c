@@ -4,7 +4,7 @@
 
 #include "text/bpe/merge.h"
 
-#define MOST 3000
+#define MAX 3000
 
 /* Merges by the definition; returns the number of ids left. */
 static size_t join_plainly(const merges *m, int32_t *ids, size_t n)
@@ -29,7 +29,7 @@ static size_t join_plainly(const merges *m, int32_t *ids, size_t n)
 
 static void check_as_defined(const merges *m, const int32_t *ids, size_t n, const char *what)
 {
-    static int32_t plain[MOST], ours[MOST];
+    static int32_t plain[MAX], ours[MAX];
     size_t left;
     sib_error err = SIB_ERROR_INIT;
     memcpy(plain, ids, n * sizeof *ids);
@@ -44,7 +44,7 @@ static void check_as_defined(const merges *m, const int32_t *ids, size_t n, cons
 TEST(test_tables_by_chance)
 {
     check_random r = {3};
-    static int32_t ids[MOST];
+    static int32_t ids[MAX];
     for (int table = 0; table < 300; table++) {
         merges m = {0};
         int32_t known = 2 + (int32_t)(check_u64(&r) % 8), symbols = known;
@@ -74,7 +74,7 @@ TEST(test_tables_by_chance)
 TEST(test_a_long_reach)
 {
     merges m = {0};
-    static int32_t ids[MOST];
+    static int32_t ids[MAX];
     sib_error err = SIB_ERROR_INIT;
     for (int32_t i = 0; i < 1000; i++)
         CHECK_OK(merges_add(&m, i, i + 1, (uint32_t)(1000 - i), 2000 + i, NULL, &err), err);
@@ -93,11 +93,11 @@ TEST(test_a_long_reach)
 TEST(test_doubling)
 {
     merges m = {0};
-    static int32_t ids[MOST];
+    static int32_t ids[MAX];
     sib_error err = SIB_ERROR_INIT;
     for (int32_t i = 0; i < 12; i++)
         CHECK_OK(merges_add(&m, i, i, (uint32_t)(i % 3 ? i : 20 - i), i + 1, NULL, &err), err);
-    for (size_t n = 0; n < MOST; n += 1 + n / 7) {
+    for (size_t n = 0; n < MAX; n += 1 + n / 7) {
         memset(ids, 0, n * sizeof *ids);
         check_as_defined(&m, ids, n, "doubling");
     }
@@ -115,7 +115,7 @@ static sib_code apply_afresh(const merges *m, int32_t ids[1000], sib_error *err)
 TEST(test_memory)
 {
     merges m = {0};
-    static int32_t ids[MOST];
+    static int32_t ids[MAX];
     sib_error err = SIB_ERROR_INIT;
     for (int32_t i = 0; i < 1000; i++)
         CHECK_OK(merges_add(&m, i, i + 1, (uint32_t)(1000 - i), 2000 + i, NULL, &err), err);

@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 /* Wall time for one file. */
-#define MOST_SECONDS 5
-#define MOST_SIZE    16384
-#define MOST_PEAK    (192u << 20)
+#define MAX_SECONDS 5
+#define MAX_SIZE    16384
+#define MAX_PEAK    (192u << 20)
 
 static const char steps[] =
     "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"},{\"type\":\"Lowercase\"},{"
@@ -58,7 +58,7 @@ static const struct seed {
 #define N_SEEDS (sizeof seeds / sizeof *seeds)
 
 static char doing[200];
-static char now_read[MOST_SIZE]; /* for a debugger */
+static char now_read[MAX_SIZE]; /* for a debugger */
 
 static void too_long(int signal_number)
 {
@@ -103,7 +103,7 @@ static const char *const words[] = {"0",
                                     "Isolated",
                                     "always"};
 
-/* Makes one change of data: (n of MOST_SIZE). Returns the new number of bytes. */
+/* Makes one change of data: (n of MAX_SIZE). Returns the new number of bytes. */
 static size_t change(check_random *r, char *data, size_t n)
 {
     size_t at = below(r, n + 1), size = below(r, 2 + below(r, 40));
@@ -118,7 +118,7 @@ static size_t change(check_random *r, char *data, size_t n)
         return n - size;
     case 2: { /* a part copied from elsewhere */
         char part[64];
-        if (n + size > MOST_SIZE)
+        if (n + size > MAX_SIZE)
             return n;
         memcpy(part, data + at, size);
         size_t to = below(r, n + 1);
@@ -131,7 +131,7 @@ static size_t change(check_random *r, char *data, size_t n)
         size_t length = strlen(word), end = at;
         while (end < n && strchr("0123456789.-\"", data[end]) && data[end])
             end++;
-        if (n + length > MOST_SIZE)
+        if (n + length > MAX_SIZE)
             return n;
         memmove(data + at + length, data + end, n - end);
         memcpy(data + at, word, length);
@@ -183,7 +183,7 @@ static bool read_it(const char *data, size_t n, check_random *r)
     sib_tokenizer_free(&t);
     sib_alloc_counters_get(&after);
     assert_int_equal(after.bytes_current, before.bytes_current);
-    assert_true(after.bytes_peak < MOST_PEAK);
+    assert_true(after.bytes_peak < MAX_PEAK);
     return code == SIB_OK;
 }
 
@@ -204,7 +204,7 @@ static void mutate_seed(const struct seed *seed, check_random *r, uint64_t count
         char *exact = malloc(n ? n : 1);
         assert_non_null(exact);
         memcpy(exact, now_read, n);
-        alarm(MOST_SECONDS);
+        alarm(MAX_SECONDS);
         n_read += read_it(exact, n, r);
         alarm(0);
         free(exact);

@@ -6,7 +6,7 @@
 
 #include "text/stream.h"
 
-#define MOST_IDS 400
+#define MAX_IDS 400
 
 /* One decoder, with a vocabulary of spaces, marks, bytes and a suffix. */
 #define WITH(decoder)                                                                                        \
@@ -25,7 +25,7 @@
 
 static const struct stream_case {
     const char *name, *text; /* text NULL: ranks */
-    size_t most_kept;        /* max ids that may be decoded again; MOST_IDS: all */
+    size_t most_kept;        /* max ids that may be decoded again; MAX_IDS: all */
 } cases[] = {
     {"ranks", NULL, 0},
     {"bytes", "", 0},
@@ -43,17 +43,16 @@ static const struct stream_case {
     {"Metaspace", WITH(METASPACE), 0},
     {"bytes, then Metaspace", WITH(SEQUENCE("{\"type\":\"ByteFallback\"}," METASPACE)), 0},
     {"Strip of each", WITH(SEQUENCE(STRIP("a", "1", "1") "," REPLACE("Regex", "_+", " "))), 0},
-    {"Strip in front", WITH(SEQUENCE(FUSE "," STRIP("_", "3", "0"))), MOST_IDS},
-    {"Strip of two in front", WITH(SEQUENCE(FUSE "," STRIP("  ", "2", "0") "," FUSE)), MOST_IDS},
+    {"Strip in front", WITH(SEQUENCE(FUSE "," STRIP("_", "3", "0"))), MAX_IDS},
+    {"Strip of two in front", WITH(SEQUENCE(FUSE "," STRIP("  ", "2", "0") "," FUSE)), MAX_IDS},
     {"BPEDecoder, Strip in front",
-     WITH(SEQUENCE("{\"type\":\"BPEDecoder\",\"suffix\":\"</w>\"}," FUSE "," STRIP(" ", "1", "0"))),
-     MOST_IDS},
-    {"Strip behind", WITH(SEQUENCE(FUSE "," STRIP("_", "0", "2"))), MOST_IDS},
-    {"two Strips", WITH(SEQUENCE(FUSE "," STRIP("_", "1", "0") "," STRIP("a", "1", "0"))), MOST_IDS},
-    {"Replace of all", WITH(SEQUENCE(FUSE "," REPLACE("Regex", "a_*b?", "x"))), MOST_IDS},
-    {"Metaspace of all", WITH(SEQUENCE(FUSE "," METASPACE)), MOST_IDS},
-    {"WordPiece of all", WITH(SEQUENCE(FUSE ",{\"type\":\"WordPiece\"}")), MOST_IDS},
-    {"ByteLevel of all", WITH(SEQUENCE(FUSE ",{\"type\":\"ByteLevel\"}")), MOST_IDS},
+     WITH(SEQUENCE("{\"type\":\"BPEDecoder\",\"suffix\":\"</w>\"}," FUSE "," STRIP(" ", "1", "0"))), MAX_IDS},
+    {"Strip behind", WITH(SEQUENCE(FUSE "," STRIP("_", "0", "2"))), MAX_IDS},
+    {"two Strips", WITH(SEQUENCE(FUSE "," STRIP("_", "1", "0") "," STRIP("a", "1", "0"))), MAX_IDS},
+    {"Replace of all", WITH(SEQUENCE(FUSE "," REPLACE("Regex", "a_*b?", "x"))), MAX_IDS},
+    {"Metaspace of all", WITH(SEQUENCE(FUSE "," METASPACE)), MAX_IDS},
+    {"WordPiece of all", WITH(SEQUENCE(FUSE ",{\"type\":\"WordPiece\"}")), MAX_IDS},
+    {"ByteLevel of all", WITH(SEQUENCE(FUSE ",{\"type\":\"ByteLevel\"}")), MAX_IDS},
 };
 
 static sib_tokenizer *open_case(const struct stream_case *c)
@@ -87,7 +86,7 @@ static int32_t some_id(const sib_tokenizer *t, check_random *r)
 /* One text, with its ids in random portions; its settled front is dropped sometimes. */
 static void follow(const struct stream_case *c, const sib_tokenizer *t, check_random *r, size_t n, bool skip)
 {
-    int32_t ids[MOST_IDS];
+    int32_t ids[MAX_IDS];
     text_stream s;
     sib_error err = SIB_ERROR_INIT;
     size_t few = 1 + check_u64(r) % 20; /* few distinct ids, so that some repeat in a row */
@@ -118,7 +117,7 @@ TEST(test_as_the_whole)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sib_tokenizer *t = open_case(&cases[i]);
         for (int k = 0; k < 300; k++)
-            follow(&cases[i], t, &r, check_u64(&r) % (k % 10 ? 40 : MOST_IDS), k % 2);
+            follow(&cases[i], t, &r, check_u64(&r) % (k % 10 ? 40 : MAX_IDS), k % 2);
         sib_tokenizer_free(&t);
     }
 }

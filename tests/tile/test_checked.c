@@ -35,21 +35,21 @@ static void check_frame(const char *name, int number, const int16_t *pcm)
 /* The checks themselves: each operation reports results out of range. */
 TEST(test_faults_are_seen)
 {
-    volatile int32_t most = INT32_MAX, least = INT32_MIN, zero = 0;
+    volatile int32_t max = INT32_MAX, min = INT32_MIN, zero = 0;
 #define SEEN(operation)                                                                                      \
     do {                                                                                                     \
         fault = NULL;                                                                                        \
         (void)(operation);                                                                                   \
         assert_non_null(fault);                                                                              \
     } while (0)
-    SEEN(tile_add(most, 1));
-    SEEN(tile_sub(least, 1));
-    SEEN(tile_mul(most, 2));
-    SEEN(tile_mac(most, 1, 1));
+    SEEN(tile_add(max, 1));
+    SEEN(tile_sub(min, 1));
+    SEEN(tile_mul(max, 2));
+    SEEN(tile_mac(max, 1, 1));
     SEEN(tile_narrow(32768));
-    SEEN(tile_round(most, 1));
-    SEEN(tile_magnitude(least));
-    SEEN(tile_dot_q31(most, most, most, most) + zero);
+    SEEN(tile_round(max, 1));
+    SEEN(tile_magnitude(min));
+    SEEN(tile_dot_q31(max, max, max, max) + zero);
     SEEN(tile_weigh(UINT64_C(1) << 53, 1, 1));
     fault = NULL;
 }

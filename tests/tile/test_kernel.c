@@ -52,8 +52,8 @@ TEST(test_batch)
         tile_frames_int8(&t, &tile_bank_80, pcm, step, N, narrow);
         int32_t maximum = TILE_FLOOR;
         for (size_t f = 0; f < N; f++) {
-            const int32_t most = tile_frame(&tile_bank_80, pcm + f * step, each);
-            maximum = most > maximum ? most : maximum;
+            const int32_t max = tile_frame(&tile_bank_80, pcm + f * step, each);
+            maximum = max > maximum ? max : maximum;
             assert_memory_equal(each, all + f * BANDS, sizeof each);
             for (size_t m = 0; m < BANDS; m++)
                 assert_int_equal(narrow[f * BANDS + m], (each[m] + 128) >> 8);
@@ -67,13 +67,13 @@ TEST(test_batch)
 TEST(test_clamp)
 {
     const tile_state s = {12345};
-    const int32_t least = 12345 - TILE_RANGE;
+    const int32_t min = 12345 - TILE_RANGE;
     for (int32_t x = TILE_FLOOR; x <= 12345; x++) {
         int16_t wide = (int16_t)x;
         int8_t narrow = (int8_t)((x + 128) >> 8);
         tile_clamp_int16(&s, &wide, 1);
         tile_clamp_int8(&s, &narrow, 1);
-        assert_int_equal(wide, x > least ? x : least);
+        assert_int_equal(wide, x > min ? x : min);
         assert_int_equal(narrow, (wide + 128) >> 8);
     }
 }

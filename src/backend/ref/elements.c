@@ -200,11 +200,11 @@ static void carry(ref_walk *w)
     }
 }
 
-ref_run ref_walk_run(ref_walk *w, size_t most)
+ref_run ref_walk_run(ref_walk *w, size_t max)
 {
     size_t last = w->rank - 1;
     uint64_t left = (uint64_t)(w->dims[last] - w->index[last]);
-    ref_run run = {w->at, left < most ? (size_t)left : most, w->strides[last] == 0};
+    ref_run run = {w->at, left < max ? (size_t)left : max, w->strides[last] == 0};
     w->index[last] += (int64_t)run.n;
     w->at += (uint64_t)w->strides[last] * run.n;
     if (run.n == left)

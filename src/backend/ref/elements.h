@@ -61,8 +61,8 @@ typedef struct ref_run {
 
 /* dims: (rank) of the result, to which t broadcasts. */
 void ref_walk_begin(ref_walk *w, const sib_tensor *t, size_t rank, const int64_t *dims);
-/* Returns the next run, of at most `most` > 0 elements. Must not be called past the result's end. */
-ref_run ref_walk_run(ref_walk *w, size_t most);
+/* Returns the next run, of at most `max` > 0 elements. Must not be called past the result's end. */
+ref_run ref_walk_run(ref_walk *w, size_t max);
 /* Loads the next n <= REF_BLOCK elements. */
 void ref_walk_load(ref_walk *w, const sib_tensor *t, size_t n, ref_block *block);
 /* Computes the indices of the next n <= REF_BLOCK elements. */

@@ -47,7 +47,7 @@ sib_code ref_decode_image(const ref_call *c)
     image_spec spec = spec_image(c->node);
     sib_str format = spec.pixel_format;
     image_file file = {(const uint8_t *)x->data, (size_t)x->count};
-    image picture = {.file_bytes = file.size};
+    image img = {.file_bytes = file.size};
     sib_error err = SIB_ERROR_INIT;
     if (x->dtype != SIB_U8)
         return ref_fail(c, SIB_ERR_ARGUMENT, "the file's bytes are of %s, expected uint8",
@@ -55,7 +55,7 @@ sib_code ref_decode_image(const ref_call *c)
     const image_format *kind = format_of_file(file);
     errno = 0;
     sib_code code =
-        kind ? kind->read(file, &picture, &err)
+        kind ? kind->read(file, &img, &err)
              : err_set(&err, SIB_ERR_FORMAT,
                        "%zu bytes are no BMP, JPEG, JPEG 2000, TIFF, PNG, WebP, PBM, PGM or PPM file",
                        file.size);
@@ -66,7 +66,7 @@ sib_code ref_decode_image(const ref_call *c)
         code = err_memory(&err, file.size, "reading an image");
     }
     if (code == SIB_ERR_FORMAT && spec.empty) {
-        picture.width = picture.height = 0;
+        img.width = img.height = 0;
         code = SIB_OK;
     }
     if (code != SIB_OK)
@@ -74,10 +74,9 @@ sib_code ref_decode_image(const ref_call *c)
     if (code == SIB_OK)
         code = ref_make(
             c, 0, SIB_U8, 3,
-            (int64_t[]){(int64_t)picture.height, (int64_t)picture.width, str_is(format, "Grayscale") ? 1 : 3},
-            &out);
+            (int64_t[]){(int64_t)img.height, (int64_t)img.width, str_is(format, "Grayscale") ? 1 : 3}, &out);
     if (code == SIB_OK && out)
-        image_put(&picture, format, (uint8_t *)out->data);
-    mem_free(picture.rgb);
+        image_put(&img, format, (uint8_t *)out->data);
+    mem_free(img.rgb);
     return code;
 }

@@ -88,8 +88,8 @@ static uint8_t masked(uint32_t v, uint32_t mask)
     if (!mask)
         return 0;
     int shift = __builtin_ctz(mask);
-    uint64_t most = mask >> shift, part = (v & mask) >> shift;
-    return (uint8_t)((2 * 255 * part + most) / (2 * most));
+    uint64_t max = mask >> shift, part = (v & mask) >> shift;
+    return (uint8_t)((2 * 255 * part + max) / (2 * max));
 }
 
 static uint8_t *pixel_at(const bmp *b, image *to, size_t x, size_t y)

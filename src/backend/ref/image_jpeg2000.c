@@ -88,11 +88,11 @@ static void put_ycc(const int v[3], uint8_t *out)
     out[2] = clamped(y + 1.772 * b);
 }
 
-static sib_code put_pixels(const opj_image_t *picture, image *to, sib_error *err)
+static sib_code put_pixels(const opj_image_t *decoded, image *to, sib_error *err)
 {
-    bool colour = picture->numcomps >= 3, ycc = picture->color_space == OPJ_CLRSPC_SYCC;
-    for (uint32_t i = 0; i < picture->numcomps; i++) {
-        const opj_image_comp_t *c = &picture->comps[i];
+    bool colour = decoded->numcomps >= 3, ycc = decoded->color_space == OPJ_CLRSPC_SYCC;
+    for (uint32_t i = 0; i < decoded->numcomps; i++) {
+        const opj_image_comp_t *c = &decoded->comps[i];
         if (!c->data || !c->w || !c->h || !c->dx || !c->dy || c->prec < 1 || c->prec > 31)
             return err_set(err, SIB_ERR_FORMAT, "JPEG 2000: component %u of %u bits is damaged", i, c->prec);
     }
@@ -101,7 +101,7 @@ static sib_code put_pixels(const opj_image_t *picture, image *to, sib_error *err
             uint8_t *out = to->rgb + 3 * (y * to->width + x);
             int v[3];
             for (int k = 0; k < 3; k++)
-                v[k] = sample(&picture->comps[colour ? k : 0], x, y);
+                v[k] = sample(&decoded->comps[colour ? k : 0], x, y);
             if (colour && ycc)
                 put_ycc(v, out);
             else
@@ -116,22 +116,22 @@ static sib_code put_pixels(const opj_image_t *picture, image *to, sib_error *err
 static sib_code decode(opj_codec_t *codec, opj_stream_t *stream, const j2k_source *s, image *to,
                        sib_error *err)
 {
-    opj_image_t *picture = NULL;
+    opj_image_t *decoded = NULL;
     sib_code code = SIB_OK;
-    if (!opj_read_header(stream, codec, &picture))
+    if (!opj_read_header(stream, codec, &decoded))
         code = err_set(err, SIB_ERR_FORMAT, "JPEG 2000: %s", *s->words ? s->words : "the header is damaged");
-    else if (!picture->numcomps || picture->numcomps > 4 || picture->x1 <= picture->x0 ||
-             picture->y1 <= picture->y0)
-        code = err_set(err, SIB_ERR_UNSUPPORTED, "JPEG 2000: %u components of %u x %u", picture->numcomps,
-                       picture->x1 - picture->x0, picture->y1 - picture->y0);
+    else if (!decoded->numcomps || decoded->numcomps > 4 || decoded->x1 <= decoded->x0 ||
+             decoded->y1 <= decoded->y0)
+        code = err_set(err, SIB_ERR_UNSUPPORTED, "JPEG 2000: %u components of %u x %u", decoded->numcomps,
+                       decoded->x1 - decoded->x0, decoded->y1 - decoded->y0);
     else
-        code = image_begin(to, picture->x1 - picture->x0, picture->y1 - picture->y0, err);
-    if (code == SIB_OK && (!opj_decode(codec, stream, picture) || !opj_end_decompress(codec, stream)))
+        code = image_begin(to, decoded->x1 - decoded->x0, decoded->y1 - decoded->y0, err);
+    if (code == SIB_OK && (!opj_decode(codec, stream, decoded) || !opj_end_decompress(codec, stream)))
         code = err_set(err, SIB_ERR_FORMAT, "JPEG 2000: %s", *s->words ? s->words : "the data are damaged");
     if (code == SIB_OK)
-        code = put_pixels(picture, to, err);
-    if (picture)
-        opj_image_destroy(picture);
+        code = put_pixels(decoded, to, err);
+    if (decoded)
+        opj_image_destroy(decoded);
     return code;
 }
 

@@ -6,7 +6,7 @@ typedef struct pnm {
     image_file file;
     size_t at;
     int kind; /* 1 .. 6 */
-    unsigned most;
+    unsigned max;
 } pnm;
 
 static int next_byte(pnm *p)
@@ -48,10 +48,10 @@ static bool next_number(pnm *p, unsigned *out)
 /* A sample scaled to 0 .. 255 and rounded. */
 static uint8_t scaled(const pnm *p, unsigned v)
 {
-    if (p->most == 255)
+    if (p->max == 255)
         return (uint8_t)(v > 255 ? 255 : v);
-    v = v > p->most ? p->most : v;
-    return (uint8_t)((2 * 255 * (uint64_t)v + p->most) / (2 * (uint64_t)p->most));
+    v = v > p->max ? p->max : v;
+    return (uint8_t)((2 * 255 * (uint64_t)v + p->max) / (2 * (uint64_t)p->max));
 }
 
 /* Reads the next sample of a plain file. Returns false where there is none. */
@@ -66,7 +66,7 @@ static bool plain_sample(pnm *p, unsigned *v)
 
 static bool raw_sample(pnm *p, unsigned *v)
 {
-    int high = p->most > 255 ? next_byte(p) : 0, low = next_byte(p);
+    int high = p->max > 255 ? next_byte(p) : 0, low = next_byte(p);
     *v = (unsigned)high << 8 | (unsigned)low;
     return high >= 0 && low >= 0;
 }
@@ -93,10 +93,10 @@ static bool read_row(pnm *p, size_t n, uint8_t *out)
 
 sib_code image_read_pnm(image_file from, image *to, sib_error *err)
 {
-    pnm p = {.file = from, .at = 2, .kind = from.data[1] - '0', .most = 1};
+    pnm p = {.file = from, .at = 2, .kind = from.data[1] - '0', .max = 1};
     unsigned width, height;
     if (!next_number(&p, &width) || !next_number(&p, &height) ||
-        (p.kind % 3 != 1 && (!next_number(&p, &p.most) || p.most < 1 || p.most > 65535)))
+        (p.kind % 3 != 1 && (!next_number(&p, &p.max) || p.max < 1 || p.max > 65535)))
         return err_set(err, SIB_ERR_FORMAT, "PNM: the header is damaged");
     /* every sample takes at least a bit: allocates nothing for pixels that the file cannot hold */
     if ((uint64_t)width * height / 8 > from.size)

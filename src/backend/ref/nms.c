@@ -27,8 +27,8 @@ static int compare_candidates(const void *a, const void *b)
 
 typedef struct nms {
     size_t batches, classes, boxes;
-    int64_t most;
-    double overlap, least;
+    int64_t max;
+    double overlap, min;
     bool center, narrow; /* narrow: overlaps are rounded to float32 before they are compared */
     box *corners;        /* (boxes) of one batch */
     double *scores;      /* (boxes) of one class */
@@ -72,12 +72,12 @@ static sib_code keep_boxes(const ref_call *c, nms *s, size_t batch, size_t class
 {
     size_t n = 0, kept = 0;
     for (size_t i = 0; i < s->boxes; i++)
-        if (s->scores[i] >= s->least)
+        if (s->scores[i] >= s->min)
             s->list[n++] = (candidate){s->scores[i], (int64_t)i};
     if (n)
         qsort(s->list, n, sizeof *s->list, compare_candidates);
     sib_code code = SIB_OK;
-    for (size_t i = 0; i < n && (int64_t)kept < s->most && code == SIB_OK; i++) {
+    for (size_t i = 0; i < n && (int64_t)kept < s->max && code == SIB_OK; i++) {
         bool free_ = true;
         code = ref_cancelled(c);
         for (size_t k = 0; k < kept && free_; k++)
@@ -131,11 +131,11 @@ sib_code ref_non_max_suppression(const ref_call *c)
              .classes = (size_t)scores->dims[1],
              .boxes = (size_t)scores->dims[2],
              .overlap = number_in(c, 3, 0),
-             .least = number_in(c, 4, -INFINITY),
+             .min = number_in(c, 4, -INFINITY),
              .center = spec_nms(c->node).center_point_box,
              .narrow = boxes->dtype != SIB_F64};
-    double most = number_in(c, 2, 0);
-    s.most = most >= 9e18 ? INT64_MAX : (int64_t)most;
+    double max = number_in(c, 2, 0);
+    s.max = max >= 9e18 ? INT64_MAX : (int64_t)max;
     s.corners = mem_alloc(s.boxes, sizeof *s.corners);
     s.scores = mem_alloc(s.boxes, sizeof *s.scores);
     s.list = mem_alloc(s.boxes, sizeof *s.list);

@@ -151,18 +151,18 @@ static box merge(size_t rank, const int64_t *dims, const int64_t *dst_strides, c
 
 /* If the source is contiguous along an axis other than the last, moves that axis next to the last, so that
    the two are copied in tiles. Returns whether it did. */
-static bool turns(box *b, size_t item)
+static bool move_next_to_last(box *b, size_t item)
 {
-    size_t last = b->rank - 1, beside = last;
+    size_t last = b->rank - 1, moved = last;
     for (size_t i = 0; i < last; i++)
         if (b->src[i] == (int64_t)item)
-            beside = i;
-    if (b->src[last] == (int64_t)item || beside == last)
+            moved = i;
+    if (b->src[last] == (int64_t)item || moved == last)
         return false;
     int64_t *lists[] = {b->dims, b->dst, b->src};
     for (size_t k = 0; k < 3; k++) {
-        int64_t kept = lists[k][beside];
-        memmove(lists[k] + beside, lists[k] + beside + 1, (last - 1 - beside) * sizeof kept);
+        int64_t kept = lists[k][moved];
+        memmove(lists[k] + moved, lists[k] + moved + 1, (last - 1 - moved) * sizeof kept);
         lists[k][last - 1] = kept;
     }
     return true;
@@ -194,7 +194,7 @@ void ref_copy_box(size_t rank, const int64_t *dims, char *dst, const int64_t *ds
         memcpy(dst, src, item);
         return;
     }
-    bool tiles = turns(&b, item);
+    bool tiles = move_next_to_last(&b, item);
     size_t last = b.rank - 1, axis;
     do {
         if (tiles)

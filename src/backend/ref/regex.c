@@ -17,9 +17,9 @@
 /* Max bytes that one byte of a pattern becomes. */
 #define GROWTH 12
 
-/* Ints of the matcher's workspace, doubled up to WORK_MOST where they do not suffice. */
+/* Ints of the matcher's workspace, doubled up to WORK_MAX where they do not suffice. */
 #define WORK_FIRST 4096
-#define WORK_MOST  (1 << 22)
+#define WORK_MAX   (1 << 22)
 
 /* Max nesting of groups. */
 #define NEST_MAX 250
@@ -365,7 +365,7 @@ static sib_code match_one(const ref_call *c, matcher *m, sib_str s, bool *matche
     int found;
     while ((found = pcre2_dfa_match(m->code, (PCRE2_SPTR)(s.length ? s.data : ""), s.length, 0, 0, m->data,
                                     m->limits, m->work, m->n_work)) == PCRE2_ERROR_DFA_WSSIZE) {
-        int *more = m->n_work < WORK_MOST ? mem_realloc(m->work, 2 * m->n_work, sizeof *more) : NULL;
+        int *more = m->n_work < WORK_MAX ? mem_realloc(m->work, 2 * m->n_work, sizeof *more) : NULL;
         if (!more)
             return ref_no_memory(c, 2 * m->n_work * sizeof *more);
         m->work = more;

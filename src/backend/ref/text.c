@@ -120,7 +120,7 @@ sib_code ref_string_split(const ref_call *c)
     sib_tensor *parts = NULL, *counts = NULL;
     string_split_spec spec = spec_string_split(c->node);
     splitter start = {.delimiter = spec.delimiter, .spaces = spec.spaces, .left = spec.maxsplit};
-    int64_t dims[SIB_MAX_RANK], most = 0;
+    int64_t dims[SIB_MAX_RANK], max = 0;
     sib_str part;
     if (x->rank + 1 > SIB_MAX_RANK || (!start.spaces && !start.delimiter.length))
         return ref_fail(c, SIB_ERR_VALUE, "rank %zu, or nothing to split at", x->rank);
@@ -131,10 +131,10 @@ sib_code ref_string_split(const ref_call *c)
         p.rest = strings[i];
         while (next_part(&p, &part))
             n++;
-        most = n > most ? n : most;
+        max = n > max ? n : max;
     }
     memcpy(dims, x->dims, x->rank * sizeof *dims);
-    dims[x->rank] = most;
+    dims[x->rank] = max;
     sib_code code = ref_make(c, 0, SIB_STRING, x->rank + 1, dims, &parts);
     if (code == SIB_OK)
         code = ref_make(c, 1, SIB_I64, x->rank, dims, &counts);
@@ -144,7 +144,7 @@ sib_code ref_string_split(const ref_call *c)
         p.rest = strings[i];
         for (; code == SIB_OK && next_part(&p, &part); n++)
             if (parts)
-                code = tensor_put_string((sib_str *)parts->data + (int64_t)i * most + n, part, c->err);
+                code = tensor_put_string((sib_str *)parts->data + (int64_t)i * max + n, part, c->err);
         if (counts)
             ((int64_t *)counts->data)[i] = n;
     }

@@ -83,14 +83,14 @@ static sib_code make_prompt(const whisper_decoder *d, const int32_t *previous, s
 {
     const whisper_tokens *w = d->tokens;
     const size_t n_ctx = d->model->n_text_ctx, room = n_ctx / 2 - (n_ctx > 1);
-    const size_t hot = size_min(d->hotwords.n, room), said = size_min(n_previous, room - hot);
+    const size_t hot = size_min(d->hotwords.n, room), n_said = size_min(n_previous, room - hot);
     sib_code code = SIB_OK;
     if (hot + n_previous > 0)
         code = ids_add(out, w->sot_prev, err);
     if (code == SIB_OK)
         code = ids_append(out, d->hotwords.ids, hot, err);
-    if (code == SIB_OK && said > 0)
-        code = ids_append(out, previous + (n_previous - said), said, err);
+    if (code == SIB_OK && n_said > 0)
+        code = ids_append(out, previous + (n_previous - n_said), n_said, err);
     *start = out->n;
     if (code == SIB_OK)
         code = ids_append(out, w->start, w->n_start, err);

@@ -48,15 +48,15 @@ static size_t to_frames(double seconds)
 }
 
 /* True where segment i, an anomaly, has silence or other anomalies on both sides. */
-static bool stands_alone(const whisper_hearing *h, const whisper_segments *segments, size_t i, double before)
+static bool is_isolated(const whisper_hearing *h, const whisper_segments *segments, size_t i, double before)
 {
     const sib_segment *s = &segments->data[i], *next = with_words(segments, i + 1);
-    const double behind = next ? next->words[0].start : h->at->offset + h->at->duration;
+    const double after = next ? next->words[0].start : h->at->offset + h->at->duration;
     bool silence_before =
         s->start - before > h->threshold || s->start < h->threshold || s->start - h->at->offset < 2;
-    bool silence_behind =
-        behind - s->end > h->threshold || (next && whisper_is_anomaly(next)) || h->at->end - s->end < 2;
-    return silence_before && silence_behind;
+    bool silence_after =
+        after - s->end > h->threshold || (next && whisper_is_anomaly(next)) || h->at->end - s->end < 2;
+    return silence_before && silence_after;
 }
 
 bool whisper_skip_silence(const whisper_hearing *h, whisper_segments *segments, size_t *seek)
@@ -75,7 +75,7 @@ bool whisper_skip_silence(const whisper_hearing *h, whisper_segments *segments, 
         const sib_segment *s = &segments->data[i];
         if (s->n_words == 0)
             continue;
-        if (whisper_is_anomaly(s) && stands_alone(h, segments, i, before)) {
+        if (whisper_is_anomaly(s) && is_isolated(h, segments, i, before)) {
             *seek = to_frames(fmax(at->offset + 1, s->start));
             if (whisper_frame_time(h->content) - s->end < h->threshold)
                 *seek = h->content;

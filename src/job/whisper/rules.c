@@ -33,19 +33,19 @@ void whisper_rules_free(whisper_rules *r)
 
 size_t whisper_argmax(const float *x, size_t n)
 {
-    float most[SIDE], top = x[0];
+    float max[SIDE], top = x[0];
     size_t i = 0;
     if (isnan(top)) /* NaN: nothing is greater */
         return 0;
     for (size_t k = 0; k < SIDE; k++)
-        most[k] = top;
+        max[k] = top;
     for (; i + SIDE <= n; i += SIDE)
         for (size_t k = 0; k < SIDE; k++)
-            most[k] = x[i + k] > most[k] ? x[i + k] : most[k];
+            max[k] = x[i + k] > max[k] ? x[i + k] : max[k];
     for (; i < n; i++)
         top = x[i] > top ? x[i] : top;
     for (size_t k = 0; k < SIDE; k++)
-        top = most[k] > top ? most[k] : top;
+        top = max[k] > top ? max[k] : top;
     for (i = 0; x[i] != top;)
         i++;
     return i;

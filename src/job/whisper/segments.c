@@ -128,8 +128,8 @@ static sib_code add_slices(const whisper_tokens *w, const whisper_decoded *r, co
 }
 
 /* Adds the entire text as one segment, which ends at its last timestamp. */
-static sib_code add_whole(const whisper_tokens *w, const whisper_decoded *r, const whisper_window *at,
-                          whisper_segments *out, sib_error *err)
+static sib_code add_one_segment(const whisper_tokens *w, const whisper_decoded *r, const whisper_window *at,
+                                whisper_segments *out, sib_error *err)
 {
     double duration = at->duration;
     for (size_t i = r->tokens.n; i-- > 0;)
@@ -152,7 +152,8 @@ sib_code whisper_slice(const whisper_tokens *w, const whisper_decoded *r, const 
     for (size_t i = 1; i < n; i++)
         meet = meet || (t[i - 1] >= w->timestamp_begin && t[i] >= w->timestamp_begin);
     size_t last = 0;
-    sib_code code = meet ? add_slices(w, r, at, *complete, out, &last, err) : add_whole(w, r, at, out, err);
+    sib_code code =
+        meet ? add_slices(w, r, at, *complete, out, &last, err) : add_one_segment(w, r, at, out, err);
     if (code != SIB_OK)
         whisper_segments_cut(out, before);
     else if (meet && !*complete) /* an unfinished segment is decoded again */

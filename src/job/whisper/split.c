@@ -97,7 +97,7 @@ static sib_code join(whisper_timed *first, whisper_timed *second, whisper_timed 
 sib_code whisper_join_marks(whisper_timed_list *l, const char *prepended, const char *appended,
                             sib_error *err)
 {
-    const sib_str before = {prepended, strlen(prepended)}, behind = {appended, strlen(appended)};
+    const sib_str before = {prepended, strlen(prepended)}, after = {appended, strlen(appended)};
     sib_code code = SIB_OK;
     if (l->n < 2)
         return code;
@@ -111,7 +111,7 @@ sib_code whisper_join_marks(whisper_timed_list *l, const char *prepended, const 
     for (size_t i = 1, last = 0; i < l->n && code == SIB_OK; i++) {
         sib_str text = buf_str(&l->data[last].text);
         bool blank = text.length > 0 && text.data[text.length - 1] == ' ';
-        if (!blank && whisper_within(buf_str(&l->data[i].text), behind))
+        if (!blank && whisper_within(buf_str(&l->data[i].text), after))
             code = join(&l->data[last], &l->data[i], &l->data[last], err);
         else
             last = i;

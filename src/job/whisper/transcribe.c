@@ -25,7 +25,7 @@ typedef struct transcription {
     size_t n_frames, content;
     float *heard;             /* (n_mels, window) the encoded window */
     size_t heard_at, n_heard; /* the frames that it contains */
-    token_ids said;           /* tokens of the initial prompt and of all segments */
+    token_ids history;        /* tokens of the initial prompt and of all segments */
     token_ids prompt;         /* scratch */
     size_t n_initial;         /* tokens of the initial prompt */
     size_t reset;             /* tokens of `said` before this index are no longer part of prompts */
@@ -38,7 +38,7 @@ typedef struct transcription {
 /* ---- Encoding windows ---------------------------------------------------------------------------------- */
 
 /* Encodes frames seek .. seek + size, padded with zeros; no tokens are fed then. */
-static sib_code hear(transcription *t, size_t seek, size_t size, sib_error *err)
+static sib_code decode_window(transcription *t, size_t seek, size_t size, sib_error *err)
 {
     const whisper_model *m = t->model;
     const size_t window = whisper_window_frames(m);
@@ -64,7 +64,7 @@ static sib_code detect_language(transcription *t, const char **language, double 
     const whisper_model *m = t->model;
     sib_code code = whisper_logits_room(&t->decoder, 1, err);
     if (code == SIB_OK)
-        code = hear(t, 0, whisper_window_frames(m), err);
+        code = decode_window(t, 0, whisper_window_frames(m), err);
     if (code == SIB_OK)
         code = m->step(m->self, 1, 1, &t->tokens.sot, 1, &(size_t){0}, t->decoder.logits, err);
     if (code != SIB_OK)
@@ -130,12 +130,12 @@ static sib_code make_prompt(transcription *t, sib_error *err)
 {
     t->prompt.n = 0;
     if (!t->options->carry_initial_prompt)
-        return ids_append(&t->prompt, t->said.ids + t->reset, t->said.n - t->reset, err);
+        return ids_append(&t->prompt, t->history.ids + t->reset, t->history.n - t->reset, err);
     const size_t ignored = size_max(t->n_initial, t->reset);
     const int64_t room = (int64_t)(t->model->n_text_ctx / 2) - 1 - (int64_t)t->n_initial;
-    const size_t from = ignored + first_of_last(t->said.n - ignored, room);
-    sib_code code = ids_append(&t->prompt, t->said.ids, t->n_initial, err);
-    return code == SIB_OK ? ids_append(&t->prompt, t->said.ids + from, t->said.n - from, err) : code;
+    const size_t from = ignored + first_of_last(t->history.n - ignored, room);
+    sib_code code = ids_append(&t->prompt, t->history.ids, t->n_initial, err);
+    return code == SIB_OK ? ids_append(&t->prompt, t->history.ids + from, t->history.n - from, err) : code;
 }
 
 /* True where another temperature may do better: too repetitive or too improbable, and not just silence. */
@@ -158,7 +158,7 @@ static sib_code decode(transcription *t, const whisper_window *at, whisper_decod
     sib_code code = make_prompt(t, err);
     for (size_t i = 0; i < o->n_temperatures && code == SIB_OK; i++) {
         whisper_decoded_free(out);
-        code = hear(t, at->seek, at->size, err);
+        code = decode_window(t, at->seek, at->size, err);
         if (code == SIB_OK)
             code = whisper_decode(&t->decoder, t->prompt.ids, t->prompt.n, o->temperature[i], out, err);
         if (code == SIB_OK && !falls_short(o, out))
@@ -170,7 +170,7 @@ static sib_code decode(transcription *t, const whisper_window *at, whisper_decod
 /* ---- Results ------------------------------------------------------------------------------------------- */
 
 /* Passes on text in complete characters; at the end all that is left. */
-static sib_code tell_text(transcription *t, bool at_end, sib_error *err)
+static sib_code report_text(transcription *t, bool at_end, sib_error *err)
 {
     const size_t before = t->text.n;
     size_t taken;
@@ -196,7 +196,7 @@ static sib_code keep(transcription *t, whisper_segments *window, sib_error *err)
         if (s->start == s->end || whisper_trim((sib_str){s->text, strlen(s->text)}).length == 0)
             code = whisper_segment_empty(s, err);
         if (code == SIB_OK)
-            code = ids_append(&t->said, s->tokens, s->n_tokens, err);
+            code = ids_append(&t->history, s->tokens, s->n_tokens, err);
         if (code == SIB_OK)
             code = whisper_tokens_bytes(&t->tokens, s->tokens, s->n_tokens, t->tokens.timestamp_begin,
                                         &t->raw, err);
@@ -209,7 +209,7 @@ static sib_code keep(transcription *t, whisper_segments *window, sib_error *err)
             if (code != SIB_OK)
                 err_set(err, code, "whoever is told the segments ended the transcription");
         }
-    return code == SIB_OK ? tell_text(t, false, err) : code;
+    return code == SIB_OK ? report_text(t, false, err) : code;
 }
 
 /* ---- Windows ------------------------------------------------------------------------------------------- */
@@ -255,7 +255,7 @@ static sib_code take_window(transcription *t, const whisper_window *at, const wh
         code = keep(t, &segments, err);
         /* results at a high temperature do not become prompts */
         if (!o->condition_on_previous_text || r->temperature > 0.5)
-            t->reset = t->said.n;
+            t->reset = t->history.n;
     }
     whisper_segments_cut(&segments, 0);
     return code;
@@ -281,7 +281,7 @@ static sib_code do_window(transcription *t, size_t room, sib_error *err)
     return code;
 }
 
-static sib_code tell_progress(const transcription *t, sib_error *err)
+static sib_code report_progress(const transcription *t, sib_error *err)
 {
     if (!t->watch || !t->watch->progress)
         return SIB_OK;
@@ -307,7 +307,7 @@ static sib_code do_clip(transcription *t, size_t from, size_t to, sib_error *err
             standstill = 0;
         }
         if (code == SIB_OK)
-            code = tell_progress(t, err);
+            code = report_progress(t, err);
         if (code != SIB_OK)
             return code;
     }
@@ -326,7 +326,7 @@ static sib_code do_clips(transcription *t, sib_error *err)
             to = size_min(to, (size_t)rint(o->clip_timestamps[i + 1] * WHISPER_FRAME_RATE));
         code = do_clip(t, from, to, err);
     }
-    return code == SIB_OK ? tell_text(t, true, err) : code;
+    return code == SIB_OK ? report_text(t, true, err) : code;
 }
 
 static sib_code begin(transcription *t, whisper_transcript *out, sib_error *err)
@@ -337,8 +337,8 @@ static sib_code begin(transcription *t, whisper_transcript *out, sib_error *err)
         return err_memory(err, cells * sizeof *t->heard, "a window");
     sib_code code = choose_language(t, out, err);
     if (code == SIB_OK && t->options->initial_prompt)
-        code = whisper_tokens_encode(&t->tokens, t->options->initial_prompt, &t->said, err);
-    t->n_initial = t->said.n;
+        code = whisper_tokens_encode(&t->tokens, t->options->initial_prompt, &t->history, err);
+    t->n_initial = t->history.n;
     return code == SIB_OK ? buf_add(&t->text, "", 0, err) : code;
 }
 
@@ -372,7 +372,7 @@ sib_code whisper_transcribe_features(const whisper_model *m, const sib_tokenizer
         whisper_transcript_free(out);
     }
     mem_free(t.heard);
-    ids_free(&t.said);
+    ids_free(&t.history);
     ids_free(&t.prompt);
     buf_free(&t.raw);
     whisper_decoder_free(&t.decoder);

@@ -99,19 +99,19 @@ static sib_code median_duration(const whisper_timed_list *l, double *out, sib_er
     return SIB_OK;
 }
 
-/* Limits the duration of marks that end a sentence, and of the word after them, to `most`. */
-static void shorten_at_sentences(whisper_timed_list *l, double most)
+/* Limits the duration of marks that end a sentence, and of the word after them, to `max`. */
+static void shorten_at_sentences(whisper_timed_list *l, double max)
 {
     static const char marks[] = ".。!！?？";
     const sib_str all = {marks, sizeof marks - 1};
     for (size_t i = 1; i < l->n; i++) {
         whisper_timed *w = &l->data[i];
-        if (!(w->end - w->start > most))
+        if (!(w->end - w->start > max))
             continue;
         if (whisper_within(buf_str(&w->text), all))
-            w->end = w->start + most;
+            w->end = w->start + max;
         else if (whisper_within(buf_str(&l->data[i - 1].text), all))
-            w->start = w->end - most;
+            w->start = w->end - max;
     }
 }
 
@@ -144,16 +144,16 @@ static sib_code give_words(const whisper_timed_list *l, size_t *at, size_t n, do
 }
 
 /* Limits the first two words after a pause to twice the median. */
-static void shorten_behind_pause(sib_segment *s, double last_speech, double median)
+static void shorten_after_pause(sib_segment *s, double last_speech, double median)
 {
     sib_word *w = whisper_words(s);
-    const double most = median * 2;
+    const double max = median * 2;
     if (!(w[0].end - last_speech > median * 4) ||
-        !(w[0].end - w[0].start > most || (s->n_words > 1 && w[1].end - w[0].start > most * 2)))
+        !(w[0].end - w[0].start > max || (s->n_words > 1 && w[1].end - w[0].start > max * 2)))
         return;
-    if (s->n_words > 1 && w[1].end - w[1].start > most)
-        w[0].end = w[1].start = fmax(w[1].end / 2, w[1].end - most);
-    w[0].start = fmax(0, w[0].end - most);
+    if (s->n_words > 1 && w[1].end - w[1].start > max)
+        w[0].end = w[1].start = fmax(w[1].end / 2, w[1].end - max);
+    w[0].start = fmax(0, w[0].end - max);
 }
 
 /* The segment begins and ends with its words; but where its own times cut a word that is too long, the word
@@ -213,7 +213,7 @@ sib_code whisper_add_words(whisper_decoder *d, const whisper_window *at, double 
         code = give_words(&words, &next, count_text(d->tokens, s), at->offset, s, err);
         if (code != SIB_OK || s->n_words == 0)
             continue;
-        shorten_behind_pause(s, last_speech, median);
+        shorten_after_pause(s, last_speech, median);
         fit(s, median);
         last_speech = s->end;
     }

@@ -301,7 +301,7 @@ INLINE void bias_of(const attention_mask *m, size_t key, size_t n, size_t lane, 
 }
 
 /* The score of one key with softcap, bias and limits applied. */
-INLINE vf hindered(const attention_mask *m, vf x, float key, vf first, vf last)
+INLINE vf apply_mask(const attention_mask *m, vf x, float key, vf first, vf last)
 {
     vf hidden = vf_set1(m->hidden), place = vf_set1(key), shut = vf_max(hidden, vf_add(x, hidden));
     return vf_select_less(place, first, shut, vf_select_less(last, place, shut, x));
@@ -329,7 +329,7 @@ INLINE vf mask_lanes(float *s, size_t step, size_t n, size_t lane, const attenti
             if (m->bias[0])
                 x = vf_add(x, bias[i]);
             if (m->limited)
-                x = hindered(m, x, (float)(j + i), first, last);
+                x = apply_mask(m, x, (float)(j + i), first, last);
             vf_store(at, x);
             max = vf_max(max, x);
         }

@@ -40,7 +40,7 @@ static const chain_value *made_by(const chain *c, size_t value, chain_op op)
 }
 
 /* If one operand of v is a number near x, returns the other; else CHAIN_NONE. */
-static size_t beside(const chain *c, const chain_value *v, double x)
+static size_t other_operand(const chain *c, const chain_value *v, double x)
 {
     if (!v)
         return CHAIN_NONE;
@@ -120,7 +120,7 @@ static size_t find_sigmoid(const chain *c, const chain_value *v)
 {
     const chain_value *e, *minus;
     size_t power = v->op == CHAIN_div && is_near(c, v->in[0], 1)
-                       ? beside(c, made_by(c, v->in[1], CHAIN_add), 1)
+                       ? other_operand(c, made_by(c, v->in[1], CHAIN_add), 1)
                        : CHAIN_NONE;
     if (!(e = made_by(c, power, CHAIN_exp)) || !(minus = made_by(c, e->in[0], CHAIN_neg)))
         return CHAIN_NONE;
@@ -131,7 +131,7 @@ static size_t find_sigmoid(const chain *c, const chain_value *v)
 static size_t find_softplus(const chain *c, const chain_value *v)
 {
     for (size_t k = 0; k < 2 && v->op == CHAIN_add; k++) {
-        size_t x = beside(c, made_by(c, v->in[k], CHAIN_max), 0);
+        size_t x = other_operand(c, made_by(c, v->in[k], CHAIN_max), 0);
         const chain_value *log = made_by(c, v->in[1 - k], CHAIN_log1p);
         const chain_value *e = log ? made_by(c, log->in[0], CHAIN_exp) : NULL;
         const chain_value *minus = e ? made_by(c, e->in[0], CHAIN_neg) : NULL;
@@ -171,7 +171,7 @@ static size_t find_tanh_input(const chain *c, size_t value)
    0.044715 x^3))) / 2. at: a factor of value that may be the sum. */
 static size_t find_gelu(const chain *c, size_t value, size_t at, int depth, chain_op *op)
 {
-    size_t bend = beside(c, made_by(c, at, CHAIN_add), 1), x = CHAIN_NONE;
+    size_t bend = other_operand(c, made_by(c, at, CHAIN_add), 1), x = CHAIN_NONE;
     const chain_value *erf = made_by(c, bend, CHAIN_erf), *tanh = made_by(c, bend, CHAIN_tanh);
     const chain_value *v = depth < FACTORS_MAX ? made_by(c, at, CHAIN_mul) : NULL;
     *op = erf ? CHAIN_gelu : CHAIN_gelu_tanh;

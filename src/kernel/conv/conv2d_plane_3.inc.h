@@ -22,7 +22,7 @@ typedef struct span_args {
     float *y; /* (out[0], out[1]) */
 } span_args;
 
-static const float span_outside;
+static const float span_padding;
 
 /* Loads row `row` of the image as taps[j][i]: the operand of vector i of columns at column j of the
    window. */
@@ -32,8 +32,8 @@ static inline __attribute__((always_inline)) void span_load(const float *row, co
     const float *x = row + at->ix;
     UNROLL for (int i = 0; i < nv; i++) taps[1][i] =
         cut ? vf_load_lanes(x + i * VF_LANES, at->lanes[i], vf_zero()) : vf_load(x + i * VF_LANES);
-    vf left = vf_set1(*(at->left ? x - 1 : &span_outside));
-    vf right = vf_set1(*(at->right ? x + nv * VF_LANES : &span_outside));
+    vf left = vf_set1(*(at->left ? x - 1 : &span_padding));
+    vf right = vf_set1(*(at->right ? x + nv * VF_LANES : &span_padding));
     UNROLL for (int i = 0; i < nv; i++)
     {
         taps[0][i] = vf_after(i ? taps[1][i - 1] : left, taps[1][i]);

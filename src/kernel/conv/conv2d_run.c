@@ -10,7 +10,7 @@
 /* ---- The image as phases ------------------------------------------------------------------------------ */
 
 /* Fills with the value of the image out of range. */
-static void fill_outside(const conv2d_plan *p, float *dst, size_t n)
+static void fill_padding(const conv2d_plan *p, float *dst, size_t n)
 {
     if (p->s.kind != CONV2D_LARGEST)
         memset(dst, 0, n * sizeof *dst);
@@ -31,12 +31,12 @@ static void fill_row(const conv2d_call *call, const char *row, size_t first, flo
         end = size_max(begin, size_min(n, size_ceil_div(a->before + a->in - first, step)));
     }
     if (begin)
-        fill_outside(p, dst, begin);
+        fill_padding(p, dst, begin);
     if (end > begin)
         conv2d_take(p, row + (first + begin * step - a->before) * conv2d_element(p->s.x), call->x_zero, step,
                     end - begin, dst + begin);
     if (n > end)
-        fill_outside(p, dst + end, n - end);
+        fill_padding(p, dst + end, n - end);
 }
 
 /* One slice of a channel: all phases of rows and columns. plane: NULL for zeros. */

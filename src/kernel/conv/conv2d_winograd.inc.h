@@ -116,8 +116,8 @@ FORM(4, 6)
 /* ---- Channels and lanes -------------------------------------------------------------------------------- */
 
 /* n <= VF_LANES pixels of `channels` planes; both equal the number of lanes where `whole`. */
-INLINE void spread_square(const float *x, size_t plane, size_t channels, size_t n, float *to, float *sizes,
-                          const bool whole)
+INLINE void transpose_square(const float *x, size_t plane, size_t channels, size_t n, float *to, float *sizes,
+                             const bool whole)
 {
     vf v[VF_LANES], size = whole ? vf_load(sizes) : vf_load_n(sizes, n);
     UNROLL for (size_t c = 0; c < VF_LANES; c++)
@@ -138,13 +138,15 @@ INLINE void spread_square(const float *x, size_t plane, size_t channels, size_t 
     UNROLL for (size_t j = 0; j < VF_LANES; j++) if (whole || j < n) vf_store(to + j * VF_LANES, v[j]);
 }
 
-static void winograd_spread(const float *x, size_t plane, size_t channels, size_t n, float *to, float *sizes)
+static void winograd_to_channels_last(const float *x, size_t plane, size_t channels, size_t n, float *to,
+                                      float *sizes)
 {
     size_t j = 0;
     for (; channels == VF_LANES && j + VF_LANES <= n; j += VF_LANES)
-        spread_square(x + j, plane, VF_LANES, VF_LANES, to + j * VF_LANES, sizes + j, true);
+        transpose_square(x + j, plane, VF_LANES, VF_LANES, to + j * VF_LANES, sizes + j, true);
     for (; j < n; j += VF_LANES)
-        spread_square(x + j, plane, channels, size_min(VF_LANES, n - j), to + j * VF_LANES, sizes + j, false);
+        transpose_square(x + j, plane, channels, size_min(VF_LANES, n - j), to + j * VF_LANES, sizes + j,
+                         false);
 }
 
 static void winograd_gather(const float *from, size_t n, size_t features, float *y, size_t plane)
@@ -170,6 +172,6 @@ void SIMD_NAME(conv2d_winograd_init)(conv2d_winograd_kernels *k)
     k->lanes = VF_LANES;
     k->forms = forms;
     k->n_forms = sizeof forms / sizeof *forms;
-    k->spread = winograd_spread;
+    k->to_channels_last = winograd_to_channels_last;
     k->gather = winograd_gather;
 }

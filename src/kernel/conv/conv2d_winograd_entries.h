@@ -27,7 +27,8 @@ typedef struct conv2d_winograd_kernels {
 
     /* to[j * lanes + c] = x[c * plane + j] for j < n, c < channels, 0 for channels <= c < lanes; and
        sizes[j] += sum over c of |x[c * plane + j]|. channels <= lanes. */
-    void (*spread)(const float *x, size_t plane, size_t channels, size_t n, float *to, float *sizes);
+    void (*to_channels_last)(const float *x, size_t plane, size_t channels, size_t n, float *to,
+                             float *sizes);
     /* y[f * plane + j] = from[j * lanes + f] for j < n, f < features <= lanes. */
     void (*gather)(const float *from, size_t n, size_t features, float *y, size_t plane);
 } conv2d_winograd_kernels;

@@ -48,8 +48,8 @@ static void fill_image(const block *b, size_t c, size_t channels)
     for (size_t r = 0; r < b->tiles[0] * b->i->m + 2 && left < end; r++) {
         size_t row = place_of(b, 0, r), at = r * b->width + left;
         if (row < h->in)
-            k->spread(x + row * w->in + place_of(b, 1, left), p->in_plane, channels, end - left,
-                      b->image + at * k->lanes, b->sizes + at);
+            k->to_channels_last(x + row * w->in + place_of(b, 1, left), p->in_plane, channels, end - left,
+                                b->image + at * k->lanes, b->sizes + at);
     }
 }
 

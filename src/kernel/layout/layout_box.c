@@ -95,11 +95,11 @@ static void choose_way(layout_box *b, size_t item)
     b->way = LAYOUT_RUNS;
     if (b->n == 0)
         return;
-    size_t last = b->n - 1, beside = neighbours(b, item);
-    if (b->dst[last] == (int64_t)item && b->src[last] != (int64_t)item && beside < last) {
+    size_t last = b->n - 1, unit_axis = neighbours(b, item);
+    if (b->dst[last] == (int64_t)item && b->src[last] != (int64_t)item && unit_axis < last) {
         b->way = LAYOUT_TRANSPOSE;
         take_axis(b, last, &b->rows, &b->dst_row, &b->src_row);
-        take_axis(b, beside, &b->columns, &b->dst_column, &b->src_column);
+        take_axis(b, unit_axis, &b->columns, &b->dst_column, &b->src_column);
         return;
     }
     take_axis(b, last, &b->columns, &b->dst_column, &b->src_column);

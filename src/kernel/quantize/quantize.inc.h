@@ -34,7 +34,7 @@ INLINE void round_piece(const float *x, size_t n, quantize_by by, float low, flo
 }
 
 /* x[i] = (whole[i] - zero) * scale */
-INLINE void spread_piece(const float *whole, size_t n, quantize_by by, float *x)
+INLINE void dequantize_piece(const float *whole, size_t n, quantize_by by, float *x)
 {
     vf scale = vf_set1(by.scale[0]), zero = vf_set1(by.zero[0]);
     for (size_t i = 0; i < n; i += VF_LANES) {
@@ -152,9 +152,9 @@ BYTES(i8, -128.0f, 127.0f)
             for (size_t i = 0; i < part; i++)                                                                \
                 whole[i] = (float)in[i];                                                                     \
             if (by.step)                                                                                     \
-                spread_piece(whole, part, by, x);                                                            \
+                dequantize_piece(whole, part, by, x);                                                            \
             else                                                                                             \
-                spread_piece(whole, part, (quantize_by){by.scale, by.zero, 0}, x);                           \
+                dequantize_piece(whole, part, (quantize_by){by.scale, by.zero, 0}, x);                           \
         }                                                                                                    \
     }
 /* clang-format on */

@@ -30,7 +30,7 @@ sib_code body_begin(body *b, const frame *f, const graph *g, const char *which, 
         code =
             err_set(err, SIB_ERR_FORMAT, "%s has %u inputs where %zu are given", which, b->g->inputs.n, n_in);
     for (uint32_t i = 0; code == SIB_OK && i < b->g->n_captures; i++)
-        if (!graph_constant_behind(b->g, b->g->captures[i].inner)) /* plans look constants up */
+        if (!graph_find_constant(b->g, b->g->captures[i].inner)) /* plans look constants up */
             code = frame_value(f, b->g->captures[i].outer, &b->captured[i], err);
     return code;
 }
@@ -55,9 +55,9 @@ sib_code body_run(body *b, const frame *f, const node *n, int64_t iteration, sib
 
 /* ---- Values of the node -------------------------------------------------------------------------------- */
 
-unsigned control_most(const frame *f)
+unsigned control_max_spares(const frame *f)
 {
-    return f->ex->g->outer ? SPARES_MOST : 1;
+    return f->ex->g->outer ? SPARES_MAX : 1;
 }
 
 sib_code control_input(const frame *f, const node *n, size_t i, const sib_value **out, sib_error *err)

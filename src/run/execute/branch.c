@@ -29,39 +29,39 @@ sib_code run_if(frame *f, const node *n, control *c, sib_error *err)
 
 /* ---- SequenceMap --------------------------------------------------------------------------------------- */
 
-/* One iteration: item `turn` of each sequence; other inputs unchanged. */
-static sib_code map_turn(frame *f, const node *n, control *c, size_t turn, size_t turns, sib_error *err)
+/* One iteration: item `index` of each sequence; other inputs unchanged. */
+static sib_code map_item(frame *f, const node *n, control *c, size_t index, size_t count, sib_error *err)
 {
     body *b = &c->bodies[0];
     for (uint32_t i = 0; i < n->inputs.n; i++) {
         const sib_value *given = c->carried[i];
         bool sequence = sib_value_get_kind(given) == SIB_VALUE_SEQUENCE;
-        if (sequence && sib_value_count(given) != turns)
+        if (sequence && sib_value_count(given) != count)
             return err_set(err, SIB_ERR_ARGUMENT, "input %u has %zu items, input 0 has %zu", i,
-                           sib_value_count(given), turns);
-        b->in[i] = sequence ? sib_value_item(given, turn) : given;
+                           sib_value_count(given), count);
+        b->in[i] = sequence ? sib_value_item(given, index) : given;
     }
-    return body_run(b, f, n, (int64_t)turn, err);
+    return body_run(b, f, n, (int64_t)index, err);
 }
 
 /* made: (outputs of n) sequences with room for one item per iteration. *charged: bytes charged for them. */
-static sib_code map_turns(frame *f, const node *n, control *c, size_t turns, sib_value **made,
+static sib_code map_items(frame *f, const node *n, control *c, size_t count, sib_value **made,
                           uint64_t *charged, sib_error *err)
 {
     body *b = &c->bodies[0];
     sib_code code = SIB_OK;
     for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++)
-        code = value_room(SIB_VALUE_SEQUENCE, turns, &made[i], err);
-    for (size_t turn = 0; turn < turns && code == SIB_OK; turn++) {
-        code = map_turn(f, n, c, turn, turns, err);
+        code = value_room(SIB_VALUE_SEQUENCE, count, &made[i], err);
+    for (size_t index = 0; index < count && code == SIB_OK; index++) {
+        code = map_item(f, n, c, index, count, err);
         for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++) {
             uint64_t bytes = run_bytes(b->out[i]) + RUN_ITEM_BYTES;
             if (b->out[i]->depth >= VALUE_MAX_DEPTH)
                 return err_set(err, SIB_ERR_ARGUMENT, "output %u is %u values deep, expected fewer than %d",
                                i, b->out[i]->depth, VALUE_MAX_DEPTH);
-            value_put(made[i], turn, control_take(&b->out[i]));
+            value_put(made[i], index, control_take(&b->out[i]));
             *charged += bytes;
-            code = run_charge(f->run, bytes, "the outputs of its turns", err);
+            code = run_charge(f->run, bytes, "the outputs of its iterations", err);
         }
     }
     return code;
@@ -82,7 +82,7 @@ sib_code run_sequence_map(frame *f, const node *n, control *c, sib_error *err)
         code = err_set(err, SIB_ERR_FORMAT, "its body has %u outputs where %u are wanted", b->g->outputs.n,
                        n->outputs.n);
     if (code == SIB_OK)
-        code = map_turns(f, n, c, sib_value_count(c->carried[0]), made, &charged, err);
+        code = map_items(f, n, c, sib_value_count(c->carried[0]), made, &charged, err);
     f->run->memory -= charged;
     for (uint32_t i = 0; made && i < n->outputs.n; i++) {
         if (code == SIB_OK)

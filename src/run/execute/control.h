@@ -54,7 +54,7 @@ sib_code body_begin(body *b, const frame *f, const graph *g, const char *which, 
 sib_code body_run(body *b, const frame *f, const node *n, int64_t iteration, sib_error *err);
 
 /* Number of spares kept for each value that a node of f makes. */
-unsigned control_most(const frame *f);
+unsigned control_max_spares(const frame *f);
 /* Input i of n, borrowed; NULL where it is omitted. */
 sib_code control_input(const frame *f, const node *n, size_t i, const sib_value **out, sib_error *err);
 /* A reference to input i of n, owned by the caller. Errors: SIB_ERR_ARGUMENT (omitted). */
@@ -74,8 +74,8 @@ static inline sib_value *control_take(sib_value **v)
 
 /* ---- Loop and Scan: bodies return `ahead` values, the carried values, then a part for each stack ---- */
 
-/* After iteration `turn`: carries its values over and stacks its parts. Errors: those of stack_put. */
-sib_code loop_carry(control *c, size_t ahead, int64_t turn, sib_error *err);
+/* After iteration `index`: carries its values over and stacks its parts. Errors: those of stack_put. */
+sib_code loop_carry(control *c, size_t ahead, int64_t index, sib_error *err);
 /* Binds symbols among the dims of the body's value `id` to the dims of v. left_out: an axis of v that the
    body's value lacks, or SIZE_MAX. Errors: SIB_ERR_MEMORY. */
 sib_code loop_bind(control *c, value_id id, const sib_value *v, size_t left_out, sib_error *err);

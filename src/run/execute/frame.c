@@ -69,7 +69,7 @@ sib_code frame_value(const frame *f, value_id v, const sib_value **out, sib_erro
     *out = f->live[v];
     if (*out)
         return SIB_OK;
-    const sib_tensor *constant = x->constant ? x->constant : graph_constant_behind(f->ex->g, v);
+    const sib_tensor *constant = x->constant ? x->constant : graph_find_constant(f->ex->g, v);
     if (!constant)
         return err_set(err, SIB_ERR_FORMAT, "value '%.*s' is used before it is there", (int)x->name.length,
                        x->name.data);

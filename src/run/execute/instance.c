@@ -129,9 +129,9 @@ sib_code instance_make(const segment *s, instance **out, sib_error *err)
 /* ---- Each run ---------------------------------------------------------------------------------------- */
 
 /* Max spares per value: a loop body's outputs are read by the next iteration while it computes its own. */
-static unsigned most_of(const segment *s)
+static unsigned max_spares(const segment *s)
 {
-    return s->source->outer ? SPARES_MOST : 1;
+    return s->source->outer ? SPARES_MAX : 1;
 }
 
 /* Detaches views that nobody holds from their memory, so that it can be reused. */
@@ -154,7 +154,7 @@ static sib_code fill_view(const segment *s, value_id v, const sib_value *root, s
         }
     sib_code code = value_alias(root, &s->slots[v], to, err);
     if (code == SIB_OK && s->graph->values[v].type.dtype != SIB_STRING)
-        spares_add(used, most_of(s), *to);
+        spares_add(used, max_spares(s), *to);
     return code;
 }
 
@@ -171,8 +171,8 @@ sib_code instance_fill(const segment *s, instance *in, sib_value *const *live, s
         if (at->kind == SLOT_LIVE)
             *to = value_share(live[at->source]);
         else if (at->kind == SLOT_OWN && at->sized)
-            code = spares_take(&in->used[i], most_of(s), s->graph->values[v].type.dtype, at->rank, at->dims,
-                               to, err);
+            code = spares_take(&in->used[i], max_spares(s), s->graph->values[v].type.dtype, at->rank,
+                               at->dims, to, err);
         else if (at->kind == SLOT_ALIAS && in->buffers[at->root].value)
             code = fill_view(s, v, in->buffers[at->root].value, &in->used[i], to, err);
     }

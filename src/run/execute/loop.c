@@ -6,7 +6,7 @@
 
 /* ---- Shared by Loop and Scan -------------------------------------------------------------------------- */
 
-sib_code loop_carry(control *c, size_t ahead, int64_t turn, sib_error *err)
+sib_code loop_carry(control *c, size_t ahead, int64_t index, sib_error *err)
 {
     sib_value **out = c->bodies[0].out + ahead;
     sib_code code = SIB_OK;
@@ -15,7 +15,7 @@ sib_code loop_carry(control *c, size_t ahead, int64_t turn, sib_error *err)
         c->carried[i] = control_take(&out[i]);
     }
     for (size_t i = 0; i < c->n_stacks && code == SIB_OK; i++) {
-        code = stack_put(&c->stacks[i], turn, out[c->n_carried + i], err);
+        code = stack_put(&c->stacks[i], index, out[c->n_carried + i], err);
         sib_value_free(&out[c->n_carried + i]);
     }
     return code;
@@ -108,7 +108,7 @@ static sib_code loop_begin(const frame *f, const node *n, control *c, int64_t li
     c->n_stacks = b->g->outputs.n - 1 - c->n_carried;
     for (size_t i = 0; i < c->n_stacks; i++) {
         int64_t room = c->stacks[i].before ? c->stacks[i].before : FIRST_ROOM;
-        stack_begin(&c->stacks[i], f->run, control_most(f), 0, false, room < limit ? room : limit);
+        stack_begin(&c->stacks[i], f->run, control_max_spares(f), 0, false, room < limit ? room : limit);
     }
     return SIB_OK;
 }
@@ -117,7 +117,7 @@ static sib_code loop_begin(const frame *f, const node *n, control *c, int64_t li
 static sib_code loop_number(spares *kept, sib_dtype dtype, size_t rank, int64_t number, sib_value **out,
                             sib_error *err)
 {
-    sib_code code = spares_take(kept, SPARES_MOST, dtype, rank, &(int64_t){1}, out, err);
+    sib_code code = spares_take(kept, SPARES_MAX, dtype, rank, &(int64_t){1}, out, err);
     if (code == SIB_OK && dtype == SIB_BOOL)
         *(unsigned char *)sib_tensor_data((*out)->tensor) = number != 0;
     else if (code == SIB_OK)
@@ -126,11 +126,12 @@ static sib_code loop_number(spares *kept, sib_dtype dtype, size_t rank, int64_t 
 }
 
 /* One iteration: the body returns [condition, carried..., parts...]. */
-static sib_code loop_turn(frame *f, const node *n, control *c, int64_t turn, int64_t *go_on, sib_error *err)
+static sib_code loop_iterate(frame *f, const node *n, control *c, int64_t index, int64_t *go_on,
+                             sib_error *err)
 {
     body *b = &c->bodies[0];
     sib_value *iteration = NULL, *condition = NULL;
-    sib_code code = loop_number(&c->iteration, SIB_I64, loop_iteration_rank(b->g), turn, &iteration, err);
+    sib_code code = loop_number(&c->iteration, SIB_I64, loop_iteration_rank(b->g), index, &iteration, err);
     if (code == SIB_OK)
         code = loop_number(&c->condition, SIB_BOOL, 0, *go_on, &condition, err);
     b->in[0] = iteration;
@@ -138,11 +139,11 @@ static sib_code loop_turn(frame *f, const node *n, control *c, int64_t turn, int
     for (size_t i = 0; i < c->n_carried; i++)
         b->in[2 + i] = c->carried[i];
     if (code == SIB_OK)
-        code = body_run(b, f, n, turn, err);
+        code = body_run(b, f, n, index, err);
     if (code == SIB_OK)
         code = control_number(b->out[0], SIB_BOOL, "the condition", go_on, err);
     if (code == SIB_OK)
-        code = loop_carry(c, 1, turn, err);
+        code = loop_carry(c, 1, index, err);
     sib_value_free(&iteration);
     sib_value_free(&condition);
     return code;
@@ -156,8 +157,8 @@ sib_code run_loop(frame *f, const node *n, control *c, sib_error *err)
         code = loop_begin(f, n, c, limit, err);
     if (code == SIB_OK && (limit <= 0 || !go_on))
         code = loop_sizes(c, 2, err);
-    for (int64_t turn = 0; turn < limit && go_on && code == SIB_OK; turn++)
-        code = loop_turn(f, n, c, turn, &go_on, err);
+    for (int64_t index = 0; index < limit && go_on && code == SIB_OK; index++)
+        code = loop_iterate(f, n, c, index, &go_on, err);
     for (size_t i = 0; i < c->n_carried && code == SIB_OK; i++)
         control_output(f, n, i, control_take(&c->carried[i]));
     for (size_t i = 0; i < c->n_stacks && code == SIB_OK; i++) {

@@ -68,23 +68,23 @@ static sib_code scan_steps(const frame *f, const node *n, control *c, const scan
     body *b = &c->bodies[0];
     sib_code code = SIB_OK;
     for (size_t i = 0; i < c->n_stacks; i++)
-        stack_begin(&c->stacks[i], f->run, control_most(f), spec_item(s->out_axes, i, 0),
+        stack_begin(&c->stacks[i], f->run, control_max_spares(f), spec_item(s->out_axes, i, 0),
                     spec_item(s->out_backward, i, 0) != 0, room);
     if (steps == 0)
         code = scan_sizes(c, s, err);
-    for (int64_t turn = 0; turn < steps && code == SIB_OK; turn++) {
+    for (int64_t index = 0; index < steps && code == SIB_OK; index++) {
         for (size_t i = 0; i < c->n_carried; i++)
             b->in[i] = c->carried[i];
         for (size_t i = 0; i < s->n_scan && code == SIB_OK; i++) {
-            int64_t at = spec_item(s->in_backward, i, 0) ? steps - 1 - turn : turn;
+            int64_t at = spec_item(s->in_backward, i, 0) ? steps - 1 - index : index;
             code = slice_cut(&c->slices[i], sib_value_tensor(c->slices[i].from), spec_item(s->in_axes, i, 0),
                              at, err);
             b->in[c->n_carried + i] = c->slices[i].value;
         }
         if (code == SIB_OK)
-            code = body_run(b, f, n, turn, err);
+            code = body_run(b, f, n, index, err);
         if (code == SIB_OK)
-            code = loop_carry(c, 0, turn, err);
+            code = loop_carry(c, 0, index, err);
     }
     return code;
 }
@@ -224,7 +224,7 @@ static sib_code scan_batch(frame *f, const node *n, control *c, sib_error *err)
                            (long long)batch);
     }
     for (size_t i = 0; i < c->n_outputs && code == SIB_OK; i++)
-        stack_begin(&c->row_stacks[i], f->run, control_most(f), 0, false, batch);
+        stack_begin(&c->row_stacks[i], f->run, control_max_spares(f), 0, false, batch);
     for (int64_t row = 0; row < batch && code == SIB_OK; row++) {
         int64_t length = -1;
         code = row_length(lengths, row, &length, err);

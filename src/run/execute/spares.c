@@ -20,26 +20,26 @@ static bool is_like(const sib_tensor *t, sib_dtype dtype, size_t rank, const int
 
 static void drop(spares *s, unsigned i)
 {
-    SIB_ASSERT(i < s->n && s->n <= SPARES_MOST);
+    SIB_ASSERT(i < s->n && s->n <= SPARES_MAX);
     sib_value_free(&s->items[i]);
     s->items[i] = s->items[--s->n];
     s->items[s->n] = NULL;
 }
 
-void spares_add(spares *s, unsigned most, const sib_value *v)
+void spares_add(spares *s, unsigned max, const sib_value *v)
 {
-    SIB_ASSERT(most >= 1 && most <= SPARES_MOST);
-    SIB_ASSERT(s->n <= most);
-    if (s->n < most) {
+    SIB_ASSERT(max >= 1 && max <= SPARES_MAX);
+    SIB_ASSERT(s->n <= max);
+    if (s->n < max) {
         s->items[s->n++] = value_share(v);
         return;
     }
-    unsigned i = s->lost++ % most;
+    unsigned i = s->lost++ % max;
     sib_value_free(&s->items[i]);
     s->items[i] = value_share(v);
 }
 
-sib_code spares_take(spares *s, unsigned most, sib_dtype dtype, size_t rank, const int64_t *dims,
+sib_code spares_take(spares *s, unsigned max, sib_dtype dtype, size_t rank, const int64_t *dims,
                      sib_value **out, sib_error *err)
 {
     sib_tensor *t = NULL;
@@ -57,7 +57,7 @@ sib_code spares_take(spares *s, unsigned most, sib_dtype dtype, size_t rank, con
     if (code == SIB_OK)
         code = value_take_tensor(t, out, err);
     if (code == SIB_OK && dtype != SIB_STRING)
-        spares_add(s, most, *out);
+        spares_add(s, max, *out);
     return code;
 }
 

@@ -8,11 +8,11 @@
 
 /* Max kept for one value. The outputs of a body are held by later iterations: one that passes through
    several carried values, by as many iterations. */
-#define SPARES_MOST 8
+#define SPARES_MAX 8
 
 typedef struct spares {
     unsigned n, lost; /* lost: how many, still in use, were dropped to make room since spares_trim */
-    sib_value *items[SPARES_MOST];
+    sib_value *items[SPARES_MAX];
 } spares;
 
 /* Whether the caller's reference to v is the only one. */
@@ -22,12 +22,12 @@ static inline bool value_is_alone(const sib_value *v)
 }
 
 /* Returns a tensor of this dtype and these dims, its elements undefined; strings are empty and not kept.
-   most: max spares kept, 1 to SPARES_MOST. *out: the caller's reference. Errors: SIB_ERR_MEMORY,
+   max: number of spares kept, 1 to SPARES_MAX. *out: the caller's reference. Errors: SIB_ERR_MEMORY,
    SIB_ERR_SIZE. */
-sib_code spares_take(spares *s, unsigned most, sib_dtype dtype, size_t rank, const int64_t *dims,
+sib_code spares_take(spares *s, unsigned max, sib_dtype dtype, size_t rank, const int64_t *dims,
                      sib_value **out, sib_error *err);
-/* Keeps a reference to v as one of at most `most`. */
-void spares_add(spares *s, unsigned most, const sib_value *v);
+/* Keeps a reference to v as one of at most `max`. */
+void spares_add(spares *s, unsigned max, const sib_value *v);
 /* Whether others hold more than `keep` spares, or some were dropped for lack of room, so that the rest
    is not reused. */
 bool spares_are_many(const spares *s, unsigned keep);

@@ -63,7 +63,7 @@ sib_code slice_cut(slice *s, const sib_tensor *t, int64_t axis, int64_t index, s
     for (size_t i = 0; i < t->rank; i++)
         if (i != at)
             dims[n++] = t->dims[i];
-    sib_code code = spares_take(&s->kept, SPARES_MOST, t->dtype, n, dims, &s->value, err);
+    sib_code code = spares_take(&s->kept, SPARES_MAX, t->dtype, n, dims, &s->value, err);
     if (code == SIB_OK && dtype_is_packed(t->dtype))
         clear(s->value->tensor); /* packed elements may fill the last byte only in part */
     around(t->rank, t->dims, at, &outer, &inner);
@@ -81,11 +81,11 @@ void slice_free(slice *s)
 
 /* ---- Stacks -------------------------------------------------------------------------------------------- */
 
-void stack_begin(stack *s, run_state *run, unsigned most, int64_t axis, bool backward, int64_t room)
+void stack_begin(stack *s, run_state *run, unsigned max, int64_t axis, bool backward, int64_t room)
 {
     stack_drop(s);
     s->run = run;
-    s->most = most;
+    s->max = max;
     s->axis = axis;
     s->backward = backward;
     s->room = room;
@@ -111,14 +111,14 @@ static sib_code make_room(stack *s, bool keep, int64_t room, sib_dtype dtype, si
     size_t bytes = 0;
     sib_code code = shape_count(rank + 1, all, &count, err);
     if (code == SIB_OK && !dtype_bytes(dtype, count, &bytes))
-        code = err_set(err, SIB_ERR_SIZE, "the outputs of its turns do not fit in the address space");
+        code = err_set(err, SIB_ERR_SIZE, "the outputs of its iterations do not fit in the address space");
     if (code != SIB_OK)
         return code;
     s->room = room;
     s->charged += bytes;
-    code = run_charge(s->run, bytes, "the outputs of its turns", err);
+    code = run_charge(s->run, bytes, "the outputs of its iterations", err);
     if (code == SIB_OK && keep)
-        return spares_take(&s->kept, s->most, dtype, rank + 1, all, &s->value, err);
+        return spares_take(&s->kept, s->max, dtype, rank + 1, all, &s->value, err);
     sib_tensor *t = NULL;
     if (code == SIB_OK)
         code = tensor_create_raw(dtype, rank + 1, all, &t, err);
@@ -145,7 +145,7 @@ static size_t part_dims(const stack *s, int64_t *dims)
     return n;
 }
 
-static sib_code check_part(const stack *s, int64_t turn, const sib_tensor *t, sib_error *err)
+static sib_code check_part(const stack *s, int64_t index, const sib_tensor *t, sib_error *err)
 {
     int64_t dims[SIB_MAX_RANK];
     char here[SHAPE_TEXT], there[SHAPE_TEXT];
@@ -153,7 +153,7 @@ static sib_code check_part(const stack *s, int64_t turn, const sib_tensor *t, si
     sib_dtype dtype = s->value->tensor->dtype;
     if (t->dtype == dtype && t->rank == rank && !memcmp(t->dims, dims, rank * sizeof *dims))
         return SIB_OK;
-    return err_set(err, SIB_ERR_ARGUMENT, "part %lld is %s %s, the first %s %s", (long long)turn,
+    return err_set(err, SIB_ERR_ARGUMENT, "part %lld is %s %s, the first %s %s", (long long)index,
                    sib_dtype_name(t->dtype), shape_text(t->rank, t->dims, here), sib_dtype_name(dtype),
                    shape_text(rank, dims, there));
 }
@@ -189,17 +189,17 @@ static sib_code change_room(stack *s, int64_t room, bool last, sib_error *err)
     return code;
 }
 
-static sib_code put_dense(stack *s, int64_t turn, const sib_tensor *t, sib_error *err)
+static sib_code put_dense(stack *s, int64_t index, const sib_tensor *t, sib_error *err)
 {
     size_t outer, inner;
-    int64_t at = s->backward ? s->room - 1 - turn : turn;
+    int64_t at = s->backward ? s->room - 1 - index : index;
     sib_code code = SIB_OK;
     if (!s->value) {
         code = make_room(s, true, at < s->room ? s->room : at + 1, t->dtype, t->rank, t->dims, err);
         if (code == SIB_OK && dtype_is_packed(t->dtype))
             clear(s->value->tensor);
     } else
-        code = check_part(s, turn, t, err);
+        code = check_part(s, index, t, err);
     if (code == SIB_OK && at >= s->room)
         code = change_room(s, at < INT64_MAX / 2 ? 2 * at : at + 1, false, err);
     if (code != SIB_OK)
@@ -216,17 +216,17 @@ static sib_code put_dense(stack *s, int64_t turn, const sib_tensor *t, sib_error
     return code;
 }
 
-sib_code stack_put(stack *s, int64_t turn, const sib_value *part, sib_error *err)
+sib_code stack_put(stack *s, int64_t index, const sib_value *part, sib_error *err)
 {
     const sib_tensor *t = sib_value_tensor(part);
     sib_tensor *dense = NULL;
     if (!t)
-        return err_set(err, SIB_ERR_ARGUMENT, "part %lld is no tensor", (long long)turn);
+        return err_set(err, SIB_ERR_ARGUMENT, "part %lld is no tensor", (long long)index);
     if (t->dense)
-        return put_dense(s, turn, t, err);
+        return put_dense(s, index, t, err);
     sib_code code = sib_tensor_copy(t, &dense, err);
     if (code == SIB_OK)
-        code = put_dense(s, turn, dense, err);
+        code = put_dense(s, index, dense, err);
     sib_tensor_free(&dense);
     return code;
 }

@@ -24,20 +24,20 @@ typedef struct stack {
     sib_value *value; /* owned; NULL before the first part. Its axis has room for `room` parts */
     int64_t n, room;  /* n: one past the last part */
     int64_t before;   /* parts of the previous stack, which predict those of this one */
-    unsigned most;    /* see spares_take */
+    unsigned max;     /* see spares_take */
     run_state *run;   /* that is charged for the memory */
     uint64_t charged;
     spares kept;
 } stack;
 
 /* Begins a stack along `axis` with room for `room` parts. */
-void stack_begin(stack *s, run_state *run, unsigned most, int64_t axis, bool backward, int64_t room);
+void stack_begin(stack *s, run_state *run, unsigned max, int64_t axis, bool backward, int64_t room);
 /* Allocates the room and fills it with zeros, so that not every part need be put. dims: (rank) of a part.
    Errors: SIB_ERR_ARGUMENT (axis), SIB_ERR_MEMORY, SIB_ERR_SIZE. */
 sib_code stack_open(stack *s, sib_dtype dtype, size_t rank, const int64_t *dims, sib_error *err);
-/* Puts part `turn` >= 0. Grows the room where needed, which only forward stacks along axis 0 allow.
+/* Puts part `index` >= 0. Grows the room where needed, which only forward stacks along axis 0 allow.
    Errors: SIB_ERR_ARGUMENT naming what differs from the first part; SIB_ERR_MEMORY, SIB_ERR_SIZE. */
-sib_code stack_put(stack *s, int64_t turn, const sib_value *part, sib_error *err);
+sib_code stack_put(stack *s, int64_t index, const sib_value *part, sib_error *err);
 /* Fills the room after the last part with zeros. Forward stacks along axis 0 that have a part. */
 void stack_fill(stack *s);
 /* Returns the stack, up to the last part, owned by the caller. Requires a part, or stack_open. Errors:

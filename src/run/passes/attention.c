@@ -13,9 +13,9 @@
 
 /* A mask may be added instead of selected if `fill` is at most this: it must dominate any score. HIDES is
    enough where every row has a visible key. */
-#define DROWNS     (-1e9)
-#define HIDES      (-1e4)
-#define NODES_MOST 8
+#define DROWNS    (-1e9)
+#define HIDES     (-1e4)
+#define NODES_MAX 8
 
 typedef enum mask_kind {
     MASK_NONE,
@@ -39,16 +39,16 @@ typedef struct attention {
     mask_kind mask_kind;
     value_id mask;
     double fill;
-    value_id q, k_turned, v; /* operands of the products */
+    value_id q, k_transposed, v; /* operands of the products */
     heads in[3];
     node_id keys_from;      /* another Transpose of the keys, which must stay; NO_NODE: none */
     int64_t n_heads, width; /* of 4-D heads: H, and D of the values */
     size_t n_made;
-    node made[NODES_MOST];
-    value_id ids[NODES_MOST][4]; /* inputs of the nodes that are made */
-    value_id out[NODES_MOST];
+    node made[NODES_MAX];
+    value_id ids[NODES_MAX][4]; /* inputs of the nodes that are made */
+    value_id out[NODES_MAX];
     int64_t perms[2][4];
-    attribute attributes[NODES_MOST][3];
+    attribute attributes[NODES_MAX][3];
 } attention;
 
 /* ---- Scores -------------------------------------------------------------------------------------------- */
@@ -124,7 +124,7 @@ static bool read_scores(attention *a, value_id v)
         match_add(&a->nodes, a->m, n);
         if (match_op(n, "MatMul")) {
             a->q = n->inputs.ids[0];
-            a->k_turned = n->inputs.ids[1];
+            a->k_transposed = n->inputs.ids[1];
             return true;
         }
         if (is_scaled(a->m, n, &next, &by))
@@ -230,15 +230,15 @@ static node *new_node(attention *a, const char *type, int64_t version, const nod
 
 /* Finds keys [.., T, D] for the transposed ones [.., D, T]: the source of those, or another Transpose of
    them. Returns false where they would have to be transposed at run time, which costs as much as the
-   fusion saves. *turns: a new Transpose of h->v is needed, with permutation perm. */
-static bool read_keys(attention *a, const node *last, heads *h, bool *turns, int64_t perm[4])
+   fusion saves. *adds_transpose: a new Transpose of h->v is needed, with permutation perm. */
+static bool read_keys(attention *a, const node *last, heads *h, bool *adds_transpose, int64_t perm[4])
 {
     static const int64_t back[][4] = {{0, 2, 1}, {0, 1, 3, 2}};
     const matcher *m = a->m;
-    value_id v = a->k_turned;
+    value_id v = a->k_transposed;
     const node *n = match_made_by(m, v, "Transpose");
     size_t rank = (size_t)a->rank;
-    *turns = false;
+    *adds_transpose = false;
     spec_ints was = n ? spec_transpose(n).perm : (spec_ints){0, NULL};
     if (was.n == rank) {
         memcpy(perm, was.v, rank * sizeof *perm);
@@ -246,13 +246,13 @@ static bool read_keys(attention *a, const node *last, heads *h, bool *turns, int
         perm[rank - 2] = was.v[rank - 1];
         *h = (heads){.v = n->inputs.ids[0]};
         for (size_t i = 0; i < rank; i++)
-            *turns |= perm[i] != (int64_t)i;
+            *adds_transpose |= perm[i] != (int64_t)i;
         if (match_only_reader(m, v))
             match_add(&a->nodes, m, n);
-        if (*turns && rank == 4 && !memcmp(perm, swap_heads, sizeof swap_heads) &&
+        if (*adds_transpose && rank == 4 && !memcmp(perm, swap_heads, sizeof swap_heads) &&
             read_packed(m, n->inputs.ids[0], h)) {
             h->transpose = n;
-            *turns = false;
+            *adds_transpose = false;
         }
         return true;
     }
@@ -286,11 +286,11 @@ static bool head_dims(const attention *a, const heads *h, const int64_t *perm, d
 }
 
 /* Whether q, k and v fit: same batches, heads and widths, as many keys as values. */
-static bool heads_agree(attention *a, bool turns, const int64_t *perm)
+static bool heads_agree(attention *a, bool adds_transpose, const int64_t *perm)
 {
     dim q[4], k[4], v[4];
     int last = a->rank - 1;
-    if (!head_dims(a, &a->in[0], NULL, q) || !head_dims(a, &a->in[1], turns ? perm : NULL, k) ||
+    if (!head_dims(a, &a->in[0], NULL, q) || !head_dims(a, &a->in[1], adds_transpose ? perm : NULL, k) ||
         !head_dims(a, &a->in[2], NULL, v))
         return false;
     for (int i = 0; i < last - 1; i++)
@@ -374,13 +374,13 @@ static value_id packed_value(attention *a, value_id y, sib_code *code)
 }
 
 /* Builds the operator, followed by a Reshape to what the Transpose gave where the output is packed. */
-static sib_code build(attention *a, const node *last, value_id y, value_id out, bool turns,
+static sib_code build(attention *a, const node *last, value_id y, value_id out, bool adds_transpose,
                       const int64_t perm[4])
 {
     matcher *m = a->m;
     value_id mask = NO_VALUE, k = a->in[1].v, shape = NO_VALUE, made = out;
     sib_code code = a->mask_kind == MASK_NONE ? SIB_OK : build_mask(a, last, &mask);
-    if (code == SIB_OK && turns)
+    if (code == SIB_OK && adds_transpose)
         code = build_keys(a, last, perm, &k);
     if (code == SIB_OK && a->in[0].packed) {
         code = match_keep_ints(m, 4, (int64_t[]){0, 0, a->n_heads, a->width}, &shape);
@@ -437,7 +437,7 @@ static sib_code fuse_at(matcher *m, const node *softmax)
     softmax_spec s = spec_softmax(softmax);
     size_t begin, end;
     int64_t perm[4];
-    bool turns;
+    bool adds_transpose;
     if ((a.rank != 3 && a.rank != 4) || !spec_softmax_axes(&s, (size_t)a.rank, &begin, &end) ||
         begin != (size_t)a.rank - 1 || end != (size_t)a.rank || match_dtype(m, p) != SIB_F32 ||
         !match_op(product, "MatMul") || product->inputs.ids[0] != p ||
@@ -447,15 +447,16 @@ static sib_code fuse_at(matcher *m, const node *softmax)
     match_add(&a.nodes, m, product);
     a.v = product->inputs.ids[1];
     a.q = unscaled(&a, a.q);
-    a.k_turned = unscaled(&a, a.k_turned);
-    if (match_rank(m, a.q) != a.rank || match_rank(m, a.k_turned) != a.rank || match_rank(m, a.v) != a.rank ||
-        !read_keys(&a, product, &a.in[1], &turns, perm))
+    a.k_transposed = unscaled(&a, a.k_transposed);
+    if (match_rank(m, a.q) != a.rank || match_rank(m, a.k_transposed) != a.rank ||
+        match_rank(m, a.v) != a.rank || !read_keys(&a, product, &a.in[1], &adds_transpose, perm))
         return SIB_OK;
     read_heads(&a, a.q, &a.in[0]);
     read_heads(&a, a.v, &a.in[2]);
     value_id y = node_out(product, 0), out = y;
     const node *last = product;
-    if (!heads_agree(&a, turns, perm) || !(a.scale > 0) || !isfinite(a.scale) || match_rank(m, y) != a.rank)
+    if (!heads_agree(&a, adds_transpose, perm) || !(a.scale > 0) || !isfinite(a.scale) ||
+        match_rank(m, y) != a.rank)
         return SIB_OK;
     choose_packing(&a, y, &out, &last);
     if (!match_closed(m, &a.nodes, out) || !pass_admit(m->run))
@@ -463,7 +464,7 @@ static sib_code fuse_at(matcher *m, const node *softmax)
     take_packing(&a);
     if (a.keys_from != NO_NODE)
         m->taken[a.keys_from] = true;
-    return build(&a, last, y, out, turns, perm);
+    return build(&a, last, y, out, adds_transpose, perm);
 }
 
 sib_code pass_attention(const graph *g, pass_run *r, patch *p, sib_error *err)

@@ -5,8 +5,8 @@
 #include <float.h>
 #include <math.h>
 
-#define ELEMENTS_MOST ((uint64_t)1 << 22) /* of constants that are examined */
-#define DEPTH_MOST    10
+#define ELEMENTS_MAX ((uint64_t)1 << 22) /* of constants that are examined */
+#define DEPTH_MAX    10
 
 bool mask_sees_first(const matcher *m, value_id v)
 {
@@ -28,7 +28,7 @@ bool mask_sees_first(const matcher *m, value_id v)
         v = n->inputs.ids[0];
     }
     const sib_tensor *t = match_constant(m, v);
-    if (!t || t->rank < 1 || !t->count || t->count > ELEMENTS_MOST)
+    if (!t || t->rank < 1 || !t->count || t->count > ELEMENTS_MAX)
         return false;
     int64_t index[SIB_MAX_RANK] = {0}, rows = (int64_t)t->count / t->dims[t->rank - 1];
     for (int64_t r = 0; r < rows; r++) {
@@ -53,8 +53,8 @@ static bounds of_constant(const sib_tensor *t)
 {
     int64_t index[SIB_MAX_RANK] = {0}, width = t->rank ? t->dims[t->rank - 1] : 1;
     bounds b = {INFINITY, -INFINITY, INFINITY};
-    double most = -INFINITY, x;
-    if (!t->count || t->count > ELEMENTS_MOST)
+    double max = -INFINITY, x;
+    if (!t->count || t->count > ELEMENTS_MAX)
         return nothing_known;
     for (int64_t i = 0; i < (int64_t)t->count; i++) {
         int64_t rest = i;
@@ -65,10 +65,10 @@ static bounds of_constant(const sib_tensor *t)
         x = isnan(x) ? 0 : x; /* NaN stays NaN, and is not -inf */
         b.low = fmin(b.low, x);
         b.high = fmax(b.high, x);
-        most = fmax(most, x);
+        max = fmax(max, x);
         if ((i + 1) % width == 0) {
-            b.open = fmin(b.open, most);
-            most = -INFINITY;
+            b.open = fmin(b.open, max);
+            max = -INFINITY;
         }
     }
     return b;
@@ -164,5 +164,5 @@ static bounds bounds_of(const matcher *m, value_id v, int depth)
 
 bool mask_leaves_keys(const matcher *m, value_id v)
 {
-    return bounds_of(m, v, DEPTH_MOST).open >= -(double)FLT_MAX;
+    return bounds_of(m, v, DEPTH_MAX).open >= -(double)FLT_MAX;
 }

@@ -7,7 +7,7 @@ sib_code pass_captured(const graph *g, pass_run *r, patch *p, sib_error *err)
     sib_code code = SIB_OK;
     for (uint32_t i = 0; i < g->n_captures && code == SIB_OK; i++) {
         value_id inner = g->captures[i].inner, made;
-        const sib_tensor *t = graph_constant_behind(g, inner);
+        const sib_tensor *t = graph_find_constant(g, inner);
         if (!t || g->values[inner].constant)
             continue;
         value_type type = type_of_dims(g->dims, t->dtype, t->rank, t->dims);

@@ -102,7 +102,7 @@ static bool may_fold(folding *f, const node *n)
 }
 
 /* Replaces v by a constant. */
-static sib_code stand_in(folding *f, value_id v, const sib_tensor *t)
+static sib_code placeholder(folding *f, value_id v, const sib_tensor *t)
 {
     value_id made;
     value_type type = type_of_dims(f->m.g->dims, t->dtype, t->rank, t->dims);
@@ -137,7 +137,7 @@ static sib_code fold_node(folding *f, const node *n)
         else
             sib_tensor_free(&out[i]);
         if (code == SIB_OK)
-            code = stand_in(f, n->outputs.ids[i], t);
+            code = placeholder(f, n->outputs.ids[i], t);
     }
     mem_free(in);
     mem_free(out);
@@ -152,7 +152,7 @@ static sib_code use_inferred(folding *f, const node *n)
         value_id v = n->outputs.ids[i];
         if (v != NO_VALUE && f->m.reads[v] && !f->m.given[v] && f->m.g->values[v].constant &&
             pass_admit(f->m.run))
-            code = stand_in(f, v, f->m.g->values[v].constant);
+            code = placeholder(f, v, f->m.g->values[v].constant);
     }
     return code;
 }

@@ -6,7 +6,7 @@
 #include "tensor/tensor.h"
 
 /* Min elements of weights for which reading the wide ones takes longer than widening. */
-#define NARROW_LEAST 65536
+#define NARROW_MIN 65536
 
 typedef struct narrow {
     value_id weights, scale, zero; /* NO_VALUE: none */
@@ -45,16 +45,16 @@ static bool read_dequantize(const matcher *m, const node *n, int columns, narrow
     return is_parameter(m, out->scale, 1) && (scale->count == 1 || axis == columns);
 }
 
-/* Reads the weights of product n. turned: B is transposed. */
-static bool read_weights(const matcher *m, const node *n, bool turned, narrow *out)
+/* Reads the weights of product n. transposed: B is. */
+static bool read_weights(const matcher *m, const node *n, bool transposed, narrow *out)
 {
     const node *widens = match_maker(m, node_in(n, 1));
     bool found = match_op(widens, "Cast") ? read_cast(m, widens, out)
                  : match_op(widens, "DequantizeLinear") || match_ms(widens, "DequantizeLinear")
-                     ? read_dequantize(m, widens, turned ? 0 : 1, out)
+                     ? read_dequantize(m, widens, transposed ? 0 : 1, out)
                      : false;
     const sib_tensor *w = found ? match_constant(m, out->weights) : NULL;
-    return w && w->rank == 2 && w->count >= NARROW_LEAST && w->dense;
+    return w && w->rank == 2 && w->count >= NARROW_MIN && w->dense;
 }
 
 /* Gemm with A not transposed, alpha and beta 1. */
@@ -64,13 +64,13 @@ static bool is_plain_gemm(const node *n)
     return match_op(n, "Gemm") && !spec.transA && spec.alpha == 1 && spec.beta == 1;
 }
 
-static sib_code replace(matcher *m, const node *n, const narrow *w, bool turned)
+static sib_code replace(matcher *m, const node *n, const narrow *w, bool transposed)
 {
     value_id in[4] = {node_in(n, 0), w->weights, w->scale, w->zero}, out = node_out(n, 0), sum[2],
              product = out;
     uint32_t n_in = w->zero != NO_VALUE ? 4 : w->scale != NO_VALUE ? 3 : 2;
     bool added = n->inputs.n > 2 && n->inputs.ids[2] != NO_VALUE;
-    attribute attributes[2] = {match_int("transB", turned), match_int("block_size", w->block)};
+    attribute attributes[2] = {match_int("transB", transposed), match_int("block_size", w->block)};
     node made[2] = {match_node("ai.sibyl", "NarrowMatMul", 1, n), match_node("", "Add", n->version, n)};
     match_nodes old = {0};
     sib_code code = SIB_OK;
@@ -94,11 +94,11 @@ sib_code pass_narrow(const graph *g, pass_run *r, patch *p, sib_error *err)
     sib_code code = match_begin(&m, g, r, p, err);
     for (node_id i = 0; i < g->n_nodes && code == SIB_OK; i++) {
         const node *n = &g->nodes[i];
-        bool gemm = is_plain_gemm(n), turned = gemm && spec_gemm(n).transB;
+        bool gemm = is_plain_gemm(n), transposed = gemm && spec_gemm(n).transB;
         narrow w;
         if ((gemm || match_op(n, "MatMul")) && match_dtype(&m, node_in(n, 0)) == SIB_F32 &&
-            read_weights(&m, n, turned, &w) && pass_admit(r))
-            code = replace(&m, n, &w, turned);
+            read_weights(&m, n, transposed, &w) && pass_admit(r))
+            code = replace(&m, n, &w, transposed);
     }
     match_end(&m);
     return code;

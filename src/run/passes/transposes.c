@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define CHAIN_MOST 12
+#define CHAIN_MAX 12
 
 /* Axes of a Transpose: output axis i is input axis at[i]. */
 typedef struct perm {
@@ -80,7 +80,7 @@ static sib_code merge(matcher *m, const node *second)
 /* ---- Before a product ---------------------------------------------------------------------------------- */
 
 /* Whether v is a batch of transposed matrices that only this node reads; *x: the matrices before. */
-static bool is_turned(const matcher *m, value_id v, value_id *x, const node **by)
+static bool is_transposed(const matcher *m, value_id v, value_id *x, const node **by)
 {
     perm p;
     const node *n = match_maker(m, v);
@@ -101,7 +101,7 @@ static void copy_attributes(const node *n, attribute *out, size_t *count)
             out[(*count)++] = n->attributes[i];
 }
 
-static sib_code turn_product(matcher *m, const node *n)
+static sib_code transpose_product(matcher *m, const node *n)
 {
     bool gemm = match_op(n, "Gemm"), fused = match_ms(n, "FusedMatMul");
     attribute attributes[16];
@@ -109,7 +109,7 @@ static sib_code turn_product(matcher *m, const node *n)
     value_id in[3] = {node_in(n, 0), node_in(n, 1), node_in(n, 2)}, y = node_out(n, 0);
     gemm_spec spec = spec_gemm(n);
     int64_t trans[2] = {(gemm || fused) && spec.transA, (gemm || fused) && spec.transB};
-    bool turns = false;
+    bool found = false;
     sib_dtype_kind kind = sib_dtype_get_kind(match_dtype(m, in[0]));
     if ((!match_op(n, "MatMul") && !gemm && !fused) || kind != SIB_KIND_FLOAT || n->n_attributes > 12 ||
         match_rank(m, in[0]) < 2 || match_rank(m, in[1]) < 2 ||
@@ -119,14 +119,14 @@ static sib_code turn_product(matcher *m, const node *n)
     for (int i = 0; i < 2; i++) {
         const node *by;
         value_id x;
-        if (!is_turned(m, in[i], &x, &by))
+        if (!is_transposed(m, in[i], &x, &by))
             continue;
         match_add(&old, m, by);
         in[i] = x;
         trans[i] = !trans[i];
-        turns = true;
+        found = true;
     }
-    if (!turns || !match_closed(m, &old, y) || !pass_admit(m->run))
+    if (!found || !match_closed(m, &old, y) || !pass_admit(m->run))
         return SIB_OK;
     node made = gemm ? *n : match_node("com.microsoft", "FusedMatMul", 1, n);
     made.inputs = (id_list){n->inputs.n, in};
@@ -146,15 +146,15 @@ static sib_code turn_product(matcher *m, const node *n)
 typedef struct chain {
     matcher *m;
     match_nodes nodes;
-    perm turn, back;
+    perm forward, back;
     value_id x, y; /* input of the first, output of the last */
     size_t n;
     struct {
         const node *n;
-        uint32_t operand; /* which input comes from the chain */
-        value_id other;   /* the other input after rewriting, NO_VALUE: none */
-        bool turns_other; /* it is a constant, to be transposed */
-    } links[CHAIN_MOST];
+        uint32_t operand;     /* which input comes from the chain */
+        value_id other;       /* the other input after rewriting, NO_VALUE: none */
+        bool transpose_other; /* it is a constant, to be transposed */
+    } links[CHAIN_MAX];
 } chain;
 
 static bool is_one_of(const node *n, size_t count, const char *const *types)
@@ -188,18 +188,18 @@ static bool read_other(chain *c, const node *n, size_t link)
     matcher *m = c->m;
     value_id other = n->inputs.ids[1 - c->links[link].operand];
     const sib_tensor *t = match_constant(m, other);
-    const node *turned = match_maker(m, other);
+    const node *transposed = match_maker(m, other);
     perm p;
     c->links[link].other = other;
-    if (t && t->rank <= c->turn.n && t->dense && t->dtype != SIB_STRING && sib_dtype_bits(t->dtype) >= 8) {
-        c->links[link].turns_other = t->count != 1 || t->rank > 0;
+    if (t && t->rank <= c->forward.n && t->dense && t->dtype != SIB_STRING && sib_dtype_bits(t->dtype) >= 8) {
+        c->links[link].transpose_other = t->count != 1 || t->rank > 0;
         return true;
     }
-    if (!turned || !match_only_reader(m, other) || !read_perm(m, turned, &p) || p.n != c->turn.n ||
-        memcmp(p.at, c->turn.at, p.n * sizeof *p.at))
+    if (!transposed || !match_only_reader(m, other) || !read_perm(m, transposed, &p) || p.n != c->forward.n ||
+        memcmp(p.at, c->forward.at, p.n * sizeof *p.at))
         return false;
-    c->links[link].other = turned->inputs.ids[0];
-    match_add(&c->nodes, m, turned);
+    c->links[link].other = transposed->inputs.ids[0];
+    match_add(&c->nodes, m, transposed);
     return true;
 }
 
@@ -208,7 +208,7 @@ static bool read_chain(chain *c, const node *first)
 {
     matcher *m = c->m;
     value_id v = node_out(first, 0);
-    if (!read_perm(m, first, &c->turn))
+    if (!read_perm(m, first, &c->forward))
         return false;
     c->x = first->inputs.ids[0];
     match_add(&c->nodes, m, first);
@@ -216,19 +216,19 @@ static bool read_chain(chain *c, const node *first)
         match_add(&c->nodes, m, n);
         if (match_op(n, "Transpose")) {
             c->y = node_out(n, 0);
-            if (!read_perm(m, n, &c->back) || c->back.n != c->turn.n)
+            if (!read_perm(m, n, &c->back) || c->back.n != c->forward.n)
                 return false;
-            perm both = after(&c->turn, &c->back);
+            perm both = after(&c->forward, &c->back);
             return c->n && is_identity(&both);
         }
-        if (c->n == CHAIN_MOST || (!is_unary(n) && !is_binary(n)) || !match_one_output(m, n) ||
-            match_rank(m, node_out(n, 0)) != (int)c->turn.n)
+        if (c->n == CHAIN_MAX || (!is_unary(n) && !is_binary(n)) || !match_one_output(m, n) ||
+            match_rank(m, node_out(n, 0)) != (int)c->forward.n)
             return false;
         size_t link = c->n++;
         c->links[link].n = n;
         c->links[link].operand = n->inputs.ids[0] == v ? 0 : 1;
         c->links[link].other = NO_VALUE;
-        c->links[link].turns_other = false;
+        c->links[link].transpose_other = false;
         if ((is_unary(n) && n->inputs.ids[0] != v) || (is_binary(n) && !read_other(c, n, link)))
             return false;
         v = node_out(n, 0);
@@ -237,27 +237,27 @@ static bool read_chain(chain *c, const node *first)
 }
 
 /* Applies the inverse permutation to a constant. */
-static sib_code turn_constant(chain *c, value_id v, value_id *out)
+static sib_code transpose_constant(chain *c, value_id v, value_id *out)
 {
     const sib_tensor *t = match_constant(c->m, v);
-    sib_tensor *wide = NULL, *turned = NULL, *dense = NULL;
+    sib_tensor *wide = NULL, *transposed = NULL, *dense = NULL;
     int64_t dims[SIB_MAX_RANK];
-    for (size_t i = 0; i < c->turn.n; i++)
-        dims[i] = i < c->turn.n - t->rank ? 1 : t->dims[i - (c->turn.n - t->rank)];
-    sib_code code = sib_tensor_reshape(t, c->turn.n, dims, &wide, c->m->err);
+    for (size_t i = 0; i < c->forward.n; i++)
+        dims[i] = i < c->forward.n - t->rank ? 1 : t->dims[i - (c->forward.n - t->rank)];
+    sib_code code = sib_tensor_reshape(t, c->forward.n, dims, &wide, c->m->err);
     if (code == SIB_OK)
-        code = sib_tensor_transpose(wide, c->back.at, &turned, c->m->err);
+        code = sib_tensor_transpose(wide, c->back.at, &transposed, c->m->err);
     if (code == SIB_OK)
-        code = sib_tensor_copy(turned, &dense, c->m->err);
+        code = sib_tensor_copy(transposed, &dense, c->m->err);
     sib_tensor_free(&wide);
-    sib_tensor_free(&turned);
+    sib_tensor_free(&transposed);
     return code == SIB_OK ? match_keep(c->m, dense, out) : code;
 }
 
 static sib_code rebuild(chain *c)
 {
-    node made[CHAIN_MOST];
-    value_id in[CHAIN_MOST][8], out[CHAIN_MOST], v = c->x;
+    node made[CHAIN_MAX];
+    value_id in[CHAIN_MAX][8], out[CHAIN_MAX], v = c->x;
     sib_code code = SIB_OK;
     for (size_t i = 0; i < c->n && code == SIB_OK; i++) {
         const node *n = c->links[i].n;
@@ -270,8 +270,8 @@ static sib_code rebuild(chain *c)
         if (c->links[i].other != NO_VALUE) {
             value_id *other = &in[i][1 - c->links[i].operand];
             *other = c->links[i].other;
-            if (c->links[i].turns_other)
-                code = turn_constant(c, c->links[i].other, other);
+            if (c->links[i].transpose_other)
+                code = transpose_constant(c, c->links[i].other, other);
         }
         out[i] = c->y;
         if (code == SIB_OK && i + 1 < c->n)
@@ -303,7 +303,7 @@ sib_code pass_transposes(const graph *g, pass_run *r, patch *p, sib_error *err)
         if (!m.taken[i] && match_op(n, "Transpose"))
             code = merge(&m, n);
         if (code == SIB_OK && !m.taken[i])
-            code = match_op(n, "Transpose") ? cancel(&m, n) : turn_product(&m, n);
+            code = match_op(n, "Transpose") ? cancel(&m, n) : transpose_product(&m, n);
     }
     match_end(&m);
     return code;

@@ -132,5 +132,5 @@ void planner_find_givens(planner *p)
     for (uint32_t i = 0; i < p->g->inputs.n; i++)
         p->given[p->g->inputs.ids[i]] = true;
     for (uint32_t i = 0; i < p->g->n_captures; i++)
-        p->captured[p->g->captures[i].inner] = graph_constant_behind(p->g, p->g->captures[i].inner);
+        p->captured[p->g->captures[i].inner] = graph_find_constant(p->g, p->g->captures[i].inner);
 }

@@ -13,7 +13,7 @@
 #define WORDS_HEAD 4
 
 /* Nodes whose operands take more numbers are not kept. */
-#define WORDS_MOST 1024
+#define WORDS_MAX 1024
 
 typedef struct known_node {
     size_t n_in, n_out; /* numbers */
@@ -29,7 +29,7 @@ struct known_nodes {
 
 typedef struct words {
     size_t n;
-    int64_t at[WORDS_MOST];
+    int64_t at[WORDS_MAX];
 } words;
 
 /* Returns false for a value without such a description: not a tensor, dims or elements that are
@@ -37,7 +37,7 @@ typedef struct words {
 static bool write_value(const dim_table *dims, const value *v, words *w)
 {
     const value_type *t = v ? &v->type : NULL;
-    if (w->n + WORDS_HEAD + SIB_MAX_RANK > WORDS_MOST)
+    if (w->n + WORDS_HEAD + SIB_MAX_RANK > WORDS_MAX)
         return false;
     if (!v) {
         w->at[w->n++] = 0;

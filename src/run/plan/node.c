@@ -30,19 +30,19 @@ static bool is_dynamic(const dim_table *t, const value_type *type)
 }
 
 /* Inputs and outputs, each, of a node that is offered entirely. */
-enum { WHOLE_MAX = 64 };
+enum { OFFER_MAX = 64 };
 
-static bool may_be_whole(const node *n)
+static bool may_be_offered(const node *n)
 {
-    return n->inputs.n <= WHOLE_MAX && n->outputs.n <= WHOLE_MAX;
+    return n->inputs.n <= OFFER_MAX && n->outputs.n <= OFFER_MAX;
 }
 
 /* Offers the entire node to the backends. Returns the index of the one that claims it, or -1. */
-static int offer_whole(planner *p, const node *n, const mval *ins, const mval *outs)
+static int offer_node(planner *p, const node *n, const mval *ins, const mval *outs)
 {
     const graph *g = p->s->graph;
-    const value *in[WHOLE_MAX], *out[WHOLE_MAX];
-    if (!may_be_whole(n))
+    const value *in[OFFER_MAX], *out[OFFER_MAX];
+    if (!may_be_offered(n))
         return -1;
     for (uint32_t i = 0; i < n->inputs.n; i++)
         in[i] = ins[i].id == NO_VALUE ? NULL : &g->values[ins[i].id];
@@ -65,12 +65,12 @@ static void import_inputs(planner *p, lowering *l, const node *n, mval *ins)
 }
 
 /* Adds the node itself, with outputs of these types where outs[i] is not NO_VALUE. */
-static sib_code add_whole(planner *p, node_id index, int backend, const mval *from, const value_type *types,
-                          mval *outs, sib_error *err)
+static sib_code add_claimed(planner *p, node_id index, int backend, const mval *from, const value_type *types,
+                            mval *outs, sib_error *err)
 {
     const node *n = &p->g->nodes[index];
     graph *g = p->s->graph;
-    value_id ins[WHOLE_MAX], made[WHOLE_MAX];
+    value_id ins[OFFER_MAX], made[OFFER_MAX];
     sib_code code = SIB_OK;
     for (uint32_t i = 0; i < n->inputs.n; i++)
         ins[i] = from[i].id;
@@ -101,18 +101,18 @@ static sib_code add_whole(planner *p, node_id index, int backend, const mval *fr
 }
 
 /* Replaces the milli-ops of a node, everything after the mark, by the node itself. */
-static sib_code put_whole(planner *p, lowering *l, node_id index, uint32_t n_values, uint32_t n_nodes,
-                          int backend, mval *outs, sib_error *err)
+static sib_code replace_by_claimed(planner *p, lowering *l, node_id index, uint32_t n_values,
+                                   uint32_t n_nodes, int backend, mval *outs, sib_error *err)
 {
     const node *n = &p->g->nodes[index];
     const graph *g = p->s->graph;
-    value_type types[WHOLE_MAX];
-    mval ins[WHOLE_MAX];
+    value_type types[OFFER_MAX];
+    mval ins[OFFER_MAX];
     for (uint32_t i = 0; i < n->outputs.n; i++)
         types[i] = outs[i].id == NO_VALUE ? (value_type){0} : g->values[outs[i].id].type;
     truncate_plan(p, n_values, n_nodes);
     import_inputs(p, l, n, ins);
-    return l_ok(l) ? add_whole(p, index, backend, ins, types, outs, err)
+    return l_ok(l) ? add_claimed(p, index, backend, ins, types, outs, err)
                    : err_set(err, l->error.code, "%s", l->error.message);
 }
 
@@ -120,8 +120,8 @@ static sib_code put_whole(planner *p, lowering *l, node_id index, uint32_t n_val
 static sib_code add_known(planner *p, lowering *l, node_id index, mval *outs, int *backend, sib_error *err)
 {
     const node *n = &p->g->nodes[index];
-    value_type types[WHOLE_MAX];
-    mval ins[WHOLE_MAX];
+    value_type types[OFFER_MAX];
+    mval ins[OFFER_MAX];
     *backend = -1;
     if (p->s->view == PLAN_INSIDE || !planner_knows(p, index))
         return SIB_OK;
@@ -132,7 +132,7 @@ static sib_code add_known(planner *p, lowering *l, node_id index, mval *outs, in
         return SIB_OK;
     }
     *backend = planner_known(p, index, ins, types, outs);
-    return *backend < 0 ? SIB_OK : add_whole(p, index, *backend, ins, types, outs, err);
+    return *backend < 0 ? SIB_OK : add_claimed(p, index, *backend, ins, types, outs, err);
 }
 
 /* Records the outputs of a node. */
@@ -152,8 +152,8 @@ static sib_code note_made(planner *p, const node *n, const mval *outs, sib_error
 }
 
 /* Decides what to do about a node that needs the elements of value `planned`. */
-static sib_code meet_need(planner *p, lowering *l, value_id planned, uint32_t n_values, verdict *out,
-                          sib_error *err)
+static sib_code provide_elements(planner *p, lowering *l, value_id planned, uint32_t n_values, verdict *out,
+                                 sib_error *err)
 {
     value_id source = planner_source(p, planned);
     *out = WAITS;
@@ -181,9 +181,9 @@ static sib_code offer_declared(planner *p, lowering *l, node_id index, mval *out
     graph *g = p->s->graph;
     const node *n = &p->g->nodes[index];
     uint32_t n_values = g->n_values, n_nodes = g->n_nodes;
-    mval ins[WHOLE_MAX];
+    mval ins[OFFER_MAX];
     *backend = -1;
-    if (!may_be_whole(n))
+    if (!may_be_offered(n))
         return SIB_OK;
     for (uint32_t i = 0; i < n->outputs.n; i++)
         if (n->outputs.ids[i] != NO_VALUE && is_dynamic(p->s->dims, &declared[i]))
@@ -196,9 +196,9 @@ static sib_code offer_declared(planner *p, lowering *l, node_id index, mval *out
             code = graph_add_value(g, (sib_str){"", 0}, &declared[i], &outs[i].id, err);
     }
     if (code == SIB_OK)
-        *backend = offer_whole(p, n, ins, outs);
+        *backend = offer_node(p, n, ins, outs);
     if (code == SIB_OK && *backend >= 0)
-        return put_whole(p, l, index, n_values, n_nodes, *backend, outs, err);
+        return replace_by_claimed(p, l, index, n_values, n_nodes, *backend, outs, err);
     truncate_plan(p, n_values, n_nodes);
     return code;
 }
@@ -261,7 +261,7 @@ static sib_code lower_or_offer(planner *p, lowering *l, node_id index, mval *out
 }
 
 /* Removes what was added for a node that is not planned now. */
-static void take_back(planner *p, uint32_t n_values, uint32_t n_nodes)
+static void undo_additions(planner *p, uint32_t n_values, uint32_t n_nodes)
 {
     /* the ids of removed values are used again, with other source values */
     for (size_t i = n_values; i < p->source_capacity; i++)
@@ -286,7 +286,7 @@ sib_code planner_add_node(planner *p, lowering *l, node_id index, mval *outs, va
     if (code != SIB_OK || backend >= 0)
         return code == SIB_OK ? note_made(p, n, outs, err) : code;
     if (alone) {
-        take_back(p, n_values, n_nodes);
+        undo_additions(p, n_values, n_nodes);
         *out = RUNS_ALONE;
         return SIB_OK;
     }
@@ -295,23 +295,23 @@ sib_code planner_add_node(planner *p, lowering *l, node_id index, mval *outs, va
     if (l->status == LOWER_NEEDS_CONTENT) {
         value_id needed = l->needs;
         l->status = LOWER_OK;
-        code = meet_need(p, l, needed, n_values, out, err);
-        take_back(p, n_values, n_nodes);
+        code = provide_elements(p, l, needed, n_values, out, err);
+        undo_additions(p, n_values, n_nodes);
         return code;
     }
     if (l->status == LOWER_NEEDS_DIMS)
         return err_set(err, SIB_ERR_UNSUPPORTED,
                        "a dim that depends on data is needed before the data is there");
-    mval ins[WHOLE_MAX];
-    for (uint32_t i = 0; i < n->inputs.n && i < WHOLE_MAX; i++)
+    mval ins[OFFER_MAX];
+    for (uint32_t i = 0; i < n->inputs.n && i < OFFER_MAX; i++)
         ins[i] = n->inputs.ids[i] == NO_VALUE ? MVAL_NONE : (mval){p->map[n->inputs.ids[i]]};
     /* outputs that lowering computed need no backend */
     bool known = true;
     for (uint32_t i = 0; i < n->outputs.n; i++)
         known &= outs[i].id == NO_VALUE || g->values[outs[i].id].constant;
-    backend = !known ? offer_whole(p, n, ins, outs) : -1;
+    backend = !known ? offer_node(p, n, ins, outs) : -1;
     if (backend >= 0)
-        code = put_whole(p, l, index, n_values, n_nodes, backend, outs, err);
+        code = replace_by_claimed(p, l, index, n_values, n_nodes, backend, outs, err);
     for (uint32_t i = 0; i < n->outputs.n && code == SIB_OK; i++)
         if (outs[i].id != NO_VALUE && !g->values[outs[i].id].constant &&
             planner_source(p, outs[i].id) == NO_VALUE && is_dynamic(p->s->dims, &g->values[outs[i].id].type))

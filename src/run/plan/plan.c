@@ -38,12 +38,12 @@ static sib_code plan_nodes(planner *p, node_id begin, sib_error *err)
                   .owner = p,
                   .import = planner_import,
                   .fold = fold_milli};
-    size_t most = 1;
+    size_t max = 1;
     for (node_id i = begin; i < g->n_nodes; i++)
-        most = size_max(most, g->nodes[i].outputs.n);
-    mval *outs = mem_alloc(most, sizeof *outs);
-    value_type *declared = mem_alloc(most, sizeof *declared);
-    sib_code code = outs && declared ? SIB_OK : err_memory(err, most * sizeof *declared, "a plan");
+        max = size_max(max, g->nodes[i].outputs.n);
+    mval *outs = mem_alloc(max, sizeof *outs);
+    value_type *declared = mem_alloc(max, sizeof *declared);
+    sib_code code = outs && declared ? SIB_OK : err_memory(err, max * sizeof *declared, "a plan");
     verdict v = PLANNED;
     node_id i = begin;
     while (i < g->n_nodes && code == SIB_OK && v != PLANNED_LAST) {

@@ -17,13 +17,12 @@ typedef struct search {
     uint32_t *weight_of, *input_of;
 } search;
 
-/* The index of the input that holds the node's weights; -1 where it has none to quantize. Sets *kind and
-   *turned. */
-static int layer_of(const search *s, const node *n, quant_kind *kind, bool *turned)
+/* The index of the input that holds the node's weights; -1 where it has none to quantize. Sets *kind and *transposed. */
+static int layer_of(const search *s, const node *n, quant_kind *kind, bool *transposed)
 {
     const quant_plan *p = s->p;
     bool f16 = p->options.weights == SIB_WEIGHTS_F16, replaced = p->bits || p->options.dynamic;
-    *turned = false;
+    *transposed = false;
     if (match_op(n, "MatMul")) {
         *kind = QUANT_MATMUL;
         return match_rank(&s->m, node_in(n, 0)) == 1 ? -1 : 1;
@@ -31,11 +30,11 @@ static int layer_of(const search *s, const node *n, quant_kind *kind, bool *turn
     if (match_op(n, "Gemm")) {
         *kind = QUANT_GEMM;
         gemm_spec spec = spec_gemm(n);
-        *turned = spec.transB;
+        *transposed = spec.transB;
         bool plain = spec.alpha == 1 && spec.beta == 1;
         return spec.transA || (replaced && !plain) ? -1 : 1;
     }
-    *turned = true;
+    *transposed = true;
     *kind = match_op(n, "Conv") ? QUANT_CONV : QUANT_GATHER;
     if (match_op(n, "Conv"))
         return f16 || (p->options.weights == SIB_WEIGHTS_INT8 && !p->options.dynamic) ? 1 : -1;
@@ -66,7 +65,7 @@ static bool is_usable(const search *s, value_id v, quant_kind kind)
            is_given(s, v);
 }
 
-static quant_weight *weight_of(search *s, value_id v, quant_kind kind, bool turned, node_id first)
+static quant_weight *weight_of(search *s, value_id v, quant_kind kind, bool transposed, node_id first)
 {
     quant_plan *p = s->p;
     if (s->weight_of[v] != UINT32_MAX)
@@ -75,11 +74,11 @@ static quant_weight *weight_of(search *s, value_id v, quant_kind kind, bool turn
     quant_weight *w = &p->weights[p->n_weights];
     *w = (quant_weight){.value = v,
                         .was = t,
-                        .turned = turned,
+                        .transposed = transposed,
                         .usable = true,
                         .whole = true,
                         .first = first,
-                        .n = turned ? t->dims[0] : t->dims[1]};
+                        .n = transposed ? t->dims[0] : t->dims[1]};
     w->axis0 = kind == QUANT_CONV || kind == QUANT_GATHER;
     w->k = (int64_t)t->count / w->n;
     s->weight_of[v] = (uint32_t)p->n_weights++;
@@ -103,14 +102,14 @@ static void add_layer(search *s, node_id i)
     quant_plan *p = s->p;
     const node *n = &s->m.g->nodes[i];
     quant_kind kind = QUANT_MATMUL;
-    bool turned;
-    int at = layer_of(s, n, &kind, &turned);
+    bool transposed;
+    int at = layer_of(s, n, &kind, &transposed);
     value_id v = at < 0 ? NO_VALUE : node_in(n, (uint32_t)at);
     if (at < 0 || v == NO_VALUE || !is_usable(s, v, kind))
         return;
-    quant_weight *w = weight_of(s, v, kind, turned, i);
+    quant_weight *w = weight_of(s, v, kind, transposed, i);
     bool product = kind == QUANT_MATMUL || kind == QUANT_GEMM;
-    w->usable &= w->turned == turned || p->options.weights == SIB_WEIGHTS_F16;
+    w->usable &= w->transposed == transposed || p->options.weights == SIB_WEIGHTS_F16;
     w->whole &= product;
     w->reads++;
     p->layers[p->n_layers++] = (quant_layer){.node = i,
@@ -139,8 +138,9 @@ static void keep_usable(search *s)
         if (!w->usable)
             continue;
         const node *n = &s->m.g->nodes[l.node];
-        bool turned = l.kind == QUANT_GEMM && spec_gemm(n).transB;
-        if ((l.kind == QUANT_MATMUL || l.kind == QUANT_GEMM) && turned == w->turned && p->options.n_sets)
+        bool transposed = l.kind == QUANT_GEMM && spec_gemm(n).transB;
+        if ((l.kind == QUANT_MATMUL || l.kind == QUANT_GEMM) && transposed == w->transposed &&
+            p->options.n_sets)
             l.input = input_of(s, node_in(n, 0), w->k);
         p->layers[kept++] = l;
     }

@@ -13,14 +13,14 @@
 
 typedef struct taking {
     quant_plan *p;
-    size_t most;  /* max rows kept of one input */
+    size_t max;   /* max rows kept of one input */
     size_t share; /* max rows of one data set */
 } taking;
 
 /* Keeps evenly spaced rows of x (m, k), and adds up the squares of all. */
 static void take_rows(const taking *t, quant_input *in, const float *x, uint64_t m)
 {
-    size_t room = t->most - in->kept, wanted = t->share < room ? t->share : room;
+    size_t room = t->max - in->kept, wanted = t->share < room ? t->share : room;
     size_t n = m < wanted ? (size_t)m : wanted;
     for (uint64_t r = 0; r < m; r++)
         for (int64_t i = 0; i < in->k; i++)
@@ -57,14 +57,14 @@ static sib_code make_room(taking *t, sib_error *err)
     size_t row = 1;
     for (size_t i = 0; i < p->n_inputs; i++)
         row += (size_t)p->inputs[i].k * sizeof(float);
-    t->most = ROWS_BYTES / row < 16 ? 16 : ROWS_BYTES / row > QUANT_ROWS ? QUANT_ROWS : ROWS_BYTES / row;
-    t->share = (t->most + p->options.n_sets - 1) / p->options.n_sets;
+    t->max = ROWS_BYTES / row < 16 ? 16 : ROWS_BYTES / row > QUANT_ROWS ? QUANT_ROWS : ROWS_BYTES / row;
+    t->share = (t->max + p->options.n_sets - 1) / p->options.n_sets;
     for (size_t i = 0; i < p->n_inputs; i++) {
         quant_input *in = &p->inputs[i];
         in->square = mem_calloc((size_t)in->k, sizeof *in->square);
-        in->rows = mem_alloc(t->most * (size_t)in->k, sizeof *in->rows);
+        in->rows = mem_alloc(t->max * (size_t)in->k, sizeof *in->rows);
         if (!in->square || !in->rows)
-            return err_memory(err, t->most * (size_t)in->k * sizeof *in->rows, "rows of calibration");
+            return err_memory(err, t->max * (size_t)in->k * sizeof *in->rows, "rows of calibration");
     }
     return SIB_OK;
 }

@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BLOCK_LEAST 16
-#define BLOCK_MOST  65536
+#define BLOCK_MIN   16
+#define BLOCK_MAX   65536
 #define BLOCK_INT4  32
-#define LEAST       4096
+#define MIN_WEIGHTS 4096
 
 struct sib_quantize_report {
     sib_quantize_totals totals;
@@ -124,9 +124,9 @@ static sib_code read_options(sib_quantize_options *o, sib_error *err)
     if (!int4 && !int8 && o->weights != SIB_WEIGHTS_F16)
         return err_set(err, SIB_ERR_ARGUMENT, "weights is %d, which is none of int8, int4 and f16",
                        (int)o->weights);
-    if (o->block && (o->block < BLOCK_LEAST || o->block > BLOCK_MOST || (o->block & (o->block - 1))))
+    if (o->block && (o->block < BLOCK_MIN || o->block > BLOCK_MAX || (o->block & (o->block - 1))))
         return err_set(err, SIB_ERR_ARGUMENT, "block is %lld, expected a power of two from %d to %d",
-                       (long long)o->block, BLOCK_LEAST, BLOCK_MOST);
+                       (long long)o->block, BLOCK_MIN, BLOCK_MAX);
     if (o->block && !int4 && !int8)
         return err_set(err, SIB_ERR_ARGUMENT, "float16 weights have no blocks");
     if (o->dynamic && (!int8 || o->block))
@@ -136,7 +136,7 @@ static sib_code read_options(sib_quantize_options *o, sib_error *err)
     if (int4 && !o->block)
         o->block = BLOCK_INT4;
     if (!o->least)
-        o->least = LEAST;
+        o->least = MIN_WEIGHTS;
     return SIB_OK;
 }
 

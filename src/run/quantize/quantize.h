@@ -30,11 +30,11 @@ typedef struct quant_layer {
     double output_error;
 } quant_layer;
 
-/* Weights as the columns of a product, [n, k]: stored so in the file where `turned`, else [k, n]. */
+/* Weights as the columns of a product, [n, k]: stored so in the file where `transposed`, else [k, n]. */
 typedef struct quant_weight {
     value_id value;
     const sib_tensor *was; /* owned by the graph */
-    bool turned, usable;
+    bool transposed, usable;
     bool axis0;     /* weights of Conv or a table: scales along axis 0 */
     bool whole;     /* read only by products, so that they may be quantized in blocks */
     uint32_t reads; /* number of layers */
@@ -77,11 +77,10 @@ sib_code quant_rewrite(quant_plan *p, sib_error *err);
 
 /* ---- Numbers ------------------------------------------------------------------------------------------ */
 
-/* Quantizes columns w (n, k), with one scale per `block` weights of a column: q (n, k) within -least ..
-   most, scales (n, ceil(k / block)). The ratio of clipping minimises the sum of h (w - q * scale)^2. h:
+/* Quantizes columns w (n, k), with one scale per `block` weights of a column: q (n, k) within -min .. max, scales (n, ceil(k / block)). The ratio of clipping minimises the sum of h (w - q * scale)^2. h:
    (k), NULL: 1. */
-void quant_columns(const float *w, int64_t n, int64_t k, int64_t block, const float *h, float least,
-                   float most, int8_t *q, float *scales);
+void quant_columns(const float *w, int64_t n, int64_t k, int64_t block, const float *h, float min, float max,
+                   int8_t *q, float *scales);
 /* sqrt(sum (b - a)^2 / sum a^2) over n numbers. */
 double quant_error(const float *a, const float *b, uint64_t n);
 /* quant_error of products: rows x (m, k) with columns a and b (n, k). */

@@ -125,7 +125,7 @@ static sib_code widen(rewriting *r, size_t i)
     const quant_weight *w = &r->p->weights[i];
     bool half = r->p->options.weights == SIB_WEIGHTS_F16, blocks = w->block < w->k;
     sib_str base = r->g->values[w->value].name;
-    int64_t axis = w->axis0 || w->turned ? 0 : 1;
+    int64_t axis = w->axis0 || w->transposed ? 0 : 1;
     value_id wide;
     sib_code code = made(r, base, "_wide", SIB_F32, w->value, &wide);
     step s = {.domain = r->p->opset < 13 && !half ? "com.microsoft" : "",

@@ -47,7 +47,7 @@ static sib_code check_numbers(const rounding *r)
 }
 
 /* Transposes a matrix (rows, columns). */
-static void turn(const float *from, int64_t rows, int64_t columns, float *to)
+static void transpose(const float *from, int64_t rows, int64_t columns, float *to)
 {
     for (int64_t i = 0; i < rows; i += 16)
         for (int64_t j = 0; j < columns; j++)
@@ -55,7 +55,7 @@ static void turn(const float *from, int64_t rows, int64_t columns, float *to)
                 to[j * rows + l] = from[l * columns + j];
 }
 
-static void turn_bytes(const int8_t *from, int64_t rows, int64_t columns, int8_t *to)
+static void transpose_bytes(const int8_t *from, int64_t rows, int64_t columns, int8_t *to)
 {
     for (int64_t i = 0; i < rows; i += 16)
         for (int64_t j = 0; j < columns; j++)
@@ -70,10 +70,10 @@ static sib_code read_weights(rounding *r)
     const float *data = tensor_peek(w->was, &temporary);
     if (!data)
         return err_memory(r->err, w->was->count * sizeof(float), "weights");
-    if (w->turned)
+    if (w->transposed)
         memcpy(r->from, data, (size_t)w->was->count * sizeof(float));
     else
-        turn(data, w->k, w->n, r->from);
+        transpose(data, w->k, w->n, r->from);
     mem_free(temporary);
     tensor_leave_pages(w->was);
     return check_numbers(r);
@@ -130,7 +130,7 @@ static sib_code make_half(rounding *r)
     size_t n = (size_t)r->w->was->count;
     sib_code code = sib_tensor_convert(r->w->was, SIB_F16, SIB_OVERFLOW_IEEE, &r->w->narrow, r->err);
     r->w->bytes = n * 2;
-    if (code != SIB_OK || r->w->turned)
+    if (code != SIB_OK || r->w->transposed)
         return code == SIB_OK
                    ? sib_convert(SIB_F16, r->w->narrow->data, SIB_F32, r->to, n, SIB_OVERFLOW_IEEE, r->err)
                    : code;
@@ -139,7 +139,7 @@ static sib_code make_half(rounding *r)
         return err_memory(r->err, n * sizeof *wide, "weights");
     code = sib_convert(SIB_F16, r->w->narrow->data, SIB_F32, wide, n, SIB_OVERFLOW_IEEE, r->err);
     if (code == SIB_OK)
-        turn(wide, r->w->k, r->w->n, r->to);
+        transpose(wide, r->w->k, r->w->n, r->to);
     mem_free(wide);
     return code;
 }
@@ -148,8 +148,8 @@ static sib_code make_half(rounding *r)
 static sib_code make_bytes(rounding *r)
 {
     quant_weight *w = r->w;
-    bool dynamic = r->p->options.dynamic, turned = w->turned && !dynamic;
-    int64_t dims[2] = {w->k, w->n}, of[2] = {turned ? w->n : r->blocks, turned ? r->blocks : w->n};
+    bool dynamic = r->p->options.dynamic, transposed = w->transposed && !dynamic;
+    int64_t dims[2] = {w->k, w->n}, of[2] = {transposed ? w->n : r->blocks, transposed ? r->blocks : w->n};
     sib_code code = sib_tensor_create(SIB_I8, dynamic ? 2 : w->was->rank, dynamic ? dims : w->was->dims,
                                       &w->narrow, r->err);
     bool blocks = r->blocks > 1;
@@ -157,14 +157,14 @@ static sib_code make_bytes(rounding *r)
         code = sib_tensor_create(SIB_F32, blocks ? 2 : 1, blocks ? of : &w->n, &w->scale, r->err);
     if (code != SIB_OK)
         return code;
-    if (turned)
+    if (transposed)
         memcpy(w->narrow->data, r->q, (size_t)w->was->count);
     else
-        turn_bytes(r->q, w->n, w->k, (int8_t *)w->narrow->data);
-    if (turned || !blocks)
+        transpose_bytes(r->q, w->n, w->k, (int8_t *)w->narrow->data);
+    if (transposed || !blocks)
         memcpy(w->scale->data, r->scales, (size_t)(w->n * r->blocks) * sizeof(float));
     else
-        turn(r->scales, w->n, r->blocks, (float *)w->scale->data);
+        transpose(r->scales, w->n, r->blocks, (float *)w->scale->data);
     w->bytes = w->was->count + (uint64_t)(w->n * r->blocks) * sizeof(float);
     return SIB_OK;
 }

@@ -13,34 +13,34 @@
 
 #define LANES 8
 
-static inline float rounded(float x, float least, float most)
+static inline float rounded(float x, float min, float max)
 {
-    x = x < -least ? -least : x > most ? most : x;
+    x = x < -min ? -min : x > max ? max : x;
     return (x + ROUNDER) - ROUNDER;
 }
 
 static float largest(const float *w, int64_t n)
 {
-    float most = 0;
+    float max = 0;
     for (int64_t i = 0; i < n; i++)
-        most = fabsf(w[i]) > most ? fabsf(w[i]) : most;
-    return most;
+        max = fabsf(w[i]) > max ? fabsf(w[i]) : max;
+    return max;
 }
 
 /* Sum of h (w - q * scale)^2; separate sums per lane let the compiler vectorise the loop. */
-static double loss(const float *w, const float *h, int64_t n, float scale, float least, float most)
+static double loss(const float *w, const float *h, int64_t n, float scale, float min, float max)
 {
     float inverse = 1 / scale, lanes[LANES] = {0};
     double sum = 0;
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
         for (int j = 0; j < LANES; j++) {
-            float d = w[i + j] - rounded(w[i + j] * inverse, least, most) * scale;
+            float d = w[i + j] - rounded(w[i + j] * inverse, min, max) * scale;
             lanes[j] += h ? h[i + j] * d * d : d * d;
         }
     }
     for (; i < n; i++) {
-        float d = w[i] - rounded(w[i] * inverse, least, most) * scale;
+        float d = w[i] - rounded(w[i] * inverse, min, max) * scale;
         sum += (double)(h ? h[i] * d * d : d * d);
     }
     for (int j = 0; j < LANES; j++)
@@ -49,34 +49,34 @@ static double loss(const float *w, const float *h, int64_t n, float scale, float
 }
 
 /* The best scale of n weights; 1 where all are 0 or too small for a scale. */
-static float best_scale(const float *w, const float *h, int64_t n, float least, float most)
+static float best_scale(const float *w, const float *h, int64_t n, float min, float max)
 {
-    float full = largest(w, n) / most, best = full;
-    double least_loss = INFINITY;
+    float full = largest(w, n) / max, best = full;
+    double min_loss = INFINITY;
     if (full < FLT_MIN / 0.5f)
         return 1;
     for (int t = 0; t < TRIES; t++) {
         float scale = full * (1 - STEP * (float)t);
-        double l = loss(w, h, n, scale, least, most);
-        if (l < least_loss) {
-            least_loss = l;
+        double l = loss(w, h, n, scale, min, max);
+        if (l < min_loss) {
+            min_loss = l;
             best = scale;
         }
     }
     return best;
 }
 
-void quant_columns(const float *w, int64_t n, int64_t k, int64_t block, const float *h, float least,
-                   float most, int8_t *q, float *scales)
+void quant_columns(const float *w, int64_t n, int64_t k, int64_t block, const float *h, float min, float max,
+                   int8_t *q, float *scales)
 {
     for (int64_t j = 0; j < n; j++)
         for (int64_t b = 0; b < k; b += block) {
             int64_t count = k - b < block ? k - b : block;
             const float *from = w + j * k + b;
-            float scale = best_scale(from, h ? h + b : NULL, count, least, most);
+            float scale = best_scale(from, h ? h + b : NULL, count, min, max);
             *scales++ = scale;
             for (int64_t i = 0; i < count; i++)
-                q[j * k + b + i] = (int8_t)rounded(from[i] * (1 / scale), least, most);
+                q[j * k + b + i] = (int8_t)rounded(from[i] * (1 / scale), min, max);
         }
 }
 

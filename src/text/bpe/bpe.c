@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /* Max bytes of a symbol with its marks. */
-#define MOST_MARKED 256
+#define MAX_MARKED 256
 
 /* State of turning a piece into symbols. */
 typedef struct symbol_run {
@@ -29,16 +29,16 @@ static sib_code write_waiting(symbol_run *r)
 static int32_t find_symbol(const bpe *b, sib_str s, bool first, bool last)
 {
     sib_str before = {b->not_first.data, first ? 0 : b->not_first.n},
-            behind = {b->at_end.data, last ? b->at_end.n : 0};
-    if (!before.length && !behind.length)
+            after = {b->at_end.data, last ? b->at_end.n : 0};
+    if (!before.length && !after.length)
         return b->bytes ? b->byte_ids[(uint8_t)s.data[0]] : vocab_find(b->model.vocab, s.data, s.length);
-    char marked[MOST_MARKED];
+    char marked[MAX_MARKED];
     if (before.length)
         memcpy(marked, before.data, before.length);
     memcpy(marked + before.length, s.data, s.length);
-    if (behind.length)
-        memcpy(marked + before.length + s.length, behind.data, behind.length);
-    return vocab_find(b->model.vocab, marked, before.length + s.length + behind.length);
+    if (after.length)
+        memcpy(marked + before.length + s.length, after.data, after.length);
+    return vocab_find(b->model.vocab, marked, before.length + s.length + after.length);
 }
 
 static bool has_bytes(const bpe *b, sib_str s)

@@ -56,7 +56,7 @@ static bool word_before(sib_str text, size_t at)
     return at && char_is_word(utf8_next(text.data + last, at - last, &length));
 }
 
-static bool word_behind(sib_str text, size_t at)
+static bool word_after(sib_str text, size_t at)
 {
     size_t length;
     return at < text.length && char_is_word(utf8_next(text.data + at, text.length - at, &length));
@@ -73,7 +73,7 @@ static size_t spaces_before(sib_str text, size_t begin, size_t at)
     return at;
 }
 
-static size_t spaces_behind(sib_str text, size_t at)
+static size_t spaces_after(sib_str text, size_t at)
 {
     for (size_t length;
          at < text.length && char_is_space(utf8_next(text.data + at, text.length - at, &length));
@@ -96,10 +96,10 @@ const added_token *added_next(const added_list *l, bool normalized, bool special
             continue;
         }
         const added_token *a = &l->tokens[place];
-        bool alone = !a->single_word || (!word_before(text, at) && !word_behind(text, at + length));
+        bool alone = !a->single_word || (!word_before(text, at) && !word_after(text, at + length));
         if (alone && (specials || !a->special)) {
             *begin = a->left ? spaces_before(text, start, at) : at;
-            *end = a->right ? spaces_behind(text, at + length) : at + length;
+            *end = a->right ? spaces_after(text, at + length) : at + length;
             return a;
         }
         at += length;

@@ -68,7 +68,7 @@ static void close_json(sib_tokenizer *t)
     buf_free(&j->wordpiece.not_first);
     added_free(&j->added);
     mem_free(j->before.ids);
-    mem_free(j->behind.ids);
+    mem_free(j->after.ids);
     mem_free(j);
 }
 
@@ -156,7 +156,7 @@ static sib_code encode_json(const sib_tokenizer *t, sib_str text, sib_special sp
     if (code == SIB_OK)
         code = add_stretch(&e, text, false, true);
     pretoken_end(&e.run);
-    return code == SIB_OK && e.specials ? ids_append(out, e.j->behind.ids, e.j->behind.n, err) : code;
+    return code == SIB_OK && e.specials ? ids_append(out, e.j->after.ids, e.j->after.n, err) : code;
 }
 
 static decode_look look_json(const sib_tokenizer *t)

@@ -21,7 +21,7 @@ typedef struct json_tokenizer {
     unigram unigram;
     wordpiece wordpiece;
     added_list added;
-    token_ids before, behind; /* ids that the post-processor adds around a text */
+    token_ids before, after; /* ids that the post-processor adds around a text */
 } json_tokenizer;
 
 /* Reads "model" into the vocabulary and j->model. Errors: those of opening. */

@@ -37,21 +37,21 @@ static sib_code read_template_token(const sib_tokenizer *t, const json_part *p, 
 static sib_code read_template(const sib_tokenizer *t, json_tokenizer *j, const json_part *p, sib_error *err)
 {
     json_part list = json_part_at(p, "single");
-    bool behind = false;
+    bool after = false;
     sib_code code = SIB_OK;
     for (size_t i = 0; i < json_array_size(list.value) && code == SIB_OK; i++) {
         const json_t *item = json_array_get(list.value, i), *special = json_object_get(item, "SpecialToken");
         const char *name = json_string_value(json_object_get(special, "id"));
         bool text = json_object_get(item, "Sequence") != NULL;
         json_part at = json_part_item(&list, i);
-        if ((!text && !name) || (text && behind))
+        if ((!text && !name) || (text && after))
             return json_part_bad(&at, SIB_ERR_UNSUPPORTED, err,
                                  "is neither a special token nor the one text");
         if (name)
-            code = read_template_token(t, p, name, behind ? &j->behind : &j->before, err);
-        behind |= text;
+            code = read_template_token(t, p, name, after ? &j->after : &j->before, err);
+        after |= text;
     }
-    return code == SIB_OK && !behind
+    return code == SIB_OK && !after
                ? json_part_bad(&list, SIB_ERR_UNSUPPORTED, err, "has no place for the text")
                : code;
 }
@@ -72,12 +72,12 @@ sib_code json_post_read(sib_tokenizer *t, json_tokenizer *j, const json_part *p,
         }
         return code;
     }
-    if ((j->before.n || j->behind.n))
+    if ((j->before.n || j->after.n))
         return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "a second step that adds tokens is not supported");
     if (strcmp(type, "TemplateProcessing") == 0)
         return read_template(t, j, p, err);
     if (strcmp(type, "BertProcessing") != 0 && strcmp(type, "RobertaProcessing") != 0)
         return json_part_unknown(p, "post-processor", type, err);
     code = read_pair(t, p, "cls", &j->before, err);
-    return code == SIB_OK ? read_pair(t, p, "sep", &j->behind, err) : code;
+    return code == SIB_OK ? read_pair(t, p, "sep", &j->after, err) : code;
 }

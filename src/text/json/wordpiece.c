@@ -6,7 +6,7 @@
 #include "base/size.h"
 
 /* Max bytes of a part that is looked up. */
-#define MOST_BYTES 1024
+#define MAX_BYTES 1024
 
 static sib_code add_unknown(const wordpiece *w, sib_str word, token_ids *out, sib_error *err)
 {
@@ -17,7 +17,7 @@ static sib_code add_unknown(const wordpiece *w, sib_str word, token_ids *out, si
 
 static int32_t find_part(const wordpiece *w, sib_str part, bool first)
 {
-    char marked[MOST_BYTES];
+    char marked[MAX_BYTES];
     if (first || !w->not_first.n)
         return vocab_find(w->model.vocab, part.data, part.length);
     if (part.length + w->not_first.n > sizeof marked)
@@ -57,7 +57,7 @@ static sib_code encode(const pretoken_model *m, sib_str word, token_ids *out, si
     return SIB_OK;
 }
 
-static sib_code encode_whole(const pretoken_model *m, sib_str word, token_ids *out, sib_error *err)
+static sib_code encode_word(const pretoken_model *m, sib_str word, token_ids *out, sib_error *err)
 {
     const wordpiece *w = (const wordpiece *)m;
     int32_t id = vocab_find(w->model.vocab, word.data, word.length);
@@ -71,5 +71,5 @@ void wordpiece_init(wordpiece *w, const vocab *v)
 
 void wordlevel_init(wordpiece *w, const vocab *v)
 {
-    *w = (wordpiece){.model = {v, encode_whole}, .unknown = -1};
+    *w = (wordpiece){.model = {v, encode_word}, .unknown = -1};
 }

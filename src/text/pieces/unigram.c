@@ -23,7 +23,7 @@ typedef struct node {
 
 /* Above this, single-precision sums are rebased, so that they stay accurate to some thousandths (as in
    SentencePiece). */
-#define MOST_SUM 100000.0
+#define MAX_SUM 100000.0
 
 static inline double add_score(const unigram *u, double a, double b)
 {
@@ -50,7 +50,7 @@ static void search(const unigram *u, sib_str text, node *nodes)
 {
     size_t farthest = 0; /* reached so far */
     for (size_t at = 0, length; at < text.length; at += length) {
-        if (u->single && fabs(nodes[at].score) > MOST_SUM)
+        if (u->single && fabs(nodes[at].score) > MAX_SUM)
             begin_anew(nodes, at, farthest);
         double till_here = nodes[at].score;
         bool whole_character = false;

@@ -9,7 +9,7 @@
 #include <utf8proc.h>
 
 /* Max bytes of a cluster that is looked up; longer ones are taken character by character. */
-#define MOST_CLUSTER 5
+#define MAX_CLUSTER 5
 
 /* ---- Units ----------------------------------------------------------------------------------------- */
 
@@ -165,7 +165,7 @@ sib_code charsmap_run(const charsmap *m, sib_str text, byte_buffer *out, sib_err
     for (size_t at = 0, end; at < text.length && out->code == SIB_OK; at = end) {
         end = cluster_end(text, at);
         sib_str cluster = {text.data + at, end - at};
-        if (cluster.length <= MOST_CLUSTER && put(m, cluster, out, err))
+        if (cluster.length <= MAX_CLUSTER && put(m, cluster, out, err))
             continue;
         for (size_t length; at < end; at += length) {
             utf8_next(text.data + at, end - at, &length);

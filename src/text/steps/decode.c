@@ -16,10 +16,10 @@ typedef struct step {
     int64_t start, stop;  /* Strip */
 } step;
 
-#define MOST_STEPS_IN_ALL 32
+#define MAX_STEPS 32
 
 struct decoder {
-    step steps[MOST_STEPS_IN_ALL];
+    step steps[MAX_STEPS];
     size_t n;
 };
 
@@ -264,7 +264,7 @@ static const step_kind step_kinds[] = {
 static sib_code read_part(decoder *d, const json_part *p, sib_error *err)
 {
     const char *type = json_part_type(p);
-    if (p->depth > JSON_MAX_DEPTH || d->n == MOST_STEPS_IN_ALL)
+    if (p->depth > JSON_MAX_DEPTH || d->n == MAX_STEPS)
         return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "more steps than are taken");
     if (strcmp(type, "Sequence") == 0) {
         json_part list = json_part_at(p, "decoders");
@@ -359,7 +359,7 @@ decode_look decoder_look(const decoder *d, bool bytes)
     for (size_t i = 0; d && i < d->n && !look.all; i++) {
         const step *s = &d->steps[i];
         if (!fused)
-            look.behind |= s->kind->run == run_bpe;
+            look.lookahead |= s->kind->run == run_bpe;
         else if (s->kind->run == run_strip && s->stop <= 0 && !look.front)
             look.front = s->start > 0 ? s->content.n : 0;
         else

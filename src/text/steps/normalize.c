@@ -16,14 +16,14 @@ typedef struct step {
     charsmap map;                        /* Precompiled */
 } step;
 
-#define MOST_STEPS_IN_ALL 64
+#define MAX_STEPS 64
 
 /* Max growth of a text: a factor, plus a number of bytes. U+FDFA becomes eleven times as long. */
 #define GROWTH        32
 #define GROWTH_ANYWAY ((size_t)1 << 20)
 
 struct normalizer {
-    step steps[MOST_STEPS_IN_ALL];
+    step steps[MAX_STEPS];
     size_t n;
 };
 
@@ -244,7 +244,7 @@ static const step_kind step_kinds[] = {
 static sib_code read_part(normalizer *n, const json_part *p, sib_error *err)
 {
     const char *type = json_part_type(p);
-    if (p->depth > JSON_MAX_DEPTH || n->n == MOST_STEPS_IN_ALL)
+    if (p->depth > JSON_MAX_DEPTH || n->n == MAX_STEPS)
         return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "more steps than are taken");
     if (strcmp(type, "Sequence") == 0) {
         json_part list = json_part_at(p, "normalizers");

@@ -26,10 +26,10 @@ typedef struct step {
     size_t mark_size;
 } step;
 
-#define MOST_STEPS_IN_ALL 32
+#define MAX_STEPS 32
 
 struct splitter {
-    step steps[MOST_STEPS_IN_ALL];
+    step steps[MAX_STEPS];
     size_t n;
 };
 
@@ -393,7 +393,7 @@ static const step_kind step_kinds[] = {
 static sib_code read_part(splitter *s, const json_part *p, sib_error *err)
 {
     const char *type = json_part_type(p);
-    if (p->depth > JSON_MAX_DEPTH || s->n == MOST_STEPS_IN_ALL)
+    if (p->depth > JSON_MAX_DEPTH || s->n == MAX_STEPS)
         return json_part_bad(p, SIB_ERR_UNSUPPORTED, err, "more steps than are taken");
     if (strcmp(type, "Sequence") == 0) {
         json_part list = json_part_at(p, "pretokenizers");

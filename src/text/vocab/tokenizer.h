@@ -24,9 +24,9 @@ typedef struct decode_place {
 
 /* What decoding a part of a text depends on besides the part's ids. All zero: nothing. */
 typedef struct decode_look {
-    bool all;      /* the entire text */
-    size_t front;  /* the first bytes of text: until that many exist, further ids may change them */
-    size_t behind; /* the following ids: 1 where it matters whether there is one, else 0 */
+    bool all;         /* the entire text */
+    size_t front;     /* the first bytes of text: until that many exist, further ids may change them */
+    size_t lookahead; /* the following ids: 1 where it matters whether there is one, else 0 */
 } decode_look;
 
 typedef struct tokenizer_kind {

@@ -1,7 +1,7 @@
 #include "graph.h"
 
 #define TRIES 6
-#define MOST  40000 /* max elements of a value */
+#define MAX   40000 /* max elements of a value */
 
 /* Operators with random or unrepeatable results, or that run graphs. */
 static const char *const left_out[] = {"RandomNormal",
@@ -87,7 +87,7 @@ static sib_tensor *changed(const op_case *c, rg_random *r, const sib_tensor *t, 
         n *= (uint64_t)dims[k];
     }
     bool draw = is_data(c, t) && (other || (by->values && (rank || rg_chance(r, 30))));
-    if (n > MOST)
+    if (n > MAX)
         return NULL;
     if (draw)
         return rg_tensor(r, sib_tensor_dtype(t), rank, dims, by->profile);
@@ -116,7 +116,7 @@ static bool try_change(rg_graph *g, const op_case *c, rg_random *r, const change
     }
     for (size_t i = 0; i < c->n_out; i++)
         n.out[i] = c->out[i].omitted ? RG_NONE : 0;
-    if (!rg_add_node(g, &n, MOST))
+    if (!rg_add_node(g, &n, MAX))
         return false;
     for (int v = 0; v < g->n_values; v++)
         g->values[v].output = g->values[v].maker != RG_NONE && g->values[v].t;
@@ -128,7 +128,7 @@ static rg_profile profile_of(const op_case *c, rg_random *r)
 {
     static const char *const files[] = {"unary.cases", "binary.cases", "activation.cases", "index.cases",
                                         "shape.cases"};
-    static const rg_profile others[] = {RG_GENTLE, RG_GENTLE, RG_UNIT, RG_POSITIVE, RG_WHOLE, RG_STRANGE};
+    static const rg_profile others[] = {RG_GENTLE, RG_GENTLE, RG_UNIT, RG_POSITIVE, RG_INTEGER, RG_STRANGE};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (strstr(c->file, files[i]))
             return rg_chance(r, 20) ? RG_SPECIAL : RG_ANY;

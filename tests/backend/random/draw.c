@@ -12,7 +12,7 @@ bool rg_chance(rg_random *r, int percent)
     return rg_below(r, 100) < percent;
 }
 
-int64_t rg_size(rg_random *r, int64_t most)
+int64_t rg_size(rg_random *r, int64_t max)
 {
     static const int64_t liked[] = {1,  2,  3,  4,  5,  7,  8,  9,  12,  15,  16,
                                     17, 24, 31, 32, 33, 47, 64, 65, 100, 129, 200};
@@ -21,12 +21,12 @@ int64_t rg_size(rg_random *r, int64_t most)
         return 0;
     do
         n = rg_chance(r, 30) ? 1 + rg_below(r, 12) : liked[rg_below(r, sizeof liked / sizeof *liked)];
-    while (n > most && most >= 1);
+    while (n > max && max >= 1);
     return n;
 }
 
-/* most: largest magnitude, infinities excepted. */
-static double special(rg_random *r, double most)
+/* max: largest magnitude, infinities excepted. */
+static double special(rg_random *r, double max)
 {
     static const double values[] = {0.0,   -0.0,   1.0,      -1.0, 3.4e38,       -3.4e38,  1.2e-38,
                                     1e-40, -1e-44, 65504,    1e-7, NAN,          INFINITY, -INFINITY,
@@ -34,7 +34,7 @@ static double special(rg_random *r, double most)
     double x;
     do
         x = values[rg_below(r, sizeof values / sizeof *values)];
-    while (isfinite(x) && fabs(x) > most);
+    while (isfinite(x) && fabs(x) > max);
     return x;
 }
 
@@ -46,7 +46,7 @@ static double real(rg_random *r, rg_profile profile)
         return 0.1 + 0.95 * (x + 1);
     case RG_UNIT:
         return x;
-    case RG_WHOLE:
+    case RG_INTEGER:
         return (double)(rg_below(r, 9) - 4);
     case RG_WIDE:
         return x * pow(10, rg_below(r, 13) - 6);
@@ -94,7 +94,7 @@ sib_tensor *rg_tensor(rg_random *r, sib_dtype dtype, size_t rank, const int64_t 
         int k = rg_below(r, 100);
         profile = k < 60   ? RG_GENTLE
                   : k < 75 ? RG_UNIT
-                  : k < 83 ? RG_WHOLE
+                  : k < 83 ? RG_INTEGER
                   : k < 89 ? RG_POSITIVE
                   : k < 94 ? RG_WIDE
                   : k < 97 ? RG_STRANGE

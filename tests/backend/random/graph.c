@@ -62,7 +62,7 @@ static bool read_words(rg_graph *g, const char *type, const char *attributes, rg
     return true;
 }
 
-bool rg_add_node(rg_graph *g, const rg_node *n, uint64_t most)
+bool rg_add_node(rg_graph *g, const rg_node *n, uint64_t max)
 {
     sib_tensor *in[RG_VALUES], *out[RG_OUT] = {NULL};
     int first = g->n_values;
@@ -79,7 +79,7 @@ bool rg_add_node(rg_graph *g, const rg_node *n, uint64_t most)
     g->n_nodes++;
     bool ok = rg_run_node(g, g->n_nodes - 1, in, out);
     for (int k = 0; k < n->n_out && ok; k++)
-        ok = made->out[k] == RG_NONE || (out[k] && sib_tensor_count(out[k]) <= most);
+        ok = made->out[k] == RG_NONE || (out[k] && sib_tensor_count(out[k]) <= max);
     if (!ok) {
         for (int k = 0; k < n->n_out; k++)
             sib_tensor_free(&out[k]);
@@ -94,11 +94,11 @@ bool rg_add_node(rg_graph *g, const rg_node *n, uint64_t most)
 }
 
 bool rg_add(rg_graph *g, const char *type, const char *attributes, int n_in, const int *in, int n_out,
-            uint64_t most)
+            uint64_t max)
 {
     rg_node n = {.n_in = n_in, .n_out = n_out};
     memcpy(n.in, in, (size_t)n_in * sizeof *in);
-    return read_words(g, type, attributes, &n) && rg_add_node(g, &n, most);
+    return read_words(g, type, attributes, &n) && rg_add_node(g, &n, max);
 }
 
 /* ---- Models -------------------------------------------------------------------------------------------- */

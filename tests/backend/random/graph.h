@@ -54,14 +54,14 @@ typedef check_random rg_random;
 int rg_below(rg_random *r, int n);
 /* True with a probability of percent / 100. */
 bool rg_chance(rg_random *r, int percent);
-/* A size, often 0, 1 or close to the width of a vector, up to most. */
-int64_t rg_size(rg_random *r, int64_t most);
+/* A size, often 0, 1 or close to the width of a vector, up to max. */
+int64_t rg_size(rg_random *r, int64_t max);
 
 typedef enum rg_profile {
     RG_GENTLE,   /* within a few units of 0 */
     RG_POSITIVE, /* 0.1 .. 2 */
     RG_UNIT,     /* -1 .. 1 */
-    RG_WHOLE,    /* small integers */
+    RG_INTEGER,  /* small integers */
     RG_WIDE,     /* many magnitudes */
     RG_STRANGE,  /* gentle, with NaN, infinities, -0 and denormals among them */
     RG_SPECIAL,  /* strange, and the largest numbers */
@@ -82,11 +82,11 @@ int rg_leaf(rg_graph *g, sib_tensor *t, bool constant);
 
 /* Adds a node and its results on ref. type: "Conv", or "com.microsoft:FusedConv". attributes: in the syntax
    of the cases. in: (n_in) values. Returns false, with the graph unchanged, if ref rejects it, or an output
-   is no tensor or has more than `most` elements. */
+   is no tensor or has more than `max` elements. */
 bool rg_add(rg_graph *g, const char *type, const char *attributes, int n_in, const int *in, int n_out,
-            uint64_t most);
+            uint64_t max);
 /* The same with attributes that exist already. */
-bool rg_add_node(rg_graph *g, const rg_node *n, uint64_t most);
+bool rg_add_node(rg_graph *g, const rg_node *n, uint64_t max);
 
 /* A model of the entire graph or, if `which` is not RG_NONE, of one node all of whose inputs are graph
    inputs. */
@@ -123,7 +123,7 @@ typedef struct rg_maker {
     rg_graph *g;
     rg_random *r;
     sib_dtype dtype; /* of most values */
-    uint64_t most;   /* max elements of a value */
+    uint64_t max;    /* max elements of a value */
 } rg_maker;
 typedef struct rg_want {
     bool (*fits)(const sib_tensor *t); /* or NULL */

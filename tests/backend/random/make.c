@@ -26,12 +26,12 @@ bool rg_is_tame(const sib_tensor *t)
 {
     sib_error err = SIB_ERROR_INIT;
     size_t n = sib_tensor_count(t);
-    double most = sib_tensor_dtype(t) == SIB_F16 ? 20 : 1e9,
+    double max = sib_tensor_dtype(t) == SIB_F16 ? 20 : 1e9,
            *x = rg_is_float(t) ? malloc((n + 1) * sizeof *x) : NULL;
     bool tame = x && sib_convert(sib_tensor_dtype(t), sib_tensor_data(t), SIB_F64, x, n, SIB_OVERFLOW_IEEE,
                                  &err) == SIB_OK;
     for (size_t i = 0; i < n && tame; i++)
-        tame = !isfinite(x[i]) || fabs(x[i]) <= most;
+        tame = !isfinite(x[i]) || fabs(x[i]) <= max;
     free(x);
     return tame;
 }
@@ -56,8 +56,8 @@ int rg_new(const rg_maker *m, sib_dtype dtype, size_t rank, const int64_t *dims,
     uint64_t n = 1;
     for (size_t i = 0; i < rank; i++)
         n *= (uint64_t)dims[i];
-    return n > m->most ? RG_NONE
-                       : rg_leaf(m->g, rg_tensor(m->r, dtype, rank, dims, profile), rg_chance(m->r, 50));
+    return n > m->max ? RG_NONE
+                      : rg_leaf(m->g, rg_tensor(m->r, dtype, rank, dims, profile), rg_chance(m->r, 50));
 }
 
 /* A new value of random dims. */
@@ -65,15 +65,15 @@ static int fresh(const rg_maker *m, const rg_want *want)
 {
     int64_t dims[SIB_MAX_RANK];
     int most_rank = want->most_rank < 4 ? want->most_rank : rg_chance(m->r, 10) ? 5 : 4;
-    int least = want->least_rank > most_rank ? want->least_rank : want->least_rank;
-    int rank = least + rg_below(m->r, most_rank - least + 1);
+    int min = want->least_rank > most_rank ? want->least_rank : want->least_rank;
+    int rank = min + rg_below(m->r, most_rank - min + 1);
     uint64_t n = 1;
     for (int i = 0; i < rank; i++) {
-        uint64_t room = m->most / (n ? n : 1);
+        uint64_t room = m->max / (n ? n : 1);
         dims[i] = rg_size(m->r, room > 64 && rank > 2 ? 40 : (int64_t)(room ? room : 1));
         n *= (uint64_t)dims[i];
     }
-    return n > m->most
+    return n > m->max
                ? RG_NONE
                : rg_leaf(m->g, rg_tensor(m->r, m->dtype, (size_t)rank, dims, RG_ANY), rg_chance(m->r, 10));
 }
@@ -120,7 +120,7 @@ bool rg_put(const rg_maker *m, const char *type, const char *attributes, int n_i
     for (int i = 0; i < n_in; i++)
         if (in[i] != RG_NONE && !m->g->values[in[i]].t)
             return false;
-    return rg_add(m->g, type, attributes, n_in, in, n_out, m->most);
+    return rg_add(m->g, type, attributes, n_in, in, n_out, m->max);
 }
 
 const char *rg_list(char *text, size_t size, size_t n, const int64_t *values)
@@ -183,9 +183,9 @@ bool rg_make(rg_graph *g, rg_random *r, int nodes, bool big)
     rg_maker m = {.g = g,
                   .r = r,
                   .dtype = main_dtype(r),
-                  .most = big                ? 200000
-                          : rg_chance(r, 20) ? 20000
-                                             : 3000};
+                  .max = big                ? 200000
+                         : rg_chance(r, 20) ? 20000
+                                            : 3000};
     g->symbolic = rg_chance(r, 30);
     for (int tries = 0; g->n_nodes < nodes && tries < 6 * nodes + 20; tries++)
         if (g->n_values < RG_VALUES - 24)

@@ -248,11 +248,11 @@ static bool make_gather_nd(const rg_maker *m)
     int x = rg_pick(m, &with_axes);
     if (x == RG_NONE)
         return false;
-    int64_t least = dim_of(m, x, 0), depth = 1 + rg_below(m->r, rank_of(m, x)),
+    int64_t min = dim_of(m, x, 0), depth = 1 + rg_below(m->r, rank_of(m, x)),
             dims[] = {rg_size(m->r, 12), depth};
     for (int i = 0; i < depth; i++)
-        least = dim_of(m, x, i) < least ? dim_of(m, x, i) : least;
-    int in[] = {x, indices_of(m, 2, dims, least)};
+        min = dim_of(m, x, i) < min ? dim_of(m, x, i) : min;
+    int in[] = {x, indices_of(m, 2, dims, min)};
     if (in[1] != RG_NONE && sib_tensor_dtype(rg_of(m, in[1])) == SIB_I64)
         return rg_put(m, "GatherND", "", 2, in, 1);
     return false;

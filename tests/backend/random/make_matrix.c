@@ -18,7 +18,7 @@ static int64_t last_of(const rg_maker *m, int x, int from_end)
 /* Products of more than this many multiplications are skipped: ref is slow. */
 static bool affordable(const rg_maker *m, int x, int64_t by)
 {
-    return (double)sib_tensor_count(rg_of(m, x)) * (double)by <= (double)m->most * 60;
+    return (double)sib_tensor_count(rg_of(m, x)) * (double)by <= (double)m->max * 60;
 }
 
 static bool make_weight(const rg_maker *m)

@@ -20,7 +20,7 @@ static bool make_attention(const rg_maker *m)
     int64_t k[] = {q[0], fewer, length, q[3]},
             v[] = {q[0], fewer, length, rg_chance(m->r, 70) ? q[3] : rg_size(m->r, 20)};
     int64_t mask[] = {q[2], length};
-    if ((double)sib_tensor_count(rg_of(m, x)) * (double)length > (double)m->most * 60)
+    if ((double)sib_tensor_count(rg_of(m, x)) * (double)length > (double)m->max * 60)
         return false;
     bool causal = rg_chance(m->r, 25), masked = rg_chance(m->r, 30);
     int in[] = {x, rg_new(m, dtype_of(m, x), 4, k, RG_UNIT), rg_new(m, dtype_of(m, x), 4, v, RG_UNIT),
@@ -46,7 +46,7 @@ static bool make_recurrent(const rg_maker *m)
     int64_t w[] = {n, gates[kind] * hidden, dims[2]}, r[] = {n, gates[kind] * hidden, hidden},
             b[] = {n, 2 * gates[kind] * hidden};
     int64_t state[] = {n, batch, hidden};
-    if ((double)steps * (double)batch * (double)(hidden * (hidden + dims[2])) > (double)m->most * 60)
+    if ((double)steps * (double)batch * (double)(hidden * (hidden + dims[2])) > (double)m->max * 60)
         return false;
     sib_dtype d = dtype_of(m, x);
     bool start = rg_chance(m->r, 40);
@@ -120,7 +120,7 @@ static bool make_one_hot(const rg_maker *m)
 static bool make_range(const rg_maker *m)
 {
     int64_t n = rg_size(m->r, 40);
-    int start = rg_new(m, SIB_I64, 0, NULL, RG_WHOLE), limit = rg_new(m, SIB_I64, 0, NULL, RG_WHOLE),
+    int start = rg_new(m, SIB_I64, 0, NULL, RG_INTEGER), limit = rg_new(m, SIB_I64, 0, NULL, RG_INTEGER),
         step = rg_new(m, SIB_I64, 0, NULL, RG_POSITIVE);
     if (start == RG_NONE || limit == RG_NONE || step == RG_NONE)
         return false;

@@ -11,7 +11,7 @@ static int64_t last_of(const rg_maker *m, int x)
 
 static bool affordable(const rg_maker *m, int x, int64_t by)
 {
-    return (double)sib_tensor_count(rg_of(m, x)) * (double)by <= (double)m->most * 60;
+    return (double)sib_tensor_count(rg_of(m, x)) * (double)by <= (double)m->max * 60;
 }
 
 static int constant_of(const rg_maker *m, sib_dtype dtype, size_t rank, const int64_t *dims,

@@ -150,7 +150,7 @@ static bool make_cumsum(const rg_maker *m)
     int x = rg_pick(m, rg_chance(m->r, 70) ? &rows : &integer_rows);
     if (x == RG_NONE)
         return false;
-    int axis = rg_new(m, SIB_I64, 0, NULL, RG_WHOLE);
+    int axis = rg_new(m, SIB_I64, 0, NULL, RG_INTEGER);
     if (axis == RG_NONE)
         return false;
     *(int64_t *)sib_tensor_data(rg_of(m, axis)) = rg_below(m->r, rank_of(m, x));

@@ -68,7 +68,7 @@ static bool make_conv(const rg_maker *m)
     dims[1] = c / groups;
     for (int i = 0; i < w.n; i++)
         taps *= dims[2 + i] = w.kernel[i];
-    if ((double)sib_tensor_count(rg_of(m, x)) * (double)(taps * out / groups) > (double)m->most * 120)
+    if ((double)sib_tensor_count(rg_of(m, x)) * (double)(taps * out / groups) > (double)m->max * 120)
         return false;
     sib_dtype d = sib_tensor_dtype(rg_of(m, x));
     int in[] = {x, rg_new(m, d, (size_t)w.n + 2, dims, RG_UNIT),
@@ -94,7 +94,7 @@ static bool make_conv_transpose(const rg_maker *m)
     dims[1] = out;
     for (int i = 0; i < w.n; i++)
         taps *= dims[2 + i] = w.kernel[i];
-    if ((double)sib_tensor_count(rg_of(m, x)) * (double)(taps * out) > (double)m->most * 60)
+    if ((double)sib_tensor_count(rg_of(m, x)) * (double)(taps * out) > (double)m->max * 60)
         return false;
     int64_t all = out * groups;
     sib_dtype d = sib_tensor_dtype(rg_of(m, x));
@@ -143,7 +143,7 @@ static bool make_block(const rg_maker *m)
         return false;
     int64_t c = dim_of(m, x, 1), out = rg_size(m->r, 33), dims[] = {out, c, 1, 1};
     sib_dtype d = sib_tensor_dtype(rg_of(m, x));
-    if ((double)sib_tensor_count(rg_of(m, x)) * (double)out > (double)m->most * 120)
+    if ((double)sib_tensor_count(rg_of(m, x)) * (double)out > (double)m->max * 120)
         return false;
     int in[] = {x, rg_new(m, d, 4, dims, RG_UNIT)};
     if (in[1] == RG_NONE)

@@ -291,11 +291,11 @@ static double most_of(sib_dtype dtype)
     return dtype == SIB_F16 ? 65504 : dtype == SIB_F64 ? DBL_MAX : FLT_MAX;
 }
 
-/* most: where any difference is allowed, a result within a quarter of it may be infinite on the other
+/* max: where any difference is allowed, a result within a quarter of it may be infinite on the other
    side. */
-static bool close_to(double got, double want, double allowed, double most)
+static bool close_to(double got, double want, double allowed, double max)
 {
-    if (allowed > 0 && isinf(got) != isinf(want) && fabs(got) > most / 4 && fabs(want) > most / 4)
+    if (allowed > 0 && isinf(got) != isinf(want) && fabs(got) > max / 4 && fabs(want) > max / 4)
         return (got > 0) == (want > 0);
     if (isnan(want) || isnan(got))
         return isnan(want) && isnan(got);

@@ -177,7 +177,7 @@ static sib_code run_gather(const cpu_call *c)
     sib_tensor *out = cpu_out(c, 0);
     if (!out)
         return SIB_OK;
-    const char *data = s->table ? tensor_stands(s->table) : cpu_in(c, 0)->data;
+    const char *data = s->table ? tensor_address(s->table) : cpu_in(c, 0)->data;
     for (size_t i = 0; s->moves && i < s->moves->n; i++) {
         const gather_move *m = &s->moves->moves[i];
         memcpy(out->data + m->place, data + m->data, m->bytes);

@@ -27,7 +27,7 @@ static json_t *side_to_json(const side *s)
     return row;
 }
 
-static void tell_side(const side *s)
+static void print_side(const side *s)
 {
     if (s->n)
         printf(" %11.1f %11.1f", s->series.median, s->series.min);
@@ -36,7 +36,7 @@ static void tell_side(const side *s)
 }
 
 /* Ahead of the numbers: rates of what is known of the run. */
-static void tell_cost(const model_case *c, const side *s, const sib_peak *peak)
+static void print_cost(const model_case *c, const side *s, const sib_peak *peak)
 {
     if (!s->n || c->flops <= 0) {
         printf(" %8s %6s %6s", "-", "-", "-");
@@ -63,7 +63,7 @@ static void cost_to_json(json_t *row, const model_case *c, const sib_peak *peak)
     }
 }
 
-static void tell_first(const model_case *c)
+static void print_first(const model_case *c)
 {
     for (size_t k = 0; k < ENGINE_KINDS; k++) {
         const first_run *f = &c->sides[k].first;
@@ -76,7 +76,7 @@ static void tell_first(const model_case *c)
 }
 
 /* torch has a row below the model: it runs few of them. */
-static void tell_torch(const model_case *c)
+static void print_torch(const model_case *c)
 {
     const side *ours = &c->sides[ENGINE_SIBYL], *theirs = &c->sides[ENGINE_TORCH];
     if (ours->n && theirs->n)
@@ -85,7 +85,7 @@ static void tell_torch(const model_case *c)
                ours->series.min / theirs->series.min);
 }
 
-static void tell_errors(const model_case *c)
+static void print_errors(const model_case *c)
 {
     for (size_t k = 0; k < 2 * ENGINES_OF_FILES; k++) {
         const side *s = &c->sides[k % ENGINES_OF_FILES];
@@ -100,7 +100,7 @@ static void tell_errors(const model_case *c)
     }
 }
 
-void models_tell_head(const bench_report *report, unsigned threads, bool costs)
+void models_report_head(const bench_report *report, unsigned threads, bool costs)
 {
     const bench_settings *settings = report->settings;
     if (settings->json)
@@ -124,7 +124,7 @@ void models_tell_head(const bench_report *report, unsigned threads, bool costs)
     printf(settings->peers ? " %11s %11s %8s %8s\n" : "\n", "onnxruntime", "min", "ratio", "of min");
 }
 
-void models_tell_case(bench_report *report, json_t *list, const model_case *c, const sib_peak *peak)
+void models_report_case(bench_report *report, json_t *list, const model_case *c, const sib_peak *peak)
 {
     const side *ours = &c->sides[ENGINE_SIBYL], *theirs = &c->sides[ENGINE_ORT],
                *torch = &c->sides[ENGINE_TORCH];
@@ -148,29 +148,29 @@ void models_tell_case(bench_report *report, json_t *list, const model_case *c, c
     if (report->settings->json)
         return;
     printf("%-*.*s %5zu", NAME_WIDTH, NAME_WIDTH, c->name, c->nodes);
-    tell_side(ours);
+    print_side(ours);
     if (peak)
-        tell_cost(c, ours, peak);
+        print_cost(c, ours, peak);
     if (c->claims.known)
         printf(" %7.2f%%", 100 * claims_share(&c->claims));
     else if (report->settings->claims)
         printf(" %8s", "-");
     if (report->settings->peers) {
-        tell_side(theirs);
+        print_side(theirs);
         if (ours->n && theirs->n)
             printf(" %8.3f %8.3f%s", ours->series.median / theirs->series.median,
                    ours->series.min / theirs->series.min, *c->differs ? "  differs" : "");
     }
     putchar('\n');
-    tell_torch(c);
-    tell_first(c);
-    claims_tell(&c->claims);
-    tell_errors(c);
+    print_torch(c);
+    print_first(c);
+    claims_print(&c->claims);
+    print_errors(c);
     fflush(stdout);
 }
 
 /* The geometric means of what first runs take. */
-static void tell_first_summary(bench_report *report, const models *list)
+static void print_first_summary(bench_report *report, const models *list)
 {
     static const char *const names[] = {"geometric mean, time to first result",
                                         "geometric mean, memory resting", "geometric mean, memory at most"};
@@ -193,7 +193,7 @@ static void tell_first_summary(bench_report *report, const models *list)
 }
 
 /* What was skipped and what differs. */
-static void tell_notes(bench_report *report, const models *list)
+static void print_notes(bench_report *report, const models *list)
 {
     for (size_t i = 0; i < list->n; i++) {
         const model_case *c = &list->items[i];
@@ -208,7 +208,7 @@ static void tell_notes(bench_report *report, const models *list)
     }
 }
 
-static void tell_ratios(bench_report *report, const models *list)
+static void print_ratios(bench_report *report, const models *list)
 {
     double sum = 0, sum_min = 0, worst = 0;
     const char *worst_name = "";
@@ -235,13 +235,13 @@ static void tell_ratios(bench_report *report, const models *list)
     if (!report->settings->json)
         putchar('\n');
     bench_report_ratios(report, ratios, 3);
-    tell_first_summary(report, list);
+    print_first_summary(report, list);
     bench_report_note(report, "%zu models compared; worst: %s", n, worst_name);
 }
 
-void models_tell_summary(bench_report *report, const models *list)
+void models_report_summary(bench_report *report, const models *list)
 {
-    tell_notes(report, list);
-    tell_ratios(report, list);
-    claims_tell_summary(report, list);
+    print_notes(report, list);
+    print_ratios(report, list);
+    claims_print_summary(report, list);
 }
